@@ -1,0 +1,68 @@
+/* The interface of an environment: what the built-in tasks implement and what a plugin exports.
+ *
+ * An instance is n environments stepped together. Environments do not reset themselves and keep no time limit: step
+ * gives the true next observation, also at the end of an episode; the library truncates at max_episode_steps and calls
+ * reset. */
+#ifndef SAC_ENV_H
+#define SAC_ENV_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sac/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define SAC_ENV_ABI 1u
+
+/* Sizes and bounds, filled by create; the arrays belong to the instance and live as long as it. */
+typedef struct sac_env_spec {
+  int32_t obs_size;          /* O >= 1 */
+  int32_t action_size;       /* A >= 1; 1 for discrete actions */
+  int32_t actions;           /* number of discrete actions, >= 2; 0: continuous */
+  int32_t max_episode_steps; /* an episode is truncated after so many steps; 0: no limit */
+  const float* action_low;   /* (A) finite, below action_high; NULL for discrete actions */
+  const float* action_high;  /* (A) */
+} sac_env_spec;
+
+/* One table of functions. Functions that return int return 0 for success; anything else ends the run with error(self)'s
+ * text. Called from one thread at a time. obs, reward: float; NaN or infinity stops the run and names step and
+ * environment. */
+typedef struct sac_env_api {
+  uint32_t abi;     /* SAC_ENV_ABI */
+  uint32_t size;    /* sizeof(sac_env_api) */
+  const char* name; /* for messages */
+
+  /* Makes n environments of task `id` (a name this table serves). options: a JSON object, "{}" when there are none.
+   * On failure *self may hold an instance, for error(); it is then destroyed. */
+  int (*create)(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec);
+
+  /* Starts a new episode in each environment i with mask[i] != 0, from seed[i] alone: the same seed gives the same
+   * episode start, whatever came before. Writes obs row i of those; leaves the other rows alone. mask (n), seed (n),
+   * obs (n, O). */
+  int (*reset)(void* self, const uint8_t* mask, const uint64_t* seed, float* obs);
+
+  /* One step of all n. action (n, A) in the task's own units (discrete: the action's number as a float). Writes every
+   * row of obs (n, O), reward (n), terminated (n), truncated (n): 0 or 1; truncated only for limits the environment
+   * itself has. */
+  int (*step)(void* self, const float* action, float* obs, float* reward, uint8_t* terminated, uint8_t* truncated);
+
+  void (*destroy)(void* self); /* takes NULL */
+
+  /* Optional, may be NULL. */
+  const char* (*error)(void* self);                           /* what the last failed call says */
+  size_t (*state_size)(void* self);                           /* bytes of one environment's state */
+  int (*state_get)(void* self, int32_t i, void* state);       /* everything that step depends on */
+  int (*state_set)(void* self, int32_t i, const void* state); /* continues to the bit from there */
+} sac_env_api;
+
+/* What a plugin (a shared object, --env ./libmyenv.so) exports under the name "sac_env_plugin". Static storage. */
+typedef const sac_env_api* (*sac_env_plugin_fn)(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

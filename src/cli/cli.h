@@ -1,0 +1,34 @@
+/* The program: main.c and one file a subcommand. Only main exits. */
+#ifndef SAC_CLI_CLI_H
+#define SAC_CLI_CLI_H
+
+#include <sac/sac.h>
+
+/* Exit codes. */
+enum {
+  SAC_EXIT_WELL = 0,
+  SAC_EXIT_FAILED = 1,  /* the run failed: file, memory, device, environment; verify: beyond tolerance */
+  SAC_EXIT_USAGE = 2,   /* command line or configuration */
+  SAC_EXIT_NUMERIC = 3, /* a loss, gradient, reward or observation was not finite */
+  SAC_EXIT_SIGNAL = 130 /* stopped by Ctrl-C after a checkpoint */
+};
+
+/* X(name, arguments, one line of help): the subcommands, each sac_cli_<name> in its own file. */
+#define SAC_COMMANDS(X)                                                      \
+  X(train, "--env ID", "train an agent")                                     \
+  X(resume, "DIR", "continue a run, exactly")                                \
+  X(eval, "DIR|POLICY", "play evaluation episodes and print their returns")  \
+  X(verify, "FILE...", "run golden updates and environment traces")          \
+  X(config, "[KEY | --env ID]", "print keys, ranges, defaults and meanings") \
+  X(envs, "", "list environments")                                           \
+  X(info, "", "print version, devices and what they support")                \
+  X(bench, "update|act|replay|env|train", "measure speed")
+
+#define SAC_COMMAND_DECLARE(name, arguments, help) int sac_cli_##name(int argc, char** argv);
+SAC_COMMANDS(SAC_COMMAND_DECLARE)
+#undef SAC_COMMAND_DECLARE
+
+/* Prints "sac: " and the library's last error to stderr, and gives the exit code for `status`. */
+int sac_cli_fail(sac_status status);
+
+#endif

@@ -1,0 +1,23 @@
+/* Evaluation: deterministic episodes in environments and streams of their own; changes no training bit. */
+#ifndef SAC_SRC_EVALUATE_H
+#define SAC_SRC_EVALUATE_H
+
+#include "agent.h"
+#include "env/vector.h"
+
+typedef struct sac_evaluator sac_evaluator;
+
+/* Environments for `episodes` episodes an agent, all stepped together. Errors: ENV, MEMORY. */
+sac_status sac_evaluator_create(sac_evaluator** evaluator, const sac_agent* agent, const sac_env_api* api,
+                                int32_t episodes);
+void sac_evaluator_destroy(sac_evaluator* evaluator);
+
+/* One evaluation of every live agent; `number` picks the episodes' seeds (the same number, the same starts).
+ * episode_return, length (P, episodes). Errors: ENV, NUMERIC. */
+sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
+                             int64_t* length);
+
+/* mean, and std with n - 1 (0 for n = 1). */
+void sac_mean_std(const double* value, int32_t n, double* mean, double* std);
+
+#endif

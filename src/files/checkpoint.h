@@ -1,0 +1,61 @@
+/* One agent's checkpoints in its seed folder:
+ *
+ *   SEED/checkpoints/step_N.safetensors   everything but the replay's rows
+ *   SEED/checkpoints/last -> step_N.safetensors, best -> a copy of its own
+ *   SEED/replay/rows_K.bin                append-only segments of 64 Ki rows: transitions K*65536 and on
+ *   SEED/policy.safetensors               the actor alone, for sac_policy
+ *
+ * A checkpoint records how many transitions were pushed; rows of later ones are ignored on resume and overwritten.
+ * Segments that no kept checkpoint needs are deleted. Order of writing: rows, sync; checkpoint beside, sync, rename;
+ * `last`; deletions. So a kill at any moment leaves the previous checkpoint whole. */
+#ifndef SAC_FILES_CHECKPOINT_H
+#define SAC_FILES_CHECKPOINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "agent.h"
+#include "files/safetensors.h"
+
+/* State of the run that is not the agent's: saved under its name, restored in place. data holds `bytes`, fixed size. */
+typedef struct sac_state {
+  const char* name; /* "env.state", "run.schedule", ... */
+  sac_dtype dtype;
+  void* data;
+  size_t bytes;
+} sac_state;
+
+typedef struct sac_checkpoint sac_checkpoint; /* writer and reader of one agent's folder; allocates at create only */
+
+/* dir: the seed folder (made when missing). p: which agent of `agent`. The list of states is copied, what it points to
+ * is not. Errors: FILE, MEMORY. */
+sac_status sac_checkpoint_create(sac_checkpoint** checkpoint, const char* dir, sac_agent* agent, int32_t p,
+                                 const sac_state* states, int32_t state_count);
+void sac_checkpoint_destroy(sac_checkpoint* checkpoint);
+
+/* Saves step N; keeps the newest `keep`. config_text: the run's config.yaml, kept in the metadata. Errors: FILE
+ * (previous one stays). */
+sac_status sac_checkpoint_save(sac_checkpoint* checkpoint, int64_t step, int32_t keep, const char* config_text);
+
+/* Makes `best` the state of now (weights, no replay; loadable by eval and export). */
+sac_status sac_checkpoint_best(sac_checkpoint* checkpoint, int64_t step, double mean_return, const char* config_text);
+
+/* Writes SEED/policy.safetensors from the agent's actor. */
+sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint);
+
+/* Steps of the checkpoints that exist, newest first; returns how many (at most max). */
+int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max);
+
+/* Checks that step N loads (file whole, rows there), without changing anything. */
+sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text, size_t config_size);
+
+/* Restores agent p, its rows and the states from step N. Errors: FILE, FORMAT, SHAPE; the agent is then not usable. */
+sac_status sac_checkpoint_load(sac_checkpoint* checkpoint, int64_t step);
+
+/* The agent's own file (sac_agent_save and _load): agents first to first+count, leading P when count > 1. */
+sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t first, int32_t count,
+                           const sac_state* states, int32_t state_count, const sac_metadata* metadata,
+                           int32_t metadata_count);
+sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count);
+
+#endif

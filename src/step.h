@@ -1,0 +1,16 @@
+/* One step of a run: the flow, from left to right. */
+#ifndef SAC_SRC_STEP_H
+#define SAC_SRC_STEP_H
+
+#include "agent.h"
+
+struct sac_vector;
+
+/* act -> env step -> replay push -> `updates` times (replay sample -> critic update -> actor update -> temperature
+ * update -> target update). mode: how the actions are chosen. Errors: those of the stages. */
+sac_status sac_step(sac_agent* agent, struct sac_vector* vector, sac_act_mode mode, int32_t updates);
+
+/* The five update stages, `updates` times; also what sac_agent_update runs. */
+sac_status sac_update(sac_agent* agent, int32_t updates);
+
+#endif

@@ -1,0 +1,43 @@
+#include "util/error.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define MESSAGE_MAX 1024
+
+static _Thread_local char message[MESSAGE_MAX];
+
+const char* sac_status_name(sac_status status) {
+  switch (status) {
+#define STATUS_NAME(code, value, text) \
+  case code:                           \
+    return #code;
+    SAC_STATUS_LIST(STATUS_NAME)
+#undef STATUS_NAME
+  }
+  return "unknown status";
+}
+
+const char* sac_last_error(void) { return message; }
+
+sac_status sac_fail(sac_status status, const char* format, ...) {
+  char text[MESSAGE_MAX]; /* an argument may be the old message itself */
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  memcpy(message, text, sizeof message);
+  return status;
+}
+
+void sac_fail_prefix(const char* format, ...) {
+  char text[MESSAGE_MAX];
+  va_list args;
+  va_start(args, format);
+  int used = vsnprintf(text, sizeof text, format, args);
+  va_end(args);
+  if (used < 0 || used >= MESSAGE_MAX) return;
+  (void)snprintf(text + used, sizeof text - (size_t)used, "%s", message);
+  memcpy(message, text, sizeof message);
+}

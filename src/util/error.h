@@ -1,0 +1,20 @@
+/* The thread's error text, and the one way a function fails. */
+#ifndef SAC_UTIL_ERROR_H
+#define SAC_UTIL_ERROR_H
+
+#include <sac/status.h>
+
+/* Sets this thread's message (printf) and returns `status`: `return sac_fail(SAC_ERROR_FILE, "...")`. */
+sac_status sac_fail(sac_status status, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Puts "PREFIX" (printf) in front of this thread's message: a caller adds where, the callee said what. */
+void sac_fail_prefix(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
+/* Runs `expression` (a sac_status); on failure stores it in the function's `status` and goes to its label `fail`. */
+#define SAC_TRY(expression)          \
+  do {                               \
+    status = (expression);           \
+    if (status != SAC_OK) goto fail; \
+  } while (0)
+
+#endif
