@@ -1,0 +1,3 @@
+#include <sac/sac.h>
+
+const char* sac_version(void) { return SAC_VERSION; }

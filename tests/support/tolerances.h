@@ -1,0 +1,27 @@
+/* Every tolerance of the tests, in one place, each with the reason for its size.
+ * Names say what is compared; _REL is relative to the expected value, _ABS is the floor beside it. */
+#ifndef TESTS_SUPPORT_TOLERANCES_H
+#define TESTS_SUPPORT_TOLERANCES_H
+
+/* One float operation rounds by at most half a unit in the last place, 2^-24 of the value. */
+#define FLOAT_EPSILON 5.9604644775390625e-08
+#define DOUBLE_EPSILON 1.1102230246251565e-16
+
+/* A handful of correctly rounded operations and one libm call (below 2 ulp) in a row. */
+#define FORMULA_FLOAT_REL (16 * FLOAT_EPSILON)
+#define FORMULA_DOUBLE_REL (16 * DOUBLE_EPSILON)
+
+/* Central differences in double: truncation h^2 and rounding eps/h meet at about eps^(2/3) = 2e-11;
+ * two orders above it for curvature. */
+#define DIFFERENCE_REL 1e-8
+#define DIFFERENCE_ABS 1e-9
+
+/* One whole update in float against one in double: sums of a few hundred products, in another order, through a few
+ * layers and an Adam step, whose direction is the gradient divided by its own size. */
+#define UPDATE_REL 1e-5
+#define UPDATE_ABS 1e-6
+
+/* Environments in double against Gymnasium's, over a whole episode. */
+#define TRACE_ABS 1e-6
+
+#endif
