@@ -1,0 +1,41 @@
+// Adam with bias correction, one weight at a time.
+//
+// Kingma and Ba 2015, arXiv 1412.6980, algorithm 1, in the arrangement of torch.optim.Adam (eps outside the root of the
+// corrected moment, no weight decay, no amsgrad), so that updates agree to rounding.
+#ifndef SAC_KERNELS_ADAM_H
+#define SAC_KERNELS_ADAM_H
+
+#include "kernels/real.h"
+
+// The scalars of one step, the same for every weight of a set.
+typedef struct sac_adam_step {
+  real step_size;     // lr / (1 - beta1^t)
+  real root_scale;    // 1 / sqrt(1 - beta2^t)
+  real beta2;
+  real one_minus_beta1, one_minus_beta2;
+  real eps;
+} sac_adam_step;
+
+// [adam.step] Scalars of step t = 1, 2, ... The corrections are taken in double: 1 - beta2^t has lost 4 digits at t = 1.
+SAC_FN sac_adam_step sac_adam_begin(uint64_t t, double lr, double beta1, double beta2, double eps) {
+  sac_adam_step step;
+  step.step_size = (real)(lr / (1.0 - pow(beta1, (double)t)));
+  step.root_scale = (real)(1.0 / sqrt(1.0 - pow(beta2, (double)t)));
+  step.beta2 = (real)beta2;
+  step.one_minus_beta1 = (real)(1.0 - beta1);
+  step.one_minus_beta2 = (real)(1.0 - beta2);
+  step.eps = (real)eps;
+  return step;
+}
+
+// [adam] m <- m + (1 - beta1)(g - m),  v <- beta2 v + (1 - beta2) g^2,  returns
+//   weight - lr/(1 - beta1^t) m / (sqrt(v)/sqrt(1 - beta2^t) + eps)
+SAC_FN real sac_adam(sac_adam_step step, real weight, real gradient, real* m, real* v) {
+  const real first = *m + step.one_minus_beta1 * (gradient - *m);
+  const real second = step.beta2 * *v + step.one_minus_beta2 * gradient * gradient;
+  *m = first;
+  *v = second;
+  return weight - step.step_size * first / (sac_sqrt(second) * step.root_scale + step.eps);
+}
+
+#endif

@@ -1,0 +1,109 @@
+// Policies over a finite set of actions: log-sum-exp, softmax, Boltzmann policies and the objectives built on them.
+// A row is x[a*stride], a in [0, actions), actions >= 1. Everything is in nats.
+//
+// soft-q: Haarnoja et al. 2017, arXiv 1702.08165, equations 4 to 6. sac-discrete: Christodoulou 2019, arXiv 1910.07207, equations 10 to 12.
+#ifndef SAC_KERNELS_DISCRETE_H
+#define SAC_KERNELS_DISCRETE_H
+
+#include "kernels/real.h"
+
+// Largest element; NaN if any is NaN.
+SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
+  real largest = x[0];
+  for (int a = 1; a < actions; ++a) {
+    const real candidate = x[(size_t)a * stride];
+    largest = !(candidate <= largest) && largest == largest ? candidate : largest;
+  }
+  return largest;
+}
+
+// [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0, shifted by the largest so that it neither overflows nor loses
+// the sum. A row of -inf gives -inf, one with +inf gives +inf.
+SAC_FN real sac_log_sum_exp(const real* x, size_t stride, int actions, real scale) {
+  const real largest = scale * sac_row_max(x, stride, actions);
+  if (largest - largest != (real)0) return largest;
+  real sum = 0;
+  for (int a = 0; a < actions; ++a) sum += SAC_M(exp)(scale * x[(size_t)a * stride] - largest);
+  return largest + SAC_M(log)(sum);
+}
+
+// [discrete.soft-value] alpha log Z, Z = sum_a exp(Q_a/alpha): the soft maximum of Q, V(s) of the Boltzmann policy.
+SAC_FN real sac_boltzmann_value(const real* q, size_t stride, int actions, real alpha) {
+  return alpha * sac_log_sum_exp(q, stride, actions, (real)1 / alpha);
+}
+
+// [discrete.log-softmax] log p_a = scale x_a - log sum exp: softmax of logits with scale 1, the Boltzmann policy exp(Q/alpha)/Z
+// with scale 1/alpha. log_p may be x itself.
+SAC_FN void sac_log_softmax(const real* x, size_t stride, int actions, real scale, real* log_p) {
+  const real log_z = sac_log_sum_exp(x, stride, actions, scale);
+  for (int a = 0; a < actions; ++a) log_p[(size_t)a * stride] = scale * x[(size_t)a * stride] - log_z;
+}
+
+// p value, with 0 times anything but NaN being 0: an action that is never taken adds nothing, whatever its value.
+SAC_FN real sac_weighted(real p, real value) { return p == (real)0 && value == value ? (real)0 : p * value; }
+
+// [discrete.entropy] H = -sum_a p_a log p_a, from the log-probabilities. In [0, log A].
+SAC_FN real sac_entropy(const real* log_p, size_t stride, int actions) {
+  real sum = 0;
+  for (int a = 0; a < actions; ++a) {
+    const real l = log_p[(size_t)a * stride];
+    sum -= sac_weighted(SAC_M(exp)(l), l);
+  }
+  return sum;
+}
+
+// [discrete.kl] KL(p || r) = sum_a p_a (log p_a - log r_a), from the log-probabilities of both.
+SAC_FN real sac_kl(const real* log_p, const real* log_r, size_t stride, int actions) {
+  real sum = 0;
+  for (int a = 0; a < actions; ++a) {
+    const real l = log_p[(size_t)a * stride];
+    sum += sac_weighted(SAC_M(exp)(l), l - log_r[(size_t)a * stride]);
+  }
+  return sum;
+}
+
+// [sac-discrete.value] V(s) = sum_a p_a (Q_a - alpha log p_a). The actor's loss is its negative.
+SAC_FN real sac_discrete_value(const real* log_p, const real* q, size_t stride, int actions, real alpha) {
+  real sum = 0;
+  for (int a = 0; a < actions; ++a) {
+    const real l = log_p[(size_t)a * stride];
+    sum += sac_weighted(SAC_M(exp)(l), q[(size_t)a * stride] - alpha * l);
+  }
+  return sum;
+}
+
+// [sac-discrete.actor-grad] d/d logit_a of J_pi = sum_a p_a (alpha log p_a - Q_a), through the softmax: with
+// f_a = alpha log p_a - Q_a it is p_a (f_a - J_pi). grad may not overlap the inputs.
+SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t stride, int actions, real alpha, real* grad) {
+  const real loss = -sac_discrete_value(log_p, q, stride, actions, alpha);
+  for (int a = 0; a < actions; ++a) {
+    const size_t i = (size_t)a * stride;
+    grad[i] = sac_weighted(SAC_M(exp)(log_p[i]), alpha * log_p[i] - q[i] - loss);
+  }
+}
+
+// [discrete.target-entropy] A share of the largest entropy there is, log A.
+SAC_FN real sac_discrete_target_entropy(int actions, real share) { return share * SAC_M(log)((real)actions); }
+
+// [discrete.sample] The action that uniform u in (0, 1) selects: the first whose cumulated probability exceeds u. Rounding may
+// leave the whole sum just below u: then the last action that has any probability.
+SAC_FN int sac_categorical(const real* log_p, size_t stride, int actions, real u) {
+  real cumulated = 0;
+  int last = 0;
+  for (int a = 0; a < actions; ++a) {
+    const real p = SAC_M(exp)(log_p[(size_t)a * stride]);
+    cumulated += p;
+    last = p > (real)0 ? a : last;
+    if (cumulated > u) return a;
+  }
+  return last;
+}
+
+// [discrete.greedy] The first action with the largest value.
+SAC_FN int sac_greedy(const real* x, size_t stride, int actions) {
+  int best = 0;
+  for (int a = 1; a < actions; ++a) best = x[(size_t)a * stride] > x[(size_t)best * stride] ? a : best;
+  return best;
+}
+
+#endif

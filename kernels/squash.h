@@ -1,0 +1,88 @@
+// The squashed Gaussian policy, one action component at a time: sample, log-probability and their gradients.
+//
+// Haarnoja et al. 2018, Soft Actor-Critic Algorithms and Applications, arXiv 1812.05905: section 5 (reparameterised
+// sample, eq. 8), appendix C (enforcing action bounds, eq. 26). The stable form of the Jacobian's logarithm is the identity
+// 1 - tanh(u)^2 = 4 e / (1 + e)^2 with e = exp(-2|u|): even in u, e in (0, 1], nothing cancels and nothing overflows.
+//
+// Log-probabilities are of the squashed action in (-1, 1), in nats. The sum over the components of a row is the caller's.
+#ifndef SAC_KERNELS_SQUASH_H
+#define SAC_KERNELS_SQUASH_H
+
+#include "kernels/real.h"
+
+// What the forward pass leaves for the backward pass, one per action component.
+typedef struct sac_squash_out {
+  real action;    // a = tanh(u), in [-1, 1]
+  real log_prob;  // this component's term of log pi(a|s)
+  real spread;    // sigma * eps
+  real slope;     // da/du = 1 - a^2, accurate in its last digits also where a rounds to 1
+} sac_squash_out;
+
+// d J / d (what the actor's head gave).
+typedef struct sac_squash_grad {
+  real mean;
+  real log_std;
+} sac_squash_grad;
+
+// tanh(u) and da/du = 4 e / (1 + e)^2, and in *log_slope log(1 - tanh(u)^2) = 2 (log 2 - |u| - log(1 + e)), which is
+// 2 (log 2 - u - softplus(-2u)) for either sign of u.
+SAC_FN real sac_tanh_parts(real u, real* slope, real* log_slope) {
+  const real size = sac_abs(u);
+  real complement;  // 1 - e
+  const real e = sac_exp2way((real)-2 * size, &complement);
+  const real inverse = (real)1 / ((real)1 + e);
+  const real magnitude = complement * inverse;
+  *slope = (real)4 * e * inverse * inverse;
+  // log(1 + e) = log 2 + log(1 - (1 - e)/2): the second form takes log 2 out before it can cancel, for |u| below 0.44
+  const int near = e > (real)0.41421356;
+  const real log_part = sac_log1p(near ? (real)-0.5 * complement : e);
+  const real offset = near ? (real)0 : (real)SAC_LOG_2;
+  *log_slope = (real)2 * (offset - size - log_part);
+  return u < (real)0 ? -magnitude : magnitude;
+}
+
+// [squash.deterministic] a = tanh(mean): the action of an evaluation.
+SAC_FN real sac_squash_mean(real mean) {
+  real slope, log_slope;
+  return sac_tanh_parts(mean, &slope, &log_slope);
+}
+
+// [squash] mean and log_std as the actor's head gives them, eps ~ N(0, 1), bounds of log sigma.
+//   u = mean + sigma eps,  a = tanh(u),  log pi = -eps^2/2 - log sigma - log(2 pi)/2 - log(1 - a^2)
+SAC_FN sac_squash_out sac_squash(real mean, real log_std, real eps, real log_std_min, real log_std_max) {
+  const real log_sigma = sac_clamp(log_std, log_std_min, log_std_max);
+  sac_squash_out out;
+  real log_slope;
+  out.spread = sac_exp(log_sigma) * eps;
+  out.action = sac_tanh_parts(mean + out.spread, &out.slope, &log_slope);
+  out.log_prob = (real)-0.5 * eps * eps - log_sigma - (real)SAC_HALF_LOG_2PI - log_slope;
+  return out;
+}
+
+// [squash.grad] From dJ/d log pi and dJ/da, at fixed eps:
+//   d log pi/d mean = 2a,  d log pi/d log sigma = -1 + 2 a sigma eps,  da/d mean = da/du,  da/d log sigma = da/du sigma eps
+// Outside the bounds log sigma does not move with log_std: its gradient is 0 there, and passes at the bounds themselves.
+SAC_FN sac_squash_grad sac_squash_backward(sac_squash_out out, real log_std, real log_std_min, real log_std_max,
+                                           real grad_log_prob, real grad_action) {
+  const real through_action = grad_action * out.slope;
+  const real twice = (real)2 * out.action;
+  const real log_std_grad = grad_log_prob * (twice * out.spread - (real)1) + through_action * out.spread;
+  sac_squash_grad grad;
+  grad.mean = grad_log_prob * twice + through_action;
+  const real raised = log_std < log_std_min ? (real)0 : log_std_grad;
+  grad.log_std = log_std > log_std_max ? (real)0 : raised;
+  return grad;
+}
+
+// [squash.saturated] 1 where |a| > 0.999, the share of which is a metric; else 0.
+SAC_FN real sac_squash_saturated(real action) { return sac_abs(action) > (real)0.999 ? (real)1 : (real)0; }
+
+// [squash.scale] Policy units (-1, 1) to the environment's and back. half_range = (high - low)/2, centre = (high + low)/2.
+// A component whose bounds coincide has one action; its policy value is 0.
+SAC_FN real sac_action_scale(real action, real centre, real half_range) { return centre + half_range * action; }
+SAC_FN real sac_action_unscale(real scaled, real centre, real half_range) {
+  const real divisor = half_range == (real)0 ? (real)1 : half_range;
+  return half_range == (real)0 ? (real)0 * scaled : (scaled - centre) / divisor;
+}
+
+#endif
