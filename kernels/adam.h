@@ -9,14 +9,15 @@
 
 // The scalars of one step, the same for every weight of a set.
 typedef struct sac_adam_step {
-  real step_size;     // lr / (1 - beta1^t)
-  real root_scale;    // 1 / sqrt(1 - beta2^t)
+  real step_size;   // lr / (1 - beta1^t)
+  real root_scale;  // 1 / sqrt(1 - beta2^t)
   real beta2;
   real one_minus_beta1, one_minus_beta2;
   real eps;
 } sac_adam_step;
 
-// [adam.step] Scalars of step t = 1, 2, ... The corrections are taken in double: 1 - beta2^t has lost 4 digits at t = 1.
+// [adam.step] Scalars of step t = 1, 2, ... The corrections are taken in double: 1 - beta2^t has lost 4 digits at t =
+// 1.
 SAC_FN sac_adam_step sac_adam_begin(uint64_t t, double lr, double beta1, double beta2, double eps) {
   sac_adam_step step;
   step.step_size = (real)(lr / (1.0 - pow(beta1, (double)t)));

@@ -8,12 +8,12 @@
 
 #include "kernels/real.h"
 
-// [sac.min] Whether q replaces the smallest value so far. The first of equal values stays. A NaN is taken, and stays: the
-// row's minimum is then NaN and the sentinel sees it.
+// [sac.min] Whether q replaces the smallest value so far. The first of equal values stays. A NaN is taken, and stays:
+// the row's minimum is then NaN and the sentinel sees it.
 SAC_FN int sac_min_takes(real q, real smallest) { return !(q >= smallest) & (smallest == smallest); }
 
-// [sac.min] min_k Q_k of one row, q[k*stride] for k in [0, critics), critics >= 1; *index: which critic gave it. Its action
-// gradient is the gradient of the minimum.
+// [sac.min] min_k Q_k of one row, q[k*stride] for k in [0, critics), critics >= 1; *index: which critic gave it. Its
+// action gradient is the gradient of the minimum.
 SAC_FN real sac_min_critic(const real* q, size_t stride, int critics, int* index) {
   real smallest = q[0];
   *index = 0;
@@ -47,8 +47,8 @@ SAC_FN real sac_square_loss(real q, real target) {
 }
 SAC_FN real sac_square_loss_grad(real q, real target) { return q - target; }
 
-// [sac.actor-loss] [sac-v.actor-loss] alpha log pi(a~|s) - min_k Q_k(s, a~). By log pi it is alpha, by the smallest Q -1; alpha
-// is a constant.
+// [sac.actor-loss] [sac-v.actor-loss] alpha log pi(a~|s) - min_k Q_k(s, a~). By log pi it is alpha, by the smallest Q
+// -1; alpha is a constant.
 SAC_FN real sac_actor_loss(real smallest_q, real alpha, real log_prob) { return alpha * log_prob - smallest_q; }
 SAC_FN real sac_actor_loss_grad_log_prob(real alpha) { return alpha; }
 SAC_FN real sac_actor_loss_grad_q(void) { return (real)-1; }

@@ -1,7 +1,8 @@
 // Policies over a finite set of actions: log-sum-exp, softmax, Boltzmann policies and the objectives built on them.
 // A row is x[a*stride], a in [0, actions), actions >= 1. Everything is in nats.
 //
-// soft-q: Haarnoja et al. 2017, arXiv 1702.08165, equations 4 to 6. sac-discrete: Christodoulou 2019, arXiv 1910.07207, equations 10 to 12.
+// soft-q: Haarnoja et al. 2017, arXiv 1702.08165, equations 4 to 6. sac-discrete: Christodoulou 2019, arXiv 1910.07207,
+// equations 10 to 12.
 #ifndef SAC_KERNELS_DISCRETE_H
 #define SAC_KERNELS_DISCRETE_H
 
@@ -17,8 +18,8 @@ SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
   return largest;
 }
 
-// [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0, shifted by the largest so that it neither overflows nor loses
-// the sum. A row of -inf gives -inf, one with +inf gives +inf.
+// [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0, shifted by the largest so that it neither overflows nor
+// loses the sum. A row of -inf gives -inf, one with +inf gives +inf.
 SAC_FN real sac_log_sum_exp(const real* x, size_t stride, int actions, real scale) {
   const real largest = scale * sac_row_max(x, stride, actions);
   if (largest - largest != (real)0) return largest;
@@ -32,8 +33,8 @@ SAC_FN real sac_boltzmann_value(const real* q, size_t stride, int actions, real 
   return alpha * sac_log_sum_exp(q, stride, actions, (real)1 / alpha);
 }
 
-// [discrete.log-softmax] log p_a = scale x_a - log sum exp: softmax of logits with scale 1, the Boltzmann policy exp(Q/alpha)/Z
-// with scale 1/alpha. log_p may be x itself.
+// [discrete.log-softmax] log p_a = scale x_a - log sum exp: softmax of logits with scale 1, the Boltzmann policy
+// exp(Q/alpha)/Z with scale 1/alpha. log_p may be x itself.
 SAC_FN void sac_log_softmax(const real* x, size_t stride, int actions, real scale, real* log_p) {
   const real log_z = sac_log_sum_exp(x, stride, actions, scale);
   for (int a = 0; a < actions; ++a) log_p[(size_t)a * stride] = scale * x[(size_t)a * stride] - log_z;
@@ -74,7 +75,8 @@ SAC_FN real sac_discrete_value(const real* log_p, const real* q, size_t stride, 
 
 // [sac-discrete.actor-grad] d/d logit_a of J_pi = sum_a p_a (alpha log p_a - Q_a), through the softmax: with
 // f_a = alpha log p_a - Q_a it is p_a (f_a - J_pi). grad may not overlap the inputs.
-SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t stride, int actions, real alpha, real* grad) {
+SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t stride, int actions, real alpha,
+                                    real* grad) {
   const real loss = -sac_discrete_value(log_p, q, stride, actions, alpha);
   for (int a = 0; a < actions; ++a) {
     const size_t i = (size_t)a * stride;
@@ -85,8 +87,8 @@ SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t str
 // [discrete.target-entropy] A share of the largest entropy there is, log A.
 SAC_FN real sac_discrete_target_entropy(int actions, real share) { return share * SAC_M(log)((real)actions); }
 
-// [discrete.sample] The action that uniform u in (0, 1) selects: the first whose cumulated probability exceeds u. Rounding may
-// leave the whole sum just below u: then the last action that has any probability.
+// [discrete.sample] The action that uniform u in (0, 1) selects: the first whose cumulated probability exceeds u.
+// Rounding may leave the whole sum just below u: then the last action that has any probability.
 SAC_FN int sac_categorical(const real* log_p, size_t stride, int actions, real u) {
   real cumulated = 0;
   int last = 0;

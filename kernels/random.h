@@ -2,16 +2,17 @@
 //
 // Salmon, Moraes, Dror, Shaw 2011, Parallel Random Numbers: As Easy as 1, 2, 3. Box and Muller 1958.
 //
-// There is no state. Four words are a function of (seed, stream, block): seed is the agent's, the stream names the use, the
-// block counts within the stream. Random123's philox4x32 with key {seed.lo, seed.hi} and counter {block.lo, block.hi,
-// stream.lo, stream.hi} gives the same words, and so does cuRAND's curand_init(seed, stream, 4*block) with curand4.
+// There is no state. Four words are a function of (seed, stream, block): seed is the agent's, the stream names the use,
+// the block counts within the stream. Random123's philox4x32 with key {seed.lo, seed.hi} and counter {block.lo,
+// block.hi, stream.lo, stream.hi} gives the same words, and so does cuRAND's curand_init(seed, stream, 4*block) with
+// curand4.
 //
 // Everything here is float or integer whatever `real` is, and gives the same bits on every host and device: the noise
 // of a run does not depend on where it runs. Hence polynomials instead of libm, and sac_mul/sac_add.
 //
-// Where element j of draw t is: a draw of n elements takes ceil(n/per) blocks, per = 4 normals, 4 uniforms or 2 indices a
-// block, and element j is lane j % per of block t*ceil(n/per) + j/per: sac_draw_block(t, n, per) is its first block. So a
-// draw may be split over threads at any block, and draw t needs no draw before it.
+// Where element j of draw t is: a draw of n elements takes ceil(n/per) blocks, per = 4 normals, 4 uniforms or 2 indices
+// a block, and element j is lane j % per of block t*ceil(n/per) + j/per: sac_draw_block(t, n, per) is its first block.
+// So a draw may be split over threads at any block, and draw t needs no draw before it.
 #ifndef SAC_KERNELS_RANDOM_H
 #define SAC_KERNELS_RANDOM_H
 
@@ -25,10 +26,8 @@
 #define SAC_STREAM_ACTION_NOISE ((uint64_t)4)       // actor update: noise of a~ at s
 #define SAC_STREAM_WARMUP ((uint64_t)5)             // act: uniform actions before train.warmup_steps
 #define SAC_STREAM_EVAL ((uint64_t)6)               // evaluation's own action noise, where it has any
-#define SAC_STREAM_SEEDS ((uint64_t)7)              // episode seeds for environments that want a seed
-#define SAC_STREAM_EVAL_SEEDS ((uint64_t)8)         // the same in evaluation
 
-// Environment i draws its resets and its inner noise from a stream of its own; evaluation's environments from others.
+// Environment i takes the seeds of its episodes from a stream of its own, evaluation's environments from others.
 SAC_FN uint64_t sac_stream_env(uint32_t i) { return ((uint64_t)1 << 32) + i; }
 SAC_FN uint64_t sac_stream_eval_env(uint32_t i) { return ((uint64_t)2 << 32) + i; }
 
@@ -72,10 +71,14 @@ SAC_FN sac_words sac_philox(uint64_t seed, uint64_t stream, uint64_t block) {
   return out;
 }
 
-// [uniform] (w' + 1/2) / 2^23, w' the word's upper 23 bits: exact, symmetric about 1/2, never 0 and never 1.
-SAC_FN float sac_uniform(uint32_t word) {
-  return sac_mul(sac_add((float)(int32_t)(word >> 9), 0.5f), 0x1p-23f);
+// [seed] 64 bits of one block: the seed of episode `block` in the stream of an environment.
+SAC_FN uint64_t sac_philox_seed(uint64_t seed, uint64_t stream, uint64_t block) {
+  const sac_words words = sac_philox(seed, stream, block);
+  return (uint64_t)words.word[1] << 32 | words.word[0];
 }
+
+// [uniform] (w' + 1/2) / 2^23, w' the word's upper 23 bits: exact, symmetric about 1/2, never 0 and never 1.
+SAC_FN float sac_uniform(uint32_t word) { return sac_mul(sac_add((float)(int32_t)(word >> 9), 0.5f), 0x1p-23f); }
 
 // [uniform] In (-bound, bound), symmetric about 0; never 0. The factor of bound is exact.
 SAC_FN float sac_uniform_within(uint32_t word, float bound) {
@@ -88,8 +91,8 @@ SAC_FN double sac_uniform_double(uint32_t low, uint32_t high) {
   return ((double)(int64_t)bits + 0.5) * 0x1p-52;
 }
 
-// [index] In [0, n): the upper half of the 128-bit product of two words and n. An index's probability is off 1/n by less than
-// 2^-64. n = 0 gives 0.
+// [index] In [0, n): the upper half of the 128-bit product of two words and n. An index's probability is off 1/n by
+// less than 2^-64. n = 0 gives 0.
 SAC_FN uint64_t sac_index(uint32_t low, uint32_t high, uint64_t n) {
   const uint64_t n_low = (uint32_t)n, n_high = n >> 32;
   const uint64_t carry = (low * n_low) >> 32;
@@ -98,8 +101,8 @@ SAC_FN uint64_t sac_index(uint32_t low, uint32_t high, uint64_t n) {
   return high * n_high + (middle >> 32) + (middle_low >> 32);
 }
 
-// -log u for u = (h + 1/2) / 2^31, h = word >> 1: to float's last digits over the whole range, near u = 1 too, where u itself
-// would have rounded and the radius with it. In [2^-32, 32 log 2].
+// -log u for u = (h + 1/2) / 2^31, h = word >> 1: to float's last digits over the whole range, near u = 1 too, where u
+// itself would have rounded and the radius with it. In [2^-32, 32 log 2].
 SAC_FN float sac_minus_log_uniform(uint32_t word) {
   const int32_t h = (int32_t)(word >> 1);
   const float x = sac_add((float)h, 0.5f);
@@ -114,8 +117,8 @@ SAC_FN float sac_minus_log_uniform(uint32_t word) {
   return -sac_add(sac_mul(k, 0.693359375f), fine);
 }
 
-// [normal] Box-Muller: two words to two independent N(0, 1): sqrt(-2 log u) (cos, sin)(2 pi v). |z| <= sqrt(64 log 2) = 6.66: finite
-// always, and 1e-11 of the mass is beyond.
+// [normal] Box-Muller: two words to two independent N(0, 1): sqrt(-2 log u) (cos, sin)(2 pi v). |z| <= sqrt(64 log 2) =
+// 6.66: finite always, and 1e-11 of the mass is beyond.
 SAC_FN void sac_normal_pair(uint32_t radius_word, uint32_t angle_word, float* z0, float* z1) {
   const float radius = sac_root(sac_mul(2.0f, sac_minus_log_uniform(radius_word)));
   // The angle in quarter turns: the nearest whole number of them, and what is left, in [-1/2, 1/2) quarter turns.
@@ -173,7 +176,8 @@ SAC_FN void sac_fill_uniform(uint64_t seed, uint64_t stream, uint64_t block, siz
 }
 
 // [index] index[j] in [0, range) is of words 2(j%2) and 2(j%2) + 1 of block + j/2.
-SAC_FN void sac_fill_indices(uint64_t seed, uint64_t stream, uint64_t block, size_t n, uint64_t range, uint64_t* index) {
+SAC_FN void sac_fill_indices(uint64_t seed, uint64_t stream, uint64_t block, size_t n, uint64_t range,
+                             uint64_t* index) {
   for (size_t i = 0; i < n / SAC_INDICES_PER_BLOCK; ++i) {
     const sac_words words = sac_philox(seed, stream, block + i);
     index[2 * i] = sac_index(words.word[0], words.word[1], range);

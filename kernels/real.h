@@ -1,8 +1,8 @@
 // The number type of the formulas, and the elementary functions they share.
 //
-// Every formula in kernels/*.h is written once, against `real`. It is float in the product, on the host and on the device.
-// A translation unit that defines SAC_REAL_DOUBLE before its first include gets the same formulas in double: the tests
-// compile themselves a second time that way, for central differences and tight comparisons. The functions are
+// Every formula in kernels/*.h is written once, against `real`. It is float in the product, on the host and on the
+// device. A translation unit that defines SAC_REAL_DOUBLE before its first include gets the same formulas in double:
+// the tests compile themselves a second time that way, for central differences and tight comparisons. The functions are
 // static inline, so float and double units link into one program without meeting.
 //
 // Rules that every formula file keeps:
@@ -65,8 +65,8 @@ SAC_FN float sac_add(float a, float b) { return a + b; }
 SAC_FN float sac_root(float a) { return sqrtf(a); }
 #endif
 
-// log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1], within 1 ulp or so: f - f^2/2 + f^3 P(f), P a near-minimax polynomial
-// (scripts/formulas.py --coefficients). Same bits on every machine.
+// log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1], within 1 ulp or so: f - f^2/2 + f^3 P(f), P a near-minimax
+// polynomial (scripts/formulas.py --coefficients). Same bits on every machine.
 SAC_FN float sac_log1p_near(float f) {
   float p = 0.0697161183f;
   p = sac_add(sac_mul(p, f), -0.114797339f);
@@ -81,9 +81,9 @@ SAC_FN float sac_log1p_near(float f) {
   return sac_add(f, sac_add(sac_mul(sac_mul(square, f), p), sac_mul(square, -0.5f)));
 }
 
-// exp(x), and 1 - exp(x) in *complement without the cancellation near 0. Float: x = k log 2 + r with |r| <= log(2)/2, then
-// 2^k (1 + p), p = expm1(r) by a near-minimax polynomial. Results below 2^-125 become 0, so that no denormal slows a
-// loop down; above the range of float, infinity; NaN stays NaN.
+// exp(x), and 1 - exp(x) in *complement without the cancellation near 0. Float: x = k log 2 + r with |r| <= log(2)/2,
+// then 2^k (1 + p), p = expm1(r) by a near-minimax polynomial. Results below 2^-125 become 0, so that no denormal slows
+// a loop down; above the range of float, infinity; NaN stays NaN.
 SAC_FN float sac_exp_float(float x, float* complement) {
   const float shift = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   const float shifted = x * 1.44269504f + shift;

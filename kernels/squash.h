@@ -1,10 +1,12 @@
 // The squashed Gaussian policy, one action component at a time: sample, log-probability and their gradients.
 //
 // Haarnoja et al. 2018, Soft Actor-Critic Algorithms and Applications, arXiv 1812.05905: section 5 (reparameterised
-// sample, eq. 8), appendix C (enforcing action bounds, eq. 26). The stable form of the Jacobian's logarithm is the identity
-// 1 - tanh(u)^2 = 4 e / (1 + e)^2 with e = exp(-2|u|): even in u, e in (0, 1], nothing cancels and nothing overflows.
+// sample, eq. 8), appendix C (enforcing action bounds, eq. 26). The stable form of the Jacobian's logarithm is the
+// identity 1 - tanh(u)^2 = 4 e / (1 + e)^2 with e = exp(-2|u|): even in u, e in (0, 1], nothing cancels and nothing
+// overflows.
 //
-// Log-probabilities are of the squashed action in (-1, 1), in nats. The sum over the components of a row is the caller's.
+// Log-probabilities are of the squashed action in (-1, 1), in nats. The sum over the components of a row is the
+// caller's.
 #ifndef SAC_KERNELS_SQUASH_H
 #define SAC_KERNELS_SQUASH_H
 
@@ -60,8 +62,10 @@ SAC_FN sac_squash_out sac_squash(real mean, real log_std, real eps, real log_std
 }
 
 // [squash.grad] From dJ/d log pi and dJ/da, at fixed eps:
-//   d log pi/d mean = 2a,  d log pi/d log sigma = -1 + 2 a sigma eps,  da/d mean = da/du,  da/d log sigma = da/du sigma eps
-// Outside the bounds log sigma does not move with log_std: its gradient is 0 there, and passes at the bounds themselves.
+//   d log pi/d mean = 2a,  d log pi/d log sigma = -1 + 2 a sigma eps,  da/d mean = da/du,  da/d log sigma = da/du sigma
+//   eps
+// Outside the bounds log sigma does not move with log_std: its gradient is 0 there, and passes at the bounds
+// themselves.
 SAC_FN sac_squash_grad sac_squash_backward(sac_squash_out out, real log_std, real log_std_min, real log_std_max,
                                            real grad_log_prob, real grad_action) {
   const real through_action = grad_action * out.slope;
@@ -77,8 +81,8 @@ SAC_FN sac_squash_grad sac_squash_backward(sac_squash_out out, real log_std, rea
 // [squash.saturated] 1 where |a| > 0.999, the share of which is a metric; else 0.
 SAC_FN real sac_squash_saturated(real action) { return sac_abs(action) > (real)0.999 ? (real)1 : (real)0; }
 
-// [squash.scale] Policy units (-1, 1) to the environment's and back. half_range = (high - low)/2, centre = (high + low)/2.
-// A component whose bounds coincide has one action; its policy value is 0.
+// [squash.scale] Policy units (-1, 1) to the environment's and back. half_range = (high - low)/2, centre = (high +
+// low)/2. A component whose bounds coincide has one action; its policy value is 0.
 SAC_FN real sac_action_scale(real action, real centre, real half_range) { return centre + half_range * action; }
 SAC_FN real sac_action_unscale(real scaled, real centre, real half_range) {
   const real divisor = half_range == (real)0 ? (real)1 : half_range;

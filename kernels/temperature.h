@@ -1,7 +1,8 @@
 // The learned temperature, one row of the minibatch at a time; the mean over rows is the caller's.
 //
-// Haarnoja et al. 2018, arXiv 1812.05905, equation 18, on log alpha instead of alpha so that alpha stays positive (as the
-// authors' code does). Others multiply by alpha, which scales the gradient: name the convention where numbers are compared.
+// Haarnoja et al. 2018, arXiv 1812.05905, equation 18, on log alpha instead of alpha so that alpha stays positive (as
+// the authors' code does). Others multiply by alpha, which scales the gradient: name the convention where numbers are
+// compared.
 #ifndef SAC_KERNELS_TEMPERATURE_H
 #define SAC_KERNELS_TEMPERATURE_H
 
