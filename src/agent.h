@@ -46,9 +46,11 @@ struct sac_agent {
   const sac_stages* stages;
   void* backend; /* the backend's slabs and scratch */
 
-  float* action_centre;  /* (A) environment action = centre + half_range * a */
-  float* action_half;    /* (A) */
-  double target_entropy; /* Hbar, resolved */
+  float* action_centre;      /* (A) environment action = centre + half_range * a */
+  float* action_half;        /* (A) */
+  int32_t actions;           /* of the environment: number of discrete actions, 0: continuous */
+  int32_t max_episode_steps; /* of the environment */
+  double target_entropy;     /* Hbar, resolved */
 
   uint64_t* seed;          /* (P) key of every stream of agent p */
   sac_counters* counters;  /* (P) */
@@ -57,7 +59,7 @@ struct sac_agent {
   sac_totals* totals;      /* (P) */
   double seconds[SAC_STAGE_COUNT];
 
-  float* staging; /* host scratch for scaling actions, (P, n, A) in chunks */
+  float* staging; /* host scratch for moving tensors; holds the largest */
   size_t staging_floats;
 };
 

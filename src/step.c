@@ -1,0 +1,50 @@
+/* One step of a run, from left to right:
+ *
+ *  act -> env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target
+ * update
+ */
+#include "step.h"
+
+#include "env/vector.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+const char* const sac_stage_names[SAC_STAGE_COUNT] = {
+    "act",           "env step",     "replay push",        "replay sample",
+    "critic update", "actor update", "temperature update", "target update"};
+
+/* Runs one stage and adds its time to the stage's seconds. */
+#define STAGE(word, call)                                      \
+  do {                                                         \
+    const double start = sac_seconds();                        \
+    SAC_TRY(stages->call);                                     \
+    agent->seconds[SAC_STAGE_##word] += sac_seconds() - start; \
+  } while (0)
+
+sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int32_t updates) {
+  const sac_stages* stages = agent->stages;
+  const sac_act act = {.n = vector->num_envs, .mode = mode, .obs = vector->obs, .action = vector->action};
+  sac_status status = SAC_OK;
+  STAGE(ACT, act(agent, &act));
+  STAGE(ENV_STEP, env_step(agent, vector));
+  const sac_transitions transitions = sac_vector_transitions(vector);
+  STAGE(REPLAY_PUSH, replay_push(agent, &transitions));
+  return sac_update(agent, updates);
+fail:
+  return status;
+}
+
+sac_status sac_update(sac_agent* agent, int32_t updates) {
+  const sac_stages* stages = agent->stages;
+  sac_status status = SAC_OK;
+  if (stages->update) return stages->update(agent, updates);
+  for (int32_t u = 0; u < updates; u++) {
+    STAGE(REPLAY_SAMPLE, replay_sample(agent));
+    STAGE(CRITIC_UPDATE, critic_update(agent));
+    STAGE(ACTOR_UPDATE, actor_update(agent));
+    STAGE(TEMPERATURE_UPDATE, temperature_update(agent));
+    STAGE(TARGET_UPDATE, target_update(agent));
+  }
+fail:
+  return status;
+}
