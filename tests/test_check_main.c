@@ -5,25 +5,43 @@
 
 static float same[3] = {1, 2, 3}, off[3] = {1, 2.5f, 3}, with_nan[3] = {1, NAN, 3};
 
-START_TEST(pass_near) { ck_near(1.0, 1.5, 0.5); } END_TEST
-START_TEST(pass_infinity) { ck_near(INFINITY, INFINITY, 0); } END_TEST
-START_TEST(pass_relative) { ck_near_relative(1000.5, 1000.0, 1e-3, 0); } END_TEST
-START_TEST(pass_array) { ck_near_array(off, same, 3, 0.25, 0); } END_TEST
-START_TEST(pass_bits) { ck_same_bits(same, same, 3); } END_TEST
-START_TEST(pass_ok) { ck_ok(SAC_OK); } END_TEST
+START_TEST(pass_near) { ck_near(1.0, 1.5, 0.5); }
+END_TEST
+START_TEST(pass_infinity) { ck_near(INFINITY, INFINITY, 0); }
+END_TEST
+START_TEST(pass_relative) { ck_near_relative(1000.5, 1000.0, 1e-3, 0); }
+END_TEST
+START_TEST(pass_array) { ck_near_array(off, same, 3, 0.25, 0); }
+END_TEST
+START_TEST(pass_bits) { ck_same_bits(same, same, 3); }
+END_TEST
+START_TEST(pass_ok) { ck_ok(SAC_OK); }
+END_TEST
 
-START_TEST(fail_near) { ck_near(1.0, 1.6, 0.5); } END_TEST
-START_TEST(fail_near_nan) { ck_near(NAN, 1.0, INFINITY); } END_TEST
-START_TEST(fail_near_expected_nan) { ck_near(1.0, NAN, INFINITY); } END_TEST
-START_TEST(fail_near_both_nan) { ck_near(NAN, NAN, 1); } END_TEST
-START_TEST(fail_relative) { ck_near_relative(1002.0, 1000.0, 1e-3, 0); } END_TEST
-START_TEST(fail_relative_infinite) { ck_near_relative(1.0, INFINITY, 1e-3, 0); } END_TEST
-START_TEST(fail_relative_nan) { ck_near_relative(NAN, 1.0, 1e-3, 1); } END_TEST
-START_TEST(fail_array) { ck_near_array(off, same, 3, 0.1, 0); } END_TEST
-START_TEST(fail_array_nan) { ck_near_array(with_nan, same, 3, 1, 1); } END_TEST
-START_TEST(fail_bits) { ck_same_bits(off, same, 3); } END_TEST
-START_TEST(fail_ok) { ck_ok(SAC_ERROR_FILE); } END_TEST
-START_TEST(fail_fails) { ck_fails(SAC_OK, SAC_ERROR_FILE, ""); } END_TEST
+START_TEST(fail_near) { ck_near(1.0, 1.6, 0.5); }
+END_TEST
+START_TEST(fail_near_nan) { ck_near(NAN, 1.0, INFINITY); }
+END_TEST
+START_TEST(fail_near_expected_nan) { ck_near(1.0, NAN, INFINITY); }
+END_TEST
+START_TEST(fail_near_both_nan) { ck_near(NAN, NAN, 1); }
+END_TEST
+START_TEST(fail_relative) { ck_near_relative(1002.0, 1000.0, 1e-3, 0); }
+END_TEST
+START_TEST(fail_relative_infinite) { ck_near_relative(1.0, INFINITY, 1e-3, 0); }
+END_TEST
+START_TEST(fail_relative_nan) { ck_near_relative(NAN, 1.0, 1e-3, 1); }
+END_TEST
+START_TEST(fail_array) { ck_near_array(off, same, 3, 0.1, 0); }
+END_TEST
+START_TEST(fail_array_nan) { ck_near_array(with_nan, same, 3, 1, 1); }
+END_TEST
+START_TEST(fail_bits) { ck_same_bits(off, same, 3); }
+END_TEST
+START_TEST(fail_ok) { ck_ok(SAC_ERROR_FILE); }
+END_TEST
+START_TEST(fail_fails) { ck_fails(SAC_OK, SAC_ERROR_FILE, ""); }
+END_TEST
 
 static int failures(const TTest* test) {
   Suite* suite = suite_create("inner");
@@ -44,10 +62,24 @@ int main(void) {
     const TTest* test;
     int expected;
   } cases[] = {
-      {pass_near, 0}, {pass_infinity, 0},          {pass_relative, 0},      {pass_array, 0},    {pass_bits, 0},
-      {pass_ok, 0},   {fail_near, 1},              {fail_near_nan, 1},      {fail_bits, 1},     {fail_near_both_nan, 1},
-      {fail_array, 1}, {fail_relative_infinite, 1}, {fail_relative_nan, 1}, {fail_relative, 1}, {fail_array_nan, 1},
-      {fail_ok, 1},   {fail_near_expected_nan, 1}, {fail_fails, 1},
+      {pass_near, 0},
+      {pass_infinity, 0},
+      {pass_relative, 0},
+      {pass_array, 0},
+      {pass_bits, 0},
+      {pass_ok, 0},
+      {fail_near, 1},
+      {fail_near_nan, 1},
+      {fail_bits, 1},
+      {fail_near_both_nan, 1},
+      {fail_array, 1},
+      {fail_relative_infinite, 1},
+      {fail_relative_nan, 1},
+      {fail_relative, 1},
+      {fail_array_nan, 1},
+      {fail_ok, 1},
+      {fail_near_expected_nan, 1},
+      {fail_fails, 1},
   };
   int wrong = strcmp(sac_version(), SAC_VERSION) != 0;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

@@ -11,14 +11,12 @@ static int replay(const char* path) {
   if (!file) return perror(path), 1;
   fseek(file, 0, SEEK_END);
   const long size = ftell(file);
-  rewind(file);
+  fseek(file, 0, SEEK_SET);
   uint8_t* data = size < 0 ? NULL : malloc((size_t)size + 1);
   const int bad = !data || fread(data, 1, (size_t)size, file) != (size_t)size;
   fclose(file);
-  if (bad)
-    fprintf(stderr, "%s: cannot be read\n", path);
-  else
-    LLVMFuzzerTestOneInput(data, (size_t)size);
+  if (bad) fprintf(stderr, "%s: cannot be read\n", path);
+  else LLVMFuzzerTestOneInput(data, (size_t)size);
   free(data);
   return bad;
 }

@@ -27,9 +27,9 @@ typedef struct {
   (check_case) { name, 1 }
 #define LOOP(name, count) \
   (check_case) { name, (int)(count) }
-#define CHECK_MAIN(suite, ...)                                  \
-  int main(void) {                                              \
-    const check_case cases[] = {__VA_ARGS__};                   \
+#define CHECK_MAIN(suite, ...)                                    \
+  int main(void) {                                                \
+    const check_case cases[] = {__VA_ARGS__};                     \
     return check_run(suite, cases, sizeof cases / sizeof *cases); \
   }
 
@@ -83,7 +83,7 @@ static inline int check_skip(const char* reason) {
     for (size_t ck_i = 0; ck_i < (size_t)(n); ck_i++) {                                                               \
       const double ck_a = (double)(actual)[ck_i], ck_e = (double)(expected)[ck_i];                                    \
       const double ck_over = fabs(ck_a - ck_e) - ((double)(relative) * fabs(ck_e) + (double)(floor));                 \
-      if (ck_a != ck_e && !(ck_over <= ck_excess)) ck_excess = isnan(ck_over) ? INFINITY : ck_over, ck_worst = ck_i; \
+      if (ck_a != ck_e && !(ck_over <= ck_excess)) ck_excess = isnan(ck_over) ? INFINITY : ck_over, ck_worst = ck_i;  \
     }                                                                                                                 \
     ck_assert_msg(ck_excess <= 0, "%s[%zu] is %.9g; %s[%zu] is %.9g; beyond %s relative, %s absolute", #actual,       \
                   ck_worst, (double)(actual)[ck_worst], #expected, ck_worst, (double)(expected)[ck_worst], #relative, \
@@ -91,29 +91,29 @@ static inline int check_skip(const char* reason) {
   } while (0)
 
 /* The same bytes, element by element: what "to the bit" means. */
-#define ck_same_bits(actual, expected, n)                                                                   \
-  do {                                                                                                      \
-    for (size_t ck_i = 0; ck_i < (size_t)(n); ck_i++)                                                       \
-      ck_assert_msg(memcmp(&(actual)[ck_i], &(expected)[ck_i], sizeof (actual)[ck_i]) == 0,                 \
-                    "%s[%zu] is %.9g; %s[%zu] is %.9g: not the same bits", #actual, ck_i,                   \
-                    (double)(actual)[ck_i], #expected, ck_i, (double)(expected)[ck_i]);                     \
+#define ck_same_bits(actual, expected, n)                                                                         \
+  do {                                                                                                            \
+    for (size_t ck_i = 0; ck_i < (size_t)(n); ck_i++)                                                             \
+      ck_assert_msg(memcmp(&(actual)[ck_i], &(expected)[ck_i], sizeof(actual)[ck_i]) == 0,                        \
+                    "%s[%zu] is %.9g; %s[%zu] is %.9g: not the same bits", #actual, ck_i, (double)(actual)[ck_i], \
+                    #expected, ck_i, (double)(expected)[ck_i]);                                                   \
   } while (0)
 
 /* A call of the library that must succeed; its message is shown when it does not. */
-#define ck_ok(call)                                                                                                 \
-  do {                                                                                                              \
-    const sac_status ck_status = (call);                                                                            \
-    ck_assert_msg(ck_status == SAC_OK, "%s: %s: %s", #call, sac_status_name(ck_status), sac_last_error());         \
+#define ck_ok(call)                                                                                        \
+  do {                                                                                                     \
+    const sac_status ck_status = (call);                                                                   \
+    ck_assert_msg(ck_status == SAC_OK, "%s: %s: %s", #call, sac_status_name(ck_status), sac_last_error()); \
   } while (0)
 
 /* A call that must fail with this status and a message that contains the text. */
-#define ck_fails(call, status, text)                                                                             \
-  do {                                                                                                           \
-    const sac_status ck_status = (call);                                                                         \
-    ck_assert_msg(ck_status == (status), "%s gave %s, not " #status ": %s", #call, sac_status_name(ck_status),  \
-                  sac_last_error());                                                                             \
-    ck_assert_msg(strstr(sac_last_error(), text) != NULL, "%s said \"%s\", without \"%s\"", #call,               \
-                  sac_last_error(), text);                                                                       \
+#define ck_fails(call, status, text)                                                                                 \
+  do {                                                                                                               \
+    const sac_status ck_status = (call);                                                                             \
+    ck_assert_msg(ck_status == (status), "%s gave %s, not " #status ": %s", #call, sac_status_name(ck_status),       \
+                  sac_last_error());                                                                                 \
+    ck_assert_msg(strstr(sac_last_error(), text) != NULL, "%s said \"%s\", without \"%s\"", #call, sac_last_error(), \
+                  text);                                                                                             \
   } while (0)
 
 #endif
