@@ -1,0 +1,51 @@
+/* What `sac verify` does: runs vectors made elsewhere and says how far off we are.
+ *
+ * Golden updates (update.c): an update of another framework, in float64, replayed through the public API.
+ * Environment traces (trace.c): an episode of Gymnasium's, replayed step by step.
+ * Formats: DESIGN section 9. A file that is not what it says is FORMAT or SHAPE, with a message, never a crash. */
+#ifndef SAC_VERIFY_VERIFY_H
+#define SAC_VERIFY_VERIFY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "files/safetensors.h"
+
+#define SAC_VERIFY_NAME_MAX 96
+
+/* How one tensor compares: the element that is worst relative to what it was allowed. */
+typedef struct sac_verify_row {
+  char name[SAC_VERIFY_NAME_MAX];
+  size_t count;                   /* numbers compared */
+  double absolute;                /* the largest |ours - expected|; NaN or infinity when one of them is not finite */
+  double relative;                /* absolute, divided by the largest |expected| of the tensor (0 when both are 0) */
+  double share;                   /* the largest |ours - expected| / allowed: beyond tolerance above 1, or NaN */
+  size_t worst;                   /* row-major index of that element ... */
+  double ours, expected, allowed; /* ... and its numbers */
+  int ok;                         /* every element within its tolerance; NaN never is */
+} sac_verify_row;
+
+/* Zeroed before use; owns `row`; free with sac_verify_free. */
+typedef struct sac_verify_report {
+  int32_t count, capacity;
+  sac_verify_row* row; /* (count) in the order of the file's format */
+  int ok;              /* set by sac_verify_file: all rows are, and there is one */
+} sac_verify_report;
+
+/* Compares `count` numbers element by element and appends a row: |ours[i] - expected[i]| <= allowed[i], and the two are
+ * equal or finite. Returns MEMORY, or OK also when the row is beyond tolerance: the report tells. */
+sac_status sac_verify_compare(sac_verify_report* report, const char* name, const double* ours, const double* expected,
+                              const double* allowed, size_t count);
+
+void sac_verify_free(sac_verify_report* report);
+
+/* Opens `path`, tells its kind by its metadata ("config": golden update, "env": environment trace), runs it and fills
+ * `report`. device: "auto", "cpu", "cuda:0", for updates. Errors: what keeps the file from being run (FILE, FORMAT,
+ * SHAPE, CONFIG, MEMORY, DEVICE, ENV, NUMERIC); differences are no error but rows with ok == 0. */
+sac_status sac_verify_file(const char* path, const char* device, sac_verify_report* report);
+
+/* The two kinds; `file` is open and stays the caller's. */
+sac_status sac_verify_update(const sac_safetensors* file, const char* device, sac_verify_report* report);
+sac_status sac_verify_trace(const sac_safetensors* file, sac_verify_report* report);
+
+#endif
