@@ -1,0 +1,99 @@
+/* The command line of a subcommand: one table of options behind parsing, --help and messages.
+ *
+ *   int sac_cli_train(int argc, char** argv) {
+ *     int quiet = 0;
+ *     const sac_option options[] = {SAC_OPTIONS_RUN, SAC_OPTION_SWITCH("--quiet", &quiet, "no progress"), {0}};
+ *     const sac_syntax syntax = {.command = "train", .arguments = "--env ID", .help = "Trains an agent.",
+ *                                .options = options, .preset = 1};
+ *     sac_config* config = NULL;
+ *     sac_operands operands;
+ *     int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
+ *     if (code != SAC_OPTIONS_GO) return code;
+ *
+ * Options are written out in full ("--seed 3" or "--seed=3"), anywhere among the operands; "--" ends them; the last of
+ * a repeated one wins. What is wrong (unknown option, with the nearest one; value missing or not of its type; bad
+ * configuration) is printed to stderr as "sac: ..." with exit code 2. --help is every subcommand's. */
+#ifndef SAC_CLI_OPTIONS_H
+#define SAC_CLI_OPTIONS_H
+
+#include <stdint.h>
+
+#include "config.h"
+
+typedef enum sac_option_kind {
+  SAC_KIND_END,
+  SAC_KIND_KEY,     /* sets config key `key`, origin FLAG */
+  SAC_KIND_CONFIG,  /* reads a YAML file, origin FILE; repeatable, later files win */
+  SAC_KIND_SET,     /* key=value, origin SET; repeatable */
+  SAC_KIND_SWITCH,  /* no value; *(int*)target = 1 */
+  SAC_KIND_TEXT,    /* *(const char**)target, points into argv */
+  SAC_KIND_INTEGER, /* *(int64_t*)target, low to high */
+  SAC_KIND_REAL,    /* *(double*)target, finite, low to high */
+} sac_option_kind;
+
+typedef struct sac_option {
+  const char* name;  /* "--seed"; NULL ends the table */
+  const char* value; /* what its value is called in the help: "N"; NULL: takes none */
+  const char* help;
+  sac_option_kind kind;
+  const char* key;
+  void* target;
+  double low, high;
+} sac_option;
+
+#define SAC_OPTION_KEY(name, value, key, help) \
+  { name, value, help, SAC_KIND_KEY, key, 0, 0, 0 }
+#define SAC_OPTION_SWITCH(name, target, help) \
+  { name, 0, help, SAC_KIND_SWITCH, 0, target, 0, 0 }
+#define SAC_OPTION_TEXT(name, value, target, help) \
+  { name, value, help, SAC_KIND_TEXT, 0, target, 0, 0 }
+#define SAC_OPTION_INTEGER(name, value, target, low, high, help) \
+  { name, value, help, SAC_KIND_INTEGER, 0, target, low, high }
+#define SAC_OPTION_REAL(name, value, target, low, high, help) \
+  { name, value, help, SAC_KIND_REAL, 0, target, low, high }
+
+/* The ones subcommands share. */
+#define SAC_OPTION_ENV SAC_OPTION_KEY("--env", "ID", "env.id", "environment; 'sac envs' lists them")
+#define SAC_OPTION_SEED SAC_OPTION_KEY("--seed", "N", "seed", "seed of the first agent")
+#define SAC_OPTION_SEEDS SAC_OPTION_KEY("--seeds", "N", "seeds", "agents trained side by side, seed to seed + N - 1")
+#define SAC_OPTION_STEPS \
+  SAC_OPTION_KEY("--steps", "N", "train.steps", "transitions to train on, an agent (1e6 is fine)")
+#define SAC_OPTION_DEVICE SAC_OPTION_KEY("--device", "D", "device", "auto, cpu or cuda:N")
+#define SAC_OPTION_OUT SAC_OPTION_KEY("--out", "DIR", "out", "run folder; otherwise runs/ENV/DATE-TIME")
+#define SAC_OPTION_CONFIG \
+  { "--config", "FILE", "YAML file of keys; repeatable, later files win", SAC_KIND_CONFIG, 0, 0, 0, 0 }
+#define SAC_OPTION_SET \
+  { "--set", "KEY=VALUE", "one key; repeatable ('sac config' lists all)", SAC_KIND_SET, 0, 0, 0, 0 }
+#define SAC_OPTIONS_RUN                                                                                   \
+  SAC_OPTION_ENV, SAC_OPTION_SEED, SAC_OPTION_SEEDS, SAC_OPTION_STEPS, SAC_OPTION_DEVICE, SAC_OPTION_OUT, \
+      SAC_OPTION_CONFIG, SAC_OPTION_SET
+
+typedef struct sac_syntax {
+  const char* command;       /* "train" */
+  const char* arguments;     /* what stands behind the command in the usage line: "DIR|POLICY [options]" */
+  const char* help;          /* what it does, one or more lines */
+  const char* notes;         /* what stands below the options, or NULL: files, exit codes, examples */
+  const sac_option* options; /* ends with {0} */
+  int operands_min, operands_max;
+  int preset; /* 1: the environment's preset goes under what was asked for */
+} sac_syntax;
+
+/* The arguments that are no options, in order; point into argv. */
+typedef struct sac_operands {
+  int count;
+  char** text;
+} sac_operands;
+
+#define SAC_OPTIONS_GO (-1)
+
+/* Parses argv[1] to argv[argc-1]; argv[0] is the subcommand's name. argv is reordered: operands move to the front.
+ * config: NULL for a subcommand without SAC_KIND_KEY, CONFIG and SET options; otherwise *config becomes the caller's,
+ * with every layer in it: library < algo < preset < --config < --set < flag, whatever their order in argv.
+ * Returns SAC_OPTIONS_GO, or the exit code to return at once: 0 after --help, 2 (or 1: no memory) after a message;
+ * then *config is NULL. */
+int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_config** config, sac_operands* operands);
+
+/* Prints "sac: " and a message (printf), the pointer to --help, and returns SAC_EXIT_USAGE. */
+int sac_options_usage(const sac_syntax* syntax, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

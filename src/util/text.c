@@ -1,0 +1,125 @@
+#include "util/text.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#define COMPARED_MAX 128
+
+static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
+
+static unsigned replace_cost(char a, char b) {
+  if (a == b) return 0;
+  return lower(a) == lower(b) ? 1 : 2;
+}
+
+static unsigned min_of(unsigned a, unsigned b) { return a < b ? a : b; }
+
+unsigned sac_text_distance(const char* a, const char* b) {
+  const size_t rows = strnlen(a, COMPARED_MAX), columns = strnlen(b, COMPARED_MAX);
+  unsigned table[3][COMPARED_MAX + 1]; /* the rows i-2, i-1 and i of the usual table, by i % 3 */
+  for (size_t j = 0; j <= columns; j++) table[0][j] = (unsigned)(2 * j);
+  for (size_t i = 1; i <= rows; i++) {
+    unsigned *now = table[i % 3], *above = table[(i + 2) % 3], *twice = table[(i + 1) % 3];
+    now[0] = (unsigned)(2 * i);
+    for (size_t j = 1; j <= columns; j++) {
+      now[j] = min_of(above[j - 1] + replace_cost(a[i - 1], b[j - 1]), min_of(above[j], now[j - 1]) + 2);
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = min_of(now[j], twice[j - 2] + 2);
+    }
+  }
+  return table[rows % 3][columns];
+}
+
+const char* sac_nearest(const char* word, const char* const* list, size_t count) {
+  const char* best = NULL;
+  unsigned best_distance = 0;
+  for (size_t i = 0; i < count && list[i]; i++) {
+    const size_t word_length = strnlen(word, COMPARED_MAX), length = strnlen(list[i], COMPARED_MAX);
+    const unsigned distance = sac_text_distance(word, list[i]);
+    if (distance > (word_length > length ? word_length : length)) continue; /* in halves: half of the longer one */
+    if (best && distance >= best_distance) continue;
+    best = list[i];
+    best_distance = distance;
+  }
+  return best;
+}
+
+const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes) {
+  static const char* const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
+  uint64_t unit = 1;
+  int step = 0;
+  /* Up a unit also where rounding would print 1000 of the one below. */
+  while (step < 6 && (step == 0 ? bytes >= 1000 : bytes / unit * 2 + bytes % unit * 2 / unit >= 1999))
+    unit *= 1000, step++;
+  const uint64_t whole = bytes / unit, rest = bytes % unit;
+  if (step == 0) {
+    snprintf(text, SAC_BYTES_MAX, "%" PRIu64 " B", bytes);
+    return text;
+  }
+  uint64_t tenths = whole * 10 + (rest + unit / 20) / (unit / 10);
+  if (tenths < 1000) snprintf(text, SAC_BYTES_MAX, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[step]);
+  else snprintf(text, SAC_BYTES_MAX, "%" PRIu64 " %s", whole + (rest >= unit / 2), units[step]);
+  return text;
+}
+
+/* Bytes of the UTF-8 character at `text`, 0 when there is none (Unicode 15, table 3-7). */
+static size_t utf8(const unsigned char* text, size_t length) {
+  const unsigned char c = text[0];
+  if (c < 0x80) return 1;
+  const size_t size = c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
+  if (size == 0 || size > length) return 0;
+  const unsigned char low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
+  const unsigned char high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
+  if (text[1] < low || text[1] > high) return 0;
+  for (size_t i = 2; i < size; i++)
+    if (text[i] < 0x80 || text[i] > 0xBF) return 0;
+  return size;
+}
+
+/* The same, and 0 for control characters: below space, DEL, and U+0080 to U+009F. */
+static size_t printable(const unsigned char* text, size_t length) {
+  const size_t size = utf8(text, length);
+  if (size == 1 && (text[0] < 0x20 || text[0] == 0x7F)) return 0;
+  if (size == 2 && text[0] == 0xC2 && text[1] < 0xA0) return 0;
+  return size;
+}
+
+int sac_text_printable(const char* text, size_t length) {
+  for (size_t i = 0, size; i < length; i += size)
+    if ((size = printable((const unsigned char*)text + i, length - i)) == 0) return 0;
+  return 1;
+}
+
+const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t length) {
+  if (length == SIZE_MAX) length = strlen(text);
+  const size_t room = SAC_SHOW_MAX - sizeof "...";
+  size_t used = 0;
+  for (size_t i = 0; i < length;) {
+    const size_t size = printable((const unsigned char*)text + i, length - i), takes = size ? size : 4;
+    if (used + takes > room) {
+      memcpy(shown + used, "...", 3);
+      used += 3;
+      break;
+    }
+    if (size) memcpy(shown + used, text + i, size);
+    else snprintf(shown + used, 5, "\\x%02X", (unsigned char)text[i]);
+    used += takes;
+    i += size ? size : 1;
+  }
+  shown[used] = '\0';
+  return shown;
+}
+
+void sac_text_append(char* text, size_t size, size_t* used, const char* format, ...) {
+  if (*used + 1 >= size) return;
+  va_list args;
+  va_start(args, format);
+  const int length = vsnprintf(text + *used, size - *used, format, args);
+  va_end(args);
+  if (length < 0) {
+    text[*used] = '\0';
+    return;
+  }
+  *used += (size_t)length < size - *used ? (size_t)length : size - *used - 1;
+}
