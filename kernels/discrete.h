@@ -57,8 +57,8 @@ SAC_FN real sac_entropy(const real* log_p, size_t stride, int actions) {
 SAC_FN real sac_kl(const real* log_p, const real* log_r, size_t stride, int actions) {
   real sum = 0;
   for (int a = 0; a < actions; ++a) {
-    const real l = log_p[(size_t)a * stride];
-    sum += sac_weighted(SAC_M(exp)(l), l - log_r[(size_t)a * stride]);
+    const real l = log_p[(size_t)a * stride], r = log_r[(size_t)a * stride];
+    sum += sac_weighted(SAC_M(exp)(l), l == r ? (real)0 : l - r);  // equal: also where both are -inf
   }
   return sum;
 }

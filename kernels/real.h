@@ -81,7 +81,7 @@ SAC_FN float sac_log1p_near(float f) {
   return sac_add(f, sac_add(sac_mul(sac_mul(square, f), p), sac_mul(square, -0.5f)));
 }
 
-// exp(x), and 1 - exp(x) in *complement without the cancellation near 0. Float: x = k log 2 + r with |r| <= log(2)/2,
+// exp(x), and for x <= 0 in *complement 1 - exp(x) without the cancellation near 0. Float: x = k log 2 + r with |r| <= log(2)/2,
 // then 2^k (1 + p), p = expm1(r) by a near-minimax polynomial. Results below 2^-125 become 0, so that no denormal slows
 // a loop down; above the range of float, infinity; NaN stays NaN.
 SAC_FN float sac_exp_float(float x, float* complement) {
@@ -99,9 +99,8 @@ SAC_FN float sac_exp_float(float x, float* complement) {
   // 2^(k-1) and a doubling: 2^128 has no float, its half has
   const float half_scale = sac_bits_float((sac_float_bits(shifted) << 23) + 0x3f000000u);
   float e = (half_scale * (1.0f + p)) * 2.0f;
-  float c = (1.0f - 2.0f * half_scale) - 2.0f * half_scale * p;
+  const float c = (1.0f - 2.0f * half_scale) - 2.0f * half_scale * p;
   e = x > 89.0f ? HUGE_VALF : e;
-  c = x > 89.0f ? -HUGE_VALF : c;
   e = x < -86.6f ? 0.0f : e;
   *complement = x < -86.6f ? 1.0f : c;
   return e;

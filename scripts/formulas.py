@@ -33,6 +33,10 @@ def literal(x):
     return nstr(mpf(x), 18, min_fixed=-4, max_fixed=6)
 
 
+def braced(row):
+    return "{" + ", ".join(braced(x) if isinstance(x, list) else literal(x) for x in row) + "}"
+
+
 class Table:
     def __init__(self):
         self.out = []
@@ -42,7 +46,7 @@ class Table:
         self.out.append("static const struct {")
         self.out.append(f"  double {', '.join(fields)};")
         self.out.append(f"}} golden_{name}[] = {{")
-        self.out += ["    {" + ", ".join(literal(x) for x in row) + "}," for row in rows]
+        self.out += [f"    {braced(row)}," for row in rows]
         self.out.append("};\n")
 
     def text(self):
@@ -174,7 +178,7 @@ def discrete_rows():
         log_p = [x / alpha - log(z) for x in q]
         entropy = -sum(exp(l) * l for l in log_p)
         kl = sum(exp(r - shift) * (r - shift - l) for r, l in zip(reference, log_p))
-        yield [alpha, *q, alpha * log(z), entropy, kl, *log_p]
+        yield alpha, q, alpha * log(z), entropy, kl, log_p
 
 
 def actor_rows():
@@ -188,12 +192,11 @@ def actor_rows():
             return sum(exp(y - log_z) * (alpha * (y - log_z) - value) for y, value in zip(x, q))
 
         partials = [diff(loss, tuple(logits), tuple(int(i == j) for j in range(5))) for i in range(5)]
-        yield [alpha, *q, loss(*logits), *partials]
+        yield alpha, q, loss(*logits), partials
 
 
 def make_table():
     t = Table()
-    five = lambda name: [f"{name}[5]"]
     t.add("tanh", "tanh u, its slope 1/cosh^2 u, log(1 - tanh^2 u)", ["u", "action", "slope", "log_slope"], tanh_rows())
     t.add("squash", "[squash] and [squash.grad]",
           ["mean", "log_std", "eps", "action", "log_prob", "log_prob_by_mean", "log_prob_by_log_std", "action_by_mean",
@@ -204,9 +207,9 @@ def make_table():
     t.add("adam", "[adam] one step with lr 3e-4",
           ["t", "beta1", "beta2", "eps", "weight", "gradient", "m", "v", "new_weight", "new_m", "new_v", "move"], adam_rows())
     t.add("discrete", "Boltzmann policy of q: alpha log Z, entropy, KL(softmax(0.5, -1, 0.25, 2, 0) || it), log p",
-          ["alpha", *five("q"), "value", "entropy", "kl", *five("log_p")], discrete_rows())
+          ["alpha", "q[5]", "value", "entropy", "kl", "log_p[5]"], discrete_rows())
     t.add("discrete_actor", "[sac-discrete] J_pi of logits (0.5, -1, 0.25, 2, 0) and its gradient by them",
-          ["alpha", *five("q"), "loss", *five("gradient")], actor_rows())
+          ["alpha", "q[5]", "loss", "gradient[5]"], actor_rows())
     return t.text()
 
 

@@ -1,0 +1,2 @@
+#define SAC_REAL_DOUBLE
+#include "test_adam.c"
