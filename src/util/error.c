@@ -21,7 +21,7 @@ const char* sac_status_name(sac_status status) {
 
 const char* sac_last_error(void) { return message; }
 
-sac_status sac_fail(sac_status status, const char* format, ...) {
+sac_status(sac_fail)(sac_status status, const char* format, ...) {
   char text[MESSAGE_MAX]; /* an argument may be the old message itself */
   va_list args;
   va_start(args, format);
