@@ -1,8 +1,22 @@
 /* What `sac verify` does: runs vectors made elsewhere and says how far off we are.
  *
- * Golden updates (update.c): an update of another framework, in float64, replayed through the public API.
- * Environment traces (trace.c): an episode of Gymnasium's, replayed step by step.
- * Formats: DESIGN section 9. A file that is not what it says is FORMAT or SHAPE, with a message, never a crash. */
+ * Golden update (update.c): U updates in a row of another framework, replayed through the public API. safetensors,
+ * float32 (scripts/golden.py makes them):
+ *   before/NAME, after/NAME             every tensor of the agent before the first and after the last update
+ *   after/adam_m/NAME, after/adam_v/NAME, after/grad/NAME   optional; compared where present
+ *   minibatch/obs (U, B, O)  /action (U, B, A)  /reward (U, B)  /terminated (U, B)  /next_obs (U, B, O)
+ *   noise/action (U, B, A)  noise/next_action (U, B, A)     for s and for s'; the second not for sac-v
+ *   metrics/critic_loss, actor_loss, alpha_loss, alpha, entropy (U), and value_loss (U) for sac-v
+ *   metadata "config": a JSON object of algo, obs, act, hidden, batch, updates, critics, gamma, tau, lr,
+ *     alpha ("auto" or "fixed"; its value is exp(before/log_alpha)), target_entropy, reward_scale, log_std_min,
+ *     log_std_max
+ * Adam starts from zero; critic_loss is the sum over critics; alpha is the value an update reads, before its own step.
+ *
+ * Environment trace (trace.c): one episode of Gymnasium's, replayed step by step. safetensors, float64:
+ *   initial (state), action (T, A), observation (T+1, O), reward (T), terminated (T), truncated (T) (uint8)
+ *   metadata "env" (id), "options" (JSON), "gymnasium" (version)
+ *
+ * A file that is not what it says is FORMAT or SHAPE, with a message, never a crash. */
 #ifndef SAC_VERIFY_VERIFY_H
 #define SAC_VERIFY_VERIFY_H
 
