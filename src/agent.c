@@ -16,9 +16,8 @@
 #define BOUND_MAX 1e6f /* beyond it float actions lose the precision that a policy needs */
 #define SIZE_LIMIT 65536
 
-/* Which algorithms take discrete actions; the first that does is the one to suggest. */
-static const int takes_discrete[SAC_ALGO_COUNT] = {[SAC_ALGO_SAC] = 0, [SAC_ALGO_SAC_V] = 0};
-
+/* The first algorithm that takes discrete actions is the one to suggest. */
+static const int takes_discrete[] = {SAC_ALGOS(SAC_ALGO_DISCRETE)};
 static const char* const algo_names[] = SAC_ALGO_NAMES;
 
 static sac_status refuse_discrete(const sac_settings* settings, const sac_env_spec* spec) {

@@ -12,18 +12,17 @@
 #include <math.h>
 #include <stdint.h>
 
+#include "algo.h"
+
 #define SAC_TEXT_MAX 1024
 #define SAC_LAYERS_MAX 16
 #define SAC_CRITICS_MAX 16
 
-typedef enum sac_algo { SAC_ALGO_SAC, SAC_ALGO_SAC_V, SAC_ALGO_COUNT } sac_algo;
 typedef enum sac_network_kind { SAC_NETWORK_MLP, SAC_NETWORK_KIND_COUNT } sac_network_kind;
 typedef enum sac_replay_sampling { SAC_REPLAY_UNIFORM, SAC_REPLAY_SAMPLING_COUNT } sac_replay_sampling;
 typedef enum sac_precision { SAC_FP32, SAC_TF32, SAC_BF16, SAC_PRECISION_COUNT } sac_precision;
 typedef enum sac_on_error { SAC_ON_ERROR_STOP, SAC_ON_ERROR_CONTINUE, SAC_ON_ERROR_COUNT } sac_on_error;
 
-#define SAC_ALGO_NAMES \
-  { "sac", "sac-v", NULL }
 #define SAC_NETWORK_KIND_NAMES \
   { "mlp", NULL }
 #define SAC_REPLAY_SAMPLING_NAMES \
@@ -48,8 +47,7 @@ typedef struct sac_sizes {
   X(INT, seeds, "seeds", 1, 1, 4096, FIXED, "agents trained side by side, each complete")                         \
   X(TEXT, device, "device", "auto", 0, 0, LATER, "auto, cpu or cuda:N")                                           \
   X(CHOICE, precision, "precision", SAC_FP32, 0, 0, LATER, "arithmetic of the products; tf32 and bf16 need CUDA") \
-  X(CHOICE, algo, "algo", SAC_ALGO_SAC, 0, 0, FIXED,                                                              \
-    "sac: twin critics (arXiv 1812.05905); sac-v: state-value network (arXiv 1801.01290)")                        \
+  X(CHOICE, algo, "algo", SAC_ALGO_SAC, 0, 0, FIXED, SAC_ALGOS(SAC_ALGO_HELP_LINE) "see 'sac info'")              \
   X(TEXT, out, "out", "", 0, 0, FREE, "run folder; empty: runs/ENV/DATE-TIME")                                    \
   X(INT, steps, "train.steps", 1000000, 1, SAC_BIG, LATER,                                                        \
     "transitions to train on, an agent, summed over its environments")                                            \
