@@ -11,6 +11,9 @@
 #define FORMULA_FLOAT_REL (16 * FLOAT_EPSILON)
 #define FORMULA_DOUBLE_REL (16 * DOUBLE_EPSILON)
 
+/* Box-Muller in float without libm: a logarithm, a root, a sine or cosine and a product, each within an ulp or two. */
+#define NORMAL_REL (8 * FLOAT_EPSILON)
+
 /* Central differences in double: truncation h^2 and rounding eps/h meet at about eps^(2/3) = 2e-11;
  * two orders above it for curvature. */
 #define DIFFERENCE_REL 1e-8
