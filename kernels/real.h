@@ -81,9 +81,9 @@ SAC_FN float sac_log1p_near(float f) {
   return sac_add(f, sac_add(sac_mul(sac_mul(square, f), p), sac_mul(square, -0.5f)));
 }
 
-// exp(x), and for x <= 0 in *complement 1 - exp(x) without the cancellation near 0. Float: x = k log 2 + r with |r| <= log(2)/2,
-// then 2^k (1 + p), p = expm1(r) by a near-minimax polynomial. Results below 2^-125 become 0, so that no denormal slows
-// a loop down; above the range of float, infinity; NaN stays NaN.
+// exp(x), and for x <= 0 in *complement 1 - exp(x) without the cancellation near 0. Float: x = k log 2 + r with |r| <=
+// log(2)/2, then 2^k (1 + p), p = expm1(r) by a near-minimax polynomial. Results below 2^-125 become 0, so that no
+// denormal slows a loop down; above the range of float, infinity; NaN stays NaN.
 SAC_FN float sac_exp_float(float x, float* complement) {
   const float shift = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   const float shifted = x * 1.44269504f + shift;

@@ -85,8 +85,7 @@ SAC_FN real sac_squash_saturated(real action) { return sac_abs(action) > (real)0
 // low)/2. A component whose bounds coincide has one action; its policy value is 0.
 SAC_FN real sac_action_scale(real action, real centre, real half_range) { return centre + half_range * action; }
 SAC_FN real sac_action_unscale(real scaled, real centre, real half_range) {
-  const real divisor = half_range == (real)0 ? (real)1 : half_range;
-  return half_range == (real)0 ? (real)0 * scaled : (scaled - centre) / divisor;
+  return half_range == (real)0 ? (real)0 * scaled : (scaled - centre) / half_range;
 }
 
 #endif

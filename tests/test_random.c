@@ -106,12 +106,13 @@ START_TEST(index_is_the_high_half_of_the_product) {
     ck_assert(index == (uint64_t)((wide)bits * n >> 64));
     ck_assert(n == 0 ? index == 0 : index < n);
   }
-  ck_assert(sac_index(~0u, ~0u, UINT64_MAX) == UINT64_MAX - 1 && sac_index(0, 0, 7) == 0 && sac_index(~0u, ~0u, 1) == 0);
+  ck_assert(sac_index(~0u, ~0u, UINT64_MAX) == UINT64_MAX - 1 && sac_index(0, 0, 7) == 0 &&
+            sac_index(~0u, ~0u, 1) == 0);
 }
 END_TEST
 
-// Chi-square of `counts` against even odds, as a standard normal (Wilson and Hilferty). Seeds are fixed, so a test passes
-// always or never; |z| < 4 would fail a good generator once in 16,000 choices of the seed.
+// Chi-square of `counts` against even odds, as a standard normal (Wilson and Hilferty). Seeds are fixed, so a test
+// passes always or never; |z| < 4 would fail a good generator once in 16,000 choices of the seed.
 static double chi_square_z(const uint32_t* counts, size_t bins, double total) {
   const double expected = total / (double)bins, freedom = (double)bins - 1;
   double sum = 0;

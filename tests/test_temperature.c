@@ -10,9 +10,7 @@ START_TEST(alpha_is_exp) {
 }
 END_TEST
 
-START_TEST(target_is_minus_the_action_size) {
-  ck_assert(sac_target_entropy(1) == -1 && sac_target_entropy(17) == -17);
-}
+START_TEST(target_is_minus_the_action_size) { ck_assert(sac_target_entropy(1) == -1 && sac_target_entropy(17) == -17); }
 END_TEST
 
 START_TEST(loss_by_hand) {
