@@ -81,6 +81,7 @@ typedef struct sac_sizes {
   X(REAL, reward_scale, "reward_scale", 1.0, OPEN(0), 1e6, LATER, "rewards are multiplied by it in the target")   \
   X(REAL, log_std_min, "policy.log_std_min", -20, -40, 4, LATER, "lower clamp of log sigma")                      \
   X(REAL, log_std_max, "policy.log_std_max", 2, -40, 4, LATER, "upper clamp of log sigma")                        \
+  X(TEXT, init, "policy.init", "", 0, 1023, FIXED, "policy or checkpoint file that the actors start from")        \
   X(INT, eval_every, "eval.every", 10000, 0, SAC_BIG, LATER, "steps between evaluations; 0: none")                \
   X(INT, eval_episodes, "eval.episodes", 10, 1, 100000, LATER, "deterministic episodes an evaluation")            \
   X(INT, log_every, "log.every", 1000, 1, SAC_BIG, LATER, "steps between rows of metrics")                        \
