@@ -1,0 +1,299 @@
+#include "policy/header.h"
+
+#include <string.h>
+
+/* Where the reader stands. */
+enum { START, FIRST, NEXT, FIRST_METADATA, NEXT_METADATA, DONE, BROKEN };
+
+/* Element sizes of every dtype whose elements are whole bytes. */
+static const struct {
+  char name[8];
+  size_t size;
+} dtypes[] = {
+    {"F32", 4}, {"F64", 8}, {"U8", 1},  {"I64", 8},  {"U64", 8}, {"BOOL", 1},    {"I8", 1},      {"I16", 2},
+    {"U16", 2}, {"I32", 4}, {"U32", 4}, {"BF16", 2}, {"F16", 2}, {"F8_E4M3", 1}, {"F8_E5M2", 1}, {"C64", 8},
+};
+
+const char* sac_header_size(const void* bytes, uint64_t file_size, uint64_t* json_size) {
+  if (json_size) *json_size = 0;
+  if (file_size < 8) return "shorter than the 8 bytes of the header's size";
+  const unsigned char* byte = bytes;
+  uint64_t size = 0;
+  for (int i = 7; i >= 0; i--) size = size << 8 | byte[i];
+  if (json_size) *json_size = size;
+  if (size > SAC_HEADER_MAX) return "header beyond 100000000 bytes";
+  if (size > file_size - 8) return "cut short";
+  if (size < 2) return "empty header";
+  return NULL;
+}
+
+void sac_header_begin(sac_header* header, const char* json, size_t size, uint64_t data_size) {
+  memset(header, 0, sizeof *header);
+  header->json = json;
+  header->size = size;
+  header->data_size = data_size;
+  header->state = START;
+}
+
+static int fail(sac_header* header, const char* error) {
+  if (!header->error) header->error = error;
+  header->state = BROKEN;
+  return 0;
+}
+
+/* The next byte, -1 at the end. */
+static int peek(const sac_header* header) {
+  return header->position < header->size ? (unsigned char)header->json[header->position] : -1;
+}
+
+static void skip_space(sac_header* header) {
+  for (int c = peek(header); c == ' ' || c == '\t' || c == '\n' || c == '\r'; c = peek(header)) header->position++;
+}
+
+/* Blanks, then this byte. */
+static int accept(sac_header* header, char wanted) {
+  skip_space(header);
+  if (peek(header) != (unsigned char)wanted) return 0;
+  header->position++;
+  return 1;
+}
+
+static int expect(sac_header* header, char wanted, const char* error) {
+  return accept(header, wanted) || fail(header, error);
+}
+
+static int hex4(const char* at, uint32_t* value) {
+  *value = 0;
+  for (int i = 0; i < 4; i++) {
+    const char c = at[i];
+    const uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
+                           : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
+                           : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
+                                                  : 16;
+    if (digit > 15) return 0;
+    *value = *value << 4 | digit;
+  }
+  return 1;
+}
+
+/* Length of the escape at `at` (a backslash), and its character; 0 when it is not one. Half a surrogate pair and
+ * character 0 are refused: neither has a place in a C string of UTF-8. */
+static size_t escape(const char* at, size_t left, uint32_t* character) {
+  static const char letter[] = "\"\\/bfnrt", meaning[] = "\"\\/\b\f\n\r\t";
+  if (left < 2) return 0;
+  const char* found = at[1] ? strchr(letter, at[1]) : NULL;
+  if (found) {
+    *character = (unsigned char)meaning[found - letter];
+    return 2;
+  }
+  uint32_t high, low;
+  if (at[1] != 'u' || left < 6 || !hex4(at + 2, &high) || high == 0) return 0;
+  *character = high;
+  if (high < 0xD800 || high > 0xDFFF) return 6;
+  if (high > 0xDBFF || left < 12 || at[6] != '\\' || at[7] != 'u' || !hex4(at + 8, &low)) return 0;
+  if (low < 0xDC00 || low > 0xDFFF) return 0;
+  *character = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
+  return 12;
+}
+
+size_t sac_header_utf8(const char* text, size_t left) {
+  const unsigned char* at = (const unsigned char*)text;
+  const unsigned char c = at[0];
+  if (c < 0x80) return 1;
+  const size_t length = c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
+  if (length == 0 || left < length) return 0;
+  const unsigned char low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
+  const unsigned char high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
+  if (at[1] < low || at[1] > high) return 0;
+  for (size_t i = 2; i < length; i++)
+    if (at[i] < 0x80 || at[i] > 0xBF) return 0;
+  return length;
+}
+
+static int read_text(sac_header* header, sac_header_text* text, const char* error) {
+  if (!expect(header, '"', error)) return 0;
+  text->at = header->json + header->position;
+  text->escaped = 0;
+  for (;;) {
+    const size_t left = header->size - header->position;
+    const char* at = header->json + header->position;
+    size_t length;
+    uint32_t character;
+    if (left == 0) return fail(header, "text without its end");
+    if (*at == '"') break;
+    if ((unsigned char)*at < 0x20) return fail(header, "control character in a text");
+    if (*at == '\\') {
+      length = escape(at, left, &character);
+      if (length == 0) return fail(header, "wrong escape in a text");
+      text->escaped = 1;
+    } else {
+      length = sac_header_utf8(at, left);
+      if (length == 0) return fail(header, "text is not UTF-8");
+    }
+    header->position += length;
+  }
+  text->size = (size_t)(header->json + header->position - text->at);
+  header->position++;
+  return 1;
+}
+
+/* A whole number of at most 2^63 - 1, without sign, leading zeros, fraction or exponent. */
+static int read_number(sac_header* header, uint64_t* number) {
+  skip_space(header);
+  int c = peek(header);
+  if (c < '0' || c > '9') return fail(header, "a whole number is missing");
+  const int zero = c == '0';
+  *number = 0;
+  for (int digits = 0; c >= '0' && c <= '9'; digits++, c = peek(header)) {
+    if (zero && digits > 0) return fail(header, "number with a leading zero");
+    if (*number > ((uint64_t)INT64_MAX - (uint64_t)(c - '0')) / 10) return fail(header, "number beyond 2^63");
+    *number = *number * 10 + (uint64_t)(c - '0');
+    header->position++;
+  }
+  return 1;
+}
+
+/* [n, n, ...], at most `max` of them. */
+static int read_numbers(sac_header* header, uint64_t* number, int32_t max, int32_t* count, const char* too_many) {
+  *count = 0;
+  if (!expect(header, '[', "'[' is missing")) return 0;
+  if (accept(header, ']')) return 1;
+  do {
+    if (*count == max) return fail(header, too_many);
+    if (!read_number(header, &number[*count])) return 0;
+    ++*count;
+  } while (accept(header, ','));
+  return expect(header, ']', "']' is missing");
+}
+
+static int check_entry(sac_header* header, sac_header_entry* entry) {
+  entry->element = 0;
+  for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
+    if (sac_header_is(&entry->dtype, dtypes[i].name)) entry->element = dtypes[i].size;
+  if (entry->element == 0) return fail(header, "unknown dtype");
+  uint64_t bytes = entry->element;
+  for (int32_t i = 0; i < entry->rank; i++)
+    if (__builtin_mul_overflow(bytes, (uint64_t)entry->dims[i], &bytes)) return fail(header, "shape too large");
+  if (entry->begin > entry->end) return fail(header, "data_offsets run backwards");
+  if (entry->end > header->data_size) return fail(header, "data_offsets lie outside the file");
+  if (entry->end - entry->begin != bytes) return fail(header, "data_offsets do not fit shape and dtype");
+  return 1;
+}
+
+/* {"dtype": ..., "shape": ..., "data_offsets": ...} in any order, each once, nothing else. */
+static int read_tensor(sac_header* header, sac_header_entry* entry) {
+  int seen[3] = {0};
+  if (!expect(header, '{', "a tensor's entry is not an object")) return 0;
+  for (int i = 0; i < 3; i++) {
+    sac_header_text key;
+    uint64_t number[SAC_HEADER_RANK_MAX];
+    int32_t count;
+    if (i > 0 && !expect(header, ',', "a tensor's entry lacks dtype, shape or data_offsets")) return 0;
+    if (!read_text(header, &key, "a tensor's entry lacks dtype, shape or data_offsets")) return 0;
+    if (!expect(header, ':', "':' is missing")) return 0;
+    const int which = sac_header_is(&key, "dtype")          ? 0
+                      : sac_header_is(&key, "shape")        ? 1
+                      : sac_header_is(&key, "data_offsets") ? 2
+                                                            : -1;
+    if (which < 0) return fail(header, "unknown field in a tensor's entry");
+    if (seen[which]++) return fail(header, "doubled field in a tensor's entry");
+    if (which == 0) {
+      if (!read_text(header, &entry->dtype, "dtype is not a text")) return 0;
+    } else if (which == 1) {
+      if (!read_numbers(header, number, SAC_HEADER_RANK_MAX, &count, "shape of more than 6 dimensions")) return 0;
+      entry->rank = count;
+      for (int32_t d = 0; d < count; d++) entry->dims[d] = (int64_t)number[d];
+    } else {
+      if (!read_numbers(header, number, 2, &count, "data_offsets are not two numbers")) return 0;
+      if (count != 2) return fail(header, "data_offsets are not two numbers");
+      entry->begin = number[0];
+      entry->end = number[1];
+    }
+  }
+  return expect(header, '}', "'}' of a tensor's entry is missing") && check_entry(header, entry);
+}
+
+static int read_end(sac_header* header) {
+  skip_space(header); /* writers pad with blanks */
+  if (header->position < header->size) return fail(header, "something follows the header's end");
+  header->state = DONE;
+  return 1;
+}
+
+sac_header_kind sac_header_next(sac_header* header, sac_header_entry* entry) {
+  for (;;) {
+    switch (header->state) {
+      case START: /* the format wants '{' as the very first byte */
+        if (peek(header) != '{') return fail(header, "header does not begin with '{'"), SAC_HEADER_BAD;
+        header->position++;
+        header->state = FIRST;
+        break;
+      case FIRST:
+      case NEXT:
+        memset(entry, 0, sizeof *entry);
+        if (accept(header, '}')) return read_end(header) ? SAC_HEADER_END : SAC_HEADER_BAD;
+        if (header->state == NEXT && !expect(header, ',', "',' or '}' is missing")) return SAC_HEADER_BAD;
+        if (!read_text(header, &entry->name, "a name is missing")) return SAC_HEADER_BAD;
+        if (!expect(header, ':', "':' is missing")) return SAC_HEADER_BAD;
+        if (!sac_header_is(&entry->name, "__metadata__")) {
+          header->state = NEXT;
+          return read_tensor(header, entry) ? SAC_HEADER_TENSOR : SAC_HEADER_BAD;
+        }
+        if (header->metadata_seen++) return fail(header, "__metadata__ is there twice"), SAC_HEADER_BAD;
+        if (!expect(header, '{', "__metadata__ is not an object")) return SAC_HEADER_BAD;
+        header->state = FIRST_METADATA;
+        break;
+      case FIRST_METADATA:
+      case NEXT_METADATA:
+        memset(entry, 0, sizeof *entry);
+        if (accept(header, '}')) {
+          header->state = NEXT;
+          break;
+        }
+        if (header->state == NEXT_METADATA && !expect(header, ',', "',' or '}' is missing")) return SAC_HEADER_BAD;
+        if (!read_text(header, &entry->name, "a key is missing")) return SAC_HEADER_BAD;
+        if (!expect(header, ':', "':' is missing")) return SAC_HEADER_BAD;
+        if (!read_text(header, &entry->value, "a value of __metadata__ is not a text")) return SAC_HEADER_BAD;
+        header->state = NEXT_METADATA;
+        return SAC_HEADER_METADATA;
+      case DONE:
+        return SAC_HEADER_END;
+      default:
+        return SAC_HEADER_BAD;
+    }
+  }
+}
+
+int sac_header_is(const sac_header_text* text, const char* word) {
+  return !text->escaped && text->size == strlen(word) && memcmp(text->at, word, text->size) == 0;
+}
+
+size_t sac_header_decode(const sac_header_text* text, char* out) {
+  const char* at = text->at;
+  const char* const end = text->at + text->size;
+  char* to = out;
+  while (at < end) {
+    uint32_t c = 0;
+    if (*at != '\\') {
+      *to++ = *at++;
+      continue;
+    }
+    at += escape(at, (size_t)(end - at), &c);
+    if (c < 0x80) {
+      *to++ = (char)c;
+    } else if (c < 0x800) {
+      *to++ = (char)(0xC0 | c >> 6);
+      *to++ = (char)(0x80 | (c & 0x3F));
+    } else if (c < 0x10000) {
+      *to++ = (char)(0xE0 | c >> 12);
+      *to++ = (char)(0x80 | (c >> 6 & 0x3F));
+      *to++ = (char)(0x80 | (c & 0x3F));
+    } else {
+      *to++ = (char)(0xF0 | c >> 18);
+      *to++ = (char)(0x80 | (c >> 12 & 0x3F));
+      *to++ = (char)(0x80 | (c >> 6 & 0x3F));
+      *to++ = (char)(0x80 | (c & 0x3F));
+    }
+  }
+  return (size_t)(to - out);
+}

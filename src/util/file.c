@@ -1,0 +1,265 @@
+#include "util/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/error.h"
+
+/* One call moves at most this much: Linux stops at 2 GiB anyway. */
+#define CHUNK_MAX ((size_t)1 << 30)
+
+static sac_status fail_errno(const char* what, const char* path) {
+  return sac_fail(SAC_ERROR_FILE, "cannot %s %s: %s", what, path, strerror(errno));
+}
+
+sac_status sac_path(char path[SAC_PATH_MAX], const char* format, ...) {
+  va_list args;
+  va_start(args, format);
+  const int length = vsnprintf(path, SAC_PATH_MAX, format, args);
+  va_end(args);
+  if (length >= 0 && length < SAC_PATH_MAX) return SAC_OK;
+  return sac_fail(SAC_ERROR_FILE, "path is longer than %d bytes: %.100s...", SAC_PATH_MAX - 1, path);
+}
+
+static int is_folder(const char* path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+sac_status sac_make_folders(const char* path) {
+  char part[SAC_PATH_MAX];
+  sac_status status = sac_path(part, "%s", path);
+  if (status != SAC_OK) return status;
+  for (char* at = part + (*part == '/');; at++) {
+    if (*at != '/' && *at != '\0') continue;
+    const char end = *at;
+    *at = '\0';
+    /* what is there already may lie under folders that refuse mkdir with another error than EEXIST */
+    if (*part && mkdir(part, 0777) != 0) {
+      const int reason = errno;
+      if (!is_folder(part)) {
+        errno = reason == EEXIST ? ENOTDIR : reason;
+        return fail_errno("make folder", part);
+      }
+    }
+    if (end == '\0') return SAC_OK;
+    *at = end;
+  }
+}
+
+sac_status sac_sync_folder(const char* path) {
+  const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return fail_errno("open folder", path);
+  /* EINVAL: a file system that has no such thing (some network and FUSE ones) */
+  const int bad = fsync(fd) != 0 && errno != EINVAL;
+  const sac_status status = bad ? fail_errno("sync folder", path) : SAC_OK;
+  close(fd);
+  return status;
+}
+
+sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, size_t size) {
+  for (size_t done = 0; done < size;) {
+    const size_t want = size - done < CHUNK_MAX ? size - done : CHUNK_MAX;
+    const ssize_t got = pread(fd, (char*)bytes + done, want, (off_t)(offset + done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return fail_errno("read", path);
+    if (got == 0)
+      return sac_fail(SAC_ERROR_FORMAT, "%s is cut short (%llu bytes expected, file %llu)", path,
+                      (unsigned long long)(offset + size), (unsigned long long)(offset + done));
+    done += (size_t)got;
+  }
+  return SAC_OK;
+}
+
+/* write, or pwrite at *offset. */
+static sac_status write_all(int fd, const char* path, const uint64_t* offset, const void* bytes, size_t size) {
+  for (size_t done = 0; done < size;) {
+    const size_t want = size - done < CHUNK_MAX ? size - done : CHUNK_MAX;
+    const char* from = (const char*)bytes + done;
+    const ssize_t put = offset ? pwrite(fd, from, want, (off_t)(*offset + done)) : write(fd, from, want);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) return fail_errno("write", path);
+    done += (size_t)put;
+  }
+  return SAC_OK;
+}
+
+sac_status sac_write_at(int fd, const char* path, uint64_t offset, const void* bytes, size_t size) {
+  return write_all(fd, path, &offset, bytes, size);
+}
+
+sac_status sac_read_file(const char* path, size_t limit, void** bytes, size_t* size) {
+  *bytes = NULL;
+  *size = 0;
+  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not stop us */
+  if (fd < 0) return fail_errno("read", path);
+  sac_status status = SAC_OK;
+  struct stat info;
+  char* whole = NULL;
+  if (fstat(fd, &info) != 0) {
+    status = fail_errno("read", path);
+  } else if (!S_ISREG(info.st_mode)) {
+    status = sac_fail(SAC_ERROR_FILE, "cannot read %s: it is not a file", path);
+  } else if ((uint64_t)info.st_size > limit) {
+    status = sac_fail(SAC_ERROR_FILE, "cannot read %s: it has %lld bytes, %zu are the most", path,
+                      (long long)info.st_size, limit);
+  } else if (!(whole = malloc((size_t)info.st_size + 1))) {
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for the %lld bytes of %s", (long long)info.st_size, path);
+  } else {
+    status = sac_read_at(fd, path, 0, whole, (size_t)info.st_size);
+  }
+  close(fd);
+  if (status != SAC_OK) {
+    free(whole);
+    return status;
+  }
+  whole[info.st_size] = '\0';
+  *bytes = whole;
+  *size = (size_t)info.st_size;
+  return SAC_OK;
+}
+
+/* Closes and removes the part; `status` and its message pass through. */
+static sac_status drop(sac_file* file, sac_status status) {
+  sac_file_abandon(file);
+  return status;
+}
+
+sac_status sac_file_begin(sac_file* file, const char* path) {
+  file->fd = -1;
+  file->used = 0;
+  file->size = 0;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_path(file->path, "%s", path));
+  SAC_TRY(sac_path(file->part, "%s.part", path));
+  file->fd = open(file->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+  if (file->fd < 0) return fail_errno("write", file->part);
+fail:
+  return status;
+}
+
+static sac_status flush(sac_file* file) {
+  const size_t used = file->used;
+  file->used = 0;
+  return write_all(file->fd, file->part, NULL, file->buffer, used);
+}
+
+sac_status sac_file_put(sac_file* file, const void* bytes, size_t size) {
+  sac_status status = SAC_OK;
+  if (size > sizeof file->buffer - file->used) SAC_TRY(flush(file));
+  if (size > sizeof file->buffer) {
+    SAC_TRY(write_all(file->fd, file->part, NULL, bytes, size));
+  } else if (size > 0) {
+    memcpy(file->buffer + file->used, bytes, size);
+    file->used += size;
+  }
+  file->size += size;
+  return SAC_OK;
+fail:
+  return drop(file, status);
+}
+
+/* The folder a path lies in. */
+static void folder_of(char folder[SAC_PATH_MAX], const char* path) {
+  const char* slash = strrchr(path, '/');
+  const size_t length = !slash ? 0 : slash == path ? 1 : (size_t)(slash - path);
+  memcpy(folder, path, length);
+  folder[length] = '\0';
+  if (!slash) memcpy(folder, ".", 2);
+}
+
+sac_status sac_file_commit(sac_file* file) {
+  char folder[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  SAC_TRY(flush(file));
+  if (fsync(file->fd) != 0) {
+    status = fail_errno("write", file->part);
+    goto fail;
+  }
+  const int fd = file->fd;
+  file->fd = -1;
+  if (close(fd) != 0 || rename(file->part, file->path) != 0) {
+    status = fail_errno("write", file->path);
+    unlink(file->part);
+    return status;
+  }
+  folder_of(folder, file->path);
+  return sac_sync_folder(folder);
+fail:
+  return drop(file, status);
+}
+
+void sac_file_abandon(sac_file* file) {
+  if (file->fd < 0) return;
+  close(file->fd);
+  file->fd = -1;
+  unlink(file->part);
+}
+
+sac_status sac_write_file(const char* path, const void* bytes, size_t size) {
+  sac_file file;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_file_begin(&file, path));
+  SAC_TRY(sac_file_put(&file, bytes, size));
+  SAC_TRY(sac_file_commit(&file));
+fail:
+  return status;
+}
+
+sac_status sac_link_file(const char* target, const char* path) {
+  char part[SAC_PATH_MAX], folder[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_path(part, "%s.part", path));
+  if (unlink(part) != 0 && errno != ENOENT) return fail_errno("replace", part);
+  if (symlink(target, part) != 0) return fail_errno("write", part);
+  if (rename(part, path) != 0) {
+    status = fail_errno("write", path);
+    unlink(part);
+    return status;
+  }
+  folder_of(folder, path);
+  SAC_TRY(sac_sync_folder(folder));
+fail:
+  return status;
+}
+
+sac_status sac_lock(int* lock, const char* folder) {
+  *lock = -1;
+  char path[SAC_PATH_MAX], text[32] = "";
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_path(path, "%s/.lock", folder));
+  const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+  if (fd < 0) return fail_errno("write", path);
+  /* flock and not a file that must not exist: the kernel takes it back however the process ends */
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    const int reason = errno;
+    const ssize_t length = pread(fd, text, sizeof text - 1, 0);
+    text[length > 0 ? length : 0] = '\0';
+    text[strspn(text, "0123456789")] = '\0';
+    close(fd);
+    if (reason == EWOULDBLOCK)
+      return sac_fail(SAC_ERROR_FILE, "%s is in use by process %s; stop it, or choose another --out", folder,
+                      *text ? text : "?");
+    errno = reason;
+    return fail_errno("lock", path);
+  }
+  const int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
+  /* the number is for people: the lock holds without it, on a full disk too */
+  if (ftruncate(fd, 0) == 0) (void)!pwrite(fd, text, (size_t)length, 0);
+  *lock = fd;
+fail:
+  return status;
+}
+
+void sac_unlock(int lock) {
+  if (lock < 0) return;
+  (void)!ftruncate(lock, 0);
+  close(lock);
+}

@@ -1,0 +1,26 @@
+/* A folder of a test's own, removed with all that is in it. */
+#ifndef TESTS_SUPPORT_FOLDER_H
+#define TESTS_SUPPORT_FOLDER_H
+
+#include <stddef.h>
+
+/* Makes an empty folder below $TMPDIR (or /tmp) and returns its path, static until the next call. */
+const char* test_folder(void);
+
+/* Removes the folder that test_folder made last. */
+void test_folder_remove(void);
+
+/* "FOLDER/NAME", one of 16 static buffers in turn. */
+const char* test_path(const char* folder, const char* name);
+
+int test_exists(const char* path);
+long long test_file_size(const char* path); /* -1: none */
+
+/* The whole file and a '\0', to be freed; fails the test when there is none. */
+char* test_read(const char* path, size_t* size);
+void test_write(const char* path, const void* bytes, size_t size);
+
+/* Number of entries in a folder, without . and .. */
+int test_count_entries(const char* path);
+
+#endif

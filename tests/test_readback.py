@@ -1,0 +1,56 @@
+"""The real safetensors package reads what sac writes, and the other way round."""
+import os
+import subprocess
+import sys
+import tempfile
+
+import numpy
+import safetensors
+from safetensors.numpy import load_file, save_file
+
+folder = tempfile.TemporaryDirectory(prefix="sac-test-")
+
+contents = {
+    "flags": numpy.array([1, 0, 255, 7, 9], numpy.uint8),
+    "a.weight": numpy.array([[1, -2, 3.5], [1e-30, 0, -0.0]], numpy.float32),
+    "doubles": numpy.array([0.1, -1e300, 5e-324]),
+    "signed": numpy.array([-(2**63), 42], numpy.int64),
+    "scalar": numpy.array(1, numpy.float32),
+    "unsigned": numpy.array([[2**64 - 1, 3]], numpy.uint64),
+    "empty": numpy.zeros((0, 4), numpy.float32),
+    'name "x"\\\né': numpy.array([1, 0], numpy.uint8),
+}
+metadata = {"format": "test", "text": 'line 1\nline "2"\t\\ € 🎲'}
+
+
+def path(name):
+    return os.path.join(folder.name, name)
+
+
+def case(program, name):
+    """Runs one case of a C test, which reads and writes in our folder."""
+    environment = dict(os.environ, SAC_READBACK=folder.name, CK_RUN_CASE=name)
+    subprocess.run([os.path.join(os.environ["SAC_BUILD"], "tests", program)], env=environment, check=True)
+
+
+def equal(ours, theirs):
+    assert ours.dtype == theirs.dtype and ours.shape == theirs.shape, (ours, theirs)
+    assert ours.tobytes() == theirs.tobytes(), (ours, theirs)
+
+
+def test_safetensors():
+    save_file(contents, path("theirs.safetensors"), metadata)
+    save_file({"half": numpy.zeros(3, numpy.float16)}, path("half.safetensors"))
+    case("test_safetensors", "readback")
+    ours = load_file(path("ours.safetensors"))
+    assert set(ours) == set(contents), set(ours)
+    for name, value in contents.items():
+        equal(ours[name], value)
+    with safetensors.safe_open(path("ours.safetensors"), "numpy") as file:
+        assert file.metadata() == metadata, file.metadata()
+
+
+tests = [value for name, value in list(globals().items()) if name.startswith("test_")]
+for test in tests:
+    test()
+print(f"{len(tests)} tests passed")
