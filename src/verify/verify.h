@@ -23,6 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sac/config.h>
+
 #include "files/safetensors.h"
 
 #define SAC_VERIFY_NAME_MAX 96
@@ -43,6 +45,7 @@ typedef struct sac_verify_row {
 typedef struct sac_verify_report {
   int32_t count, capacity;
   sac_verify_row* row; /* (count) in the order of the file's format */
+  const char* kind;    /* set by sac_verify_file: "golden update" or "environment trace"; NULL before it is known */
   int ok;              /* set by sac_verify_file: all rows are, and there is one */
 } sac_verify_report;
 
@@ -54,12 +57,13 @@ sac_status sac_verify_compare(sac_verify_report* report, const char* name, const
 void sac_verify_free(sac_verify_report* report);
 
 /* Opens `path`, tells its kind by its metadata ("config": golden update, "env": environment trace), runs it and fills
- * `report`. device: "auto", "cpu", "cuda:0", for updates. Errors: what keeps the file from being run (FILE, FORMAT,
- * SHAPE, CONFIG, MEMORY, DEVICE, ENV, NUMERIC); differences are no error but rows with ok == 0. */
-sac_status sac_verify_file(const char* path, const char* device, sac_verify_report* report);
+ * `report`. config: what updates run with where the file does not say (device, cpu.threads, ...), or NULL. Errors: what
+ * keeps the file from being run (FILE, FORMAT, SHAPE, MEMORY, DEVICE, ENV, NUMERIC), the message beginning with the
+ * path; differences are no error but rows with ok == 0. */
+sac_status sac_verify_file(const char* path, const sac_config* config, sac_verify_report* report);
 
-/* The two kinds; `file` is open and stays the caller's. */
-sac_status sac_verify_update(const sac_safetensors* file, const char* device, sac_verify_report* report);
+/* The two kinds; `file` is open and stays the caller's. Messages without the path. */
+sac_status sac_verify_update(const sac_safetensors* file, const sac_config* config, sac_verify_report* report);
 sac_status sac_verify_trace(const sac_safetensors* file, sac_verify_report* report);
 
 #endif

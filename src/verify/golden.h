@@ -1,0 +1,44 @@
+/* A golden update as it lies in its file (format: verify.h), read and checked. */
+#ifndef SAC_VERIFY_GOLDEN_H
+#define SAC_VERIFY_GOLDEN_H
+
+#include <sac/sac.h>
+
+#include "config.h"
+#include "files/safetensors.h"
+#include "tensors.h"
+
+/* The metrics of the format; value_loss is sac-v's. */
+#define SAC_GOLDEN_METRICS(X) X(critic_loss) X(actor_loss) X(alpha_loss) X(alpha) X(entropy) X(value_loss)
+
+enum {
+#define SAC_METRIC_ENUM(name) SAC_METRIC_##name,
+  SAC_GOLDEN_METRICS(SAC_METRIC_ENUM) SAC_METRIC_COUNT
+#undef SAC_METRIC_ENUM
+};
+
+extern const char* const sac_golden_metrics[SAC_METRIC_COUNT]; /* "metrics/critic_loss", ... */
+
+typedef struct sac_golden {
+  const sac_safetensors* file; /* the caller's */
+  sac_config* config;          /* the caller's, with what the metadata asks for */
+  sac_settings settings;
+  sac_env_spec spec;
+  float* bounds; /* (2, A) of the spec: -1 and 1 */
+  sac_shape shape;
+  sac_tensors list;                                     /* the agent's tensors: those of before/ and after/ */
+  int64_t updates;                                      /* U */
+  float *obs, *action, *reward, *terminated, *next_obs; /* (U, B, ...) */
+  float *noise, *next_noise;                            /* (U, B, A); the second NULL for sac-v */
+  float* metric[SAC_METRIC_COUNT];                      /* (U), NULL where the algorithm has none */
+} sac_golden;
+
+/* Reads everything but before/ and after/, whose names and sizes are checked. Nothing is allocated on the word of the
+ * metadata alone: sizes must agree with what the file holds. Errors: FORMAT, SHAPE, CONFIG, MEMORY. */
+sac_status sac_golden_read(sac_golden* golden, const sac_safetensors* file, const sac_config* config);
+void sac_golden_free(sac_golden* golden);
+
+/* Copies PREFIX + the tensor's name out of the file. Errors: FORMAT (absent), SHAPE. */
+sac_status sac_golden_tensor(const sac_golden* golden, const char* prefix, const sac_tensor* tensor, float* data);
+
+#endif
