@@ -118,7 +118,8 @@ static double loss_of(const double* x, const double* q, double alpha) {
 
 START_TEST(gradient_is_the_central_difference) {
   const double q[N] = {3, -1, 0.5, 2, 2.25};
-  for (double alpha = 0.01; alpha < 5; alpha *= 3) {
+  for (int i = -4; i <= 2; ++i) {
+    const double alpha = pow(3, i);
     double x[N], log_p[N], gradient[N];
     to_real(logits, x);
     sac_log_softmax(x, 1, N, 1, log_p);

@@ -16,10 +16,12 @@ END_TEST
 
 START_TEST(weighted_mean) {
   ck_assert(sac_polyak(8, 4, (real)0.25) == 7);
-  for (double target = -5; target < 5; target += 0.7)
-    for (double source = -5; source < 5; source += 0.9)
+  for (int i = -7; i <= 7; ++i)
+    for (int j = -7; j <= 7; ++j) {
+      const double target = 0.7 * i, source = 0.9 * j;
       ck_near((double)sac_polyak((real)target, (real)source, (real)0.005), 0.005 * source + 0.995 * target,
               2 * R * (fabs(source) + fabs(target)));
+    }
 }
 END_TEST
 
