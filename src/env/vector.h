@@ -61,8 +61,12 @@ void sac_vector_destroy(sac_vector* vector);
 /* Starts a new episode everywhere, as episode number `episode` of each. */
 sac_status sac_vector_reset(sac_vector* vector, uint64_t episode);
 
-/* Steps all from vector->action: fills reward, terminated, truncated, prev_obs, next_obs, finished; resets what ended,
- * so obs is what to act on next. Errors: ENV; NUMERIC (names step, environment and its agent). */
+/* Starts the next episode of every environment i with vector->mask[i] != 0; the others go on. */
+sac_status sac_vector_reset_masked(sac_vector* vector);
+
+/* Scales vector->action to the environment's units and steps all: fills env_action, reward, terminated, truncated,
+ * prev_obs, next_obs, finished; resets what ended, so obs is what to act on next. Errors: ENV; NUMERIC (names step,
+ * environment and its agent). */
 sac_status sac_vector_step(sac_vector* vector);
 
 /* The last step as transitions for replay_push. */

@@ -1,0 +1,168 @@
+#!/usr/bin/env python3
+"""Makes environment traces with Gymnasium: whole episodes that `sac verify FILE...` steps again.
+
+    scripts/traces.py OUT                         the committed set, as tests/golden/traces holds it
+    scripts/traces.py OUT --env Pendulum-v1 --seed 7 --count 3 --policy swing --option g=9.81
+
+The format is in DESIGN section 9: `initial` is the state after reset, then each step's action, observation, reward,
+terminated and truncated, float64 (the ends uint8), with env, options, gymnasium and actions in the metadata.
+"""
+
+import argparse
+import json
+import math
+import pathlib
+import sys
+
+import gymnasium
+import numpy as np
+from safetensors.numpy import save_file
+
+# What Gymnasium sets through an attribute, not through make().
+ATTRIBUTES = {"book_or_nips"}
+
+
+def random_policy(env, rng):
+    """Uniform actions, float32 as the action space samples them."""
+    space = env.action_space
+    if isinstance(space, gymnasium.spaces.Discrete):
+        return lambda obs: int(rng.integers(space.n))
+    return lambda obs: rng.uniform(space.low, space.high).astype(np.float32)
+
+
+def swing_policy(env, rng):
+    """Pumps energy, then holds: episodes that go where random actions do not, with actions at and inside the bounds."""
+    name = env.spec.id
+    if name.startswith("Pendulum"):
+
+        def act(obs):
+            cosine, sine, velocity = obs
+            energy = 0.5 * velocity**2 + 15 * (cosine - 1)  # 0 at rest upright
+            if cosine > 0.9:
+                torque = -12 * math.atan2(sine, cosine) - 3 * velocity
+            else:
+                torque = -2 * np.sign(energy) * np.sign(velocity if velocity else 1.0)
+            return np.clip(np.array([torque], np.float32), -2, 2)
+
+        return act
+    if name.startswith("MountainCar"):
+        return lambda obs: np.array([0.9 * np.sign(obs[1] if obs[1] else 1.0) + 0.1 * rng.uniform(-1, 1)], np.float32)
+    if name.startswith("CartPole"):
+        return lambda obs: int(obs[2] + 0.5 * obs[3] + 0.05 * obs[0] + 0.1 * obs[1] > 0)
+    if name.startswith("Acrobot"):
+        return lambda obs: int(1 + np.sign(obs[5] if rng.random() < 0.9 else -obs[5]))
+    raise SystemExit(f"traces.py: no swing policy for {name}")
+
+
+def beyond_policy(env, rng):
+    """Uniform over twice the bounds: Gymnasium limits the force, not always the cost."""
+    space = env.action_space
+    return lambda obs: (2 * rng.uniform(space.low, space.high)).astype(np.float32)
+
+
+POLICIES = {"random": random_policy, "swing": swing_policy, "beyond": beyond_policy}
+
+
+def trace(name, seed, policy, options, wide=False):
+    """One episode as (tensors, metadata). wide: actions handed to Gymnasium as float64."""
+    arguments = {key: value for key, value in options.items() if key not in ATTRIBUTES}
+    env = gymnasium.make(name, disable_env_checker=True, **arguments)
+    for key in ATTRIBUTES & options.keys():
+        setattr(env.unwrapped, key, options[key])
+    rng = np.random.default_rng(seed)
+    obs, _ = env.reset(seed=seed)
+    act = POLICIES[policy](env, rng)
+    initial = np.array(env.unwrapped.state, np.float64)
+    actions, observations, rewards, terminations, truncations = [], [obs], [], [], []
+    done = False
+    while not done:
+        action = act(obs)
+        if wide:
+            action = np.asarray(action, np.float64) + rng.uniform(-1e-9, 1e-9)
+        obs, reward, terminated, truncated, _ = env.step(action)
+        actions.append(np.atleast_1d(np.array(action, np.float64)))
+        observations.append(obs)
+        rewards.append(float(reward))
+        terminations.append(terminated)
+        truncations.append(truncated)
+        done = terminated or truncated
+    env.close()
+    tensors = {
+        "initial": initial,
+        "action": np.array(actions, np.float64),
+        "observation": np.array(observations, np.float64),
+        "reward": np.array(rewards, np.float64),
+        "terminated": np.array(terminations, np.uint8),
+        "truncated": np.array(truncations, np.uint8),
+    }
+    metadata = {
+        "env": name,
+        "options": json.dumps(options),
+        "gymnasium": gymnasium.__version__,
+        "actions": "float64" if wide else "int64" if isinstance(action, int) else "float32",
+        "policy": policy,
+        "seed": str(seed),
+    }
+    return tensors, metadata
+
+
+# What tests/golden/traces holds: both ways an episode ends, every option, first steps and long ones.
+COMMITTED = [
+    ("Pendulum-v1", "random", {}, 3, False),
+    ("Pendulum-v1", "swing", {}, 2, False),
+    ("Pendulum-v1", "random", {"g": 9.81}, 1, False),
+    ("Pendulum-v1", "random", {}, 1, True),
+    ("MountainCarContinuous-v0", "random", {}, 2, False),
+    ("MountainCarContinuous-v0", "swing", {}, 2, False),
+    ("MountainCarContinuous-v0", "beyond", {}, 1, False),
+    ("MountainCarContinuous-v0", "swing", {"goal_velocity": 0.02}, 1, False),
+    ("MountainCarContinuous-v0", "swing", {}, 1, True),
+    ("CartPole-v1", "random", {}, 3, False),
+    ("CartPole-v1", "swing", {}, 1, False),
+    ("CartPole-v1", "random", {"sutton_barto_reward": True}, 1, False),
+    ("Acrobot-v1", "random", {}, 3, False),
+    ("Acrobot-v1", "swing", {}, 2, False),
+    ("Acrobot-v1", "swing", {"book_or_nips": "nips"}, 1, False),
+]
+
+
+def write(folder, name, policy, options, seed, wide):
+    tensors, metadata = trace(name, seed, policy, options, wide)
+    stem = "_".join([name, policy, *(f"{key}-{json.dumps(value)}".replace('"', "") for key, value in options.items())] + ["wide"] * wide)
+    path = folder / f"{stem}_{seed}.safetensors"
+    save_file(tensors, path, metadata)
+    print(f"{path}  {len(tensors['reward'])} steps, return {tensors['reward'].sum():.1f}")
+
+
+def option(text):
+    key, _, value = text.partition("=")
+    try:
+        return key, json.loads(value)
+    except json.JSONDecodeError:
+        return key, value
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("out", type=pathlib.Path, help="folder to write to")
+    parser.add_argument("--env", help="environment id; without it, the committed set")
+    parser.add_argument("--seed", type=int, default=0, help="first seed")
+    parser.add_argument("--count", type=int, default=1, help="how many seeds")
+    parser.add_argument("--policy", choices=POLICIES, default="random")
+    parser.add_argument("--option", type=option, action="append", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--wide", action="store_true", help="hand the actions to Gymnasium as float64")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    if arguments.env:
+        for i in range(arguments.count):
+            write(arguments.out, arguments.env, arguments.policy, dict(arguments.option), arguments.seed + i,
+                  arguments.wide)
+        return 0
+    for name, policy, options, count, wide in COMMITTED:
+        for i in range(count):
+            write(arguments.out, name, policy, options, arguments.seed + i, wide)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+/* env step on the CPU: the drivers of the built-in tasks, one for each line of kernels/tasks/tasks.h, and the stage.
+ *
+ * A driver's loops are made by a macro for each task, so that the task's functions are inlined into a loop over
+ * environments; what happens once an instance is shared code over the task's description. */
+#include <stdio.h>
+#include <string.h>
+
+#include "env/list.h"
+#include "env/task.h"
+#include "env/vector.h"
+#include "kernels/tasks/tasks.h"
+#include "stages.h"
+#include "util/error.h"
+#include "util/memory.h"
+
+#define ERROR_MAX 512
+
+typedef struct instance {
+  const sac_task* task;
+  int32_t n;
+  void* options;        /* task->options_size */
+  unsigned char* state; /* (n) of task->state_size */
+  float low[SAC_TASK_ACTION_MAX], high[SAC_TASK_ACTION_MAX];
+  char error[ERROR_MAX];
+} instance;
+
+static const char* env_error(void* self) { return ((const instance*)self)->error; }
+
+static void env_destroy(void* self) {
+  instance* env = self;
+  if (!env) return;
+  sac_free(env->options);
+  sac_free(env->state);
+  sac_free(env);
+}
+
+static int env_create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
+  instance* env = *self = sac_alloc(sizeof(instance));
+  if (!env) return SAC_ERROR_MEMORY;
+  const sac_task* task = env->task = sac_task_find(id);
+  env->n = n;
+  if (!task || n < 1) {
+    (void)snprintf(env->error, sizeof env->error, "there are no %d environments of '%.64s'", (int)n, id);
+    return SAC_ERROR_ENV;
+  }
+  env->options = sac_alloc(task->options_size);
+  env->state = sac_alloc(sac_bytes((size_t)n, task->state_size));
+  if (!env->options || !env->state) {
+    (void)snprintf(env->error, sizeof env->error, "not enough memory for %d environments", (int)n);
+    return SAC_ERROR_MEMORY;
+  }
+  const sac_status status = sac_options_read(task->options, task->option_count, id, options, env->options);
+  if (status != SAC_OK) {
+    (void)snprintf(env->error, sizeof env->error, "%s", sac_last_error());
+    return (int)status;
+  }
+  if (task->actions == 0) task->bounds(env->options, env->low, env->high);
+  *spec = (sac_env_spec){.obs_size = task->obs_size,
+                         .action_size = task->action_size,
+                         .actions = task->actions,
+                         .max_episode_steps = task->max_episode_steps,
+                         .action_low = task->actions == 0 ? env->low : NULL,
+                         .action_high = task->actions == 0 ? env->high : NULL};
+  return SAC_OK;
+}
+
+static size_t env_state_size(void* self) { return ((const instance*)self)->task->state_size; }
+
+static int env_state_get(void* self, int32_t i, void* state) {
+  const instance* env = self;
+  const size_t size = env->task->state_size;
+  memcpy(state, env->state + (size_t)i * size, size);
+  return SAC_OK;
+}
+
+static int env_state_set(void* self, int32_t i, const void* state) {
+  instance* env = self;
+  const size_t size = env->task->state_size;
+  memcpy(env->state + (size_t)i * size, state, size);
+  return SAC_OK;
+}
+
+/* Whether `action` is one of 0 .. actions-1; NaN is none. */
+static inline int is_action(float action, int32_t actions) {
+  return action >= 0 && action < (float)actions && action == (float)(int32_t)action;
+}
+
+static int bad_action(instance* env, int32_t i, float action) {
+  (void)snprintf(env->error, sizeof env->error, "action %g of environment %d; there are actions 0 to %d",
+                 (double)action, (int)i, (int)env->task->actions - 1);
+  return SAC_ERROR_ENV;
+}
+
+/* Options are copied to the stack, where the loop's stores cannot alias them. */
+#define DRIVER(name, NAME, id, summary)                                                                       \
+  static int name##_reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {                \
+    const instance* env = self;                                                                               \
+    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                          \
+    sac_##name* state = (sac_##name*)(void*)env->state;                                                       \
+    for (int32_t i = 0; i < env->n; i++) {                                                                    \
+      if (!mask[i]) continue;                                                                                 \
+      sac_##name##_reset(&options, &state[i], seed[i]);                                                       \
+      sac_##name##_observe(&options, &state[i], obs + (size_t)i * sac_##name##_obs_size);                     \
+    }                                                                                                         \
+    return SAC_OK;                                                                                            \
+  }                                                                                                           \
+  static int name##_step(void* self, const float* action, float* obs, float* reward, uint8_t* terminated,     \
+                         uint8_t* truncated) {                                                                \
+    instance* env = self;                                                                                     \
+    const int32_t n = env->n;                                                                                 \
+    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                          \
+    sac_##name* state = (sac_##name*)(void*)env->state;                                                       \
+    for (int32_t i = 0; sac_##name##_actions > 0 && i < n; i++)                                               \
+      if (!is_action(action[i], sac_##name##_actions)) return bad_action(env, i, action[i]);                  \
+    for (int32_t i = 0; i < n; i++) {                                                                         \
+      sac_##name next = state[i];                                                                             \
+      double exact;                                                                                           \
+      terminated[i] =                                                                                         \
+          (uint8_t)sac_##name##_step(&options, &next, action + (size_t)i * sac_##name##_action_size, &exact); \
+      reward[i] = (float)exact;                                                                               \
+      sac_##name##_observe(&options, &next, obs + (size_t)i * sac_##name##_obs_size);                         \
+      state[i] = next;                                                                                        \
+    }                                                                                                         \
+    memset(truncated, 0, (size_t)n);                                                                          \
+    return SAC_OK;                                                                                            \
+  }                                                                                                           \
+  static int name##_start(void* self, int32_t i, const double* initial, float* obs) {                         \
+    const instance* env = self;                                                                               \
+    const sac_##name##_options* options = (const sac_##name##_options*)env->options;                          \
+    sac_##name* state = (sac_##name*)(void*)env->state + i;                                                   \
+    sac_##name##_start(options, state, initial);                                                              \
+    sac_##name##_observe(options, state, obs);                                                                \
+    return SAC_OK;                                                                                            \
+  }                                                                                                           \
+  static const sac_env_api name##_api = {SAC_ENV_ABI,    sizeof(sac_env_api), id,           env_create,       \
+                                         name##_reset,   name##_step,         env_destroy,  env_error,        \
+                                         env_state_size, env_state_get,       env_state_set};
+SAC_TASKS(DRIVER)
+
+#define ENTRY(name, NAME, id, summary) {id, summary, &name##_api, sac_##name##_initial_size, name##_start},
+const sac_env_entry sac_cpu_envs[] = {SAC_TASKS(ENTRY)};
+
+SAC_STAGES_DECLARE(cpu)
+
+sac_status sac_cpu_env_step(sac_agent* agent, sac_vector* vector) {
+  (void)agent;
+  return sac_vector_step(vector);
+}

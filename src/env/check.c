@@ -1,0 +1,62 @@
+#include "env/check.h"
+
+#include <math.h>
+#include <stdint.h>
+
+#include "util/error.h"
+#include "util/text.h"
+
+sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
+  char shown[SAC_SHOW_MAX];
+  sac_text_show(shown, id, SIZE_MAX);
+  if (!api) return sac_fail(SAC_ERROR_ENV, "%s: there is no table of functions", shown);
+  if (api->abi != SAC_ENV_ABI || api->size != sizeof *api)
+    return sac_fail(SAC_ERROR_ENV,
+                    "%s: its table of functions has ABI %u and %u bytes, this library has %u and %zu: build it against "
+                    "this <sac/env.h>",
+                    shown, (unsigned)api->abi, (unsigned)api->size, SAC_ENV_ABI, sizeof *api);
+  const char* missing = !api->create    ? "create"
+                        : !api->reset   ? "reset"
+                        : !api->step    ? "step"
+                        : !api->destroy ? "destroy"
+                                        : NULL;
+  if (missing) return sac_fail(SAC_ERROR_ENV, "%s: its table of functions lacks '%s'", shown, missing);
+  const int states = (api->state_size != NULL) + (api->state_get != NULL) + (api->state_set != NULL);
+  if (states != 0 && states != 3)
+    return sac_fail(SAC_ERROR_ENV, "%s: state_size, state_get and state_set come together or not at all", shown);
+  return SAC_OK;
+}
+
+sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
+  char shown[SAC_SHOW_MAX];
+  sac_text_show(shown, id, SIZE_MAX);
+  if (spec->obs_size < 1 || spec->obs_size > SAC_ENV_SIZE_MAX)
+    return sac_fail(SAC_ERROR_ENV, "%s: %d observations; 1 to %d are possible", shown, (int)spec->obs_size,
+                    SAC_ENV_SIZE_MAX);
+  if (spec->action_size < 1 || spec->action_size > SAC_ENV_SIZE_MAX)
+    return sac_fail(SAC_ERROR_ENV, "%s: %d actions; 1 to %d are possible", shown, (int)spec->action_size,
+                    SAC_ENV_SIZE_MAX);
+  if (spec->max_episode_steps < 0)
+    return sac_fail(SAC_ERROR_ENV, "%s: max_episode_steps is %d; 0 means no limit", shown,
+                    (int)spec->max_episode_steps);
+  if (spec->actions != 0) {
+    if (spec->actions < 2 || spec->actions > SAC_ENV_SIZE_MAX || spec->action_size != 1)
+      return sac_fail(SAC_ERROR_ENV, "%s: %d discrete actions in %d numbers; it takes 2 to %d in 1", shown,
+                      (int)spec->actions, (int)spec->action_size, SAC_ENV_SIZE_MAX);
+    return SAC_OK;
+  }
+  if (!spec->action_low || !spec->action_high)
+    return sac_fail(SAC_ERROR_ENV, "%s: continuous actions without bounds", shown);
+  for (int32_t i = 0; i < spec->action_size; i++) {
+    const double low = (double)spec->action_low[i], high = (double)spec->action_high[i];
+    if (!(fabs(low) <= SAC_ENV_BOUND_MAX && fabs(high) <= SAC_ENV_BOUND_MAX))
+      return sac_fail(SAC_ERROR_ENV,
+                      "%s: action %d is bounded by [%g, %g]; bounds must be finite and within +-%g: "
+                      "rescale the action in the environment",
+                      shown, (int)i, low, high, SAC_ENV_BOUND_MAX);
+    if (!(low < high))
+      return sac_fail(SAC_ERROR_ENV, "%s: action %d is bounded by [%g, %g]; the first must be smaller", shown, (int)i,
+                      low, high);
+  }
+  return SAC_OK;
+}

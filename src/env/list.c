@@ -1,0 +1,41 @@
+#include "env/list.h"
+
+#include <string.h>
+
+#include "env/task.h"
+#include "env/vector.h"
+#include "util/error.h"
+#include "util/text.h"
+
+#define LISTED_MAX 64
+
+int32_t sac_env_count(void) { return sac_task_count; }
+
+const sac_env_entry* sac_env_at(int32_t index) {
+  return index >= 0 && index < sac_task_count ? &sac_cpu_envs[index] : NULL;
+}
+
+const sac_env_entry* sac_env_entry_find(const char* id) {
+  for (int32_t i = 0; id && i < sac_env_count(); i++)
+    if (strcmp(sac_env_at(i)->id, id) == 0) return sac_env_at(i);
+  return NULL;
+}
+
+sac_status sac_env_find(const char* id, const sac_env_api** api) {
+  *api = NULL;
+  const sac_env_entry* entry = sac_env_entry_find(id);
+  if (entry) {
+    *api = entry->api;
+    return SAC_OK;
+  }
+  if (!id || !*id) return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('sac envs' lists them)");
+  const char* ids[LISTED_MAX];
+  const int32_t count = sac_env_count() < LISTED_MAX ? sac_env_count() : LISTED_MAX;
+  for (int32_t i = 0; i < count; i++) ids[i] = sac_env_at(i)->id;
+  char shown[SAC_SHOW_MAX];
+  sac_text_show(shown, id, SIZE_MAX);
+  const char* near = sac_nearest(id, ids, (size_t)count);
+  if (near)
+    return sac_fail(SAC_ERROR_ENV, "no environment '%s'; nearest is %s. Gymnasium's own: gym:%s", shown, near, shown);
+  return sac_fail(SAC_ERROR_ENV, "no environment '%s' ('sac envs' lists them). Gymnasium's own: gym:%s", shown, shown);
+}

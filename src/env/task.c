@@ -1,0 +1,44 @@
+#include "env/task.h"
+
+#include <string.h>
+
+#include "kernels/tasks/tasks.h"
+
+#define OPTION(task, kind, name, initial, low, high, choices) \
+  {#name, SAC_OPTION_##kind, offsetof(sac_##task##_options, name), initial, low, high, choices},
+
+/* The empty entry is for a task without options: a list has at least one. */
+#define PARTS(name, NAME, id, summary)                                                                                \
+  static const sac_option name##_options[] = {SAC_##NAME##_OPTIONS(OPTION){NULL, SAC_OPTION_REAL, 0, 0, 0, 0, ""}};   \
+  static void name##_bounds(const void* options, float* low, float* high) {                                           \
+    sac_##name##_bounds((const sac_##name##_options*)options, low, high);                                             \
+  }                                                                                                                   \
+  _Static_assert(sizeof name##_options / sizeof(sac_option) <= SAC_OPTIONS_COUNT_MAX, "raise SAC_OPTIONS_COUNT_MAX"); \
+  _Static_assert(sac_##name##_obs_size <= SAC_TASK_OBS_MAX, "raise SAC_TASK_OBS_MAX");                                \
+  _Static_assert(sac_##name##_action_size <= SAC_TASK_ACTION_MAX, "raise SAC_TASK_ACTION_MAX");                       \
+  _Static_assert(sac_##name##_initial_size <= SAC_TASK_INITIAL_MAX, "raise SAC_TASK_INITIAL_MAX");
+
+SAC_TASKS(PARTS)
+
+#define TASK(name, NAME, id_, summary_)                                           \
+  {.id = id_,                                                                     \
+   .summary = summary_,                                                           \
+   .obs_size = sac_##name##_obs_size,                                             \
+   .action_size = sac_##name##_action_size,                                       \
+   .actions = sac_##name##_actions,                                               \
+   .max_episode_steps = sac_##name##_max_episode_steps,                           \
+   .initial_size = sac_##name##_initial_size,                                     \
+   .state_size = sizeof(sac_##name),                                              \
+   .options_size = sizeof(sac_##name##_options),                                  \
+   .options = name##_options,                                                     \
+   .option_count = (int32_t)(sizeof name##_options / sizeof *name##_options) - 1, \
+   .bounds = name##_bounds},
+
+const sac_task sac_tasks[] = {SAC_TASKS(TASK)};
+const int32_t sac_task_count = (int32_t)(sizeof sac_tasks / sizeof *sac_tasks);
+
+const sac_task* sac_task_find(const char* id) {
+  for (int32_t i = 0; i < sac_task_count; i++)
+    if (strcmp(sac_tasks[i].id, id) == 0) return &sac_tasks[i];
+  return NULL;
+}

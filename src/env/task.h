@@ -1,0 +1,29 @@
+/* The tasks of kernels/tasks as data: what every driver of them, on either device, shares. */
+#ifndef SAC_ENV_TASK_H
+#define SAC_ENV_TASK_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <sac/env.h>
+
+#include "env/options.h"
+
+typedef struct sac_task {
+  const char* id;
+  const char* summary;
+  int32_t obs_size, action_size, actions, max_episode_steps;
+  int32_t initial_size; /* numbers that say a state from outside (an environment trace) */
+  size_t state_size, options_size;
+  const sac_option* options; /* (option_count) */
+  int32_t option_count;
+  void (*bounds)(const void* options, float* low, float* high); /* (A) each */
+} sac_task;
+
+extern const sac_task sac_tasks[]; /* (sac_task_count) in the order of kernels/tasks/tasks.h */
+extern const int32_t sac_task_count;
+
+/* NULL when there is none. */
+const sac_task* sac_task_find(const char* id);
+
+#endif

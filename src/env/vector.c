@@ -1,0 +1,233 @@
+#include "env/vector.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "env/check.h"
+#include "kernels/random.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "util/text.h"
+
+#define COUNT(vector) ((size_t)(vector)->population * (size_t)(vector)->num_envs)
+
+/* The running step as users count them: transitions of one agent, from 1. */
+static unsigned long long step_number(const sac_vector* vector) {
+  return (unsigned long long)((vector->steps + 1) * (uint64_t)vector->num_envs);
+}
+
+/* The environment's own words about its last failure. */
+static sac_status env_failed(const sac_vector* vector, const char* what) {
+  const char* text = vector->api->error && vector->self ? vector->api->error(vector->self) : NULL;
+  if (!text || !*text) text = "it gives no reason";
+  return sac_fail(SAC_ERROR_ENV, "step %llu: %s: %s failed: %s", step_number(vector), vector->id, what, text);
+}
+
+static sac_status not_finite(const sac_vector* vector, size_t i, const char* what, int32_t at, double value) {
+  char place[32] = "";
+  if (at >= 0) (void)snprintf(place, sizeof place, " %d", (int)at);
+  return sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s%s is %s in environment %zu of agent %zu (seed %llu)",
+                  step_number(vector), vector->id, what, place,
+                  isnan(value) ? "NaN"
+                  : value > 0  ? "infinite"
+                               : "-infinite",
+                  i % (size_t)vector->num_envs, i / (size_t)vector->num_envs,
+                  (unsigned long long)vector->seed[i / (size_t)vector->num_envs]);
+}
+
+/* Every value finite: x - x is 0 for those and NaN for the rest, and a sum keeps a NaN; a branch for each value would
+ * cost more than the step of a small task. */
+static int all_finite(const float* x, size_t n) {
+  float sum = 0;
+  for (size_t i = 0; i < n; i++) sum += x[i] - x[i];
+  return sum == 0;
+}
+
+static sac_status check_obs(const sac_vector* vector, const float* obs, const uint8_t* mask) {
+  const size_t size = (size_t)vector->spec.obs_size, count = COUNT(vector);
+  if (!mask && all_finite(obs, count * size)) return SAC_OK;
+  for (size_t i = 0; i < count; i++)
+    for (size_t j = 0; (!mask || mask[i]) && j < size; j++)
+      if (!isfinite(obs[i * size + j]))
+        return not_finite(vector, i, "observation", (int32_t)j, (double)obs[i * size + j]);
+  return SAC_OK;
+}
+
+static sac_status check_reward(const sac_vector* vector) {
+  const size_t count = COUNT(vector);
+  if (all_finite(vector->reward, count)) return SAC_OK;
+  for (size_t i = 0; i < count; i++)
+    if (!isfinite(vector->reward[i])) return not_finite(vector, i, "reward", -1, (double)vector->reward[i]);
+  return SAC_OK;
+}
+
+sac_status sac_vector_reset_masked(sac_vector* vector) {
+  const size_t count = COUNT(vector), num_envs = (size_t)vector->num_envs;
+  for (size_t i = 0; i < count; i++) {
+    if (!vector->mask[i]) continue;
+    vector->reset_seed[i] =
+        sac_philox_seed(vector->seed[i / num_envs], vector->stream + i % num_envs, vector->episode[i]);
+    vector->episode[i]++;
+    vector->episode_return[i] = 0;
+    vector->episode_length[i] = 0;
+  }
+  if (vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs) != 0)
+    return env_failed(vector, "reset");
+  return check_obs(vector, vector->obs, vector->mask);
+}
+
+static sac_status allocate(sac_vector* vector) {
+  const size_t count = COUNT(vector), obs = (size_t)vector->spec.obs_size, action = (size_t)vector->spec.action_size;
+  const struct {
+    void** at;
+    size_t bytes;
+  } arrays[] = {
+      {(void**)&vector->obs, sac_bytes(count, obs * sizeof(float))},
+      {(void**)&vector->action, sac_bytes(count, action * sizeof(float))},
+      {(void**)&vector->env_action, sac_bytes(count, action * sizeof(float))},
+      {(void**)&vector->prev_obs, sac_bytes(count, obs * sizeof(float))},
+      {(void**)&vector->reward, sac_bytes(count, sizeof(float))},
+      {(void**)&vector->terminated, count},
+      {(void**)&vector->truncated, count},
+      {(void**)&vector->next_obs, sac_bytes(count, obs * sizeof(float))},
+      {(void**)&vector->episode, sac_bytes(count, sizeof(uint64_t))},
+      {(void**)&vector->episode_return, sac_bytes(count, sizeof(double))},
+      {(void**)&vector->episode_length, sac_bytes(count, sizeof(int64_t))},
+      {(void**)&vector->finished, sac_bytes(count, sizeof(sac_episode))},
+      {(void**)&vector->mask, count},
+      {(void**)&vector->reset_seed, sac_bytes(count, sizeof(uint64_t))},
+  };
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
+    if (!(*arrays[i].at = sac_alloc(arrays[i].bytes)))
+      return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %zu environments of %s: lower env.num_envs or seeds",
+                      count, vector->id);
+  return SAC_OK;
+}
+
+sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const char* id, const char* options,
+                             int32_t population, int32_t num_envs, const uint64_t* seed, uint64_t stream) {
+  *out = NULL;
+  sac_status status = SAC_OK;
+  sac_vector* vector = NULL;
+  if (!id || !seed) return sac_fail(SAC_ERROR_ARGUMENT, "sac_vector_create: no id or no seeds");
+  if (population < 1 || num_envs < 1 || (int64_t)population * num_envs > SAC_ENV_COUNT_MAX)
+    return sac_fail(SAC_ERROR_ARGUMENT, "%d seeds of %d environments: 1 to %d in all are possible", (int)population,
+                    (int)num_envs, SAC_ENV_COUNT_MAX);
+  SAC_TRY(sac_env_check_api(id, api));
+  vector = sac_alloc(sizeof *vector);
+  if (!vector) return sac_fail(SAC_ERROR_MEMORY, "not enough memory for an environment");
+  vector->api = api;
+  sac_text_show(vector->id, id, SIZE_MAX);
+  vector->population = population;
+  vector->num_envs = num_envs;
+  vector->stream = stream;
+  const int code = api->create(&vector->self, id, population * num_envs, options ? options : "{}", &vector->spec);
+  if (code != 0) {
+    status = env_failed(vector, "create");
+    /* Wrong options are the configuration's fault, and their message already says where. */
+    if (code == SAC_ERROR_CONFIG && api->error && vector->self && *api->error(vector->self))
+      status = sac_fail(SAC_ERROR_CONFIG, "%s", api->error(vector->self));
+    goto fail;
+  }
+  SAC_TRY(sac_env_check_spec(id, &vector->spec));
+  vector->seed = sac_alloc(sac_bytes((size_t)population, sizeof *seed));
+  if (!vector->seed) {
+    status = sac_fail(SAC_ERROR_MEMORY, "not enough memory for %d seeds", (int)population);
+    goto fail;
+  }
+  memcpy(vector->seed, seed, (size_t)population * sizeof *seed);
+  SAC_TRY(allocate(vector));
+  SAC_TRY(sac_vector_reset(vector, 0));
+  *out = vector;
+  return SAC_OK;
+fail:
+  sac_vector_destroy(vector);
+  return status;
+}
+
+void sac_vector_destroy(sac_vector* vector) {
+  if (!vector) return;
+  if (vector->self) vector->api->destroy(vector->self);
+  sac_free(vector->seed);
+  sac_free(vector->obs);
+  sac_free(vector->action);
+  sac_free(vector->env_action);
+  sac_free(vector->prev_obs);
+  sac_free(vector->reward);
+  sac_free(vector->terminated);
+  sac_free(vector->truncated);
+  sac_free(vector->next_obs);
+  sac_free(vector->episode);
+  sac_free(vector->episode_return);
+  sac_free(vector->episode_length);
+  sac_free(vector->finished);
+  sac_free(vector->mask);
+  sac_free(vector->reset_seed);
+  sac_free(vector);
+}
+
+sac_status sac_vector_reset(sac_vector* vector, uint64_t episode) {
+  const size_t count = COUNT(vector);
+  memset(vector->mask, 1, count);
+  for (size_t i = 0; i < count; i++) vector->episode[i] = episode;
+  vector->finished_count = 0;
+  return sac_vector_reset_masked(vector);
+}
+
+/* [-1, 1] to the environment's units. The sum's rounding must not leave the bounds; NaN goes through, to be found in
+ * what the environment makes of it. */
+static void scale_actions(sac_vector* vector) {
+  const size_t count = COUNT(vector), size = (size_t)vector->spec.action_size;
+  if (vector->spec.actions != 0) {
+    memcpy(vector->env_action, vector->action, count * sizeof(float));
+    return;
+  }
+  for (size_t j = 0; j < size; j++) {
+    const float low = vector->spec.action_low[j], high = vector->spec.action_high[j];
+    const float centre = 0.5f * (low + high), half = 0.5f * (high - low);
+    for (size_t i = j; i < count * size; i += size)
+      vector->env_action[i] = sac_clamp(centre + half * vector->action[i], low, high);
+  }
+}
+
+sac_status sac_vector_step(sac_vector* vector) {
+  const size_t count = COUNT(vector), obs = (size_t)vector->spec.obs_size;
+  const int32_t limit = vector->spec.max_episode_steps;
+  sac_status status = SAC_OK;
+
+  scale_actions(vector);
+  memcpy(vector->prev_obs, vector->obs, count * obs * sizeof(float));
+  if (vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward, vector->terminated,
+                        vector->truncated) != 0)
+    return env_failed(vector, "step");
+  SAC_TRY(check_obs(vector, vector->next_obs, NULL));
+  SAC_TRY(check_reward(vector));
+  memcpy(vector->obs, vector->next_obs, count * obs * sizeof(float));
+
+  vector->finished_count = 0;
+  for (size_t i = 0; i < count; i++) {
+    vector->episode_return[i] += (double)vector->reward[i];
+    vector->episode_length[i]++;
+    vector->terminated[i] = vector->terminated[i] != 0;
+    vector->truncated[i] = vector->truncated[i] != 0 || (limit > 0 && vector->episode_length[i] >= limit);
+    vector->mask[i] = vector->terminated[i] || vector->truncated[i];
+    if (vector->mask[i])
+      vector->finished[vector->finished_count++] =
+          (sac_episode){(int32_t)i, vector->episode_return[i], vector->episode_length[i]};
+  }
+  vector->steps++;
+  if (vector->finished_count > 0) SAC_TRY(sac_vector_reset_masked(vector));
+fail:
+  return status;
+}
+
+sac_transitions sac_vector_transitions(const sac_vector* vector) {
+  return (sac_transitions){.n = vector->num_envs,
+                           .obs = vector->prev_obs,
+                           .action = vector->action,
+                           .reward = vector->reward,
+                           .terminated = vector->terminated,
+                           .truncated = vector->truncated,
+                           .next_obs = vector->next_obs};
+}

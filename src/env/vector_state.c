@@ -1,0 +1,84 @@
+/* The state of one agent's environments, for checkpoints: for each environment in turn
+ *
+ *   header | obs (O) float | the environment's own state, where it has one; padded to 8 bytes */
+#include <math.h>
+#include <string.h>
+
+#include "env/vector.h"
+#include "kernels/random.h"
+#include "util/error.h"
+
+typedef struct header {
+  uint64_t steps; /* of the vector: the same in all */
+  uint64_t episode;
+  double episode_return;
+  int64_t episode_length;
+} header;
+
+static size_t obs_bytes(const sac_vector* vector) { return (size_t)vector->spec.obs_size * sizeof(float); }
+
+static size_t own_bytes(const sac_vector* vector) {
+  return vector->api->state_size ? vector->api->state_size(vector->self) : 0;
+}
+
+static size_t one_size(const sac_vector* vector) {
+  return (sizeof(header) + obs_bytes(vector) + own_bytes(vector) + 7) / 8 * 8;
+}
+
+size_t sac_vector_state_size(const sac_vector* vector) { return (size_t)vector->num_envs * one_size(vector); }
+
+static sac_status env_failed(const sac_vector* vector, const char* what) {
+  const char* text = vector->api->error ? vector->api->error(vector->self) : NULL;
+  return sac_fail(SAC_ERROR_ENV, "%s: %s failed: %s", vector->id, what, text && *text ? text : "it gives no reason");
+}
+
+sac_status sac_vector_state_get(const sac_vector* vector, int32_t p, void* state) {
+  const size_t size = one_size(vector), obs = obs_bytes(vector);
+  memset(state, 0, sac_vector_state_size(vector));
+  for (int32_t n = 0; n < vector->num_envs; n++) {
+    const int32_t i = p * vector->num_envs + n;
+    unsigned char* to = (unsigned char*)state + (size_t)n * size;
+    const header head = {vector->steps, vector->episode[i], vector->episode_return[i], vector->episode_length[i]};
+    memcpy(to, &head, sizeof head);
+    memcpy(to + sizeof head, vector->obs + (size_t)i * (size_t)vector->spec.obs_size, obs);
+    if (vector->api->state_get && vector->api->state_get(vector->self, i, to + sizeof head + obs) != 0)
+      return env_failed(vector, "state_get");
+  }
+  return SAC_OK;
+}
+
+/* What a damaged file could hold that a step would not survive or would hide. */
+static sac_status check(const sac_vector* vector, int32_t n, const header* head, const float* obs) {
+  const int32_t limit = vector->spec.max_episode_steps;
+  int ok = isfinite(head->episode_return) && head->episode_length >= 0 && (limit == 0 || head->episode_length < limit);
+  for (int32_t j = 0; ok && j < vector->spec.obs_size; j++) ok = isfinite(obs[j]);
+  if (!ok)
+    return sac_fail(SAC_ERROR_FORMAT, "saved state of environment %d of %s is damaged (episode length %lld)", (int)n,
+                    vector->id, (long long)head->episode_length);
+  return SAC_OK;
+}
+
+sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state, int* exact) {
+  const size_t size = one_size(vector), obs = obs_bytes(vector);
+  if (exact) *exact = vector->api->state_set != NULL;
+  memset(vector->mask, 0, (size_t)vector->population * (size_t)vector->num_envs);
+  for (int32_t n = 0; n < vector->num_envs; n++) {
+    const int32_t i = p * vector->num_envs + n;
+    const unsigned char* from = (const unsigned char*)state + (size_t)n * size;
+    float* row = vector->obs + (size_t)i * (size_t)vector->spec.obs_size;
+    header head;
+    memcpy(&head, from, sizeof head);
+    memcpy(row, from + sizeof head, obs);
+    const sac_status status = check(vector, n, &head, row);
+    if (status != SAC_OK) return status;
+    vector->steps = head.steps;
+    vector->episode[i] = head.episode;
+    vector->episode_return[i] = head.episode_return;
+    vector->episode_length[i] = head.episode_length;
+    vector->mask[i] = 1;
+    if (vector->api->state_set && vector->api->state_set(vector->self, i, from + sizeof head + obs) != 0)
+      return env_failed(vector, "state_set");
+  }
+  vector->finished_count = 0;
+  return vector->api->state_set ? SAC_OK : sac_vector_reset_masked(vector);
+}

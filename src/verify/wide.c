@@ -1,0 +1,25 @@
+/* The built-in tasks fed double actions: kernels/tasks compiled with `real` as double. See wide.h. */
+#define SAC_REAL_DOUBLE
+
+#include "verify/wide.h"
+
+#include "kernels/tasks/tasks.h"
+
+#define REPLAY(name, NAME, id, summary)                                                                                \
+  static void replay_##name(const sac_wide_trace* trace) {                                                             \
+    const sac_##name##_options* options = (const sac_##name##_options*)trace->options;                                 \
+    sac_##name state;                                                                                                  \
+    sac_##name##_start(options, &state, trace->initial);                                                               \
+    sac_##name##_observe(options, &state, trace->obs);                                                                 \
+    for (int64_t t = 0; t < trace->steps; t++) {                                                                       \
+      trace->terminated[t] = (uint8_t)sac_##name##_step(options, &state, trace->action + t * sac_##name##_action_size, \
+                                                        &trace->reward[t]);                                            \
+      sac_##name##_observe(options, &state, trace->obs + (t + 1) * sac_##name##_obs_size);                             \
+    }                                                                                                                  \
+  }
+SAC_TASKS(REPLAY)
+
+#define REPLAY_POINTER(name, NAME, id, summary) replay_##name,
+static void (*const replays[])(const sac_wide_trace*) = {SAC_TASKS(REPLAY_POINTER)};
+
+void sac_wide_replay(const sac_task* task, const sac_wide_trace* trace) { replays[task - sac_tasks](trace); }
