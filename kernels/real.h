@@ -8,7 +8,8 @@
 // Rules that every formula file keeps:
 //   - NaN in, NaN out. fmin, fmax and a careless clamp drop a NaN, so comparisons are written to let it through.
 //   - No branch around arithmetic in elementwise formulas: a choice is made between two finished values, so that a loop
-//     over elements vectorises. There is no call into libm on the float path for the same reason.
+//     over elements vectorises (gcc needs -fno-trapping-math for it). For the same reason the float path of the
+//     formulas that run over a minibatch calls nothing in libm but the square root.
 //   - Host code is compiled with -ffp-contract=off. Where bits are promised (kernels/random.h), device code spells its
 //     roundings out through sac_mul and sac_add, because nvcc contracts by default.
 #ifndef SAC_KERNELS_REAL_H
@@ -65,7 +66,7 @@ SAC_FN float sac_add(float a, float b) { return a + b; }
 SAC_FN float sac_root(float a) { return sqrtf(a); }
 #endif
 
-// log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1], within 1 ulp or so: f - f^2/2 + f^3 P(f), P a near-minimax
+// log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1], within 1 ulp: f - f^2/2 + f^3 P(f), P a near-minimax
 // polynomial (scripts/formulas.py --coefficients). Same bits on every machine.
 SAC_FN float sac_log1p_near(float f) {
   float p = 0.0697161183f;
@@ -107,14 +108,14 @@ SAC_FN float sac_exp_float(float x, float* complement) {
 }
 
 #if defined(SAC_REAL_DOUBLE) || defined(__CUDA_ARCH__)
-SAC_FN real sac_exp2way(real x, real* complement) {
+SAC_FN real sac_exp_complement(real x, real* complement) {
   *complement = -SAC_M(expm1)(x);
   return SAC_M(exp)(x);
 }
 SAC_FN real sac_exp(real x) { return SAC_M(exp)(x); }
 SAC_FN real sac_log1p(real f) { return SAC_M(log1p)(f); }
 #else
-SAC_FN real sac_exp2way(real x, real* complement) { return sac_exp_float(x, complement); }
+SAC_FN real sac_exp_complement(real x, real* complement) { return sac_exp_float(x, complement); }
 SAC_FN real sac_exp(real x) {
   float unused;
   return sac_exp_float(x, &unused);

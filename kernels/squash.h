@@ -1,12 +1,11 @@
 // The squashed Gaussian policy, one action component at a time: sample, log-probability and their gradients.
 //
-// Haarnoja et al. 2018, Soft Actor-Critic Algorithms and Applications, arXiv 1812.05905: section 5 (reparameterised
-// sample, eq. 8), appendix C (enforcing action bounds, eq. 26). The stable form of the Jacobian's logarithm is the
-// identity 1 - tanh(u)^2 = 4 e / (1 + e)^2 with e = exp(-2|u|): even in u, e in (0, 1], nothing cancels and nothing
+// Haarnoja et al. 2018, Soft Actor-Critic Algorithms and Applications, arXiv 1812.05905: section 4.2 (reparameterised
+// sample, equation 8), appendix C (enforcing action bounds). The stable form of the Jacobian's logarithm is the
+// identity 1 - tanh(u)^2 = 4 e / (1 + e)^2, e = exp(-2|u|): even in u, e in [0, 1], so nothing cancels and nothing
 // overflows.
 //
-// Log-probabilities are of the squashed action in (-1, 1), in nats. The sum over the components of a row is the
-// caller's.
+// Log-probabilities are of the squashed action in (-1, 1), in nats. The sum over a row's components is the caller's.
 #ifndef SAC_KERNELS_SQUASH_H
 #define SAC_KERNELS_SQUASH_H
 
@@ -31,7 +30,7 @@ typedef struct sac_squash_grad {
 SAC_FN real sac_tanh_parts(real u, real* slope, real* log_slope) {
   const real size = sac_abs(u);
   real complement;  // 1 - e
-  const real e = sac_exp2way((real)-2 * size, &complement);
+  const real e = sac_exp_complement((real)-2 * size, &complement);
   const real inverse = (real)1 / ((real)1 + e);
   const real magnitude = complement * inverse;
   *slope = (real)4 * e * inverse * inverse;
@@ -62,10 +61,9 @@ SAC_FN sac_squash_out sac_squash(real mean, real log_std, real eps, real log_std
 }
 
 // [squash.grad] From dJ/d log pi and dJ/da, at fixed eps:
-//   d log pi/d mean = 2a,  d log pi/d log sigma = -1 + 2 a sigma eps,  da/d mean = da/du,  da/d log sigma = da/du sigma
-//   eps
-// Outside the bounds log sigma does not move with log_std: its gradient is 0 there, and passes at the bounds
-// themselves.
+//   d log pi/d mean = 2a,  d log pi/d log sigma = -1 + 2 a sigma eps
+//   da/d mean = da/du,     da/d log sigma = da/du sigma eps
+// Outside the bounds log sigma does not move with log_std: its gradient is 0 there, and passes at the bounds.
 SAC_FN sac_squash_grad sac_squash_backward(sac_squash_out out, real log_std, real log_std_min, real log_std_max,
                                            real grad_log_prob, real grad_action) {
   const real through_action = grad_action * out.slope;
