@@ -18,6 +18,7 @@ typedef struct sac_settings {
 #define SAC_MEMBER_CHOICE(member) int member;
 #define SAC_MEMBER_TEXT(member) char member[SAC_TEXT_MAX];
 #define SAC_MEMBER_OPTIONS(member) char member[SAC_TEXT_MAX];
+#define SAC_MEMBER_DEVICE(member) char member[SAC_TEXT_MAX];
 #define SAC_MEMBER_SIZES(member) sac_sizes member;
 #define SAC_MEMBER(kind, member, key, default_, low, high, change, help) SAC_MEMBER_##kind(member)
   SAC_FIELDS(SAC_MEMBER)

@@ -3,9 +3,12 @@
  *
  * X(kind, member, key, default, low, high, change, help)
  *   kind    INT int64_t | REAL double | AUTO double, NaN means "auto" | BOOL int | TEXT char[SAC_TEXT_MAX]
- *           CHOICE int, index into `member`_names | SIZES the hidden widths | OPTIONS a mapping, kept as JSON text
- *   low, high   the allowed range, both ends included; a low of OPEN(x) is excluded
- *   change  what a resume may do: FREE (has no effect on results) | LATER (counts from the resume on) | FIXED */
+ *           CHOICE int, index into `member`_names (src/files/field.c) | SIZES the hidden widths
+ *           OPTIONS a mapping, kept as JSON text: keys sorted, "{}" when empty | DEVICE text: auto, cpu, cuda or cuda:N
+ *   low, high   the allowed range, both ends included; a low of OPEN(x) is excluded. TEXT: of its length in bytes
+ *   change  what a resume may do: FREE (has no effect on results) | LATER (counts from the resume on) | FIXED
+ *
+ * Keys of one section ("optim.") stand together. */
 #ifndef SAC_FILES_FIELDS_H
 #define SAC_FILES_FIELDS_H
 
@@ -40,15 +43,15 @@ typedef struct sac_sizes {
 #define SAC_BIG 9007199254740992.0 /* 2^53: integers up to here are exact as double */
 
 #define SAC_FIELDS(X)                                                                                             \
-  X(TEXT, env_id, "env.id", "Pendulum-v1", 0, 0, FIXED, "environment ('sac envs' lists them)")                    \
+  X(TEXT, env_id, "env.id", "Pendulum-v1", 1, 127, FIXED, "environment ('sac envs' lists them)")                  \
   X(OPTIONS, env_options, "env.options", "{}", 0, 0, FIXED, "options of the environment, a mapping")              \
   X(INT, num_envs, "env.num_envs", 1, 1, 65536, FIXED, "environments stepped together, an agent")                 \
   X(INT, seed, "seed", 1, 0, SAC_BIG, FIXED, "seed of the first agent; agent i has seed + i")                     \
   X(INT, seeds, "seeds", 1, 1, 4096, FIXED, "agents trained side by side, each complete")                         \
-  X(TEXT, device, "device", "auto", 0, 0, LATER, "auto, cpu or cuda:N")                                           \
+  X(DEVICE, device, "device", "auto", 0, 0, LATER, "auto, cpu or cuda:N")                                         \
   X(CHOICE, precision, "precision", SAC_FP32, 0, 0, LATER, "arithmetic of the products; tf32 and bf16 need CUDA") \
   X(CHOICE, algo, "algo", SAC_ALGO_SAC, 0, 0, FIXED, SAC_ALGOS(SAC_ALGO_HELP_LINE) "see 'sac info'")              \
-  X(TEXT, out, "out", "", 0, 0, FREE, "run folder; empty: runs/ENV/DATE-TIME")                                    \
+  X(TEXT, out, "out", "", 0, 1023, FREE, "run folder; empty: runs/ENV/DATE-TIME")                                 \
   X(INT, steps, "train.steps", 1000000, 1, SAC_BIG, LATER,                                                        \
     "transitions to train on, an agent, summed over its environments")                                            \
   X(INT, warmup_steps, "train.warmup_steps", 10000, 0, SAC_BIG, LATER,                                            \
@@ -91,5 +94,58 @@ typedef struct sac_sizes {
   X(CHOICE, checkpoint_on_error, "checkpoint.on_error", SAC_ON_ERROR_STOP, 0, 0, LATER,                           \
     "when one cannot be written (disk full): stop, or continue with the last good one")                           \
   X(INT, threads, "cpu.threads", 0, 0, 1024, FREE, "threads of the CPU backend; 0: the cores this process may use")
+
+/* What other programs call a key: X(name, key). For advice on unknown keys alone; only keys themselves are read. */
+#define SAC_FIELD_ALIASES(X)                    \
+  X("env_id", "env.id")                         \
+  X("env_name", "env.id")                       \
+  X("environment", "env.id")                    \
+  X("n_envs", "env.num_envs")                   \
+  X("cuda", "device")                           \
+  X("dtype", "precision")                       \
+  X("algorithm", "algo")                        \
+  X("output", "out")                            \
+  X("output_dir", "out")                        \
+  X("total_timesteps", "train.steps")           \
+  X("max_steps", "train.steps")                 \
+  X("learning_starts", "train.warmup_steps")    \
+  X("start_steps", "train.warmup_steps")        \
+  X("random_steps", "train.warmup_steps")       \
+  X("warmup", "train.warmup_steps")             \
+  X("gradient_steps", "train.updates_per_step") \
+  X("utd_ratio", "train.updates_per_step")      \
+  X("buffer_size", "replay.capacity")           \
+  X("replay_size", "replay.capacity")           \
+  X("memory_size", "replay.capacity")           \
+  X("batch_size", "replay.batch")               \
+  X("minibatch_size", "replay.batch")           \
+  X("net_arch", "network.hidden")               \
+  X("hidden_size", "network.hidden")            \
+  X("hidden_sizes", "network.hidden")           \
+  X("hidden_layers", "network.hidden")          \
+  X("num_critics", "network.critics")           \
+  X("n_critics", "network.critics")             \
+  X("learning_rate", "optim.lr")                \
+  X("policy_lr", "optim.actor_lr")              \
+  X("actor_learning_rate", "optim.actor_lr")    \
+  X("q_lr", "optim.critic_lr")                  \
+  X("critic_learning_rate", "optim.critic_lr")  \
+  X("ent_coef_lr", "optim.alpha_lr")            \
+  X("eps", "optim.epsilon")                     \
+  X("alpha", "alpha.initial")                   \
+  X("ent_coef", "alpha.initial")                \
+  X("temperature", "alpha.initial")             \
+  X("autotune", "alpha.learn")                  \
+  X("entropy_target", "alpha.target_entropy")   \
+  X("discount", "gamma")                        \
+  X("discount_factor", "gamma")                 \
+  X("polyak", "tau")                            \
+  X("target_update_rate", "tau")                \
+  X("eval_freq", "eval.every")                  \
+  X("eval_interval", "eval.every")              \
+  X("n_eval_episodes", "eval.episodes")         \
+  X("log_interval", "log.every")                \
+  X("save_freq", "checkpoint.every")            \
+  X("num_threads", "cpu.threads")
 
 #endif

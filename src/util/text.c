@@ -9,6 +9,11 @@
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
 
+int sac_text_same(const char* a, const char* b) {
+  while (*a && lower(*a) == lower(*b)) a++, b++;
+  return lower(*a) == lower(*b);
+}
+
 static unsigned replace_cost(char a, char b) {
   if (a == b) return 0;
   return lower(a) == lower(b) ? 1 : 2;
@@ -122,4 +127,27 @@ void sac_text_append(char* text, size_t size, size_t* used, const char* format, 
     return;
   }
   *used += (size_t)length < size - *used ? (size_t)length : size - *used - 1;
+}
+
+/* The characters that YAML does not take raw between quotes, or folds as line breaks; JSON takes their escapes. */
+static int needs_escape(unsigned code) {
+  return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x2028 || code == 0x2029 || code == 0xFEFF ||
+         code == 0xFFFE || code == 0xFFFF;
+}
+
+void sac_text_append_quoted(char* text, size_t size, size_t* used, const char* string) {
+  sac_text_append(text, size, used, "\"");
+  const size_t length = strlen(string);
+  for (size_t i = 0, bytes; i < length; i += bytes) {
+    const unsigned char* c = (const unsigned char*)string + i;
+    bytes = utf8(c, length - i);
+    if (bytes == 0) bytes = 1;
+    unsigned code = c[0];
+    if (bytes == 2) code = (c[0] & 0x1Fu) << 6 | (c[1] & 0x3Fu);
+    if (bytes == 3) code = (c[0] & 0x0Fu) << 12 | (c[1] & 0x3Fu) << 6 | (c[2] & 0x3Fu);
+    if (*c == '"' || *c == '\\') sac_text_append(text, size, used, "\\%c", *c);
+    else if (bytes < 4 && needs_escape(code)) sac_text_append(text, size, used, "\\u%04X", code);
+    else sac_text_append(text, size, used, "%.*s", (int)bytes, (const char*)c);
+  }
+  sac_text_append(text, size, used, "\"");
 }

@@ -16,6 +16,9 @@ unsigned sac_text_distance(const char* a, const char* b);
  * NULL when none is near enough to be what was meant (more than half of the longer one differs). */
 const char* sac_nearest(const char* word, const char* const* list, size_t count);
 
+/* Whether two texts are the same but for the case of ASCII letters, in any locale. */
+int sac_text_same(const char* a, const char* b);
+
 /* "512 B", "3.1 GB": powers of 1000, one digit behind the point below 100. Returns `text`. */
 const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes);
 
@@ -29,5 +32,8 @@ int sac_text_printable(const char* text, size_t length);
 /* Appends (printf) at text[*used], never beyond `size`; *used counts what is there, at most size - 1. */
 void sac_text_append(char* text, size_t size, size_t* used, const char* format, ...)
     __attribute__((format(printf, 4, 5)));
+
+/* As above: `string` in double quotes, escaped so that JSON and YAML both read it back. Valid UTF-8. */
+void sac_text_append_quoted(char* text, size_t size, size_t* used, const char* string);
 
 #endif
