@@ -1,0 +1,40 @@
+"""The scripts a user starts with: what they say, and that a machine where everything is there is told so at once."""
+import os
+import pathlib
+import subprocess
+import tempfile
+import time
+
+SCRIPTS = pathlib.Path(os.environ["SAC_SOURCE"]) / "scripts"
+
+
+def run(script, *arguments):
+    # From another folder: the scripts find the repository by themselves.
+    with tempfile.TemporaryDirectory() as folder:
+        result = subprocess.run([str(SCRIPTS / script), *arguments], text=True, capture_output=True, cwd=folder)
+    return result.returncode, result.stdout, result.stderr
+
+
+def main():
+    for script in ("setup", "quickstart", "test"):
+        status, text, _ = run(script, "--help")
+        assert status == 0 and "Usage: scripts/" + script in text, (script, text)
+        status, text, errors = run(script, "--no-such-option")
+        assert status == 2, (script, status, text, errors)
+
+    begin = time.monotonic()
+    status, text, errors = run("setup", "--print")
+    assert status == 0 and text == "nothing is missing\n", text + errors
+    status, text, errors = run("setup")
+    assert status == 0 and text == "", text + errors
+    assert time.monotonic() - begin < 10, "two runs with nothing to do take under a second on an idle machine"
+
+    status, _, errors = run("bench", "--program", "/no/such/sac")
+    assert status == 1 and "no program /no/such/sac" in errors, errors
+    status, _, errors = run("bench", "--shape", "17,6,256")
+    assert status == 2 and "a shape is OBS,ACT" in errors, errors
+    print("scripts say what they do")
+
+
+if __name__ == "__main__":
+    main()
