@@ -281,14 +281,14 @@ START_TEST(options_are_read_and_refused) {
   sac_pendulum_options pendulum;
   sac_acrobot_options acrobot;
   const sac_task* task = sac_task_find("Pendulum-v1");
-  ck_ok(sac_options_read(task->options, task->option_count, task->id, "{\"g\": 9.81}", &pendulum));
+  ck_ok(sac_env_options_read(task->options, task->option_count, task->id, "{\"g\": 9.81}", &pendulum));
   ck_assert_double_eq(pendulum.g, 9.81);
-  ck_ok(sac_options_read(task->options, task->option_count, task->id, "", &pendulum));
+  ck_ok(sac_env_options_read(task->options, task->option_count, task->id, "", &pendulum));
   ck_assert_double_eq(pendulum.g, 10);
-  ck_ok(sac_options_read(task->options, task->option_count, task->id, "{\"g\": 3}", &pendulum));
+  ck_ok(sac_env_options_read(task->options, task->option_count, task->id, "{\"g\": 3}", &pendulum));
   ck_assert_double_eq(pendulum.g, 3);
   task = sac_task_find("Acrobot-v1");
-  ck_ok(sac_options_read(task->options, task->option_count, task->id, "{\"book_or_nips\": \"nips\"}", &acrobot));
+  ck_ok(sac_env_options_read(task->options, task->option_count, task->id, "{\"book_or_nips\": \"nips\"}", &acrobot));
   ck_assert_int_eq(acrobot.book_or_nips, 1);
 }
 END_TEST

@@ -49,7 +49,7 @@ static int env_create(void** self, const char* id, int32_t n, const char* option
     (void)snprintf(env->error, sizeof env->error, "not enough memory for %d environments", (int)n);
     return SAC_ERROR_MEMORY;
   }
-  const sac_status status = sac_options_read(task->options, task->option_count, id, options, env->options);
+  const sac_status status = sac_env_options_read(task->options, task->option_count, id, options, env->options);
   if (status != SAC_OK) {
     (void)snprintf(env->error, sizeof env->error, "%s", sac_last_error());
     return (int)status;

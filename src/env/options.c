@@ -6,9 +6,9 @@
 #include "util/error.h"
 #include "util/text.h"
 
-static void store(const sac_option* option, void* options, double value) {
+static void store(const sac_env_option* option, void* options, double value) {
   unsigned char* member = (unsigned char*)options + option->offset;
-  if (option->kind == SAC_OPTION_REAL) {
+  if (option->kind == SAC_ENV_OPTION_REAL) {
     memcpy(member, &value, sizeof value);
   } else {
     const int32_t whole = (int32_t)value;
@@ -27,14 +27,14 @@ static int32_t choice_index(const char* choices, const char* word) {
   }
 }
 
-static sac_status read_one(const sac_option* option, const char* id, const json_t* value, void* options) {
-  if (option->kind == SAC_OPTION_REAL) {
+static sac_status read_one(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+  if (option->kind == SAC_ENV_OPTION_REAL) {
     const double number = json_number_value(value);
     if (!json_is_number(value) || !(number >= option->low && number <= option->high))
       return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a number in [%g, %g] as '%s'", id, option->low,
                       option->high, option->name);
     store(option, options, number);
-  } else if (option->kind == SAC_OPTION_BOOL) {
+  } else if (option->kind == SAC_ENV_OPTION_BOOL) {
     if (!json_is_boolean(value))
       return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes true or false as '%s'", id, option->name);
     store(option, options, json_is_true(value) ? 1 : 0);
@@ -48,8 +48,8 @@ static sac_status read_one(const sac_option* option, const char* id, const json_
   return SAC_OK;
 }
 
-static sac_status unknown(const sac_option* list, int32_t count, const char* id, const char* key) {
-  const char* names[SAC_OPTIONS_COUNT_MAX];
+static sac_status unknown(const sac_env_option* list, int32_t count, const char* id, const char* key) {
+  const char* names[SAC_ENV_OPTIONS_MAX];
   char all[256] = "", shown[SAC_SHOW_MAX];
   size_t used = 0;
   for (int32_t i = 0; i < count; i++) {
@@ -65,7 +65,7 @@ static sac_status unknown(const sac_option* list, int32_t count, const char* id,
   return sac_fail(SAC_ERROR_CONFIG, "env.options: %s has no option '%s'; it has: %s", id, shown, all);
 }
 
-sac_status sac_options_read(const sac_option* list, int32_t count, const char* id, const char* json, void* options) {
+sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json, void* options) {
   for (int32_t i = 0; i < count; i++) store(&list[i], options, list[i].initial);
   if (!json || !*json) return SAC_OK;
   json_error_t error;

@@ -7,24 +7,24 @@
 
 #include <sac/status.h>
 
-typedef enum sac_option_kind {
-  SAC_OPTION_REAL,  /* double: a JSON number in [low, high] */
-  SAC_OPTION_BOOL,  /* int32_t 0 or 1: true or false */
-  SAC_OPTION_CHOICE /* int32_t: a string, its place in `choices` ("book|nips") */
-} sac_option_kind;
+typedef enum sac_env_option_kind {
+  SAC_ENV_OPTION_REAL,  /* double: a JSON number in [low, high] */
+  SAC_ENV_OPTION_BOOL,  /* int32_t 0 or 1: true or false */
+  SAC_ENV_OPTION_CHOICE /* int32_t: a string, its place in `choices` ("book|nips") */
+} sac_env_option_kind;
 
-typedef struct sac_option {
+typedef struct sac_env_option {
   const char* name;
-  sac_option_kind kind;
+  sac_env_option_kind kind;
   size_t offset; /* of the member in the struct */
   double initial, low, high;
   const char* choices;
-} sac_option;
+} sac_env_option;
 
-#define SAC_OPTIONS_COUNT_MAX 16
+#define SAC_ENV_OPTIONS_MAX 16
 
 /* Fills `options` with every member's initial value, then with what `json` says. NULL and "" mean "{}". `id` is for
  * messages. Errors: CONFIG (not an object, unknown or repeated key, wrong type, out of range). */
-sac_status sac_options_read(const sac_option* list, int32_t count, const char* id, const char* json, void* options);
+sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json, void* options);
 
 #endif

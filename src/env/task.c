@@ -5,15 +5,15 @@
 #include "kernels/tasks/tasks.h"
 
 #define OPTION(task, kind, name, initial, low, high, choices) \
-  {#name, SAC_OPTION_##kind, offsetof(sac_##task##_options, name), initial, low, high, choices},
+  {#name, SAC_ENV_OPTION_##kind, offsetof(sac_##task##_options, name), initial, low, high, choices},
 
 /* The empty entry is for a task without options: a list has at least one. */
 #define PARTS(name, NAME, id, summary)                                                                                \
-  static const sac_option name##_options[] = {SAC_##NAME##_OPTIONS(OPTION){NULL, SAC_OPTION_REAL, 0, 0, 0, 0, ""}};   \
+  static const sac_env_option name##_options[] = {SAC_##NAME##_OPTIONS(OPTION){NULL, SAC_ENV_OPTION_REAL, 0, 0, 0, 0, ""}};   \
   static void name##_bounds(const void* options, float* low, float* high) {                                           \
     sac_##name##_bounds((const sac_##name##_options*)options, low, high);                                             \
   }                                                                                                                   \
-  _Static_assert(sizeof name##_options / sizeof(sac_option) <= SAC_OPTIONS_COUNT_MAX, "raise SAC_OPTIONS_COUNT_MAX"); \
+  _Static_assert(sizeof name##_options / sizeof(sac_env_option) <= SAC_ENV_OPTIONS_MAX, "raise SAC_ENV_OPTIONS_MAX"); \
   _Static_assert(sac_##name##_obs_size <= SAC_TASK_OBS_MAX, "raise SAC_TASK_OBS_MAX");                                \
   _Static_assert(sac_##name##_action_size <= SAC_TASK_ACTION_MAX, "raise SAC_TASK_ACTION_MAX");                       \
   _Static_assert(sac_##name##_initial_size <= SAC_TASK_INITIAL_MAX, "raise SAC_TASK_INITIAL_MAX");

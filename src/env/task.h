@@ -15,7 +15,7 @@ typedef struct sac_task {
   int32_t obs_size, action_size, actions, max_episode_steps;
   int32_t initial_size; /* numbers that say a state from outside (an environment trace) */
   size_t state_size, options_size;
-  const sac_option* options; /* (option_count) */
+  const sac_env_option* options; /* (option_count) */
   int32_t option_count;
   void (*bounds)(const void* options, float* low, float* high); /* (A) each */
 } sac_task;

@@ -205,7 +205,7 @@ static sac_status replay_wide(trace* t, const sac_task* task) {
     status = sac_fail(SAC_ERROR_MEMORY, "%s: not enough memory", t->id);
     goto fail;
   }
-  SAC_TRY(sac_options_read(task->options, task->option_count, t->id, t->options, options));
+  SAC_TRY(sac_env_options_read(task->options, task->option_count, t->id, t->options, options));
   const sac_wide_trace wide = {options, t->initial, t->steps, t->action, obs, t->our_reward, terminated};
   sac_wide_replay(task, &wide);
   for (size_t i = 0; i < observations; i++) t->our_obs[i] = (double)obs[i];
