@@ -2,12 +2,14 @@
  *
  *   SEED/checkpoints/step_N.safetensors   everything but the replay's rows
  *   SEED/checkpoints/last -> step_N.safetensors, best -> a copy of its own
- *   SEED/replay/rows_K.bin                append-only segments of 64 Ki rows: transitions K*65536 and on
+ *   SEED/replay/rows_K.bin                append-only segments of 64 Ki rows, see segments.h
  *   SEED/policy.safetensors               the actor alone, for sac_policy
  *
- * A checkpoint records how many transitions were pushed; rows of later ones are ignored on resume and overwritten.
- * Segments that no kept checkpoint needs are deleted. Order of writing: rows, sync; checkpoint beside, sync, rename;
- * `last`; deletions. So a kill at any moment leaves the previous checkpoint whole. */
+ * A checkpoint holds every tensor (NAME, adam_m/NAME, adam_v/NAME, targets), counters, seed, alive, totals, stats,
+ * action.centre and .half_range, the run's states under their names and replay.segments. It records how many
+ * transitions were pushed; rows of later ones are ignored on resume and overwritten. Segments that no kept checkpoint
+ * needs are deleted. Order of writing: rows, sync; checkpoint beside, sync, rename; `last`; deletions. So a kill at any
+ * moment leaves the previous checkpoint whole. */
 #ifndef SAC_FILES_CHECKPOINT_H
 #define SAC_FILES_CHECKPOINT_H
 
@@ -33,8 +35,9 @@ sac_status sac_checkpoint_create(sac_checkpoint** checkpoint, const char* dir, s
                                  const sac_state* states, int32_t state_count);
 void sac_checkpoint_destroy(sac_checkpoint* checkpoint);
 
-/* Saves step N; keeps the newest `keep`. config_text: the run's config.yaml, kept in the metadata. Errors: FILE
- * (previous one stays). */
+/* Saves step N; keeps the newest `keep`. config_text: this agent's configuration, kept in the metadata for
+ * sac_agent_load and a resume; NULL: the agent's own. Errors: FILE (previous one stays); NUMERIC (the agent has
+ * stopped, or a tensor is not finite: it would not load again). */
 sac_status sac_checkpoint_save(sac_checkpoint* checkpoint, int64_t step, int32_t keep, const char* config_text);
 
 /* Makes `best` the state of now (weights, no replay; loadable by eval and export). */
@@ -46,16 +49,23 @@ sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint);
 /* Steps of the checkpoints that exist, newest first; returns how many (at most max). */
 int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max);
 
-/* Checks that step N loads (file whole, rows there), without changing anything. */
+/* Checks that step N loads (file whole, rows there), without changing anything, and copies its config text (NULL: not
+ * wanted). On FILE and FORMAT the message completes "last checkpoint ...": "is cut short (header 18212104 bytes, file
+ * 4096)", "is damaged (...)", "cannot be read (...)". */
 sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text, size_t config_size);
 
 /* Restores agent p, its rows and the states from step N. Errors: FILE, FORMAT, SHAPE; the agent is then not usable. */
 sac_status sac_checkpoint_load(sac_checkpoint* checkpoint, int64_t step);
 
-/* The agent's own file (sac_agent_save and _load): agents first to first+count, leading P when count > 1. */
+/* The agent's own file (sac_agent_save and _load): agents first to first+count, leading P when count > 1. Metadata of
+ * its own comes first: format, version, env, algo, sizes, and the configuration unless it is given. Read checks all
+ * before it changes anything. Errors: FILE, NUMERIC (write: not finite); FORMAT, SHAPE (read). */
 sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t first, int32_t count,
                            const sac_state* states, int32_t state_count, const sac_metadata* metadata,
                            int32_t metadata_count);
 sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count);
+
+/* Whether it is an agent's file at all, with finite values throughout. Errors: FORMAT (names the tensor). */
+sac_status sac_agent_file_check(const sac_safetensors* file);
 
 #endif

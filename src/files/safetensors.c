@@ -12,6 +12,7 @@
 #include "util/error.h"
 #include "util/memory.h"
 
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and data is written as it is");
 _Static_assert(SAC_RANK_MAX == SAC_HEADER_RANK_MAX, "one limit of dimensions");
 
 static const struct {
@@ -159,14 +160,15 @@ fail:
   return status;
 }
 
-static void describe_given(const void* user, int32_t i, sac_file_tensor* tensor) {
-  *tensor = ((const sac_file_tensor*)user)[i];
-  tensor->bytes = sac_tensor_bytes(tensor);
-}
+typedef struct given {
+  const sac_file_tensor* tensors;
+} given;
 
-static sac_status write_given(const void* user, int32_t i, sac_file* file) {
-  const sac_file_tensor* tensor = &((const sac_file_tensor*)user)[i];
-  return sac_file_put(file, tensor->data, sac_tensor_bytes(tensor));
+static void describe_given(void* user, int32_t i, sac_file_tensor* tensor) { *tensor = ((given*)user)->tensors[i]; }
+
+static sac_status write_given(void* user, int32_t i, sac_file* file) {
+  const sac_file_tensor* tensor = &((given*)user)->tensors[i];
+  return sac_file_put(file, tensor->data, tensor->bytes);
 }
 
 sac_status sac_safetensors_write(const char* path, const sac_file_tensor* tensors, int32_t count,
@@ -175,7 +177,8 @@ sac_status sac_safetensors_write(const char* path, const sac_file_tensor* tensor
     if (tensors[i].bytes != sac_tensor_bytes(&tensors[i]))
       return sac_fail(SAC_ERROR_ARGUMENT, "%s: tensor %s has %zu bytes, its shape %zu", path, tensors[i].name,
                       tensors[i].bytes, sac_tensor_bytes(&tensors[i]));
-  const sac_tensor_source source = {tensors, count, describe_given, write_given};
+  given all = {tensors};
+  const sac_tensor_source source = {&all, count, describe_given, write_given};
   return sac_safetensors_stream(path, &source, metadata, metadata_count);
 }
 

@@ -45,12 +45,12 @@ sac_status sac_safetensors_write(const char* path, const sac_file_tensor* tensor
 
 /* The same from tensors that are made while they are written, and need not all be in memory. */
 typedef struct sac_tensor_source {
-  const void* user;
+  void* user;
   int32_t count;
   /* Fills tensor i but its data; what name points to stays until the next call. Asked more than once. */
-  void (*describe)(const void* user, int32_t i, sac_file_tensor* tensor);
+  void (*describe)(void* user, int32_t i, sac_file_tensor* tensor);
   /* Puts tensor i's `bytes` bytes into the file, by sac_file_put. */
-  sac_status (*write)(const void* user, int32_t i, sac_file* file);
+  sac_status (*write)(void* user, int32_t i, sac_file* file);
 } sac_tensor_source;
 
 sac_status sac_safetensors_stream(const char* path, const sac_tensor_source* source, const sac_metadata* metadata,

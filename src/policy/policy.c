@@ -1,0 +1,292 @@
+/* libsac_policy: a trained actor alone. See include/sac/policy.h, and src/files/export.h for the file. */
+#include <sac/policy.h>
+
+#include <math.h>
+#include <string.h>
+
+#include "kernels/layers.h"
+#include "kernels/squash.h"
+#include "policy/header.h"
+#include "policy/policy.h"
+
+#define WIDTH_MAX 65536
+#define ALIGNMENT 16
+
+/* A layer's weights lie (in, out), transposed: the loop over outputs is then over neighbours, in which the compiler may
+ * use vectors without changing the order of any sum. */
+typedef struct policy_layer {
+  int32_t in, out;
+  float* weight; /* (in, out) */
+  float* bias;   /* (out) */
+} policy_layer;
+
+struct sac_policy {
+  int32_t layers; /* the head included */
+  policy_layer layer[SAC_POLICY_LAYERS_MAX];
+  float* centre; /* (A) */
+  float* half;   /* (A) */
+  float* x;      /* (widest) activations, in and out of a layer in turn */
+  float* y;
+};
+
+/* ---- the file ---- */
+
+/* Every tensor that a policy file may hold has a slot; the head is the layer after the last possible hidden one. */
+enum { HEAD = SAC_POLICY_LAYERS_MAX - 1, CENTRE = 2 * SAC_POLICY_LAYERS_MAX, HALF_RANGE, SLOTS };
+#define WEIGHT(layer) (2 * (layer))
+#define BIAS(layer) (2 * (layer) + 1)
+
+typedef struct policy_tensor {
+  int present;
+  int32_t rank;
+  int64_t dims[2];
+  uint64_t begin, end; /* in the data */
+} policy_tensor;
+
+typedef struct policy_file {
+  const unsigned char* data;
+  uint64_t data_size;
+  policy_tensor slot[SLOTS];
+  int32_t layers; /* the head included */
+  int32_t size[SAC_POLICY_LAYERS_MAX + 1];
+} policy_file;
+
+/* "actor.layers.N.weight" and ".bias", N without leading zeros; -1 when the name is another. */
+static int32_t layer_slot(const sac_header_text* name) {
+  static const char prefix[] = "actor.layers.";
+  const size_t start = sizeof prefix - 1;
+  if (name->escaped || name->size <= start || memcmp(name->at, prefix, start) != 0) return -1;
+  int32_t number = 0;
+  size_t i = start;
+  for (; i < name->size && name->at[i] >= '0' && name->at[i] <= '9'; i++) {
+    if (i > start && number == 0) return -1;
+    number = number * 10 + (name->at[i] - '0');
+    if (number >= HEAD) return -1;
+  }
+  const sac_header_text rest = {name->at + i, name->size - i, 0};
+  if (i == start) return -1;
+  return sac_header_is(&rest, ".weight") ? WEIGHT(number) : sac_header_is(&rest, ".bias") ? BIAS(number) : -1;
+}
+
+static int32_t find_slot(const sac_header_text* name) {
+  if (sac_header_is(name, "actor.head.weight")) return WEIGHT(HEAD);
+  if (sac_header_is(name, "actor.head.bias")) return BIAS(HEAD);
+  if (sac_header_is(name, "action.centre")) return CENTRE;
+  if (sac_header_is(name, "action.half_range")) return HALF_RANGE;
+  return layer_slot(name);
+}
+
+/* Fills the slots; 0 when the file is not a policy's, or damaged. */
+static int read_header(policy_file* file, const void* bytes, size_t size) {
+  uint64_t json;
+  sac_header header;
+  sac_header_entry entry;
+  sac_header_kind kind;
+  int format_right = 0;
+  memset(file, 0, sizeof *file);
+  if (!bytes || sac_header_size(bytes, size, &json) != NULL) return 0;
+  file->data = (const unsigned char*)bytes + 8 + json;
+  file->data_size = size - 8 - json;
+  sac_header_begin(&header, (const char*)bytes + 8, (size_t)json, file->data_size);
+  while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
+    if (kind == SAC_HEADER_METADATA) {
+      if (sac_header_is(&entry.name, "format")) format_right = sac_header_is(&entry.value, "sac-policy-1");
+      continue;
+    }
+    const int32_t slot = find_slot(&entry.name);
+    if (slot < 0 || file->slot[slot].present || !sac_header_is(&entry.dtype, "F32") || entry.rank > 2) return 0;
+    file->slot[slot] = (policy_tensor){1, entry.rank, {entry.dims[0], entry.dims[1]}, entry.begin, entry.end};
+  }
+  return kind == SAC_HEADER_END && format_right;
+}
+
+/* Every byte of the data belongs to exactly one tensor. Few tensors, so pairs are cheap. */
+static int data_covered(const policy_file* file) {
+  uint64_t sum = 0;
+  for (int32_t i = 0; i < SLOTS; i++) {
+    const policy_tensor* a = &file->slot[i];
+    if (!a->present) continue;
+    sum += a->end - a->begin;
+    for (int32_t j = 0; j < i; j++) {
+      const policy_tensor* b = &file->slot[j];
+      if (b->present && a->begin < b->end && b->begin < a->end) return 0;
+    }
+  }
+  return sum == file->data_size;
+}
+
+static int has_shape(const policy_tensor* tensor, int32_t rank, int64_t rows, int64_t columns) {
+  return tensor->present && tensor->rank == rank && tensor->dims[0] == rows && (rank < 2 || tensor->dims[1] == columns);
+}
+
+/* Sizes of the layers, from the shapes; 0 when these do not make a network. */
+static int read_shapes(policy_file* file) {
+  int32_t hidden = 0;
+  while (hidden < HEAD && file->slot[WEIGHT(hidden)].present) hidden++;
+  for (int32_t l = hidden; l < HEAD; l++) /* nothing may stand behind a gap */
+    if (file->slot[WEIGHT(l)].present || file->slot[BIAS(l)].present) return 0;
+  file->layers = hidden + 1;
+  for (int32_t l = 0; l < file->layers; l++) {
+    const int32_t number = l < hidden ? l : HEAD;
+    const policy_tensor* weight = &file->slot[WEIGHT(number)];
+    if (!weight->present || weight->rank != 2) return 0;
+    const int64_t out = weight->dims[0], in = weight->dims[1];
+    if (in < 1 || in > WIDTH_MAX || out < 1 || out > 2 * WIDTH_MAX || !has_shape(&file->slot[BIAS(number)], 1, out, 0))
+      return 0;
+    if (l == 0) file->size[0] = (int32_t)in;
+    if (in != file->size[l]) return 0;
+    if (l == hidden && out % 2 != 0) return 0; /* means, then log_stds */
+    file->size[l + 1] = (int32_t)(l == hidden ? out / 2 : out);
+    if (file->size[l + 1] > WIDTH_MAX) return 0;
+  }
+  const int32_t action = file->size[file->layers];
+  return has_shape(&file->slot[CENTRE], 1, action, 0) && has_shape(&file->slot[HALF_RANGE], 1, action, 0);
+}
+
+static int read_file(policy_file* file, const void* bytes, size_t size) {
+  return read_header(file, bytes, size) && read_shapes(file) && data_covered(file);
+}
+
+static int all_finite(const policy_file* file) {
+  for (uint64_t i = 0; i + sizeof(float) <= file->data_size; i += sizeof(float)) {
+    float x;
+    memcpy(&x, file->data + i, sizeof x); /* the file may lie anywhere */
+    if (!isfinite(x)) return 0;
+  }
+  return 1;
+}
+
+/* ---- memory ---- */
+
+/* Hands out floats one after another; with base NULL it only counts. */
+typedef struct room {
+  char* base;
+  size_t used;
+} room;
+
+static void* take(room* memory, size_t bytes) {
+  void* at = memory->base ? memory->base + memory->used : NULL;
+  memory->used += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+  return at;
+}
+
+static float* take_floats(room* memory, size_t count) { return take(memory, count * sizeof(float)); }
+
+static sac_policy* lay_out(const policy_file* file, room* memory) {
+  sac_policy counted, *policy = take(memory, sizeof *policy);
+  sac_policy* p = policy ? policy : &counted;
+  int32_t widest = 0;
+  memset(p, 0, sizeof *p);
+  p->layers = file->layers;
+  for (int32_t l = 0; l <= file->layers; l++)
+    if (file->size[l] > widest) widest = file->size[l];
+  for (int32_t l = 0; l < file->layers; l++) {
+    policy_layer* layer = &p->layer[l];
+    layer->in = file->size[l];
+    layer->out = file->size[l + 1];
+    layer->weight = take_floats(memory, (size_t)layer->in * (size_t)layer->out);
+    layer->bias = take_floats(memory, (size_t)layer->out);
+  }
+  p->centre = take_floats(memory, (size_t)file->size[file->layers]);
+  p->half = take_floats(memory, (size_t)file->size[file->layers]);
+  p->x = take_floats(memory, (size_t)widest);
+  p->y = take_floats(memory, (size_t)widest);
+  return policy;
+}
+
+size_t sac_policy_memory(const void* bytes, size_t size) {
+  policy_file file;
+  room memory = {NULL, 0};
+  if (!read_file(&file, bytes, size)) return 0;
+  (void)lay_out(&file, &memory);
+  return memory.used;
+}
+
+sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t size, void* memory,
+                                    size_t memory_bytes) {
+  policy_file file;
+  room counted = {NULL, 0}, given = {memory, 0};
+  *out = NULL;
+  if (!read_file(&file, bytes, size)) return SAC_POLICY_FORMAT;
+  (void)lay_out(&file, &counted);
+  if (!memory || (uintptr_t)memory % ALIGNMENT != 0 || memory_bytes < counted.used) return SAC_POLICY_MEMORY;
+  if (!all_finite(&file)) return SAC_POLICY_NUMERIC;
+  sac_policy* policy = lay_out(&file, &given);
+  for (int32_t l = 0; l < policy->layers; l++) {
+    const policy_layer* layer = &policy->layer[l];
+    const int32_t number = l + 1 < policy->layers ? l : HEAD;
+    const unsigned char* weight = file.data + file.slot[WEIGHT(number)].begin;
+    for (int32_t o = 0; o < layer->out; o++)
+      for (int32_t i = 0; i < layer->in; i++, weight += sizeof(float))
+        memcpy(&layer->weight[(size_t)i * (size_t)layer->out + (size_t)o], weight, sizeof(float));
+    memcpy(layer->bias, file.data + file.slot[BIAS(number)].begin, (size_t)layer->out * sizeof(float));
+  }
+  const size_t action_bytes = (size_t)file.size[file.layers] * sizeof(float);
+  memcpy(policy->centre, file.data + file.slot[CENTRE].begin, action_bytes);
+  memcpy(policy->half, file.data + file.slot[HALF_RANGE].begin, action_bytes);
+  *out = policy;
+  return SAC_POLICY_OK;
+}
+
+/* ---- use ---- */
+
+void sac_policy_sizes(const sac_policy* policy, int32_t* obs, int32_t* action) {
+  if (obs) *obs = policy->layer[0].in;
+  if (action) *action = policy->layer[policy->layers - 1].out;
+}
+
+/* y (out) = bias + x (in) * weight (in, out). Each y sums over x in order; four inputs a pass over y. */
+static void linear(const policy_layer* layer, const float* restrict x, float* restrict y) {
+  const size_t out = (size_t)layer->out, in = (size_t)layer->in;
+  const float* restrict w = layer->weight;
+  memcpy(y, layer->bias, out * sizeof *y);
+  size_t i = 0;
+  for (; i + 4 <= in; i += 4, w += 4 * out) {
+    const float x0 = x[i], x1 = x[i + 1], x2 = x[i + 2], x3 = x[i + 3];
+    for (size_t o = 0; o < out; o++)
+      y[o] = (((y[o] + x0 * w[o]) + x1 * w[out + o]) + x2 * w[2 * out + o]) + x3 * w[3 * out + o];
+  }
+  for (; i < in; i++, w += out)
+    for (size_t o = 0; o < out; o++) y[o] += x[i] * w[o];
+}
+
+void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
+  const float* x = obs;
+  float *y = policy->y, *other = policy->x;
+  const int32_t head = policy->layers - 1;
+  for (int32_t l = 0; l < head; l++) {
+    linear(&policy->layer[l], x, y);
+    for (int32_t o = 0; o < policy->layer[l].out; o++) y[o] = sac_relu(y[o]);
+    x = y;
+    y = other;
+    other = y == policy->x ? policy->y : policy->x;
+  }
+  linear(&policy->layer[head], x, y);
+  for (int32_t i = 0; i < policy->layer[head].out; i++)
+    action[i] = sac_action_scale(sac_squash_mean(y[i]), policy->centre[i], policy->half[i]);
+}
+
+/* ---- setting in place ---- */
+
+int32_t sac_policy_layers(const sac_policy* policy, int32_t size[SAC_POLICY_LAYERS_MAX + 1]) {
+  size[0] = policy->layer[0].in;
+  for (int32_t l = 0; l < policy->layers; l++) size[l + 1] = policy->layer[l].out;
+  return policy->layers;
+}
+
+void sac_policy_set_weights(sac_policy* policy, int32_t l, size_t first, size_t count, const float* weights) {
+  const policy_layer* layer = &policy->layer[l];
+  const size_t in = (size_t)layer->in, out = (size_t)layer->out;
+  for (size_t k = first; k < first + count && k < in * out; k++)
+    layer->weight[(k % in) * out + k / in] = weights[k - first];
+}
+
+void sac_policy_set_biases(sac_policy* policy, int32_t layer, const float* biases) {
+  memcpy(policy->layer[layer].bias, biases, (size_t)policy->layer[layer].out * sizeof *biases);
+}
+
+void sac_policy_set_scaling(sac_policy* policy, const float* centre, const float* half_range) {
+  const size_t bytes = (size_t)policy->layer[policy->layers - 1].out * sizeof *centre;
+  memcpy(policy->centre, centre, bytes);
+  memcpy(policy->half, half_range, bytes);
+}
