@@ -235,6 +235,7 @@ static sac_status compare(replay* r, int32_t i, group which, const sac_update_st
   const sac_rounding* rounding = &r->rounding[i];
   char prefix[32], name[128];
   double scale = 0;
+  size_t blind = 0;
   sac_status status = SAC_OK;
   (void)snprintf(prefix, sizeof prefix, "after/%s", group_prefix[which]);
   (void)snprintf(name, sizeof name, "%s%s", prefix, tensor->name);
@@ -252,8 +253,10 @@ static sac_status compare(replay* r, int32_t i, group which, const sac_update_st
         [GRAD] = sac_rounding_gradient(r->ours[e], scale, relative),
     };
     r->allowed[e] = allowed[which] + SAC_ROUNDING_FLOAT * fabs(r->expected[e]); /* the file's own rounding */
+    blind += which == WEIGHT && allowed[which] > 0.5 * r->in.settings.lr;
   }
   SAC_TRY(sac_verify_compare(report, name, r->ours, r->expected, r->allowed, tensor->count));
+  report->row[report->count - 1].blind = blind;
 fail:
   return status;
 }

@@ -38,7 +38,8 @@ typedef struct sac_verify_row {
   double share;                   /* the largest |ours - expected| / allowed: beyond tolerance above 1, or NaN */
   size_t worst;                   /* row-major index of that element ... */
   double ours, expected, allowed; /* ... and its numbers */
-  int ok;                         /* every element within its tolerance; NaN never is */
+  size_t blind; /* weights of a golden update whose gradients drown in rounding: allowed more than half a step of lr */
+  int ok;       /* every element within its tolerance; NaN never is */
 } sac_verify_row;
 
 /* Zeroed before use; owns `row`; free with sac_verify_free. */

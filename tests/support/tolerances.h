@@ -19,10 +19,24 @@
 #define DIFFERENCE_REL 1e-8
 #define DIFFERENCE_ABS 1e-9
 
+/* A gradient in float, relative to the largest of its layer: sums of a few hundred products with terms of both signs,
+ * forwards and back through a few layers. (sac verify carries the same figure on through Adam: src/verify/rounding.h.) */
+#define GRADIENT_REL 1e-5
+
 /* One whole update in float against one in double: sums of a few hundred products, in another order, through a few
  * layers and an Adam step, whose direction is the gradient divided by its own size. */
 #define UPDATE_REL 1e-5
 #define UPDATE_ABS 1e-6
+
+/* A policy learnt by stochastic descent through a ReLU network that approximates a parabola, against the best one there
+ * is. PLACEHOLDER */
+#define OPTIMUM_MEAN_ABS 0.05
+#define OPTIMUM_STD_REL 0.05
+#define OPTIMUM_GAP 1e-3
+
+/* Soft values of a small MDP in double, two ways: iterated to a contraction of 1e-23, and by elimination. Rounding of a
+ * few hundred terms; exponents up to Q/alpha = 1e4 lose as much of the probabilities. */
+#define SOFT_VALUE_REL 1e-11
 
 /* Environments in double against Gymnasium's, over a whole episode. */
 #define TRACE_ABS 1e-6
