@@ -1,0 +1,182 @@
+/* actor update: a~ and its log-probability, the critics' judgement, each row's gradient through its smallest critic, back
+ * through the squash and the actor, and Adam's step. */
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "kernels/bellman.h"
+#include "kernels/squash.h"
+
+/* The actor on x's observations (O features of each panel), its head squashed with noise (R, A): the action goes beside
+ * the observations, log_prob (rows) to the caller, spread and slope stay in the thread's scratch. x: the chunk's panels,
+ * `panel` the first. */
+void sac_cpu_policy_sample(const sac_team* team, sac_rows x, const sac_trace* trace, int32_t trace_panel, int32_t panel,
+                           int32_t rows, const float* noise, float* log_prob, sac_cpu_thread* thread) {
+  const sac_agent* agent = team->agent;
+  const sac_isa* isa = team->cpu->isa;
+  const int32_t actions = agent->shape.action;
+  const size_t width = (size_t)actions * SAC_PANEL;
+  const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+  const sac_rows input = {x.data - (size_t)trace_panel * x.stride, x.stride};
+  sac_net_forward(isa, &agent->tensors.actor, sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p), input, trace,
+                  trace_panel, rows);
+  for (int32_t p = 0; p * SAC_PANEL < rows; ++p) {
+    const int32_t lanes = sac_lanes(rows, p);
+    const float* head = trace->out + 2 * width * (size_t)(trace_panel + p);
+    float* action = x.data + (size_t)p * x.stride + (size_t)agent->shape.obs * SAC_PANEL;
+    float* eps = thread->noise + (size_t)p * width;
+    float* log_probs = log_prob + p * SAC_PANEL;
+    isa->turn(noise + (size_t)(panel + p) * width, (size_t)actions, eps, SAC_PANEL, lanes, actions);
+    memset(log_probs, 0, (size_t)lanes * sizeof(float));
+    for (int32_t i = 0; i < actions; ++i) {
+      const size_t at = (size_t)i * SAC_PANEL;
+      isa->squash((size_t)lanes, head + at, head + width + at, eps + at, low, high, action + at, log_probs,
+                  thread->spread + (size_t)p * width + at, thread->slope + (size_t)p * width + at);
+    }
+  }
+}
+
+/* min_k Q_k(s, a~) of the chunk's rows, and which critic it is. */
+static void judge(const sac_team* team, int32_t panel, int32_t rows, int32_t* smallest) {
+  const sac_agent* agent = team->agent;
+  sac_cpu_set* set = team->set;
+  const float* weights = sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p);
+  const int32_t critics = agent->shape.critics, first = panel * SAC_PANEL;
+  for (int32_t k = 0; k < critics; ++k)
+    sac_net_forward(team->cpu->isa, &agent->tensors.critic[k], weights, set->policy, &set->judge[k], panel, rows);
+  for (int32_t r = 0; r < rows; ++r) {
+    float q[SAC_CRITICS_MAX];
+    int index;
+    for (int32_t k = 0; k < critics; ++k) q[k] = set->judge[k].out[first + r];
+    set->smallest[first + r] = sac_min_critic(q, 1, critics, &index);
+    smallest[r] = index;
+  }
+}
+
+/* dJ/da~ of the chunk's rows to thread->d_action: of each row through its smallest critic only. The rows of a critic are
+ * picked together, taken back through it, and put back. */
+static void action_gradient(const sac_team* team, int32_t panel, int32_t rows, sac_cpu_thread* thread) {
+  const sac_agent* agent = team->agent;
+  const sac_isa* isa = team->cpu->isa;
+  const float* weights = sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p);
+  const int32_t actions = agent->shape.action, obs = agent->shape.obs;
+  const size_t width = (size_t)actions * SAC_PANEL;
+  const float d_q = sac_actor_loss_grad_q() / (float)agent->shape.batch;
+  for (int32_t k = 0; k < agent->shape.critics; ++k) {
+    const sac_net* net = &agent->tensors.critic[k];
+    const sac_trace* trace = &team->set->judge[k];
+    int32_t count = 0;
+    for (int32_t r = 0; r < rows; ++r)
+      if (thread->smallest[r] == k) thread->row[count++] = r;
+    if (count == 0) continue;
+    if (count == rows) { /* all of them: in place */
+      for (int32_t r = panel * SAC_PANEL; r < panel * SAC_PANEL + rows; ++r) trace->out[r] = d_q;
+      sac_net_backward(isa, net, weights, trace, panel, rows);
+      sac_net_input_grad(isa, net, weights, trace, panel, rows, obs, actions, (sac_rows){thread->d_action, width});
+      return;
+    }
+    for (int32_t l = 0; l + 1 < net->layers; ++l) {
+      const size_t stride = (size_t)net->size[l + 1] * SAC_PANEL;
+      isa->pick((sac_rows){trace->h[l] + (size_t)panel * stride, stride}, net->size[l + 1], thread->row, count,
+                (sac_rows){thread->picked.h[l], stride});
+    }
+    for (int32_t i = 0; i < count; ++i) thread->picked.out[i] = d_q;
+    sac_net_backward(isa, net, weights, &thread->picked, 0, count);
+    sac_net_input_grad(isa, net, weights, &thread->picked, 0, count, obs, actions,
+                       (sac_rows){thread->picked_action, width});
+    for (int32_t j = 0; j < count; ++j) {
+      const int32_t r = thread->row[j];
+      const float* from = thread->picked_action + (size_t)(j / SAC_PANEL) * width + j % SAC_PANEL;
+      float* to = thread->d_action + (size_t)(r / SAC_PANEL) * width + r % SAC_PANEL;
+      for (int32_t i = 0; i < actions; ++i) to[i * SAC_PANEL] = from[i * SAC_PANEL];
+    }
+  }
+}
+
+void sac_cpu_policy_chunk(const sac_team* team, int32_t panel, int32_t rows, sac_cpu_thread* thread) {
+  const sac_agent* agent = team->agent;
+  const sac_isa* isa = team->cpu->isa;
+  sac_cpu_set* set = team->set;
+  const int32_t actions = agent->shape.action, first = panel * SAC_PANEL;
+  const size_t width = (size_t)actions * SAC_PANEL;
+  const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+  const sac_rows x = sac_rows_from(set->policy, panel);
+  sac_cpu_turn_in(team->cpu, team->minibatch->current, agent->shape.obs, set->policy, panel, rows);
+  sac_cpu_policy_sample(team, x, &set->actor, panel, panel, rows, team->minibatch->noise,
+                        team->minibatch->log_prob + first, thread);
+  judge(team, panel, rows, thread->smallest);
+  action_gradient(team, panel, rows, thread);
+  const float d_log_prob = sac_actor_loss_grad_log_prob(sac_cpu_alpha(team)) / (float)agent->shape.batch;
+  for (int32_t p = 0; p * SAC_PANEL < rows; ++p) {
+    const int32_t lanes = sac_lanes(rows, p);
+    float* head = set->actor.out + 2 * width * (size_t)(panel + p);
+    const float* action = x.data + (size_t)p * x.stride + (size_t)agent->shape.obs * SAC_PANEL;
+    float* saturated = set->saturated + first + p * SAC_PANEL;
+    memset(saturated, 0, (size_t)lanes * sizeof(float));
+    for (int32_t i = 0; i < actions; ++i) {
+      const size_t at = (size_t)i * SAC_PANEL, scratch = (size_t)p * width + at;
+      for (int32_t r = 0; r < lanes; ++r) saturated[r] += sac_squash_saturated(action[at + (size_t)r]);
+      isa->squash_backward((size_t)lanes, action + at, thread->spread + scratch, thread->slope + scratch,
+                           thread->d_action + scratch, d_log_prob, low, high, head + at, head + width + at);
+    }
+  }
+  sac_net_backward(isa, &agent->tensors.actor, sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p), &set->actor, panel,
+                   rows);
+}
+
+void sac_cpu_actor_stats(const sac_team* team, int32_t first_block) {
+  const sac_agent* agent = team->agent;
+  const sac_cpu_set* set = team->set;
+  const int32_t batch = agent->shape.batch;
+  const float alpha = (float)agent->stats[team->p].alpha;
+  double loss = 0, log_prob = 0, saturated = 0;
+  for (int32_t r = 0; r < batch; ++r) {
+    loss += (double)sac_actor_loss(set->smallest[r], alpha, team->minibatch->log_prob[r]);
+    log_prob += (double)team->minibatch->log_prob[r];
+    saturated += (double)set->saturated[r];
+  }
+  sac_update_stats* stats = &agent->stats[team->p];
+  stats->actor_loss = loss / batch;
+  stats->entropy = -log_prob / batch;
+  stats->saturation = saturated / ((double)batch * agent->shape.action);
+  stats->actor_grad = sac_cpu_norm(set, first_block, team->cpu->actor_blocks.count);
+}
+
+static void actor_chunk(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
+  sac_cpu_policy_chunk(team, task * team->cpu->chunk_panels, sac_chunk_rows(team, task), thread);
+}
+
+static sac_adam_step actor_step(const sac_team* team) {
+  const sac_agent* agent = team->agent;
+  return sac_cpu_adam_step(agent, team->p, sac_auto(agent->settings.actor_lr, agent->settings.lr));
+}
+
+static void actor_block(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
+  (void)thread;
+  const sac_adam_step step = actor_step(team);
+  sac_cpu_block_run(team, &team->agent->tensors.actor, &team->set->actor, &team->cpu->actor_blocks.block[task], &step,
+                    task);
+}
+
+/* sac-v: the gradient is there already. */
+static void actor_block_step(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
+  (void)thread;
+  const sac_adam_step step = actor_step(team);
+  sac_cpu_block_adam(team, &team->agent->tensors.actor, &team->cpu->actor_blocks.block[task], &step);
+}
+
+static void actor_stats(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
+  (void)task;
+  (void)thread;
+  sac_cpu_actor_stats(team, 0);
+}
+
+sac_status sac_cpu_actor_update(sac_agent* agent) {
+  const sac_cpu* cpu = agent->backend;
+  const sac_phase together[] = {{actor_chunk, cpu->chunks}, {actor_block, cpu->actor_blocks.count}, {actor_stats, 1}};
+  const sac_phase step[] = {{actor_block_step, cpu->actor_blocks.count}};
+  if (agent->settings.algo == SAC_ALGO_SAC_V)
+    sac_cpu_run(agent, step, 1);
+  else
+    sac_cpu_run(agent, together, 3);
+  return SAC_OK;
+}

@@ -1,0 +1,31 @@
+/* AVX2 with FMA: 8 lanes, 16 registers: tiles of 6 x 16. */
+#include <immintrin.h>
+
+#define ISA sac_isa_avx2
+#define ISA_NAME "avx2"
+#define LANES 8
+#define TILE 6
+
+typedef __m256 vec;
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __m256i first(int32_t n) {
+  return _mm256_cmpgt_epi32(_mm256_set1_epi32(n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+}
+INLINE vec vec_load(const float* p) { return _mm256_loadu_ps(p); }
+INLINE vec vec_load_first(const float* p, int32_t n) { return _mm256_maskload_ps(p, first(n)); }
+INLINE void vec_store(float* p, vec x) { _mm256_storeu_ps(p, x); }
+INLINE void vec_store_first(float* p, vec x, int32_t n) { _mm256_maskstore_ps(p, first(n), x); }
+INLINE vec vec_all(float x) { return _mm256_set1_ps(x); }
+INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
+INLINE vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
+/* [relu] in a register: the second operand is the result where one is NaN. */
+INLINE vec vec_relu(vec x) { return _mm256_max_ps(_mm256_setzero_ps(), x); }
+/* [relu.grad] in a register: not (y <= 0), so that NaN passes. */
+INLINE vec vec_relu_grad(vec y, vec grad) {
+  return _mm256_and_ps(_mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_NLE_UQ), grad);
+}
+
+#include "cpu/products_template.h"
+#include "cpu/rows_template.h"

@@ -1,0 +1,29 @@
+/* AVX-512: 16 lanes, 32 registers: tiles of 12 x 32. */
+#include <immintrin.h>
+
+#define ISA sac_isa_avx512
+#define ISA_NAME "avx512"
+#define LANES 16
+#define TILE 12
+
+typedef __m512 vec;
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE __mmask16 first(int32_t n) { return (__mmask16)((1u << n) - 1u); }
+INLINE vec vec_load(const float* p) { return _mm512_loadu_ps(p); }
+INLINE vec vec_load_first(const float* p, int32_t n) { return _mm512_maskz_loadu_ps(first(n), p); }
+INLINE void vec_store(float* p, vec x) { _mm512_storeu_ps(p, x); }
+INLINE void vec_store_first(float* p, vec x, int32_t n) { _mm512_mask_storeu_ps(p, first(n), x); }
+INLINE vec vec_all(float x) { return _mm512_set1_ps(x); }
+INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
+INLINE vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
+/* [relu] in a register: the second operand is the result where one is NaN. */
+INLINE vec vec_relu(vec x) { return _mm512_max_ps(_mm512_setzero_ps(), x); }
+/* [relu.grad] in a register: not (y <= 0), so that NaN passes. */
+INLINE vec vec_relu_grad(vec y, vec grad) {
+  return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_NLE_UQ), grad);
+}
+
+#include "cpu/products_template.h"
+#include "cpu/rows_template.h"

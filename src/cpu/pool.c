@@ -1,0 +1,236 @@
+#include "cpu/pool.h"
+
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#if defined(__SSE__)
+#include <xmmintrin.h>
+#endif
+
+#include "util/error.h"
+#include "util/memory.h"
+
+/* How long a thread without work watches for more before it sleeps: longer than the gaps inside an update and between
+ * the steps of a fast environment, shorter than anyone would notice. */
+#define WATCH_NS 100000
+
+#define LINE 64
+
+/* A job is published by one store to `state`: number of the job (upper half) and tasks not yet taken (lower half). A
+ * thread takes a task by lowering it with compare-and-swap; that the swap succeeds proves that the job is not over, so
+ * its description, read before the swap, was whole. */
+struct sac_pool {
+  _Alignas(LINE) _Atomic uint64_t state;
+  _Atomic(sac_pool_task*) task;
+  _Atomic(void*) context;
+  _Atomic int32_t tasks;
+  _Alignas(LINE) _Atomic int32_t done; /* tasks finished */
+  _Alignas(LINE) _Atomic int32_t sleepers;
+  _Atomic int stop;
+  pthread_mutex_t lock;
+  pthread_cond_t wake;
+  int32_t threads; /* the caller's included */
+  int32_t started;
+  struct worker {
+    sac_pool* pool;
+    pthread_t thread;
+    int32_t number;
+  } worker[];
+};
+
+static inline void relax(void) {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  __asm__ volatile("yield");
+#endif
+}
+
+static int64_t now_ns(void) {
+  struct timespec t;
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* Flushes denormals from here on in this thread; returns what to put back. */
+static unsigned flush_denormals(void) {
+#if defined(__SSE__)
+  const unsigned mode = _mm_getcsr();
+  _mm_setcsr(mode | 0x8040); /* flush results, and read operands, as zero */
+  return mode;
+#else
+  return 0;
+#endif
+}
+
+static void restore_denormals(unsigned mode) {
+#if defined(__SSE__)
+  _mm_setcsr(mode);
+#else
+  (void)mode;
+#endif
+}
+
+/* Takes and runs tasks until none is left. */
+static void work(sac_pool* pool, int32_t thread) {
+  uint64_t state = atomic_load_explicit(&pool->state, memory_order_acquire);
+  for (;;) {
+    const uint32_t left = (uint32_t)state;
+    if (left == 0) return;
+    sac_pool_task* task = atomic_load_explicit(&pool->task, memory_order_relaxed);
+    void* context = atomic_load_explicit(&pool->context, memory_order_relaxed);
+    const int32_t tasks = atomic_load_explicit(&pool->tasks, memory_order_relaxed);
+    if (!atomic_compare_exchange_weak_explicit(&pool->state, &state, state - 1, memory_order_acq_rel,
+                                               memory_order_acquire))
+      continue;
+    task(context, tasks - (int32_t)left, thread);
+    atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
+    state = atomic_load_explicit(&pool->state, memory_order_acquire);
+  }
+}
+
+static int has_work(sac_pool* pool) { return (uint32_t)atomic_load(&pool->state) != 0 || atomic_load(&pool->stop); }
+
+/* Watches for a while, then sleeps, until there is work or the pool ends. */
+static void await_work(sac_pool* pool) {
+  const int64_t until = now_ns() + WATCH_NS;
+  do {
+    for (int i = 0; i < 32; ++i) {
+      if ((uint32_t)atomic_load_explicit(&pool->state, memory_order_relaxed) != 0 ||
+          atomic_load_explicit(&pool->stop, memory_order_relaxed))
+        return;
+      relax();
+    }
+  } while (now_ns() < until);
+  pthread_mutex_lock(&pool->lock);
+  atomic_fetch_add(&pool->sleepers, 1);
+  while (!has_work(pool)) pthread_cond_wait(&pool->wake, &pool->lock);
+  atomic_fetch_sub(&pool->sleepers, 1);
+  pthread_mutex_unlock(&pool->lock);
+}
+
+static void* worker_main(void* argument) {
+  const struct worker* worker = argument;
+  sac_pool* pool = worker->pool;
+  flush_denormals();
+  while (!atomic_load_explicit(&pool->stop, memory_order_acquire)) {
+    work(pool, worker->number);
+    await_work(pool);
+  }
+  return NULL;
+}
+
+size_t sac_pool_size(int32_t threads) {
+  const size_t bytes = sizeof(sac_pool) + (size_t)threads * sizeof(struct worker);
+  return (bytes + LINE - 1) / LINE * LINE;
+}
+
+sac_status sac_pool_create(sac_pool** out, int32_t threads) {
+  *out = NULL;
+  sac_pool* pool = sac_alloc(sac_pool_size(threads));
+  if (!pool) return sac_fail(SAC_ERROR_MEMORY, "no memory for a pool of %d threads", (int)threads);
+  pthread_mutex_init(&pool->lock, NULL);
+  pthread_cond_init(&pool->wake, NULL);
+  pool->threads = threads;
+  /* Signals are the program's: its threads take them, ours do not. */
+  sigset_t all, old;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &old);
+  int failed = 0;
+  for (int32_t i = 1; i < threads && !failed; ++i) {
+    struct worker* worker = &pool->worker[i];
+    *worker = (struct worker){.pool = pool, .number = i};
+    failed = pthread_create(&worker->thread, NULL, worker_main, worker);
+    if (!failed) pool->started = i;
+  }
+  pthread_sigmask(SIG_SETMASK, &old, NULL);
+  if (failed) {
+    const int32_t started = pool->started;
+    sac_pool_destroy(pool);
+    return sac_fail(SAC_ERROR_MEMORY, "thread %d of %d does not start (%s): lower cpu.threads", (int)(started + 2),
+                    (int)threads, strerror(failed));
+  }
+  *out = pool;
+  return SAC_OK;
+}
+
+void sac_pool_destroy(sac_pool* pool) {
+  if (!pool) return;
+  pthread_mutex_lock(&pool->lock);
+  atomic_store(&pool->stop, 1);
+  pthread_cond_broadcast(&pool->wake);
+  pthread_mutex_unlock(&pool->lock);
+  for (int32_t i = 1; i <= pool->started; ++i) pthread_join(pool->worker[i].thread, NULL);
+  pthread_cond_destroy(&pool->wake);
+  pthread_mutex_destroy(&pool->lock);
+  sac_free(pool);
+}
+
+int32_t sac_pool_threads(const sac_pool* pool) { return pool->threads; }
+
+void sac_pool_run_alone(sac_pool_task* task, void* context, int32_t tasks) {
+  const unsigned mode = flush_denormals();
+  for (int32_t i = 0; i < tasks; ++i) task(context, i, 0);
+  restore_denormals(mode);
+}
+
+void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t tasks) {
+  if (pool->threads == 1 || tasks <= 1) {
+    sac_pool_run_alone(task, context, tasks);
+    return;
+  }
+  const unsigned mode = flush_denormals();
+  atomic_store_explicit(&pool->task, task, memory_order_relaxed);
+  atomic_store_explicit(&pool->context, context, memory_order_relaxed);
+  atomic_store_explicit(&pool->tasks, tasks, memory_order_relaxed);
+  atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
+  const uint64_t job = (atomic_load_explicit(&pool->state, memory_order_relaxed) >> 32) + 1;
+  atomic_store(&pool->state, job << 32 | (uint32_t)tasks);
+  if (atomic_load(&pool->sleepers) > 0) {
+    pthread_mutex_lock(&pool->lock);
+    pthread_cond_broadcast(&pool->wake);
+    pthread_mutex_unlock(&pool->lock);
+  }
+  work(pool, 0);
+  /* The last tasks of others. A thread that has lost its processor needs ours. */
+  for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != tasks; ++i) {
+    if (i < 4000)
+      relax();
+    else
+      sched_yield();
+  }
+  restore_denormals(mode);
+}
+
+/* The control group's limit in processors, rounded up; a large number when there is none. */
+static int32_t group_processors(void) {
+  double quota = 0, period = 0;
+  FILE* file = fopen("/sys/fs/cgroup/cpu.max", "r");
+  if (file) {
+    char text[64] = "";
+    char* end = NULL;
+    if (fgets(text, sizeof text, file)) {
+      quota = (double)strtoll(text, &end, 10); /* "max": 0 */
+      if (end) period = (double)strtoll(end, NULL, 10);
+    }
+    fclose(file);
+  }
+  if (!(quota > 0 && period > 0)) return INT32_MAX;
+  const double share = quota / period;
+  const int32_t whole = share < 4096 ? (int32_t)share : 4096;
+  return (double)whole < share ? whole + 1 : whole;
+}
+
+int32_t sac_pool_processors(void) {
+  cpu_set_t set;
+  int32_t count = 1;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+  const int32_t group = group_processors();
+  return group < count ? group : count > 0 ? count : 1;
+}

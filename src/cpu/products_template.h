@@ -1,0 +1,290 @@
+/* The products, for one instruction set: forward, backward, weight gradient (isa.h), and the row-by-row one for acting.
+ *
+ * The heart is a tile: TILE x 2 vectors of sums in registers. Each step takes one number of each of TILE rows of the
+ * broadcast operand and two vectors of a panel. A matrix edge takes a lower or narrower tile, each compiled on its own;
+ * rows are dealt out evenly, so that 13 are 7 and 6, not 12 and 1. */
+#include "cpu/isa.h"
+#include "kernels/layers.h"
+
+_Static_assert(SAC_PANEL % (2 * LANES) == 0, "a panel is a whole number of tiles wide");
+
+#if defined(__clang__)
+#define UNROLL _Pragma("clang loop unroll(full)")
+#else
+#define UNROLL _Pragma("GCC unroll 16")
+#endif
+
+/* Each tile height from 1 to TILE. */
+#if TILE == 12
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12)
+#else
+#define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
+#endif
+
+/* sum[i][v] += sum over `depth` steps of a(i) b(v). Row i of the broadcast operand is `row` floats after row i-1, its next
+ * number `step` floats on. Pointers to every third row leave registers free: two more rows are within one index. */
+INLINE void multiply(const int height, const int vecs, vec sum[TILE][2], const float* a, size_t row, size_t step,
+                     const float* b, int32_t depth) {
+  const float* a0 = a;
+  const float* a3 = a + 3 * row;
+  const float* a6 = a + 6 * row;
+  const float* a9 = a + 9 * row;
+  for (int32_t k = 0; k < depth; ++k) {
+    const vec b0 = vec_load(b);
+    const vec b1 = vecs == 2 ? vec_load(b + LANES) : b0;
+    UNROLL
+    for (int i = 0; i < height; ++i) {
+      const float* p = i < 3 ? a0 : i < 6 ? a3 : i < 9 ? a6 : a9;
+      const vec x = vec_all(p[(size_t)(i % 3) * row]);
+      sum[i][0] = vec_fma(x, b0, sum[i][0]);
+      if (vecs == 2) sum[i][1] = vec_fma(x, b1, sum[i][1]);
+    }
+    a0 += step;
+    if (height > 3) a3 += step;
+    if (height > 6) a6 += step;
+    if (height > 9) a9 += step;
+    b += SAC_PANEL;
+  }
+}
+
+/* Rows of tile number `tile` of `tiles`, which share `count` rows evenly. */
+INLINE int32_t tile_start(int32_t tile, int32_t tiles, int32_t count) {
+  return (int32_t)((int64_t)count * tile / tiles);
+}
+
+/* ---- forward ---- */
+
+typedef void forward_tile(const float* weight, const float* bias, int32_t in, const float* x, float* y, int relu);
+
+INLINE void forward_any(const int height, const int vecs, const float* weight, const float* bias, int32_t in,
+                        const float* x, float* y, int relu) {
+  vec sum[TILE][2];
+  UNROLL
+  for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = vec_all(bias[i]);
+  multiply(height, vecs, sum, weight, (size_t)in, 1, x, in);
+  UNROLL
+  for (int i = 0; i < height; ++i) {
+    vec_store(y + i * SAC_PANEL, relu ? vec_relu(sum[i][0]) : sum[i][0]);
+    if (vecs == 2) vec_store(y + i * SAC_PANEL + LANES, relu ? vec_relu(sum[i][1]) : sum[i][1]);
+  }
+}
+
+#define FORWARD(height)                                                                                             \
+  static void forward_##height##_1(const float* w, const float* b, int32_t in, const float* x, float* y, int relu) { \
+    forward_any(height, 1, w, b, in, x, y, relu);                                                                   \
+  }                                                                                                                 \
+  static void forward_##height##_2(const float* w, const float* b, int32_t in, const float* x, float* y, int relu) { \
+    forward_any(height, 2, w, b, in, x, y, relu);                                                                   \
+  }
+EACH_HEIGHT(FORWARD)
+#define FORWARD_ENTRY(height) {forward_##height##_1, forward_##height##_2},
+static forward_tile* const forward_tiles[TILE][2] = {EACH_HEIGHT(FORWARD_ENTRY)};
+
+static void forward(const float* weight, const float* bias, int32_t out, int32_t in, sac_rows x, sac_rows y,
+                    int32_t rows, int relu) {
+  const int32_t panels = sac_panels(rows), tiles = (out + TILE - 1) / TILE;
+  for (int32_t tile = 0; tile < tiles; ++tile) {
+    const int32_t n = tile_start(tile, tiles, out), height = tile_start(tile + 1, tiles, out) - n;
+    for (int32_t panel = 0; panel < panels; ++panel) {
+      const int32_t lanes = rows - panel * SAC_PANEL < SAC_PANEL ? rows - panel * SAC_PANEL : SAC_PANEL;
+      for (int32_t lane = 0; lane < lanes; lane += 2 * LANES)
+        forward_tiles[height - 1][lanes - lane > LANES](
+            weight + (size_t)n * (size_t)in, bias + n, in, x.data + (size_t)panel * x.stride + lane,
+            y.data + (size_t)panel * y.stride + (size_t)n * SAC_PANEL + lane, relu);
+    }
+  }
+}
+
+/* ---- backward ---- */
+
+typedef void backward_tile(const float* weight, int32_t in, int32_t out, const float* d, float* x, int gate);
+
+INLINE void backward_any(const int height, const int vecs, const float* weight, int32_t in, int32_t out, const float* d,
+                         float* x, int gate) {
+  vec sum[TILE][2];
+  UNROLL
+  for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = vec_all(0);
+  multiply(height, vecs, sum, weight, 1, (size_t)in, d, out);
+  UNROLL
+  for (int i = 0; i < height; ++i) {
+    float* to = x + i * SAC_PANEL;
+    vec_store(to, gate ? vec_relu_grad(vec_load(to), sum[i][0]) : sum[i][0]);
+    if (vecs == 2) {
+      to += LANES;
+      vec_store(to, gate ? vec_relu_grad(vec_load(to), sum[i][1]) : sum[i][1]);
+    }
+  }
+}
+
+#define BACKWARD(height)                                                                                    \
+  static void backward_##height##_1(const float* w, int32_t in, int32_t out, const float* d, float* x, int gate) { \
+    backward_any(height, 1, w, in, out, d, x, gate);                                                        \
+  }                                                                                                         \
+  static void backward_##height##_2(const float* w, int32_t in, int32_t out, const float* d, float* x, int gate) { \
+    backward_any(height, 2, w, in, out, d, x, gate);                                                        \
+  }
+EACH_HEIGHT(BACKWARD)
+#define BACKWARD_ENTRY(height) {backward_##height##_1, backward_##height##_2},
+static backward_tile* const backward_tiles[TILE][2] = {EACH_HEIGHT(BACKWARD_ENTRY)};
+
+static void backward(const float* weight, int32_t out, int32_t in, int32_t count, sac_rows d, sac_rows x, int32_t rows,
+                     int gate) {
+  const int32_t panels = sac_panels(rows), tiles = (count + TILE - 1) / TILE;
+  for (int32_t tile = 0; tile < tiles; ++tile) {
+    const int32_t k = tile_start(tile, tiles, count), height = tile_start(tile + 1, tiles, count) - k;
+    for (int32_t panel = 0; panel < panels; ++panel) {
+      const int32_t lanes = rows - panel * SAC_PANEL < SAC_PANEL ? rows - panel * SAC_PANEL : SAC_PANEL;
+      for (int32_t lane = 0; lane < lanes; lane += 2 * LANES)
+        backward_tiles[height - 1][lanes - lane > LANES](
+            weight + k, in, out, d.data + (size_t)panel * d.stride + lane,
+            x.data + (size_t)panel * x.stride + (size_t)k * SAC_PANEL + lane, gate);
+    }
+  }
+}
+
+/* ---- weight gradient ---- */
+
+typedef void grad_tile(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width);
+
+/* width: columns of the gradient that exist, up to 2 LANES. */
+INLINE void grad_any(const int height, const int vecs, sac_rows d, const float* x, int32_t rows, float* grad,
+                     int32_t in, int32_t width) {
+  vec sum[TILE][2];
+  UNROLL
+  for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = vec_all(0);
+  const float* a = d.data;
+  for (int32_t row = 0; row < rows; row += SAC_PANEL) {
+    multiply(height, vecs, sum, a, SAC_PANEL, 1, x, rows - row < SAC_PANEL ? rows - row : SAC_PANEL);
+    a += d.stride;
+    x += SAC_PANEL * SAC_PANEL;
+  }
+  UNROLL
+  for (int i = 0; i < height; ++i) {
+    float* to = grad + (size_t)i * (size_t)in;
+    if (width == vecs * LANES) {
+      vec_store(to, sum[i][0]);
+      if (vecs == 2) vec_store(to + LANES, sum[i][1]);
+    } else if (vecs == 2) {
+      vec_store(to, sum[i][0]);
+      vec_store_first(to + LANES, sum[i][1], width - LANES);
+    } else {
+      vec_store_first(to, sum[i][0], width);
+    }
+  }
+}
+
+#define GRAD(height)                                                                                               \
+  static void grad_##height##_1(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width) { \
+    grad_any(height, 1, d, x, rows, grad, in, width);                                                              \
+  }                                                                                                                \
+  static void grad_##height##_2(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width) { \
+    grad_any(height, 2, d, x, rows, grad, in, width);                                                              \
+  }
+EACH_HEIGHT(GRAD)
+#define GRAD_ENTRY(height) {grad_##height##_1, grad_##height##_2},
+static grad_tile* const grad_tiles[TILE][2] = {EACH_HEIGHT(GRAD_ENTRY)};
+
+static void weight_grad(sac_rows d, const float* x, size_t x_stride, int32_t in, int32_t from, int32_t to, float* grad,
+                        int32_t rows) {
+  const int32_t tiles = (to - from + TILE - 1) / TILE;
+  for (int32_t tile = 0; tile < tiles; ++tile) {
+    const int32_t n = from + tile_start(tile, tiles, to - from);
+    const int32_t height = from + tile_start(tile + 1, tiles, to - from) - n;
+    for (int32_t k = 0; k < in; k += 2 * LANES) {
+      const int32_t width = in - k < 2 * LANES ? in - k : 2 * LANES;
+      const sac_rows part = {d.data + (size_t)n * SAC_PANEL, d.stride};
+      grad_tiles[height - 1][width > LANES](part, x + (size_t)(k / SAC_PANEL) * x_stride + k % SAC_PANEL, rows,
+                                            grad + (size_t)n * (size_t)in + k, in, width);
+    }
+  }
+}
+
+/* Lane by lane, then over the lanes: one order for any number of rows. */
+INLINE float lanes_sum(vec x) {
+  float lane[LANES];
+  vec_store(lane, x);
+  for (int width = LANES / 2; width > 0; width /= 2)
+    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
+  return lane[0];
+}
+
+static void bias_grad(sac_rows d, int32_t from, int32_t to, float* grad, int32_t rows) {
+  for (int32_t n = from; n < to; ++n) {
+    vec sum = vec_all(0);
+    for (int32_t row = 0; row < rows; row += LANES) {
+      const float* p = d.data + (size_t)(row / SAC_PANEL) * d.stride + (size_t)n * SAC_PANEL + row % SAC_PANEL;
+      sum = vec_add(sum, rows - row < LANES ? vec_load_first(p, rows - row) : vec_load(p));
+    }
+    grad[n] = lanes_sum(sum);
+  }
+}
+
+/* ---- row by row ---- */
+
+/* height rows of x against width rows of the weights, each pair a sum of its own along the lanes. */
+INLINE void dense_tile(const int height, const int width, const float* weight, const float* bias, int32_t in,
+                       const float* x, size_t x_stride, float* y, size_t y_stride, int relu) {
+  vec sum[4][8];
+  UNROLL
+  for (int r = 0; r < height; ++r) {
+    UNROLL
+    for (int n = 0; n < width; ++n) sum[r][n] = vec_all(0);
+  }
+  for (int32_t k = 0; k < in; k += LANES) {
+    const int32_t left = in - k;
+    vec input[4];
+    UNROLL
+    for (int r = 0; r < height; ++r) {
+      const float* p = x + (size_t)r * x_stride + k;
+      input[r] = left < LANES ? vec_load_first(p, left) : vec_load(p);
+    }
+    UNROLL
+    for (int n = 0; n < width; ++n) {
+      const float* p = weight + (size_t)n * (size_t)in + k;
+      const vec w = left < LANES ? vec_load_first(p, left) : vec_load(p);
+      UNROLL
+      for (int r = 0; r < height; ++r) sum[r][n] = vec_fma(input[r], w, sum[r][n]);
+    }
+  }
+  UNROLL
+  for (int r = 0; r < height; ++r) {
+    UNROLL
+    for (int n = 0; n < width; ++n) {
+      const float value = lanes_sum(sum[r][n]) + bias[n];
+      y[(size_t)r * y_stride + (size_t)n] = relu ? sac_relu(value) : value;
+    }
+  }
+}
+
+#define DENSE(name, height, width)                                                                                  \
+  static void name(const float* w, const float* bias, int32_t in, const float* x, size_t x_stride, float* y,        \
+                   size_t y_stride, int relu) {                                                                     \
+    dense_tile(height, width, w, bias, in, x, x_stride, y, y_stride, relu);                                         \
+  }
+DENSE(dense_4_2, 4, 2)
+DENSE(dense_4_1, 4, 1)
+DENSE(dense_1_8, 1, 8)
+DENSE(dense_1_1, 1, 1)
+
+static void dense(const float* weight, const float* bias, int32_t out, int32_t in, const float* x, size_t x_stride,
+                  float* y, size_t y_stride, int32_t rows, int relu) {
+  int32_t row = 0;
+  for (; row + 4 <= rows; row += 4) {
+    const float* from = x + (size_t)row * x_stride;
+    float* to = y + (size_t)row * y_stride;
+    int32_t n = 0;
+    for (; n + 2 <= out; n += 2)
+      dense_4_2(weight + (size_t)n * (size_t)in, bias + n, in, from, x_stride, to + n, y_stride, relu);
+    for (; n < out; ++n)
+      dense_4_1(weight + (size_t)n * (size_t)in, bias + n, in, from, x_stride, to + n, y_stride, relu);
+  }
+  for (; row < rows; ++row) {
+    const float* from = x + (size_t)row * x_stride;
+    float* to = y + (size_t)row * y_stride;
+    int32_t n = 0;
+    for (; n + 8 <= out; n += 8)
+      dense_1_8(weight + (size_t)n * (size_t)in, bias + n, in, from, x_stride, to + n, y_stride, relu);
+    for (; n < out; ++n)
+      dense_1_1(weight + (size_t)n * (size_t)in, bias + n, in, from, x_stride, to + n, y_stride, relu);
+  }
+}
