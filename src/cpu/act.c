@@ -1,4 +1,5 @@
-/* act: observations to actions. Row by row, so that one observation is fast, and an action depends on its own row alone. */
+/* act: observations to actions. Row by row, so that one observation is fast, and an action depends on its own row
+ * alone. */
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -17,8 +18,8 @@ static void act_uniform(const act_job* job, int32_t p, int32_t first, int32_t ro
   const size_t actions = (size_t)agent->shape.action;
   for (int32_t r = first; r < first + rows; ++r)
     sac_fill_uniform(agent->seed[p], SAC_STREAM_WARMUP,
-                     sac_draw_block(agent->counters[p].act + (uint64_t)r, actions, SAC_UNIFORMS_PER_BLOCK), actions, 1.0f,
-                     job->act->action + ((size_t)p * (size_t)job->act->n + (size_t)r) * actions);
+                     sac_draw_block(agent->counters[p].act + (uint64_t)r, actions, SAC_UNIFORMS_PER_BLOCK), actions,
+                     1.0f, job->act->action + ((size_t)p * (size_t)job->act->n + (size_t)r) * actions);
 }
 
 /* The actor's head (rows, 2A) for rows of observations; in the thread's scratch. */
@@ -80,8 +81,7 @@ static void act_part(void* context, int32_t task, int32_t thread_number) {
     const float* mean = head + (size_t)r * 2 * actions;
     if (act->mode == SAC_ACT_MEAN)
       for (size_t i = 0; i < actions; ++i) action[(size_t)r * actions + i] = sac_squash_mean(mean[i]);
-    else
-      act_sample(job, p, first + r, mean, action + (size_t)r * actions, thread);
+    else act_sample(job, p, first + r, mean, action + (size_t)r * actions, thread);
   }
 }
 
@@ -90,10 +90,8 @@ sac_status sac_cpu_act(sac_agent* agent, const sac_act* act) {
   const int32_t population = agent->shape.population;
   act_job job = {agent, act, (act->n + SAC_ACT_ROWS - 1) / SAC_ACT_ROWS};
   const int64_t work = (int64_t)agent->tensors.floats[SAC_SLAB_TRAINED] * act->n * population;
-  if (act->mode == SAC_ACT_UNIFORM || work < 4000000)
-    sac_pool_run_alone(act_part, &job, population * job.parts);
-  else
-    sac_pool_run(cpu->pool, act_part, &job, population * job.parts);
+  if (act->mode == SAC_ACT_UNIFORM || work < 4000000) sac_pool_run_alone(act_part, &job, population * job.parts);
+  else sac_pool_run(cpu->pool, act_part, &job, population * job.parts);
   if (act->mode != SAC_ACT_MEAN && !act->noise)
     for (int32_t p = 0; p < population; ++p)
       if (agent->alive[p]) agent->counters[p].act += (uint64_t)act->n;

@@ -1,5 +1,5 @@
-/* actor update: a~ and its log-probability, the critics' judgement, each row's gradient through its smallest critic, back
- * through the squash and the actor, and Adam's step. */
+/* actor update: a~ and its log-probability, the critics' judgement, each row's gradient through its smallest critic,
+ * back through the squash and the actor, and Adam's step. */
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -7,8 +7,8 @@
 #include "kernels/squash.h"
 
 /* The actor on x's observations (O features of each panel), its head squashed with noise (R, A): the action goes beside
- * the observations, log_prob (rows) to the caller, spread and slope stay in the thread's scratch. x: the chunk's panels,
- * `panel` the first. */
+ * the observations, log_prob (rows) to the caller, spread and slope stay in the thread's scratch. x: the chunk's
+ * panels, `panel` the first. */
 void sac_cpu_policy_sample(const sac_team* team, sac_rows x, const sac_trace* trace, int32_t trace_panel, int32_t panel,
                            int32_t rows, const float* noise, float* log_prob, sac_cpu_thread* thread) {
   const sac_agent* agent = team->agent;
@@ -36,24 +36,25 @@ void sac_cpu_policy_sample(const sac_team* team, sac_rows x, const sac_trace* tr
 }
 
 /* min_k Q_k(s, a~) of the chunk's rows, and which critic it is. */
-static void judge(const sac_team* team, int32_t panel, int32_t rows, int32_t* smallest) {
+static void judge(const sac_team* team, int32_t panel, int32_t rows, sac_cpu_thread* thread) {
   const sac_agent* agent = team->agent;
   sac_cpu_set* set = team->set;
   const float* weights = sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p);
   const int32_t critics = agent->shape.critics, first = panel * SAC_PANEL;
-  for (int32_t k = 0; k < critics; ++k)
+  const size_t stride = (size_t)team->cpu->chunk_panels * SAC_PANEL;
+  for (int32_t k = 0; k < critics; ++k) {
     sac_net_forward(team->cpu->isa, &agent->tensors.critic[k], weights, set->policy, &set->judge[k], panel, rows);
+    memcpy(thread->q + (size_t)k * stride, set->judge[k].out + first, (size_t)rows * sizeof(float));
+  }
   for (int32_t r = 0; r < rows; ++r) {
-    float q[SAC_CRITICS_MAX];
     int index;
-    for (int32_t k = 0; k < critics; ++k) q[k] = set->judge[k].out[first + r];
-    set->smallest[first + r] = sac_min_critic(q, 1, critics, &index);
-    smallest[r] = index;
+    set->smallest[first + r] = sac_min_critic(thread->q + r, stride, critics, &index);
+    thread->smallest[r] = index;
   }
 }
 
-/* dJ/da~ of the chunk's rows to thread->d_action: of each row through its smallest critic only. The rows of a critic are
- * picked together, taken back through it, and put back. */
+/* dJ/da~ of the chunk's rows to thread->d_action: of each row through its smallest critic only. The rows of a critic
+ * are picked together, taken back through it, and put back. */
 static void action_gradient(const sac_team* team, int32_t panel, int32_t rows, sac_cpu_thread* thread) {
   const sac_agent* agent = team->agent;
   const sac_isa* isa = team->cpu->isa;
@@ -103,7 +104,7 @@ void sac_cpu_policy_chunk(const sac_team* team, int32_t panel, int32_t rows, sac
   sac_cpu_turn_in(team->cpu, team->minibatch->current, agent->shape.obs, set->policy, panel, rows);
   sac_cpu_policy_sample(team, x, &set->actor, panel, panel, rows, team->minibatch->noise,
                         team->minibatch->log_prob + first, thread);
-  judge(team, panel, rows, thread->smallest);
+  judge(team, panel, rows, thread);
   action_gradient(team, panel, rows, thread);
   const float d_log_prob = sac_actor_loss_grad_log_prob(sac_cpu_alpha(team)) / (float)agent->shape.batch;
   for (int32_t p = 0; p * SAC_PANEL < rows; ++p) {
@@ -174,9 +175,7 @@ sac_status sac_cpu_actor_update(sac_agent* agent) {
   const sac_cpu* cpu = agent->backend;
   const sac_phase together[] = {{actor_chunk, cpu->chunks}, {actor_block, cpu->actor_blocks.count}, {actor_stats, 1}};
   const sac_phase step[] = {{actor_block_step, cpu->actor_blocks.count}};
-  if (agent->settings.algo == SAC_ALGO_SAC_V)
-    sac_cpu_run(agent, step, 1);
-  else
-    sac_cpu_run(agent, together, 3);
+  if (agent->settings.algo == SAC_ALGO_SAC_V) sac_cpu_run(agent, step, 1);
+  else sac_cpu_run(agent, together, 3);
   return SAC_OK;
 }

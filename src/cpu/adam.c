@@ -20,7 +20,8 @@ static double step_run(const sac_team* team, size_t at, size_t count, const sac_
 
 static double step_block(const sac_team* team, const sac_net* net, const sac_cpu_block* block,
                          const sac_adam_step* step) {
-  const size_t in = (size_t)net->size[block->layer], from = (size_t)block->from, count = (size_t)(block->to - block->from);
+  const size_t in = (size_t)net->size[block->layer], from = (size_t)block->from,
+               count = (size_t)(block->to - block->from);
   const double weights = step_run(team, net->weight[block->layer] + from * in, count * in, step);
   return weights + step_run(team, net->bias[block->layer] + from, count, step);
 }

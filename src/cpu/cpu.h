@@ -13,6 +13,8 @@
 #include "cpu/net.h"
 #include "cpu/pool.h"
 
+SAC_STAGES_DECLARE(cpu)
+
 /* Rows of the minibatch in a chunk: at most 4 panels, few enough that their activations stay in the cache. */
 #define SAC_CHUNK_PANELS 4
 /* Observations acted on together. */
@@ -31,9 +33,9 @@ typedef struct sac_cpu_minibatch {
 
 /* Scratch of one agent's update, over the whole minibatch. In row panels. */
 typedef struct sac_cpu_set {
-  sac_rows current;                 /* obs | action (R/32, O + A, 32) */
-  sac_rows next;                    /* next_obs | a' */
-  sac_rows policy;                  /* obs | a~ */
+  sac_rows current;                  /* obs | action (R/32, O + A, 32) */
+  sac_rows next;                     /* next_obs | a' */
+  sac_rows policy;                   /* obs | a~ */
   sac_trace critic[SAC_CRITICS_MAX]; /* at (s, a), kept for the weight gradients */
   sac_trace judge[SAC_CRITICS_MAX];  /* the same critics at (s, a~): the actor's loss */
   sac_trace value;                   /* sac-v */
@@ -49,13 +51,13 @@ typedef struct sac_cpu_set {
 
 /* Scratch of one thread, over a chunk (c panels) or the rows of an act. */
 typedef struct sac_cpu_thread {
-  sac_trace pass;   /* a pass that nothing is kept of */
-  float* q;         /* (K, c*32) */
-  float* noise;     /* (c, A, 32) */
-  float* spread;    /* (c, A, 32) sigma * eps */
-  float* slope;     /* (c, A, 32) da/du */
-  float* d_action;  /* (c, A, 32) */
-  sac_trace picked; /* rows of the chunk that share their smallest critic */
+  sac_trace pass;       /* a pass that nothing is kept of */
+  float* q;             /* (K, c*32) */
+  float* noise;         /* (c, A, 32) */
+  float* spread;        /* (c, A, 32) sigma * eps */
+  float* slope;         /* (c, A, 32) da/du */
+  float* d_action;      /* (c, A, 32) */
+  sac_trace picked;     /* rows of the chunk that share their smallest critic */
   float* picked_action; /* (c, A, 32) */
   int32_t* row;         /* (c*32) which rows those are */
   int32_t* smallest;    /* (c*32) which critic is a row's smallest */
@@ -83,14 +85,14 @@ typedef struct sac_cpu_follow {
 typedef struct sac_cpu {
   const sac_isa* isa;
   sac_pool* pool;
-  float* slab[SAC_MEMORY_COUNT];     /* by sac_memory */
-  size_t floats[SAC_MEMORY_COUNT];   /* one agent's */
+  float* slab[SAC_MEMORY_COUNT];   /* by sac_memory */
+  size_t floats[SAC_MEMORY_COUNT]; /* one agent's */
   int32_t threads, sets;
-  int32_t panels;       /* of the minibatch */
-  int32_t chunk_panels; /* of a chunk */
-  int32_t chunks;       /* of the minibatch */
-  int worth_sharing;    /* a phase of one agent is long enough for more than one thread */
-  void* scratch;        /* one allocation for all below */
+  int32_t panels;               /* of the minibatch */
+  int32_t chunk_panels;         /* of a chunk */
+  int32_t chunks;               /* of the minibatch */
+  int worth_sharing;            /* a phase of one agent is long enough for more than one thread */
+  void* scratch;                /* one allocation for all below */
   sac_cpu_minibatch* minibatch; /* (P) */
   sac_cpu_set* set;             /* (sets) */
   sac_cpu_thread* thread;       /* (threads) */
@@ -101,8 +103,8 @@ typedef struct sac_cpu {
   sac_cpu_follow* follow; /* (follows) */
 } sac_cpu;
 
-/* Lays scratch out in cpu->scratch and cuts the work into tasks; with cpu->scratch NULL only measures. Returns its bytes;
- * SIZE_MAX: beyond all memory. */
+/* Lays scratch out in cpu->scratch and cuts the work into tasks; with cpu->scratch NULL only measures. Returns its
+ * bytes; SIZE_MAX: beyond all memory. */
 size_t sac_cpu_layout(const sac_agent* agent, sac_cpu* cpu);
 
 /* One agent in one phase. */
@@ -148,8 +150,8 @@ static inline int32_t sac_lanes(int32_t rows, int32_t panel) {
 /* Feature panels of the minibatch (rows `panel` on, `features` of them) turned into row panels. */
 void sac_cpu_turn_in(const sac_cpu* cpu, const float* from, int32_t features, sac_rows to, int32_t panel, int32_t rows);
 
-/* Gradient, and Adam's step unless `step` is NULL, of a block: critic.c and actor.c say of what. Its squared norm goes to
- * set->norm[slot]. */
+/* Gradient, and Adam's step unless `step` is NULL, of a block: critic.c and actor.c say of what. Its squared norm goes
+ * to set->norm[slot]. */
 void sac_cpu_block_run(const sac_team* team, const sac_net* net, const sac_trace* trace, const sac_cpu_block* block,
                        const sac_adam_step* step, int32_t slot);
 

@@ -30,8 +30,9 @@ static void soft_target(const sac_team* team, int32_t panel, int32_t rows, sac_c
   for (int32_t r = 0; r < rows; ++r) {
     int unused;
     const float smallest = sac_min_critic(thread->q + r, (size_t)stride, agent->shape.critics, &unused);
-    team->set->target[first + r] = sac_target(minibatch->reward[first + r], scale, gamma, minibatch->terminated[first + r],
-                                              sac_soft_value(smallest, alpha, log_prob[r]));
+    team->set->target[first + r] =
+        sac_target(minibatch->reward[first + r], scale, gamma, minibatch->terminated[first + r],
+                   sac_soft_value(smallest, alpha, log_prob[r]));
   }
 }
 
@@ -40,18 +41,18 @@ static void value_target(const sac_team* team, int32_t panel, int32_t rows, sac_
   const sac_agent* agent = team->agent;
   const sac_cpu_minibatch* minibatch = team->minibatch;
   const int32_t first = panel * SAC_PANEL;
-  sac_net_forward(team->cpu->isa, &agent->tensors.value_target, targets_of(team),
-                  sac_rows_from(team->set->next, panel), &thread->pass, 0, rows);
+  sac_net_forward(team->cpu->isa, &agent->tensors.value_target, targets_of(team), sac_rows_from(team->set->next, panel),
+                  &thread->pass, 0, rows);
   const float scale = (float)agent->settings.reward_scale, gamma = (float)agent->settings.gamma;
   for (int32_t r = 0; r < rows; ++r)
-    team->set->target[first + r] = sac_target(minibatch->reward[first + r], scale, gamma,
-                                              minibatch->terminated[first + r], thread->pass.out[r]);
+    team->set->target[first + r] =
+        sac_target(minibatch->reward[first + r], scale, gamma, minibatch->terminated[first + r], thread->pass.out[r]);
 }
 
-/* Squared loss of one network with one output towards target: keeps the output, puts the gradient in its place (the mean
- * over B rows divides), and goes back through the network. */
-static void regress(const sac_team* team, const sac_net* net, const sac_trace* trace, const float* target, float* output,
-                    int32_t panel, int32_t rows) {
+/* Squared loss of one network with one output towards target: keeps the output, puts the gradient in its place (the
+ * mean over B rows divides), and goes back through the network. */
+static void regress(const sac_team* team, const sac_net* net, const sac_trace* trace, const float* target,
+                    float* output, int32_t panel, int32_t rows) {
   const int32_t first = panel * SAC_PANEL;
   const float share = 1.0f / (float)team->agent->shape.batch;
   for (int32_t r = first; r < first + rows; ++r) {
@@ -111,8 +112,7 @@ static void gradient_block(const sac_team* team, int32_t task, sac_cpu_thread* t
   }
   const sac_cpu_block* block = &cpu->critic_blocks.block[task];
   const int value = block->net == agent->shape.critics;
-  const sac_adam_step step =
-      sac_cpu_adam_step(agent, team->p, sac_auto(agent->settings.critic_lr, agent->settings.lr));
+  const sac_adam_step step = sac_cpu_adam_step(agent, team->p, sac_auto(agent->settings.critic_lr, agent->settings.lr));
   sac_cpu_block_run(team, value ? &agent->tensors.value : &agent->tensors.critic[block->net],
                     value ? &team->set->value : &team->set->critic[block->net], block, &step, task);
 }

@@ -7,12 +7,12 @@
  * Storage. Activations lie in panels of SAC_PANEL numbers, the vector operand of every product:
  *   row panels      (rows/32, features, 32)  lane = row of the minibatch: forward, backward, everything elementwise
  *   feature panels  (features/32, rows, 32)  lane = feature: the same activations turned, for the weight gradient
- * The other operand is read a number at a time and broadcast: weights as they stand in their slab, (out, in), either way
- * round. So no weight is ever copied or packed, every vector load is contiguous whatever the sizes (no power of two
+ * The other operand is read a number at a time and broadcast: weights as they stand in their slab, (out, in), either
+ * way round. So no weight is ever copied or packed, every vector load is contiguous whatever the sizes (no power of two
  * makes cache sets collide), and a chunk of rows goes through all layers of a network on its own.
  *
- * Every sum over features or rows runs in one order, one number after the other, whatever tile, chunk or thread it falls
- * into: results depend on the instruction set alone. */
+ * Every sum over features or rows runs in one order, one number after the other, whatever tile, chunk or thread it
+ * falls into: results depend on the instruction set alone. */
 #ifndef SAC_CPU_ISA_H
 #define SAC_CPU_ISA_H
 
@@ -34,8 +34,8 @@ typedef struct sac_rows {
 typedef struct sac_isa {
   const char* name;
 
-  /* y[r][n] = bias[n] + sum_k weight[n][k] x[r][k], through ReLU if asked. weight (out, in), x (rows, in), y (rows, out) in
-   * row panels. */
+  /* y[r][n] = bias[n] + sum_k weight[n][k] x[r][k], through ReLU if asked. weight (out, in), x (rows, in), y (rows,
+   * out) in row panels. */
   void (*forward)(const float* weight, const float* bias, int32_t out, int32_t in, sac_rows x, sac_rows y, int32_t rows,
                   int relu);
 
@@ -52,8 +52,8 @@ typedef struct sac_isa {
   /* grad[n] = sum_r d[r][n] for `from` <= n < `to`. */
   void (*bias_grad)(sac_rows d, int32_t from, int32_t to, float* grad, int32_t rows);
 
-  /* y[r][n] = bias[n] + sum_k weight[n][k] x[r][k], x (rows, x_stride) and y (rows, y_stride) row by row: for acting, where
-   * one row must be fast. A row's result does not depend on the others. */
+  /* y[r][n] = bias[n] + sum_k weight[n][k] x[r][k], x (rows, x_stride) and y (rows, y_stride) row by row: for acting,
+   * where one row must be fast. A row's result does not depend on the others. */
   void (*dense)(const float* weight, const float* bias, int32_t out, int32_t in, const float* x, size_t x_stride,
                 float* y, size_t y_stride, int32_t rows, int relu);
 
@@ -70,7 +70,8 @@ typedef struct sac_isa {
   /* kernels/polyak.h over n weights. */
   void (*polyak)(size_t n, float* target, const float* source, float tau);
 
-  /* kernels/squash.h for n numbers: action, log_prob (added to what is there), and for the way back spread and slope. */
+  /* kernels/squash.h for n numbers: action, log_prob (added to what is there), and for the way back spread and slope.
+   */
   void (*squash)(size_t n, const float* mean, const float* log_std, const float* eps, float log_std_min,
                  float log_std_max, float* action, float* log_prob, float* spread, float* slope);
 

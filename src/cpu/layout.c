@@ -12,7 +12,8 @@ typedef struct arena {
 
 static void* take(arena* a, size_t count, size_t size) {
   const size_t bytes = sac_bytes(count, size), at = a->used;
-  const size_t padded = bytes > SIZE_MAX - SAC_ALIGNMENT ? SIZE_MAX : (bytes + SAC_ALIGNMENT - 1) & ~(size_t)(SAC_ALIGNMENT - 1);
+  const size_t padded =
+      bytes > SIZE_MAX - SAC_ALIGNMENT ? SIZE_MAX : (bytes + SAC_ALIGNMENT - 1) & ~(size_t)(SAC_ALIGNMENT - 1);
   if (__builtin_add_overflow(a->used, padded, &a->used)) a->used = SIZE_MAX;
   return a->base ? a->base + at : NULL;
 }
@@ -24,18 +25,16 @@ static sac_rows take_rows(arena* a, int32_t panels, int32_t features) {
   return (sac_rows){take_floats(a, sac_bytes((size_t)panels, stride)), stride};
 }
 
-/* kept: with feature panels, for the weight gradients. shared: every other hidden layer in the same place, for a pass that
- * is not followed by a backward one. */
+/* kept: with feature panels, for the weight gradients. shared: every other hidden layer in the same place, for a pass
+ * that is not followed by a backward one. */
 static sac_trace take_trace(arena* a, const sac_net* net, int32_t panels, int kept, int shared) {
   sac_trace trace = {0};
   int32_t widest = 0;
   for (int32_t l = 1; l < net->layers; ++l) widest = net->size[l] > widest ? net->size[l] : widest;
   trace.turned = (size_t)panels * SAC_PANEL * SAC_PANEL;
   for (int32_t l = 0; l + 1 < net->layers; ++l) {
-    if (shared && l >= 2)
-      trace.h[l] = trace.h[l - 2];
-    else
-      trace.h[l] = take_rows(a, panels, shared ? widest : net->size[l + 1]).data;
+    if (shared && l >= 2) trace.h[l] = trace.h[l - 2];
+    else trace.h[l] = take_rows(a, panels, shared ? widest : net->size[l + 1]).data;
     if (kept) trace.t[l] = take_floats(a, sac_bytes((size_t)sac_panels(net->size[l + 1]), trace.turned));
   }
   trace.out = take_rows(a, panels, net->size[net->layers]).data;
@@ -101,8 +100,8 @@ static void layout_thread(const sac_agent* agent, const sac_cpu* cpu, arena* a, 
   thread->act_noise = take_floats(a, sac_bytes(SAC_ACT_ROWS + 1, (size_t)actions));
 }
 
-/* Rows of a weight gradient in one task: enough arithmetic to be worth taking, few enough for all threads to have some. By
- * shapes alone, so that the partial norms are the same for any number of threads. */
+/* Rows of a weight gradient in one task: enough arithmetic to be worth taking, few enough for all threads to have some.
+ * By shapes alone, so that the partial norms are the same for any number of threads. */
 static int32_t block_rows(int32_t in, int32_t batch) {
   const int64_t row = (int64_t)in * batch;
   const int64_t rows = (400000 + row - 1) / row;

@@ -7,7 +7,8 @@ static sac_rows rows_at(float* data, int32_t features, int32_t panel) {
 }
 
 /* Row panels of h, turned into the trace's feature panels. */
-static void keep(const sac_isa* isa, sac_rows h, int32_t features, float* t, size_t turned, int32_t panel, int32_t rows) {
+static void keep(const sac_isa* isa, sac_rows h, int32_t features, float* t, size_t turned, int32_t panel,
+                 int32_t rows) {
   for (int32_t p = 0; p * SAC_PANEL < rows; ++p) {
     const int32_t lanes = rows - p * SAC_PANEL < SAC_PANEL ? rows - p * SAC_PANEL : SAC_PANEL;
     for (int32_t f = 0; f < features; f += SAC_PANEL)
@@ -23,7 +24,8 @@ void sac_net_forward(const sac_isa* isa, const sac_net* net, const float* weight
   x.data += (size_t)panel * x.stride;
   for (int32_t l = 0; l <= head; ++l) {
     const sac_rows y = rows_at(l < head ? trace->h[l] : trace->out, net->size[l + 1], panel);
-    isa->forward(weights + net->weight[l], weights + net->bias[l], net->size[l + 1], net->size[l], x, y, rows, l < head);
+    isa->forward(weights + net->weight[l], weights + net->bias[l], net->size[l + 1], net->size[l], x, y, rows,
+                 l < head);
     if (l < head && trace->t[l]) keep(isa, y, net->size[l + 1], trace->t[l], trace->turned, panel, rows);
     x = y;
   }

@@ -199,10 +199,8 @@ void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t ta
   work(pool, 0);
   /* The last tasks of others. A thread that has lost its processor needs ours. */
   for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != tasks; ++i) {
-    if (i < 4000)
-      relax();
-    else
-      sched_yield();
+    if (i < 4000) relax();
+    else sched_yield();
   }
   restore_denormals(mode);
 }

@@ -1,9 +1,9 @@
 /* Threads that share the tasks of one job at a time. Who takes which task is left to chance; results must not depend on
- * it. The caller's thread takes part, so a pool of one starts no thread, and a sleeping or busy thread delays nobody: what
- * it does not take, others do.
+ * it. The caller's thread takes part, so a pool of one starts no thread, and a sleeping or busy thread delays nobody:
+ * what it does not take, others do.
  *
- * Denormal numbers are flushed to zero while tasks run (the caller's setting comes back after): Adam's moments of a unit
- * that has died shrink to them, and they are slow. */
+ * Denormal numbers are flushed to zero while tasks run (the caller's setting comes back after): Adam's moments of a
+ * unit that has died shrink to them, and they are slow. */
 #ifndef SAC_CPU_POOL_H
 #define SAC_CPU_POOL_H
 

@@ -21,8 +21,9 @@ _Static_assert(SAC_PANEL % (2 * LANES) == 0, "a panel is a whole number of tiles
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #endif
 
-/* sum[i][v] += sum over `depth` steps of a(i) b(v). Row i of the broadcast operand is `row` floats after row i-1, its next
- * number `step` floats on. Pointers to every third row leave registers free: two more rows are within one index. */
+/* sum[i][v] += sum over `depth` steps of a(i) b(v). Row i of the broadcast operand is `row` floats after row i-1, its
+ * next number `step` floats on. Pointers to every third row leave registers free: two more rows are within one index.
+ */
 INLINE void multiply(const int height, const int vecs, vec sum[TILE][2], const float* a, size_t row, size_t step,
                      const float* b, int32_t depth) {
   const float* a0 = a;
@@ -69,12 +70,12 @@ INLINE void forward_any(const int height, const int vecs, const float* weight, c
   }
 }
 
-#define FORWARD(height)                                                                                             \
+#define FORWARD(height)                                                                                              \
   static void forward_##height##_1(const float* w, const float* b, int32_t in, const float* x, float* y, int relu) { \
-    forward_any(height, 1, w, b, in, x, y, relu);                                                                   \
-  }                                                                                                                 \
+    forward_any(height, 1, w, b, in, x, y, relu);                                                                    \
+  }                                                                                                                  \
   static void forward_##height##_2(const float* w, const float* b, int32_t in, const float* x, float* y, int relu) { \
-    forward_any(height, 2, w, b, in, x, y, relu);                                                                   \
+    forward_any(height, 2, w, b, in, x, y, relu);                                                                    \
   }
 EACH_HEIGHT(FORWARD)
 #define FORWARD_ENTRY(height) {forward_##height##_1, forward_##height##_2},
@@ -116,12 +117,12 @@ INLINE void backward_any(const int height, const int vecs, const float* weight, 
   }
 }
 
-#define BACKWARD(height)                                                                                    \
+#define BACKWARD(height)                                                                                           \
   static void backward_##height##_1(const float* w, int32_t in, int32_t out, const float* d, float* x, int gate) { \
-    backward_any(height, 1, w, in, out, d, x, gate);                                                        \
-  }                                                                                                         \
+    backward_any(height, 1, w, in, out, d, x, gate);                                                               \
+  }                                                                                                                \
   static void backward_##height##_2(const float* w, int32_t in, int32_t out, const float* d, float* x, int gate) { \
-    backward_any(height, 2, w, in, out, d, x, gate);                                                        \
+    backward_any(height, 2, w, in, out, d, x, gate);                                                               \
   }
 EACH_HEIGHT(BACKWARD)
 #define BACKWARD_ENTRY(height) {backward_##height##_1, backward_##height##_2},
@@ -173,12 +174,12 @@ INLINE void grad_any(const int height, const int vecs, sac_rows d, const float* 
   }
 }
 
-#define GRAD(height)                                                                                               \
+#define GRAD(height)                                                                                                \
   static void grad_##height##_1(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width) { \
-    grad_any(height, 1, d, x, rows, grad, in, width);                                                              \
-  }                                                                                                                \
+    grad_any(height, 1, d, x, rows, grad, in, width);                                                               \
+  }                                                                                                                 \
   static void grad_##height##_2(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width) { \
-    grad_any(height, 2, d, x, rows, grad, in, width);                                                              \
+    grad_any(height, 2, d, x, rows, grad, in, width);                                                               \
   }
 EACH_HEIGHT(GRAD)
 #define GRAD_ENTRY(height) {grad_##height##_1, grad_##height##_2},
@@ -256,10 +257,10 @@ INLINE void dense_tile(const int height, const int width, const float* weight, c
   }
 }
 
-#define DENSE(name, height, width)                                                                                  \
-  static void name(const float* w, const float* bias, int32_t in, const float* x, size_t x_stride, float* y,        \
-                   size_t y_stride, int relu) {                                                                     \
-    dense_tile(height, width, w, bias, in, x, x_stride, y, y_stride, relu);                                         \
+#define DENSE(name, height, width)                                                                           \
+  static void name(const float* w, const float* bias, int32_t in, const float* x, size_t x_stride, float* y, \
+                   size_t y_stride, int relu) {                                                              \
+    dense_tile(height, width, w, bias, in, x, x_stride, y, y_stride, relu);                                  \
   }
 DENSE(dense_4_2, 4, 2)
 DENSE(dense_4_1, 4, 1)

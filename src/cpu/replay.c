@@ -49,7 +49,8 @@ static void sample_chunk(const sac_team* team, int32_t task, sac_cpu_thread* thr
   const uint64_t seed = agent->seed[team->p], draw = agent->counters[team->p].updates, batch = (uint64_t)shape->batch;
   const uint64_t size = (uint64_t)sac_replay_size(agent->counters[team->p].pushed, shape->capacity);
   const float* ring = sac_cpu_slab(team->cpu, SAC_MEMORY_REPLAY, team->p);
-  const size_t stride = (size_t)team->cpu->panels * SAC_PANEL * SAC_PANEL, bytes = (size_t)layout->floats * sizeof(float);
+  const size_t stride = (size_t)team->cpu->panels * SAC_PANEL * SAC_PANEL,
+               bytes = (size_t)layout->floats * sizeof(float);
   sac_fill_indices(seed, SAC_STREAM_SAMPLE,
                    sac_draw_block(draw, batch, SAC_INDICES_PER_BLOCK) + (uint64_t)first / SAC_INDICES_PER_BLOCK,
                    (size_t)rows, size, thread->index);
@@ -82,7 +83,8 @@ sac_status sac_cpu_replay_sample(sac_agent* agent) {
 
 sac_status sac_cpu_minibatch_set(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise) {
   const sac_cpu* cpu = agent->backend;
-  const size_t batch = (size_t)agent->shape.batch, obs = (size_t)agent->shape.obs, actions = (size_t)agent->shape.action;
+  const size_t batch = (size_t)agent->shape.batch, obs = (size_t)agent->shape.obs,
+               actions = (size_t)agent->shape.action;
   const size_t stride = (size_t)cpu->panels * SAC_PANEL * SAC_PANEL;
   for (int32_t p = 0; p < agent->shape.population; ++p) {
     const sac_cpu_minibatch* m = &cpu->minibatch[p];
@@ -101,7 +103,8 @@ sac_status sac_cpu_minibatch_set(sac_agent* agent, const sac_minibatch* minibatc
   return SAC_OK;
 }
 
-void sac_cpu_turn_in(const sac_cpu* cpu, const float* from, int32_t features, sac_rows to, int32_t panel, int32_t rows) {
+void sac_cpu_turn_in(const sac_cpu* cpu, const float* from, int32_t features, sac_rows to, int32_t panel,
+                     int32_t rows) {
   const size_t stride = (size_t)cpu->panels * SAC_PANEL * SAC_PANEL;
   to.data += (size_t)panel * to.stride;
   for (int32_t p = 0; p * SAC_PANEL < rows; ++p)

@@ -113,5 +113,5 @@ static void normals(uint64_t seed, uint64_t stream, uint64_t block, size_t n, fl
   sac_fill_normals(seed, stream, block, n, z);
 }
 
-const sac_isa ISA = {ISA_NAME, forward,     backward, weight_grad, bias_grad, dense,  turn,
-                     pick,     adam,        sum_squares, polyak,   squash,    squash_backward, normals};
+const sac_isa ISA = {ISA_NAME, forward, backward,    weight_grad, bias_grad, dense,           turn,
+                     pick,     adam,    sum_squares, polyak,      squash,    squash_backward, normals};

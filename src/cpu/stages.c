@@ -119,10 +119,8 @@ void sac_cpu_run(sac_agent* agent, const sac_phase* phases, int32_t count) {
   phase_job job = {agent, phases, count, 0};
   int32_t whole = living / cpu->threads * cpu->threads;
   if (!cpu->worth_sharing) whole = living;
-  if (whole < cpu->threads)
-    sac_pool_run_alone(whole_agent, &job, whole);
-  else
-    sac_pool_run(cpu->pool, whole_agent, &job, whole);
+  if (whole < cpu->threads) sac_pool_run_alone(whole_agent, &job, whole);
+  else sac_pool_run(cpu->pool, whole_agent, &job, whole);
   for (int32_t i = whole; i < living; ++i) {
     job.p = cpu->living[i];
     for (int32_t phase = 0; phase < count; ++phase) {
