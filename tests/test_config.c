@@ -362,7 +362,6 @@ static const struct {
 } crossed[] = {
     {"replay.capacity: 100\n",
      "replay.capacity = 100 (from my.yaml:1) is less than replay.batch = 256 (the default): a minibatch must fit"},
-    {"env.num_envs: 1000\nreplay: {capacity: 500, batch: 64}\n", "one step of all environments must fit"},
     {"policy: {log_std_min: 2, log_std_max: 2}\n",
      "policy.log_std_min = 2 (from my.yaml:1) is not below policy.log_std_max = 2 (from my.yaml:1)"},
     {"train.steps: 100\n", "train.warmup_steps = 10000 (the default) leaves no step to learn in: train.steps = 100 "},
@@ -372,7 +371,7 @@ static const struct {
 
 START_TEST(fields_agree) {
 #ifdef SAC_CUDA
-  if (_i == 4) return; /* device auto may be one with CUDA */
+  if (_i == 3) return; /* device auto may be one with CUDA */
 #endif
   sac_config* config = fresh();
   sac_settings s;

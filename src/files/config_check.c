@@ -31,9 +31,6 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   const sac_settings* s = &config->settings;
   if (!(s->replay_capacity >= s->batch))
     return sac_fail(SAC_ERROR_CONFIG, "%s is less than %s: a minibatch must fit", VALUE(replay_capacity), VALUE(batch));
-  if (!(s->replay_capacity >= s->num_envs))
-    return sac_fail(SAC_ERROR_CONFIG, "%s is less than %s: one step of all environments must fit",
-                    VALUE(replay_capacity), VALUE(num_envs));
   if (!(s->log_std_min < s->log_std_max))
     return sac_fail(SAC_ERROR_CONFIG, "%s is not below %s", VALUE(log_std_min), VALUE(log_std_max));
   if (s->updates_per_step > 0 && !(s->warmup_steps < s->steps))

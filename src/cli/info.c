@@ -1,0 +1,147 @@
+/* sac info: what this build is, what this machine has, and what runs where. */
+#include <stdio.h>
+#include <string.h>
+
+#include "agent.h"
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "cpu/isa.h"
+#include "env/list.h"
+#include "files/field.h"
+#include "util/embedded.h"
+#include "util/memory.h"
+#include "util/system.h"
+#include "util/text.h"
+
+/* Devices a learner may be on. The path is how its update runs: "composed" of the five stages one after another, or
+ * "fused"; "" when the combination is not supported. */
+typedef struct {
+  const char* name;
+  const char* (*path)(int algo, int network, int replay);
+} device;
+
+static const char* cpu_path(int algo, int network, int replay) {
+  (void)algo, (void)network, (void)replay; /* the CPU has every algorithm, network and replay there is */
+  return sac_cpu_stages.update ? "fused" : "composed";
+}
+
+static const char* cuda_path(int algo, int network, int replay) {
+  (void)algo, (void)network, (void)replay;
+  return ""; /* no CUDA stages in this build */
+}
+
+static const device devices[] = {{"cpu", cpu_path}, {"cuda", cuda_path}};
+#define DEVICE_COUNT (sizeof devices / sizeof *devices)
+
+#ifdef SAC_CUDA
+static const char cuda_text[] = "built in";
+#else
+static const char cuda_text[] = "not in this build (no nvcc was found when it was made): everything runs on the CPU";
+#endif
+
+#ifdef __clang__
+static const char compiler[] = __VERSION__; /* "Clang 14.0.6" */
+#else
+static const char compiler[] = "gcc " __VERSION__;
+#endif
+
+static const int discrete[] = {SAC_ALGOS(SAC_ALGO_DISCRETE)};
+
+/* Calls `row` for every algo x network x replay. */
+static void each_combination(void (*row)(const char* const names[3], const int index[3])) {
+  const char* const* algos = sac_fields[SAC_FIELD_algo].names;
+  const char* const* networks = sac_fields[SAC_FIELD_network_kind].names;
+  const char* const* replays = sac_fields[SAC_FIELD_replay_sampling].names;
+  for (int a = 0; algos[a]; a++)
+    for (int n = 0; networks[n]; n++)
+      for (int r = 0; replays[r]; r++)
+        row((const char* const[]){algos[a], networks[n], replays[r]}, (const int[]){a, n, r});
+}
+
+static const char* actions_of(int algo) { return discrete[algo] ? "discrete" : "continuous"; }
+
+static void print_row(const char* const names[3], const int index[3]) {
+  printf("  %-14s%-12s%-10s%-10s", names[0], actions_of(index[0]), names[1], names[2]);
+  for (size_t d = 0; d < DEVICE_COUNT; d++) {
+    const char* path = devices[d].path(index[0], index[1], index[2]);
+    printf(d + 1 < DEVICE_COUNT ? "%-12s" : "%s", *path ? path : "-");
+  }
+  printf("\n");
+}
+
+static void print_text(void) {
+  char processor[256] = "", system[256] = "", total[SAC_BYTES_MAX], available[SAC_BYTES_MAX];
+  sac_system_processor(processor, sizeof processor);
+  sac_system_distribution(system, sizeof system);
+  printf("sac %s (compiler %s)\n\n", sac_version(), compiler);
+  printf("system        %s\nprocessor     %s\ncores         %d for this process\n", system, processor,
+         sac_system_cores());
+  printf("CPU kernels   %s", sac_isa_choose()->name);
+  for (int32_t i = 0; sac_isa_available(i); i++)
+    printf("%s%s", i ? ", " : " (SAC_CPU chooses: ", sac_isa_available(i)->name);
+  printf(")\nmemory        %s free of %s\n", sac_text_bytes(available, sac_memory_available()),
+         sac_text_bytes(total, sac_system_memory()));
+  printf("CUDA          %s\n", cuda_text);
+  printf("environments  %d built in ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n", sac_env_count(),
+         sac_embedded_config_count);
+  printf("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
+  for (size_t d = 0; d < DEVICE_COUNT; d++) printf(d + 1 < DEVICE_COUNT ? "%-12s" : "%s", devices[d].name);
+  printf("\n");
+  each_combination(print_row);
+}
+
+static int first_row; /* of the JSON list below */
+
+static void print_json_row(const char* const names[3], const int index[3]) {
+  printf("%s\n    {\"algo\": \"%s\", \"actions\": \"%s\", \"network\": \"%s\", \"replay\": \"%s\"",
+         first_row ? "" : ",", names[0], actions_of(index[0]), names[1], names[2]);
+  for (size_t d = 0; d < DEVICE_COUNT; d++) {
+    const char *path = devices[d].path(index[0], index[1], index[2]), *quote = *path ? "\"" : "";
+    printf(", \"%s\": %s%s%s", devices[d].name, quote, *path ? path : "null", quote);
+  }
+  printf("}");
+  first_row = 0;
+}
+
+static void print_pair(const char* name, const char* value) {
+  char text[2048] = "";
+  size_t used = 0;
+  sac_text_append_quoted(text, sizeof text, &used, value);
+  printf("  \"%s\": %s,\n", name, text);
+}
+
+static void print_json(void) {
+  char processor[256] = "", system[256] = "";
+  sac_system_processor(processor, sizeof processor);
+  sac_system_distribution(system, sizeof system);
+  printf("{\n");
+  print_pair("version", sac_version());
+  print_pair("compiler", compiler);
+  print_pair("system", system);
+  print_pair("processor", processor);
+  print_pair("cpu_kernels", sac_isa_choose()->name);
+#ifdef SAC_CUDA
+  printf("  \"cuda\": true,\n");
+#else
+  printf("  \"cuda\": false,\n");
+#endif
+  printf("  \"cores\": %d,\n  \"memory_bytes\": %zu,\n  \"environments\": %d,\n  \"support\": [", sac_system_cores(),
+         sac_system_memory(), sac_env_count());
+  first_row = 1;
+  each_combination(print_json_row);
+  printf("\n  ]\n}\n");
+}
+
+int sac_cli_info(int argc, char** argv) {
+  int json = 0;
+  const sac_option options[] = {SAC_OPTION_SWITCH("--json", &json, "the same as one JSON object"), {0}};
+  const sac_syntax syntax = {.command = "info",
+                             .arguments = "[options]",
+                             .help = "Prints version, machine, devices, and which algorithms run on which of them.",
+                             .options = options};
+  const int code = sac_options_parse(&syntax, argc, argv, NULL, NULL);
+  if (code != SAC_OPTIONS_GO) return code;
+  if (json) print_json();
+  else print_text();
+  return SAC_EXIT_WELL;
+}
