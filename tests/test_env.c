@@ -267,6 +267,8 @@ START_TEST(options_are_read_and_refused) {
       {"CartPole-v1", "{\"sutton_barto_reward\": 1}", "takes true or false as 'sutton_barto_reward'"},
       {"Acrobot-v1", "{\"book_or_nips\": \"paper\"}", "takes one of \"book|nips\" as 'book_or_nips'"},
       {"Acrobot-v1", "{\"book_or_nips\": \"\"}", "takes one of"},
+      {"Acrobot-v1", "{\"book_or_nips\": \"books\"}", "takes one of"},
+      {"Acrobot-v1", "{\"book_or_nips\": \"book|nips\"}", "takes one of"},
       {"Acrobot-v1", "{\"book_or_nips\": 1}", "takes one of"},
   };
   const uint64_t seed = 1;
