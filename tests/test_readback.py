@@ -1,4 +1,4 @@
-"""The real safetensors package reads what sac writes, and the other way round."""
+"""The real safetensors and tensorboard packages read what sac writes, and sac reads what safetensors writes."""
 import os
 import subprocess
 import sys
@@ -7,6 +7,7 @@ import tempfile
 import numpy
 import safetensors
 from safetensors.numpy import load_file, save_file
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 folder = tempfile.TemporaryDirectory(prefix="sac-test-")
 
@@ -48,6 +49,26 @@ def test_safetensors():
         equal(ours[name], value)
     with safetensors.safe_open(path("ours.safetensors"), "numpy") as file:
         assert file.metadata() == metadata, file.metadata()
+
+
+def test_tensorboard():
+    case("test_metrics", "readback")
+    events = EventAccumulator(path("seed_1"))
+    events.Reload()
+    tags = set(events.Tags()["scalars"])
+    with open(path("seed_1/metrics.csv")) as file:
+        columns = file.readline().strip().split(",")[1:]
+        rows = [line.strip().split(",") for line in file]
+    assert len(tags) == len(columns) - 1 + 2, tags  # episode_return is always NaN there; two of eval/
+    for tag in ("train/updates", "loss/critic", "policy/alpha", "seconds/act"):
+        steps = [event.step for event in events.Scalars(tag)]
+        # the row of the checkpoint's step stays, later ones went with the resume
+        assert steps == [1000, 2000, 2500] == [int(row[0]) for row in rows], (tag, steps)
+    for event, row in zip(events.Scalars("loss/critic"), rows):
+        assert event.value == numpy.float32(row[1 + columns.index("critic_loss")]), (event, row)
+    assert [event.step for event in events.Scalars("eval/episode_return")] == [1000]
+    assert events.Scalars("eval/episode_return")[0].value == -0.5
+    assert abs(events.Scalars("eval/episode_length")[0].value - 139) < 1e-4
 
 
 tests = [value for name, value in list(globals().items()) if name.startswith("test_")]

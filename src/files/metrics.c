@@ -1,0 +1,211 @@
+#include "files/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files/tensorboard.h"
+#include "util/error.h"
+#include "util/file.h"
+#include "util/number.h"
+
+#define METRIC_NAME(name, tag, meaning) #name,
+#define METRIC_TAG(name, tag, meaning) tag,
+#define METRIC_MEANING(name, tag, meaning) meaning,
+#define METRIC_COLUMN(name, tag, meaning) "," #name
+const char* const sac_metric_names[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_NAME, )};
+const char* const sac_metric_tags[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_TAG, )};
+const char* const sac_metric_meanings[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_MEANING, )};
+
+static const char metrics_header[] = "step" SAC_METRICS(METRIC_COLUMN, ) "\n";
+static const char evaluations_header[] = "step,mean,std,episodes,returns,lengths\n";
+
+_Static_assert(SAC_METRIC_COUNT <= SAC_EVENTS_SCALARS_MAX, "a row is one event");
+
+/* A table that grows by whole rows. */
+typedef struct csv {
+  char path[SAC_PATH_MAX];
+  int fd;         /* -1: closed */
+  uint64_t whole; /* bytes of complete rows; what follows is a row being written */
+  uint64_t size;  /* with that row */
+  size_t used;
+  char buffer[4096];
+} csv;
+
+struct sac_metrics_files {
+  csv rows, evaluations;
+  sac_events events;
+};
+
+/* Back to complete rows. */
+static sac_status csv_drop(csv* table, sac_status status) {
+  table->used = 0;
+  table->size = table->whole;
+  (void)!ftruncate(table->fd, (off_t)table->whole);
+  return status;
+}
+
+static sac_status csv_flush(csv* table) {
+  const sac_status status = sac_write_at(table->fd, table->path, table->size, table->buffer, table->used);
+  if (status != SAC_OK) return csv_drop(table, status);
+  table->size += table->used;
+  table->used = 0;
+  return SAC_OK;
+}
+
+static sac_status csv_put(csv* table, const char* text, size_t length) {
+  sac_status status = SAC_OK;
+  while (length > 0) {
+    const size_t left = sizeof table->buffer - table->used, n = length < left ? length : left;
+    memcpy(table->buffer + table->used, text, n);
+    table->used += n;
+    text += n;
+    length -= n;
+    if (table->used == sizeof table->buffer) SAC_TRY(csv_flush(table));
+  }
+fail:
+  return status;
+}
+
+static sac_status csv_real(csv* table, const char* before, double value) {
+  char text[SAC_NUMBER_MAX];
+  const sac_status status = csv_put(table, before, strlen(before));
+  return status != SAC_OK || isnan(value) ? status : csv_put(table, text, sac_print_real(text, value));
+}
+
+static sac_status csv_integer(csv* table, const char* before, int64_t value) {
+  char text[SAC_NUMBER_MAX];
+  const sac_status status = csv_put(table, before, strlen(before));
+  return status != SAC_OK ? status : csv_put(table, text, sac_print_integer(text, value));
+}
+
+/* Writes the row out; it is complete only in csv_keep. */
+static sac_status csv_end(csv* table) {
+  const sac_status status = csv_put(table, "\n", 1);
+  return status != SAC_OK ? status : csv_flush(table);
+}
+static void csv_keep(csv* table) { table->whole = table->size; }
+
+/* Bytes of the rows with step <= last, the header included. Rows are in order, so the rest is the file's end; a last
+ * line without its '\n' was being written when the process was killed. */
+static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t last) {
+  size_t keep = header;
+  while (keep < size) {
+    const char* end = memchr(text + keep, '\n', size - keep);
+    char cell[SAC_NUMBER_MAX];
+    int64_t step;
+    if (!end) break;
+    const size_t length = strcspn(text + keep, ",\n");
+    if (length >= sizeof cell) break;
+    memcpy(cell, text + keep, length);
+    cell[length] = '\0';
+    if (sac_parse_integer(cell, &step) != SAC_NUMBER_OK || step > last) break;
+    keep = (size_t)(end - text) + 1;
+  }
+  return keep;
+}
+
+/* last: -1 for a new table. */
+static sac_status csv_open(csv* table, const char* dir, const char* name, const char* header, int64_t last) {
+  sac_status status = SAC_OK;
+  const size_t header_size = strlen(header);
+  void* text = NULL;
+  size_t size = 0;
+  SAC_TRY(sac_path(table->path, "%s/%s", dir, name));
+  if (last >= 0 && access(table->path, F_OK) == 0) SAC_TRY(sac_read_file(table->path, SIZE_MAX / 2, &text, &size));
+  if (size >= header_size && memcmp(text, header, header_size) != 0) {
+    status = sac_fail(SAC_ERROR_FILE, "%s has other columns than this version writes: move it away", table->path);
+    goto fail;
+  }
+  table->fd = open(table->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  table->whole = size >= header_size ? rows_up_to(text, size, header_size, last) : 0;
+  if (table->fd < 0 || ftruncate(table->fd, (off_t)table->whole) != 0) {
+    status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", table->path, strerror(errno));
+    goto fail;
+  }
+  table->size = table->whole;
+  if (table->whole == 0) {
+    SAC_TRY(csv_put(table, header, header_size));
+    SAC_TRY(csv_flush(table));
+    csv_keep(table);
+  }
+fail:
+  free(text);
+  return status;
+}
+
+sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, int64_t rows_to, int64_t evaluations_to) {
+  sac_status status = SAC_OK;
+  *out = NULL;
+  sac_metrics_files* files = calloc(1, sizeof *files);
+  if (!files) return sac_fail(SAC_ERROR_MEMORY, "no memory for metrics");
+  files->rows.fd = files->evaluations.fd = files->events.fd = -1;
+  SAC_TRY(sac_make_folders(dir));
+  SAC_TRY(csv_open(&files->rows, dir, "metrics.csv", metrics_header, rows_to));
+  SAC_TRY(csv_open(&files->evaluations, dir, "evaluations.csv", evaluations_header, rows_to < 0 ? -1 : evaluations_to));
+  /* one line divides events of both kinds: the later one, so that nothing is lost that will not be written again */
+  const int64_t last = rows_to > evaluations_to ? rows_to : evaluations_to;
+  SAC_TRY(sac_events_open(&files->events, dir, rows_to < 0 ? -1 : last + 1));
+  SAC_TRY(sac_sync_folder(dir));
+  *out = files;
+  return SAC_OK;
+fail:
+  sac_metrics_close(files);
+  return status;
+}
+
+void sac_metrics_close(sac_metrics_files* files) {
+  if (!files) return;
+  if (files->rows.fd >= 0) close(files->rows.fd);
+  if (files->evaluations.fd >= 0) close(files->evaluations.fd);
+  sac_events_close(&files->events);
+  free(files);
+}
+
+sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double* value) {
+  csv* table = &files->rows;
+  sac_status status = SAC_OK;
+  SAC_TRY(csv_integer(table, "", step));
+  for (int32_t i = 0; i < SAC_METRIC_COUNT; i++) SAC_TRY(csv_real(table, ",", value[i]));
+  SAC_TRY(csv_end(table));
+  status = sac_events_scalars(&files->events, step, SAC_METRIC_COUNT, sac_metric_tags, value);
+  if (status != SAC_OK) return csv_drop(table, status);
+  csv_keep(table);
+fail:
+  return status;
+}
+
+sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation* evaluation) {
+  static const char* const tags[2] = {"eval/episode_return", "eval/episode_length"};
+  csv* table = &files->evaluations;
+  const int32_t n = evaluation->episodes;
+  double mean[2] = {evaluation->mean, 0};
+  sac_status status = SAC_OK;
+  SAC_TRY(csv_integer(table, "", evaluation->step));
+  SAC_TRY(csv_real(table, ",", evaluation->mean));
+  SAC_TRY(csv_real(table, ",", evaluation->std));
+  SAC_TRY(csv_integer(table, ",", n));
+  for (int32_t i = 0; i < n; i++) SAC_TRY(csv_real(table, i ? ";" : ",", evaluation->episode_return[i]));
+  for (int32_t i = 0; i < n; i++) {
+    SAC_TRY(csv_integer(table, i ? ";" : ",", evaluation->length[i]));
+    mean[1] += (double)evaluation->length[i] / n;
+  }
+  SAC_TRY(csv_end(table));
+  status = sac_events_scalars(&files->events, evaluation->step, 2, tags, mean);
+  if (status != SAC_OK) return csv_drop(table, status);
+  csv_keep(table);
+fail:
+  return status;
+}
+
+sac_status sac_metrics_sync(sac_metrics_files* files) {
+  const csv* const tables[2] = {&files->rows, &files->evaluations};
+  for (int i = 0; i < 2; i++)
+    if (fdatasync(tables[i]->fd) != 0)
+      return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", tables[i]->path, strerror(errno));
+  return sac_events_sync(&files->events);
+}

@@ -1,0 +1,237 @@
+/* metrics.csv, evaluations.csv and the event files: rows whole or not there, numbers exact, resumes cut. */
+#include "support/check_main.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <locale.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "files/metrics.h"
+#include "support/folder.h"
+#include "util/number.h"
+
+static void fill(double value[SAC_METRIC_COUNT], double seed) {
+  for (int i = 0; i < SAC_METRIC_COUNT; i++) value[i] = seed / 3 + i;
+  value[SAC_METRIC_episode_return] = NAN;
+  value[SAC_METRIC_value_loss] = -1e-300;
+  value[SAC_METRIC_alpha] = 0.1;
+}
+
+static void put_row(sac_metrics_files* files, int64_t step) {
+  double value[SAC_METRIC_COUNT];
+  fill(value, (double)step);
+  ck_ok(sac_metrics_row(files, step, value));
+}
+
+static const double returns[3] = {-150.25, -1.0 / 3, 1e10};
+static const int64_t lengths[3] = {200, 200, 17};
+
+static void put_evaluation(sac_metrics_files* files, int64_t step) {
+  const sac_evaluation evaluation = {0, step, 3, returns, lengths, -0.5, 0.1};
+  ck_ok(sac_metrics_evaluation(files, &evaluation));
+}
+
+static int lines(const char* text) {
+  int count = 0;
+  for (; *text; text++) count += *text == '\n';
+  return count;
+}
+
+START_TEST(rows_as_text) {
+  const char* folder = test_folder();
+  sac_metrics_files* files;
+  /* where the machine has one, under a locale with decimal commas */
+  if (!setlocale(LC_ALL, "de_DE.UTF-8")) (void)setlocale(LC_ALL, "de_DE.utf8");
+  ck_ok(sac_metrics_open(&files, test_path(folder, "seed_1"), -1, -1));
+  put_row(files, 1000);
+  put_row(files, 2000);
+  put_evaluation(files, 2000);
+  ck_ok(sac_metrics_sync(files));
+  sac_metrics_close(files);
+  sac_metrics_close(NULL);
+  setlocale(LC_ALL, "C");
+
+  char* text = test_read(test_path(folder, "seed_1/metrics.csv"), NULL);
+  ck_assert_int_eq(strncmp(text, "step,updates,episodes,episode_return,episode_length,critic_loss,actor_loss,", 74), 0);
+  ck_assert_int_eq(lines(text), 3);
+  double expected[SAC_METRIC_COUNT];
+  fill(expected, 1000);
+  char* cell = strchr(text, '\n') + 1;
+  ck_assert_int_eq(strncmp(cell, "1000,", 5), 0);
+  cell += 5;
+  for (int i = 0; i < SAC_METRIC_COUNT; i++) { /* every number reads back to its bits, NaN is an empty cell */
+    const size_t length = strcspn(cell, ",\n");
+    double value = NAN;
+    cell[length] = '\0';
+    if (length > 0) ck_assert_int_eq(sac_parse_real(cell, &value), SAC_NUMBER_OK);
+    ck_assert_msg(isnan(expected[i]) ? length == 0 : value == expected[i], "%s is '%s'", sac_metric_names[i], cell);
+    cell += length + 1;
+  }
+  ck_assert_int_eq(strncmp(cell, "2000,", 5), 0);
+  free(text);
+
+  text = test_read(test_path(folder, "seed_1/evaluations.csv"), NULL);
+  ck_assert_str_eq(text,
+                   "step,mean,std,episodes,returns,lengths\n"
+                   "2000,-0.5,0.1,3,-150.25;-0.3333333333333333;10000000000,200;200;17\n");
+  free(text);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(resume_cuts) {
+  const char* folder = test_folder();
+  sac_metrics_files* files;
+  ck_ok(sac_metrics_open(&files, folder, -1, -1));
+  for (int64_t step = 1000; step <= 5000; step += 1000) put_row(files, step), put_evaluation(files, step);
+  sac_metrics_close(files);
+  /* killed while a row was written */
+  const char *rows = test_path(folder, "metrics.csv"), *evaluations = test_path(folder, "evaluations.csv");
+  FILE* torn = fopen(rows, "ab");
+  fputs("6000,1,2", torn);
+  fclose(torn);
+
+  ck_ok(sac_metrics_open(&files, folder, 5500, 3999));
+  sac_metrics_close(files);
+  char* text = test_read(rows, NULL);
+  ck_assert_int_eq(lines(text), 6);
+  ck_assert_int_eq(text[strlen(text) - 1], '\n');
+  ck_assert_ptr_nonnull(strstr(text, "\n5000,"));
+  free(text);
+  text = test_read(evaluations, NULL);
+  ck_assert_int_eq(lines(text), 4);
+  free(text);
+
+  ck_ok(sac_metrics_open(&files, folder, 2000, 2000));
+  put_row(files, 3000);
+  sac_metrics_close(files);
+  text = test_read(rows, NULL);
+  ck_assert_int_eq(lines(text), 4);
+  free(text);
+
+  ck_ok(sac_metrics_open(&files, folder, 0, 0)); /* back to the start: the header alone */
+  sac_metrics_close(files);
+  text = test_read(rows, NULL);
+  ck_assert_int_eq(lines(text), 1);
+  free(text);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(odd_tables) {
+  const char* folder = test_folder();
+  const char* rows = test_path(folder, "metrics.csv");
+  sac_metrics_files* files = (void*)1;
+  test_write(rows, "step,up", 7); /* killed while the header was written */
+  ck_ok(sac_metrics_open(&files, folder, 0, 0));
+  put_row(files, 10);
+  sac_metrics_close(files);
+  char* text = test_read(rows, NULL);
+  ck_assert_int_eq(lines(text), 2);
+  free(text);
+  ck_assert_int_eq(unlink(rows), 0); /* someone deleted it */
+  ck_ok(sac_metrics_open(&files, folder, 10, 10));
+  sac_metrics_close(files);
+  text = test_read(rows, NULL);
+  ck_assert_int_eq(lines(text), 1);
+  const size_t length = strlen(text);
+  text[6] = 'x';
+  test_write(rows, text, length);
+  free(text);
+  ck_fails(sac_metrics_open(&files, folder, 10, 10), SAC_ERROR_FILE, "has other columns");
+  ck_assert_ptr_null(files);
+  ck_ok(sac_metrics_open(&files, folder, -1, -1)); /* a new run starts anew */
+  sac_metrics_close(files);
+  ck_fails(sac_metrics_open(&files, rows, -1, -1), SAC_ERROR_FILE, "Not a directory");
+  test_folder_remove();
+}
+END_TEST
+
+/* A limit on file size stands for a full disk: rows are whole or not there, and writing goes on when there is room. */
+START_TEST(full_disk) {
+  const char* folder = test_folder();
+  const pid_t child = fork();
+  if (child == 0) {
+    sac_metrics_files* files;
+    double value[SAC_METRIC_COUNT];
+    fill(value, 1);
+    signal(SIGXFSZ, SIG_IGN);
+    if (sac_metrics_open(&files, folder, -1, -1) != SAC_OK) _exit(1);
+    int failed = 0, written = 0;
+    for (rlim_t limit = 500; limit < 20000; limit += 97) {
+      const struct rlimit size = {limit, RLIM_INFINITY};
+      setrlimit(RLIMIT_FSIZE, &size);
+      const sac_status status = sac_metrics_row(files, written + 1, value);
+      if (status == SAC_OK) written++;
+      else if (status != SAC_ERROR_FILE || !strstr(sac_last_error(), "File too large")) _exit(2);
+      else failed++;
+      const sac_evaluation evaluation = {0, written, 3, returns, lengths, -0.5, 0.1};
+      if (status == SAC_OK) (void)sac_metrics_evaluation(files, &evaluation);
+    }
+    sac_metrics_close(files);
+    char* text = test_read(test_path(folder, "metrics.csv"), NULL);
+    _exit(failed > 5 && written > 5 && lines(text) == written + 1 && text[strlen(text) - 1] == '\n' ? 0 : 3);
+  }
+  int result;
+  waitpid(child, &result, 0);
+  ck_assert(WIFEXITED(result));
+  ck_assert_int_eq(WEXITSTATUS(result), 0);
+  test_folder_remove();
+}
+END_TEST
+
+/* The file with the largest name. */
+static const char* newest_events(const char* folder, int* count) {
+  static char name[512];
+  DIR* open = opendir(folder);
+  *count = 0;
+  name[0] = '\0';
+  for (struct dirent* entry; (entry = readdir(open));) {
+    if (!strstr(entry->d_name, "tfevents")) continue;
+    ++*count;
+    if (strcmp(entry->d_name, name) > 0) snprintf(name, sizeof name, "%s", entry->d_name);
+  }
+  closedir(open);
+  return name;
+}
+
+START_TEST(events_files_sort) {
+  const char* folder = test_folder();
+  sac_metrics_files* files;
+  char before[512] = "";
+  for (int i = 0; i < 4; i++) { /* within one second, and with a clock that went back */
+    if (i == 2) test_write(test_path(folder, "events.out.tfevents.4000000000.host"), "", 0);
+    ck_ok(sac_metrics_open(&files, folder, i ? 0 : -1, i ? 0 : -1));
+    sac_metrics_close(files);
+    int count;
+    const char* name = newest_events(folder, &count);
+    ck_assert_int_eq(count, i + 1 + (i >= 2));
+    ck_assert_int_gt(strcmp(name, before), 0);
+    strcpy(before, name);
+    ck_assert_int_gt(test_file_size(test_path(folder, name)), 0);
+  }
+  test_folder_remove();
+}
+END_TEST
+
+/* tests/test_readback.py reads these with the real TensorBoard: rows at 1000 to 4000, a resume from 2000. */
+START_TEST(readback) {
+  const char* folder = getenv("SAC_READBACK");
+  if (!folder) return;
+  sac_metrics_files* files;
+  ck_ok(sac_metrics_open(&files, test_path(folder, "seed_1"), -1, -1));
+  for (int64_t step = 1000; step <= 4000; step += 1000) put_row(files, step);
+  put_evaluation(files, 1000);
+  put_evaluation(files, 4000);
+  sac_metrics_close(files);
+  ck_ok(sac_metrics_open(&files, test_path(folder, "seed_1"), 2000, 2000));
+  put_row(files, 2500);
+  sac_metrics_close(files);
+}
+END_TEST
+
+CHECK_MAIN("metrics", CASE(rows_as_text), CASE(resume_cuts), CASE(odd_tables), CASE(full_disk), CASE(events_files_sort),
+           CASE(readback))
