@@ -1,4 +1,5 @@
 /* An agent as tensors in a file: what sac_agent_save writes and a checkpoint holds besides the run's own state. */
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -80,6 +81,7 @@ static item find_item(const agent_list* list, int32_t i) {
   i -= tensors->count;
   const int32_t trained = trained_count(list->agent);
   if (i < (SLABS - 1) * trained) {
+    assert(trained > 0); /* an actor is always trained */
     const int32_t slab = 1 + i / trained;
     int32_t skip = i % trained, t = 0;
     while (tensors->tensor[t].slab != SAC_SLAB_TRAINED || skip-- > 0) t++;
@@ -100,6 +102,7 @@ static void describe(void* user, int32_t i, sac_file_tensor* tensor) {
   memset(tensor, 0, sizeof *tensor);
   tensor->name = list->name;
   if (it.state >= 0) {
+    assert(list->states); /* only their number makes such an item */
     const sac_state* state = &list->states[it.state];
     tensor->name = state->name;
     tensor->dtype = state->dtype;
@@ -338,6 +341,7 @@ sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t
   SAC_TRY(check_file(&list, file)); /* all is checked before anything is changed */
   for (int32_t i = 0; i < slab_tensors(agent); i++) {
     const item it = find_item(&list, i);
+    assert(it.tensor); /* the first items are the slabs' */
     describe(&list, i, &wanted);
     const float* data = item_data(file, wanted.name);
     for (int32_t p = first; p < first + count; p++, data += it.tensor->count)

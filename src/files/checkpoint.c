@@ -85,8 +85,9 @@ void sac_checkpoint_destroy(sac_checkpoint* checkpoint) {
 /* The step of "step_N.safetensors", -1 for any other name. */
 static int64_t name_step(const char* name) {
   char again[64];
-  long long step;
-  if (sscanf(name, "step_%lld", &step) != 1 || step < 0) return -1;
+  if (strncmp(name, "step_", 5) != 0) return -1;
+  const long long step = strtoll(name + 5, NULL, 10);
+  if (step < 0) return -1;
   (void)snprintf(again, sizeof again, "step_%lld.safetensors", step);
   return strcmp(name, again) == 0 ? step : -1;
 }

@@ -1,5 +1,6 @@
 #include "files/safetensors.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -264,6 +265,7 @@ static sac_status check_whole(sac_safetensors* file, const char* data, uint64_t 
   uint64_t end = 0;
   for (size_t i = 0; i < count; i++) {
     const sac_file_tensor* tensor = &file->tensors[i];
+    assert(tensor->name);
     const uint64_t begin = (uint64_t)((const char*)tensor->data - data);
     if (begin != end)
       return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' begins at data byte %llu, %s %llu", file->path,

@@ -1,5 +1,6 @@
 #include "files/segments.h"
 
+#include <assert.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -201,9 +202,10 @@ void sac_segments_prune(const sac_segments* s, uint64_t first) {
   DIR* folder = opendir(path);
   if (!folder) return;
   for (struct dirent* entry; (entry = readdir(folder));) {
-    unsigned long long segment;
-    int end = 0;
-    if (sscanf(entry->d_name, "rows_%llu.bin%n", &segment, &end) != 1 || end == 0 || entry->d_name[end]) continue;
+    char* end = NULL;
+    if (strncmp(entry->d_name, "rows_", 5) != 0) continue;
+    const unsigned long long segment = strtoull(entry->d_name + 5, &end, 10);
+    if (end == entry->d_name + 5 || strcmp(end, ".bin") != 0) continue;
     if (segment >= first && segment <= last) continue;
     if (segment_path(s, segment, path) == SAC_OK) unlink(path);
   }
@@ -285,6 +287,7 @@ sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int3
   const uint64_t needed = first_needed(pushed, s->capacity);
   for (int32_t i = 0; i < count; i++) SAC_TRY(read_part(s, &part[i], needed, agent, p));
   if (!agent) return SAC_OK;
+  assert(s->slots > 0);
   for (uint64_t i = 0; i < s->slots; i++) s->table[i] = no_part;
   for (int32_t i = 0; i < count; i++) {
     sac_segment_part* slot = &s->table[part[i].segment % s->slots];

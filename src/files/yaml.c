@@ -1,5 +1,6 @@
 #include "files/yaml.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -91,7 +92,7 @@ static sac_status add(reader* in, sac_node_kind kind, int line, sac_node** out) 
   if (!parent) in->root = node;
   else if (parent->last) parent->last->next = node;
   else parent->first = node;
-  if (parent) parent->last = node, parent->count++;
+  if (parent) parent->last = node, parent->count++; /* NOLINT(clang-analyzer-unix.Malloc): the tree has it */
   *out = node;
   return SAC_OK;
 }
@@ -190,6 +191,7 @@ sac_status sac_yaml_parse(sac_node** root, const char* text, size_t size, const 
     if (status != SAC_OK) goto fail;
   }
   yaml_parser_delete(&parser);
+  assert(!in.key); /* a mapping ended after a value */
   *root = in.root;
   return SAC_OK;
 fail:

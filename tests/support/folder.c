@@ -50,6 +50,7 @@ char* test_read(const char* path, size_t* size) {
   FILE* file = fopen(path, "rb");
   ck_assert_msg(file != NULL, "%s cannot be read", path);
   const long long length = test_file_size(path);
+  ck_assert_int_ge(length, 0);
   char* bytes = malloc((size_t)length + 1);
   ck_assert_ptr_nonnull(bytes);
   ck_assert_uint_eq(fread(bytes, 1, (size_t)length, file), (size_t)length);
