@@ -36,7 +36,8 @@ typedef struct sac_env_api {
   const char* name; /* for messages */
 
   /* Makes n environments of task `id` (a name this table serves). options: a JSON object, "{}" when there are none.
-   * On failure *self may hold an instance, for error(); it is then destroyed. */
+   * On failure *self may hold an instance, for error(); it is then destroyed. SAC_ERROR_CONFIG in place of another
+   * nonzero value says that the options are wrong: the user's mistake, not the environment's failure. */
   int (*create)(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec);
 
   /* Starts a new episode in each environment i with mask[i] != 0, from seed[i] alone: the same seed gives the same
