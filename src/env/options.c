@@ -65,7 +65,8 @@ static sac_status unknown(const sac_env_option* list, int32_t count, const char*
   return sac_fail(SAC_ERROR_CONFIG, "env.options: %s has no option '%s'; it has: %s", id, shown, all);
 }
 
-sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json, void* options) {
+sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json,
+                                void* options) {
   for (int32_t i = 0; i < count; i++) store(&list[i], options, list[i].initial);
   if (!json || !*json) return SAC_OK;
   json_error_t error;

@@ -25,6 +25,7 @@ typedef struct sac_env_option {
 
 /* Fills `options` with every member's initial value, then with what `json` says. NULL and "" mean "{}". `id` is for
  * messages. Errors: CONFIG (not an object, unknown or repeated key, wrong type, out of range). */
-sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json, void* options);
+sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json,
+                                void* options);
 
 #endif

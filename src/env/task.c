@@ -9,7 +9,8 @@
 
 /* The empty entry is for a task without options: a list has at least one. */
 #define PARTS(name, NAME, id, summary)                                                                                \
-  static const sac_env_option name##_options[] = {SAC_##NAME##_OPTIONS(OPTION){NULL, SAC_ENV_OPTION_REAL, 0, 0, 0, 0, ""}};   \
+  static const sac_env_option name##_options[] = {                                                                    \
+      SAC_##NAME##_OPTIONS(OPTION){NULL, SAC_ENV_OPTION_REAL, 0, 0, 0, 0, ""}};                                       \
   static void name##_bounds(const void* options, float* low, float* high) {                                           \
     sac_##name##_bounds((const sac_##name##_options*)options, low, high);                                             \
   }                                                                                                                   \

@@ -50,9 +50,9 @@ extern const char* const sac_metric_meanings[SAC_METRIC_COUNT];
 
 typedef struct sac_metrics_files sac_metrics_files;
 
-/* Opens the files of a seed folder, new ones when rows_to is -1. rows_to >= 0: a resume; metrics.csv is cut to rows with
- * step <= rows_to, evaluations.csv to those with step <= evaluations_to (the two differ when a run ended between two
- * scheduled rows and is continued), and the events continue from there. Errors: FILE. */
+/* Opens the files of a seed folder, new ones when rows_to is -1. rows_to >= 0: a resume; metrics.csv is cut to rows
+ * with step <= rows_to, evaluations.csv to those with step <= evaluations_to (the two differ when a run ended between
+ * two scheduled rows and is continued), and the events continue from there. Errors: FILE. */
 sac_status sac_metrics_open(sac_metrics_files** files, const char* dir, int64_t rows_to, int64_t evaluations_to);
 void sac_metrics_close(sac_metrics_files* files); /* takes NULL */
 

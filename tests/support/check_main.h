@@ -69,7 +69,7 @@ static inline int check_skip(const char* reason) {
 #define ck_near_relative(actual, expected, relative, floor)                                                      \
   do {                                                                                                           \
     const double ck_a = (double)(actual), ck_e = (double)(expected);                                             \
-    const double ck_t = (double)(relative) * fabs(ck_e) + (double)(floor);                                       \
+    const double ck_t = (double)(relative)*fabs(ck_e) + (double)(floor);                                         \
     ck_assert_msg(ck_a == ck_e || (isfinite(ck_e) && fabs(ck_a - ck_e) <= ck_t),                                 \
                   "%s is %.9g; %s is %.9g; off by %.3g, allowed %.3g (%s relative, %s absolute)", #actual, ck_a, \
                   #expected, ck_e, fabs(ck_a - ck_e), ck_t, #relative, #floor);                                  \
@@ -82,7 +82,7 @@ static inline int check_skip(const char* reason) {
     double ck_excess = -INFINITY;                                                                                     \
     for (size_t ck_i = 0; ck_i < (size_t)(n); ck_i++) {                                                               \
       const double ck_a = (double)(actual)[ck_i], ck_e = (double)(expected)[ck_i];                                    \
-      const double ck_over = fabs(ck_a - ck_e) - ((double)(relative) * fabs(ck_e) + (double)(floor));                 \
+      const double ck_over = fabs(ck_a - ck_e) - ((double)(relative)*fabs(ck_e) + (double)(floor));                   \
       if (ck_a != ck_e && !(ck_over <= ck_excess)) ck_excess = isnan(ck_over) ? INFINITY : ck_over, ck_worst = ck_i;  \
     }                                                                                                                 \
     ck_assert_msg(ck_excess <= 0, "%s[%zu] is %.9g; %s[%zu] is %.9g; beyond %s relative, %s absolute", #actual,       \

@@ -20,7 +20,8 @@
 #define DIFFERENCE_ABS 1e-9
 
 /* A gradient in float, relative to the largest of its layer: sums of a few hundred products with terms of both signs,
- * forwards and back through a few layers. (sac verify carries the same figure on through Adam: src/verify/rounding.h.) */
+ * forwards and back through a few layers. (sac verify carries the same figure on through Adam: src/verify/rounding.h.)
+ */
 #define GRADIENT_REL 1e-5
 
 /* One whole update in float against one in double: sums of a few hundred products, in another order, through a few
