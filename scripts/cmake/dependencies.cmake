@@ -3,7 +3,7 @@ find_package(Threads REQUIRED)
 find_package(PkgConfig REQUIRED)
 
 add_library(sac_dependencies INTERFACE)
-target_link_libraries(sac_dependencies INTERFACE m Threads::Threads ${CMAKE_DL_LIBS})
+target_link_libraries(sac_dependencies INTERFACE -lm Threads::Threads ${CMAKE_DL_LIBS})
 foreach(module yaml-0.1 jansson libprotobuf-c libisal)
   string(MAKE_C_IDENTIFIER dependency_${module} name)
   pkg_check_modules(${name} QUIET IMPORTED_TARGET ${module})
