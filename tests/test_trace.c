@@ -150,7 +150,7 @@ START_TEST(numbers_may_be_of_any_type) {
   for (int t = 0; t < STEPS; t++) action[t] = (float)s.action[t];
   fields[1] = (field){"action", SAC_F32, 1, {STEPS}, action};
   fields[4] = (field){"terminated", SAC_I64, 1, {STEPS}, terminated};
-  ck_ok(verify(fields, FIELDS, "Pendulum-v1", "", &report));
+  ck_ok(verify(fields, FIELDS, "Pendulum-v1", "null", &report));
   for (int r = 0; r < 4; r++) ck_assert_int_eq(report.row[r].ok, 1);
   sac_verify_free(&report);
 }

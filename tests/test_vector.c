@@ -1,6 +1,7 @@
 /* The vector: time limit, true next observations, resets, seeds, state, and what it refuses. */
 #include "support/check_main.h"
 
+#include "agent.h"
 #include "env/list.h"
 #include "env/vector.h"
 #include "kernels/random.h"
@@ -370,6 +371,22 @@ START_TEST(the_environments_own_flags_are_kept) {
 }
 END_TEST
 
+/* The stage: an agent that was stopped acts with zeros, and cannot spoil the others' step. */
+START_TEST(stopped_agents_are_harmless) {
+  const uint64_t seeds[3] = {1, 2, 3};
+  uint8_t alive[3] = {1, 0, 1};
+  sac_agent agent = {.alive = alive};
+  sac_vector* v = make("SacPointMass-v0", 3, 2, seeds, STREAM);
+  for (int i = 0; i < 12; i++) v->action[i] = i / 4 == 1 ? NAN : 0.5f;
+  ck_ok(sac_cpu_stages.env_step(&agent, v));
+  for (int i = 0; i < 12; i += 2) ck_near(v->env_action[i], i / 4 == 1 ? 0 : 0.5, 0);
+  alive[1] = 1;
+  v->action[4] = NAN;
+  ck_fails(sac_cpu_stages.env_step(&agent, v), SAC_ERROR_NUMERIC, "of agent 1 (seed 2)");
+  sac_vector_destroy(v);
+}
+END_TEST
+
 int main(void) {
   const int tasks = sac_env_count();
   const check_case cases[] = {CASE(time_limit_truncates_and_resets),
@@ -384,6 +401,7 @@ int main(void) {
                               LOOP(what_create_says_is_checked, 16),
                               CASE(foreign_tables_are_refused),
                               CASE(stateless_environments_start_their_next_episode),
-                              CASE(the_environments_own_flags_are_kept)};
+                              CASE(the_environments_own_flags_are_kept),
+                              CASE(stopped_agents_are_harmless)};
   return check_run("vector", cases, sizeof cases / sizeof *cases);
 }

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "agent.h"
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"
@@ -142,7 +143,11 @@ const sac_env_entry sac_cpu_envs[] = {SAC_TASKS(ENTRY)};
 
 SAC_STAGES_DECLARE(cpu)
 
+/* A stopped agent's environments go on with it in the vector. Its last actions may be what stopped it, and must not
+ * end the run of the others: it acts with zeros. */
 sac_status sac_cpu_env_step(sac_agent* agent, sac_vector* vector) {
-  (void)agent;
+  const size_t actions = (size_t)vector->num_envs * (size_t)vector->spec.action_size;
+  for (int32_t p = 0; p < vector->population; p++)
+    if (!agent->alive[p]) memset(vector->action + (size_t)p * actions, 0, actions * sizeof(float));
   return sac_vector_step(vector);
 }

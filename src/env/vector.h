@@ -41,7 +41,7 @@ typedef struct sac_vector {
   uint64_t* episode;       /* (P, N) episodes started: the next seed's position */
   double* episode_return;  /* (P, N) of the running episode */
   int64_t* episode_length; /* (P, N) */
-  uint64_t steps;          /* of the whole vector, for messages */
+  uint64_t steps;          /* of the whole vector; messages count transitions of one agent, (steps + 1) * N */
 
   int32_t finished_count; /* episodes that ended in the last step */
   sac_episode* finished;  /* (P * N) */
