@@ -36,7 +36,7 @@ static const device devices[] = {{"cpu", cpu_path}, {"cuda", cuda_path}};
 #ifdef SAC_CUDA
 static const char cuda_text[] = "built in";
 #else
-static const char cuda_text[] = "not in this build (no nvcc was found when it was made): everything runs on the CPU";
+static const char cuda_text[] = "not in this build: everything runs on the CPU";
 #endif
 
 #ifdef __clang__

@@ -40,8 +40,7 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
                     VALUE(warmup_steps), VALUE(steps));
 #ifndef SAC_CUDA
   if (strncmp(s->device, "cuda", 4) == 0)
-    return sac_fail(SAC_ERROR_DEVICE, "%s: this build of sac has no CUDA; use device cpu, or build where nvcc is",
-                    VALUE(device));
+    return sac_fail(SAC_ERROR_DEVICE, "%s: this build of sac has no CUDA; use device cpu or auto", VALUE(device));
   const int on_cpu = 1;
 #else
   const int on_cpu = strcmp(s->device, "cpu") == 0;

@@ -1,6 +1,5 @@
 #include "files/yaml.h"
 
-#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yaml.h>
@@ -82,9 +81,10 @@ static sac_status take_key(reader* in, int line, const char* text, size_t length
 static sac_status add(reader* in, sac_node_kind kind, int line, sac_node** out) {
   if (++in->nodes > SAC_YAML_NODES)
     return sac_fail(SAC_ERROR_CONFIG, "%s:%d: more than %d values", in->name, line, SAC_YAML_NODES);
+  sac_node* parent = innermost(in);
+  if (!parent && in->root) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a second document", in->name, line);
   sac_node* node = calloc(1, sizeof *node);
   if (!node) return no_memory(in);
-  sac_node* parent = innermost(in);
   node->kind = kind;
   node->line = in->key ? in->key_line : line;
   node->key = in->key;
@@ -92,7 +92,7 @@ static sac_status add(reader* in, sac_node_kind kind, int line, sac_node** out) 
   if (!parent) in->root = node;
   else if (parent->last) parent->last->next = node;
   else parent->first = node;
-  if (parent) parent->last = node, parent->count++; /* NOLINT(clang-analyzer-unix.Malloc): the tree has it */
+  if (parent) parent->last = node, parent->count++;
   *out = node;
   return SAC_OK;
 }
@@ -190,10 +190,8 @@ sac_status sac_yaml_parse(sac_node** root, const char* text, size_t size, const 
     yaml_event_delete(&event);
     if (status != SAC_OK) goto fail;
   }
-  yaml_parser_delete(&parser);
-  assert(!in.key); /* a mapping ended after a value */
   *root = in.root;
-  return SAC_OK;
+  in.root = NULL;
 fail:
   yaml_parser_delete(&parser);
   free(in.key);
