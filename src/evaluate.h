@@ -4,6 +4,10 @@
 
 #include "agent.h"
 #include "env/vector.h"
+#include "files/safetensors.h"
+
+/* The number of an evaluation that training never makes (it numbers them by their step). */
+#define SAC_EVALUATION_APART ((uint64_t)1 << 63)
 
 typedef struct sac_evaluator sac_evaluator;
 
@@ -16,6 +20,13 @@ void sac_evaluator_destroy(sac_evaluator* evaluator);
  * episode_return, length (P, episodes). Errors: ENV, NUMERIC. */
 sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
                              int64_t* length);
+
+/* The same for a policy file, in the environment that it names or, not NULL, in `env`; seed and
+ * SAC_EVALUATION_APART pick the episodes. episode_return, length (episodes). Errors: ENV, FORMAT, SHAPE, NUMERIC,
+ * MEMORY.
+ */
+sac_status sac_evaluate_policy(const sac_safetensors* file, const char* env, uint64_t seed, int32_t episodes,
+                               double* episode_return, int64_t* length);
 
 /* mean, and std with n - 1 (0 for n = 1). */
 void sac_mean_std(const double* value, int32_t n, double* mean, double* std);

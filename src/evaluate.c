@@ -1,0 +1,158 @@
+#include "evaluate.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/random.h"
+#include "util/error.h"
+#include "util/file.h"
+#include "util/memory.h"
+
+struct sac_evaluator {
+  sac_vector* vector; /* P x episodes environments */
+  uint8_t* done;      /* (P, episodes) its episode of this evaluation has ended */
+};
+
+sac_status sac_evaluator_create(sac_evaluator** evaluator, const sac_agent* agent, const sac_env_api* api,
+                                int32_t episodes) {
+  const sac_settings* settings = &agent->settings;
+  sac_status status = SAC_OK;
+  sac_evaluator* e = calloc(1, sizeof *e);
+  *evaluator = NULL;
+  if (!e) return sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation");
+  e->done = calloc(sac_bytes((size_t)agent->shape.population, (size_t)episodes), 1);
+  if (!e->done)
+    SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d evaluation episodes: lower eval.episodes", episodes));
+  SAC_TRY(sac_vector_create(&e->vector, api, settings->env_id, settings->env_options, agent->shape.population, episodes,
+                            agent->seed, sac_stream_eval_env(0)));
+  *evaluator = e;
+  return SAC_OK;
+fail:
+  sac_evaluator_destroy(e);
+  return status;
+}
+
+void sac_evaluator_destroy(sac_evaluator* evaluator) {
+  if (!evaluator) return;
+  sac_vector_destroy(evaluator->vector);
+  free(evaluator->done);
+  free(evaluator);
+}
+
+/* Takes the results of the episodes that ended in the last step; returns how many were waited for. */
+static int32_t collect(const sac_vector* vector, uint8_t* done, double* episode_return, int64_t* length) {
+  int32_t taken = 0;
+  for (int32_t f = 0; f < vector->finished_count; f++) {
+    const sac_episode* episode = &vector->finished[f];
+    if (done[episode->env]) continue;
+    done[episode->env] = 1;
+    episode_return[episode->env] = episode->episode_return;
+    length[episode->env] = episode->length;
+    taken++;
+  }
+  return taken;
+}
+
+sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
+                             int64_t* length) {
+  sac_vector* vector = evaluator->vector;
+  const int32_t episodes = vector->num_envs, all = vector->population * episodes;
+  int32_t left = all;
+  sac_status status = SAC_OK;
+  for (int32_t i = 0; i < all; i++) {
+    evaluator->done[i] = !agent->alive[i / episodes]; /* a stopped agent has no weights worth playing */
+    left -= evaluator->done[i];
+    episode_return[i] = NAN;
+    length[i] = 0;
+  }
+  memset(vector->action, 0, sizeof(float) * (size_t)all * (size_t)vector->spec.action_size);
+  SAC_TRY(sac_vector_reset(vector, number));
+  /* Environments whose episode has ended start another one, which counts for nothing, until the last has ended. */
+  while (left > 0) {
+    /* The vector's buffers change places with every step. */
+    const sac_act act = {.n = episodes, .mode = SAC_ACT_MEAN, .obs = vector->obs, .action = vector->action};
+    SAC_TRY(agent->stages->act(agent, &act));
+    SAC_TRY(agent->stages->env_step(agent, vector));
+    left -= collect(vector, evaluator->done, episode_return, length);
+  }
+  return SAC_OK;
+fail:
+  sac_fail_prefix("evaluation: ");
+  return status;
+}
+
+/* The policy gives actions in the environment's units; the vector takes them in [-1, 1] and scales them again. */
+static void act_with(sac_policy* policy, sac_vector* vector) {
+  const sac_env_spec* spec = &vector->spec;
+  for (int32_t i = 0; i < vector->num_envs; i++) {
+    float* action = vector->action + (size_t)i * (size_t)spec->action_size;
+    sac_policy_act(policy, vector->obs + (size_t)i * (size_t)spec->obs_size, action);
+    for (int32_t a = 0; !spec->actions && a < spec->action_size; a++) {
+      const float low = spec->action_low[a], high = spec->action_high[a];
+      action[a] = sac_clamp((action[a] - 0.5f * (low + high)) / (0.5f * (high - low)), -1, 1);
+    }
+  }
+}
+
+/* Builds the policy of a file in memory that the caller frees. The bytes are read anew: an opened safetensors file has
+ * its names cut out of them. */
+static sac_status make_policy(const char* path, size_t size, sac_policy** policy, void** memory) {
+  void* file = NULL;
+  sac_policy_status made = SAC_POLICY_FORMAT;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_read_file(path, size, &file, &size));
+  const size_t bytes = sac_policy_memory(file, size);
+  *memory = bytes ? sac_alloc(bytes) : NULL;
+  if (*memory) made = sac_policy_create(policy, file, size, *memory, bytes);
+  if (bytes == 0) status = sac_fail(SAC_ERROR_FORMAT, "%s is neither a policy nor a checkpoint", path);
+  else if (!*memory || made == SAC_POLICY_MEMORY)
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for the policy of %s", path);
+  else if (made == SAC_POLICY_NUMERIC) status = sac_fail(SAC_ERROR_NUMERIC, "%s: a weight is not finite", path);
+  else if (made != SAC_POLICY_OK)
+    status = sac_fail(SAC_ERROR_FORMAT, "%s: the policy is damaged, or of wrong shapes", path);
+fail:
+  free(file);
+  return status;
+}
+
+sac_status sac_evaluate_policy(const sac_safetensors* file, const char* env, uint64_t seed, int32_t episodes,
+                               double* episode_return, int64_t* length) {
+  const sac_env_api* api;
+  sac_policy* policy = NULL;
+  sac_vector* vector = NULL;
+  void* memory = NULL;
+  uint8_t* done = calloc((size_t)episodes, 1);
+  int32_t obs, action;
+  sac_status status = SAC_OK;
+  if (!done) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d episodes", (int)episodes));
+  SAC_TRY(make_policy(file->path, file->size, &policy, &memory));
+  if (!env) env = sac_safetensors_metadata(file, "env");
+  if (!env) SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "%s does not say its environment: give --env", file->path));
+  SAC_TRY(sac_env_find(env, &api));
+  SAC_TRY(sac_vector_create(&vector, api, env, sac_safetensors_metadata(file, "env.options"), 1, episodes, &seed,
+                            sac_stream_eval_env(0)));
+  sac_policy_sizes(policy, &obs, &action);
+  if (obs != vector->spec.obs_size || action != vector->spec.action_size)
+    SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s takes %d observations and gives %d actions; %s has %d and %d", file->path,
+                     (int)obs, (int)action, env, (int)vector->spec.obs_size, (int)vector->spec.action_size));
+  SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_APART));
+  for (int32_t left = episodes; left > 0;) {
+    act_with(policy, vector);
+    SAC_TRY(sac_vector_step(vector));
+    left -= collect(vector, done, episode_return, length);
+  }
+fail:
+  sac_vector_destroy(vector);
+  sac_free(memory);
+  free(done);
+  return status;
+}
+
+void sac_mean_std(const double* value, int32_t n, double* mean, double* std) {
+  double sum = 0, square = 0;
+  for (int32_t i = 0; i < n; i++) sum += value[i];
+  *mean = sum / n;
+  for (int32_t i = 0; i < n; i++) square += (value[i] - *mean) * (value[i] - *mean);
+  *std = n > 1 ? sqrt(square / (n - 1)) : 0;
+}

@@ -1,0 +1,14 @@
+/* machine.json: where a run was made. The same seed gives the same bits on the same processor and build. */
+#ifndef SAC_SRC_MACHINE_H
+#define SAC_SRC_MACHINE_H
+
+#include <stddef.h>
+
+#include <sac/status.h>
+
+/* Writes FOLDER/machine.json: processor, cores, CPU kernels, memory, system, compiler, versions, `device`.
+ * changed: "" or, when the file is there and names another device, CPU kernels or build, what it was and what it is;
+ * the file then stays as it was. Errors: FILE, MEMORY. */
+sac_status sac_machine_write(const char* folder, const char* device, char* changed, size_t size);
+
+#endif

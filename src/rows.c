@@ -1,0 +1,181 @@
+/* What a run reports: log lines, rows of metrics, evaluations. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "run.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+void sac_run_log(sac_run* run, const char* format, ...) {
+  char line[2048];
+  const locale_t caller = uselocale(run->locale);
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(line, sizeof line, format, args);
+  va_end(args);
+  (void)uselocale(caller);
+  if (run->folder) sac_folder_log(run->folder, line);
+  if (run->callbacks.log && run->callbacks.log(run->callbacks.user, line)) sac_run_stop(run);
+}
+
+void sac_run_clock(sac_run* run) {
+  if (run->entered == 0) return; /* between two calls of sac_run_steps time does not count */
+  const double now = sac_seconds();
+  run->seconds.total += now - run->entered;
+  run->entered = now;
+}
+
+sac_status sac_run_disk(sac_run* run, sac_status status) {
+  if (status != SAC_ERROR_FILE || run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return status;
+  char reason[1024];
+  (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
+  sac_run_log(run, "warning: %s; going on (checkpoint.on_error is continue)", reason);
+  return SAC_OK;
+}
+
+void sac_run_count(sac_run* run) {
+  const sac_vector* vector = run->vector;
+  const int32_t population = vector->population;
+  for (int32_t p = 0; p < population; p++) run->window[p].count[0] += vector->num_envs;
+  for (int32_t i = 0; i < vector->finished_count; i++) {
+    const sac_episode* episode = &vector->finished[i];
+    sac_window* window = &run->window[episode->env / vector->num_envs];
+    window->count[1]++;
+    window->count[2] += episode->length;
+    window->returns += episode->episode_return;
+  }
+}
+
+/* Means over agent p's window, NaN where it holds nothing. */
+static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_COUNT]) {
+  const sac_window* window = &run->window[p];
+  const sac_totals* totals = &run->agent->totals[p];
+  const sac_update_stats* sum = &totals->sum;
+  const double updates = (double)totals->updates, episodes = (double)window->count[1];
+  const double elapsed = run->seconds.total - run->seconds.row;
+  for (int32_t m = 0; m < SAC_METRIC_COUNT; m++) value[m] = NAN;
+
+  value[SAC_METRIC_updates] = (double)run->agent->counters[p].updates;
+  value[SAC_METRIC_episodes] = episodes;
+  if (window->count[1]) {
+    value[SAC_METRIC_episode_return] = window->returns / episodes;
+    value[SAC_METRIC_episode_length] = (double)window->count[2] / episodes;
+  }
+  if (totals->updates) {
+    value[SAC_METRIC_critic_loss] = sum->critic_loss / updates;
+    value[SAC_METRIC_actor_loss] = sum->actor_loss / updates;
+    value[SAC_METRIC_alpha_loss] = sum->alpha_loss / updates;
+    if (run->settings.algo == SAC_ALGO_SAC_V) value[SAC_METRIC_value_loss] = sum->value_loss / updates;
+    value[SAC_METRIC_alpha] = sum->alpha / updates;
+    value[SAC_METRIC_entropy] = sum->entropy / updates;
+    value[SAC_METRIC_saturation] = sum->saturation / updates;
+    value[SAC_METRIC_q_mean] = sum->q_mean / updates;
+    value[SAC_METRIC_td_error] = sum->td_error / updates;
+    value[SAC_METRIC_critic_grad] = sum->critic_grad / updates;
+    value[SAC_METRIC_actor_grad] = sum->actor_grad / updates;
+  }
+  if (elapsed > 0) {
+    value[SAC_METRIC_updates_per_second] = updates / elapsed;
+    value[SAC_METRIC_steps_per_second] = (double)window->count[0] / elapsed;
+  }
+  value[SAC_METRIC_seconds] = run->seconds.total;
+  for (int32_t s = 0; s < SAC_STAGE_COUNT; s++)
+    value[SAC_METRIC_act_seconds + s] = run->seconds.stage[s] + run->agent->seconds[s];
+}
+
+_Static_assert(SAC_METRIC_target_update_seconds - SAC_METRIC_act_seconds == SAC_STAGE_TARGET_UPDATE,
+               "the stages' seconds follow the order of sac_stage");
+
+sac_status sac_run_row(sac_run* run, int restart) {
+  double value[SAC_METRIC_COUNT];
+  sac_status status = SAC_OK;
+  sac_run_clock(run);
+  for (int32_t p = 0; p < run->agent->shape.population; p++) {
+    if (!run->agent->alive[p]) continue;
+    measure(run, p, value);
+    const sac_metrics row = {
+        .agent = p, .step = run->schedule.step, .count = SAC_METRIC_COUNT, .name = sac_metric_names, .value = value};
+    const sac_callbacks* callbacks = &run->callbacks;
+    if (callbacks->metrics && callbacks->metrics(callbacks->user, &row)) sac_run_stop(run);
+    /* The other agents' rows are tried too: a full disk may be full for one file and not for the next. */
+    const sac_status written = sac_metrics_row(run->metrics[p], run->schedule.step, value);
+    if (status == SAC_OK) status = written;
+    if (!restart) continue;
+    memset(run->window[p].count, 0, sizeof run->window[p].count);
+    run->window[p].returns = 0;
+    memset(&run->agent->totals[p], 0, sizeof run->agent->totals[p]);
+  }
+  if (restart) {
+    run->seconds.row = run->seconds.total;
+    memset(run->seconds.stage, 0, sizeof run->seconds.stage);
+    memset(run->agent->seconds, 0, sizeof run->agent->seconds);
+  }
+  return status;
+}
+
+/* --- evaluations -------------------------------------------------------------------------------------------------- */
+
+/* One line for all agents. */
+static void log_evaluation(sac_run* run, int32_t count, double sum, double low, double high, double std, int32_t best) {
+  const long long step = (long long)run->schedule.step;
+  const int32_t episodes = (int32_t)run->settings.eval_episodes;
+  if (run->agent->shape.population == 1)
+    sac_run_log(run, "step %lld: evaluation %.2f, std %.2f over %d episodes%s", step, sum, std, episodes,
+                best ? ", the best so far" : "");
+  else
+    sac_run_log(run, "step %lld: evaluation %.2f, mean of %d agents (%.2f to %.2f), %d episodes each", step,
+                sum / count, count, low, high, episodes);
+}
+
+static sac_status save_best(sac_run* run, int32_t p, double mean) {
+  sac_status status = SAC_OK;
+  sac_run_clock(run);
+  SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
+  SAC_TRY(sac_checkpoint_best(run->checkpoint[p], run->schedule.step, mean, run->agent_text[p]));
+fail:
+  return status;
+}
+
+sac_status sac_run_evaluate(sac_run* run) {
+  const int32_t population = run->agent->shape.population, episodes = (int32_t)run->settings.eval_episodes;
+  const int64_t step = run->schedule.step;
+  double sum = 0, low = INFINITY, high = -INFINITY, std = 0;
+  int32_t count = 0, best = 0;
+  sac_status status = SAC_OK, written = SAC_OK;
+  /* The step is the evaluation's number: its episodes depend on nothing that came before. */
+  SAC_TRY(sac_evaluator_run(run->evaluator, run->agent, (uint64_t)step, run->episode_return, run->episode_length));
+  for (int32_t p = 0; p < population; p++) {
+    if (!run->agent->alive[p]) continue;
+    sac_window* window = &run->window[p];
+    sac_evaluation evaluation = {.agent = p,
+                                 .step = step,
+                                 .episodes = episodes,
+                                 .episode_return = run->episode_return + (size_t)p * (size_t)episodes,
+                                 .length = run->episode_length + (size_t)p * (size_t)episodes};
+    sac_mean_std(evaluation.episode_return, episodes, &evaluation.mean, &evaluation.std);
+    const sac_callbacks* callbacks = &run->callbacks;
+    if (callbacks->evaluation && callbacks->evaluation(callbacks->user, &evaluation)) sac_run_stop(run);
+    status = sac_metrics_evaluation(run->metrics[p], &evaluation);
+    if (window->best_step < 0 || evaluation.mean > window->best_return) {
+      window->best_step = step;
+      window->best_return = evaluation.mean;
+      best++;
+    }
+    if (evaluation.mean > run->best_return[p]) {
+      run->best_return[p] = evaluation.mean;
+      if (status == SAC_OK) status = save_best(run, p, evaluation.mean);
+    }
+    if (written == SAC_OK) written = status;
+    count++;
+    sum += evaluation.mean;
+    std = evaluation.std;
+    low = fmin(low, evaluation.mean);
+    high = fmax(high, evaluation.mean);
+  }
+  status = sac_run_disk(run, written);
+  if (count) log_evaluation(run, count, sum, low, high, std, best);
+fail:
+  return status;
+}

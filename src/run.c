@@ -1,0 +1,164 @@
+/* The loop of a run: step, rows of metrics, evaluations, checkpoints, stopping. */
+#include "run.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "step.h"
+#include "util/clock.h"
+#include "util/error.h"
+
+/* --- agents that stop --------------------------------------------------------------------------------------------- */
+
+/* Marks agent p's folder, and tells where the agent can be taken up again: its newest checkpoint. */
+static void leave_agent(const sac_run* run, int32_t p, const char* why, char* good, size_t size) {
+  char dir[SAC_PATH_MAX];
+  int64_t step;
+  (void)snprintf(good, size, "none");
+  if (sac_folder_seed(run->folder->path, run->agent->seed[p], dir) != SAC_OK) return;
+  if (sac_checkpoint_list(dir, &step, 1) == 1)
+    (void)snprintf(good, size, "%s/checkpoints/step_%lld.safetensors", dir, (long long)step);
+  (void)sac_failed_write(dir, run->schedule.step, why);
+}
+
+/* Agents whose losses or gradients are no longer finite stop here; the others go on. NUMERIC when none is left. */
+static sac_status check_agents(sac_run* run) {
+  sac_agent* agent = run->agent;
+  int32_t first = -1, alive = 0;
+  if (sac_agent_check(agent, &first) == SAC_OK) return SAC_OK;
+  char reason[512], state[SAC_PATH_MAX + 64];
+  const long long step = (long long)run->schedule.step;
+  (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
+  for (int32_t p = 0; p < agent->shape.population; p++) {
+    alive += agent->alive[p];
+    if (agent->alive[p] || !run->was_alive[p]) continue;
+    run->was_alive[p] = 0;
+    const char* why = p == first ? reason : "a loss or gradient is not finite";
+    leave_agent(run, p, why, state, sizeof state);
+    if (agent->shape.population > 1)
+      sac_run_log(run, "seed %llu stops; step %lld: %s; good state: %s", (unsigned long long)agent->seed[p], step, why,
+                  state);
+    (void)snprintf(run->failure, sizeof run->failure, "step %lld: %.400s; good state: %.500s", step, why, state);
+  }
+  return alive ? SAC_OK : sac_fail(SAC_ERROR_NUMERIC, "%s", run->failure);
+}
+
+/* How many agents were stopped, when some were. */
+static sac_status report_agents(const sac_run* run) {
+  int32_t stopped = 0;
+  const int32_t population = run->agent->shape.population;
+  for (int32_t p = 0; p < population; p++) stopped += !run->agent->alive[p];
+  if (!stopped) return SAC_OK;
+  return sac_fail(SAC_ERROR_NUMERIC, "%d of %d agents stopped early, the last of them at %s", stopped, population,
+                  run->failure[0] ? run->failure : "an earlier run");
+}
+
+/* --- checkpoints -------------------------------------------------------------------------------------------------- */
+
+static sac_status save(sac_run* run) {
+  sac_agent* agent = run->agent;
+  sac_status status = SAC_OK;
+  /* The agents of a population are saved one after another. Two are kept at least, so that a kill in between leaves a
+   * step that all of them have. */
+  int32_t keep = (int32_t)run->settings.checkpoint_keep;
+  if (agent->shape.population > 1 && keep < 2) keep = 2;
+  sac_run_clock(run);
+  for (int32_t p = 0; p < agent->shape.population; p++) {
+    if (!agent->alive[p]) continue;
+    SAC_TRY(sac_metrics_sync(run->metrics[p]));
+    SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
+    SAC_TRY(sac_checkpoint_save(run->checkpoint[p], run->schedule.step, keep, run->agent_text[p]));
+    SAC_TRY(sac_checkpoint_policy(run->checkpoint[p]));
+  }
+  run->saved_step = run->schedule.step;
+  return SAC_OK;
+fail:
+  sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
+  return status;
+}
+
+sac_status sac_run_save(sac_run* run) {
+  if (!run) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_save: run is NULL");
+  if (run->failed) return sac_fail(run->failed, "no checkpoint of a failed run: %s", run->failure);
+  return save(run);
+}
+
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
+
+static sac_status one_step(sac_run* run) {
+  const sac_settings* settings = &run->settings;
+  sac_schedule* schedule = &run->schedule;
+  const int64_t n = settings->num_envs;
+  const int learning = schedule->step >= settings->warmup_steps;
+  const int32_t updates = sac_schedule_step(schedule, n, learning);
+  sac_status status = SAC_OK;
+
+  SAC_TRY(sac_step(run->agent, run->vector, learning ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM, updates));
+  if (updates) SAC_TRY(check_agents(run));
+  sac_run_count(run);
+  if (sac_due(schedule->step, n, settings->log_every)) SAC_TRY(sac_run_disk(run, sac_run_row(run, 1)));
+  if (sac_due(schedule->step, n, settings->eval_every)) SAC_TRY(sac_run_evaluate(run));
+  if (sac_due(schedule->step, n, settings->checkpoint_every)) SAC_TRY(sac_run_disk(run, save(run)));
+fail:
+  return status;
+}
+
+/* The end of training. What is written here beyond the schedule (a row of a window that is not full, an evaluation
+ * between two) comes after the checkpoint and is no part of it: when the run is continued with more steps, it is as if
+ * it had not stopped. */
+static sac_status finish(sac_run* run) {
+  const sac_settings* settings = &run->settings;
+  const int64_t n = settings->num_envs, step = run->schedule.step;
+  sac_status status = SAC_OK;
+  if (run->saved_step != step) SAC_TRY(sac_run_disk(run, save(run)));
+  if (!sac_due(step, n, settings->log_every)) SAC_TRY(sac_run_disk(run, sac_run_row(run, 0)));
+  if (settings->eval_every && !sac_due(step, n, settings->eval_every)) SAC_TRY(sac_run_evaluate(run));
+  for (int32_t p = 0; p < run->agent->shape.population; p++)
+    if (run->agent->alive[p]) SAC_TRY(sac_run_disk(run, sac_metrics_sync(run->metrics[p])));
+  run->finished = 1;
+  return report_agents(run);
+fail:
+  return status;
+}
+
+static sac_status stop_here(sac_run* run) {
+  sac_status status = SAC_OK;
+  if (run->saved_step != run->schedule.step) SAC_TRY(sac_run_disk(run, save(run)));
+  atomic_store(&run->stop, 0);
+  return sac_fail(SAC_STOPPED, "stopped at step %lld; 'sac resume %s' continues", (long long)run->schedule.step,
+                  run->folder->path);
+fail:
+  return status;
+}
+
+sac_status sac_run_steps(sac_run* run, int64_t n) {
+  if (!run) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_steps: run is NULL");
+  if (n < 0) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_steps: n = %lld is negative", (long long)n);
+  if (run->failed) return sac_fail(run->failed, "%s", run->failure);
+  const int64_t steps = run->settings.steps, left = steps - run->schedule.step;
+  const int64_t end = n > 0 && n < left ? run->schedule.step + n : steps;
+  sac_status status = SAC_OK;
+  run->entered = sac_seconds();
+  while (run->schedule.step < end) {
+    if (atomic_load_explicit(&run->stop, memory_order_relaxed)) SAC_TRY(stop_here(run));
+    SAC_TRY(one_step(run));
+  }
+  if (run->schedule.step >= steps && !run->finished) SAC_TRY(finish(run));
+fail:
+  sac_run_clock(run);
+  run->entered = 0;
+  if (status != SAC_OK && status != SAC_STOPPED && !run->finished) {
+    run->failed = status; /* the step was left halfway: what is on disk is what is good */
+    (void)snprintf(run->failure, sizeof run->failure, "%s", sac_last_error());
+    for (int32_t p = 0; p < run->agent->shape.population; p++) (void)sac_metrics_sync(run->metrics[p]);
+    (void)sac_fail(status, "%s", run->failure);
+  }
+  return status;
+}
+
+void sac_run_stop(sac_run* run) { atomic_store_explicit(&run->stop, 1, memory_order_relaxed); }
+
+sac_agent* sac_run_agent(sac_run* run) { return run->agent; }
+const char* sac_run_folder(const sac_run* run) { return run->folder->path; }
+int64_t sac_run_step(const sac_run* run) { return run->schedule.step; }

@@ -1,0 +1,118 @@
+/* A run's inside: what run.c (the loop), rows.c (metrics, evaluations), begin.c (new runs) and resume.c share. */
+#ifndef SAC_SRC_RUN_H
+#define SAC_SRC_RUN_H
+
+#include <locale.h>
+#include <stdatomic.h>
+
+#include <sac/run.h>
+
+#include "agent.h"
+#include "env/vector.h"
+#include "evaluate.h"
+#include "files/checkpoint.h"
+#include "files/metrics.h"
+#include "folder.h"
+#include "schedule.h"
+
+/* What one agent has done since its last row of metrics, and its best evaluation. Saved with each of its checkpoints,
+ * so that the rows of a resumed run are those of an uninterrupted one. */
+typedef struct sac_window {
+  int64_t count[3];   /* run.window: steps, episodes ended, sum of their lengths */
+  double returns;     /* run.return: sum of their returns */
+  int64_t best_step;  /* run.best_step: -1 before the first evaluation */
+  double best_return; /* run.best_return */
+} sac_window;
+
+/* Wall time, run.seconds: the only saved state that differs between equal runs. */
+typedef struct sac_run_seconds {
+  double total;                  /* of the run so far, pauses apart */
+  double row;                    /* `total` at the last row of metrics */
+  double stage[SAC_STAGE_COUNT]; /* in each stage since that row */
+} sac_run_seconds;
+
+struct sac_run {
+  sac_config* config;
+  sac_settings settings;
+  sac_callbacks callbacks;
+  char* config_text; /* config.yaml */
+  char** agent_text; /* (P) kept in each agent's checkpoints: the same with the agent's own seed, and seeds 1, so that a
+                        seed folder is complete by itself */
+  locale_t locale;   /* the C locale: log lines have decimal points, whatever the program's locale is */
+  sac_folder* folder;
+
+  sac_agent* agent;
+  sac_vector* vector;       /* training environments */
+  sac_evaluator* evaluator; /* NULL: eval.every is 0 */
+  double* episode_return;   /* (P, episodes) of an evaluation */
+  int64_t* episode_length;  /* (P, episodes) */
+
+  sac_schedule schedule;
+  sac_run_seconds seconds;
+  sac_window* window;  /* (P) */
+  double* best_return; /* (P) of the file `best`: of all evaluations, the one at the end of an earlier part too */
+  uint8_t* was_alive;  /* (P) agent->alive at the step before */
+  uint8_t* env_state;  /* (P, env_state_size) for checkpoints */
+  size_t env_state_size;
+
+  sac_checkpoint** checkpoint; /* (P) */
+  sac_metrics_files** metrics; /* (P) */
+  int64_t saved_step;          /* of the newest checkpoint; -1: none */
+
+  double entered; /* when time was counted last; 0: outside sac_run_steps */
+  int finished;
+  sac_status failed;  /* not OK: the run cannot go on, and why */
+  char failure[1024]; /* sac_last_error of that, or of the last agent that stopped */
+  atomic_int stop;
+};
+
+/* --- begin.c ------------------------------------------------------------------------------------------------------ */
+
+/* The bytes a run of this configuration takes, before it is made. Errors: CONFIG, ENV. */
+sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size_t* replay, size_t* rest);
+
+/* Everything of a run that needs no folder, from run->config and run->settings. */
+sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks);
+
+/* Agent p's writer of checkpoints in its seed folder. */
+sac_status sac_run_open_checkpoint(sac_run* run, int32_t p);
+
+/* Agent p's CSVs and events. -1: new ones; otherwise rows up to these steps are kept. */
+sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_t evaluations_to);
+
+/* run->config_text and ->agent_text from run->config. */
+sac_status sac_run_config_text(sac_run* run);
+
+/* The line that tells what the run takes in memory. */
+void sac_run_log_memory(sac_run* run);
+
+/* Puts the actor of file `init` into every agent. */
+sac_status sac_run_init(sac_run* run);
+
+/* --- resume.c ----------------------------------------------------------------------------------------------------- */
+
+/* Where the run in `dir` is, without touching it: the step of its newest checkpoint, and train.steps under `overrides`
+ * (may be NULL). Errors: FILE, CONFIG. */
+sac_status sac_run_peek(const char* dir, const sac_config* overrides, int64_t* step, int64_t* steps);
+
+/* --- rows.c ------------------------------------------------------------------------------------------------------- */
+
+/* One line for people: log.txt and the log callback. */
+void sac_run_log(sac_run* run, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Adds the episodes that ended in the last vector step. */
+void sac_run_count(sac_run* run);
+
+/* A row of metrics of each live agent; `restart`: the windows begin anew. Errors: FILE. */
+sac_status sac_run_row(sac_run* run, int restart);
+
+/* Evaluates every live agent: evaluations.csv, callbacks, `best`. Errors: ENV, NUMERIC, FILE. */
+sac_status sac_run_evaluate(sac_run* run);
+
+/* What to do about a file that could not be written: `status`, or OK when checkpoint.on_error is `continue`. */
+sac_status sac_run_disk(sac_run* run, sac_status status);
+
+/* Brings `seconds` up to now. */
+void sac_run_clock(sac_run* run);
+
+#endif

@@ -1,0 +1,43 @@
+/* Small quick runs for the tests of run.c and resume.c, with every part of a run at work. */
+#ifndef TESTS_SUPPORT_SMALL_RUN_H
+#define TESTS_SUPPORT_SMALL_RUN_H
+
+#include "run.h"
+#include "support/check_main.h"
+#include "support/fake_env.h"
+#include "support/folder.h"
+
+/* "FOLDER/NAME" for the length of a test: test_path's buffers come round after 16. */
+static inline const char* small_path(const char* folder, const char* name) {
+  static char path[8][512];
+  static int next;
+  return strcpy(path[next++ % 8], test_path(folder, name));
+}
+
+/* "KEY=VALUE KEY=VALUE ..." over a small configuration that writes to `out`. */
+static inline sac_config* small_config(const char* out, const char* sets) {
+  static const char base[] =
+      "env.id=fake network.hidden=8,8 replay.batch=8 replay.capacity=300 train.steps=200 train.warmup_steps=40 "
+      "log.every=20 eval.every=60 eval.episodes=3 checkpoint.every=50 checkpoint.keep=2 cpu.threads=1";
+  char text[2048];
+  sac_config* config;
+  ck_ok(sac_config_create(&config));
+  ck_ok(sac_config_set(config, "out", out));
+  (void)snprintf(text, sizeof text, "%s %s", base, sets);
+  for (char *rest = NULL, *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
+    char* value = strchr(word, '=');
+    *value++ = '\0';
+    ck_ok(sac_config_set(config, word, value));
+  }
+  return config;
+}
+
+static inline sac_run* small_run(const char* out, const char* sets, const sac_callbacks* callbacks) {
+  sac_config* config = small_config(out, sets);
+  sac_run* run;
+  ck_ok(sac_run_create(&run, config, &fake_env_api, callbacks));
+  sac_config_destroy(config);
+  return run;
+}
+
+#endif

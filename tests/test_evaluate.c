@@ -1,0 +1,144 @@
+/* Evaluation: its episodes, its statistics, and that it leaves training alone. */
+#include "evaluate.h"
+#include "kernels/random.h"
+#include "step.h"
+#include "support/small_run.h"
+
+START_TEST(mean_and_std) {
+  const double value[] = {1, 2, 3, 6};
+  double mean, std;
+  sac_mean_std(value, 4, &mean, &std);
+  ck_near(mean, 3, 0);
+  ck_near_relative(std, sqrt(14.0 / 3), 4 * 1.1102230246251565e-16, 0);
+  sac_mean_std(value, 1, &mean, &std);
+  ck_near(mean, 1, 0);
+  ck_near(std, 0, 0);
+}
+END_TEST
+
+/* An agent and environments without a run around them. */
+typedef struct bench {
+  sac_config* config;
+  sac_vector* vector;
+  sac_agent* agent;
+  sac_evaluator* evaluator;
+} bench;
+
+static void set_up(bench* b, const char* sets, int32_t episodes) {
+  sac_settings settings;
+  memset(&fake_env, 0, sizeof fake_env);
+  b->config = small_config("", sets);
+  ck_ok(sac_config_settings(b->config, &settings));
+  const uint64_t seed[] = {1, 2, 3};
+  ck_ok(sac_vector_create(&b->vector, &fake_env_api, "fake", "{}", (int32_t)settings.seeds, (int32_t)settings.num_envs,
+                          seed, sac_stream_env(0)));
+  ck_ok(sac_agent_create(&b->agent, b->config, &b->vector->spec));
+  ck_ok(sac_evaluator_create(&b->evaluator, b->agent, &fake_env_api, episodes));
+}
+
+static void tear_down(bench* b) {
+  sac_evaluator_destroy(b->evaluator);
+  sac_agent_destroy(b->agent);
+  sac_vector_destroy(b->vector);
+  sac_config_destroy(b->config);
+}
+
+START_TEST(every_episode_once) {
+  bench b;
+  double returns[3 * 5];
+  int64_t lengths[3 * 5];
+  set_up(&b, "seeds=3", 5);
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, returns, lengths));
+  for (int i = 0; i < 15; i++) {
+    ck_assert_int_eq(lengths[i], 7);
+    ck_assert(isfinite(returns[i]) && returns[i] <= 0);
+  }
+  tear_down(&b);
+}
+END_TEST
+
+START_TEST(number_picks_the_episodes) {
+  bench b;
+  double first[5], again[5], other[5];
+  int64_t lengths[5];
+  set_up(&b, "", 5);
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, first, lengths));
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 120, other, lengths));
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, again, lengths));
+  ck_same_bits(first, again, 5);
+  ck_assert(memcmp(first, other, sizeof first) != 0);
+  tear_down(&b);
+}
+END_TEST
+
+/* Member p of a population plays what it plays alone. */
+START_TEST(population_equals_single_agents) {
+  bench all, one;
+  double returns[2 * 4], single[4];
+  int64_t lengths[2 * 4];
+  set_up(&all, "seeds=2", 4);
+  ck_ok(sac_evaluator_run(all.evaluator, all.agent, 60, returns, lengths));
+  for (int p = 0; p < 2; p++) {
+    set_up(&one, p ? "seed=2" : "seed=1", 4);
+    ck_ok(sac_evaluator_run(one.evaluator, one.agent, 60, single, lengths));
+    ck_same_bits(returns + 4 * p, single, 4);
+    tear_down(&one);
+  }
+  tear_down(&all);
+}
+END_TEST
+
+START_TEST(stopped_agents_do_not_play) {
+  bench b;
+  double returns[2 * 3];
+  int64_t lengths[2 * 3];
+  set_up(&b, "seeds=2", 3);
+  b.agent->alive[0] = 0;
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, returns, lengths));
+  for (int i = 0; i < 3; i++) {
+    ck_assert(isnan(returns[i]));
+    ck_assert(isfinite(returns[3 + i]));
+  }
+  b.agent->alive[1] = 0;
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, returns, lengths)); /* nobody left: ends at once */
+  tear_down(&b);
+}
+END_TEST
+
+START_TEST(training_is_left_alone) {
+  bench b;
+  double returns[3];
+  int64_t lengths[3];
+  set_up(&b, "", 3);
+  for (int i = 0; i < 20; i++) ck_ok(sac_step(b.agent, b.vector, SAC_ACT_SAMPLE, 1));
+  const sac_counters counters = b.agent->counters[0];
+  const sac_totals totals = b.agent->totals[0];
+  double seconds[SAC_STAGE_COUNT];
+  memcpy(seconds, b.agent->seconds, sizeof seconds);
+  float weights[16], after[16];
+  ck_ok(b.agent->stages->read(b.agent, SAC_MEMORY_WEIGHTS, 0, 0, weights, 16));
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, returns, lengths));
+  ck_ok(b.agent->stages->read(b.agent, SAC_MEMORY_WEIGHTS, 0, 0, after, 16));
+  ck_assert_mem_eq(&counters, &b.agent->counters[0], sizeof counters);
+  ck_assert_mem_eq(&totals, &b.agent->totals[0], sizeof totals);
+  ck_assert_mem_eq(seconds, b.agent->seconds, sizeof seconds);
+  ck_same_bits(weights, after, 16);
+  tear_down(&b);
+}
+END_TEST
+
+START_TEST(failures_say_where) {
+  bench b;
+  double returns[3];
+  int64_t lengths[3];
+  set_up(&b, "", 3);
+  fake_env.nan_reward_at = 2;
+  ck_fails(sac_evaluator_run(b.evaluator, b.agent, 60, returns, lengths), SAC_ERROR_NUMERIC, "evaluation: ");
+  tear_down(&b);
+  memset(&fake_env, 0, sizeof fake_env);
+}
+END_TEST
+
+CHECK_MAIN("evaluate", CASE(mean_and_std), CASE(every_episode_once), CASE(number_picks_the_episodes),
+           CASE(population_equals_single_agents), CASE(stopped_agents_do_not_play), CASE(training_is_left_alone),
+           CASE(failures_say_where))

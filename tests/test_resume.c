@@ -1,0 +1,375 @@
+/* Exact resume: train 2n == train n, stop, resume to 2n, to the bit, in everything a run holds and writes. */
+#include "support/small_run.h"
+
+/* --- two runs are equal ------------------------------------------------------------------------------------------- */
+
+static void same_memory(const sac_run* a, const sac_run* b, sac_memory memory, int32_t p, size_t floats) {
+  float* x = malloc(sizeof(float) * (floats + 1));
+  float* y = malloc(sizeof(float) * (floats + 1));
+  ck_ok(a->agent->stages->read(a->agent, memory, p, 0, x, floats));
+  ck_ok(b->agent->stages->read(b->agent, memory, p, 0, y, floats));
+  for (size_t i = 0; i < floats; i++)
+    ck_assert_msg(memcmp(&x[i], &y[i], sizeof(float)) == 0, "slab %d, agent %d, float %zu: %.9g, not %.9g", (int)memory,
+                  (int)p, i, (double)x[i], (double)y[i]);
+  free(x);
+  free(y);
+}
+
+static void same_state(const sac_run* a, const sac_run* b) {
+  const sac_agent *x = a->agent, *y = b->agent;
+  const int32_t population = x->shape.population;
+  ck_assert_mem_eq(&a->schedule, &b->schedule, sizeof a->schedule);
+  ck_assert_mem_eq(a->window, b->window, sizeof *a->window * (size_t)population);
+  for (int32_t p = 0; p < population; p++) {
+    ck_assert_mem_eq(&x->counters[p], &y->counters[p], sizeof x->counters[p]);
+    ck_assert_mem_eq(&x->totals[p], &y->totals[p], sizeof x->totals[p]);
+    for (int m = SAC_MEMORY_WEIGHTS; m < SAC_MEMORY_TARGET; m++)
+      if (m != SAC_MEMORY_GRAD) same_memory(a, b, (sac_memory)m, p, x->tensors.floats[SAC_SLAB_TRAINED]);
+    same_memory(a, b, SAC_MEMORY_TARGET, p, x->tensors.floats[SAC_SLAB_TARGET]);
+    const int64_t rows = sac_replay_size(x->counters[p].pushed, x->shape.capacity);
+    same_memory(a, b, SAC_MEMORY_REPLAY, p, (size_t)rows * (size_t)x->row.floats);
+    const size_t size = sac_vector_state_size(a->vector);
+    char *s = calloc(size, 1), *t = calloc(size, 1);
+    ck_ok(sac_vector_state_get(a->vector, p, s));
+    ck_ok(sac_vector_state_get(b->vector, p, t));
+    ck_assert_mem_eq(s, t, size);
+    free(s);
+    free(t);
+  }
+}
+
+/* metrics.csv without its times, which are the last columns. */
+static void same_rows(const char* a, const char* b) {
+  char *x = test_read(a, NULL), *y = test_read(b, NULL), *rest_x = NULL, *rest_y = NULL;
+  char *line_x = strtok_r(x, "\n", &rest_x), *line_y = strtok_r(y, "\n", &rest_y);
+  const int columns = 1 + SAC_METRIC_updates_per_second;
+  int lines = 0;
+  for (; line_x && line_y; lines++) {
+    size_t end = 0;
+    for (int commas = 0; line_x[end]; end++)
+      if (line_x[end] == ',' && ++commas == columns) break;
+    ck_assert_msg(strncmp(line_x, line_y, end) == 0, "line %d:\n%s\n%s", lines, line_x, line_y);
+    line_x = strtok_r(NULL, "\n", &rest_x);
+    line_y = strtok_r(NULL, "\n", &rest_y);
+  }
+  ck_assert_msg(!line_x && !line_y, "%s and %s differ in length", a, b);
+  ck_assert_int_gt(lines, 1);
+  free(x);
+  free(y);
+}
+
+static void same_files(const char* a, const char* b, int64_t seed, int64_t seeds) {
+  for (int64_t p = seed; p < seed + seeds; p++) {
+    char name[64];
+    size_t n, m;
+    (void)snprintf(name, sizeof name, "seed_%lld/metrics.csv", (long long)p);
+    same_rows(test_path(a, name), test_path(b, name));
+    (void)snprintf(name, sizeof name, "seed_%lld/evaluations.csv", (long long)p);
+    char *x = test_read(test_path(a, name), &n), *y = test_read(test_path(b, name), &m);
+    ck_assert_str_eq(x, y);
+    free(x);
+    free(y);
+    (void)snprintf(name, sizeof name, "seed_%lld/policy.safetensors", (long long)p);
+    x = test_read(test_path(a, name), &n), y = test_read(test_path(b, name), &m);
+    ck_assert(n == m && memcmp(x, y, n) == 0);
+    free(x);
+    free(y);
+  }
+}
+
+static sac_config* with(const char* key, const char* value) {
+  sac_config* config;
+  ck_ok(sac_config_create(&config));
+  ck_ok(sac_config_set(config, key, value));
+  return config;
+}
+
+/* --- exactness ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+  const char* sets;
+  int64_t stop; /* the first part ends here */
+} runs[] = {
+    {"", 100},
+    {"", 37}, /* between everything that is due */
+    {"", 20}, /* in the warm-up */
+    {"", 1},
+    {"algo=sac-v", 111},
+    {"seeds=3 cpu.threads=2", 93},
+    {"env.num_envs=3 train.updates_per_step=0.7", 75},
+    {"replay.capacity=50", 130}, /* the ring has gone round */
+    {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55},
+};
+
+/* Stopped as Ctrl-C would, in the middle of train.steps. */
+START_TEST(stopped_and_resumed) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* folder = test_folder();
+  const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
+  sac_run *whole = small_run(whole_path, runs[_i].sets, NULL), *parts;
+  ck_ok(sac_run_steps(whole, 0));
+  parts = small_run(parts_path, runs[_i].sets, NULL);
+  ck_ok(sac_run_steps(parts, runs[_i].stop));
+  sac_run_stop(parts);
+  ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
+  sac_run_destroy(parts);
+  ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_api, NULL));
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  const int64_t seeds = whole->settings.seeds;
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  same_files(whole_path, parts_path, 1, seeds);
+  test_folder_remove();
+}
+END_TEST
+
+/* Finished with train.steps n, then continued with 2n: what the end of a run adds beyond its schedule is taken back. */
+START_TEST(finished_and_continued) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* folder = test_folder();
+  const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
+  char first[256];
+  const int64_t stop = runs[_i].stop > 40 ? runs[_i].stop : runs[_i].stop + 40; /* a run must outlast its warm-up */
+  sac_run *whole = small_run(whole_path, runs[_i].sets, NULL), *parts;
+  ck_ok(sac_run_steps(whole, 0));
+  (void)snprintf(first, sizeof first, "%s train.steps=%lld", runs[_i].sets, (long long)stop);
+  parts = small_run(parts_path, first, NULL);
+  ck_ok(sac_run_steps(parts, 0));
+  sac_run_destroy(parts);
+  sac_config* more = with("train.steps", "200");
+  ck_ok(sac_run_resume(&parts, parts_path, more, &fake_env_api, NULL));
+  sac_config_destroy(more);
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  const int64_t seeds = whole->settings.seeds;
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  same_files(whole_path, parts_path, 1, seeds);
+  test_folder_remove();
+}
+END_TEST
+
+/* A finished run that is resumed has nothing to do, and ends as it was. */
+START_TEST(finished_stays_finished) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* folder = test_folder();
+  const char *path_a = small_path(folder, "a"), *path_b = small_path(folder, "b");
+  sac_run *a = small_run(path_a, "train.steps=130", NULL), *b;
+  ck_ok(sac_run_steps(a, 0));
+  sac_run_destroy(a);
+  b = small_run(path_b, "train.steps=130", NULL);
+  ck_ok(sac_run_steps(b, 0));
+  sac_run_destroy(b);
+  for (int i = 0; i < 2; i++) {
+    ck_ok(sac_run_resume(&b, path_b, NULL, &fake_env_api, NULL));
+    ck_ok(sac_run_steps(b, 0));
+    ck_assert_int_eq(sac_run_step(b), 130);
+    sac_run_destroy(b);
+  }
+  same_files(path_a, path_b, 1, 1);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(stopped_many_times) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* folder = test_folder();
+  const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
+  sac_run *whole = small_run(whole_path, "", NULL), *parts;
+  ck_ok(sac_run_steps(whole, 0));
+  parts = small_run(parts_path, "", NULL);
+  while (sac_run_step(parts) < 200) {
+    ck_ok(sac_run_steps(parts, 9));
+    if (sac_run_step(parts) == 200) break;
+    ck_ok(sac_run_save(parts));
+    sac_run_destroy(parts);
+    ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_api, NULL));
+  }
+  same_state(whole, parts);
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  same_files(whole_path, parts_path, 1, 1);
+  test_folder_remove();
+}
+END_TEST
+
+/* --- damaged checkpoints ------------------------------------------------------------------------------------------ */
+
+static int keep_log(void* user, const char* line) {
+  char* log = user;
+  const size_t used = strlen(log);
+  (void)snprintf(log + used, 8192 - used, "%s\n", line);
+  return 0;
+}
+
+START_TEST(damaged_checkpoint_is_passed_over) {
+  char log[8192] = "";
+  const sac_callbacks callbacks = {.user = log, .log = keep_log};
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* folder = test_folder();
+  const char *whole_path = small_path(folder, "whole"), *out = small_path(folder, "parts");
+  sac_run *whole = small_run(whole_path, "", NULL), *parts;
+  ck_ok(sac_run_steps(whole, 0));
+  parts = small_run(out, "", NULL);
+  ck_ok(sac_run_steps(parts, 160));
+  sac_run_destroy(parts); /* as a kill would: 100 and 150 are there */
+  const char* last = small_path(out, "seed_1/checkpoints/step_150.safetensors");
+  size_t size;
+  char* bytes = test_read(last, &size);
+  test_write(last, bytes, size / 2);
+  free(bytes);
+  ck_ok(sac_run_resume(&parts, out, NULL, &fake_env_api, &callbacks));
+  ck_assert_int_eq(sac_run_step(parts), 100);
+  ck_assert_msg(strstr(log, "warning: last checkpoint ") && strstr(log, "cut short") && strstr(log, "using step_100"),
+                "%s", log);
+  ck_assert(!test_exists(last));
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  same_files(whole_path, out, 1, 1);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(no_checkpoint_loads) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* out = small_path(test_folder(), "run");
+  sac_run* run = small_run(out, "", NULL);
+  sac_run_destroy(run);
+  test_write(test_path(out, "seed_1/checkpoints/step_0.safetensors"), "nonsense", 8);
+  ck_fails(sac_run_resume(&run, out, NULL, &fake_env_api, NULL), SAC_ERROR_FORMAT, "no checkpoint loads");
+  ck_assert_ptr_null(run);
+  ck_fails(sac_run_resume(&run, test_path(out, "none"), NULL, &fake_env_api, NULL), SAC_ERROR_FILE, "none");
+  ck_fails(sac_run_resume(&run, test_path(out, "seed_1"), NULL, &fake_env_api, NULL), SAC_ERROR_FILE, "holds no run");
+  ck_fails(sac_run_resume(&run, test_path(out, "config.yaml"), NULL, &fake_env_api, NULL), SAC_ERROR_FILE,
+           "not a run folder");
+  test_folder_remove();
+}
+END_TEST
+
+/* Killed while the agents of a population were saved one after another: the newest step that all have counts. */
+START_TEST(population_goes_on_from_a_common_step) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* folder = test_folder();
+  const char *whole_path = small_path(folder, "whole"), *out = small_path(folder, "parts");
+  sac_run *whole = small_run(whole_path, "seeds=3 checkpoint.keep=1", NULL), *parts;
+  ck_ok(sac_run_steps(whole, 0));
+  parts = small_run(out, "seeds=3 checkpoint.keep=1", NULL);
+  ck_ok(sac_run_steps(parts, 155));
+  sac_run_destroy(parts);
+  ck_assert_int_eq(remove(test_path(out, "seed_3/checkpoints/step_150.safetensors")), 0);
+  ck_ok(sac_run_resume(&parts, out, NULL, &fake_env_api, NULL));
+  ck_assert_int_eq(sac_run_step(parts), 100);
+  ck_assert(!test_exists(test_path(out, "seed_1/checkpoints/step_150.safetensors")));
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  same_files(whole_path, out, 1, 3);
+  test_folder_remove();
+}
+END_TEST
+
+/* --- other configurations ----------------------------------------------------------------------------------------- */
+
+START_TEST(changes_are_named_or_refused) {
+  char log[8192] = "";
+  const sac_callbacks callbacks = {.user = log, .log = keep_log};
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* out = small_path(test_folder(), "run");
+  sac_run* run = small_run(out, "", NULL);
+  ck_ok(sac_run_steps(run, 60));
+  sac_run_destroy(run);
+  static const char* const fixed[][2] = {{"network.hidden", "9"}, {"replay.capacity", "301"},
+                                         {"seed", "2"},           {"seeds", "2"},
+                                         {"algo", "sac-v"},       {"env.id", "Pendulum-v1"}};
+  for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
+    sac_config* config = with(fixed[i][0], fixed[i][1]);
+    ck_fails(sac_run_resume(&run, out, config, &fake_env_api, NULL), SAC_ERROR_CONFIG, fixed[i][0]);
+    sac_config_destroy(config);
+  }
+  sac_config* config = with("optim.lr", "0.001");
+  ck_ok(sac_run_resume(&run, out, config, &fake_env_api, &callbacks));
+  sac_config_destroy(config);
+  ck_assert_msg(strstr(log, "changed: ") && strstr(log, "optim.lr"), "%s", log);
+  ck_near(run->settings.lr, 0.001, 0);
+  ck_ok(sac_run_steps(run, 5));
+  sac_run_destroy(run);
+  /* it was written down, and holds from then on */
+  char* text = test_read(test_path(out, "config.yaml"), NULL);
+  ck_assert(strstr(text, "0.001"));
+  free(text);
+  ck_ok(sac_run_resume(&run, out, NULL, &fake_env_api, NULL));
+  ck_near(run->settings.lr, 0.001, 0);
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
+/* A changed rate of updates begins at the resume. */
+START_TEST(changed_rate_of_updates) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* out = small_path(test_folder(), "run");
+  sac_run* run = small_run(out, "train.updates_per_step=0.5", NULL);
+  ck_ok(sac_run_steps(run, 51)); /* 11 steps after the warm-up: 5 updates and a half */
+  ck_assert_int_eq(run->agent->counters[0].updates, 5);
+  ck_ok(sac_run_save(run));
+  sac_run_destroy(run);
+  sac_config* config = with("train.updates_per_step", "2.5");
+  ck_ok(sac_run_resume(&run, out, config, &fake_env_api, NULL));
+  sac_config_destroy(config);
+  ck_ok(sac_run_steps(run, 1));
+  ck_assert_int_eq(run->agent->counters[0].updates, 5 + 3);
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
+/* An environment that cannot save its state starts new episodes, and the run says so. */
+START_TEST(environment_without_state) {
+  char log[8192] = "";
+  const sac_callbacks callbacks = {.user = log, .log = keep_log};
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* out = small_path(test_folder(), "run");
+  sac_config* config = small_config(out, "");
+  sac_run* run;
+  ck_ok(sac_run_create(&run, config, &fake_env_stateless_api, NULL));
+  sac_config_destroy(config);
+  ck_ok(sac_run_steps(run, 60));
+  ck_ok(sac_run_save(run));
+  sac_run_destroy(run);
+  ck_ok(sac_run_resume(&run, out, NULL, &fake_env_stateless_api, &callbacks));
+  ck_assert_msg(strstr(log, "episodes start anew"), "%s", log);
+  ck_assert_int_eq(sac_run_step(run), 60);
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(peek_leaves_the_run_alone) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* out = small_path(test_folder(), "run");
+  int64_t step = -1, steps = -1;
+  sac_run* run = small_run(out, "", NULL);
+  ck_ok(sac_run_steps(run, 60));
+  ck_ok(sac_run_peek(out, NULL, &step, &steps)); /* while it runs, too */
+  ck_assert_int_eq(step, 50);
+  ck_assert_int_eq(steps, 200);
+  sac_run_destroy(run);
+  sac_config* config = with("train.steps", "300");
+  ck_ok(sac_run_peek(out, config, &step, &steps));
+  ck_assert_int_eq(steps, 300);
+  sac_config_destroy(config);
+  test_folder_remove();
+}
+END_TEST
+
+#define RUNS (sizeof runs / sizeof *runs)
+
+CHECK_MAIN("resume", LOOP(stopped_and_resumed, RUNS), LOOP(finished_and_continued, RUNS), CASE(finished_stays_finished),
+           CASE(stopped_many_times), CASE(damaged_checkpoint_is_passed_over), CASE(no_checkpoint_loads),
+           CASE(population_goes_on_from_a_common_step), CASE(changes_are_named_or_refused),
+           CASE(changed_rate_of_updates), CASE(environment_without_state), CASE(peek_leaves_the_run_alone))
