@@ -1,7 +1,6 @@
-/* The rows of sac verify, and the model of rounding behind the tolerances of golden updates. */
+/* The rows of sac verify. */
 #include "support/check_main.h"
 #include "support/tolerances.h"
-#include "verify/rounding.h"
 #include "verify/verify.h"
 
 START_TEST(a_row_has_the_worst) {
@@ -50,49 +49,4 @@ START_TEST(beyond_is_beyond) {
 }
 END_TEST
 
-/* What one element may move by after t equal gradients g in a layer whose largest is 1. */
-static double allowed_after(int t, float g, float lr) {
-  double weight = 0, m = 0, square = 0;
-  sac_rounding rounding = {1, &weight, &m, &square};
-  float adam_m = 0, adam_v = 0;
-  const float w = 0;
-  for (int i = 1; i <= t; i++) {
-    adam_m = 0.9f * adam_m + 0.1f * g;
-    adam_v = 0.999f * adam_v + 0.001f * g * g;
-    const sac_rounding_step step = {(double)lr, i};
-    sac_rounding_adam(&rounding, &g, &adam_m, &adam_v, &w, 1, SAC_ROUNDING_GRADIENT, step);
-  }
-  return weight;
-}
-
-START_TEST(clear_gradients_are_judged_sharply) {
-  ck_assert_double_lt(allowed_after(1, 1.0f, 1e-3f), 1e-3 * 1e-4);
-  ck_assert_double_lt(allowed_after(10, 1.0f, 1e-3f), 10 * 1e-3 * 1e-4);
-  ck_assert_double_lt(allowed_after(1, 0.01f, 1e-3f), 1e-3 * 1e-2);
-}
-END_TEST
-
-START_TEST(drowned_gradients_may_go_either_way) {
-  const double one = allowed_after(1, 1e-8f, 1e-3f);
-  ck_assert_double_ge(one, 2e-3);       /* from -lr to +lr */
-  ck_assert_double_le(one, 2e-3 * 1.1); /* and no further than Adam can go */
-  ck_assert_double_ge(allowed_after(1, 1e-5f, 1e-3f), 1e-3);
-}
-END_TEST
-
-START_TEST(masked_gradients_do_not_move) { ck_near(allowed_after(5, 0.0f, 1e-3f), 0, 5 * 1e-3 * 1e-6); }
-END_TEST
-
-START_TEST(targets_take_their_share) {
-  double source_weight[] = {1e-3, 0}, target_weight[] = {0, 1e-3};
-  const float weight[] = {0, 0};
-  sac_rounding source = {2, source_weight, NULL, NULL}, target = {2, target_weight, NULL, NULL};
-  sac_rounding_polyak(&target, &source, weight, 0.25);
-  ck_near(target_weight[0], 0.25e-3, 1e-18);
-  ck_near(target_weight[1], 0.75e-3, 1e-18);
-}
-END_TEST
-
-CHECK_MAIN("verify rows", CASE(a_row_has_the_worst), CASE(beyond_is_beyond), CASE(clear_gradients_are_judged_sharply),
-           CASE(drowned_gradients_may_go_either_way), CASE(masked_gradients_do_not_move),
-           CASE(targets_take_their_share))
+CHECK_MAIN("verify rows", CASE(a_row_has_the_worst), CASE(beyond_is_beyond))

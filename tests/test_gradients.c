@@ -1,0 +1,368 @@
+/* The gradients that an update leaves in grad/NAME, against central differences of the losses: the formulas of
+ * kernels/ compiled in double, over networks evaluated here in the plainest way.
+ *
+ *   [sac]   critics at the weights before the update, the actor through the critics after it
+ *   [sac-v] everything at the weights before the update
+ */
+#define SAC_REAL_DOUBLE
+#include <sac/sac.h>
+
+#include "kernels/bellman.h"
+#include "kernels/layers.h"
+#include "kernels/squash.h"
+#include "kernels/temperature.h"
+#include "support/check_main.h"
+#include "support/tolerances.h"
+
+#define WIDTH_MAX 64
+
+typedef struct {
+  const char* name;
+  const char *algo, *hidden, *critics, *learn;
+  int obs, act, batch;
+  double mean_bias, log_std_bias;  // added to the actor's head: saturated means, clamped log sigma
+  double terminated;
+} problem;
+
+static const problem problems[] = {
+    {"plain", "sac", "7,5", "2", "true", 3, 2, 6, 0, 0, 0.3},
+    {"ones", "sac", "1", "1", "true", 1, 1, 1, 0, 0, 0},
+    {"five critics, three layers", "sac", "6,4,3", "5", "true", 4, 1, 5, 0, 0, 0.5},
+    {"saturated", "sac", "6,6", "2", "true", 2, 2, 5, 4, 0, 0},
+    {"far saturated", "sac", "6,6", "2", "true", 2, 2, 5, 30, 0, 0},
+    {"clamped above", "sac", "6,6", "2", "true", 2, 2, 8, 0, 1.9, 0},
+    {"clamped below", "sac", "6,6", "2", "true", 2, 2, 8, 0, -20.1, 0},
+    {"fixed alpha", "sac", "8", "2", "false", 3, 2, 4, 0, 0, 1},
+    {"value", "sac-v", "7,5", "2", "true", 3, 2, 6, 0, 0, 0.3},
+    {"value, ones", "sac-v", "1", "1", "true", 1, 1, 1, 0, 0, 0},
+    {"value, saturated", "sac-v", "6,6", "3", "true", 2, 2, 5, 9, 0, 0},
+    {"value, clamped", "sac-v", "6,6", "2", "true", 2, 2, 8, 0, 1.9, 0},
+};
+#define PROBLEMS (sizeof problems / sizeof *problems)
+
+// One network as plain arrays: x -> layers with ReLU -> head. Weights (out, in).
+typedef struct {
+  int layers;  // the head included
+  int size[8];
+  double* weight[8];
+  double* bias[8];
+  char name[8][2][80];
+} net;
+
+typedef struct {
+  const problem* p;
+  int critics;
+  double alpha, log_alpha, gamma, reward_scale, target_entropy, log_std_min, log_std_max;
+  float *obs, *action, *reward, *terminated, *next_obs, *noise, *next_noise;
+  net actor, critic[5], critic_target[5], value, value_target;
+} world;
+
+static void net_name(net* n, const char* name) {
+  for (int l = 0; l < n->layers; l++)
+    for (int i = 0; i < 2; i++) {
+      char layer[24] = "head";
+      if (l < n->layers - 1) (void)snprintf(layer, sizeof layer, "layers.%d", l);
+      (void)snprintf(n->name[l][i], sizeof n->name[l][i], "%s.%s.%s", name, layer, i ? "bias" : "weight");
+    }
+}
+
+static size_t net_count(const net* n, int l, int bias) {
+  return (size_t)n->size[l + 1] * (size_t)(bias ? 1 : n->size[l]);
+}
+
+static void net_make(net* n, const char* name, int in, const char* hidden, int out) {
+  n->layers = 0;
+  n->size[0] = in;
+  char widths[32];
+  (void)snprintf(widths, sizeof widths, "%s", hidden);
+  for (char* w = strtok(widths, ","); w; w = strtok(NULL, ",")) n->size[++n->layers] = atoi(w);
+  n->size[++n->layers] = out;
+  for (int l = 0; l < n->layers; l++) {
+    n->weight[l] = calloc(net_count(n, l, 0), sizeof(double));
+    n->bias[l] = calloc(net_count(n, l, 1), sizeof(double));
+  }
+  net_name(n, name);
+}
+
+static void net_free(net* n) {
+  for (int l = 0; l < n->layers; l++) {
+    free(n->weight[l]);
+    free(n->bias[l]);
+  }
+}
+
+// Copies a network's tensors out of the agent; returns them as doubles.
+static void net_get(net* n, const sac_agent* agent) {
+  for (int l = 0; l < n->layers; l++)
+    for (int i = 0; i < 2; i++) {
+      float data[WIDTH_MAX * WIDTH_MAX];
+      const size_t count = net_count(n, l, i);
+      ck_ok(sac_agent_tensor_get(agent, n->name[l][i], data, count));
+      double* to = i ? n->bias[l] : n->weight[l];
+      for (size_t e = 0; e < count; e++) to[e] = (double)data[e];
+    }
+}
+
+static void net_run(const net* n, const double* x, double* y) {
+  double a[WIDTH_MAX], b[WIDTH_MAX];
+  memcpy(a, x, (size_t)n->size[0] * sizeof *a);
+  for (int l = 0; l < n->layers; l++) {
+    for (int o = 0; o < n->size[l + 1]; o++) {
+      double sum = n->bias[l][o];
+      for (int i = 0; i < n->size[l]; i++) sum += n->weight[l][o * n->size[l] + i] * a[i];
+      b[o] = l < n->layers - 1 ? sac_relu(sum) : sum;
+    }
+    memcpy(a, b, sizeof a);
+  }
+  memcpy(y, a, (size_t)n->size[n->layers] * sizeof *y);
+}
+
+static double q_of(const net* n, const float* obs, const double* action, const world* w) {
+  double x[WIDTH_MAX], q;
+  for (int i = 0; i < w->p->obs; i++) x[i] = (double)obs[i];
+  for (int i = 0; i < w->p->act; i++) x[w->p->obs + i] = action[i];
+  net_run(n, x, &q);
+  return q;
+}
+
+static double smallest_q(const net* nets, const float* obs, const double* action, const world* w) {
+  double q[5];
+  int index;
+  for (int k = 0; k < w->critics; k++) q[k] = q_of(&nets[k], obs, action, w);
+  return sac_min_critic(q, 1, w->critics, &index);
+}
+
+static double v_of(const net* n, const float* obs, const world* w) {
+  double x[WIDTH_MAX], v;
+  for (int i = 0; i < w->p->obs; i++) x[i] = (double)obs[i];
+  net_run(n, x, &v);
+  return v;
+}
+
+// a ~ pi(.|obs) from noise; returns log pi.
+static double sample(const world* w, const float* obs, const float* noise, double* action) {
+  double x[WIDTH_MAX], head[WIDTH_MAX], log_prob = 0;
+  const int a = w->p->act;
+  for (int i = 0; i < w->p->obs; i++) x[i] = (double)obs[i];
+  net_run(&w->actor, x, head);
+  for (int i = 0; i < a; i++) {
+    const sac_squash_out out = sac_squash(head[i], head[a + i], (double)noise[i], w->log_std_min, w->log_std_max);
+    action[i] = out.action;
+    log_prob += out.log_prob;
+  }
+  return log_prob;
+}
+
+static double target_of(const world* w, int b) {
+  const float* next = w->next_obs + b * w->p->obs;
+  double next_value, action[WIDTH_MAX];
+  if (strcmp(w->p->algo, "sac-v") == 0) {
+    next_value = v_of(&w->value_target, next, w);
+  } else {
+    const double log_prob = sample(w, next, w->next_noise + b * w->p->act, action);
+    next_value = sac_soft_value(smallest_q(w->critic_target, next, action, w), w->alpha, log_prob);
+  }
+  return sac_target((double)w->reward[b], w->reward_scale, w->gamma, (double)w->terminated[b], next_value);
+}
+
+typedef enum { CRITIC, ACTOR, VALUE, ALPHA } loss_kind;
+
+// The loss; `fixed` (B): what gradients do not flow through, computed once: critics' targets, value targets.
+static double loss(const world* w, loss_kind kind, int k, const double* fixed) {
+  double sum = 0, action[WIDTH_MAX];
+  for (int b = 0; b < w->p->batch; b++) {
+    const float* obs = w->obs + b * w->p->obs;
+    const float* noise = w->noise + b * w->p->act;
+    if (kind == CRITIC) {
+      for (int i = 0; i < w->p->act; i++) action[i] = (double)w->action[b * w->p->act + i];
+      sum += sac_square_loss(q_of(&w->critic[k], obs, action, w), fixed[b]);
+    } else if (kind == VALUE) {
+      sum += sac_square_loss(v_of(&w->value, obs, w), fixed[b]);
+    } else {
+      const double log_prob = sample(w, obs, noise, action);
+      if (kind == ACTOR) sum += sac_actor_loss(smallest_q(w->critic, obs, action, w), w->alpha, log_prob);
+      else sum += sac_alpha_loss(w->log_alpha, log_prob, w->target_entropy);
+    }
+  }
+  return sum / w->p->batch;
+}
+
+static void fix_critic_targets(const world* w, double* fixed) {
+  for (int b = 0; b < w->p->batch; b++) fixed[b] = target_of(w, b);
+}
+
+static void fix_value_targets(const world* w, double* fixed) {
+  double action[WIDTH_MAX];
+  for (int b = 0; b < w->p->batch; b++) {
+    const float* obs = w->obs + b * w->p->obs;
+    const double log_prob = sample(w, obs, w->noise + b * w->p->act, action);
+    fixed[b] = sac_soft_value(smallest_q(w->critic, obs, action, w), w->alpha, log_prob);
+  }
+}
+
+// Compares grad/NAME of every tensor of a network with central differences in place.
+static void check_net(const world* w, const sac_agent* agent, net* n, loss_kind kind, int k, const double* fixed) {
+  for (int l = 0; l < n->layers; l++) {
+    double numeric[2][WIDTH_MAX * WIDTH_MAX], largest = 0;
+    for (int i = 0; i < 2; i++) {
+      double* at = i ? n->bias[l] : n->weight[l];
+      for (size_t e = 0; e < net_count(n, l, i); e++) {
+        const double kept = at[e], h = 1e-6;
+        at[e] = kept + h;
+        const double up = loss(w, kind, k, fixed);
+        at[e] = kept - h;
+        const double down = loss(w, kind, k, fixed);
+        at[e] = kept;
+        numeric[i][e] = (up - down) / (2 * h);
+        if (!(fabs(numeric[i][e]) <= largest)) largest = fabs(numeric[i][e]);
+      }
+    }
+    for (int i = 0; i < 2; i++) {
+      char name[96];
+      float grad[WIDTH_MAX * WIDTH_MAX];
+      (void)snprintf(name, sizeof name, "grad/%s", n->name[l][i]);
+      ck_ok(sac_agent_tensor_get(agent, name, grad, net_count(n, l, i)));
+      for (size_t e = 0; e < net_count(n, l, i); e++)
+        ck_assert_msg(fabs((double)grad[e] - numeric[i][e]) <= GRADIENT_REL * largest + DIFFERENCE_ABS,
+                      "%s: %s[%zu] is %.9g, by differences %.9g (largest of the layer %.3g)", w->p->name, name, e,
+                      (double)grad[e], numeric[i][e], largest);
+    }
+  }
+}
+
+static uint64_t dice = 1;
+static double uniform(void) {
+  dice = dice * 6364136223846793005u + 1442695040888963407u;
+  return (double)(dice >> 11) * 0x1p-53;
+}
+static double normal(void) {
+  double sum = -6;
+  for (int i = 0; i < 12; i++) sum += uniform();
+  return sum;
+}
+
+static float* fill(int count, double (*draw)(void)) {
+  float* x = calloc((size_t)count, sizeof *x);
+  for (int i = 0; i < count; i++) x[i] = (float)draw();
+  return x;
+}
+static double in_box(void) { return 2 * uniform() - 1; }
+
+static double key(sac_config* config, const char* name) { return atof(sac_config_get(config, name)); }
+
+static void set(sac_config* config, const char* name, const char* value) { ck_ok(sac_config_set(config, name, value)); }
+
+static void get_all(world* w, const sac_agent* agent) {
+  float log_alpha;
+  ck_ok(sac_agent_tensor_get(agent, "log_alpha", &log_alpha, 1));
+  w->log_alpha = (double)log_alpha;
+  w->alpha = exp(w->log_alpha);
+  net_get(&w->actor, agent);
+  for (int k = 0; k < w->critics; k++) net_get(&w->critic[k], agent);
+  for (int k = 0; w->critic_target[0].layers && k < w->critics; k++) net_get(&w->critic_target[k], agent);
+  if (w->value.layers) net_get(&w->value, agent);
+  if (w->value.layers) net_get(&w->value_target, agent);
+}
+
+START_TEST(central_differences) {
+  const problem* p = &problems[_i];
+  const int is_v = strcmp(p->algo, "sac-v") == 0;
+  dice = (uint64_t)_i + 1;
+  sac_config* config = NULL;
+  sac_agent* agent = NULL;
+  char batch[16];
+  (void)snprintf(batch, sizeof batch, "%d", p->batch);
+  ck_ok(sac_config_create(&config));
+  set(config, "device", "cpu");
+  set(config, "algo", p->algo);
+  set(config, "network.hidden", p->hidden);
+  set(config, "network.critics", p->critics);
+  set(config, "alpha.learn", p->learn);
+  set(config, "alpha.initial", "0.3");
+  set(config, "alpha.target_entropy", "-0.4");
+  set(config, "replay.batch", batch);
+  set(config, "replay.capacity", batch);
+  set(config, "reward_scale", "1.7");
+  set(config, "optim.lr", "0.01");
+  const float low[] = {-1, -1}, high[] = {1, 1};
+  const sac_env_spec spec = {p->obs, p->act, 0, 0, low, high};
+  ck_ok(sac_agent_create(&agent, config, &spec));
+
+  world w = {.p = p, .critics = atoi(p->critics)};
+  w.gamma = key(config, "gamma");
+  w.reward_scale = key(config, "reward_scale");
+  w.target_entropy = key(config, "alpha.target_entropy");
+  w.log_std_min = key(config, "policy.log_std_min");
+  w.log_std_max = key(config, "policy.log_std_max");
+  net_make(&w.actor, "actor", p->obs, p->hidden, 2 * p->act);
+  for (int k = 0; k < w.critics; k++) {
+    char name[32];
+    (void)snprintf(name, sizeof name, "critic.%d", k);
+    net_make(&w.critic[k], name, p->obs + p->act, p->hidden, 1);
+    (void)snprintf(name, sizeof name, "critic_target.%d", k);
+    if (!is_v) net_make(&w.critic_target[k], name, p->obs + p->act, p->hidden, 1);
+  }
+  if (is_v) net_make(&w.value, "value", p->obs, p->hidden, 1);
+  if (is_v) net_make(&w.value_target, "value_target", p->obs, p->hidden, 1);
+
+  float head[4];
+  ck_ok(sac_agent_tensor_get(agent, "actor.head.bias", head, 2 * (size_t)p->act));
+  for (int i = 0; i < p->act; i++) {
+    head[i] += (float)(i % 2 ? -p->mean_bias : p->mean_bias);
+    head[p->act + i] += (float)p->log_std_bias;
+  }
+  ck_ok(sac_agent_tensor_set(agent, "actor.head.bias", head, 2 * (size_t)p->act));
+
+  const int n = p->batch;
+  w.obs = fill(n * p->obs, normal);
+  w.action = fill(n * p->act, in_box);
+  w.reward = fill(n, normal);
+  w.terminated = fill(n, uniform);
+  for (int b = 0; b < n; b++) w.terminated[b] = (double)w.terminated[b] < p->terminated ? 1 : 0;
+  w.next_obs = fill(n * p->obs, normal);
+  w.noise = fill(n * p->act, normal);
+  w.next_noise = fill(n * p->act, normal);
+  const sac_minibatch minibatch = {w.obs, w.action, w.reward, w.terminated, w.next_obs};
+  const sac_noise noise = {w.noise, is_v ? NULL : w.next_noise};
+
+  for (int update = 0; update < 2; update++) {  // the second with targets apart from their sources, and Adam warm
+    double critic_fixed[16], value_fixed[16];
+    get_all(&w, agent);
+    fix_critic_targets(&w, critic_fixed);
+    fix_value_targets(&w, value_fixed);
+    world after = w;
+    ck_ok(sac_agent_update_with(agent, &minibatch, &noise, NULL));
+    for (int k = 0; k < w.critics; k++) check_net(&w, agent, &w.critic[k], CRITIC, k, critic_fixed);
+    if (is_v) check_net(&w, agent, &w.value, VALUE, 0, value_fixed);
+    // the alpha and actor losses see the actor before; [sac] the critics after
+    if (strcmp(p->learn, "true") == 0) {
+      float grad;
+      const double kept = w.log_alpha, h = 1e-6;
+      ck_ok(sac_agent_tensor_get(agent, "grad/log_alpha", &grad, 1));
+      w.log_alpha = kept + h;
+      const double up = loss(&w, ALPHA, 0, NULL);
+      w.log_alpha = kept - h;
+      const double down = loss(&w, ALPHA, 0, NULL);
+      w.log_alpha = kept;
+      ck_near(grad, (up - down) / (2 * h), GRADIENT_REL * (1 + fabs(up / kept)));
+    }
+    if (!is_v)
+      for (int k = 0; k < w.critics; k++) net_get(&after.critic[k], agent);
+    check_net(&after, agent, &after.actor, ACTOR, 0, NULL);
+  }
+
+  float* arrays[] = {w.obs, w.action, w.reward, w.terminated, w.next_obs, w.noise, w.next_noise};
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+  net_free(&w.actor);
+  net_free(&w.value);
+  net_free(&w.value_target);
+  for (int k = 0; k < w.critics; k++) {
+    net_free(&w.critic[k]);
+    net_free(&w.critic_target[k]);
+  }
+  sac_agent_destroy(agent);
+  sac_config_destroy(config);
+}
+END_TEST
+
+CHECK_MAIN("gradients", LOOP(central_differences, PROBLEMS))
