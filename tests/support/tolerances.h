@@ -41,4 +41,21 @@
 /* Environments in double against Gymnasium's, over a whole episode. */
 #define TRACE_ABS 1e-6
 
+/* A product of K terms against the same sum in double: K roundings of at most half a unit of the running sum, which stays
+ * below the sum of the terms' sizes; random terms need far less. */
+#define PRODUCT_REL(k) ((k + 8) * FLOAT_EPSILON)
+
+/* A whole gradient in float, relative to the tensor's largest element: layers of such sums, some tens of units. */
+#define GRADIENT_REL 1e-5
+
+/* Adam's step in units of lr: m and v in float, a root and a quotient. */
+#define ADAM_STEP_REL 1e-5
+/* m and v: three roundings; the floor is where m is the difference of two much larger numbers, and float's own end. */
+#define MOMENT_REL 1e-6
+#define MOMENT_ABS 1e-9
+
+/* Losses and other means over the minibatch of numbers that are right to about 1e-6. */
+#define LOSS_REL 1e-5
+#define LOSS_ABS 1e-6
+
 #endif
