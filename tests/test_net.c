@@ -11,8 +11,8 @@
 #include "support/tolerances.h"
 
 static const int sizes[][3] = {/* out, in, rows */
-                               {1, 1, 1},     {2, 3, 1},    {1, 31, 33}, {31, 1, 31},   {12, 32, 32},  {13, 33, 16},
-                               {7, 257, 5},   {257, 7, 65}, {64, 4, 100}, {31, 257, 31}, {48, 129, 17}, {96, 64, 257}};
+                               {1, 1, 1},   {2, 3, 1},    {1, 31, 33},  {31, 1, 31},   {12, 32, 32},  {13, 33, 16},
+                               {7, 257, 5}, {257, 7, 65}, {64, 4, 100}, {31, 257, 31}, {48, 129, 17}, {96, 64, 257}};
 #define SIZES (sizeof sizes / sizeof *sizes)
 
 /* Row panels of (rows, features): lane r%32 of panel r/32. */
@@ -33,7 +33,7 @@ static void near_sum(double got, double sum, double size, int terms) {
   ck_near(got, sum, PRODUCT_REL(terms) * size + 1e-30);
 }
 
-#define EACH_ISA(isa)                       \
+#define EACH_ISA(isa)                           \
   for (int n_##isa = 0; n_##isa < 3; ++n_##isa) \
     for (const sac_isa* isa = sac_isa_available(n_##isa); isa; isa = NULL)
 
@@ -71,7 +71,7 @@ START_TEST(backward) {
   for (int i = 0; i < rows * in; ++i) y[i] = sac_relu(y[i]);
   EACH_ISA(isa)
   for (int gate = 0; gate < 2; ++gate)
-    for (int from = 0; from < in; from += in > 3 ? in - 3 : 1) { /* all columns, and the last three */
+    for (int from = 0; from<in; from += in> 3 ? in - 3 : 1) { /* all columns, and the last three */
       const int count = in - from;
       float* x = calloc((size_t)(rows * count), sizeof(float));
       for (int r = 0; r < rows; ++r)
@@ -105,7 +105,8 @@ START_TEST(weight_gradient) {
       xp[(size_t)(k / SAC_PANEL) * stride + (size_t)(r * SAC_PANEL + k % SAC_PANEL)] = x[r * in + k];
   /* what lies beyond the last row and column is no part of the sum */
   for (int lane = rows % SAC_PANEL; rows % SAC_PANEL && lane < SAC_PANEL; ++lane)
-    for (int n = 0; n < out; ++n) dp[((size_t)(rows / SAC_PANEL) * (size_t)out + (size_t)n) * SAC_PANEL + (size_t)lane] = NAN;
+    for (int n = 0; n < out; ++n)
+      dp[((size_t)(rows / SAC_PANEL) * (size_t)out + (size_t)n) * SAC_PANEL + (size_t)lane] = NAN;
   float *grad = calloc((size_t)(out * in) + 1, sizeof(float)), *bias = calloc((size_t)out + 1, sizeof(float));
   EACH_ISA(isa) {
     const sac_rows dr = {dp, (size_t)out * SAC_PANEL};
@@ -175,15 +176,16 @@ START_TEST(turn_and_pick) {
   free(from);
   const int features = 5;
   float* x = random_floats(2, 3 * features * SAC_PANEL, 1);
-  const int32_t row[] = {0, 1, 5, 31, 32, 40, 41, 63, 64, 65, 70, 2, 2, 90, 95, 3, 4, 6, 7, 8, 9, 10,
-                         11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23};
+  const int32_t row[] = {0, 1, 5, 31, 32, 40, 41, 63, 64, 65, 70, 2,  2,  90, 95, 3,  4, 6,
+                         7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23};
   const int count = sizeof row / sizeof *row;
   float picked[2 * 5 * SAC_PANEL];
   EACH_ISA(isa) {
     isa->pick((sac_rows){x, (size_t)features * SAC_PANEL}, features, row, count,
               (sac_rows){picked, (size_t)features * SAC_PANEL});
     for (int j = 0; j < count; ++j)
-      for (int f = 0; f < features; ++f) ck_assert(panel_at(picked, features, j, f) == panel_at(x, features, row[j], f));
+      for (int f = 0; f < features; ++f)
+        ck_assert(panel_at(picked, features, j, f) == panel_at(x, features, row[j], f));
   }
   free(x);
 }

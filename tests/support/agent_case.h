@@ -155,37 +155,37 @@ static inline void same_agents(const sac_agent* one, int32_t p, const sac_agent*
 
 /* The gradient slab against the reference's, over one network: relative to the largest of each tensor, because a sum's
  * rounding is of the size of its terms. */
-#define ck_gradient(agent, net, got, expected, tolerance)                                                             \
-  do {                                                                                                                \
-    for (int l_ = 0; l_ < (net)->layers; ++l_)                                                                        \
-      for (int part_ = 0; part_ < 2; ++part_) {                                                                       \
-        const size_t at_ = part_ ? (net)->bias[l_] : (net)->weight[l_];                                               \
-        const size_t n_ = (size_t)(net)->size[l_ + 1] * (part_ ? 1 : (size_t)(net)->size[l_]);                        \
-        double largest_ = 0;                                                                                          \
-        for (size_t i_ = 0; i_ < n_; ++i_) largest_ = fmax(largest_, fabs((expected)[at_ + i_]));                     \
-        for (size_t i_ = 0; i_ < n_; ++i_)                                                                            \
-          ck_assert_msg(fabs((got)[at_ + i_] - (expected)[at_ + i_]) <= (tolerance) * largest_ + 1e-12,               \
-                        "layer %d %s [%zu]: %.9g, not %.9g (largest %.3g)", l_, part_ ? "bias" : "weight", i_,        \
-                        (got)[at_ + i_], (expected)[at_ + i_], largest_);                                             \
-      }                                                                                                               \
+#define ck_gradient(agent, net, got, expected, tolerance)                                                      \
+  do {                                                                                                         \
+    for (int l_ = 0; l_ < (net)->layers; ++l_)                                                                 \
+      for (int part_ = 0; part_ < 2; ++part_) {                                                                \
+        const size_t at_ = part_ ? (net)->bias[l_] : (net)->weight[l_];                                        \
+        const size_t n_ = (size_t)(net)->size[l_ + 1] * (part_ ? 1 : (size_t)(net)->size[l_]);                 \
+        double largest_ = 0;                                                                                   \
+        for (size_t i_ = 0; i_ < n_; ++i_) largest_ = fmax(largest_, fabs((expected)[at_ + i_]));              \
+        for (size_t i_ = 0; i_ < n_; ++i_)                                                                     \
+          ck_assert_msg(fabs((got)[at_ + i_] - (expected)[at_ + i_]) <= (tolerance)*largest_ + 1e-12,          \
+                        "layer %d %s [%zu]: %.9g, not %.9g (largest %.3g)", l_, part_ ? "bias" : "weight", i_, \
+                        (got)[at_ + i_], (expected)[at_ + i_], largest_);                                      \
+      }                                                                                                        \
   } while (0)
 
 /* Weights and moments after Adam's step number t, over one network, from the gradient the agent stored. */
-#define ck_adam(agent, net, before, after, t, lr)                                                                     \
-  do {                                                                                                                \
-    for (int l_ = 0; l_ < (net)->layers; ++l_)                                                                        \
-      for (int part_ = 0; part_ < 2; ++part_) {                                                                       \
-        const size_t at_ = part_ ? (net)->bias[l_] : (net)->weight[l_];                                               \
-        const size_t n_ = (size_t)(net)->size[l_ + 1] * (part_ ? 1 : (size_t)(net)->size[l_]);                        \
-        for (size_t i_ = at_; i_ < at_ + n_; ++i_) {                                                                  \
-          double e_[3];                                                                                               \
-          reference_adam(&(agent)->settings, t, lr, &(before), &(after), i_, e_);                                     \
-          const double w_ = (before).slab[SAC_MEMORY_WEIGHTS][i_];                                                    \
-          ck_near((after).slab[SAC_MEMORY_WEIGHTS][i_], e_[0], FLOAT_EPSILON * 2 * fabs(w_) + ADAM_STEP_REL * (lr));   \
-          ck_near_relative((after).slab[SAC_MEMORY_ADAM_M][i_], e_[1], MOMENT_REL, MOMENT_ABS);                       \
-          ck_near_relative((after).slab[SAC_MEMORY_ADAM_V][i_], e_[2], MOMENT_REL, MOMENT_ABS);                       \
-        }                                                                                                             \
-      }                                                                                                               \
+#define ck_adam(agent, net, before, after, t, lr)                                                                    \
+  do {                                                                                                               \
+    for (int l_ = 0; l_ < (net)->layers; ++l_)                                                                       \
+      for (int part_ = 0; part_ < 2; ++part_) {                                                                      \
+        const size_t at_ = part_ ? (net)->bias[l_] : (net)->weight[l_];                                              \
+        const size_t n_ = (size_t)(net)->size[l_ + 1] * (part_ ? 1 : (size_t)(net)->size[l_]);                       \
+        for (size_t i_ = at_; i_ < at_ + n_; ++i_) {                                                                 \
+          double e_[3];                                                                                              \
+          reference_adam(&(agent)->settings, t, lr, &(before), &(after), i_, e_);                                    \
+          const double w_ = (before).slab[SAC_MEMORY_WEIGHTS][i_];                                                   \
+          ck_near((after).slab[SAC_MEMORY_WEIGHTS][i_], e_[0], FLOAT_EPSILON * 2 * fabs(w_) + ADAM_STEP_REL * (lr)); \
+          ck_near_relative((after).slab[SAC_MEMORY_ADAM_M][i_], e_[1], MOMENT_REL, MOMENT_ABS);                      \
+          ck_near_relative((after).slab[SAC_MEMORY_ADAM_V][i_], e_[2], MOMENT_REL, MOMENT_ABS);                      \
+        }                                                                                                            \
+      }                                                                                                              \
   } while (0)
 
 #endif

@@ -43,7 +43,7 @@ typedef struct reference_row {
 } reference_row;
 
 static inline reference_row reference_row_create(const sac_net* net) {
-  reference_row row;
+  reference_row row = {0};
   for (int l = 0; l < net->layers; ++l) {
     row.y[l] = calloc((size_t)net->size[l + 1], sizeof(double));
     row.d[l] = calloc((size_t)net->size[l + 1], sizeof(double));

@@ -1,0 +1,449 @@
+/* sac bench: how fast the stages run on this machine, one case a line. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "cpu/cpu.h"
+#include "env/vector.h"
+#include "kernels/random.h"
+#include "step.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/number.h"
+
+#define REPEATS_MAX 1000
+#define SYNTHETIC_EPISODE 1000
+
+static const char notes[] =
+    "  update  whole updates: sample, critics, actor, temperature, targets. Agent-updates a second: P agents count P\n"
+    "  act     observations to actions, N (--envs) at a time\n"
+    "  replay  transitions pushed a second, and minibatch rows sampled a second\n"
+    "  env     steps a second of a built-in environment, N (--envs) at a time, with random actions\n"
+    "  train   steps a second of the whole loop after its warm-up: act, env step, push, updates; no files\n"
+    "\n"
+    "--hidden takes several networks separated by '/'; --batch, --population, --threads and --envs take several "
+    "numbers\n"
+    "separated by ','. Every combination is one case. Figures are the median of the repeats; --json prints one object "
+    "a\n"
+    "case, with the slowest and the fastest repeat beside it. The environment variable SAC_CPU (portable, avx2, "
+    "avx512)\n"
+    "picks the instruction set.\n"
+    "\n"
+    "Examples:\n"
+    "  sac bench update --batch 32,256,4096 --hidden 64,64/256,256\n"
+    "  sac bench train --env Pendulum-v1 --hidden 64,64 --batch 100 --json\n";
+
+typedef struct bench {
+  const char* kind;
+  int json;
+  int64_t obs, act, rows, repeats;
+  double seconds, warmup;
+  const char *hidden, *batch, *population, *threads, *envs;
+} bench;
+
+/* One case: its agent, and what its loop needs. */
+typedef struct bench_case {
+  const bench* b;
+  sac_config* config;
+  const char *hidden, *batch, *population, *threads, *envs; /* one of each list */
+  sac_agent* agent;
+  sac_vector* vector;
+  float *obs, *action, *reward, *next_obs;
+  uint8_t *terminated, *truncated;
+  int32_t rows; /* transitions an agent in the arrays above */
+} bench_case;
+
+typedef sac_status bench_loop(bench_case* c, int64_t count);
+
+static sac_status loop_update(bench_case* c, int64_t count) { return sac_update(c->agent, (int32_t)count); }
+
+static sac_status loop_act(bench_case* c, int64_t count) {
+  const sac_act act = {.n = c->agent->shape.num_envs, .mode = SAC_ACT_SAMPLE, .obs = c->obs, .action = c->action};
+  sac_status status = SAC_OK;
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->stages->act(c->agent, &act);
+  return status;
+}
+
+static sac_status loop_push(bench_case* c, int64_t count) {
+  const sac_transitions t = {
+      c->agent->shape.num_envs, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
+  sac_status status = SAC_OK;
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->stages->replay_push(c->agent, &t);
+  return status;
+}
+
+static sac_status loop_sample(bench_case* c, int64_t count) {
+  sac_status status = SAC_OK;
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
+    status = c->agent->stages->replay_sample(c->agent);
+    for (int32_t p = 0; p < c->agent->shape.population; ++p) ++c->agent->counters[p].updates; /* the next draw */
+  }
+  return status;
+}
+
+static sac_status loop_env(bench_case* c, int64_t count) {
+  sac_status status = SAC_OK;
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = sac_vector_step(c->vector);
+  return status;
+}
+
+/* The schedule of a run after its warm-up; updates_per_step as a whole number of updates a step of the vector. */
+static sac_status loop_train(bench_case* c, int64_t count) {
+  const double due = c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
+  sac_status status = SAC_OK;
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i)
+    status = sac_step(c->agent, c->vector, SAC_ACT_SAMPLE, (int32_t)lrint(due));
+  return status;
+}
+
+static int compare(const void* a, const void* b) {
+  const double x = *(const double*)a, y = *(const double*)b;
+  return x < y ? -1 : x > y;
+}
+
+/* Seconds of one count of the loop: median, fastest and slowest repeat. */
+typedef struct timing {
+  double median, fastest, slowest;
+} timing;
+
+static sac_status measure(bench_case* c, bench_loop* loop, timing* t) {
+  double repeat[REPEATS_MAX];
+  sac_status status = SAC_OK;
+  int64_t count = 1;
+  const double begin = sac_seconds();
+  double one = 0;
+  do { /* the warm-up also finds how many fill a repeat */
+    const double start = sac_seconds();
+    SAC_TRY(loop(c, count));
+    one = (sac_seconds() - start) / (double)count;
+    const double wanted = 0.1 * c->b->seconds / (one > 0 ? one : 1e-9);
+    count = wanted < 1 ? 1 : wanted > 1e9 ? 1000000000 : (int64_t)wanted;
+  } while (sac_seconds() - begin < c->b->warmup);
+  const double wanted = c->b->seconds / (one > 0 ? one : 1e-9);
+  count = wanted < 1 ? 1 : wanted > 1e9 ? 1000000000 : (int64_t)wanted;
+  for (int64_t r = 0; r < c->b->repeats; ++r) {
+    const double start = sac_seconds();
+    SAC_TRY(loop(c, count));
+    repeat[r] = (sac_seconds() - start) / (double)count;
+  }
+  const size_t repeats = (size_t)c->b->repeats;
+  qsort(repeat, repeats, sizeof *repeat, compare);
+  t->median = repeats % 2 ? repeat[repeats / 2] : 0.5 * (repeat[repeats / 2 - 1] + repeat[repeats / 2]);
+  t->fastest = repeat[0];
+  t->slowest = repeat[repeats - 1];
+fail:
+  return status;
+}
+
+/* ---- what a case prints ---- */
+
+static const char* number(double value) {
+  static char text[8][SAC_NUMBER_MAX];
+  static int at;
+  char* to = text[at++ % 8];
+  const double magnitude = value == 0 ? 1 : pow(10, 6 - ceil(log10(fabs(value)))); /* six digits say enough */
+  (void)sac_print_real(to, isfinite(magnitude) ? rint(value * magnitude) / magnitude : value);
+  return to;
+}
+
+static void print_head(const bench_case* c) {
+  const char* device = "cpu";
+  const int with_agent = c->agent != NULL;
+  if (c->b->json) {
+    printf("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"fp32\"", c->b->kind, device);
+    if (c->vector) printf(", \"env\": \"%s\"", c->vector->id);
+    if (with_agent)
+      printf(", \"algo\": \"%s\", \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"critics\": %d",
+             sac_config_get(c->config, "algo"), (int)c->agent->shape.obs, (int)c->agent->shape.action, c->hidden,
+             (int)c->agent->shape.batch, (int)c->agent->shape.critics);
+    printf(", \"population\": %s, \"envs\": %s", c->population, c->envs);
+    if (with_agent)
+      printf(", \"path\": \"%s\", \"isa\": \"%s\", \"threads\": %d", c->agent->stages->update ? "fused" : "composed",
+             ((const sac_cpu*)c->agent->backend)->isa->name, (int)((const sac_cpu*)c->agent->backend)->threads);
+    printf(", \"repeats\": %d", (int)c->b->repeats);
+    return;
+  }
+  printf("%-6s %s", c->b->kind, c->vector ? c->vector->id : device);
+  if (with_agent)
+    printf("  obs %d act %d hidden %s batch %d threads %d %s", (int)c->agent->shape.obs, (int)c->agent->shape.action,
+           c->hidden, (int)c->agent->shape.batch, (int)((const sac_cpu*)c->agent->backend)->threads,
+           ((const sac_cpu*)c->agent->backend)->isa->name);
+  printf("  P %s N %s:", c->population, c->envs);
+}
+
+/* `each`: how many of what is counted are in one count of the loop. */
+static void print_rate(const bench_case* c, const char* key, const char* words, double each, timing t) {
+  if (c->b->json)
+    printf(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, number(each / t.median), key, number(each / t.slowest),
+           key, number(each / t.fastest));
+  else printf("  %s %s (%s to %s)", number(each / t.median), words, number(each / t.slowest), number(each / t.fastest));
+}
+
+static void print_microseconds(const bench_case* c, const char* key, timing t) {
+  if (c->b->json) printf(", \"%s\": %s", key, number(1e6 * t.median));
+  else printf(", %s us each", number(1e6 * t.median));
+}
+
+static void print_tail(const bench_case* c) {
+  printf(c->b->json ? "}\n" : "\n");
+  (void)fflush(stdout);
+}
+
+/* ---- the cases ---- */
+
+static void fill_random(bench_case* c) {
+  const sac_shape* s = &c->agent->shape;
+  const size_t rows = (size_t)s->population * (size_t)c->rows;
+  sac_fill_normals(1, 91, 0, rows * (size_t)s->obs, c->obs);
+  sac_fill_normals(1, 92, 0, rows * (size_t)s->obs, c->next_obs);
+  sac_fill_uniform(1, 93, 0, rows * (size_t)s->action, 1, c->action);
+  sac_fill_normals(1, 94, 0, rows, c->reward);
+  for (size_t i = 0; i < rows; ++i) c->terminated[i] = i % 100 == 99;
+}
+
+/* An agent for a made-up environment, and `rows` random transitions an agent. */
+static sac_status make_agent(bench_case* c, int32_t rows) {
+  sac_status status = SAC_OK;
+  const size_t actions = (size_t)c->b->act;
+  float* bounds = calloc(2 * actions, sizeof(float));
+  if (!bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
+  for (size_t i = 0; i < actions; ++i) bounds[i] = -1, bounds[actions + i] = 1;
+  const sac_env_spec spec = {.obs_size = (int32_t)c->b->obs,
+                             .action_size = (int32_t)actions,
+                             .max_episode_steps = SYNTHETIC_EPISODE,
+                             .action_low = bounds,
+                             .action_high = bounds + actions};
+  SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
+  c->rows = rows > c->agent->shape.num_envs ? rows : c->agent->shape.num_envs;
+  const size_t all = (size_t)c->agent->shape.population * (size_t)c->rows, obs = (size_t)spec.obs_size;
+  c->obs = calloc(all * obs, sizeof(float));
+  c->next_obs = calloc(all * obs, sizeof(float));
+  c->action = calloc(all * actions, sizeof(float));
+  c->reward = calloc(all, sizeof(float));
+  c->terminated = calloc(all, 1);
+  c->truncated = calloc(all, 1);
+  if (!c->obs || !c->next_obs || !c->action || !c->reward || !c->terminated || !c->truncated) {
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for %zu transitions: lower --rows", all);
+    goto fail;
+  }
+  fill_random(c);
+fail:
+  free(bounds);
+  return status;
+}
+
+/* Puts `wanted` random transitions an agent into the ring, as many at a time as the arrays hold. */
+static sac_status fill_replay(bench_case* c, int64_t wanted) {
+  sac_status status = SAC_OK;
+  const sac_transitions t = {c->rows, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
+  const int64_t most = c->agent->shape.capacity < wanted ? c->agent->shape.capacity : wanted;
+  for (int64_t done = 0; done < most && status == SAC_OK; done += c->rows)
+    status = c->agent->stages->replay_push(c->agent, &t);
+  return status;
+}
+
+static sac_status make_vector(bench_case* c) {
+  const sac_env_api* api;
+  sac_settings settings;
+  sac_status status = SAC_OK;
+  uint64_t* seed = NULL;
+  SAC_TRY(sac_config_settings(c->config, &settings));
+  SAC_TRY(sac_env_find(settings.env_id, &api));
+  seed = calloc((size_t)settings.seeds, sizeof *seed);
+  if (!seed) {
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for %d seeds", (int)settings.seeds);
+    goto fail;
+  }
+  for (int64_t p = 0; p < settings.seeds; ++p) seed[p] = (uint64_t)(settings.seed + p);
+  SAC_TRY(sac_vector_create(&c->vector, api, settings.env_id, settings.env_options, (int32_t)settings.seeds,
+                            (int32_t)settings.num_envs, seed, sac_stream_env(0)));
+  const size_t actions =
+      (size_t)c->vector->population * (size_t)c->vector->num_envs * (size_t)c->vector->spec.action_size;
+  if (c->vector->spec.actions == 0) sac_fill_uniform(1, 95, 0, actions, 1, c->vector->action);
+fail:
+  free(seed);
+  return status;
+}
+
+static sac_status run_update(bench_case* c) {
+  sac_status status = SAC_OK;
+  timing t;
+  SAC_TRY(make_agent(c, 4096));
+  SAC_TRY(fill_replay(c, c->b->rows));
+  SAC_TRY(measure(c, loop_update, &t));
+  print_head(c);
+  print_rate(c, "updates_per_second", "agent-updates/s", c->agent->shape.population, t);
+  print_microseconds(c, "microseconds", t);
+  print_tail(c);
+fail:
+  return status;
+}
+
+static sac_status run_act(bench_case* c) {
+  sac_status status = SAC_OK;
+  timing t;
+  SAC_TRY(make_agent(c, 1));
+  SAC_TRY(measure(c, loop_act, &t));
+  print_head(c);
+  print_rate(c, "actions_per_second", "actions/s", (double)c->agent->shape.population * c->agent->shape.num_envs, t);
+  print_microseconds(c, "microseconds", t);
+  print_tail(c);
+fail:
+  return status;
+}
+
+static sac_status run_replay(bench_case* c) {
+  sac_status status = SAC_OK;
+  timing push, sample;
+  SAC_TRY(make_agent(c, 4096));
+  SAC_TRY(fill_replay(c, c->b->rows));
+  SAC_TRY(measure(c, loop_push, &push));
+  SAC_TRY(measure(c, loop_sample, &sample));
+  print_head(c);
+  const double agents = c->agent->shape.population;
+  print_rate(c, "pushes_per_second", "pushed/s", agents * c->agent->shape.num_envs, push);
+  print_rate(c, "samples_per_second", "sampled/s", agents * c->agent->shape.batch, sample);
+  print_microseconds(c, "sample_microseconds", sample);
+  print_tail(c);
+fail:
+  return status;
+}
+
+static sac_status run_env(bench_case* c) {
+  sac_status status = SAC_OK;
+  timing t;
+  SAC_TRY(make_vector(c));
+  SAC_TRY(measure(c, loop_env, &t));
+  print_head(c);
+  print_rate(c, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs, t);
+  print_tail(c);
+fail:
+  return status;
+}
+
+static sac_status run_train(bench_case* c) {
+  sac_status status = SAC_OK;
+  timing t;
+  SAC_TRY(make_vector(c));
+  SAC_TRY(sac_agent_create(&c->agent, c->config, &c->vector->spec));
+  for (int i = 0; i < 1000; ++i) SAC_TRY(sac_step(c->agent, c->vector, SAC_ACT_UNIFORM, 0));
+  SAC_TRY(measure(c, loop_train, &t));
+  print_head(c);
+  print_rate(c, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs, t);
+  print_microseconds(c, "microseconds", t);
+  print_tail(c);
+fail:
+  return status;
+}
+
+static const struct {
+  const char* name;
+  sac_status (*run)(bench_case* c);
+} kinds[] = {{"update", run_update}, {"act", run_act}, {"replay", run_replay}, {"env", run_env}, {"train", run_train}};
+
+/* One combination of the lists. */
+static sac_status run_case(const bench* b, const sac_config* base, const char* const one[5]) {
+  static const char* const keys[5][2] = {{"network.hidden", "--hidden"},
+                                         {"replay.batch", "--batch"},
+                                         {"seeds", "--population"},
+                                         {"cpu.threads", "--threads"},
+                                         {"env.num_envs", "--envs"}};
+  sac_status status = SAC_OK;
+  bench_case c = {.b = b};
+  SAC_TRY(sac_config_copy(&c.config, base));
+  for (int i = 0; i < 5; ++i)
+    if (one[i]) SAC_TRY(sac_config_set_from(c.config, keys[i][0], one[i], SAC_ORIGIN_FLAG, keys[i][1]));
+  char value[5][SAC_TEXT_MAX];
+  const char** name[5] = {&c.hidden, &c.batch, &c.population, &c.threads, &c.envs};
+  for (int i = 0; i < 5; ++i) {
+    (void)snprintf(value[i], sizeof value[i], "%s", sac_config_get(c.config, keys[i][0]));
+    *name[i] = value[i];
+  }
+  char hidden[SAC_TEXT_MAX]; /* "[256, 256]" without its brackets */
+  (void)snprintf(hidden, sizeof hidden, "%.*s", (int)strcspn(value[0] + (value[0][0] == '['), "]"),
+                 value[0] + (value[0][0] == '['));
+  c.hidden = hidden;
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k)
+    if (strcmp(kinds[k].name, b->kind) == 0) SAC_TRY(kinds[k].run(&c));
+fail:
+  sac_agent_destroy(c.agent);
+  sac_vector_destroy(c.vector);
+  sac_config_destroy(c.config);
+  free(c.obs), free(c.next_obs), free(c.action), free(c.reward), free(c.terminated), free(c.truncated);
+  return status;
+}
+
+/* Element `index` of a list into text; 0 when there is none. A list that was not given has one, which is NULL. */
+static int element(const char* list, char separator, int index, char text[SAC_TEXT_MAX], const char** one) {
+  *one = NULL;
+  if (!list) return index == 0;
+  for (; index > 0; --index) {
+    list = strchr(list, separator);
+    if (!list) return 0;
+    ++list;
+  }
+  const char* end = strchr(list, separator);
+  (void)snprintf(text, SAC_TEXT_MAX, "%.*s", end ? (int)(end - list) : (int)strlen(list), list);
+  *one = text;
+  return 1;
+}
+
+static sac_status run_all(const bench* b, const sac_config* base) {
+  const char* const list[5] = {b->hidden, b->batch, b->population, b->threads, b->envs};
+  char text[5][SAC_TEXT_MAX];
+  const char* one[5];
+  sac_status status = SAC_OK;
+  for (int h = 0; element(list[0], '/', h, text[0], &one[0]); ++h)
+    for (int n = 0; element(list[1], ',', n, text[1], &one[1]); ++n)
+      for (int p = 0; element(list[2], ',', p, text[2], &one[2]); ++p)
+        for (int t = 0; element(list[3], ',', t, text[3], &one[3]); ++t)
+          for (int e = 0; element(list[4], ',', e, text[4], &one[4]); ++e) SAC_TRY(run_case(b, base, one));
+fail:
+  return status;
+}
+
+int sac_cli_bench(int argc, char** argv) {
+  bench b = {.obs = 17, .act = 6, .rows = 100000, .repeats = 5, .seconds = 0.5, .warmup = 0.5};
+  const sac_option options[] = {
+      SAC_OPTION_INTEGER("--obs", "N", &b.obs, 1, 65536, "numbers in an observation (update, act, replay); 17"),
+      SAC_OPTION_INTEGER("--act", "N", &b.act, 1, 65536, "numbers in an action (update, act, replay); 6"),
+      SAC_OPTION_TEXT("--hidden", "N,N", &b.hidden, "widths of the hidden layers; 256,256"),
+      SAC_OPTION_TEXT("--batch", "N", &b.batch, "rows of a minibatch; 256"),
+      SAC_OPTION_TEXT("--population", "N", &b.population, "agents side by side; 1"),
+      SAC_OPTION_TEXT("--envs", "N", &b.envs, "environments an agent, or observations acted on together; 1"),
+      SAC_OPTION_TEXT("--threads", "N", &b.threads, "threads of the CPU backend; 0: the cores this process may use"),
+      SAC_OPTION_INTEGER("--rows", "N", &b.rows, 1, 1e12, "transitions in the replay, at most its capacity; 1e5"),
+      SAC_OPTION_REAL("--seconds", "S", &b.seconds, 1e-6, 3600, "length of a repeat; 0.5"),
+      SAC_OPTION_INTEGER("--repeats", "N", &b.repeats, 1, REPEATS_MAX, "repeats, of which the median counts; 5"),
+      SAC_OPTION_REAL("--warmup", "S", &b.warmup, 0, 3600, "time before the first repeat; 0.5"),
+      SAC_OPTION_SWITCH("--json", &b.json, "one JSON object a case on standard output"),
+      SAC_OPTION_ENV,
+      SAC_OPTION_DEVICE,
+      SAC_OPTION_CONFIG,
+      SAC_OPTION_SET,
+      {0}};
+  const sac_syntax syntax = {.command = "bench",
+                             .arguments = "update|act|replay|env|train [options]",
+                             .help = "Measures speed.",
+                             .notes = notes,
+                             .options = options,
+                             .operands_min = 1,
+                             .operands_max = 1};
+  sac_config* config = NULL;
+  sac_operands operands;
+  const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
+  if (code != SAC_OPTIONS_GO) return code;
+  b.kind = operands.text[0];
+  int known = 0;
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) known |= strcmp(kinds[k].name, b.kind) == 0;
+  const int exit_code =
+      known ? SAC_EXIT_WELL
+            : sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind);
+  const sac_status status = known ? run_all(&b, config) : SAC_OK;
+  sac_config_destroy(config);
+  return status == SAC_OK ? exit_code : sac_cli_fail(status);
+}

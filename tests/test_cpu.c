@@ -1,0 +1,152 @@
+/* The CPU backend as a whole: the same bits for any number of threads and any population, the same numbers on every
+ * instruction set, and what create says it takes. */
+#include "cpu/cpu.h"
+#include "env/vector.h"
+#include "step.h"
+#include "support/agent_case.h"
+#include "support/check_main.h"
+#include "support/tolerances.h"
+#include "util/memory.h"
+
+static const agent_case agents[] = {
+    {.algo = "sac", .obs = 17, .action = 6, .hidden = "64,48", .batch = 256, .critics = 2},
+    {.algo = "sac", .obs = 1, .action = 1, .hidden = "1", .batch = 1, .critics = 1},
+    {.algo = "sac", .obs = 33, .action = 5, .hidden = "31,129", .batch = 257, .critics = 5},
+    {.algo = "sac-v", .obs = 3, .action = 2, .hidden = "65,31", .batch = 130, .critics = 2},
+    {.algo = "sac-v", .obs = 3, .action = 1, .hidden = "7", .batch = 31, .critics = 1},
+};
+#define AGENTS (sizeof agents / sizeof *agents)
+
+static sac_agent* run(agent_case c, int threads, int population, int64_t seed, int updates) {
+  char text[32];
+  (void)snprintf(text, sizeof text, "%d", (int)seed);
+  c.threads = threads;
+  c.population = population;
+  c.set[5][0] = NULL;
+  for (int i = 0; i < 6; ++i)
+    if (!c.set[i][0]) {
+      c.set[i][0] = "seed", c.set[i][1] = text;
+      break;
+    }
+  sac_agent* agent = agent_case_create(&c);
+  agent_case_push(agent, 600, 9);
+  ck_ok(sac_agent_update(agent, updates));
+  return agent;
+}
+
+START_TEST(threads_change_no_bit) {
+  sac_agent* one = run(agents[_i], 1, 1, 7, 4);
+  for (int threads = 2; threads <= 5; ++threads) {
+    sac_agent* other = run(agents[_i], threads, 1, 7, 4);
+    same_agents(one, 0, other, 0);
+    sac_agent_destroy(other);
+  }
+  sac_agent_destroy(one);
+}
+END_TEST
+
+START_TEST(population_changes_no_bit) {
+  for (int threads = 1; threads <= 3; ++threads) {
+    sac_agent* all = run(agents[_i], threads, 4, 7, 3); /* 4 agents on 3 threads: three whole, one shared */
+    for (int p = 0; p < 4; ++p) {
+      sac_agent* one = run(agents[_i], 2, 1, 7 + p, 3);
+      same_agents(one, 0, all, p);
+      sac_agent_destroy(one);
+    }
+    sac_agent_destroy(all);
+  }
+}
+END_TEST
+
+/* A dead agent of a population is left as it is, and changes nothing for the others. */
+START_TEST(a_dead_agent_is_skipped) {
+  agent_case c = agents[_i];
+  c.population = 3;
+  c.threads = 2;
+  sac_agent *agent = agent_case_create(&c), *whole = agent_case_create(&c), *fresh = agent_case_create(&c);
+  agent_case_push(agent, 300, 9);
+  agent_case_push(whole, 300, 9);
+  agent_case_push(fresh, 300, 9);
+  agent->alive[1] = 0;
+  ck_ok(sac_update(agent, 2));
+  ck_ok(sac_update(whole, 2));
+  same_agents(agent, 0, whole, 0);
+  same_agents(agent, 2, whole, 2);
+  same_agents(agent, 1, fresh, 1);
+  sac_agent_destroy(agent);
+  sac_agent_destroy(whole);
+  sac_agent_destroy(fresh);
+}
+END_TEST
+
+/* The same update on each instruction set. Weights move by about lr whatever the gradient's size, so they are compared
+ * with lr; gradients with the largest of all. */
+START_TEST(instruction_sets_agree) {
+  sac_agent* agent[3] = {0};
+  int count = 0;
+  for (; sac_isa_available(count); ++count) {
+    ck_assert_int_eq(setenv("SAC_CPU", sac_isa_available(count)->name, 1), 0);
+    agent[count] = run(agents[_i], 2, 1, 7, 1);
+    ck_assert_str_eq(((const sac_cpu*)agent[count]->backend)->isa->name, sac_isa_available(count)->name);
+  }
+  unsetenv("SAC_CPU");
+  for (int i = 1; i < count; ++i) {
+    size_t n;
+    float *a = slab_copy(agent[0], SAC_MEMORY_GRAD, 0, &n), *b = slab_copy(agent[i], SAC_MEMORY_GRAD, 0, &n);
+    double largest = 0;
+    for (size_t k = 0; k < n; ++k) largest = fmax(largest, fabs((double)a[k]));
+    ck_near_array(a, b, n, 0, 10 * GRADIENT_REL * largest);
+    free(a), free(b);
+    ck_near_relative(agent[i]->stats[0].critic_loss, agent[0]->stats[0].critic_loss, LOSS_REL, LOSS_ABS);
+    ck_near_relative(agent[i]->stats[0].actor_loss, agent[0]->stats[0].actor_loss, LOSS_REL, LOSS_ABS);
+  }
+  for (int i = 0; i < count; ++i) sac_agent_destroy(agent[i]);
+}
+END_TEST
+
+START_TEST(an_unknown_instruction_set_is_ignored) {
+  ck_assert_int_eq(setenv("SAC_CPU", "avx1024", 1), 0);
+  ck_assert_ptr_eq(sac_isa_choose(), sac_isa_available(0));
+  unsetenv("SAC_CPU");
+  ck_assert_ptr_null(sac_isa_available(-1));
+  ck_assert_ptr_null(sac_isa_available(9));
+  ck_assert_str_eq(sac_isa_available(0)->name, sac_isa_choose()->name);
+}
+END_TEST
+
+/* size tells what create takes, to the byte, and tensors come back as they were written. */
+START_TEST(size_and_memory) {
+  sac_agent* agent = agent_case_create(&agents[_i]);
+  const sac_cpu* cpu = agent->backend;
+  size_t bytes[SAC_MEMORY_COUNT], scratch;
+  agent->stages->size(agent, bytes, &scratch);
+  sac_cpu copy = *cpu;
+  ck_assert_uint_eq(scratch, sac_cpu_layout(agent, &copy) + sizeof *cpu + sac_pool_size(cpu->threads));
+  ck_assert_uint_eq(bytes[SAC_MEMORY_WEIGHTS], agent->tensors.floats[SAC_SLAB_TRAINED] * sizeof(float));
+  ck_assert_uint_eq(bytes[SAC_MEMORY_REPLAY],
+                    (size_t)agent->shape.capacity * (size_t)agent->row.floats * sizeof(float));
+  for (int m = 0; m < SAC_MEMORY_COUNT; ++m) {
+    const float in[3] = {1.5f, -2.5f, 3.25f};
+    float out[3];
+    const size_t at = bytes[m] / sizeof(float) - 3;
+    ck_ok(agent->stages->write(agent, (sac_memory)m, 0, at, in, 3));
+    ck_ok(agent->stages->read(agent, (sac_memory)m, 0, at, out, 3));
+    ck_same_bits(in, out, 3);
+  }
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+/* Zero threads: as many as there are processors. */
+START_TEST(threads_by_default) {
+  agent_case c = agents[0];
+  c.set[0][0] = "cpu.threads", c.set[0][1] = "0";
+  sac_agent* agent = agent_case_create(&c);
+  ck_assert_int_eq(((const sac_cpu*)agent->backend)->threads, sac_pool_processors());
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+CHECK_MAIN("cpu", LOOP(threads_change_no_bit, AGENTS), LOOP(population_changes_no_bit, AGENTS),
+           LOOP(a_dead_agent_is_skipped, AGENTS), LOOP(instruction_sets_agree, AGENTS),
+           CASE(an_unknown_instruction_set_is_ignored), LOOP(size_and_memory, AGENTS), CASE(threads_by_default))

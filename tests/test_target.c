@@ -1,0 +1,72 @@
+/* target update: Polyak of every target tensor, and the end of an update. */
+#include "support/agent_case.h"
+#include "support/check_main.h"
+#include "support/reference.h"
+#include "support/tolerances.h"
+
+static void follows(const sac_net* target, const sac_net* net, const reference* before, const reference* after,
+                    double tau) {
+  for (int l = 0; l < target->layers; ++l)
+    for (int part = 0; part < 2; ++part) {
+      const size_t n = (size_t)target->size[l + 1] * (part ? 1 : (size_t)target->size[l]);
+      for (size_t i = 0; i < n; ++i) {
+        const size_t to = (part ? target->bias[l] : target->weight[l]) + i;
+        const size_t from = (part ? net->bias[l] : net->weight[l]) + i;
+        const double expected =
+            tau * before->slab[SAC_MEMORY_WEIGHTS][from] + (1 - tau) * before->slab[SAC_MEMORY_TARGET][to];
+        ck_near(after->slab[SAC_MEMORY_TARGET][to], expected, 4 * FLOAT_EPSILON * (fabs(expected) + tau));
+      }
+    }
+}
+
+START_TEST(polyak) {
+  const agent_case c = {.algo = _i ? "sac-v" : "sac",
+                        .obs = 3,
+                        .action = 2,
+                        .hidden = "170,130",
+                        .batch = 5,
+                        .critics = 3,
+                        .threads = 2,
+                        .set = {{"tau", "0.3"}}};
+  sac_agent* agent = agent_case_create(&c);
+  agent_case_age(agent, 2);
+  update_inputs in = update_inputs_create(agent, 5);
+  ck_ok(agent->stages->minibatch_set(agent, &in.minibatch, &in.noise));
+  ck_ok(agent->stages->critic_update(agent));
+  ck_ok(agent->stages->actor_update(agent));
+  ck_ok(agent->stages->temperature_update(agent));
+  reference before = reference_read(agent, 0);
+  ck_ok(agent->stages->target_update(agent));
+  reference after = reference_read(agent, 0);
+  const sac_tensors* t = &agent->tensors;
+  int targets = 0;
+  for (int k = 0; k < 3; ++k)
+    if (t->critic_target[k].layers) follows(&t->critic_target[k], &t->critic[k], &before, &after, 0.3), ++targets;
+  if (t->value_target.layers) follows(&t->value_target, &t->value, &before, &after, 0.3), ++targets;
+  ck_assert_int_eq(targets, _i ? 1 : 3);
+  for (int m = 0; m < SAC_MEMORY_TARGET; ++m) ck_same_bits(after.slab[m], before.slab[m], after.floats[m]);
+  reference_free(&before), reference_free(&after);
+  update_inputs_free(&in);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+START_TEST(counts_and_totals) {
+  const agent_case c = {.algo = "sac", .obs = 3, .action = 2, .hidden = "8", .batch = 5, .critics = 2, .population = 2};
+  sac_agent* agent = agent_case_create(&c);
+  agent->alive[1] = 0;
+  double sum = 0;
+  for (int i = 0; i < 3; ++i) {
+    agent_case_age(agent, 1);
+    sum += agent->stats[0].critic_loss;
+  }
+  ck_assert_uint_eq(agent->counters[0].updates, 3);
+  ck_assert_uint_eq(agent->totals[0].updates, 3);
+  ck_near(agent->totals[0].sum.critic_loss, sum, 1e-12);
+  ck_assert_uint_eq(agent->counters[1].updates, 0); /* a dead agent stands still */
+  ck_assert_uint_eq(agent->totals[1].updates, 0);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+CHECK_MAIN("target", LOOP(polyak, 2), CASE(counts_and_totals))
