@@ -7,10 +7,12 @@
 /* Exit codes. */
 enum {
   SAC_EXIT_WELL = 0,
-  SAC_EXIT_FAILED = 1,  /* the run failed: file, memory, device, environment; verify: beyond tolerance */
-  SAC_EXIT_USAGE = 2,   /* command line or configuration */
-  SAC_EXIT_NUMERIC = 3, /* a loss, gradient, reward or observation was not finite */
-  SAC_EXIT_SIGNAL = 130 /* stopped by Ctrl-C after a checkpoint */
+  SAC_EXIT_FAILED = 1,       /* the run failed: file, memory, device, environment; verify: beyond tolerance */
+  SAC_EXIT_USAGE = 2,        /* command line or configuration */
+  SAC_EXIT_NUMERIC = 3,      /* a loss, gradient, reward or observation was not finite */
+  SAC_EXIT_HANGUP = 129,     /* 128 + the signal: stopped by SIGHUP after a checkpoint */
+  SAC_EXIT_SIGNAL = 130,     /* by Ctrl-C, SIGINT */
+  SAC_EXIT_TERMINATED = 143, /* by SIGTERM */
 };
 
 /* X(name, arguments, one line of help): the subcommands, each sac_cli_<name> in its own file. */

@@ -1,0 +1,116 @@
+/* sac: the program. Picks the subcommand; only here does anything exit. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "util/text.h"
+
+static const struct {
+  const char* name;
+  const char* arguments;
+  const char* help;
+  int (*run)(int argc, char** argv);
+} commands[] = {
+#define COMMAND(name, arguments, help) {#name, arguments, help, sac_cli_##name},
+    SAC_COMMANDS(COMMAND)
+#undef COMMAND
+};
+
+#define COMMAND_COUNT (sizeof commands / sizeof *commands)
+
+static void print_help(FILE* out) {
+  (void)fprintf(out,
+                "Usage: sac COMMAND [options]\n"
+                "\n"
+                "Trains Soft Actor-Critic agents.\n"
+                "\n"
+                "Commands:\n");
+  for (size_t c = 0; c < COMMAND_COUNT; c++) {
+    char syntax[64];
+    (void)snprintf(syntax, sizeof syntax, "%s %s", commands[c].name, commands[c].arguments);
+    (void)fprintf(out, "  %-34s %s\n", syntax, commands[c].help);
+  }
+  (void)fprintf(out,
+                "\n"
+                "  sac COMMAND --help                 options of a command ('sac help COMMAND' too)\n"
+                "  sac --version                      version\n"
+                "\n"
+                "Exit codes: %d well, %d the run failed, %d wrong usage or configuration, %d a value was not finite,\n"
+                "%d stopped by Ctrl-C after a checkpoint (%d by SIGTERM, %d by SIGHUP).\n",
+                SAC_EXIT_WELL, SAC_EXIT_FAILED, SAC_EXIT_USAGE, SAC_EXIT_NUMERIC, SAC_EXIT_SIGNAL, SAC_EXIT_TERMINATED,
+                SAC_EXIT_HANGUP);
+}
+
+static int unknown(const char* word) {
+  const char* names[COMMAND_COUNT];
+  char shown[SAC_SHOW_MAX];
+  for (size_t c = 0; c < COMMAND_COUNT; c++) names[c] = commands[c].name;
+  const char* near = sac_nearest(word, names, COMMAND_COUNT);
+  (void)fprintf(stderr, "sac: no command '%s'", sac_text_show(shown, word, SIZE_MAX));
+  if (near) (void)fprintf(stderr, "; nearest is '%s'", near);
+  (void)fprintf(stderr, " ('sac --help' lists all)\n");
+  return SAC_EXIT_USAGE;
+}
+
+static int call(const char* name, int argc, char** argv) {
+  for (size_t c = 0; c < COMMAND_COUNT; c++)
+    if (strcmp(name, commands[c].name) == 0) return commands[c].run(argc, argv);
+  return unknown(name);
+}
+
+static int help(int argc, char** argv) {
+  if (argc < 2) {
+    print_help(stdout);
+    return SAC_EXIT_WELL;
+  }
+  char option[] = "--help";
+  char* arguments[] = {argv[1], option, NULL};
+  return call(argv[1], 2, arguments);
+}
+
+int sac_cli_fail(sac_status status) {
+  (void)fflush(stdout);
+  (void)fprintf(stderr, "sac: %s\n", sac_last_error());
+  switch (status) {
+    case SAC_OK:
+      return SAC_EXIT_WELL;
+    case SAC_ERROR_ARGUMENT:
+    case SAC_ERROR_CONFIG:
+      return SAC_EXIT_USAGE;
+    case SAC_ERROR_NUMERIC:
+      return SAC_EXIT_NUMERIC;
+    case SAC_STOPPED:
+      return SAC_EXIT_SIGNAL;
+    case SAC_ERROR_SHAPE:
+    case SAC_ERROR_FILE:
+    case SAC_ERROR_FORMAT:
+    case SAC_ERROR_MEMORY:
+    case SAC_ERROR_DEVICE:
+    case SAC_ERROR_ENV:
+      break;
+  }
+  return SAC_EXIT_FAILED;
+}
+
+int main(int argc, char** argv) {
+  int code;
+  if (argc < 2) {
+    print_help(stderr);
+    return SAC_EXIT_USAGE;
+  }
+  if (strcmp(argv[1], "--version") == 0) {
+    (void)printf("sac %s\n", sac_version());
+    code = SAC_EXIT_WELL;
+  } else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+    code = help(argc - 1, argv + 1);
+  } else {
+    code = call(argv[1], argc - 1, argv + 1);
+  }
+  /* What was asked for on standard output must have arrived there: "sac config > full_disk" is a failure. */
+  if ((fflush(stdout) != 0 || ferror(stdout)) && code == SAC_EXIT_WELL) {
+    (void)fprintf(stderr, "sac: cannot write to standard output\n");
+    code = SAC_EXIT_FAILED;
+  }
+  return code;
+}

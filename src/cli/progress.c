@@ -1,0 +1,185 @@
+#include "cli/progress.h"
+
+#include <math.h>
+#include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+
+#define LIVE_EVERY 0.1  /* seconds between two live lines */
+#define PLAIN_EVERY 5.0 /* between two plain ones: a log of a long run stays readable */
+#define SMOOTHING 3.0   /* time constant of the speeds */
+#define WIDTH 80        /* when the terminal does not say */
+
+void sac_progress_start(sac_progress* progress, int quiet) {
+  const double now = sac_seconds();
+  *progress = (sac_progress){.quiet = quiet,
+                             .live = !quiet && isatty(STDOUT_FILENO),
+                             .return_step = -1,
+                             .evaluation_step = -1,
+                             .last_line = now,
+                             .last_step = -1};
+  const char* term = getenv("TERM");
+  if (term && strcmp(term, "dumb") == 0) progress->live = 0;
+}
+
+/* "sac train | head", or a terminal that went away: no reason to stop training, but nothing more is shown. */
+static void flush(sac_progress* progress) {
+  if (fflush(stdout) == 0) return;
+  __fpurge(stdout);
+  clearerr(stdout);
+  progress->quiet = 1;
+  progress->live = 0;
+}
+
+/* --- what the run reports ----------------------------------------------------------------------------------------- */
+
+static int on_log(void* user, const char* line) {
+  static const char warning[] = "warning: ";
+  sac_progress* progress = user;
+  sac_progress_clear(progress);
+  if (strncmp(line, warning, sizeof warning - 1) == 0) {
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "sac: %s\n", line + sizeof warning - 1);
+  } else if (!progress->quiet) {
+    (void)printf("%s\n", line);
+    flush(progress);
+  }
+  return 0;
+}
+
+/* Rows of one step come agent by agent. */
+static int on_metrics(void* user, const sac_metrics* metrics) {
+  sac_progress* progress = user;
+  const double value = metrics->value[SAC_METRIC_episode_return];
+  if (isnan(value)) return 0;
+  if (progress->return_step != metrics->step) {
+    progress->return_step = metrics->step;
+    progress->return_sum = 0;
+    progress->return_count = 0;
+  }
+  progress->return_sum += value;
+  progress->return_count++;
+  return 0;
+}
+
+static int on_evaluation(void* user, const sac_evaluation* evaluation) {
+  sac_progress* progress = user;
+  if (progress->evaluation_step != evaluation->step) {
+    progress->evaluation_step = evaluation->step;
+    progress->evaluation_sum = 0;
+    progress->evaluation_count = 0;
+  }
+  progress->evaluation_sum += evaluation->mean;
+  progress->evaluation_count++;
+  return 0;
+}
+
+sac_callbacks sac_progress_callbacks(sac_progress* progress) {
+  return (sac_callbacks){.user = progress, .metrics = on_metrics, .evaluation = on_evaluation, .log = on_log};
+}
+
+/* --- the line ----------------------------------------------------------------------------------------------------- */
+
+static void duration(double seconds, char text[32]) {
+  const long long s = (long long)(seconds + 0.5);
+  if (s < 60) (void)snprintf(text, 32, "%lld s", s);
+  else if (s < 3600) (void)snprintf(text, 32, "%lld min %02lld s", s / 60, s % 60);
+  else if (s < 86400) (void)snprintf(text, 32, "%lld h %02lld min", s / 3600, s / 60 % 60);
+  else (void)snprintf(text, 32, "%lld d %02lld h", s / 86400, s / 3600 % 24);
+}
+
+enum { STEPS, RETURN, LEFT, UPDATES, EVALUATION, PARTS };
+
+void sac_progress_line(const sac_progress* progress, const sac_run* run, int width, char line[SAC_PROGRESS_LINE]) {
+  static const int shown_order[PARTS] = {STEPS, RETURN, EVALUATION, UPDATES, LEFT};
+  char part[PARTS][64] = {"", "", "", "", ""};
+  int keep[PARTS] = {0};
+  const int64_t step = run->schedule.step, steps = run->settings.steps;
+  const char* warming = step < run->settings.warmup_steps ? " warm-up" : "";
+  (void)snprintf(part[STEPS], sizeof part[STEPS], "%3d%% step %lld/%lld%s", (int)(100.0 * (double)step / (double)steps),
+                 (long long)step, (long long)steps, warming);
+  if (progress->return_count)
+    (void)snprintf(part[RETURN], sizeof part[RETURN], "return %.1f", progress->return_sum / progress->return_count);
+  if (progress->evaluation_count)
+    (void)snprintf(part[EVALUATION], sizeof part[EVALUATION], "evaluation %.1f",
+                   progress->evaluation_sum / progress->evaluation_count);
+  if (progress->updates_per_second > 0)
+    (void)snprintf(part[UPDATES], sizeof part[UPDATES], "%.0f updates/s", progress->updates_per_second);
+  /* The warm-up makes no updates: its speed says nothing about the time left. */
+  if (progress->steps_per_second > 0 && !warming[0]) {
+    char text[32];
+    duration((double)(steps - step) / progress->steps_per_second, text);
+    (void)snprintf(part[LEFT], sizeof part[LEFT], "%s left", text);
+  }
+  int used = 0;
+  for (int i = 0; i < PARTS; i++) { /* in the order of importance, which is the enum's */
+    const int length = (int)strlen(part[i]) + (i ? 2 : 0);
+    if (!part[i][0] || used + length > width) continue;
+    keep[i] = 1;
+    used += length;
+  }
+  size_t at = 0;
+  line[0] = '\0';
+  for (int i = 0; i < PARTS; i++) {
+    const int p = shown_order[i];
+    if (keep[p]) at += (size_t)snprintf(line + at, SAC_PROGRESS_LINE - at, "%s%s", at ? "  " : "", part[p]);
+  }
+  if (at == 0) (void)snprintf(line, SAC_PROGRESS_LINE, "%.*s", width > 0 ? width : 0, part[STEPS]);
+}
+
+/* --- showing it --------------------------------------------------------------------------------------------------- */
+
+static void measure(sac_progress* progress, const sac_run* run, double now) {
+  const int64_t step = run->schedule.step;
+  uint64_t updates = 0;
+  for (int32_t p = 0; p < run->agent->shape.population; p++)
+    if (run->agent->alive[p]) updates += run->agent->counters[p].updates;
+  const double elapsed = now - progress->last_time;
+  const int warming = step <= run->settings.warmup_steps;
+  if (progress->last_step >= 0 && elapsed > 0 && !warming && progress->last_step >= run->settings.warmup_steps) {
+    const double steps = (double)(step - progress->last_step) / elapsed;
+    const double made = updates >= progress->last_updates ? (double)(updates - progress->last_updates) / elapsed : 0;
+    const double weight = progress->steps_per_second > 0 ? 1 - exp(-elapsed / SMOOTHING) : 1;
+    progress->steps_per_second += weight * (steps - progress->steps_per_second);
+    progress->updates_per_second += weight * (made - progress->updates_per_second);
+  }
+  progress->last_time = now;
+  progress->last_step = step;
+  progress->last_updates = updates;
+}
+
+static int terminal_width(void) {
+  struct winsize size;
+  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col - 1;
+  return WIDTH - 1;
+}
+
+void sac_progress_clear(sac_progress* progress) {
+  if (!progress->shown) return;
+  progress->shown = 0;
+  (void)fputs("\r\033[K", stdout);
+  flush(progress);
+}
+
+void sac_progress_tick(sac_progress* progress, sac_run* run) {
+  char line[SAC_PROGRESS_LINE];
+  if (progress->quiet) return;
+  const double now = sac_seconds();
+  if (progress->last_step >= 0 && now - progress->last_time < LIVE_EVERY) return;
+  measure(progress, run, now);
+  if (progress->live) {
+    const int width = terminal_width();
+    sac_progress_line(progress, run, width < SAC_PROGRESS_LINE ? width : SAC_PROGRESS_LINE - 1, line);
+    (void)printf("\r%s\033[K", line);
+    flush(progress);
+    progress->shown = 1;
+  } else if (now - progress->last_line >= PLAIN_EVERY) {
+    sac_progress_line(progress, run, SAC_PROGRESS_LINE - 1, line);
+    sac_run_log(run, "%s", line);
+    progress->last_line = now;
+  }
+}

@@ -1,0 +1,45 @@
+/* sac resume */
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "cli/session.h"
+
+static const char notes[] =
+    "A resumed run goes on to the bit as if it had not stopped. Keys that a resume may change count from there on\n"
+    "('sac config KEY' says which); what differs is printed. If the last checkpoint is damaged, the one before it is\n"
+    "used.\n"
+    "\n"
+    "Exit codes: as for 'sac train'.\n"
+    "\n"
+    "Examples:\n"
+    "  sac resume runs/mine\n"
+    "  sac resume runs/mine --steps 2e6\n";
+
+int sac_cli_resume(int argc, char** argv) {
+  int quiet = 0;
+  const sac_option options[] = {SAC_OPTION_STEPS,
+                                SAC_OPTION_DEVICE,
+                                SAC_OPTION_CONFIG,
+                                SAC_OPTION_SET,
+                                SAC_OPTION_SWITCH("--quiet", &quiet, "print errors and warnings alone"),
+                                {0}};
+  const sac_syntax syntax = {.command = "resume",
+                             .arguments = "DIR [options]",
+                             .help = "Continues the run in folder DIR, exactly.",
+                             .notes = notes,
+                             .options = options,
+                             .operands_min = 1,
+                             .operands_max = 1};
+  sac_config* overrides = NULL;
+  sac_operands operands;
+  sac_progress progress;
+  sac_run* run = NULL;
+  const int code = sac_options_parse(&syntax, argc, argv, &overrides, &operands);
+  if (code != SAC_OPTIONS_GO) return code;
+  sac_session_signals();
+  sac_progress_start(&progress, quiet);
+  const sac_callbacks callbacks = sac_progress_callbacks(&progress);
+  const sac_status status = sac_run_resume(&run, operands.text[0], overrides, NULL, &callbacks);
+  sac_config_destroy(overrides);
+  if (status != SAC_OK) return sac_cli_fail(status);
+  return sac_session_run(run, &progress);
+}

@@ -1,0 +1,103 @@
+#include "cli/session.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "util/clock.h"
+
+/* --- signals ------------------------------------------------------------------------------------------------------ */
+
+static _Atomic(sac_run*) running;
+static volatile sig_atomic_t caught; /* the first signal; 0: none */
+
+static void on_signal(int signal) {
+  if (caught) _exit(128 + signal);
+  caught = signal;
+  sac_run* run = atomic_load(&running);
+  if (run) sac_run_stop(run);
+}
+
+void sac_session_signals(void) {
+  static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
+  (void)sigemptyset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+    /* nohup, and a shell's background jobs, have asked not to be told */
+    if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
+    (void)sigaction(signals[i], &action, NULL);
+  }
+  (void)signal(SIGPIPE, SIG_IGN); /* "sac train | head" trains on */
+}
+
+/* --- the loop ----------------------------------------------------------------------------------------------------- */
+
+#define TICK 0.05 /* seconds of training between two looks at the clock */
+
+/* In pieces of about TICK seconds, however fast the steps are. Pieces change nothing in the results. */
+static sac_status train(sac_run* run, sac_progress* progress) {
+  const int64_t steps = run->settings.steps, warmup = run->settings.warmup_steps;
+  const int64_t least = run->settings.num_envs;
+  int64_t piece = least;
+  sac_status status;
+  do {
+    const int64_t step = sac_run_step(run), left = step < warmup ? warmup - step : steps - step;
+    const double start = sac_seconds();
+    status = sac_run_steps(run, left > 0 && piece > left ? left : piece);
+    const double taken = sac_seconds() - start;
+    if (step < warmup && sac_run_step(run) >= warmup) piece = least; /* steps are about to become slower */
+    else if (taken < TICK) piece *= 2;
+    else if (taken > 2 * TICK && piece > least) piece /= 2;
+    sac_progress_tick(progress, run);
+  } while (status == SAC_OK && sac_run_step(run) < steps);
+  return status;
+}
+
+/* --- last lines --------------------------------------------------------------------------------------------------- */
+
+static void result(sac_run* run, const sac_progress* progress) {
+  uint64_t updates = 0;
+  int64_t best_step = -1;
+  double best = 0;
+  for (int32_t p = 0; p < run->agent->shape.population; p++) {
+    const sac_window* window = &run->window[p];
+    updates += run->agent->counters[p].updates;
+    if (window->best_step >= 0 && (best_step < 0 || window->best_return > best)) {
+      best = window->best_return;
+      best_step = window->best_step;
+    }
+  }
+  sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
+              (unsigned long long)updates, run->seconds.total);
+  if (progress->evaluation_count && best_step >= 0)
+    sac_run_log(run, "last evaluation %.2f, the best %.2f at step %lld",
+                progress->evaluation_sum / progress->evaluation_count, best, (long long)best_step);
+  sac_run_log(run, "  sac eval %s", run->folder->path);
+  sac_run_log(run, "  sac resume %s --steps %lld", run->folder->path, (long long)(2 * run->settings.steps));
+}
+
+int sac_session_run(sac_run* run, sac_progress* progress) {
+  char error[1024];
+  int code = SAC_EXIT_WELL;
+  atomic_store(&running, run);
+  if (caught) sac_run_stop(run); /* it came while the run was being made */
+  const sac_status status = train(run, progress);
+  (void)snprintf(error, sizeof error, "%s", sac_last_error());
+  sac_progress_clear(progress);
+  if (status == SAC_OK) {
+    result(run, progress);
+  } else if (status == SAC_STOPPED) {
+    sac_run_log(run, "%s", error);
+    code = caught ? 128 + (int)caught : SAC_EXIT_SIGNAL;
+  } else {
+    if (run->finished) result(run, progress);
+    sac_folder_log(run->folder, error);
+    (void)fflush(stdout);
+    (void)fprintf(stderr, "sac: %s\n", error);
+    code = status == SAC_ERROR_NUMERIC ? SAC_EXIT_NUMERIC : SAC_EXIT_FAILED;
+  }
+  atomic_store(&running, NULL);
+  sac_run_destroy(run);
+  return code;
+}

@@ -1,0 +1,116 @@
+"""The sac program as a user runs it, and what it leaves behind, for the tests in Python."""
+import csv
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy
+from safetensors import safe_open
+
+PROGRAM = os.environ["SAC_PROGRAM"]
+SANITIZED = "SAC_SANITIZED" in os.environ
+
+# Small and quick, with every part of a run at work: about a second for 1,000 steps with updates.
+SMALL = {
+    "network.hidden": "16,16",
+    "replay.batch": 16,
+    "replay.capacity": 2000,
+    "train.steps": 600,
+    "train.warmup_steps": 200,
+    "log.every": 100,
+    "eval.every": 300,
+    "eval.episodes": 2,
+    "checkpoint.every": 150,
+    "checkpoint.keep": 2,
+}
+
+# Columns of metrics.csv that are times or rates: two equal runs differ in these alone.
+TIMES = ("per_second", "seconds")
+
+
+def sets(values):
+    return [word for key, value in values.items() for word in ("--set", f"{key}={value}")]
+
+
+def sac(*arguments, code=0, env=None, timeout=120, **options):
+    """Runs the program and checks its exit code; gives the CompletedProcess."""
+    result = subprocess.run([PROGRAM, *map(str, arguments)], text=True, capture_output=True, timeout=timeout,
+                            env=dict(os.environ, **(env or {})), **options)
+    assert result.returncode == code, (
+        f"sac {' '.join(map(str, arguments))}: exit code {result.returncode}, not {code}\n"
+        f"{result.stdout}\n{result.stderr}")
+    return result
+
+
+def train(out, values=None, *arguments, env="Pendulum-v1", **options):
+    """A small run in the folder `out`."""
+    return sac("train", "--env", env, "--out", out, *sets(dict(SMALL, **(values or {}))), *arguments, **options)
+
+
+def one_line(text):
+    """What went wrong is said in one line that begins with the program's name."""
+    lines = text.splitlines()
+    assert len(lines) == 1 and lines[0].startswith("sac: "), f"not one clear line:\n{text}"
+    return lines[0]
+
+
+def checkpoints(seed_folder):
+    """Steps of the checkpoints in a seed folder, oldest first."""
+    files = pathlib.Path(seed_folder, "checkpoints").glob("step_*.safetensors")
+    return sorted(int(file.stem[5:]) for file in files)
+
+
+def tensors(path):
+    with safe_open(path, "numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}
+
+
+def rows(path, times=False):
+    """A CSV as a list of rows; without the columns that hold times, unless they are asked for."""
+    with open(path, newline="") as file:
+        table = list(csv.reader(file))
+    keep = [i for i, name in enumerate(table[0]) if times or not name.endswith(TIMES)]
+    return [[row[i] for i in keep] for row in table]
+
+
+def replay(seed_folder):
+    return {file.name: file.read_bytes() for file in pathlib.Path(seed_folder, "replay").iterdir()}
+
+
+def same_tensors(a, b, ignore=()):
+    """Two safetensors files hold the same names and the same bits."""
+    first, second = tensors(a), tensors(b)
+    assert first.keys() == second.keys(), f"{a}, {b}: {first.keys() ^ second.keys()}"
+    for name, value in first.items():
+        if name in ignore:
+            continue
+        other = second[name]
+        assert value.dtype == other.dtype and value.shape == other.shape, f"{a}, {b}: {name}"
+        if value.tobytes() != other.tobytes():
+            differ = numpy.count_nonzero(value != other)
+            raise AssertionError(f"{a}, {b}: {name} differs in {differ} of {value.size} elements: {value} {other}")
+
+
+def same_runs(a, b, best=True):
+    """Two seed folders ended in the same state, to the bit: newest checkpoint, replay, best, policy, CSV rows.
+    best=False: one of them was evaluated once more, at the end of a part of it, and may have found a better one."""
+    a, b = pathlib.Path(a), pathlib.Path(b)
+    assert checkpoints(a) and checkpoints(a)[-1] == checkpoints(b)[-1], (checkpoints(a), checkpoints(b))
+    last = f"checkpoints/step_{checkpoints(a)[-1]}.safetensors"
+    same_tensors(a / last, b / last, ignore=("run.seconds",))
+    assert (a / "checkpoints/best").exists() == (b / "checkpoints/best").exists()
+    if best and (a / "checkpoints/best").exists():
+        same_tensors(a / "checkpoints/best", b / "checkpoints/best", ignore=("run.seconds",))
+    same_tensors(a / "policy.safetensors", b / "policy.safetensors")
+    assert replay(a) == replay(b), f"{a}, {b}: replay rows differ"
+    for name in ("metrics.csv", "evaluations.csv"):
+        assert rows(a / name) == rows(b / name), f"{a}, {b}: {name} differs:\n{rows(a / name)}\n{rows(b / name)}"
+
+
+def main(cases):
+    """Runs every function test_* of the caller, or those named on the command line."""
+    names = sys.argv[1:] or [name for name in cases if name.startswith("test_")]
+    for name in names:
+        cases[name]()
+        print(f"{name}: passed", flush=True)

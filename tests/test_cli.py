@@ -1,0 +1,269 @@
+"""The program as a user meets it: in a pipe, on a terminal, interrupted, asked for help."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import tempfile
+import time
+
+import pexpect
+
+from support.program import PROGRAM, SMALL, checkpoints, main, one_line, rows, sac, same_runs, sets, train
+
+# ctest: timeout=300
+
+LONG = {"train.steps": 10000000, "checkpoint.every": 0, "eval.every": 0}
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="sac-test-")
+
+
+def words(values):
+    return ["train", "--env", "Pendulum-v1", *map(str, sets(dict(SMALL, **values)))]
+
+
+def test_help_and_version():
+    assert re.fullmatch(r"sac \d+\.\d+\.\d+\n", sac("--version").stdout)
+    text = sac("--help").stdout
+    assert sac("help").stdout == text
+    for command in ("train", "resume", "eval", "verify", "config", "bench", "envs", "info"):
+        assert re.search(rf"^  {command} ", text, re.M), command
+        own = sac(command, "--help").stdout
+        assert own.startswith(f"Usage: sac {command}"), own
+        assert sac("help", command).stdout == own
+    nothing = sac(code=2)
+    assert nothing.stdout == "" and nothing.stderr == text
+
+
+def test_unknown_command():
+    assert one_line(sac("trian", code=2).stderr) == "sac: no command 'trian'; nearest is 'train' ('sac --help' lists all)"
+    assert "nearest" not in one_line(sac("xyzzy", code=2).stderr)
+    one_line(sac("help", "trian", code=2).stderr)
+
+
+def test_full_standard_output():
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([PROGRAM, "config"], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 1 and "standard output" in one_line(result.stderr)
+
+
+def test_dry_run():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        result = sac("train", "--env", "Pendulum-v1", "--set", "optim.lr=1e-3", "--seed", 7, "--out", out, "--dry-run")
+        assert not out.exists()
+        text = pathlib.Path(path, "again.yaml")
+        text.write_text(result.stdout)
+        assert re.search(r"lr: 0\.001\s+# from --set", result.stdout), result.stdout
+        assert re.search(r"seed: 7\s+# from --seed", result.stdout), result.stdout
+        assert re.search(r"# memory: [\d.]+ .B, of it replay [\d.]+ .B", result.stdout), result.stdout
+        again = sac("train", "--config", text, "--dry-run").stdout  # what it prints is a configuration
+        values = [re.sub(r"\s*#.*", "", line) for line in result.stdout.splitlines()]
+        assert [re.sub(r"\s*#.*", "", line) for line in again.splitlines()] == values
+
+
+def test_pipe():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        result = train(out)
+        assert result.stderr == ""
+        text = result.stdout
+        assert "\r" not in text and "\033" not in text
+        assert text == (out / "log.txt").read_text()
+        for wanted in ("Pendulum-v1", "memory ", f"writes to {out}", "step 300: evaluation ", "done: 600 steps",
+                       f"  sac eval {out}", f"  sac resume {out} --steps 1200"):
+            assert wanted in text, (wanted, text)
+        assert len(rows(out / "seed_1/metrics.csv")) == 1 + 6
+        assert len(rows(out / "seed_1/evaluations.csv")) == 1 + 2
+
+
+def test_quiet():
+    with folder() as path:
+        result = train(pathlib.Path(path, "run"), {}, "--quiet")
+        assert result.stdout == "" and result.stderr == ""
+
+
+def test_default_folder():
+    with folder() as path:
+        for _ in range(2):
+            sac(*words({}), "--quiet", cwd=path)
+        made = sorted(pathlib.Path(path, "runs/Pendulum-v1").iterdir())
+        assert len(made) == 2, made
+        for run in made:
+            assert re.fullmatch(r"\d{8}-\d{4}(-\d+)?", run.name), run
+            assert (run / "config.yaml").exists()
+
+
+def test_machine():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        train(out)
+        machine = json.loads((out / "machine.json").read_text())
+        for key in ("processor", "cpu_kernels", "cores", "device", "memory_bytes", "system", "kernel", "compiler",
+                    "sac", "started"):
+            assert machine[key], (key, machine)
+        machine["cpu_kernels"] = "another one"
+        (out / "machine.json").write_text(json.dumps(machine))
+        result = sac("resume", out, "--steps", 700)
+        assert "another one" in one_line(result.stderr)
+
+
+def test_out_resumes_or_refuses():
+    with folder() as path:
+        whole, parts = pathlib.Path(path, "whole"), pathlib.Path(path, "parts")
+        train(whole)
+        train(parts, {"train.steps": 250})
+        refused = train(parts, {"train.steps": 250}, code=2)
+        assert "finished run" in one_line(refused.stderr) and refused.stdout == ""
+        result = train(parts)
+        assert "continues" in result.stdout and "train.steps" in result.stdout
+        same_runs(whole / "seed_1", parts / "seed_1", best=False)
+        one_line(train(parts, {"train.steps": 900, "replay.batch": 17}, code=2).stderr)
+
+
+def test_init():
+    with folder() as path:
+        first = pathlib.Path(path, "first")
+        train(first)
+        for name in ("policy.safetensors", "checkpoints/best"):
+            out = pathlib.Path(path, name.replace("/", "-"))
+            train(out, {"train.steps": 1, "train.warmup_steps": 1, "train.updates_per_step": 0}, "--init",
+                  first / "seed_1" / name)
+            ours = sac("eval", out, "--json").stdout
+            theirs = sac("eval", first, *(["--best"] if "best" in name else []), "--json").stdout
+            assert json.loads(ours)["all"] == json.loads(theirs)["all"]
+
+
+def test_eval():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        train(out, {}, "--seeds", 3)
+        result = json.loads(sac("eval", out, "--episodes", 20, "--json").stdout)
+        assert len(result["policies"]) == 3 and result["episodes"] == 20
+        for policy in result["policies"]:
+            returns = policy["returns"]
+            assert len(returns) == 20 and len(set(returns)) == 20
+            mean = sum(returns) / 20
+            std = (sum((value - mean) ** 2 for value in returns) / 19) ** 0.5
+            assert abs(policy["mean"] - mean) < 1e-9 and abs(policy["std"] - std) < 1e-9
+            assert abs(policy["half_width_95"] - 2.0930241 * std / 20**0.5) < 1e-3 * std  # t of 19 degrees
+            assert policy["min"] == min(returns) and policy["max"] == max(returns)
+            assert policy["lengths"] == [200] * 20 and policy["mean_length"] == 200
+        means = [policy["mean"] for policy in result["policies"]]
+        assert abs(result["all"]["mean"] - sum(means) / 3) < 1e-9
+        assert sac("eval", out, "--episodes", 20, "--json").stdout == sac("eval", out, "--episodes", 20, "--json").stdout
+        other = json.loads(sac("eval", out, "--episodes", 20, "--seed", 1, "--json").stdout)
+        assert other["policies"][0]["returns"] != result["policies"][0]["returns"]
+        # one seed, its checkpoint and its policy file: the same actor, up to the scaling's rounding
+        for target in ("seed_2", "seed_2/checkpoints/last", "seed_2/policy.safetensors"):
+            one = json.loads(sac("eval", out / target, "--episodes", 20, "--json").stdout)
+            for ours, theirs in zip(one["policies"][0]["returns"], result["policies"][1]["returns"]):
+                assert abs(ours - theirs) < 1e-2 * abs(theirs), (target, ours, theirs)
+        text = sac("eval", out).stdout
+        assert "all 3 seeds" in text and "over 100 episodes" in text, text
+
+
+def test_eval_while_training():
+    """A run's policy can be looked at while it trains."""
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        process = subprocess.Popen([PROGRAM, *words(LONG), "--out", str(out), "--quiet"])
+        try:
+            wait_for(lambda: (out / "config.yaml").exists())
+            sac("eval", out, "--episodes", 2)
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it takes too long"
+        time.sleep(0.01)
+
+
+def test_signals():
+    for number, code in ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            process = subprocess.Popen([PROGRAM, *words(LONG), "--out", str(out)], stdout=subprocess.PIPE,
+                                       stderr=subprocess.PIPE, text=True)
+            wait_for(lambda: (out / "config.yaml").exists())
+            time.sleep(0.3)
+            process.send_signal(number)
+            text, error = process.communicate(timeout=30)
+            assert process.returncode == code, (process.returncode, error)
+            step = int(re.search(r"stopped at step (\d+); 'sac resume", text).group(1))
+            assert step > 0 and checkpoints(out / "seed_1")[-1] == step
+            # and that is where it goes on
+            assert f"at step {step} of" in sac("resume", out, "--steps", step + 5).stdout
+
+
+def test_second_signal_ends_at_once():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        # an evaluation that takes minutes: the first signal waits for the step to end, the second does not
+        values = dict(LONG, **{"eval.every": 1, "eval.episodes": 100000})
+        process = subprocess.Popen([PROGRAM, *words(values), "--out", str(out), "--quiet"])
+        wait_for(lambda: (out / "config.yaml").exists())
+        time.sleep(0.3)
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=10) == 130
+
+
+def test_closed_pipe():
+    """sac train | head: the run does not die of it."""
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        process = subprocess.Popen([PROGRAM, *words({}), "--out", str(out)], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True)
+        process.stdout.close()
+        assert process.wait(timeout=60) == 0 and process.stderr.read() == ""
+        assert checkpoints(out / "seed_1")[-1] == 600
+
+
+def terminal(arguments, columns, **options):
+    return pexpect.spawn(PROGRAM, arguments, dimensions=(24, columns), encoding="utf-8", timeout=60, **options)
+
+
+def test_terminal():
+    with folder() as path:
+        child = terminal([*words({"train.steps": 100000, "log.every": 1000, "eval.every": 0, "checkpoint.every": 0}),
+                          "--out", f"{path}/run"], 200)
+        child.expect(r"\r *\d+% step \d+/100000[^\r\n]*updates/s[^\r\n]*left\x1b\[K")
+        child.sendcontrol("c")
+        child.expect(r"stopped at step \d+; 'sac resume ")
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == 130, child.exitstatus
+
+
+def test_narrow_terminal():
+    for columns in (10, 30, 60):
+        with folder() as path:
+            child = terminal([*words({"train.steps": 4000, "eval.every": 0}), "--out", f"{path}/run"], columns)
+            child.expect(pexpect.EOF)
+            child.close()
+            assert child.exitstatus == 0
+            lines = re.findall(r"\r([^\r\n\x1b]+)\x1b\[K", child.before)
+            assert lines, child.before
+            for line in lines:
+                assert len(line) < columns, (columns, line)
+
+
+def test_dumb_terminal():
+    with folder() as path:
+        child = terminal([*words({}), "--out", f"{path}/run"], 80, env=dict(os.environ, TERM="dumb"))
+        child.expect(pexpect.EOF)
+        assert "\x1b" not in child.before
+
+
+if __name__ == "__main__":
+    main(globals())
