@@ -115,17 +115,23 @@ fail:
 /* --- what was saved ----------------------------------------------------------------------------------------------- */
 
 /* Removes checkpoints after `step`: their future is about to be made again, perhaps under another configuration. One
- * that does not load is only put aside. */
+ * that does not load is only put aside. `last` points to `step` before anything goes. */
 static void drop_later(const char* dir, int64_t step) {
-  char path[SAC_PATH_MAX], aside[SAC_PATH_MAX];
+  char path[SAC_PATH_MAX], aside[SAC_PATH_MAX], name[64];
   int64_t list[LIST_MAX];
   const int32_t count = sac_checkpoint_list(dir, list, LIST_MAX);
+  (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
+  if (count == 0 || list[0] <= step || sac_path(path, "%s/checkpoints/last", dir) != SAC_OK ||
+      sac_link_file(name, path) != SAC_OK)
+    return;
   for (int32_t c = 0; c < count && list[c] > step; c++) {
     if (sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)list[c]) != SAC_OK ||
         sac_path(aside, "%s.damaged", path) != SAC_OK)
       continue;
-    if (sac_checkpoint_probe(dir, list[c], NULL, 0) == SAC_OK) (void)remove(path);
-    else (void)rename(path, aside);
+    if (sac_checkpoint_probe(dir, list[c], NULL, 0) == SAC_OK)
+      (void)remove(path);
+    else
+      (void)rename(path, aside);
   }
 }
 
@@ -284,7 +290,6 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
   SAC_TRY(restore_all(run, from.step, before, &exact));
   log_resume(run, &from, changes, machine, exact);
   if (changes[0]) SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
-  if (from.newest > from.step) SAC_TRY(sac_run_save(run)); /* `last` points there again */
 fail:
   free(saved_text);
   free(before);
