@@ -29,6 +29,7 @@ void sac_session_signals(void) {
     (void)sigaction(signals[i], &action, NULL);
   }
   (void)signal(SIGPIPE, SIG_IGN); /* "sac train | head" trains on */
+  (void)signal(SIGXFSZ, SIG_IGN); /* a file beyond "ulimit -f" is an error like a full disk */
 }
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
