@@ -229,6 +229,22 @@ fail:
   return status;
 }
 
+/* A run that was killed while it began has left a checkpoint of step 0 at most; anything later is someone's work, whose
+ * config.yaml was lost. */
+static sac_status check_seeds(const sac_run* run) {
+  char dir[SAC_PATH_MAX];
+  int64_t newest;
+  sac_status status = SAC_OK;
+  for (int32_t p = 0; p < run->agent->shape.population; p++) {
+    SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
+    if (sac_checkpoint_list(dir, &newest, 1) == 1 && newest > 0)
+      return sac_fail(SAC_ERROR_FILE, "%s holds a checkpoint of step %lld, but no config.yaml; choose another --out",
+                      dir, (long long)newest);
+  }
+fail:
+  return status;
+}
+
 sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env_api* env,
                           const sac_callbacks* callbacks) {
   char changed[1024];
@@ -249,6 +265,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
   SAC_TRY(sac_run_init(run));
   SAC_TRY(sac_run_config_text(run));
   SAC_TRY(sac_folder_create(&run->folder, run->settings.out, run->settings.env_id));
+  SAC_TRY(check_seeds(run));
   log_start(run);
   SAC_TRY(sac_machine_write(run->folder->path, run->agent->stages->name, changed, sizeof changed));
   for (int32_t p = 0; p < run->agent->shape.population; p++) {

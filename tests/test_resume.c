@@ -224,6 +224,7 @@ START_TEST(damaged_checkpoint_is_passed_over) {
   ck_assert_msg(strstr(log, "warning: last checkpoint ") && strstr(log, "cut short") && strstr(log, "using step_100"),
                 "%s", log);
   ck_assert(!test_exists(last));
+  free(test_read(test_path(out, "seed_1/checkpoints/last"), &size)); /* points to one that is there */
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
   sac_run_destroy(whole);
@@ -317,11 +318,16 @@ START_TEST(changed_rate_of_updates) {
   ck_assert_int_eq(run->agent->counters[0].updates, 5);
   ck_ok(sac_run_save(run));
   sac_run_destroy(run);
-  sac_config* config = with("train.updates_per_step", "2.5");
+  sac_config* config = with("train.updates_per_step", "2.25");
   ck_ok(sac_run_resume(&run, out, config, &fake_env_api, NULL));
   sac_config_destroy(config);
   ck_ok(sac_run_steps(run, 1));
-  ck_assert_int_eq(run->agent->counters[0].updates, 5 + 3);
+  ck_assert_int_eq(run->agent->counters[0].updates, 5 + 2); /* 0.5 + 2.25 */
+  ck_ok(sac_run_save(run));
+  sac_run_destroy(run);
+  ck_ok(sac_run_resume(&run, out, NULL, &fake_env_api, NULL));
+  ck_ok(sac_run_steps(run, 1));
+  ck_assert_int_eq(run->agent->counters[0].updates, 7 + 3); /* 5: the half is still there */
   sac_run_destroy(run);
   test_folder_remove();
 }

@@ -125,6 +125,56 @@ START_TEST(no_evaluation_no_checkpoints_no_updates) {
 }
 END_TEST
 
+typedef struct table {
+  int rows;
+  double value[32][SAC_METRIC_COUNT];
+} table;
+
+static int keep_row(void* user, const sac_metrics* metrics) {
+  table* t = user;
+  ck_assert_int_lt(t->rows, 32);
+  memcpy(t->value[t->rows++], metrics->value, sizeof t->value[0]);
+  return 0;
+}
+
+/* A row holds its own window and nothing before it: two rows of 10 steps make one of 20. */
+START_TEST(rows_are_of_their_window) {
+  static table fine, coarse;
+  memset(&fine, 0, sizeof fine);
+  memset(&coarse, 0, sizeof coarse);
+  memset(&fake_env, 0, sizeof fake_env);
+  for (int i = 0; i < 2; i++) {
+    const sac_callbacks c = {.user = i ? &coarse : &fine, .metrics = keep_row};
+    sac_run* run = small_run(test_path(test_folder(), "run"), i ? "log.every=20" : "log.every=10", &c);
+    ck_ok(sac_run_steps(run, 0));
+    sac_run_destroy(run);
+    test_folder_remove();
+  }
+  ck_assert_int_eq(fine.rows, 20);
+  ck_assert_int_eq(coarse.rows, 10);
+  for (int r = 0; r < 10; r++) {
+    const double *a = fine.value[2 * r], *b = fine.value[2 * r + 1], *both = coarse.value[r];
+    ck_near(both[SAC_METRIC_updates], b[SAC_METRIC_updates], 0);
+    ck_near(both[SAC_METRIC_episodes], a[SAC_METRIC_episodes] + b[SAC_METRIC_episodes], 0);
+    for (int m = SAC_METRIC_critic_loss; m <= SAC_METRIC_actor_grad; m++) {
+      if (m == SAC_METRIC_value_loss || r < 2) { /* not of this algorithm; the warm-up */
+        ck_assert(isnan(both[m]));
+        continue;
+      }
+      ck_near_relative(both[m], (a[m] + b[m]) / 2, 1e-12, 1e-12);
+    }
+    const double episodes = both[SAC_METRIC_episodes];
+    double returns = 0;
+    for (int i = 0; i < 2; i++) {
+      const double* half = i ? b : a;
+      if (half[SAC_METRIC_episodes] > 0) returns += half[SAC_METRIC_episodes] * half[SAC_METRIC_episode_return];
+    }
+    if (episodes > 0) ck_near_relative(both[SAC_METRIC_episode_return], returns / episodes, 1e-12, 0);
+    if (episodes > 0) ck_near(both[SAC_METRIC_episode_length], 7, 0);
+  }
+}
+END_TEST
+
 /* --- the folder --------------------------------------------------------------------------------------------------- */
 
 START_TEST(folder_is_complete) {
@@ -173,6 +223,14 @@ START_TEST(folder_in_use_and_taken) {
   ck_fails(sac_run_create(&second, config, &fake_env_api, NULL), SAC_ERROR_FILE, "holds a run");
   sac_run_destroy(run);
   ck_fails(sac_run_create(&second, config, &fake_env_api, NULL), SAC_ERROR_FILE, "holds a run");
+  /* killed before config.yaml was there: starts anew; but later checkpoints are someone's work */
+  ck_assert_int_eq(remove(test_path(out, "config.yaml")), 0);
+  ck_ok(sac_run_create(&run, config, &fake_env_api, NULL));
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+  ck_assert_int_eq(remove(test_path(out, "config.yaml")), 0);
+  ck_fails(sac_run_create(&second, config, &fake_env_api, NULL), SAC_ERROR_FILE, "no config.yaml");
+  ck_assert(test_exists(test_path(out, "seed_1/checkpoints/step_200.safetensors")));
   sac_config_destroy(config);
   test_folder_remove();
 }
@@ -397,6 +455,7 @@ END_TEST
 
 CHECK_MAIN("run", CASE(everything_is_due_when_it_should_be), CASE(pieces_change_nothing),
            CASE(many_environments_end_at_or_just_above_the_steps), CASE(no_evaluation_no_checkpoints_no_updates),
-           CASE(folder_is_complete), CASE(folder_in_use_and_taken), CASE(what_cannot_begin_leaves_nothing),
-           CASE(stops_with_a_checkpoint), CASE(saves_on_demand), CASE(bad_values_of_an_environment),
-           CASE(agent_that_is_no_longer_finite), CASE(other_agents_go_on), CASE(full_disk), CASE(starts_from_a_policy))
+           CASE(rows_are_of_their_window), CASE(folder_is_complete), CASE(folder_in_use_and_taken),
+           CASE(what_cannot_begin_leaves_nothing), CASE(stops_with_a_checkpoint), CASE(saves_on_demand),
+           CASE(bad_values_of_an_environment), CASE(agent_that_is_no_longer_finite), CASE(other_agents_go_on),
+           CASE(full_disk), CASE(starts_from_a_policy))

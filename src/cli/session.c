@@ -58,10 +58,11 @@ static sac_status train(sac_run* run, sac_progress* progress) {
 /* --- last lines --------------------------------------------------------------------------------------------------- */
 
 static void result(sac_run* run, const sac_progress* progress) {
+  const int32_t population = run->agent->shape.population;
   uint64_t updates = 0;
   int64_t best_step = -1;
   double best = 0;
-  for (int32_t p = 0; p < run->agent->shape.population; p++) {
+  for (int32_t p = 0; p < population; p++) {
     const sac_window* window = &run->window[p];
     updates += run->agent->counters[p].updates;
     if (window->best_step >= 0 && (best_step < 0 || window->best_return > best)) {
@@ -72,8 +73,9 @@ static void result(sac_run* run, const sac_progress* progress) {
   sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
               (unsigned long long)updates, run->seconds.total);
   if (progress->evaluation_count && best_step >= 0)
-    sac_run_log(run, "last evaluation %.2f, the best %.2f at step %lld",
-                progress->evaluation_sum / progress->evaluation_count, best, (long long)best_step);
+    sac_run_log(run, "last evaluation %.2f%s, the best %s%.2f at step %lld",
+                progress->evaluation_sum / progress->evaluation_count, population > 1 ? " (mean)" : "",
+                population > 1 ? "of an agent " : "", best, (long long)best_step);
   sac_run_log(run, "  sac eval %s", run->folder->path);
   sac_run_log(run, "  sac resume %s --steps %lld", run->folder->path, (long long)(2 * run->settings.steps));
 }
