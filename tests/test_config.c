@@ -273,6 +273,7 @@ START_TEST(options_keep_their_types) {
   ck_ok(set(config, "env.options",
             "{a: \"1\", b: \"true\", c: \"\\n\\t\\\"\\\\\\u2028\\x7f\", \"d: #\": \"\", e: 1e300, "
             "f: -0.0, g: 12345678901234567890123, \"\\U0001F600\": \"\\uFEFF\"}"));
+  ck_assert_ptr_nonnull(strstr(sac_config_get(config, "env.options"), "{\"a\": \"1\", \"b\": \"true\", "));
   char* text = written(config);
   ck_ok(parse(back, text));
   same_settings(config, back);
@@ -470,6 +471,15 @@ START_TEST(empty_files_set_nothing) {
 }
 END_TEST
 
+START_TEST(eight_deep_is_not_too_deep) {
+  sac_node* root = NULL;
+  ck_ok(sac_yaml_parse(&root, "{a: [[[[[[[1]]]]]]]}", 20, "my.yaml"));
+  sac_yaml_free(root);
+  ck_fails(sac_yaml_parse(&root, "{a: [[[[[[[[1]]]]]]]]}", 22, "my.yaml"), SAC_ERROR_CONFIG, "nested more than 8 deep");
+  ck_assert_ptr_null(root);
+}
+END_TEST
+
 /* Much text, much nesting, many values: refused at once, whatever their size. */
 START_TEST(bombs_are_refused) {
   const size_t size = SAC_YAML_BYTES;
@@ -549,6 +559,8 @@ START_TEST(names_that_need_quotes_come_back) {
                                       "...",
                                       "? a",
                                       "\xe2\x80\xa8",
+                                      "a \xe2\x80\xa8 b",
+                                      "a \xe2\x80\xa8 b",
                                       "\xef\xbb\xbf",
                                       "\xf0\x9f\x98\x80",
                                       ",",
@@ -674,6 +686,7 @@ CHECK_MAIN("config", CASE(defaults_are_the_papers), CASE(defaults_read_back), CA
            CASE(presets_give_way), CASE(every_preset_is_well), CASE(summary_says_what_changed),
            LOOP(fields_agree, COUNT(crossed)), CASE(no_updates_need_no_steps_to_learn_in), CASE(cuda_without_cuda),
            LOOP(files_say_what_and_where, COUNT(files)), CASE(an_error_applies_nothing), CASE(empty_files_set_nothing),
-           CASE(bombs_are_refused), CASE(what_is_written_reads_back_to_the_bit), CASE(names_that_need_quotes_come_back),
-           CASE(written_values_name_their_origin), CASE(files_that_cannot_be_read), CASE(long_names_keep_their_end),
-           CASE(resume_takes_what_may_change), CASE(resume_refuses_what_cannot))
+           CASE(eight_deep_is_not_too_deep), CASE(bombs_are_refused), CASE(what_is_written_reads_back_to_the_bit),
+           CASE(names_that_need_quotes_come_back), CASE(written_values_name_their_origin),
+           CASE(files_that_cannot_be_read), CASE(long_names_keep_their_end), CASE(resume_takes_what_may_change),
+           CASE(resume_refuses_what_cannot))
