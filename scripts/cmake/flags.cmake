@@ -28,11 +28,10 @@ if(SAC_WERROR)
   list(APPEND warnings -Werror)
 endif()
 # The build's own path stays out of the binaries: the same commit gives the same bytes in any folder.
-set(reproducible -ffile-prefix-map=${PROJECT_SOURCE_DIR}/=)
-target_compile_options(sac_flags INTERFACE
-  $<$<COMPILE_LANGUAGE:C>:${arithmetic};${warnings};${reproducible}>)
+add_compile_options($<$<COMPILE_LANGUAGE:C>:-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>)
+target_compile_options(sac_flags INTERFACE $<$<COMPILE_LANGUAGE:C>:${arithmetic};${warnings}>)
 
-set(sac_shared_link_options -Wl,-z,relro,-z,now)
+set(sac_shared_link_options -Wl,--no-undefined -Wl,-z,relro,-z,now)
 if(SAC_SANITIZE)
   add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${SAC_SANITIZE}>
     $<$<COMPILE_LANGUAGE:C,CXX>:-fno-sanitize-recover=all> $<$<COMPILE_LANGUAGE:C,CXX>:-fno-omit-frame-pointer>)

@@ -1,0 +1,98 @@
+"""Installs sac into a fresh prefix, moves it, and builds a user's program against it both ways: find_package and
+pkg-config. Then the policy library alone, with libm and nothing else."""
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+
+source, build = pathlib.Path(os.environ["SAC_SOURCE"]), pathlib.Path(os.environ["SAC_BUILD"])
+
+CONSUMER = r"""
+#include <sac/sac.h>
+#include <stdio.h>
+#include <string.h>
+int main(void) {
+  sac_config* config = NULL;
+  if (sac_config_create(&config) != SAC_OK) return puts(sac_last_error()), 1;
+  sac_config_destroy(config);
+  puts(sac_version());
+  return strcmp(sac_version(), SAC_VERSION) != 0;
+}
+"""
+POLICY_CONSUMER = r"""
+#include <sac/policy.h>
+#include <stdio.h>
+int main(void) {
+  static const unsigned char not_a_policy[64];
+  size_t bytes = sac_policy_memory(not_a_policy, sizeof not_a_policy);
+  printf("%zu\n", bytes);
+  return bytes != 0;
+}
+"""
+CMAKE_LISTS = """
+cmake_minimum_required(VERSION 3.25)
+project(consumer C)
+find_package(sac 0.1 REQUIRED CONFIG)
+add_executable(consumer consumer.c)
+target_link_libraries(consumer PRIVATE sac::sac)
+add_executable(robot robot.c)
+target_link_libraries(robot PRIVATE sac::policy)
+"""
+
+
+def run(*command, cwd=None, **environment):
+    result = subprocess.run([str(part) for part in command], cwd=cwd, env={**os.environ, **environment}, text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    if result.returncode:
+        sys.exit(f"{' '.join(map(str, command))} failed ({result.returncode}):\n{result.stdout}")
+    return result.stdout
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="sac install ") as folder:  # with a space, as users have
+        folder = pathlib.Path(folder)
+        run("cmake", "--install", build, "--prefix", folder / "first")
+        prefix = shutil.move(folder / "first", folder / "moved")
+        library_dir = next(prefix.glob("lib*/**/libsac.so")).parent
+
+        # Nothing installed may need the build tree, or name it.
+        for file in prefix.rglob("*"):
+            if file.is_file() and not file.is_symlink():
+                assert str(source).encode() not in file.read_bytes(), f"{file} names the source tree"
+        dynamic = run("readelf", "-d", prefix / "bin" / "sac", library_dir / "libsac.so")
+        assert "RPATH" not in dynamic and "RUNPATH" not in dynamic, dynamic
+        assert re.fullmatch(r"sac (\d+\.){2}\d+", run(prefix / "bin" / "sac", "--version").splitlines()[0])
+
+        # Only what the headers declare is visible.
+        visible = re.findall(r" [TDBRVW] (\w+)", run("nm", "-D", "--defined-only", library_dir / "libsac.so"))
+        declared = "".join(header.read_text() for header in (prefix / "include" / "sac").glob("*.h"))
+        strangers = [name for name in visible if not re.search(rf"\b{name}\b", declared)]
+        assert visible and not strangers, f"libsac.so also shows {strangers}"
+        missing = [name for name in re.findall(r"^SAC_API[^;(]*?(\w+)\(", declared, re.M) if name not in visible]
+        assert not missing, f"declared and not in libsac.so: {missing}"
+
+        user = folder / "user"
+        user.mkdir()
+        (user / "consumer.c").write_text(CONSUMER)
+        (user / "robot.c").write_text(POLICY_CONSUMER)
+        (user / "CMakeLists.txt").write_text(CMAKE_LISTS)
+        run("cmake", "-S", user, "-B", user / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+        run("cmake", "--build", user / "build")
+        run(user / "build" / "consumer")
+        run(user / "build" / "robot")
+
+        packages = {"PKG_CONFIG_PATH": str(library_dir / "pkgconfig"), "LD_LIBRARY_PATH": str(library_dir)}
+        script = 'cc -std=c11 {0}.c -o {0} $(pkg-config --cflags --libs {1}) && ./{0}'
+        # pkg-config escapes the space; eval reads it back
+        for program, package in (("consumer", "sac"), ("robot", "sac_policy")):
+            run("sh", "-c", "eval \"" + script.format(program, package) + "\"", cwd=user, **packages)
+        needed = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", user / "robot"))
+        assert set(needed) <= {"libc.so.6", "libm.so.6"}, f"libsac_policy.a pulled in {needed}"
+    print("installed, moved, found both ways")
+
+
+if __name__ == "__main__":
+    main()
