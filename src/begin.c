@@ -84,9 +84,9 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   run->window = calloc(population, sizeof *run->window);
   run->best_return = calloc(population, sizeof *run->best_return);
   run->was_alive = calloc(population, 1);
-  run->agent_text = calloc(population, sizeof(char*));
-  run->checkpoint = calloc(population, sizeof(sac_checkpoint*));
-  run->metrics = calloc(population, sizeof(sac_metrics_files*));
+  run->agent_text = (char**)calloc(population, sizeof(char*));
+  run->checkpoint = (sac_checkpoint**)calloc(population, sizeof(sac_checkpoint*));
+  run->metrics = (sac_metrics_files**)calloc(population, sizeof(sac_metrics_files*));
   if (!run->locale || !seed || !run->window || !run->best_return || !run->was_alive || !run->agent_text ||
       !run->checkpoint || !run->metrics)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population));
@@ -153,8 +153,8 @@ void sac_run_destroy(sac_run* run) {
     sac_metrics_close(run->metrics[p]);
     sac_checkpoint_destroy(run->checkpoint[p]);
   }
-  free(run->metrics);
-  free(run->checkpoint);
+  free((void*)run->metrics);
+  free((void*)run->checkpoint);
   free(run->env_state);
   free(run->was_alive);
   free(run->best_return);
@@ -167,7 +167,7 @@ void sac_run_destroy(sac_run* run) {
   sac_folder_close(run->folder);
   if (run->locale) freelocale(run->locale);
   for (int64_t p = 0; run->agent_text && p < run->settings.seeds; p++) free(run->agent_text[p]);
-  free(run->agent_text);
+  free((void*)run->agent_text);
   free(run->config_text);
   sac_config_destroy(run->config);
   free(run);

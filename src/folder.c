@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "util/error.h"
+#include "util/number.h"
 
 #define CONFIG_MAX ((size_t)1 << 20) /* bytes; what the config reader takes */
 #define NAME_TRIES 1000
@@ -179,12 +180,12 @@ fail:
 }
 
 int64_t sac_failed_step(const char* seed_folder) {
-  char path[SAC_PATH_MAX];
-  long long step;
+  char path[SAC_PATH_MAX], number[SAC_NUMBER_MAX] = "";
+  int64_t step = 0; /* it failed, whatever the file says */
   if (sac_path(path, "%s/failed.txt", seed_folder) != SAC_OK) return -1;
   FILE* file = fopen(path, "re");
   if (!file) return -1;
-  if (fscanf(file, "step %lld:", &step) != 1 || step < 0) step = 0; /* it failed, whatever the file says */
+  if (fscanf(file, "step %31[0-9]", number) != 1 || sac_parse_integer(number, &step) != SAC_NUMBER_OK) step = 0;
   (void)fclose(file);
   return step;
 }

@@ -128,10 +128,8 @@ static void drop_later(const char* dir, int64_t step) {
     if (sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)list[c]) != SAC_OK ||
         sac_path(aside, "%s.damaged", path) != SAC_OK)
       continue;
-    if (sac_checkpoint_probe(dir, list[c], NULL, 0) == SAC_OK)
-      (void)remove(path);
-    else
-      (void)rename(path, aside);
+    if (sac_checkpoint_probe(dir, list[c], NULL, 0) == SAC_OK) (void)remove(path);
+    else (void)rename(path, aside);
   }
 }
 

@@ -245,7 +245,7 @@ int sac_cli_eval(int argc, char** argv) {
   const sac_option table[] = {SAC_OPTION_INTEGER("--episodes", "N", &o.episodes, 1, 100000, "episodes a policy (100)"),
                               SAC_OPTION_INTEGER("--seed", "N", &o.seed, 0, 9007199254740992.0, "which episodes (0)"),
                               SAC_OPTION_SWITCH("--best", &o.best, "the best evaluated checkpoint, not the last"),
-                              SAC_OPTION_TEXT("--env", "ID", &o.env, "environment, if not the file's own"),
+                              SAC_OPTION_TEXT("--env", "ID", (void*)&o.env, "environment, if not the file's own"),
                               SAC_OPTION_SWITCH("--json", &o.json, "print one JSON object"),
                               {0}};
   const sac_syntax syntax = {.command = "eval",

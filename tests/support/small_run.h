@@ -11,7 +11,9 @@
 static inline const char* small_path(const char* folder, const char* name) {
   static char path[8][512];
   static int next;
-  return strcpy(path[next++ % 8], test_path(folder, name));
+  char* at = path[next++ % 8];
+  (void)snprintf(at, sizeof path[0], "%s", test_path(folder, name));
+  return at;
 }
 
 /* "KEY=VALUE KEY=VALUE ..." over a small configuration that writes to `out`. */
