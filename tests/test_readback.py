@@ -51,6 +51,25 @@ def test_safetensors():
         assert file.metadata() == metadata, file.metadata()
 
 
+def test_checkpoint():
+    case("test_checkpoint", "readback")
+    tensors = load_file(path("seed_3/checkpoints/last"))
+    shapes = {name: value.shape for name, value in tensors.items()}
+    assert shapes["actor.layers.0.weight"] == (8, 3) and shapes["adam_m/actor.head.bias"] == (4,), shapes
+    assert shapes["critic_target.1.layers.1.weight"] == (5, 8) and shapes["log_alpha"] == (), shapes
+    assert tensors["counters"].tolist() == [50, 2, 0] and tensors["seed"] == 3, tensors["counters"]
+    assert tensors["env.state"].dtype == numpy.float64 and tensors["run.odd"].tolist() == list(range(50, 57))
+    policy = load_file(path("seed_3/policy.safetensors"))
+    assert set(policy) == {name for name in tensors if name.startswith(("actor.", "action."))}, set(policy)
+    for name, value in policy.items():
+        equal(value, tensors[name])
+    with safetensors.safe_open(path("seed_3/policy.safetensors"), "numpy") as file:
+        said = file.metadata()
+    assert said["format"] == "sac-policy-1" and said["hidden"] == "8,5" and said["log_std_min"] == "-20", said
+    rows = numpy.fromfile(path("seed_3/replay/rows_0.bin"), numpy.uint8)
+    assert rows[:8].tobytes() == b"sacrows1" and rows[8:16].view(numpy.uint64)[0] * 4 * 50 + 64 == rows.size
+
+
 def test_tensorboard():
     case("test_metrics", "readback")
     events = EventAccumulator(path("seed_1"))

@@ -1,0 +1,620 @@
+/* Checkpoints and the replay's segments: exact, append-only, whole after a kill or on a full disk, and suspicious. */
+#include "support/check_main.h"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <sac/agent.h>
+
+#include "files/checkpoint.h"
+#include "files/segments.h"
+#include "support/folder.h"
+#include "support/rows_agent.h"
+#include "util/file.h"
+
+#ifdef SAC_SANITIZED
+#define KILLS 10
+#else
+#define KILLS 50
+#endif
+
+/* States of a run, as run.c has them. */
+static double env_state[5];
+static uint64_t schedule[3];
+static uint8_t odd[7];
+static const sac_state states[] = {{"env.state", SAC_F64, env_state, sizeof env_state},
+                                   {"run.schedule", SAC_U64, schedule, sizeof schedule},
+                                   {"run.odd", SAC_U8, odd, sizeof odd}};
+
+static void set_states(int64_t step) {
+  for (int i = 0; i < 5; i++) env_state[i] = (double)step / 3 + i;
+  for (int i = 0; i < 3; i++) schedule[i] = (uint64_t)step * 7 + (uint64_t)i;
+  for (int i = 0; i < 7; i++) odd[i] = (uint8_t)(step + i);
+}
+
+static int states_are(int64_t step) {
+  double env[5];
+  uint64_t counts[3];
+  uint8_t bytes[7];
+  memcpy(env, env_state, sizeof env), memcpy(counts, schedule, sizeof counts), memcpy(bytes, odd, sizeof bytes);
+  set_states(step);
+  return memcmp(env, env_state, sizeof env) == 0 && memcmp(counts, schedule, sizeof counts) == 0 &&
+         memcmp(bytes, odd, sizeof bytes) == 0;
+}
+
+static sac_checkpoint* checkpoint_of(sac_agent* agent, const char* dir) {
+  sac_checkpoint* checkpoint;
+  ck_ok(sac_checkpoint_create(&checkpoint, dir, agent, 0, states, 3));
+  return checkpoint;
+}
+
+static void save(sac_checkpoint* checkpoint, int64_t step, int32_t keep) {
+  set_states(step);
+  ck_ok(sac_checkpoint_save(checkpoint, step, keep, "seed: 1\n"));
+}
+
+static const char* step_file(const char* dir, int64_t step) {
+  char name[64];
+  snprintf(name, sizeof name, "checkpoints/step_%lld.safetensors", (long long)step);
+  return test_path(dir, name);
+}
+
+START_TEST(round_trip) {
+  static const char* const algos[] = {"sac", "sac-v"};
+  const char* dir = test_folder();
+  sac_agent* agent = rows_agent("algo", algos[_i], "seed", "7", NULL);
+  sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+  save(checkpoint, 0, 5); /* before anything was pushed */
+  rows_push(agent, 700);
+  ck_ok(sac_agent_update(agent, 5));
+  save(checkpoint, 700, 5);
+  rows_push(agent, 900); /* past the ring's end */
+  ck_ok(sac_agent_update(agent, 3));
+  save(checkpoint, 1600, 5);
+  sac_checkpoint_destroy(checkpoint);
+
+  char config[64], last[64] = "";
+  ck_assert_int_gt(readlink(test_path(dir, "checkpoints/last"), last, sizeof last - 1), 0);
+  ck_assert_str_eq(last, "step_1600.safetensors");
+  ck_ok(sac_checkpoint_probe(dir, 1600, config, sizeof config));
+  ck_assert_str_eq(config, "seed: 1\n");
+
+  sac_agent* again = rows_agent("algo", algos[_i], "seed", "99", NULL);
+  checkpoint = checkpoint_of(again, dir);
+  set_states(-1);
+  ck_ok(sac_checkpoint_load(checkpoint, 1600));
+  ck_assert(states_are(1600));
+  rows_same_agent(agent, 0, again, 0);
+  rows_check(again, 0, 0);
+  /* and both go on alike */
+  rows_push(agent, 100), rows_push(again, 100);
+  ck_ok(sac_agent_update(agent, 4));
+  ck_ok(sac_agent_update(again, 4));
+  rows_same_agent(agent, 0, again, 0);
+  /* back to where nothing had been pushed */
+  ck_ok(sac_checkpoint_load(checkpoint, 0));
+  ck_assert(states_are(0));
+  ck_assert_uint_eq(again->counters[0].pushed, 0);
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent), sac_agent_destroy(again);
+  test_folder_remove();
+}
+END_TEST
+
+/* Pushes between saves: within a segment, across several, a whole ring and more (rows never saved), none. */
+START_TEST(ring_and_segments) {
+  static const struct {
+    const char* capacity;
+    int64_t push[8];
+  } cases[] = {
+      {"100000", {10, 65526, 1, 70000, 0, 99999, 250000, 5}},
+      {"65536", {65536, 65536, 1, 65535, 131073, 64, 65535, 1}},
+      {"65537", {65537, 65537, 65537, 1, 300000, 2, 65536, 40000}},
+      {"200000", {199999, 1, 1, 450000, 130000, 70000, 1, 200001}},
+      {"5", {3, 1, 1, 1, 7, 65600, 4, 5}},
+  };
+  const char* dir = test_folder();
+  sac_agent* agent = rows_agent("replay.capacity", cases[_i].capacity, NULL);
+  sac_agent* again = rows_agent("replay.capacity", cases[_i].capacity, NULL);
+  sac_checkpoint *checkpoint = checkpoint_of(agent, dir), *other = checkpoint_of(again, dir);
+  for (int i = 0; i < 8; i++) {
+    rows_push(agent, cases[_i].push[i]);
+    save(checkpoint, i, 2);
+    for (int back = 0; back < 2 && back <= i; back++) { /* both kept ones load */
+      ck_ok(sac_checkpoint_probe(dir, i - back, NULL, 0));
+      ck_ok(sac_checkpoint_load(other, i - back));
+      rows_check(again, 0, 0);
+    }
+    /* the one that was loaded goes on in the same folder now and then */
+    if (i % 3 != 2) continue;
+    ck_ok(sac_checkpoint_load(other, i));
+    sac_checkpoint* swapped = checkpoint;
+    checkpoint = other, other = swapped;
+    sac_agent* swapped_agent = agent;
+    agent = again, again = swapped_agent;
+  }
+  const int needed = (int)(atoll(cases[_i].capacity) / SAC_SEGMENT_ROWS) + 2;
+  ck_assert_int_le(test_count_entries(test_path(dir, "replay")), 2 * needed + 1); /* of two checkpoints */
+  sac_checkpoint_destroy(checkpoint), sac_checkpoint_destroy(other);
+  sac_agent_destroy(agent), sac_agent_destroy(again);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(keep_and_list) {
+  const char* dir = test_folder();
+  sac_agent* agent = rows_agent("replay.capacity", "1000", NULL);
+  sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+  int64_t step[4] = {0};
+  ck_assert_int_eq(sac_checkpoint_list(dir, step, 4), 0);
+  ck_assert_int_eq(sac_checkpoint_list("/no/such", step, 4), 0);
+  for (int64_t s = 9; s <= 12; s++) rows_push(agent, 30000), save(checkpoint, s, 3);
+  ck_assert_int_eq(sac_checkpoint_list(dir, step, 4), 3);
+  ck_assert(step[0] == 12 && step[1] == 11 && step[2] == 10);
+  ck_assert_int_eq(sac_checkpoint_list(dir, step, 2), 2);
+  ck_assert(step[0] == 12 && step[1] == 11);
+  /* 60000, 90000, 120000 pushed, 1000 needed: segments 0 and 1 */
+  ck_assert_int_eq(test_count_entries(test_path(dir, "replay")), 2);
+  save(checkpoint, 13, 1);
+  ck_assert_int_eq(sac_checkpoint_list(dir, step, 4), 1);
+  ck_assert_int_eq(test_exists(test_path(dir, "replay/rows_0.bin")), 0);
+  ck_assert_int_eq(test_exists(test_path(dir, "replay/rows_1.bin")), 1);
+  /* names that are not ours are not ours */
+  test_write(test_path(dir, "checkpoints/step_0014.safetensors"), "", 0);
+  test_write(test_path(dir, "checkpoints/step_15.safetensors.part"), "", 0);
+  test_write(test_path(dir, "checkpoints/step_-1.safetensors"), "", 0);
+  test_write(test_path(dir, "replay/rows_9x.bin"), "", 0);
+  ck_assert_int_eq(sac_checkpoint_list(dir, step, 4), 1);
+  sac_checkpoint_destroy(checkpoint);
+  checkpoint = checkpoint_of(agent, dir); /* what a killed process left half written goes */
+  ck_assert_int_eq(test_exists(test_path(dir, "checkpoints/step_15.safetensors.part")), 0);
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent);
+  test_folder_remove();
+}
+END_TEST
+
+static int64_t blocks_written(const char* path) {
+  struct stat info;
+  return stat(path, &info) == 0 ? (int64_t)info.st_mtim.tv_sec * 1000000000 + info.st_mtim.tv_nsec : -1;
+}
+
+/* A save touches only segments with new rows. */
+START_TEST(append_only) {
+  const char* dir = test_folder();
+  sac_agent* agent = rows_agent("replay.capacity", "300000", NULL);
+  sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+  rows_push(agent, 200000);
+  save(checkpoint, 1, 2);
+  const int64_t old = blocks_written(test_path(dir, "replay/rows_0.bin"));
+  const long long size = test_file_size(test_path(dir, "replay/rows_3.bin"));
+  ck_assert_int_eq(size, 64 + (200000 - 3 * 65536) * (long long)agent->row.floats * 4);
+  rows_push(agent, 1000);
+  save(checkpoint, 2, 2);
+  ck_assert_int_eq(blocks_written(test_path(dir, "replay/rows_0.bin")), old);
+  ck_assert_int_eq(test_file_size(test_path(dir, "replay/rows_3.bin")), size + 1000 * (long long)agent->row.floats * 4);
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(best_and_policy) {
+  const char* dir = test_folder();
+  sac_agent *agent = rows_agent(NULL), *loaded;
+  sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+  rows_push(agent, 50);
+  ck_ok(sac_agent_update(agent, 2));
+  ck_ok(sac_checkpoint_best(checkpoint, 50, -12.5, NULL));
+  sac_safetensors* file;
+  ck_ok(sac_safetensors_open(&file, test_path(dir, "checkpoints/best")));
+  ck_assert_str_eq(sac_safetensors_metadata(file, "mean_return"), "-12.5");
+  ck_assert_str_eq(sac_safetensors_metadata(file, "step"), "50");
+  sac_safetensors_close(file);
+  ck_ok(sac_agent_load(&loaded, test_path(dir, "checkpoints/best"), NULL));
+  agent->counters[0].pushed = 0; /* a loaded agent's replay is empty */
+  rows_same_agent(agent, 0, loaded, 0);
+  sac_agent_destroy(loaded);
+  int64_t step;
+  ck_assert_int_eq(sac_checkpoint_list(dir, &step, 1), 0); /* best is none of the steps */
+  ck_ok(sac_checkpoint_policy(checkpoint));
+  ck_assert_int_eq(test_exists(test_path(dir, "policy.safetensors")), 1);
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent);
+  test_folder_remove();
+}
+END_TEST
+
+/* A population's agents have folders of their own, each equal to that of a single run. */
+START_TEST(population) {
+  const char* dir = test_folder();
+  sac_agent* three = rows_agent("seeds", "3", "seed", "5", NULL);
+  rows_push(three, 300);
+  ck_ok(sac_agent_update(three, 3));
+  sac_checkpoint* checkpoint;
+  ck_ok(sac_checkpoint_create(&checkpoint, dir, three, 2, NULL, 0));
+  ck_ok(sac_checkpoint_save(checkpoint, 300, 1, NULL));
+  sac_checkpoint_destroy(checkpoint);
+
+  sac_agent* one = rows_agent("seed", "7", NULL);
+  ck_ok(sac_checkpoint_create(&checkpoint, dir, one, 0, NULL, 0));
+  ck_ok(sac_checkpoint_load(checkpoint, 300));
+  rows_same_agent(three, 2, one, 0);
+  rows_check(one, 0, 2);
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(one);
+
+  /* its configuration makes this agent alone */
+  ck_ok(sac_agent_load(&one, step_file(dir, 300), NULL));
+  ck_assert_int_eq(one->shape.population, 1);
+  three->counters[2].pushed = 0;
+  rows_same_agent(three, 2, one, 0);
+  sac_agent_destroy(one);
+
+  /* all three in one file */
+  const char* path = test_path(dir, "all.safetensors");
+  ck_ok(sac_agent_save(three, path));
+  ck_ok(sac_agent_load(&one, path, "cpu"));
+  ck_assert_int_eq(one->shape.population, 3);
+  for (int32_t p = 0; p < 3; p++) {
+    three->counters[p].pushed = 0;
+    rows_same_agent(three, p, one, p);
+  }
+  sac_safetensors* file;
+  ck_ok(sac_safetensors_open(&file, path));
+  const sac_file_tensor* weight = sac_safetensors_find(file, "adam_v/actor.layers.0.weight");
+  ck_assert_ptr_nonnull(weight);
+  ck_assert(weight->rank == 3 && weight->dims[0] == 3 && weight->dims[1] == 8 && weight->dims[2] == ROWS_OBS);
+  ck_fails(sac_agent_read(one, file, 0, 1), SAC_ERROR_SHAPE, "F32 [3, 8, 3]; F32 [8, 3] is wanted");
+  sac_safetensors_close(file);
+  sac_agent_destroy(one), sac_agent_destroy(three);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(not_finite_is_not_written) {
+  const char* dir = test_folder();
+  sac_agent* agent = rows_agent(NULL);
+  sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+  save(checkpoint, 1, 2);
+  const float nan = NAN;
+  const sac_tensor* tensor = sac_tensors_find(&agent->tensors, "critic.1.layers.1.weight");
+  ck_ok(agent->stages->write(agent, SAC_MEMORY_ADAM_V, 0, tensor->offset + 3, &nan, 1));
+  ck_fails(sac_checkpoint_save(checkpoint, 2, 2, NULL), SAC_ERROR_NUMERIC,
+           "'adam_v/critic.1.layers.1.weight' of agent 0 holds nan at 3");
+  ck_fails(sac_agent_save(agent, step_file(dir, 1)), SAC_ERROR_NUMERIC, "holds nan");
+  agent->alive[0] = 0;
+  ck_fails(sac_checkpoint_save(checkpoint, 2, 2, NULL), SAC_ERROR_NUMERIC, "its last good checkpoint stays");
+  ck_ok(sac_checkpoint_probe(dir, 1, NULL, 0));
+  ck_assert_int_eq(test_count_entries(test_path(dir, "checkpoints")), 2); /* step_1 and last, no part */
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent);
+  test_folder_remove();
+}
+END_TEST
+
+/* ---- damage ---- */
+
+static char* good;
+static size_t good_size;
+
+/* Bytes of the tensor in the good file. */
+static char* tensor_bytes(const char* name) {
+  sac_safetensors* file;
+  ck_ok(sac_safetensors_parse(&file, "good", good, good_size));
+  const sac_file_tensor* tensor = sac_safetensors_find(file, name);
+  ck_assert_ptr_nonnull(tensor);
+  /* tensors are in the order of the file, and fill it up to its end */
+  size_t after = 0;
+  for (const sac_file_tensor* t = tensor; t < file->tensors + file->count; t++) after += t->bytes;
+  sac_safetensors_close(file);
+  return good + good_size - after;
+}
+
+START_TEST(damaged) {
+  const char* dir = test_folder();
+  char config[8];
+  sac_agent* agent = rows_agent(NULL);
+  sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+  rows_push(agent, 500);
+  save(checkpoint, 500, 2);
+  const char* path = step_file(dir, 500);
+  good = test_read(path, &good_size);
+
+  ck_fails(sac_checkpoint_probe(dir, 499, NULL, 0), SAC_ERROR_FILE, "cannot be read (cannot read ");
+  ck_fails(sac_checkpoint_probe(dir, 500, config, sizeof config), SAC_ERROR_FORMAT, "'config' is missing or too long");
+  /* the message of a run: "last checkpoint " and this */
+  test_write(path, good, 100);
+  ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, "is cut short (header ");
+  ck_assert_int_eq(strncmp(sac_last_error(), "is cut short", 12), 0);
+  for (size_t cut = 0; cut < good_size; cut += 1 + good_size / 97) {
+    test_write(path, good, cut);
+    ck_assert_int_eq(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT);
+    ck_assert_int_eq(sac_checkpoint_load(checkpoint, 500), SAC_ERROR_FORMAT);
+  }
+  static const struct {
+    const char *tensor, *error;
+    size_t at, size;
+    unsigned char bytes[8];
+  } changes[] = {
+      {"actor.layers.0.weight", "tensor 'actor.layers.0.weight' holds nan at 1", 4, 4, {0, 0, 0xC0, 0x7F}},
+      {"critic_target.0.head.bias", "tensor 'critic_target.0.head.bias' holds inf at 0", 0, 4, {0, 0, 0x80, 0x7F}},
+      {"counters", "list of replay segments does not fit", 0, 8, {0xF5, 1}},
+      {"counters", "list of replay segments does not fit", 0, 8, {0, 0, 0, 0, 0, 0, 0, 0x80}},
+      {"replay.segments", "list of replay segments does not fit", 0, 8, {1}},
+      {"replay.segments", "list of replay segments does not fit", 8, 8, {1}},
+      {"replay.segments", "list of replay segments does not fit", 16, 8, {0, 0, 1}},
+      {"replay.segments", "is damaged (replay/rows_0.bin: damaged (checksum", 24, 4, {1, 2, 3, 4}},
+  };
+  for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+    char before[8], *at = tensor_bytes(changes[i].tensor) + changes[i].at;
+    memcpy(before, at, changes[i].size);
+    memcpy(at, changes[i].bytes, changes[i].size);
+    test_write(path, good, good_size);
+    ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, changes[i].error);
+    ck_assert_int_eq(sac_checkpoint_load(checkpoint, 500), SAC_ERROR_FORMAT);
+    memcpy(at, before, changes[i].size);
+  }
+  test_write(path, good, good_size);
+  ck_ok(sac_checkpoint_probe(dir, 500, NULL, 0));
+
+  /* rows */
+  const char* rows = test_path(dir, "replay/rows_0.bin");
+  size_t size;
+  char* bytes = test_read(rows, &size);
+  for (size_t at = 0; at < size; at += 1 + size / 61) {
+    bytes[at] = (char)(bytes[at] ^ 4);
+    test_write(rows, bytes, size);
+    bytes[at] = (char)(bytes[at] ^ 4);
+    ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, "is damaged (replay/rows_0.bin: damaged (");
+    test_write(rows, bytes, at);
+    ck_assert_int_eq(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT);
+  }
+  ck_assert_int_eq(unlink(rows), 0);
+  ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FILE, "rows_0.bin: No such file");
+  bytes = realloc(bytes, size + 5000);
+  memset(bytes + size, 7, 5000);
+  test_write(rows, bytes, size + 5000); /* a run killed after writing rows: more than the checkpoint knows of */
+  ck_ok(sac_checkpoint_load(checkpoint, 500));
+  rows_check(agent, 0, 0);
+  free(bytes);
+
+  /* another run's */
+  ck_assert_int_eq(rename(path, step_file(dir, 600)), 0);
+  ck_fails(sac_checkpoint_probe(dir, 600, NULL, 0), SAC_ERROR_FORMAT, "is damaged (it is of step 500)");
+  free(good);
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(other_shapes) {
+  static const struct {
+    const char *key, *value, *error;
+  } cases[] = {
+      {"network.hidden", "8,6", "'actor.layers.1.weight' is F32 [5, 8]; F32 [6, 8] is wanted"},
+      {"network.hidden", "8", "'actor.layers.1.weight' has no place in this agent"},
+      {"network.hidden", "8,5,5", "'actor.layers.2.weight' is missing"},
+      {"network.critics", "1", "has no place in this agent"},
+      {"network.critics", "3", "'critic.2.layers.0.weight' is missing"},
+      {"algo", "sac-v", "has no place in this agent"},
+      {"replay.capacity", "2000", "replay.capacity was 1000 and is now 2000"},
+  };
+  const char* dir = test_folder();
+  sac_agent* agent = rows_agent(NULL);
+  sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+  rows_push(agent, 10);
+  save(checkpoint, 10, 2);
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent);
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    agent = rows_agent(cases[i].key, cases[i].value, NULL);
+    checkpoint = checkpoint_of(agent, dir);
+    const sac_status status = sac_checkpoint_load(checkpoint, 10);
+    ck_assert_msg(status == SAC_ERROR_SHAPE || status == SAC_ERROR_FORMAT, "%s", sac_last_error());
+    ck_assert_msg(strstr(sac_last_error(), cases[i].error) != NULL, "%s", sac_last_error());
+    ck_assert_uint_eq(agent->counters[0].pushed, 0);
+    sac_checkpoint_destroy(checkpoint);
+    sac_agent_destroy(agent);
+  }
+  /* other states, other bounds */
+  agent = rows_agent(NULL);
+  double more[6];
+  const sac_state other = {"env.state", SAC_F64, more, sizeof more};
+  ck_ok(sac_checkpoint_create(&checkpoint, dir, agent, 0, &other, 1));
+  ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "'env.state' is F64 [5]; F64 [6] is wanted");
+  sac_checkpoint_destroy(checkpoint);
+  agent->action_half[1] *= 2;
+  checkpoint = checkpoint_of(agent, dir);
+  ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "action bounds are others now ('action.half_range')");
+  sac_checkpoint_destroy(checkpoint);
+  /* not an agent's file */
+  ck_ok(sac_safetensors_write(step_file(dir, 10), NULL, 0, NULL, 0));
+  ck_fails(sac_checkpoint_probe(dir, 10, NULL, 0), SAC_ERROR_FORMAT, "no agent's file");
+  sac_agent_destroy(agent);
+  test_folder_remove();
+}
+END_TEST
+
+/* ---- full disks and kills ---- */
+
+/* In a process of its own: saves until the limit on file size, which stands for a full disk, lets it. */
+START_TEST(full_disk) {
+  const char* dir = test_folder();
+  const pid_t child = fork();
+  if (child == 0) {
+    signal(SIGXFSZ, SIG_IGN);
+    sac_agent *agent = rows_agent(NULL), *again = rows_agent(NULL);
+    sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+    rows_push(agent, 100);
+    save(checkpoint, 100, 2);
+    rows_push(agent, 800);
+    int failed = 0;
+    for (rlim_t limit = 0; limit < 100000; limit += limit < 10000 ? 977 : 5000) {
+      const struct rlimit size = {limit, RLIM_INFINITY};
+      setrlimit(RLIMIT_FSIZE, &size);
+      const sac_status status = sac_checkpoint_save(checkpoint, 900, 2, NULL);
+      if (status == SAC_OK) break;
+      if (status != SAC_ERROR_FILE || !strstr(sac_last_error(), "File too large") || !strstr(sac_last_error(), dir))
+        _exit(2);
+      failed++;
+      if (test_count_entries(test_path(dir, "checkpoints")) != 2) _exit(3);
+      sac_checkpoint* other = checkpoint_of(again, dir);
+      if (sac_checkpoint_load(other, 100) != SAC_OK) _exit(4);
+      rows_check(again, 0, 0);
+      sac_checkpoint_destroy(other);
+    }
+    sac_checkpoint* other = checkpoint_of(again, dir);
+    if (sac_checkpoint_load(other, 900) != SAC_OK) _exit(5);
+    rows_check(again, 0, 0);
+    _exit(failed > 5 ? 0 : 6);
+  }
+  int result;
+  waitpid(child, &result, 0);
+  ck_assert(WIFEXITED(result));
+  ck_assert_int_eq(WEXITSTATUS(result), 0);
+  test_folder_remove();
+}
+END_TEST
+
+/* A real full disk, where this process may mount one. */
+START_TEST(small_disk) {
+  const char* dir = test_folder();
+  const pid_t child = fork();
+  if (child == 0) {
+    if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
+        mount("sac", dir, "tmpfs", 0, "size=256k") != 0)
+      _exit(77);
+    sac_agent* agent = rows_agent(NULL);
+    sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+    rows_push(agent, 100);
+    save(checkpoint, 100, 2);
+    char* filler = calloc(1, 1 << 18);
+    const int fd = open(test_path(dir, "filler"), O_WRONLY | O_CREAT, 0666);
+    for (size_t n = 1 << 12; n > 0; n = write(fd, filler, n) == (ssize_t)n ? n : n / 2) continue;
+    close(fd);
+    rows_push(agent, 800);
+    for (int i = 0; i < 3; i++) {
+      if (sac_checkpoint_save(checkpoint, 900, 2, NULL) != SAC_ERROR_FILE) _exit(2);
+      if (!strstr(sac_last_error(), "No space left on device")) _exit(3);
+      if (sac_checkpoint_probe(dir, 100, NULL, 0) != SAC_OK) _exit(4);
+    }
+    unlink(test_path(dir, "filler"));
+    if (sac_checkpoint_save(checkpoint, 900, 2, NULL) != SAC_OK) _exit(5);
+    _exit(sac_checkpoint_probe(dir, 900, NULL, 0) == SAC_OK ? 0 : 6);
+  }
+  int result;
+  waitpid(child, &result, 0);
+  ck_assert(WIFEXITED(result));
+  if (WEXITSTATUS(result) == 77) printf("small_disk: not run, this user cannot mount a tmpfs\n");
+  else ck_assert_int_eq(WEXITSTATUS(result), 0);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(unwritable_places) {
+  const char* dir = test_folder();
+  sac_agent* agent = rows_agent(NULL);
+  sac_checkpoint* checkpoint = (void*)1;
+  const char* file = test_path(dir, "file");
+  test_write(file, "x", 1);
+  ck_fails(sac_checkpoint_create(&checkpoint, file, agent, 0, NULL, 0), SAC_ERROR_FILE, "file: Not a directory");
+  ck_assert_ptr_null(checkpoint);
+  sac_checkpoint_destroy(NULL);
+  checkpoint = checkpoint_of(agent, test_path(dir, "seed_1"));
+  save(checkpoint, 1, 2);
+  /* someone moved the folder away while the run went on */
+  ck_assert_int_eq(rename(test_path(dir, "seed_1/replay"), test_path(dir, "moved")), 0);
+  rows_push(agent, 10);
+  ck_fails(sac_checkpoint_save(checkpoint, 2, 2, NULL), SAC_ERROR_FILE, "rows_0.bin: No such file");
+  ck_assert_int_eq(rename(test_path(dir, "moved"), test_path(dir, "seed_1/replay")), 0);
+  save(checkpoint, 2, 2);
+  ck_ok(sac_checkpoint_probe(test_path(dir, "seed_1"), 2, NULL, 0));
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent);
+  test_folder_remove();
+}
+END_TEST
+
+/* Pushes, updates and saves for ever, from the newest checkpoint that loads. */
+static void run_until_killed(const char* dir) {
+  sac_agent* agent = rows_agent("replay.capacity", "70000", NULL);
+  sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+  int64_t list[8];
+  const int32_t count = sac_checkpoint_list(dir, list, 8);
+  for (int32_t i = 0; i < count; i++) {
+    if (sac_checkpoint_probe(dir, list[i], NULL, 0) != SAC_OK) continue;
+    if (sac_checkpoint_load(checkpoint, list[i]) != SAC_OK) _exit(1);
+    break;
+  }
+  for (;;) {
+    rows_push(agent, 1 + (int64_t)(agent->counters[0].pushed * 7919 % 9000));
+    if (sac_agent_update(agent, 1) != SAC_OK) _exit(2);
+    set_states((int64_t)agent->counters[0].pushed);
+    if (sac_checkpoint_save(checkpoint, (int64_t)agent->counters[0].pushed, 2, NULL) != SAC_OK) _exit(3);
+  }
+}
+
+START_TEST(killed_at_any_moment) {
+  const char* dir = test_folder();
+  srand(1);
+  uint64_t reached = 0;
+  for (int kills = 0; kills < KILLS; kills++) {
+    const pid_t child = fork();
+    if (child == 0) run_until_killed(dir);
+    const struct timespec wait = {0, (long)(rand() % 60) * 1000000 + rand() % 1000000};
+    nanosleep(&wait, NULL);
+    int result;
+    ck_assert_int_eq(kill(child, SIGKILL), 0);
+    waitpid(child, &result, 0);
+    ck_assert_msg(WIFSIGNALED(result), "the run ended by itself, %d", WEXITSTATUS(result));
+
+    int64_t list[8];
+    const int32_t count = sac_checkpoint_list(dir, list, 8);
+    if (count == 0) continue; /* killed before its first */
+    ck_assert_int_le(count, 3);
+    sac_agent* agent = rows_agent("replay.capacity", "70000", NULL);
+    sac_checkpoint* checkpoint = checkpoint_of(agent, dir);
+    for (int32_t i = 0; i < count; i++) { /* not only the newest */
+      ck_ok(sac_checkpoint_probe(dir, list[i], NULL, 0));
+      ck_ok(sac_checkpoint_load(checkpoint, list[i]));
+      rows_check(agent, 0, 0);
+      ck_assert(states_are(list[i]));
+      ck_assert_int_eq((int64_t)agent->counters[0].pushed, list[i]);
+    }
+    ck_assert_uint_ge((uint64_t)list[0], reached); /* nothing is lost */
+    reached = (uint64_t)list[0];
+    sac_checkpoint_destroy(checkpoint);
+    sac_agent_destroy(agent);
+  }
+  ck_assert_uint_gt(reached, 70000);
+  test_folder_remove();
+}
+END_TEST
+
+/* tests/test_readback.py reads these with the real safetensors. */
+START_TEST(readback) {
+  const char* folder = getenv("SAC_READBACK");
+  if (!folder) return;
+  sac_agent* agent = rows_agent("seed", "3", NULL);
+  sac_checkpoint* checkpoint = checkpoint_of(agent, test_path(folder, "seed_3"));
+  rows_push(agent, 50);
+  ck_ok(sac_agent_update(agent, 2));
+  save(checkpoint, 50, 1);
+  ck_ok(sac_checkpoint_policy(checkpoint));
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+CHECK_MAIN("checkpoint", LOOP(round_trip, 2), LOOP(ring_and_segments, 5), CASE(keep_and_list), CASE(append_only),
+           CASE(best_and_policy), CASE(population), CASE(not_finite_is_not_written), CASE(damaged), CASE(other_shapes),
+           CASE(full_disk), CASE(small_disk), CASE(unwritable_places), CASE(killed_at_any_moment), CASE(readback))
