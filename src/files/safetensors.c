@@ -65,6 +65,8 @@ static void emit_text(header_out* out, const char* text) {
     if (length == 0) {
       emit(out, "\xEF\xBF\xBD", 3); /* the character for what is none */
       length = 1;
+    } else if (*text == '\n') {
+      emit(out, "\\n", 2);
     } else if ((unsigned char)*text < 0x20) {
       (void)snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)*text);
       emit(out, escaped, 6);

@@ -1,6 +1,5 @@
 #include "support/folder.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <ftw.h>
 #include <stdio.h>
@@ -9,12 +8,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "support/must.h"
+
 static char made[256];
 
 const char* test_folder(void) {
   const char* base = getenv("TMPDIR");
   snprintf(made, sizeof made, "%s/sac-test-XXXXXX", base && *base ? base : "/tmp");
-  ck_assert_msg(mkdtemp(made) != NULL, "no folder like %s can be made", made);
+  must(mkdtemp(made) != NULL, "no folder like %s can be made", made);
   return made;
 }
 
@@ -48,12 +49,11 @@ long long test_file_size(const char* path) {
 
 char* test_read(const char* path, size_t* size) {
   FILE* file = fopen(path, "rb");
-  ck_assert_msg(file != NULL, "%s cannot be read", path);
+  must(file != NULL, "%s cannot be read", path);
   const long long length = test_file_size(path);
-  ck_assert_int_ge(length, 0);
+  must(length >= 0, "%s cannot be read", path);
   char* bytes = malloc((size_t)length + 1);
-  ck_assert_ptr_nonnull(bytes);
-  ck_assert_uint_eq(fread(bytes, 1, (size_t)length, file), (size_t)length);
+  must(bytes && fread(bytes, 1, (size_t)length, file) == (size_t)length, "%s cannot be read", path);
   fclose(file);
   bytes[length] = '\0';
   if (size) *size = (size_t)length;
@@ -62,9 +62,8 @@ char* test_read(const char* path, size_t* size) {
 
 void test_write(const char* path, const void* bytes, size_t size) {
   FILE* file = fopen(path, "wb");
-  ck_assert_msg(file != NULL, "%s cannot be written", path);
-  ck_assert_uint_eq(fwrite(bytes, 1, size, file), size);
-  ck_assert_int_eq(fclose(file), 0);
+  must(file != NULL, "%s cannot be written", path);
+  must(fwrite(bytes, 1, size, file) == size && fclose(file) == 0, "%s cannot be written", path);
 }
 
 int test_count_entries(const char* path) {

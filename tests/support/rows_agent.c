@@ -1,9 +1,10 @@
 #include "support/rows_agent.h"
 
-#include <check.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "support/must.h"
 
 static const float low[ROWS_ACTION] = {-2, 0}, high[ROWS_ACTION] = {2, 0.1f};
 
@@ -17,16 +18,16 @@ sac_agent* rows_agent(const char* first_key, ...) {
   sac_agent* agent = NULL;
   va_list pairs;
   va_start(pairs, first_key);
-  ck_assert_int_eq(sac_config_create(&config), SAC_OK);
+  must(sac_config_create(&config) == SAC_OK, "%s", sac_last_error());
   for (size_t i = 0; i < sizeof small / sizeof *small; i++)
-    ck_assert_int_eq(sac_config_set(config, small[i][0], small[i][1]), SAC_OK);
+    must(sac_config_set(config, small[i][0], small[i][1]) == SAC_OK, "%s", sac_last_error());
   for (const char* key = first_key; key; key = va_arg(pairs, const char*)) {
     const char* value = va_arg(pairs, const char*);
-    ck_assert_msg(sac_config_set(config, key, value) == SAC_OK, "%s", sac_last_error());
+    must(sac_config_set(config, key, value) == SAC_OK, "%s", sac_last_error());
   }
   va_end(pairs);
   const sac_env_spec spec = {ROWS_OBS, ROWS_ACTION, 0, 200, low, high};
-  ck_assert_msg(sac_agent_create(&agent, config, &spec) == SAC_OK, "%s", sac_last_error());
+  must(sac_agent_create(&agent, config, &spec) == SAC_OK, "%s", sac_last_error());
   sac_config_destroy(config);
   return agent;
 }
@@ -62,7 +63,7 @@ void rows_push(sac_agent* agent, int64_t n) {
       }
     }
     const sac_transitions t = {now, obs, action, reward, terminated, truncated, next};
-    ck_assert_msg(sac_agent_push(agent, &t) == SAC_OK, "%s", sac_last_error());
+    must(sac_agent_push(agent, &t) == SAC_OK, "%s", sac_last_error());
     n -= now;
   }
   free(obs), free(next), free(action), free(reward), free(terminated), free(truncated);
@@ -73,7 +74,7 @@ void rows_check(const sac_agent* agent, int32_t p, int32_t as) {
   const sac_replay_row* row = &agent->row;
   const size_t floats = (size_t)row->floats;
   float* ring = malloc(capacity * floats * sizeof *ring);
-  ck_assert_int_eq(agent->stages->read(agent, SAC_MEMORY_REPLAY, p, 0, ring, capacity * floats), SAC_OK);
+  must(agent->stages->read(agent, SAC_MEMORY_REPLAY, p, 0, ring, capacity * floats) == SAC_OK, "%s", sac_last_error());
   int same = 1;
   uint64_t i = pushed - (uint64_t)sac_replay_size(pushed, (int64_t)capacity);
   for (; i < pushed && same; i++) {
@@ -85,8 +86,7 @@ void rows_check(const sac_agent* agent, int32_t p, int32_t as) {
     same &= at[row->terminated] == (i % 5 == 0) && at[row->truncated] == (i % 7 == 0);
   }
   free(ring);
-  ck_assert_msg(same, "transition %llu of %llu is not what was pushed", (unsigned long long)i - 1,
-                (unsigned long long)pushed);
+  must(same, "transition %llu of %llu is not what was pushed", (unsigned long long)i - 1, (unsigned long long)pushed);
 }
 
 void rows_same_agent(const sac_agent* a, int32_t p, const sac_agent* b, int32_t q) {
@@ -95,15 +95,15 @@ void rows_same_agent(const sac_agent* a, int32_t p, const sac_agent* b, int32_t 
     const size_t floats = a->tensors.floats[m < 3 ? SAC_SLAB_TRAINED : SAC_SLAB_TARGET];
     float* x = malloc((floats + 1) * sizeof *x);
     float* y = malloc((floats + 1) * sizeof *y);
-    ck_assert_uint_eq(floats, b->tensors.floats[m < 3 ? SAC_SLAB_TRAINED : SAC_SLAB_TARGET]);
-    ck_assert_int_eq(a->stages->read(a, memory[m], p, 0, x, floats), SAC_OK);
-    ck_assert_int_eq(b->stages->read(b, memory[m], q, 0, y, floats), SAC_OK);
-    ck_assert_msg(memcmp(x, y, floats * sizeof *x) == 0, "slab %d differs", m);
+    must(floats == b->tensors.floats[m < 3 ? SAC_SLAB_TRAINED : SAC_SLAB_TARGET], "agents %d and %d", (int)p, (int)q);
+    must(a->stages->read(a, memory[m], p, 0, x, floats) == SAC_OK, "%s", sac_last_error());
+    must(b->stages->read(b, memory[m], q, 0, y, floats) == SAC_OK, "%s", sac_last_error());
+    must(memcmp(x, y, floats * sizeof *x) == 0, "slab %d differs", m);
     free(x), free(y);
   }
-  ck_assert_mem_eq(&a->counters[p], &b->counters[q], sizeof *a->counters);
-  ck_assert_mem_eq(&a->totals[p], &b->totals[q], sizeof *a->totals);
-  ck_assert_mem_eq(&a->stats[p], &b->stats[q], sizeof *a->stats);
-  ck_assert_uint_eq(a->seed[p], b->seed[q]);
-  ck_assert_uint_eq(a->alive[p], b->alive[q]);
+  must(memcmp(&a->counters[p], &b->counters[q], sizeof *a->counters) == 0, "agents %d and %d", (int)p, (int)q);
+  must(memcmp(&a->totals[p], &b->totals[q], sizeof *a->totals) == 0, "agents %d and %d", (int)p, (int)q);
+  must(memcmp(&a->stats[p], &b->stats[q], sizeof *a->stats) == 0, "agents %d and %d", (int)p, (int)q);
+  must(a->seed[p] == b->seed[q], "agents %d and %d", (int)p, (int)q);
+  must(a->alive[p] == b->alive[q], "agents %d and %d", (int)p, (int)q);
 }

@@ -28,6 +28,11 @@
 #define UPDATE_REL 1e-5
 #define UPDATE_ABS 1e-6
 
+/* The policy library's action against the agent's: the same float network, summed in another order; a mean of size 10
+ * moves tanh by its rounding at most. */
+#define POLICY_REL 1e-5
+#define POLICY_ABS 2e-6
+
 /* A policy learnt by stochastic descent through a ReLU network that approximates a parabola, against the best one there
  * is, in units of u. Seen: 0.01, 1.5 % and 6e-5; the rest is for other seeds and orders of summation. */
 #define OPTIMUM_MEAN_ABS 0.03

@@ -1,0 +1,210 @@
+/* libsac_policy: equal to the agent's own deterministic action, strict about its file, content with its memory. */
+#include "support/check_main.h"
+
+#include <sac/agent.h>
+#include <sac/policy.h>
+
+#include "files/export.h"
+#include "support/folder.h"
+#include "support/rows_agent.h"
+#include "support/tolerances.h"
+
+/* A policy of agent 0, and its file. */
+static sac_policy* make(sac_agent* agent, void** memory, char** file, size_t* size) {
+  const char* path = test_path(test_folder(), "policy.safetensors");
+  ck_ok(sac_policy_write(agent, 0, path));
+  *file = test_read(path, size);
+  test_folder_remove();
+  const size_t bytes = sac_policy_memory(*file, *size);
+  ck_assert_uint_gt(bytes, 0);
+  *memory = aligned_alloc(16, (bytes + 15) / 16 * 16);
+  sac_policy* policy;
+  ck_assert_int_eq(sac_policy_create(&policy, *file, *size, *memory, bytes), SAC_POLICY_OK);
+  return policy;
+}
+
+static void check_equal(sac_agent* agent, sac_policy* policy) {
+  enum { N = 64 };
+  float obs[N * ROWS_OBS], ours[ROWS_ACTION], theirs[N * ROWS_ACTION];
+  for (int i = 0; i < N * ROWS_OBS; i++) obs[i] = (float)((i * 37 % 101) - 50) * (i % 7 == 0 ? 10.0f : 0.1f);
+  ck_ok(sac_agent_act(agent, N, obs, NULL, 1, theirs, NULL));
+  for (int i = 0; i < N; i++) {
+    sac_policy_act(policy, obs + i * ROWS_OBS, ours);
+    ck_near_array(ours, theirs + i * ROWS_ACTION, ROWS_ACTION, POLICY_REL, POLICY_ABS);
+  }
+}
+
+static const char* const hidden[] = {"8,5", "1", "3,1,2", "64,64", "7,5,3,2,1,2,3,5,7,11,13,17,2,3,4,5", "256,256"};
+
+START_TEST(equals_the_agent) {
+  sac_agent* agent = rows_agent("network.hidden", hidden[_i], NULL);
+  void* memory;
+  char* file;
+  size_t size;
+  sac_policy* policy = make(agent, &memory, &file, &size);
+  memset(file, 0xFF, size), free(file); /* it is no longer needed */
+  int32_t obs, action;
+  sac_policy_sizes(policy, &obs, &action);
+  ck_assert(obs == ROWS_OBS && action == ROWS_ACTION);
+  check_equal(agent, policy);
+  /* trained on, and copied into the policy in place */
+  rows_push(agent, 200);
+  ck_ok(sac_agent_update(agent, 20));
+  ck_ok(sac_agent_policy(agent, policy));
+  check_equal(agent, policy);
+  sac_agent* other = rows_agent("network.hidden", "8,6", NULL);
+  ck_fails(sac_agent_policy(other, policy), SAC_ERROR_SHAPE, "other layers");
+  ck_fails(sac_agent_policy(NULL, policy), SAC_ERROR_ARGUMENT, "NULL");
+  sac_agent_destroy(other);
+  sac_agent_destroy(agent);
+  free(memory);
+}
+END_TEST
+
+START_TEST(nan_stays_nan) {
+  sac_agent* agent = rows_agent("network.hidden", "8,5", NULL);
+  void* memory;
+  char* file;
+  size_t size;
+  sac_policy* policy = make(agent, &memory, &file, &size);
+  float obs[ROWS_OBS] = {0, NAN, 0}, action[ROWS_ACTION];
+  sac_policy_act(policy, obs, action);
+  ck_assert(isnan(action[0]) && isnan(action[1]));
+  obs[1] = 1e30f; /* saturates, stays in the bounds */
+  sac_policy_act(policy, obs, action);
+  ck_assert(fabsf(action[0]) <= 2 && action[1] >= 0 && action[1] <= 0.1f);
+  free(file), free(memory);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+START_TEST(memory_is_the_callers) {
+  sac_agent* agent = rows_agent("network.hidden", "8,5", NULL);
+  void* memory;
+  char* file;
+  size_t size;
+  sac_policy* policy = make(agent, &memory, &file, &size);
+  const size_t bytes = sac_policy_memory(file, size);
+  /* weights (in, out), biases, scaling, activations and what describes them; nothing hidden */
+  ck_assert_uint_lt(bytes, size + 1024);
+  free(memory);
+  char* room = aligned_alloc(16, (bytes + 47) / 16 * 16);
+  memset(room, 0x5A, (bytes + 47) / 16 * 16);
+  ck_assert_int_eq(sac_policy_create(&policy, file, size, room, bytes - 1), SAC_POLICY_MEMORY);
+  ck_assert_ptr_null(policy);
+  ck_assert_int_eq(sac_policy_create(&policy, file, size, room + 8, bytes), SAC_POLICY_MEMORY);
+  ck_assert_int_eq(sac_policy_create(&policy, file, size, NULL, bytes), SAC_POLICY_MEMORY);
+  ck_assert_int_eq(sac_policy_create(&policy, file, size, room, bytes), SAC_POLICY_OK);
+  float obs[ROWS_OBS] = {1, 2, 3}, action[ROWS_ACTION], again[ROWS_ACTION];
+  sac_policy_act(policy, obs, action);
+  for (size_t i = bytes; i < (bytes + 47) / 16 * 16; i++) ck_assert_int_eq(room[i], 0x5A);
+  for (size_t shift = 1; shift < 4; shift++) { /* the file may lie at odd addresses */
+    char* odd = malloc(size + 4);
+    memcpy(odd + shift, file, size);
+    ck_assert_uint_eq(sac_policy_memory(odd + shift, size), bytes);
+    ck_assert_int_eq(sac_policy_create(&policy, odd + shift, size, room, bytes), SAC_POLICY_OK);
+    sac_policy_act(policy, obs, again);
+    ck_same_bits(again, action, ROWS_ACTION);
+    free(odd);
+  }
+  free(room), free(file);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+START_TEST(two_of_them_do_not_mix) {
+  sac_agent *a = rows_agent("seed", "1", NULL), *b = rows_agent("seed", "2", NULL);
+  void *memory_a, *memory_b;
+  char *file_a, *file_b;
+  size_t size;
+  sac_policy* pa = make(a, &memory_a, &file_a, &size);
+  sac_policy* pb = make(b, &memory_b, &file_b, &size);
+  check_equal(a, pa), check_equal(b, pb), check_equal(a, pa);
+  free(file_a), free(file_b), free(memory_a), free(memory_b);
+  sac_agent_destroy(a), sac_agent_destroy(b);
+}
+END_TEST
+
+/* ---- hostile files ---- */
+
+static sac_policy_status status_of(const char* file, size_t size) {
+  static char memory[65536] __attribute__((aligned(16)));
+  sac_policy* policy = (void*)1;
+  const sac_policy_status status = sac_policy_create(&policy, file, size, memory, sizeof memory);
+  ck_assert_int_eq(status == SAC_POLICY_OK, policy != NULL);
+  ck_assert_int_eq(status == SAC_POLICY_FORMAT, sac_policy_memory(file, size) == 0);
+  return status;
+}
+
+/* Replaces text of equal length in a copy of the file. */
+static char* edited(const char* file, size_t size, const char* from, const char* to) {
+  char* copy = malloc(size);
+  memcpy(copy, file, size);
+  char* at = memmem(copy, size, from, strlen(from));
+  ck_assert_msg(at != NULL && strlen(from) == strlen(to), "%s", from);
+  memcpy(at, to, strlen(to));
+  return copy;
+}
+
+START_TEST(hostile_files) {
+  static const struct {
+    const char *from, *to;
+  } edits[] = {
+      {"sac-policy-1", "sac-policy-2"},
+      {"\"format\"", "\"farmot\""},
+      {"\"F32\"", "\"F16\""},
+      {"actor.layers.0.weight", "actor.layers.7.weight"},
+      {"actor.layers.1.weight", "actor.layers.0.weight"},
+      {"actor.layers.1.bias", "actor.layers.2.bias"},
+      {"actor.layers.1.bias", "actor.layers.1.bios"},
+      {"actor.layers.0.bias", "actor.layers.00bias"},
+      {"actor.head.bias", "actor.heap.bias"},
+      {"action.centre", "action.center"},
+      {"action.half_range", "actor.layers.3.bi"},
+      {"[8,3]", "[3,8]"},
+      {"[8,3]", "[24] "},
+      {"[5,8]", "[8,5]"},
+      {"[4,5]", "[5,4]"},
+      {"[4,5]", "[2,9]"},
+      {"[0,96]", "[4,96]"},
+      {"__metadata__", "__metadatx__"},
+  };
+  sac_agent* agent = rows_agent("network.hidden", "8,5", NULL);
+  void* memory;
+  char* file;
+  size_t size;
+  (void)make(agent, &memory, &file, &size);
+  ck_assert_int_eq(status_of(file, size), SAC_POLICY_OK);
+  for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+    char* copy = edited(file, size, edits[i].from, edits[i].to);
+    ck_assert_msg(status_of(copy, size) == SAC_POLICY_FORMAT, "%s -> %s was taken", edits[i].from, edits[i].to);
+    free(copy);
+  }
+  for (size_t cut = 0; cut < size; cut++) {
+    char* copy = malloc(cut + 1);
+    memcpy(copy, file, cut);
+    ck_assert_int_eq(status_of(copy, cut), SAC_POLICY_FORMAT);
+    free(copy);
+  }
+  for (size_t i = 0; i < size; i++) { /* any byte changed: refused or harmless, never out of bounds (sanitizers) */
+    const char old = file[i];
+    file[i] = (char)(old ^ 0x15);
+    (void)status_of(file, size);
+    file[i] = old;
+  }
+  const float bad[2] = {NAN, INFINITY};
+  for (int i = 0; i < 2; i++) {
+    float old;
+    memcpy(&old, file + size - 4 * (i + 1), 4), memcpy(file + size - 4 * (i + 1), &bad[i], 4);
+    ck_assert_int_eq(status_of(file, size), SAC_POLICY_NUMERIC);
+    memcpy(file + size - 4 * (i + 1), &old, 4);
+  }
+  ck_assert_int_eq(status_of(NULL, 0), SAC_POLICY_FORMAT);
+  ck_assert_int_eq(status_of(file, 0), SAC_POLICY_FORMAT);
+  free(file), free(memory);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+CHECK_MAIN("policy", LOOP(equals_the_agent, sizeof hidden / sizeof *hidden), CASE(nan_stays_nan),
+           CASE(memory_is_the_callers), CASE(two_of_them_do_not_mix), CASE(hostile_files))
