@@ -252,6 +252,21 @@ START_TEST(pendulum_wraps_like_numpy) {
 }
 END_TEST
 
+/* The shortcut gives what pow gives, where x*x does not, too. */
+START_TEST(acrobot_squares_like_numpy) {
+  const volatile double two = 2; /* pow of a constant 2 is compiled as x*x */
+  int differ = 0;
+  for (uint64_t i = 0; i < 200000; i++) {
+    const sac_words words = sac_philox(1, 2, i);
+    const double x = (sac_uniform_double(words.word[0], words.word[1]) - 0.5) * (i & 1 ? 60 : 4);
+    const double power = pow(x, two);
+    ck_assert(sac_acrobot_square(x) == power);
+    differ += power != x * x;
+  }
+  ck_assert_int_gt(differ, 0);
+}
+END_TEST
+
 START_TEST(options_are_read_and_refused) {
   static const struct {
     const char *id, *options, *text;
@@ -343,6 +358,7 @@ int main(void) {
                               LOOP(discrete_actions_are_checked, tasks),
                               CASE(starts_are_uniform_in_gymnasiums_ranges),
                               CASE(pendulum_wraps_like_numpy),
+                              CASE(acrobot_squares_like_numpy),
                               CASE(options_are_read_and_refused),
                               CASE(unknown_ids_name_the_nearest),
                               CASE(quadratic_and_point_mass_are_what_they_say)};

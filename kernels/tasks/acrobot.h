@@ -51,6 +51,25 @@ SAC_FN void sac_acrobot_start(const sac_acrobot_options* options, sac_acrobot* s
   state->velocity[1] = initial[3];
 }
 
+// x**2 as NumPy has it for a number by itself: libm's pow, which is within 0.54 of a last place and so, once in a
+// thousand times, not x*x. It can differ only where x*x lies near the middle of two doubles, and is slow, so it is
+// asked only there. Its exponent is volatile because compilers know better.
+SAC_FN double sac_acrobot_square(double x) {
+  const double square = x * x;
+#ifndef __CUDA_ARCH__
+  uint64_t bits;
+  double next;
+  memcpy(&bits, &square, sizeof bits);
+  bits++;
+  memcpy(&next, &bits, sizeof next);
+  if (!(fabs(fma(x, x, -square)) < 0.45 * (next - square))) {
+    const volatile double two = 2;
+    return pow(x, two);
+  }
+#endif
+  return square;
+}
+
 // The derivative of y = (angles, velocities) under `torque`. Both links: length and mass 1, centre of mass at 1/2,
 // moment of inertia 1.
 SAC_FN void sac_acrobot_derivative(int nips, double torque, const double y[4], double dy[4]) {
@@ -59,9 +78,10 @@ SAC_FN void sac_acrobot_derivative(int nips, double torque, const double y[4], d
   const double d1 = 0.25 + (1.25 + cosine) + 1.0 + 1.0;
   const double d2 = (0.25 + 0.5 * cosine) + 1.0;
   const double phi2 = 0.5 * g * cos(first + second - SAC_PI / 2.0);
-  const double phi1 = -0.5 * (v2 * v2) * sine - v2 * v1 * sine + 1.5 * g * cos(first - SAC_PI / 2) + phi2;
+  const double phi1 = -0.5 * sac_acrobot_square(v2) * sine - v2 * v1 * sine + 1.5 * g * cos(first - SAC_PI / 2) + phi2;
   const double coupled = torque + d2 / d1 * phi1;
-  const double a2 = ((nips ? coupled : coupled - 0.5 * (v1 * v1) * sine) - phi2) / (1.25 - d2 * d2 / d1);
+  const double a2 =
+      ((nips ? coupled : coupled - 0.5 * sac_acrobot_square(v1) * sine) - phi2) / (1.25 - sac_acrobot_square(d2) / d1);
   dy[0] = v1;
   dy[1] = v2;
   dy[2] = -(d2 * a2 + phi1) / d1;
