@@ -79,8 +79,12 @@ SAC_FN sac_squash_grad sac_squash_backward(sac_squash_out out, real log_std, rea
 // [squash.saturated] 1 where |a| > 0.999, the share of which is a metric; else 0.
 SAC_FN real sac_squash_saturated(real action) { return sac_abs(action) > (real)0.999 ? (real)1 : (real)0; }
 
-// [squash.scale] Policy units (-1, 1) to the environment's and back. half_range = (high - low)/2, centre = (high +
-// low)/2. A component whose bounds coincide has one action; its policy value is 0.
+// [squash.range] What the scaling is made of. In double, so that no sum of bounds overflows or rounds twice.
+SAC_FN real sac_action_centre(double low, double high) { return (real)(0.5 * (low + high)); }
+SAC_FN real sac_action_half_range(double low, double high) { return (real)(0.5 * (high - low)); }
+
+// [squash.scale] Policy units (-1, 1) to the environment's and back. A component whose bounds coincide has one action;
+// its policy value is 0.
 SAC_FN real sac_action_scale(real action, real centre, real half_range) { return centre + half_range * action; }
 SAC_FN real sac_action_unscale(real scaled, real centre, real half_range) {
   return half_range == (real)0 ? (real)0 * scaled : (scaled - centre) / half_range;

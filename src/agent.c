@@ -8,6 +8,7 @@
 #include "files/safetensors.h"
 #include "kernels/layers.h"
 #include "kernels/random.h"
+#include "kernels/squash.h"
 #include "kernels/temperature.h"
 #include "step.h"
 #include "util/error.h"
@@ -188,8 +189,8 @@ sac_status sac_agent_create(sac_agent** out, const sac_config* config, const sac
   for (int32_t i = 0; i < spec->action_size; i++) {
     const double low = spec->actions ? -1 : (double)spec->action_low[i],
                  high = spec->actions ? 1 : (double)spec->action_high[i];
-    agent->action_centre[i] = (float)(0.5 * (low + high));
-    agent->action_half[i] = (float)(0.5 * (high - low));
+    agent->action_centre[i] = sac_action_centre(low, high);
+    agent->action_half[i] = sac_action_half_range(low, high);
   }
   agent->actions = spec->actions;
   agent->max_episode_steps = spec->max_episode_steps;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernels/random.h"
+#include "kernels/squash.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/memory.h"
@@ -89,8 +90,9 @@ static void act_with(sac_policy* policy, sac_vector* vector) {
     float* action = vector->action + (size_t)i * (size_t)spec->action_size;
     sac_policy_act(policy, vector->obs + (size_t)i * (size_t)spec->obs_size, action);
     for (int32_t a = 0; !spec->actions && a < spec->action_size; a++) {
-      const float low = spec->action_low[a], high = spec->action_high[a];
-      action[a] = sac_clamp((action[a] - 0.5f * (low + high)) / (0.5f * (high - low)), -1, 1);
+      const double low = (double)spec->action_low[a], high = (double)spec->action_high[a];
+      action[a] = sac_clamp(
+          sac_action_unscale(action[a], sac_action_centre(low, high), sac_action_half_range(low, high)), -1, 1);
     }
   }
 }

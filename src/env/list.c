@@ -34,6 +34,10 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
   for (int32_t i = 0; i < count; i++) ids[i] = sac_env_at(i)->id;
   char shown[SAC_SHOW_MAX];
   sac_text_show(shown, id, SIZE_MAX);
+  if (strncmp(id, "gym:", 4) == 0 || strchr(id, '/'))
+    return sac_fail(SAC_ERROR_ENV,
+                    "%s: this version has built-in environments alone, no gym: and no plugins ('sac envs' lists them)",
+                    shown);
   const char* near = sac_nearest(id, ids, (size_t)count);
   if (near)
     return sac_fail(SAC_ERROR_ENV, "no environment '%s'; nearest is %s. Gymnasium's own: gym:%s", shown, near, shown);

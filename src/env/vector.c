@@ -6,6 +6,7 @@
 
 #include "env/check.h"
 #include "kernels/random.h"
+#include "kernels/squash.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/text.h"
@@ -185,9 +186,10 @@ static void scale_actions(sac_vector* vector) {
   }
   for (size_t j = 0; j < size; j++) {
     const float low = vector->spec.action_low[j], high = vector->spec.action_high[j];
-    const float centre = 0.5f * (low + high), half = 0.5f * (high - low);
+    const float centre = sac_action_centre((double)low, (double)high);
+    const float half = sac_action_half_range((double)low, (double)high);
     for (size_t i = j; i < count * size; i += size)
-      vector->env_action[i] = sac_clamp(centre + half * vector->action[i], low, high);
+      vector->env_action[i] = sac_clamp(sac_action_scale(vector->action[i], centre, half), low, high);
   }
 }
 
