@@ -60,14 +60,24 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
   return agent->stages->replay_push(agent, t);
 }
 
+/* With every agent stopped an update would do nothing and look well. */
+static sac_status check_alive(const sac_agent* agent) {
+  for (int32_t p = 0; p < agent->shape.population; p++)
+    if (agent->alive[p]) return SAC_OK;
+  return sac_fail(SAC_ERROR_NUMERIC,
+                  "the agent was stopped by a value that is not finite: load its last good state, or create it anew");
+}
+
 sac_status sac_agent_update(sac_agent* agent, int32_t updates) {
   if (!agent) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update: agent is NULL");
   if (updates < 0)
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update: updates is %d, must not be negative", (int)updates);
+  sac_status status = check_alive(agent);
+  if (status != SAC_OK) return status;
   for (int32_t p = 0; p < agent->shape.population; p++)
-    if (agent->counters[p].pushed == 0)
+    if (agent->alive[p] && agent->counters[p].pushed == 0)
       return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update: the replay is empty, push transitions first");
-  const sac_status status = sac_update(agent, updates);
+  status = sac_update(agent, updates);
   if (status != SAC_OK || updates == 0) return status;
   return sac_agent_check(agent, NULL);
 }
@@ -81,6 +91,7 @@ sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatc
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an array of the noise is NULL");
   const sac_stages* stages = agent->stages;
   sac_status status = SAC_OK;
+  SAC_TRY(check_alive(agent));
   SAC_TRY(stages->minibatch_set(agent, minibatch, noise));
   SAC_TRY(stages->critic_update(agent));
   SAC_TRY(stages->actor_update(agent));

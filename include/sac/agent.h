@@ -91,11 +91,13 @@ SAC_API sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, 
  * finite: nothing is stored). */
 SAC_API sac_status sac_agent_push(sac_agent* agent, const sac_transitions* transitions);
 
-/* `updates` updates, each on its own minibatch drawn from the replay. Errors: ARGUMENT (replay empty), NUMERIC (names
- * the first tensor that is not finite), DEVICE. */
+/* `updates` updates, each on its own minibatch drawn from the replay. Errors: ARGUMENT (replay empty), DEVICE; NUMERIC
+ * (names the first tensor that is not finite: that agent is stopped for good, the others of the population go on; and
+ * when none is left). */
 SAC_API sac_status sac_agent_update(sac_agent* agent, int32_t updates);
 
-/* One update on the caller's minibatch and noise: nothing is drawn, the replay is untouched. stats (P), or NULL. */
+/* One update on the caller's minibatch and noise: nothing is drawn, the replay is untouched. stats (P), or NULL.
+ * Errors: ARGUMENT (an array is NULL), NUMERIC (as above), DEVICE. */
 SAC_API sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise,
                                          sac_update_stats* stats);
 
