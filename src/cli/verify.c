@@ -1,0 +1,102 @@
+/* sac verify FILE...: runs golden updates and environment traces, and prints how far off we are. */
+#include <jansson.h>
+#include <math.h>
+#include <stdio.h>
+
+#include "cli/cli.h"
+#include "cli/options.h"
+#include "verify/verify.h"
+
+/* A number for JSON, which has no NaN and no infinity. */
+static json_t* number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+static json_t* row_json(const sac_verify_row* row) {
+  return json_pack("{s:s, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:b}", "name", row->name, "count",
+                   (json_int_t)row->count, "absolute", number(row->absolute), "relative", number(row->relative),
+                   "share", number(row->share), "worst", (json_int_t)row->worst, "ours", number(row->ours), "expected",
+                   number(row->expected), "allowed", number(row->allowed), "blind", (json_int_t)row->blind, "ok",
+                   row->ok);
+}
+
+/* One line, one object: {"file", "kind", "ok", "error", "rows": [...]}. */
+static int print_json(const char* path, const sac_verify_report* report, sac_status status) {
+  json_t* rows = json_array();
+  for (int32_t i = 0; i < report->count; i++) json_array_append_new(rows, row_json(&report->row[i]));
+  json_t* object = json_pack("{s:s, s:s?, s:b, s:s?, s:o}", "file", path, "kind", report->kind, "ok", report->ok,
+                             "error", status == SAC_OK ? NULL : sac_last_error(), "rows", rows);
+  if (!object) { /* a path that is not UTF-8 */
+    json_decref(rows);
+    return 1;
+  }
+  int failed = json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
+  (void)putchar('\n');
+  json_decref(object);
+  return failed;
+}
+
+static void print_table(const char* path, const sac_verify_report* report) {
+  int width = 6, beyond = 0;
+  const sac_verify_row* worst = &report->row[0];
+  for (int32_t i = 0; i < report->count; i++) {
+    const sac_verify_row* row = &report->row[i];
+    const int length = snprintf(NULL, 0, "%s", row->name);
+    if (length > width) width = length;
+    if (!(row->share <= worst->share)) worst = row;
+    beyond += !row->ok;
+  }
+  printf("%s: %s\n", path, report->kind);
+  printf("  %-*s  %8s  %11s  %11s  %10s\n", width, "tensor", "numbers", "worst error", "relative", "of allowed");
+  for (int32_t i = 0; i < report->count; i++) {
+    const sac_verify_row* row = &report->row[i];
+    printf("  %-*s  %8zu  %11.2e  %11.2e  %9.3g%%", width, row->name, row->count, row->absolute, row->relative,
+           100 * row->share);
+    if (!row->ok)
+      printf("  BEYOND: [%zu] is %.9g, expected %.9g +- %.2g", row->worst, row->ours, row->expected, row->allowed);
+    if (row->blind) printf("  (%zu not judged: gradients below rounding)", row->blind);
+    (void)putchar('\n');
+  }
+  if (beyond) printf("  %d of %d tensors are beyond their tolerance\n", beyond, report->count);
+  else
+    printf("  all %d tensors are within their tolerance; worst is %s, %.3g%% of what is allowed\n", report->count,
+           worst->name, 100 * worst->share);
+}
+
+int sac_cli_verify(int argc, char** argv) {
+  int json = 0;
+  const sac_option options[] = {SAC_OPTION_DEVICE,
+                                SAC_OPTION_SET,
+                                SAC_OPTION_SWITCH("--json", &json, "one JSON object a file, on one line"),
+                                {0}};
+  const sac_syntax syntax = {
+      .command = "verify",
+      .arguments = "FILE... [options]",
+      .help =
+          "Runs golden updates (made by another framework) and environment traces, and prints the worst error of\n"
+          "each tensor: its size, relative to the tensor's largest number, and as a share of what float rounding\n"
+          "can explain there.",
+      .notes =
+          "Made by scripts/golden.py and scripts/traces.py; formats: src/verify/verify.h. What a file says (sizes,\n"
+          "rates) wins over --set.\n"
+          "Exit status: 0 all within tolerance, 1 beyond it or not to be run, 2 usage.",
+      .options = options,
+      .operands_min = 1,
+      .operands_max = 1 << 20,
+  };
+  sac_config* config = NULL;
+  sac_operands files;
+  const int code = sac_options_parse(&syntax, argc, argv, &config, &files);
+  if (code != SAC_OPTIONS_GO) return code;
+  int failed = 0;
+  for (int i = 0; i < files.count; i++) {
+    sac_verify_report report = {0};
+    const sac_status status = sac_verify_file(files.text[i], config, &report);
+    if (json && print_json(files.text[i], &report, status)) failed = 1;
+    if (!json && status == SAC_OK) print_table(files.text[i], &report);
+    (void)fflush(stdout);
+    if (status != SAC_OK) (void)sac_cli_fail(status);
+    failed |= !report.ok;
+    sac_verify_free(&report);
+  }
+  sac_config_destroy(config);
+  return failed ? SAC_EXIT_FAILED : SAC_EXIT_WELL;
+}
