@@ -20,7 +20,8 @@ typedef struct sac_config sac_config;
 SAC_API sac_status sac_config_create(sac_config** config);
 
 /* Selects the environment `env_id` (sets env.id) and applies the preset compiled in for it; without a preset only
- * env.id changes. Never overrides what a file or a set gave before. Errors: ARGUMENT (NULL or empty id). */
+ * env.id changes, and values of an earlier preset go back to the defaults. Selecting sets env.id whoever set it before;
+ * other keys that a file or a set gave, before or after, are never overridden. Errors: ARGUMENT (NULL or empty id). */
 SAC_API sac_status sac_config_preset(sac_config* config, const char* env_id);
 
 /* Reads a YAML file of keys: nested mappings or dotted keys, no aliases, tags or duplicates, 1 MiB at most. On error
@@ -31,7 +32,7 @@ SAC_API sac_status sac_config_load(sac_config* config, const char* path);
  * range). */
 SAC_API sac_status sac_config_set(sac_config* config, const char* key, const char* value);
 
-/* The value of `key` as text, as a file would hold it. Valid until the next call with this config; NULL for an unknown
+/* The value of `key` (or of one option, "env.options.g") as text, as a file would hold it. Valid until the next call with this config; NULL for an unknown
  * key. */
 SAC_API const char* sac_config_get(sac_config* config, const char* key);
 
