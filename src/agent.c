@@ -13,6 +13,7 @@
 #include "step.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/text.h"
 
 #define BOUND_MAX 1e6f /* beyond it float actions lose the precision that a policy needs */
 #define SIZE_LIMIT 65536
@@ -107,10 +108,10 @@ static sac_status check_memory(const sac_agent* agent) {
   const size_t available = sac_memory_available();
   if (__builtin_add_overflow(replay, rest, &whole)) whole = SIZE_MAX;
   if (whole < available) return SAC_OK;
-  char needs[32], ring[32], has[32];
-  sac_memory_text(needs, sizeof needs, whole);
-  sac_memory_text(ring, sizeof ring, replay);
-  sac_memory_text(has, sizeof has, available);
+  char needs[SAC_BYTES_MAX], ring[SAC_BYTES_MAX], has[SAC_BYTES_MAX];
+  sac_text_bytes(needs, whole);
+  sac_text_bytes(ring, replay);
+  sac_text_bytes(has, available);
   const size_t row = sac_bytes(sac_bytes((size_t)agent->shape.population, (size_t)agent->row.floats), sizeof(float));
   const size_t fits = rest < available ? (available - rest) / row / 10000 * 10000 : 0;
   if (fits >= (size_t)agent->shape.batch && fits > 0)

@@ -12,6 +12,7 @@
 #include "policy/header.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/text.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian, and data is written as it is");
 _Static_assert(SAC_RANK_MAX == SAC_HEADER_RANK_MAX, "one limit of dimensions");
@@ -349,9 +350,9 @@ static sac_status make_room(sac_safetensors* file, const void* first, uint64_t s
                     (unsigned long long)json, (unsigned long long)size);
   if (error) return sac_fail(SAC_ERROR_FORMAT, "%s: %s (file %llu bytes)", file->path, error, (unsigned long long)size);
   const size_t shift = (size_t)(16 - (8 + json) % 16) % 16; /* data lands on a multiple of 16 */
-  char has[32];
+  char has[SAC_BYTES_MAX];
   if (size > sac_memory_available() || !(file->bytes = malloc((size_t)size + 16))) {
-    sac_memory_text(has, sizeof has, sac_memory_available());
+    sac_text_bytes(has, sac_memory_available());
     return sac_fail(SAC_ERROR_MEMORY, "%s: no memory for its %llu bytes, %s are free", file->path,
                     (unsigned long long)size, has);
   }

@@ -57,17 +57,3 @@ size_t sac_memory_available(void) {
   }
   return available;
 }
-
-void sac_memory_text(char* text, size_t size, size_t bytes) {
-  static const char* const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
-  double value = (double)bytes;
-  int unit = 0;
-  while (value >= 999.5 && unit < 5) {
-    value /= 1000;
-    unit++;
-  }
-  /* One digit after the point, written by hand: printf's %f would follow the locale. */
-  const unsigned long tenths = (unsigned long)(value * 10 + 0.5);
-  if (unit == 0 || tenths >= 1000) (void)snprintf(text, size, "%lu %s", (tenths + 5) / 10, units[unit]);
-  else (void)snprintf(text, size, "%lu.%lu %s", tenths / 10, tenths % 10, units[unit]);
-}

@@ -17,7 +17,4 @@ size_t sac_bytes(size_t count, size_t size);
 /* Bytes this machine can still give (MemAvailable, and the control group's limit); SIZE_MAX when unknown. */
 size_t sac_memory_available(void);
 
-/* "3.1 GB": bytes for people, in powers of 1000. */
-void sac_memory_text(char* text, size_t size, size_t bytes);
-
 #endif
