@@ -124,6 +124,8 @@ SAC_FN int sac_acrobot_step(const sac_acrobot_options* options, sac_acrobot* sta
   return terminated;
 }
 
+// In double, rounded once. Gymnasium's first observation of an episode comes from a float state through NumPy's float
+// cos and sin and may differ from ours in the last place; the later ones do not.
 SAC_FN void sac_acrobot_observe(const sac_acrobot_options* options, const sac_acrobot* state, float* obs) {
   (void)options;
   obs[0] = (float)cos(state->angle[0]);
