@@ -32,8 +32,8 @@ SAC_API sac_status sac_config_load(sac_config* config, const char* path);
  * range). */
 SAC_API sac_status sac_config_set(sac_config* config, const char* key, const char* value);
 
-/* The value of `key` (or of one option, "env.options.g") as text, as a file would hold it. Valid until the next call with this config; NULL for an unknown
- * key. */
+/* The value of `key` (or of one option, "env.options.g") as text, as a file would hold it. Valid until the next call
+ * with this config; NULL for an unknown key. */
 SAC_API const char* sac_config_get(sac_config* config, const char* key);
 
 SAC_API void sac_config_destroy(sac_config* config);
