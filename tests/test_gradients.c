@@ -118,7 +118,7 @@ static void net_run(const net* n, const double* x, double* y) {
 }
 
 static double q_of(const net* n, const float* obs, const double* action, const world* w) {
-  double x[WIDTH_MAX], q;
+  double x[WIDTH_MAX], q = 0;
   for (int i = 0; i < w->p->obs; i++) x[i] = (double)obs[i];
   for (int i = 0; i < w->p->act; i++) x[w->p->obs + i] = action[i];
   net_run(n, x, &q);
@@ -126,14 +126,14 @@ static double q_of(const net* n, const float* obs, const double* action, const w
 }
 
 static double smallest_q(const net* nets, const float* obs, const double* action, const world* w) {
-  double q[5];
+  double q[5] = {0};
   int index;
   for (int k = 0; k < w->critics; k++) q[k] = q_of(&nets[k], obs, action, w);
   return sac_min_critic(q, 1, w->critics, &index);
 }
 
 static double v_of(const net* n, const float* obs, const world* w) {
-  double x[WIDTH_MAX], v;
+  double x[WIDTH_MAX], v = 0;
   for (int i = 0; i < w->p->obs; i++) x[i] = (double)obs[i];
   net_run(n, x, &v);
   return v;
