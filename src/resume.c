@@ -114,9 +114,8 @@ fail:
 
 /* --- what was saved ----------------------------------------------------------------------------------------------- */
 
-/* Removes checkpoints after `step`: their future is about to be made again, perhaps under another configuration. One
- * that does not load is only put aside. `last` points to `step` before anything goes. */
-static void drop_later(const char* dir, int64_t step) {
+/* One that does not load is only put aside. `last` points to `step` before anything goes. */
+void sac_run_drop_later(const char* dir, int64_t step) {
   char path[SAC_PATH_MAX], aside[SAC_PATH_MAX], name[64];
   int64_t list[LIST_MAX];
   const int32_t count = sac_checkpoint_list(dir, list, LIST_MAX);
@@ -158,7 +157,8 @@ static sac_status restore(sac_run* run, int32_t p, int64_t step, int* exact) {
                      (long long)run->schedule.step));
   SAC_TRY(sac_vector_state_set(run->vector, p, run->env_state + (size_t)p * run->env_state_size, exact));
   run->best_return[p] = best_return(dir);
-  drop_later(dir, step);
+  /* their future is about to be made again, perhaps under another configuration */
+  sac_run_drop_later(dir, step);
   sac_failed_clear(dir);
 fail:
   return status;

@@ -56,25 +56,42 @@ static sac_status report_agents(const sac_run* run) {
 
 /* --- checkpoints -------------------------------------------------------------------------------------------------- */
 
+static sac_status save_agent(sac_run* run, int32_t p, int32_t keep) {
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_metrics_sync(run->metrics[p]));
+  SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
+  SAC_TRY(sac_checkpoint_save(run->checkpoint[p], run->schedule.step, keep, run->agent_text[p]));
+  SAC_TRY(sac_checkpoint_policy(run->checkpoint[p]));
+fail:
+  return status;
+}
+
+/* Takes a step back that some agents have saved and others could not: otherwise, as each keeps its newest ones, a disk
+ * that stays full would leave no step that all of them have. The message stays. */
+static void take_back(const sac_run* run, int32_t count) {
+  char dir[SAC_PATH_MAX], message[1024];
+  (void)snprintf(message, sizeof message, "%s", sac_last_error());
+  for (int32_t p = 0; p < count && run->saved_step >= 0; p++)
+    if (run->agent->alive[p] && sac_folder_seed(run->folder->path, run->agent->seed[p], dir) == SAC_OK)
+      sac_run_drop_later(dir, run->saved_step);
+  (void)sac_fail(SAC_ERROR_FILE, "%s", message);
+}
+
 static sac_status save(sac_run* run) {
-  sac_agent* agent = run->agent;
+  const sac_agent* agent = run->agent;
   sac_status status = SAC_OK;
   /* The agents of a population are saved one after another. Two are kept at least, so that a kill in between leaves a
    * step that all of them have. */
   int32_t keep = (int32_t)run->settings.checkpoint_keep;
   if (agent->shape.population > 1 && keep < 2) keep = 2;
   sac_run_clock(run);
-  for (int32_t p = 0; p < agent->shape.population; p++) {
+  for (int32_t p = 0; p < agent->shape.population && status == SAC_OK; p++) {
     if (!agent->alive[p]) continue;
-    SAC_TRY(sac_metrics_sync(run->metrics[p]));
-    SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
-    SAC_TRY(sac_checkpoint_save(run->checkpoint[p], run->schedule.step, keep, run->agent_text[p]));
-    SAC_TRY(sac_checkpoint_policy(run->checkpoint[p]));
+    status = save_agent(run, p, keep);
+    if (status != SAC_OK) take_back(run, p + 1);
   }
-  run->saved_step = run->schedule.step;
-  return SAC_OK;
-fail:
-  sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
+  if (status == SAC_OK) run->saved_step = run->schedule.step;
+  else sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
   return status;
 }
 

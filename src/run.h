@@ -95,6 +95,9 @@ sac_status sac_run_init(sac_run* run);
  * (may be NULL). Errors: FILE, CONFIG. */
 sac_status sac_run_peek(const char* dir, const sac_config* overrides, int64_t* step, int64_t* steps);
 
+/* Removes the checkpoints of a seed folder that are later than `step`, which is there. */
+void sac_run_drop_later(const char* dir, int64_t step);
+
 /* --- rows.c ------------------------------------------------------------------------------------------------------- */
 
 /* One line for people: log.txt and the log callback. */

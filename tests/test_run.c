@@ -426,6 +426,27 @@ START_TEST(full_disk) {
 }
 END_TEST
 
+/* The disk is full for one agent and not for the other, again and again: there is still a step that both have. */
+START_TEST(disk_full_for_one_agent) {
+  seen s;
+  const sac_callbacks c = callbacks(&s);
+  const char* out = small_path(test_folder(), "run");
+  sac_run* run = small_run(out, "seeds=2 checkpoint.keep=1 checkpoint.on_error=continue", &c);
+  ck_ok(sac_run_steps(run, 60));
+  /* a folder in the way of the file that is written beside */
+  ck_ok(sac_make_folders(test_path(out, "seed_2/checkpoints/step_100.safetensors.part")));
+  ck_ok(sac_make_folders(test_path(out, "seed_2/checkpoints/step_150.safetensors.part")));
+  ck_ok(sac_run_steps(run, 130));
+  ck_assert_msg(strstr(s.log, "warning: checkpoint of step 150: "), "%s", s.log);
+  sac_run_destroy(run);
+  free(test_read(test_path(out, "seed_1/checkpoints/last"), NULL));
+  ck_ok(sac_run_resume(&run, out, NULL, &fake_env_api, &c));
+  ck_assert_int_eq(sac_run_step(run), 50);
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(starts_from_a_policy) {
   seen s;
   const sac_callbacks c = callbacks(&s);
@@ -458,4 +479,4 @@ CHECK_MAIN("run", CASE(everything_is_due_when_it_should_be), CASE(pieces_change_
            CASE(rows_are_of_their_window), CASE(folder_is_complete), CASE(folder_in_use_and_taken),
            CASE(what_cannot_begin_leaves_nothing), CASE(stops_with_a_checkpoint), CASE(saves_on_demand),
            CASE(bad_values_of_an_environment), CASE(agent_that_is_no_longer_finite), CASE(other_agents_go_on),
-           CASE(full_disk), CASE(starts_from_a_policy))
+           CASE(full_disk), CASE(disk_full_for_one_agent), CASE(starts_from_a_policy))
