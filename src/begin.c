@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <sac/sac.h>
 
@@ -71,6 +72,18 @@ fail:
   return status;
 }
 
+/* Each agent keeps its CSVs, its events and its replay's segment open. */
+static sac_status check_files(int64_t population) {
+  struct rlimit limit;
+  const int64_t needed = 4 * population + 64;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || (int64_t)limit.rlim_cur >= needed)
+    return SAC_OK;
+  return sac_fail(SAC_ERROR_FILE,
+                  "%lld agents take %lld open files, this process may have %lld: lower seeds, or raise "
+                  "'ulimit -n'",
+                  (long long)population, (long long)needed, (long long)limit.rlim_cur);
+}
+
 /* What can fail for want of memory or for a wrong environment fails here, before a file is written. */
 sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks) {
   const sac_settings* settings = &run->settings;
@@ -78,6 +91,7 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   uint64_t* seed = NULL;
   sac_status status = SAC_OK;
   if (callbacks) run->callbacks = *callbacks;
+  SAC_TRY(check_files(settings->seeds));
   run->saved_step = -1;
   run->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
   seed = calloc(population, sizeof *seed);

@@ -167,6 +167,18 @@ def test_two_runs_in_one_folder():
         sac("resume", out, "--steps", max(step, SMALL["train.warmup_steps"]) + 10)
 
 
+def few_files():
+    resource.setrlimit(resource.RLIMIT_NOFILE, (100, 100))
+
+
+def test_too_many_agents_for_the_file_limit():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        refused(["train", "--env", "Pendulum-v1", "--seeds", 50, "--out", out, *sets(SMALL)], FAILED, "lower seeds",
+                "ulimit -n", preexec_fn=few_files)
+        assert not out.exists()
+
+
 def small_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (6000, resource.RLIM_INFINITY))
 

@@ -35,7 +35,7 @@ int sac_cli_resume(int argc, char** argv) {
   sac_run* run = NULL;
   const int code = sac_options_parse(&syntax, argc, argv, &overrides, &operands);
   if (code != SAC_OPTIONS_GO) return code;
-  sac_session_signals();
+  sac_session_prepare();
   sac_progress_start(&progress, quiet);
   const sac_callbacks callbacks = sac_progress_callbacks(&progress);
   const sac_status status = sac_run_resume(&run, operands.text[0], overrides, NULL, &callbacks);

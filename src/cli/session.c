@@ -2,6 +2,7 @@
 
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
@@ -19,7 +20,15 @@ static void on_signal(int signal) {
   if (run) sac_run_stop(run);
 }
 
-void sac_session_signals(void) {
+/* As many open files as the system lets us have: a big population needs more than the 1,024 a shell gives. */
+static void raise_file_limit(void) {
+  struct rlimit limit;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+void sac_session_prepare(void) {
   static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
   (void)sigemptyset(&action.sa_mask);
@@ -29,6 +38,7 @@ void sac_session_signals(void) {
     (void)sigaction(signals[i], &action, NULL);
   }
   (void)signal(SIGPIPE, SIG_IGN); /* "sac train | head" trains on */
+  raise_file_limit();
   (void)signal(SIGXFSZ, SIG_IGN); /* a file beyond "ulimit -f" is an error like a full disk */
 }
 

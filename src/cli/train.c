@@ -83,7 +83,7 @@ int sac_cli_train(int argc, char** argv) {
     return code;
   }
   if (status == SAC_OK) {
-    sac_session_signals();
+    sac_session_prepare();
     sac_progress_start(&progress, quiet);
     const sac_callbacks callbacks = sac_progress_callbacks(&progress);
     if (settings.out[0] && sac_folder_holds_run(settings.out))
