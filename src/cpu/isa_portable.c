@@ -29,6 +29,7 @@ INLINE void vec_store_first(float* p, vec x, int32_t n) {
 INLINE vec vec_all(float x) { return (vec){x, x, x, x}; }
 INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }
 INLINE vec vec_add(vec a, vec b) { return a + b; }
+INLINE float vec_sum(vec x) { return (x[0] + x[2]) + (x[1] + x[3]); }
 INLINE vec vec_relu(vec x) { return (vec){sac_relu(x[0]), sac_relu(x[1]), sac_relu(x[2]), sac_relu(x[3])}; }
 INLINE vec vec_relu_grad(vec y, vec grad) {
   return (vec){sac_relu_grad(y[0], grad[0]), sac_relu_grad(y[1], grad[1]), sac_relu_grad(y[2], grad[2]),

@@ -128,16 +128,32 @@ EACH_HEIGHT(BACKWARD)
 #define BACKWARD_ENTRY(height) {backward_##height##_1, backward_##height##_2},
 static backward_tile* const backward_tiles[TILE][2] = {EACH_HEIGHT(BACKWARD_ENTRY)};
 
+/* Columns of wide weights, one number a row of thousands of bytes, fall into few cache sets: from this width on a
+ * tile's columns are first put together. The copy is on the stack, so only up to so many rows. */
+#define GATHER_WIDTH 1024
+#define GATHER_ROWS 1024
+
+/* columns[n][i] = weight[n][i] for i < height. */
+INLINE void gather_columns(const int height, const float* weight, int32_t out, int32_t in, float* columns) {
+  for (int32_t n = 0; n < out; ++n)
+    for (int i = 0; i < height; ++i) columns[n * TILE + i] = weight[(size_t)n * (size_t)in + (size_t)i];
+}
+
 static void backward(const float* weight, int32_t out, int32_t in, int32_t count, sac_rows d, sac_rows x, int32_t rows,
                      int gate) {
   const int32_t panels = sac_panels(rows), tiles = (count + TILE - 1) / TILE;
+  const int gather = in >= GATHER_WIDTH && out <= GATHER_ROWS && panels > 1;
+  float columns[GATHER_ROWS * TILE];
   for (int32_t tile = 0; tile < tiles; ++tile) {
     const int32_t k = tile_start(tile, tiles, count), height = tile_start(tile + 1, tiles, count) - k;
+    const float* from = gather ? columns : weight + k;
+    if (gather && height == TILE) gather_columns(TILE, weight + k, out, in, columns);
+    else if (gather) gather_columns(height, weight + k, out, in, columns);
     for (int32_t panel = 0; panel < panels; ++panel) {
       const int32_t lanes = rows - panel * SAC_PANEL < SAC_PANEL ? rows - panel * SAC_PANEL : SAC_PANEL;
       for (int32_t lane = 0; lane < lanes; lane += 2 * LANES)
         backward_tiles[height - 1][lanes - lane > LANES](
-            weight + k, in, out, d.data + (size_t)panel * d.stride + lane,
+            from, gather ? TILE : in, out, d.data + (size_t)panel * d.stride + lane,
             x.data + (size_t)panel * x.stride + (size_t)k * SAC_PANEL + lane, gate);
     }
   }
@@ -200,24 +216,29 @@ static void weight_grad(sac_rows d, const float* x, size_t x_stride, int32_t in,
   }
 }
 
-/* Lane by lane, then over the lanes: one order for any number of rows. */
-INLINE float lanes_sum(vec x) {
-  float lane[LANES];
-  vec_store(lane, x);
-  for (int width = LANES / 2; width > 0; width /= 2)
-    for (int i = 0; i < width; ++i) lane[i] += lane[i + width];
-  return lane[0];
+/* `count` features side by side, so that one sum does not wait for the other. Lane by lane, then over the lanes: one
+ * order for any number of rows. */
+INLINE void bias_tile(const int count, sac_rows d, float* grad, int32_t rows) {
+  vec sum[4];
+  UNROLL
+  for (int i = 0; i < count; ++i) sum[i] = vec_all(0);
+  for (int32_t row = 0; row < rows; row += LANES) {
+    const float* p = d.data + (size_t)(row / SAC_PANEL) * d.stride + row % SAC_PANEL;
+    UNROLL
+    for (int i = 0; i < count; ++i) {
+      const float* from = p + i * SAC_PANEL;
+      sum[i] = vec_add(sum[i], rows - row < LANES ? vec_load_first(from, rows - row) : vec_load(from));
+    }
+  }
+  UNROLL
+  for (int i = 0; i < count; ++i) grad[i] = vec_sum(sum[i]);
 }
 
 static void bias_grad(sac_rows d, int32_t from, int32_t to, float* grad, int32_t rows) {
-  for (int32_t n = from; n < to; ++n) {
-    vec sum = vec_all(0);
-    for (int32_t row = 0; row < rows; row += LANES) {
-      const float* p = d.data + (size_t)(row / SAC_PANEL) * d.stride + (size_t)n * SAC_PANEL + row % SAC_PANEL;
-      sum = vec_add(sum, rows - row < LANES ? vec_load_first(p, rows - row) : vec_load(p));
-    }
-    grad[n] = lanes_sum(sum);
-  }
+  int32_t n = from;
+  d.data += (size_t)from * SAC_PANEL;
+  for (; n + 4 <= to; n += 4, d.data += 4 * SAC_PANEL) bias_tile(4, d, grad + n, rows);
+  for (; n < to; ++n, d.data += SAC_PANEL) bias_tile(1, d, grad + n, rows);
 }
 
 /* ---- row by row ---- */
@@ -251,7 +272,7 @@ INLINE void dense_tile(const int height, const int width, const float* weight, c
   for (int r = 0; r < height; ++r) {
     UNROLL
     for (int n = 0; n < width; ++n) {
-      const float value = lanes_sum(sum[r][n]) + bias[n];
+      const float value = vec_sum(sum[r][n]) + bias[n];
       y[(size_t)r * y_stride + (size_t)n] = relu ? sac_relu(value) : value;
     }
   }

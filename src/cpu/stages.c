@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "cpu/cpu.h"
 #include "util/error.h"
@@ -28,6 +29,14 @@ static void plan(const sac_agent* agent, sac_cpu* cpu) {
   cpu->floats[SAC_MEMORY_REPLAY] = sac_bytes((size_t)s->capacity, (size_t)agent->row.floats);
 }
 
+/* Asks for large pages where a block holds some: an update walks through megabytes, replay sample through gigabytes.
+ * Refused is as good as granted. */
+static void advise(void* memory, size_t bytes) {
+  const uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
+  const uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
+  if (bytes >= ((size_t)1 << 21)) (void)madvise((char*)memory + (start - (uintptr_t)memory), end - start, MADV_HUGEPAGE);
+}
+
 static size_t slab_bytes(const sac_agent* agent, const sac_cpu* cpu, int memory) {
   return sac_bytes(sac_bytes((size_t)agent->shape.population, cpu->floats[memory]), sizeof(float));
 }
@@ -51,11 +60,13 @@ sac_status sac_cpu_create(sac_agent* agent) {
     if (!cpu->slab[m])
       return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu bytes%s", bytes,
                       m == SAC_MEMORY_REPLAY ? ": lower replay.capacity" : "");
+    advise(cpu->slab[m], bytes);
   }
   const size_t bytes = sac_cpu_layout(agent, cpu);
   cpu->scratch = sac_alloc(bytes);
   if (!cpu->scratch)
     return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu bytes: lower network.hidden, replay.batch or seeds", bytes);
+  advise(cpu->scratch, bytes);
   (void)sac_cpu_layout(agent, cpu);
   return sac_pool_create(&cpu->pool, cpu->threads);
 }
