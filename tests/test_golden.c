@@ -74,7 +74,7 @@ static float* element(sac_safetensors* file, const char* name, size_t e) {
 static double lr_of(const sac_safetensors* file) {
   const char* lr = strstr(sac_safetensors_metadata(file, "config"), "\"lr\": ");
   ck_assert(lr != NULL);
-  return atof(lr + strlen("\"lr\": "));
+  return strtod(lr + strlen("\"lr\": "), NULL);
 }
 
 /* In every second tensor one weight is off by a fiftieth of a learning rate and a few roundings (a moment by 3e-3 of

@@ -75,7 +75,7 @@ static void net_make(net* n, const char* name, int in, const char* hidden, int o
   n->size[0] = in;
   char widths[32];
   (void)snprintf(widths, sizeof widths, "%s", hidden);
-  for (char* w = strtok(widths, ","); w; w = strtok(NULL, ",")) n->size[++n->layers] = atoi(w);
+  for (char* w = strtok(widths, ","); w; w = strtok(NULL, ",")) n->size[++n->layers] = (int)strtol(w, NULL, 10);
   n->size[++n->layers] = out;
   for (int l = 0; l < n->layers; l++) {
     n->weight[l] = calloc(net_count(n, l, 0), sizeof(double));
@@ -104,7 +104,7 @@ static void net_get(net* n, const sac_agent* agent) {
 }
 
 static void net_run(const net* n, const double* x, double* y) {
-  double a[WIDTH_MAX], b[WIDTH_MAX];
+  double a[WIDTH_MAX] = {0}, b[WIDTH_MAX] = {0};
   memcpy(a, x, (size_t)n->size[0] * sizeof *a);
   for (int l = 0; l < n->layers; l++) {
     for (int o = 0; o < n->size[l + 1]; o++) {
@@ -118,7 +118,7 @@ static void net_run(const net* n, const double* x, double* y) {
 }
 
 static double q_of(const net* n, const float* obs, const double* action, const world* w) {
-  double x[WIDTH_MAX], q = 0;
+  double x[WIDTH_MAX] = {0}, q = 0;
   for (int i = 0; i < w->p->obs; i++) x[i] = (double)obs[i];
   for (int i = 0; i < w->p->act; i++) x[w->p->obs + i] = action[i];
   net_run(n, x, &q);
@@ -133,7 +133,7 @@ static double smallest_q(const net* nets, const float* obs, const double* action
 }
 
 static double v_of(const net* n, const float* obs, const world* w) {
-  double x[WIDTH_MAX], v = 0;
+  double x[WIDTH_MAX] = {0}, v = 0;
   for (int i = 0; i < w->p->obs; i++) x[i] = (double)obs[i];
   net_run(n, x, &v);
   return v;
@@ -141,7 +141,7 @@ static double v_of(const net* n, const float* obs, const world* w) {
 
 // a ~ pi(.|obs) from noise; returns log pi.
 static double sample(const world* w, const float* obs, const float* noise, double* action) {
-  double x[WIDTH_MAX], head[WIDTH_MAX], log_prob = 0;
+  double x[WIDTH_MAX] = {0}, head[WIDTH_MAX] = {0}, log_prob = 0;
   const int a = w->p->act;
   for (int i = 0; i < w->p->obs; i++) x[i] = (double)obs[i];
   net_run(&w->actor, x, head);
@@ -155,7 +155,7 @@ static double sample(const world* w, const float* obs, const float* noise, doubl
 
 static double target_of(const world* w, int b) {
   const float* next = w->next_obs + b * w->p->obs;
-  double next_value, action[WIDTH_MAX];
+  double next_value, action[WIDTH_MAX] = {0};
   if (strcmp(w->p->algo, "sac-v") == 0) {
     next_value = v_of(&w->value_target, next, w);
   } else {
@@ -169,7 +169,7 @@ typedef enum { CRITIC, ACTOR, VALUE, ALPHA } loss_kind;
 
 // The loss; `fixed` (B): what gradients do not flow through, computed once: critics' targets, value targets.
 static double loss(const world* w, loss_kind kind, int k, const double* fixed) {
-  double sum = 0, action[WIDTH_MAX];
+  double sum = 0, action[WIDTH_MAX] = {0};
   for (int b = 0; b < w->p->batch; b++) {
     const float* obs = w->obs + b * w->p->obs;
     const float* noise = w->noise + b * w->p->act;
@@ -192,7 +192,7 @@ static void fix_critic_targets(const world* w, double* fixed) {
 }
 
 static void fix_value_targets(const world* w, double* fixed) {
-  double action[WIDTH_MAX];
+  double action[WIDTH_MAX] = {0};
   for (int b = 0; b < w->p->batch; b++) {
     const float* obs = w->obs + b * w->p->obs;
     const double log_prob = sample(w, obs, w->noise + b * w->p->act, action);
@@ -203,7 +203,7 @@ static void fix_value_targets(const world* w, double* fixed) {
 // Compares grad/NAME of every tensor of a network with central differences in place.
 static void check_net(const world* w, const sac_agent* agent, net* n, loss_kind kind, int k, const double* fixed) {
   for (int l = 0; l < n->layers; l++) {
-    double numeric[2][WIDTH_MAX * WIDTH_MAX], largest = 0;
+    double numeric[2][WIDTH_MAX * WIDTH_MAX] = {{0}}, largest = 0;
     for (int i = 0; i < 2; i++) {
       double* at = i ? n->bias[l] : n->weight[l];
       for (size_t e = 0; e < net_count(n, l, i); e++) {
@@ -248,7 +248,7 @@ static float* fill(int count, double (*draw)(void)) {
 }
 static double in_box(void) { return 2 * uniform() - 1; }
 
-static double key(sac_config* config, const char* name) { return atof(sac_config_get(config, name)); }
+static double key(sac_config* config, const char* name) { return strtod(sac_config_get(config, name), NULL); }
 
 static void set(sac_config* config, const char* name, const char* value) { ck_ok(sac_config_set(config, name, value)); }
 
@@ -288,7 +288,7 @@ START_TEST(central_differences) {
   const sac_env_spec spec = {p->obs, p->act, 0, 0, low, high};
   ck_ok(sac_agent_create(&agent, config, &spec));
 
-  world w = {.p = p, .critics = atoi(p->critics)};
+  world w = {.p = p, .critics = (int)strtol(p->critics, NULL, 10)};
   w.gamma = key(config, "gamma");
   w.reward_scale = key(config, "reward_scale");
   w.target_entropy = key(config, "alpha.target_entropy");
@@ -326,7 +326,7 @@ START_TEST(central_differences) {
   const sac_noise noise = {w.noise, is_v ? NULL : w.next_noise};
 
   for (int update = 0; update < 2; update++) {  // the second with targets apart from their sources, and Adam warm
-    double critic_fixed[16], value_fixed[16];
+    double critic_fixed[16] = {0}, value_fixed[16] = {0};
     get_all(&w, agent);
     fix_critic_targets(&w, critic_fixed);
     fix_value_targets(&w, value_fixed);

@@ -98,7 +98,12 @@ static sac_status read_expected(replay* r) {
   return SAC_OK;
 }
 
-static int make(void* pointer, size_t count, size_t size) { return (*(void**)pointer = calloc(count, size)) != NULL; }
+/* Zeroed memory; *whole turns 0 when there is none. */
+static void* make(int* whole, size_t count, size_t size) {
+  void* memory = calloc(count, size);
+  if (!memory) *whole = 0;
+  return memory;
+}
 
 static sac_status allocate(replay* r) {
   const sac_golden* in = &r->in;
@@ -110,19 +115,24 @@ static sac_status allocate(replay* r) {
   r->largest = 1;
   for (int32_t i = 0; i < list->count; i++)
     if (list->tensor[i].count > r->largest) r->largest = list->tensor[i].count;
-  for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++) whole &= make(doubles[i], r->count, sizeof(double));
-  whole &= make(&r->scratch, r->largest, sizeof(float)) && make(&r->stats, (size_t)in->updates, sizeof *r->stats);
-  whole &= make(&r->obs, rows * o, sizeof(float)) && make(&r->next_obs, rows * o, sizeof(float));
-  whole &= make(&r->action, rows * a, sizeof(float)) && make(&r->reward, rows, sizeof(float));
-  whole &= make(&r->noise, rows * a, sizeof(float)) && make(&r->next_noise, rows * a, sizeof(float));
-  whole &= make(&r->before, (size_t)list->count, sizeof *r->before);
-  for (int32_t i = 0; whole && i < list->count; i++) whole &= make(&r->before[i], list->tensor[i].count, sizeof(float));
+  for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++) *doubles[i] = make(&whole, r->count, sizeof(double));
+  r->scratch = make(&whole, r->largest, sizeof(float));
+  r->stats = make(&whole, (size_t)in->updates, sizeof *r->stats);
+  r->obs = make(&whole, rows * o, sizeof(float));
+  r->next_obs = make(&whole, rows * o, sizeof(float));
+  r->action = make(&whole, rows * a, sizeof(float));
+  r->reward = make(&whole, rows, sizeof(float));
+  r->noise = make(&whole, rows * a, sizeof(float));
+  r->next_noise = make(&whole, rows * a, sizeof(float));
+  r->before = (float**)make(&whole, (size_t)list->count, sizeof *r->before);
+  for (int32_t i = 0; r->before && i < list->count; i++)
+    r->before[i] = make(&whole, list->tensor[i].count, sizeof(float));
   return whole ? SAC_OK : sac_fail(SAC_ERROR_MEMORY, "no memory to compare %zu numbers", r->count);
 }
 
 static void release(replay* r) {
   for (int32_t i = 0; r->before && i < r->in.list.count; i++) free(r->before[i]);
-  void* arrays[] = {r->item, r->expected, r->ours,   r->change, r->allowed,    r->changed, r->scratch, r->before,
+  void* arrays[] = {r->item, r->expected, r->ours,   r->change, r->allowed,    r->changed, r->scratch, (void*)r->before,
                     r->obs,  r->action,   r->reward, r->noise,  r->next_noise, r->stats,   r->next_obs};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
   sac_golden_free(&r->in);

@@ -25,7 +25,12 @@ typedef struct cart {
   float position, velocity;
 } cart;
 
-static float uniform(void) { return 2.0f * (float)rand() / (float)RAND_MAX - 1.0f; }
+/* Uniform in [-1, 1), the same on every machine. */
+static float uniform(void) {
+  static unsigned dice = 1;
+  dice = dice * 1664525u + 1013904223u;
+  return (float)(dice >> 8) / 8388608.0f - 1.0f;
+}
 
 static cart cart_start(void) {
   cart c = {uniform(), 0.0f};
@@ -82,7 +87,6 @@ int main(void) {
   const double before = evaluate(agent);
 
   /* 4. The loop: act, step, push, update. */
-  srand(1);
   cart c = cart_start();
   for (int step = 0; step < STEPS; step++) {
     const float obs[OBS] = {c.position, c.velocity};
