@@ -168,6 +168,7 @@ START_TEST(hostile_files) {
       {"[4,5]", "[2,9]"},
       {"[0,96]", "[4,96]"},
       {"__metadata__", "__metadatx__"},
+      {"[412,420]", "[404,412]"}, /* one tensor's bytes twice, another's never */
   };
   sac_agent* agent = rows_agent("network.hidden", "8,5", NULL);
   void* memory;
@@ -180,6 +181,10 @@ START_TEST(hostile_files) {
     ck_assert_msg(status_of(copy, size) == SAC_POLICY_FORMAT, "%s -> %s was taken", edits[i].from, edits[i].to);
     free(copy);
   }
+  char* longer = calloc(1, size + 4);
+  memcpy(longer, file, size);
+  ck_assert_int_eq(status_of(longer, size + 4), SAC_POLICY_FORMAT);
+  free(longer);
   for (size_t cut = 0; cut < size; cut++) {
     char* copy = malloc(cut + 1);
     memcpy(copy, file, cut);
