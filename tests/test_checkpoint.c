@@ -86,7 +86,7 @@ START_TEST(ring_and_segments) {
     sac_agent* swapped_agent = agent;
     agent = again, again = swapped_agent;
   }
-  const int needed = (int)(atoll(cases[_i].capacity) / SAC_SEGMENT_ROWS) + 2;
+  const int needed = (int)(strtoll(cases[_i].capacity, NULL, 10) / SAC_SEGMENT_ROWS) + 2;
   ck_assert_int_le(test_count_entries(test_path(dir, "replay")), 2 * needed + 1); /* of two checkpoints */
   sac_checkpoint_destroy(checkpoint), sac_checkpoint_destroy(other);
   sac_agent_destroy(agent), sac_agent_destroy(again);
@@ -348,12 +348,13 @@ START_TEST(damaged) {
   }
   ck_assert_int_eq(unlink(rows), 0);
   ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FILE, "rows_0.bin: No such file");
-  bytes = realloc(bytes, size + 5000);
-  memset(bytes + size, 7, 5000);
-  test_write(rows, bytes, size + 5000); /* a run killed after writing rows: more than the checkpoint knows of */
+  char* longer = malloc(size + 5000);
+  memcpy(longer, bytes, size);
+  memset(longer + size, 7, 5000);
+  test_write(rows, longer, size + 5000); /* a run killed after writing rows: more than the checkpoint knows of */
   ck_ok(sac_checkpoint_load(checkpoint, 500));
   rows_check(agent, 0, 0);
-  free(bytes);
+  free(bytes), free(longer);
 
   /* another run's */
   ck_assert_int_eq(rename(path, rows_step_file(dir, 600)), 0);

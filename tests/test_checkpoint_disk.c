@@ -176,13 +176,14 @@ static void run_until_killed(const char* dir) {
 
 START_TEST(killed_at_any_moment) {
   const char* dir = test_folder();
-  srand(1);
+  uint64_t random = 1;
   uint64_t reached = 0;
   int most = 60; /* milliseconds; longer where a round gets nowhere: a busy machine, a sanitizer */
   for (int kills = 0; kills < KILLS || (reached <= 70000 && kills < KILLS_MAX); kills++) {
     const pid_t child = fork();
     if (child == 0) run_until_killed(dir);
-    const struct timespec wait = {0, (long)(rand() % most) * 1000000 + rand() % 1000000};
+    random = random * 6364136223846793005u + 1442695040888963407u;
+    const struct timespec wait = {0, (long)((random >> 33) % ((uint64_t)most * 1000000))};
     nanosleep(&wait, NULL);
     int result;
     ck_assert_int_eq(kill(child, SIGKILL), 0);

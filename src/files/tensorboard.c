@@ -19,8 +19,7 @@
 
 /* TFRecord stores a CRC rotated and offset, so that a CRC of data that holds CRCs stays a good one. */
 static uint32_t masked_crc(const void* bytes, size_t size) {
-  unsigned char* data;
-  memcpy(&data, &bytes, sizeof data); /* isa-l's parameter lacks a const */
+  unsigned char* data = (unsigned char*)(uintptr_t)bytes; /* isa-l's parameter lacks a const */
   const uint32_t crc = ~crc32_iscsi(data, (int)size, UINT32_MAX);
   return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
 }
@@ -54,8 +53,9 @@ static int64_t next_time(const char* dir) {
   DIR* folder = opendir(dir);
   if (!folder) return newest;
   for (struct dirent* entry; (entry = readdir(folder));) {
-    long long made;
-    if (sscanf(entry->d_name, NAME "%lld.", &made) == 1 && made >= newest && made < 9999999999) newest = made + 1;
+    if (strncmp(entry->d_name, NAME, sizeof NAME - 1) != 0) continue;
+    const long long made = strtoll(entry->d_name + sizeof NAME - 1, NULL, 10);
+    if (made >= newest && made < 9999999999) newest = made + 1;
   }
   closedir(folder);
   return newest;
@@ -103,7 +103,7 @@ sac_status sac_events_scalars(sac_events* events, int64_t step, int32_t count, c
     if (isnan(value[i])) continue;
     Sac__Summary__Value* entry = &values[summary.n_value];
     sac__summary__value__init(entry);
-    memcpy(&entry->tag, &tag[i], sizeof entry->tag); /* protobuf-c's texts lack a const */
+    entry->tag = (char*)(uintptr_t)tag[i]; /* protobuf-c's texts lack a const */
     entry->value_case = SAC__SUMMARY__VALUE__VALUE_SIMPLE_VALUE;
     entry->simple_value = (float)value[i];
     list[summary.n_value++] = entry;
