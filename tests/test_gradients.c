@@ -30,13 +30,13 @@ static const problem problems[] = {
     {"five critics, three layers", "sac", "6,4,3", "5", "true", 4, 1, 5, 0, 0, 0.5},
     {"saturated", "sac", "6,6", "2", "true", 2, 2, 5, 4, 0, 0},
     {"far saturated", "sac", "6,6", "2", "true", 2, 2, 5, 30, 0, 0},
-    {"clamped above", "sac", "6,6", "2", "true", 2, 2, 8, 0, 1.9, 0},
+    {"clamped above", "sac", "6,6", "2", "true", 2, 2, 8, 0, 2.1, 0},
     {"clamped below", "sac", "6,6", "2", "true", 2, 2, 8, 0, -20.1, 0},
     {"fixed alpha", "sac", "8", "2", "false", 3, 2, 4, 0, 0, 1},
     {"value", "sac-v", "7,5", "2", "true", 3, 2, 6, 0, 0, 0.3},
     {"value, ones", "sac-v", "1", "1", "true", 1, 1, 1, 0, 0, 0},
     {"value, saturated", "sac-v", "6,6", "3", "true", 2, 2, 5, 9, 0, 0},
-    {"value, clamped", "sac-v", "6,6", "2", "true", 2, 2, 8, 0, 1.9, 0},
+    {"value, clamped", "sac-v", "6,6", "2", "true", 2, 2, 8, 0, 2.1, 0},
 };
 #define PROBLEMS (sizeof problems / sizeof *problems)
 
