@@ -46,8 +46,8 @@
 /* Environments in double against Gymnasium's, over a whole episode. */
 #define TRACE_ABS 1e-6
 
-/* A product of K terms against the same sum in double: K roundings of at most half a unit of the running sum, which stays
- * below the sum of the terms' sizes; random terms need far less. */
+/* A product of K terms against the same sum in double: K roundings of at most half a unit of the running sum, which
+ * stays below the sum of the terms' sizes; random terms need far less. */
 #define PRODUCT_REL(k) ((k + 8) * FLOAT_EPSILON)
 
 /* A whole gradient in float, relative to the tensor's largest element: layers of such sums, some tens of units. */
