@@ -72,9 +72,9 @@ START_TEST(backward) {
   for (int i = 0; i < rows * in; ++i) y[i] = sac_relu(y[i]);
   EACH_ISA(isa)
   for (int gate = 0; gate < 2; ++gate)
-    for (int from = 0; from<in; from += in> 3 ? in - 3 : 1) { /* all columns, and the last three */
+    for (int from = 0, last = in > 3 ? in - 3 : 1; from < in; from += last) { /* all columns, and the last three */
       const int count = in - from;
-      float* x = calloc((size_t)(rows * count), sizeof(float));
+      float* x = calloc((size_t)(rows * count) + 1, sizeof(float));
       for (int r = 0; r < rows; ++r)
         for (int k = 0; k < count; ++k) x[r * count + k] = y[r * in + from + k];
       float* xp = panels_of(x, rows, count);

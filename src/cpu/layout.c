@@ -1,6 +1,4 @@
 /* Scratch: where everything lies, and the tasks an update is cut into. One function measures and lays out. */
-#include <string.h>
-
 #include "cpu/cpu.h"
 #include "util/memory.h"
 
@@ -65,7 +63,7 @@ static void layout_set(const sac_agent* agent, const sac_cpu* cpu, arena* a, sac
     set->critic[k] = take_trace(a, &t->critic[k], cpu->panels, 1, 0);
     set->judge[k] = set->critic[k];
     if (all_at_once) set->judge[k] = take_trace(a, &t->critic[k], cpu->panels, 0, 0);
-    memset(set->judge[k].t, 0, sizeof set->judge[k].t);
+    for (int32_t l = 0; l < SAC_LAYERS_MAX; ++l) set->judge[k].t[l] = NULL;
   }
   if (t->value.layers > 0) set->value = take_trace(a, &t->value, cpu->panels, 1, 0);
   set->actor = take_trace(a, &t->actor, cpu->panels, 1, 0);

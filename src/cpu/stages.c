@@ -34,7 +34,8 @@ static void plan(const sac_agent* agent, sac_cpu* cpu) {
 static void advise(void* memory, size_t bytes) {
   const uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
   const uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
-  if (bytes >= ((size_t)1 << 21)) (void)madvise((char*)memory + (start - (uintptr_t)memory), end - start, MADV_HUGEPAGE);
+  if (bytes >= ((size_t)1 << 21))
+    (void)madvise((char*)memory + (start - (uintptr_t)memory), end - start, MADV_HUGEPAGE);
 }
 
 static size_t slab_bytes(const sac_agent* agent, const sac_cpu* cpu, int memory) {

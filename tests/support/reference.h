@@ -3,6 +3,7 @@
 #ifndef TESTS_SUPPORT_REFERENCE_H
 #define TESTS_SUPPORT_REFERENCE_H
 
+#include <assert.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,6 +77,7 @@ static inline void reference_backward(const sac_net* net, const double* w, const
   for (int l = net->layers - 1; l >= 0; --l) {
     const double* in = l == 0 ? x : row->y[l - 1];
     const size_t width = (size_t)net->size[l];
+    assert(in && row->d[l] && (l == 0 || (row->d[l - 1] && row->y[l - 1])));
     for (size_t k = 0; k < width; ++k) {
       double sum = 0;
       for (size_t n = 0; n < (size_t)net->size[l + 1]; ++n) {
@@ -200,7 +202,7 @@ static inline void reference_actor(const sac_agent* agent, const reference* at, 
     const double* head = reference_forward(&agent->tensors.actor, w, x, &actor);
     const double log_prob = reference_sample(c, A, head, eps, x + O);
     int smallest = 0;
-    double q[SAC_CRITICS_MAX];
+    double q[SAC_CRITICS_MAX] = {0};
     for (int k = 0; k < K; ++k) {
       critic[k] = reference_row_create(&agent->tensors.critic[k]);
       q[k] = reference_forward(&agent->tensors.critic[k], w, x, &critic[k])[0];
