@@ -11,6 +11,17 @@
 
 const sac_stages sac_cpu_stages = SAC_STAGES_TABLE(cpu, NULL);
 
+/* Panels in a chunk. Shared agents: each thread has one chunk at least; two where the weights stay in a core's cache,
+ * so that a disturbed thread leaves one to the others. No number depends on it. */
+static int32_t chunk_panels(const sac_agent* agent, const sac_cpu* cpu) {
+  int32_t share = cpu->panels, widest = 0;
+  for (int32_t l = 0; l < agent->shape.layers; ++l)
+    widest = agent->shape.hidden[l] > widest ? agent->shape.hidden[l] : widest;
+  if (agent->shape.population < cpu->threads) share = (cpu->panels + cpu->threads - 1) / cpu->threads;
+  if (agent->shape.population < cpu->threads && share > 2 && widest <= 512) share = (share + 1) / 2;
+  return share < SAC_CHUNK_PANELS ? share : SAC_CHUNK_PANELS;
+}
+
 /* Sizes of everything, before anything is allocated. */
 static void plan(const sac_agent* agent, sac_cpu* cpu) {
   memset(cpu, 0, sizeof *cpu);
@@ -19,8 +30,7 @@ static void plan(const sac_agent* agent, sac_cpu* cpu) {
   cpu->threads = agent->settings.threads > 0 ? (int32_t)agent->settings.threads : sac_pool_processors();
   cpu->sets = cpu->threads < s->population ? cpu->threads : s->population;
   cpu->panels = sac_panels(s->batch);
-  const int32_t share = (cpu->panels + cpu->threads - 1) / cpu->threads;
-  cpu->chunk_panels = share < SAC_CHUNK_PANELS ? share : SAC_CHUNK_PANELS;
+  cpu->chunk_panels = chunk_panels(agent, cpu);
   cpu->chunks = (cpu->panels + cpu->chunk_panels - 1) / cpu->chunk_panels;
   const size_t trained = agent->tensors.floats[SAC_SLAB_TRAINED], targets = agent->tensors.floats[SAC_SLAB_TARGET];
   cpu->worth_sharing = (double)trained * (double)s->batch > 200000;
