@@ -92,7 +92,7 @@ static void write_merged(writer* out, const sac_node* base, const sac_node* over
 sac_status sac_env_options_merge(char* json, size_t size, const char* old, const char* path, const sac_node* node,
                                  int under, const char* from) {
   sac_node wrap[DEPTH_MAX + 1], leaf, empty = {.kind = SAC_NODE_MAPPING}, *root = NULL;
-  char words[256], shown[SAC_SHOW_MAX];
+  char words[256], shown[SAC_SHOW_MAX], nothing[] = ""; /* leaf points here beyond its block */
   writer out = {.json = json, .size = size};
   const sac_node* given = node;
 
@@ -102,7 +102,7 @@ sac_status sac_env_options_merge(char* json, size_t size, const char* old, const
       return sac_fail(SAC_ERROR_CONFIG, "%s.%s (from %s) is too long a name", SAC_OPTIONS_KEY,
                       sac_text_show(shown, path, SIZE_MAX), from);
     memcpy(words, path, strlen(path) + 1);
-    leaf = node ? *node : (sac_node){.kind = SAC_NODE_SCALAR, .text = (char[]){""}};
+    leaf = node ? *node : (sac_node){.kind = SAC_NODE_SCALAR, .text = nothing};
     leaf.next = NULL;
     for (char* word = words; word; depth++) {
       char* dot = strchr(word, '.');
