@@ -1,10 +1,39 @@
 # The CUDA backend: kernels/*.cu and src/cuda/*.c, when there is a toolkit. Sets SAC_HAVE_CUDA and cuda_sources.
+# SAC_CUDA=HOST builds the same files for tests/support/cuda_host, which runs them without a device (SAC_CUDA_HOST).
 set(SAC_HAVE_CUDA OFF)
+set(SAC_CUDA_HOST OFF)
 set(cuda_sources "")
-if(NOT SAC_CUDA MATCHES "^(AUTO|ON|OFF)$")
-  message(FATAL_ERROR "SAC_CUDA is '${SAC_CUDA}'; it takes AUTO, ON or OFF")
+if(NOT SAC_CUDA MATCHES "^(AUTO|ON|OFF|HOST)$")
+  message(FATAL_ERROR "SAC_CUDA is '${SAC_CUDA}'; it takes AUTO, ON, OFF or HOST")
 endif()
 if(SAC_CUDA STREQUAL "OFF")
+  return()
+endif()
+
+if(SAC_CUDA STREQUAL "HOST")
+  enable_language(CXX)
+  set(CMAKE_CXX_STANDARD 17)
+  set(CMAKE_CXX_STANDARD_REQUIRED ON)
+  set(SAC_HAVE_CUDA ON)
+  set(SAC_CUDA_HOST ON)
+  file(GLOB cuda_sources CONFIGURE_DEPENDS kernels/*.cu src/cuda/*.c)
+  file(GLOB cuda_units CONFIGURE_DEPENDS kernels/*.cu tests/test_*.cu)
+  set_source_files_properties(${cuda_units} PROPERTIES LANGUAGE CXX)
+
+  file(GLOB host_sources CONFIGURE_DEPENDS tests/support/cuda_host/*.cpp)
+  add_library(sac_cuda_host STATIC ${host_sources})
+  target_include_directories(sac_cuda_host PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/cuda_host)
+  target_compile_definitions(sac_cuda_host PRIVATE _GNU_SOURCE SAC_CUDA_HOST=1)
+  target_compile_options(sac_cuda_host PRIVATE -O2 ${arithmetic} -Wall -Wextra -Wshadow $<$<BOOL:${SAC_WERROR}>:-Werror>)
+  set_source_files_properties(tests/support/cuda_host/gemm.cpp PROPERTIES COMPILE_OPTIONS "-O3;-fno-sanitize=all")
+  target_link_libraries(sac_cuda_host INTERFACE stdc++)
+  target_link_libraries(sac_dependencies INTERFACE sac_cuda_host)
+  target_include_directories(sac_flags SYSTEM INTERFACE ${PROJECT_SOURCE_DIR}/tests/support/cuda_host)
+  target_compile_definitions(sac_flags INTERFACE SAC_CUDA=1 SAC_CUDA_HOST=1)
+  target_compile_options(sac_flags INTERFACE
+    "$<$<COMPILE_LANGUAGE:CXX>:${arithmetic};-Wall;-Wextra;-Wshadow;-Wno-unknown-pragmas;-Wno-missing-field-initializers>"
+    $<$<AND:$<COMPILE_LANGUAGE:CXX>,$<BOOL:${SAC_WERROR}>>:-Werror>)
+  message(STATUS "CUDA: run on the host, by tests/support/cuda_host")
   return()
 endif()
 

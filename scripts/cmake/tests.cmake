@@ -3,7 +3,8 @@
 #   tests/test_<stem>.py       one Python program each, run with .venv's Python                label program
 #   tests/examples/<stem>.c    a user's program: the shared library and the public headers     label unit
 #   tests/fuzz/fuzz_<stem>.c   a reader under libFuzzer; elsewhere its corpus is replayed      label fuzz, unit
-#   tests/test_<stem>.cu       as the C ones, where there is a CUDA toolkit                    label unit
+#   tests/test_cuda_<stem>.c   as the C ones, where there is a CUDA toolkit, and with          label cuda,
+#   tests/test_cuda_<stem>.cu  SAC_CUDA=HOST, where test_cuda_host.cu tests the host itself    there unit too
 # A comment in a test file changes that, read when CMake configures:
 #   "ctest: label=learning timeout=600 processors=2 serial"
 # Labels: unit (also run under the sanitizers), program (runs the sac program), learning (trains), fuzz.
@@ -88,11 +89,15 @@ endif()
 # The fuzz preset builds its targets alone.
 if(NOT SAC_FUZZ)
   file(GLOB unit_tests CONFIGURE_DEPENDS tests/test_*.c)
+  list(FILTER unit_tests EXCLUDE REGEX "/test_cuda_[^/]*$")
   if(SAC_HAVE_CUDA)
-    file(GLOB cuda_tests CONFIGURE_DEPENDS tests/test_*.cu)
+    file(GLOB cuda_tests CONFIGURE_DEPENDS tests/test_cuda_*.c tests/test_cuda_*.cu)
+    if(NOT SAC_CUDA_HOST)
+      list(FILTER cuda_tests EXCLUDE REGEX "/test_cuda_host\\.cu$")
+    endif()
     list(APPEND unit_tests ${cuda_tests})
     file(GLOB cuda_support CONFIGURE_DEPENDS tests/support/*.cu)
-    if(cuda_support)
+    if(cuda_support AND NOT SAC_CUDA_HOST)
       add_library(sac_test_cuda OBJECT ${cuda_support})
       target_link_libraries(sac_test_cuda PRIVATE sac_flags)
     endif()
@@ -102,7 +107,17 @@ if(NOT SAC_FUZZ)
     add_executable(${stem} ${file})
     set_target_properties(${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${test_dir})
     target_link_libraries(${stem} PRIVATE sac_test_support)
-    sac_add_test(${stem} ${file} unit ${test_dir}/${stem})
+    set(label unit)
+    if(stem MATCHES "^test_cuda_")
+      set(label cuda)
+      if(SAC_CUDA_HOST)
+        list(APPEND label unit)
+      endif()
+    endif()
+    sac_add_test(${stem} ${file} "${label}" ${test_dir}/${stem})
+    if(stem MATCHES "^test_cuda_")
+      set_property(TEST ${stem} APPEND PROPERTY ENVIRONMENT CK_FORK=no)
+    endif()
   endforeach()
 
   file(GLOB python_tests CONFIGURE_DEPENDS tests/test_*.py)

@@ -1,0 +1,467 @@
+// How a kernel runs: blocks in turn, a block's threads as fibers.
+//
+// A fiber runs threads that have not started, one after another, until one of them has to wait; then a thread that may
+// go on is resumed, or a new fiber starts the next thread. So a kernel without barriers costs no switch at all. When
+// nothing can go on and not all threads have ended, some thread waits for one that will never come: a fault.
+#include <elf.h>
+#include <fcntl.h>
+#include <link.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <unordered_map>
+
+#include "fibers.h"
+#include "internal.h"
+
+cuda_host_thread cuda_host_now;
+
+namespace cuda_host {
+namespace {
+
+constexpr unsigned threads_max = 1024, warp_size = 32, nobody = ~0u;
+
+struct pending_copy {
+  void* to;
+  const void* from;
+  unsigned group;
+};
+enum class state { unstarted, running, at_barrier, in_warp, ended };
+struct device_thread {
+  state is;
+  fiber* on;
+  const char* file;  // where it waits
+  int line;
+  uint64_t value, result;
+  unsigned lane_argument;
+  int width;
+  unsigned groups;  // asynchronous copies: groups closed so far
+  std::vector<pending_copy> copies;
+};
+// A warp's operation that waits for lanes. A warp may have several: one for each part of it.
+struct meeting {
+  cuda_host_kind kind;
+  unsigned mask, arrived;
+  const char* file;
+  int line;
+};
+struct warp {
+  unsigned meetings;
+  meeting meeting_of[warp_size];
+};
+
+device_thread threads[threads_max];
+warp warps[threads_max / warp_size];
+unsigned order[threads_max], ready[threads_max];
+unsigned count, started, ended, waiting, true_predicates, ready_first, ready_count;
+unsigned current = nobody;
+const launch* running;
+fiber scheduler;
+fiber* current_fiber;
+std::vector<fiber*> all_fibers, free_fibers;
+std::string fault_text;
+cudaError_t fault_error;
+
+void fiber_main();
+
+std::string position(unsigned t) {
+  const dim3& b = cuda_host_now.block_size;
+  char text[64];
+  snprintf(text, sizeof text, "(%u,%u,%u)", t % b.x, t / b.x % b.y, t / b.x / b.y);
+  return text;
+}
+std::string at(const char* file, int line) { return std::string(file) + ":" + std::to_string(line); }
+std::string doing(unsigned t) {
+  if (t >= count) return "is beyond the block";
+  if (threads[t].is == state::ended) return "has ended";
+  if (threads[t].is == state::at_barrier) return "waits at the barrier " + at(threads[t].file, threads[t].line);
+  if (threads[t].is == state::in_warp) return "waits for its warp at " + at(threads[t].file, threads[t].line);
+  return "runs";
+}
+
+void go_to(fiber* to) {
+  fiber* from = current_fiber;
+  if (to == from) return;
+  current_fiber = to;
+  fiber_switch(from, to);
+}
+
+// Ends the block, from inside one of its threads or from the scheduler.
+void report(cudaError_t error, unsigned t, const std::string& what) {
+  const uint3& b = cuda_host_now.block;
+  char block[64];
+  snprintf(block, sizeof block, "(%u,%u,%u)", b.x, b.y, b.z);
+  fault_text = "kernel " + running->name + ", block " + block + ", thread " + position(t) + ": " + what;
+  fault_error = error;
+}
+[[noreturn]] void stop(cudaError_t error, const std::string& what) {
+  report(error, current, what);
+  go_to(&scheduler);
+  abort();
+}
+
+void set_now(unsigned t) {
+  const dim3& b = cuda_host_now.block_size;
+  current = t;
+  cuda_host_now.thread = {t % b.x, t / b.x % b.y, t / b.x / b.y};
+}
+
+// Who runs next: nobody can be without a fiber, because a fiber that has nothing to do comes here itself.
+fiber* next() {
+  const bool may_start = started < count;
+  if (ready_count && (!may_start || natural() || random_number() % 2)) {
+    if (!natural()) std::swap(ready[ready_first], ready[(ready_first + random_number() % ready_count) % threads_max]);
+    const unsigned t = ready[ready_first];
+    ready_first = (ready_first + 1) % threads_max;
+    --ready_count;
+    threads[t].is = state::running;
+    set_now(t);
+    return threads[t].on;
+  }
+  if (!may_start) return &scheduler;
+  if (free_fibers.empty()) {
+    all_fibers.push_back(fiber_create(fiber_main));
+    return all_fibers.back();
+  }
+  fiber* f = free_fibers.back();
+  free_fibers.pop_back();
+  return f;
+}
+
+void fiber_main() {
+  fiber_begin();
+  for (;;) {
+    while (started < count) {
+      const unsigned t = order[started++];
+      device_thread& self = threads[t];
+      self.is = state::running;
+      self.on = current_fiber;
+      self.groups = 0;
+      if (!self.copies.empty()) self.copies.clear();
+      set_now(t);
+      running->call->run();
+      self.is = state::ended;
+      ++ended;
+      if (ready_count && !natural() && random_number() % 2) break;
+    }
+    free_fibers.push_back(current_fiber);
+    go_to(next());
+  }
+}
+
+void wait(state how, const char* file, int line) {
+  device_thread& self = threads[current];
+  self.is = how;
+  self.file = file;
+  self.line = line;
+  go_to(next());
+}
+void release(unsigned t) { ready[(ready_first + ready_count++) % threads_max] = t; }
+
+// Nothing can go on: says which thread waits for which.
+void explain() {
+  for (unsigned w = 0; w * warp_size < count; ++w) {
+    for (unsigned i = 0; i < warps[w].meetings; ++i) {
+      const meeting& m = warps[w].meeting_of[i];
+      const unsigned here = w * warp_size + static_cast<unsigned>(__builtin_ctz(m.arrived));
+      const unsigned missing = w * warp_size + static_cast<unsigned>(__builtin_ctz(m.mask & ~m.arrived));
+      return report(cudaErrorLaunchFailure, here,
+                    "waits at " + at(m.file, m.line) + " for a lane of its mask that does not come: thread " +
+                        position(missing) + " " + doing(missing));
+    }
+  }
+  unsigned here = 0, other = 0;
+  while (threads[here].is != state::at_barrier) ++here;
+  while (threads[other].is == state::at_barrier) ++other;
+  report(cudaErrorLaunchFailure, here,
+         "waits at the barrier " + at(threads[here].file, threads[here].line) +
+             ", which not every thread reaches: thread " + position(other) + " " + doing(other));
+}
+
+bool run_block() {
+  started = ended = waiting = true_predicates = ready_first = ready_count = 0;
+  for (unsigned t = 0; t < count; ++t) threads[t].is = state::unstarted;
+  for (unsigned w = 0; w * warp_size < count; ++w) warps[w].meetings = 0;
+  shuffle(order, count);
+  fault_error = cudaSuccess;
+  current_fiber = &scheduler;
+  go_to(next());
+  if (!fault_error && ended != count) explain();
+  if (!fault_error) return true;
+  free_fibers = all_fibers;  // those that wait will never go on
+  for (fiber* f : all_fibers) fiber_reset(f, fiber_main);
+  return false;
+}
+
+// ---- shared memory ----
+struct variable {
+  unsigned char* address;
+  size_t size;
+};
+std::vector<variable> shared_variables;                        // every __shared__ of the program
+std::unordered_map<const void*, std::vector<size_t>> used_by;  // kernel -> the ones it was seen to write
+unsigned char* dynamic_memory;
+size_t dynamic_capacity;
+
+// The sanitizer's margins may lie inside (clang): no checks, and no memset that has them.
+__attribute__((no_sanitize("address", "undefined"))) void fill(const variable& v) {
+  for (size_t i = 0; i < v.size; ++i) {
+    v.address[i] = poison;
+    __asm__ volatile("" ::: "memory");
+  }
+}
+__attribute__((no_sanitize("address", "undefined"))) bool untouched(const variable& v) {
+  for (size_t i = 0; i < v.size; ++i)
+    if (v.address[i] != poison) return false;
+  return true;
+}
+
+// The symbols that __shared__ tagged, in one loaded file.
+int find_shared(dl_phdr_info* info, size_t, void*) {
+  const char* name = info->dlpi_name && *info->dlpi_name ? info->dlpi_name : "/proc/self/exe";
+  const int file = open(name, O_RDONLY | O_CLOEXEC);
+  struct stat status;
+  if (file < 0 || fstat(file, &status) || status.st_size < static_cast<off_t>(sizeof(ElfW(Ehdr)))) {
+    if (file >= 0) close(file);
+    return 0;
+  }
+  const size_t size = static_cast<size_t>(status.st_size);
+  const unsigned char* image = static_cast<unsigned char*>(mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0));
+  close(file);
+  if (image == MAP_FAILED) return 0;
+  const auto* header = reinterpret_cast<const ElfW(Ehdr)*>(image);
+  if (!memcmp(image, ELFMAG, SELFMAG) && header->e_shoff &&
+      header->e_shoff + header->e_shnum * sizeof(ElfW(Shdr)) <= size) {
+    const auto* sections = reinterpret_cast<const ElfW(Shdr)*>(image + header->e_shoff);
+    for (unsigned s = 0; s < header->e_shnum; ++s) {
+      if (sections[s].sh_type != SHT_SYMTAB) continue;
+      const auto* symbols = reinterpret_cast<const ElfW(Sym)*>(image + sections[s].sh_offset);
+      const char* names = reinterpret_cast<const char*>(image + sections[sections[s].sh_link].sh_offset);
+      for (size_t i = 0; i < sections[s].sh_size / sizeof *symbols; ++i)
+        if ((symbols[i].st_info & 0xf) == STT_OBJECT && symbols[i].st_shndx &&
+            strstr(names + symbols[i].st_name, "B10sac_shared"))
+          shared_variables.push_back(
+              {reinterpret_cast<unsigned char*>(info->dlpi_addr + symbols[i].st_value), symbols[i].st_size});
+    }
+  }
+  munmap(const_cast<unsigned char*>(image), size);
+  return 0;
+}
+
+void find_shared_once() {
+  static bool done;
+  if (done) return;
+  done = true;
+  dl_iterate_phdr(find_shared, nullptr);
+  for (const variable& v : shared_variables) fill(v);
+}
+
+// Between launches every variable is full of poison. Which ones a kernel writes is learned from its first and last
+// block.
+void learn_shared(const void* kernel) {
+  std::vector<size_t>& used = used_by[kernel];
+  for (size_t i = 0; i < shared_variables.size(); ++i) {
+    if (untouched(shared_variables[i])) continue;
+    bool known = false;
+    for (const size_t u : used) known = known || u == i;
+    if (!known) used.push_back(i);
+  }
+}
+
+// Exactly `size` bytes that may be touched, and poison behind them.
+void take_dynamic(size_t size) {
+  if (size > dynamic_capacity || !dynamic_memory) {
+    if (dynamic_memory) ASAN_UNPOISON_MEMORY_REGION(dynamic_memory, dynamic_capacity + 4096);
+    free(dynamic_memory);
+    dynamic_capacity = (size + 4095) / 4096 * 4096;
+    dynamic_memory = static_cast<unsigned char*>(aligned_alloc(4096, dynamic_capacity + 4096));
+    if (!dynamic_memory) abort();
+  }
+  ASAN_POISON_MEMORY_REGION(dynamic_memory, dynamic_capacity + 4096);
+  ASAN_UNPOISON_MEMORY_REGION(dynamic_memory, size);
+  cuda_host_now.dynamic_shared = dynamic_memory;
+}
+
+bool is_shared(const void* pointer, size_t size) {
+  const auto p = reinterpret_cast<uintptr_t>(pointer);
+  const auto d = reinterpret_cast<uintptr_t>(dynamic_memory);
+  if (p >= d && p + size <= d + running->shared) return true;
+  for (const variable& v : shared_variables) {
+    const auto a = reinterpret_cast<uintptr_t>(v.address);
+    if (p >= a && p + size <= a + v.size) return true;
+  }
+  return false;
+}
+
+float tf32(uint32_t bits) {
+  bits &= 0xffffe000u;
+  float x;
+  memcpy(&x, &bits, sizeof x);
+  return x;
+}
+
+// kernels/cuda.cuh says which element is where.
+void multiply(unsigned first) {
+  const cuda_host_fragments* f[warp_size];
+  float a[16][8], b[8][8];
+  for (unsigned lane = 0; lane < warp_size; ++lane) {
+    f[lane] = reinterpret_cast<const cuda_host_fragments*>(static_cast<uintptr_t>(threads[first + lane].value));
+    const unsigned group = lane / 4, place = lane % 4;
+    for (unsigned i = 0; i < 4; ++i) a[group + i % 2 * 8][place + i / 2 * 4] = tf32(f[lane]->a[i]);
+    for (unsigned i = 0; i < 2; ++i) b[place + i * 4][group] = tf32(f[lane]->b[i]);
+  }
+  for (unsigned lane = 0; lane < warp_size; ++lane)
+    for (unsigned i = 0; i < 4; ++i) {
+      const unsigned row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
+      float sum = f[lane]->d[i];
+      for (unsigned k = 0; k < 8; ++k) sum += a[row][k] * b[k][column];
+      f[lane]->d[i] = sum;
+    }
+}
+
+// What a lane gets, by the definition of shfl.sync in PTX.
+uint64_t exchanged(cuda_host_kind kind, unsigned mask, unsigned first, unsigned lane) {
+  const device_thread& self = threads[first + lane];
+  const unsigned width = static_cast<unsigned>(self.width), argument = self.lane_argument & 31;
+  const unsigned low = lane & ~(width - 1), high = low + width - 1;
+  unsigned from = lane;
+  if (kind == cuda_host_shfl) {
+    from = low | (argument & (width - 1));
+  } else if (kind == cuda_host_shfl_up) {
+    if (lane >= low + argument) from = lane - argument;
+  } else if (kind == cuda_host_shfl_down) {
+    if (lane + argument <= high) from = lane + argument;
+  } else if ((lane ^ argument) <= high) {
+    from = lane ^ argument;
+  }
+  return mask >> from & 1 ? threads[first + from].value : ~uint64_t{0};
+}
+
+}  // namespace
+
+cudaError_t run_kernel(int device, const launch& l) {
+  count_launch(l.name);
+  if (fault_wanted(l.name)) {
+    fault(device, cudaErrorIllegalAddress, "kernel " + l.name + ": injected fault");
+    return cudaErrorIllegalAddress;
+  }
+  find_shared_once();
+  take_dynamic(l.shared);
+  running = &l;
+  count = l.block.x * l.block.y * l.block.z;
+  for (unsigned t = 0; t < count; ++t) order[t] = t;
+  cuda_host_now.block_size = l.block;
+  cuda_host_now.grid_size = l.grid;
+  const uint64_t blocks = static_cast<uint64_t>(l.grid.x) * l.grid.y * l.grid.z;
+  std::vector<uint32_t> shuffled;
+  if (!natural() && blocks <= UINT32_MAX) {
+    shuffled.resize(blocks);
+    for (uint64_t i = 0; i < blocks; ++i) shuffled[i] = static_cast<uint32_t>(i);
+    shuffle(shuffled.data(), blocks);
+  }
+  bool well = true;
+  for (uint64_t i = 0; i < blocks && well; ++i) {
+    const uint64_t b = shuffled.empty() ? i : shuffled[i];
+    cuda_host_now.block = {static_cast<unsigned>(b % l.grid.x), static_cast<unsigned>(b / l.grid.x % l.grid.y),
+                           static_cast<unsigned>(b / l.grid.x / l.grid.y)};
+    memset(dynamic_memory, poison, l.shared);
+    well = run_block();
+    if (i == 0 || i + 1 == blocks || !well) learn_shared(l.function);
+    for (const size_t u : used_by[l.function]) fill(shared_variables[u]);
+  }
+  running = nullptr;
+  current = nobody;
+  cuda_host_now.dynamic_shared = nullptr;
+  if (!well) fault(device, fault_error, fault_text);
+  return well ? cudaSuccess : fault_error;
+}
+
+}  // namespace cuda_host
+
+using namespace cuda_host;
+
+unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
+  device_thread& self = threads[current];
+  if (waiting == 0) true_predicates = 0;
+  true_predicates += predicate;
+  if (++waiting < count) {
+    wait(state::at_barrier, file, line);
+    return static_cast<unsigned>(self.result);
+  }
+  const unsigned t = current;
+  waiting = 0;
+  for (unsigned i = 0; i < count; ++i) {
+    const unsigned other = order[i];
+    if (other == t) continue;
+    if (threads[other].line != line || strcmp(threads[other].file, file) != 0)
+      stop(cudaErrorLaunchFailure,
+           "is at the barrier " + at(file, line) + ", while thread " + position(other) + " " + doing(other));
+    threads[other].result = true_predicates;
+    release(other);
+  }
+  return true_predicates;
+}
+
+uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsigned lane_argument, int width,
+                        const char* file, int line) {
+  const unsigned t = current, lane = t % warp_size, first = t - lane;
+  if (!(mask >> lane & 1)) stop(cudaErrorLaunchFailure, "is not in the mask it gives at " + at(file, line));
+  if (width < 1 || width > 32 || (width & (width - 1)))
+    stop(cudaErrorLaunchFailure, "gives a wrong width at " + at(file, line));
+  device_thread& self = threads[t];
+  self.value = value;
+  self.lane_argument = lane_argument;
+  self.width = width;
+  warp& w = warps[first / warp_size];
+  unsigned i = 0;
+  for (; i < w.meetings; ++i) {
+    const meeting& m = w.meeting_of[i];
+    if (m.kind == kind && m.mask == mask && m.line == line && !strcmp(m.file, file)) break;
+  }
+  if (i == w.meetings) w.meeting_of[w.meetings++] = {kind, mask, 0, file, line};
+  w.meeting_of[i].arrived |= 1u << lane;
+  if (w.meeting_of[i].arrived != mask) {
+    wait(state::in_warp, file, line);
+    return self.result;
+  }
+  w.meeting_of[i] = w.meeting_of[--w.meetings];
+  unsigned votes = 0;
+  if (kind == cuda_host_mma) multiply(first);
+  if (kind == cuda_host_ballot)
+    for (unsigned l = 0; l < warp_size; ++l)
+      if (mask >> l & 1) votes |= static_cast<unsigned>(threads[first + l].value) << l;
+  const bool shuffles = kind >= cuda_host_shfl && kind <= cuda_host_shfl_xor;
+  for (unsigned l = 0; l < warp_size; ++l) {
+    if (!(mask >> l & 1)) continue;
+    threads[first + l].result = shuffles ? exchanged(kind, mask, first, l) : votes;
+    if (l != lane) release(first + l);
+  }
+  return self.result;
+}
+
+void cuda_host_trap(const char* file, int line) { stop(cudaErrorLaunchFailure, "__trap at " + at(file, line)); }
+
+void sac_copy_async(void* shared, const void* global) {
+  if (reinterpret_cast<uintptr_t>(shared) % 16 || reinterpret_cast<uintptr_t>(global) % 16)
+    stop(cudaErrorMisalignedAddress, "sac_copy_async between addresses that are not aligned to 16 bytes");
+  if (!is_shared(shared, 16)) stop(cudaErrorIllegalAddress, "sac_copy_async to what is not shared memory");
+  const place from = where(global, 16);
+  if (from != place::device && from != place::pinned)
+    stop(cudaErrorIllegalAddress, "sac_copy_async from what is not global memory");
+  memset(shared, poison, 16);
+  threads[current].copies.push_back({shared, global, threads[current].groups});
+}
+
+void sac_copy_commit() { ++threads[current].groups; }
+
+void cuda_host_copy_wait(int newest) {
+  device_thread& self = threads[current];
+  size_t kept = 0;
+  for (const pending_copy& c : self.copies) {
+    if (c.group + static_cast<unsigned>(newest) < self.groups) memcpy(c.to, c.from, 16);
+    else self.copies[kept++] = c;
+  }
+  self.copies.resize(kept);
+}
