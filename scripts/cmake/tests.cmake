@@ -4,7 +4,7 @@
 #   tests/examples/<stem>.c    a user's program: the shared library and the public headers     label unit
 #   tests/fuzz/fuzz_<stem>.c   a reader under libFuzzer; elsewhere its corpus is replayed      label fuzz, unit
 #   tests/test_cuda_<stem>.c   as the C ones, where there is a CUDA toolkit, and with          label cuda,
-#   tests/test_cuda_<stem>.cu  SAC_CUDA=HOST, where test_cuda_host.cu tests the host itself    there unit too
+#   tests/test_cuda_<stem>.cu  SAC_CUDA=HOST; test_cuda_host*.cu are of the latter only        there unit too
 # A comment in a test file changes that, read when CMake configures:
 #   "ctest: label=learning timeout=600 processors=2 serial"
 # Labels: unit (also run under the sanitizers), program (runs the sac program), learning (trains), fuzz.
@@ -93,7 +93,7 @@ if(NOT SAC_FUZZ)
   if(SAC_HAVE_CUDA)
     file(GLOB cuda_tests CONFIGURE_DEPENDS tests/test_cuda_*.c tests/test_cuda_*.cu)
     if(NOT SAC_CUDA_HOST)
-      list(FILTER cuda_tests EXCLUDE REGEX "/test_cuda_host\\.cu$")
+      list(FILTER cuda_tests EXCLUDE REGEX "/test_cuda_host[^/]*\\.cu$")
     endif()
     list(APPEND unit_tests ${cuda_tests})
     file(GLOB cuda_support CONFIGURE_DEPENDS tests/support/*.cu)

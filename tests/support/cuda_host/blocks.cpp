@@ -60,7 +60,8 @@ unsigned current = nobody;
 const launch* running;
 fiber scheduler;
 fiber* current_fiber;
-std::vector<fiber*> all_fibers, free_fibers;
+std::vector<fiber*>& all_fibers = *new std::vector<fiber*>;  // never destroyed, as the fibers are not
+std::vector<fiber*>& free_fibers = *new std::vector<fiber*>;
 std::string fault_text;
 cudaError_t fault_error;
 
@@ -73,12 +74,18 @@ std::string position(unsigned t) {
   return text;
 }
 std::string at(const char* file, int line) { return std::string(file) + ":" + std::to_string(line); }
-std::string doing(unsigned t) {
-  if (t >= count) return "is beyond the block";
+std::string state_of(unsigned t) {
   if (threads[t].is == state::ended) return "has ended";
   if (threads[t].is == state::at_barrier) return "waits at the barrier " + at(threads[t].file, threads[t].line);
   if (threads[t].is == state::in_warp) return "waits for its warp at " + at(threads[t].file, threads[t].line);
   return "runs";
+}
+// A thread and what it does.
+std::string doing(unsigned t) {
+  if (t >= count)
+    return "lane " + std::to_string(t % warp_size) + " of warp " + std::to_string(t / warp_size) +
+           " is beyond the block";
+  return "thread " + position(t) + " " + state_of(t);
 }
 
 void go_to(fiber* to) {
@@ -96,11 +103,16 @@ void report(cudaError_t error, unsigned t, const std::string& what) {
   fault_text = "kernel " + running->name + ", block " + block + ", thread " + position(t) + ": " + what;
   fault_error = error;
 }
-[[noreturn]] void stop(cudaError_t error, const std::string& what) {
-  report(error, current, what);
+// Its caller's frame is never left, so nothing that has to be destroyed may live there: STOP.
+[[noreturn]] void stop() {
   go_to(&scheduler);
   abort();
 }
+#define STOP(error, what)             \
+  do {                                \
+    { report(error, current, what); } \
+    stop();                           \
+  } while (0)
 
 void set_now(unsigned t) {
   const dim3& b = cuda_host_now.block_size;
@@ -168,8 +180,7 @@ void explain() {
       const unsigned here = w * warp_size + static_cast<unsigned>(__builtin_ctz(m.arrived));
       const unsigned missing = w * warp_size + static_cast<unsigned>(__builtin_ctz(m.mask & ~m.arrived));
       return report(cudaErrorLaunchFailure, here,
-                    "waits at " + at(m.file, m.line) + " for a lane of its mask that does not come: thread " +
-                        position(missing) + " " + doing(missing));
+                    "waits at " + at(m.file, m.line) + " for a lane of its mask that does not come: " + doing(missing));
     }
   }
   unsigned here = 0, other = 0;
@@ -177,7 +188,7 @@ void explain() {
   while (threads[other].is == state::at_barrier) ++other;
   report(cudaErrorLaunchFailure, here,
          "waits at the barrier " + at(threads[here].file, threads[here].line) +
-             ", which not every thread reaches: thread " + position(other) + " " + doing(other));
+             ", which not every thread reaches: " + doing(other));
 }
 
 bool run_block() {
@@ -396,8 +407,7 @@ unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
     const unsigned other = order[i];
     if (other == t) continue;
     if (threads[other].line != line || strcmp(threads[other].file, file) != 0)
-      stop(cudaErrorLaunchFailure,
-           "is at the barrier " + at(file, line) + ", while thread " + position(other) + " " + doing(other));
+      STOP(cudaErrorLaunchFailure, "is at the barrier " + at(file, line) + ", while " + doing(other));
     threads[other].result = true_predicates;
     release(other);
   }
@@ -407,9 +417,9 @@ unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
 uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsigned lane_argument, int width,
                         const char* file, int line) {
   const unsigned t = current, lane = t % warp_size, first = t - lane;
-  if (!(mask >> lane & 1)) stop(cudaErrorLaunchFailure, "is not in the mask it gives at " + at(file, line));
+  if (!(mask >> lane & 1)) STOP(cudaErrorLaunchFailure, "is not in the mask it gives at " + at(file, line));
   if (width < 1 || width > 32 || (width & (width - 1)))
-    stop(cudaErrorLaunchFailure, "gives a wrong width at " + at(file, line));
+    STOP(cudaErrorLaunchFailure, "gives a wrong width at " + at(file, line));
   device_thread& self = threads[t];
   self.value = value;
   self.lane_argument = lane_argument;
@@ -441,15 +451,15 @@ uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsi
   return self.result;
 }
 
-void cuda_host_trap(const char* file, int line) { stop(cudaErrorLaunchFailure, "__trap at " + at(file, line)); }
+void cuda_host_trap(const char* file, int line) { STOP(cudaErrorLaunchFailure, "__trap at " + at(file, line)); }
 
 void sac_copy_async(void* shared, const void* global) {
   if (reinterpret_cast<uintptr_t>(shared) % 16 || reinterpret_cast<uintptr_t>(global) % 16)
-    stop(cudaErrorMisalignedAddress, "sac_copy_async between addresses that are not aligned to 16 bytes");
-  if (!is_shared(shared, 16)) stop(cudaErrorIllegalAddress, "sac_copy_async to what is not shared memory");
+    STOP(cudaErrorMisalignedAddress, "sac_copy_async between addresses that are not aligned to 16 bytes");
+  if (!is_shared(shared, 16)) STOP(cudaErrorIllegalAddress, "sac_copy_async to what is not shared memory");
   const place from = where(global, 16);
   if (from != place::device && from != place::pinned)
-    stop(cudaErrorIllegalAddress, "sac_copy_async from what is not global memory");
+    STOP(cudaErrorIllegalAddress, "sac_copy_async from what is not global memory");
   memset(shared, poison, 16);
   threads[current].copies.push_back({shared, global, threads[current].groups});
 }
