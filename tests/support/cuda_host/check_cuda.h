@@ -35,6 +35,11 @@ static inline void nothing_left() {
   ck_assert_uint_eq(sac_cuda_host_leaks(), 0);
   sac_cuda_host_reset();
 }
+static inline uint32_t bits_of(float x) {
+  uint32_t b;
+  memcpy(&b, &x, sizeof b);
+  return b;
+}
 static inline float float_of(uint32_t b) {
   float x;
   memcpy(&x, &b, sizeof x);

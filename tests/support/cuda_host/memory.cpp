@@ -59,6 +59,8 @@ arena& prepared(int device) {
       perror("cuda_host: no addresses for device memory");
       abort();
     }
+    // Every wait opens and closes what is used: large pages make that cheap. Refused is as good as granted.
+    (void)madvise(base, arena_size, MADV_HUGEPAGE);
     a.base = static_cast<char*>(base);
   }
   return a;
@@ -135,6 +137,9 @@ cudaError_t copy(const rows& r, cudaMemcpyKind kind, cudaStream_t handle, bool w
     s->capturing->invalid = true;
     return cudaErrorStreamCaptureUnsupported;
   }
+  // A synchronous copy is ordered with all work of another device that it touches.
+  if (wait && e.to == place::device && e.to_device != s->device) synchronize_device(e.to_device);
+  if (wait && e.from == place::device && e.from_device != s->device) synchronize_device(e.from_device);
   node n;
   n.type = cudaGraphNodeTypeMemcpy;
   if (e.from == place::pageable) {
