@@ -1,0 +1,96 @@
+// What every .cu file includes: launches, reductions in a fixed order, and the intrinsics.
+//
+// A .cu file is compiled by nvcc for the device, and by the host compiler against tests/support/cuda_host, a small host
+// execution of the CUDA model: the same kernels then run on any machine. Hence no <<<>>> and no extern __shared__ in a
+// .cu file, but the macros below, and intrinsics only through this header where the host compiler has none.
+//
+// The host execution's <cuda_runtime.h> defines SAC_LAUNCH, SAC_DYNAMIC_SHARED and the intrinsics in its own way.
+#ifndef SAC_KERNELS_CUDA_CUH
+#define SAC_KERNELS_CUDA_CUH
+
+#include <cuda_runtime.h>
+#include <stdint.h>
+
+#include "kernels/real.h"
+
+#define SAC_WARP 32
+#define SAC_WHOLE_WARP 0xffffffffu
+
+#ifndef SAC_CUDA_HOST
+
+// Launches kernel(arguments) on a stream: grid and block are dim3, shared the bytes of dynamic shared memory.
+#define SAC_LAUNCH(kernel, grid, block, shared, stream, ...) \
+  kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__)
+
+// The block's dynamic shared memory as an array, inside a kernel.
+#define SAC_DYNAMIC_SHARED(type, name)                        \
+  extern __shared__ __align__(16) unsigned char sac_shared[]; \
+  type* name = reinterpret_cast<type*>(sac_shared)
+
+// [mma] D = A B + D on one warp: A (16, 8) row-major, B (8, 8) column-major, TF32 with float sums.
+// PTX ISA, "Matrix fragments for mma.m16n8k8": lane = 4 group + place,
+//   a[0..3]: A[group][place], A[group + 8][place], A[group][place + 4], A[group + 8][place + 4]
+//   b[0..1]: B[place][group], B[place + 4][group]
+//   d[0..3]: D[group][2 place], D[group][2 place + 1], D[group + 8][2 place], D[group + 8][2 place + 1]
+__device__ inline void sac_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2]) {
+  asm volatile(
+      "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
+}
+
+// [tf32] A float rounded to TF32's 10 bits of mantissa, to nearest, ties away from zero.
+__device__ inline uint32_t sac_to_tf32(float x) {
+  uint32_t rounded;
+  asm("cvt.rna.tf32.f32 %0, %1;" : "=r"(rounded) : "f"(x));
+  return rounded;
+}
+
+// 16 bytes from global to shared memory (both 16-byte aligned), not there before the wait: commit closes a group of
+// copies, wait<n> waits until at most the n newest groups are under way. Then __syncthreads for the block to see them.
+__device__ inline void sac_copy_async(void* shared, const void* global) {
+  asm volatile(
+      "cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(static_cast<uint32_t>(__cvta_generic_to_shared(shared))),
+      "l"(global)
+      : "memory");
+}
+__device__ inline void sac_copy_commit() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int newest>
+__device__ inline void sac_copy_wait() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(newest) : "memory");
+}
+
+#endif  // SAC_CUDA_HOST
+
+// Sum over the warp, in every lane: the same bits in all of them, the same order every time.
+template <typename T>
+__device__ inline T sac_warp_sum(T x) {
+  for (int distance = SAC_WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(SAC_WHOLE_WARP, x, distance);
+  return x;
+}
+
+// Sums of n numbers a thread over the block, in a fixed order, in x[0..n) of thread 0. Every thread of the block calls
+// it; warps <= 32.
+template <typename T, int n>
+__device__ inline void sac_block_sums(T x[n]) {
+  __shared__ T partial[n][SAC_WARP];
+  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
+  const int warps = (static_cast<int>(blockDim.x) + SAC_WARP - 1) / SAC_WARP;
+  for (int i = 0; i < n; ++i) {
+    const T sum = sac_warp_sum(x[i]);
+    if (lane == 0) partial[i][warp] = sum;
+  }
+  __syncthreads();
+  if (threadIdx.x == 0) {
+    for (int i = 0; i < n; ++i) {
+      x[i] = partial[i][0];
+      for (int w = 1; w < warps; ++w) x[i] += partial[i][w];
+    }
+  }
+  __syncthreads();
+}
+
+// Blocks of `size` that hold `count`.
+inline unsigned sac_blocks(size_t count, size_t size) { return static_cast<unsigned>((count + size - 1) / size); }
+
+#endif

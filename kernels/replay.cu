@@ -1,0 +1,132 @@
+// replay push: rows into the ring. replay sample: indices, noise and the minibatch, in one launch.
+#include "kernels/cuda.cuh"
+#include "kernels/kernels.h"
+#include "kernels/random.h"
+
+namespace {
+
+constexpr int threads = 256;
+
+// True in one thread of the agent's last block: when all others have read what it is about to change.
+__device__ bool last_block(sac_device_state* state) {
+  __syncthreads();
+  if (threadIdx.x != 0) return false;
+  __threadfence();
+  if (atomicAdd(&state->ticket, 1u) != gridDim.x - 1) return false;
+  state->ticket = 0;
+  return true;
+}
+
+// One number of a row: by where it stands.
+__device__ float row_value(const sac_replay_push_args& a, size_t from, int32_t place) {
+  const sac_row_layout& row = a.row;
+  if (place < row.action) return a.obs[from * static_cast<size_t>(a.dims.obs) + static_cast<size_t>(place)];
+  if (place < row.reward)
+    return a.action[from * static_cast<size_t>(a.dims.action) + static_cast<size_t>(place - row.action)];
+  if (place == row.reward) return a.reward[from];
+  if (place == row.terminated) return a.terminated[from];
+  if (place == row.truncated) return a.truncated[from];
+  const int32_t next = place - row.next_obs;
+  return next < a.dims.obs ? a.next_obs[from * static_cast<size_t>(a.dims.obs) + static_cast<size_t>(next)] : 0.0f;
+}
+
+__global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
+  const size_t p = blockIdx.y, floats = static_cast<size_t>(a.row.floats), n = static_cast<size_t>(a.n);
+  sac_device_state* state = &a.state[p];
+  if (!state->alive) return;
+  const size_t at = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
+  const uint64_t pushed = state->pushed;
+  if (at < n * floats) {
+    const size_t i = at / floats, place = at % floats;
+    const uint64_t row = (pushed + i) % static_cast<uint64_t>(a.capacity);
+    a.ring[(p * static_cast<size_t>(a.capacity) + row) * floats + place] =
+        row_value(a, p * n + i, static_cast<int32_t>(place));
+  }
+  if (last_block(state)) state->pushed = pushed + n;
+}
+
+// A warp gathers one row. The index is drawn by every lane alike: cheaper than to hand it on.
+__device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size_t lane) {
+  const sac_device_state* state = &a.state[p];
+  const size_t batch = static_cast<size_t>(a.dims.batch), obs = static_cast<size_t>(a.dims.obs),
+               action = static_cast<size_t>(a.dims.action), critics = static_cast<size_t>(a.dims.critics);
+  const size_t features = obs + action;
+  const uint64_t capacity = static_cast<uint64_t>(a.capacity);
+  const uint64_t size = state->pushed < capacity ? state->pushed : capacity;
+  const uint64_t block = sac_draw_block(state->updates, batch, SAC_INDICES_PER_BLOCK) + r / SAC_INDICES_PER_BLOCK;
+  const sac_words words = sac_philox(state->seed, SAC_STREAM_SAMPLE, block);
+  const uint64_t index =
+      r % 2 ? sac_index(words.word[2], words.word[3], size) : sac_index(words.word[0], words.word[1], size);
+  const float* row = a.ring + (p * static_cast<size_t>(a.capacity) + index) * static_cast<size_t>(a.row.floats);
+  const float* next = row + a.row.next_obs;
+  const sac_device_minibatch& m = a.minibatch;
+  float* states = m.states + (p * 2 * batch + r) * obs;
+  for (size_t i = lane; i < obs; i += SAC_WARP) {
+    states[i] = row[i];
+    states[batch * obs + i] = next[i];
+  }
+  for (size_t k = 0; k < critics; ++k) {
+    const size_t at = ((p * critics + k) * batch + r) * features;
+    for (size_t i = lane; i < features; i += SAC_WARP) {
+      const float x = row[i];  // obs and action stand side by side
+      m.current[at + i] = x;
+      if (i >= obs) continue;
+      m.policy[at + i] = x;
+      if (a.with_next_action) m.next[at + i] = next[i];
+    }
+  }
+  if (lane == 0) {
+    m.reward[p * batch + r] = row[a.row.reward];
+    m.terminated[p * batch + r] = row[a.row.terminated];
+  }
+}
+
+// One thread makes the four normals of a Philox block, for a~ or for a'.
+__device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t number, size_t blocks) {
+  const sac_device_state* state = &a.state[p];
+  const size_t count = static_cast<size_t>(a.dims.batch) * static_cast<size_t>(a.dims.action);
+  const bool of_next = number >= blocks;
+  const size_t block = of_next ? number - blocks : number;
+  if (block >= blocks || (of_next && !a.with_next_action)) return;
+  float z[SAC_NORMALS_PER_BLOCK];
+  sac_normals(sac_philox(state->seed, of_next ? SAC_STREAM_NEXT_ACTION_NOISE : SAC_STREAM_ACTION_NOISE,
+                         sac_draw_block(state->updates, count, SAC_NORMALS_PER_BLOCK) + block),
+              z);
+  float* noise = a.minibatch.noise + (2 * p + of_next) * count + block * SAC_NORMALS_PER_BLOCK;
+#pragma unroll
+  for (int i = 0; i < SAC_NORMALS_PER_BLOCK; ++i)
+    if (block * SAC_NORMALS_PER_BLOCK + static_cast<size_t>(i) < count) noise[i] = z[i];
+}
+
+// The first blocks gather, a warp a row; the others make noise.
+__global__ void __launch_bounds__(threads) replay_sample(sac_replay_sample_args a, unsigned gathering) {
+  const size_t p = blockIdx.y;
+  if (!a.state[p].alive) return;
+  if (blockIdx.x < gathering) {
+    const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
+    if (r < static_cast<size_t>(a.dims.batch)) gather(a, p, r, threadIdx.x % SAC_WARP);
+    return;
+  }
+  const size_t count = static_cast<size_t>(a.dims.batch) * static_cast<size_t>(a.dims.action);
+  make_noise(a, p, static_cast<size_t>(blockIdx.x - gathering) * threads + threadIdx.x,
+             (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK);
+}
+
+}  // namespace
+
+cudaError_t sac_replay_push_rows(cudaStream_t stream, const sac_replay_push_args* args) {
+  const size_t count = static_cast<size_t>(args->n) * static_cast<size_t>(args->row.floats);
+  const dim3 grid(sac_blocks(count, threads), static_cast<unsigned>(args->dims.population));
+  SAC_LAUNCH(replay_push, grid, dim3(threads), 0, stream, *args);
+  return cudaGetLastError();
+}
+
+cudaError_t sac_replay_sample_minibatch(cudaStream_t stream, const sac_replay_sample_args* args) {
+  const size_t rows = static_cast<size_t>(args->dims.batch), count = rows * static_cast<size_t>(args->dims.action);
+  const unsigned gathering = sac_blocks(rows, threads / SAC_WARP);
+  const size_t blocks = (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK;
+  const dim3 grid(gathering + sac_blocks(args->with_next_action ? 2 * blocks : blocks, threads),
+                  static_cast<unsigned>(args->dims.population));
+  SAC_LAUNCH(replay_sample, grid, dim3(threads), 0, stream, *args, gathering);
+  return cudaGetLastError();
+}
