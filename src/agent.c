@@ -1,9 +1,11 @@
 #include "agent.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda/device.h"
 #include "files/checkpoint.h"
 #include "files/safetensors.h"
 #include "kernels/layers.h"
@@ -67,6 +69,25 @@ sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const
   return SAC_OK;
 }
 
+static sac_status choose_backend(sac_agent* agent) {
+  int32_t ordinal;
+  const sac_status status = sac_cuda_choose(agent->settings.device, &ordinal);
+  if (status != SAC_OK) return status;
+  agent->stages = &sac_cpu_stages;
+  (void)snprintf(agent->device, sizeof agent->device, "cpu");
+#ifdef SAC_CUDA
+  if (ordinal >= 0) {
+    agent->stages = &sac_cuda_stages;
+    (void)snprintf(agent->device, sizeof agent->device, "cuda:%d", (int)ordinal);
+    return SAC_OK;
+  }
+#endif
+  if (agent->settings.precision != SAC_FP32)
+    return sac_fail(SAC_ERROR_CONFIG,
+                    "precision tf32 and bf16 need a CUDA device, and none is usable here ('sac info')");
+  return SAC_OK;
+}
+
 /* The part of an agent that sizes are computed from. */
 static sac_status describe(sac_agent* agent, const sac_config* config, const sac_env_spec* spec) {
   sac_status status = SAC_OK;
@@ -74,12 +95,7 @@ static sac_status describe(sac_agent* agent, const sac_config* config, const sac
   SAC_TRY(sac_agent_shape(&agent->shape, &agent->settings, spec));
   SAC_TRY(sac_tensors_create(&agent->tensors, &agent->shape, (sac_algo)agent->settings.algo));
   agent->row = sac_replay_layout(agent->shape.obs, agent->shape.action);
-  if (strncmp(agent->settings.device, "cuda", 4) == 0) {
-    status = sac_fail(SAC_ERROR_DEVICE, "device = %s, but this build has no CUDA backend: --device cpu",
-                      agent->settings.device);
-    goto fail;
-  }
-  agent->stages = &sac_cpu_stages;
+  SAC_TRY(choose_backend(agent));
 fail:
   return status;
 }
@@ -105,7 +121,7 @@ sac_status sac_agent_memory(const sac_config* config, const sac_env_spec* spec, 
 static sac_status check_memory(const sac_agent* agent) {
   size_t replay, rest, whole;
   measure(agent, &replay, &rest);
-  const size_t available = sac_memory_available();
+  const size_t available = agent->stages->available ? agent->stages->available(agent) : sac_memory_available();
   if (__builtin_add_overflow(replay, rest, &whole)) whole = SIZE_MAX;
   if (whole < available) return SAC_OK;
   char needs[SAC_BYTES_MAX], ring[SAC_BYTES_MAX], has[SAC_BYTES_MAX];
@@ -116,10 +132,10 @@ static sac_status check_memory(const sac_agent* agent) {
   const size_t fits = rest < available ? (available - rest) / row / 10000 * 10000 : 0;
   if (fits >= (size_t)agent->shape.batch && fits > 0)
     return sac_fail(SAC_ERROR_MEMORY, "needs %s (replay %s), %s has %s free: replay.capacity <= %zu fits", needs, ring,
-                    agent->stages->name, has, fits);
+                    agent->device, has, fits);
   return sac_fail(SAC_ERROR_MEMORY,
                   "needs %s (replay %s), %s has %s free: lower replay.capacity, seeds, network.hidden or replay.batch",
-                  needs, ring, agent->stages->name, has);
+                  needs, ring, agent->device, has);
 }
 
 /* Allocates what every backend's agent has on the host. */
@@ -296,6 +312,7 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, agent->action_centre));
   SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, agent->action_half));
   for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0; /* the file holds no rows */
+  if (agent->stages->state_set) SAC_TRY(agent->stages->state_set(agent));
   *out = agent;
   agent = NULL;
 fail:

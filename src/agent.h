@@ -44,7 +44,8 @@ struct sac_agent {
   sac_tensors tensors;
   sac_replay_row row;
   const sac_stages* stages;
-  void* backend; /* the backend's slabs and scratch */
+  char device[16]; /* where it is: "cpu", "cuda:0" */
+  void* backend;   /* the backend's slabs and scratch */
 
   float* action_centre;      /* (A) environment action = centre + half_range * a */
   float* action_half;        /* (A) */

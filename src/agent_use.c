@@ -57,7 +57,7 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
     if (!(t->action[i] >= -1 && t->action[i] <= 1))
       return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: action %g is outside [-1, 1] (push actions before scaling)",
                       (double)t->action[i]);
-  return agent->stages->replay_push(agent, t);
+  return agent->stages->replay_push(agent, t, NULL);
 }
 
 /* With every agent stopped an update would do nothing and look well. */
@@ -77,9 +77,12 @@ sac_status sac_agent_update(sac_agent* agent, int32_t updates) {
   for (int32_t p = 0; p < agent->shape.population; p++)
     if (agent->alive[p] && agent->counters[p].pushed == 0)
       return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update: the replay is empty, push transitions first");
-  status = sac_update(agent, updates);
-  if (status != SAC_OK || updates == 0) return status;
+  SAC_TRY(sac_update(agent, updates));
+  if (updates == 0) return SAC_OK;
+  SAC_TRY(sac_settle(agent, NULL));
   return sac_agent_check(agent, NULL);
+fail:
+  return status;
 }
 
 sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise,
@@ -97,6 +100,7 @@ sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatc
   SAC_TRY(stages->actor_update(agent));
   SAC_TRY(stages->temperature_update(agent));
   SAC_TRY(stages->target_update(agent));
+  SAC_TRY(sac_settle(agent, NULL));
   if (stats) memcpy(stats, agent->stats, (size_t)agent->shape.population * sizeof *stats);
   return sac_agent_check(agent, NULL);
 fail:

@@ -114,6 +114,7 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   SAC_TRY(sac_vector_create(&run->vector, env, settings->env_id, settings->env_options, (int32_t)population,
                             (int32_t)settings->num_envs, seed, sac_stream_env(0)));
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
+  if (run->agent->stages->env_attach) SAC_TRY(run->agent->stages->env_attach(run->agent, run->vector));
   run->env_state_size = sac_vector_state_size(run->vector);
   run->env_state = calloc(sac_bytes(population, run->env_state_size), 1);
   if (!run->env_state)
@@ -204,7 +205,7 @@ static void log_start(sac_run* run) {
   (void)snprintf(seeds, sizeof seeds, settings->seeds > 1 ? "seeds %lld to %lld" : "seed %lld",
                  (long long)settings->seed, (long long)(settings->seed + settings->seeds - 1));
   sac_run_log(run, "sac %s: %s, algo %s, %s, %lld steps on %s", SAC_VERSION, settings->env_id,
-              sac_config_get(run->config, "algo"), seeds, (long long)settings->steps, run->agent->stages->name);
+              sac_config_get(run->config, "algo"), seeds, (long long)settings->steps, run->agent->device);
   sac_config_summary(run->config, text, sizeof text);
   if (text[0]) sac_run_log(run, "%s", text);
   sac_run_log_memory(run);
@@ -281,7 +282,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
   SAC_TRY(sac_folder_create(&run->folder, run->settings.out, run->settings.env_id));
   SAC_TRY(check_seeds(run));
   log_start(run);
-  SAC_TRY(sac_machine_write(run->folder->path, run->agent->stages->name, changed, sizeof changed));
+  SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, changed, sizeof changed));
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     SAC_TRY(sac_run_open_checkpoint(run, p));
     SAC_TRY(sac_run_open_metrics(run, p, -1, -1));

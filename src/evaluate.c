@@ -6,6 +6,7 @@
 
 #include "kernels/random.h"
 #include "kernels/squash.h"
+#include "step.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/memory.h"
@@ -15,8 +16,7 @@ struct sac_evaluator {
   uint8_t* done;      /* (P, episodes) its episode of this evaluation has ended */
 };
 
-sac_status sac_evaluator_create(sac_evaluator** evaluator, const sac_agent* agent, const sac_env_api* api,
-                                int32_t episodes) {
+sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_env_api* api, int32_t episodes) {
   const sac_settings* settings = &agent->settings;
   sac_status status = SAC_OK;
   sac_evaluator* e = calloc(1, sizeof *e);
@@ -27,6 +27,7 @@ sac_status sac_evaluator_create(sac_evaluator** evaluator, const sac_agent* agen
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d evaluation episodes: lower eval.episodes", episodes));
   SAC_TRY(sac_vector_create(&e->vector, api, settings->env_id, settings->env_options, agent->shape.population, episodes,
                             agent->seed, sac_stream_eval_env(0)));
+  if (agent->stages->env_attach) SAC_TRY(agent->stages->env_attach(agent, e->vector));
   *evaluator = e;
   return SAC_OK;
 fail:
@@ -70,11 +71,14 @@ sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_
   memset(vector->action, 0, sizeof(float) * (size_t)all * (size_t)vector->spec.action_size);
   SAC_TRY(sac_vector_reset(vector, number));
   /* Environments whose episode has ended start another one, which counts for nothing, until the last has ended. */
+  const sac_act act = {
+      .n = episodes, .mode = SAC_ACT_MEAN, .obs = vector->obs, .action = vector->action, .vector = vector};
   while (left > 0) {
-    /* The vector's buffers change places with every step. */
-    const sac_act act = {.n = episodes, .mode = SAC_ACT_MEAN, .obs = vector->obs, .action = vector->action};
-    SAC_TRY(agent->stages->act(agent, &act));
-    SAC_TRY(agent->stages->env_step(agent, vector));
+    for (int32_t i = 0; i < vector->burst; i++) {
+      SAC_TRY(agent->stages->act(agent, &act));
+      SAC_TRY(agent->stages->env_step(agent, vector));
+    }
+    SAC_TRY(sac_settle(agent, vector));
     left -= collect(vector, evaluator->done, episode_return, length);
   }
   return SAC_OK;

@@ -12,8 +12,7 @@
 typedef struct sac_evaluator sac_evaluator;
 
 /* Environments for `episodes` episodes an agent, all stepped together. Errors: ENV, MEMORY. */
-sac_status sac_evaluator_create(sac_evaluator** evaluator, const sac_agent* agent, const sac_env_api* api,
-                                int32_t episodes);
+sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_env_api* api, int32_t episodes);
 void sac_evaluator_destroy(sac_evaluator* evaluator);
 
 /* One evaluation of every live agent; `number` picks the episodes' seeds (the same number, the same starts).

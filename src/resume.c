@@ -202,6 +202,7 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
       SAC_TRY(sac_run_open_metrics(run, p, rows_to(step, n, before->log_every), rows_to(step, n, before->eval_every)));
     }
   sac_schedule_rate(&run->schedule, rate);
+  if (run->agent->stages->state_set) SAC_TRY(run->agent->stages->state_set(run->agent)); /* who has failed */
   run->saved_step = step;
 fail:
   return status;
@@ -252,7 +253,7 @@ static void log_resume(sac_run* run, const choice* from, const char* changes, co
     sac_run_log(run, "step_%lld was not saved by all agents; using step_%lld", (long long)from->newest,
                 (long long)from->step);
   sac_run_log(run, "sac %s: continues %s at step %lld of %lld on %s", SAC_VERSION, run->folder->path,
-              (long long)from->step, (long long)run->settings.steps, run->agent->stages->name);
+              (long long)from->step, (long long)run->settings.steps, run->agent->device);
   if (changes[0]) sac_run_log(run, "changed: %s", changes);
   if (machine[0]) sac_run_log(run, "warning: made elsewhere, results may differ in the last bits: %s", machine);
   if (!exact) sac_run_log(run, "warning: %s has no saved state: its episodes start anew", run->settings.env_id);
@@ -284,7 +285,7 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
 
   SAC_TRY(sac_run_build(run, env, callbacks));
   SAC_TRY(sac_run_config_text(run));
-  SAC_TRY(sac_machine_write(run->folder->path, run->agent->stages->name, machine, sizeof machine));
+  SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, machine, sizeof machine));
   SAC_TRY(restore_all(run, from.step, before, &exact));
   log_resume(run, &from, changes, machine, exact);
   if (changes[0]) SAC_TRY(sac_folder_config_write(run->folder, run->config_text));

@@ -35,10 +35,10 @@ sac_status sac_run_disk(sac_run* run, sac_status status) {
   return SAC_OK;
 }
 
-void sac_run_count(sac_run* run) {
+void sac_run_count(sac_run* run, int32_t steps) {
   const sac_vector* vector = run->vector;
   const int32_t population = vector->population;
-  for (int32_t p = 0; p < population; p++) run->window[p].count[0] += vector->num_envs;
+  for (int32_t p = 0; p < population; p++) run->window[p].count[0] += (int64_t)steps * vector->num_envs;
   for (int32_t i = 0; i < vector->finished_count; i++) {
     const sac_episode* episode = &vector->finished[i];
     sac_window* window = &run->window[episode->env / vector->num_envs];
@@ -81,7 +81,8 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_COUNT
     value[SAC_METRIC_steps_per_second] = (double)window->count[0] / elapsed;
   }
   value[SAC_METRIC_seconds] = run->seconds.total;
-  for (int32_t s = 0; s < SAC_STAGE_COUNT; s++)
+  /* Of a backend that queues its work, the host's clock knows nothing: a profiler tells (scripts/profile). */
+  for (int32_t s = 0; s < SAC_STAGE_COUNT && !run->agent->stages->update; s++)
     value[SAC_METRIC_act_seconds + s] = run->seconds.stage[s] + run->agent->seconds[s];
 }
 
@@ -111,6 +112,8 @@ sac_status sac_run_row(sac_run* run, int restart) {
     run->seconds.row = run->seconds.total;
     memset(run->seconds.stage, 0, sizeof run->seconds.stage);
     memset(run->agent->seconds, 0, sizeof run->agent->seconds);
+    const sac_status set = run->agent->stages->state_set ? run->agent->stages->state_set(run->agent) : SAC_OK;
+    if (set != SAC_OK) return set;
   }
   return status;
 }
@@ -132,6 +135,7 @@ static void log_evaluation(sac_run* run, int32_t count, double sum, double low, 
 static sac_status save_best(sac_run* run, int32_t p, double mean) {
   sac_status status = SAC_OK;
   sac_run_clock(run);
+  if (run->agent->stages->env_get) SAC_TRY(run->agent->stages->env_get(run->agent, run->vector, 1));
   SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
   SAC_TRY(sac_checkpoint_best(run->checkpoint[p], run->schedule.step, mean, run->agent_text[p]));
 fail:

@@ -85,6 +85,7 @@ static sac_status save(sac_run* run) {
   int32_t keep = (int32_t)run->settings.checkpoint_keep;
   if (agent->shape.population > 1 && keep < 2) keep = 2;
   sac_run_clock(run);
+  if (agent->stages->env_get) status = agent->stages->env_get(run->agent, run->vector, 1);
   for (int32_t p = 0; p < agent->shape.population && status == SAC_OK; p++) {
     if (!agent->alive[p]) continue;
     status = save_agent(run, p, keep);
@@ -103,17 +104,42 @@ sac_status sac_run_save(sac_run* run) {
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
 
-static sac_status one_step(sac_run* run) {
+/* Whether something waits for this step to end. */
+static int is_due(const sac_run* run) {
   const sac_settings* settings = &run->settings;
+  const int64_t step = run->schedule.step, n = settings->num_envs;
+  return sac_due(step, n, settings->log_every) || sac_due(step, n, settings->eval_every) ||
+         sac_due(step, n, settings->checkpoint_every);
+}
+
+/* Steps up to what is due next, but no more than the backend may queue. */
+static sac_status burst(sac_run* run, int64_t end, int32_t* updates) {
   sac_schedule* schedule = &run->schedule;
+  int32_t steps = 0;
+  sac_status status = SAC_OK;
+  *updates = 0;
+  do {
+    const int learning = schedule->step >= run->settings.warmup_steps;
+    const int32_t due = sac_schedule_step(schedule, run->settings.num_envs, learning);
+    SAC_TRY(sac_step(run->agent, run->vector, learning ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM, due));
+    *updates += due;
+    steps++;
+  } while (steps < run->vector->burst && schedule->step < end && !is_due(run));
+  SAC_TRY(sac_settle(run->agent, run->vector));
+  sac_run_count(run, steps);
+fail:
+  return status;
+}
+
+static sac_status some_steps(sac_run* run, int64_t end) {
+  const sac_settings* settings = &run->settings;
+  const sac_schedule* schedule = &run->schedule;
   const int64_t n = settings->num_envs;
-  const int learning = schedule->step >= settings->warmup_steps;
-  const int32_t updates = sac_schedule_step(schedule, n, learning);
+  int32_t updates;
   sac_status status = SAC_OK;
 
-  SAC_TRY(sac_step(run->agent, run->vector, learning ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM, updates));
+  SAC_TRY(burst(run, end, &updates));
   if (updates) SAC_TRY(check_agents(run));
-  sac_run_count(run);
   if (sac_due(schedule->step, n, settings->log_every)) SAC_TRY(sac_run_disk(run, sac_run_row(run, 1)));
   if (sac_due(schedule->step, n, settings->eval_every)) SAC_TRY(sac_run_evaluate(run));
   if (sac_due(schedule->step, n, settings->checkpoint_every)) SAC_TRY(sac_run_disk(run, save(run)));
@@ -159,7 +185,7 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   run->entered = sac_seconds();
   while (run->schedule.step < end) {
     if (atomic_load_explicit(&run->stop, memory_order_relaxed)) SAC_TRY(stop_here(run));
-    SAC_TRY(one_step(run));
+    SAC_TRY(some_steps(run, end));
   }
   if (run->schedule.step >= steps && !run->finished) SAC_TRY(finish(run));
 fail:

@@ -103,8 +103,8 @@ void sac_run_drop_later(const char* dir, int64_t step);
 /* One line for people: log.txt and the log callback. */
 void sac_run_log(sac_run* run, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Adds the episodes that ended in the last vector step. */
-void sac_run_count(sac_run* run);
+/* Adds the last `steps` vector steps, and the episodes that ended in them. */
+void sac_run_count(sac_run* run, int32_t steps);
 
 /* A row of metrics of each live agent; `restart`: the windows begin anew. Errors: FILE. */
 sac_status sac_run_row(sac_run* run, int restart);

@@ -3,7 +3,7 @@
  *  env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target update
  *
  * A backend (src/cpu, src/cuda) defines every slot as a function `sac_<backend>_<slot>`; its stages.c lists them
- * through SAC_STAGES_TABLE, so a missing slot is a link error. Every slot works on all P agents of the population at
+ * through SAC_STAGES_SLOTS, so a missing slot is a link error. Every slot works on all P agents of the population at
  * once, skips those with agent->alive[p] == 0, and gives results that do not depend on threads or scheduling. No slot
  * allocates; `create` does. */
 #ifndef SAC_SRC_STAGES_H
@@ -33,6 +33,7 @@ typedef struct sac_act {
                          advances by n */
   float* action;      /* (P, n, A) in [-1, 1] */
   float* log_prob;    /* (P, n) nats, or NULL; MEAN and UNIFORM: not written */
+  struct sac_vector* vector; /* whose obs and action those are, or NULL: a backend may keep them itself (env_attach) */
 } sac_act;
 
 /* Raw slabs a backend moves between its memory and the host's. */
@@ -68,8 +69,9 @@ typedef struct sac_stages {
   /* env step: scales vector->action to the environment's units and steps all P*N environments; see env/vector.h. */
   sac_status (*env_step)(sac_agent* agent, struct sac_vector* vector);
 
-  /* replay push: n transitions an agent into the ring; agent->counters[p].pushed advances by n. */
-  sac_status (*replay_push)(sac_agent* agent, const sac_transitions* transitions);
+  /* replay push: n transitions an agent into the ring; agent->counters[p].pushed advances by n. vector: whose last step
+   * they are, or NULL. */
+  sac_status (*replay_push)(sac_agent* agent, const sac_transitions* transitions, const struct sac_vector* vector);
 
   /* replay sample: draws B indices (stream SAMPLE, position: counters[p].updates) and gathers the minibatch; draws the
    * noise of this update (streams NEXT_ACTION_NOISE and ACTION_NOISE, same position). */
@@ -94,9 +96,26 @@ typedef struct sac_stages {
    * complete, added to agent->totals[p], and counters[p].updates advances by one. */
   sac_status (*target_update)(sac_agent* agent);
 
-  /* Optional: n whole updates, fused and captured as the backend likes. NULL: the five above in turn. Same results by
-   * definition of the backend. */
+  /* Optional, NULL where the backend has no need of them. */
+
+  /* n whole updates, fused and captured as the backend likes. NULL: the five above in turn. Same results by definition
+   * of the backend. */
   sac_status (*update)(sac_agent* agent, int32_t n);
+
+  /* A backend may queue its work and return: state_get waits, and brings counters, stats and totals up to date (alive
+   * is the host's to say); state_set makes the host's seed, counters, alive, stats and totals the backend's. NULL: the
+   * host's are the only ones. Errors: DEVICE. */
+  sac_status (*state_get)(sac_agent* agent);
+  sac_status (*state_set)(sac_agent* agent);
+
+  /* Takes a vector of built-in tasks over (sets vector->resident and ->burst); any other is left to the host.
+   * env_get waits, and fills vector->finished for all steps since the last call; `whole`: everything else of the vector
+   * too, as vector_state.c and other readers want it. Errors: MEMORY, DEVICE; env_get: ENV, NUMERIC. */
+  sac_status (*env_attach)(sac_agent* agent, struct sac_vector* vector);
+  sac_status (*env_get)(sac_agent* agent, struct sac_vector* vector, int whole);
+
+  /* Bytes free where `size` will be taken. NULL: sac_memory_available. */
+  size_t (*available)(const sac_agent* agent);
 } sac_stages;
 
 #define SAC_STAGES_DECLARE(backend)                                                                                   \
@@ -109,7 +128,8 @@ typedef struct sac_stages {
                                    size_t count);                                                                     \
   sac_status sac_##backend##_act(sac_agent* agent, const sac_act* act);                                               \
   sac_status sac_##backend##_env_step(sac_agent* agent, struct sac_vector* vector);                                   \
-  sac_status sac_##backend##_replay_push(sac_agent* agent, const sac_transitions* transitions);                       \
+  sac_status sac_##backend##_replay_push(sac_agent* agent, const sac_transitions* transitions,                        \
+                                         const struct sac_vector* vector);                                            \
   sac_status sac_##backend##_replay_sample(sac_agent* agent);                                                         \
   sac_status sac_##backend##_minibatch_set(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise); \
   sac_status sac_##backend##_critic_update(sac_agent* agent);                                                         \
@@ -117,14 +137,18 @@ typedef struct sac_stages {
   sac_status sac_##backend##_temperature_update(sac_agent* agent);                                                    \
   sac_status sac_##backend##_target_update(sac_agent* agent);
 
-#define SAC_STAGES_TABLE(backend, fused_update)                                                                       \
-  {                                                                                                                   \
-#backend, sac_##backend##_create, sac_##backend##_destroy, sac_##backend##_size, sac_##backend##_read,            \
-        sac_##backend##_write, sac_##backend##_act, sac_##backend##_env_step, sac_##backend##_replay_push,            \
-        sac_##backend##_replay_sample, sac_##backend##_minibatch_set, sac_##backend##_critic_update,                  \
-        sac_##backend##_actor_update, sac_##backend##_temperature_update, sac_##backend##_target_update, fused_update \
-  }
+/* Every slot that must be there; the optional ones follow as designated initialisers. */
+#define SAC_STAGES_SLOTS(backend)                                                                               \
+  .name = #backend, .create = sac_##backend##_create, .destroy = sac_##backend##_destroy,                       \
+  .size = sac_##backend##_size, .read = sac_##backend##_read, .write = sac_##backend##_write,                   \
+  .act = sac_##backend##_act, .env_step = sac_##backend##_env_step, .replay_push = sac_##backend##_replay_push, \
+  .replay_sample = sac_##backend##_replay_sample, .minibatch_set = sac_##backend##_minibatch_set,               \
+  .critic_update = sac_##backend##_critic_update, .actor_update = sac_##backend##_actor_update,                 \
+  .temperature_update = sac_##backend##_temperature_update, .target_update = sac_##backend##_target_update
 
 extern const sac_stages sac_cpu_stages; /* src/cpu/stages.c */
+#ifdef SAC_CUDA
+extern const sac_stages sac_cuda_stages; /* src/cuda/stages.c */
+#endif
 
 #endif

@@ -23,13 +23,23 @@ const char* const sac_stage_names[SAC_STAGE_COUNT] = {
 
 sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int32_t updates) {
   const sac_stages* stages = agent->stages;
-  const sac_act act = {.n = vector->num_envs, .mode = mode, .obs = vector->obs, .action = vector->action};
+  const sac_act act = {
+      .n = vector->num_envs, .mode = mode, .obs = vector->obs, .action = vector->action, .vector = vector};
   sac_status status = SAC_OK;
   STAGE(ACT, act(agent, &act));
   STAGE(ENV_STEP, env_step(agent, vector));
   const sac_transitions transitions = sac_vector_transitions(vector);
-  STAGE(REPLAY_PUSH, replay_push(agent, &transitions));
+  STAGE(REPLAY_PUSH, replay_push(agent, &transitions, vector));
   return sac_update(agent, updates);
+fail:
+  return status;
+}
+
+sac_status sac_settle(sac_agent* agent, sac_vector* vector) {
+  const sac_stages* stages = agent->stages;
+  sac_status status = SAC_OK;
+  if (vector && stages->env_get) SAC_TRY(stages->env_get(agent, vector, 0));
+  if (stages->state_get) SAC_TRY(stages->state_get(agent));
 fail:
   return status;
 }

@@ -10,6 +10,10 @@ struct sac_vector;
  * update -> target update). mode: how the actions are chosen. Errors: those of the stages. */
 sac_status sac_step(sac_agent* agent, struct sac_vector* vector, sac_act_mode mode, int32_t updates);
 
+/* Ends a burst of steps: waits for what a backend has queued. From then on counters, statistics and the vector's
+ * finished episodes are the host's to read. vector: NULL when none was stepped. Errors: those of the steps. */
+sac_status sac_settle(sac_agent* agent, struct sac_vector* vector);
+
 /* The five update stages, `updates` times; also what sac_agent_update runs. */
 sac_status sac_update(sac_agent* agent, int32_t updates);
 

@@ -36,7 +36,7 @@ static void push_numbered(sac_agent* agent, int64_t first, int32_t n) {
       truncated[at] = (first + i) % 5 == 0;
     }
   const sac_transitions t = {n, obs, action, reward, terminated, truncated, next};
-  ck_ok(agent->stages->replay_push(agent, &t));
+  ck_ok(agent->stages->replay_push(agent, &t, NULL));
   free(obs), free(next), free(action), free(reward), free(terminated), free(truncated);
 }
 

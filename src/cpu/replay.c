@@ -4,7 +4,8 @@
 #include "cpu/cpu.h"
 #include "kernels/random.h"
 
-sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* t) {
+sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* t, const struct sac_vector* vector) {
+  (void)vector; /* its arrays are the transitions */
   const sac_cpu* cpu = agent->backend;
   const size_t obs = (size_t)agent->shape.obs, actions = (size_t)agent->shape.action, n = (size_t)t->n;
   const sac_replay_row* row = &agent->row;

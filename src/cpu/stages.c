@@ -9,7 +9,7 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-const sac_stages sac_cpu_stages = SAC_STAGES_TABLE(cpu, NULL);
+const sac_stages sac_cpu_stages = {SAC_STAGES_SLOTS(cpu)};
 
 /* Panels in a chunk. Shared agents: each thread has one chunk at least; two where the weights stay in a core's cache,
  * so that a disturbed thread leaves one to the others. No number depends on it. */

@@ -73,6 +73,7 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
     vector->episode_return[i] = 0;
     vector->episode_length[i] = 0;
   }
+  vector->changed = 1;
   if (vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs) != 0)
     return env_failed(vector, "reset");
   return check_obs(vector, vector->obs, vector->mask);
@@ -123,6 +124,7 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   vector->population = population;
   vector->num_envs = num_envs;
   vector->stream = stream;
+  vector->burst = 1;
   const int code = api->create(&vector->self, id, population * num_envs, options ? options : "{}", &vector->spec);
   if (code != 0) {
     status = env_failed(vector, "create");
@@ -149,6 +151,7 @@ fail:
 
 void sac_vector_destroy(sac_vector* vector) {
   if (!vector) return;
+  if (vector->resident) vector->resident_destroy(vector);
   if (vector->self) vector->api->destroy(vector->self);
   sac_free(vector->seed);
   sac_free(vector->obs);

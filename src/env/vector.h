@@ -43,11 +43,17 @@ typedef struct sac_vector {
   int64_t* episode_length; /* (P, N) */
   uint64_t steps;          /* of the whole vector; messages count transitions of one agent, (steps + 1) * N */
 
-  int32_t finished_count; /* episodes that ended in the last step */
-  sac_episode* finished;  /* (P * N) */
+  int32_t finished_count; /* episodes that ended in the last step, or the last burst of them */
+  sac_episode* finished;  /* (burst * P * N) in the order of steps */
 
   uint8_t* mask;        /* (P, N) */
   uint64_t* reset_seed; /* (P, N) */
+
+  /* A backend that steps the environments itself (sac_stages.env_attach): what is above is then as of its env_get. */
+  void* resident; /* NULL: the host steps */
+  void (*resident_destroy)(struct sac_vector* vector);
+  int changed;   /* 1: the host has reset environments or set their state since the backend last looked */
+  int32_t burst; /* steps that may be queued before their episodes must be collected; 1 where the host steps */
 } sac_vector;
 
 /* The table that serves `id`: built in, or (later) MuJoCo, gym:, plugin. Errors: ENV (names the nearest id). */

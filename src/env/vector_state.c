@@ -80,5 +80,6 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
       return env_failed(vector, "state_set");
   }
   vector->finished_count = 0;
+  vector->changed = 1;
   return vector->api->state_set ? SAC_OK : sac_vector_reset_masked(vector);
 }

@@ -357,6 +357,7 @@ sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t
     agent->totals[first + i].updates = (uint64_t)totals[0];
     memcpy(&agent->totals[first + i].sum, totals + 1, sizeof(sac_update_stats));
   }
+  if (agent->stages->state_set) SAC_TRY(agent->stages->state_set(agent));
 fail:
   return status;
 }

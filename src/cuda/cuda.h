@@ -1,0 +1,192 @@
+/* The CUDA backend's inside: device memory, the products, the graphs.
+ *
+ * Everything an update touches lies on the device, in a few slabs that create allocates. Networks of one shape stand
+ * side by side there, those of all agents together (K critics an agent, then the next agent's), and the target critics
+ * behind the critics: so one strided-batched product serves them all. Host code queues work on one stream and waits
+ * nowhere inside an update; sac_cuda_state_get waits, and brings counters and statistics to the host. */
+#ifndef SAC_CUDA_CUDA_H
+#define SAC_CUDA_CUDA_H
+
+#include <cublas_v2.h>
+#include <cuda_runtime_api.h>
+
+#include "agent.h"
+#include "cuda/device.h"
+#include "env/vector.h"
+#include "kernels/kernels.h"
+
+SAC_STAGES_DECLARE(cuda)
+
+/* --- device.c ------------------------------------------------------------------------------------------------------
+ */
+
+/* OK, or DEVICE with what was done, the code, and what to do. */
+sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what);
+
+#define SAC_CUDA_TRY(gpu, call) SAC_TRY(sac_cuda_check((gpu)->ordinal, (call), #call))
+
+/* --- blas.c --------------------------------------------------------------------------------------------------------
+ */
+
+/* cuBLAS, loaded when the first agent needs it: the program starts without it. */
+sac_status sac_cuda_blas_create(cublasHandle_t* handle, cudaStream_t stream, void* workspace, size_t bytes);
+void sac_cuda_blas_destroy(cublasHandle_t handle);
+
+/* Row-major products, `count` of them, each `stride` floats apart:
+ *   forward:  to (rows, out) = b (rows, in) a^T             a: weight (out, in), b: x
+ *   backward: to (rows, in)  = b (rows, out) a              a: weight (out, in), b: d
+ *   gradient: to (out, in)   = b (rows, out)^T a (rows, in) a: x, b: d */
+typedef enum sac_product { SAC_PRODUCT_FORWARD, SAC_PRODUCT_BACKWARD, SAC_PRODUCT_GRADIENT } sac_product;
+
+typedef struct sac_matrices {
+  const float* data;
+  size_t stride;
+} sac_matrices;
+
+sac_status sac_cuda_product(cublasHandle_t handle, sac_precision precision, sac_product product, int32_t count,
+                            int32_t rows, int32_t out, int32_t in, sac_matrices a, sac_matrices b, float* to,
+                            size_t to_stride);
+
+/* --- layout.c ------------------------------------------------------------------------------------------------------
+ */
+
+/* All networks of one kind: where they are in the slabs. */
+typedef struct sac_nets {
+  const sac_net* net; /* shape; its offsets are within an agent's part */
+  size_t start;       /* of net 0 of agent 0, in floats from the slab's start */
+  size_t each;        /* floats from one net to the next */
+  size_t host;        /* offset in an agent's part, as the list of tensors has it */
+  int32_t an_agent;   /* nets an agent: K, or 1; 0: the algorithm has none */
+} sac_nets;
+
+/* Activations of nets: layer l of net i is at h[l] + i * rows * size[l+1]. */
+typedef struct sac_device_trace {
+  float* h[SAC_LAYERS_MAX];
+  float* out;   /* the head's output, where it is wider than one number */
+  int32_t rows; /* of a net; a pass may use fewer */
+} sac_device_trace;
+
+typedef struct sac_gpu {
+  int32_t ordinal;
+  cudaStream_t stream;
+  cublasHandle_t blas;
+
+  /* Slabs. weights: trained networks, log_alphas, then targets; grad, m and v have the trained part's layout. */
+  float *weights, *grad, *m, *v;
+  float* replay;
+  void* scratch;           /* one allocation for all below */
+  size_t trained, targets; /* floats of the parts of weights, all agents together */
+  size_t replay_floats;    /* of one agent */
+  size_t scratch_bytes;
+  sac_nets actor, critic, critic_target, value, value_target;
+  size_t log_alpha; /* of agent 0; SAC_ALPHA_STRIDE apart */
+
+  sac_device_state* state; /* (P) */
+  sac_device_minibatch minibatch;
+  sac_device_trace actor_trace;    /* (P, 2B, ...) */
+  sac_device_trace critic_trace;   /* (2, P, K, B, ...): critics, and targets [sac] or the judgement of a~ [sac-v] */
+  sac_device_trace value_trace;    /* (2, P, B, ...): value and target: [sac-v] */
+  float* d_actor[SAC_LAYERS_MAX];  /* (P, B, H) gradients by pre-activations */
+  float* d_critic[SAC_LAYERS_MAX]; /* (P, K, B, H) */
+  float* d_value[SAC_LAYERS_MAX];  /* (P, B, H) */
+  float* d_head;                   /* (P, B, 2A) */
+  float *d_q, *d_v;                /* (P, K, B), (P, B) */
+  float *q, *y, *v_value, *v_target, *smallest;
+  sac_squashed squashed;
+  double *critic_norm, *value_norm, *actor_norm;
+  void* blas_workspace;
+  float* act_scratch; /* where a layer is too wide for shared memory */
+  int32_t act_rows;   /* observations an agent that the buffers of act hold */
+
+  /* Pinned host memory. */
+  void* pinned;
+  sac_device_state* state_out;                            /* (P) to the device */
+  sac_device_state* state_in;                             /* (P) from it */
+  float *act_obs, *act_noise, *act_action, *act_log_prob; /* (P, act_rows, ...) */
+  void* push_rows;                                        /* transitions on their way to the ring */
+  int32_t push_capacity;                                  /* rows an agent that it holds */
+  cudaEvent_t pushed;                                     /* the device has read them */
+  int pushing;                                            /* that event was recorded */
+
+  /* graph.c */
+  int warm; /* an update has run outside a graph: cuBLAS has loaded what it needs */
+  cudaGraphExec_t one, many;
+  size_t nodes; /* of one update */
+  int32_t many_updates;
+} sac_gpu;
+
+#define SAC_ALPHA_STRIDE 16 /* floats between agents' log_alpha */
+#define SAC_BLAS_WORKSPACE ((size_t)32 << 20)
+#define SAC_ACT_ROWS_MAX 256             /* observations an agent acted on in one launch */
+#define SAC_PUSH_BYTES ((size_t)4 << 20) /* of transitions staged at a time */
+
+/* Fills everything that sizes depend on, and lays scratch out at gpu->scratch and pinned memory at gpu->pinned; with
+ * NULL only measures. Bytes are SIZE_MAX when beyond all memory. */
+void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes, size_t* pinned_bytes);
+
+/* Where float `offset` of agent p's part of a slab is on the device, and how many floats follow it there. */
+float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, size_t* run);
+
+/* --- net.c ---------------------------------------------------------------------------------------------------------
+ */
+
+/* `count` nets from number `first` of `nets` on, over `rows` rows each. */
+typedef struct sac_passes {
+  const sac_nets* nets;
+  int32_t first, count;
+  int32_t rows;
+  sac_matrices x; /* the input of the first of them, (rows, in) each */
+} sac_passes;
+
+/* Runs the hidden layers. The last one is left as the product (without bias and ReLU) when the head's kernel takes it
+ * from there, that is where the head has one output; otherwise the head's product, without bias, goes to trace->out. */
+sac_status sac_cuda_net_forward(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace);
+
+/* The gradients by the hidden layers' pre-activations, d[l] (nets, rows, size[l+1]). From d_head (nets, rows, out); or,
+ * where that is NULL, from d[L-1], which a head's kernel has written. to_input: d[0] is left without its ReLU's
+ * gradient (actor_squash_grad takes it). */
+sac_status sac_cuda_net_backward(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
+                                 const float* d_head, float* const d[SAC_LAYERS_MAX], int to_input);
+
+/* Gradients of weights and biases from d, the activations and d_head (nets, rows, out). */
+sac_status sac_cuda_net_gradients(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
+                                  const float* d_head, float* const d[SAC_LAYERS_MAX]);
+
+/* The head of nets with one output, from number `first` of `nets` on, for the kernels. */
+sac_head sac_cuda_net_head(const sac_gpu* gpu, const sac_nets* nets, int32_t first, const sac_device_trace* trace);
+
+/* The part of a trace from net `first` on. */
+sac_device_trace sac_cuda_trace_from(const sac_device_trace* trace, const sac_net* net, int32_t first);
+
+/* --- update.c ------------------------------------------------------------------------------------------------------
+ */
+
+sac_adam_rates sac_cuda_rates(const sac_agent* agent);
+sac_dims sac_cuda_dims(const sac_agent* agent);
+
+/* The five stages of an update, in turn. */
+sac_status sac_cuda_update_stages(sac_agent* agent);
+
+/* --- env.c ---------------------------------------------------------------------------------------------------------
+ */
+
+sac_status sac_cuda_env_attach(sac_agent* agent, sac_vector* vector);
+sac_status sac_cuda_env_get(sac_agent* agent, sac_vector* vector, int whole);
+
+/* A resident vector's arrays on the device; and the host's state there, where the host has changed it. */
+const sac_env_arrays* sac_cuda_vector_arrays(const sac_vector* vector);
+sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector);
+
+/* --- graph.c -------------------------------------------------------------------------------------------------------
+ */
+
+sac_status sac_cuda_update(sac_agent* agent, int32_t n);
+void sac_cuda_graph_destroy(sac_gpu* gpu);
+
+/* A range of a profiler's timeline: the stage's word. Not inside a graph. */
+void sac_cuda_range_push(const char* word);
+void sac_cuda_range_pop(void);
+
+static inline sac_gpu* sac_gpu_of(const sac_agent* agent) { return agent->backend; }
+
+#endif

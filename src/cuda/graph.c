@@ -1,0 +1,68 @@
+/* Updates as CUDA graphs: one update, and several in a row, captured once and launched from then on. */
+#include <nvtx3/nvToolsExt.h>
+
+#include "cuda/cuda.h"
+#include "util/error.h"
+
+void sac_cuda_range_push(const char* word) { (void)nvtxRangePushA(word); }
+void sac_cuda_range_pop(void) { (void)nvtxRangePop(); }
+
+/* Captures `updates` updates. Nothing runs; every counter that they need is read on the device when they do. */
+static sac_status capture(sac_agent* agent, int32_t updates, cudaGraphExec_t* launchable, size_t* nodes) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  cudaGraph_t graph = NULL;
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaStreamBeginCapture(gpu->stream, cudaStreamCaptureModeThreadLocal));
+  for (int32_t u = 0; u < updates && status == SAC_OK; ++u) status = sac_cuda_update_stages(agent);
+  const cudaError_t ended = cudaStreamEndCapture(gpu->stream, &graph); /* also after a failure: it frees the stream */
+  if (status != SAC_OK) goto fail;
+  SAC_TRY(sac_cuda_check(gpu->ordinal, ended, "cudaStreamEndCapture"));
+  if (nodes) SAC_CUDA_TRY(gpu, cudaGraphGetNodes(graph, NULL, nodes));
+  SAC_CUDA_TRY(gpu, cudaGraphInstantiate(launchable, graph, 0));
+  SAC_CUDA_TRY(gpu, cudaGraphUpload(*launchable, gpu->stream));
+fail:
+  if (graph) (void)cudaGraphDestroy(graph);
+  return status;
+}
+
+/* The first update of an agent runs without a graph: cuBLAS then loads its kernels, which a capture must not see. */
+static sac_status prepare(sac_agent* agent) {
+  sac_gpu* gpu = sac_gpu_of(agent);
+  sac_status status = SAC_OK;
+  if (!gpu->warm || gpu->one) return SAC_OK;
+  gpu->many_updates = (int32_t)agent->settings.cuda_updates_per_graph;
+  SAC_TRY(capture(agent, 1, &gpu->one, &gpu->nodes));
+  if (gpu->many_updates > 1) SAC_TRY(capture(agent, gpu->many_updates, &gpu->many, NULL));
+fail:
+  return status;
+}
+
+sac_status sac_cuda_update(sac_agent* agent, int32_t n) {
+  sac_gpu* gpu = sac_gpu_of(agent);
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  while (n > 0) {
+    if (agent->settings.cuda_graph) SAC_TRY(prepare(agent));
+    if (gpu->many && n >= gpu->many_updates) {
+      SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->many, gpu->stream));
+      n -= gpu->many_updates;
+    } else {
+      if (gpu->one) SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->one, gpu->stream));
+      else SAC_TRY(sac_cuda_update_stages(agent));
+      --n;
+    }
+    gpu->warm = 1;
+  }
+fail:
+  return status;
+}
+
+size_t sac_cuda_graph_nodes(const sac_agent* agent) {
+  return agent->stages == &sac_cuda_stages ? sac_gpu_of(agent)->nodes : 0;
+}
+
+void sac_cuda_graph_destroy(sac_gpu* gpu) {
+  if (gpu->one) (void)cudaGraphExecDestroy(gpu->one);
+  if (gpu->many) (void)cudaGraphExecDestroy(gpu->many);
+  gpu->one = gpu->many = NULL;
+}

@@ -1,0 +1,179 @@
+/* Where everything lies on the device. One function measures and lays out. */
+#include <string.h>
+
+#include "cuda/cuda.h"
+#include "util/memory.h"
+
+#define ALIGNMENT 256 /* bytes: what cudaMalloc gives, and more than a float4 or a double asks */
+
+/* Hands out aligned pieces of one allocation; without one it only counts. */
+typedef struct arena {
+  char* base;
+  size_t used;
+} arena;
+
+static void* take(arena* a, size_t count, size_t size) {
+  const size_t bytes = sac_bytes(count, size), at = a->used;
+  const size_t padded = bytes > SIZE_MAX - ALIGNMENT ? SIZE_MAX : (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
+  if (__builtin_add_overflow(a->used, padded, &a->used)) a->used = SIZE_MAX;
+  return a->base ? a->base + at : NULL;
+}
+
+static float* take_floats(arena* a, size_t count, size_t each) {
+  return take(a, sac_bytes(count, each), sizeof(float));
+}
+
+/* --- slabs ---------------------------------------------------------------------------------------------------------
+ */
+
+/* The floats of one net, its alignment gaps included: from its first tensor to the next net's. */
+static size_t net_floats(const sac_net* net) {
+  const int32_t head = net->layers - 1;
+  const size_t last = net->bias[head] + (size_t)net->size[head + 1];
+  return (last - net->weight[0] + 15) / 16 * 16;
+}
+
+/* Appends a kind of network to a slab. */
+static void place(const sac_agent* agent, sac_nets* nets, const sac_net* net, int32_t an_agent, size_t* used) {
+  memset(nets, 0, sizeof *nets);
+  nets->net = net;
+  if (net->layers == 0 || an_agent == 0) return;
+  nets->an_agent = an_agent;
+  nets->start = *used;
+  nets->each = net_floats(net);
+  nets->host = net->weight[0];
+  *used += (size_t)agent->shape.population * (size_t)an_agent * nets->each;
+}
+
+/* Critics stand last of the trained networks and their targets first of the targets: 2 P K nets in one stride. */
+static void place_slabs(const sac_agent* agent, sac_gpu* gpu) {
+  const sac_tensors* t = &agent->tensors;
+  const int32_t critics = agent->shape.critics;
+  size_t used = 0;
+  place(agent, &gpu->actor, &t->actor, 1, &used);
+  place(agent, &gpu->value, &t->value, 1, &used);
+  gpu->log_alpha = used;
+  used += (size_t)agent->shape.population * SAC_ALPHA_STRIDE;
+  place(agent, &gpu->critic, &t->critic[0], critics, &used);
+  gpu->trained = used;
+  place(agent, &gpu->critic_target, &t->critic_target[0], critics, &used);
+  place(agent, &gpu->value_target, &t->value_target, 1, &used);
+  gpu->targets = used - gpu->trained;
+  gpu->replay_floats = sac_bytes((size_t)agent->shape.capacity, (size_t)agent->row.floats);
+}
+
+/* --- scratch -------------------------------------------------------------------------------------------------------
+ */
+
+static void take_trace(arena* a, const sac_net* net, size_t nets, size_t rows, sac_device_trace* trace) {
+  trace->rows = (int32_t)rows;
+  for (int32_t l = 0; l + 1 < net->layers; ++l)
+    trace->h[l] = take_floats(a, sac_bytes(nets, rows), (size_t)net->size[l + 1]);
+}
+
+static void take_gradients(arena* a, const sac_net* net, size_t nets, size_t rows, float* d[SAC_LAYERS_MAX]) {
+  for (int32_t l = 0; l + 1 < net->layers; ++l) d[l] = take_floats(a, sac_bytes(nets, rows), (size_t)net->size[l + 1]);
+}
+
+static void layout_scratch(const sac_agent* agent, sac_gpu* gpu, arena* a) {
+  const sac_shape* s = &agent->shape;
+  const sac_tensors* t = &agent->tensors;
+  const size_t P = (size_t)s->population, B = (size_t)s->batch, O = (size_t)s->obs, A = (size_t)s->action,
+               K = (size_t)s->critics, PB = sac_bytes(P, B), PKB = sac_bytes(PB, K);
+  sac_device_minibatch* m = &gpu->minibatch;
+  gpu->state = take(a, P, sizeof(sac_device_state));
+  m->states = take_floats(a, PB, 2 * O);
+  m->current = take_floats(a, PKB, 2 * (O + A)); /* the target critics' inputs go on where the critics' end */
+  m->next = a->base ? m->current + PKB * (O + A) : NULL;
+  m->policy = take_floats(a, PKB, O + A);
+  m->reward = take_floats(a, PB, 1);
+  m->terminated = take_floats(a, PB, 1);
+  m->noise = take_floats(a, PB, 2 * A);
+  take_trace(a, &t->actor, P, 2 * B, &gpu->actor_trace);
+  gpu->actor_trace.out = take_floats(a, PB, 4 * A);
+  take_trace(a, &t->critic[0], sac_bytes(2, P * K), B, &gpu->critic_trace);
+  take_gradients(a, &t->actor, P, B, gpu->d_actor);
+  take_gradients(a, &t->critic[0], P * K, B, gpu->d_critic);
+  gpu->d_head = take_floats(a, PB, 2 * A);
+  gpu->d_q = take_floats(a, PKB, 1);
+  gpu->q = take_floats(a, PKB, 1);
+  gpu->y = take_floats(a, PB, 1);
+  gpu->smallest = take_floats(a, PB, 1);
+  gpu->squashed.action = take_floats(a, PB, A);
+  gpu->squashed.spread = take_floats(a, PB, A);
+  gpu->squashed.slope = take_floats(a, PB, A);
+  gpu->squashed.log_prob = take_floats(a, PB, 2);
+  gpu->squashed.saturated = take_floats(a, PB, 1);
+  gpu->critic_norm = take(a, P * (size_t)sac_adam_parts(K * gpu->critic.each), sizeof(double));
+  gpu->actor_norm = take(a, P * (size_t)sac_adam_parts(gpu->actor.each), sizeof(double));
+  if (gpu->value.an_agent) {
+    take_trace(a, &t->value, 2 * P, B, &gpu->value_trace);
+    take_gradients(a, &t->value, P, B, gpu->d_value);
+    gpu->d_v = take_floats(a, PB, 1);
+    gpu->v_value = take_floats(a, PB, 1);
+    gpu->v_target = take_floats(a, PB, 1);
+    gpu->value_norm = take(a, P * (size_t)sac_adam_parts(gpu->value.each), sizeof(double));
+  }
+  gpu->blas_workspace = take(a, SAC_BLAS_WORKSPACE, 1);
+  int32_t widest = 2 * s->action > s->obs ? 2 * s->action : s->obs;
+  for (int32_t l = 0; l < s->layers; ++l) widest = s->hidden[l] > widest ? s->hidden[l] : widest;
+  gpu->act_scratch = take_floats(a, P, sac_actor_act_scratch(widest));
+}
+
+static void layout_pinned(const sac_agent* agent, sac_gpu* gpu, arena* a) {
+  const sac_shape* s = &agent->shape;
+  const size_t P = (size_t)s->population, rows = sac_bytes(P, (size_t)gpu->act_rows);
+  gpu->state_out = take(a, P, sizeof(sac_device_state));
+  gpu->state_in = take(a, P, sizeof(sac_device_state));
+  gpu->act_obs = take_floats(a, rows, (size_t)s->obs);
+  gpu->act_noise = take_floats(a, rows, (size_t)s->action);
+  gpu->act_action = take_floats(a, rows, (size_t)s->action);
+  gpu->act_log_prob = take_floats(a, rows, 1);
+  gpu->push_rows = take(a, sac_bytes(P, (size_t)gpu->push_capacity), (size_t)agent->row.floats * sizeof(float));
+}
+
+void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes, size_t* pinned_bytes) {
+  const size_t row = sac_bytes((size_t)agent->shape.population, (size_t)agent->row.floats * sizeof(float));
+  const size_t fit = SAC_PUSH_BYTES / row;
+  arena scratch = {gpu->scratch, 0}, pinned = {gpu->pinned, 0};
+  gpu->act_rows = agent->shape.num_envs < SAC_ACT_ROWS_MAX ? agent->shape.num_envs : SAC_ACT_ROWS_MAX;
+  gpu->push_capacity = fit < 1 ? 1 : fit > 65536 ? 65536 : (int32_t)fit;
+  place_slabs(agent, gpu);
+  layout_scratch(agent, gpu, &scratch);
+  layout_pinned(agent, gpu, &pinned);
+  *scratch_bytes = gpu->scratch_bytes = scratch.used;
+  *pinned_bytes = pinned.used;
+}
+
+/* --- the host's view -----------------------------------------------------------------------------------------------
+ */
+
+/* Where `offset` falls in a kind of network, if it does. */
+static float* find(const sac_nets* nets, float* slab, int32_t p, size_t offset, size_t* run) {
+  const size_t all = (size_t)nets->an_agent * nets->each;
+  if (nets->an_agent == 0 || offset < nets->host || offset >= nets->host + all) return NULL;
+  *run = nets->host + all - offset;
+  return slab + nets->start + (size_t)p * all + (offset - nets->host);
+}
+
+float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, size_t* run) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  if (memory == SAC_MEMORY_REPLAY) {
+    *run = gpu->replay_floats - offset;
+    return gpu->replay + (size_t)p * gpu->replay_floats + offset;
+  }
+  float* const slabs[] = {[SAC_MEMORY_WEIGHTS] = gpu->weights,
+                          [SAC_MEMORY_GRAD] = gpu->grad,
+                          [SAC_MEMORY_ADAM_M] = gpu->m,
+                          [SAC_MEMORY_ADAM_V] = gpu->v,
+                          [SAC_MEMORY_TARGET] = gpu->weights};
+  const sac_nets* const trained[] = {&gpu->actor, &gpu->value, &gpu->critic};
+  const sac_nets* const targets[] = {&gpu->critic_target, &gpu->value_target};
+  const int is_target = memory == SAC_MEMORY_TARGET;
+  const sac_nets* const* kinds = is_target ? targets : trained;
+  float* found = NULL;
+  for (int i = 0; i < (is_target ? 2 : 3) && !found; ++i) found = find(kinds[i], slabs[memory], p, offset, run);
+  if (found || is_target) return found;
+  *run = agent->tensors.log_alpha + SAC_ALPHA_STRIDE - offset;
+  return slabs[memory] + gpu->log_alpha + (size_t)p * SAC_ALPHA_STRIDE + (offset - agent->tensors.log_alpha);
+}

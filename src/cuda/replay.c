@@ -1,0 +1,139 @@
+/* replay push and replay sample: rows to the ring, minibatches from it. */
+#include <string.h>
+
+#include "cuda/cuda.h"
+#include "util/error.h"
+
+static sac_row_layout row_of(const sac_agent* agent) {
+  const sac_replay_row* row = &agent->row;
+  return (sac_row_layout){row->obs,       row->action,   row->reward, row->terminated,
+                          row->truncated, row->next_obs, row->floats};
+}
+
+/* Where the arrays of n transitions an agent lie in one block of memory. */
+static sac_replay_push_args push_args(const sac_agent* agent, int32_t n) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  return (sac_replay_push_args){.state = gpu->state,
+                                .ring = gpu->replay,
+                                .dims = sac_cuda_dims(agent),
+                                .row = row_of(agent),
+                                .capacity = agent->shape.capacity,
+                                .n = n};
+}
+
+/* Rows `first` on, n of them, of an array (P, all, size) to (P, n, size). */
+static void* stage(void* to, const void* from, size_t population, size_t all, size_t first, size_t n, size_t size) {
+  char* at = to;
+  for (size_t p = 0; p < population; ++p, at += n * size)
+    memcpy(at, (const char*)from + (p * all + first) * size, n * size);
+  return at;
+}
+
+/* The host's transitions go through pinned memory, which the kernel reads; the staging is free again when it has. */
+static sac_status push_staged(sac_agent* agent, const sac_transitions* t, int32_t first, int32_t n) {
+  sac_gpu* gpu = sac_gpu_of(agent);
+  const size_t P = (size_t)agent->shape.population, all = (size_t)t->n, from = (size_t)first, rows = (size_t)n;
+  const size_t obs = (size_t)agent->shape.obs * sizeof(float), action = (size_t)agent->shape.action * sizeof(float);
+  sac_replay_push_args args = push_args(agent, n);
+  sac_status status = SAC_OK;
+  if (gpu->pushing) SAC_CUDA_TRY(gpu, cudaEventSynchronize(gpu->pushed));
+  void* at = gpu->push_rows;
+  args.obs = at, at = stage(at, t->obs, P, all, from, rows, obs);
+  args.next_obs = at, at = stage(at, t->next_obs, P, all, from, rows, obs);
+  args.action = at, at = stage(at, t->action, P, all, from, rows, action);
+  args.reward = at, at = stage(at, t->reward, P, all, from, rows, sizeof(float));
+  args.terminated = at, at = stage(at, t->terminated, P, all, from, rows, 1);
+  args.truncated = at, (void)stage(at, t->truncated, P, all, from, rows, 1);
+  SAC_CUDA_TRY(gpu, sac_replay_push_rows(gpu->stream, &args));
+  SAC_CUDA_TRY(gpu, cudaEventRecord(gpu->pushed, gpu->stream));
+  gpu->pushing = 1;
+fail:
+  return status;
+}
+
+/* A resident vector's last step is on the device already. */
+static sac_status push_resident(sac_agent* agent, const sac_vector* vector) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_env_arrays* arrays = sac_cuda_vector_arrays(vector);
+  sac_replay_push_args args = push_args(agent, vector->num_envs);
+  args.obs = arrays->prev_obs;
+  args.next_obs = arrays->next_obs;
+  args.action = arrays->action;
+  args.reward = arrays->reward;
+  args.terminated = arrays->terminated;
+  args.truncated = arrays->truncated;
+  return sac_cuda_check(gpu->ordinal, sac_replay_push_rows(gpu->stream, &args), "replay_push");
+}
+
+sac_status sac_cuda_replay_push(sac_agent* agent, const sac_transitions* transitions, const sac_vector* vector) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  sac_cuda_range_push("replay push");
+  if (vector && vector->resident) {
+    status = push_resident(agent, vector);
+  } else {
+    for (int32_t first = 0; first < transitions->n && status == SAC_OK; first += gpu->push_capacity) {
+      const int32_t left = transitions->n - first;
+      status = push_staged(agent, transitions, first, left < gpu->push_capacity ? left : gpu->push_capacity);
+    }
+  }
+  sac_cuda_range_pop();
+  if (status != SAC_OK) return status;
+  const int32_t n = vector && vector->resident ? vector->num_envs : transitions->n;
+  for (int32_t p = 0; p < agent->shape.population; ++p)
+    if (agent->alive[p]) agent->counters[p].pushed += (uint64_t)n;
+fail:
+  return status;
+}
+
+sac_status sac_cuda_replay_sample(sac_agent* agent) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_replay_sample_args args = {.state = gpu->state,
+                                       .ring = gpu->replay,
+                                       .minibatch = gpu->minibatch,
+                                       .dims = sac_cuda_dims(agent),
+                                       .row = row_of(agent),
+                                       .capacity = agent->shape.capacity,
+                                       .with_next_action = agent->settings.algo == SAC_ALGO_SAC};
+  sac_cuda_range_push("replay sample");
+  const cudaError_t error = sac_replay_sample_minibatch(gpu->stream, &args);
+  sac_cuda_range_pop();
+  return sac_cuda_check(gpu->ordinal, error, "replay_sample");
+}
+
+/* `rows` rows of `size` floats from the host, into rows that are `pitch` floats apart. */
+static sac_status put(const sac_gpu* gpu, float* to, size_t pitch, const float* from, size_t size, size_t rows) {
+  return sac_cuda_check(gpu->ordinal,
+                        cudaMemcpy2DAsync(to, pitch * sizeof(float), from, size * sizeof(float), size * sizeof(float),
+                                          rows, cudaMemcpyHostToDevice, gpu->stream),
+                        "cudaMemcpy2DAsync");
+}
+
+sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_device_minibatch* m = &gpu->minibatch;
+  const size_t B = (size_t)agent->shape.batch, O = (size_t)agent->shape.obs, A = (size_t)agent->shape.action,
+               K = (size_t)agent->shape.critics, F = O + A;
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  for (size_t p = 0; p < (size_t)agent->shape.population; ++p) {
+    const float *obs = minibatch->obs + p * B * O, *next = minibatch->next_obs + p * B * O,
+                *action = minibatch->action + p * B * A;
+    SAC_TRY(put(gpu, m->states + 2 * p * B * O, O, obs, O, B));
+    SAC_TRY(put(gpu, m->states + (2 * p + 1) * B * O, O, next, O, B));
+    for (size_t k = 0; k < K; ++k) {
+      const size_t at = (p * K + k) * B * F;
+      SAC_TRY(put(gpu, m->current + at, F, obs, O, B));
+      SAC_TRY(put(gpu, m->current + at + O, F, action, A, B));
+      SAC_TRY(put(gpu, m->policy + at, F, obs, O, B));
+      SAC_TRY(put(gpu, m->next + at, F, next, O, B));
+    }
+    SAC_TRY(put(gpu, m->reward + p * B, 1, minibatch->reward + p * B, 1, B));
+    SAC_TRY(put(gpu, m->terminated + p * B, 1, minibatch->terminated + p * B, 1, B));
+    SAC_TRY(put(gpu, m->noise + 2 * p * B * A, A, noise->action + p * B * A, A, B));
+    if (noise->next_action) SAC_TRY(put(gpu, m->noise + (2 * p + 1) * B * A, A, noise->next_action + p * B * A, A, B));
+  }
+fail:
+  return status;
+}

@@ -1,0 +1,175 @@
+/* The CUDA backend: its stage table, its memory, and what passes between host and device outside the stages. */
+#include "stages.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda/cuda.h"
+#include "util/error.h"
+#include "util/memory.h"
+
+static size_t available(const sac_agent* agent);
+static sac_status state_get(sac_agent* agent);
+static sac_status state_set(sac_agent* agent);
+
+const sac_stages sac_cuda_stages = {
+    SAC_STAGES_SLOTS(cuda), .update = sac_cuda_update,         .state_get = state_get,
+    .state_set = state_set, .env_attach = sac_cuda_env_attach, .env_get = sac_cuda_env_get,
+    .available = available};
+
+/* --- memory --------------------------------------------------------------------------------------------------------
+ */
+
+/* The slabs, and the bytes of each. */
+static void list_slabs(sac_gpu* gpu, size_t population, float** slab[5], size_t bytes[5]) {
+  float** const slabs[5] = {&gpu->weights, &gpu->grad, &gpu->m, &gpu->v, &gpu->replay};
+  const size_t floats[5] = {gpu->trained + gpu->targets, gpu->trained, gpu->trained, gpu->trained,
+                            sac_bytes(population, gpu->replay_floats)};
+  for (int i = 0; i < 5; ++i) {
+    slab[i] = slabs[i];
+    bytes[i] = sac_bytes(floats[i], sizeof(float));
+  }
+}
+
+void sac_cuda_size(const sac_agent* agent, size_t bytes[SAC_MEMORY_COUNT], size_t* scratch) {
+  sac_gpu gpu = {0};
+  size_t pinned;
+  sac_cuda_layout(agent, &gpu, scratch, &pinned);
+  const size_t trained = sac_bytes(gpu.trained, sizeof(float));
+  bytes[SAC_MEMORY_WEIGHTS] = bytes[SAC_MEMORY_GRAD] = bytes[SAC_MEMORY_ADAM_M] = bytes[SAC_MEMORY_ADAM_V] = trained;
+  bytes[SAC_MEMORY_TARGET] = sac_bytes(gpu.targets, sizeof(float));
+  bytes[SAC_MEMORY_REPLAY] = sac_bytes(sac_bytes((size_t)agent->shape.population, gpu.replay_floats), sizeof(float));
+}
+
+static size_t available(const sac_agent* agent) {
+  int32_t ordinal;
+  size_t free_bytes = 0, total = 0;
+  if (sac_cuda_choose(agent->settings.device, &ordinal) != SAC_OK || cudaSetDevice(ordinal) != cudaSuccess ||
+      cudaMemGetInfo(&free_bytes, &total) != cudaSuccess)
+    (void)cudaGetLastError(); /* create will say what is wrong */
+  return free_bytes;
+}
+
+sac_status sac_cuda_create(sac_agent* agent) {
+  const size_t population = (size_t)agent->shape.population;
+  float** slab[5];
+  size_t bytes[5], scratch, pinned;
+  sac_status status = SAC_OK;
+  sac_gpu* gpu = sac_alloc(sizeof *gpu);
+  if (!gpu) return sac_fail(SAC_ERROR_MEMORY, "no memory for the CUDA backend");
+  agent->backend = gpu;
+  SAC_TRY(sac_cuda_choose(agent->settings.device, &gpu->ordinal));
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  SAC_CUDA_TRY(gpu, cudaStreamCreateWithFlags(&gpu->stream, cudaStreamNonBlocking));
+  SAC_CUDA_TRY(gpu, cudaEventCreateWithFlags(&gpu->pushed, cudaEventDisableTiming));
+  sac_cuda_layout(agent, gpu, &scratch, &pinned);
+  list_slabs(gpu, population, slab, bytes);
+  for (int i = 0; i < 5; ++i) SAC_CUDA_TRY(gpu, cudaMalloc((void**)slab[i], bytes[i]));
+  SAC_CUDA_TRY(gpu, cudaMalloc(&gpu->scratch, scratch));
+  SAC_CUDA_TRY(gpu, cudaHostAlloc(&gpu->pinned, pinned, cudaHostAllocDefault));
+  sac_cuda_layout(agent, gpu, &scratch, &pinned);
+  /* The gaps between tensors stay zero, and rows of the ring that were not pushed are never drawn. */
+  for (int i = 0; i < 4; ++i) SAC_CUDA_TRY(gpu, cudaMemsetAsync(*slab[i], 0, bytes[i], gpu->stream));
+  SAC_CUDA_TRY(gpu, cudaMemsetAsync(gpu->scratch, 0, scratch, gpu->stream));
+  SAC_TRY(sac_cuda_blas_create(&gpu->blas, gpu->stream, gpu->blas_workspace, SAC_BLAS_WORKSPACE));
+  SAC_TRY(state_set(agent));
+fail:
+  return status;
+}
+
+void sac_cuda_destroy(sac_agent* agent) {
+  sac_gpu* gpu = agent->backend;
+  if (!gpu) return;
+  (void)cudaSetDevice(gpu->ordinal);
+  if (gpu->stream) (void)cudaStreamSynchronize(gpu->stream);
+  sac_cuda_graph_destroy(gpu);
+  sac_cuda_blas_destroy(gpu->blas);
+  void* const memory[] = {gpu->weights, gpu->grad, gpu->m, gpu->v, gpu->replay, gpu->scratch};
+  for (size_t i = 0; i < sizeof memory / sizeof *memory; ++i)
+    if (memory[i]) (void)cudaFree(memory[i]);
+  if (gpu->pinned) (void)cudaFreeHost(gpu->pinned);
+  if (gpu->pushed) (void)cudaEventDestroy(gpu->pushed);
+  if (gpu->stream) (void)cudaStreamDestroy(gpu->stream);
+  (void)cudaGetLastError(); /* after a fault each of these fails alike: it has been reported */
+  sac_free(gpu);
+  agent->backend = NULL;
+}
+
+/* --- tensors and rows to the host and back ---------------------------------------------------------------------------
+ */
+
+sac_status sac_cuda_read(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, float* host,
+                         size_t count) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  for (size_t run; count > 0; offset += run, host += run, count -= run) {
+    const float* from = sac_cuda_locate(agent, memory, p, offset, &run);
+    if (run > count) run = count;
+    SAC_CUDA_TRY(gpu, cudaMemcpyAsync(host, from, run * sizeof(float), cudaMemcpyDeviceToHost, gpu->stream));
+  }
+  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
+fail:
+  return status;
+}
+
+sac_status sac_cuda_write(sac_agent* agent, sac_memory memory, int32_t p, size_t offset, const float* host,
+                          size_t count) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  for (size_t run; count > 0; offset += run, host += run, count -= run) {
+    float* to = sac_cuda_locate(agent, memory, p, offset, &run);
+    if (run > count) run = count;
+    SAC_CUDA_TRY(gpu, cudaMemcpyAsync(to, host, run * sizeof(float), cudaMemcpyHostToDevice, gpu->stream));
+  }
+  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* the caller's memory is the caller's again */
+fail:
+  return status;
+}
+
+/* --- counters and statistics -----------------------------------------------------------------------------------------
+ */
+
+static sac_status state_get(sac_agent* agent) {
+  sac_gpu* gpu = sac_gpu_of(agent);
+  const size_t population = (size_t)agent->shape.population;
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state_in, gpu->state, population * sizeof *gpu->state, cudaMemcpyDeviceToHost,
+                                    gpu->stream));
+  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
+  for (size_t p = 0; p < population; ++p) {
+    const sac_device_state* state = &gpu->state_in[p];
+    if (!agent->alive[p]) continue;
+    agent->counters[p] = (sac_counters){state->pushed, state->updates, state->act};
+    agent->stats[p] = state->stats;
+    agent->totals[p] = (sac_totals){state->totals_updates, state->totals};
+  }
+fail:
+  return status;
+}
+
+static sac_status state_set(sac_agent* agent) {
+  sac_gpu* gpu = sac_gpu_of(agent);
+  const size_t population = (size_t)agent->shape.population;
+  const sac_adam_rates rates = sac_cuda_rates(agent);
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* the last one may be on its way still */
+  memset(gpu->state_out, 0, population * sizeof *gpu->state_out);
+  for (size_t p = 0; p < population; ++p)
+    gpu->state_out[p] = (sac_device_state){.seed = agent->seed[p],
+                                           .pushed = agent->counters[p].pushed,
+                                           .updates = agent->counters[p].updates,
+                                           .act = agent->counters[p].act,
+                                           .alive = agent->alive[p],
+                                           .stats = agent->stats[p],
+                                           .totals_updates = agent->totals[p].updates,
+                                           .totals = agent->totals[p].sum};
+  SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state, gpu->state_out, population * sizeof *gpu->state, cudaMemcpyHostToDevice,
+                                    gpu->stream));
+  SAC_CUDA_TRY(gpu, sac_target_begin(gpu->stream, gpu->state, agent->shape.population, &rates));
+fail:
+  return status;
+}
