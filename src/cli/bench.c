@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cpu/cpu.h"
+#include "cuda/device.h"
 #include "env/vector.h"
 #include "kernels/random.h"
 #include "step.h"
@@ -59,7 +60,10 @@ typedef struct bench_case {
 
 typedef sac_status bench_loop(bench_case* c, int64_t count);
 
-static sac_status loop_update(bench_case* c, int64_t count) { return sac_update(c->agent, (int32_t)count); }
+static sac_status loop_update(bench_case* c, int64_t count) {
+  const sac_status status = sac_update(c->agent, (int32_t)count);
+  return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
+}
 
 static sac_status loop_act(bench_case* c, int64_t count) {
   const sac_act act = {.n = c->agent->shape.num_envs, .mode = SAC_ACT_SAMPLE, .obs = c->obs, .action = c->action};
@@ -72,8 +76,8 @@ static sac_status loop_push(bench_case* c, int64_t count) {
   const sac_transitions t = {
       c->agent->shape.num_envs, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->stages->replay_push(c->agent, &t);
-  return status;
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->stages->replay_push(c->agent, &t, NULL);
+  return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
 static sac_status loop_sample(bench_case* c, int64_t count) {
@@ -82,12 +86,21 @@ static sac_status loop_sample(bench_case* c, int64_t count) {
     status = c->agent->stages->replay_sample(c->agent);
     for (int32_t p = 0; p < c->agent->shape.population; ++p) ++c->agent->counters[p].updates; /* the next draw */
   }
-  return status;
+  return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
+}
+
+/* Collects what a burst of steps has left, where the burst is over. */
+static sac_status end_burst(bench_case* c, int64_t step, int64_t count) {
+  if (!c->agent) return SAC_OK;
+  return (step + 1) % c->vector->burst == 0 || step + 1 == count ? sac_settle(c->agent, c->vector) : SAC_OK;
 }
 
 static sac_status loop_env(bench_case* c, int64_t count) {
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = sac_vector_step(c->vector);
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
+    status = c->agent ? c->agent->stages->env_step(c->agent, c->vector) : sac_vector_step(c->vector);
+    if (status == SAC_OK) status = end_burst(c, i, count);
+  }
   return status;
 }
 
@@ -95,8 +108,10 @@ static sac_status loop_env(bench_case* c, int64_t count) {
 static sac_status loop_train(bench_case* c, int64_t count) {
   const double due = c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i)
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
     status = sac_step(c->agent, c->vector, SAC_ACT_SAMPLE, (int32_t)lrint(due));
+    if (status == SAC_OK) status = end_burst(c, i, count);
+  }
   return status;
 }
 
@@ -150,28 +165,36 @@ static const char* number(double value) {
   return to;
 }
 
+/* What the CPU runs with; NULL on other devices. */
+static const sac_cpu* cpu_of(const bench_case* c) {
+  return c->agent && c->agent->stages == &sac_cpu_stages ? (const sac_cpu*)c->agent->backend : NULL;
+}
+
 static void print_head(const bench_case* c) {
-  const char* device = "cpu";
-  const int with_agent = c->agent != NULL;
+  const char* device = c->agent ? c->agent->device : "cpu";
+  const sac_cpu* cpu = cpu_of(c);
+  const int with_agent = c->agent != NULL && strcmp(c->b->kind, "env") != 0;
   if (c->b->json) {
-    printf("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"fp32\"", c->b->kind, device);
+    printf("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\"", c->b->kind, device,
+           sac_config_get(c->config, "precision"));
     if (c->vector) printf(", \"env\": \"%s\"", c->vector->id);
     if (with_agent)
       printf(", \"algo\": \"%s\", \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"critics\": %d",
              sac_config_get(c->config, "algo"), (int)c->agent->shape.obs, (int)c->agent->shape.action, c->hidden,
              (int)c->agent->shape.batch, (int)c->agent->shape.critics);
     printf(", \"population\": %s, \"envs\": %s", c->population, c->envs);
-    if (with_agent)
-      printf(", \"path\": \"%s\", \"isa\": \"%s\", \"threads\": %d", c->agent->stages->update ? "fused" : "composed",
-             ((const sac_cpu*)c->agent->backend)->isa->name, (int)((const sac_cpu*)c->agent->backend)->threads);
+    if (with_agent) printf(", \"path\": \"composed\"");
+    if (with_agent && cpu) printf(", \"isa\": \"%s\", \"threads\": %d", cpu->isa->name, (int)cpu->threads);
+    if (c->agent && sac_cuda_graph_nodes(c->agent)) printf(", \"nodes\": %zu", sac_cuda_graph_nodes(c->agent));
     printf(", \"repeats\": %d", (int)c->b->repeats);
     return;
   }
   printf("%-6s %s", c->b->kind, c->vector ? c->vector->id : device);
   if (with_agent)
-    printf("  obs %d act %d hidden %s batch %d threads %d %s", (int)c->agent->shape.obs, (int)c->agent->shape.action,
-           c->hidden, (int)c->agent->shape.batch, (int)((const sac_cpu*)c->agent->backend)->threads,
-           ((const sac_cpu*)c->agent->backend)->isa->name);
+    printf("  obs %d act %d hidden %s batch %d", (int)c->agent->shape.obs, (int)c->agent->shape.action, c->hidden,
+           (int)c->agent->shape.batch);
+  if (with_agent && cpu) printf(" threads %d %s", (int)cpu->threads, cpu->isa->name);
+  else if (!cpu && c->agent) printf(" on %s %s", device, sac_config_get(c->config, "precision"));
   printf("  P %s N %s:", c->population, c->envs);
 }
 
@@ -242,7 +265,7 @@ static sac_status fill_replay(bench_case* c, int64_t wanted) {
   const sac_transitions t = {c->rows, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
   const int64_t most = c->agent->shape.capacity < wanted ? c->agent->shape.capacity : wanted;
   for (int64_t done = 0; done < most && status == SAC_OK; done += c->rows)
-    status = c->agent->stages->replay_push(c->agent, &t);
+    status = c->agent->stages->replay_push(c->agent, &t, NULL);
   return status;
 }
 
@@ -266,6 +289,27 @@ static sac_status make_vector(bench_case* c) {
   if (c->vector->spec.actions == 0) sac_fill_uniform(1, 95, 0, actions, 1, c->vector->action);
 fail:
   free(seed);
+  return status;
+}
+
+/* Where the environments are to run on a CUDA device, an agent there steps them: of any algorithm, so that tasks with
+ * discrete actions are measured too. */
+static sac_status attach_env(bench_case* c) {
+  const size_t actions = (size_t)c->vector->spec.action_size;
+  sac_env_spec spec = c->vector->spec;
+  float* bounds = NULL;
+  int32_t ordinal;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_cuda_choose(sac_config_get(c->config, "device"), &ordinal));
+  if (ordinal < 0) return SAC_OK;
+  bounds = calloc(2 * actions, sizeof(float));
+  if (!bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
+  for (size_t i = 0; i < actions; ++i) bounds[i] = -1, bounds[actions + i] = 1;
+  if (spec.actions) spec.actions = 0, spec.action_low = bounds, spec.action_high = bounds + actions;
+  SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
+  SAC_TRY(c->agent->stages->env_attach(c->agent, c->vector));
+fail:
+  free(bounds);
   return status;
 }
 
@@ -317,6 +361,7 @@ static sac_status run_env(bench_case* c) {
   sac_status status = SAC_OK;
   timing t;
   SAC_TRY(make_vector(c));
+  SAC_TRY(attach_env(c));
   SAC_TRY(measure(c, loop_env, &t));
   print_head(c);
   print_rate(c, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs, t);
@@ -330,7 +375,11 @@ static sac_status run_train(bench_case* c) {
   timing t;
   SAC_TRY(make_vector(c));
   SAC_TRY(sac_agent_create(&c->agent, c->config, &c->vector->spec));
-  for (int i = 0; i < 1000; ++i) SAC_TRY(sac_step(c->agent, c->vector, SAC_ACT_UNIFORM, 0));
+  if (c->agent->stages->env_attach) SAC_TRY(c->agent->stages->env_attach(c->agent, c->vector));
+  for (int i = 0; i < 1000; ++i) {
+    SAC_TRY(sac_step(c->agent, c->vector, SAC_ACT_UNIFORM, 0));
+    SAC_TRY(end_burst(c, i, 1000));
+  }
   SAC_TRY(measure(c, loop_train, &t));
   print_head(c);
   print_rate(c, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs, t);
@@ -370,8 +419,8 @@ static sac_status run_case(const bench* b, const sac_config* base, const char* c
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k)
     if (strcmp(kinds[k].name, b->kind) == 0) SAC_TRY(kinds[k].run(&c));
 fail:
-  sac_agent_destroy(c.agent);
   sac_vector_destroy(c.vector);
+  sac_agent_destroy(c.agent);
   sac_config_destroy(c.config);
   free(c.obs), free(c.next_obs), free(c.action), free(c.reward), free(c.terminated), free(c.truncated);
   return status;
