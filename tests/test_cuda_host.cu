@@ -174,6 +174,22 @@ START_TEST(mma_layout) {
 }
 END_TEST
 
+__global__ static void multiply_unrounded(float* d) {
+  const uint32_t a[4] = {__float_as_uint(d[0]), 0, 0, 0}, b[2] = {__float_as_uint(1.0f), 0};
+  float sum[4] = {0, 0, 0, 0};
+  sac_mma_tf32(sum, a, b);
+  if (threadIdx.x == 0) d[1] = sum[0];
+}
+START_TEST(mma_reads_19_bits) {
+  float* d = device_array<float>(2);
+  write(d, std::vector<float>{float_of(0x3f801fffu), 0});
+  SAC_LAUNCH(multiply_unrounded, 1, 32, 0, 0, d);
+  ck_near(read_back(d, 2)[1], 4, 0);  // the four places of group 0, each 1.00024 cut to 1
+  OK(cudaFree(d));
+  nothing_left();
+}
+END_TEST
+
 START_TEST(tf32_rounding) {
   // cvt.rna.tf32: 10 bits of mantissa, to nearest, ties away from zero
   const uint32_t one = 0x3f800000u, ulp = 0x2000u, half = 0x1000u;
@@ -340,12 +356,12 @@ START_TEST(divergence_is_reported) {
 }
 END_TEST
 
-// Each thread reads its neighbour's element: right only with the barrier.
+// Each thread reads the element of the one before it: right only with the barrier, or when threads run in order.
 __global__ static void neighbours(int* out, bool barrier) {
   __shared__ int x[64];
   x[threadIdx.x] = (int)threadIdx.x;
   if (barrier) __syncthreads();
-  out[threadIdx.x] = x[(threadIdx.x + 1) % 64];
+  out[threadIdx.x] = x[(threadIdx.x + 63) % 64];
 }
 START_TEST(missing_barrier_shows) {
   int* out = device_array<int>(64);
@@ -355,7 +371,8 @@ START_TEST(missing_barrier_shows) {
       sac_cuda_host_seed(seed);
       SAC_LAUNCH(neighbours, 1, 64, 0, 0, out, barrier != 0);
       const auto got = read_back(out, 64);
-      for (size_t t = 0; t < 64; ++t) wrong[barrier] += got[t] != (int)(t + 1) % 64;
+      for (size_t t = 0; t < 64; ++t) wrong[barrier] += got[t] != (int)(t + 63) % 64;
+      if (seed == 0) ck_assert_int_le(wrong[barrier], 1);
     }
   sac_cuda_host_seed(0);
   ck_assert_int_gt(wrong[0], 8 * 16);
@@ -420,7 +437,7 @@ START_TEST(wrong_access_stops) {
 END_TEST
 
 CHECK_MAIN("cuda_host", CASE(grid_and_block), LOOP(block_sums, 4), CASE(shuffle_semantics), CASE(shuffle_of_a_part),
-           LOOP(vote_semantics, 4), CASE(mma_layout), CASE(tf32_rounding), LOOP(copy_async_waits, 4),
-           CASE(copy_async_checks), CASE(shared_memory_is_poison), CASE(launch_limits),
+           LOOP(vote_semantics, 4), CASE(mma_layout), CASE(mma_reads_19_bits), CASE(tf32_rounding),
+           LOOP(copy_async_waits, 4), CASE(copy_async_checks), CASE(shared_memory_is_poison), CASE(launch_limits),
            LOOP(divergence_is_reported, DIVERGENT), CASE(missing_barrier_shows), CASE(block_order),
            LOOP(wrong_access_stops, ACCESSES))

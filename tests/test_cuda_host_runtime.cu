@@ -170,6 +170,7 @@ static void work(cudaStream_t main, cudaStream_t side, cudaEvent_t fork, cudaEve
   SAC_LAUNCH(scale, 1, 4, 0, main, x, 4, 5.0f);
   OK(cudaEventRecord(join, side));
   OK(cudaStreamWaitEvent(main, join, 0));
+  SAC_LAUNCH(scale, 1, 8, 0, main, x, 8, 2.0f);  // after both
   OK(cudaMemcpyAsync(pinned, x, 32, cudaMemcpyDeviceToHost, main));
 }
 START_TEST(replay_equals_eager) {
@@ -199,11 +200,11 @@ START_TEST(replay_equals_eager) {
   ck_assert(status == cudaStreamCaptureStatusNone);
   size_t nodes = 0;
   OK(cudaGraphGetNodes(graph, NULL, &nodes));
-  ck_assert_uint_eq(nodes, 4);
+  ck_assert_uint_eq(nodes, 5);
   std::vector<cudaGraphNode_t> all(nodes);
   OK(cudaGraphGetNodes(graph, all.data(), &nodes));
   cudaGraphNodeType type;
-  OK(cudaGraphNodeGetType(all[3], &type));
+  OK(cudaGraphNodeGetType(all[4], &type));
   ck_assert(type == cudaGraphNodeTypeMemcpy);
   ck_assert(pinned[0] == eager[0]);  // a capture runs nothing
 
@@ -423,8 +424,11 @@ START_TEST(fault_in_a_kernel) {
   SAC_LAUNCH(scale, 1, 1, 0, 0, x, 1, 1.0f);
   OK(cudaDeviceSynchronize());
   SAC_LAUNCH(scale, 1, 1, 0, 0, x, 1, 1.0f);
+  int called = 0;
+  OK(cudaLaunchHostFunc(0, count_up, &called));
   OK(cudaGetLastError());
   GIVES(cudaDeviceSynchronize(), cudaErrorIllegalAddress);
+  ck_assert_int_eq(called, 0);  // nothing runs after a fault
   GIVES(cudaGetLastError(), cudaErrorIllegalAddress);
   GIVES(cudaGetLastError(), cudaErrorIllegalAddress);  // sticky
   float* y;

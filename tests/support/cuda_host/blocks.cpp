@@ -30,6 +30,7 @@ struct pending_copy {
 };
 enum class state { unstarted, running, at_barrier, in_warp, ended };
 struct device_thread {
+  uint3 index;
   state is;
   fiber* on;
   const char* file;  // where it waits
@@ -73,6 +74,7 @@ std::string position(unsigned t) {
   snprintf(text, sizeof text, "(%u,%u,%u)", t % b.x, t / b.x % b.y, t / b.x / b.y);
   return text;
 }
+bool same_file(const char* a, const char* b) { return a == b || !strcmp(a, b); }
 std::string at(const char* file, int line) { return std::string(file) + ":" + std::to_string(line); }
 std::string state_of(unsigned t) {
   if (threads[t].is == state::ended) return "has ended";
@@ -115,9 +117,8 @@ void report(cudaError_t error, unsigned t, const std::string& what) {
   } while (0)
 
 void set_now(unsigned t) {
-  const dim3& b = cuda_host_now.block_size;
   current = t;
-  cuda_host_now.thread = {t % b.x, t / b.x % b.y, t / b.x / b.y};
+  cuda_host_now.thread = threads[t].index;
 }
 
 // Who runs next: nobody can be without a fiber, because a fiber that has nothing to do comes here itself.
@@ -362,7 +363,10 @@ cudaError_t run_kernel(int device, const launch& l) {
   take_dynamic(l.shared);
   running = &l;
   count = l.block.x * l.block.y * l.block.z;
-  for (unsigned t = 0; t < count; ++t) order[t] = t;
+  for (unsigned t = 0; t < count; ++t) {
+    order[t] = t;
+    threads[t].index = {t % l.block.x, t / l.block.x % l.block.y, t / l.block.x / l.block.y};
+  }
   cuda_host_now.block_size = l.block;
   cuda_host_now.grid_size = l.grid;
   const uint64_t blocks = static_cast<uint64_t>(l.grid.x) * l.grid.y * l.grid.z;
@@ -406,7 +410,7 @@ unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
   for (unsigned i = 0; i < count; ++i) {
     const unsigned other = order[i];
     if (other == t) continue;
-    if (threads[other].line != line || strcmp(threads[other].file, file) != 0)
+    if (threads[other].line != line || !same_file(threads[other].file, file))
       STOP(cudaErrorLaunchFailure, "is at the barrier " + at(file, line) + ", while " + doing(other));
     threads[other].result = true_predicates;
     release(other);
@@ -428,7 +432,7 @@ uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsi
   unsigned i = 0;
   for (; i < w.meetings; ++i) {
     const meeting& m = w.meeting_of[i];
-    if (m.kind == kind && m.mask == mask && m.line == line && !strcmp(m.file, file)) break;
+    if (m.kind == kind && m.mask == mask && m.line == line && same_file(m.file, file)) break;
   }
   if (i == w.meetings) w.meeting_of[w.meetings++] = {kind, mask, 0, file, line};
   w.meeting_of[i].arrived |= 1u << lane;
