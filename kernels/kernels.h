@@ -33,7 +33,11 @@ typedef struct sac_device_state {
   uint32_t ticket;                    // blocks of a kernel that have finished: 0 between kernels
   sac_adam_step adam[SAC_ADAM_SETS];  // scalars of the coming update: written by target update
   sac_update_stats stats;             // of the last update
-  uint64_t totals_updates;            // sac_totals
+  int32_t bad_tensors;                // trained tensors whose gradient was not finite when the agent stopped
+  int32_t first_bad;                  // the first of them, in the order of sac_temperature_args.watched
+  float bad_value;                    // and its first such number
+  uint32_t unused;
+  uint64_t totals_updates;  // sac_totals
   sac_update_stats totals;
 } sac_device_state;
 
@@ -272,6 +276,13 @@ int32_t sac_adam_parts(size_t floats);
 
 // --- temperature.cu -----------------------------------------------------------------------------------------------
 
+// A trained tensor in the slab of gradients.
+typedef struct sac_watched {
+  uint64_t start;   // floats from the slab's start, of agent 0
+  uint64_t stride;  // from one agent's to the next
+  uint64_t count;
+} sac_watched;
+
 // temperature update: J_alpha and its gradient from the actor pass's log pi, Adam's step of log_alpha; and, since all
 // is known now, the statistics of the update. An agent with one that is not finite stops here.
 typedef struct sac_temperature_args {
@@ -283,6 +294,9 @@ typedef struct sac_temperature_args {
   const float *smallest, *log_prob, *saturated;
   const double *critic_norm, *value_norm, *actor_norm;  // value_norm may be NULL
   int32_t critic_parts, value_parts, actor_parts;       // of one agent
+  const float* gradients;                               // the slab
+  const sac_watched* watched;                           // (watched_count) looked at when an agent stops
+  int32_t watched_count;
   sac_dims dims;
   float target_entropy;
   int32_t learn;

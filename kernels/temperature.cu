@@ -60,21 +60,30 @@ __device__ bool all_finite(const sac_update_stats& s) {
          isfinite(s.alpha) && isfinite(s.q_mean) && isfinite(s.critic_grad) && isfinite(s.actor_grad);
 }
 
-// A block an agent.
-__global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) {
-  const size_t p = blockIdx.x;
-  sac_device_state* state = &a.state[p];
-  if (!state->alive) return;
-  const size_t at = p * a.log_alpha_stride;
-  const float log_alpha = a.log_alpha[at];
-  double sum[SUMS] = {0};
-  add_rows(a, p, log_alpha, sum);
-  sum[CRITIC_NORM] = add_parts(a.critic_norm, p, a.critic_parts);
-  if (a.value_norm) sum[CRITIC_NORM] += add_parts(a.value_norm, p, a.value_parts);
-  sum[ACTOR_NORM] = add_parts(a.actor_norm, p, a.actor_parts);
-  sac_block_sums<double, SUMS>(sum);
+// Which gradients are to blame, told in the order of the list. Once in an agent's life.
+__device__ void name_gradients(const sac_temperature_args& a, size_t p, sac_device_state* state) {
+  int bad = 0, first = -1;
+  for (int i = 0; i < a.watched_count; ++i) {
+    const sac_watched w = a.watched[i];
+    const float* x = a.gradients + w.start + p * w.stride;
+    int mine = 0;
+    for (uint64_t e = threadIdx.x; e < w.count; e += threads) mine |= !isfinite(x[e]);
+    if (!__syncthreads_or(mine)) continue;
+    first = bad++ == 0 ? i : first;
+  }
   if (threadIdx.x != 0) return;
+  state->bad_tensors = bad;
+  state->first_bad = first;
+  state->bad_value = 0;
+  if (first < 0) return;
+  const float* x = a.gradients + a.watched[first].start + p * a.watched[first].stride;
+  while (isfinite(*x)) ++x;
+  state->bad_value = *x;
+}
 
+// One thread: means, norms, and log_alpha's step.
+__device__ void finish(const sac_temperature_args& a, size_t p, float log_alpha, const double sum[SUMS]) {
+  sac_device_state* state = &a.state[p];
   const double batch = a.dims.batch;
   sac_update_stats s;
   s.critic_loss = sum[CRITIC_LOSS] / batch;
@@ -91,9 +100,26 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
   state->stats = s;
   if (!all_finite(s)) state->alive = 0;
   if (!a.learn) return;
+  const size_t at = p * a.log_alpha_stride;
   const float grad = static_cast<float>(sum[ALPHA_GRAD] / batch);
   a.grad[at] = grad;
   a.log_alpha[at] = sac_adam(state->adam[SAC_ADAM_ALPHA], log_alpha, grad, &a.m[at], &a.v[at]);
+}
+
+// A block an agent.
+__global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) {
+  const size_t p = blockIdx.x;
+  sac_device_state* state = &a.state[p];
+  if (!state->alive) return;
+  const float log_alpha = a.log_alpha[p * a.log_alpha_stride];
+  double sum[SUMS] = {0};
+  add_rows(a, p, log_alpha, sum);
+  sum[CRITIC_NORM] = add_parts(a.critic_norm, p, a.critic_parts);
+  if (a.value_norm) sum[CRITIC_NORM] += add_parts(a.value_norm, p, a.value_parts);
+  sum[ACTOR_NORM] = add_parts(a.actor_norm, p, a.actor_parts);
+  sac_block_sums<double, SUMS>(sum);
+  if (threadIdx.x == 0) finish(a, p, log_alpha, sum);
+  if (__syncthreads_or(threadIdx.x == 0 && !state->alive)) name_gradients(a, p, state);
 }
 
 }  // namespace

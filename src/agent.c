@@ -141,7 +141,7 @@ static sac_status check_memory(const sac_agent* agent) {
 /* Allocates what every backend's agent has on the host. */
 static sac_status allocate(sac_agent* agent) {
   const size_t p = (size_t)agent->shape.population, a = (size_t)agent->shape.action;
-  size_t largest = 4096;
+  size_t largest = (size_t)agent->row.floats > 4096 ? (size_t)agent->row.floats : 4096;
   for (int32_t i = 0; i < agent->tensors.count; i++)
     if (agent->tensors.tensor[i].count > largest) largest = agent->tensors.tensor[i].count;
   agent->staging_floats = largest;

@@ -26,8 +26,9 @@ static const char* first_bad_stat(const sac_update_stats* stats) {
 
 /* Counts the tensors whose gradient is not finite; *first and *value are the first such. Called once in an agent's
  * life. */
-static int32_t count_bad_gradients(const sac_agent* agent, int32_t p, const char** first, float* value) {
+static int32_t count_bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value) {
   int32_t bad = 0;
+  if (agent->stages->bad_gradients) return agent->stages->bad_gradients(agent, p, first, value);
   for (int32_t i = 0; i < agent->tensors.count; i++) {
     const sac_tensor* tensor = &agent->tensors.tensor[i];
     if (tensor->slab != SAC_SLAB_TRAINED) continue;
@@ -36,7 +37,7 @@ static int32_t count_bad_gradients(const sac_agent* agent, int32_t p, const char
     for (size_t e = 0; e < tensor->count; e++) {
       if (isfinite(agent->staging[e])) continue;
       if (bad++ == 0) {
-        *first = tensor->name;
+        *first = i;
         *value = agent->staging[e];
       }
       break;
@@ -47,15 +48,14 @@ static int32_t count_bad_gradients(const sac_agent* agent, int32_t p, const char
 
 /* The largest |reward| in agent p's replay: the usual culprit. */
 static double largest_reward(const sac_agent* agent, int32_t p) {
-  const int64_t rows = sac_replay_size(agent->counters[p].pushed, agent->shape.capacity);
-  const size_t row = (size_t)agent->row.floats;
+  const size_t rows = (size_t)sac_replay_size(agent->counters[p].pushed, agent->shape.capacity);
+  const size_t row = (size_t)agent->row.floats, fit = agent->staging_floats / row;
   double largest = 0;
-  for (int64_t r = 0; r < rows; r++) {
-    float reward;
-    if (agent->stages->read(agent, SAC_MEMORY_REPLAY, p, (size_t)r * row + (size_t)agent->row.reward, &reward, 1) !=
-        SAC_OK)
-      break;
-    if (fabs((double)reward) > largest) largest = fabs((double)reward);
+  for (size_t r = 0, n = 0; r < rows; r += n) { /* many rows at a time: they may have to come from another device */
+    n = fit < rows - r ? fit : rows - r;
+    if (agent->stages->read(agent, SAC_MEMORY_REPLAY, p, r * row, agent->staging, n * row) != SAC_OK) break;
+    for (size_t i = 0; i < n; i++)
+      largest = fmax(largest, fabs((double)agent->staging[i * row + (size_t)agent->row.reward]));
   }
   return largest;
 }
@@ -67,14 +67,14 @@ sac_status sac_agent_check(sac_agent* agent, int32_t* dead) {
     if (!stat) continue;
     agent->alive[p] = 0;
     if (dead) *dead = p;
-    const char* tensor = NULL;
+    int32_t first = 0;
     float value = 0;
-    const int32_t bad = count_bad_gradients(agent, p, &tensor, &value);
+    const int32_t bad = count_bad_gradients(agent, p, &first, &value);
     const double reward = largest_reward(agent, p);
     if (bad == 0)
       return sac_fail(SAC_ERROR_NUMERIC, "%s is not finite, no gradient is to blame (reward max %.3g)", stat, reward);
-    return sac_fail(SAC_ERROR_NUMERIC, "gradient %s is %s (first of %d; reward max %.3g)", tensor,
-                    isnan(value) ? "NaN" : "infinite", (int)bad, reward);
+    return sac_fail(SAC_ERROR_NUMERIC, "gradient %s is %s (first of %d; reward max %.3g)",
+                    agent->tensors.tensor[first].name, isnan(value) ? "NaN" : "infinite", (int)bad, reward);
   }
   return SAC_OK;
 }

@@ -108,6 +108,11 @@ typedef struct sac_stages {
   sac_status (*state_get)(sac_agent* agent);
   sac_status (*state_set)(sac_agent* agent);
 
+  /* For an agent with a statistic that is not finite: how many trained tensors had a gradient that was not in the
+   * update that stopped it; the first of them (its index in agent->tensors), and its first such number. NULL:
+   * SAC_MEMORY_GRAD is still that update's. */
+  int32_t (*bad_gradients)(const sac_agent* agent, int32_t p, int32_t* first, float* value);
+
   /* Takes a vector of built-in tasks over (sets vector->resident and ->burst); any other is left to the host.
    * env_get waits, and fills vector->finished for all steps since the last call; `whole`: everything else of the vector
    * too, as vector_state.c and other readers want it. Errors: MEMORY, DEVICE; env_get: ENV, NUMERIC. */

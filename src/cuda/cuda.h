@@ -17,16 +17,14 @@
 
 SAC_STAGES_DECLARE(cuda)
 
-/* --- device.c ------------------------------------------------------------------------------------------------------
- */
+/* --- device.c ----------------------------------------------------------------------------------------------------- */
 
 /* OK, or DEVICE with what was done, the code, and what to do. */
 sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what);
 
 #define SAC_CUDA_TRY(gpu, call) SAC_TRY(sac_cuda_check((gpu)->ordinal, (call), #call))
 
-/* --- blas.c --------------------------------------------------------------------------------------------------------
- */
+/* --- blas.c ------------------------------------------------------------------------------------------------------- */
 
 /* cuBLAS, loaded when the first agent needs it: the program starts without it. */
 sac_status sac_cuda_blas_create(cublasHandle_t* handle, cudaStream_t stream, void* workspace, size_t bytes);
@@ -47,8 +45,7 @@ sac_status sac_cuda_product(cublasHandle_t handle, sac_precision precision, sac_
                             int32_t rows, int32_t out, int32_t in, sac_matrices a, sac_matrices b, float* to,
                             size_t to_stride);
 
-/* --- layout.c ------------------------------------------------------------------------------------------------------
- */
+/* --- layout.c ----------------------------------------------------------------------------------------------------- */
 
 /* All networks of one kind: where they are in the slabs. */
 typedef struct sac_nets {
@@ -82,6 +79,8 @@ typedef struct sac_gpu {
   size_t log_alpha; /* of agent 0; SAC_ALPHA_STRIDE apart */
 
   sac_device_state* state; /* (P) */
+  sac_watched* watched;    /* (watched_count) the trained tensors, in the order of agent->tensors */
+  int32_t watched_count;
   sac_device_minibatch minibatch;
   sac_device_trace actor_trace;    /* (P, 2B, ...) */
   sac_device_trace critic_trace;   /* (2, P, K, B, ...): critics, and targets [sac] or the judgement of a~ [sac-v] */
@@ -102,6 +101,7 @@ typedef struct sac_gpu {
   void* pinned;
   sac_device_state* state_out;                            /* (P) to the device */
   sac_device_state* state_in;                             /* (P) from it */
+  sac_watched* watched_out;                               /* (watched_count) to the device */
   float *act_obs, *act_noise, *act_action, *act_log_prob; /* (P, act_rows, ...) */
   void* push_rows;                                        /* transitions on their way to the ring */
   int32_t push_capacity;                                  /* rows an agent that it holds */
@@ -112,7 +112,6 @@ typedef struct sac_gpu {
   int warm; /* an update has run outside a graph: cuBLAS has loaded what it needs */
   cudaGraphExec_t one, many;
   size_t nodes; /* of one update */
-  int32_t many_updates;
 } sac_gpu;
 
 #define SAC_ALPHA_STRIDE 16 /* floats between agents' log_alpha */
@@ -124,11 +123,13 @@ typedef struct sac_gpu {
  * NULL only measures. Bytes are SIZE_MAX when beyond all memory. */
 void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes, size_t* pinned_bytes);
 
+/* The trained tensors where they lie in the slabs, to `list` (may be NULL); returns how many. */
+int32_t sac_cuda_list_watched(const sac_agent* agent, sac_watched* list);
+
 /* Where float `offset` of agent p's part of a slab is on the device, and how many floats follow it there. */
 float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, size_t* run);
 
-/* --- net.c ---------------------------------------------------------------------------------------------------------
- */
+/* --- net.c -------------------------------------------------------------------------------------------------------- */
 
 /* `count` nets from number `first` of `nets` on, over `rows` rows each. */
 typedef struct sac_passes {
@@ -158,8 +159,7 @@ sac_head sac_cuda_net_head(const sac_gpu* gpu, const sac_nets* nets, int32_t fir
 /* The part of a trace from net `first` on. */
 sac_device_trace sac_cuda_trace_from(const sac_device_trace* trace, const sac_net* net, int32_t first);
 
-/* --- update.c ------------------------------------------------------------------------------------------------------
- */
+/* --- update.c ----------------------------------------------------------------------------------------------------- */
 
 sac_adam_rates sac_cuda_rates(const sac_agent* agent);
 sac_dims sac_cuda_dims(const sac_agent* agent);
@@ -167,8 +167,7 @@ sac_dims sac_cuda_dims(const sac_agent* agent);
 /* The five stages of an update, in turn. */
 sac_status sac_cuda_update_stages(sac_agent* agent);
 
-/* --- env.c ---------------------------------------------------------------------------------------------------------
- */
+/* --- env.c -------------------------------------------------------------------------------------------------------- */
 
 sac_status sac_cuda_env_attach(sac_agent* agent, sac_vector* vector);
 sac_status sac_cuda_env_get(sac_agent* agent, sac_vector* vector, int whole);
@@ -177,8 +176,7 @@ sac_status sac_cuda_env_get(sac_agent* agent, sac_vector* vector, int whole);
 const sac_env_arrays* sac_cuda_vector_arrays(const sac_vector* vector);
 sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector);
 
-/* --- graph.c -------------------------------------------------------------------------------------------------------
- */
+/* --- graph.c ------------------------------------------------------------------------------------------------------ */
 
 sac_status sac_cuda_update(sac_agent* agent, int32_t n);
 void sac_cuda_graph_destroy(sac_gpu* gpu);

@@ -59,8 +59,7 @@ static size_t lay_out(const sac_vector* vector, const sac_task* task, char* base
   return used;
 }
 
-/* --- the host's copy -----------------------------------------------------------------------------------------------
- */
+/* --- the host's copy ---------------------------------------------------------------------------------------------- */
 
 /* What the host has beside the environments' own states; the same bytes go either way. */
 typedef struct pair {
@@ -125,8 +124,7 @@ fail:
   return status;
 }
 
-/* --- what the steps said -------------------------------------------------------------------------------------------
- */
+/* --- what the steps said ------------------------------------------------------------------------------------------ */
 
 static sac_status failed(const sac_vector* vector, const resident* r, uint64_t failure) {
   const uint64_t code = ~failure, env = code >> 4 & 0xfffffffffu;
@@ -196,8 +194,7 @@ fail:
   return status;
 }
 
-/* --- taking a vector over ------------------------------------------------------------------------------------------
- */
+/* --- taking a vector over ----------------------------------------------------------------------------------------- */
 
 static void release(sac_vector* vector) {
   resident* r = vector->resident;

@@ -25,27 +25,29 @@ fail:
   return status;
 }
 
-/* The first update of an agent runs without a graph: cuBLAS then loads its kernels, which a capture must not see. */
-static sac_status prepare(sac_agent* agent) {
+/* The first update of an agent runs without a graph: cuBLAS then loads its kernels, which a capture must not see. The
+ * graph of several is captured when so many are due for the first time. */
+static sac_status prepare(sac_agent* agent, int32_t due) {
   sac_gpu* gpu = sac_gpu_of(agent);
+  const int32_t many = (int32_t)agent->settings.cuda_updates_per_graph;
   sac_status status = SAC_OK;
-  if (!gpu->warm || gpu->one) return SAC_OK;
-  gpu->many_updates = (int32_t)agent->settings.cuda_updates_per_graph;
-  SAC_TRY(capture(agent, 1, &gpu->one, &gpu->nodes));
-  if (gpu->many_updates > 1) SAC_TRY(capture(agent, gpu->many_updates, &gpu->many, NULL));
+  if (!gpu->warm) return SAC_OK;
+  if (!gpu->one) SAC_TRY(capture(agent, 1, &gpu->one, &gpu->nodes));
+  if (!gpu->many && many > 1 && due >= many) SAC_TRY(capture(agent, many, &gpu->many, NULL));
 fail:
   return status;
 }
 
 sac_status sac_cuda_update(sac_agent* agent, int32_t n) {
   sac_gpu* gpu = sac_gpu_of(agent);
+  const int32_t many = (int32_t)agent->settings.cuda_updates_per_graph;
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   while (n > 0) {
-    if (agent->settings.cuda_graph) SAC_TRY(prepare(agent));
-    if (gpu->many && n >= gpu->many_updates) {
+    if (agent->settings.cuda_graph) SAC_TRY(prepare(agent, n));
+    if (gpu->many && n >= many) {
       SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->many, gpu->stream));
-      n -= gpu->many_updates;
+      n -= many;
     } else {
       if (gpu->one) SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->one, gpu->stream));
       else SAC_TRY(sac_cuda_update_stages(agent));

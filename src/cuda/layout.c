@@ -23,8 +23,7 @@ static float* take_floats(arena* a, size_t count, size_t each) {
   return take(a, sac_bytes(count, each), sizeof(float));
 }
 
-/* --- slabs ---------------------------------------------------------------------------------------------------------
- */
+/* --- slabs -------------------------------------------------------------------------------------------------------- */
 
 /* The floats of one net, its alignment gaps included: from its first tensor to the next net's. */
 static size_t net_floats(const sac_net* net) {
@@ -62,8 +61,7 @@ static void place_slabs(const sac_agent* agent, sac_gpu* gpu) {
   gpu->replay_floats = sac_bytes((size_t)agent->shape.capacity, (size_t)agent->row.floats);
 }
 
-/* --- scratch -------------------------------------------------------------------------------------------------------
- */
+/* --- scratch ------------------------------------------------------------------------------------------------------ */
 
 static void take_trace(arena* a, const sac_net* net, size_t nets, size_t rows, sac_device_trace* trace) {
   trace->rows = (int32_t)rows;
@@ -82,6 +80,8 @@ static void layout_scratch(const sac_agent* agent, sac_gpu* gpu, arena* a) {
                K = (size_t)s->critics, PB = sac_bytes(P, B), PKB = sac_bytes(PB, K);
   sac_device_minibatch* m = &gpu->minibatch;
   gpu->state = take(a, P, sizeof(sac_device_state));
+  gpu->watched_count = sac_cuda_list_watched(agent, NULL);
+  gpu->watched = take(a, (size_t)gpu->watched_count, sizeof(sac_watched));
   m->states = take_floats(a, PB, 2 * O);
   m->current = take_floats(a, PKB, 2 * (O + A)); /* the target critics' inputs go on where the critics' end */
   m->next = a->base ? m->current + PKB * (O + A) : NULL;
@@ -125,6 +125,7 @@ static void layout_pinned(const sac_agent* agent, sac_gpu* gpu, arena* a) {
   const size_t P = (size_t)s->population, rows = sac_bytes(P, (size_t)gpu->act_rows);
   gpu->state_out = take(a, P, sizeof(sac_device_state));
   gpu->state_in = take(a, P, sizeof(sac_device_state));
+  gpu->watched_out = take(a, (size_t)gpu->watched_count, sizeof(sac_watched));
   gpu->act_obs = take_floats(a, rows, (size_t)s->obs);
   gpu->act_noise = take_floats(a, rows, (size_t)s->action);
   gpu->act_action = take_floats(a, rows, (size_t)s->action);
@@ -145,35 +146,50 @@ void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes
   *pinned_bytes = pinned.used;
 }
 
-/* --- the host's view -----------------------------------------------------------------------------------------------
- */
+/* --- the host's view ---------------------------------------------------------------------------------------------- */
 
-/* Where `offset` falls in a kind of network, if it does. */
-static float* find(const sac_nets* nets, float* slab, int32_t p, size_t offset, size_t* run) {
+/* A place in a slab: where agent 0's is, how far the next agent's is, and how many floats go on from there. */
+typedef struct spot {
+  size_t start, stride, run;
+} spot;
+
+/* Where `offset` of an agent's part falls in a kind of network, if it does. */
+static int find(const sac_nets* nets, size_t offset, spot* at) {
   const size_t all = (size_t)nets->an_agent * nets->each;
-  if (nets->an_agent == 0 || offset < nets->host || offset >= nets->host + all) return NULL;
-  *run = nets->host + all - offset;
-  return slab + nets->start + (size_t)p * all + (offset - nets->host);
+  if (nets->an_agent == 0 || offset < nets->host || offset >= nets->host + all) return 0;
+  *at = (spot){nets->start + (offset - nets->host), all, nets->host + all - offset};
+  return 1;
+}
+
+static spot find_trained(const sac_agent* agent, size_t offset) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const size_t log_alpha = agent->tensors.log_alpha;
+  spot at;
+  if (find(&gpu->actor, offset, &at) || find(&gpu->value, offset, &at) || find(&gpu->critic, offset, &at)) return at;
+  return (spot){gpu->log_alpha + (offset - log_alpha), SAC_ALPHA_STRIDE, log_alpha + SAC_ALPHA_STRIDE - offset};
 }
 
 float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, size_t* run) {
   const sac_gpu* gpu = sac_gpu_of(agent);
-  if (memory == SAC_MEMORY_REPLAY) {
-    *run = gpu->replay_floats - offset;
-    return gpu->replay + (size_t)p * gpu->replay_floats + offset;
+  float* const slabs[] = {gpu->weights, gpu->grad, gpu->m, gpu->v, gpu->weights, gpu->replay}; /* by sac_memory */
+  spot at = {offset, gpu->replay_floats, gpu->replay_floats - offset};
+  if (memory == SAC_MEMORY_TARGET)
+    (void)(find(&gpu->critic_target, offset, &at) || find(&gpu->value_target, offset, &at));
+  else if (memory != SAC_MEMORY_REPLAY) at = find_trained(agent, offset);
+  *run = at.run;
+  return slabs[memory] + at.start + (size_t)p * at.stride;
+}
+
+int32_t sac_cuda_list_watched(const sac_agent* agent, sac_watched* list) {
+  int32_t count = 0;
+  for (int32_t i = 0; i < agent->tensors.count; ++i) {
+    const sac_tensor* tensor = &agent->tensors.tensor[i];
+    if (tensor->slab != SAC_SLAB_TRAINED) continue;
+    if (list) {
+      const spot at = find_trained(agent, tensor->offset);
+      list[count] = (sac_watched){at.start, at.stride, tensor->count};
+    }
+    ++count;
   }
-  float* const slabs[] = {[SAC_MEMORY_WEIGHTS] = gpu->weights,
-                          [SAC_MEMORY_GRAD] = gpu->grad,
-                          [SAC_MEMORY_ADAM_M] = gpu->m,
-                          [SAC_MEMORY_ADAM_V] = gpu->v,
-                          [SAC_MEMORY_TARGET] = gpu->weights};
-  const sac_nets* const trained[] = {&gpu->actor, &gpu->value, &gpu->critic};
-  const sac_nets* const targets[] = {&gpu->critic_target, &gpu->value_target};
-  const int is_target = memory == SAC_MEMORY_TARGET;
-  const sac_nets* const* kinds = is_target ? targets : trained;
-  float* found = NULL;
-  for (int i = 0; i < (is_target ? 2 : 3) && !found; ++i) found = find(kinds[i], slabs[memory], p, offset, run);
-  if (found || is_target) return found;
-  *run = agent->tensors.log_alpha + SAC_ALPHA_STRIDE - offset;
-  return slabs[memory] + gpu->log_alpha + (size_t)p * SAC_ALPHA_STRIDE + (offset - agent->tensors.log_alpha);
+  return count;
 }

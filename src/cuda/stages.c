@@ -11,14 +11,18 @@
 static size_t available(const sac_agent* agent);
 static sac_status state_get(sac_agent* agent);
 static sac_status state_set(sac_agent* agent);
+static int32_t bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value);
 
-const sac_stages sac_cuda_stages = {
-    SAC_STAGES_SLOTS(cuda), .update = sac_cuda_update,         .state_get = state_get,
-    .state_set = state_set, .env_attach = sac_cuda_env_attach, .env_get = sac_cuda_env_get,
-    .available = available};
+const sac_stages sac_cuda_stages = {SAC_STAGES_SLOTS(cuda),
+                                    .update = sac_cuda_update,
+                                    .state_get = state_get,
+                                    .state_set = state_set,
+                                    .env_attach = sac_cuda_env_attach,
+                                    .env_get = sac_cuda_env_get,
+                                    .bad_gradients = bad_gradients,
+                                    .available = available};
 
-/* --- memory --------------------------------------------------------------------------------------------------------
- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
 /* The slabs, and the bytes of each. */
 static void list_slabs(sac_gpu* gpu, size_t population, float** slab[5], size_t bytes[5]) {
@@ -71,6 +75,9 @@ sac_status sac_cuda_create(sac_agent* agent) {
   /* The gaps between tensors stay zero, and rows of the ring that were not pushed are never drawn. */
   for (int i = 0; i < 4; ++i) SAC_CUDA_TRY(gpu, cudaMemsetAsync(*slab[i], 0, bytes[i], gpu->stream));
   SAC_CUDA_TRY(gpu, cudaMemsetAsync(gpu->scratch, 0, scratch, gpu->stream));
+  (void)sac_cuda_list_watched(agent, gpu->watched_out);
+  SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->watched, gpu->watched_out, (size_t)gpu->watched_count * sizeof *gpu->watched,
+                                    cudaMemcpyHostToDevice, gpu->stream));
   SAC_TRY(sac_cuda_blas_create(&gpu->blas, gpu->stream, gpu->blas_workspace, SAC_BLAS_WORKSPACE));
   SAC_TRY(state_set(agent));
 fail:
@@ -95,8 +102,7 @@ void sac_cuda_destroy(sac_agent* agent) {
   agent->backend = NULL;
 }
 
-/* --- tensors and rows to the host and back ---------------------------------------------------------------------------
- */
+/* --- tensors and rows to the host and back ------------------------------------------------------------------------ */
 
 sac_status sac_cuda_read(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, float* host,
                          size_t count) {
@@ -128,8 +134,7 @@ fail:
   return status;
 }
 
-/* --- counters and statistics -----------------------------------------------------------------------------------------
- */
+/* --- counters and statistics -------------------------------------------------------------------------------------- */
 
 static sac_status state_get(sac_agent* agent) {
   sac_gpu* gpu = sac_gpu_of(agent);
@@ -172,4 +177,16 @@ static sac_status state_set(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, sac_target_begin(gpu->stream, gpu->state, agent->shape.population, &rates));
 fail:
   return status;
+}
+
+/* The device has looked when the agent stopped: the gradients may be of later updates by now. */
+static int32_t bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value) {
+  const sac_device_state* state = &sac_gpu_of(agent)->state_in[p];
+  int32_t trained = 0;
+  for (int32_t i = 0; i < agent->tensors.count; ++i) {
+    if (agent->tensors.tensor[i].slab != SAC_SLAB_TRAINED || trained++ != state->first_bad) continue;
+    *first = i;
+    *value = state->bad_value;
+  }
+  return state->bad_tensors;
 }

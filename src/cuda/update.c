@@ -37,8 +37,7 @@ static int32_t nets_of(const sac_agent* agent, const sac_nets* nets) {
 
 static int all_at_once(const sac_agent* agent) { return agent->settings.algo == SAC_ALGO_SAC_V; }
 
-/* --- the actor's pass ----------------------------------------------------------------------------------------------
- */
+/* --- the actor's pass --------------------------------------------------------------------------------------------- */
 
 /* The actor on `rows` rows (B: s; 2B: s and s'), its head squashed. */
 static sac_status sample_actions(const sac_agent* agent, int32_t rows) {
@@ -102,8 +101,7 @@ fail:
   return status;
 }
 
-/* --- the critics ---------------------------------------------------------------------------------------------------
- */
+/* --- the critics -------------------------------------------------------------------------------------------------- */
 
 /* TD target and loss from `target`, and the critics' gradients. Their activations at (s, a) are in critic_trace. */
 static sac_status critic_gradient(const sac_agent* agent, sac_head target, int32_t targets, int soft) {
@@ -209,8 +207,7 @@ fail:
   return status;
 }
 
-/* --- the slots -----------------------------------------------------------------------------------------------------
- */
+/* --- the slots ---------------------------------------------------------------------------------------------------- */
 
 sac_status sac_cuda_critic_update(sac_agent* agent) {
   const sac_gpu* gpu = sac_gpu_of(agent);
@@ -257,6 +254,9 @@ sac_status sac_cuda_temperature_update(sac_agent* agent) {
                                      .critic_parts = sac_adam_parts((size_t)gpu->critic.an_agent * gpu->critic.each),
                                      .value_parts = gpu->value.an_agent ? sac_adam_parts(gpu->value.each) : 0,
                                      .actor_parts = sac_adam_parts(gpu->actor.each),
+                                     .gradients = gpu->grad,
+                                     .watched = gpu->watched,
+                                     .watched_count = gpu->watched_count,
                                      .dims = sac_cuda_dims(agent),
                                      .target_entropy = (float)agent->target_entropy,
                                      .learn = agent->settings.alpha_learn};
