@@ -13,7 +13,12 @@
  *   - Work on a stream is queued, and runs when something waits for it. Streams are ordered by events only, and graph
  *     nodes by their dependencies only: with a seed, in any order that these allow.
  *   - Products (cublas_v2.h) have the same bits on every machine.
- * All functions may be called from any thread; one at a time runs. */
+ * All functions may be called from any thread; one at a time runs.
+ *
+ * What it does not see: a kernel that reads pageable memory (a device may, or may not); blocks that disturb each other
+ * other than by their order; a race between two barriers that every order of threads hides; a kernel that spins on
+ * another thread's write, which never ends. Times mean nothing. There is no cooperative launch, no graph in a graph,
+ * and no float atomics. */
 #ifndef TESTS_SUPPORT_CUDA_HOST_CUDA_HOST_H
 #define TESTS_SUPPORT_CUDA_HOST_CUDA_HOST_H
 
