@@ -70,7 +70,9 @@ endif()
 set(SAC_HAVE_CUDA ON)
 set(CMAKE_CUDA_STANDARD 17)
 set(CMAKE_CUDA_STANDARD_REQUIRED ON)
-set(CMAKE_CUDA_FLAGS_RELEASE "-O3 -DNDEBUG -lineinfo")
+# Lines for the profiler and the sanitizer are the cuda preset's: they put the build's own path into the binary.
+set(CMAKE_CUDA_FLAGS_RELEASE "-O3 -DNDEBUG")
+add_compile_options($<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-ffile-prefix-map=${PROJECT_SOURCE_DIR}/=>)
 file(GLOB cuda_sources CONFIGURE_DEPENDS kernels/*.cu src/cuda/*.c)
 # The same arithmetic as on the host: no contraction, IEEE division and roots.
 target_compile_options(sac_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false>)
