@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "agent.h"
+#include "cli/bench_stages.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/profile.h"
 #include "cpu/cpu.h"
 #include "cuda/device.h"
 #include "env/vector.h"
@@ -14,7 +16,6 @@
 #include "step.h"
 #include "util/clock.h"
 #include "util/error.h"
-#include "util/number.h"
 
 #define REPEATS_MAX 1000
 #define SYNTHETIC_EPISODE 1000
@@ -26,21 +27,18 @@ static const char notes[] =
     "  env     steps a second of a built-in environment, N (--envs) at a time, with random actions\n"
     "  train   steps a second of the whole loop after its warm-up: act, env step, push, updates; no files\n"
     "\n"
-    "--hidden takes several networks separated by '/'; --batch, --population, --threads and --envs take several "
-    "numbers\n"
-    "separated by ','. Every combination is one case. Figures are the median of the repeats; --json prints one object "
-    "a\n"
-    "case, with the slowest and the fastest repeat beside it. The environment variable SAC_CPU (portable, avx2, "
-    "avx512)\n"
-    "picks the instruction set.\n"
+    "--hidden takes several networks separated by '/'; --batch, --population, --threads and --envs take several\n"
+    "numbers separated by ','. Every combination is one case. Figures are the median of the repeats; --json prints\n"
+    "one object a case, with the slowest and the fastest repeat beside it. The environment variable SAC_CPU\n"
+    "(portable, avx2, avx512) picks the instruction set.\n"
     "\n"
     "Examples:\n"
     "  sac bench update --batch 32,256,4096 --hidden 64,64/256,256\n"
     "  sac bench train --env Pendulum-v1 --hidden 64,64 --batch 100 --json\n";
 
 typedef struct bench {
-  const char* kind;
-  int json;
+  const char *kind, *profile;
+  int json, stages;
   int64_t obs, act, rows, repeats;
   double seconds, warmup;
   const char *hidden, *batch, *population, *threads, *envs;
@@ -156,15 +154,6 @@ fail:
 
 /* ---- what a case prints ---- */
 
-static const char* number(double value) {
-  static char text[8][SAC_NUMBER_MAX];
-  static int at;
-  char* to = text[at++ % 8];
-  const double magnitude = value == 0 ? 1 : pow(10, 6 - ceil(log10(fabs(value)))); /* six digits say enough */
-  (void)sac_print_real(to, isfinite(magnitude) ? rint(value * magnitude) / magnitude : value);
-  return to;
-}
-
 /* What the CPU runs with; NULL on other devices. */
 static const sac_cpu* cpu_of(const bench_case* c) {
   return c->agent && c->agent->stages == &sac_cpu_stages ? (const sac_cpu*)c->agent->backend : NULL;
@@ -201,14 +190,16 @@ static void print_head(const bench_case* c) {
 /* `each`: how many of what is counted are in one count of the loop. */
 static void print_rate(const bench_case* c, const char* key, const char* words, double each, timing t) {
   if (c->b->json)
-    printf(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, number(each / t.median), key, number(each / t.slowest),
-           key, number(each / t.fastest));
-  else printf("  %s %s (%s to %s)", number(each / t.median), words, number(each / t.slowest), number(each / t.fastest));
+    printf(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, sac_bench_number(each / t.median), key,
+           sac_bench_number(each / t.slowest), key, sac_bench_number(each / t.fastest));
+  else
+    printf("  %s %s (%s to %s)", sac_bench_number(each / t.median), words, sac_bench_number(each / t.slowest),
+           sac_bench_number(each / t.fastest));
 }
 
 static void print_microseconds(const bench_case* c, const char* key, timing t) {
-  if (c->b->json) printf(", \"%s\": %s", key, number(1e6 * t.median));
-  else printf(", %s us each", number(1e6 * t.median));
+  if (c->b->json) printf(", \"%s\": %s", key, sac_bench_number(1e6 * t.median));
+  else printf(", %s us each", sac_bench_number(1e6 * t.median));
 }
 
 static void print_tail(const bench_case* c) {
@@ -322,6 +313,7 @@ static sac_status run_update(bench_case* c) {
   print_head(c);
   print_rate(c, "updates_per_second", "agent-updates/s", c->agent->shape.population, t);
   print_microseconds(c, "microseconds", t);
+  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, NULL, c->b->json));
   print_tail(c);
 fail:
   return status;
@@ -384,6 +376,7 @@ static sac_status run_train(bench_case* c) {
   print_head(c);
   print_rate(c, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs, t);
   print_microseconds(c, "microseconds", t);
+  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, c->vector, c->b->json));
   print_tail(c);
 fail:
   return status;
@@ -471,6 +464,8 @@ int sac_cli_bench(int argc, char** argv) {
       SAC_OPTION_INTEGER("--repeats", "N", &b.repeats, 1, REPEATS_MAX, "repeats, of which the median counts; 5"),
       SAC_OPTION_REAL("--warmup", "S", &b.warmup, 0, 3600, "time before the first repeat; 0.5"),
       SAC_OPTION_SWITCH("--json", &b.json, "one JSON object a case on standard output"),
+      SAC_OPTION_SWITCH("--stages", &b.stages, "the time of each stage too (update, train)"),
+      SAC_OPTION_PROFILE(&b.profile),
       SAC_OPTION_ENV,
       SAC_OPTION_DEVICE,
       SAC_OPTION_CONFIG,
@@ -490,10 +485,14 @@ int sac_cli_bench(int argc, char** argv) {
   b.kind = operands.text[0];
   int known = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) known |= strcmp(kinds[k].name, b.kind) == 0;
-  const int exit_code =
-      known ? SAC_EXIT_WELL
-            : sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind);
-  const sac_status status = known ? run_all(&b, config) : SAC_OK;
+  const int go = !known
+                     ? sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind)
+                 : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
+                     ? sac_options_usage(&syntax, "--stages goes with update and train")
+                     : sac_cli_profile(&syntax, b.profile, sac_config_get(config, "device"));
+  const sac_status status = go == SAC_OPTIONS_GO ? run_all(&b, config) : SAC_OK;
   sac_config_destroy(config);
-  return status == SAC_OK ? exit_code : sac_cli_fail(status);
+  if (go != SAC_OPTIONS_GO) return go;
+  sac_cli_profile_end(b.profile);
+  return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
 }

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cpu/isa.h"
+#include "cuda/device.h"
 #include "env/list.h"
 #include "files/field.h"
 #include "util/embedded.h"
@@ -25,19 +26,8 @@ static const char* cpu_path(int algo, int network, int replay) {
   return sac_cpu_stages.update ? "fused" : "composed";
 }
 
-static const char* cuda_path(int algo, int network, int replay) {
-  (void)algo, (void)network, (void)replay;
-  return ""; /* no CUDA stages in this build */
-}
-
-static const device devices[] = {{"cpu", cpu_path}, {"cuda", cuda_path}};
+static const device devices[] = {{"cpu", cpu_path}, {"cuda", sac_cuda_update_path}};
 #define DEVICE_COUNT (sizeof devices / sizeof *devices)
-
-#ifdef SAC_CUDA
-static const char cuda_text[] = "built in";
-#else
-static const char cuda_text[] = "not in this build: everything runs on the CPU";
-#endif
 
 #ifdef __clang__
 static const char compiler[] = __VERSION__; /* "Clang 14.0.6" */
@@ -69,6 +59,56 @@ static void print_row(const char* const names[3], const int index[3]) {
   printf("\n");
 }
 
+/* Launches of one update's graph, measured on a small agent with two hidden layers; 0: it could not be made. */
+static size_t graph_nodes(const char* algo) {
+  static const char* const keys[][2] = {{"device", "cuda"},     {"network.hidden", "16,16"}, {"replay.capacity", "64"},
+                                        {"replay.batch", "16"}, {"cuda.graph", "on"},        {"seeds", "1"}};
+  static const float low[1] = {-1}, high[1] = {1}, zero[3] = {0};
+  static const uint8_t no[1] = {0};
+  const sac_env_spec spec = {
+      .obs_size = 3, .action_size = 1, .max_episode_steps = 1, .action_low = low, .action_high = high};
+  const sac_transitions one = {1, zero, zero, zero, no, no, zero};
+  sac_config* config = NULL;
+  sac_agent* agent = NULL;
+  size_t nodes = 0;
+  sac_status status = sac_config_create(&config);
+  for (size_t i = 0; i < sizeof keys / sizeof *keys && status == SAC_OK; i++)
+    status = sac_config_set(config, keys[i][0], keys[i][1]);
+  if (status == SAC_OK) status = sac_config_set(config, "algo", algo);
+  if (status == SAC_OK) status = sac_agent_create(&agent, config, &spec);
+  if (status == SAC_OK) status = sac_agent_push(agent, &one);
+  if (status == SAC_OK) status = sac_agent_update(agent, 2); /* the first runs without a graph */
+  if (status == SAC_OK) nodes = sac_cuda_graph_nodes(agent);
+  sac_agent_destroy(agent);
+  sac_config_destroy(config);
+  return nodes;
+}
+
+/* Calls `row` for every algorithm that runs on a CUDA device here, with its graph's nodes. */
+static void each_graph(void (*row)(const char* algo, size_t nodes)) {
+  const char* const* algos = sac_fields[SAC_FIELD_algo].names;
+  int32_t ordinal;
+  if (sac_cuda_choose("auto", &ordinal) != SAC_OK || ordinal < 0) return;
+  for (int a = 0; algos[a]; a++)
+    if (*sac_cuda_update_path(a, 0, 0)) row(algos[a], graph_nodes(algos[a]));
+}
+
+static void print_graph(const char* algo, size_t nodes) {
+  if (nodes) printf("              %s: %zu launches in an update's graph (two hidden layers)\n", algo, nodes);
+  else printf("              %s: no update could be made: %s\n", algo, sac_last_error());
+}
+
+static void print_devices(void) {
+  char text[512];
+  const int32_t count = sac_cuda_devices(text, sizeof text);
+  if (count == 0) printf("CUDA          none: %s\n", text);
+  for (int32_t i = 0; i < count; i++) {
+    sac_cuda_describe(i, text, sizeof text);
+    printf("%-14s%s\n", i ? "" : "CUDA", text);
+  }
+  each_graph(print_graph);
+}
+
 static void print_text(void) {
   char processor[256] = "", system[256] = "", total[SAC_BYTES_MAX], available[SAC_BYTES_MAX];
   sac_system_processor(processor, sizeof processor);
@@ -81,7 +121,7 @@ static void print_text(void) {
     printf("%s%s", i ? ", " : " (SAC_CPU chooses: ", sac_isa_available(i)->name);
   printf(")\nmemory        %s free of %s\n", sac_text_bytes(available, sac_memory_available()),
          sac_text_bytes(total, sac_system_memory()));
-  printf("CUDA          %s\n", cuda_text);
+  print_devices();
   printf("environments  %d built in ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n", sac_env_count(),
          sac_embedded_config_count);
   printf("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
@@ -110,6 +150,34 @@ static void print_pair(const char* name, const char* value) {
   printf("  \"%s\": %s,\n", name, text);
 }
 
+static void print_json_graph(const char* algo, size_t nodes) {
+  printf("%s\"%s\": %zu", first_row ? "" : ", ", algo, nodes);
+  first_row = 0;
+}
+
+static void print_json_devices(void) {
+#ifdef SAC_CUDA
+  const char built[] = "true";
+#else
+  const char built[] = "false";
+#endif
+  char text[512], quoted[2048];
+  size_t used = 0;
+  const int32_t count = sac_cuda_devices(text, sizeof text);
+  printf("  \"cuda\": %s,\n", built);
+  if (count == 0) print_pair("cuda_none", text);
+  printf("  \"cuda_devices\": [");
+  for (int32_t i = 0; i < count; i++, used = 0) {
+    sac_cuda_describe(i, text, sizeof text);
+    sac_text_append_quoted(quoted, sizeof quoted, &used, text);
+    printf("%s%s", i ? ", " : "", quoted);
+  }
+  printf("],\n  \"graph_nodes\": {");
+  first_row = 1;
+  each_graph(print_json_graph);
+  printf("},\n");
+}
+
 static void print_json(void) {
   char processor[256] = "", system[256] = "";
   sac_system_processor(processor, sizeof processor);
@@ -120,11 +188,7 @@ static void print_json(void) {
   print_pair("system", system);
   print_pair("processor", processor);
   print_pair("cpu_kernels", sac_isa_choose()->name);
-#ifdef SAC_CUDA
-  printf("  \"cuda\": true,\n");
-#else
-  printf("  \"cuda\": false,\n");
-#endif
+  print_json_devices();
   printf("  \"cores\": %d,\n  \"memory_bytes\": %zu,\n  \"environments\": %d,\n  \"support\": [", sac_system_cores(),
          sac_system_memory(), sac_env_count());
   first_row = 1;

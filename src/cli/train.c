@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/profile.h"
 #include "cli/session.h"
 #include "util/text.h"
 
@@ -50,11 +51,13 @@ static sac_status take_up(sac_run** run, const char* out, const sac_config* conf
 
 int sac_cli_train(int argc, char** argv) {
   int quiet = 0, dry = 0, refused = 0;
+  const char* profile = NULL;
   const sac_option options[] = {
       SAC_OPTIONS_RUN,
       SAC_OPTION_KEY("--init", "POLICY", "policy.init", "policy or checkpoint file that the actors start from"),
       SAC_OPTION_SWITCH("--dry-run", &dry, "print the configuration and the memory it takes, and stop"),
       SAC_OPTION_SWITCH("--quiet", &quiet, "print errors and warnings alone"),
+      SAC_OPTION_PROFILE(&profile),
       {0}};
   const sac_syntax syntax = {.command = "train",
                              .arguments = "[options]",
@@ -82,6 +85,10 @@ int sac_cli_train(int argc, char** argv) {
     sac_config_destroy(config);
     return code;
   }
+  if (status == SAC_OK && (code = sac_cli_profile(&syntax, profile, settings.device)) != SAC_OPTIONS_GO) {
+    sac_config_destroy(config);
+    return code;
+  }
   if (status == SAC_OK) {
     sac_session_prepare();
     sac_progress_start(&progress, quiet);
@@ -93,5 +100,7 @@ int sac_cli_train(int argc, char** argv) {
   sac_config_destroy(config);
   if (status != SAC_OK) return sac_cli_fail(status);
   if (refused) return SAC_EXIT_USAGE;
-  return sac_session_run(run, &progress);
+  code = sac_session_run(run, &progress);
+  sac_cli_profile_end(profile);
+  return code;
 }

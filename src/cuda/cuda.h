@@ -111,7 +111,8 @@ typedef struct sac_gpu {
   /* graph.c */
   int warm; /* an update has run outside a graph: cuBLAS has loaded what it needs */
   cudaGraphExec_t one, many;
-  size_t nodes; /* of one update */
+  size_t nodes;   /* of one update */
+  int64_t queued; /* updates ever queued, as the counters say it */
 } sac_gpu;
 
 #define SAC_ALPHA_STRIDE 16 /* floats between agents' log_alpha */
@@ -184,6 +185,13 @@ void sac_cuda_graph_destroy(sac_gpu* gpu);
 /* A range of a profiler's timeline: the stage's word. Not inside a graph. */
 void sac_cuda_range_push(const char* word);
 void sac_cuda_range_pop(void);
+
+/* --- profile.c -----------------------------------------------------------------------------------------------------
+ */
+
+/* Around what sac_cuda_update queues at a time: how many of the `due` updates may go together, and how many went. */
+int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due);
+void sac_cuda_profile_end(sac_gpu* gpu, int32_t done);
 
 static inline sac_gpu* sac_gpu_of(const sac_agent* agent) { return agent->backend; }
 

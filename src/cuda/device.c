@@ -109,3 +109,8 @@ sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what) 
   return sac_fail(status, "cuda:%d: %.*s: %s (%s, code %d): %s", (int)ordinal, words, what, cudaGetErrorString(error),
                   cudaGetErrorName(error), (int)error, advice(error));
 }
+
+const char* sac_cuda_update_path(int algo, int network, int replay) {
+  (void)network, (void)replay; /* each there is */
+  return algo == SAC_ALGO_SAC || algo == SAC_ALGO_SAC_V ? "composed" : "";
+}

@@ -12,6 +12,13 @@
 #include "util/error.h"
 
 struct sac_agent;
+struct sac_vector;
+
+/* One stage of the flow on a device: its time (median), and the launches it consists of. */
+typedef struct sac_cuda_stage_time {
+  double microseconds;
+  size_t nodes;
+} sac_cuda_stage_time;
 
 #ifdef SAC_CUDA
 
@@ -26,6 +33,21 @@ void sac_cuda_describe(int32_t ordinal, char* text, size_t size);
 
 /* Nodes of one update's graph of an agent on a CUDA device that has made one; 0: none captured. */
 size_t sac_cuda_graph_nodes(const struct sac_agent* agent);
+
+/* How a combination's update runs on CUDA devices (places in the lists of src/files/fields.h): "composed", or "" where
+ * it does not. */
+const char* sac_cuda_update_path(int algo, int network, int replay);
+
+/* From now on: a profiler that waits for cudaProfilerStart (nsys --capture-range=cudaProfilerApi, ncu
+ * --profile-from-start off) sees `count` updates from update `from` on (0: an agent's first; of a resumed run, those
+ * before it count), each in a range "update N", none of them in a graph of several. sac_cuda_profiled: how many of
+ * them have been made. */
+void sac_cuda_profile(int64_t from, int64_t count);
+int64_t sac_cuda_profiled(void);
+
+/* Makes some updates (with `vector`, steps of a run too), each stage a graph of its own, and times the stages by events
+ * of the device. times[], by sac_stage of agent.h, is zero for stages that were not run. */
+sac_status sac_cuda_stage_times(struct sac_agent* agent, struct sac_vector* vector, sac_cuda_stage_time* times);
 
 #else
 
@@ -48,6 +70,20 @@ static inline void sac_cuda_describe(int32_t ordinal, char* text, size_t size) {
 static inline size_t sac_cuda_graph_nodes(const struct sac_agent* agent) {
   (void)agent;
   return 0;
+}
+
+static inline const char* sac_cuda_update_path(int algo, int network, int replay) {
+  (void)algo, (void)network, (void)replay;
+  return "";
+}
+
+static inline void sac_cuda_profile(int64_t from, int64_t count) { (void)from, (void)count; }
+static inline int64_t sac_cuda_profiled(void) { return 0; }
+
+static inline sac_status sac_cuda_stage_times(struct sac_agent* agent, struct sac_vector* vector,
+                                              sac_cuda_stage_time* times) {
+  (void)agent, (void)vector, (void)times;
+  return sac_fail(SAC_ERROR_DEVICE, "this build has no CUDA backend");
 }
 
 #endif

@@ -38,22 +38,34 @@ fail:
   return status;
 }
 
-sac_status sac_cuda_update(sac_agent* agent, int32_t n) {
+/* At most `due` updates in one launch; without graphs, one update in many launches. */
+static sac_status queue(sac_agent* agent, int32_t due, int32_t* queued) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const int32_t many = (int32_t)agent->settings.cuda_updates_per_graph;
   sac_status status = SAC_OK;
+  *queued = 1;
+  if (agent->settings.cuda_graph) SAC_TRY(prepare(agent, due));
+  if (gpu->many && due >= many) {
+    SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->many, gpu->stream));
+    *queued = many;
+  } else if (gpu->one) {
+    SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->one, gpu->stream));
+  } else {
+    SAC_TRY(sac_cuda_update_stages(agent));
+  }
+  gpu->warm = 1;
+fail:
+  return status;
+}
+
+sac_status sac_cuda_update(sac_agent* agent, int32_t n) {
+  sac_gpu* gpu = sac_gpu_of(agent);
+  int32_t queued;
+  sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
-  while (n > 0) {
-    if (agent->settings.cuda_graph) SAC_TRY(prepare(agent, n));
-    if (gpu->many && n >= many) {
-      SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->many, gpu->stream));
-      n -= many;
-    } else {
-      if (gpu->one) SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->one, gpu->stream));
-      else SAC_TRY(sac_cuda_update_stages(agent));
-      --n;
-    }
-    gpu->warm = 1;
+  for (; n > 0 && status == SAC_OK; n -= queued) {
+    status = queue(agent, sac_cuda_profile_begin(gpu, n), &queued);
+    sac_cuda_profile_end(gpu, queued);
   }
 fail:
   return status;

@@ -163,7 +163,9 @@ static sac_status state_set(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* the last one may be on its way still */
   memset(gpu->state_out, 0, population * sizeof *gpu->state_out);
-  for (size_t p = 0; p < population; ++p)
+  gpu->queued = 0;
+  for (size_t p = 0; p < population; ++p) {
+    if ((int64_t)agent->counters[p].updates > gpu->queued) gpu->queued = (int64_t)agent->counters[p].updates;
     gpu->state_out[p] = (sac_device_state){.seed = agent->seed[p],
                                            .pushed = agent->counters[p].pushed,
                                            .updates = agent->counters[p].updates,
@@ -172,6 +174,7 @@ static sac_status state_set(sac_agent* agent) {
                                            .stats = agent->stats[p],
                                            .totals_updates = agent->totals[p].updates,
                                            .totals = agent->totals[p].sum};
+  }
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state, gpu->state_out, population * sizeof *gpu->state, cudaMemcpyHostToDevice,
                                     gpu->stream));
   SAC_CUDA_TRY(gpu, sac_target_begin(gpu->stream, gpu->state, agent->shape.population, &rates));

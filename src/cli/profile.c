@@ -1,0 +1,45 @@
+#include "cli/profile.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/cli.h"
+#include "cuda/device.h"
+#include "util/number.h"
+#include "util/text.h"
+
+#define UPDATES_MAX 1000000000000
+
+static int parse(const char* text, int64_t* from, int64_t* count) {
+  char first[SAC_NUMBER_MAX];
+  const char* colon = strchr(text, ':');
+  if (!colon || colon - text >= SAC_NUMBER_MAX) return 0;
+  (void)snprintf(first, sizeof first, "%.*s", (int)(colon - text), text);
+  return sac_parse_integer(first, from) == SAC_NUMBER_OK && sac_parse_integer(colon + 1, count) == SAC_NUMBER_OK &&
+         *from >= 0 && *count >= 1 && *from <= UPDATES_MAX && *count <= UPDATES_MAX;
+}
+
+int sac_cli_profile(const sac_syntax* syntax, const char* text, const char* device) {
+  char shown[SAC_SHOW_MAX];
+  int64_t from, count;
+  int32_t ordinal;
+  if (!text) return SAC_OPTIONS_GO;
+  if (!parse(text, &from, &count))
+    return sac_options_usage(syntax, "--profile takes FROM:COUNT, two whole numbers as in 1000:50, not '%s'",
+                             sac_text_show(shown, text, SIZE_MAX));
+  const sac_status status = sac_cuda_choose(device, &ordinal);
+  if (status != SAC_OK) return sac_cli_fail(status);
+  if (ordinal < 0)
+    return sac_options_usage(syntax, "--profile is for updates on a CUDA device, and device '%s' is the CPU here",
+                             device);
+  sac_cuda_profile(from, count);
+  return SAC_OPTIONS_GO;
+}
+
+void sac_cli_profile_end(const char* text) {
+  int64_t from, count;
+  if (!text || !parse(text, &from, &count) || sac_cuda_profiled() >= count) return;
+  (void)fflush(stdout);
+  (void)fprintf(stderr, "sac: --profile %s: only %lld of these updates were made\n", text,
+                (long long)sac_cuda_profiled());
+}

@@ -1,0 +1,17 @@
+/* --profile FROM:COUNT of sac train and sac bench. */
+#ifndef SAC_CLI_PROFILE_H
+#define SAC_CLI_PROFILE_H
+
+#include "cli/options.h"
+
+#define SAC_OPTION_PROFILE(target)                            \
+  SAC_OPTION_TEXT("--profile", "FROM:COUNT", (void*)(target), \
+                  "let a profiler capture COUNT updates from update FROM on (CUDA devices)")
+
+/* Asks for the capture where text is not NULL. SAC_OPTIONS_GO, or the exit code after a message. */
+int sac_cli_profile(const sac_syntax* syntax, const char* text, const char* device);
+
+/* Says on stderr what a capture that was asked for has come to, where that is not what was asked for. */
+void sac_cli_profile_end(const char* text);
+
+#endif

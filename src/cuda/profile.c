@@ -1,0 +1,154 @@
+/* Profiling: the capture of some updates for nsys or ncu, and the times of the stages by the device's own clock. */
+#include <cuda_profiler_api.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cuda/cuda.h"
+#include "env/vector.h"
+#include "step.h"
+#include "util/error.h"
+
+/* --- the capture -----------------------------------------------------------------------------------------------------
+ */
+
+/* What the process was asked for. One agent is meant: the first that gets there. */
+static struct {
+  int64_t from, count; /* updates [from, from + count), by the number of updates made before */
+  int64_t captured;
+  int on;
+} capture;
+
+void sac_cuda_profile(int64_t from, int64_t count) {
+  capture.from = from;
+  capture.count = count;
+  capture.captured = 0;
+}
+
+int64_t sac_cuda_profiled(void) { return capture.captured; }
+
+int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due) {
+  char word[48];
+  if (capture.captured >= capture.count) return due;
+  if (gpu->queued < capture.from) {
+    const int64_t before = capture.from - gpu->queued;
+    return before < due ? (int32_t)before : due;
+  }
+  if (!capture.on) { /* what was queued before belongs to other updates */
+    (void)cudaStreamSynchronize(gpu->stream);
+    (void)cudaProfilerStart();
+    capture.on = 1;
+  }
+  (void)snprintf(word, sizeof word, "update %lld", (long long)gpu->queued);
+  sac_cuda_range_push(word);
+  return 1;
+}
+
+void sac_cuda_profile_end(sac_gpu* gpu, int32_t done) {
+  gpu->queued += done;
+  if (!capture.on) return;
+  sac_cuda_range_pop();
+  if (++capture.captured < capture.count) return;
+  (void)cudaStreamSynchronize(gpu->stream);
+  (void)cudaProfilerStop();
+  capture.on = 0;
+}
+
+/* --- the stages' times -----------------------------------------------------------------------------------------------
+ */
+
+#define SAMPLES 64
+
+typedef sac_status stage_call(sac_agent* agent);
+
+/* One stage as a graph of its own, as it is a part of an update's. */
+static sac_status capture_stage(sac_agent* agent, stage_call* call, cudaGraphExec_t* launchable, size_t* nodes) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  cudaGraph_t graph = NULL;
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaStreamBeginCapture(gpu->stream, cudaStreamCaptureModeThreadLocal));
+  status = call(agent);
+  const cudaError_t ended = cudaStreamEndCapture(gpu->stream, &graph);
+  if (status != SAC_OK) goto fail;
+  SAC_TRY(sac_cuda_check(gpu->ordinal, ended, "cudaStreamEndCapture"));
+  SAC_CUDA_TRY(gpu, cudaGraphGetNodes(graph, NULL, nodes));
+  SAC_CUDA_TRY(gpu, cudaGraphInstantiate(launchable, graph, 0));
+  SAC_CUDA_TRY(gpu, cudaGraphUpload(*launchable, gpu->stream));
+fail:
+  if (graph) (void)cudaGraphDestroy(graph);
+  return status;
+}
+
+/* act, env step and replay push, with an event behind each. */
+static sac_status steps(sac_agent* agent, sac_vector* vector, cudaEvent_t* after) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_act act = {
+      .n = vector->num_envs, .mode = SAC_ACT_SAMPLE, .obs = vector->obs, .action = vector->action, .vector = vector};
+  sac_status status = SAC_OK;
+  SAC_TRY(agent->stages->act(agent, &act));
+  SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ACT], gpu->stream));
+  SAC_TRY(agent->stages->env_step(agent, vector));
+  SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ENV_STEP], gpu->stream));
+  const sac_transitions transitions = sac_vector_transitions(vector);
+  SAC_TRY(agent->stages->replay_push(agent, &transitions, vector));
+  SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_REPLAY_PUSH], gpu->stream));
+fail:
+  return status;
+}
+
+static int compare(const void* a, const void* b) {
+  const float x = *(const float*)a, y = *(const float*)b;
+  return x < y ? -1 : x > y;
+}
+
+/* event[i][0] is before sample i, event[i][1 + s] behind its stage s. */
+static sac_status medians(const sac_gpu* gpu, cudaEvent_t event[SAMPLES][1 + SAC_STAGE_COUNT], int first,
+                          sac_cuda_stage_time* times) {
+  float sample[SAMPLES];
+  sac_status status = SAC_OK;
+  for (int s = first; s < SAC_STAGE_COUNT; ++s) {
+    for (int i = 0; i < SAMPLES; ++i)
+      SAC_CUDA_TRY(gpu, cudaEventElapsedTime(&sample[i], event[i][s == first ? 0 : s], event[i][1 + s]));
+    qsort(sample, SAMPLES, sizeof *sample, compare);
+    times[s].microseconds = 1e3 * 0.5 * (double)(sample[SAMPLES / 2 - 1] + sample[SAMPLES / 2]);
+  }
+fail:
+  return status;
+}
+
+sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_cuda_stage_time* times) {
+  const int first = vector ? SAC_STAGE_ACT : SAC_STAGE_REPLAY_SAMPLE;
+  stage_call* const calls[SAC_STAGE_COUNT] = {[SAC_STAGE_REPLAY_SAMPLE] = sac_cuda_replay_sample,
+                                              [SAC_STAGE_CRITIC_UPDATE] = sac_cuda_critic_update,
+                                              [SAC_STAGE_ACTOR_UPDATE] = sac_cuda_actor_update,
+                                              [SAC_STAGE_TEMPERATURE_UPDATE] = sac_cuda_temperature_update,
+                                              [SAC_STAGE_TARGET_UPDATE] = sac_cuda_target_update};
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  cudaGraphExec_t graph[SAC_STAGE_COUNT] = {NULL};
+  cudaEvent_t event[SAMPLES][1 + SAC_STAGE_COUNT] = {{NULL}};
+  sac_status status = SAC_OK;
+  for (int s = 0; s < SAC_STAGE_COUNT; ++s) times[s] = (sac_cuda_stage_time){0, s < first ? 0 : 1};
+  SAC_TRY(sac_update(agent, 1)); /* outside a capture, if it is the first */
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; ++s)
+    SAC_TRY(capture_stage(agent, calls[s], &graph[s], &times[s].nodes));
+  for (int i = 0; i < SAMPLES; ++i)
+    for (int e = 0; e <= SAC_STAGE_COUNT; ++e) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i][e]));
+  for (int i = 0; i < SAMPLES; ++i) {
+    SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][0], gpu->stream));
+    if (vector) SAC_TRY(steps(agent, vector, &event[i][1]));
+    for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; ++s) {
+      SAC_CUDA_TRY(gpu, cudaGraphLaunch(graph[s], gpu->stream));
+      SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][1 + s], gpu->stream));
+    }
+    if (vector && (i + 1) % vector->burst == 0) SAC_TRY(sac_settle(agent, vector));
+  }
+  SAC_TRY(sac_settle(agent, vector));
+  SAC_TRY(medians(gpu, event, first, times));
+fail:
+  for (int i = 0; i < SAMPLES; ++i)
+    for (int e = 0; e <= SAC_STAGE_COUNT; ++e)
+      if (event[i][e]) (void)cudaEventDestroy(event[i][e]);
+  for (int s = 0; s < SAC_STAGE_COUNT; ++s)
+    if (graph[s]) (void)cudaGraphExecDestroy(graph[s]);
+  return status;
+}
