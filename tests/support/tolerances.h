@@ -63,4 +63,24 @@
 #define LOSS_REL 1e-5
 #define LOSS_ABS 1e-6
 
+/* ---- the kernels of .cu files, each alone against the same formula in double ---- */
+
+/* Where a kernel calls libm (exp, log, sin), a device's last digit may differ from the host's; the host execution of
+ * the kernels has the host's own libm, and so its bits. */
+#ifdef SAC_CUDA_HOST
+#define CUDA_LIBM_REL 0
+#else
+#define CUDA_LIBM_REL (2 * FLOAT_EPSILON)
+#endif
+
+/* A column's sum, relative to the sum of its terms' sizes: a warp adds every 32nd of the rows, then 32 such sums are
+ * added; a product by the factor before. */
+#define CUDA_COLUMN_REL(rows) (((rows) / 32.0 + 36) * FLOAT_EPSILON)
+
+/* A sum in double of a few thousand squares of floats. */
+#define NORM_REL 1e-12
+
+/* Float's own end: what is below may be flushed to 0 (kernels/real.h), or has lost its digits. */
+#define CUDA_TINY 1e-37
+
 #endif
