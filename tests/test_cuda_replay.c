@@ -1,0 +1,190 @@
+/* kernels/replay.cu: push into the ring, and the minibatch: everything to the bit. */
+#include "kernels/random.h"
+#include "replay.h"
+#include "support/cuda_case.h"
+
+static sac_row_layout layout_of(int obs, int action) {
+  const sac_replay_row r = sac_replay_layout(obs, action);
+  return (sac_row_layout){r.obs, r.action, r.reward, r.terminated, r.truncated, r.next_obs, r.floats};
+}
+
+/* --- push -------------------------------------------------------------------------------------------------------- */
+
+static const struct {
+  int population, obs, action, n;
+  int64_t capacity;
+  uint64_t pushed;
+  int pinned;
+} pushes[] = {
+    {1, 1, 1, 1, 1, 0, 0},
+    {1, 3, 1, 4, 10, 0, 0},
+    {3, 3, 1, 4, 10, 8, 0},                      /* comes round */
+    {3, 17, 6, 31, 31, 5, 1},                    /* as many as there are places; from pinned memory */
+    {3, 2, 3, 257, 300, (UINT64_C(1) << 40), 0}, /* beyond 32 bits, comes round */
+    {1, 400, 1, 31, 40, 39, 0},
+    {1, 1, 400, 5, 7, 6, 1},
+    {3, 105, 8, 1000, 2000, 1500, 0},
+};
+
+START_TEST(push) {
+  const int population = pushes[_i].population, obs = pushes[_i].obs, action = pushes[_i].action, n = pushes[_i].n;
+  const int64_t capacity = pushes[_i].capacity;
+  const size_t rows = (size_t)population * (size_t)n, O = (size_t)obs, A = (size_t)action;
+  const sac_row_layout row = layout_of(obs, action);
+  const size_t ring_floats = (size_t)population * (size_t)capacity * (size_t)row.floats;
+  cuda_case c = cuda_case_create((uint64_t)_i);
+  sac_device_state* state = cuda_states(&c, population);
+  for (int p = 0; p < population; ++p) state[p].pushed = pushes[_i].pushed + 3 * (uint64_t)p;
+  float *x = cuda_numbers(&c, rows * O, 9), *a = cuda_numbers(&c, rows * A, 1), *r = cuda_numbers(&c, rows, 5);
+  float *next = cuda_numbers(&c, rows * O, 9), *ring = cuda_numbers(&c, ring_floats, 1);
+  uint8_t *terminated = cuda_host(&c, uint8_t, rows), *truncated = cuda_host(&c, uint8_t, rows);
+  for (size_t i = 0; i < rows; ++i) terminated[i] = i % 3 == 1, truncated[i] = i % 5 > 2;
+  x[rows * O - 1] = NAN; /* rows are copied, whatever they hold */
+
+  const int pinned = pushes[_i].pinned;
+  sac_replay_push_args args = {
+      .state = cuda_put(&c, state, population),
+      .ring = cuda_put(&c, ring, ring_floats),
+      .obs = pinned ? cuda_put_pinned(&c, x, rows * O) : cuda_put(&c, x, rows * O),
+      .action = pinned ? cuda_put_pinned(&c, a, rows * A) : cuda_put(&c, a, rows * A),
+      .reward = pinned ? cuda_put_pinned(&c, r, rows) : cuda_put(&c, r, rows),
+      .next_obs = pinned ? cuda_put_pinned(&c, next, rows * O) : cuda_put(&c, next, rows * O),
+      .terminated = pinned ? cuda_put_pinned(&c, terminated, rows) : cuda_put(&c, terminated, rows),
+      .truncated = pinned ? cuda_put_pinned(&c, truncated, rows) : cuda_put(&c, truncated, rows),
+      .dims = {.population = population, .obs = obs, .action = action},
+      .row = row,
+      .capacity = capacity,
+      .n = n};
+  /* row: obs | action | reward | terminated | truncated | next_obs | zeros */
+  for (size_t p = 0; p < (size_t)population; ++p) {
+    if (!state[p].alive) continue;
+    cuda_open(&c, &args.state[p].pushed, 1);
+    cuda_open(&c, &args.state[p].ticket, 1);
+    for (size_t i = 0; i < (size_t)n; ++i) {
+      const size_t place = (state[p].pushed + i) % (uint64_t)capacity, from = p * (size_t)n + i;
+      const size_t at = (p * (size_t)capacity + place) * (size_t)row.floats;
+      cuda_open(&c, args.ring + at, row.floats);
+      memset(ring + at, 0, (size_t)row.floats * sizeof(float));
+      memcpy(ring + at, x + from * O, O * sizeof(float));
+      memcpy(ring + at + O, a + from * A, A * sizeof(float));
+      ring[at + O + A] = r[from];
+      ring[at + O + A + 1] = terminated[from] ? 1 : 0;
+      ring[at + O + A + 2] = truncated[from] ? 1 : 0;
+      memcpy(ring + at + O + A + 3, next + from * O, O * sizeof(float));
+    }
+    state[p].pushed += (uint64_t)n;
+  }
+  cuda_run(&c, sac_replay_push_rows(c.stream, &args));
+  cuda_same((const float*)cuda_result(&c, args.ring), ring, ring_floats);
+  const sac_device_state* after = cuda_result(&c, args.state);
+  for (int p = 0; p < population; ++p) {
+    ck_assert_uint_eq(after[p].pushed, state[p].pushed);
+    ck_assert_uint_eq(after[p].ticket, 0);
+  }
+  cuda_case_free(&c);
+}
+END_TEST
+
+/* --- sample ------------------------------------------------------------------------------------------------------ */
+
+static const struct {
+  int population, critics, batch, obs, action, with_next_action;
+  int64_t capacity;
+  uint64_t pushed, updates;
+} samples[] = {
+    {1, 1, 1, 1, 1, 1, 1, 1, 0},
+    {1, 2, 31, 3, 1, 1, 100, 40, 0}, /* not full */
+    {3, 2, 31, 3, 1, 0, 100, 100, 3},
+    {3, 3, 257, 17, 6, 1, 500, 1234, 77}, /* has come round */
+    {1, 2, 257, 400, 1, 1, 60, 59, (UINT64_C(1) << 34) + 5},
+    {1, 1, 31, 1, 400, 1, 60, 61, 9},
+    {3, 5, 33, 31, 33, 0, 60, 7, 1},
+    {1, 2, 2000, 11, 3, 1, 3000, 2999, 123456},
+};
+
+typedef struct minibatch_case {
+  float *states, *current, *next, *policy, *reward, *terminated, *noise; /* as expected */
+  sac_device_minibatch device;
+} minibatch_case;
+
+START_TEST(sample) {
+  const size_t P = (size_t)samples[_i].population, K = (size_t)samples[_i].critics, B = (size_t)samples[_i].batch;
+  const size_t O = (size_t)samples[_i].obs, A = (size_t)samples[_i].action, F = O + A;
+  const size_t capacity = (size_t)samples[_i].capacity;
+  const int of_next = samples[_i].with_next_action;
+  const sac_row_layout row = layout_of(samples[_i].obs, samples[_i].action);
+  const size_t floats = (size_t)row.floats;
+  cuda_case c = cuda_case_create((uint64_t)_i);
+  c.runs = B > 1000 ? 2 : CUDA_RUNS;
+  sac_device_state* state = cuda_states(&c, samples[_i].population);
+  for (size_t p = 0; p < P; ++p) {
+    state[p].pushed = samples[_i].pushed + p;
+    state[p].updates = samples[_i].updates + 11 * p;
+  }
+  float* ring = cuda_numbers(&c, P * capacity * floats, 3);
+  ring[1] = NAN; /* in many a minibatch: it is copied */
+  minibatch_case m = {.states = cuda_numbers(&c, P * 2 * B * O, 1),
+                      .current = cuda_numbers(&c, P * K * B * F, 1),
+                      .next = cuda_numbers(&c, P * K * B * F, 1),
+                      .policy = cuda_numbers(&c, P * K * B * F, 1),
+                      .reward = cuda_numbers(&c, P * B, 1),
+                      .terminated = cuda_numbers(&c, P * B, 1),
+                      .noise = cuda_numbers(&c, P * 2 * B * A, 1)};
+  m.device = (sac_device_minibatch){cuda_put(&c, m.states, P * 2 * B * O), cuda_put(&c, m.current, P * K * B * F),
+                                    cuda_put(&c, m.next, P * K * B * F),   cuda_put(&c, m.policy, P * K * B * F),
+                                    cuda_put(&c, m.reward, P * B),         cuda_put(&c, m.terminated, P * B),
+                                    cuda_put(&c, m.noise, P * 2 * B * A)};
+  const sac_replay_sample_args args = {
+      .state = cuda_put(&c, state, P),
+      .ring = cuda_put(&c, ring, P * capacity * floats),
+      .minibatch = m.device,
+      .dims = {samples[_i].population, samples[_i].batch, samples[_i].obs, samples[_i].action, samples[_i].critics},
+      .row = row,
+      .capacity = samples[_i].capacity,
+      .with_next_action = of_next};
+
+  uint64_t* index = cuda_host(&c, uint64_t, B);
+  for (size_t p = 0; p < P; ++p) {
+    if (!state[p].alive) continue;
+    const uint64_t updates = state[p].updates, size = state[p].pushed < capacity ? state[p].pushed : capacity;
+    sac_fill_indices(state[p].seed, SAC_STREAM_SAMPLE, sac_draw_block(updates, B, SAC_INDICES_PER_BLOCK), B, size,
+                     index);
+    for (size_t r = 0; r < B; ++r) {
+      const float* from = ring + (p * capacity + index[r]) * floats;
+      ck_assert_uint_lt(index[r], size);
+      memcpy(m.states + (p * 2 * B + r) * O, from, O * sizeof(float));
+      memcpy(m.states + ((p * 2 + 1) * B + r) * O, from + O + A + 3, O * sizeof(float));
+      for (size_t k = 0; k < K; ++k) {
+        const size_t at = ((p * K + k) * B + r) * F;
+        memcpy(m.current + at, from, F * sizeof(float));
+        memcpy(m.policy + at, from, O * sizeof(float)); /* the actions of these two are the actor's to write */
+        if (of_next) memcpy(m.next + at, from + O + A + 3, O * sizeof(float));
+        cuda_open(&c, m.device.policy + at, O);
+        if (of_next) cuda_open(&c, m.device.next + at, O);
+      }
+      m.reward[p * B + r] = from[F];
+      m.terminated[p * B + r] = from[F + 1];
+    }
+    const uint64_t block = sac_draw_block(updates, B * A, SAC_NORMALS_PER_BLOCK);
+    sac_fill_normals(state[p].seed, SAC_STREAM_ACTION_NOISE, block, B * A, m.noise + 2 * p * B * A);
+    if (of_next)
+      sac_fill_normals(state[p].seed, SAC_STREAM_NEXT_ACTION_NOISE, block, B * A, m.noise + (2 * p + 1) * B * A);
+    cuda_open(&c, m.device.states + p * 2 * B * O, 2 * B * O);
+    cuda_open(&c, m.device.current + p * K * B * F, K * B * F);
+    cuda_open(&c, m.device.reward + p * B, B);
+    cuda_open(&c, m.device.terminated + p * B, B);
+    cuda_open(&c, m.device.noise + 2 * p * B * A, of_next ? 2 * B * A : B * A);
+  }
+  cuda_run(&c, sac_replay_sample_minibatch(c.stream, &args));
+  cuda_same((const float*)cuda_result(&c, m.device.states), m.states, P * 2 * B * O);
+  cuda_same((const float*)cuda_result(&c, m.device.current), m.current, P * K * B * F);
+  cuda_same((const float*)cuda_result(&c, m.device.next), m.next, P * K * B * F);
+  cuda_same((const float*)cuda_result(&c, m.device.policy), m.policy, P * K * B * F);
+  cuda_same((const float*)cuda_result(&c, m.device.reward), m.reward, P * B);
+  cuda_same((const float*)cuda_result(&c, m.device.terminated), m.terminated, P * B);
+  cuda_same((const float*)cuda_result(&c, m.device.noise), m.noise, P * 2 * B * A);
+  cuda_case_free(&c);
+}
+END_TEST
+
+CUDA_MAIN("replay.cu", LOOP(push, COUNT(pushes)), LOOP(sample, COUNT(samples)))
