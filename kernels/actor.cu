@@ -79,7 +79,8 @@ __global__ void __launch_bounds__(threads) actor_judge(sac_actor_judge_args a) {
 
 constexpr int tile = 8;  // action components at a time
 
-__global__ void __launch_bounds__(threads) actor_squash_grad(sac_actor_squash_grad_args a) {
+// The second number, "at least one block", keeps the compiler from spilling registers to fit more of them.
+__global__ void __launch_bounds__(threads, 1) actor_squash_grad(sac_actor_squash_grad_args a) {
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), actions = static_cast<size_t>(a.dims.action);
   const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
   const size_t lane = threadIdx.x % SAC_WARP, critics = static_cast<size_t>(a.dims.critics);
@@ -242,7 +243,7 @@ __device__ void act_uniform(const sac_actor_act_args& a, const sac_device_state*
 // A block acts on act_rows observations of an agent at a time. A stopped agent acts with zeros: something an
 // environment takes.
 template <int act_rows>
-__global__ void __launch_bounds__(act_threads) actor_act(sac_actor_act_args a, size_t widest, int in_shared) {
+__global__ void __launch_bounds__(act_threads, 1) actor_act(sac_actor_act_args a, size_t widest, int in_shared) {
   SAC_DYNAMIC_SHARED(float, shared);
   const size_t p = blockIdx.y, n = static_cast<size_t>(a.n);
   const size_t actions = static_cast<size_t>(a.size[a.layers]) / 2;
