@@ -5,6 +5,8 @@
 #   tests/fuzz/fuzz_<stem>.c   a reader under libFuzzer; elsewhere its corpus is replayed      label fuzz, unit
 #   tests/test_cuda_<stem>.c   as the C ones, where there is a CUDA toolkit, and with          label cuda,
 #   tests/test_cuda_<stem>.cu  SAC_CUDA=HOST; test_cuda_host*.cu are of the latter only        there unit too
+#   tests/test_gpu_<stem>.py   with SAC_CUDA=HOST alone: what a machine with a device runs     label cuda
+#   tests/gpu/micro.*          sac_micro, what a device can do: not a test, but run once       label cuda
 # A comment in a test file changes that, read when CMake configures:
 #   "ctest: label=learning timeout=600 processors=2 serial"
 # Labels: unit (also run under the sanitizers), program (runs the sac program), learning (trains), fuzz.
@@ -120,7 +122,20 @@ if(NOT SAC_FUZZ)
     endif()
   endforeach()
 
+  if(SAC_HAVE_CUDA)
+    if(SAC_CUDA_HOST)
+      set_source_files_properties(tests/gpu/micro.cu PROPERTIES LANGUAGE CXX)
+    endif()
+    add_executable(sac_micro tests/gpu/micro.c tests/gpu/micro.cu)
+    set_target_properties(sac_micro PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${test_dir})
+    target_link_libraries(sac_micro PRIVATE sac_test_support)
+    sac_add_test(micro tests/gpu/micro.c cuda ${test_dir}/sac_micro --tiny)
+  endif()
+
   file(GLOB python_tests CONFIGURE_DEPENDS tests/test_*.py)
+  if(NOT SAC_CUDA_HOST OR SAC_SANITIZE)
+    list(FILTER python_tests EXCLUDE REGEX "/test_gpu_[^/]*$")
+  endif()
   foreach(file IN LISTS python_tests)
     get_filename_component(stem ${file} NAME_WE)
     sac_add_test(${stem} ${file} program ${python_test} ${file})
