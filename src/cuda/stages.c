@@ -8,6 +8,8 @@
 #include "util/error.h"
 #include "util/memory.h"
 
+#define NETS_MAX 65535 /* networks in one launch: the grid's second dimension */
+
 static size_t available(const sac_agent* agent);
 static sac_status state_get(sac_agent* agent);
 static sac_status state_set(sac_agent* agent);
@@ -62,6 +64,10 @@ sac_status sac_cuda_create(sac_agent* agent) {
   sac_gpu* gpu = sac_alloc(sizeof *gpu);
   if (!gpu) return sac_fail(SAC_ERROR_MEMORY, "no memory for the CUDA backend");
   agent->backend = gpu;
+  if (2 * population * (size_t)agent->shape.critics > NETS_MAX)
+    return sac_fail(SAC_ERROR_CONFIG,
+                    "%zu agents of %d critics: at most %d critics in all run on a CUDA device: lower seeds", population,
+                    (int)agent->shape.critics, NETS_MAX / 2);
   SAC_TRY(sac_cuda_choose(agent->settings.device, &gpu->ordinal));
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   SAC_CUDA_TRY(gpu, cudaStreamCreateWithFlags(&gpu->stream, cudaStreamNonBlocking));
