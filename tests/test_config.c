@@ -184,7 +184,7 @@ static const struct {
     {"device", "cuda:1000000", "is not one of"},
     {"device", "", "device is empty"},
     {"env.id", "", "env.id is empty"},
-    {"env.id", long_text, "is longer than 127 bytes"},
+    {"env.id", long_text, "is longer than 1000 bytes"},
     {"out", long_text, "is longer than 1023 bytes"},
     {"out", "a\nb", "is not printable UTF-8 text"},
     {"out", "\xff", "is not printable UTF-8 text"},

@@ -2,6 +2,7 @@
 #   tests/test_<stem>.c        one Check executable each, linked with the static library       label unit
 #   tests/test_<stem>.py       one Python program each, run with .venv's Python                label program
 #   tests/examples/<stem>.c    a user's program: the shared library and the public headers     label unit
+#   tests/examples/plugin/<stem>.c, tests/support/plugins/<stem>.c    environments that tests load: tests/plugins
 #   tests/fuzz/fuzz_<stem>.c   a reader under libFuzzer; elsewhere its corpus is replayed      label fuzz, unit
 #   tests/test_cuda_<stem>.c   as the C ones, where there is a CUDA toolkit, and with          label cuda,
 #   tests/test_cuda_<stem>.cu  SAC_CUDA=HOST; test_cuda_host*.cu are of the latter only        there unit too
@@ -150,6 +151,21 @@ if(NOT SAC_FUZZ)
     target_compile_options(example_${stem} PRIVATE -Wall -Wextra -pedantic $<$<BOOL:${SAC_WERROR}>:-Werror>)
     target_link_libraries(example_${stem} PRIVATE sac m)
     sac_add_test(example_${stem} ${file} unit ${test_dir}/examples/${stem})
+  endforeach()
+
+  # Environments of one's own, which the program loads: they see the public headers and link nothing of sac.
+  file(GLOB plugins CONFIGURE_DEPENDS tests/examples/plugin/*.c tests/support/plugins/*.c)
+  foreach(file IN LISTS plugins)
+    get_filename_component(stem ${file} NAME_WE)
+    add_library(plugin_${stem} MODULE ${file})
+    set_target_properties(plugin_${stem} PROPERTIES OUTPUT_NAME ${stem} PREFIX "" LIBRARY_OUTPUT_DIRECTORY
+      ${test_dir}/plugins C_EXTENSIONS OFF C_VISIBILITY_PRESET default)
+    target_compile_options(plugin_${stem} PRIVATE -Wall -Wextra -pedantic $<$<BOOL:${SAC_WERROR}>:-Werror>)
+    target_include_directories(plugin_${stem} PRIVATE include)
+    target_link_libraries(plugin_${stem} PRIVATE m)
+    if(file MATCHES "/examples/")
+      set_target_properties(plugin_${stem} PROPERTIES PREFIX lib)
+    endif()
   endforeach()
 
   # Every public header compiles alone, as C11 and as C++17.

@@ -93,7 +93,11 @@ int sac_cli_envs(int argc, char** argv) {
       .help =
           "Lists the environments that are built in: their sizes, the bounds of their actions, the steps after\n"
           "which an episode is cut off, and the keys of env.options with what they are unless set.",
-      .notes = "Options are given as JSON:  sac train --env Pendulum-v1 --set 'env.options={\"g\": 9.81}'",
+      .notes =
+          "Options are given as JSON:  sac train --env Pendulum-v1 --set 'env.options={\"g\": 9.81}'\n"
+          "\n"
+          "An environment of your own is a shared object: sac train --env ./libmyenv.so (a name with a '/').\n"
+          "<sac/env.h> says what it exports, the README shows how one is made.\n",
       .options = options,
   };
   sac_operands operands;

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "env/plugin.h"
 #include "env/task.h"
 #include "env/vector.h"
 #include "util/error.h"
@@ -21,6 +22,8 @@ const sac_env_entry* sac_env_entry_find(const char* id) {
   return NULL;
 }
 
+int sac_env_is_outside(const char* id) { return sac_env_is_plugin(id); }
+
 sac_status sac_env_find(const char* id, const sac_env_api** api) {
   *api = NULL;
   const sac_env_entry* entry = sac_env_entry_find(id);
@@ -29,15 +32,12 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
     return SAC_OK;
   }
   if (!id || !*id) return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('sac envs' lists them)");
+  if (sac_env_is_plugin(id)) return sac_env_plugin_load(id, api);
   const char* ids[LISTED_MAX];
   const int32_t count = sac_env_count() < LISTED_MAX ? sac_env_count() : LISTED_MAX;
   for (int32_t i = 0; i < count; i++) ids[i] = sac_env_at(i)->id;
   char shown[SAC_SHOW_MAX];
   sac_text_show(shown, id, SIZE_MAX);
-  if (strncmp(id, "gym:", 4) == 0 || strchr(id, '/'))
-    return sac_fail(SAC_ERROR_ENV,
-                    "%s: this version has built-in environments alone, no gym: and no plugins ('sac envs' lists them)",
-                    shown);
   const char* near = sac_nearest(id, ids, (size_t)count);
   if (near)
     return sac_fail(SAC_ERROR_ENV, "no environment '%s'; nearest is %s. Gymnasium's own: gym:%s", shown, near, shown);

@@ -23,6 +23,9 @@ const sac_env_entry* sac_env_at(int32_t index);
 /* NULL when there is none. */
 const sac_env_entry* sac_env_entry_find(const char* id);
 
+/* Whether `id` names an environment from outside, whose code finding it loads: a path, or gym:. */
+int sac_env_is_outside(const char* id);
+
 /* The drivers of kernels/tasks on the CPU (src/cpu/env.c): (sac_task_count), in its order. */
 extern const sac_env_entry sac_cpu_envs[];
 

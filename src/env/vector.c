@@ -18,11 +18,16 @@ static unsigned long long step_number(const sac_vector* vector) {
   return (unsigned long long)((vector->steps + 1) * (uint64_t)vector->num_envs);
 }
 
-/* The environment's own words about its last failure. */
-static sac_status env_failed(const sac_vector* vector, const char* what) {
+/* The environment's own words about its last failure; NULL when it has none. */
+static const char* env_text(const sac_vector* vector) {
   const char* text = vector->api->error && vector->self ? vector->api->error(vector->self) : NULL;
-  if (!text || !*text) text = "it gives no reason";
-  return sac_fail(SAC_ERROR_ENV, "step %llu: %s: %s failed: %s", step_number(vector), vector->id, what, text);
+  return text && *text ? text : NULL;
+}
+
+static sac_status env_failed(const sac_vector* vector, const char* what) {
+  const char* text = env_text(vector);
+  return sac_fail(SAC_ERROR_ENV, "step %llu: %s: %s failed: %s", step_number(vector), vector->id, what,
+                  text ? text : "it gives no reason");
 }
 
 static sac_status not_finite(const sac_vector* vector, size_t i, const char* what, int32_t at, double value) {
@@ -127,10 +132,10 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   vector->burst = 1;
   const int code = api->create(&vector->self, id, population * num_envs, options ? options : "{}", &vector->spec);
   if (code != 0) {
-    status = env_failed(vector, "create");
+    const char* text = env_text(vector);
+    status = sac_fail(SAC_ERROR_ENV, "%s: create failed: %s", vector->id, text ? text : "it gives no reason");
     /* Wrong options are the configuration's fault, and their message already says where. */
-    if (code == SAC_ERROR_CONFIG && api->error && vector->self && *api->error(vector->self))
-      status = sac_fail(SAC_ERROR_CONFIG, "%s", api->error(vector->self));
+    if (code == SAC_ERROR_CONFIG && text) status = sac_fail(SAC_ERROR_CONFIG, "%s", text);
     goto fail;
   }
   SAC_TRY(sac_env_check_spec(id, &vector->spec));

@@ -46,7 +46,8 @@ typedef struct sac_sizes {
 #define SAC_BIG 9007199254740992.0 /* 2^53: integers up to here are exact as double */
 
 #define SAC_FIELDS(X)                                                                                               \
-  X(TEXT, env_id, "env.id", "Pendulum-v1", 1, 127, FIXED, "environment ('sac envs' lists them)")                    \
+  X(TEXT, env_id, "env.id", "Pendulum-v1", 1, 1000, FIXED,                                                          \
+    "environment ('sac envs' lists them), or path of one's own")                                                    \
   X(OPTIONS, env_options, "env.options", "{}", 0, 0, FIXED, "options of the environment, a mapping")                \
   X(INT, num_envs, "env.num_envs", 1, 1, 65536, FIXED, "environments stepped together, an agent")                   \
   X(INT, seed, "seed", 1, 0, SAC_BIG, FIXED, "seed of the first agent; agent i has seed + i")                       \

@@ -8,6 +8,7 @@
 #include "env/vector.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/text.h"
 #include "verify/verify.h"
 #include "verify/wide.h"
 
@@ -95,6 +96,11 @@ static sac_status trace_open(trace* t, const sac_safetensors* file) {
   t->options = sac_safetensors_metadata(file, "options");
   if (!t->options || !*t->options || strcmp(t->options, "null") == 0) t->options = "{}";
   if (!t->id) return sac_fail(SAC_ERROR_FORMAT, "%s: a trace names its environment in metadata 'env'", file->path);
+  if (sac_env_is_outside(t->id)) { /* a file to verify must not say what is loaded and run */
+    char shown[SAC_SHOW_MAX];
+    return sac_fail(SAC_ERROR_ENV, "%s is a trace of %s; those of built-in environments alone are verified", file->path,
+                    sac_text_show(shown, t->id, SIZE_MAX));
+  }
   const sac_env_api* api;
   SAC_TRY(sac_env_find(t->id, &api));
   t->entry = sac_env_entry_find(t->id);

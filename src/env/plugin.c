@@ -1,0 +1,66 @@
+#include "env/plugin.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "env/check.h"
+#include "util/error.h"
+#include "util/file.h"
+#include "util/text.h"
+
+#define SYMBOL "sac_env_plugin"
+
+int sac_env_is_plugin(const char* id) { return strchr(id, '/') != NULL; }
+
+/* dlopen's own text says "No such file" of a library's missing dependency too, and nothing of folders. */
+static sac_status check_file(const char* path, const char* shown) {
+  char here[SAC_PATH_MAX] = "";
+  struct stat info;
+  if (stat(path, &info) != 0) {
+    const int code = errno;
+    if (path[0] != '/' && getcwd(here, sizeof here))
+      return sac_fail(SAC_ERROR_ENV, "%s: %s (looked for from the current folder, %s)", shown, strerror(code), here);
+    return sac_fail(SAC_ERROR_ENV, "%s: %s", shown, strerror(code));
+  }
+  if (!S_ISREG(info.st_mode))
+    return sac_fail(SAC_ERROR_ENV, "%s is no file: an environment of one's own is a shared object, ./libmyenv.so",
+                    shown);
+  return SAC_OK;
+}
+
+/* What the dynamic loader says, without the file's name when it begins with it: the message has that already. */
+static const char* loader_text(const char* path) {
+  const char* text = dlerror();
+  const size_t length = strlen(path);
+  if (!text) return "no reason given";
+  return strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0 ? text + length + 2 : text;
+}
+
+sac_status sac_env_plugin_load(const char* path, const sac_env_api** api) {
+  char shown[SAC_SHOW_MAX];
+  sac_env_plugin_fn plugin;
+  sac_status status = SAC_OK;
+  *api = NULL;
+  sac_text_show(shown, path, SIZE_MAX);
+  SAC_TRY(check_file(path, shown));
+  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  if (!library)
+    return sac_fail(SAC_ERROR_ENV, "%s cannot be loaded: %s ('cc -shared -fPIC -I include my.c -o libmy.so' makes one)",
+                    shown, loader_text(path));
+  void* symbol = dlsym(library, SYMBOL);
+  if (!symbol)
+    return sac_fail(SAC_ERROR_ENV,
+                    "%s has no function " SYMBOL ": it must export 'const sac_env_api* " SYMBOL
+                    "(void)', in C++ as extern \"C\" (<sac/env.h>)",
+                    shown);
+  memcpy(&plugin, &symbol, sizeof plugin); /* ISO C knows no cast from an object's pointer to a function's */
+  const sac_env_api* table = plugin();
+  SAC_TRY(sac_env_check_api(path, table));
+  *api = table;
+fail:
+  return status;
+}

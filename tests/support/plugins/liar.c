@@ -1,0 +1,93 @@
+/* A plugin without state functions, of one number that counts its steps, that lies as SAC_TEST_LIE says; well-behaved
+ * without it. */
+#include <math.h>
+#include <sac/env.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct liar {
+  int32_t n;
+  int32_t* steps; /* (n) */
+  float low, high;
+} liar;
+
+static int lie(const char* name) {
+  const char* chosen = getenv("SAC_TEST_LIE");
+  return chosen && strcmp(chosen, name) == 0;
+}
+
+static int create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
+  liar* l = calloc(1, sizeof *l);
+  (void)id, (void)options;
+  if (!l) return 1;
+  *self = l;
+  if (lie("create")) return 1;
+  l->n = n;
+  l->steps = calloc((size_t)n, sizeof *l->steps);
+  l->low = lie("swapped bounds") ? 2 : -1;
+  l->high = lie("infinite bounds") ? INFINITY : 1;
+  *spec = (sac_env_spec){lie("no observations") ? 0 : 1, lie("no actions") ? 0 : 1, 0, 50, &l->low, &l->high};
+  if (lie("no bounds")) spec->action_high = NULL;
+  if (lie("one choice")) spec->actions = 1;
+  return l->steps == NULL;
+}
+
+static int reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {
+  liar* l = self;
+  (void)seed;
+  for (int32_t i = 0; i < l->n; i++) {
+    if (!mask[i]) continue;
+    l->steps[i] = 0;
+    obs[i] = lie("nan reset") ? NAN : 0;
+  }
+  return lie("reset");
+}
+
+static int step(void* self, const float* action, float* obs, float* reward, uint8_t* terminated, uint8_t* truncated) {
+  liar* l = self;
+  for (int32_t i = 0; i < l->n; i++) {
+    const int late = ++l->steps[i] == 40;
+    obs[i] = late && lie("nan observation") ? NAN : (float)l->steps[i] / 50;
+    reward[i] = late && lie("nan reward") ? NAN : -action[i] * action[i];
+    terminated[i] = truncated[i] = 0;
+    if (late && lie("step")) return 1;
+  }
+  return 0;
+}
+
+static void destroy(void* self) {
+  liar* l = self;
+  if (l) free(l->steps);
+  free(l);
+}
+
+static const char* error(void* self) {
+  (void)self;
+  return lie("step") || lie("create") || lie("reset") ? "the cable is loose" : NULL;
+}
+
+static size_t state_size(void* self) {
+  (void)self;
+  return 8;
+}
+
+const sac_env_api* sac_env_plugin(void);
+const sac_env_api* sac_env_plugin(void) {
+  static sac_env_api api; /* filled anew in each call: the lie may be another */
+  api = (sac_env_api){.abi = SAC_ENV_ABI,
+                      .size = sizeof api,
+                      .name = "liar",
+                      .create = create,
+                      .reset = reset,
+                      .step = step,
+                      .destroy = destroy,
+                      .error = error};
+  if (lie("abi")) api.abi = SAC_ENV_ABI + 1;
+  if (lie("size")) api.size = 8;
+  if (lie("no create")) api.create = NULL;
+  if (lie("no reset")) api.reset = NULL;
+  if (lie("no step")) api.step = NULL;
+  if (lie("no destroy")) api.destroy = NULL;
+  if (lie("half a state")) api.state_size = state_size;
+  return lie("no table") ? NULL : &api;
+}

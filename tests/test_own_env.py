@@ -1,0 +1,122 @@
+"""An environment of one's own through the program: compiled as the README says, trained, resumed, evaluated, measured."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import tempfile
+
+from support.program import SMALL, checkpoints, main, one_line, sac, same_runs, sets, train
+
+# ctest: timeout=300
+
+SOURCE, PLUGINS = pathlib.Path(os.environ["SAC_SOURCE"]), pathlib.Path(os.environ["SAC_BUILD"], "tests/plugins")
+LIAR = PLUGINS / "liar.so"
+FAILED, USAGE, NUMERIC = 1, 2, 3
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="sac-test-")
+
+
+def test_the_example_learns():
+    """Built with the line of its first comment, in a folder that holds it and the headers alone."""
+    with folder() as path:
+        shutil.copy(SOURCE / "tests/examples/plugin/quadrotor.c", path)
+        shutil.copytree(SOURCE / "include", pathlib.Path(path, "include"))
+        text = pathlib.Path(path, "quadrotor.c").read_text()
+        line = re.search(r"cc .*libquadrotor\.so -lm", text).group()
+        assert line in (SOURCE / "README.md").read_text()
+        subprocess.run(line, shell=True, check=True, cwd=path)
+        values = {"network.hidden": "64,64", "replay.batch": 64, "replay.capacity": 20000, "train.steps": 6000,
+                  "train.warmup_steps": 1000, "optim.lr": 1e-3, "gamma": 0.97, "eval.every": 0}
+        sac("train", "--env", "./libquadrotor.so", "--out", "run", *sets(values), cwd=path)
+        trained = json.loads(sac("eval", "run", "--episodes", 20, "--json", cwd=path).stdout)["policies"][0]["mean"]
+        values.update({"train.steps": 1, "train.updates_per_step": 0})
+        sac("train", "--env", "./libquadrotor.so", "--out", "new", *sets(values), cwd=path)
+        before = json.loads(sac("eval", "new", "--episodes", 20, "--json", cwd=path).stdout)["policies"][0]["mean"]
+        print(f"return {before:.1f} before, {trained:.1f} after 6,000 steps; 250 is the most")
+        assert trained > before + 60, (before, trained)
+        # the trained actor alone names its environment too
+        sac("eval", "run/seed_1/policy.safetensors", "--episodes", 2, cwd=path)
+        # in a folder from which the path leads nowhere
+        away = pathlib.Path(path, "away")
+        away.mkdir()
+        line = one_line(sac("resume", "../run", "--steps", 7000, cwd=away, code=FAILED).stderr)
+        assert "./libquadrotor.so: No such file" in line and f"current folder, {away}" in line, line
+
+
+def test_resume_is_exact():
+    plugin = PLUGINS / "libquadrotor.so"
+    with folder() as path:
+        whole, parts = pathlib.Path(path, "whole"), pathlib.Path(path, "parts")
+        train(whole, env=plugin)
+        train(parts, {"train.steps": 330}, env=plugin)
+        result = sac("resume", parts, "--steps", 600)
+        assert "start anew" not in result.stderr
+        same_runs(whole / "seed_1", parts / "seed_1", best=False)
+
+
+def test_without_state_functions():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        train(out, {"train.steps": 330}, env=LIAR)
+        result = sac("resume", out, "--steps", 600)
+        line = one_line(result.stderr)
+        assert "has no saved state: its episodes start anew" in line and "liar.so" in line, line
+
+
+def test_population():
+    plugin = PLUGINS / "libquadrotor.so"
+    with folder() as path:
+        two, alone = pathlib.Path(path, "two"), pathlib.Path(path, "alone")
+        train(two, {"env.num_envs": 2}, "--seeds", 2, env=plugin)
+        train(alone, {"env.num_envs": 2}, "--seed", 2, env=plugin)
+        same_runs(two / "seed_2", alone / "seed_2")
+
+
+def test_lies():
+    with folder() as path:
+        start = ["train", "--env", LIAR, "--out", pathlib.Path(path, "run"), *sets(SMALL)]
+        for lie, code, text in (
+            ("abi", USAGE, "build it against"),
+            ("no table", USAGE, "no table of functions"),
+            ("no step", USAGE, "lacks 'step'"),
+            ("no observations", FAILED, "0 observations"),
+            ("infinite bounds", FAILED, "bounds must be finite"),
+            ("create", FAILED, "create failed: the cable is loose"),
+        ):
+            line = one_line(sac(*start, code=code, env={"SAC_TEST_LIE": lie}).stderr)
+            assert text in line and "liar.so: " in line, line
+        line = one_line(sac("train", "--env", PLUGINS / "empty.so", code=USAGE).stderr)
+        assert "empty.so has no function sac_env_plugin" in line
+        assert not pathlib.Path(path, "run").exists()
+
+
+def test_lies_while_it_trains():
+    """The run ends there, says at which step, and keeps its checkpoint."""
+    for lie, code, text in (
+        ("step", FAILED, "step failed: the cable is loose"),
+        ("nan observation", NUMERIC, "observation 0 is NaN"),
+        ("nan reward", NUMERIC, "reward is NaN"),
+    ):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            start = ["train", "--env", LIAR, "--out", out, *sets(dict(SMALL, **{"checkpoint.every": 25}))]
+            result = sac(*start, code=code, env={"SAC_TEST_LIE": lie})
+            line = one_line(result.stderr)
+            assert line.startswith("sac: step 40: ") and text in line and "liar.so" in line, line
+            assert checkpoints(out / "seed_1")[-1] == 25
+            sac("resume", out, "--steps", 300)
+
+
+def test_measured():
+    result = sac("bench", "env", "--env", PLUGINS / "libquadrotor.so", "--json")
+    assert json.loads(result.stdout.splitlines()[0])
+    text = sac("envs", "--help").stdout
+    assert "./libmyenv.so" in text
+
+
+if __name__ == "__main__":
+    main(globals())

@@ -1,0 +1,167 @@
+/* Environments of one's own: shared objects with a table of functions, found, checked and stepped. */
+#include "support/check_main.h"
+
+#include <unistd.h>
+
+#include "env/list.h"
+#include "env/vector.h"
+#include "kernels/random.h"
+
+static char quadrotor[1024], liar[1024], empty[1024];
+
+static sac_status make(const char* id, const char* options, int32_t n, sac_vector** vector) {
+  const uint64_t seed = 3;
+  const sac_env_api* api;
+  *vector = NULL;
+  const sac_status status = sac_env_find(id, &api);
+  if (status != SAC_OK) return status;
+  return sac_vector_create(vector, api, id, options, 1, n, &seed, sac_stream_env(0));
+}
+
+static void act(sac_vector* v, int32_t t) {
+  const size_t count = (size_t)v->num_envs * (size_t)v->spec.action_size;
+  for (size_t i = 0; i < count; i++) v->action[i] = 0.05f * (float)((t + (int32_t)i) % 7 - 3);
+}
+
+START_TEST(a_quadrotor_flies) {
+  sac_vector* v;
+  ck_ok(make(quadrotor, "{\"mass\": 0.6}", 3, &v));
+  ck_assert_int_eq(v->spec.obs_size, 7);
+  ck_assert_int_eq(v->spec.action_size, 2);
+  /* Hovering thrust is mass * g / 2 a rotor, 2.943 N of 6: with it only what the start has of speed goes on. */
+  int finished = 0;
+  for (int32_t t = 0; t < 500; t++) {
+    for (int i = 0; i < 6; i++) v->action[i] = 2.943f / 3 - 1;
+    const float tilt = v->obs[4];
+    ck_ok(sac_vector_step(v));
+    if (t == 0) {
+      /* vz changes by dt * g * (cos(tilt) - 1), up to drag of 0.1 * 0.2 / 0.6 m/s^2 */
+      ck_near(v->next_obs[3] - v->prev_obs[3], 0.02 * 9.81 * (sqrt(1 - (double)tilt * (double)tilt) - 1), 2e-3);
+      ck_near(v->next_obs[6], v->prev_obs[6], 1e-6);
+    }
+    finished += v->finished_count;
+  }
+  ck_assert_int_gt(finished, 0);
+  sac_vector_destroy(v);
+}
+END_TEST
+
+START_TEST(its_state_continues_to_the_bit) {
+  sac_vector *a, *b;
+  int exact = 0;
+  ck_ok(make(quadrotor, "{}", 3, &a));
+  ck_ok(make(quadrotor, "{}", 3, &b));
+  for (int32_t t = 0; t < 90; t++) {
+    act(a, t);
+    ck_ok(sac_vector_step(a));
+  }
+  void* state = malloc(sac_vector_state_size(a));
+  ck_ok(sac_vector_state_get(a, 0, state));
+  ck_ok(sac_vector_state_set(b, 0, state, &exact));
+  ck_assert_int_eq(exact, 1);
+  for (int32_t t = 90; t < 400; t++) {
+    act(a, t), act(b, t);
+    ck_ok(sac_vector_step(a));
+    ck_ok(sac_vector_step(b));
+    ck_same_bits(b->obs, a->obs, 21);
+    ck_same_bits(b->reward, a->reward, 3);
+  }
+  free(state);
+  sac_vector_destroy(a);
+  sac_vector_destroy(b);
+}
+END_TEST
+
+START_TEST(options_are_its_own) {
+  sac_vector* v;
+  ck_fails(make(quadrotor, "{\"mass\": 3}", 1, &v), SAC_ERROR_CONFIG, "env.options.mass = 3 kg is outside [0.1, 1]");
+  ck_assert_ptr_null(v);
+}
+END_TEST
+
+START_TEST(lies_are_found) {
+  static const struct {
+    const char* lie;
+    sac_status status;
+    const char* text;
+  } cases[] = {
+      {"abi", SAC_ERROR_ENV, "has ABI 2 and"},
+      {"size", SAC_ERROR_ENV, "and 8 bytes, this library has"},
+      {"no table", SAC_ERROR_ENV, "no table of functions"},
+      {"no create", SAC_ERROR_ENV, "lacks 'create'"},
+      {"no reset", SAC_ERROR_ENV, "lacks 'reset'"},
+      {"no step", SAC_ERROR_ENV, "lacks 'step'"},
+      {"no destroy", SAC_ERROR_ENV, "lacks 'destroy'"},
+      {"half a state", SAC_ERROR_ENV, "come together or not at all"},
+      {"no observations", SAC_ERROR_ENV, "0 observations"},
+      {"no actions", SAC_ERROR_ENV, "0 actions"},
+      {"no bounds", SAC_ERROR_ENV, "without bounds"},
+      {"swapped bounds", SAC_ERROR_ENV, "bounded by [2, 1]"},
+      {"infinite bounds", SAC_ERROR_ENV, "bounds must be finite"},
+      {"one choice", SAC_ERROR_ENV, "1 discrete actions"},
+      {"create", SAC_ERROR_ENV, "create failed: the cable is loose"},
+      {"reset", SAC_ERROR_ENV, "reset failed: the cable is loose"},
+      {"nan reset", SAC_ERROR_NUMERIC, "observation 0 is NaN in environment 0"},
+      {"step", SAC_ERROR_ENV, "step failed: the cable is loose"},
+      {"nan observation", SAC_ERROR_NUMERIC, "step 80: "},
+      {"nan reward", SAC_ERROR_NUMERIC, "reward is NaN in environment 0"},
+  };
+  sac_vector* v;
+  (void)setenv("SAC_TEST_LIE", cases[_i].lie, 1);
+  sac_status status = make(liar, "{}", 2, &v);
+  for (int32_t t = 0; status == SAC_OK && t < 60; t++) act(v, t), status = sac_vector_step(v);
+  ck_assert_int_eq(unsetenv("SAC_TEST_LIE"), 0);
+  ck_fails(status, cases[_i].status, cases[_i].text);
+  ck_assert_msg(strstr(sac_last_error(), "plugins/liar.so") != NULL || strlen(liar) > 90, "%s", sac_last_error());
+  sac_vector_destroy(v);
+}
+END_TEST
+
+START_TEST(what_is_no_plugin_is_named) {
+  const sac_env_api* api;
+  char here[1024], text[2000];
+  ck_fails(sac_env_find(empty, &api), SAC_ERROR_ENV, "has no function sac_env_plugin: it must export");
+  ck_assert_ptr_null(api);
+  ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+  (void)snprintf(text, sizeof text, "./none.so: No such file or directory (looked for from the current folder, %s)",
+                 here);
+  ck_fails(sac_env_find("./none.so", &api), SAC_ERROR_ENV, text);
+  ck_fails(sac_env_find("/none.so", &api), SAC_ERROR_ENV, "/none.so: No such file or directory");
+  ck_fails(sac_env_find("/tmp", &api), SAC_ERROR_ENV, "/tmp is no file");
+  ck_fails(sac_env_find("/etc/passwd", &api), SAC_ERROR_ENV, "/etc/passwd cannot be loaded: ");
+  ck_fails(sac_env_find("./a\nb", &api), SAC_ERROR_ENV, "./a\\x0Ab: No such file");
+  ck_assert_int_eq(sac_env_is_outside(liar), 1);
+  ck_assert_int_eq(sac_env_is_outside("Pendulum-v1"), 0);
+}
+END_TEST
+
+/* Without state functions a saved state is its statistics: episodes start anew. */
+START_TEST(without_state_functions_episodes_start_anew) {
+  sac_vector* v;
+  int exact = 1;
+  ck_ok(make(liar, "{}", 2, &v));
+  for (int32_t t = 0; t < 20; t++) {
+    act(v, t);
+    ck_ok(sac_vector_step(v));
+  }
+  void* state = malloc(sac_vector_state_size(v));
+  ck_ok(sac_vector_state_get(v, 0, state));
+  ck_ok(sac_vector_state_set(v, 0, state, &exact));
+  ck_assert_int_eq(exact, 0);
+  ck_assert_int_eq(v->episode_length[0], 0);
+  free(state);
+  sac_vector_destroy(v);
+}
+END_TEST
+
+int main(void) {
+  const char* build = getenv("SAC_BUILD");
+  if (!build) return check_skip("SAC_BUILD does not say where the plugins are");
+  (void)snprintf(quadrotor, sizeof quadrotor, "%s/tests/plugins/libquadrotor.so", build);
+  (void)snprintf(liar, sizeof liar, "%s/tests/plugins/liar.so", build);
+  (void)snprintf(empty, sizeof empty, "%s/tests/plugins/empty.so", build);
+  const check_case cases[] = {CASE(a_quadrotor_flies),          CASE(its_state_continues_to_the_bit),
+                              CASE(options_are_its_own),        LOOP(lies_are_found, 20),
+                              CASE(what_is_no_plugin_is_named), CASE(without_state_functions_episodes_start_anew)};
+  return check_run("plugin", cases, sizeof cases / sizeof *cases);
+}
