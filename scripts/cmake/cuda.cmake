@@ -38,7 +38,9 @@ if(SAC_CUDA STREQUAL "HOST")
 endif()
 
 if(NOT CMAKE_CUDA_COMPILER AND NOT DEFINED ENV{CUDACXX})
-  find_program(SAC_NVCC nvcc HINTS $ENV{CUDA_PATH}/bin /usr/local/cuda/bin /opt/cuda/bin)
+  # The last is the one that scripts/setup --cuda installs.
+  file(GLOB venv_toolkit ${PROJECT_SOURCE_DIR}/.venv/lib/python3*/site-packages/nvidia/cu1*/bin)
+  find_program(SAC_NVCC nvcc HINTS $ENV{CUDA_PATH}/bin PATHS /usr/local/cuda/bin /opt/cuda/bin ${venv_toolkit})
   mark_as_advanced(SAC_NVCC)
   if(SAC_NVCC)
     set(CMAKE_CUDA_COMPILER ${SAC_NVCC})
@@ -77,6 +79,13 @@ file(GLOB cuda_sources CONFIGURE_DEPENDS kernels/*.cu src/cuda/*.c)
 # The same arithmetic as on the host: no contraction, IEEE division and roots.
 target_compile_options(sac_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false>)
 if(cuda_sources)
+  # PyPI's toolkit has libcudart.so with its number alone, which FindCUDAToolkit does not look for.
+  get_filename_component(toolkit_root ${CMAKE_CUDA_COMPILER} DIRECTORY)
+  get_filename_component(toolkit_root ${toolkit_root} DIRECTORY)
+  file(GLOB numbered_cudart ${toolkit_root}/lib/libcudart.so.*)
+  if(numbered_cudart AND toolkit_root MATCHES "/site-packages/")
+    set(CUDA_CUDART ${numbered_cudart} CACHE FILEPATH "")
+  endif()
   find_package(CUDAToolkit REQUIRED)
   # cuBLAS is loaded when an agent is made on a device (src/cuda/blas.c): the build's run path says where it is.
   target_link_libraries(sac_dependencies INTERFACE CUDA::cudart_static)

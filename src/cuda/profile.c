@@ -1,7 +1,13 @@
 /* Profiling: the capture of some updates for nsys or ncu, and the times of the stages by the device's own clock. */
-#include <cuda_profiler_api.h>
 #include <stdio.h>
 #include <stdlib.h>
+#if __has_include(<cuda_profiler_api.h>)
+#include <cuda_profiler_api.h>
+#else /* PyPI's toolkit is without it */
+#include <cuda_runtime_api.h>
+cudaError_t cudaProfilerStart(void);
+cudaError_t cudaProfilerStop(void);
+#endif
 
 #include "cuda/cuda.h"
 #include "env/vector.h"
