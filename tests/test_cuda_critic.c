@@ -149,13 +149,13 @@ START_TEST(nan_is_not_hidden) {
   const float* d_hidden = cuda_result(&c, l.args.d_hidden);
   for (size_t r = 0; r < l.B; ++r) {
     const int here = r == row || _i == IN_LOG_ALPHA;
-    ck_assert(!!isnan(y[r]) == (here && _i != IN_CRITIC));
+    ck_assert(cuda_nan(y[r]) == (here && _i != IN_CRITIC));
     for (size_t k = 0; k < 2; ++k) {
-      ck_assert(!!isnan(q[k * l.B + r]) == (here && _i == IN_CRITIC && k == 1));
-      ck_assert(!!isnan(d_q[k * l.B + r]) == (here && (_i != IN_CRITIC || k == 1)));
+      ck_assert(cuda_nan(q[k * l.B + r]) == (here && _i == IN_CRITIC && k == 1));
+      ck_assert(cuda_nan(d_q[k * l.B + r]) == (here && (_i != IN_CRITIC || k == 1)));
       int found = 0;
-      for (size_t j = 0; j < l.H; ++j) found |= !!isnan(d_hidden[(k * l.B + r) * l.H + j]);
-      ck_assert(found == !!isnan(d_q[k * l.B + r]));
+      for (size_t j = 0; j < l.H; ++j) found |= cuda_nan(d_hidden[(k * l.B + r) * l.H + j]);
+      ck_assert(found == cuda_nan(d_q[k * l.B + r]));
     }
   }
   cuda_case_free(&c);

@@ -118,7 +118,7 @@ START_TEST(column_sums_of_nan) {
       .x = cuda_put(&c, x, rows * width), .factor = cuda_put(&c, factor, rows), .sum = sum, .width = (int32_t)width};
   cuda_run(&c, sac_net_column_sums(c.stream, &args));
   const float* got = cuda_result(&c, sum);
-  for (size_t j = 0; j < width; ++j) cuda_true(!!isnan(got[j]) == (_i == 1 || j == 37));
+  for (size_t j = 0; j < width; ++j) cuda_true(cuda_nan(got[j]) == (_i == 1 || j == 37));
   cuda_case_free(&c);
 }
 END_TEST

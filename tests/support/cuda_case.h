@@ -52,6 +52,8 @@
     if (memcmp(actual, expected, (size_t)(n) * sizeof *(actual)) != 0) ck_same_bits(actual, expected, n); \
   } while (0)
 
+static inline int cuda_nan(double x) { return x != x; }
+
 typedef struct cuda_array {
   const char* name;
   char* device; /* guard | bytes | guard */

@@ -83,4 +83,7 @@
 /* Float's own end: what is below may be flushed to 0 (kernels/real.h), or has lost its digits. */
 #define CUDA_TINY 1e-37
 
+/* Means over the minibatch: each row's term in float (a few roundings, and alpha's exp), their sum in double. */
+#define CUDA_STATS_REL (8 * FLOAT_EPSILON)
+
 #endif
