@@ -60,21 +60,28 @@ static double largest_reward(const sac_agent* agent, int32_t p) {
   return largest;
 }
 
+/* What agent p died of. Others may die in the same update; each must be known as dead before anything is saved. */
+static sac_status name_the_dead(const sac_agent* agent, int32_t p, const char* stat) {
+  int32_t first = 0;
+  float value = 0;
+  const int32_t bad = count_bad_gradients(agent, p, &first, &value);
+  const double reward = largest_reward(agent, p);
+  if (bad == 0)
+    return sac_fail(SAC_ERROR_NUMERIC, "%s is not finite, no gradient is to blame (reward max %.3g)", stat, reward);
+  return sac_fail(SAC_ERROR_NUMERIC, "gradient %s is %s (first of %d; reward max %.3g)",
+                  agent->tensors.tensor[first].name, isnan(value) ? "NaN" : "infinite", (int)bad, reward);
+}
+
 sac_status sac_agent_check(sac_agent* agent, int32_t* dead) {
+  sac_status status = SAC_OK;
   for (int32_t p = 0; p < agent->shape.population; p++) {
     if (!agent->alive[p]) continue;
     const char* stat = first_bad_stat(&agent->stats[p]);
     if (!stat) continue;
     agent->alive[p] = 0;
+    if (status != SAC_OK) continue;
     if (dead) *dead = p;
-    int32_t first = 0;
-    float value = 0;
-    const int32_t bad = count_bad_gradients(agent, p, &first, &value);
-    const double reward = largest_reward(agent, p);
-    if (bad == 0)
-      return sac_fail(SAC_ERROR_NUMERIC, "%s is not finite, no gradient is to blame (reward max %.3g)", stat, reward);
-    return sac_fail(SAC_ERROR_NUMERIC, "gradient %s is %s (first of %d; reward max %.3g)",
-                    agent->tensors.tensor[first].name, isnan(value) ? "NaN" : "infinite", (int)bad, reward);
+    status = name_the_dead(agent, p, stat);
   }
-  return SAC_OK;
+  return status;
 }
