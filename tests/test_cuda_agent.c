@@ -1,0 +1,321 @@
+/* ctest: timeout=300
+ *
+ * Updates of the CUDA backend, through the library: the CPU's numbers stage by stage and over many updates, golden
+ * updates, and the same bits however updates are launched. */
+#include <dirent.h>
+
+#include "cpu/cpu.h"
+#include "cuda/cuda.h"
+#include "support/cuda_agent.h"
+#include "support/folder.h"
+#include "support/reference.h"
+#include "support/tolerances.h"
+#include "verify/verify.h"
+
+/* --- the CPU as oracle, stage by stage ---------------------------------------------------------------------------- */
+
+/* `n` floats of device memory. */
+static float* fetch(const float* device, size_t n) {
+  float* host = calloc(n, sizeof *host);
+  ck_assert_int_eq(cudaDeviceSynchronize(), cudaSuccess);
+  ck_assert_int_eq(cudaMemcpy(host, device, n * sizeof *host, cudaMemcpyDeviceToHost), cudaSuccess);
+  return host;
+}
+
+/* The same rows and the same noise, to the bit. */
+static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
+  const sac_shape* s = &cpu->shape;
+  const size_t B = (size_t)s->batch, O = (size_t)s->obs, A = (size_t)s->action, K = (size_t)s->critics, F = O + A;
+  const sac_cpu_minibatch* ours = ((const sac_cpu*)cpu->backend)->minibatch;
+  const sac_device_minibatch* m = &sac_gpu_of(gpu)->minibatch;
+  const size_t stride = (size_t)((const sac_cpu*)cpu->backend)->panels * SAC_PANEL * SAC_PANEL;
+  const int next_action = cpu->settings.algo == SAC_ALGO_SAC;
+  float *states = fetch(m->states, 2 * B * O), *current = fetch(m->current, K * B * F),
+        *policy = fetch(m->policy, K * B * F), *next = fetch(m->next, K * B * F), *reward = fetch(m->reward, B),
+        *terminated = fetch(m->terminated, B), *noise = fetch(m->noise, 2 * B * A);
+  for (size_t r = 0; r < B; ++r) {
+    for (size_t f = 0; f < F; ++f) {
+      const size_t panel = f / SAC_PANEL * stride + r * SAC_PANEL + f % SAC_PANEL;
+      for (size_t k = 0; k < K; ++k) {
+        const size_t at = (k * B + r) * F + f;
+        ck_same_bits(&current[at], &ours->current[panel], 1);
+        if (f >= O) continue;
+        ck_same_bits(&policy[at], &ours->current[panel], 1);
+        if (next_action) ck_same_bits(&next[at], &ours->next[panel], 1);
+      }
+      if (f >= O) continue;
+      ck_same_bits(&states[r * O + f], &ours->current[panel], 1);
+      ck_same_bits(&states[(B + r) * O + f], &ours->next[panel], 1);
+    }
+  }
+  ck_same_bits(reward, ours->reward, B);
+  ck_same_bits(terminated, ours->terminated, B);
+  ck_same_bits(noise, ours->noise, B * A);
+  if (next_action) ck_same_bits(noise + B * A, ours->next_noise, B * A);
+  free(states), free(current), free(policy), free(next), free(reward), free(terminated), free(noise);
+}
+
+static int begins(const sac_tensor* tensor, const char* with) { return strncmp(tensor->name, with, strlen(with)) == 0; }
+
+/* After one stage on both: tensors of `stepped` have gradients as the CPU's and moved as Adam says; those of `graded`
+ * have gradients alone; everything else is as it was. */
+static void check_stage(const sac_agent* cpu, const sac_agent* gpu, const reference* before, const char* stepped,
+                        const char* also, const char* graded) {
+  reference after = reference_read(gpu, 0), expected = reference_read(cpu, 0);
+  const sac_settings* s = &gpu->settings;
+  for (int i = 0; i < gpu->tensors.count; ++i) {
+    const sac_tensor* t = &gpu->tensors.tensor[i];
+    if (t->slab != SAC_SLAB_TRAINED) continue;
+    const int steps = begins(t, stepped) || begins(t, also);
+    const double* grad = expected.slab[SAC_MEMORY_GRAD];
+    double largest = 0;
+    for (size_t e = t->offset; e < t->offset + t->count; ++e) largest = fmax(largest, fabs(grad[e]));
+    const double rate = begins(t, "actor") ? s->actor_lr : begins(t, "log_alpha") ? s->alpha_lr : s->critic_lr;
+    const double lr = sac_auto(rate, s->lr);
+    for (size_t e = t->offset; e < t->offset + t->count; ++e) {
+      double adam[3];
+      if (!steps) {
+        for (int m = 0; m < SAC_MEMORY_TARGET; ++m)
+          if (m != SAC_MEMORY_GRAD || !begins(t, graded)) ck_same_bits(&after.slab[m][e], &before->slab[m][e], 1);
+        if (!begins(t, graded)) continue;
+      }
+      const double got = after.slab[SAC_MEMORY_GRAD][e];
+      ck_assert_msg(fabs(got - grad[e]) <= 2 * GRADIENT_REL * largest + 1e-12, "grad/%s[%zu]: %.9g, not %.9g (of %.3g)",
+                    t->name, e - t->offset, got, grad[e], largest);
+      if (!steps) continue;
+      reference_adam(s, gpu->counters[0].updates + 1, lr, before, &after, e, adam);
+      const double w = before->slab[SAC_MEMORY_WEIGHTS][e];
+      ck_near(after.slab[SAC_MEMORY_WEIGHTS][e], adam[0], FLOAT_EPSILON * 2 * fabs(w) + ADAM_STEP_REL * lr);
+      ck_near_relative(after.slab[SAC_MEMORY_ADAM_M][e], adam[1], MOMENT_REL,
+                       MOMENT_ABS + 4 * FLOAT_EPSILON * fabs(before->slab[SAC_MEMORY_ADAM_M][e]));
+      ck_near_relative(after.slab[SAC_MEMORY_ADAM_V][e], adam[2], MOMENT_REL, MOMENT_ABS);
+    }
+  }
+  ck_same_bits(after.slab[SAC_MEMORY_TARGET], before->slab[SAC_MEMORY_TARGET], after.floats[SAC_MEMORY_TARGET]);
+  reference_free(&after);
+  reference_free(&expected);
+}
+
+static void same_stats(const sac_update_stats* got, const sac_update_stats* expected, double relative, double floor) {
+  const double *a = (const double*)got, *b = (const double*)expected;
+  static const char* const names[] = {"critic_loss", "actor_loss", "alpha_loss", "value_loss",  "alpha",     "entropy",
+                                      "q_mean",      "td_error",   "saturation", "critic_grad", "actor_grad"};
+  _Static_assert(sizeof names / sizeof *names == sizeof *got / sizeof(double), "every number of the statistics");
+  for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+    ck_assert_msg(fabs(a[i] - b[i]) <= relative * fabs(b[i]) + floor, "%s: %.9g, not %.9g", names[i], a[i], b[i]);
+}
+
+#define BOTH(stage)                 \
+  do {                              \
+    ck_ok(cpu->stages->stage(cpu)); \
+    ck_ok(gpu->stages->stage(gpu)); \
+  } while (0)
+
+START_TEST(stages_are_the_cpu_s) {
+  sac_agent *cpu = agent_case_create(&cuda_agents[_i]), *gpu = cuda_agent_create(&cuda_agents[_i]);
+  agent_case_push(cpu, 600, 9);
+  agent_case_push(gpu, 600, 9);
+  for (int round = 0; round < 3; ++round) {
+    ck_ok(sac_agent_update(cpu, round));
+    copy_agent(cpu, gpu);
+    const int at_once = cpu->settings.algo == SAC_ALGO_SAC_V, learned = cpu->settings.alpha_learn;
+    reference before = reference_read(gpu, 0);
+    BOTH(replay_sample);
+    same_minibatch(cpu, gpu);
+    BOTH(critic_update);
+    check_stage(cpu, gpu, &before, "critic", "value", at_once ? "actor" : "critic");
+    for (int stage = 0; stage < 2; ++stage) {
+      reference_free(&before);
+      for (int m = 0; m < SAC_MEMORY_TARGET; ++m) { /* what follows starts from the CPU's weights, to the bit */
+        size_t count;
+        float* x = slab_copy(cpu, (sac_memory)m, 0, &count);
+        ck_ok(gpu->stages->write(gpu, (sac_memory)m, 0, 0, x, count));
+        free(x);
+      }
+      before = reference_read(gpu, 0);
+      if (stage == 0) BOTH(actor_update);
+      else BOTH(temperature_update);
+      const char* moved = stage == 0 ? "actor" : learned ? "log_alpha" : "none";
+      check_stage(cpu, gpu, &before, moved, moved, moved);
+    }
+    reference_free(&before);
+    BOTH(target_update);
+    size_t count;
+    float *a = slab_copy(cpu, SAC_MEMORY_TARGET, 0, &count), *b = slab_copy(gpu, SAC_MEMORY_TARGET, 0, &count);
+    ck_near_array(b, a, count, 4 * FLOAT_EPSILON, ADAM_STEP_REL * cpu->settings.lr);
+    free(a), free(b);
+    ck_ok(gpu->stages->state_get(gpu));
+    same_stats(&gpu->stats[0], &cpu->stats[0], 2 * LOSS_REL, 2 * LOSS_ABS);
+    ck_assert_mem_eq(&gpu->counters[0], &cpu->counters[0], sizeof *gpu->counters);
+    ck_assert_uint_eq(gpu->totals[0].updates, cpu->totals[0].updates);
+    same_stats(&gpu->totals[0].sum, &cpu->totals[0].sum, 4 * LOSS_REL, 4 * LOSS_ABS);
+  }
+  sac_agent_destroy(cpu);
+  sac_agent_destroy(gpu);
+  cuda_done();
+}
+END_TEST
+
+/* --- many updates ------------------------------------------------------------------------------------------------- */
+
+/* Left to themselves the two drift apart, as any two orders of summation do: Adam makes a whole step of the sign of a
+ * gradient that is lost in rounding. Their statistics, which are means, must not. Seen: fp32 1e-5, tf32 1e-4, bf16
+ * 1e-3 of the statistics; 0.002, 0.06 and 0.07 of the weights' way. */
+static const struct {
+  const char* precision;
+  double metrics, weights; /* weights: root of the mean square of the difference, by that of what they moved */
+} drift[] = {{"fp32", 1e-3, 0.05}, {"tf32", 2e-3, 0.3}, {"bf16", 1e-2, 0.4}};
+
+START_TEST(many_updates_stay_together) {
+  agent_case c = {
+      .algo = _i % 2 ? "sac-v" : "sac", .obs = 11, .action = 3, .hidden = "32,32", .batch = 64, .critics = 2};
+  case_set(&c, "optim.lr", "1e-3");
+  sac_agent* cpu = agent_case_create(&c);
+  case_set(&c, "precision", drift[_i / 2].precision);
+  sac_agent* gpu = cuda_agent_create(&c);
+  agent_case_push(cpu, 1500, 9);
+  agent_case_push(gpu, 1500, 9);
+  size_t n;
+  float* start = slab_copy(cpu, SAC_MEMORY_WEIGHTS, 0, &n);
+  ck_ok(sac_agent_update(cpu, 250));
+  ck_ok(sac_agent_update(gpu, 250));
+  float *a = slab_copy(cpu, SAC_MEMORY_WEIGHTS, 0, &n), *b = slab_copy(gpu, SAC_MEMORY_WEIGHTS, 0, &n);
+  double moved = 0, apart = 0;
+  for (size_t i = 0; i < n; ++i)
+    moved += pow((double)a[i] - (double)start[i], 2), apart += pow((double)a[i] - (double)b[i], 2);
+  const double* ours = (const double*)&gpu->totals[0].sum;
+  const double* theirs = (const double*)&cpu->totals[0].sum;
+  double worst = 0;
+  for (size_t i = 0; i < sizeof(sac_update_stats) / sizeof(double); ++i)
+    worst = fmax(worst, fabs(ours[i] - theirs[i]) / (fabs(theirs[i]) + 0.05 * 250));
+  printf("%s %s: statistics apart by %.2g, weights by %.2g of their way\n", c.algo, drift[_i / 2].precision, worst,
+         sqrt(apart / moved));
+  ck_assert_msg(worst <= drift[_i / 2].metrics, "statistics are apart by %.3g", worst);
+  ck_assert_msg(sqrt(apart / moved) <= drift[_i / 2].weights, "weights are apart by %.3g", sqrt(apart / moved));
+  if (_i >= 2) ck_assert_msg(apart > 0, "%s changes nothing", drift[_i / 2].precision);
+  free(start), free(a), free(b);
+  sac_agent_destroy(cpu);
+  sac_agent_destroy(gpu);
+  cuda_done();
+}
+END_TEST
+
+/* --- how updates are launched ------------------------------------------------------------------------------------- */
+
+START_TEST(graphs_change_no_bit) {
+  static const char* const many[] = {"1", "3", "16"};
+  sac_agent* eager = after_updates(cuda_agents[_i], "cuda.graph", "false");
+  ck_assert_uint_eq(sac_cuda_graph_nodes(eager), 0);
+  for (int i = 0; i < 3; ++i) {
+    cuda_order((uint64_t)i * 77);
+    sac_agent* graph = after_updates(cuda_agents[_i], "cuda.updates_per_graph", many[i]);
+    ck_assert_uint_gt(sac_cuda_graph_nodes(graph), 10);
+    ck_assert_int_eq(sac_gpu_of(graph)->many != NULL, i > 0);
+    same_agents(eager, 0, graph, 0);
+    sac_agent_destroy(graph);
+  }
+  sac_agent_destroy(eager);
+  cuda_done();
+}
+END_TEST
+
+static const struct {
+  const char *algo, *hidden;
+  size_t nodes;
+} sizes[] = {{"sac", "256,256", 34}, {"sac-v", "256,256", 47}, {"sac", "256", 21}, {"sac", "256,256,256", 48}};
+
+/* A launch costs microseconds whatever it does, so a node more is a price; a population and a batch are none. */
+START_TEST(nodes_of_an_update) {
+  agent_case c = {.algo = sizes[_i].algo, .obs = 17, .action = 6, .hidden = sizes[_i].hidden, .batch = 8, .critics = 2};
+  for (int i = 0; i < 2; ++i) {
+    sac_agent* agent = cuda_agent_create(&c);
+    ck_assert_uint_eq(sac_cuda_graph_nodes(agent), 0);
+    agent_case_push(agent, 20, 1);
+    ck_ok(sac_agent_update(agent, 2));
+    ck_assert_uint_eq(sac_cuda_graph_nodes(agent), sizes[_i].nodes);
+    sac_agent_destroy(agent);
+    c.population = 2, c.critics = 5;
+  }
+  cuda_done();
+}
+END_TEST
+
+/* The order of blocks, threads and graph nodes that CUDA leaves open decides nothing. */
+START_TEST(same_seed_same_bits) {
+  const agent_case* c = &cuda_agents[(const int[]){1, 7, 5}[_i]];
+  sac_agent* first = after_updates(*c, NULL, NULL);
+  for (uint64_t order = 1; order <= (CUDA_HOST ? 4 : 2); ++order) {
+    cuda_order(order * 1000003);
+    sac_agent* again = after_updates(*c, NULL, NULL);
+    same_agents(first, 0, again, 0);
+    sac_agent_destroy(again);
+  }
+  sac_agent_destroy(first);
+  cuda_done();
+}
+END_TEST
+
+START_TEST(nothing_is_allocated_after_create) {
+#ifdef SAC_CUDA_HOST
+  const char* path = test_path(test_folder(), "agent.safetensors");
+  agent_case c = cuda_agents[_i ? 5 : 0];
+  case_set(&c, "env.num_envs", "4");
+  sac_agent* agent = cuda_agent_create(&c);
+  const size_t live = sac_cuda_host_leaks();
+  sac_cuda_host_memory(1); /* an allocation on the device would fail from here on */
+  agent_case_push(agent, 900, 9);
+  agent_case_push(agent, 1900, 10);
+  ck_ok(sac_agent_update(agent, 40));
+  agent_case_age(agent, 2);
+  float *obs = random_floats(1, 10 * 400, 1), *action = random_floats(2, 10 * 400, 1);
+  ck_ok(sac_agent_act(agent, 10, obs, NULL, 0, action, NULL));
+  for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
+    size_t count;
+    free(slab_copy(agent, (sac_memory)m, 0, &count));
+  }
+  ck_ok(sac_agent_save(agent, path));
+  ck_assert_uint_eq(sac_cuda_host_leaks(), live + 2); /* the two graphs */
+  free(obs), free(action);
+  sac_agent_destroy(agent);
+  test_folder_remove();
+#endif
+  cuda_done();
+}
+END_TEST
+
+/* --- golden updates ----------------------------------------------------------------------------------------------- */
+
+START_TEST(golden_updates) {
+  char folder[512], path[1024];
+  sac_config* config;
+  int files = 0;
+  size_t rows = 0;
+  ck_ok(sac_config_create(&config));
+  ck_ok(sac_config_set(config, "device", "cuda:0"));
+  (void)snprintf(folder, sizeof folder, "%s/tests/golden/updates", getenv("SAC_SOURCE") ? getenv("SAC_SOURCE") : ".");
+  DIR* dir = opendir(folder);
+  ck_assert_msg(dir != NULL, "no folder %s (set SAC_SOURCE)", folder);
+  for (struct dirent* entry; (entry = readdir(dir)) != NULL;) {
+    const char* end = strrchr(entry->d_name, '.');
+    if (!end || strcmp(end, ".safetensors") != 0) continue;
+    sac_verify_report report = {0};
+    (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+    ck_ok(sac_verify_file(path, config, &report));
+    for (int32_t k = 0; k < report.count; ++k)
+      ck_assert_msg(report.row[k].ok, "%s: %s[%zu] is %.9g, expected %.9g +- %.2g", entry->d_name, report.row[k].name,
+                    report.row[k].worst, report.row[k].ours, report.row[k].expected, report.row[k].allowed);
+    rows += (size_t)report.count;
+    ++files;
+    sac_verify_free(&report);
+    cuda_done();
+  }
+  (void)closedir(dir);
+  sac_config_destroy(config);
+  ck_assert_int_ge(files, 29);
+  printf("%d golden files, %zu tensors agree\n", files, rows);
+}
+END_TEST
+
+CUDA_MAIN("cuda agent", LOOP(stages_are_the_cpu_s, AGENTS), LOOP(many_updates_stay_together, 6),
+          LOOP(graphs_change_no_bit, AGENTS), LOOP(nodes_of_an_update, 4), LOOP(same_seed_same_bits, 3),
+          LOOP(nothing_is_allocated_after_create, 2), CASE(golden_updates))

@@ -1,0 +1,368 @@
+/* ctest: timeout=300
+ *
+ * Runs on a CUDA device: environments that live there, steps in bursts, exact resume, change of device, agents that
+ * stop. */
+#include "support/cuda_agent.h"
+#include "support/small_run.h"
+
+#define TASK "env.id=SacPointMass-v0 "
+
+/* A run on the device with the environment that env.id names: ours, or fake_env. */
+static sac_run* begin(const char* out, const char* sets, const sac_callbacks* callbacks) {
+  char all[1024];
+  sac_run* run;
+  (void)snprintf(all, sizeof all, "device=cuda:0 train.steps=130 eval.every=50 eval.episodes=2 checkpoint.every=40 %s",
+                 sets);
+  sac_config* config = small_config(out, all);
+  memset(&fake_env, 0, sizeof fake_env);
+  ck_ok(sac_run_create(&run, config, strstr(sets, "env.id") ? NULL : &fake_env_api, callbacks));
+  sac_config_destroy(config);
+  return run;
+}
+
+static sac_run* again(const char* out, const char* key, const char* value, const sac_callbacks* callbacks, int fake) {
+  sac_config* config;
+  sac_run* run;
+  ck_ok(sac_config_create(&config));
+  if (key) ck_ok(sac_config_set(config, key, value));
+  ck_ok(sac_run_resume(&run, out, config, fake ? &fake_env_api : NULL, callbacks));
+  sac_config_destroy(config);
+  return run;
+}
+
+/* --- two runs are equal ------------------------------------------------------------------------------------------- */
+
+static void same_memory(const sac_run* a, const sac_run* b, sac_memory memory, int32_t p, size_t floats) {
+  float *x = calloc(floats + 1, sizeof(float)), *y = calloc(floats + 1, sizeof(float));
+  ck_ok(a->agent->stages->read(a->agent, memory, p, 0, x, floats));
+  ck_ok(b->agent->stages->read(b->agent, memory, p, 0, y, floats));
+  ck_same_bits(x, y, floats);
+  free(x);
+  free(y);
+}
+
+static void same_agent(const sac_run* a, const sac_run* b, int32_t p) {
+  const sac_agent *x = a->agent, *y = b->agent;
+  ck_assert_mem_eq(&x->counters[p], &y->counters[p], sizeof x->counters[p]);
+  for (int m = SAC_MEMORY_WEIGHTS; m < SAC_MEMORY_TARGET; m++)
+    if (m != SAC_MEMORY_GRAD) same_memory(a, b, (sac_memory)m, p, x->tensors.floats[SAC_SLAB_TRAINED]);
+  same_memory(a, b, SAC_MEMORY_TARGET, p, x->tensors.floats[SAC_SLAB_TARGET]);
+  const size_t rows = (size_t)sac_replay_size(x->counters[p].pushed, x->shape.capacity);
+  same_memory(a, b, SAC_MEMORY_REPLAY, p, rows * (size_t)x->row.floats);
+}
+
+/* Everything that goes on from here: agents, schedule, windows, environments. */
+static void same_state(const sac_run* a, const sac_run* b) {
+  const size_t size = sac_vector_state_size(a->vector), population = (size_t)a->agent->shape.population;
+  char *s = calloc(size, 1), *t = calloc(size, 1);
+  ck_assert_mem_eq(&a->schedule, &b->schedule, sizeof a->schedule);
+  ck_assert_mem_eq(a->window, b->window, sizeof *a->window * population);
+  ck_assert_mem_eq(a->agent->totals, b->agent->totals, sizeof *a->agent->totals * population);
+  for (int i = 0; i < 2; i++) {
+    const sac_run* run = i ? b : a;
+    if (run->agent->stages->env_get) ck_ok(run->agent->stages->env_get(run->agent, run->vector, 1));
+  }
+  for (int32_t p = 0; p < (int32_t)population; p++) {
+    same_agent(a, b, p);
+    ck_ok(sac_vector_state_get(a->vector, p, s));
+    ck_ok(sac_vector_state_get(b->vector, p, t));
+    ck_assert_mem_eq(s, t, size);
+  }
+  free(s);
+  free(t);
+}
+
+/* CSVs without the times, which are the last columns of metrics.csv. */
+static void same_rows(const char* a, const char* b, const char* name, int columns) {
+  char *x = test_read(test_path(a, name), NULL), *y = test_read(test_path(b, name), NULL), *rest_x, *rest_y;
+  char *line_x = strtok_r(x, "\n", &rest_x), *line_y = strtok_r(y, "\n", &rest_y);
+  int lines = 0;
+  for (; line_x && line_y; lines++) {
+    size_t end = 0;
+    for (int commas = 0; line_x[end]; end++)
+      if (line_x[end] == ',' && ++commas == columns) break;
+    ck_assert_msg(strncmp(line_x, line_y, end) == 0, "%s, line %d:\n%s\n%s", name, lines, line_x, line_y);
+    line_x = strtok_r(NULL, "\n", &rest_x);
+    line_y = strtok_r(NULL, "\n", &rest_y);
+  }
+  ck_assert_msg(!line_x && !line_y, "%s and %s differ in length", a, b);
+  ck_assert_int_gt(lines, 1);
+  free(x);
+  free(y);
+}
+
+static void same_files(const char* a, const char* b, int64_t seeds) {
+  char name[64];
+  for (int64_t p = 1; p <= seeds; p++) {
+    (void)snprintf(name, sizeof name, "seed_%lld/metrics.csv", (long long)p);
+    same_rows(a, b, name, 1 + SAC_METRIC_updates_per_second);
+    (void)snprintf(name, sizeof name, "seed_%lld/evaluations.csv", (long long)p);
+    same_rows(a, b, name, INT32_MAX);
+  }
+}
+
+/* --- exactness ---------------------------------------------------------------------------------------------------- */
+
+static const struct {
+  const char* sets;
+  int64_t stop; /* the first part ends here */
+} runs[] = {
+    {TASK, 80},
+    {TASK "log.every=33 eval.every=71 checkpoint.every=57", 37}, /* due at no common step */
+    {TASK, 20},                                                  /* in the warm-up */
+    {TASK "algo=sac-v env.num_envs=3", 72},
+    {"env.id=Pendulum-v1 seeds=3", 93},
+    {"env.id=SacQuadratic-v0 env.num_envs=3 train.updates_per_step=0.7", 75}, /* an episode a step */
+    {TASK "replay.capacity=50 train.updates_per_step=3 alpha.learn=false", 90},
+    {"", 93}, /* a user's environment: the host steps it */
+    {"env.num_envs=3 seeds=2 cuda.graph=false", 75},
+};
+#define RUNS (sizeof runs / sizeof *runs)
+
+static int is_fake(const char* sets) { return strstr(sets, "env.id") == NULL; }
+
+/* Stopped as Ctrl-C would, and resumed, with blocks, threads and streams in another order each time. */
+START_TEST(stopped_and_resumed) {
+  const char* folder = test_folder();
+  const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
+  sac_run *whole = begin(whole_path, runs[_i].sets, NULL), *parts;
+  ck_assert_int_eq(whole->vector->resident != NULL, !is_fake(runs[_i].sets));
+  ck_assert_int_eq(whole->vector->burst > 1, !is_fake(runs[_i].sets));
+  ck_ok(sac_run_steps(whole, 0));
+  cuda_order(11 + (uint64_t)_i);
+  parts = begin(parts_path, runs[_i].sets, NULL);
+  ck_ok(sac_run_steps(parts, runs[_i].stop));
+  sac_run_stop(parts);
+  ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
+  sac_run_destroy(parts);
+  cuda_order(1234567 + (uint64_t)_i);
+  parts = again(parts_path, NULL, NULL, NULL, is_fake(runs[_i].sets));
+  ck_assert_int_ge(sac_run_step(parts), runs[_i].stop);
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  const int64_t seeds = whole->settings.seeds;
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  same_files(whole_path, parts_path, seeds);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+/* Finished with train.steps n, then continued: what the end of a run adds beyond its schedule is taken back. */
+START_TEST(finished_and_continued) {
+  const char* folder = test_folder();
+  const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
+  char first[256];
+  sac_run *whole = begin(whole_path, runs[_i].sets, NULL), *parts;
+  ck_ok(sac_run_steps(whole, 0));
+  (void)snprintf(first, sizeof first, "%s train.steps=70", runs[_i].sets);
+  parts = begin(parts_path, first, NULL);
+  ck_ok(sac_run_steps(parts, 0));
+  sac_run_destroy(parts);
+  parts = again(parts_path, "train.steps", "130", NULL, is_fake(runs[_i].sets));
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+/* Where bursts end is decided by what is due, and by the caller; it decides nothing. */
+START_TEST(bursts_change_no_bit) {
+  const char* folder = test_folder();
+  const char *path_a = small_path(folder, "a"), *path_b = small_path(folder, "b"), *path_c = small_path(folder, "c");
+  sac_run *a = begin(path_a, runs[_i].sets, NULL), *b = begin(path_b, runs[_i].sets, NULL),
+          *c = begin(path_c, runs[_i].sets, NULL);
+  ck_ok(sac_run_steps(a, 0));
+  c->vector->burst = 7;
+  while (sac_run_step(b) < 130) ck_ok(sac_run_steps(b, 1));
+  ck_ok(sac_run_steps(c, 0));
+  same_state(a, b);
+  same_state(a, c);
+  const int64_t seeds = a->settings.seeds;
+  sac_run_destroy(a);
+  sac_run_destroy(b);
+  sac_run_destroy(c);
+  same_files(path_a, path_b, seeds);
+  same_files(path_a, path_c, seeds);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+START_TEST(evaluation_changes_no_bit) {
+  const char* folder = test_folder();
+  const char *on_path = small_path(folder, "on"), *off_path = small_path(folder, "off");
+  sac_run *on = begin(on_path, TASK "env.num_envs=2 seeds=2 eval.every=10", NULL),
+          *off = begin(off_path, TASK "env.num_envs=2 seeds=2 eval.every=0", NULL);
+  ck_ok(sac_run_steps(on, 0));
+  ck_ok(sac_run_steps(off, 0));
+  for (int p = 0; p < 2; p++) {
+    same_agent(on, off, p);
+    off->window[p].best_step = on->window[p].best_step, off->window[p].best_return = on->window[p].best_return;
+  }
+  same_state(on, off);
+  sac_run_destroy(on);
+  sac_run_destroy(off);
+  same_rows(on_path, off_path, "seed_2/metrics.csv", 1 + SAC_METRIC_updates_per_second);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+/* The environments on the device are those on the host: under uniform actions, episodes and rows are the same. */
+START_TEST(environments_are_the_host_s) {
+  static const char* const tasks[] = {"SacPointMass-v0", "Pendulum-v1", "MountainCarContinuous-v0", "SacQuadratic-v0"};
+  const char* folder = test_folder();
+  char sets[256], on_cpu[300];
+  (void)snprintf(sets, sizeof sets,
+                 "env.id=%s env.num_envs=3 seeds=2 train.updates_per_step=0 eval.every=0 "
+                 "train.warmup_steps=700 train.steps=700 replay.capacity=1000",
+                 tasks[_i]);
+  (void)snprintf(on_cpu, sizeof on_cpu, "%s device=cpu", sets);
+  sac_run *gpu = begin(small_path(folder, "gpu"), sets, NULL), *cpu = begin(small_path(folder, "cpu"), on_cpu, NULL);
+  ck_assert_str_eq(cpu->agent->device, "cpu");
+  ck_ok(sac_run_steps(gpu, 0));
+  ck_ok(sac_run_steps(cpu, 0));
+  if (CUDA_HOST) same_state(cpu, gpu); /* a device's sine may end in another digit */
+  for (int p = 0; p < 2; p++)
+    ck_assert_mem_eq(&cpu->agent->counters[p], &gpu->agent->counters[p], sizeof(sac_counters));
+  ck_assert_mem_eq(cpu->vector->episode, gpu->vector->episode, 6 * sizeof(uint64_t));
+  sac_run_destroy(gpu);
+  sac_run_destroy(cpu);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+/* --- another device ----------------------------------------------------------------------------------------------- */
+
+static int keep_log(void* user, const char* line) {
+  char* log = user;
+  const size_t used = strlen(log);
+  (void)snprintf(log + used, 8192 - used, "%s\n", line);
+  return 0;
+}
+
+START_TEST(to_the_cpu_and_back) {
+  char log[8192] = "";
+  const sac_callbacks callbacks = {.user = log, .log = keep_log};
+  const char* folder = test_folder();
+  const char *kept = small_path(folder, "kept"), *moved = small_path(folder, "moved");
+  const char* sets = TASK "seeds=2 env.num_envs=2";
+  sac_run *stays = begin(kept, sets, NULL), *goes = begin(moved, sets, &callbacks);
+  ck_assert_msg(strstr(log, "on cuda:0"), "%s", log);
+  for (int i = 0; i < 2; i++) {
+    sac_run* run = i ? goes : stays;
+    ck_ok(sac_run_steps(run, 75));
+    ck_ok(sac_run_save(run));
+  }
+  sac_run_destroy(goes);
+  goes = again(moved, "device", "cpu", &callbacks, 0);
+  ck_assert_str_eq(goes->agent->device, "cpu");
+  ck_assert_msg(strstr(log, "device was cuda:0, is cpu"), "%s", log);
+  ck_assert_ptr_null(goes->vector->resident);
+  same_state(stays, goes);
+  ck_ok(sac_run_save(goes));
+  sac_run_destroy(goes);
+  goes = again(moved, "device", "cuda:0", &callbacks, 0);
+  ck_assert_ptr_nonnull(goes->vector->resident);
+  same_state(stays, goes);
+  ck_ok(sac_run_steps(stays, 0));
+  ck_ok(sac_run_steps(goes, 0));
+  same_state(stays, goes);
+  sac_run_destroy(stays);
+  sac_run_destroy(goes);
+  goes = again(moved, "train.steps", "160", &callbacks, 0);
+  ck_ok(sac_run_steps(goes, 7));
+  ck_ok(sac_run_save(goes));
+  sac_run_destroy(goes);
+  goes = again(moved, "device", "cpu", &callbacks, 0);
+  ck_ok(sac_run_steps(goes, 0));
+  ck_assert_int_eq(sac_run_step(goes), 160);
+  sac_run_destroy(goes);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+/* --- what stops a run, or an agent -------------------------------------------------------------------------------- */
+
+static void poison(sac_run* run, int32_t p) {
+  const float bad = NAN;
+  ck_ok(run->agent->stages->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.critic[1].weight[1], &bad, 1));
+}
+
+/* One agent, or two in the same update, stop at the burst's end, are named and not saved again; the others do not
+ * notice. */
+START_TEST(agents_that_are_no_longer_finite) {
+  char log[8192] = "";
+  const sac_callbacks callbacks = {.user = log, .log = keep_log};
+  const char* folder = test_folder();
+  const char *well_path = small_path(folder, "well"), *out = small_path(folder, "ill");
+  const int two = _i % 2;
+  const char* sets = _i < 2 ? TASK "seeds=4 checkpoint.every=60 eval.every=0"
+                            : TASK "seeds=4 checkpoint.every=60 eval.every=0 device=cpu";
+  sac_run *well = begin(well_path, sets, NULL), *run = begin(out, sets, &callbacks);
+  ck_ok(sac_run_steps(well, 0));
+  ck_ok(sac_run_steps(run, 119)); /* at 120 all that live are saved */
+  for (int i = 0; i <= two; i++) poison(run, 1 + i);
+  ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
+  ck_assert_msg(strstr(log, "seed 2 stops; step 120: gradient actor."), "%s", log);
+  if (two) ck_assert_msg(strstr(log, "seed 3 stops; step 120: "), "%s", log);
+  ck_assert_msg(strstr(log, " is NaN (first of "), "%s", log);
+  ck_assert_msg(strstr(log, "seed_2/checkpoints/step_60.safetensors"), "%s", log);
+  for (int32_t p = 0; p < 4; p++) {
+    const int ill = p >= 1 && p <= 1 + two;
+    char name[96];
+    ck_assert_int_eq(run->agent->alive[p], !ill);
+    (void)snprintf(name, sizeof name, "seed_%d/checkpoints/step_120.safetensors", p + 1);
+    ck_assert_int_eq(test_exists(test_path(out, name)), !ill);
+    if (!ill) same_agent(well, run, p);
+  }
+  sac_run_destroy(well);
+  sac_run_destroy(run);
+  run = again(out, "train.steps", "150", &callbacks, 0); /* continued, the stopped ones stay stopped */
+  ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
+  ck_assert_int_eq(run->agent->counters[0].updates, 110);
+  sac_run_destroy(run);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+/* A learning rate and rewards beyond all reason. */
+START_TEST(learning_that_blows_up) {
+  const char* out = small_path(test_folder(), "run");
+  sac_run* run = begin(out, TASK "optim.lr=1 reward_scale=1e6 optim.beta1=0 train.steps=400 checkpoint.every=50", NULL);
+  ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, "critic.");
+  sac_run_destroy(run);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+/* The user's environment fails as it does on the CPU. */
+START_TEST(environment_that_fails) {
+  const char* out = small_path(test_folder(), "run");
+  sac_run* run = begin(out, "env.num_envs=2", NULL);
+  if (_i == 0) fake_env.nan_reward_at = 50, fake_env.nan_env = 1;
+  else fake_env.fail_at = 50;
+  ck_fails(sac_run_steps(run, 0), _i == 0 ? SAC_ERROR_NUMERIC : SAC_ERROR_ENV, "step 100: ");
+  sac_run_destroy(run);
+  memset(&fake_env, 0, sizeof fake_env);
+  run = again(out, NULL, NULL, NULL, 1);
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(finished_and_continued, RUNS),
+          LOOP(bursts_change_no_bit, 5), CASE(evaluation_changes_no_bit), LOOP(environments_are_the_host_s, 4),
+          CASE(to_the_cpu_and_back), LOOP(agents_that_are_no_longer_finite, 4), CASE(learning_that_blows_up),
+          LOOP(environment_that_fails, 2))

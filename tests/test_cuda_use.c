@@ -1,0 +1,213 @@
+/* ctest: timeout=300
+ *
+ * The CUDA backend in use, through the library: populations, tensors and states to the host and back, act, files. */
+#include "support/cuda_agent.h"
+#include "support/folder.h"
+#include "support/tolerances.h"
+
+/* --- populations -------------------------------------------------------------------------------------------------- */
+
+START_TEST(population_members_are_single_agents) {
+  agent_case c = cuda_agents[_i];
+  c.population = 3;
+  case_set(&c, "seed", "7");
+  sac_agent* all = after_updates(c, NULL, NULL);
+  c.population = 1;
+  double worst = 0;
+  for (int p = 0; p < 3; ++p) {
+    for (int i = 0; i < 6; ++i)
+      if (c.set[i][0] && strcmp(c.set[i][0], "seed") == 0) c.set[i][1] = (const char* const[]){"7", "8", "9"}[p];
+    sac_agent* one = after_updates(c, NULL, NULL);
+    if (CUDA_HOST) {
+      same_agents(one, 0, all, p);
+    } else { /* cuBLAS may add in another order where there are more products */
+      const double* ours = (const double*)&all->totals[p].sum;
+      const double* theirs = (const double*)&one->totals[0].sum;
+      for (size_t i = 0; i < sizeof(sac_update_stats) / sizeof(double); ++i)
+        worst = fmax(worst, fabs(ours[i] - theirs[i]) / (fabs(theirs[i]) + 1));
+    }
+    sac_agent_destroy(one);
+  }
+  if (!CUDA_HOST) printf("population: statistics apart by %.2g from single agents'\n", worst);
+  ck_assert_msg(worst < 0.01, "apart by %g", worst);
+  sac_agent_destroy(all);
+  cuda_done();
+}
+END_TEST
+
+START_TEST(a_dead_agent_is_skipped) {
+  agent_case c = cuda_agents[_i];
+  c.population = 3;
+  sac_agent *agent = cuda_agent_create(&c), *whole = cuda_agent_create(&c), *fresh = cuda_agent_create(&c);
+  agent_case_push(agent, 300, 9);
+  agent_case_push(whole, 300, 9);
+  agent_case_push(fresh, 300, 9);
+  agent->alive[1] = 0;
+  ck_ok(agent->stages->state_set(agent));
+  agent_case_push(agent, 5, 10);
+  agent_case_push(whole, 5, 10);
+  ck_ok(sac_agent_update(agent, 4));
+  ck_ok(sac_agent_update(whole, 4));
+  same_agents(agent, 0, whole, 0);
+  same_agents(agent, 2, whole, 2);
+  same_agents(agent, 1, fresh, 1);
+  sac_agent_destroy(agent);
+  sac_agent_destroy(whole);
+  sac_agent_destroy(fresh);
+  cuda_done();
+}
+END_TEST
+
+/* --- to the host and back ----------------------------------------------------------------------------------------- */
+
+START_TEST(tensors_and_slabs) {
+  agent_case c = cuda_agents[_i];
+  c.population = 2;
+  sac_agent *cpu = agent_case_create(&c), *gpu = cuda_agent_create(&c);
+  for (int p = 0; p < 2; ++p) same_agents(cpu, p, gpu, p); /* initial weights, zeros elsewhere, and in the gaps */
+  for (int i = 0; i < cpu->tensors.count; ++i) {
+    const sac_tensor* t = &cpu->tensors.tensor[i];
+    static const char* const kinds[] = {"", "grad/", "adam_m/", "adam_v/"};
+    for (int kind = 0; kind < (t->slab == SAC_SLAB_TRAINED ? 4 : 1); ++kind) {
+      char name[96];
+      (void)snprintf(name, sizeof name, "%s%s", kinds[kind], t->name);
+      float *in = random_floats((uint64_t)(4 * i + kind), 2 * t->count, 3), *out = random_floats(1, 2 * t->count, 1);
+      ck_ok(sac_agent_tensor_set(cpu, name, in, 2 * t->count));
+      ck_ok(sac_agent_tensor_set(gpu, name, in, 2 * t->count));
+      ck_ok(sac_agent_tensor_get(gpu, name, out, 2 * t->count));
+      ck_same_bits(out, in, 2 * t->count);
+      free(in), free(out);
+    }
+  }
+  for (int p = 0; p < 2; ++p) same_agents(cpu, p, gpu, p);
+  agent_case_push(cpu, 1500, 1), agent_case_push(gpu, 1500, 1);
+  agent_case_push(cpu, 777, 2), agent_case_push(gpu, 777, 2); /* round the ring */
+  const size_t floats = (size_t)cpu->shape.capacity * (size_t)cpu->row.floats;
+  float *a = calloc(floats, sizeof(float)), *b = calloc(floats, sizeof(float));
+  for (int p = 0; p < 2; ++p) {
+    ck_ok(cpu->stages->read(cpu, SAC_MEMORY_REPLAY, p, 0, a, floats));
+    ck_ok(gpu->stages->read(gpu, SAC_MEMORY_REPLAY, p, 0, b, floats));
+    ck_same_bits(b, a, floats);
+    ck_ok(gpu->stages->write(gpu, SAC_MEMORY_REPLAY, p, 7, a + 3, 50));
+    ck_ok(gpu->stages->read(gpu, SAC_MEMORY_REPLAY, p, 7, b, 50));
+    ck_same_bits(b, a + 3, 50);
+  }
+  free(a), free(b);
+  sac_agent_destroy(cpu);
+  sac_agent_destroy(gpu);
+  cuda_done();
+}
+END_TEST
+
+START_TEST(states) {
+  agent_case c = cuda_agents[0];
+  c.population = 3;
+  sac_agent* agent = cuda_agent_create(&c);
+  sac_counters counters[3];
+  sac_update_stats stats[3];
+  sac_totals totals[3];
+  for (size_t p = 0; p < 3; ++p) {
+    counters[p] = agent->counters[p] = (sac_counters){(1ull << 40) + p, (1ull << 41) + p, (1ull << 42) + p};
+    for (size_t i = 0; i < sizeof *stats / sizeof(double); ++i)
+      ((double*)&agent->stats[p])[i] = (double)(i + 100 * p) + 0.1,
+      ((double*)&agent->totals[p].sum)[i] = (double)i + 0.7;
+    agent->totals[p].updates = 5 + p;
+    stats[p] = agent->stats[p], totals[p] = agent->totals[p];
+  }
+  ck_ok(agent->stages->state_set(agent));
+  memset(agent->counters, 0, sizeof counters), memset(agent->stats, 0, sizeof stats);
+  memset(agent->totals, 0, sizeof totals);
+  ck_ok(agent->stages->state_get(agent));
+  ck_assert_mem_eq(agent->counters, counters, sizeof counters);
+  ck_assert_mem_eq(agent->stats, stats, sizeof stats);
+  ck_assert_mem_eq(agent->totals, totals, sizeof totals);
+  sac_agent_destroy(agent);
+  cuda_done();
+}
+END_TEST
+
+/* --- act ---------------------------------------------------------------------------------------------------------- */
+
+START_TEST(acts_as_the_cpu) {
+  static const int32_t counts[] = {1, 2, 8, 9, 31, 257, 1000};
+  agent_case c = cuda_agents[_i];
+  c.population = 2;
+  if (_i % 2) case_set(&c, "env.num_envs", "300");
+  sac_agent *cpu = agent_case_create(&c), *gpu = cuda_agent_create(&c);
+  const size_t O = (size_t)c.obs, A = (size_t)c.action;
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {
+    const int32_t n = counts[i];
+    const size_t rows = 2 * (size_t)n;
+    if (rows * (O + A) > 200000) continue; /* the host execution takes its time */
+    float *obs = random_floats(i, rows * O, 2), *noise = random_floats(50 + i, rows * A, 2);
+    float *x = calloc(rows * A, sizeof(float)), *y = calloc(rows * A, sizeof(float));
+    float *log_x = calloc(rows, sizeof(float)), *log_y = calloc(rows, sizeof(float));
+    for (int mode = 0; mode < 4; ++mode) { /* noise given, noise drawn, the mean, the warm-up */
+      const sac_act act = {.n = n,
+                           .mode = mode < 2    ? SAC_ACT_SAMPLE
+                                   : mode == 2 ? SAC_ACT_MEAN
+                                               : SAC_ACT_UNIFORM,
+                           .obs = obs,
+                           .noise = mode == 0 ? noise : NULL};
+      sac_act on_cpu = act, on_gpu = act;
+      on_cpu.action = x, on_cpu.log_prob = log_x, on_gpu.action = y, on_gpu.log_prob = log_y;
+      ck_ok(cpu->stages->act(cpu, &on_cpu));
+      ck_ok(gpu->stages->act(gpu, &on_gpu));
+      ck_near_array(y, x, rows * A, mode == 3 ? 0 : POLICY_REL, mode == 3 ? 0 : POLICY_ABS);
+      if (mode < 2) ck_near_array(log_y, log_x, rows, POLICY_REL, POLICY_ABS * (double)A);
+      ck_ok(gpu->stages->state_get(gpu));
+      ck_assert_mem_eq(gpu->counters, cpu->counters, 2 * sizeof *gpu->counters);
+    }
+    free(obs), free(noise), free(x), free(y), free(log_x), free(log_y);
+  }
+  sac_agent_destroy(cpu);
+  sac_agent_destroy(gpu);
+  cuda_done();
+}
+END_TEST
+
+/* --- files -------------------------------------------------------------------------------------------------------- */
+
+START_TEST(saved_here_loaded_there) {
+  const char *folder = test_folder(), *one = test_path(folder, "one"), *two = test_path(folder, "two");
+  agent_case c = cuda_agents[_i];
+  c.population = 2;
+  sac_agent *gpu = after_updates(c, NULL, NULL), *cpu, *back;
+  ck_ok(sac_agent_save(gpu, one));
+  ck_ok(sac_agent_load(&cpu, one, "cpu"));
+  ck_assert_str_eq(cpu->device, "cpu");
+  ck_ok(sac_agent_save(cpu, two));
+  ck_ok(sac_agent_load(&back, two, "cuda:0"));
+  for (int p = 0; p < 2; ++p) {
+    gpu->counters[p].pushed = 0;                  /* rows are not saved */
+    for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) { /* nor are gradients */
+      size_t n;
+      if (m == SAC_MEMORY_GRAD) continue;
+      float *a = slab_copy(gpu, (sac_memory)m, p, &n), *b = slab_copy(cpu, (sac_memory)m, p, &n),
+            *d = slab_copy(back, (sac_memory)m, p, &n);
+      ck_same_bits(b, a, n);
+      ck_same_bits(d, a, n);
+      free(a), free(b), free(d);
+    }
+    ck_assert_mem_eq(&back->counters[p], &gpu->counters[p], sizeof *gpu->counters);
+  }
+  /* and its next updates are those of the agent that was saved */
+  ck_ok(gpu->stages->state_set(gpu));
+  agent_case_push(gpu, 100, 3), agent_case_push(back, 100, 3);
+  ck_ok(sac_agent_update(gpu, 3));
+  ck_ok(sac_agent_update(back, 3));
+  for (int p = 0; p < 2; ++p) {
+    size_t n;
+    float *a = slab_copy(gpu, SAC_MEMORY_WEIGHTS, p, &n), *b = slab_copy(back, SAC_MEMORY_WEIGHTS, p, &n);
+    ck_same_bits(b, a, n);
+    free(a), free(b);
+  }
+  sac_agent_destroy(gpu), sac_agent_destroy(cpu), sac_agent_destroy(back);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+CUDA_MAIN("cuda use", LOOP(population_members_are_single_agents, AGENTS), LOOP(a_dead_agent_is_skipped, AGENTS),
+          LOOP(tensors_and_slabs, AGENTS), CASE(states), LOOP(acts_as_the_cpu, AGENTS),
+          LOOP(saved_here_loaded_there, AGENTS))
