@@ -38,6 +38,35 @@ def test_help_and_version():
     assert nothing.stdout == "" and nothing.stderr == text
 
 
+def test_info():
+    text, info = sac("info").stdout, json.loads(sac("info", "--json").stdout)
+    assert {row["algo"] for row in info["support"]} == {"sac", "sac-v"}
+    for row in info["support"]:
+        assert row["cpu"] == "composed" and row["cuda"] == ("composed" if info["cuda"] else None), row
+    if info["cuda_devices"]:
+        assert info["cuda_devices"][0].startswith("cuda:0 ") and info["cuda_devices"][0] in text, text
+        assert info["graph_nodes"]["sac"] > 20 and info["graph_nodes"]["sac-v"] > info["graph_nodes"]["sac"]
+        assert f"sac: {info['graph_nodes']['sac']} launches" in text, text
+    else:
+        assert info["graph_nodes"] == {} and info["cuda_none"] and f"none: {info['cuda_none']}" in text, text
+
+
+def test_profiling():
+    for command in (("train", "--env", "Pendulum-v1"), ("bench", "update")):
+        for wrong in ("5", "5:", ":5", "5:0", "-1:5", "a:b", "1:2:3"):
+            error = one_line(sac(*command, "--device", "cpu", f"--profile={wrong}", code=2).stderr)
+            assert f"FROM:COUNT, two whole numbers as in 1000:50, not '{wrong}'" in error, error
+        error = one_line(sac(*command, "--device", "cpu", "--profile", "1:2", code=2).stderr)
+        assert "device 'cpu' is the CPU" in error, error
+    tiny = ("--hidden", "8,8", "--batch", 8, "--rows", 100, "--seconds", 0.001, "--repeats", 1, "--warmup", 0)
+    stages = json.loads(sac("bench", "update", "--device", "cpu", "--stages", "--json", *tiny).stdout)["stages"]
+    assert list(stages) == ["replay sample", "critic update", "actor update", "temperature update", "target update"], stages
+    assert all(stage["microseconds"] > 0 for stage in stages.values()), stages
+    text = sac("bench", "train", "--env", "Pendulum-v1", "--device", "cpu", "--stages", *tiny[:4], *tiny[6:]).stdout
+    assert re.search(r"^  env step +[\d.]+ +[\d.]+%$", text, re.M), text
+    assert "--stages goes with" in one_line(sac("bench", "act", "--stages", code=2).stderr)
+
+
 def test_unknown_command():
     assert one_line(sac("trian", code=2).stderr) == "sac: no command 'trian'; nearest is 'train' ('sac --help' lists all)"
     assert "nearest" not in one_line(sac("xyzzy", code=2).stderr)

@@ -22,6 +22,13 @@ def main():
         status, text, errors = run(script, "--no-such-option")
         assert status == 2, (script, status, text, errors)
 
+    status, _, errors = run("setup", "--bundle")
+    assert status == 2 and "--bundle takes a folder" in errors, errors
+    status, text, _ = run("budgets.py", "--help")
+    assert status == 0 and "cuda_budgets.csv" in text, text
+    status, _, errors = run("budgets.py", "--build", "/no/such")
+    assert status == 1 and "no build in /no/such" in errors, errors
+
     begin = time.monotonic()
     status, text, errors = run("setup", "--print")
     assert status == 0 and text == "nothing is missing\n", text + errors
