@@ -52,7 +52,7 @@ static size_t available(const sac_agent* agent) {
   size_t free_bytes = 0, total = 0;
   if (sac_cuda_choose(agent->settings.device, &ordinal) != SAC_OK || cudaSetDevice(ordinal) != cudaSuccess ||
       cudaMemGetInfo(&free_bytes, &total) != cudaSuccess)
-    (void)cudaGetLastError(); /* create will say what is wrong */
+    return (void)cudaGetLastError(), SIZE_MAX; /* not known: create will say what is wrong */
   return free_bytes;
 }
 
