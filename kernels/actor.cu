@@ -146,26 +146,40 @@ __host__ __device__ size_t act_floats(size_t widest) { return 2 * act_rows_max *
 
 bool act_fits(int32_t widest) { return act_floats(static_cast<size_t>(widest)) * sizeof(float) <= act_shared_max; }
 
-// One layer for the block's rows: a warp a neuron, its lanes over the inputs. x and y are (act_rows, widest). A row's
-// numbers do not depend on the other rows.
+// One layer for the block's rows: a warp takes a few neurons at a time, so that loads enough are under way, its lanes
+// over the inputs. x and y are (act_rows, widest). A row's numbers do not depend on the other rows.
 template <int act_rows>
 __device__ void act_layer(const float* weight, const float* bias, int in, int out, const float* x, float* y,
                           size_t widest, bool relu) {
+  constexpr int neurons = act_rows == 1 ? 4 : 2;
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
-  for (int n = warp; n < out; n += act_warps) {
-    const float* row = weight + static_cast<size_t>(n) * static_cast<size_t>(in);
-    float sum[act_rows] = {0};
-#pragma unroll 4
-    for (int k = lane; k < in; k += SAC_WARP) {
-      const float w = row[k];
+  for (int first = warp * neurons; first < out; first += act_warps * neurons) {
+    const float* row[neurons];
+    float sum[neurons][act_rows] = {};
 #pragma unroll
-      for (int r = 0; r < act_rows; ++r)
-        sum[r] = fmaf(w, x[static_cast<size_t>(r) * widest + static_cast<size_t>(k)], sum[r]);
+    for (int j = 0; j < neurons; ++j) {
+      const int n = first + j < out ? first + j : out - 1;  // past the last: a sum that nobody keeps
+      row[j] = weight + static_cast<size_t>(n) * static_cast<size_t>(in);
+    }
+#pragma unroll 2
+    for (int k = lane; k < in; k += SAC_WARP) {
+#pragma unroll
+      for (int j = 0; j < neurons; ++j) {
+        const float w = row[j][k];
+#pragma unroll
+        for (int r = 0; r < act_rows; ++r)
+          sum[j][r] = fmaf(w, x[static_cast<size_t>(r) * widest + static_cast<size_t>(k)], sum[j][r]);
+      }
     }
 #pragma unroll
-    for (int r = 0; r < act_rows; ++r) {
-      const float whole = sac_warp_sum(sum[r]) + bias[n];
-      if (lane == r) y[static_cast<size_t>(r) * widest + static_cast<size_t>(n)] = relu ? sac_relu(whole) : whole;
+    for (int j = 0; j < neurons; ++j) {
+      if (first + j >= out) break;  // the whole warp
+#pragma unroll
+      for (int r = 0; r < act_rows; ++r) {
+        const float whole = sac_warp_sum(sum[j][r]) + bias[first + j];
+        if (lane == r)
+          y[static_cast<size_t>(r) * widest + static_cast<size_t>(first + j)] = relu ? sac_relu(whole) : whole;
+      }
     }
   }
 }

@@ -76,12 +76,14 @@ __device__ inline void sac_block_sums(T x[n]) {
   __shared__ T partial[n][SAC_WARP];
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int warps = (static_cast<int>(blockDim.x) + SAC_WARP - 1) / SAC_WARP;
+#pragma unroll
   for (int i = 0; i < n; ++i) {
     const T sum = sac_warp_sum(x[i]);
     if (lane == 0) partial[i][warp] = sum;
   }
   __syncthreads();
   if (threadIdx.x == 0) {
+#pragma unroll
     for (int i = 0; i < n; ++i) {
       x[i] = partial[i][0];
       for (int w = 1; w < warps; ++w) x[i] += partial[i][w];

@@ -35,7 +35,7 @@ __device__ inline void sac_head_backward(const sac_head& head, size_t net, size_
 }
 
 // The kernels above it: blocks of this many threads, a warp a row of the minibatch; grid (blocks, P).
-constexpr int sac_head_threads = 128;
+constexpr int sac_head_threads = 64;
 inline dim3 sac_head_grid(const sac_dims& dims) {
   return dim3(sac_blocks(static_cast<size_t>(dims.batch), sac_head_threads / SAC_WARP),
               static_cast<unsigned>(dims.population));

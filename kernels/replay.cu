@@ -36,8 +36,9 @@ __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
   if (!state->alive) return;
   const size_t at = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   const uint64_t pushed = state->pushed;
-  if (at < n * floats) {
-    const size_t i = at / floats, place = at % floats;
+  const size_t i = at / floats, place = at % floats;
+  // Of rows that would share a place only the last is written.
+  if (i < n && n - i <= static_cast<size_t>(a.capacity)) {
     const uint64_t row = (pushed + i) % static_cast<uint64_t>(a.capacity);
     a.ring[(p * static_cast<size_t>(a.capacity) + row) * floats + place] =
         row_value(a, p * n + i, static_cast<int32_t>(place));

@@ -79,7 +79,7 @@ static sac_status choose_backend(sac_agent* agent) {
   if (ordinal >= 0) {
     agent->stages = &sac_cuda_stages;
     (void)snprintf(agent->device, sizeof agent->device, "cuda:%d", (int)ordinal);
-    return SAC_OK;
+    return sac_cuda_fits(agent);
   }
 #endif
   if (agent->settings.precision != SAC_FP32)

@@ -98,11 +98,12 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   run->window = calloc(population, sizeof *run->window);
   run->best_return = calloc(population, sizeof *run->best_return);
   run->was_alive = calloc(population, 1);
+  run->updates = calloc(population, sizeof *run->updates);
   run->agent_text = (char**)calloc(population, sizeof(char*));
   run->checkpoint = (sac_checkpoint**)calloc(population, sizeof(sac_checkpoint*));
   run->metrics = (sac_metrics_files**)calloc(population, sizeof(sac_metrics_files*));
-  if (!run->locale || !seed || !run->window || !run->best_return || !run->was_alive || !run->agent_text ||
-      !run->checkpoint || !run->metrics)
+  if (!run->locale || !seed || !run->window || !run->best_return || !run->was_alive || !run->updates ||
+      !run->agent_text || !run->checkpoint || !run->metrics)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population));
   for (size_t p = 0; p < population; p++) {
     seed[p] = (uint64_t)settings->seed + p;
@@ -172,6 +173,7 @@ void sac_run_destroy(sac_run* run) {
   free((void*)run->checkpoint);
   free(run->env_state);
   free(run->was_alive);
+  free(run->updates);
   free(run->best_return);
   free(run->window);
   free(run->episode_length);

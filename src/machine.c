@@ -10,6 +10,7 @@
 #include <sac/sac.h>
 
 #include "cpu/isa.h"
+#include "cuda/device.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/system.h"
@@ -43,8 +44,17 @@ static void compare(const json_t* was, const json_t* is, char* changed, size_t s
   }
 }
 
+/* A CUDA device by what may change bits, and not by its number: "NVIDIA H100 80GB HBM3, compute capability 9.0, ...".
+ */
+static const char* name_of(const char* device, char* text, size_t size) {
+  if (strncmp(device, "cuda:", 5) != 0) return device;
+  sac_cuda_describe((int32_t)strtol(device + 5, NULL, 10), text, size);
+  const char* space = strchr(text, ' ');
+  return space ? space + 1 : text;
+}
+
 sac_status sac_machine_write(const char* folder, const char* device, char* changed, size_t size) {
-  char path[SAC_PATH_MAX];
+  char path[SAC_PATH_MAX], name[256];
   void* old = NULL;
   char* text = NULL;
   size_t bytes;
@@ -52,7 +62,7 @@ sac_status sac_machine_write(const char* folder, const char* device, char* chang
   sac_status status = SAC_OK;
   changed[0] = '\0';
   SAC_TRY(sac_path(path, "%s/machine.json", folder));
-  is = describe(device);
+  is = describe(name_of(device, name, sizeof name));
   if (!is) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %s", path));
   if (sac_read_file(path, FILE_MAX, &old, &bytes) == SAC_OK && (was = json_loadb(old, bytes, 0, NULL))) {
     compare(was, is, changed, size);

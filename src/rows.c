@@ -135,7 +135,6 @@ static void log_evaluation(sac_run* run, int32_t count, double sum, double low, 
 static sac_status save_best(sac_run* run, int32_t p, double mean) {
   sac_status status = SAC_OK;
   sac_run_clock(run);
-  if (run->agent->stages->env_get) SAC_TRY(run->agent->stages->env_get(run->agent, run->vector, 1));
   SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
   SAC_TRY(sac_checkpoint_best(run->checkpoint[p], run->schedule.step, mean, run->agent_text[p]));
 fail:
@@ -150,6 +149,8 @@ sac_status sac_run_evaluate(sac_run* run) {
   sac_status status = SAC_OK, written = SAC_OK;
   /* The step is the evaluation's number: its episodes depend on nothing that came before. */
   SAC_TRY(sac_evaluator_run(run->evaluator, run->agent, (uint64_t)step, run->episode_return, run->episode_length));
+  /* for those whose best it is: the training environments as they are now */
+  if (run->agent->stages->env_get) SAC_TRY(run->agent->stages->env_get(run->agent, run->vector, 1));
   for (int32_t p = 0; p < population; p++) {
     if (!run->agent->alive[p]) continue;
     sac_window* window = &run->window[p];

@@ -12,14 +12,25 @@
 /* --- agents that stop --------------------------------------------------------------------------------------------- */
 
 /* Marks agent p's folder, and tells where the agent can be taken up again: its newest checkpoint. */
-static void leave_agent(const sac_run* run, int32_t p, const char* why, char* good, size_t size) {
+static void leave_agent(const sac_run* run, int32_t p, int64_t at, const char* why, char* good, size_t size) {
   char dir[SAC_PATH_MAX];
   int64_t step;
   (void)snprintf(good, size, "none");
   if (sac_folder_seed(run->folder->path, run->agent->seed[p], dir) != SAC_OK) return;
   if (sac_checkpoint_list(dir, &step, 1) == 1)
     (void)snprintf(good, size, "%s/checkpoints/step_%lld.safetensors", dir, (long long)step);
-  (void)sac_failed_write(dir, run->schedule.step, why);
+  (void)sac_failed_write(dir, at, why);
+}
+
+/* The step at which agent p stopped: its updates tell, which a backend that queues steps does not count on. */
+static int64_t stopped_at(const sac_run* run, int32_t p) {
+  const uint64_t made = run->agent->counters[p].updates - run->updates[p];
+  uint64_t due = 0;
+  for (int32_t i = 0; i < run->burst_steps; i++) {
+    due += (uint64_t)run->burst_due[i];
+    if (due > made) return run->burst_start + (int64_t)(i + 1) * run->settings.num_envs;
+  }
+  return run->schedule.step;
 }
 
 /* Agents whose losses or gradients are no longer finite stop here; the others go on. NUMERIC when none is left. */
@@ -28,14 +39,14 @@ static sac_status check_agents(sac_run* run) {
   int32_t first = -1, alive = 0;
   if (sac_agent_check(agent, &first) == SAC_OK) return SAC_OK;
   char reason[512], state[SAC_PATH_MAX + 64];
-  const long long step = (long long)run->schedule.step;
   (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
   for (int32_t p = 0; p < agent->shape.population; p++) {
     alive += agent->alive[p];
     if (agent->alive[p] || !run->was_alive[p]) continue;
     run->was_alive[p] = 0;
     const char* why = p == first ? reason : "a loss or gradient is not finite";
-    leave_agent(run, p, why, state, sizeof state);
+    const long long step = (long long)stopped_at(run, p);
+    leave_agent(run, p, step, why, state, sizeof state);
     if (agent->shape.population > 1)
       sac_run_log(run, "seed %llu stops; step %lld: %s; good state: %s", (unsigned long long)agent->seed[p], step, why,
                   state);
@@ -112,21 +123,26 @@ static int is_due(const sac_run* run) {
          sac_due(step, n, settings->checkpoint_every);
 }
 
+#define BURST_UPDATES 1024 /* so that a signal is answered soon; how steps are cut into bursts changes no result */
+
 /* Steps up to what is due next, but no more than the backend may queue. */
 static sac_status burst(sac_run* run, int64_t end, int32_t* updates) {
   sac_schedule* schedule = &run->schedule;
-  int32_t steps = 0;
   sac_status status = SAC_OK;
   *updates = 0;
+  run->burst_start = schedule->step;
+  run->burst_steps = 0;
+  for (int32_t p = 0; p < run->agent->shape.population; p++) run->updates[p] = run->agent->counters[p].updates;
   do {
     const int learning = schedule->step >= run->settings.warmup_steps;
     const int32_t due = sac_schedule_step(schedule, run->settings.num_envs, learning);
     SAC_TRY(sac_step(run->agent, run->vector, learning ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM, due));
     *updates += due;
-    steps++;
-  } while (steps < run->vector->burst && schedule->step < end && !is_due(run));
+    run->burst_due[run->burst_steps++] = due;
+  } while (run->burst_steps < run->vector->burst && *updates < BURST_UPDATES && schedule->step < end && !is_due(run) &&
+           !atomic_load_explicit(&run->stop, memory_order_relaxed));
   SAC_TRY(sac_settle(run->agent, run->vector));
-  sac_run_count(run, steps);
+  sac_run_count(run, run->burst_steps);
 fail:
   return status;
 }

@@ -52,7 +52,11 @@ struct sac_run {
   sac_window* window;  /* (P) */
   double* best_return; /* (P) of the file `best`: of all evaluations, the one at the end of an earlier part too */
   uint8_t* was_alive;  /* (P) agent->alive at the step before */
-  uint8_t* env_state;  /* (P, env_state_size) for checkpoints */
+  uint64_t* updates;   /* (P) each agent's updates before the last burst of steps */
+  int64_t burst_start; /* the step before it */
+  int32_t burst_due[SAC_BURST_MAX]; /* updates due at each of its steps */
+  int32_t burst_steps;
+  uint8_t* env_state; /* (P, env_state_size) for checkpoints */
   size_t env_state_size;
 
   sac_checkpoint** checkpoint; /* (P) */

@@ -55,14 +55,21 @@ static void load(void) {
 
 static sac_status check(cublasStatus_t code, const char* what) {
   if (code == CUBLAS_STATUS_SUCCESS) return SAC_OK;
+  if (code == CUBLAS_STATUS_ALLOC_FAILED || code == CUBLAS_STATUS_NOT_INITIALIZED)
+    return sac_fail(SAC_ERROR_MEMORY, "cuBLAS: %s: %s (%d): lower replay.capacity, or free memory on the device", what,
+                    blas.cublasGetStatusString(code), (int)code);
   return sac_fail(SAC_ERROR_DEVICE, "cuBLAS: %s: %s (%d)", what, blas.cublasGetStatusString(code), (int)code);
+}
+
+int sac_cuda_blas_loads(void) {
+  (void)pthread_once(&once, load);
+  return !blas.failed[0];
 }
 
 sac_status sac_cuda_blas_create(cublasHandle_t* handle, cudaStream_t stream, void* workspace, size_t bytes) {
   sac_status status = SAC_OK;
   *handle = NULL;
-  (void)pthread_once(&once, load);
-  if (blas.failed[0])
+  if (!sac_cuda_blas_loads())
     return sac_fail(SAC_ERROR_DEVICE, "cuBLAS cannot be loaded: %s; scripts/setup --cuda installs it", blas.failed);
   SAC_TRY(check(blas.cublasCreate_v2(handle), "create"));
   /* The stream first: setting it resets the workspace. */

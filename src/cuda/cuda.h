@@ -27,6 +27,7 @@ sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what);
 /* --- blas.c ------------------------------------------------------------------------------------------------------- */
 
 /* cuBLAS, loaded when the first agent needs it: the program starts without it. */
+int sac_cuda_blas_loads(void);
 sac_status sac_cuda_blas_create(cublasHandle_t* handle, cudaStream_t stream, void* workspace, size_t bytes);
 void sac_cuda_blas_destroy(cublasHandle_t handle);
 
@@ -117,7 +118,8 @@ typedef struct sac_gpu {
 
 #define SAC_ALPHA_STRIDE 16 /* floats between agents' log_alpha */
 #define SAC_BLAS_WORKSPACE ((size_t)32 << 20)
-#define SAC_ACT_ROWS_MAX 256             /* observations an agent acted on in one launch */
+#define SAC_ACT_ROWS_MAX 1024            /* observations an agent acted on in one launch */
+#define SAC_ACT_BYTES ((size_t)4 << 20)  /* of observations and actions staged at a time */
 #define SAC_PUSH_BYTES ((size_t)4 << 20) /* of transitions staged at a time */
 
 /* Fills everything that sizes depend on, and lays scratch out at gpu->scratch and pinned memory at gpu->pinned; with

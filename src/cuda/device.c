@@ -65,7 +65,7 @@ sac_status sac_cuda_choose(const char* device, int32_t* ordinal) {
   if (!why[0] && number >= count)
     (void)snprintf(why, sizeof why, "there %s %d device%s here, the first is cuda:0", count == 1 ? "is" : "are", count,
                    count == 1 ? "" : "s");
-  if (!why[0] && usable(number, why, sizeof why)) {
+  if (!why[0] && usable(number, why, sizeof why) && (asked || sac_cuda_blas_loads())) {
     *ordinal = number;
     return SAC_OK;
   }
@@ -104,6 +104,7 @@ static const char* advice(cudaError_t error) {
 
 sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what) {
   if (error == cudaSuccess) return SAC_OK;
+  (void)cudaGetLastError(); /* or the next launch would report it again */
   const sac_status status = error == cudaErrorMemoryAllocation ? SAC_ERROR_MEMORY : SAC_ERROR_DEVICE;
   const int words = (int)strcspn(what, "("); /* a call's name is enough */
   return sac_fail(status, "cuda:%d: %.*s: %s (%s, code %d): %s", (int)ordinal, words, what, cudaGetErrorString(error),

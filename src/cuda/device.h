@@ -28,6 +28,9 @@ int32_t sac_cuda_devices(char* why, size_t size);
 /* The device that config key `device` asks for; -1: the CPU (cpu; auto, where no device is usable). Errors: DEVICE. */
 sac_status sac_cuda_choose(const char* device, int32_t* ordinal);
 
+/* Whether an agent of that many networks can be on a device. Errors: CONFIG. */
+sac_status sac_cuda_fits(const struct sac_agent* agent);
+
 /* One line about a device: name, compute capability, memory. */
 void sac_cuda_describe(int32_t ordinal, char* text, size_t size);
 

@@ -10,7 +10,6 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-#define BURST_MAX 256          /* steps that may be queued */
 #define FINISHED_MAX (1 << 16) /* records of a burst's steps, where one step has fewer */
 
 typedef struct resident {
@@ -103,6 +102,7 @@ sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector) {
   list_pairs(r, vector, list);
   for (int i = 0; i < PAIRS; ++i) memcpy(list[i].image, list[i].vector, list[i].bytes);
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(r->device, r->host, r->bytes, cudaMemcpyHostToDevice, gpu->stream));
+  SAC_CUDA_TRY(gpu, cudaMemsetAsync(r->args.failure, 0, sizeof *r->args.failure, gpu->stream));
   vector->changed = 0;
 fail:
   return status;
@@ -160,8 +160,9 @@ sac_status sac_cuda_env_get(sac_agent* agent, sac_vector* vector, int whole) {
       if (finished[i].length > 0)
         vector->finished[vector->finished_count++] =
             (sac_episode){(int32_t)(i % n), finished[i].episode_return, finished[i].length};
-    if (failure) SAC_TRY(failed(vector, r, failure));
+    const sac_status said = failure ? failed(vector, r, failure) : SAC_OK;
     r->filled = 0;
+    SAC_TRY(said);
   }
   if (whole && !vector->changed) SAC_TRY(fetch_all(agent, vector));
 fail:
@@ -200,6 +201,7 @@ static void release(sac_vector* vector) {
   resident* r = vector->resident;
   if (!r) return;
   (void)cudaSetDevice(r->gpu->ordinal);
+  (void)cudaStreamSynchronize(r->gpu->stream);
   if (r->device) (void)cudaFree(r->device);
   if (r->args.failure) (void)cudaFree(r->args.failure);
   if (r->seed) (void)cudaFree(r->seed);
@@ -263,7 +265,7 @@ sac_status sac_cuda_env_attach(sac_agent* agent, sac_vector* vector) {
   if (!task || !entry || entry->api != vector->api) return SAC_OK; /* not ours to step */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   const size_t burst = FINISHED_MAX / n;
-  vector->burst = burst < 1 ? 1 : burst > BURST_MAX ? BURST_MAX : (int32_t)burst;
+  vector->burst = burst < 1 ? 1 : burst > SAC_BURST_MAX ? SAC_BURST_MAX : (int32_t)burst;
   sac_free(vector->finished);
   vector->finished = sac_alloc(sac_bytes(n * (size_t)vector->burst, sizeof *vector->finished));
   resident* r = sac_alloc(sizeof *r);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cuda/cuda.h"
+#include "util/error.h"
 #include "util/memory.h"
 
 #define ALIGNMENT 256 /* bytes: what cudaMalloc gives, and more than a float4 or a double asks */
@@ -21,6 +22,15 @@ static void* take(arena* a, size_t count, size_t size) {
 
 static float* take_floats(arena* a, size_t count, size_t each) {
   return take(a, sac_bytes(count, each), sizeof(float));
+}
+
+#define NETS_MAX 65535 /* networks in one launch: the grid's second dimension */
+
+sac_status sac_cuda_fits(const sac_agent* agent) {
+  const int64_t critics = (int64_t)agent->shape.population * agent->shape.critics;
+  if (2 * critics <= NETS_MAX) return SAC_OK; /* critics and their targets go together */
+  return sac_fail(SAC_ERROR_CONFIG, "%d agents of %d critics: at most %d critics in all fit a CUDA device: lower seeds",
+                  (int)agent->shape.population, (int)agent->shape.critics, NETS_MAX / 2);
 }
 
 /* --- slabs -------------------------------------------------------------------------------------------------------- */
@@ -133,12 +143,19 @@ static void layout_pinned(const sac_agent* agent, sac_gpu* gpu, arena* a) {
   gpu->push_rows = take(a, sac_bytes(P, (size_t)gpu->push_capacity), (size_t)agent->row.floats * sizeof(float));
 }
 
+/* Rows an agent that are staged at a time: what `bytes` hold, one at least. */
+static int32_t staged_rows(size_t bytes, size_t row, size_t most) {
+  const size_t fit = bytes / row;
+  return fit < 1 ? 1 : fit > most ? (int32_t)most : (int32_t)fit;
+}
+
 void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes, size_t* pinned_bytes) {
   const size_t row = sac_bytes((size_t)agent->shape.population, (size_t)agent->row.floats * sizeof(float));
-  const size_t fit = SAC_PUSH_BYTES / row;
   arena scratch = {gpu->scratch, 0}, pinned = {gpu->pinned, 0};
-  gpu->act_rows = agent->shape.num_envs < SAC_ACT_ROWS_MAX ? agent->shape.num_envs : SAC_ACT_ROWS_MAX;
-  gpu->push_capacity = fit < 1 ? 1 : fit > 65536 ? 65536 : (int32_t)fit;
+  const size_t act_row = sac_bytes((size_t)agent->shape.population,
+                                   (size_t)(agent->shape.obs + 2 * agent->shape.action + 1) * sizeof(float));
+  gpu->act_rows = staged_rows(SAC_ACT_BYTES, act_row, SAC_ACT_ROWS_MAX);
+  gpu->push_capacity = staged_rows(SAC_PUSH_BYTES, row, 65536);
   place_slabs(agent, gpu);
   layout_scratch(agent, gpu, &scratch);
   layout_pinned(agent, gpu, &pinned);

@@ -135,5 +135,6 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
     if (noise->next_action) SAC_TRY(put(gpu, m->noise + (2 * p + 1) * B * A, A, noise->next_action + p * B * A, A, B));
   }
 fail:
+  if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* nothing may still use the caller's memory */
   return status;
 }

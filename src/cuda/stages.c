@@ -8,8 +8,6 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-#define NETS_MAX 65535 /* networks in one launch: the grid's second dimension */
-
 static size_t available(const sac_agent* agent);
 static sac_status state_get(sac_agent* agent);
 static sac_status state_set(sac_agent* agent);
@@ -53,7 +51,9 @@ static size_t available(const sac_agent* agent) {
   if (sac_cuda_choose(agent->settings.device, &ordinal) != SAC_OK || cudaSetDevice(ordinal) != cudaSuccess ||
       cudaMemGetInfo(&free_bytes, &total) != cudaSuccess)
     return (void)cudaGetLastError(), SIZE_MAX; /* not known: create will say what is wrong */
-  return free_bytes;
+  /* What kernels, graphs, cuBLAS and the environments take is not in `size`. */
+  const size_t most = (size_t)512 << 20, part = total / 16, reserve = part < most ? part : most;
+  return free_bytes > reserve ? free_bytes - reserve : 0;
 }
 
 sac_status sac_cuda_create(sac_agent* agent) {
@@ -64,11 +64,8 @@ sac_status sac_cuda_create(sac_agent* agent) {
   sac_gpu* gpu = sac_alloc(sizeof *gpu);
   if (!gpu) return sac_fail(SAC_ERROR_MEMORY, "no memory for the CUDA backend");
   agent->backend = gpu;
-  if (2 * population * (size_t)agent->shape.critics > NETS_MAX)
-    return sac_fail(SAC_ERROR_CONFIG,
-                    "%zu agents of %d critics: at most %d critics in all run on a CUDA device: lower seeds", population,
-                    (int)agent->shape.critics, NETS_MAX / 2);
   SAC_TRY(sac_cuda_choose(agent->settings.device, &gpu->ordinal));
+  (void)cudaGetLastError(); /* an embedding program's own is not ours to report */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   SAC_CUDA_TRY(gpu, cudaStreamCreateWithFlags(&gpu->stream, cudaStreamNonBlocking));
   SAC_CUDA_TRY(gpu, cudaEventCreateWithFlags(&gpu->pushed, cudaEventDisableTiming));
@@ -122,6 +119,7 @@ sac_status sac_cuda_read(const sac_agent* agent, sac_memory memory, int32_t p, s
   }
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
 fail:
+  if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* nothing may still use the caller's memory */
   return status;
 }
 
@@ -137,6 +135,7 @@ sac_status sac_cuda_write(sac_agent* agent, sac_memory memory, int32_t p, size_t
   }
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* the caller's memory is the caller's again */
 fail:
+  if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* nothing may still use the caller's memory */
   return status;
 }
 

@@ -19,6 +19,8 @@ typedef struct sac_episode {
   int64_t length;        /* steps */
 } sac_episode;
 
+#define SAC_BURST_MAX 256 /* the most steps that may be queued before the host looks */
+
 typedef struct sac_vector {
   const sac_env_api* api;
   void* self;

@@ -1,0 +1,138 @@
+"""Training on a CUDA device as a user does it, through the program: it learns, the same seed leaves the same bytes, it
+stops and goes on, and the program tells about the device. Skipped where no device is usable; a build that runs CUDA on
+the host has one, and there a run is small."""
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from support.program import PROGRAM, SMALL, checkpoints, main, rows, sac, same_runs, sets, tensors
+
+# ctest: label=learning timeout=600 processors=2
+
+SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
+CUDA = ("--device", "cuda")
+
+# No smaller ones learn; larger ones take long on the host.
+LEARN = {"network.hidden": "32,32", "replay.batch": 64, "optim.lr": 2e-3, "eval.every": 0, "checkpoint.every": 0}
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="sac-test-")
+
+
+def run(out, values, *arguments, **options):
+    """A small run in the folder `out`; env: of the process."""
+    return sac("train", "--env", "Pendulum-v1", "--out", out, *sets(dict(SMALL, **values)), *arguments, **options)
+
+
+def mean_return(out, episodes=20):
+    result = json.loads(sac("eval", out, "--episodes", episodes, "--json").stdout)
+    return result["policies"][0]["mean"]
+
+
+def learn(env, steps, values):
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        values = dict(LEARN, **values)
+        sac("train", "--env", env, "--out", out, "--steps", steps, "--quiet", *CUDA, *sets(values), timeout=500)
+        learnt = mean_return(out)
+        untrained = pathlib.Path(path, "untrained")
+        sac("train", "--env", env, "--out", untrained, "--steps", 1, "--quiet", *CUDA,
+            *sets({**values, "train.warmup_steps": 0, "train.updates_per_step": 0}))
+        before = mean_return(untrained)
+        print(f"{env}: {before:.3g} before, {learnt:.3g} after {steps} steps")
+        return before, learnt
+
+
+def test_quadratic_reaches_its_optimum():
+    """Reward -2 (a - 0.5)^2: the best deterministic action leaves 0."""
+    before, learnt = learn("SacQuadratic-v0", 1500, {"train.warmup_steps": 200, "alpha.initial": 0.1})
+    assert before < -0.1, before
+    assert learnt > -0.01, learnt
+
+
+def test_pendulum_learns():
+    """A pendulum that is let alone, or pushed at random, makes about -1200; one that swings up, -150."""
+    before, learnt = learn("Pendulum-v1", 4000, {"train.warmup_steps": 500})
+    assert before < -800, before
+    assert learnt > -400, learnt
+
+
+def test_same_seed_same_bytes():
+    """Whatever order the device takes: blocks, threads and graph nodes are shuffled where the host runs them."""
+    for values in ({"train.steps": 400, "seeds": 2}, {"train.steps": 300, "algo": "sac-v", "env.num_envs": 3}):
+        with folder() as path:
+            one, two = pathlib.Path(path, "1"), pathlib.Path(path, "2")
+            run(one, values, *CUDA)
+            run(two, values, *CUDA, env={"SAC_CUDA_HOST_SEED": "12345"})
+            for seed in sorted(one.glob("seed_*")):
+                same_runs(seed, two / seed.name)
+                assert len(rows(seed / "metrics.csv")) > 3
+
+
+def test_interrupted_and_resumed():
+    values = {"train.steps": 500, "log.every": 70, "eval.every": 0}
+    with folder() as path:
+        whole, parts = pathlib.Path(path, "whole"), pathlib.Path(path, "parts")
+        run(whole, values, *CUDA)
+        process = subprocess.Popen(
+            [PROGRAM, "train", "--env", "Pendulum-v1", "--out", str(parts), *CUDA, "--quiet",
+             *sets({**SMALL, **values, "checkpoint.every": 20})],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        seed = parts / "seed_1"
+        while process.poll() is None and not (seed.exists() and checkpoints(seed) and checkpoints(seed)[-1] >= 240):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+        stopped = checkpoints(seed)[-1]
+        assert 240 <= stopped < 500, f"nothing was interrupted: step {stopped}"
+        assert process.returncode == 130, (process.returncode, said)
+        sac("resume", parts, *sets({"checkpoint.every": SMALL["checkpoint.every"]}))
+        same_runs(whole / "seed_1", seed)
+
+
+def test_info():
+    text = sac("info").stdout
+    assert "cuda:0" in text and "compute capability" in text, text
+    assert json.loads(sac("info", "--json").stdout)["cuda"] is True
+
+
+def test_bench():
+    lines = sac("bench", "update", *CUDA, "--hidden", "16,16", "--batch", 16, "--seconds", 0.1, "--warmup", 0.1,
+                "--repeats", 2, "--json").stdout.splitlines()
+    assert len(lines) == 1
+    case = json.loads(lines[0])
+    assert case["device"] == "cuda:0" and case["precision"] == "fp32" and case["nodes"] == 34, case
+    assert case["updates_per_second"] > 0, case
+
+
+def test_verify():
+    files = [SOURCE / "tests/golden/updates" / name for name in ("sac.safetensors", "sac-v-odd.safetensors")]
+    text = sac("verify", *files, *CUDA, "--set", "cuda.path=composed").stdout
+    assert text.count("within their tolerance") == 2, text
+
+
+def test_devices():
+    """Another device than there is, and the CPU where there is none to be seen."""
+    error = sac("train", "--env", "Pendulum-v1", "--device", "cuda:97", code=1).stderr
+    assert error.startswith("sac: device cuda:97: there ") and error.count("\n") == 1, error
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        run(out, {"train.steps": 210}, "--device", "auto", env={"CUDA_VISIBLE_DEVICES": ""})
+        assert json.loads((out / "machine.json").read_text())["device"] == "cpu"
+        on = pathlib.Path(path, "on")
+        run(on, {"train.steps": 210}, "--device", "auto")
+        assert json.loads((on / "machine.json").read_text())["device"] == "cuda:0"
+        assert tensors(on / "seed_1/checkpoints/last").keys() == tensors(out / "seed_1/checkpoints/last").keys()
+
+
+if __name__ == "__main__":
+    if "cuda:0" not in sac("info").stdout:
+        print("skipped: no CUDA device is usable here ('sac info')")
+        sys.exit(77)
+    main(globals())
