@@ -225,6 +225,9 @@ def test_exceptions():
         ends({"fault": "reset"}, FAILED, "reset failed: RuntimeError: the gripper is stuck", where="start", values=more)
         ends({"fault": "init"}, FAILED, "create failed: ValueError: the arm is not plugged in", where="start", values=more)
         ends({"fault": "shape"}, FAILED, "an observation has shape (3,), 3 numbers", traceback=False, values=more)
+        ends({"fault": "old step"}, FAILED, "step() gave a tuple of 4, not (observation, reward,", traceback=False, values=more)
+        ends({"fault": "old reset"}, FAILED, "reset() gave ndarray, not (observation, info)", where="start", traceback=False,
+             values=more)
         ends({"fault": "nan"}, NUMERIC, "observation 0 is NaN", traceback=False, values=more)
 
 

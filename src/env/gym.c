@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
 #include <spawn.h>
@@ -77,11 +78,9 @@ static sac_status ask(python* p) {
   int ends[2], state = 0;
   pid_t child = -1;
   memcpy(code, probe, sizeof probe);
-  if (pipe(ends) != 0) return sac_fail(SAC_ERROR_ENV, "cannot ask %s: %s", p->command, strerror(errno));
+  if (pipe2(ends, O_CLOEXEC) != 0) return sac_fail(SAC_ERROR_ENV, "cannot ask %s: %s", p->command, strerror(errno));
   (void)posix_spawn_file_actions_init(&actions);
   (void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
-  (void)posix_spawn_file_actions_addclose(&actions, ends[0]);
-  (void)posix_spawn_file_actions_addclose(&actions, ends[1]);
   const int failed = posix_spawnp(&child, p->command, &actions, NULL, arguments, environ);
   (void)posix_spawn_file_actions_destroy(&actions);
   (void)close(ends[1]);

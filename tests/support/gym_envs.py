@@ -61,7 +61,8 @@ class Plain(gymnasium.Env):
         if self.fault == "reset":
             self.fail()
         self.steps = 0
-        return numpy.zeros(1, numpy.float32), {}
+        start = numpy.zeros(1, numpy.float32)
+        return start if self.fault == "old reset" else (start, {})
 
     def step(self, action):
         self.steps += 1
@@ -71,6 +72,10 @@ class Plain(gymnasium.Env):
                 self.fail()
             if self.fault == "exit":
                 sys.exit(3)
+            if self.fault == "old step":
+                return obs, reward, False, {}
+            if self.fault == "reward":
+                reward = "much"
             if self.fault == "shape":
                 obs = numpy.zeros(3, numpy.float32)
             if self.fault == "nan":

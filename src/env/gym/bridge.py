@@ -124,6 +124,13 @@ class Spaces:
         row[:] = value.reshape(-1)
 
 
+def parts(result, function, size, names):
+    if not isinstance(result, tuple) or len(result) != size:
+        what = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
+        raise Refused(f"{function}() gave {what}, not ({names}): Gymnasium's interface, unlike gym's of old, has these")
+    return result
+
+
 def layout(n, obs, action):
     """Offsets of seed, obs, action, reward, low, high, mask, terminated, truncated; then the size of all."""
     at, offsets = 0, []
@@ -163,12 +170,13 @@ class Local:
         for i, one in enumerate(self.all, self.first):
             if self.mask[i]:
                 # 31 bits: what every generator of random numbers takes as a seed
-                obs, _ = one.env.reset(seed=int(self.seed[i]) >> 33)
-                one.observe(obs, self.obs[i])
+                result = one.env.reset(seed=int(self.seed[i]) >> 33)
+                one.observe(parts(result, "reset", 2, "observation, info")[0], self.obs[i])
 
     def step(self):
         for i, one in enumerate(self.all, self.first):
-            obs, reward, terminated, truncated, _ = one.env.step(one.action(self.action[i]))
+            obs, reward, terminated, truncated, _ = parts(one.env.step(one.action(self.action[i])), "step", 5,
+                                                          "observation, reward, terminated, truncated, info")
             one.observe(obs, self.obs[i])
             self.reward[i], self.terminated[i], self.truncated[i] = reward, bool(terminated), bool(truncated)
 

@@ -115,10 +115,7 @@ EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
   if (length == (size_t)-1) /* not of this locale: byte by byte, as Python itself reads such names */
     for (size_t i = 0; i < sizeof program / sizeof *program - 1 && (program[i] = (unsigned char)python[i]); i++)
       if (program[i] >= 0x80) program[i] += 0xdc00;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
   Py_SetProgramName(program); /* what replaces it is outside the limited API */
-#pragma GCC diagnostic pop
   Py_InitializeEx(0);
   if (locale) (void)setlocale(LC_ALL, locale);
   free(locale);
