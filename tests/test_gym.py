@@ -141,6 +141,24 @@ def test_train_resume_eval():
         same_runs(again / "seed_1", many / "seed_1")
 
 
+def test_rows_of_the_replay():
+    """What a Python inside sac gives arrives as it is: Plain's observation counts its steps, its reward is -a^2."""
+    for workers in (0, 2):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            gym_train(out, {"env.num_envs": 2, "env.options": f"{{truncate: 50, sac_workers: {workers}}}"}, env=PLAIN)
+            data = (out / "seed_1/replay/rows_0.bin").read_bytes()
+            floats = int.from_bytes(data[8:16], "little")
+            table = numpy.frombuffer(data, "f4", offset=64).reshape(-1, floats)[:600]
+            obs, action, reward, terminated, truncated, following = table[:, :6].T
+            assert floats >= 6 and len(table) == 600
+            step = numpy.arange(600) // 2 % 50  # two environments in turn
+            assert numpy.array_equal(obs, (step / 100).astype("f4"))
+            assert numpy.array_equal(following, ((step + 1) / 100).astype("f4"))
+            assert reward.tolist() == [-float(a**2) for a in action]  # as it does: of numbers, not of arrays
+            assert not terminated.any() and numpy.array_equal(truncated, step == 49)
+
+
 def test_workers_change_nothing():
     with folder() as path:
         outs = [pathlib.Path(path, name) for name in ("here", "there")]
