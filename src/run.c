@@ -80,7 +80,7 @@ fail:
 /* Takes a step back that some agents have saved and others could not: otherwise, as each keeps its newest ones, a disk
  * that stays full would leave no step that all of them have. The message stays. */
 static void take_back(const sac_run* run, int32_t count) {
-  char dir[SAC_PATH_MAX], message[1024];
+  char dir[SAC_PATH_MAX], message[SAC_ERROR_MAX];
   (void)snprintf(message, sizeof message, "%s", sac_last_error());
   for (int32_t p = 0; p < count && run->saved_step >= 0; p++)
     if (run->agent->alive[p] && sac_folder_seed(run->folder->path, run->agent->seed[p], dir) == SAC_OK)

@@ -14,6 +14,7 @@
 #include "files/metrics.h"
 #include "folder.h"
 #include "schedule.h"
+#include "util/error.h"
 
 /* What one agent has done since its last row of metrics, and its best evaluation. Saved with each of its checkpoints,
  * so that the rows of a resumed run are those of an uninterrupted one. */
@@ -65,8 +66,8 @@ struct sac_run {
 
   double entered; /* when time was counted last; 0: outside sac_run_steps */
   int finished;
-  sac_status failed;  /* not OK: the run cannot go on, and why */
-  char failure[1024]; /* sac_last_error of that, or of the last agent that stopped */
+  sac_status failed;           /* not OK: the run cannot go on, and why */
+  char failure[SAC_ERROR_MAX]; /* sac_last_error of that, or of the last agent that stopped */
   atomic_int stop;
 };
 

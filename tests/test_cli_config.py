@@ -151,7 +151,7 @@ def test_info():
     for row in facts["support"]:
         assert row["cpu"], row  # the CPU has everything
     if not facts["cuda"]:
-        assert "CUDA          not in this build" in text
+        assert "CUDA          none: this build of sac has no CUDA" in text
         refused("device = cuda:0 (from --set): this build of sac has no CUDA", "config", "--set", "device=cuda:0", code=1)
         refused("precision = tf32 (from --set) needs a CUDA device", "config", "--set", "precision=tf32")
 

@@ -317,6 +317,7 @@ START_TEST(unknown_ids_name_the_nearest) {
   ck_assert_ptr_null(api);
   ck_fails(sac_env_find("cartpole-v1", &api), SAC_ERROR_ENV, "nearest is CartPole-v1.");
   ck_fails(sac_env_find("zzzzzzzzzzzzzzzzzzzzzzzzzzzzz", &api), SAC_ERROR_ENV, "'sac envs' lists them");
+  ck_fails(sac_env_find("gym:", &api), SAC_ERROR_ENV, "gym: names no environment");
   ck_fails(sac_env_find("", &api), SAC_ERROR_ENV, "set env.id");
   ck_fails(sac_env_find(NULL, &api), SAC_ERROR_ENV, "set env.id");
   ck_fails(sac_env_find("a\nb", &api), SAC_ERROR_ENV, "a\\x0Ab");

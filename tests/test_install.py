@@ -66,6 +66,10 @@ def main():
         assert "RPATH" not in dynamic and "RUNPATH" not in dynamic, dynamic
         assert re.fullmatch(r"sac (\d+\.){2}\d+", run(prefix / "bin" / "sac", "--version").splitlines()[0])
 
+        # It finds its module where it is now.
+        if list(prefix.rglob("sac_gym.so")):
+            run(prefix / "bin" / "sac", "train", "--env", "gym:Pendulum-v1", "--dry-run", SAC_PYTHON=sys.executable)
+
         # Only what the headers declare is visible.
         visible = re.findall(r" [TDBRVW] (\w+)", run("nm", "-D", "--defined-only", library_dir / "libsac.so"))
         declared = "".join(header.read_text() for header in (prefix / "include" / "sac").glob("*.h"))

@@ -175,6 +175,9 @@ START_TEST(what_is_no_trace_is_refused) {
   fields_of(&s, fields);
   ck_fails(verify(fields, FIELDS, NULL, NULL, &report), SAC_ERROR_FORMAT, "metadata 'env'");
   ck_fails(verify(fields, FIELDS, "Pendulum-v2", "{}", &report), SAC_ERROR_ENV, "nearest is Pendulum-v1");
+  ck_fails(verify(fields, FIELDS, "./libmine.so", "{}", &report), SAC_ERROR_ENV,
+           "is a trace of ./libmine.so; those of built-in environments alone are verified");
+  ck_fails(verify(fields, FIELDS, "gym:Pendulum-v1", "{}", &report), SAC_ERROR_ENV, "built-in environments alone");
   ck_fails(verify(fields, FIELDS, "CartPole-v1", "{}", &report), SAC_ERROR_SHAPE, "'observation'");
   ck_fails(verify(fields, FIELDS, "Pendulum-v1", "{\"m\": 1}", &report), SAC_ERROR_CONFIG, "no option 'm'");
   s.action[1] = NAN;

@@ -1,4 +1,8 @@
-# cmake -DFILES=a.yaml;b.yaml -DOUTPUT=out.c -P embed.cmake: the files' bytes as C arrays, ordered by name.
+# cmake -DFILES=a.yaml;b.yaml -DOUTPUT=out.c [-DTABLE=config] -P embed.cmake: the files' bytes as C arrays, ordered by
+# name, and sac_embedded_<TABLE>s, their table.
+if(NOT TABLE)
+  set(TABLE config)
+endif()
 set(arrays "")
 set(table "")
 set(count 0)
@@ -16,10 +20,10 @@ endforeach()
 if(NOT table)
   set(table "    {0, 0, 0},\n")
 endif()
-file(WRITE ${OUTPUT} "// Made by scripts/cmake/embed.cmake from scripts/configs. Edits here are lost.
+file(WRITE ${OUTPUT} "// Made by scripts/cmake/embed.cmake. Edits here are lost.
 #include \"util/embedded.h\"
 
-${arrays}const sac_embedded_file sac_embedded_configs[] = {
+${arrays}const sac_embedded_file sac_embedded_${TABLE}s[] = {
 ${table}};
-const size_t sac_embedded_config_count = ${count};
+const size_t sac_embedded_${TABLE}_count = ${count};
 ")

@@ -19,6 +19,12 @@ add_library(sac_flags INTERFACE)
 target_include_directories(sac_flags INTERFACE
   ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_BINARY_DIR}/generated)
 target_compile_definitions(sac_flags INTERFACE _GNU_SOURCE)
+# Where an installed program finds sac_gym.so: beside bin.
+if(IS_ABSOLUTE "${CMAKE_INSTALL_LIBDIR}")
+  set(SAC_LIBDIR lib)
+else()
+  set(SAC_LIBDIR ${CMAKE_INSTALL_LIBDIR})
+endif()
 set(arithmetic -fno-math-errno -ffp-contract=off -fno-trapping-math)
 set(warnings -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wold-style-definition -Wvla -Wundef
   -Wpointer-arith -Wwrite-strings -Wcast-qual -Wformat=2 -Wfloat-conversion -Wimplicit-fallthrough)

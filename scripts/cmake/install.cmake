@@ -16,6 +16,9 @@ install(TARGETS ${exported} EXPORT sac-targets
 if(TARGET sac_program)
   install(TARGETS sac_program DESTINATION ${CMAKE_INSTALL_BINDIR})
 endif()
+if(TARGET sac_gym)
+  install(TARGETS sac_gym LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}/sac)
+endif()
 install(DIRECTORY include/sac DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN "*.h")
 install(FILES LICENSE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

@@ -7,6 +7,7 @@
 
 #include "cli/cli.h"
 #include "util/clock.h"
+#include "util/error.h"
 
 /* --- signals ------------------------------------------------------------------------------------------------------ */
 
@@ -91,7 +92,7 @@ static void result(sac_run* run, const sac_progress* progress) {
 }
 
 int sac_session_run(sac_run* run, sac_progress* progress) {
-  char error[1024];
+  char error[SAC_ERROR_MAX];
   int code = SAC_EXIT_WELL;
   atomic_store(&running, run);
   if (caught) sac_run_stop(run); /* it came while the run was being made */

@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "env/gym.h"
 #include "env/plugin.h"
 #include "env/task.h"
 #include "env/vector.h"
@@ -22,7 +23,7 @@ const sac_env_entry* sac_env_entry_find(const char* id) {
   return NULL;
 }
 
-int sac_env_is_outside(const char* id) { return sac_env_is_plugin(id); }
+int sac_env_is_outside(const char* id) { return sac_env_is_gym(id) || sac_env_is_plugin(id); }
 
 sac_status sac_env_find(const char* id, const sac_env_api** api) {
   *api = NULL;
@@ -32,6 +33,7 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
     return SAC_OK;
   }
   if (!id || !*id) return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('sac envs' lists them)");
+  if (sac_env_is_gym(id)) return sac_env_gym_load(id, api);
   if (sac_env_is_plugin(id)) return sac_env_plugin_load(id, api);
   const char* ids[LISTED_MAX];
   const int32_t count = sac_env_count() < LISTED_MAX ? sac_env_count() : LISTED_MAX;

@@ -58,8 +58,8 @@ typedef struct sac_vector {
   int32_t burst; /* steps that may be queued before their episodes must be collected; 1 where the host steps */
 } sac_vector;
 
-/* The table that serves `id`: built in, or of the shared object that a path names, which is loaded (env/plugin.h).
- * Errors: ENV (names the nearest id). */
+/* The table that serves `id`: built in, Gymnasium's (env/gym.h), or of the shared object that a path names, which is
+ * loaded (env/plugin.h). Errors: ENV (names the nearest id; says what cannot be loaded). */
 sac_status sac_env_find(const char* id, const sac_env_api** api);
 
 /* Makes P*N environments of `id` and resets them. seed (P). Errors: ENV, MEMORY; CONFIG (options). */

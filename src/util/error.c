@@ -4,9 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MESSAGE_MAX 1024
-
-static _Thread_local char message[MESSAGE_MAX];
+static _Thread_local char message[SAC_ERROR_MAX];
 
 const char* sac_status_name(sac_status status) {
   switch (status) {
@@ -22,7 +20,7 @@ const char* sac_status_name(sac_status status) {
 const char* sac_last_error(void) { return message; }
 
 sac_status(sac_fail)(sac_status status, const char* format, ...) {
-  char text[MESSAGE_MAX]; /* an argument may be the old message itself */
+  char text[SAC_ERROR_MAX]; /* an argument may be the old message itself */
   va_list args;
   va_start(args, format);
   (void)vsnprintf(text, sizeof text, format, args);
@@ -32,12 +30,12 @@ sac_status(sac_fail)(sac_status status, const char* format, ...) {
 }
 
 void sac_fail_prefix(const char* format, ...) {
-  char text[MESSAGE_MAX];
+  char text[SAC_ERROR_MAX];
   va_list args;
   va_start(args, format);
   int used = vsnprintf(text, sizeof text, format, args);
   va_end(args);
-  if (used < 0 || used >= MESSAGE_MAX) return;
+  if (used < 0 || used >= SAC_ERROR_MAX) return;
   (void)snprintf(text + used, sizeof text - (size_t)used, "%s", message);
   memcpy(message, text, sizeof message);
 }

@@ -4,6 +4,8 @@
 
 #include <sac/status.h>
 
+#define SAC_ERROR_MAX 4096 /* chars that hold any message: the traceback of an environment in Python, too */
+
 /* Sets this thread's message (printf) and returns `status`: `return sac_fail(SAC_ERROR_FILE, "...")`. */
 sac_status sac_fail(sac_status status, const char* format, ...) __attribute__((format(printf, 2, 3)));
 #ifdef __clang_analyzer__ /* it does not see that sac_fail returns what it is given */

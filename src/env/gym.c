@@ -1,0 +1,203 @@
+#include "env/gym.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <pthread.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "env/check.h"
+#include "env/gym/gym.h"
+#include "util/error.h"
+#include "util/file.h"
+
+#define LINES 6
+
+/* What a Python says of itself, a line each. */
+static const char probe[] =
+    "import sys, sysconfig\n"
+    "v = sysconfig.get_config_var\n"
+    "print('%d.%d' % sys.version_info[:2] + ('t' if v('Py_GIL_DISABLED') else ''))\n"
+    "for text in (sys.executable, v('LIBDIR'), v('INSTSONAME'), v('LDLIBRARY'), sys.base_prefix): print(text or '')\n";
+
+typedef struct python {
+  char command[SAC_PATH_MAX]; /* what was asked for */
+  const char* source;         /* where it comes from, for messages */
+  char text[LINES * SAC_PATH_MAX];
+  const char *version, *executable, *libdir, *soname, *library, *prefix; /* in text */
+} python;
+
+int sac_env_is_gym(const char* id) { return strncmp(id, "gym:", 4) == 0; }
+
+/* --- which Python ------------------------------------------------------------------------------------------------- */
+
+static sac_status choose(python* p) {
+  const char *own = getenv("SAC_PYTHON"), *active = getenv("VIRTUAL_ENV");
+  char here[SAC_PATH_MAX];
+  p->source = "python3 of PATH";
+  if (own && *own) {
+    p->source = "SAC_PYTHON";
+    return sac_path(p->command, "%s", own);
+  }
+  if (active && *active) {
+    p->source = "VIRTUAL_ENV";
+    return sac_path(p->command, "%s/bin/python", active);
+  }
+  if (access(".venv/bin/python", X_OK) == 0 && getcwd(here, sizeof here - 32)) {
+    p->source = ".venv of the current folder";
+    return sac_path(p->command, "%s/.venv/bin/python", here);
+  }
+  return sac_path(p->command, "python3");
+}
+
+/* Everything up to the end of the pipe, of it what fits. */
+static void read_all(int fd, char* text, size_t size) {
+  char rest[256];
+  size_t used = 0;
+  for (;;) {
+    char* to = used + 1 < size ? text + used : rest;
+    const ssize_t got = read(fd, to, used + 1 < size ? size - 1 - used : sizeof rest);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    if (to != rest) used += (size_t)got;
+  }
+  text[used] = '\0';
+}
+
+/* Runs it with the probe; its words on standard error reach the user as they are. */
+static sac_status ask(python* p) {
+  char name[] = "-c", code[sizeof probe];
+  char* arguments[] = {p->command, name, code, NULL};
+  posix_spawn_file_actions_t actions;
+  int ends[2], state = 0;
+  pid_t child = -1;
+  memcpy(code, probe, sizeof probe);
+  if (pipe2(ends, O_CLOEXEC) != 0) return sac_fail(SAC_ERROR_ENV, "cannot ask %s: %s", p->command, strerror(errno));
+  (void)posix_spawn_file_actions_init(&actions);
+  (void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
+  const int failed = posix_spawnp(&child, p->command, &actions, NULL, arguments, environ);
+  (void)posix_spawn_file_actions_destroy(&actions);
+  (void)close(ends[1]);
+  if (!failed) read_all(ends[0], p->text, sizeof p->text);
+  (void)close(ends[0]);
+  if (failed)
+    return sac_fail(SAC_ERROR_ENV,
+                    "no Python found for gym: environments: %s (%s): %s; set SAC_PYTHON to one that has gymnasium, or "
+                    "activate its virtual environment",
+                    p->command, p->source, strerror(failed));
+  while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
+  char* next = p->text;
+  const char** lines[LINES] = {&p->version, &p->executable, &p->libdir, &p->soname, &p->library, &p->prefix};
+  int count = 0;
+  for (; count < LINES && next; count++) {
+    char* end = strchr(next, '\n');
+    *lines[count] = next;
+    if (!end) break;
+    *end = '\0';
+    next = end + 1;
+  }
+  if (state != 0 || count < LINES)
+    return sac_fail(SAC_ERROR_ENV, "%s (%s) is no Python that works: set SAC_PYTHON", p->command, p->source);
+  char* rest = p->text; /* "3.11"; a 't' behind it: without the lock, which the limited API does not know */
+  if (strncmp(p->version, "3.", 2) != 0 || strtol(p->version + 2, &rest, 10) < 11 || *rest)
+    return sac_fail(SAC_ERROR_ENV,
+                    "%s (%s) is Python %s; gym: environments take 3.11 or newer, with its lock: set SAC_PYTHON",
+                    p->command, p->source, p->version);
+  return SAC_OK;
+}
+
+/* --- its library, and ours ---------------------------------------------------------------------------------------- */
+
+/* The folder of LIBDIR is a lie where a Python was moved after it was built; a soname alone is found by the loader. */
+static sac_status load_python(const python* p) {
+  const char* folders[] = {p->libdir, p->prefix, ""};
+  const char* names[] = {p->soname, p->library};
+  char path[SAC_PATH_MAX];
+  if (dlsym(RTLD_DEFAULT, "Py_IsInitialized")) return SAC_OK; /* we are in a Python */
+  for (size_t f = 0; f < sizeof folders / sizeof *folders; f++)
+    for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
+      if (!strstr(names[n], ".so")) continue;
+      if (sac_path(path, "%s%s%s", folders[f], f == 1 ? "/lib/" : f == 0 ? "/" : "", names[n]) != SAC_OK) continue;
+      if (dlopen(path, RTLD_NOW | RTLD_GLOBAL)) return SAC_OK;
+    }
+  return sac_fail(SAC_ERROR_ENV,
+                  "%s (%s) has no shared library %s to embed: install it (Debian, Ubuntu: apt install libpython%s), or "
+                  "set SAC_PYTHON to another",
+                  p->executable, p->source, strstr(p->soname, ".so") ? p->soname : "libpython", p->version);
+}
+
+/* Where sac_gym.so may be, from the folder of the file that this code is in: the build tree, a test, an installation.
+ */
+static void* load_module(char* said, size_t size) {
+  static const char* const places[] = {"", "/..", "/sac", "/../" SAC_LIBDIR "/sac"};
+  char folder[SAC_PATH_MAX] = "", path[SAC_PATH_MAX];
+  Dl_info info;
+  said[0] = '\0';
+  for (int from = 0; from < 2; from++) {
+    if (from == 0) { /* the program */
+      const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+      folder[length > 0 ? length : 0] = '\0';
+    } else { /* libsac.so in another's program */
+      if (!dladdr(probe, &info) || sac_path(folder, "%s", info.dli_fname) != SAC_OK) continue;
+    }
+    char* slash = strrchr(folder, '/');
+    if (!slash) continue;
+    *slash = '\0';
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+      if (sac_path(path, "%s%s/sac_gym.so", folder, places[i]) != SAC_OK || access(path, R_OK) != 0) continue;
+      void* module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+      if (module) return module;
+      (void)snprintf(said, size, "%s", dlerror());
+    }
+  }
+  return NULL;
+}
+
+static sac_status start(const sac_env_api** api) {
+  python* p = calloc(1, sizeof *p);
+  char said[700];
+  sac_status status = SAC_OK;
+  if (!p) return sac_fail(SAC_ERROR_MEMORY, "no memory to look for Python");
+  SAC_TRY(choose(p));
+  SAC_TRY(ask(p));
+  SAC_TRY(load_python(p));
+  void* module = load_module(said, sizeof said);
+  void* begin = module ? dlsym(module, SAC_GYM_START) : NULL;
+  void* table = module ? dlsym(module, "sac_env_plugin") : NULL;
+  if (!begin || !table)
+    SAC_TRY(
+        sac_fail(SAC_ERROR_ENV,
+                 "gym: environments need sac_gym.so, which %s%s: build sac where Python's headers are (scripts/setup "
+                 "installs python3-dev)",
+                 said[0] ? "does not load: " : "is not beside this program", said));
+  sac_gym_start_fn gym_start;
+  sac_env_plugin_fn plugin;
+  memcpy(&gym_start, &begin, sizeof gym_start);
+  memcpy(&plugin, &table, sizeof plugin);
+  SAC_TRY(sac_env_check_api("sac_gym.so", plugin()));
+  if (gym_start(p->executable, said, sizeof said) != 0)
+    SAC_TRY(sac_fail(SAC_ERROR_ENV, "%s (%s) does not start inside sac: %s", p->executable, p->source, said));
+  *api = plugin();
+fail:
+  free(p);
+  return status;
+}
+
+sac_status sac_env_gym_load(const char* id, const sac_env_api** api) {
+  static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+  static const sac_env_api* loaded;
+  sac_status status = SAC_OK;
+  *api = NULL;
+  if (!id[4]) return sac_fail(SAC_ERROR_ENV, "gym: names no environment: gym:LunarLander-v3, or gym:PACKAGE:ID");
+  (void)pthread_mutex_lock(&lock);
+  if (!loaded) status = start(&loaded);
+  *api = loaded;
+  (void)pthread_mutex_unlock(&lock);
+  return status;
+}

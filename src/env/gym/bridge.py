@@ -1,0 +1,411 @@
+"""Gymnasium's environments for sac: what src/env/gym/module.c calls, in sac's process and in worker processes.
+
+A function gives None when all is well, or the text of what went wrong. The arrays of N environments lie in one block of
+memory, in the order of `layout`; the module writes mask, seed and action there and reads the others."""
+import json
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import traceback
+
+WORKERS_FROM = 4  # environments: below, a step's way to another process and back costs more than it saves
+TEXT_MAX = 2800   # of a traceback: sac's messages are short
+
+
+class Refused(Exception):
+    """What is said to the user in one line. config: the id or an option is wrong, the user's mistake."""
+
+    def __init__(self, text, config=False):
+        super().__init__(text)
+        self.config = config
+
+
+def describe(error):
+    """An exception as text: the user's own traceback, without what lies above it here."""
+    if isinstance(error, Refused):
+        return str(error)
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if frame.filename != "<sac>"]
+    last = "".join(traceback.format_exception_only(error)).strip()
+    text = "Traceback (most recent call last):\n" + "".join(traceback.format_list(own)) + last
+    first = last.splitlines()[-1][:300] if last else type(error).__name__
+    return f"{first}\n{text if len(text) <= TEXT_MAX else '...' + text[-TEXT_MAX:]}"
+
+
+# --- one process's environments ---------------------------------------------------------------------------------------
+
+
+def nearest(gymnasium, name):
+    import difflib
+
+    found = difflib.get_close_matches(name.rpartition(":")[2], gymnasium.registry, 1, 0.5)
+    return f"; nearest is gym:{found[0]}" if found else ""
+
+
+def make(name, options):
+    """gymnasium.make, its errors as words for the user."""
+    try:
+        import gymnasium
+        import numpy
+    except ImportError as error:
+        if error.name not in ("gymnasium", "numpy"):
+            raise
+        raise Refused(f"{sys.executable} has no {error.name}: {sys.executable} -m pip install gymnasium, or set "
+                      "SAC_PYTHON to a Python that has it") from None
+    try:
+        return gymnasium, numpy, gymnasium.make(name, disable_env_checker=True, **options)
+    except gymnasium.error.DependencyNotInstalled as error:
+        raise Refused(f"{error} (in {sys.executable})") from None
+    except gymnasium.error.UnregisteredEnv as error:
+        raise Refused(f"no Gymnasium environment '{name}'{nearest(gymnasium, name)} ({error})", True) from None
+    except gymnasium.error.Error as error:
+        raise Refused(f"gym:{name}: {error}", True) from None
+    except ModuleNotFoundError as error:
+        # gymnasium's own words for a package that is not there; what the package itself misses is the package's to say
+        cause, package = error.__cause__ or error, name.partition(":")[0]
+        missing = getattr(cause, "name", None) or ""
+        if ":" in name and missing and (package == missing or package.startswith(f"{missing}.")):
+            raise Refused(f"gym:{name}: no package '{missing}' in {sys.executable} or the current folder", True) from None
+        raise cause from None
+    except TypeError as error:
+        if "unexpected keyword argument" in str(error):
+            raise Refused(f"gym:{name}: env.options: {str(error).splitlines()[0][:300]}", True) from None
+        raise
+
+
+def count(space):
+    size = 1
+    for length in space.shape:
+        size *= int(length)
+    return size
+
+
+class Spaces:
+    """Sizes, and the way between sac's rows of floats and an environment's own values."""
+
+    def __init__(self, name, options):
+        gymnasium, self.numpy, self.env = make(name, options)
+        spaces = gymnasium.spaces
+        if not isinstance(self.env.observation_space, spaces.Box):
+            plain = self.env.observation_space
+            self.env = gymnasium.wrappers.FlattenObservation(self.env)
+            if not isinstance(self.env.observation_space, spaces.Box):
+                raise Refused(f"observations of {plain} have no fixed size")
+        action = self.env.action_space
+        self.obs_size, self.actions = count(self.env.observation_space), 0
+        self.low = self.high = None
+        if isinstance(action, spaces.Discrete):
+            self.action_size, self.actions, self.start = 1, int(action.n), int(action.start)
+        elif isinstance(action, spaces.Box):
+            self.action_size, self.shape, self.dtype = count(action), action.shape, action.dtype
+            self.low, self.high = action.low.reshape(-1), action.high.reshape(-1)
+            self.whole = not self.numpy.issubdtype(self.dtype, self.numpy.floating)
+        else:
+            raise Refused(f"it takes actions of {action}; sac gives numbers (Box) or one choice (Discrete): wrap the "
+                          "environment")
+        spec = self.env.spec
+        self.limit = int(spec.max_episode_steps or 0) if spec else 0
+
+    def action(self, row):
+        if self.actions:
+            return self.numpy.int64(self.start + int(row[0]))
+        if self.whole:
+            row = self.numpy.rint(row)
+        return row.astype(self.dtype).reshape(self.shape)
+
+    def observe(self, value, row):
+        value = self.numpy.asarray(value)
+        if value.size != row.size:
+            raise Refused(f"an observation has shape {value.shape}, {value.size} numbers; the space of observations "
+                          f"has {row.size}")
+        row[:] = value.reshape(-1)
+
+
+def parts(result, function, size, names):
+    if not isinstance(result, tuple) or len(result) != size:
+        what = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
+        raise Refused(f"{function}() gave {what}, not ({names}): Gymnasium's interface, unlike gym's of old, has these")
+    return result
+
+
+def layout(n, obs, action):
+    """Offsets of seed, obs, action, reward, low, high, mask, terminated, truncated; then the size of all."""
+    at, offsets = 0, []
+    for size in (8 * n, 4 * n * obs, 4 * n * action, 4 * n, 4 * action, 4 * action, n, n, n):
+        offsets.append(at)
+        at += -(-size // 8) * 8
+    return (*offsets, at)
+
+
+class Local:
+    """Environments first to last - 1 of the block, stepped here."""
+
+    def __init__(self, name, options, first, last, spaces=None):
+        self.all = [spaces or Spaces(name, options)]
+        self.first = first
+        try:
+            while len(self.all) < last - first:
+                self.all.append(Spaces(name, options))
+        except BaseException:
+            self.close()
+            raise
+
+    def bind(self, block, n):
+        numpy, one = self.all[0].numpy, self.all[0]
+        at = layout(n, one.obs_size, one.action_size)
+
+        def array(k, dtype, *shape):
+            return numpy.frombuffer(block, dtype, n * (shape[1] if shape[1:] else 1), at[k]).reshape(shape)
+
+        self.seed = array(0, numpy.uint64, n)
+        self.obs = array(1, numpy.float32, n, one.obs_size)
+        self.action = array(2, numpy.float32, n, one.action_size)
+        self.reward = array(3, numpy.float32, n)
+        self.mask, self.terminated, self.truncated = (array(k, numpy.uint8, n) for k in (6, 7, 8))
+
+    def reset(self):
+        for i, one in enumerate(self.all, self.first):
+            if self.mask[i]:
+                # 31 bits: what every generator of random numbers takes as a seed
+                result = one.env.reset(seed=int(self.seed[i]) >> 33)
+                one.observe(parts(result, "reset", 2, "observation, info")[0], self.obs[i])
+
+    def step(self):
+        for i, one in enumerate(self.all, self.first):
+            obs, reward, terminated, truncated, _ = parts(one.env.step(one.action(self.action[i])), "step", 5,
+                                                          "observation, reward, terminated, truncated, info")
+            one.observe(obs, self.obs[i])
+            self.reward[i], self.terminated[i], self.truncated[i] = reward, bool(terminated), bool(truncated)
+
+    def close(self):
+        for one in self.all:
+            try:
+                one.env.close()
+            except Exception:
+                pass
+
+
+# --- worker processes -------------------------------------------------------------------------------------------------
+
+
+def receive(channel, size):
+    data = b""
+    while len(data) < size:
+        part = channel.recv(size - len(data))
+        if not part:
+            raise EOFError
+        data += part
+    return data
+
+
+def send(channel, data):
+    while data:
+        data = data[channel.send(data, socket.MSG_NOSIGNAL):]
+
+
+class Worker:
+    """A process with some of the environments. It gets a letter for each call and gives back one byte, or a text; the
+    numbers lie in memory that both see. It ends when its channel does: with sac, however that ends."""
+
+    START = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); n = int(sys.argv[2]); s = b''\n" \
+            "while len(s) < n: s += c.recv(n - len(s)) or sys.exit()\n" \
+            "g = {'OWN': 0, '__name__': 'sac_gym'}; exec(compile(s, '<sac>', 'exec'), g); g['work'](c)"
+
+    def __init__(self, name, options, first, last, memory, n):
+        self.what = f"worker process of environments {first} to {last - 1}"
+        source = SOURCE.encode()
+        self.channel, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", self.START, str(theirs.fileno()), str(len(source))],
+                pass_fds=(theirs.fileno(), memory), stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
+        setting = json.dumps([name, options, first, last, memory, n, sys.path]).encode()
+        self.tell(source + len(setting).to_bytes(4, "little") + setting)
+
+    def tell(self, data):
+        try:
+            send(self.channel, data)
+        except OSError:
+            self.died()
+
+    def answer(self):
+        try:
+            size = int.from_bytes(receive(self.channel, 4), "little")
+            text = receive(self.channel, size) if size else b""
+        except (OSError, EOFError):
+            self.died()
+        if text:
+            raise Told(json.loads(text))
+
+    def died(self):
+        try:
+            code = self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            code = None
+        how = "closed its channel" if code is None else f"ended with exit code {code}"
+        if code is not None and code < 0:
+            how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
+        raise Refused(f"{self.what} (process {self.process.pid}) {how}") from None
+
+    def close(self):
+        self.channel.close()
+        try:
+            self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Told(Refused):
+    """What an environment in a worker raised."""
+
+    def __init__(self, answer):
+        super().__init__(answer[1], answer[0])
+
+
+class Workers:
+    def __init__(self, name, options, count, memory, n):
+        self.all = []
+        try:
+            for k in range(count):
+                self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
+            for worker in self.all:
+                worker.answer()
+        except BaseException:
+            self.close()
+            raise
+
+    def call(self, letter):
+        for worker in self.all:
+            worker.tell(letter)
+        first = None
+        for worker in self.all:  # all of them, so that none is left with an answer to an earlier call
+            try:
+                worker.answer()
+            except Refused as error:
+                first = first or error
+        if first:
+            raise first
+
+    def reset(self):
+        self.call(b"r")
+
+    def step(self):
+        self.call(b"s")
+
+    def close(self):
+        for worker in self.all:
+            worker.channel.close()  # all first: they end side by side
+        for worker in self.all:
+            worker.close()
+
+
+def work(channel):
+    """A worker's life."""
+
+    def attempt(function, *arguments):
+        data = b""
+        try:
+            function(*arguments)
+        except BaseException as error:
+            data = json.dumps([getattr(error, "config", False) is True, describe(error)]).encode()
+        send(channel, len(data).to_bytes(4, "little") + data)
+        return not data
+
+    try:
+        size = int.from_bytes(receive(channel, 4), "little")
+        name, options, first, last, memory, n, sys.path[:] = json.loads(receive(channel, size))
+        local = None
+
+        def begin():
+            nonlocal local
+            local = Local(name, options, first, last)
+            local.bind(mmap.mmap(memory, 0), n)
+
+        going = attempt(begin)
+        while going:
+            letter = receive(channel, 1)
+            attempt(local.reset if letter == b"r" else local.step)
+    except (EOFError, OSError):
+        pass
+    if local:
+        local.close()
+
+
+# --- what the module calls --------------------------------------------------------------------------------------------
+
+
+class Envs:
+    def __init__(self, all):
+        self.all = all
+
+    def guarded(self, function):
+        try:
+            function()
+        except BaseException as error:  # sys.exit() of an environment, too
+            return describe(error)
+        return None
+
+    def reset(self):
+        return self.guarded(self.all.reset)
+
+    def step(self):
+        return self.guarded(self.all.step)
+
+    def close(self):
+        return self.guarded(self.all.close)
+
+
+def worker_count(n, options):
+    """As asked for by the option sac_workers (0: none); otherwise one a core, where there are environments enough."""
+    cores = len(os.sched_getaffinity(0))
+    asked = options.pop("sac_workers", None)
+    if asked is None:
+        return min(n, cores) if n >= WORKERS_FROM and cores > 1 else 0
+    if not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= 1024:
+        raise Refused(f"env.options.sac_workers = {asked} is no number of processes: 0 to 1024", True)
+    return min(n, asked)
+
+
+def open_envs(name, n, options):
+    options = json.loads(options)
+    count = worker_count(n, options)
+    one = Spaces(name, options)
+    at = layout(n, one.obs_size, one.action_size)
+    if count:
+        memory = os.memfd_create("sac_gym")
+        try:
+            os.ftruncate(memory, at[-1])
+            block = mmap.mmap(memory, at[-1])
+            one.env.close()
+            envs = Workers(name, options, count, memory, n)
+        finally:
+            os.close(memory)
+    else:
+        block = mmap.mmap(-1, at[-1])
+        envs = Local(name, options, 0, n, one)
+        envs.bind(block, n)
+    if not one.actions:
+        for k, values in ((4, one.low), (5, one.high)):
+            one.numpy.frombuffer(block, "f4", one.action_size, at[k])[:] = values
+    return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:9])
+
+
+def create(name, n, options):
+    """(Envs, what module.c wants to know) or (whether it is the user's mistake, text)."""
+    try:
+        return open_envs(name[4:], n, options)
+    except BaseException as error:
+        return getattr(error, "config", False) is True, describe(error)
+
+
+if OWN:  # set by the module, as SOURCE is, which is this text
+    # What environments print must not get between what sac prints.
+    sys.stdout = sys.stderr
+    if not getattr(sys, "argv", None):
+        sys.argv = [""]
+    if "" not in sys.path and not sys.flags.safe_path:
+        sys.path.insert(0, "")  # environments in the current folder, as with python -c

@@ -1,0 +1,13 @@
+/* What sac_gym.so exports beside sac_env_plugin. */
+#ifndef SAC_ENV_GYM_GYM_H
+#define SAC_ENV_GYM_GYM_H
+
+#include <stddef.h>
+
+#define SAC_GYM_START "sac_gym_start"
+
+/* Starts the interpreter as `python` (the full path of a virtual environment's, too) would. The process has its
+ * libpython. 0 for success; otherwise error (size) says why. Once. */
+typedef int (*sac_gym_start_fn)(const char* python, char* error, size_t size);
+
+#endif

@@ -1,0 +1,103 @@
+"""Environments that tests register with Gymnasium: gym:gym_envs:ID, with this folder in PYTHONPATH."""
+import os
+import sys
+
+import gymnasium
+import numpy
+from gymnasium import spaces
+
+
+class Drift(gymnasium.Env):
+    """A point that drifts; observations of several kinds in a Dict, actions of shape (2, 1) in double."""
+
+    def __init__(self, wind=0.0):
+        self.observation_space = spaces.Dict({
+            "position": spaces.Box(-10, 10, (2,), numpy.float64),
+            "picture": spaces.Box(0, 255, (2, 3), numpy.uint8),
+            "side": spaces.Discrete(3, start=1),
+        })
+        self.action_space = spaces.Box(numpy.array([[-1.0], [-2.0]]), numpy.array([[1.0], [0.5]]), dtype=numpy.float64)
+        self.wind = wind
+
+    def observe(self):
+        picture = numpy.full((2, 3), int(abs(self.position[0]) * 20) % 256, numpy.uint8)
+        picture[0, 1] = 7
+        return {"position": self.position.copy(), "picture": picture, "side": 1 + int(abs(self.position[1])) % 3}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.position = self.np_random.uniform(-1, 1, 2)
+        return self.observe(), {}
+
+    def step(self, action):
+        assert action.shape == (2, 1) and action.dtype == numpy.float64
+        self.position = numpy.clip(self.position + 0.1 * action[:, 0] + [self.wind, 0.01], -10, 10)
+        reward = -float(abs(self.position).sum())
+        return self.observe(), reward, bool(abs(self.position[0]) > 1.5), False, {}
+
+
+class Plain(gymnasium.Env):
+    """One number; goes wrong in the way and at the step that it is told. truncate: it ends its episodes itself."""
+
+    observation_space = spaces.Box(-1e6, 1e6, (1,), numpy.float32)
+    action_space = spaces.Box(-1, 1, (1,), numpy.float32)
+
+    def __init__(self, fault=None, at=30, truncate=None):
+        self.fault, self.at, self.truncate, self.steps = fault, at, truncate, 0
+        if fault == "init":
+            raise ValueError("the arm is not plugged in")
+        if fault == "actions":
+            self.action_space = spaces.MultiDiscrete([2, 2])
+        if fault == "text":
+            self.observation_space = spaces.Sequence(spaces.Discrete(2))
+        if fault == "unbounded":
+            self.action_space = spaces.Box(-numpy.inf, numpy.inf, (1,), numpy.float32)
+
+    def fail(self):
+        raise RuntimeError("the gripper is stuck")
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if self.fault == "reset":
+            self.fail()
+        self.steps = 0
+        start = numpy.zeros(1, numpy.float32)
+        return start if self.fault == "old reset" else (start, {})
+
+    def step(self, action):
+        self.steps += 1
+        obs, reward = numpy.array([self.steps / 100], numpy.float32), -float(action[0] ** 2)
+        if self.steps == self.at:
+            if self.fault == "step":
+                self.fail()
+            if self.fault == "exit":
+                sys.exit(3)
+            if self.fault == "old step":
+                return obs, reward, False, {}
+            if self.fault == "reward":
+                reward = "much"
+            if self.fault == "shape":
+                obs = numpy.zeros(3, numpy.float32)
+            if self.fault == "nan":
+                obs[0] = numpy.nan
+            if self.fault == "kill":
+                os.kill(os.getpid(), 9)
+            if self.fault == "leave":
+                os._exit(5)
+            if self.fault == "print":
+                print("something")
+        return obs, reward, False, self.truncate is not None and self.steps >= self.truncate, {}
+
+
+class Choices(Plain):
+    action_space = spaces.Discrete(3, start=-1)
+
+    def step(self, action):
+        assert action in self.action_space
+        self.steps += 1
+        return numpy.array([self.steps], numpy.float32), float(action), False, False, {}
+
+
+gymnasium.register("Drift-v0", Drift, max_episode_steps=60)
+gymnasium.register("Plain-v0", Plain)
+gymnasium.register("Choices-v0", Choices, max_episode_steps=25)
