@@ -113,7 +113,8 @@ static sac_status trace_open(trace* t, const sac_safetensors* file) {
   SAC_TRY(read(file, "reward", t->steps, 1, &t->reward));
   SAC_TRY(read(file, "terminated", t->steps, 1, &t->terminated));
   SAC_TRY(read(file, "truncated", t->steps, 1, &t->truncated));
-  if (t->entry->initial_size > 0) SAC_TRY(read(file, "initial", t->entry->initial_size, 1, &t->initial));
+  const int32_t initial = t->entry->initial_count ? t->entry->initial_count(t->env) : t->entry->initial_size;
+  if (initial > 0) SAC_TRY(read(file, "initial", initial, 1, &t->initial));
   for (int64_t s = 0; s + 1 < t->steps; s++)
     if (t->terminated[s] != 0 || t->truncated[s] != 0) {
       status = sac_fail(SAC_ERROR_FORMAT, "%s: the episode ends at step %lld of %lld: a trace is one episode",
@@ -172,9 +173,12 @@ static sac_status compare_one(const trace* t, sac_verify_report* report, const c
 static sac_status compare(trace* t, const char* how, sac_verify_report* report) {
   sac_status status = SAC_OK;
   const size_t steps = (size_t)t->steps, observations = (steps + 1) * (size_t)t->spec.obs_size;
-  for (size_t i = 0; i < observations; i++) t->allowed[i] = TOLERANCE * fmax(1, fabs(t->obs[i]));
+  /* Observations and rewards are float in the interface: theirs are rounded to it first. */
+  for (size_t i = 0; i < observations; i++) {
+    t->obs[i] = (double)(float)t->obs[i];
+    t->allowed[i] = TOLERANCE * fmax(1, fabs(t->obs[i]));
+  }
   SAC_TRY(compare_one(t, report, "observation", how, t->our_obs, t->obs, observations));
-  /* Rewards are float in the interface: theirs is rounded to it first. */
   for (size_t i = 0; i < steps; i++) {
     t->reward[i] = (double)(float)t->reward[i];
     t->allowed[i] = TOLERANCE * fmax(1, fabs(t->reward[i]));
