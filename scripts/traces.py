@@ -15,6 +15,7 @@ import json
 import math
 import pathlib
 import sys
+import zlib
 
 import gymnasium
 import numpy as np
@@ -162,6 +163,8 @@ def save(path, tensors, metadata):
 def write(folder, name, policy, options, seed, wide):
     tensors, metadata = trace(name, seed, policy, options, wide)
     stem = "_".join([name, policy, *(f"{key}-{json.dumps(value)}".replace('"', "") for key, value in options.items())] + ["wide"] * wide)
+    if len(stem) > 200:  # a file system's names are short
+        stem = f"{stem[:190]}~{zlib.crc32(stem.encode()):08x}"
     path = folder / f"{stem}_{seed}.safetensors"
     save(path, tensors, metadata)
     print(f"{path}  {len(tensors['reward'])} steps, return {tensors['reward'].sum():.1f}")

@@ -199,12 +199,19 @@ START_TEST(wrong_options_are_refused) {
       {"HalfCheetah-v5", "{\"xml_file\": \"no.xml\"}", "cannot read xml_file"},
       {"HalfCheetah-v5", "{\"xml_file\": \"\"}", "takes a text of 1 to"},
       {"HalfCheetah-v5", "{\"xml_file\": true}", "takes a text of 1 to"},
+      {"Ant-v5", "{\"main_body\": \"torsoo\"}", "the model of Ant-v5 has no body 'torsoo'"},
+      {"Ant-v5", "{\"main_body\": 14}", "has no body '14'"},
+      {"Ant-v5", "{\"main_body\": -1}", "has no body '-1'"},
+      {"Ant-v5", "{\"main_body\": 99999999999}", "has no body '99999999999'"},
+      {"Reacher-v5", "{\"xml_file\": \"swimmer.xml\"}", "has no body 'fingertip'"},
+      {"Reacher-v5", "{\"xml_file\": \"ant.xml\"}", "has no body 'fingertip'"},
+      {"InvertedDoublePendulum-v5", "{\"xml_file\": \"half_cheetah.xml\"}", "1 sites"},
       {"Hopper-v5", "{\"healthy_z_range\": 1}", "takes two numbers"},
       {"Hopper-v5", "{\"healthy_z_range\": [1]}", "takes two numbers"},
       {"Hopper-v5", "{\"healthy_z_range\": [2, 1]}", "the smaller first"},
       {"Hopper-v5", "{\"healthy_z_range\": [1, \"infinite\"]}", "takes two numbers"},
       {"Hopper-v5", "{\"terminate_when_unhealthy\": 1}", "takes true or false"},
-      {"Hopper-v5", "{\"xml_file\": \"inverted_pendulum.xml\"}", "needs a model with 3 positions"},
+      {"Hopper-v5", "{\"xml_file\": \"inverted_pendulum.xml\"}", "needs a model with at least 3 positions"},
   };
   for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
     const sac_env_api* api;

@@ -158,12 +158,12 @@ static sac_status load_model(const instance* env, mjModel** m) {
   if (!*m)
     return sac_fail(SAC_ERROR_CONFIG, "env.options: %s cannot read xml_file %s: %s", env->id, path,
                     sac_text_show(shown, error, SIZE_MAX));
-  if ((*m)->nq < env->task->nq || (*m)->nv < env->task->nv || (*m)->nu < 1)
+  if ((*m)->nq < env->task->nq || (*m)->nv < env->task->nv || (*m)->nsite < env->task->nsite || (*m)->nu < 1)
     return sac_fail(SAC_ERROR_CONFIG,
-                    "env.options: %s needs a model with %d positions, %d velocities and an actuator or more; %s has "
-                    "%lld, %lld and %lld",
-                    env->id, (int)env->task->nq, (int)env->task->nv, path, (long long)(*m)->nq, (long long)(*m)->nv,
-                    (long long)(*m)->nu);
+                    "env.options: %s needs a model with at least %d positions, %d velocities, %d sites and 1 actuator; "
+                    "%s has %lld, %lld, %lld and %lld",
+                    env->id, (int)env->task->nq, (int)env->task->nv, (int)env->task->nsite, path, (long long)(*m)->nq,
+                    (long long)(*m)->nv, (long long)(*m)->nsite, (long long)(*m)->nu);
   return SAC_OK;
 }
 

@@ -20,11 +20,14 @@
 
 /* ---- the library (library.c) ---- */
 
-#define SAC_MUJOCO_FUNCTIONS(X)                                                                                  \
-  X(mj_version)                                                                                                  \
-  X(mj_loadXML) X(mj_deleteModel) X(mj_resetData) X(mj_forward) X(mj_step) X(mj_rnePostConstraint) X(mj_name2id) \
-      X(mjb_makeBatch) X(mjb_deleteBatch) X(mjb_nstate) X(mjb_state) X(mjb_apply) X(mjb_status) X(mjb_error)     \
-          X(mjb_model) X(mju_getLogConfig) X(mju_setLogConfig)
+/* clang-format off */
+#define SAC_MUJOCO_FUNCTIONS(X) \
+  X(mj_version) X(mj_loadXML) X(mj_deleteModel) X(mj_resetData) \
+  X(mj_forward) X(mj_step) X(mj_rnePostConstraint) X(mj_name2id) \
+  X(mjb_makeBatch) X(mjb_deleteBatch) X(mjb_nstate) X(mjb_state) \
+  X(mjb_apply) X(mjb_status) X(mjb_error) X(mjb_model) \
+  X(mju_getLogConfig) X(mju_setLogConfig)
+/* clang-format on */
 
 typedef struct sac_mujoco_library {
 #define SAC_MUJOCO_MEMBER(name) __typeof__(name)* name;
@@ -69,7 +72,7 @@ typedef struct sac_mujoco_common {
 
 typedef struct sac_mujoco_task {
   int32_t max_episode_steps;
-  int32_t nq, nv; /* the fewest coordinates its functions can do with, in models of a user's own */
+  int32_t nq, nv, nsite; /* the fewest coordinates and sites its functions can do with, in models of a user's own */
   const sac_env_option* options;
   int32_t option_count;
   size_t options_size;
@@ -108,6 +111,7 @@ SAC_MUJOCO_TASKS(SAC_MUJOCO_DECLARE)
 
 /* ---- what task files use (parts.c) ---- */
 
+void sac_mujoco_put_one(sac_mujoco_row* row, double x);
 void sac_mujoco_put(sac_mujoco_row* row, const double* x, int64_t n);
 void sac_mujoco_put_clipped(sac_mujoco_row* row, const double* x, int64_t n, double low, double high);
 
@@ -124,6 +128,9 @@ void sac_mujoco_reset_uniform(const sac_mujoco_sim* sim, uint64_t seed, double s
 /* The same with normal noise on qvel. */
 void sac_mujoco_reset_normal(const sac_mujoco_sim* sim, uint64_t seed, double scale, double* qpos, double* qvel);
 
+/* xpos of the task's body number `from` less that of number `to`. */
+void sac_mujoco_between(const sac_mujoco_sim* sim, int from, int to, double difference[3]);
+
 /* The position along the first axes, as qpos has it. */
 void sac_mujoco_place_qpos(const sac_mujoco_sim* sim, double place[2]);
 
@@ -132,6 +139,7 @@ void sac_mujoco_place_qpos(const sac_mujoco_sim* sim, double place[2]);
 double sac_mujoco_action_cost(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double weight);
 double sac_mujoco_squares(const double* x, int64_t n, double low, double high);
 double sac_mujoco_sum(const double* x, int64_t n);
+double sac_mujoco_norm(const double* x, int n);
 double sac_mujoco_clip(double x, double low, double high); /* a NaN stays one */
 
 /* Whether x is in the open interval. */

@@ -9,6 +9,11 @@
 
 double sac_mujoco_clip(double x, double low, double high) { return sac_task_clip(x, low, high); }
 
+void sac_mujoco_put_one(sac_mujoco_row* row, double x) {
+  if (row->to) row->to[row->count] = (float)x;
+  row->count++;
+}
+
 void sac_mujoco_put(sac_mujoco_row* row, const double* x, int64_t n) {
   sac_mujoco_put_clipped(row, x, n, -INFINITY, INFINITY);
 }
@@ -51,6 +56,11 @@ void sac_mujoco_place_qpos(const sac_mujoco_sim* sim, double place[2]) {
   place[1] = sim->d->qpos[1];
 }
 
+void sac_mujoco_between(const sac_mujoco_sim* sim, int from, int to, double difference[3]) {
+  const double *a = sim->d->xpos + 3 * (size_t)sim->body[from], *b = sim->d->xpos + 3 * (size_t)sim->body[to];
+  for (int k = 0; k < 3; k++) difference[k] = a[k] - b[k];
+}
+
 /* NumPy's pairwise sum: eight sums side by side up to 128 numbers, halves beyond. */
 #define PAIRWISE(name, type, term)                                                                     \
   static type name(const type* x, int64_t n, type low, type high) {                                    \
@@ -80,6 +90,12 @@ PAIRWISE(sum_squares, double, CLIPPED_SQUARE)
 PAIRWISE(sum_float_squares, float, SQUARE)
 
 double sac_mujoco_sum(const double* x, int64_t n) { return sum_doubles(x, n, 0, 0); }
+
+double sac_mujoco_norm(const double* x, int n) {
+  double sum = 0;
+  for (int k = 0; k < n; k++) sum += x[k] * x[k];
+  return sqrt(sum);
+}
 
 double sac_mujoco_squares(const double* x, int64_t n, double low, double high) { return sum_squares(x, n, low, high); }
 
