@@ -18,9 +18,13 @@ typedef struct sac_env_entry {
   int32_t initial_size;
   int (*start)(void* self, int32_t i, const double* initial, float* obs);
 
-  /* Both NULL for what is always there and always the same. */
+  /* NULL for what is always there and always the same. */
   sac_status (*ready)(void);            /* whether it can be made here; ENV: says what is missing */
   int32_t (*initial_count)(void* self); /* initial_size, where that depends on the instance */
+
+  /* One step of all from actions in double, for traces of a Gymnasium that was fed float64 ones (sac verify). Rewards
+   * are double too. NULL: the task has another way (verify/wide.h), or none. */
+  int (*step_wide)(void* self, const double* action, float* obs, double* reward, uint8_t* terminated);
 } sac_env_entry;
 
 int32_t sac_env_count(void);

@@ -17,6 +17,24 @@
 
 #define ERROR_MAX 1024
 
+/* MuJoCo's threads hand over through atomics of a library that the thread sanitizer does not see into: it is told. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void* at);
+void __tsan_release(void* at);
+__attribute__((visibility("default"))) const char* __tsan_default_suppressions(void);
+const char* __tsan_default_suppressions(void) { return "called_from_lib:libmujoco.so\nrace:libmujoco.so\n"; }
+#define HAND_OVER(at) __tsan_release(at)
+#define TAKE_OVER(at) __tsan_acquire(at)
+#else
+#define HAND_OVER(at) ((void)0)
+#define TAKE_OVER(at) ((void)0)
+#endif
+
 typedef struct instance {
   const sac_mujoco_library* mj;
   const sac_mujoco_task* task;
@@ -36,7 +54,9 @@ typedef struct instance {
 /* One call of the batch: what each simulation reads and writes. Rows are of the environment's own number. */
 typedef struct call {
   instance* env;
-  const float* action;
+  const float* action; /* NULL: `wide`, and rewards in `exact` */
+  const double* wide;
+  double* exact;
   const uint64_t* seed;
   const double* initial;
   float* obs;
@@ -78,6 +98,7 @@ static void observe(const instance* env, const sac_mujoco_sim* sim, int i, float
 }
 
 static void begin_one(const mjModel* m, mjData* d, int i, void* arg) {
+  TAKE_OVER(arg);
   const call* c = arg;
   const instance* env = c->env;
   const sac_mujoco_sim sim = sim_of(env, m, d);
@@ -90,15 +111,18 @@ static void begin_one(const mjModel* m, mjData* d, int i, void* arg) {
   }
   env->mj->mj_forward(m, d);
   observe(env, &sim, i, c->initial ? c->obs : c->obs + (size_t)i * (size_t)env->obs_size);
+  HAND_OVER(arg);
 }
 
 static void step_one(const mjModel* m, mjData* d, int i, void* arg) {
+  TAKE_OVER(arg);
   const call* c = arg;
   const instance* env = c->env;
   const sac_mujoco_sim sim = sim_of(env, m, d);
   const double before[2] = {env->place[2 * (size_t)i], env->place[2 * (size_t)i + 1]};
-  sac_mujoco_move move = {.action = c->action + (size_t)i * (size_t)m->nu};
-  for (int64_t j = 0; j < m->nu; j++) d->ctrl[j] = (double)move.action[j];
+  const size_t row = (size_t)i * (size_t)m->nu;
+  sac_mujoco_move move = {.action = c->wide ? NULL : c->action + row, .wide = c->wide ? c->wide + row : NULL};
+  for (int64_t j = 0; j < m->nu; j++) d->ctrl[j] = move.wide ? move.wide[j] : (double)move.action[j];
   for (int32_t k = 0; k < common(env)->frame_skip; k++) env->mj->mj_step(m, d);
   env->mj->mj_rnePostConstraint(m, d);
 
@@ -106,12 +130,17 @@ static void step_one(const mjModel* m, mjData* d, int i, void* arg) {
   for (int k = 0; k < 2; k++) move.velocity[k] = (env->place[2 * (size_t)i + (size_t)k] - before[k]) / sim.dt;
   double reward;
   c->terminated[i] = env->task->judge(&sim, &move, &reward) != 0;
-  c->reward[i] = (float)reward;
+  if (c->exact) c->exact[i] = reward;
+  else c->reward[i] = (float)reward;
+  HAND_OVER(arg);
 }
 
 /* ids NULL: all. */
 static int apply(instance* env, const int* ids, int count, mjfBatchFunc function, call* c) {
-  if (env->mj->mjb_apply(env->batch, ids, count, function, c, 1) == 0) return SAC_OK;
+  HAND_OVER(c);
+  const int failed = env->mj->mjb_apply(env->batch, ids, count, function, c, 1);
+  TAKE_OVER(c);
+  if (failed == 0) return SAC_OK;
   const int* status = env->mj->mjb_status(env->batch);
   int first = 0;
   while (first + 1 < env->n && !status[first]) first++;
@@ -204,6 +233,7 @@ static void count_one(const mjModel* m, mjData* d, int i, void* arg) {
   (void)i;
   c->env->task->observe(&sim, &row);
   c->env->obs_size = row.count;
+  HAND_OVER(arg);
 }
 
 static sac_status prepare(instance* env, sac_env_spec* spec) {
@@ -291,6 +321,12 @@ static int env_step(void* self, const float* action, float* obs, float* reward, 
   return apply(env, NULL, (int)env->n, step_one, &c);
 }
 
+static int env_step_wide(void* self, const double* action, float* obs, double* reward, uint8_t* terminated) {
+  instance* env = self;
+  call c = {.env = env, .wide = action, .exact = reward, .obs = obs, .terminated = terminated};
+  return apply(env, NULL, (int)env->n, step_one, &c);
+}
+
 /* The batch's row, then the place. */
 static size_t env_state_size(void* self) { return ((size_t)((const instance*)self)->state_size + 2) * sizeof(double); }
 
@@ -318,6 +354,6 @@ static sac_status ready(void) {
   return sac_mujoco_open(&library);
 }
 
-#define ENTRY(name, id, summary) {id, summary, &api, 0, env_start, ready, env_initial_count},
+#define ENTRY(name, id, summary) {id, summary, &api, 0, env_start, ready, env_initial_count, env_step_wide},
 const sac_env_entry sac_mujoco_envs[] = {SAC_MUJOCO_TASKS(ENTRY)};
 const int32_t sac_mujoco_env_count = (int32_t)(sizeof sac_mujoco_envs / sizeof *sac_mujoco_envs);

@@ -54,7 +54,8 @@ typedef struct sac_mujoco_sim {
 
 /* A step that was made. */
 typedef struct sac_mujoco_move {
-  const float* action; /* (A) as it came, not clipped */
+  const float* action; /* (A) as it came, not clipped; NULL: */
+  const double* wide;  /* (A) it came in double */
   double velocity[2];  /* (place after - place before) / dt */
 } sac_mujoco_move;
 

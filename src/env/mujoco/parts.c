@@ -100,5 +100,7 @@ double sac_mujoco_norm(const double* x, int n) {
 double sac_mujoco_squares(const double* x, int64_t n, double low, double high) { return sum_squares(x, n, low, high); }
 
 double sac_mujoco_action_cost(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double weight) {
-  return (double)((float)weight * sum_float_squares(move->action, sim->m->nu, 0, 0));
+  const int64_t n = sim->m->nu;
+  if (move->wide) return weight * sac_mujoco_squares(move->wide, n, -INFINITY, INFINITY);
+  return (double)((float)weight * sum_float_squares(move->action, n, 0, 0));
 }
