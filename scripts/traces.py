@@ -3,9 +3,11 @@
 
     scripts/traces.py OUT                         the committed set, as tests/golden/traces holds it
     scripts/traces.py OUT --env Pendulum-v1 --seed 7 --count 3 --policy swing --option g=9.81
+    scripts/traces.py OUT --env Hopper-v5 --option 'healthy_z_range=[0.5, "inf"]'
 
-The format is in DESIGN section 9: `initial` is the state after reset, then each step's action, observation, reward,
-terminated and truncated, float64 (the ends uint8), with env, options, gymnasium and actions in the metadata.
+The format is in DESIGN section 9: `initial` is the state after reset (MuJoCo: qpos, then qvel), then each step's action,
+observation, reward, terminated and truncated, float64 (the ends uint8), with env, options, gymnasium and actions in the
+metadata. MuJoCo tasks need the packages mujoco, imageio and packaging beside Gymnasium.
 """
 
 import argparse
@@ -13,6 +15,7 @@ import json
 import math
 import pathlib
 import sys
+import zlib
 
 import gymnasium
 import numpy as np
@@ -62,16 +65,30 @@ def beyond_policy(env, rng):
 POLICIES = {"random": random_policy, "swing": swing_policy, "beyond": beyond_policy}
 
 
+def argument(value):
+    """An option as Gymnasium takes it: JSON has no infinity and no tuples."""
+    if isinstance(value, list):
+        return tuple(float(end) for end in value)
+    return value
+
+
+def state(env):
+    """What an environment starts from: qpos then qvel, or the state of classic control."""
+    if hasattr(env, "state_vector"):
+        return np.array(env.state_vector(), np.float64)
+    return np.array(env.state, np.float64)
+
+
 def trace(name, seed, policy, options, wide=False):
     """One episode as (tensors, metadata). wide: actions handed to Gymnasium as float64."""
-    arguments = {key: value for key, value in options.items() if key not in ATTRIBUTES}
+    arguments = {key: argument(value) for key, value in options.items() if key not in ATTRIBUTES}
     env = gymnasium.make(name, disable_env_checker=True, **arguments)
     for key in ATTRIBUTES & options.keys():
         setattr(env.unwrapped, key, options[key])
     rng = np.random.default_rng(seed)
     obs, _ = env.reset(seed=seed)
     act = POLICIES[policy](env, rng)
-    initial = np.array(env.unwrapped.state, np.float64)
+    initial = state(env.unwrapped)
     actions, observations, rewards, terminations, truncations = [], [obs], [], [], []
     done = False
     while not done:
@@ -146,6 +163,8 @@ def save(path, tensors, metadata):
 def write(folder, name, policy, options, seed, wide):
     tensors, metadata = trace(name, seed, policy, options, wide)
     stem = "_".join([name, policy, *(f"{key}-{json.dumps(value)}".replace('"', "") for key, value in options.items())] + ["wide"] * wide)
+    if len(stem) > 200:  # a file system's names are short
+        stem = f"{stem[:190]}~{zlib.crc32(stem.encode()):08x}"
     path = folder / f"{stem}_{seed}.safetensors"
     save(path, tensors, metadata)
     print(f"{path}  {len(tensors['reward'])} steps, return {tensors['reward'].sum():.1f}")

@@ -350,7 +350,7 @@ START_TEST(quadratic_and_point_mass_are_what_they_say) {
 END_TEST
 
 int main(void) {
-  const int tasks = sac_env_count();
+  const int tasks = sac_task_count;
   const check_case cases[] = {LOOP(every_task_describes_itself, tasks),
                               LOOP(reset_depends_on_the_seed_alone, tasks),
                               LOOP(many_are_as_many_single_ones, tasks),

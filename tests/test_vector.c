@@ -3,6 +3,7 @@
 
 #include "agent.h"
 #include "env/list.h"
+#include "env/task.h"
 #include "env/vector.h"
 #include "kernels/random.h"
 #include "support/bad_env.h"
@@ -388,7 +389,7 @@ START_TEST(stopped_agents_are_harmless) {
 END_TEST
 
 int main(void) {
-  const int tasks = sac_env_count();
+  const int tasks = sac_task_count;
   const check_case cases[] = {CASE(time_limit_truncates_and_resets),
                               CASE(episodes_start_from_their_own_seeds),
                               LOOP(agents_do_not_depend_on_their_population, tasks),

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "env/gym.h"
+#include "env/mujoco/tasks.h"
 #include "env/plugin.h"
 #include "env/task.h"
 #include "env/vector.h"
@@ -11,10 +12,32 @@
 
 #define LISTED_MAX 64
 
-int32_t sac_env_count(void) { return sac_task_count; }
+#if !SAC_HAVE_MUJOCO
+static sac_status absent(void) {
+  return sac_fail(SAC_ERROR_ENV,
+                  "this sac was built without MuJoCo: run scripts/setup --mujoco, then configure and build again");
+}
+#define ABSENT(name, id_, summary_) {.id = id_, .summary = summary_, .ready = absent},
+const sac_env_entry sac_mujoco_envs[] = {SAC_MUJOCO_TASKS(ABSENT)};
+const int32_t sac_mujoco_env_count = (int32_t)(sizeof sac_mujoco_envs / sizeof *sac_mujoco_envs);
+#endif
+
+int32_t sac_env_count(void) { return sac_task_count + sac_mujoco_env_count; }
 
 const sac_env_entry* sac_env_at(int32_t index) {
-  return index >= 0 && index < sac_task_count ? &sac_cpu_envs[index] : NULL;
+  if (index < 0 || index >= sac_env_count()) return NULL;
+  return index < sac_task_count ? &sac_cpu_envs[index] : &sac_mujoco_envs[index - sac_task_count];
+}
+
+const sac_env_option* sac_env_options_of(const char* id, int32_t* count) {
+  const sac_task* task = sac_task_find(id);
+  *count = task ? task->option_count : 0;
+  if (task) return task->options;
+#if SAC_HAVE_MUJOCO
+  return sac_mujoco_options_of(id, count);
+#else
+  return NULL;
+#endif
 }
 
 const sac_env_entry* sac_env_entry_find(const char* id) {
@@ -29,8 +52,9 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
   *api = NULL;
   const sac_env_entry* entry = sac_env_entry_find(id);
   if (entry) {
-    *api = entry->api;
-    return SAC_OK;
+    const sac_status status = entry->ready ? entry->ready() : SAC_OK;
+    if (status == SAC_OK) *api = entry->api;
+    return status;
   }
   if (!id || !*id) return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('sac envs' lists them)");
   if (sac_env_is_gym(id)) return sac_env_gym_load(id, api);

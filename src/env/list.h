@@ -1,10 +1,12 @@
-/* The environments that this build knows by name: built-in tasks, and later MuJoCo's. One entry a line of a list. */
+/* The environments that this build knows by name: built-in tasks, then MuJoCo's. One entry a line of a list. */
 #ifndef SAC_ENV_LIST_H
 #define SAC_ENV_LIST_H
 
 #include <stdint.h>
 
 #include <sac/env.h>
+
+#include "env/options.h"
 
 typedef struct sac_env_entry {
   const char* id;
@@ -15,6 +17,14 @@ typedef struct sac_env_entry {
    * numbers: an episode's start as Gymnasium reports it. 0 for success. Writes its observation, obs (O). */
   int32_t initial_size;
   int (*start)(void* self, int32_t i, const double* initial, float* obs);
+
+  /* NULL for what is always there and always the same. */
+  sac_status (*ready)(void);            /* whether it can be made here; ENV: says what is missing */
+  int32_t (*initial_count)(void* self); /* initial_size, where that depends on the instance */
+
+  /* One step of all from actions in double, for traces of a Gymnasium that was fed float64 ones (sac verify). Rewards
+   * are double too. NULL: the task has another way (verify/wide.h), or none. */
+  int (*step_wide)(void* self, const double* action, float* obs, double* reward, uint8_t* terminated);
 } sac_env_entry;
 
 int32_t sac_env_count(void);
@@ -25,8 +35,14 @@ const sac_env_entry* sac_env_entry_find(const char* id);
 
 /* Whether `id` names an environment from outside, whose code finding it loads: a path, or gym:. */
 int sac_env_is_outside(const char* id);
+/* (count) What its env.options may hold; NULL and 0 where that is nothing, or not known to this build. */
+const sac_env_option* sac_env_options_of(const char* id, int32_t* count);
 
 /* The drivers of kernels/tasks on the CPU (src/cpu/env.c): (sac_task_count), in its order. */
 extern const sac_env_entry sac_cpu_envs[];
+
+/* MuJoCo's tasks (src/env/mujoco/driver.c): (sac_mujoco_env_count), in the order of src/env/mujoco/tasks.h. */
+extern const sac_env_entry sac_mujoco_envs[];
+extern const int32_t sac_mujoco_env_count;
 
 #endif

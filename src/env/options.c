@@ -1,9 +1,12 @@
 #include "env/options.h"
 
 #include <jansson.h>
+#include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "util/error.h"
+#include "util/number.h"
 #include "util/text.h"
 
 static void store(const sac_env_option* option, void* options, double value) {
@@ -14,6 +17,25 @@ static void store(const sac_env_option* option, void* options, double value) {
     const int32_t whole = (int32_t)value;
     memcpy(member, &whole, sizeof whole);
   }
+}
+
+static void store_range(const sac_env_option* option, void* options, double low, double high) {
+  const double range[2] = {low, high};
+  memcpy((unsigned char*)options + option->offset, range, sizeof range);
+}
+
+/* 0 when it does not fit. */
+static int store_text(const sac_env_option* option, void* options, const char* text) {
+  const size_t length = strlen(text);
+  if (length >= (size_t)option->high) return 0;
+  memcpy((unsigned char*)options + option->offset, text, length + 1);
+  return 1;
+}
+
+static void store_initial(const sac_env_option* option, void* options) {
+  if (option->kind == SAC_ENV_OPTION_RANGE) store_range(option, options, option->low, option->high);
+  else if (option->kind == SAC_ENV_OPTION_TEXT) (void)store_text(option, options, option->choices);
+  else store(option, options, option->initial);
 }
 
 /* The place of `word` in "a|b|c", -1 when it is none of them. */
@@ -27,30 +49,126 @@ static int32_t choice_index(const char* choices, const char* word) {
   }
 }
 
-static sac_status read_one(const sac_env_option* option, const char* id, const json_t* value, void* options) {
-  if (option->kind == SAC_ENV_OPTION_REAL) {
-    const double number = json_number_value(value);
-    if (!json_is_number(value) || !(number >= option->low && number <= option->high))
-      return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a number in [%g, %g] as '%s'", id, option->low,
-                      option->high, option->name);
-    store(option, options, number);
-  } else if (option->kind == SAC_ENV_OPTION_BOOL) {
-    if (!json_is_boolean(value))
-      return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes true or false as '%s'", id, option->name);
-    store(option, options, json_is_true(value) ? 1 : 0);
-  } else {
-    const int32_t index = json_is_string(value) ? choice_index(option->choices, json_string_value(value)) : -1;
-    if (index < 0)
-      return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes one of \"%s\" as '%s'", id, option->choices,
-                      option->name);
-    store(option, options, index);
+/* An end of a range: a number, or infinity in the words of YAML, Python and C, which JSON has none for. */
+static int read_end(const json_t* value, double* end) {
+  static const char* const infinite[] = {"inf", "Infinity", ".inf", "+inf"};
+  if (json_is_number(value)) {
+    *end = json_number_value(value);
+    return 1;
   }
+  if (!json_is_string(value)) return 0;
+  const char* text = json_string_value(value);
+  const int minus = *text == '-';
+  for (size_t i = 0; i < sizeof infinite / sizeof *infinite; i++)
+    if (strcmp(text + minus, infinite[i]) == 0) {
+      *end = minus ? -INFINITY : INFINITY;
+      return 1;
+    }
+  return 0;
+}
+
+static sac_status read_range(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+  double low, high;
+  if (!json_is_array(value) || json_array_size(value) != 2 || !read_end(json_array_get(value, 0), &low) ||
+      !read_end(json_array_get(value, 1), &high) || !(low <= high))
+    return sac_fail(SAC_ERROR_CONFIG,
+                    "env.options: %s takes two numbers such as [0.2, 1.0] as '%s', the smaller first; no bound is "
+                    "\"-inf\" or \"inf\"",
+                    id, option->name);
+  store_range(option, options, low, high);
   return SAC_OK;
+}
+
+static sac_status read_text(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+  char digits[32];
+  const char* text = json_string_value(value);
+  if (json_is_integer(value)) {
+    (void)snprintf(digits, sizeof digits, "%lld", (long long)json_integer_value(value));
+    text = digits;
+  }
+  if (!text || !*text || !store_text(option, options, text))
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a text of 1 to %d bytes as '%s'", id,
+                    (int)option->high - 1, option->name);
+  return SAC_OK;
+}
+
+static sac_status read_number(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+  const int whole = option->kind == SAC_ENV_OPTION_INT;
+  const double number = json_number_value(value);
+  if (!json_is_number(value) || !(number >= option->low && number <= option->high) ||
+      (whole && number != (double)(int32_t)number))
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a %snumber in [%g, %g] as '%s'", id, whole ? "whole " : "",
+                    option->low, option->high, option->name);
+  store(option, options, number);
+  return SAC_OK;
+}
+
+static sac_status read_choice(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+  const int32_t index = json_is_string(value) ? choice_index(option->choices, json_string_value(value)) : -1;
+  if (index < 0)
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes one of \"%s\" as '%s'", id, option->choices, option->name);
+  store(option, options, index);
+  return SAC_OK;
+}
+
+static sac_status read_one(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+  switch (option->kind) {
+    case SAC_ENV_OPTION_REAL:
+    case SAC_ENV_OPTION_INT:
+      return read_number(option, id, value, options);
+    case SAC_ENV_OPTION_CHOICE:
+      return read_choice(option, id, value, options);
+    case SAC_ENV_OPTION_RANGE:
+      return read_range(option, id, value, options);
+    case SAC_ENV_OPTION_TEXT:
+      return read_text(option, id, value, options);
+    case SAC_ENV_OPTION_BOOL:
+      break;
+  }
+  if (!json_is_boolean(value))
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes true or false as '%s'", id, option->name);
+  store(option, options, json_is_true(value) ? 1 : 0);
+  return SAC_OK;
+}
+
+static void append_end(char* text, size_t* used, double end) {
+  char number[SAC_NUMBER_MAX];
+  sac_print_real(number, end);
+  sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, used, isinf(end) ? "\"%s\"" : "%s", number);
+}
+
+const char* sac_env_option_initial(const sac_env_option* option, char text[SAC_ENV_OPTION_TEXT_MAX]) {
+  size_t used = 0;
+  text[0] = '\0';
+  switch (option->kind) {
+    case SAC_ENV_OPTION_REAL:
+    case SAC_ENV_OPTION_INT:
+      append_end(text, &used, option->initial);
+      break;
+    case SAC_ENV_OPTION_BOOL:
+      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "%s", option->initial != 0 ? "true" : "false");
+      break;
+    case SAC_ENV_OPTION_CHOICE: /* the first is what counts when nothing is said */
+      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "\"%.*s\"", (int)strcspn(option->choices, "|"),
+                      option->choices);
+      break;
+    case SAC_ENV_OPTION_TEXT:
+      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "\"%s\"", option->choices);
+      break;
+    case SAC_ENV_OPTION_RANGE:
+      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "[");
+      append_end(text, &used, option->low);
+      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, ", ");
+      append_end(text, &used, option->high);
+      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "]");
+      break;
+  }
+  return text;
 }
 
 static sac_status unknown(const sac_env_option* list, int32_t count, const char* id, const char* key) {
   const char* names[SAC_ENV_OPTIONS_MAX];
-  char all[256] = "", shown[SAC_SHOW_MAX];
+  char all[512] = "", shown[SAC_SHOW_MAX];
   size_t used = 0;
   for (int32_t i = 0; i < count; i++) {
     names[i] = list[i].name;
@@ -67,7 +185,7 @@ static sac_status unknown(const sac_env_option* list, int32_t count, const char*
 
 sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json,
                                 void* options) {
-  for (int32_t i = 0; i < count; i++) store(&list[i], options, list[i].initial);
+  for (int32_t i = 0; i < count; i++) store_initial(&list[i], options);
   if (!json || !*json) return SAC_OK;
   json_error_t error;
   json_t* root = json_loads(json, JSON_REJECT_DUPLICATES, &error);

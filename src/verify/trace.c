@@ -119,7 +119,8 @@ static sac_status trace_open(trace* t, const sac_safetensors* file) {
   SAC_TRY(read(file, "reward", t->steps, 1, &t->reward));
   SAC_TRY(read(file, "terminated", t->steps, 1, &t->terminated));
   SAC_TRY(read(file, "truncated", t->steps, 1, &t->truncated));
-  if (t->entry->initial_size > 0) SAC_TRY(read(file, "initial", t->entry->initial_size, 1, &t->initial));
+  const int32_t initial = t->entry->initial_count ? t->entry->initial_count(t->env) : t->entry->initial_size;
+  if (initial > 0) SAC_TRY(read(file, "initial", initial, 1, &t->initial));
   for (int64_t s = 0; s + 1 < t->steps; s++)
     if (t->terminated[s] != 0 || t->truncated[s] != 0) {
       status = sac_fail(SAC_ERROR_FORMAT, "%s: the episode ends at step %lld of %lld: a trace is one episode",
@@ -146,19 +147,23 @@ static void keep_row(trace* t, int64_t s) {
   for (size_t j = 0; j < obs; j++) t->our_obs[(size_t)s * obs + j] = (double)t->row[j];
 }
 
-/* The environment itself, through the table that a run uses. */
-static sac_status replay(trace* t) {
+/* The environment itself, through the table that a run uses; wide: fed with the actions as the file has them. */
+static sac_status replay(trace* t, int wide) {
   const sac_env_api* api = t->entry->api;
   const size_t actions = (size_t)t->spec.action_size;
   if (t->entry->start(t->env, 0, t->initial, t->row) != 0) goto failed;
   keep_row(t, 0);
   for (int64_t s = 0; s < t->steps; s++) {
-    float reward;
-    uint8_t terminated, truncated;
-    for (size_t j = 0; j < actions; j++) t->act[j] = (float)t->action[(size_t)s * actions + j];
-    if (api->step(t->env, t->act, t->row, &reward, &terminated, &truncated) != 0) goto failed;
+    const double* action = t->action + (size_t)s * actions;
+    float reward = 0;
+    double exact;
+    uint8_t terminated, truncated = 0;
+    for (size_t j = 0; j < actions; j++) t->act[j] = (float)action[j];
+    if (wide ? t->entry->step_wide(t->env, action, t->row, &exact, &terminated)
+             : api->step(t->env, t->act, t->row, &reward, &terminated, &truncated))
+      goto failed;
     keep_row(t, s + 1);
-    t->our_reward[s] = (double)reward;
+    t->our_reward[s] = wide ? (double)(float)exact : (double)reward;
     t->our_terminated[s] = terminated != 0;
     t->our_truncated[s] =
         truncated != 0 || (t->spec.max_episode_steps > 0 && s + 1 >= (int64_t)t->spec.max_episode_steps);
@@ -178,9 +183,12 @@ static sac_status compare_one(const trace* t, sac_verify_report* report, const c
 static sac_status compare(trace* t, const char* how, sac_verify_report* report) {
   sac_status status = SAC_OK;
   const size_t steps = (size_t)t->steps, observations = (steps + 1) * (size_t)t->spec.obs_size;
-  for (size_t i = 0; i < observations; i++) t->allowed[i] = TOLERANCE * fmax(1, fabs(t->obs[i]));
+  /* Observations and rewards are float in the interface: theirs are rounded to it first. */
+  for (size_t i = 0; i < observations; i++) {
+    t->obs[i] = (double)(float)t->obs[i];
+    t->allowed[i] = TOLERANCE * fmax(1, fabs(t->obs[i]));
+  }
   SAC_TRY(compare_one(t, report, "observation", how, t->our_obs, t->obs, observations));
-  /* Rewards are float in the interface: theirs is rounded to it first. */
   for (size_t i = 0; i < steps; i++) {
     t->reward[i] = (double)(float)t->reward[i];
     t->allowed[i] = TOLERANCE * fmax(1, fabs(t->reward[i]));
@@ -231,13 +239,13 @@ sac_status sac_verify_trace(const sac_safetensors* file, sac_verify_report* repo
   trace t = {0};
   const int32_t first = report->count;
   SAC_TRY(trace_open(&t, file));
-  SAC_TRY(replay(&t));
+  SAC_TRY(replay(&t, 0));
   SAC_TRY(compare(&t, "", report));
   const sac_task* task = sac_task_find(t.id);
-  if (task && task->actions == 0 && !all_ok(report, first)) {
+  if (((task && task->actions == 0) || t.entry->step_wide) && !all_ok(report, first)) {
     /* Only where it explains the difference; otherwise the report is about what a run does. */
     const int32_t second = report->count;
-    SAC_TRY(replay_wide(&t, task));
+    SAC_TRY(t.entry->step_wide ? replay(&t, 1) : replay_wide(&t, task));
     SAC_TRY(compare(&t, " (float64 actions)", report));
     if (all_ok(report, second))
       memmove(&report->row[first], &report->row[second], (size_t)(report->count - second) * sizeof *report->row);

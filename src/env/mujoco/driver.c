@@ -1,0 +1,359 @@
+/* MuJoCo tasks: N simulations of one model, stepped by MuJoCo's own batches on its own threads. Results do not depend
+ * on the number of threads.
+ *
+ * A step is what Gymnasium's is: controls, frame_skip times mj_step, mj_rnePostConstraint; then the task's reward and
+ * observation of the mjData as it is. Its derived fields (xpos, cinert, cfrc_ext) are a substep behind the state. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "env/list.h"
+#include "env/mujoco/mujoco.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "util/system.h"
+#include "util/text.h"
+
+#define ERROR_MAX 1024
+
+/* MuJoCo's threads hand over through atomics of a library that the thread sanitizer does not see into: it is told. */
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+#ifdef __SANITIZE_THREAD__
+void __tsan_acquire(void* at);
+void __tsan_release(void* at);
+__attribute__((visibility("default"))) const char* __tsan_default_suppressions(void);
+const char* __tsan_default_suppressions(void) { return "called_from_lib:libmujoco.so\nrace:libmujoco.so\n"; }
+#define HAND_OVER(at) __tsan_release(at)
+#define TAKE_OVER(at) __tsan_acquire(at)
+#else
+#define HAND_OVER(at) ((void)0)
+#define TAKE_OVER(at) ((void)0)
+#endif
+
+typedef struct instance {
+  const sac_mujoco_library* mj;
+  const sac_mujoco_task* task;
+  const char* id;
+  mjBatch* batch;
+  const mjModel* m;
+  int32_t n, obs_size;
+  int32_t state_size; /* doubles of a batch's row */
+  void* options;
+  int body[SAC_MUJOCO_BODIES];
+  double* place; /* (N, 2) before the next step */
+  int* ids;      /* (N) scratch: simulations to run */
+  float* bounds; /* (2, A) */
+  char error[ERROR_MAX];
+} instance;
+
+/* One call of the batch: what each simulation reads and writes. Rows are of the environment's own number. */
+typedef struct call {
+  instance* env;
+  const float* action; /* NULL: `wide`, and rewards in `exact` */
+  const double* wide;
+  double* exact;
+  const uint64_t* seed;
+  const double* initial;
+  float* obs;
+  float* reward;
+  uint8_t* terminated;
+} call;
+
+static const struct {
+  const char* id;
+  const sac_mujoco_task* task;
+} tasks[] = {
+#define TASK(name, id, summary) {id, &sac_mujoco_##name},
+    SAC_MUJOCO_TASKS(TASK)};
+
+static const sac_mujoco_task* find(const char* id) {
+  for (size_t i = 0; i < sizeof tasks / sizeof *tasks; i++)
+    if (strcmp(tasks[i].id, id) == 0) return tasks[i].task;
+  return NULL;
+}
+
+const sac_env_option* sac_mujoco_options_of(const char* id, int32_t* count) {
+  const sac_mujoco_task* task = find(id);
+  *count = task ? task->option_count : 0;
+  return task ? task->options : NULL;
+}
+
+static const sac_mujoco_common* common(const instance* env) { return env->options; } /* its first member */
+
+static sac_mujoco_sim sim_of(const instance* env, const mjModel* m, mjData* d) {
+  return (sac_mujoco_sim){m, d, env->options, env->body, m->opt.timestep * common(env)->frame_skip};
+}
+
+/* ---- what runs on a simulation, on one of the batch's threads ---- */
+
+static void observe(const instance* env, const sac_mujoco_sim* sim, int i, float* obs) {
+  sac_mujoco_row row = {obs, 0};
+  env->task->observe(sim, &row);
+  if (env->task->place) env->task->place(sim, env->place + 2 * (size_t)i);
+}
+
+static void begin_one(const mjModel* m, mjData* d, int i, void* arg) {
+  TAKE_OVER(arg);
+  const call* c = arg;
+  const instance* env = c->env;
+  const sac_mujoco_sim sim = sim_of(env, m, d);
+  env->mj->mj_resetData(m, d); /* a thread's mjData holds another simulation's derived fields */
+  if (c->initial) {
+    memcpy(d->qpos, c->initial, (size_t)m->nq * sizeof(double));
+    memcpy(d->qvel, c->initial + m->nq, (size_t)m->nv * sizeof(double));
+  } else {
+    env->task->reset(&sim, c->seed[i], d->qpos, d->qvel);
+  }
+  env->mj->mj_forward(m, d);
+  observe(env, &sim, i, c->initial ? c->obs : c->obs + (size_t)i * (size_t)env->obs_size);
+  HAND_OVER(arg);
+}
+
+static void step_one(const mjModel* m, mjData* d, int i, void* arg) {
+  TAKE_OVER(arg);
+  const call* c = arg;
+  const instance* env = c->env;
+  const sac_mujoco_sim sim = sim_of(env, m, d);
+  const double before[2] = {env->place[2 * (size_t)i], env->place[2 * (size_t)i + 1]};
+  const size_t row = (size_t)i * (size_t)m->nu;
+  sac_mujoco_move move = {.action = c->wide ? NULL : c->action + row, .wide = c->wide ? c->wide + row : NULL};
+  for (int64_t j = 0; j < m->nu; j++) d->ctrl[j] = move.wide ? move.wide[j] : (double)move.action[j];
+  for (int32_t k = 0; k < common(env)->frame_skip; k++) env->mj->mj_step(m, d);
+  env->mj->mj_rnePostConstraint(m, d);
+
+  observe(env, &sim, i, c->obs + (size_t)i * (size_t)env->obs_size);
+  for (int k = 0; k < 2; k++) move.velocity[k] = (env->place[2 * (size_t)i + (size_t)k] - before[k]) / sim.dt;
+  double reward;
+  c->terminated[i] = env->task->judge(&sim, &move, &reward) != 0;
+  if (c->exact) c->exact[i] = reward;
+  else c->reward[i] = (float)reward;
+  HAND_OVER(arg);
+}
+
+/* ids NULL: all. */
+static int apply(instance* env, const int* ids, int count, mjfBatchFunc function, call* c) {
+  HAND_OVER(c);
+  const int failed = env->mj->mjb_apply(env->batch, ids, count, function, c, 1);
+  TAKE_OVER(c);
+  if (failed == 0) return SAC_OK;
+  const int* status = env->mj->mjb_status(env->batch);
+  int first = 0;
+  while (first + 1 < env->n && !status[first]) first++;
+  char shown[SAC_SHOW_MAX];
+  (void)snprintf(env->error, sizeof env->error, "MuJoCo in environment %d: %s", first,
+                 sac_text_show(shown, env->mj->mjb_error(env->batch, first), SIZE_MAX));
+  return SAC_ERROR_ENV;
+}
+
+/* ---- the table of functions ---- */
+
+static const char* env_error(void* self) { return ((const instance*)self)->error; }
+
+static void env_destroy(void* self) {
+  instance* env = self;
+  if (!env) return;
+  if (env->batch) env->mj->mjb_deleteBatch(env->batch);
+  sac_free(env->options);
+  sac_free(env->place);
+  sac_free(env->ids);
+  sac_free(env->bounds);
+  sac_free(env);
+}
+
+/* Copies the thread's message to the instance's own. */
+static int fail(instance* env, sac_status status) {
+  (void)snprintf(env->error, sizeof env->error, "%s", sac_last_error());
+  return (int)status;
+}
+
+/* Gymnasium's reading of xml_file: a path when it begins with '.', '/' or '~', otherwise one of the task's models. */
+static sac_status model_path(const instance* env, char path[SAC_PATH_MAX]) {
+  const char *file = common(env)->xml_file, *home = getenv("HOME");
+  if (*file == '.' || *file == '/') return sac_path(path, "%s", file);
+  if (*file == '~' && file[1] == '/' && home) return sac_path(path, "%s%s", home, file + 1);
+  return sac_path(path, "%s/%s", env->mj->models, file);
+}
+
+static sac_status load_model(const instance* env, mjModel** m) {
+  char path[SAC_PATH_MAX], error[512] = "", shown[SAC_SHOW_MAX];
+  const sac_status status = model_path(env, path);
+  if (status != SAC_OK) return status;
+  *m = env->mj->mj_loadXML(path, NULL, error, sizeof error);
+  if (!*m)
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s cannot read xml_file %s: %s", env->id, path,
+                    sac_text_show(shown, error, SIZE_MAX));
+  if ((*m)->nq < env->task->nq || (*m)->nv < env->task->nv || (*m)->nsite < env->task->nsite || (*m)->nu < 1)
+    return sac_fail(SAC_ERROR_CONFIG,
+                    "env.options: %s needs a model with at least %d positions, %d velocities, %d sites and 1 actuator; "
+                    "%s has %lld, %lld, %lld and %lld",
+                    env->id, (int)env->task->nq, (int)env->task->nv, (int)env->task->nsite, path, (long long)(*m)->nq,
+                    (long long)(*m)->nv, (long long)(*m)->nsite, (long long)(*m)->nu);
+  return SAC_OK;
+}
+
+static sac_status find_bodies(instance* env) {
+  const char* name[SAC_MUJOCO_BODIES] = {NULL};
+  if (env->task->bodies) env->task->bodies(env->options, name);
+  for (int i = 0; i < SAC_MUJOCO_BODIES && name[i]; i++) {
+    const int numeric = name[i][strspn(name[i], "0123456789")] == '\0';
+    const long number = numeric ? strtol(name[i], NULL, 10) : env->mj->mj_name2id(env->m, mjOBJ_BODY, name[i]);
+    char shown[SAC_SHOW_MAX];
+    if (number < 0 || number >= (long)env->m->nbody)
+      return sac_fail(SAC_ERROR_CONFIG, "env.options: the model of %s has no body '%s'", env->id,
+                      sac_text_show(shown, name[i], SIZE_MAX));
+    env->body[i] = (int)number;
+  }
+  return SAC_OK;
+}
+
+/* Makes the batch, which keeps a copy of the model. */
+static sac_status make_batch(instance* env, const mjModel* m) {
+  char error[512] = "", shown[SAC_SHOW_MAX];
+  const int32_t threads = common(env)->threads;
+  const int cores = threads > 0 ? threads : sac_system_cores();
+  const mjBatchConfig config = {.nthread = cores < 1 ? 1 : cores < env->n ? cores : env->n};
+  env->batch = env->mj->mjb_makeBatch(m, env->n, &config, error, sizeof error);
+  if (!env->batch)
+    return sac_fail(SAC_ERROR_ENV, "MuJoCo cannot make %d simulations: %s", (int)env->n,
+                    sac_text_show(shown, error, SIZE_MAX));
+  env->m = env->mj->mjb_model(env->batch);
+  env->state_size = env->mj->mjb_nstate(env->batch);
+  return SAC_OK;
+}
+
+static void count_one(const mjModel* m, mjData* d, int i, void* arg) {
+  const call* c = arg;
+  const sac_mujoco_sim sim = sim_of(c->env, m, d);
+  sac_mujoco_row row = {NULL, 0};
+  (void)i;
+  c->env->task->observe(&sim, &row);
+  c->env->obs_size = row.count;
+  HAND_OVER(arg);
+}
+
+static sac_status prepare(instance* env, sac_env_spec* spec) {
+  sac_status status = SAC_OK;
+  mjModel* m = NULL;
+  SAC_TRY(load_model(env, &m));
+  const size_t actions = (size_t)m->nu;
+  env->place = sac_alloc(sac_bytes((size_t)env->n, 2 * sizeof *env->place));
+  env->ids = sac_alloc(sac_bytes((size_t)env->n, sizeof *env->ids));
+  env->bounds = sac_alloc(2 * actions * sizeof *env->bounds);
+  if (!env->place || !env->ids || !env->bounds) {
+    status = sac_fail(SAC_ERROR_MEMORY, "not enough memory for %d environments", (int)env->n);
+    goto fail;
+  }
+  for (size_t j = 0; j < actions; j++) {
+    env->bounds[j] = (float)m->actuator_ctrlrange[2 * j];
+    env->bounds[actions + j] = (float)m->actuator_ctrlrange[2 * j + 1];
+  }
+  SAC_TRY(make_batch(env, m));
+  SAC_TRY(find_bodies(env));
+  call c = {.env = env};
+  const int first = 0;
+  if (apply(env, &first, 1, count_one, &c) != SAC_OK) {
+    status = sac_fail(SAC_ERROR_ENV, "%s", env->error);
+    goto fail;
+  }
+  *spec = (sac_env_spec){.obs_size = env->obs_size,
+                         .action_size = (int32_t)actions,
+                         .max_episode_steps = env->task->max_episode_steps,
+                         .action_low = env->bounds,
+                         .action_high = env->bounds + actions};
+fail:
+  if (m) env->mj->mj_deleteModel(m);
+  return status;
+}
+
+static int env_create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
+  instance* env = *self = sac_alloc(sizeof(instance));
+  if (!env) return SAC_ERROR_MEMORY;
+  env->id = id;
+  env->task = find(id);
+  env->n = n;
+  if (!env->task || n < 1) {
+    (void)snprintf(env->error, sizeof env->error, "there are no %d environments of '%.64s'", (int)n, id);
+    return SAC_ERROR_ENV;
+  }
+  env->options = sac_alloc(env->task->options_size);
+  if (!env->options) {
+    (void)snprintf(env->error, sizeof env->error, "not enough memory");
+    return SAC_ERROR_MEMORY;
+  }
+  sac_status status = sac_mujoco_open(&env->mj);
+  if (status == SAC_OK)
+    status = sac_env_options_read(env->task->options, env->task->option_count, id, options, env->options);
+  if (status == SAC_OK) status = prepare(env, spec);
+  env->id = NULL; /* the caller's; only for messages of create */
+  return status == SAC_OK ? SAC_OK : fail(env, status);
+}
+
+static int env_reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {
+  instance* env = self;
+  int count = 0;
+  for (int32_t i = 0; i < env->n; i++)
+    if (mask[i]) env->ids[count++] = (int)i;
+  call c = {.env = env, .seed = seed, .obs = obs};
+  return count > 0 ? apply(env, env->ids, count, begin_one, &c) : SAC_OK;
+}
+
+static int env_start(void* self, int32_t i, const double* initial, float* obs) {
+  call c = {.env = self, .initial = initial, .obs = obs};
+  const int one = i;
+  return apply(self, &one, 1, begin_one, &c);
+}
+
+static int32_t env_initial_count(void* self) {
+  const instance* env = self;
+  return (int32_t)(env->m->nq + env->m->nv);
+}
+
+static int env_step(void* self, const float* action, float* obs, float* reward, uint8_t* terminated,
+                    uint8_t* truncated) {
+  instance* env = self;
+  call c = {.env = env, .action = action, .obs = obs, .reward = reward, .terminated = terminated};
+  memset(truncated, 0, (size_t)env->n);
+  return apply(env, NULL, (int)env->n, step_one, &c);
+}
+
+static int env_step_wide(void* self, const double* action, float* obs, double* reward, uint8_t* terminated) {
+  instance* env = self;
+  call c = {.env = env, .wide = action, .exact = reward, .obs = obs, .terminated = terminated};
+  return apply(env, NULL, (int)env->n, step_one, &c);
+}
+
+/* The batch's row, then the place. */
+static size_t env_state_size(void* self) { return ((size_t)((const instance*)self)->state_size + 2) * sizeof(double); }
+
+static int env_state_get(void* self, int32_t i, void* state) {
+  instance* env = self;
+  const size_t row = (size_t)env->state_size * sizeof(double);
+  memcpy(state, env->mj->mjb_state(env->batch) + (size_t)i * (size_t)env->state_size, row);
+  memcpy((char*)state + row, env->place + 2 * (size_t)i, 2 * sizeof(double));
+  return SAC_OK;
+}
+
+static int env_state_set(void* self, int32_t i, const void* state) {
+  instance* env = self;
+  const size_t row = (size_t)env->state_size * sizeof(double);
+  memcpy(env->mj->mjb_state(env->batch) + (size_t)i * (size_t)env->state_size, state, row);
+  memcpy(env->place + 2 * (size_t)i, (const char*)state + row, 2 * sizeof(double));
+  return SAC_OK;
+}
+
+static const sac_env_api api = {SAC_ENV_ABI, sizeof(sac_env_api), "MuJoCo",       env_create,    env_reset,    env_step,
+                                env_destroy, env_error,           env_state_size, env_state_get, env_state_set};
+
+static sac_status ready(void) {
+  const sac_mujoco_library* library;
+  return sac_mujoco_open(&library);
+}
+
+#define ENTRY(name, id, summary) {id, summary, &api, 0, env_start, ready, env_initial_count, env_step_wide},
+const sac_env_entry sac_mujoco_envs[] = {SAC_MUJOCO_TASKS(ENTRY)};
+const int32_t sac_mujoco_env_count = (int32_t)(sizeof sac_mujoco_envs / sizeof *sac_mujoco_envs);

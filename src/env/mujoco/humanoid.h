@@ -1,0 +1,43 @@
+/* What Humanoid-v5 and HumanoidStandup-v5 share: the observation. */
+#ifndef SAC_ENV_MUJOCO_HUMANOID_H
+#define SAC_ENV_MUJOCO_HUMANOID_H
+
+#include <math.h>
+
+#include "env/mujoco/mujoco.h"
+
+typedef struct sac_humanoid_view {
+  int32_t exclude_current_positions_from_observation, include_cinert_in_observation, include_cvel_in_observation,
+      include_qfrc_actuator_in_observation, include_cfrc_ext_in_observation;
+} sac_humanoid_view;
+
+/* Its lines of a list of options, whose struct holds it as `view`. */
+#define SAC_HUMANOID_SEE(name) \
+  { #name, SAC_ENV_OPTION_BOOL, offsetof(options, view.name), 1, 0, 1, "" }
+#define SAC_HUMANOID_VIEW                                                                                        \
+  SAC_HUMANOID_SEE(exclude_current_positions_from_observation), SAC_HUMANOID_SEE(include_cinert_in_observation), \
+      SAC_HUMANOID_SEE(include_cvel_in_observation), SAC_HUMANOID_SEE(include_qfrc_actuator_in_observation),     \
+      SAC_HUMANOID_SEE(include_cfrc_ext_in_observation)
+
+/* Position, velocity; of each body but the world inertia, velocity and external force about the centre of mass; the
+ * actuators' forces on all joints but the root. */
+static inline void sac_humanoid_observe(const sac_mujoco_sim* sim, const sac_humanoid_view* view, sac_mujoco_row* row) {
+  const mjData* d = sim->d;
+  const int64_t bodies = (int64_t)sim->m->nbody - 1;
+  sac_mujoco_put_state(sim, row, view->exclude_current_positions_from_observation ? 2 : 0, INFINITY);
+  if (view->include_cinert_in_observation) sac_mujoco_put(row, d->cinert + 10, 10 * bodies);
+  if (view->include_cvel_in_observation) sac_mujoco_put(row, d->cvel + 6, 6 * bodies);
+  if (view->include_qfrc_actuator_in_observation) sac_mujoco_put(row, d->qfrc_actuator + 6, sim->m->nv - 6);
+  if (view->include_cfrc_ext_in_observation) sac_mujoco_put(row, d->cfrc_ext + 6, 6 * bodies);
+}
+
+/* weight * the sum of the squares of the controls (in double: of mjData's) or of the contact forces. */
+static inline double sac_humanoid_control_cost(const sac_mujoco_sim* sim, double weight) {
+  return weight * sac_mujoco_squares(sim->d->ctrl, sim->m->nu, -INFINITY, INFINITY);
+}
+static inline double sac_humanoid_contact_cost(const sac_mujoco_sim* sim, double weight, const double range[2]) {
+  const double cost = weight * sac_mujoco_squares(sim->d->cfrc_ext, 6 * (int64_t)sim->m->nbody, -INFINITY, INFINITY);
+  return sac_mujoco_clip(cost, range[0], range[1]);
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* InvertedPendulum-v5: keep a pole upright on a cart. 1 for every step but the last. */
+#include <math.h>
+
+#include "env/mujoco/mujoco.h"
+
+typedef struct options {
+  sac_mujoco_common common;
+  double reset_noise_scale;
+} options;
+
+static const sac_env_option list[] = {SAC_MUJOCO_COMMON("inverted_pendulum.xml", 2),
+                                      SAC_MUJOCO_REAL(reset_noise_scale, 0.01)};
+
+static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double* qvel) {
+  sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
+}
+
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+  (void)move;
+  int finite = 1;
+  for (int64_t j = 0; j < sim->m->nq; j++) finite &= isfinite(sim->d->qpos[j]) != 0;
+  for (int64_t j = 0; j < sim->m->nv; j++) finite &= isfinite(sim->d->qvel[j]) != 0;
+  const int terminated = !finite || fabs(sim->d->qpos[1]) > 0.2;
+  *reward = !terminated;
+  return terminated;
+}
+
+static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) { sac_mujoco_put_state(sim, row, 0, INFINITY); }
+
+const sac_mujoco_task sac_mujoco_inverted_pendulum = {
+    .max_episode_steps = 1000,
+    .nq = 2,
+    .nv = 1,
+    SAC_MUJOCO_OPTIONS(list),
+    .reset = reset,
+    .judge = judge,
+    .observe = observe,
+};

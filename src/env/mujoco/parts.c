@@ -1,0 +1,106 @@
+/* What the MuJoCo tasks have in common: pieces of observations, noise of resets, NumPy's sums. */
+#include <math.h>
+
+#include "env/mujoco/mujoco.h"
+#include "kernels/tasks/task.h"
+
+/* The stream of a reset's normals; its uniforms have SAC_TASK_STREAM_RESET. */
+#define STREAM_NORMAL ((uint64_t)1)
+
+double sac_mujoco_clip(double x, double low, double high) { return sac_task_clip(x, low, high); }
+
+void sac_mujoco_put_one(sac_mujoco_row* row, double x) {
+  if (row->to) row->to[row->count] = (float)x;
+  row->count++;
+}
+
+void sac_mujoco_put(sac_mujoco_row* row, const double* x, int64_t n) {
+  sac_mujoco_put_clipped(row, x, n, -INFINITY, INFINITY);
+}
+
+void sac_mujoco_put_clipped(sac_mujoco_row* row, const double* x, int64_t n, double low, double high) {
+  for (int64_t j = 0; row->to && j < n; j++) row->to[row->count + j] = (float)sac_mujoco_clip(x[j], low, high);
+  row->count += (int32_t)n;
+}
+
+void sac_mujoco_put_state(const sac_mujoco_sim* sim, sac_mujoco_row* row, int skip, double limit) {
+  sac_mujoco_put(row, sim->d->qpos + skip, sim->m->nq - skip);
+  sac_mujoco_put_clipped(row, sim->d->qvel, sim->m->nv, -limit, limit);
+}
+
+void sac_mujoco_add_uniform(uint64_t seed, uint32_t first, double scale, double* x, int64_t n) {
+  for (int64_t j = 0; j < n; j++) x[j] += sac_task_uniform(seed, first + (uint32_t)j, -scale, scale);
+}
+
+void sac_mujoco_add_normal(uint64_t seed, uint32_t first, double scale, double* x, int64_t n) {
+  for (int64_t j = 0; j < n; j++) {
+    const uint32_t at = first + (uint32_t)j;
+    float z[SAC_NORMALS_PER_BLOCK];
+    sac_normals(sac_philox(seed, STREAM_NORMAL, at / SAC_NORMALS_PER_BLOCK), z);
+    x[j] += scale * (double)z[at % SAC_NORMALS_PER_BLOCK];
+  }
+}
+
+void sac_mujoco_reset_uniform(const sac_mujoco_sim* sim, uint64_t seed, double scale, double* qpos, double* qvel) {
+  sac_mujoco_add_uniform(seed, 0, scale, qpos, sim->m->nq);
+  sac_mujoco_add_uniform(seed, (uint32_t)sim->m->nq, scale, qvel, sim->m->nv);
+}
+
+void sac_mujoco_reset_normal(const sac_mujoco_sim* sim, uint64_t seed, double scale, double* qpos, double* qvel) {
+  sac_mujoco_add_uniform(seed, 0, scale, qpos, sim->m->nq);
+  sac_mujoco_add_normal(seed, 0, scale, qvel, sim->m->nv);
+}
+
+void sac_mujoco_place_qpos(const sac_mujoco_sim* sim, double place[2]) {
+  place[0] = sim->d->qpos[0];
+  place[1] = sim->d->qpos[1];
+}
+
+void sac_mujoco_between(const sac_mujoco_sim* sim, int from, int to, double difference[3]) {
+  const double *a = sim->d->xpos + 3 * (size_t)sim->body[from], *b = sim->d->xpos + 3 * (size_t)sim->body[to];
+  for (int k = 0; k < 3; k++) difference[k] = a[k] - b[k];
+}
+
+/* NumPy's pairwise sum: eight sums side by side up to 128 numbers, halves beyond. */
+#define PAIRWISE(name, type, term)                                                                     \
+  static type name(const type* x, int64_t n, type low, type high) {                                    \
+    (void)low;                                                                                         \
+    (void)high;                                                                                        \
+    if (n > 128) {                                                                                     \
+      const int64_t half = n / 2 - n / 2 % 8;                                                          \
+      const type left = name(x, half, low, high);                                                      \
+      return left + name(x + half, n - half, low, high);                                               \
+    }                                                                                                  \
+    type sum = 0;                                                                                      \
+    int64_t j = 0;                                                                                     \
+    if (n >= 8) {                                                                                      \
+      type part[8] = {0};                                                                              \
+      for (; j < n - n % 8; j += 8)                                                                    \
+        for (int k = 0; k < 8; k++) part[k] += term(x[j + k]);                                         \
+      sum = ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7])); \
+    }                                                                                                  \
+    for (; j < n; j++) sum += term(x[j]);                                                              \
+    return sum;                                                                                        \
+  }
+#define ITSELF(x) (x)
+#define SQUARE(x) ((x) * (x))
+#define CLIPPED_SQUARE(x) SQUARE(sac_mujoco_clip(x, low, high))
+PAIRWISE(sum_doubles, double, ITSELF)
+PAIRWISE(sum_squares, double, CLIPPED_SQUARE)
+PAIRWISE(sum_float_squares, float, SQUARE)
+
+double sac_mujoco_sum(const double* x, int64_t n) { return sum_doubles(x, n, 0, 0); }
+
+double sac_mujoco_norm(const double* x, int n) {
+  double sum = 0;
+  for (int k = 0; k < n; k++) sum += x[k] * x[k];
+  return sqrt(sum);
+}
+
+double sac_mujoco_squares(const double* x, int64_t n, double low, double high) { return sum_squares(x, n, low, high); }
+
+double sac_mujoco_action_cost(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double weight) {
+  const int64_t n = sim->m->nu;
+  if (move->wide) return weight * sac_mujoco_squares(move->wide, n, -INFINITY, INFINITY);
+  return (double)((float)weight * sum_float_squares(move->action, n, 0, 0));
+}

@@ -1,0 +1,71 @@
+/* Pusher-v5: push a cylinder to a goal with an arm's tip. The reward is minus the cylinder's distance from the goal and
+ * from the tip, and the cost of the torques; no end but the time limit. */
+#include <math.h>
+
+#include "env/mujoco/mujoco.h"
+
+typedef struct options {
+  sac_mujoco_common common;
+  double reward_near_weight, reward_dist_weight, reward_control_weight;
+} options;
+
+static const sac_env_option list[] = {
+    SAC_MUJOCO_COMMON("pusher_v5.xml", 5),
+    SAC_MUJOCO_REAL(reward_near_weight, 0.5),
+    SAC_MUJOCO_REAL(reward_dist_weight, 1),
+    SAC_MUJOCO_REAL(reward_control_weight, 0.1),
+};
+
+enum { TIP, OBJECT, GOAL };
+
+static void bodies(const void* o, const char* name[SAC_MUJOCO_BODIES]) {
+  (void)o;
+  name[TIP] = "tips_arm";
+  name[OBJECT] = "object";
+  name[GOAL] = "goal";
+}
+
+/* The arm starts in its place; the cylinder is uniform in a rectangle less a disc around the goal. */
+static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double* qvel) {
+  const int nq = (int)sim->m->nq, nv = (int)sim->m->nv;
+  sac_mujoco_add_uniform(seed, 0, 0.005, qvel, nv - 4);
+  uint32_t next = (uint32_t)nv;
+  double* cylinder = qpos + nq - 4;
+  do {
+    cylinder[0] = -0.15;
+    cylinder[1] = 0;
+    sac_mujoco_add_uniform(seed, next, 0.15, cylinder, 1);
+    sac_mujoco_add_uniform(seed, next + 1, 0.2, cylinder + 1, 1);
+    next += 2;
+  } while (!(sac_mujoco_norm(cylinder, 2) > 0.17));
+  qpos[nq - 2] = qpos[nq - 1] = 0;
+  for (int j = nv - 4; j < nv; j++) qvel[j] = 0;
+}
+
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+  const options* o = sim->options;
+  double near[3], far[3];
+  sac_mujoco_between(sim, OBJECT, TIP, near);
+  sac_mujoco_between(sim, OBJECT, GOAL, far);
+  *reward = -sac_mujoco_norm(far, 3) * o->reward_dist_weight -
+            sac_mujoco_action_cost(sim, move, o->reward_control_weight) -
+            sac_mujoco_norm(near, 3) * o->reward_near_weight;
+  return 0;
+}
+
+static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
+  sac_mujoco_put(row, sim->d->qpos, 7);
+  sac_mujoco_put(row, sim->d->qvel, 7);
+  for (int k = TIP; k <= GOAL; k++) sac_mujoco_put(row, sim->d->xpos + 3 * (size_t)sim->body[k], 3);
+}
+
+const sac_mujoco_task sac_mujoco_pusher = {
+    .max_episode_steps = 100,
+    .nq = 11,
+    .nv = 11,
+    SAC_MUJOCO_OPTIONS(list),
+    .reset = reset,
+    .judge = judge,
+    .observe = observe,
+    .bodies = bodies,
+};

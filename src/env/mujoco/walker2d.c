@@ -1,0 +1,53 @@
+/* Walker2d-v5: walk forwards on two legs. The reward is the speed along x and healthy_reward less the cost of the
+ * torques; it ends with a fall (unhealthy height or angle). */
+#include <math.h>
+
+#include "env/mujoco/mujoco.h"
+
+typedef struct options {
+  sac_mujoco_common common;
+  double forward_reward_weight, ctrl_cost_weight, healthy_reward, reset_noise_scale;
+  double healthy_z_range[2], healthy_angle_range[2];
+  int32_t terminate_when_unhealthy, exclude_current_positions_from_observation;
+} options;
+
+static const sac_env_option list[] = {
+    SAC_MUJOCO_COMMON("walker2d_v5.xml", 4),
+    SAC_MUJOCO_REAL(forward_reward_weight, 1),
+    SAC_MUJOCO_REAL(ctrl_cost_weight, 1e-3),
+    SAC_MUJOCO_REAL(healthy_reward, 1),
+    SAC_MUJOCO_BOOL(terminate_when_unhealthy, 1),
+    SAC_MUJOCO_RANGE(healthy_z_range, 0.8, 2),
+    SAC_MUJOCO_RANGE(healthy_angle_range, -1, 1),
+    SAC_MUJOCO_REAL(reset_noise_scale, 5e-3),
+    SAC_MUJOCO_BOOL(exclude_current_positions_from_observation, 1),
+};
+
+static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double* qvel) {
+  sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
+}
+
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+  const options* o = sim->options;
+  const int healthy = sac_mujoco_inside(sim->d->qpos[1], o->healthy_z_range) &&
+                      sac_mujoco_inside(sim->d->qpos[2], o->healthy_angle_range);
+  *reward = o->forward_reward_weight * move->velocity[0] + healthy * o->healthy_reward -
+            sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight);
+  return !healthy && o->terminate_when_unhealthy;
+}
+
+static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
+  const options* o = sim->options;
+  sac_mujoco_put_state(sim, row, o->exclude_current_positions_from_observation ? 1 : 0, 10);
+}
+
+const sac_mujoco_task sac_mujoco_walker2d = {
+    .max_episode_steps = 1000,
+    .nq = 3,
+    .nv = 1,
+    SAC_MUJOCO_OPTIONS(list),
+    .reset = reset,
+    .place = sac_mujoco_place_qpos,
+    .judge = judge,
+    .observe = observe,
+};

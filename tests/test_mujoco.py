@@ -1,0 +1,198 @@
+"""MuJoCo's tasks against the installed Gymnasium, live: the same start and the same actions give the same episode, to the
+bit of a float; resets have the same distributions; a run resumes exactly.
+
+ctest: timeout=600
+"""
+import json
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import numpy
+
+from support.program import PROGRAM, SANITIZED, main, one_line, sac, same_runs, train
+
+SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
+
+# Task, policy of scripts/traces.py, options, episodes; "wide" hands the actions over as float64.
+FROM_LOW = "exclude_current_positions_from_observation=false"
+CASES = [
+    ("InvertedPendulum-v5", "random", [], 5),
+    ("InvertedPendulum-v5", "beyond", ["reset_noise_scale=0.1", "frame_skip=1"], 3),
+    ("InvertedDoublePendulum-v5", "random", [], 10),
+    ("InvertedDoublePendulum-v5", "beyond", ["healthy_reward=3", "reset_noise_scale=0.2", "frame_skip=1"], 10),
+    ("Reacher-v5", "random", [], 10),
+    ("Reacher-v5", "beyond", ["reward_dist_weight=2", "reward_control_weight=0.3", "frame_skip=4"], 5),
+    ("Pusher-v5", "random", [], 10),
+    ("Pusher-v5", "beyond", ["reward_near_weight=2", "reward_dist_weight=0.3", "reward_control_weight=0.7",
+                             "frame_skip=2"], 5),
+    ("Swimmer-v5", "random", [], 3),
+    ("Swimmer-v5", "beyond", ["forward_reward_weight=3", "ctrl_cost_weight=0.2", "reset_noise_scale=0.5", FROM_LOW,
+                              "frame_skip=2"], 2),
+    ("Hopper-v5", "random", [], 5),
+    ("Hopper-v5", "beyond", ["terminate_when_unhealthy=false"], 2),
+    ("Hopper-v5", "random", ['healthy_z_range=[0.5, "inf"]', "healthy_angle_range=[-0.5, 0.5]",
+                             "healthy_state_range=[-3, 3]", FROM_LOW, "forward_reward_weight=2.5",
+                             "ctrl_cost_weight=0.3", "healthy_reward=0.2", "frame_skip=2"], 3),
+    ("Walker2d-v5", "random", [], 5),
+    ("Walker2d-v5", "beyond", ["terminate_when_unhealthy=false"], 2),
+    ("Walker2d-v5", "random", ["healthy_z_range=[0.5, 1.3]", "healthy_angle_range=[-0.5, 0.7]", FROM_LOW,
+                               "forward_reward_weight=2.5", "ctrl_cost_weight=0.3", "healthy_reward=0.2",
+                               "xml_file=walker2d.xml", "reset_noise_scale=0.02", "frame_skip=3"], 3),
+    ("HalfCheetah-v5", "random", [], 3),
+    ("HalfCheetah-v5", "beyond", ["forward_reward_weight=0.7", "ctrl_cost_weight=0.3", "frame_skip=3", FROM_LOW], 2),
+    ("HalfCheetah-v5", "random", ["wide"], 1),
+    ("Reacher-v5", "beyond", ["wide"], 2),
+    ("Humanoid-v5", "random", ["wide"], 2),
+    ("Ant-v5", "random", [], 10),
+    ("Ant-v5", "beyond", ["terminate_when_unhealthy=false", "main_body=front_right_leg"], 2),
+    ("Ant-v5", "random", ["forward_reward_weight=2", "ctrl_cost_weight=0.1", "contact_cost_weight=0.01", "main_body=3",
+                          "healthy_reward=0.3", "healthy_z_range=[0.3, 0.9]", 'contact_force_range=["-inf", 20]',
+                          "frame_skip=3", FROM_LOW], 5),
+    ("Ant-v5", "random", ["include_cfrc_ext_in_observation=false"], 2),
+    ("Humanoid-v5", "random", [], 10),
+    ("Humanoid-v5", "beyond", ["terminate_when_unhealthy=false"], 2),
+    ("Humanoid-v5", "random", ["forward_reward_weight=2", "ctrl_cost_weight=0.3", "contact_cost_weight=1e-4",
+                               "contact_cost_range=[0.5, 3]", "healthy_reward=0.3", "healthy_z_range=[0.5, 3]",
+                               "reset_noise_scale=0.1", "include_cvel_in_observation=false", FROM_LOW], 5),
+    ("Humanoid-v5", "random", ["include_cinert_in_observation=false", "include_qfrc_actuator_in_observation=false",
+                               "include_cfrc_ext_in_observation=false"], 2),
+    ("HumanoidStandup-v5", "random", [], 3),
+    ("HumanoidStandup-v5", "beyond", ["uph_cost_weight=2", "ctrl_cost_weight=0.3", "impact_cost_weight=1e-4",
+                                      "impact_cost_range=[1, 5]", FROM_LOW, "frame_skip=3",
+                                      "include_qfrc_actuator_in_observation=false"], 2),
+]
+
+TASKS = list(dict.fromkeys(task for task, *_ in CASES))
+
+
+def skip(reason):
+    print(f"skipped: {reason}")
+    sys.exit(77)
+
+
+def test_episodes_are_gymnasiums():
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        for k, (task, policy, options, count) in enumerate(CASES):
+            command = [sys.executable, SOURCE / "scripts/traces.py", folder, "--env", task, "--policy", policy]
+            command += ["--seed", str(7000 + 100 * k), "--count", str(1 if SANITIZED else count)]
+            command += [word for option in options if option != "wide" for word in ("--option", option)]
+            command += ["--wide"] * ("wide" in options)
+            subprocess.run(command, check=True, capture_output=True, cwd=folder)
+        files = sorted(pathlib.Path(folder).glob("*.safetensors"))
+        result = subprocess.run([PROGRAM, "verify", "--json", *files], text=True, capture_output=True)
+        reports = [json.loads(line) for line in result.stdout.splitlines()]
+        assert len(reports) == len(files) and not result.stderr, result.stderr
+        seen = {}
+        for report in reports:
+            name = pathlib.Path(report["file"]).name
+            task = name.split("_")[0]
+            steps = report["rows"][1]["count"]
+            worst = max(row["absolute"] for row in report["rows"])
+            seen.setdefault(task, []).append((steps, worst))
+            # Actions rounded to float may do for a short episode of float64 ones; then the difference is theirs.
+            rounded = "_wide_" in name and "float64" not in report["rows"][0]["name"]
+            assert report["ok"] and (worst <= 1e-9 or rounded), f"{name}: {report}"
+        for task, episodes in seen.items():
+            print(f"{task}: {len(episodes)} episodes, {sum(steps for steps, _ in episodes)} steps, worst difference "
+                  f"{max(worst for _, worst in episodes):.2g}")
+        assert list(seen) == sorted(TASKS)
+
+
+def ours(task, count):
+    """Observations after `count` resets: the first transitions of as many environments, from the replay's rows."""
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        out = pathlib.Path(folder, "run")
+        train(out, {"env.num_envs": count, "train.steps": count, "train.warmup_steps": count, "train.updates_per_step": 0,
+                    "replay.capacity": count, "eval.every": 0, "checkpoint.every": 0, "log.every": count}, env=task)
+        raw = pathlib.Path(out, "seed_1/replay/rows_0.bin").read_bytes()
+        floats = int.from_bytes(raw[8:12], "little")
+        table = numpy.frombuffer(raw, numpy.float32, offset=64).reshape(-1, floats)
+        return table[:count]
+
+
+def theirs(task, count):
+    import gymnasium
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        os.chdir(folder)  # MuJoCo's warnings about a model go into a file of the working folder
+        env = gymnasium.make(task, disable_env_checker=True)
+        os.chdir(here)
+    return numpy.array([env.reset(seed=seed)[0] for seed in range(count)], numpy.float32)
+
+
+def distance(a, b):
+    """Kolmogorov and Smirnov's: the largest difference of the two empirical distribution functions."""
+    both = numpy.sort(numpy.concatenate((a, b)))
+    below = lambda x: numpy.searchsorted(numpy.sort(x), both, side="right") / len(x)
+    return numpy.abs(below(a) - below(b)).max()
+
+
+def test_resets_are_distributed_as_gymnasiums():
+    count = 400 if SANITIZED else 2000
+    allowed = 2.69 * (2 / count) ** 0.5  # equals are beyond it once in a million
+    for task in TASKS:
+        expected = theirs(task, count)
+        got = ours(task, count)[:, : expected.shape[1]]
+        worst = 0
+        for j in range(expected.shape[1]):
+            a, b = got[:, j], expected[:, j]
+            if numpy.ptp(b) == 0:  # a constant
+                assert numpy.ptp(a) == 0 and a[0] == b[0], f"{task}: observation {j} is {a[:3]}, not always {b[0]}"
+                continue
+            worst = max(worst, distance(a, b))
+        print(f"{task}: worst distance of {expected.shape[1]} columns {worst:.3f}, allowed {allowed:.3f}")
+        assert worst <= allowed, task
+        # Independent noise stays so: no two columns are the same draw.
+        with numpy.errstate(invalid="ignore"):
+            related = numpy.abs(numpy.corrcoef(got.T) - numpy.corrcoef(expected.T))
+        assert numpy.nanmax(related) < 7 / count**0.5, f"{task}: columns are related as Gymnasium's are not"
+
+
+def test_runs_resume_exactly():
+    for task in ("HalfCheetah-v5",) if SANITIZED else ("HalfCheetah-v5", "Hopper-v5", "Ant-v5"):
+        with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+            whole, parts = pathlib.Path(folder, "whole"), pathlib.Path(folder, "parts")
+            values = {"env.num_envs": 2}
+            train(whole, values, env=task)
+            train(parts, dict(values, **{"train.steps": 300}), env=task)
+            sac("resume", parts, "--steps", 600)
+            same_runs(whole / "seed_1", parts / "seed_1", best=False)
+
+
+def test_what_is_missing_is_said():
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        copy = pathlib.Path(folder, "sac")
+        copy.write_bytes(pathlib.Path(PROGRAM).read_bytes())
+        copy.chmod(0o755)
+        environment = {key: value for key, value in os.environ.items() if key != "SAC_MUJOCO"}
+        result = subprocess.run([copy, "train", "--env", "HalfCheetah-v5"], cwd=folder, env=environment, text=True,
+                                capture_output=True)
+        assert result.returncode == 2, result
+        assert one_line(result.stderr) == (
+            "sac: MuJoCo not found (looked in SAC_MUJOCO, .venv): run scripts/setup --mujoco"), result.stderr
+        listed = subprocess.run([copy, "envs"], cwd=folder, env=environment, text=True, capture_output=True)
+        assert listed.returncode == 0 and "Pendulum-v1" in listed.stdout and "MuJoCo not found" in listed.stdout
+        # The variable is looked at first, wherever the program is.
+        environment["SAC_MUJOCO"] = str(SOURCE / ".deps/mujoco")
+        if pathlib.Path(environment["SAC_MUJOCO"]).exists():
+            subprocess.run([copy, "envs", "HalfCheetah-v5"], cwd=folder, env=environment, check=True,
+                           capture_output=True)
+        assert not list(pathlib.Path(folder).glob("MUJOCO_LOG*")), "MuJoCo wrote its log into the working folder"
+
+
+def test_an_unknown_option_names_the_nearest():
+    result = sac("train", "--env", "HalfCheetah-v5", "--set", "env.options.ctrl_cost_wieght=1", "--dry-run", code=2)
+    assert "nearest is 'ctrl_cost_weight'" in one_line(result.stderr), result.stderr
+
+
+if __name__ == "__main__":
+    if sac("envs", "HalfCheetah-v5", code=None).returncode != 0:
+        skip("MuJoCo is not here (scripts/setup --mujoco brings it)")
+    try:
+        import mujoco  # noqa: F401
+    except ImportError:
+        skip("the Python package mujoco is not here (scripts/setup --test brings it)")
+    main(globals())
