@@ -86,4 +86,15 @@
 /* Means over the minibatch: each row's term in float (a few roundings, and alpha's exp), their sum in double. */
 #define CUDA_STATS_REL (8 * FLOAT_EPSILON)
 
+/* A sum of k terms by a warp: each lane adds every 32nd, then five sums of lanes, and the bias. */
+#define CUDA_LANES_REL(k) (((double)(k) / 32 + 8) * FLOAT_EPSILON)
+
+/* One step of a task, whose state is double and its observation float: a device's sin and cos may differ by a last
+ * digit, which is CUDA_LIBM_REL in the observation where it tips a rounding, and this where terms cancel. */
+#ifdef SAC_CUDA_HOST
+#define CUDA_TASK_ABS 0
+#else
+#define CUDA_TASK_ABS 1e-12
+#endif
+
 #endif
