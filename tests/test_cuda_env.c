@@ -226,9 +226,9 @@ static uint64_t failure_of(cuda_case* c, env_case* e) {
 
 /* An action that there is not is told, and 0 is done in its place; the earliest stays. */
 START_TEST(bad_discrete_action) {
-  static const float bad[] = {2, -1, 0.5f, NAN, INFINITY, -INFINITY, 1e10f};
+  static const float bad[] = {3, -1, 0.5f, NAN, INFINITY, -INFINITY, 1e10f};
   cuda_case c = cuda_case_create(1);
-  env_case e = create(&c, "CartPole-v1", NULL, 2, 100, -1);
+  env_case e = create(&c, "Acrobot-v1", NULL, 2, 100, -1);
   choose(&c, &e);
   e.vector->action[30] = e.vector->action[150] = e.vector->action[199] = 0;
   ck_ok(sac_vector_step(e.vector));
@@ -250,20 +250,25 @@ START_TEST(bad_discrete_action) {
 }
 END_TEST
 
-/* A NaN in the state shows in the observation, one in the action in the state or in the reward. */
+/* A number that is not finite shows where the state becomes the observation, also when only its first is so, and one in
+ * the action in the state or in the reward. */
+enum { IN_STATE, IN_ACTION, FOR_REWARD, FIRST_ALONE, PLACES };
 START_TEST(not_finite) {
+  static const char* const id[PLACES] = {"Pendulum-v1", "Pendulum-v1", "SacQuadratic-v0", "CartPole-v1"};
   cuda_case c = cuda_case_create(1);
-  env_case e = create(&c, _i == 2 ? "SacQuadratic-v0" : "Pendulum-v1", NULL, 3, 50, -1);
+  env_case e = create(&c, id[_i], NULL, 3, 50, -1);
   choose(&c, &e);
   ck_assert_uint_eq(failure_of(&c, &e), 0);
   const double infinite = INFINITY;
   const float nan = NAN;
   for (size_t i = 149; i >= 140; i -= 9) { /* the last of those found is not the one told */
-    if (_i == 0) cuda_set(&c, (char*)e.args.env.state + i * e.task->state_size, &infinite, sizeof infinite);
+    if (_i == IN_STATE || _i == FIRST_ALONE)
+      cuda_set(&c, (char*)e.args.env.state + i * e.task->state_size, &infinite, sizeof infinite);
     else cuda_set(&c, e.args.env.action + i, &nan, sizeof nan);
   }
   e.args.step = 200;
-  ck_assert_uint_eq(failure_of(&c, &e), SAC_ENV_FAILURE(200, 140, _i == 2 ? SAC_ENV_BAD_REWARD : SAC_ENV_BAD_OBS));
+  ck_assert_uint_eq(failure_of(&c, &e),
+                    SAC_ENV_FAILURE(200, 140, _i == FOR_REWARD ? SAC_ENV_BAD_REWARD : SAC_ENV_BAD_OBS));
   sac_vector_destroy(e.vector);
   cuda_case_free(&c);
 }
@@ -280,4 +285,4 @@ START_TEST(no_such_task) {
 END_TEST
 
 CUDA_MAIN("env.cu", CASE(every_task_is_here), LOOP(episodes, COUNT(variants)), LOOP(time_limit, COUNT(variants)),
-          CASE(no_time_limit), LOOP(bad_discrete_action, 7), LOOP(not_finite, 3), LOOP(no_such_task, 2))
+          CASE(no_time_limit), LOOP(bad_discrete_action, 7), LOOP(not_finite, PLACES), LOOP(no_such_task, 2))

@@ -24,6 +24,8 @@ static const struct {
     {1, 400, 1, 31, 40, 39, 0},
     {1, 1, 400, 5, 7, 6, 1},
     {3, 105, 8, 1000, 2000, 1500, 0},
+    {3, 3, 1, 25, 10, 4, 0}, /* more than there are places: the last stay */
+    {1, 17, 6, 257, 7, 0, 0},
 };
 
 START_TEST(push) {
