@@ -11,7 +11,7 @@ static const struct {
   int population, n, layers, size[5];
 } shapes[] = {
     {1, 1, 1, {1, 2}},           {1, 1, 3, {17, 64, 64, 12}},
-    {3, 31, 3, {3, 31, 33, 2}},  {1, 257, 3, {11, 32, 5, 6}}, /* the last block has one row */
+    {3, 31, 3, {3, 31, 33, 2}},  {1, 257, 3, {11, 33, 5, 6}}, /* the last block has one row; the widest layer is odd */
     {3, 257, 2, {3, 7, 62}},     {1, 2, 2, {400, 3, 800}},
     {1, 18, 3, {4, 1540, 3, 8}}, /* scratch: more observations than blocks */
     {3, 1, 2, {1601, 5, 2}},     /* the observation is the widest */
