@@ -2,7 +2,8 @@
 //
 // Each launcher queues its kernel on `stream` and returns the launch's own error (cudaGetLastError); whether the kernel
 // ran well is known after the stream was waited for. Pointers are device memory unless a comment says otherwise. Every
-// kernel works on all P agents; those whose state says alive == 0 are skipped: their memory stays as it is.
+// kernel of a stage works on all P agents; those whose state says alive == 0 are skipped: their memory stays as it is
+// (what cuBLAS and the net kernels compute between them goes on for all).
 //
 // Dimension letters as everywhere: P population, N environments, B minibatch, O observation, A action, H hidden, K
 // critics, C replay capacity. F = O + A, R rows. Arrays are dense and row-major.
@@ -49,6 +50,8 @@ typedef struct sac_dims {
 // A pointer to a weight or bias is that of net 0; net i's lies i * stride floats on.
 
 // --- net.cu -------------------------------------------------------------------------------------------------------
+
+// Where a width is a multiple of 4 the pointers of these are 16-byte aligned and the strides multiples of 4 too.
 
 // y = relu(y + bias) over (nets, rows, width). y_stride: floats between nets' first rows.
 typedef struct sac_bias_relu_args {
@@ -152,7 +155,8 @@ typedef struct sac_squashed {
 // The head's bias and the squash: actions into the critics' inputs, log-probabilities. rows: B or 2B, as the minibatch.
 typedef struct sac_actor_squash_args {
   const sac_device_state* state;
-  float* head;        // (P, 2B, 2A) products of the head, without bias; with it on exit. A means, then A log sigmas
+  float* head;        // (P, 2B, 2A) products of the head, without bias: A means, then A log sigmas; on exit the first
+                      // B rows' log sigmas have it
   const float* bias;  // (2A)
   size_t bias_stride;
   sac_device_minibatch minibatch;  // reads noise; writes policy's and next's actions
@@ -323,7 +327,7 @@ typedef struct sac_target_args {
 } sac_target_args;
 cudaError_t sac_target_update(cudaStream_t stream, const sac_target_args* args);
 
-// The scalars of the coming update from the counters: after the host has written the states.
+// The scalars of the coming update from the counters, of stopped agents too: after the host has written the states.
 cudaError_t sac_target_begin(cudaStream_t stream, sac_device_state* state, int32_t population,
                              const sac_adam_rates* rates);
 
