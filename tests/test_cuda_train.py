@@ -12,13 +12,14 @@ import time
 
 from support.program import PROGRAM, SMALL, checkpoints, main, rows, sac, same_runs, sets, tensors
 
-# ctest: label=learning timeout=600 processors=2
+# ctest: label=learning,cuda timeout=600 processors=2
 
 SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
 CUDA = ("--device", "cuda")
 
-# No smaller ones learn; larger ones take long on the host.
-LEARN = {"network.hidden": "32,32", "replay.batch": 64, "optim.lr": 2e-3, "eval.every": 0, "checkpoint.every": 0}
+# Learns reliably within steps that the host execution makes in half a minute.
+LEARN = {"network.hidden": "32,32", "replay.batch": 64, "optim.lr": 3e-3, "gamma": 0.95, "tau": 0.02, "alpha.initial": 0.2,
+         "eval.every": 0, "checkpoint.every": 0}
 
 
 def folder():
@@ -50,15 +51,15 @@ def learn(env, steps, values):
 
 
 def test_quadratic_reaches_its_optimum():
-    """Reward -2 (a - 0.5)^2: the best deterministic action leaves 0."""
-    before, learnt = learn("SacQuadratic-v0", 1500, {"train.warmup_steps": 200, "alpha.initial": 0.1})
+    """Reward -2 (a + 0.6)^2: the best deterministic action leaves 0."""
+    before, learnt = learn("SacQuadratic-v0", 1000, {"train.warmup_steps": 200, "env.options.centre": -0.6})
     assert before < -0.1, before
     assert learnt > -0.01, learnt
 
 
 def test_pendulum_learns():
     """A pendulum that is let alone, or pushed at random, makes about -1200; one that swings up, -150."""
-    before, learnt = learn("Pendulum-v1", 4000, {"train.warmup_steps": 500})
+    before, learnt = learn("Pendulum-v1", 3000, {"train.warmup_steps": 500})
     assert before < -800, before
     assert learnt > -400, learnt
 
@@ -127,7 +128,7 @@ def test_devices():
         assert json.loads((out / "machine.json").read_text())["device"] == "cpu"
         on = pathlib.Path(path, "on")
         run(on, {"train.steps": 210}, "--device", "auto")
-        assert json.loads((on / "machine.json").read_text())["device"] == "cuda:0"
+        assert json.loads((on / "machine.json").read_text())["device"] != "cpu"
         assert tensors(on / "seed_1/checkpoints/last").keys() == tensors(out / "seed_1/checkpoints/last").keys()
 
 

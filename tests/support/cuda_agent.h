@@ -68,11 +68,12 @@ static inline size_t cuda_leaks(void) {
 /* The end of a case: everything on the device was given back. The host execution starts anew, as its addresses for
  * device memory are not used again and every wait goes over all of them. */
 static inline void cuda_done(void) {
-  ck_assert_uint_eq(cuda_leaks(), 0);
+  const size_t leaks = cuda_leaks();
 #ifdef SAC_CUDA_HOST
   sac_cuda_host_reset();
   sac_cuda_host_seed(0);
 #endif
+  ck_assert_uint_eq(leaks, 0);
 }
 
 /* The order in which the host execution runs blocks, threads and streams. */
