@@ -240,32 +240,20 @@ END_TEST
 
 /* --- rows of metrics ---------------------------------------------------------------------------------------------- */
 
-typedef struct table {
-  int rows;
-  double value[8][SAC_METRIC_COUNT];
-} table;
-
-static int keep_row(void* user, const sac_metrics* metrics) {
-  table* t = user;
-  if (t->rows < 8) memcpy(t->value[t->rows], metrics->value, sizeof *t->value);
-  t->rows++;
-  return 0;
-}
-
 /* Each row is of its own window, as on the CPU. */
 START_TEST(rows_are_the_cpu_s) {
   const char* folder = test_folder();
-  static table of[2];
+  static metric_rows of[2];
   memset(of, 0, sizeof of);
   for (int cpu = 0; cpu < 2; cpu++) {
-    const sac_callbacks callbacks = {.user = &of[cpu], .metrics = keep_row};
+    const sac_callbacks callbacks = {.user = &of[cpu], .metrics = keep_metric_row};
     const char* sets = cpu ? TASK "eval.every=0 env.num_envs=2 device=cpu" : TASK "eval.every=0 env.num_envs=2";
     sac_run* run = begin(small_path(folder, cpu ? "cpu" : "gpu"), sets, &callbacks);
     ck_ok(sac_run_steps(run, 0));
     sac_run_destroy(run);
   }
-  ck_assert_int_eq(of[0].rows, 7);
-  ck_assert_int_eq(of[1].rows, 7);
+  ck_assert_int_eq(of[0].count, 7);
+  ck_assert_int_eq(of[1].count, 7);
   for (int r = 0; r < 7; r++)
     for (int m = 0; m < SAC_METRIC_updates_per_second; m++) {
       const double ours = of[0].value[r][m], theirs = of[1].value[r][m];

@@ -125,33 +125,21 @@ START_TEST(no_evaluation_no_checkpoints_no_updates) {
 }
 END_TEST
 
-typedef struct table {
-  int rows;
-  double value[32][SAC_METRIC_COUNT];
-} table;
-
-static int keep_row(void* user, const sac_metrics* metrics) {
-  table* t = user;
-  ck_assert_int_lt(t->rows, 32);
-  memcpy(t->value[t->rows++], metrics->value, sizeof t->value[0]);
-  return 0;
-}
-
 /* A row holds its own window and nothing before it: two rows of 10 steps make one of 20. */
 START_TEST(rows_are_of_their_window) {
-  static table fine, coarse;
+  static metric_rows fine, coarse;
   memset(&fine, 0, sizeof fine);
   memset(&coarse, 0, sizeof coarse);
   memset(&fake_env, 0, sizeof fake_env);
   for (int i = 0; i < 2; i++) {
-    const sac_callbacks c = {.user = i ? &coarse : &fine, .metrics = keep_row};
+    const sac_callbacks c = {.user = i ? &coarse : &fine, .metrics = keep_metric_row};
     sac_run* run = small_run(test_path(test_folder(), "run"), i ? "log.every=20" : "log.every=10", &c);
     ck_ok(sac_run_steps(run, 0));
     sac_run_destroy(run);
     test_folder_remove();
   }
-  ck_assert_int_eq(fine.rows, 20);
-  ck_assert_int_eq(coarse.rows, 10);
+  ck_assert_int_eq(fine.count, 20);
+  ck_assert_int_eq(coarse.count, 10);
   for (int r = 0; r < 10; r++) {
     const double *a = fine.value[2 * r], *b = fine.value[2 * r + 1], *both = coarse.value[r];
     ck_near(both[SAC_METRIC_updates], b[SAC_METRIC_updates], 0);

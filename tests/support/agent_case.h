@@ -134,20 +134,23 @@ static inline float* slab_copy(const sac_agent* agent, sac_memory memory, int32_
   return x;
 }
 
+/* One slab of agent p of one is that of agent q of the other, to the bit. */
+static inline void same_slab(const sac_agent* one, int32_t p, const sac_agent* other, int32_t q, sac_memory memory) {
+  size_t count, count_other;
+  float *a = slab_copy(one, memory, p, &count), *b = slab_copy(other, memory, q, &count_other);
+  ck_assert_uint_eq(count, count_other);
+  if (memcmp(a, b, count * sizeof(float)) != 0) {
+    size_t i = 0;
+    while (memcmp(&a[i], &b[i], sizeof(float)) == 0) ++i;
+    ck_abort_msg("slab %d differs at %zu: %.9g and %.9g", (int)memory, i, (double)a[i], (double)b[i]);
+  }
+  free(a);
+  free(b);
+}
+
 /* Agent p of one is agent q of the other, in every slab, to the bit. */
 static inline void same_agents(const sac_agent* one, int32_t p, const sac_agent* other, int32_t q) {
-  for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
-    size_t count, count_other;
-    float *a = slab_copy(one, (sac_memory)m, p, &count), *b = slab_copy(other, (sac_memory)m, q, &count_other);
-    ck_assert_uint_eq(count, count_other);
-    if (memcmp(a, b, count * sizeof(float)) != 0) {
-      size_t i = 0;
-      while (memcmp(&a[i], &b[i], sizeof(float)) == 0) ++i;
-      ck_abort_msg("slab %d differs at %zu: %.9g and %.9g", m, i, (double)a[i], (double)b[i]);
-    }
-    free(a);
-    free(b);
-  }
+  for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) same_slab(one, p, other, q, (sac_memory)m);
   ck_assert_mem_eq(&one->counters[p], &other->counters[q], sizeof one->counters[p]);
   ck_assert_mem_eq(&one->stats[p], &other->stats[q], sizeof one->stats[p]);
   ck_assert_mem_eq(&one->totals[p], &other->totals[q], sizeof one->totals[p]);

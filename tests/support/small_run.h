@@ -42,4 +42,17 @@ static inline sac_run* small_run(const char* out, const char* sets, const sac_ca
   return run;
 }
 
+/* The rows of a run's metrics, as its callback saw them. */
+typedef struct metric_rows {
+  int count;
+  double value[32][SAC_METRIC_COUNT];
+} metric_rows;
+
+static inline int keep_metric_row(void* user, const sac_metrics* metrics) {
+  metric_rows* rows = user;
+  ck_assert_int_lt(rows->count, 32);
+  memcpy(rows->value[rows->count++], metrics->value, sizeof rows->value[0]);
+  return 0;
+}
+
 #endif
