@@ -12,7 +12,7 @@ import time
 
 from support.program import PROGRAM, SMALL, checkpoints, main, rows, sac, same_runs, sets, tensors
 
-# ctest: label=learning,cuda timeout=600 processors=2
+# ctest: label=learning,cuda timeout=600
 
 SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
 CUDA = ("--device", "cuda")
