@@ -63,6 +63,7 @@ function(sac_add_test name file default_label)
   endif()
   if(options MATCHES "timeout=([0-9]+)")
     set(timeout ${CMAKE_MATCH_1})
+    set_tests_properties(${name} PROPERTIES COST ${timeout}) # the longest begin first, so that none runs on alone at the end
   endif()
   if(options MATCHES "processors=([0-9]+)")
     set_tests_properties(${name} PROPERTIES PROCESSORS ${CMAKE_MATCH_1})
