@@ -10,6 +10,7 @@
 #include "kernels/random.h"
 #include "machine.h"
 #include "run.h"
+#include "step.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/number.h"
@@ -116,6 +117,7 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
                             (int32_t)settings->num_envs, seed, sac_stream_env(0)));
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
   if (run->agent->stages->env_attach) SAC_TRY(run->agent->stages->env_attach(run->agent, run->vector));
+  SAC_TRY(sac_step_overlap(run->agent, run->vector));
   run->env_state_size = sac_vector_state_size(run->vector);
   run->env_state = calloc(sac_bytes(population, run->env_state_size), 1);
   if (!run->env_state)
@@ -128,6 +130,7 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
       SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation: lower eval.episodes"));
   }
   sac_schedule_rate(&run->schedule, settings->updates_per_step);
+  run->schedule.lag = (int32_t)sac_lag(settings->overlap, settings->num_envs);
 fail:
   free(seed);
   return status;
@@ -146,9 +149,11 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
       {"run.best_return", SAC_F64, &window->best_return, sizeof(double)},
       {"run.seconds", SAC_F64, &run->seconds, sizeof run->seconds},
       {"env.state", SAC_U8, run->env_state + (size_t)p * run->env_state_size, run->env_state_size},
+      {"run.pending", SAC_I64, run->schedule.pending, (size_t)run->schedule.lag * sizeof(int64_t)},
   };
+  const int32_t count = (int32_t)(sizeof states / sizeof *states) - (run->schedule.lag == 0);
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
-  SAC_TRY(sac_checkpoint_create(&run->checkpoint[p], dir, run->agent, p, states, sizeof states / sizeof *states));
+  SAC_TRY(sac_checkpoint_create(&run->checkpoint[p], dir, run->agent, p, states, count));
 fail:
   return status;
 }
