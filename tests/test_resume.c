@@ -100,6 +100,8 @@ static const struct {
     {"replay.capacity=50", 130}, /* the ring has gone round */
     {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55},
     {"train.overlap=5", 77},
+    {"eval.every=25", 100}, /* the checkpoint of a step comes before its evaluation, which is made anew */
+    {"eval.every=50 seeds=2 cpu.threads=1", 150},
     {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75},
 };
 
