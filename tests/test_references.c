@@ -1,11 +1,10 @@
 /* The figures to hold a run against: of tasks that are there, once each, with a source. */
-#include "support/check_main.h"
-
 #include <math.h>
 #include <string.h>
 
 #include "env/list.h"
 #include "env/references.h"
+#include "support/check_main.h"
 #include "util/embedded.h"
 
 /* Known by name, or by a preset. */
