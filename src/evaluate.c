@@ -12,21 +12,28 @@
 #include "util/memory.h"
 
 struct sac_evaluator {
-  sac_vector* vector; /* P x episodes environments */
-  uint8_t* done;      /* (P, episodes) its episode of this evaluation has ended */
+  sac_vector* vector; /* P x N environments */
+  uint8_t* done;      /* (P, N) its episode of this evaluation, or of its turn, has ended */
+  int32_t turns;      /* N episodes an agent in each: 1, or N = 1 and as many as there are episodes */
 };
 
-sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_env_api* api, int32_t episodes) {
-  const sac_settings* settings = &agent->settings;
+/* N, where `episodes` are played. */
+static int32_t at_once(const sac_arena* arena, int32_t episodes) { return arena->in_turn ? 1 : episodes; }
+
+sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_arena* arena, int32_t episodes) {
+  const int32_t population = agent->shape.population, num_envs = at_once(arena, episodes);
   sac_status status = SAC_OK;
   sac_evaluator* e = calloc(1, sizeof *e);
   *evaluator = NULL;
   if (!e) return sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation");
-  e->done = calloc(sac_bytes((size_t)agent->shape.population, (size_t)episodes), 1);
+  if (arena->in_turn && population > 1)
+    SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "episodes in turn are those of one agent, not of %d", (int)population));
+  e->turns = episodes / num_envs;
+  e->done = calloc(sac_bytes((size_t)population, (size_t)num_envs), 1);
   if (!e->done)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d evaluation episodes: lower eval.episodes", episodes));
-  SAC_TRY(sac_vector_create(&e->vector, api, settings->env_id, settings->env_options, agent->shape.population, episodes,
-                            agent->seed, sac_stream_eval_env(0)));
+  SAC_TRY(sac_vector_create(&e->vector, arena->api, arena->id, arena->options, population, num_envs, agent->seed,
+                            sac_stream_eval_env(0)));
   if (agent->stages->env_attach) SAC_TRY(agent->stages->env_attach(agent, e->vector));
   *evaluator = e;
   return SAC_OK;
@@ -56,8 +63,9 @@ static int32_t collect(const sac_vector* vector, uint8_t* done, double* episode_
   return taken;
 }
 
-sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
-                             int64_t* length) {
+/* What each environment plays first after a reset. */
+static sac_status play_turn(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
+                            int64_t* length) {
   sac_vector* vector = evaluator->vector;
   const int32_t episodes = vector->num_envs, all = vector->population * episodes;
   int32_t left = all;
@@ -80,6 +88,20 @@ sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_
     }
     SAC_TRY(sac_settle(agent, vector));
     left -= collect(vector, evaluator->done, episode_return, length);
+  }
+fail:
+  return status;
+}
+
+/* Episode t of a turn has the seeds that environment t of many would have. */
+static void begin_turn(sac_vector* vector, int32_t t) { vector->stream = sac_stream_eval_env((uint32_t)t); }
+
+sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
+                             int64_t* length) {
+  sac_status status = SAC_OK;
+  for (int32_t t = 0; t < evaluator->turns; t++) {
+    begin_turn(evaluator->vector, t);
+    SAC_TRY(play_turn(evaluator, agent, number, episode_return + t, length + t));
   }
   return SAC_OK;
 fail:
@@ -122,31 +144,32 @@ fail:
   return status;
 }
 
-sac_status sac_evaluate_policy(const sac_safetensors* file, const char* env, uint64_t seed, int32_t episodes,
+sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_arena* arena, uint64_t seed, int32_t episodes,
                                double* episode_return, int64_t* length) {
-  const sac_env_api* api;
+  const int32_t num_envs = at_once(arena, episodes);
   sac_policy* policy = NULL;
   sac_vector* vector = NULL;
   void* memory = NULL;
-  uint8_t* done = calloc((size_t)episodes, 1);
+  uint8_t* done = calloc((size_t)num_envs, 1);
   int32_t obs, action;
   sac_status status = SAC_OK;
   if (!done) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d episodes", (int)episodes));
   SAC_TRY(make_policy(file->path, file->size, &policy, &memory));
-  if (!env) env = sac_safetensors_metadata(file, "env");
-  if (!env) SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "%s does not say its environment: give --env", file->path));
-  SAC_TRY(sac_env_find(env, &api));
-  SAC_TRY(sac_vector_create(&vector, api, env, sac_safetensors_metadata(file, "env.options"), 1, episodes, &seed,
-                            sac_stream_eval_env(0)));
+  SAC_TRY(
+      sac_vector_create(&vector, arena->api, arena->id, arena->options, 1, num_envs, &seed, sac_stream_eval_env(0)));
   sac_policy_sizes(policy, &obs, &action);
   if (obs != vector->spec.obs_size || action != vector->spec.action_size)
     SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s takes %d observations and gives %d actions; %s has %d and %d", file->path,
-                     (int)obs, (int)action, env, (int)vector->spec.obs_size, (int)vector->spec.action_size));
-  SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_APART));
-  for (int32_t left = episodes; left > 0;) {
-    act_with(policy, vector);
-    SAC_TRY(sac_vector_step(vector));
-    left -= collect(vector, done, episode_return, length);
+                     (int)obs, (int)action, arena->id, (int)vector->spec.obs_size, (int)vector->spec.action_size));
+  for (int32_t t = 0; t < episodes / num_envs; t++) {
+    begin_turn(vector, t);
+    SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_APART));
+    memset(done, 0, (size_t)num_envs);
+    for (int32_t left = num_envs; left > 0;) {
+      act_with(policy, vector);
+      SAC_TRY(sac_vector_step(vector));
+      left -= collect(vector, done, episode_return + t, length + t);
+    }
   }
 fail:
   sac_vector_destroy(vector);

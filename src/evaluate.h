@@ -11,8 +11,16 @@
 
 typedef struct sac_evaluator sac_evaluator;
 
-/* Environments for `episodes` episodes an agent, all stepped together. Errors: ENV, MEMORY. */
-sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_env_api* api, int32_t episodes);
+/* Where episodes are played. */
+typedef struct sac_arena {
+  const sac_env_api* api;
+  const char *id, *options;
+  int in_turn; /* 1: one environment plays all episodes, one after the other; 0: one environment an episode, all stepped
+                  together. The seeds of an episode are the same. */
+} sac_arena;
+
+/* Environments for `episodes` episodes an agent; in turn, of one agent alone. Errors: ENV, MEMORY. */
+sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_arena* arena, int32_t episodes);
 void sac_evaluator_destroy(sac_evaluator* evaluator);
 
 /* One evaluation of every live agent; `number` picks the episodes' seeds (the same number, the same starts).
@@ -20,11 +28,9 @@ void sac_evaluator_destroy(sac_evaluator* evaluator);
 sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
                              int64_t* length);
 
-/* The same for a policy file, in the environment that it names or, not NULL, in `env`; seed and
- * SAC_EVALUATION_APART pick the episodes. episode_return, length (episodes). Errors: ENV, FORMAT, SHAPE, NUMERIC,
- * MEMORY.
- */
-sac_status sac_evaluate_policy(const sac_safetensors* file, const char* env, uint64_t seed, int32_t episodes,
+/* The same for a policy file; seed and SAC_EVALUATION_APART pick the episodes. episode_return, length (episodes).
+ * Errors: ENV, FORMAT, SHAPE, NUMERIC, MEMORY. */
+sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_arena* arena, uint64_t seed, int32_t episodes,
                                double* episode_return, int64_t* length);
 
 /* mean, and std with n - 1 (0 for n = 1). */
