@@ -172,6 +172,19 @@ def test_workers_change_nothing():
             assert rows(one / name) == rows(other / name), name
 
 
+def test_overlap():
+    """Stepped beside the updates, on a thread that Python did not start; evaluated on another, or on the one."""
+    for workers in (0, 2):
+        with folder() as path:
+            outs = [pathlib.Path(path, str(threads)) for threads in (1, 1024)]  # with more than there are: none is free
+            for out in outs:
+                gym_train(out, {"train.overlap": 1, "env.num_envs": 2, "cpu.threads": out.name, "env.options":
+                                f"{{sac_workers: {workers}}}"})
+            same_runs(outs[0] / "seed_1", outs[1] / "seed_1")
+    ends({"fault": "step"}, FAILED, "step failed: RuntimeError: the gripper is stuck", "in fail",
+         values={"train.overlap": 1, "train.warmup_steps": 10})
+
+
 def test_bench_and_lists():
     result = sac("bench", "env", "--env", "gym:Pendulum-v1", "--json", env=PYTHON)
     assert json.loads(result.stdout.splitlines()[0])

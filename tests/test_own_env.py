@@ -51,8 +51,8 @@ def test_resume_is_exact():
     plugin = PLUGINS / "libquadrotor.so"
     with folder() as path:
         whole, parts = pathlib.Path(path, "whole"), pathlib.Path(path, "parts")
-        train(whole, env=plugin)
-        train(parts, {"train.steps": 330}, env=plugin)
+        train(whole, {"train.overlap": 2}, env=plugin)
+        train(parts, {"train.overlap": 2, "train.steps": 330, "cpu.threads": 1}, env=plugin)
         result = sac("resume", parts, "--steps", 600)
         assert "start anew" not in result.stderr
         same_runs(whole / "seed_1", parts / "seed_1", best=False)
