@@ -114,6 +114,11 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   SAC_TRY(find_env(settings, &env));
   SAC_TRY(sac_vector_create(&run->vector, env, settings->env_id, settings->env_options, (int32_t)population,
                             (int32_t)settings->num_envs, seed, sac_stream_env(0)));
+  sac_metric_list_fill(&run->list, run->vector->info_name, run->vector->info_count);
+  if (run->vector->info_count > 0) {
+    run->info = calloc(sac_bytes(population, (size_t)run->vector->info_count), sizeof *run->info);
+    if (!run->info) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population));
+  }
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
   if (run->agent->stages->env_attach) SAC_TRY(run->agent->stages->env_attach(run->agent, run->vector));
   run->env_state_size = sac_vector_state_size(run->vector);
@@ -137,18 +142,25 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   char dir[SAC_PATH_MAX];
   sac_window* window = &run->window[p];
   sac_status status = SAC_OK;
-  const sac_state states[] = {
-      {"run.step", SAC_I64, &run->schedule.step, 2 * sizeof(int64_t)},
-      {"run.updates", SAC_F64, &run->schedule.rate, 2 * sizeof(double)},
-      {"run.window", SAC_I64, window->count, sizeof window->count},
-      {"run.return", SAC_F64, &window->returns, sizeof(double)},
-      {"run.best_step", SAC_I64, &window->best_step, sizeof(int64_t)},
-      {"run.best_return", SAC_F64, &window->best_return, sizeof(double)},
-      {"run.seconds", SAC_F64, &run->seconds, sizeof run->seconds},
-      {"env.state", SAC_U8, run->env_state + (size_t)p * run->env_state_size, run->env_state_size},
+  const sac_state always[] = {
+      {"run.step", SAC_I64, &run->schedule.step, 2 * sizeof(int64_t), 0},
+      {"run.updates", SAC_F64, &run->schedule.rate, 2 * sizeof(double), 0},
+      {"run.window", SAC_I64, window->count, sizeof window->count, 0},
+      {"run.return", SAC_F64, &window->returns, sizeof(double), 0},
+      {"run.best_step", SAC_I64, &window->best_step, sizeof(int64_t), 0},
+      {"run.best_return", SAC_F64, &window->best_return, sizeof(double), 0},
+      {"run.seconds", SAC_F64, &run->seconds, sizeof run->seconds, 0},
+      {"env.state", SAC_U8, run->env_state + (size_t)p * run->env_state_size, run->env_state_size, 0},
   };
+  sac_state states[sizeof always / sizeof *always + SAC_ENV_INFO_MAX];
+  int32_t count = sizeof always / sizeof *always;
+  memcpy(states, always, sizeof always);
+  for (int32_t k = 0; k < run->vector->info_count; k++) {
+    sac_info_sum* info = &run->info[p * run->vector->info_count + k];
+    states[count++] = (sac_state){run->list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
+  }
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
-  SAC_TRY(sac_checkpoint_create(&run->checkpoint[p], dir, run->agent, p, states, sizeof states / sizeof *states));
+  SAC_TRY(sac_checkpoint_create(&run->checkpoint[p], dir, run->agent, p, states, count));
 fail:
   return status;
 }
@@ -157,7 +169,7 @@ sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_
   char dir[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
-  SAC_TRY(sac_metrics_open(&run->metrics[p], dir, rows_to, evaluations_to));
+  SAC_TRY(sac_metrics_open(&run->metrics[p], dir, &run->list, rows_to, evaluations_to));
 fail:
   return status;
 }
@@ -176,6 +188,7 @@ void sac_run_destroy(sac_run* run) {
   free(run->updates);
   free(run->best_return);
   free(run->window);
+  free(run->info);
   free(run->episode_length);
   free(run->episode_return);
   sac_evaluator_destroy(run->evaluator);
