@@ -13,6 +13,8 @@ import traceback
 
 WORKERS_FROM = 4  # environments: below, a step's way to another process and back costs more than it saves
 TEXT_MAX = 2800   # of a traceback: sac's messages are short
+INFO_MAX, INFO_NAME_MAX = 32, 63  # terms of info and letters of their names: SAC_ENV_INFO_* of sac/env.h
+FLOAT_MAX = (2 - 2**-23) * 2.0**127
 
 
 class Refused(Exception):
@@ -123,6 +125,12 @@ class Spaces:
                           f"has {row.size}")
         row[:] = value.reshape(-1)
 
+    def close(self):
+        try:
+            self.env.close()
+        except Exception:
+            pass
+
 
 def parts(result, function, size, names):
     if not isinstance(result, tuple) or len(result) != size:
@@ -132,20 +140,49 @@ def parts(result, function, size, names):
 
 
 def layout(n, obs, action):
-    """Offsets of seed, obs, action, reward, low, high, mask, terminated, truncated; then the size of all."""
+    """Offsets of seed, obs, action, reward, low, high, mask, terminated, truncated, info; then the size of all. Info
+    has room for as many terms as there may be: which there are, the environments say once they are there."""
     at, offsets = 0, []
-    for size in (8 * n, 4 * n * obs, 4 * n * action, 4 * n, 4 * action, 4 * action, n, n, n):
+    for size in (8 * n, 4 * n * obs, 4 * n * action, 4 * n, 4 * action, 4 * action, n, n, n, 4 * n * INFO_MAX):
         offsets.append(at)
         at += -(-size // 8) * 8
     return (*offsets, at)
 
 
+def is_number(numpy, value):
+    if isinstance(value, numpy.ndarray):
+        return value.ndim == 0 and value.dtype.kind in "biuf"
+    return isinstance(value, (bool, int, float, numpy.bool_, numpy.integer, numpy.floating))
+
+
+def number(numpy, value):
+    """A value of info as a float can hold it; NaN: there is none."""
+    return value if is_number(numpy, value) and abs(value) <= FLOAT_MAX else numpy.nan
+
+
+def terms_of(one):
+    """The names of the numbers in the info of a step, sorted. Gymnasium does not declare them: they are those of the
+    first step of an environment that is made for this alone, as one that has been stepped might not begin as a new one
+    does. What goes wrong with it will go wrong again, where it is said."""
+    numpy = one.numpy
+    try:
+        parts(one.env.reset(seed=0), "reset", 2, "")
+        action = numpy.zeros(one.action_size, numpy.float32)
+        if not one.actions:
+            action = action.clip(one.low, one.high)
+        info = parts(one.env.step(one.action(action)), "step", 5, "")[4]
+        names = sorted(name for name, value in info.items() if isinstance(name, str) and name.isascii()
+                       and name.isidentifier() and len(name) <= INFO_NAME_MAX and is_number(numpy, value))
+    except (Exception, SystemExit):
+        names = []
+    return names[:INFO_MAX]
+
+
 class Local:
     """Environments first to last - 1 of the block, stepped here."""
 
-    def __init__(self, name, options, first, last, spaces=None):
-        self.all = [spaces or Spaces(name, options)]
-        self.first = first
+    def __init__(self, name, options, first, last):
+        self.all, self.first, self.terms = [], first, []
         try:
             while len(self.all) < last - first:
                 self.all.append(Spaces(name, options))
@@ -165,6 +202,12 @@ class Local:
         self.action = array(2, numpy.float32, n, one.action_size)
         self.reward = array(3, numpy.float32, n)
         self.mask, self.terminated, self.truncated = (array(k, numpy.uint8, n) for k in (6, 7, 8))
+        self.info = numpy.frombuffer(block, numpy.float32, n * INFO_MAX, at[9])
+
+    def tell(self, terms):
+        """From now on, the numbers of these names in info."""
+        self.terms, n = terms, len(self.mask)
+        self.info = self.info[: n * len(terms)].reshape(n, len(terms))
 
     def reset(self):
         for i, one in enumerate(self.all, self.first):
@@ -175,17 +218,17 @@ class Local:
 
     def step(self):
         for i, one in enumerate(self.all, self.first):
-            obs, reward, terminated, truncated, _ = parts(one.env.step(one.action(self.action[i])), "step", 5,
-                                                          "observation, reward, terminated, truncated, info")
+            obs, reward, terminated, truncated, info = parts(one.env.step(one.action(self.action[i])), "step", 5,
+                                                             "observation, reward, terminated, truncated, info")
             one.observe(obs, self.obs[i])
             self.reward[i], self.terminated[i], self.truncated[i] = reward, bool(terminated), bool(truncated)
+            if self.terms:
+                told = info if isinstance(info, dict) else {}
+                self.info[i] = [number(one.numpy, told.get(term)) for term in self.terms]
 
     def close(self):
         for one in self.all:
-            try:
-                one.env.close()
-            except Exception:
-                pass
+            one.close()
 
 
 # --- worker processes -------------------------------------------------------------------------------------------------
@@ -207,8 +250,9 @@ def send(channel, data):
 
 
 class Worker:
-    """A process with some of the environments. It gets a letter for each call and gives back one byte, or a text; the
-    numbers lie in memory that both see. It ends when its channel does: with sac, however that ends."""
+    """A process with some of the environments. It gets a letter for each call and gives back a text: empty, what went
+    wrong, or at first the terms of info; the numbers lie in memory that both see. It ends when its channel does: with
+    sac, however that ends."""
 
     START = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); n = int(sys.argv[2]); s = b''\n" \
             "while len(s) < n: s += c.recv(n - len(s)) or sys.exit()\n" \
@@ -237,8 +281,10 @@ class Worker:
             text = receive(self.channel, size) if size else b""
         except (OSError, EOFError):
             self.died()
-        if text:
-            raise Told(json.loads(text))
+        config, said = json.loads(text) if text else (None, None)
+        if config is not None:
+            raise Told(config, said)
+        return said
 
     def died(self):
         try:
@@ -262,8 +308,8 @@ class Worker:
 class Told(Refused):
     """What an environment in a worker raised."""
 
-    def __init__(self, answer):
-        super().__init__(answer[1], answer[0])
+    def __init__(self, config, text):
+        super().__init__(text, config)
 
 
 class Workers:
@@ -272,8 +318,9 @@ class Workers:
         try:
             for k in range(count):
                 self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
-            for worker in self.all:
-                worker.answer()
+            self.terms = [worker.answer() for worker in self.all][0]
+            terms = json.dumps(self.terms).encode()
+            self.call(b"i" + len(terms).to_bytes(4, "little") + terms)
         except BaseException:
             self.close()
             raise
@@ -307,13 +354,14 @@ def work(channel):
     """A worker's life."""
 
     def attempt(function, *arguments):
-        data = b""
+        data, well = b"", False
         try:
-            function(*arguments)
+            said = function(*arguments)
+            data, well = b"" if said is None else json.dumps([None, said]).encode(), True
         except BaseException as error:
             data = json.dumps([getattr(error, "config", False) is True, describe(error)]).encode()
         send(channel, len(data).to_bytes(4, "little") + data)
-        return not data
+        return well
 
     try:
         size = int.from_bytes(receive(channel, 4), "little")
@@ -322,13 +370,22 @@ def work(channel):
 
         def begin():
             nonlocal local
+            terms = None
+            if first == 0:
+                one = Spaces(name, options)
+                terms = terms_of(one)
+                one.close()
             local = Local(name, options, first, last)
             local.bind(mmap.mmap(memory, 0), n)
+            return terms
 
         going = attempt(begin)
         while going:
             letter = receive(channel, 1)
-            attempt(local.reset if letter == b"r" else local.step)
+            if letter == b"i":
+                attempt(local.tell, json.loads(receive(channel, int.from_bytes(receive(channel, 4), "little"))))
+            else:
+                attempt(local.reset if letter == b"r" else local.step)
     except (EOFError, OSError):
         pass
     if local:
@@ -380,18 +437,21 @@ def open_envs(name, n, options):
         try:
             os.ftruncate(memory, at[-1])
             block = mmap.mmap(memory, at[-1])
-            one.env.close()
+            one.close()
             envs = Workers(name, options, count, memory, n)
         finally:
             os.close(memory)
     else:
         block = mmap.mmap(-1, at[-1])
-        envs = Local(name, options, 0, n, one)
+        terms = terms_of(one)
+        one.close()
+        envs = Local(name, options, 0, n)
         envs.bind(block, n)
+        envs.tell(terms)
     if not one.actions:
         for k, values in ((4, one.low), (5, one.high)):
             one.numpy.frombuffer(block, "f4", one.action_size, at[k])[:] = values
-    return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:9])
+    return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10], envs.terms)
 
 
 def create(name, n, options):
