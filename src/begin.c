@@ -10,6 +10,7 @@
 #include "kernels/random.h"
 #include "machine.h"
 #include "run.h"
+#include "step.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/number.h"
@@ -121,6 +122,7 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   }
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
   if (run->agent->stages->env_attach) SAC_TRY(run->agent->stages->env_attach(run->agent, run->vector));
+  SAC_TRY(sac_step_overlap(run->agent, run->vector));
   run->env_state_size = sac_vector_state_size(run->vector);
   run->env_state = calloc(sac_bytes(population, run->env_state_size), 1);
   if (!run->env_state)
@@ -133,6 +135,7 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
       SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation: lower eval.episodes"));
   }
   sac_schedule_rate(&run->schedule, settings->updates_per_step);
+  run->schedule.lag = (int32_t)sac_lag(settings->overlap, settings->num_envs);
 fail:
   free(seed);
   return status;
@@ -152,9 +155,12 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
       {"run.seconds", SAC_F64, &run->seconds, sizeof run->seconds, 0},
       {"env.state", SAC_U8, run->env_state + (size_t)p * run->env_state_size, run->env_state_size, 0},
   };
-  sac_state states[sizeof always / sizeof *always + SAC_ENV_INFO_MAX];
+  sac_state states[sizeof always / sizeof *always + 1 + SAC_ENV_INFO_MAX];
   int32_t count = sizeof always / sizeof *always;
   memcpy(states, always, sizeof always);
+  if (run->schedule.lag > 0)
+    states[count++] = (sac_state){"run.pending", SAC_I64, run->schedule.pending,
+                                  (size_t)run->schedule.lag * sizeof *run->schedule.pending, 0};
   for (int32_t k = 0; k < run->vector->info_count; k++) {
     sac_info_sum* info = &run->info[p * run->vector->info_count + k];
     states[count++] = (sac_state){run->list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};

@@ -2,12 +2,14 @@
  *
  *  act -> env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target
  * update
- */
+ *
+ * With train.overlap the five stages of the update stand beside env step instead. */
 #include "step.h"
 
 #include "env/vector.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/system.h"
 
 const char* const sac_stage_names[SAC_STAGE_COUNT] = {
     "act",           "env step",     "replay push",        "replay sample",
@@ -21,18 +23,54 @@ const char* const sac_stage_names[SAC_STAGE_COUNT] = {
     agent->seconds[SAC_STAGE_##word] += sac_seconds() - start; \
   } while (0)
 
+typedef struct side {
+  sac_agent* agent;
+  sac_vector* vector;
+} side;
+
+static sac_status env_step(void* context) {
+  const side* s = context;
+  sac_agent* agent = s->agent;
+  const sac_stages* stages = agent->stages;
+  sac_status status = SAC_OK;
+  STAGE(ENV_STEP, env_step(agent, s->vector));
+fail:
+  return status;
+}
+
+/* The environments step while the learner learns: neither reads what the other writes, so the order changes no bit. */
+static sac_status env_step_and_update(sac_agent* agent, sac_vector* vector, int32_t updates) {
+  side s = {agent, vector};
+  if (!vector->worker) { /* a backend that queues its updates returns at once */
+    const sac_status learnt = sac_update(agent, updates);
+    return learnt == SAC_OK ? env_step(&s) : learnt;
+  }
+  sac_worker_start(vector->worker, env_step, &s);
+  const sac_status learnt = sac_update(agent, updates);
+  const sac_status stepped = sac_worker_wait(vector->worker);
+  return stepped == SAC_OK ? learnt : stepped;
+}
+
 sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int32_t updates) {
   const sac_stages* stages = agent->stages;
   const sac_act act = {
       .n = vector->num_envs, .mode = mode, .obs = vector->obs, .action = vector->action, .vector = vector};
+  const int late = agent->settings.overlap > 0 && updates > 0;
+  side s = {agent, vector};
   sac_status status = SAC_OK;
   STAGE(ACT, act(agent, &act));
-  STAGE(ENV_STEP, env_step(agent, vector));
+  if (late) SAC_TRY(env_step_and_update(agent, vector, updates));
+  else SAC_TRY(env_step(&s));
   const sac_transitions transitions = sac_vector_transitions(vector);
   STAGE(REPLAY_PUSH, replay_push(agent, &transitions, vector));
-  return sac_update(agent, updates);
+  return late ? SAC_OK : sac_update(agent, updates);
 fail:
   return status;
+}
+
+sac_status sac_step_overlap(const sac_agent* agent, sac_vector* vector) {
+  if (agent->settings.overlap == 0 || agent->stages->update || sac_processors() < 2) return SAC_OK;
+  return sac_worker_create(&vector->worker);
 }
 
 sac_status sac_settle(sac_agent* agent, sac_vector* vector) {

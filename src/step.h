@@ -10,6 +10,11 @@ struct sac_vector;
  * update -> target update). mode: how the actions are chosen. Errors: those of the stages. */
 sac_status sac_step(sac_agent* agent, struct sac_vector* vector, sac_act_mode mode, int32_t updates);
 
+/* With train.overlap, sac_step makes its updates between act and replay push, while the environments step: gives the
+ * vector a thread for that, where the backend computes on the caller's and there is a second processor. Without one the
+ * results are the same. Errors: MEMORY. */
+sac_status sac_step_overlap(const sac_agent* agent, struct sac_vector* vector);
+
 /* Ends a burst of steps: waits for what a backend has queued. From then on counters, statistics and the vector's
  * finished episodes are the host's to read. vector: NULL when none was stepped. Errors: those of the steps. */
 sac_status sac_settle(sac_agent* agent, struct sac_vector* vector);

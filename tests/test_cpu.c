@@ -7,6 +7,7 @@
 #include "support/check_main.h"
 #include "support/tolerances.h"
 #include "util/memory.h"
+#include "util/system.h"
 
 static const agent_case agents[] = {
     {.algo = "sac", .obs = 17, .action = 6, .hidden = "64,48", .batch = 256, .critics = 2},
@@ -142,7 +143,7 @@ START_TEST(threads_by_default) {
   agent_case c = agents[0];
   c.set[0][0] = "cpu.threads", c.set[0][1] = "0";
   sac_agent* agent = agent_case_create(&c);
-  ck_assert_int_eq(((const sac_cpu*)agent->backend)->threads, sac_pool_processors());
+  ck_assert_int_eq(((const sac_cpu*)agent->backend)->threads, sac_processors());
   sac_agent_destroy(agent);
 }
 END_TEST

@@ -116,6 +116,8 @@ static const struct {
     {TASK "replay.capacity=50 train.updates_per_step=3 alpha.learn=false", 90},
     {"", 93}, /* a user's environment: the host steps it */
     {"env.num_envs=3 seeds=2 cuda.graph=false", 75},
+    {TASK "train.overlap=2", 93},
+    {"env.num_envs=3 train.overlap=4", 75},
 };
 #define RUNS (sizeof runs / sizeof *runs)
 
@@ -240,14 +242,17 @@ END_TEST
 
 /* --- rows of metrics ---------------------------------------------------------------------------------------------- */
 
-/* Each row is of its own window, as on the CPU. */
+/* Each row is of its own window, as on the CPU; with late updates too. */
 START_TEST(rows_are_the_cpu_s) {
+  static const char* const overlap[] = {"0", "3"};
   const char* folder = test_folder();
   static metric_rows of[2];
   memset(of, 0, sizeof of);
   for (int cpu = 0; cpu < 2; cpu++) {
     const sac_callbacks callbacks = {.user = &of[cpu], .metrics = keep_metric_row};
-    const char* sets = cpu ? TASK "eval.every=0 env.num_envs=2 device=cpu" : TASK "eval.every=0 env.num_envs=2";
+    char sets[256];
+    (void)snprintf(sets, sizeof sets, TASK "eval.every=0 env.num_envs=2 train.overlap=%s %s", overlap[_i],
+                   cpu ? "device=cpu" : "");
     sac_run* run = begin(small_path(folder, cpu ? "cpu" : "gpu"), sets, &callbacks);
     ck_ok(sac_run_steps(run, 0));
     sac_run_destroy(run);
@@ -390,6 +395,6 @@ START_TEST(environment_that_fails) {
 END_TEST
 
 CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(finished_and_continued, RUNS),
-          LOOP(bursts_change_no_bit, 5), CASE(evaluation_changes_no_bit), CASE(rows_are_the_cpu_s),
+          LOOP(bursts_change_no_bit, 5), CASE(evaluation_changes_no_bit), LOOP(rows_are_the_cpu_s, 2),
           LOOP(environments_are_the_host_s, 4), CASE(to_the_cpu_and_back), LOOP(agents_that_are_no_longer_finite, 4),
           CASE(learning_that_blows_up), LOOP(environment_that_fails, 2))

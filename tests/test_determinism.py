@@ -13,7 +13,7 @@ def folder():
 
 
 def test_threads():
-    for values in ({}, {"algo": "sac-v", "network.hidden": "33", "replay.batch": 31}, {"seeds": 3}):
+    for values in ({}, {"algo": "sac-v", "network.hidden": "33", "replay.batch": 31}, {"seeds": 3}, {"train.overlap": 2}):
         with folder() as path:
             one, two = pathlib.Path(path, "1"), pathlib.Path(path, "2")
             train(one, dict(values, **{"cpu.threads": 1}))

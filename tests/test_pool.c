@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "support/check_main.h"
+#include "util/system.h"
 
 #define TASKS_MAX 1000
 
@@ -114,7 +115,7 @@ START_TEST(denormals) {
 END_TEST
 
 START_TEST(processors) {
-  ck_assert_int_ge(sac_pool_processors(), 1);
+  ck_assert_int_ge(sac_processors(), 1);
   ck_assert_uint_ge(sac_pool_size(3), sac_pool_size(1));
 }
 END_TEST

@@ -117,7 +117,10 @@ static const struct {
     {"env.num_envs=3 train.updates_per_step=0.7", 75, &fake_env_api},
     {"replay.capacity=50", 130, &fake_env_api}, /* the ring has gone round */
     {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55, &fake_env_api},
+    {"train.overlap=5", 77, &fake_env_api},
+    {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75, &fake_env_api},
     {"", 37, &fake_env_info_api},
+    {"train.overlap=5", 77, &fake_env_info_api},
     {"seeds=2 env.num_envs=3", 93, &fake_env_info_api},
 };
 
@@ -303,9 +306,9 @@ START_TEST(changes_are_named_or_refused) {
   sac_run* run = small_run(out, "", NULL);
   ck_ok(sac_run_steps(run, 60));
   sac_run_destroy(run);
-  static const char* const fixed[][2] = {{"network.hidden", "9"}, {"replay.capacity", "301"},
-                                         {"seed", "2"},           {"seeds", "2"},
-                                         {"algo", "sac-v"},       {"env.id", "Pendulum-v1"}};
+  static const char* const fixed[][2] = {{"network.hidden", "9"}, {"replay.capacity", "301"}, {"seed", "2"},
+                                         {"seeds", "2"},          {"algo", "sac-v"},          {"env.id", "Pendulum-v1"},
+                                         {"train.overlap", "1"}};
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
     sac_config* config = with(fixed[i][0], fixed[i][1]);
     ck_fails(sac_run_resume(&run, out, config, &fake_env_api, NULL), SAC_ERROR_CONFIG, fixed[i][0]);

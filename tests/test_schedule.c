@@ -70,6 +70,31 @@ START_TEST(changed_rate) {
 }
 END_TEST
 
-CHECK_MAIN("schedule", CASE(due_at_multiples), CASE(never_due), CASE(due_once_when_a_step_passes_several),
-           CASE(whole_rates), CASE(fractions_do_not_drift), CASE(fraction_is_carried_over_steps_of_many),
-           CASE(no_updates), CASE(changed_rate))
+/* With a lag the same updates are made, so many steps later; a changed rate leaves those that wait as they are. */
+START_TEST(late_updates) {
+  sac_schedule prompt = {0}, late = {.lag = 3};
+  int32_t due[100], step = 0;
+  sac_schedule_rate(&prompt, 1.7);
+  sac_schedule_rate(&late, 1.7);
+  for (; step < 100; step++) {
+    due[step] = sac_schedule_step(&prompt, 2, step >= 10);
+    ck_assert_int_eq(sac_schedule_step(&late, 2, step >= 10), step < 3 ? 0 : due[step - 3]);
+  }
+  sac_schedule_rate(&late, 0);
+  for (int32_t i = 97; i < 100; i++) ck_assert_int_eq(sac_schedule_step(&late, 2, 1), due[i]);
+  ck_assert_int_eq(sac_schedule_step(&late, 2, 1), 0);
+}
+END_TEST
+
+START_TEST(lag_in_steps_of_the_vector) {
+  ck_assert_int_eq(sac_lag(0, 4), 0);
+  ck_assert_int_eq(sac_lag(1, 4), 1);
+  ck_assert_int_eq(sac_lag(4, 4), 1);
+  ck_assert_int_eq(sac_lag(5, 4), 2);
+  ck_assert_int_eq(sac_lag(5, 1), 5);
+}
+END_TEST
+
+CHECK_MAIN("schedule", CASE(late_updates), CASE(lag_in_steps_of_the_vector), CASE(due_at_multiples), CASE(never_due),
+           CASE(due_once_when_a_step_passes_several), CASE(whole_rates), CASE(fractions_do_not_drift),
+           CASE(fraction_is_carried_over_steps_of_many), CASE(no_updates), CASE(changed_rate))

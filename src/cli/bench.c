@@ -368,6 +368,7 @@ static sac_status run_train(bench_case* c) {
   SAC_TRY(make_vector(c));
   SAC_TRY(sac_agent_create(&c->agent, c->config, &c->vector->spec));
   if (c->agent->stages->env_attach) SAC_TRY(c->agent->stages->env_attach(c->agent, c->vector));
+  SAC_TRY(sac_step_overlap(c->agent, c->vector));
   for (int i = 0; i < 1000; ++i) {
     SAC_TRY(sac_step(c->agent, c->vector, SAC_ACT_UNIFORM, 0));
     SAC_TRY(end_burst(c, i, 1000));

@@ -14,6 +14,7 @@
 
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/relax.h"
 
 /* How long a thread without work watches for more before it sleeps: longer than the gaps inside an update and between
  * the steps of a fast environment, shorter than anyone would notice. */
@@ -42,14 +43,6 @@ struct sac_pool {
     int32_t number;
   } worker[];
 };
-
-static inline void relax(void) {
-#if defined(__x86_64__) || defined(__i386__)
-  __builtin_ia32_pause();
-#elif defined(__aarch64__)
-  __asm__ volatile("yield");
-#endif
-}
 
 static int64_t now_ns(void) {
   struct timespec t;
@@ -104,7 +97,7 @@ static void await_work(sac_pool* pool) {
       if ((uint32_t)atomic_load_explicit(&pool->state, memory_order_relaxed) != 0 ||
           atomic_load_explicit(&pool->stop, memory_order_relaxed))
         return;
-      relax();
+      sac_relax();
     }
   } while (now_ns() < until);
   pthread_mutex_lock(&pool->lock);
@@ -199,36 +192,8 @@ void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t ta
   work(pool, 0);
   /* The last tasks of others. A thread that has lost its processor needs ours. */
   for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != tasks; ++i) {
-    if (i < 4000) relax();
+    if (i < 4000) sac_relax();
     else sched_yield();
   }
   restore_denormals(mode);
-}
-
-/* The control group's limit in processors, rounded up; a large number when there is none. */
-static int32_t group_processors(void) {
-  double quota = 0, period = 0;
-  FILE* file = fopen("/sys/fs/cgroup/cpu.max", "r");
-  if (file) {
-    char text[64] = "";
-    char* end = NULL;
-    if (fgets(text, sizeof text, file)) {
-      quota = (double)strtoll(text, &end, 10); /* "max": 0 */
-      if (end) period = (double)strtoll(end, NULL, 10);
-    }
-    fclose(file);
-  }
-  if (!(quota > 0 && period > 0)) return INT32_MAX;
-  const double share = quota / period;
-  const int32_t whole = share < 4096 ? (int32_t)share : 4096;
-  return (double)whole < share ? whole + 1 : whole;
-}
-
-int32_t sac_pool_processors(void) {
-  cpu_set_t set;
-  int32_t count = 1;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
-  const int32_t group = group_processors();
-  return group < count ? group : count > 0 ? count : 1;
 }

@@ -30,9 +30,6 @@ void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t ta
 /* The same by the caller alone: for jobs too small to share. */
 void sac_pool_run_alone(sac_pool_task* task, void* context, int32_t tasks);
 
-/* Processors this process may use: its affinity mask, and its control group's share rounded up. */
-int32_t sac_pool_processors(void);
-
 /* Bytes create will take. */
 size_t sac_pool_size(int32_t threads);
 

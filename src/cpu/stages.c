@@ -8,6 +8,7 @@
 #include "cpu/cpu.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/system.h"
 
 const sac_stages sac_cpu_stages = {SAC_STAGES_SLOTS(cpu)};
 
@@ -27,7 +28,7 @@ static void plan(const sac_agent* agent, sac_cpu* cpu) {
   memset(cpu, 0, sizeof *cpu);
   const sac_shape* s = &agent->shape;
   cpu->isa = sac_isa_choose();
-  cpu->threads = agent->settings.threads > 0 ? (int32_t)agent->settings.threads : sac_pool_processors();
+  cpu->threads = agent->settings.threads > 0 ? (int32_t)agent->settings.threads : sac_processors();
   cpu->sets = cpu->threads < s->population ? cpu->threads : s->population;
   cpu->panels = sac_panels(s->batch);
   cpu->chunk_panels = chunk_panels(agent, cpu);

@@ -159,6 +159,7 @@ fail:
 
 void sac_vector_destroy(sac_vector* vector) {
   if (!vector) return;
+  sac_worker_destroy(vector->worker);
   if (vector->resident) vector->resident_destroy(vector);
   if (vector->self) vector->api->destroy(vector->self);
   sac_free(vector->seed);

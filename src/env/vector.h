@@ -12,6 +12,8 @@
 #include <sac/agent.h>
 #include <sac/env.h>
 
+#include "util/worker.h"
+
 /* An episode that ended in the last step. */
 typedef struct sac_episode {
   int32_t env;           /* index p*N + i */
@@ -54,6 +56,8 @@ typedef struct sac_vector {
 
   uint8_t* mask;        /* (P, N) */
   uint64_t* reset_seed; /* (P, N) */
+
+  sac_worker* worker; /* a thread that steps while the agent learns (step.h, sac_step_overlap); NULL: the caller's */
 
   /* A backend that steps the environments itself (sac_stages.env_attach): what is above is then as of its env_get. */
   void* resident; /* NULL: the host steps */

@@ -4,6 +4,7 @@
 #include "config.h"
 #include "files/config_layers.h"
 #include "files/env_options.h"
+#include "schedule.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -38,6 +39,9 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
                     "%s leaves no step to learn in: %s; lower train.warmup_steps, raise train.steps, or set "
                     "train.updates_per_step=0",
                     VALUE(warmup_steps), VALUE(steps));
+  if (sac_lag(s->overlap, s->num_envs) > SAC_LAG_MAX)
+    return sac_fail(SAC_ERROR_CONFIG, "%s is more than %d steps of %s: at most %lld", VALUE(overlap), SAC_LAG_MAX,
+                    VALUE(num_envs), (long long)(SAC_LAG_MAX * s->num_envs));
 #ifndef SAC_CUDA
   if (strncmp(s->device, "cuda", 4) == 0)
     return sac_fail(SAC_ERROR_DEVICE, "%s: this build of sac has no CUDA; use device cpu or auto", VALUE(device));

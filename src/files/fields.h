@@ -62,6 +62,8 @@ typedef struct sac_sizes {
     "first steps with uniform random actions and no updates")                                                       \
   X(REAL, updates_per_step, "train.updates_per_step", 1.0, 0, 1000, LATER,                                          \
     "updates for each step after the warm-up; the fraction is carried")                                             \
+  X(INT, overlap, "train.overlap", 0, 0, 4194304, FIXED,                                                            \
+    "steps by which updates come late, so that environments step meanwhile; 0: they wait")                          \
   X(INT, replay_capacity, "replay.capacity", 1000000, 1, SAC_BIG, FIXED,                                            \
     "transitions kept; the oldest are overwritten")                                                                 \
   X(INT, batch, "replay.batch", 256, 1, 1048576, FIXED, "transitions in a minibatch")                               \
@@ -123,6 +125,7 @@ typedef struct sac_sizes {
   X("warmup", "train.warmup_steps")             \
   X("gradient_steps", "train.updates_per_step") \
   X("utd_ratio", "train.updates_per_step")      \
+  X("async", "train.overlap")                   \
   X("buffer_size", "replay.capacity")           \
   X("replay_size", "replay.capacity")           \
   X("memory_size", "replay.capacity")           \

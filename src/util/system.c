@@ -2,6 +2,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysinfo.h>
 
@@ -32,6 +33,34 @@ void sac_system_processor(char* text, size_t size) { /* other architectures than
 
 void sac_system_distribution(char* text, size_t size) {
   read_line(text, size, "/etc/os-release", "PRETTY_NAME=", "\"'", "\"'\n", "Linux");
+}
+
+/* The control group's limit in processors, rounded up; a large number when there is none. */
+static int32_t group_processors(void) {
+  double quota = 0, period = 0;
+  FILE* file = fopen("/sys/fs/cgroup/cpu.max", "r");
+  if (file) {
+    char text[64] = "";
+    char* end = NULL;
+    if (fgets(text, sizeof text, file)) {
+      quota = (double)strtoll(text, &end, 10); /* "max": 0 */
+      if (end) period = (double)strtoll(end, NULL, 10);
+    }
+    fclose(file);
+  }
+  if (!(quota > 0 && period > 0)) return INT32_MAX;
+  const double share = quota / period;
+  const int32_t whole = share < 4096 ? (int32_t)share : 4096;
+  return (double)whole < share ? whole + 1 : whole;
+}
+
+int32_t sac_processors(void) {
+  cpu_set_t set;
+  int32_t count = 1;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+  const int32_t group = group_processors();
+  return group < count ? group : count > 0 ? count : 1;
 }
 
 int sac_system_cores(void) {
