@@ -3,6 +3,7 @@
 A function gives None when all is well, or the text of what went wrong. The arrays of N environments lie in one block of
 memory, in the order of `layout`; the module writes mask, seed and action there and reads the others."""
 import json
+import math
 import mmap
 import os
 import signal
@@ -108,7 +109,8 @@ class Spaces:
         else:
             raise Refused(f"it takes actions of {action}; sac gives numbers (Box) or one choice (Discrete): wrap the "
                           "environment")
-        spec = self.env.spec
+        numpy, spec = self.numpy, self.env.spec
+        self.numbers = (float, int, numpy.floating, numpy.integer, numpy.bool_)
         self.limit = int(spec.max_episode_steps or 0) if spec else 0
 
     def action(self, row):
@@ -124,6 +126,16 @@ class Spaces:
             raise Refused(f"an observation has shape {value.shape}, {value.size} numbers; the space of observations "
                           f"has {row.size}")
         row[:] = value.reshape(-1)
+
+    def is_number(self, value):
+        return isinstance(value, self.numbers) or (
+            isinstance(value, self.numpy.ndarray) and value.ndim == 0 and value.dtype.kind in "biuf")
+
+    def tell(self, info, terms, row):
+        """Terms of info; NaN for one that is not there, is no number, or none that a float can hold."""
+        get = info.get if isinstance(info, dict) else {}.get
+        row[:] = [value if self.is_number(value) and abs(value) <= FLOAT_MAX else math.nan
+                  for value in map(get, terms)]
 
     def close(self):
         try:
@@ -149,30 +161,18 @@ def layout(n, obs, action):
     return (*offsets, at)
 
 
-def is_number(numpy, value):
-    if isinstance(value, numpy.ndarray):
-        return value.ndim == 0 and value.dtype.kind in "biuf"
-    return isinstance(value, (bool, int, float, numpy.bool_, numpy.integer, numpy.floating))
-
-
-def number(numpy, value):
-    """A value of info as a float can hold it; NaN: there is none."""
-    return value if is_number(numpy, value) and abs(value) <= FLOAT_MAX else numpy.nan
-
-
 def terms_of(one):
     """The names of the numbers in the info of a step, sorted. Gymnasium does not declare them: they are those of the
     first step of an environment that is made for this alone, as one that has been stepped might not begin as a new one
     does. What goes wrong with it will go wrong again, where it is said."""
-    numpy = one.numpy
     try:
         parts(one.env.reset(seed=0), "reset", 2, "")
-        action = numpy.zeros(one.action_size, numpy.float32)
+        action = one.numpy.zeros(one.action_size, one.numpy.float32)
         if not one.actions:
             action = action.clip(one.low, one.high)
         info = parts(one.env.step(one.action(action)), "step", 5, "")[4]
         names = sorted(name for name, value in info.items() if isinstance(name, str) and name.isascii()
-                       and name.isidentifier() and len(name) <= INFO_NAME_MAX and is_number(numpy, value))
+                       and name.isidentifier() and len(name) <= INFO_NAME_MAX and one.is_number(value))
     except (Exception, SystemExit):
         names = []
     return names[:INFO_MAX]
@@ -223,8 +223,7 @@ class Local:
             one.observe(obs, self.obs[i])
             self.reward[i], self.terminated[i], self.truncated[i] = reward, bool(terminated), bool(truncated)
             if self.terms:
-                told = info if isinstance(info, dict) else {}
-                self.info[i] = [number(one.numpy, told.get(term)) for term in self.terms]
+                one.tell(info, self.terms, self.info[i])
 
     def close(self):
         for one in self.all:
