@@ -241,6 +241,36 @@ void sac_agent_destroy(sac_agent* agent) {
   free(agent);
 }
 
+static sac_status copy_slab(sac_agent* to, const sac_agent* from, sac_memory memory, sac_slab slab) {
+  const size_t floats = from->tensors.floats[slab];
+  sac_status status = SAC_OK;
+  for (int32_t p = 0; p < from->shape.population; p++)
+    for (size_t done = 0, n; done < floats; done += n) {
+      n = floats - done < to->staging_floats ? floats - done : to->staging_floats;
+      SAC_TRY(from->stages->read(from, memory, p, done, to->staging, n));
+      SAC_TRY(to->stages->write(to, memory, p, done, to->staging, n));
+    }
+fail:
+  return status;
+}
+
+sac_status sac_agent_copy(sac_agent* to, const sac_agent* from) {
+  const size_t population = (size_t)from->shape.population;
+  sac_status status = SAC_OK;
+  SAC_TRY(copy_slab(to, from, SAC_MEMORY_WEIGHTS, SAC_SLAB_TRAINED));
+  SAC_TRY(copy_slab(to, from, SAC_MEMORY_ADAM_M, SAC_SLAB_TRAINED));
+  SAC_TRY(copy_slab(to, from, SAC_MEMORY_ADAM_V, SAC_SLAB_TRAINED));
+  SAC_TRY(copy_slab(to, from, SAC_MEMORY_TARGET, SAC_SLAB_TARGET));
+  memcpy(to->seed, from->seed, population * sizeof *to->seed);
+  memcpy(to->counters, from->counters, population * sizeof *to->counters);
+  memcpy(to->alive, from->alive, population * sizeof *to->alive);
+  memcpy(to->stats, from->stats, population * sizeof *to->stats);
+  memcpy(to->totals, from->totals, population * sizeof *to->totals);
+  if (to->stages->state_set) SAC_TRY(to->stages->state_set(to));
+fail:
+  return status;
+}
+
 /* A whole number from a file's metadata. */
 static sac_status get_number(const sac_safetensors* file, const char* key, int32_t* number) {
   const char* text = sac_safetensors_metadata(file, key);

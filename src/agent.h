@@ -71,6 +71,10 @@ sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const
 /* Bytes an agent will take, before it is made: the replay's, and all the rest. */
 sac_status sac_agent_memory(const sac_config* config, const sac_env_spec* spec, size_t* replay, size_t* rest);
 
+/* Makes `to` the agents that `from` is, all but their replays. Both of one algorithm, network and population; batch,
+ * capacity and device may differ. `from` is settled. Errors: DEVICE. */
+sac_status sac_agent_copy(sac_agent* to, const sac_agent* from);
+
 /* Marks agents with a loss or gradient norm that is not finite as dead. Returns NUMERIC when one died in this call,
  * with the message naming the first tensor; *dead (may be NULL) is its index. The others go on. */
 sac_status sac_agent_check(sac_agent* agent, int32_t* dead);

@@ -30,7 +30,8 @@ sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size
   SAC_TRY(sac_config_settings(config, &settings));
   SAC_TRY(find_env(&settings, &env));
   SAC_TRY(sac_vector_create(&vector, env, settings.env_id, settings.env_options, 1, 1, &seed, sac_stream_env(0)));
-  status = sac_agent_memory(config, &vector->spec, replay, rest);
+  SAC_TRY(sac_agent_memory(config, &vector->spec, replay, rest));
+  *rest += sac_evaluator_memory(config, &vector->spec, settings.env_id);
 fail:
   sac_vector_destroy(vector);
   return status;
@@ -93,7 +94,7 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   sac_status status = SAC_OK;
   if (callbacks) run->callbacks = *callbacks;
   SAC_TRY(check_files(settings->seeds));
-  run->saved_step = -1;
+  run->saved_step = run->evaluating = -1;
   run->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
   seed = calloc(population, sizeof *seed);
   run->window = calloc(population, sizeof *run->window);
@@ -182,6 +183,7 @@ fail:
 
 void sac_run_destroy(sac_run* run) {
   if (!run) return;
+  sac_evaluator_destroy(run->evaluator); /* it may be playing, and writes to what is freed below */
   const int32_t population = run->agent ? run->agent->shape.population : 0;
   for (int32_t p = 0; p < population; p++) {
     sac_metrics_close(run->metrics[p]);
@@ -197,7 +199,6 @@ void sac_run_destroy(sac_run* run) {
   free(run->info);
   free(run->episode_length);
   free(run->episode_return);
-  sac_evaluator_destroy(run->evaluator);
   sac_vector_destroy(run->vector);
   sac_agent_destroy(run->agent);
   sac_folder_close(run->folder);
@@ -216,6 +217,7 @@ void sac_run_log_memory(sac_run* run) {
   char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX];
   size_t replay = 0, rest = 0;
   if (sac_agent_memory(run->config, &run->vector->spec, &replay, &rest) != SAC_OK) return;
+  rest += sac_evaluator_memory(run->config, &run->vector->spec, run->vector->id);
   sac_run_log(run, "memory %s, of it replay %s (%lld transitions%s)", sac_text_bytes(all, replay + rest),
               sac_text_bytes(rows, replay), (long long)shape->capacity, shape->population > 1 ? " an agent" : "");
 }

@@ -4,17 +4,83 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda/device.h"
+#include "env/task.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
 #include "step.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/memory.h"
+#include "util/system.h"
+#include "util/worker.h"
 
 struct sac_evaluator {
   sac_vector* vector; /* P x episodes environments */
   uint8_t* done;      /* (P, episodes) its episode of this evaluation has ended */
+  sac_agent* copy;    /* acts in its place; NULL: the agent itself does */
+  sac_worker* worker; /* NULL: played by the caller's thread */
+
+  /* the evaluation that was begun last */
+  sac_agent* agent;
+  uint64_t number;
+  double* episode_return;
+  int64_t* length;
+  sac_status status; /* where it was played at once */
 };
+
+/* --- who plays ---------------------------------------------------------------------------------------------------- */
+
+/* Processors that learning on the CPU takes; on a device one thread queues the work. */
+static int64_t learning_threads(const sac_settings* settings, int on_device) {
+  if (on_device) return 1;
+  return settings->threads > 0 ? settings->threads : sac_processors();
+}
+
+/* The agent's configuration on the CPU, with room for weights and nothing more. */
+static sac_status copy_config(sac_config** copy, const sac_config* config) {
+  static const char* const sets[][2] = {
+      {"device", "cpu"}, {"precision", "fp32"}, {"cpu.threads", "1"}, {"replay.batch", "1"}, {"replay.capacity", "1"}};
+  sac_status status = sac_config_copy(copy, config);
+  for (size_t i = 0; status == SAC_OK && i < sizeof sets / sizeof *sets; i++)
+    status = sac_config_set(*copy, sets[i][0], sets[i][1]);
+  return status;
+}
+
+static sac_status make_copy(sac_evaluator* e, const sac_agent* agent) {
+  sac_config* config = NULL;
+  sac_status status = SAC_OK;
+  SAC_TRY(copy_config(&config, agent->config));
+  SAC_TRY(sac_agent_create(&e->copy, config, &e->vector->spec));
+fail:
+  sac_config_destroy(config);
+  return status;
+}
+
+static sac_status choose_player(sac_evaluator* e, const sac_agent* agent) {
+  const int on_device = agent->stages != &sac_cpu_stages;
+  const int free_processor = sac_processors() > learning_threads(&agent->settings, on_device);
+  sac_status status = SAC_OK;
+  if (e->vector->resident || (!on_device && !free_processor)) return SAC_OK;
+  SAC_TRY(make_copy(e, agent));
+  if (free_processor) SAC_TRY(sac_worker_create(&e->worker));
+fail:
+  return status;
+}
+
+size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, const char* env_id) {
+  sac_settings settings;
+  sac_config* copy = NULL;
+  int32_t ordinal = -1;
+  size_t replay = 0, rest = 0;
+  if (sac_config_settings(config, &settings) != SAC_OK || sac_cuda_choose(settings.device, &ordinal) != SAC_OK ||
+      settings.eval_every == 0 || (ordinal >= 0 && sac_task_find(env_id)) ||
+      (ordinal < 0 && sac_processors() <= learning_threads(&settings, 0)) || copy_config(&copy, config) != SAC_OK ||
+      sac_agent_memory(copy, spec, &replay, &rest) != SAC_OK)
+    replay = rest = 0;
+  sac_config_destroy(copy);
+  return replay + rest;
+}
 
 sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_env_api* api, int32_t episodes) {
   const sac_settings* settings = &agent->settings;
@@ -22,12 +88,14 @@ sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, con
   sac_evaluator* e = calloc(1, sizeof *e);
   *evaluator = NULL;
   if (!e) return sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation");
+  e->agent = agent;
   e->done = calloc(sac_bytes((size_t)agent->shape.population, (size_t)episodes), 1);
   if (!e->done)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d evaluation episodes: lower eval.episodes", episodes));
   SAC_TRY(sac_vector_create(&e->vector, api, settings->env_id, settings->env_options, agent->shape.population, episodes,
                             agent->seed, sac_stream_eval_env(0)));
   if (agent->stages->env_attach) SAC_TRY(agent->stages->env_attach(agent, e->vector));
+  SAC_TRY(choose_player(e, agent));
   *evaluator = e;
   return SAC_OK;
 fail:
@@ -37,10 +105,16 @@ fail:
 
 void sac_evaluator_destroy(sac_evaluator* evaluator) {
   if (!evaluator) return;
+  sac_worker_destroy(evaluator->worker);
+  sac_agent_destroy(evaluator->copy);
   sac_vector_destroy(evaluator->vector);
   free(evaluator->done);
   free(evaluator);
 }
+
+sac_agent* sac_evaluator_agent(const sac_evaluator* evaluator) { return evaluator->agent; }
+
+/* --- playing ------------------------------------------------------------------------------------------------------ */
 
 /* Takes the results of the episodes that ended in the last step; returns how many were waited for. */
 static int32_t collect(const sac_vector* vector, uint8_t* done, double* episode_return, int64_t* length) {
@@ -56,20 +130,21 @@ static int32_t collect(const sac_vector* vector, uint8_t* done, double* episode_
   return taken;
 }
 
-sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
-                             int64_t* length) {
-  sac_vector* vector = evaluator->vector;
+static sac_status play(void* context) {
+  sac_evaluator* e = context;
+  sac_vector* vector = e->vector;
+  sac_agent* agent = e->agent;
   const int32_t episodes = vector->num_envs, all = vector->population * episodes;
   int32_t left = all;
   sac_status status = SAC_OK;
   for (int32_t i = 0; i < all; i++) {
-    evaluator->done[i] = !agent->alive[i / episodes]; /* a stopped agent has no weights worth playing */
-    left -= evaluator->done[i];
-    episode_return[i] = NAN;
-    length[i] = 0;
+    e->done[i] = !agent->alive[i / episodes]; /* a stopped agent has no weights worth playing */
+    left -= e->done[i];
+    e->episode_return[i] = NAN;
+    e->length[i] = 0;
   }
   memset(vector->action, 0, sizeof(float) * (size_t)all * (size_t)vector->spec.action_size);
-  SAC_TRY(sac_vector_reset(vector, number));
+  SAC_TRY(sac_vector_reset(vector, e->number));
   /* Environments whose episode has ended start another one, which counts for nothing, until the last has ended. */
   const sac_act act = {
       .n = episodes, .mode = SAC_ACT_MEAN, .obs = vector->obs, .action = vector->action, .vector = vector};
@@ -79,13 +154,45 @@ sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_
       SAC_TRY(agent->stages->env_step(agent, vector));
     }
     SAC_TRY(sac_settle(agent, vector));
-    left -= collect(vector, evaluator->done, episode_return, length);
+    left -= collect(vector, e->done, e->episode_return, e->length);
   }
   return SAC_OK;
 fail:
   sac_fail_prefix("evaluation: ");
   return status;
 }
+
+sac_status sac_evaluator_begin(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
+                               int64_t* length) {
+  sac_evaluator* e = evaluator;
+  e->agent = e->copy ? e->copy : agent;
+  e->number = number;
+  e->episode_return = episode_return;
+  e->length = length;
+  if (e->copy) {
+    const sac_status status = sac_agent_copy(e->copy, agent);
+    if (status != SAC_OK) return status;
+  }
+  if (e->worker) sac_worker_start(e->worker, play, e);
+  else e->status = play(e);
+  return SAC_OK;
+}
+
+int sac_evaluator_done(const sac_evaluator* evaluator) {
+  return !evaluator->worker || sac_worker_done(evaluator->worker);
+}
+
+sac_status sac_evaluator_end(sac_evaluator* evaluator) {
+  return evaluator->worker ? sac_worker_wait(evaluator->worker) : evaluator->status;
+}
+
+sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
+                             int64_t* length) {
+  const sac_status begun = sac_evaluator_begin(evaluator, agent, number, episode_return, length);
+  return begun == SAC_OK ? sac_evaluator_end(evaluator) : begun;
+}
+
+/* --- policy files ------------------------------------------------------------------------------------------------- */
 
 /* The policy gives actions in the environment's units; the vector takes them in [-1, 1] and scales them again. */
 static void act_with(sac_policy* policy, sac_vector* vector) {

@@ -11,14 +11,36 @@
 
 typedef struct sac_evaluator sac_evaluator;
 
-/* Environments for `episodes` episodes an agent, all stepped together. Errors: ENV, MEMORY. */
+/* Environments for `episodes` episodes an agent, all stepped together. Where the host steps them and there is a
+ * processor that learning leaves free, they are played on a thread of their own, by a copy of the agent on the CPU,
+ * while the agent goes on. Where it acts on the CPU too, the results are the same either way; what acts for a CUDA
+ * device depends on the environment alone: the device in its own (env_attach), else the copy. Errors: ENV, MEMORY. */
 sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_env_api* api, int32_t episodes);
+
+/* Waits for an evaluation that has not ended. */
 void sac_evaluator_destroy(sac_evaluator* evaluator);
 
-/* One evaluation of every live agent; `number` picks the episodes' seeds (the same number, the same starts).
- * episode_return, length (P, episodes). Errors: ENV, NUMERIC. */
+/* The bytes that a copy will take beside the agent of this configuration; 0: none is made. */
+size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, const char* env_id);
+
+/* Begins an evaluation of every live agent; `number` picks the episodes' seeds (the same number, the same starts).
+ * episode_return, length (P, episodes) are written until sac_evaluator_end returns its status. The agent is settled.
+ * Errors: of copying, DEVICE. */
+sac_status sac_evaluator_begin(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
+                               int64_t* length);
+
+/* Whether it has ended: sac_evaluator_end will not wait. */
+int sac_evaluator_done(const sac_evaluator* evaluator);
+
+/* The end of what was begun. Errors: ENV, NUMERIC. */
+sac_status sac_evaluator_end(sac_evaluator* evaluator);
+
+/* Both at once. */
 sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
                              int64_t* length);
+
+/* The agent as it was when the last evaluation began: the copy or, where that was played at once, the agent itself. */
+sac_agent* sac_evaluator_agent(const sac_evaluator* evaluator);
 
 /* The same for a policy file, in the environment that it names or, not NULL, in `env`; seed and
  * SAC_EVALUATION_APART pick the episodes. episode_return, length (episodes). Errors: ENV, FORMAT, SHAPE, NUMERIC,

@@ -184,6 +184,12 @@ static int64_t rows_to(int64_t step, int64_t n, int64_t every) {
   return step == 0 || sac_due(step, n, every) ? step : step - 1;
 }
 
+/* The same of evaluations: that of the checkpoint's own step comes after it, and is made anew. */
+static int64_t evaluations_to(sac_run* run, int64_t step, int64_t every) {
+  run->evaluation_owed = run->evaluator && sac_due(step, run->settings.num_envs, every);
+  return run->evaluation_owed ? step - 1 : rows_to(step, run->settings.num_envs, every);
+}
+
 static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* before, int* exact) {
   const int32_t population = run->agent->shape.population;
   const int64_t n = run->settings.num_envs;
@@ -199,7 +205,8 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
         continue;
       }
       SAC_TRY(restore(run, p, step, exact));
-      SAC_TRY(sac_run_open_metrics(run, p, rows_to(step, n, before->log_every), rows_to(step, n, before->eval_every)));
+      SAC_TRY(sac_run_open_metrics(run, p, rows_to(step, n, before->log_every),
+                                   evaluations_to(run, step, before->eval_every)));
     }
   sac_schedule_rate(&run->schedule, rate);
   if (run->agent->stages->state_set) SAC_TRY(run->agent->stages->state_set(run->agent)); /* who has failed */

@@ -144,8 +144,9 @@ sac_status sac_run_row(sac_run* run, int restart) {
 /* --- evaluations -------------------------------------------------------------------------------------------------- */
 
 /* One line for all agents. */
-static void log_evaluation(sac_run* run, int32_t count, double sum, double low, double high, double std, int32_t best) {
-  const long long step = (long long)run->schedule.step;
+static void log_evaluation(sac_run* run, int64_t at, int32_t count, double sum, double low, double high, double std,
+                           int32_t best) {
+  const long long step = (long long)at;
   const int32_t episodes = (int32_t)run->settings.eval_episodes;
   if (run->agent->shape.population == 1)
     sac_run_log(run, "step %lld: evaluation %.2f, std %.2f over %d episodes%s", step, sum, std, episodes,
@@ -155,27 +156,30 @@ static void log_evaluation(sac_run* run, int32_t count, double sum, double low, 
                 sum / count, count, low, high, episodes);
 }
 
-static sac_status save_best(sac_run* run, int32_t p, double mean) {
+sac_status sac_run_evaluate(sac_run* run) {
   sac_status status = SAC_OK;
-  sac_run_clock(run);
-  SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
-  SAC_TRY(sac_checkpoint_best(run->checkpoint[p], run->schedule.step, mean, run->agent_text[p]));
+  SAC_TRY(sac_run_evaluated(run));
+  /* The step is the evaluation's number: its episodes depend on nothing that came before. */
+  SAC_TRY(sac_evaluator_begin(run->evaluator, run->agent, (uint64_t)run->schedule.step, run->episode_return,
+                              run->episode_length));
+  run->evaluating = run->schedule.step;
+  if (sac_evaluator_done(run->evaluator)) return sac_run_evaluated(run); /* played at once */
 fail:
   return status;
 }
 
-sac_status sac_run_evaluate(sac_run* run) {
+sac_status sac_run_evaluated(sac_run* run) {
   const int32_t population = run->agent->shape.population, episodes = (int32_t)run->settings.eval_episodes;
-  const int64_t step = run->schedule.step;
+  const int64_t step = run->evaluating;
   double sum = 0, low = INFINITY, high = -INFINITY, std = 0;
   int32_t count = 0, best = 0;
   sac_status status = SAC_OK, written = SAC_OK;
-  /* The step is the evaluation's number: its episodes depend on nothing that came before. */
-  SAC_TRY(sac_evaluator_run(run->evaluator, run->agent, (uint64_t)step, run->episode_return, run->episode_length));
-  /* for those whose best it is: the training environments as they are now */
-  if (run->agent->stages->env_get) SAC_TRY(run->agent->stages->env_get(run->agent, run->vector, 1));
+  if (step < 0) return SAC_OK;
+  run->evaluating = -1;
+  SAC_TRY(sac_evaluator_end(run->evaluator));
+  const sac_agent* agent = sac_evaluator_agent(run->evaluator);
   for (int32_t p = 0; p < population; p++) {
-    if (!run->agent->alive[p]) continue;
+    if (!agent->alive[p]) continue;
     sac_window* window = &run->window[p];
     sac_evaluation evaluation = {.agent = p,
                                  .step = step,
@@ -193,7 +197,8 @@ sac_status sac_run_evaluate(sac_run* run) {
     }
     if (evaluation.mean > run->best_return[p]) {
       run->best_return[p] = evaluation.mean;
-      if (status == SAC_OK) status = save_best(run, p, evaluation.mean);
+      if (status == SAC_OK)
+        status = sac_checkpoint_best(run->checkpoint[p], agent, step, evaluation.mean, run->agent_text[p]);
     }
     if (written == SAC_OK) written = status;
     count++;
@@ -203,7 +208,7 @@ sac_status sac_run_evaluate(sac_run* run) {
     high = fmax(high, evaluation.mean);
   }
   status = sac_run_disk(run, written);
-  if (count) log_evaluation(run, count, sum, low, high, std, best);
+  if (count) log_evaluation(run, step, count, sum, low, high, std, best);
 fail:
   return status;
 }

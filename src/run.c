@@ -95,6 +95,7 @@ static sac_status save(sac_run* run) {
    * step that all of them have. */
   int32_t keep = (int32_t)run->settings.checkpoint_keep;
   if (agent->shape.population > 1 && keep < 2) keep = 2;
+  SAC_TRY(sac_run_evaluated(run));
   sac_run_clock(run);
   if (agent->stages->env_get) status = agent->stages->env_get(run->agent, run->vector, 1);
   for (int32_t p = 0; p < agent->shape.population && status == SAC_OK; p++) {
@@ -104,6 +105,7 @@ static sac_status save(sac_run* run) {
   }
   if (status == SAC_OK) run->saved_step = run->schedule.step;
   else sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
+fail:
   return status;
 }
 
@@ -156,9 +158,11 @@ static sac_status some_steps(sac_run* run, int64_t end) {
 
   SAC_TRY(burst(run, end, &updates));
   if (updates) SAC_TRY(check_agents(run));
+  if (run->evaluating >= 0 && sac_evaluator_done(run->evaluator)) SAC_TRY(sac_run_evaluated(run));
   if (sac_due(schedule->step, n, settings->log_every)) SAC_TRY(sac_run_disk(run, sac_run_row(run, 1)));
-  if (sac_due(schedule->step, n, settings->eval_every)) SAC_TRY(sac_run_evaluate(run));
+  /* The checkpoint comes first, so that it need not wait for the evaluation; a resume from it makes that one anew. */
   if (sac_due(schedule->step, n, settings->checkpoint_every)) SAC_TRY(sac_run_disk(run, save(run)));
+  if (sac_due(schedule->step, n, settings->eval_every)) SAC_TRY(sac_run_evaluate(run));
 fail:
   return status;
 }
@@ -173,6 +177,7 @@ static sac_status finish(sac_run* run) {
   if (run->saved_step != step) SAC_TRY(sac_run_disk(run, save(run)));
   if (!sac_due(step, n, settings->log_every)) SAC_TRY(sac_run_disk(run, sac_run_row(run, 0)));
   if (settings->eval_every && !sac_due(step, n, settings->eval_every)) SAC_TRY(sac_run_evaluate(run));
+  SAC_TRY(sac_run_evaluated(run));
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->agent->alive[p]) SAC_TRY(sac_run_disk(run, sac_metrics_sync(run->metrics[p])));
   run->finished = 1;
@@ -184,6 +189,7 @@ fail:
 static sac_status stop_here(sac_run* run) {
   sac_status status = SAC_OK;
   if (run->saved_step != run->schedule.step) SAC_TRY(sac_run_disk(run, save(run)));
+  SAC_TRY(sac_run_evaluated(run));
   atomic_store(&run->stop, 0);
   return sac_fail(SAC_STOPPED, "stopped at step %lld; 'sac resume %s' continues", (long long)run->schedule.step,
                   run->folder->path);
@@ -199,6 +205,10 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   const int64_t end = n > 0 && n < left ? run->schedule.step + n : steps;
   sac_status status = SAC_OK;
   run->entered = sac_seconds();
+  if (run->evaluation_owed) {
+    run->evaluation_owed = 0;
+    SAC_TRY(sac_run_evaluate(run));
+  }
   while (run->schedule.step < end) {
     if (atomic_load_explicit(&run->stop, memory_order_relaxed)) SAC_TRY(stop_here(run));
     SAC_TRY(some_steps(run, end));
@@ -210,6 +220,7 @@ fail:
   if (status != SAC_OK && status != SAC_STOPPED && !run->finished) {
     run->failed = status; /* the step was left halfway: what is on disk is what is good */
     (void)snprintf(run->failure, sizeof run->failure, "%s", sac_last_error());
+    (void)sac_run_evaluated(run);
     for (int32_t p = 0; p < run->agent->shape.population; p++) (void)sac_metrics_sync(run->metrics[p]);
     (void)sac_fail(status, "%s", run->failure);
   }

@@ -50,6 +50,8 @@ struct sac_run {
   sac_agent* agent;
   sac_vector* vector;       /* training environments */
   sac_evaluator* evaluator; /* NULL: eval.every is 0 */
+  int64_t evaluating;       /* the step whose evaluation has begun and is not reported; -1: none */
+  int evaluation_owed;      /* the checkpoint that was resumed came before the evaluation of its step */
   double* episode_return;   /* (P, episodes) of an evaluation */
   int64_t* episode_length;  /* (P, episodes) */
 
@@ -121,8 +123,14 @@ void sac_run_count(sac_run* run, int32_t steps);
 /* A row of metrics of each live agent; `restart`: the windows begin anew. Errors: FILE. */
 sac_status sac_run_row(sac_run* run, int restart);
 
-/* Evaluates every live agent: evaluations.csv, callbacks, `best`. Errors: ENV, NUMERIC, FILE. */
+/* Begins an evaluation of every live agent at the present step, after the report of the one before. Errors: ENV,
+ * NUMERIC, FILE. */
 sac_status sac_run_evaluate(sac_run* run);
+
+/* Reports the evaluation that was begun, when one was, waiting for its end: evaluations.csv, callbacks, `best`. A
+ * checkpoint holds what all evaluations before its step have said, so this comes before it. Errors: ENV, NUMERIC, FILE.
+ */
+sac_status sac_run_evaluated(sac_run* run);
 
 /* What to do about a file that could not be written: `status`, or OK when checkpoint.on_error is `continue`. */
 sac_status sac_run_disk(sac_run* run, sac_status status);

@@ -181,7 +181,7 @@ START_TEST(best_and_policy) {
   sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
   rows_push(agent, 50);
   ck_ok(sac_agent_update(agent, 2));
-  ck_ok(sac_checkpoint_best(checkpoint, 50, -12.5, NULL));
+  ck_ok(sac_checkpoint_best(checkpoint, agent, 50, -12.5, NULL));
   sac_safetensors* file;
   ck_ok(sac_safetensors_open(&file, test_path(dir, "checkpoints/best")));
   ck_assert_str_eq(sac_safetensors_metadata(file, "mean_return"), "-12.5");

@@ -67,6 +67,40 @@ def test_profiling():
     assert "--stages goes with" in one_line(sac("bench", "act", "--stages", code=2).stderr)
 
 
+def test_envs():
+    listed = {one["id"]: one for one in json.loads(sac("envs", "--json").stdout)}
+    for one in listed.values():
+        assert one["source"] in ("built in", "MuJoCo", "Gymnasium"), one
+        assert (one["reference_return"] is None) == (one["reference_source"] is None), one
+        assert one["reference_return"] is None or abs(one["reference_return"]) > 0, one
+        assert one["reference_spread"] is None or one["reference_spread"] >= 0 and one["reference_return"] is not None, one
+        known = one["source"] != "Gymnasium" and "missing" not in one  # Python is not started for a list
+        assert (one.get("obs_size", 0) > 0) == known and ("options" in one) == known, one
+        assert (one["source"] == "Gymnasium") == one["id"].startswith("gym:"), one
+    pendulum, cheetah, lander = (listed[id] for id in ("Pendulum-v1", "HalfCheetah-v5", "gym:LunarLanderContinuous-v3"))
+    assert pendulum["source"] == "built in" and -200 < pendulum["reference_return"] < -100
+    assert cheetah["source"] == "MuJoCo" and (cheetah["reference_return"], cheetah["reference_spread"]) == (11058, 982)
+    assert "10 seeds" in cheetah["reference_source"]
+    assert lander["reference_return"] == 200 and "Gymnasium" in lander["reference_source"]
+    gym = [id for id in listed if id.startswith("gym:")]
+    assert len(gym) >= 12 and "gym:pybullet_envs_gymnasium:AntBulletEnv-v0" in gym
+
+    text = sac("envs").stdout
+    for id in listed:
+        assert re.search(rf"^{re.escape(id)} ", text, re.M), id
+    assert re.search(r"^HalfCheetah-v5 .* MuJoCo +11058 \+- 982 \[(\d+)\]", text, re.M), text
+    numbers = set(map(int, re.findall(r" \[(\d+)\]", text)))
+    assert numbers == set(range(1, len(numbers) + 1))
+    assert [int(n) for n in re.findall(r"^  \[(\d+)\] \S", text, re.M)] == sorted(numbers)
+    assert max(map(len, text.splitlines())) <= 160
+
+    (one,) = json.loads(sac("envs", "Pendulum-v1", "--json").stdout)
+    assert one == pendulum
+    text = sac("envs", "Pendulum-v1").stdout
+    assert "[1] SAC" in text and re.search(r"^  g +10$", text, re.M) and "Acrobot" not in text, text
+    assert "nearest is Pendulum-v1" in one_line(sac("envs", "Pendulm-v1", code=None).stderr)
+
+
 def test_unknown_command():
     assert one_line(sac("trian", code=2).stderr) == "sac: no command 'trian'; nearest is 'train' ('sac --help' lists all)"
     assert "nearest" not in one_line(sac("xyzzy", code=2).stderr)

@@ -3,6 +3,7 @@
 #include "kernels/random.h"
 #include "step.h"
 #include "support/small_run.h"
+#include "util/system.h"
 
 START_TEST(mean_and_std) {
   const double value[] = {1, 2, 3, 6};
@@ -127,6 +128,58 @@ START_TEST(training_is_left_alone) {
 }
 END_TEST
 
+/* What is played is the agent as it was at the beginning, though it learns meanwhile. */
+START_TEST(played_while_the_agent_learns) {
+  bench b;
+  double alone[5], beside[5], later[5];
+  int64_t lengths[5];
+  set_up(&b, "train.updates_per_step=1 optim.lr=0.01", 5);
+  for (int i = 0; i < 20; i++) ck_ok(sac_step(b.agent, b.vector, SAC_ACT_SAMPLE, 1));
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, alone, lengths));
+  ck_ok(sac_evaluator_begin(b.evaluator, b.agent, 60, beside, lengths));
+  for (int i = 0; i < 50; i++) ck_ok(sac_step(b.agent, b.vector, SAC_ACT_SAMPLE, 1));
+  ck_ok(sac_evaluator_end(b.evaluator));
+  ck_same_bits(alone, beside, 5);
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, later, lengths));
+  ck_assert(memcmp(alone, later, sizeof alone) != 0);
+  tear_down(&b);
+}
+END_TEST
+
+/* With a processor free it is a copy that plays, otherwise the agent: the numbers are the same. */
+START_TEST(copy_plays_as_the_agent) {
+  double returns[2][2 * 5];
+  int64_t lengths[2 * 5];
+  for (int all = 0; all < 2; all++) {
+    bench b;
+    char sets[64];
+    (void)snprintf(sets, sizeof sets, "seeds=2 cpu.threads=%d", all ? (int)sac_processors() : 1);
+    set_up(&b, sets, 5);
+    for (int i = 0; i < 20; i++) ck_ok(sac_step(b.agent, b.vector, SAC_ACT_SAMPLE, 1));
+    ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, returns[all], lengths));
+    ck_assert_int_eq(sac_evaluator_agent(b.evaluator) == b.agent, all || sac_processors() == 1);
+    tear_down(&b);
+  }
+  ck_same_bits(returns[0], returns[1], 10);
+}
+END_TEST
+
+/* What a run says beforehand that it takes holds the copy, whose replay is of one row. */
+START_TEST(memory_of_the_copy) {
+  bench b;
+  set_up(&b, "cpu.threads=1", 3);
+  const size_t bytes = sac_evaluator_memory(b.config, &b.vector->spec, "fake");
+  size_t replay, rest;
+  ck_ok(sac_agent_memory(b.config, &b.vector->spec, &replay, &rest));
+  if (sac_processors() > 1) ck_assert(bytes > rest / 4 && bytes < replay + rest);
+  else ck_assert(bytes == 0);
+  tear_down(&b);
+  set_up(&b, "cpu.threads=1024", 3);
+  ck_assert(sac_evaluator_memory(b.config, &b.vector->spec, "fake") == 0);
+  tear_down(&b);
+}
+END_TEST
+
 START_TEST(failures_say_where) {
   bench b;
   double returns[3];
@@ -141,4 +194,5 @@ END_TEST
 
 CHECK_MAIN("evaluate", CASE(mean_and_std), CASE(every_episode_once), CASE(number_picks_the_episodes),
            CASE(population_equals_single_agents), CASE(stopped_agents_do_not_play), CASE(training_is_left_alone),
+           CASE(played_while_the_agent_learns), CASE(copy_plays_as_the_agent), CASE(memory_of_the_copy),
            CASE(failures_say_where))

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -196,6 +197,28 @@ def test_bench_and_lists():
     result = sac("bench", "env", "--env", "gym:Pendulum-v1", "--json", env=PYTHON)
     assert json.loads(result.stdout.splitlines()[0])
     assert "gym:LunarLander-v3" in sac("envs", "--help").stdout
+    (one,) = json.loads(sac("envs", "gym:Pendulum-v1", "--json", env=PYTHON).stdout)
+    assert (one["source"], one["obs_size"], one["max_episode_steps"]) == ("Gymnasium", 3, 200), one
+    (own,) = json.loads(sac("envs", "Pendulum-v1", "--json").stdout)
+    assert one["reference_return"] == own["reference_return"] and "options" not in one
+    assert re.search(r"^gym:gym_envs:Plain-v0 .* Gymnasium +-$", sac("envs", PLAIN, env=PYTHON).stdout, re.M)
+
+
+def test_presets():
+    def preset(env):
+        values = json.loads(sac("config", "--env", env, "--json", env=PYTHON).stdout)
+        return {key: one["value"] for key, one in values.items() if one["from"].startswith("preset")}, {
+            one["from"] for one in values.values()}
+
+    values, origins = preset("gym:LunarLanderContinuous-v3")
+    assert origins == {"library", "--env", "preset gym:LunarLanderContinuous-v3"}, origins
+    assert values == {"train.steps": 500000, "train.warmup_steps": 10000, "network.hidden": [400, 300], "tau": 0.01}, values
+    values, origins = preset("gym:Pendulum-v1")  # the same task as our own
+    assert origins == {"library", "--env", "preset Pendulum-v1"} and values["network.hidden"] == [64, 64], values
+    assert preset("gym:gym_envs:Plain-v0") == ({}, {"library", "--env"})
+    with folder() as path:  # the first lines of a run say whose values they are
+        text = gym_train(pathlib.Path(path, "run")).stdout
+        assert "preset Pendulum-v1 sets " in text, text
 
 
 def test_what_it_prints_is_not_ours():

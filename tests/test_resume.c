@@ -118,6 +118,9 @@ static const struct {
     {"replay.capacity=50", 130, &fake_env_api}, /* the ring has gone round */
     {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55, &fake_env_api},
     {"train.overlap=5", 77, &fake_env_api},
+    {"eval.every=25", 100,
+     &fake_env_api}, /* the checkpoint of a step comes before its evaluation, which is made anew */
+    {"eval.every=50 seeds=2 cpu.threads=1", 150, &fake_env_api},
     {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75, &fake_env_api},
     {"", 37, &fake_env_info_api},
     {"train.overlap=5", 77, &fake_env_info_api},

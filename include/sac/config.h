@@ -19,9 +19,11 @@ typedef struct sac_config sac_config;
 /* Every key at its library default. Errors: MEMORY. */
 SAC_API sac_status sac_config_create(sac_config** config);
 
-/* Selects the environment `env_id` (sets env.id) and applies the preset compiled in for it; without a preset only
- * env.id changes, and values of an earlier preset go back to the defaults. Selecting sets env.id whoever set it before;
- * other keys that a file or a set gave, before or after, are never overridden. Errors: ARGUMENT (NULL or empty id). */
+/* Selects the environment `env_id` (sets env.id) and applies the preset compiled in for it: that of its own name; for
+ * "gym:ID" without one, that of ID, the same task stepped by Gymnasium ("gym:PACKAGE:ID" is another's task and has its
+ * own or none). Without a preset only env.id changes, and values of an earlier preset go back to the defaults.
+ * Selecting sets env.id whoever set it before; other keys that a file or a set gave, before or after, are never
+ * overridden. Errors: ARGUMENT (NULL or empty id). */
 SAC_API sac_status sac_config_preset(sac_config* config, const char* env_id);
 
 /* Reads a YAML file of keys: nested mappings or dotted keys, no aliases, tags or duplicates, 1 MiB at most. On error

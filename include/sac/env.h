@@ -31,8 +31,9 @@ typedef struct sac_env_spec {
 } sac_env_spec;
 
 /* One table of functions. Functions that return int return 0 for success; anything else ends the run with error(self)'s
- * text. Called from one thread at a time. obs, reward: float; NaN or infinity stops the run and names step and
- * environment. */
+ * text. An instance is called from one thread at a time, not always the same one; other instances may be called
+ * meanwhile: nothing that changes may be shared between them. obs, reward: float; NaN or infinity stops the run and
+ * names step and environment. */
 typedef struct sac_env_api {
   uint32_t abi;     /* SAC_ENV_ABI */
   uint32_t size;    /* sizeof(sac_env_api): slots beyond it are as if NULL */

@@ -37,7 +37,9 @@ typedef struct sac_evaluation {
 } sac_evaluation;
 
 /* Called from the thread that steps the run. A nonzero return stops the run cleanly. Any may be NULL. The pointed-to
- * data is valid during the call. log: one line of text for people, without its newline. */
+ * data is valid during the call. evaluation: where evaluations are played on a thread of their own, it comes some steps
+ * after the one it is of, before the next checkpoint or evaluation. log: one line of text for people, without its
+ * newline. */
 typedef struct sac_callbacks {
   void* user;
   int (*metrics)(void* user, const sac_metrics* metrics);

@@ -1,8 +1,9 @@
 # Sources made at build time: the compiled-in presets and the TensorBoard messages.
 # Sets generated_sources (compiled with libsac) and generated_objects (compiled apart, without our warnings).
 
-# scripts/configs/*.yaml -> sac_embedded_configs (src/util/embedded.h)
-file(GLOB config_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/scripts/configs/*.yaml)
+# scripts/configs/*.yaml and scripts/configs/gym/*.yaml -> sac_embedded_configs (src/util/embedded.h)
+file(GLOB config_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/scripts/configs/*.yaml
+     ${PROJECT_SOURCE_DIR}/scripts/configs/gym/*.yaml)
 set(embedded ${PROJECT_BINARY_DIR}/generated/embedded_configs.c)
 add_custom_command(
   OUTPUT ${embedded}

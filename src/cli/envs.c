@@ -1,47 +1,76 @@
-/* sac envs: the environments that this program knows by name. */
+/* sac envs: the environments that this program knows by name, and what is reached on them. */
 #include <jansson.h>
+#include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "env/gym.h"
 #include "env/list.h"
+#include "env/references.h"
 #include "env/vector.h"
 #include "kernels/random.h"
+#include "util/embedded.h"
 #include "util/text.h"
 
-/* What the columns show of one environment. */
-typedef struct line {
-  char actions[96], options[2048];
-} line;
+/* One environment: what the columns show of it, and where that comes from. */
+typedef struct row {
+  const char *id, *summary, *source;
+  const sac_env_entry* entry;     /* NULL: from outside the list */
+  const sac_reference* reference; /* NULL: no figure is known */
+  const char* missing;            /* why it cannot be made here; NULL: it can, or need not be */
+  char obs[16], actions[96], steps[16], options[16], figure[48];
+} row;
 
-static void describe(const sac_env_entry* entry, const sac_env_spec* spec, line* out) {
-  int32_t count;
-  const sac_env_option* option = sac_env_options_of(entry->id, &count);
-  size_t used = 0;
-  memset(out, 0, sizeof *out);
-  if (spec->actions > 0) {
-    sac_text_append(out->actions, sizeof out->actions, &used, "%d discrete", (int)spec->actions);
-  } else {
-    int same = 1;
-    for (int32_t j = 1; j < spec->action_size; j++)
-      same &= spec->action_low[j] == spec->action_low[0] && spec->action_high[j] == spec->action_high[0];
-    sac_text_append(out->actions, sizeof out->actions, &used, "%d in", (int)spec->action_size);
-    for (int32_t j = 0; j < (same ? 1 : spec->action_size); j++)
-      sac_text_append(out->actions, sizeof out->actions, &used, " [%g, %g]", (double)spec->action_low[j],
-                      (double)spec->action_high[j]);
-  }
-  used = 0;
-  for (int32_t i = 0; i < count; i++) {
-    char text[SAC_ENV_OPTION_TEXT_MAX];
-    sac_text_append(out->options, sizeof out->options, &used, "%s%s=%s", i ? " " : "", option[i].name,
-                    sac_env_option_initial(&option[i], text));
-  }
+typedef struct table {
+  row* rows; /* (count) */
+  int count;
+  json_t* array;        /* NULL: for people */
+  const char** sources; /* (source_count) of figures, in the order of their numbers */
+  int source_count;
+} table;
+
+/* ---- one row ---- */
+
+static void number_text(char* text, size_t size, int known, int32_t value) {
+  if (known) (void)snprintf(text, size, "%d", (int)value);
+  else (void)snprintf(text, size, "-");
 }
 
-static json_t* options_json(const sac_env_entry* entry) {
+static void actions_text(char* text, size_t size, const sac_env_spec* spec) {
+  size_t used = 0;
+  if (spec->actions > 0) {
+    sac_text_append(text, size, &used, "%d discrete", (int)spec->actions);
+    return;
+  }
+  int same = 1;
+  for (int32_t j = 1; j < spec->action_size; j++)
+    same &= spec->action_low[j] == spec->action_low[0] && spec->action_high[j] == spec->action_high[0];
+  sac_text_append(text, size, &used, "%d in", (int)spec->action_size);
+  for (int32_t j = 0; j < (same ? 1 : spec->action_size); j++)
+    sac_text_append(text, size, &used, " [%g, %g]", (double)spec->action_low[j], (double)spec->action_high[j]);
+}
+
+/* "11058 +- 982 [1]": the number is that of the line below the table which names the source. */
+static void figure_text(char* text, size_t size, const sac_reference* reference, table* all) {
+  size_t used = 0;
+  if (!reference) {
+    sac_text_append(text, size, &used, "-");
+    return;
+  }
+  int note = 0;
+  while (note < all->source_count && strcmp(all->sources[note], reference->source) != 0) note++;
+  if (note == all->source_count) all->sources[all->source_count++] = reference->source;
+  sac_text_append(text, size, &used, "%.7g", reference->mean);
+  if (!isnan(reference->spread)) sac_text_append(text, size, &used, " +- %.7g", reference->spread);
+  sac_text_append(text, size, &used, " [%d]", note + 1);
+}
+
+static json_t* options_json(const char* id) {
   int32_t count;
-  const sac_env_option* option = sac_env_options_of(entry->id, &count);
+  const sac_env_option* option = sac_env_options_of(id, &count);
   json_t* options = json_object();
   for (int32_t i = 0; i < count; i++) {
     char text[SAC_ENV_OPTION_TEXT_MAX];
@@ -53,43 +82,89 @@ static json_t* options_json(const sac_env_entry* entry) {
   return options;
 }
 
-static json_t* entry_json(const sac_env_entry* entry, const sac_env_spec* spec) {
+static json_t* real_or_null(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+
+/* spec: NULL where it was not made; what only making it tells is left out then. */
+static json_t* row_json(const row* one, const sac_env_spec* spec) {
+  const sac_reference* reference = one->reference;
+  json_t* object = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s?}", "id", one->id, "summary", one->summary, "source",
+                             one->source, "reference_return", real_or_null(reference ? reference->mean : NAN),
+                             "reference_spread", real_or_null(reference ? reference->spread : NAN), "reference_source",
+                             reference ? reference->source : NULL);
+  if (one->missing) json_object_set_new(object, "missing", json_string(one->missing));
+  if (!spec) return object;
   json_t *low = json_array(), *high = json_array();
   for (int32_t j = 0; spec->actions == 0 && j < spec->action_size; j++) {
     json_array_append_new(low, json_real((double)spec->action_low[j]));
     json_array_append_new(high, json_real((double)spec->action_high[j]));
   }
-  return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:o, s:o, s:o}", "id", entry->id, "summary", entry->summary,
-                   "obs_size", (int)spec->obs_size, "action_size", (int)spec->action_size, "actions",
-                   (int)spec->actions, "max_episode_steps", (int)spec->max_episode_steps, "action_low", low,
-                   "action_high", high, "options", options_json(entry));
+  json_object_update_new(object,
+                         json_pack("{s:i, s:i, s:i, s:i, s:o, s:o}", "obs_size", (int)spec->obs_size, "action_size",
+                                   (int)spec->action_size, "actions", (int)spec->actions, "max_episode_steps",
+                                   (int)spec->max_episode_steps, "action_low", low, "action_high", high));
+  if (one->entry) json_object_set_new(object, "options", options_json(one->id));
+  return object;
 }
 
-/* One environment, alive for as long as its spec is read. */
-static sac_status open_one(const sac_env_entry* entry, sac_vector** vector) {
+/* Adds an environment; its sizes come from one that is made, if `api` is not NULL. */
+static sac_status add(table* all, const char* id, const sac_env_api* api, const char* missing) {
   const uint64_t seed = 0;
-  return sac_vector_create(vector, entry->api, entry->id, NULL, 1, 1, &seed, sac_stream_env(0));
+  sac_vector* vector = NULL;
+  if (api) {
+    const sac_status status = sac_vector_create(&vector, api, id, NULL, 1, 1, &seed, sac_stream_env(0));
+    if (status != SAC_OK) return status;
+  }
+  const sac_env_spec* spec = vector ? &vector->spec : NULL;
+  row* one = &all->rows[all->count++];
+  int32_t options;
+  (void)sac_env_options_of(id, &options);
+  *one = (row){.id = id, .summary = "", .source = sac_env_source(id), .missing = missing};
+  one->entry = sac_env_entry_find(id);
+  one->reference = sac_reference_find(id);
+  if (one->entry) one->summary = one->entry->summary;
+  number_text(one->obs, sizeof one->obs, spec != NULL, spec ? spec->obs_size : 0);
+  number_text(one->steps, sizeof one->steps, spec && spec->max_episode_steps, spec ? spec->max_episode_steps : 0);
+  number_text(one->options, sizeof one->options, spec && one->entry, options);
+  if (spec) actions_text(one->actions, sizeof one->actions, spec);
+  else (void)snprintf(one->actions, sizeof one->actions, "-");
+  figure_text(one->figure, sizeof one->figure, one->reference, all);
+  if (all->array) json_array_append_new(all->array, row_json(one, spec));
+  sac_vector_destroy(vector);
+  return SAC_OK;
 }
 
-#define OPTIONS_WIDTH 34
-#define ROW "%-26s  %12s  %-28s  %6s  %-34s  %s\n"
+/* ---- the lists ---- */
 
-static void print_row(const sac_env_entry* entry, const sac_env_spec* spec) {
-  char obs[16], steps[16], many[48];
-  int32_t count;
-  line text;
-  describe(entry, spec, &text);
-  (void)sac_env_options_of(entry->id, &count);
-  (void)snprintf(many, sizeof many, "%d: sac envs %s", (int)count, entry->id);
-  (void)snprintf(obs, sizeof obs, "%d", (int)spec->obs_size);
-  (void)snprintf(steps, sizeof steps, "%d", (int)spec->max_episode_steps);
-  printf(ROW, entry->id, obs, text.actions, steps, strlen(text.options) > OPTIONS_WIDTH ? many : text.options,
-         entry->summary);
+static int longer(int width, const char* text) { return (int)strlen(text) > width ? (int)strlen(text) : width; }
+
+static void print_rows(const row* rows, int count) {
+  static const char* const heads[] = {"environment", "obs", "actions", "steps", "options", "source", "reference"};
+  int width[7];
+  for (int c = 0; c < 7; c++) width[c] = (int)strlen(heads[c]);
+  for (int i = 0; i < count; i++) {
+    const char* const cells[] = {rows[i].id,      rows[i].obs,    rows[i].actions, rows[i].steps,
+                                 rows[i].options, rows[i].source, rows[i].figure};
+    for (int c = 0; c < 7; c++) width[c] = longer(width[c], cells[c]);
+  }
+  for (int i = -1; i < count; i++) {
+    const row* one = i < 0 ? NULL : &rows[i];
+    printf("%-*s  %*s  %-*s  %*s  %*s  %-*s  ", width[0], one ? one->id : heads[0], width[1], one ? one->obs : heads[1],
+           width[2], one ? one->actions : heads[2], width[3], one ? one->steps : heads[3], width[4],
+           one ? one->options : heads[4], width[5], one ? one->source : heads[5]);
+    const char* what = one ? one->summary : rows[0].summary[0] ? "what" : "";
+    if (what[0]) printf("%-*s  %s\n", width[6], one ? one->figure : heads[6], what);
+    else printf("%s\n", one ? one->figure : heads[6]);
+  }
 }
 
-static void print_options(const sac_env_entry* entry) {
+static void print_sources(const table* all) {
+  if (all->source_count > 0) printf("\nreference: a return to hold a run against, +- over seeds\n");
+  for (int i = 0; i < all->source_count; i++) printf("  [%d] %s\n", i + 1, all->sources[i]);
+}
+
+static void print_options(const char* id) {
   int32_t count;
-  const sac_env_option* option = sac_env_options_of(entry->id, &count);
+  const sac_env_option* option = sac_env_options_of(id, &count);
   if (count > 0) printf("\nenv.options, and what they are unless set:\n");
   for (int32_t i = 0; i < count; i++) {
     char text[SAC_ENV_OPTION_TEXT_MAX];
@@ -97,38 +172,60 @@ static void print_options(const sac_env_entry* entry) {
   }
 }
 
-/* The environment that was asked for, or all; those that cannot be made here say why. */
-static int list(const sac_env_entry* only, int json) {
-  json_t* array = json ? json_array() : NULL;
+static sac_status list_one(table* all, const char* id) {
+  const sac_env_api* api;
+  sac_status status = sac_env_find(id, &api);
+  if (status == SAC_OK) status = add(all, id, api, NULL);
+  if (status != SAC_OK || all->array) return status;
+  print_rows(all->rows, all->count);
+  print_sources(all);
+  print_options(id);
+  return SAC_OK;
+}
+
+/* Those of the registry, of which some may say why they cannot be made here; then Gymnasium's that have a preset, which
+ * are not made, as Python would have to be started for them. */
+static sac_status list_all(table* all) {
   const char* missing = NULL;
-  if (!json) printf(ROW, "environment", "observations", "actions", "steps", "env.options", "what");
   for (int32_t i = 0; i < sac_env_count(); i++) {
     const sac_env_entry* entry = sac_env_at(i);
-    sac_vector* vector;
-    if (only && entry != only) continue;
-    if (!only && entry->ready && entry->ready() != SAC_OK) {
-      missing = sac_last_error();
-      if (json)
-        json_array_append_new(
-            array, json_pack("{s:s, s:s, s:s}", "id", entry->id, "summary", entry->summary, "missing", missing));
-      else printf(ROW, entry->id, "-", "-", "-", "-", entry->summary);
-      continue;
-    }
-    const sac_status status = open_one(entry, &vector);
-    if (status != SAC_OK) {
-      json_decref(array);
-      return sac_cli_fail(status);
-    }
-    if (json) json_array_append_new(array, entry_json(entry, &vector->spec));
-    else print_row(entry, &vector->spec);
-    sac_vector_destroy(vector);
+    const int ready = !entry->ready || entry->ready() == SAC_OK;
+    if (!ready) missing = sac_last_error();
+    const sac_status status = add(all, entry->id, ready ? entry->api : NULL, ready ? NULL : missing);
+    if (status != SAC_OK) return status;
   }
-  if (only && !json) print_options(only);
-  if (missing && !json) printf("\nThose without numbers are not to be had here: %s.\n", missing);
-  int failed = 0;
-  if (json) failed = json_dumpf(array, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) != 0 || putchar('\n') == EOF;
-  json_decref(array);
-  return failed ? SAC_EXIT_FAILED : SAC_EXIT_WELL;
+  const int own = all->count;
+  for (size_t i = 0; i < sac_embedded_config_count; i++)
+    if (sac_env_is_gym(sac_embedded_configs[i].name)) (void)add(all, sac_embedded_configs[i].name, NULL, NULL);
+  if (all->array) return SAC_OK;
+  print_rows(all->rows, own);
+  if (missing) printf("\nThose without numbers are not to be had here: %s.\n", missing);
+  printf(
+      "\nOf Gymnasium's these have presets; sac envs ID makes one and tells its sizes. Any other goes by gym:ID.\n\n");
+  print_rows(all->rows + own, all->count - own);
+  print_sources(all);
+  return SAC_OK;
+}
+
+/* id: NULL for all. */
+static int list(const char* id, int json) {
+  const size_t most = (size_t)sac_env_count() + sac_embedded_config_count + 1;
+  table all = {.rows = calloc(most, sizeof *all.rows), .sources = calloc(most, sizeof *all.sources)};
+  int code = SAC_EXIT_FAILED;
+  if (json) all.array = json_array();
+  if (!all.rows || !all.sources || (json && !all.array)) {
+    fputs("sac: no memory left for a list\n", stderr);
+  } else {
+    const sac_status status = id ? list_one(&all, id) : list_all(&all);
+    if (status != SAC_OK) code = sac_cli_fail(status);
+    else if (!json ||
+             (json_dumpf(all.array, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && putchar('\n') != EOF))
+      code = SAC_EXIT_WELL;
+  }
+  json_decref(all.array);
+  free(all.rows);
+  free(all.sources);
+  return code;
 }
 
 int sac_cli_envs(int argc, char** argv) {
@@ -139,8 +236,10 @@ int sac_cli_envs(int argc, char** argv) {
       .arguments = "[ID] [options]",
       .help =
           "Lists the environments that are known by name: their sizes, the bounds of their actions, the steps after\n"
-          "which an episode is cut off, and the keys of env.options with what they are unless set. With an ID, that\n"
-          "one alone, an option a line.",
+          "which an episode is cut off, how many keys env.options has, whose dynamics they are (built in, MuJoCo's,\n"
+          "Gymnasium's), and a return to hold a run against, with its source. With an ID (also gym:ID or a path), "
+          "that\n"
+          "one alone, and its options with what they are unless set.",
       .notes =
           "Options are given as JSON:  sac train --env Pendulum-v1 --set 'env.options={\"g\": 9.81}'\n"
           "\n"
@@ -155,8 +254,5 @@ int sac_cli_envs(int argc, char** argv) {
   sac_operands operands;
   const int code = sac_options_parse(&syntax, argc, argv, NULL, &operands);
   if (code != SAC_OPTIONS_GO) return code;
-  if (operands.count == 0) return list(NULL, json);
-  const sac_env_api* api;
-  const sac_status status = sac_env_find(operands.text[0], &api);
-  return status == SAC_OK ? list(sac_env_entry_find(operands.text[0]), json) : sac_cli_fail(status);
+  return list(operands.count ? operands.text[0] : NULL, json);
 }

@@ -35,6 +35,8 @@ typedef struct python {
 
 int sac_env_is_gym(const char* id) { return strncmp(id, "gym:", 4) == 0; }
 
+const char* sac_env_gym_task(const char* id) { return sac_env_is_gym(id) && !strchr(id + 4, ':') ? id + 4 : NULL; }
+
 /* --- which Python ------------------------------------------------------------------------------------------------- */
 
 static sac_status choose(python* p) {

@@ -7,6 +7,9 @@
 #include <sac/env.h>
 
 int sac_env_is_gym(const char* id);
+/* The ID of gym:ID: the task that Gymnasium steps under its own name, which others may step too. NULL for ids without
+ * gym:, and for gym:PACKAGE:ID, which is the package's, whatever it calls it. */
+const char* sac_env_gym_task(const char* id);
 
 /* Starts Python, the first time, and gives the table that serves all gym: ids. Python is, the first that there is:
  * SAC_PYTHON, VIRTUAL_ENV/bin/python, .venv/bin/python of the current folder, python3. It stays until the process ends.

@@ -48,6 +48,11 @@ const sac_env_entry* sac_env_entry_find(const char* id) {
 
 int sac_env_is_outside(const char* id) { return sac_env_is_gym(id) || sac_env_is_plugin(id); }
 
+const char* sac_env_source(const char* id) {
+  if (sac_task_find(id)) return "built in";
+  return sac_env_entry_find(id) ? "MuJoCo" : sac_env_is_gym(id) ? "Gymnasium" : "plugin";
+}
+
 sac_status sac_env_find(const char* id, const sac_env_api** api) {
   *api = NULL;
   const sac_env_entry* entry = sac_env_entry_find(id);

@@ -35,6 +35,10 @@ const sac_env_entry* sac_env_entry_find(const char* id);
 
 /* Whether `id` names an environment from outside, whose code finding it loads: a path, or gym:. */
 int sac_env_is_outside(const char* id);
+
+/* Whose dynamics `id` has: "built in", "MuJoCo", "Gymnasium", or "plugin". */
+const char* sac_env_source(const char* id);
+
 /* (count) What its env.options may hold; NULL and 0 where that is nothing, or not known to this build. */
 const sac_env_option* sac_env_options_of(const char* id, int32_t* count);
 

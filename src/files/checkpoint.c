@@ -187,14 +187,15 @@ fail:
   return status;
 }
 
-sac_status sac_checkpoint_best(sac_checkpoint* c, int64_t step, double mean_return, const char* config_text) {
+sac_status sac_checkpoint_best(sac_checkpoint* c, const sac_agent* agent, int64_t step, double mean_return,
+                               const char* config_text) {
   char path[SAC_PATH_MAX], number[24], mean[SAC_NUMBER_MAX];
   sac_status status = SAC_OK;
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   (void)sac_print_real(mean, mean_return);
   const sac_metadata metadata[] = {{"step", number}, {"mean_return", mean}, {"config", config_text}};
   SAC_TRY(sac_path(path, "%s/checkpoints/best", c->dir));
-  SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count, metadata, config_text ? 3 : 2));
+  SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, metadata, config_text ? 3 : 2));
 fail:
   return status;
 }

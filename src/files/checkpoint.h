@@ -41,8 +41,10 @@ void sac_checkpoint_destroy(sac_checkpoint* checkpoint);
  * stopped, or a tensor is not finite: it would not load again). */
 sac_status sac_checkpoint_save(sac_checkpoint* checkpoint, int64_t step, int32_t keep, const char* config_text);
 
-/* Makes `best` the state of now (weights, no replay; loadable by eval and export). */
-sac_status sac_checkpoint_best(sac_checkpoint* checkpoint, int64_t step, double mean_return, const char* config_text);
+/* Makes `best` agent p of `agent`, which is the checkpoint's or a copy of it as it was at `step`: an agent's file, for
+ * eval and export; a run's own state is in checkpoints alone. */
+sac_status sac_checkpoint_best(sac_checkpoint* checkpoint, const sac_agent* agent, int64_t step, double mean_return,
+                               const char* config_text);
 
 /* Writes SEED/policy.safetensors from the agent's actor. */
 sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint);

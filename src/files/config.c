@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env/gym.h"
 #include "files/config_layers.h"
 #include "files/env_options.h"
 #include "util/embedded.h"
@@ -110,23 +111,30 @@ sac_status sac_config_copy(sac_config** out, const sac_config* config) {
 
 void sac_config_destroy(sac_config* config) { free(config); }
 
+/* The preset of an environment: of its own name, or of the task that Gymnasium steps under it. NULL: there is none. */
+static const sac_embedded_file* preset_of(const char* env_id) {
+  for (size_t i = 0; i < sac_embedded_config_count; i++)
+    if (strcmp(sac_embedded_configs[i].name, env_id) == 0) return &sac_embedded_configs[i];
+  const char* task = sac_env_gym_task(env_id);
+  return task ? preset_of(task) : NULL;
+}
+
 sac_status sac_config_preset(sac_config* config, const char* env_id) {
   if (!config || !env_id || !*env_id) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_preset: no environment given");
   sac_config next = *config;
   sac_status status = SAC_OK;
-  char from[SAC_FROM_MAX] = "preset ";
-  size_t used = strlen(from);
-  sac_text_append(from, sizeof from, &used, "%s", env_id);
 
   sac_config_drop(&next, SAC_ORIGIN_PRESET); /* another environment's */
   if (strcmp(next.settings.env_id, env_id) != 0) {
     next.source[SAC_FIELD_env_id].origin = SAC_ORIGIN_LIBRARY; /* selecting it wins, also over a file's */
     SAC_TRY(sac_config_assign(&next, SAC_FIELD_env_id, env_id, SAC_ORIGIN_PRESET, "sac_config_preset"));
   }
-  for (size_t i = 0; i < sac_embedded_config_count; i++) {
-    const sac_embedded_file* file = &sac_embedded_configs[i];
-    if (strcmp(file->name, env_id) == 0)
-      SAC_TRY(sac_config_read(&next, file->text, file->size, from, SAC_ORIGIN_PRESET, from));
+  const sac_embedded_file* preset = preset_of(env_id);
+  if (preset) {
+    char from[SAC_FROM_MAX] = "preset ";
+    size_t used = strlen(from);
+    sac_text_append(from, sizeof from, &used, "%s", preset->name);
+    SAC_TRY(sac_config_read(&next, preset->text, preset->size, from, SAC_ORIGIN_PRESET, from));
   }
   *config = next;
   return SAC_OK;

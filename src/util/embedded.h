@@ -6,7 +6,7 @@
 #include <stddef.h>
 
 typedef struct {
-  const char* name;  // the file's name without ".yaml": "Pendulum-v1"
+  const char* name;  // the env.id that the file says, or its own name without ".yaml": "Pendulum-v1"
   const char* text;  // its bytes, and one '\0' after them
   size_t size;       // bytes, the '\0' not counted
 } sac_embedded_file;
