@@ -129,7 +129,8 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   if (!run->env_state)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for the environments' states: lower env.num_envs"));
   if (settings->eval_every) {
-    SAC_TRY(sac_evaluator_create(&run->evaluator, run->agent, env, (int32_t)episodes));
+    const sac_arena arena = {.api = env, .id = settings->env_id, .options = settings->env_options};
+    SAC_TRY(sac_evaluator_create(&run->evaluator, run->agent, &arena, (int32_t)episodes));
     run->episode_return = calloc(sac_bytes(population, episodes), sizeof(double));
     run->episode_length = calloc(sac_bytes(population, episodes), sizeof(int64_t));
     if (!run->episode_return || !run->episode_length)

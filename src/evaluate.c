@@ -16,8 +16,9 @@
 #include "util/worker.h"
 
 struct sac_evaluator {
-  sac_vector* vector; /* P x episodes environments */
-  uint8_t* done;      /* (P, episodes) its episode of this evaluation has ended */
+  sac_vector* vector; /* P x N environments */
+  uint8_t* done;      /* (P, N) its episode of this evaluation, or of its turn, has ended */
+  int32_t turns;      /* N episodes an agent in each: 1, or N = 1 and as many as there are episodes */
   sac_agent* copy;    /* acts in its place; NULL: the agent itself does */
   sac_worker* worker; /* NULL: played by the caller's thread */
 
@@ -57,11 +58,12 @@ fail:
   return status;
 }
 
-static sac_status choose_player(sac_evaluator* e, const sac_agent* agent) {
+static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const sac_arena* arena) {
   const int on_device = agent->stages != &sac_cpu_stages;
   const int free_processor = sac_processors() > learning_threads(&agent->settings, on_device);
   sac_status status = SAC_OK;
-  if (e->vector->resident || (!on_device && !free_processor)) return SAC_OK;
+  /* episodes in turn are recorded, by what may draw on its own thread alone */
+  if (arena->in_turn || e->vector->resident || (!on_device && !free_processor)) return SAC_OK;
   SAC_TRY(make_copy(e, agent));
   if (free_processor) SAC_TRY(sac_worker_create(&e->worker));
 fail:
@@ -82,20 +84,26 @@ size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, 
   return replay + rest;
 }
 
-sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_env_api* api, int32_t episodes) {
-  const sac_settings* settings = &agent->settings;
+/* N, where `episodes` are played. */
+static int32_t at_once(const sac_arena* arena, int32_t episodes) { return arena->in_turn ? 1 : episodes; }
+
+sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_arena* arena, int32_t episodes) {
+  const int32_t population = agent->shape.population, num_envs = at_once(arena, episodes);
   sac_status status = SAC_OK;
   sac_evaluator* e = calloc(1, sizeof *e);
   *evaluator = NULL;
   if (!e) return sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation");
   e->agent = agent;
-  e->done = calloc(sac_bytes((size_t)agent->shape.population, (size_t)episodes), 1);
+  if (arena->in_turn && population > 1)
+    SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "episodes in turn are those of one agent, not of %d", (int)population));
+  e->turns = episodes / num_envs;
+  e->done = calloc(sac_bytes((size_t)population, (size_t)num_envs), 1);
   if (!e->done)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d evaluation episodes: lower eval.episodes", episodes));
-  SAC_TRY(sac_vector_create(&e->vector, api, settings->env_id, settings->env_options, agent->shape.population, episodes,
-                            agent->seed, sac_stream_eval_env(0)));
+  SAC_TRY(sac_vector_create(&e->vector, arena->api, arena->id, arena->options, population, num_envs, agent->seed,
+                            sac_stream_eval_env(0)));
   if (agent->stages->env_attach) SAC_TRY(agent->stages->env_attach(agent, e->vector));
-  SAC_TRY(choose_player(e, agent));
+  SAC_TRY(choose_player(e, agent, arena));
   *evaluator = e;
   return SAC_OK;
 fail:
@@ -130,8 +138,8 @@ static int32_t collect(const sac_vector* vector, uint8_t* done, double* episode_
   return taken;
 }
 
-static sac_status play(void* context) {
-  sac_evaluator* e = context;
+/* What each environment plays first after a reset. */
+static sac_status play_turn(sac_evaluator* e, double* episode_return, int64_t* length) {
   sac_vector* vector = e->vector;
   sac_agent* agent = e->agent;
   const int32_t episodes = vector->num_envs, all = vector->population * episodes;
@@ -140,8 +148,8 @@ static sac_status play(void* context) {
   for (int32_t i = 0; i < all; i++) {
     e->done[i] = !agent->alive[i / episodes]; /* a stopped agent has no weights worth playing */
     left -= e->done[i];
-    e->episode_return[i] = NAN;
-    e->length[i] = 0;
+    episode_return[i] = NAN;
+    length[i] = 0;
   }
   memset(vector->action, 0, sizeof(float) * (size_t)all * (size_t)vector->spec.action_size);
   SAC_TRY(sac_vector_reset(vector, e->number));
@@ -154,7 +162,21 @@ static sac_status play(void* context) {
       SAC_TRY(agent->stages->env_step(agent, vector));
     }
     SAC_TRY(sac_settle(agent, vector));
-    left -= collect(vector, e->done, e->episode_return, e->length);
+    left -= collect(vector, e->done, episode_return, length);
+  }
+fail:
+  return status;
+}
+
+/* Episode t of a turn has the seeds that environment t of many would have. */
+static void begin_turn(sac_vector* vector, int32_t t) { vector->stream = sac_stream_eval_env((uint32_t)t); }
+
+static sac_status play(void* context) {
+  sac_evaluator* e = context;
+  sac_status status = SAC_OK;
+  for (int32_t t = 0; t < e->turns; t++) {
+    begin_turn(e->vector, t);
+    SAC_TRY(play_turn(e, e->episode_return + t, e->length + t));
   }
   return SAC_OK;
 fail:
@@ -229,31 +251,32 @@ fail:
   return status;
 }
 
-sac_status sac_evaluate_policy(const sac_safetensors* file, const char* env, uint64_t seed, int32_t episodes,
+sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_arena* arena, uint64_t seed, int32_t episodes,
                                double* episode_return, int64_t* length) {
-  const sac_env_api* api;
+  const int32_t num_envs = at_once(arena, episodes);
   sac_policy* policy = NULL;
   sac_vector* vector = NULL;
   void* memory = NULL;
-  uint8_t* done = calloc((size_t)episodes, 1);
+  uint8_t* done = calloc((size_t)num_envs, 1);
   int32_t obs, action;
   sac_status status = SAC_OK;
   if (!done) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d episodes", (int)episodes));
   SAC_TRY(make_policy(file->path, file->size, &policy, &memory));
-  if (!env) env = sac_safetensors_metadata(file, "env");
-  if (!env) SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "%s does not say its environment: give --env", file->path));
-  SAC_TRY(sac_env_find(env, &api));
-  SAC_TRY(sac_vector_create(&vector, api, env, sac_safetensors_metadata(file, "env.options"), 1, episodes, &seed,
-                            sac_stream_eval_env(0)));
+  SAC_TRY(
+      sac_vector_create(&vector, arena->api, arena->id, arena->options, 1, num_envs, &seed, sac_stream_eval_env(0)));
   sac_policy_sizes(policy, &obs, &action);
   if (obs != vector->spec.obs_size || action != vector->spec.action_size)
     SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s takes %d observations and gives %d actions; %s has %d and %d", file->path,
-                     (int)obs, (int)action, env, (int)vector->spec.obs_size, (int)vector->spec.action_size));
-  SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_APART));
-  for (int32_t left = episodes; left > 0;) {
-    act_with(policy, vector);
-    SAC_TRY(sac_vector_step(vector));
-    left -= collect(vector, done, episode_return, length);
+                     (int)obs, (int)action, arena->id, (int)vector->spec.obs_size, (int)vector->spec.action_size));
+  for (int32_t t = 0; t < episodes / num_envs; t++) {
+    begin_turn(vector, t);
+    SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_APART));
+    memset(done, 0, (size_t)num_envs);
+    for (int32_t left = num_envs; left > 0;) {
+      act_with(policy, vector);
+      SAC_TRY(sac_vector_step(vector));
+      left -= collect(vector, done, episode_return + t, length + t);
+    }
   }
 fail:
   sac_vector_destroy(vector);

@@ -11,11 +11,19 @@
 
 typedef struct sac_evaluator sac_evaluator;
 
-/* Environments for `episodes` episodes an agent, all stepped together. Where the host steps them and there is a
+/* Where episodes are played. */
+typedef struct sac_arena {
+  const sac_env_api* api;
+  const char *id, *options;
+  int in_turn; /* 1: one environment plays all episodes, one after the other; 0: one environment an episode, all stepped
+                  together. The seeds of an episode are the same. */
+} sac_arena;
+
+/* Environments for `episodes` episodes an agent; in turn, of one agent alone. Where the host steps them and there is a
  * processor that learning leaves free, they are played on a thread of their own, by a copy of the agent on the CPU,
  * while the agent goes on. Where it acts on the CPU too, the results are the same either way; what acts for a CUDA
  * device depends on the environment alone: the device in its own (env_attach), else the copy. Errors: ENV, MEMORY. */
-sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_env_api* api, int32_t episodes);
+sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_arena* arena, int32_t episodes);
 
 /* Waits for an evaluation that has not ended. */
 void sac_evaluator_destroy(sac_evaluator* evaluator);
@@ -42,11 +50,9 @@ sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_
 /* The agent as it was when the last evaluation began: the copy or, where that was played at once, the agent itself. */
 sac_agent* sac_evaluator_agent(const sac_evaluator* evaluator);
 
-/* The same for a policy file, in the environment that it names or, not NULL, in `env`; seed and
- * SAC_EVALUATION_APART pick the episodes. episode_return, length (episodes). Errors: ENV, FORMAT, SHAPE, NUMERIC,
- * MEMORY.
- */
-sac_status sac_evaluate_policy(const sac_safetensors* file, const char* env, uint64_t seed, int32_t episodes,
+/* The same for a policy file; seed and SAC_EVALUATION_APART pick the episodes. episode_return, length (episodes).
+ * Errors: ENV, FORMAT, SHAPE, NUMERIC, MEMORY. */
+sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_arena* arena, uint64_t seed, int32_t episodes,
                                double* episode_return, int64_t* length);
 
 /* mean, and std with n - 1 (0 for n = 1). */

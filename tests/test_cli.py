@@ -229,6 +229,16 @@ def test_eval():
         assert "all 3 seeds" in text and "over 100 episodes" in text, text
 
 
+def test_eval_of_policy_with_options():
+    """A policy file plays in the environment of its run, options included."""
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        train(out, {"env.options": "{g: 3.5}"})
+        last, policy = (json.loads(sac("eval", out / "seed_1" / file, "--episodes", 20, "--json").stdout)["all"]["mean"]
+                        for file in ("checkpoints/last", "policy.safetensors"))
+        assert abs(last - policy) < 1e-3 * abs(last), (last, policy)
+
+
 def test_eval_while_training():
     """A run's policy can be looked at while it trains."""
     with folder() as path:

@@ -25,7 +25,7 @@ typedef struct bench {
   sac_evaluator* evaluator;
 } bench;
 
-static void set_up(bench* b, const char* sets, int32_t episodes) {
+static void set_up_in(bench* b, const char* sets, int32_t episodes, int in_turn) {
   sac_settings settings;
   memset(&fake_env, 0, sizeof fake_env);
   b->config = small_config("", sets);
@@ -34,8 +34,11 @@ static void set_up(bench* b, const char* sets, int32_t episodes) {
   ck_ok(sac_vector_create(&b->vector, &fake_env_api, "fake", "{}", (int32_t)settings.seeds, (int32_t)settings.num_envs,
                           seed, sac_stream_env(0)));
   ck_ok(sac_agent_create(&b->agent, b->config, &b->vector->spec));
-  ck_ok(sac_evaluator_create(&b->evaluator, b->agent, &fake_env_api, episodes));
+  const sac_arena arena = {.api = &fake_env_api, .id = "fake", .options = "{}", .in_turn = in_turn};
+  ck_ok(sac_evaluator_create(&b->evaluator, b->agent, &arena, episodes));
 }
+
+static void set_up(bench* b, const char* sets, int32_t episodes) { set_up_in(b, sets, episodes, 0); }
 
 static void tear_down(bench* b) {
   sac_evaluator_destroy(b->evaluator);
@@ -86,6 +89,25 @@ START_TEST(population_equals_single_agents) {
     tear_down(&one);
   }
   tear_down(&all);
+}
+END_TEST
+
+/* One environment after the other's way: the same episodes as side by side, each anew in every evaluation. */
+START_TEST(in_turn_equals_together) {
+  bench together, turns;
+  double returns[5], single[5];
+  int64_t lengths[5];
+  set_up(&together, "", 5);
+  ck_ok(sac_evaluator_run(together.evaluator, together.agent, 60, returns, lengths));
+  set_up_in(&turns, "", 5, 1);
+  for (int again = 0; again < 2; again++) {
+    ck_ok(sac_evaluator_run(turns.evaluator, turns.agent, 60, single, lengths));
+    ck_same_bits(returns, single, 5);
+    for (int i = 0; i < 5; i++) ck_assert_int_eq(lengths[i], 7);
+  }
+  ck_assert(memcmp(&single[0], &single[1], sizeof *single) != 0);
+  tear_down(&turns);
+  tear_down(&together);
 }
 END_TEST
 
@@ -193,6 +215,6 @@ START_TEST(failures_say_where) {
 END_TEST
 
 CHECK_MAIN("evaluate", CASE(mean_and_std), CASE(every_episode_once), CASE(number_picks_the_episodes),
-           CASE(population_equals_single_agents), CASE(stopped_agents_do_not_play), CASE(training_is_left_alone),
-           CASE(played_while_the_agent_learns), CASE(copy_plays_as_the_agent), CASE(memory_of_the_copy),
-           CASE(failures_say_where))
+           CASE(population_equals_single_agents), CASE(in_turn_equals_together), CASE(stopped_agents_do_not_play),
+           CASE(training_is_left_alone), CASE(played_while_the_agent_learns), CASE(copy_plays_as_the_agent),
+           CASE(memory_of_the_copy), CASE(failures_say_where))

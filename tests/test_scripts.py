@@ -1,6 +1,7 @@
 """The scripts a user starts with: what they say, and that a machine where everything is there is told so at once."""
 import os
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import time
@@ -15,7 +16,40 @@ def run(script, *arguments):
     return result.returncode, result.stdout, result.stderr
 
 
+def missing_lists(*arguments):
+    """The lists of Python packages that setup would install where there is no .venv yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        scripts = pathlib.Path(folder, "scripts")
+        scripts.mkdir()
+        for file in (SCRIPTS / "setup", *SCRIPTS.glob("requirements*.txt")):
+            shutil.copy(file, scripts)
+        result = subprocess.run([str(scripts / "setup"), *arguments, "--print"], text=True, capture_output=True)
+    assert result.returncode == 1 and result.stderr == "", (result.stdout, result.stderr)
+    lines = [line for line in result.stdout.splitlines() if line.startswith("Python packages")]
+    assert all(line.endswith(".txt (into .venv)") for line in lines), lines
+    return [line.split()[2].removeprefix("scripts/requirements").removesuffix(".txt") for line in lines]
+
+
+def pins(*lists):
+    """name: version of each package in scripts/requirements<list>.txt; none stands in two."""
+    found = {}
+    for name in lists:
+        for line in (SCRIPTS / f"requirements{name}.txt").read_text().splitlines():
+            if line and not line.startswith("#"):
+                package, version = line.split(";")[0].split("==")
+                assert package.lower() not in found, f"{package} of requirements{name}.txt is pinned elsewhere too"
+                found[package.lower()] = version.strip()
+    return found
+
+
 def main():
+    assert missing_lists("--runtime") == [""]
+    assert missing_lists("--runtime", "--gym") == ["", "-gym"]
+    assert missing_lists() == missing_lists("--gym") == missing_lists("--test") == ["", "-gym", "-test"]
+    both = pins("", "-gym", "-test"), pins("-mujoco")
+    for package, version in both[1].items():
+        assert both[0][package] == version, f"{package}: MuJoCo's models and Gymnasium's tasks are of one version"
+
     for script in ("setup", "quickstart", "test"):
         status, text, _ = run(script, "--help")
         assert status == 0 and "Usage: scripts/" + script in text, (script, text)

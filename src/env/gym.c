@@ -90,8 +90,8 @@ static sac_status ask(python* p) {
   (void)close(ends[0]);
   if (failed)
     return sac_fail(SAC_ERROR_ENV,
-                    "no Python found for gym: environments: %s (%s): %s; set SAC_PYTHON to one that has gymnasium, or "
-                    "activate its virtual environment",
+                    "no Python found for gym: environments: %s (%s): %s; set SAC_PYTHON to one that has gymnasium, "
+                    "activate its virtual environment, or run scripts/setup --gym",
                     p->command, p->source, strerror(failed));
   while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
   char* next = p->text;

@@ -107,6 +107,27 @@ class Choices(Plain):
         return numpy.array([self.steps], numpy.float32), float(action), False, False, {}
 
 
+class Texts(Plain):
+    """Draws, but no pictures."""
+
+    metadata = {"render_modes": ["ansi"]}
+
+    def __init__(self, render_mode=None, **options):
+        super().__init__(**options)
+        self.render_mode = render_mode
+
+    def render(self):
+        return "a point"
+
+
+class Liar(Texts):
+    """Says that it draws pictures."""
+
+    metadata = {"render_modes": ["rgb_array"]}
+
+
 gymnasium.register("Drift-v0", Drift, max_episode_steps=60)
 gymnasium.register("Plain-v0", Plain)
 gymnasium.register("Choices-v0", Choices, max_episode_steps=25)
+gymnasium.register("Texts-v0", Texts)
+gymnasium.register("Liar-v0", Liar)

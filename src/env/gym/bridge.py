@@ -12,8 +12,9 @@ import subprocess
 import sys
 import traceback
 
-WORKERS_FROM = 4  # environments: below, a step's way to another process and back costs more than it saves
-TEXT_MAX = 2800   # of a traceback: sac's messages are short
+RECORD = "sac_record"  # SAC_GYM_RECORD of gym.h; what it does is in record.py
+WORKERS_FROM = 4       # environments: below, a step's way to another process and back costs more than it saves
+TEXT_MAX = 2800        # of a traceback: sac's messages are short
 INFO_MAX, INFO_NAME_MAX = 32, 63  # terms of info and letters of their names: SAC_ENV_INFO_* of sac/env.h
 FLOAT_MAX = (2 - 2**-23) * 2.0**127
 
@@ -26,10 +27,19 @@ class Refused(Exception):
         self.config = config
 
 
+def lacking(error):
+    """A package that an environment or the recorder asks for: Gymnasium's own words, and what brings it."""
+    ours = any(word in str(error).lower() for word in ("box2d", "pygame", "mujoco", "moviepy"))
+    return f"{error} (in {sys.executable}{'; scripts/setup --gym installs it into .venv' if ours else ''})"
+
+
 def describe(error):
     """An exception as text: the user's own traceback, without what lies above it here."""
     if isinstance(error, Refused):
         return str(error)
+    gymnasium = sys.modules.get("gymnasium")
+    if gymnasium and isinstance(error, gymnasium.error.DependencyNotInstalled):
+        return lacking(error)
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename != "<sac>"]
     last = "".join(traceback.format_exception_only(error)).strip()
@@ -57,11 +67,11 @@ def make(name, options):
         if error.name not in ("gymnasium", "numpy"):
             raise
         raise Refused(f"{sys.executable} has no {error.name}: {sys.executable} -m pip install gymnasium, or set "
-                      "SAC_PYTHON to a Python that has it") from None
+                      "SAC_PYTHON to a Python that has it (scripts/setup --gym installs it into .venv)") from None
     try:
         return gymnasium, numpy, gymnasium.make(name, disable_env_checker=True, **options)
-    except gymnasium.error.DependencyNotInstalled as error:
-        raise Refused(f"{error} (in {sys.executable})") from None
+    except gymnasium.error.DependencyNotInstalled:
+        raise  # for describe
     except gymnasium.error.UnregisteredEnv as error:
         raise Refused(f"no Gymnasium environment '{name}'{nearest(gymnasium, name)} ({error})", True) from None
     except gymnasium.error.Error as error:
@@ -89,8 +99,8 @@ def count(space):
 class Spaces:
     """Sizes, and the way between sac's rows of floats and an environment's own values."""
 
-    def __init__(self, name, options):
-        gymnasium, self.numpy, self.env = make(name, options)
+    def __init__(self, name, options, record=None):
+        gymnasium, self.numpy, self.env = make_recorded(name, options, record) if record else make(name, options)
         spaces = gymnasium.spaces
         if not isinstance(self.env.observation_space, spaces.Box):
             plain = self.env.observation_space
@@ -181,8 +191,8 @@ def terms_of(one):
 class Local:
     """Environments first to last - 1 of the block, stepped here."""
 
-    def __init__(self, name, options, first, last):
-        self.all, self.first, self.terms = [], first, []
+    def __init__(self, name, options, first, last, spaces=None):
+        self.all, self.first, self.terms = [spaces] if spaces else [], first, []
         try:
             while len(self.all) < last - first:
                 self.all.append(Spaces(name, options))
@@ -428,8 +438,11 @@ def worker_count(n, options):
 
 def open_envs(name, n, options):
     options = json.loads(options)
-    count = worker_count(n, options)
-    one = Spaces(name, options)
+    record = options.pop(RECORD, None)
+    if record and n > 1:
+        raise Refused(f"env.options.{RECORD} is for one environment: 'sac eval --record-video' sets it", True)
+    count = 0 if record else worker_count(n, options)
+    one = Spaces(name, options, record)
     at = layout(n, one.obs_size, one.action_size)
     if count:
         memory = os.memfd_create("sac_gym")
@@ -442,9 +455,11 @@ def open_envs(name, n, options):
             os.close(memory)
     else:
         block = mmap.mmap(-1, at[-1])
-        terms = terms_of(one)
-        one.close()
-        envs = Local(name, options, 0, n)
+        terms = []
+        if not record:  # a recorder would record it; what is recorded has no metrics
+            terms = terms_of(one)
+            one.close()
+        envs = Local(name, options, 0, n, one if record else None)
         envs.bind(block, n)
         envs.tell(terms)
     if not one.actions:

@@ -75,28 +75,35 @@ static void take_exception(char* to, size_t size) {
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
-/* own: the interpreter is ours alone, to be set up as sac needs it. */
+/* Runs a file's text in the names of `dict`. 0 for success; otherwise Python has an exception. */
+static int run_text(const char* source, PyObject* dict) {
+  PyObject* code = Py_CompileString(source, "<sac>", Py_file_input);
+  PyObject* done = code ? PyEval_EvalCode(code, dict, dict) : NULL;
+  const int failed = !done;
+  Py_XDECREF(code);
+  Py_XDECREF(done);
+  return failed;
+}
+
+/* own: the interpreter is ours alone, to be set up as sac needs it. bridge.py is the first of the embedded files and
+ * what worker processes get, too; the others add to its names. */
 static int run_bridge(int own, char* error, size_t size) {
-  const char* source = sac_embedded_gyms[0].text;
-  PyObject *module = PyModule_New("sac_gym"), *code = NULL, *done = NULL, *text = NULL;
+  PyObject *module = PyModule_New("sac_gym"), *text = NULL;
   PyObject* dict = module ? PyModule_GetDict(module) : NULL;
   if (!dict) goto fail;
-  code = Py_CompileString(source, "<sac>", Py_file_input);
-  text = PyUnicode_FromString(source);
-  if (!code || !text || PyDict_SetItemString(dict, "SOURCE", text) != 0 ||
+  text = PyUnicode_FromString(sac_embedded_gyms[0].text);
+  if (!text || PyDict_SetItemString(dict, "SOURCE", text) != 0 ||
       PyDict_SetItemString(dict, "OWN", own ? Py_True : Py_False) != 0 ||
       PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins()) != 0)
     goto fail;
-  done = PyEval_EvalCode(code, dict, dict);
-  if (!done) goto fail;
+  for (size_t i = 0; i < sac_embedded_gym_count; i++)
+    if (run_text(sac_embedded_gyms[i].text, dict) != 0) goto fail;
   bridge = module;
   module = NULL;
 fail:
   if (!bridge) take_exception(error, size);
   Py_XDECREF(module);
-  Py_XDECREF(code);
   Py_XDECREF(text);
-  Py_XDECREF(done);
   return bridge ? 0 : 1;
 }
 

@@ -1,0 +1,65 @@
+#include "env/record.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "env/gym.h"
+#include "env/gym/gym.h"
+#include "env/list.h"
+#include "env/plugin.h"
+#include "env/vector.h"
+#include "util/error.h"
+#include "util/text.h"
+
+/* How our own tasks and the worker processes share the work: no argument of Gymnasium's constructors, and of no effect
+ * on results. */
+static const char* const ours_alone[] = {"threads", "sac_workers"};
+
+/* The run's options as keyword arguments of gymnasium.make, and what bridge.py is to know of the recording. */
+static sac_status make_options(sac_env_record* record, const char* options, int ours, const char* folder,
+                               const char* name) {
+  json_error_t error;
+  json_t* root = json_loads(options && *options ? options : "{}", JSON_REJECT_DUPLICATES, &error);
+  sac_status status = SAC_OK;
+  if (!json_is_object(root))
+    SAC_TRY(sac_fail(SAC_ERROR_CONFIG, "env.options is no JSON object such as {\"key\": 1}%s%s", root ? "" : ": ",
+                     root ? "" : error.text));
+  for (size_t i = ours ? 0 : 1; i < sizeof ours_alone / sizeof *ours_alone; i++)
+    (void)json_object_del(root, ours_alone[i]);
+  if (json_object_set_new(root, SAC_GYM_RECORD,
+                          json_pack("{s:s, s:s, s:b}", "folder", folder, "name", name, "ours", ours)) != 0)
+    SAC_TRY(sac_fail(SAC_ERROR_FILE, "a video's folder and name must be UTF-8 text"));
+  record->options = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
+  if (!record->options) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for the options of %s", record->id));
+fail:
+  json_decref(root);
+  return status;
+}
+
+sac_status sac_env_record_make(sac_env_record* record, const char* id, const char* options, const char* folder,
+                               const char* name) {
+  sac_status status = SAC_OK;
+  char shown[SAC_SHOW_MAX];
+  const int ours = sac_env_entry_find(id) != NULL;
+  *record = (sac_env_record){0};
+  if (!ours && !sac_env_is_gym(id) && sac_env_is_plugin(id))
+    return sac_fail(SAC_ERROR_ENV,
+                    "%s draws no pictures, so there is nothing to record: videos are Gymnasium's, of gym:ID and of the "
+                    "tasks here that it has too",
+                    sac_text_show(shown, id, SIZE_MAX));
+  SAC_TRY(sac_path(record->id, "%s%s", ours ? "gym:" : "", id));
+  SAC_TRY(sac_env_find(record->id, &record->api));
+  SAC_TRY(make_options(record, options, ours, folder, name));
+  SAC_TRY(sac_make_folders(folder));
+fail:
+  return status;
+}
+
+void sac_env_record_clear(sac_env_record* record) {
+  free(record->options);
+  *record = (sac_env_record){0};
+}
+
+sac_status sac_env_record_path(char path[SAC_PATH_MAX], const char* folder, const char* name, int64_t episode) {
+  return sac_path(path, "%s/%s-episode-%lld.mp4", folder, name, (long long)episode);
+}

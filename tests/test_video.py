@@ -1,0 +1,182 @@
+"""Videos of evaluation episodes: sac eval --record-video, through Gymnasium's recorder. They are read back, the returns
+are those of the same episodes unrecorded, and what is missing is said in one line.
+
+ctest: timeout=300
+"""
+import importlib.util
+import json
+import os
+import pathlib
+import sys
+import tempfile
+
+from support.program import SMALL, main, one_line, sac, sets
+
+FAILED, USAGE = 1, 2
+SUPPORT = pathlib.Path(__file__).parent / "support"
+PYTHON = {"SAC_PYTHON": sys.executable, "PYTHONPATH": str(SUPPORT)}
+SHORT = {"train.steps": 300, "eval.every": 0}
+BUILD = pathlib.Path(os.environ["SAC_BUILD"])
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="sac-test-")
+
+
+def train(out, env, options="{}", *arguments, code=0):
+    values = dict(SMALL, **SHORT, **{"env.options": options})
+    return sac("train", "--env", env, "--out", out, *sets(values), *arguments, env=PYTHON, code=code)
+
+
+def evaluate(target, *arguments, **options):
+    result = sac("eval", target, "--json", *arguments, env=PYTHON, **options)
+    assert result.stderr == "", result.stderr
+    return json.loads(result.stdout)["policies"]
+
+
+def check_video(path, steps):
+    """A picture before the first step and one behind each, but for one that the file's rounded times may drop; they are
+    not all the same."""
+    import imageio.v3
+
+    frames = imageio.v3.imread(path, plugin="FFMPEG")
+    assert frames.ndim == 4 and min(frames.shape[1:3]) >= 100 and frames.shape[3] == 3, frames.shape
+    assert len(frames) > 1 and abs(len(frames) - (steps + 1)) <= 1, f"{path}: {len(frames)} pictures of {steps} steps"
+    assert abs(frames[0].astype(int) - frames[-1]).max() > 30, f"{path}: nothing moves"
+
+
+def test_gymnasium():
+    with folder() as path:
+        out, videos = pathlib.Path(path, "run"), pathlib.Path(path, "new/videos")
+        train(out, "gym:Pendulum-v1", "{g: 9.81, sac_workers: 0}")
+        [plain] = evaluate(out, "--episodes", 2)
+        [recorded] = evaluate(out, "--episodes", 2, "--record-video", videos)
+        assert recorded["returns"] == plain["returns"], (recorded, plain)
+        assert recorded["lengths"] == plain["lengths"] == [200, 200] and "videos" not in plain
+        assert recorded["videos"] == [f"{videos}/seed_1-episode-{i}.mp4" for i in range(2)]
+        assert sorted(map(str, videos.iterdir())) == recorded["videos"]
+        for video in recorded["videos"]:
+            check_video(video, 200)
+
+        # once more over them, of the policy file, which knows its options too
+        policy = out / "seed_1/policy.safetensors"
+        [recorded] = evaluate(policy, "--episodes", 1, "--record-video", videos)
+        assert recorded["returns"] == evaluate(policy, "--episodes", 1)[0]["returns"]
+        assert abs(recorded["returns"][0] - plain["returns"][0]) < 1, "g of the run, not Gymnasium's own"
+        assert recorded["videos"] == [f"{videos}/policy-episode-0.mp4"]
+        check_video(recorded["videos"][0], 200)
+
+
+def test_built_in():
+    with folder() as path:
+        out, videos = pathlib.Path(path, "run"), pathlib.Path(path, "videos")
+        train(out, "Pendulum-v1", "{g: 9.81}", "--seeds", 2)
+        both = evaluate(out, "--record-video", videos)
+        for seed, recorded in enumerate(both, 1):
+            assert recorded["videos"] == [f"{videos}/seed_{seed}-episode-{i}.mp4" for i in range(3)]
+            as_gym = evaluate(out / f"seed_{seed}", "--env", "gym:Pendulum-v1", "--episodes", 3)[0]
+            assert recorded["returns"] == as_gym["returns"], (recorded, as_gym)
+            check_video(recorded["videos"][-1], 200)
+        assert len(list(videos.iterdir())) == 6
+        # as text: the return and the file of each episode
+        said = sac("eval", out / "seed_2", "--episodes", 1, "--record-video", videos, env=PYTHON).stdout
+        assert f"  {both[1]['returns'][0]:.2f} in {videos}/seed_2-episode-0.mp4\n" in said, said
+
+
+def test_mujoco():
+    """With the options of our own task: infinity, and the number of threads that Gymnasium's has not."""
+    with folder() as path:
+        out, videos = pathlib.Path(path, "run"), pathlib.Path(path, "videos")
+        options = '{"healthy_z_range": [1.0, "inf"], "healthy_angle_range": ["-inf", 0.1], "threads": 1}'
+        made = train(out, "Hopper-v5", options, code=None)
+        if made.returncode != 0:
+            assert "MuJoCo" in one_line(made.stderr)
+            print("no MuJoCo here")
+            return
+        result = sac("eval", out, "--json", "--episodes", 1, "--record-video", videos, env=PYTHON, code=None)
+        if result.returncode != 0:
+            assert "MuJoCo draws no pictures here" in one_line(result.stderr) and "MUJOCO_GL is " in result.stderr
+            print(f"MuJoCo draws nothing here: {result.stderr}")
+            return
+        recorded = json.loads(result.stdout)["policies"][0]
+        check_video(recorded["videos"][0], recorded["lengths"][0])
+
+
+# --- what goes wrong --------------------------------------------------------------------------------------------------
+
+
+def refused(code, target, *texts, arguments=(), more=None):
+    with folder() as path:
+        videos = pathlib.Path(path, "videos")
+        result = sac("eval", target, "--record-video", videos, *arguments, env=dict(PYTHON, **(more or {})), code=code)
+        line = one_line(result.stderr)
+        for text in texts:
+            assert text in line, f"'{text}' is not in: {line}"
+        assert result.stdout == "" and not list(videos.glob("*")), result.stdout
+
+
+def without(path, package):
+    """An environment in which Python has no such package."""
+    pathlib.Path(path, f"{package}.py").write_text(f"raise ImportError('no {package}')\n")
+    return {"PYTHONPATH": f"{path}:{SUPPORT}"}
+
+
+def test_errors():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        train(out, "Pendulum-v1")
+        for package, words in (("moviepy", "MoviePy is not installed"), ("pygame", "pygame is not installed")):
+            with folder() as lacking:
+                refused(FAILED, out, words, f"(in {sys.executable}; scripts/setup --gym installs it into .venv)",
+                        more=without(lacking, package))
+        refused(FAILED, out, "no Python found for gym: environments: /no/such", "scripts/setup --gym",
+                more={"SAC_PYTHON": "/no/such"})
+        refused(FAILED, out, "./libown.so draws no pictures", "gym:ID", arguments=("--env", "./libown.so"))
+        refused(USAGE, out, "Gymnasium, whose recorder makes the videos, has no SacPointMass-v0",
+                arguments=("--env", "SacPointMass-v0"))
+        refused(USAGE, out, "--record-video records every episode: at most 100 of --episodes, not 101",
+                arguments=("--episodes", 101))
+        file = pathlib.Path(path, "file")
+        file.write_text("")
+        line = one_line(sac("eval", out, "--record-video", file / "videos", env=PYTHON, code=FAILED).stderr)
+        assert f"{file}" in line, line
+        line = one_line(sac("eval", out, "--record-video", "", env=PYTHON, code=USAGE).stderr)
+        assert "--record-video takes a folder" in line, line
+
+
+def test_environments_that_draw_nothing():
+    with folder() as path:
+        for name, words in (("Plain", "its constructor takes no render_mode"),
+                            ("Texts", "its render_modes are ['ansi'], without rgb_array"),
+                            ("Liar", "render() gave str, no picture to record")):
+            out = pathlib.Path(path, name)
+            train(out, f"gym:gym_envs:{name}-v0", "{truncate: 50}")
+            refused(FAILED, out, words)
+
+
+def test_mujoco_without_means_to_draw():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        made = train(out, "InvertedPendulum-v5", code=None)
+        if made.returncode == 0:
+            refused(FAILED, out, "MuJoCo draws no pictures here", "MUJOCO_GL is nothing", "apt install libegl1",
+                    more={"MUJOCO_GL": "nothing"})
+
+
+def test_training_without_box2d():
+    """Gymnasium's own words, and ours where scripts/setup helps."""
+    with folder() as path:
+        result = sac("train", "--env", "gym:LunarLander-v3", "--set", "env.options.continuous=true", "--out",
+                     pathlib.Path(path, "run"), env=dict(PYTHON, **without(path, "Box2D")), code=FAILED)
+        line = one_line(result.stderr)
+        assert "Box2D is not installed" in line and "scripts/setup --gym installs it into .venv" in line, line
+
+
+if __name__ == "__main__":
+    if not importlib.util.find_spec("moviepy"):
+        print("skipped: Python has no moviepy (scripts/setup --test brings it)")
+        sys.exit(77)
+    if not (BUILD / "sac_gym.so").exists():
+        print("skipped: sac_gym.so is not built, Python's headers are missing")
+        sys.exit(77)
+    main(globals())
