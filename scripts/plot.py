@@ -4,6 +4,7 @@ deviation (of the seeds; of an evaluation's episodes where there is one seed).
 
   scripts/plot.py runs/Pendulum-v1/quickstart
   scripts/plot.py runs/Pendulum-v1/* --metrics alpha,entropy,q_mean --out compare.png
+  scripts/plot.py RUN --metrics info/reward_forward    a term of the environment's info
   scripts/plot.py RUN --text                       the curve as text, nothing drawn
 """
 import argparse

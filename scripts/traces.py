@@ -6,8 +6,8 @@
     scripts/traces.py OUT --env Hopper-v5 --option 'healthy_z_range=[0.5, "inf"]'
 
 The format is in DESIGN section 9: `initial` is the state after reset (MuJoCo: qpos, then qvel), then each step's action,
-observation, reward, terminated and truncated, float64 (the ends uint8), with env, options, gymnasium and actions in the
-metadata. MuJoCo tasks need the packages mujoco, imageio and packaging beside Gymnasium.
+observation, reward, terminated and truncated, float64 (the ends uint8), and info/NAME, the numbers of a step's info, with
+env, options, gymnasium and actions in the metadata. MuJoCo tasks need the packages mujoco, imageio and packaging beside Gymnasium.
 """
 
 import argparse
@@ -89,18 +89,19 @@ def trace(name, seed, policy, options, wide=False):
     obs, _ = env.reset(seed=seed)
     act = POLICIES[policy](env, rng)
     initial = state(env.unwrapped)
-    actions, observations, rewards, terminations, truncations = [], [obs], [], [], []
+    actions, observations, rewards, terminations, truncations, infos = [], [obs], [], [], [], []
     done = False
     while not done:
         action = act(obs)
         if wide:
             action = np.asarray(action, np.float64) + rng.uniform(-1e-9, 1e-9)
-        obs, reward, terminated, truncated, _ = env.step(action)
+        obs, reward, terminated, truncated, info = env.step(action)
         actions.append(np.atleast_1d(np.array(action, np.float64)))
         observations.append(obs)
         rewards.append(float(reward))
         terminations.append(terminated)
         truncations.append(truncated)
+        infos.append({key: float(value) for key, value in info.items() if np.ndim(value) == 0})
         done = terminated or truncated
     env.close()
     tensors = {
@@ -111,6 +112,7 @@ def trace(name, seed, policy, options, wide=False):
         "terminated": np.array(terminations, np.uint8),
         "truncated": np.array(truncations, np.uint8),
     }
+    tensors.update({f"info/{key}": np.array([info[key] for info in infos], np.float64) for key in infos[0]})
     metadata = {
         "env": name,
         "options": json.dumps(options),

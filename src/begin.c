@@ -116,6 +116,11 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   SAC_TRY(find_env(settings, &env));
   SAC_TRY(sac_vector_create(&run->vector, env, settings->env_id, settings->env_options, (int32_t)population,
                             (int32_t)settings->num_envs, seed, sac_stream_env(0)));
+  sac_metric_list_fill(&run->list, run->vector->info_name, run->vector->info_count);
+  if (run->vector->info_count > 0) {
+    run->info = calloc(sac_bytes(population, (size_t)run->vector->info_count), sizeof *run->info);
+    if (!run->info) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population));
+  }
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
   if (run->agent->stages->env_attach) SAC_TRY(run->agent->stages->env_attach(run->agent, run->vector));
   SAC_TRY(sac_step_overlap(run->agent, run->vector));
@@ -142,18 +147,26 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   char dir[SAC_PATH_MAX];
   sac_window* window = &run->window[p];
   sac_status status = SAC_OK;
-  const sac_state states[] = {
-      {"run.step", SAC_I64, &run->schedule.step, 2 * sizeof(int64_t)},
-      {"run.updates", SAC_F64, &run->schedule.rate, 2 * sizeof(double)},
-      {"run.window", SAC_I64, window->count, sizeof window->count},
-      {"run.return", SAC_F64, &window->returns, sizeof(double)},
-      {"run.best_step", SAC_I64, &window->best_step, sizeof(int64_t)},
-      {"run.best_return", SAC_F64, &window->best_return, sizeof(double)},
-      {"run.seconds", SAC_F64, &run->seconds, sizeof run->seconds},
-      {"env.state", SAC_U8, run->env_state + (size_t)p * run->env_state_size, run->env_state_size},
-      {"run.pending", SAC_I64, run->schedule.pending, (size_t)run->schedule.lag * sizeof(int64_t)},
+  const sac_state always[] = {
+      {"run.step", SAC_I64, &run->schedule.step, 2 * sizeof(int64_t), 0},
+      {"run.updates", SAC_F64, &run->schedule.rate, 2 * sizeof(double), 0},
+      {"run.window", SAC_I64, window->count, sizeof window->count, 0},
+      {"run.return", SAC_F64, &window->returns, sizeof(double), 0},
+      {"run.best_step", SAC_I64, &window->best_step, sizeof(int64_t), 0},
+      {"run.best_return", SAC_F64, &window->best_return, sizeof(double), 0},
+      {"run.seconds", SAC_F64, &run->seconds, sizeof run->seconds, 0},
+      {"env.state", SAC_U8, run->env_state + (size_t)p * run->env_state_size, run->env_state_size, 0},
   };
-  const int32_t count = (int32_t)(sizeof states / sizeof *states) - (run->schedule.lag == 0);
+  sac_state states[sizeof always / sizeof *always + 1 + SAC_ENV_INFO_MAX];
+  int32_t count = sizeof always / sizeof *always;
+  memcpy(states, always, sizeof always);
+  if (run->schedule.lag > 0)
+    states[count++] = (sac_state){"run.pending", SAC_I64, run->schedule.pending,
+                                  (size_t)run->schedule.lag * sizeof *run->schedule.pending, 0};
+  for (int32_t k = 0; k < run->vector->info_count; k++) {
+    sac_info_sum* info = &run->info[p * run->vector->info_count + k];
+    states[count++] = (sac_state){run->list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
+  }
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
   SAC_TRY(sac_checkpoint_create(&run->checkpoint[p], dir, run->agent, p, states, count));
 fail:
@@ -164,7 +177,7 @@ sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_
   char dir[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
-  SAC_TRY(sac_metrics_open(&run->metrics[p], dir, rows_to, evaluations_to));
+  SAC_TRY(sac_metrics_open(&run->metrics[p], dir, &run->list, rows_to, evaluations_to));
 fail:
   return status;
 }
@@ -184,6 +197,7 @@ void sac_run_destroy(sac_run* run) {
   free(run->updates);
   free(run->best_return);
   free(run->window);
+  free(run->info);
   free(run->episode_length);
   free(run->episode_return);
   sac_vector_destroy(run->vector);

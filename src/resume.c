@@ -263,6 +263,12 @@ static void log_resume(sac_run* run, const choice* from, const char* changes, co
               (long long)from->step, (long long)run->settings.steps, run->agent->device);
   if (changes[0]) sac_run_log(run, "changed: %s", changes);
   if (machine[0]) sac_run_log(run, "warning: made elsewhere, results may differ in the last bits: %s", machine);
+  int32_t kept = 0;
+  for (int32_t p = 0; p < run->agent->shape.population; p++)
+    kept += run->metrics[p] && sac_metrics_kept_columns(run->metrics[p]);
+  if (kept)
+    sac_run_log(
+        run, "warning: metrics.csv keeps the columns that it has: terms of info that it lacks go to TensorBoard alone");
   if (!exact) sac_run_log(run, "warning: %s has no saved state: its episodes start anew", run->settings.env_id);
   sac_run_log_memory(run);
 }

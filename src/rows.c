@@ -35,6 +35,21 @@ sac_status sac_run_disk(sac_run* run, sac_status status) {
   return SAC_OK;
 }
 
+/* Adds what the last step told. */
+static void count_info(sac_run* run) {
+  const sac_vector* vector = run->vector;
+  const int32_t terms = vector->info_count;
+  const float* value = vector->info;
+  for (int32_t p = 0; p < vector->population; p++)
+    for (int32_t i = 0; i < vector->num_envs; i++)
+      for (int32_t k = 0; k < terms; k++, value++) {
+        if (!isfinite(*value)) continue;
+        sac_info_sum* info = &run->info[p * terms + k];
+        info->sum += (double)*value;
+        info->count++;
+      }
+}
+
 void sac_run_count(sac_run* run, int32_t steps) {
   const sac_vector* vector = run->vector;
   const int32_t population = vector->population;
@@ -46,16 +61,18 @@ void sac_run_count(sac_run* run, int32_t steps) {
     window->count[2] += episode->length;
     window->returns += episode->episode_return;
   }
+  if (vector->info_count > 0) count_info(run);
 }
 
 /* Means over agent p's window, NaN where it holds nothing. */
-static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_COUNT]) {
+static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX]) {
   const sac_window* window = &run->window[p];
   const sac_totals* totals = &run->agent->totals[p];
   const sac_update_stats* sum = &totals->sum;
   const double updates = (double)totals->updates, episodes = (double)window->count[1];
   const double elapsed = run->seconds.total - run->seconds.row;
-  for (int32_t m = 0; m < SAC_METRIC_COUNT; m++) value[m] = NAN;
+  const int32_t terms = run->vector->info_count;
+  for (int32_t m = 0; m < run->list.count; m++) value[m] = NAN;
 
   value[SAC_METRIC_updates] = (double)run->agent->counters[p].updates;
   value[SAC_METRIC_episodes] = episodes;
@@ -84,20 +101,25 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_COUNT
   /* Of a backend that queues its work, the host's clock knows nothing: a profiler tells (scripts/profile). */
   for (int32_t s = 0; s < SAC_STAGE_COUNT && !run->agent->stages->update; s++)
     value[SAC_METRIC_act_seconds + s] = run->seconds.stage[s] + run->agent->seconds[s];
+  for (int32_t k = 0; k < terms; k++) {
+    const sac_info_sum* info = &run->info[p * terms + k];
+    if (info->count > 0) value[SAC_METRIC_COUNT + k] = info->sum / info->count;
+  }
 }
 
 _Static_assert(SAC_METRIC_target_update_seconds - SAC_METRIC_act_seconds == SAC_STAGE_TARGET_UPDATE,
                "the stages' seconds follow the order of sac_stage");
 
 sac_status sac_run_row(sac_run* run, int restart) {
-  double value[SAC_METRIC_COUNT];
+  const size_t terms = (size_t)run->vector->info_count;
+  double value[SAC_METRIC_MAX];
   sac_status status = SAC_OK;
   sac_run_clock(run);
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!run->agent->alive[p]) continue;
     measure(run, p, value);
     const sac_metrics row = {
-        .agent = p, .step = run->schedule.step, .count = SAC_METRIC_COUNT, .name = sac_metric_names, .value = value};
+        .agent = p, .step = run->schedule.step, .count = run->list.count, .name = run->list.name, .value = value};
     const sac_callbacks* callbacks = &run->callbacks;
     if (callbacks->metrics && callbacks->metrics(callbacks->user, &row)) sac_run_stop(run);
     /* The other agents' rows are tried too: a full disk may be full for one file and not for the next. */
@@ -106,6 +128,7 @@ sac_status sac_run_row(sac_run* run, int restart) {
     if (!restart) continue;
     memset(run->window[p].count, 0, sizeof run->window[p].count);
     run->window[p].returns = 0;
+    if (terms > 0) memset(run->info + (size_t)p * terms, 0, terms * sizeof *run->info);
     memset(&run->agent->totals[p], 0, sizeof run->agent->totals[p]);
   }
   if (restart) {

@@ -25,6 +25,11 @@ typedef struct sac_window {
   double best_return; /* run.best_return */
 } sac_window;
 
+/* A term of info over the same steps, state info/NAME. */
+typedef struct sac_info_sum {
+  double sum, count; /* of the values that were finite */
+} sac_info_sum;
+
 /* Wall time, run.seconds: the only saved state that differs between equal runs. */
 typedef struct sac_run_seconds {
   double total;                  /* of the run so far, pauses apart */
@@ -52,7 +57,9 @@ struct sac_run {
 
   sac_schedule schedule;
   sac_run_seconds seconds;
-  sac_window* window;  /* (P) */
+  sac_window* window; /* (P) */
+  sac_info_sum* info; /* (P, I); NULL: the environment tells nothing */
+  sac_metric_list list;
   double* best_return; /* (P) of the file `best`: of all evaluations, the one at the end of an earlier part too */
   uint8_t* was_alive;  /* (P) agent->alive at the step before */
   uint64_t* updates;   /* (P) each agent's updates before the last burst of steps */

@@ -398,10 +398,20 @@ START_TEST(other_shapes) {
   /* other states, other bounds */
   agent = rows_agent(NULL);
   double more[6];
-  const sac_state other = {"env.state", SAC_F64, more, sizeof more};
+  const sac_state other = {"env.state", SAC_F64, more, sizeof more, 0};
   ck_ok(sac_checkpoint_create(&checkpoint, dir, agent, 0, &other, 1));
   ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "'env.state' is F64 [5]; F64 [6] is wanted");
   sac_checkpoint_destroy(checkpoint);
+  /* a state that the file has not got: missing, or, where it may be, zeros */
+  for (int optional = 0; optional < 2; optional++) {
+    for (int i = 0; i < 6; i++) more[i] = 7;
+    const sac_state missing = {"run.more", SAC_F64, more, sizeof more, optional};
+    ck_ok(sac_checkpoint_create(&checkpoint, dir, agent, 0, &missing, 1));
+    if (!optional) ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_FORMAT, "run.more");
+    else ck_ok(sac_checkpoint_load(checkpoint, 10));
+    for (int i = 0; i < 6; i++) ck_near(more[i], optional ? 0 : 7, 0);
+    sac_checkpoint_destroy(checkpoint);
+  }
   agent->action_half[1] *= 2;
   checkpoint = rows_checkpoint(agent, dir);
   ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "action bounds are others now ('action.half_range')");

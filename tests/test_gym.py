@@ -51,7 +51,9 @@ class Api(ctypes.Structure):
                 ("reset", ctypes.CFUNCTYPE(ctypes.c_int, *[POINTER] * 4)),
                 ("step", ctypes.CFUNCTYPE(ctypes.c_int, *[POINTER] * 6)),
                 ("destroy", ctypes.CFUNCTYPE(None, POINTER)),
-                ("error", ctypes.CFUNCTYPE(ctypes.c_char_p, POINTER))] + [(f"state_{k}", POINTER) for k in range(3)]
+                ("error", ctypes.CFUNCTYPE(ctypes.c_char_p, POINTER)), *[(f"state_{k}", POINTER) for k in range(3)],
+                ("info_names", ctypes.CFUNCTYPE(ctypes.POINTER(ctypes.c_char_p), POINTER)),
+                ("info", ctypes.CFUNCTYPE(ctypes.c_int, POINTER, POINTER))]
 
 
 def table():
@@ -63,8 +65,15 @@ def table():
     return module.sac_env_plugin().contents
 
 
-def play(api, name, n, options, make, flatten):
-    """200 steps with random actions, here and there, from the same seeds. Observations and rewards to the bit."""
+def single(value):
+    """A number of info as sac keeps it: a float, NaN where it is none that a float can hold."""
+    if isinstance(value, (str, dict, complex, type(None))) or numpy.ndim(value):
+        return numpy.float32("nan")
+    return numpy.float32(value if abs(value) <= float(numpy.finfo("f4").max) else "nan")
+
+
+def play(api, name, n, options, make, flatten, terms=()):
+    """200 steps with random actions, here and there, from the same seeds. Observations, rewards and info to the bit."""
     draw = numpy.random.default_rng(5)
     self, spec = POINTER(), Spec()
     code = api.create(ctypes.byref(self), name.encode(), n, json.dumps(options).encode(), ctypes.byref(spec))
@@ -78,6 +87,9 @@ def play(api, name, n, options, make, flatten):
     if spec.actions == 0:
         assert numpy.array_equal(numpy.ctypeslib.as_array(spec.low, (spec.action_size,)), space.low.reshape(-1).astype("f4"))
         assert numpy.array_equal(numpy.ctypeslib.as_array(spec.high, (spec.action_size,)), space.high.reshape(-1).astype("f4"))
+    names = api.info_names(self)
+    told = numpy.empty((n, len(terms)), "f4")
+    assert [names[k].decode() for k in range(len(terms))] == list(terms) and names[len(terms)] is None, names[0]
     ends = 0
     for _ in range(200):
         if mask.any():
@@ -93,11 +105,14 @@ def play(api, name, n, options, make, flatten):
             action = draw.uniform(space.low.reshape(-1), space.high.reshape(-1), (n, spec.action_size)).astype("f4")
         assert api.step(self, action.ctypes.data, obs.ctypes.data, reward.ctypes.data, terminated.ctypes.data,
                         truncated.ctypes.data) == 0, api.error(self)
+        assert api.info(self, told.ctypes.data) == 0
         for i, env in enumerate(envs):
             own = space.start + int(action[i, 0]) if spec.actions else action[i].astype(space.dtype).reshape(space.shape)
-            o, r, end, cut, _ = env.step(own)
+            o, r, end, cut, info = env.step(own)
             assert obs[i].tobytes() == flatten(o).astype("f4").tobytes(), (name, i, obs[i], o)
             assert reward[i] == numpy.float32(r) and terminated[i] == end and truncated[i] == cut
+            wanted = numpy.array([single(info.get(term)) for term in terms], "f4")
+            assert numpy.array_equal(told[i], wanted, equal_nan=True), (name, i, told[i], wanted)
         mask[:] = terminated | truncated
         ends += mask.sum()
     api.destroy(self)
@@ -118,7 +133,8 @@ def test_equal_to_python():
         for name in ("CartPole-v1", "Pendulum-v1", "MountainCarContinuous-v0", "gym_envs:Choices-v0"):
             play(api, f"gym:{name}", n, {"sac_workers": 2 if n == 5 else 0}, lambda name=name: gymnasium.make(name), plain)
         play(api, "gym:gym_envs:Drift-v0", n, {"wind": 0.03, "sac_workers": 2 if n == 5 else 0},
-             lambda: gymnasium.make("gym_envs:Drift-v0", wind=0.03), lambda value: gymnasium.spaces.flatten(drift, value))
+             lambda: gymnasium.make("gym_envs:Drift-v0", wind=0.03), lambda value: gymnasium.spaces.flatten(drift, value),
+             ("calm", "half", "huge", "life", "near", "x"))
 
 
 # --- trained ----------------------------------------------------------------------------------------------------------
@@ -170,6 +186,11 @@ def test_workers_change_nothing():
         assert replay(one) == replay(other)
         for name in ("metrics.csv", "evaluations.csv"):
             assert rows(one / name) == rows(other / name), name
+        header, *table = rows(one / "metrics.csv")
+        assert header[-6:] == [f"info/{name}" for name in ("calm", "half", "huge", "life", "near", "x")], header
+        values = numpy.array([[float(cell or "nan") for cell in row[-6:]] for row in table])
+        assert not values[:, 0].any() and numpy.isnan(values[:, 2]).all() and (values[:, 3] >= 1).all(), values
+        assert (abs(values[:, 5]) < 1.5).all() and ((0 <= values[:, 4]) & (values[:, 4] <= 1)).all(), values
 
 
 def test_overlap():

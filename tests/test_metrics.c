@@ -13,6 +13,13 @@
 #include "support/folder.h"
 #include "util/number.h"
 
+/* Of a run whose environment tells nothing. */
+static sac_status begin(sac_metrics_files** files, const char* dir, int64_t rows_to, int64_t evaluations_to) {
+  static sac_metric_list list;
+  sac_metric_list_fill(&list, NULL, 0);
+  return sac_metrics_open(files, dir, &list, rows_to, evaluations_to);
+}
+
 static void fill(double value[SAC_METRIC_COUNT], double seed) {
   for (int i = 0; i < SAC_METRIC_COUNT; i++) value[i] = seed / 3 + i;
   value[SAC_METRIC_episode_return] = NAN;
@@ -45,7 +52,7 @@ START_TEST(rows_as_text) {
   sac_metrics_files* files;
   /* where the machine has one, under a locale with decimal commas */
   if (!setlocale(LC_ALL, "de_DE.UTF-8")) (void)setlocale(LC_ALL, "de_DE.utf8");
-  ck_ok(sac_metrics_open(&files, test_path(folder, "seed_1"), -1, -1));
+  ck_ok(begin(&files, test_path(folder, "seed_1"), -1, -1));
   put_row(files, 1000);
   put_row(files, 2000);
   put_evaluation(files, 2000);
@@ -85,7 +92,7 @@ END_TEST
 START_TEST(resume_cuts) {
   const char* folder = test_folder();
   sac_metrics_files* files;
-  ck_ok(sac_metrics_open(&files, folder, -1, -1));
+  ck_ok(begin(&files, folder, -1, -1));
   for (int64_t step = 1000; step <= 5000; step += 1000) put_row(files, step), put_evaluation(files, step);
   sac_metrics_close(files);
   /* killed while a row was written */
@@ -94,7 +101,7 @@ START_TEST(resume_cuts) {
   fputs("6000,1,2", torn);
   fclose(torn);
 
-  ck_ok(sac_metrics_open(&files, folder, 5500, 3999));
+  ck_ok(begin(&files, folder, 5500, 3999));
   sac_metrics_close(files);
   char* text = test_read(rows, NULL);
   ck_assert_int_eq(lines(text), 6);
@@ -105,14 +112,14 @@ START_TEST(resume_cuts) {
   ck_assert_int_eq(lines(text), 4);
   free(text);
 
-  ck_ok(sac_metrics_open(&files, folder, 2000, 2000));
+  ck_ok(begin(&files, folder, 2000, 2000));
   put_row(files, 3000);
   sac_metrics_close(files);
   text = test_read(rows, NULL);
   ck_assert_int_eq(lines(text), 4);
   free(text);
 
-  ck_ok(sac_metrics_open(&files, folder, 0, 0)); /* back to the start: the header alone */
+  ck_ok(begin(&files, folder, 0, 0)); /* back to the start: the header alone */
   sac_metrics_close(files);
   text = test_read(rows, NULL);
   ck_assert_int_eq(lines(text), 1);
@@ -126,14 +133,14 @@ START_TEST(odd_tables) {
   const char* rows = test_path(folder, "metrics.csv");
   sac_metrics_files* files = (void*)1;
   test_write(rows, "step,up", 7); /* killed while the header was written */
-  ck_ok(sac_metrics_open(&files, folder, 0, 0));
+  ck_ok(begin(&files, folder, 0, 0));
   put_row(files, 10);
   sac_metrics_close(files);
   char* text = test_read(rows, NULL);
   ck_assert_int_eq(lines(text), 2);
   free(text);
   ck_assert_int_eq(unlink(rows), 0); /* someone deleted it */
-  ck_ok(sac_metrics_open(&files, folder, 10, 10));
+  ck_ok(begin(&files, folder, 10, 10));
   sac_metrics_close(files);
   text = test_read(rows, NULL);
   ck_assert_int_eq(lines(text), 1);
@@ -141,11 +148,100 @@ START_TEST(odd_tables) {
   text[6] = 'x';
   test_write(rows, text, length);
   free(text);
-  ck_fails(sac_metrics_open(&files, folder, 10, 10), SAC_ERROR_FILE, "has other columns");
+  ck_fails(begin(&files, folder, 10, 10), SAC_ERROR_FILE, "has other columns");
   ck_assert_ptr_null(files);
-  ck_ok(sac_metrics_open(&files, folder, -1, -1)); /* a new run starts anew */
+  ck_ok(begin(&files, folder, -1, -1)); /* a new run starts anew */
   sac_metrics_close(files);
-  ck_fails(sac_metrics_open(&files, rows, -1, -1), SAC_ERROR_FILE, "Not a directory");
+  text = test_read(rows, NULL);
+  strcpy(text + strlen(text) - 12, ",something\n"); /* a column of nobody's */
+  test_write(rows, text, strlen(text));
+  free(text);
+  ck_fails(begin(&files, folder, 10, 10), SAC_ERROR_FILE, "has other columns");
+  ck_fails(begin(&files, rows, -1, -1), SAC_ERROR_FILE, "Not a directory");
+  test_folder_remove();
+}
+END_TEST
+
+/* --- terms of info ------------------------------------------------------------------------------------------------ */
+
+static sac_metrics_files* with_terms(const char* folder, const char* const* terms, int32_t count, int64_t rows_to) {
+  static sac_metric_list list;
+  sac_metrics_files* files;
+  sac_metric_list_fill(&list, terms, count);
+  ck_assert_int_eq(list.count, SAC_METRIC_COUNT + count);
+  ck_ok(sac_metrics_open(&files, folder, &list, rows_to, rows_to));
+  return files;
+}
+
+static void put_terms(sac_metrics_files* files, int64_t step, int32_t count, double first) {
+  double value[SAC_METRIC_MAX];
+  fill(value, (double)step);
+  for (int32_t k = 0; k < count; k++) value[SAC_METRIC_COUNT + k] = first + k;
+  ck_ok(sac_metrics_row(files, step, value));
+}
+
+/* What stands behind the columns of every run in line `line` of metrics.csv. */
+static const char* terms_of(const char* folder, int line) {
+  static char found[512];
+  char *text = test_read(test_path(folder, "metrics.csv"), NULL), *at = text;
+  for (; line > 0; line--) at = strchr(at, '\n') + 1;
+  for (int comma = 0; comma < 1 + SAC_METRIC_COUNT && *at && *at != '\n'; at++) comma += at[1] == ',' || at[1] == '\n';
+  (void)snprintf(found, sizeof found, "%.*s", (int)strcspn(at, "\n"), at);
+  free(text);
+  return found;
+}
+
+START_TEST(terms_follow_the_columns_of_every_run) {
+  static const char* const terms[] = {"reward_ctrl", "x_position"};
+  const char* folder = test_folder();
+  sac_metrics_files* files = with_terms(folder, terms, 2, -1);
+  ck_assert_int_eq(sac_metrics_kept_columns(files), 0);
+  put_terms(files, 1000, 2, 0.5);
+  put_terms(files, 2000, 2, NAN);
+  sac_metrics_close(files);
+  files = with_terms(folder, terms, 2, 1000);
+  ck_assert_int_eq(sac_metrics_kept_columns(files), 0);
+  put_terms(files, 3000, 2, 7);
+  sac_metrics_close(files);
+  ck_assert_str_eq(terms_of(folder, 0), ",info/reward_ctrl,info/x_position");
+  ck_assert_str_eq(terms_of(folder, 1), ",0.5,1.5");
+  ck_assert_str_eq(terms_of(folder, 2), ",7,8");
+  test_folder_remove();
+}
+END_TEST
+
+/* A run that is continued with other terms keeps its columns: each holds what its name says, or nothing. */
+START_TEST(a_table_keeps_its_columns) {
+  static const char* const old[] = {"speed", "height"};
+  static const char* const new[] = {"height", "success", "torque"};
+  const char* folder = test_folder();
+  sac_metrics_files* files = with_terms(folder, old, 2, -1);
+  put_terms(files, 1000, 2, 1);
+  sac_metrics_close(files);
+  files = with_terms(folder, new, 3, 1000);
+  ck_assert_int_eq(sac_metrics_kept_columns(files), 1);
+  put_terms(files, 2000, 3, 30);
+  sac_metrics_close(files);
+  ck_assert_str_eq(terms_of(folder, 0), ",info/speed,info/height");
+  ck_assert_str_eq(terms_of(folder, 1), ",1,2");
+  ck_assert_str_eq(terms_of(folder, 2), ",,30");
+  files = with_terms(folder, NULL, 0, 1000);
+  ck_assert_int_eq(sac_metrics_kept_columns(files), 1);
+  put_terms(files, 2000, 0, 0);
+  sac_metrics_close(files);
+  ck_assert_str_eq(terms_of(folder, 2), ",,");
+  test_folder_remove();
+
+  /* begun by a sac that knew of no info, or in an environment that told nothing */
+  folder = test_folder();
+  ck_ok(begin(&files, folder, -1, -1));
+  put_row(files, 1000);
+  sac_metrics_close(files);
+  files = with_terms(folder, new, 3, 1000);
+  ck_assert_int_eq(sac_metrics_kept_columns(files), 1);
+  put_terms(files, 2000, 3, 30);
+  sac_metrics_close(files);
+  for (int line = 0; line < 3; line++) ck_assert_str_eq(terms_of(folder, line), "");
   test_folder_remove();
 }
 END_TEST
@@ -159,7 +255,7 @@ START_TEST(full_disk) {
     double value[SAC_METRIC_COUNT];
     fill(value, 1);
     signal(SIGXFSZ, SIG_IGN);
-    if (sac_metrics_open(&files, folder, -1, -1) != SAC_OK) _exit(1);
+    if (begin(&files, folder, -1, -1) != SAC_OK) _exit(1);
     int failed = 0, written = 0;
     for (rlim_t limit = 500; limit < 20000; limit += 97) {
       const struct rlimit size = {limit, RLIM_INFINITY};
@@ -204,7 +300,7 @@ START_TEST(events_files_sort) {
   char before[512] = "";
   for (int i = 0; i < 4; i++) { /* within one second, and with a clock that went back */
     if (i == 2) test_write(test_path(folder, "events.out.tfevents.4000000000.host"), "", 0);
-    ck_ok(sac_metrics_open(&files, folder, i ? 0 : -1, i ? 0 : -1));
+    ck_ok(begin(&files, folder, i ? 0 : -1, i ? 0 : -1));
     sac_metrics_close(files);
     int count;
     const char* name = newest_events(folder, &count);
@@ -221,17 +317,18 @@ END_TEST
 START_TEST(readback) {
   const char* folder = getenv("SAC_READBACK");
   if (!folder) return;
-  sac_metrics_files* files;
-  ck_ok(sac_metrics_open(&files, test_path(folder, "seed_1"), -1, -1));
-  for (int64_t step = 1000; step <= 4000; step += 1000) put_row(files, step);
+  static const char* const terms[] = {"speed"};
+  sac_metrics_files* files = with_terms(test_path(folder, "seed_1"), terms, 1, -1);
+  for (int64_t step = 1000; step <= 4000; step += 1000) put_terms(files, step, 1, (double)step / 8);
   put_evaluation(files, 1000);
   put_evaluation(files, 4000);
   sac_metrics_close(files);
-  ck_ok(sac_metrics_open(&files, test_path(folder, "seed_1"), 2000, 2000));
-  put_row(files, 2500);
+  files = with_terms(test_path(folder, "seed_1"), terms, 1, 2000);
+  put_terms(files, 2500, 1, 2500.0 / 8);
   sac_metrics_close(files);
 }
 END_TEST
 
-CHECK_MAIN("metrics", CASE(rows_as_text), CASE(resume_cuts), CASE(odd_tables), CASE(full_disk), CASE(events_files_sort),
-           CASE(readback))
+CHECK_MAIN("metrics", CASE(rows_as_text), CASE(resume_cuts), CASE(odd_tables),
+           CASE(terms_follow_the_columns_of_every_run), CASE(a_table_keeps_its_columns), CASE(full_disk),
+           CASE(events_files_sort), CASE(readback))

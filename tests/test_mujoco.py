@@ -1,5 +1,5 @@
 """MuJoCo's tasks against the installed Gymnasium, live: the same start and the same actions give the same episode, to the
-bit of a float; resets have the same distributions; a run resumes exactly.
+bit of a float, the terms of info too; resets have the same distributions; a run resumes exactly.
 
 ctest: timeout=600
 """
@@ -73,6 +73,24 @@ def skip(reason):
     sys.exit(77)
 
 
+def gymnasiums(task):
+    import gymnasium
+    here = os.getcwd()
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        os.chdir(folder)  # MuJoCo's warnings about a model go into a file of the working folder
+        env = gymnasium.make(task, disable_env_checker=True)
+        os.chdir(here)
+    return env
+
+
+def terms(task):
+    """What a step of Gymnasium's tells in single numbers; Humanoid's tendons are arrays."""
+    env = gymnasiums(task)
+    env.reset(seed=1)
+    info = env.step(env.action_space.sample())[4]
+    return {f"info/{name}" for name, value in info.items() if numpy.ndim(value) == 0}
+
+
 def test_episodes_are_gymnasiums():
     with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
         for k, (task, policy, options, count) in enumerate(CASES):
@@ -85,19 +103,22 @@ def test_episodes_are_gymnasiums():
         result = subprocess.run([PROGRAM, "verify", "--json", *files], text=True, capture_output=True)
         reports = [json.loads(line) for line in result.stdout.splitlines()]
         assert len(reports) == len(files) and not result.stderr, result.stderr
-        seen = {}
+        seen, compared = {}, {}
         for report in reports:
             name = pathlib.Path(report["file"]).name
             task = name.split("_")[0]
             steps = report["rows"][1]["count"]
             worst = max(row["absolute"] for row in report["rows"])
             seen.setdefault(task, []).append((steps, worst))
+            compared.setdefault(task, set()).add(frozenset(row["name"].split()[0] for row in report["rows"]))
             # Actions rounded to float may do for a short episode of float64 ones; then the difference is theirs.
             rounded = "_wide_" in name and "float64" not in report["rows"][0]["name"]
             assert report["ok"] and (worst <= 1e-9 or rounded), f"{name}: {report}"
         for task, episodes in seen.items():
             print(f"{task}: {len(episodes)} episodes, {sum(steps for steps, _ in episodes)} steps, worst difference "
                   f"{max(worst for _, worst in episodes):.2g}")
+            every = {"observation", "reward", "terminated", "truncated"} | terms(task)
+            assert compared[task] == {frozenset(every)}, (task, compared[task], every)
         assert list(seen) == sorted(TASKS)
 
 
@@ -114,12 +135,7 @@ def ours(task, count):
 
 
 def theirs(task, count):
-    import gymnasium
-    here = os.getcwd()
-    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
-        os.chdir(folder)  # MuJoCo's warnings about a model go into a file of the working folder
-        env = gymnasium.make(task, disable_env_checker=True)
-        os.chdir(here)
+    env = gymnasiums(task)
     return numpy.array([env.reset(seed=seed)[0] for seed in range(count)], numpy.float32)
 
 

@@ -17,7 +17,7 @@ def write_seed(folder, final):
     folder.mkdir(parents=True)
     rows = [f"{step},{value},1.5,2,{value - 1};{value + 1},200;200" for step, value in ((1000, -1000.0), (2000, final))]
     (folder / "evaluations.csv").write_text("\n".join(["step,mean,std,episodes,returns,lengths", *rows]) + "\n")
-    (folder / "metrics.csv").write_text("step,alpha,entropy\n1000,1,\n2000,0.5,1.25\n")
+    (folder / "metrics.csv").write_text("step,alpha,entropy,info/reward_forward\n1000,1,,\n2000,0.5,1.25,-3.5\n")
 
 
 def main():
@@ -34,10 +34,11 @@ def main():
         status, text, errors = plot(run)
         assert status == 0 and (run / "curves.png").read_bytes().startswith(b"\x89PNG"), errors
         out = pathlib.Path(folder) / "panels.svg"
-        status, text, errors = plot(run, run / "seed_2", "--metrics", "alpha,entropy", "--out", out)
+        status, text, errors = plot(run, run / "seed_2", "--metrics", "alpha,entropy,info/reward_forward", "--out", out)
         assert status == 0 and b"<svg" in out.read_bytes(), errors
+        assert b"<!-- info/reward_forward -->" in out.read_bytes()  # the title of its panel
 
-        for arguments, message in (((run, "--metrics", "alhpa"), "has no 'alhpa'; it has step, alpha, entropy"),
+        for arguments, message in (((run, "--metrics", "alhpa"), "has no 'alhpa'; it has step, alpha, entropy, info/reward_forward"),
                                    ((folder,), "this is no run folder"), ((run / "none",), "no such folder")):
             status, _, errors = plot(*arguments)
             assert status == 1 and message in errors and "Traceback" not in errors, errors

@@ -92,7 +92,16 @@ START_TEST(lies_are_found) {
       {"no reset", SAC_ERROR_ENV, "lacks 'reset'"},
       {"no step", SAC_ERROR_ENV, "lacks 'step'"},
       {"no destroy", SAC_ERROR_ENV, "lacks 'destroy'"},
-      {"half a state", SAC_ERROR_ENV, "come together or not at all"},
+      {"half a state", SAC_ERROR_ENV, "state_size, state_get and state_set come together or not at all"},
+      {"half an info", SAC_ERROR_ENV, "info_names and info come together or not at all"},
+      {"no names", SAC_ERROR_ENV, "info_names gave no list"},
+      {"spaced name", SAC_ERROR_ENV, "term 0 of info is named 'top speed'; a name has 1 to 63 letters"},
+      {"number name", SAC_ERROR_ENV, "term 0 of info is named '1st'; a name has"},
+      {"no name", SAC_ERROR_ENV, "term 0 of info is named ''; a name has"},
+      {"long name", SAC_ERROR_ENV, "term 0 of info is named 'a_name_that_goes"},
+      {"two names", SAC_ERROR_ENV, "terms 0 and 1 of info are both named 'steps'"},
+      {"many names", SAC_ERROR_ENV, "info has more than 32 terms"},
+      {"info", SAC_ERROR_ENV, "step 80: "},
       {"no observations", SAC_ERROR_ENV, "0 observations"},
       {"no actions", SAC_ERROR_ENV, "0 actions"},
       {"no bounds", SAC_ERROR_ENV, "without bounds"},
@@ -135,6 +144,35 @@ START_TEST(what_is_no_plugin_is_named) {
 }
 END_TEST
 
+START_TEST(what_it_tells_is_of_the_last_step) {
+  sac_vector* v;
+  ck_ok(make(liar, "{}", 2, &v));
+  ck_assert_int_eq(v->info_count, 1);
+  ck_assert_str_eq(v->info_name[0], "steps");
+  for (int32_t t = 0; t < 60; t++) { /* episodes of 50: of the step that ended one, not of the reset after it */
+    act(v, t);
+    ck_ok(sac_vector_step(v));
+    for (int i = 0; i < 2; i++) ck_near(v->info[i], t % 50 + 1, 0);
+  }
+  sac_vector_destroy(v);
+}
+END_TEST
+
+/* One of a header that had no info yet: what lies behind its table is not for us. */
+START_TEST(a_table_without_info_is_taken) {
+  sac_vector* v;
+  (void)setenv("SAC_TEST_LIE", "old table", 1);
+  const sac_status made = make(liar, "{}", 2, &v);
+  ck_assert_int_eq(unsetenv("SAC_TEST_LIE"), 0);
+  ck_ok(made);
+  ck_assert_int_eq(v->info_count, 0);
+  ck_assert_ptr_null(v->info);
+  act(v, 0);
+  ck_ok(sac_vector_step(v));
+  sac_vector_destroy(v);
+}
+END_TEST
+
 /* Without state functions a saved state is its statistics: episodes start anew. */
 START_TEST(without_state_functions_episodes_start_anew) {
   sac_vector* v;
@@ -160,8 +198,13 @@ int main(void) {
   (void)snprintf(quadrotor, sizeof quadrotor, "%s/tests/plugins/libquadrotor.so", build);
   (void)snprintf(liar, sizeof liar, "%s/tests/plugins/liar.so", build);
   (void)snprintf(empty, sizeof empty, "%s/tests/plugins/empty.so", build);
-  const check_case cases[] = {CASE(a_quadrotor_flies),          CASE(its_state_continues_to_the_bit),
-                              CASE(options_are_its_own),        LOOP(lies_are_found, 20),
-                              CASE(what_is_no_plugin_is_named), CASE(without_state_functions_episodes_start_anew)};
+  const check_case cases[] = {CASE(a_quadrotor_flies),
+                              CASE(its_state_continues_to_the_bit),
+                              CASE(options_are_its_own),
+                              LOOP(lies_are_found, 29),
+                              CASE(what_is_no_plugin_is_named),
+                              CASE(without_state_functions_episodes_start_anew),
+                              CASE(what_it_tells_is_of_the_last_step),
+                              CASE(a_table_without_info_is_taken)};
   return check_run("plugin", cases, sizeof cases / sizeof *cases);
 }

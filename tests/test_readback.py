@@ -79,12 +79,13 @@ def test_tensorboard():
         columns = file.readline().strip().split(",")[1:]
         rows = [line.strip().split(",") for line in file]
     assert len(tags) == len(columns) - 1 + 2, tags  # episode_return is always NaN there; two of eval/
-    for tag in ("train/updates", "loss/critic", "policy/alpha", "seconds/act"):
+    for tag in ("train/updates", "loss/critic", "policy/alpha", "seconds/act", "info/speed"):
         steps = [event.step for event in events.Scalars(tag)]
         # the row of the checkpoint's step stays, later ones went with the resume
         assert steps == [1000, 2000, 2500] == [int(row[0]) for row in rows], (tag, steps)
     for event, row in zip(events.Scalars("loss/critic"), rows):
         assert event.value == numpy.float32(row[1 + columns.index("critic_loss")]), (event, row)
+    assert columns[-1] == "info/speed" and [event.value for event in events.Scalars("info/speed")] == [125, 250, 312.5]
     assert [event.step for event in events.Scalars("eval/episode_return")] == [1000]
     assert events.Scalars("eval/episode_return")[0].value == -0.5
     assert abs(events.Scalars("eval/episode_length")[0].value - 139) < 1e-4

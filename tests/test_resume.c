@@ -20,6 +20,9 @@ static void same_state(const sac_run* a, const sac_run* b) {
   const int32_t population = x->shape.population;
   ck_assert_mem_eq(&a->schedule, &b->schedule, sizeof a->schedule);
   ck_assert_mem_eq(a->window, b->window, sizeof *a->window * (size_t)population);
+  ck_assert_int_eq(a->list.count, b->list.count);
+  const size_t terms = (size_t)a->vector->info_count * (size_t)population;
+  if (terms > 0) ck_assert_mem_eq(a->info, b->info, sizeof *a->info * terms);
   for (int32_t p = 0; p < population; p++) {
     ck_assert_mem_eq(&x->counters[p], &y->counters[p], sizeof x->counters[p]);
     ck_assert_mem_eq(&x->totals[p], &y->totals[p], sizeof x->totals[p]);
@@ -38,17 +41,31 @@ static void same_state(const sac_run* a, const sac_run* b) {
   }
 }
 
-/* metrics.csv without its times, which are the last columns. */
+/* Cuts the times out of a line of metrics.csv. */
+static void cut_times(char* line) {
+  char *from = NULL, *to = line + strlen(line);
+  int column = 0;
+  for (char* at = line; *at; at++) {
+    if (*at != ',' || ++column < 1 + SAC_METRIC_updates_per_second) continue;
+    if (!from) from = at;
+    if (column == 1 + SAC_METRIC_COUNT) {
+      to = at;
+      break;
+    }
+  }
+  ck_assert_ptr_nonnull(from);
+  memmove(from, to, strlen(to) + 1);
+}
+
+/* metrics.csv without its times. */
 static void same_rows(const char* a, const char* b) {
   char *x = test_read(a, NULL), *y = test_read(b, NULL), *rest_x = NULL, *rest_y = NULL;
   char *line_x = strtok_r(x, "\n", &rest_x), *line_y = strtok_r(y, "\n", &rest_y);
-  const int columns = 1 + SAC_METRIC_updates_per_second;
   int lines = 0;
   for (; line_x && line_y; lines++) {
-    size_t end = 0;
-    for (int commas = 0; line_x[end]; end++)
-      if (line_x[end] == ',' && ++commas == columns) break;
-    ck_assert_msg(strncmp(line_x, line_y, end) == 0, "line %d:\n%s\n%s", lines, line_x, line_y);
+    cut_times(line_x);
+    cut_times(line_y);
+    ck_assert_msg(strcmp(line_x, line_y) == 0, "line %d:\n%s\n%s", lines, line_x, line_y);
     line_x = strtok_r(NULL, "\n", &rest_x);
     line_y = strtok_r(NULL, "\n", &rest_y);
   }
@@ -89,20 +106,25 @@ static sac_config* with(const char* key, const char* value) {
 static const struct {
   const char* sets;
   int64_t stop; /* the first part ends here */
+  const sac_env_api* env;
 } runs[] = {
-    {"", 100},
-    {"", 37}, /* between everything that is due */
-    {"", 20}, /* in the warm-up */
-    {"", 1},
-    {"algo=sac-v", 111},
-    {"seeds=3 cpu.threads=2", 93},
-    {"env.num_envs=3 train.updates_per_step=0.7", 75},
-    {"replay.capacity=50", 130}, /* the ring has gone round */
-    {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55},
-    {"train.overlap=5", 77},
-    {"eval.every=25", 100}, /* the checkpoint of a step comes before its evaluation, which is made anew */
-    {"eval.every=50 seeds=2 cpu.threads=1", 150},
-    {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75},
+    {"", 100, &fake_env_api},
+    {"", 37, &fake_env_api}, /* between everything that is due */
+    {"", 20, &fake_env_api}, /* in the warm-up */
+    {"", 1, &fake_env_api},
+    {"algo=sac-v", 111, &fake_env_api},
+    {"seeds=3 cpu.threads=2", 93, &fake_env_api},
+    {"env.num_envs=3 train.updates_per_step=0.7", 75, &fake_env_api},
+    {"replay.capacity=50", 130, &fake_env_api}, /* the ring has gone round */
+    {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55, &fake_env_api},
+    {"train.overlap=5", 77, &fake_env_api},
+    {"eval.every=25", 100,
+     &fake_env_api}, /* the checkpoint of a step comes before its evaluation, which is made anew */
+    {"eval.every=50 seeds=2 cpu.threads=1", 150, &fake_env_api},
+    {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75, &fake_env_api},
+    {"", 37, &fake_env_info_api},
+    {"train.overlap=5", 77, &fake_env_info_api},
+    {"seeds=2 env.num_envs=3", 93, &fake_env_info_api},
 };
 
 /* Stopped as Ctrl-C would, in the middle of train.steps. */
@@ -110,14 +132,14 @@ START_TEST(stopped_and_resumed) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
-  sac_run *whole = small_run(whole_path, runs[_i].sets, NULL), *parts;
+  sac_run *whole = small_run_of(runs[_i].env, whole_path, runs[_i].sets, NULL), *parts;
   ck_ok(sac_run_steps(whole, 0));
-  parts = small_run(parts_path, runs[_i].sets, NULL);
+  parts = small_run_of(runs[_i].env, parts_path, runs[_i].sets, NULL);
   ck_ok(sac_run_steps(parts, runs[_i].stop));
   sac_run_stop(parts);
   ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
   sac_run_destroy(parts);
-  ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_api, NULL));
+  ck_ok(sac_run_resume(&parts, parts_path, NULL, runs[_i].env, NULL));
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
   const int64_t seeds = whole->settings.seeds;
@@ -135,14 +157,14 @@ START_TEST(finished_and_continued) {
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
   char first[256];
   const int64_t stop = runs[_i].stop > 40 ? runs[_i].stop : runs[_i].stop + 40; /* a run must outlast its warm-up */
-  sac_run *whole = small_run(whole_path, runs[_i].sets, NULL), *parts;
+  sac_run *whole = small_run_of(runs[_i].env, whole_path, runs[_i].sets, NULL), *parts;
   ck_ok(sac_run_steps(whole, 0));
   (void)snprintf(first, sizeof first, "%s train.steps=%lld", runs[_i].sets, (long long)stop);
-  parts = small_run(parts_path, first, NULL);
+  parts = small_run_of(runs[_i].env, parts_path, first, NULL);
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
   sac_config* more = with("train.steps", "200");
-  ck_ok(sac_run_resume(&parts, parts_path, more, &fake_env_api, NULL));
+  ck_ok(sac_run_resume(&parts, parts_path, more, runs[_i].env, NULL));
   sac_config_destroy(more);
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
@@ -359,6 +381,46 @@ START_TEST(environment_without_state) {
 }
 END_TEST
 
+/* A run that began before its environment told anything: its table keeps its columns, its rows stay those they were. */
+START_TEST(terms_that_came_later) {
+  char log[8192] = "";
+  const sac_callbacks callbacks = {.user = log, .log = keep_log};
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* folder = test_folder();
+  const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
+  sac_run *whole = small_run(whole_path, "", NULL), *parts;
+  ck_ok(sac_run_steps(whole, 0));
+  sac_run_destroy(whole);
+  parts = small_run(parts_path, "", NULL);
+  ck_ok(sac_run_steps(parts, 107));
+  ck_ok(sac_run_save(parts));
+  sac_run_destroy(parts);
+  ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
+  ck_assert_msg(strstr(log, "warning: metrics.csv keeps the columns that it has"), "%s", log);
+  ck_near(parts->info[0].count, 0, 0); /* the checkpoint knows nothing of them */
+  ck_ok(sac_run_steps(parts, 20));
+  ck_ok(sac_run_save(parts));
+  ck_near(parts->info[0].count, 7, 0); /* 127 less 120 */
+  sac_run_destroy(parts);
+  log[0] = '\0';
+  ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
+  ck_near(parts->info[0].count, 7, 0);
+  ck_assert_msg(strstr(log, "keeps the columns"), "%s", log);
+  ck_ok(sac_run_steps(parts, 0));
+  sac_run_destroy(parts);
+  same_files(whole_path, parts_path, 1, 1);
+  /* and back: the states of terms that are no more are passed over */
+  log[0] = '\0';
+  sac_config* more = with("train.steps", "240");
+  ck_ok(sac_run_resume(&parts, parts_path, more, &fake_env_api, &callbacks));
+  sac_config_destroy(more);
+  ck_assert_ptr_null(strstr(log, "warning"));
+  ck_ok(sac_run_steps(parts, 0));
+  sac_run_destroy(parts);
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(peek_leaves_the_run_alone) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* out = small_path(test_folder(), "run");
@@ -382,4 +444,5 @@ END_TEST
 CHECK_MAIN("resume", LOOP(stopped_and_resumed, RUNS), LOOP(finished_and_continued, RUNS), CASE(finished_stays_finished),
            CASE(stopped_many_times), CASE(damaged_checkpoint_is_passed_over), CASE(no_checkpoint_loads),
            CASE(population_goes_on_from_a_common_step), CASE(changes_are_named_or_refused),
-           CASE(changed_rate_of_updates), CASE(environment_without_state), CASE(peek_leaves_the_run_alone))
+           CASE(changed_rate_of_updates), CASE(environment_without_state), CASE(terms_that_came_later),
+           CASE(peek_leaves_the_run_alone))

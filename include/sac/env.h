@@ -17,6 +17,9 @@ extern "C" {
 
 #define SAC_ENV_ABI 1u
 
+#define SAC_ENV_INFO_MAX 32      /* terms that info may have */
+#define SAC_ENV_INFO_NAME_MAX 64 /* bytes of a term's name, its '\0' included */
+
 /* Sizes and bounds, filled by create; the arrays belong to the instance and live as long as it. */
 typedef struct sac_env_spec {
   int32_t obs_size;          /* O >= 1 */
@@ -33,7 +36,7 @@ typedef struct sac_env_spec {
  * names step and environment. */
 typedef struct sac_env_api {
   uint32_t abi;     /* SAC_ENV_ABI */
-  uint32_t size;    /* sizeof(sac_env_api) */
+  uint32_t size;    /* sizeof(sac_env_api): slots beyond it are as if NULL */
   const char* name; /* for messages */
 
   /* Makes n environments of task `id` (a name this table serves). options: a JSON object, "{}" when there are none.
@@ -58,6 +61,17 @@ typedef struct sac_env_api {
   size_t (*state_size)(void* self);                           /* bytes of one environment's state */
   int (*state_get)(void* self, int32_t i, void* state);       /* everything that step depends on */
   int (*state_set)(void* self, int32_t i, const void* state); /* continues to the bit from there */
+
+  /* Optional, the two together: what a step tells beside its reward (its parts, a speed, a success), for people alone.
+   * The mean of each term over the steps between two rows of metrics is the column info/NAME. A table that ends before
+   * these two, of a header that had not got them, is taken too.
+   *
+   * info_names: at most SAC_ENV_INFO_MAX names, then NULL. A name is of letters of ASCII, digits and '_', does not
+   * begin with a digit, and stands there once. Asked for once, after create; they live as long as the instance.
+   * info: the terms of the last step of all n, called after it and before any reset. value (n, terms). A value that is
+   * not finite ends no run: NaN says that the step had no such term, and the mean is that of the others. */
+  const char* const* (*info_names)(void* self);
+  int (*info)(void* self, float* value);
 } sac_env_api;
 
 /* What a plugin (a shared object, --env ./libmyenv.so) exports under the name "sac_env_plugin". Static storage. */

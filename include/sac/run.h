@@ -21,7 +21,8 @@ typedef struct sac_metrics {
   int32_t agent; /* 0 to P-1 */
   int64_t step;  /* transitions so far, per agent */
   int32_t count;
-  const char* const* name; /* static storage, e.g. "critic_loss" */
+  const char* const* name; /* "critic_loss", ..., then the terms of the environment's info, "info/x_position"; they
+                              live as long as the run */
   const double* value;
 } sac_metrics;
 

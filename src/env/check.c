@@ -1,7 +1,7 @@
 #include "env/check.h"
 
 #include <math.h>
-#include <stdint.h>
+#include <string.h>
 
 #include "util/error.h"
 #include "util/text.h"
@@ -10,7 +10,7 @@ sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
   char shown[SAC_SHOW_MAX];
   sac_text_show(shown, id, SIZE_MAX);
   if (!api) return sac_fail(SAC_ERROR_ENV, "%s: there is no table of functions", shown);
-  if (api->abi != SAC_ENV_ABI || api->size != sizeof *api)
+  if (api->abi != SAC_ENV_ABI || (api->size != sizeof *api && api->size != SAC_ENV_API_SIZE_BEFORE_INFO))
     return sac_fail(SAC_ERROR_ENV,
                     "%s: its table of functions has ABI %u and %u bytes, this library has %u and %zu: build it against "
                     "this <sac/env.h>",
@@ -24,6 +24,8 @@ sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
   const int states = (api->state_size != NULL) + (api->state_get != NULL) + (api->state_set != NULL);
   if (states != 0 && states != 3)
     return sac_fail(SAC_ERROR_ENV, "%s: state_size, state_get and state_set come together or not at all", shown);
+  if (api->size == sizeof *api && !api->info_names != !api->info)
+    return sac_fail(SAC_ERROR_ENV, "%s: info_names and info come together or not at all", shown);
   return SAC_OK;
 }
 
@@ -58,5 +60,41 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
       return sac_fail(SAC_ERROR_ENV, "%s: action %d is bounded by [%g, %g]; the first must be smaller", shown, (int)i,
                       low, high);
   }
+  return SAC_OK;
+}
+
+static int is_identifier(const char* name, size_t length) {
+  static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
+  return length > 0 && length < SAC_ENV_INFO_NAME_MAX && strspn(name, letters) == length &&
+         !(name[0] >= '0' && name[0] <= '9');
+}
+
+sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self, const char* const** name,
+                              int32_t* count) {
+  char shown[SAC_SHOW_MAX], term[SAC_SHOW_MAX];
+  *name = NULL;
+  *count = 0;
+  if (api->size < sizeof *api || !api->info_names) return SAC_OK;
+  sac_text_show(shown, id, SIZE_MAX);
+  const char* const* names = api->info_names(self);
+  if (!names) return sac_fail(SAC_ERROR_ENV, "%s: info_names gave no list", shown);
+  int32_t k = 0;
+  for (; k <= SAC_ENV_INFO_MAX && names[k]; k++) {
+    const size_t length = strnlen(names[k], SAC_ENV_INFO_NAME_MAX);
+    if (!is_identifier(names[k], length))
+      return sac_fail(
+          SAC_ERROR_ENV,
+          "%s: term %d of info is named '%s'; a name has 1 to %d letters, digits and '_', the first no digit", shown,
+          (int)k, sac_text_show(term, names[k], length), SAC_ENV_INFO_NAME_MAX - 1);
+    for (int32_t other = 0; other < k; other++)
+      if (strcmp(names[other], names[k]) == 0)
+        return sac_fail(SAC_ERROR_ENV, "%s: terms %d and %d of info are both named '%s'", shown, (int)other, (int)k,
+                        names[k]);
+  }
+  if (k > SAC_ENV_INFO_MAX)
+    return sac_fail(SAC_ERROR_ENV, "%s: info has more than %d terms, or the list of their names does not end with NULL",
+                    shown, SAC_ENV_INFO_MAX);
+  *name = names;
+  *count = k;
   return SAC_OK;
 }

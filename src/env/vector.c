@@ -86,6 +86,7 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
 
 static sac_status allocate(sac_vector* vector) {
   const size_t count = COUNT(vector), obs = (size_t)vector->spec.obs_size, action = (size_t)vector->spec.action_size;
+  const size_t info = (size_t)vector->info_count;
   const struct {
     void** at;
     size_t bytes;
@@ -104,9 +105,10 @@ static sac_status allocate(sac_vector* vector) {
       {(void**)&vector->finished, sac_bytes(count, sizeof(sac_episode))},
       {(void**)&vector->mask, count},
       {(void**)&vector->reset_seed, sac_bytes(count, sizeof(uint64_t))},
+      {(void**)&vector->info, sac_bytes(count, info * sizeof(float))},
   };
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
-    if (!(*arrays[i].at = sac_alloc(arrays[i].bytes)))
+    if (arrays[i].bytes > 0 && !(*arrays[i].at = sac_alloc(arrays[i].bytes)))
       return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %zu environments of %s: lower env.num_envs or seeds",
                       count, vector->id);
   return SAC_OK;
@@ -139,6 +141,7 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
     goto fail;
   }
   SAC_TRY(sac_env_check_spec(id, &vector->spec));
+  SAC_TRY(sac_env_check_info(id, api, vector->self, &vector->info_name, &vector->info_count));
   vector->seed = sac_alloc(sac_bytes((size_t)population, sizeof *seed));
   if (!vector->seed) {
     status = sac_fail(SAC_ERROR_MEMORY, "not enough memory for %d seeds", (int)population);
@@ -174,6 +177,7 @@ void sac_vector_destroy(sac_vector* vector) {
   sac_free(vector->finished);
   sac_free(vector->mask);
   sac_free(vector->reset_seed);
+  sac_free(vector->info);
   sac_free(vector);
 }
 
@@ -214,6 +218,7 @@ sac_status sac_vector_step(sac_vector* vector) {
     return env_failed(vector, "step");
   SAC_TRY(check_obs(vector, vector->next_obs, NULL));
   SAC_TRY(check_reward(vector));
+  if (vector->info_count > 0 && vector->api->info(vector->self, vector->info) != 0) return env_failed(vector, "info");
   memcpy(vector->obs, vector->next_obs, count * obs * sizeof(float));
 
   vector->finished_count = 0;

@@ -42,6 +42,10 @@ typedef struct sac_vector {
   uint8_t* truncated;  /* (P, N) by the environment or by max_episode_steps */
   float* next_obs;     /* (P, N, O) the true next observation */
 
+  int32_t info_count;           /* I: terms of the environment's info; 0 where a backend steps */
+  const char* const* info_name; /* (I) the environment's own */
+  float* info;                  /* (P, N, I) of the last step, NaN where it had no such term; NULL: I is 0 */
+
   uint64_t* episode;       /* (P, N) episodes started: the next seed's position */
   double* episode_return;  /* (P, N) of the running episode */
   int64_t* episode_length; /* (P, N) */
@@ -78,8 +82,8 @@ sac_status sac_vector_reset(sac_vector* vector, uint64_t episode);
 sac_status sac_vector_reset_masked(sac_vector* vector);
 
 /* Scales vector->action to the environment's units and steps all: fills env_action, reward, terminated, truncated,
- * prev_obs, next_obs, finished; resets what ended, so obs is what to act on next. Errors: ENV; NUMERIC (names step,
- * environment and its agent). */
+ * prev_obs, next_obs, info, finished; resets what ended, so obs is what to act on next. Errors: ENV; NUMERIC (names
+ * step, environment and its agent). */
 sac_status sac_vector_step(sac_vector* vector);
 
 /* The last step as transitions for replay_push. */

@@ -174,7 +174,7 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
     return sac_fail(SAC_ERROR_NUMERIC, "%s: the agent has stopped; its last good checkpoint stays", c->dir);
   SAC_TRY(sac_segments_append(c->segments, c->agent, c->p));
   const size_t parts = (size_t)sac_segments_parts(c->segments, &part);
-  c->states[c->state_count] = (sac_state){SEGMENTS, SAC_U64, part, parts * sizeof *part};
+  c->states[c->state_count] = (sac_state){SEGMENTS, SAC_U64, part, parts * sizeof *part, 0};
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
   SAC_TRY(step_path(c->dir, step, path));
@@ -317,6 +317,7 @@ static sac_status check_same(const sac_checkpoint* c, const sac_safetensors* fil
   for (int32_t i = 0; i < c->state_count; i++) {
     const sac_state* state = &c->states[i];
     const int64_t count = (int64_t)(state->bytes / sac_dtype_size(state->dtype));
+    if (state->optional && !sac_safetensors_find(file, state->name)) continue;
     SAC_TRY(sac_safetensors_get(file, state->name, state->dtype, 1, &count, NULL));
   }
 fail:
@@ -339,7 +340,9 @@ sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
   SAC_TRY(sac_segments_read(c->segments, part, parts, pushed, c->agent, c->p));
   for (int32_t i = 0; i < c->state_count; i++) {
     const sac_state* state = &c->states[i];
-    if (state->bytes > 0) memcpy(state->data, sac_safetensors_find(file, state->name)->data, state->bytes);
+    const sac_file_tensor* saved = sac_safetensors_find(file, state->name);
+    if (saved && state->bytes > 0) memcpy(state->data, saved->data, state->bytes);
+    else if (state->bytes > 0) memset(state->data, 0, state->bytes);
   }
 fail:
   sac_safetensors_close(file);

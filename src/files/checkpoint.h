@@ -25,6 +25,7 @@ typedef struct sac_state {
   sac_dtype dtype;
   void* data;
   size_t bytes;
+  int optional; /* 1: a checkpoint without it, an older one, gives zeros */
 } sac_state;
 
 typedef struct sac_checkpoint sac_checkpoint; /* writer and reader of one agent's folder; allocates at create only */

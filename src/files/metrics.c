@@ -21,10 +21,22 @@ const char* const sac_metric_names[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_NAME,
 const char* const sac_metric_tags[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_TAG, )};
 const char* const sac_metric_meanings[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_MEANING, )};
 
-static const char metrics_header[] = "step" SAC_METRICS(METRIC_COLUMN, ) "\n";
+static const char metrics_header[] = "step" SAC_METRICS(METRIC_COLUMN, ); /* of every run; terms of info follow */
 static const char evaluations_header[] = "step,mean,std,episodes,returns,lengths\n";
 
-_Static_assert(SAC_METRIC_COUNT <= SAC_EVENTS_SCALARS_MAX, "a row is one event");
+#define HEADER_MAX (sizeof metrics_header + SAC_ENV_INFO_MAX * sizeof((sac_metric_list*)NULL)->info[0] + 2)
+
+_Static_assert(SAC_METRIC_MAX <= SAC_EVENTS_SCALARS_MAX, "a row is one event");
+
+void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_t count) {
+  list->count = SAC_METRIC_COUNT + count;
+  memcpy(list->name, sac_metric_names, sizeof sac_metric_names);
+  memcpy(list->tag, sac_metric_tags, sizeof sac_metric_tags);
+  for (int32_t k = 0; k < count; k++) {
+    (void)snprintf(list->info[k], sizeof list->info[k], SAC_INFO_PREFIX "%s", info[k]);
+    list->name[SAC_METRIC_COUNT + k] = list->tag[SAC_METRIC_COUNT + k] = list->info[k];
+  }
+}
 
 /* A table that grows by whole rows. */
 typedef struct csv {
@@ -38,6 +50,9 @@ typedef struct csv {
 
 struct sac_metrics_files {
   csv rows, evaluations;
+  const sac_metric_list* list;
+  int32_t terms;                  /* columns of info */
+  int32_t term[SAC_ENV_INFO_MAX]; /* (terms) what stands there: its place in the list, -1: nothing */
   sac_events events;
 };
 
@@ -117,7 +132,8 @@ static sac_status csv_open(csv* table, const char* dir, const char* name, const 
   size_t size = 0;
   SAC_TRY(sac_path(table->path, "%s/%s", dir, name));
   if (last >= 0 && access(table->path, F_OK) == 0) SAC_TRY(sac_read_file(table->path, SIZE_MAX / 2, &text, &size));
-  if (size >= header_size && memcmp(text, header, header_size) != 0) {
+  /* what is shorter than the header and begins it was being written when the process was killed */
+  if (size > 0 && memcmp(text, header, size < header_size ? size : header_size) != 0) {
     status = sac_fail(SAC_ERROR_FILE, "%s has other columns than this version writes: move it away", table->path);
     goto fail;
   }
@@ -138,14 +154,66 @@ fail:
   return status;
 }
 
-sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, int64_t rows_to, int64_t evaluations_to) {
+/* The place in the list of a term, "info/NAME" of `length` bytes; -1: none. */
+static int32_t find_term(const sac_metric_list* list, const char* name, size_t length) {
+  for (int32_t m = SAC_METRIC_COUNT; m < list->count; m++)
+    if (strlen(list->name[m]) == length && memcmp(list->name[m], name, length) == 0) return m;
+  return -1;
+}
+
+/* The header of metrics.csv, and what stands in its columns: those of the list, or, where the file to be continued
+ * begins as every one does and differs in terms of info alone, those of the file. */
+static sac_status choose_columns(sac_metrics_files* files, const char* dir, int resumed, char header[HEADER_MAX]) {
+  const sac_metric_list* list = files->list;
+  char path[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  size_t used = (size_t)snprintf(header, HEADER_MAX, "%s", metrics_header), got = 0;
+  for (int32_t m = SAC_METRIC_COUNT; m < list->count; m++) {
+    used += (size_t)snprintf(header + used, HEADER_MAX - used, ",%s", list->name[m]);
+    files->term[files->terms++] = m;
+  }
+  (void)snprintf(header + used, HEADER_MAX - used, "\n");
+  SAC_TRY(sac_path(path, "%s/metrics.csv", dir));
+  FILE* old = resumed ? fopen(path, "re") : NULL;
+  if (!old) return SAC_OK; /* a new one; or csv_open says what is wrong with it */
+  char line[HEADER_MAX];
+  if (fgets(line, sizeof line, old)) got = strlen(line);
+  (void)fclose(old);
+  const size_t fixed = sizeof metrics_header - 1;
+  if (got <= fixed || line[got - 1] != '\n' || memcmp(line, metrics_header, fixed) != 0) return SAC_OK;
+  int32_t terms = 0, term[SAC_ENV_INFO_MAX];
+  for (const char* at = line + fixed; *at == ',';) {
+    const size_t length = strcspn(++at, ",\n"), prefix = strlen(SAC_INFO_PREFIX);
+    if (terms == SAC_ENV_INFO_MAX || strncmp(at, SAC_INFO_PREFIX, prefix) != 0) return SAC_OK;
+    term[terms++] = find_term(list, at, length);
+    at += length;
+  }
+  memcpy(header, line, got + 1);
+  memcpy(files->term, term, sizeof *term * (size_t)terms);
+  files->terms = terms;
+fail:
+  return status;
+}
+
+int sac_metrics_kept_columns(const sac_metrics_files* files) {
+  const int32_t terms = files->list->count - SAC_METRIC_COUNT;
+  for (int32_t k = 0; k < files->terms; k++)
+    if (files->term[k] != SAC_METRIC_COUNT + k) return 1;
+  return files->terms != terms;
+}
+
+sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, const sac_metric_list* list, int64_t rows_to,
+                            int64_t evaluations_to) {
+  char header[HEADER_MAX];
   sac_status status = SAC_OK;
   *out = NULL;
   sac_metrics_files* files = calloc(1, sizeof *files);
   if (!files) return sac_fail(SAC_ERROR_MEMORY, "no memory for metrics");
   files->rows.fd = files->evaluations.fd = files->events.fd = -1;
+  files->list = list;
   SAC_TRY(sac_make_folders(dir));
-  SAC_TRY(csv_open(&files->rows, dir, "metrics.csv", metrics_header, rows_to));
+  SAC_TRY(choose_columns(files, dir, rows_to >= 0, header));
+  SAC_TRY(csv_open(&files->rows, dir, "metrics.csv", header, rows_to));
   SAC_TRY(csv_open(&files->evaluations, dir, "evaluations.csv", evaluations_header, rows_to < 0 ? -1 : evaluations_to));
   /* one line divides events of both kinds: the later one, so that nothing is lost that will not be written again */
   const int64_t last = rows_to > evaluations_to ? rows_to : evaluations_to;
@@ -171,8 +239,10 @@ sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double*
   sac_status status = SAC_OK;
   SAC_TRY(csv_integer(table, "", step));
   for (int32_t i = 0; i < SAC_METRIC_COUNT; i++) SAC_TRY(csv_real(table, ",", value[i]));
+  for (int32_t k = 0; k < files->terms; k++)
+    SAC_TRY(csv_real(table, ",", files->term[k] < 0 ? (double)NAN : value[files->term[k]]));
   SAC_TRY(csv_end(table));
-  status = sac_events_scalars(&files->events, step, SAC_METRIC_COUNT, sac_metric_tags, value);
+  status = sac_events_scalars(&files->events, step, files->list->count, files->list->tag, value);
   if (status != SAC_OK) return csv_drop(table, status);
   csv_keep(table);
 fail:

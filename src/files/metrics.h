@@ -6,8 +6,9 @@
 
 #include <sac/run.h>
 
-/* X(name, TensorBoard tag, meaning). The columns of metrics.csv are step and these, in this order. Times and rates come
- * last: `TIMES` marks where a comparison of two runs must stop. */
+/* X(name, TensorBoard tag, meaning). The columns of metrics.csv are step and these, in this order, and behind them the
+ * terms of the environment's info. Times and rates come last here: `TIMES` marks what a comparison of two runs must
+ * leave out. */
 #define SAC_METRICS(X, TIMES)                                                                     \
   X(updates, "train/updates", "updates made")                                                     \
   X(episodes, "train/episodes", "training episodes ended since the last row")                     \
@@ -44,19 +45,42 @@ typedef enum sac_metric {
       SAC_METRIC_COUNT
 } sac_metric;
 
+#define SAC_METRIC_MAX (SAC_METRIC_COUNT + SAC_ENV_INFO_MAX)
+
 extern const char* const sac_metric_names[SAC_METRIC_COUNT];
 extern const char* const sac_metric_tags[SAC_METRIC_COUNT];
 extern const char* const sac_metric_meanings[SAC_METRIC_COUNT];
+
+#define SAC_INFO_PREFIX "info/"
+
+/* What a row of a run holds: SAC_METRICS, then the terms of its environment's info, whose "info/NAME" is name of the
+ * column and tag alike. */
+typedef struct sac_metric_list {
+  int32_t count; /* SAC_METRIC_COUNT and the terms */
+  const char* name[SAC_METRIC_MAX];
+  const char* tag[SAC_METRIC_MAX];
+  char info[SAC_ENV_INFO_MAX][sizeof SAC_INFO_PREFIX - 1 + SAC_ENV_INFO_NAME_MAX];
+} sac_metric_list;
+
+/* info (count), checked (env/check.h); copied. The list points into itself: it must not be moved. */
+void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_t count);
 
 typedef struct sac_metrics_files sac_metrics_files;
 
 /* Opens the files of a seed folder, new ones when rows_to is -1. rows_to >= 0: a resume; metrics.csv is cut to rows
  * with step <= rows_to, evaluations.csv to those with step <= evaluations_to (the two differ when a run ended between
- * two scheduled rows and is continued), and the events continue from there. Errors: FILE. */
-sac_status sac_metrics_open(sac_metrics_files** files, const char* dir, int64_t rows_to, int64_t evaluations_to);
+ * two scheduled rows and is continued), and the events continue from there. A metrics.csv that has other terms of info
+ * (its environment, or its sac, was of another version) keeps its columns. `list` must outlive the files. Errors: FILE.
+ */
+sac_status sac_metrics_open(sac_metrics_files** files, const char* dir, const sac_metric_list* list, int64_t rows_to,
+                            int64_t evaluations_to);
 void sac_metrics_close(sac_metrics_files* files); /* takes NULL */
 
-/* A row of metrics.csv and its events. value (SAC_METRIC_COUNT); NaN: an empty cell, no event. Numbers as
+/* Whether metrics.csv has other columns than the list: terms that it lacks are in the events alone, those that only it
+ * has stay empty. */
+int sac_metrics_kept_columns(const sac_metrics_files* files);
+
+/* A row of metrics.csv and its events. value (list->count); NaN: an empty cell, no event. Numbers as
  * %.17g-shortest in the C locale. Errors: FILE (disk full: nothing of the row is left behind, the next call tries
  * again). */
 sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double* value);

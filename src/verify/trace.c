@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "env/check.h"
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"
@@ -16,6 +17,8 @@
  * cos are the same code on both sides, as they are on one machine, nothing differs at all. */
 #define TOLERANCE 1e-6
 
+#define INFO "info/"
+
 /* One trace: what the file says, and what we make of it. Arrays are (T), (T, A), (T + 1, O), in double. */
 typedef struct trace {
   const char* id;
@@ -26,16 +29,20 @@ typedef struct trace {
   int64_t steps;
   double *initial, *action, *obs, *reward, *terminated, *truncated; /* expected */
   double *our_obs, *our_reward, *our_terminated, *our_truncated;
-  double* allowed; /* scratch, as long as the longest */
-  float* row;      /* (O) */
-  float* act;      /* (A) */
+  double* allowed;              /* scratch, as long as the longest */
+  float* row;                   /* (O) */
+  float* act;                   /* (A) */
+  int32_t terms;                /* of info; 0: the file has none */
+  const char* const* term;      /* (terms) their names */
+  double *info, *our_info;      /* (terms, T) */
+  float told[SAC_ENV_INFO_MAX]; /* of the last step */
 } trace;
 
 static void trace_free(trace* t) {
   if (t->env) t->entry->api->destroy(t->env);
-  double* arrays[] = {t->initial,        t->action,        t->obs,     t->reward,
-                      t->terminated,     t->truncated,     t->our_obs, t->our_reward,
-                      t->our_terminated, t->our_truncated, t->allowed};
+  double* arrays[] = {t->initial,   t->action,  t->obs,        t->reward,         t->terminated,
+                      t->truncated, t->our_obs, t->our_reward, t->our_terminated, t->our_truncated,
+                      t->allowed,   t->info,    t->our_info};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) sac_free(arrays[i]);
   sac_free(t->row);
   sac_free(t->act);
@@ -89,6 +96,38 @@ static sac_status read(const sac_safetensors* file, const char* name, int64_t ro
   return SAC_OK;
 }
 
+/* Reads what the steps told, where the file says that: terms of both sides, or it is another environment's trace. */
+static sac_status read_info(trace* t, const sac_safetensors* file) {
+  char name[SAC_VERIFY_NAME_MAX], shown[SAC_SHOW_MAX];
+  const size_t steps = (size_t)t->steps;
+  int32_t theirs = 0;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_env_check_info(t->id, t->entry->api, t->env, &t->term, &t->terms));
+  for (int32_t i = 0; i < file->count; i++) {
+    if (strncmp(file->tensors[i].name, INFO, sizeof INFO - 1) != 0) continue;
+    int32_t k = 0;
+    while (k < t->terms && strcmp(t->term[k], file->tensors[i].name + sizeof INFO - 1) != 0) k++;
+    if (k == t->terms)
+      return sac_fail(SAC_ERROR_FORMAT, "%s: '%s' is no term of %s", file->path,
+                      sac_text_show(shown, file->tensors[i].name, SIZE_MAX), t->id);
+    theirs++;
+  }
+  if (theirs == 0) t->terms = 0;
+  t->info = sac_alloc(sac_bytes((size_t)t->terms * steps + 1, sizeof(double)));
+  t->our_info = sac_alloc(sac_bytes((size_t)t->terms * steps + 1, sizeof(double)));
+  if (!t->info || !t->our_info) return sac_fail(SAC_ERROR_MEMORY, "%s: not enough memory", file->path);
+  for (int32_t k = 0; k < t->terms; k++) {
+    double* values = NULL;
+    (void)snprintf(name, sizeof name, INFO "%s", t->term[k]);
+    status = read(file, name, t->steps, 1, &values);
+    if (status == SAC_OK) memcpy(t->info + (size_t)k * steps, values, steps * sizeof *values);
+    sac_free(values);
+    if (status != SAC_OK) break;
+  }
+fail:
+  return status;
+}
+
 /* Makes our environment and reads the expected arrays. */
 static sac_status trace_open(trace* t, const sac_safetensors* file) {
   sac_status status = SAC_OK;
@@ -128,6 +167,7 @@ static sac_status trace_open(trace* t, const sac_safetensors* file) {
       goto fail;
     }
 
+  SAC_TRY(read_info(t, file));
   const size_t steps = (size_t)t->steps, obs = (size_t)t->spec.obs_size, longest = (steps + 1) * obs;
   t->our_obs = sac_alloc(longest * sizeof(double));
   t->our_reward = sac_alloc(steps * sizeof(double));
@@ -163,6 +203,8 @@ static sac_status replay(trace* t, int wide) {
              : api->step(t->env, t->act, t->row, &reward, &terminated, &truncated))
       goto failed;
     keep_row(t, s + 1);
+    if (t->terms > 0 && api->info(t->env, t->told) != 0) goto failed;
+    for (int32_t k = 0; k < t->terms; k++) t->our_info[(int64_t)k * t->steps + s] = (double)t->told[k];
     t->our_reward[s] = wide ? (double)(float)exact : (double)reward;
     t->our_terminated[s] = terminated != 0;
     t->our_truncated[s] =
@@ -183,7 +225,7 @@ static sac_status compare_one(const trace* t, sac_verify_report* report, const c
 static sac_status compare(trace* t, const char* how, sac_verify_report* report) {
   sac_status status = SAC_OK;
   const size_t steps = (size_t)t->steps, observations = (steps + 1) * (size_t)t->spec.obs_size;
-  /* Observations and rewards are float in the interface: theirs are rounded to it first. */
+  /* Observations, rewards and info are float in the interface: theirs are rounded to it first. */
   for (size_t i = 0; i < observations; i++) {
     t->obs[i] = (double)(float)t->obs[i];
     t->allowed[i] = TOLERANCE * fmax(1, fabs(t->obs[i]));
@@ -197,6 +239,16 @@ static sac_status compare(trace* t, const char* how, sac_verify_report* report) 
   memset(t->allowed, 0, steps * sizeof(double));
   SAC_TRY(compare_one(t, report, "terminated", how, t->our_terminated, t->terminated, steps));
   SAC_TRY(compare_one(t, report, "truncated", how, t->our_truncated, t->truncated, steps));
+  for (int32_t k = 0; k < t->terms; k++) {
+    char name[SAC_VERIFY_NAME_MAX];
+    double* expected = t->info + (size_t)k * steps;
+    for (size_t i = 0; i < steps; i++) {
+      expected[i] = (double)(float)expected[i];
+      t->allowed[i] = TOLERANCE * fmax(1, fabs(expected[i]));
+    }
+    (void)snprintf(name, sizeof name, INFO "%s", t->term[k]);
+    SAC_TRY(compare_one(t, report, name, how, t->our_info + (size_t)k * steps, expected, steps));
+  }
 fail:
   return status;
 }

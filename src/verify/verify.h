@@ -14,6 +14,7 @@
  *
  * Environment trace (trace.c): one episode of Gymnasium's, replayed step by step. safetensors, float64:
  *   initial (state), action (T, A), observation (T+1, O), reward (T), terminated (T), truncated (T) (uint8)
+ *   info/NAME (T): the terms of info that the environment has, all of them; or none, and they are not compared
  *   metadata "env" (id), "options" (JSON), "gymnasium" (version)
  *
  * A file that is not what it says is FORMAT or SHAPE, with a message, never a crash. */

@@ -11,7 +11,7 @@
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
 static double env_state[2];
-static const sac_state states[] = {{"env.state", SAC_F64, env_state, sizeof env_state}};
+static const sac_state states[] = {{"env.state", SAC_F64, env_state, sizeof env_state, 0}};
 
 /* SAC_FUZZ_SEED=FILE writes the checkpoint that the corpus starts from. */
 static sac_checkpoint* begin(char dir[256]) {

@@ -93,6 +93,23 @@ static int state_set(void* self, int32_t i, const void* state) {
   return 0;
 }
 
+static const char* const* info_names(void* self) {
+  static const char* const names[] = {"age", "place", "rare", NULL};
+  (void)self;
+  return names;
+}
+
+static int info(void* self, float* value) {
+  const instance* all = self;
+  for (int32_t i = 0; i < all->n; i++, value += 3) {
+    const one* env = &all->env[i];
+    value[0] = (float)env->step;
+    value[1] = (float)env->x;
+    value[2] = env->step == 7 ? 2 : env->step == 3 ? INFINITY : NAN;
+  }
+  return 0;
+}
+
 const sac_env_api fake_env_api = {.abi = SAC_ENV_ABI,
                                   .size = sizeof(sac_env_api),
                                   .name = "fake",
@@ -113,3 +130,17 @@ const sac_env_api fake_env_stateless_api = {.abi = SAC_ENV_ABI,
                                             .step = step,
                                             .destroy = destroy,
                                             .error = error};
+
+const sac_env_api fake_env_info_api = {.abi = SAC_ENV_ABI,
+                                       .size = sizeof(sac_env_api),
+                                       .name = "fake",
+                                       .create = create,
+                                       .reset = reset,
+                                       .step = step,
+                                       .destroy = destroy,
+                                       .error = error,
+                                       .state_size = state_size,
+                                       .state_get = state_get,
+                                       .state_set = state_set,
+                                       .info_names = info_names,
+                                       .info = info};

@@ -19,4 +19,8 @@ extern fake_env_plan fake_env; /* what environments do that are created or stepp
 extern const sac_env_api fake_env_api;           /* saves its state */
 extern const sac_env_api fake_env_stateless_api; /* does not */
 
+/* Saves its state, and tells: `age`, the step of its episode, from 1; `place`, observation 0; `rare`, 2 at the seventh
+ * step of an episode, infinite at the third and NaN at the others. */
+extern const sac_env_api fake_env_info_api;
+
 #endif

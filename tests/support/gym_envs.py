@@ -17,7 +17,7 @@ class Drift(gymnasium.Env):
             "side": spaces.Discrete(3, start=1),
         })
         self.action_space = spaces.Box(numpy.array([[-1.0], [-2.0]]), numpy.array([[1.0], [0.5]]), dtype=numpy.float64)
-        self.wind = wind
+        self.wind, self.life = wind, 0
 
     def observe(self):
         picture = numpy.full((2, 3), int(abs(self.position[0]) * 20) % 256, numpy.uint8)
@@ -26,14 +26,23 @@ class Drift(gymnasium.Env):
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        self.position = self.np_random.uniform(-1, 1, 2)
+        self.position, self.life, self.steps = self.np_random.uniform(-1, 1, 2), self.life + 1, 0
         return self.observe(), {}
 
     def step(self, action):
         assert action.shape == (2, 1) and action.dtype == numpy.float64
         self.position = numpy.clip(self.position + 0.1 * action[:, 0] + [self.wind, 0.01], -10, 10)
         reward = -float(abs(self.position).sum())
-        return self.observe(), reward, bool(abs(self.position[0]) > 1.5), False, {}
+        self.steps += 1
+        info = {"x": self.position[0], "life": self.life, "calm": self.wind == 0, "near": numpy.array(reward > -0.5),
+                "half": numpy.float32(reward / 2), "huge": 10**400 if self.steps % 3 else 1e300, "place": self.position,
+                "episode": {"r": 1.0}, "words": "none", "two words": 2.0, "none": None, "phase": 1j}
+        if self.steps % 4 == 0:
+            info["x"] = "lost"
+        if self.steps % 5 == 0:
+            info["late"] = 1.0
+            del info["half"]
+        return self.observe(), reward, bool(abs(self.position[0]) > 1.5), False, info
 
 
 class Plain(gymnasium.Env):

@@ -10,9 +10,9 @@
 static double env_state[5];
 static uint64_t schedule[3];
 static uint8_t odd[7];
-static const sac_state states[] = {{"env.state", SAC_F64, env_state, sizeof env_state},
-                                   {"run.schedule", SAC_U64, schedule, sizeof schedule},
-                                   {"run.odd", SAC_U8, odd, sizeof odd}};
+static const sac_state states[] = {{"env.state", SAC_F64, env_state, sizeof env_state, 0},
+                                   {"run.schedule", SAC_U64, schedule, sizeof schedule, 0},
+                                   {"run.odd", SAC_U8, odd, sizeof odd, 0}};
 
 void rows_set_states(int64_t step) {
   for (int i = 0; i < 5; i++) env_state[i] = (double)step / 3 + i;

@@ -34,24 +34,29 @@ static inline sac_config* small_config(const char* out, const char* sets) {
   return config;
 }
 
-static inline sac_run* small_run(const char* out, const char* sets, const sac_callbacks* callbacks) {
+static inline sac_run* small_run_of(const sac_env_api* env, const char* out, const char* sets,
+                                    const sac_callbacks* callbacks) {
   sac_config* config = small_config(out, sets);
   sac_run* run;
-  ck_ok(sac_run_create(&run, config, &fake_env_api, callbacks));
+  ck_ok(sac_run_create(&run, config, env, callbacks));
   sac_config_destroy(config);
   return run;
+}
+
+static inline sac_run* small_run(const char* out, const char* sets, const sac_callbacks* callbacks) {
+  return small_run_of(&fake_env_api, out, sets, callbacks);
 }
 
 /* The rows of a run's metrics, as its callback saw them. */
 typedef struct metric_rows {
   int count;
-  double value[32][SAC_METRIC_COUNT];
+  double value[32][SAC_METRIC_MAX];
 } metric_rows;
 
 static inline int keep_metric_row(void* user, const sac_metrics* metrics) {
   metric_rows* rows = user;
   ck_assert_int_lt(rows->count, 32);
-  memcpy(rows->value[rows->count++], metrics->value, sizeof rows->value[0]);
+  memcpy(rows->value[rows->count++], metrics->value, sizeof(double) * (size_t)metrics->count);
   return 0;
 }
 

@@ -3,6 +3,7 @@
 A function gives None when all is well, or the text of what went wrong. The arrays of N environments lie in one block of
 memory, in the order of `layout`; the module writes mask, seed and action there and reads the others."""
 import json
+import math
 import mmap
 import os
 import signal
@@ -14,6 +15,8 @@ import traceback
 RECORD = "sac_record"  # SAC_GYM_RECORD of gym.h; what it does is in record.py
 WORKERS_FROM = 4       # environments: below, a step's way to another process and back costs more than it saves
 TEXT_MAX = 2800        # of a traceback: sac's messages are short
+INFO_MAX, INFO_NAME_MAX = 32, 63  # terms of info and letters of their names: SAC_ENV_INFO_* of sac/env.h
+FLOAT_MAX = (2 - 2**-23) * 2.0**127
 
 
 class Refused(Exception):
@@ -116,7 +119,8 @@ class Spaces:
         else:
             raise Refused(f"it takes actions of {action}; sac gives numbers (Box) or one choice (Discrete): wrap the "
                           "environment")
-        spec = self.env.spec
+        numpy, spec = self.numpy, self.env.spec
+        self.numbers = (float, int, numpy.floating, numpy.integer, numpy.bool_)
         self.limit = int(spec.max_episode_steps or 0) if spec else 0
 
     def action(self, row):
@@ -133,6 +137,22 @@ class Spaces:
                           f"has {row.size}")
         row[:] = value.reshape(-1)
 
+    def is_number(self, value):
+        return isinstance(value, self.numbers) or (
+            isinstance(value, self.numpy.ndarray) and value.ndim == 0 and value.dtype.kind in "biuf")
+
+    def tell(self, info, terms, row):
+        """Terms of info; NaN for one that is not there, is no number, or none that a float can hold."""
+        get = info.get if isinstance(info, dict) else {}.get
+        row[:] = [value if self.is_number(value) and abs(value) <= FLOAT_MAX else math.nan
+                  for value in map(get, terms)]
+
+    def close(self):
+        try:
+            self.env.close()
+        except Exception:
+            pass
+
 
 def parts(result, function, size, names):
     if not isinstance(result, tuple) or len(result) != size:
@@ -142,20 +162,37 @@ def parts(result, function, size, names):
 
 
 def layout(n, obs, action):
-    """Offsets of seed, obs, action, reward, low, high, mask, terminated, truncated; then the size of all."""
+    """Offsets of seed, obs, action, reward, low, high, mask, terminated, truncated, info; then the size of all. Info
+    has room for as many terms as there may be: which there are, the environments say once they are there."""
     at, offsets = 0, []
-    for size in (8 * n, 4 * n * obs, 4 * n * action, 4 * n, 4 * action, 4 * action, n, n, n):
+    for size in (8 * n, 4 * n * obs, 4 * n * action, 4 * n, 4 * action, 4 * action, n, n, n, 4 * n * INFO_MAX):
         offsets.append(at)
         at += -(-size // 8) * 8
     return (*offsets, at)
+
+
+def terms_of(one):
+    """The names of the numbers in the info of a step, sorted. Gymnasium does not declare them: they are those of the
+    first step of an environment that is made for this alone, as one that has been stepped might not begin as a new one
+    does. What goes wrong with it will go wrong again, where it is said."""
+    try:
+        parts(one.env.reset(seed=0), "reset", 2, "")
+        action = one.numpy.zeros(one.action_size, one.numpy.float32)
+        if not one.actions:
+            action = action.clip(one.low, one.high)
+        info = parts(one.env.step(one.action(action)), "step", 5, "")[4]
+        names = sorted(name for name, value in info.items() if isinstance(name, str) and name.isascii()
+                       and name.isidentifier() and len(name) <= INFO_NAME_MAX and one.is_number(value))
+    except (Exception, SystemExit):
+        names = []
+    return names[:INFO_MAX]
 
 
 class Local:
     """Environments first to last - 1 of the block, stepped here."""
 
     def __init__(self, name, options, first, last, spaces=None):
-        self.all = [spaces or Spaces(name, options)]
-        self.first = first
+        self.all, self.first, self.terms = [spaces] if spaces else [], first, []
         try:
             while len(self.all) < last - first:
                 self.all.append(Spaces(name, options))
@@ -175,6 +212,12 @@ class Local:
         self.action = array(2, numpy.float32, n, one.action_size)
         self.reward = array(3, numpy.float32, n)
         self.mask, self.terminated, self.truncated = (array(k, numpy.uint8, n) for k in (6, 7, 8))
+        self.info = numpy.frombuffer(block, numpy.float32, n * INFO_MAX, at[9])
+
+    def tell(self, terms):
+        """From now on, the numbers of these names in info."""
+        self.terms, n = terms, len(self.mask)
+        self.info = self.info[: n * len(terms)].reshape(n, len(terms))
 
     def reset(self):
         for i, one in enumerate(self.all, self.first):
@@ -185,17 +228,16 @@ class Local:
 
     def step(self):
         for i, one in enumerate(self.all, self.first):
-            obs, reward, terminated, truncated, _ = parts(one.env.step(one.action(self.action[i])), "step", 5,
-                                                          "observation, reward, terminated, truncated, info")
+            obs, reward, terminated, truncated, info = parts(one.env.step(one.action(self.action[i])), "step", 5,
+                                                             "observation, reward, terminated, truncated, info")
             one.observe(obs, self.obs[i])
             self.reward[i], self.terminated[i], self.truncated[i] = reward, bool(terminated), bool(truncated)
+            if self.terms:
+                one.tell(info, self.terms, self.info[i])
 
     def close(self):
         for one in self.all:
-            try:
-                one.env.close()
-            except Exception:
-                pass
+            one.close()
 
 
 # --- worker processes -------------------------------------------------------------------------------------------------
@@ -217,8 +259,9 @@ def send(channel, data):
 
 
 class Worker:
-    """A process with some of the environments. It gets a letter for each call and gives back one byte, or a text; the
-    numbers lie in memory that both see. It ends when its channel does: with sac, however that ends."""
+    """A process with some of the environments. It gets a letter for each call and gives back a text: empty, what went
+    wrong, or at first the terms of info; the numbers lie in memory that both see. It ends when its channel does: with
+    sac, however that ends."""
 
     START = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); n = int(sys.argv[2]); s = b''\n" \
             "while len(s) < n: s += c.recv(n - len(s)) or sys.exit()\n" \
@@ -247,8 +290,10 @@ class Worker:
             text = receive(self.channel, size) if size else b""
         except (OSError, EOFError):
             self.died()
-        if text:
-            raise Told(json.loads(text))
+        config, said = json.loads(text) if text else (None, None)
+        if config is not None:
+            raise Told(config, said)
+        return said
 
     def died(self):
         try:
@@ -272,8 +317,8 @@ class Worker:
 class Told(Refused):
     """What an environment in a worker raised."""
 
-    def __init__(self, answer):
-        super().__init__(answer[1], answer[0])
+    def __init__(self, config, text):
+        super().__init__(text, config)
 
 
 class Workers:
@@ -282,8 +327,9 @@ class Workers:
         try:
             for k in range(count):
                 self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
-            for worker in self.all:
-                worker.answer()
+            self.terms = [worker.answer() for worker in self.all][0]
+            terms = json.dumps(self.terms).encode()
+            self.call(b"i" + len(terms).to_bytes(4, "little") + terms)
         except BaseException:
             self.close()
             raise
@@ -317,13 +363,14 @@ def work(channel):
     """A worker's life."""
 
     def attempt(function, *arguments):
-        data = b""
+        data, well = b"", False
         try:
-            function(*arguments)
+            said = function(*arguments)
+            data, well = b"" if said is None else json.dumps([None, said]).encode(), True
         except BaseException as error:
             data = json.dumps([getattr(error, "config", False) is True, describe(error)]).encode()
         send(channel, len(data).to_bytes(4, "little") + data)
-        return not data
+        return well
 
     try:
         size = int.from_bytes(receive(channel, 4), "little")
@@ -332,13 +379,22 @@ def work(channel):
 
         def begin():
             nonlocal local
+            terms = None
+            if first == 0:
+                one = Spaces(name, options)
+                terms = terms_of(one)
+                one.close()
             local = Local(name, options, first, last)
             local.bind(mmap.mmap(memory, 0), n)
+            return terms
 
         going = attempt(begin)
         while going:
             letter = receive(channel, 1)
-            attempt(local.reset if letter == b"r" else local.step)
+            if letter == b"i":
+                attempt(local.tell, json.loads(receive(channel, int.from_bytes(receive(channel, 4), "little"))))
+            else:
+                attempt(local.reset if letter == b"r" else local.step)
     except (EOFError, OSError):
         pass
     if local:
@@ -393,18 +449,23 @@ def open_envs(name, n, options):
         try:
             os.ftruncate(memory, at[-1])
             block = mmap.mmap(memory, at[-1])
-            one.env.close()
+            one.close()
             envs = Workers(name, options, count, memory, n)
         finally:
             os.close(memory)
     else:
         block = mmap.mmap(-1, at[-1])
-        envs = Local(name, options, 0, n, one)
+        terms = []
+        if not record:  # a recorder would record it; what is recorded has no metrics
+            terms = terms_of(one)
+            one.close()
+        envs = Local(name, options, 0, n, one if record else None)
         envs.bind(block, n)
+        envs.tell(terms)
     if not one.actions:
         for k, values in ((4, one.low), (5, one.high)):
             one.numpy.frombuffer(block, "f4", one.action_size, at[k])[:] = values
-    return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:9])
+    return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10], envs.terms)
 
 
 def create(name, n, options):

@@ -23,9 +23,12 @@ typedef struct gym {
   PyObject* envs;   /* bridge.Envs */
   Py_buffer memory; /* of its arrays */
   int32_t n, obs_size, action_size;
-  float *obs, *action, *reward, *low, *high;
+  float *obs, *action, *reward, *low, *high, *info;
   uint64_t* seed;
   uint8_t *mask, *terminated, *truncated;
+  size_t terms; /* of info */
+  const char* term[SAC_ENV_INFO_MAX + 1];
+  char names[SAC_ENV_INFO_MAX][SAC_ENV_INFO_NAME_MAX];
   char error[TEXT_MAX];
 } gym;
 
@@ -147,14 +150,27 @@ static int call(gym* g, const char* method) {
   return failed;
 }
 
+/* The terms of info, a list of str. */
+static int take_terms(gym* g, PyObject* terms) {
+  const Py_ssize_t count = PyList_Size(terms);
+  if (count < 0) return 1;
+  for (; (Py_ssize_t)g->terms < count && g->terms < SAC_ENV_INFO_MAX; g->terms++) {
+    PyObject* name = PyList_GetItem(terms, (Py_ssize_t)g->terms);
+    if (!name) return 1;
+    take_text(name, g->names[g->terms], sizeof g->names[0]);
+    g->term[g->terms] = g->names[g->terms];
+  }
+  return 0;
+}
+
 /* Where the arrays lie: bridge.py says the offsets. */
 static int find_arrays(gym* g, PyObject* spec, sac_env_spec* out) {
-  Py_ssize_t at[9];
-  PyObject* block = NULL;
-  if (!PyArg_ParseTuple(spec, "iiiiO(nnnnnnnnn)", &out->obs_size, &out->action_size, &out->actions,
+  Py_ssize_t at[10];
+  PyObject *block = NULL, *terms = NULL;
+  if (!PyArg_ParseTuple(spec, "iiiiO(nnnnnnnnnn)O", &out->obs_size, &out->action_size, &out->actions,
                         &out->max_episode_steps, &block, &at[0], &at[1], &at[2], &at[3], &at[4], &at[5], &at[6], &at[7],
-                        &at[8]) ||
-      PyObject_GetBuffer(block, &g->memory, PyBUF_WRITABLE) != 0)
+                        &at[8], &at[9], &terms) ||
+      take_terms(g, terms) != 0 || PyObject_GetBuffer(block, &g->memory, PyBUF_WRITABLE) != 0)
     return 1;
   char* base = g->memory.buf;
   g->seed = (uint64_t*)(void*)(base + at[0]);
@@ -166,6 +182,7 @@ static int find_arrays(gym* g, PyObject* spec, sac_env_spec* out) {
   g->mask = (uint8_t*)base + at[6];
   g->terminated = (uint8_t*)base + at[7];
   g->truncated = (uint8_t*)base + at[8];
+  g->info = (float*)(void*)(base + at[9]);
   g->obs_size = out->obs_size;
   g->action_size = out->action_size;
   if (out->actions == 0) {
@@ -235,6 +252,14 @@ static void destroy(void* self) {
   free(g);
 }
 
+static const char* const* info_names(void* self) { return ((gym*)self)->term; }
+
+static int info(void* self, float* value) {
+  const gym* g = self;
+  memcpy(value, g->info, (size_t)g->n * g->terms * sizeof *value);
+  return 0;
+}
+
 static const char* error(void* self) { return ((gym*)self)->error; }
 
 EXPORT const sac_env_api* sac_env_plugin(void);
@@ -246,6 +271,8 @@ EXPORT const sac_env_api* sac_env_plugin(void) {
                                   .reset = reset,
                                   .step = step,
                                   .destroy = destroy,
-                                  .error = error};
+                                  .error = error,
+                                  .info_names = info_names,
+                                  .info = info};
   return &api;
 }

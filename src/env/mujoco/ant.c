@@ -46,14 +46,22 @@ static int is_healthy(const sac_mujoco_sim* sim, const options* o) {
   return healthy;
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   const options* o = sim->options;
   const int healthy = is_healthy(sim, o);
   const double contact_cost =
       o->contact_cost_weight * sac_mujoco_squares(sim->d->cfrc_ext, 6 * (int64_t)sim->m->nbody,
                                                   o->contact_force_range[0], o->contact_force_range[1]);
-  const double rewards = move->velocity[0] * o->forward_reward_weight + healthy * o->healthy_reward;
-  *reward = rewards - (sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight) + contact_cost);
+  const double forward = move->velocity[0] * o->forward_reward_weight, survive = healthy * o->healthy_reward;
+  const double ctrl_cost = sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight);
+  *reward = (forward + survive) - (ctrl_cost + contact_cost);
+  sac_mujoco_tell_plane(sim, info);
+  sac_mujoco_tell_distance(sim, info);
+  sac_mujoco_tell_velocity(move, info, 2);
+  sac_mujoco_tell(info, "reward_forward", forward);
+  sac_mujoco_tell(info, "reward_ctrl", -ctrl_cost);
+  sac_mujoco_tell(info, "reward_contact", -contact_cost);
+  sac_mujoco_tell(info, "reward_survive", survive);
   return !healthy && o->terminate_when_unhealthy;
 }
 

@@ -48,6 +48,9 @@ typedef struct instance {
   double* place; /* (N, 2) before the next step */
   int* ids;      /* (N) scratch: simulations to run */
   float* bounds; /* (2, A) */
+  float* info;   /* (N, info_count) of the last step */
+  int32_t info_count;
+  const char* info_name[SAC_ENV_INFO_MAX + 1];
   char error[ERROR_MAX];
 } instance;
 
@@ -129,7 +132,8 @@ static void step_one(const mjModel* m, mjData* d, int i, void* arg) {
   observe(env, &sim, i, c->obs + (size_t)i * (size_t)env->obs_size);
   for (int k = 0; k < 2; k++) move.velocity[k] = (env->place[2 * (size_t)i + (size_t)k] - before[k]) / sim.dt;
   double reward;
-  c->terminated[i] = env->task->judge(&sim, &move, &reward) != 0;
+  sac_mujoco_info info = {.to = env->info + (size_t)i * (size_t)env->info_count};
+  c->terminated[i] = env->task->judge(&sim, &move, &reward, &info) != 0;
   if (c->exact) c->exact[i] = reward;
   else c->reward[i] = (float)reward;
   HAND_OVER(arg);
@@ -162,6 +166,7 @@ static void env_destroy(void* self) {
   sac_free(env->place);
   sac_free(env->ids);
   sac_free(env->bounds);
+  sac_free(env->info);
   sac_free(env);
 }
 
@@ -226,13 +231,20 @@ static sac_status make_batch(instance* env, const mjModel* m) {
   return SAC_OK;
 }
 
+/* The numbers of an observation, and the names of what a step tells, which is judged for them alone: of a simulation
+ * that has not moved, with the bounds in place of an action. */
 static void count_one(const mjModel* m, mjData* d, int i, void* arg) {
   const call* c = arg;
   const sac_mujoco_sim sim = sim_of(c->env, m, d);
+  const sac_mujoco_move move = {.action = c->env->bounds};
   sac_mujoco_row row = {NULL, 0};
+  sac_mujoco_info info = {.name = c->env->info_name};
+  double reward;
   (void)i;
   c->env->task->observe(&sim, &row);
   c->env->obs_size = row.count;
+  (void)c->env->task->judge(&sim, &move, &reward, &info);
+  c->env->info_count = info.count;
   HAND_OVER(arg);
 }
 
@@ -258,6 +270,11 @@ static sac_status prepare(instance* env, sac_env_spec* spec) {
   const int first = 0;
   if (apply(env, &first, 1, count_one, &c) != SAC_OK) {
     status = sac_fail(SAC_ERROR_ENV, "%s", env->error);
+    goto fail;
+  }
+  env->info = sac_alloc(sac_bytes((size_t)env->n, (size_t)env->info_count * sizeof *env->info));
+  if (!env->info) {
+    status = sac_fail(SAC_ERROR_MEMORY, "not enough memory for %d environments", (int)env->n);
     goto fail;
   }
   *spec = (sac_env_spec){.obs_size = env->obs_size,
@@ -346,8 +363,27 @@ static int env_state_set(void* self, int32_t i, const void* state) {
   return SAC_OK;
 }
 
-static const sac_env_api api = {SAC_ENV_ABI, sizeof(sac_env_api), "MuJoCo",       env_create,    env_reset,    env_step,
-                                env_destroy, env_error,           env_state_size, env_state_get, env_state_set};
+static const char* const* env_info_names(void* self) { return ((const instance*)self)->info_name; }
+
+static int env_info(void* self, float* value) {
+  const instance* env = self;
+  memcpy(value, env->info, (size_t)env->n * (size_t)env->info_count * sizeof *value);
+  return SAC_OK;
+}
+
+static const sac_env_api api = {.abi = SAC_ENV_ABI,
+                                .size = sizeof(sac_env_api),
+                                .name = "MuJoCo",
+                                .create = env_create,
+                                .reset = env_reset,
+                                .step = env_step,
+                                .destroy = env_destroy,
+                                .error = env_error,
+                                .state_size = env_state_size,
+                                .state_get = env_state_get,
+                                .state_set = env_state_set,
+                                .info_names = env_info_names,
+                                .info = env_info};
 
 static sac_status ready(void) {
   const sac_mujoco_library* library;

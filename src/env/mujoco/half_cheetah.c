@@ -22,9 +22,15 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_normal(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   const options* o = sim->options;
-  *reward = o->forward_reward_weight * move->velocity[0] - sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight);
+  const double forward = o->forward_reward_weight * move->velocity[0];
+  const double ctrl_cost = sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight);
+  *reward = forward - ctrl_cost;
+  sac_mujoco_tell(info, "x_position", sim->d->qpos[0]);
+  sac_mujoco_tell_velocity(move, info, 1);
+  sac_mujoco_tell(info, "reward_forward", forward);
+  sac_mujoco_tell(info, "reward_ctrl", -ctrl_cost);
   return 0;
 }
 

@@ -37,12 +37,20 @@ static void place(const sac_mujoco_sim* sim, double at[2]) {
   at[1] /= mass;
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   const options* o = sim->options;
   const int healthy = sac_mujoco_inside(sim->d->qpos[2], o->healthy_z_range);
-  const double rewards = o->forward_reward_weight * move->velocity[0] + healthy * o->healthy_reward;
-  *reward = rewards - (sac_humanoid_control_cost(sim, o->ctrl_cost_weight) +
-                       sac_humanoid_contact_cost(sim, o->contact_cost_weight, o->contact_cost_range));
+  const double forward = o->forward_reward_weight * move->velocity[0], survive = healthy * o->healthy_reward;
+  const double ctrl_cost = sac_humanoid_control_cost(sim, o->ctrl_cost_weight);
+  const double contact_cost = sac_humanoid_contact_cost(sim, o->contact_cost_weight, o->contact_cost_range);
+  *reward = (forward + survive) - (ctrl_cost + contact_cost);
+  sac_mujoco_tell_plane(sim, info);
+  sac_mujoco_tell_distance(sim, info);
+  sac_mujoco_tell_velocity(move, info, 2);
+  sac_mujoco_tell(info, "reward_survive", survive);
+  sac_mujoco_tell(info, "reward_forward", forward);
+  sac_mujoco_tell(info, "reward_ctrl", -ctrl_cost);
+  sac_mujoco_tell(info, "reward_contact", -contact_cost);
   return !healthy && o->terminate_when_unhealthy;
 }
 

@@ -24,11 +24,18 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   const options* o = sim->options;
   (void)move;
-  *reward = sim->d->qpos[2] / sim->m->opt.timestep - sac_humanoid_control_cost(sim, o->ctrl_cost_weight) -
-            sac_humanoid_contact_cost(sim, o->impact_cost_weight, o->impact_cost_range) + 1;
+  const double up = sim->d->qpos[2] / sim->m->opt.timestep;
+  const double ctrl_cost = sac_humanoid_control_cost(sim, o->ctrl_cost_weight);
+  const double impact_cost = sac_humanoid_contact_cost(sim, o->impact_cost_weight, o->impact_cost_range);
+  *reward = up - ctrl_cost - impact_cost + 1;
+  sac_mujoco_tell_plane(sim, info);
+  sac_mujoco_tell_rise(sim, info, 2);
+  sac_mujoco_tell(info, "reward_linup", up);
+  sac_mujoco_tell(info, "reward_quadctrl", -ctrl_cost);
+  sac_mujoco_tell(info, "reward_impact", -impact_cost);
   return 0;
 }
 

@@ -19,7 +19,7 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_normal(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   const options* o = sim->options;
   (void)move;
   const double x = sim->d->site_xpos[0], y = sim->d->site_xpos[2]; /* of the tip */
@@ -27,7 +27,11 @@ static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double*
   const int terminated = y <= 1;
   const double distance_penalty = 0.01 * (x * x) + (y - 2) * (y - 2);
   const double velocity_penalty = 1e-3 * (v1 * v1) + 5e-3 * (v2 * v2);
-  *reward = o->healthy_reward * !terminated - distance_penalty - velocity_penalty;
+  const double survive = o->healthy_reward * !terminated;
+  *reward = survive - distance_penalty - velocity_penalty;
+  sac_mujoco_tell(info, "reward_survive", survive);
+  sac_mujoco_tell(info, "distance_penalty", -distance_penalty);
+  sac_mujoco_tell(info, "velocity_penalty", -velocity_penalty);
   return terminated;
 }
 

@@ -15,13 +15,14 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   (void)move;
   int finite = 1;
   for (int64_t j = 0; j < sim->m->nq; j++) finite &= isfinite(sim->d->qpos[j]) != 0;
   for (int64_t j = 0; j < sim->m->nv; j++) finite &= isfinite(sim->d->qvel[j]) != 0;
   const int terminated = !finite || fabs(sim->d->qpos[1]) > 0.2;
   *reward = !terminated;
+  sac_mujoco_tell(info, "reward_survive", *reward);
   return terminated;
 }
 

@@ -12,7 +12,7 @@
 #include <mujoco/mjbatch.h>
 #include <mujoco/mujoco.h>
 
-#include <sac/status.h>
+#include <sac/env.h>
 
 #include "env/mujoco/tasks.h"
 #include "env/options.h"
@@ -65,6 +65,13 @@ typedef struct sac_mujoco_row {
   int32_t count;
 } sac_mujoco_row;
 
+/* The terms of a step being told, always the same ones in the same order; with `to` NULL their names are listed. */
+typedef struct sac_mujoco_info {
+  float* to;
+  const char** name; /* (SAC_ENV_INFO_MAX + 1) */
+  int32_t count;
+} sac_mujoco_info;
+
 /* What every task's options begin with. */
 typedef struct sac_mujoco_common {
   char xml_file[SAC_PATH_MAX];
@@ -83,8 +90,9 @@ typedef struct sac_mujoco_task {
   /* Where it is, for its velocity. It is kept between steps, since MuJoCo's derived fields (xpos) are a substep behind
    * the state and cannot be computed from it again. NULL: not needed. */
   void (*place)(const sac_mujoco_sim* sim, double place[2]);
-  /* What a step is worth; returns terminated. */
-  int (*judge)(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward);
+  /* What a step is worth; returns terminated. Tells what Gymnasium's info has, under its names; tendon_length and
+   * tendon_velocity, which are no single numbers, are left out. */
+  int (*judge)(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info);
   void (*observe)(const sac_mujoco_sim* sim, sac_mujoco_row* row);
   /* Names of bodies whose numbers the driver looks up: a name, or a number in digits. NULL: none. */
   void (*bodies)(const void* options, const char* name[SAC_MUJOCO_BODIES]);
@@ -115,6 +123,18 @@ SAC_MUJOCO_TASKS(SAC_MUJOCO_DECLARE)
 void sac_mujoco_put_one(sac_mujoco_row* row, double x);
 void sac_mujoco_put(sac_mujoco_row* row, const double* x, int64_t n);
 void sac_mujoco_put_clipped(sac_mujoco_row* row, const double* x, int64_t n, double low, double high);
+
+/* A term of info. */
+void sac_mujoco_tell(sac_mujoco_info* info, const char* name, double x);
+
+/* Terms that several tasks have. */
+void sac_mujoco_tell_plane(const sac_mujoco_sim* sim, sac_mujoco_info* info); /* x_position, y_position */
+void sac_mujoco_tell_distance(const sac_mujoco_sim* sim,
+                              sac_mujoco_info* info); /* distance_from_origin, in the plane */
+void sac_mujoco_tell_rise(const sac_mujoco_sim* sim, sac_mujoco_info* info,
+                          int z); /* z_distance_from_origin of qpos[z] */
+void sac_mujoco_tell_velocity(const sac_mujoco_move* move, sac_mujoco_info* info,
+                              int axes); /* x_velocity, y_velocity */
 
 /* qpos and qvel from position `skip` of qpos on, velocities within +-limit: what most observations are. */
 void sac_mujoco_put_state(const sac_mujoco_sim* sim, sac_mujoco_row* row, int skip, double limit);

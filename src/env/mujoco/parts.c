@@ -23,6 +23,30 @@ void sac_mujoco_put_clipped(sac_mujoco_row* row, const double* x, int64_t n, dou
   row->count += (int32_t)n;
 }
 
+void sac_mujoco_tell(sac_mujoco_info* info, const char* name, double x) {
+  if (info->to) info->to[info->count] = (float)x;
+  else info->name[info->count] = name;
+  info->count++;
+}
+
+void sac_mujoco_tell_plane(const sac_mujoco_sim* sim, sac_mujoco_info* info) {
+  sac_mujoco_tell(info, "x_position", sim->d->qpos[0]);
+  sac_mujoco_tell(info, "y_position", sim->d->qpos[1]);
+}
+
+void sac_mujoco_tell_distance(const sac_mujoco_sim* sim, sac_mujoco_info* info) {
+  sac_mujoco_tell(info, "distance_from_origin", sac_mujoco_norm(sim->d->qpos, 2));
+}
+
+void sac_mujoco_tell_rise(const sac_mujoco_sim* sim, sac_mujoco_info* info, int z) {
+  sac_mujoco_tell(info, "z_distance_from_origin", sim->d->qpos[z] - sim->m->qpos0[z]);
+}
+
+void sac_mujoco_tell_velocity(const sac_mujoco_move* move, sac_mujoco_info* info, int axes) {
+  sac_mujoco_tell(info, "x_velocity", move->velocity[0]);
+  if (axes > 1) sac_mujoco_tell(info, "y_velocity", move->velocity[1]);
+}
+
 void sac_mujoco_put_state(const sac_mujoco_sim* sim, sac_mujoco_row* row, int skip, double limit) {
   sac_mujoco_put(row, sim->d->qpos + skip, sim->m->nq - skip);
   sac_mujoco_put_clipped(row, sim->d->qvel, sim->m->nv, -limit, limit);

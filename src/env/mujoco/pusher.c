@@ -42,14 +42,18 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   for (int j = nv - 4; j < nv; j++) qvel[j] = 0;
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   const options* o = sim->options;
   double near[3], far[3];
   sac_mujoco_between(sim, OBJECT, TIP, near);
   sac_mujoco_between(sim, OBJECT, GOAL, far);
-  *reward = -sac_mujoco_norm(far, 3) * o->reward_dist_weight -
-            sac_mujoco_action_cost(sim, move, o->reward_control_weight) -
-            sac_mujoco_norm(near, 3) * o->reward_near_weight;
+  const double reward_near = -sac_mujoco_norm(near, 3) * o->reward_near_weight;
+  const double reward_dist = -sac_mujoco_norm(far, 3) * o->reward_dist_weight;
+  const double reward_ctrl = -sac_mujoco_action_cost(sim, move, o->reward_control_weight);
+  *reward = reward_dist + reward_ctrl + reward_near;
+  sac_mujoco_tell(info, "reward_dist", reward_dist);
+  sac_mujoco_tell(info, "reward_ctrl", reward_ctrl);
+  sac_mujoco_tell(info, "reward_near", reward_near);
   return 0;
 }
 

@@ -38,12 +38,15 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   qvel[nv - 2] = qvel[nv - 1] = 0;
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   const options* o = sim->options;
   double from[3];
   sac_mujoco_between(sim, FINGERTIP, TARGET, from);
-  *reward =
-      -sac_mujoco_norm(from, 3) * o->reward_dist_weight - sac_mujoco_action_cost(sim, move, o->reward_control_weight);
+  const double reward_dist = -sac_mujoco_norm(from, 3) * o->reward_dist_weight;
+  const double reward_ctrl = -sac_mujoco_action_cost(sim, move, o->reward_control_weight);
+  *reward = reward_dist + reward_ctrl;
+  sac_mujoco_tell(info, "reward_dist", reward_dist);
+  sac_mujoco_tell(info, "reward_ctrl", reward_ctrl);
   return 0;
 }
 

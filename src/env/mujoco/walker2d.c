@@ -27,12 +27,19 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward) {
+static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   const options* o = sim->options;
   const int healthy = sac_mujoco_inside(sim->d->qpos[1], o->healthy_z_range) &&
                       sac_mujoco_inside(sim->d->qpos[2], o->healthy_angle_range);
-  *reward = o->forward_reward_weight * move->velocity[0] + healthy * o->healthy_reward -
-            sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight);
+  const double forward = o->forward_reward_weight * move->velocity[0], survive = healthy * o->healthy_reward;
+  const double ctrl_cost = sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight);
+  *reward = forward + survive - ctrl_cost;
+  sac_mujoco_tell(info, "x_position", sim->d->qpos[0]);
+  sac_mujoco_tell_rise(sim, info, 1);
+  sac_mujoco_tell_velocity(move, info, 1);
+  sac_mujoco_tell(info, "reward_forward", forward);
+  sac_mujoco_tell(info, "reward_ctrl", -ctrl_cost);
+  sac_mujoco_tell(info, "reward_survive", survive);
   return !healthy && o->terminate_when_unhealthy;
 }
 

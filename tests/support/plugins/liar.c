@@ -2,6 +2,7 @@
  * without it. */
 #include <math.h>
 #include <sac/env.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,7 +64,30 @@ static void destroy(void* self) {
 
 static const char* error(void* self) {
   (void)self;
-  return lie("step") || lie("create") || lie("reset") ? "the cable is loose" : NULL;
+  return lie("step") || lie("create") || lie("reset") || lie("info") ? "the cable is loose" : NULL;
+}
+
+static const char* const* info_names(void* self) {
+  static const char* names[SAC_ENV_INFO_MAX + 2];
+  static char numbered[SAC_ENV_INFO_MAX + 1][8];
+  (void)self;
+  memset(names, 0, sizeof names);
+  if (lie("old table")) abort(); /* what is beyond the table is not looked at */
+  if (lie("no names")) return NULL;
+  names[0] = lie("spaced name") ? "top speed" : lie("number name") ? "1st" : lie("no name") ? "" : "steps";
+  if (lie("two names")) names[1] = names[0];
+  if (lie("long name")) names[0] = "a_name_that_goes_on_and_on_and_on_until_it_has_sixty_four_letters_";
+  for (int k = 0; lie("many names") && k <= SAC_ENV_INFO_MAX; k++) {
+    snprintf(numbered[k], sizeof numbered[k], "n%d", k);
+    names[k] = numbered[k];
+  }
+  return names;
+}
+
+static int info(void* self, float* value) {
+  const liar* l = self;
+  for (int32_t i = 0; i < l->n; i++) value[i] = (float)l->steps[i];
+  return lie("info") && l->steps[0] == 40;
 }
 
 static size_t state_size(void* self) {
@@ -81,9 +105,13 @@ const sac_env_api* sac_env_plugin(void) {
                       .reset = reset,
                       .step = step,
                       .destroy = destroy,
-                      .error = error};
+                      .error = error,
+                      .info_names = info_names,
+                      .info = info};
   if (lie("abi")) api.abi = SAC_ENV_ABI + 1;
   if (lie("size")) api.size = 8;
+  if (lie("old table")) api.size = offsetof(sac_env_api, info_names);
+  if (lie("half an info")) api.info = NULL;
   if (lie("no create")) api.create = NULL;
   if (lie("no reset")) api.reset = NULL;
   if (lie("no step")) api.step = NULL;
