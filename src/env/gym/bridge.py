@@ -9,9 +9,13 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 
-WORKERS_FROM = 4  # environments: below, a step's way to another process and back costs more than it saves
+WORKERS_FROM = 4        # environments: below, worker processes are not even thought of
+WORKERS_COST = 100e-6   # seconds that a step's way to worker processes and back takes on a machine that has other work
+WORKER_COST = 30e-6     # and for each of them
+TIMED_STEPS, TIMED_SECONDS = 25, 0.2  # what is spent on finding out how long a step of an environment takes
 TEXT_MAX = 2800   # of a traceback: sac's messages are short
 
 
@@ -109,19 +113,40 @@ class Spaces:
         spec = self.env.spec
         self.limit = int(spec.max_episode_steps or 0) if spec else 0
 
-    def action(self, row):
+    def actions_of(self, rows):
+        """Actions (n, A) as sac has them, each as the environment takes it. Arrays of their own: it may keep them."""
         if self.actions:
-            return self.numpy.int64(self.start + int(row[0]))
+            return self.start + rows[:, 0].astype(self.numpy.int64)
         if self.whole:
-            row = self.numpy.rint(row)
-        return row.astype(self.dtype).reshape(self.shape)
+            rows = self.numpy.rint(rows)
+        rows = rows.astype(self.dtype)
+        return rows.reshape((len(rows), *self.shape)) if self.shape else [row.reshape(()) for row in rows]
 
     def observe(self, value, row):
+        if type(value) is self.numpy.ndarray and value.shape == row.shape:  # most: what follows would change nothing
+            row[:] = value
+            return
         value = self.numpy.asarray(value)
         if value.size != row.size:
             raise Refused(f"an observation has shape {value.shape}, {value.size} numbers; the space of observations "
                           f"has {row.size}")
         row[:] = value.reshape(-1)
+
+    def step_seconds(self):
+        """Of a step with random actions, the median. One that fails is endless: whoever steps it next will say why."""
+        times, end = [], time.perf_counter() + TIMED_SECONDS
+        try:
+            self.env.reset(seed=0)
+            while len(times) < TIMED_STEPS and (not times or time.perf_counter() < end):
+                action = self.env.action_space.sample()
+                start = time.perf_counter()
+                _, _, terminated, truncated, _ = self.env.step(action)
+                times.append(time.perf_counter() - start)
+                if terminated or truncated:
+                    self.env.reset()
+        except BaseException:
+            return float("inf")
+        return sorted(times)[len(times) // 2]
 
 
 def parts(result, function, size, names):
@@ -165,20 +190,26 @@ class Local:
         self.action = array(2, numpy.float32, n, one.action_size)
         self.reward = array(3, numpy.float32, n)
         self.mask, self.terminated, self.truncated = (array(k, numpy.uint8, n) for k in (6, 7, 8))
+        # Views and methods that every step needs are made once: making them costs as much as the step of a small task.
+        last = self.first + len(self.all)
+        self.actions = self.action[self.first:last]
+        self.rows = [(i, one.env.step, one.observe, self.obs[i]) for i, one in enumerate(self.all, self.first)]
 
     def reset(self):
+        mask = self.mask.tobytes()
         for i, one in enumerate(self.all, self.first):
-            if self.mask[i]:
+            if mask[i]:
                 # 31 bits: what every generator of random numbers takes as a seed
                 result = one.env.reset(seed=int(self.seed[i]) >> 33)
                 one.observe(parts(result, "reset", 2, "observation, info")[0], self.obs[i])
 
     def step(self):
-        for i, one in enumerate(self.all, self.first):
-            obs, reward, terminated, truncated, _ = parts(one.env.step(one.action(self.action[i])), "step", 5,
-                                                          "observation, reward, terminated, truncated, info")
-            one.observe(obs, self.obs[i])
-            self.reward[i], self.terminated[i], self.truncated[i] = reward, bool(terminated), bool(truncated)
+        reward, terminated, truncated = self.reward, self.terminated, self.truncated
+        for (i, step, observe, row), action in zip(self.rows, self.all[0].actions_of(self.actions)):
+            obs, reward[i], end, cut, _ = parts(step(action), "step", 5,
+                                                "observation, reward, terminated, truncated, info")
+            observe(obs, row)
+            terminated[i], truncated[i] = bool(end), bool(cut)
 
     def close(self):
         for one in self.all:
@@ -216,6 +247,7 @@ class Worker:
 
     def __init__(self, name, options, first, last, memory, n):
         self.what = f"worker process of environments {first} to {last - 1}"
+        self.first, self.last = first, last
         source = SOURCE.encode()
         self.channel, theirs = socket.socketpair()
         with theirs:
@@ -267,8 +299,8 @@ class Told(Refused):
 
 
 class Workers:
-    def __init__(self, name, options, count, memory, n):
-        self.all = []
+    def __init__(self, name, options, count, memory, n, mask):
+        self.all, self.mask = [], mask
         try:
             for k in range(count):
                 self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
@@ -278,11 +310,11 @@ class Workers:
             self.close()
             raise
 
-    def call(self, letter):
-        for worker in self.all:
+    def call(self, letter, workers):
+        for worker in workers:
             worker.tell(letter)
         first = None
-        for worker in self.all:  # all of them, so that none is left with an answer to an earlier call
+        for worker in workers:  # all of them, so that none is left with an answer to an earlier call
             try:
                 worker.answer()
             except Refused as error:
@@ -291,10 +323,10 @@ class Workers:
             raise first
 
     def reset(self):
-        self.call(b"r")
+        self.call(b"r", [worker for worker in self.all if any(self.mask[worker.first:worker.last])])
 
     def step(self):
-        self.call(b"s")
+        self.call(b"s", self.all)
 
     def close(self):
         for worker in self.all:
@@ -360,20 +392,28 @@ class Envs:
 
 
 def worker_count(n, options):
-    """As asked for by the option sac_workers (0: none); otherwise one a core, where there are environments enough."""
-    cores = len(os.sched_getaffinity(0))
+    """As asked for by the option sac_workers (0: none); None where nothing was."""
     asked = options.pop("sac_workers", None)
-    if asked is None:
-        return min(n, cores) if n >= WORKERS_FROM and cores > 1 else 0
-    if not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= 1024:
+    if asked is not None and (not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= 1024):
         raise Refused(f"env.options.sac_workers = {asked} is no number of processes: 0 to 1024", True)
-    return min(n, asked)
+    return min(n, asked) if asked is not None else None if n >= WORKERS_FROM else 0
+
+
+def quickest_count(n, seconds):
+    """How many worker processes step n environments soonest, if a step of one takes so long. No result depends on it."""
+    def cost(count):
+        return seconds * -(-n // count) + WORKERS_COST + WORKER_COST * count if count else seconds * n
+
+    cores = len(os.sched_getaffinity(0))
+    return min((0, *range(2, min(n, cores) + 1)), key=cost) if seconds < float("inf") else min(n, cores)
 
 
 def open_envs(name, n, options):
     options = json.loads(options)
     count = worker_count(n, options)
-    one = Spaces(name, options)
+    one, used = Spaces(name, options), count is None
+    if used:
+        count = quickest_count(n, one.step_seconds())
     at = layout(n, one.obs_size, one.action_size)
     if count:
         memory = os.memfd_create("sac_gym")
@@ -381,12 +421,14 @@ def open_envs(name, n, options):
             os.ftruncate(memory, at[-1])
             block = mmap.mmap(memory, at[-1])
             one.env.close()
-            envs = Workers(name, options, count, memory, n)
+            envs = Workers(name, options, count, memory, n, memoryview(block)[at[6]:at[6] + n])
         finally:
             os.close(memory)
     else:
         block = mmap.mmap(-1, at[-1])
-        envs = Local(name, options, 0, n, one)
+        if used:  # what it did while it was timed must leave no trace
+            one.env.close()
+        envs = Local(name, options, 0, n, None if used else one)
         envs.bind(block, n)
     if not one.actions:
         for k, values in ((4, one.low), (5, one.high)):
