@@ -123,9 +123,6 @@ class Spaces:
         return rows.reshape((len(rows), *self.shape)) if self.shape else [row.reshape(()) for row in rows]
 
     def observe(self, value, row):
-        if type(value) is self.numpy.ndarray and value.shape == row.shape:  # most: what follows would change nothing
-            row[:] = value
-            return
         value = self.numpy.asarray(value)
         if value.size != row.size:
             raise Refused(f"an observation has shape {value.shape}, {value.size} numbers; the space of observations "
@@ -188,8 +185,9 @@ class Local:
         self.seed = array(0, numpy.uint64, n)
         self.obs = array(1, numpy.float32, n, one.obs_size)
         self.action = array(2, numpy.float32, n, one.action_size)
-        self.reward = array(3, numpy.float32, n)
-        self.mask, self.terminated, self.truncated = (array(k, numpy.uint8, n) for k in (6, 7, 8))
+        self.mask = array(6, numpy.uint8, n)
+        # A memoryview takes a number in half the time that an array does, which has the clearer words for what is none.
+        self.reward, *self.ends = array(3, numpy.float32, n), *(memoryview(array(k, numpy.uint8, n)) for k in (7, 8))
         # Views and methods that every step needs are made once: making them costs as much as the step of a small task.
         last = self.first + len(self.all)
         self.actions = self.action[self.first:last]
@@ -204,11 +202,17 @@ class Local:
                 one.observe(parts(result, "reset", 2, "observation, info")[0], self.obs[i])
 
     def step(self):
-        reward, terminated, truncated = self.reward, self.terminated, self.truncated
+        reward, (terminated, truncated) = self.reward, self.ends
+        array, shape = self.all[0].numpy.ndarray, self.rows[0][3].shape
         for (i, step, observe, row), action in zip(self.rows, self.all[0].actions_of(self.actions)):
-            obs, reward[i], end, cut, _ = parts(step(action), "step", 5,
-                                                "observation, reward, terminated, truncated, info")
-            observe(obs, row)
+            result = step(action)
+            if type(result) is not tuple or len(result) != 5:
+                result = parts(result, "step", 5, "observation, reward, terminated, truncated, info")
+            obs, reward[i], end, cut, _ = result
+            if type(obs) is array and obs.shape == shape:  # most: what observe() does more would change nothing
+                row[:] = obs
+            else:
+                observe(obs, row)
             terminated[i], truncated[i] = bool(end), bool(cut)
 
     def close(self):
