@@ -13,7 +13,7 @@ import time
 import gymnasium
 import numpy
 
-from support.program import PROGRAM, SMALL, checkpoints, main, one_line, replay, rows, sac, same_runs, sets
+from support.program import PROGRAM, SMALL, checkpoints, children, main, one_line, replay, rows, sac, same_runs, sets
 
 # ctest: timeout=600 processors=2
 
@@ -261,17 +261,6 @@ def test_workers_that_die():
          "was killed by signal 9 (SIGKILL)", traceback=False, values=more)
     ends({"fault": "leave", "sac_workers": 4}, FAILED, "worker process of environments 0 to 0 (process ",
          "ended with exit code 5", traceback=False, values=more)
-
-
-def children(pid):
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(entry.name))
-        except (OSError, ValueError, IndexError):
-            pass
-    return found
 
 
 def gone(pids):
