@@ -177,6 +177,16 @@ def test_bench_and_lists():
     assert "gym:LunarLander-v3" in sac("envs", "--help").stdout
 
 
+def test_bench_beside_gymnasiums_vectors():
+    script = [sys.executable, pathlib.Path(os.environ["SAC_SOURCE"], "scripts/bench_gym.py")]
+    result = subprocess.run([*script, "--program", "/no/such/sac"], text=True, capture_output=True)
+    assert result.returncode == 1 and "no program /no/such/sac" in result.stderr, result.stderr
+    result = subprocess.run([*script, "--program", PROGRAM, "--env", "CartPole-v1", "--envs", "2", "--rounds", "1",
+                             "--seconds", "0.05"], text=True, capture_output=True, timeout=120)
+    name, n, *rates = result.stdout.splitlines()[-1].split()
+    assert (name, n) == ("CartPole-v1", "2") and len(rates) == 4 and all(float(rate) > 0 for rate in rates), result.stdout
+
+
 def test_what_it_prints_is_not_ours():
     result = sac("bench", "env", "--env", PLAIN, "--set", "env.options.fault=print", "--set", "env.options.at=5", "--json",
                  env=PYTHON)
