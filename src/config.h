@@ -36,7 +36,8 @@ typedef enum sac_origin {
   SAC_ORIGIN_FLAG,
 } sac_origin;
 
-/* The settings, checked across fields (capacity >= batch, log_std_min < log_std_max, precision against device, ...).
+/* The settings, checked across fields (capacity >= batch, log_std_min < log_std_max, precision against device, ...). In
+ * their env_options stand the `threads` that an environment has from cpu.threads.
  * Errors: CONFIG. */
 sac_status sac_config_settings(const sac_config* config, sac_settings* settings);
 

@@ -67,6 +67,13 @@ def test_profiling():
     assert "--stages goes with" in one_line(sac("bench", "act", "--stages", code=2).stderr)
 
 
+def test_bench_bare():
+    """MuJoCo's own loop beside sac's; test_mujoco.py has what needs the library."""
+    assert "--bare goes with env" in one_line(sac("bench", "act", "--bare", code=2).stderr)
+    assert "--bare: Pendulum-v1 is no task of MuJoCo's" in one_line(sac("bench", "env", "--env", "Pendulum-v1", "--bare",
+                                                                        "--device", "cpu", code=2).stderr)
+
+
 def test_envs():
     listed = {one["id"]: one for one in json.loads(sac("envs", "--json").stdout)}
     for one in listed.values():

@@ -4,6 +4,7 @@
 #include <locale.h>
 #include <unistd.h>
 
+#include "env/list.h"
 #include "files/config_layers.h"
 #include "support/check_main.h"
 
@@ -378,6 +379,33 @@ START_TEST(no_updates_need_no_steps_to_learn_in) {
 }
 END_TEST
 
+/* MuJoCo's threads follow cpu.threads in the settings, and in nothing that is written out. */
+START_TEST(threads_of_the_environment) {
+  int32_t count;
+  const int has = sac_env_options_of("HalfCheetah-v5", &count) != NULL;
+  sac_config* config = fresh();
+  sac_settings s;
+  ck_ok(set(config, "env.id", "HalfCheetah-v5"));
+  ck_ok(set(config, "env.options.frame_skip", "2"));
+  ck_ok(sac_config_settings(config, &s));
+  ck_assert_str_eq(s.env_options, "{\"frame_skip\": 2}");
+  ck_ok(set(config, "cpu.threads", "3"));
+  ck_ok(sac_config_settings(config, &s));
+  ck_assert_str_eq(s.env_options, has ? "{\"frame_skip\": 2, \"threads\": 3}" : "{\"frame_skip\": 2}");
+  ck_assert_str_eq(sac_config_get(config, "env.options"), "{\"frame_skip\": 2}");
+  ck_ok(set(config, "env.options.threads", "1")); /* its own word counts */
+  ck_ok(sac_config_settings(config, &s));
+  ck_assert_str_eq(s.env_options, "{\"frame_skip\": 2, \"threads\": 1}");
+  sac_config_destroy(config);
+  config = fresh();
+  ck_ok(set(config, "env.id", "Pendulum-v1")); /* has no such option */
+  ck_ok(set(config, "cpu.threads", "3"));
+  ck_ok(sac_config_settings(config, &s));
+  ck_assert_str_eq(s.env_options, "{}");
+  sac_config_destroy(config);
+}
+END_TEST
+
 START_TEST(cuda_without_cuda) {
 #ifndef SAC_CUDA
   sac_config* config = fresh();
@@ -670,7 +698,7 @@ CHECK_MAIN("config", CASE(defaults_are_the_papers), CASE(defaults_read_back), CA
            LOOP(takes_good_values, COUNT(good)), LOOP(refuses_bad_values, COUNT(bad)), CASE(null_arguments_are_errors),
            CASE(options_merge), CASE(options_keep_their_types), CASE(later_layers_win_in_any_order),
            CASE(presets_give_way), CASE(summary_says_what_changed), LOOP(fields_agree, COUNT(crossed)),
-           CASE(no_updates_need_no_steps_to_learn_in), CASE(cuda_without_cuda),
+           CASE(no_updates_need_no_steps_to_learn_in), CASE(threads_of_the_environment), CASE(cuda_without_cuda),
            LOOP(files_say_what_and_where, COUNT(files)), CASE(an_error_applies_nothing), CASE(empty_files_set_nothing),
            CASE(eight_deep_is_not_too_deep), CASE(bombs_are_refused), CASE(what_is_written_reads_back_to_the_bit),
            CASE(names_that_need_quotes_come_back), CASE(written_values_name_their_origin),

@@ -10,6 +10,8 @@ import sys
 import tempfile
 import time
 
+import numpy
+
 from support.program import PROGRAM, SMALL, checkpoints, main, rows, sac, same_runs, sets, tensors
 
 # ctest: label=learning,cuda timeout=600
@@ -95,6 +97,31 @@ def test_interrupted_and_resumed():
         assert process.returncode == 130, (process.returncode, said)
         sac("resume", parts, *sets({"checkpoint.every": SMALL["checkpoint.every"]}))
         same_runs(whole / "seed_1", seed)
+
+
+def test_environments_of_the_host():
+    """Those that no device steps: what they give reaches the device's replay as it reaches the CPU's. Random actions are
+    the same on both, so the transitions of the warm-up are equal to the bit."""
+    values = {"train.steps": 300, "train.warmup_steps": 100, "env.num_envs": 2, "eval.every": 150}
+    ids = ["gym:Pendulum-v1"] * pathlib.Path(os.environ["SAC_BUILD"], "sac_gym.so").exists()
+    ids += ["HalfCheetah-v5"] * (sac("envs", "HalfCheetah-v5", code=None).returncode == 0)
+    for env in ids:
+        with folder() as path:
+            for device in ("cpu", "cuda"):
+                sac("train", "--env", env, "--out", pathlib.Path(path, device), "--device", device, "--quiet",
+                    *sets(dict(SMALL, **values)), env={"SAC_PYTHON": sys.executable})
+            here, there = (pathlib.Path(path, device, "seed_1") for device in ("cpu", "cuda"))
+            tables = []
+            for seed in (here, there):
+                data = (seed / "replay/rows_0.bin").read_bytes()
+                tables.append(numpy.frombuffer(data, "f4", offset=64).reshape(-1, int.from_bytes(data[8:16], "little")))
+            assert len(tables[0]) >= 300 and tables[0][:100].tobytes() == tables[1][:100].tobytes(), env
+            assert numpy.isfinite(tables[1][:300]).all() and len(rows(there / "evaluations.csv")) == 3, env
+            last = dict(zip(rows(there / "metrics.csv")[0], rows(there / "metrics.csv")[-1]))
+            print(f"{env}: {last}")
+            assert int(last["step"]) == 300 and checkpoints(there) == checkpoints(here)
+            weights = tensors(there / "checkpoints/last")
+            assert all(numpy.isfinite(value).all() for value in weights.values()), env
 
 
 def test_info():

@@ -14,7 +14,7 @@ import time
 import gymnasium
 import numpy
 
-from support.program import PROGRAM, SMALL, checkpoints, main, one_line, replay, rows, sac, same_runs, sets
+from support.program import PROGRAM, SMALL, checkpoints, children, main, one_line, replay, rows, sac, same_runs, sets
 
 # ctest: timeout=600 processors=2
 
@@ -234,6 +234,16 @@ def test_presets():
         assert "preset Pendulum-v1 sets " in text, text
 
 
+def test_bench_beside_gymnasiums_vectors():
+    script = [sys.executable, pathlib.Path(os.environ["SAC_SOURCE"], "scripts/bench_gym.py")]
+    result = subprocess.run([*script, "--program", "/no/such/sac"], text=True, capture_output=True)
+    assert result.returncode == 1 and "no program /no/such/sac" in result.stderr, result.stderr
+    result = subprocess.run([*script, "--program", PROGRAM, "--env", "CartPole-v1", "--envs", "2", "--rounds", "1",
+                             "--seconds", "0.05"], text=True, capture_output=True, timeout=120)
+    name, n, *rates = result.stdout.splitlines()[-1].split()
+    assert (name, n) == ("CartPole-v1", "2") and len(rates) == 4 and all(float(rate) > 0 for rate in rates), result.stdout
+
+
 def test_what_it_prints_is_not_ours():
     result = sac("bench", "env", "--env", PLAIN, "--set", "env.options.fault=print", "--set", "env.options.at=5", "--json",
                  env=PYTHON)
@@ -294,16 +304,22 @@ def ends(fault, code, *texts, where="step", values=None, traceback=True):
 
 
 def test_exceptions():
-    for more in ({}, {"env.num_envs": 4}):
-        ends({"fault": "step"}, FAILED, "step failed: RuntimeError: the gripper is stuck", "in fail", values=more)
-        ends({"fault": "exit"}, FAILED, "step failed: SystemExit: 3", values=more)
-        ends({"fault": "reset"}, FAILED, "reset failed: RuntimeError: the gripper is stuck", where="start", values=more)
-        ends({"fault": "init"}, FAILED, "create failed: ValueError: the arm is not plugged in", where="start", values=more)
-        ends({"fault": "shape"}, FAILED, "an observation has shape (3,), 3 numbers", traceback=False, values=more)
-        ends({"fault": "old step"}, FAILED, "step() gave a tuple of 4, not (observation, reward,", traceback=False, values=more)
-        ends({"fault": "old reset"}, FAILED, "reset() gave ndarray, not (observation, info)", where="start", traceback=False,
+    for workers, more in ((0, {}), (2, {"env.num_envs": 4})):
+        def fault(what):
+            return {"fault": what, "sac_workers": workers}
+
+        ends(fault("step"), FAILED, "step failed: RuntimeError: the gripper is stuck", "in fail", values=more)
+        ends(fault("exit"), FAILED, "step failed: SystemExit: 3", values=more)
+        ends(fault("reset"), FAILED, "reset failed: RuntimeError: the gripper is stuck", where="start", values=more)
+        ends(fault("init"), FAILED, "create failed: ValueError: the arm is not plugged in", where="start", values=more)
+        ends(fault("shape"), FAILED, "an observation has shape (3,), 3 numbers", traceback=False, values=more)
+        ends(fault("old step"), FAILED, "step() gave a tuple of 4, not (observation, reward,", traceback=False, values=more)
+        ends(fault("old reset"), FAILED, "reset() gave ndarray, not (observation, info)", where="start", traceback=False,
              values=more)
-        ends({"fault": "nan"}, NUMERIC, "observation 0 is NaN", traceback=False, values=more)
+        ends(fault("nan"), NUMERIC, "observation 0 is NaN", traceback=False, values=more)
+    # while a step of it is timed, to find out whether workers pay: it fails where it is used, not there
+    ends({"fault": "step", "at": 1}, FAILED, "step failed: RuntimeError: the gripper is stuck", where="start",
+         values={"env.num_envs": 4})
 
 
 def test_workers_that_die():
@@ -314,22 +330,24 @@ def test_workers_that_die():
          "ended with exit code 5", traceback=False, values=more)
 
 
-def children(pid):
-    found = []
-    for entry in pathlib.Path("/proc").iterdir():
-        try:
-            if entry.name.isdigit() and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
-                found.append(int(entry.name))
-        except (OSError, ValueError, IndexError):
-            pass
-    return found
-
-
 def gone(pids):
     end = time.monotonic() + 20
     while any(pathlib.Path(f"/proc/{pid}").exists() for pid in pids):
         assert time.monotonic() < end, f"still there: {pids}"
         time.sleep(0.02)
+
+
+def test_workers_where_they_pay():
+    """Worker processes for environments that are slow, where there are cores for them; none for quick ones."""
+    api, cores = table(), len(os.sched_getaffinity(0))
+    sys.path.insert(0, str(SUPPORT))
+    for slow, n, wanted in ((0, 4, 0), (0.005, 4, min(4, cores)), (0.005, 3, 0)):
+        self, spec = POINTER(), Spec()
+        assert api.create(ctypes.byref(self), PLAIN.encode(), n, json.dumps({"slow": slow}).encode(), ctypes.byref(spec)) == 0
+        workers = children(os.getpid())
+        assert len(workers) == (wanted if cores > 1 else 0), (slow, n, workers)
+        api.destroy(self)
+        gone(workers)
 
 
 def long_run(out):

@@ -199,6 +199,15 @@ def test_what_is_missing_is_said():
         assert not list(pathlib.Path(folder).glob("MUJOCO_LOG*")), "MuJoCo wrote its log into the working folder"
 
 
+def test_bench_beside_the_bare_loop():
+    """Both loops run, for one simulation and for several; what the ratio is, a loaded machine cannot say."""
+    for n in (1, 3):
+        case = json.loads(sac("bench", "env", "--env", "HalfCheetah-v5", "--bare", "--envs", n, "--seconds", 0.01, "--warmup",
+                              0.01, "--repeats", 3, "--device", "cpu", "--json").stdout)
+        assert case["steps_per_second"] > 0 and case["bare_steps_per_second"] > 0, case
+        assert 0.2 < case["ratio"] < 5 and case["ratio_min"] <= case["ratio"] <= case["ratio_max"], case
+
+
 def test_an_unknown_option_names_the_nearest():
     result = sac("train", "--env", "HalfCheetah-v5", "--set", "env.options.ctrl_cost_wieght=1", "--dry-run", code=2)
     assert "nearest is 'ctrl_cost_weight'" in one_line(result.stderr), result.stderr

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "agent.h"
+#include "cli/bench_env.h"
 #include "cli/bench_stages.h"
+#include "cli/bench_time.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/profile.h"
@@ -14,17 +16,18 @@
 #include "env/vector.h"
 #include "kernels/random.h"
 #include "step.h"
-#include "util/clock.h"
 #include "util/error.h"
 
-#define REPEATS_MAX 1000
 #define SYNTHETIC_EPISODE 1000
 
 static const char notes[] =
     "  update  whole updates: sample, critics, actor, temperature, targets. Agent-updates a second: P agents count P\n"
     "  act     observations to actions, N (--envs) at a time\n"
     "  replay  transitions pushed a second, and minibatch rows sampled a second\n"
-    "  env     steps a second of a built-in environment, N (--envs) at a time, with random actions\n"
+    "  env     steps a second of an environment, N (--envs) at a time, with random actions. --bare: beside MuJoCo's "
+    "own\n"
+    "          loop on the same model and threads, in turn: mj_step alone, without rewards, checks or ends of "
+    "episodes\n"
     "  train   steps a second of the whole loop after its warm-up: act, env step, push, updates; no files\n"
     "\n"
     "--hidden takes several networks separated by '/'; --batch, --population, --threads and --envs take several\n"
@@ -38,7 +41,7 @@ static const char notes[] =
 
 typedef struct bench {
   const char *kind, *profile;
-  int json, stages;
+  int json, stages, bare;
   int64_t obs, act, rows, repeats;
   double seconds, warmup;
   const char *hidden, *batch, *population, *threads, *envs;
@@ -54,23 +57,27 @@ typedef struct bench_case {
   float *obs, *action, *reward, *next_obs;
   uint8_t *terminated, *truncated;
   int32_t rows; /* transitions an agent in the arrays above */
+  sac_bench_env env;
 } bench_case;
 
-typedef sac_status bench_loop(bench_case* c, int64_t count);
+typedef sac_bench_loop bench_loop;
 
-static sac_status loop_update(bench_case* c, int64_t count) {
+static sac_status loop_update(void* user, int64_t count) {
+  bench_case* c = user;
   const sac_status status = sac_update(c->agent, (int32_t)count);
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
-static sac_status loop_act(bench_case* c, int64_t count) {
+static sac_status loop_act(void* user, int64_t count) {
+  bench_case* c = user;
   const sac_act act = {.n = c->agent->shape.num_envs, .mode = SAC_ACT_SAMPLE, .obs = c->obs, .action = c->action};
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->stages->act(c->agent, &act);
   return status;
 }
 
-static sac_status loop_push(bench_case* c, int64_t count) {
+static sac_status loop_push(void* user, int64_t count) {
+  bench_case* c = user;
   const sac_transitions t = {
       c->agent->shape.num_envs, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
   sac_status status = SAC_OK;
@@ -78,7 +85,8 @@ static sac_status loop_push(bench_case* c, int64_t count) {
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
-static sac_status loop_sample(bench_case* c, int64_t count) {
+static sac_status loop_sample(void* user, int64_t count) {
+  bench_case* c = user;
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
     status = c->agent->stages->replay_sample(c->agent);
@@ -93,17 +101,26 @@ static sac_status end_burst(bench_case* c, int64_t step, int64_t count) {
   return (step + 1) % c->vector->burst == 0 || step + 1 == count ? sac_settle(c->agent, c->vector) : SAC_OK;
 }
 
-static sac_status loop_env(bench_case* c, int64_t count) {
+static sac_status loop_env(void* user, int64_t count) {
+  bench_case* c = user;
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
-    status = c->agent ? c->agent->stages->env_step(c->agent, c->vector) : sac_vector_step(c->vector);
+    status = c->agent ? c->agent->stages->env_step(c->agent, c->vector) : sac_bench_env_step(&c->env);
     if (status == SAC_OK) status = end_burst(c, i, count);
   }
   return status;
 }
 
+static sac_status loop_bare(void* user, int64_t count) {
+  bench_case* c = user;
+  sac_status status = SAC_OK;
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = sac_bench_env_bare(&c->env);
+  return status;
+}
+
 /* The schedule of a run after its warm-up; updates_per_step as a whole number of updates a step of the vector. */
-static sac_status loop_train(bench_case* c, int64_t count) {
+static sac_status loop_train(void* user, int64_t count) {
+  bench_case* c = user;
   const double due = c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
@@ -113,43 +130,8 @@ static sac_status loop_train(bench_case* c, int64_t count) {
   return status;
 }
 
-static int compare(const void* a, const void* b) {
-  const double x = *(const double*)a, y = *(const double*)b;
-  return x < y ? -1 : x > y;
-}
-
-/* Seconds of one count of the loop: median, fastest and slowest repeat. */
-typedef struct timing {
-  double median, fastest, slowest;
-} timing;
-
-static sac_status measure(bench_case* c, bench_loop* loop, timing* t) {
-  double repeat[REPEATS_MAX];
-  sac_status status = SAC_OK;
-  int64_t count = 1;
-  const double begin = sac_seconds();
-  double one = 0;
-  do { /* the warm-up also finds how many fill a repeat */
-    const double start = sac_seconds();
-    SAC_TRY(loop(c, count));
-    one = (sac_seconds() - start) / (double)count;
-    const double wanted = 0.1 * c->b->seconds / (one > 0 ? one : 1e-9);
-    count = wanted < 1 ? 1 : wanted > 1e9 ? 1000000000 : (int64_t)wanted;
-  } while (sac_seconds() - begin < c->b->warmup);
-  const double wanted = c->b->seconds / (one > 0 ? one : 1e-9);
-  count = wanted < 1 ? 1 : wanted > 1e9 ? 1000000000 : (int64_t)wanted;
-  for (int64_t r = 0; r < c->b->repeats; ++r) {
-    const double start = sac_seconds();
-    SAC_TRY(loop(c, count));
-    repeat[r] = (sac_seconds() - start) / (double)count;
-  }
-  const size_t repeats = (size_t)c->b->repeats;
-  qsort(repeat, repeats, sizeof *repeat, compare);
-  t->median = repeats % 2 ? repeat[repeats / 2] : 0.5 * (repeat[repeats / 2 - 1] + repeat[repeats / 2]);
-  t->fastest = repeat[0];
-  t->slowest = repeat[repeats - 1];
-fail:
-  return status;
+static sac_status measure(bench_case* c, bench_loop* loop, sac_timing* t) {
+  return sac_bench_time(loop, NULL, c, c->b->warmup, c->b->seconds, (int32_t)c->b->repeats, t);
 }
 
 /* ---- what a case prints ---- */
@@ -188,7 +170,7 @@ static void print_head(const bench_case* c) {
 }
 
 /* `each`: how many of what is counted are in one count of the loop. */
-static void print_rate(const bench_case* c, const char* key, const char* words, double each, timing t) {
+static void print_rate(const bench_case* c, const char* key, const char* words, double each, sac_timing t) {
   if (c->b->json)
     printf(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, sac_bench_number(each / t.median), key,
            sac_bench_number(each / t.slowest), key, sac_bench_number(each / t.fastest));
@@ -197,7 +179,7 @@ static void print_rate(const bench_case* c, const char* key, const char* words, 
            sac_bench_number(each / t.fastest));
 }
 
-static void print_microseconds(const bench_case* c, const char* key, timing t) {
+static void print_microseconds(const bench_case* c, const char* key, sac_timing t) {
   if (c->b->json) printf(", \"%s\": %s", key, sac_bench_number(1e6 * t.median));
   else printf(", %s us each", sac_bench_number(1e6 * t.median));
 }
@@ -275,9 +257,7 @@ static sac_status make_vector(bench_case* c) {
   for (int64_t p = 0; p < settings.seeds; ++p) seed[p] = (uint64_t)(settings.seed + p);
   SAC_TRY(sac_vector_create(&c->vector, api, settings.env_id, settings.env_options, (int32_t)settings.seeds,
                             (int32_t)settings.num_envs, seed, sac_stream_env(0)));
-  const size_t actions =
-      (size_t)c->vector->population * (size_t)c->vector->num_envs * (size_t)c->vector->spec.action_size;
-  if (c->vector->spec.actions == 0) sac_fill_uniform(1, 95, 0, actions, 1, c->vector->action);
+  SAC_TRY(sac_bench_env_begin(&c->env, c->vector));
 fail:
   free(seed);
   return status;
@@ -306,7 +286,7 @@ fail:
 
 static sac_status run_update(bench_case* c) {
   sac_status status = SAC_OK;
-  timing t;
+  sac_timing t;
   SAC_TRY(make_agent(c, 4096));
   SAC_TRY(fill_replay(c, c->b->rows));
   SAC_TRY(measure(c, loop_update, &t));
@@ -321,7 +301,7 @@ fail:
 
 static sac_status run_act(bench_case* c) {
   sac_status status = SAC_OK;
-  timing t;
+  sac_timing t;
   SAC_TRY(make_agent(c, 1));
   SAC_TRY(measure(c, loop_act, &t));
   print_head(c);
@@ -334,7 +314,7 @@ fail:
 
 static sac_status run_replay(bench_case* c) {
   sac_status status = SAC_OK;
-  timing push, sample;
+  sac_timing push, sample;
   SAC_TRY(make_agent(c, 4096));
   SAC_TRY(fill_replay(c, c->b->rows));
   SAC_TRY(measure(c, loop_push, &push));
@@ -351,12 +331,22 @@ fail:
 
 static sac_status run_env(bench_case* c) {
   sac_status status = SAC_OK;
-  timing t;
+  sac_timing t[3];
   SAC_TRY(make_vector(c));
-  SAC_TRY(attach_env(c));
-  SAC_TRY(measure(c, loop_env, &t));
+  if (c->b->bare && !sac_bench_env_has_bare(&c->env)) {
+    status = sac_fail(SAC_ERROR_CONFIG, "--bare: %s is no task of MuJoCo's", c->vector->id);
+    goto fail;
+  }
+  if (!c->b->bare) SAC_TRY(attach_env(c));
+  SAC_TRY(sac_bench_time(loop_env, c->b->bare ? loop_bare : NULL, c, c->b->warmup, c->b->seconds,
+                         (int32_t)c->b->repeats, t));
   print_head(c);
-  print_rate(c, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs, t);
+  const double each = (double)c->vector->population * c->vector->num_envs;
+  print_rate(c, "steps_per_second", "steps/s", each, t[0]);
+  if (c->b->bare) {
+    print_rate(c, "bare_steps_per_second", "bare", each, t[1]);
+    print_rate(c, "ratio", "of it", 1, t[2]);
+  }
   print_tail(c);
 fail:
   return status;
@@ -364,7 +354,7 @@ fail:
 
 static sac_status run_train(bench_case* c) {
   sac_status status = SAC_OK;
-  timing t;
+  sac_timing t;
   SAC_TRY(make_vector(c));
   SAC_TRY(sac_agent_create(&c->agent, c->config, &c->vector->spec));
   if (c->agent->stages->env_attach) SAC_TRY(c->agent->stages->env_attach(c->agent, c->vector));
@@ -417,6 +407,7 @@ fail:
   sac_agent_destroy(c.agent);
   sac_config_destroy(c.config);
   free(c.obs), free(c.next_obs), free(c.action), free(c.reward), free(c.terminated), free(c.truncated);
+  sac_bench_env_end(&c.env);
   return status;
 }
 
@@ -462,10 +453,11 @@ int sac_cli_bench(int argc, char** argv) {
                       "threads of the CPU backend; 0: the cores this process may use"),
       SAC_OPTION_INTEGER("--rows", "N", &b.rows, 1, 1e12, "transitions in the replay, at most its capacity; 1e5"),
       SAC_OPTION_REAL("--seconds", "S", &b.seconds, 1e-6, 3600, "length of a repeat; 0.5"),
-      SAC_OPTION_INTEGER("--repeats", "N", &b.repeats, 1, REPEATS_MAX, "repeats, of which the median counts; 5"),
+      SAC_OPTION_INTEGER("--repeats", "N", &b.repeats, 1, SAC_REPEATS_MAX, "repeats, of which the median counts; 5"),
       SAC_OPTION_REAL("--warmup", "S", &b.warmup, 0, 3600, "time before the first repeat; 0.5"),
       SAC_OPTION_SWITCH("--json", &b.json, "one JSON object a case on standard output"),
       SAC_OPTION_SWITCH("--stages", &b.stages, "the time of each stage too (update, train)"),
+      SAC_OPTION_SWITCH("--bare", &b.bare, "MuJoCo's own loop beside sac's, in turn (env)"),
       SAC_OPTION_PROFILE(&b.profile),
       SAC_OPTION_ENV,
       SAC_OPTION_DEVICE,
@@ -486,11 +478,12 @@ int sac_cli_bench(int argc, char** argv) {
   b.kind = operands.text[0];
   int known = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) known |= strcmp(kinds[k].name, b.kind) == 0;
-  const int go = !known
-                     ? sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind)
-                 : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
-                     ? sac_options_usage(&syntax, "--stages goes with update and train")
-                     : sac_cli_profile(&syntax, b.profile, sac_config_get(config, "device"));
+  const int go =
+      !known ? sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind)
+      : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
+          ? sac_options_usage(&syntax, "--stages goes with update and train")
+      : b.bare && strcmp(b.kind, "env") != 0 ? sac_options_usage(&syntax, "--bare goes with env")
+                                             : sac_cli_profile(&syntax, b.profile, sac_config_get(config, "device"));
   const sac_status status = go == SAC_OPTIONS_GO ? run_all(&b, config) : SAC_OK;
   sac_config_destroy(config);
   if (go != SAC_OPTIONS_GO) return go;

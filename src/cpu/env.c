@@ -141,7 +141,7 @@ static int bad_action(instance* env, int32_t i, float action) {
 SAC_TASKS(DRIVER)
 
 #define ENTRY(name, NAME, id, summary) \
-  {id, summary, &name##_api, sac_##name##_initial_size, name##_start, NULL, NULL, NULL},
+  {id, summary, &name##_api, sac_##name##_initial_size, name##_start, NULL, NULL, NULL, NULL},
 const sac_env_entry sac_cpu_envs[] = {SAC_TASKS(ENTRY)};
 
 SAC_STAGES_DECLARE(cpu)

@@ -25,6 +25,10 @@ typedef struct sac_env_entry {
   /* One step of all from actions in double, for traces of a Gymnasium that was fed float64 ones (sac verify). Rewards
    * are double too. NULL: the task has another way (verify/wide.h), or none. */
   int (*step_wide)(void* self, const double* action, float* obs, double* reward, uint8_t* terminated);
+
+  /* One step of all by the simulator alone: no rewards, observations, checks or ends of episodes. What step can be at
+   * most, for `sac bench env --bare`; the instance's episodes are spoilt. action (n, A). NULL: there is none. */
+  int (*bare)(void* self, const float* action);
 } sac_env_entry;
 
 int32_t sac_env_count(void);

@@ -2,10 +2,12 @@
 #include <string.h>
 
 #include "config.h"
+#include "env/list.h"
 #include "files/config_layers.h"
 #include "files/env_options.h"
 #include "schedule.h"
 #include "util/error.h"
+#include "util/number.h"
 #include "util/text.h"
 
 typedef struct {
@@ -26,6 +28,22 @@ static phrase value_of(const sac_config* config, sac_field_index field) {
   return out;
 }
 #define VALUE(member) (value_of(config, SAC_FIELD_##member).text)
+
+/* cpu.threads is the environment's number of threads too, where it has one and its options do not give another. It goes
+ * to where environments are made, and not into what is written out: a resume may have another number of threads. */
+static sac_status share_threads(sac_settings* s) {
+  char json[SAC_TEXT_MAX] = "", number[SAC_NUMBER_MAX];
+  int32_t count, has = 0;
+  const sac_env_option* option = sac_env_options_of(s->env_id, &count);
+  for (int32_t i = 0; i < count; i++) has |= strcmp(option[i].name, "threads") == 0;
+  if (!has || s->threads == 0) return SAC_OK;
+  (void)sac_print_integer(number, s->threads);
+  const sac_node node = {.kind = SAC_NODE_SCALAR, .plain = 1, .text = number};
+  const sac_status status =
+      sac_env_options_merge(json, sizeof json, s->env_options, "threads", &node, 1, "cpu.threads");
+  if (status == SAC_OK) memcpy(s->env_options, json, sizeof json);
+  return status;
+}
 
 sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   if (!config || !out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_settings: config or settings is NULL");
@@ -52,7 +70,7 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   if (on_cpu && s->precision != SAC_FP32)
     return sac_fail(SAC_ERROR_CONFIG, "%s needs a CUDA device; on the CPU precision is fp32", VALUE(precision));
   *out = *s;
-  return SAC_OK;
+  return share_threads(out);
 }
 
 /* The saved options with the wanted ones laid over them: what a resume would use. */

@@ -99,7 +99,8 @@ typedef struct sac_sizes {
   X(INT, checkpoint_keep, "checkpoint.keep", 2, 1, 1000000, LATER, "checkpoints kept, besides best")                \
   X(CHOICE, checkpoint_on_error, "checkpoint.on_error", SAC_ON_ERROR_STOP, 0, 0, LATER,                             \
     "when one cannot be written (disk full): stop, or continue with the last good one")                             \
-  X(INT, threads, "cpu.threads", 0, 0, 1024, FREE, "threads of the CPU backend; 0: the cores this process may use") \
+  X(INT, threads, "cpu.threads", 0, 0, 1024, FREE,                                                                  \
+    "of the CPU backend and of MuJoCo; 0: the cores this process may use")                                          \
   X(CHOICE, cuda_path, "cuda.path", SAC_CUDA_PATH_AUTO, 0, 0, LATER,                                                \
     "how an update runs on CUDA; auto: the fastest that serves the shape")                                          \
   X(BOOL, cuda_graph, "cuda.graph", 1, 0, 1, FREE, "updates run as CUDA graphs; off for profiling by stage")        \

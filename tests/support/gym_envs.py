@@ -1,6 +1,7 @@
 """Environments that tests register with Gymnasium: gym:gym_envs:ID, with this folder in PYTHONPATH."""
 import os
 import sys
+import time
 
 import gymnasium
 import numpy
@@ -46,13 +47,14 @@ class Drift(gymnasium.Env):
 
 
 class Plain(gymnasium.Env):
-    """One number; goes wrong in the way and at the step that it is told. truncate: it ends its episodes itself."""
+    """One number; goes wrong in the way and at the step that it is told. truncate: it ends its episodes itself. slow:
+    seconds that a step takes."""
 
     observation_space = spaces.Box(-1e6, 1e6, (1,), numpy.float32)
     action_space = spaces.Box(-1, 1, (1,), numpy.float32)
 
-    def __init__(self, fault=None, at=30, truncate=None):
-        self.fault, self.at, self.truncate, self.steps = fault, at, truncate, 0
+    def __init__(self, fault=None, at=30, truncate=None, slow=0):
+        self.fault, self.at, self.truncate, self.slow, self.steps = fault, at, truncate, slow, 0
         if fault == "init":
             raise ValueError("the arm is not plugged in")
         if fault == "actions":
@@ -75,6 +77,8 @@ class Plain(gymnasium.Env):
 
     def step(self, action):
         self.steps += 1
+        if self.slow:
+            time.sleep(self.slow)
         obs, reward = numpy.array([self.steps / 100], numpy.float32), -float(action[0] ** 2)
         if self.steps == self.at:
             if self.fault == "step":

@@ -108,6 +108,18 @@ def same_runs(a, b, best=True):
         assert rows(a / name) == rows(b / name), f"{a}, {b}: {name} differs:\n{rows(a / name)}\n{rows(b / name)}"
 
 
+def children(pid):
+    """Processes that it has started and that are still there."""
+    found = []
+    for entry in pathlib.Path("/proc").iterdir():
+        try:
+            if entry.name.isdigit() and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == pid:
+                found.append(int(entry.name))
+        except (OSError, ValueError, IndexError):
+            pass
+    return found
+
+
 def main(cases):
     """Runs every function test_* of the caller, or those named on the command line."""
     names = sys.argv[1:] or [name for name in cases if name.startswith("test_")]

@@ -10,11 +10,15 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import traceback
 
-RECORD = "sac_record"  # SAC_GYM_RECORD of gym.h; what it does is in record.py
-WORKERS_FROM = 4       # environments: below, a step's way to another process and back costs more than it saves
-TEXT_MAX = 2800        # of a traceback: sac's messages are short
+RECORD = "sac_record"    # SAC_GYM_RECORD of gym.h; what it does is in record.py
+WORKERS_FROM = 4         # environments: below, worker processes are not even thought of
+WORKERS_COST = 100e-6    # seconds that a step's way to worker processes and back takes on a machine that has other work
+WORKER_COST = 30e-6      # and for each of them
+TIMED_STEPS, TIMED_SECONDS = 25, 0.2  # what is spent on finding out how long a step of an environment takes
+TEXT_MAX = 2800          # of a traceback: sac's messages are short
 INFO_MAX, INFO_NAME_MAX = 32, 63  # terms of info and letters of their names: SAC_ENV_INFO_* of sac/env.h
 FLOAT_MAX = (2 - 2**-23) * 2.0**127
 
@@ -123,12 +127,14 @@ class Spaces:
         self.numbers = (float, int, numpy.floating, numpy.integer, numpy.bool_)
         self.limit = int(spec.max_episode_steps or 0) if spec else 0
 
-    def action(self, row):
+    def actions_of(self, rows):
+        """Actions (n, A) as sac has them, each as the environment takes it. Arrays of their own: it may keep them."""
         if self.actions:
-            return self.numpy.int64(self.start + int(row[0]))
+            return self.start + rows[:, 0].astype(self.numpy.int64)
         if self.whole:
-            row = self.numpy.rint(row)
-        return row.astype(self.dtype).reshape(self.shape)
+            rows = self.numpy.rint(rows)
+        rows = rows.astype(self.dtype)
+        return rows.reshape((len(rows), *self.shape)) if self.shape else [row.reshape(()) for row in rows]
 
     def observe(self, value, row):
         value = self.numpy.asarray(value)
@@ -152,6 +158,22 @@ class Spaces:
             self.env.close()
         except Exception:
             pass
+
+    def step_seconds(self):
+        """Of a step with random actions, the median. One that fails is endless: whoever steps it next will say why."""
+        times, end = [], time.perf_counter() + TIMED_SECONDS
+        try:
+            self.env.reset(seed=0)
+            while len(times) < TIMED_STEPS and (not times or time.perf_counter() < end):
+                action = self.env.action_space.sample()
+                start = time.perf_counter()
+                _, _, terminated, truncated, _ = self.env.step(action)
+                times.append(time.perf_counter() - start)
+                if terminated or truncated:
+                    self.env.reset()
+        except BaseException:
+            return float("inf")
+        return sorted(times)[len(times) // 2]
 
 
 def parts(result, function, size, names):
@@ -180,7 +202,7 @@ def terms_of(one):
         action = one.numpy.zeros(one.action_size, one.numpy.float32)
         if not one.actions:
             action = action.clip(one.low, one.high)
-        info = parts(one.env.step(one.action(action)), "step", 5, "")[4]
+        info = parts(one.env.step(one.actions_of(action[None])[0]), "step", 5, "")[4]
         names = sorted(name for name, value in info.items() if isinstance(name, str) and name.isascii()
                        and name.isidentifier() and len(name) <= INFO_NAME_MAX and one.is_number(value))
     except (Exception, SystemExit):
@@ -210,8 +232,13 @@ class Local:
         self.seed = array(0, numpy.uint64, n)
         self.obs = array(1, numpy.float32, n, one.obs_size)
         self.action = array(2, numpy.float32, n, one.action_size)
-        self.reward = array(3, numpy.float32, n)
-        self.mask, self.terminated, self.truncated = (array(k, numpy.uint8, n) for k in (6, 7, 8))
+        self.mask = array(6, numpy.uint8, n)
+        # A memoryview takes a number in half the time that an array does, which has the clearer words for what is none.
+        self.reward, *self.ends = array(3, numpy.float32, n), *(memoryview(array(k, numpy.uint8, n)) for k in (7, 8))
+        # Views and methods that every step needs are made once: making them costs as much as the step of a small task.
+        last = self.first + len(self.all)
+        self.actions = self.action[self.first:last]
+        self.rows = [(i, one.env.step, one.observe, self.obs[i]) for i, one in enumerate(self.all, self.first)]
         self.info = numpy.frombuffer(block, numpy.float32, n * INFO_MAX, at[9])
 
     def tell(self, terms):
@@ -220,20 +247,29 @@ class Local:
         self.info = self.info[: n * len(terms)].reshape(n, len(terms))
 
     def reset(self):
+        mask = self.mask.tobytes()
         for i, one in enumerate(self.all, self.first):
-            if self.mask[i]:
+            if mask[i]:
                 # 31 bits: what every generator of random numbers takes as a seed
                 result = one.env.reset(seed=int(self.seed[i]) >> 33)
                 one.observe(parts(result, "reset", 2, "observation, info")[0], self.obs[i])
 
     def step(self):
-        for i, one in enumerate(self.all, self.first):
-            obs, reward, terminated, truncated, info = parts(one.env.step(one.action(self.action[i])), "step", 5,
-                                                             "observation, reward, terminated, truncated, info")
-            one.observe(obs, self.obs[i])
-            self.reward[i], self.terminated[i], self.truncated[i] = reward, bool(terminated), bool(truncated)
-            if self.terms:
-                one.tell(info, self.terms, self.info[i])
+        reward, (terminated, truncated) = self.reward, self.ends
+        terms, tell = self.terms, self.all[0].tell
+        array, shape = self.all[0].numpy.ndarray, self.rows[0][3].shape
+        for (i, step, observe, row), action in zip(self.rows, self.all[0].actions_of(self.actions)):
+            result = step(action)
+            if type(result) is not tuple or len(result) != 5:
+                result = parts(result, "step", 5, "observation, reward, terminated, truncated, info")
+            obs, reward[i], end, cut, info = result
+            if type(obs) is array and obs.shape == shape:  # most: what observe() does more would change nothing
+                row[:] = obs
+            else:
+                observe(obs, row)
+            terminated[i], truncated[i] = bool(end), bool(cut)
+            if terms:
+                tell(info, terms, self.info[i])
 
     def close(self):
         for one in self.all:
@@ -269,6 +305,7 @@ class Worker:
 
     def __init__(self, name, options, first, last, memory, n):
         self.what = f"worker process of environments {first} to {last - 1}"
+        self.first, self.last = first, last
         source = SOURCE.encode()
         self.channel, theirs = socket.socketpair()
         with theirs:
@@ -322,8 +359,8 @@ class Told(Refused):
 
 
 class Workers:
-    def __init__(self, name, options, count, memory, n):
-        self.all = []
+    def __init__(self, name, options, count, memory, n, mask):
+        self.all, self.mask = [], mask
         try:
             for k in range(count):
                 self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
@@ -334,11 +371,11 @@ class Workers:
             self.close()
             raise
 
-    def call(self, letter):
-        for worker in self.all:
+    def call(self, letter, workers):
+        for worker in workers:
             worker.tell(letter)
         first = None
-        for worker in self.all:  # all of them, so that none is left with an answer to an earlier call
+        for worker in workers:  # all of them, so that none is left with an answer to an earlier call
             try:
                 worker.answer()
             except Refused as error:
@@ -347,10 +384,10 @@ class Workers:
             raise first
 
     def reset(self):
-        self.call(b"r")
+        self.call(b"r", [worker for worker in self.all if any(self.mask[worker.first:worker.last])])
 
     def step(self):
-        self.call(b"s")
+        self.call(b"s", self.all)
 
     def close(self):
         for worker in self.all:
@@ -426,14 +463,20 @@ class Envs:
 
 
 def worker_count(n, options):
-    """As asked for by the option sac_workers (0: none); otherwise one a core, where there are environments enough."""
-    cores = len(os.sched_getaffinity(0))
+    """As asked for by the option sac_workers (0: none); None where nothing was."""
     asked = options.pop("sac_workers", None)
-    if asked is None:
-        return min(n, cores) if n >= WORKERS_FROM and cores > 1 else 0
-    if not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= 1024:
+    if asked is not None and (not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= 1024):
         raise Refused(f"env.options.sac_workers = {asked} is no number of processes: 0 to 1024", True)
-    return min(n, asked)
+    return min(n, asked) if asked is not None else None if n >= WORKERS_FROM else 0
+
+
+def quickest_count(n, seconds):
+    """How many worker processes step n environments soonest, if a step of one takes so long. No result depends on it."""
+    def cost(count):
+        return seconds * -(-n // count) + WORKERS_COST + WORKER_COST * count if count else seconds * n
+
+    cores = len(os.sched_getaffinity(0))
+    return min((0, *range(2, min(n, cores) + 1)), key=cost) if seconds < float("inf") else min(n, cores)
 
 
 def open_envs(name, n, options):
@@ -443,6 +486,8 @@ def open_envs(name, n, options):
         raise Refused(f"env.options.{RECORD} is for one environment: 'sac eval --record-video' sets it", True)
     count = 0 if record else worker_count(n, options)
     one = Spaces(name, options, record)
+    if count is None:
+        count = quickest_count(n, one.step_seconds())
     at = layout(n, one.obs_size, one.action_size)
     if count:
         memory = os.memfd_create("sac_gym")
@@ -450,7 +495,7 @@ def open_envs(name, n, options):
             os.ftruncate(memory, at[-1])
             block = mmap.mmap(memory, at[-1])
             one.close()
-            envs = Workers(name, options, count, memory, n)
+            envs = Workers(name, options, count, memory, n, memoryview(block)[at[6]:at[6] + n])
         finally:
             os.close(memory)
     else:

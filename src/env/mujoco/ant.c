@@ -77,6 +77,7 @@ const sac_mujoco_task sac_mujoco_ant = {
     .max_episode_steps = 1000,
     .nq = 3,
     .nv = 1,
+    .contact_forces = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
     .place = place,

@@ -1,8 +1,9 @@
 /* MuJoCo tasks: N simulations of one model, stepped by MuJoCo's own batches on its own threads. Results do not depend
  * on the number of threads.
  *
- * A step is what Gymnasium's is: controls, frame_skip times mj_step, mj_rnePostConstraint; then the task's reward and
- * observation of the mjData as it is. Its derived fields (xpos, cinert, cfrc_ext) are a substep behind the state. */
+ * A step is what Gymnasium's is: controls, frame_skip times mj_step, mj_rnePostConstraint (left out where the task does
+ * not read what that computes: some 3 % of a step); then the task's reward and observation of the mjData as it is. Its
+ * derived fields (xpos, cinert, cfrc_ext) are a substep behind the state. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,6 +52,7 @@ typedef struct instance {
   float* info;   /* (N, info_count) of the last step */
   int32_t info_count;
   const char* info_name[SAC_ENV_INFO_MAX + 1];
+  mjData* bare; /* of env_bare, where there is one simulation; NULL until then */
   char error[ERROR_MAX];
 } instance;
 
@@ -127,7 +129,7 @@ static void step_one(const mjModel* m, mjData* d, int i, void* arg) {
   sac_mujoco_move move = {.action = c->wide ? NULL : c->action + row, .wide = c->wide ? c->wide + row : NULL};
   for (int64_t j = 0; j < m->nu; j++) d->ctrl[j] = move.wide ? move.wide[j] : (double)move.action[j];
   for (int32_t k = 0; k < common(env)->frame_skip; k++) env->mj->mj_step(m, d);
-  env->mj->mj_rnePostConstraint(m, d);
+  if (env->task->contact_forces) env->mj->mj_rnePostConstraint(m, d);
 
   observe(env, &sim, i, c->obs + (size_t)i * (size_t)env->obs_size);
   for (int k = 0; k < 2; k++) move.velocity[k] = (env->place[2 * (size_t)i + (size_t)k] - before[k]) / sim.dt;
@@ -161,6 +163,7 @@ static const char* env_error(void* self) { return ((const instance*)self)->error
 static void env_destroy(void* self) {
   instance* env = self;
   if (!env) return;
+  if (env->bare) env->mj->mj_deleteData(env->bare);
   if (env->batch) env->mj->mjb_deleteBatch(env->batch);
   sac_free(env->options);
   sac_free(env->place);
@@ -344,6 +347,23 @@ static int env_step_wide(void* self, const double* action, float* obs, double* r
   return apply(env, NULL, (int)env->n, step_one, &c);
 }
 
+/* MuJoCo's own ways: of one simulation, mj_step on its mjData; of several, the batch's step. */
+static int env_bare(void* self, const float* action) {
+  instance* env = self;
+  const size_t actions = (size_t)env->m->nu, skip = (size_t)common(env)->frame_skip;
+  if (env->n > 1) {
+    mjtNum* control = env->mj->mjb_stateComponent(env->batch, mjSTATE_CTRL, NULL);
+    for (size_t i = 0; i < (size_t)env->n; i++)
+      for (size_t j = 0; j < actions; j++) control[i * (size_t)env->state_size + j] = (double)action[i * actions + j];
+    return env->mj->mjb_step(env->batch, NULL, env->n, (int)skip, mjSTAGE_NONE);
+  }
+  if (!env->bare) env->bare = env->mj->mj_makeData(env->m);
+  if (!env->bare) return 1;
+  for (size_t j = 0; j < actions; j++) env->bare->ctrl[j] = (double)action[j];
+  for (size_t k = 0; k < skip; k++) env->mj->mj_step(env->m, env->bare);
+  return 0;
+}
+
 /* The batch's row, then the place. */
 static size_t env_state_size(void* self) { return ((size_t)((const instance*)self)->state_size + 2) * sizeof(double); }
 
@@ -390,6 +410,6 @@ static sac_status ready(void) {
   return sac_mujoco_open(&library);
 }
 
-#define ENTRY(name, id, summary) {id, summary, &api, 0, env_start, ready, env_initial_count, env_step_wide},
+#define ENTRY(name, id, summary) {id, summary, &api, 0, env_start, ready, env_initial_count, env_step_wide, env_bare},
 const sac_env_entry sac_mujoco_envs[] = {SAC_MUJOCO_TASKS(ENTRY)};
 const int32_t sac_mujoco_env_count = (int32_t)(sizeof sac_mujoco_envs / sizeof *sac_mujoco_envs);

@@ -62,6 +62,7 @@ const sac_mujoco_task sac_mujoco_humanoid = {
     .max_episode_steps = 1000,
     .nq = 3,
     .nv = 6,
+    .contact_forces = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
     .place = place,

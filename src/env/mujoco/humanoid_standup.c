@@ -47,6 +47,7 @@ const sac_mujoco_task sac_mujoco_humanoid_standup = {
     .max_episode_steps = 1000,
     .nq = 3,
     .nv = 6,
+    .contact_forces = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
     .judge = judge,

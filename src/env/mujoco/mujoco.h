@@ -23,8 +23,10 @@
 /* clang-format off */
 #define SAC_MUJOCO_FUNCTIONS(X) \
   X(mj_version) X(mj_loadXML) X(mj_deleteModel) X(mj_resetData) \
+  X(mj_makeData) X(mj_deleteData) \
   X(mj_forward) X(mj_step) X(mj_rnePostConstraint) X(mj_name2id) \
   X(mjb_makeBatch) X(mjb_deleteBatch) X(mjb_nstate) X(mjb_state) \
+  X(mjb_step) X(mjb_stateComponent) \
   X(mjb_apply) X(mjb_status) X(mjb_error) X(mjb_model) \
   X(mju_getLogConfig) X(mju_setLogConfig)
 /* clang-format on */
@@ -81,6 +83,7 @@ typedef struct sac_mujoco_common {
 typedef struct sac_mujoco_task {
   int32_t max_episode_steps;
   int32_t nq, nv, nsite; /* the fewest coordinates and sites its functions can do with, in models of a user's own */
+  int contact_forces;    /* 1: its functions read cfrc_ext, which mj_rnePostConstraint computes after a step */
   const sac_env_option* options;
   int32_t option_count;
   size_t options_size;

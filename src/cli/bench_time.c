@@ -1,0 +1,52 @@
+#include "cli/bench_time.h"
+
+#include <stdlib.h>
+
+#include "util/clock.h"
+#include "util/error.h"
+
+static int compare(const void* a, const void* b) {
+  const double x = *(const double*)a, y = *(const double*)b;
+  return x < y ? -1 : x > y;
+}
+
+/* Sorts x (n). */
+static sac_timing summary(double* x, size_t n) {
+  qsort(x, n, sizeof *x, compare);
+  return (sac_timing){n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]), x[0], x[n - 1]};
+}
+
+/* How many counts of `one` seconds each fill `seconds`. */
+static int64_t counts(double seconds, double one) {
+  const double wanted = seconds / (one > 0 ? one : 1e-9);
+  return wanted < 1 ? 1 : wanted > 1e9 ? 1000000000 : (int64_t)wanted;
+}
+
+sac_status sac_bench_time(sac_bench_loop* loop, sac_bench_loop* other, void* user, double warmup, double seconds,
+                          int32_t repeats, sac_timing* t) {
+  double repeat[3][SAC_REPEATS_MAX];
+  sac_bench_loop* const loops[2] = {loop, other};
+  sac_status status = SAC_OK;
+  int64_t count = 1;
+  const double begin = sac_seconds();
+  double one = 0;
+  do { /* the warm-up also finds how many fill a repeat */
+    const double start = sac_seconds();
+    SAC_TRY(loop(user, count));
+    one = (sac_seconds() - start) / (double)count;
+    count = counts(0.1 * seconds, one);
+  } while (sac_seconds() - begin < warmup);
+  if (other) SAC_TRY(other(user, count));
+  count = counts(seconds, one);
+  for (int32_t r = 0; r < repeats; ++r) {
+    for (int k = 0; k < 2 && loops[k]; ++k) {
+      const double start = sac_seconds();
+      SAC_TRY(loops[k](user, count));
+      repeat[k][r] = (sac_seconds() - start) / (double)count;
+    }
+    if (other) repeat[2][r] = repeat[0][r] / repeat[1][r];
+  }
+  for (int k = 0; k < (other ? 3 : 1); ++k) t[k] = summary(repeat[k], (size_t)repeats);
+fail:
+  return status;
+}
