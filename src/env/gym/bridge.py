@@ -366,14 +366,14 @@ class Workers:
                 self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
             self.terms = [worker.answer() for worker in self.all][0]
             terms = json.dumps(self.terms).encode()
-            self.call(b"i" + len(terms).to_bytes(4, "little") + terms)
+            self.call(b"i" + len(terms).to_bytes(4, "little") + terms, self.all)
         except BaseException:
             self.close()
             raise
 
-    def call(self, letter, workers):
+    def call(self, data, workers):
         for worker in workers:
-            worker.tell(letter)
+            worker.tell(data)
         first = None
         for worker in workers:  # all of them, so that none is left with an answer to an earlier call
             try:
