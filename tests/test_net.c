@@ -47,7 +47,7 @@ START_TEST(forward) {
   EACH_ISA(isa)
   for (int relu = 0; relu < 2; ++relu) {
     isa->forward(w, b, out, in, (sac_rows){xp, (size_t)in * SAC_PANEL}, (sac_rows){y, (size_t)out * SAC_PANEL}, rows,
-                 relu);
+                 relu, NULL);
     isa->dense(w, b, out, in, x, (size_t)in, dense, (size_t)out, rows, relu);
     for (int r = 0; r < rows; ++r)
       for (int n = 0; n < out; ++n) {
@@ -113,8 +113,8 @@ START_TEST(weight_gradient) {
     const sac_rows dr = {dp, (size_t)out * SAC_PANEL};
     grad[out * in] = bias[out] = 7;
     const int middle = out / 2; /* in two blocks */
-    isa->weight_grad(dr, xp, stride, in, 0, middle, grad, rows);
-    isa->weight_grad(dr, xp, stride, in, middle, out, grad, rows);
+    isa->weight_grad(dr, xp, stride, in, 0, middle, grad, rows, NULL);
+    isa->weight_grad(dr, xp, stride, in, middle, out, grad, rows, NULL);
     isa->bias_grad(dr, 0, middle, bias, rows);
     isa->bias_grad(dr, middle, out, bias, rows);
     for (int n = 0; n < out; ++n) {
@@ -146,10 +146,10 @@ START_TEST(rows_do_not_touch_each_other) {
   float *dense = calloc((size_t)(rows * out), sizeof(float)), *one = calloc((size_t)out, sizeof(float));
   EACH_ISA(isa) {
     const sac_rows input = {xp, (size_t)in * SAC_PANEL};
-    isa->forward(w, b, out, in, input, (sac_rows){whole, width}, rows, 1);
+    isa->forward(w, b, out, in, input, (sac_rows){whole, width}, rows, 1, NULL);
     for (int panel = 0; panel < 4; ++panel)
       isa->forward(w, b, out, in, (sac_rows){xp + (size_t)panel * input.stride, input.stride},
-                   (sac_rows){part + (size_t)panel * width, width}, panel < 3 ? SAC_PANEL : rows - 96, 1);
+                   (sac_rows){part + (size_t)panel * width, width}, panel < 3 ? SAC_PANEL : rows - 96, 1, NULL);
     for (int r = 0; r < rows; ++r)
       for (int n = 0; n < out; ++n) ck_assert(panel_at(whole, out, r, n) == panel_at(part, out, r, n));
     isa->dense(w, b, out, in, x, (size_t)in, dense, (size_t)out, rows, 1);
@@ -245,7 +245,7 @@ START_TEST(nan_passes) {
     float *w = random_floats(1, OUT * IN, 1), *b = random_floats(2, OUT, 1), *x = random_floats(3, ROWS * IN, 1);
     x[32 * IN + 4] = NAN;
     float *xp = panels_of(x, ROWS, IN), y[2 * OUT * SAC_PANEL], dense[ROWS * OUT];
-    isa->forward(w, b, OUT, IN, (sac_rows){xp, IN * SAC_PANEL}, (sac_rows){y, OUT * SAC_PANEL}, ROWS, 1);
+    isa->forward(w, b, OUT, IN, (sac_rows){xp, IN * SAC_PANEL}, (sac_rows){y, OUT * SAC_PANEL}, ROWS, 1, NULL);
     isa->dense(w, b, OUT, IN, x, IN, dense, OUT, ROWS, 1);
     for (int n = 0; n < OUT; ++n) {
       ck_assert(isnan(panel_at(y, OUT, 32, n)) && isnan(dense[32 * OUT + n]));
@@ -305,7 +305,7 @@ START_TEST(central_differences) {
     for (int l = 0; l < net->layers; ++l) {
       const sac_rows d = sac_trace_grad(&trace, net, l);
       isa->weight_grad(d, l ? trace.t[l - 1] : xt, trace.turned, net->size[l], 0, net->size[l + 1],
-                       grad + net->weight[l], rows);
+                       grad + net->weight[l], rows, NULL);
       isa->bias_grad(d, 0, net->size[l + 1], grad + net->bias[l], rows);
     }
     const double h = 1e-6;

@@ -26,6 +26,16 @@ static double step_block(const sac_team* team, const sac_net* net, const sac_cpu
   return weights + step_run(team, net->bias[block->layer] + from, count, step);
 }
 
+/* The weights of a block and their moments, which Adam's step will want. */
+static sac_near stepped(const sac_team* team, const sac_net* net, const sac_cpu_block* block) {
+  static const sac_memory slabs[] = {SAC_MEMORY_WEIGHTS, SAC_MEMORY_ADAM_M, SAC_MEMORY_ADAM_V};
+  const size_t in = (size_t)net->size[block->layer], at = net->weight[block->layer] + (size_t)block->from * in;
+  sac_near near = {.bytes = (size_t)(block->to - block->from) * in * sizeof(float)};
+  for (; near.count < (int32_t)(sizeof slabs / sizeof *slabs); ++near.count)
+    near.piece[near.count] = sac_cpu_slab(team->cpu, slabs[near.count], team->p) + at;
+  return near;
+}
+
 void sac_cpu_block_run(const sac_team* team, const sac_net* net, const sac_trace* trace, const sac_cpu_block* block,
                        const sac_adam_step* step, int32_t slot) {
   const sac_cpu* cpu = team->cpu;
@@ -34,7 +44,9 @@ void sac_cpu_block_run(const sac_team* team, const sac_net* net, const sac_trace
   const float* x = l == 0 ? team->minibatch->current : trace->t[l - 1];
   const size_t x_stride = (size_t)cpu->panels * SAC_PANEL * SAC_PANEL;
   float* grad = sac_cpu_slab(cpu, SAC_MEMORY_GRAD, team->p);
-  cpu->isa->weight_grad(d, x, x_stride, net->size[l], block->from, block->to, grad + net->weight[l], batch);
+  const sac_near near = stepped(team, net, block);
+  cpu->isa->weight_grad(d, x, x_stride, net->size[l], block->from, block->to, grad + net->weight[l], batch,
+                        step ? &near : NULL);
   cpu->isa->bias_grad(d, block->from, block->to, grad + net->bias[l], batch);
   team->set->norm[slot] = step_block(team, net, block, step);
 }

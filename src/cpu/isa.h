@@ -31,13 +31,22 @@ typedef struct sac_rows {
   size_t stride;
 } sac_rows;
 
+/* Memory that will be written next, in pieces of equal size: forward and weight_grad fetch it a line at a time beside
+ * their sums, when nothing else wants the memory. It changes no number. */
+#define SAC_NEAR_MAX 8
+typedef struct sac_near {
+  const void* piece[SAC_NEAR_MAX];
+  int32_t count;
+  size_t bytes; /* of a piece */
+} sac_near;
+
 typedef struct sac_isa {
   const char* name;
 
   /* y[r][n] = bias[n] + sum_k weight[n][k] x[r][k], through ReLU if asked. weight (out, in), x (rows, in), y (rows,
-   * out) in row panels. */
+   * out) in row panels. near: NULL, or what to fetch meanwhile. */
   void (*forward)(const float* weight, const float* bias, int32_t out, int32_t in, sac_rows x, sac_rows y, int32_t rows,
-                  int relu);
+                  int relu, const sac_near* near);
 
   /* x[r][k] = sum_n weight[n][k] d[r][n] for k < count, weight's rows `in` apart: the gradient by the layer's input.
    * gate: x holds the layer's input on entry, ReLU's output, and where that is 0 the gradient is 0. */
@@ -45,9 +54,9 @@ typedef struct sac_isa {
                    int gate);
 
   /* grad[n][k] = sum_r d[r][n] x[r][k] for `from` <= n < `to`, all rows in order. d in row panels, x in feature panels,
-   * x_stride floats apart; grad (out, in). */
+   * x_stride floats apart; grad (out, in). near: as in forward. */
   void (*weight_grad)(sac_rows d, const float* x, size_t x_stride, int32_t in, int32_t from, int32_t to, float* grad,
-                      int32_t rows);
+                      int32_t rows, const sac_near* near);
 
   /* grad[n] = sum_r d[r][n] for `from` <= n < `to`. */
   void (*bias_grad)(sac_rows d, int32_t from, int32_t to, float* grad, int32_t rows);

@@ -18,14 +18,24 @@ static void keep(const sac_isa* isa, sac_rows h, int32_t features, float* t, siz
   }
 }
 
+/* Where keep will write, feature panel by feature panel. */
+static sac_near kept(float* t, int32_t features, size_t turned, int32_t panel, int32_t rows) {
+  sac_near near = {.bytes = (size_t)rows * SAC_PANEL * sizeof(float)};
+  for (int32_t f = 0; f < features && near.count < SAC_NEAR_MAX; f += SAC_PANEL)
+    near.piece[near.count++] = t + (size_t)(f / SAC_PANEL) * turned + (size_t)panel * SAC_PANEL * SAC_PANEL;
+  return near;
+}
+
 void sac_net_forward(const sac_isa* isa, const sac_net* net, const float* weights, sac_rows x, const sac_trace* trace,
                      int32_t panel, int32_t rows) {
   const int32_t head = net->layers - 1;
   x.data += (size_t)panel * x.stride;
   for (int32_t l = 0; l <= head; ++l) {
     const sac_rows y = rows_at(l < head ? trace->h[l] : trace->out, net->size[l + 1], panel);
-    isa->forward(weights + net->weight[l], weights + net->bias[l], net->size[l + 1], net->size[l], x, y, rows,
-                 l < head);
+    sac_near near = {0};
+    if (l < head && trace->t[l]) near = kept(trace->t[l], net->size[l + 1], trace->turned, panel, rows);
+    isa->forward(weights + net->weight[l], weights + net->bias[l], net->size[l + 1], net->size[l], x, y, rows, l < head,
+                 &near);
     if (l < head && trace->t[l]) keep(isa, y, net->size[l + 1], trace->t[l], trace->turned, panel, rows);
     x = y;
   }

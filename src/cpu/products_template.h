@@ -21,11 +21,25 @@ _Static_assert(SAC_PANEL % (2 * LANES) == 0, "a panel is a whole number of tiles
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #endif
 
+/* What a tile fetches beside its sums: a line `step` bytes on with each step. */
+typedef struct fetch {
+  const char* at;
+  size_t step;
+} fetch;
+
+/* The part of `near` that falls to call `call` of `calls`, each of `depth` steps. nothing: any address at hand. */
+static inline fetch fetch_part(const sac_near* near, int32_t call, int32_t calls, int32_t depth, const void* nothing) {
+  const int32_t each = !near || near->count == 0 ? 0 : calls < near->count ? 1 : calls / near->count;
+  if (each == 0 || call / each >= near->count) return (fetch){nothing, 0};
+  const size_t bytes = near->bytes / (size_t)each;
+  return (fetch){(const char*)near->piece[call / each] + (size_t)(call % each) * bytes, bytes / (size_t)depth + 1};
+}
+
 /* sum[i][v] += sum over `depth` steps of a(i) b(v). Row i of the broadcast operand is `row` floats after row i-1, its
  * next number `step` floats on. Pointers to every third row leave registers free: two more rows are within one index.
  */
 INLINE void multiply(const int height, const int vecs, vec sum[TILE][2], const float* a, size_t row, size_t step,
-                     const float* b, int32_t depth) {
+                     const float* b, int32_t depth, fetch* near) {
   const float* a0 = a;
   const float* a3 = a + 3 * row;
   const float* a6 = a + 6 * row;
@@ -33,6 +47,10 @@ INLINE void multiply(const int height, const int vecs, vec sum[TILE][2], const f
   for (int32_t k = 0; k < depth; ++k) {
     const vec b0 = vec_load(b);
     const vec b1 = vecs == 2 ? vec_load(b + LANES) : b0;
+    if (near) {
+      __builtin_prefetch(near->at, 1);
+      near->at += near->step;
+    }
     UNROLL
     for (int i = 0; i < height; ++i) {
       const float* p = i < 3 ? a0 : i < 6 ? a3 : i < 9 ? a6 : a9;
@@ -55,14 +73,15 @@ INLINE int32_t tile_start(int32_t tile, int32_t tiles, int32_t count) {
 
 /* ---- forward ---- */
 
-typedef void forward_tile(const float* weight, const float* bias, int32_t in, const float* x, float* y, int relu);
+typedef void forward_tile(const float* weight, const float* bias, int32_t in, const float* x, float* y, int relu,
+                          fetch near);
 
 INLINE void forward_any(const int height, const int vecs, const float* weight, const float* bias, int32_t in,
-                        const float* x, float* y, int relu) {
+                        const float* x, float* y, int relu, fetch near) {
   vec sum[TILE][2];
   UNROLL
   for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = vec_all(bias[i]);
-  multiply(height, vecs, sum, weight, (size_t)in, 1, x, in);
+  multiply(height, vecs, sum, weight, (size_t)in, 1, x, in, &near);
   UNROLL
   for (int i = 0; i < height; ++i) {
     vec_store(y + i * SAC_PANEL, relu ? vec_relu(sum[i][0]) : sum[i][0]);
@@ -70,19 +89,21 @@ INLINE void forward_any(const int height, const int vecs, const float* weight, c
   }
 }
 
-#define FORWARD(height)                                                                                              \
-  static void forward_##height##_1(const float* w, const float* b, int32_t in, const float* x, float* y, int relu) { \
-    forward_any(height, 1, w, b, in, x, y, relu);                                                                    \
-  }                                                                                                                  \
-  static void forward_##height##_2(const float* w, const float* b, int32_t in, const float* x, float* y, int relu) { \
-    forward_any(height, 2, w, b, in, x, y, relu);                                                                    \
+#define FORWARD(height)                                                                                            \
+  static void forward_##height##_1(const float* w, const float* b, int32_t in, const float* x, float* y, int relu, \
+                                   fetch near) {                                                                   \
+    forward_any(height, 1, w, b, in, x, y, relu, near);                                                            \
+  }                                                                                                                \
+  static void forward_##height##_2(const float* w, const float* b, int32_t in, const float* x, float* y, int relu, \
+                                   fetch near) {                                                                   \
+    forward_any(height, 2, w, b, in, x, y, relu, near);                                                            \
   }
 EACH_HEIGHT(FORWARD)
 #define FORWARD_ENTRY(height) {forward_##height##_1, forward_##height##_2},
 static forward_tile* const forward_tiles[TILE][2] = {EACH_HEIGHT(FORWARD_ENTRY)};
 
 static void forward(const float* weight, const float* bias, int32_t out, int32_t in, sac_rows x, sac_rows y,
-                    int32_t rows, int relu) {
+                    int32_t rows, int relu, const sac_near* near) {
   const int32_t panels = sac_panels(rows), tiles = (out + TILE - 1) / TILE;
   for (int32_t tile = 0; tile < tiles; ++tile) {
     const int32_t n = tile_start(tile, tiles, out), height = tile_start(tile + 1, tiles, out) - n;
@@ -91,7 +112,8 @@ static void forward(const float* weight, const float* bias, int32_t out, int32_t
       for (int32_t lane = 0; lane < lanes; lane += 2 * LANES)
         forward_tiles[height - 1][lanes - lane > LANES](
             weight + (size_t)n * (size_t)in, bias + n, in, x.data + (size_t)panel * x.stride + lane,
-            y.data + (size_t)panel * y.stride + (size_t)n * SAC_PANEL + lane, relu);
+            y.data + (size_t)panel * y.stride + (size_t)n * SAC_PANEL + lane, relu,
+            fetch_part(near, tile * panels + panel, tiles * panels, in, bias));
     }
   }
 }
@@ -105,7 +127,7 @@ INLINE void backward_any(const int height, const int vecs, const float* weight, 
   vec sum[TILE][2];
   UNROLL
   for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = vec_all(0);
-  multiply(height, vecs, sum, weight, 1, (size_t)in, d, out);
+  multiply(height, vecs, sum, weight, 1, (size_t)in, d, out, NULL);
   UNROLL
   for (int i = 0; i < height; ++i) {
     float* to = x + i * SAC_PANEL;
@@ -161,17 +183,17 @@ static void backward(const float* weight, int32_t out, int32_t in, int32_t count
 
 /* ---- weight gradient ---- */
 
-typedef void grad_tile(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width);
+typedef void grad_tile(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width, fetch near);
 
 /* width: columns of the gradient that exist, up to 2 LANES. */
 INLINE void grad_any(const int height, const int vecs, sac_rows d, const float* x, int32_t rows, float* grad,
-                     int32_t in, int32_t width) {
+                     int32_t in, int32_t width, fetch near) {
   vec sum[TILE][2];
   UNROLL
   for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = vec_all(0);
   const float* a = d.data;
   for (int32_t row = 0; row < rows; row += SAC_PANEL) {
-    multiply(height, vecs, sum, a, SAC_PANEL, 1, x, rows - row < SAC_PANEL ? rows - row : SAC_PANEL);
+    multiply(height, vecs, sum, a, SAC_PANEL, 1, x, rows - row < SAC_PANEL ? rows - row : SAC_PANEL, &near);
     a += d.stride;
     x += SAC_PANEL * SAC_PANEL;
   }
@@ -190,28 +212,31 @@ INLINE void grad_any(const int height, const int vecs, sac_rows d, const float* 
   }
 }
 
-#define GRAD(height)                                                                                                \
-  static void grad_##height##_1(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width) { \
-    grad_any(height, 1, d, x, rows, grad, in, width);                                                               \
-  }                                                                                                                 \
-  static void grad_##height##_2(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width) { \
-    grad_any(height, 2, d, x, rows, grad, in, width);                                                               \
+#define GRAD(height)                                                                                              \
+  static void grad_##height##_1(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width, \
+                                fetch near) {                                                                     \
+    grad_any(height, 1, d, x, rows, grad, in, width, near);                                                       \
+  }                                                                                                               \
+  static void grad_##height##_2(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width, \
+                                fetch near) {                                                                     \
+    grad_any(height, 2, d, x, rows, grad, in, width, near);                                                       \
   }
 EACH_HEIGHT(GRAD)
 #define GRAD_ENTRY(height) {grad_##height##_1, grad_##height##_2},
 static grad_tile* const grad_tiles[TILE][2] = {EACH_HEIGHT(GRAD_ENTRY)};
 
 static void weight_grad(sac_rows d, const float* x, size_t x_stride, int32_t in, int32_t from, int32_t to, float* grad,
-                        int32_t rows) {
-  const int32_t tiles = (to - from + TILE - 1) / TILE;
+                        int32_t rows, const sac_near* near) {
+  const int32_t tiles = (to - from + TILE - 1) / TILE, columns = (in + 2 * LANES - 1) / (2 * LANES);
   for (int32_t tile = 0; tile < tiles; ++tile) {
     const int32_t n = from + tile_start(tile, tiles, to - from);
     const int32_t height = from + tile_start(tile + 1, tiles, to - from) - n;
     for (int32_t k = 0; k < in; k += 2 * LANES) {
       const int32_t width = in - k < 2 * LANES ? in - k : 2 * LANES;
       const sac_rows part = {d.data + (size_t)n * SAC_PANEL, d.stride};
-      grad_tiles[height - 1][width > LANES](part, x + (size_t)(k / SAC_PANEL) * x_stride + k % SAC_PANEL, rows,
-                                            grad + (size_t)n * (size_t)in + k, in, width);
+      grad_tiles[height - 1][width > LANES](
+          part, x + (size_t)(k / SAC_PANEL) * x_stride + k % SAC_PANEL, rows, grad + (size_t)n * (size_t)in + k, in,
+          width, fetch_part(near, tile * columns + k / (2 * LANES), tiles * columns, rows, d.data));
     }
   }
 }
