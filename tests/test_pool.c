@@ -63,6 +63,33 @@ START_TEST(jobs_in_quick_succession) {
 }
 END_TEST
 
+typedef struct meeting {
+  _Atomic int32_t here;
+  int32_t threads, taker[8];
+} meeting;
+
+/* Ends when every thread is in one, so that none is free to help. */
+static void meet(void* context, int32_t task, int32_t thread) {
+  meeting* m = context;
+  m->taker[task] = thread;
+  atomic_fetch_add(&m->here, 1);
+  while (atomic_load(&m->here) < m->threads) nanosleep(&(struct timespec){0, 10000}, NULL);
+}
+
+/* A thread begins with its own part of the tasks, job after job. */
+START_TEST(own_part_first) {
+  sac_pool* pool;
+  const int32_t threads = thread_counts[_i];
+  ck_ok(sac_pool_create(&pool, threads));
+  for (int round = 0; round < 20; ++round) {
+    meeting m = {.threads = threads};
+    sac_pool_run(pool, meet, &m, threads);
+    for (int32_t t = 0; t < threads; ++t) ck_assert_int_eq(m.taker[t], t);
+  }
+  sac_pool_destroy(pool);
+}
+END_TEST
+
 START_TEST(wakes_from_sleep) {
   sac_pool* pool;
   ck_ok(sac_pool_create(&pool, 3));
@@ -120,5 +147,6 @@ START_TEST(processors) {
 }
 END_TEST
 
-CHECK_MAIN("pool", LOOP(every_task_once, THREAD_COUNTS), CASE(jobs_in_quick_succession), CASE(wakes_from_sleep),
-           CASE(ends_at_any_moment), CASE(denormals), CASE(processors))
+CHECK_MAIN("pool", LOOP(every_task_once, THREAD_COUNTS), LOOP(own_part_first, THREAD_COUNTS),
+           CASE(jobs_in_quick_succession), CASE(wakes_from_sleep), CASE(ends_at_any_moment), CASE(denormals),
+           CASE(processors))

@@ -1,21 +1,20 @@
 /* actor update: a~ and its log-probability, the critics' judgement, each row's gradient through its smallest critic,
- * back through the squash and the actor, and Adam's step. */
+ * back through the squash and the actor, and Adam's step. What cpu.h declares works on some rows of the minibatch. */
 #include <string.h>
 
 #include "cpu/cpu.h"
 #include "kernels/bellman.h"
 #include "kernels/squash.h"
 
-/* The actor on x's observations (O features of each panel), its head squashed with noise (R, A): the action goes beside
- * the observations, log_prob (rows) to the caller, spread and slope stay in the thread's scratch. x: the chunk's
- * panels, `panel` the first. */
 void sac_cpu_policy_sample(const sac_team* team, sac_rows x, const sac_trace* trace, int32_t trace_panel, int32_t panel,
-                           int32_t rows, const float* noise, float* log_prob, sac_cpu_thread* thread) {
+                           int32_t rows, const float* noise, float* log_prob) {
   const sac_agent* agent = team->agent;
   const sac_isa* isa = team->cpu->isa;
+  const sac_cpu_set* set = team->set;
   const int32_t actions = agent->shape.action;
   const size_t width = (size_t)actions * SAC_PANEL;
   const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+  x = sac_rows_from(x, panel);
   const sac_rows input = {x.data - (size_t)trace_panel * x.stride, x.stride};
   sac_net_forward(isa, &agent->tensors.actor, sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p), input, trace,
                   trace_panel, rows);
@@ -23,77 +22,96 @@ void sac_cpu_policy_sample(const sac_team* team, sac_rows x, const sac_trace* tr
     const int32_t lanes = sac_lanes(rows, p);
     const float* head = trace->out + 2 * width * (size_t)(trace_panel + p);
     float* action = x.data + (size_t)p * x.stride + (size_t)agent->shape.obs * SAC_PANEL;
-    float* eps = thread->noise + (size_t)p * width;
-    float* log_probs = log_prob + p * SAC_PANEL;
+    float* eps = set->eps + (size_t)(panel + p) * width;
+    float* log_probs = log_prob + (panel + p) * SAC_PANEL;
     isa->turn(noise + (size_t)(panel + p) * width, (size_t)actions, eps, SAC_PANEL, lanes, actions);
     memset(log_probs, 0, (size_t)lanes * sizeof(float));
     for (int32_t i = 0; i < actions; ++i) {
-      const size_t at = (size_t)i * SAC_PANEL;
+      const size_t at = (size_t)i * SAC_PANEL, scratch = (size_t)(panel + p) * width + at;
       isa->squash((size_t)lanes, head + at, head + width + at, eps + at, low, high, action + at, log_probs,
-                  thread->spread + (size_t)p * width + at, thread->slope + (size_t)p * width + at);
+                  set->spread + scratch, set->slope + scratch);
     }
   }
 }
 
-/* min_k Q_k(s, a~) of the chunk's rows, and which critic it is. */
-static void judge(const sac_team* team, int32_t panel, int32_t rows, sac_cpu_thread* thread) {
-  const sac_agent* agent = team->agent;
+void sac_cpu_policy_rows(const sac_team* team, int32_t panel, int32_t rows) {
   sac_cpu_set* set = team->set;
-  const float* weights = sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p);
-  const int32_t critics = agent->shape.critics, first = panel * SAC_PANEL;
-  const size_t stride = (size_t)team->cpu->chunk_panels * SAC_PANEL;
-  for (int32_t k = 0; k < critics; ++k) {
-    sac_net_forward(team->cpu->isa, &agent->tensors.critic[k], weights, set->policy, &set->judge[k], panel, rows);
-    memcpy(thread->q + (size_t)k * stride, set->judge[k].out + first, (size_t)rows * sizeof(float));
-  }
-  for (int32_t r = 0; r < rows; ++r) {
-    int index;
-    set->smallest[first + r] = sac_min_critic(thread->q + r, stride, critics, &index);
-    thread->smallest[r] = index;
-  }
+  sac_cpu_turn_in(team->cpu, team->minibatch->current, team->agent->shape.obs, set->policy, panel, rows);
+  sac_cpu_policy_sample(team, set->policy, &set->actor, panel, panel, rows, team->minibatch->noise,
+                        team->minibatch->log_prob);
 }
 
-/* dJ/da~ of the chunk's rows to thread->d_action: of each row through its smallest critic only. The rows of a critic
- * are picked together, taken back through it, and put back. */
-static void action_gradient(const sac_team* team, int32_t panel, int32_t rows, sac_cpu_thread* thread) {
+void sac_cpu_judge_rows(const sac_team* team, int32_t k, int32_t panel, int32_t rows) {
+  sac_cpu_set* set = team->set;
+  const int32_t first = panel * SAC_PANEL;
+  sac_net_forward(team->cpu->isa, &team->agent->tensors.critic[k], sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p),
+                  set->policy, &set->judge[k], panel, rows);
+  memcpy(sac_cpu_critic_row(team, set->judged, k) + first, set->judge[k].out + first, (size_t)rows * sizeof(float));
+}
+
+void sac_cpu_sort_rows(const sac_team* team, int32_t k, sac_cpu_thread* thread) {
+  (void)thread;
+  sac_cpu_set* set = team->set;
+  const size_t stride = sac_cpu_batch_rows(team->cpu);
+  int32_t* row = set->row + (size_t)k * stride;
+  int32_t count = 0;
+  for (int32_t r = 0; r < team->agent->shape.batch; ++r) {
+    int index;
+    const float smallest = sac_min_critic(set->judged + r, stride, team->agent->shape.critics, &index);
+    if (k == 0) set->smallest[r] = smallest;
+    if (index == k) row[count++] = r;
+  }
+  set->rows[k] = count;
+}
+
+/* All rows are this critic's: back through it in place. */
+static void action_grad_in_place(const sac_team* team, int32_t k, int32_t panel, int32_t rows) {
+  const sac_agent* agent = team->agent;
+  const sac_net* net = &agent->tensors.critic[k];
+  const sac_trace* trace = &team->set->judge[k];
+  const float* weights = sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p);
+  const int32_t actions = agent->shape.action, first = panel * SAC_PANEL;
+  const size_t width = (size_t)actions * SAC_PANEL;
+  for (int32_t r = first; r < first + rows; ++r) trace->out[r] = sac_actor_loss_grad_q() / (float)agent->shape.batch;
+  sac_net_backward(team->cpu->isa, net, weights, trace, panel, rows);
+  sac_net_input_grad(team->cpu->isa, net, weights, trace, panel, rows, agent->shape.obs, actions,
+                     (sac_rows){team->set->d_action + (size_t)panel * width, width});
+}
+
+void sac_cpu_action_grad(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
   const sac_agent* agent = team->agent;
   const sac_isa* isa = team->cpu->isa;
+  const sac_cpu_set* set = team->set;
+  const int32_t k = task / team->cpu->chunks, chunk = task % team->cpu->chunks;
+  const sac_net* net = &agent->tensors.critic[k];
   const float* weights = sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p);
-  const int32_t actions = agent->shape.action, obs = agent->shape.obs;
+  const int32_t actions = agent->shape.action, panel = chunk * team->cpu->chunk_panels, first = panel * SAC_PANEL;
   const size_t width = (size_t)actions * SAC_PANEL;
-  const float d_q = sac_actor_loss_grad_q() / (float)agent->shape.batch;
-  for (int32_t k = 0; k < agent->shape.critics; ++k) {
-    const sac_net* net = &agent->tensors.critic[k];
-    const sac_trace* trace = &team->set->judge[k];
-    int32_t count = 0;
-    for (int32_t r = 0; r < rows; ++r)
-      if (thread->smallest[r] == k) thread->row[count++] = r;
-    if (count == 0) continue;
-    if (count == rows) { /* all of them: in place */
-      for (int32_t r = panel * SAC_PANEL; r < panel * SAC_PANEL + rows; ++r) trace->out[r] = d_q;
-      sac_net_backward(isa, net, weights, trace, panel, rows);
-      sac_net_input_grad(isa, net, weights, trace, panel, rows, obs, actions, (sac_rows){thread->d_action, width});
-      return;
-    }
-    for (int32_t l = 0; l + 1 < net->layers; ++l) {
-      const size_t stride = (size_t)net->size[l + 1] * SAC_PANEL;
-      isa->pick((sac_rows){trace->h[l] + (size_t)panel * stride, stride}, net->size[l + 1], thread->row, count,
-                (sac_rows){thread->picked.h[l], stride});
-    }
-    for (int32_t i = 0; i < count; ++i) thread->picked.out[i] = d_q;
-    sac_net_backward(isa, net, weights, &thread->picked, 0, count);
-    sac_net_input_grad(isa, net, weights, &thread->picked, 0, count, obs, actions,
-                       (sac_rows){thread->picked_action, width});
-    for (int32_t j = 0; j < count; ++j) {
-      const int32_t r = thread->row[j];
-      const float* from = thread->picked_action + (size_t)(j / SAC_PANEL) * width + j % SAC_PANEL;
-      float* to = thread->d_action + (size_t)(r / SAC_PANEL) * width + r % SAC_PANEL;
-      for (int32_t i = 0; i < actions; ++i) to[i * SAC_PANEL] = from[i * SAC_PANEL];
-    }
+  const int32_t left = set->rows[k] - first, most = team->cpu->chunk_panels * SAC_PANEL,
+                count = left < most ? left : most;
+  const int32_t* row = set->row + (size_t)k * sac_cpu_batch_rows(team->cpu) + first;
+  if (count <= 0) return;
+  if (set->rows[k] == agent->shape.batch) {
+    action_grad_in_place(team, k, panel, count);
+    return;
+  }
+  for (int32_t l = 0; l + 1 < net->layers; ++l) {
+    const size_t stride = (size_t)net->size[l + 1] * SAC_PANEL;
+    isa->pick((sac_rows){set->judge[k].h[l], stride}, net->size[l + 1], row, count,
+              (sac_rows){thread->picked.h[l], stride});
+  }
+  for (int32_t i = 0; i < count; ++i) thread->picked.out[i] = sac_actor_loss_grad_q() / (float)agent->shape.batch;
+  sac_net_backward(isa, net, weights, &thread->picked, 0, count);
+  sac_net_input_grad(isa, net, weights, &thread->picked, 0, count, agent->shape.obs, actions,
+                     (sac_rows){thread->picked_action, width});
+  for (int32_t j = 0; j < count; ++j) {
+    const float* from = thread->picked_action + (size_t)(j / SAC_PANEL) * width + j % SAC_PANEL;
+    float* to = set->d_action + (size_t)(row[j] / SAC_PANEL) * width + row[j] % SAC_PANEL;
+    for (int32_t i = 0; i < actions; ++i) to[i * SAC_PANEL] = from[i * SAC_PANEL];
   }
 }
 
-void sac_cpu_policy_chunk(const sac_team* team, int32_t panel, int32_t rows, sac_cpu_thread* thread) {
+void sac_cpu_policy_grad_rows(const sac_team* team, int32_t panel, int32_t rows) {
   const sac_agent* agent = team->agent;
   const sac_isa* isa = team->cpu->isa;
   sac_cpu_set* set = team->set;
@@ -101,11 +119,6 @@ void sac_cpu_policy_chunk(const sac_team* team, int32_t panel, int32_t rows, sac
   const size_t width = (size_t)actions * SAC_PANEL;
   const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
   const sac_rows x = sac_rows_from(set->policy, panel);
-  sac_cpu_turn_in(team->cpu, team->minibatch->current, agent->shape.obs, set->policy, panel, rows);
-  sac_cpu_policy_sample(team, x, &set->actor, panel, panel, rows, team->minibatch->noise,
-                        team->minibatch->log_prob + first, thread);
-  judge(team, panel, rows, thread);
-  action_gradient(team, panel, rows, thread);
   const float d_log_prob = sac_actor_loss_grad_log_prob(sac_cpu_alpha(team)) / (float)agent->shape.batch;
   for (int32_t p = 0; p * SAC_PANEL < rows; ++p) {
     const int32_t lanes = sac_lanes(rows, p);
@@ -114,10 +127,10 @@ void sac_cpu_policy_chunk(const sac_team* team, int32_t panel, int32_t rows, sac
     float* saturated = set->saturated + first + p * SAC_PANEL;
     memset(saturated, 0, (size_t)lanes * sizeof(float));
     for (int32_t i = 0; i < actions; ++i) {
-      const size_t at = (size_t)i * SAC_PANEL, scratch = (size_t)p * width + at;
+      const size_t at = (size_t)i * SAC_PANEL, scratch = (size_t)(panel + p) * width + at;
       for (int32_t r = 0; r < lanes; ++r) saturated[r] += sac_squash_saturated(action[at + (size_t)r]);
-      isa->squash_backward((size_t)lanes, action + at, thread->spread + scratch, thread->slope + scratch,
-                           thread->d_action + scratch, d_log_prob, low, high, head + at, head + width + at);
+      isa->squash_backward((size_t)lanes, action + at, set->spread + scratch, set->slope + scratch,
+                           set->d_action + scratch, d_log_prob, low, high, head + at, head + width + at);
     }
   }
   sac_net_backward(isa, &agent->tensors.actor, sac_cpu_slab(team->cpu, SAC_MEMORY_WEIGHTS, team->p), &set->actor, panel,
@@ -142,8 +155,24 @@ void sac_cpu_actor_stats(const sac_team* team, int32_t first_block) {
   stats->actor_grad = sac_cpu_norm(set, first_block, team->cpu->actor_blocks.count);
 }
 
-static void actor_chunk(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
-  sac_cpu_policy_chunk(team, task * team->cpu->chunk_panels, sac_chunk_rows(team, task), thread);
+/* --- the same as tasks: a chunk of rows, or critic k = task / chunks at one -----------------------------------------
+ */
+
+static void policy_chunk(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
+  (void)thread;
+  sac_cpu_policy_rows(team, task * team->cpu->chunk_panels, sac_chunk_rows(team, task));
+}
+
+static void judge_chunk(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
+  (void)thread;
+  const sac_cpu* cpu = team->cpu;
+  const int32_t chunk = task % cpu->chunks;
+  sac_cpu_judge_rows(team, task / cpu->chunks, chunk * cpu->chunk_panels, sac_chunk_rows(team, chunk));
+}
+
+static void policy_grad_chunk(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
+  (void)thread;
+  sac_cpu_policy_grad_rows(team, task * team->cpu->chunk_panels, sac_chunk_rows(team, task));
 }
 
 static sac_adam_step actor_step(const sac_team* team) {
@@ -173,9 +202,16 @@ static void actor_stats(const sac_team* team, int32_t task, sac_cpu_thread* thre
 
 sac_status sac_cpu_actor_update(sac_agent* agent) {
   const sac_cpu* cpu = agent->backend;
-  const sac_phase together[] = {{actor_chunk, cpu->chunks}, {actor_block, cpu->actor_blocks.count}, {actor_stats, 1}};
+  const int32_t critic_chunks = agent->shape.critics * cpu->chunks;
+  const sac_phase all[] = {{policy_chunk, cpu->chunks},
+                           {judge_chunk, critic_chunks},
+                           {sac_cpu_sort_rows, agent->shape.critics},
+                           {sac_cpu_action_grad, critic_chunks},
+                           {policy_grad_chunk, cpu->chunks},
+                           {actor_block, cpu->actor_blocks.count},
+                           {actor_stats, 1}};
   const sac_phase step[] = {{actor_block_step, cpu->actor_blocks.count}};
   if (agent->settings.algo == SAC_ALGO_SAC_V) sac_cpu_run(agent, step, 1);
-  else sac_cpu_run(agent, together, 3);
+  else sac_cpu_run(agent, all, sizeof all / sizeof *all);
   return SAC_OK;
 }

@@ -4,7 +4,9 @@
  *   chunk tasks  some rows of the minibatch through all layers, forward and back, while they are warm in the cache
  *   block tasks  some rows of one weight gradient, summed over the whole minibatch, and at once its Adam step
  * With as many agents as threads, each thread takes whole agents through all phases; otherwise all threads share the
- * phases of one agent after another. Either way every number is computed by the same operations in the same order. */
+ * phases of one agent after another, each with a fixed part of the tasks to begin with, so that what a thread has
+ * written it mostly reads again itself: caches of cores may be far apart. Either way every number is computed by the
+ * same operations in the same order. */
 #ifndef SAC_CPU_CPU_H
 #define SAC_CPU_CPU_H
 
@@ -41,26 +43,26 @@ typedef struct sac_cpu_set {
   sac_trace value;                   /* sac-v */
   sac_trace actor;
   float* q;         /* (K, R) Q_k(s, a) */
+  float* judged;    /* (K, R) Qbar_k(s', a'), then Q_k(s, a~) */
   float* target;    /* (R) y */
   float* v;         /* (R) V(s): sac-v */
   float* v_target;  /* (R) its target: sac-v */
   float* smallest;  /* (R) min_k Q_k(s, a~) */
   float* saturated; /* (R) components of a~ beyond 0.999 */
+  float* eps;       /* (R/32, A, 32) the noise of the action sampled last */
+  float* spread;    /* (R/32, A, 32) sigma * eps of it */
+  float* slope;     /* (R/32, A, 32) da/du */
+  float* d_action;  /* (R/32, A, 32) dJ/da~ */
+  int32_t* row;     /* (K, R) the rows whose smallest critic is k, */
+  int32_t* rows;    /* (K) and how many they are */
   double* norm;     /* (blocks) squared gradient norm of each */
 } sac_cpu_set;
 
 /* Scratch of one thread, over a chunk (c panels) or the rows of an act. */
 typedef struct sac_cpu_thread {
   sac_trace pass;       /* a pass that nothing is kept of */
-  float* q;             /* (K, c*32) */
-  float* noise;         /* (c, A, 32) */
-  float* spread;        /* (c, A, 32) sigma * eps */
-  float* slope;         /* (c, A, 32) da/du */
-  float* d_action;      /* (c, A, 32) */
-  sac_trace picked;     /* rows of the chunk that share their smallest critic */
+  sac_trace picked;     /* a chunk of rows that share their smallest critic */
   float* picked_action; /* (c, A, 32) */
-  int32_t* row;         /* (c*32) which rows those are */
-  int32_t* smallest;    /* (c*32) which critic is a row's smallest */
   uint64_t* index;      /* (c*32) replay sample's indices */
   float* act[2];        /* (SAC_ACT_ROWS, widest layer), row by row */
   float* act_noise;     /* (SAC_ACT_ROWS, A), and A log-probabilities */
@@ -129,11 +131,18 @@ static inline float* sac_cpu_slab(const sac_cpu* cpu, sac_memory memory, int32_t
   return cpu->slab[memory] + (size_t)p * cpu->floats[memory];
 }
 
+static inline size_t sac_cpu_batch_rows(const sac_cpu* cpu) { return (size_t)cpu->panels * SAC_PANEL; }
+
 /* Rows of chunk number `task`. */
 static inline int32_t sac_chunk_rows(const sac_team* team, int32_t task) {
   const int32_t start = task * team->cpu->chunk_panels * SAC_PANEL, left = team->agent->shape.batch - start;
   const int32_t most = team->cpu->chunk_panels * SAC_PANEL;
   return left < most ? left : most;
+}
+
+/* Row k of an array (K, R). */
+static inline float* sac_cpu_critic_row(const sac_team* team, float* array, int32_t k) {
+  return array + (size_t)k * sac_cpu_batch_rows(team->cpu);
 }
 
 /* Row panel `panel` on. */
@@ -165,11 +174,30 @@ void sac_cpu_block_adam(const sac_team* team, const sac_net* net, const sac_cpu_
 /* Root of the blocks' squared norms, in order. */
 double sac_cpu_norm(const sac_cpu_set* set, int32_t from, int32_t count);
 
-/* actor.c: a~, log pi, the critics' judgement and the actor's gradient by its head and below, for one chunk.
- * Needs set->policy's observations (sac_cpu_turn_in). */
+/* actor.c, in the order of an update. `rows` rows from panel `panel` on; everything to and from the set's arrays. */
+
+/* The actor on the observations of x (O features of its panels, the minibatch's), its head squashed with noise (R, A):
+ * the action goes beside the observations, log_prob (R) to the caller. The trace's panel trace_panel is the first. */
 void sac_cpu_policy_sample(const sac_team* team, sac_rows x, const sac_trace* trace, int32_t trace_panel, int32_t panel,
-                           int32_t rows, const float* noise, float* log_prob, sac_cpu_thread* thread);
-void sac_cpu_policy_chunk(const sac_team* team, int32_t panel, int32_t rows, sac_cpu_thread* thread);
+                           int32_t rows, const float* noise, float* log_prob);
+
+/* a~ ~ pi(.|s) and its log pi. */
+void sac_cpu_policy_rows(const sac_team* team, int32_t panel, int32_t rows);
+
+/* Q_k(s, a~). */
+void sac_cpu_judge_rows(const sac_team* team, int32_t k, int32_t panel, int32_t rows);
+
+/* A task of a phase, K of them, when all critics have judged all rows: which rows of the minibatch have critic k as
+ * their smallest. Critic 0 keeps min_k Q_k(s, a~), too. */
+void sac_cpu_sort_rows(const sac_team* team, int32_t k, sac_cpu_thread* thread);
+
+/* A task of the phase after it, K * chunks of them: dJ/da~ of the rows of critic k = task / chunks, through that critic
+ * only; a chunk of them is picked together, taken back through it, and put back. */
+void sac_cpu_action_grad(const sac_team* team, int32_t task, sac_cpu_thread* thread);
+
+/* Back through the squash and the actor. */
+void sac_cpu_policy_grad_rows(const sac_team* team, int32_t panel, int32_t rows);
+
 void sac_cpu_actor_stats(const sac_team* team, int32_t first_block);
 
 float sac_cpu_alpha(const sac_team* team);

@@ -68,11 +68,17 @@ static void layout_set(const sac_agent* agent, const sac_cpu* cpu, arena* a, sac
   if (t->value.layers > 0) set->value = take_trace(a, &t->value, cpu->panels, 1, 0);
   set->actor = take_trace(a, &t->actor, cpu->panels, 1, 0);
   set->q = take_floats(a, sac_bytes((size_t)agent->shape.critics, rows));
+  set->judged = take_floats(a, sac_bytes((size_t)agent->shape.critics, rows));
   set->target = take_floats(a, rows);
   set->v = take_floats(a, rows);
   set->v_target = take_floats(a, rows);
   set->smallest = take_floats(a, rows);
   set->saturated = take_floats(a, rows);
+  set->row = take(a, sac_bytes((size_t)agent->shape.critics, rows), sizeof(int32_t));
+  set->rows = take(a, (size_t)agent->shape.critics, sizeof(int32_t));
+  float** const of_actions[] = {&set->eps, &set->spread, &set->slope, &set->d_action};
+  for (size_t i = 0; i < sizeof of_actions / sizeof *of_actions; ++i)
+    *of_actions[i] = take_rows(a, cpu->panels, agent->shape.action).data;
   set->norm = take(a, (size_t)(cpu->critic_blocks.count + cpu->actor_blocks.count), sizeof(double));
 }
 
@@ -84,15 +90,8 @@ static void layout_thread(const sac_agent* agent, const sac_cpu* cpu, arena* a, 
   for (int32_t l = 0; l < agent->shape.layers; ++l)
     widest = agent->shape.hidden[l] > widest ? agent->shape.hidden[l] : widest;
   thread->pass = take_trace(a, &t->actor, c, 0, 1); /* the widest head; hidden layers are alike in all networks */
-  thread->q = take_floats(a, sac_bytes((size_t)agent->shape.critics, rows));
-  thread->noise = take_rows(a, c, actions).data;
-  thread->spread = take_rows(a, c, actions).data;
-  thread->slope = take_rows(a, c, actions).data;
-  thread->d_action = take_rows(a, c, actions).data;
   thread->picked = take_trace(a, &t->critic[0], c, 0, 0);
   thread->picked_action = take_rows(a, c, actions).data;
-  thread->row = take(a, rows, sizeof(int32_t));
-  thread->smallest = take(a, rows, sizeof(int32_t));
   thread->index = take(a, rows, sizeof(uint64_t));
   for (int i = 0; i < 2; ++i) thread->act[i] = take_floats(a, sac_bytes(SAC_ACT_ROWS, (size_t)widest));
   thread->act_noise = take_floats(a, sac_bytes(SAC_ACT_ROWS + 1, (size_t)actions));

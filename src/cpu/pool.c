@@ -22,11 +22,16 @@
 
 #define LINE 64
 
-/* A job is published by one store to `state`: number of the job (upper half) and tasks not yet taken (lower half). A
- * thread takes a task by lowering it with compare-and-swap; that the swap succeeds proves that the job is not over, so
- * its description, read before the swap, was whole. */
+/* A job's tasks are dealt out in parts, one a thread: thread t begins with its own, the same of every job of as many
+ * tasks, and then takes of the others'. A part is one number: the job's (upper half) and how many of its tasks are not
+ * yet taken (lower half). A thread takes a task by lowering it with compare-and-swap; that the swap succeeds proves
+ * that the job is not over, so its description, read before the swap, was whole. */
+typedef struct part {
+  _Alignas(LINE) _Atomic uint64_t left;
+} part;
+
 struct sac_pool {
-  _Alignas(LINE) _Atomic uint64_t state;
+  _Alignas(LINE) _Atomic uint32_t job; /* the number of the last one published */
   _Atomic(sac_pool_task*) task;
   _Atomic(void*) context;
   _Atomic int32_t tasks;
@@ -37,6 +42,7 @@ struct sac_pool {
   pthread_cond_t wake;
   int32_t threads; /* the caller's included */
   int32_t started;
+  part* part; /* (threads) */
   struct worker {
     sac_pool* pool;
     pthread_t thread;
@@ -69,32 +75,40 @@ static void restore_denormals(unsigned mode) {
 #endif
 }
 
-/* Takes and runs tasks until none is left. */
-static void work(sac_pool* pool, int32_t thread) {
-  uint64_t state = atomic_load_explicit(&pool->state, memory_order_acquire);
+/* The end of part t: its tasks are those from the end of part t - 1 on. */
+static int32_t part_end(int32_t t, int32_t threads, int32_t tasks) {
+  return (int32_t)((int64_t)(t + 1) * tasks / threads);
+}
+
+/* Takes and runs tasks of part t until none is left. */
+static void work_part(sac_pool* pool, int32_t t, int32_t thread) {
+  uint64_t state = atomic_load_explicit(&pool->part[t].left, memory_order_acquire);
   for (;;) {
     const uint32_t left = (uint32_t)state;
     if (left == 0) return;
     sac_pool_task* task = atomic_load_explicit(&pool->task, memory_order_relaxed);
     void* context = atomic_load_explicit(&pool->context, memory_order_relaxed);
     const int32_t tasks = atomic_load_explicit(&pool->tasks, memory_order_relaxed);
-    if (!atomic_compare_exchange_weak_explicit(&pool->state, &state, state - 1, memory_order_acq_rel,
+    if (!atomic_compare_exchange_weak_explicit(&pool->part[t].left, &state, state - 1, memory_order_acq_rel,
                                                memory_order_acquire))
       continue;
-    task(context, tasks - (int32_t)left, thread);
+    task(context, part_end(t, pool->threads, tasks) - (int32_t)left, thread);
     atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
-    state = atomic_load_explicit(&pool->state, memory_order_acquire);
+    state = atomic_load_explicit(&pool->part[t].left, memory_order_acquire);
   }
 }
 
-static int has_work(sac_pool* pool) { return (uint32_t)atomic_load(&pool->state) != 0 || atomic_load(&pool->stop); }
+/* Its own part, then those of the others. */
+static void work(sac_pool* pool, int32_t thread) {
+  for (int32_t i = 0; i < pool->threads; ++i) work_part(pool, (thread + i) % pool->threads, thread);
+}
 
-/* Watches for a while, then sleeps, until there is work or the pool ends. */
-static void await_work(sac_pool* pool) {
+/* Watches for a while, then sleeps, until a job after `seen` is published or the pool ends. */
+static void await_work(sac_pool* pool, uint32_t seen) {
   const int64_t until = now_ns() + WATCH_NS;
   do {
     for (int i = 0; i < 32; ++i) {
-      if ((uint32_t)atomic_load_explicit(&pool->state, memory_order_relaxed) != 0 ||
+      if (atomic_load_explicit(&pool->job, memory_order_relaxed) != seen ||
           atomic_load_explicit(&pool->stop, memory_order_relaxed))
         return;
       sac_relax();
@@ -102,7 +116,7 @@ static void await_work(sac_pool* pool) {
   } while (now_ns() < until);
   pthread_mutex_lock(&pool->lock);
   atomic_fetch_add(&pool->sleepers, 1);
-  while (!has_work(pool)) pthread_cond_wait(&pool->wake, &pool->lock);
+  while (atomic_load(&pool->job) == seen && !atomic_load(&pool->stop)) pthread_cond_wait(&pool->wake, &pool->lock);
   atomic_fetch_sub(&pool->sleepers, 1);
   pthread_mutex_unlock(&pool->lock);
 }
@@ -112,16 +126,20 @@ static void* worker_main(void* argument) {
   sac_pool* pool = worker->pool;
   flush_denormals();
   while (!atomic_load_explicit(&pool->stop, memory_order_acquire)) {
+    const uint32_t seen = atomic_load_explicit(&pool->job, memory_order_acquire);
     work(pool, worker->number);
-    await_work(pool);
+    await_work(pool, seen);
   }
   return NULL;
 }
 
-size_t sac_pool_size(int32_t threads) {
+/* Bytes up to the parts. */
+static size_t parts_at(int32_t threads) {
   const size_t bytes = sizeof(sac_pool) + (size_t)threads * sizeof(struct worker);
   return (bytes + LINE - 1) / LINE * LINE;
 }
+
+size_t sac_pool_size(int32_t threads) { return parts_at(threads) + (size_t)threads * sizeof(part); }
 
 sac_status sac_pool_create(sac_pool** out, int32_t threads) {
   *out = NULL;
@@ -130,6 +148,7 @@ sac_status sac_pool_create(sac_pool** out, int32_t threads) {
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->wake, NULL);
   pool->threads = threads;
+  pool->part = (part*)(void*)((char*)pool + parts_at(threads));
   /* Signals are the program's: its threads take them, ours do not. */
   sigset_t all, old;
   sigfillset(&all);
@@ -182,8 +201,12 @@ void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t ta
   atomic_store_explicit(&pool->context, context, memory_order_relaxed);
   atomic_store_explicit(&pool->tasks, tasks, memory_order_relaxed);
   atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
-  const uint64_t job = (atomic_load_explicit(&pool->state, memory_order_relaxed) >> 32) + 1;
-  atomic_store(&pool->state, job << 32 | (uint32_t)tasks);
+  const uint32_t job = atomic_load_explicit(&pool->job, memory_order_relaxed) + 1;
+  for (int32_t t = 0, from = 0, end; t < pool->threads; ++t, from = end) {
+    end = part_end(t, pool->threads, tasks);
+    atomic_store_explicit(&pool->part[t].left, (uint64_t)job << 32 | (uint32_t)(end - from), memory_order_release);
+  }
+  atomic_store(&pool->job, job);
   if (atomic_load(&pool->sleepers) > 0) {
     pthread_mutex_lock(&pool->lock);
     pthread_cond_broadcast(&pool->wake);

@@ -1,4 +1,5 @@
-/* Threads that share the tasks of one job at a time. Who takes which task is left to chance; results must not depend on
+/* Threads that share the tasks of one job at a time. Each begins with a part of them that is its own, for its cache's
+ * sake, and then helps the others; who takes which task is left to chance in the end, and results must not depend on
  * it. The caller's thread takes part, so a pool of one starts no thread, and a sleeping or busy thread delays nobody:
  * what it does not take, others do.
  *
