@@ -144,7 +144,7 @@ static sac_status play_policy(const sac_safetensors* file, const options* o, sco
   sac_env_record record = {0};
   sac_status status = SAC_OK;
   const char* env = o->env ? o->env : sac_safetensors_metadata(file, "env");
-  if (!env) return sac_fail(SAC_ERROR_ARGUMENT, "%s does not say its environment: give --env", file->path);
+  if (!env) return sac_fail(SAC_ERROR_FORMAT, "%s does not say its environment: give --env", file->path);
   SAC_TRY(find_arena(o, s, env, sac_safetensors_metadata(file, "env.options"), &record, &arena));
   SAC_TRY(sac_evaluate_policy(file, &arena, (uint64_t)o->seed, (int32_t)o->episodes, s->episode_return, s->length));
 fail:
