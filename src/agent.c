@@ -210,6 +210,7 @@ sac_status sac_agent_create(sac_agent** out, const sac_config* config, const sac
     agent->action_half[i] = sac_action_half_range(low, high);
   }
   agent->actions = spec->actions;
+  agent->capacity = agent->shape.capacity;
   agent->max_episode_steps = spec->max_episode_steps;
   agent->target_entropy = sac_auto(agent->settings.target_entropy, (double)sac_target_entropy(spec->action_size));
   for (int32_t p = 0; p < agent->shape.population; p++) {
@@ -261,6 +262,7 @@ sac_status sac_agent_copy(sac_agent* to, const sac_agent* from) {
   SAC_TRY(copy_slab(to, from, SAC_MEMORY_ADAM_M, SAC_SLAB_TRAINED));
   SAC_TRY(copy_slab(to, from, SAC_MEMORY_ADAM_V, SAC_SLAB_TRAINED));
   SAC_TRY(copy_slab(to, from, SAC_MEMORY_TARGET, SAC_SLAB_TARGET));
+  to->capacity = from->capacity;
   memcpy(to->seed, from->seed, population * sizeof *to->seed);
   memcpy(to->counters, from->counters, population * sizeof *to->counters);
   memcpy(to->alive, from->alive, population * sizeof *to->alive);

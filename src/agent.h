@@ -49,6 +49,7 @@ struct sac_agent {
 
   float* action_centre;      /* (A) environment action = centre + half_range * a */
   float* action_half;        /* (A) */
+  int64_t capacity;          /* replay.capacity as its files say it: shape.capacity, or that of whom it is a copy */
   int32_t actions;           /* of the environment: number of discrete actions, 0: continuous */
   int32_t max_episode_steps; /* of the environment */
   double target_entropy;     /* Hbar, resolved */
@@ -71,8 +72,8 @@ sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const
 /* Bytes an agent will take, before it is made: the replay's, and all the rest. */
 sac_status sac_agent_memory(const sac_config* config, const sac_env_spec* spec, size_t* replay, size_t* rest);
 
-/* Makes `to` the agents that `from` is, all but their replays. Both of one algorithm, network and population; batch,
- * capacity and device may differ. `from` is settled. Errors: DEVICE. */
+/* Makes `to` the agents that `from` is, all but their replays, as a file of them would show. Both of one algorithm,
+ * network and population; batch, capacity and device may differ. `from` is settled. Errors: DEVICE. */
 sac_status sac_agent_copy(sac_agent* to, const sac_agent* from);
 
 /* Marks agents with a loss or gradient norm that is not finite as dead. Returns NUMERIC when one died in this call,

@@ -31,7 +31,7 @@ sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size
   SAC_TRY(find_env(&settings, &env));
   SAC_TRY(sac_vector_create(&vector, env, settings.env_id, settings.env_options, 1, 1, &seed, sac_stream_env(0)));
   SAC_TRY(sac_agent_memory(config, &vector->spec, replay, rest));
-  *rest += sac_evaluator_memory(config, &vector->spec, settings.env_id);
+  *rest += sac_evaluator_memory(config, &vector->spec, env);
 fail:
   sac_vector_destroy(vector);
   return status;
@@ -218,7 +218,7 @@ void sac_run_log_memory(sac_run* run) {
   char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX];
   size_t replay = 0, rest = 0;
   if (sac_agent_memory(run->config, &run->vector->spec, &replay, &rest) != SAC_OK) return;
-  rest += sac_evaluator_memory(run->config, &run->vector->spec, run->vector->id);
+  rest += sac_evaluator_memory(run->config, &run->vector->spec, run->vector->api);
   sac_run_log(run, "memory %s, of it replay %s (%lld transitions%s)", sac_text_bytes(all, replay + rest),
               sac_text_bytes(rows, replay), (long long)shape->capacity, shape->population > 1 ? " an agent" : "");
 }

@@ -44,7 +44,7 @@ static sac_status copy_config(sac_config** copy, const sac_config* config) {
       {"device", "cpu"}, {"precision", "fp32"}, {"cpu.threads", "1"}, {"replay.batch", "1"}, {"replay.capacity", "1"}};
   sac_status status = sac_config_copy(copy, config);
   for (size_t i = 0; status == SAC_OK && i < sizeof sets / sizeof *sets; i++)
-    status = sac_config_set(*copy, sets[i][0], sets[i][1]);
+    status = sac_config_set_from(*copy, sets[i][0], sets[i][1], SAC_ORIGIN_FLAG, "evaluation");
   return status;
 }
 
@@ -58,25 +58,29 @@ fail:
   return status;
 }
 
+/* Whether its instances may be stepped at the same time; a table of an older header does not say. */
+static int may_play_beside(const sac_env_api* api) { return api->size == sizeof *api && api->concurrent; }
+
 static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const sac_arena* arena) {
   const int on_device = agent->stages != &sac_cpu_stages;
   const int free_processor = sac_processors() > learning_threads(&agent->settings, on_device);
   sac_status status = SAC_OK;
   /* episodes in turn are recorded, by what may draw on its own thread alone */
-  if (arena->in_turn || e->vector->resident || (!on_device && !free_processor)) return SAC_OK;
+  if (arena->in_turn || e->vector->resident || !may_play_beside(arena->api) || (!on_device && !free_processor))
+    return SAC_OK;
   SAC_TRY(make_copy(e, agent));
   if (free_processor) SAC_TRY(sac_worker_create(&e->worker));
 fail:
   return status;
 }
 
-size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, const char* env_id) {
+size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, const sac_env_api* api) {
   sac_settings settings;
   sac_config* copy = NULL;
   int32_t ordinal = -1;
   size_t replay = 0, rest = 0;
   if (sac_config_settings(config, &settings) != SAC_OK || sac_cuda_choose(settings.device, &ordinal) != SAC_OK ||
-      settings.eval_every == 0 || (ordinal >= 0 && sac_task_find(env_id)) ||
+      settings.eval_every == 0 || !may_play_beside(api) || (ordinal >= 0 && sac_task_find(settings.env_id)) ||
       (ordinal < 0 && sac_processors() <= learning_threads(&settings, 0)) || copy_config(&copy, config) != SAC_OK ||
       sac_agent_memory(copy, spec, &replay, &rest) != SAC_OK)
     replay = rest = 0;

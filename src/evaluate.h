@@ -19,17 +19,17 @@ typedef struct sac_arena {
                   together. The seeds of an episode are the same. */
 } sac_arena;
 
-/* Environments for `episodes` episodes an agent; in turn, of one agent alone. Where the host steps them and there is a
- * processor that learning leaves free, they are played on a thread of their own, by a copy of the agent on the CPU,
- * while the agent goes on. Where it acts on the CPU too, the results are the same either way; what acts for a CUDA
- * device depends on the environment alone: the device in its own (env_attach), else the copy. Errors: ENV, MEMORY. */
+/* Environments for `episodes` episodes an agent; in turn, of one agent alone. Where the host steps them, they are
+ * `concurrent`, and learning leaves a processor free, they are played on a thread of their own, by a copy of the agent
+ * on the CPU, while the agent goes on. Where it acts on the CPU too, the results are the same either way; for a CUDA
+ * device it is the environment alone that decides whether the device acts or the copy. Errors: ENV, MEMORY. */
 sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_arena* arena, int32_t episodes);
 
 /* Waits for an evaluation that has not ended. */
 void sac_evaluator_destroy(sac_evaluator* evaluator);
 
 /* The bytes that a copy will take beside the agent of this configuration; 0: none is made. */
-size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, const char* env_id);
+size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, const sac_env_api* api);
 
 /* Begins an evaluation of every live agent; `number` picks the episodes' seeds (the same number, the same starts).
  * episode_return, length (P, episodes) are written until sac_evaluator_end returns its status. The agent is settled.

@@ -184,17 +184,40 @@ static int64_t rows_to(int64_t step, int64_t n, int64_t every) {
   return step == 0 || sac_due(step, n, every) ? step : step - 1;
 }
 
-/* The same of evaluations: that of the checkpoint's own step comes after it, and is made anew. */
-static int64_t evaluations_to(sac_run* run, int64_t step, int64_t every) {
-  run->evaluation_owed = run->evaluator && sac_due(step, run->settings.num_envs, every);
-  return run->evaluation_owed ? step - 1 : rows_to(step, run->settings.num_envs, every);
+/* Whether all agents that go on have the evaluation of `step`, which was due just after its checkpoint. */
+static int evaluated(const sac_run* run, int64_t step) {
+  char dir[SAC_PATH_MAX];
+  double mean;
+  int all = 1;
+  for (int32_t p = 0; p < run->agent->shape.population; p++)
+    if (!failed_by(run->folder->path, run->agent->seed[p], step))
+      all &= sac_folder_seed(run->folder->path, run->agent->seed[p], dir) == SAC_OK &&
+             sac_metrics_evaluated(dir, step, &mean);
+  return all;
+}
+
+/* The checkpoint does not know of it yet. */
+static sac_status take_evaluation(sac_run* run, int32_t p, int64_t step) {
+  char dir[SAC_PATH_MAX];
+  double mean;
+  sac_window* window = &run->window[p];
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
+  if (!sac_metrics_evaluated(dir, step, &mean)) return SAC_OK;
+  if (window->best_step >= 0 && !(mean > window->best_return)) return SAC_OK;
+  window->best_step = step;
+  window->best_return = mean;
+fail:
+  return status;
 }
 
 static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* before, int* exact) {
   const int32_t population = run->agent->shape.population;
   const int64_t n = run->settings.num_envs;
   const double rate = run->settings.updates_per_step;
+  const int due = sac_due(step, n, before->eval_every);
   sac_status status = SAC_OK;
+  run->evaluation_owed = due && run->evaluator && !evaluated(run, step);
   /* Failed agents first: the schedule and the clock, which all share, are then those of the agents that go on. */
   for (int failed = 1; failed >= 0; failed--)
     for (int32_t p = 0; p < population; p++) {
@@ -205,8 +228,9 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
         continue;
       }
       SAC_TRY(restore(run, p, step, exact));
+      if (due && !run->evaluation_owed) SAC_TRY(take_evaluation(run, p, step));
       SAC_TRY(sac_run_open_metrics(run, p, rows_to(step, n, before->log_every),
-                                   evaluations_to(run, step, before->eval_every)));
+                                   run->evaluation_owed ? step - 1 : rows_to(step, n, before->eval_every)));
     }
   sac_schedule_rate(&run->schedule, rate);
   if (run->agent->stages->state_set) SAC_TRY(run->agent->stages->state_set(run->agent)); /* who has failed */

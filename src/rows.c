@@ -159,6 +159,7 @@ static void log_evaluation(sac_run* run, int64_t at, int32_t count, double sum, 
 sac_status sac_run_evaluate(sac_run* run) {
   sac_status status = SAC_OK;
   SAC_TRY(sac_run_evaluated(run));
+  run->evaluation_owed = 0;
   /* The step is the evaluation's number: its episodes depend on nothing that came before. */
   SAC_TRY(sac_evaluator_begin(run->evaluator, run->agent, (uint64_t)run->schedule.step, run->episode_return,
                               run->episode_length));
@@ -189,7 +190,7 @@ sac_status sac_run_evaluated(sac_run* run) {
     sac_mean_std(evaluation.episode_return, episodes, &evaluation.mean, &evaluation.std);
     const sac_callbacks* callbacks = &run->callbacks;
     if (callbacks->evaluation && callbacks->evaluation(callbacks->user, &evaluation)) sac_run_stop(run);
-    status = sac_metrics_evaluation(run->metrics[p], &evaluation);
+    status = SAC_OK;
     if (window->best_step < 0 || evaluation.mean > window->best_return) {
       window->best_step = step;
       window->best_return = evaluation.mean;
@@ -197,9 +198,10 @@ sac_status sac_run_evaluated(sac_run* run) {
     }
     if (evaluation.mean > run->best_return[p]) {
       run->best_return[p] = evaluation.mean;
-      if (status == SAC_OK)
-        status = sac_checkpoint_best(run->checkpoint[p], agent, step, evaluation.mean, run->agent_text[p]);
+      status = sac_checkpoint_best(run->checkpoint[p], agent, step, evaluation.mean, run->agent_text[p]);
     }
+    /* last: where its row is, an evaluation is over and done with (resume.c) */
+    if (status == SAC_OK) status = sac_metrics_evaluation(run->metrics[p], &evaluation);
     if (written == SAC_OK) written = status;
     count++;
     sum += evaluation.mean;

@@ -65,6 +65,16 @@ static sac_status report_agents(const sac_run* run) {
                   run->failure[0] ? run->failure : "an earlier run");
 }
 
+/* The run cannot go on: a step was left halfway, and what is on disk is what is good. The message stays. */
+static void fail_run(sac_run* run, sac_status status) {
+  run->failed = status;
+  (void)snprintf(run->failure, sizeof run->failure, "%s", sac_last_error());
+  (void)sac_run_evaluated(run);
+  for (int32_t p = 0; p < run->agent->shape.population; p++)
+    if (run->metrics[p]) (void)sac_metrics_sync(run->metrics[p]); /* an agent that had failed before has none */
+  (void)sac_fail(status, "%s", run->failure);
+}
+
 /* --- checkpoints -------------------------------------------------------------------------------------------------- */
 
 static sac_status save_agent(sac_run* run, int32_t p, int32_t keep) {
@@ -95,6 +105,7 @@ static sac_status save(sac_run* run) {
    * step that all of them have. */
   int32_t keep = (int32_t)run->settings.checkpoint_keep;
   if (agent->shape.population > 1 && keep < 2) keep = 2;
+  if (run->evaluation_owed) SAC_TRY(sac_run_evaluate(run));
   SAC_TRY(sac_run_evaluated(run));
   sac_run_clock(run);
   if (agent->stages->env_get) status = agent->stages->env_get(run->agent, run->vector, 1);
@@ -112,7 +123,9 @@ fail:
 sac_status sac_run_save(sac_run* run) {
   if (!run) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_save: run is NULL");
   if (run->failed) return sac_fail(run->failed, "no checkpoint of a failed run: %s", run->failure);
-  return save(run);
+  const sac_status status = save(run);
+  if (status == SAC_ERROR_ENV || status == SAC_ERROR_NUMERIC) fail_run(run, status); /* of the evaluation */
+  return status;
 }
 
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
@@ -160,9 +173,12 @@ static sac_status some_steps(sac_run* run, int64_t end) {
   if (updates) SAC_TRY(check_agents(run));
   if (run->evaluating >= 0 && sac_evaluator_done(run->evaluator)) SAC_TRY(sac_run_evaluated(run));
   if (sac_due(schedule->step, n, settings->log_every)) SAC_TRY(sac_run_disk(run, sac_run_row(run, 1)));
-  /* The checkpoint comes first, so that it need not wait for the evaluation; a resume from it makes that one anew. */
+  /* The checkpoint comes first, so that it need not wait for the evaluation, but for the last one: who looks at a run's
+   * last checkpoint takes it for finished. */
+  const int evaluate = sac_due(schedule->step, n, settings->eval_every), last = schedule->step >= settings->steps;
+  if (evaluate && last) SAC_TRY(sac_run_evaluate(run));
   if (sac_due(schedule->step, n, settings->checkpoint_every)) SAC_TRY(sac_run_disk(run, save(run)));
-  if (sac_due(schedule->step, n, settings->eval_every)) SAC_TRY(sac_run_evaluate(run));
+  if (evaluate && !last) SAC_TRY(sac_run_evaluate(run));
 fail:
   return status;
 }
@@ -205,10 +221,7 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   const int64_t end = n > 0 && n < left ? run->schedule.step + n : steps;
   sac_status status = SAC_OK;
   run->entered = sac_seconds();
-  if (run->evaluation_owed) {
-    run->evaluation_owed = 0;
-    SAC_TRY(sac_run_evaluate(run));
-  }
+  if (run->evaluation_owed) SAC_TRY(sac_run_evaluate(run));
   while (run->schedule.step < end) {
     if (atomic_load_explicit(&run->stop, memory_order_relaxed)) SAC_TRY(stop_here(run));
     SAC_TRY(some_steps(run, end));
@@ -218,11 +231,7 @@ fail:
   sac_run_clock(run);
   run->entered = 0;
   if (status != SAC_OK && status != SAC_STOPPED && !run->finished) {
-    run->failed = status; /* the step was left halfway: what is on disk is what is good */
-    (void)snprintf(run->failure, sizeof run->failure, "%s", sac_last_error());
-    (void)sac_run_evaluated(run);
-    for (int32_t p = 0; p < run->agent->shape.population; p++) (void)sac_metrics_sync(run->metrics[p]);
-    (void)sac_fail(status, "%s", run->failure);
+    fail_run(run, status);
   }
   return status;
 }

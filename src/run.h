@@ -51,7 +51,7 @@ struct sac_run {
   sac_vector* vector;       /* training environments */
   sac_evaluator* evaluator; /* NULL: eval.every is 0 */
   int64_t evaluating;       /* the step whose evaluation has begun and is not reported; -1: none */
-  int evaluation_owed;      /* the checkpoint that was resumed came before the evaluation of its step */
+  int evaluation_owed;      /* that of the resumed checkpoint's step, which was due after it and was not made */
   double* episode_return;   /* (P, episodes) of an evaluation */
   int64_t* episode_length;  /* (P, episodes) */
 

@@ -38,7 +38,8 @@ fail:
   return status;
 }
 
-/* The environments step while the learner learns: neither reads what the other writes, so the order changes no bit. */
+/* The environments step while the learner learns: neither reads what the other writes, so the order changes no bit. A
+ * worker makes all steps, those of the warm-up too: some environments want one thread. */
 static sac_status env_step_and_update(sac_agent* agent, sac_vector* vector, int32_t updates) {
   side s = {agent, vector};
   if (!vector->worker) { /* a backend that queues its updates returns at once */
@@ -55,7 +56,7 @@ sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int
   const sac_stages* stages = agent->stages;
   const sac_act act = {
       .n = vector->num_envs, .mode = mode, .obs = vector->obs, .action = vector->action, .vector = vector};
-  const int late = agent->settings.overlap > 0 && updates > 0;
+  const int late = agent->settings.overlap > 0;
   side s = {agent, vector};
   sac_status status = SAC_OK;
   STAGE(ACT, act(agent, &act));

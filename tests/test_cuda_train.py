@@ -12,7 +12,7 @@ import time
 
 import numpy
 
-from support.program import PROGRAM, SMALL, checkpoints, main, rows, sac, same_runs, sets, tensors
+from support.program import PROGRAM, SANITIZED, SMALL, checkpoints, main, rows, sac, same_runs, sets, tensors
 
 # ctest: label=learning,cuda timeout=600
 
@@ -103,7 +103,8 @@ def test_environments_of_the_host():
     """Those that no device steps: what they give reaches the device's replay as it reaches the CPU's. Random actions are
     the same on both, so the transitions of the warm-up are equal to the bit."""
     values = {"train.steps": 300, "train.warmup_steps": 100, "env.num_envs": 2, "eval.every": 150}
-    ids = ["gym:Pendulum-v1"] * pathlib.Path(os.environ["SAC_BUILD"], "sac_gym.so").exists()
+    # what Python keeps to its end is a leak to the address sanitizer
+    ids = ["gym:Pendulum-v1"] * (not SANITIZED and pathlib.Path(os.environ["SAC_BUILD"], "sac_gym.so").exists())
     ids += ["HalfCheetah-v5"] * (sac("envs", "HalfCheetah-v5", code=None).returncode == 0)
     for env in ids:
         with folder() as path:

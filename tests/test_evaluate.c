@@ -186,18 +186,61 @@ START_TEST(copy_plays_as_the_agent) {
 }
 END_TEST
 
+/* Where instances may not be called at once, or do not say that they may, the agent itself plays, before it goes on. */
+START_TEST(one_after_the_other) {
+  bench b;
+  set_up(&b, "cpu.threads=1", 3);
+  sac_env_api api = fake_env_api;
+  for (int old = 0; old < 2; old++) {
+    double returns[3];
+    int64_t lengths[3];
+    sac_evaluator* evaluator;
+    api.concurrent = old;
+    api.size = (uint32_t)(old ? offsetof(sac_env_api, info_names) : sizeof api);
+    const sac_arena arena = {.api = &api, .id = "fake", .options = "{}"};
+    ck_ok(sac_evaluator_create(&evaluator, b.agent, &arena, 3));
+    ck_ok(sac_evaluator_begin(evaluator, b.agent, 60, returns, lengths));
+    ck_assert(sac_evaluator_done(evaluator) && sac_evaluator_agent(evaluator) == b.agent);
+    ck_ok(sac_evaluator_end(evaluator));
+    ck_assert(sac_evaluator_memory(b.config, &b.vector->spec, &api) == 0);
+    sac_evaluator_destroy(evaluator);
+  }
+  tear_down(&b);
+}
+END_TEST
+
+/* A device that came by a flag does not keep the copy from the CPU. */
+START_TEST(copy_of_a_flagged_device) {
+  bench b;
+  double returns[3];
+  int64_t lengths[3];
+  set_up(&b, "cpu.threads=1", 3);
+  sac_evaluator* evaluator;
+  const sac_arena arena = {.api = &fake_env_api, .id = "fake", .options = "{}"};
+  ck_ok(sac_config_set_from(b.agent->config, "cpu.threads", "1", SAC_ORIGIN_FLAG, "--threads"));
+  ck_ok(sac_config_set_from(b.agent->config, "replay.capacity", "300", SAC_ORIGIN_FLAG, "--capacity"));
+  ck_ok(sac_evaluator_create(&evaluator, b.agent, &arena, 3));
+  ck_ok(sac_evaluator_run(evaluator, b.agent, 60, returns, lengths));
+  const sac_agent* player = sac_evaluator_agent(evaluator);
+  ck_assert(player == b.agent || player->shape.capacity == 1);
+  ck_assert_int_eq(player->capacity, 300); /* and its files say whose copy it is */
+  sac_evaluator_destroy(evaluator);
+  tear_down(&b);
+}
+END_TEST
+
 /* What a run says beforehand that it takes holds the copy, whose replay is of one row. */
 START_TEST(memory_of_the_copy) {
   bench b;
   set_up(&b, "cpu.threads=1", 3);
-  const size_t bytes = sac_evaluator_memory(b.config, &b.vector->spec, "fake");
+  const size_t bytes = sac_evaluator_memory(b.config, &b.vector->spec, &fake_env_api);
   size_t replay, rest;
   ck_ok(sac_agent_memory(b.config, &b.vector->spec, &replay, &rest));
   if (sac_processors() > 1) ck_assert(bytes > rest / 4 && bytes < replay + rest);
   else ck_assert(bytes == 0);
   tear_down(&b);
   set_up(&b, "cpu.threads=1024", 3);
-  ck_assert(sac_evaluator_memory(b.config, &b.vector->spec, "fake") == 0);
+  ck_assert(sac_evaluator_memory(b.config, &b.vector->spec, &fake_env_api) == 0);
   tear_down(&b);
 }
 END_TEST
@@ -217,4 +260,5 @@ END_TEST
 CHECK_MAIN("evaluate", CASE(mean_and_std), CASE(every_episode_once), CASE(number_picks_the_episodes),
            CASE(population_equals_single_agents), CASE(in_turn_equals_together), CASE(stopped_agents_do_not_play),
            CASE(training_is_left_alone), CASE(played_while_the_agent_learns), CASE(copy_plays_as_the_agent),
-           CASE(memory_of_the_copy), CASE(failures_say_where))
+           CASE(one_after_the_other), CASE(copy_of_a_flagged_device), CASE(memory_of_the_copy),
+           CASE(failures_say_where))

@@ -176,6 +176,8 @@ def test_runs_resume_exactly():
             train(parts, dict(values, **{"train.steps": 300, "cpu.threads": 1}), env=task)
             sac("resume", parts, "--steps", 600)
             same_runs(whole / "seed_1", parts / "seed_1", best=False)
+            policy = "seed_1/policy.safetensors"  # says nothing of threads
+            assert (whole / policy).read_bytes() == (parts / policy).read_bytes(), task
 
 
 def test_what_is_missing_is_said():

@@ -359,6 +359,66 @@ START_TEST(changed_rate_of_updates) {
 }
 END_TEST
 
+/* The evaluation of the last checkpoint's step is made anew where the kill came before it, and left alone where it is
+ * there: its row, and what the run remembers of it. */
+START_TEST(evaluation_after_the_checkpoint) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* folder = test_folder();
+  const char *whole_path = small_path(folder, "whole"), *sets = "eval.every=50 seeds=2 cpu.threads=1";
+  sac_run *whole = small_run(whole_path, sets, NULL), *parts;
+  ck_ok(sac_run_steps(whole, 0));
+  for (int there = 0; there < 2; there++) {
+    const char* out = small_path(folder, there ? "there" : "not");
+    parts = small_run(out, sets, NULL);
+    ck_ok(sac_run_steps(parts, 100));
+    ck_ok(sac_run_evaluated(parts));
+    const sac_window window = parts->window[1];
+    sac_run_destroy(parts);
+    const char* csv = small_path(out, "seed_2/evaluations.csv");
+    char* text = test_read(csv, NULL);
+    char* row = strstr(text, "\n100,");
+    ck_assert_ptr_nonnull(row);
+    if (!there) test_write(csv, text, (size_t)(row + 8 - text)); /* killed while it was written */
+    ck_ok(sac_run_resume(&parts, out, NULL, &fake_env_api, NULL));
+    ck_assert_int_eq(parts->evaluation_owed, !there);
+    if (there)
+      ck_assert(parts->window[1].best_step == window.best_step && parts->window[1].best_return == window.best_return);
+    else ck_ok(sac_run_save(parts)); /* it is made before anything is saved */
+    ck_assert_int_eq(parts->evaluation_owed, 0);
+    char* again = test_read(csv, NULL);
+    ck_assert_str_eq(text, again);
+    free(text);
+    free(again);
+    ck_ok(sac_run_steps(parts, 0));
+    same_state(whole, parts);
+    sac_run_destroy(parts);
+    same_files(whole_path, out, 1, 2);
+  }
+  sac_run_destroy(whole);
+  test_folder_remove();
+}
+END_TEST
+
+/* A population one of whose agents had failed, resumed: another failure ends it with its own words. */
+START_TEST(failure_after_a_failed_agent) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* out = small_path(test_folder(), "run");
+  sac_run* run = small_run(out, "seeds=2 eval.every=0", NULL);
+  ck_ok(sac_run_steps(run, 60));
+  const float bad = NAN;
+  ck_ok(run->agent->stages->write(run->agent, SAC_MEMORY_WEIGHTS, 1, run->agent->tensors.critic[0].weight[0], &bad, 1));
+  ck_ok(sac_run_steps(run, 60));
+  ck_assert(!run->agent->alive[1]);
+  ck_ok(sac_run_save(run));
+  sac_run_destroy(run);
+  ck_ok(sac_run_resume(&run, out, NULL, &fake_env_api, NULL));
+  fake_env.fail_at = 3;
+  ck_fails(sac_run_steps(run, 0), SAC_ERROR_ENV, "it broke");
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
 /* An environment that cannot save its state starts new episodes, and the run says so. */
 START_TEST(environment_without_state) {
   char log[8192] = "";
@@ -444,5 +504,5 @@ END_TEST
 CHECK_MAIN("resume", LOOP(stopped_and_resumed, RUNS), LOOP(finished_and_continued, RUNS), CASE(finished_stays_finished),
            CASE(stopped_many_times), CASE(damaged_checkpoint_is_passed_over), CASE(no_checkpoint_loads),
            CASE(population_goes_on_from_a_common_step), CASE(changes_are_named_or_refused),
-           CASE(changed_rate_of_updates), CASE(environment_without_state), CASE(terms_that_came_later),
-           CASE(peek_leaves_the_run_alone))
+           CASE(changed_rate_of_updates), CASE(evaluation_after_the_checkpoint), CASE(failure_after_a_failed_agent),
+           CASE(environment_without_state), CASE(terms_that_came_later), CASE(peek_leaves_the_run_alone))

@@ -31,12 +31,11 @@ typedef struct sac_env_spec {
 } sac_env_spec;
 
 /* One table of functions. Functions that return int return 0 for success; anything else ends the run with error(self)'s
- * text. An instance is called from one thread at a time, not always the same one; other instances may be called
- * meanwhile: nothing that changes may be shared between them. obs, reward: float; NaN or infinity stops the run and
- * names step and environment. */
+ * text. Called from one thread at a time, not always the same one; see `concurrent`. obs, reward: float; NaN or
+ * infinity stops the run and names step and environment. */
 typedef struct sac_env_api {
   uint32_t abi;     /* SAC_ENV_ABI */
-  uint32_t size;    /* sizeof(sac_env_api): slots beyond it are as if NULL */
+  uint32_t size;    /* sizeof(sac_env_api) */
   const char* name; /* for messages */
 
   /* Makes n environments of task `id` (a name this table serves). options: a JSON object, "{}" when there are none.
@@ -72,6 +71,11 @@ typedef struct sac_env_api {
    * not finite ends no run: NaN says that the step had no such term, and the mean is that of the others. */
   const char* const* (*info_names)(void* self);
   int (*info)(void* self, float* value);
+
+  /* Optional. 1: instances share nothing that changes, not even a generator of random numbers, so that one may be
+   * called while another is: evaluations are then played beside training where there is a thread for it. An instance
+   * itself is always called from one thread at a time. */
+  int32_t concurrent;
 } sac_env_api;
 
 /* What a plugin (a shared object, --env ./libmyenv.so) exports under the name "sac_env_plugin". Static storage. */

@@ -38,8 +38,8 @@ typedef struct sac_evaluation {
 
 /* Called from the thread that steps the run. A nonzero return stops the run cleanly. Any may be NULL. The pointed-to
  * data is valid during the call. evaluation: where evaluations are played on a thread of their own, it comes some steps
- * after the one it is of, before the next checkpoint or evaluation. log: one line of text for people, without its
- * newline. */
+ * after the one it is of, at the latest before the next checkpoint, evaluation, stop or end. log: one line of text for
+ * people, without its newline. */
 typedef struct sac_callbacks {
   void* user;
   int (*metrics)(void* user, const sac_metrics* metrics);
@@ -58,20 +58,24 @@ SAC_API sac_status sac_run_create(sac_run** run, const sac_config* config, const
 SAC_API sac_status sac_run_resume(sac_run** run, const char* dir, const sac_config* overrides, const sac_env_api* env,
                                   const sac_callbacks* callbacks);
 
-/* Trains up to n more steps (transitions per agent), at most to train.steps; n = 0: to train.steps. Evaluates, logs and
+/* A caller inside Python gives up Python's lock (the GIL) around these calls: environments of Gymnasium may be stepped
+ * by another thread, which wants it.
+ *
+ * Trains up to n more steps (transitions per agent), at most to train.steps; n = 0: to train.steps. Evaluates, logs and
  * checkpoints as configured. Errors: STOPPED (sac_run_stop or a callback; a checkpoint has been written), NUMERIC, ENV,
  * FILE. */
 SAC_API sac_status sac_run_steps(sac_run* run, int64_t n);
 
-/* Asks sac_run_steps to finish its step, checkpoint and return STOPPED. The only call allowed from another thread or a
- * signal handler. */
+/* Asks sac_run_steps to finish its step and what is being played of an evaluation, checkpoint and return STOPPED. The
+ * only call allowed from another thread or a signal handler. */
 SAC_API void sac_run_stop(sac_run* run);
 
 SAC_API sac_agent* sac_run_agent(sac_run* run);         /* borrowed, lives as long as the run */
 SAC_API const char* sac_run_folder(const sac_run* run); /* the run folder */
 SAC_API int64_t sac_run_step(const sac_run* run);       /* steps made so far, per agent */
 
-/* Writes a checkpoint now. Errors: FILE (the previous checkpoint stays). */
+/* Writes a checkpoint now, after the evaluation that is being played, when one is: its callback comes from here.
+ * Errors: FILE (the previous checkpoint stays); ENV, NUMERIC (of the evaluation; the run has failed). */
 SAC_API sac_status sac_run_save(sac_run* run);
 
 SAC_API void sac_run_destroy(sac_run* run);

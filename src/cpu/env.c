@@ -133,11 +133,20 @@ static int bad_action(instance* env, int32_t i, float action) {
     sac_##name##_observe(options, state, obs);                                                                \
     return SAC_OK;                                                                                            \
   }                                                                                                           \
-  static const sac_env_api name##_api = {SAC_ENV_ABI,   sizeof(sac_env_api), id,                              \
-                                         env_create,    name##_reset,        name##_step,                     \
-                                         env_destroy,   env_error,           env_state_size,                  \
-                                         env_state_get, env_state_set,       NULL,                            \
-                                         NULL};
+  static const sac_env_api name##_api = {SAC_ENV_ABI,                                                         \
+                                         sizeof(sac_env_api),                                                 \
+                                         id,                                                                  \
+                                         env_create,                                                          \
+                                         name##_reset,                                                        \
+                                         name##_step,                                                         \
+                                         env_destroy,                                                         \
+                                         env_error,                                                           \
+                                         env_state_size,                                                      \
+                                         env_state_get,                                                       \
+                                         env_state_set,                                                       \
+                                         NULL,                                                                \
+                                         NULL,                                                                \
+                                         1};
 SAC_TASKS(DRIVER)
 
 #define ENTRY(name, NAME, id, summary) \

@@ -222,7 +222,7 @@ sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t fir
   char number[8][24], hidden[SAC_LAYERS_MAX * 8], *config = NULL;
   const sac_shape* shape = &agent->shape;
   const long long value[8] = {shape->obs,     shape->action,   agent->actions, agent->max_episode_steps,
-                              shape->critics, shape->capacity, count,          shape->layers};
+                              shape->critics, agent->capacity, count,          shape->layers};
   for (int i = 0; i < 8; i++) (void)snprintf(number[i], sizeof number[i], "%lld", value[i]);
   hidden_text(hidden, sizeof hidden, shape);
   sac_metadata all[METADATA_MAX] = {

@@ -6,6 +6,7 @@
 
 #include <sac/sac.h>
 
+#include "files/config_layers.h"
 #include "files/safetensors.h"
 #include "policy/policy.h"
 #include "util/error.h"
@@ -78,7 +79,7 @@ sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path)
       {"format", "sac-policy-1"},
       {"version", SAC_VERSION},
       {"env", agent->settings.env_id},
-      {"env.options", agent->settings.env_options},
+      {"env.options", agent->config->settings.env_options},
       {"obs", obs},
       {"act", action},
       {"hidden", hidden},

@@ -26,6 +26,8 @@ static const char evaluations_header[] = "step,mean,std,episodes,returns,lengths
 
 #define HEADER_MAX (sizeof metrics_header + SAC_ENV_INFO_MAX * sizeof((sac_metric_list*)NULL)->info[0] + 2)
 
+#define EVALUATIONS_MAX ((size_t)1 << 30) /* bytes of a file that is looked through */
+
 _Static_assert(SAC_METRIC_MAX <= SAC_EVENTS_SCALARS_MAX, "a row is one event");
 
 void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_t count) {
@@ -270,6 +272,26 @@ sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation
   csv_keep(table);
 fail:
   return status;
+}
+
+int sac_metrics_evaluated(const char* dir, int64_t step, double* mean) {
+  char path[SAC_PATH_MAX], start[SAC_NUMBER_MAX + 2];
+  void* bytes = NULL;
+  size_t size;
+  int found = 0;
+  if (sac_path(path, "%s/evaluations.csv", dir) != SAC_OK ||
+      sac_read_file(path, EVALUATIONS_MAX, &bytes, &size) != SAC_OK)
+    return 0;
+  (void)snprintf(start, sizeof start, "%lld,", (long long)step);
+  for (char *line = bytes, *end; !found && (end = strchr(line, '\n')); line = end + 1) {
+    if (strncmp(line, start, strlen(start)) != 0) continue;
+    char* value = line + strlen(start);
+    value[strcspn(value, ",\n")] = '\0';
+    found = sac_parse_real(value, mean) == SAC_NUMBER_OK;
+    end = value + strlen(value); /* the line has become two */
+  }
+  free(bytes);
+  return found;
 }
 
 sac_status sac_metrics_sync(sac_metrics_files* files) {

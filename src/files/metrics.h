@@ -89,6 +89,9 @@ sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double*
  * ';' in two cells) and its events eval/episode_return, eval/episode_length. */
 sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation* evaluation);
 
+/* Whether evaluations.csv in `dir` has a whole row of `step`, and its mean. */
+int sac_metrics_evaluated(const char* dir, int64_t step, double* mean);
+
 /* Pushes what is buffered to the operating system, and to the disk before a checkpoint. */
 sac_status sac_metrics_sync(sac_metrics_files* files);
 

@@ -120,7 +120,8 @@ const sac_env_api fake_env_api = {.abi = SAC_ENV_ABI,
                                   .error = error,
                                   .state_size = state_size,
                                   .state_get = state_get,
-                                  .state_set = state_set};
+                                  .state_set = state_set,
+                                  .concurrent = 1};
 
 const sac_env_api fake_env_stateless_api = {.abi = SAC_ENV_ABI,
                                             .size = sizeof(sac_env_api),
@@ -143,4 +144,5 @@ const sac_env_api fake_env_info_api = {.abi = SAC_ENV_ABI,
                                        .state_get = state_get,
                                        .state_set = state_set,
                                        .info_names = info_names,
-                                       .info = info};
+                                       .info = info,
+                                       .concurrent = 1};

@@ -40,8 +40,16 @@ typedef struct held {
 } held;
 
 static held enter(void) {
+  static _Thread_local int known;
   held h;
   (void)fegetenv(&h.floats);
+  /* A thread that Python did not start would be new to it in each call, and lose what it keeps for a thread: one hold
+   * that is never released makes it stay the same. */
+  if (!known) {
+    (void)PyGILState_Ensure();
+    (void)PyEval_SaveThread();
+    known = 1;
+  }
   h.state = PyGILState_Ensure();
   return h;
 }

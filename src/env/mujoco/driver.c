@@ -403,7 +403,8 @@ static const sac_env_api api = {.abi = SAC_ENV_ABI,
                                 .state_get = env_state_get,
                                 .state_set = env_state_set,
                                 .info_names = env_info_names,
-                                .info = env_info};
+                                .info = env_info,
+                                .concurrent = 1};
 
 static sac_status ready(void) {
   const sac_mujoco_library* library;

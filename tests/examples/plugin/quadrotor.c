@@ -144,6 +144,7 @@ const sac_env_api* sac_env_plugin(void) {
                                   .error = error,
                                   .state_size = state_size,
                                   .state_get = state_get,
-                                  .state_set = state_set};
+                                  .state_set = state_set,
+                                  .concurrent = 1};
   return &api;
 }
