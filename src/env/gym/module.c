@@ -45,11 +45,11 @@ static held enter(void) {
   (void)fegetenv(&h.floats);
   /* A thread that Python did not start would be new to it in each call, and lose what it keeps for a thread: one hold
    * that is never released makes it stay the same. */
-  if (!known) {
+  if (!known && !PyGILState_GetThisThreadState()) {
     (void)PyGILState_Ensure();
     (void)PyEval_SaveThread();
-    known = 1;
   }
+  known = 1;
   h.state = PyGILState_Ensure();
   return h;
 }
