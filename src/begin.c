@@ -22,6 +22,13 @@ static sac_status find_env(const sac_settings* settings, const sac_env_api** env
   return *env ? SAC_OK : sac_env_find(settings->env_id, env);
 }
 
+/* The agent's, and that of the copy that evaluations are played by. */
+static sac_status memory_of(const sac_config* config, const sac_vector* vector, size_t* replay, size_t* rest) {
+  const sac_status status = sac_agent_memory(config, &vector->spec, replay, rest);
+  if (status == SAC_OK) *rest += sac_evaluator_memory(config, &vector->spec, vector->api);
+  return status;
+}
+
 sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size_t* replay, size_t* rest) {
   sac_settings settings;
   sac_vector* vector = NULL;
@@ -30,8 +37,7 @@ sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size
   SAC_TRY(sac_config_settings(config, &settings));
   SAC_TRY(find_env(&settings, &env));
   SAC_TRY(sac_vector_create(&vector, env, settings.env_id, settings.env_options, 1, 1, &seed, sac_stream_env(0)));
-  SAC_TRY(sac_agent_memory(config, &vector->spec, replay, rest));
-  *rest += sac_evaluator_memory(config, &vector->spec, env);
+  status = memory_of(config, vector, replay, rest);
 fail:
   sac_vector_destroy(vector);
   return status;
@@ -217,8 +223,7 @@ void sac_run_log_memory(sac_run* run) {
   const sac_shape* shape = &run->agent->shape;
   char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX];
   size_t replay = 0, rest = 0;
-  if (sac_agent_memory(run->config, &run->vector->spec, &replay, &rest) != SAC_OK) return;
-  rest += sac_evaluator_memory(run->config, &run->vector->spec, run->vector->api);
+  if (memory_of(run->config, run->vector, &replay, &rest) != SAC_OK) return;
   sac_run_log(run, "memory %s, of it replay %s (%lld transitions%s)", sac_text_bytes(all, replay + rest),
               sac_text_bytes(rows, replay), (long long)shape->capacity, shape->population > 1 ? " an agent" : "");
 }

@@ -32,15 +32,6 @@ static sac_run* again(const char* out, const char* key, const char* value, const
 
 /* --- two runs are equal ------------------------------------------------------------------------------------------- */
 
-static void same_memory(const sac_run* a, const sac_run* b, sac_memory memory, int32_t p, size_t floats) {
-  float *x = calloc(floats + 1, sizeof(float)), *y = calloc(floats + 1, sizeof(float));
-  ck_ok(a->agent->stages->read(a->agent, memory, p, 0, x, floats));
-  ck_ok(b->agent->stages->read(b->agent, memory, p, 0, y, floats));
-  ck_same_bits(x, y, floats);
-  free(x);
-  free(y);
-}
-
 static void same_agent(const sac_run* a, const sac_run* b, int32_t p) {
   const sac_agent *x = a->agent, *y = b->agent;
   ck_assert_mem_eq(&x->counters[p], &y->counters[p], sizeof x->counters[p]);

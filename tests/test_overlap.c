@@ -51,15 +51,6 @@ START_TEST(acts_with_the_weights_of_d_steps_ago) {
 }
 END_TEST
 
-static void same_slab(const sac_run* a, const sac_run* b, sac_memory memory, int32_t p, size_t floats) {
-  float *x = malloc(sizeof(float) * floats), *y = malloc(sizeof(float) * floats);
-  ck_ok(a->agent->stages->read(a->agent, memory, p, 0, x, floats));
-  ck_ok(b->agent->stages->read(b->agent, memory, p, 0, y, floats));
-  ck_same_bits(x, y, floats);
-  free(x);
-  free(y);
-}
-
 START_TEST(threads_change_nothing) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -72,8 +63,8 @@ START_TEST(threads_change_nothing) {
   for (int32_t p = 0; p < agent->shape.population; p++) {
     const int64_t rows = sac_replay_size(agent->counters[p].pushed, agent->shape.capacity);
     ck_assert_mem_eq(&agent->counters[p], &beside->agent->counters[p], sizeof *agent->counters);
-    same_slab(alone, beside, SAC_MEMORY_WEIGHTS, p, agent->tensors.floats[SAC_SLAB_TRAINED]);
-    same_slab(alone, beside, SAC_MEMORY_REPLAY, p, (size_t)rows * (size_t)agent->row.floats);
+    same_memory(alone, beside, SAC_MEMORY_WEIGHTS, p, agent->tensors.floats[SAC_SLAB_TRAINED]);
+    same_memory(alone, beside, SAC_MEMORY_REPLAY, p, (size_t)rows * (size_t)agent->row.floats);
   }
   sac_run_destroy(alone);
   sac_run_destroy(beside);
@@ -101,8 +92,8 @@ START_TEST(equals_the_program_in_turn) {
     const sac_transitions transitions = sac_vector_transitions(vector);
     ck_ok(agent->stages->replay_push(agent, &transitions, vector));
   }
-  same_slab(run, other, SAC_MEMORY_WEIGHTS, 0, agent->tensors.floats[SAC_SLAB_TRAINED]);
-  same_slab(run, other, SAC_MEMORY_REPLAY, 0, (size_t)200 * (size_t)agent->row.floats);
+  same_memory(run, other, SAC_MEMORY_WEIGHTS, 0, agent->tensors.floats[SAC_SLAB_TRAINED]);
+  same_memory(run, other, SAC_MEMORY_REPLAY, 0, (size_t)200 * (size_t)agent->row.floats);
   sac_run_destroy(run);
   sac_run_destroy(other);
   test_folder_remove();

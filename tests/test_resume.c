@@ -3,18 +3,6 @@
 
 /* --- two runs are equal ------------------------------------------------------------------------------------------- */
 
-static void same_memory(const sac_run* a, const sac_run* b, sac_memory memory, int32_t p, size_t floats) {
-  float* x = malloc(sizeof(float) * (floats + 1));
-  float* y = malloc(sizeof(float) * (floats + 1));
-  ck_ok(a->agent->stages->read(a->agent, memory, p, 0, x, floats));
-  ck_ok(b->agent->stages->read(b->agent, memory, p, 0, y, floats));
-  for (size_t i = 0; i < floats; i++)
-    ck_assert_msg(memcmp(&x[i], &y[i], sizeof(float)) == 0, "slab %d, agent %d, float %zu: %.9g, not %.9g", (int)memory,
-                  (int)p, i, (double)x[i], (double)y[i]);
-  free(x);
-  free(y);
-}
-
 static void same_state(const sac_run* a, const sac_run* b) {
   const sac_agent *x = a->agent, *y = b->agent;
   const int32_t population = x->shape.population;
