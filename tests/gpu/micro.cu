@@ -1,9 +1,29 @@
-// What sac_micro measures of a device: the gap between nodes, the second-level cache, the tensor cores.
+// What sac_micro measures of a device: the gap between nodes, the second-level cache, the tensor cores,
+// and an answer to the host.
 #include "tests/gpu/micro.h"
 
 #include "kernels/cuda.cuh"
+#include "kernels/random.h"
 
 namespace {
+
+__global__ void __launch_bounds__(MICRO_THREADS) micro_fill_normals(uint64_t seed, size_t floats, float* x) {
+  const size_t block = static_cast<size_t>(blockIdx.x) * MICRO_THREADS + threadIdx.x;
+  const size_t first = SAC_NORMALS_PER_BLOCK * block;
+  if (first >= floats) return;
+  const size_t here = floats - first < SAC_NORMALS_PER_BLOCK ? floats - first : SAC_NORMALS_PER_BLOCK;
+  sac_fill_normals(seed, 0, block, here, x + first);
+}
+
+__global__ void __launch_bounds__(MICRO_THREADS)
+    micro_raise_flag(const float* from, int floats, float* sink, uint32_t* count, uint32_t* flag) {
+  float x = static_cast<int>(threadIdx.x) < floats ? from[threadIdx.x] : 0;
+  sac_block_sums<float, 1>(&x);
+  if (threadIdx.x != 0) return;
+  if (floats) *sink = x;
+  __threadfence_system();
+  *static_cast<volatile uint32_t*>(flag) = ++*count;
+}
 
 __global__ void __launch_bounds__(MICRO_THREADS) micro_node_chain(float* x) {
 #if !defined(SAC_CUDA_HOST) && __CUDA_ARCH__ >= 900
@@ -47,6 +67,18 @@ __global__ void __launch_bounds__(MICRO_THREADS) micro_mma_rate(int steps, float
 }
 
 }  // namespace
+
+cudaError_t micro_fill(cudaStream_t stream, uint64_t seed, size_t floats, float* x) {
+  SAC_LAUNCH(micro_fill_normals, dim3(sac_blocks(floats, SAC_NORMALS_PER_BLOCK * MICRO_THREADS)), dim3(MICRO_THREADS),
+             0, stream, seed, floats, x);
+  return cudaGetLastError();
+}
+
+cudaError_t micro_flag(cudaStream_t stream, const float* from, int floats, float* sink, uint32_t* count,
+                       uint32_t* flag) {
+  SAC_LAUNCH(micro_raise_flag, dim3(1), dim3(MICRO_THREADS), 0, stream, from, from ? floats : 0, sink, count, flag);
+  return cudaGetLastError();
+}
 
 cudaError_t micro_node(cudaStream_t stream, float* x, int blocks, int dependent) {
   const dim3 grid(static_cast<unsigned>(blocks)), block(MICRO_THREADS);
