@@ -1,9 +1,8 @@
-// actor update, between the products: squash forward and back, the critics' judgement; and act, whole networks at once.
+// actor update, between the products: squash forward and back, the critics' judgement.
 #include "kernels/bellman.h"
 #include "kernels/cuda.cuh"
 #include "kernels/head.cuh"
 #include "kernels/kernels.h"
-#include "kernels/random.h"
 #include "kernels/squash.h"
 #include "kernels/temperature.h"
 
@@ -126,163 +125,6 @@ __global__ void __launch_bounds__(threads, 1) actor_squash_grad(sac_actor_squash
   }
 }
 
-// --- act -------------------------------------------------------------------------------------------------------------
-
-constexpr int act_threads = 512, act_warps = act_threads / SAC_WARP;
-constexpr int act_rows_max = 4;                      // observations a block has at a time, where there are many
-constexpr size_t act_few = 256;                      // observations: each then has a block of its own
-constexpr size_t act_shared_max = size_t{48} << 10;  // what a block has without asking
-
-int32_t widest_layer(const sac_actor_act_args* args) {
-  int32_t widest = args->size[0];
-  for (int32_t l = 1; l <= args->layers; ++l) widest = args->size[l] > widest ? args->size[l] : widest;
-  return widest;
-}
-
-constexpr unsigned act_scratch_blocks = 16;  // an agent, where activations lie in scratch
-
-// A block's activations: a layer's input and its output.
-__host__ __device__ size_t act_floats(size_t widest) { return 2 * act_rows_max * widest; }
-
-bool act_fits(int32_t widest) { return act_floats(static_cast<size_t>(widest)) * sizeof(float) <= act_shared_max; }
-
-// One layer for the block's rows: a warp takes a few neurons at a time, so that loads enough are under way, its lanes
-// over the inputs. x and y are (act_rows, widest). A row's numbers do not depend on the other rows.
-template <int act_rows>
-__device__ void act_layer(const float* weight, const float* bias, int in, int out, const float* x, float* y,
-                          size_t widest, bool relu) {
-  constexpr int neurons = act_rows == 1 ? 4 : 2;
-  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
-  for (int first = warp * neurons; first < out; first += act_warps * neurons) {
-    const float* row[neurons];
-    float sum[neurons][act_rows] = {};
-#pragma unroll
-    for (int j = 0; j < neurons; ++j) {
-      const int n = first + j < out ? first + j : out - 1;  // past the last: a sum that nobody keeps
-      row[j] = weight + static_cast<size_t>(n) * static_cast<size_t>(in);
-    }
-#pragma unroll 2
-    for (int k = lane; k < in; k += SAC_WARP) {
-#pragma unroll
-      for (int j = 0; j < neurons; ++j) {
-        const float w = row[j][k];
-#pragma unroll
-        for (int r = 0; r < act_rows; ++r)
-          sum[j][r] = fmaf(w, x[static_cast<size_t>(r) * widest + static_cast<size_t>(k)], sum[j][r]);
-      }
-    }
-#pragma unroll
-    for (int j = 0; j < neurons; ++j) {
-      if (first + j >= out) break;  // the whole warp
-#pragma unroll
-      for (int r = 0; r < act_rows; ++r) {
-        const float whole = sac_warp_sum(sum[j][r]) + bias[first + j];
-        if (lane == r)
-          y[static_cast<size_t>(r) * widest + static_cast<size_t>(first + j)] = relu ? sac_relu(whole) : whole;
-      }
-    }
-  }
-}
-
-// The action of one row from its head, by one warp.
-__device__ void act_squash(const sac_actor_act_args& a, const sac_device_state* state, size_t p, size_t row,
-                           const float* head, size_t lane) {
-  const size_t actions = static_cast<size_t>(a.size[a.layers]) / 2, at = p * static_cast<size_t>(a.n) + row;
-  float log_prob = 0;
-  for (size_t i = lane; i < actions; i += SAC_WARP) {
-    if (a.mode == SAC_DEVICE_ACT_MEAN) {
-      a.action[at * actions + i] = sac_squash_mean(head[i]);
-      continue;
-    }
-    float eps;
-    if (a.noise) {
-      eps = a.noise[at * actions + i];
-    } else {
-      float z[SAC_NORMALS_PER_BLOCK];
-      sac_normals(
-          sac_philox(state->seed, SAC_STREAM_ACT,
-                     sac_draw_block(state->act + row, actions, SAC_NORMALS_PER_BLOCK) + i / SAC_NORMALS_PER_BLOCK),
-          z);
-      const size_t which = i % SAC_NORMALS_PER_BLOCK;
-      eps = which == 0 ? z[0] : which == 1 ? z[1] : which == 2 ? z[2] : z[3];
-    }
-    const sac_squash_out out = sac_squash(head[i], head[actions + i], eps, a.log_std_min, a.log_std_max);
-    a.action[at * actions + i] = out.action;
-    log_prob += out.log_prob;
-  }
-  log_prob = sac_warp_sum(log_prob);
-  if (a.mode == SAC_DEVICE_ACT_SAMPLE && a.log_prob && lane == 0) a.log_prob[at] = log_prob;
-}
-
-template <int act_rows>
-__device__ void act_networks(const sac_actor_act_args& a, const sac_device_state* state, size_t p, size_t first,
-                             size_t rows, float* activations, size_t widest) {
-  const size_t obs = static_cast<size_t>(a.size[0]);
-  const float* from = a.obs + (p * static_cast<size_t>(a.n) + first) * obs;
-  float *x = activations, *y = activations + act_rows * widest;
-  for (size_t i = threadIdx.x; i < act_rows * obs; i += act_threads)
-    x[i / obs * widest + i % obs] = i / obs < rows ? from[i] : 0.0f;
-  __syncthreads();
-  const float* weights = a.weights + p * a.weights_stride;
-  for (int l = 0; l < a.layers; ++l) {
-    act_layer<act_rows>(weights + a.weight[l], weights + a.bias[l], a.size[l], a.size[l + 1], x, y, widest,
-                        l + 1 < a.layers);
-    __syncthreads();
-    float* other = x;
-    x = y;
-    y = other;
-  }
-  const size_t warp = threadIdx.x / SAC_WARP;
-  if (warp < rows) act_squash(a, state, p, first + warp, x + warp * widest, threadIdx.x % SAC_WARP);
-}
-
-// Uniform actions of the warm-up.
-__device__ void act_uniform(const sac_actor_act_args& a, const sac_device_state* state, size_t p, size_t first,
-                            size_t rows) {
-  const size_t actions = static_cast<size_t>(a.size[a.layers]) / 2;
-  for (size_t i = threadIdx.x; i < rows * actions; i += act_threads) {
-    const size_t row = first + i / actions, j = i % actions;
-    const sac_words words =
-        sac_philox(state->seed, SAC_STREAM_WARMUP,
-                   sac_draw_block(state->act + row, actions, SAC_UNIFORMS_PER_BLOCK) + j / SAC_UNIFORMS_PER_BLOCK);
-    const size_t which = j % SAC_UNIFORMS_PER_BLOCK;
-    const uint32_t word = which == 0   ? words.word[0]
-                          : which == 1 ? words.word[1]
-                          : which == 2 ? words.word[2]
-                                       : words.word[3];
-    a.action[(p * static_cast<size_t>(a.n) + row) * actions + j] = sac_uniform_within(word, 1.0f);
-  }
-}
-
-// A block acts on act_rows observations of an agent at a time. A stopped agent acts with zeros: something an
-// environment takes.
-template <int act_rows>
-__global__ void __launch_bounds__(act_threads, 1) actor_act(sac_actor_act_args a, size_t widest, int in_shared) {
-  SAC_DYNAMIC_SHARED(float, shared);
-  const size_t p = blockIdx.y, n = static_cast<size_t>(a.n);
-  const size_t actions = static_cast<size_t>(a.size[a.layers]) / 2;
-  sac_device_state* state = &a.state[p];
-  float* activations = in_shared ? shared : a.scratch + (p * act_scratch_blocks + blockIdx.x) * act_floats(widest);
-  const bool alive = state->alive != 0;
-  for (size_t first = static_cast<size_t>(blockIdx.x) * act_rows; first < n; first += gridDim.x * size_t{act_rows}) {
-    const size_t rows = n - first < act_rows ? n - first : act_rows;
-    if (!alive) {
-      for (size_t i = threadIdx.x; i < rows * actions; i += act_threads) a.action[(p * n + first) * actions + i] = 0;
-    } else if (a.mode == SAC_DEVICE_ACT_UNIFORM) {
-      act_uniform(a, state, p, first, rows);
-    } else {
-      act_networks<act_rows>(a, state, p, first, rows, activations, widest);
-    }
-    __syncthreads();
-  }
-  if (!alive || a.mode == SAC_DEVICE_ACT_MEAN || a.noise) return;
-  if (threadIdx.x != 0) return;  // all of the block have read state->act; the last block moves it on
-  __threadfence();
-  if (atomicAdd(&state->ticket, 1u) != gridDim.x - 1) return;
-  state->ticket = 0;
-  state->act += n;
-}
-
 }  // namespace
 
 cudaError_t sac_actor_squash(cudaStream_t stream, const sac_actor_squash_args* args) {
@@ -299,23 +141,5 @@ cudaError_t sac_actor_judge(cudaStream_t stream, const sac_actor_judge_args* arg
 
 cudaError_t sac_actor_squash_grad(cudaStream_t stream, const sac_actor_squash_grad_args* args) {
   SAC_LAUNCH(actor_squash_grad, sac_head_grid(args->dims), dim3(threads), 0, stream, *args);
-  return cudaGetLastError();
-}
-
-size_t sac_actor_act_scratch(int32_t widest) {
-  return act_fits(widest) ? 0 : act_scratch_blocks * act_floats(static_cast<size_t>(widest));
-}
-
-cudaError_t sac_actor_act(cudaStream_t stream, const sac_actor_act_args* args) {
-  const int32_t widest = widest_layer(args);
-  const int in_shared = act_fits(widest);
-  const size_t n = static_cast<size_t>(args->n);
-  const bool few = n * static_cast<size_t>(args->population) <= act_few;
-  unsigned blocks = sac_blocks(n, few ? 1 : act_rows_max);
-  if (!in_shared && blocks > act_scratch_blocks) blocks = act_scratch_blocks;
-  const dim3 grid(blocks, static_cast<unsigned>(args->population)), block(act_threads);
-  const size_t shared = in_shared ? act_floats(static_cast<size_t>(widest)) * sizeof(float) : 0;
-  if (few) SAC_LAUNCH(actor_act<1>, grid, block, shared, stream, *args, static_cast<size_t>(widest), in_shared);
-  else SAC_LAUNCH(actor_act<act_rows_max>, grid, block, shared, stream, *args, static_cast<size_t>(widest), in_shared);
   return cudaGetLastError();
 }

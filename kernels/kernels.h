@@ -196,16 +196,22 @@ typedef struct sac_actor_squash_grad_args {
 } sac_actor_squash_grad_args;
 cudaError_t sac_actor_squash_grad(cudaStream_t stream, const sac_actor_squash_grad_args* args);
 
-// act: observations to actions in one launch, whole networks. obs and action may be pinned host memory.
+// --- act.cu -------------------------------------------------------------------------------------------------------
+
+// act: observations to actions in one launch, whole networks. obs, noise, action, log_prob and answered may be pinned
+// host memory.
 #define SAC_ACT_LAYERS_MAX 17
+#define SAC_ACT_SPLIT_ROWS 64  // the most observations of all agents that several blocks share
 typedef enum sac_device_act_mode {
   SAC_DEVICE_ACT_SAMPLE,
   SAC_DEVICE_ACT_MEAN,
   SAC_DEVICE_ACT_UNIFORM
 } sac_device_act_mode;
 typedef struct sac_actor_act_args {
-  sac_device_state* state;
-  const float* weights;  // of agent 0's actor
+  sac_device_state* state;  // reads seed and act; act moves on by n where noise is drawn
+  const uint32_t* alive;    // of agent 0: the state's own or a copy of it
+  size_t alive_stride;      // in uint32_t
+  const float* weights;     // of agent 0's actor
   size_t weights_stride;
   int32_t layers;  // the head included
   int32_t size[SAC_ACT_LAYERS_MAX + 1];
@@ -214,7 +220,10 @@ typedef struct sac_actor_act_args {
   const float* noise;                                           // (P, n, A), or NULL: drawn
   float* action;                                                // (P, n, A) in [-1, 1]
   float* log_prob;                                              // (P, n), or NULL
-  float* scratch;  // (P, sac_actor_act_scratch(widest)), or NULL where that is 0
+  float* scratch;      // (P, sac_actor_act_scratch(widest)), or NULL where that is 0
+  float* parts;        // sac_actor_act_parts() floats, or NULL: no observation is shared by blocks
+  uint32_t* tickets;   // (SAC_ACT_SPLIT_ROWS), 0 between launches; with parts
+  uint32_t* answered;  // (sac_actor_act_answers()): 1 where an observation's action can be read; or NULL
   int32_t population, n;
   int32_t mode;  // sac_device_act_mode
   float log_std_min, log_std_max;
@@ -222,6 +231,22 @@ typedef struct sac_actor_act_args {
 cudaError_t sac_actor_act(cudaStream_t stream, const sac_actor_act_args* args);
 // Floats of scratch an agent takes: 0 where shared memory holds the activations.
 size_t sac_actor_act_scratch(int32_t widest);
+// Floats of parts: `below` is the width of the layer under the head, which has `outputs`.
+size_t sac_actor_act_parts(int32_t below, int32_t outputs);
+// How many answers the launch gives: all of them are 1 when the actions can be read. 0: it gives none, and the stream
+// is to be waited for.
+int32_t sac_actor_act_answers(const sac_actor_act_args* args);
+
+// Copies the actors (P, floats) and who is alive, so that acting on the copy waits for no update.
+typedef struct sac_actor_snapshot_args {
+  const sac_device_state* state;
+  const float* weights;  // 16-byte aligned, as the copy
+  float* copy;
+  uint32_t* alive;
+  size_t floats;  // of all agents; a multiple of 4
+  int32_t population;
+} sac_actor_snapshot_args;
+cudaError_t sac_actor_snapshot(cudaStream_t stream, const sac_actor_snapshot_args* args);
 
 // --- critic.cu ----------------------------------------------------------------------------------------------------
 

@@ -140,9 +140,10 @@ static int is_due(const sac_run* run) {
 
 #define BURST_UPDATES 1024 /* so that a signal is answered soon; how steps are cut into bursts changes no result */
 
-/* Steps up to what is due next, but no more than the backend may queue. */
+/* Steps up to what is due next, but no more than may go by before the backend is waited for. */
 static sac_status burst(sac_run* run, int64_t end, int32_t* updates) {
   sac_schedule* schedule = &run->schedule;
+  const int32_t most = sac_burst(run->agent, run->vector);
   sac_status status = SAC_OK;
   *updates = 0;
   run->burst_start = schedule->step;
@@ -154,10 +155,11 @@ static sac_status burst(sac_run* run, int64_t end, int32_t* updates) {
     SAC_TRY(sac_step(run->agent, run->vector, learning ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM, due));
     *updates += due;
     run->burst_due[run->burst_steps++] = due;
-  } while (run->burst_steps < run->vector->burst && *updates < BURST_UPDATES && schedule->step < end && !is_due(run) &&
+    if (!run->vector->resident) sac_run_count(run, 1);
+  } while (run->burst_steps < most && *updates < BURST_UPDATES && schedule->step < end && !is_due(run) &&
            !atomic_load_explicit(&run->stop, memory_order_relaxed));
   SAC_TRY(sac_settle(run->agent, run->vector));
-  sac_run_count(run, run->burst_steps);
+  if (run->vector->resident) sac_run_count(run, run->burst_steps);
 fail:
   return status;
 }

@@ -3,7 +3,8 @@
  *  act -> env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target
  * update
  *
- * With train.overlap the five stages of the update stand beside env step instead. */
+ * With train.overlap the five stages of the update stand beside env step instead; a backend that queues them has them
+ * beside act too, which then reads the actor as it was before them. */
 #include "step.h"
 
 #include "env/vector.h"
@@ -38,6 +39,11 @@ fail:
   return status;
 }
 
+/* Whether the backend learns by itself while the host acts and steps. */
+static int learns_beside(const sac_agent* agent, const sac_vector* vector) {
+  return agent->settings.overlap > 0 && agent->stages->snapshot && !vector->resident;
+}
+
 /* The environments step while the learner learns: neither reads what the other writes, so the order changes no bit. A
  * worker makes all steps, those of the warm-up too: some environments want one thread. */
 static sac_status env_step_and_update(sac_agent* agent, sac_vector* vector, int32_t updates) {
@@ -54,13 +60,21 @@ static sac_status env_step_and_update(sac_agent* agent, sac_vector* vector, int3
 
 sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int32_t updates) {
   const sac_stages* stages = agent->stages;
-  const sac_act act = {
-      .n = vector->num_envs, .mode = mode, .obs = vector->obs, .action = vector->action, .vector = vector};
-  const int late = agent->settings.overlap > 0;
+  const int late = agent->settings.overlap > 0, beside = learns_beside(agent, vector);
+  const sac_act act = {.n = vector->num_envs,
+                       .mode = mode,
+                       .obs = vector->obs,
+                       .action = vector->action,
+                       .from_snapshot = beside,
+                       .vector = vector};
   side s = {agent, vector};
   sac_status status = SAC_OK;
+  if (beside) {
+    SAC_TRY(stages->snapshot(agent));
+    SAC_TRY(sac_update(agent, updates));
+  }
   STAGE(ACT, act(agent, &act));
-  if (late) SAC_TRY(env_step_and_update(agent, vector, updates));
+  if (late && !beside) SAC_TRY(env_step_and_update(agent, vector, updates));
   else SAC_TRY(env_step(&s));
   const sac_transitions transitions = sac_vector_transitions(vector);
   STAGE(REPLAY_PUSH, replay_push(agent, &transitions, vector));
@@ -72,6 +86,11 @@ fail:
 sac_status sac_step_overlap(const sac_agent* agent, sac_vector* vector) {
   if (agent->settings.overlap == 0 || agent->stages->update || sac_processors() < 2) return SAC_OK;
   return sac_worker_create(&vector->worker);
+}
+
+int32_t sac_burst(const sac_agent* agent, const sac_vector* vector) {
+  if (vector->resident) return vector->burst;
+  return agent->stages->state_get ? SAC_BURST_MAX : 1;
 }
 
 sac_status sac_settle(sac_agent* agent, sac_vector* vector) {

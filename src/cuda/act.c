@@ -1,42 +1,116 @@
-/* act: observations to actions, one launch; the host's go through pinned memory that the kernel reads and writes. */
+/* act: observations to actions, one launch. The host's observations, and the actions for it, go through pinned memory
+ * that the kernel reads and writes; the kernel says there when an action can be read, and the host looks until it does:
+ * that is quicker than to wait for a stream.
+ *
+ * With train.overlap an action is chosen by the actor as it was before the updates under way (sac_stages.snapshot):
+ * from a copy of it, on a stream of its own, so that it does not wait for them. */
 #include <string.h>
 
 #include "cuda/cuda.h"
 #include "env/vector.h"
 #include "util/error.h"
 
-static sac_actor_act_args act_args(const sac_agent* agent, const sac_act* act, int32_t n) {
+#define LOOKS 20000 /* at an answer, before the stream is asked whether the launch has failed */
+
+/* Every byte of the arguments is set, so that two launches can be compared. */
+static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac_actor_act_args* args) {
   static const sac_device_act_mode modes[] = {[SAC_ACT_SAMPLE] = SAC_DEVICE_ACT_SAMPLE,
                                               [SAC_ACT_MEAN] = SAC_DEVICE_ACT_MEAN,
                                               [SAC_ACT_UNIFORM] = SAC_DEVICE_ACT_UNIFORM};
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_net* net = gpu->actor.net;
-  sac_actor_act_args args = {.state = gpu->state,
-                             .weights = gpu->weights + gpu->actor.start,
-                             .weights_stride = gpu->actor.each,
-                             .layers = net->layers,
-                             .scratch = gpu->act_scratch,
-                             .population = agent->shape.population,
-                             .n = n,
-                             .mode = (int32_t)modes[act->mode],
-                             .log_std_min = (float)agent->settings.log_std_min,
-                             .log_std_max = (float)agent->settings.log_std_max};
-  memcpy(args.size, net->size, (size_t)(net->layers + 1) * sizeof *args.size);
+  memset(args, 0, sizeof *args);
+  args->state = gpu->state;
+  args->alive = act->from_snapshot ? gpu->act_alive : &gpu->state->alive;
+  args->alive_stride = act->from_snapshot ? 1 : sizeof *gpu->state / sizeof(uint32_t);
+  args->weights = act->from_snapshot ? gpu->act_copy : gpu->weights + gpu->actor.start;
+  args->weights_stride = gpu->actor.each;
+  args->layers = net->layers;
+  memcpy(args->size, net->size, (size_t)(net->layers + 1) * sizeof *args->size);
   for (int32_t l = 0; l < net->layers; ++l) {
-    args.weight[l] = net->weight[l] - net->weight[0];
-    args.bias[l] = net->bias[l] - net->weight[0];
+    args->weight[l] = net->weight[l] - net->weight[0];
+    args->bias[l] = net->bias[l] - net->weight[0];
   }
-  return args;
+  args->scratch = gpu->act_scratch;
+  args->parts = gpu->act_parts;
+  args->tickets = gpu->act_tickets;
+  args->population = agent->shape.population;
+  args->n = n;
+  args->mode = (int32_t)modes[act->mode];
+  args->log_std_min = (float)agent->settings.log_std_min;
+  args->log_std_max = (float)agent->settings.log_std_max;
 }
 
 static sac_status act_resident(const sac_agent* agent, const sac_act* act) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_env_arrays* arrays = sac_cuda_vector_arrays(act->vector);
-  sac_actor_act_args args = act_args(agent, act, act->n);
+  sac_actor_act_args args;
+  fill_args(agent, act, act->n, &args);
   args.obs = arrays->obs;
   args.action = arrays->action;
   return sac_cuda_check(gpu->ordinal, sac_actor_act(gpu->stream, &args), "actor_act");
 }
+
+/* --- launch and answer -------------------------------------------------------------------------------------------- */
+
+/* The launch as a graph of one node, which is quicker to launch. */
+static sac_status capture(sac_gpu* gpu, const sac_actor_act_args* args, cudaStream_t stream) {
+  cudaGraph_t graph = NULL;
+  sac_status status = SAC_OK;
+  if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph);
+  gpu->act_graph = NULL;
+  SAC_CUDA_TRY(gpu, cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  const cudaError_t launched = sac_actor_act(stream, args), ended = cudaStreamEndCapture(stream, &graph);
+  SAC_TRY(sac_cuda_check(gpu->ordinal, launched, "actor_act"));
+  SAC_TRY(sac_cuda_check(gpu->ordinal, ended, "cudaStreamEndCapture"));
+  SAC_CUDA_TRY(gpu, cudaGraphInstantiate(&gpu->act_graph, graph, 0));
+fail:
+  if (graph) (void)cudaGraphDestroy(graph);
+  return status;
+}
+
+/* A launch that is the same as the one before is worth a graph. */
+static sac_status launch(const sac_agent* agent, const sac_actor_act_args* args, cudaStream_t stream) {
+  sac_gpu* gpu = sac_gpu_of(agent);
+  const int again = memcmp(args, &gpu->act_args, sizeof *args) == 0;
+  sac_status status = SAC_OK;
+  if (!again) {
+    gpu->act_args = *args;
+    gpu->act_captured = 0;
+  }
+  if (again && agent->settings.cuda_graph && !gpu->act_captured) {
+    gpu->act_captured = 1;
+    SAC_TRY(capture(gpu, args, stream));
+  }
+  if (gpu->act_captured) SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->act_graph, stream));
+  else SAC_CUDA_TRY(gpu, sac_actor_act(stream, args));
+fail:
+  return status;
+}
+
+/* Until all answers are there; where the launch gives none, until the stream is done. */
+static sac_status await(const sac_gpu* gpu, cudaStream_t stream, int32_t answers) {
+  const uint32_t* answered = gpu->act_answered;
+  sac_status status = SAC_OK;
+  if (answers == 0) return sac_cuda_check(gpu->ordinal, cudaStreamSynchronize(stream), "act");
+  int ended = 0;
+  for (int32_t i = 0, looks = 0; i < answers;) {
+    if (__atomic_load_n(&answered[i], __ATOMIC_ACQUIRE)) {
+      ++i;
+    } else if (ended) {
+      return sac_fail(SAC_ERROR_DEVICE, "act: the launch has ended, and observation %d has no action", (int)i);
+    } else if (++looks % LOOKS == 0) {
+      const cudaError_t error = cudaStreamQuery(stream);
+      if (error == cudaErrorNotReady) (void)cudaGetLastError();
+      else SAC_CUDA_TRY(gpu, error);
+      ended = error == cudaSuccess;
+    }
+  }
+fail:
+  return status;
+}
+
+/* --- the host's observations -------------------------------------------------------------------------------------- */
 
 /* Rows first .. first + n - 1 of each agent's. (P, all, size) and (P, n, size) */
 static void gather(float* to, const float* from, const sac_agent* agent, const sac_act* act, int32_t first, int32_t n,
@@ -57,8 +131,12 @@ static sac_status act_rows(const sac_agent* agent, const sac_act* act, int32_t f
   const sac_gpu* gpu = sac_gpu_of(agent);
   const size_t obs = (size_t)agent->shape.obs, actions = (size_t)agent->shape.action;
   const int log_prob = act->log_prob && act->mode == SAC_ACT_SAMPLE;
-  sac_actor_act_args args = act_args(agent, act, n);
+  cudaStream_t stream = act->from_snapshot ? gpu->act_stream : gpu->stream;
+  sac_actor_act_args args;
   sac_status status = SAC_OK;
+
+  /* Observations, and noise where it is given, to where the kernel reads them. */
+  fill_args(agent, act, n, &args);
   args.obs = gpu->act_obs;
   args.action = gpu->act_action;
   if (act->mode != SAC_ACT_UNIFORM) gather(gpu->act_obs, act->obs, agent, act, first, n, obs);
@@ -67,8 +145,15 @@ static sac_status act_rows(const sac_agent* agent, const sac_act* act, int32_t f
     args.noise = gpu->act_noise;
   }
   if (log_prob) args.log_prob = gpu->act_log_prob;
-  SAC_CUDA_TRY(gpu, sac_actor_act(gpu->stream, &args));
-  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
+
+  /* The launch, and its answers. */
+  const int32_t answers = sac_actor_act_answers(&args);
+  if (answers > 0) {
+    memset(gpu->act_answered, 0, (size_t)answers * sizeof *gpu->act_answered);
+    args.answered = gpu->act_answered;
+  }
+  SAC_TRY(launch(agent, &args, stream));
+  SAC_TRY(await(gpu, stream, answers));
   scatter(act->action, gpu->act_action, agent, act, first, n, actions);
   if (log_prob) scatter(act->log_prob, gpu->act_log_prob, agent, act, first, n, 1);
 fail:
@@ -93,6 +178,27 @@ sac_status sac_cuda_act(sac_agent* agent, const sac_act* act) {
   if (status == SAC_OK && act->mode != SAC_ACT_MEAN && !act->noise)
     for (int32_t p = 0; p < agent->shape.population; ++p)
       if (agent->alive[p]) agent->counters[p].act += (uint64_t)act->n;
+fail:
+  return status;
+}
+
+/* --- the actor as it is before updates ---------------------------------------------------------------------------- */
+
+sac_status sac_cuda_snapshot(sac_agent* agent) {
+  sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_actor_snapshot_args args = {.state = gpu->state,
+                                        .weights = gpu->weights + gpu->actor.start,
+                                        .copy = gpu->act_copy,
+                                        .alive = gpu->act_alive,
+                                        .floats = (size_t)agent->shape.population * gpu->actor.each,
+                                        .population = agent->shape.population};
+  sac_status status = SAC_OK;
+  if (!gpu->act_stale) return SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  SAC_CUDA_TRY(gpu, sac_actor_snapshot(gpu->stream, &args));
+  SAC_CUDA_TRY(gpu, cudaEventRecord(gpu->act_copied, gpu->stream));
+  SAC_CUDA_TRY(gpu, cudaStreamWaitEvent(gpu->act_stream, gpu->act_copied, 0));
+  gpu->act_stale = 0;
 fail:
   return status;
 }

@@ -95,8 +95,20 @@ typedef struct sac_gpu {
   sac_squashed squashed;
   double *critic_norm, *value_norm, *actor_norm;
   void* blas_workspace;
-  float* act_scratch; /* where a layer is too wide for shared memory */
-  int32_t act_rows;   /* observations an agent that the buffers of act hold */
+
+  /* act.c */
+  float* act_scratch;    /* where a layer is too wide for shared memory */
+  float* act_parts;      /* of the head, where several blocks share an observation */
+  uint32_t* act_tickets; /* (SAC_ACT_SPLIT_ROWS) */
+  int32_t act_rows;      /* observations an agent that the buffers of act hold */
+  float* act_copy;       /* (P, actor) and (P): the snapshot; NULL without train.overlap */
+  uint32_t* act_alive;
+  int act_stale;           /* the actor may have changed since the snapshot */
+  cudaStream_t act_stream; /* what acts on the snapshot */
+  cudaEvent_t act_copied;
+  sac_actor_act_args act_args; /* of the last launch for the host ... */
+  cudaGraphExec_t act_graph;   /* ... and its graph */
+  int act_captured;
 
   /* Pinned host memory. */
   void* pinned;
@@ -104,6 +116,7 @@ typedef struct sac_gpu {
   sac_device_state* state_in;                             /* (P) from it */
   sac_watched* watched_out;                               /* (watched_count) to the device */
   float *act_obs, *act_noise, *act_action, *act_log_prob; /* (P, act_rows, ...) */
+  uint32_t* act_answered;                                 /* (SAC_ACT_ANSWERS_MAX) written by the device */
   void* push_rows;                                        /* transitions on their way to the ring */
   int32_t push_capacity;                                  /* rows an agent that it holds */
   cudaEvent_t pushed;                                     /* the device has read them */
@@ -118,6 +131,7 @@ typedef struct sac_gpu {
 
 #define SAC_ALPHA_STRIDE 16 /* floats between agents' log_alpha */
 #define SAC_BLAS_WORKSPACE ((size_t)32 << 20)
+#define SAC_ACT_ANSWERS_MAX 256          /* observations whose actions the host looks for one by one */
 #define SAC_ACT_ROWS_MAX 1024            /* observations an agent acted on in one launch */
 #define SAC_ACT_BYTES ((size_t)4 << 20)  /* of observations and actions staged at a time */
 #define SAC_PUSH_BYTES ((size_t)4 << 20) /* of transitions staged at a time */
@@ -178,6 +192,10 @@ sac_status sac_cuda_env_get(sac_agent* agent, sac_vector* vector, int whole);
 /* A resident vector's arrays on the device; and the host's state there, where the host has changed it. */
 const sac_env_arrays* sac_cuda_vector_arrays(const sac_vector* vector);
 sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector);
+
+/* --- act.c -------------------------------------------------------------------------------------------------------- */
+
+sac_status sac_cuda_snapshot(sac_agent* agent);
 
 /* --- graph.c ------------------------------------------------------------------------------------------------------ */
 

@@ -44,6 +44,7 @@ static sac_status queue(sac_agent* agent, int32_t due, int32_t* queued) {
   const int32_t many = (int32_t)agent->settings.cuda_updates_per_graph;
   sac_status status = SAC_OK;
   *queued = 1;
+  gpu->act_stale = 1;
   if (agent->settings.cuda_graph) SAC_TRY(prepare(agent, due));
   if (gpu->many && due >= many) {
     SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->many, gpu->stream));

@@ -13,14 +13,10 @@ static sac_status state_get(sac_agent* agent);
 static sac_status state_set(sac_agent* agent);
 static int32_t bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value);
 
-const sac_stages sac_cuda_stages = {SAC_STAGES_SLOTS(cuda),
-                                    .update = sac_cuda_update,
-                                    .state_get = state_get,
-                                    .state_set = state_set,
-                                    .env_attach = sac_cuda_env_attach,
-                                    .env_get = sac_cuda_env_get,
-                                    .bad_gradients = bad_gradients,
-                                    .available = available};
+const sac_stages sac_cuda_stages = {
+    SAC_STAGES_SLOTS(cuda),      .update = sac_cuda_update,      .snapshot = sac_cuda_snapshot,
+    .state_get = state_get,      .state_set = state_set,         .env_attach = sac_cuda_env_attach,
+    .env_get = sac_cuda_env_get, .bad_gradients = bad_gradients, .available = available};
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
@@ -56,6 +52,18 @@ static size_t available(const sac_agent* agent) {
   return free_bytes > reserve ? free_bytes - reserve : 0;
 }
 
+/* What acts beside an update goes first: it is short, and the environments wait for it. */
+static sac_status create_act_stream(sac_gpu* gpu) {
+  int least, greatest;
+  sac_status status = SAC_OK;
+  SAC_CUDA_TRY(gpu, cudaDeviceGetStreamPriorityRange(&least, &greatest));
+  SAC_CUDA_TRY(gpu, cudaStreamCreateWithPriority(&gpu->act_stream, cudaStreamNonBlocking, greatest));
+  SAC_CUDA_TRY(gpu, cudaEventCreateWithFlags(&gpu->act_copied, cudaEventDisableTiming));
+  gpu->act_stale = 1;
+fail:
+  return status;
+}
+
 sac_status sac_cuda_create(sac_agent* agent) {
   const size_t population = (size_t)agent->shape.population;
   float** slab[5];
@@ -69,6 +77,7 @@ sac_status sac_cuda_create(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   SAC_CUDA_TRY(gpu, cudaStreamCreateWithFlags(&gpu->stream, cudaStreamNonBlocking));
   SAC_CUDA_TRY(gpu, cudaEventCreateWithFlags(&gpu->pushed, cudaEventDisableTiming));
+  if (agent->settings.overlap > 0) SAC_TRY(create_act_stream(gpu));
   sac_cuda_layout(agent, gpu, &scratch, &pinned);
   list_slabs(gpu, population, slab, bytes);
   for (int i = 0; i < 5; ++i) SAC_CUDA_TRY(gpu, cudaMalloc((void**)slab[i], bytes[i]));
@@ -91,6 +100,7 @@ void sac_cuda_destroy(sac_agent* agent) {
   sac_gpu* gpu = agent->backend;
   if (!gpu) return;
   (void)cudaSetDevice(gpu->ordinal);
+  if (gpu->act_stream) (void)cudaStreamSynchronize(gpu->act_stream);
   if (gpu->stream) (void)cudaStreamSynchronize(gpu->stream);
   sac_cuda_graph_destroy(gpu);
   sac_cuda_blas_destroy(gpu->blas);
@@ -98,7 +108,10 @@ void sac_cuda_destroy(sac_agent* agent) {
   for (size_t i = 0; i < sizeof memory / sizeof *memory; ++i)
     if (memory[i]) (void)cudaFree(memory[i]);
   if (gpu->pinned) (void)cudaFreeHost(gpu->pinned);
+  if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph);
   if (gpu->pushed) (void)cudaEventDestroy(gpu->pushed);
+  if (gpu->act_copied) (void)cudaEventDestroy(gpu->act_copied);
+  if (gpu->act_stream) (void)cudaStreamDestroy(gpu->act_stream);
   if (gpu->stream) (void)cudaStreamDestroy(gpu->stream);
   (void)cudaGetLastError(); /* after a fault each of these fails alike: it has been reported */
   sac_free(gpu);
@@ -125,8 +138,9 @@ fail:
 
 sac_status sac_cuda_write(sac_agent* agent, sac_memory memory, int32_t p, size_t offset, const float* host,
                           size_t count) {
-  const sac_gpu* gpu = sac_gpu_of(agent);
+  sac_gpu* gpu = sac_gpu_of(agent);
   sac_status status = SAC_OK;
+  gpu->act_stale = 1;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   for (size_t run; count > 0; offset += run, host += run, count -= run) {
     float* to = sac_cuda_locate(agent, memory, p, offset, &run);
@@ -169,6 +183,7 @@ static sac_status state_set(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* the last one may be on its way still */
   memset(gpu->state_out, 0, population * sizeof *gpu->state_out);
   gpu->queued = 0;
+  gpu->act_stale = 1;
   for (size_t p = 0; p < population; ++p) {
     if ((int64_t)agent->counters[p].updates > gpu->queued) gpu->queued = (int64_t)agent->counters[p].updates;
     gpu->state_out[p] = (sac_device_state){.seed = agent->seed[p],

@@ -222,8 +222,9 @@ fail:
 }
 
 sac_status sac_cuda_actor_update(sac_agent* agent) {
-  const sac_gpu* gpu = sac_gpu_of(agent);
+  sac_gpu* gpu = sac_gpu_of(agent);
   sac_status status = SAC_OK;
+  gpu->act_stale = 1;
   sac_cuda_range_push("actor update");
   if (!all_at_once(agent)) SAC_TRY(actor_gradient(agent, &gpu->critic_trace));
   SAC_TRY(adam(agent, &gpu->actor, SAC_ADAM_ACTOR, gpu->actor_norm));

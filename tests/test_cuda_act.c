@@ -1,4 +1,4 @@
-/* kernels/actor.cu, act: whole networks in one launch, in every mode and on every path. */
+/* kernels/act.cu: whole networks in one launch, in every mode and on every path. */
 #include "kernels/random.h"
 #include "support/cuda_case.h"
 
@@ -6,26 +6,36 @@
 #define HIGH 2.0
 
 /* size: O, hidden layers, 2A. More than 256 observations in all: several a block; wider than 1536: activations in
- * scratch memory, of which 16 blocks an agent have a part. */
+ * scratch memory, of which 16 blocks an agent have a part. aligned: weights begin on 16 bytes, so that a block may copy
+ * its part of them to shared memory. */
 static const struct {
-  int population, n, layers, size[5];
+  int population, n, layers, size[5], aligned;
 } shapes[] = {
-    {1, 1, 1, {1, 2}},           {1, 1, 3, {17, 64, 64, 12}},
-    {3, 31, 3, {3, 31, 33, 2}},  {1, 257, 3, {11, 33, 5, 6}}, /* the last block has one row; the widest layer is odd */
-    {3, 257, 2, {3, 7, 62}},     {1, 2, 2, {400, 3, 800}},
-    {1, 18, 3, {4, 1540, 3, 8}}, /* scratch: more observations than blocks */
-    {3, 1, 2, {1601, 5, 2}},     /* the observation is the widest */
-    {1, 300, 2, {1540, 3, 4}},   /* scratch, several rows a block, blocks come round */
-    {1, 3, 1, {33, 3080}},       /* the head is the widest */
+    {1, 1, 1, {1, 2}, 0},
+    {1, 1, 3, {17, 64, 64, 12}, 1},
+    {2, 3, 3, {5, 100, 72, 6}, 1}, /* the last chunk of the head is half a one */
+    {3, 1, 2, {17, 36, 70}, 1},
+    {1, 2, 4, {9, 12, 20, 40, 4}, 1},
+    {1, 1, 3, {300, 64, 64, 12}, 1}, /* too much for shared memory */
+    {2, 1, 3, {6, 30, 33, 8}, 1},    /* widths that cannot be copied */
+    {3, 31, 3, {3, 31, 33, 2}, 0},
+    {1, 257, 3, {11, 33, 5, 6}, 0}, /* the last block has one row; the widest layer is odd */
+    {3, 257, 2, {3, 7, 62}, 0},
+    {1, 2, 2, {400, 3, 800}, 0},
+    {1, 18, 3, {4, 1540, 3, 8}, 0}, /* scratch: more observations than blocks */
+    {3, 1, 2, {1601, 5, 2}, 0},     /* the observation is the widest */
+    {1, 300, 2, {1540, 3, 4}, 0},   /* scratch, several rows a block, blocks come round */
+    {1, 3, 1, {33, 3080}, 0},       /* the head is the widest */
 };
-#define FIRST_SCRATCH 6
+#define FIRST_SCRATCH 11
 
 typedef struct act_case {
   size_t P, n, O, A, stride;
-  int shape;
+  int shape, alone; /* alone: no observation is shared by blocks */
   int32_t widest;
   sac_device_state* state;
   float *weights, *obs, *noise;
+  int32_t answers;
   sac_actor_act_args args;
 } act_case;
 
@@ -37,12 +47,13 @@ static act_case create(cuda_case* c, int i) {
                 .shape = i};
   c->runs = i < FIRST_SCRATCH ? CUDA_RUNS : 2; /* wide layers take long where fibers are threads */
   a.state = cuda_states(c, shapes[i].population);
+  const size_t unit = shapes[i].aligned ? 4 : 1;
   a.args.layers = shapes[i].layers;
   memcpy(a.args.size, shapes[i].size, sizeof shapes[i].size);
   for (int l = 0; l < a.args.layers; ++l) {
     a.args.weight[l] = a.stride;
-    a.args.bias[l] = a.stride + (size_t)a.args.size[l] * (size_t)a.args.size[l + 1];
-    a.stride = a.args.bias[l] + (size_t)a.args.size[l + 1] + 1;
+    a.args.bias[l] = (a.stride + (size_t)a.args.size[l] * (size_t)a.args.size[l + 1] + unit - 1) / unit * unit;
+    a.stride = (a.args.bias[l] + (size_t)a.args.size[l + 1] + 1 + unit - 1) / unit * unit;
   }
   a.weights = cuda_numbers(c, a.P * a.stride, 1);
   for (size_t p = 0; p < a.P; ++p) /* as large as keeps a layer's outputs near 1 */
@@ -61,6 +72,8 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
   const size_t scratch = sac_actor_act_scratch(a->widest);
   ck_assert((scratch > 0) == (a->shape >= FIRST_SCRATCH));
   a->args.state = cuda_put(c, a->state, a->P);
+  a->args.alive = &a->args.state->alive;
+  a->args.alive_stride = sizeof *a->args.state / sizeof(uint32_t);
   a->args.weights = cuda_put(c, a->weights, a->P * a->stride);
   a->args.weights_stride = a->stride;
   a->args.obs = pinned ? cuda_put_pinned(c, a->obs, rows * a->O) : cuda_put(c, a->obs, rows * a->O);
@@ -74,6 +87,21 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
   a->args.mode = mode;
   a->args.log_std_min = (float)LOW;
   a->args.log_std_max = (float)HIGH;
+  if (!a->alone) { /* what several blocks need to share an observation */
+    const size_t floats = sac_actor_act_parts(a->args.size[a->args.layers - 1], a->args.size[a->args.layers]);
+    uint32_t* zero = cuda_host(c, uint32_t, SAC_ACT_SPLIT_ROWS);
+    a->args.parts = cuda_room(c, float, floats);
+    a->args.tickets = cuda_put(c, zero, SAC_ACT_SPLIT_ROWS);
+    cuda_open(c, a->args.parts, floats);
+    cuda_ignore(c, a->args.parts);
+    cuda_open(c, a->args.tickets, SAC_ACT_SPLIT_ROWS);
+  }
+  a->answers = sac_actor_act_answers(&a->args);
+  ck_assert_int_eq(a->answers, scratch || rows > 256 ? 0 : (int)rows);
+  if (a->answers) {
+    a->args.answered = cuda_put_bytes(c, "answers", NULL, rows * sizeof(uint32_t), pinned);
+    cuda_open(c, a->args.answered, rows);
+  }
   if (scratch) {
     a->args.scratch = cuda_room(c, float, a->P* scratch);
     for (size_t p = 0; p < a->P; ++p) {
@@ -164,12 +192,19 @@ static void check_counters(cuda_case* c, const act_case* a, uint64_t more) {
     ck_assert_uint_eq(after[p].act, a->state[p].act + (a->state[p].alive ? more : 0));
     ck_assert_uint_eq(after[p].ticket, 0);
   }
+  if (a->args.tickets) {
+    const uint32_t* tickets = cuda_result(c, a->args.tickets);
+    for (int i = 0; i < SAC_ACT_SPLIT_ROWS; ++i) ck_assert_uint_eq(tickets[i], 0);
+  }
+  if (a->answers == 0) return;
+  const uint32_t* answered = cuda_result(c, a->args.answered);
+  for (int32_t i = 0; i < a->answers; ++i) ck_assert_uint_eq(answered[i], 1);
 }
 
 START_TEST(mean) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   act_case a = create(&c, _i);
-  put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, _i % 2, _i == 2);
+  put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, _i % 2, _i == 7);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
   for (size_t p = 0; p < a.P; ++p)
@@ -201,7 +236,7 @@ START_TEST(noise_drawn) {
   act_case a = create(&c, _i), b = create(&d, _i);
   d.runs = 1;
   const int log_prob = _i % 2;
-  put(&c, &a, SAC_DEVICE_ACT_SAMPLE, NULL, log_prob, _i == 3);
+  put(&c, &a, SAC_DEVICE_ACT_SAMPLE, NULL, log_prob, _i == 8);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
   for (size_t p = 0; p < b.P; ++p)
@@ -223,7 +258,7 @@ END_TEST
 START_TEST(uniform) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   act_case a = create(&c, _i);
-  put(&c, &a, SAC_DEVICE_ACT_UNIFORM, NULL, _i % 2, _i == 4);
+  put(&c, &a, SAC_DEVICE_ACT_UNIFORM, NULL, _i % 2, _i == 9);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
   float* expected = cuda_host(&c, float, a.A);
@@ -241,7 +276,7 @@ END_TEST
 
 /* An action depends on its own row alone: the same bits one at a time (a block of its own) and all at once. */
 START_TEST(rows_are_apart) {
-  const int shape = _i ? 8 : 3;
+  const int shape = _i ? 13 : 8;
   cuda_case c = cuda_case_create(7);
   act_case a = create(&c, shape);
   put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, 0, 0);
@@ -262,10 +297,54 @@ START_TEST(rows_are_apart) {
 }
 END_TEST
 
+/* However many blocks share an observation, its action has the same bits. */
+START_TEST(blocks_change_nothing) {
+  cuda_case c = cuda_case_create(11), d = cuda_case_create(11);
+  act_case a = create(&c, _i), b = create(&d, _i);
+  b.alone = 1;
+  put(&c, &a, SAC_DEVICE_ACT_SAMPLE, NULL, 1, 0);
+  put(&d, &b, SAC_DEVICE_ACT_SAMPLE, NULL, 1, 0);
+  cuda_run(&c, sac_actor_act(c.stream, &a.args));
+  cuda_run(&d, sac_actor_act(d.stream, &b.args));
+  cuda_same((const float*)cuda_result(&c, a.args.action), (const float*)cuda_result(&d, b.args.action),
+            a.P * a.n * a.A);
+  for (size_t p = 0; p < a.P; ++p)
+    if (a.state[p].alive)
+      cuda_same((const float*)cuda_result(&c, a.args.log_prob) + p * a.n,
+                (const float*)cuda_result(&d, b.args.log_prob) + p * a.n, a.n);
+  check_counters(&c, &a, a.n);
+  check_counters(&d, &b, a.n);
+  cuda_case_free(&c);
+  cuda_case_free(&d);
+}
+END_TEST
+
+/* The copy that acting reads while updates go on. */
+START_TEST(snapshot) {
+  cuda_case c = cuda_case_create((uint64_t)_i);
+  const size_t floats = _i ? 12 * 700 : 4, P = _i ? 300 : 1;
+  sac_device_state* state = cuda_states(&c, (int)P);
+  float* weights = cuda_numbers(&c, floats, 1);
+  const sac_actor_snapshot_args args = {.state = cuda_put(&c, state, P),
+                                        .weights = cuda_put(&c, weights, floats),
+                                        .copy = cuda_room(&c, float, floats),
+                                        .alive = cuda_put_bytes(&c, "alive", NULL, P * sizeof(uint32_t), 0),
+                                        .floats = floats,
+                                        .population = (int32_t)P};
+  cuda_open(&c, args.copy, floats);
+  cuda_open(&c, args.alive, P);
+  cuda_run(&c, sac_actor_snapshot(c.stream, &args));
+  cuda_same((const float*)cuda_result(&c, args.copy), weights, floats);
+  const uint32_t* alive = cuda_result(&c, args.alive);
+  for (size_t p = 0; p < P; ++p) ck_assert_uint_eq(alive[p], state[p].alive);
+  cuda_case_free(&c);
+}
+END_TEST
+
 /* A NaN in an observation, the noise or a weight reaches the actions, of its own row only where it is a row's. */
 START_TEST(nan_is_not_hidden) {
   cuda_case c = cuda_case_create(8);
-  act_case a = create(&c, _i < 3 ? 2 : 3); /* few rows, and many */
+  act_case a = create(&c, _i < 3 ? 7 : 8); /* few rows, and many */
   const size_t row = 30;
   if (_i % 3 == 0) a.obs[row * a.O + a.O - 1] = NAN;
   if (_i % 3 == 1) a.noise[row * a.A] = NAN;
@@ -285,7 +364,7 @@ END_TEST
 /* Saturated: means of 1e4 and clamped log sigmas give finite numbers. */
 START_TEST(saturated) {
   cuda_case c = cuda_case_create(9);
-  act_case a = create(&c, 2);
+  act_case a = create(&c, 7);
   for (size_t p = 0; p < a.P; ++p) {
     a.weights[p * a.stride + a.args.bias[2]] = _i % 2 ? -1e4f : 1e4f;
     a.weights[p * a.stride + a.args.bias[2] + a.A] = _i / 2 ? -300 : 300;
@@ -299,6 +378,6 @@ START_TEST(saturated) {
 }
 END_TEST
 
-CUDA_MAIN("actor.cu: act", LOOP(mean, COUNT(shapes)), LOOP(noise_given, COUNT(shapes)),
-          LOOP(noise_drawn, COUNT(shapes)), LOOP(uniform, COUNT(shapes)), LOOP(rows_are_apart, 2),
-          LOOP(nan_is_not_hidden, 6), LOOP(saturated, 4))
+CUDA_MAIN("act.cu", LOOP(mean, COUNT(shapes)), LOOP(noise_given, COUNT(shapes)), LOOP(noise_drawn, COUNT(shapes)),
+          LOOP(uniform, COUNT(shapes)), LOOP(rows_are_apart, 2), LOOP(blocks_change_nothing, FIRST_SCRATCH),
+          LOOP(snapshot, 2), LOOP(nan_is_not_hidden, 6), LOOP(saturated, 4))
