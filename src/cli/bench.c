@@ -268,15 +268,19 @@ fail:
 static sac_status attach_env(bench_case* c) {
   const size_t actions = (size_t)c->vector->spec.action_size;
   sac_env_spec spec = c->vector->spec;
-  float* bounds = NULL;
+  sac_settings settings;
+  sac_shape shape;
+  char why[SAC_ESTIMATE_WHY_MAX];
   int32_t ordinal;
   sac_status status = SAC_OK;
-  SAC_TRY(sac_cuda_choose(sac_config_get(c->config, "device"), &ordinal));
-  if (ordinal < 0) return SAC_OK;
-  bounds = calloc(2 * actions, sizeof(float));
+  float* bounds = calloc(2 * actions, sizeof(float));
   if (!bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
   for (size_t i = 0; i < actions; ++i) bounds[i] = -1, bounds[actions + i] = 1;
   if (spec.actions) spec.actions = 0, spec.action_low = bounds, spec.action_high = bounds + actions;
+  SAC_TRY(sac_config_settings(c->config, &settings));
+  SAC_TRY(sac_agent_shape(&shape, &settings, &spec));
+  SAC_TRY(sac_estimate_choose(&settings, &shape, &ordinal, why));
+  if (ordinal < 0) goto fail;
   SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
   SAC_TRY(c->agent->stages->env_attach(c->agent, c->vector));
 fail:
@@ -478,12 +482,12 @@ int sac_cli_bench(int argc, char** argv) {
   b.kind = operands.text[0];
   int known = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) known |= strcmp(kinds[k].name, b.kind) == 0;
-  const int go =
-      !known ? sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind)
-      : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
-          ? sac_options_usage(&syntax, "--stages goes with update and train")
-      : b.bare && strcmp(b.kind, "env") != 0 ? sac_options_usage(&syntax, "--bare goes with env")
-                                             : sac_cli_profile(&syntax, b.profile, sac_config_get(config, "device"));
+  const int go = !known
+                     ? sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind)
+                 : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
+                     ? sac_options_usage(&syntax, "--stages goes with update and train")
+                 : b.bare && strcmp(b.kind, "env") != 0 ? sac_options_usage(&syntax, "--bare goes with env")
+                                                        : sac_cli_profile(&syntax, b.profile, config);
   const sac_status status = go == SAC_OPTIONS_GO ? run_all(&b, config) : SAC_OK;
   sac_config_destroy(config);
   if (go != SAC_OPTIONS_GO) return go;

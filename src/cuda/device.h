@@ -25,7 +25,8 @@ typedef struct sac_cuda_stage_time {
 /* The number of devices that CUDA shows (CUDA_VISIBLE_DEVICES counts) and, where there is none, why. */
 int32_t sac_cuda_devices(char* why, size_t size);
 
-/* The device that config key `device` asks for; -1: the CPU (cpu; auto, where no device is usable). Errors: DEVICE. */
+/* The device that config key `device` asks for; -1: the CPU. auto: the first device, where it is usable; whether it is
+ * the faster place, sac_estimate_choose says. Errors: DEVICE. */
 sac_status sac_cuda_choose(const char* device, int32_t* ordinal);
 
 /* Whether an agent of that many networks can be on a device. Errors: CONFIG. */
