@@ -6,7 +6,7 @@
  *   launches     what it takes whatever the sizes are
  *
  *   CPU          (flops / rate + elements * t + parameters * t) / cores + floor
- *                cores: the threads, as far as agents and panels of 32 rows go round
+ *                cores: the threads, as far as there are panels of 32 rows, of each agent and critic
  *   CUDA device  launches * t + flops / rate + bytes / bandwidth
  *                bytes: 16 an element and 35 a parameter (41 MB an update of 2x256; CONTRIBUTING.md)
  *
@@ -155,7 +155,7 @@ static double update_cpu(const sac_settings* settings, const sac_shape* shape, d
   const double panels = ceil((double)shape->batch / PANEL), agents = shape->population;
   const counts c = count(settings, shape, panels * PANEL);
   const double work = c.flops / f[RATE].value + c.elements * f[ELEMENT].value + c.parameters * f[PARAMETER].value;
-  return agents * work / fmin(cores, agents * panels) + f[FLOOR].value;
+  return agents * work / fmin(cores, agents * panels * shape->critics) + f[FLOOR].value;
 }
 
 static double update_cuda(const sac_settings* settings, const sac_shape* shape) {

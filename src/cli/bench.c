@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "cli/bench_env.h"
+#include "cli/bench_notes.h"
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
 #include "cli/cli.h"
@@ -19,25 +20,6 @@
 #include "util/error.h"
 
 #define SYNTHETIC_EPISODE 1000
-
-static const char notes[] =
-    "  update  whole updates: sample, critics, actor, temperature, targets. Agent-updates a second: P agents count P\n"
-    "  act     observations to actions, N (--envs) at a time\n"
-    "  replay  transitions pushed a second, and minibatch rows sampled a second\n"
-    "  env     steps a second of an environment, N (--envs) at a time, with random actions. --bare: beside MuJoCo's "
-    "own\n"
-    "          loop on the same model and threads, in turn: mj_step alone, without rewards, checks or ends of "
-    "episodes\n"
-    "  train   steps a second of the whole loop after its warm-up: act, env step, push, updates; no files\n"
-    "\n"
-    "--hidden takes several networks separated by '/'; --batch, --population, --threads and --envs take several\n"
-    "numbers separated by ','. Every combination is one case. Figures are the median of the repeats; --json prints\n"
-    "one object a case, with the slowest and the fastest repeat beside it. The environment variable SAC_CPU\n"
-    "(portable, avx2, avx512) picks the instruction set.\n"
-    "\n"
-    "Examples:\n"
-    "  sac bench update --batch 32,256,4096 --hidden 64,64/256,256\n"
-    "  sac bench train --env Pendulum-v1 --hidden 64,64 --batch 100 --json\n";
 
 typedef struct bench {
   const char *kind, *profile;
@@ -118,13 +100,17 @@ static sac_status loop_bare(void* user, int64_t count) {
   return status;
 }
 
+static double due_of(const bench_case* c) {
+  return c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
+}
+
 /* The schedule of a run after its warm-up; updates_per_step as a whole number of updates a step of the vector. */
 static sac_status loop_train(void* user, int64_t count) {
   bench_case* c = user;
-  const double due = c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
+  const int32_t due = (int32_t)lrint(due_of(c));
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
-    status = sac_step(c->agent, c->vector, SAC_ACT_SAMPLE, (int32_t)lrint(due));
+    status = sac_step(c->agent, c->vector, SAC_ACT_SAMPLE, due);
     if (status == SAC_OK) status = end_burst(c, i, count);
   }
   return status;
@@ -297,7 +283,7 @@ static sac_status run_update(bench_case* c) {
   print_head(c);
   print_rate(c, "updates_per_second", "agent-updates/s", c->agent->shape.population, t);
   print_microseconds(c, "microseconds", t);
-  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, NULL, c->b->json));
+  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, NULL, 1, t.median, c->b->json));
   print_tail(c);
 fail:
   return status;
@@ -371,7 +357,7 @@ static sac_status run_train(bench_case* c) {
   print_head(c);
   print_rate(c, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs, t);
   print_microseconds(c, "microseconds", t);
-  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, c->vector, c->b->json));
+  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, c->vector, rint(due_of(c)), t.median, c->b->json));
   print_tail(c);
 fail:
   return status;
@@ -471,7 +457,7 @@ int sac_cli_bench(int argc, char** argv) {
   const sac_syntax syntax = {.command = "bench",
                              .arguments = "update|act|replay|env|train [options]",
                              .help = "Measures speed.",
-                             .notes = notes,
+                             .notes = sac_bench_notes,
                              .options = options,
                              .operands_min = 1,
                              .operands_max = 1};

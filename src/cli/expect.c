@@ -76,8 +76,8 @@ static void print_figures(void) {
 
 static void print_shapes(void) {
   sac_estimate e[SAC_WHERE_COUNT];
-  printf("\n  %-44s%21s%21s\n  %-44s%11s%10s%11s%10s  auto\n", "us (cuda: an H200; a step without what the host's",
-         "cpu", "cuda", "environments take)", "update", "step", "update", "step");
+  printf("\n  %-44s%21s%21s\n  %-44s%11s%10s%11s%10s  auto\n", "us; cuda: an H200; a step without the time of", "cpu",
+         "cuda", "environments that the host steps", "update", "step", "update", "step");
   for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
     char text[96];
     (void)snprintf(text, sizeof text, "%d x obs %d act %d, 2x%d, batch %d%s%s", (int)shapes[i].population,
@@ -185,7 +185,7 @@ static void print_expected(const expected* x, const char* hidden) {
   const double agents = x->shape.population, envs = x->shape.num_envs;
   const char* const* algos = sac_fields[SAC_FIELD_algo].names;
   printf(
-      "%s: algo %s, obs %d act %d, hidden %s, batch %d, %d agent%s of %d environment%s, %g updates a transition%s\n\n",
+      "%s: algo %s, obs %d act %d, hidden %s, batch %d, %d agent%s of %d environment%s, updates a transition: %g%s\n\n",
       x->settings.env_id, algos[x->settings.algo], (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch,
       (int)agents, agents > 1 ? "s" : "", (int)envs, envs > 1 ? "s" : "", x->settings.updates_per_step,
       x->settings.overlap ? ", beside the environments" : "");
@@ -203,9 +203,9 @@ static void print_expected(const expected* x, const char* hidden) {
   printf("\n  %-24s", "transitions/s, of all");
   for (int w = 0; w < SAC_WHERE_COUNT; w++)
     if (x->there[w]) printf("%12.0f", agents * envs / x->e[w].step);
-  printf(
-      "\n\nThe time of env step was measured here, with random actions, where the host makes it; the others are "
-      "estimates.\n");
+  printf("\n\nEstimates, but for the env step of the host: measured here, with random actions.\n");
+  if (x->there[SAC_ON_CUDA] && x->e[SAC_ON_CUDA].push == 0)
+    printf("%s steps this task itself: act stands for act, env step and replay push.\n", x->name[SAC_ON_CUDA]);
   if (x->why[0]) printf("%s\n", x->why);
 }
 

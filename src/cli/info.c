@@ -9,6 +9,7 @@
 #include "cpu/isa.h"
 #include "cuda/device.h"
 #include "env/list.h"
+#include "env/vector.h"
 #include "files/config_layers.h"
 #include "util/embedded.h"
 #include "util/memory.h"
@@ -215,6 +216,18 @@ static int asks(const sac_config* config) {
   return asked;
 }
 
+static int tell(const sac_config* config, int json) {
+  sac_settings settings;
+  const sac_env_api* env;
+  sac_status status = sac_config_settings(config, &settings);
+  if (status == SAC_OK && sac_env_find(settings.env_id, &env) != SAC_OK) {
+    (void)sac_cli_fail(SAC_ERROR_ENV); /* a name that is not there is wrong usage */
+    return SAC_EXIT_USAGE;
+  }
+  if (status == SAC_OK) status = sac_cli_expected(config, json);
+  return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
+}
+
 int sac_cli_info(int argc, char** argv) {
   int json = 0;
   const sac_option options[] = {SAC_OPTION_ENV,
@@ -234,10 +247,10 @@ int sac_cli_info(int argc, char** argv) {
   sac_operands operands;
   const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
-  sac_status status = SAC_OK;
-  if (asks(config)) status = sac_cli_expected(config, json);
+  int result = SAC_EXIT_WELL;
+  if (asks(config)) result = tell(config, json);
   else if (json) print_json();
   else print_text();
   sac_config_destroy(config);
-  return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
+  return result;
 }

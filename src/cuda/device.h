@@ -49,8 +49,10 @@ const char* sac_cuda_update_path(int algo, int network, int replay);
 void sac_cuda_profile(int64_t from, int64_t count);
 int64_t sac_cuda_profiled(void);
 
-/* Makes some updates (with `vector`, steps of a run too), each stage a graph of its own, and times the stages by events
- * of the device. times[], by sac_stage of agent.h, is zero for stages that were not run. */
+/* Makes some updates (with `vector`, steps of a run too), each stage a graph of its own, one after another, and times
+ * the stages by events of the device; act and env step by the host's clock where the host steps the environments: from
+ * its observations to its actions, waits included. times[], by sac_stage of agent.h, is zero for stages that were not
+ * run. */
 sac_status sac_cuda_stage_times(struct sac_agent* agent, struct sac_vector* vector, sac_cuda_stage_time* times);
 
 #else
