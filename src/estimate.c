@@ -235,7 +235,7 @@ sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* sh
     (void)snprintf(reason, sizeof reason, "for precision %s", names[settings->precision]);
   } else if (settings->stay) {
     if (settings->stay == SAC_STAY_CPU) device = "cpu";
-    (void)snprintf(reason, sizeof reason, "where the run was");
+    (void)snprintf(reason, sizeof reason, "where the run was (--device moves it)");
   } else {
     if (!(cuda < cpu)) device = "cpu";
     (void)snprintf(reason, sizeof reason, "%s takes about %.0f us on the CPU, %.0f us on cuda:0 (estimates)",

@@ -204,10 +204,10 @@ def test_auto():
         assert where(tiny) == "device auto: cpu, a step takes about N us on the CPU, N us on cuda:0 (estimates)"
         run(there, {"train.steps": 210}, *CUDA)
         sac("resume", there, "--device", "auto", "--steps", 220)
-        assert where(there) == "device auto: cuda:0, where the run was"
+        assert where(there) == "device auto: cuda:0, where the run was (--device moves it)"
         assert "warning" not in (there / "log.txt").read_text(), (there / "log.txt").read_text()
         sac("resume", tiny, "--steps", 220)
-        assert where(tiny) == "device auto: cpu, where the run was"
+        assert where(tiny) == "device auto: cpu, where the run was (--device moves it)"
     for values, takes in (({"seeds": 64}, "cuda:0, a step takes"), ({"precision": "bf16"}, "cuda:0, for precision bf16"),
                           ({"network.hidden": "16,16", "replay.batch": 16}, "cpu, a step takes")):
         said = sac("train", "--env", "Pendulum-v1", "--dry-run", *sets({"network.hidden": "256,256", **values})).stdout

@@ -174,10 +174,10 @@ START_TEST(auto_takes_the_faster) {
 
   settings.stay = SAC_STAY_CUDA;
   ck_assert_int_eq(chosen(&settings, tiny, why), 0);
-  ck_assert_str_eq(why, "device auto: cuda:0, where the run was");
+  ck_assert_str_eq(why, "device auto: cuda:0, where the run was (--device moves it)");
   settings.stay = SAC_STAY_CPU;
   ck_assert_int_eq(chosen(&settings, many, why), -1);
-  ck_assert_str_eq(why, "device auto: cpu, where the run was");
+  ck_assert_str_eq(why, "device auto: cpu, where the run was (--device moves it)");
   settings.stay = SAC_STAY_NOT;
 
   ck_assert_int_eq(setenv("CUDA_VISIBLE_DEVICES", "", 1), 0);

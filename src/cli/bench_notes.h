@@ -13,11 +13,11 @@ static const char sac_bench_notes[] =
     "  train   steps a second of the whole loop after its warm-up: act, env step, push, updates; no files\n"
     "\n"
     "--stages: what each stage takes. On the CPU: by its clock, as the loop makes them. On a CUDA device: one after\n"
-    "another, with train.overlap too, each update's stage as a graph of its own, by the device's events; where the host\n"
+    "another, with train.overlap too, each of an update as a graph of its own, by the device's events; where the host\n"
     "steps the environments, act and env step by the host's clock, act from its observations to its actions, waits\n"
-    "included. Below them stand their sum, what it comes to with env step beside the updates (train.overlap; the longer\n"
-    "of the two counts), and the time of the loop that was measured before. The rest are waits and gaps between stages\n"
-    "(more), or what one graph of all stages saves (less).\n"
+    "included. Below them stand their sum, what it comes to with env step beside the updates (train.overlap: the\n"
+    "longer of the two counts), and the time of the loop that was measured before. The difference: waits, and gaps\n"
+    "between stages (more), or what one graph of all stages saves (less).\n"
     "\n"
     "--hidden takes several networks separated by '/'; --batch, --population, --threads and --envs take several\n"
     "numbers separated by ','. Every combination is one case. Figures are the median of the repeats; --json prints\n"
@@ -27,6 +27,6 @@ static const char sac_bench_notes[] =
     "Examples:\n"
     "  sac bench update --batch 32,256,4096 --hidden 64,64/256,256\n"
     "  sac bench train --env Pendulum-v1 --hidden 64,64 --batch 100 --json\n"
-    "  sac bench train --env HalfCheetah-v5 --population 10 --device cuda --stages --set train.overlap=10\n";
+    "  sac bench train --env HalfCheetah-v5 --population 10 --device cuda --stages --set train.overlap=1\n";
 
 #endif

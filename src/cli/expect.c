@@ -144,7 +144,10 @@ sac_status sac_cli_device_why(const sac_config* config, char why[SAC_ESTIMATE_WH
   sac_shape shape;
   sac_vector* vector = NULL;
   int32_t ordinal;
-  sac_status status = prepare(config, 1, 1, &settings, &vector, &shape);
+  sac_status status = sac_config_settings(config, &settings);
+  why[0] = '\0';
+  if (status != SAC_OK || strcmp(settings.device, "auto") != 0) return status;
+  status = prepare(config, 1, 1, &settings, &vector, &shape);
   if (status == SAC_OK) status = sac_estimate_choose(&settings, &shape, &ordinal, why);
   sac_vector_destroy(vector);
   return status;
