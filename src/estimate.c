@@ -26,7 +26,8 @@
  *    17  6  1x256   256 |     663    533 |
  *     3  1  2x16     16 |      13     16 |     14     19 |       27     30 |
  *    17  6  2x256   256, sac-v: 6,515, model 6,251; 5 critics: 11,720, model 12,381
- *   acting, a row: 2x256 5.6, 2x64 1.1, 2x16 0.4; pushing a row 0.55
+ *
+ * Acting, a row: 2x256 5.6, 2x64 1.1, 2x16 0.4; pushing a row 0.55; a step of Pendulum-v1 0.45.
  *
  * CUDA, 27 November 2026: one H200, us:
  *
@@ -37,8 +38,11 @@
  *    64 17  6  2x256    256  tf32      |      982    995
  *     1 17  6  2x1024  8192  tf32      |    2,127  2,312
  *     1  3  1  2x64     100  fp32      |      113    120
- *   acting 26; pushing 11.5; the host's waits of a step 18 (none with train.overlap); Pendulum-v1, which the device
- *   steps itself, act, env step and push: 29
+ *
+ * Acting 26; pushing 11.5; the host's waits of a step 18, none with train.overlap; act, env step and push of
+ * Pendulum-v1, which the device steps itself, 29. A whole step of one agent on HalfCheetah-v5, tf32, where the
+ * environment takes 36: 242 (model 224), with train.overlap 180 (170); of ten agents, where environments take 122: 434
+ * (434) and 295 (294).
  *
  * bf16 has not been measured: it counts as tf32. Other devices than an H200 count as one. */
 #include "estimate.h"

@@ -139,6 +139,10 @@ def test_bench():
     case = json.loads(lines[0])
     assert case["device"] == "cuda:0" and case["precision"] == "fp32" and case["nodes"] == 34, case
     assert case["updates_per_second"] > 0, case
+    small = ["--hidden", "8,8", "--batch", 8, "--seconds", 0.01, "--warmup", 0, "--repeats", 1, "--json"]
+    assert json.loads(sac("bench", "update", *small).stdout)["device"] == "cpu"
+    # a capture is for a device, so auto is one
+    assert json.loads(sac("bench", "update", *small, "--profile", "1:2").stdout)["device"] == "cuda:0"
 
 
 def test_bench_stages():
