@@ -71,7 +71,7 @@ sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const
 
 static sac_status choose_backend(sac_agent* agent) {
   int32_t ordinal;
-  const sac_status status = sac_cuda_choose(agent->settings.device, &ordinal);
+  const sac_status status = sac_estimate_choose(&agent->settings, &agent->shape, &ordinal, agent->device_why);
   if (status != SAC_OK) return status;
   agent->stages = &sac_cpu_stages;
   (void)snprintf(agent->device, sizeof agent->device, "cpu");

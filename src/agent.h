@@ -5,6 +5,7 @@
 #include <sac/agent.h>
 
 #include "config.h"
+#include "estimate.h"
 #include "replay.h"
 #include "stages.h"
 #include "tensors.h"
@@ -44,8 +45,9 @@ struct sac_agent {
   sac_tensors tensors;
   sac_replay_row row;
   const sac_stages* stages;
-  char device[16]; /* where it is: "cpu", "cuda:0" */
-  void* backend;   /* the backend's slabs and scratch */
+  char device[16];                       /* where it is: "cpu", "cuda:0" */
+  char device_why[SAC_ESTIMATE_WHY_MAX]; /* "" unless `device` is auto; else why it is there, a line for people */
+  void* backend;                         /* the backend's slabs and scratch */
 
   float* action_centre;      /* (A) environment action = centre + half_range * a */
   float* action_half;        /* (A) */

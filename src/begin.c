@@ -237,6 +237,7 @@ static void log_start(sac_run* run) {
               sac_config_get(run->config, "algo"), seeds, (long long)settings->steps, run->agent->device);
   sac_config_summary(run->config, text, sizeof text);
   if (text[0]) sac_run_log(run, "%s", text);
+  if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_memory(run);
   sac_run_log(run, "writes to %s", run->folder->path);
 }

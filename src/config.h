@@ -9,6 +9,9 @@
 
 #include "files/fields.h"
 
+/* Where `device: auto` stays: a run that is resumed goes on where it was, as the CPU and a device differ in bits. */
+typedef enum sac_stay { SAC_STAY_NOT, SAC_STAY_CPU, SAC_STAY_CUDA } sac_stay;
+
 /* One plain member for each field. */
 typedef struct sac_settings {
 #define SAC_MEMBER_INT(member) int64_t member;
@@ -23,6 +26,7 @@ typedef struct sac_settings {
 #define SAC_MEMBER(kind, member, key, default_, low, high, change, help) SAC_MEMBER_##kind(member)
   SAC_FIELDS(SAC_MEMBER)
 #undef SAC_MEMBER
+  sac_stay stay; /* no field: what sac_config_stay was told */
 } sac_settings;
 
 /* Where a value came from; later ones win. */
@@ -47,6 +51,9 @@ sac_status sac_config_set_from(sac_config* config, const char* key, const char* 
                                const char* flag);
 
 sac_status sac_config_copy(sac_config** copy, const sac_config* config);
+
+/* Binds `device: auto`; copies keep it, and nothing writes it out. */
+void sac_config_stay(sac_config* config, sac_stay stay);
 
 /* Writes every key as YAML with a comment "# from ..." each; what sac_config_load reads back to the same bits (%.17g).
  */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/device.h"
 #include "env/task.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
@@ -77,10 +76,13 @@ fail:
 size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, const sac_env_api* api) {
   sac_settings settings;
   sac_config* copy = NULL;
+  sac_shape shape;
+  char why[SAC_ESTIMATE_WHY_MAX];
   int32_t ordinal = -1;
   size_t replay = 0, rest = 0;
-  if (sac_config_settings(config, &settings) != SAC_OK || sac_cuda_choose(settings.device, &ordinal) != SAC_OK ||
-      settings.eval_every == 0 || !may_play_beside(api) || (ordinal >= 0 && sac_task_find(settings.env_id)) ||
+  if (sac_config_settings(config, &settings) != SAC_OK || sac_agent_shape(&shape, &settings, spec) != SAC_OK ||
+      sac_estimate_choose(&settings, &shape, &ordinal, why) != SAC_OK || settings.eval_every == 0 ||
+      !may_play_beside(api) || (ordinal >= 0 && sac_task_find(settings.env_id)) ||
       (ordinal < 0 && sac_processors() <= learning_threads(&settings, 0)) || copy_config(&copy, config) != SAC_OK ||
       sac_agent_memory(copy, spec, &replay, &rest) != SAC_OK)
     replay = rest = 0;

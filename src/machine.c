@@ -53,6 +53,21 @@ static const char* name_of(const char* device, char* text, size_t size) {
   return space ? space + 1 : text;
 }
 
+sac_stay sac_machine_stay(const char* folder) {
+  char path[SAC_PATH_MAX];
+  void* text = NULL;
+  size_t bytes;
+  sac_stay stay = SAC_STAY_NOT;
+  if (sac_path(path, "%s/machine.json", folder) == SAC_OK && sac_read_file(path, FILE_MAX, &text, &bytes) == SAC_OK) {
+    json_t* was = json_loadb(text, bytes, 0, NULL);
+    const char* device = json_string_value(json_object_get(was, "device"));
+    if (device) stay = strcmp(device, "cpu") == 0 ? SAC_STAY_CPU : SAC_STAY_CUDA;
+    json_decref(was);
+  }
+  free(text);
+  return stay;
+}
+
 sac_status sac_machine_write(const char* folder, const char* device, char* changed, size_t size) {
   char path[SAC_PATH_MAX], name[256];
   void* old = NULL;

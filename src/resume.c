@@ -294,6 +294,7 @@ static void log_resume(sac_run* run, const choice* from, const char* changes, co
     sac_run_log(
         run, "warning: metrics.csv keeps the columns that it has: terms of info that it lacks go to TensorBoard alone");
   if (!exact) sac_run_log(run, "warning: %s has no saved state: its episodes start anew", run->settings.env_id);
+  if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_memory(run);
 }
 
@@ -319,6 +320,7 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
   SAC_TRY(sac_config_settings(folder, before));
   SAC_TRY(choose(run->folder->path, (uint64_t)before->seed, before->seeds, &from, saved_text));
   SAC_TRY(merge(run, saved_text, folder, overrides, before, changes, sizeof changes));
+  sac_config_stay(run->config, sac_machine_stay(run->folder->path));
 
   SAC_TRY(sac_run_build(run, env, callbacks));
   SAC_TRY(sac_run_config_text(run));

@@ -40,6 +40,13 @@ def test_help_and_version():
 
 def test_info():
     text, info = sac("info").stdout, json.loads(sac("info", "--json").stdout)
+    assert re.search(r"\n  cpu   flops +[\d.]+ G/s  arithmetic ", text) and "\n  cuda  launch " in text, text
+    assert {"flops", "floor"} <= info["estimate"]["cpu"].keys() and {"launch", "act"} <= info["estimate"]["cuda"].keys()
+    assert [shape["auto"] for shape in info["estimate"]["shapes"]][-3:] == ["cuda"] * 3, info["estimate"]
+    for shape in info["estimate"]["shapes"]:
+        assert shape["auto"] == ("cuda" if shape["cuda"]["step"] < shape["cpu"]["step"] else "cpu"), shape
+        assert all(0 < shape[place]["update"] < shape[place]["step"] for place in ("cpu", "cuda")), shape
+        assert re.search(rf"{shape['population']} x obs {shape['obs']} act .* {shape['auto']}\n", text), (shape, text)
     assert {row["algo"] for row in info["support"]} == {"sac", "sac-v"}
     for row in info["support"]:
         assert row["cpu"] == "composed" and row["cuda"] == ("composed" if info["cuda"] else None), row
@@ -106,6 +113,35 @@ def test_envs():
     text = sac("envs", "Pendulum-v1").stdout
     assert "[1] SAC" in text and re.search(r"^  g +10$", text, re.M) and "Acrobot" not in text, text
     assert "nearest is Pendulum-v1" in one_line(sac("envs", "Pendulm-v1", code=None).stderr)
+
+
+def test_info_of_a_run():
+    text = sac("info", "--env", "Pendulum-v1", "--seeds", 2, "--set", "env.num_envs=3", "--device", "cpu").stdout
+    assert text.startswith("Pendulum-v1: algo sac, obs 3 act 1, hidden 64,64, batch 128, 2 agents of 3 environments, "), text
+    assert re.search(r"\n  a step +[\d.]+", text) and "device auto" not in text, text
+    case = json.loads(sac("info", "--env", "Pendulum-v1", "--set", "network.hidden=8", "--device", "cpu", "--json").stdout)
+    cpu = case["cpu"]
+    assert case["takes"] == "cpu" and case["hidden"] == [8] and cpu["env_step"] > 0, case
+    parts = cpu["act"] + cpu["env_step"] + cpu["replay_push"] + cpu["waits"] + cpu["update"]
+    assert abs(cpu["step"] - parts) < 1e-5 * parts, case
+    assert "nearest is Pendulum-v1" in one_line(sac("info", "--env", "Pendulum-v", code=2).stderr)
+
+
+def test_bench_stages():
+    for overlap in (0, 1):
+        words = ["bench", "train", "--env", "Pendulum-v1", "--device", "cpu", "--hidden", "8,8", "--batch", 8, "--seconds", 0.05,
+                 "--warmup", 0, "--repeats", 1, "--stages", "--set", f"train.overlap={overlap}"]
+        case = json.loads(sac(*words, "--json").stdout)
+        times = {name: stage["microseconds"] for name, stage in case["stages"].items()}
+        assert len(times) == 8 and abs(case["stages_sum"] - sum(times.values())) < 1e-4 * case["stages_sum"], case
+        late = case.get("stages_overlapped", case["stages_sum"])
+        assert late <= case["stages_sum"] and (overlap or "stages_overlapped" not in case), case
+        text = sac(*words).stdout
+        assert re.search(r"\n  all +[\d.]+  the sum\n", text), text
+        assert re.search(r"\n  measured +[\d.]+  in the loop, [\d.]+ us (less|more)\n", text), text
+    text = sac("bench", "update", "--device", "cpu", "--hidden", "8,8", "--batch", 8, "--seconds", 0.05, "--warmup", 0,
+               "--repeats", 1, "--stages").stdout
+    assert "  critic update" in text and "env step" not in text, text
 
 
 def test_unknown_command():

@@ -4,6 +4,7 @@ the host has one, and there a run is small."""
 import json
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -138,12 +139,48 @@ def test_bench():
     case = json.loads(lines[0])
     assert case["device"] == "cuda:0" and case["precision"] == "fp32" and case["nodes"] == 34, case
     assert case["updates_per_second"] > 0, case
+    small = ["--hidden", "8,8", "--batch", 8, "--seconds", 0.01, "--warmup", 0, "--repeats", 1, "--json"]
+    assert json.loads(sac("bench", "update", *small).stdout)["device"] == "cpu"
+    # a capture is for a device, so auto is one
+    assert json.loads(sac("bench", "update", *small, "--profile", "1:2").stdout)["device"] == "cuda:0"
+
+
+def test_bench_stages():
+    """Of the loop too, with environments of the host and of the device, and beside the updates. The sum is of the stages,
+    and beside it stands what the loop took."""
+    ids = ["Pendulum-v1"] + ["HalfCheetah-v5"] * (sac("envs", "HalfCheetah-v5", code=None).returncode == 0)
+    words = ["bench", "train", *CUDA, "--hidden", "8,8", "--batch", 8, "--population", 2, "--seconds", 0.01, "--warmup", 0,
+             "--repeats", 1, "--stages"]
+    for env in ids:
+        for overlap in (0, 2):
+            values = sets({"train.overlap": overlap, "env.num_envs": 2})
+            case = json.loads(sac(*words, "--env", env, *values, "--json").stdout)
+            times = {name: stage["microseconds"] for name, stage in case["stages"].items()}
+            assert len(times) == 8 and all(time > 0 for time in times.values()), case
+            assert case["updates"] == 2
+            before = times["act"] + times["replay push"]
+            updates = 2 * (sum(times.values()) - before - times["env step"])
+            assert abs(case["stages_sum"] - before - times["env step"] - updates) < 1e-4 * case["stages_sum"], case
+            late = overlap > 0 and env != "Pendulum-v1"  # one that the device steps is in its one queue
+            assert ("stages_overlapped" in case) == late and ("nodes" in case["stages"]["env step"]) == (env == "Pendulum-v1")
+            if late:
+                expected = before + max(times["env step"], updates)
+                assert abs(case["stages_overlapped"] - expected) < 1e-4 * expected, case
+        text = sac(*words, "--env", env, *values).stdout
+        assert re.search(r"\n  all +[\d.]+  the sum, with 2 updates\n", text), text
+        assert re.search(r"\n  measured +[\d.]+  in the loop, [\d.]+ us (less|more)\n", text), text
 
 
 def test_verify():
     files = [SOURCE / "tests/golden/updates" / name for name in ("sac.safetensors", "sac-v-odd.safetensors")]
     text = sac("verify", *files, *CUDA, "--set", "cuda.path=composed").stdout
     assert text.count("within their tolerance") == 2, text
+
+
+def where(out):
+    """The line that says what auto takes, of a run's log, without the numbers."""
+    lines = [line for line in (out / "log.txt").read_text().splitlines() if "device auto: " in line]
+    return re.sub(r"\d+ us", "N us", lines[-1][lines[-1].index("device auto: "):]) if lines else None
 
 
 def test_devices():
@@ -154,10 +191,45 @@ def test_devices():
         out = pathlib.Path(path, "run")
         run(out, {"train.steps": 210}, "--device", "auto", env={"CUDA_VISIBLE_DEVICES": ""})
         assert json.loads((out / "machine.json").read_text())["device"] == "cpu"
+        assert where(out) == "device auto: cpu, no device is visible (CUDA_VISIBLE_DEVICES is '')"
         on = pathlib.Path(path, "on")
-        run(on, {"train.steps": 210}, "--device", "auto")
-        assert json.loads((on / "machine.json").read_text())["device"] != "cpu"
+        run(on, {"train.steps": 210}, *CUDA)
+        assert json.loads((on / "machine.json").read_text())["device"] != "cpu" and where(on) is None
         assert tensors(on / "seed_1/checkpoints/last").keys() == tensors(out / "seed_1/checkpoints/last").keys()
+
+
+def test_auto():
+    """auto takes the faster: the CPU for tiny networks, the device for big ones and for precisions that are its own. It
+    says so, and a run that is resumed stays where it was."""
+    with folder() as path:
+        tiny, there = pathlib.Path(path, "tiny"), pathlib.Path(path, "there")
+        run(tiny, {"train.steps": 210}, "--device", "auto")
+        assert json.loads((tiny / "machine.json").read_text())["device"] == "cpu"
+        assert where(tiny) == "device auto: cpu, a step takes about N us on the CPU, N us on cuda:0 (estimates)"
+        run(there, {"train.steps": 210}, *CUDA)
+        sac("resume", there, "--device", "auto", "--steps", 220)
+        assert where(there) == "device auto: cuda:0, where the run was (--device moves it)"
+        assert "warning" not in (there / "log.txt").read_text(), (there / "log.txt").read_text()
+        sac("resume", tiny, "--steps", 220)
+        assert where(tiny) == "device auto: cpu, where the run was (--device moves it)"
+    for values, takes in (({"seeds": 64}, "cuda:0, a step takes"), ({"precision": "bf16"}, "cuda:0, for precision bf16"),
+                          ({"network.hidden": "16,16", "replay.batch": 16}, "cpu, a step takes")):
+        said = sac("train", "--env", "Pendulum-v1", "--dry-run", *sets({"network.hidden": "256,256", **values})).stdout
+        assert f"\n# device auto: {takes}" in said, said
+    said = sac("train", "--env", "Pendulum-v1", "--dry-run", *CUDA).stdout
+    assert "device auto" not in said, said
+
+
+def test_expected():
+    """sac info names what a step takes on each device here."""
+    text = sac("info", "--env", "SacPointMass-v0", "--seeds", 64, "--set", "network.hidden=256,256").stdout
+    assert re.search(r"us, expected +cpu +cuda:0\n", text) and re.search(r"\n  a step( +[\d.]+){2}\n", text), text
+    assert "\ndevice auto: cuda:0, a step takes about " in text, text
+    case = json.loads(sac("info", "--env", "SacPointMass-v0", "--set", "network.hidden=8,8", "--json").stdout)
+    assert case["takes"] == "cpu" and case["why"].startswith("device auto: cpu, a step takes about "), case
+    assert 0 < case["cpu"]["step"] < case["cuda"]["step"], case
+    case = json.loads(sac("info", "--env", "SacPointMass-v0", "--set", "precision=tf32", "--json").stdout)
+    assert case["takes"] == "cuda:0" and case["cpu"] is None, case
 
 
 if __name__ == "__main__":

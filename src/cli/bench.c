@@ -6,6 +6,7 @@
 
 #include "agent.h"
 #include "cli/bench_env.h"
+#include "cli/bench_notes.h"
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
 #include "cli/cli.h"
@@ -19,25 +20,6 @@
 #include "util/error.h"
 
 #define SYNTHETIC_EPISODE 1000
-
-static const char notes[] =
-    "  update  whole updates: sample, critics, actor, temperature, targets. Agent-updates a second: P agents count P\n"
-    "  act     observations to actions, N (--envs) at a time\n"
-    "  replay  transitions pushed a second, and minibatch rows sampled a second\n"
-    "  env     steps a second of an environment, N (--envs) at a time, with random actions. --bare: beside MuJoCo's "
-    "own\n"
-    "          loop on the same model and threads, in turn: mj_step alone, without rewards, checks or ends of "
-    "episodes\n"
-    "  train   steps a second of the whole loop after its warm-up: act, env step, push, updates; no files\n"
-    "\n"
-    "--hidden takes several networks separated by '/'; --batch, --population, --threads and --envs take several\n"
-    "numbers separated by ','. Every combination is one case. Figures are the median of the repeats; --json prints\n"
-    "one object a case, with the slowest and the fastest repeat beside it. The environment variable SAC_CPU\n"
-    "(portable, avx2, avx512) picks the instruction set.\n"
-    "\n"
-    "Examples:\n"
-    "  sac bench update --batch 32,256,4096 --hidden 64,64/256,256\n"
-    "  sac bench train --env Pendulum-v1 --hidden 64,64 --batch 100 --json\n";
 
 typedef struct bench {
   const char *kind, *profile;
@@ -118,13 +100,17 @@ static sac_status loop_bare(void* user, int64_t count) {
   return status;
 }
 
+static double due_of(const bench_case* c) {
+  return c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
+}
+
 /* The schedule of a run after its warm-up; updates_per_step as a whole number of updates a step of the vector. */
 static sac_status loop_train(void* user, int64_t count) {
   bench_case* c = user;
-  const double due = c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
+  const int32_t due = (int32_t)lrint(due_of(c));
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
-    status = sac_step(c->agent, c->vector, SAC_ACT_SAMPLE, (int32_t)lrint(due));
+    status = sac_step(c->agent, c->vector, SAC_ACT_SAMPLE, due);
     if (status == SAC_OK) status = end_burst(c, i, count);
   }
   return status;
@@ -268,15 +254,19 @@ fail:
 static sac_status attach_env(bench_case* c) {
   const size_t actions = (size_t)c->vector->spec.action_size;
   sac_env_spec spec = c->vector->spec;
-  float* bounds = NULL;
+  sac_settings settings;
+  sac_shape shape;
+  char why[SAC_ESTIMATE_WHY_MAX];
   int32_t ordinal;
   sac_status status = SAC_OK;
-  SAC_TRY(sac_cuda_choose(sac_config_get(c->config, "device"), &ordinal));
-  if (ordinal < 0) return SAC_OK;
-  bounds = calloc(2 * actions, sizeof(float));
+  float* bounds = calloc(2 * actions, sizeof(float));
   if (!bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
   for (size_t i = 0; i < actions; ++i) bounds[i] = -1, bounds[actions + i] = 1;
   if (spec.actions) spec.actions = 0, spec.action_low = bounds, spec.action_high = bounds + actions;
+  SAC_TRY(sac_config_settings(c->config, &settings));
+  SAC_TRY(sac_agent_shape(&shape, &settings, &spec));
+  SAC_TRY(sac_estimate_choose(&settings, &shape, &ordinal, why));
+  if (ordinal < 0) goto fail;
   SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
   SAC_TRY(c->agent->stages->env_attach(c->agent, c->vector));
 fail:
@@ -293,7 +283,7 @@ static sac_status run_update(bench_case* c) {
   print_head(c);
   print_rate(c, "updates_per_second", "agent-updates/s", c->agent->shape.population, t);
   print_microseconds(c, "microseconds", t);
-  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, NULL, c->b->json));
+  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, NULL, 1, t.median, c->b->json));
   print_tail(c);
 fail:
   return status;
@@ -367,7 +357,7 @@ static sac_status run_train(bench_case* c) {
   print_head(c);
   print_rate(c, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs, t);
   print_microseconds(c, "microseconds", t);
-  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, c->vector, c->b->json));
+  if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, c->vector, rint(due_of(c)), t.median, c->b->json));
   print_tail(c);
 fail:
   return status;
@@ -467,7 +457,7 @@ int sac_cli_bench(int argc, char** argv) {
   const sac_syntax syntax = {.command = "bench",
                              .arguments = "update|act|replay|env|train [options]",
                              .help = "Measures speed.",
-                             .notes = notes,
+                             .notes = sac_bench_notes,
                              .options = options,
                              .operands_min = 1,
                              .operands_max = 1};
@@ -478,12 +468,12 @@ int sac_cli_bench(int argc, char** argv) {
   b.kind = operands.text[0];
   int known = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) known |= strcmp(kinds[k].name, b.kind) == 0;
-  const int go =
-      !known ? sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind)
-      : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
-          ? sac_options_usage(&syntax, "--stages goes with update and train")
-      : b.bare && strcmp(b.kind, "env") != 0 ? sac_options_usage(&syntax, "--bare goes with env")
-                                             : sac_cli_profile(&syntax, b.profile, sac_config_get(config, "device"));
+  const int go = !known
+                     ? sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind)
+                 : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
+                     ? sac_options_usage(&syntax, "--stages goes with update and train")
+                 : b.bare && strcmp(b.kind, "env") != 0 ? sac_options_usage(&syntax, "--bare goes with env")
+                                                        : sac_cli_profile(&syntax, b.profile, config);
   const sac_status status = go == SAC_OPTIONS_GO ? run_all(&b, config) : SAC_OK;
   sac_config_destroy(config);
   if (go != SAC_OPTIONS_GO) return go;

@@ -35,30 +35,67 @@ static sac_status host_times(sac_agent* agent, sac_vector* vector, sac_cuda_stag
   return status;
 }
 
-sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, int json) {
+/* What the stages come to, in microseconds: one after another, and as the loop lets them overlap. */
+typedef struct sums {
+  double whole, overlapped;
+  int overlap; /* whether env step stands beside the updates */
+} sums;
+
+static sums add_up(const sac_agent* agent, const sac_vector* vector, double updates,
+                   const sac_cuda_stage_time times[SAC_STAGE_COUNT]) {
+  const double env = times[SAC_STAGE_ENV_STEP].microseconds;
+  sums s = {0, 0, 0};
+  double update = 0;
+  for (int i = SAC_STAGE_REPLAY_SAMPLE; i < SAC_STAGE_COUNT; ++i) update += updates * times[i].microseconds;
+  const double rest = times[SAC_STAGE_ACT].microseconds + times[SAC_STAGE_REPLAY_PUSH].microseconds;
+  s.whole = rest + env + update;
+  s.overlapped = rest + fmax(env, update);
+  s.overlap = vector && agent->settings.overlap > 0 && !vector->resident && (agent->stages->update || vector->worker);
+  return s;
+}
+
+static void print_sums(const sums* s, double updates, double measured) {
+  const double loop = 1e6 * measured, expected = s->overlap ? s->overlapped : s->whole;
+  printf("\n  %-20s%10.1f  the sum", "all", s->whole);
+  if (updates != 1) printf(", with %s updates", sac_bench_number(updates));
+  if (s->overlap) printf("\n  %-20s%10.1f  with env step beside the updates", "overlapped", s->overlapped);
+  printf("\n  %-20s%10.1f  in the loop, %.1f us %s", "measured", loop, fabs(loop - expected),
+         loop < expected ? "less" : "more");
+}
+
+static void print_stage(const sac_vector* vector, int s, const sac_cuda_stage_time* time, int host, double whole) {
+  printf("\n  %-20s%10.1f%8.1f%%", sac_stage_names[s], time->microseconds,
+         whole > 0 ? 100 * time->microseconds / whole : 0.0);
+  if (host) return;
+  if (s == SAC_STAGE_ENV_STEP && !vector->resident) printf("%8s", "host");
+  else printf("%8zu", time->nodes);
+}
+
+sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates, double measured, int json) {
   sac_cuda_stage_time times[SAC_STAGE_COUNT];
   const int host = agent->stages->update == NULL;
   const sac_status status = host ? host_times(agent, vector, times) : sac_cuda_stage_times(agent, vector, times);
-  double sum = 0;
   const char* separator = "";
   if (status != SAC_OK) return status;
-  for (int s = 0; s < SAC_STAGE_COUNT; ++s) sum += times[s].microseconds;
+  const sums all = add_up(agent, vector, updates, times);
   if (json) printf(", \"stages\": {");
   else printf("\n  %-20s%10s%9s%8s", "stage", "us", "share", host ? "" : "nodes");
   for (int s = 0; s < SAC_STAGE_COUNT; ++s) {
     if (times[s].nodes == 0) continue;
-    if (json) {
-      printf("%s\"%s\": {\"microseconds\": %s", separator, sac_stage_names[s], sac_bench_number(times[s].microseconds));
-      if (!host) printf(", \"nodes\": %zu", times[s].nodes);
-      printf("}");
-      separator = ", ";
-    } else {
-      printf("\n  %-20s%10.1f%8.1f%%", sac_stage_names[s], times[s].microseconds,
-             sum > 0 ? 100 * times[s].microseconds / sum : 0.0);
-      if (!host) printf("%8zu", times[s].nodes);
+    if (!json) {
+      print_stage(vector, s, &times[s], host, all.whole);
+      continue;
     }
+    printf("%s\"%s\": {\"microseconds\": %s", separator, sac_stage_names[s], sac_bench_number(times[s].microseconds));
+    if (!host && !(s == SAC_STAGE_ENV_STEP && !vector->resident)) printf(", \"nodes\": %zu", times[s].nodes);
+    printf("}");
+    separator = ", ";
   }
-  if (json) printf("}");
-  else printf("\n  %-20s%10.1f", "all", sum);
+  if (!json) {
+    print_sums(&all, updates, measured);
+    return SAC_OK;
+  }
+  printf("}, \"updates\": %s, \"stages_sum\": %s", sac_bench_number(updates), sac_bench_number(all.whole));
+  if (all.overlap) printf(", \"stages_overlapped\": %s", sac_bench_number(all.overlapped));
   return SAC_OK;
 }

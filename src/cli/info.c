@@ -4,11 +4,13 @@
 
 #include "agent.h"
 #include "cli/cli.h"
+#include "cli/expect.h"
 #include "cli/options.h"
 #include "cpu/isa.h"
 #include "cuda/device.h"
 #include "env/list.h"
-#include "files/field.h"
+#include "env/vector.h"
+#include "files/config_layers.h"
 #include "util/embedded.h"
 #include "util/memory.h"
 #include "util/system.h"
@@ -128,6 +130,7 @@ static void print_text(void) {
   for (size_t d = 0; d < DEVICE_COUNT; d++) printf(d + 1 < DEVICE_COUNT ? "%-12s" : "%s", devices[d].name);
   printf("\n");
   each_combination(print_row);
+  sac_cli_estimates(0);
 }
 
 static int first_row; /* of the JSON list below */
@@ -189,6 +192,7 @@ static void print_json(void) {
   print_pair("processor", processor);
   print_pair("cpu_kernels", sac_isa_choose()->name);
   print_json_devices();
+  sac_cli_estimates(1);
   printf("  \"cores\": %d,\n  \"memory_bytes\": %zu,\n  \"environments\": %d,\n  \"support\": [", sac_system_cores(),
          sac_system_memory(), sac_env_count());
   first_row = 1;
@@ -196,16 +200,57 @@ static void print_json(void) {
   printf("\n  ]\n}\n");
 }
 
+static const char notes[] =
+    "With --env, or any key that says what to train, it prints instead how long a step and an update of such a run "
+    "are\n"
+    "expected to take on each device here, and which of them device auto takes.\n"
+    "\n"
+    "Examples:\n"
+    "  sac info --env HalfCheetah-v5 --seeds 10\n"
+    "  sac info --env Pendulum-v1 --set network.hidden=64,64 --json\n";
+
+/* Whether the command line asks about a run. */
+static int asks(const sac_config* config) {
+  int asked = 0;
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) asked |= config->source[i].origin >= SAC_ORIGIN_FILE;
+  return asked;
+}
+
+static int tell(const sac_config* config, int json) {
+  sac_settings settings;
+  const sac_env_api* env;
+  sac_status status = sac_config_settings(config, &settings);
+  if (status == SAC_OK && sac_env_find(settings.env_id, &env) != SAC_OK) {
+    (void)sac_cli_fail(SAC_ERROR_ENV); /* a name that is not there is wrong usage */
+    return SAC_EXIT_USAGE;
+  }
+  if (status == SAC_OK) status = sac_cli_expected(config, json);
+  return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
+}
+
 int sac_cli_info(int argc, char** argv) {
   int json = 0;
-  const sac_option options[] = {SAC_OPTION_SWITCH("--json", &json, "the same as one JSON object"), {0}};
+  const sac_option options[] = {SAC_OPTION_ENV,
+                                SAC_OPTION_SEEDS,
+                                SAC_OPTION_DEVICE,
+                                SAC_OPTION_CONFIG,
+                                SAC_OPTION_SET,
+                                SAC_OPTION_SWITCH("--json", &json, "the same as one JSON object"),
+                                {0}};
   const sac_syntax syntax = {.command = "info",
                              .arguments = "[options]",
                              .help = "Prints version, machine, devices, and which algorithms run on which of them.",
-                             .options = options};
-  const int code = sac_options_parse(&syntax, argc, argv, NULL, NULL);
+                             .notes = notes,
+                             .options = options,
+                             .preset = 1};
+  sac_config* config = NULL;
+  sac_operands operands;
+  const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
-  if (json) print_json();
+  int result = SAC_EXIT_WELL;
+  if (asks(config)) result = tell(config, json);
+  else if (json) print_json();
   else print_text();
-  return SAC_EXIT_WELL;
+  sac_config_destroy(config);
+  return result;
 }

@@ -58,7 +58,8 @@ typedef struct sac_option {
 #define SAC_OPTION_SEEDS SAC_OPTION_KEY("--seeds", "N", "seeds", "agents trained side by side, seed to seed + N - 1")
 #define SAC_OPTION_STEPS \
   SAC_OPTION_KEY("--steps", "N", "train.steps", "transitions to train on, an agent (1e6 is fine)")
-#define SAC_OPTION_DEVICE SAC_OPTION_KEY("--device", "D", "device", "auto, cpu or cuda:N")
+#define SAC_OPTION_DEVICE \
+  SAC_OPTION_KEY("--device", "D", "device", "auto (what is expected to be faster), cpu or cuda:N")
 #define SAC_OPTION_OUT SAC_OPTION_KEY("--out", "DIR", "out", "run folder; otherwise runs/ENV/DATE-TIME")
 #define SAC_OPTION_CONFIG \
   { "--config", "FILE", "YAML file of keys; repeatable, later files win", SAC_KIND_CONFIG, 0, 0, 0, 0 }

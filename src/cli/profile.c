@@ -19,7 +19,9 @@ static int parse(const char* text, int64_t* from, int64_t* count) {
          *from >= 0 && *count >= 1 && *from <= UPDATES_MAX && *count <= UPDATES_MAX;
 }
 
-int sac_cli_profile(const sac_syntax* syntax, const char* text, const char* device) {
+int sac_cli_profile(const sac_syntax* syntax, const char* text, sac_config* config) {
+  const char* device = sac_config_get(config, "device");
+  sac_status status = SAC_OK;
   char shown[SAC_SHOW_MAX];
   int64_t from, count;
   int32_t ordinal;
@@ -27,11 +29,13 @@ int sac_cli_profile(const sac_syntax* syntax, const char* text, const char* devi
   if (!parse(text, &from, &count))
     return sac_options_usage(syntax, "--profile takes FROM:COUNT, two whole numbers as in 1000:50, not '%s'",
                              sac_text_show(shown, text, SIZE_MAX));
-  const sac_status status = sac_cuda_choose(device, &ordinal);
+  status = sac_cuda_choose(device, &ordinal);
   if (status != SAC_OK) return sac_cli_fail(status);
   if (ordinal < 0)
     return sac_options_usage(syntax, "--profile is for updates on a CUDA device, and device '%s' is the CPU here",
                              device);
+  if (strcmp(device, "auto") == 0) status = sac_config_set_from(config, "device", "cuda", SAC_ORIGIN_FLAG, "--profile");
+  if (status != SAC_OK) return sac_cli_fail(status);
   sac_cuda_profile(from, count);
   return SAC_OPTIONS_GO;
 }

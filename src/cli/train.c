@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/expect.h"
 #include "cli/options.h"
 #include "cli/profile.h"
 #include "cli/session.h"
@@ -22,14 +23,16 @@ static const char notes[] =
     "  sac train --env Pendulum-v1\n"
     "  sac train --env Pendulum-v1 --seeds 5 --set optim.lr=1e-3 --out runs/mine\n";
 
-/* --dry-run: the configuration as it would be written, and what it takes. */
+/* --dry-run: the configuration as it would be written, what it takes, and where it would run. */
 static int dry_run(sac_config* config, const sac_env_api* env) {
-  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX];
+  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX], why[SAC_ESTIMATE_WHY_MAX] = "";
   size_t replay = 0, rest = 0;
   sac_status status = sac_run_memory(config, env, &replay, &rest);
+  if (status == SAC_OK) status = sac_cli_device_why(config, why);
   if (status == SAC_OK) status = sac_config_write(config, stdout);
   if (status != SAC_OK) return sac_cli_fail(status);
   (void)printf("# memory: %s, of it replay %s\n", sac_text_bytes(all, replay + rest), sac_text_bytes(rows, replay));
+  if (why[0]) (void)printf("# %s\n", why);
   return SAC_EXIT_WELL;
 }
 
@@ -86,7 +89,7 @@ int sac_cli_train(int argc, char** argv) {
     sac_config_destroy(config);
     return code;
   }
-  if (status == SAC_OK && (code = sac_cli_profile(&syntax, profile, settings.device)) != SAC_OPTIONS_GO) {
+  if (status == SAC_OK && (code = sac_cli_profile(&syntax, profile, config)) != SAC_OPTIONS_GO) {
     sac_config_destroy(config);
     return code;
   }

@@ -25,7 +25,8 @@ typedef struct sac_cuda_stage_time {
 /* The number of devices that CUDA shows (CUDA_VISIBLE_DEVICES counts) and, where there is none, why. */
 int32_t sac_cuda_devices(char* why, size_t size);
 
-/* The device that config key `device` asks for; -1: the CPU (cpu; auto, where no device is usable). Errors: DEVICE. */
+/* The device that config key `device` asks for; -1: the CPU. auto: the first device, where it is usable; whether it is
+ * the faster place, sac_estimate_choose says. Errors: DEVICE. */
 sac_status sac_cuda_choose(const char* device, int32_t* ordinal);
 
 /* Whether an agent of that many networks can be on a device. Errors: CONFIG. */
@@ -48,8 +49,10 @@ const char* sac_cuda_update_path(int algo, int network, int replay);
 void sac_cuda_profile(int64_t from, int64_t count);
 int64_t sac_cuda_profiled(void);
 
-/* Makes some updates (with `vector`, steps of a run too), each stage a graph of its own, and times the stages by events
- * of the device. times[], by sac_stage of agent.h, is zero for stages that were not run. */
+/* Makes some updates (with `vector`, steps of a run too), each stage a graph of its own, one after another, and times
+ * the stages by events of the device; act and env step by the host's clock where the host steps the environments: from
+ * its observations to its actions, waits included. times[], by sac_stage of agent.h, is zero for stages that were not
+ * run. */
 sac_status sac_cuda_stage_times(struct sac_agent* agent, struct sac_vector* vector, sac_cuda_stage_time* times);
 
 #else

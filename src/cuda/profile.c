@@ -12,6 +12,7 @@ cudaError_t cudaProfilerStop(void);
 #include "cuda/cuda.h"
 #include "env/vector.h"
 #include "step.h"
+#include "util/clock.h"
 #include "util/error.h"
 
 /* --- the capture -----------------------------------------------------------------------------------------------------
@@ -84,15 +85,20 @@ fail:
   return status;
 }
 
-/* act, env step and replay push, with an event behind each. */
-static sac_status steps(sac_agent* agent, sac_vector* vector, cudaEvent_t* after) {
+/* act, env step and replay push, with an event behind each; host: the microseconds of the first two by the host's
+ * clock. */
+static sac_status steps(sac_agent* agent, sac_vector* vector, cudaEvent_t* after, float host[2]) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_act act = {
       .n = vector->num_envs, .mode = SAC_ACT_SAMPLE, .obs = vector->obs, .action = vector->action, .vector = vector};
   sac_status status = SAC_OK;
+  double start = sac_seconds();
   SAC_TRY(agent->stages->act(agent, &act));
+  host[0] = (float)(1e6 * (sac_seconds() - start));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ACT], gpu->stream));
+  start = sac_seconds();
   SAC_TRY(agent->stages->env_step(agent, vector));
+  host[1] = (float)(1e6 * (sac_seconds() - start));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ENV_STEP], gpu->stream));
   const sac_transitions transitions = sac_vector_transitions(vector);
   SAC_TRY(agent->stages->replay_push(agent, &transitions, vector));
@@ -106,6 +112,11 @@ static int compare(const void* a, const void* b) {
   return x < y ? -1 : x > y;
 }
 
+static double median(float sample[SAMPLES]) {
+  qsort(sample, SAMPLES, sizeof *sample, compare);
+  return 0.5 * (double)(sample[SAMPLES / 2 - 1] + sample[SAMPLES / 2]);
+}
+
 /* event[i][0] is before sample i, event[i][1 + s] behind its stage s. */
 static sac_status medians(const sac_gpu* gpu, cudaEvent_t event[SAMPLES][1 + SAC_STAGE_COUNT], int first,
                           sac_cuda_stage_time* times) {
@@ -114,8 +125,7 @@ static sac_status medians(const sac_gpu* gpu, cudaEvent_t event[SAMPLES][1 + SAC
   for (int s = first; s < SAC_STAGE_COUNT; ++s) {
     for (int i = 0; i < SAMPLES; ++i)
       SAC_CUDA_TRY(gpu, cudaEventElapsedTime(&sample[i], event[i][s == first ? 0 : s], event[i][1 + s]));
-    qsort(sample, SAMPLES, sizeof *sample, compare);
-    times[s].microseconds = 1e3 * 0.5 * (double)(sample[SAMPLES / 2 - 1] + sample[SAMPLES / 2]);
+    times[s].microseconds = 1e3 * median(sample);
   }
 fail:
   return status;
@@ -131,6 +141,7 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_cuda_s
   const sac_gpu* gpu = sac_gpu_of(agent);
   cudaGraphExec_t graph[SAC_STAGE_COUNT] = {NULL};
   cudaEvent_t event[SAMPLES][1 + SAC_STAGE_COUNT] = {{NULL}};
+  float host[2][SAMPLES], both[2] = {0, 0};
   sac_status status = SAC_OK;
   for (int s = 0; s < SAC_STAGE_COUNT; ++s) times[s] = (sac_cuda_stage_time){0, s < first ? 0 : 1};
   SAC_TRY(sac_update(agent, 1)); /* outside a capture, if it is the first */
@@ -141,7 +152,8 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_cuda_s
     for (int e = 0; e <= SAC_STAGE_COUNT; ++e) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i][e]));
   for (int i = 0; i < SAMPLES; ++i) {
     SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][0], gpu->stream));
-    if (vector) SAC_TRY(steps(agent, vector, &event[i][1]));
+    if (vector) SAC_TRY(steps(agent, vector, &event[i][1], both));
+    host[0][i] = both[0], host[1][i] = both[1];
     for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; ++s) {
       SAC_CUDA_TRY(gpu, cudaGraphLaunch(graph[s], gpu->stream));
       SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][1 + s], gpu->stream));
@@ -150,6 +162,11 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_cuda_s
   }
   SAC_TRY(sac_settle(agent, vector));
   SAC_TRY(medians(gpu, event, first, times));
+  /* Environments of the host: what it waits for an action, and its own work, are no business of the device's stream. */
+  if (vector && !vector->resident) {
+    times[SAC_STAGE_ACT].microseconds = median(host[0]);
+    times[SAC_STAGE_ENV_STEP].microseconds = median(host[1]);
+  }
 fail:
   for (int i = 0; i < SAMPLES; ++i)
     for (int e = 0; e <= SAC_STAGE_COUNT; ++e)

@@ -109,6 +109,8 @@ sac_status sac_config_copy(sac_config** out, const sac_config* config) {
   return SAC_OK;
 }
 
+void sac_config_stay(sac_config* config, sac_stay stay) { config->settings.stay = stay; }
+
 void sac_config_destroy(sac_config* config) { free(config); }
 
 /* The preset of an environment: of its own name, or of the task that Gymnasium steps under it. NULL: there is none. */

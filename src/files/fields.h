@@ -52,7 +52,8 @@ typedef struct sac_sizes {
   X(INT, num_envs, "env.num_envs", 1, 1, 65536, FIXED, "environments stepped together, an agent")                 \
   X(INT, seed, "seed", 1, 0, SAC_BIG, FIXED, "seed of the first agent; agent i has seed + i")                     \
   X(INT, seeds, "seeds", 1, 1, 4096, FIXED, "agents trained side by side, each complete")                         \
-  X(DEVICE, device, "device", "auto", 0, 0, LATER, "auto, cpu or cuda:N")                                         \
+  X(DEVICE, device, "device", "auto", 0, 0, LATER,                                                                \
+    "auto, cpu or cuda:N; auto: what is expected to be faster ('sac info')")                                      \
   X(CHOICE, precision, "precision", SAC_FP32, 0, 0, LATER, "arithmetic of the products; tf32 and bf16 need CUDA") \
   X(CHOICE, algo, "algo", SAC_ALGO_SAC, 0, 0, FIXED, SAC_ALGOS(SAC_ALGO_HELP_LINE) "see 'sac info'")              \
   X(TEXT, out, "out", "", 0, 1023, FREE, "run folder; empty: runs/ENV/DATE-TIME")                                 \

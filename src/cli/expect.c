@@ -1,0 +1,262 @@
+#include "cli/expect.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent.h"
+#include "cli/bench_env.h"
+#include "cli/bench_stages.h"
+#include "cli/bench_time.h"
+#include "cuda/device.h"
+#include "env/vector.h"
+#include "files/field.h"
+#include "kernels/random.h"
+#include "util/error.h"
+#include "util/text.h"
+
+static const char* const where_names[SAC_WHERE_COUNT] = {"cpu", "cuda"};
+
+/* ---- the figures, and some shapes ---- */
+
+/* Shapes on both sides of where a device begins to pay. Host: MuJoCo's, Gymnasium's and one's own environments. */
+static const struct {
+  const char* env; /* "": one that the host steps */
+  int32_t obs, action, width, batch, population;
+} shapes[] = {{"Pendulum-v1", 3, 1, 64, 100, 1}, {"", 17, 6, 64, 256, 1},   {"", 17, 6, 256, 256, 1},
+              {"", 17, 6, 256, 256, 10},         {"", 17, 6, 256, 256, 64}, {"", 17, 6, 1024, 256, 1}};
+#define SHAPE_COUNT (sizeof shapes / sizeof *shapes)
+
+/* The estimates of shape i with the library's defaults. */
+static sac_status estimate(size_t i, sac_estimate e[SAC_WHERE_COUNT]) {
+  sac_config* config = NULL;
+  sac_settings settings;
+  sac_shape shape = {.population = shapes[i].population,
+                     .num_envs = 1,
+                     .batch = shapes[i].batch,
+                     .obs = shapes[i].obs,
+                     .action = shapes[i].action,
+                     .layers = 2,
+                     .hidden = {shapes[i].width, shapes[i].width},
+                     .critics = 2};
+  sac_status status = sac_config_create(&config);
+  if (status == SAC_OK) status = sac_config_settings(config, &settings);
+  sac_config_destroy(config);
+  if (status != SAC_OK) return status;
+  (void)snprintf(settings.env_id, sizeof settings.env_id, "%s", shapes[i].env);
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) e[w] = sac_estimate_step((sac_where)w, &settings, &shape, NAN);
+  return SAC_OK;
+}
+
+static const char* faster(const sac_estimate e[SAC_WHERE_COUNT]) {
+  return where_names[e[SAC_ON_CUDA].step < e[SAC_ON_CPU].step ? SAC_ON_CUDA : SAC_ON_CPU];
+}
+
+/* "3.5 us", "108 G/s" */
+static const char* with_unit(char text[32], const sac_estimate_figure* f) {
+  static const char* const prefixes[] = {"n", "u", "m", "", "k", "M", "G", "T"};
+  double value = f->value * 1e9;
+  int p = 0;
+  for (; p < 7 && value >= 1000; p++) value /= 1000;
+  (void)snprintf(text, 32, "%.3g %s%s", value, prefixes[p], strcmp(f->unit, "s") == 0 ? "s" : "/s");
+  return text;
+}
+
+static void print_figures(void) {
+  char text[32];
+  int count;
+  printf("\ndevice auto takes where a step is expected to be shorter. The figures of the estimates:\n\n");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) {
+    const sac_estimate_figure* f = sac_estimate_figures((sac_where)w, &count);
+    for (int i = 0; i < count; i++)
+      printf("  %-6s%-12s%10s  %s\n", i ? "" : where_names[w], f[i].name, with_unit(text, &f[i]), f[i].meaning);
+  }
+}
+
+static void print_shapes(void) {
+  sac_estimate e[SAC_WHERE_COUNT];
+  printf("\n  %-44s%21s%21s\n  %-44s%11s%10s%11s%10s  auto\n", "us; cuda: an H200; a step without the time of", "cpu",
+         "cuda", "environments that the host steps", "update", "step", "update", "step");
+  for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
+    char text[96];
+    (void)snprintf(text, sizeof text, "%d x obs %d act %d, 2x%d, batch %d%s%s", (int)shapes[i].population,
+                   (int)shapes[i].obs, (int)shapes[i].action, (int)shapes[i].width, (int)shapes[i].batch,
+                   shapes[i].env[0] ? ", " : "", shapes[i].env);
+    printf("  %-44s%11.0f%10.0f%11.0f%10.0f  %s\n", text, 1e6 * e[0].update, 1e6 * e[0].step, 1e6 * e[1].update,
+           1e6 * e[1].step, faster(e));
+  }
+}
+
+static void print_json(void) {
+  sac_estimate e[SAC_WHERE_COUNT];
+  int count;
+  printf("  \"estimate\": {");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) {
+    const sac_estimate_figure* f = sac_estimate_figures((sac_where)w, &count);
+    printf("\"%s\": {", where_names[w]);
+    for (int i = 0; i < count; i++) printf("%s\"%s\": %s", i ? ", " : "", f[i].name, sac_bench_number(f[i].value));
+    printf("}, ");
+  }
+  printf("\"shapes\": [");
+  for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
+    printf("%s{\"obs\": %d, \"act\": %d, \"hidden\": [%d, %d], \"batch\": %d, \"population\": %d", i ? ", " : "",
+           (int)shapes[i].obs, (int)shapes[i].action, (int)shapes[i].width, (int)shapes[i].width, (int)shapes[i].batch,
+           (int)shapes[i].population);
+    for (int w = 0; w < SAC_WHERE_COUNT; w++)
+      printf(", \"%s\": {\"update\": %s, \"step\": %s}", where_names[w], sac_bench_number(e[w].update),
+             sac_bench_number(e[w].step));
+    printf(", \"auto\": \"%s\"}", faster(e));
+  }
+  printf("]},\n");
+}
+
+void sac_cli_estimates(int json) {
+  if (json) {
+    print_json();
+    return;
+  }
+  print_figures();
+  print_shapes();
+}
+
+/* ---- a run ---- */
+
+/* The environments of a run, population x num_envs of them, and the shape of its agents. */
+static sac_status prepare(const sac_config* config, int64_t population, int64_t num_envs, sac_settings* settings,
+                          sac_vector** vector, sac_shape* shape) {
+  const sac_env_api* api;
+  sac_status status = SAC_OK;
+  uint64_t* seed = calloc((size_t)population, sizeof *seed);
+  if (!seed) return sac_fail(SAC_ERROR_MEMORY, "no memory for %lld seeds", (long long)population);
+  SAC_TRY(sac_config_settings(config, settings));
+  SAC_TRY(sac_env_find(settings->env_id, &api));
+  SAC_TRY(sac_vector_create(vector, api, settings->env_id, settings->env_options, (int32_t)population,
+                            (int32_t)num_envs, seed, sac_stream_env(0)));
+  SAC_TRY(sac_agent_shape(shape, settings, &(*vector)->spec));
+fail:
+  free(seed);
+  return status;
+}
+
+sac_status sac_cli_device_why(const sac_config* config, char why[SAC_ESTIMATE_WHY_MAX]) {
+  sac_settings settings;
+  sac_shape shape;
+  sac_vector* vector = NULL;
+  int32_t ordinal;
+  sac_status status = sac_config_settings(config, &settings);
+  why[0] = '\0';
+  if (status != SAC_OK || strcmp(settings.device, "auto") != 0) return status;
+  status = prepare(config, 1, 1, &settings, &vector, &shape);
+  if (status == SAC_OK) status = sac_estimate_choose(&settings, &shape, &ordinal, why);
+  sac_vector_destroy(vector);
+  return status;
+}
+
+static sac_status loop_env(void* user, int64_t count) {
+  sac_status status = SAC_OK;
+  for (int64_t i = 0; i < count && status == SAC_OK; i++) status = sac_bench_env_step(user);
+  return status;
+}
+
+/* Seconds of a step of all environments with random actions, by the host. */
+static sac_status time_env(sac_vector* vector, double* seconds) {
+  sac_bench_env env = {0};
+  sac_timing t;
+  sac_status status = sac_bench_env_begin(&env, vector);
+  if (status == SAC_OK) status = sac_bench_time(loop_env, NULL, &env, 0.05, 0.05, 5, &t);
+  if (status == SAC_OK) *seconds = t.median;
+  sac_bench_env_end(&env);
+  return status;
+}
+
+typedef struct expected {
+  sac_settings settings;
+  sac_shape shape;
+  int there[SAC_WHERE_COUNT]; /* whether it can be there */
+  sac_estimate e[SAC_WHERE_COUNT];
+  char name[SAC_WHERE_COUNT][16], why[SAC_ESTIMATE_WHY_MAX];
+  int32_t ordinal; /* what the run would take */
+} expected;
+
+static double updates_of(const expected* x, const sac_estimate* e) {
+  return x->settings.updates_per_step * x->shape.num_envs * e->update;
+}
+
+static void print_expected(const expected* x, const char* hidden) {
+  static const char* const rows[] = {"act", "env step", "replay push", "waits", "updates", "a step"};
+  const double agents = x->shape.population, envs = x->shape.num_envs;
+  const char* const* algos = sac_fields[SAC_FIELD_algo].names;
+  printf(
+      "%s: algo %s, obs %d act %d, hidden %s, batch %d, %d agent%s of %d environment%s, updates a transition: %g%s\n\n",
+      x->settings.env_id, algos[x->settings.algo], (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch,
+      (int)agents, agents > 1 ? "s" : "", (int)envs, envs > 1 ? "s" : "", x->settings.updates_per_step,
+      x->settings.overlap ? ", beside the environments" : "");
+  printf("  %-24s", "us, expected");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++)
+    if (x->there[w]) printf("%12s", x->name[w]);
+  for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
+    printf("\n  %-24s", rows[r]);
+    for (int w = 0; w < SAC_WHERE_COUNT; w++) {
+      const sac_estimate* e = &x->e[w];
+      const double values[] = {e->act, e->env, e->push, e->wait, updates_of(x, e), e->step};
+      if (x->there[w]) printf("%12.1f", 1e6 * values[r]);
+    }
+  }
+  printf("\n  %-24s", "transitions/s, of all");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++)
+    if (x->there[w]) printf("%12.0f", agents * envs / x->e[w].step);
+  printf("\n\nEstimates, but for the env step of the host: measured here, with random actions.\n");
+  if (x->there[SAC_ON_CUDA] && x->e[SAC_ON_CUDA].push == 0)
+    printf("%s steps this task itself: act stands for act, env step and replay push.\n", x->name[SAC_ON_CUDA]);
+  if (x->why[0]) printf("%s\n", x->why);
+}
+
+static void print_expected_json(const expected* x, const char* hidden) {
+  char quoted[SAC_TEXT_MAX + 64];
+  size_t used = 0;
+  sac_text_append_quoted(quoted, sizeof quoted, &used, x->settings.env_id);
+  printf("{\"env\": %s, \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"population\": %d, \"envs\": %d",
+         quoted, (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch, (int)x->shape.population,
+         (int)x->shape.num_envs);
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) {
+    const sac_estimate* e = &x->e[w];
+    if (!x->there[w]) {
+      printf(", \"%s\": null", where_names[w]);
+      continue;
+    }
+    printf(", \"%s\": {\"act\": %s, \"env_step\": %s, \"replay_push\": %s, \"waits\": %s", where_names[w],
+           sac_bench_number(e->act), sac_bench_number(e->env), sac_bench_number(e->push), sac_bench_number(e->wait));
+    printf(", \"update\": %s, \"step\": %s}", sac_bench_number(e->update), sac_bench_number(e->step));
+  }
+  used = 0;
+  sac_text_append_quoted(quoted, sizeof quoted, &used, x->why);
+  printf(", \"takes\": \"%s\", \"why\": %s}\n", x->name[x->ordinal >= 0], quoted);
+}
+
+sac_status sac_cli_expected(const sac_config* config, int json) {
+  char hidden[SAC_TEXT_MAX] = "";
+  size_t used = 0;
+  expected x = {.ordinal = -1};
+  sac_vector* vector = NULL;
+  int32_t here;
+  double env = NAN;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_config_settings(config, &x.settings));
+  SAC_TRY(prepare(config, x.settings.seeds, x.settings.num_envs, &x.settings, &vector, &x.shape));
+  SAC_TRY(sac_estimate_choose(&x.settings, &x.shape, &x.ordinal, x.why));
+  SAC_TRY(time_env(vector, &env));
+  SAC_TRY(sac_cuda_choose(x.ordinal >= 0 ? x.settings.device : "auto", &here));
+  x.there[SAC_ON_CPU] = x.settings.precision == SAC_FP32;
+  x.there[SAC_ON_CUDA] = here >= 0;
+  (void)snprintf(x.name[SAC_ON_CPU], sizeof x.name[0], "cpu");
+  (void)snprintf(x.name[SAC_ON_CUDA], sizeof x.name[0], "cuda:%d", here >= 0 ? (int)here : 0);
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) x.e[w] = sac_estimate_step((sac_where)w, &x.settings, &x.shape, env);
+  for (int32_t l = 0; l < x.shape.layers; l++)
+    sac_text_append(hidden, sizeof hidden, &used, "%s%d", l ? "," : "", (int)x.shape.hidden[l]);
+  if (json) print_expected_json(&x, hidden);
+  else print_expected(&x, hidden);
+fail:
+  sac_vector_destroy(vector);
+  return status;
+}
