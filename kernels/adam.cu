@@ -12,30 +12,41 @@ constexpr int quads = 2;  // float4s a thread: few blocks, and loads enough unde
 __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
-  if (!state->alive) return;
+  const uint32_t alive = state->alive;
   const sac_adam_step step = state->adam[a.set];
   const size_t at = p * a.floats / 4, count = a.floats / 4;
-  float4* weight = reinterpret_cast<float4*>(a.weight) + at;
-  float4* m = reinterpret_cast<float4*>(a.m) + at;
-  float4* v = reinterpret_cast<float4*>(a.v) + at;
-  const float4* grad = reinterpret_cast<const float4*>(a.grad) + at;
-  double norm[1] = {0};
+  const float4* grads = reinterpret_cast<const float4*>(a.grad) + at;
+  float4* weights = reinterpret_cast<float4*>(a.weight) + at;
+  float4* ms = reinterpret_cast<float4*>(a.m) + at;
+  float4* vs = reinterpret_cast<float4*>(a.v) + at;
   const size_t first = static_cast<size_t>(blockIdx.x) * threads * quads + threadIdx.x;
+  // All that is read, the last quad again beyond the last, before anything is stored.
+  float4 grad[quads], weight[quads], m[quads], v[quads];
+#pragma unroll
+  for (int i = 0; i < quads; ++i) {
+    const size_t j = first + static_cast<size_t>(i) * threads, k = j < count ? j : count - 1;
+    grad[i] = grads[k];
+    weight[i] = weights[k];
+    m[i] = ms[k];
+    v[i] = vs[k];
+  }
+  sac_loads_first();
+  if (!alive) return;
+  double norm[1] = {0};
 #pragma unroll
   for (int i = 0; i < quads; ++i) {
     const size_t j = first + static_cast<size_t>(i) * threads;
     if (j >= count) continue;
-    const float4 g = grad[j];
+    const float4 g = grad[i];
     norm[0] += (static_cast<double>(g.x) * g.x + static_cast<double>(g.y) * g.y) +
                (static_cast<double>(g.z) * g.z + static_cast<double>(g.w) * g.w);
-    float4 w = weight[j], first_moment = m[j], second_moment = v[j];
-    w.x = sac_adam(step, w.x, g.x, &first_moment.x, &second_moment.x);
-    w.y = sac_adam(step, w.y, g.y, &first_moment.y, &second_moment.y);
-    w.z = sac_adam(step, w.z, g.z, &first_moment.z, &second_moment.z);
-    w.w = sac_adam(step, w.w, g.w, &first_moment.w, &second_moment.w);
-    weight[j] = w;
-    m[j] = first_moment;
-    v[j] = second_moment;
+    weight[i].x = sac_adam(step, weight[i].x, g.x, &m[i].x, &v[i].x);
+    weight[i].y = sac_adam(step, weight[i].y, g.y, &m[i].y, &v[i].y);
+    weight[i].z = sac_adam(step, weight[i].z, g.z, &m[i].z, &v[i].z);
+    weight[i].w = sac_adam(step, weight[i].w, g.w, &m[i].w, &v[i].w);
+    weights[j] = weight[i];
+    ms[j] = m[i];
+    vs[j] = v[i];
   }
   sac_block_sums<double, 1>(norm);
   if (threadIdx.x == 0) a.norm[p * gridDim.x + blockIdx.x] = norm[0];

@@ -60,6 +60,10 @@ __device__ inline void sac_copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(newest) : "memory");
 }
 
+// Called by whole warps: loads written above it are issued before what stands below it, a return or a branch, into
+// which the compiler would move them, to where their values are used. It waits for nothing.
+__device__ inline void sac_loads_first() { __syncwarp(); }
+
 #endif  // SAC_CUDA_HOST
 
 // Sum over the warp, in every lane: the same bits in all of them, the same order every time.
@@ -69,11 +73,12 @@ __device__ inline T sac_warp_sum(T x) {
   return x;
 }
 
-// Sums of n numbers a thread over the block, in a fixed order, in x[0..n) of thread 0. Every thread of the block calls
-// it; warps <= 32.
+// Sums of n numbers a thread over the block, in a fixed order: thread i < n has sum i in x[0], the others nothing.
+// Every thread of the block calls it, once a kernel; n <= 32, warps <= 32. A thread a sum: they are finished side by
+// side.
 template <typename T, int n>
 __device__ inline void sac_block_sums(T x[n]) {
-  __shared__ T partial[n][SAC_WARP];
+  __shared__ T partial[n][SAC_WARP + 1];  // one more: the threads that finish read different banks
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int warps = (static_cast<int>(blockDim.x) + SAC_WARP - 1) / SAC_WARP;
 #pragma unroll
@@ -82,14 +87,12 @@ __device__ inline void sac_block_sums(T x[n]) {
     if (lane == 0) partial[i][warp] = sum;
   }
   __syncthreads();
-  if (threadIdx.x == 0) {
-#pragma unroll
-    for (int i = 0; i < n; ++i) {
-      x[i] = partial[i][0];
-      for (int w = 1; w < warps; ++w) x[i] += partial[i][w];
-    }
-  }
-  __syncthreads();
+  if (threadIdx.x >= n) return;
+  const T* mine = partial[threadIdx.x];
+  T sum = mine[0];
+#pragma unroll 8
+  for (int w = 1; w < warps; ++w) sum += mine[w];
+  x[0] = sum;
 }
 
 // Blocks of `size` that hold `count`.

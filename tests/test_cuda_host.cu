@@ -29,18 +29,22 @@ START_TEST(grid_and_block) {
 }
 END_TEST
 
-__global__ static void sums(float* x, int n) {
+__global__ static void sums(float* x) {
   float y[2] = {(float)threadIdx.x, 1};
   sac_block_sums<float, 2>(y);
-  if (threadIdx.x == 0) x[blockIdx.x] = y[0] * (float)n + y[1];
+  if (threadIdx.x < 2) x[2 * blockIdx.x + threadIdx.x] = y[0];
 }
 START_TEST(block_sums) {
-  float* x = device_array<float>(3);
+  float* x = device_array<float>(6);
   const unsigned threads[] = {32, 64, 1024};
   sac_cuda_host_seed((uint64_t)_i);
   for (const unsigned n : threads) {
-    SAC_LAUNCH(sums, 3, n, 0, 0, x, 2);
-    for (const float y : read_back(x, 3)) ck_near(y, n * (n - 1) + n, 0);
+    SAC_LAUNCH(sums, 3, n, 0, 0, x);
+    const auto got = read_back(x, 6);
+    for (unsigned b = 0; b < 3; ++b) {
+      ck_near(got[2 * b], n * (n - 1) / 2, 0);
+      ck_near(got[2 * b + 1], n, 0);
+    }
   }
   sac_cuda_host_seed(0);
   OK(cudaFree(x));

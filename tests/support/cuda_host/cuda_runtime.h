@@ -161,7 +161,7 @@ inline T __shfl_xor_sync(unsigned mask, T x, int lanes, int width = 32, CUDA_HOS
   return cuda_host_shuffle(cuda_host_shfl_xor, mask, x, static_cast<unsigned>(lanes), width, file, line);
 }
 
-// ---- kernels/cuda.cuh: tensor cores and asynchronous copies ----
+// ---- kernels/cuda.cuh: tensor cores, asynchronous copies, the order of loads ----
 struct cuda_host_fragments {
   float* d;
   const uint32_t *a, *b;
@@ -178,6 +178,7 @@ inline uint32_t sac_to_tf32(float x) {
   if ((bits & 0x7f800000u) == 0x7f800000u) return bits;        // infinity
   return (bits + 0x1000u) & 0xffffe000u;  // half an ulp of TF32, then cut: ties away from zero; may become infinity
 }
+inline void sac_loads_first(CUDA_HOST_PLACE) { __syncwarp(0xffffffffu, file, line); }
 void sac_copy_async(void* shared, const void* global);
 void sac_copy_commit();
 void cuda_host_copy_wait(int newest);
