@@ -9,6 +9,9 @@ namespace {
 
 constexpr int threads = 256;
 
+constexpr int rows_ahead = 4;     // rows of a thread that are read before the first of them is added up
+constexpr int critics_ahead = 2;  // and their critics
+
 // Sums over the minibatch, in the order of a block's threads.
 enum {
   CRITIC_LOSS,
@@ -25,39 +28,65 @@ enum {
   SUMS
 };
 
-__device__ void add_rows(const sac_temperature_args& a, size_t p, float log_alpha, double sum[SUMS]) {
-  const int batch = a.dims.batch, critics = a.dims.critics;
-  const size_t at = p * static_cast<size_t>(batch);
-  const float alpha = sac_alpha(log_alpha);
-  const float *q = a.q + at * static_cast<size_t>(critics), *y = a.y + at, *log_prob = a.log_prob + 2 * at;
-  for (int r = static_cast<int>(threadIdx.x); r < batch; r += threads) {
-    for (int k = 0; k < critics; ++k) {
-      const float value = q[static_cast<size_t>(k) * static_cast<size_t>(batch) + static_cast<size_t>(r)];
-      sum[CRITIC_LOSS] += sac_square_loss(value, y[r]);
-      sum[Q_SUM] += value;
-      sum[TD_ERROR] += fabs(static_cast<double>(sac_td_error(value, y[r])));
-    }
-    if (a.v_value)
-      sum[VALUE_LOSS] +=
-          sac_square_loss(a.v_value[at + static_cast<size_t>(r)], a.v_target[at + static_cast<size_t>(r)]);
-    sum[ACTOR_LOSS] += sac_actor_loss(a.smallest[at + static_cast<size_t>(r)], alpha, log_prob[r]);
-    sum[LOG_PROB] += log_prob[r];
-    sum[SATURATED] += a.saturated[at + static_cast<size_t>(r)];
-    sum[ALPHA_LOSS] += sac_alpha_loss(log_alpha, log_prob[r], a.target_entropy);
-    sum[ALPHA_GRAD] += sac_alpha_loss_grad(log_prob[r], a.target_entropy);
-  }
+// What is read of a row.
+struct row_reads {
+  float q[critics_ahead], y, v_value, v_target, smallest, log_prob, saturated;
+};
+
+__device__ void read_row(const sac_temperature_args& a, size_t p, int row, row_reads& reads) {
+  const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
+  const size_t r = static_cast<size_t>(row < a.dims.batch ? row : a.dims.batch - 1), at = p * batch + r;
+#pragma unroll
+  for (int k = 0; k < critics_ahead; ++k)
+    reads.q[k] = a.q[(p * critics + (k < a.dims.critics ? static_cast<size_t>(k) : 0)) * batch + r];
+  reads.y = a.y[at];
+  reads.v_value = a.v_value ? a.v_value[at] : 0.0f;
+  reads.v_target = a.v_value ? a.v_target[at] : 0.0f;
+  reads.smallest = a.smallest[at];
+  reads.log_prob = a.log_prob[at + p * batch];
+  reads.saturated = a.saturated[at];
 }
 
-__device__ double add_parts(const double* norm, size_t p, int parts) {
-  double sum = 0;
-  for (int i = static_cast<int>(threadIdx.x); i < parts; i += threads)
+// Rows first, first + threads, ...: the first alone where the minibatch has no more rows than the block threads.
+__device__ void read_rows(const sac_temperature_args& a, size_t p, int first, row_reads rows[rows_ahead]) {
+  read_row(a, p, first, rows[0]);
+  if (a.dims.batch <= threads) return;
+#pragma unroll
+  for (int n = 1; n < rows_ahead; ++n) read_row(a, p, first + n * threads, rows[n]);
+}
+
+__device__ void add_critic(float q, float y, double sum[SUMS]) {
+  sum[CRITIC_LOSS] += sac_square_loss(q, y);
+  sum[Q_SUM] += q;
+  sum[TD_ERROR] += fabs(static_cast<double>(sac_td_error(q, y)));
+}
+
+__device__ void add_row(const sac_temperature_args& a, size_t p, int row, const row_reads& reads, float log_alpha,
+                        float alpha, double sum[SUMS]) {
+  const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
+#pragma unroll
+  for (int k = 0; k < critics_ahead; ++k)
+    if (k < a.dims.critics) add_critic(reads.q[k], reads.y, sum);
+  for (size_t k = critics_ahead; k < critics; ++k)
+    add_critic(a.q[(p * critics + k) * batch + static_cast<size_t>(row)], reads.y, sum);
+  if (a.v_value) sum[VALUE_LOSS] += sac_square_loss(reads.v_value, reads.v_target);
+  sum[ACTOR_LOSS] += sac_actor_loss(reads.smallest, alpha, reads.log_prob);
+  sum[LOG_PROB] += reads.log_prob;
+  sum[SATURATED] += reads.saturated;
+  sum[ALPHA_LOSS] += sac_alpha_loss(log_alpha, reads.log_prob, a.target_entropy);
+  sum[ALPHA_GRAD] += sac_alpha_loss_grad(reads.log_prob, a.target_entropy);
+}
+
+// A thread's first part of a norm, and the sum of all of its parts.
+__device__ double first_part(const double* norm, size_t p, int parts) {
+  const int i = static_cast<int>(threadIdx.x);
+  return norm && i < parts ? norm[p * static_cast<size_t>(parts) + static_cast<size_t>(i)] : 0.0;
+}
+__device__ double add_parts(double sum, const double* norm, size_t p, int parts) {
+#pragma unroll 4
+  for (int i = static_cast<int>(threadIdx.x) + threads; i < parts; i += threads)
     sum += norm[p * static_cast<size_t>(parts) + static_cast<size_t>(i)];
   return sum;
-}
-
-__device__ bool all_finite(const sac_update_stats& s) {
-  return isfinite(s.critic_loss) && isfinite(s.value_loss) && isfinite(s.actor_loss) && isfinite(s.alpha_loss) &&
-         isfinite(s.alpha) && isfinite(s.q_mean) && isfinite(s.critic_grad) && isfinite(s.actor_grad);
 }
 
 // Which gradients are to blame, told in the order of the list. Once in an agent's life.
@@ -81,45 +110,82 @@ __device__ void name_gradients(const sac_temperature_args& a, size_t p, sac_devi
   state->bad_value = *x;
 }
 
-// One thread: means, norms, and log_alpha's step.
-__device__ void finish(const sac_temperature_args& a, size_t p, float log_alpha, const double sum[SUMS]) {
-  sac_device_state* state = &a.state[p];
+// What log_alpha's step reads.
+struct step_reads {
+  sac_adam_step step;
+  float log_alpha, m, v;
+};
+
+// The first warp: means, norms, and log_alpha's step, a lane a sum. True in all lanes where the statistics are finite.
+__device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double sum, float alpha, step_reads& reads) {
+  sac_update_stats* stats = &a.state[p].stats;
   const double batch = a.dims.batch;
-  sac_update_stats s;
-  s.critic_loss = sum[CRITIC_LOSS] / batch;
-  s.actor_loss = sum[ACTOR_LOSS] / batch;
-  s.alpha_loss = sum[ALPHA_LOSS] / batch;
-  s.value_loss = sum[VALUE_LOSS] / batch;
-  s.alpha = sac_alpha(log_alpha);
-  s.entropy = -sum[LOG_PROB] / batch;
-  s.q_mean = sum[Q_SUM] / (batch * a.dims.critics);
-  s.td_error = sum[TD_ERROR] / (batch * a.dims.critics);
-  s.saturation = sum[SATURATED] / (batch * a.dims.action);
-  s.critic_grad = sqrt(sum[CRITIC_NORM]);
-  s.actor_grad = sqrt(sum[ACTOR_NORM]);
-  state->stats = s;
-  if (!all_finite(s)) state->alive = 0;
-  if (!a.learn) return;
-  const size_t at = p * a.log_alpha_stride;
-  const float grad = static_cast<float>(sum[ALPHA_GRAD] / batch);
-  a.grad[at] = grad;
-  a.log_alpha[at] = sac_adam(state->adam[SAC_ADAM_ALPHA], log_alpha, grad, &a.m[at], &a.v[at]);
+  const double over = lane == Q_SUM || lane == TD_ERROR ? batch * a.dims.critics
+                      : lane == SATURATED               ? batch * a.dims.action
+                                                        : batch;
+  const double mean = (lane == LOG_PROB ? -sum : sum) / over;
+  const double number = lane == CRITIC_NORM || lane == ACTOR_NORM ? sqrt(sum) : lane == SUMS ? alpha : mean;
+  double* to = lane == CRITIC_LOSS   ? &stats->critic_loss
+               : lane == Q_SUM       ? &stats->q_mean
+               : lane == TD_ERROR    ? &stats->td_error
+               : lane == VALUE_LOSS  ? &stats->value_loss
+               : lane == ACTOR_LOSS  ? &stats->actor_loss
+               : lane == LOG_PROB    ? &stats->entropy
+               : lane == SATURATED   ? &stats->saturation
+               : lane == ALPHA_LOSS  ? &stats->alpha_loss
+               : lane == CRITIC_NORM ? &stats->critic_grad
+               : lane == ACTOR_NORM  ? &stats->actor_grad
+               : lane == SUMS        ? &stats->alpha
+                                     : nullptr;
+  if (to) *to = number;
+  if (lane == ALPHA_GRAD && a.learn) {
+    const size_t at = p * a.log_alpha_stride;
+    const float grad = static_cast<float>(mean);
+    a.grad[at] = grad;
+    a.log_alpha[at] = sac_adam(reads.step, reads.log_alpha, grad, &reads.m, &reads.v);
+    a.m[at] = reads.m;
+    a.v[at] = reads.v;
+  }
+  // Of the others these are not looked at: the entropy and the TD error are as finite as the losses.
+  return __all_sync(SAC_WHOLE_WARP,
+                    !to || lane == LOG_PROB || lane == TD_ERROR || lane == SATURATED || isfinite(number));
 }
 
 // A block an agent.
 __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) {
-  const size_t p = blockIdx.x;
+  const size_t p = blockIdx.x, at = p * a.log_alpha_stride;
+  const int thread = static_cast<int>(threadIdx.x);
   sac_device_state* state = &a.state[p];
-  if (!state->alive) return;
-  const float log_alpha = a.log_alpha[p * a.log_alpha_stride];
+  const uint32_t alive = state->alive;
+  step_reads step = {state->adam[SAC_ADAM_ALPHA], a.log_alpha[at], 0, 0};
+  if (a.learn) {
+    step.m = a.m[at];
+    step.v = a.v[at];
+  }
+  row_reads rows[rows_ahead] = {};
+  read_rows(a, p, thread, rows);
+  const double critic_part = first_part(a.critic_norm, p, a.critic_parts),
+               value_part = first_part(a.value_norm, p, a.value_parts),
+               actor_part = first_part(a.actor_norm, p, a.actor_parts);
+  sac_loads_first();
+  if (!alive) return;
   double sum[SUMS] = {0};
-  add_rows(a, p, log_alpha, sum);
-  sum[CRITIC_NORM] = add_parts(a.critic_norm, p, a.critic_parts);
-  if (a.value_norm) sum[CRITIC_NORM] += add_parts(a.value_norm, p, a.value_parts);
-  sum[ACTOR_NORM] = add_parts(a.actor_norm, p, a.actor_parts);
+  sum[CRITIC_NORM] = add_parts(critic_part, a.critic_norm, p, a.critic_parts);
+  if (a.value_norm) sum[CRITIC_NORM] += add_parts(value_part, a.value_norm, p, a.value_parts);
+  sum[ACTOR_NORM] = add_parts(actor_part, a.actor_norm, p, a.actor_parts);
+  const float alpha = sac_alpha(step.log_alpha);
+  for (int first = thread; first < a.dims.batch; first += rows_ahead * threads) {
+    if (first != thread) read_rows(a, p, first, rows);
+#pragma unroll
+    for (int n = 0; n < rows_ahead; ++n)
+      if (first + n * threads < a.dims.batch) add_row(a, p, first + n * threads, rows[n], step.log_alpha, alpha, sum);
+  }
   sac_block_sums<double, SUMS>(sum);
-  if (threadIdx.x == 0) finish(a, p, log_alpha, sum);
-  if (__syncthreads_or(threadIdx.x == 0 && !state->alive)) name_gradients(a, p, state);
+  bool finite = true;
+  if (thread < SAC_WARP) finite = finish(a, p, thread, sum[0], alpha, step);
+  if (!__syncthreads_or(!finite)) return;
+  if (thread == 0) state->alive = 0;
+  name_gradients(a, p, state);
 }
 
 }  // namespace
