@@ -13,50 +13,91 @@ __device__ void next_scalars(sac_device_state* state, const sac_adam_rates& rate
     state->adam[set] = sac_adam_begin(state->updates + 1, rates.lr[set], rates.beta1, rates.beta2, rates.epsilon);
 }
 
-// One thread: the update is over.
-__device__ void end_update(sac_device_state* state, const sac_adam_rates& rates) {
-  const sac_update_stats stats = state->stats;
-  sac_update_stats* sum = &state->totals;
-  sum->critic_loss += stats.critic_loss;
-  sum->actor_loss += stats.actor_loss;
-  sum->alpha_loss += stats.alpha_loss;
-  sum->value_loss += stats.value_loss;
-  sum->alpha += stats.alpha;
-  sum->entropy += stats.entropy;
-  sum->q_mean += stats.q_mean;
-  sum->td_error += stats.td_error;
-  sum->saturation += stats.saturation;
-  sum->critic_grad += stats.critic_grad;
-  sum->actor_grad += stats.actor_grad;
-  ++state->totals_updates;
-  ++state->updates;
-  next_scalars(state, rates);
+// The same by a warp, two lanes a set: each with one of the two numbers that logarithms, powers and roots go into.
+__device__ void next_scalars_of_warp(sac_device_state* state, uint64_t t, const sac_adam_rates& rates, int lane) {
+  if (lane >= 2 * SAC_ADAM_SETS) return;
+  const int set = lane / 2;
+  const bool first = lane % 2 == 0;
+  const double correction = sac_adam_correction(t, first ? rates.beta1 : rates.beta2);
+  const double lr = set == 0 ? rates.lr[0] : set == 1 ? rates.lr[1] : rates.lr[2];
+  const real number = static_cast<real>((first ? lr : 1.0) / (first ? correction : sqrt(correction)));
+  sac_adam_step* step = &state->adam[set];
+  if (first) {
+    step->step_size = number;
+    step->one_minus_beta1 = static_cast<real>(1.0 - rates.beta1);
+    step->beta2 = static_cast<real>(rates.beta2);
+  } else {
+    step->root_scale = number;
+    step->one_minus_beta2 = static_cast<real>(1.0 - rates.beta2);
+    step->eps = static_cast<real>(rates.epsilon);
+  }
 }
+static_assert(SAC_ADAM_SETS == 3, "next_scalars_of_warp names three sets");
 
-// The last block of each agent ends the update; the others read nothing that it writes.
+constexpr int stats = sizeof(sac_update_stats) / sizeof(double);
+static_assert(stats <= SAC_WARP && sizeof(sac_update_stats) == stats * sizeof(double), "a lane a statistic");
+
+// The update is over: a warp adds its statistics up, another makes the next scalars. The second alone reads and writes
+// the number of updates.
+__device__ void end_update(sac_device_state* state, const sac_adam_rates& rates) {
+  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
+  if (warp == 0) {
+    const double* last = reinterpret_cast<const double*>(&state->stats);
+    double* total = reinterpret_cast<double*>(&state->totals);
+    const uint32_t alive = state->alive;
+    const uint64_t count = state->totals_updates;
+    const int i = lane < stats ? lane : 0;
+    const double sum = total[i] + last[i];
+    sac_loads_first();
+    if (!alive) return;
+    if (lane < stats) total[i] = sum;
+    if (lane == stats) state->totals_updates = count + 1;
+  } else if (warp == 1) {
+    const uint32_t alive = state->alive;
+    const uint64_t updates = state->updates;
+    sac_loads_first();
+    if (!alive) return;
+    next_scalars_of_warp(state, updates + 2, rates, lane);
+    __syncwarp();
+    if (lane == 0) state->updates = updates + 1;
+  }
+}
+static_assert(stats < SAC_WARP, "and one for their number");
+
+// The first block of each agent ends the update, which takes longest; the others read nothing that it writes.
 __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
   const size_t p = blockIdx.y;
   sac_device_state* state = &a.state[p];
-  if (!state->alive) return;
-  if (blockIdx.x == gridDim.x - 1) {
-    if (threadIdx.x == 0) end_update(state, a.rates);
+  if (blockIdx.x == 0) {
+    end_update(state, a.rates);
     return;
   }
+  const uint32_t alive = state->alive;
   const size_t at = p * a.floats / 4, count = a.floats / 4;
-  float4* target = reinterpret_cast<float4*>(a.target) + at;
-  const float4* source = reinterpret_cast<const float4*>(a.source) + at;
-  const size_t first = static_cast<size_t>(blockIdx.x) * threads * quads + threadIdx.x;
+  float4* targets = reinterpret_cast<float4*>(a.target) + at;
+  const float4* sources = reinterpret_cast<const float4*>(a.source) + at;
+  const size_t first = static_cast<size_t>(blockIdx.x - 1) * threads * quads + threadIdx.x;
+  // All that is read, the last quad again beyond the last, before anything is stored.
+  float4 target[quads], source[quads];
+#pragma unroll
+  for (int i = 0; i < quads; ++i) {
+    const size_t j = first + static_cast<size_t>(i) * threads, k = j < count ? j : count - 1;
+    target[i] = targets[k];
+    source[i] = sources[k];
+  }
+  sac_loads_first();
+  if (!alive) return;
 #pragma unroll
   for (int i = 0; i < quads; ++i) {
     const size_t j = first + static_cast<size_t>(i) * threads;
     if (j >= count) continue;
-    float4 t = target[j];
-    const float4 s = source[j];
+    float4 t = target[i];
+    const float4 s = source[i];
     t.x = sac_polyak(t.x, s.x, a.tau);
     t.y = sac_polyak(t.y, s.y, a.tau);
     t.z = sac_polyak(t.z, s.z, a.tau);
     t.w = sac_polyak(t.w, s.w, a.tau);
-    target[j] = t;
+    targets[j] = t;
   }
 }
 
