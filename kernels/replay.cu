@@ -33,10 +33,12 @@ __device__ float row_value(const sac_replay_push_args& a, size_t from, int32_t p
 __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
   const size_t p = blockIdx.y, floats = static_cast<size_t>(a.row.floats), n = static_cast<size_t>(a.n);
   sac_device_state* state = &a.state[p];
-  if (!state->alive) return;
-  const size_t at = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
+  const uint32_t alive = state->alive;
   const uint64_t pushed = state->pushed;
+  sac_loads_first();
+  const size_t at = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   const size_t i = at / floats, place = at % floats;
+  if (!alive) return;
   // Of rows that would share a place only the last is written.
   if (i < n && n - i <= static_cast<size_t>(a.capacity)) {
     const uint64_t row = (pushed + i) % static_cast<uint64_t>(a.capacity);
@@ -46,52 +48,67 @@ __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
   if (last_block(state)) state->pushed = pushed + n;
 }
 
+constexpr int gather_numbers = 4;  // of a row and of its next observation that a lane reads at a time
+
 // A warp gathers one row. The index is drawn by every lane alike: cheaper than to hand it on.
-__device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size_t lane) {
-  const sac_device_state* state = &a.state[p];
+__device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size_t lane, uint64_t seed, uint64_t pushed,
+                       uint64_t updates) {
   const size_t batch = static_cast<size_t>(a.dims.batch), obs = static_cast<size_t>(a.dims.obs),
                action = static_cast<size_t>(a.dims.action), critics = static_cast<size_t>(a.dims.critics);
   const size_t features = obs + action;
   const uint64_t capacity = static_cast<uint64_t>(a.capacity);
-  const uint64_t size = state->pushed < capacity ? state->pushed : capacity;
-  const uint64_t block = sac_draw_block(state->updates, batch, SAC_INDICES_PER_BLOCK) + r / SAC_INDICES_PER_BLOCK;
-  const sac_words words = sac_philox(state->seed, SAC_STREAM_SAMPLE, block);
+  const uint64_t size = pushed < capacity ? pushed : capacity;
+  const uint64_t block = sac_draw_block(updates, batch, SAC_INDICES_PER_BLOCK) + r / SAC_INDICES_PER_BLOCK;
+  const sac_words words = sac_philox(seed, SAC_STREAM_SAMPLE, block);
   const uint64_t index =
       r % 2 ? sac_index(words.word[2], words.word[3], size) : sac_index(words.word[0], words.word[1], size);
   const float* row = a.ring + (p * static_cast<size_t>(a.capacity) + index) * static_cast<size_t>(a.row.floats);
-  const float* next = row + a.row.next_obs;
+  const float* next_row = row + a.row.next_obs;
   const sac_device_minibatch& m = a.minibatch;
   float* states = m.states + (p * 2 * batch + r) * obs;
-  for (size_t i = lane; i < obs; i += SAC_WARP) {
-    states[i] = row[i];
-    states[batch * obs + i] = next[i];
-  }
-  for (size_t k = 0; k < critics; ++k) {
-    const size_t at = ((p * critics + k) * batch + r) * features;
-    for (size_t i = lane; i < features; i += SAC_WARP) {
-      const float x = row[i];  // obs and action stand side by side
-      m.current[at + i] = x;
-      if (i >= obs) continue;
-      m.policy[at + i] = x;
-      if (a.with_next_action) m.next[at + i] = next[i];
+  const float reward = row[a.row.reward], terminated = row[a.row.terminated];
+  for (size_t first = 0; first < features; first += gather_numbers * SAC_WARP) {
+    // Beyond the last the last again: loads without a branch are under way together.
+    float now[gather_numbers], next[gather_numbers];
+#pragma unroll
+    for (int n = 0; n < gather_numbers; ++n) {
+      const size_t i = first + lane + static_cast<size_t>(n) * SAC_WARP;
+      now[n] = row[i < features ? i : features - 1];  // obs and action stand side by side
+      next[n] = next_row[i < obs ? i : obs - 1];
+    }
+    sac_loads_first();
+#pragma unroll
+    for (int n = 0; n < gather_numbers; ++n) {
+      const size_t i = first + lane + static_cast<size_t>(n) * SAC_WARP;
+      if (i >= features) break;
+      if (i < obs) {
+        states[i] = now[n];
+        states[batch * obs + i] = next[n];
+      }
+      for (size_t k = 0; k < critics; ++k) {
+        const size_t at = ((p * critics + k) * batch + r) * features + i;
+        m.current[at] = now[n];
+        if (i >= obs) continue;
+        m.policy[at] = now[n];
+        if (a.with_next_action) m.next[at] = next[n];
+      }
     }
   }
-  if (lane == 0) {
-    m.reward[p * batch + r] = row[a.row.reward];
-    m.terminated[p * batch + r] = row[a.row.terminated];
-  }
+  if (lane != 0) return;
+  m.reward[p * batch + r] = reward;
+  m.terminated[p * batch + r] = terminated;
 }
 
 // One thread makes the four normals of a Philox block, for a~ or for a'.
-__device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t number, size_t blocks) {
-  const sac_device_state* state = &a.state[p];
+__device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t number, size_t blocks, uint64_t seed,
+                           uint64_t updates) {
   const size_t count = static_cast<size_t>(a.dims.batch) * static_cast<size_t>(a.dims.action);
   const bool of_next = number >= blocks;
   const size_t block = of_next ? number - blocks : number;
   if (block >= blocks || (of_next && !a.with_next_action)) return;
   float z[SAC_NORMALS_PER_BLOCK];
-  sac_normals(sac_philox(state->seed, of_next ? SAC_STREAM_NEXT_ACTION_NOISE : SAC_STREAM_ACTION_NOISE,
-                         sac_draw_block(state->updates, count, SAC_NORMALS_PER_BLOCK) + block),
+  sac_normals(sac_philox(seed, of_next ? SAC_STREAM_NEXT_ACTION_NOISE : SAC_STREAM_ACTION_NOISE,
+                         sac_draw_block(updates, count, SAC_NORMALS_PER_BLOCK) + block),
               z);
   float* noise = a.minibatch.noise + (2 * p + of_next) * count + block * SAC_NORMALS_PER_BLOCK;
 #pragma unroll
@@ -102,15 +119,19 @@ __device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t num
 // The first blocks gather, a warp a row; the others make noise.
 __global__ void __launch_bounds__(threads) replay_sample(sac_replay_sample_args a, unsigned gathering) {
   const size_t p = blockIdx.y;
-  if (!a.state[p].alive) return;
+  const sac_device_state* state = &a.state[p];
+  const uint32_t alive = state->alive;
+  const uint64_t seed = state->seed, pushed = state->pushed, updates = state->updates;
+  sac_loads_first();
+  if (!alive) return;
   if (blockIdx.x < gathering) {
     const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
-    if (r < static_cast<size_t>(a.dims.batch)) gather(a, p, r, threadIdx.x % SAC_WARP);
+    if (r < static_cast<size_t>(a.dims.batch)) gather(a, p, r, threadIdx.x % SAC_WARP, seed, pushed, updates);
     return;
   }
   const size_t count = static_cast<size_t>(a.dims.batch) * static_cast<size_t>(a.dims.action);
   make_noise(a, p, static_cast<size_t>(blockIdx.x - gathering) * threads + threadIdx.x,
-             (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK);
+             (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK, seed, updates);
 }
 
 }  // namespace
