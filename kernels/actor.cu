@@ -8,15 +8,16 @@
 
 namespace {
 
-constexpr int threads = sac_head_threads;
-
 // --- squash: a warp a row, a lane an action component --------------------------------------------------------------
 
-__global__ void __launch_bounds__(threads) actor_squash(sac_actor_squash_args a) {
+constexpr int squash_threads = 64;
+
+__global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_args a) {
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), actions = static_cast<size_t>(a.dims.action);
-  const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
+  const size_t r = (static_cast<size_t>(blockIdx.x) * squash_threads + threadIdx.x) / SAC_WARP;
   const size_t lane = threadIdx.x % SAC_WARP;
-  if (r >= static_cast<size_t>(a.rows) || !a.state[p].alive) return;
+  if (r >= static_cast<size_t>(a.rows)) return;
+  const uint32_t alive = a.state[p].alive;
   const size_t row = 2 * p * batch + r, critics = static_cast<size_t>(a.dims.critics);
   const size_t features = static_cast<size_t>(a.dims.obs) + actions;
   const bool of_next = r >= batch;
@@ -24,10 +25,14 @@ __global__ void __launch_bounds__(threads) actor_squash(sac_actor_squash_args a)
   float* head = a.head + row * 2 * actions;
   float* inputs = (of_next ? a.minibatch.next : a.minibatch.policy) + static_cast<size_t>(a.dims.obs);
   float log_prob = 0, saturated = 0;
-  for (size_t i = lane; i < actions; i += SAC_WARP) {
-    const float mean = head[i] + bias[i], log_std = head[actions + i] + bias[actions + i];
-    const sac_squash_out out =
-        sac_squash(mean, log_std, a.minibatch.noise[row * actions + i], a.log_std_min, a.log_std_max);
+  for (size_t first = 0; first < actions; first += SAC_WARP) {
+    const size_t i = first + lane, j = i < actions ? i : actions - 1;
+    const float mean = head[j] + bias[j], log_std = head[actions + j] + bias[actions + j];
+    const float noise = a.minibatch.noise[row * actions + j];
+    sac_loads_first();
+    if (!alive) return;
+    if (i >= actions) continue;
+    const sac_squash_out out = sac_squash(mean, log_std, noise, a.log_std_min, a.log_std_max);
     log_prob += out.log_prob;
     for (size_t k = 0; k < critics; ++k)
       inputs[((p * critics + k) * batch + (of_next ? r - batch : r)) * features + i] = out.action;
@@ -39,6 +44,7 @@ __global__ void __launch_bounds__(threads) actor_squash(sac_actor_squash_args a)
     a.out.slope[at] = out.slope;
     saturated += sac_squash_saturated(out.action);
   }
+  if (!alive) return;
   log_prob = sac_warp_sum(log_prob);
   saturated = sac_warp_sum(saturated);
   if (lane != 0) return;
@@ -46,80 +52,139 @@ __global__ void __launch_bounds__(threads) actor_squash(sac_actor_squash_args a)
   if (!of_next) a.out.saturated[p * batch + r] = saturated;
 }
 
-// --- the critics' judgement ----------------------------------------------------------------------------------------
+// --- the critics' judgement: a warp a critic -----------------------------------------------------------------------
 
-__global__ void __launch_bounds__(threads) actor_judge(sac_actor_judge_args a) {
+__global__ void __launch_bounds__(sac_head_threads_max) actor_judge(sac_actor_judge_args a) {
+  __shared__ float output[sac_head_nets_max];
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
-  const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
-  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
-  if (r >= batch || !a.state[p].alive) return;
-  float smallest = 0;
+  const size_t r = static_cast<size_t>(blockIdx.x) * blockDim.z + threadIdx.z;
+  const size_t mine = threadIdx.y, net = p * critics + mine, width = static_cast<size_t>(a.critic.width);
+  const int lane = static_cast<int>(threadIdx.x);
+  const bool there = r < batch;
+  const uint32_t alive = a.state[p].alive;
+  float* outputs = output + threadIdx.z * blockDim.y;
+  sac_head_row row;
+  sac_head_begin(row, a.critic, net, there ? r : 0, lane);
+  sac_loads_first();
+  if (!alive) return;
+  const float q = sac_head_forward(row, there && sac_head_stores(a.critic, true), lane);
+  if (lane == 0) outputs[mine] = q;
+  __syncthreads();
+  if (!there) return;
+  float smallest = outputs[0];
   size_t index = 0;
-  for (size_t k = 0; k < critics; ++k) {
-    const float q = sac_head_forward(a.critic, p * critics + k, r, lane);
-    const bool takes = k == 0 || sac_min_takes(q, smallest);
-    smallest = takes ? q : smallest;
+  for (size_t k = 1; k < critics; ++k) {
+    const bool takes = sac_min_takes(outputs[k], smallest);
+    smallest = takes ? outputs[k] : smallest;
     index = takes ? k : index;
   }
   const float d_q = sac_actor_loss_grad_q() / static_cast<float>(a.dims.batch);
-  const size_t width = static_cast<size_t>(a.critic.width);
-  for (size_t k = 0; k < critics; ++k) {
-    float* d_hidden = a.d_hidden + ((p * critics + k) * batch + r) * width;
-    if (k == index) {
-      sac_head_backward(a.critic, p * critics + k, r, lane, d_q, d_hidden);
-    } else {
-      for (size_t j = static_cast<size_t>(lane); j < width; j += SAC_WARP) d_hidden[j] = 0;
-    }
+  float* d_hidden = a.d_hidden + (net * batch + r) * width;
+  if (mine == index) {
+    sac_head_backward(row, lane, d_q, d_hidden);
+  } else {
+    for (size_t j = static_cast<size_t>(lane); j < width; j += SAC_WARP) d_hidden[j] = 0;
   }
-  if (lane == 0) a.smallest[p * batch + r] = smallest;
+  if (mine == 0 && lane == 0) a.smallest[p * batch + r] = smallest;
 }
 
-// --- the way back through action and squash: a warp a row -----------------------------------------------------------
+// --- the way back through action and squash: a warp a row, the block's rows share the weights ------------------------
 
-constexpr int tile = 8;  // action components at a time
+constexpr int tile = 8;       // action components at a time
+constexpr int grad_rows = 8;  // rows of a block
+constexpr int grad_threads = grad_rows * SAC_WARP, grad_part = sac_head_part;
+constexpr int grad_pitch = grad_part + 4;  // of a component's weights in shared memory: no two lanes that store meet
 
-// The second number, "at least one block", keeps the compiler from spilling registers to fit more of them.
-__global__ void __launch_bounds__(threads, 1) actor_squash_grad(sac_actor_squash_grad_args a) {
-  const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), actions = static_cast<size_t>(a.dims.action);
-  const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
-  const size_t lane = threadIdx.x % SAC_WARP, critics = static_cast<size_t>(a.dims.critics);
-  if (r >= batch || !a.state[p].alive) return;
-  const size_t width = static_cast<size_t>(a.width), obs = static_cast<size_t>(a.dims.obs), features = obs + actions;
-  const float d_log_prob =
-      sac_actor_loss_grad_log_prob(sac_alpha(a.log_alpha[p * a.log_alpha_stride])) / static_cast<float>(a.dims.batch);
-  const float* head = a.head + (2 * p * batch + r) * 2 * actions;
-  float* d_head = a.d_head + (p * batch + r) * 2 * actions;
-  for (size_t first = 0; first < actions; first += tile) {
-    const size_t here = actions - first < tile ? actions - first : tile;
-    float sum[tile] = {0};
-    for (size_t k = 0; k < critics; ++k) {
-      const size_t net = p * critics + k;
-      const float* d_hidden = a.d_hidden + (net * batch + r) * width;
-      const float* hidden = a.hidden + net * a.hidden_stride + r * width;
-      const float* weight = a.weight + net * a.weight_stride + obs + first;
-      for (size_t j = lane; j < width; j += SAC_WARP) {
-        const float d = sac_relu_grad(hidden[j], d_hidden[j]);
+// What a thread reads for one part of a critic's hidden units (beyond the last the last again): its row's hidden units
+// and their gradients, and the block's weights, component t % tile of unit t / tile and of every 32nd after it.
+struct grad_reads {
+  float hidden[sac_head_columns], d_hidden[sac_head_columns], weight[tile];
+  int units;  // of the weights those from here on are none: 0
+};
+
+__device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_t r, int part, size_t first,
+                          grad_reads& reads) {
+  const size_t actions = static_cast<size_t>(a.dims.action), width = static_cast<size_t>(a.width);
+  const size_t features = static_cast<size_t>(a.dims.obs) + actions;
+  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, t = static_cast<int>(threadIdx.x);
+  const int column = part * grad_part + lane, unit = part * grad_part + t / tile;
+  const size_t component = first + static_cast<size_t>(t % tile);
+  const float* d_hidden = a.d_hidden + (net * static_cast<size_t>(a.dims.batch) + r) * width;
+  const float* hidden = a.hidden + net * a.hidden_stride + r * width;
+  const float* weight = a.weight + net * a.weight_stride + static_cast<size_t>(a.dims.obs) +
+                        (component < actions ? component : actions - 1);
 #pragma unroll
-        for (int i = 0; i < tile; ++i)
-          if (static_cast<size_t>(i) < here) sum[i] = fmaf(d, weight[j * features + static_cast<size_t>(i)], sum[i]);
+  for (int i = 0; i < sac_head_columns; ++i) {
+    const int j = sac_head_column(column, i, a.width);
+    reads.hidden[i] = hidden[j];
+    reads.d_hidden[i] = d_hidden[j];
+  }
+#pragma unroll
+  for (int i = 0; i < tile; ++i) {
+    const int j = sac_head_column(unit, i, a.width);
+    reads.weight[i] = weight[static_cast<size_t>(j) * features];
+  }
+  reads.units = component < actions ? a.width - unit : 0;
+  sac_loads_first();
+}
+
+__global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_squash_grad_args a) {
+  __shared__ float weights[2][tile * grad_pitch];
+  const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), actions = static_cast<size_t>(a.dims.action);
+  const size_t r = (static_cast<size_t>(blockIdx.x) * grad_threads + threadIdx.x) / SAC_WARP;
+  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, t = static_cast<int>(threadIdx.x);
+  const bool there = r < batch;
+  const int parts = (a.width + grad_part - 1) / grad_part, of_all = parts * a.dims.critics;
+  const size_t first_net = p * static_cast<size_t>(a.dims.critics), row = there ? r : 0;
+  const uint32_t alive = a.state[p].alive;
+  const float log_alpha = a.log_alpha[p * a.log_alpha_stride];
+  const float* head = a.head + (2 * p * batch + row) * 2 * actions;
+  float* d_head = a.d_head + (p * batch + row) * 2 * actions;
+  grad_reads reads;
+  for (size_t first = 0; first < actions; first += tile) {
+    read_part(a, first_net, row, 0, first, reads);
+    // of the row's action, for the end
+    const size_t i = first + static_cast<size_t>(lane), at = (p * batch + row) * actions + i;
+    const bool writes = there && lane < tile && i < actions;
+    sac_squash_out out = {0, 0, 0, 0};
+    float log_std = 0;
+    if (writes) {
+      out.action = a.out.action[at];
+      out.spread = a.out.spread[at];
+      out.slope = a.out.slope[at];
+      log_std = head[actions + i];
+    }
+    sac_loads_first();
+    if (!alive) return;
+    float sum[tile] = {0};
+    for (int n = 0; n < of_all; ++n) {
+      float* block_weights = weights[n % 2];
+      float d[sac_head_columns];
+#pragma unroll
+      for (int j = 0; j < tile; ++j)
+        block_weights[t % tile * grad_pitch + t / tile + j * SAC_WARP] =
+            j * SAC_WARP < reads.units ? reads.weight[j] : 0.0f;
+#pragma unroll
+      for (int j = 0; j < sac_head_columns; ++j) d[j] = sac_relu_grad(reads.hidden[j], reads.d_hidden[j]);
+      __syncthreads();
+      if (n + 1 < of_all)
+        read_part(a, first_net + static_cast<size_t>((n + 1) / parts), row, (n + 1) % parts, first, reads);
+#pragma unroll
+      for (int j = 0; j < sac_head_columns; ++j) {
+#pragma unroll
+        for (int k = 0; k < tile; ++k) sum[k] = fmaf(d[j], block_weights[k * grad_pitch + lane + j * SAC_WARP], sum[k]);
       }
     }
     float d_action = 0;
 #pragma unroll
-    for (int i = 0; i < tile; ++i) {
-      if (static_cast<size_t>(i) >= here) break;  // the whole warp
-      const float whole = sac_warp_sum(sum[i]);
-      d_action = lane == static_cast<size_t>(i) ? whole : d_action;
+    for (int k = 0; k < tile; ++k) {
+      const float whole = sac_warp_sum(sum[k]);
+      d_action = lane == k ? whole : d_action;
     }
-    if (lane >= here) continue;
-    const size_t i = first + lane, at = (p * batch + r) * actions + i;
-    sac_squash_out out;
-    out.action = a.out.action[at];
-    out.log_prob = 0;
-    out.spread = a.out.spread[at];
-    out.slope = a.out.slope[at];
-    const sac_squash_grad grad =
-        sac_squash_backward(out, head[actions + i], a.log_std_min, a.log_std_max, d_log_prob, d_action);
+    __syncthreads();  // before the next components' weights come where these stand
+    if (!writes) continue;
+    const float d_log_prob = sac_actor_loss_grad_log_prob(sac_alpha(log_alpha)) / static_cast<float>(a.dims.batch);
+    const sac_squash_grad grad = sac_squash_backward(out, log_std, a.log_std_min, a.log_std_max, d_log_prob, d_action);
     d_head[i] = grad.mean;
     d_head[actions + i] = grad.log_std;
   }
@@ -128,18 +193,21 @@ __global__ void __launch_bounds__(threads, 1) actor_squash_grad(sac_actor_squash
 }  // namespace
 
 cudaError_t sac_actor_squash(cudaStream_t stream, const sac_actor_squash_args* args) {
-  const dim3 grid(sac_blocks(static_cast<size_t>(args->rows), threads / SAC_WARP),
+  const dim3 grid(sac_blocks(static_cast<size_t>(args->rows), squash_threads / SAC_WARP),
                   static_cast<unsigned>(args->dims.population));
-  SAC_LAUNCH(actor_squash, grid, dim3(threads), 0, stream, *args);
+  SAC_LAUNCH(actor_squash, grid, dim3(squash_threads), 0, stream, *args);
   return cudaGetLastError();
 }
 
 cudaError_t sac_actor_judge(cudaStream_t stream, const sac_actor_judge_args* args) {
-  SAC_LAUNCH(actor_judge, sac_head_grid(args->dims), dim3(threads), 0, stream, *args);
+  const int32_t critics = args->dims.critics;
+  SAC_LAUNCH(actor_judge, sac_head_grid(args->dims, critics), sac_head_block(critics), 0, stream, *args);
   return cudaGetLastError();
 }
 
 cudaError_t sac_actor_squash_grad(cudaStream_t stream, const sac_actor_squash_grad_args* args) {
-  SAC_LAUNCH(actor_squash_grad, sac_head_grid(args->dims), dim3(threads), 0, stream, *args);
+  const dim3 grid(sac_blocks(static_cast<size_t>(args->dims.batch), grad_rows),
+                  static_cast<unsigned>(args->dims.population));
+  SAC_LAUNCH(actor_squash_grad, grid, dim3(grad_threads), 0, stream, *args);
   return cudaGetLastError();
 }

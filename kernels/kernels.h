@@ -96,6 +96,7 @@ typedef struct sac_head {
   size_t hidden_stride;      // floats between nets' activations
   size_t weight_stride;      // floats between nets' weights and biases
   int32_t width;             // H
+  int32_t unread;            // 1: nobody reads hidden after the kernel, which may leave it as it was
 } sac_head;
 
 // --- replay.cu ----------------------------------------------------------------------------------------------------
@@ -254,9 +255,9 @@ cudaError_t sac_actor_snapshot(cudaStream_t stream, const sac_actor_snapshot_arg
 // their last hidden layer's pre-activation.
 typedef struct sac_critic_loss_args {
   const sac_device_state* state;
-  sac_head critic;  // (P, K)
-  sac_head target;  // (P, targets): K target critics at (s', a') [sac]; the target value network at s' [sac-v]
-  int32_t targets;
+  sac_head critic;        // (P, K)
+  sac_head target;        // (P, targets): K target critics at (s', a') [sac]; the target value network at s' [sac-v]
+  int32_t targets;        // at most 16, as K
   int32_t soft;           // 1 [sac]: the minimum less alpha log pi(a'|s'); 0 [sac-v]: Vbar(s')
   const float* log_prob;  // (P, 2B), its second half
   const float* reward;    // (P, B)

@@ -70,8 +70,10 @@ static sac_status actor_gradient(const sac_agent* agent, const sac_device_trace*
   const sac_passes critics = {&gpu->critic, 0, nets_of(agent, &gpu->critic), s->batch,
                               inputs_of(agent, gpu->minibatch.policy)};
   const sac_passes actors = {&gpu->actor, 0, s->population, s->batch, states_of(agent, 0)};
+  sac_head judged = sac_cuda_net_head(gpu, &gpu->critic, 0, trace);
+  judged.unread = s->layers > 1; /* the way back through the inputs reads the first layer's */
   const sac_actor_judge_args judge = {.state = gpu->state,
-                                      .critic = sac_cuda_net_head(gpu, &gpu->critic, 0, trace),
+                                      .critic = judged,
                                       .d_hidden = gpu->d_critic[s->layers - 1],
                                       .smallest = gpu->smallest,
                                       .dims = sac_cuda_dims(agent)};
@@ -109,6 +111,7 @@ static sac_status critic_gradient(const sac_agent* agent, sac_head target, int32
   const sac_shape* s = &agent->shape;
   const sac_passes critics = {&gpu->critic, 0, nets_of(agent, &gpu->critic), s->batch,
                               inputs_of(agent, gpu->minibatch.current)};
+  target.unread = 1;
   const sac_critic_loss_args loss = {.state = gpu->state,
                                      .critic = sac_cuda_net_head(gpu, &gpu->critic, 0, &gpu->critic_trace),
                                      .target = target,
