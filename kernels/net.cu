@@ -21,37 +21,64 @@ __device__ size_t column_of(size_t i, size_t width) {
   return i >> 32 ? i % width : static_cast<uint32_t>(i) % static_cast<uint32_t>(width);
 }
 
-// Widths that are no multiple of 4 go one number a thread.
+// quads: float4s a thread, whose loads are under way together. Widths that are no multiple of 4 go one number a thread.
+template <int quads>
 __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
   const size_t count = static_cast<size_t>(a.rows) * static_cast<size_t>(a.width);
   float* y = a.y + blockIdx.y * a.y_stride;
   const float* bias = a.bias + blockIdx.y * a.bias_stride;
-  const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   if (a.width % 4 == 0) {
-    if (i >= count / 4) return;
-    float4* at = reinterpret_cast<float4*>(y) + i;
-    *at = relu4(*at, reinterpret_cast<const float4*>(bias)[column_of(i, static_cast<size_t>(a.width / 4))]);
-  } else if (i < count) {
-    y[i] = sac_relu(y[i] + bias[column_of(i, static_cast<size_t>(a.width))]);
+    const size_t first = static_cast<size_t>(blockIdx.x) * threads * quads + threadIdx.x, last = count / 4 - 1;
+    float4* ys = reinterpret_cast<float4*>(y);
+    const float4* biases = reinterpret_cast<const float4*>(bias);
+    float4 x[quads], b[quads];
+#pragma unroll
+    for (int n = 0; n < quads; ++n) {
+      const size_t i = first + static_cast<size_t>(n) * threads, j = i < last ? i : last;
+      x[n] = ys[j];
+      b[n] = biases[column_of(j, static_cast<size_t>(a.width / 4))];
+    }
+#pragma unroll
+    for (int n = 0; n < quads; ++n) {
+      const size_t i = first + static_cast<size_t>(n) * threads;
+      if (i <= last) ys[i] = relu4(x[n], b[n]);
+    }
+    return;
   }
+  const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
+  if (i < count) y[i] = sac_relu(y[i] + bias[column_of(i, static_cast<size_t>(a.width))]);
 }
 
+template <int quads>
 __global__ void __launch_bounds__(threads) net_relu_grad(sac_relu_grad_args a) {
   const size_t count = static_cast<size_t>(a.rows) * static_cast<size_t>(a.width);
   float* d = a.d + blockIdx.y * a.d_stride;
   const float* y = a.y + blockIdx.y * a.y_stride;
-  const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   if (a.width % 4 == 0) {
-    if (i >= count / 4) return;
-    float4* at = reinterpret_cast<float4*>(d) + i;
-    *at = relu_grad4(reinterpret_cast<const float4*>(y)[i], *at);
-  } else if (i < count) {
-    d[i] = sac_relu_grad(y[i], d[i]);
+    const size_t first = static_cast<size_t>(blockIdx.x) * threads * quads + threadIdx.x, last = count / 4 - 1;
+    float4* ds = reinterpret_cast<float4*>(d);
+    const float4* ys = reinterpret_cast<const float4*>(y);
+    float4 x[quads], g[quads];
+#pragma unroll
+    for (int n = 0; n < quads; ++n) {
+      const size_t i = first + static_cast<size_t>(n) * threads, j = i < last ? i : last;
+      x[n] = ys[j];
+      g[n] = ds[j];
+    }
+#pragma unroll
+    for (int n = 0; n < quads; ++n) {
+      const size_t i = first + static_cast<size_t>(n) * threads;
+      if (i <= last) ds[i] = relu_grad4(x[n], g[n]);
+    }
+    return;
   }
+  const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
+  if (i < count) d[i] = sac_relu_grad(y[i], d[i]);
 }
 
 // A block sums 32 columns: each of its warps takes every warps'th row, and the warps' sums are added in their order.
 constexpr int columns = 32, row_warps = 32;
+constexpr int rows_ahead = 8;  // rows of a warp that are read at a time
 
 __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column_sums_args a) {
   __shared__ float partial[row_warps][columns + 1];
@@ -65,12 +92,17 @@ __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column
   const float* x = j.x + net * j.x_stride + column;
   const float* factor = j.factor ? j.factor + net * j.factor_stride : nullptr;
   float sum = 0;
-  if (column < j.width) {
-    if (factor) {
-      for (int r = warp; r < a.rows; r += row_warps) sum += factor[r] * x[static_cast<size_t>(r) * width];
-    } else {
-      for (int r = warp; r < a.rows; r += row_warps) sum += x[static_cast<size_t>(r) * width];
+  for (int first = warp; column < j.width && first < a.rows; first += rows_ahead * row_warps) {
+    float read[rows_ahead], times[rows_ahead];
+#pragma unroll
+    for (int n = 0; n < rows_ahead; ++n) {
+      const int r = first + n * row_warps < a.rows ? first + n * row_warps : a.rows - 1;
+      read[n] = x[static_cast<size_t>(r) * width];
+      times[n] = factor ? factor[r] : 1.0f;
     }
+#pragma unroll
+    for (int n = 0; n < rows_ahead; ++n)
+      if (first + n * row_warps < a.rows) sum += times[n] * read[n];
   }
   partial[warp][lane] = sum;
   __syncthreads();
@@ -79,20 +111,36 @@ __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column
   j.sum[net * j.sum_stride + column] = sum;
 }
 
-dim3 elementwise_grid(int32_t nets, int32_t rows, int32_t width) {
+constexpr unsigned few =
+    512;  // blocks: so many are on a device at once, and more float4s a thread would leave some idle
+
+dim3 elementwise_grid(int32_t nets, int32_t rows, int32_t width, int quads) {
   const size_t count = static_cast<size_t>(rows) * static_cast<size_t>(width);
-  return dim3(sac_blocks(width % 4 == 0 ? count / 4 : count, threads), static_cast<unsigned>(nets));
+  return dim3(width % 4 == 0 ? sac_blocks(count / 4, static_cast<size_t>(threads * quads)) : sac_blocks(count, threads),
+              static_cast<unsigned>(nets));
 }
 
 }  // namespace
 
 cudaError_t sac_net_bias_relu(cudaStream_t stream, const sac_bias_relu_args* args) {
-  SAC_LAUNCH(net_bias_relu, elementwise_grid(args->nets, args->rows, args->width), dim3(threads), 0, stream, *args);
+  const dim3 one = elementwise_grid(args->nets, args->rows, args->width, 1),
+             two = elementwise_grid(args->nets, args->rows, args->width, 2);
+  if (size_t{one.x} * one.y <= few) {
+    SAC_LAUNCH(net_bias_relu<1>, one, dim3(threads), 0, stream, *args);
+  } else {
+    SAC_LAUNCH(net_bias_relu<2>, two, dim3(threads), 0, stream, *args);
+  }
   return cudaGetLastError();
 }
 
 cudaError_t sac_net_relu_grad(cudaStream_t stream, const sac_relu_grad_args* args) {
-  SAC_LAUNCH(net_relu_grad, elementwise_grid(args->nets, args->rows, args->width), dim3(threads), 0, stream, *args);
+  const dim3 one = elementwise_grid(args->nets, args->rows, args->width, 1),
+             two = elementwise_grid(args->nets, args->rows, args->width, 2);
+  if (size_t{one.x} * one.y <= few) {
+    SAC_LAUNCH(net_relu_grad<1>, one, dim3(threads), 0, stream, *args);
+  } else {
+    SAC_LAUNCH(net_relu_grad<2>, two, dim3(threads), 0, stream, *args);
+  }
   return cudaGetLastError();
 }
 
