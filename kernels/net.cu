@@ -31,12 +31,18 @@ __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
     const size_t first = static_cast<size_t>(blockIdx.x) * threads * quads + threadIdx.x, last = count / 4 - 1;
     float4* ys = reinterpret_cast<float4*>(y);
     const float4* biases = reinterpret_cast<const float4*>(bias);
+    size_t column[quads];
     float4 x[quads], b[quads];
 #pragma unroll
     for (int n = 0; n < quads; ++n) {
-      const size_t i = first + static_cast<size_t>(n) * threads, j = i < last ? i : last;
-      x[n] = ys[j];
-      b[n] = biases[column_of(j, static_cast<size_t>(a.width / 4))];
+      const size_t i = first + static_cast<size_t>(n) * threads;
+      column[n] = column_of(i < last ? i : last, static_cast<size_t>(a.width / 4));
+    }
+#pragma unroll
+    for (int n = 0; n < quads; ++n) {
+      const size_t i = first + static_cast<size_t>(n) * threads;
+      x[n] = ys[i < last ? i : last];
+      b[n] = biases[column[n]];
     }
 #pragma unroll
     for (int n = 0; n < quads; ++n) {
