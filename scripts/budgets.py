@@ -70,16 +70,23 @@ def parse(report):
     return found
 
 
-def measure(build):
-    """{kernel: {architecture: Use}}"""
+def cuda_entries(build):
+    """The kernels' files in a build's list of commands."""
     commands = build / "compile_commands.json"
     if not commands.exists():
-        sys.exit(f"scripts/budgets.py: no build in {build}: cmake --preset release && cmake --build --preset release")
+        sys.exit(f"no build in {build}: cmake --preset release && cmake --build --preset release")
     entries = [entry for entry in json.loads(commands.read_text())
-               if "/kernels/" in entry["file"] and entry["file"].endswith(".cu") and "--generate-code" in entry["command"]]
+               if pathlib.Path(entry["file"]).parent.name == "kernels" and entry["file"].endswith(".cu")
+               and "--generate-code" in entry["command"]]
     if not entries:
-        print(f"scripts/budgets.py: {build} was built without nvcc", file=sys.stderr)
+        print(f"{build} was built without nvcc", file=sys.stderr)
         sys.exit(2)
+    return entries
+
+
+def measure(build):
+    """{kernel: {architecture: Use}}"""
+    entries = cuda_entries(build)
     folder = build / "budgets"
     folder.mkdir(exist_ok=True)
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -3,6 +3,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 
@@ -42,6 +43,23 @@ def pins(*lists):
     return found
 
 
+def check_loads():
+    """What scripts/loads.py counts, on a few lines of a disassembly."""
+    sys.path.insert(0, str(SCRIPTS))
+    from loads import count
+    lines = ["LDG.E R0, desc[UR6][R2.64]", "LDG.E.64 R4, desc[UR6][R2.64+0x8]", "@!P0 LDG.E R6, desc[UR6][R2.64]"]
+
+    def number(extra):
+        return count(f"        /*{16 * i:04x}*/                   {line} ;" for i, line in enumerate([*lines, *extra]))
+
+    together, read = "LDG.E R8, desc[UR6][R2.64]", "FADD R9, R9, R6"
+    assert number([together]) == 4
+    assert number([read, together, together]) == 3, "one is waited for"
+    assert number(["STG.E desc[UR6][R10.64], R5", together]) == 3, "the second half of 64 bits is waited for"
+    assert number(["MOV R0, R9", together]) == 3, "what a load brings is overwritten"
+    assert number(["@P0 EXIT", together]) == 4 and number(["EXIT", together]) == 3
+
+
 def main():
     assert missing_lists("--runtime") == [""]
     assert missing_lists("--runtime", "--gym") == ["", "-gym"]
@@ -62,6 +80,9 @@ def main():
     assert status == 0 and "cuda_budgets.csv" in text, text
     status, _, errors = run("budgets.py", "--build", "/no/such")
     assert status == 1 and "no build in /no/such" in errors, errors
+    status, text, _ = run("loads.py", "--help")
+    assert status == 0 and "cuda_loads.csv" in text, text
+    check_loads()
 
     begin = time.monotonic()
     status, text, errors = run("setup", "--print")

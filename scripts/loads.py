@@ -1,0 +1,163 @@
+#!/usr/bin/env python3
+"""Checks in the disassembly that a kernel's loads are under way together, against tests/cuda_loads.csv, without a device:
+a store that might be to the same memory, a return or a branch makes the compiler hold loads back, and then each of them
+costs a whole way to memory and back.
+
+  scripts/loads.py                      the kernels of build/release, which must be built
+  scripts/loads.py --build build/cuda   those of another build
+  scripts/loads.py --objects A.o B.o    those of object files
+  scripts/loads.py --write              writes the table anew; look at the difference before a commit
+
+What is counted: along the instructions as they stand, from the kernel's entry on and past every branch that may fall
+through, the global loads (LDG) since the last wait. A wait is the first instruction that reads or overwrites what one of
+them brings. The largest such count is the kernel's; the table holds the least that it must have on each architecture. An
+instruction after one that always leaves (a branch or return without a predicate) starts at zero.
+Exit status: 0 all have them, 1 too few, or a kernel that the table has not, 2 usage, no CUDA build or no cuobjdump."""
+import argparse
+import collections
+import concurrent.futures
+import csv
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+
+import budgets
+
+ROOT = budgets.ROOT
+TABLE = ROOT / "tests/cuda_loads.csv"
+INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:(@!?U?P\w+)\s+)?([A-Z][\w.]*)\s*(.*?)\s*;")
+STORES = ("ST", "RED", "ATOM", "BAR", "BRA", "EXIT", "CALL", "RET", "WARPSYNC", "MEMBAR", "CCTL")
+
+
+def find_tools():
+    """Folders with cuobjdump and nvdisasm, which it calls."""
+    found = [pathlib.Path(tool).parent for tool in (shutil.which("cuobjdump"), shutil.which("nvcc")) if tool]
+    found += sorted(ROOT.glob(".venv/lib/python*/site-packages/nvidia/cu*/bin"))
+    found += [pathlib.Path("/usr/local/cuda/bin"), pathlib.Path("/opt/cuda/bin")]
+    if not any((folder / "cuobjdump").exists() for folder in found):
+        print("scripts/loads.py: no cuobjdump: scripts/setup --test installs it", file=sys.stderr)
+        sys.exit(2)
+    return os.pathsep.join(map(str, found))
+
+
+def registers(text, wide):
+    """Numbers of the registers that an operand names; wide: of how many it is the first."""
+    for match in re.finditer(r"(?<![\w])R(\d+)(\.64)?", text):
+        yield from range(int(match[1]), int(match[1]) + (2 if match[2] else wide))
+
+
+def count(lines):
+    """The most loads that are under way at once."""
+    pending, loads, most = set(), 0, 0
+    for line in lines:
+        match = INSTRUCTION.match(line)
+        if not match:
+            continue
+        predicate, name, operands = match.groups()
+        base, parts = name.split(".")[0], operands.split(",", 1)
+        writes_first = not base.startswith(STORES) and re.match(r"\s*R\d", parts[0])
+        read = set(registers(parts[1] if writes_first and len(parts) > 1 else "" if writes_first else operands, 1))
+        wide = 4 if ".128" in name else 2 if ".64" in name or base.startswith("D") else 1
+        written = set(registers(parts[0], wide)) if writes_first else set()
+        if pending & (read | written):
+            pending, loads = set(), 0
+        if base == "LDG":
+            pending |= written
+            loads += 1
+            most = max(most, loads)
+        if base in ("BRA", "EXIT", "RET", "JMP") and not predicate and "P" not in operands.split("`")[0]:
+            pending, loads = set(), 0
+    return most
+
+
+def disassemble(path, environment):
+    """{(mangled kernel, architecture): lines}"""
+    result = subprocess.run(["cuobjdump", "-sass", str(path)], text=True, capture_output=True, env=environment)
+    if result.returncode:
+        sys.exit(f"scripts/loads.py: {path}: {result.stderr or result.stdout}")
+    found, architecture, current = collections.defaultdict(list), "", None
+    for line in result.stdout.splitlines():
+        if match := re.match(r"\s*(?:code for|arch =)\s+(sm_\w+)", line):
+            architecture, current = match[1], None
+        elif match := re.match(r"\s*Function : (\S+)", line):
+            current = found[(match[1], architecture)]
+        elif current is not None:
+            current.append(line)
+    return found
+
+
+def measure(objects):
+    """{kernel: {architecture: loads}}"""
+    environment = {**os.environ, "PATH": find_tools() + os.pathsep + os.environ.get("PATH", "")}
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        texts = list(pool.map(lambda path: disassemble(path, environment), objects))
+    kernels = collections.defaultdict(dict)
+    for text in texts:
+        names = budgets.demangle(sorted({name for name, _ in text}))
+        for (name, architecture), lines in text.items():
+            kernels[names[name]][architecture] = count(lines)
+    if not kernels:
+        sys.exit("scripts/loads.py: no kernels in " + " ".join(map(str, objects)))
+    return dict(kernels)
+
+
+def objects_of(build):
+    found = []
+    for entry in budgets.cuda_entries(build):
+        command = shlex.split(entry["command"])
+        path = pathlib.Path(entry["directory"], command[command.index("-o") + 1])
+        if not path.exists():
+            sys.exit(f"scripts/loads.py: {path} is not built")
+        found.append(path)
+    return found
+
+
+def check(kernels, whole):
+    """What is wrong, a line each. whole: these are all kernels."""
+    with open(TABLE, newline="", encoding="utf-8") as file:
+        least = {row.pop("kernel"): row for row in csv.DictReader(file)}
+    wrong = [f"{name} is in {TABLE.relative_to(ROOT)} and in no kernel file: remove its line" for name in least
+             if whole and name not in kernels]
+    for name, by_architecture in sorted(kernels.items()):
+        for architecture, loads in sorted(by_architecture.items()):
+            wanted = least.get(name, {}).get(architecture)
+            if not wanted:
+                wrong.append(f"{name} for {architecture} has no number in {TABLE.relative_to(ROOT)}; it has {loads}")
+            elif not loads >= int(wanted):
+                wrong.append(f"{name} for {architecture} has {loads} loads under way at most; they should be {wanted}: is "
+                             "one behind a store, a return or a branch?")
+    return wrong
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", default=str(ROOT / "build/release"), help="default: build/release")
+    parser.add_argument("--objects", nargs="+", metavar="FILE", help="object files instead of a build's")
+    parser.add_argument("--write", action="store_true", help="write the table from what is measured")
+    options = parser.parse_args()
+    kernels = measure(options.objects or objects_of(pathlib.Path(options.build).resolve()))
+    architectures = sorted({name for by_architecture in kernels.values() for name in by_architecture},
+                           key=lambda name: int(name[3:]))
+    width = max(map(len, kernels))
+    print(f"{'kernel':{width}}" + "".join(f"{name:>8}" for name in architectures))
+    for name, by_architecture in sorted(kernels.items()):
+        print(f"{name:{width}}" + "".join(f"{by_architecture.get(a, '-'):>8}" for a in architectures))
+    if options.write:
+        with open(TABLE, "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(("kernel", *architectures))
+            table.writerows((name, *(kernels[name].get(a, "") for a in architectures)) for name in sorted(kernels))
+    wrong = check(kernels, not options.objects)
+    for line in wrong:
+        print(line, file=sys.stderr)
+    if not wrong:
+        print(f"= {len(kernels)} kernels have their loads under way together on {', '.join(architectures)}")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
