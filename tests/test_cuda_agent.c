@@ -233,18 +233,26 @@ END_TEST
 
 static const struct {
   const char *algo, *hidden;
-  size_t nodes;
-} sizes[] = {{"sac", "256,256", 34}, {"sac-v", "256,256", 47}, {"sac", "256", 21}, {"sac", "256,256,256", 48}};
+  size_t kernels, products; /* as src/cuda/update.c queues them */
+} sizes[] = {
+    {"sac", "256,256", 18, 16}, {"sac-v", "256,256", 24, 23}, {"sac", "256", 13, 8}, {"sac", "256,256,256", 24, 24}};
 
-/* A launch costs microseconds whatever it does, so a node more is a price; a population and a batch are none. */
+/* A launch costs microseconds whatever it does, so a node more is a price; a population and a batch are none. On a
+ * device cuBLAS may split a product's sums over blocks, and then takes a second kernel to add them up: how often it
+ * does is reported. */
 START_TEST(nodes_of_an_update) {
   agent_case c = {.algo = sizes[_i].algo, .obs = 17, .action = 6, .hidden = sizes[_i].hidden, .batch = 8, .critics = 2};
+  const size_t least = sizes[_i].kernels + sizes[_i].products, most = CUDA_HOST ? least : least + sizes[_i].products;
   for (int i = 0; i < 2; ++i) {
     sac_agent* agent = cuda_agent_create(&c);
     ck_assert_uint_eq(sac_cuda_graph_nodes(agent), 0);
     agent_case_push(agent, 20, 1);
     ck_ok(sac_agent_update(agent, 2));
-    ck_assert_uint_eq(sac_cuda_graph_nodes(agent), sizes[_i].nodes);
+    const size_t nodes = sac_cuda_graph_nodes(agent);
+    printf("%s %s, %d agents: %zu nodes (%zu kernels, %zu products)\n", c.algo, c.hidden, (int)agent->shape.population,
+           nodes, sizes[_i].kernels, sizes[_i].products);
+    ck_assert_uint_ge(nodes, least);
+    ck_assert_uint_le(nodes, most);
     sac_agent_destroy(agent);
     c.population = 2, c.critics = 5;
   }
