@@ -1,11 +1,11 @@
-// Counter-based random numbers: Philox4x32-10 and what its bits become.
+// Counter-based random numbers: the words of Philox4x32-10, from cuRAND and Random123, and what they become.
 //
 // Salmon, Moraes, Dror, Shaw 2011, Parallel Random Numbers: As Easy as 1, 2, 3. Box and Muller 1958.
 //
 // There is no state. Four words are a function of (seed, stream, block): seed is the agent's, the stream names the use,
-// the block counts within the stream. Random123's philox4x32 with key {seed.lo, seed.hi} and counter {block.lo,
-// block.hi, stream.lo, stream.hi} gives the same words, and so does cuRAND's curand_init(seed, stream, 4*block) with
-// curand4.
+// the block counts within the stream. The ten rounds are a library's: cuRAND's in .cu files, Random123's in C. Both
+// take the key {seed.lo, seed.hi} and the counter {block.lo, block.hi, stream.lo, stream.hi}, and give the same words;
+// so does cuRAND's curand_init(seed, stream, 4*block) with curand4.
 //
 // Everything here is float or integer whatever `real` is, and gives the same bits on every host and device: the noise
 // of a run does not depend on where it runs. Hence polynomials instead of libm, and sac_mul/sac_add.
@@ -17,6 +17,18 @@
 #define SAC_KERNELS_RANDOM_H
 
 #include "kernels/real.h"
+
+// The two headers have names in common: a file includes one of them. Host execution has cuRAND's from
+// tests/support/cuda_host. QUALIFIERS is cuRAND's: it makes functions of the host and the device.
+#if defined(__CUDACC__) || (defined(SAC_CUDA_HOST) && defined(__cplusplus))
+#define SAC_CURAND 1
+#define QUALIFIERS SAC_FN
+#include <curand_philox4x32_x.h>
+#undef QUALIFIERS
+#else
+#define SAC_CURAND 0
+#include <Random123/philox.h>
+#endif
 
 // The uses. A number never changes its meaning: saved runs continue under it.
 #define SAC_STREAM_INIT ((uint64_t)0)               // initial weights
@@ -44,30 +56,20 @@ typedef struct sac_words {
   uint32_t word[4];
 } sac_words;
 
-#define SAC_PHILOX_M0 0xD2511F53u
-#define SAC_PHILOX_M1 0xCD9E8D57u
-#define SAC_PHILOX_W0 0x9E3779B9u
-#define SAC_PHILOX_W1 0xBB67AE85u
-#define SAC_PHILOX_ROUNDS 10
-
 // [philox] The four words of one block.
 SAC_FN sac_words sac_philox(uint64_t seed, uint64_t stream, uint64_t block) {
-  uint32_t c0 = (uint32_t)block, c1 = (uint32_t)(block >> 32), c2 = (uint32_t)stream, c3 = (uint32_t)(stream >> 32);
-  uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
-  for (int round = 0; round < SAC_PHILOX_ROUNDS; ++round) {
-    const uint64_t p0 = (uint64_t)SAC_PHILOX_M0 * c0, p1 = (uint64_t)SAC_PHILOX_M1 * c2;
-    c0 = (uint32_t)(p1 >> 32) ^ c1 ^ k0;
-    c2 = (uint32_t)(p0 >> 32) ^ c3 ^ k1;
-    c1 = (uint32_t)p1;
-    c3 = (uint32_t)p0;
-    k0 += SAC_PHILOX_W0;
-    k1 += SAC_PHILOX_W1;
-  }
-  sac_words out;
-  out.word[0] = c0;
-  out.word[1] = c1;
-  out.word[2] = c2;
-  out.word[3] = c3;
+#if SAC_CURAND
+  const uint4 counter = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)};
+  const uint2 key = {(uint32_t)seed, (uint32_t)(seed >> 32)};
+  const uint4 words = curand_Philox4x32_10(counter, key);
+  const sac_words out = {{words.x, words.y, words.z, words.w}};
+#else
+  const philox4x32_ctr_t counter = {
+      {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)}};
+  const philox4x32_key_t key = {{(uint32_t)seed, (uint32_t)(seed >> 32)}};
+  const philox4x32_ctr_t words = philox4x32_R(10, counter, key);
+  const sac_words out = {{words.v[0], words.v[1], words.v[2], words.v[3]}};
+#endif
   return out;
 }
 

@@ -116,8 +116,9 @@ __device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t num
     if (block * SAC_NORMALS_PER_BLOCK + static_cast<size_t>(i) < count) noise[i] = z[i];
 }
 
-// The first blocks gather, a warp a row; the others make noise.
-__global__ void __launch_bounds__(threads) replay_sample(sac_replay_sample_args a, unsigned gathering) {
+// The first blocks gather, a warp a row; the others make noise. The bound's second number keeps the compiler from
+// spilling registers to fit more blocks.
+__global__ void __launch_bounds__(threads, 5) replay_sample(sac_replay_sample_args a, unsigned gathering) {
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cuda/device.h"
 #include "run.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -113,8 +114,10 @@ _Static_assert(SAC_METRIC_target_update_seconds - SAC_METRIC_act_seconds == SAC_
 sac_status sac_run_row(sac_run* run, int restart) {
   const size_t terms = (size_t)run->vector->info_count;
   double value[SAC_METRIC_MAX];
+  char notice[1024];
   sac_status status = SAC_OK;
   sac_run_clock(run);
+  if (sac_cuda_notice(run->agent, notice, sizeof notice)) sac_run_log(run, "%s", notice);
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!run->agent->alive[p]) continue;
     measure(run, p, value);

@@ -1,6 +1,7 @@
 /* ctest: timeout=300
  *
  * Devices that are not there, too old, too small or broken: what is said, and that nothing is left behind. */
+#include "cuda/cuda.h"
 #include "env/vector.h"
 #include "kernels/random.h"
 #include "step.h"
@@ -165,10 +166,83 @@ START_TEST(kernel_that_faults) {
 }
 END_TEST
 
+/* --- captures that fail ------------------------------------------------------------------------------------------- */
+
+/* How many captures fail, and at which of their nodes: an update of this agent has 21, the graph of four 84. The graphs
+ * that there are at first, and after a second and a third try (1: of one update, 2: of four). */
+static const struct {
+  int count;
+  size_t nodes;
+  int after[3];
+} broken[] = {{1, 0, {0, 3, 3}}, {1, 20, {0, 3, 3}}, {2, 7, {0, 0, 3}}, {1, 30, {1, 3, 3}}, {2, 83, {1, 1, 3}}};
+
+/* An update's launches then follow one by one, with the same results; it is said once, and tried again after 1000
+ * updates, and after 2000. The waits are cut short here. */
+START_TEST(captures_that_fail) {
+  sac_agent *eager, *graph;
+  char text[1024];
+  ck_ok(make(&eager, "network.hidden=4 replay.batch=4 cuda.graph=false"));
+  ck_ok(make(&graph, "network.hidden=4 replay.batch=4 cuda.updates_per_graph=4"));
+  agent_case_push(eager, 20, 1);
+  agent_case_push(graph, 20, 1);
+  sac_gpu* gpu = sac_gpu_of(graph);
+  sac_cuda_host_break_captures(broken[_i].count, broken[_i].nodes);
+  ck_ok(sac_agent_update(graph, 1)); /* no capture yet */
+  ck_ok(sac_agent_update(graph, 8));
+  ck_assert_int_eq(gpu->capture_at, 1 + 1000);
+  for (int i = 0; i < 3; i++) {
+    ck_assert_int_eq((gpu->one ? 1 : 0) + (gpu->many ? 2 : 0), broken[_i].after[i]);
+    ck_assert_uint_eq(sac_cuda_graph_nodes(graph), gpu->one ? 21 : 0);
+    ck_assert_int_eq(gpu->capture_wait, i > 0 && broken[_i].count == 2 ? 2000 : 1000);
+    ck_assert_int_eq(sac_cuda_notice(graph, text, sizeof text), i == 0);
+    if (i == 0) {
+      ck_assert_msg(strstr(text, gpu->one ? "warning: no CUDA graph of several updates could be captured"
+                                          : "warning: no CUDA graph of an update could be captured") == text,
+                    "%s", text);
+      ck_assert_msg(strstr(text, "with the same results; another try follows after 1000 updates: "), "%s", text);
+      ck_assert_msg(strstr(text, ": cuda:0: ") || strstr(text, ": cuBLAS: "), "%s", text); /* and why */
+    }
+    gpu->capture_at = gpu->queued + 3;
+    ck_ok(sac_agent_update(graph, 3));
+    ck_assert_int_eq((gpu->one ? 1 : 0) + (gpu->many ? 2 : 0), broken[_i].after[i]);
+    ck_ok(sac_agent_update(graph, 5));
+  }
+  ck_ok(sac_agent_update(eager, 9 + 3 * 8));
+  same_agents(eager, 0, graph, 0);
+  ck_assert_int_eq(sac_cuda_notice(eager, text, sizeof text), 0);
+  sac_agent_destroy(eager);
+  sac_agent_destroy(graph);
+  cuda_done();
+}
+END_TEST
+
+/* The run's log has the line. */
+static int keep_warning(void* user, const char* line) {
+  if (strncmp(line, "warning: no CUDA graph", 22) == 0) (void)snprintf(user, 64, "%d", atoi(user) + 1);
+  return 0;
+}
+
+START_TEST(captures_that_fail_are_logged) {
+  char count[64] = "0";
+  const sac_callbacks callbacks = {.user = count, .log = keep_warning};
+  sac_run* run;
+  sac_config* config =
+      small_config(small_path(test_folder(), "run"), "env.id=SacPointMass-v0 device=cuda:0 eval.every=0 log.every=50");
+  ck_ok(sac_run_create(&run, config, NULL, &callbacks));
+  sac_config_destroy(config);
+  sac_cuda_host_break_captures(1, 3);
+  ck_ok(sac_run_steps(run, 0));
+  ck_assert_str_eq(count, "1");
+  sac_run_destroy(run);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
 /* --- every call fails once ---------------------------------------------------------------------------------------- */
 
 /* All that an agent does in its life; the first failure ends it, and its name is told. Everything is destroyed. */
-static sac_status life(const char* algo, const char* path, const char** where) {
+static sac_status life(const char* algo, const char* path, const char** where, char* notice, size_t notice_size) {
   const uint64_t seed = 1;
   const sac_env_api* api;
   sac_agent* agent = NULL;
@@ -210,6 +284,8 @@ static sac_status life(const char* algo, const char* path, const char** where) {
 #undef DO
   *where = "destroy";
 the_end:
+  notice[0] = '\0';
+  if (agent) (void)sac_cuda_notice(agent, notice, notice_size);
   sac_vector_destroy(vector);
   sac_agent_destroy(agent);
   return status;
@@ -227,21 +303,27 @@ static const struct {
 
 START_TEST(every_call_fails_once) {
   const char *path = test_path(test_folder(), "agent"), *where;
-  ck_ok(life(faults[_i].algo, path, &where));
+  char notice[1024];
+  cuda_done(); /* calls are counted from here */
+  ck_ok(life(faults[_i].algo, path, &where, notice, sizeof notice));
+  ck_assert_str_eq(notice, "");
   const long calls = sac_cuda_host_calls();
   ck_assert_int_gt(calls, 200);
   cuda_done();
-  long quiet = 0;
+  long quiet = 0, eager = 0;
   for (long n = 1; n <= calls; n += faults[_i].stride) {
     sac_cuda_host_fail(n, faults[_i].error);
-    const sac_status status = life(faults[_i].algo, path, &where);
+    const sac_status status = life(faults[_i].algo, path, &where, notice, sizeof notice);
     char message[1024];
     (void)snprintf(message, sizeof message, "%s", sac_last_error());
     ck_assert_msg(sac_cuda_host_leaks() == 0, "call %ld in %s: %zu leaks", n, where, sac_cuda_host_leaks());
     ck_assert_msg(sac_cuda_host_calls() >= n, "call %ld never came", n);
     if (status == SAC_OK) {
       ck_assert_msg(strcmp(where, "destroy") == 0, "call %ld", n);
-      quiet++;
+      if (notice[0]) eager++;
+      else quiet++;
+      ck_assert_msg(!notice[0] || strstr(notice, faults[_i].code) || strstr(notice, "cuBLAS: "), "call %ld: %s", n,
+                    notice);
     } else {
       ck_assert_msg(status == SAC_ERROR_DEVICE || status == SAC_ERROR_MEMORY, "call %ld in %s: %s: %s", n, where,
                     sac_status_name(status), message);
@@ -251,15 +333,18 @@ START_TEST(every_call_fails_once) {
     }
     cuda_done();
   }
-  printf("%s: %ld calls, of which one in %ld failed; %ld in destroy or asked again\n", faults[_i].algo, calls,
-         faults[_i].stride, quiet);
+  printf("%s: %ld calls, of which one in %ld failed; %ld in destroy or asked again, %ld in a capture\n",
+         faults[_i].algo, calls, faults[_i].stride, quiet, eager);
   ck_assert_int_le(quiet, 40);
+  ck_assert_int_ge(eager, 10);
+  ck_assert_int_le(eager, 200 / faults[_i].stride);
   test_folder_remove();
 }
 END_TEST
 
 CUDA_MAIN("cuda errors", CASE(devices_that_are_not_there), LOOP(machines_without_a_device, 5), CASE(two_devices),
-          CASE(too_little_memory), LOOP(kernel_that_faults, 5), LOOP(every_call_fails_once, 3))
+          CASE(too_little_memory), LOOP(kernel_that_faults, 5), LOOP(captures_that_fail, 5),
+          CASE(captures_that_fail_are_logged), LOOP(every_call_fails_once, 3))
 #else
 CUDA_MAIN("cuda errors", CASE(devices_that_are_not_there))
 #endif

@@ -1,4 +1,6 @@
 // The host execution of cuBLAS (tests/support/cuda_host) against a plain loop, to the bit.
+#include <thread>
+
 #include <cublas_v2.h>
 
 #include "support/cuda_host/check_cuda.h"
@@ -106,4 +108,21 @@ START_TEST(product_arguments) {
 }
 END_TEST
 
-CHECK_MAIN("cuda_host_products", LOOP(products, SHAPES), CASE(product_arguments))
+// To give a handle back waits for the device, which no capture survives, on whichever thread it is.
+START_TEST(destroy_ends_captures) {
+  cublasHandle_t blas;
+  cudaStream_t stream;
+  cudaGraph_t graph;
+  BLAS(cublasCreate(&blas));
+  OK(cudaStreamCreate(&stream));
+  OK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  std::thread([&] { ck_assert_int_eq(cublasDestroy(blas), CUBLAS_STATUS_EXECUTION_FAILED); }).join();
+  ck_assert_int_eq(cudaStreamEndCapture(stream, &graph), cudaErrorStreamCaptureInvalidated);
+  ck_assert_ptr_null(graph);
+  (void)cudaGetLastError();
+  OK(cudaStreamDestroy(stream));
+  nothing_left();
+}
+END_TEST
+
+CHECK_MAIN("cuda_host_products", LOOP(products, SHAPES), CASE(product_arguments), CASE(destroy_ends_captures))

@@ -137,7 +137,10 @@ def test_bench():
                 "--repeats", 2, "--json").stdout.splitlines()
     assert len(lines) == 1
     case = json.loads(lines[0])
-    assert case["device"] == "cuda:0" and case["precision"] == "fp32" and case["nodes"] == 34, case
+    assert case["device"] == "cuda:0" and case["precision"] == "fp32", case
+    # 18 kernels and 16 products, each of which a device may split in two.
+    devices = json.loads(sac("info", "--json").stdout)["cuda_devices"]
+    assert 34 <= case["nodes"] <= (34 if "host execution" in devices[0] else 50), (case, devices)
     assert case["updates_per_second"] > 0, case
     small = ["--hidden", "8,8", "--batch", 8, "--seconds", 0.01, "--warmup", 0, "--repeats", 1, "--json"]
     assert json.loads(sac("bench", "update", *small).stdout)["device"] == "cpu"

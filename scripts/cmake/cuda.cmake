@@ -87,6 +87,13 @@ if(cuda_sources)
     set(CUDA_CUDART ${numbered_cudart} CACHE FILEPATH "")
   endif()
   find_package(CUDAToolkit REQUIRED)
+  # cuRAND's headers alone: its Philox is inline (kernels/random.h).
+  find_file(SAC_CURAND_HEADER curand_philox4x32_x.h PATHS ${CUDAToolkit_INCLUDE_DIRS} NO_DEFAULT_PATH)
+  mark_as_advanced(SAC_CURAND_HEADER)
+  if(NOT SAC_CURAND_HEADER)
+    message(FATAL_ERROR "the CUDA toolkit of ${CMAKE_CUDA_COMPILER} has no cuRAND headers (curand_philox4x32_x.h): install "
+      "them (its package's name has 'curand' and 'dev' in it), or configure with -DSAC_CUDA=OFF")
+  endif()
   # cuBLAS is loaded when an agent is made on a device (src/cuda/blas.c): the build's run path says where it is.
   target_link_libraries(sac_dependencies INTERFACE CUDA::cudart_static)
   target_compile_definitions(sac_flags INTERFACE SAC_CUDA=1)

@@ -12,3 +12,13 @@ foreach(module yaml-0.1 jansson libprotobuf-c libisal)
   endif()
   target_link_libraries(sac_dependencies INTERFACE PkgConfig::${name})
 endforeach()
+
+# Random123 is headers alone. Installed headers do not need it.
+find_path(SAC_RANDOM123 Random123/philox.h)
+mark_as_advanced(SAC_RANDOM123)
+if(NOT SAC_RANDOM123)
+  message(FATAL_ERROR "Random123/philox.h not found: run scripts/setup")
+endif()
+if(NOT SAC_RANDOM123 IN_LIST CMAKE_C_IMPLICIT_INCLUDE_DIRECTORIES)
+  target_include_directories(sac_dependencies SYSTEM INTERFACE ${SAC_RANDOM123})
+endif()

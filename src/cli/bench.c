@@ -375,6 +375,7 @@ static sac_status run_case(const bench* b, const sac_config* base, const char* c
                                          {"seeds", "--population"},
                                          {"cpu.threads", "--threads"},
                                          {"env.num_envs", "--envs"}};
+  char notice[1024];
   sac_status status = SAC_OK;
   bench_case c = {.b = b};
   SAC_TRY(sac_config_copy(&c.config, base));
@@ -393,6 +394,7 @@ static sac_status run_case(const bench* b, const sac_config* base, const char* c
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k)
     if (strcmp(kinds[k].name, b->kind) == 0) SAC_TRY(kinds[k].run(&c));
 fail:
+  if (c.agent && sac_cuda_notice(c.agent, notice, sizeof notice)) (void)fprintf(stderr, "sac bench: %s\n", notice);
   sac_vector_destroy(c.vector);
   sac_agent_destroy(c.agent);
   sac_config_destroy(c.config);

@@ -125,8 +125,11 @@ typedef struct sac_gpu {
   /* graph.c */
   int warm; /* an update has run outside a graph: cuBLAS has loaded what it needs */
   cudaGraphExec_t one, many;
-  size_t nodes;   /* of one update */
-  int64_t queued; /* updates ever queued, as the counters say it */
+  size_t nodes;                     /* of one update */
+  int64_t queued;                   /* updates ever queued, as the counters say it */
+  int64_t capture_at, capture_wait; /* queued at which a capture is tried again, and how long that was put off */
+  int capture_told;                 /* a failed capture was noted */
+  char notice[1024];                /* for sac_cuda_notice; "": nothing to say */
 } sac_gpu;
 
 #define SAC_ALPHA_STRIDE 16 /* floats between agents' log_alpha */

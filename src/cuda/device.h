@@ -38,6 +38,10 @@ void sac_cuda_describe(int32_t ordinal, char* text, size_t size);
 /* Nodes of one update's graph of an agent on a CUDA device that has made one; 0: none captured. */
 size_t sac_cuda_graph_nodes(const struct sac_agent* agent);
 
+/* 1, and a line for the log in text, when there is something to say about how an agent's updates run on a device: each
+ * thing is said once. */
+int sac_cuda_notice(const struct sac_agent* agent, char* text, size_t size);
+
 /* How a combination's update runs on CUDA devices (places in the lists of src/files/fields.h): "composed", or "" where
  * it does not. */
 const char* sac_cuda_update_path(int algo, int network, int replay);
@@ -75,6 +79,12 @@ static inline void sac_cuda_describe(int32_t ordinal, char* text, size_t size) {
 
 static inline size_t sac_cuda_graph_nodes(const struct sac_agent* agent) {
   (void)agent;
+  return 0;
+}
+
+static inline int sac_cuda_notice(const struct sac_agent* agent, char* text, size_t size) {
+  (void)agent;
+  if (size) text[0] = '\0';
   return 0;
 }
 

@@ -1,5 +1,6 @@
 /* Updates as CUDA graphs: one update, and several in a row, captured once and launched from then on. */
 #include <nvtx3/nvToolsExt.h>
+#include <stdio.h>
 
 #include "cuda/cuda.h"
 #include "util/error.h"
@@ -22,20 +23,45 @@ static sac_status capture(sac_agent* agent, int32_t updates, cudaGraphExec_t* la
   SAC_CUDA_TRY(gpu, cudaGraphUpload(*launchable, gpu->stream));
 fail:
   if (graph) (void)cudaGraphDestroy(graph);
+  if (status != SAC_OK && *launchable) {
+    (void)cudaGraphExecDestroy(*launchable);
+    *launchable = NULL;
+  }
   return status;
+}
+
+/* Updates without a graph after a capture has failed; twice as many after each further failure. */
+#define RECAPTURE_FIRST 1000
+#define RECAPTURE_LAST 1000000
+
+/* A capture can fail through no fault of this agent: CUDA ends it when another thread of the process waits for the
+ * whole device or gives back a cuBLAS handle, or when a kernel has yet to be loaded. Where the device itself is at
+ * fault, the launches that follow say so. */
+static void capture_later(sac_gpu* gpu) {
+  (void)cudaGetLastError(); /* or the next launch would report it again */
+  gpu->capture_wait *= 2;
+  if (gpu->capture_wait < RECAPTURE_FIRST) gpu->capture_wait = RECAPTURE_FIRST;
+  if (gpu->capture_wait > RECAPTURE_LAST) gpu->capture_wait = RECAPTURE_LAST;
+  gpu->capture_at = gpu->queued + gpu->capture_wait;
+  if (gpu->capture_told) return;
+  gpu->capture_told = 1;
+  (void)snprintf(
+      gpu->notice, sizeof gpu->notice,
+      "warning: no CUDA graph of %s could be captured, so updates take more launches and more time, with the "
+      "same results; another try follows after %lld updates: %.600s",
+      gpu->one ? "several updates" : "an update", (long long)gpu->capture_wait, sac_last_error());
 }
 
 /* The first update of an agent runs without a graph: cuBLAS then loads its kernels, which a capture must not see. The
  * graph of several is captured when so many are due for the first time. */
-static sac_status prepare(sac_agent* agent, int32_t due) {
+static void prepare(sac_agent* agent, int32_t due) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const int32_t many = (int32_t)agent->settings.cuda_updates_per_graph;
+  if (!gpu->warm || gpu->queued < gpu->capture_at) return;
   sac_status status = SAC_OK;
-  if (!gpu->warm) return SAC_OK;
-  if (!gpu->one) SAC_TRY(capture(agent, 1, &gpu->one, &gpu->nodes));
-  if (!gpu->many && many > 1 && due >= many) SAC_TRY(capture(agent, many, &gpu->many, NULL));
-fail:
-  return status;
+  if (!gpu->one) status = capture(agent, 1, &gpu->one, &gpu->nodes);
+  if (status == SAC_OK && !gpu->many && many > 1 && due >= many) status = capture(agent, many, &gpu->many, NULL);
+  if (status != SAC_OK) capture_later(gpu);
 }
 
 /* At most `due` updates in one launch; without graphs, one update in many launches. */
@@ -45,7 +71,7 @@ static sac_status queue(sac_agent* agent, int32_t due, int32_t* queued) {
   sac_status status = SAC_OK;
   *queued = 1;
   gpu->act_stale = 1;
-  if (agent->settings.cuda_graph) SAC_TRY(prepare(agent, due));
+  if (agent->settings.cuda_graph) prepare(agent, due);
   if (gpu->many && due >= many) {
     SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->many, gpu->stream));
     *queued = many;
@@ -74,6 +100,14 @@ fail:
 
 size_t sac_cuda_graph_nodes(const sac_agent* agent) {
   return agent->stages == &sac_cuda_stages ? sac_gpu_of(agent)->nodes : 0;
+}
+
+int sac_cuda_notice(const sac_agent* agent, char* text, size_t size) {
+  sac_gpu* gpu = agent->stages == &sac_cuda_stages ? sac_gpu_of(agent) : NULL;
+  if (!gpu || !gpu->notice[0]) return 0;
+  (void)snprintf(text, size, "%s", gpu->notice);
+  gpu->notice[0] = '\0';
+  return 1;
 }
 
 void sac_cuda_graph_destroy(sac_gpu* gpu) {

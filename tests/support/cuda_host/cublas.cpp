@@ -212,7 +212,9 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
   return entry(releases, [&] {
     const auto it = handles.find(handle);
     if (it == handles.end()) return CUBLAS_STATUS_NOT_INITIALIZED;
-    const cudaError_t error = synchronize_device(it->second->device);
+    bool capturing = false;  // it waits for the device, which ends every capture there
+    for (const auto& c : captures()) capturing = c->invalid = true;
+    const cudaError_t error = capturing ? cudaErrorStreamCaptureUnsupported : synchronize_device(it->second->device);
     handles.erase(it);
     return error ? CUBLAS_STATUS_EXECUTION_FAILED : CUBLAS_STATUS_SUCCESS;
   });

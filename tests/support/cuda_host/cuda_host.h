@@ -51,6 +51,9 @@ void sac_cuda_host_fail(long nth, int error);
 long sac_cuda_host_calls(void); /* fallible calls so far */
 /* The nth execution from now (1: the next) of a kernel whose name begins so faults: cudaErrorIllegalAddress, sticky. */
 void sac_cuda_host_fault_in_kernel(const char* name_prefix, int nth);
+/* The next `count` captures that come to hold `nodes` nodes (0: all) end there, as if another thread had done what none
+ * may do meanwhile: each further call on the stream fails, and so does cudaStreamEndCapture. */
+void sac_cuda_host_break_captures(int count, size_t nodes);
 const char* sac_cuda_host_message(void); /* the last fault of a kernel, or "" */
 
 /* ---- what was done ---- */

@@ -16,6 +16,8 @@ struct settings {
   int fail_with = 0;
   std::string fault_prefix;
   int fault_after = 0;
+  int captures_to_break = 0;
+  size_t break_at = 0;
   cudaError_t sticky[devices_max] = {};
   std::string message;
   std::vector<std::pair<std::string, long>> launches;
@@ -91,6 +93,12 @@ bool fault_wanted(const std::string& kernel) {
   if (s.fault_after <= 0 || kernel.compare(0, s.fault_prefix.size(), s.fault_prefix) != 0) return false;
   return --s.fault_after == 0;
 }
+bool break_wanted(size_t nodes) {
+  settings& s = now();
+  if (s.captures_to_break <= 0 || nodes != s.break_at) return false;
+  --s.captures_to_break;
+  return true;
+}
 void count_launch(const std::string& name) {
   for (auto& l : now().launches)
     if (l.first == name) {
@@ -149,6 +157,11 @@ void sac_cuda_host_fault_in_kernel(const char* name_prefix, int nth) {
   std::lock_guard<std::recursive_mutex> guard(lock());
   now().fault_prefix = name_prefix;
   now().fault_after = nth;
+}
+void sac_cuda_host_break_captures(int count, size_t nodes) {
+  std::lock_guard<std::recursive_mutex> guard(lock());
+  now().captures_to_break = count;
+  now().break_at = nodes;
 }
 const char* sac_cuda_host_message() { return now().message.c_str(); }
 size_t sac_cuda_host_leaks() {

@@ -51,6 +51,7 @@ cudaError_t remember(cudaError_t error);  // as this thread's last error; return
 cudaError_t sticky(int device);           // what a kernel's fault left
 void fault(int device, cudaError_t error, const std::string& message);
 bool fault_wanted(const std::string& kernel);  // sac_cuda_host_fault_in_kernel
+bool break_wanted(size_t nodes);               // sac_cuda_host_break_captures
 void count_launch(const std::string& name);
 int injected();        // counts a call; its injected error, or 0
 cudaError_t usable();  // driver, device, sticky error

@@ -88,6 +88,7 @@ stream_ref find_stream(cudaStream_t handle) {
 cudaError_t enqueue(const stream_ref& s, node n) {
   if (s->capturing) {
     capture& c = *s->capturing;
+    if (!c.invalid && break_wanted(c.nodes.size())) c.invalid = true;
     if (c.invalid) return cudaErrorStreamCaptureInvalidated;
     n.needs = s->frontier;
     s->frontier = {c.nodes.size()};
