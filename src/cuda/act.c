@@ -10,6 +10,7 @@
 #include "env/vector.h"
 #include "util/error.h"
 
+#define RECAPTURE 1000 /* launches after a capture that failed (graph.c says why one can), before the next */
 #define LOOKS 20000 /* at an answer, before the stream is asked whether the launch has failed */
 
 /* Every byte of the arguments is set, so that two launches can be compared. */
@@ -66,6 +67,7 @@ static sac_status capture(sac_gpu* gpu, const sac_actor_act_args* args, cudaStre
   SAC_CUDA_TRY(gpu, cudaGraphInstantiate(&gpu->act_graph, graph, 0));
 fail:
   if (graph) (void)cudaGraphDestroy(graph);
+  if (status != SAC_OK) (void)cudaGetLastError(); /* or the next launch would report it again */
   return status;
 }
 
@@ -78,9 +80,10 @@ static sac_status launch(const sac_agent* agent, const sac_actor_act_args* args,
     gpu->act_args = *args;
     gpu->act_captured = 0;
   }
-  if (again && agent->settings.cuda_graph && !gpu->act_captured) {
-    gpu->act_captured = 1;
-    SAC_TRY(capture(gpu, args, stream));
+  if (gpu->act_wait > 0) --gpu->act_wait;
+  else if (again && agent->settings.cuda_graph && !gpu->act_captured) {
+    gpu->act_captured = capture(gpu, args, stream) == SAC_OK;
+    gpu->act_wait = gpu->act_captured ? 0 : RECAPTURE;
   }
   if (gpu->act_captured) SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->act_graph, stream));
   else SAC_CUDA_TRY(gpu, sac_actor_act(stream, args));

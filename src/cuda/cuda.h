@@ -109,6 +109,7 @@ typedef struct sac_gpu {
   sac_actor_act_args act_args; /* of the last launch for the host ... */
   cudaGraphExec_t act_graph;   /* ... and its graph */
   int act_captured;
+  int act_wait; /* launches before a capture is tried again */
 
   /* Pinned host memory. */
   void* pinned;
