@@ -7,6 +7,7 @@
 #include <sac/env.h>
 
 #include "env/options.h"
+#include "util/text.h"
 
 typedef struct sac_env_entry {
   const char* id;
@@ -52,5 +53,9 @@ extern const sac_env_entry sac_cpu_envs[];
 /* MuJoCo's tasks (src/env/mujoco/driver.c): (sac_mujoco_env_count), in the order of src/env/mujoco/tasks.h. */
 extern const sac_env_entry sac_mujoco_envs[];
 extern const int32_t sac_mujoco_env_count;
+
+/* How often MuJoCo has warned in this process, as of a simulation that became unstable, and of what last. Any thread.
+ */
+uint64_t sac_mujoco_warnings(char last[SAC_SHOW_MAX]);
 
 #endif
