@@ -60,7 +60,50 @@ def check_loads():
     assert number(["@P0 EXIT", together]) == 4 and number(["EXIT", together]) == 3
 
 
+# What needs packages beyond Python's own, and what of scripts/setup brings them.
+PACKAGES = {"plot.py": "--runtime", "bench_gym.py": "--gym", "traces.py": "--gym", "golden.py": "--golden", "formulas.py": "--test"}
+RUNS = SCRIPTS / "curves/HalfCheetah-v5"
+
+
+def check_packages():
+    """Each runs with a Python that has no packages, by .venv's; where nobody has them it says so in one line."""
+    bare = [sys._base_executable, "-I", "-S"]
+    assert subprocess.run([*bare, "-c", "import matplotlib"], capture_output=True).returncode == 1
+    users = {file.name for file in SCRIPTS.glob("*.py") if "need(" in file.read_text()} - {"packages.py"}
+    assert users == set(PACKAGES), users
+    with tempfile.TemporaryDirectory() as folder:
+        def run_bare(script, *arguments):
+            result = subprocess.run([*bare, script, *arguments], text=True, capture_output=True, cwd=folder)
+            return result.returncode, result.stdout + result.stderr
+
+        out = pathlib.Path(folder, "curves.png")
+        status, text = run_bare(SCRIPTS / "plot.py", RUNS, "--out", out.name)
+        assert status == 0 and out.read_bytes().startswith(b"\x89PNG"), text
+        status, text = run_bare(SCRIPTS / "formulas.py", "--check")
+        assert status == 0, text
+        for script in ("bench_gym.py", "traces.py"):
+            status, text = run_bare(SCRIPTS / script, "--help")
+            assert status == 0 and "usage: " + script in text, text
+
+        # The same scripts where there is no .venv, and where there is one without packages.
+        copies = pathlib.Path(folder, "scripts")
+        copies.mkdir()
+        for file in SCRIPTS.glob("*.py"):
+            shutil.copy(file, copies)
+        for place in ("there is no .venv here", "in .venv"):
+            if place == "in .venv":
+                subprocess.run([sys._base_executable, "-m", "venv", "--without-pip", folder + "/.venv"], check=True)
+            for script, setup in PACKAGES.items():
+                status, text = run_bare(copies / script, RUNS)
+                assert status == 1 and len(text.splitlines()) == 1, (script, text)
+                assert text.startswith(f"scripts/{script}: no ") and place in text, text
+                assert text.endswith(f": run scripts/setup {setup}\n"), text
+        status, text = run_bare(copies / "plot.py", RUNS, "--text")  # needs none
+        assert status == 0 and "best" in text, text
+
+
 def main():
+    check_packages()
     assert missing_lists("--runtime") == [""]
     assert missing_lists("--runtime", "--gym") == ["", "-gym"]
     assert missing_lists() == missing_lists("--gym") == missing_lists("--test") == ["", "-gym", "-test"]
