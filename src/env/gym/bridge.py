@@ -436,6 +436,7 @@ def work(channel):
         send(channel, len(data).to_bytes(4, "little") + data)
         return well
 
+    sys.meta_path.insert(0, MuJoCoLog)
     try:
         size = int.from_bytes(receive(channel, 4), "little")
         name, options, first, last, memory, n, sys.path[:] = json.loads(receive(channel, size))
@@ -548,9 +549,8 @@ def create(name, n, options):
         return getattr(error, "config", False) is True, describe(error)
 
 
-if "mujoco" not in sys.modules:
-    sys.meta_path.insert(0, MuJoCoLog)
 if OWN:  # set by the module, as SOURCE is, which is this text
+    sys.meta_path.insert(0, MuJoCoLog)
     # What environments print must not get between what sac prints.
     sys.stdout = sys.stderr
     if not getattr(sys, "argv", None):
