@@ -44,7 +44,7 @@ int sac_env_is_outside(const char* id);
 /* Whose dynamics `id` has: "built in", "MuJoCo", "Gymnasium", or "plugin". */
 const char* sac_env_source(const char* id);
 
-/* (count) What its env.options may hold; NULL and 0 where that is nothing, or not known to this build. */
+/* (count) What its env.options may hold; NULL and 0 where that is nothing. */
 const sac_env_option* sac_env_options_of(const char* id, int32_t* count);
 
 /* The drivers of kernels/tasks on the CPU (src/cpu/env.c): (sac_task_count), in its order. */
