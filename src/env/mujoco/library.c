@@ -133,18 +133,17 @@ static sac_status load(sac_mujoco_library* library, const search* s) {
                     "MuJoCo is there (%s), Gymnasium's models are not (looked in SAC_MUJOCO, .venv): run scripts/setup "
                     "--mujoco",
                     s->library);
+  /* A library that is refused stays loaded, too: what it made at its start would be lost with it. */
   void* handle = dlopen(s->library, RTLD_NOW | RTLD_LOCAL);
   if (!handle) return sac_fail(SAC_ERROR_ENV, "MuJoCo could not be loaded: %s", dlerror());
 
   /* The version first: abi.h is true of this one alone. */
   SAC_TRY(symbol(handle, s, "mj_version", &library->mj_version));
   const int version = library->mj_version();
-  if (version != SAC_MUJOCO_VERSION) {
-    status = sac_fail(SAC_ERROR_ENV,
-                      "%s is MuJoCo %s; sac needs %s: scripts/setup --mujoco brings it (SAC_MUJOCO names its folder)",
-                      s->library, version_text(found, version), version_text(needed, SAC_MUJOCO_VERSION));
-    goto fail;
-  }
+  if (version != SAC_MUJOCO_VERSION)
+    return sac_fail(SAC_ERROR_ENV,
+                    "%s is MuJoCo %s; sac needs %s: scripts/setup --mujoco brings it (SAC_MUJOCO names its folder)",
+                    s->library, version_text(found, version), version_text(needed, SAC_MUJOCO_VERSION));
 #define FUNCTION(result, name, parameters) SAC_TRY(symbol(handle, s, #name, &library->name));
   SAC_MUJOCO_FUNCTIONS(FUNCTION)
   SAC_TRY(symbol(handle, s, "mju_user_warning", &user_warning));
@@ -158,7 +157,6 @@ static sac_status load(sac_mujoco_library* library, const search* s) {
   memcpy(library->path, s->library, sizeof library->path);
   memcpy(library->models, s->models, sizeof library->models);
 fail:
-  if (status != SAC_OK) (void)dlclose(handle);
   return status;
 }
 
