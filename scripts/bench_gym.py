@@ -4,8 +4,8 @@ synchronous one and the asynchronous one (shared memory), so that a noisy minute
 drawn before; transitions a second, resets not counted. Prints medians, and the median over rounds of the ratio of sac
 to the better of the two.
 
-  .venv/bin/python scripts/bench_gym.py
-  .venv/bin/python scripts/bench_gym.py --env HalfCheetah-v5 --envs 4,16 --rounds 9
+  scripts/bench_gym.py
+  scripts/bench_gym.py --env HalfCheetah-v5 --envs 4,16 --rounds 9
 """
 import argparse
 import json
@@ -14,9 +14,14 @@ import pathlib
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from packages import need
+
+need("gymnasium", "numpy", setup="--gym")
 import gymnasium
 import numpy
 
@@ -61,7 +66,13 @@ def main():
     if not os.access(options.program, os.X_OK):
         sys.exit(f"scripts/bench_gym.py: no program {options.program}: cmake --preset release && cmake --build --preset release")
     warnings.simplefilter("ignore")
+    options.program = os.path.abspath(options.program)
+    with tempfile.TemporaryDirectory(prefix="sac-bench-") as folder:
+        os.chdir(folder)  # MuJoCo writes what it warns of into a file of the working folder, in every worker process
+        compare(options)
 
+
+def compare(options):
     print(f"{'transitions/s':24}{'N':>4}{'sac':>10}{'sync':>10}{'async':>10}{'sac / better':>14}")
     for name in options.env or ["CartPole-v1", "Pendulum-v1", "HalfCheetah-v5"]:
         for n in map(int, options.envs.split(",")):

@@ -15,6 +15,10 @@ import pathlib
 import struct
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from packages import need
+
+need("mpmath", setup="--test")
 from mpmath import chebyfit, cos, cosh, diff, exp, expm1, log, log1p, mp, mpf, nstr, pi, sin, sqrt, tanh
 
 mp.dps = 50

@@ -15,8 +15,13 @@ Needs PyTorch (CPU is enough): scripts/setup --golden.
 import argparse
 import json
 import math
+import pathlib
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from packages import need
+
+need("numpy", "torch", "safetensors", setup="--golden")
 import numpy as np
 import torch
 import torch.nn.functional as F

@@ -14,6 +14,9 @@ import os
 import pathlib
 import sys
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from packages import need
+
 DEFAULT_METRICS = "episode_return,critic_loss,actor_loss,alpha,entropy,q_mean"
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -107,6 +110,7 @@ def print_text(run, width=60):
 
 
 def draw(runs, metrics, out):
+    need("matplotlib", setup="--runtime")
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot

@@ -17,6 +17,10 @@ import pathlib
 import sys
 import zlib
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from packages import need, no_log_of_mujoco
+
+need("gymnasium", "numpy", setup="--gym")
 import gymnasium
 import numpy as np
 
@@ -82,6 +86,8 @@ def state(env):
 def trace(name, seed, policy, options, wide=False):
     """One episode as (tensors, metadata). wide: actions handed to Gymnasium as float64."""
     arguments = {key: argument(value) for key, value in options.items() if key not in ATTRIBUTES}
+    if ".mujoco." in str(gymnasium.spec(name).entry_point):
+        no_log_of_mujoco()
     env = gymnasium.make(name, disable_env_checker=True, **arguments)
     for key in ATTRIBUTES & options.keys():
         setattr(env.unwrapped, key, options[key])

@@ -6,6 +6,7 @@
 
 #include <sac/sac.h>
 
+#include "env/list.h"
 #include "files/safetensors.h"
 #include "kernels/random.h"
 #include "machine.h"
@@ -101,6 +102,7 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
   if (callbacks) run->callbacks = *callbacks;
   SAC_TRY(check_files(settings->seeds));
   run->saved_step = run->evaluating = -1;
+  run->env_warnings = sac_mujoco_warnings((char[SAC_SHOW_MAX]){0});
   run->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
   seed = calloc(population, sizeof *seed);
   run->window = calloc(population, sizeof *run->window);

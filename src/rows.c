@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cuda/device.h"
+#include "env/list.h"
 #include "run.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -111,6 +112,15 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
 _Static_assert(SAC_METRIC_target_update_seconds - SAC_METRIC_act_seconds == SAC_STAGE_TARGET_UPDATE,
                "the stages' seconds follow the order of sac_stage");
 
+/* What the simulations have warned of since the last row: those of evaluations too. */
+static void log_warnings(sac_run* run) {
+  char last[SAC_SHOW_MAX];
+  const uint64_t all = sac_mujoco_warnings(last), count = all - run->env_warnings;
+  run->env_warnings = all;
+  if (count == 1) sac_run_log(run, "warning: MuJoCo: %s", last);
+  if (count > 1) sac_run_log(run, "warning: MuJoCo, %llu times, the last: %s", (unsigned long long)count, last);
+}
+
 sac_status sac_run_row(sac_run* run, int restart) {
   const size_t terms = (size_t)run->vector->info_count;
   double value[SAC_METRIC_MAX];
@@ -118,6 +128,7 @@ sac_status sac_run_row(sac_run* run, int restart) {
   sac_status status = SAC_OK;
   sac_run_clock(run);
   if (sac_cuda_notice(run->agent, notice, sizeof notice)) sac_run_log(run, "%s", notice);
+  log_warnings(run);
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!run->agent->alive[p]) continue;
     measure(run, p, value);

@@ -72,6 +72,7 @@ struct sac_run {
   sac_checkpoint** checkpoint; /* (P) */
   sac_metrics_files** metrics; /* (P) */
   int64_t saved_step;          /* of the newest checkpoint; -1: none */
+  uint64_t env_warnings;       /* of MuJoCo in this process that log.txt tells of, or that are older than the run */
 
   double entered; /* when time was counted last; 0: outside sac_run_steps */
   int finished;

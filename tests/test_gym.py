@@ -250,6 +250,17 @@ def test_what_it_prints_is_not_ours():
     assert "something" in result.stderr and all(json.loads(line) for line in result.stdout.splitlines())
 
 
+def test_mujoco_leaves_no_file():
+    """MuJoCo's own way with a warning (the cheetah's model holds an old word) is a file in the working folder."""
+    for workers in (0, 2):
+        with folder() as path:
+            values = dict(SMALL, **{"env.num_envs": 2, "train.steps": 300, "env.options.sac_workers": workers})
+            result = sac("train", "--env", "gym:HalfCheetah-v5", "--out", "run", *sets(values), env=PYTHON, cwd=path)
+            assert os.listdir(path) == ["run"], os.listdir(path)
+            said = result.stderr.count("MuJoCo warns: compiler attribute 'settotalmass'")
+            assert said == 1 if workers == 0 else said > 1, result.stderr  # once a process
+
+
 # --- what goes wrong --------------------------------------------------------------------------------------------------
 
 

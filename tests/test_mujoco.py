@@ -6,15 +6,18 @@ ctest: timeout=600
 import json
 import os
 import pathlib
+import re
+import shlex
 import subprocess
 import sys
 import tempfile
 
 import numpy
 
-from support.program import PROGRAM, SANITIZED, main, one_line, sac, same_runs, train
+from support.program import PROGRAM, SANITIZED, SMALL, main, one_line, sac, same_runs, sets, train
 
 SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
+BROUGHT = SOURCE / ".deps/mujoco"  # by scripts/setup --mujoco
 
 # Task, policy of scripts/traces.py, options, episodes; "wide" hands the actions over as float64.
 FROM_LOW = "exclude_current_positions_from_observation=false"
@@ -193,12 +196,74 @@ def test_what_is_missing_is_said():
             "sac: MuJoCo not found (looked in SAC_MUJOCO, .venv): run scripts/setup --mujoco"), result.stderr
         listed = subprocess.run([copy, "envs"], cwd=folder, env=environment, text=True, capture_output=True)
         assert listed.returncode == 0 and "Pendulum-v1" in listed.stdout and "MuJoCo not found" in listed.stdout
+        assert all(task in listed.stdout for task in TASKS), listed.stdout
+        if not BROUGHT.exists():
+            return
         # The variable is looked at first, wherever the program is.
-        environment["SAC_MUJOCO"] = str(SOURCE / ".deps/mujoco")
-        if pathlib.Path(environment["SAC_MUJOCO"]).exists():
-            subprocess.run([copy, "envs", "HalfCheetah-v5"], cwd=folder, env=environment, check=True,
-                           capture_output=True)
-        assert not list(pathlib.Path(folder).glob("MUJOCO_LOG*")), "MuJoCo wrote its log into the working folder"
+        show = [copy, "envs", "HalfCheetah-v5"]
+        subprocess.run(show, cwd=folder, env=dict(environment, SAC_MUJOCO=BROUGHT), check=True, capture_output=True)
+        # What scripts/setup --mujoco brings is found at once, by the same program.
+        assert subprocess.run(show, cwd=folder, env=environment, capture_output=True).returncode == 1
+        pathlib.Path(folder, ".deps").mkdir()
+        pathlib.Path(folder, ".deps/mujoco").symlink_to(BROUGHT)
+        subprocess.run(show, cwd=folder, env=environment, check=True, capture_output=True)
+
+
+def library(folder, source, *flags):
+    """A folder as SAC_MUJOCO may name it, with a library made of C source and the models."""
+    root = pathlib.Path(folder, "mujoco")
+    (root / "lib").mkdir(parents=True)
+    (root / "models").symlink_to(BROUGHT / "models")
+    subprocess.run([*shlex.split(os.environ.get("CC", "cc")), "-x", "c", "-", "-shared", "-fPIC", "-o",
+                    root / "lib/libmujoco.so.4", *flags], input=source, text=True, check=True)
+    return root
+
+
+def test_another_library_is_refused():
+    if not BROUGHT.exists():
+        return
+    real = [f"-L{BROUGHT / 'lib'}", f"-Wl,-rpath,{BROUGHT / 'lib'}", "-Wl,--no-as-needed", "-l:libmujoco.so.4.0.0"]
+    expanded = "const void* mjb_expanded(void* b, const char* n, int* size, int* bytes) { *size = 9; *bytes = %d; return 0; }"
+    for source, flags, words in (
+            ("int mj_version(void) { return 3003002; }", [], "is MuJoCo 3.3.2; sac needs 4.0.0: scripts/setup --mujoco brings it"),
+            ("int mj_version(void) { return 337; }", [], "is MuJoCo 3.3.7; sac needs 4.0.0"),
+            ("int mj_version(void) { return 4000001; }", real, "is MuJoCo 4.0.1; sac needs 4.0.0"),
+            ("int mj_version(void) { return 4000000; }", [], "has no mj_loadXML; sac needs MuJoCo 4.0.0"),
+            ("int other;", [], "has no mj_version; sac needs MuJoCo 4.0.0"),
+            # the version, but reals in float; other sizes
+            (expanded % 4, real,
+             "was built in another way than MuJoCo's releases (qpos0 has 9 numbers of 4 bytes, not 9 of 8)"),
+            (expanded % 8, real, "(body_mass has 9 numbers of 8 bytes, not 8 of 8)"),
+            ("int other;", real, None)):
+        with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+            root = library(folder, source, *flags)
+            result = sac("bench", "env", "--env", "HalfCheetah-v5", "--seconds", 0.01, "--repeats", 1, code=None,
+                         env={"SAC_MUJOCO": str(root)}, cwd=folder)
+            if words:
+                assert result.returncode in (1, 2) and words in one_line(result.stderr), (source, result)
+            else:
+                assert result.returncode == 0, result
+            if not words or "sac needs" in words:  # a version is seen before anything is made: the tasks are listed
+                assert "HalfCheetah-v5" in sac("envs", env={"SAC_MUJOCO": str(root)}).stdout
+
+
+def test_an_unstable_simulation_is_told_of_and_leaves_no_file():
+    """A time step at which the cheetah bursts: MuJoCo warns, begins it anew and goes on. By itself it would write that
+    into a file of the working folder."""
+    if not BROUGHT.exists():
+        return
+    model = (BROUGHT / "models/half_cheetah.xml").read_text()
+    values = dict(SMALL, **{"env.options.xml_file": "./model.xml", "env.num_envs": 2})
+    for timestep, unstable in ((0.01, False), (1, True)):
+        with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+            pathlib.Path(folder, "model.xml").write_text(re.sub(r'timestep="[^"]*"', f'timestep="{timestep}"', model))
+            result = sac("train", "--env", "HalfCheetah-v5", "--out", "run", *sets(values), cwd=folder)
+            assert sorted(os.listdir(folder)) == ["model.xml", "run"], os.listdir(folder)
+            log = pathlib.Path(folder, "run/log.txt").read_text()
+            warned = re.findall(r"warning: MuJoCo(?:, [0-9]+ times, the last)?: .* The simulation is unstable", log)
+            assert bool(warned) == unstable and len(warned) <= 600 / 100, log
+            assert ("unstable" in result.stderr) == unstable and "deprecated" not in result.stderr + log, result
+
 
 
 def test_bench_beside_the_bare_loop():

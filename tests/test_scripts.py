@@ -1,11 +1,13 @@
 """The scripts a user starts with: what they say, and that a machine where everything is there is told so at once."""
 import os
 import pathlib
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 
 SCRIPTS = pathlib.Path(os.environ["SAC_SOURCE"]) / "scripts"
 
@@ -17,15 +19,21 @@ def run(script, *arguments):
     return result.returncode, result.stdout, result.stderr
 
 
+def copy_of_setup(folder):
+    """setup in a folder where nothing is installed yet."""
+    scripts = pathlib.Path(folder, "scripts")
+    scripts.mkdir()
+    for file in (SCRIPTS / "setup", *SCRIPTS.glob("requirements*.txt")):
+        shutil.copy(file, scripts)
+    return scripts / "setup"
+
+
 def missing_lists(*arguments):
-    """The lists of Python packages that setup would install where there is no .venv yet."""
+    """The lists of Python packages that setup would install where there is no .venv yet; it always brings MuJoCo."""
     with tempfile.TemporaryDirectory() as folder:
-        scripts = pathlib.Path(folder, "scripts")
-        scripts.mkdir()
-        for file in (SCRIPTS / "setup", *SCRIPTS.glob("requirements*.txt")):
-            shutil.copy(file, scripts)
-        result = subprocess.run([str(scripts / "setup"), *arguments, "--print"], text=True, capture_output=True)
+        result = subprocess.run([copy_of_setup(folder), *arguments, "--print"], text=True, capture_output=True)
     assert result.returncode == 1 and result.stderr == "", (result.stdout, result.stderr)
+    assert "scripts/requirements-mujoco.txt (into .deps/mujoco)" in result.stdout, result.stdout
     lines = [line for line in result.stdout.splitlines() if line.startswith("Python packages")]
     assert all(line.endswith(".txt (into .venv)") for line in lines), lines
     return [line.split()[2].removeprefix("scripts/requirements").removesuffix(".txt") for line in lines]
@@ -60,8 +68,99 @@ def check_loads():
     assert number(["@P0 EXIT", together]) == 4 and number(["EXIT", together]) == 3
 
 
+# What needs packages beyond Python's own, and what of scripts/setup brings them.
+PACKAGES = {"plot.py": "--runtime", "bench_gym.py": "--gym", "traces.py": "--gym", "golden.py": "--golden", "formulas.py": "--test"}
+RUNS = SCRIPTS / "curves/HalfCheetah-v5"
+
+
+def check_packages():
+    """Each runs with a Python that has no packages, by .venv's; where nobody has them it says so in one line."""
+    bare = [sys._base_executable, "-I", "-S"]
+    assert subprocess.run([*bare, "-c", "import matplotlib"], capture_output=True).returncode == 1
+    users = {file.name for file in SCRIPTS.glob("*.py") if "need(" in file.read_text()} - {"packages.py"}
+    assert users == set(PACKAGES), users
+    with tempfile.TemporaryDirectory() as folder:
+        def run_bare(script, *arguments):
+            result = subprocess.run([*bare, script, *arguments], text=True, capture_output=True, cwd=folder)
+            return result.returncode, result.stdout + result.stderr
+
+        out = pathlib.Path(folder, "curves.png")
+        status, text = run_bare(SCRIPTS / "plot.py", RUNS, "--out", out.name)
+        assert status == 0 and out.read_bytes().startswith(b"\x89PNG"), text
+        status, text = run_bare(SCRIPTS / "formulas.py", "--check")
+        assert status == 0, text
+        for script in ("bench_gym.py", "traces.py"):
+            status, text = run_bare(SCRIPTS / script, "--help")
+            assert status == 0 and "usage: " + script in text, text
+
+        # The same scripts where there is no .venv, and where there is one without packages.
+        copies = pathlib.Path(folder, "scripts")
+        copies.mkdir()
+        for file in SCRIPTS.glob("*.py"):
+            shutil.copy(file, copies)
+        for place in ("there is no .venv here", "in .venv"):
+            if place == "in .venv":
+                subprocess.run([sys._base_executable, "-m", "venv", "--without-pip", folder + "/.venv"], check=True)
+            for script, setup in PACKAGES.items():
+                status, text = run_bare(copies / script, RUNS)
+                assert status == 1 and len(text.splitlines()) == 1, (script, text)
+                assert text.startswith(f"scripts/{script}: no ") and place in text, text
+                assert text.endswith(f": run scripts/setup {setup}\n"), text
+        status, text = run_bare(copies / "plot.py", RUNS, "--text")  # needs none
+        assert status == 0 and "best" in text, text
+
+
+def check_mujoco():
+    """setup --mujoco brings MuJoCo and nothing else; where pip reaches no registry it says so, with a status of its own."""
+    offline = dict(os.environ, PIP_CONFIG_FILE=os.devnull, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0",
+                   PIP_DRY_RUN="1")
+    with tempfile.TemporaryDirectory() as folder:
+        setup, brought = copy_of_setup(folder), pathlib.Path(folder, ".deps/mujoco")
+
+        # A .venv that has pip at once, and a list that is nowhere.
+        python = pathlib.Path(folder, ".venv/bin/python")
+        python.parent.mkdir(parents=True)
+        python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
+        python.chmod(0o755)
+        (setup.parent / "requirements.txt").write_text("no-such-package-of-sac==1\n")
+
+        def run_setup(*arguments, **more):
+            result = subprocess.run([setup, *arguments], text=True, capture_output=True, env=dict(offline, **more))
+            return result.returncode, result.stdout, result.stderr
+
+        status, text, errors = run_setup("--mujoco")
+        assert status == 3 and "pip could not bring MuJoCo (above: why)" in errors.splitlines()[-1], (status, text, errors)
+        assert not brought.exists()
+        status, text, errors = run_setup("--runtime")
+        assert status == 3 and "could not bring the Python packages of scripts/requirements.txt" in errors, (status, errors)
+
+        # The packages, as far as setup looks into them.
+        wheels = pathlib.Path(folder, "wheels")
+        wheels.mkdir()
+        files = {"mujoco_core": ("mujoco/include/mujoco/mujoco.h", "mujoco/libmujoco.so.4.0.0"),
+                 "gymnasium": ("gymnasium/envs/mujoco/assets/hopper.xml",)}
+        for package, version in pins("-mujoco").items():
+            stem = f"{package.replace('-', '_')}-{version}"
+            with zipfile.ZipFile(wheels / f"{stem}-py3-none-any.whl", "w") as wheel:
+                for file in files[package.replace("-", "_")]:
+                    wheel.writestr(file, "")
+                wheel.writestr(f"{stem}.dist-info/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+                wheel.writestr(f"{stem}.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+                wheel.writestr(f"{stem}.dist-info/licenses/LICENSE", "")
+                wheel.writestr(f"{stem}.dist-info/RECORD", "")
+        status, text, errors = run_setup("--mujoco", PIP_NO_INDEX="1", PIP_FIND_LINKS=str(wheels))
+        assert status == 0, (status, text, errors)
+        for file in ("include/mujoco/mujoco.h", "lib/libmujoco.so.4.0.0", "models/hopper.xml", ".installed"):
+            assert (brought / file).exists(), file
+        assert run_setup("--mujoco") == (0, "", "")
+        assert "scripts/requirements.txt" in run_setup("--runtime", "--print")[1]  # nothing but MuJoCo was brought
+
+
 def main():
-    assert missing_lists("--runtime") == [""]
+    check_packages()
+    check_mujoco()
+    assert missing_lists("--mujoco") == []
+    assert missing_lists("--runtime") == missing_lists("--runtime", "--mujoco") == [""]
     assert missing_lists("--runtime", "--gym") == ["", "-gym"]
     assert missing_lists() == missing_lists("--gym") == missing_lists("--test") == ["", "-gym", "-test"]
     both = pins("", "-gym", "-test"), pins("-mujoco")

@@ -12,16 +12,6 @@
 
 #define LISTED_MAX 64
 
-#if !SAC_HAVE_MUJOCO
-static sac_status absent(void) {
-  return sac_fail(SAC_ERROR_ENV,
-                  "this sac was built without MuJoCo: run scripts/setup --mujoco, then configure and build again");
-}
-#define ABSENT(name, id_, summary_) {.id = id_, .summary = summary_, .ready = absent},
-const sac_env_entry sac_mujoco_envs[] = {SAC_MUJOCO_TASKS(ABSENT)};
-const int32_t sac_mujoco_env_count = (int32_t)(sizeof sac_mujoco_envs / sizeof *sac_mujoco_envs);
-#endif
-
 int32_t sac_env_count(void) { return sac_task_count + sac_mujoco_env_count; }
 
 const sac_env_entry* sac_env_at(int32_t index) {
@@ -33,11 +23,7 @@ const sac_env_option* sac_env_options_of(const char* id, int32_t* count) {
   const sac_task* task = sac_task_find(id);
   *count = task ? task->option_count : 0;
   if (task) return task->options;
-#if SAC_HAVE_MUJOCO
   return sac_mujoco_options_of(id, count);
-#else
-  return NULL;
-#endif
 }
 
 const sac_env_entry* sac_env_entry_find(const char* id) {

@@ -7,6 +7,7 @@
 #include <sac/env.h>
 
 #include "env/options.h"
+#include "util/text.h"
 
 typedef struct sac_env_entry {
   const char* id;
@@ -43,7 +44,7 @@ int sac_env_is_outside(const char* id);
 /* Whose dynamics `id` has: "built in", "MuJoCo", "Gymnasium", or "plugin". */
 const char* sac_env_source(const char* id);
 
-/* (count) What its env.options may hold; NULL and 0 where that is nothing, or not known to this build. */
+/* (count) What its env.options may hold; NULL and 0 where that is nothing. */
 const sac_env_option* sac_env_options_of(const char* id, int32_t* count);
 
 /* The drivers of kernels/tasks on the CPU (src/cpu/env.c): (sac_task_count), in its order. */
@@ -52,5 +53,9 @@ extern const sac_env_entry sac_cpu_envs[];
 /* MuJoCo's tasks (src/env/mujoco/driver.c): (sac_mujoco_env_count), in the order of src/env/mujoco/tasks.h. */
 extern const sac_env_entry sac_mujoco_envs[];
 extern const int32_t sac_mujoco_env_count;
+
+/* How often MuJoCo has warned in this process, as of a simulation that became unstable, and of what last. Any thread.
+ */
+uint64_t sac_mujoco_warnings(char last[SAC_SHOW_MAX]);
 
 #endif

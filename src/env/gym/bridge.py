@@ -2,6 +2,7 @@
 
 A function gives None when all is well, or the text of what went wrong. The arrays of N environments lie in one block of
 memory, in the order of `layout`; the module writes mask, seed and action there and reads the others."""
+import functools
 import json
 import math
 import mmap
@@ -50,6 +51,32 @@ def describe(error):
     text = "Traceback (most recent call last):\n" + "".join(traceback.format_list(own)) + last
     first = last.splitlines()[-1][:300] if last else type(error).__name__
     return f"{first}\n{text if len(text) <= TEXT_MAX else '...' + text[-TEXT_MAX:]}"
+
+
+class MuJoCoLog:
+    """MuJoCo writes what it warns of into a file of the working folder, the user's, unless somebody else takes it. Here
+    it goes to stderr alone, from the moment that an environment imports MuJoCo."""
+
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        if name != "mujoco":
+            return None
+        others = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not cls)
+        spec = next(filter(None, others), None)
+        if spec and spec.loader:
+            run = spec.loader.exec_module
+
+            def exec_module(module):
+                run(module)
+                if hasattr(module, "set_mju_user_warning"):
+                    module.set_mju_user_warning(functools.lru_cache(64)(cls.say))  # once what is said again and again
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+    @staticmethod
+    def say(text):
+        print(f"MuJoCo warns: {text}", file=sys.stderr)
 
 
 # --- one process's environments ---------------------------------------------------------------------------------------
@@ -409,6 +436,7 @@ def work(channel):
         send(channel, len(data).to_bytes(4, "little") + data)
         return well
 
+    sys.meta_path.insert(0, MuJoCoLog)
     try:
         size = int.from_bytes(receive(channel, 4), "little")
         name, options, first, last, memory, n, sys.path[:] = json.loads(receive(channel, size))
@@ -522,6 +550,7 @@ def create(name, n, options):
 
 
 if OWN:  # set by the module, as SOURCE is, which is this text
+    sys.meta_path.insert(0, MuJoCoLog)
     # What environments print must not get between what sac prints.
     sys.stdout = sys.stderr
     if not getattr(sys, "argv", None):

@@ -91,7 +91,7 @@ const sac_env_option* sac_mujoco_options_of(const char* id, int32_t* count) {
 static const sac_mujoco_common* common(const instance* env) { return env->options; } /* its first member */
 
 static sac_mujoco_sim sim_of(const instance* env, const mjModel* m, mjData* d) {
-  return (sac_mujoco_sim){m, d, env->options, env->body, m->opt.timestep * common(env)->frame_skip};
+  return (sac_mujoco_sim){m, d, env->options, env->body, m->timestep * common(env)->frame_skip};
 }
 
 /* ---- what runs on a simulation, on one of the batch's threads ---- */
@@ -191,7 +191,7 @@ static sac_status load_model(const instance* env, mjModel** m) {
   char path[SAC_PATH_MAX], error[512] = "", shown[SAC_SHOW_MAX];
   const sac_status status = model_path(env, path);
   if (status != SAC_OK) return status;
-  *m = env->mj->mj_loadXML(path, NULL, error, sizeof error);
+  *m = sac_mujoco_read(env->mj, path, error, sizeof error);
   if (!*m)
     return sac_fail(SAC_ERROR_CONFIG, "env.options: %s cannot read xml_file %s: %s", env->id, path,
                     sac_text_show(shown, error, SIZE_MAX));
@@ -219,6 +219,25 @@ static sac_status find_bodies(instance* env) {
   return SAC_OK;
 }
 
+/* Whether the model's fields are where abi.h has them, and double: a library that somebody built himself can have the
+ * version and be another. */
+static sac_status check_layout(const instance* env) {
+  const struct {
+    const char* name;
+    int64_t size;
+  } row[] = {{"qpos0", env->m->nq}, {"body_mass", env->m->nbody}, {"actuator_ctrlrange", 2 * env->m->nu}};
+  for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+    int size = 0, bytes = 0;
+    (void)env->mj->mjb_expanded(env->batch, row[i].name, &size, &bytes);
+    if (size != row[i].size || bytes != (int)sizeof(double))
+      return sac_fail(SAC_ERROR_ENV,
+                      "%s was built in another way than MuJoCo's releases (%s has %d numbers of %d bytes, not %lld of "
+                      "%d): scripts/setup --mujoco brings one",
+                      env->mj->path, row[i].name, size, bytes, (long long)row[i].size, (int)sizeof(double));
+  }
+  return SAC_OK;
+}
+
 /* Makes the batch, which keeps a copy of the model. */
 static sac_status make_batch(instance* env, const mjModel* m) {
   char error[512] = "", shown[SAC_SHOW_MAX];
@@ -231,7 +250,7 @@ static sac_status make_batch(instance* env, const mjModel* m) {
                     sac_text_show(shown, error, SIZE_MAX));
   env->m = env->mj->mjb_model(env->batch);
   env->state_size = env->mj->mjb_nstate(env->batch);
-  return SAC_OK;
+  return check_layout(env);
 }
 
 /* The numbers of an observation, and the names of what a step tells, which is judged for them alone: of a simulation
@@ -352,7 +371,7 @@ static int env_bare(void* self, const float* action) {
   instance* env = self;
   const size_t actions = (size_t)env->m->nu, skip = (size_t)common(env)->frame_skip;
   if (env->n > 1) {
-    mjtNum* control = env->mj->mjb_stateComponent(env->batch, mjSTATE_CTRL, NULL);
+    double* control = env->mj->mjb_stateComponent(env->batch, mjSTATE_CTRL, NULL);
     for (size_t i = 0; i < (size_t)env->n; i++)
       for (size_t j = 0; j < actions; j++) control[i * (size_t)env->state_size + j] = (double)action[i * actions + j];
     return env->mj->mjb_step(env->batch, NULL, env->n, (int)skip, mjSTAGE_NONE);

@@ -27,7 +27,7 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
 static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
   const options* o = sim->options;
   (void)move;
-  const double up = sim->d->qpos[2] / sim->m->opt.timestep;
+  const double up = sim->d->qpos[2] / sim->m->timestep;
   const double ctrl_cost = sac_humanoid_control_cost(sim, o->ctrl_cost_weight);
   const double impact_cost = sac_humanoid_contact_cost(sim, o->impact_cost_weight, o->impact_cost_range);
   *reward = up - ctrl_cost - impact_cost + 1;

@@ -11,11 +11,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "env/list.h"
 #include "env/mujoco/mujoco.h"
 #include "util/error.h"
 #include "util/text.h"
 
-#define VERSION_MAJOR (mjVERSION_HEADER / 1000000)
 #define LIBRARY "libmujoco.so"
 #define MODEL "half_cheetah.xml" /* a folder with it is one of Gymnasium's models */
 
@@ -71,7 +71,61 @@ static void look_everywhere(search* s) {
   }
 }
 
+/* As people write it: 4000000 is 4.0.0, and what came before 4 has a digit each, 337 for 3.3.7. */
+static const char* version_text(char text[32], int version) {
+  const int unit = version < 1000000 ? 10 : 1000;
+  (void)snprintf(text, 32, "%d.%d.%d", version / (unit * unit), version / unit % unit, version % unit);
+  return text;
+}
+
+/* ---- what it warns of: MuJoCo's own way is a line on stderr, and a file in the working folder ---- */
+
+static pthread_mutex_t warned_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t warned;
+static char warned_last[SAC_SHOW_MAX];
+static _Thread_local int reads_model;
+
+/* Called by any of MuJoCo's threads. */
+static void warn(const char* text) {
+  if (reads_model) return; /* an old word in it: once for each model, and nothing a user of sac can do about */
+  pthread_mutex_lock(&warned_lock);
+  warned++;
+  sac_text_show(warned_last, text, SIZE_MAX);
+  pthread_mutex_unlock(&warned_lock);
+}
+
+uint64_t sac_mujoco_warnings(char last[SAC_SHOW_MAX]) {
+  pthread_mutex_lock(&warned_lock);
+  const uint64_t count = warned;
+  memcpy(last, warned_last, sizeof warned_last);
+  pthread_mutex_unlock(&warned_lock);
+  return count;
+}
+
+mjModel* sac_mujoco_read(const sac_mujoco_library* library, const char* path, char* error, int error_size) {
+  reads_model = 1;
+  mjModel* m = library->mj_loadXML(path, NULL, error, error_size);
+  reads_model = 0;
+  return m;
+}
+
+/* ---- loading ---- */
+
+/* A function of the library, or a variable; `at` receives its address. */
+static sac_status symbol(void* handle, const search* s, const char* name, void* at) {
+  char needed[32];
+  void* found = dlsym(handle, name);
+  if (!found)
+    return sac_fail(SAC_ERROR_ENV, "%s has no %s; sac needs MuJoCo %s: scripts/setup --mujoco brings it", s->library,
+                    name, version_text(needed, SAC_MUJOCO_VERSION));
+  memcpy(at, &found, sizeof found);
+  return SAC_OK;
+}
+
 static sac_status load(sac_mujoco_library* library, const search* s) {
+  sac_status status = SAC_OK;
+  char found[32], needed[32];
+  void (**user_warning)(const char*);
   if (!*s->library)
     return sac_fail(SAC_ERROR_ENV, "MuJoCo not found (looked in SAC_MUJOCO, .venv): run scripts/setup --mujoco");
   if (!*s->models)
@@ -79,42 +133,31 @@ static sac_status load(sac_mujoco_library* library, const search* s) {
                     "MuJoCo is there (%s), Gymnasium's models are not (looked in SAC_MUJOCO, .venv): run scripts/setup "
                     "--mujoco",
                     s->library);
+  /* A library that is refused stays loaded, too: what it made at its start would be lost with it. */
   void* handle = dlopen(s->library, RTLD_NOW | RTLD_LOCAL);
   if (!handle) return sac_fail(SAC_ERROR_ENV, "MuJoCo could not be loaded: %s", dlerror());
-  struct {
-    const char* name;
-    void* at;
-  } functions[] = {
-#define FUNCTION(name) {#name, &library->name},
-      SAC_MUJOCO_FUNCTIONS(FUNCTION)};
-  for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
-    void* symbol = dlsym(handle, functions[i].name);
-    if (!symbol) {
-      (void)dlclose(handle);
-      return sac_fail(SAC_ERROR_ENV,
-                      "%s has no %s; sac was built for MuJoCo %d: scripts/setup --mujoco brings it (SAC_MUJOCO names "
-                      "its folder)",
-                      s->library, functions[i].name, VERSION_MAJOR);
-    }
-    memcpy(functions[i].at, &symbol, sizeof symbol);
-  }
+
+  /* The version first: abi.h is true of this one alone. */
+  SAC_TRY(symbol(handle, s, "mj_version", &library->mj_version));
   const int version = library->mj_version();
-  if (version != mjVERSION_HEADER) {
-    (void)dlclose(handle);
+  if (version != SAC_MUJOCO_VERSION)
     return sac_fail(SAC_ERROR_ENV,
-                    "%s is version %d; sac was built for %d: scripts/setup --mujoco brings it (SAC_MUJOCO names its "
-                    "folder)",
-                    s->library, version, mjVERSION_HEADER);
-  }
-  /* Its warnings (a deprecated word in a model) would go to stderr and to a file in the working folder. Errors are ours
-   * to report either way. */
+                    "%s is MuJoCo %s; sac needs %s: scripts/setup --mujoco brings it (SAC_MUJOCO names its folder)",
+                    s->library, version_text(found, version), version_text(needed, SAC_MUJOCO_VERSION));
+#define FUNCTION(result, name, parameters) SAC_TRY(symbol(handle, s, #name, &library->name));
+  SAC_MUJOCO_FUNCTIONS(FUNCTION)
+  SAC_TRY(symbol(handle, s, "mju_user_warning", &user_warning));
+
+  /* No file. Its own handler goes on to write an error that is not caught, before it ends the process; in batches all
+   * are caught. */
   mjLogConfig log = library->mju_getLogConfig();
-  log.logto_console = 0;
   log.logto_file = 0;
   library->mju_setLogConfig(log);
+  *user_warning = warn;
   memcpy(library->path, s->library, sizeof library->path);
   memcpy(library->models, s->models, sizeof library->models);
-  return SAC_OK;
+fail:
+  return status;
 }
 
 /* Stays loaded: its threads may outlive the last environment by a moment. */

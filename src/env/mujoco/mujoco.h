@@ -9,37 +9,28 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <mujoco/mjbatch.h>
-#include <mujoco/mujoco.h>
-
 #include <sac/env.h>
 
+#include "env/mujoco/abi.h"
 #include "env/mujoco/tasks.h"
 #include "env/options.h"
 #include "util/file.h"
 
 /* ---- the library (library.c) ---- */
 
-/* clang-format off */
-#define SAC_MUJOCO_FUNCTIONS(X) \
-  X(mj_version) X(mj_loadXML) X(mj_deleteModel) X(mj_resetData) \
-  X(mj_makeData) X(mj_deleteData) \
-  X(mj_forward) X(mj_step) X(mj_rnePostConstraint) X(mj_name2id) \
-  X(mjb_makeBatch) X(mjb_deleteBatch) X(mjb_nstate) X(mjb_state) \
-  X(mjb_step) X(mjb_stateComponent) \
-  X(mjb_apply) X(mjb_status) X(mjb_error) X(mjb_model) \
-  X(mju_getLogConfig) X(mju_setLogConfig)
-/* clang-format on */
-
 typedef struct sac_mujoco_library {
-#define SAC_MUJOCO_MEMBER(name) __typeof__(name)* name;
+#define SAC_MUJOCO_MEMBER(result, name, parameters) result(*name) parameters;
   SAC_MUJOCO_FUNCTIONS(SAC_MUJOCO_MEMBER)
+#undef SAC_MUJOCO_MEMBER
   char path[SAC_PATH_MAX];   /* of the library */
   char models[SAC_PATH_MAX]; /* the folder of Gymnasium's XML files */
 } sac_mujoco_library;
 
 /* Finds and loads MuJoCo, once a process. Any thread. Errors: ENV (not found, another version). */
 sac_status sac_mujoco_open(const sac_mujoco_library** library);
+
+/* mj_loadXML, without what it warns of in a model. */
+mjModel* sac_mujoco_read(const sac_mujoco_library* library, const char* path, char* error, int error_size);
 
 /* ---- tasks ---- */
 
