@@ -32,17 +32,17 @@
  * CUDA, 27 November 2026: one H200, us:
  *
  *     P  O  A  hidden     B  precision | measured  model
- *     1 17  6  2x256    256  tf32      |      135    133
- *     1 17  6  2x256    256  fp32      |      166    145
- *    10 17  6  2x256    256  tf32      |      243    256
- *    64 17  6  2x256    256  tf32      |      982    995
- *     1 17  6  2x1024  8192  tf32      |    2,127  2,312
- *     1  3  1  2x64     100  fp32      |      113    120
+ *     1 17  6  2x256    256  tf32      |      115    114
+ *     1 17  6  2x256    256  fp32      |      147    126
+ *    10 17  6  2x256    256  tf32      |      220    223
+ *    64 17  6  2x256    256  tf32      |      870    879
+ *     1 17  6  2x1024  8192  tf32      |    1,873  2,060
+ *     1  3  1  2x64     100  fp32      |      103    102
  *
- * Acting 26; pushing 11.5; the host's waits of a step 18, none with train.overlap; act, env step and push of
- * Pendulum-v1, which the device steps itself, 29. A whole step of one agent on HalfCheetah-v5, tf32, where the
- * environment takes 36: 242 (model 224), with train.overlap 180 (170); of ten agents, where environments take 122: 434
- * (434) and 295 (294).
+ * Acting 15.5; pushing 11.5; the host's waits of a step 22, none with train.overlap; act, env step and push of
+ * Pendulum-v1, which the device steps itself, 29 (before the last changes of acting). A whole step of one agent on
+ * HalfCheetah-v5, tf32, where the environment takes 36: 201 (model 199), with train.overlap 129 (126); of ten agents,
+ * where environments take 122: 383 (394) and 274 (235).
  *
  * bf16 has not been measured: it counts as tf32. Other devices than an H200 count as one. */
 #include "estimate.h"
@@ -82,13 +82,13 @@ static const sac_estimate_figure avx2_figures[CPU_FIGURES] = CPU_TABLE(60e9, 0.0
 static const sac_estimate_figure portable_figures[CPU_FIGURES] = CPU_TABLE(20e9, 0.16e-9);
 
 static const sac_estimate_figure cuda_figures[CUDA_FIGURES] = {
-    [LAUNCH] = {"launch", "s", "a launch of an update's graph, and what cuBLAS adds to it", 3.5e-6},
+    [LAUNCH] = {"launch", "s", "a launch of an update's graph, and what cuBLAS adds to it", 3e-6},
     [RATE_FP32] = {"flops_fp32", "1/s", "arithmetic of the products, fp32", 40e12},
     [RATE_TF32] = {"flops_tf32", "1/s", "arithmetic of the products, tf32 and bf16", 300e12},
-    [BANDWIDTH] = {"bytes", "1/s", "memory", 3.5e12},
-    [ACT] = {"act", "s", "from observations on the host to actions there", 26e-6},
+    [BANDWIDTH] = {"bytes", "1/s", "memory", 4e12},
+    [ACT] = {"act", "s", "from observations on the host to actions there", 15.5e-6},
     [PUSH] = {"push", "s", "transitions of the host into the replay", 11.5e-6},
-    [WAIT] = {"wait", "s", "the host's waits of a step without train.overlap", 18e-6},
+    [WAIT] = {"wait", "s", "the host's waits of a step without train.overlap", 22e-6},
     [RESIDENT] = {"resident", "s", "act, env step and push of a task that the device steps", 29e-6}};
 
 const sac_estimate_figure* sac_estimate_figures(sac_where where, int* count) {
@@ -201,10 +201,12 @@ sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, co
     if (built_in || isnan(env)) e.env = 0;
     e.update = update_cuda(settings, shape);
   }
-  /* Environments step beside the updates where these come late, and a core or the device is there for it. */
+  /* Where updates come late, environments step beside them if a core or the device is there for it; a device is acted
+   * on beside them too, unless it steps the environments itself. */
   const double updates = due * e.update;
-  const int beside = late && (where == SAC_ON_CUDA || cores > 1);
-  e.step = e.act + e.push + e.wait + (beside ? fmax(e.env, updates) : e.env + updates);
+  const int beside = late && (where == SAC_ON_CUDA || cores > 1), act_too = where == SAC_ON_CUDA && !built_in;
+  const double host = e.env + (act_too ? e.act : 0), before = e.push + e.wait + (act_too ? 0 : e.act);
+  e.step = before + (beside ? fmax(host, updates) : host + updates);
   return e;
 }
 
