@@ -50,7 +50,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             with server:
                 del self.headers["Connection"], self.headers["Proxy-Connection"]
                 path = urllib.parse.urlunsplit(("", "", url.path or "/", url.query, ""))
-                lines = [f"{self.command} {path} HTTP/1.0", *(f"{k}: {v}" for k, v in self.headers.items())]
+                lines = [f"{self.command} {path} HTTP/1.1", *(f"{k}: {v}" for k, v in self.headers.items())]
                 server.sendall(("\r\n".join([*lines, "Connection: close", "", ""])).encode("latin-1"))
                 self.pass_on(server)
 
