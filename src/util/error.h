@@ -8,7 +8,7 @@
 
 /* Sets this thread's message (printf) and returns `status`: `return sac_fail(SAC_ERROR_FILE, "...")`. */
 sac_status sac_fail(sac_status status, const char* format, ...) __attribute__((format(printf, 2, 3)));
-/* Compilers see here that a failure is no SAC_OK: behind SAC_TRY every output has been written. `status` counts twice. */
+/* Compilers see here that a failure is no SAC_OK, so that behind SAC_TRY outputs are written. `status` counts twice. */
 #define sac_fail(status, ...) ((void)sac_fail(status, __VA_ARGS__), (status))
 
 /* Puts "PREFIX" (printf) in front of this thread's message: a caller adds where, the callee said what. */
