@@ -347,8 +347,10 @@ def test_closed_pipe():
         assert checkpoints(out / "seed_1")[-1] == 600
 
 
-def terminal(arguments, columns, **options):
-    return pexpect.spawn(PROGRAM, arguments, dimensions=(24, columns), encoding="utf-8", timeout=60, **options)
+def terminal(arguments, columns, kind="xterm"):
+    """On a terminal of this kind, whatever the test itself runs on."""
+    return pexpect.spawn(PROGRAM, arguments, dimensions=(24, columns), encoding="utf-8", timeout=60,
+                         env=dict(os.environ, TERM=kind))
 
 
 def test_terminal():
@@ -378,7 +380,7 @@ def test_narrow_terminal():
 
 def test_dumb_terminal():
     with folder() as path:
-        child = terminal([*words({}), "--out", f"{path}/run"], 80, env=dict(os.environ, TERM="dumb"))
+        child = terminal([*words({}), "--out", f"{path}/run"], 80, "dumb")
         child.expect(pexpect.EOF)
         assert "\x1b" not in child.before
 

@@ -83,7 +83,7 @@ def main():
         (user / "consumer.c").write_text(CONSUMER)
         (user / "robot.c").write_text(POLICY_CONSUMER)
         (user / "CMakeLists.txt").write_text(CMAKE_LISTS)
-        run("cmake", "-S", user, "-B", user / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
+        run("cmake", "-G", "Ninja", "-S", user, "-B", user / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
         run("cmake", "--build", user / "build")
         run(user / "build" / "consumer")
         run(user / "build" / "robot")

@@ -19,8 +19,7 @@ if(SAC_TESTS STREQUAL "OFF" OR (SAC_TESTS STREQUAL "AUTO" AND NOT PROJECT_IS_TOP
   return()
 endif()
 pkg_check_modules(check QUIET IMPORTED_TARGET check)
-include(CheckLanguage)
-check_language(CXX)
+sac_check_language(CXX)
 if(NOT check_FOUND OR NOT CMAKE_CXX_COMPILER)
   if(SAC_TESTS STREQUAL "ON")
     message(FATAL_ERROR "Check or a C++ compiler not found: run scripts/setup --test")
@@ -184,7 +183,7 @@ if(NOT SAC_FUZZ)
   add_library(test_headers OBJECT ${header_sources})
   target_include_directories(test_headers PRIVATE include)
   set_target_properties(test_headers PROPERTIES C_STANDARD 11 C_EXTENSIONS OFF CXX_STANDARD 17 CXX_EXTENSIONS OFF)
-  target_compile_options(test_headers PRIVATE -Wall -Wextra -pedantic -Werror)
+  target_compile_options(test_headers PRIVATE -Wall -Wextra -pedantic $<$<BOOL:${SAC_WERROR}>:-Werror>)
 endif()
 
 # Fuzz targets: libFuzzer in the fuzz preset, a replay of the corpus in every other build.

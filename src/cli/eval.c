@@ -309,7 +309,7 @@ static int print_json(const options* o, const score* scores, int64_t count, cons
 /* Over the seeds when there are several. */
 static score combine(const score* scores, int64_t count) {
   score all = scores[0];
-  if (count == 1) return all;
+  if (count <= 1) return all;
   double* means = calloc((size_t)count, sizeof *means);
   for (int64_t i = 0; means && i < count; i++) {
     means[i] = scores[i].mean;

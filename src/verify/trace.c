@@ -217,7 +217,7 @@ failed:
 
 static sac_status compare_one(const trace* t, sac_verify_report* report, const char* name, const char* how,
                               const double* ours, const double* expected, size_t count) {
-  char label[SAC_VERIFY_NAME_MAX];
+  char label[SAC_VERIFY_NAME_MAX + 32];
   (void)snprintf(label, sizeof label, "%s%s", name, how);
   return sac_verify_compare(report, label, ours, expected, t->allowed, count);
 }
