@@ -71,8 +71,12 @@ function(sac_add_test name file default_label)
   if(options MATCHES " serial")
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
+  set(environment ${test_environment})
+  if(SAC_CUDA_HOST AND NOT "cuda" IN_LIST label)
+    list(APPEND environment CUDA_VISIBLE_DEVICES=) # device: auto is the CPU for those that are about something else
+  endif()
   set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
-    ENVIRONMENT "${test_environment}")
+    ENVIRONMENT "${environment}")
 endfunction()
 
 # What every test links: strict about the language, at ease with long tables and unused helpers.
