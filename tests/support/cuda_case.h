@@ -28,7 +28,11 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 #define CUDA_GUARD 256 /* bytes before and after an array */
-#define CUDA_RUNS 4    /* each launch, by default */
+#ifdef SAC_SANITIZED
+#define CUDA_RUNS 2 /* each launch, by default: shuffled and in turn */
+#else
+#define CUDA_RUNS 4
+#endif
 
 #define cuda_ok(call)                                                                                    \
   do {                                                                                                   \
