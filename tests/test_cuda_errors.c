@@ -291,7 +291,7 @@ the_end:
   return status;
 }
 
-/* Each of the calls in turn; where the algorithm or the error is another one, every third, and fewer under sanitizers. */
+/* Each of the calls in turn; where the algorithm or the error is another one, every third, under sanitizers fewer. */
 #ifdef SAC_SANITIZED
 #define SOME 10
 #else

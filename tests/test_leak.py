@@ -10,7 +10,7 @@ import time
 
 from support.program import PROGRAM, SANITIZED, SMALL, children, main, rows, sac, sets
 
-# ctest: timeout=600 processors=2
+# ctest: timeout=600
 
 BUILD = pathlib.Path(os.environ["SAC_BUILD"])
 PAGE = os.sysconf("SC_PAGESIZE")
