@@ -41,8 +41,7 @@
       ck_abort_msg("%s: %s: %s", #call, cudaGetErrorName(cuda_error_), cudaGetErrorString(cuda_error_)); \
   } while (0)
 
-/* check_main.h's comparisons for long loops: Check writes to a file at every assertion, so only what fails gets there.
- */
+/* check_main.h's comparisons for long loops: one condition where they hold. */
 #define cuda_near(actual, expected, tolerance)                                                               \
   do {                                                                                                       \
     if (!(fabs((double)(actual) - (double)(expected)) <= (tolerance))) ck_near(actual, expected, tolerance); \
