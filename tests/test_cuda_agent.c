@@ -249,7 +249,7 @@ END_TEST
 /* --- how updates are launched ------------------------------------------------------------------------------------- */
 
 START_TEST(graphs_change_no_bit) {
-  static const char* const many[] = {"1", "3", CUDA_HOST ? "6" : "16"};
+  static const char* const many[] = {"1", "3", CUDA_HOST ? "2" : "16"};
   sac_agent* eager = after_updates(cuda_agents[_i], "cuda.graph", "false");
   ck_assert_uint_eq(sac_cuda_graph_nodes(eager), 0);
   for (int i = 0; i < 3; ++i) {

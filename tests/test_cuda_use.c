@@ -144,7 +144,7 @@ START_TEST(acts_as_the_cpu) {
   for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {
     const int32_t n = counts[i];
     const size_t rows = 2 * (size_t)n;
-    if (rows * (O + A) > 50000) continue; /* the host execution takes its time */
+    if (rows * (O + A) > 20000) continue; /* the host execution takes its time */
     float *obs = random_floats(i, rows * O, 2), *noise = random_floats(50 + i, rows * A, 2);
     float *x = calloc(rows * A, sizeof(float)), *y = calloc(rows * A, sizeof(float));
     float *log_x = calloc(rows, sizeof(float)), *log_y = calloc(rows, sizeof(float));

@@ -114,7 +114,7 @@ static const agent_case cuda_agents[] = {
 /* An agent after updates that are asked for in four calls: one at a time, and enough for a graph of several and one
  * more. The host execution takes its time, so its graphs of several are small. */
 static inline sac_agent* after_updates(agent_case c, const char* key, const char* value) {
-  static const int32_t calls[4] = {1, 4, CUDA_HOST ? 7 : 17, 1};
+  static const int32_t calls[4] = {1, CUDA_HOST ? 2 : 4, CUDA_HOST ? 4 : 17, 1};
   if (CUDA_HOST) case_set(&c, "cuda.updates_per_graph", "3");
   if (key) case_set(&c, key, value);
   sac_agent* agent = cuda_agent_create(&c);
