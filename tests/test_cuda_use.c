@@ -49,8 +49,8 @@ START_TEST(a_dead_agent_is_skipped) {
   ck_ok(agent->stages->state_set(agent));
   agent_case_push(agent, 5, 10);
   agent_case_push(whole, 5, 10);
-  ck_ok(sac_agent_update(agent, 4));
-  ck_ok(sac_agent_update(whole, 4));
+  ck_ok(sac_agent_update(agent, 2));
+  ck_ok(sac_agent_update(whole, 2));
   same_agents(agent, 0, whole, 0);
   same_agents(agent, 2, whole, 2);
   for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) /* products do not know who is dead: its gradients go on */
@@ -200,8 +200,8 @@ START_TEST(saved_here_loaded_there) {
   /* and its next updates are those of the agent that was saved */
   ck_ok(gpu->stages->state_set(gpu));
   agent_case_push(gpu, 100, 3), agent_case_push(back, 100, 3);
-  ck_ok(sac_agent_update(gpu, 3));
-  ck_ok(sac_agent_update(back, 3));
+  ck_ok(sac_agent_update(gpu, 2));
+  ck_ok(sac_agent_update(back, 2));
   for (int p = 0; p < 2; ++p) {
     size_t n;
     float *a = slab_copy(gpu, SAC_MEMORY_WEIGHTS, p, &n), *b = slab_copy(back, SAC_MEMORY_WEIGHTS, p, &n);
