@@ -5,6 +5,17 @@
 
 static float same[3] = {1, 2, 3}, off[3] = {1, 2.5f, 3}, with_nan[3] = {1, NAN, 3};
 
+/* Check's own, of which only those that fail are told to it. */
+START_TEST(pass_plain) {
+  ck_assert(1);
+  ck_assert_int_eq(2, 2);
+}
+END_TEST
+START_TEST(fail_plain) { ck_assert(0); }
+END_TEST
+START_TEST(fail_integers) { ck_assert_int_eq(2, 3); }
+END_TEST
+
 START_TEST(pass_near) { ck_near(1.0, 1.5, 0.5); }
 END_TEST
 START_TEST(pass_infinity) { ck_near(INFINITY, INFINITY, 0); }
@@ -62,23 +73,10 @@ int main(void) {
     const TTest* test;
     int expected;
   } cases[] = {
-      {pass_near, 0},
-      {pass_infinity, 0},
-      {pass_relative, 0},
-      {pass_array, 0},
-      {pass_bits, 0},
-      {pass_ok, 0},
-      {fail_near, 1},
-      {fail_near_nan, 1},
-      {fail_bits, 1},
-      {fail_near_both_nan, 1},
-      {fail_array, 1},
-      {fail_relative_infinite, 1},
-      {fail_relative_nan, 1},
-      {fail_relative, 1},
-      {fail_array_nan, 1},
-      {fail_ok, 1},
-      {fail_near_expected_nan, 1},
+      {pass_plain, 0},        {fail_plain, 1},    {fail_integers, 1},      {pass_near, 0},  {pass_infinity, 0},
+      {pass_relative, 0},     {pass_array, 0},    {pass_bits, 0},          {pass_ok, 0},    {fail_near, 1},
+      {fail_near_nan, 1},     {fail_bits, 1},     {fail_near_both_nan, 1}, {fail_array, 1}, {fail_relative_infinite, 1},
+      {fail_relative_nan, 1}, {fail_relative, 1}, {fail_array_nan, 1},     {fail_ok, 1},    {fail_near_expected_nan, 1},
       {fail_fails, 1},
   };
   int wrong = strcmp(sac_version(), SAC_VERSION) != 0;

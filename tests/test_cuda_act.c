@@ -45,7 +45,7 @@ static act_case create(cuda_case* c, int i) {
                 .O = (size_t)shapes[i].size[0],
                 .A = (size_t)shapes[i].size[shapes[i].layers] / 2,
                 .shape = i};
-  c->runs = i < FIRST_SCRATCH ? CUDA_RUNS : 2; /* wide layers take long where fibers are threads */
+  c->runs = i < FIRST_SCRATCH && shapes[i].n < 100 ? CUDA_RUNS : 2; /* the others take long where fibers are threads */
   a.state = cuda_states(c, shapes[i].population);
   const size_t unit = shapes[i].aligned ? 4 : 1;
   a.args.layers = shapes[i].layers;

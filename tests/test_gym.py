@@ -16,7 +16,7 @@ import numpy
 
 from support.program import PROGRAM, SMALL, checkpoints, children, main, one_line, replay, rows, sac, same_runs, sets
 
-# ctest: timeout=600 processors=2
+# ctest: timeout=600
 
 BUILD, SUPPORT = pathlib.Path(os.environ["SAC_BUILD"]), pathlib.Path(__file__).parent / "support"
 FAILED, USAGE, NUMERIC = 1, 2, 3

@@ -198,10 +198,30 @@ def check_mujoco():
         assert "scripts/requirements.txt" in run_setup("--runtime", "--print")[1]  # nothing but MuJoCo was brought
 
 
+def counts_of_test():
+    """scripts/test in a folder of its own, where its step of the scripts passes, and then does not."""
+    with tempfile.TemporaryDirectory() as folder:
+        root = pathlib.Path(folder)
+        (root / "scripts").mkdir()
+        shutil.copy(SCRIPTS / "test", root / "scripts")
+        shutil.copytree(SCRIPTS.parent / ".ci", root / ".ci")
+        (root / "scripts/setup").write_text("#!/bin/sh\n")
+        (root / "scripts/setup").chmod(0o755)
+        for bad, status, last in ((False, 0, "1 passed, 0 failed, 0 skipped"), (True, 1, "0 passed, 1 failed, 0 skipped")):
+            if bad:
+                (root / "scripts/bad").write_text("#!/bin/sh\nif\n")
+            result = subprocess.run([str(root / ".ci/run"), "scripts"], text=True, capture_output=True)
+            lines = result.stdout.splitlines()
+            assert result.returncode == status and lines[-1] == last, (result.stdout, result.stderr)
+            assert lines[0].split() == ["scripts", "begins"], lines
+            assert ("FAILED: scripts" in result.stderr) == bad, result.stderr
+
+
 def main():
     test_network()
     check_packages()
     check_mujoco()
+    counts_of_test()
     assert missing_lists("--mujoco") == []
     assert missing_lists("--runtime") == missing_lists("--runtime", "--mujoco") == [""]
     assert missing_lists("--runtime", "--gym") == ["", "-gym"]

@@ -36,11 +36,11 @@ CASES = [
 
 def main():
     with tempfile.TemporaryDirectory() as folder:
+        sys.path.insert(0, str(SOURCE / "scripts"))
+        import traces  # here, and not a Python for each case: to start one takes longer than the episodes
         for k, (env, policy, options, count, wide) in enumerate(CASES):
-            command = [sys.executable, SOURCE / "scripts/traces.py", folder, "--env", env, "--policy", policy]
-            command += ["--seed", str(9000 + 100 * k), "--count", str(1 if FEWER else count)]
-            command += [word for option in options for word in ("--option", option)] + ["--wide"] * wide
-            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            for i in range(1 if FEWER else count):
+                traces.write(pathlib.Path(folder), env, policy, dict(map(traces.option, options)), 9000 + 100 * k + i, wide)
         files = sorted(pathlib.Path(folder).glob("*.safetensors"))
         result = subprocess.run([PROGRAM, "verify", "--json", *files], text=True, capture_output=True)
         reports = [json.loads(line) for line in result.stdout.splitlines()]

@@ -70,8 +70,12 @@ function(sac_add_test name file default_label)
   if(options MATCHES " serial")
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
   endif()
+  set(environment ${test_environment})
+  if(SAC_CUDA_HOST AND NOT "cuda" IN_LIST label)
+    list(APPEND environment CUDA_VISIBLE_DEVICES=) # device: auto is the CPU for those that are about something else
+  endif()
   set_tests_properties(${name} PROPERTIES LABELS "${label}" TIMEOUT ${timeout} SKIP_RETURN_CODE 77
-    ENVIRONMENT "${test_environment}")
+    ENVIRONMENT "${environment}")
 endfunction()
 
 # What every test links: strict about the language, at ease with long tables and unused helpers.
@@ -132,6 +136,17 @@ if(NOT SAC_FUZZ)
     set_target_properties(sac_micro PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${test_dir})
     target_link_libraries(sac_micro PRIVATE sac_test_support)
     sac_add_test(micro tests/gpu/micro.c cuda ${test_dir}/sac_micro --tiny)
+
+    # What the tests labelled cuda need, and nothing else: scripts/test kernels builds this.
+    add_custom_target(sac_cuda_tests)
+    add_dependencies(sac_cuda_tests sac_micro sac_program)
+    foreach(file IN LISTS cuda_tests)
+      get_filename_component(stem ${file} NAME_WE)
+      add_dependencies(sac_cuda_tests ${stem})
+    endforeach()
+    if(TARGET sac_gym)
+      add_dependencies(sac_cuda_tests sac_gym)
+    endif()
   endif()
 
   file(GLOB python_tests CONFIGURE_DEPENDS tests/test_*.py)

@@ -14,7 +14,7 @@ typedef struct agent_case {
   int obs, action;
   const char* hidden;
   int batch, critics, population, threads;
-  const char* set[6][2]; /* more keys, ended by NULL */
+  const char* set[8][2]; /* more keys, ended by NULL */
 } agent_case;
 
 static inline sac_agent* agent_case_create(const agent_case* c) {
@@ -37,7 +37,7 @@ static inline sac_agent* agent_case_create(const agent_case* c) {
     (void)snprintf(text, sizeof text, "%d", numbers[i].value);
     ck_ok(sac_config_set(config, numbers[i].key, text));
   }
-  for (int i = 0; i < 6 && c->set[i][0]; ++i) ck_ok(sac_config_set(config, c->set[i][0], c->set[i][1]));
+  for (int i = 0; i < 8 && c->set[i][0]; ++i) ck_ok(sac_config_set(config, c->set[i][0], c->set[i][1]));
   float* low = calloc((size_t)c->action, sizeof(float));
   float* high = calloc((size_t)c->action, sizeof(float));
   for (int i = 0; i < c->action; ++i) low[i] = -1, high[i] = 1;

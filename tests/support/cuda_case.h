@@ -28,7 +28,11 @@
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 #define CUDA_GUARD 256 /* bytes before and after an array */
-#define CUDA_RUNS 4    /* each launch, by default */
+#ifdef SAC_SANITIZED
+#define CUDA_RUNS 2 /* each launch, by default: shuffled and in turn */
+#else
+#define CUDA_RUNS 4
+#endif
 
 #define cuda_ok(call)                                                                                    \
   do {                                                                                                   \
@@ -37,8 +41,7 @@
       ck_abort_msg("%s: %s: %s", #call, cudaGetErrorName(cuda_error_), cudaGetErrorString(cuda_error_)); \
   } while (0)
 
-/* check_main.h's comparisons for long loops: Check writes to a file at every assertion, so only what fails gets there.
- */
+/* check_main.h's comparisons for long loops: one condition where they hold. */
 #define cuda_near(actual, expected, tolerance)                                                               \
   do {                                                                                                       \
     if (!(fabs((double)(actual) - (double)(expected)) <= (tolerance))) ck_near(actual, expected, tolerance); \

@@ -4,6 +4,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import numpy
 from safetensors import safe_open
@@ -124,5 +125,6 @@ def main(cases):
     """Runs every function test_* of the caller, or those named on the command line."""
     names = sys.argv[1:] or [name for name in cases if name.startswith("test_")]
     for name in names:
+        begin = time.monotonic()
         cases[name]()
-        print(f"{name}: passed", flush=True)
+        print(f"{name}: passed, {time.monotonic() - begin:.1f} s", flush=True)

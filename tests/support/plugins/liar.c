@@ -69,7 +69,7 @@ static const char* error(void* self) {
 
 static const char* const* info_names(void* self) {
   static const char* names[SAC_ENV_INFO_MAX + 2];
-  static char numbered[SAC_ENV_INFO_MAX + 1][8];
+  static char numbered[SAC_ENV_INFO_MAX + 1][16];
   (void)self;
   memset(names, 0, sizeof names);
   if (lie("old table")) abort(); /* what is beyond the table is not looked at */
