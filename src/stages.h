@@ -33,7 +33,7 @@ typedef struct sac_act {
                          advances by n */
   float* action;      /* (P, n, A) in [-1, 1] */
   float* log_prob;    /* (P, n) nats, or NULL; MEAN and UNIFORM: not written */
-  int from_snapshot;         /* 1: by the actor and the living agents of the last `snapshot` */
+  int from_snapshot;  /* 1: by the actor and the living agents of the last `snapshot` */
   struct sac_vector* vector; /* whose obs and action those are, or NULL: a backend may keep them itself (env_attach) */
 } sac_act;
 
@@ -103,9 +103,9 @@ typedef struct sac_stages {
    * of the backend. */
   sac_status (*update)(sac_agent* agent, int32_t n);
 
-  /* Keeps the actor, and which agents are alive, as they are now (after what was queued before): acts with from_snapshot
-   * use that, and do not wait for updates that are queued after it. For train.overlap; not for a resident vector. NULL:
-   * act comes before the updates. */
+  /* Keeps the actor, and which agents are alive, as they are now (after what was queued before): acts with
+   * from_snapshot use that, and do not wait for updates that are queued after it. For train.overlap; not for a resident
+   * vector. NULL: act comes before the updates. */
   sac_status (*snapshot)(sac_agent* agent);
 
   /* A backend may queue its work and return: state_get waits, and brings counters, stats and totals up to date (alive

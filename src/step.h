@@ -15,8 +15,8 @@ sac_status sac_step(sac_agent* agent, struct sac_vector* vector, sac_act_mode mo
  * results are the same. Errors: MEMORY. */
 sac_status sac_step_overlap(const sac_agent* agent, struct sac_vector* vector);
 
-/* How many steps may go by before sac_settle. A resident vector's finished episodes are then those of all of them; of any
- * other vector those of the last step alone. */
+/* How many steps may go by before sac_settle. A resident vector's finished episodes are then those of all of them; of
+ * any other vector those of the last step alone. */
 int32_t sac_burst(const sac_agent* agent, const struct sac_vector* vector);
 
 /* Ends a burst of steps: waits for what a backend has queued. From then on counters, statistics and the vector's

@@ -1,5 +1,5 @@
 /* kernels/actor.cu: the squash, the critics' judgement of a~, and the way back to the actor's head, against double.
- * act is in test_cuda_actor_act.c. */
+ * act is in test_cuda_act.c. */
 #include "support/cuda_case.h"
 
 #define LOW (-20.0)

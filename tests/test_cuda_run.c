@@ -2,6 +2,8 @@
  *
  * Runs on a CUDA device: environments that live there, steps in bursts, exact resume, change of device, agents that
  * stop. */
+#include "cuda/cuda.h"
+#include "step.h"
 #include "support/cuda_agent.h"
 #include "support/small_run.h"
 
@@ -234,6 +236,40 @@ END_TEST
 /* --- rows of metrics ---------------------------------------------------------------------------------------------- */
 
 /* Each row is of its own window, as on the CPU; with late updates too. */
+/* With train.overlap acting reads a copy of the actor beside the updates: the same bits as the program that it stands
+ * for, act, the updates of the step before, env step, push. */
+START_TEST(acting_beside_updates) {
+  static const char* const sets[] = {"train.overlap=1 seeds=2 eval.every=0",
+                                     "train.overlap=1 eval.every=0 cuda.graph=off"};
+  const char* folder = test_folder();
+  sac_run *run = begin(small_path(folder, "run"), sets[_i], NULL),
+          *other = begin(small_path(folder, "other"), sets[_i], NULL);
+  ck_ok(sac_run_steps(run, 0));
+  sac_agent* agent = other->agent;
+  sac_vector* vector = other->vector;
+  ck_assert_ptr_nonnull(sac_gpu_of(agent)->act_copy);
+  for (int64_t t = 0; t < run->settings.steps; t++) {
+    const int learning = t >= run->settings.warmup_steps;
+    const sac_act act = {.n = 1,
+                         .mode = learning ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM,
+                         .obs = vector->obs,
+                         .action = vector->action,
+                         .vector = vector};
+    ck_ok(agent->stages->act(agent, &act));
+    ck_ok(sac_update(agent, t > run->settings.warmup_steps));
+    ck_ok(sac_vector_step(vector));
+    const sac_transitions transitions = sac_vector_transitions(vector);
+    ck_ok(agent->stages->replay_push(agent, &transitions, vector));
+  }
+  ck_ok(sac_settle(agent, vector));
+  for (int32_t p = 0; p < agent->shape.population; p++) same_agent(run, other, p);
+  sac_run_destroy(run);
+  sac_run_destroy(other);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
 START_TEST(rows_are_the_cpu_s) {
   static const char* const overlap[] = {"0", "3"};
   const char* folder = test_folder();
@@ -385,7 +421,7 @@ START_TEST(environment_that_fails) {
 }
 END_TEST
 
-CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(finished_and_continued, RUNS),
-          LOOP(bursts_change_no_bit, 5), CASE(evaluation_changes_no_bit), LOOP(rows_are_the_cpu_s, 2),
-          LOOP(environments_are_the_host_s, 4), CASE(to_the_cpu_and_back), LOOP(agents_that_are_no_longer_finite, 4),
-          CASE(learning_that_blows_up), LOOP(environment_that_fails, 2))
+CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(acting_beside_updates, 2),
+          LOOP(finished_and_continued, RUNS), LOOP(bursts_change_no_bit, 5), CASE(evaluation_changes_no_bit),
+          LOOP(rows_are_the_cpu_s, 2), LOOP(environments_are_the_host_s, 4), CASE(to_the_cpu_and_back),
+          LOOP(agents_that_are_no_longer_finite, 4), CASE(learning_that_blows_up), LOOP(environment_that_fails, 2))

@@ -80,7 +80,8 @@ static sac_status loop_sample(void* user, int64_t count) {
 /* Collects what a burst of steps has left, where the burst is over. */
 static sac_status end_burst(bench_case* c, int64_t step, int64_t count) {
   if (!c->agent) return SAC_OK;
-  return (step + 1) % sac_burst(c->agent, c->vector) == 0 || step + 1 == count ? sac_settle(c->agent, c->vector) : SAC_OK;
+  return (step + 1) % sac_burst(c->agent, c->vector) == 0 || step + 1 == count ? sac_settle(c->agent, c->vector)
+                                                                               : SAC_OK;
 }
 
 static sac_status loop_env(void* user, int64_t count) {

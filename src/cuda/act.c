@@ -11,7 +11,7 @@
 #include "util/error.h"
 
 #define RECAPTURE 1000 /* launches after a capture that failed (graph.c says why one can), before the next */
-#define LOOKS 20000 /* at an answer, before the stream is asked whether the launch has failed */
+#define LOOKS 20000    /* at an answer, before the stream is asked whether the launch has failed */
 
 /* Every byte of the arguments is set, so that two launches can be compared. */
 static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac_actor_act_args* args) {
