@@ -4,9 +4,12 @@ import csv
 import json
 import os
 import pathlib
+import signal
 import sqlite3
 import subprocess
+import tarfile
 import tempfile
+import time
 
 SOURCE, BUILD = pathlib.Path(os.environ["SAC_SOURCE"]), os.environ["SAC_BUILD"]
 PEER = '''import argparse, json
@@ -26,33 +29,96 @@ def run(script, *arguments, **options):
     return result.returncode, result.stdout, result.stderr
 
 
+def report_of(folder):
+    report = json.loads((folder / "report.json").read_text())
+    return report, {step["step"]: step["verdict"] for step in report["steps"]}
+
+
 def rehearsal(folder):
     (folder / "torch_sac.py").write_text(PEER)
-    status, text, errors = run("gpu-test", "--rehearse", "--build", BUILD, "--out", folder / "report", "--peers", folder,
-                               "--only", "micro,train,bench,sanitize,profile,peers", "--bundle", folder / "bundle")
+    command = ("gpu-test", "--rehearse", "--build", BUILD, "--out", folder / "report", "--peers", folder, "--bundle",
+               folder / "bundle")
+    status, text, errors = run(*command, "--only", "golden,bench,micro,train,agents,curve,sanitize,profile")
     assert status == 0 and errors == "", text + errors
-    report = json.loads((folder / "report/report.json").read_text())
-    verdicts = {step["step"]: step["verdict"] for step in report["steps"]}
+    report, verdicts = report_of(folder / "report")
+    mujoco = [verdicts.pop("agents"), verdicts.pop("curve")]
+    assert mujoco in (["passed"] * 2, ["not here"] * 2), mujoco
     assert verdicts.pop("sanitize") == "not here" and set(verdicts.values()) == {"passed"} and len(verdicts) == 7, verdicts
-    # Seven figures of ours; the peer has no --population: three cases in two modes, and the slow mode of the first.
-    rows = list(csv.DictReader((folder / "report/bench.csv").open()))
-    assert [row["who"] for row in rows].count("sac") == 6 and len(rows) == 6 + 3 * 2 + 1, rows
-    assert all(float(row["value"]) > 0 for row in rows)
-    assert len(report["targets"]) == 1 + 6 + 3 and {t["verdict"] for t in report["targets"]} == {"rehearsed"}, report
+    assert len(report["targets"]) == 8 + 2 and {t["verdict"] for t in report["targets"]} == {"rehearsed"}, report
     assert "temperature update" in (folder / "report/profile.txt").read_text()
+
+    # The peers come later, and what was measured before is held against them. A peer without --population has three cases
+    # in two modes, and the slow mode of the first.
+    status, text, errors = run(*command, "--only", "peers,bench", "--resume")
+    assert status == 0 and errors == "" and "bench " not in text.split("\n\n")[0], text + errors
+    report, verdicts = report_of(folder / "report")
+    assert verdicts["peers"] == verdicts["bench"] == "passed" and len(report["targets"]) == 8 + 2 + 3, report
+    rows = list(csv.DictReader((folder / "report/bench.csv").open()))
+    ours = [row["who"] for row in rows].count("sac")
+    assert ours == 8 + 1 + (2 if mujoco[0] == "passed" else 0) and len(rows) == ours + 3 * 2 + 1, rows
+    assert all(float(row["value"]) > 0 for row in rows)
     written = (folder / "report/report.txt").read_text()
     assert "asked for" in written and "x torch" in written, written
+    with tarfile.open(folder / "report.tar.gz") as archive:
+        assert {"report.txt", "report.json", "bench.csv", "logs/golden.txt", "logs/peers.txt"} <= set(archive.getnames())
 
     # What is wrong is said, in its step, and the other steps go on.
     (folder / "torch_sac.py").write_text(PEER + "raise SystemExit('no such card')")
-    status, text, _ = run("gpu-test", "--rehearse", "--build", BUILD, "--out", folder / "report", "--peers", folder,
-                          "--only", "peers,micro")
+    status, text, _ = run(*command, "--only", "peers,micro")
     assert status == 1 and "no such card" in text and "NOT all well" in text, text
+    assert report_of(folder / "report")[1] == {"machine": "passed", "build": "passed", "micro": "passed", "peers": "FAILED"}
+
+
+def stopped(folder):
+    """Whenever it is stopped, what was done is there, and nothing that it has started goes on."""
+    (folder / "torch_sac.py").write_text("import os, time\nopen(os.environ['STARTED'], 'w').write(str(os.getpid()))\n"
+                                         "os.system('sleep 77')\ntime.sleep(77)\n")
+    out, started = folder / "report", folder / "started"
+    command = [str(SOURCE / "scripts/gpu-test"), "--rehearse", "--build", BUILD, "--out", str(out), "--peers", str(folder),
+               "--only", "micro,peers", "--archive", str(folder / "all.tar.gz")]
+
+    def begin(*more):
+        started.unlink(missing_ok=True)
+        process = subprocess.Popen([*command, *more], stdout=subprocess.PIPE, text=True,
+                                   env=dict(os.environ, STARTED=str(started)))
+        until = time.monotonic() + 120
+        while not (started.exists() and started.read_text()) and time.monotonic() < until:
+            time.sleep(0.05)
+        return process, int(started.read_text())
+
+    def gone(group):
+        until = time.monotonic() + 20
+        while time.monotonic() < until:
+            try:
+                os.killpg(group, 0)
+            except ProcessLookupError:
+                return True
+            time.sleep(0.05)
+        return False
+
+    for number, code in ((signal.SIGTERM, 143), (signal.SIGKILL, -9)):
+        process, peer = begin()
+        process.send_signal(number)
+        text = process.communicate(timeout=60)[0]
+        assert process.returncode == code, (process.returncode, text)
+        report, verdicts = report_of(out)
+        assert verdicts["micro"] == "passed" and (folder / "all.tar.gz").exists(), report
+        if number == signal.SIGTERM:
+            assert verdicts["-"] == "FAILED" and "stopped by signal 15" in (out / "report.txt").read_text(), report
+            assert gone(peer), "the peer goes on"
+        else:  # nobody was left to end it
+            os.killpg(peer, signal.SIGKILL)
+
+    # A step that takes too long is ended with all that it has started, and the budget ends the session.
+    process, peer = begin("--budget", "6")
+    text = process.communicate(timeout=60)[0]
+    assert process.returncode == 1 and "took longer than" in text and gone(peer), text
 
 
 def wrong_usage(folder):
     for arguments, message in ((("--only", "tets"), "no step 'tets'"), (("--peers", "/no/such"), "no folder /no/such"),
-                               (("--nonsense",), "unrecognized arguments")):
+                               (("--nonsense",), "unrecognized arguments"),
+                               (("--budget", "0"), "--budget takes seconds")):
         status, _, errors = run("gpu-test", *arguments)
         assert status == 2 and message in errors, errors
     status, text, _ = run("gpu-test", "--rehearse", "--build", folder / "none", "--out", folder / "report")
@@ -105,7 +171,7 @@ def bundle(folder):
 
 
 def main():
-    for case in (rehearsal, wrong_usage, profile, bundle):
+    for case in (rehearsal, stopped, wrong_usage, profile, bundle):
         with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
             case(pathlib.Path(folder))
         print(f"{case.__name__}: passed", flush=True)

@@ -70,6 +70,8 @@ class Session:
         self.add("LD_LIBRARY_PATH", self.bundle / "lib")
         self.add("CMAKE_PREFIX_PATH", self.bundle)
         self.add("CPATH", self.bundle / "include")
+        if (self.bundle / "mujoco").is_dir():
+            self.environment.setdefault("SAC_MUJOCO", str(self.bundle / "mujoco"))
 
     def which(self, name):
         return find_program(name, self.environment["PATH"])
