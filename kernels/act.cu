@@ -168,8 +168,7 @@ __device__ float* stage_head(float* to, const act_head& head) {
   return to + 4 * outputs * quads;
 }
 
-// --- one observation, or a few
-// ----------------------------------------------------------------------------------------
+// --- one observation, or a few -------------------------------------------------------------------------------------
 
 // Layer l of an agent's network, as far as the block makes it: the last hidden one from `begin` to `end`.
 __device__ act_layer layer_at(const sac_actor_act_args& a, const float* weights, int l, int begin, int end) {
@@ -338,8 +337,7 @@ __device__ void act_uniform(const sac_actor_act_args& a, size_t p, size_t first,
   }
 }
 
-// --- the kernel
-// ---------------------------------------------------------------------------------------------------------
+// --- the kernel ----------------------------------------------------------------------------------------------------
 
 // One thread of a block that has finished its rows: the last such block of an agent moves its counter on, and then the
 // host is told. `blocks` of them finish, each with rows of its own.
@@ -350,8 +348,8 @@ __device__ void answer(const sac_actor_act_args& a, size_t p, unsigned block, un
     state->act = position + static_cast<uint64_t>(a.n);
   } else if (counts) {  // all others have read the counter when the last comes here
     __threadfence();
-    if (atomicAdd(&state->ticket, 1u) == blocks - 1) {
-      state->ticket = 0;
+    if (atomicAdd(&state->act_ticket, 1u) == blocks - 1) {
+      state->act_ticket = 0;
       state->act = position + static_cast<uint64_t>(a.n);
     }
   }
@@ -401,8 +399,7 @@ __global__ void __launch_bounds__(snapshot_threads) actor_snapshot(sac_actor_sna
     a.alive[p] = a.state[p].alive;
 }
 
-// --- how a launch is cut
-// ------------------------------------------------------------------------------------------------
+// --- how a launch is cut -------------------------------------------------------------------------------------------
 
 size_t floats_of(int32_t widest) { return 2 * rows_max * static_cast<size_t>(widest); }
 int32_t widest_padded(int32_t widest) { return (widest + 3) / 4 * 4; }

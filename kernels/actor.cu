@@ -98,9 +98,11 @@ constexpr int grad_pitch = grad_part + 4;  // of a component's weights in shared
 // What a thread reads for one part of a critic's hidden units (beyond the last the last again): its row's hidden units
 // and their gradients, and the block's weights, component t % tile of unit t / tile and of every 32nd after it.
 struct grad_reads {
-  float hidden[sac_head_columns], d_hidden[sac_head_columns], weight[tile];
+  float hidden[sac_head_columns], d_hidden[sac_head_columns], weight[sac_head_columns];
   int units;  // of the weights those from here on are none: 0
 };
+
+static_assert(tile == sac_head_columns, "a thread's weights are of as many units as a lane has columns");
 
 __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_t r, int part, size_t first,
                           grad_reads& reads) {
@@ -120,7 +122,7 @@ __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_
     reads.d_hidden[i] = d_hidden[j];
   }
 #pragma unroll
-  for (int i = 0; i < tile; ++i) {
+  for (int i = 0; i < sac_head_columns; ++i) {
     const int j = sac_head_column(unit, i, a.width);
     reads.weight[i] = weight[static_cast<size_t>(j) * features];
   }

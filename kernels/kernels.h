@@ -31,13 +31,13 @@ typedef struct sac_device_state {
   uint64_t updates;                   // written by target update
   uint64_t act;                       // observations acted on: written by act
   uint32_t alive;                     // 0: stopped; written by temperature update, where an update's stats are complete
-  uint32_t ticket;                    // blocks of a kernel that have finished: 0 between kernels
+  uint32_t ticket;                    // blocks of replay push that have finished: 0 between kernels
   sac_adam_step adam[SAC_ADAM_SETS];  // scalars of the coming update: written by target update
   sac_update_stats stats;             // of the last update
   int32_t bad_tensors;                // trained tensors whose gradient was not finite when the agent stopped
   int32_t first_bad;                  // the first of them, in the order of sac_temperature_args.watched
   float bad_value;                    // and its first such number
-  uint32_t unused;
+  uint32_t act_ticket;  // blocks of act that have finished: its own, as act may run beside replay push; 0 between acts
   uint64_t totals_updates;  // sac_totals
   sac_update_stats totals;
 } sac_device_state;

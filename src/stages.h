@@ -64,7 +64,7 @@ typedef struct sac_stages {
   sac_status (*read)(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, float* host, size_t count);
   sac_status (*write)(sac_agent* agent, sac_memory memory, int32_t p, size_t offset, const float* host, size_t count);
 
-  /* act: observations to actions, with the current actor. */
+  /* act: observations to actions, with the current actor; with from_snapshot, that of the last `snapshot`. */
   sac_status (*act)(sac_agent* agent, const sac_act* act);
 
   /* env step: scales vector->action to the environment's units and steps all P*N environments; see env/vector.h. */

@@ -10,9 +10,10 @@ struct sac_vector;
  * update -> target update). mode: how the actions are chosen. Errors: those of the stages. */
 sac_status sac_step(sac_agent* agent, struct sac_vector* vector, sac_act_mode mode, int32_t updates);
 
-/* With train.overlap, sac_step makes its updates between act and replay push, while the environments step: gives the
- * vector a thread for that, where the backend computes on the caller's and there is a second processor. Without one the
- * results are the same. Errors: MEMORY. */
+/* With train.overlap, sac_step makes its updates between act and replay push, while the environments step; a backend
+ * that has `snapshot` queues them before act, which reads the actor as it was before. Gives the vector a thread for
+ * that, where the backend computes on the caller's and there is a second processor. Without one the results are the
+ * same. Errors: MEMORY. */
 sac_status sac_step_overlap(const sac_agent* agent, struct sac_vector* vector);
 
 /* How many steps may go by before sac_settle. A resident vector's finished episodes are then those of all of them; of

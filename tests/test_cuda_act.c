@@ -116,7 +116,7 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
     if (log_prob && mode == SAC_DEVICE_ACT_SAMPLE) cuda_open(c, a->args.log_prob + p * a->n, a->n);
     if (mode == SAC_DEVICE_ACT_MEAN || noise) continue;
     cuda_open(c, &a->args.state[p].act, 1);
-    cuda_open(c, &a->args.state[p].ticket, 1);
+    cuda_open(c, &a->args.state[p].act_ticket, 1);
   }
 }
 
@@ -190,7 +190,7 @@ static void check_counters(cuda_case* c, const act_case* a, uint64_t more) {
   const sac_device_state* after = cuda_result(c, a->args.state);
   for (size_t p = 0; p < a->P; ++p) {
     ck_assert_uint_eq(after[p].act, a->state[p].act + (a->state[p].alive ? more : 0));
-    ck_assert_uint_eq(after[p].ticket, 0);
+    ck_assert_uint_eq(after[p].act_ticket, 0);
   }
   if (a->args.tickets) {
     const uint32_t* tickets = cuda_result(c, a->args.tickets);

@@ -202,7 +202,7 @@ def test_what_is_missing_is_said():
                                 capture_output=True)
         assert result.returncode == 2, result
         assert one_line(result.stderr) == (
-            "sac: MuJoCo not found (looked in SAC_MUJOCO, .venv): run scripts/setup --mujoco"), result.stderr
+            "sac: MuJoCo not found (looked in SAC_MUJOCO, .deps/mujoco, .venv): run scripts/setup --mujoco"), result.stderr
         listed = subprocess.run([copy, "envs"], cwd=folder, env=environment, text=True, capture_output=True)
         assert listed.returncode == 0 and "Pendulum-v1" in listed.stdout and "MuJoCo not found" in listed.stdout
         assert all(task in listed.stdout for task in TASKS), listed.stdout

@@ -164,7 +164,13 @@ class Session:
         return "\n".join(lines) + "\n"
 
     def write(self):
-        """Report, tables and archive as they stand, each whole or not there."""
+        """Report, tables and archive as they stand, each whole or not there. What cannot be written ends nothing."""
+        try:
+            self.write_all()
+        except OSError as error:
+            print(f"the report could not be written: {error}", flush=True)
+
+    def write_all(self):
         def put(name, data):
             part = self.out / f".{name}.part"
             part.write_bytes(data if isinstance(data, bytes) else data.encode())

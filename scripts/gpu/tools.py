@@ -33,18 +33,18 @@ def find_program(name, path=None):
 
 
 def find_cublas():
-    """("", file) where the loader finds cuBLAS by itself; (folder, file) where it must be told; ("", "") without one."""
+    """("", name) where the loader finds cuBLAS by itself; (folder, file) where it must be told; ("", "") without one. The
+    newest first, wherever it is: a build opens that of its own toolkit alone."""
+    nvcc = find_program("nvcc")
+    folders = [f"{os.path.dirname(os.path.dirname(os.path.realpath(nvcc)))}/{lib}" for lib in ("lib64", "lib")] if nvcc else []
+    folders += [folder for pattern in LIBRARY_FOLDERS for folder in sorted(glob.glob(pattern), reverse=True)]
     for name in ("libcublas.so.13", "libcublas.so.12"):
         try:
             ctypes.CDLL(name)
             return "", name
         except OSError:
             pass
-    nvcc = find_program("nvcc")
-    folders = [f"{os.path.dirname(os.path.dirname(os.path.realpath(nvcc)))}/{lib}" for lib in ("lib64", "lib")] if nvcc else []
-    folders += [folder for pattern in LIBRARY_FOLDERS for folder in sorted(glob.glob(pattern), reverse=True)]
-    for folder in folders + site_packages("lib"):
-        files = sorted(glob.glob(f"{folder}/libcublas.so.1[0-9]"))
-        if files:
-            return folder, files[-1]
+        for folder in folders + site_packages("lib"):
+            if os.path.exists(f"{folder}/{name}"):
+                return folder, f"{folder}/{name}"
     return "", ""

@@ -2,8 +2,9 @@
  *
  * Everything an update touches lies on the device, in a few slabs that create allocates. Networks of one shape stand
  * side by side there, those of all agents together (K critics an agent, then the next agent's), and the target critics
- * behind the critics: so one strided-batched product serves them all. Host code queues work on one stream and waits
- * nowhere inside an update; sac_cuda_state_get waits, and brings counters and statistics to the host. */
+ * behind the critics: so one strided-batched product serves them all. Host code queues work on one stream
+ * (act may have one of its own, act.c) and waits nowhere inside an update; sac_cuda_state_get waits, and brings counters
+ * and statistics to the host. */
 #ifndef SAC_CUDA_CUDA_H
 #define SAC_CUDA_CUDA_H
 
@@ -210,8 +211,7 @@ void sac_cuda_graph_destroy(sac_gpu* gpu);
 void sac_cuda_range_push(const char* word);
 void sac_cuda_range_pop(void);
 
-/* --- profile.c -----------------------------------------------------------------------------------------------------
- */
+/* --- profile.c ---------------------------------------------------------------------------------------------------- */
 
 /* Around what sac_cuda_update queues at a time: how many of the `due` updates may go together, and how many went. */
 int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due);

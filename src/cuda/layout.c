@@ -28,6 +28,12 @@ static float* take_floats(arena* a, size_t count, size_t each) {
 
 sac_status sac_cuda_fits(const sac_agent* agent) {
   const int64_t critics = (int64_t)agent->shape.population * agent->shape.critics;
+  const sac_net* actor = &agent->tensors.actor;
+  for (int32_t l = 0; l < actor->layers; ++l) /* act counts a layer's weights in 32 bits */
+    if ((int64_t)actor->size[l] * actor->size[l + 1] > INT32_MAX)
+      return sac_fail(SAC_ERROR_CONFIG,
+                      "a layer of %d x %d weights is too large for a CUDA device: lower network.hidden",
+                      (int)actor->size[l], (int)actor->size[l + 1]);
   if (2 * critics <= NETS_MAX) return SAC_OK; /* critics and their targets go together */
   return sac_fail(SAC_ERROR_CONFIG, "%d agents of %d critics: at most %d critics in all fit a CUDA device: lower seeds",
                   (int)agent->shape.population, (int)agent->shape.critics, NETS_MAX / 2);

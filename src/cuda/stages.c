@@ -195,6 +195,7 @@ static sac_status state_set(sac_agent* agent) {
                                            .totals_updates = agent->totals[p].updates,
                                            .totals = agent->totals[p].sum};
   }
+  if (gpu->capture_at > gpu->queued + gpu->capture_wait) gpu->capture_at = gpu->queued + gpu->capture_wait;
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state, gpu->state_out, population * sizeof *gpu->state, cudaMemcpyHostToDevice,
                                     gpu->stream));
   SAC_CUDA_TRY(gpu, sac_target_begin(gpu->stream, gpu->state, agent->shape.population, &rates));

@@ -21,7 +21,7 @@ typedef struct sac_episode {
   int64_t length;        /* steps */
 } sac_episode;
 
-#define SAC_BURST_MAX 256 /* the most steps that may be queued before the host looks */
+#define SAC_BURST_MAX 256 /* the most steps before the host looks at what a backend has queued: whether agents stop */
 
 typedef struct sac_vector {
   const sac_env_api* api;

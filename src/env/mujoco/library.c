@@ -127,10 +127,12 @@ static sac_status load(sac_mujoco_library* library, const search* s) {
   char found[32], needed[32];
   void (**user_warning)(const char*);
   if (!*s->library)
-    return sac_fail(SAC_ERROR_ENV, "MuJoCo not found (looked in SAC_MUJOCO, .venv): run scripts/setup --mujoco");
+    return sac_fail(SAC_ERROR_ENV,
+                    "MuJoCo not found (looked in SAC_MUJOCO, .deps/mujoco, .venv): run scripts/setup --mujoco");
   if (!*s->models)
     return sac_fail(SAC_ERROR_ENV,
-                    "MuJoCo is there (%s), Gymnasium's models are not (looked in SAC_MUJOCO, .venv): run scripts/setup "
+                    "MuJoCo is there (%s), Gymnasium's models are not (looked in SAC_MUJOCO, .deps/mujoco, .venv): run "
+                    "scripts/setup "
                     "--mujoco",
                     s->library);
   /* A library that is refused stays loaded, too: what it made at its start would be lost with it. */
