@@ -69,6 +69,10 @@ def step_build(s):
     return f"for {architecture or 'the default architectures'}; {found['cuda_devices'][0]}; graph nodes {found['graph_nodes']}"
 
 
+def has_mujoco(s):
+    return s.run([s.sac, "envs", "HalfCheetah-v5"], "machine", 30, check=False)[0] == 0
+
+
 # ---- is it right? ----
 
 def tensors(path):
@@ -78,6 +82,25 @@ def tensors(path):
     header.pop("__metadata__", None)
     return {name: data[8 + size + entry["data_offsets"][0]:8 + size + entry["data_offsets"][1]]
             for name, entry in header.items() if name != "run.seconds"}
+
+
+def same_bits(s, env, values):
+    """Two runs of the same seeds end in the same bits: policy, checkpoint, and the replay in it."""
+    folders = [s.out / "runs" / name for name in ("first", "second")]
+    for folder in folders:
+        shutil.rmtree(folder, ignore_errors=True)
+        s.run([s.sac, "train", "--env", env, "--device", "cuda", "--seed", 1, "--out", folder, *sets(values)], "golden", 60)
+    differ = []
+    for seed in sorted(path.name for path in folders[0].glob("seed_*")):
+        for name in ("policy.safetensors", "checkpoints/last"):
+            first, second = (tensors((folder / seed / name).resolve()) for folder in folders)
+            if not first or first != second:
+                differ.append(f"{seed}/{name}")
+        first, second = ({path.name: path.read_bytes() for path in (folder / seed / "replay").iterdir()} for folder in folders)
+        if not first or first != second:
+            differ.append(f"{seed}/replay")
+    if differ:
+        raise Failed(f"{env}: two runs of one seed differ in " + ", ".join(differ))
 
 
 def step_golden(s):
@@ -90,20 +113,14 @@ def step_golden(s):
     if code or wrong or len(results) != len(files):
         raise Failed(f"golden updates: {', '.join(wrong) or errors.strip()[-200:] or 'not all were read'}")
     shares = [row["share"] for result in results for row in result["rows"] if row["share"] is not None]
-    folders = [s.out / "runs" / name for name in ("first", "second")]
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-        small = {**TINY_RUN, "train.steps": 100} if s.options.rehearse else {"train.steps": 3000, "eval.every": 0}
-        s.run([s.sac, "train", "--env", "Pendulum-v1", "--device", "cuda", "--seed", 1, "--out", folder, *sets(small)],
-              "golden", 60)
-    differ = []
-    for name in ("policy.safetensors", "checkpoints/last"):
-        first, second = (tensors((folder / "seed_1" / name).resolve()) for folder in folders)
-        if not first or first != second:
-            differ.append(name)
-    if differ:
-        raise Failed("two runs of one seed differ in " + ", ".join(differ))
-    return f"{len(files)} golden updates, worst {100 * max(shares):.0f} % of what is allowed; two runs of a seed: the same bits"
+    # Environments on the device; and on the host, several of each agent, acted on beside the updates.
+    small = {**TINY_RUN, "train.steps": 100} if s.options.rehearse else {"train.steps": 3000, "eval.every": 0}
+    same_bits(s, "Pendulum-v1", small)
+    said = "two runs of a seed: the same bits"
+    if has_mujoco(s):
+        same_bits(s, "InvertedPendulum-v5", {**small, "env.num_envs": 8, "train.overlap": 8, "seeds": 2})
+        said += ", with train.overlap too"
+    return f"{len(files)} golden updates, worst {100 * max(shares):.0f} % of what is allowed; {said}"
 
 
 def step_tests(s):
@@ -199,10 +216,6 @@ def step_train(s):
 
 
 # ---- many agents on a real task ----
-
-def has_mujoco(s):
-    return s.run([s.sac, "envs", "HalfCheetah-v5"], "agents", 30, check=False)[0] == 0
-
 
 def step_agents(s):
     """The loop of ten agents on HalfCheetah-v5, stage by stage; and of one, to see what the others cost."""

@@ -3,8 +3,8 @@
  * Everything an update touches lies on the device, in a few slabs that create allocates. Networks of one shape stand
  * side by side there, those of all agents together (K critics an agent, then the next agent's), and the target critics
  * behind the critics: so one strided-batched product serves them all. Host code queues work on one stream
- * (act may have one of its own, act.c) and waits nowhere inside an update; sac_cuda_state_get waits, and brings counters
- * and statistics to the host. */
+ * (act may have one of its own, act.c) and waits nowhere inside an update; sac_cuda_state_get waits, and brings
+ * counters and statistics to the host. */
 #ifndef SAC_CUDA_CUDA_H
 #define SAC_CUDA_CUDA_H
 
