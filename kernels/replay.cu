@@ -118,7 +118,7 @@ __device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t num
 
 // The first blocks gather, a warp a row; the others make noise. The bound's second number keeps the compiler from
 // spilling registers to fit more blocks.
-__global__ void __launch_bounds__(threads, 5) replay_sample(sac_replay_sample_args a, unsigned gathering) {
+__global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_args a, unsigned gathering) {
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;
