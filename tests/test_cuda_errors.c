@@ -291,10 +291,13 @@ the_end:
   return status;
 }
 
-/* Each of the calls in turn; where the algorithm or the error is another one, every third, under sanitizers fewer. */
+/* Each of the calls in turn; where the algorithm or the error is another one, every third. Under sanitizers fewer: a
+ * kind of call comes many times in a life. */
 #ifdef SAC_SANITIZED
-#define SOME 10
+#define MANY 4
+#define SOME 20
 #else
+#define MANY 1
 #define SOME 3
 #endif
 static const struct {
@@ -302,7 +305,7 @@ static const struct {
   int error;
   long stride;
   const char* code;
-} faults[] = {{"sac", cudaErrorLaunchFailure, 1, "code 719)"},
+} faults[] = {{"sac", cudaErrorLaunchFailure, MANY, "code 719)"},
               {"sac-v", cudaErrorLaunchFailure, SOME, "code 719)"},
               {"sac", cudaErrorMemoryAllocation, SOME, "code 2)"}};
 
@@ -341,7 +344,7 @@ START_TEST(every_call_fails_once) {
   printf("%s: %ld calls, of which one in %ld failed; %ld in destroy or asked again, %ld in a capture\n",
          faults[_i].algo, calls, faults[_i].stride, quiet, eager);
   ck_assert_int_le(quiet, 40);
-  ck_assert_int_ge(eager, 10);
+  ck_assert_int_ge(eager, 40 / faults[_i].stride);
   ck_assert_int_le(eager, 200 / faults[_i].stride);
   test_folder_remove();
 }

@@ -353,11 +353,12 @@ END_TEST
 
 // ---- faults ----
 // A program with one of everything; false at the first failure, with everything released.
-static bool program(int* status) {
+// given: a handle of cuBLAS to use, which stays.
+static bool program(int* status, cublasHandle_t given = NULL) {
   float *x = NULL, *pinned = NULL;
   cudaStream_t stream = NULL;
   cudaEvent_t event = NULL;
-  cublasHandle_t blas = NULL;
+  cublasHandle_t blas = given;
   cudaGraph_t graph = NULL;
   cudaGraphExec_t exec = NULL;
   bool good = false, capturing = false;
@@ -369,7 +370,7 @@ static bool program(int* status) {
   TRY(cudaMallocHost(&pinned, 16));
   TRY(cudaStreamCreate(&stream));
   TRY(cudaEventCreate(&event));
-  TRY(cublasCreate(&blas));
+  if (!blas) TRY(cublasCreate(&blas));
   TRY(cublasSetStream(blas, stream));
   TRY(cudaMemsetAsync(x, 0, 48, stream));
   capturing = true;
@@ -389,7 +390,7 @@ end:
   if (capturing) (void)cudaStreamEndCapture(stream, &graph);
   if (exec && cudaGraphExecDestroy(exec)) good = false;
   if (graph && cudaGraphDestroy(graph)) good = false;
-  if (blas && cublasDestroy(blas)) good = false;
+  if (blas && blas != given && cublasDestroy(blas)) good = false;
   if (event && cudaEventDestroy(event)) good = false;
   if (stream && cudaStreamDestroy(stream)) good = false;
   if (cudaFreeHost(pinned)) good = false;
@@ -463,15 +464,19 @@ START_TEST(what_was_done) {
 }
 END_TEST
 
+// Each thread keeps its handle of cuBLAS until all are done: to give one back would end the others' captures.
 START_TEST(many_threads) {
   int good[4] = {0, 0, 0, 0};
+  cublasHandle_t blas[4];
+  for (cublasHandle_t& handle : blas) ck_assert_int_eq(cublasCreate(&handle), CUBLAS_STATUS_SUCCESS);
   std::vector<std::thread> threads;
   for (int t = 0; t < 4; ++t)
-    threads.emplace_back([t, &good] {
+    threads.emplace_back([t, &good, &blas] {
       int status;
-      for (int i = 0; i < 20; ++i) good[t] += program(&status);
+      for (int i = 0; i < 20; ++i) good[t] += program(&status, blas[t]);
     });
   for (std::thread& t : threads) t.join();
+  for (const cublasHandle_t handle : blas) ck_assert_int_eq(cublasDestroy(handle), CUBLAS_STATUS_SUCCESS);
   for (const int n : good) ck_assert_int_eq(n, 20);
   nothing_left();
 }

@@ -55,7 +55,7 @@ def learn(env, steps, values):
 
 def test_quadratic_reaches_its_optimum():
     """Reward -2 (a + 0.6)^2: the best deterministic action leaves 0."""
-    before, learnt = learn("SacQuadratic-v0", 1000, {"train.warmup_steps": 200, "env.options.centre": -0.6})
+    before, learnt = learn("SacQuadratic-v0", 700, {"train.warmup_steps": 100, "env.options.centre": -0.6})
     assert before < -0.1, before
     assert learnt > -0.01, learnt
 
@@ -235,8 +235,20 @@ def test_expected():
     assert case["takes"] == "cuda:0" and case["cpu"] is None, case
 
 
+def cases():
+    """All of them on a device. The host's takes a minute for a pendulum, whose updates are those of the quadratic; and under
+    sanitizers what trains for long shows nothing that the short ones do not."""
+    left_out = []
+    if "host execution" in sac("info").stdout:
+        left_out = ["test_pendulum_learns"]
+        if SANITIZED:
+            left_out += ["test_quadratic_reaches_its_optimum", "test_interrupted_and_resumed", "test_environments_of_the_host",
+                         "test_bench_stages"]
+    return {name: value for name, value in globals().items() if name not in left_out}
+
+
 if __name__ == "__main__":
     if "cuda:0" not in sac("info").stdout:
         print("skipped: no CUDA device is usable here ('sac info')")
         sys.exit(77)
-    main(globals())
+    main(cases())
