@@ -151,6 +151,10 @@ class Session:
 
     def text(self):
         lines = [f"{step['step']:10}{step['verdict']:10}{step['seconds']:6.1f} s  {step['note']}" for step in self.steps]
+        return "\n".join(lines) + "\n" + self.tables()
+
+    def tables(self):
+        lines = []
         if self.targets:
             width = max(len(target["name"]) for target in self.targets)
             lines += ["", f"{'target':{width}}  {'asked for':>14}{'measured':>12}  "]
@@ -161,7 +165,7 @@ class Session:
         if self.rows:
             lines += ["", "measured (bench.csv):"]
             lines += [f"  {row['case']:60}{row['who']:36}{number(row['value']):>12} {row['unit']}" for row in self.rows]
-        return "\n".join(lines) + "\n"
+        return "".join(line + "\n" for line in lines)
 
     def write(self):
         """Report, tables and archive as they stand, each whole or not there. What cannot be written ends nothing."""
