@@ -19,9 +19,10 @@ namespace {
 // A block's threads: few where it has one observation, so that it finds room beside an update under way.
 template <int rows>
 constexpr int threads_max = rows == 1 ? 256 : 512;
-constexpr int rows_max = 4;                      // observations a block has at a time, where there are many
-constexpr size_t few = 256;                      // observations of all agents: each then has blocks of its own
-constexpr size_t blocks_wanted = 128;            // of few observations together: about one a multiprocessor
+constexpr int rows_max = 4;                  // observations a block has at a time, where there are many
+constexpr size_t few = SAC_ACT_ANSWERS_MAX;  // observations of all agents: each then has blocks of its own
+constexpr size_t blocks_wanted = 128;        // of few observations together: about one a multiprocessor
+static_assert(SAC_ACT_SPLIT_ROWS * 2 >= blocks_wanted, "each observation that two blocks share has a ticket and parts");
 constexpr size_t shared_max = size_t{48} << 10;  // what a block has without asking
 constexpr unsigned scratch_blocks = 16;          // an agent, where activations lie in scratch
 constexpr int sums = 8;                          // neurons times observations that a warp has at a time

@@ -202,7 +202,8 @@ cudaError_t sac_actor_squash_grad(cudaStream_t stream, const sac_actor_squash_gr
 // act: observations to actions in one launch, whole networks. obs, noise, action, log_prob and answered may be pinned
 // host memory.
 #define SAC_ACT_LAYERS_MAX 17
-#define SAC_ACT_SPLIT_ROWS 64  // the most observations of all agents that several blocks share
+#define SAC_ACT_SPLIT_ROWS 64    // the most observations of all agents that several blocks share
+#define SAC_ACT_ANSWERS_MAX 256  // the most observations of all agents whose actions are told one by one
 typedef enum sac_device_act_mode {
   SAC_DEVICE_ACT_SAMPLE,
   SAC_DEVICE_ACT_MEAN,

@@ -54,21 +54,23 @@ static sac_status act_resident(const sac_agent* agent, const sac_act* act) {
 
 /* --- launch and answer -------------------------------------------------------------------------------------------- */
 
-/* The launch as a graph of one node, which is quicker to launch. */
-static sac_status capture(sac_gpu* gpu, const sac_actor_act_args* args, cudaStream_t stream) {
-  cudaGraph_t graph = NULL;
-  sac_status status = SAC_OK;
-  if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph);
-  gpu->act_graph = NULL;
-  SAC_CUDA_TRY(gpu, cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
-  const cudaError_t launched = sac_actor_act(stream, args), ended = cudaStreamEndCapture(stream, &graph);
-  SAC_TRY(sac_cuda_check(gpu->ordinal, launched, "actor_act"));
-  SAC_TRY(sac_cuda_check(gpu->ordinal, ended, "cudaStreamEndCapture"));
-  SAC_CUDA_TRY(gpu, cudaGraphInstantiate(&gpu->act_graph, graph, 0));
-fail:
-  if (graph) (void)cudaGraphDestroy(graph);
-  if (status != SAC_OK) (void)cudaGetLastError(); /* or the next launch would report it again */
-  return status;
+typedef struct act_work {
+  const sac_gpu* gpu;
+  const sac_actor_act_args* args;
+  cudaStream_t stream;
+} act_work;
+
+static sac_status make_act(void* context) {
+  const act_work* w = context;
+  return sac_cuda_check(w->gpu->ordinal, sac_actor_act(w->stream, w->args), "actor_act");
+}
+
+/* The launch as a graph of one node, which is quicker to launch; where it cannot be captured, again later. */
+static void capture(sac_gpu* gpu, const sac_actor_act_args* args, cudaStream_t stream) {
+  act_work work = {gpu, args, stream};
+  if (sac_cuda_capture(gpu, stream, make_act, &work, &gpu->act_graph, NULL) == SAC_OK) return;
+  (void)cudaGetLastError(); /* or the next launch would report it again */
+  gpu->act_wait = RECAPTURE;
 }
 
 /* A launch that is the same as the one before is worth a graph. */
@@ -78,14 +80,12 @@ static sac_status launch(const sac_agent* agent, const sac_actor_act_args* args,
   sac_status status = SAC_OK;
   if (!again) {
     gpu->act_args = *args;
-    gpu->act_captured = 0;
+    if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph);
+    gpu->act_graph = NULL;
   }
   if (gpu->act_wait > 0) --gpu->act_wait;
-  else if (again && agent->settings.cuda_graph && !gpu->act_captured) {
-    gpu->act_captured = capture(gpu, args, stream) == SAC_OK;
-    gpu->act_wait = gpu->act_captured ? 0 : RECAPTURE;
-  }
-  if (gpu->act_captured) SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->act_graph, stream));
+  else if (again && agent->settings.cuda_graph && !gpu->act_graph) capture(gpu, args, stream);
+  if (gpu->act_graph) SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->act_graph, stream));
   else SAC_CUDA_TRY(gpu, sac_actor_act(stream, args));
 fail:
   return status;

@@ -109,8 +109,7 @@ typedef struct sac_gpu {
   cudaEvent_t act_copied;
   sac_actor_act_args act_args; /* of the last launch for the host ... */
   cudaGraphExec_t act_graph;   /* ... and its graph */
-  int act_captured;
-  int act_wait; /* launches before a capture is tried again */
+  int act_wait;                /* launches before a capture is tried again */
 
   /* Pinned host memory. */
   void* pinned;
@@ -136,7 +135,6 @@ typedef struct sac_gpu {
 
 #define SAC_ALPHA_STRIDE 16 /* floats between agents' log_alpha */
 #define SAC_BLAS_WORKSPACE ((size_t)32 << 20)
-#define SAC_ACT_ANSWERS_MAX 256          /* observations whose actions the host looks for one by one */
 #define SAC_ACT_ROWS_MAX 1024            /* observations an agent acted on in one launch */
 #define SAC_ACT_BYTES ((size_t)4 << 20)  /* of observations and actions staged at a time */
 #define SAC_PUSH_BYTES ((size_t)4 << 20) /* of transitions staged at a time */
@@ -206,6 +204,12 @@ sac_status sac_cuda_snapshot(sac_agent* agent);
 
 sac_status sac_cuda_update(sac_agent* agent, int32_t n);
 void sac_cuda_graph_destroy(sac_gpu* gpu);
+
+/* Captures what work(context) queues on `stream` as a graph that can be launched; nothing runs. nodes: how many it has,
+ * or NULL. On error *launchable is NULL, and the stream takes work as before. */
+typedef sac_status sac_cuda_work(void* context);
+sac_status sac_cuda_capture(const sac_gpu* gpu, cudaStream_t stream, sac_cuda_work* work, void* context,
+                            cudaGraphExec_t* launchable, size_t* nodes);
 
 /* A range of a profiler's timeline: the stage's word. Not inside a graph. */
 void sac_cuda_range_push(const char* word);

@@ -8,19 +8,19 @@
 void sac_cuda_range_push(const char* word) { (void)nvtxRangePushA(word); }
 void sac_cuda_range_pop(void) { (void)nvtxRangePop(); }
 
-/* Captures `updates` updates. Nothing runs; every counter that they need is read on the device when they do. */
-static sac_status capture(sac_agent* agent, int32_t updates, cudaGraphExec_t* launchable, size_t* nodes) {
-  const sac_gpu* gpu = sac_gpu_of(agent);
+sac_status sac_cuda_capture(const sac_gpu* gpu, cudaStream_t stream, sac_cuda_work* work, void* context,
+                            cudaGraphExec_t* launchable, size_t* nodes) {
   cudaGraph_t graph = NULL;
   sac_status status = SAC_OK;
-  SAC_CUDA_TRY(gpu, cudaStreamBeginCapture(gpu->stream, cudaStreamCaptureModeThreadLocal));
-  for (int32_t u = 0; u < updates && status == SAC_OK; ++u) status = sac_cuda_update_stages(agent);
-  const cudaError_t ended = cudaStreamEndCapture(gpu->stream, &graph); /* also after a failure: it frees the stream */
+  *launchable = NULL;
+  SAC_CUDA_TRY(gpu, cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
+  status = work(context);
+  const cudaError_t ended = cudaStreamEndCapture(stream, &graph); /* also after a failure: it frees the stream */
   if (status != SAC_OK) goto fail;
   SAC_TRY(sac_cuda_check(gpu->ordinal, ended, "cudaStreamEndCapture"));
   if (nodes) SAC_CUDA_TRY(gpu, cudaGraphGetNodes(graph, NULL, nodes));
   SAC_CUDA_TRY(gpu, cudaGraphInstantiate(launchable, graph, 0));
-  SAC_CUDA_TRY(gpu, cudaGraphUpload(*launchable, gpu->stream));
+  SAC_CUDA_TRY(gpu, cudaGraphUpload(*launchable, stream));
 fail:
   if (graph) (void)cudaGraphDestroy(graph);
   if (status != SAC_OK && *launchable) {
@@ -28,6 +28,25 @@ fail:
     *launchable = NULL;
   }
   return status;
+}
+
+typedef struct several {
+  sac_agent* agent;
+  int32_t updates;
+} several;
+
+static sac_status make_several(void* context) {
+  const several* s = context;
+  sac_status status = SAC_OK;
+  for (int32_t u = 0; u < s->updates && status == SAC_OK; ++u) status = sac_cuda_update_stages(s->agent);
+  return status;
+}
+
+/* Every counter that updates need is read on the device when they run. */
+static sac_status capture(sac_agent* agent, int32_t updates, cudaGraphExec_t* launchable, size_t* nodes) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  several s = {agent, updates};
+  return sac_cuda_capture(gpu, gpu->stream, make_several, &s, launchable, nodes);
 }
 
 /* Updates without a graph after a capture has failed; twice as many after each further failure. */

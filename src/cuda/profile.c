@@ -68,21 +68,14 @@ void sac_cuda_profile_end(sac_gpu* gpu, int32_t done) {
 typedef sac_status stage_call(sac_agent* agent);
 
 /* One stage as a graph of its own, as it is a part of an update's. */
-static sac_status capture_stage(sac_agent* agent, stage_call* call, cudaGraphExec_t* launchable, size_t* nodes) {
-  const sac_gpu* gpu = sac_gpu_of(agent);
-  cudaGraph_t graph = NULL;
-  sac_status status = SAC_OK;
-  SAC_CUDA_TRY(gpu, cudaStreamBeginCapture(gpu->stream, cudaStreamCaptureModeThreadLocal));
-  status = call(agent);
-  const cudaError_t ended = cudaStreamEndCapture(gpu->stream, &graph);
-  if (status != SAC_OK) goto fail;
-  SAC_TRY(sac_cuda_check(gpu->ordinal, ended, "cudaStreamEndCapture"));
-  SAC_CUDA_TRY(gpu, cudaGraphGetNodes(graph, NULL, nodes));
-  SAC_CUDA_TRY(gpu, cudaGraphInstantiate(launchable, graph, 0));
-  SAC_CUDA_TRY(gpu, cudaGraphUpload(*launchable, gpu->stream));
-fail:
-  if (graph) (void)cudaGraphDestroy(graph);
-  return status;
+typedef struct stage_work {
+  sac_agent* agent;
+  stage_call* call;
+} stage_work;
+
+static sac_status make_stage(void* context) {
+  const stage_work* w = context;
+  return w->call(w->agent);
 }
 
 /* act, env step and replay push, with an event behind each; host: the microseconds of the first two by the host's
@@ -146,8 +139,10 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_cuda_s
   for (int s = 0; s < SAC_STAGE_COUNT; ++s) times[s] = (sac_cuda_stage_time){0, s < first ? 0 : 1};
   SAC_TRY(sac_update(agent, 1)); /* outside a capture, if it is the first */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
-  for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; ++s)
-    SAC_TRY(capture_stage(agent, calls[s], &graph[s], &times[s].nodes));
+  for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; ++s) {
+    stage_work work = {agent, calls[s]};
+    SAC_TRY(sac_cuda_capture(gpu, gpu->stream, make_stage, &work, &graph[s], &times[s].nodes));
+  }
   for (int i = 0; i < SAMPLES; ++i)
     for (int e = 0; e <= SAC_STAGE_COUNT; ++e) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i][e]));
   for (int i = 0; i < SAMPLES; ++i) {

@@ -59,7 +59,6 @@ static sac_status create_act_stream(sac_gpu* gpu) {
   SAC_CUDA_TRY(gpu, cudaDeviceGetStreamPriorityRange(&least, &greatest));
   SAC_CUDA_TRY(gpu, cudaStreamCreateWithPriority(&gpu->act_stream, cudaStreamNonBlocking, greatest));
   SAC_CUDA_TRY(gpu, cudaEventCreateWithFlags(&gpu->act_copied, cudaEventDisableTiming));
-  gpu->act_stale = 1;
 fail:
   return status;
 }
