@@ -20,6 +20,7 @@ struct arena {
   size_t used = 0;  // addresses given out so far; they are not given out again
   size_t live = 0;  // bytes
   int open = 0;
+  int key = -1;  // a protection key, where the processor has them: closed and opened without a call of the system
   std::map<uintptr_t, size_t> allocations;
 };
 arena arenas[devices_max];
@@ -59,11 +60,17 @@ arena& prepared(int device) {
       perror("cuda_host: no addresses for device memory");
       abort();
     }
-    // Every wait opens and closes what is used: large pages make that cheap. Refused is as good as granted.
-    (void)madvise(base, arena_size, MADV_HUGEPAGE);
     a.base = static_cast<char*>(base);
+    a.key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
+    // Every wait opens and closes what is used: large pages make that cheap. Refused is as good as granted.
+    if (a.key < 0) (void)madvise(base, arena_size, MADV_HUGEPAGE);
   }
   return a;
+}
+// Whether the threads of this process, or this one, may touch what is used of an arena.
+void permit(const arena& a, bool yes) {
+  if (a.key >= 0) (void)pkey_set(a.key, yes ? 0 : PKEY_DISABLE_ACCESS);
+  else if (a.used) mprotect(a.base, a.used, yes ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
 // The entry of a map of ranges that holds the address, or end.
@@ -201,12 +208,10 @@ place where(const void* pointer, size_t size, int* device) {
 }
 
 opened::opened(int device) : device_(device) {
-  if (device < 0 || !arenas[device].base || arenas[device].open++ || !arenas[device].used) return;
-  mprotect(arenas[device].base, arenas[device].used, PROT_READ | PROT_WRITE);
+  if (device >= 0 && arenas[device].base && !arenas[device].open++) permit(arenas[device], true);
 }
 opened::~opened() {
-  if (device_ < 0 || !arenas[device_].base || --arenas[device_].open || !arenas[device_].used) return;
-  mprotect(arenas[device_].base, arenas[device_].used, PROT_NONE);
+  if (device_ >= 0 && arenas[device_].base && !--arenas[device_].open) permit(arenas[device_], false);
 }
 
 size_t live_memory() {
@@ -219,6 +224,7 @@ void release_memory() {
     if (!a.base) continue;
     ASAN_UNPOISON_MEMORY_REGION(a.base, a.used);
     munmap(a.base, arena_size);
+    if (a.key >= 0) pkey_free(a.key);
     a = arena();
   }
   while (!pinned.empty()) {
@@ -248,7 +254,8 @@ cudaError_t cudaMalloc(void** pointer, size_t size) {
     a.used += pages + page();
     a.live += given;
     const opened open(current_device());
-    if (a.open > 1) mprotect(a.base, a.used, PROT_READ | PROT_WRITE);
+    if (a.key >= 0) pkey_mprotect(first, pages + page(), PROT_READ | PROT_WRITE, a.key);
+    else permit(a, true);
     memset(first, poison, pages);
     ASAN_POISON_MEMORY_REGION(first, pages + page());
     ASAN_UNPOISON_MEMORY_REGION(p, size);
