@@ -22,6 +22,21 @@
 #define SAC_LAUNCH(kernel, grid, block, shared, stream, ...) \
   kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__)
 
+// The same for a kernel whose blocks run in clusters of `cluster` neighbours (compute capability 9.0; 1: none needed).
+template <typename... P, typename... A>
+inline void sac_launch_cluster(void (*kernel)(P...), unsigned cluster, dim3 grid, dim3 block, size_t shared,
+                               cudaStream_t stream, A... arguments) {
+  cudaLaunchAttribute attribute = {};
+  attribute.id = cudaLaunchAttributeClusterDimension;
+  attribute.val.clusterDim.x = cluster, attribute.val.clusterDim.y = 1, attribute.val.clusterDim.z = 1;
+  cudaLaunchConfig_t config = {};
+  config.gridDim = grid, config.blockDim = block, config.dynamicSmemBytes = shared, config.stream = stream;
+  config.attrs = &attribute, config.numAttrs = cluster > 1 ? 1 : 0;
+  (void)cudaLaunchKernelEx(&config, kernel, P(arguments)...);  // the caller asks cudaGetLastError
+}
+#define SAC_LAUNCH_CLUSTER(kernel, cluster, grid, block, shared, stream, ...) \
+  sac_launch_cluster(kernel, cluster, grid, block, shared, stream, __VA_ARGS__)
+
 // The block's dynamic shared memory as an array, inside a kernel.
 #define SAC_DYNAMIC_SHARED(type, name)                        \
   extern __shared__ __align__(16) unsigned char sac_shared[]; \
@@ -59,6 +74,31 @@ template <int newest>
 __device__ inline void sac_copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(newest) : "memory");
 }
+
+// Clusters: the block's number in its own; a barrier of all its threads in two halves, of which the second waits; and a
+// float to where `mine` would be in block `rank`'s dynamic shared memory, which has it after the next barrier and must
+// not have been left by all of its threads. On architectures without them a cluster is one block.
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
+__device__ inline int sac_cluster_rank() {
+  uint32_t rank;
+  asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
+  return static_cast<int>(rank);
+}
+__device__ inline void sac_cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
+__device__ inline void sac_cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
+__device__ inline void sac_cluster_put(float* mine, int rank, float x) {
+  uint32_t there;
+  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;"
+               : "=r"(there)
+               : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(mine))), "r"(rank));
+  asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(there), "f"(x) : "memory");
+}
+#else
+__device__ inline int sac_cluster_rank() { return 0; }
+__device__ inline void sac_cluster_arrive() {}
+__device__ inline void sac_cluster_wait() { __syncthreads(); }
+__device__ inline void sac_cluster_put(float* mine, int, float x) { *mine = x; }
+#endif
 
 // Called by whole warps: loads written above it are issued before what stands below it, a return or a branch, into
 // which the compiler would move them, to where their values are used. It waits for nothing.

@@ -199,11 +199,11 @@ cudaError_t sac_actor_squash_grad(cudaStream_t stream, const sac_actor_squash_gr
 
 // --- act.cu -------------------------------------------------------------------------------------------------------
 
-// act: observations to actions in one launch, whole networks. obs, noise, action, log_prob and answered may be pinned
-// host memory.
+// act: observations to actions in one launch, whole networks. obs, noise, action and log_prob may be pinned host
+// memory. No action and no log-probability has the bits SAC_ACT_UNSET (a signalling NaN, which no arithmetic gives): a
+// host that fills them with it first sees each of them come, before the launch has ended. A stopped agent's are zeros.
 #define SAC_ACT_LAYERS_MAX 17
-#define SAC_ACT_SPLIT_ROWS 64    // the most observations of all agents that several blocks share
-#define SAC_ACT_ANSWERS_MAX 256  // the most observations of all agents whose actions are told one by one
+#define SAC_ACT_UNSET 0x7fa5ac00u
 typedef enum sac_device_act_mode {
   SAC_DEVICE_ACT_SAMPLE,
   SAC_DEVICE_ACT_MEAN,
@@ -221,23 +221,20 @@ typedef struct sac_actor_act_args {
   const float* obs;                                             // (P, n, O)
   const float* noise;                                           // (P, n, A), or NULL: drawn
   float* action;                                                // (P, n, A) in [-1, 1]
-  float* log_prob;                                              // (P, n), or NULL
-  float* scratch;      // (P, sac_actor_act_scratch(widest)), or NULL where that is 0
-  float* parts;        // sac_actor_act_parts() floats, or NULL: no observation is shared by blocks
-  uint32_t* tickets;   // (SAC_ACT_SPLIT_ROWS), 0 between launches; with parts
-  uint32_t* answered;  // (sac_actor_act_answers()): 1 where an observation's action can be read; or NULL
+  float* log_prob;                                              // (P, n), or NULL; written for samples alone
+  float* scratch;  // (P, sac_actor_act_scratch(widest)), or NULL where that is 0
+  size_t shared;   // sac_actor_act_limits
+  int32_t blocks;
   int32_t population, n;
   int32_t mode;  // sac_device_act_mode
   float log_std_min, log_std_max;
 } sac_actor_act_args;
 cudaError_t sac_actor_act(cudaStream_t stream, const sac_actor_act_args* args);
+// What the current device has for it: blocks that may share an observation (1: it has no clusters), and bytes of shared
+// memory a block. To be asked for each device before its first launch.
+cudaError_t sac_actor_act_limits(int32_t* blocks, size_t* shared);
 // Floats of scratch an agent takes: 0 where shared memory holds the activations.
 size_t sac_actor_act_scratch(int32_t widest);
-// Floats of parts: `below` is the width of the layer under the head, which has `outputs`.
-size_t sac_actor_act_parts(int32_t below, int32_t outputs);
-// How many answers the launch gives: all of them are 1 when the actions can be read. 0: it gives none, and the stream
-// is to be waited for.
-int32_t sac_actor_act_answers(const sac_actor_act_args* args);
 
 // Copies the actors (P, floats) and who is alive, so that acting on the copy waits for no update.
 typedef struct sac_actor_snapshot_args {

@@ -5,9 +5,10 @@
 #define LOW (-5.0)
 #define HIGH 2.0
 
-/* size: O, hidden layers, 2A. More than 256 observations in all: several a block; wider than 1536: activations in
- * scratch memory, of which 16 blocks an agent have a part. aligned: weights begin on 16 bytes, so that a block may copy
- * its part of them to shared memory. */
+/* size: O, hidden layers, 2A. Up to 256 observations in all have blocks of their own, a cluster of them each where
+ * there is work enough. More: several observations a block, and activations in scratch memory where they are wider than
+ * 1536, of which 16 blocks an agent have a part. aligned: weights begin on 16 bytes, so that a block may copy its part
+ * of them to shared memory. */
 static const struct {
   int population, n, layers, size[5], aligned;
 } shapes[] = {
@@ -16,26 +17,32 @@ static const struct {
     {2, 3, 3, {5, 100, 72, 6}, 1}, /* the last chunk of the head is half a one */
     {3, 1, 2, {17, 36, 70}, 1},
     {1, 2, 4, {9, 12, 20, 40, 4}, 1},
-    {1, 1, 3, {300, 64, 64, 12}, 1}, /* too much for shared memory */
-    {2, 1, 3, {6, 30, 33, 8}, 1},    /* widths that cannot be copied */
+    {1, 1, 3, {17, 256, 256, 12}, 1}, /* eight blocks */
+    {2, 1, 3, {9, 40, 300, 6}, 1},    /* of eight blocks the seventh has less, and the last has nothing */
+    {1, 1, 3, {6, 130, 133, 8}, 1},   /* widths that cannot be copied */
+    {1, 1, 3, {300, 264, 64, 12}, 1}, /* too much for shared memory */
+    {1, 1, 1, {400, 4}, 1},           /* no hidden layer: blocks share the observation */
     {3, 31, 3, {3, 31, 33, 2}, 0},
+    {3, 1, 2, {1601, 5, 2}, 0},     /* the observation is the widest */
+    {1, 3, 1, {33, 3080}, 0},       /* the head is the widest */
     {1, 257, 3, {11, 33, 5, 6}, 0}, /* the last block has one row; the widest layer is odd */
     {3, 257, 2, {3, 7, 62}, 0},
-    {1, 2, 2, {400, 3, 800}, 0},
-    {1, 18, 3, {4, 1540, 3, 8}, 0}, /* scratch: more observations than blocks */
-    {3, 1, 2, {1601, 5, 2}, 0},     /* the observation is the widest */
-    {1, 300, 2, {1540, 3, 4}, 0},   /* scratch, several rows a block, blocks come round */
-    {1, 3, 1, {33, 3080}, 0},       /* the head is the widest */
+    {1, 260, 2, {400, 3, 800}, 0},
+    {15, 18, 3, {4, 1540, 3, 8}, 0}, /* scratch: more observations than blocks */
+    {3, 90, 2, {1601, 5, 2}, 0},     /* the observation is the widest */
+    {1, 300, 2, {1540, 3, 4}, 0},    /* several rows a block, blocks come round */
+    {1, 1, 2, {5, 300, 1600}, 0},    /* one, of which the parts of the head are too many for shared memory */
 };
-#define FIRST_SCRATCH 11
+#define ODD 10
+#define MANY 13
+#define FIRST_SCRATCH 16
 
 typedef struct act_case {
   size_t P, n, O, A, stride;
-  int shape, alone; /* alone: no observation is shared by blocks */
+  int shape, blocks; /* blocks: that may share an observation; 0: as many as the device takes */
   int32_t widest;
   sac_device_state* state;
   float *weights, *obs, *noise;
-  int32_t answers;
   sac_actor_act_args args;
 } act_case;
 
@@ -45,7 +52,7 @@ static act_case create(cuda_case* c, int i) {
                 .O = (size_t)shapes[i].size[0],
                 .A = (size_t)shapes[i].size[shapes[i].layers] / 2,
                 .shape = i};
-  c->runs = i < FIRST_SCRATCH && shapes[i].n < 100 ? CUDA_RUNS : 2; /* the others take long where fibers are threads */
+  c->runs = i < MANY ? CUDA_RUNS : 2; /* the others take long where fibers are threads */
   a.state = cuda_states(c, shapes[i].population);
   const size_t unit = shapes[i].aligned ? 4 : 1;
   a.args.layers = shapes[i].layers;
@@ -70,7 +77,7 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
   const size_t rows = a->P * a->n;
   for (int l = 0; l <= a->args.layers; ++l) a->widest = a->args.size[l] > a->widest ? a->args.size[l] : a->widest;
   const size_t scratch = sac_actor_act_scratch(a->widest);
-  ck_assert((scratch > 0) == (a->shape >= FIRST_SCRATCH));
+  ck_assert((scratch > 0) == (a->widest > 1536));
   a->args.state = cuda_put(c, a->state, a->P);
   a->args.alive = &a->args.state->alive;
   a->args.alive_stride = sizeof *a->args.state / sizeof(uint32_t);
@@ -87,21 +94,8 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
   a->args.mode = mode;
   a->args.log_std_min = (float)LOW;
   a->args.log_std_max = (float)HIGH;
-  if (!a->alone) { /* what several blocks need to share an observation */
-    const size_t floats = sac_actor_act_parts(a->args.size[a->args.layers - 1], a->args.size[a->args.layers]);
-    uint32_t* zero = cuda_host(c, uint32_t, SAC_ACT_SPLIT_ROWS);
-    a->args.parts = cuda_room(c, float, floats);
-    a->args.tickets = cuda_put(c, zero, SAC_ACT_SPLIT_ROWS);
-    cuda_open(c, a->args.parts, floats);
-    cuda_ignore(c, a->args.parts);
-    cuda_open(c, a->args.tickets, SAC_ACT_SPLIT_ROWS);
-  }
-  a->answers = sac_actor_act_answers(&a->args);
-  ck_assert_int_eq(a->answers, scratch || rows > 256 ? 0 : (int)rows);
-  if (a->answers) {
-    a->args.answered = cuda_put_bytes(c, "answers", NULL, rows * sizeof(uint32_t), pinned);
-    cuda_open(c, a->args.answered, rows);
-  }
+  cuda_ok(sac_actor_act_limits(&a->args.blocks, &a->args.shared));
+  if (a->blocks) a->args.blocks = a->blocks;
   if (scratch) {
     a->args.scratch = cuda_room(c, float, a->P* scratch);
     for (size_t p = 0; p < a->P; ++p) {
@@ -111,19 +105,19 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
     }
   }
   cuda_open(c, a->args.action, rows * a->A); /* of stopped agents too: zeros */
+  if (log_prob && mode == SAC_DEVICE_ACT_SAMPLE) cuda_open(c, a->args.log_prob, rows);
   for (size_t p = 0; p < a->P; ++p) {
     if (!a->state[p].alive) continue;
-    if (log_prob && mode == SAC_DEVICE_ACT_SAMPLE) cuda_open(c, a->args.log_prob + p * a->n, a->n);
     if (mode == SAC_DEVICE_ACT_MEAN || noise) continue;
     cuda_open(c, &a->args.state[p].act, 1);
     cuda_open(c, &a->args.state[p].act_ticket, 1);
   }
 }
 
-/* Each agent, and each of its 16 blocks, has a part of the scratch memory of its own: what is shared would show on a
- * device alone, where blocks run at once. */
+/* Each agent, and each of its blocks of four rows, at most 16, has a part of the scratch memory of its own: what is
+ * shared would show on a device alone, where blocks run at once. */
 static void check_scratch(cuda_case* c, const act_case* a) {
-  const size_t parts = a->n < 16 ? 1 : 16, part = sac_actor_act_scratch(a->widest) / 16;
+  const size_t blocks = (a->n + 3) / 4, parts = blocks < 16 ? blocks : 16, part = sac_actor_act_scratch(a->widest) / 16;
   const float* scratch = cuda_result(c, a->args.scratch);
   for (size_t p = 0; p < a->P; ++p)
     for (size_t b = 0; b < parts; ++b) {
@@ -182,9 +176,12 @@ static void check_agent(const act_case* a, size_t p, const float* noise, const f
   }
 }
 
-static void check_stopped(const act_case* a, const float* action) {
-  for (size_t p = 0; p < a->P; ++p)
+/* log_prob: NULL where there is none. */
+static void check_stopped(const act_case* a, const float* action, const float* log_prob) {
+  for (size_t p = 0; p < a->P; ++p) {
     for (size_t k = 0; !a->state[p].alive && k < a->n * a->A; ++k) cuda_true(action[p * a->n * a->A + k] == 0);
+    for (size_t r = 0; log_prob && !a->state[p].alive && r < a->n; ++r) cuda_true(log_prob[p * a->n + r] == 0);
+  }
 }
 static void check_counters(cuda_case* c, const act_case* a, uint64_t more) {
   const sac_device_state* after = cuda_result(c, a->args.state);
@@ -192,24 +189,17 @@ static void check_counters(cuda_case* c, const act_case* a, uint64_t more) {
     ck_assert_uint_eq(after[p].act, a->state[p].act + (a->state[p].alive ? more : 0));
     ck_assert_uint_eq(after[p].act_ticket, 0);
   }
-  if (a->args.tickets) {
-    const uint32_t* tickets = cuda_result(c, a->args.tickets);
-    for (int i = 0; i < SAC_ACT_SPLIT_ROWS; ++i) ck_assert_uint_eq(tickets[i], 0);
-  }
-  if (a->answers == 0) return;
-  const uint32_t* answered = cuda_result(c, a->args.answered);
-  for (int32_t i = 0; i < a->answers; ++i) ck_assert_uint_eq(answered[i], 1);
 }
 
 START_TEST(mean) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   act_case a = create(&c, _i);
-  put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, _i % 2, _i == 7);
+  put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, _i % 2, _i == ODD);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
   for (size_t p = 0; p < a.P; ++p)
     if (a.state[p].alive) check_agent(&a, p, NULL, action, NULL);
-  check_stopped(&a, action);
+  check_stopped(&a, action, NULL);
   check_counters(&c, &a, 0);
   cuda_case_free(&c);
 }
@@ -223,8 +213,8 @@ START_TEST(noise_given) {
   const float *action = cuda_result(&c, a.args.action), *log_prob = cuda_result(&c, a.args.log_prob);
   for (size_t p = 0; p < a.P; ++p)
     if (a.state[p].alive) check_agent(&a, p, a.noise, action, log_prob);
-  if (a.args.scratch) check_scratch(&c, &a);
-  check_stopped(&a, action);
+  if (a.shape >= FIRST_SCRATCH) check_scratch(&c, &a);
+  check_stopped(&a, action, log_prob);
   check_counters(&c, &a, 0);
   cuda_case_free(&c);
 }
@@ -236,7 +226,7 @@ START_TEST(noise_drawn) {
   act_case a = create(&c, _i), b = create(&d, _i);
   d.runs = 1;
   const int log_prob = _i % 2;
-  put(&c, &a, SAC_DEVICE_ACT_SAMPLE, NULL, log_prob, _i == 8);
+  put(&c, &a, SAC_DEVICE_ACT_SAMPLE, NULL, log_prob, _i == MANY);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
   for (size_t p = 0; p < b.P; ++p)
@@ -258,7 +248,7 @@ END_TEST
 START_TEST(uniform) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   act_case a = create(&c, _i);
-  put(&c, &a, SAC_DEVICE_ACT_UNIFORM, NULL, _i % 2, _i == 9);
+  put(&c, &a, SAC_DEVICE_ACT_UNIFORM, NULL, _i % 2, _i == MANY + 1);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
   float* expected = cuda_host(&c, float, a.A);
@@ -268,15 +258,15 @@ START_TEST(uniform) {
                        sac_draw_block(a.state[p].act + r, a.A, SAC_UNIFORMS_PER_BLOCK), a.A, 1.0f, expected);
       cuda_same(action + (p * a.n + r) * a.A, expected, a.A);
     }
-  check_stopped(&a, action);
+  check_stopped(&a, action, NULL);
   check_counters(&c, &a, a.n);
   cuda_case_free(&c);
 }
 END_TEST
 
-/* An action depends on its own row alone: the same bits one at a time (a block of its own) and all at once. */
+/* An action depends on its own row alone: the same bits one at a time (blocks of its own) and all at once. */
 START_TEST(rows_are_apart) {
-  const int shape = _i ? 13 : 8;
+  const int shape = _i ? FIRST_SCRATCH + 2 : MANY;
   cuda_case c = cuda_case_create(7);
   act_case a = create(&c, shape);
   put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, 0, 0);
@@ -297,25 +287,27 @@ START_TEST(rows_are_apart) {
 }
 END_TEST
 
-/* However many blocks share an observation, its action has the same bits. */
+/* However many blocks share an observation, and on a device without clusters, its action has the same bits. */
 START_TEST(blocks_change_nothing) {
-  cuda_case c = cuda_case_create(11), d = cuda_case_create(11);
-  act_case a = create(&c, _i), b = create(&d, _i);
-  b.alone = 1;
+  cuda_case c = cuda_case_create(11);
+  act_case a = create(&c, _i);
   put(&c, &a, SAC_DEVICE_ACT_SAMPLE, NULL, 1, 0);
-  put(&d, &b, SAC_DEVICE_ACT_SAMPLE, NULL, 1, 0);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
-  cuda_run(&d, sac_actor_act(d.stream, &b.args));
-  cuda_same((const float*)cuda_result(&c, a.args.action), (const float*)cuda_result(&d, b.args.action),
-            a.P * a.n * a.A);
-  for (size_t p = 0; p < a.P; ++p)
-    if (a.state[p].alive)
-      cuda_same((const float*)cuda_result(&c, a.args.log_prob) + p * a.n,
-                (const float*)cuda_result(&d, b.args.log_prob) + p * a.n, a.n);
   check_counters(&c, &a, a.n);
-  check_counters(&d, &b, a.n);
+  for (int blocks = 1; blocks < a.args.blocks; blocks *= 2) {
+    cuda_case d = cuda_case_create(11);
+    act_case b = create(&d, _i);
+    b.blocks = blocks;
+    put(&d, &b, SAC_DEVICE_ACT_SAMPLE, NULL, 1, 0);
+    cuda_run(&d, sac_actor_act(d.stream, &b.args));
+    cuda_same((const float*)cuda_result(&c, a.args.action), (const float*)cuda_result(&d, b.args.action),
+              a.P * a.n * a.A);
+    cuda_same((const float*)cuda_result(&c, a.args.log_prob), (const float*)cuda_result(&d, b.args.log_prob),
+              a.P * a.n);
+    check_counters(&d, &b, a.n);
+    cuda_case_free(&d);
+  }
   cuda_case_free(&c);
-  cuda_case_free(&d);
 }
 END_TEST
 
@@ -344,7 +336,7 @@ END_TEST
 /* A NaN in an observation, the noise or a weight reaches the actions, of its own row only where it is a row's. */
 START_TEST(nan_is_not_hidden) {
   cuda_case c = cuda_case_create(8);
-  act_case a = create(&c, _i < 3 ? 7 : 8); /* few rows, and many */
+  act_case a = create(&c, _i < 3 ? ODD : MANY); /* few rows, and many */
   const size_t row = 30;
   if (_i % 3 == 0) a.obs[row * a.O + a.O - 1] = NAN;
   if (_i % 3 == 1) a.noise[row * a.A] = NAN;
@@ -364,7 +356,7 @@ END_TEST
 /* Saturated: means of 1e4 and clamped log sigmas give finite numbers. */
 START_TEST(saturated) {
   cuda_case c = cuda_case_create(9);
-  act_case a = create(&c, 7);
+  act_case a = create(&c, ODD);
   for (size_t p = 0; p < a.P; ++p) {
     a.weights[p * a.stride + a.args.bias[2]] = _i % 2 ? -1e4f : 1e4f;
     a.weights[p * a.stride + a.args.bias[2] + a.A] = _i / 2 ? -300 : 300;
@@ -379,5 +371,5 @@ START_TEST(saturated) {
 END_TEST
 
 CUDA_MAIN("act.cu", LOOP(mean, COUNT(shapes)), LOOP(noise_given, COUNT(shapes)), LOOP(noise_drawn, COUNT(shapes)),
-          LOOP(uniform, COUNT(shapes)), LOOP(rows_are_apart, 2), LOOP(blocks_change_nothing, FIRST_SCRATCH),
-          LOOP(snapshot, 2), LOOP(nan_is_not_hidden, 6), LOOP(saturated, 4))
+          LOOP(uniform, COUNT(shapes)), LOOP(rows_are_apart, 2), LOOP(blocks_change_nothing, MANY), LOOP(snapshot, 2),
+          LOOP(nan_is_not_hidden, 6), LOOP(saturated, 4))

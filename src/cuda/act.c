@@ -1,5 +1,5 @@
 /* act: observations to actions, one launch. The host's observations, and the actions for it, go through pinned memory
- * that the kernel reads and writes; the kernel says there when an action can be read, and the host looks until it does:
+ * that the kernel reads and writes. The host marks there what is to come (SAC_ACT_UNSET), and looks until it is there:
  * that is quicker than to wait for a stream.
  *
  * With train.overlap an action is chosen by the actor as it was before the updates under way (sac_stages.snapshot):
@@ -11,7 +11,7 @@
 #include "util/error.h"
 
 #define RECAPTURE 1000 /* launches after a capture that failed (graph.c says why one can), before the next */
-#define LOOKS 20000    /* at an answer, before the stream is asked whether the launch has failed */
+#define LOOKS 20000    /* at a number, before the stream is asked whether the launch has failed */
 
 /* Every byte of the arguments is set, so that two launches can be compared. */
 static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac_actor_act_args* args) {
@@ -33,8 +33,8 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
     args->bias[l] = net->bias[l] - net->weight[0];
   }
   args->scratch = gpu->act_scratch;
-  args->parts = gpu->act_parts;
-  args->tickets = gpu->act_tickets;
+  args->blocks = gpu->act_blocks;
+  args->shared = gpu->act_shared;
   args->population = agent->shape.population;
   args->n = n;
   args->mode = (int32_t)modes[act->mode];
@@ -91,17 +91,22 @@ fail:
   return status;
 }
 
-/* Until all answers are there; where the launch gives none, until the stream is done. */
-static sac_status await(const sac_gpu* gpu, cudaStream_t stream, int32_t answers) {
-  const uint32_t* answered = gpu->act_answered;
+static void mark(float* numbers, size_t count) {
+  const uint32_t unset = SAC_ACT_UNSET;
+  for (size_t i = 0; i < count; ++i) memcpy(&numbers[i], &unset, sizeof unset);
+}
+
+/* Until all numbers that were marked are there. */
+static sac_status await(const sac_gpu* gpu, cudaStream_t stream, const float* numbers, size_t count) {
+  const uint32_t* word = (const uint32_t*)numbers;
   sac_status status = SAC_OK;
-  if (answers == 0) return sac_cuda_check(gpu->ordinal, cudaStreamSynchronize(stream), "act");
   int ended = 0;
-  for (int32_t i = 0, looks = 0; i < answers;) {
-    if (__atomic_load_n(&answered[i], __ATOMIC_ACQUIRE)) {
+  long looks = 0;
+  for (size_t i = 0; i < count;) {
+    if (__atomic_load_n(&word[i], __ATOMIC_ACQUIRE) != SAC_ACT_UNSET) {
       ++i;
     } else if (ended) {
-      return sac_fail(SAC_ERROR_DEVICE, "act: the launch has ended, and observation %d has no action", (int)i);
+      return sac_fail(SAC_ERROR_DEVICE, "act: the launch has ended, and number %zu of its results is not there", i);
     } else if (++looks % LOOKS == 0) {
       const cudaError_t error = cudaStreamQuery(stream);
       if (error == cudaErrorNotReady) (void)cudaGetLastError();
@@ -133,6 +138,7 @@ static void scatter(float* to, const float* from, const sac_agent* agent, const 
 static sac_status act_rows(const sac_agent* agent, const sac_act* act, int32_t first, int32_t n) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const size_t obs = (size_t)agent->shape.obs, actions = (size_t)agent->shape.action;
+  const size_t rows = (size_t)agent->shape.population * (size_t)n;
   const int log_prob = act->log_prob && act->mode == SAC_ACT_SAMPLE;
   cudaStream_t stream = act->from_snapshot ? gpu->act_stream : gpu->stream;
   sac_actor_act_args args;
@@ -149,14 +155,12 @@ static sac_status act_rows(const sac_agent* agent, const sac_act* act, int32_t f
   }
   if (log_prob) args.log_prob = gpu->act_log_prob;
 
-  /* The launch, and its answers. */
-  const int32_t answers = sac_actor_act_answers(&args);
-  if (answers > 0) {
-    memset(gpu->act_answered, 0, (size_t)answers * sizeof *gpu->act_answered);
-    args.answered = gpu->act_answered;
-  }
+  /* The launch, and what it gives. */
+  mark(gpu->act_action, rows * actions);
+  if (log_prob) mark(gpu->act_log_prob, rows);
   SAC_TRY(launch(agent, &args, stream));
-  SAC_TRY(await(gpu, stream, answers));
+  SAC_TRY(await(gpu, stream, gpu->act_action, rows * actions));
+  if (log_prob) SAC_TRY(await(gpu, stream, gpu->act_log_prob, rows));
   scatter(act->action, gpu->act_action, agent, act, first, n, actions);
   if (log_prob) scatter(act->log_prob, gpu->act_log_prob, agent, act, first, n, 1);
 fail:

@@ -98,11 +98,11 @@ typedef struct sac_gpu {
   void* blas_workspace;
 
   /* act.c */
-  float* act_scratch;    /* where a layer is too wide for shared memory */
-  float* act_parts;      /* of the head, where several blocks share an observation */
-  uint32_t* act_tickets; /* (SAC_ACT_SPLIT_ROWS) */
-  int32_t act_rows;      /* observations an agent that the buffers of act hold */
-  float* act_copy;       /* (P, actor) and (P): the snapshot; NULL without train.overlap */
+  float* act_scratch; /* where a layer is too wide for shared memory */
+  int32_t act_blocks; /* sac_actor_act_limits */
+  size_t act_shared;
+  int32_t act_rows; /* observations an agent that the buffers of act hold */
+  float* act_copy;  /* (P, actor) and (P): the snapshot; NULL without train.overlap */
   uint32_t* act_alive;
   int act_stale;           /* the actor may have changed since the snapshot */
   cudaStream_t act_stream; /* what acts on the snapshot */
@@ -117,7 +117,6 @@ typedef struct sac_gpu {
   sac_device_state* state_in;                             /* (P) from it */
   sac_watched* watched_out;                               /* (watched_count) to the device */
   float *act_obs, *act_noise, *act_action, *act_log_prob; /* (P, act_rows, ...) */
-  uint32_t* act_answered;                                 /* (SAC_ACT_ANSWERS_MAX) written by the device */
   void* push_rows;                                        /* transitions on their way to the ring */
   int32_t push_capacity;                                  /* rows an agent that it holds */
   cudaEvent_t pushed;                                     /* the device has read them */

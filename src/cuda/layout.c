@@ -134,8 +134,6 @@ static void layout_scratch(const sac_agent* agent, sac_gpu* gpu, arena* a) {
   int32_t widest = 2 * s->action > s->obs ? 2 * s->action : s->obs;
   for (int32_t l = 0; l < s->layers; ++l) widest = s->hidden[l] > widest ? s->hidden[l] : widest;
   gpu->act_scratch = take_floats(a, P, sac_actor_act_scratch(widest));
-  gpu->act_parts = take_floats(a, sac_actor_act_parts(t->actor.size[s->layers], 2 * s->action), 1);
-  gpu->act_tickets = take(a, SAC_ACT_SPLIT_ROWS, sizeof(uint32_t));
   if (agent->settings.overlap > 0) {
     gpu->act_copy = take_floats(a, P, gpu->actor.each);
     gpu->act_alive = take(a, P, sizeof(uint32_t));
@@ -152,7 +150,6 @@ static void layout_pinned(const sac_agent* agent, sac_gpu* gpu, arena* a) {
   gpu->act_noise = take_floats(a, rows, (size_t)s->action);
   gpu->act_action = take_floats(a, rows, (size_t)s->action);
   gpu->act_log_prob = take_floats(a, rows, 1);
-  gpu->act_answered = take(a, SAC_ACT_ANSWERS_MAX, sizeof(uint32_t));
   gpu->push_rows = take(a, sac_bytes(P, (size_t)gpu->push_capacity), (size_t)agent->row.floats * sizeof(float));
 }
 

@@ -1,4 +1,4 @@
-// How a kernel runs: blocks in turn, a block's threads as fibers.
+// How a kernel runs: blocks in turn, a block's threads as fibers. The blocks of a cluster run together.
 //
 // A fiber runs threads that have not started, one after another, until one of them has to wait; then a thread that may
 // go on is resumed, or a new fiber starts the next thread. So a kernel without barriers costs no switch at all. When
@@ -21,14 +21,14 @@ cuda_host_thread cuda_host_now;
 namespace cuda_host {
 namespace {
 
-constexpr unsigned threads_max = 1024, warp_size = 32, nobody = ~0u;
+constexpr unsigned threads_max = 1024 * clusters_max, warp_size = 32, nobody = ~0u;
 
 struct pending_copy {
   void* to;
   const void* from;
   unsigned group;
 };
-enum class state { running, at_barrier, in_warp, ended };
+enum class state { running, at_barrier, at_cluster, in_warp, ended };
 // One line of the cache: every switch from a thread to another reads it.
 struct alignas(64) device_thread {
   uint3 index;
@@ -53,18 +53,38 @@ struct warp {
   meeting meeting_of[warp_size];
 };
 
+// A block that runs.
+struct running_block {
+  uint3 index;
+  unsigned char* dynamic;  // shared memory
+  unsigned waiting, true_predicates, ended;
+  unsigned barrier_result;   // of the last whole barrier: read by every thread before the next one can be whole
+  const char* barrier_file;  // where the first that waits at a barrier does so
+  int barrier_line;
+  bool barriers_differ;  // another waits elsewhere
+};
+// A write to a block of the cluster, which is there after the next barrier of the cluster.
+struct pending_put {
+  float* to;
+  float x;
+};
+
+running_block members[clusters_max];
+unsigned members_count, in_block;  // threads
+// The cluster's barrier: how often it was whole, who has come, who ended without.
+unsigned cluster_phase, cluster_arrived, cluster_gone;
+unsigned arrived_in[threads_max];  // phase 1 + of a thread's last arrival, 0 after its wait
+std::vector<pending_put> pending_puts;
+
 device_thread threads[threads_max];
 std::vector<pending_copy> copies[threads_max];  // a thread's
 bool copied;                                    // whether any thread of the block has made one
 warp warps[threads_max / warp_size];
 unsigned order[threads_max], ready[threads_max];
-unsigned count, started, ended, waiting, true_predicates, ready_first, ready_count;
-unsigned barrier_result;  // of the last whole barrier: read by every thread before the next one can be whole
-const char* barrier_file; // where the first that waits at a barrier does so
-int barrier_line;
-bool barriers_differ;     // another waits elsewhere
-bool in_order;            // natural(), for as long as the kernel runs
-dim3 indexed;             // the size of the block that the threads' indices are of
+unsigned count, started, ended, ready_first, ready_count;  // of all blocks that run together
+bool in_order;                                             // natural(), for as long as the kernel runs
+dim3 indexed;                                              // the size of the block that the threads' indices are of
+unsigned indexed_count;
 unsigned current = nobody;
 const launch* running;
 fiber scheduler;
@@ -76,9 +96,12 @@ cudaError_t fault_error;
 
 void fiber_main();
 
+unsigned member_of(unsigned t) { return members_count == 1 ? 0 : t / in_block; }
+
 std::string position(unsigned t) {
   const dim3& b = cuda_host_now.block_size;
   char text[64];
+  t %= in_block;
   snprintf(text, sizeof text, "(%u,%u,%u)", t % b.x, t / b.x % b.y, t / b.x / b.y);
   return text;
 }
@@ -87,6 +110,7 @@ std::string at(const char* file, int line) { return std::string(file) + ":" + st
 std::string state_of(unsigned t) {
   if (threads[t].is == state::ended) return "has ended";
   if (threads[t].is == state::at_barrier) return "waits at the barrier " + at(threads[t].file, threads[t].line);
+  if (threads[t].is == state::at_cluster) return "waits for its cluster at " + at(threads[t].file, threads[t].line);
   if (threads[t].is == state::in_warp) return "waits for its warp at " + at(threads[t].file, threads[t].line);
   return "runs";
 }
@@ -107,7 +131,7 @@ inline void go_to(fiber* to) {
 
 // Ends the block, from inside one of its threads or from the scheduler.
 void report(cudaError_t error, unsigned t, const std::string& what) {
-  const uint3& b = cuda_host_now.block;
+  const uint3& b = members[member_of(t)].index;
   char block[64];
   snprintf(block, sizeof block, "(%u,%u,%u)", b.x, b.y, b.z);
   fault_text = "kernel " + running->name + ", block " + block + ", thread " + position(t) + ": " + what;
@@ -127,7 +151,12 @@ void report(cudaError_t error, unsigned t, const std::string& what) {
 void set_now(unsigned t) {
   current = t;
   cuda_host_now.thread = threads[t].index;
+  if (members_count == 1) return;
+  cuda_host_now.rank = member_of(t);
+  cuda_host_now.block = members[cuda_host_now.rank].index;
+  cuda_host_now.dynamic_shared = members[cuda_host_now.rank].dynamic;
 }
+void end_cluster_barrier();
 
 // One of n, at random: without a division, which would take longer than the switch.
 unsigned one_of(unsigned n) { return static_cast<unsigned>((random_number() >> 32) * n >> 32); }
@@ -171,6 +200,9 @@ void fiber_main() {
       running->call->run();
       self.is = state::ended;
       ++ended;
+      ++members[member_of(t)].ended;
+      if (arrived_in[t] != cluster_phase + 1) ++cluster_gone;
+      end_cluster_barrier();
       if (ready_count && !in_order && random_number() % 2) break;
     }
     free_fibers.push_back(current_fiber);
@@ -186,6 +218,18 @@ inline void wait(device_thread& self, state how, const char* file, int line) {
 }
 void release(unsigned t) { ready[(ready_first + ready_count++) % threads_max] = t; }
 
+// When every thread of the cluster has come to its barrier, or ended: what was written to other blocks is there.
+void end_cluster_barrier() {
+  if (!cluster_arrived || cluster_arrived + cluster_gone < count) return;
+  for (const pending_put& put : pending_puts) *put.to = put.x;
+  pending_puts.clear();
+  ++cluster_phase;
+  cluster_arrived = 0;
+  cluster_gone = ended;
+  for (unsigned i = 0; i < count; ++i)
+    if (threads[order[i]].is == state::at_cluster) release(order[i]);
+}
+
 // Nothing can go on: says which thread waits for which.
 void explain() {
   for (unsigned w = 0; w * warp_size < count; ++w) {
@@ -197,16 +241,29 @@ void explain() {
                     "waits at " + at(m.file, m.line) + " for a lane of its mask that does not come: " + doing(missing));
     }
   }
-  unsigned here = 0, other = 0;
-  while (threads[here].is != state::at_barrier) ++here;
+  unsigned here = 0;
+  while (here < count && threads[here].is != state::at_barrier) ++here;
+  if (here == count) {
+    unsigned other = here = 0;
+    while (threads[here].is != state::at_cluster) ++here;
+    while (arrived_in[other] == cluster_phase + 1 || threads[other].is == state::ended) ++other;
+    return report(cudaErrorLaunchFailure, here,
+                  "waits for its cluster at " + at(threads[here].file, threads[here].line) +
+                      ", of which not every thread arrives: " + doing(other));
+  }
+  unsigned other = member_of(here) * in_block;
   while (threads[other].is == state::at_barrier) ++other;
   report(cudaErrorLaunchFailure, here,
          "waits at the barrier " + at(threads[here].file, threads[here].line) +
              ", which not every thread reaches: " + doing(other));
 }
 
-bool run_block() {
-  started = ended = waiting = true_predicates = ready_first = ready_count = 0;
+// Runs the blocks that are members.
+bool run_blocks() {
+  started = ended = ready_first = ready_count = 0;
+  cluster_phase = cluster_arrived = cluster_gone = 0;
+  memset(arrived_in, 0, count * sizeof *arrived_in);
+  pending_puts.clear();
   if (copied)
     for (unsigned t = 0; t < count; ++t) copies[t].clear();
   copied = false;
@@ -236,7 +293,8 @@ size_t dynamic_capacity;
 __attribute__((no_sanitize("address", "undefined"))) void fill(const variable& v) {
   static_assert(poison == 0xff, "every bit");
   size_t i = 0;
-  for (; i < v.size && reinterpret_cast<uintptr_t>(v.address + i) % 8; ++i) *const_cast<volatile unsigned char*>(v.address + i) = poison;
+  for (; i < v.size && reinterpret_cast<uintptr_t>(v.address + i) % 8; ++i)
+    *const_cast<volatile unsigned char*>(v.address + i) = poison;
   for (; i + 8 <= v.size; i += 8) *reinterpret_cast<volatile uint64_t*>(v.address + i) = ~uint64_t{0};
   for (; i < v.size; ++i) *const_cast<volatile unsigned char*>(v.address + i) = poison;
 }
@@ -298,23 +356,27 @@ void learn_shared(const void* kernel) {
   }
 }
 
-// Exactly `size` bytes that may be touched, and poison behind them.
-void take_dynamic(size_t size) {
-  if (size > dynamic_capacity || !dynamic_memory) {
-    if (dynamic_memory) ASAN_UNPOISON_MEMORY_REGION(dynamic_memory, dynamic_capacity + 4096);
+// For each block of a cluster exactly `size` bytes that may be touched, and poison behind them.
+void take_dynamic(size_t size, unsigned blocks) {
+  const size_t each = size / 4096 * 4096 + 4096, whole = each * blocks;
+  if (whole > dynamic_capacity) {
+    if (dynamic_memory) ASAN_UNPOISON_MEMORY_REGION(dynamic_memory, dynamic_capacity);
     free(dynamic_memory);
-    dynamic_capacity = (size + 4095) / 4096 * 4096;
-    dynamic_memory = static_cast<unsigned char*>(aligned_alloc(4096, dynamic_capacity + 4096));
+    dynamic_capacity = whole;
+    dynamic_memory = static_cast<unsigned char*>(aligned_alloc(4096, whole));
     if (!dynamic_memory) abort();
   }
-  ASAN_POISON_MEMORY_REGION(dynamic_memory, dynamic_capacity + 4096);
-  ASAN_UNPOISON_MEMORY_REGION(dynamic_memory, size);
+  ASAN_POISON_MEMORY_REGION(dynamic_memory, dynamic_capacity);
+  for (unsigned m = 0; m < blocks; ++m) {
+    members[m].dynamic = dynamic_memory + m * each;
+    ASAN_UNPOISON_MEMORY_REGION(members[m].dynamic, size);
+  }
   cuda_host_now.dynamic_shared = dynamic_memory;
 }
 
 bool is_shared(const void* pointer, size_t size) {
   const auto p = reinterpret_cast<uintptr_t>(pointer);
-  const auto d = reinterpret_cast<uintptr_t>(dynamic_memory);
+  const auto d = reinterpret_cast<uintptr_t>(cuda_host_now.dynamic_shared);
   if (p >= d && p + size <= d + running->shared) return true;
   for (const variable& v : shared_variables) {
     const auto a = reinterpret_cast<uintptr_t>(v.address);
@@ -396,10 +458,9 @@ void meet(cuda_host_kind kind, unsigned mask, unsigned first) {
 }
 
 [[noreturn]] void wrong_barrier(const char* file, int line) {
-  unsigned other = 0;
-  while (order[other] == current || (threads[order[other]].line == line && same_file(threads[order[other]].file, file)))
-    ++other;
-  STOP(cudaErrorLaunchFailure, "is at the barrier " + at(file, line) + ", while " + doing(order[other]));
+  unsigned other = member_of(current) * in_block;
+  while (other == current || (threads[other].line == line && same_file(threads[other].file, file))) ++other;
+  STOP(cudaErrorLaunchFailure, "is at the barrier " + at(file, line) + ", while " + doing(other));
 }
 [[noreturn]] void wrong_warp(const char* what, const char* file, int line) {
   STOP(cudaErrorLaunchFailure, what + (" at " + at(file, line)));
@@ -414,19 +475,24 @@ cudaError_t run_kernel(int device, const launch& l) {
     return cudaErrorIllegalAddress;
   }
   find_shared_once();
-  take_dynamic(l.shared);
+  take_dynamic(l.shared, l.cluster);
   running = &l;
+  members_count = l.cluster;
   in_order = natural();
-  count = l.block.x * l.block.y * l.block.z;
+  in_block = l.block.x * l.block.y * l.block.z;
+  count = in_block * l.cluster;
   for (unsigned t = 0; t < count; ++t) order[t] = t;
-  if (memcmp(&indexed, &l.block, sizeof indexed)) {
-    for (unsigned t = 0; t < count; ++t)
-      threads[t].index = {t % l.block.x, t / l.block.x % l.block.y, t / l.block.x / l.block.y};
+  if (memcmp(&indexed, &l.block, sizeof indexed) || indexed_count < count) {
+    for (unsigned t = 0; t < count; ++t) {
+      const unsigned i = t % in_block;
+      threads[t].index = {i % l.block.x, i / l.block.x % l.block.y, i / l.block.x / l.block.y};
+    }
     indexed = l.block;
+    indexed_count = count;
   }
   cuda_host_now.block_size = l.block;
   cuda_host_now.grid_size = l.grid;
-  const uint64_t blocks = static_cast<uint64_t>(l.grid.x) * l.grid.y * l.grid.z;
+  const uint64_t blocks = static_cast<uint64_t>(l.grid.x) * l.grid.y * l.grid.z / l.cluster;  // or clusters
   std::vector<uint32_t> shuffled;
   if (!in_order && blocks <= UINT32_MAX) {
     shuffled.resize(blocks);
@@ -436,11 +502,24 @@ cudaError_t run_kernel(int device, const launch& l) {
   bool well = true;
   for (uint64_t i = 0; i < blocks && well; ++i) {
     const uint64_t b = shuffled.empty() ? i : shuffled[i];
-    cuda_host_now.block = {static_cast<unsigned>(b % l.grid.x), static_cast<unsigned>(b / l.grid.x % l.grid.y),
-                           static_cast<unsigned>(b / l.grid.x / l.grid.y)};
-    memset(dynamic_memory, poison, l.shared);
-    well = run_block();
+    for (unsigned m = 0; m < l.cluster; ++m) {
+      const uint64_t each = b * l.cluster + m;
+      unsigned char* dynamic = members[m].dynamic;
+      memset(dynamic, poison, l.shared);
+      members[m] = {};
+      members[m].dynamic = dynamic;
+      members[m].index = {static_cast<unsigned>(each % l.grid.x), static_cast<unsigned>(each / l.grid.x % l.grid.y),
+                          static_cast<unsigned>(each / l.grid.x / l.grid.y)};
+    }
+    cuda_host_now.rank = 0;
+    cuda_host_now.block = members[0].index;
+    cuda_host_now.dynamic_shared = members[0].dynamic;
+    well = run_blocks();
     if (i == 0 || i + 1 == blocks || !well) learn_shared(l.function);
+    if (well && l.cluster > 1 && !used_by[l.function].empty()) {
+      report(cudaErrorLaunchFailure, 0, "__shared__ variables are not to be had in a cluster here");
+      well = false;
+    }
     for (const size_t u : used_by[l.function]) fill(shared_variables[u]);
   }
   running = nullptr;
@@ -455,33 +534,63 @@ cudaError_t run_kernel(int device, const launch& l) {
 using namespace cuda_host;
 
 unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
-  if (waiting == 0) {
-    true_predicates = 0;
-    barriers_differ = false;
-    barrier_file = file;
-    barrier_line = line;
-  } else if (line != barrier_line || !same_file(file, barrier_file)) {
-    barriers_differ = true;
+  const unsigned member = member_of(current);
+  running_block& block = members[member];
+  if (block.waiting == 0) {
+    block.true_predicates = 0;
+    block.barriers_differ = false;
+    block.barrier_file = file;
+    block.barrier_line = line;
+  } else if (line != block.barrier_line || !same_file(file, block.barrier_file)) {
+    block.barriers_differ = true;
   }
-  true_predicates += predicate;
-  if (++waiting < count) {
+  block.true_predicates += predicate;
+  if (++block.waiting < in_block) {
     wait(threads[current], state::at_barrier, file, line);
-    return barrier_result;
+    return block.barrier_result;
   }
   const unsigned t = current;
-  waiting = 0;
-  if (barriers_differ) wrong_barrier(file, line);
+  block.waiting = 0;
+  if (block.barriers_differ) wrong_barrier(file, line);
   for (unsigned i = 0; i < count; ++i)
-    if (order[i] != t) release(order[i]);
-  return barrier_result = true_predicates;
+    if (order[i] != t && member_of(order[i]) == member) release(order[i]);
+  return block.barrier_result = block.true_predicates;
+}
+
+void cuda_host_cluster_arrive(const char* file, int line) {
+  if (arrived_in[current]) STOP(cudaErrorLaunchFailure, "arrives at " + at(file, line) + " without a wait before");
+  arrived_in[current] = cluster_phase + 1;
+  ++cluster_arrived;
+  end_cluster_barrier();
+}
+
+void cuda_host_cluster_wait(const char* file, int line) {
+  if (!arrived_in[current])
+    STOP(cudaErrorLaunchFailure, "waits for its cluster at " + at(file, line) + " and has not arrived");
+  if (arrived_in[current] == cluster_phase + 1) wait(threads[current], state::at_cluster, file, line);
+  arrived_in[current] = 0;
+}
+
+// What stands there until the barrier is poison.
+void sac_cluster_put(float* mine, int rank, float x) {
+  const unsigned to = static_cast<unsigned>(rank);
+  const size_t offset = static_cast<size_t>(reinterpret_cast<unsigned char*>(mine) - cuda_host_now.dynamic_shared);
+  if (to >= members_count) STOP(cudaErrorLaunchFailure, "writes to block " + std::to_string(rank) + " of its cluster");
+  if (offset + sizeof x > running->shared || offset % sizeof x)
+    STOP(cudaErrorIllegalAddress, "sac_cluster_put to what is not dynamic shared memory");
+  if (to != cuda_host_now.rank && cluster_phase == 0)
+    STOP(cudaErrorLaunchFailure, "writes to a block that may not have begun: no barrier of the cluster before");
+  if (members[to].ended == in_block) STOP(cudaErrorLaunchFailure, "writes to a block that has ended");
+  float* there = reinterpret_cast<float*>(members[to].dynamic + offset);
+  memset(there, poison, sizeof *there);
+  pending_puts.push_back({there, x});
 }
 
 uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsigned lane_argument, int width,
                         const char* file, int line) {
   const unsigned t = current, lane = t % warp_size, first = t - lane;
   if (!(mask >> lane & 1)) wrong_warp("is not in the mask it gives", file, line);
-  if (width < 1 || width > 32 || (width & (width - 1)))
-    wrong_warp("gives a wrong width", file, line);
+  if (width < 1 || width > 32 || (width & (width - 1))) wrong_warp("gives a wrong width", file, line);
   device_thread& self = threads[t];
   self.value = value;
   self.lane_argument = lane_argument;

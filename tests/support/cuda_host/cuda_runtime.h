@@ -19,14 +19,16 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
-// One block runs at a time, so its shared memory is static. The tag goes into the symbol's name, by which blocks.cpp
-// finds all of them, to fill them before a block; "used" keeps the compiler from reasoning about who writes there.
+// One block runs at a time, so its shared memory is static (where blocks run in clusters there is none of it). The tag
+// goes into the symbol's name, by which blocks.cpp finds all of them, to fill them before a block; "used" keeps the
+// compiler from reasoning about who writes there.
 #define __shared__ static __attribute__((used, abi_tag("sac_shared")))
 
 // ---- the thread that runs ----
 struct cuda_host_thread {
   uint3 thread, block;
   dim3 block_size, grid_size;
+  unsigned rank;  // of the block in its cluster
   unsigned char* dynamic_shared;
 };
 extern cuda_host_thread cuda_host_now;
@@ -40,7 +42,9 @@ inline constexpr int warpSize = 32;
 
 // ---- launches ----
 #define SAC_LAUNCH(kernel, grid, block, shared, stream, ...) \
-  cuda_host_launch(#kernel, kernel, grid, block, shared, stream, ##__VA_ARGS__)
+  cuda_host_launch(#kernel, kernel, 1, grid, block, shared, stream, ##__VA_ARGS__)
+#define SAC_LAUNCH_CLUSTER(kernel, cluster, grid, block, shared, stream, ...) \
+  cuda_host_launch(#kernel, kernel, cluster, grid, block, shared, stream, ##__VA_ARGS__)
 
 // A launch with its arguments, as they were when it was queued; every thread gets its own copy of them.
 struct cuda_host_call {
@@ -54,16 +58,16 @@ struct cuda_host_kernel final : cuda_host_call {
   cuda_host_kernel(void (*k)(P...), P... a) : kernel(k), arguments(a...) {}
   void run() const override { std::apply(kernel, arguments); }
 };
-void cuda_host_enqueue(const char* name, const void* function, dim3 grid, dim3 block, size_t shared,
+void cuda_host_enqueue(const char* name, const void* function, unsigned cluster, dim3 grid, dim3 block, size_t shared,
                        cudaStream_t stream, cuda_host_call* call);  // takes the call
 
 template <typename... P, typename... A>
-void cuda_host_launch(const char* name, void (*kernel)(P...), dim3 grid, dim3 block, size_t shared, cudaStream_t stream,
-                      A&&... arguments) {
+void cuda_host_launch(const char* name, void (*kernel)(P...), unsigned cluster, dim3 grid, dim3 block, size_t shared,
+                      cudaStream_t stream, A&&... arguments) {
   static_assert(sizeof...(P) == sizeof...(A), "a kernel takes as many arguments as it declares");
   static_assert((std::is_trivially_copyable_v<P> && ...), "kernel arguments are copied byte by byte");
   static_assert((sizeof(P) + ... + 0) <= 4096, "kernel arguments take at most 4 KiB");
-  cuda_host_enqueue(name, reinterpret_cast<const void*>(kernel), grid, block, shared, stream,
+  cuda_host_enqueue(name, reinterpret_cast<const void*>(kernel), cluster, grid, block, shared, stream,
                     new cuda_host_kernel<P...>(kernel, std::forward<A>(arguments)...));
 }
 template <typename... P>
@@ -161,7 +165,13 @@ inline T __shfl_xor_sync(unsigned mask, T x, int lanes, int width = 32, CUDA_HOS
   return cuda_host_shuffle(cuda_host_shfl_xor, mask, x, static_cast<unsigned>(lanes), width, file, line);
 }
 
-// ---- kernels/cuda.cuh: tensor cores, asynchronous copies, the order of loads ----
+// ---- kernels/cuda.cuh: clusters, tensor cores, asynchronous copies, the order of loads ----
+inline int sac_cluster_rank() { return static_cast<int>(cuda_host_now.rank); }
+void cuda_host_cluster_arrive(const char* file, int line);
+void cuda_host_cluster_wait(const char* file, int line);
+inline void sac_cluster_arrive(CUDA_HOST_PLACE) { cuda_host_cluster_arrive(file, line); }
+inline void sac_cluster_wait(CUDA_HOST_PLACE) { cuda_host_cluster_wait(file, line); }
+void sac_cluster_put(float* mine, int rank, float x);
 struct cuda_host_fragments {
   float* d;
   const uint32_t *a, *b;

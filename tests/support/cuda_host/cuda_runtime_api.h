@@ -83,6 +83,7 @@ typedef struct dim3 {
   X(cudaErrorCapturedEvent, 907, "operation not permitted on an event last recorded in a capturing stream") \
   X(cudaErrorStreamCaptureWrongThread, 908,                                                                 \
     "attempt to terminate a thread-local capture sequence from another thread")                             \
+  X(cudaErrorInvalidClusterSize, 912, "cluster misconfiguration")                                           \
   X(cudaErrorUnknown, 999, "unknown error")
 
 typedef enum cudaError {
@@ -134,7 +135,8 @@ enum cudaDeviceAttr {
   cudaDevAttrMaxSharedMemoryPerMultiprocessor = 81,
   cudaDevAttrCooperativeLaunch = 95,
   cudaDevAttrMaxSharedMemoryPerBlockOptin = 97,
-  cudaDevAttrMemoryPoolsSupported = 115
+  cudaDevAttrMemoryPoolsSupported = 115,
+  cudaDevAttrClusterLaunch = 120
 };
 
 cudaError_t cudaGetDeviceCount(int* count);

@@ -314,6 +314,9 @@ cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int dev
       case cudaDevAttrMemoryPoolsSupported:
         *value = 0;
         break;
+      case cudaDevAttrClusterLaunch:
+        *value = now().major >= 9;
+        break;
       case cudaDevAttrConcurrentKernels:
       case cudaDevAttrUnifiedAddressing:
         *value = 1;
@@ -411,7 +414,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
 }
 
 // The limits of a launch; its result is cudaGetLastError's.
-void cuda_host_enqueue(const char* name, const void* function, dim3 grid, dim3 block, size_t shared,
+void cuda_host_enqueue(const char* name, const void* function, unsigned cluster, dim3 grid, dim3 block, size_t shared,
                        cudaStream_t stream, cuda_host_call* arguments) {
   auto l = std::make_shared<launch>();
   l->call.reset(arguments);
@@ -421,6 +424,8 @@ void cuda_host_enqueue(const char* name, const void* function, dim3 grid, dim3 b
         grid.z > 65535 || block.x > 1024 || block.y > 1024 || block.z > 64 ||
         static_cast<uint64_t>(block.x) * block.y * block.z > 1024)
       return cudaErrorInvalidConfiguration;
+    if (cluster != 1 && (now().major < 9 || cluster < 1 || cluster > clusters_max || grid.x % cluster))
+      return cudaErrorInvalidClusterSize;
     const auto found = now().shared_of.find(function);
     if (shared > (found == now().shared_of.end() ? 48u << 10 : static_cast<size_t>(found->second)))
       return cudaErrorInvalidValue;
@@ -429,6 +434,7 @@ void cuda_host_enqueue(const char* name, const void* function, dim3 grid, dim3 b
     l->name = name;
     if (l->name.front() == '(') l->name = l->name.substr(1, l->name.size() - 2);
     l->function = function;
+    l->cluster = cluster;
     l->grid = grid;
     l->block = block;
     l->shared = shared;

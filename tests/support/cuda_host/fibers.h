@@ -16,7 +16,8 @@ struct fiber {
   void* bottom = nullptr;   // lowest address of the stack; the scheduler's is told by the sanitizer
   size_t size = 0;
   void* fake_stack = nullptr;  // the address sanitizer's
-  size_t colour = 0;  // what it leaves free above: stacks that begin at one place of a page would share a few cache lines
+  size_t colour =
+      0;  // what it leaves free above: stacks that begin at one place of a page would share a few cache lines
 #if !defined(__x86_64__)
   ucontext_t context;
 #endif
@@ -33,8 +34,8 @@ inline void fiber_leave(fiber*, fiber*) {}
 inline void fiber_arrive(fiber*) {}
 #endif
 
-// Comes back when somebody switches to `from`. Inline, and a jump: a processor that predicts returns by the calls before
-// them is then right, as threads of a block wait at the same place most of the time.
+// Comes back when somebody switches to `from`. Inline, and a jump: a processor that predicts returns by the calls
+// before them is then right, as threads of a block wait at the same place most of the time.
 inline __attribute__((always_inline)) void fiber_switch(fiber* from, fiber* to) {
   fiber_leave(from, to);
 #if defined(__x86_64__)
@@ -54,9 +55,9 @@ inline __attribute__((always_inline)) void fiber_switch(fiber* from, fiber* to) 
       "leaq 128(%%rsp), %%rsp"
       : "+D"(save), "+S"(pointer)
       :
-      : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2", "xmm3",
-        "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15", "cc",
-        "memory");
+      : "rax", "rbx", "rcx", "rdx", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15", "xmm0", "xmm1", "xmm2",
+        "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15",
+        "cc", "memory");
 #else
   swapcontext(&from->context, &to->context);
 #endif

@@ -32,7 +32,8 @@
 namespace cuda_host {
 
 constexpr int devices_max = 8;
-constexpr int poison = 0xff;  // every byte: a NaN as float and double, -1 as an integer
+constexpr unsigned clusters_max = 8;  // blocks of a cluster
+constexpr int poison = 0xff;          // every byte: a NaN as float and double, -1 as an integer
 
 // ---- device.cpp: settings, counters, errors ----
 std::recursive_mutex& lock();
@@ -141,6 +142,7 @@ void release_handles();
 struct launch {
   std::string name;
   const void* function;
+  unsigned cluster;
   dim3 grid, block;
   size_t shared;
   std::unique_ptr<cuda_host_call> call;
