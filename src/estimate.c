@@ -39,10 +39,10 @@
  *     1 17  6  2x1024  8192  tf32      |    1,873  2,060
  *     1  3  1  2x64     100  fp32      |      103    102
  *
- * Acting 15.5; pushing 11.5; the host's waits of a step 22, none with train.overlap; act, env step and push of
+ * Acting 10.4; pushing 11.5; the host's waits of a step 22, none with train.overlap; act, env step and push of
  * Pendulum-v1, which the device steps itself, 29 (before the last changes of acting). A whole step of one agent on
- * HalfCheetah-v5, tf32, where the environment takes 36: 201 (model 199), with train.overlap 129 (126); of ten agents,
- * where environments take 122: 383 (394) and 274 (235).
+ * HalfCheetah-v5, tf32, where the environment takes 36: 168 to 187 (model 194), with train.overlap 131 (126); of ten
+ * agents, where environments take 74: 370 to 379 (341) and 243 (235).
  *
  * bf16 has not been measured: it counts as tf32. Other devices than an H200 count as one. */
 #include "estimate.h"
@@ -86,7 +86,7 @@ static const sac_estimate_figure cuda_figures[CUDA_FIGURES] = {
     [RATE_FP32] = {"flops_fp32", "1/s", "arithmetic of the products, fp32", 40e12},
     [RATE_TF32] = {"flops_tf32", "1/s", "arithmetic of the products, tf32 and bf16", 300e12},
     [BANDWIDTH] = {"bytes", "1/s", "memory", 4e12},
-    [ACT] = {"act", "s", "from observations on the host to actions there", 15.5e-6},
+    [ACT] = {"act", "s", "from observations on the host to actions there", 10.4e-6},
     [PUSH] = {"push", "s", "transitions of the host into the replay", 11.5e-6},
     [WAIT] = {"wait", "s", "the host's waits of a step without train.overlap", 22e-6},
     [RESIDENT] = {"resident", "s", "act, env step and push of a task that the device steps", 29e-6}};

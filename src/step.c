@@ -39,8 +39,7 @@ fail:
   return status;
 }
 
-/* Whether the backend learns by itself while the host acts and steps. */
-static int learns_beside(const sac_agent* agent, const sac_vector* vector) {
+int sac_learns_beside(const sac_agent* agent, const sac_vector* vector) {
   return agent->settings.overlap > 0 && agent->stages->snapshot && !vector->resident;
 }
 
@@ -60,7 +59,7 @@ static sac_status env_step_and_update(sac_agent* agent, sac_vector* vector, int3
 
 sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int32_t updates) {
   const sac_stages* stages = agent->stages;
-  const int late = agent->settings.overlap > 0, beside = learns_beside(agent, vector);
+  const int late = agent->settings.overlap > 0, beside = sac_learns_beside(agent, vector);
   const sac_act act = {.n = vector->num_envs,
                        .mode = mode,
                        .obs = vector->obs,

@@ -16,6 +16,9 @@ sac_status sac_step(sac_agent* agent, struct sac_vector* vector, sac_act_mode mo
  * same. Errors: MEMORY. */
 sac_status sac_step_overlap(const sac_agent* agent, struct sac_vector* vector);
 
+/* Whether the backend learns by itself while the host acts and steps (train.overlap on a device). */
+int sac_learns_beside(const sac_agent* agent, const struct sac_vector* vector);
+
 /* How many steps may go by before sac_settle. A resident vector's finished episodes are then those of all of them; of
  * any other vector those of the last step alone. */
 int32_t sac_burst(const sac_agent* agent, const struct sac_vector* vector);

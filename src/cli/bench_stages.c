@@ -38,19 +38,25 @@ static sac_status host_times(sac_agent* agent, sac_vector* vector, sac_cuda_stag
 /* What the stages come to, in microseconds: one after another, and as the loop lets them overlap. */
 typedef struct sums {
   double whole, overlapped;
-  int overlap; /* whether env step stands beside the updates */
+  const char* overlap; /* what stands beside the updates; NULL: nothing */
 } sums;
 
 static sums add_up(const sac_agent* agent, const sac_vector* vector, double updates,
                    const sac_cuda_stage_time times[SAC_STAGE_COUNT]) {
   const double env = times[SAC_STAGE_ENV_STEP].microseconds;
-  sums s = {0, 0, 0};
+  sums s = {0, 0, NULL};
   double update = 0;
   for (int i = SAC_STAGE_REPLAY_SAMPLE; i < SAC_STAGE_COUNT; ++i) update += updates * times[i].microseconds;
-  const double rest = times[SAC_STAGE_ACT].microseconds + times[SAC_STAGE_REPLAY_PUSH].microseconds;
-  s.whole = rest + env + update;
-  s.overlapped = rest + fmax(env, update);
-  s.overlap = vector && agent->settings.overlap > 0 && !vector->resident && (agent->stages->update || vector->worker);
+  const double act = times[SAC_STAGE_ACT].microseconds, push = times[SAC_STAGE_REPLAY_PUSH].microseconds;
+  s.whole = act + env + push + update;
+  if (!vector) return s;
+  if (sac_learns_beside(agent, vector)) {
+    s.overlap = "act and env step";
+    s.overlapped = push + fmax(act + env, update);
+  } else if (vector->worker) {
+    s.overlap = "env step";
+    s.overlapped = act + push + fmax(env, update);
+  }
   return s;
 }
 
@@ -58,7 +64,7 @@ static void print_sums(const sums* s, double updates, double measured) {
   const double loop = 1e6 * measured, expected = s->overlap ? s->overlapped : s->whole;
   printf("\n  %-20s%10.1f  the sum", "all", s->whole);
   if (updates != 1) printf(", with %s updates", sac_bench_number(updates));
-  if (s->overlap) printf("\n  %-20s%10.1f  with env step beside the updates", "overlapped", s->overlapped);
+  if (s->overlap) printf("\n  %-20s%10.1f  with %s beside the updates", "overlapped", s->overlapped, s->overlap);
   printf("\n  %-20s%10.1f  in the loop, %.1f us %s", "measured", loop, fabs(loop - expected),
          loop < expected ? "less" : "more");
 }

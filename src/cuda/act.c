@@ -1,6 +1,6 @@
 /* act: observations to actions, one launch. The host's observations, and the actions for it, go through pinned memory
  * that the kernel reads and writes. The host marks there what is to come (SAC_ACT_UNSET), and looks until it is there:
- * that is quicker than to wait for a stream.
+ * that is quicker than to wait for a stream. The launch goes on for a moment, and moves the noise's counters on.
  *
  * With train.overlap an action is chosen by the actor as it was before the updates under way (sac_stages.snapshot):
  * from a copy of it, on a stream of its own, so that it does not wait for them. */
@@ -73,12 +73,23 @@ static void capture(sac_gpu* gpu, const sac_actor_act_args* args, cudaStream_t s
   gpu->act_wait = RECAPTURE;
 }
 
+sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream) {
+  sac_status status = SAC_OK;
+  if (gpu->acted && gpu->acted != stream) SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->acted));
+  gpu->acted = NULL;
+fail:
+  return status;
+}
+
 /* A launch that is the same as the one before is worth a graph. */
 static sac_status launch(const sac_agent* agent, const sac_actor_act_args* args, cudaStream_t stream) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const int again = memcmp(args, &gpu->act_args, sizeof *args) == 0;
   sac_status status = SAC_OK;
+  SAC_TRY(sac_cuda_act_join(gpu, stream));
+  gpu->acted = stream;
   if (!again) {
+    if (gpu->act_graph) SAC_CUDA_TRY(gpu, cudaStreamSynchronize(stream)); /* its last launch may still run */
     gpu->act_args = *args;
     if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph);
     gpu->act_graph = NULL;

@@ -107,6 +107,7 @@ typedef struct sac_gpu {
   int act_stale;           /* the actor may have changed since the snapshot */
   cudaStream_t act_stream; /* what acts on the snapshot */
   cudaEvent_t act_copied;
+  cudaStream_t acted;          /* where the last act for the host was launched; NULL: nothing has to wait for it */
   sac_actor_act_args act_args; /* of the last launch for the host ... */
   cudaGraphExec_t act_graph;   /* ... and its graph */
   int act_wait;                /* launches before a capture is tried again */
@@ -198,6 +199,8 @@ sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector);
 /* --- act.c -------------------------------------------------------------------------------------------------------- */
 
 sac_status sac_cuda_snapshot(sac_agent* agent);
+/* What is queued on `stream` from now on finds the counters as the last act for the host has left them. */
+sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream);
 
 /* --- graph.c ------------------------------------------------------------------------------------------------------ */
 

@@ -160,6 +160,7 @@ static sac_status state_get(sac_agent* agent) {
   const size_t population = (size_t)agent->shape.population;
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  SAC_TRY(sac_cuda_act_join(gpu, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state_in, gpu->state, population * sizeof *gpu->state, cudaMemcpyDeviceToHost,
                                     gpu->stream));
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
@@ -180,6 +181,7 @@ static sac_status state_set(sac_agent* agent) {
   const sac_adam_rates rates = sac_cuda_rates(agent);
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  SAC_TRY(sac_cuda_act_join(gpu, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* the last one may be on its way still */
   memset(gpu->state_out, 0, population * sizeof *gpu->state_out);
   gpu->queued = 0;
