@@ -14,7 +14,7 @@ import time
 import gymnasium
 import numpy
 
-from support.program import PROGRAM, SMALL, checkpoints, children, main, one_line, replay, rows, sac, same_runs, sets
+from support.program import BENCH, PROGRAM, SMALL, checkpoints, children, main, one_line, replay, rows, sac, same_runs, sets
 
 # ctest: timeout=600
 
@@ -207,7 +207,7 @@ def test_overlap():
 
 
 def test_bench_and_lists():
-    result = sac("bench", "env", "--env", "gym:Pendulum-v1", "--json", env=PYTHON)
+    result = sac("bench", "env", "--env", "gym:Pendulum-v1", "--json", *BENCH, env=PYTHON)
     assert json.loads(result.stdout.splitlines()[0])
     assert "gym:LunarLander-v3" in sac("envs", "--help").stdout
     (one,) = json.loads(sac("envs", "gym:Pendulum-v1", "--json", env=PYTHON).stdout)
@@ -246,7 +246,7 @@ def test_bench_beside_gymnasiums_vectors():
 
 def test_what_it_prints_is_not_ours():
     result = sac("bench", "env", "--env", PLAIN, "--set", "env.options.fault=print", "--set", "env.options.at=5", "--json",
-                 env=PYTHON)
+                 *BENCH, env=PYTHON)
     assert "something" in result.stderr and all(json.loads(line) for line in result.stdout.splitlines())
 
 

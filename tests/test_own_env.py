@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from support.program import SMALL, checkpoints, main, one_line, sac, same_runs, sets, train
+from support.program import BENCH, SMALL, checkpoints, main, one_line, sac, same_runs, sets, train
 
 # ctest: timeout=300
 
@@ -112,7 +112,7 @@ def test_lies_while_it_trains():
 
 
 def test_measured():
-    result = sac("bench", "env", "--env", PLUGINS / "libquadrotor.so", "--json")
+    result = sac("bench", "env", "--env", PLUGINS / "libquadrotor.so", "--json", *BENCH)
     assert json.loads(result.stdout.splitlines()[0])
     text = sac("envs", "--help").stdout
     assert "./libmyenv.so" in text

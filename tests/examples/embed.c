@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { OBS = 2, ACT = 1, EPISODE = 60, STEPS = 3000, WARMUP = 300 };
+enum { OBS = 2, ACT = 1, EPISODE = 60, STEPS = 1500, WARMUP = 300 };
 
 /* Every call that can fail returns a sac_status; the text of the last failure is kept for this thread. */
 static void must(sac_status status) {
@@ -67,7 +67,7 @@ int main(void) {
   must(sac_config_set(config, "device", "cpu"));
   must(sac_config_set(config, "network.hidden", "32,32"));
   must(sac_config_set(config, "replay.batch", "64"));
-  must(sac_config_set(config, "replay.capacity", "3000"));
+  must(sac_config_set(config, "replay.capacity", "1500"));
   must(sac_config_set(config, "optim.lr", "3e-3"));
   must(sac_config_set(config, "gamma", "0.95"));
 

@@ -26,6 +26,9 @@ SMALL = {
     "checkpoint.keep": 2,
 }
 
+# A benchmark that is to run and not to be believed.
+BENCH = ("--seconds", 0.05, "--warmup", 0.05, "--repeats", 3)
+
 # Columns of metrics.csv that are times or rates: two equal runs differ in these alone.
 TIMES = ("per_second", "seconds")
 
