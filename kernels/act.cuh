@@ -36,15 +36,37 @@ __device__ float sac_act_sums(float (&x)[sums], int lane) {
   return sum;
 }
 
-// 4 neighbours, of which the last ones may be beyond the end: zeros. `quad`: all are there, at 16 bytes.
-__device__ inline void sac_act_load(float (&to)[4], const float* from, bool quad, int left) {
-  if (quad) {
+// 4 neighbours: all of them, at 16 bytes; or `left` of them, and zeros.
+template <bool quad>
+__device__ void sac_act_load(float (&to)[4], const float* from, int left) {
+  if constexpr (quad) {
     const float4 x = *reinterpret_cast<const float4*>(from);
     to[0] = x.x, to[1] = x.y, to[2] = x.z, to[3] = x.w;
-    return;
-  }
+  } else {
 #pragma unroll
-  for (int i = 0; i < 4; ++i) to[i] = i < left ? from[i] : 0.0f;
+    for (int i = 0; i < 4; ++i) to[i] = i < left ? from[i] : 0.0f;
+  }
+}
+
+// Adds a lane's products for some neurons (their weights begin at row[j]) and observations: its lanes over the inputs,
+// 4 neighbours a lane.
+template <int rows, int each, bool quad>
+__device__ void sac_act_add(float (&sum)[each * rows], const float* __restrict__ weight, const int (&row)[each], int in,
+                            const float* x, int widest) {
+#pragma unroll(quad ? 2 : 1)
+  for (int k = 4 * (static_cast<int>(threadIdx.x) % SAC_WARP); k < in; k += 4 * SAC_WARP) {
+    float w[each][4], xs[rows][4];
+#pragma unroll
+    for (int j = 0; j < each; ++j) sac_act_load<quad>(w[j], weight + row[j] + k, in - k);
+#pragma unroll
+    for (int r = 0; r < rows; ++r) sac_act_load<quad>(xs[r], x + r * widest + k, in - k);
+#pragma unroll
+    for (int j = 0; j < each; ++j)
+#pragma unroll
+      for (int r = 0; r < rows; ++r)
+#pragma unroll
+        for (int i = 0; i < 4; ++i) sum[j * rows + r] = fmaf(w[j][i], xs[r][i], sum[j * rows + r]);
+  }
 }
 
 // Rows of a layer's weights: (count, in), and their biases.
@@ -53,36 +75,22 @@ struct sac_act_part {
   int in, count;
 };
 
-// The neurons of some rows for the block's observations x (rows, widest): a warp takes `each` at a time, its lanes over
-// the inputs, 4 neighbours a lane. keep(n, r, y) is called for neuron n and observation r by SAC_WARP / (each * rows)
-// neighbouring lanes, with the same y.
+// The neurons of some rows for the block's observations x (rows, widest), a warp `each` of them at a time. keep(n, r,
+// y) is called for neuron n and observation r by SAC_WARP / (each * rows) neighbouring lanes, with the same y.
 template <int rows, int each, typename Keep>
 __device__ void sac_act_layer(const sac_act_part& layer, const float* x, int widest, Keep keep) {
   constexpr int sums = each * rows;
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
-  const int warps = static_cast<int>(blockDim.x) / SAC_WARP, in = layer.in;
-  const float* __restrict__ weight = layer.weight;
-  const bool quad = in % 4 == 0 && reinterpret_cast<uintptr_t>(weight) % (4 * sizeof(float)) == 0;
+  const int warps = static_cast<int>(blockDim.x) / SAC_WARP;
+  const bool quad = layer.in % 4 == 0 && reinterpret_cast<uintptr_t>(layer.weight) % (4 * sizeof(float)) == 0;
   for (int first = warp * each; first < layer.count; first += warps * each) {
-    int row[each];  // where each neuron's weights begin
+    int row[each];
 #pragma unroll
     for (int j = 0; j < each; ++j)  // past the last: a sum that nobody keeps
-      row[j] = (first + j < layer.count ? first + j : layer.count - 1) * in;
+      row[j] = (first + j < layer.count ? first + j : layer.count - 1) * layer.in;
     float sum[sums] = {};
-#pragma unroll 1
-    for (int k = 4 * lane; k < in; k += 4 * SAC_WARP) {
-      float w[each][4], xs[rows][4];
-#pragma unroll
-      for (int j = 0; j < each; ++j) sac_act_load(w[j], weight + row[j] + k, quad, in - k);
-#pragma unroll
-      for (int r = 0; r < rows; ++r) sac_act_load(xs[r], x + r * widest + k, quad, in - k);
-#pragma unroll
-      for (int j = 0; j < each; ++j)
-#pragma unroll
-        for (int r = 0; r < rows; ++r)
-#pragma unroll
-          for (int i = 0; i < 4; ++i) sum[j * rows + r] = fmaf(w[j][i], xs[r][i], sum[j * rows + r]);
-    }
+    if (quad) sac_act_add<rows, each, true>(sum, layer.weight, row, layer.in, x, widest);
+    else sac_act_add<rows, each, false>(sum, layer.weight, row, layer.in, x, widest);
     const float whole = sac_act_sums(sum, lane);
     const int which = lane / (SAC_WARP / sums), n = first + which / rows;
     if (n < layer.count) keep(n, which % rows, sac_relu(whole + layer.bias[n]));

@@ -8,8 +8,9 @@
 
 namespace {
 
-constexpr int threads_max = 512;
-constexpr int threads_shared = 256;  // where blocks share an observation: they find room beside an update under way
+constexpr unsigned threads_max = 512;
+constexpr unsigned threads_shared =
+    256;                             // where blocks share an observation: they find room beside an update under way
 constexpr int each = 4;              // neurons that a warp has at a time
 constexpr int units_least = 32;      // of the last hidden layer that are worth a block of their own
 constexpr size_t rows_most = 256;    // observations of all agents: more have no block each
@@ -31,7 +32,7 @@ struct one_args {
   const uint32_t* alive;
   size_t weights_stride, alive_stride;
   int32_t n, blocks, hidden, widest, chunks;
-  int32_t staged, sample;  // staged: weights are copied to shared memory; sample: 0 the mean
+  int32_t sample;  // 0: the mean
   float log_std_min, log_std_max;
   one_layer layer[SAC_ACT_LAYERS_MAX];  // the hidden ones, then the head
 };
@@ -52,14 +53,45 @@ __device__ float* stage(float* to, const float* from, int count) {
   return to + count;
 }
 
-// The head's outputs from the parts of all blocks, in their order: a thread an output.
-__device__ void join(const float* parts, int chunks, const float* bias, int outputs, float* y) {
+// The weights of a block's parts, layer after layer, begin their way to `to`; where the head's columns will be, each
+// output's side by side.
+__device__ const float* stage_all(const one_args& a, const float* weights, int rank, const part& columns, float* to) {
+  for (int l = 0; l < a.hidden; ++l) {
+    const one_layer layer = a.layer[l];
+    const part mine = part_of(layer, layer.out, rank);
+    to = stage(to, weights + layer.weight + mine.from * layer.in, mine.count * layer.in);
+    to = stage(to, weights + layer.bias + mine.from, mine.count);
+  }
+  const one_layer head = a.layer[a.hidden];
+  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
+  for (int o = warp; o < head.out; o += static_cast<int>(blockDim.x) / SAC_WARP)
+    for (int c = 4 * lane; c < columns.count; c += 4 * SAC_WARP)
+      sac_copy_async(to + o * columns.count + c, weights + head.weight + o * head.in + columns.from + c);
+  sac_copy_commit();
+  return to;
+}
+
+// What a block's columns add to the head's outputs, chunk by chunk, to the first block: a warp an output.
+__device__ void add_to_head(const float* weight, int stride, const part& columns, int outputs, const float* x,
+                            float* parts) {
+  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
+  for (int o = warp; o < outputs; o += static_cast<int>(blockDim.x) / SAC_WARP)
+    for (int c = lane; c - lane < columns.count; c += 2 * sac_act_chunk) {
+      const bool mine = c < columns.count;
+      const float sum = sac_act_chunk_sum(mine ? weight[o * stride + c] * x[columns.from + c] : 0.0f);
+      if (mine && lane % sac_act_chunk == 0)
+        sac_cluster_put(parts + (columns.from + c) / sac_act_chunk * outputs + o, 0, sum);
+    }
+}
+
+// The head's outputs from the parts of all blocks, in their order, and the bias that stands behind them: a thread an
+// output.
+__device__ void join(const float* parts, int chunks, int outputs, float* y) {
   for (int o = static_cast<int>(threadIdx.x); o < outputs; o += static_cast<int>(blockDim.x)) {
-    const float last = bias[o];
     float sum = 0;
 #pragma unroll 8
     for (int c = 0; c < chunks; ++c) sum += parts[c * outputs + o];
-    y[o] = sum + last;
+    y[o] = sum + parts[chunks * outputs + o];
   }
 }
 
@@ -86,7 +118,8 @@ __device__ void give(const one_args& a, uint64_t seed, uint64_t position, size_t
   if (lane == 0) a.log_prob[row] = log_prob;
 }
 
-// Grid: (n times blocks of a cluster, P).
+// Grid: (n times blocks of a cluster, P). staged: weights are copied to shared memory.
+template <bool staged>
 __global__ void __launch_bounds__(threads_max, 1) actor_act_one(one_args a) {
   SAC_DYNAMIC_SHARED(float, x);
   const int thread = static_cast<int>(threadIdx.x), lane = thread % SAC_WARP, warp = thread / SAC_WARP;
@@ -99,39 +132,32 @@ __global__ void __launch_bounds__(threads_max, 1) actor_act_one(one_args a) {
   float* y = x + a.widest;
   float* eps_of = y + a.widest;
   float* parts = eps_of + SAC_WARP;
-  float* staged = parts + (a.chunks * outputs + 3) / 4 * 4;
-  sac_cluster_arrive();  // other blocks may write here from the first wait on: all blocks are there by then
+  float* copies = parts + ((a.chunks + 1) * outputs + 3) / 4 * 4;
+  sac_cluster_begin();  // other blocks may write here from the first wait on: all blocks are there by then
 
   // The observation is asked for before anything else: the host's memory is far away.
   const float early = thread < inputs ? obs[thread] : 0.0f;
 
   // The weights begin their way to shared memory.
   const part columns = part_of(head, head.in, rank);
-  const float* head_weight = weights + head.weight + columns.from;
-  int head_stride = head.in;
-  if (a.staged) {
-    float* to = staged;
-    for (int l = 0; l < a.hidden; ++l) {
-      const one_layer layer = a.layer[l];
-      const part mine = part_of(layer, layer.out, rank);
-      to = stage(to, weights + layer.weight + mine.from * layer.in, mine.count * layer.in);
-      to = stage(to, weights + layer.bias + mine.from, mine.count);
-    }
-    for (int o = warp; o < outputs; o += warps)
-      for (int c = 4 * lane; c < columns.count; c += 4 * SAC_WARP)
-        sac_copy_async(to + o * columns.count + c, head_weight + o * head.in + c);
-    sac_copy_commit();
-    head_weight = to, head_stride = columns.count;
+  const float* head_weight =
+      staged ? stage_all(a, weights, rank, columns, copies) : weights + head.weight + columns.from;
+
+  // What the first block needs in the end is loaded now: nothing has to be waited for then.
+  uint64_t seed = 0, position = 0;
+  bool alive = false;
+  if (rank == 0) {
+    seed = a.state[p].seed, position = a.state[p].act + which, alive = a.alive[p * a.alive_stride] != 0;
+    for (int o = thread; o < outputs; o += static_cast<int>(blockDim.x))
+      parts[a.chunks * outputs + o] = weights[head.bias + o];
   }
 
   // What needs no weights: the noise, by the last warp, and the observation to shared memory.
-  uint64_t seed = 0, position = 0;
-  if (rank == 0) seed = a.state[p].seed, position = a.state[p].act + which;
   if (rank == 0 && warp == warps - 1 && a.sample && !a.noise && lane < actions)
     eps_of[lane] = sac_act_noise(seed, position, actions, lane);
   if (thread < inputs) x[thread] = early;
   for (int i = thread + static_cast<int>(blockDim.x); i < inputs; i += static_cast<int>(blockDim.x)) x[i] = obs[i];
-  if (a.staged) sac_copy_wait<0>();
+  if (staged) sac_copy_wait<0>();
   __syncthreads();
   sac_cluster_wait();
 
@@ -142,9 +168,9 @@ __global__ void __launch_bounds__(threads_max, 1) actor_act_one(one_args a) {
     const bool for_all = l + 1 < a.hidden;
     sac_act_part rows = {weights + layer.weight + mine.from * layer.in, weights + layer.bias + mine.from, layer.in,
                          mine.count};
-    if (a.staged) {
-      rows.weight = staged, rows.bias = staged + mine.count * layer.in;
-      staged += mine.count * (layer.in + 1);
+    if (staged) {
+      rows.weight = copies, rows.bias = copies + mine.count * layer.in;
+      copies += mine.count * (layer.in + 1);
     }
     sac_act_layer<1, each>(rows, x, a.widest, [&](int n, int, float unit) {
       const int lanes = SAC_WARP / each, first = lane % lanes;
@@ -159,25 +185,16 @@ __global__ void __launch_bounds__(threads_max, 1) actor_act_one(one_args a) {
     y = other;
   }
 
-  // The head: a warp an output, of whose chunks each goes to the first block.
-  for (int o = warp; o < outputs; o += warps)
-    for (int c = 0; c < columns.count; c += 2 * sac_act_chunk) {
-      const int column = c + lane;
-      const bool mine = column < columns.count;
-      const float sum =
-          sac_act_chunk_sum(mine ? head_weight[o * head_stride + column] * x[columns.from + column] : 0.0f);
-      if (mine && lane % sac_act_chunk == 0)
-        sac_cluster_put(parts + (columns.from + column) / sac_act_chunk * outputs + o, 0, sum);
-    }
+  // The head.
+  add_to_head(head_weight, staged ? columns.count : head.in, columns, outputs, x, parts);
   sac_cluster_arrive();
   if (rank > 0) return;
   sac_cluster_wait();
 
   // The first block ends it. A stopped agent acts with zeros: something an environment takes.
-  join(parts, a.chunks, weights + head.bias, outputs, y);
+  join(parts, a.chunks, outputs, y);
   __syncthreads();
   if (warp > 0) return;
-  const bool alive = a.alive[p * a.alive_stride] != 0;
   if (alive) give(a, seed, position, row, y, actions, eps_of);
   for (int i = lane; !alive && i < actions; i += SAC_WARP)
     a.action[row * static_cast<size_t>(actions) + static_cast<size_t>(i)] = 0;
@@ -214,11 +231,15 @@ cudaError_t sac_actor_act_limits(int32_t* blocks, size_t* shared) {
   cudaError_t error = cudaGetDevice(&device);
   if (error == cudaSuccess) error = cudaDeviceGetAttribute(&has, cudaDevAttrClusterLaunch, device);
   if (error == cudaSuccess) error = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
-  if (error == cudaSuccess) error = cudaFuncGetAttributes(&attributes, actor_act_one);
+  if (error == cudaSuccess) error = cudaFuncGetAttributes(&attributes, actor_act_one<true>);
   if (error != cudaSuccess) return error;
   *blocks = has && attributes.ptxVersion >= 90 ? clusters : 1;  // the code may be of an older architecture
   *shared = static_cast<size_t>(most) < shared_most ? static_cast<size_t>(most) : shared_most;
-  return cudaFuncSetAttribute(actor_act_one, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(*shared));
+  error =
+      cudaFuncSetAttribute(actor_act_one<true>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(*shared));
+  if (error != cudaSuccess) return error;
+  return cudaFuncSetAttribute(actor_act_one<false>, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                              static_cast<int>(*shared));
 }
 
 bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
@@ -246,15 +267,17 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   }
   a.widest = (a.widest + 3) / 4 * 4;
 
-  // Shared memory: two buffers of activations, the noise, the head's parts, and the weights where they fit.
-  const size_t parts = static_cast<size_t>(a.chunks) * static_cast<size_t>(a.layer[a.hidden].out);
+  // Shared memory: two buffers of activations, the noise, the head's parts and bias, and the weights where they fit.
+  const size_t parts = static_cast<size_t>(a.chunks + 1) * static_cast<size_t>(a.layer[a.hidden].out);
   const size_t bytes = (2 * static_cast<size_t>(a.widest) + SAC_WARP + (parts + 3) / 4 * 4) * sizeof(float);
   const size_t weights = staged_bytes(*args, a);
   if (bytes > args->shared || args->weights_stride > INT32_MAX) return false;
-  a.staged = weights > 0 && bytes + weights <= args->shared;
-  const int threads = a.blocks > 1 || a.widest <= threads_shared ? threads_shared : threads_max;
-  SAC_LAUNCH_CLUSTER(actor_act_one, static_cast<unsigned>(a.blocks),
-                     dim3(static_cast<unsigned>(a.n * a.blocks), static_cast<unsigned>(args->population)),
-                     dim3(static_cast<unsigned>(threads)), bytes + (a.staged ? weights : 0), stream, a);
+  const unsigned threads =
+      a.blocks > 1 || a.widest <= static_cast<int32_t>(threads_shared) ? threads_shared : threads_max;
+  const dim3 grid(static_cast<unsigned>(a.n * a.blocks), static_cast<unsigned>(args->population));
+  const unsigned cluster = static_cast<unsigned>(a.blocks);
+  if (weights > 0 && bytes + weights <= args->shared)
+    SAC_LAUNCH_CLUSTER(actor_act_one<true>, cluster, grid, dim3(threads), bytes + weights, stream, a);
+  else SAC_LAUNCH_CLUSTER(actor_act_one<false>, cluster, grid, dim3(threads), bytes, stream, a);
   return true;
 }

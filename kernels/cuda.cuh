@@ -75,15 +75,18 @@ __device__ inline void sac_copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(newest) : "memory");
 }
 
-// Clusters: the block's number in its own; a barrier of all its threads in two halves, of which the second waits; and a
-// float to where `mine` would be in block `rank`'s dynamic shared memory, which has it after the next barrier and must
-// not have been left by all of its threads. On architectures without them a cluster is one block.
+// Clusters: the block's number in its own; a barrier of all its threads in two halves, of which the second waits
+// (begin: a first half before which nothing was written, so that it waits for no write either); and a float to where
+// `mine` would be in block `rank`'s dynamic shared memory, which has it after the next barrier. All blocks must have
+// come to a barrier before the first of these, and none may have ended. On architectures without clusters each is one
+// block.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 __device__ inline int sac_cluster_rank() {
   uint32_t rank;
   asm volatile("mov.u32 %0, %%cluster_ctarank;" : "=r"(rank));
   return static_cast<int>(rank);
 }
+__device__ inline void sac_cluster_begin() { asm volatile("barrier.cluster.arrive.relaxed.aligned;" ::: "memory"); }
 __device__ inline void sac_cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
 __device__ inline void sac_cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
 __device__ inline void sac_cluster_put(float* mine, int rank, float x) {
@@ -95,6 +98,7 @@ __device__ inline void sac_cluster_put(float* mine, int rank, float x) {
 }
 #else
 __device__ inline int sac_cluster_rank() { return 0; }
+__device__ inline void sac_cluster_begin() {}
 __device__ inline void sac_cluster_arrive() {}
 __device__ inline void sac_cluster_wait() { __syncthreads(); }
 __device__ inline void sac_cluster_put(float* mine, int, float x) { *mine = x; }

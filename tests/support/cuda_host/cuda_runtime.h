@@ -169,6 +169,7 @@ inline T __shfl_xor_sync(unsigned mask, T x, int lanes, int width = 32, CUDA_HOS
 inline int sac_cluster_rank() { return static_cast<int>(cuda_host_now.rank); }
 void cuda_host_cluster_arrive(const char* file, int line);
 void cuda_host_cluster_wait(const char* file, int line);
+inline void sac_cluster_begin(CUDA_HOST_PLACE) { cuda_host_cluster_arrive(file, line); }
 inline void sac_cluster_arrive(CUDA_HOST_PLACE) { cuda_host_cluster_arrive(file, line); }
 inline void sac_cluster_wait(CUDA_HOST_PLACE) { cuda_host_cluster_wait(file, line); }
 void sac_cluster_put(float* mine, int rank, float x);
