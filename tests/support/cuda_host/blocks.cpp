@@ -28,19 +28,19 @@ struct pending_copy {
   const void* from;
   unsigned group;
 };
-enum class state { unstarted, running, at_barrier, in_warp, ended };
-struct device_thread {
+enum class state { running, at_barrier, in_warp, ended };
+// One line of the cache: every switch from a thread to another reads it.
+struct alignas(64) device_thread {
   uint3 index;
   state is;
   fiber* on;
   const char* file;  // where it waits
-  int line;
   uint64_t value, result;
+  int line, width;
   unsigned lane_argument;
-  int width;
   unsigned groups;  // asynchronous copies: groups closed so far
-  std::vector<pending_copy> copies;
 };
+static_assert(sizeof(device_thread) == 64, "one line of the cache");
 // A warp's operation that waits for lanes. A warp may have several: one for each part of it.
 struct meeting {
   cuda_host_kind kind;
@@ -54,9 +54,17 @@ struct warp {
 };
 
 device_thread threads[threads_max];
+std::vector<pending_copy> copies[threads_max];  // a thread's
+bool copied;                                    // whether any thread of the block has made one
 warp warps[threads_max / warp_size];
 unsigned order[threads_max], ready[threads_max];
 unsigned count, started, ended, waiting, true_predicates, ready_first, ready_count;
+unsigned barrier_result;   // of the last whole barrier: read by every thread before the next one can be whole
+const char* barrier_file;  // where the first that waits at a barrier does so
+int barrier_line;
+bool barriers_differ;  // another waits elsewhere
+bool in_order;         // natural(), for as long as the kernel runs
+dim3 indexed;          // the size of the block that the threads' indices are of
 unsigned current = nobody;
 const launch* running;
 fiber scheduler;
@@ -90,7 +98,7 @@ std::string doing(unsigned t) {
   return "thread " + position(t) + " " + state_of(t);
 }
 
-void go_to(fiber* to) {
+inline void go_to(fiber* to) {
   fiber* from = current_fiber;
   if (to == from) return;
   current_fiber = to;
@@ -121,17 +129,22 @@ void set_now(unsigned t) {
   cuda_host_now.thread = threads[t].index;
 }
 
-// Who runs next: nobody can be without a fiber, because a fiber that has nothing to do comes here itself.
-fiber* next() {
+// One of n, at random: without a division, which would take longer than the switch.
+unsigned one_of(unsigned n) { return static_cast<unsigned>((random_number() >> 32) * n >> 32); }
+
+fiber* resume() {
+  const unsigned t = ready[ready_first];
+  ready_first = (ready_first + 1) % threads_max;
+  --ready_count;
+  threads[t].is = state::running;
+  set_now(t);
+  return threads[t].on;
+}
+__attribute__((noinline)) fiber* next_in_any_order() {
   const bool may_start = started < count;
-  if (ready_count && (!may_start || natural() || random_number() % 2)) {
-    if (!natural()) std::swap(ready[ready_first], ready[(ready_first + random_number() % ready_count) % threads_max]);
-    const unsigned t = ready[ready_first];
-    ready_first = (ready_first + 1) % threads_max;
-    --ready_count;
-    threads[t].is = state::running;
-    set_now(t);
-    return threads[t].on;
+  if (ready_count && (!may_start || in_order || random_number() % 2)) {
+    if (!in_order) std::swap(ready[ready_first], ready[(ready_first + one_of(ready_count)) % threads_max]);
+    return resume();
   }
   if (!may_start) return &scheduler;
   if (free_fibers.empty()) {
@@ -142,6 +155,8 @@ fiber* next() {
   free_fibers.pop_back();
   return f;
 }
+// Who runs next: nobody can be without a fiber, because a fiber that has nothing to do comes here itself.
+inline fiber* next() { return ready_count && in_order ? resume() : next_in_any_order(); }
 
 void fiber_main() {
   fiber_begin();
@@ -152,20 +167,18 @@ void fiber_main() {
       self.is = state::running;
       self.on = current_fiber;
       self.groups = 0;
-      if (!self.copies.empty()) self.copies.clear();
       set_now(t);
       running->call->run();
       self.is = state::ended;
       ++ended;
-      if (ready_count && !natural() && random_number() % 2) break;
+      if (ready_count && !in_order && random_number() % 2) break;
     }
     free_fibers.push_back(current_fiber);
     go_to(next());
   }
 }
 
-void wait(state how, const char* file, int line) {
-  device_thread& self = threads[current];
+inline void wait(device_thread& self, state how, const char* file, int line) {
   self.is = how;
   self.file = file;
   self.line = line;
@@ -194,7 +207,9 @@ void explain() {
 
 bool run_block() {
   started = ended = waiting = true_predicates = ready_first = ready_count = 0;
-  for (unsigned t = 0; t < count; ++t) threads[t].is = state::unstarted;
+  if (copied)
+    for (unsigned t = 0; t < count; ++t) copies[t].clear();
+  copied = false;
   for (unsigned w = 0; w * warp_size < count; ++w) warps[w].meetings = 0;
   shuffle(order, count);
   fault_error = cudaSuccess;
@@ -219,10 +234,12 @@ size_t dynamic_capacity;
 
 // The sanitizer's margins may lie inside (clang): no checks, and no memset that has them.
 __attribute__((no_sanitize("address", "undefined"))) void fill(const variable& v) {
-  for (size_t i = 0; i < v.size; ++i) {
-    v.address[i] = poison;
-    __asm__ volatile("" ::: "memory");
-  }
+  static_assert(poison == 0xff, "every bit");
+  size_t i = 0;
+  for (; i < v.size && reinterpret_cast<uintptr_t>(v.address + i) % 8; ++i)
+    *const_cast<volatile unsigned char*>(v.address + i) = poison;
+  for (; i + 8 <= v.size; i += 8) *reinterpret_cast<volatile uint64_t*>(v.address + i) = ~uint64_t{0};
+  for (; i < v.size; ++i) *const_cast<volatile unsigned char*>(v.address + i) = poison;
 }
 __attribute__((no_sanitize("address", "undefined"))) bool untouched(const variable& v) {
   for (size_t i = 0; i < v.size; ++i)
@@ -314,8 +331,9 @@ float tf32(uint32_t bits) {
   return x;
 }
 
-// kernels/cuda.cuh says which element is where.
-void multiply(unsigned first) {
+// kernels/cuda.cuh says which element is where. Not inline, as what waits in a warp has a small frame: a block's stacks
+// together fit a cache then.
+__attribute__((noinline)) void multiply(unsigned first) {
   const cuda_host_fragments* f[warp_size];
   float a[16][8], b[8][8];
   for (unsigned lane = 0; lane < warp_size; ++lane) {
@@ -333,22 +351,59 @@ void multiply(unsigned first) {
     }
 }
 
-// What a lane gets, by the definition of shfl.sync in PTX.
-uint64_t exchanged(cuda_host_kind kind, unsigned mask, unsigned first, unsigned lane) {
-  const device_thread& self = threads[first + lane];
+// Which lane's value a lane gets, by the definition of shfl.sync in PTX.
+template <cuda_host_kind kind>
+unsigned source(const device_thread& self, unsigned lane) {
   const unsigned width = static_cast<unsigned>(self.width), argument = self.lane_argument & 31;
   const unsigned low = lane & ~(width - 1), high = low + width - 1;
-  unsigned from = lane;
-  if (kind == cuda_host_shfl) {
-    from = low | (argument & (width - 1));
-  } else if (kind == cuda_host_shfl_up) {
-    if (lane >= low + argument) from = lane - argument;
-  } else if (kind == cuda_host_shfl_down) {
-    if (lane + argument <= high) from = lane + argument;
-  } else if ((lane ^ argument) <= high) {
-    from = lane ^ argument;
+  if (kind == cuda_host_shfl) return low | (argument & (width - 1));
+  if (kind == cuda_host_shfl_up) return lane >= low + argument ? lane - argument : lane;
+  if (kind == cuda_host_shfl_down) return lane + argument <= high ? lane + argument : lane;
+  return (lane ^ argument) <= high ? lane ^ argument : lane;
+}
+template <cuda_host_kind kind>
+void exchange(unsigned mask, device_thread* lanes) {
+  for (unsigned left = mask; left; left &= left - 1) {
+    const unsigned lane = static_cast<unsigned>(__builtin_ctz(left)), from = source<kind>(lanes[lane], lane);
+    lanes[lane].result = mask >> from & 1 ? lanes[from].value : ~uint64_t{0};
   }
-  return mask >> from & 1 ? threads[first + from].value : ~uint64_t{0};
+}
+
+// What the lanes of a mask get when all have come.
+void meet(cuda_host_kind kind, unsigned mask, unsigned first) {
+  device_thread* const lanes = threads + first;
+  unsigned votes = 0;
+  switch (kind) {
+    case cuda_host_shfl:
+      return exchange<cuda_host_shfl>(mask, lanes);
+    case cuda_host_shfl_up:
+      return exchange<cuda_host_shfl_up>(mask, lanes);
+    case cuda_host_shfl_down:
+      return exchange<cuda_host_shfl_down>(mask, lanes);
+    case cuda_host_shfl_xor:
+      return exchange<cuda_host_shfl_xor>(mask, lanes);
+    case cuda_host_mma:
+      return multiply(first);
+    case cuda_host_ballot:
+      for (unsigned l = 0; l < warp_size; ++l)
+        if (mask >> l & 1) votes |= static_cast<unsigned>(lanes[l].value) << l;
+      for (unsigned l = 0; l < warp_size; ++l)
+        if (mask >> l & 1) lanes[l].result = votes;
+      return;
+    case cuda_host_syncwarp:
+    case cuda_host_syncthreads:
+      return;
+  }
+}
+
+[[noreturn]] void wrong_barrier(const char* file, int line) {
+  unsigned other = 0;
+  while (order[other] == current || (threads[order[other]].line == line && same_file(threads[order[other]].file, file)))
+    ++other;
+  STOP(cudaErrorLaunchFailure, "is at the barrier " + at(file, line) + ", while " + doing(order[other]));
+}
+[[noreturn]] void wrong_warp(const char* what, const char* file, int line) {
+  STOP(cudaErrorLaunchFailure, what + (" at " + at(file, line)));
 }
 
 }  // namespace
@@ -362,16 +417,19 @@ cudaError_t run_kernel(int device, const launch& l) {
   find_shared_once();
   take_dynamic(l.shared);
   running = &l;
+  in_order = natural();
   count = l.block.x * l.block.y * l.block.z;
-  for (unsigned t = 0; t < count; ++t) {
-    order[t] = t;
-    threads[t].index = {t % l.block.x, t / l.block.x % l.block.y, t / l.block.x / l.block.y};
+  for (unsigned t = 0; t < count; ++t) order[t] = t;
+  if (memcmp(&indexed, &l.block, sizeof indexed)) {
+    for (unsigned t = 0; t < count; ++t)
+      threads[t].index = {t % l.block.x, t / l.block.x % l.block.y, t / l.block.x / l.block.y};
+    indexed = l.block;
   }
   cuda_host_now.block_size = l.block;
   cuda_host_now.grid_size = l.grid;
   const uint64_t blocks = static_cast<uint64_t>(l.grid.x) * l.grid.y * l.grid.z;
   std::vector<uint32_t> shuffled;
-  if (!natural() && blocks <= UINT32_MAX) {
+  if (!in_order && blocks <= UINT32_MAX) {
     shuffled.resize(blocks);
     for (uint64_t i = 0; i < blocks; ++i) shuffled[i] = static_cast<uint32_t>(i);
     shuffle(shuffled.data(), blocks);
@@ -398,32 +456,32 @@ cudaError_t run_kernel(int device, const launch& l) {
 using namespace cuda_host;
 
 unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
-  device_thread& self = threads[current];
-  if (waiting == 0) true_predicates = 0;
+  if (waiting == 0) {
+    true_predicates = 0;
+    barriers_differ = false;
+    barrier_file = file;
+    barrier_line = line;
+  } else if (line != barrier_line || !same_file(file, barrier_file)) {
+    barriers_differ = true;
+  }
   true_predicates += predicate;
   if (++waiting < count) {
-    wait(state::at_barrier, file, line);
-    return static_cast<unsigned>(self.result);
+    wait(threads[current], state::at_barrier, file, line);
+    return barrier_result;
   }
   const unsigned t = current;
   waiting = 0;
-  for (unsigned i = 0; i < count; ++i) {
-    const unsigned other = order[i];
-    if (other == t) continue;
-    if (threads[other].line != line || !same_file(threads[other].file, file))
-      STOP(cudaErrorLaunchFailure, "is at the barrier " + at(file, line) + ", while " + doing(other));
-    threads[other].result = true_predicates;
-    release(other);
-  }
-  return true_predicates;
+  if (barriers_differ) wrong_barrier(file, line);
+  for (unsigned i = 0; i < count; ++i)
+    if (order[i] != t) release(order[i]);
+  return barrier_result = true_predicates;
 }
 
 uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsigned lane_argument, int width,
                         const char* file, int line) {
   const unsigned t = current, lane = t % warp_size, first = t - lane;
-  if (!(mask >> lane & 1)) STOP(cudaErrorLaunchFailure, "is not in the mask it gives at " + at(file, line));
-  if (width < 1 || width > 32 || (width & (width - 1)))
-    STOP(cudaErrorLaunchFailure, "gives a wrong width at " + at(file, line));
+  if (!(mask >> lane & 1)) wrong_warp("is not in the mask it gives", file, line);
+  if (width < 1 || width > 32 || (width & (width - 1))) wrong_warp("gives a wrong width", file, line);
   device_thread& self = threads[t];
   self.value = value;
   self.lane_argument = lane_argument;
@@ -437,21 +495,13 @@ uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsi
   if (i == w.meetings) w.meeting_of[w.meetings++] = {kind, mask, 0, file, line};
   w.meeting_of[i].arrived |= 1u << lane;
   if (w.meeting_of[i].arrived != mask) {
-    wait(state::in_warp, file, line);
+    wait(self, state::in_warp, file, line);
     return self.result;
   }
   w.meeting_of[i] = w.meeting_of[--w.meetings];
-  unsigned votes = 0;
-  if (kind == cuda_host_mma) multiply(first);
-  if (kind == cuda_host_ballot)
-    for (unsigned l = 0; l < warp_size; ++l)
-      if (mask >> l & 1) votes |= static_cast<unsigned>(threads[first + l].value) << l;
-  const bool shuffles = kind >= cuda_host_shfl && kind <= cuda_host_shfl_xor;
-  for (unsigned l = 0; l < warp_size; ++l) {
-    if (!(mask >> l & 1)) continue;
-    threads[first + l].result = shuffles ? exchanged(kind, mask, first, l) : votes;
-    if (l != lane) release(first + l);
-  }
+  meet(kind, mask, first);
+  for (unsigned left = mask & ~(1u << lane); left; left &= left - 1)
+    release(first + static_cast<unsigned>(__builtin_ctz(left)));
   return self.result;
 }
 
@@ -465,17 +515,19 @@ void sac_copy_async(void* shared, const void* global) {
   if (from != place::device && from != place::pinned)
     STOP(cudaErrorIllegalAddress, "sac_copy_async from what is not global memory");
   memset(shared, poison, 16);
-  threads[current].copies.push_back({shared, global, threads[current].groups});
+  copies[current].push_back({shared, global, threads[current].groups});
+  copied = true;
 }
 
 void sac_copy_commit() { ++threads[current].groups; }
 
 void cuda_host_copy_wait(int newest) {
-  device_thread& self = threads[current];
+  const unsigned groups = threads[current].groups;
+  std::vector<pending_copy>& ours = copies[current];
   size_t kept = 0;
-  for (const pending_copy& c : self.copies) {
-    if (c.group + static_cast<unsigned>(newest) < self.groups) memcpy(c.to, c.from, 16);
-    else self.copies[kept++] = c;
+  for (const pending_copy& c : ours) {
+    if (c.group + static_cast<unsigned>(newest) < groups) memcpy(c.to, c.from, 16);
+    else ours[kept++] = c;
   }
-  self.copies.resize(kept);
+  ours.resize(kept);
 }

@@ -1,4 +1,4 @@
-// See fibers.h. A switch saves the registers that a call keeps, and the address sanitizer is told.
+// See fibers.h.
 #include "fibers.h"
 
 #include <stdint.h>
@@ -12,34 +12,6 @@
 #include <sanitizer/common_interface_defs.h>
 #endif
 
-#if defined(__x86_64__)
-// cuda_host_switch(void** save, void* to)
-__asm__(R"(
-  .text
-  .hidden cuda_host_switch
-  .globl cuda_host_switch
-  .type cuda_host_switch, @function
-cuda_host_switch:
-  pushq %rbp
-  pushq %rbx
-  pushq %r12
-  pushq %r13
-  pushq %r14
-  pushq %r15
-  movq %rsp, (%rdi)
-  movq %rsi, %rsp
-  popq %r15
-  popq %r14
-  popq %r13
-  popq %r12
-  popq %rbx
-  popq %rbp
-  ret
-  .size cuda_host_switch, .-cuda_host_switch
-)");
-extern "C" void cuda_host_switch(void** save, void* to);
-#endif
-
 namespace cuda_host {
 namespace {
 
@@ -48,20 +20,11 @@ constexpr size_t stack_size = 256 << 10;
 #else
 constexpr size_t stack_size = 128 << 10;
 #endif
-fiber* left;  // the fiber that switched last
-
-// The one that was left tells its bounds: the scheduler has no other way to know them.
-void arrive(fiber* self) {
+constexpr size_t colour = 320, colours = 12;  // five cache lines; all of them within a page
+unsigned made;
 #ifdef CUDA_HOST_ASAN
-  const void* bottom;
-  size_t size;
-  __sanitizer_finish_switch_fiber(self ? self->fake_stack : nullptr, &bottom, &size);
-  left->bottom = const_cast<void*>(bottom);
-  left->size = size;
-#else
-  (void)self;
+fiber* left;  // the fiber that switched last
 #endif
-}
 
 }  // namespace
 
@@ -76,6 +39,7 @@ fiber* fiber_create(void (*main)()) {
   fiber* f = new fiber;
   f->bottom = memory + page;
   f->size = stack_size;
+  f->colour = made++ % colours * colour;
   fiber_reset(f, main);
   return f;
 }
@@ -84,10 +48,9 @@ void fiber_reset(fiber* f, void (*main)()) {
   ASAN_UNPOISON_MEMORY_REGION(f->bottom, f->size);
   f->fake_stack = nullptr;
 #if defined(__x86_64__)
-  void** top = reinterpret_cast<void**>(static_cast<char*>(f->bottom) + f->size);
-  *--top = nullptr;
+  void** top = reinterpret_cast<void**>(static_cast<char*>(f->bottom) + f->size - f->colour);
+  *--top = nullptr;  // main finds its stack as after a call
   *--top = reinterpret_cast<void*>(main);
-  for (int i = 0; i < 6; ++i) *--top = nullptr;
   f->pointer = top;
 #else
   getcontext(&f->context);
@@ -98,19 +61,19 @@ void fiber_reset(fiber* f, void (*main)()) {
 #endif
 }
 
-void fiber_switch(fiber* from, fiber* to) {
-  left = from;
 #ifdef CUDA_HOST_ASAN
+void fiber_leave(fiber* from, fiber* to) {
+  left = from;
   __sanitizer_start_switch_fiber(&from->fake_stack, to->bottom, to->size);
-#endif
-#if defined(__x86_64__)
-  cuda_host_switch(&from->pointer, to->pointer);
-#else
-  swapcontext(&from->context, &to->context);
-#endif
-  arrive(from);
 }
-
-void fiber_begin() { arrive(nullptr); }
+// The one that was left tells its bounds: the scheduler has no other way to know them.
+void fiber_arrive(fiber* self) {
+  const void* bottom;
+  size_t size;
+  __sanitizer_finish_switch_fiber(self ? self->fake_stack : nullptr, &bottom, &size);
+  left->bottom = const_cast<void*>(bottom);
+  left->size = size;
+}
+#endif
 
 }  // namespace cuda_host

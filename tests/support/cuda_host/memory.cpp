@@ -20,6 +20,7 @@ struct arena {
   size_t used = 0;  // addresses given out so far; they are not given out again
   size_t live = 0;  // bytes
   int open = 0;
+  int key = -1;  // a protection key, where the processor has them: closed and opened without a call of the system
   std::map<uintptr_t, size_t> allocations;
 };
 arena arenas[devices_max];
@@ -59,11 +60,52 @@ arena& prepared(int device) {
       perror("cuda_host: no addresses for device memory");
       abort();
     }
-    // Every wait opens and closes what is used: large pages make that cheap. Refused is as good as granted.
-    (void)madvise(base, arena_size, MADV_HUGEPAGE);
     a.base = static_cast<char*>(base);
+    a.key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
+    // Every wait opens and closes what is used: large pages make that cheap. Refused is as good as granted.
+    if (a.key < 0) (void)madvise(base, arena_size, MADV_HUGEPAGE);
   }
   return a;
+}
+// Whether the threads of this process, or this one, may touch what is used of an arena.
+void permit(const arena& a, bool yes) {
+  if (a.key >= 0) (void)pkey_set(a.key, yes ? 0 : PKEY_DISABLE_ACCESS);
+  else if (a.used) mprotect(a.base, a.used, yes ? PROT_READ | PROT_WRITE : PROT_NONE);
+}
+
+// Fresh pages in place of those that are there, of a file or (-1) of zeros.
+constexpr size_t large = 1 << 20;
+void replace(char* first, size_t size, int file) {
+  const int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | (file < 0 ? MAP_ANONYMOUS : 0);
+  if (mmap(first, size, PROT_READ | PROT_WRITE, flags, file, 0) != MAP_FAILED) return;
+  perror("cuda_host: no pages for device memory");
+  abort();
+}
+// Poison, in pages that are used for the first time. What is large is mapped from a file that is full of it: it takes
+// time and memory where it is written, and a workspace of cuBLAS hardly ever is.
+void fill(char* first, size_t size) {
+  static const int file = [] {
+    const int made = memfd_create("cuda_host", MFD_CLOEXEC);
+    const std::vector<char> full(large, static_cast<char>(poison));
+    return made >= 0 && write(made, full.data(), large) == static_cast<ssize_t>(large) ? made : -1;
+  }();
+  size_t done = 0;
+  for (; file >= 0 && size - done >= large; done += large) replace(first + done, large, file);
+  if (done < size && mprotect(first + done, size - done, PROT_READ | PROT_WRITE)) abort();
+  memset(first + done, poison, size - done);
+}
+// Zeros in allocated memory of an arena that is open, as cheap.
+void clear(const arena& a, char* first, size_t size) {
+  char* const from = first + round_up(reinterpret_cast<uintptr_t>(first), page()) - reinterpret_cast<uintptr_t>(first);
+  if (size < large + page()) {
+    memset(first, 0, size);
+    return;
+  }
+  const size_t head = static_cast<size_t>(from - first), whole = (size - head) / page() * page();
+  memset(first, 0, head);
+  replace(from, whole, -1);
+  if (a.key >= 0) pkey_mprotect(from, whole, PROT_READ | PROT_WRITE, a.key);
+  memset(from + whole, 0, size - head - whole);
 }
 
 // The entry of a map of ranges that holds the address, or end.
@@ -178,7 +220,9 @@ cudaError_t set(char* to, size_t pitch, int value, size_t width, size_t height, 
   n.type = cudaGraphNodeTypeMemset;
   n.run = [=] {
     const opened open(at == place::device ? device : -1);
-    for (size_t y = 0; y < height; ++y) memset(to + y * pitch, value, width);
+    if (at == place::device && value == 0 && height == 1) clear(arenas[device], to, width);
+    else
+      for (size_t y = 0; y < height; ++y) memset(to + y * pitch, value, width);
     return cudaSuccess;
   };
   return enqueue(s, std::move(n));
@@ -201,12 +245,10 @@ place where(const void* pointer, size_t size, int* device) {
 }
 
 opened::opened(int device) : device_(device) {
-  if (device < 0 || !arenas[device].base || arenas[device].open++ || !arenas[device].used) return;
-  mprotect(arenas[device].base, arenas[device].used, PROT_READ | PROT_WRITE);
+  if (device >= 0 && arenas[device].base && !arenas[device].open++) permit(arenas[device], true);
 }
 opened::~opened() {
-  if (device_ < 0 || !arenas[device_].base || --arenas[device_].open || !arenas[device_].used) return;
-  mprotect(arenas[device_].base, arenas[device_].used, PROT_NONE);
+  if (device_ >= 0 && arenas[device_].base && !--arenas[device_].open) permit(arenas[device_], false);
 }
 
 size_t live_memory() {
@@ -219,6 +261,7 @@ void release_memory() {
     if (!a.base) continue;
     ASAN_UNPOISON_MEMORY_REGION(a.base, a.used);
     munmap(a.base, arena_size);
+    if (a.key >= 0) pkey_free(a.key);
     a = arena();
   }
   while (!pinned.empty()) {
@@ -248,8 +291,9 @@ cudaError_t cudaMalloc(void** pointer, size_t size) {
     a.used += pages + page();
     a.live += given;
     const opened open(current_device());
-    if (a.open > 1) mprotect(a.base, a.used, PROT_READ | PROT_WRITE);
-    memset(first, poison, pages);
+    permit(a, true);
+    fill(first, pages);
+    if (a.key >= 0) pkey_mprotect(first, pages + page(), PROT_READ | PROT_WRITE, a.key);
     ASAN_POISON_MEMORY_REGION(first, pages + page());
     ASAN_UNPOISON_MEMORY_REGION(p, size);
     a.allocations[reinterpret_cast<uintptr_t>(p)] = size;
