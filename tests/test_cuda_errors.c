@@ -139,7 +139,8 @@ START_TEST(kernel_that_faults) {
   const char* out = small_path(test_folder(), "run");
   sac_agent* agent;
   sac_run* run;
-  sac_config* config = small_config(out, "env.id=SacPointMass-v0 device=cuda:0 eval.every=0");
+  sac_config* config =
+      small_config(out, "env.id=SacPointMass-v0 device=cuda:0 eval.every=0 train.warmup_steps=100 train.steps=140");
   ck_ok(sac_run_create(&run, config, NULL, NULL));
   sac_config_destroy(config);
   ck_ok(sac_run_steps(run, 110));
@@ -226,8 +227,8 @@ START_TEST(captures_that_fail_are_logged) {
   char count[64] = "0";
   const sac_callbacks callbacks = {.user = count, .log = keep_warning};
   sac_run* run;
-  sac_config* config =
-      small_config(small_path(test_folder(), "run"), "env.id=SacPointMass-v0 device=cuda:0 eval.every=0 log.every=50");
+  sac_config* config = small_config(small_path(test_folder(), "run"),
+                                    "env.id=SacPointMass-v0 device=cuda:0 eval.every=0 log.every=50 train.steps=100");
   ck_ok(sac_run_create(&run, config, NULL, &callbacks));
   sac_config_destroy(config);
   sac_cuda_host_break_captures(1, 3);

@@ -13,8 +13,9 @@
 static sac_run* begin(const char* out, const char* sets, const sac_callbacks* callbacks) {
   char all[1024];
   sac_run* run;
-  (void)snprintf(all, sizeof all, "device=cuda:0 train.steps=130 eval.every=50 eval.episodes=2 checkpoint.every=40 %s",
-                 sets);
+  (void)snprintf(
+      all, sizeof all,
+      "device=cuda:0 train.steps=130 train.warmup_steps=60 eval.every=50 eval.episodes=2 checkpoint.every=40 %s", sets);
   sac_config* config = small_config(out, all);
   memset(&fake_env, 0, sizeof fake_env);
   ck_ok(sac_run_create(&run, config, strstr(sets, "env.id") ? NULL : &fake_env_api, callbacks));
@@ -388,9 +389,9 @@ START_TEST(agents_that_are_no_longer_finite) {
   }
   sac_run_destroy(well);
   sac_run_destroy(run);
-  run = again(out, "train.steps", "150", &callbacks, 0); /* continued, the stopped ones stay stopped */
+  run = again(out, "train.steps", "135", &callbacks, 0); /* continued, the stopped ones stay stopped */
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
-  ck_assert_int_eq(run->agent->counters[0].updates, 110);
+  ck_assert_int_eq(run->agent->counters[0].updates, 75);
   sac_run_destroy(run);
   test_folder_remove();
   cuda_done();
@@ -400,7 +401,9 @@ END_TEST
 /* A learning rate and rewards beyond all reason. */
 START_TEST(learning_that_blows_up) {
   const char* out = small_path(test_folder(), "run");
-  sac_run* run = begin(out, TASK "optim.lr=1 reward_scale=1e6 optim.beta1=0 train.steps=400 checkpoint.every=50", NULL);
+  sac_run* run = begin(
+      out, TASK "optim.lr=1 reward_scale=1e6 optim.beta1=0 train.warmup_steps=40 train.steps=400 checkpoint.every=50",
+      NULL);
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, "critic.");
   sac_run_destroy(run);
   test_folder_remove();

@@ -69,7 +69,8 @@ def test_pendulum_learns():
 
 def test_same_seed_same_bytes():
     """Whatever order the device takes: blocks, threads and graph nodes are shuffled where the host runs them."""
-    for values in ({"train.steps": 400, "seeds": 2}, {"train.steps": 300, "algo": "sac-v", "env.num_envs": 3}):
+    few = {"train.warmup_steps": 260} if SANITIZED else {}
+    for values in ({"train.steps": 301, "seeds": 2, **few}, {"train.steps": 301, "algo": "sac-v", "env.num_envs": 3, **few}):
         with folder() as path:
             one, two = pathlib.Path(path, "1"), pathlib.Path(path, "2")
             run(one, values, *CUDA)
@@ -80,7 +81,7 @@ def test_same_seed_same_bytes():
 
 
 def test_interrupted_and_resumed():
-    values = {"train.steps": 500, "log.every": 70, "eval.every": 0}
+    values = {"train.steps": 400, "log.every": 70, "eval.every": 0}
     with folder() as path:
         whole, parts = pathlib.Path(path, "whole"), pathlib.Path(path, "parts")
         run(whole, values, *CUDA)
@@ -94,7 +95,7 @@ def test_interrupted_and_resumed():
         process.send_signal(signal.SIGINT)
         said = process.communicate(timeout=60)[1]
         stopped = checkpoints(seed)[-1]
-        assert 240 <= stopped < 500, f"nothing was interrupted: step {stopped}"
+        assert 240 <= stopped < 400, f"nothing was interrupted: step {stopped}"
         assert process.returncode == 130, (process.returncode, said)
         sac("resume", parts, *sets({"checkpoint.every": SMALL["checkpoint.every"]}))
         same_runs(whole / "seed_1", seed)

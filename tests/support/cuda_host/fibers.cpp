@@ -20,7 +20,7 @@ constexpr size_t stack_size = 256 << 10;
 #else
 constexpr size_t stack_size = 128 << 10;
 #endif
-constexpr size_t colour = 320, colours = 12;  // odd numbers of cache lines, and all within a page
+constexpr size_t colour = 320, colours = 12;  // five cache lines; all of them within a page
 unsigned made;
 #ifdef CUDA_HOST_ASAN
 fiber* left;  // the fiber that switched last

@@ -73,6 +73,41 @@ void permit(const arena& a, bool yes) {
   else if (a.used) mprotect(a.base, a.used, yes ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
+// Fresh pages in place of those that are there, of a file or (-1) of zeros.
+constexpr size_t large = 1 << 20;
+void replace(char* first, size_t size, int file) {
+  const int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | (file < 0 ? MAP_ANONYMOUS : 0);
+  if (mmap(first, size, PROT_READ | PROT_WRITE, flags, file, 0) != MAP_FAILED) return;
+  perror("cuda_host: no pages for device memory");
+  abort();
+}
+// Poison, in pages that are used for the first time. What is large is mapped from a file that is full of it: it takes
+// time and memory where it is written, and a workspace of cuBLAS hardly ever is.
+void fill(char* first, size_t size) {
+  static const int file = [] {
+    const int made = memfd_create("cuda_host", MFD_CLOEXEC);
+    const std::vector<char> full(large, static_cast<char>(poison));
+    return made >= 0 && write(made, full.data(), large) == static_cast<ssize_t>(large) ? made : -1;
+  }();
+  size_t done = 0;
+  for (; file >= 0 && size - done >= large; done += large) replace(first + done, large, file);
+  if (done < size && mprotect(first + done, size - done, PROT_READ | PROT_WRITE)) abort();
+  memset(first + done, poison, size - done);
+}
+// Zeros in allocated memory of an arena that is open, as cheap.
+void clear(const arena& a, char* first, size_t size) {
+  char* const from = first + round_up(reinterpret_cast<uintptr_t>(first), page()) - reinterpret_cast<uintptr_t>(first);
+  if (size < large + page()) {
+    memset(first, 0, size);
+    return;
+  }
+  const size_t head = static_cast<size_t>(from - first), whole = (size - head) / page() * page();
+  memset(first, 0, head);
+  replace(from, whole, -1);
+  if (a.key >= 0) pkey_mprotect(from, whole, PROT_READ | PROT_WRITE, a.key);
+  memset(from + whole, 0, size - head - whole);
+}
+
 // The entry of a map of ranges that holds the address, or end.
 std::map<uintptr_t, size_t>::const_iterator holder(const std::map<uintptr_t, size_t>& ranges, uintptr_t p) {
   auto it = ranges.upper_bound(p);
@@ -185,7 +220,9 @@ cudaError_t set(char* to, size_t pitch, int value, size_t width, size_t height, 
   n.type = cudaGraphNodeTypeMemset;
   n.run = [=] {
     const opened open(at == place::device ? device : -1);
-    for (size_t y = 0; y < height; ++y) memset(to + y * pitch, value, width);
+    if (at == place::device && value == 0 && height == 1) clear(arenas[device], to, width);
+    else
+      for (size_t y = 0; y < height; ++y) memset(to + y * pitch, value, width);
     return cudaSuccess;
   };
   return enqueue(s, std::move(n));
@@ -254,9 +291,9 @@ cudaError_t cudaMalloc(void** pointer, size_t size) {
     a.used += pages + page();
     a.live += given;
     const opened open(current_device());
+    permit(a, true);
+    fill(first, pages);
     if (a.key >= 0) pkey_mprotect(first, pages + page(), PROT_READ | PROT_WRITE, a.key);
-    else permit(a, true);
-    memset(first, poison, pages);
     ASAN_POISON_MEMORY_REGION(first, pages + page());
     ASAN_UNPOISON_MEMORY_REGION(p, size);
     a.allocations[reinterpret_cast<uintptr_t>(p)] = size;
