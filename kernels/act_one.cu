@@ -13,6 +13,7 @@ constexpr unsigned threads_shared =
     256;                             // where blocks share an observation: they find room beside an update under way
 constexpr int each = 4;              // neurons that a warp has at a time
 constexpr int units_least = 32;      // of the last hidden layer that are worth a block of their own
+constexpr int32_t cluster_max = 8;   // blocks: what every device with clusters takes
 constexpr size_t rows_most = 256;    // observations of all agents: more have no block each
 constexpr size_t blocks_most = 128;  // of all observations: about one a multiprocessor
 constexpr size_t shared_most = size_t{112} << 10;  // of a block: two find room in a multiprocessor
@@ -86,7 +87,7 @@ __device__ void add_to_head(const float* weight, int stride, const part& columns
 
 // The head's outputs from the parts of all blocks, in their order, and the bias that stands behind them: a thread an
 // output.
-__device__ void join(const float* parts, int chunks, int outputs, float* y) {
+__device__ void add_parts(const float* parts, int chunks, int outputs, float* y) {
   for (int o = static_cast<int>(threadIdx.x); o < outputs; o += static_cast<int>(blockDim.x)) {
     float sum = 0;
 #pragma unroll 8
@@ -96,8 +97,8 @@ __device__ void join(const float* parts, int chunks, int outputs, float* y) {
 }
 
 // The action of an observation from its head, by one warp. eps: the noise of the first 32 components, made before.
-__device__ void give(const one_args& a, uint64_t seed, uint64_t position, size_t row, const float* head, int actions,
-                     const float* eps_of) {
+__device__ void give_action(const one_args& a, uint64_t seed, uint64_t position, size_t row, const float* head,
+                            int actions, const float* eps_of) {
   const int lane = static_cast<int>(threadIdx.x);
   const size_t first = row * static_cast<size_t>(actions);
   float log_prob = 0;
@@ -133,10 +134,10 @@ __global__ void __launch_bounds__(threads_max, 1) actor_act_one(one_args a) {
   float* eps_of = y + a.widest;
   float* parts = eps_of + SAC_WARP;
   float* copies = parts + ((a.chunks + 1) * outputs + 3) / 4 * 4;
-  sac_cluster_begin();  // other blocks may write here from the first wait on: all blocks are there by then
 
   // The observation is asked for before anything else: the host's memory is far away.
   const float early = thread < inputs ? obs[thread] : 0.0f;
+  sac_cluster_begin();  // other blocks may write here from the first wait on: all blocks are there by then
 
   // The weights begin their way to shared memory.
   const part columns = part_of(head, head.in, rank);
@@ -192,10 +193,10 @@ __global__ void __launch_bounds__(threads_max, 1) actor_act_one(one_args a) {
   sac_cluster_wait();
 
   // The first block ends it. A stopped agent acts with zeros: something an environment takes.
-  join(parts, a.chunks, outputs, y);
+  add_parts(parts, a.chunks, outputs, y);
   __syncthreads();
   if (warp > 0) return;
-  if (alive) give(a, seed, position, row, y, actions, eps_of);
+  if (alive) give_action(a, seed, position, row, y, actions, eps_of);
   for (int i = lane; !alive && i < actions; i += SAC_WARP)
     a.action[row * static_cast<size_t>(actions) + static_cast<size_t>(i)] = 0;
   if (lane == 0 && !alive && a.sample && a.log_prob) a.log_prob[row] = 0;
@@ -224,8 +225,7 @@ size_t staged_bytes(const sac_actor_act_args& args, const one_args& a) {
 
 }  // namespace
 
-cudaError_t sac_actor_act_limits(int32_t* blocks, size_t* shared) {
-  constexpr int clusters = 8;  // blocks that every device with clusters takes
+cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared) {
   cudaFuncAttributes attributes;
   int device = 0, has = 0, most = 0;
   cudaError_t error = cudaGetDevice(&device);
@@ -233,13 +233,12 @@ cudaError_t sac_actor_act_limits(int32_t* blocks, size_t* shared) {
   if (error == cudaSuccess) error = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   if (error == cudaSuccess) error = cudaFuncGetAttributes(&attributes, actor_act_one<true>);
   if (error != cudaSuccess) return error;
-  *blocks = has && attributes.ptxVersion >= 90 ? clusters : 1;  // the code may be of an older architecture
+  *blocks = has && attributes.ptxVersion >= 90 ? cluster_max : 1;  // the code may be of an older architecture
   *shared = static_cast<size_t>(most) < shared_most ? static_cast<size_t>(most) : shared_most;
-  error =
-      cudaFuncSetAttribute(actor_act_one<true>, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(*shared));
+  const int bytes = static_cast<int>(*shared);
+  error = cudaFuncSetAttribute(actor_act_one<true>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   if (error != cudaSuccess) return error;
-  return cudaFuncSetAttribute(actor_act_one<false>, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                              static_cast<int>(*shared));
+  return cudaFuncSetAttribute(actor_act_one<false>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
 }
 
 bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
@@ -254,7 +253,7 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   a.log_std_min = args->log_std_min, a.log_std_max = args->log_std_max;
 
   // Blocks that share an observation: as many as have work enough, and find a multiprocessor each.
-  for (a.blocks = args->blocks; a.blocks > 1; a.blocks /= 2)
+  for (a.blocks = args->blocks > 1 ? args->blocks : 1; a.blocks > 1; a.blocks /= 2)
     if (rows * static_cast<size_t>(a.blocks) <= blocks_most && below / a.blocks >= units_least) break;
   a.hidden = args->layers - 1;
   a.chunks = (below + sac_act_chunk - 1) / sac_act_chunk;

@@ -75,11 +75,14 @@ __device__ inline void sac_copy_wait() {
   asm volatile("cp.async.wait_group %0;" ::"n"(newest) : "memory");
 }
 
-// Clusters: the block's number in its own; a barrier of all its threads in two halves, of which the second waits
-// (begin: a first half before which nothing was written, so that it waits for no write either); and a float to where
-// `mine` would be in block `rank`'s dynamic shared memory, which has it after the next barrier. All blocks must have
-// come to a barrier before the first of these, and none may have ended. On architectures without clusters each is one
-// block.
+// Clusters of blocks. On architectures without them a cluster is one block.
+//   rank    the block's number in its cluster
+//   arrive  the first half of a barrier of all threads of the cluster: does not wait
+//   begin   the same where nothing was written before: the first barrier, after which all blocks are there
+//   wait    the second half: waits until all have arrived, or ended
+//   put     writes x to the place of `mine` in block `rank`'s dynamic shared memory. It is there after the next
+//   barrier.
+//           That block has begun, and does not end before that barrier.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 __device__ inline int sac_cluster_rank() {
   uint32_t rank;

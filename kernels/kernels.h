@@ -37,7 +37,7 @@ typedef struct sac_device_state {
   int32_t bad_tensors;                // trained tensors whose gradient was not finite when the agent stopped
   int32_t first_bad;                  // the first of them, in the order of sac_temperature_args.watched
   float bad_value;                    // and its first such number
-  uint32_t act_ticket;  // blocks of act that have finished: its own, as act may run beside replay push; 0 between acts
+  uint32_t act_ticket;  // of act: blocks or clusters that have finished. Act may run beside replay push. 0 between acts
   uint64_t totals_updates;  // sac_totals
   sac_update_stats totals;
 } sac_device_state;
@@ -197,11 +197,12 @@ typedef struct sac_actor_squash_grad_args {
 } sac_actor_squash_grad_args;
 cudaError_t sac_actor_squash_grad(cudaStream_t stream, const sac_actor_squash_grad_args* args);
 
-// --- act.cu -------------------------------------------------------------------------------------------------------
+// --- act.cu, act_one.cu ---------------------------------------------------------------------------------------------
 
 // act: observations to actions in one launch, whole networks. obs, noise, action and log_prob may be pinned host
 // memory. No action and no log-probability has the bits SAC_ACT_UNSET (a signalling NaN, which no arithmetic gives): a
-// host that fills them with it first sees each of them come, before the launch has ended. A stopped agent's are zeros.
+// host that fills them with it first sees each of them come, before the launch has ended. Those of a
+// stopped agent are zeros.
 #define SAC_ACT_LAYERS_MAX 17
 #define SAC_ACT_UNSET 0x7fa5ac00u
 typedef enum sac_device_act_mode {
@@ -223,16 +224,16 @@ typedef struct sac_actor_act_args {
   float* action;                                                // (P, n, A) in [-1, 1]
   float* log_prob;                                              // (P, n), or NULL; written for samples alone
   float* scratch;  // (P, sac_actor_act_scratch(widest)), or NULL where that is 0
-  size_t shared;   // sac_actor_act_limits
+  size_t shared;   // sac_actor_act_prepare
   int32_t blocks;
   int32_t population, n;
   int32_t mode;  // sac_device_act_mode
   float log_std_min, log_std_max;
 } sac_actor_act_args;
 cudaError_t sac_actor_act(cudaStream_t stream, const sac_actor_act_args* args);
-// What the current device has for it: blocks that may share an observation (1: it has no clusters), and bytes of shared
-// memory a block. To be asked for each device before its first launch.
-cudaError_t sac_actor_act_limits(int32_t* blocks, size_t* shared);
+// Readies the current device for it, before the first launch there: blocks that may share an observation (1: it has no
+// clusters), and bytes of shared memory that a block may take.
+cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared);
 // Floats of scratch an agent takes: 0 where shared memory holds the activations.
 size_t sac_actor_act_scratch(int32_t widest);
 

@@ -32,7 +32,7 @@ typedef struct sac_act {
   const float* noise; /* (P, n, A), or NULL: drawn from stream ACT (UNIFORM: WARMUP) at agent->counters[p].act, which
                          advances by n */
   float* action;      /* (P, n, A) in [-1, 1] */
-  float* log_prob;    /* (P, n) nats, or NULL; MEAN and UNIFORM: not written */
+  float* log_prob;    /* (P, n) nats, or NULL; a stopped agent's: 0; MEAN and UNIFORM: not written */
   int from_snapshot;  /* 1: by the actor and the living agents of the last `snapshot` */
   struct sac_vector* vector; /* whose obs and action those are, or NULL: a backend may keep them itself (env_attach) */
 } sac_act;

@@ -1,4 +1,5 @@
-/* kernels/act.cu: whole networks in one launch, in every mode and on every path. */
+/* ctest: timeout=300
+ * kernels/act.cu and act_one.cu: whole networks in one launch, in every mode and on every path. */
 #include "kernels/random.h"
 #include "support/cuda_case.h"
 
@@ -17,15 +18,18 @@ static const struct {
     {2, 3, 3, {5, 100, 72, 6}, 1}, /* the last chunk of the head is half a one */
     {3, 1, 2, {17, 36, 70}, 1},
     {1, 2, 4, {9, 12, 20, 40, 4}, 1},
-    {1, 1, 3, {17, 256, 256, 12}, 1}, /* eight blocks */
-    {2, 1, 3, {9, 40, 300, 6}, 1},    /* of eight blocks the seventh has less, and the last has nothing */
-    {1, 1, 3, {6, 130, 133, 8}, 1},   /* widths that cannot be copied */
-    {1, 1, 3, {300, 264, 64, 12}, 1}, /* too much for shared memory */
-    {1, 1, 1, {400, 4}, 1},           /* no hidden layer: blocks share the observation */
+    {1, 1, 3, {17, 256, 256, 12}, 1},  /* eight blocks */
+    {2, 1, 3, {9, 40, 300, 6}, 1},     /* of eight blocks the seventh has less, and the last has nothing */
+    {1, 1, 3, {6, 130, 133, 8}, 1},    /* widths that cannot be copied */
+    {1, 2, 4, {9, 96, 68, 128, 6}, 1}, /* blocks tell each other of two layers, copied ... */
+    {2, 1, 4, {7, 66, 97, 130, 6}, 0}, /* ... and not */
+    {1, 1, 3, {300, 264, 64, 12}, 1},  /* too much for shared memory */
+    {1, 1, 1, {400, 4}, 1},            /* no hidden layer: blocks share the observation */
     {3, 31, 3, {3, 31, 33, 2}, 0},
-    {3, 1, 2, {1601, 5, 2}, 0},     /* the observation is the widest */
-    {1, 3, 1, {33, 3080}, 0},       /* the head is the widest */
-    {1, 257, 3, {11, 33, 5, 6}, 0}, /* the last block has one row; the widest layer is odd */
+    {3, 1, 2, {1601, 5, 2}, 0},      /* the observation is the widest */
+    {1, 3, 1, {33, 3080}, 0},        /* the head is the widest */
+    {1, 257, 3, {11, 33, 5, 6}, 0},  /* the last block has one row; the widest layer is odd */
+    {1, 257, 3, {8, 36, 100, 4}, 1}, /* seven chunks of the head, the last in part */
     {3, 90, 2, {3, 7, 62}, 0},
     {1, 260, 2, {400, 3, 6}, 0},
     {3, 90, 2, {1601, 5, 2}, 0},    /* scratch: more observations than blocks */
@@ -33,10 +37,10 @@ static const struct {
     {5, 60, 3, {4, 1540, 3, 8}, 0}, /* a hidden layer is the widest */
     {1, 1, 2, {5, 300, 1600}, 0},   /* one, of which the parts of the head are too many for shared memory */
 };
-#define ODD 10
-#define MANY 13
-#define FIRST_SCRATCH 16
-#define LAST_QUICK 18 /* the others take seconds where fibers are threads: once is enough */
+#define FEW 12
+#define MANY 15
+#define FIRST_SCRATCH 19
+#define FIRST_SLOW 21 /* the others take seconds where fibers are threads: once is enough */
 
 typedef struct act_case {
   size_t P, n, O, A, stride;
@@ -95,7 +99,7 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
   a->args.mode = mode;
   a->args.log_std_min = (float)LOW;
   a->args.log_std_max = (float)HIGH;
-  cuda_ok(sac_actor_act_limits(&a->args.blocks, &a->args.shared));
+  cuda_ok(sac_actor_act_prepare(&a->args.blocks, &a->args.shared));
   if (a->blocks) a->args.blocks = a->blocks;
   if (scratch) {
     a->args.scratch = cuda_room(c, float, a->P* scratch);
@@ -195,7 +199,7 @@ static void check_counters(cuda_case* c, const act_case* a, uint64_t more) {
 START_TEST(mean) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   act_case a = create(&c, _i);
-  put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, _i % 2, _i == ODD);
+  put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, _i % 2, _i == FEW);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
   for (size_t p = 0; p < a.P; ++p)
@@ -249,7 +253,7 @@ END_TEST
 START_TEST(uniform) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   act_case a = create(&c, _i);
-  put(&c, &a, SAC_DEVICE_ACT_UNIFORM, NULL, _i % 2, _i == MANY + 1);
+  put(&c, &a, SAC_DEVICE_ACT_UNIFORM, NULL, _i % 2, _i == MANY + 2);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
   float* expected = cuda_host(&c, float, a.A);
@@ -267,7 +271,8 @@ END_TEST
 
 /* An action depends on its own row alone: the same bits one at a time (blocks of its own) and all at once. */
 START_TEST(rows_are_apart) {
-  const int shape = _i ? FIRST_SCRATCH + 1 : MANY;
+  static const int tried[] = {MANY, MANY + 1, FIRST_SCRATCH + 1};
+  const int shape = tried[_i];
   cuda_case c = cuda_case_create(7);
   act_case a = create(&c, shape);
   put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, 0, 0);
@@ -337,7 +342,7 @@ END_TEST
 /* A NaN in an observation, the noise or a weight reaches the actions, of its own row only where it is a row's. */
 START_TEST(nan_is_not_hidden) {
   cuda_case c = cuda_case_create(8);
-  act_case a = create(&c, _i < 3 ? ODD : MANY); /* few rows, and many */
+  act_case a = create(&c, _i < 3 ? FEW : MANY); /* few rows, and many */
   const size_t row = 30;
   if (_i % 3 == 0) a.obs[row * a.O + a.O - 1] = NAN;
   if (_i % 3 == 1) a.noise[row * a.A] = NAN;
@@ -357,7 +362,7 @@ END_TEST
 /* Saturated: means of 1e4 and clamped log sigmas give finite numbers. */
 START_TEST(saturated) {
   cuda_case c = cuda_case_create(9);
-  act_case a = create(&c, ODD);
+  act_case a = create(&c, FEW);
   for (size_t p = 0; p < a.P; ++p) {
     a.weights[p * a.stride + a.args.bias[2]] = _i % 2 ? -1e4f : 1e4f;
     a.weights[p * a.stride + a.args.bias[2] + a.A] = _i / 2 ? -300 : 300;
@@ -371,6 +376,6 @@ START_TEST(saturated) {
 }
 END_TEST
 
-CUDA_MAIN("act.cu", LOOP(mean, LAST_QUICK), LOOP(noise_given, COUNT(shapes)), LOOP(noise_drawn, LAST_QUICK),
-          LOOP(uniform, COUNT(shapes)), LOOP(rows_are_apart, 2), LOOP(blocks_change_nothing, MANY), LOOP(snapshot, 2),
+CUDA_MAIN("act.cu", LOOP(mean, FIRST_SLOW), LOOP(noise_given, COUNT(shapes)), LOOP(noise_drawn, FIRST_SLOW),
+          LOOP(uniform, COUNT(shapes)), LOOP(rows_are_apart, 3), LOOP(blocks_change_nothing, MANY), LOOP(snapshot, 2),
           LOOP(nan_is_not_hidden, 6), LOOP(saturated, 4))

@@ -409,117 +409,6 @@ START_TEST(block_order) {
 }
 END_TEST
 
-// ---- clusters ----
-// Each block writes its place in the grid into all blocks of its cluster; what is read before the barrier is not there.
-__global__ static void exchange(unsigned blocks, float* out) {
-  SAC_DYNAMIC_SHARED(float, x);
-  sac_cluster_arrive();
-  sac_cluster_wait();
-  const unsigned rank = (unsigned)sac_cluster_rank();
-  if (threadIdx.x < blocks) sac_cluster_put(x + rank, (int)threadIdx.x, (float)(blockIdx.x + gridDim.x * blockIdx.y));
-  const float early = x[0];
-  sac_cluster_arrive();
-  if (rank > 0 && threadIdx.x == 33) return;  // an ended thread is not waited for
-  sac_cluster_wait();
-  const unsigned b = blockIdx.x + gridDim.x * blockIdx.y;
-  if (threadIdx.x < blocks) out[b * (blocks + 1) + threadIdx.x] = x[threadIdx.x];
-  if (threadIdx.x == 32) out[b * (blocks + 1) + blocks] = early;
-}
-START_TEST(clusters) {
-  const unsigned blocks = _i ? 4 : 1, count = 3 * 8;
-  float* out = device_array<float>(count * (blocks + 1));
-  for (uint64_t seed = 0; seed < 4; ++seed) {
-    sac_cuda_host_seed(seed);
-    SAC_LAUNCH_CLUSTER(exchange, blocks, dim3(8, 3), 64, 32, 0, blocks, out);
-    const auto got = read_back(out, count * (blocks + 1));
-    for (unsigned b = 0; b < count; ++b) {
-      for (unsigned r = 0; r < blocks; ++r) ck_assert(got[b * (blocks + 1) + r] == (float)(b / blocks * blocks + r));
-      ck_assert(isnan(got[b * (blocks + 1) + blocks]));
-    }
-  }
-  sac_cuda_host_seed(0);
-  OK(cudaFree(out));
-  nothing_left();
-}
-END_TEST
-
-__global__ static void puts_early(int) {
-  SAC_DYNAMIC_SHARED(float, x);
-  if (threadIdx.x == 0) sac_cluster_put(x, 1 - sac_cluster_rank(), 1);
-}
-__global__ static void puts_beyond(int) {
-  SAC_DYNAMIC_SHARED(float, x);
-  sac_cluster_put(x + 8, sac_cluster_rank(), 1);
-}
-__global__ static void puts_to_nobody(int) {
-  SAC_DYNAMIC_SHARED(float, x);
-  sac_cluster_put(x, 2, 1);
-}
-__global__ static void puts_to_the_ended(int) {
-  SAC_DYNAMIC_SHARED(float, x);
-  sac_cluster_arrive();
-  if (sac_cluster_rank() > 0) return;
-  sac_cluster_wait();
-  sac_cluster_put(x, 1, 1);
-}
-__global__ static void never_arrives(int) {
-  if (sac_cluster_rank() == 1 && threadIdx.x == 5) __syncthreads();
-  sac_cluster_arrive();
-  sac_cluster_wait();
-}
-__global__ static void waits_alone(int) { sac_cluster_wait(); }
-__global__ static void arrives_twice(int) {
-  sac_cluster_arrive();
-  sac_cluster_arrive();
-}
-__global__ static void fixed_memory(int i) {
-  __shared__ int x[2];
-  x[i] = 1;
-}
-static const struct {
-  void (*kernel)(int);
-  cudaError_t error;
-  const char* says;
-} clustered[] = {
-    {puts_early, cudaErrorLaunchFailure, "may not have begun"},
-    {puts_beyond, cudaErrorIllegalAddress, "not dynamic shared memory"},
-    {puts_to_nobody, cudaErrorLaunchFailure, "block 2 of its cluster"},
-    {puts_to_the_ended, cudaErrorLaunchFailure, "has ended"},
-    {never_arrives, cudaErrorLaunchFailure, "which not every thread reaches"},
-    {waits_alone, cudaErrorLaunchFailure, "has not arrived"},
-    {arrives_twice, cudaErrorLaunchFailure, "without a wait"},
-    {fixed_memory, cudaErrorLaunchFailure, "__shared__"},
-};
-#define CLUSTERED (sizeof clustered / sizeof *clustered)
-START_TEST(clusters_are_checked) {
-  for (uint64_t seed = 0; seed < 4; ++seed) {
-    sac_cuda_host_seed(seed);
-    SAC_LAUNCH_CLUSTER(clustered[_i].kernel, 2, 4, 32, 32, 0, 1);
-    OK(cudaGetLastError());
-    GIVES(cudaDeviceSynchronize(), clustered[_i].error);
-    ck_assert_msg(strstr(sac_cuda_host_message(), clustered[_i].says) != NULL, "%s", sac_cuda_host_message());
-    sac_cuda_host_reset();
-    sac_cuda_host_seed(0);
-  }
-}
-END_TEST
-
-START_TEST(cluster_limits) {
-  const auto gives = [](unsigned cluster, unsigned grid, cudaError_t error) {
-    SAC_LAUNCH_CLUSTER(any_block, cluster, grid, 32, 0, 0, nullptr);
-    GIVES(cudaGetLastError(), error);
-  };
-  gives(8, 16, cudaSuccess);
-  gives(16, 16, cudaErrorInvalidClusterSize);  // more than every device takes
-  gives(4, 6, cudaErrorInvalidClusterSize);
-  sac_cuda_host_capability(8, 0);
-  gives(2, 2, cudaErrorInvalidClusterSize);
-  gives(1, 2, cudaSuccess);
-  OK(cudaDeviceSynchronize());
-  sac_cuda_host_reset();
-}
-END_TEST
-
 // ---- accesses that end the process ----
 __global__ static void writes_at(float* x, size_t i) { x[i] = 1; }
 __global__ static void writes_shared_at(size_t i) {
@@ -554,5 +443,5 @@ END_TEST
 CHECK_MAIN("cuda_host", CASE(grid_and_block), LOOP(block_sums, 4), CASE(shuffle_semantics), CASE(shuffle_of_a_part),
            LOOP(vote_semantics, 4), CASE(mma_layout), CASE(mma_reads_19_bits), CASE(tf32_rounding),
            LOOP(copy_async_waits, 4), CASE(copy_async_checks), CASE(shared_memory_is_poison), CASE(launch_limits),
-           LOOP(divergence_is_reported, DIVERGENT), CASE(missing_barrier_shows), CASE(block_order), LOOP(clusters, 2),
-           LOOP(clusters_are_checked, CLUSTERED), CASE(cluster_limits), LOOP(wrong_access_stops, ACCESSES))
+           LOOP(divergence_is_reported, DIVERGENT), CASE(missing_barrier_shows), CASE(block_order),
+           LOOP(wrong_access_stops, ACCESSES))

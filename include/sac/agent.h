@@ -83,7 +83,8 @@ SAC_API void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_
 
 /* Acts on n observations an agent. obs (P, n, O); noise (P, n, A), or NULL: drawn from the agent's own act stream,
  * which then advances; deterministic: tanh(mean), noise is not read. action (P, n, A) in the environment's units;
- * log_prob (P, n), or NULL: log pi of the action in (-1, 1), nats. Errors: ARGUMENT, DEVICE. */
+ * log_prob (P, n), or NULL: log pi of the action in (-1, 1), nats; 0 for a stopped agent, whose actions are 0 too.
+ * Errors: ARGUMENT, DEVICE. */
 SAC_API sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const float* noise, int deterministic,
                                  float* action, float* log_prob);
 

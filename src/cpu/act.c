@@ -69,6 +69,7 @@ static void act_part(void* context, int32_t task, int32_t thread_number) {
   float* action = act->action + at * actions;
   if (!agent->alive[p]) { /* something an environment can take */
     memset(action, 0, (size_t)rows * actions * sizeof(float));
+    if (act->log_prob && act->mode == SAC_ACT_SAMPLE) memset(act->log_prob + at, 0, (size_t)rows * sizeof(float));
     return;
   }
   if (act->mode == SAC_ACT_UNIFORM) {

@@ -1,6 +1,8 @@
 /* act: observations to actions, one launch. The host's observations, and the actions for it, go through pinned memory
  * that the kernel reads and writes. The host marks there what is to come (SAC_ACT_UNSET), and looks until it is there:
- * that is quicker than to wait for a stream. The launch goes on for a moment, and moves the noise's counters on.
+ * that is quicker than to wait for a stream. The launch goes on for a moment, and moves the noise's counters on: what
+ * reads them on another stream joins it first (sac_cuda_act_join; the host execution of the tests runs a kernel as a
+ * whole, so it cannot show where that is missing).
  *
  * With train.overlap an action is chosen by the actor as it was before the updates under way (sac_stages.snapshot):
  * from a copy of it, on a stream of its own, so that it does not wait for them. */
@@ -42,14 +44,27 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
   args->log_std_max = (float)agent->settings.log_std_max;
 }
 
+sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream) {
+  sac_status status = SAC_OK;
+  if (gpu->acted && gpu->acted != stream) SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->acted));
+  gpu->acted = NULL;
+fail:
+  return status;
+}
+
 static sac_status act_resident(const sac_agent* agent, const sac_act* act) {
-  const sac_gpu* gpu = sac_gpu_of(agent);
+  sac_gpu* gpu = sac_gpu_of(agent);
   const sac_env_arrays* arrays = sac_cuda_vector_arrays(act->vector);
   sac_actor_act_args args;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_cuda_act_join(gpu, gpu->stream));
+  gpu->acted = gpu->stream;
   fill_args(agent, act, act->n, &args);
   args.obs = arrays->obs;
   args.action = arrays->action;
-  return sac_cuda_check(gpu->ordinal, sac_actor_act(gpu->stream, &args), "actor_act");
+  SAC_CUDA_TRY(gpu, sac_actor_act(gpu->stream, &args));
+fail:
+  return status;
 }
 
 /* --- launch and answer -------------------------------------------------------------------------------------------- */
@@ -73,14 +88,6 @@ static void capture(sac_gpu* gpu, const sac_actor_act_args* args, cudaStream_t s
   gpu->act_wait = RECAPTURE;
 }
 
-sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream) {
-  sac_status status = SAC_OK;
-  if (gpu->acted && gpu->acted != stream) SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->acted));
-  gpu->acted = NULL;
-fail:
-  return status;
-}
-
 /* A launch that is the same as the one before is worth a graph. */
 static sac_status launch(const sac_agent* agent, const sac_actor_act_args* args, cudaStream_t stream) {
   sac_gpu* gpu = sac_gpu_of(agent);
@@ -89,9 +96,8 @@ static sac_status launch(const sac_agent* agent, const sac_actor_act_args* args,
   SAC_TRY(sac_cuda_act_join(gpu, stream));
   gpu->acted = stream;
   if (!again) {
-    if (gpu->act_graph) SAC_CUDA_TRY(gpu, cudaStreamSynchronize(stream)); /* its last launch may still run */
     gpu->act_args = *args;
-    if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph);
+    if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph); /* one that runs is freed when it has ended */
     gpu->act_graph = NULL;
   }
   if (gpu->act_wait > 0) --gpu->act_wait;

@@ -99,7 +99,7 @@ typedef struct sac_gpu {
 
   /* act.c */
   float* act_scratch; /* where a layer is too wide for shared memory */
-  int32_t act_blocks; /* sac_actor_act_limits */
+  int32_t act_blocks; /* sac_actor_act_prepare */
   size_t act_shared;
   int32_t act_rows; /* observations an agent that the buffers of act hold */
   float* act_copy;  /* (P, actor) and (P): the snapshot; NULL without train.overlap */

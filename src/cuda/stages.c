@@ -77,7 +77,7 @@ sac_status sac_cuda_create(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, cudaStreamCreateWithFlags(&gpu->stream, cudaStreamNonBlocking));
   SAC_CUDA_TRY(gpu, cudaEventCreateWithFlags(&gpu->pushed, cudaEventDisableTiming));
   if (agent->settings.overlap > 0) SAC_TRY(create_act_stream(gpu));
-  SAC_CUDA_TRY(gpu, sac_actor_act_limits(&gpu->act_blocks, &gpu->act_shared));
+  SAC_CUDA_TRY(gpu, sac_actor_act_prepare(&gpu->act_blocks, &gpu->act_shared));
   sac_cuda_layout(agent, gpu, &scratch, &pinned);
   list_slabs(gpu, population, slab, bytes);
   for (int i = 0; i < 5; ++i) SAC_CUDA_TRY(gpu, cudaMalloc((void**)slab[i], bytes[i]));

@@ -3,15 +3,7 @@
 // A fiber runs threads that have not started, one after another, until one of them has to wait; then a thread that may
 // go on is resumed, or a new fiber starts the next thread. So a kernel without barriers costs no switch at all. When
 // nothing can go on and not all threads have ended, some thread waits for one that will never come: a fault.
-#include <elf.h>
-#include <fcntl.h>
-#include <link.h>
 #include <stdio.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <unordered_map>
 
 #include "fibers.h"
 #include "internal.h"
@@ -21,7 +13,7 @@ cuda_host_thread cuda_host_now;
 namespace cuda_host {
 namespace {
 
-constexpr unsigned threads_max = 1024 * clusters_max, warp_size = 32, nobody = ~0u;
+constexpr unsigned threads_max = 1024 * cluster_blocks_max, warp_size = 32, nobody = ~0u;
 
 struct pending_copy {
   void* to;
@@ -67,9 +59,10 @@ struct running_block {
 struct pending_put {
   float* to;
   float x;
+  unsigned phase;  // of that barrier: the one after its thread's next arrival
 };
 
-running_block members[clusters_max];
+running_block members[cluster_blocks_max];
 unsigned members_count, in_block;  // threads
 // The cluster's barrier: how often it was whole, who has come, who ended without.
 unsigned cluster_phase, cluster_arrived, cluster_gone;
@@ -78,7 +71,7 @@ std::vector<pending_put> pending_puts;
 
 device_thread threads[threads_max];
 std::vector<pending_copy> copies[threads_max];  // a thread's
-bool copied;                                    // whether any thread of the block has made one
+unsigned copied;                                // so many threads may have made one
 warp warps[threads_max / warp_size];
 unsigned order[threads_max], ready[threads_max];
 unsigned count, started, ended, ready_first, ready_count;  // of all blocks that run together
@@ -221,8 +214,11 @@ void release(unsigned t) { ready[(ready_first + ready_count++) % threads_max] = 
 // When every thread of the cluster has come to its barrier, or ended: what was written to other blocks is there.
 void end_cluster_barrier() {
   if (!cluster_arrived || cluster_arrived + cluster_gone < count) return;
-  for (const pending_put& put : pending_puts) *put.to = put.x;
-  pending_puts.clear();
+  size_t kept = 0;
+  for (const pending_put& put : pending_puts)
+    if (put.phase == cluster_phase) *put.to = put.x;
+    else pending_puts[kept++] = put;
+  pending_puts.resize(kept);
   ++cluster_phase;
   cluster_arrived = 0;
   cluster_gone = ended;
@@ -241,16 +237,8 @@ void explain() {
                     "waits at " + at(m.file, m.line) + " for a lane of its mask that does not come: " + doing(missing));
     }
   }
-  unsigned here = 0;
-  while (here < count && threads[here].is != state::at_barrier) ++here;
-  if (here == count) {
-    unsigned other = here = 0;
-    while (threads[here].is != state::at_cluster) ++here;
-    while (arrived_in[other] == cluster_phase + 1 || threads[other].is == state::ended) ++other;
-    return report(cudaErrorLaunchFailure, here,
-                  "waits for its cluster at " + at(threads[here].file, threads[here].line) +
-                      ", of which not every thread arrives: " + doing(other));
-  }
+  unsigned here = 0;  // a cluster's barrier is whole where nobody waits elsewhere
+  while (threads[here].is != state::at_barrier) ++here;
   unsigned other = member_of(here) * in_block;
   while (threads[other].is == state::at_barrier) ++other;
   report(cudaErrorLaunchFailure, here,
@@ -264,9 +252,8 @@ bool run_blocks() {
   cluster_phase = cluster_arrived = cluster_gone = 0;
   memset(arrived_in, 0, count * sizeof *arrived_in);
   pending_puts.clear();
-  if (copied)
-    for (unsigned t = 0; t < count; ++t) copies[t].clear();
-  copied = false;
+  for (unsigned t = 0; t < copied; ++t) copies[t].clear();
+  copied = 0;
   for (unsigned w = 0; w * warp_size < count; ++w) warps[w].meetings = 0;
   shuffle(order, count);
   fault_error = cudaSuccess;
@@ -279,137 +266,18 @@ bool run_blocks() {
   return false;
 }
 
-// ---- shared memory ----
-struct variable {
-  unsigned char* address;
-  size_t size;
-};
-std::vector<variable> shared_variables;                        // every __shared__ of the program
-std::unordered_map<const void*, std::vector<size_t>> used_by;  // kernel -> the ones it was seen to write
-unsigned char* dynamic_memory;
-size_t dynamic_capacity;
-
-// The sanitizer's margins may lie inside (clang): no checks, and no memset that has them.
-__attribute__((no_sanitize("address", "undefined"))) void fill(const variable& v) {
-  static_assert(poison == 0xff, "every bit");
-  size_t i = 0;
-  for (; i < v.size && reinterpret_cast<uintptr_t>(v.address + i) % 8; ++i)
-    *const_cast<volatile unsigned char*>(v.address + i) = poison;
-  for (; i + 8 <= v.size; i += 8) *reinterpret_cast<volatile uint64_t*>(v.address + i) = ~uint64_t{0};
-  for (; i < v.size; ++i) *const_cast<volatile unsigned char*>(v.address + i) = poison;
-}
-__attribute__((no_sanitize("address", "undefined"))) bool untouched(const variable& v) {
-  for (size_t i = 0; i < v.size; ++i)
-    if (v.address[i] != poison) return false;
-  return true;
-}
-
-// The symbols that __shared__ tagged, in one loaded file.
-int find_shared(dl_phdr_info* info, size_t, void*) {
-  const char* name = info->dlpi_name && *info->dlpi_name ? info->dlpi_name : "/proc/self/exe";
-  const int file = open(name, O_RDONLY | O_CLOEXEC);
-  struct stat status;
-  if (file < 0 || fstat(file, &status) || status.st_size < static_cast<off_t>(sizeof(ElfW(Ehdr)))) {
-    if (file >= 0) close(file);
-    return 0;
-  }
-  const size_t size = static_cast<size_t>(status.st_size);
-  const unsigned char* image = static_cast<unsigned char*>(mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0));
-  close(file);
-  if (image == MAP_FAILED) return 0;
-  const auto* header = reinterpret_cast<const ElfW(Ehdr)*>(image);
-  if (!memcmp(image, ELFMAG, SELFMAG) && header->e_shoff &&
-      header->e_shoff + header->e_shnum * sizeof(ElfW(Shdr)) <= size) {
-    const auto* sections = reinterpret_cast<const ElfW(Shdr)*>(image + header->e_shoff);
-    for (unsigned s = 0; s < header->e_shnum; ++s) {
-      if (sections[s].sh_type != SHT_SYMTAB) continue;
-      const auto* symbols = reinterpret_cast<const ElfW(Sym)*>(image + sections[s].sh_offset);
-      const char* names = reinterpret_cast<const char*>(image + sections[sections[s].sh_link].sh_offset);
-      for (size_t i = 0; i < sections[s].sh_size / sizeof *symbols; ++i)
-        if ((symbols[i].st_info & 0xf) == STT_OBJECT && symbols[i].st_shndx &&
-            strstr(names + symbols[i].st_name, "B10sac_shared"))
-          shared_variables.push_back(
-              {reinterpret_cast<unsigned char*>(info->dlpi_addr + symbols[i].st_value), symbols[i].st_size});
-    }
-  }
-  munmap(const_cast<unsigned char*>(image), size);
-  return 0;
-}
-
-void find_shared_once() {
-  static bool done;
-  if (done) return;
-  done = true;
-  dl_iterate_phdr(find_shared, nullptr);
-  for (const variable& v : shared_variables) fill(v);
-}
-
-// Between launches every variable is full of poison. Which ones a kernel writes is learned from its first and last
-// block.
-void learn_shared(const void* kernel) {
-  std::vector<size_t>& used = used_by[kernel];
-  for (size_t i = 0; i < shared_variables.size(); ++i) {
-    if (untouched(shared_variables[i])) continue;
-    bool known = false;
-    for (const size_t u : used) known = known || u == i;
-    if (!known) used.push_back(i);
-  }
-}
-
-// For each block of a cluster exactly `size` bytes that may be touched, and poison behind them.
-void take_dynamic(size_t size, unsigned blocks) {
-  const size_t each = size / 4096 * 4096 + 4096, whole = each * blocks;
-  if (whole > dynamic_capacity) {
-    if (dynamic_memory) ASAN_UNPOISON_MEMORY_REGION(dynamic_memory, dynamic_capacity);
-    free(dynamic_memory);
-    dynamic_capacity = whole;
-    dynamic_memory = static_cast<unsigned char*>(aligned_alloc(4096, whole));
-    if (!dynamic_memory) abort();
-  }
-  ASAN_POISON_MEMORY_REGION(dynamic_memory, dynamic_capacity);
-  for (unsigned m = 0; m < blocks; ++m) {
-    members[m].dynamic = dynamic_memory + m * each;
-    ASAN_UNPOISON_MEMORY_REGION(members[m].dynamic, size);
-  }
-  cuda_host_now.dynamic_shared = dynamic_memory;
-}
-
 bool is_shared(const void* pointer, size_t size) {
-  const auto p = reinterpret_cast<uintptr_t>(pointer);
-  const auto d = reinterpret_cast<uintptr_t>(cuda_host_now.dynamic_shared);
-  if (p >= d && p + size <= d + running->shared) return true;
-  for (const variable& v : shared_variables) {
-    const auto a = reinterpret_cast<uintptr_t>(v.address);
-    if (p >= a && p + size <= a + v.size) return true;
-  }
-  return false;
+  const auto p = reinterpret_cast<uintptr_t>(pointer), d = reinterpret_cast<uintptr_t>(cuda_host_now.dynamic_shared);
+  return (p >= d && p + size <= d + running->shared) || is_shared_variable(pointer, size);
 }
 
-float tf32(uint32_t bits) {
-  bits &= 0xffffe000u;
-  float x;
-  memcpy(&x, &bits, sizeof x);
-  return x;
-}
-
-// kernels/cuda.cuh says which element is where. Not inline, as what waits in a warp has a small frame: a block's stacks
-// together fit a cache then.
+// The warp's fragments. Not inline, as what waits in a warp has a small frame: a block's stacks together fit a cache
+// then.
 __attribute__((noinline)) void multiply(unsigned first) {
   const cuda_host_fragments* f[warp_size];
-  float a[16][8], b[8][8];
-  for (unsigned lane = 0; lane < warp_size; ++lane) {
-    f[lane] = reinterpret_cast<const cuda_host_fragments*>(static_cast<uintptr_t>(threads[first + lane].value));
-    const unsigned group = lane / 4, place = lane % 4;
-    for (unsigned i = 0; i < 4; ++i) a[group + i % 2 * 8][place + i / 2 * 4] = tf32(f[lane]->a[i]);
-    for (unsigned i = 0; i < 2; ++i) b[place + i * 4][group] = tf32(f[lane]->b[i]);
-  }
   for (unsigned lane = 0; lane < warp_size; ++lane)
-    for (unsigned i = 0; i < 4; ++i) {
-      const unsigned row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
-      float sum = f[lane]->d[i];
-      for (unsigned k = 0; k < 8; ++k) sum += a[row][k] * b[k][column];
-      f[lane]->d[i] = sum;
-    }
+    f[lane] = reinterpret_cast<const cuda_host_fragments*>(static_cast<uintptr_t>(threads[first + lane].value));
+  multiply_fragments(f);
 }
 
 // Which lane's value a lane gets, by the definition of shfl.sync in PTX.
@@ -474,8 +342,8 @@ cudaError_t run_kernel(int device, const launch& l) {
     fault(device, cudaErrorIllegalAddress, "kernel " + l.name + ": injected fault");
     return cudaErrorIllegalAddress;
   }
-  find_shared_once();
-  take_dynamic(l.shared, l.cluster);
+  unsigned char* dynamic[cluster_blocks_max];
+  take_dynamic(l.shared, l.cluster, dynamic);
   running = &l;
   members_count = l.cluster;
   in_order = natural();
@@ -504,10 +372,9 @@ cudaError_t run_kernel(int device, const launch& l) {
     const uint64_t b = shuffled.empty() ? i : shuffled[i];
     for (unsigned m = 0; m < l.cluster; ++m) {
       const uint64_t each = b * l.cluster + m;
-      unsigned char* dynamic = members[m].dynamic;
-      memset(dynamic, poison, l.shared);
+      memset(dynamic[m], poison, l.shared);
       members[m] = {};
-      members[m].dynamic = dynamic;
+      members[m].dynamic = dynamic[m];
       members[m].index = {static_cast<unsigned>(each % l.grid.x), static_cast<unsigned>(each / l.grid.x % l.grid.y),
                           static_cast<unsigned>(each / l.grid.x / l.grid.y)};
     }
@@ -515,12 +382,12 @@ cudaError_t run_kernel(int device, const launch& l) {
     cuda_host_now.block = members[0].index;
     cuda_host_now.dynamic_shared = members[0].dynamic;
     well = run_blocks();
-    if (i == 0 || i + 1 == blocks || !well) learn_shared(l.function);
-    if (well && l.cluster > 1 && !used_by[l.function].empty()) {
+    const bool look = i == 0 || i + 1 == blocks || !well || l.cluster > 1;
+    if (look && learn_shared(l.function) && well && l.cluster > 1) {
       report(cudaErrorLaunchFailure, 0, "__shared__ variables are not to be had in a cluster here");
       well = false;
     }
-    for (const size_t u : used_by[l.function]) fill(shared_variables[u]);
+    poison_shared(l.function);
   }
   running = nullptr;
   current = nobody;
@@ -583,7 +450,7 @@ void sac_cluster_put(float* mine, int rank, float x) {
   if (members[to].ended == in_block) STOP(cudaErrorLaunchFailure, "writes to a block that has ended");
   float* there = reinterpret_cast<float*>(members[to].dynamic + offset);
   memset(there, poison, sizeof *there);
-  pending_puts.push_back({there, x});
+  pending_puts.push_back({there, x, cluster_phase + (arrived_in[current] == cluster_phase + 1)});
 }
 
 uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsigned lane_argument, int width,
@@ -625,7 +492,7 @@ void sac_copy_async(void* shared, const void* global) {
     STOP(cudaErrorIllegalAddress, "sac_copy_async from what is not global memory");
   memset(shared, poison, 16);
   copies[current].push_back({shared, global, threads[current].groups});
-  copied = true;
+  copied = count;
 }
 
 void sac_copy_commit() { ++threads[current].groups; }

@@ -424,7 +424,7 @@ void cuda_host_enqueue(const char* name, const void* function, unsigned cluster,
         grid.z > 65535 || block.x > 1024 || block.y > 1024 || block.z > 64 ||
         static_cast<uint64_t>(block.x) * block.y * block.z > 1024)
       return cudaErrorInvalidConfiguration;
-    if (cluster != 1 && (now().major < 9 || cluster < 1 || cluster > clusters_max || grid.x % cluster))
+    if (cluster != 1 && (now().major < 9 || cluster < 1 || cluster > cluster_blocks_max || grid.x % cluster))
       return cudaErrorInvalidClusterSize;
     const auto found = now().shared_of.find(function);
     if (shared > (found == now().shared_of.end() ? 48u << 10 : static_cast<size_t>(found->second)))

@@ -16,8 +16,8 @@ struct fiber {
   void* bottom = nullptr;   // lowest address of the stack; the scheduler's is told by the sanitizer
   size_t size = 0;
   void* fake_stack = nullptr;  // the address sanitizer's
-  size_t colour =
-      0;  // what it leaves free above: stacks that begin at one place of a page would share a few cache lines
+  // What it leaves free above: stacks that begin at one place of a page would share a few lines of the cache.
+  size_t colour = 0;
 #if !defined(__x86_64__)
   ucontext_t context;
 #endif

@@ -32,8 +32,8 @@
 namespace cuda_host {
 
 constexpr int devices_max = 8;
-constexpr unsigned clusters_max = 8;  // blocks of a cluster
-constexpr int poison = 0xff;          // every byte: a NaN as float and double, -1 as an integer
+constexpr unsigned cluster_blocks_max = 8;
+constexpr int poison = 0xff;  // every byte: a NaN as float and double, -1 as an integer
 
 // ---- device.cpp: settings, counters, errors ----
 std::recursive_mutex& lock();
@@ -137,6 +137,18 @@ void release_graphs();
 // ---- cublas.cpp ----
 size_t live_handles();
 void release_handles();
+
+// ---- shared.cpp ----
+// Dynamic shared memory for blocks that run together: of each exactly `size` bytes that may be touched, poison behind.
+void take_dynamic(size_t size, unsigned blocks, unsigned char* memory[]);
+// Between launches every __shared__ variable is full of poison. Which ones a kernel writes is learned after its first
+// and its last block: whether there are any. Then these alone are filled.
+bool learn_shared(const void* kernel);
+void poison_shared(const void* kernel);
+bool is_shared_variable(const void* pointer, size_t size);
+
+// ---- tensor.cpp ----
+void multiply_fragments(const cuda_host_fragments* const warp[32]);
 
 // ---- blocks.cpp ----
 struct launch {
