@@ -272,7 +272,7 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   const size_t weights = staged_bytes(*args, a);
   if (bytes > args->shared || args->weights_stride > INT32_MAX) return false;
   const unsigned threads =
-      a.blocks > 1 || a.widest <= static_cast<int32_t>(threads_shared) ? threads_shared : threads_max;
+      a.blocks > 1 || a.widest < static_cast<int32_t>(threads_shared) ? threads_shared : threads_max;
   const dim3 grid(static_cast<unsigned>(a.n * a.blocks), static_cast<unsigned>(args->population));
   const unsigned cluster = static_cast<unsigned>(a.blocks);
   if (weights > 0 && bytes + weights <= args->shared)

@@ -41,8 +41,8 @@
  *
  * Acting 10.4; pushing 11.5; the host's waits of a step 22, none with train.overlap; act, env step and push of
  * Pendulum-v1, which the device steps itself, 29 (before the last changes of acting). A whole step of one agent on
- * HalfCheetah-v5, tf32, where the environment takes 36: 168 to 187 (model 194), with train.overlap 131 (126); of ten
- * agents, where environments take 74: 370 to 379 (341) and 243 (235).
+ * HalfCheetah-v5, tf32, where the environment takes 36: 177 (model 194), with train.overlap 131 (126); of ten agents,
+ * where environments take 74: 374 (341) and 243 (235).
  *
  * bf16 has not been measured: it counts as tf32. Other devices than an H200 count as one. */
 #include "estimate.h"

@@ -89,7 +89,7 @@ static const struct {
   int32_t population;
   int overlap;
   double env, measured;
-} steps[] = {{1, 0, 36, 201}, {1, 1, 36, 129}, {10, 0, 122, 383}, {10, 1, 122, 274}};
+} steps[] = {{1, 0, 36, 177}, {1, 1, 36, 131}, {10, 0, 74, 374}, {10, 1, 74, 243}};
 
 START_TEST(steps_near_what_was_measured) {
   sac_settings settings = settings_with("device", "auto");

@@ -16,8 +16,8 @@ CASES = (
          UPDATES, True, True),
     Case("2x64, batch 100, fp32", "update", ["--obs", 3, "--act", 1, "--hidden", "64,64", "--batch", 100, *FP32], 7000, UPDATES,
          False, False),
-    Case("act, one observation", "act", SHAPE, 15, "us", False, False),
-    Case("act, ten agents", "act", [*SHAPE, "--population", 10], 20, "us", False, False),
+    Case("act, one observation", "act", SHAPE, 11, "us", False, False),
+    Case("act, ten agents", "act", [*SHAPE, "--population", 10], 12.5, "us", False, False),
 )
 PENDULUM_TARGET, RETURN_TARGET, PEER_FACTOR = 1.5, -200.0, 3.0
 TINY_RUN = {"network.hidden": "8,8", "replay.batch": 8, "replay.capacity": 500, "train.warmup_steps": 50, "eval.every": 0}
