@@ -8,9 +8,8 @@
 
 namespace {
 
-constexpr unsigned threads_max = 512;
-constexpr unsigned threads_shared =
-    256;                             // where blocks share an observation: they find room beside an update under way
+constexpr int warps_max = 16;
+constexpr int warps_shared = 8;      // where blocks share an observation: they find room beside an update under way
 constexpr int each = 4;              // neurons that a warp has at a time
 constexpr int units_least = 32;      // of the last hidden layer that are worth a block of their own
 constexpr int32_t cluster_max = 8;   // blocks: what every device with clusters takes
@@ -121,7 +120,7 @@ __device__ void give_action(const one_args& a, uint64_t seed, uint64_t position,
 
 // Grid: (n times blocks of a cluster, P). staged: weights are copied to shared memory.
 template <bool staged>
-__global__ void __launch_bounds__(threads_max, 1) actor_act_one(one_args a) {
+__global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args a) {
   SAC_DYNAMIC_SHARED(float, x);
   const int thread = static_cast<int>(threadIdx.x), lane = thread % SAC_WARP, warp = thread / SAC_WARP;
   const int warps = static_cast<int>(blockDim.x) / SAC_WARP, rank = a.blocks > 1 ? sac_cluster_rank() : 0;
@@ -266,13 +265,20 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   }
   a.widest = (a.widest + 3) / 4 * 4;
 
+  // A warp for every few units that a block makes.
+  int32_t units = a.layer[a.hidden].out;
+  for (int32_t l = 0; l < a.hidden; ++l) {
+    const int32_t mine = a.layer[l].share < a.layer[l].out ? a.layer[l].share : a.layer[l].out;
+    units = mine > units ? mine : units;
+  }
+  const int32_t wanted = (units + each - 1) / each, most = a.blocks > 1 ? warps_shared : warps_max;
+  const unsigned threads = SAC_WARP * static_cast<unsigned>(wanted < 2 ? 2 : wanted > most ? most : wanted);
+
   // Shared memory: two buffers of activations, the noise, the head's parts and bias, and the weights where they fit.
   const size_t parts = static_cast<size_t>(a.chunks + 1) * static_cast<size_t>(a.layer[a.hidden].out);
   const size_t bytes = (2 * static_cast<size_t>(a.widest) + SAC_WARP + (parts + 3) / 4 * 4) * sizeof(float);
   const size_t weights = staged_bytes(*args, a);
   if (bytes > args->shared || args->weights_stride > INT32_MAX) return false;
-  const unsigned threads =
-      a.blocks > 1 || a.widest < static_cast<int32_t>(threads_shared) ? threads_shared : threads_max;
   const dim3 grid(static_cast<unsigned>(a.n * a.blocks), static_cast<unsigned>(args->population));
   const unsigned cluster = static_cast<unsigned>(a.blocks);
   if (weights > 0 && bytes + weights <= args->shared)

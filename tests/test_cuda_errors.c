@@ -140,7 +140,9 @@ START_TEST(kernel_that_faults) {
   sac_agent* agent;
   sac_run* run;
   sac_config* config =
-      small_config(out, "env.id=SacPointMass-v0 device=cuda:0 eval.every=0 train.warmup_steps=100 train.steps=140");
+      small_config(out,
+                   "env.id=SacPointMass-v0 device=cuda:0 eval.every=0 train.warmup_steps=100 train.steps=140 "
+                   "network.hidden=4 replay.batch=4");
   ck_ok(sac_run_create(&run, config, NULL, NULL));
   sac_config_destroy(config);
   ck_ok(sac_run_steps(run, 110));

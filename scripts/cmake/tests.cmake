@@ -79,18 +79,25 @@ function(sac_add_test name file default_label)
     ENVIRONMENT "${environment}")
 endfunction()
 
+# The tests' own code is compiled for a short build: what they test is optimised as its users have it.
+if(SAC_SANITIZE)
+  set(test_optimisation $<$<COMPILE_LANGUAGE:C,CXX>:-O0>)
+elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
+  set(test_optimisation $<$<COMPILE_LANGUAGE:C,CXX>:-O1>)
+endif()
+
 # What every test links: strict about the language, at ease with long tables and unused helpers.
 add_library(sac_test_support INTERFACE)
 target_include_directories(sac_test_support INTERFACE ${PROJECT_SOURCE_DIR}/tests)
 target_link_libraries(sac_test_support INTERFACE sac_flags sac_static PkgConfig::check)
-target_compile_options(sac_test_support INTERFACE $<$<COMPILE_LANGUAGE:C>:-Wno-float-conversion;-UNDEBUG>)
+target_compile_options(sac_test_support INTERFACE $<$<COMPILE_LANGUAGE:C>:-Wno-float-conversion;-UNDEBUG> ${test_optimisation})
 
 file(GLOB support_sources CONFIGURE_DEPENDS tests/support/*.c)
 if(support_sources)
   add_library(sac_test_objects OBJECT ${support_sources})
   target_include_directories(sac_test_objects PRIVATE ${PROJECT_SOURCE_DIR}/tests)
   target_link_libraries(sac_test_objects PRIVATE sac_flags PkgConfig::check)
-  target_compile_options(sac_test_objects PRIVATE $<$<COMPILE_LANGUAGE:C>:-Wno-float-conversion;-UNDEBUG>)
+  target_compile_options(sac_test_objects PRIVATE $<$<COMPILE_LANGUAGE:C>:-Wno-float-conversion;-UNDEBUG> ${test_optimisation})
   target_link_libraries(sac_test_support INTERFACE $<TARGET_OBJECTS:sac_test_objects>)
 endif()
 
