@@ -25,7 +25,7 @@ static const struct {
     {2, 1, 4, {7, 66, 97, 130, 6}, 0}, /* ... and not */
     {1, 1, 3, {300, 264, 64, 12}, 1},  /* too much for shared memory */
     {1, 1, 1, {400, 4}, 1},            /* no hidden layer: blocks share the observation */
-    {3, 31, 3, {3, 31, 33, 2}, 0},
+    {1, 31, 3, {3, 31, 33, 2}, 0},
     {3, 1, 2, {1601, 5, 2}, 0},      /* the observation is the widest */
     {1, 3, 1, {33, 700}, 0},         /* the head is the widest */
     {1, 257, 3, {11, 33, 5, 6}, 0},  /* the last block has one row; the widest layer is odd */

@@ -297,8 +297,8 @@ the_end:
 /* Each of the calls in turn; where the algorithm or the error is another one, every third. Under sanitizers fewer: a
  * kind of call comes many times in a life. */
 #ifdef SAC_SANITIZED
-#define MANY 4
-#define SOME 20
+#define MANY 7
+#define SOME 35
 #else
 #define MANY 1
 #define SOME 3
