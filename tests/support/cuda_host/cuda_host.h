@@ -6,6 +6,9 @@
  *   - A grid's blocks run in turn; a block's threads are fibers, which change only at barriers, shuffles and the like.
  *     Order of blocks and threads: natural for seed 0, shuffled for any other. A barrier or shuffle that not every
  *     thread (or lane of its mask) reaches is reported, and faults: exited threads and lanes beyond the block too.
+ *   - The blocks of a cluster run together, and have dynamic shared memory alone. What one writes into another's is
+ *     there after the barrier that it arrives at next, and poison before. Writes that come too early, too late or
+ *     astray are faults.
  *   - Shared memory is full of 0xff (a NaN) when a block starts, device and pinned memory when allocated, the target
  *     of a copy to pinned memory when the copy is queued, the target of cp.async until its wait.
  *   - Device memory cannot be touched by host code: SIGSEGV, with a message. Under the address sanitizer, kernels
@@ -15,10 +18,10 @@
  *   - Products (cublas_v2.h) have the same bits on every machine.
  * All functions may be called from any thread; one at a time runs.
  *
- * What it does not see: a kernel that reads pageable memory (a device may, or may not); blocks that disturb each other
- * other than by their order; a race between two barriers that every order of threads hides; a kernel that spins on
- * another thread's write, which never ends. Times mean nothing. There is no cooperative launch, no graph in a graph,
- * and no float atomics. */
+ * What it does not see: a kernel that reads pageable memory (a device may, or may not); what the host reads in pinned
+ * memory before a kernel has ended; blocks that disturb each other other than by their order; a race between two
+ * barriers that every order of threads hides; a kernel that spins on another thread's write, which never ends. Times
+ * mean nothing. There is no cooperative launch, no graph in a graph, and no float atomics. */
 #ifndef TESTS_SUPPORT_CUDA_HOST_CUDA_HOST_H
 #define TESTS_SUPPORT_CUDA_HOST_CUDA_HOST_H
 
