@@ -26,27 +26,6 @@ __device__ float head_output(const float* weight, int in, const float* x, int la
   return sum;
 }
 
-// The action of one row from its head, by one warp.
-__device__ void squash_row(const sac_actor_act_args& a, uint64_t seed, uint64_t position, size_t row,
-                           const float* head) {
-  const int actions = a.size[a.layers] / 2, lane = static_cast<int>(threadIdx.x) % SAC_WARP;
-  float log_prob = 0;
-  for (int i = lane; i < actions; i += SAC_WARP) {
-    const size_t at = row * static_cast<size_t>(actions) + static_cast<size_t>(i);
-    if (a.mode == SAC_DEVICE_ACT_MEAN) {
-      a.action[at] = sac_squash_mean(head[i]);
-      continue;
-    }
-    const float eps = a.noise ? a.noise[at] : sac_act_noise(seed, position, actions, i);
-    const sac_squash_out out = sac_squash(head[i], head[actions + i], eps, a.log_std_min, a.log_std_max);
-    a.action[at] = out.action;
-    log_prob += out.log_prob;
-  }
-  if (!a.log_prob || a.mode == SAC_DEVICE_ACT_MEAN) return;
-  log_prob = sac_warp_sum(log_prob);
-  if (lane == 0) a.log_prob[row] = log_prob;
-}
-
 // Actions for rows first .. first + count - 1 of agent p. x: two buffers of activations, (rows, widest) each.
 __device__ void act_networks(const sac_actor_act_args& a, size_t p, size_t first, size_t count, uint64_t position,
                              float* x, int widest) {
@@ -83,7 +62,9 @@ __device__ void act_networks(const sac_actor_act_args& a, size_t p, size_t first
   }
   __syncthreads();
   const size_t mine = static_cast<size_t>(warp);
-  if (mine < count) squash_row(a, a.state[p].seed, position + first + mine, row + mine, y + warp * widest);
+  if (mine < count)
+    sac_act_give(a, a.mode == SAC_DEVICE_ACT_SAMPLE, a.state[p].seed, position + first + mine, row + mine,
+                 y + warp * widest, outputs / 2, nullptr);
 }
 
 // Grid: (blocks, P). A stopped agent acts with zeros: something an environment takes.
@@ -150,13 +131,10 @@ __global__ void __launch_bounds__(snapshot_threads) actor_snapshot(sac_actor_sna
 // --- launches -------------------------------------------------------------------------------------------------------
 
 size_t floats_of(int32_t widest) { return 2 * rows * static_cast<size_t>(widest); }
-int32_t padded(int32_t widest) { return (widest + 3) / 4 * 4; }
 bool fits_shared(int32_t widest) { return floats_of(widest) * sizeof(float) <= shared_max; }
 
 void launch_rows(cudaStream_t stream, const sac_actor_act_args& args) {
-  int32_t widest = args.size[0];
-  for (int32_t l = 1; l <= args.layers; ++l) widest = args.size[l] > widest ? args.size[l] : widest;
-  widest = padded(widest);
+  const int32_t widest = sac_act_widest(&args);
 
   // A warp for every few neurons of the widest layer, as far as a block goes.
   const int wanted = (widest + each - 1) / each, most = threads_max / SAC_WARP;
@@ -172,7 +150,7 @@ void launch_rows(cudaStream_t stream, const sac_actor_act_args& args) {
 }  // namespace
 
 size_t sac_actor_act_scratch(int32_t widest) {
-  return fits_shared(padded(widest)) ? 0 : scratch_blocks * floats_of(padded(widest));
+  return fits_shared(sac_act_padded(widest)) ? 0 : scratch_blocks * floats_of(sac_act_padded(widest));
 }
 
 cudaError_t sac_actor_act(cudaStream_t stream, const sac_actor_act_args* args) {

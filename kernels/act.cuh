@@ -14,6 +14,14 @@ constexpr int sac_act_chunk = 16;  // units of the last hidden layer whose part 
 // Launches one observation a cluster of blocks; false: too many of them or too wide, and nothing was launched.
 bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args);
 
+// Floats between two rows of activations: of the widest layer, the observation and the head included, in whole quads.
+inline int32_t sac_act_padded(int32_t widest) { return (widest + 3) / 4 * 4; }
+inline int32_t sac_act_widest(const sac_actor_act_args* args) {
+  int32_t widest = args->size[0];
+  for (int32_t l = 1; l <= args->layers; ++l) widest = args->size[l] > widest ? args->size[l] : widest;
+  return sac_act_padded(widest);
+}
+
 // Sums over the warp of `sums` numbers a lane, in the order of sac_warp_sum: each step halves the lanes that a number
 // is in, and a lane gives half of its numbers away. Lanes l of SAC_WARP / sums neighbours get sum l / (SAC_WARP /
 // sums).
@@ -114,6 +122,32 @@ __device__ inline float sac_act_noise(uint64_t seed, uint64_t position, int acti
               z);
   const int which = i % SAC_NORMALS_PER_BLOCK;
   return which == 0 ? z[0] : which == 1 ? z[1] : which == 2 ? z[2] : z[3];
+}
+
+// The action of an observation from its head, by one warp; what it is written to and made of stands in the kernel's
+// arguments. sample: or the mean. eps_of: the noise of the first 32 components, where it was drawn before; or NULL.
+template <typename Args>
+__device__ void sac_act_give(const Args& a, bool sample, uint64_t seed, uint64_t position, size_t row,
+                             const float* head, int actions, const float* eps_of) {
+  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
+  const size_t first = row * static_cast<size_t>(actions);
+  float log_prob = 0;
+  for (int i = lane; i < actions; i += SAC_WARP) {
+    const size_t at = first + static_cast<size_t>(i);
+    if (!sample) {
+      a.action[at] = sac_squash_mean(head[i]);
+      continue;
+    }
+    const float eps = a.noise                  ? a.noise[at]
+                      : eps_of && i < SAC_WARP ? eps_of[i]
+                                               : sac_act_noise(seed, position, actions, i);
+    const sac_squash_out out = sac_squash(head[i], head[actions + i], eps, a.log_std_min, a.log_std_max);
+    a.action[at] = out.action;
+    log_prob += out.log_prob;
+  }
+  if (!a.log_prob || !sample) return;
+  log_prob = sac_warp_sum(log_prob);
+  if (lane == 0) a.log_prob[row] = log_prob;
 }
 
 // One thread of a block that has finished the observations it had of agent p: the last of its `blocks` moves the

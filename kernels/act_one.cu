@@ -95,29 +95,6 @@ __device__ void add_parts(const float* parts, int chunks, int outputs, float* y)
   }
 }
 
-// The action of an observation from its head, by one warp. eps: the noise of the first 32 components, made before.
-__device__ void give_action(const one_args& a, uint64_t seed, uint64_t position, size_t row, const float* head,
-                            int actions, const float* eps_of) {
-  const int lane = static_cast<int>(threadIdx.x);
-  const size_t first = row * static_cast<size_t>(actions);
-  float log_prob = 0;
-  for (int i = lane; i < actions; i += SAC_WARP) {
-    if (!a.sample) {
-      a.action[first + static_cast<size_t>(i)] = sac_squash_mean(head[i]);
-      continue;
-    }
-    const float eps = a.noise        ? a.noise[first + static_cast<size_t>(i)]
-                      : i < SAC_WARP ? eps_of[i]
-                                     : sac_act_noise(seed, position, actions, i);
-    const sac_squash_out out = sac_squash(head[i], head[actions + i], eps, a.log_std_min, a.log_std_max);
-    a.action[first + static_cast<size_t>(i)] = out.action;
-    log_prob += out.log_prob;
-  }
-  if (!a.log_prob || !a.sample) return;
-  log_prob = sac_warp_sum(log_prob);
-  if (lane == 0) a.log_prob[row] = log_prob;
-}
-
 // Grid: (n times blocks of a cluster, P). staged: weights are copied to shared memory.
 template <bool staged>
 __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args a) {
@@ -195,7 +172,7 @@ __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args
   add_parts(parts, a.chunks, outputs, y);
   __syncthreads();
   if (warp > 0) return;
-  if (alive) give_action(a, seed, position, row, y, actions, eps_of);
+  if (alive) sac_act_give(a, a.sample, seed, position, row, y, actions, eps_of);
   for (int i = lane; !alive && i < actions; i += SAC_WARP)
     a.action[row * static_cast<size_t>(actions) + static_cast<size_t>(i)] = 0;
   if (lane == 0 && !alive && a.sample && a.log_prob) a.log_prob[row] = 0;
@@ -260,10 +237,8 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
     const int32_t in = args->size[l], out = args->size[l + 1];
     a.layer[l] = {static_cast<int32_t>(args->weight[l]), static_cast<int32_t>(args->bias[l]), in, out,
                   share_of(l == a.hidden ? in : out, a.blocks)};
-    a.widest = in > a.widest ? in : a.widest;
-    a.widest = out > a.widest ? out : a.widest;
   }
-  a.widest = (a.widest + 3) / 4 * 4;
+  a.widest = sac_act_widest(args);
 
   // A warp for every few units that a block makes.
   int32_t units = a.layer[a.hidden].out;
