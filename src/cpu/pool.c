@@ -80,12 +80,13 @@ static int32_t part_end(int32_t t, int32_t threads, int32_t tasks) {
   return (int32_t)((int64_t)(t + 1) * tasks / threads);
 }
 
-/* Takes and runs tasks of part t until none is left. */
-static void work_part(sac_pool* pool, int32_t t, int32_t thread) {
+/* Takes and runs tasks of part t of a job until none is left. A later job's are left alone: a thread that comes late to
+ * this one begins the next with its own part, too. */
+static void work_part(sac_pool* pool, uint32_t job, int32_t t, int32_t thread) {
   uint64_t state = atomic_load_explicit(&pool->part[t].left, memory_order_acquire);
   for (;;) {
     const uint32_t left = (uint32_t)state;
-    if (left == 0) return;
+    if (left == 0 || (uint32_t)(state >> 32) != job) return;
     sac_pool_task* task = atomic_load_explicit(&pool->task, memory_order_relaxed);
     void* context = atomic_load_explicit(&pool->context, memory_order_relaxed);
     const int32_t tasks = atomic_load_explicit(&pool->tasks, memory_order_relaxed);
@@ -98,9 +99,9 @@ static void work_part(sac_pool* pool, int32_t t, int32_t thread) {
   }
 }
 
-/* Its own part, then those of the others. */
-static void work(sac_pool* pool, int32_t thread) {
-  for (int32_t i = 0; i < pool->threads; ++i) work_part(pool, (thread + i) % pool->threads, thread);
+/* Its own part of a job, then those of the others. */
+static void work(sac_pool* pool, uint32_t job, int32_t thread) {
+  for (int32_t i = 0; i < pool->threads; ++i) work_part(pool, job, (thread + i) % pool->threads, thread);
 }
 
 /* Watches for a while, then sleeps, until a job after `seen` is published or the pool ends. */
@@ -126,9 +127,9 @@ static void* worker_main(void* argument) {
   sac_pool* pool = worker->pool;
   flush_denormals();
   while (!atomic_load_explicit(&pool->stop, memory_order_acquire)) {
-    const uint32_t seen = atomic_load_explicit(&pool->job, memory_order_acquire);
-    work(pool, worker->number);
-    await_work(pool, seen);
+    const uint32_t job = atomic_load_explicit(&pool->job, memory_order_acquire);
+    work(pool, job, worker->number);
+    await_work(pool, job);
   }
   return NULL;
 }
@@ -212,7 +213,7 @@ void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t ta
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
   }
-  work(pool, 0);
+  work(pool, job, 0);
   /* The last tasks of others. A thread that has lost its processor needs ours. */
   for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != tasks; ++i) {
     if (i < 4000) sac_relax();
