@@ -20,9 +20,6 @@ import csv
 import os
 import pathlib
 import re
-import shlex
-import shutil
-import subprocess
 import sys
 
 import budgets
@@ -31,17 +28,6 @@ ROOT = budgets.ROOT
 TABLE = ROOT / "tests/cuda_loads.csv"
 INSTRUCTION = re.compile(r"^\s*/\*[0-9a-f]{4,}\*/\s+(?:(@!?U?P\w+)\s+)?([A-Z][\w.]*)\s*(.*?)\s*;")
 STORES = ("ST", "RED", "ATOM", "BAR", "BRA", "EXIT", "CALL", "RET", "WARPSYNC", "MEMBAR", "CCTL")
-
-
-def find_tools():
-    """Folders with cuobjdump and nvdisasm, which it calls."""
-    found = [pathlib.Path(tool).parent for tool in (shutil.which("cuobjdump"), shutil.which("nvcc")) if tool]
-    found += sorted(ROOT.glob(".venv/lib/python*/site-packages/nvidia/cu*/bin"))
-    found += [pathlib.Path("/usr/local/cuda/bin"), pathlib.Path("/opt/cuda/bin")]
-    if not any((folder / "cuobjdump").exists() for folder in found):
-        print("scripts/loads.py: no cuobjdump: scripts/setup --test installs it", file=sys.stderr)
-        sys.exit(2)
-    return os.pathsep.join(map(str, found))
 
 
 def registers(text, wide):
@@ -76,11 +62,8 @@ def count(lines):
 
 def disassemble(path, environment):
     """{(mangled kernel, architecture): lines}"""
-    result = subprocess.run(["cuobjdump", "-sass", str(path)], text=True, capture_output=True, env=environment)
-    if result.returncode:
-        sys.exit(f"scripts/loads.py: {path}: {result.stderr or result.stdout}")
     found, architecture, current = collections.defaultdict(list), "", None
-    for line in result.stdout.splitlines():
+    for line in budgets.cuobjdump(path, environment, "-sass"):
         if match := re.match(r"\s*(?:code for|arch =)\s+(sm_\w+)", line):
             architecture, current = match[1], None
         elif match := re.match(r"\s*Function : (\S+)", line):
@@ -92,7 +75,7 @@ def disassemble(path, environment):
 
 def measure(objects):
     """{kernel: {architecture: loads}}"""
-    environment = {**os.environ, "PATH": find_tools() + os.pathsep + os.environ.get("PATH", "")}
+    environment = budgets.find_tools()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         texts = list(pool.map(lambda path: disassemble(path, environment), objects))
     kernels = collections.defaultdict(dict)
@@ -103,17 +86,6 @@ def measure(objects):
     if not kernels:
         sys.exit("scripts/loads.py: no kernels in " + " ".join(map(str, objects)))
     return dict(kernels)
-
-
-def objects_of(build):
-    found = []
-    for entry in budgets.cuda_entries(build):
-        command = shlex.split(entry["command"])
-        path = pathlib.Path(entry["directory"], command[command.index("-o") + 1])
-        if not path.exists():
-            sys.exit(f"scripts/loads.py: {path} is not built")
-        found.append(path)
-    return found
 
 
 def check(kernels, whole):
@@ -139,7 +111,7 @@ def main():
     parser.add_argument("--objects", nargs="+", metavar="FILE", help="object files instead of a build's")
     parser.add_argument("--write", action="store_true", help="write the table from what is measured")
     options = parser.parse_args()
-    kernels = measure(options.objects or objects_of(pathlib.Path(options.build).resolve()))
+    kernels = measure(options.objects or budgets.objects_of(pathlib.Path(options.build).resolve()))
     architectures = sorted({name for by_architecture in kernels.values() for name in by_architecture},
                            key=lambda name: int(name[3:]))
     width = max(map(len, kernels))

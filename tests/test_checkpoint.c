@@ -1,4 +1,6 @@
-/* Checkpoints and the replay's segments: exact, append-only, and suspicious of damage. */
+/* ctest: one-thread
+ *
+ * Checkpoints and the replay's segments: exact, append-only, and suspicious of damage. */
 #include "support/check_main.h"
 
 #include <sys/stat.h>

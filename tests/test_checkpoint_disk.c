@@ -1,4 +1,6 @@
-/* Checkpoints on full disks, in unwritable places and of processes killed at any moment: the last good one stays. */
+/* ctest: one-thread
+ *
+ * Checkpoints on full disks, in unwritable places and of processes killed at any moment: the last good one stays. */
 #include "support/check_main.h"
 
 #include <fcntl.h>

@@ -1,4 +1,6 @@
-/* The configuration: values, layers, messages, files, resume. */
+/* ctest: one-thread
+ *
+ * The configuration: values, layers, messages, files, resume. */
 #include "config.h"
 
 #include <locale.h>

@@ -1,4 +1,6 @@
-/* A locale with decimal commas changes nothing: numbers, files, options. A program of its own, because setlocale is the
+/* ctest: one-thread
+ *
+ * A locale with decimal commas changes nothing: numbers, files, options. A program of its own, because setlocale is the
  * whole process's. Skipped where no such locale can be had (package "locales"). */
 #include <locale.h>
 #include <unistd.h>

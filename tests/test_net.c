@@ -1,4 +1,6 @@
-/* The products of every instruction set against plain sums in double, and networks made of them against central
+/* ctest: one-thread
+ *
+ * The products of every instruction set against plain sums in double, and networks made of them against central
  * differences. */
 #include "cpu/net.h"
 

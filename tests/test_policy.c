@@ -1,4 +1,6 @@
-/* libsac_policy: equal to the agent's own deterministic action, strict about its file, content with its memory. */
+/* ctest: one-thread
+ *
+ * libsac_policy: equal to the agent's own deterministic action, strict about its file, content with its memory. */
 #include "support/check_main.h"
 
 #include <sac/agent.h>

@@ -1,3 +1,4 @@
+/* ctest: one-thread */
 #include "kernels/random.h"
 
 #include "golden/formulas.h"

@@ -53,6 +53,18 @@ def pins(*lists):
     return found
 
 
+def check_budgets():
+    """What scripts/budgets.py reads of a kernel: spilt registers are stack, and the system's shared memory is not its."""
+    sys.path.insert(0, str(SCRIPTS))
+    from budgets import Use, check, parse
+    lines = ["arch = sm_80", " Function f(int):", " Function k:", "  REG:24 STACK:8 SHARED:64 LOCAL:0 CONSTANT[0]:360",
+             "arch = sm_90", " Function k:", "  REG:26 STACK:0 SHARED:1088 LOCAL:0 CONSTANT[0]:536"]
+    found = parse(lines)
+    assert found == {("k", "sm_80"): Use(24, 64, 8), ("k", "sm_90"): Use(26, 64, 0)}, found
+    wrong = check({"temperature_update": {"sm_90": Use(20, 0, 16)}})
+    assert "temperature_update for sm_90 takes 16 bytes of stack; its budget is 0" in wrong, wrong
+
+
 def check_loads():
     """What scripts/loads.py counts, on a few lines of a disassembly."""
     sys.path.insert(0, str(SCRIPTS))
@@ -229,6 +241,10 @@ def main():
     both = pins("", "-gym", "-test"), pins("-mujoco")
     for package, version in both[1].items():
         assert both[0][package] == version, f"{package}: MuJoCo's models and Gymnasium's tasks are of one version"
+    # The lists are whole: setup tells pip to bring nothing that they do not name.
+    if pathlib.Path(sys.prefix) == SCRIPTS.parent / ".venv":
+        result = subprocess.run([sys.executable, "-m", "pip", "check"], text=True, capture_output=True)
+        assert result.returncode == 0, result.stdout + result.stderr
 
     for script in ("setup", "quickstart", "test", "test-bare"):
         status, text, _ = run(script, "--help")
@@ -245,6 +261,7 @@ def main():
     status, text, _ = run("loads.py", "--help")
     assert status == 0 and "cuda_loads.csv" in text, text
     check_loads()
+    check_budgets()
 
     begin = used()
     status, text, errors = run("setup", "--print")

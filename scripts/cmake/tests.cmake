@@ -9,7 +9,8 @@
 #   tests/test_gpu_<stem>.py   with SAC_CUDA=HOST alone: what a machine with a device runs     label cuda
 #   tests/gpu/micro.*          sac_micro, what a device can do: not a test, but run once       label cuda
 # A comment in a test file changes that, read when CMake configures:
-#   "ctest: label=learning timeout=600 processors=2 serial"
+#   "ctest: label=learning timeout=600 processors=2 serial one-thread"
+# one-thread: the test starts no thread (one that does fails), so the thread sanitizer leaves it out.
 # Labels: unit (also run under the sanitizers), program (runs the sac program), learning (trains), fuzz.
 # Exit code 77 is a skip.
 if(NOT SAC_TESTS MATCHES "^(AUTO|ON|OFF)$")
@@ -32,7 +33,7 @@ enable_testing()
 
 set(test_dir ${PROJECT_BINARY_DIR}/tests)
 set(test_environment SAC_SOURCE=${PROJECT_SOURCE_DIR} SAC_BUILD=${PROJECT_BINARY_DIR} SAC_PROGRAM=${PROJECT_BINARY_DIR}/sac
-  PYTHONDONTWRITEBYTECODE=1 UBSAN_OPTIONS=print_stacktrace=1
+  PYTHONPYCACHEPREFIX=${PROJECT_BINARY_DIR}/pycache UBSAN_OPTIONS=print_stacktrace=1
   OPENBLAS_NUM_THREADS=1) # none multiplies matrices in NumPy, whose threads make its import twice as long
 if(SAC_SANITIZE)
   list(APPEND test_environment SAC_SANITIZED=1)
@@ -67,6 +68,11 @@ function(sac_add_test name file default_label)
   endif()
   if(options MATCHES "processors=([0-9]+)")
     set_tests_properties(${name} PROPERTIES PROCESSORS ${CMAKE_MATCH_1})
+  endif()
+  if(options MATCHES " one-thread")
+    list(APPEND label one-thread)
+    target_sources(${name} PRIVATE ${PROJECT_SOURCE_DIR}/tests/support/one_thread/wrap.c)
+    target_link_options(${name} PRIVATE -Wl,--wrap=pthread_create)
   endif()
   if(options MATCHES " serial")
     set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
