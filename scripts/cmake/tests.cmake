@@ -33,7 +33,7 @@ enable_testing()
 
 set(test_dir ${PROJECT_BINARY_DIR}/tests)
 set(test_environment SAC_SOURCE=${PROJECT_SOURCE_DIR} SAC_BUILD=${PROJECT_BINARY_DIR} SAC_PROGRAM=${PROJECT_BINARY_DIR}/sac
-  PYTHONPYCACHEPREFIX=${PROJECT_BINARY_DIR}/pycache UBSAN_OPTIONS=print_stacktrace=1
+  PYTHONDONTWRITEBYTECODE=1 UBSAN_OPTIONS=print_stacktrace=1
   OPENBLAS_NUM_THREADS=1) # none multiplies matrices in NumPy, whose threads make its import twice as long
 if(SAC_SANITIZE)
   list(APPEND test_environment SAC_SANITIZED=1)
