@@ -22,7 +22,7 @@ SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
 // loses the sum. A row of -inf gives -inf, one with +inf gives +inf.
 SAC_FN real sac_log_sum_exp(const real* x, size_t stride, int actions, real scale) {
   const real largest = scale * sac_row_max(x, stride, actions);
-  if (largest - largest != (real)0) return largest;
+  if (largest - largest != (real)0) return largest;  // NOLINT(misc-redundant-expression): infinite, or NaN
   real sum = 0;
   for (int a = 0; a < actions; ++a) sum += SAC_M(exp)(scale * x[(size_t)a * stride] - largest);
   return largest + SAC_M(log)(sum);

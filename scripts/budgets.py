@@ -2,11 +2,12 @@
 """Checks what each kernel takes of a multiprocessor against tests/cuda_budgets.csv, without a device: registers a
 thread, static shared memory a block and stack a thread. Every architecture of the build is checked.
 
-  scripts/budgets.py                      the kernels of build/release
+  scripts/budgets.py                      the kernels of build/release, which must be built
   scripts/budgets.py --build build/cuda   those of another build
   scripts/budgets.py --write              writes the table anew, with some room; look at the difference before a commit
 
-The numbers are those that cuobjdump reads in the object files; registers that spill are part of the stack there.
+The numbers are those that cuobjdump reads in the object files. Registers that spill are stack there: a kernel whose
+budget of stack is above zero needs a look (nvcc --resource-usage) before its line is written.
 Exit status: 0 within the budgets, 1 beyond them, or a kernel that the table has not, 2 usage, no CUDA build or no
 cuobjdump."""
 import argparse
@@ -78,9 +79,9 @@ def parse(lines):
     found, architecture, current = {}, "", None
     for line in lines:
         if match := re.match(r"arch = (sm_\w+)", line):
-            architecture = match[1]
-        elif match := re.match(r" *Function (\w+):", line):
-            current = (match[1], architecture)
+            architecture, current = match[1], None
+        elif match := re.match(r" *Function (.+):$", line):
+            current = (match[1], architecture) if match[1].isidentifier() else None
         elif current and (match := re.match(r" *REG:(\d+) STACK:(\d+) SHARED:(\d+) LOCAL:(\d+)", line)):
             registers, stack, shared, local = map(int, match.groups())
             if shared >= SYSTEM_SHARED and int(re.sub(r"\D", "", architecture)) >= 90:
@@ -91,8 +92,8 @@ def parse(lines):
 
 def measure(build):
     """{kernel: {architecture: Use}}"""
-    kernels, environment = collections.defaultdict(dict), find_tools()
-    for path in objects_of(build):
+    kernels, objects, environment = collections.defaultdict(dict), objects_of(build), find_tools()
+    for path in objects:
         found = parse(cuobjdump(path, environment, "--dump-resource-usage"))
         names = demangle(sorted({name for name, _ in found}))
         for (name, architecture), use in found.items():

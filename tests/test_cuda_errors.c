@@ -294,14 +294,14 @@ the_end:
   return status;
 }
 
-/* Each of the calls in turn; where the algorithm or the error is another one, every third. Under sanitizers fewer: a
+/* Each of the calls in turn; where the algorithm or the error is another one, every fifth. Under sanitizers fewer: a
  * kind of call comes many times in a life. */
 #ifdef SAC_SANITIZED
-#define MANY 7
+#define MANY 11
 #define SOME 35
 #else
 #define MANY 1
-#define SOME 3
+#define SOME 5
 #endif
 static const struct {
   const char* algo;

@@ -55,7 +55,7 @@ def learn(env, steps, values):
 
 def test_quadratic_reaches_its_optimum():
     """Reward -2 (a + 0.6)^2: the best deterministic action leaves 0."""
-    before, learnt = learn("SacQuadratic-v0", 700, {"train.warmup_steps": 100, "env.options.centre": -0.6})
+    before, learnt = learn("SacQuadratic-v0", 500, {"train.warmup_steps": 100, "env.options.centre": -0.6})
     assert before < -0.1, before
     assert learnt > -0.01, learnt
 
@@ -244,7 +244,7 @@ def cases():
         left_out = ["test_pendulum_learns"]
         if SANITIZED:
             left_out += ["test_quadratic_reaches_its_optimum", "test_interrupted_and_resumed", "test_environments_of_the_host",
-                         "test_bench_stages"]
+                         "test_bench_stages", "test_bench"]
     return {name: value for name, value in globals().items() if name not in left_out}
 
 

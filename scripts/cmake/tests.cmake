@@ -10,7 +10,7 @@
 #   tests/gpu/micro.*          sac_micro, what a device can do: not a test, but run once       label cuda
 # A comment in a test file changes that, read when CMake configures:
 #   "ctest: label=learning timeout=600 processors=2 serial one-thread"
-# one-thread: the test starts no thread (one that does fails), so the thread sanitizer leaves it out.
+# one-thread, of a C test: sac starts no thread in it (where it does, the test fails), so the thread sanitizer leaves it out.
 # Labels: unit (also run under the sanitizers), program (runs the sac program), learning (trains), fuzz.
 # Exit code 77 is a skip.
 if(NOT SAC_TESTS MATCHES "^(AUTO|ON|OFF)$")
@@ -225,7 +225,7 @@ foreach(file IN LISTS fuzz_targets)
     add_executable(${stem} ${file})
     target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
     file(MAKE_DIRECTORY ${test_dir}/found/${subject})
-    sac_add_test(${stem} ${file} fuzz ${test_dir}/${stem} -max_total_time=${SAC_FUZZ_SECONDS} -timeout=5
+    sac_add_test(${stem} ${file} fuzz ${test_dir}/${stem} -max_total_time=${SAC_FUZZ_SECONDS} -timeout=10
       -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix=${test_dir}/${subject}-
       ${test_dir}/found/${subject} ${corpus})
   else()

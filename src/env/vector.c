@@ -46,7 +46,7 @@ static sac_status not_finite(const sac_vector* vector, size_t i, const char* wha
  * cost more than the step of a small task. */
 static int all_finite(const float* x, size_t n) {
   float sum = 0;
-  for (size_t i = 0; i < n; i++) sum += x[i] - x[i];
+  for (size_t i = 0; i < n; i++) sum += x[i] - x[i];  // NOLINT(misc-redundant-expression)
   return sum == 0;
 }
 

@@ -32,7 +32,12 @@ struct sac_policy {
 /* ---- the file ---- */
 
 /* Every tensor that a policy file may hold has a slot; the head is the layer after the last possible hidden one. */
-enum { HEAD = SAC_POLICY_LAYERS_MAX - 1, CENTRE = 2 * SAC_POLICY_LAYERS_MAX, HALF_RANGE, SLOTS };
+enum {
+  HEAD = SAC_POLICY_LAYERS_MAX - 1,
+  CENTRE = 2 * SAC_POLICY_LAYERS_MAX,
+  HALF_RANGE = CENTRE + 1,
+  SLOTS = CENTRE + 2
+};
 #define WEIGHT(layer) (2 * (layer))
 #define BIAS(layer) (2 * (layer) + 1)
 
