@@ -85,8 +85,11 @@ function(sac_add_test name file default_label)
     ENVIRONMENT "${environment}")
 endfunction()
 
-# The tests' own code is compiled for a short build: what they test is optimised as its users have it.
-if(SAC_SANITIZE)
+# The tests' own code is compiled for a short build: what they test is optimised as its users have it, and what is
+# undefined is looked for there.
+if(SAC_SANITIZE MATCHES "undefined")
+  set(test_optimisation "$<$<COMPILE_LANGUAGE:C,CXX>:-O0;-fno-sanitize=undefined>")
+elseif(SAC_SANITIZE)
   set(test_optimisation $<$<COMPILE_LANGUAGE:C,CXX>:-O0>)
 elseif(NOT CMAKE_BUILD_TYPE STREQUAL "Debug")
   set(test_optimisation $<$<COMPILE_LANGUAGE:C,CXX>:-O1>)
