@@ -6,8 +6,8 @@ thread, static shared memory a block and stack a thread. Every architecture of t
   scripts/budgets.py --build build/cuda   those of another build
   scripts/budgets.py --write              writes the table anew, with some room; look at the difference before a commit
 
-The numbers are those that cuobjdump reads in the object files. Registers that spill are stack there: a kernel whose
-budget of stack is above zero needs a look (nvcc --resource-usage) before its line is written.
+The numbers are those that cuobjdump reads in the object files. That no register spills the build itself sees
+to (ptxas -warn-spills, scripts/cmake/cuda.cmake).
 Exit status: 0 within the budgets, 1 beyond them, or a kernel that the table has not, 2 usage, no CUDA build or no
 cuobjdump."""
 import argparse
@@ -30,8 +30,8 @@ SYSTEM_SHARED = 1024
 Use = collections.namedtuple("Use", "registers shared stack")
 
 
-def find_tools():
-    """An environment with the folders of cuobjdump and of nvdisasm, which it calls."""
+def tool_environment():
+    """The environment with the folders of cuobjdump and of nvdisasm, which it calls."""
     found = [pathlib.Path(tool).parent for tool in (shutil.which("cuobjdump"), shutil.which("nvcc")) if tool]
     found += sorted(ROOT.glob(".venv/lib/python*/site-packages/nvidia/cu*/bin"))
     found += [pathlib.Path("/usr/local/cuda/bin"), pathlib.Path("/opt/cuda/bin")]
@@ -74,6 +74,16 @@ def demangle(names):
     return {name: re.sub(r"\(.*", "", text) for name, text in zip(names, plain)}
 
 
+def by_kernel(files):
+    """{kernel: {architecture: value}} of each file's {(mangled kernel, architecture): value}."""
+    kernels = collections.defaultdict(dict)
+    for found in files:
+        names = demangle(sorted({name for name, _ in found}))
+        for (name, architecture), value in found.items():
+            kernels[names[name]][architecture] = value
+    return dict(kernels)
+
+
 def parse(lines):
     """{(mangled kernel, architecture): Use}"""
     found, architecture, current = {}, "", None
@@ -92,13 +102,8 @@ def parse(lines):
 
 def measure(build):
     """{kernel: {architecture: Use}}"""
-    kernels, objects, environment = collections.defaultdict(dict), objects_of(build), find_tools()
-    for path in objects:
-        found = parse(cuobjdump(path, environment, "--dump-resource-usage"))
-        names = demangle(sorted({name for name, _ in found}))
-        for (name, architecture), use in found.items():
-            kernels[names[name]][architecture] = use
-    return dict(kernels)
+    objects, environment = objects_of(build), tool_environment()
+    return by_kernel(parse(cuobjdump(path, environment, "--dump-resource-usage")) for path in objects)
 
 
 def with_room(uses):

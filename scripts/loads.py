@@ -75,17 +75,13 @@ def disassemble(path, environment):
 
 def measure(objects):
     """{kernel: {architecture: loads}}"""
-    environment = budgets.find_tools()
+    environment = budgets.tool_environment()
     with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
         texts = list(pool.map(lambda path: disassemble(path, environment), objects))
-    kernels = collections.defaultdict(dict)
-    for text in texts:
-        names = budgets.demangle(sorted({name for name, _ in text}))
-        for (name, architecture), lines in text.items():
-            kernels[names[name]][architecture] = count(lines)
+    kernels = budgets.by_kernel({key: count(lines) for key, lines in text.items()} for text in texts)
     if not kernels:
         sys.exit("scripts/loads.py: no kernels in " + " ".join(map(str, objects)))
-    return dict(kernels)
+    return kernels
 
 
 def check(kernels, whole):

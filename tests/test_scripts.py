@@ -54,11 +54,12 @@ def pins(*lists):
 
 
 def check_budgets():
-    """What scripts/budgets.py reads of a kernel: spilt registers are stack, and the system's shared memory is not its."""
+    """What scripts/budgets.py reads of a kernel: arrays in local memory are stack, the system's shared memory is not its."""
     sys.path.insert(0, str(SCRIPTS))
     from budgets import Use, check, parse
     lines = ["arch = sm_80", " Function f(int):", " Function k:", "  REG:24 STACK:8 SHARED:1088 LOCAL:4 CONSTANT[0]:360",
-             " Function $sin$slow:", "  REG:9 STACK:0 SHARED:0 LOCAL:0 CONSTANT[0]:0", "arch = sm_90", " Function k:", "  REG:26 STACK:0 SHARED:1088 LOCAL:0 CONSTANT[0]:536"]
+             " Function $sin$slow:", "  REG:9 STACK:0 SHARED:0 LOCAL:0 CONSTANT[0]:0",
+             "arch = sm_90", " Function k:", "  REG:26 STACK:0 SHARED:1088 LOCAL:0 CONSTANT[0]:536"]
     found = parse(lines)
     assert found == {("k", "sm_80"): Use(24, 1088, 12), ("k", "sm_90"): Use(26, 64, 0)}, found
     wrong = check({"temperature_update": {"sm_90": Use(20, 0, 16)}})

@@ -98,6 +98,8 @@ add_compile_options($<$<COMPILE_LANGUAGE:CUDA>:-Xcompiler=-ffile-prefix-map=${PR
 file(GLOB cuda_sources CONFIGURE_DEPENDS kernels/*.cu src/cuda/*.c)
 # The same arithmetic as on the host: no contraction, IEEE division and roots.
 target_compile_options(sac_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false>)
+# No kernel spills registers.
+target_compile_options(sac_flags INTERFACE $<$<COMPILE_LANGUAGE:CUDA>:-Xptxas=-warn-spills$<$<BOOL:${SAC_WERROR}>:$<COMMA>-Werror>>)
 if(cuda_sources)
   # PyPI's toolkit has libcudart.so with its number alone, which FindCUDAToolkit does not look for.
   get_filename_component(toolkit_root ${CMAKE_CUDA_COMPILER} DIRECTORY)
