@@ -228,7 +228,7 @@ foreach(file IN LISTS fuzz_targets)
     add_executable(${stem} ${file})
     target_link_options(${stem} PRIVATE -fsanitize=fuzzer)
     file(MAKE_DIRECTORY ${test_dir}/found/${subject})
-    sac_add_test(${stem} ${file} fuzz ${test_dir}/${stem} -max_total_time=${SAC_FUZZ_SECONDS} -timeout=10
+    sac_add_test(${stem} ${file} fuzz ${test_dir}/${stem} -max_total_time=${SAC_FUZZ_SECONDS} -timeout=5
       -rss_limit_mb=2048 -max_len=65536 -print_final_stats=1 -artifact_prefix=${test_dir}/${subject}-
       ${test_dir}/found/${subject} ${corpus})
   else()
