@@ -84,6 +84,7 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
   return check_obs(vector, vector->obs, vector->mask);
 }
 
+/* Every array of the vector, by its size; those of no bytes stay NULL. */
 static sac_status allocate(sac_vector* vector) {
   const size_t count = COUNT(vector), obs = (size_t)vector->spec.obs_size, action = (size_t)vector->spec.action_size;
   const size_t info = (size_t)vector->info_count;
@@ -107,6 +108,8 @@ static sac_status allocate(sac_vector* vector) {
       {(void**)&vector->reset_seed, sac_bytes(count, sizeof(uint64_t))},
       {(void**)&vector->info, sac_bytes(count, info * sizeof(float))},
   };
+
+  /* One that is not to be had: those before it are freed with the vector. */
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
     if (arrays[i].bytes > 0 && !(*arrays[i].at = sac_alloc(arrays[i].bytes)))
       return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %zu environments of %s: lower env.num_envs or seeds",
