@@ -101,7 +101,7 @@ typedef struct sac_head {
 
 // --- replay.cu ----------------------------------------------------------------------------------------------------
 
-// Where things stand in a row of the ring, in floats (sac_replay_row of src/replay.h).
+// Where things stand in a row of the ring, in floats (sac_replay_row of src/replay/rows.h).
 typedef struct sac_row_layout {
   int32_t obs, action, reward, terminated, truncated, next_obs, floats;
 } sac_row_layout;

@@ -8,11 +8,11 @@
 
 #include <sac/agent.h>
 
-#include "files/checkpoint.h"
-#include "files/segments.h"
 #include "support/folder.h"
 #include "support/rows_agent.h"
 #include "support/rows_checkpoint.h"
+#include "train/checkpoint.h"
+#include "train/segments.h"
 
 START_TEST(round_trip) {
   static const char* const algos[] = {"sac", "sac-v"};

@@ -14,10 +14,10 @@
 
 #include <sac/agent.h>
 
-#include "files/checkpoint.h"
 #include "support/folder.h"
 #include "support/rows_agent.h"
 #include "support/rows_checkpoint.h"
+#include "train/checkpoint.h"
 
 #ifdef SAC_SANITIZED
 #define KILLS 10

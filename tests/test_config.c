@@ -1,13 +1,13 @@
 /* ctest: one-thread
  *
  * The configuration: values, layers, messages, files, resume. */
-#include "config.h"
+#include "config/config.h"
 
 #include <locale.h>
 #include <unistd.h>
 
+#include "config/sources.h"
 #include "env/list.h"
-#include "files/config_layers.h"
 #include "support/check_main.h"
 
 static sac_config* fresh(void) {

@@ -2,10 +2,10 @@
  * instruction set, and what create says it takes. */
 #include "cpu/cpu.h"
 #include "env/vector.h"
-#include "step.h"
 #include "support/agent_case.h"
 #include "support/check_main.h"
 #include "support/tolerances.h"
+#include "train/step.h"
 #include "util/memory.h"
 #include "util/system.h"
 

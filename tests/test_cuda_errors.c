@@ -4,9 +4,9 @@
 #include "cuda/cuda.h"
 #include "env/vector.h"
 #include "kernels/random.h"
-#include "step.h"
 #include "support/cuda_agent.h"
 #include "support/small_run.h"
+#include "train/step.h"
 
 /* An agent of SacPointMass-v0's shape with these keys ("KEY=VALUE KEY=VALUE"), on cuda:0 unless they say otherwise. */
 static sac_status make(sac_agent** agent, const char* sets) {

@@ -1,8 +1,8 @@
 /* src/cuda/profile.c: which updates a capture holds, that it changes no bit, and the stages' times. */
-#include "agent.h"
+#include "agent/agent.h"
 #include "cuda/cuda.h"
-#include "step.h"
 #include "support/agent_case.h"
+#include "train/step.h"
 #ifdef SAC_CUDA_HOST
 #include "cuda_host.h"
 #endif

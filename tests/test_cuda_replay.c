@@ -1,6 +1,6 @@
 /* kernels/replay.cu: push into the ring, and the minibatch: everything to the bit. */
 #include "kernels/random.h"
-#include "replay.h"
+#include "replay/rows.h"
 #include "support/cuda_case.h"
 
 static sac_row_layout layout_of(int obs, int action) {

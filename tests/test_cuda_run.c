@@ -3,9 +3,9 @@
  * Runs on a CUDA device: environments that live there, steps in bursts, exact resume, change of device, agents that
  * stop. */
 #include "cuda/cuda.h"
-#include "step.h"
 #include "support/cuda_agent.h"
 #include "support/small_run.h"
+#include "train/step.h"
 
 #define TASK "env.id=SacPointMass-v0 "
 

@@ -1,7 +1,7 @@
-/* src/estimate.c: the model against what was measured, and what device auto takes. */
-#include "estimate.h"
+/* src/agent/estimate.c: the model against what was measured, and what device auto takes. */
+#include "agent/estimate.h"
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "cpu/isa.h"
 #include "cuda/device.h"
 #include "support/check_main.h"

@@ -1,8 +1,8 @@
 /* Evaluation: its episodes, its statistics, and that it leaves training alone. */
-#include "evaluate.h"
 #include "kernels/random.h"
-#include "step.h"
 #include "support/small_run.h"
+#include "train/evaluate.h"
+#include "train/step.h"
 #include "util/system.h"
 
 START_TEST(mean_and_std) {

@@ -9,8 +9,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "files/metrics.h"
 #include "support/folder.h"
+#include "train/metrics.h"
 #include "util/number.h"
 
 /* Of a run whose environment tells nothing. */

@@ -1,7 +1,7 @@
 /* train.overlap: which updates have been made when an action is chosen, and that neither threads nor their absence
  * change a bit. */
-#include "step.h"
 #include "support/small_run.h"
+#include "train/step.h"
 
 static const struct {
   const char* sets;

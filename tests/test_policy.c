@@ -6,7 +6,7 @@
 #include <sac/agent.h>
 #include <sac/policy.h>
 
-#include "files/export.h"
+#include "agent/export.h"
 #include "support/folder.h"
 #include "support/rows_agent.h"
 #include "support/tolerances.h"

@@ -1,9 +1,9 @@
 /* The presets that are compiled in (scripts/configs), and which of them an id finds. */
 #include <string.h>
 
-#include "config.h"
+#include "config/config.h"
+#include "config/sources.h"
 #include "env/gym.h"
-#include "files/config_layers.h"
 #include "support/check_main.h"
 #include "util/embedded.h"
 

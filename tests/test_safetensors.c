@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "files/safetensors.h"
+#include "formats/safetensors.h"
 #include "support/folder.h"
 #include "util/error.h"
 #include "util/file.h"

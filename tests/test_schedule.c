@@ -1,6 +1,6 @@
 /* When things are due, and how many updates. */
-#include "schedule.h"
 #include "support/check_main.h"
+#include "train/schedule.h"
 
 START_TEST(due_at_multiples) {
   for (int64_t n = 1; n <= 7; n++) {

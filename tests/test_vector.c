@@ -1,7 +1,7 @@
 /* The vector: time limit, true next observations, resets, seeds, state, and what it refuses. */
 #include "support/check_main.h"
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"

@@ -12,9 +12,9 @@ add_custom_command(
   COMMENT "Embedding scripts/configs" VERBATIM)
 set(generated_sources ${embedded})
 
-# src/files/proto/*.proto -> generated/<name>.pb-c.{c,h}; include as "<name>.pb-c.h"
+# src/formats/proto/*.proto -> generated/<name>.pb-c.{c,h}; include as "<name>.pb-c.h"
 set(generated_objects "")
-file(GLOB proto_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/files/proto/*.proto)
+file(GLOB proto_files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/formats/proto/*.proto)
 if(proto_files)
   find_program(PROTOC_C protoc-c)
   if(NOT PROTOC_C)
@@ -26,7 +26,7 @@ if(proto_files)
     set(output ${PROJECT_BINARY_DIR}/generated/${stem}.pb-c)
     add_custom_command(
       OUTPUT ${output}.c ${output}.h
-      COMMAND ${PROTOC_C} --proto_path=${PROJECT_SOURCE_DIR}/src/files/proto --c_out=${PROJECT_BINARY_DIR}/generated ${proto}
+      COMMAND ${PROTOC_C} --proto_path=${PROJECT_SOURCE_DIR}/src/formats/proto --c_out=${PROJECT_BINARY_DIR}/generated ${proto}
       DEPENDS ${proto} VERBATIM)
     list(APPEND proto_outputs ${output}.c ${output}.h)
   endforeach()

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "cli/bench_env.h"
 #include "cli/bench_notes.h"
 #include "cli/bench_stages.h"
@@ -16,7 +16,7 @@
 #include "cuda/device.h"
 #include "env/vector.h"
 #include "kernels/random.h"
-#include "step.h"
+#include "train/step.h"
 #include "util/error.h"
 
 #define SYNTHETIC_EPISODE 1000

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "cuda/device.h"
 #include "env/vector.h"
-#include "step.h"
+#include "train/step.h"
 #include "util/clock.h"
 #include "util/number.h"
 

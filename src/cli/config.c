@@ -4,8 +4,8 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "config/sources.h"
 #include "env/vector.h"
-#include "files/config_layers.h"
 #include "util/embedded.h"
 #include "util/text.h"
 

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "cli/bench_env.h"
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
+#include "config/field.h"
 #include "cuda/device.h"
 #include "env/vector.h"
-#include "files/field.h"
 #include "kernels/random.h"
 #include "util/error.h"
 #include "util/text.h"

@@ -1,8 +1,8 @@
-/* What sac info and --dry-run tell of the estimates in src/estimate.h. */
+/* What sac info and --dry-run tell of the estimates in src/agent/estimate.h. */
 #ifndef SAC_CLI_EXPECT_H
 #define SAC_CLI_EXPECT_H
 
-#include "estimate.h"
+#include "agent/estimate.h"
 
 /* The figures that the estimates are made of, and what they come to for some shapes: lines, or a member "estimate" of
  * the JSON object that is being printed. */

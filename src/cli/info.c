@@ -2,15 +2,15 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "cli/cli.h"
 #include "cli/expect.h"
 #include "cli/options.h"
+#include "config/sources.h"
 #include "cpu/isa.h"
 #include "cuda/device.h"
 #include "env/list.h"
 #include "env/vector.h"
-#include "files/config_layers.h"
 #include "util/embedded.h"
 #include "util/memory.h"
 #include "util/system.h"

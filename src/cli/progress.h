@@ -2,7 +2,7 @@
 #ifndef SAC_CLI_PROGRESS_H
 #define SAC_CLI_PROGRESS_H
 
-#include "run.h"
+#include "train/run.h"
 
 #define SAC_PROGRESS_LINE 256
 

@@ -10,7 +10,7 @@
 #ifndef SAC_CPU_CPU_H
 #define SAC_CPU_CPU_H
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "cpu/isa.h"
 #include "cpu/net.h"
 #include "cpu/pool.h"

@@ -5,12 +5,12 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent.h"
+#include "agent/agent.h"
+#include "backend/backend.h"
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"
 #include "kernels/tasks/tasks.h"
-#include "stages.h"
 #include "util/error.h"
 #include "util/memory.h"
 

@@ -3,7 +3,7 @@
 #define SAC_CPU_NET_H
 
 #include "cpu/isa.h"
-#include "tensors.h"
+#include "model/tensors.h"
 
 /* Activations of one network over the rows of a minibatch or a chunk. */
 typedef struct sac_trace {

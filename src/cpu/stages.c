@@ -1,5 +1,5 @@
 /* The CPU backend: its stage table, its memory, and how phases reach the threads. */
-#include "stages.h"
+#include "backend/backend.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -11,7 +11,7 @@
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "cuda/device.h"
 #include "env/vector.h"
 #include "kernels/kernels.h"

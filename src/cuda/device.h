@@ -42,7 +42,7 @@ size_t sac_cuda_graph_nodes(const struct sac_agent* agent);
  * thing is said once. */
 int sac_cuda_notice(const struct sac_agent* agent, char* text, size_t size);
 
-/* How a combination's update runs on CUDA devices (places in the lists of src/files/fields.h): "composed", or "" where
+/* How a combination's update runs on CUDA devices (places in the lists of src/config/fields.h): "composed", or "" where
  * it does not. */
 const char* sac_cuda_update_path(int algo, int network, int replay);
 

@@ -11,7 +11,7 @@ cudaError_t cudaProfilerStop(void);
 
 #include "cuda/cuda.h"
 #include "env/vector.h"
-#include "step.h"
+#include "train/step.h"
 #include "util/clock.h"
 #include "util/error.h"
 

@@ -1,5 +1,5 @@
 /* The CUDA backend: its stage table, its memory, and what passes between host and device outside the stages. */
-#include "stages.h"
+#include "backend/backend.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The header of a safetensors file, read strictly, one entry at a time: no memory, no recursion, no JSON tree that a
- * hostile file could blow up. Shared by the policy library and src/files/safetensors.c.
+ * hostile file could blow up. Shared by the policy library and src/formats/safetensors.c.
  *
  *   u64 little-endian header size | {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...,
  *   "__metadata__": {"KEY": "VALUE", ...}} | data

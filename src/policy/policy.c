@@ -1,4 +1,4 @@
-/* libsac_policy: a trained actor alone. See include/sac/policy.h, and src/files/export.h for the file. */
+/* libsac_policy: a trained actor alone. See include/sac/policy.h, and src/agent/export.h for the file. */
 #include <sac/policy.h>
 
 #include <math.h>

@@ -4,9 +4,9 @@
 
 #include <sac/sac.h>
 
-#include "config.h"
-#include "files/safetensors.h"
-#include "tensors.h"
+#include "config/config.h"
+#include "formats/safetensors.h"
+#include "model/tensors.h"
 
 /* The metrics of the format; value_loss is sac-v's. */
 #define SAC_GOLDEN_METRICS(X) X(critic_loss) X(actor_loss) X(alpha_loss) X(alpha) X(entropy) X(value_loss)

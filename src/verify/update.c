@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "util/error.h"
 #include "verify/golden.h"
 #include "verify/verify.h"

@@ -26,7 +26,7 @@
 
 #include <sac/config.h>
 
-#include "files/safetensors.h"
+#include "formats/safetensors.h"
 
 #define SAC_VERIFY_NAME_MAX 96
 

@@ -4,9 +4,9 @@
 
 #include <sac/agent.h>
 
-#include "files/checkpoint.h"
 #include "support/folder.h"
 #include "support/rows_agent.h"
+#include "train/checkpoint.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 

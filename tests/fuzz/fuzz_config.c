@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config.h"
-#include "files/config_layers.h"
+#include "config/config.h"
+#include "config/sources.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 

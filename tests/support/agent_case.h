@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "agent.h"
+#include "agent/agent.h"
 #include "kernels/random.h"
 #include "support/check_main.h"
 

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "agent.h"
+#include "agent/agent.h"
 
 #define REFERENCE_LAYERS (SAC_LAYERS_MAX + 1)
 

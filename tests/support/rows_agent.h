@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_ROWS_AGENT_H
 #define TESTS_SUPPORT_ROWS_AGENT_H
 
-#include "agent.h"
+#include "agent/agent.h"
 
 enum { ROWS_OBS = 3, ROWS_ACTION = 2 };
 

@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_ROWS_CHECKPOINT_H
 #define TESTS_SUPPORT_ROWS_CHECKPOINT_H
 
-#include "files/checkpoint.h"
+#include "train/checkpoint.h"
 
 void rows_set_states(int64_t step);
 int rows_states_are(int64_t step);

@@ -2,10 +2,10 @@
 #ifndef TESTS_SUPPORT_SMALL_RUN_H
 #define TESTS_SUPPORT_SMALL_RUN_H
 
-#include "run.h"
 #include "support/check_main.h"
 #include "support/fake_env.h"
 #include "support/folder.h"
+#include "train/run.h"
 
 /* "FOLDER/NAME" for the length of a test: test_path's buffers come round after 16. */
 static inline const char* small_path(const char* folder, const char* name) {

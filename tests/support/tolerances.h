@@ -97,7 +97,7 @@
 #define CUDA_TASK_ABS 1e-12
 #endif
 
-/* The estimates of src/estimate.c: eight figures for every shape, of which a choice alone is made. */
+/* The estimates of src/agent/estimate.c: eight figures for every shape, of which a choice alone is made. */
 #define ESTIMATE_REL 0.25
 
 #endif

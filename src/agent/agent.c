@@ -1,0 +1,356 @@
+#include "agent/agent.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cuda/device.h"
+#include "formats/safetensors.h"
+#include "kernels/layers.h"
+#include "kernels/random.h"
+#include "kernels/squash.h"
+#include "kernels/temperature.h"
+#include "train/checkpoint.h"
+#include "train/step.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "util/text.h"
+
+#define BOUND_MAX 1e6f /* beyond it float actions lose the precision that a policy needs */
+#define SIZE_LIMIT 65536
+
+/* The first algorithm that takes discrete actions is the one to suggest. */
+static const int takes_discrete[] = {SAC_ALGOS(SAC_ALGO_DISCRETE)};
+static const char* const algo_names[] = SAC_ALGO_NAMES;
+
+static sac_status refuse_discrete(const sac_settings* settings, const sac_env_spec* spec) {
+  for (int algo = 0; algo < SAC_ALGO_COUNT; algo++)
+    if (takes_discrete[algo])
+      return sac_fail(SAC_ERROR_CONFIG, "%s has %d discrete actions; algo '%s' needs continuous ones: --set algo=%s",
+                      settings->env_id, (int)spec->actions, algo_names[settings->algo], algo_names[algo]);
+  return sac_fail(
+      SAC_ERROR_CONFIG,
+      "%s has %d discrete actions; algo '%s' needs continuous ones ('sac envs' lists the environments that have them)",
+      settings->env_id, (int)spec->actions, algo_names[settings->algo]);
+}
+
+static sac_status check_spec(const sac_settings* settings, const sac_env_spec* spec) {
+  if (spec->obs_size < 1 || spec->obs_size > SIZE_LIMIT || spec->action_size < 1 || spec->action_size > SIZE_LIMIT)
+    return sac_fail(SAC_ERROR_ENV, "%s: obs_size %d and action_size %d must be in [1, %d]", settings->env_id,
+                    (int)spec->obs_size, (int)spec->action_size, SIZE_LIMIT);
+  if (spec->actions > 0 && !takes_discrete[settings->algo]) return refuse_discrete(settings, spec);
+  if (spec->actions == 0 && (!spec->action_low || !spec->action_high))
+    return sac_fail(SAC_ERROR_ENV, "%s: continuous actions need action_low and action_high", settings->env_id);
+  for (int32_t i = 0; spec->actions == 0 && i < spec->action_size; i++) {
+    const float low = spec->action_low[i], high = spec->action_high[i];
+    if (!(low >= -BOUND_MAX && high <= BOUND_MAX && low < high))
+      return sac_fail(
+          SAC_ERROR_ENV,
+          "%s: action %d has bounds [%g, %g]; they must be finite, low below high, within +-%g (wrap the environment)",
+          settings->env_id, (int)i, (double)low, (double)high, (double)BOUND_MAX);
+  }
+  return SAC_OK;
+}
+
+sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const sac_env_spec* spec) {
+  memset(shape, 0, sizeof *shape);
+  sac_status status = check_spec(settings, spec);
+  if (status != SAC_OK) return status;
+  shape->population = (int32_t)settings->seeds;
+  shape->num_envs = (int32_t)settings->num_envs;
+  shape->batch = (int32_t)settings->batch;
+  shape->obs = spec->obs_size;
+  shape->action = spec->action_size;
+  shape->layers = settings->hidden.count;
+  memcpy(shape->hidden, settings->hidden.size, sizeof shape->hidden);
+  shape->critics = (int32_t)settings->critics;
+  shape->capacity = settings->replay_capacity;
+  return SAC_OK;
+}
+
+static sac_status choose_backend(sac_agent* agent) {
+  int32_t ordinal;
+  const sac_status status = sac_estimate_choose(&agent->settings, &agent->shape, &ordinal, agent->device_why);
+  if (status != SAC_OK) return status;
+  agent->stages = &sac_cpu_stages;
+  (void)snprintf(agent->device, sizeof agent->device, "cpu");
+#ifdef SAC_CUDA
+  if (ordinal >= 0) {
+    agent->stages = &sac_cuda_stages;
+    (void)snprintf(agent->device, sizeof agent->device, "cuda:%d", (int)ordinal);
+    return sac_cuda_fits(agent);
+  }
+#endif
+  if (agent->settings.precision != SAC_FP32)
+    return sac_fail(SAC_ERROR_CONFIG,
+                    "precision tf32 and bf16 need a CUDA device, and none is usable here ('sac info')");
+  return SAC_OK;
+}
+
+/* The part of an agent that sizes are computed from. */
+static sac_status describe(sac_agent* agent, const sac_config* config, const sac_env_spec* spec) {
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_config_settings(config, &agent->settings));
+  SAC_TRY(sac_agent_shape(&agent->shape, &agent->settings, spec));
+  SAC_TRY(sac_tensors_create(&agent->tensors, &agent->shape, (sac_algo)agent->settings.algo));
+  agent->row = sac_replay_layout(agent->shape.obs, agent->shape.action);
+  SAC_TRY(choose_backend(agent));
+fail:
+  return status;
+}
+
+static void measure(const sac_agent* agent, size_t* replay, size_t* rest) {
+  size_t bytes[SAC_MEMORY_COUNT], scratch;
+  agent->stages->size(agent, bytes, &scratch);
+  *replay = bytes[SAC_MEMORY_REPLAY];
+  *rest = scratch;
+  for (int m = 0; m < SAC_MEMORY_COUNT; m++)
+    if (m != SAC_MEMORY_REPLAY && __builtin_add_overflow(*rest, bytes[m], rest)) *rest = SIZE_MAX;
+}
+
+sac_status sac_agent_memory(const sac_config* config, const sac_env_spec* spec, size_t* replay, size_t* rest) {
+  sac_agent agent = {0};
+  sac_status status = describe(&agent, config, spec);
+  if (status == SAC_OK) measure(&agent, replay, rest);
+  sac_tensors_free(&agent.tensors);
+  return status;
+}
+
+/* Refuses what will not fit, and says what would. */
+static sac_status check_memory(const sac_agent* agent) {
+  size_t replay, rest, whole;
+  measure(agent, &replay, &rest);
+  const size_t available = agent->stages->available ? agent->stages->available(agent) : sac_memory_available();
+  if (__builtin_add_overflow(replay, rest, &whole)) whole = SIZE_MAX;
+  if (whole < available) return SAC_OK;
+  char needs[SAC_BYTES_MAX], ring[SAC_BYTES_MAX], has[SAC_BYTES_MAX];
+  sac_text_bytes(needs, whole);
+  sac_text_bytes(ring, replay);
+  sac_text_bytes(has, available);
+  const size_t row = sac_bytes(sac_bytes((size_t)agent->shape.population, (size_t)agent->row.floats), sizeof(float));
+  const size_t fits = rest < available ? (available - rest) / row / 10000 * 10000 : 0;
+  if (fits >= (size_t)agent->shape.batch && fits > 0)
+    return sac_fail(SAC_ERROR_MEMORY, "needs %s (replay %s), %s has %s free: replay.capacity <= %zu fits", needs, ring,
+                    agent->device, has, fits);
+  return sac_fail(SAC_ERROR_MEMORY,
+                  "needs %s (replay %s), %s has %s free: lower replay.capacity, seeds, network.hidden or replay.batch",
+                  needs, ring, agent->device, has);
+}
+
+/* Allocates what every backend's agent has on the host. */
+static sac_status allocate(sac_agent* agent) {
+  const size_t p = (size_t)agent->shape.population, a = (size_t)agent->shape.action;
+  size_t largest = (size_t)agent->row.floats > 4096 ? (size_t)agent->row.floats : 4096;
+  for (int32_t i = 0; i < agent->tensors.count; i++)
+    if (agent->tensors.tensor[i].count > largest) largest = agent->tensors.tensor[i].count;
+  agent->staging_floats = largest;
+  agent->staging = sac_alloc(sac_bytes(largest, sizeof(float)));
+  agent->action_centre = calloc(a, sizeof(float));
+  agent->action_half = calloc(a, sizeof(float));
+  agent->seed = calloc(p, sizeof *agent->seed);
+  agent->counters = calloc(p, sizeof *agent->counters);
+  agent->alive = calloc(p, sizeof *agent->alive);
+  agent->stats = calloc(p, sizeof *agent->stats);
+  agent->totals = calloc(p, sizeof *agent->totals);
+  if (!agent->staging || !agent->action_centre || !agent->action_half || !agent->seed || !agent->counters ||
+      !agent->alive || !agent->stats || !agent->totals)
+    return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents", p);
+  return SAC_OK;
+}
+
+/* Writes the initial value of each tensor of agent p: weights and biases U(+-1/sqrt(fan_in)) as PyTorch's Linear, each
+ * element its own word of stream INIT by its place in the slab; targets are copies; log_alpha is log alpha.initial. */
+static sac_status init_net(sac_agent* agent, int32_t p, const sac_net* net, const sac_net* target) {
+  float* x = agent->staging;
+  sac_status status = SAC_OK;
+  for (int32_t l = 0; l < net->layers; l++) {
+    const size_t offset[2] = {net->weight[l], net->bias[l]};
+    const size_t count[2] = {(size_t)net->size[l] * (size_t)net->size[l + 1], (size_t)net->size[l + 1]};
+    for (int i = 0; i < 2; i++) {
+      sac_fill_uniform(agent->seed[p], SAC_STREAM_INIT, offset[i] / SAC_UNIFORMS_PER_BLOCK, count[i],
+                       sac_linear_bound(net->size[l]), x);
+      SAC_TRY(agent->stages->write(agent, SAC_MEMORY_WEIGHTS, p, offset[i], x, count[i]));
+      if (!target || target->layers == 0) continue;
+      SAC_TRY(
+          agent->stages->write(agent, SAC_MEMORY_TARGET, p, i == 0 ? target->weight[l] : target->bias[l], x, count[i]));
+    }
+  }
+fail:
+  return status;
+}
+
+static sac_status init_agent(sac_agent* agent, int32_t p) {
+  const sac_tensors* t = &agent->tensors;
+  sac_status status = SAC_OK;
+  SAC_TRY(init_net(agent, p, &t->actor, NULL));
+  for (int32_t k = 0; k < agent->shape.critics; k++) SAC_TRY(init_net(agent, p, &t->critic[k], &t->critic_target[k]));
+  if (t->value.layers > 0) SAC_TRY(init_net(agent, p, &t->value, &t->value_target));
+  const float log_alpha = (float)log(agent->settings.alpha_initial);
+  SAC_TRY(agent->stages->write(agent, SAC_MEMORY_WEIGHTS, p, t->log_alpha, &log_alpha, 1));
+fail:
+  return status;
+}
+
+sac_status sac_agent_create(sac_agent** out, const sac_config* config, const sac_env_spec* spec) {
+  if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_create: agent is NULL");
+  *out = NULL;
+  if (!config || !spec) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_create: config or spec is NULL");
+  sac_status status = SAC_OK;
+  sac_agent* agent = calloc(1, sizeof *agent);
+  if (!agent) return sac_fail(SAC_ERROR_MEMORY, "no memory for an agent");
+  SAC_TRY(describe(agent, config, spec));
+  SAC_TRY(check_memory(agent));
+  SAC_TRY(sac_config_copy(&agent->config, config));
+  SAC_TRY(allocate(agent));
+  for (int32_t i = 0; i < spec->action_size; i++) {
+    const double low = spec->actions ? -1 : (double)spec->action_low[i],
+                 high = spec->actions ? 1 : (double)spec->action_high[i];
+    agent->action_centre[i] = sac_action_centre(low, high);
+    agent->action_half[i] = sac_action_half_range(low, high);
+  }
+  agent->actions = spec->actions;
+  agent->capacity = agent->shape.capacity;
+  agent->max_episode_steps = spec->max_episode_steps;
+  agent->target_entropy = sac_auto(agent->settings.target_entropy, (double)sac_target_entropy(spec->action_size));
+  for (int32_t p = 0; p < agent->shape.population; p++) {
+    agent->seed[p] = (uint64_t)agent->settings.seed + (uint64_t)p;
+    agent->alive[p] = 1;
+  }
+  SAC_TRY(agent->stages->create(agent));
+  for (int32_t p = 0; p < agent->shape.population; p++) SAC_TRY(init_agent(agent, p));
+  *out = agent;
+  return SAC_OK;
+fail:
+  sac_agent_destroy(agent);
+  return status;
+}
+
+void sac_agent_destroy(sac_agent* agent) {
+  if (!agent) return;
+  if (agent->stages) agent->stages->destroy(agent);
+  sac_tensors_free(&agent->tensors);
+  sac_config_destroy(agent->config);
+  sac_free(agent->staging);
+  free(agent->action_centre);
+  free(agent->action_half);
+  free(agent->seed);
+  free(agent->counters);
+  free(agent->alive);
+  free(agent->stats);
+  free(agent->totals);
+  free(agent);
+}
+
+static sac_status copy_slab(sac_agent* to, const sac_agent* from, sac_memory memory, sac_slab slab) {
+  const size_t floats = from->tensors.floats[slab];
+  sac_status status = SAC_OK;
+  for (int32_t p = 0; p < from->shape.population; p++)
+    for (size_t done = 0, n; done < floats; done += n) {
+      n = floats - done < to->staging_floats ? floats - done : to->staging_floats;
+      SAC_TRY(from->stages->read(from, memory, p, done, to->staging, n));
+      SAC_TRY(to->stages->write(to, memory, p, done, to->staging, n));
+    }
+fail:
+  return status;
+}
+
+sac_status sac_agent_copy(sac_agent* to, const sac_agent* from) {
+  const size_t population = (size_t)from->shape.population;
+  sac_status status = SAC_OK;
+  SAC_TRY(copy_slab(to, from, SAC_MEMORY_WEIGHTS, SAC_SLAB_TRAINED));
+  SAC_TRY(copy_slab(to, from, SAC_MEMORY_ADAM_M, SAC_SLAB_TRAINED));
+  SAC_TRY(copy_slab(to, from, SAC_MEMORY_ADAM_V, SAC_SLAB_TRAINED));
+  SAC_TRY(copy_slab(to, from, SAC_MEMORY_TARGET, SAC_SLAB_TARGET));
+  to->capacity = from->capacity;
+  memcpy(to->seed, from->seed, population * sizeof *to->seed);
+  memcpy(to->counters, from->counters, population * sizeof *to->counters);
+  memcpy(to->alive, from->alive, population * sizeof *to->alive);
+  memcpy(to->stats, from->stats, population * sizeof *to->stats);
+  memcpy(to->totals, from->totals, population * sizeof *to->totals);
+  if (to->stages->state_set) SAC_TRY(to->stages->state_set(to));
+fail:
+  return status;
+}
+
+/* A whole number from a file's metadata. */
+static sac_status get_number(const sac_safetensors* file, const char* key, int32_t* number) {
+  const char* text = sac_safetensors_metadata(file, key);
+  char* end = NULL;
+  const long value = text ? strtol(text, &end, 10) : 0;
+  if (!text || end == text || *end || value < 0 || value > INT32_MAX)
+    return sac_fail(SAC_ERROR_FORMAT, "%s: metadata '%s' is missing or not a whole number", file->path, key);
+  *number = (int32_t)value;
+  return SAC_OK;
+}
+
+/* The spec an agent file was written for; bounds (2, A) belongs to the caller and is what the spec's arrays point to.
+ */
+static sac_status read_spec(const sac_safetensors* file, sac_env_spec* spec, float** bounds) {
+  sac_status status = SAC_OK;
+  memset(spec, 0, sizeof *spec);
+  SAC_TRY(get_number(file, "obs_size", &spec->obs_size));
+  SAC_TRY(get_number(file, "action_size", &spec->action_size));
+  SAC_TRY(get_number(file, "actions", &spec->actions));
+  SAC_TRY(get_number(file, "max_episode_steps", &spec->max_episode_steps));
+  if (spec->action_size < 1 || spec->action_size > SIZE_LIMIT)
+    return sac_fail(SAC_ERROR_FORMAT, "%s: action_size %d is outside [1, %d]", file->path, (int)spec->action_size,
+                    SIZE_LIMIT);
+  const int64_t a = spec->action_size;
+  float* centre = *bounds = calloc((size_t)a * 2, sizeof(float));
+  if (!centre) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
+  float* half = centre + a;
+  SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, centre));
+  SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, half));
+  for (int64_t i = 0; i < a; i++) {
+    const float low = centre[i] - half[i], high = centre[i] + half[i];
+    centre[i] = low;
+    half[i] = high;
+  }
+  spec->action_low = centre;
+  spec->action_high = half;
+fail:
+  return status;
+}
+
+sac_status sac_agent_save(const sac_agent* agent, const char* path) {
+  if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save: agent or path is NULL");
+  return sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, NULL, 0);
+}
+
+sac_status sac_agent_load(sac_agent** out, const char* path, const char* device) {
+  if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_load: agent is NULL");
+  *out = NULL;
+  if (!path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_load: path is NULL");
+  sac_status status = SAC_OK;
+  sac_safetensors* file = NULL;
+  sac_config* config = NULL;
+  sac_agent* agent = NULL;
+  float* bounds = NULL;
+  sac_env_spec spec;
+  SAC_TRY(sac_safetensors_open(&file, path));
+  const char* text = sac_safetensors_metadata(file, "config");
+  if (!text) {
+    status = sac_fail(SAC_ERROR_FORMAT, "%s: no metadata 'config'; it is not an agent's file", path);
+    goto fail;
+  }
+  SAC_TRY(read_spec(file, &spec, &bounds));
+  SAC_TRY(sac_config_create(&config));
+  SAC_TRY(sac_config_parse(config, text, strlen(text), path, SAC_ORIGIN_SAVED));
+  if (device) SAC_TRY(sac_config_set(config, "device", device));
+  SAC_TRY(sac_agent_create(&agent, config, &spec));
+  SAC_TRY(sac_agent_read(agent, file, 0, agent->shape.population));
+  const int64_t a = spec.action_size; /* the exact scaling, not what low and high round to */
+  SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, agent->action_centre));
+  SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, agent->action_half));
+  for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0; /* the file holds no rows */
+  if (agent->stages->state_set) SAC_TRY(agent->stages->state_set(agent));
+  *out = agent;
+  agent = NULL;
+fail:
+  sac_agent_destroy(agent);
+  sac_config_destroy(config);
+  sac_safetensors_close(file);
+  free(bounds);
+  return status;
+}

@@ -1,0 +1,87 @@
+/* The sentinel: a loss or gradient that is not finite stops its agent and is named. */
+#include <math.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "agent/agent.h"
+#include "util/error.h"
+
+static const struct {
+  const char* name;
+  size_t offset;
+} watched[] = {
+#define WATCH(member) \
+  { #member, offsetof(sac_update_stats, member) }
+    WATCH(critic_loss), WATCH(value_loss), WATCH(actor_loss),  WATCH(alpha_loss),
+    WATCH(alpha),       WATCH(q_mean),     WATCH(critic_grad), WATCH(actor_grad),
+#undef WATCH
+};
+
+/* The first value of `stats` that is not finite; NULL when all are. */
+static const char* first_bad_stat(const sac_update_stats* stats) {
+  for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
+    if (!isfinite(*(const double*)((const char*)stats + watched[i].offset))) return watched[i].name;
+  return NULL;
+}
+
+/* Counts the tensors whose gradient is not finite; *first and *value are the first such. Called once in an agent's
+ * life. */
+static int32_t count_bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value) {
+  int32_t bad = 0;
+  if (agent->stages->bad_gradients) return agent->stages->bad_gradients(agent, p, first, value);
+  for (int32_t i = 0; i < agent->tensors.count; i++) {
+    const sac_tensor* tensor = &agent->tensors.tensor[i];
+    if (tensor->slab != SAC_SLAB_TRAINED) continue;
+    if (agent->stages->read(agent, SAC_MEMORY_GRAD, p, tensor->offset, agent->staging, tensor->count) != SAC_OK)
+      continue;
+    for (size_t e = 0; e < tensor->count; e++) {
+      if (isfinite(agent->staging[e])) continue;
+      if (bad++ == 0) {
+        *first = i;
+        *value = agent->staging[e];
+      }
+      break;
+    }
+  }
+  return bad;
+}
+
+/* The largest |reward| in agent p's replay: the usual culprit. */
+static double largest_reward(const sac_agent* agent, int32_t p) {
+  const size_t rows = (size_t)sac_replay_size(agent->counters[p].pushed, agent->shape.capacity);
+  const size_t row = (size_t)agent->row.floats, fit = agent->staging_floats / row;
+  double largest = 0;
+  for (size_t r = 0, n = 0; r < rows; r += n) { /* many rows at a time: they may have to come from another device */
+    n = fit < rows - r ? fit : rows - r;
+    if (agent->stages->read(agent, SAC_MEMORY_REPLAY, p, r * row, agent->staging, n * row) != SAC_OK) break;
+    for (size_t i = 0; i < n; i++)
+      largest = fmax(largest, fabs((double)agent->staging[i * row + (size_t)agent->row.reward]));
+  }
+  return largest;
+}
+
+/* What agent p died of. Others may die in the same update; each must be known as dead before anything is saved. */
+static sac_status name_the_dead(const sac_agent* agent, int32_t p, const char* stat) {
+  int32_t first = 0;
+  float value = 0;
+  const int32_t bad = count_bad_gradients(agent, p, &first, &value);
+  const double reward = largest_reward(agent, p);
+  if (bad == 0)
+    return sac_fail(SAC_ERROR_NUMERIC, "%s is not finite, no gradient is to blame (reward max %.3g)", stat, reward);
+  return sac_fail(SAC_ERROR_NUMERIC, "gradient %s is %s (first of %d; reward max %.3g)",
+                  agent->tensors.tensor[first].name, isnan(value) ? "NaN" : "infinite", (int)bad, reward);
+}
+
+sac_status sac_agent_check(sac_agent* agent, int32_t* dead) {
+  sac_status status = SAC_OK;
+  for (int32_t p = 0; p < agent->shape.population; p++) {
+    if (!agent->alive[p]) continue;
+    const char* stat = first_bad_stat(&agent->stats[p]);
+    if (!stat) continue;
+    agent->alive[p] = 0;
+    if (status != SAC_OK) continue;
+    if (dead) *dead = p;
+    status = name_the_dead(agent, p, stat);
+  }
+  return status;
+}

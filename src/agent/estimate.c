@@ -1,0 +1,254 @@
+/* The model. An update is a sum of four parts, each a count that the shapes give, over a rate that was measured:
+ *
+ *   arithmetic   the multiplications and additions of its products
+ *   elements     what passes element by element through the layers: biases, ReLU and its mask, losses
+ *   parameters   Adam and the targets
+ *   launches     what it takes whatever the sizes are
+ *
+ *   CPU          (flops / rate + elements * t + parameters * t) / cores + floor
+ *                cores: the threads, as far as there are panels of 32 rows, of each agent and critic
+ *   CUDA device  launches * t + flops / rate + bytes / bandwidth
+ *                bytes: 16 an element and 35 a parameter (41 MB an update of 2x256; CONTRIBUTING.md)
+ *
+ * The figures.
+ *
+ * CPU, 27 November 2026: a Xeon of 2.5 GHz (Sapphire Rapids), one thread, the fastest of some hundred updates, us. The
+ * last two columns are the two Zen 4 cores of README.md, fp32, AVX-512, which had no part in the fit.
+ *
+ *     O  A  hidden    B |  avx512  model |   avx2  model | portable  model | 2 cores  model
+ *    17  6  2x256   256 |   5,868  5,867 | 10,168 10,142 |   29,689 29,379 |   2,681  2,938
+ *    17  6  2x64    256 |     509    498 |    888    821 |    2,742  2,275 |     266    254
+ *     3  1  2x64    100 |     197    223 |    305    355 |      908    948 |     100    116
+ *    17  6  2x256    32 |   1,036    971 |  1,552  1,505 |    4,139  3,910 |     474    490
+ *    17  6  2x1024  256 |                |               |                 |  45,450 42,965
+ *    17  6  2x256  4096 |                |               |                 |  45,450 44,903
+ *    17  6  3x256   256 |  11,124 11,200 |
+ *    17  6  1x256   256 |     663    533 |
+ *     3  1  2x16     16 |      13     16 |     14     19 |       27     30 |
+ *    17  6  2x256   256, sac-v: 6,515, model 6,251; 5 critics: 11,720, model 12,381
+ *
+ * Acting, a row: 2x256 5.6, 2x64 1.1, 2x16 0.4; pushing a row 0.55; a step of Pendulum-v1 0.45.
+ *
+ * CUDA, 27 November 2026: one H200, us:
+ *
+ *     P  O  A  hidden     B  precision | measured  model
+ *     1 17  6  2x256    256  tf32      |      115    114
+ *     1 17  6  2x256    256  fp32      |      147    126
+ *    10 17  6  2x256    256  tf32      |      220    223
+ *    64 17  6  2x256    256  tf32      |      870    879
+ *     1 17  6  2x1024  8192  tf32      |    1,873  2,060
+ *     1  3  1  2x64     100  fp32      |      103    102
+ *
+ * Acting 10.4; pushing 11.5; the host's waits of a step 22, none with train.overlap; act, env step and push of
+ * Pendulum-v1, which the device steps itself, 29 (before the last changes of acting). A whole step of one agent on
+ * HalfCheetah-v5, tf32, where the environment takes 36: 177 (model 194), with train.overlap 131 (126); of ten agents,
+ * where environments take 74: 374 (341) and 243 (235).
+ *
+ * bf16 has not been measured: it counts as tf32. Other devices than an H200 count as one. */
+#include "agent/estimate.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "cpu/isa.h"
+#include "cuda/device.h"
+#include "env/task.h"
+#include "util/system.h"
+
+/* --- the figures -------------------------------------------------------------------------------------------------- */
+
+enum { RATE, ELEMENT, PARAMETER, FLOOR, ACT_ROW, ACT_WEIGHT, ENV_ROW, PUSH_ROW, CPU_FIGURES };
+enum { LAUNCH, RATE_FP32, RATE_TF32, BANDWIDTH, ACT, PUSH, WAIT, RESIDENT, CUDA_FIGURES };
+
+#define CPU_TABLE(rate, act_weight)                                                    \
+  {                                                                                    \
+    [RATE] = {"flops", "1/s", "arithmetic of the products, a core", rate},             \
+    [ELEMENT] = {"element", "s", "an element that passes through a layer", 0.12e-9},   \
+    [PARAMETER] = {"parameter", "s", "a parameter in Adam and the targets", 1.2e-9},   \
+    [FLOOR] = {"floor", "s", "an update, whatever its sizes", 10e-6},                  \
+    [ACT_ROW] = {"act_row", "s", "acting, an observation", 0.35e-6},                   \
+    [ACT_WEIGHT] = {"act_weight", "s", "acting, an observation a weight", act_weight}, \
+    [ENV_ROW] = {"env_row", "s", "a step of a built-in task", 0.45e-6}, [PUSH_ROW] = { \
+      "push_row",                                                                      \
+      "s",                                                                             \
+      "a transition into the replay",                                                  \
+      0.55e-6                                                                          \
+    }                                                                                  \
+  }
+
+static const sac_estimate_figure avx512_figures[CPU_FIGURES] = CPU_TABLE(108e9, 0.075e-9);
+static const sac_estimate_figure avx2_figures[CPU_FIGURES] = CPU_TABLE(60e9, 0.075e-9);
+static const sac_estimate_figure portable_figures[CPU_FIGURES] = CPU_TABLE(20e9, 0.16e-9);
+
+static const sac_estimate_figure cuda_figures[CUDA_FIGURES] = {
+    [LAUNCH] = {"launch", "s", "a launch of an update's graph, and what cuBLAS adds to it", 3e-6},
+    [RATE_FP32] = {"flops_fp32", "1/s", "arithmetic of the products, fp32", 40e12},
+    [RATE_TF32] = {"flops_tf32", "1/s", "arithmetic of the products, tf32 and bf16", 300e12},
+    [BANDWIDTH] = {"bytes", "1/s", "memory", 4e12},
+    [ACT] = {"act", "s", "from observations on the host to actions there", 10.4e-6},
+    [PUSH] = {"push", "s", "transitions of the host into the replay", 11.5e-6},
+    [WAIT] = {"wait", "s", "the host's waits of a step without train.overlap", 22e-6},
+    [RESIDENT] = {"resident", "s", "act, env step and push of a task that the device steps", 29e-6}};
+
+const sac_estimate_figure* sac_estimate_figures(sac_where where, int* count) {
+  const char* isa = sac_isa_choose()->name;
+  *count = where == SAC_ON_CUDA ? CUDA_FIGURES : CPU_FIGURES;
+  if (where == SAC_ON_CUDA) return cuda_figures;
+  return strcmp(isa, "avx512") == 0 ? avx512_figures : strcmp(isa, "avx2") == 0 ? avx2_figures : portable_figures;
+}
+
+/* --- what an update consists of ----------------------------------------------------------------------------------- */
+
+#define PANEL 32         /* rows that the CPU takes together */
+#define ELEMENT_BYTES 16 /* an element that passes through a layer, on a device */
+#define PARAMETER_BYTES 35
+
+typedef struct counts {
+  double flops, elements, parameters; /* of one agent */
+  double launches;                    /* of all */
+} counts;
+
+/* Weights of a network with all its layers, those of its first layer, and all its numbers. */
+typedef struct net_size {
+  double weights, first, numbers;
+} net_size;
+
+static net_size size_of(const sac_shape* shape, double in, double out) {
+  net_size net = {0, 0, 0};
+  for (int32_t l = 0; l <= shape->layers; l++) {
+    const double width = l < shape->layers ? (double)shape->hidden[l] : out;
+    net.weights += in * width;
+    net.numbers += in * width + width;
+    if (l == 0) net.first = in * width;
+    in = width;
+  }
+  return net;
+}
+
+/* A pass through a network, or back through it to its inputs or weights, is 2 flops a row and weight. No gradient goes
+ * back to the observations: not through the first layer of the actor or of a value network, nor through a critic's,
+ * but for its actions in the actor's update. */
+static counts count(const sac_settings* settings, const sac_shape* shape, double rows) {
+  const double obs = shape->obs, action = shape->action, critics = shape->critics;
+  const net_size actor = size_of(shape, obs, 2 * action), critic = size_of(shape, obs + action, 1);
+  const net_size value = size_of(shape, obs, 1);
+  const double unneeded = critic.first * (1 + obs / (obs + action));
+  double units = 0, weights, passes;
+  counts c = {0, 0, actor.numbers + critics * critic.numbers, 0};
+  for (int32_t l = 0; l < shape->layers; l++) units += shape->hidden[l];
+  if (settings->algo == SAC_ALGO_SAC_V) { /* actor 1 and back; critics 1, at the policy's action 1 and back; value 2 */
+    weights =
+        3 * actor.weights - actor.first + critics * (5 * critic.weights - unneeded) + 4 * value.weights - value.first;
+    passes = 3 + 5 * critics + 4;
+    c.parameters += value.numbers;
+    c.launches = 7 + 20.0 * shape->layers;
+  } else { /* the actor at s and s' and back; critics and their targets, back, at the policy's action and back */
+    weights = 4 * actor.weights - actor.first + critics * (6 * critic.weights - unneeded);
+    passes = 4 + 6 * critics;
+    c.launches = 8 + 13.0 * shape->layers;
+  }
+  c.flops = 2 * rows * weights;
+  c.elements = rows * units * passes;
+  return c;
+}
+
+static double update_cpu(const sac_settings* settings, const sac_shape* shape, double cores) {
+  int n;
+  const sac_estimate_figure* f = sac_estimate_figures(SAC_ON_CPU, &n);
+  const double panels = ceil((double)shape->batch / PANEL), agents = shape->population;
+  const counts c = count(settings, shape, panels * PANEL);
+  const double work = c.flops / f[RATE].value + c.elements * f[ELEMENT].value + c.parameters * f[PARAMETER].value;
+  return agents * work / fmin(cores, agents * panels * shape->critics) + f[FLOOR].value;
+}
+
+static double update_cuda(const sac_settings* settings, const sac_shape* shape) {
+  const sac_estimate_figure* f = cuda_figures;
+  const counts c = count(settings, shape, shape->batch);
+  const double rate = f[settings->precision == SAC_FP32 ? RATE_FP32 : RATE_TF32].value;
+  const double bytes = ELEMENT_BYTES * c.elements + PARAMETER_BYTES * c.parameters;
+  return c.launches * f[LAUNCH].value + shape->population * (c.flops / rate + bytes / f[BANDWIDTH].value);
+}
+
+/* --- a step ------------------------------------------------------------------------------------------------------- */
+
+/* A built-in task: by its sizes too, as a program's own agent need not be of the environment that its config names. */
+static int resident(const sac_settings* settings, const sac_shape* shape) {
+  const sac_task* task = sac_task_find(settings->env_id);
+  return task && task->obs_size == shape->obs && task->action_size == shape->action;
+}
+
+sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, const sac_shape* shape, double env) {
+  const double rows = (double)shape->population * shape->num_envs,
+               actor = size_of(shape, shape->obs, 2.0 * shape->action).weights;
+  const double cores = (double)(settings->threads > 0 ? settings->threads : sac_processors());
+  const double due = settings->updates_per_step * shape->num_envs;
+  const int built_in = resident(settings, shape), late = settings->overlap > 0;
+  sac_estimate e = {.env = env};
+  int n;
+  if (where == SAC_ON_CPU) {
+    const sac_estimate_figure* f = sac_estimate_figures(where, &n);
+    e.act = rows * (f[ACT_ROW].value + actor * f[ACT_WEIGHT].value);
+    e.push = rows * f[PUSH_ROW].value;
+    if (isnan(env)) e.env = built_in ? rows * f[ENV_ROW].value : 0;
+    e.update = update_cpu(settings, shape, cores);
+  } else {
+    const sac_estimate_figure* f = cuda_figures;
+    /* `resident` is the sum of the three; the bytes and flops of acting are small beside it until rows are many. */
+    e.act = (built_in ? f[RESIDENT].value : f[ACT].value) + 2 * rows * actor / f[RATE_FP32].value;
+    e.push = built_in ? 0 : f[PUSH].value;
+    e.wait = built_in || late ? 0 : f[WAIT].value;
+    if (built_in || isnan(env)) e.env = 0;
+    e.update = update_cuda(settings, shape);
+  }
+  /* Where updates come late, environments step beside them if a core or the device is there for it; a device is acted
+   * on beside them too, unless it steps the environments itself. */
+  const double updates = due * e.update;
+  const int beside = late && (where == SAC_ON_CUDA || cores > 1), act_too = where == SAC_ON_CUDA && !built_in;
+  const double host = e.env + (act_too ? e.act : 0), before = e.push + e.wait + (act_too ? 0 : e.act);
+  e.step = before + (beside ? fmax(host, updates) : host + updates);
+  return e;
+}
+
+/* --- the choice --------------------------------------------------------------------------------------------------- */
+
+#ifdef SAC_CUDA
+static void say(char why[SAC_ESTIMATE_WHY_MAX], const char* device, const char* reason) {
+  (void)snprintf(why, SAC_ESTIMATE_WHY_MAX, "device auto: %s, %s", device, reason);
+}
+#endif
+
+sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* shape, int32_t* ordinal,
+                               char why[SAC_ESTIMATE_WHY_MAX]) {
+  char reason[SAC_ESTIMATE_WHY_MAX - 32];
+  why[0] = '\0';
+  const sac_status status = sac_cuda_choose(settings->device, ordinal);
+  if (status != SAC_OK || strcmp(settings->device, "auto") != 0) return status;
+#ifndef SAC_CUDA
+  (void)shape;
+  (void)reason;
+  return SAC_OK; /* nothing to choose, and nothing to say */
+#else
+  if (*ordinal < 0) {
+    (void)sac_cuda_devices(reason, sizeof reason);
+    say(why, "cpu", reason[0] ? reason : "no device is usable here ('sac info')");
+    return SAC_OK;
+  }
+  const double cpu = sac_estimate_step(SAC_ON_CPU, settings, shape, NAN).step;
+  const double cuda = sac_estimate_step(SAC_ON_CUDA, settings, shape, NAN).step;
+  const char *device = "cuda:0", *names[] = SAC_PRECISION_NAMES;
+  if (settings->precision != SAC_FP32) {
+    (void)snprintf(reason, sizeof reason, "for precision %s", names[settings->precision]);
+  } else if (settings->stay) {
+    if (settings->stay == SAC_STAY_CPU) device = "cpu";
+    (void)snprintf(reason, sizeof reason, "where the run was (--device moves it)");
+  } else {
+    if (!(cuda < cpu)) device = "cpu";
+    (void)snprintf(reason, sizeof reason, "%s takes about %.0f us on the CPU, %.0f us on cuda:0 (estimates)",
+                   resident(settings, shape) ? "a step" : "a step without the environment", 1e6 * cpu, 1e6 * cuda);
+  }
+  say(why, device, reason);
+  if (strcmp(device, "cpu") == 0) *ordinal = -1;
+  return SAC_OK;
+#endif
+}

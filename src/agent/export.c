@@ -1,0 +1,116 @@
+#include "agent/export.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <sac/sac.h>
+
+#include "config/sources.h"
+#include "formats/safetensors.h"
+#include "policy/policy.h"
+#include "util/error.h"
+#include "util/number.h"
+
+/* The actor's tensors, then the scaling. */
+typedef struct policy_list {
+  const sac_agent* agent;
+  int32_t p;
+} policy_list;
+
+/* The n-th tensor of the actor, NULL past the last. */
+static const sac_tensor* actor_tensor(const sac_agent* agent, int32_t n) {
+  for (int32_t i = 0; i < agent->tensors.count; i++)
+    if (strncmp(agent->tensors.tensor[i].name, "actor.", 6) == 0 && n-- == 0) return &agent->tensors.tensor[i];
+  return NULL;
+}
+
+static int32_t actor_count(const sac_agent* agent) { return 2 * agent->tensors.actor.layers; }
+
+static void describe(void* user, int32_t i, sac_file_tensor* out) {
+  const sac_agent* agent = ((policy_list*)user)->agent;
+  const sac_tensor* tensor = actor_tensor(agent, i);
+  memset(out, 0, sizeof *out);
+  out->dtype = SAC_F32;
+  if (tensor) {
+    out->name = tensor->name;
+    out->rank = tensor->rank;
+    for (int32_t d = 0; d < tensor->rank; d++) out->dims[d] = tensor->dims[d];
+  } else {
+    out->name = i == actor_count(agent) ? "action.centre" : "action.half_range";
+    out->rank = 1;
+    out->dims[0] = agent->shape.action;
+  }
+  out->bytes = sac_tensor_bytes(out);
+}
+
+static sac_status write_tensor(void* user, int32_t i, sac_file* file) {
+  const policy_list* list = user;
+  const sac_agent* agent = list->agent;
+  const sac_tensor* tensor = actor_tensor(agent, i);
+  sac_status status = SAC_OK;
+  if (!tensor)
+    return sac_file_put(file, i == actor_count(agent) ? agent->action_centre : agent->action_half,
+                        (size_t)agent->shape.action * sizeof(float));
+  for (size_t done = 0, n; done < tensor->count; done += n) {
+    n = tensor->count - done < agent->staging_floats ? tensor->count - done : agent->staging_floats;
+    SAC_TRY(agent->stages->read(agent, SAC_MEMORY_WEIGHTS, list->p, tensor->offset + done, agent->staging, n));
+    for (size_t k = 0; k < n; k++)
+      if (!isfinite(agent->staging[k]))
+        return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s' holds %g at %zu", file->path,
+                        tensor->name, (double)agent->staging[k], done + k);
+    SAC_TRY(sac_file_put(file, agent->staging, n * sizeof(float)));
+  }
+fail:
+  return status;
+}
+
+sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path) {
+  char obs[SAC_NUMBER_MAX], action[SAC_NUMBER_MAX], low[SAC_NUMBER_MAX], high[SAC_NUMBER_MAX];
+  char hidden[SAC_LAYERS_MAX * 8] = "";
+  size_t used = 0;
+  for (int32_t l = 0; l < agent->shape.layers && used < sizeof hidden; l++)
+    used += (size_t)snprintf(hidden + used, sizeof hidden - used, "%s%d", l ? "," : "", (int)agent->shape.hidden[l]);
+  (void)sac_print_integer(obs, agent->shape.obs);
+  (void)sac_print_integer(action, agent->shape.action);
+  (void)sac_print_real(low, agent->settings.log_std_min);
+  (void)sac_print_real(high, agent->settings.log_std_max);
+  const sac_metadata metadata[] = {
+      {"format", "sac-policy-1"},
+      {"version", SAC_VERSION},
+      {"env", agent->settings.env_id},
+      {"env.options", agent->config->settings.env_options},
+      {"obs", obs},
+      {"act", action},
+      {"hidden", hidden},
+      {"log_std_min", low},
+      {"log_std_max", high},
+  };
+  policy_list list = {agent, p};
+  const sac_tensor_source source = {&list, actor_count(agent) + 2, describe, write_tensor};
+  return sac_safetensors_stream(path, &source, metadata, sizeof metadata / sizeof *metadata);
+}
+
+sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
+  int32_t size[SAC_POLICY_LAYERS_MAX + 1];
+  sac_status status = SAC_OK;
+  if (!agent || !policy) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_policy: agent or policy is NULL");
+  const sac_net* net = &agent->tensors.actor;
+  int same = sac_policy_layers(policy, size) == net->layers;
+  for (int32_t l = 0; same && l < net->layers; l++) same = size[l] == net->size[l];
+  if (!same || size[net->layers] != agent->shape.action)
+    return sac_fail(SAC_ERROR_SHAPE, "sac_agent_policy: the policy has other layers than this agent's actor");
+  for (int32_t l = 0; l < net->layers; l++) {
+    const size_t count = (size_t)size[l] * (size_t)size[l + 1];
+    for (size_t done = 0, n; done < count; done += n) {
+      n = count - done < agent->staging_floats ? count - done : agent->staging_floats;
+      SAC_TRY(agent->stages->read(agent, SAC_MEMORY_WEIGHTS, 0, net->weight[l] + done, agent->staging, n));
+      sac_policy_set_weights(policy, l, done, n, agent->staging);
+    }
+    SAC_TRY(agent->stages->read(agent, SAC_MEMORY_WEIGHTS, 0, net->bias[l], agent->staging, (size_t)size[l + 1]));
+    sac_policy_set_biases(policy, l, agent->staging);
+  }
+  sac_policy_set_scaling(policy, agent->action_centre, agent->action_half);
+fail:
+  return status;
+}

@@ -1,0 +1,13 @@
+/* The actor alone, as a file for sac_policy.
+ *
+ * policy.safetensors: actor.* as in a checkpoint, action.centre (A), action.half_range (A), all F32; metadata format
+ * "sac-policy-1", env, env.options, obs, act, hidden, log_std_min, log_std_max. */
+#ifndef SAC_AGENT_EXPORT_H
+#define SAC_AGENT_EXPORT_H
+
+#include "agent/agent.h"
+
+/* Writes agent p's actor to `path`, beside and renamed. Errors: FILE, NUMERIC (a weight is not finite), DEVICE. */
+sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path);
+
+#endif

@@ -1,0 +1,145 @@
+/* What holds across fields, what a resume may change, and what a run's first lines say. */
+#include <string.h>
+
+#include "config/config.h"
+#include "config/env_options.h"
+#include "config/sources.h"
+#include "env/list.h"
+#include "train/schedule.h"
+#include "util/error.h"
+#include "util/number.h"
+#include "util/text.h"
+
+typedef struct {
+  char text[SAC_FROM_MAX + SAC_SHOW_MAX + 64];
+} phrase;
+
+/* "replay.batch = 256 (from --set)" */
+static phrase value_of(const sac_config* config, sac_field_index field) {
+  char value[SAC_VALUE_MAX], shown[SAC_SHOW_MAX];
+  phrase out = {""};
+  size_t used = 0;
+  sac_field_print(&sac_fields[field], &config->settings, value);
+  sac_text_append(out.text, sizeof out.text, &used, "%s = %s (", sac_fields[field].key,
+                  sac_text_show(shown, value, SIZE_MAX));
+  if (config->source[field].origin == SAC_ORIGIN_LIBRARY)
+    sac_text_append(out.text, sizeof out.text, &used, "the default)");
+  else sac_text_append(out.text, sizeof out.text, &used, "from %s)", config->source[field].from);
+  return out;
+}
+#define VALUE(member) (value_of(config, SAC_FIELD_##member).text)
+
+/* cpu.threads is the environment's number of threads too, where it has one and its options do not give another. It goes
+ * to where environments are made, and not into what is written out: a resume may have another number of threads. */
+static sac_status share_threads(sac_settings* s) {
+  char json[SAC_TEXT_MAX] = "", number[SAC_NUMBER_MAX];
+  int32_t count, has = 0;
+  const sac_env_option* option = sac_env_options_of(s->env_id, &count);
+  for (int32_t i = 0; i < count; i++) has |= strcmp(option[i].name, "threads") == 0;
+  if (!has || s->threads == 0) return SAC_OK;
+  (void)sac_print_integer(number, s->threads);
+  const sac_node node = {.kind = SAC_NODE_SCALAR, .plain = 1, .text = number};
+  const sac_status status =
+      sac_env_options_merge(json, sizeof json, s->env_options, "threads", &node, 1, "cpu.threads");
+  if (status == SAC_OK) memcpy(s->env_options, json, sizeof json);
+  return status;
+}
+
+sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
+  if (!config || !out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_settings: config or settings is NULL");
+  const sac_settings* s = &config->settings;
+  if (!(s->replay_capacity >= s->batch))
+    return sac_fail(SAC_ERROR_CONFIG, "%s is less than %s: a minibatch must fit", VALUE(replay_capacity), VALUE(batch));
+  if (!(s->log_std_min < s->log_std_max))
+    return sac_fail(SAC_ERROR_CONFIG, "%s is not below %s", VALUE(log_std_min), VALUE(log_std_max));
+  if (s->updates_per_step > 0 && !(s->warmup_steps < s->steps))
+    return sac_fail(SAC_ERROR_CONFIG,
+                    "%s leaves no step to learn in: %s; lower train.warmup_steps, raise train.steps, or set "
+                    "train.updates_per_step=0",
+                    VALUE(warmup_steps), VALUE(steps));
+  if (sac_lag(s->overlap, s->num_envs) > SAC_LAG_MAX)
+    return sac_fail(SAC_ERROR_CONFIG, "%s is more than %d steps of %s: at most %lld", VALUE(overlap), SAC_LAG_MAX,
+                    VALUE(num_envs), (long long)(SAC_LAG_MAX * s->num_envs));
+#ifndef SAC_CUDA
+  if (strncmp(s->device, "cuda", 4) == 0)
+    return sac_fail(SAC_ERROR_DEVICE, "%s: this build of sac has no CUDA; use device cpu or auto", VALUE(device));
+  const int on_cpu = 1;
+#else
+  const int on_cpu = strcmp(s->device, "cpu") == 0;
+#endif
+  if (on_cpu && s->precision != SAC_FP32)
+    return sac_fail(SAC_ERROR_CONFIG, "%s needs a CUDA device; on the CPU precision is fp32", VALUE(precision));
+  *out = *s;
+  return share_threads(out);
+}
+
+/* The saved options with the wanted ones laid over them: what a resume would use. */
+static sac_status merge_options(const sac_settings* saved, sac_settings* wanted, const char* from) {
+  sac_node* node = NULL;
+  char json[SAC_TEXT_MAX] = "";
+  sac_status status = sac_yaml_parse(&node, wanted->env_options, strlen(wanted->env_options), SAC_OPTIONS_KEY);
+  if (status == SAC_OK) status = sac_env_options_merge(json, sizeof json, saved->env_options, NULL, node, 0, from);
+  sac_yaml_free(node);
+  if (status != SAC_OK) return status;
+  memset(wanted->env_options, 0, sizeof wanted->env_options);
+  memcpy(wanted->env_options, json, strlen(json));
+  return SAC_OK;
+}
+
+sac_status sac_config_resume(sac_config* saved, const sac_config* wanted, char* changes, size_t changes_size) {
+  char refused[768] = "", before[SAC_VALUE_MAX], after[SAC_VALUE_MAX], old[SAC_SHOW_MAX], new[SAC_SHOW_MAX];
+  size_t refused_used = 0, changes_used = 0;
+  sac_status status = SAC_OK;
+  sac_config next = *saved;
+  sac_settings asked = wanted->settings;
+  if (changes_size) changes[0] = '\0';
+  if (wanted->source[SAC_FIELD_env_options].origin >= SAC_ORIGIN_FILE)
+    SAC_TRY(merge_options(&saved->settings, &asked, wanted->source[SAC_FIELD_env_options].from));
+
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    const sac_field* field = &sac_fields[i];
+    const sac_source* source = &wanted->source[i];
+    if (source->origin < SAC_ORIGIN_FILE || sac_field_equal(field, &saved->settings, &asked)) continue;
+    sac_field_print(field, &saved->settings, before);
+    sac_field_print(field, &asked, after);
+    sac_text_show(old, before, SIZE_MAX);
+    sac_text_show(new, after, SIZE_MAX);
+    if (field->change == SAC_CHANGE_FIXED) {
+      sac_text_append(refused, sizeof refused, &refused_used, "%s%s was %s and cannot change on resume (%s asks %s)",
+                      refused_used ? "; " : "", field->key, old, source->from, new);
+      continue;
+    }
+    sac_text_append(changes, changes_size, &changes_used, "%s%s %s -> %s", changes_used ? "\n" : "", field->key, old,
+                    new);
+    sac_field_copy(field, &next.settings, &asked);
+    next.source[i] = *source;
+  }
+  if (refused_used) return sac_fail(SAC_ERROR_CONFIG, "%s; start a new run with --init to use other values", refused);
+  *saved = next;
+  return SAC_OK;
+fail:
+  return status;
+}
+
+void sac_config_summary(const sac_config* config, char* text, size_t size) {
+  char value[SAC_VALUE_MAX], shown[SAC_SHOW_MAX];
+  size_t used = 0;
+  int count = 0;
+  if (size) text[0] = '\0';
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (config->source[i].origin != SAC_ORIGIN_PRESET || i == SAC_FIELD_env_id) continue;
+    if (sac_field_equal(&sac_fields[i], &config->settings, &sac_settings_library)) continue;
+    sac_field_print(&sac_fields[i], &config->settings, value);
+    if (count++ == 0) sac_text_append(text, size, &used, "%s sets ", config->source[i].from);
+    sac_text_append(text, size, &used, "%s%s %s", count > 1 ? ", " : "", sac_fields[i].key,
+                    sac_text_show(shown, value, SIZE_MAX));
+  }
+  int yours = 0;
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (config->source[i].origin < SAC_ORIGIN_FILE || i == SAC_FIELD_env_id || i == SAC_FIELD_out) continue;
+    sac_field_print(&sac_fields[i], &config->settings, value);
+    if (yours++ == 0) sac_text_append(text, size, &used, "%syou set ", count ? "; " : "");
+    sac_text_append(text, size, &used, "%s%s %s", yours > 1 ? ", " : "", sac_fields[i].key,
+                    sac_text_show(shown, value, SIZE_MAX));
+  }
+}

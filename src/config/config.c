@@ -1,0 +1,184 @@
+#include "config/config.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/env_options.h"
+#include "config/sources.h"
+#include "env/gym.h"
+#include "util/embedded.h"
+#include "util/error.h"
+#include "util/text.h"
+
+/* What an algorithm changes from the library's defaults: the layer between them and the preset. */
+static const struct {
+  sac_algo algo;
+  const char *key, *value;
+} algo_defaults[] = {
+    {SAC_ALGO_COUNT, NULL, NULL}, /* none yet: sac and sac-v share the library's */
+};
+
+static void set_source(sac_source* source, sac_origin origin, const char* from) {
+  size_t used = 0;
+  source->origin = origin;
+  memset(source->from, 0, sizeof source->from);
+  sac_text_append(source->from, sizeof source->from, &used, "%s", from);
+}
+
+static void refresh_algo_layer(sac_config* config) {
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (config->source[i].origin != SAC_ORIGIN_ALGO) continue;
+    sac_field_copy(&sac_fields[i], &config->settings, &sac_settings_library);
+    set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
+  }
+  for (size_t i = 0; i < sizeof algo_defaults / sizeof *algo_defaults; i++) {
+    if ((int)algo_defaults[i].algo != config->settings.algo) continue;
+    const sac_field_index field = sac_field_find(algo_defaults[i].key);
+    char from[SAC_FROM_MAX] = "algo ";
+    size_t used = strlen(from);
+    sac_text_append(from, sizeof from, &used, "%s", sac_fields[SAC_FIELD_algo].names[config->settings.algo]);
+    /* The table is ours; a value in it that does not parse is found by the tests. */
+    (void)sac_config_assign(config, field, algo_defaults[i].value, SAC_ORIGIN_ALGO, from);
+  }
+}
+
+void sac_config_drop(sac_config* config, sac_origin origin) {
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (config->source[i].origin != origin) continue;
+    sac_field_copy(&sac_fields[i], &config->settings, &sac_settings_library);
+    set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
+  }
+  refresh_algo_layer(config);
+}
+
+sac_status sac_config_assign(sac_config* config, sac_field_index field, const char* text, sac_origin origin,
+                             const char* from) {
+  const int kept = origin < config->source[field].origin;
+  sac_settings aside;
+  if (kept) aside = config->settings;
+  const sac_status status = sac_field_parse(&sac_fields[field], text, from, kept ? &aside : &config->settings);
+  if (status != SAC_OK || kept) return status;
+  set_source(&config->source[field], origin, from);
+  if (field == SAC_FIELD_algo) refresh_algo_layer(config);
+  return SAC_OK;
+}
+
+sac_status sac_config_assign_options(sac_config* config, const char* path, const sac_node* node, sac_origin origin,
+                                     const char* from) {
+  char json[SAC_TEXT_MAX] = "";
+  sac_source* source = &config->source[SAC_FIELD_env_options];
+  const int under = origin < source->origin;
+  const sac_status status =
+      sac_env_options_merge(json, sizeof json, config->settings.env_options, path, node, under, from);
+  if (status != SAC_OK) return status;
+  memset(config->settings.env_options, 0, sizeof config->settings.env_options);
+  memcpy(config->settings.env_options, json, strlen(json));
+  if (!under) set_source(source, origin, from);
+  return SAC_OK;
+}
+
+sac_status sac_config_unknown(const char* key, const char* where) {
+  char shown[SAC_SHOW_MAX];
+  sac_text_show(shown, key, SIZE_MAX);
+  const size_t length = strlen(key);
+  for (int i = 0; i < SAC_FIELD_COUNT; i++)
+    if (strncmp(sac_fields[i].key, key, length) == 0 && sac_fields[i].key[length] == '.')
+      return sac_fail(SAC_ERROR_CONFIG, "'%s'%s is a section; its keys are '%s' and the like ('sac config' lists all)",
+                      shown, where, sac_fields[i].key);
+  const char* nearest = sac_field_nearest(key);
+  if (nearest)
+    return sac_fail(SAC_ERROR_CONFIG, "unknown key '%s'%s; nearest is '%s' ('sac config' lists all)", shown, where,
+                    nearest);
+  return sac_fail(SAC_ERROR_CONFIG, "unknown key '%s'%s ('sac config' lists all)", shown, where);
+}
+
+sac_status sac_config_create(sac_config** out) {
+  if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_create: config is NULL");
+  sac_config* config = *out = calloc(1, sizeof *config);
+  if (!config) return sac_fail(SAC_ERROR_MEMORY, "no memory left for a configuration");
+  config->settings = sac_settings_library;
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
+  refresh_algo_layer(config);
+  return SAC_OK;
+}
+
+sac_status sac_config_copy(sac_config** out, const sac_config* config) {
+  *out = malloc(sizeof **out);
+  if (!*out) return sac_fail(SAC_ERROR_MEMORY, "no memory left for a configuration");
+  **out = *config;
+  return SAC_OK;
+}
+
+void sac_config_stay(sac_config* config, sac_stay stay) { config->settings.stay = stay; }
+
+void sac_config_destroy(sac_config* config) { free(config); }
+
+/* The preset of an environment: of its own name, or of the task that Gymnasium steps under it. NULL: there is none. */
+static const sac_embedded_file* preset_of(const char* env_id) {
+  for (size_t i = 0; i < sac_embedded_config_count; i++)
+    if (strcmp(sac_embedded_configs[i].name, env_id) == 0) return &sac_embedded_configs[i];
+  const char* task = sac_env_gym_task(env_id);
+  return task ? preset_of(task) : NULL;
+}
+
+sac_status sac_config_preset(sac_config* config, const char* env_id) {
+  if (!config || !env_id || !*env_id) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_preset: no environment given");
+  sac_config next = *config;
+  sac_status status = SAC_OK;
+
+  sac_config_drop(&next, SAC_ORIGIN_PRESET); /* another environment's */
+  if (strcmp(next.settings.env_id, env_id) != 0) {
+    next.source[SAC_FIELD_env_id].origin = SAC_ORIGIN_LIBRARY; /* selecting it wins, also over a file's */
+    SAC_TRY(sac_config_assign(&next, SAC_FIELD_env_id, env_id, SAC_ORIGIN_PRESET, "sac_config_preset"));
+  }
+  const sac_embedded_file* preset = preset_of(env_id);
+  if (preset) {
+    char from[SAC_FROM_MAX] = "preset ";
+    size_t used = strlen(from);
+    sac_text_append(from, sizeof from, &used, "%s", preset->name);
+    SAC_TRY(sac_config_read(&next, preset->text, preset->size, from, SAC_ORIGIN_PRESET, from));
+  }
+  *config = next;
+  return SAC_OK;
+fail:
+  return status;
+}
+
+sac_status sac_config_set_from(sac_config* config, const char* key, const char* value, sac_origin origin,
+                               const char* flag) {
+  static const char* const names[] = {"library", "algo", "preset", "saved", "file", "--set", "flag"};
+  if (!config || !key || !value) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_set: config, key or value is NULL");
+  const char* from = flag ? flag : names[origin];
+  const char* path = sac_env_options_path(key);
+  char where[SAC_FROM_MAX] = "";
+  size_t used = 0;
+  if (!path && strcmp(key, SAC_OPTIONS_KEY) != 0) {
+    const sac_field_index field = sac_field_find(key);
+    if (field != SAC_FIELD_COUNT) return sac_config_assign(config, field, value, origin, from);
+    sac_text_append(where, sizeof where, &used, " (from %s)", from);
+    return sac_config_unknown(key, where);
+  }
+  /* An option's value is read as in a file: 9.81 is a number, "9.81" text, {a: 1} a mapping. */
+  sac_node* node = NULL;
+  sac_text_append(where, sizeof where, &used, "%s (from %s)", path ? "option" : SAC_OPTIONS_KEY, from);
+  sac_status status = sac_yaml_parse(&node, value, strlen(value), where);
+  if (status == SAC_OK) status = sac_config_assign_options(config, path, node, origin, from);
+  sac_yaml_free(node);
+  return status;
+}
+
+sac_status sac_config_set(sac_config* config, const char* key, const char* value) {
+  return sac_config_set_from(config, key, value, SAC_ORIGIN_SET, "sac_config_set");
+}
+
+const char* sac_config_get(sac_config* config, const char* key) {
+  if (!config || !key) return NULL;
+  const char* path = sac_env_options_path(key);
+  if (path)
+    return sac_env_options_get(config->settings.env_options, path, config->text, sizeof config->text) ? config->text
+                                                                                                      : NULL;
+  const sac_field_index field = sac_field_find(key);
+  if (field == SAC_FIELD_COUNT) return NULL;
+  sac_field_print(&sac_fields[field], &config->settings, config->text);
+  return config->text;
+}

@@ -1,0 +1,131 @@
+#include "config/field.h"
+
+#include <string.h>
+
+#include "util/text.h"
+
+/* Names of the CHOICE fields, by member. */
+static const char* const precision_names[] = SAC_PRECISION_NAMES;
+static const char* const algo_names[] = SAC_ALGO_NAMES;
+static const char* const replay_sampling_names[] = SAC_REPLAY_SAMPLING_NAMES;
+static const char* const network_kind_names[] = SAC_NETWORK_KIND_NAMES;
+static const char* const checkpoint_on_error_names[] = SAC_ON_ERROR_NAMES;
+static const char* const cuda_path_names[] = SAC_CUDA_PATH_NAMES;
+_Static_assert(sizeof precision_names / sizeof(char*) == SAC_PRECISION_COUNT + 1, "a name each, and NULL");
+_Static_assert(sizeof algo_names / sizeof(char*) == SAC_ALGO_COUNT + 1, "a name each, and NULL");
+_Static_assert(sizeof replay_sampling_names / sizeof(char*) == SAC_REPLAY_SAMPLING_COUNT + 1, "a name each, and NULL");
+_Static_assert(sizeof network_kind_names / sizeof(char*) == SAC_NETWORK_KIND_COUNT + 1, "a name each, and NULL");
+_Static_assert(sizeof cuda_path_names / sizeof(char*) == SAC_CUDA_PATH_COUNT + 1, "a name each, and NULL");
+_Static_assert(sizeof checkpoint_on_error_names / sizeof(char*) == SAC_ON_ERROR_COUNT + 1, "a name each, and NULL");
+
+#define NAMES_INT(member) NULL
+#define NAMES_REAL(member) NULL
+#define NAMES_AUTO(member) NULL
+#define NAMES_BOOL(member) NULL
+#define NAMES_CHOICE(member) member##_names
+#define NAMES_TEXT(member) NULL
+#define NAMES_DEVICE(member) NULL
+#define NAMES_SIZES(member) NULL
+#define NAMES_OPTIONS(member) NULL
+
+#define OPEN(x) (x), .open = 1
+const sac_field sac_fields[SAC_FIELD_COUNT] = {
+// clang-format off
+#define FIELD(kind, member, key, default_, low, high, change, help)                                              \
+  {key, SAC_VALUE_##kind, SAC_CHANGE_##change, {.value = low}, high, NAMES_##kind(member), offsetof(sac_settings, member), \
+   sizeof(((sac_settings*)0)->member), help},
+    // clang-format on
+    SAC_FIELDS(FIELD)
+#undef FIELD
+};
+#undef OPEN
+
+#define SAC_SIZES(...)                                                  \
+  {                                                                     \
+    sizeof((int32_t[]){__VA_ARGS__}) / sizeof(int32_t), { __VA_ARGS__ } \
+  }
+const sac_settings sac_settings_library = {
+#define DEFAULT(kind, member, key, default_, low, high, change, help) .member = default_,
+    SAC_FIELDS(DEFAULT)
+#undef DEFAULT
+};
+#undef SAC_SIZES
+
+static void* member_of(const sac_field* field, sac_settings* settings) { return (char*)settings + field->offset; }
+static const void* value_of(const sac_field* field, const sac_settings* settings) {
+  return (const char*)settings + field->offset;
+}
+
+const char* sac_kind_name(sac_kind kind) {
+  static const char* const names[] = {"integer", "number", "number or auto", "boolean", "choice",
+                                      "text",    "device", "sizes",          "mapping"};
+  return names[kind];
+}
+
+const char* sac_change_name(sac_change change) {
+  static const char* const names[] = {"free", "later", "fixed"};
+  return names[change];
+}
+
+sac_field_index sac_field_find(const char* key) {
+  for (int i = 0; i < SAC_FIELD_COUNT; i++)
+    if (strcmp(sac_fields[i].key, key) == 0) return (sac_field_index)i;
+  return SAC_FIELD_COUNT;
+}
+
+static const char* last_word(const char* key) {
+  const char* dot = strrchr(key, '.');
+  return dot ? dot + 1 : key;
+}
+
+const char* sac_field_nearest(const char* key) {
+  const char* word = last_word(key);
+#define ALIAS(name, meant) \
+  if (sac_text_same(word, name)) return meant;
+  SAC_FIELD_ALIASES(ALIAS)
+#undef ALIAS
+  /* The whole key, or its last word where the section is missing or another one. */
+  const char* best = NULL;
+  size_t best_distance = 0;
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    const char *candidate = sac_fields[i].key, *last = last_word(candidate);
+    const size_t longer = strlen(key) > strlen(candidate) ? strlen(key) : strlen(candidate);
+    const size_t longer_word = strlen(word) > strlen(last) ? strlen(word) : strlen(last);
+    size_t distance = sac_text_distance(key, candidate);
+    const size_t by_word = sac_text_distance(word, last);
+    const int near_word = by_word * 3 <= longer_word * 2; /* a third of it may differ: last words are short */
+    if (distance > longer && !near_word) continue;
+    if (near_word && by_word + 1 < distance) distance = by_word + 1;
+    if (best && distance >= best_distance) continue;
+    best = candidate;
+    best_distance = distance;
+  }
+  return best;
+}
+
+int sac_field_equal(const sac_field* field, const sac_settings* a, const sac_settings* b) {
+  const void *x = value_of(field, a), *y = value_of(field, b);
+  switch (field->kind) {
+    case SAC_VALUE_INT:
+      return *(const int64_t*)x == *(const int64_t*)y;
+    case SAC_VALUE_REAL:
+    case SAC_VALUE_AUTO: /* NaN is "auto" and equals itself */
+      return *(const double*)x == *(const double*)y || (isnan(*(const double*)x) && isnan(*(const double*)y));
+    case SAC_VALUE_BOOL:
+    case SAC_VALUE_CHOICE:
+      return *(const int*)x == *(const int*)y;
+    case SAC_VALUE_TEXT:
+    case SAC_VALUE_DEVICE:
+    case SAC_VALUE_OPTIONS:
+      return strcmp(x, y) == 0;
+    case SAC_VALUE_SIZES: {
+      const sac_sizes *p = x, *q = y;
+      return p->count == q->count && memcmp(p->size, q->size, (size_t)p->count * sizeof *p->size) == 0;
+    }
+  }
+  return 0;
+}
+
+void sac_field_copy(const sac_field* field, sac_settings* to, const sac_settings* from) {
+  memcpy(member_of(field, to), value_of(field, from), field->size);
+}

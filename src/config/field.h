@@ -1,0 +1,76 @@
+/* One field of the table: reading, checking, printing and comparing its value. */
+#ifndef SAC_CONFIG_FIELD_H
+#define SAC_CONFIG_FIELD_H
+
+#include <stddef.h>
+
+#include "config/config.h"
+
+typedef enum sac_kind {
+  SAC_VALUE_INT,
+  SAC_VALUE_REAL,
+  SAC_VALUE_AUTO,
+  SAC_VALUE_BOOL,
+  SAC_VALUE_CHOICE,
+  SAC_VALUE_TEXT,
+  SAC_VALUE_DEVICE,
+  SAC_VALUE_SIZES,
+  SAC_VALUE_OPTIONS,
+} sac_kind;
+
+typedef enum sac_change { SAC_CHANGE_FREE, SAC_CHANGE_LATER, SAC_CHANGE_FIXED } sac_change;
+
+typedef struct sac_low {
+  double value;
+  int open; /* 1: the value itself is excluded */
+} sac_low;
+
+typedef struct sac_field {
+  const char* key;
+  sac_kind kind;
+  sac_change change;
+  sac_low low;
+  double high;
+  const char* const* names; /* CHOICE: what its indices are called, NULL-terminated */
+  size_t offset, size;      /* of the member in sac_settings */
+  const char* help;
+} sac_field;
+
+/* SAC_FIELD_optim_lr and so on: the fields in the order of the table. */
+typedef enum sac_field_index {
+#define SAC_FIELD_INDEX(kind, member, key, default_, low, high, change, help) SAC_FIELD_##member,
+  SAC_FIELDS(SAC_FIELD_INDEX)
+#undef SAC_FIELD_INDEX
+      SAC_FIELD_COUNT
+} sac_field_index;
+
+extern const sac_field sac_fields[SAC_FIELD_COUNT];
+
+/* Every member at its library default. */
+extern const sac_settings sac_settings_library;
+
+#define SAC_VALUE_MAX (2 * SAC_TEXT_MAX) /* chars that hold any printed value */
+
+/* The field of that key, SAC_FIELD_COUNT when there is none. */
+sac_field_index sac_field_find(const char* key);
+
+/* The key that was probably meant (other programs' names count too); NULL when none is near. */
+const char* sac_field_nearest(const char* key);
+
+/* Reads `text` into the member. `from` says where it came from ("--set"), for the message. On error the member keeps
+ * its value. OPTIONS: `text` is taken as it is. Errors: CONFIG. */
+sac_status sac_field_parse(const sac_field* field, const char* text, const char* from, sac_settings* settings);
+
+/* The value as a file would hold it, without quotes: "0.0003", "auto", "true", "[256, 256]". */
+void sac_field_print(const sac_field* field, const sac_settings* settings, char text[SAC_VALUE_MAX]);
+
+/* What is allowed, for people: "(0, 1]", ">= 0", "sac | sac-v", "true | false". */
+void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]);
+
+int sac_field_equal(const sac_field* field, const sac_settings* a, const sac_settings* b);
+void sac_field_copy(const sac_field* field, sac_settings* to, const sac_settings* from);
+
+const char* sac_kind_name(sac_kind kind);       /* "integer", for sac config */
+const char* sac_change_name(sac_change change); /* "fixed" */
+
+#endif

@@ -1,0 +1,256 @@
+/* Fields as text: what is allowed, reading, printing. */
+#include <string.h>
+
+#include "config/field.h"
+#include "util/error.h"
+#include "util/number.h"
+#include "util/text.h"
+
+static const char* limit_text(char number[SAC_NUMBER_MAX], double limit) {
+  if (limit == SAC_BIG) return "2^53";
+  sac_print_real(number, limit);
+  return number;
+}
+
+void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]) {
+  char low[SAC_NUMBER_MAX], high[SAC_NUMBER_MAX];
+  size_t used = 0;
+  text[0] = '\0';
+  switch (field->kind) {
+    case SAC_VALUE_INT:
+    case SAC_VALUE_REAL:
+    case SAC_VALUE_AUTO:
+    case SAC_VALUE_SIZES:
+      sac_text_append(text, SAC_VALUE_MAX, &used, "%c%s, %s]", field->low.open ? '(' : '[',
+                      limit_text(low, field->low.value), limit_text(high, field->high));
+      break;
+    case SAC_VALUE_BOOL:
+      sac_text_append(text, SAC_VALUE_MAX, &used, "true | false");
+      break;
+    case SAC_VALUE_CHOICE:
+      for (int i = 0; field->names[i]; i++)
+        sac_text_append(text, SAC_VALUE_MAX, &used, "%s%s", i ? " | " : "", field->names[i]);
+      break;
+    case SAC_VALUE_DEVICE:
+      sac_text_append(text, SAC_VALUE_MAX, &used, "auto | cpu | cuda | cuda:N");
+      break;
+    case SAC_VALUE_TEXT:
+      sac_text_append(text, SAC_VALUE_MAX, &used, "text");
+      break;
+    case SAC_VALUE_OPTIONS:
+      sac_text_append(text, SAC_VALUE_MAX, &used, "mapping");
+      break;
+  }
+}
+
+/* "optim.lr = 3 (from --set)", the start of every complaint about a value. */
+#define COMPLAIN(format, ...)                                                                                     \
+  sac_fail(SAC_ERROR_CONFIG, "%s = %s (from %s) " format, field->key, sac_text_show(shown, text, SIZE_MAX), from, \
+           ##__VA_ARGS__)
+
+static sac_status outside(const sac_field* field, const char* text, const char* from) {
+  char range[SAC_VALUE_MAX], shown[SAC_SHOW_MAX];
+  sac_field_range(field, range);
+  return COMPLAIN("is outside %s", range);
+}
+
+static int inside(const sac_field* field, double value) {
+  return (field->low.open ? value > field->low.value : value >= field->low.value) && value <= field->high;
+}
+
+static sac_status parse_integer(const sac_field* field, const char* text, const char* from, int64_t* value) {
+  char shown[SAC_SHOW_MAX];
+  int64_t read = 0;
+  switch (sac_parse_integer(text, &read)) {
+    case SAC_NUMBER_OK:
+      break;
+    case SAC_NUMBER_NONE:
+      return COMPLAIN("is not a whole number");
+    case SAC_NUMBER_PART:
+      return COMPLAIN("is not a whole number");
+    case SAC_NUMBER_RANGE:
+      return outside(field, text, from);
+  }
+  /* As integers: the limits are whole and at most 2^53, a double of the value may have been rounded into the range. */
+  if (read < (int64_t)field->low.value || read > (int64_t)field->high) return outside(field, text, from);
+  *value = read;
+  return SAC_OK;
+}
+
+static sac_status parse_real(const sac_field* field, const char* text, const char* from, double* value) {
+  char shown[SAC_SHOW_MAX];
+  double read = 0;
+  switch (sac_parse_real(text, &read)) {
+    case SAC_NUMBER_OK:
+      break;
+    case SAC_NUMBER_NONE:
+      if (field->kind == SAC_VALUE_AUTO) return COMPLAIN("is not a number, nor auto");
+      return COMPLAIN("is not a number");
+    case SAC_NUMBER_PART:
+    case SAC_NUMBER_RANGE:
+      return outside(field, text, from);
+  }
+  if (!inside(field, read)) return outside(field, text, from);
+  *value = read;
+  return SAC_OK;
+}
+
+static sac_status parse_bool(const sac_field* field, const char* text, const char* from, int* value) {
+  static const char* const words[][2] = {{"false", "true"}, {"off", "on"}, {"no", "yes"}};
+  char shown[SAC_SHOW_MAX];
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    for (int truth = 0; truth < 2; truth++)
+      if (sac_text_same(text, words[i][truth])) {
+        *value = truth;
+        return SAC_OK;
+      }
+  return COMPLAIN("is not true or false");
+}
+
+static sac_status parse_choice(const sac_field* field, const char* text, const char* from, int* value) {
+  char shown[SAC_SHOW_MAX], range[SAC_VALUE_MAX];
+  for (int i = 0; field->names[i]; i++)
+    if (strcmp(text, field->names[i]) == 0) {
+      *value = i;
+      return SAC_OK;
+    }
+  sac_field_range(field, range);
+  return COMPLAIN("is not one of: %s", range);
+}
+
+static sac_status parse_text(const sac_field* field, const char* text, const char* from, char* value) {
+  char shown[SAC_SHOW_MAX];
+  const size_t length = strlen(text);
+  if (!inside(field, (double)length)) return COMPLAIN("is longer than %d bytes", (int)field->high);
+  if (!sac_text_printable(text, length)) return COMPLAIN("is not printable UTF-8 text");
+  memset(value, 0, SAC_TEXT_MAX);
+  memcpy(value, text, length);
+  return SAC_OK;
+}
+
+static sac_status parse_device(const sac_field* field, const char* text, const char* from, char* value) {
+  char shown[SAC_SHOW_MAX];
+  int64_t index = 0;
+  int known = strcmp(text, "auto") == 0 || strcmp(text, "cpu") == 0 || strcmp(text, "cuda") == 0;
+  if (strncmp(text, "cuda:", 5) == 0)
+    known = strlen(text) <= 8 && strspn(text + 5, "0123456789") == strlen(text + 5) &&
+            sac_parse_integer(text + 5, &index) == SAC_NUMBER_OK;
+  if (!known) return COMPLAIN("is not one of: auto | cpu | cuda | cuda:N");
+  memset(value, 0, SAC_TEXT_MAX);
+  memcpy(value, text, strlen(text));
+  return SAC_OK;
+}
+
+/* "[256, 256]", "256,256" or "256". */
+static sac_status parse_sizes(const sac_field* field, const char* text, const char* from, sac_sizes* value) {
+  static const char blanks[] = " \t\n";
+  char shown[SAC_SHOW_MAX];
+  const char *c = text + strspn(text, blanks), *end = c + strlen(c);
+  while (end > c && strchr(blanks, end[-1])) end--;
+  if (*c == '[') {
+    if (end[-1] != ']') return COMPLAIN("is not a list of widths like [256, 256]");
+    c++, end--;
+  }
+  sac_sizes sizes = {0};
+  for (int more = 1; more;) {
+    c += strspn(c, blanks);
+    const char* stop = c;
+    while (stop < end && *stop != ',') stop++;
+    more = stop < end;
+    const char* last = stop;
+    while (last > c && strchr(blanks, last[-1])) last--;
+    char word[SAC_NUMBER_MAX];
+    int64_t size = 0;
+    if (last <= c || (size_t)(last - c) >= sizeof word) return COMPLAIN("is not a list of widths like [256, 256]");
+    memcpy(word, c, (size_t)(last - c));
+    word[last - c] = '\0';
+    const sac_number result = sac_parse_integer(word, &size);
+    if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
+      return COMPLAIN("is not a list of widths like [256, 256]");
+    if (result != SAC_NUMBER_OK || size < (int64_t)field->low.value || size > (int64_t)field->high) {
+      char range[SAC_VALUE_MAX];
+      sac_field_range(field, range);
+      return COMPLAIN("has a width outside %s", range);
+    }
+    if (sizes.count == SAC_LAYERS_MAX) return COMPLAIN("has more than %d layers", SAC_LAYERS_MAX);
+    sizes.size[sizes.count++] = (int32_t)size;
+    c = stop + 1;
+  }
+  *value = sizes;
+  return SAC_OK;
+}
+
+sac_status sac_field_parse(const sac_field* field, const char* text, const char* from, sac_settings* settings) {
+  void* member = (char*)settings + field->offset;
+  const int may_be_empty = field->kind == SAC_VALUE_OPTIONS || (field->kind == SAC_VALUE_TEXT && field->low.value == 0);
+  if (!*text && !may_be_empty) return sac_fail(SAC_ERROR_CONFIG, "%s is empty (from %s)", field->key, from);
+  switch (field->kind) {
+    case SAC_VALUE_INT:
+      return parse_integer(field, text, from, member);
+    case SAC_VALUE_AUTO:
+      if (sac_text_same(text, "auto")) {
+        *(double*)member = NAN;
+        return SAC_OK;
+      }
+      return parse_real(field, text, from, member);
+    case SAC_VALUE_REAL:
+      return parse_real(field, text, from, member);
+    case SAC_VALUE_BOOL:
+      return parse_bool(field, text, from, member);
+    case SAC_VALUE_CHOICE:
+      return parse_choice(field, text, from, member);
+    case SAC_VALUE_TEXT:
+      return parse_text(field, text, from, member);
+    case SAC_VALUE_DEVICE:
+      return parse_device(field, text, from, member);
+    case SAC_VALUE_SIZES:
+      return parse_sizes(field, text, from, member);
+    case SAC_VALUE_OPTIONS:
+      break;
+  }
+  const size_t length = strlen(text);
+  if (length >= SAC_TEXT_MAX)
+    return sac_fail(SAC_ERROR_CONFIG, "%s (from %s) is longer than %d bytes", field->key, from, SAC_TEXT_MAX - 1);
+  memset(member, 0, SAC_TEXT_MAX);
+  memcpy(member, text, length);
+  return SAC_OK;
+}
+
+void sac_field_print(const sac_field* field, const sac_settings* settings, char text[SAC_VALUE_MAX]) {
+  const void* value = (const char*)settings + field->offset;
+  size_t used = 0;
+  text[0] = '\0';
+  switch (field->kind) {
+    case SAC_VALUE_INT:
+      sac_print_integer(text, *(const int64_t*)value);
+      break;
+    case SAC_VALUE_AUTO:
+      if (isnan(*(const double*)value)) {
+        memcpy(text, "auto", sizeof "auto");
+        break;
+      }
+      sac_print_real(text, *(const double*)value);
+      break;
+    case SAC_VALUE_REAL:
+      sac_print_real(text, *(const double*)value);
+      break;
+    case SAC_VALUE_BOOL:
+      sac_text_append(text, SAC_VALUE_MAX, &used, "%s", *(const int*)value ? "true" : "false");
+      break;
+    case SAC_VALUE_CHOICE:
+      sac_text_append(text, SAC_VALUE_MAX, &used, "%s", field->names[*(const int*)value]);
+      break;
+    case SAC_VALUE_TEXT:
+    case SAC_VALUE_DEVICE:
+    case SAC_VALUE_OPTIONS:
+      sac_text_append(text, SAC_VALUE_MAX, &used, "%s", (const char*)value);
+      break;
+    case SAC_VALUE_SIZES: {
+      const sac_sizes* sizes = value;
+      for (int32_t i = 0; i < sizes->count; i++)
+        sac_text_append(text, SAC_VALUE_MAX, &used, "%s%d", i ? ", " : "[", (int)sizes->size[i]);
+      sac_text_append(text, SAC_VALUE_MAX, &used, "]");
+      break;
+    }
+  }
+}

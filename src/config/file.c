@@ -1,0 +1,211 @@
+/* Configurations as YAML text: reading, writing. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "config/config.h"
+#include "config/env_options.h"
+#include "config/sources.h"
+#include "util/error.h"
+#include "util/text.h"
+
+typedef struct {
+  sac_config* config;
+  const char *name, *text, *end;
+  sac_origin origin;
+  const char* from;          /* NULL: "name:line" */
+  int line[SAC_FIELD_COUNT]; /* where each field was given, 0: not yet */
+  char where[SAC_FROM_MAX];
+} reader;
+
+/* A path as messages show it: its end, which tells files apart, without control characters. */
+static void show_name(char shown[SAC_FROM_MAX - 16], const char* name) {
+  const size_t room = SAC_FROM_MAX - 16, length = strlen(name);
+  size_t used = 0;
+  if (length < room) {
+    sac_text_append(shown, room, &used, "%s", name);
+  } else {
+    const char* tail = name + length - (room - sizeof "...");
+    while (((unsigned char)*tail & 0xC0) == 0x80) tail++; /* not from the middle of a character */
+    sac_text_append(shown, room, &used, "...%s", tail);
+  }
+  for (char* c = shown; *c; c++)
+    if ((unsigned char)*c < 0x20 || *c == 0x7F) *c = '?';
+}
+
+/* In a run's own config the comment says where a value came from; it is kept over the resume. */
+static int comment_source(const reader* in, int line, char* from, size_t size) {
+  static const char mark[] = "# from ";
+  const char* start = in->text;
+  for (int i = 1; i < line && start; i++) {
+    start = memchr(start, '\n', (size_t)(in->end - start));
+    if (start) start++;
+  }
+  if (!start) return 0;
+  const char* stop = memchr(start, '\n', (size_t)(in->end - start));
+  if (!stop) stop = in->end;
+  const char* found = NULL;
+  for (const char* c = start; c + sizeof mark - 1 < stop; c++)
+    if (memcmp(c, mark, sizeof mark - 1) == 0) found = c + sizeof mark - 1; /* the last: a text may hold one too */
+  if (!found || (size_t)(stop - found) >= size || !sac_text_printable(found, (size_t)(stop - found))) return 0;
+  memcpy(from, found, (size_t)(stop - found));
+  from[stop - found] = '\0';
+  return 1;
+}
+
+/* The source of what stands in `line`, into in->where. */
+static const char* source_of(reader* in, int line) {
+  size_t used = 0;
+  if (in->from) return in->from;
+  if (in->origin == SAC_ORIGIN_SAVED && comment_source(in, line, in->where, sizeof in->where)) return in->where;
+  sac_text_append(in->where, sizeof in->where, &used, "%s:%d", in->name, line);
+  return in->where;
+}
+
+static sac_status bad(const reader* in, int line, const char* key, const char* why) {
+  return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s: %s", in->name, line, key, why);
+}
+
+/* A sequence of scalars as the text "[a, b]", which the field reads. */
+static sac_status sequence_text(const reader* in, const sac_node* node, const char* key, char* text, size_t size) {
+  size_t used = 0;
+  sac_text_append(text, size, &used, "[");
+  for (const sac_node* child = node->first; child; child = child->next) {
+    if (child->kind != SAC_NODE_SCALAR) return bad(in, child->line, key, "a list of plain values is due");
+    sac_text_append(text, size, &used, "%s%s", child == node->first ? "" : ", ", child->text);
+  }
+  sac_text_append(text, size, &used, "]");
+  if (used + 1 >= size) return bad(in, node->line, key, "the list is too long");
+  return SAC_OK;
+}
+
+static sac_status assign(reader* in, const char* key, const sac_node* node) {
+  char list[SAC_TEXT_MAX] = "";
+  const char* path = sac_env_options_path(key);
+  if (path) return sac_config_assign_options(in->config, path, node, in->origin, source_of(in, node->line));
+  const sac_field_index field = sac_field_find(key);
+  if (field == SAC_FIELD_COUNT) {
+    const sac_status status = sac_config_unknown(key, "");
+    sac_fail_prefix("%s:%d: ", in->name, node->line);
+    return status;
+  }
+  if (in->line[field])
+    return sac_fail(SAC_ERROR_CONFIG, "%s:%d: key '%s' is given twice (first in line %d)", in->name, node->line, key,
+                    in->line[field]);
+  in->line[field] = node->line;
+  if (field == SAC_FIELD_env_options)
+    return sac_config_assign_options(in->config, NULL, node, in->origin, source_of(in, node->line));
+  if (node->kind == SAC_NODE_MAPPING) return bad(in, node->line, key, "a value is due, not a mapping");
+  if (node->kind == SAC_NODE_SEQUENCE) {
+    if (sac_fields[field].kind != SAC_VALUE_SIZES) return bad(in, node->line, key, "a single value is due, not a list");
+    const sac_status status = sequence_text(in, node, key, list, sizeof list);
+    if (status != SAC_OK) return status;
+  }
+  return sac_config_assign(in->config, field, node->kind == SAC_NODE_SEQUENCE ? list : node->text, in->origin,
+                           source_of(in, node->line));
+}
+
+/* The keys of `mapping`, whose own key so far is `prefix`; sections go one deeper. */
+static sac_status assign_all(reader* in, const char* prefix, const sac_node* mapping) {
+  for (const sac_node* node = mapping->first; node; node = node->next) {
+    char key[SAC_TEXT_MAX];
+    size_t used = 0;
+    key[0] = '\0';
+    sac_text_append(key, sizeof key, &used, "%s%s%s", prefix, *prefix ? "." : "", node->key);
+    const int section = node->kind == SAC_NODE_MAPPING && sac_field_find(key) == SAC_FIELD_COUNT &&
+                        !sac_env_options_path(key) && node->count > 0;
+    const sac_status status = section ? assign_all(in, key, node) : assign(in, key, node);
+    if (status != SAC_OK) return status;
+  }
+  return SAC_OK;
+}
+
+sac_status sac_config_read(sac_config* config, const char* text, size_t size, const char* name, sac_origin origin,
+                           const char* from) {
+  sac_node* root = NULL;
+  char shown[SAC_FROM_MAX - 16] = "";
+  show_name(shown, name);
+  sac_status status = sac_yaml_parse(&root, text, size, shown);
+  if (status != SAC_OK || !root) return status; /* an empty file sets nothing */
+
+  sac_config next = *config;
+  reader in = {.config = &next, .name = shown, .text = text, .end = text + size, .origin = origin, .from = from};
+  if (root->kind == SAC_NODE_MAPPING) status = assign_all(&in, "", root);
+  else if (root->kind == SAC_NODE_SEQUENCE || root->text[0] || !root->plain)
+    status = sac_fail(SAC_ERROR_CONFIG, "%s:%d: lines of 'key: value' are due", shown, root->line);
+  sac_yaml_free(root);
+  if (status == SAC_OK) *config = next;
+  return status;
+}
+
+sac_status sac_config_parse(sac_config* config, const char* text, size_t size, const char* name, sac_origin origin) {
+  return sac_config_read(config, text, size, name, origin, NULL);
+}
+
+sac_status sac_config_load(sac_config* config, const char* path) {
+  if (!config || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_load: config or path is NULL");
+  char name[SAC_FROM_MAX - 16] = "";
+  show_name(name, path);
+  sac_status status = SAC_OK;
+  char* text = NULL;
+  FILE* file = fopen(path, "rbe");
+  if (!file) return sac_fail(SAC_ERROR_FILE, "%s: cannot be opened: %s", name, strerror(errno));
+  text = malloc(SAC_YAML_BYTES + 1);
+  if (!text) {
+    status = sac_fail(SAC_ERROR_MEMORY, "%s: no memory left to read it", name);
+    goto fail;
+  }
+  const size_t size = fread(text, 1, SAC_YAML_BYTES + 1, file); /* one more than is taken: then it is too large */
+  if (ferror(file)) {
+    status = sac_fail(SAC_ERROR_FILE, "%s: cannot be read: %s", name, strerror(errno));
+    goto fail;
+  }
+  status = sac_config_read(config, text, size, path, SAC_ORIGIN_FILE, NULL);
+fail:
+  free(text);
+  fclose(file);
+  return status;
+}
+
+/* Text that YAML reads back as it is: from a small set of characters, with ':' only inside a word. */
+static int plain(const char* text) {
+  static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-";
+  if (!*text || strchr("+-", *text)) return 0;
+  for (const char* c = text; *c; c++)
+    if (!strchr(safe, *c) && !(*c == ':' && c[1] && c[1] != ' ')) return 0;
+  return 1;
+}
+
+/* "1e-08" as "1.0e-08": the same number to us, and a number to YAML 1.1 readers too (PyYAML), which want a point. */
+static void append_real(char* line, size_t size, size_t* used, const char* value) {
+  const char* exponent = strchr(value, 'e');
+  if (!exponent || strchr(value, '.')) exponent = value + strlen(value);
+  sac_text_append(line, size, used, "%.*s%s%s", (int)(exponent - value), value, *exponent ? ".0" : "", exponent);
+}
+
+sac_status sac_config_write(const sac_config* config, FILE* file) {
+  char value[SAC_VALUE_MAX], line[2 * SAC_VALUE_MAX];
+  const char* section = "";
+  size_t section_length = 0;
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    const sac_field* field = &sac_fields[i];
+    const char* dot = strchr(field->key, '.');
+    const size_t length = dot ? (size_t)(dot - field->key) : 0;
+    size_t used = 0;
+    if (length && (length != section_length || memcmp(section, field->key, length) != 0))
+      fprintf(file, "%.*s:\n", (int)length, field->key);
+    section = field->key;
+    section_length = length;
+
+    sac_field_print(field, &config->settings, value);
+    sac_text_append(line, sizeof line, &used, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : field->key);
+    if ((field->kind == SAC_VALUE_TEXT || field->kind == SAC_VALUE_DEVICE) && !plain(value))
+      sac_text_append_quoted(line, sizeof line, &used, value);
+    else if (field->kind == SAC_VALUE_REAL || field->kind == SAC_VALUE_AUTO)
+      append_real(line, sizeof line, &used, value);
+    else sac_text_append(line, sizeof line, &used, "%s", value);
+    fprintf(file, "%-36s # from %s\n", line, config->source[i].from);
+  }
+  if (ferror(file)) return sac_fail(SAC_ERROR_FILE, "the configuration cannot be written: %s", strerror(errno));
+  return SAC_OK;
+}

@@ -1,0 +1,200 @@
+#include "formats/yaml.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <yaml.h>
+
+#include "util/error.h"
+#include "util/text.h"
+
+typedef struct {
+  const char* name;
+  const char* text;
+  size_t size;
+  sac_node* root;
+  sac_node* open[SAC_YAML_DEPTH]; /* the mappings and sequences around the next event */
+  int depth;
+  char* key; /* of the innermost mapping, waiting for its value; owned */
+  int key_line;
+  int nodes;
+  int documents;
+} reader;
+
+void sac_yaml_free(sac_node* node) {
+  if (!node) return;
+  for (sac_node *child = node->first, *next; child; child = next) { /* SAC_YAML_DEPTH deep at most */
+    next = child->next;
+    sac_yaml_free(child);
+  }
+  free(node->key);
+  free(node->text);
+  free(node);
+}
+
+static int line_of(yaml_mark_t mark) { return (int)mark.line + 1; }
+
+static char* copy(const char* text, size_t length) {
+  char* memory = malloc(length + 1);
+  if (memory) {
+    memcpy(memory, text, length);
+    memory[length] = '\0';
+  }
+  return memory;
+}
+
+static sac_status no_memory(const reader* in) {
+  return sac_fail(SAC_ERROR_MEMORY, "%s: no memory left while reading it", in->name);
+}
+
+/* What every node may not have. */
+static sac_status check_marks(const reader* in, int line, const yaml_char_t* anchor, const yaml_char_t* tag) {
+  if (anchor) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: anchors and aliases are not taken here", in->name, line);
+  if (tag) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: tags ('!...') are not taken here", in->name, line);
+  return SAC_OK;
+}
+
+static sac_node* innermost(const reader* in) { return in->depth ? in->open[in->depth - 1] : NULL; }
+
+static int wants_key(const reader* in) {
+  const sac_node* parent = innermost(in);
+  return parent && parent->kind == SAC_NODE_MAPPING && !in->key;
+}
+
+static sac_status take_key(reader* in, int line, const char* text, size_t length) {
+  char shown[SAC_SHOW_MAX];
+  if (memchr(text, '\0', length))
+    return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a key holds a NUL character", in->name, line);
+  char* key = copy(text, length);
+  if (!key) return no_memory(in);
+  for (const sac_node* other = innermost(in)->first; other; other = other->next)
+    if (strcmp(other->key, key) == 0) {
+      free(key);
+      return sac_fail(SAC_ERROR_CONFIG, "%s:%d: key '%s' is given twice (first in line %d)", in->name, line,
+                      sac_text_show(shown, text, length), other->line);
+    }
+  in->key = key;
+  in->key_line = line;
+  return SAC_OK;
+}
+
+/* A new node in its place in the tree. */
+static sac_status add(reader* in, sac_node_kind kind, int line, sac_node** out) {
+  if (++in->nodes > SAC_YAML_NODES)
+    return sac_fail(SAC_ERROR_CONFIG, "%s:%d: more than %d values", in->name, line, SAC_YAML_NODES);
+  sac_node* parent = innermost(in);
+  if (!parent && in->root) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a second document", in->name, line);
+  sac_node* node = calloc(1, sizeof *node);
+  if (!node) return no_memory(in);
+  node->kind = kind;
+  node->line = in->key ? in->key_line : line;
+  node->key = in->key;
+  in->key = NULL;
+  if (!parent) in->root = node;
+  else if (parent->last) parent->last->next = node;
+  else parent->first = node;
+  if (parent) parent->last = node, parent->count++;
+  *out = node;
+  return SAC_OK;
+}
+
+static sac_status take_scalar(reader* in, const yaml_event_t* event) {
+  const char* text = (const char*)event->data.scalar.value;
+  const size_t length = event->data.scalar.length;
+  const int line = line_of(event->start_mark);
+  sac_node* node = NULL;
+  sac_status status = SAC_OK;
+  SAC_TRY(check_marks(in, line, event->data.scalar.anchor, event->data.scalar.tag));
+  if (wants_key(in)) return take_key(in, line, text, length);
+  if (memchr(text, '\0', length)) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a NUL character", in->name, line);
+  SAC_TRY(add(in, SAC_NODE_SCALAR, line, &node));
+  node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+  node->text = copy(text, length);
+  return node->text ? SAC_OK : no_memory(in);
+fail:
+  return status;
+}
+
+static sac_status take_start(reader* in, sac_node_kind kind, int line, const yaml_char_t* anchor,
+                             const yaml_char_t* tag) {
+  sac_node* node = NULL;
+  sac_status status = SAC_OK;
+  SAC_TRY(check_marks(in, line, anchor, tag));
+  if (wants_key(in)) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a key that is not plain text", in->name, line);
+  if (in->depth == SAC_YAML_DEPTH)
+    return sac_fail(SAC_ERROR_CONFIG, "%s:%d: nested more than %d deep", in->name, line, SAC_YAML_DEPTH);
+  SAC_TRY(add(in, kind, line, &node));
+  in->open[in->depth++] = node;
+  return SAC_OK;
+fail:
+  return status;
+}
+
+static sac_status take(reader* in, const yaml_event_t* event) {
+  const int line = line_of(event->start_mark);
+  switch (event->type) {
+    case YAML_DOCUMENT_START_EVENT:
+      if (in->documents++ > 0) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a second document", in->name, line);
+      return SAC_OK;
+    case YAML_ALIAS_EVENT:
+      return check_marks(in, line, event->data.alias.anchor, NULL);
+    case YAML_SCALAR_EVENT:
+      return take_scalar(in, event);
+    case YAML_SEQUENCE_START_EVENT:
+      return take_start(in, SAC_NODE_SEQUENCE, line, event->data.sequence_start.anchor, event->data.sequence_start.tag);
+    case YAML_MAPPING_START_EVENT:
+      return take_start(in, SAC_NODE_MAPPING, line, event->data.mapping_start.anchor, event->data.mapping_start.tag);
+    case YAML_SEQUENCE_END_EVENT:
+    case YAML_MAPPING_END_EVENT:
+      in->depth--;
+      return SAC_OK;
+    case YAML_NO_EVENT:
+    case YAML_STREAM_START_EVENT:
+    case YAML_STREAM_END_EVENT:
+    case YAML_DOCUMENT_END_EVENT:
+      break;
+  }
+  return SAC_OK;
+}
+
+/* libyaml's own complaint: problems of the text have a mark, problems of its encoding an offset. */
+static sac_status syntax_error(const reader* in, const yaml_parser_t* parser) {
+  if (parser->error == YAML_MEMORY_ERROR) return no_memory(in);
+  const char* problem = parser->problem ? parser->problem : "not valid YAML";
+  int line = line_of(parser->problem_mark);
+  if (parser->error == YAML_READER_ERROR) {
+    line = 1;
+    for (size_t i = 0; i < parser->problem_offset && i < in->size; i++) line += in->text[i] == '\n';
+  }
+  if (parser->context) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s, %s", in->name, line, parser->context, problem);
+  return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s", in->name, line, problem);
+}
+
+sac_status sac_yaml_parse(sac_node** root, const char* text, size_t size, const char* name) {
+  *root = NULL;
+  if (size > SAC_YAML_BYTES)
+    return sac_fail(SAC_ERROR_CONFIG, "%s: larger than 1 MiB, which is no configuration", name);
+  reader in = {.name = name, .text = text, .size = size};
+  sac_status status = SAC_OK;
+  yaml_parser_t parser;
+  if (!yaml_parser_initialize(&parser)) return no_memory(&in);
+  yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+  yaml_parser_set_input_string(&parser, (const unsigned char*)text, size);
+  for (int more = 1; more;) {
+    yaml_event_t event;
+    if (!yaml_parser_parse(&parser, &event)) {
+      status = syntax_error(&in, &parser);
+      goto fail;
+    }
+    more = event.type != YAML_STREAM_END_EVENT;
+    status = take(&in, &event);
+    yaml_event_delete(&event);
+    if (status != SAC_OK) goto fail;
+  }
+  *root = in.root;
+  in.root = NULL;
+fail:
+  yaml_parser_delete(&parser);
+  free(in.key);
+  sac_yaml_free(in.root);
+  return status;
+}

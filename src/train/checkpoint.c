@@ -1,0 +1,350 @@
+#include "train/checkpoint.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "agent/export.h"
+#include "policy/header.h"
+#include "train/segments.h"
+#include "util/error.h"
+#include "util/file.h"
+#include "util/number.h"
+
+#define SEGMENTS "replay.segments"
+
+struct sac_checkpoint {
+  char dir[SAC_PATH_MAX];
+  sac_agent* agent;
+  int32_t p;
+  sac_state* states; /* (state_count + 1) the caller's, and room for the list of segments */
+  int32_t state_count;
+  sac_segments* segments;
+};
+
+static sac_status step_path(const char* dir, int64_t step, char path[SAC_PATH_MAX]) {
+  return sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)step);
+}
+
+/* Removes what a killed process left half written. */
+static void remove_parts(const char* dir, const char* sub) {
+  char path[SAC_PATH_MAX];
+  if (sac_path(path, "%s%s", dir, sub) != SAC_OK) return;
+  DIR* folder = opendir(path);
+  if (!folder) return;
+  for (struct dirent* entry; (entry = readdir(folder));) {
+    const size_t length = strlen(entry->d_name);
+    if (length < 5 || strcmp(entry->d_name + length - 5, ".part") != 0) continue;
+    if (sac_path(path, "%s%s/%s", dir, sub, entry->d_name) == SAC_OK) unlink(path);
+  }
+  closedir(folder);
+}
+
+sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agent* agent, int32_t p,
+                                 const sac_state* states, int32_t state_count) {
+  sac_status status = SAC_OK;
+  char path[SAC_PATH_MAX];
+  *out = NULL;
+  sac_checkpoint* c = calloc(1, sizeof *c);
+  if (!c) return sac_fail(SAC_ERROR_MEMORY, "no memory for checkpoints");
+  c->agent = agent;
+  c->p = p;
+  c->state_count = state_count;
+  c->states = calloc((size_t)state_count + 1, sizeof *c->states);
+  if (!c->states) {
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for checkpoints");
+    goto fail;
+  }
+  if (state_count > 0) memcpy(c->states, states, (size_t)state_count * sizeof *states);
+  SAC_TRY(sac_path(c->dir, "%s", dir));
+  SAC_TRY(sac_path(path, "%s/checkpoints", dir));
+  SAC_TRY(sac_make_folders(path));
+  SAC_TRY(sac_segments_create(&c->segments, dir, (size_t)agent->row.floats, agent->shape.capacity));
+  remove_parts(dir, "/checkpoints");
+  remove_parts(dir, "");
+  *out = c;
+  return SAC_OK;
+fail:
+  sac_checkpoint_destroy(c);
+  return status;
+}
+
+void sac_checkpoint_destroy(sac_checkpoint* checkpoint) {
+  if (!checkpoint) return;
+  sac_segments_destroy(checkpoint->segments);
+  free(checkpoint->states);
+  free(checkpoint);
+}
+
+/* ---- which there are ---- */
+
+/* The step of "step_N.safetensors", -1 for any other name. */
+static int64_t name_step(const char* name) {
+  char again[64];
+  if (strncmp(name, "step_", 5) != 0) return -1;
+  const long long step = strtoll(name + 5, NULL, 10);
+  if (step < 0) return -1;
+  (void)snprintf(again, sizeof again, "step_%lld.safetensors", step);
+  return strcmp(name, again) == 0 ? step : -1;
+}
+
+int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
+  char path[SAC_PATH_MAX];
+  int32_t count = 0;
+  if (sac_path(path, "%s/checkpoints", dir) != SAC_OK) return 0;
+  DIR* folder = opendir(path);
+  if (!folder) return 0;
+  for (struct dirent* entry; (entry = readdir(folder));) {
+    const int64_t found = name_step(entry->d_name);
+    if (found < 0) continue;
+    int32_t at = count < max ? count++ : max;
+    for (; at > 0 && step[at - 1] < found; at--)
+      if (at < max) step[at] = step[at - 1];
+    if (at < max) step[at] = found;
+  }
+  closedir(folder);
+  return count;
+}
+
+/* How many there are, and the oldest of them (-1: none). */
+static int32_t count_steps(const char* dir, int64_t* oldest) {
+  char path[SAC_PATH_MAX];
+  int32_t count = 0;
+  *oldest = -1;
+  DIR* folder = sac_path(path, "%s/checkpoints", dir) == SAC_OK ? opendir(path) : NULL;
+  if (!folder) return 0;
+  for (struct dirent* entry; (entry = readdir(folder));) {
+    const int64_t found = name_step(entry->d_name);
+    if (found < 0) continue;
+    count++;
+    if (*oldest < 0 || found < *oldest) *oldest = found;
+  }
+  closedir(folder);
+  return count;
+}
+
+/* ---- saving ---- */
+
+/* Transitions pushed when step N was saved, from its file's header, without allocating; 0 when it cannot be told. */
+static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
+  char path[SAC_PATH_MAX];
+  unsigned char first[8];
+  uint64_t json, pushed = 0;
+  size_t room_bytes;
+  char* room = sac_segments_staging(c->segments, &room_bytes);
+  sac_header header;
+  sac_header_entry entry;
+  int fd = -1;
+  if (step_path(c->dir, step, path) != SAC_OK || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) return 0;
+  const off_t size = lseek(fd, 0, SEEK_END);
+  if (size < 8 || sac_read_at(fd, path, 0, first, 8) != SAC_OK) goto end;
+  if (sac_header_size(first, (uint64_t)size, &json) != NULL) goto end;
+  if (json > room_bytes) goto end;
+  if (sac_read_at(fd, path, 8, room, (size_t)json) != SAC_OK) goto end;
+  sac_header_begin(&header, room, (size_t)json, (uint64_t)size - 8 - json);
+  while (sac_header_next(&header, &entry) > SAC_HEADER_END) {
+    if (!sac_header_is(&entry.name, "counters") || entry.element != 8 || entry.end - entry.begin < 8) continue;
+    if (sac_read_at(fd, path, 8 + json + entry.begin, &pushed, 8) != SAC_OK) pushed = 0;
+    break;
+  }
+end:
+  close(fd);
+  return pushed;
+}
+
+/* Deletes all but the newest `keep` checkpoints, and the segments none of those needs. What cannot be deleted costs
+ * disk space and nothing else, so it is no error. */
+static void prune(const sac_checkpoint* c, int32_t keep) {
+  char path[SAC_PATH_MAX];
+  int64_t oldest;
+  for (int32_t count = count_steps(c->dir, &oldest); count > keep; count = count_steps(c->dir, &oldest))
+    if (step_path(c->dir, oldest, path) != SAC_OK || unlink(path) != 0) break;
+  if (oldest >= 0) sac_segments_prune(c->segments, sac_segments_first(pushed_at(c, oldest), c->agent->shape.capacity));
+}
+
+sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, const char* config_text) {
+  char path[SAC_PATH_MAX], name[64], number[24];
+  sac_segment_part* part;
+  sac_status status = SAC_OK;
+  if (!c->agent->alive[c->p])
+    return sac_fail(SAC_ERROR_NUMERIC, "%s: the agent has stopped; its last good checkpoint stays", c->dir);
+  SAC_TRY(sac_segments_append(c->segments, c->agent, c->p));
+  const size_t parts = (size_t)sac_segments_parts(c->segments, &part);
+  c->states[c->state_count] = (sac_state){SEGMENTS, SAC_U64, part, parts * sizeof *part, 0};
+  (void)snprintf(number, sizeof number, "%lld", (long long)step);
+  const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
+  SAC_TRY(step_path(c->dir, step, path));
+  SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, metadata, config_text ? 2 : 1));
+  (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
+  SAC_TRY(sac_path(path, "%s/checkpoints/last", c->dir));
+  SAC_TRY(sac_link_file(name, path));
+  prune(c, keep);
+fail:
+  return status;
+}
+
+sac_status sac_checkpoint_best(sac_checkpoint* c, const sac_agent* agent, int64_t step, double mean_return,
+                               const char* config_text) {
+  char path[SAC_PATH_MAX], number[24], mean[SAC_NUMBER_MAX];
+  sac_status status = SAC_OK;
+  (void)snprintf(number, sizeof number, "%lld", (long long)step);
+  (void)sac_print_real(mean, mean_return);
+  const sac_metadata metadata[] = {{"step", number}, {"mean_return", mean}, {"config", config_text}};
+  SAC_TRY(sac_path(path, "%s/checkpoints/best", c->dir));
+  SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, metadata, config_text ? 3 : 2));
+fail:
+  return status;
+}
+
+sac_status sac_checkpoint_policy(sac_checkpoint* c) {
+  char path[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_path(path, "%s/policy.safetensors", c->dir));
+  SAC_TRY(sac_policy_write(c->agent, c->p, path));
+fail:
+  return status;
+}
+
+/* ---- loading ---- */
+
+/* The list of segments in a checkpoint, and how many transitions had been pushed. */
+static sac_status find_parts(const sac_safetensors* file, const sac_segment_part** part, int32_t* count,
+                             uint64_t* pushed) {
+  const sac_file_tensor* list = sac_safetensors_find(file, SEGMENTS);
+  const sac_file_tensor* counters = sac_safetensors_find(file, "counters");
+  if (!list || list->dtype != SAC_U64 || list->bytes % sizeof **part != 0 || !counters || counters->dtype != SAC_U64 ||
+      counters->bytes != sizeof(sac_counters))
+    return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint of a run ('" SEGMENTS "' or 'counters' is missing)",
+                    file->path);
+  *part = list->data;
+  *count = (int32_t)(list->bytes / sizeof **part);
+  *pushed = *(const uint64_t*)counters->data;
+  return SAC_OK;
+}
+
+/* A whole number of the metadata in [low, high]. */
+static sac_status find_number(const sac_safetensors* file, const char* key, int64_t low, int64_t high,
+                              int64_t* number) {
+  const char* text = sac_safetensors_metadata(file, key);
+  char* end = NULL;
+  errno = 0;
+  *number = text ? strtoll(text, &end, 10) : 0;
+  if (text && end != text && !*end && errno == 0 && *number >= low && *number <= high) return SAC_OK;
+  return sac_fail(SAC_ERROR_FORMAT, "%s: metadata '%s' is '%.40s'", file->path, key, text ? text : "");
+}
+
+static sac_status check_step(const sac_safetensors* file, int64_t step) {
+  int64_t said;
+  const sac_status status = find_number(file, "step", 0, INT64_MAX, &said);
+  if (status != SAC_OK || said == step) return status;
+  return sac_fail(SAC_ERROR_FORMAT, "%s: it is of step %lld", file->path, (long long)said);
+}
+
+static sac_status probe(const char* dir, const char* path, int64_t step, char* config_text, size_t config_size) {
+  sac_status status = SAC_OK;
+  sac_safetensors* file = NULL;
+  sac_segments* segments = NULL;
+  const sac_segment_part* part;
+  int64_t obs, action, capacity;
+  int32_t parts;
+  uint64_t pushed;
+  SAC_TRY(sac_safetensors_open(&file, path));
+  SAC_TRY(sac_agent_file_check(file));
+  SAC_TRY(check_step(file, step));
+  SAC_TRY(find_parts(file, &part, &parts, &pushed));
+  SAC_TRY(find_number(file, "obs_size", 1, 1 << 20, &obs));
+  SAC_TRY(find_number(file, "action_size", 1, 1 << 20, &action));
+  SAC_TRY(find_number(file, "capacity", 1, (int64_t)SAC_BIG, &capacity));
+  /* the tables below grow with the capacity, so it must not be larger than the rows that are there ask for */
+  if ((uint64_t)capacity > pushed) capacity = pushed > 0 ? (int64_t)pushed : 1;
+  if ((uint64_t)parts < (uint64_t)capacity / SAC_SEGMENT_ROWS) {
+    status = sac_fail(SAC_ERROR_FORMAT, "%s: its list of replay segments is too short", path);
+    goto fail;
+  }
+  const size_t floats = (size_t)sac_replay_layout((int32_t)obs, (int32_t)action).floats;
+  SAC_TRY(sac_segments_create(&segments, dir, floats, capacity));
+  SAC_TRY(sac_segments_read(segments, part, parts, pushed, NULL, 0));
+  const char* text = sac_safetensors_metadata(file, "config");
+  if (config_text && (!text || strlen(text) >= config_size)) {
+    status = sac_fail(SAC_ERROR_FORMAT, "%s: metadata 'config' is missing or too long", path);
+    goto fail;
+  }
+  if (config_text) memcpy(config_text, text, strlen(text) + 1);
+fail:
+  sac_segments_destroy(segments);
+  sac_safetensors_close(file);
+  return status;
+}
+
+sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text, size_t config_size) {
+  char path[SAC_PATH_MAX], reason[512];
+  sac_status status = step_path(dir, step, path);
+  if (status != SAC_OK) return status;
+  status = probe(dir, path, step, config_text, config_size);
+  if (status != SAC_ERROR_FORMAT && status != SAC_ERROR_FILE) return status;
+  /* what completes "last checkpoint ...": without the path where it is the checkpoint's own */
+  const char* text = sac_last_error();
+  const size_t length = strlen(path), dir_length = strlen(dir);
+  if (strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0) text += length + 2;
+  else if (strncmp(text, dir, dir_length) == 0 && text[dir_length] == '/') text += dir_length + 1;
+  (void)snprintf(reason, sizeof reason, "%s", text);
+  if (strncmp(reason, "cut short", 9) == 0) return sac_fail(status, "is %s", reason);
+  if (strncmp(reason, "cannot be ", 10) == 0) return sac_fail(status, "%s", reason);
+  return sac_fail(status, "%s (%s)", status == SAC_ERROR_FILE ? "cannot be read" : "is damaged", reason);
+}
+
+static sac_status check_same(const sac_checkpoint* c, const sac_safetensors* file) {
+  const sac_agent* agent = c->agent;
+  const int64_t actions = agent->shape.action;
+  sac_status status = SAC_OK;
+  int64_t capacity;
+  SAC_TRY(find_number(file, "capacity", 1, (int64_t)SAC_BIG, &capacity));
+  if (capacity != agent->shape.capacity)
+    return sac_fail(SAC_ERROR_SHAPE, "%s: replay.capacity was %lld and is now %lld", file->path, (long long)capacity,
+                    (long long)agent->shape.capacity);
+  const char* const names[] = {"action.centre", "action.half_range"};
+  const float* const values[] = {agent->action_centre, agent->action_half};
+  for (int i = 0; i < 2; i++) {
+    SAC_TRY(sac_safetensors_get(file, names[i], SAC_F32, 1, &actions, NULL));
+    if (memcmp(sac_safetensors_find(file, names[i])->data, values[i], (size_t)actions * sizeof(float)) != 0)
+      return sac_fail(SAC_ERROR_SHAPE, "%s: the environment's action bounds are others now ('%s')", file->path,
+                      names[i]);
+  }
+  for (int32_t i = 0; i < c->state_count; i++) {
+    const sac_state* state = &c->states[i];
+    const int64_t count = (int64_t)(state->bytes / sac_dtype_size(state->dtype));
+    if (state->optional && !sac_safetensors_find(file, state->name)) continue;
+    SAC_TRY(sac_safetensors_get(file, state->name, state->dtype, 1, &count, NULL));
+  }
+fail:
+  return status;
+}
+
+sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
+  char path[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  sac_safetensors* file = NULL;
+  const sac_segment_part* part;
+  int32_t parts;
+  uint64_t pushed;
+  SAC_TRY(step_path(c->dir, step, path));
+  SAC_TRY(sac_safetensors_open(&file, path));
+  SAC_TRY(check_step(file, step));
+  SAC_TRY(find_parts(file, &part, &parts, &pushed));
+  SAC_TRY(check_same(c, file));
+  SAC_TRY(sac_agent_read(c->agent, file, c->p, 1));
+  SAC_TRY(sac_segments_read(c->segments, part, parts, pushed, c->agent, c->p));
+  for (int32_t i = 0; i < c->state_count; i++) {
+    const sac_state* state = &c->states[i];
+    const sac_file_tensor* saved = sac_safetensors_find(file, state->name);
+    if (saved && state->bytes > 0) memcpy(state->data, saved->data, state->bytes);
+    else if (state->bytes > 0) memset(state->data, 0, state->bytes);
+  }
+fail:
+  sac_safetensors_close(file);
+  return status;
+}

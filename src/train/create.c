@@ -1,0 +1,330 @@
+/* How a new run begins: everything it is made of, its folder, its first checkpoint. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include <sac/sac.h>
+
+#include "env/list.h"
+#include "formats/safetensors.h"
+#include "kernels/random.h"
+#include "train/machine.h"
+#include "train/run.h"
+#include "train/step.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "util/number.h"
+#include "util/text.h"
+
+/* --- building ----------------------------------------------------------------------------------------------------- */
+
+static sac_status find_env(const sac_settings* settings, const sac_env_api** env) {
+  return *env ? SAC_OK : sac_env_find(settings->env_id, env);
+}
+
+/* The agent's, and that of the copy that evaluations are played by. */
+static sac_status memory_of(const sac_config* config, const sac_vector* vector, size_t* replay, size_t* rest) {
+  const sac_status status = sac_agent_memory(config, &vector->spec, replay, rest);
+  if (status == SAC_OK) *rest += sac_evaluator_memory(config, &vector->spec, vector->api);
+  return status;
+}
+
+sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size_t* replay, size_t* rest) {
+  sac_settings settings;
+  sac_vector* vector = NULL;
+  const uint64_t seed = 0;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_config_settings(config, &settings));
+  SAC_TRY(find_env(&settings, &env));
+  SAC_TRY(sac_vector_create(&vector, env, settings.env_id, settings.env_options, 1, 1, &seed, sac_stream_env(0)));
+  status = memory_of(config, vector, replay, rest);
+fail:
+  sac_vector_destroy(vector);
+  return status;
+}
+
+static sac_status config_text(const sac_config* config, char** out) {
+  char* text = NULL;
+  size_t size;
+  *out = NULL;
+  FILE* file = open_memstream(&text, &size);
+  if (!file) return sac_fail(SAC_ERROR_MEMORY, "no memory for the configuration's text");
+  sac_status status = sac_config_write(config, file);
+  if (fclose(file) != 0 && status == SAC_OK)
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for the configuration's text");
+  if (status == SAC_OK) *out = text;
+  else free(text);
+  return status;
+}
+
+static sac_status agent_config_text(const sac_run* run, int64_t p, char** out) {
+  char seed[SAC_NUMBER_MAX];
+  sac_config* config = NULL;
+  sac_status status = SAC_OK;
+  if (run->settings.seeds == 1) return config_text(run->config, out);
+  (void)sac_print_integer(seed, run->settings.seed + p);
+  SAC_TRY(sac_config_copy(&config, run->config));
+  SAC_TRY(sac_config_set_from(config, "seed", seed, SAC_ORIGIN_FLAG, "--seeds"));
+  SAC_TRY(sac_config_set_from(config, "seeds", "1", SAC_ORIGIN_FLAG, "--seeds"));
+  SAC_TRY(config_text(config, out));
+fail:
+  sac_config_destroy(config);
+  return status;
+}
+
+sac_status sac_run_config_text(sac_run* run) {
+  sac_status status = SAC_OK;
+  SAC_TRY(config_text(run->config, &run->config_text));
+  for (int64_t p = 0; p < run->settings.seeds; p++) SAC_TRY(agent_config_text(run, p, &run->agent_text[p]));
+fail:
+  return status;
+}
+
+/* Each agent keeps its CSVs, its events and its replay's segment open. */
+static sac_status check_files(int64_t population) {
+  struct rlimit limit;
+  const int64_t needed = 4 * population + 64;
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || (int64_t)limit.rlim_cur >= needed)
+    return SAC_OK;
+  return sac_fail(SAC_ERROR_FILE,
+                  "%lld agents take %lld open files, this process may have %lld: lower seeds, or raise "
+                  "'ulimit -n'",
+                  (long long)population, (long long)needed, (long long)limit.rlim_cur);
+}
+
+/* What can fail for want of memory or for a wrong environment fails here, before a file is written. */
+sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks) {
+  const sac_settings* settings = &run->settings;
+  const size_t population = (size_t)settings->seeds, episodes = (size_t)settings->eval_episodes;
+  uint64_t* seed = NULL;
+  sac_status status = SAC_OK;
+  if (callbacks) run->callbacks = *callbacks;
+  SAC_TRY(check_files(settings->seeds));
+  run->saved_step = run->evaluating = -1;
+  run->env_warnings = sac_mujoco_warnings((char[SAC_SHOW_MAX]){0});
+  run->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+  seed = calloc(population, sizeof *seed);
+  run->window = calloc(population, sizeof *run->window);
+  run->best_return = calloc(population, sizeof *run->best_return);
+  run->was_alive = calloc(population, 1);
+  run->updates = calloc(population, sizeof *run->updates);
+  run->agent_text = (char**)calloc(population, sizeof(char*));
+  run->checkpoint = (sac_checkpoint**)calloc(population, sizeof(sac_checkpoint*));
+  run->metrics = (sac_metrics_files**)calloc(population, sizeof(sac_metrics_files*));
+  if (!run->locale || !seed || !run->window || !run->best_return || !run->was_alive || !run->updates ||
+      !run->agent_text || !run->checkpoint || !run->metrics)
+    SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population));
+  for (size_t p = 0; p < population; p++) {
+    seed[p] = (uint64_t)settings->seed + p;
+    run->window[p].best_step = -1;
+    run->best_return[p] = -INFINITY;
+    run->was_alive[p] = 1;
+  }
+  SAC_TRY(find_env(settings, &env));
+  SAC_TRY(sac_vector_create(&run->vector, env, settings->env_id, settings->env_options, (int32_t)population,
+                            (int32_t)settings->num_envs, seed, sac_stream_env(0)));
+  sac_metric_list_fill(&run->list, run->vector->info_name, run->vector->info_count);
+  if (run->vector->info_count > 0) {
+    run->info = calloc(sac_bytes(population, (size_t)run->vector->info_count), sizeof *run->info);
+    if (!run->info) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population));
+  }
+  SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
+  if (run->agent->stages->env_attach) SAC_TRY(run->agent->stages->env_attach(run->agent, run->vector));
+  SAC_TRY(sac_step_overlap(run->agent, run->vector));
+  run->env_state_size = sac_vector_state_size(run->vector);
+  run->env_state = calloc(sac_bytes(population, run->env_state_size), 1);
+  if (!run->env_state)
+    SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for the environments' states: lower env.num_envs"));
+  if (settings->eval_every) {
+    const sac_arena arena = {.api = env, .id = settings->env_id, .options = settings->env_options};
+    SAC_TRY(sac_evaluator_create(&run->evaluator, run->agent, &arena, (int32_t)episodes));
+    run->episode_return = calloc(sac_bytes(population, episodes), sizeof(double));
+    run->episode_length = calloc(sac_bytes(population, episodes), sizeof(int64_t));
+    if (!run->episode_return || !run->episode_length)
+      SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation: lower eval.episodes"));
+  }
+  sac_schedule_rate(&run->schedule, settings->updates_per_step);
+  run->schedule.lag = (int32_t)sac_lag(settings->overlap, settings->num_envs);
+fail:
+  free(seed);
+  return status;
+}
+
+sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
+  char dir[SAC_PATH_MAX];
+  sac_window* window = &run->window[p];
+  sac_status status = SAC_OK;
+  const sac_state always[] = {
+      {"run.step", SAC_I64, &run->schedule.step, 2 * sizeof(int64_t), 0},
+      {"run.updates", SAC_F64, &run->schedule.rate, 2 * sizeof(double), 0},
+      {"run.window", SAC_I64, window->count, sizeof window->count, 0},
+      {"run.return", SAC_F64, &window->returns, sizeof(double), 0},
+      {"run.best_step", SAC_I64, &window->best_step, sizeof(int64_t), 0},
+      {"run.best_return", SAC_F64, &window->best_return, sizeof(double), 0},
+      {"run.seconds", SAC_F64, &run->seconds, sizeof run->seconds, 0},
+      {"env.state", SAC_U8, run->env_state + (size_t)p * run->env_state_size, run->env_state_size, 0},
+  };
+  sac_state states[sizeof always / sizeof *always + 1 + SAC_ENV_INFO_MAX];
+  int32_t count = sizeof always / sizeof *always;
+  memcpy(states, always, sizeof always);
+  if (run->schedule.lag > 0)
+    states[count++] = (sac_state){"run.pending", SAC_I64, run->schedule.pending,
+                                  (size_t)run->schedule.lag * sizeof *run->schedule.pending, 0};
+  for (int32_t k = 0; k < run->vector->info_count; k++) {
+    sac_info_sum* info = &run->info[p * run->vector->info_count + k];
+    states[count++] = (sac_state){run->list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
+  }
+  SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
+  SAC_TRY(sac_checkpoint_create(&run->checkpoint[p], dir, run->agent, p, states, count));
+fail:
+  return status;
+}
+
+sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_t evaluations_to) {
+  char dir[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
+  SAC_TRY(sac_metrics_open(&run->metrics[p], dir, &run->list, rows_to, evaluations_to));
+fail:
+  return status;
+}
+
+void sac_run_destroy(sac_run* run) {
+  if (!run) return;
+  sac_evaluator_destroy(run->evaluator); /* it may be playing, and writes to what is freed below */
+  const int32_t population = run->agent ? run->agent->shape.population : 0;
+  for (int32_t p = 0; p < population; p++) {
+    sac_metrics_close(run->metrics[p]);
+    sac_checkpoint_destroy(run->checkpoint[p]);
+  }
+  free((void*)run->metrics);
+  free((void*)run->checkpoint);
+  free(run->env_state);
+  free(run->was_alive);
+  free(run->updates);
+  free(run->best_return);
+  free(run->window);
+  free(run->info);
+  free(run->episode_length);
+  free(run->episode_return);
+  sac_vector_destroy(run->vector);
+  sac_agent_destroy(run->agent);
+  sac_folder_close(run->folder);
+  if (run->locale) freelocale(run->locale);
+  for (int64_t p = 0; run->agent_text && p < run->settings.seeds; p++) free(run->agent_text[p]);
+  free((void*)run->agent_text);
+  free(run->config_text);
+  sac_config_destroy(run->config);
+  free(run);
+}
+
+/* --- first lines -------------------------------------------------------------------------------------------------- */
+
+void sac_run_log_memory(sac_run* run) {
+  const sac_shape* shape = &run->agent->shape;
+  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX];
+  size_t replay = 0, rest = 0;
+  if (memory_of(run->config, run->vector, &replay, &rest) != SAC_OK) return;
+  sac_run_log(run, "memory %s, of it replay %s (%lld transitions%s)", sac_text_bytes(all, replay + rest),
+              sac_text_bytes(rows, replay), (long long)shape->capacity, shape->population > 1 ? " an agent" : "");
+}
+
+static void log_start(sac_run* run) {
+  const sac_settings* settings = &run->settings;
+  char text[1024], seeds[64];
+  (void)snprintf(seeds, sizeof seeds, settings->seeds > 1 ? "seeds %lld to %lld" : "seed %lld",
+                 (long long)settings->seed, (long long)(settings->seed + settings->seeds - 1));
+  sac_run_log(run, "sac %s: %s, algo %s, %s, %lld steps on %s", SAC_VERSION, settings->env_id,
+              sac_config_get(run->config, "algo"), seeds, (long long)settings->steps, run->agent->device);
+  sac_config_summary(run->config, text, sizeof text);
+  if (text[0]) sac_run_log(run, "%s", text);
+  if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
+  sac_run_log_memory(run);
+  sac_run_log(run, "writes to %s", run->folder->path);
+}
+
+/* --- a new run ---------------------------------------------------------------------------------------------------- */
+
+/* The actor of a policy or checkpoint file into every agent. */
+sac_status sac_run_init(sac_run* run) {
+  const char* path = run->settings.init;
+  const int32_t population = run->agent->shape.population;
+  sac_safetensors* file = NULL;
+  float* data = NULL;
+  sac_status status = SAC_OK;
+  if (!path[0]) return SAC_OK;
+  SAC_TRY(sac_safetensors_open(&file, path));
+  for (int32_t t = 0; t < sac_agent_tensor_count(run->agent); t++) {
+    sac_tensor_info info;
+    SAC_TRY(sac_agent_tensor_info(run->agent, t, &info));
+    if (strncmp(info.name, "actor.", 6) != 0) continue;
+    int64_t dims[2] = {info.dims[0], info.dims[1]};
+    size_t count = 1;
+    for (int32_t d = 0; d < info.rank; d++) count *= (size_t)info.dims[d];
+    float* grown = realloc(data, sizeof(float) * count * (size_t)population);
+    if (!grown) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for the actor of %s", path));
+    data = grown;
+    SAC_TRY(sac_safetensors_get(file, info.name, SAC_F32, info.rank, dims, data));
+    for (int32_t p = 1; p < population; p++) memcpy(data + (size_t)p * count, data, sizeof(float) * count);
+    SAC_TRY(sac_agent_tensor_set(run->agent, info.name, data, count * (size_t)population));
+  }
+fail:
+  if (status != SAC_OK) sac_fail_prefix("init: ");
+  free(data);
+  sac_safetensors_close(file);
+  return status;
+}
+
+/* A run that was killed while it began has left a checkpoint of step 0 at most; anything later is someone's work, whose
+ * config.yaml was lost. */
+static sac_status check_seeds(const sac_run* run) {
+  char dir[SAC_PATH_MAX];
+  int64_t newest;
+  sac_status status = SAC_OK;
+  for (int32_t p = 0; p < run->agent->shape.population; p++) {
+    SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
+    if (sac_checkpoint_list(dir, &newest, 1) == 1 && newest > 0)
+      return sac_fail(SAC_ERROR_FILE, "%s holds a checkpoint of step %lld, but no config.yaml; choose another --out",
+                      dir, (long long)newest);
+  }
+fail:
+  return status;
+}
+
+sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env_api* env,
+                          const sac_callbacks* callbacks) {
+  char changed[1024];
+  sac_status status = SAC_OK;
+  if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_create: run is NULL");
+  *out = NULL;
+  if (!config) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_create: config is NULL");
+  sac_run* run = calloc(1, sizeof *run);
+  if (!run) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run");
+  SAC_TRY(sac_config_copy(&run->config, config));
+  SAC_TRY(sac_config_settings(run->config, &run->settings));
+  if (run->settings.out[0] && sac_folder_holds_run(run->settings.out))
+    SAC_TRY(sac_fail(SAC_ERROR_FILE,
+                     "%s already holds a run: 'sac resume %s' continues it; for a new one give another "
+                     "--out",
+                     run->settings.out, run->settings.out));
+  SAC_TRY(sac_run_build(run, env, callbacks));
+  SAC_TRY(sac_run_init(run));
+  SAC_TRY(sac_run_config_text(run));
+  SAC_TRY(sac_folder_create(&run->folder, run->settings.out, run->settings.env_id));
+  SAC_TRY(check_seeds(run));
+  log_start(run);
+  SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, changed, sizeof changed));
+  for (int32_t p = 0; p < run->agent->shape.population; p++) {
+    SAC_TRY(sac_run_open_checkpoint(run, p));
+    SAC_TRY(sac_run_open_metrics(run, p, -1, -1));
+  }
+  /* From here on there is always a checkpoint; config.yaml, written last, says that the folder holds a run. */
+  SAC_TRY(sac_run_save(run));
+  SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
+  *out = run;
+  return SAC_OK;
+fail:
+  sac_run_destroy(run);
+  return status;
+}

@@ -1,0 +1,303 @@
+#include "train/metrics.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "formats/tensorboard.h"
+#include "util/error.h"
+#include "util/file.h"
+#include "util/number.h"
+
+#define METRIC_NAME(name, tag, meaning) #name,
+#define METRIC_TAG(name, tag, meaning) tag,
+#define METRIC_MEANING(name, tag, meaning) meaning,
+#define METRIC_COLUMN(name, tag, meaning) "," #name
+const char* const sac_metric_names[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_NAME, )};
+const char* const sac_metric_tags[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_TAG, )};
+const char* const sac_metric_meanings[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_MEANING, )};
+
+static const char metrics_header[] = "step" SAC_METRICS(METRIC_COLUMN, ); /* of every run; terms of info follow */
+static const char evaluations_header[] = "step,mean,std,episodes,returns,lengths\n";
+
+#define HEADER_MAX (sizeof metrics_header + SAC_ENV_INFO_MAX * sizeof((sac_metric_list*)NULL)->info[0] + 2)
+
+#define EVALUATIONS_MAX ((size_t)1 << 30) /* bytes of a file that is looked through */
+
+_Static_assert(SAC_METRIC_MAX <= SAC_EVENTS_SCALARS_MAX, "a row is one event");
+
+void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_t count) {
+  list->count = SAC_METRIC_COUNT + count;
+  memcpy(list->name, sac_metric_names, sizeof sac_metric_names);
+  memcpy(list->tag, sac_metric_tags, sizeof sac_metric_tags);
+  for (int32_t k = 0; k < count; k++) {
+    (void)snprintf(list->info[k], sizeof list->info[k], SAC_INFO_PREFIX "%s", info[k]);
+    list->name[SAC_METRIC_COUNT + k] = list->tag[SAC_METRIC_COUNT + k] = list->info[k];
+  }
+}
+
+/* A table that grows by whole rows. */
+typedef struct csv {
+  char path[SAC_PATH_MAX];
+  int fd;         /* -1: closed */
+  uint64_t whole; /* bytes of complete rows; what follows is a row being written */
+  uint64_t size;  /* with that row */
+  size_t used;
+  char buffer[4096];
+} csv;
+
+struct sac_metrics_files {
+  csv rows, evaluations;
+  const sac_metric_list* list;
+  int32_t terms;                  /* columns of info */
+  int32_t term[SAC_ENV_INFO_MAX]; /* (terms) what stands there: its place in the list, -1: nothing */
+  sac_events events;
+};
+
+/* Back to complete rows. */
+static sac_status csv_drop(csv* table, sac_status status) {
+  table->used = 0;
+  table->size = table->whole;
+  (void)!ftruncate(table->fd, (off_t)table->whole);
+  return status;
+}
+
+static sac_status csv_flush(csv* table) {
+  const sac_status status = sac_write_at(table->fd, table->path, table->size, table->buffer, table->used);
+  if (status != SAC_OK) return csv_drop(table, status);
+  table->size += table->used;
+  table->used = 0;
+  return SAC_OK;
+}
+
+static sac_status csv_put(csv* table, const char* text, size_t length) {
+  sac_status status = SAC_OK;
+  while (length > 0) {
+    const size_t left = sizeof table->buffer - table->used, n = length < left ? length : left;
+    memcpy(table->buffer + table->used, text, n);
+    table->used += n;
+    text += n;
+    length -= n;
+    if (table->used == sizeof table->buffer) SAC_TRY(csv_flush(table));
+  }
+fail:
+  return status;
+}
+
+static sac_status csv_real(csv* table, const char* before, double value) {
+  char text[SAC_NUMBER_MAX];
+  const sac_status status = csv_put(table, before, strlen(before));
+  return status != SAC_OK || isnan(value) ? status : csv_put(table, text, sac_print_real(text, value));
+}
+
+static sac_status csv_integer(csv* table, const char* before, int64_t value) {
+  char text[SAC_NUMBER_MAX];
+  const sac_status status = csv_put(table, before, strlen(before));
+  return status != SAC_OK ? status : csv_put(table, text, sac_print_integer(text, value));
+}
+
+/* Writes the row out; it is complete only in csv_keep. */
+static sac_status csv_end(csv* table) {
+  const sac_status status = csv_put(table, "\n", 1);
+  return status != SAC_OK ? status : csv_flush(table);
+}
+static void csv_keep(csv* table) { table->whole = table->size; }
+
+/* Bytes of the rows with step <= last, the header included. Rows are in order, so the rest is the file's end; a last
+ * line without its '\n' was being written when the process was killed. */
+static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t last) {
+  size_t keep = header;
+  while (keep < size) {
+    const char* end = memchr(text + keep, '\n', size - keep);
+    char cell[SAC_NUMBER_MAX];
+    int64_t step;
+    if (!end) break;
+    const size_t length = strcspn(text + keep, ",\n");
+    if (length >= sizeof cell) break;
+    memcpy(cell, text + keep, length);
+    cell[length] = '\0';
+    if (sac_parse_integer(cell, &step) != SAC_NUMBER_OK || step > last) break;
+    keep = (size_t)(end - text) + 1;
+  }
+  return keep;
+}
+
+/* last: -1 for a new table. */
+static sac_status csv_open(csv* table, const char* dir, const char* name, const char* header, int64_t last) {
+  sac_status status = SAC_OK;
+  const size_t header_size = strlen(header);
+  void* text = NULL;
+  size_t size = 0;
+  SAC_TRY(sac_path(table->path, "%s/%s", dir, name));
+  if (last >= 0 && access(table->path, F_OK) == 0) SAC_TRY(sac_read_file(table->path, SIZE_MAX / 2, &text, &size));
+  /* what is shorter than the header and begins it was being written when the process was killed */
+  if (size > 0 && memcmp(text, header, size < header_size ? size : header_size) != 0) {
+    status = sac_fail(SAC_ERROR_FILE, "%s has other columns than this version writes: move it away", table->path);
+    goto fail;
+  }
+  table->fd = open(table->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  table->whole = size >= header_size ? rows_up_to(text, size, header_size, last) : 0;
+  if (table->fd < 0 || ftruncate(table->fd, (off_t)table->whole) != 0) {
+    status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", table->path, strerror(errno));
+    goto fail;
+  }
+  table->size = table->whole;
+  if (table->whole == 0) {
+    SAC_TRY(csv_put(table, header, header_size));
+    SAC_TRY(csv_flush(table));
+    csv_keep(table);
+  }
+fail:
+  free(text);
+  return status;
+}
+
+/* The place in the list of a term, "info/NAME" of `length` bytes; -1: none. */
+static int32_t find_term(const sac_metric_list* list, const char* name, size_t length) {
+  for (int32_t m = SAC_METRIC_COUNT; m < list->count; m++)
+    if (strlen(list->name[m]) == length && memcmp(list->name[m], name, length) == 0) return m;
+  return -1;
+}
+
+/* The header of metrics.csv, and what stands in its columns: those of the list, or, where the file to be continued
+ * begins as every one does and differs in terms of info alone, those of the file. */
+static sac_status choose_columns(sac_metrics_files* files, const char* dir, int resumed, char header[HEADER_MAX]) {
+  const sac_metric_list* list = files->list;
+  char path[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  size_t used = (size_t)snprintf(header, HEADER_MAX, "%s", metrics_header), got = 0;
+  for (int32_t m = SAC_METRIC_COUNT; m < list->count; m++) {
+    used += (size_t)snprintf(header + used, HEADER_MAX - used, ",%s", list->name[m]);
+    files->term[files->terms++] = m;
+  }
+  (void)snprintf(header + used, HEADER_MAX - used, "\n");
+  SAC_TRY(sac_path(path, "%s/metrics.csv", dir));
+  FILE* old = resumed ? fopen(path, "re") : NULL;
+  if (!old) return SAC_OK; /* a new one; or csv_open says what is wrong with it */
+  char line[HEADER_MAX];
+  if (fgets(line, sizeof line, old)) got = strlen(line);
+  (void)fclose(old);
+  const size_t fixed = sizeof metrics_header - 1;
+  if (got <= fixed || line[got - 1] != '\n' || memcmp(line, metrics_header, fixed) != 0) return SAC_OK;
+  int32_t terms = 0, term[SAC_ENV_INFO_MAX];
+  for (const char* at = line + fixed; *at == ',';) {
+    const size_t length = strcspn(++at, ",\n"), prefix = strlen(SAC_INFO_PREFIX);
+    if (terms == SAC_ENV_INFO_MAX || strncmp(at, SAC_INFO_PREFIX, prefix) != 0) return SAC_OK;
+    term[terms++] = find_term(list, at, length);
+    at += length;
+  }
+  memcpy(header, line, got + 1);
+  memcpy(files->term, term, sizeof *term * (size_t)terms);
+  files->terms = terms;
+fail:
+  return status;
+}
+
+int sac_metrics_kept_columns(const sac_metrics_files* files) {
+  const int32_t terms = files->list->count - SAC_METRIC_COUNT;
+  for (int32_t k = 0; k < files->terms; k++)
+    if (files->term[k] != SAC_METRIC_COUNT + k) return 1;
+  return files->terms != terms;
+}
+
+sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, const sac_metric_list* list, int64_t rows_to,
+                            int64_t evaluations_to) {
+  char header[HEADER_MAX];
+  sac_status status = SAC_OK;
+  *out = NULL;
+  sac_metrics_files* files = calloc(1, sizeof *files);
+  if (!files) return sac_fail(SAC_ERROR_MEMORY, "no memory for metrics");
+  files->rows.fd = files->evaluations.fd = files->events.fd = -1;
+  files->list = list;
+  SAC_TRY(sac_make_folders(dir));
+  SAC_TRY(choose_columns(files, dir, rows_to >= 0, header));
+  SAC_TRY(csv_open(&files->rows, dir, "metrics.csv", header, rows_to));
+  SAC_TRY(csv_open(&files->evaluations, dir, "evaluations.csv", evaluations_header, rows_to < 0 ? -1 : evaluations_to));
+  /* one line divides events of both kinds: the later one, so that nothing is lost that will not be written again */
+  const int64_t last = rows_to > evaluations_to ? rows_to : evaluations_to;
+  SAC_TRY(sac_events_open(&files->events, dir, rows_to < 0 ? -1 : last + 1));
+  SAC_TRY(sac_sync_folder(dir));
+  *out = files;
+  return SAC_OK;
+fail:
+  sac_metrics_close(files);
+  return status;
+}
+
+void sac_metrics_close(sac_metrics_files* files) {
+  if (!files) return;
+  if (files->rows.fd >= 0) close(files->rows.fd);
+  if (files->evaluations.fd >= 0) close(files->evaluations.fd);
+  sac_events_close(&files->events);
+  free(files);
+}
+
+sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double* value) {
+  csv* table = &files->rows;
+  sac_status status = SAC_OK;
+  SAC_TRY(csv_integer(table, "", step));
+  for (int32_t i = 0; i < SAC_METRIC_COUNT; i++) SAC_TRY(csv_real(table, ",", value[i]));
+  for (int32_t k = 0; k < files->terms; k++)
+    SAC_TRY(csv_real(table, ",", files->term[k] < 0 ? (double)NAN : value[files->term[k]]));
+  SAC_TRY(csv_end(table));
+  status = sac_events_scalars(&files->events, step, files->list->count, files->list->tag, value);
+  if (status != SAC_OK) return csv_drop(table, status);
+  csv_keep(table);
+fail:
+  return status;
+}
+
+sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation* evaluation) {
+  static const char* const tags[2] = {"eval/episode_return", "eval/episode_length"};
+  csv* table = &files->evaluations;
+  const int32_t n = evaluation->episodes;
+  double mean[2] = {evaluation->mean, 0};
+  sac_status status = SAC_OK;
+  SAC_TRY(csv_integer(table, "", evaluation->step));
+  SAC_TRY(csv_real(table, ",", evaluation->mean));
+  SAC_TRY(csv_real(table, ",", evaluation->std));
+  SAC_TRY(csv_integer(table, ",", n));
+  for (int32_t i = 0; i < n; i++) SAC_TRY(csv_real(table, i ? ";" : ",", evaluation->episode_return[i]));
+  for (int32_t i = 0; i < n; i++) {
+    SAC_TRY(csv_integer(table, i ? ";" : ",", evaluation->length[i]));
+    mean[1] += (double)evaluation->length[i] / n;
+  }
+  SAC_TRY(csv_end(table));
+  status = sac_events_scalars(&files->events, evaluation->step, 2, tags, mean);
+  if (status != SAC_OK) return csv_drop(table, status);
+  csv_keep(table);
+fail:
+  return status;
+}
+
+int sac_metrics_evaluated(const char* dir, int64_t step, double* mean) {
+  char path[SAC_PATH_MAX], start[SAC_NUMBER_MAX + 2];
+  void* bytes = NULL;
+  size_t size;
+  int found = 0;
+  if (sac_path(path, "%s/evaluations.csv", dir) != SAC_OK ||
+      sac_read_file(path, EVALUATIONS_MAX, &bytes, &size) != SAC_OK)
+    return 0;
+  (void)snprintf(start, sizeof start, "%lld,", (long long)step);
+  for (char *line = bytes, *end; !found && (end = strchr(line, '\n')); line = end + 1) {
+    if (strncmp(line, start, strlen(start)) != 0) continue;
+    char* value = line + strlen(start);
+    value[strcspn(value, ",\n")] = '\0';
+    found = sac_parse_real(value, mean) == SAC_NUMBER_OK;
+    end = value + strlen(value); /* the line has become two */
+  }
+  free(bytes);
+  return found;
+}
+
+sac_status sac_metrics_sync(sac_metrics_files* files) {
+  const csv* const tables[2] = {&files->rows, &files->evaluations};
+  for (int i = 0; i < 2; i++)
+    if (fdatasync(tables[i]->fd) != 0)
+      return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", tables[i]->path, strerror(errno));
+  return sac_events_sync(&files->events);
+}

@@ -1,0 +1,98 @@
+/* Metrics of one agent: the list, and the files they go to (metrics.csv, evaluations.csv, TensorBoard events). */
+#ifndef SAC_TRAIN_METRICS_H
+#define SAC_TRAIN_METRICS_H
+
+#include <stdint.h>
+
+#include <sac/run.h>
+
+/* X(name, TensorBoard tag, meaning). The columns of metrics.csv are step and these, in this order, and behind them the
+ * terms of the environment's info. Times and rates come last here: `TIMES` marks what a comparison of two runs must
+ * leave out. */
+#define SAC_METRICS(X, TIMES)                                                                     \
+  X(updates, "train/updates", "updates made")                                                     \
+  X(episodes, "train/episodes", "training episodes ended since the last row")                     \
+  X(episode_return, "train/episode_return", "mean return of those episodes")                      \
+  X(episode_length, "train/episode_length", "mean length of those episodes, steps")               \
+  X(critic_loss, "loss/critic", "sum over critics of mean 1/2 (Q - y)^2")                         \
+  X(actor_loss, "loss/actor", "mean (alpha log pi - min Q)")                                      \
+  X(alpha_loss, "loss/alpha", "mean (-log alpha (log pi + target_entropy))")                      \
+  X(value_loss, "loss/value", "sac-v: mean 1/2 (V - target)^2")                                   \
+  X(alpha, "policy/alpha", "temperature")                                                         \
+  X(entropy, "policy/entropy", "nats, of the action in (-1, 1)")                                  \
+  X(saturation, "policy/saturation", "share of action components with |a| > 0.999")               \
+  X(q_mean, "critic/q_mean", "mean Q of the minibatch")                                           \
+  X(td_error, "critic/td_error", "mean |Q - y|")                                                  \
+  X(critic_grad, "grad/critic", "L2 norm")                                                        \
+  X(actor_grad, "grad/actor", "L2 norm")                                                          \
+  TIMES                                                                                           \
+  X(updates_per_second, "speed/updates_per_second", "of this agent")                              \
+  X(steps_per_second, "speed/steps_per_second", "of this agent")                                  \
+  X(seconds, "speed/seconds", "since the start of the run, pauses apart")                         \
+  X(act_seconds, "seconds/act", "in this stage since the last row")                               \
+  X(env_step_seconds, "seconds/env_step", "in this stage since the last row")                     \
+  X(replay_push_seconds, "seconds/replay_push", "in this stage since the last row")               \
+  X(replay_sample_seconds, "seconds/replay_sample", "in this stage since the last row")           \
+  X(critic_update_seconds, "seconds/critic_update", "in this stage since the last row")           \
+  X(actor_update_seconds, "seconds/actor_update", "in this stage since the last row")             \
+  X(temperature_update_seconds, "seconds/temperature_update", "in this stage since the last row") \
+  X(target_update_seconds, "seconds/target_update", "in this stage since the last row")
+
+typedef enum sac_metric {
+#define SAC_METRIC_ENUM(name, tag, meaning) SAC_METRIC_##name,
+  SAC_METRICS(SAC_METRIC_ENUM, )
+#undef SAC_METRIC_ENUM
+      SAC_METRIC_COUNT
+} sac_metric;
+
+#define SAC_METRIC_MAX (SAC_METRIC_COUNT + SAC_ENV_INFO_MAX)
+
+extern const char* const sac_metric_names[SAC_METRIC_COUNT];
+extern const char* const sac_metric_tags[SAC_METRIC_COUNT];
+extern const char* const sac_metric_meanings[SAC_METRIC_COUNT];
+
+#define SAC_INFO_PREFIX "info/"
+
+/* What a row of a run holds: SAC_METRICS, then the terms of its environment's info, whose "info/NAME" is name of the
+ * column and tag alike. */
+typedef struct sac_metric_list {
+  int32_t count; /* SAC_METRIC_COUNT and the terms */
+  const char* name[SAC_METRIC_MAX];
+  const char* tag[SAC_METRIC_MAX];
+  char info[SAC_ENV_INFO_MAX][sizeof SAC_INFO_PREFIX - 1 + SAC_ENV_INFO_NAME_MAX];
+} sac_metric_list;
+
+/* info (count), checked (env/check.h); copied. The list points into itself: it must not be moved. */
+void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_t count);
+
+typedef struct sac_metrics_files sac_metrics_files;
+
+/* Opens the files of a seed folder, new ones when rows_to is -1. rows_to >= 0: a resume; metrics.csv is cut to rows
+ * with step <= rows_to, evaluations.csv to those with step <= evaluations_to (the two differ when a run ended between
+ * two scheduled rows and is continued), and the events continue from there. A metrics.csv that has other terms of info
+ * (its environment, or its sac, was of another version) keeps its columns. `list` must outlive the files. Errors: FILE.
+ */
+sac_status sac_metrics_open(sac_metrics_files** files, const char* dir, const sac_metric_list* list, int64_t rows_to,
+                            int64_t evaluations_to);
+void sac_metrics_close(sac_metrics_files* files); /* takes NULL */
+
+/* Whether metrics.csv has other columns than the list: terms that it lacks are in the events alone, those that only it
+ * has stay empty. */
+int sac_metrics_kept_columns(const sac_metrics_files* files);
+
+/* A row of metrics.csv and its events. value (list->count); NaN: an empty cell, no event. Numbers as
+ * %.17g-shortest in the C locale. Errors: FILE (disk full: nothing of the row is left behind, the next call tries
+ * again). */
+sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double* value);
+
+/* A line of evaluations.csv (step, mean, std, episodes, then returns and lengths: "return_0 ... length_0 ..." joined by
+ * ';' in two cells) and its events eval/episode_return, eval/episode_length. */
+sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation* evaluation);
+
+/* Whether evaluations.csv in `dir` has a whole row of `step`, and its mean. */
+int sac_metrics_evaluated(const char* dir, int64_t step, double* mean);
+
+/* Pushes what is buffered to the operating system, and to the disk before a checkpoint. */
+sac_status sac_metrics_sync(sac_metrics_files* files);
+
+#endif

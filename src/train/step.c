@@ -1,0 +1,117 @@
+/* One step of a run, from left to right:
+ *
+ *  act -> env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target
+ * update
+ *
+ * With train.overlap the five stages of the update stand beside env step instead; a backend that queues them has them
+ * beside act too, which then reads the actor as it was before them. */
+#include "train/step.h"
+
+#include "env/vector.h"
+#include "util/clock.h"
+#include "util/error.h"
+#include "util/system.h"
+
+const char* const sac_stage_names[SAC_STAGE_COUNT] = {
+    "act",           "env step",     "replay push",        "replay sample",
+    "critic update", "actor update", "temperature update", "target update"};
+
+/* Runs one stage and adds its time to the stage's seconds. */
+#define STAGE(word, call)                                      \
+  do {                                                         \
+    const double start = sac_seconds();                        \
+    SAC_TRY(stages->call);                                     \
+    agent->seconds[SAC_STAGE_##word] += sac_seconds() - start; \
+  } while (0)
+
+typedef struct side {
+  sac_agent* agent;
+  sac_vector* vector;
+} side;
+
+static sac_status env_step(void* context) {
+  const side* s = context;
+  sac_agent* agent = s->agent;
+  const sac_stages* stages = agent->stages;
+  sac_status status = SAC_OK;
+  STAGE(ENV_STEP, env_step(agent, s->vector));
+fail:
+  return status;
+}
+
+int sac_learns_beside(const sac_agent* agent, const sac_vector* vector) {
+  return agent->settings.overlap > 0 && agent->stages->snapshot && !vector->resident;
+}
+
+/* The environments step while the learner learns: neither reads what the other writes, so the order changes no bit. A
+ * worker makes all steps, those of the warm-up too: some environments want one thread. */
+static sac_status env_step_and_update(sac_agent* agent, sac_vector* vector, int32_t updates) {
+  side s = {agent, vector};
+  if (!vector->worker) { /* a backend that queues its updates returns at once */
+    const sac_status learnt = sac_update(agent, updates);
+    return learnt == SAC_OK ? env_step(&s) : learnt;
+  }
+  sac_worker_start(vector->worker, env_step, &s);
+  const sac_status learnt = sac_update(agent, updates);
+  const sac_status stepped = sac_worker_wait(vector->worker);
+  return stepped == SAC_OK ? learnt : stepped;
+}
+
+sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int32_t updates) {
+  const sac_stages* stages = agent->stages;
+  const int late = agent->settings.overlap > 0, beside = sac_learns_beside(agent, vector);
+  const sac_act act = {.n = vector->num_envs,
+                       .mode = mode,
+                       .obs = vector->obs,
+                       .action = vector->action,
+                       .from_snapshot = beside,
+                       .vector = vector};
+  side s = {agent, vector};
+  sac_status status = SAC_OK;
+  if (beside) {
+    SAC_TRY(stages->snapshot(agent));
+    SAC_TRY(sac_update(agent, updates));
+  }
+  STAGE(ACT, act(agent, &act));
+  if (late && !beside) SAC_TRY(env_step_and_update(agent, vector, updates));
+  else SAC_TRY(env_step(&s));
+  const sac_transitions transitions = sac_vector_transitions(vector);
+  STAGE(REPLAY_PUSH, replay_push(agent, &transitions, vector));
+  return late ? SAC_OK : sac_update(agent, updates);
+fail:
+  return status;
+}
+
+sac_status sac_step_overlap(const sac_agent* agent, sac_vector* vector) {
+  if (agent->settings.overlap == 0 || agent->stages->update || sac_processors() < 2) return SAC_OK;
+  return sac_worker_create(&vector->worker);
+}
+
+int32_t sac_burst(const sac_agent* agent, const sac_vector* vector) {
+  if (vector->resident) return vector->burst;
+  return agent->stages->state_get ? SAC_BURST_MAX : 1;
+}
+
+sac_status sac_settle(sac_agent* agent, sac_vector* vector) {
+  const sac_stages* stages = agent->stages;
+  sac_status status = SAC_OK;
+  if (vector && stages->env_get) SAC_TRY(stages->env_get(agent, vector, 0));
+  if (stages->state_get) SAC_TRY(stages->state_get(agent));
+fail:
+  return status;
+}
+
+sac_status sac_update(sac_agent* agent, int32_t updates) {
+  const sac_stages* stages = agent->stages;
+  sac_status status = SAC_OK;
+  if (stages->update) return stages->update(agent, updates);
+  for (int32_t u = 0; u < updates; u++) {
+    STAGE(REPLAY_SAMPLE, replay_sample(agent));
+    STAGE(CRITIC_UPDATE, critic_update(agent));
+    STAGE(ACTOR_UPDATE, actor_update(agent));
+    STAGE(TEMPERATURE_UPDATE, temperature_update(agent));
+    STAGE(TARGET_UPDATE, target_update(agent));
+  }
+fail:
+  return status;
+}
