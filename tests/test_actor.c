@@ -28,11 +28,11 @@ START_TEST(against_the_reference) {
   const int at_old = agent->settings.algo == SAC_ALGO_SAC_V;
   agent_case_age(agent, 2);
   update_inputs in = update_inputs_create(agent, 5);
-  ck_ok(agent->stages->minibatch_set(agent, &in.minibatch, &in.noise));
+  ck_ok(agent->backend->minibatch_set(agent, &in.minibatch, &in.noise));
   reference old = reference_read(agent, 0);
-  ck_ok(agent->stages->critic_update(agent));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_CRITIC_UPDATE));
   reference before = reference_read(agent, 0); /* the critics just updated */
-  ck_ok(agent->stages->actor_update(agent));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_ACTOR_UPDATE));
   reference after = reference_read(agent, 0);
 
   reference_update expected = reference_update_create(agent);
@@ -60,7 +60,7 @@ START_TEST(against_the_reference) {
     }
 
   /* temperature: from the log-probabilities of the actor pass */
-  ck_ok(agent->stages->temperature_update(agent));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_TEMPERATURE_UPDATE));
   reference last = reference_read(agent, 0);
   const size_t at = agent->tensors.log_alpha;
   double gradient = 0;
@@ -108,10 +108,10 @@ START_TEST(acting) {
   float action[2 * N * A], log_prob[2 * N], mean[2 * N * A];
   const uint64_t position = agent->counters[0].act;
   sac_act act = {.n = N, .mode = SAC_ACT_SAMPLE, .obs = obs, .noise = eps, .action = action, .log_prob = log_prob};
-  ck_ok(agent->stages->act(agent, &act));
+  ck_ok(agent->backend->act(agent, &act));
   act.mode = SAC_ACT_MEAN;
   act.action = mean;
-  ck_ok(agent->stages->act(agent, &act));
+  ck_ok(agent->backend->act(agent, &act));
   ck_assert_uint_eq(agent->counters[0].act, position); /* nothing was drawn */
   for (int p = 0; p < 2; ++p) {
     reference at = reference_read(agent, p);
@@ -146,12 +146,12 @@ START_TEST(noise_by_position) {
     float whole[N * A], parts[N * A];
     const sac_act_mode modes[] = {SAC_ACT_SAMPLE, SAC_ACT_UNIFORM};
     sac_act act = {.n = N, .mode = modes[mode], .obs = obs, .action = whole};
-    ck_ok(one->stages->act(one, &act));
+    ck_ok(one->backend->act(one, &act));
     for (int i = 0; i < N; i += act.n) {
       act.n = i == 0 ? 70 : i < 80 ? 1 : N - i;
       act.obs = obs + i * O;
       act.action = parts + i * A;
-      ck_ok(other->stages->act(other, &act));
+      ck_ok(other->backend->act(other, &act));
     }
     ck_same_bits(whole, parts, N * A);
     ck_assert_uint_eq(one->counters[0].act, (uint64_t)(mode + 1) * N);

@@ -23,7 +23,7 @@ static sac_agent* create(void) {
 static void weights(sac_agent* agent, float** to, size_t* count) {
   *count = agent->tensors.floats[SAC_SLAB_TRAINED];
   *to = calloc(*count, sizeof(float));
-  ck_ok(agent->stages->read(agent, SAC_MEMORY_WEIGHTS, 0, 0, *to, *count));
+  ck_ok(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, 0, 0, *to, *count));
 }
 
 #ifdef SAC_CUDA_HOST

@@ -31,12 +31,12 @@ START_TEST(polyak) {
   sac_agent* agent = agent_case_create(&c);
   agent_case_age(agent, 2);
   update_inputs in = update_inputs_create(agent, 5);
-  ck_ok(agent->stages->minibatch_set(agent, &in.minibatch, &in.noise));
-  ck_ok(agent->stages->critic_update(agent));
-  ck_ok(agent->stages->actor_update(agent));
-  ck_ok(agent->stages->temperature_update(agent));
+  ck_ok(agent->backend->minibatch_set(agent, &in.minibatch, &in.noise));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_CRITIC_UPDATE));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_ACTOR_UPDATE));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_TEMPERATURE_UPDATE));
   reference before = reference_read(agent, 0);
-  ck_ok(agent->stages->target_update(agent));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_TARGET_UPDATE));
   reference after = reference_read(agent, 0);
   const sac_tensors* t = &agent->tensors;
   int targets = 0;

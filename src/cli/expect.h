@@ -14,6 +14,6 @@ void sac_cli_estimates(int json);
 sac_status sac_cli_expected(const sac_config* config, int json);
 
 /* What `device: auto` takes for a run of `config`, as sac_estimate_choose says it. Errors: as a run's beginning. */
-sac_status sac_cli_device_why(const sac_config* config, char why[SAC_ESTIMATE_WHY_MAX]);
+sac_status sac_cli_device_why(const sac_config* config, char why[SAC_WHY_MAX]);
 
 #endif

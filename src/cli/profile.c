@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/registry.h"
 #include "cli/cli.h"
-#include "cuda/device.h"
 #include "util/number.h"
 #include "util/text.h"
 
@@ -29,21 +29,24 @@ int sac_cli_profile(const sac_syntax* syntax, const char* text, sac_config* conf
   if (!parse(text, &from, &count))
     return sac_options_usage(syntax, "--profile takes FROM:COUNT, two whole numbers as in 1000:50, not '%s'",
                              sac_text_show(shown, text, SIZE_MAX));
-  status = sac_cuda_choose(device, &ordinal);
+  const sac_backend* backend;
+  status = sac_backend_choose(device, &backend, &ordinal);
   if (status != SAC_OK) return sac_cli_fail(status);
-  if (ordinal < 0)
+  if (!backend->profile)
     return sac_options_usage(syntax, "--profile is for updates on a CUDA device, and device '%s' is the CPU here",
                              device);
-  if (strcmp(device, "auto") == 0) status = sac_config_set_from(config, "device", "cuda", SAC_ORIGIN_FLAG, "--profile");
+  if (strcmp(device, "auto") == 0)
+    status = sac_config_set_from(config, "device", backend->name, SAC_ORIGIN_FLAG, "--profile");
   if (status != SAC_OK) return sac_cli_fail(status);
-  sac_cuda_profile(from, count);
+  backend->profile(from, count);
   return SAC_OPTIONS_GO;
 }
 
 void sac_cli_profile_end(const char* text) {
   int64_t from, count;
-  if (!text || !parse(text, &from, &count) || sac_cuda_profiled() >= count) return;
+  const sac_backend* backend = sac_backend_device();
+  if (!text || !backend || !parse(text, &from, &count) || backend->profiled() >= count) return;
   (void)fflush(stdout);
   (void)fprintf(stderr, "sac: --profile %s: only %lld of these updates were made\n", text,
-                (long long)sac_cuda_profiled());
+                (long long)backend->profiled());
 }

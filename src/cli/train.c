@@ -25,7 +25,7 @@ static const char notes[] =
 
 /* --dry-run: the configuration as it would be written, what it takes, and where it would run. */
 static int dry_run(sac_config* config, const sac_env_api* env) {
-  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX], why[SAC_ESTIMATE_WHY_MAX] = "";
+  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX], why[SAC_WHY_MAX] = "";
   size_t replay = 0, rest = 0;
   sac_status status = sac_run_memory(config, env, &replay, &rest);
   if (status == SAC_OK) status = sac_cli_device_why(config, why);

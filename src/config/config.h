@@ -70,6 +70,17 @@ sac_status sac_config_resume(sac_config* saved, const sac_config* wanted, char* 
 /* The line a run starts with: what the preset and the caller changed from the library's defaults. */
 void sac_config_summary(const sac_config* config, char* text, size_t size);
 
+/* What the environments tell about an id (src/env/list.c). */
+typedef struct sac_env_facts {
+  int (*takes_threads)(const char* id);    /* whether env.options may hold `threads` */
+  const char* (*gym_task)(const char* id); /* gym:ID and its kin: ID; NULL: not Gymnasium's */
+} sac_env_facts;
+extern const sac_env_facts sac_config_env;
+
+/* The lag of train.overlap = `overlap` transitions, n to a vector step: the fewest steps that reach it. */
+#define SAC_LAG_MAX 64 /* vector steps by which updates may come late */
+static inline int64_t sac_lag(int64_t overlap, int64_t n) { return (overlap + n - 1) / n; }
+
 /* actor_lr and its kin with "auto" resolved. */
 static inline double sac_auto(double value, double otherwise) { return isnan(value) ? otherwise : value; }
 

@@ -4,7 +4,7 @@
  * reads them on another stream joins it first (sac_cuda_act_join; the host execution of the tests runs a kernel as a
  * whole, so it cannot show where that is missing).
  *
- * With train.overlap an action is chosen by the actor as it was before the updates under way (sac_stages.snapshot):
+ * With train.overlap an action is chosen by the actor as it was before the updates under way (sac_backend.snapshot):
  * from a copy of it, on a stream of its own, so that it does not wait for them. */
 #include <string.h>
 

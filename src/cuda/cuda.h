@@ -16,7 +16,7 @@
 #include "env/vector.h"
 #include "kernels/kernels.h"
 
-SAC_STAGES_DECLARE(cuda)
+SAC_BACKEND_DECLARE(cuda)
 
 /* --- device.c ----------------------------------------------------------------------------------------------------- */
 
@@ -223,6 +223,6 @@ void sac_cuda_range_pop(void);
 int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due);
 void sac_cuda_profile_end(sac_gpu* gpu, int32_t done);
 
-static inline sac_gpu* sac_gpu_of(const sac_agent* agent) { return agent->backend; }
+static inline sac_gpu* sac_gpu_of(const sac_agent* agent) { return agent->storage; }
 
 #endif

@@ -118,11 +118,11 @@ fail:
 }
 
 size_t sac_cuda_graph_nodes(const sac_agent* agent) {
-  return agent->stages == &sac_cuda_stages ? sac_gpu_of(agent)->nodes : 0;
+  return agent->backend == &sac_cuda_backend ? sac_gpu_of(agent)->nodes : 0;
 }
 
 int sac_cuda_notice(const sac_agent* agent, char* text, size_t size) {
-  sac_gpu* gpu = agent->stages == &sac_cuda_stages ? sac_gpu_of(agent) : NULL;
+  sac_gpu* gpu = agent->backend == &sac_cuda_backend ? sac_gpu_of(agent) : NULL;
   if (!gpu || !gpu->notice[0]) return 0;
   (void)snprintf(text, size, "%s", gpu->notice);
   gpu->notice[0] = '\0';

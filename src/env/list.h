@@ -47,8 +47,8 @@ const char* sac_env_source(const char* id);
 /* (count) What its env.options may hold; NULL and 0 where that is nothing. */
 const sac_env_option* sac_env_options_of(const char* id, int32_t* count);
 
-/* The drivers of kernels/tasks on the CPU (src/cpu/env.c): (sac_task_count), in its order. */
-extern const sac_env_entry sac_cpu_envs[];
+/* The drivers of kernels/tasks on the CPU (src/env/builtin.c): (sac_task_count), in its order. */
+extern const sac_env_entry sac_builtin_envs[];
 
 /* MuJoCo's tasks (src/env/mujoco/driver.c): (sac_mujoco_env_count), in the order of src/env/mujoco/tasks.h. */
 extern const sac_env_entry sac_mujoco_envs[];

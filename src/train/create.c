@@ -130,7 +130,7 @@ sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbac
     if (!run->info) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population));
   }
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
-  if (run->agent->stages->env_attach) SAC_TRY(run->agent->stages->env_attach(run->agent, run->vector));
+  if (run->agent->backend->env_attach) SAC_TRY(run->agent->backend->env_attach(run->agent, run->vector));
   SAC_TRY(sac_step_overlap(run->agent, run->vector));
   run->env_state_size = sac_vector_state_size(run->vector);
   run->env_state = calloc(sac_bytes(population, run->env_state_size), 1);

@@ -108,7 +108,7 @@ static sac_status save(sac_run* run) {
   if (run->evaluation_owed) SAC_TRY(sac_run_evaluate(run));
   SAC_TRY(sac_run_evaluated(run));
   sac_run_clock(run);
-  if (agent->stages->env_get) status = agent->stages->env_get(run->agent, run->vector, 1);
+  if (agent->backend->env_get) status = agent->backend->env_get(run->agent, run->vector, 1);
   for (int32_t p = 0; p < agent->shape.population && status == SAC_OK; p++) {
     if (!agent->alive[p]) continue;
     status = save_agent(run, p, keep);

@@ -9,8 +9,8 @@
 
 #include <sac/sac.h>
 
+#include "backend/registry.h"
 #include "cpu/isa.h"
-#include "cuda/device.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/system.h"
@@ -44,11 +44,12 @@ static void compare(const json_t* was, const json_t* is, char* changed, size_t s
   }
 }
 
-/* A CUDA device by what may change bits, and not by its number: "NVIDIA H100 80GB HBM3, compute capability 9.0, ...".
- */
+/* A device by what may change bits, and not by its number: "NVIDIA H100 80GB HBM3, compute capability 9.0, ...". */
 static const char* name_of(const char* device, char* text, size_t size) {
-  if (strncmp(device, "cuda:", 5) != 0) return device;
-  sac_cuda_describe((int32_t)strtol(device + 5, NULL, 10), text, size);
+  const sac_backend* backend = sac_backend_find(device);
+  const char* colon = strchr(device, ':');
+  if (!backend || !backend->describe || !colon) return device;
+  backend->describe((int32_t)strtol(colon + 1, NULL, 10), text, size);
   const char* space = strchr(text, ' ');
   return space ? space + 1 : text;
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/device.h"
 #include "env/list.h"
 #include "train/run.h"
 #include "util/clock.h"
@@ -70,7 +69,6 @@ void sac_run_count(sac_run* run, int32_t steps) {
 static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX]) {
   const sac_window* window = &run->window[p];
   const sac_totals* totals = &run->agent->totals[p];
-  const sac_update_stats* sum = &totals->sum;
   const double updates = (double)totals->updates, episodes = (double)window->count[1];
   const double elapsed = run->seconds.total - run->seconds.row;
   const int32_t terms = run->vector->info_count;
@@ -83,17 +81,9 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
     value[SAC_METRIC_episode_length] = (double)window->count[2] / episodes;
   }
   if (totals->updates) {
-    value[SAC_METRIC_critic_loss] = sum->critic_loss / updates;
-    value[SAC_METRIC_actor_loss] = sum->actor_loss / updates;
-    value[SAC_METRIC_alpha_loss] = sum->alpha_loss / updates;
-    if (run->settings.algo == SAC_ALGO_SAC_V) value[SAC_METRIC_value_loss] = sum->value_loss / updates;
-    value[SAC_METRIC_alpha] = sum->alpha / updates;
-    value[SAC_METRIC_entropy] = sum->entropy / updates;
-    value[SAC_METRIC_saturation] = sum->saturation / updates;
-    value[SAC_METRIC_q_mean] = sum->q_mean / updates;
-    value[SAC_METRIC_td_error] = sum->td_error / updates;
-    value[SAC_METRIC_critic_grad] = sum->critic_grad / updates;
-    value[SAC_METRIC_actor_grad] = sum->actor_grad / updates;
+    const double* sums = (const double*)&totals->sum;
+    for (int i = 0; i < SAC_STATISTIC_COUNT; i++)
+      if (sac_algo_has_statistic(run->agent->algo, i)) value[sac_metric_of_statistic[i]] = sums[i] / updates;
   }
   if (elapsed > 0) {
     value[SAC_METRIC_updates_per_second] = updates / elapsed;
@@ -101,7 +91,7 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   }
   value[SAC_METRIC_seconds] = run->seconds.total;
   /* Of a backend that queues its work, the host's clock knows nothing: a profiler tells (scripts/profile). */
-  for (int32_t s = 0; s < SAC_STAGE_COUNT && !run->agent->stages->update; s++)
+  for (int32_t s = 0; s < SAC_STAGE_COUNT && !run->agent->backend->update; s++)
     value[SAC_METRIC_act_seconds + s] = run->seconds.stage[s] + run->agent->seconds[s];
   for (int32_t k = 0; k < terms; k++) {
     const sac_info_sum* info = &run->info[p * terms + k];
@@ -127,7 +117,8 @@ sac_status sac_run_row(sac_run* run, int restart) {
   char notice[1024];
   sac_status status = SAC_OK;
   sac_run_clock(run);
-  if (sac_cuda_notice(run->agent, notice, sizeof notice)) sac_run_log(run, "%s", notice);
+  const sac_backend* backend = run->agent->backend;
+  if (backend->notice && backend->notice(run->agent, notice, sizeof notice)) sac_run_log(run, "%s", notice);
   log_warnings(run);
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!run->agent->alive[p]) continue;
@@ -149,7 +140,7 @@ sac_status sac_run_row(sac_run* run, int restart) {
     run->seconds.row = run->seconds.total;
     memset(run->seconds.stage, 0, sizeof run->seconds.stage);
     memset(run->agent->seconds, 0, sizeof run->agent->seconds);
-    const sac_status set = run->agent->stages->state_set ? run->agent->stages->state_set(run->agent) : SAC_OK;
+    const sac_status set = run->agent->backend->state_set ? run->agent->backend->state_set(run->agent) : SAC_OK;
     if (set != SAC_OK) return set;
   }
   return status;

@@ -233,7 +233,7 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
                                    run->evaluation_owed ? step - 1 : rows_to(step, n, before->eval_every)));
     }
   sac_schedule_rate(&run->schedule, rate);
-  if (run->agent->stages->state_set) SAC_TRY(run->agent->stages->state_set(run->agent)); /* who has failed */
+  if (run->agent->backend->state_set) SAC_TRY(run->agent->backend->state_set(run->agent)); /* who has failed */
   run->saved_step = step;
 fail:
   return status;

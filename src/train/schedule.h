@@ -5,13 +5,13 @@
 
 #include <stdint.h>
 
+#include "config/config.h"
+
 /* 1 when the vector step of `n` transitions that ended at `step` reached or passed a multiple of `every`; 0: never.
  * Without state, so that a resume under another `every` needs no care. */
 static inline int sac_due(int64_t step, int64_t n, int64_t every) {
   return every > 0 && step > 0 && step / every != (step - n) / every;
 }
-
-#define SAC_LAG_MAX 64 /* vector steps by which updates may come late */
 
 /* Steps and updates so far. Saved as the tensors run.step (2), run.updates (2) and, where updates come late,
  * run.pending (lag). */
@@ -24,9 +24,6 @@ typedef struct sac_schedule {
   int32_t lag;                  /* vector steps by which updates come late: train.overlap */
   int64_t pending[SAC_LAG_MAX]; /* (lag) updates that are due and not made, by the step they are due at */
 } sac_schedule;
-
-/* The lag of train.overlap = `overlap` transitions, n to a vector step: the fewest steps that reach it. */
-static inline int64_t sac_lag(int64_t overlap, int64_t n) { return (overlap + n - 1) / n; }
 
 /* Takes the rate of a new run, or a changed one: what is owed so far is carried over. */
 void sac_schedule_rate(sac_schedule* schedule, double updates_per_step);

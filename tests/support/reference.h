@@ -28,7 +28,7 @@ static inline reference reference_read(const sac_agent* agent, int32_t p) {
   for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
     const size_t count = agent->tensors.floats[m == SAC_MEMORY_TARGET ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED];
     float* host = calloc(count + 1, sizeof(float));
-    agent->stages->read(agent, (sac_memory)m, p, 0, host, count);
+    agent->backend->read(agent, (sac_memory)m, p, 0, host, count);
     r.floats[m] = count;
     r.slab[m] = calloc(count + 1, sizeof(double));
     for (size_t i = 0; i < count; ++i) r.slab[m][i] = (double)host[i];

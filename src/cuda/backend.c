@@ -13,8 +13,8 @@ static sac_status state_get(sac_agent* agent);
 static sac_status state_set(sac_agent* agent);
 static int32_t bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value);
 
-const sac_stages sac_cuda_stages = {
-    SAC_STAGES_SLOTS(cuda),      .update = sac_cuda_update,      .snapshot = sac_cuda_snapshot,
+const sac_backend sac_cuda_backend = {
+    SAC_BACKEND_SLOTS(cuda),     .update = sac_cuda_update,      .snapshot = sac_cuda_snapshot,
     .state_get = state_get,      .state_set = state_set,         .env_attach = sac_cuda_env_attach,
     .env_get = sac_cuda_env_get, .bad_gradients = bad_gradients, .available = available};
 
@@ -70,7 +70,7 @@ sac_status sac_cuda_create(sac_agent* agent) {
   sac_status status = SAC_OK;
   sac_gpu* gpu = sac_alloc(sizeof *gpu);
   if (!gpu) return sac_fail(SAC_ERROR_MEMORY, "no memory for the CUDA backend");
-  agent->backend = gpu;
+  agent->storage = gpu;
   SAC_TRY(sac_cuda_choose(agent->settings.device, &gpu->ordinal));
   (void)cudaGetLastError(); /* an embedding program's own is not ours to report */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
@@ -97,7 +97,7 @@ fail:
 }
 
 void sac_cuda_destroy(sac_agent* agent) {
-  sac_gpu* gpu = agent->backend;
+  sac_gpu* gpu = agent->storage;
   if (!gpu) return;
   (void)cudaSetDevice(gpu->ordinal);
   if (gpu->act_stream) (void)cudaStreamSynchronize(gpu->act_stream);
@@ -115,7 +115,7 @@ void sac_cuda_destroy(sac_agent* agent) {
   if (gpu->stream) (void)cudaStreamDestroy(gpu->stream);
   (void)cudaGetLastError(); /* after a fault each of these fails alike: it has been reported */
   sac_free(gpu);
-  agent->backend = NULL;
+  agent->storage = NULL;
 }
 
 /* --- tensors and rows to the host and back ------------------------------------------------------------------------ */
