@@ -1,5 +1,5 @@
 """Installs sac into a fresh prefix, moves it, and builds a user's program against it both ways: find_package and
-pkg-config. Then the policy library alone, with libm and nothing else."""
+pkg-config. Then the policy library alone, with libm and nothing else. And the manual pages."""
 import os
 import pathlib
 import re
@@ -51,6 +51,40 @@ def run(*command, cwd=None, **environment):
     return result.stdout
 
 
+def rendered(page):
+    """The text of a manual page by the first formatter that is here, which may warn of nothing; "" without one."""
+    formatters = {"mandoc": [["mandoc", "-T", "lint", "-W", "warning", page], ["mandoc", "-T", "utf8", "-O", "width=200", page]],
+                  "groff": [["groff", "-man", "-Tutf8", "-ww", "-rLL=200n", page]]}
+    text = ""
+    for command in next((formatters[name] for name in formatters if shutil.which(name)), []):
+        result = subprocess.run(command, text=True, capture_output=True)
+        # The pages have no date, so that the same text gives the same bytes.
+        warnings = result.stderr + (result.stdout if "lint" in command else "")
+        warnings = [line for line in warnings.splitlines() if "missing date" not in line]
+        assert not warnings, f"{page.name}: {warnings}"
+        text = result.stdout
+    return re.sub("\x1b\\[[0-9;]*m|.\b", "", text)  # without what makes it bold
+
+
+def check_manual(prefix):
+    """Every command has its page, and each line of its --help stands there."""
+    sac, folder = prefix / "bin" / "sac", prefix / "share" / "man" / "man1"
+    listed = re.search("\nCommands:\n(.*?)\n\n", run(sac, "--help"), re.S)[1]
+    pages = {"sac": ["--help"]}
+    pages.update({f"sac-{command}": [command, "--help"] for command in re.findall(r"^  (\w+)", listed, re.M)})
+    assert {file.name for file in folder.iterdir()} == {f"{page}.1" for page in pages}, sorted(folder.iterdir())
+    for page, arguments in pages.items():
+        file = folder / f"{page}.1"
+        text = file.read_text()
+        for escape, letter in {"\\&": "", "\\-": "-", "\\(aq": "'", "\\(dq": '"'}.items():
+            text = text.replace(escape, letter)
+        lines = [line for line in run(sac, *arguments).splitlines() if not re.match(r"Usage: |\w+:$", line)]
+        for words in filter(None, (" ".join(text.split()), " ".join(rendered(file).split()))):
+            for line in lines:
+                for part in re.split(" {2,}", re.sub(r"^Exit (codes|status): ", "", line.strip())):
+                    assert part in words, f"{page}.1 lacks: {part}"
+
+
 def main():
     with tempfile.TemporaryDirectory(prefix="sac install ") as folder:  # with a space, as users have
         folder = pathlib.Path(folder)
@@ -65,6 +99,9 @@ def main():
         dynamic = run("readelf", "-d", prefix / "bin" / "sac", library_dir / "libsac.so")
         assert "RPATH" not in dynamic and "RUNPATH" not in dynamic, dynamic
         assert re.fullmatch(r"sac (\d+\.){2}\d+", run(prefix / "bin" / "sac", "--version").splitlines()[0])
+
+        if not os.environ.get("SAC_SANITIZED"):
+            check_manual(prefix)
 
         # It finds its module where it is now.
         if list(prefix.rglob("sac_gym.so")):

@@ -45,8 +45,8 @@ typedef struct sac_noise {
   const float* next_action; /* (P, B, A) for next_obs (algo sac); not read, may be NULL, for sac-v */
 } sac_noise;
 
-/* What one update did, for one agent: means over the minibatch, in the units of the formulas (DESIGN: [sac], [sac-v]).
- */
+/* What one update did, for one agent. Means are over the minibatch; y is the critics' target, a~ an action that the
+ * policy samples at s. Formulas: arXiv 1812.05905 (algo sac), 1801.01290 (algo sac-v). */
 typedef struct sac_update_stats {
   double critic_loss; /* sum over critics of mean 1/2 (Q - y)^2 */
   double actor_loss;  /* mean (alpha log pi - min Q) */
@@ -61,8 +61,9 @@ typedef struct sac_update_stats {
   double actor_grad;  /* L2 norm of the actor's gradient */
 } sac_update_stats;
 
-/* A named tensor (DESIGN section 3): actor.layers.0.weight, critic.1.head.bias, critic_target.0..., value...,
- * log_alpha. */
+/* A named tensor: NET.layers.I.weight (out, in) and NET.layers.I.bias (out) of hidden layer I, NET.head.weight and
+ * NET.head.bias of the output layer, and log_alpha. NET is actor, critic.K, critic_target.K (algo sac), value or
+ * value_target (algo sac-v). The actor's head has 2A rows: A means, then A log sigmas. */
 typedef struct sac_tensor_info {
   const char* name; /* lives as long as the agent */
   int32_t rank;     /* 0 to 2, without the leading P */
