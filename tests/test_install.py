@@ -22,22 +22,14 @@ int main(void) {
   return strcmp(sac_version(), SAC_VERSION) != 0;
 }
 """
-POLICY_CONSUMER = r"""
-#include <sac/policy.h>
-#include <stdio.h>
-int main(void) {
-  static const unsigned char not_a_policy[64];
-  size_t bytes = sac_policy_memory(not_a_policy, sizeof not_a_policy);
-  printf("%zu\n", bytes);
-  return bytes != 0;
-}
-"""
 CMAKE_LISTS = """
 cmake_minimum_required(VERSION 3.25)
 project(consumer C)
 find_package(sac 0.1 REQUIRED CONFIG)
 add_executable(consumer consumer.c)
 target_link_libraries(consumer PRIVATE sac::sac)
+add_executable(program program.c)
+target_link_libraries(program PRIVATE sac::sac)
 add_executable(robot robot.c)
 target_link_libraries(robot PRIVATE sac::policy)
 """
@@ -49,6 +41,11 @@ def run(*command, cwd=None, **environment):
     if result.returncode:
         sys.exit(f"{' '.join(map(str, command))} failed ({result.returncode}):\n{result.stdout}")
     return result.stdout
+
+
+def example(page):
+    """The program in C that a page of the repository shows."""
+    return re.search("^```c\n(.*?)^```", (source / page).read_text(), re.M | re.S)[1]
 
 
 def rendered(page):
@@ -98,6 +95,7 @@ def main():
                 assert str(source).encode() not in file.read_bytes(), f"{file} names the source tree"
         dynamic = run("readelf", "-d", prefix / "bin" / "sac", library_dir / "libsac.so")
         assert "RPATH" not in dynamic and "RUNPATH" not in dynamic, dynamic
+        assert re.search(r"SONAME.*\[libsac\.so\.(0\.\d+|[1-9]\d*)\]", dynamic), dynamic
         assert re.fullmatch(r"sac (\d+\.){2}\d+", run(prefix / "bin" / "sac", "--version").splitlines()[0])
 
         if not os.environ.get("SAC_SANITIZED"):
@@ -118,18 +116,21 @@ def main():
         user = folder / "user"
         user.mkdir()
         (user / "consumer.c").write_text(CONSUMER)
-        (user / "robot.c").write_text(POLICY_CONSUMER)
+        (user / "program.c").write_text(example("include/sac/README.md"))
+        (user / "robot.c").write_text(example("src/policy/README.md"))
         (user / "CMakeLists.txt").write_text(CMAKE_LISTS)
         run("cmake", "-G", "Ninja", "-S", user, "-B", user / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
         run("cmake", "--build", user / "build")
         run(user / "build" / "consumer")
-        run(user / "build" / "robot")
+        assert "runs/mine" in run(user / "build" / "program", cwd=user)
+        policy = user / "runs/mine/seed_1/policy.safetensors"
+        assert abs(float(run(user / "build" / "robot", policy))) <= 2, "the bound of Pendulum-v1's torque"
 
         packages = {"PKG_CONFIG_PATH": str(library_dir / "pkgconfig"), "LD_LIBRARY_PATH": str(library_dir)}
-        script = 'cc -std=c11 {0}.c -o {0} $(pkg-config --cflags --libs {1}) && ./{0}'
+        script = 'cc -std=c11 {0}.c -o {0} $(pkg-config --cflags --libs {1}) && ./{0} {2}'
         # pkg-config escapes the space; eval reads it back
-        for program, package in (("consumer", "sac"), ("robot", "sac_policy")):
-            run("sh", "-c", "eval \"" + script.format(program, package) + "\"", cwd=user, **packages)
+        for program, package, arguments in (("consumer", "sac", ""), ("robot", "sac_policy", policy.relative_to(user))):
+            run("sh", "-c", "eval \"" + script.format(program, package, arguments) + "\"", cwd=user, **packages)
         needed = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", user / "robot"))
         assert set(needed) <= {"libc.so.6", "libm.so.6"}, f"libsac_policy.a pulled in {needed}"
     print("installed, moved, found both ways")
