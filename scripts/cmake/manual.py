@@ -60,11 +60,11 @@ def content(lines):
 
 def page(name, summary, text, version, also):
     sections = {title: [] for title in ORDER}
-    usage, rest = "", blocks(text)
-    for lines in rest:
+    usage = ""
+    for lines in blocks(text):
         first = lines[0]
         if first.startswith("Usage: "):
-            usage = first.removeprefix("Usage: ")
+            usage = first[len("Usage: "):]
         elif first in SECTIONS:
             section = SECTIONS[first]
             sections[section] += content(lines[1:]) if section == "EXAMPLES" else entries(lines[1:])
