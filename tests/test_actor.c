@@ -37,7 +37,7 @@ START_TEST(against_the_reference) {
 
   reference_update expected = reference_update_create(agent);
   reference_actor(agent, at_old ? &old : &before, &in.minibatch, &in.noise, &expected);
-  const sac_net* actor = &agent->tensors.actor;
+  const sac_net* actor = &agent->tensors.net[SAC_ACTOR][0];
   ck_gradient(agent, actor, after.slab[SAC_MEMORY_GRAD], expected.grad, GRADIENT_REL);
   ck_adam(agent, actor, before, after, agent->counters[0].updates + 1,
           sac_auto(agent->settings.actor_lr, agent->settings.lr));
@@ -54,7 +54,7 @@ START_TEST(against_the_reference) {
   ck_near_relative(stats->actor_grad, sqrt(norm), LOSS_REL, LOSS_ABS);
   for (int k = 0; k < agent->shape.critics; ++k) /* the critics are not the actor's to change */
     for (int l = 0; l < actor->layers; ++l) {
-      const sac_net* net = &agent->tensors.critic[k];
+      const sac_net* net = &agent->tensors.net[SAC_CRITIC][k];
       ck_same_bits(after.slab[SAC_MEMORY_WEIGHTS] + net->weight[l], before.slab[SAC_MEMORY_WEIGHTS] + net->weight[l],
                    net->size[l] * net->size[l + 1]);
     }
@@ -115,11 +115,11 @@ START_TEST(acting) {
   ck_assert_uint_eq(agent->counters[0].act, position); /* nothing was drawn */
   for (int p = 0; p < 2; ++p) {
     reference at = reference_read(agent, p);
-    reference_row row = reference_row_create(&agent->tensors.actor);
+    reference_row row = reference_row_create(&agent->tensors.net[SAC_ACTOR][0]);
     for (int i = 0; i < N; ++i) {
       double x[O], a[A];
       for (int k = 0; k < O; ++k) x[k] = (double)obs[(p * N + i) * O + k];
-      const double* head = reference_forward(&agent->tensors.actor, at.slab[SAC_MEMORY_WEIGHTS], x, &row);
+      const double* head = reference_forward(&agent->tensors.net[SAC_ACTOR][0], at.slab[SAC_MEMORY_WEIGHTS], x, &row);
       const double expected = reference_sample(&agent->settings, A, head, eps + (p * N + i) * A, a);
       ck_near_relative(log_prob[p * N + i], expected, LOSS_REL, 1e-5);
       for (int k = 0; k < A; ++k) {
@@ -127,7 +127,7 @@ START_TEST(acting) {
         ck_near(mean[(p * N + i) * A + k], tanh(head[k]), 1e-5);
       }
     }
-    reference_row_free(&agent->tensors.actor, &row);
+    reference_row_free(&agent->tensors.net[SAC_ACTOR][0], &row);
     reference_free(&at);
   }
   free(obs), free(eps);

@@ -90,7 +90,7 @@ START_TEST(reference_by_differences) {
   const double h = 1e-6;
   for (int k = 0; k < 2; ++k)
     for (int l = 0; l < 3; ++l) {
-      const sac_net* net = &agent->tensors.critic[k];
+      const sac_net* net = &agent->tensors.net[SAC_CRITIC][k];
       for (size_t i = 0; i < (size_t)net->size[l] * (size_t)net->size[l + 1]; ++i) {
         double loss[2], *w = &at.slab[SAC_MEMORY_WEIGHTS][net->weight[l] + i];
         const double value = *w;
@@ -143,7 +143,7 @@ START_TEST(nan_is_seen) {
   for (int which = 0; which < 5; ++which) {
     sac_agent* agent = agent_case_create(&c);
     const sac_tensors* t = &agent->tensors;
-    const size_t places[] = {t->critic[1].weight[0] + 3, t->critic[0].weight[2], t->actor.weight[1] + 5, t->log_alpha};
+    const size_t places[] = {t->net[SAC_CRITIC][1].weight[0] + 3, t->net[SAC_CRITIC][0].weight[2], t->actor.weight[1] + 5, t->log_alpha};
     update_inputs in = update_inputs_create(agent, 5);
     const float nan = NAN;
     if (which < 4) ck_ok(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, 0, places[which], &nan, 1));

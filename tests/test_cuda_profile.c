@@ -71,7 +71,7 @@ START_TEST(capture_holds_what_was_asked_for) {
 END_TEST
 
 START_TEST(stage_times) {
-  sac_cuda_stage_time times[SAC_STAGE_COUNT];
+  sac_stage_time times[SAC_STAGE_COUNT];
   size_t nodes = 0;
   sac_agent* agent = create();
   ck_ok(sac_cuda_stage_times(agent, NULL, times));

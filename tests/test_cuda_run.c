@@ -360,7 +360,7 @@ END_TEST
 static void poison(sac_run* run, int32_t p) {
   const float bad = NAN;
   ck_ok(
-      run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.critic[1].weight[1], &bad, 1));
+      run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1], &bad, 1));
 }
 
 /* One agent, or two in the same update, stop at the burst's end, are named and not saved again; the others do not

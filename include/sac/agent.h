@@ -46,8 +46,9 @@ typedef struct sac_noise {
   const float* next_action; /* (P, B, A) for next_obs (algo sac); not read, may be NULL, for sac-v */
 } sac_noise;
 
-/* A named tensor (DESIGN section 3): actor.layers.0.weight, critic.1.head.bias, critic_target.0..., value...,
- * log_alpha. */
+/* A named tensor: NET.layers.I.weight (out, in) and NET.layers.I.bias (out) of hidden layer I, NET.head.weight and
+ * NET.head.bias of the output layer, and log_alpha. NET is actor, critic.K, critic_target.K (algo sac), value or
+ * value_target (algo sac-v). The actor's head has 2A rows: A means, then A log sigmas. */
 typedef struct sac_tensor_info {
   const char* name; /* lives as long as the agent */
   int32_t rank;     /* 0 to 2, without the leading P */

@@ -8,12 +8,12 @@
  *   CPU          (flops / rate + elements * t + parameters * t) / cores + floor
  *                cores: the threads, as far as there are panels of 32 rows, of each agent and critic
  *   CUDA device  launches * t + flops / rate + bytes / bandwidth
- *                bytes: 16 an element and 35 a parameter (41 MB an update of 2x256; CONTRIBUTING.md)
+ *                bytes: 16 an element and 35 a parameter (41 MB an update of 2x256; src/cuda/README.md)
  *
  * The figures.
  *
  * CPU, 27 November 2026: a Xeon of 2.5 GHz (Sapphire Rapids), one thread, the fastest of some hundred updates, us. The
- * last two columns are the two Zen 4 cores of README.md, fp32, AVX-512, which had no part in the fit.
+ * last two columns are the two Zen 4 cores of scripts/README.md, fp32, AVX-512, which had no part in the fit.
  *
  *     O  A  hidden    B |  avx512  model |   avx2  model | portable  model | 2 cores  model
  *    17  6  2x256   256 |   5,868  5,867 | 10,168 10,142 |   29,689 29,379 |   2,681  2,938

@@ -244,10 +244,13 @@ int sac_cli_envs(int argc, char** argv) {
           "Options are given as JSON:  sac train --env Pendulum-v1 --set 'env.options={\"g\": 9.81}'\n"
           "\n"
           "An environment of your own is a shared object: sac train --env ./libmyenv.so (a name with a '/').\n"
-          "<sac/env.h> says what it exports, the README shows how one is made.\n"
+          "<sac/env.h> says what it exports.\n"
           "\n"
           "Gymnasium's, and what packages register there, go by gym:LunarLander-v3 or gym:PACKAGE:ID, with the\n"
-          "keyword arguments of gymnasium.make as env.options.\n",
+          "keyword arguments of gymnasium.make as env.options. Python is the first there is of SAC_PYTHON,\n"
+          "VIRTUAL_ENV, .venv of the current folder and python3, 3.11 or newer.\n"
+          "\n"
+          "MuJoCo is looked for in the folder that SAC_MUJOCO names, in .deps/mujoco and in .venv.\n",
       .options = options,
       .operands_max = 1,
   };

@@ -14,7 +14,7 @@ typedef struct sac_env_entry {
   const char* summary;
   const sac_env_api* api;
 
-  /* Puts environment i into the state that an environment trace calls `initial` (DESIGN section 9), initial_size
+  /* Puts environment i into the state that an environment trace calls `initial` (verify/verify.h), initial_size
    * numbers: an episode's start as Gymnasium reports it. 0 for success. Writes its observation, obs (O). */
   int32_t initial_size;
   int (*start)(void* self, int32_t i, const double* initial, float* obs);
