@@ -34,7 +34,7 @@ __device__ void next_scalars_of_warp(sac_device_state* state, uint64_t t, const 
 }
 static_assert(SAC_ADAM_SETS == 3, "next_scalars_of_warp names three sets");
 
-constexpr int stats = sizeof(sac_update_stats) / sizeof(double);
+constexpr int stats = SAC_STATISTIC_COUNT;
 static_assert(stats <= SAC_WARP && sizeof(sac_update_stats) == stats * sizeof(double), "a lane a statistic");
 
 // The update is over: a warp adds its statistics up, another makes the next scalars. The second alone reads and writes

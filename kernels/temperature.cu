@@ -12,21 +12,19 @@ constexpr int threads = 256;
 constexpr int rows_ahead = 4;     // rows of a thread that are read before the first of them is added up
 constexpr int critics_ahead = 2;  // and their critics
 
-// Sums over the minibatch, in the order of a block's threads.
-enum {
-  CRITIC_LOSS,
-  Q_SUM,
-  TD_ERROR,
-  VALUE_LOSS,
-  ACTOR_LOSS,
-  LOG_PROB,
-  SATURATED,
-  ALPHA_LOSS,
-  ALPHA_GRAD,
-  CRITIC_NORM,
-  ACTOR_NORM,
-  SUMS
-};
+// Sums over the minibatch: the statistics, and the gradient of log_alpha.
+enum { ALPHA_GRAD = SAC_STATISTIC_COUNT, SUMS };
+
+// Each line of SAC_STATISTICS adds to its sum in the function of what it is of; the macros of other kinds are empty.
+#define NOTHING(name, value)
+#define ADD(name, value) sum[SAC_STATISTIC_##name] += static_cast<double>(value);
+#define SUM_CRITIC NOTHING
+#define SUM_VALUE NOTHING
+#define SUM_POLICY NOTHING
+#define SUM_ONCE NOTHING
+#define SUM_CRITIC_GRADIENT NOTHING
+#define SUM_ACTOR_GRADIENT NOTHING
+#define SUM(name, column, watched, each, over, value, tag, meaning) SUM_##each(name, value)
 
 // What is read of a row.
 struct row_reads {
@@ -55,10 +53,25 @@ __device__ void read_rows(const sac_temperature_args& a, size_t p, int first, ro
   for (int n = 1; n < rows_ahead; ++n) read_row(a, p, first + n * threads, rows[n]);
 }
 
-__device__ void add_critic(float q, float y, double sum[SUMS]) {
-  sum[CRITIC_LOSS] += sac_square_loss(q, y);
-  sum[Q_SUM] += q;
-  sum[TD_ERROR] += fabs(static_cast<double>(sac_td_error(q, y)));
+#undef SUM_CRITIC
+#define SUM_CRITIC ADD
+__device__ void add_critic(float q, float y, double sum[SUMS]){SAC_STATISTICS(SUM)}
+#undef SUM_CRITIC
+#define SUM_CRITIC NOTHING
+
+#undef SUM_VALUE
+#define SUM_VALUE ADD
+__device__ void add_value(float v, float v_target, double sum[SUMS]){SAC_STATISTICS(SUM)}
+#undef SUM_VALUE
+#define SUM_VALUE NOTHING
+
+#undef SUM_POLICY
+#define SUM_POLICY ADD
+__device__
+    void add_policy(const row_reads& reads, float log_alpha, float alpha, float target_entropy, double sum[SUMS]) {
+  const float smallest = reads.smallest, log_prob = reads.log_prob, saturated = reads.saturated;
+  SAC_STATISTICS(SUM)
+  sum[ALPHA_GRAD] += static_cast<double>(sac_alpha_loss_grad(log_prob, target_entropy));
 }
 
 __device__ void add_row(const sac_temperature_args& a, size_t p, int row, const row_reads& reads, float log_alpha,
@@ -69,12 +82,8 @@ __device__ void add_row(const sac_temperature_args& a, size_t p, int row, const 
     if (k < a.dims.critics) add_critic(reads.q[k], reads.y, sum);
   for (size_t k = critics_ahead; k < critics; ++k)
     add_critic(a.q[(p * critics + k) * batch + static_cast<size_t>(row)], reads.y, sum);
-  if (a.v_value) sum[VALUE_LOSS] += sac_square_loss(reads.v_value, reads.v_target);
-  sum[ACTOR_LOSS] += sac_actor_loss(reads.smallest, alpha, reads.log_prob);
-  sum[LOG_PROB] += reads.log_prob;
-  sum[SATURATED] += reads.saturated;
-  sum[ALPHA_LOSS] += sac_alpha_loss(log_alpha, reads.log_prob, a.target_entropy);
-  sum[ALPHA_GRAD] += sac_alpha_loss_grad(reads.log_prob, a.target_entropy);
+  if (a.v_value) add_value(reads.v_value, reads.v_target, sum);
+  add_policy(reads, log_alpha, alpha, a.target_entropy, sum);
 }
 
 // A thread's first part of a norm, and the sum of all of its parts.
@@ -116,28 +125,35 @@ struct step_reads {
   float log_alpha, m, v;
 };
 
+// What a statistic's sum is divided by.
+#define OVER_ONE 1.0
+#define OVER_ROWS rows
+#define OVER_ROWS_CRITICS (rows * dims.critics)
+#define OVER_ROWS_ACTIONS (rows * dims.action)
+__device__ double divisor(int statistic, const sac_dims& dims) {
+  const double rows = dims.batch;
+  switch (statistic) {
+#define CASE(name, column, watched, each, over, value, tag, meaning) \
+  case SAC_STATISTIC_##name:                                         \
+    return OVER_##over;
+    SAC_STATISTICS(CASE)
+#undef CASE
+    default:
+      return rows;
+  }
+}
+
+// Statistics that stop an agent where they are not finite, by bit.
+#define WATCHED(name, column, watched, each, over, value, tag, meaning) | ((watched) << SAC_STATISTIC_##name)
+constexpr uint32_t watched_statistics = 0u SAC_STATISTICS(WATCHED);
+#undef WATCHED
+
 // The first warp: means, norms, and log_alpha's step, a lane a sum. True in all lanes where the statistics are finite.
 __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double sum, float alpha, step_reads& reads) {
-  sac_update_stats* stats = &a.state[p].stats;
-  const double batch = a.dims.batch;
-  const double over = lane == Q_SUM || lane == TD_ERROR ? batch * a.dims.critics
-                      : lane == SATURATED               ? batch * a.dims.action
-                                                        : batch;
-  const double mean = (lane == LOG_PROB ? -sum : sum) / over;
-  const double number = lane == CRITIC_NORM || lane == ACTOR_NORM ? sqrt(sum) : lane == SUMS ? alpha : mean;
-  double* to = lane == CRITIC_LOSS   ? &stats->critic_loss
-               : lane == Q_SUM       ? &stats->q_mean
-               : lane == TD_ERROR    ? &stats->td_error
-               : lane == VALUE_LOSS  ? &stats->value_loss
-               : lane == ACTOR_LOSS  ? &stats->actor_loss
-               : lane == LOG_PROB    ? &stats->entropy
-               : lane == SATURATED   ? &stats->saturation
-               : lane == ALPHA_LOSS  ? &stats->alpha_loss
-               : lane == CRITIC_NORM ? &stats->critic_grad
-               : lane == ACTOR_NORM  ? &stats->actor_grad
-               : lane == SUMS        ? &stats->alpha
-                                     : nullptr;
-  if (to) *to = number;
+  const double mean = sum / divisor(lane, a.dims);
+  const bool norm = lane == SAC_STATISTIC_critic_grad || lane == SAC_STATISTIC_actor_grad;
+  const double number = norm ? sqrt(sum) : lane == SAC_STATISTIC_alpha ? static_cast<double>(alpha) : mean;
+  if (lane < SAC_STATISTIC_COUNT) reinterpret_cast<double*>(&a.state[p].stats)[lane] = number;
   if (lane == ALPHA_GRAD && a.learn) {
     const size_t at = p * a.log_alpha_stride;
     const float grad = static_cast<float>(mean);
@@ -146,10 +162,9 @@ __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double
     a.m[at] = reads.m;
     a.v[at] = reads.v;
   }
-  // Of the others these are not looked at: the entropy and the TD error are as finite as the losses.
-  return __all_sync(SAC_WHOLE_WARP,
-                    !to || lane == LOG_PROB || lane == TD_ERROR || lane == SATURATED || isfinite(number));
+  return __all_sync(SAC_WHOLE_WARP, !(watched_statistics >> lane & 1) || isfinite(number));
 }
+static_assert(SUMS <= SAC_WARP, "a lane a sum");
 
 // A block an agent.
 __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) {
@@ -170,9 +185,9 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
   sac_loads_first();
   if (!alive) return;
   double sum[SUMS] = {0};
-  sum[CRITIC_NORM] = add_parts(critic_part, a.critic_norm, p, a.critic_parts);
-  if (a.value_norm) sum[CRITIC_NORM] += add_parts(value_part, a.value_norm, p, a.value_parts);
-  sum[ACTOR_NORM] = add_parts(actor_part, a.actor_norm, p, a.actor_parts);
+  sum[SAC_STATISTIC_critic_grad] = add_parts(critic_part, a.critic_norm, p, a.critic_parts);
+  if (a.value_norm) sum[SAC_STATISTIC_critic_grad] += add_parts(value_part, a.value_norm, p, a.value_parts);
+  sum[SAC_STATISTIC_actor_grad] = add_parts(actor_part, a.actor_norm, p, a.actor_parts);
   const float alpha = sac_alpha(step.log_alpha);
   for (int first = thread; first < a.dims.batch; first += rows_ahead * threads) {
     if (first != thread) read_rows(a, p, first, rows);

@@ -42,6 +42,12 @@ typedef struct sac_update_stats {
 #undef SAC_STATISTIC_MEMBER
 } sac_update_stats;
 
-#define SAC_STATISTIC_COUNT ((int)(sizeof(sac_update_stats) / sizeof(double)))
+/* Their places in the list: SAC_STATISTIC_critic_loss and so on. */
+typedef enum sac_statistic {
+#define SAC_STATISTIC_ENUM(name, column, watched, each, over, value, tag, meaning) SAC_STATISTIC_##name,
+  SAC_STATISTICS(SAC_STATISTIC_ENUM)
+#undef SAC_STATISTIC_ENUM
+      SAC_STATISTIC_COUNT
+} sac_statistic;
 
 #endif
