@@ -98,3 +98,16 @@ size_t sac_print_real(char text[SAC_NUMBER_MAX], double value) {
 size_t sac_print_integer(char text[SAC_NUMBER_MAX], int64_t value) {
   return (size_t)snprintf(text, SAC_NUMBER_MAX, "%" PRId64, value);
 }
+
+/* x - x is 0 for a finite x and NaN for any other, and a sum keeps a NaN. */
+int sac_all_finite(const float* x, size_t count) {
+  float sum = 0;
+  for (size_t i = 0; i < count; i++) sum += x[i] - x[i]; /* NOLINT(misc-redundant-expression) */
+  return sum == 0;
+}
+
+size_t sac_first_not_finite(const float* x, size_t count) {
+  size_t i = 0;
+  while (i < count && isfinite(x[i])) i++;
+  return i;
+}

@@ -1,4 +1,5 @@
-/* Numbers as text, the same in every locale: the point is a point, whatever setlocale says. Any thread. */
+/* Numbers: as text, which is the same in every locale (the decimal sign is always a point), and checks that they are
+ * finite. Any thread. */
 #ifndef SAC_UTIL_NUMBER_H
 #define SAC_UTIL_NUMBER_H
 
@@ -25,5 +26,12 @@ sac_number sac_parse_integer(const char* text, int64_t* value);
 size_t sac_print_real(char text[SAC_NUMBER_MAX], double value);
 
 size_t sac_print_integer(char text[SAC_NUMBER_MAX], int64_t value);
+
+/* Whether each of `count` values is finite: no NaN, no infinity. 1 for none. No branch depends on a value, so that a
+ * vector's observations are checked at little cost. */
+int sac_all_finite(const float* x, size_t count);
+
+/* The index of the first value that is NaN or infinite; `count` when all are finite. */
+size_t sac_first_not_finite(const float* x, size_t count);
 
 #endif
