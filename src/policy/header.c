@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "util/utf8.h"
+
 /* Where the reader stands. */
 enum { START, FIRST, NEXT, FIRST_METADATA, NEXT_METADATA, DONE, BROKEN };
 
@@ -96,20 +98,6 @@ static size_t escape(const char* at, size_t left, uint32_t* character) {
   return 12;
 }
 
-size_t sac_header_utf8(const char* text, size_t left) {
-  const unsigned char* at = (const unsigned char*)text;
-  const unsigned char c = at[0];
-  if (c < 0x80) return 1;
-  const size_t length = c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
-  if (length == 0 || left < length) return 0;
-  const unsigned char low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
-  const unsigned char high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
-  if (at[1] < low || at[1] > high) return 0;
-  for (size_t i = 2; i < length; i++)
-    if (at[i] < 0x80 || at[i] > 0xBF) return 0;
-  return length;
-}
-
 static int read_text(sac_header* header, sac_header_text* text, const char* error) {
   if (!expect(header, '"', error)) return 0;
   text->at = header->json + header->position;
@@ -127,7 +115,7 @@ static int read_text(sac_header* header, sac_header_text* text, const char* erro
       if (length == 0) return fail(header, "wrong escape in a text");
       text->escaped = 1;
     } else {
-      length = sac_header_utf8(at, left);
+      length = sac_utf8_length(at, left);
       if (length == 0) return fail(header, "text is not UTF-8");
     }
     header->position += length;

@@ -66,8 +66,4 @@ int sac_header_is(const sac_header_text* text, const char* word);
  * stands. */
 size_t sac_header_decode(const sac_header_text* text, char* out);
 
-/* Length of the UTF-8 character at `at` (at least one byte), 0 when it is none: no surrogates, no overlong forms, at
- * most U+10FFFF. */
-size_t sac_header_utf8(const char* at, size_t left);
-
 #endif
