@@ -94,7 +94,7 @@ static sac_mujoco_sim sim_of(const instance* env, const mjModel* m, mjData* d) {
   return (sac_mujoco_sim){m, d, env->options, env->body, m->timestep * common(env)->frame_skip};
 }
 
-/* ---- what runs on a simulation, on one of the batch's threads ---- */
+/* --- what runs on a simulation, on one of the batch's threads ----------------------------------------------------- */
 
 static void observe(const instance* env, const sac_mujoco_sim* sim, int i, float* obs) {
   sac_mujoco_row row = {obs, 0};
@@ -156,7 +156,7 @@ static int apply(instance* env, const int* ids, int count, mjfBatchFunc function
   return SAC_ERROR_ENV;
 }
 
-/* ---- the table of functions ---- */
+/* --- the table of functions --------------------------------------------------------------------------------------- */
 
 static const char* env_error(void* self) { return ((const instance*)self)->error; }
 

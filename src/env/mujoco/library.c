@@ -78,7 +78,7 @@ static const char* version_text(char text[32], int version) {
   return text;
 }
 
-/* ---- what it warns of: MuJoCo's own way is a line on stderr, and a file in the working folder ---- */
+/* --- what it warns of: MuJoCo's own way is a line on stderr, and a file in the working folder --------------------- */
 
 static pthread_mutex_t warned_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t warned;
@@ -109,7 +109,7 @@ mjModel* sac_mujoco_read(const sac_mujoco_library* library, const char* path, ch
   return m;
 }
 
-/* ---- loading ---- */
+/* --- loading ------------------------------------------------------------------------------------------------------ */
 
 /* A function of the library, or a variable; `at` receives its address. */
 static sac_status symbol(void* handle, const search* s, const char* name, void* at) {

@@ -16,7 +16,7 @@
 #include "env/options.h"
 #include "util/file.h"
 
-/* ---- the library (library.c) ---- */
+/* --- the library (library.c) -------------------------------------------------------------------------------------- */
 
 typedef struct sac_mujoco_library {
 #define SAC_MUJOCO_MEMBER(result, name, parameters) result(*name) parameters;
@@ -32,7 +32,7 @@ sac_status sac_mujoco_open(const sac_mujoco_library** library);
 /* mj_loadXML, without what it warns of in a model. */
 mjModel* sac_mujoco_read(const sac_mujoco_library* library, const char* path, char* error, int error_size);
 
-/* ---- tasks ---- */
+/* --- tasks -------------------------------------------------------------------------------------------------------- */
 
 #define SAC_MUJOCO_BODIES 3
 
@@ -112,7 +112,7 @@ SAC_MUJOCO_TASKS(SAC_MUJOCO_DECLARE)
 #define SAC_MUJOCO_OPTIONS(list) \
   .options = (list), .option_count = (int32_t)(sizeof(list) / sizeof *(list)), .options_size = sizeof(options)
 
-/* ---- what task files use (parts.c) ---- */
+/* --- what task files use (parts.c) -------------------------------------------------------------------------------- */
 
 void sac_mujoco_put_one(sac_mujoco_row* row, double x);
 void sac_mujoco_put(sac_mujoco_row* row, const double* x, int64_t n);
