@@ -14,7 +14,7 @@ typedef struct {
 extern const sac_embedded_file sac_embedded_configs[]; /* ordered by name */
 extern const size_t sac_embedded_config_count;
 
-/* In sac_gym.so: src/env/gym/bridge.py and, behind it, record.py. */
+/* In sac_gym.so: the Python files of src/env/gym, ordered by name. */
 extern const sac_embedded_file sac_embedded_gyms[];
 extern const size_t sac_embedded_gym_count;
 
