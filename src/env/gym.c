@@ -84,9 +84,9 @@ static sac_status run_probe(python* p, int* state) {
   char name[] = "-c", code[sizeof probe];
   char* arguments[] = {p->command, name, code, NULL};
   posix_spawn_file_actions_t actions;
-  int ends[2];
+  int ends[2]; /* of the pipe: to read, to write */
   pid_t child = -1;
-  memcpy(code, probe, sizeof probe);
+  memcpy(code, probe, sizeof probe); /* arguments are not const */
   if (pipe2(ends, O_CLOEXEC) != 0) return sac_fail(SAC_ERROR_ENV, "cannot ask %s: %s", p->command, strerror(errno));
 
   /* Start it with its output into the pipe. */

@@ -148,6 +148,8 @@ const char* sac_env_option_initial(const sac_env_option* option, char text[SAC_E
   const size_t size = SAC_ENV_OPTION_TEXT_MAX;
   size_t used = 0;
   text[0] = '\0';
+
+  /* Each kind has its initial value in other members: see sac_env_option_kind. */
   switch (option->kind) {
     case SAC_ENV_OPTION_REAL:
     case SAC_ENV_OPTION_INT:

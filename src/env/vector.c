@@ -149,6 +149,7 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
                     (int)num_envs, SAC_ENV_COUNT_MAX);
   SAC_TRY(sac_env_check_api(id, api));
 
+  /* Make the vector, as yet without environments. */
   vector = sac_alloc(sizeof *vector);
   if (!vector) return sac_fail(SAC_ERROR_MEMORY, "not enough memory for an environment");
   vector->api = api;
@@ -163,6 +164,7 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   SAC_TRY(copy_seeds(vector, seed));
   SAC_TRY(allocate(vector));
 
+  /* Start the first episodes. */
   SAC_TRY(sac_vector_reset(vector, 0));
   *out = vector;
   return SAC_OK;
@@ -179,6 +181,7 @@ void sac_vector_destroy(sac_vector* vector) {
   if (vector->resident) vector->resident_destroy(vector);
   if (vector->self) vector->api->destroy(vector->self);
 
+  /* The arrays; sac_free takes NULL. */
   sac_free(vector->seed);
   sac_free(vector->obs);
   sac_free(vector->action);

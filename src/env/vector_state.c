@@ -65,6 +65,7 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
   const size_t size = one_size(vector), obs = obs_bytes(vector);
   if (exact) *exact = vector->api->state_set != NULL;
   memset(vector->mask, 0, (size_t)vector->population * (size_t)vector->num_envs);
+
   for (int32_t n = 0; n < vector->num_envs; n++) {
     const int32_t i = p * vector->num_envs + n;
     const unsigned char* from = (const unsigned char*)state + (size_t)n * size;

@@ -180,7 +180,7 @@ static sac_status align_tensors(sac_safetensors* file) {
   return SAC_OK;
 }
 
-/* Checks the header and makes room for its entries. */
+/* Checks the header and allocates file->tensors and file->metadata. */
 static sac_status count_entries(sac_safetensors* file, const char* json, size_t json_size, uint64_t data_size) {
   sac_header header;
   sac_header_entry entry;
@@ -211,6 +211,8 @@ static sac_status parse(sac_safetensors* file, char* json, size_t json_size) {
   sac_header header;
   sac_header_entry entry;
   sac_header_kind kind;
+
+  /* Check the header, and make room for its entries. */
   SAC_TRY(count_entries(file, json, json_size, data_size));
 
   /* Take the entries. Their texts are ended in place, so this is the last reading of the header. */

@@ -330,6 +330,8 @@ static int all_ok(const sac_verify_report* report, int32_t first) {
 static sac_status replay_wide(trace* t, const sac_task* task) {
   sac_status status = SAC_OK;
   const size_t observations = (size_t)(t->steps + 1) * (size_t)t->spec.obs_size;
+
+  /* Memory for the options and the results. */
   void* options = sac_alloc(task->options_size);
   float* obs = sac_alloc(observations * sizeof *obs);
   uint8_t* terminated = sac_alloc((size_t)t->steps);

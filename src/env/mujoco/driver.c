@@ -344,6 +344,8 @@ fail:
 static int env_create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
   instance* env = *self = sac_alloc(sizeof(instance));
   if (!env) return SAC_ERROR_MEMORY;
+
+  /* The task. */
   env->id = id;
   env->task = find(id);
   env->n = n;
