@@ -200,7 +200,7 @@ static int find_field(const sac_header_text* key) {
 
 /* The value of a field. */
 static int read_field(sac_header* header, sac_header_entry* entry, int field) {
-  uint64_t number[SAC_HEADER_RANK_MAX];
+  uint64_t number[SAC_HEADER_RANK_MAX] = {0};
   int32_t count;
   if (field == DTYPE) return read_text(header, &entry->dtype, "dtype is not a text");
   if (field == SHAPE) {
