@@ -162,8 +162,8 @@ static sac_status load_python(const python* p) {
                   p->executable, p->source, strstr(p->soname, ".so") ? p->soname : "libpython", p->version);
 }
 
-/* Loads sac_gym.so from beside the file `folder`, whose name is cut to its folder. NULL when it is not there or does
- * not load: `reason` then says why. */
+/* Loads sac_gym.so from a folder near the file that `folder` names; cuts `folder` to that file's folder. NULL when it
+ * is not found or does not load: `reason` then says why it does not. */
 static void* load_beside(char folder[SAC_PATH_MAX], char* reason, size_t size) {
   /* For a program of the build tree, for one of its tests, for an installed libsac.so, for an installed program. */
   static const char* const places[] = {"", "/..", "/sac", "/../" SAC_LIBDIR "/sac"};

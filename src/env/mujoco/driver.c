@@ -315,7 +315,7 @@ static sac_status count_outputs(instance* env) {
   return env->info ? SAC_OK : no_memory(env);
 }
 
-/* Makes the simulations and what goes with them. */
+/* Makes the simulations and everything that they need. */
 static sac_status prepare(instance* env, sac_env_spec* spec) {
   sac_status status = SAC_OK;
   mjModel* m = NULL;
