@@ -1,7 +1,7 @@
 /* ctest: one-thread
  *
  * The configuration: values, layers, messages, files, resume. */
-#include "config/config.h"
+#include "config/settings.h"
 
 #include <locale.h>
 #include <unistd.h>

@@ -5,7 +5,7 @@
 #include <locale.h>
 #include <unistd.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "support/check_main.h"
 #include "util/number.h"
 #include "util/text.h"

@@ -145,8 +145,25 @@ START_TEST(reals_come_back_to_the_bit) {
 }
 END_TEST
 
+START_TEST(finds_what_is_not_finite) {
+  const float bad[] = {NAN, INFINITY, -INFINITY};
+  float x[37];
+  ck_assert(sac_all_finite(NULL, 0) && sac_first_not_finite(NULL, 0) == 0);
+  for (size_t i = 0; i < 37; i++) x[i] = i % 2 ? FLT_MAX : -FLT_MIN;
+  ck_assert(sac_all_finite(x, 37) && sac_first_not_finite(x, 37) == 37);
+
+  for (size_t at = 0; at < 37; at++) {
+    const float good = x[at];
+    x[at] = bad[_i];
+    ck_assert(!sac_all_finite(x, 37) && sac_first_not_finite(x, 37) == at);
+    ck_assert(sac_all_finite(x, at) && sac_first_not_finite(x, at) == at);
+    x[at] = good;
+  }
+}
+END_TEST
+
 CHECK_MAIN("number", LOOP(reads_reals, sizeof reals / sizeof *reals),
            LOOP(refuses_what_is_no_number, sizeof no_reals / sizeof *no_reals),
            LOOP(says_what_is_too_large, sizeof huge / sizeof *huge), CASE(long_digits_are_read_and_refused),
            LOOP(reads_integers, sizeof integers / sizeof *integers), CASE(prints_the_shortest),
-           CASE(reals_come_back_to_the_bit))
+           CASE(reals_come_back_to_the_bit), LOOP(finds_what_is_not_finite, 3))

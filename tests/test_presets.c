@@ -1,7 +1,7 @@
 /* The presets that are compiled in (scripts/configs), and which of them an id finds. */
 #include <string.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "config/sources.h"
 #include "env/gym.h"
 #include "support/check_main.h"

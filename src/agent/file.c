@@ -9,6 +9,7 @@
 
 #include "agent/file.h"
 #include "util/error.h"
+#include "util/number.h"
 
 #define FORMAT "sac-agent-1"
 #define STATS (sizeof(sac_update_stats) / sizeof(double))
@@ -127,13 +128,6 @@ static int32_t list_count(const agent_list* list) {
   return slab_tensors(list->agent) + EXTRA_COUNT + list->state_count;
 }
 
-/* Index of the first value that is not finite; count when all are. */
-static size_t first_not_finite(const float* x, size_t count) {
-  size_t i = 0;
-  while (i < count && isfinite(x[i])) i++;
-  return i;
-}
-
 static sac_status put_extra(const agent_list* list, extra which, int32_t p, sac_file* file) {
   const sac_agent* agent = list->agent;
   const size_t action_bytes = (size_t)agent->shape.action * sizeof(float);
@@ -173,7 +167,7 @@ static sac_status write_item(void* user, int32_t i, sac_file* file) {
     for (size_t done = 0; done < it.tensor->count;) {
       const size_t left = it.tensor->count - done, n = left < agent->staging_floats ? left : agent->staging_floats;
       SAC_TRY(agent->backend->read(agent, it.memory, p, it.tensor->offset + done, agent->staging, n));
-      const size_t bad = first_not_finite(agent->staging, n);
+      const size_t bad = sac_first_not_finite(agent->staging, n);
       if (agent->alive[p] && bad < n) /* a file that could not be loaded again must not replace one that can */
         return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s%s' of agent %d holds %g at %zu",
                         file->path, it.prefix, it.tensor->name, (int)p, (double)agent->staging[bad], done + bad);
@@ -264,7 +258,7 @@ static sac_status check_format(const sac_safetensors* file) {
 }
 
 static sac_status check_finite(const sac_safetensors* file, const char* name, const float* x, size_t count) {
-  const size_t bad = first_not_finite(x, count);
+  const size_t bad = sac_first_not_finite(x, count);
   if (bad == count) return SAC_OK;
   return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%.64s' holds %g at %zu", file->path, name, (double)x[bad], bad);
 }

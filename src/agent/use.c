@@ -7,6 +7,7 @@
 #include "agent/update.h"
 #include "kernels/squash.h"
 #include "util/error.h"
+#include "util/number.h"
 
 void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_t* obs, int32_t* action, int32_t* batch) {
   if (population) *population = agent->shape.population;
@@ -34,12 +35,6 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
   return SAC_OK;
 }
 
-static int all_finite(const float* x, size_t count) {
-  for (size_t i = 0; i < count; i++)
-    if (!isfinite(x[i])) return 0;
-  return 1;
-}
-
 sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
   if (!agent || !t) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_push: agent or transitions is NULL");
   if (t->n < 1) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_push: n is %d, must be at least 1", (int)t->n);
@@ -47,11 +42,11 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_push: an array of the transitions is NULL");
   const size_t rows = (size_t)agent->shape.population * (size_t)t->n, o = (size_t)agent->shape.obs,
                a = (size_t)agent->shape.action;
-  if (!all_finite(t->obs, rows * o))
+  if (!sac_all_finite(t->obs, rows * o))
     return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: obs has a value that is not finite");
-  if (!all_finite(t->reward, rows))
+  if (!sac_all_finite(t->reward, rows))
     return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: reward has a value that is not finite");
-  if (!all_finite(t->next_obs, rows * o))
+  if (!sac_all_finite(t->next_obs, rows * o))
     return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: next_obs has a value that is not finite");
   for (size_t i = 0; i < rows * a; i++)
     if (!(t->action[i] >= -1 && t->action[i] <= 1))
@@ -164,7 +159,7 @@ sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, const float*
   sac_status status = SAC_OK;
   SAC_TRY(find(agent, name, count, &tensor, &memory));
   if (!data) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_tensor_set: data is NULL");
-  if (!all_finite(data, count))
+  if (!sac_all_finite(data, count))
     return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_tensor_set: '%s' has a value that is not finite", name);
   for (int32_t p = 0; p < agent->shape.population; p++)
     SAC_TRY(agent->backend->write(agent, memory, p, tensor->offset, data + (size_t)p * tensor->count, tensor->count));

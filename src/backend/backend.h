@@ -14,7 +14,7 @@
 #include <sac/agent.h>
 
 #include "algo/algo.h"
-#include "config/config.h"
+#include "config/settings.h"
 #include "model/tensors.h"
 #include "replay/rows.h"
 

@@ -18,7 +18,7 @@
 
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 typedef enum sac_option_kind {
   SAC_KIND_END,

@@ -1,7 +1,7 @@
 /* What holds across fields, what a resume may change, and what a run's first lines say. */
 #include <string.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "config/env_options.h"
 #include "config/sources.h"
 #include "util/error.h"

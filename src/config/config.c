@@ -1,4 +1,4 @@
-#include "config/config.h"
+#include "config/settings.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 typedef enum sac_kind {
   SAC_VALUE_INT,

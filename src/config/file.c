@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "config/env_options.h"
 #include "config/sources.h"
 #include "util/error.h"

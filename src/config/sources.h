@@ -2,7 +2,7 @@
 #ifndef SAC_CONFIG_SOURCES_H
 #define SAC_CONFIG_SOURCES_H
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "config/field.h"
 #include "formats/yaml.h"
 

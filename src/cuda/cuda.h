@@ -13,7 +13,6 @@
 
 #include "algo/plan.h"
 #include "backend/backend.h"
-#include "cuda/device.h"
 #include "env/vector.h"
 #include "kernels/kernels.h"
 
@@ -21,6 +20,18 @@
 
 /* OK, or DEVICE with what was done, the code, and what to do. */
 sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what);
+
+/* The number of devices that CUDA shows (CUDA_VISIBLE_DEVICES counts) and, where there is none, why. */
+int32_t sac_cuda_devices(char* why, size_t size);
+
+/* The device that config key `device` asks for; -1: another backend's, or for "auto" none is usable. Errors: DEVICE. */
+sac_status sac_cuda_choose(const char* device, int32_t* ordinal);
+
+/* Whether an agent of that many networks can be on a device. Errors: CONFIG. */
+sac_status sac_cuda_fits(const sac_agent* agent);
+
+/* One line about a device: name, compute capability, memory. */
+void sac_cuda_describe(int32_t ordinal, char* text, size_t size);
 
 #define SAC_CUDA_TRY(gpu, call) SAC_TRY(sac_cuda_check((gpu)->ordinal, (call), #call))
 
@@ -238,6 +249,10 @@ sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream);
 sac_status sac_cuda_update(sac_agent* agent, int32_t n);
 void sac_cuda_graph_destroy(sac_gpu* gpu);
 
+/* As sac_backend has them. */
+size_t sac_cuda_graph_nodes(const sac_agent* agent);
+int sac_cuda_notice(const sac_agent* agent, char* text, size_t size);
+
 /* Captures what work(context) queues on `stream` as a graph that can be launched; nothing runs. nodes: how many it has,
  * or NULL. On error *launchable is NULL, and the stream takes work as before. */
 typedef sac_status sac_cuda_work(void* context);
@@ -253,6 +268,11 @@ void sac_cuda_range_pop(void);
 /* Around what sac_cuda_update queues at a time: how many of the `due` updates may go together, and how many went. */
 int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due);
 void sac_cuda_profile_end(sac_gpu* gpu, int32_t done);
+
+/* As sac_backend has them. */
+void sac_cuda_profile(int64_t from, int64_t count);
+int64_t sac_cuda_profiled(void);
+sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_stage_time times[SAC_STAGE_COUNT]);
 
 static inline sac_gpu* sac_gpu_of(const sac_agent* agent) { return agent->storage; }
 

@@ -6,21 +6,32 @@
 #include "util/error.h"
 #include "util/text.h"
 
+const char* sac_env_error_text(const sac_env_api* api, void* self) {
+  const char* text = api->error ? api->error(self) : NULL;
+  return text && *text ? text : NULL;
+}
+
 sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
   char shown[SAC_SHOW_MAX];
   sac_text_show(shown, id, SIZE_MAX);
+
+  /* The table is of this version, or of the one before info. */
   if (!api) return sac_fail(SAC_ERROR_ENV, "%s: there is no table of functions", shown);
   if (api->abi != SAC_ENV_ABI || (api->size != sizeof *api && api->size != SAC_ENV_API_SIZE_BEFORE_INFO))
     return sac_fail(SAC_ERROR_ENV,
                     "%s: its table of functions has ABI %u and %u bytes, this library has %u and %zu: build it against "
                     "this <sac/env.h>",
                     shown, (unsigned)api->abi, (unsigned)api->size, SAC_ENV_ABI, sizeof *api);
+
+  /* The functions that every environment has. */
   const char* missing = !api->create    ? "create"
                         : !api->reset   ? "reset"
                         : !api->step    ? "step"
                         : !api->destroy ? "destroy"
                                         : NULL;
   if (missing) return sac_fail(SAC_ERROR_ENV, "%s: its table of functions lacks '%s'", shown, missing);
+
+  /* Optional functions that belong together. */
   const int states = (api->state_size != NULL) + (api->state_get != NULL) + (api->state_set != NULL);
   if (states != 0 && states != 3)
     return sac_fail(SAC_ERROR_ENV, "%s: state_size, state_get and state_set come together or not at all", shown);
@@ -32,6 +43,8 @@ sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
 sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
   char shown[SAC_SHOW_MAX];
   sac_text_show(shown, id, SIZE_MAX);
+
+  /* Sizes and the time limit. */
   if (spec->obs_size < 1 || spec->obs_size > SAC_ENV_SIZE_MAX)
     return sac_fail(SAC_ERROR_ENV, "%s: %d observations; 1 to %d are possible", shown, (int)spec->obs_size,
                     SAC_ENV_SIZE_MAX);
@@ -41,12 +54,16 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
   if (spec->max_episode_steps < 0)
     return sac_fail(SAC_ERROR_ENV, "%s: max_episode_steps is %d; 0 means no limit", shown,
                     (int)spec->max_episode_steps);
+
+  /* Discrete actions have no bounds. */
   if (spec->actions != 0) {
     if (spec->actions < 2 || spec->actions > SAC_ENV_SIZE_MAX || spec->action_size != 1)
       return sac_fail(SAC_ERROR_ENV, "%s: %d discrete actions in %d numbers; it takes 2 to %d in 1", shown,
                       (int)spec->actions, (int)spec->action_size, SAC_ENV_SIZE_MAX);
     return SAC_OK;
   }
+
+  /* Continuous actions have finite bounds. */
   if (!spec->action_low || !spec->action_high)
     return sac_fail(SAC_ERROR_ENV, "%s: continuous actions without bounds", shown);
   for (int32_t i = 0; i < spec->action_size; i++) {
@@ -63,6 +80,7 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
   return SAC_OK;
 }
 
+/* Whether a name is a valid term of info: letters, digits and '_', no digit first. */
 static int is_identifier(const char* name, size_t length) {
   static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
   return length > 0 && length < SAC_ENV_INFO_NAME_MAX && strspn(name, letters) == length &&
@@ -76,6 +94,8 @@ sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self
   *count = 0;
   if (api->size < sizeof *api || !api->info_names) return SAC_OK;
   sac_text_show(shown, id, SIZE_MAX);
+
+  /* Every name is valid and stands there once. */
   const char* const* names = api->info_names(self);
   if (!names) return sac_fail(SAC_ERROR_ENV, "%s: info_names gave no list", shown);
   int32_t k = 0;
@@ -91,6 +111,7 @@ sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self
         return sac_fail(SAC_ERROR_ENV, "%s: terms %d and %d of info are both named '%s'", shown, (int)other, (int)k,
                         names[k]);
   }
+
   if (k > SAC_ENV_INFO_MAX)
     return sac_fail(SAC_ERROR_ENV, "%s: info has more than %d terms, or the list of their names does not end with NULL",
                     shown, SAC_ENV_INFO_MAX);

@@ -1,4 +1,4 @@
-/* What an environment must be before it is used: its table of functions and what create said about itself. */
+/* Checks of an environment before it is used: its table of functions, its spec and its terms of info. */
 #ifndef SAC_ENV_CHECK_H
 #define SAC_ENV_CHECK_H
 
@@ -7,21 +7,24 @@
 
 #include <sac/env.h>
 
-/* A table as it was before it had info; its missing slots must not be read. */
+/* The size of a table from before info was part of it. The slots behind this size must not be read. */
 #define SAC_ENV_API_SIZE_BEFORE_INFO offsetof(sac_env_api, info_names)
 
-#define SAC_ENV_SIZE_MAX 65536    /* observations, actions, discrete actions */
-#define SAC_ENV_COUNT_MAX 1048576 /* environments of a vector */
-#define SAC_ENV_BOUND_MAX 1e6     /* of an action: beyond it "no bound" is meant, and there is no scale to learn at */
+#define SAC_ENV_SIZE_MAX 65536    /* the most observations, actions and discrete actions */
+#define SAC_ENV_COUNT_MAX 1048576 /* the most environments of a vector */
+#define SAC_ENV_BOUND_MAX 1e6     /* the largest bound of an action: a larger one means "no bound" and gives no scale */
 
-/* Errors: ENV (another ABI or size, a function is missing); `id` is for the message. */
+/* The environment's text about its last failure; NULL when it has none. */
+const char* sac_env_error_text(const sac_env_api* api, void* self);
+
+/* Checks a table of functions; `id` is for messages. Errors: ENV (another ABI or size, a function is missing). */
 sac_status sac_env_check_api(const char* id, const sac_env_api* api);
 
-/* Errors: ENV (sizes, bounds: says which and what is possible). */
+/* Checks sizes and bounds. Errors: ENV (the message says which is wrong and what is possible). */
 sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec);
 
-/* The names of `self`'s terms of info and how many there are; 0 for a table that knows none. Errors: ENV (names: says
- * which and what is possible). */
+/* Gets the names of the terms of info, and checks them. *count is 0 when the table has no info. Errors: ENV (the
+ * message says which name is wrong and what is possible). */
 sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self, const char* const** name,
                               int32_t* count);
 

@@ -19,7 +19,7 @@
 
 #define LINES 6
 
-/* What a Python says of itself, a line each. */
+/* Python code that prints what we must know of a Python, a line each. */
 static const char probe[] =
     "import sys, sysconfig\n"
     "v = sysconfig.get_config_var\n"
@@ -27,10 +27,10 @@ static const char probe[] =
     "for text in (sys.executable, v('LIBDIR'), v('INSTSONAME'), v('LDLIBRARY'), sys.base_prefix): print(text or '')\n";
 
 typedef struct python {
-  char command[SAC_PATH_MAX]; /* what was asked for */
-  const char* source;         /* where it comes from, for messages */
-  char text[LINES * SAC_PATH_MAX];
-  const char *version, *executable, *libdir, *soname, *library, *prefix; /* in text */
+  char command[SAC_PATH_MAX];                                            /* what to run */
+  const char* source;                                                    /* who named it, for messages */
+  char text[LINES * SAC_PATH_MAX];                                       /* the probe's output */
+  const char *version, *executable, *libdir, *soname, *library, *prefix; /* its lines */
 } python;
 
 int sac_env_is_gym(const char* id) { return strncmp(id, "gym:", 4) == 0; }
@@ -39,10 +39,12 @@ const char* sac_env_gym_task(const char* id) { return sac_env_is_gym(id) && !str
 
 /* --- which Python ------------------------------------------------------------------------------------------------- */
 
+/* Chooses the Python: the first that is named, in the order that gym.h gives. */
 static sac_status choose(python* p) {
   const char *own = getenv("SAC_PYTHON"), *active = getenv("VIRTUAL_ENV");
   char here[SAC_PATH_MAX];
-  p->source = "python3 of PATH";
+
+  /* One that the environment names. */
   if (own && *own) {
     p->source = "SAC_PYTHON";
     return sac_path(p->command, "%s", own);
@@ -51,14 +53,18 @@ static sac_status choose(python* p) {
     p->source = "VIRTUAL_ENV";
     return sac_path(p->command, "%s/bin/python", active);
   }
+
+  /* The project's own. */
   if (access(".venv/bin/python", X_OK) == 0 && getcwd(here, sizeof here - 32)) {
     p->source = ".venv of the current folder";
     return sac_path(p->command, "%s/.venv/bin/python", here);
   }
+
+  p->source = "python3 of PATH";
   return sac_path(p->command, "python3");
 }
 
-/* Everything up to the end of the pipe, of it what fits. */
+/* Reads up to the end of the pipe, and keeps what fits. The rest is read too, so that the writer does not wait. */
 static void read_all(int fd, char* text, size_t size) {
   char rest[256];
   size_t used = 0;
@@ -72,20 +78,25 @@ static void read_all(int fd, char* text, size_t size) {
   text[used] = '\0';
 }
 
-/* Runs it with the probe; its words on standard error reach the user as they are. */
-static sac_status ask(python* p) {
+/* Runs the Python with the probe and reads what it prints; its standard error stays the user's. *state: its exit
+ * status, as waitpid gives it. */
+static sac_status run_probe(python* p, int* state) {
   char name[] = "-c", code[sizeof probe];
   char* arguments[] = {p->command, name, code, NULL};
   posix_spawn_file_actions_t actions;
-  int ends[2], state = 0;
+  int ends[2]; /* of the pipe: to read, to write */
   pid_t child = -1;
-  memcpy(code, probe, sizeof probe);
+  memcpy(code, probe, sizeof probe); /* arguments are not const */
   if (pipe2(ends, O_CLOEXEC) != 0) return sac_fail(SAC_ERROR_ENV, "cannot ask %s: %s", p->command, strerror(errno));
+
+  /* Start it with its output into the pipe. */
   (void)posix_spawn_file_actions_init(&actions);
   (void)posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO);
   const int failed = posix_spawnp(&child, p->command, &actions, NULL, arguments, environ);
   (void)posix_spawn_file_actions_destroy(&actions);
   (void)close(ends[1]);
+
+  /* Read until it closes the pipe, and wait for its end. */
   if (!failed) read_all(ends[0], p->text, sizeof p->text);
   (void)close(ends[0]);
   if (failed)
@@ -93,9 +104,14 @@ static sac_status ask(python* p) {
                     "no Python found for gym: environments: %s (%s): %s; set SAC_PYTHON to one that has gymnasium, "
                     "activate its virtual environment, or run scripts/setup --gym",
                     p->command, p->source, strerror(failed));
-  while (waitpid(child, &state, 0) < 0 && errno == EINTR) continue;
-  char* next = p->text;
+  while (waitpid(child, state, 0) < 0 && errno == EINTR) continue;
+  return SAC_OK;
+}
+
+/* Splits the probe's output into its lines; returns how many there are. */
+static int split_lines(python* p) {
   const char** lines[LINES] = {&p->version, &p->executable, &p->libdir, &p->soname, &p->library, &p->prefix};
+  char* next = p->text;
   int count = 0;
   for (; count < LINES && next; count++) {
     char* end = strchr(next, '\n');
@@ -104,9 +120,19 @@ static sac_status ask(python* p) {
     *end = '\0';
     next = end + 1;
   }
-  if (state != 0 || count < LINES)
+  return count;
+}
+
+/* Asks the Python for its version and where its library is. */
+static sac_status ask(python* p) {
+  int state = 0;
+  const sac_status status = run_probe(p, &state);
+  if (status != SAC_OK) return status;
+  if (split_lines(p) < LINES || state != 0)
     return sac_fail(SAC_ERROR_ENV, "%s (%s) is no Python that works: set SAC_PYTHON", p->command, p->source);
-  char* rest = p->text; /* "3.11"; a 't' behind it: without the lock, which the limited API does not know */
+
+  /* 3.11 or newer. A 't' behind the version means a build without the global lock, which has no limited API. */
+  char* rest = p->text;
   if (strncmp(p->version, "3.", 2) != 0 || strtol(p->version + 2, &rest, 10) < 11 || *rest)
     return sac_fail(SAC_ERROR_ENV,
                     "%s (%s) is Python %s; gym: environments take 3.11 or newer, with its lock: set SAC_PYTHON",
@@ -116,12 +142,14 @@ static sac_status ask(python* p) {
 
 /* --- its library, and ours ---------------------------------------------------------------------------------------- */
 
-/* The folder of LIBDIR is a lie where a Python was moved after it was built; a soname alone is found by the loader. */
+/* Loads libpython. LIBDIR is wrong when a Python was moved after it was built, so its prefix is tried too, and then the
+ * loader's own search. */
 static sac_status load_python(const python* p) {
   const char* folders[] = {p->libdir, p->prefix, ""};
   const char* names[] = {p->soname, p->library};
   char path[SAC_PATH_MAX];
-  if (dlsym(RTLD_DEFAULT, "Py_IsInitialized")) return SAC_OK; /* we are in a Python */
+  if (dlsym(RTLD_DEFAULT, "Py_IsInitialized")) return SAC_OK; /* this process is a Python */
+
   for (size_t f = 0; f < sizeof folders / sizeof *folders; f++)
     for (size_t n = 0; n < sizeof names / sizeof *names; n++) {
       if (!strstr(names[n], ".so")) continue;
@@ -134,42 +162,55 @@ static sac_status load_python(const python* p) {
                   p->executable, p->source, strstr(p->soname, ".so") ? p->soname : "libpython", p->version);
 }
 
-/* Where sac_gym.so may be, from the folder of the file that this code is in: the build tree, a test, an installation.
- */
-static void* load_module(char* said, size_t size) {
+/* Loads sac_gym.so from a folder near the file that `folder` names; cuts `folder` to that file's folder. NULL when it
+ * is not found or does not load: `reason` then says why it does not. */
+static void* load_beside(char folder[SAC_PATH_MAX], char* reason, size_t size) {
+  /* For a program of the build tree, for one of its tests, for an installed libsac.so, for an installed program. */
   static const char* const places[] = {"", "/..", "/sac", "/../" SAC_LIBDIR "/sac"};
-  char folder[SAC_PATH_MAX] = "", path[SAC_PATH_MAX];
-  Dl_info info;
-  said[0] = '\0';
-  for (int from = 0; from < 2; from++) {
-    if (from == 0) { /* the program */
-      const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
-      folder[length > 0 ? length : 0] = '\0';
-    } else { /* libsac.so in another's program */
-      if (!dladdr(probe, &info) || sac_path(folder, "%s", info.dli_fname) != SAC_OK) continue;
-    }
-    char* slash = strrchr(folder, '/');
-    if (!slash) continue;
-    *slash = '\0';
-    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
-      if (sac_path(path, "%s%s/sac_gym.so", folder, places[i]) != SAC_OK || access(path, R_OK) != 0) continue;
-      void* module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-      if (module) return module;
-      (void)snprintf(said, size, "%s", dlerror());
-    }
+  char path[SAC_PATH_MAX];
+  char* slash = strrchr(folder, '/');
+  if (!slash) return NULL;
+  *slash = '\0';
+  for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+    if (sac_path(path, "%s%s/sac_gym.so", folder, places[i]) != SAC_OK || access(path, R_OK) != 0) continue;
+    void* module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (module) return module;
+    (void)snprintf(reason, size, "%s", dlerror());
   }
   return NULL;
 }
 
+/* Loads sac_gym.so. `reason` (size) says why it does not load; "" when there is none. */
+static void* load_module(char* reason, size_t size) {
+  char folder[SAC_PATH_MAX] = "";
+  Dl_info info;
+  reason[0] = '\0';
+
+  /* Beside the program. */
+  const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
+  folder[length > 0 ? length : 0] = '\0';
+  void* module = load_beside(folder, reason, size);
+  if (module) return module;
+
+  /* Beside libsac.so, when another program uses it. */
+  if (!dladdr(probe, &info) || sac_path(folder, "%s", info.dli_fname) != SAC_OK) return NULL;
+  return load_beside(folder, reason, size);
+}
+
+/* Starts Python in this process; *api is then the module's table. */
 static sac_status start(const sac_env_api** api) {
   python* p = calloc(1, sizeof *p);
-  char said[700];
+  char reason[700];
   sac_status status = SAC_OK;
   if (!p) return sac_fail(SAC_ERROR_MEMORY, "no memory to look for Python");
+
+  /* Python's library. */
   SAC_TRY(choose(p));
   SAC_TRY(ask(p));
   SAC_TRY(load_python(p));
-  void* module = load_module(said, sizeof said);
+
+  /* Our module, and its two functions. */
+  void* module = load_module(reason, sizeof reason);
   void* begin = module ? dlsym(module, SAC_GYM_START) : NULL;
   void* table = module ? dlsym(module, "sac_env_plugin") : NULL;
   if (!begin || !table)
@@ -177,14 +218,16 @@ static sac_status start(const sac_env_api** api) {
         sac_fail(SAC_ERROR_ENV,
                  "gym: environments need sac_gym.so, which %s%s: build sac where Python's headers are (scripts/setup "
                  "installs python3-dev)",
-                 said[0] ? "does not load: " : "is not beside this program", said));
+                 reason[0] ? "does not load: " : "is not beside this program", reason));
   sac_gym_start_fn gym_start;
   sac_env_plugin_fn plugin;
   memcpy(&gym_start, &begin, sizeof gym_start);
   memcpy(&plugin, &table, sizeof plugin);
+
+  /* Start the interpreter. */
   SAC_TRY(sac_env_check_api("sac_gym.so", plugin()));
-  if (gym_start(p->executable, said, sizeof said) != 0)
-    SAC_TRY(sac_fail(SAC_ERROR_ENV, "%s (%s) does not start inside sac: %s", p->executable, p->source, said));
+  if (gym_start(p->executable, reason, sizeof reason) != 0)
+    SAC_TRY(sac_fail(SAC_ERROR_ENV, "%s (%s) does not start inside sac: %s", p->executable, p->source, reason));
   *api = plugin();
 fail:
   free(p);

@@ -2,7 +2,7 @@
 
 #include <string.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "env/gym.h"
 #include "env/mujoco/tasks.h"
 #include "env/plugin.h"
@@ -52,6 +52,8 @@ const char* sac_env_source(const char* id) {
 
 sac_status sac_env_find(const char* id, const sac_env_api** api) {
   *api = NULL;
+
+  /* An environment of the list. */
   const sac_env_entry* entry = sac_env_entry_find(id);
   if (entry) {
     const sac_status status = entry->ready ? entry->ready() : SAC_OK;
@@ -59,8 +61,12 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
     return status;
   }
   if (!id || !*id) return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('sac envs' lists them)");
+
+  /* One from outside. */
   if (sac_env_is_gym(id)) return sac_env_gym_load(id, api);
   if (sac_env_is_plugin(id)) return sac_env_plugin_load(id, api);
+
+  /* Unknown: name the nearest of the list. */
   const char* ids[LISTED_MAX];
   const int32_t count = sac_env_count() < LISTED_MAX ? sac_env_count() : LISTED_MAX;
   for (int32_t i = 0; i < count; i++) ids[i] = sac_env_at(i)->id;

@@ -1,4 +1,4 @@
-/* The environments that this build knows by name: built-in tasks, then MuJoCo's. One entry a line of a list. */
+/* The environments that this build knows by name: the built-in tasks, then MuJoCo's. */
 #ifndef SAC_ENV_LIST_H
 #define SAC_ENV_LIST_H
 
@@ -14,48 +14,49 @@ typedef struct sac_env_entry {
   const char* summary;
   const sac_env_api* api;
 
-  /* Puts environment i into the state that an environment trace calls `initial` (verify/verify.h), initial_size
-   * numbers: an episode's start as Gymnasium reports it. 0 for success. Writes its observation, obs (O). */
+  /* Starts an episode in environment i from the state `initial` of an environment trace (verify/verify.h), which has
+   * initial_size numbers. Writes its observation, obs (O). Returns 0 for success. */
   int32_t initial_size;
   int (*start)(void* self, int32_t i, const double* initial, float* obs);
 
-  /* NULL for what is always there and always the same. */
-  sac_status (*ready)(void);            /* whether it can be made here; ENV: says what is missing */
-  int32_t (*initial_count)(void* self); /* initial_size, where that depends on the instance */
+  /* May be NULL: an environment that can always be made, and whose initial_size is always the same. */
+  sac_status (*ready)(void);            /* whether it can be made here; ENV: the message says what is missing */
+  int32_t (*initial_count)(void* self); /* initial_size, when it depends on the instance */
 
-  /* One step of all from actions in double, for traces of a Gymnasium that was fed float64 ones (sac verify). Rewards
-   * are double too. NULL: the task has another way (verify/wide.h), or none. */
+  /* One step of all with actions and rewards in double, for traces that were recorded with float64 actions (sac
+   * verify). NULL: the task has another way (verify/wide.h), or none. */
   int (*step_wide)(void* self, const double* action, float* obs, double* reward, uint8_t* terminated);
 
-  /* One step of all by the simulator alone: no rewards, observations, checks or ends of episodes. What step can be at
-   * most, for `sac bench env --bare`; the instance's episodes are spoilt. action (n, A). NULL: there is none. */
+  /* One step of all by the simulator alone, without rewards, observations, checks or ends of episodes. It bounds the
+   * speed of step (`sac bench env --bare`). The instance's episodes are no longer valid after it. action (n, A). NULL:
+   * there is no such loop. */
   int (*bare)(void* self, const float* action);
 } sac_env_entry;
 
 int32_t sac_env_count(void);
 const sac_env_entry* sac_env_at(int32_t index);
 
-/* NULL when there is none. */
+/* NULL when the list has no such id. */
 const sac_env_entry* sac_env_entry_find(const char* id);
 
-/* Whether `id` names an environment from outside, whose code finding it loads: a path, or gym:. */
+/* Whether `id` names an environment from outside (a path, or gym:), whose code is loaded to find it. */
 int sac_env_is_outside(const char* id);
 
-/* Whose dynamics `id` has: "built in", "MuJoCo", "Gymnasium", or "plugin". */
+/* Who implements `id`: "built in", "MuJoCo", "Gymnasium", or "plugin". */
 const char* sac_env_source(const char* id);
 
-/* (count) What its env.options may hold; NULL and 0 where that is nothing. */
+/* (count) The options that its env.options may hold; NULL and 0 when there are none. */
 const sac_env_option* sac_env_options_of(const char* id, int32_t* count);
 
-/* The drivers of kernels/tasks on the CPU (src/env/builtin.c): (sac_task_count), in its order. */
+/* (sac_task_count) The CPU drivers of kernels/tasks (src/env/builtin.c), in the order of sac_tasks. */
 extern const sac_env_entry sac_builtin_envs[];
 
-/* MuJoCo's tasks (src/env/mujoco/driver.c): (sac_mujoco_env_count), in the order of src/env/mujoco/tasks.h. */
+/* (sac_mujoco_env_count) MuJoCo's tasks (src/env/mujoco/driver.c), in the order of src/env/mujoco/tasks.h. */
 extern const sac_env_entry sac_mujoco_envs[];
 extern const int32_t sac_mujoco_env_count;
 
-/* How often MuJoCo has warned in this process, as of a simulation that became unstable, and of what last. Any thread.
- */
+/* The number of MuJoCo's warnings in this process, for example of a simulation that became unstable, and the text of
+ * the last one. Any thread. */
 uint64_t sac_mujoco_warnings(char last[SAC_SHOW_MAX]);
 
 #endif

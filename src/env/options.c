@@ -9,6 +9,7 @@
 #include "util/number.h"
 #include "util/text.h"
 
+/* Stores a REAL, BOOL, CHOICE or INT in its member. */
 static void store(const sac_env_option* option, void* options, double value) {
   unsigned char* member = (unsigned char*)options + option->offset;
   if (option->kind == SAC_ENV_OPTION_REAL) {
@@ -24,7 +25,7 @@ static void store_range(const sac_env_option* option, void* options, double low,
   memcpy((unsigned char*)options + option->offset, range, sizeof range);
 }
 
-/* 0 when it does not fit. */
+/* Stores a TEXT; 0 when it is too long for its member. */
 static int store_text(const sac_env_option* option, void* options, const char* text) {
   const size_t length = strlen(text);
   if (length >= (size_t)option->high) return 0;
@@ -38,7 +39,7 @@ static void store_initial(const sac_env_option* option, void* options) {
   else store(option, options, option->initial);
 }
 
-/* The place of `word` in "a|b|c", -1 when it is none of them. */
+/* The index of `word` in "a|b|c"; -1 when it is not there. */
 static int32_t choice_index(const char* choices, const char* word) {
   const size_t length = strlen(word);
   for (int32_t index = 0;; index++) {
@@ -49,13 +50,14 @@ static int32_t choice_index(const char* choices, const char* word) {
   }
 }
 
-/* An end of a range: a number, or infinity in the words of YAML, Python and C, which JSON has none for. */
+/* Reads an end of a range: a number, or infinity as a string, in the spelling of YAML, Python or C. 0 for neither. */
 static int read_end(const json_t* value, double* end) {
   static const char* const infinite[] = {"inf", "Infinity", ".inf", "+inf"};
   if (json_is_number(value)) {
     *end = json_number_value(value);
     return 1;
   }
+
   if (!json_is_string(value)) return 0;
   const char* text = json_string_value(value);
   const int minus = *text == '-';
@@ -111,7 +113,14 @@ static sac_status read_choice(const sac_env_option* option, const char* id, cons
   return SAC_OK;
 }
 
-static sac_status read_one(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+static sac_status read_bool(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+  if (!json_is_boolean(value))
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes true or false as '%s'", id, option->name);
+  store(option, options, json_is_true(value) ? 1 : 0);
+  return SAC_OK;
+}
+
+static sac_status read_option(const sac_env_option* option, const char* id, const json_t* value, void* options) {
   switch (option->kind) {
     case SAC_ENV_OPTION_REAL:
     case SAC_ENV_OPTION_INT:
@@ -125,55 +134,60 @@ static sac_status read_one(const sac_env_option* option, const char* id, const j
     case SAC_ENV_OPTION_BOOL:
       break;
   }
-  if (!json_is_boolean(value))
-    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes true or false as '%s'", id, option->name);
-  store(option, options, json_is_true(value) ? 1 : 0);
-  return SAC_OK;
+  return read_bool(option, id, value, options);
 }
 
-static void append_end(char* text, size_t* used, double end) {
+/* Appends a number as JSON; infinity, which JSON lacks, as a string. */
+static void append_number(char* text, size_t* used, double value) {
   char number[SAC_NUMBER_MAX];
-  sac_print_real(number, end);
-  sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, used, isinf(end) ? "\"%s\"" : "%s", number);
+  sac_print_real(number, value);
+  sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, used, isinf(value) ? "\"%s\"" : "%s", number);
 }
 
 const char* sac_env_option_initial(const sac_env_option* option, char text[SAC_ENV_OPTION_TEXT_MAX]) {
+  const size_t size = SAC_ENV_OPTION_TEXT_MAX;
   size_t used = 0;
   text[0] = '\0';
+
+  /* Each kind has its initial value in other members: see sac_env_option_kind. */
   switch (option->kind) {
     case SAC_ENV_OPTION_REAL:
     case SAC_ENV_OPTION_INT:
-      append_end(text, &used, option->initial);
+      append_number(text, &used, option->initial);
       break;
     case SAC_ENV_OPTION_BOOL:
-      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "%s", option->initial != 0 ? "true" : "false");
+      sac_text_append(text, size, &used, "%s", option->initial != 0 ? "true" : "false");
       break;
-    case SAC_ENV_OPTION_CHOICE: /* the first is what counts when nothing is said */
-      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "\"%.*s\"", (int)strcspn(option->choices, "|"),
-                      option->choices);
+    case SAC_ENV_OPTION_CHOICE: /* the first of the choices */
+      sac_text_append(text, size, &used, "\"%.*s\"", (int)strcspn(option->choices, "|"), option->choices);
       break;
     case SAC_ENV_OPTION_TEXT:
-      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "\"%s\"", option->choices);
+      sac_text_append(text, size, &used, "\"%s\"", option->choices);
       break;
     case SAC_ENV_OPTION_RANGE:
-      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "[");
-      append_end(text, &used, option->low);
-      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, ", ");
-      append_end(text, &used, option->high);
-      sac_text_append(text, SAC_ENV_OPTION_TEXT_MAX, &used, "]");
+      sac_text_append(text, size, &used, "[");
+      append_number(text, &used, option->low);
+      sac_text_append(text, size, &used, ", ");
+      append_number(text, &used, option->high);
+      sac_text_append(text, size, &used, "]");
       break;
   }
   return text;
 }
 
+/* The error of an option that the environment does not have. */
 static sac_status unknown(const sac_env_option* list, int32_t count, const char* id, const char* key) {
   const char* names[SAC_ENV_OPTIONS_MAX];
   char all[512] = "", shown[SAC_SHOW_MAX];
   size_t used = 0;
+
+  /* The names that it has. */
   for (int32_t i = 0; i < count; i++) {
     names[i] = list[i].name;
     sac_text_append(all, sizeof all, &used, "%s%s", i ? ", " : "", list[i].name);
   }
+
+  /* The nearest of them, or all. */
   sac_text_show(shown, key, SIZE_MAX);
   if (count == 0) return sac_fail(SAC_ERROR_CONFIG, "env.options: %s has no options, so none called '%s'", id, shown);
   const char* near = sac_nearest(key, names, (size_t)count);
@@ -187,6 +201,8 @@ sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const
                                 void* options) {
   for (int32_t i = 0; i < count; i++) store_initial(&list[i], options);
   if (!json || !*json) return SAC_OK;
+
+  /* The JSON object. */
   json_error_t error;
   json_t* root = json_loads(json, JSON_REJECT_DUPLICATES, &error);
   if (!json_is_object(root)) {
@@ -194,13 +210,15 @@ sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const
     return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a JSON object such as {\"key\": 1}%s%s", id,
                     root ? "" : ": ", root ? "" : error.text);
   }
+
+  /* Each of its keys is an option of the list. */
   sac_status status = SAC_OK;
   const char* key;
   json_t* value;
   json_object_foreach(root, key, value) {
     int32_t at = 0;
     while (at < count && strcmp(list[at].name, key) != 0) at++;
-    SAC_TRY(at < count ? read_one(&list[at], id, value, options) : unknown(list, count, id, key));
+    SAC_TRY(at < count ? read_option(&list[at], id, value, options) : unknown(list, count, id, key));
   }
 fail:
   json_decref(root);

@@ -1,4 +1,4 @@
-/* env.options: a JSON object read into a struct by a list of its members. */
+/* env.options: a JSON object that is read into a task's struct of options, by a list of its members. */
 #ifndef SAC_ENV_OPTIONS_H
 #define SAC_ENV_OPTIONS_H
 
@@ -9,11 +9,11 @@
 
 typedef enum sac_env_option_kind {
   SAC_ENV_OPTION_REAL,   /* double: a JSON number in [low, high] */
-  SAC_ENV_OPTION_BOOL,   /* int32_t 0 or 1: true or false */
-  SAC_ENV_OPTION_CHOICE, /* int32_t: a string, its place in `choices` ("book|nips") */
+  SAC_ENV_OPTION_BOOL,   /* int32_t: true is 1, false is 0 */
+  SAC_ENV_OPTION_CHOICE, /* int32_t: a string of `choices` ("book|nips"), stored as its index */
   SAC_ENV_OPTION_INT,    /* int32_t: a whole JSON number in [low, high] */
-  SAC_ENV_OPTION_RANGE,  /* double[2]: [a, b] with a <= b; an end may be "inf" or "-inf". Initially low and high */
-  SAC_ENV_OPTION_TEXT    /* char[high]: a string; a whole number is taken as its digits. Initially `choices` */
+  SAC_ENV_OPTION_RANGE,  /* double[2]: [a, b] with a <= b; an end may be "inf" or "-inf". Initial value: low and high */
+  SAC_ENV_OPTION_TEXT    /* char[high]: a string, or a whole number as its digits. Initial value: `choices` */
 } sac_env_option_kind;
 
 typedef struct sac_env_option {
@@ -26,12 +26,13 @@ typedef struct sac_env_option {
 
 #define SAC_ENV_OPTIONS_MAX 20
 
-/* What an option is unless set, as JSON spells it ("inf" in quotes). Returns `text`. */
 #define SAC_ENV_OPTION_TEXT_MAX 128
+
+/* An option's initial value as JSON text. Returns `text`. */
 const char* sac_env_option_initial(const sac_env_option* option, char text[SAC_ENV_OPTION_TEXT_MAX]);
 
-/* Fills `options` with every member's initial value, then with what `json` says. NULL and "" mean "{}". `id` is for
- * messages. Errors: CONFIG (not an object, unknown or repeated key, wrong type, out of range). */
+/* Sets every member to its initial value, then those that `json` holds to its values. NULL and "" mean "{}". `id` is
+ * for messages. Errors: CONFIG (not an object, unknown or repeated key, wrong type, out of range). */
 sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json,
                                 void* options);
 

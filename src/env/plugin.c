@@ -16,7 +16,7 @@
 
 int sac_env_is_plugin(const char* id) { return strchr(id, '/') != NULL; }
 
-/* dlopen's own text says "No such file" of a library's missing dependency too, and nothing of folders. */
+/* Checks that `path` is a file. dlopen's own error would not tell a missing file from a missing dependency. */
 static sac_status check_file(const char* path, const char* shown) {
   char here[SAC_PATH_MAX] = "";
   struct stat info;
@@ -32,7 +32,7 @@ static sac_status check_file(const char* path, const char* shown) {
   return SAC_OK;
 }
 
-/* What the dynamic loader says, without the file's name when it begins with it: the message has that already. */
+/* The dynamic loader's error, without the file's name in front, which our message already has. */
 static const char* loader_text(const char* path) {
   const char* text = dlerror();
   const size_t length = strlen(path);
@@ -45,19 +45,25 @@ sac_status sac_env_plugin_load(const char* path, const sac_env_api** api) {
   sac_env_plugin_fn plugin;
   sac_status status = SAC_OK;
   *api = NULL;
+
+  /* Load the shared object. */
   sac_text_show(shown, path, SIZE_MAX);
   SAC_TRY(check_file(path, shown));
   void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!library)
     return sac_fail(SAC_ERROR_ENV, "%s cannot be loaded: %s ('cc -shared -fPIC -I include my.c -o libmy.so' makes one)",
                     shown, loader_text(path));
+
+  /* Call the function that it exports. */
   void* symbol = dlsym(library, SYMBOL);
   if (!symbol)
     return sac_fail(SAC_ERROR_ENV,
                     "%s has no function " SYMBOL ": it must export 'const sac_env_api* " SYMBOL
                     "(void)', in C++ as extern \"C\" (<sac/env.h>)",
                     shown);
-  memcpy(&plugin, &symbol, sizeof plugin); /* ISO C knows no cast from an object's pointer to a function's */
+  memcpy(&plugin, &symbol, sizeof plugin); /* ISO C has no cast from void* to a function pointer */
+
+  /* Check the table that it returns. */
   const sac_env_api* table = plugin();
   SAC_TRY(sac_env_check_api(path, table));
   *api = table;

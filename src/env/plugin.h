@@ -4,12 +4,12 @@
 
 #include <sac/env.h>
 
-/* Whether `id` names a file rather than an environment: it holds a '/'. */
+/* Whether `id` names a file, not an environment: it holds a '/'. */
 int sac_env_is_plugin(const char* id);
 
-/* Loads the shared object at `path`, relative to the current folder, and gives its checked table of functions. It stays
- * loaded until the process ends: the table and what its environments use are part of it. Errors: ENV (no such file, no
- * shared object, no sac_env_plugin, another version of the interface, functions that are missing). */
+/* Loads the shared object at `path`, relative to the current folder, and gives its table of functions, which is
+ * checked. The object stays loaded until the process ends, as it holds the table and the environments' code. Errors:
+ * ENV (no such file, no shared object, no sac_env_plugin, another version of the interface, missing functions). */
 sac_status sac_env_plugin_load(const char* path, const sac_env_api** api);
 
 #endif

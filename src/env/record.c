@@ -11,24 +11,30 @@
 #include "util/error.h"
 #include "util/text.h"
 
-/* How our own tasks and the worker processes share the work: no argument of Gymnasium's constructors, and of no effect
- * on results. */
-static const char* const ours_alone[] = {"threads", "sac_workers"};
+/* Options that Gymnasium's constructors do not take. They set how many threads or processes share the work, and have no
+ * effect on results. The first is an option of our own tasks. */
+static const char* const not_gymnasium[] = {"threads", "sac_workers"};
 
-/* The run's options as keyword arguments of gymnasium.make, and what bridge.py is to know of the recording. */
+/* Makes the options of the recorded environment: the run's own as keyword arguments of gymnasium.make, and the settings
+ * of the recorder. ours: the environment is one of our own tasks. */
 static sac_status make_options(sac_env_record* record, const char* options, int ours, const char* folder,
                                const char* name) {
   json_error_t error;
   json_t* root = json_loads(options && *options ? options : "{}", JSON_REJECT_DUPLICATES, &error);
   sac_status status = SAC_OK;
+
+  /* The run's options. */
   if (!json_is_object(root))
     SAC_TRY(sac_fail(SAC_ERROR_CONFIG, "env.options is no JSON object such as {\"key\": 1}%s%s", root ? "" : ": ",
                      root ? "" : error.text));
-  for (size_t i = ours ? 0 : 1; i < sizeof ours_alone / sizeof *ours_alone; i++)
-    (void)json_object_del(root, ours_alone[i]);
+  for (size_t i = ours ? 0 : 1; i < sizeof not_gymnasium / sizeof *not_gymnasium; i++)
+    (void)json_object_del(root, not_gymnasium[i]);
+
+  /* The recorder's settings. */
   if (json_object_set_new(root, SAC_GYM_RECORD,
                           json_pack("{s:s, s:s, s:b}", "folder", folder, "name", name, "ours", ours)) != 0)
     SAC_TRY(sac_fail(SAC_ERROR_FILE, "a video's folder and name must be UTF-8 text"));
+
   record->options = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
   if (!record->options) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for the options of %s", record->id));
 fail:
@@ -47,6 +53,8 @@ sac_status sac_env_record_make(sac_env_record* record, const char* id, const cha
                     "%s draws no pictures, so there is nothing to record: videos are Gymnasium's, of gym:ID and of the "
                     "tasks here that it has too",
                     sac_text_show(shown, id, SIZE_MAX));
+
+  /* A task of ours is recorded as Gymnasium's of the same id. */
   SAC_TRY(sac_path(record->id, "%s%s", ours ? "gym:" : "", id));
   SAC_TRY(sac_env_find(record->id, &record->api));
   SAC_TRY(make_options(record, options, ours, folder, name));

@@ -1,4 +1,5 @@
-/* An environment whose episodes are recorded: Gymnasium's of the same id, which draws pictures, with its recorder. */
+/* Recording episodes as videos. Gymnasium's environment of the same id is played, as it draws pictures and has a
+ * recorder. */
 #ifndef SAC_ENV_RECORD_H
 #define SAC_ENV_RECORD_H
 
@@ -14,9 +15,9 @@ typedef struct sac_env_record {
   char* options;         /* a JSON object */
 } sac_env_record;
 
-/* What to make in place of environment `id` with `options` (a JSON object), so that the episodes that one instance
- * plays are written to sac_env_record_path of 0, 1, ... Makes the folder. A task of ours plays as Gymnasium has it: the
- * same observations, actions and dynamics, its episodes started by Gymnasium's own random numbers. `record` is the
+/* Finds what to make in place of environment `id` with `options` (a JSON object). The episodes that its instance plays
+ * are written to sac_env_record_path of 0, 1, ... Makes the folder. In place of a task of ours, Gymnasium's is played:
+ * it has the same observations, actions and dynamics, but starts episodes from its own random numbers. `record` is the
  * caller's to clear, also on failure. Errors: ENV (a plugin; no Python, see env/gym.h), CONFIG (options), FILE, MEMORY.
  */
 sac_status sac_env_record_make(sac_env_record* record, const char* id, const char* options, const char* folder,

@@ -1,4 +1,4 @@
-/* What is known to be reached on a task: a figure to hold a run against. For people; nothing is computed from it. */
+/* Published returns of tasks, to compare a run with. They are only shown; nothing is computed from them. */
 #ifndef SAC_ENV_REFERENCES_H
 #define SAC_ENV_REFERENCES_H
 
@@ -7,14 +7,14 @@
 typedef struct sac_reference {
   const char* id;
   double mean;        /* undiscounted return of an episode */
-  double spread;      /* standard deviation over seeds; NAN: not said */
-  const char* source; /* who says so, of which version where that is another, over how many steps */
+  double spread;      /* standard deviation over seeds; NAN: unknown */
+  const char* source; /* who published it, over how many steps, and the task's version if it is another */
 } sac_reference;
 
 extern const sac_reference sac_references[]; /* (sac_reference_count) */
 extern const int32_t sac_reference_count;
 
-/* The figure of `id`, or of the task that Gymnasium steps under it. NULL where none with a source is known. */
+/* The return of `id`, or of ID for gym:ID. NULL when none with a source is known. */
 const sac_reference* sac_reference_find(const char* id);
 
 #endif

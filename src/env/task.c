@@ -7,7 +7,8 @@
 #define OPTION(task, kind, name, initial, low, high, choices) \
   {#name, SAC_ENV_OPTION_##kind, offsetof(sac_##task##_options, name), initial, low, high, choices},
 
-/* The empty entry is for a task without options: a list has at least one. */
+/* A task's list of options and its bounds; checks that the shared limits hold it. The list ends with an empty entry, as
+ * an array needs at least one. */
 #define PARTS(name, NAME, id, summary)                                                                                \
   static const sac_env_option name##_options[] = {                                                                    \
       SAC_##NAME##_OPTIONS(OPTION){NULL, SAC_ENV_OPTION_REAL, 0, 0, 0, 0, ""}};                                       \

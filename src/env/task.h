@@ -1,4 +1,4 @@
-/* The tasks of kernels/tasks as data: what every driver of them, on either device, shares. */
+/* The tasks of kernels/tasks as data, for their drivers on the CPU and on CUDA. */
 #ifndef SAC_ENV_TASK_H
 #define SAC_ENV_TASK_H
 
@@ -13,7 +13,7 @@ typedef struct sac_task {
   const char* id;
   const char* summary;
   int32_t obs_size, action_size, actions, max_episode_steps;
-  int32_t initial_size; /* numbers that say a state from outside (an environment trace) */
+  int32_t initial_size; /* numbers of the state that an environment trace starts from */
   size_t state_size, options_size;
   const sac_env_option* options; /* (option_count) */
   int32_t option_count;

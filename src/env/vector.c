@@ -9,27 +9,23 @@
 #include "kernels/squash.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/number.h"
 #include "util/text.h"
 
 #define COUNT(vector) ((size_t)(vector)->population * (size_t)(vector)->num_envs)
 
-/* The running step as users count them: transitions of one agent, from 1. */
+/* The number of the current step as messages give it: transitions of one agent, from 1. */
 static unsigned long long step_number(const sac_vector* vector) {
   return (unsigned long long)((vector->steps + 1) * (uint64_t)vector->num_envs);
 }
 
-/* The environment's own words about its last failure; NULL when it has none. */
-static const char* env_text(const sac_vector* vector) {
-  const char* text = vector->api->error && vector->self ? vector->api->error(vector->self) : NULL;
-  return text && *text ? text : NULL;
-}
-
 static sac_status env_failed(const sac_vector* vector, const char* what) {
-  const char* text = env_text(vector);
+  const char* text = sac_env_error_text(vector->api, vector->self);
   return sac_fail(SAC_ERROR_ENV, "step %llu: %s: %s failed: %s", step_number(vector), vector->id, what,
                   text ? text : "it gives no reason");
 }
 
+/* The error of a value that is not finite. at: its index in an observation, -1 for none. */
 static sac_status not_finite(const sac_vector* vector, size_t i, const char* what, int32_t at, double value) {
   char place[32] = "";
   if (at >= 0) (void)snprintf(place, sizeof place, " %d", (int)at);
@@ -42,34 +38,28 @@ static sac_status not_finite(const sac_vector* vector, size_t i, const char* wha
                   (unsigned long long)vector->seed[i / (size_t)vector->num_envs]);
 }
 
-/* Every value finite: x - x is 0 for those and NaN for the rest, and a sum keeps a NaN; a branch for each value would
- * cost more than the step of a small task. */
-static int all_finite(const float* x, size_t n) {
-  float sum = 0;
-  for (size_t i = 0; i < n; i++) sum += x[i] - x[i];  // NOLINT(misc-redundant-expression)
-  return sum == 0;
-}
-
+/* Checks the observations of the environments in `mask`, or of all when it is NULL. */
 static sac_status check_obs(const sac_vector* vector, const float* obs, const uint8_t* mask) {
   const size_t size = (size_t)vector->spec.obs_size, count = COUNT(vector);
-  if (!mask && all_finite(obs, count * size)) return SAC_OK;
-  for (size_t i = 0; i < count; i++)
-    for (size_t j = 0; (!mask || mask[i]) && j < size; j++)
-      if (!isfinite(obs[i * size + j]))
-        return not_finite(vector, i, "observation", (int32_t)j, (double)obs[i * size + j]);
+  if (!mask && sac_all_finite(obs, count * size)) return SAC_OK;
+  for (size_t i = 0; i < count; i++) {
+    if (mask && !mask[i]) continue;
+    const size_t j = sac_first_not_finite(obs + i * size, size);
+    if (j < size) return not_finite(vector, i, "observation", (int32_t)j, (double)obs[i * size + j]);
+  }
   return SAC_OK;
 }
 
 static sac_status check_reward(const sac_vector* vector) {
   const size_t count = COUNT(vector);
-  if (all_finite(vector->reward, count)) return SAC_OK;
-  for (size_t i = 0; i < count; i++)
-    if (!isfinite(vector->reward[i])) return not_finite(vector, i, "reward", -1, (double)vector->reward[i]);
-  return SAC_OK;
+  const size_t i = sac_all_finite(vector->reward, count) ? count : sac_first_not_finite(vector->reward, count);
+  return i == count ? SAC_OK : not_finite(vector, i, "reward", -1, (double)vector->reward[i]);
 }
 
 sac_status sac_vector_reset_masked(sac_vector* vector) {
   const size_t count = COUNT(vector), num_envs = (size_t)vector->num_envs;
+
+  /* Seeds of the new episodes. */
   for (size_t i = 0; i < count; i++) {
     if (!vector->mask[i]) continue;
     vector->reset_seed[i] =
@@ -78,16 +68,20 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
     vector->episode_return[i] = 0;
     vector->episode_length[i] = 0;
   }
+
+  /* Reset, and check the first observations. */
   vector->changed = 1;
   if (vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs) != 0)
     return env_failed(vector, "reset");
   return check_obs(vector, vector->obs, vector->mask);
 }
 
-/* Every array of the vector, by its size; those of no bytes stay NULL. */
+/* Allocates the vector's arrays; those of 0 bytes stay NULL. */
 static sac_status allocate(sac_vector* vector) {
   const size_t count = COUNT(vector), obs = (size_t)vector->spec.obs_size, action = (size_t)vector->spec.action_size;
   const size_t info = (size_t)vector->info_count;
+
+  /* Each array and its size. */
   const struct {
     void** at;
     size_t bytes;
@@ -109,11 +103,36 @@ static sac_status allocate(sac_vector* vector) {
       {(void**)&vector->info, sac_bytes(count, info * sizeof(float))},
   };
 
-  /* One that is not to be had: those before it are freed with the vector. */
+  /* When one fails, sac_vector_destroy frees those before it. */
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
     if (arrays[i].bytes > 0 && !(*arrays[i].at = sac_alloc(arrays[i].bytes)))
       return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %zu environments of %s: lower env.num_envs or seeds",
                       count, vector->id);
+  return SAC_OK;
+}
+
+/* Makes the instance and checks its spec and info. */
+static sac_status make_instance(sac_vector* vector, const char* id, const char* options) {
+  const sac_env_api* api = vector->api;
+  const int code = api->create(&vector->self, id, (int32_t)COUNT(vector), options ? options : "{}", &vector->spec);
+
+  /* Wrong options are a mistake in the configuration, and their message already says where. */
+  if (code != 0) {
+    const char* text = vector->self ? sac_env_error_text(api, vector->self) : NULL;
+    if (code == SAC_ERROR_CONFIG && text) return sac_fail(SAC_ERROR_CONFIG, "%s", text);
+    return sac_fail(SAC_ERROR_ENV, "%s: create failed: %s", vector->id, text ? text : "it gives no reason");
+  }
+
+  const sac_status status = sac_env_check_spec(id, &vector->spec);
+  if (status != SAC_OK) return status;
+  return sac_env_check_info(id, api, vector->self, &vector->info_name, &vector->info_count);
+}
+
+static sac_status copy_seeds(sac_vector* vector, const uint64_t* seed) {
+  const size_t count = (size_t)vector->population;
+  vector->seed = sac_alloc(sac_bytes(count, sizeof *seed));
+  if (!vector->seed) return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %zu seeds", count);
+  memcpy(vector->seed, seed, count * sizeof *seed);
   return SAC_OK;
 }
 
@@ -122,11 +141,15 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   *out = NULL;
   sac_status status = SAC_OK;
   sac_vector* vector = NULL;
+
+  /* Check the arguments. */
   if (!id || !seed) return sac_fail(SAC_ERROR_ARGUMENT, "sac_vector_create: no id or no seeds");
   if (population < 1 || num_envs < 1 || (int64_t)population * num_envs > SAC_ENV_COUNT_MAX)
     return sac_fail(SAC_ERROR_ARGUMENT, "%d seeds of %d environments: 1 to %d in all are possible", (int)population,
                     (int)num_envs, SAC_ENV_COUNT_MAX);
   SAC_TRY(sac_env_check_api(id, api));
+
+  /* Make the vector, as yet without environments. */
   vector = sac_alloc(sizeof *vector);
   if (!vector) return sac_fail(SAC_ERROR_MEMORY, "not enough memory for an environment");
   vector->api = api;
@@ -135,23 +158,13 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   vector->num_envs = num_envs;
   vector->stream = stream;
   vector->burst = 1;
-  const int code = api->create(&vector->self, id, population * num_envs, options ? options : "{}", &vector->spec);
-  if (code != 0) {
-    const char* text = env_text(vector);
-    status = sac_fail(SAC_ERROR_ENV, "%s: create failed: %s", vector->id, text ? text : "it gives no reason");
-    /* Wrong options are the configuration's fault, and their message already says where. */
-    if (code == SAC_ERROR_CONFIG && text) status = sac_fail(SAC_ERROR_CONFIG, "%s", text);
-    goto fail;
-  }
-  SAC_TRY(sac_env_check_spec(id, &vector->spec));
-  SAC_TRY(sac_env_check_info(id, api, vector->self, &vector->info_name, &vector->info_count));
-  vector->seed = sac_alloc(sac_bytes((size_t)population, sizeof *seed));
-  if (!vector->seed) {
-    status = sac_fail(SAC_ERROR_MEMORY, "not enough memory for %d seeds", (int)population);
-    goto fail;
-  }
-  memcpy(vector->seed, seed, (size_t)population * sizeof *seed);
+
+  /* The instance first: the arrays take its sizes. */
+  SAC_TRY(make_instance(vector, id, options));
+  SAC_TRY(copy_seeds(vector, seed));
   SAC_TRY(allocate(vector));
+
+  /* Start the first episodes. */
   SAC_TRY(sac_vector_reset(vector, 0));
   *out = vector;
   return SAC_OK;
@@ -162,9 +175,13 @@ fail:
 
 void sac_vector_destroy(sac_vector* vector) {
   if (!vector) return;
+
+  /* The thread first: it may still step the environments. */
   sac_worker_destroy(vector->worker);
   if (vector->resident) vector->resident_destroy(vector);
   if (vector->self) vector->api->destroy(vector->self);
+
+  /* The arrays; sac_free takes NULL. */
   sac_free(vector->seed);
   sac_free(vector->obs);
   sac_free(vector->action);
@@ -192,8 +209,8 @@ sac_status sac_vector_reset(sac_vector* vector, uint64_t episode) {
   return sac_vector_reset_masked(vector);
 }
 
-/* [-1, 1] to the environment's units. The sum's rounding must not leave the bounds; NaN goes through, to be found in
- * what the environment makes of it. */
+/* Scales actions from [-1, 1] to the environment's units, and clips what rounding puts outside the bounds. A NaN stays
+ * one: the checks of the step then find it in the observations. */
 static void scale_actions(sac_vector* vector) {
   const size_t count = COUNT(vector), size = (size_t)vector->spec.action_size;
   if (vector->spec.actions != 0) {
@@ -214,16 +231,20 @@ sac_status sac_vector_step(sac_vector* vector) {
   const int32_t limit = vector->spec.max_episode_steps;
   sac_status status = SAC_OK;
 
+  /* Step the environments. */
   scale_actions(vector);
   memcpy(vector->prev_obs, vector->obs, count * obs * sizeof(float));
   if (vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward, vector->terminated,
                         vector->truncated) != 0)
     return env_failed(vector, "step");
+
+  /* Check what they gave. */
   SAC_TRY(check_obs(vector, vector->next_obs, NULL));
   SAC_TRY(check_reward(vector));
   if (vector->info_count > 0 && vector->api->info(vector->self, vector->info) != 0) return env_failed(vector, "info");
   memcpy(vector->obs, vector->next_obs, count * obs * sizeof(float));
 
+  /* Add to the episodes' statistics, apply the time limit, and list the episodes that ended. */
   vector->finished_count = 0;
   for (size_t i = 0; i < count; i++) {
     vector->episode_return[i] += (double)vector->reward[i];
@@ -235,6 +256,8 @@ sac_status sac_vector_step(sac_vector* vector) {
       vector->finished[vector->finished_count++] =
           (sac_episode){(int32_t)i, vector->episode_return[i], vector->episode_length[i]};
   }
+
+  /* Start new episodes where one ended: obs is then what to act on next, next_obs stays the true next observation. */
   vector->steps++;
   if (vector->finished_count > 0) SAC_TRY(sac_vector_reset_masked(vector));
 fail:

@@ -1,8 +1,8 @@
-/* P*N environments stepped as one: time limit, resets, finished episodes, checks. Environment i of agent p has index
- * p*N + i.
+/* P*N environments stepped together, with time limit, resets, finished episodes and checks. Environment i of agent p
+ * has index p*N + i.
  *
  * Seeds: episode e of environment i of agent p starts from 64 bits of Philox(key: seed of p, stream: env i, position:
- * e), so an agent's episodes do not depend on the population or on evaluation. */
+ * e). So an agent's episodes depend neither on the population nor on evaluations. */
 #ifndef SAC_ENV_VECTOR_H
 #define SAC_ENV_VECTOR_H
 
@@ -21,7 +21,7 @@ typedef struct sac_episode {
   int64_t length;        /* steps */
 } sac_episode;
 
-#define SAC_BURST_MAX 256 /* the most steps before the host looks at what a backend has queued: whether agents stop */
+#define SAC_BURST_MAX 256 /* the most steps that a backend queues before the host looks whether agents stop */
 
 typedef struct sac_vector {
   const sac_env_api* api;
@@ -43,31 +43,33 @@ typedef struct sac_vector {
   float* next_obs;     /* (P, N, O) the true next observation */
 
   int32_t info_count;           /* I: terms of the environment's info; 0 where a backend steps */
-  const char* const* info_name; /* (I) the environment's own */
-  float* info;                  /* (P, N, I) of the last step, NaN where it had no such term; NULL: I is 0 */
+  const char* const* info_name; /* (I) owned by the environment */
+  float* info;                  /* (P, N, I) of the last step, NaN where it had no such term; NULL when I is 0 */
 
   uint64_t* episode;       /* (P, N) episodes started: the next seed's position */
   double* episode_return;  /* (P, N) of the running episode */
-  int64_t* episode_length; /* (P, N) */
-  uint64_t steps;          /* of the whole vector; messages count transitions of one agent, (steps + 1) * N */
+  int64_t* episode_length; /* (P, N) of the running episode, in steps */
+  uint64_t steps;          /* of the whole vector */
 
   int32_t finished_count; /* episodes that ended in the last step, or the last burst of them */
   sac_episode* finished;  /* (burst * P * N) in the order of steps */
 
-  uint8_t* mask;        /* (P, N) */
+  uint8_t* mask;        /* (P, N) 1: to be reset */
   uint64_t* reset_seed; /* (P, N) */
 
-  sac_worker* worker; /* a thread that steps while the agent learns (step.h, sac_step_overlap); NULL: the caller's */
+  sac_worker* worker; /* steps while the agent learns (step.h, sac_step_overlap); NULL: the caller's thread steps */
 
-  /* A backend that steps the environments itself (sac_backend.env_attach): what is above is then as of its env_get. */
+  /* A backend that steps the environments itself (sac_backend.env_attach). The members above then hold what its env_get
+   * last wrote. */
   void* resident; /* NULL: the host steps */
   void (*resident_destroy)(struct sac_vector* vector);
-  int changed;   /* 1: the host has reset environments or set their state since the backend last looked */
-  int32_t burst; /* steps that may be queued before their episodes must be collected; 1 where the host steps */
+  int changed;   /* 1: the host has reset environments or set their state since the backend last read it */
+  int32_t burst; /* steps that may be queued before their episodes are collected; 1 when the host steps */
 } sac_vector;
 
-/* The table that serves `id`: built in, Gymnasium's (env/gym.h), or of the shared object that a path names, which is
- * loaded (env/plugin.h). Errors: ENV (names the nearest id; says what cannot be loaded). */
+/* Finds the table of functions for `id`: a built-in task's, MuJoCo's, Gymnasium's (env/gym.h), or that of a user's
+ * shared object (env/plugin.h), which is loaded. Errors: ENV (the message names the nearest id, or what cannot be
+ * loaded). */
 sac_status sac_env_find(const char* id, const sac_env_api** api);
 
 /* Makes P*N environments of `id` and resets them. seed (P). Errors: ENV, MEMORY; CONFIG (options). */
@@ -75,22 +77,22 @@ sac_status sac_vector_create(sac_vector** vector, const sac_env_api* api, const 
                              int32_t population, int32_t num_envs, const uint64_t* seed, uint64_t stream);
 void sac_vector_destroy(sac_vector* vector);
 
-/* Starts a new episode everywhere, as episode number `episode` of each. */
+/* Starts episode number `episode` in every environment. */
 sac_status sac_vector_reset(sac_vector* vector, uint64_t episode);
 
-/* Starts the next episode of every environment i with vector->mask[i] != 0; the others go on. */
+/* Starts the next episode in every environment i with vector->mask[i] != 0. */
 sac_status sac_vector_reset_masked(sac_vector* vector);
 
-/* Scales vector->action to the environment's units and steps all: fills env_action, reward, terminated, truncated,
- * prev_obs, next_obs, info, finished; resets what ended, so obs is what to act on next. Errors: ENV; NUMERIC (names
- * step, environment and its agent). */
+/* Scales vector->action to the environment's units and steps all environments. Writes env_action, reward, terminated,
+ * truncated, prev_obs, next_obs, info and finished. Starts a new episode where one ended, so obs is what to act on
+ * next. Errors: ENV; NUMERIC (the message names the step, the environment and its agent). */
 sac_status sac_vector_step(sac_vector* vector);
 
-/* The last step as transitions for replay_push. */
+/* The last step as transitions, for replay push. */
 sac_transitions sac_vector_transitions(const sac_vector* vector);
 
-/* State of one agent's N environments with their episode statistics, for checkpoints. `exact` (may be NULL): 0 when the
- * environment has no state functions, so that set starts a new episode in its place. */
+/* The state of agent p's N environments with their episode statistics, for checkpoints. An environment without state
+ * functions starts a new episode in set, and *exact (may be NULL) is then 0. Errors: ENV, FORMAT. */
 size_t sac_vector_state_size(const sac_vector* vector);
 sac_status sac_vector_state_get(const sac_vector* vector, int32_t p, void* state);
 sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state, int* exact);

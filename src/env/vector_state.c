@@ -1,15 +1,17 @@
-/* The state of one agent's environments, for checkpoints: for each environment in turn
+/* The state of one agent's environments, for checkpoints. For each environment in turn:
  *
- *   header | obs (O) float | the environment's own state, where it has one; padded to 8 bytes */
+ *   header | obs (O) float | the environment's own state, if it has one | padding to 8 bytes */
 #include <math.h>
 #include <string.h>
 
+#include "env/check.h"
 #include "env/vector.h"
 #include "kernels/random.h"
 #include "util/error.h"
+#include "util/number.h"
 
 typedef struct header {
-  uint64_t steps; /* of the vector: the same in all */
+  uint64_t steps; /* of the vector: the same in all headers */
   uint64_t episode;
   double episode_return;
   int64_t episode_length;
@@ -17,6 +19,7 @@ typedef struct header {
 
 static size_t obs_bytes(const sac_vector* vector) { return (size_t)vector->spec.obs_size * sizeof(float); }
 
+/* Of the environment's own state. */
 static size_t own_bytes(const sac_vector* vector) {
   return vector->api->state_size ? vector->api->state_size(vector->self) : 0;
 }
@@ -28,8 +31,8 @@ static size_t one_size(const sac_vector* vector) {
 size_t sac_vector_state_size(const sac_vector* vector) { return (size_t)vector->num_envs * one_size(vector); }
 
 static sac_status env_failed(const sac_vector* vector, const char* what) {
-  const char* text = vector->api->error ? vector->api->error(vector->self) : NULL;
-  return sac_fail(SAC_ERROR_ENV, "%s: %s failed: %s", vector->id, what, text && *text ? text : "it gives no reason");
+  const char* text = sac_env_error_text(vector->api, vector->self);
+  return sac_fail(SAC_ERROR_ENV, "%s: %s failed: %s", vector->id, what, text ? text : "it gives no reason");
 }
 
 sac_status sac_vector_state_get(const sac_vector* vector, int32_t p, void* state) {
@@ -47,11 +50,11 @@ sac_status sac_vector_state_get(const sac_vector* vector, int32_t p, void* state
   return SAC_OK;
 }
 
-/* What a damaged file could hold that a step would not survive or would hide. */
+/* Refuses values that only a damaged file can hold: a step would fail with them, or hide them. */
 static sac_status check(const sac_vector* vector, int32_t n, const header* head, const float* obs) {
   const int32_t limit = vector->spec.max_episode_steps;
-  int ok = isfinite(head->episode_return) && head->episode_length >= 0 && (limit == 0 || head->episode_length < limit);
-  for (int32_t j = 0; ok && j < vector->spec.obs_size; j++) ok = isfinite(obs[j]);
+  const int ok = isfinite(head->episode_return) && head->episode_length >= 0 &&
+                 (limit == 0 || head->episode_length < limit) && sac_all_finite(obs, (size_t)vector->spec.obs_size);
   if (!ok)
     return sac_fail(SAC_ERROR_FORMAT, "saved state of environment %d of %s is damaged (episode length %lld)", (int)n,
                     vector->id, (long long)head->episode_length);
@@ -62,15 +65,20 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
   const size_t size = one_size(vector), obs = obs_bytes(vector);
   if (exact) *exact = vector->api->state_set != NULL;
   memset(vector->mask, 0, (size_t)vector->population * (size_t)vector->num_envs);
+
   for (int32_t n = 0; n < vector->num_envs; n++) {
     const int32_t i = p * vector->num_envs + n;
     const unsigned char* from = (const unsigned char*)state + (size_t)n * size;
     float* row = vector->obs + (size_t)i * (size_t)vector->spec.obs_size;
     header head;
+
+    /* Read and check. */
     memcpy(&head, from, sizeof head);
     memcpy(row, from + sizeof head, obs);
     const sac_status status = check(vector, n, &head, row);
     if (status != SAC_OK) return status;
+
+    /* Take the statistics and the environment's state. */
     vector->steps = head.steps;
     vector->episode[i] = head.episode;
     vector->episode_return[i] = head.episode_return;
@@ -79,6 +87,8 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
     if (vector->api->state_set && vector->api->state_set(vector->self, i, from + sizeof head + obs) != 0)
       return env_failed(vector, "state_set");
   }
+
+  /* Without state functions the environments of the mask start a new episode. */
   vector->finished_count = 0;
   vector->changed = 1;
   return vector->api->state_set ? SAC_OK : sac_vector_reset_masked(vector);

@@ -1,8 +1,8 @@
-/* The safetensors format, written whole and read strictly.
+/* The safetensors format. Files are written completely or not at all, and read strictly.
  *
  * Layout: u64 little-endian header size, a JSON object of {"NAME": {"dtype", "shape", "data_offsets"}, "__metadata__":
- * {text: text}}, then the data. Read: any size, offset, shape, dtype, name or JSON that is not exactly right is FORMAT,
- * never a crash. */
+ * {text: text}}, then the data. When reading, any size, offset, shape, dtype, name or JSON that is not exactly right
+ * gives FORMAT, never a crash. */
 #ifndef SAC_FORMATS_SAFETENSORS_H
 #define SAC_FORMATS_SAFETENSORS_H
 
@@ -37,42 +37,44 @@ typedef struct sac_metadata {
 
 size_t sac_tensor_bytes(const sac_file_tensor* tensor); /* product of dims * size of an element */
 
-/* Writes PATH.part, syncs, renames to PATH, syncs the folder: PATH is always the old file or the whole new one. Data
- * begins at a multiple of 8 in the file and large elements come first, so that each tensor is aligned to its element.
- * Allocates nothing. Errors: FILE (says errno; the part is removed). */
+/* Writes through sac_file (util/file.h), so PATH is always the old file or the complete new one. The data begins at a
+ * multiple of 8 and large elements come first, so that each tensor is aligned to its element. Allocates nothing.
+ * Errors: FILE. */
 sac_status sac_safetensors_write(const char* path, const sac_file_tensor* tensors, int32_t count,
                                  const sac_metadata* metadata, int32_t metadata_count);
 
-/* The same from tensors that are made while they are written, and need not all be in memory. */
+/* Tensors that are made while they are written, so that they need not all be in memory. */
 typedef struct sac_tensor_source {
   void* user;
   int32_t count;
-  /* Fills tensor i but its data; what name points to stays until the next call. Asked more than once. */
+  /* Fills everything of tensor i but its data. `name` stays valid until the next call. Called several times for each i.
+   */
   void (*describe)(void* user, int32_t i, sac_file_tensor* tensor);
-  /* Puts tensor i's `bytes` bytes into the file, by sac_file_put. */
+  /* Puts exactly tensor i's `bytes` bytes into the file with sac_file_put. */
   sac_status (*write)(void* user, int32_t i, sac_file* file);
 } sac_tensor_source;
 
+/* As sac_safetensors_write, from such a source. */
 sac_status sac_safetensors_stream(const char* path, const sac_tensor_source* source, const sac_metadata* metadata,
                                   int32_t metadata_count);
 
-/* A file opened for reading: read whole, checked. tensors are in the order of their data, each aligned to its element;
- * names and metadata end with '\0'. Everything points into the object. */
+/* A file that was read and checked. Its tensors are in the order of their data, each aligned to its element. All
+ * pointers point into the object. */
 typedef struct sac_safetensors {
   char path[SAC_PATH_MAX];
   void* bytes;
-  void* moved; /* copies of tensors that the file holds unaligned; mostly NULL */
-  size_t size;
+  void* moved; /* copies of tensors that are not aligned in the file; mostly NULL */
+  size_t size; /* bytes of the file */
   int32_t count;
   sac_file_tensor* tensors;
   int32_t metadata_count;
   sac_metadata* metadata;
 } sac_safetensors;
 
-/* Errors: FILE (missing, unreadable), FORMAT (what is wrong, with sizes: "cut short (header 18212104 bytes, file
- * 4096)"), MEMORY. */
+/* Errors: FILE (missing, unreadable), FORMAT (the message gives sizes: "cut short (header 18212104 bytes, file 4096)"),
+ * MEMORY. */
 sac_status sac_safetensors_open(sac_safetensors** file, const char* path);
-/* The same from memory (fuzzing, tests). The bytes are copied. */
+/* The same from memory, which is copied. `name` is for messages. */
 sac_status sac_safetensors_parse(sac_safetensors** file, const char* name, const void* bytes, size_t size);
 void sac_safetensors_close(sac_safetensors* file);
 
@@ -80,7 +82,8 @@ void sac_safetensors_close(sac_safetensors* file);
 const sac_file_tensor* sac_safetensors_find(const sac_safetensors* file, const char* name);
 const char* sac_safetensors_metadata(const sac_safetensors* file, const char* key);
 
-/* Copies tensor `name` out after checking dtype, rank and dims. Errors: FORMAT (absent), SHAPE (says both shapes). */
+/* Copies tensor `name` to `data` (NULL: checks alone) when it has this dtype, rank and dims. Errors: FORMAT (absent),
+ * SHAPE (the message gives both shapes). */
 sac_status sac_safetensors_get(const sac_safetensors* file, const char* name, sac_dtype dtype, int32_t rank,
                                const int64_t* dims, void* data);
 

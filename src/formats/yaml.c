@@ -7,14 +7,14 @@
 #include "util/error.h"
 #include "util/text.h"
 
-typedef struct {
-  const char* name;
+typedef struct reader {
+  const char* name; /* of the text, for messages */
   const char* text;
   size_t size;
   sac_node* root;
   sac_node* open[SAC_YAML_DEPTH]; /* the mappings and sequences around the next event */
   int depth;
-  char* key; /* of the innermost mapping, waiting for its value; owned */
+  char* key; /* the innermost mapping's last key, until its value comes; owned */
   int key_line;
   int nodes;
   int documents;
@@ -46,7 +46,7 @@ static sac_status no_memory(const reader* in) {
   return sac_fail(SAC_ERROR_MEMORY, "%s: no memory left while reading it", in->name);
 }
 
-/* What every node may not have. */
+/* Refuses what no node may have. */
 static sac_status check_marks(const reader* in, int line, const yaml_char_t* anchor, const yaml_char_t* tag) {
   if (anchor) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: anchors and aliases are not taken here", in->name, line);
   if (tag) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: tags ('!...') are not taken here", in->name, line);
@@ -60,6 +60,7 @@ static int wants_key(const reader* in) {
   return parent && parent->kind == SAC_NODE_MAPPING && !in->key;
 }
 
+/* Keeps a key until its value comes. Two equal keys of a mapping are an error. */
 static sac_status take_key(reader* in, int line, const char* text, size_t length) {
   char shown[SAC_SHOW_MAX];
   if (memchr(text, '\0', length))
@@ -77,26 +78,35 @@ static sac_status take_key(reader* in, int line, const char* text, size_t length
   return SAC_OK;
 }
 
-/* A new node in its place in the tree. */
+/* Adds a node at its place in the tree. */
 static sac_status add(reader* in, sac_node_kind kind, int line, sac_node** out) {
-  if (++in->nodes > SAC_YAML_NODES)
+  in->nodes++;
+  if (in->nodes > SAC_YAML_NODES)
     return sac_fail(SAC_ERROR_CONFIG, "%s:%d: more than %d values", in->name, line, SAC_YAML_NODES);
   sac_node* parent = innermost(in);
   if (!parent && in->root) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a second document", in->name, line);
+
+  /* The node takes the key that waits for it. */
   sac_node* node = calloc(1, sizeof *node);
   if (!node) return no_memory(in);
   node->kind = kind;
   node->line = in->key ? in->key_line : line;
   node->key = in->key;
   in->key = NULL;
+
+  /* Append it to its parent's children. */
   if (!parent) in->root = node;
   else if (parent->last) parent->last->next = node;
   else parent->first = node;
-  if (parent) parent->last = node, parent->count++;
+  if (parent) {
+    parent->last = node;
+    parent->count++;
+  }
   *out = node;
   return SAC_OK;
 }
 
+/* A scalar is a key or a value, by its place. */
 static sac_status take_scalar(reader* in, const yaml_event_t* event) {
   const char* text = (const char*)event->data.scalar.value;
   const size_t length = event->data.scalar.length;
@@ -114,6 +124,7 @@ fail:
   return status;
 }
 
+/* The start of a mapping or a sequence: its children come next. */
 static sac_status take_start(reader* in, sac_node_kind kind, int line, const yaml_char_t* anchor,
                              const yaml_char_t* tag) {
   sac_node* node = NULL;
@@ -129,14 +140,18 @@ fail:
   return status;
 }
 
+/* One event of libyaml's parser. */
 static sac_status take(reader* in, const yaml_event_t* event) {
   const int line = line_of(event->start_mark);
   switch (event->type) {
+    /* Refused, or counted. */
     case YAML_DOCUMENT_START_EVENT:
       if (in->documents++ > 0) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a second document", in->name, line);
       return SAC_OK;
     case YAML_ALIAS_EVENT:
       return check_marks(in, line, event->data.alias.anchor, NULL);
+
+    /* Nodes. */
     case YAML_SCALAR_EVENT:
       return take_scalar(in, event);
     case YAML_SEQUENCE_START_EVENT:
@@ -147,6 +162,8 @@ static sac_status take(reader* in, const yaml_event_t* event) {
     case YAML_MAPPING_END_EVENT:
       in->depth--;
       return SAC_OK;
+
+    /* Without meaning here. */
     case YAML_NO_EVENT:
     case YAML_STREAM_START_EVENT:
     case YAML_STREAM_END_EVENT:
@@ -156,7 +173,7 @@ static sac_status take(reader* in, const yaml_event_t* event) {
   return SAC_OK;
 }
 
-/* libyaml's own complaint: problems of the text have a mark, problems of its encoding an offset. */
+/* The error text of libyaml's parser. Problems of the syntax have a line, problems of the encoding a byte offset. */
 static sac_status syntax_error(const reader* in, const yaml_parser_t* parser) {
   if (parser->error == YAML_MEMORY_ERROR) return no_memory(in);
   const char* problem = parser->problem ? parser->problem : "not valid YAML";
@@ -175,10 +192,14 @@ sac_status sac_yaml_parse(sac_node** root, const char* text, size_t size, const 
     return sac_fail(SAC_ERROR_CONFIG, "%s: larger than 1 MiB, which is no configuration", name);
   reader in = {.name = name, .text = text, .size = size};
   sac_status status = SAC_OK;
+
+  /* Set the parser up. */
   yaml_parser_t parser;
   if (!yaml_parser_initialize(&parser)) return no_memory(&in);
   yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
   yaml_parser_set_input_string(&parser, (const unsigned char*)text, size);
+
+  /* Build the tree from its events. */
   for (int more = 1; more;) {
     yaml_event_t event;
     if (!yaml_parser_parse(&parser, &event)) {
@@ -190,6 +211,7 @@ sac_status sac_yaml_parse(sac_node** root, const char* text, size_t size, const 
     yaml_event_delete(&event);
     if (status != SAC_OK) goto fail;
   }
+
   *root = in.root;
   in.root = NULL;
 fail:

@@ -1,6 +1,8 @@
-/* The part of YAML a configuration needs: mappings, sequences and scalars as a small tree. Refused, each with its line:
- * aliases and anchors, tags, more than one document, keys given twice or that are no scalars, nesting deeper than
- * SAC_YAML_DEPTH, more than SAC_YAML_NODES values, more than SAC_YAML_BYTES, NUL characters, text that is not UTF-8. */
+/* The part of YAML that a configuration needs: mappings, sequences and scalars, as a small tree.
+ *
+ * Refused, with the line: aliases and anchors, tags, a second document, a key that is given twice or is no scalar,
+ * nesting deeper than SAC_YAML_DEPTH, more than SAC_YAML_NODES values, more than SAC_YAML_BYTES bytes, NUL characters,
+ * and text that is not UTF-8. */
 #ifndef SAC_FORMATS_YAML_H
 #define SAC_FORMATS_YAML_H
 
@@ -17,7 +19,7 @@ typedef enum sac_node_kind { SAC_NODE_SCALAR, SAC_NODE_SEQUENCE, SAC_NODE_MAPPIN
 typedef struct sac_node sac_node;
 struct sac_node {
   sac_node_kind kind;
-  int line;     /* from 1; of the key, for a value in a mapping */
+  int line;     /* from 1; for a value in a mapping, the line of its key */
   int plain;    /* SCALAR: written without quotes */
   char* key;    /* in a mapping: the key; NULL in a sequence and at the top */
   char* text;   /* SCALAR */
@@ -25,7 +27,7 @@ struct sac_node {
   sac_node *first, *last, *next;
 };
 
-/* Reads `size` bytes; *root is NULL when they hold nothing. `name` starts the messages: "my.yaml:7: ...".
+/* Reads `size` bytes; *root is NULL when they hold no node. Messages begin with `name` and the line: "my.yaml:7: ...".
  * Errors: CONFIG, MEMORY. */
 sac_status sac_yaml_parse(sac_node** root, const char* text, size_t size, const char* name);
 void sac_yaml_free(sac_node* root);

@@ -2,7 +2,10 @@
 
 #include <string.h>
 
-/* Where the reader stands. */
+#include "util/utf8.h"
+
+/* What the reader expects: the header's start; the first entry or a next one; the first or a next pair of
+ * "__metadata__"; nothing more; nothing, after an error. */
 enum { START, FIRST, NEXT, FIRST_METADATA, NEXT_METADATA, DONE, BROKEN };
 
 /* Element sizes of every dtype whose elements are whole bytes. */
@@ -35,6 +38,7 @@ void sac_header_begin(sac_header* header, const char* json, size_t size, uint64_
   header->state = START;
 }
 
+/* Ends the reading with an error; returns 0. Readers below return 1 for success and 0 after fail. */
 static int fail(sac_header* header, const char* error) {
   if (!header->error) header->error = error;
   header->state = BROKEN;
@@ -50,7 +54,7 @@ static void skip_space(sac_header* header) {
   for (int c = peek(header); c == ' ' || c == '\t' || c == '\n' || c == '\r'; c = peek(header)) header->position++;
 }
 
-/* Blanks, then this byte. */
+/* Skips blanks and takes `wanted` when it comes next; 0 when another byte does. */
 static int accept(sac_header* header, char wanted) {
   skip_space(header);
   if (peek(header) != (unsigned char)wanted) return 0;
@@ -62,6 +66,7 @@ static int expect(sac_header* header, char wanted, const char* error) {
   return accept(header, wanted) || fail(header, error);
 }
 
+/* The value of four hexadecimal digits. */
 static int hex4(const char* at, uint32_t* value) {
   *value = 0;
   for (int i = 0; i < 4; i++) {
@@ -76,16 +81,20 @@ static int hex4(const char* at, uint32_t* value) {
   return 1;
 }
 
-/* Length of the escape at `at` (a backslash), and its character; 0 when it is not one. Half a surrogate pair and
- * character 0 are refused: neither has a place in a C string of UTF-8. */
+/* The length of the escape that begins at `at` with a backslash, and its character; 0 when it is not valid. Character 0
+ * and half a surrogate pair are refused, as a C string of UTF-8 cannot hold them. */
 static size_t escape(const char* at, size_t left, uint32_t* character) {
   static const char letter[] = "\"\\/bfnrt", meaning[] = "\"\\/\b\f\n\r\t";
   if (left < 2) return 0;
+
+  /* A letter: \n and the like. */
   const char* found = at[1] ? strchr(letter, at[1]) : NULL;
   if (found) {
     *character = (unsigned char)meaning[found - letter];
     return 2;
   }
+
+  /* \uXXXX, and a second one behind the first half of a surrogate pair. */
   uint32_t high, low;
   if (at[1] != 'u' || left < 6 || !hex4(at + 2, &high) || high == 0) return 0;
   *character = high;
@@ -96,24 +105,13 @@ static size_t escape(const char* at, size_t left, uint32_t* character) {
   return 12;
 }
 
-size_t sac_header_utf8(const char* text, size_t left) {
-  const unsigned char* at = (const unsigned char*)text;
-  const unsigned char c = at[0];
-  if (c < 0x80) return 1;
-  const size_t length = c >= 0xC2 && c < 0xE0 ? 2 : c >= 0xE0 && c < 0xF0 ? 3 : c >= 0xF0 && c < 0xF5 ? 4 : 0;
-  if (length == 0 || left < length) return 0;
-  const unsigned char low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
-  const unsigned char high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
-  if (at[1] < low || at[1] > high) return 0;
-  for (size_t i = 2; i < length; i++)
-    if (at[i] < 0x80 || at[i] > 0xBF) return 0;
-  return length;
-}
-
+/* A JSON string; `error` is for a missing one. */
 static int read_text(sac_header* header, sac_header_text* text, const char* error) {
   if (!expect(header, '"', error)) return 0;
   text->at = header->json + header->position;
   text->escaped = 0;
+
+  /* Check each character up to the closing quote. */
   for (;;) {
     const size_t left = header->size - header->position;
     const char* at = header->json + header->position;
@@ -127,11 +125,13 @@ static int read_text(sac_header* header, sac_header_text* text, const char* erro
       if (length == 0) return fail(header, "wrong escape in a text");
       text->escaped = 1;
     } else {
-      length = sac_header_utf8(at, left);
+      length = sac_utf8_length(at, left);
       if (length == 0) return fail(header, "text is not UTF-8");
     }
     header->position += length;
   }
+
+  /* Go on behind the closing quote. */
   text->size = (size_t)(header->json + header->position - text->at);
   header->position++;
   return 1;
@@ -140,6 +140,7 @@ static int read_text(sac_header* header, sac_header_text* text, const char* erro
 /* A whole number of at most 2^63 - 1, without sign, leading zeros, fraction or exponent. */
 static int read_number(sac_header* header, uint64_t* number) {
   skip_space(header);
+
   int c = peek(header);
   if (c < '0' || c > '9') return fail(header, "a whole number is missing");
   const int zero = c == '0';
@@ -161,106 +162,143 @@ static int read_numbers(sac_header* header, uint64_t* number, int32_t max, int32
   do {
     if (*count == max) return fail(header, too_many);
     if (!read_number(header, &number[*count])) return 0;
-    ++*count;
+    (*count)++;
   } while (accept(header, ','));
   return expect(header, ']', "']' is missing");
 }
 
+/* Whether dtype, shape and data_offsets agree with each other and with the file's size. */
 static int check_entry(sac_header* header, sac_header_entry* entry) {
+  /* The element's size. */
   entry->element = 0;
   for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
     if (sac_header_is(&entry->dtype, dtypes[i].name)) entry->element = dtypes[i].size;
   if (entry->element == 0) return fail(header, "unknown dtype");
+
+  /* The tensor's size. */
   uint64_t bytes = entry->element;
   for (int32_t i = 0; i < entry->rank; i++)
     if (__builtin_mul_overflow(bytes, (uint64_t)entry->dims[i], &bytes)) return fail(header, "shape too large");
+
+  /* Its place. */
   if (entry->begin > entry->end) return fail(header, "data_offsets run backwards");
   if (entry->end > header->data_size) return fail(header, "data_offsets lie outside the file");
   if (entry->end - entry->begin != bytes) return fail(header, "data_offsets do not fit shape and dtype");
   return 1;
 }
 
+/* The fields of a tensor's entry. */
+enum { DTYPE, SHAPE, DATA_OFFSETS, FIELDS };
+
+/* Which field `key` names; FIELDS when none. */
+static int find_field(const sac_header_text* key) {
+  static const char* const fields[FIELDS] = {"dtype", "shape", "data_offsets"};
+  int field = 0;
+  while (field < FIELDS && !sac_header_is(key, fields[field])) field++;
+  return field;
+}
+
+/* The value of a field. */
+static int read_field(sac_header* header, sac_header_entry* entry, int field) {
+  uint64_t number[SAC_HEADER_RANK_MAX] = {0};
+  int32_t count;
+  if (field == DTYPE) return read_text(header, &entry->dtype, "dtype is not a text");
+  if (field == SHAPE) {
+    if (!read_numbers(header, number, SAC_HEADER_RANK_MAX, &count, "shape of more than 6 dimensions")) return 0;
+    entry->rank = count;
+    for (int32_t d = 0; d < count; d++) entry->dims[d] = (int64_t)number[d];
+    return 1;
+  }
+  if (!read_numbers(header, number, 2, &count, "data_offsets are not two numbers")) return 0;
+  if (count != 2) return fail(header, "data_offsets are not two numbers");
+  entry->begin = number[0];
+  entry->end = number[1];
+  return 1;
+}
+
 /* {"dtype": ..., "shape": ..., "data_offsets": ...} in any order, each once, nothing else. */
 static int read_tensor(sac_header* header, sac_header_entry* entry) {
-  int seen[3] = {0};
+  int seen[FIELDS] = {0};
   if (!expect(header, '{', "a tensor's entry is not an object")) return 0;
-  for (int i = 0; i < 3; i++) {
+
+  /* Three fields that are known and differ are all three. */
+  for (int i = 0; i < FIELDS; i++) {
     sac_header_text key;
-    uint64_t number[SAC_HEADER_RANK_MAX];
-    int32_t count;
     if (i > 0 && !expect(header, ',', "a tensor's entry lacks dtype, shape or data_offsets")) return 0;
     if (!read_text(header, &key, "a tensor's entry lacks dtype, shape or data_offsets")) return 0;
     if (!expect(header, ':', "':' is missing")) return 0;
-    const int which = sac_header_is(&key, "dtype")          ? 0
-                      : sac_header_is(&key, "shape")        ? 1
-                      : sac_header_is(&key, "data_offsets") ? 2
-                                                            : -1;
-    if (which < 0) return fail(header, "unknown field in a tensor's entry");
-    if (seen[which]++) return fail(header, "doubled field in a tensor's entry");
-    if (which == 0) {
-      if (!read_text(header, &entry->dtype, "dtype is not a text")) return 0;
-    } else if (which == 1) {
-      if (!read_numbers(header, number, SAC_HEADER_RANK_MAX, &count, "shape of more than 6 dimensions")) return 0;
-      entry->rank = count;
-      for (int32_t d = 0; d < count; d++) entry->dims[d] = (int64_t)number[d];
-    } else {
-      if (!read_numbers(header, number, 2, &count, "data_offsets are not two numbers")) return 0;
-      if (count != 2) return fail(header, "data_offsets are not two numbers");
-      entry->begin = number[0];
-      entry->end = number[1];
-    }
+    const int field = find_field(&key);
+    if (field == FIELDS) return fail(header, "unknown field in a tensor's entry");
+    if (seen[field]++) return fail(header, "doubled field in a tensor's entry");
+    if (!read_field(header, entry, field)) return 0;
   }
+
   return expect(header, '}', "'}' of a tensor's entry is missing") && check_entry(header, entry);
 }
 
 static int read_end(sac_header* header) {
-  skip_space(header); /* writers pad with blanks */
+  skip_space(header); /* Writers pad the header with blanks. */
   if (header->position < header->size) return fail(header, "something follows the header's end");
   header->state = DONE;
   return 1;
 }
 
+/* A tensor's name, or "__metadata__". */
+static int read_name(sac_header* header, sac_header_entry* entry) {
+  if (header->state == NEXT && !expect(header, ',', "',' or '}' is missing")) return 0;
+  if (!read_text(header, &entry->name, "a name is missing")) return 0;
+  return expect(header, ':', "':' is missing");
+}
+
+/* The start of the object that follows "__metadata__". */
+static int enter_metadata(sac_header* header) {
+  if (header->metadata_seen++) return fail(header, "__metadata__ is there twice");
+  if (!expect(header, '{', "__metadata__ is not an object")) return 0;
+  header->state = FIRST_METADATA;
+  return 1;
+}
+
+/* "KEY": "VALUE" of the metadata. */
+static int read_metadata(sac_header* header, sac_header_entry* entry) {
+  if (header->state == NEXT_METADATA && !expect(header, ',', "',' or '}' is missing")) return 0;
+  if (!read_text(header, &entry->name, "a key is missing")) return 0;
+  if (!expect(header, ':', "':' is missing")) return 0;
+  if (!read_text(header, &entry->value, "a value of __metadata__ is not a text")) return 0;
+  header->state = NEXT_METADATA;
+  return 1;
+}
+
 sac_header_kind sac_header_next(sac_header* header, sac_header_entry* entry) {
+  /* Nothing is left to read. */
+  if (header->state == DONE) return SAC_HEADER_END;
+  if (header->state == BROKEN) return SAC_HEADER_BAD;
+
+  /* The format wants '{' as the very first byte. */
+  if (header->state == START) {
+    if (peek(header) != '{') return fail(header, "header does not begin with '{'"), SAC_HEADER_BAD;
+    header->position++;
+    header->state = FIRST;
+  }
+
   for (;;) {
-    switch (header->state) {
-      case START: /* the format wants '{' as the very first byte */
-        if (peek(header) != '{') return fail(header, "header does not begin with '{'"), SAC_HEADER_BAD;
-        header->position++;
-        header->state = FIRST;
-        break;
-      case FIRST:
-      case NEXT:
-        memset(entry, 0, sizeof *entry);
-        if (accept(header, '}')) return read_end(header) ? SAC_HEADER_END : SAC_HEADER_BAD;
-        if (header->state == NEXT && !expect(header, ',', "',' or '}' is missing")) return SAC_HEADER_BAD;
-        if (!read_text(header, &entry->name, "a name is missing")) return SAC_HEADER_BAD;
-        if (!expect(header, ':', "':' is missing")) return SAC_HEADER_BAD;
-        if (!sac_header_is(&entry->name, "__metadata__")) {
-          header->state = NEXT;
-          return read_tensor(header, entry) ? SAC_HEADER_TENSOR : SAC_HEADER_BAD;
-        }
-        if (header->metadata_seen++) return fail(header, "__metadata__ is there twice"), SAC_HEADER_BAD;
-        if (!expect(header, '{', "__metadata__ is not an object")) return SAC_HEADER_BAD;
-        header->state = FIRST_METADATA;
-        break;
-      case FIRST_METADATA:
-      case NEXT_METADATA:
-        memset(entry, 0, sizeof *entry);
-        if (accept(header, '}')) {
-          header->state = NEXT;
-          break;
-        }
-        if (header->state == NEXT_METADATA && !expect(header, ',', "',' or '}' is missing")) return SAC_HEADER_BAD;
-        if (!read_text(header, &entry->name, "a key is missing")) return SAC_HEADER_BAD;
-        if (!expect(header, ':', "':' is missing")) return SAC_HEADER_BAD;
-        if (!read_text(header, &entry->value, "a value of __metadata__ is not a text")) return SAC_HEADER_BAD;
-        header->state = NEXT_METADATA;
-        return SAC_HEADER_METADATA;
-      case DONE:
-        return SAC_HEADER_END;
-      default:
-        return SAC_HEADER_BAD;
+    const int in_metadata = header->state == FIRST_METADATA || header->state == NEXT_METADATA;
+    memset(entry, 0, sizeof *entry);
+
+    /* The end of the header, or of the metadata. */
+    if (accept(header, '}')) {
+      if (!in_metadata) return read_end(header) ? SAC_HEADER_END : SAC_HEADER_BAD;
+      header->state = NEXT;
+      continue;
     }
+
+    /* An entry. The metadata's start is none: the next round reads its first pair. */
+    if (in_metadata) return read_metadata(header, entry) ? SAC_HEADER_METADATA : SAC_HEADER_BAD;
+    if (!read_name(header, entry)) return SAC_HEADER_BAD;
+    if (!sac_header_is(&entry->name, "__metadata__")) {
+      header->state = NEXT;
+      return read_tensor(header, entry) ? SAC_HEADER_TENSOR : SAC_HEADER_BAD;
+    }
+    if (!enter_metadata(header)) return SAC_HEADER_BAD;
   }
 }
 
@@ -278,6 +316,8 @@ size_t sac_header_decode(const sac_header_text* text, char* out) {
       *to++ = *at++;
       continue;
     }
+
+    /* The escape's character as UTF-8, which is never longer than the escape. */
     at += escape(at, (size_t)(end - at), &c);
     if (c < 0x80) {
       *to++ = (char)c;

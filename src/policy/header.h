@@ -1,12 +1,12 @@
-/* The header of a safetensors file, read strictly, one entry at a time: no memory, no recursion, no JSON tree that a
- * hostile file could blow up. Shared by the policy library and src/formats/safetensors.c.
+/* The header of a safetensors file, read strictly and one entry at a time. It needs no memory, no recursion and no JSON
+ * tree, so a hostile file cannot make it use more. Shared by the policy library and src/formats/safetensors.c.
  *
  *   u64 little-endian header size | {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...,
  *   "__metadata__": {"KEY": "VALUE", ...}} | data
  *
- * Checked here, entry by entry: the JSON itself (escapes, UTF-8, numbers, no unknown or doubled fields), sizes without
- * overflow, offsets inside the data, length = product of the shape * size of the dtype. What needs all entries at once
- * (doubled names, holes, overlaps) is the caller's. */
+ * Checked here, entry by entry: the JSON itself (escapes, UTF-8, numbers, no unknown or repeated fields), that sizes do
+ * not overflow, that offsets lie inside the data, and that the length is the product of the shape times the dtype's
+ * size. The caller checks what needs all entries at once: repeated names, gaps and overlaps. */
 #ifndef SAC_POLICY_HEADER_H
 #define SAC_POLICY_HEADER_H
 
@@ -20,14 +20,14 @@
 typedef struct sac_header_text {
   const char* at;
   size_t size;
-  int escaped; /* holds backslashes: sac_header_decode */
+  int escaped; /* 1: holds escapes, which sac_header_decode resolves */
 } sac_header_text;
 
 typedef enum sac_header_kind {
-  SAC_HEADER_BAD,      /* header->error says what, header->position where */
-  SAC_HEADER_END,      /* the whole header was right */
-  SAC_HEADER_TENSOR,   /* name, dtype, rank, dims, begin, end */
-  SAC_HEADER_METADATA, /* name, value */
+  SAC_HEADER_BAD,      /* an error: header->error says what is wrong, header->position where */
+  SAC_HEADER_END,      /* the end of a header without errors */
+  SAC_HEADER_TENSOR,   /* an entry with name, dtype, element, rank, dims, begin and end */
+  SAC_HEADER_METADATA, /* an entry with name and value */
 } sac_header_kind;
 
 typedef struct sac_header_entry {
@@ -43,31 +43,28 @@ typedef struct sac_header_entry {
 typedef struct sac_header {
   const char* json;
   size_t size;        /* of the JSON text */
-  uint64_t data_size; /* bytes behind it */
-  size_t position;    /* read so far */
+  uint64_t data_size; /* of the data behind it */
+  size_t position;    /* bytes read so far */
   int state;
   int metadata_seen;
   const char* error; /* static text; NULL: none */
 } sac_header;
 
-/* Checks the first 8 bytes against the file's size. bytes: at least the first min(size, 8) of the file; *json_size
- * (may be NULL) gets the header's size. Returns NULL when right, else what is wrong (static text). */
+/* Checks the header's size, in the first 8 bytes, against the file's. bytes: at least min(file_size, 8) of the file.
+ * *json_size (may be NULL) gets the header's size. Returns NULL, or what is wrong (static text). */
 const char* sac_header_size(const void* bytes, uint64_t file_size, uint64_t* json_size);
 
-/* json: the `size` bytes behind the first 8. They must stay where they are while entries are used. */
+/* Begins to read the `size` bytes behind the first 8. They must stay in place while entries are used. */
 void sac_header_begin(sac_header* header, const char* json, size_t size, uint64_t data_size);
 
+/* Reads the next entry; again and again until it returns END or BAD, which it then repeats. */
 sac_header_kind sac_header_next(sac_header* header, sac_header_entry* entry);
 
-/* 1 when the text is exactly `word` (plain ASCII); a text with escapes never is. */
+/* Whether the text is exactly `word`, which is plain ASCII. 0 for a text with escapes. */
 int sac_header_is(const sac_header_text* text, const char* word);
 
-/* Writes the text with its escapes resolved: at most text->size bytes; returns how many. `out` may be where the text
- * stands. */
+/* Writes the text with its escapes resolved, at most text->size bytes, and returns their number. `out` may be text->at:
+ * the text is then decoded in place. */
 size_t sac_header_decode(const sac_header_text* text, char* out);
-
-/* Length of the UTF-8 character at `at` (at least one byte), 0 when it is none: no surrogates, no overlong forms, at
- * most U+10FFFF. */
-size_t sac_header_utf8(const char* at, size_t left);
 
 #endif

@@ -1,4 +1,5 @@
-/* libsac_policy: a trained actor alone. See include/sac/policy.h, and src/agent/export.h for the file. */
+/* libsac_policy: a trained actor alone. The interface is include/sac/policy.h; src/agent/export.h describes the file.
+ */
 #include <sac/policy.h>
 
 #include <math.h>
@@ -12,8 +13,8 @@
 #define WIDTH_MAX 65536
 #define ALIGNMENT 16
 
-/* A layer's weights lie (in, out), transposed: the loop over outputs is then over neighbours, in which the compiler may
- * use vectors without changing the order of any sum. */
+/* The weights are transposed, (in, out): the inner loop over outputs then reads neighbours, so the compiler can use
+ * vectors without changing the order of a sum. */
 typedef struct policy_layer {
   int32_t in, out;
   float* weight; /* (in, out) */
@@ -21,17 +22,17 @@ typedef struct policy_layer {
 } policy_layer;
 
 struct sac_policy {
-  int32_t layers; /* the head included */
+  int32_t layers; /* with the head */
   policy_layer layer[SAC_POLICY_LAYERS_MAX];
   float* centre; /* (A) */
-  float* half;   /* (A) */
-  float* x;      /* (widest) activations, in and out of a layer in turn */
+  float* half;   /* (A) half_range */
+  float* x;      /* (widest) activations: x and y are in turn input and output of a layer */
   float* y;
 };
 
-/* ---- the file ---- */
+/* --- the file ----------------------------------------------------------------------------------------------------- */
 
-/* Every tensor that a policy file may hold has a slot; the head is the layer after the last possible hidden one. */
+/* Each tensor that a policy file may hold has a slot. The head's is behind those of all possible hidden layers. */
 enum {
   HEAD = SAC_POLICY_LAYERS_MAX - 1,
   CENTRE = 2 * SAC_POLICY_LAYERS_MAX,
@@ -45,22 +46,24 @@ typedef struct policy_tensor {
   int present;
   int32_t rank;
   int64_t dims[2];
-  uint64_t begin, end; /* in the data */
+  uint64_t begin, end; /* offsets in the data */
 } policy_tensor;
 
 typedef struct policy_file {
   const unsigned char* data;
   uint64_t data_size;
   policy_tensor slot[SLOTS];
-  int32_t layers; /* the head included */
+  int32_t layers; /* with the head */
   int32_t size[SAC_POLICY_LAYERS_MAX + 1];
 } policy_file;
 
-/* "actor.layers.N.weight" and ".bias", N without leading zeros; -1 when the name is another. */
+/* The slot of "actor.layers.N.weight" or "actor.layers.N.bias", N without leading zeros; -1 for any other name. */
 static int32_t layer_slot(const sac_header_text* name) {
   static const char prefix[] = "actor.layers.";
   const size_t start = sizeof prefix - 1;
   if (name->escaped || name->size <= start || memcmp(name->at, prefix, start) != 0) return -1;
+
+  /* N, which is below the number of hidden layers that are possible. */
   int32_t number = 0;
   size_t i = start;
   for (; i < name->size && name->at[i] >= '0' && name->at[i] <= '9'; i++) {
@@ -68,11 +71,14 @@ static int32_t layer_slot(const sac_header_text* name) {
     number = number * 10 + (name->at[i] - '0');
     if (number >= HEAD) return -1;
   }
+
+  /* Which of the two. */
   const sac_header_text rest = {name->at + i, name->size - i, 0};
   if (i == start) return -1;
   return sac_header_is(&rest, ".weight") ? WEIGHT(number) : sac_header_is(&rest, ".bias") ? BIAS(number) : -1;
 }
 
+/* The slot of a tensor; -1 when a policy has no such tensor. */
 static int32_t find_slot(const sac_header_text* name) {
   if (sac_header_is(name, "actor.head.weight")) return WEIGHT(HEAD);
   if (sac_header_is(name, "actor.head.bias")) return BIAS(HEAD);
@@ -81,7 +87,7 @@ static int32_t find_slot(const sac_header_text* name) {
   return layer_slot(name);
 }
 
-/* Fills the slots; 0 when the file is not a policy's, or damaged. */
+/* Fills the slots; 0 when the file is damaged or holds no policy. */
 static int read_header(policy_file* file, const void* bytes, size_t size) {
   uint64_t json;
   sac_header header;
@@ -89,9 +95,13 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   sac_header_kind kind;
   int format_right = 0;
   memset(file, 0, sizeof *file);
+
+  /* Where the data begins. */
   if (!bytes || sac_header_size(bytes, size, &json) != NULL) return 0;
   file->data = (const unsigned char*)bytes + 8 + json;
   file->data_size = size - 8 - json;
+
+  /* Each tensor goes to its slot; an unknown or repeated one is an error. */
   sac_header_begin(&header, (const char*)bytes + 8, (size_t)json, file->data_size);
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_METADATA) {
@@ -105,7 +115,7 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   return kind == SAC_HEADER_END && format_right;
 }
 
-/* Every byte of the data belongs to exactly one tensor. Few tensors, so pairs are cheap. */
+/* Whether every byte of the data belongs to exactly one tensor. There are few tensors, so each pair is compared. */
 static int data_covered(const policy_file* file) {
   uint64_t sum = 0;
   for (int32_t i = 0; i < SLOTS; i++) {
@@ -124,26 +134,31 @@ static int has_shape(const policy_tensor* tensor, int32_t rank, int64_t rows, in
   return tensor->present && tensor->rank == rank && tensor->dims[0] == rows && (rank < 2 || tensor->dims[1] == columns);
 }
 
-/* Sizes of the layers, from the shapes; 0 when these do not make a network. */
+/* The sizes of the layers, from the shapes of their tensors; 0 when these do not make a network. */
 static int read_shapes(policy_file* file) {
+  /* Count the hidden layers. Their numbers have no gap. */
   int32_t hidden = 0;
   while (hidden < HEAD && file->slot[WEIGHT(hidden)].present) hidden++;
-  for (int32_t l = hidden; l < HEAD; l++) /* nothing may stand behind a gap */
+  for (int32_t l = hidden; l < HEAD; l++)
     if (file->slot[WEIGHT(l)].present || file->slot[BIAS(l)].present) return 0;
   file->layers = hidden + 1;
+
+  /* Each layer takes what the one before it gives. */
   for (int32_t l = 0; l < file->layers; l++) {
     const int32_t number = l < hidden ? l : HEAD;
     const policy_tensor* weight = &file->slot[WEIGHT(number)];
     if (!weight->present || weight->rank != 2) return 0;
-    const int64_t out = weight->dims[0], in = weight->dims[1];
+    const int64_t out = weight->dims[0], in = weight->dims[1]; /* out of the head: the means, then the log_stds */
     if (in < 1 || in > WIDTH_MAX || out < 1 || out > 2 * WIDTH_MAX || !has_shape(&file->slot[BIAS(number)], 1, out, 0))
       return 0;
     if (l == 0) file->size[0] = (int32_t)in;
     if (in != file->size[l]) return 0;
-    if (l == hidden && out % 2 != 0) return 0; /* means, then log_stds */
+    if (l == hidden && out % 2 != 0) return 0;
     file->size[l + 1] = (int32_t)(l == hidden ? out / 2 : out);
     if (file->size[l + 1] > WIDTH_MAX) return 0;
   }
+
+  /* The action's scaling has the size of the action. */
   const int32_t action = file->size[file->layers];
   return has_shape(&file->slot[CENTRE], 1, action, 0) && has_shape(&file->slot[HALF_RANGE], 1, action, 0);
 }
@@ -155,36 +170,36 @@ static int read_file(policy_file* file, const void* bytes, size_t size) {
 static int all_finite(const policy_file* file) {
   for (uint64_t i = 0; i + sizeof(float) <= file->data_size; i += sizeof(float)) {
     float x;
-    memcpy(&x, file->data + i, sizeof x); /* the file may lie anywhere */
+    memcpy(&x, file->data + i, sizeof x); /* the file may lie at any address, so its floats may be unaligned */
     if (!isfinite(x)) return 0;
   }
   return 1;
 }
 
-/* ---- memory ---- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
-/* Hands out floats one after another; with base NULL it only counts. */
-typedef struct room {
+/* Memory that is given out piece after piece; with base NULL the bytes are only counted. */
+typedef struct arena {
   char* base;
   size_t used;
-} room;
+} arena;
 
-static void* take(room* memory, size_t bytes) {
+static void* take(arena* memory, size_t bytes) {
   void* at = memory->base ? memory->base + memory->used : NULL;
   memory->used += (bytes + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
   return at;
 }
 
-static float* take_floats(room* memory, size_t count) { return take(memory, count * sizeof(float)); }
+static float* take_floats(arena* memory, size_t count) { return take(memory, count * sizeof(float)); }
 
-static sac_policy* lay_out(const policy_file* file, room* memory) {
+/* Places the policy and its arrays in memory, without their values. NULL when bytes are only counted. */
+static sac_policy* lay_out(const policy_file* file, arena* memory) {
   sac_policy counted, *policy = take(memory, sizeof *policy);
   sac_policy* p = policy ? policy : &counted;
-  int32_t widest = 0;
   memset(p, 0, sizeof *p);
+
+  /* The layers. */
   p->layers = file->layers;
-  for (int32_t l = 0; l <= file->layers; l++)
-    if (file->size[l] > widest) widest = file->size[l];
   for (int32_t l = 0; l < file->layers; l++) {
     policy_layer* layer = &p->layer[l];
     layer->in = file->size[l];
@@ -194,6 +209,11 @@ static sac_policy* lay_out(const policy_file* file, room* memory) {
   }
   p->centre = take_floats(memory, (size_t)file->size[file->layers]);
   p->half = take_floats(memory, (size_t)file->size[file->layers]);
+
+  /* Activations, as wide as the widest layer. */
+  int32_t widest = 0;
+  for (int32_t l = 0; l <= file->layers; l++)
+    if (file->size[l] > widest) widest = file->size[l];
   p->x = take_floats(memory, (size_t)widest);
   p->y = take_floats(memory, (size_t)widest);
   return policy;
@@ -201,7 +221,7 @@ static sac_policy* lay_out(const policy_file* file, room* memory) {
 
 size_t sac_policy_memory(const void* bytes, size_t size) {
   policy_file file;
-  room memory = {NULL, 0};
+  arena memory = {NULL, 0};
   if (!read_file(&file, bytes, size)) return 0;
   (void)lay_out(&file, &memory);
   return memory.used;
@@ -210,12 +230,16 @@ size_t sac_policy_memory(const void* bytes, size_t size) {
 sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t size, void* memory,
                                     size_t memory_bytes) {
   policy_file file;
-  room counted = {NULL, 0}, given = {memory, 0};
+  arena counted = {NULL, 0}, given = {memory, 0};
   *out = NULL;
+
+  /* Check the file and the memory. */
   if (!read_file(&file, bytes, size)) return SAC_POLICY_FORMAT;
   (void)lay_out(&file, &counted);
   if (!memory || (uintptr_t)memory % ALIGNMENT != 0 || memory_bytes < counted.used) return SAC_POLICY_MEMORY;
   if (!all_finite(&file)) return SAC_POLICY_NUMERIC;
+
+  /* Copy the layers, transposed. */
   sac_policy* policy = lay_out(&file, &given);
   for (int32_t l = 0; l < policy->layers; l++) {
     const policy_layer* layer = &policy->layer[l];
@@ -226,6 +250,8 @@ sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t 
         memcpy(&layer->weight[(size_t)i * (size_t)layer->out + (size_t)o], weight, sizeof(float));
     memcpy(layer->bias, file.data + file.slot[BIAS(number)].begin, (size_t)layer->out * sizeof(float));
   }
+
+  /* Copy the action's scaling. */
   const size_t action_bytes = (size_t)file.size[file.layers] * sizeof(float);
   memcpy(policy->centre, file.data + file.slot[CENTRE].begin, action_bytes);
   memcpy(policy->half, file.data + file.slot[HALF_RANGE].begin, action_bytes);
@@ -233,14 +259,14 @@ sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t 
   return SAC_POLICY_OK;
 }
 
-/* ---- use ---- */
+/* --- use ---------------------------------------------------------------------------------------------------------- */
 
 void sac_policy_sizes(const sac_policy* policy, int32_t* obs, int32_t* action) {
   if (obs) *obs = policy->layer[0].in;
   if (action) *action = policy->layer[policy->layers - 1].out;
 }
 
-/* y (out) = bias + x (in) * weight (in, out). Each y sums over x in order; four inputs a pass over y. */
+/* y (out) = bias + x (in) * weight (in, out). Each y is summed in the order of x; a pass over y adds four inputs. */
 static void linear(const policy_layer* layer, const float* restrict x, float* restrict y) {
   const size_t out = (size_t)layer->out, in = (size_t)layer->in;
   const float* restrict w = layer->weight;
@@ -259,6 +285,8 @@ void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
   const float* x = obs;
   float *y = policy->y, *other = policy->x;
   const int32_t head = policy->layers - 1;
+
+  /* Hidden layers. */
   for (int32_t l = 0; l < head; l++) {
     linear(&policy->layer[l], x, y);
     for (int32_t o = 0; o < policy->layer[l].out; o++) y[o] = sac_relu(y[o]);
@@ -266,12 +294,14 @@ void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
     y = other;
     other = y == policy->x ? policy->y : policy->x;
   }
+
+  /* The head's means, squashed and scaled to the action's range. */
   linear(&policy->layer[head], x, y);
   for (int32_t i = 0; i < policy->layer[head].out; i++)
     action[i] = sac_action_scale(sac_squash_mean(y[i]), policy->centre[i], policy->half[i]);
 }
 
-/* ---- setting in place ---- */
+/* --- setting in place --------------------------------------------------------------------------------------------- */
 
 int32_t sac_policy_layers(const sac_policy* policy, int32_t size[SAC_POLICY_LAYERS_MAX + 1]) {
   size[0] = policy->layer[0].in;

@@ -6,7 +6,7 @@
 
 #include <sac/status.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 /* Writes FOLDER/machine.json: processor, cores, CPU kernels, memory, system, compiler, versions, `device`.
  * changed: "" or, when the file is there and names another device, CPU kernels or build, what it was and what it is;

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 
 /* 1 when the vector step of `n` transitions that ended at `step` reached or passed a multiple of `every`; 0: never.
  * Without state, so that a resume under another `every` needs no care. */

@@ -20,7 +20,7 @@ const char* sac_status_name(sac_status status) {
 const char* sac_last_error(void) { return message; }
 
 sac_status(sac_fail)(sac_status status, const char* format, ...) {
-  char text[SAC_ERROR_MAX]; /* an argument may be the old message itself */
+  char text[SAC_ERROR_MAX]; /* not `message` directly: an argument may be the old message itself */
   va_list args;
   va_start(args, format);
   (void)vsnprintf(text, sizeof text, format, args);

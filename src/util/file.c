@@ -12,7 +12,7 @@
 
 #include "util/error.h"
 
-/* One call moves at most this much: Linux stops at 2 GiB anyway. */
+/* The most bytes of one read or write. Linux has a limit of its own, just below 2 GiB. */
 #define CHUNK_MAX ((size_t)1 << 30)
 
 static sac_status fail_errno(const char* what, const char* path) {
@@ -37,11 +37,15 @@ sac_status sac_make_folders(const char* path) {
   char part[SAC_PATH_MAX];
   sac_status status = sac_path(part, "%s", path);
   if (status != SAC_OK) return status;
+
+  /* Make each folder on the way: cut the path behind it for the moment. */
   for (char* at = part + (*part == '/');; at++) {
     if (*at != '/' && *at != '\0') continue;
     const char end = *at;
     *at = '\0';
-    /* what is there already may lie under folders that refuse mkdir with another error than EEXIST */
+
+    /* A folder that exists is no error. mkdir may refuse it with another reason than EEXIST (a read-only parent), so
+     * look at the folder itself. */
     if (*part && mkdir(part, 0777) != 0) {
       const int reason = errno;
       if (!is_folder(part)) {
@@ -57,7 +61,7 @@ sac_status sac_make_folders(const char* path) {
 sac_status sac_sync_folder(const char* path) {
   const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return fail_errno("open folder", path);
-  /* EINVAL: a file system that has no such thing (some network and FUSE ones) */
+  /* EINVAL: the file system cannot sync folders (some network and FUSE file systems). */
   const int bad = fsync(fd) != 0 && errno != EINVAL;
   const sac_status status = bad ? fail_errno("sync folder", path) : SAC_OK;
   close(fd);
@@ -78,7 +82,7 @@ sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, s
   return SAC_OK;
 }
 
-/* write, or pwrite at *offset. */
+/* Writes all bytes, at *offset, or at the file's position when `offset` is NULL. */
 static sac_status write_all(int fd, const char* path, const uint64_t* offset, const void* bytes, size_t size) {
   for (size_t done = 0; done < size;) {
     const size_t want = size - done < CHUNK_MAX ? size - done : CHUNK_MAX;
@@ -95,38 +99,52 @@ sac_status sac_write_at(int fd, const char* path, uint64_t offset, const void* b
   return write_all(fd, path, &offset, bytes, size);
 }
 
+sac_status sac_open_file(const char* path, int* fd, uint64_t* size) {
+  struct stat info;
+  *size = 0;
+  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not make us wait for its writer */
+  if (*fd < 0) return fail_errno("read", path);
+
+  sac_status status = SAC_OK;
+  if (fstat(*fd, &info) != 0) status = fail_errno("read", path);
+  else if (!S_ISREG(info.st_mode)) status = sac_fail(SAC_ERROR_FILE, "cannot read %s: it is not a file", path);
+  else *size = (uint64_t)info.st_size;
+  if (status == SAC_OK) return SAC_OK;
+  close(*fd);
+  *fd = -1;
+  return status;
+}
+
 sac_status sac_read_file(const char* path, size_t limit, void** bytes, size_t* size) {
+  int fd;
+  uint64_t length;
   *bytes = NULL;
   *size = 0;
-  const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO must not stop us */
-  if (fd < 0) return fail_errno("read", path);
-  sac_status status = SAC_OK;
-  struct stat info;
+  sac_status status = sac_open_file(path, &fd, &length);
+  if (status != SAC_OK) return status;
+
+  /* Read the file into new memory, unless it is too large. */
   char* whole = NULL;
-  if (fstat(fd, &info) != 0) {
-    status = fail_errno("read", path);
-  } else if (!S_ISREG(info.st_mode)) {
-    status = sac_fail(SAC_ERROR_FILE, "cannot read %s: it is not a file", path);
-  } else if ((uint64_t)info.st_size > limit) {
-    status = sac_fail(SAC_ERROR_FILE, "cannot read %s: it has %lld bytes, %zu are the most", path,
-                      (long long)info.st_size, limit);
-  } else if (!(whole = malloc((size_t)info.st_size + 1))) {
-    status = sac_fail(SAC_ERROR_MEMORY, "no memory for the %lld bytes of %s", (long long)info.st_size, path);
-  } else {
-    status = sac_read_at(fd, path, 0, whole, (size_t)info.st_size);
-  }
+  if (length > limit)
+    status = sac_fail(SAC_ERROR_FILE, "cannot read %s: it has %llu bytes, %zu are the most", path,
+                      (unsigned long long)length, limit);
+  else if (!(whole = malloc((size_t)length + 1)))
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for the %llu bytes of %s", (unsigned long long)length, path);
+  else status = sac_read_at(fd, path, 0, whole, (size_t)length);
   close(fd);
+
+  /* Give the memory to the caller, or free it. */
   if (status != SAC_OK) {
     free(whole);
     return status;
   }
-  whole[info.st_size] = '\0';
+  whole[length] = '\0';
   *bytes = whole;
-  *size = (size_t)info.st_size;
+  *size = (size_t)length;
   return SAC_OK;
 }
 
-/* Closes and removes the part; `status` and its message pass through. */
+/* Abandons the file and returns `status`; its message stays. */
 static sac_status drop(sac_file* file, sac_status status) {
   sac_file_abandon(file);
   return status;
@@ -145,6 +163,7 @@ fail:
   return status;
 }
 
+/* Writes what the buffer holds. */
 static sac_status flush(sac_file* file) {
   const size_t used = file->used;
   file->used = 0;
@@ -154,7 +173,7 @@ static sac_status flush(sac_file* file) {
 sac_status sac_file_put(sac_file* file, const void* bytes, size_t size) {
   sac_status status = SAC_OK;
   if (size > sizeof file->buffer - file->used) SAC_TRY(flush(file));
-  if (size > sizeof file->buffer) {
+  if (size > sizeof file->buffer) { /* too large for the buffer */
     SAC_TRY(write_all(file->fd, file->part, NULL, bytes, size));
   } else if (size > 0) {
     memcpy(file->buffer + file->used, bytes, size);
@@ -166,7 +185,7 @@ fail:
   return drop(file, status);
 }
 
-/* The folder a path lies in. */
+/* The folder that holds `path`. */
 static void folder_of(char folder[SAC_PATH_MAX], const char* path) {
   const char* slash = strrchr(path, '/');
   const size_t length = !slash ? 0 : slash == path ? 1 : (size_t)(slash - path);
@@ -178,11 +197,15 @@ static void folder_of(char folder[SAC_PATH_MAX], const char* path) {
 sac_status sac_file_commit(sac_file* file) {
   char folder[SAC_PATH_MAX];
   sac_status status = SAC_OK;
+
+  /* The file's bytes reach the disk before its name does: a power cut leaves the old file or the new one. */
   SAC_TRY(flush(file));
   if (fsync(file->fd) != 0) {
     status = fail_errno("write", file->part);
     goto fail;
   }
+
+  /* Give the file its name. Once it is closed, it is not abandoned but removed. */
   const int fd = file->fd;
   file->fd = -1;
   if (close(fd) != 0 || rename(file->part, file->path) != 0) {
@@ -190,6 +213,8 @@ sac_status sac_file_commit(sac_file* file) {
     unlink(file->part);
     return status;
   }
+
+  /* The new name reaches the disk. */
   folder_of(folder, file->path);
   return sac_sync_folder(folder);
 fail:
@@ -217,8 +242,12 @@ sac_status sac_link_file(const char* target, const char* path) {
   char part[SAC_PATH_MAX], folder[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(part, "%s.part", path));
+
+  /* Make the link under another name, in place of one that a killed process may have left. */
   if (unlink(part) != 0 && errno != ENOENT) return fail_errno("replace", part);
   if (symlink(target, part) != 0) return fail_errno("write", part);
+
+  /* Give it its name. */
   if (rename(part, path) != 0) {
     status = fail_errno("write", path);
     unlink(part);
@@ -237,7 +266,9 @@ sac_status sac_lock(int* lock, const char* folder) {
   SAC_TRY(sac_path(path, "%s/.lock", folder));
   const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return fail_errno("write", path);
-  /* flock and not a file that must not exist: the kernel takes it back however the process ends */
+
+  /* flock, because the kernel ends it with the process, also after a crash. When another process holds the folder, its
+   * number is in the file. */
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
     const int reason = errno;
     const ssize_t length = pread(fd, text, sizeof text - 1, 0);
@@ -250,8 +281,9 @@ sac_status sac_lock(int* lock, const char* folder) {
     errno = reason;
     return fail_errno("lock", path);
   }
+
+  /* Write this process's number, for the message above. The lock holds without it, for example on a full disk. */
   const int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-  /* the number is for people: the lock holds without it, on a full disk too */
   if (ftruncate(fd, 0) == 0) (void)!pwrite(fd, text, (size_t)length, 0);
   *lock = fd;
 fail:

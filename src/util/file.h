@@ -1,4 +1,4 @@
-/* Files that are whole or not there: folders made on the way, written beside and renamed, locked while in use. */
+/* Files and folders. A file is either complete or absent: it is written under another name and renamed. */
 #ifndef SAC_UTIL_FILE_H
 #define SAC_UTIL_FILE_H
 
@@ -18,41 +18,47 @@ sac_status sac_make_folders(const char* path);
 /* Syncs the folder's entries to the disk, so that a rename in it survives a power cut. Errors: FILE. */
 sac_status sac_sync_folder(const char* path);
 
+/* Opens a regular file for reading; *fd is the caller's to close, -1 on error. Errors: FILE (missing, unreadable, not a
+ * regular file). */
+sac_status sac_open_file(const char* path, int* fd, uint64_t* size);
+
 /* Reads a whole regular file of at most `limit` bytes; *bytes is the caller's (free), with a '\0' after the last.
  * Errors: FILE (missing, unreadable, too large), MEMORY. */
 sac_status sac_read_file(const char* path, size_t limit, void** bytes, size_t* size);
 
-/* All of `bytes` bytes at `offset`; FILE names `path`. A file that ends earlier is FORMAT ("cut short ..."). */
+/* Reads exactly `size` bytes at `offset`; `path` is for messages. Errors: FILE, FORMAT (the file ends earlier). */
 sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, size_t size);
 
-/* All of `bytes` bytes at `offset`, however many calls it takes. Errors: FILE. */
+/* Writes exactly `size` bytes at `offset`, in as many calls as it takes. Errors: FILE. */
 sac_status sac_write_at(int fd, const char* path, uint64_t offset, const void* bytes, size_t size);
 
-/* A file being written beside its place: PATH.part until commit renames it. Plain data, nothing is allocated. */
+/* A file being written: PATH.part until commit renames it to PATH. Allocates nothing. */
 typedef struct sac_file {
   char path[SAC_PATH_MAX];
   char part[SAC_PATH_MAX];
   int fd;        /* -1: closed */
   uint64_t size; /* bytes put so far */
-  size_t used;
+  size_t used;   /* of the buffer: bytes not written yet */
   unsigned char buffer[16384];
 } sac_file;
 
-/* begin, put..., commit. An error of any of them has removed the part and left PATH as it was; put and commit after an
- * error must not be called. abandon removes the part (also after begin failed: does nothing). Errors: FILE. */
+/* Call begin, then put any number of times, then commit. When one of them fails, it has removed PATH.part and left PATH
+ * as it was; put and commit must not be called after that. abandon removes PATH.part; it may be called at any time
+ * after begin, also after a failure. Errors: FILE. */
 sac_status sac_file_begin(sac_file* file, const char* path);
 sac_status sac_file_put(sac_file* file, const void* bytes, size_t size);
-sac_status sac_file_commit(sac_file* file); /* syncs, renames, syncs the folder */
+sac_status sac_file_commit(sac_file* file); /* syncs the file, renames it, syncs its folder */
 void sac_file_abandon(sac_file* file);
 
-/* The three in one. */
+/* begin, put and commit in one call. */
 sac_status sac_write_file(const char* path, const void* bytes, size_t size);
 
-/* Makes `path` a symbolic link to `target`, replacing what was there in one step. Errors: FILE. */
+/* Makes `path` a symbolic link to `target`, replacing an older one in one step. Errors: FILE. */
 sac_status sac_link_file(const char* target, const char* path);
 
-/* Holds a run folder for this process until sac_unlock or its end, however it ends: FOLDER/.lock, with the process's
- * number in it. *lock is a descriptor for sac_unlock, -1 on error. Errors: FILE (in use, says by which process). */
+/* Reserves a run folder for this process through FOLDER/.lock, which holds the process id. The lock ends with
+ * sac_unlock or with the process, also after a crash. *lock is for sac_unlock, -1 on error. Errors: FILE (the folder is
+ * in use: the message names the process). */
 sac_status sac_lock(int* lock, const char* folder);
 void sac_unlock(int lock); /* takes -1 */
 

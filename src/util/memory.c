@@ -6,8 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Large blocks come straight from the kernel: zero pages that cost nothing until touched, which is what a replay of a
- * million rows wants. The length sits in the cache line before the memory. */
+/* Memory comes straight from the kernel, as zero pages that take no space until they are touched: a replay of a million
+ * rows grows as it fills. The cache line before the memory holds the length. */
 void* sac_alloc(size_t bytes) {
   if (bytes > SIZE_MAX - SAC_ALIGNMENT) return NULL;
   size_t whole = bytes + SAC_ALIGNMENT;
@@ -30,8 +30,7 @@ size_t sac_bytes(size_t count, size_t size) {
   return __builtin_mul_overflow(count, size, &bytes) ? SIZE_MAX : bytes;
 }
 
-/* The first whole number after `label` in a small file; SIZE_MAX when there is none ("max" in a control group's limit).
- */
+/* The whole number after `label` in a small file of the kernel's; SIZE_MAX when there is none ("max": no limit). */
 static size_t read_number(const char* path, const char* label) {
   FILE* file = fopen(path, "re");
   if (!file) return SIZE_MAX;
@@ -48,8 +47,11 @@ static size_t read_number(const char* path, const char* label) {
 }
 
 size_t sac_memory_available(void) {
+  /* The machine's free memory. */
   size_t kib = read_number("/proc/meminfo", "MemAvailable:");
   size_t available = kib == SIZE_MAX ? SIZE_MAX : sac_bytes(kib, 1024);
+
+  /* What the control group leaves of it. */
   size_t limit = read_number("/sys/fs/cgroup/memory.max", ""), used = read_number("/sys/fs/cgroup/memory.current", "");
   if (limit != SIZE_MAX && used != SIZE_MAX) {
     size_t left = limit > used ? limit - used : 0;

@@ -1,4 +1,4 @@
-/* Memory for slabs: zeroed, aligned to a cache line, counted. */
+/* Memory for large arrays: zeroed and aligned to a cache line. */
 #ifndef SAC_UTIL_MEMORY_H
 #define SAC_UTIL_MEMORY_H
 
@@ -6,15 +6,14 @@
 
 #define SAC_ALIGNMENT 64
 
-/* Zeroed memory, SAC_ALIGNMENT aligned; NULL when there is none. Pages are touched only when used. Free with sac_free.
- */
+/* Zeroed memory, aligned to SAC_ALIGNMENT; NULL when there is not enough. Free with sac_free. */
 void* sac_alloc(size_t bytes);
 void sac_free(void* memory);
 
-/* count * size without overflow; SIZE_MAX when it would. */
+/* count * size; SIZE_MAX when the product overflows. */
 size_t sac_bytes(size_t count, size_t size);
 
-/* Bytes this machine can still give (MemAvailable, and the control group's limit); SIZE_MAX when unknown. */
+/* Bytes that this process can still allocate (MemAvailable and the control group's limit); SIZE_MAX when unknown. */
 size_t sac_memory_available(void);
 
 /* One allocation, handed out in aligned pieces. Without a base it only counts, so that the same code measures and lays

@@ -8,26 +8,31 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A number's parts: sign, digits with an optional point, optional exponent. */
+/* The parts of a number's text. */
 typedef struct {
   int negative;
-  const char* digits; /* digits and at most one point */
-  const char* end;    /* after them */
-  long exponent;      /* as written; capped at +-1000000, far beyond any double */
+  const char* digits; /* the first of the digits, among which there may be one point */
+  const char* end;    /* behind the last of them */
+  long exponent;      /* as written, limited to some +-10 million: far beyond any double */
 } parts;
 
 static int is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* The grammar, by hand: strtod also takes blanks, hexadecimals, "inf" and "nan". */
+/* Splits a decimal number into its parts; 0 when the text is none. strtod cannot decide this, as it also takes blanks,
+ * hexadecimals, "inf" and "nan". */
 static int split(const char* text, parts* out) {
   const char* c = text;
   *out = (parts){.negative = *c == '-'};
   if (*c == '-' || *c == '+') c++;
+
+  /* At least one digit, at most one point. */
   out->digits = c;
   int digits = 0, points = 0;
   for (; is_digit(*c) || *c == '.'; c++) *c == '.' ? points++ : digits++;
   if (digits == 0 || points > 1) return 0;
   out->end = c;
+
+  /* The exponent, if there is one. */
   if (*c == 'e' || *c == 'E') {
     c++;
     const int negative = *c == '-';
@@ -40,7 +45,7 @@ static int split(const char* text, parts* out) {
   return *c == '\0';
 }
 
-/* glibc's own C locale object: made once, never freed, and newlocale cannot fail for it. */
+/* The C locale. glibc has it as a constant: newlocale allocates nothing and cannot fail. */
 static locale_t c_locale(void) { return newlocale(LC_ALL_MASK, "C", (locale_t)0); }
 
 sac_number sac_parse_real(const char* text, double* value) {
@@ -52,31 +57,36 @@ sac_number sac_parse_real(const char* text, double* value) {
   return SAC_NUMBER_OK;
 }
 
-/* In integers throughout, so that "exact" means the decimal text and not its rounding to a double. */
+/* Computes in integers alone: a double would round "9007199254740993" and call it exact. */
 sac_number sac_parse_integer(const char* text, int64_t* value) {
   parts number;
   if (!split(text, &number)) return SAC_NUMBER_NONE;
 
+  /* Write the number as digits * 10^shift, without trailing zeros: "2.50e3" is 25 * 10^2. */
   const char* point = memchr(number.digits, '.', (size_t)(number.end - number.digits));
   long behind = point ? (long)(number.end - point - 1) : 0; /* digits behind the point */
   const char* last = number.end;
-  while (last > number.digits && (last[-1] == '0' || last[-1] == '.')) { /* trailing zeros move into the exponent */
+  while (last > number.digits && (last[-1] == '0' || last[-1] == '.')) {
     if (last[-1] == '.') point = NULL;
     else behind--;
     last--;
   }
-  const long shift = number.exponent - behind; /* value = digits * 10^shift */
+  const long shift = number.exponent - behind;
 
+  /* The digits as an integer. */
   uint64_t size = 0;
   for (const char* c = number.digits; c < last; c++) {
     if (*c == '.') continue;
     if (__builtin_mul_overflow(size, (uint64_t)10, &size) || __builtin_add_overflow(size, (uint64_t)(*c - '0'), &size))
       return shift < 0 ? SAC_NUMBER_PART : SAC_NUMBER_RANGE;
   }
-  if (size != 0 && shift < 0) return SAC_NUMBER_PART; /* the last digit is not 0, so something is behind the point */
+
+  /* Times 10^shift. The last digit is not 0, so with a negative shift the number is not whole. */
+  if (size != 0 && shift < 0) return SAC_NUMBER_PART;
   for (long i = 0; size != 0 && i < shift; i++)
     if (__builtin_mul_overflow(size, (uint64_t)10, &size)) return SAC_NUMBER_RANGE;
 
+  /* The sign. */
   if (size > (uint64_t)INT64_MAX + (number.negative ? 1 : 0)) return SAC_NUMBER_RANGE;
   *value = number.negative ? (int64_t)(0 - size) : (int64_t)size;
   return SAC_NUMBER_OK;
@@ -85,8 +95,10 @@ sac_number sac_parse_integer(const char* text, int64_t* value) {
 size_t sac_print_real(char text[SAC_NUMBER_MAX], double value) {
   if (isnan(value)) return (size_t)snprintf(text, SAC_NUMBER_MAX, "nan");
   if (isinf(value)) return (size_t)snprintf(text, SAC_NUMBER_MAX, value < 0 ? "-inf" : "inf");
+
+  /* Print with more digits until the text reads back to the same bits. uselocale changes this thread alone. */
   int length = 0;
-  const locale_t before = uselocale(c_locale()); /* this thread alone, for these lines */
+  const locale_t before = uselocale(c_locale());
   for (int digits = 15; digits <= 17; digits++) {
     length = snprintf(text, SAC_NUMBER_MAX, "%.*g", digits, value);
     if (strtod(text, NULL) == value) break;
@@ -97,4 +109,17 @@ size_t sac_print_real(char text[SAC_NUMBER_MAX], double value) {
 
 size_t sac_print_integer(char text[SAC_NUMBER_MAX], int64_t value) {
   return (size_t)snprintf(text, SAC_NUMBER_MAX, "%" PRId64, value);
+}
+
+/* x - x is 0 for a finite x and NaN for any other, and a sum keeps a NaN. */
+int sac_all_finite(const float* x, size_t count) {
+  float sum = 0;
+  for (size_t i = 0; i < count; i++) sum += x[i] - x[i]; /* NOLINT(misc-redundant-expression) */
+  return sum == 0;
+}
+
+size_t sac_first_not_finite(const float* x, size_t count) {
+  size_t i = 0;
+  while (i < count && isfinite(x[i])) i++;
+  return i;
 }

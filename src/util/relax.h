@@ -1,7 +1,8 @@
-/* What a thread does between two looks at what another will write. */
+/* A pause for loops that wait until another thread writes. */
 #ifndef SAC_UTIL_RELAX_H
 #define SAC_UTIL_RELAX_H
 
+/* Tells the processor that this is such a loop: it then uses less power and leaves resources to the other thread. */
 static inline void sac_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();

@@ -8,12 +8,15 @@
 
 #include "util/text.h"
 
-/* What follows `label` and the characters `between` in a line of the file, up to one of `end`. */
+/* Copies the value of the first line that begins with `label`: it starts after the characters of `between` and ends
+ * before one of `end`. Copies `otherwise` when there is no such line. */
 static void read_line(char* text, size_t size, const char* path, const char* label, const char* between,
                       const char* end, const char* otherwise) {
   char line[512];
   size_t used = 0;
   FILE* file = fopen(path, "re");
+
+  /* Find the line, and keep its value as printable ASCII. */
   while (file && used == 0 && fgets(line, sizeof line, file)) {
     if (strncmp(line, label, strlen(label)) != 0) continue;
     char* value = line + strlen(label);
@@ -24,10 +27,11 @@ static void read_line(char* text, size_t size, const char* path, const char* lab
     sac_text_append(text, size, &used, "%s", value);
   }
   if (file) (void)fclose(file);
+
   if (used == 0) sac_text_append(text, size, &used, "%s", otherwise);
 }
 
-void sac_system_processor(char* text, size_t size) { /* other architectures than x86 have no such line */
+void sac_system_processor(char* text, size_t size) { /* Only x86 has this line. */
   read_line(text, size, "/proc/cpuinfo", "model name", " \t:", "\n", "unknown");
 }
 
@@ -35,20 +39,23 @@ void sac_system_distribution(char* text, size_t size) {
   read_line(text, size, "/etc/os-release", "PRETTY_NAME=", "\"'", "\"'\n", "Linux");
 }
 
-/* The control group's limit in processors, rounded up; a large number when there is none. */
+/* The processors that the control group allows, rounded up; INT32_MAX when it sets no limit. */
 static int32_t group_processors(void) {
   double quota = 0, period = 0;
+
+  /* cpu.max holds two numbers, "quota period", in microseconds. A quota of "max" reads as 0: no limit. */
   FILE* file = fopen("/sys/fs/cgroup/cpu.max", "r");
   if (file) {
     char text[64] = "";
     char* end = NULL;
     if (fgets(text, sizeof text, file)) {
-      quota = (double)strtoll(text, &end, 10); /* "max": 0 */
+      quota = (double)strtoll(text, &end, 10);
       if (end) period = (double)strtoll(end, NULL, 10);
     }
     fclose(file);
   }
   if (!(quota > 0 && period > 0)) return INT32_MAX;
+
   const double share = quota / period;
   const int32_t whole = share < 4096 ? (int32_t)share : 4096;
   return (double)whole < share ? whole + 1 : whole;

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "util/utf8.h"
+
 #define COMPARED_MAX 128
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
@@ -23,7 +25,9 @@ static unsigned min_of(unsigned a, unsigned b) { return a < b ? a : b; }
 
 unsigned sac_text_distance(const char* a, const char* b) {
   const size_t rows = strnlen(a, COMPARED_MAX), columns = strnlen(b, COMPARED_MAX);
-  unsigned table[3][COMPARED_MAX + 1]; /* the rows i-2, i-1 and i of the usual table, by i % 3 */
+
+  /* Optimal string alignment by dynamic programming. Of the table, the rows i-2, i-1 and i are kept, as row i % 3. */
+  unsigned table[3][COMPARED_MAX + 1];
   for (size_t j = 0; j <= columns; j++) table[0][j] = (unsigned)(2 * j);
   for (size_t i = 1; i <= rows; i++) {
     unsigned *now = table[i % 3], *above = table[(i + 2) % 3], *twice = table[(i + 1) % 3];
@@ -42,7 +46,8 @@ const char* sac_nearest(const char* word, const char* const* list, size_t count)
   for (size_t i = 0; i < count && list[i]; i++) {
     const size_t word_length = strnlen(word, COMPARED_MAX), length = strnlen(list[i], COMPARED_MAX);
     const unsigned distance = sac_text_distance(word, list[i]);
-    if (distance > (word_length > length ? word_length : length)) continue; /* in halves: half of the longer one */
+    /* The distance counts halves, so this limit is half of the longer word. */
+    if (distance > (word_length > length ? word_length : length)) continue;
     if (best && distance >= best_distance) continue;
     best = list[i];
     best_distance = distance;
@@ -54,7 +59,8 @@ const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes) {
   static const char* const units[] = {"B", "kB", "MB", "GB", "TB", "PB", "EB"};
   uint64_t unit = 1;
   int step = 0;
-  /* Up a unit also where rounding would print 1000 of the one below. */
+
+  /* Choose the unit. Take the larger one already where rounding would print 1000 of the smaller one. */
   while (step < 6 && (step == 0 ? bytes >= 1000 : bytes / unit * 2 + bytes % unit * 2 / unit >= 1999))
     unit *= 1000, step++;
   const uint64_t whole = bytes / unit, rest = bytes % unit;
@@ -62,37 +68,26 @@ const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes) {
     snprintf(text, SAC_BYTES_MAX, "%" PRIu64 " B", bytes);
     return text;
   }
+
+  /* One digit behind the point below 100, none above. */
   uint64_t tenths = whole * 10 + (rest + unit / 20) / (unit / 10);
   if (tenths < 1000) snprintf(text, SAC_BYTES_MAX, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[step]);
   else snprintf(text, SAC_BYTES_MAX, "%" PRIu64 " %s", whole + (rest >= unit / 2), units[step]);
   return text;
 }
 
-/* Bytes of the UTF-8 character at `text`, 0 when there is none (Unicode 15, table 3-7). */
-static size_t utf8(const unsigned char* text, size_t length) {
-  const unsigned char c = text[0];
-  if (c < 0x80) return 1;
-  const size_t size = c >= 0xC2 && c <= 0xDF ? 2 : c >= 0xE0 && c <= 0xEF ? 3 : c >= 0xF0 && c <= 0xF4 ? 4 : 0;
-  if (size == 0 || size > length) return 0;
-  const unsigned char low = c == 0xE0 ? 0xA0 : c == 0xF0 ? 0x90 : 0x80;
-  const unsigned char high = c == 0xED ? 0x9F : c == 0xF4 ? 0x8F : 0xBF;
-  if (text[1] < low || text[1] > high) return 0;
-  for (size_t i = 2; i < size; i++)
-    if (text[i] < 0x80 || text[i] > 0xBF) return 0;
-  return size;
-}
-
-/* The same, and 0 for control characters: below space, DEL, and U+0080 to U+009F. */
-static size_t printable(const unsigned char* text, size_t length) {
-  const size_t size = utf8(text, length);
-  if (size == 1 && (text[0] < 0x20 || text[0] == 0x7F)) return 0;
-  if (size == 2 && text[0] == 0xC2 && text[1] < 0xA0) return 0;
+/* sac_utf8_length, and 0 for control characters: below space, DEL, and U+0080 to U+009F. */
+static size_t printable(const char* text, size_t length) {
+  const size_t size = sac_utf8_length(text, length);
+  const unsigned char first = (unsigned char)text[0];
+  if (size == 1 && (first < 0x20 || first == 0x7F)) return 0;
+  if (size == 2 && first == 0xC2 && (unsigned char)text[1] < 0xA0) return 0;
   return size;
 }
 
 int sac_text_printable(const char* text, size_t length) {
   for (size_t i = 0, size; i < length; i += size)
-    if ((size = printable((const unsigned char*)text + i, length - i)) == 0) return 0;
+    if ((size = printable(text + i, length - i)) == 0) return 0;
   return 1;
 }
 
@@ -100,8 +95,10 @@ const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t len
   if (length == SIZE_MAX) length = strlen(text);
   const size_t room = SAC_SHOW_MAX - sizeof "...";
   size_t used = 0;
+
+  /* Copy character by character, so that the cut never splits one. */
   for (size_t i = 0; i < length;) {
-    const size_t size = printable((const unsigned char*)text + i, length - i), takes = size ? size : 4;
+    const size_t size = printable(text + i, length - i), takes = size ? size : 4; /* 4: \xNN */
     if (used + takes > room) {
       memcpy(shown + used, "...", 3);
       used += 3;
@@ -129,7 +126,7 @@ void sac_text_append(char* text, size_t size, size_t* used, const char* format, 
   *used += (size_t)length < size - *used ? (size_t)length : size - *used - 1;
 }
 
-/* The characters that YAML does not take raw between quotes, or folds as line breaks; JSON takes their escapes. */
+/* Whether YAML wants this character escaped between quotes: control characters and line breaks. JSON allows it. */
 static int needs_escape(unsigned code) {
   return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x2028 || code == 0x2029 || code == 0xFEFF ||
          code == 0xFFFE || code == 0xFFFF;
@@ -140,11 +137,14 @@ void sac_text_append_quoted(char* text, size_t size, size_t* used, const char* s
   const size_t length = strlen(string);
   for (size_t i = 0, bytes; i < length; i += bytes) {
     const unsigned char* c = (const unsigned char*)string + i;
-    bytes = utf8(c, length - i);
+
+    /* Decode the character, as far as escapes need it: up to U+FFFF. */
+    bytes = sac_utf8_length(string + i, length - i);
     if (bytes == 0) bytes = 1;
     unsigned code = c[0];
     if (bytes == 2) code = (c[0] & 0x1Fu) << 6 | (c[1] & 0x3Fu);
     if (bytes == 3) code = (c[0] & 0x0Fu) << 12 | (c[1] & 0x3Fu) << 6 | (c[2] & 0x3Fu);
+
     if (*c == '"' || *c == '\\') sac_text_append(text, size, used, "\\%c", *c);
     else if (bytes < 4 && needs_escape(code)) sac_text_append(text, size, used, "\\u%04X", code);
     else sac_text_append(text, size, used, "%.*s", (int)bytes, (const char*)c);

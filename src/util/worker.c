@@ -11,10 +11,12 @@
 #include "util/error.h"
 #include "util/relax.h"
 
-/* Both sides watch for a while before they sleep: a step of an environment and an update may both be shorter than it
- * takes to wake a thread. */
-#define WATCH_SECONDS 50e-6
+/* How long a thread polls before it sleeps. A step of an environment or an update may be shorter than the time it takes
+ * to wake a thread. */
+#define POLL_SECONDS 50e-6
 
+/* IDLE: the owner may start a job. GIVEN: the worker is to run it. DONE: the owner is to collect its status. ENDING:
+ * the worker is to return. */
 typedef enum phase { IDLE, GIVEN, DONE, ENDING } phase;
 
 struct sac_worker {
@@ -29,39 +31,40 @@ struct sac_worker {
   int started;
 };
 
-static int is(const sac_worker* worker, phase wanted) {
+static int has_phase(const sac_worker* worker, phase wanted) {
   return atomic_load_explicit(&worker->phase, memory_order_acquire) == wanted;
 }
 
-/* Watches, then sleeps, until the phase is one of the two. */
-static void await(sac_worker* worker, phase one, phase other) {
-  const double until = sac_seconds() + WATCH_SECONDS;
+/* Waits until the phase is one of the two: polls at first, then sleeps. */
+static void wait_for(sac_worker* worker, phase one, phase other) {
+  const double until = sac_seconds() + POLL_SECONDS;
   do {
     for (int i = 0; i < 32; i++) {
-      if (is(worker, one) || is(worker, other)) return;
+      if (has_phase(worker, one) || has_phase(worker, other)) return;
       sac_relax();
     }
   } while (sac_seconds() < until);
   pthread_mutex_lock(&worker->lock);
-  while (!is(worker, one) && !is(worker, other)) pthread_cond_wait(&worker->changed, &worker->lock);
+  while (!has_phase(worker, one) && !has_phase(worker, other)) pthread_cond_wait(&worker->changed, &worker->lock);
   pthread_mutex_unlock(&worker->lock);
 }
 
-static void become(sac_worker* worker, phase next) {
+static void set_phase(sac_worker* worker, phase next) {
   pthread_mutex_lock(&worker->lock);
   atomic_store_explicit(&worker->phase, next, memory_order_release);
   pthread_cond_broadcast(&worker->changed);
   pthread_mutex_unlock(&worker->lock);
 }
 
+/* The thread: runs job after job. */
 static void* work(void* argument) {
   sac_worker* worker = argument;
   for (;;) {
-    await(worker, GIVEN, ENDING);
-    if (is(worker, ENDING)) return NULL;
+    wait_for(worker, GIVEN, ENDING);
+    if (has_phase(worker, ENDING)) return NULL;
     worker->status = worker->job(worker->context);
     if (worker->status != SAC_OK) (void)snprintf(worker->message, sizeof worker->message, "%s", sac_last_error());
-    become(worker, DONE);
+    set_phase(worker, DONE);
   }
 }
 
@@ -71,13 +74,15 @@ sac_status sac_worker_create(sac_worker** out) {
   if (!worker) return sac_fail(SAC_ERROR_MEMORY, "no memory for a thread");
   pthread_mutex_init(&worker->lock, NULL);
   pthread_cond_init(&worker->changed, NULL);
-  /* Signals are the program's: its threads take them, ours do not. */
+
+  /* Start the thread with all signals blocked: signals go to the program's own threads. */
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   const int failed = pthread_create(&worker->thread, NULL, work, worker);
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   worker->started = !failed;
+
   if (failed) {
     sac_worker_destroy(worker);
     return sac_fail(SAC_ERROR_MEMORY, "a thread does not start: %s", strerror(failed));
@@ -89,8 +94,8 @@ sac_status sac_worker_create(sac_worker** out) {
 void sac_worker_destroy(sac_worker* worker) {
   if (!worker) return;
   if (worker->started) {
-    if (!is(worker, IDLE)) (void)sac_worker_wait(worker);
-    become(worker, ENDING);
+    if (!has_phase(worker, IDLE)) (void)sac_worker_wait(worker);
+    set_phase(worker, ENDING);
     pthread_join(worker->thread, NULL);
   }
   pthread_cond_destroy(&worker->changed);
@@ -101,13 +106,13 @@ void sac_worker_destroy(sac_worker* worker) {
 void sac_worker_start(sac_worker* worker, sac_worker_job* job, void* context) {
   worker->job = job;
   worker->context = context;
-  become(worker, GIVEN);
+  set_phase(worker, GIVEN);
 }
 
-int sac_worker_done(const sac_worker* worker) { return is(worker, DONE); }
+int sac_worker_done(const sac_worker* worker) { return has_phase(worker, DONE); }
 
 sac_status sac_worker_wait(sac_worker* worker) {
-  await(worker, DONE, DONE);
+  wait_for(worker, DONE, DONE);
   const sac_status status = worker->status;
   if (status != SAC_OK) (void)sac_fail(status, "%s", worker->message);
   atomic_store_explicit(&worker->phase, IDLE, memory_order_relaxed);

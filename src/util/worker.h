@@ -1,4 +1,4 @@
-/* A thread that does one job at a time while its owner does something else. */
+/* A thread that runs one job at a time while its owner does something else. */
 #ifndef SAC_UTIL_WORKER_H
 #define SAC_UTIL_WORKER_H
 
@@ -11,17 +11,18 @@ typedef sac_status sac_worker_job(void* context);
 /* Errors: MEMORY (the thread does not start). */
 sac_status sac_worker_create(sac_worker** worker);
 
-/* Waits for a job that is not done. Takes NULL. */
+/* Waits for a job that still runs, and ends the thread. Takes NULL. */
 void sac_worker_destroy(sac_worker* worker);
 
-/* Begins job(context) and returns. The one before must have been waited for. What the caller has written is visible to
- * the job. */
+/* Starts job(context) and returns at once. An earlier job must have been waited for. The job sees everything that the
+ * caller has written. */
 void sac_worker_start(sac_worker* worker, sac_worker_job* job, void* context);
 
-/* Whether the job that was started is done: sac_worker_wait will not wait. */
+/* Whether the job is done, so that sac_worker_wait returns at once. */
 int sac_worker_done(const sac_worker* worker);
 
-/* The job's status, once it is done; its message is then this thread's, and its writes are visible. */
+/* Waits until the job is done and returns its status. The job's error message becomes this thread's, and the caller
+ * sees everything that the job has written. */
 sac_status sac_worker_wait(sac_worker* worker);
 
 #endif

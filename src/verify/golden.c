@@ -7,9 +7,11 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "env/check.h"
 #include "util/error.h"
 
 #define UPDATES_MAX 1000000
+#define WIDTH_MAX 65536 /* of a hidden layer, as network.hidden takes it */
 
 /* Their places among the statistics of an update. */
 static const int statistic_of[SAC_METRIC_COUNT] = {
@@ -24,11 +26,12 @@ const char* const sac_golden_metrics[SAC_METRIC_COUNT] = {
 #undef METRIC_NAME
 };
 
+/* How a field's JSON value is read. */
 typedef enum json_kind { NUMBER, ALGO, SIZES, LEARN, ENTROPY, OBS, ACT, UPDATES } json_kind;
 
 typedef struct json_field {
   const char* name;
-  const char* key; /* of the configuration, NULL for what is none */
+  const char* key; /* of the configuration; NULL when the field is no key */
   json_kind kind;
 } json_field;
 
@@ -54,12 +57,13 @@ static sac_status wrong(const json_field* field, const char* wants) {
   return sac_fail(SAC_ERROR_FORMAT, "metadata 'config': '%s' must be %s", field->name, wants);
 }
 
-/* A JSON number as text, whatever the locale; at most 17 significant digits. */
+/* A JSON number as text, the same in every locale, with at most 17 significant digits. */
 static void number_text(const json_t* value, char* text, size_t size) {
   const size_t used = json_dumpb(value, text, size - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
   text[used < size ? used : 0] = 0;
 }
 
+/* [256, 256] as network.hidden's text, "256,256". */
 static sac_status sizes_text(const json_field* field, const json_t* value, char* text, size_t size) {
   size_t used = 0;
   const size_t count = json_array_size(value);
@@ -67,73 +71,89 @@ static sac_status sizes_text(const json_field* field, const json_t* value, char*
   for (size_t i = 0; i < count; i++) {
     const json_t* width = json_array_get(value, i);
     const json_int_t n = json_integer_value(width);
-    if (!json_is_integer(width) || n < 1 || n > 65536) return wrong(field, "widths from 1 to 65536");
+    if (!json_is_integer(width) || n < 1 || n > WIDTH_MAX) return wrong(field, "widths from 1 to 65536");
     used += (size_t)snprintf(text + used, size - used, "%s%d", i ? "," : "", (int)n);
   }
   return SAC_OK;
 }
 
-static sac_status set_size(const json_field* field, const json_t* value, int64_t most, int64_t* size) {
+static sac_status read_size(const json_field* field, const json_t* value, int64_t most, int64_t* size) {
   const json_int_t n = json_integer_value(value);
   if (!json_is_integer(value) || n < 1 || n > most) return wrong(field, "a whole number, at least 1");
   *size = (int64_t)n;
   return SAC_OK;
 }
 
-/* Puts one field of the JSON object where it belongs. */
-static sac_status set_field(sac_golden* g, const json_field* field, const json_t* value) {
-  char text[256] = "";
+/* Reads one field of the JSON object: into `text` what the configuration's key is set to, "" to leave its default; the
+ * sizes that are no keys into the golden update itself. */
+static sac_status read_field(sac_golden* g, const json_field* field, const json_t* value, char* text, size_t room) {
+  const char* word = json_is_string(value) ? json_string_value(value) : "";
   int64_t size = 0;
   sac_status status = SAC_OK;
   switch (field->kind) {
+    /* Keys whose values are the same in the configuration. */
     case NUMBER:
       if (!json_is_number(value)) return wrong(field, "a number");
-      number_text(value, text, sizeof text);
+      number_text(value, text, room);
       break;
     case ALGO:
       if (!json_is_string(value)) return wrong(field, "a string");
-      (void)snprintf(text, sizeof text, "%s", json_string_value(value));
+      (void)snprintf(text, room, "%s", word);
       break;
     case SIZES:
-      SAC_TRY(sizes_text(field, value, text, sizeof text));
+      SAC_TRY(sizes_text(field, value, text, room));
       break;
-    case LEARN: {
-      const char* alpha = json_is_string(value) ? json_string_value(value) : "";
-      if (strcmp(alpha, "auto") != 0 && strcmp(alpha, "fixed") != 0) return wrong(field, "\"auto\" or \"fixed\"");
-      (void)snprintf(text, sizeof text, "%s", strcmp(alpha, "auto") == 0 ? "true" : "false");
+
+    /* Keys whose values have other names there. */
+    case LEARN:
+      if (strcmp(word, "auto") != 0 && strcmp(word, "fixed") != 0) return wrong(field, "\"auto\" or \"fixed\"");
+      (void)snprintf(text, room, "%s", strcmp(word, "auto") == 0 ? "true" : "false");
       break;
-    }
     case ENTROPY: /* null or "auto": the default */
-      if (json_is_null(value) || (json_is_string(value) && strcmp(json_string_value(value), "auto") == 0)) break;
+      if (json_is_null(value) || strcmp(word, "auto") == 0) break;
       if (!json_is_number(value)) return wrong(field, "a number, null or \"auto\"");
-      number_text(value, text, sizeof text);
+      number_text(value, text, room);
       break;
+
+    /* Sizes. */
     case OBS:
-      SAC_TRY(set_size(field, value, 65536, &size));
+      SAC_TRY(read_size(field, value, SAC_ENV_SIZE_MAX, &size));
       g->spec.obs_size = (int32_t)size;
       break;
     case ACT:
-      SAC_TRY(set_size(field, value, 65536, &size));
+      SAC_TRY(read_size(field, value, SAC_ENV_SIZE_MAX, &size));
       g->spec.action_size = (int32_t)size;
       break;
     case UPDATES:
-      SAC_TRY(set_size(field, value, UPDATES_MAX, &g->updates));
+      SAC_TRY(read_size(field, value, UPDATES_MAX, &g->updates));
       break;
-  }
-  if (field->key && text[0]) {
-    status = sac_config_set(g->config, field->key, text);
-    if (status == SAC_ERROR_CONFIG) status = sac_fail(SAC_ERROR_FORMAT, "metadata 'config': %s", sac_last_error());
-    if (status == SAC_OK && strcmp(field->name, "batch") == 0)
-      status = sac_config_set(g->config, "replay.capacity", text); /* a ring as small as allowed: it is not used */
   }
 fail:
   return status;
 }
 
+/* Reads one field of the JSON object and sets its key of the configuration, if it has one. */
+static sac_status set_field(sac_golden* g, const json_field* field, const json_t* value) {
+  char text[256] = "";
+  sac_status status = read_field(g, field, value, text, sizeof text);
+  if (status != SAC_OK || !field->key || !text[0]) return status;
+
+  status = sac_config_set(g->config, field->key, text);
+  if (status == SAC_ERROR_CONFIG) status = sac_fail(SAC_ERROR_FORMAT, "metadata 'config': %s", sac_last_error());
+
+  /* The replay is not used, so it is as small as the batch allows. */
+  if (status == SAC_OK && strcmp(field->name, "batch") == 0)
+    status = sac_config_set(g->config, "replay.capacity", text);
+  return status;
+}
+
+/* Reads the metadata 'config': sets g->config, g->settings, the spec's sizes and the number of updates. */
 static sac_status read_config(sac_golden* g, const sac_config* config) {
   sac_status status = SAC_OK;
   json_error_t error;
   json_t* json = NULL;
+
+  /* The metadata's JSON object. */
   const char* text = sac_safetensors_metadata(g->file, "config");
   if (!text) {
     status = sac_fail(SAC_ERROR_FORMAT, "no metadata 'config': not a golden update");
@@ -145,6 +165,8 @@ static sac_status read_config(sac_golden* g, const sac_config* config) {
                       json ? "" : error.text);
     goto fail;
   }
+
+  /* The caller's configuration, with the file's fields. */
   SAC_TRY(config ? sac_config_copy(&g->config, config) : sac_config_create(&g->config));
   SAC_TRY(sac_config_set(g->config, "seeds", "1"));
   for (size_t i = 0; i < sizeof json_fields / sizeof *json_fields; i++) {
@@ -155,6 +177,8 @@ static sac_status read_config(sac_golden* g, const sac_config* config) {
     }
     SAC_TRY(set_field(g, &json_fields[i], value));
   }
+
+  /* The settings that follow from it. */
   status = sac_config_settings(g->config, &g->settings);
   if (status == SAC_ERROR_CONFIG) status = sac_fail(SAC_ERROR_FORMAT, "metadata 'config': %s", sac_last_error());
 fail:
@@ -164,13 +188,16 @@ fail:
 
 /* Copies a float tensor out of the file into new memory. */
 static sac_status load(const sac_golden* g, const char* name, int32_t rank, const int64_t* dims, float** data) {
-  size_t count = 1;
-  for (int32_t d = 0; d < rank; d++) count *= (size_t)dims[d]; /* checked below against what the file holds */
   const sac_file_tensor* tensor = sac_safetensors_find(g->file, name);
   if (!tensor) return sac_fail(SAC_ERROR_FORMAT, "no tensor '%s'", name);
+
+  /* Allocate only what the file holds: the dims come from its metadata, which may claim anything. */
+  size_t count = 1;
+  for (int32_t d = 0; d < rank; d++) count *= (size_t)dims[d];
   if (tensor->bytes / sizeof(float) == count) *data = malloc(count * sizeof(float));
   if (tensor->bytes / sizeof(float) == count && !*data) return sac_fail(SAC_ERROR_MEMORY, "no memory for '%s'", name);
-  return sac_safetensors_get(g->file, name, SAC_F32, rank, dims, *data); /* on a mismatch it copies nothing */
+
+  return sac_safetensors_get(g->file, name, SAC_F32, rank, dims, *data); /* copies nothing when the dims differ */
 }
 
 sac_status sac_golden_tensor(const sac_golden* g, const char* prefix, const sac_tensor* tensor, float* data) {
@@ -178,10 +205,11 @@ sac_status sac_golden_tensor(const sac_golden* g, const char* prefix, const sac_
   (void)snprintf(name, sizeof name, "%s%s", prefix, tensor->name);
   const sac_file_tensor* stored = sac_safetensors_find(g->file, name);
   const int64_t dims[2] = {tensor->rank > 0 ? tensor->dims[0] : 1, tensor->dims[1]};
-  const int32_t rank = tensor->rank == 0 && stored && stored->rank == 1 ? 1 : tensor->rank; /* (1) is a scalar too */
+  const int32_t rank = tensor->rank == 0 && stored && stored->rank == 1 ? 1 : tensor->rank; /* a scalar may be (1) */
   return sac_safetensors_get(g->file, name, SAC_F32, rank, dims, data);
 }
 
+/* Reads what the updates take, and the metrics that they should give. */
 static sac_status read_inputs(sac_golden* g) {
   const int64_t u = g->updates, b = g->shape.batch;
   const int64_t obs[3] = {u, b, g->shape.obs}, action[3] = {u, b, g->shape.action};
@@ -201,11 +229,9 @@ fail:
   return status;
 }
 
-/* Every before/NAME and after/NAME has the shape of the agent's NAME, and there are no others. Nothing as large as the
- * file claims has been allocated until here. */
-static sac_status check_tensors(const sac_golden* g) {
+/* Every tensor of the agent stands under before/ and after/, with its size. */
+static sac_status check_agent_tensors(const sac_golden* g) {
   static const char* const prefixes[] = {"before/", "after/"};
-  static const char* const groups[] = {"adam_m/", "adam_v/", "grad/"};
   for (int32_t i = 0; i < g->list.count; i++) {
     const sac_tensor* tensor = &g->list.tensor[i];
     for (int k = 0; k < 2; k++) {
@@ -218,10 +244,18 @@ static sac_status check_tensors(const sac_golden* g) {
                         stored->bytes, tensor->count);
     }
   }
+  return SAC_OK;
+}
+
+/* Every tensor under before/ and after/ is one of the agent's, or, under after/, its gradient or a moment of Adam. */
+static sac_status check_file_tensors(const sac_golden* g) {
+  static const char* const groups[] = {"adam_m/", "adam_v/", "grad/"};
   for (int32_t i = 0; i < g->file->count; i++) {
     const char* name = g->file->tensors[i].name;
     const int after = strncmp(name, "after/", 6) == 0;
     if (!after && strncmp(name, "before/", 7) != 0) continue;
+
+    /* The agent's name for it is what follows the prefixes. */
     const char* rest = name + (after ? 6 : 7);
     for (int k = 0; after && k < 3; k++)
       if (strncmp(rest, groups[k], strlen(groups[k])) == 0) rest += strlen(groups[k]);
@@ -236,19 +270,30 @@ sac_status sac_golden_read(sac_golden* g, const sac_safetensors* file, const sac
   memset(g, 0, sizeof *g);
   g->file = file;
   SAC_TRY(read_config(g, config));
+
+  /* Actions are in [-1, 1]. */
   const size_t a = (size_t)g->spec.action_size;
   g->bounds = calloc(a * 2, sizeof(float));
   if (!g->bounds) {
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
     goto fail;
   }
-  for (size_t i = 0; i < a; i++) g->bounds[i] = -1, g->bounds[a + i] = 1;
+  for (size_t i = 0; i < a; i++) {
+    g->bounds[i] = -1;
+    g->bounds[a + i] = 1;
+  }
   g->spec.action_low = g->bounds;
   g->spec.action_high = g->bounds + a;
+
+  /* The agent's tensors. */
   SAC_TRY(sac_agent_shape(&g->shape, &g->settings, &g->spec));
   const sac_algorithm* algo = sac_algo_at(g->settings.algo);
   SAC_TRY(sac_tensors_create(&g->list, &g->shape, algo->networks, algo->network_count));
-  SAC_TRY(check_tensors(g));
+
+  /* Check the file against the agent before anything as large as the file claims is allocated. */
+  SAC_TRY(check_agent_tensors(g));
+  SAC_TRY(check_file_tensors(g));
+
   SAC_TRY(read_inputs(g));
   return SAC_OK;
 fail:

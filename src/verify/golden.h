@@ -1,10 +1,10 @@
-/* A golden update as it lies in its file (format: verify.h), read and checked. */
+/* A golden update, read from its file and checked. The format is described in verify.h. */
 #ifndef SAC_VERIFY_GOLDEN_H
 #define SAC_VERIFY_GOLDEN_H
 
 #include <sac/sac.h>
 
-#include "config/config.h"
+#include "config/settings.h"
 #include "formats/safetensors.h"
 #include "model/tensors.h"
 
@@ -21,7 +21,7 @@ extern const char* const sac_golden_metrics[SAC_METRIC_COUNT]; /* "metrics/criti
 
 typedef struct sac_golden {
   const sac_safetensors* file; /* the caller's */
-  sac_config* config;          /* the caller's, with what the metadata asks for */
+  sac_config* config;          /* a copy of the caller's with the values of the metadata */
   sac_settings settings;
   sac_env_spec spec;
   float* bounds; /* (2, A) of the spec: -1 and 1 */
@@ -33,12 +33,12 @@ typedef struct sac_golden {
   float* metric[SAC_METRIC_COUNT];                      /* (U), NULL where the algorithm has none */
 } sac_golden;
 
-/* Reads everything but before/ and after/, whose names and sizes are checked. Nothing is allocated on the word of the
- * metadata alone: sizes must agree with what the file holds. Errors: FORMAT, SHAPE, CONFIG, MEMORY. */
+/* Reads everything but the tensors under before/ and after/, whose names and sizes are checked. Allocates only sizes
+ * that agree with what the file holds. config: see sac_verify_file. Errors: FORMAT, SHAPE, CONFIG, MEMORY. */
 sac_status sac_golden_read(sac_golden* golden, const sac_safetensors* file, const sac_config* config);
 void sac_golden_free(sac_golden* golden);
 
-/* Copies PREFIX + the tensor's name out of the file. Errors: FORMAT (absent), SHAPE. */
+/* Copies the file's tensor PREFIX + the tensor's name to `data`. Errors: FORMAT (absent), SHAPE. */
 sac_status sac_golden_tensor(const sac_golden* golden, const char* prefix, const sac_tensor* tensor, float* data);
 
 #endif

@@ -1,4 +1,4 @@
-/* sac verify of an environment trace: an episode of Gymnasium's, stepped by our own environment. */
+/* Verifying an environment trace: an episode that Gymnasium played, replayed by our own environment. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -13,13 +13,13 @@
 #include "verify/verify.h"
 #include "verify/wide.h"
 
-/* What an environment may differ by from Gymnasium's over a whole episode; relative for numbers beyond 1. Where sin and
- * cos are the same code on both sides, as they are on one machine, nothing differs at all. */
+/* By how much an environment may differ from Gymnasium's over a whole episode; relative for numbers beyond 1. On one
+ * machine both use the same sin and cos, and there is no difference at all. */
 #define TOLERANCE 1e-6
 
 #define INFO "info/"
 
-/* One trace: what the file says, and what we make of it. Arrays are (T), (T, A), (T + 1, O), in double. */
+/* One trace: the file's arrays and ours, (T), (T, A) or (T + 1, O) in double. */
 typedef struct trace {
   const char* id;
   const char* options;
@@ -29,13 +29,13 @@ typedef struct trace {
   int64_t steps;
   double *initial, *action, *obs, *reward, *terminated, *truncated; /* expected */
   double *our_obs, *our_reward, *our_terminated, *our_truncated;
-  double* allowed;              /* scratch, as long as the longest */
-  float* row;                   /* (O) */
-  float* act;                   /* (A) */
-  int32_t terms;                /* of info; 0: the file has none */
-  const char* const* term;      /* (terms) their names */
-  double *info, *our_info;      /* (terms, T) */
-  float told[SAC_ENV_INFO_MAX]; /* of the last step */
+  double* allowed;                  /* scratch, as long as the longest array */
+  float* row;                       /* (O) */
+  float* act;                       /* (A) */
+  int32_t terms;                    /* of info; 0: the file has none */
+  const char* const* term;          /* (terms) their names */
+  double *info, *our_info;          /* (terms, T) */
+  float info_row[SAC_ENV_INFO_MAX]; /* of the last step */
 } trace;
 
 static void trace_free(trace* t) {
@@ -48,12 +48,15 @@ static void trace_free(trace* t) {
   sac_free(t->act);
 }
 
+/* Element i of a tensor of any dtype. */
 static double element(const sac_file_tensor* tensor, size_t i) {
   const unsigned char* at = (const unsigned char*)tensor->data + i * sac_dtype_size(tensor->dtype);
   float f32;
   double f64;
   int64_t i64;
   uint64_t u64;
+
+  /* memcpy, because the data may be unaligned for its type. */
   switch (tensor->dtype) {
     case SAC_F32:
       memcpy(&f32, at, sizeof f32);
@@ -74,9 +77,10 @@ static double element(const sac_file_tensor* tensor, size_t i) {
   }
 }
 
-/* Tensor `name` of (rows, columns) as new doubles. A tensor of rank 1 will do where columns is 1: discrete actions are
- * often kept so; any number type will, since float64 holds them all. */
+/* Reads tensor `name`, (rows, columns), into new doubles. With one column it may also be (rows): discrete actions are
+ * often stored so. It may have any dtype. */
 static sac_status read(const sac_safetensors* file, const char* name, int64_t rows, int64_t columns, double** out) {
+  /* Find the tensor and check its shape. */
   const sac_file_tensor* tensor = sac_safetensors_find(file, name);
   if (!tensor) return sac_fail(SAC_ERROR_FORMAT, "%s: a trace needs tensor '%s'", file->path, name);
   const int flat = tensor->rank == 1 && columns == 1 && tensor->dims[0] == rows;
@@ -85,6 +89,8 @@ static sac_status read(const sac_safetensors* file, const char* name, int64_t ro
     return sac_fail(SAC_ERROR_SHAPE, "%s: '%s' has rank %d and dims (%lld, %lld); expected (%lld, %lld)", file->path,
                     name, (int)tensor->rank, (long long)(tensor->rank > 0 ? tensor->dims[0] : 1),
                     (long long)(tensor->rank > 1 ? tensor->dims[1] : 1), (long long)rows, (long long)columns);
+
+  /* Convert it. */
   const size_t count = (size_t)rows * (size_t)columns;
   *out = sac_alloc(sac_bytes(count + 1, sizeof(double)));
   if (!*out) return sac_fail(SAC_ERROR_MEMORY, "%s: not enough memory", file->path);
@@ -96,26 +102,42 @@ static sac_status read(const sac_safetensors* file, const char* name, int64_t ro
   return SAC_OK;
 }
 
-/* Reads what the steps told, where the file says that: terms of both sides, or it is another environment's trace. */
-static sac_status read_info(trace* t, const sac_safetensors* file) {
-  char name[SAC_VERIFY_NAME_MAX], shown[SAC_SHOW_MAX];
-  const size_t steps = (size_t)t->steps;
-  int32_t theirs = 0;
-  sac_status status = SAC_OK;
-  SAC_TRY(sac_env_check_info(t->id, t->entry->api, t->env, &t->term, &t->terms));
+/* Whether the file has terms of info. An error when one of them is no term of the environment: then the trace is
+ * another environment's. */
+static sac_status find_info(const trace* t, const sac_safetensors* file, int* found) {
+  char shown[SAC_SHOW_MAX];
+  *found = 0;
   for (int32_t i = 0; i < file->count; i++) {
-    if (strncmp(file->tensors[i].name, INFO, sizeof INFO - 1) != 0) continue;
+    const char* name = file->tensors[i].name;
+    if (strncmp(name, INFO, sizeof INFO - 1) != 0) continue;
     int32_t k = 0;
-    while (k < t->terms && strcmp(t->term[k], file->tensors[i].name + sizeof INFO - 1) != 0) k++;
+    while (k < t->terms && strcmp(t->term[k], name + sizeof INFO - 1) != 0) k++;
     if (k == t->terms)
-      return sac_fail(SAC_ERROR_FORMAT, "%s: '%s' is no term of %s", file->path,
-                      sac_text_show(shown, file->tensors[i].name, SIZE_MAX), t->id);
-    theirs++;
+      return sac_fail(SAC_ERROR_FORMAT, "%s: '%s' is no term of %s", file->path, sac_text_show(shown, name, SIZE_MAX),
+                      t->id);
+    *found = 1;
   }
-  if (theirs == 0) t->terms = 0;
+  return SAC_OK;
+}
+
+/* Reads the expected terms of info, where the file has them. */
+static sac_status read_info(trace* t, const sac_safetensors* file) {
+  char name[SAC_VERIFY_NAME_MAX];
+  const size_t steps = (size_t)t->steps;
+  int found;
+  sac_status status = SAC_OK;
+
+  /* Compare either all terms or none. */
+  SAC_TRY(sac_env_check_info(t->id, t->entry->api, t->env, &t->term, &t->terms));
+  SAC_TRY(find_info(t, file, &found));
+  if (!found) t->terms = 0;
+
+  /* Room for both sides. */
   t->info = sac_alloc(sac_bytes((size_t)t->terms * steps + 1, sizeof(double)));
   t->our_info = sac_alloc(sac_bytes((size_t)t->terms * steps + 1, sizeof(double)));
   if (!t->info || !t->our_info) return sac_fail(SAC_ERROR_MEMORY, "%s: not enough memory", file->path);
+
+  /* Read term after term. */
   for (int32_t k = 0; k < t->terms; k++) {
     double* values = NULL;
     (void)snprintf(name, sizeof name, INFO "%s", t->term[k]);
@@ -128,31 +150,46 @@ fail:
   return status;
 }
 
-/* Makes our environment and reads the expected arrays. */
-static sac_status trace_open(trace* t, const sac_safetensors* file) {
+/* Makes our environment, as the file's metadata says. */
+static sac_status make_env(trace* t, const sac_safetensors* file) {
+  const sac_env_api* api;
   sac_status status = SAC_OK;
+
+  /* Its id and options. */
   t->id = sac_safetensors_metadata(file, "env");
   t->options = sac_safetensors_metadata(file, "options");
   if (!t->options || !*t->options || strcmp(t->options, "null") == 0) t->options = "{}";
   if (!t->id) return sac_fail(SAC_ERROR_FORMAT, "%s: a trace names its environment in metadata 'env'", file->path);
-  if (sac_env_is_outside(t->id)) { /* a file to verify must not say what is loaded and run */
+
+  /* An environment from outside would be loaded and run: a file to verify must not decide that. */
+  if (sac_env_is_outside(t->id)) {
     char shown[SAC_SHOW_MAX];
     return sac_fail(SAC_ERROR_ENV, "%s is a trace of %s; those of built-in environments alone are verified", file->path,
                     sac_text_show(shown, t->id, SIZE_MAX));
   }
-  const sac_env_api* api;
+
+  /* One instance, without the vector: a trace needs no seeds and no resets. */
   SAC_TRY(sac_env_find(t->id, &api));
   t->entry = sac_env_entry_find(t->id);
   if (api->create(&t->env, t->id, 1, t->options, &t->spec) != 0) {
-    status = sac_fail(SAC_ERROR_CONFIG, "%s", api->error && t->env ? api->error(t->env) : t->id);
-    goto fail;
+    const char* text = t->env ? sac_env_error_text(api, t->env) : NULL;
+    status = sac_fail(SAC_ERROR_CONFIG, "%s", text ? text : t->id);
   }
+fail:
+  return status;
+}
+
+/* Reads the expected arrays, except for info. */
+static sac_status read_expected(trace* t, const sac_safetensors* file) {
+  sac_status status = SAC_OK;
+
+  /* The actions give the number of steps. */
   const sac_file_tensor* action = sac_safetensors_find(file, "action");
-  if (!action || action->rank < 1 || action->dims[0] < 1) {
-    status = sac_fail(SAC_ERROR_FORMAT, "%s: a trace needs tensor 'action' of one step or more", file->path);
-    goto fail;
-  }
+  if (!action || action->rank < 1 || action->dims[0] < 1)
+    return sac_fail(SAC_ERROR_FORMAT, "%s: a trace needs tensor 'action' of one step or more", file->path);
   t->steps = action->dims[0];
+
+  /* The arrays; `initial` is absent where the environment has no state to start from. */
   SAC_TRY(read(file, "action", t->steps, t->spec.action_size, &t->action));
   SAC_TRY(read(file, "observation", t->steps + 1, t->spec.obs_size, &t->obs));
   SAC_TRY(read(file, "reward", t->steps, 1, &t->reward));
@@ -160,14 +197,24 @@ static sac_status trace_open(trace* t, const sac_safetensors* file) {
   SAC_TRY(read(file, "truncated", t->steps, 1, &t->truncated));
   const int32_t initial = t->entry->initial_count ? t->entry->initial_count(t->env) : t->entry->initial_size;
   if (initial > 0) SAC_TRY(read(file, "initial", initial, 1, &t->initial));
-  for (int64_t s = 0; s + 1 < t->steps; s++)
-    if (t->terminated[s] != 0 || t->truncated[s] != 0) {
-      status = sac_fail(SAC_ERROR_FORMAT, "%s: the episode ends at step %lld of %lld: a trace is one episode",
-                        file->path, (long long)s + 1, (long long)t->steps);
-      goto fail;
-    }
 
+  /* Our environment is reset once, so the trace is a single episode. */
+  for (int64_t s = 0; s + 1 < t->steps; s++)
+    if (t->terminated[s] != 0 || t->truncated[s] != 0)
+      return sac_fail(SAC_ERROR_FORMAT, "%s: the episode ends at step %lld of %lld: a trace is one episode", file->path,
+                      (long long)s + 1, (long long)t->steps);
+fail:
+  return status;
+}
+
+/* Makes our environment, reads the expected arrays and allocates ours. */
+static sac_status trace_open(trace* t, const sac_safetensors* file) {
+  sac_status status = SAC_OK;
+  SAC_TRY(make_env(t, file));
+  SAC_TRY(read_expected(t, file));
   SAC_TRY(read_info(t, file));
+
+  /* Our arrays. */
   const size_t steps = (size_t)t->steps, obs = (size_t)t->spec.obs_size, longest = (steps + 1) * obs;
   t->our_obs = sac_alloc(longest * sizeof(double));
   t->our_reward = sac_alloc(steps * sizeof(double));
@@ -182,39 +229,61 @@ fail:
   return status;
 }
 
+/* Keeps the observation after step s. */
 static void keep_row(trace* t, int64_t s) {
   const size_t obs = (size_t)t->spec.obs_size;
   for (size_t j = 0; j < obs; j++) t->our_obs[(size_t)s * obs + j] = (double)t->row[j];
 }
 
-/* The environment itself, through the table that a run uses; wide: fed with the actions as the file has them. */
+static sac_status env_failed(const trace* t) {
+  const char* text = sac_env_error_text(t->entry->api, t->env);
+  return sac_fail(SAC_ERROR_ENV, "%s: %s", t->id, text ? text : "failed");
+}
+
+/* Replays the trace through the interface that a run uses. wide: through step_wide, with the file's float64 actions. */
 static sac_status replay(trace* t, int wide) {
   const sac_env_api* api = t->entry->api;
   const size_t actions = (size_t)t->spec.action_size;
-  if (t->entry->start(t->env, 0, t->initial, t->row) != 0) goto failed;
+
+  /* The episode's start. */
+  if (t->entry->start(t->env, 0, t->initial, t->row) != 0) return env_failed(t);
   keep_row(t, 0);
+
+  /* Its steps. */
   for (int64_t s = 0; s < t->steps; s++) {
     const double* action = t->action + (size_t)s * actions;
     float reward = 0;
     double exact;
     uint8_t terminated, truncated = 0;
+
+    /* Step. */
     for (size_t j = 0; j < actions; j++) t->act[j] = (float)action[j];
     if (wide ? t->entry->step_wide(t->env, action, t->row, &exact, &terminated)
              : api->step(t->env, t->act, t->row, &reward, &terminated, &truncated))
-      goto failed;
+      return env_failed(t);
+
+    /* Keep what it gave. The time limit is the library's. */
     keep_row(t, s + 1);
-    if (t->terms > 0 && api->info(t->env, t->told) != 0) goto failed;
-    for (int32_t k = 0; k < t->terms; k++) t->our_info[(int64_t)k * t->steps + s] = (double)t->told[k];
+    if (t->terms > 0 && api->info(t->env, t->info_row) != 0) return env_failed(t);
+    for (int32_t k = 0; k < t->terms; k++) t->our_info[(int64_t)k * t->steps + s] = (double)t->info_row[k];
     t->our_reward[s] = wide ? (double)(float)exact : (double)reward;
     t->our_terminated[s] = terminated != 0;
     t->our_truncated[s] =
         truncated != 0 || (t->spec.max_episode_steps > 0 && s + 1 >= (int64_t)t->spec.max_episode_steps);
   }
   return SAC_OK;
-failed:
-  return sac_fail(SAC_ERROR_ENV, "%s: %s", t->id, api->error ? api->error(t->env) : "failed");
 }
 
+/* Rounds the expected numbers to float, which is what the interface of an environment carries, and sets what they may
+ * differ by. */
+static void set_allowed(trace* t, double* expected, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    expected[i] = (double)(float)expected[i];
+    t->allowed[i] = TOLERANCE * fmax(1, fabs(expected[i]));
+  }
+}
+
+/* Compares one array; t->allowed is set. */
 static sac_status compare_one(const trace* t, sac_verify_report* report, const char* name, const char* how,
                               const double* ours, const double* expected, size_t count) {
   char label[SAC_VERIFY_NAME_MAX + 32];
@@ -222,30 +291,27 @@ static sac_status compare_one(const trace* t, sac_verify_report* report, const c
   return sac_verify_compare(report, label, ours, expected, t->allowed, count);
 }
 
+/* Compares all arrays. `how` is appended to the names of the rows. */
 static sac_status compare(trace* t, const char* how, sac_verify_report* report) {
   sac_status status = SAC_OK;
   const size_t steps = (size_t)t->steps, observations = (steps + 1) * (size_t)t->spec.obs_size;
-  /* Observations, rewards and info are float in the interface: theirs are rounded to it first. */
-  for (size_t i = 0; i < observations; i++) {
-    t->obs[i] = (double)(float)t->obs[i];
-    t->allowed[i] = TOLERANCE * fmax(1, fabs(t->obs[i]));
-  }
+
+  /* Observations and rewards, within the tolerance. */
+  set_allowed(t, t->obs, observations);
   SAC_TRY(compare_one(t, report, "observation", how, t->our_obs, t->obs, observations));
-  for (size_t i = 0; i < steps; i++) {
-    t->reward[i] = (double)(float)t->reward[i];
-    t->allowed[i] = TOLERANCE * fmax(1, fabs(t->reward[i]));
-  }
+  set_allowed(t, t->reward, steps);
   SAC_TRY(compare_one(t, report, "reward", how, t->our_reward, t->reward, steps));
+
+  /* The end of the episode, exactly. */
   memset(t->allowed, 0, steps * sizeof(double));
   SAC_TRY(compare_one(t, report, "terminated", how, t->our_terminated, t->terminated, steps));
   SAC_TRY(compare_one(t, report, "truncated", how, t->our_truncated, t->truncated, steps));
+
+  /* Info, within the tolerance. */
   for (int32_t k = 0; k < t->terms; k++) {
     char name[SAC_VERIFY_NAME_MAX];
     double* expected = t->info + (size_t)k * steps;
-    for (size_t i = 0; i < steps; i++) {
-      expected[i] = (double)(float)expected[i];
-      t->allowed[i] = TOLERANCE * fmax(1, fabs(expected[i]));
-    }
+    set_allowed(t, expected, steps);
     (void)snprintf(name, sizeof name, INFO "%s", t->term[k]);
     SAC_TRY(compare_one(t, report, name, how, t->our_info + (size_t)k * steps, expected, steps));
   }
@@ -253,17 +319,19 @@ fail:
   return status;
 }
 
-/* Whether all rows from `first` on are. */
+/* Whether all rows from `first` on are ok. */
 static int all_ok(const sac_verify_report* report, int32_t first) {
   for (int32_t i = first; i < report->count; i++)
     if (!report->row[i].ok) return 0;
   return 1;
 }
 
-/* The trace again as Gymnasium does it when it is fed float64 actions; see wide.h. */
+/* Replays the trace of a built-in task with float64 actions; see wide.h. */
 static sac_status replay_wide(trace* t, const sac_task* task) {
   sac_status status = SAC_OK;
   const size_t observations = (size_t)(t->steps + 1) * (size_t)t->spec.obs_size;
+
+  /* Memory for the options and the results. */
   void* options = sac_alloc(task->options_size);
   float* obs = sac_alloc(observations * sizeof *obs);
   uint8_t* terminated = sac_alloc((size_t)t->steps);
@@ -271,9 +339,13 @@ static sac_status replay_wide(trace* t, const sac_task* task) {
     status = sac_fail(SAC_ERROR_MEMORY, "%s: not enough memory", t->id);
     goto fail;
   }
+
+  /* Replay it. */
   SAC_TRY(sac_env_options_read(task->options, task->option_count, t->id, t->options, options));
   const sac_wide_trace wide = {options, t->initial, t->steps, t->action, obs, t->our_reward, terminated};
   sac_wide_replay(task, &wide);
+
+  /* Keep what it gave, rounded to float as the interface of an environment is. */
   for (size_t i = 0; i < observations; i++) t->our_obs[i] = (double)obs[i];
   for (int64_t s = 0; s < t->steps; s++) {
     t->our_reward[s] = (double)(float)t->our_reward[s];
@@ -290,12 +362,16 @@ sac_status sac_verify_trace(const sac_safetensors* file, sac_verify_report* repo
   sac_status status = SAC_OK;
   trace t = {0};
   const int32_t first = report->count;
+
+  /* Replay with float actions, as a run does. */
   SAC_TRY(trace_open(&t, file));
   SAC_TRY(replay(&t, 0));
   SAC_TRY(compare(&t, "", report));
+
+  /* When the trace differs, it may come from float64 actions. Replay it so, and report that if it then agrees;
+   * otherwise keep the first report. */
   const sac_task* task = sac_task_find(t.id);
   if (((task && task->actions == 0) || t.entry->step_wide) && !all_ok(report, first)) {
-    /* Only where it explains the difference; otherwise the report is about what a run does. */
     const int32_t second = report->count;
     SAC_TRY(t.entry->step_wide ? replay(&t, 1) : replay_wide(&t, task));
     SAC_TRY(compare(&t, " (float64 actions)", report));

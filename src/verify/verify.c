@@ -1,12 +1,14 @@
-/* sac verify of a file of either kind. */
+/* Verifying a file of either kind. */
 #include "verify/verify.h"
 
 #include "util/error.h"
 
 sac_status sac_verify_file(const char* path, const sac_config* config, sac_verify_report* report) {
   sac_safetensors* file = NULL;
-  sac_status status = sac_safetensors_open(&file, path); /* its messages begin with the path */
+  sac_status status = sac_safetensors_open(&file, path); /* its messages already begin with the path */
   if (status != SAC_OK) return status;
+
+  /* The metadata says which kind it is. */
   const int update = sac_safetensors_metadata(file, "config") != NULL;
   const int trace = sac_safetensors_metadata(file, "env") != NULL;
   if (trace) {
@@ -20,6 +22,8 @@ sac_status sac_verify_file(const char* path, const sac_config* config, sac_verif
                       "no metadata 'config' (golden update) and no 'env' (environment trace): nothing to verify");
   }
   if (status != SAC_OK) sac_fail_prefix("%s: ", path);
+
+  /* The file is verified when each of its rows is. */
   report->ok = status == SAC_OK && report->count > 0;
   for (int32_t i = 0; i < report->count; i++) report->ok &= report->row[i].ok;
   sac_safetensors_close(file);

@@ -1,4 +1,4 @@
-/* The built-in tasks fed double actions: kernels/tasks compiled with `real` as double. See wide.h. */
+/* The built-in tasks with double actions: kernels/tasks compiled with `real` as double. See wide.h. */
 #define SAC_REAL_DOUBLE
 
 #include "verify/wide.h"

@@ -1,9 +1,8 @@
-/* A trace replayed with actions in double.
+/* Replaying a trace with actions in double ("wide").
  *
- * NumPy computes in the type of what it is given: Gymnasium's classic control tasks round to float where an action
- * alone meets constants, if the actions are float32 as its action spaces sample them, and nowhere if somebody fed it
- * float64. A trace does not tell which. The product takes float actions; a trace of the other kind is still a proof of
- * the equations, and is run this way. */
+ * NumPy computes in the type of its operands. Given float32 actions, as Gymnasium's action spaces sample them, the
+ * classic control tasks round some terms to float; given float64 actions they round nothing. A trace does not say which
+ * it was. sac's environments take float actions; a trace of float64 actions still checks their equations, this way. */
 #ifndef SAC_VERIFY_WIDE_H
 #define SAC_VERIFY_WIDE_H
 
@@ -12,7 +11,7 @@
 #include "env/task.h"
 
 typedef struct sac_wide_trace {
-  const void* options;   /* the task's */
+  const void* options;   /* the task's own struct */
   const double* initial; /* (initial_size) */
   int64_t steps;         /* T */
   const double* action;  /* (T, A) */
@@ -21,6 +20,7 @@ typedef struct sac_wide_trace {
   uint8_t* terminated;   /* (T), written */
 } sac_wide_trace;
 
+/* Steps the task through the trace and writes obs, reward and terminated. */
 void sac_wide_replay(const sac_task* task, const sac_wide_trace* trace);
 
 #endif

@@ -1,4 +1,4 @@
-/* An agent of any shape with random weights, moments and inputs: what the stages' tests work on. */
+/* Agents of any shape with random weights, moments and inputs, for the tests of the stages. */
 #ifndef TESTS_SUPPORT_AGENT_CASE_H
 #define TESTS_SUPPORT_AGENT_CASE_H
 
@@ -57,7 +57,7 @@ static inline float* random_floats(uint64_t seed, size_t n, float bound) {
   return x;
 }
 
-/* One update's inputs for P agents, the same for agent p whatever the population. */
+/* The inputs of one update for P agents. Those of agent p do not depend on the population. */
 typedef struct update_inputs {
   sac_minibatch minibatch;
   sac_noise noise;
@@ -96,7 +96,7 @@ static inline void update_inputs_free(update_inputs* in) {
   free(in->eps), free(in->next_eps);
 }
 
-/* A few updates, so that moments are not zero and targets are not the networks. */
+/* Makes a few updates, so that moments are not zero and targets differ from the networks. */
 static inline void agent_case_age(sac_agent* agent, int updates) {
   for (int i = 0; i < updates; ++i) {
     update_inputs in = update_inputs_create(agent, 77 + (uint64_t)i);
@@ -105,7 +105,7 @@ static inline void agent_case_age(sac_agent* agent, int updates) {
   }
 }
 
-/* n random transitions an agent into the replay. */
+/* Pushes n random transitions of each agent. */
 static inline void agent_case_push(sac_agent* agent, int32_t n, uint64_t seed) {
   const size_t rows = (size_t)agent->shape.population * (size_t)n;
   const size_t O = (size_t)agent->shape.obs, A = (size_t)agent->shape.action;
@@ -126,7 +126,7 @@ static inline void agent_case_push(sac_agent* agent, int32_t n, uint64_t seed) {
   free(obs), free(next), free(action), free(reward), free(terminated), free(truncated);
 }
 
-/* All of one agent's floats in a slab. */
+/* The floats of agent p in a slab. */
 static inline float* slab_copy(const sac_agent* agent, sac_memory memory, int32_t p, size_t* count) {
   *count = agent->tensors.floats[memory == SAC_MEMORY_TARGET ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED];
   float* x = calloc(*count + 1, sizeof(float));
@@ -134,7 +134,7 @@ static inline float* slab_copy(const sac_agent* agent, sac_memory memory, int32_
   return x;
 }
 
-/* One slab of agent p of one is that of agent q of the other, to the bit. */
+/* Checks that a slab of agent p of one object equals that of agent q of another, to the bit. */
 static inline void same_slab(const sac_agent* one, int32_t p, const sac_agent* other, int32_t q, sac_memory memory) {
   size_t count, count_other;
   float *a = slab_copy(one, memory, p, &count), *b = slab_copy(other, memory, q, &count_other);
@@ -148,7 +148,7 @@ static inline void same_slab(const sac_agent* one, int32_t p, const sac_agent* o
   free(b);
 }
 
-/* Agent p of one is agent q of the other, in every slab, to the bit. */
+/* Checks that agent p of one object equals agent q of another in every slab, to the bit. */
 static inline void same_agents(const sac_agent* one, int32_t p, const sac_agent* other, int32_t q) {
   for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) same_slab(one, p, other, q, (sac_memory)m);
   ck_assert_mem_eq(&one->counters[p], &other->counters[q], sizeof one->counters[p]);
@@ -156,8 +156,8 @@ static inline void same_agents(const sac_agent* one, int32_t p, const sac_agent*
   ck_assert_mem_eq(&one->totals[p], &other->totals[q], sizeof one->totals[p]);
 }
 
-/* The gradient slab against the reference's, over one network: relative to the largest of each tensor, because a sum's
- * rounding is of the size of its terms. */
+/* Compares the gradients of one network with the reference's. Errors are relative to the largest element of each
+ * tensor, as the rounding of a sum depends on the size of its terms. */
 #define ck_gradient(agent, net, got, expected, tolerance)                                                      \
   do {                                                                                                         \
     for (int l_ = 0; l_ < (net)->layers; ++l_)                                                                 \
@@ -173,7 +173,7 @@ static inline void same_agents(const sac_agent* one, int32_t p, const sac_agent*
       }                                                                                                        \
   } while (0)
 
-/* Weights and moments after Adam's step number t, over one network, from the gradient the agent stored. */
+/* Checks one network's weights and moments after step t of Adam, from the gradient that the agent has stored. */
 #define ck_adam(agent, net, before, after, t, lr)                                                                    \
   do {                                                                                                               \
     for (int l_ = 0; l_ < (net)->layers; ++l_)                                                                       \

@@ -1,11 +1,11 @@
-/* Environments that do what they must not: the id names the fault. "good" has none, and no saved state either. */
+/* Environments with a fault, which the id names. "good" has no fault. None has functions for saved state. */
 #ifndef TESTS_SUPPORT_BAD_ENV_H
 #define TESTS_SUPPORT_BAD_ENV_H
 
 #include <sac/env.h>
 
-/* Observation (2): steps since the reset, and the seed's low 20 bits; reward: the number of the step; two actions in
- * [-1, 1]. The fault shows at the third step after a reset, in environment 1 where there is one.
+/* Observation (2): steps since the reset, and the seed's low 20 bits. Reward: the number of the step. Two actions in
+ * [-1, 1]. The fault happens at the third step after a reset, in environment 1 if there are several.
  *
  *  good
  *  truncates                                        the environment's own limit, at the third step

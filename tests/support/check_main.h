@@ -1,12 +1,12 @@
-/* What every Check test of sac needs: a main that lists the cases, and comparisons that fail on NaN.
+/* For every test with Check: a main that lists the cases, and comparisons that fail on NaN.
  *
  *   #include "support/check_main.h"
  *   START_TEST(adds) { ck_near(1 + 1, 2, 0); } END_TEST
  *   START_TEST(each_row) { use(rows[_i]); } END_TEST
  *   CHECK_MAIN("sums", CASE(adds), LOOP(each_row, 12))
  *
- * One case alone: CK_RUN_CASE=adds build/release/tests/test_sums. Cases run in this process, one after another
- * (CK_FORK=yes puts each in its own): CUDA and thread pools do not survive a fork. ctest limits the time. */
+ * To run one case: CK_RUN_CASE=adds build/release/tests/test_sums. Cases run in this process, one after another, as
+ * CUDA and thread pools do not work after a fork (CK_FORK=yes runs each in its own process). ctest limits the time. */
 #ifndef TESTS_SUPPORT_CHECK_MAIN_H
 #define TESTS_SUPPORT_CHECK_MAIN_H
 
@@ -18,13 +18,13 @@
 
 #include "sac/status.h"
 
-/* Check notes each assertion that holds in a file: in long loops that takes longer than the test. It is told of those
- * that fail alone, which name their line themselves. */
-#define _mark_point(file, line) ((void)0)  // NOLINT(bugprone-reserved-identifier)
+/* Check writes each assertion that holds to a file, which in long loops takes longer than the test. This turns it off;
+ * an assertion that fails reports its line anyway. */
+#define _mark_point(file, line) ((void)0) /* NOLINT(bugprone-reserved-identifier) */
 
 typedef struct {
   const TTest* test;
-  int count;  // a loop case runs with _i = 0 .. count-1
+  int count; /* a loop case runs with _i = 0 .. count-1 */
 } check_case;
 
 #define CASE(name) \
@@ -37,7 +37,7 @@ typedef struct {
     return check_run(suite, cases, sizeof cases / sizeof *cases); \
   }
 
-/* Runs the cases and returns main's status: failure too when no case ran (a misspelt CK_RUN_CASE). */
+/* Runs the cases and returns main's status. It is a failure, too, when no case ran (a misspelt CK_RUN_CASE). */
 static inline int check_run(const char* suite_name, const check_case* cases, size_t n) {
   Suite* suite = suite_create(suite_name);
   for (size_t i = 0; i < n; i++) {
@@ -55,13 +55,14 @@ static inline int check_run(const char* suite_name, const check_case* cases, siz
   return failed == 0 && ran > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
-/* For a main of one's own: `if (!have_gpu()) return check_skip("no CUDA device");` ctest reports it as skipped. */
+/* For tests with their own main: `if (!have_gpu()) return check_skip("no CUDA device");` ctest reports a skipped test.
+ */
 static inline int check_skip(const char* reason) {
   printf("skipped: %s\n", reason);
   return 77;
 }
 
-/* |actual - expected| <= tolerance. Equal infinities pass; NaN never does. */
+/* |actual - expected| <= tolerance. Equal infinities pass, NaN never passes. */
 #define ck_near(actual, expected, tolerance)                                                                        \
   do {                                                                                                              \
     const double ck_a = (double)(actual), ck_e = (double)(expected), ck_t = (double)(tolerance);                    \
@@ -69,7 +70,7 @@ static inline int check_skip(const char* reason) {
                   #actual, ck_a, #expected, ck_e, fabs(ck_a - ck_e), #tolerance, ck_t);                             \
   } while (0)
 
-/* |actual - expected| <= relative * |expected| + floor: floor is the size below which rounding alone decides. */
+/* |actual - expected| <= relative * |expected| + floor. Below the size of floor, errors are rounding alone. */
 #define ck_near_relative(actual, expected, relative, floor)                                                      \
   do {                                                                                                           \
     const double ck_a = (double)(actual), ck_e = (double)(expected);                                             \
@@ -94,7 +95,7 @@ static inline int check_skip(const char* reason) {
                   #floor);                                                                                            \
   } while (0)
 
-/* The same bytes, element by element: what "to the bit" means. */
+/* Checks that the bytes are the same, element by element. */
 #define ck_same_bits(actual, expected, n)                                                                         \
   do {                                                                                                            \
     for (size_t ck_i = 0; ck_i < (size_t)(n); ck_i++)                                                             \
@@ -103,7 +104,7 @@ static inline int check_skip(const char* reason) {
                     #expected, ck_i, (double)(expected)[ck_i]);                                                   \
   } while (0)
 
-/* A call of the library that must succeed; its message is shown when it does not. */
+/* A call of the library that must succeed; otherwise its message is shown. */
 #define ck_ok(call)                                                                                        \
   do {                                                                                                     \
     const sac_status ck_status = (call);                                                                   \

@@ -1,8 +1,8 @@
-/* Agents on a CUDA device, and the same on the CPU beside them: what the tests of src/cuda share. */
+/* Agents on a CUDA device and equal ones on the CPU, for the tests of src/cuda. */
 #ifndef TESTS_SUPPORT_CUDA_AGENT_H
 #define TESTS_SUPPORT_CUDA_AGENT_H
 
-#include "cuda/device.h"
+#include "cuda/cuda.h"
 #include "support/agent_case.h"
 #include "support/check_main.h"
 
@@ -13,7 +13,7 @@
 #define CUDA_HOST 0
 #endif
 
-/* A main as CHECK_MAIN's, skipped where no device is usable. */
+/* A main like that of CHECK_MAIN; skips the test when no device is usable. */
 #define CUDA_MAIN(suite, ...)                                                               \
   int main(void) {                                                                          \
     const check_case cases[] = {__VA_ARGS__};                                               \
@@ -39,7 +39,7 @@ static inline sac_agent* cuda_agent_create(const agent_case* c) {
   return agent;
 }
 
-/* Everything of `from` into `to`, which may be on another device. */
+/* Copies everything of `from` to `to`, which may be on another device. */
 static inline void copy_agent(const sac_agent* from, sac_agent* to) {
   for (int32_t p = 0; p < from->shape.population; ++p) {
     for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
@@ -56,7 +56,7 @@ static inline void copy_agent(const sac_agent* from, sac_agent* to) {
   if (to->backend->state_set) ck_ok(to->backend->state_set(to));
 }
 
-/* Live objects of the host execution: 0 where there is a real device. */
+/* Live objects of the host execution; 0 on a real device. */
 static inline size_t cuda_leaks(void) {
 #ifdef SAC_CUDA_HOST
   return sac_cuda_host_leaks();
@@ -65,8 +65,8 @@ static inline size_t cuda_leaks(void) {
 #endif
 }
 
-/* The end of a case: everything on the device was given back. The host execution starts anew, as its addresses for
- * device memory are not used again and every wait goes over all of them. */
+/* The end of a case: checks that everything on the device was released. Then restarts the host execution: it never
+ * reuses addresses of device memory, and every wait takes time for each address. */
 static inline void cuda_done(void) {
   const size_t leaks = cuda_leaks();
 #ifdef SAC_CUDA_HOST
@@ -76,7 +76,7 @@ static inline void cuda_done(void) {
   ck_assert_uint_eq(leaks, 0);
 }
 
-/* The order in which the host execution runs blocks, threads and streams. */
+/* Sets the order in which the host execution runs blocks, threads and streams. */
 static inline void cuda_order(uint64_t seed) {
 #ifdef SAC_CUDA_HOST
   sac_cuda_host_seed(seed);
@@ -85,7 +85,8 @@ static inline void cuda_order(uint64_t seed) {
 #endif
 }
 
-/* Sizes on and off everything that kernels and products are cut by; both algorithms. */
+/* Shapes whose sizes are multiples of the kernels' and products' block sizes, and shapes whose sizes are not, for both
+ * algorithms. */
 static const agent_case cuda_agents[] = {
     {.algo = "sac", .obs = 17, .action = 6, .hidden = "64,48", .batch = 256, .critics = 2},
     {.algo = "sac", .obs = 1, .action = 1, .hidden = "1", .batch = 1, .critics = 1},
@@ -111,10 +112,10 @@ static const agent_case cuda_agents[] = {
 };
 #define AGENTS (sizeof cuda_agents / sizeof *cuda_agents)
 
-/* An agent after updates that are asked for in calls: one at a time, and enough for a graph of several and one more.
- * The host execution takes its time, so its graphs of several are small, and its calls fewer. */
+/* An agent after updates in several calls: single ones, and enough for a graph of several updates and one more. The
+ * host execution is slow, so it has smaller graphs and fewer calls. */
 static inline sac_agent* after_updates(agent_case c, const char* key, const char* value) {
-  static const int32_t calls[] = {1, 4, 1, 17}; /* 3 + 1 is of both graphs on the host, and 16 + 1 on a device */
+  static const int32_t calls[] = {1, 4, 1, 17}; /* both graphs: 3 + 1 on the host, 16 + 1 on a device */
   if (CUDA_HOST) case_set(&c, "cuda.updates_per_graph", "3");
   if (key) case_set(&c, key, value);
   sac_agent* agent = cuda_agent_create(&c);

@@ -1,17 +1,17 @@
-/* What the tests of the kernels share. A case holds arrays on the device, each between guards, and what may be written
- * in them; it runs a launcher several times from the same memory, in other orders of blocks and threads where the
- * device is the host's (SAC_CUDA_HOST), and fails when a run gives other bits, or when anything changed that was not
- * opened: guards, inputs, agents that are stopped. The host never touches device memory.
+/* For the tests of the kernels. A case holds arrays on the device, each between guards, and knows which of their bytes
+ * may be written ("open"). It runs a launcher several times from the same memory, on the host execution (SAC_CUDA_HOST)
+ * in different orders of blocks and threads. It fails when runs give different bits, or when something changed that was
+ * not open: guards, inputs, agents that are stopped. The host never touches device memory.
  *
  *   cuda_case c = cuda_case_create(SEED);
  *   float* x = cuda_numbers(&c, n, 1.0);                     host memory of the case
  *   float* d_x = cuda_put(&c, x, n);                         its copy on the device
- *   float* d_y = cuda_room(&c, float, n);                    full of NaN
+ *   float* d_y = cuda_room(&c, float, n);                    filled with NaN
  *   cuda_open(&c, d_y, n);                                   what the launch may write
  *   cuda_run(&c, sac_launcher(c.stream, &args));
- *   const float* y = cuda_result(&c, d_y);                   the host's copy of what is there now
+ *   const float* y = cuda_result(&c, d_y);                   the host's copy of its present content
  *   cuda_case_free(&c);
- *   CUDA_MAIN("suite", CASE(...), ...)                       77 and its reason where there is no device */
+ *   CUDA_MAIN("suite", CASE(...), ...)                       skipped (77) when there is no device */
 #ifndef TESTS_SUPPORT_CUDA_CASE_H
 #define TESTS_SUPPORT_CUDA_CASE_H
 
@@ -29,7 +29,7 @@
 
 #define CUDA_GUARD 256 /* bytes before and after an array */
 #ifdef SAC_SANITIZED
-#define CUDA_RUNS 2 /* each launch, by default: shuffled and in turn */
+#define CUDA_RUNS 2 /* of each launch, by default: in shuffled and in natural order */
 #else
 #define CUDA_RUNS 4
 #endif
@@ -41,7 +41,7 @@
       ck_abort_msg("%s: %s: %s", #call, cudaGetErrorName(cuda_error_), cudaGetErrorString(cuda_error_)); \
   } while (0)
 
-/* check_main.h's comparisons for long loops: one condition where they hold. */
+/* The comparisons of check_main.h for long loops: they cost one condition when they hold. */
 #define cuda_near(actual, expected, tolerance)                                                               \
   do {                                                                                                       \
     if (!(fabs((double)(actual) - (double)(expected)) <= (tolerance))) ck_near(actual, expected, tolerance); \
@@ -61,9 +61,9 @@ typedef struct cuda_array {
   const char* name;
   char* device; /* guard | bytes | guard */
   size_t bytes;
-  unsigned char *before, *after, *opened; /* the same on the host: as put, after the last run, 1 where written */
+  unsigned char *before, *after, *opened; /* on the host: as put, after the last run, 1 where it may be written */
   int pinned;                             /* pinned host memory */
-  int ignored;                            /* where it is open, its bits are nobody's business: scratch */
+  int ignored;                            /* 1: scratch; the bits of its open part are not compared */
 } cuda_array;
 
 typedef struct cuda_case {
@@ -102,7 +102,7 @@ static inline void* cuda_host_bytes(cuda_case* c, size_t bytes) {
 }
 #define cuda_host(c, type, n) ((type*)cuda_host_bytes(c, (size_t)(n) * sizeof(type)))
 
-/* A number in (-1, 1) with a full mantissa, and one of 0 .. n-1 (splitmix64). */
+/* Random numbers (splitmix64): one in (-1, 1) with a full mantissa, and one of 0 .. n-1. */
 static inline uint64_t cuda_bits(cuda_case* c) {
   uint64_t z = c->random += 0x9e3779b97f4a7c15u;
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -112,7 +112,7 @@ static inline uint64_t cuda_bits(cuda_case* c) {
 static inline double cuda_number(cuda_case* c) { return ((double)(cuda_bits(c) >> 11) + 0.5) * 0x1p-52 - 1; }
 static inline size_t cuda_below(cuda_case* c, size_t n) { return (size_t)(cuda_bits(c) % n); }
 
-/* n of them, up to `size`. */
+/* n random numbers in (-size, size). */
 static inline float* cuda_numbers(cuda_case* c, size_t n, double size) {
   float* x = cuda_host(c, float, n);
   for (size_t i = 0; i < n; ++i) x[i] = (float)(size * cuda_number(c));
@@ -140,7 +140,7 @@ static inline void* cuda_put_bytes(cuda_case* c, const char* name, const void* h
 #define cuda_put_pinned(c, host, n) ((__typeof__(host))cuda_put_bytes(c, #host, host, (size_t)(n) * sizeof *(host), 1))
 #define cuda_room(c, type, n) ((type*)cuda_put_bytes(c, "room of " #n, NULL, (size_t)(n) * sizeof(type), 0))
 
-/* The array that holds this address, and where in it. */
+/* The array that holds this address, and the offset in it. */
 static inline cuda_array* cuda_find(cuda_case* c, const void* device, size_t bytes, size_t* at) {
   for (int i = 0; i < c->arrays; ++i) {
     cuda_array* a = &c->array[i];
@@ -160,20 +160,20 @@ static inline void cuda_open_bytes(cuda_case* c, const void* device, size_t byte
 }
 #define cuda_open(c, device, n) cuda_open_bytes(c, device, (size_t)(n) * sizeof *(device))
 
-/* Scratch memory: what is left in it may differ from run to run. */
+/* Opens scratch memory: its content may differ from run to run. */
 static inline void cuda_ignore(cuda_case* c, const void* device) {
   size_t at;
   cuda_find(c, device, 0, &at)->ignored = 1;
 }
 
-/* What the next run begins with there, in place of what was put. */
+/* Sets the content with which the next run begins, in place of what was put. */
 static inline void cuda_set(cuda_case* c, void* device, const void* host, size_t bytes) {
   size_t at;
   cuda_array* a = cuda_find(c, device, bytes, &at);
   memcpy(a->before + at, host, bytes);
 }
 
-/* The next run begins with what the last one left. */
+/* The next run begins with the results of the last one. */
 static inline void cuda_keep(cuda_case* c) {
   for (int i = 0; i < c->arrays; ++i) memcpy(c->array[i].before, c->array[i].after, c->array[i].bytes + 2 * CUDA_GUARD);
 }
@@ -186,7 +186,8 @@ static inline const void* cuda_result(cuda_case* c, const void* device) {
 
 static inline void cuda_order(uint64_t run) {
 #ifdef SAC_CUDA_HOST
-  static const uint64_t seeds[] = {1, 0, 77, 4096}; /* natural order is not the first: it is the one least like a GPU */
+  static const uint64_t seeds[] = {1, 0, 77,
+                                   4096}; /* the natural order (0) is not the first, as it is least like a GPU */
   const char* given = getenv("SAC_CUDA_HOST_SEED");
   if (run < COUNT(seeds)) sac_cuda_host_seed(seeds[run]);
   else sac_cuda_host_seed(given ? strtoull(given, NULL, 10) : 0);
@@ -230,7 +231,7 @@ static inline int cuda_next(cuda_case* c, int run) {
 #define cuda_run(c, call) \
   for (int cuda_run_ = 0; cuda_next(c, cuda_run_); ++cuda_run_) cuda_ok(call)
 
-/* Populations of every test: one agent, and three of which the middle one is stopped. */
+/* The populations of every test: one agent, and three agents of which the middle one is stopped. */
 static const int cuda_populations[] = {1, 3};
 static inline int cuda_alive(int population, int p) { return population == 1 || p != 1; }
 
@@ -246,7 +247,7 @@ static inline sac_device_state* cuda_states(cuda_case* c, int population) {
   return state;
 }
 
-/* Heads of networks with one output as the kernels take them, and the same in double. */
+/* Heads of networks with one output, as the kernels take them, and in double. */
 typedef struct cuda_heads {
   sac_head device;
   int nets, rows, width;
@@ -270,7 +271,7 @@ static inline void cuda_heads_put(cuda_case* c, cuda_heads* h) {
   h->device.weight = h->device.hidden_bias + width;
   h->device.bias = h->device.weight + width;
 }
-/* Nets [first, first + n) may be turned into their activations. */
+/* Opens the hidden rows of nets [first, first + n), which the kernel replaces by their activations. */
 static inline void cuda_heads_open(cuda_case* c, const cuda_heads* h, int first, int n) {
   for (int k = first; k < first + n; ++k)
     cuda_open(c, h->device.hidden + (size_t)k * h->device.hidden_stride, (size_t)h->rows * (size_t)h->width);
@@ -285,7 +286,7 @@ static inline double cuda_heads_hidden(const cuda_heads* h, int net, int row, in
       (double)h->weights[(size_t)net * h->device.weight_stride + (size_t)j];
   return x < 0 ? 0 : x;
 }
-/* The head's output; *error: what a float sum of its terms may be off. */
+/* The head's output in double; *error: the largest error of a float sum of its terms. */
 static inline double cuda_heads_output(const cuda_heads* h, int net, int row, double* error) {
   const double bias = cuda_heads_weight(h, net, h->width);
   double sum = bias, size = fabs(bias);
@@ -297,7 +298,7 @@ static inline double cuda_heads_output(const cuda_heads* h, int net, int row, do
   *error = PRODUCT_REL(h->width) * size;
   return sum;
 }
-/* Afterwards: relu(x + bias) stands in the hidden rows of nets first .. first + n - 1. */
+/* Checks that the hidden rows of nets first .. first + n - 1 are relu(x + bias). */
 static inline void cuda_heads_check(cuda_case* c, const cuda_heads* h, int first, int n) {
   const float* hidden = cuda_result(c, h->device.hidden);
   for (int k = first; k < first + n; ++k)
@@ -309,7 +310,7 @@ static inline void cuda_heads_check(cuda_case* c, const cuda_heads* h, int first
       }
 }
 
-/* 77 where there is no device. */
+/* Returns 77 when there is no device. */
 #define CUDA_MAIN(suite, ...)                                                                 \
   int main(void) {                                                                            \
     const check_case cases[] = {__VA_ARGS__};                                                 \

@@ -1,4 +1,4 @@
-/* A folder of a test's own, removed with all that is in it. */
+/* A temporary folder for a test, which is removed with its content. */
 #ifndef TESTS_SUPPORT_FOLDER_H
 #define TESTS_SUPPORT_FOLDER_H
 
@@ -7,7 +7,7 @@
 /* Makes an empty folder below $TMPDIR (or /tmp) and returns its path, static until the next call. */
 const char* test_folder(void);
 
-/* Removes the folder that test_folder made last. */
+/* Removes the last folder that test_folder made. */
 void test_folder_remove(void);
 
 /* "FOLDER/NAME", one of 16 static buffers in turn. */
@@ -16,7 +16,7 @@ const char* test_path(const char* folder, const char* name);
 int test_exists(const char* path);
 long long test_file_size(const char* path); /* -1: none */
 
-/* The whole file and a '\0', to be freed; fails the test when there is none. */
+/* The whole file and a '\0'; the caller frees it. Fails the test when there is no such file. */
 char* test_read(const char* path, size_t* size);
 void test_write(const char* path, const void* bytes, size_t size);
 

@@ -1,5 +1,6 @@
-// Compiled by nvcc where there is one, never run: every formula of kernels/*.h builds as device and as host code, from
-// the source that the CPU tests check. A formula that calls what a device does not have fails here.
+// Compiled by nvcc, if there is one, and never run. It shows that every formula of kernels/*.h compiles as device and
+// as host code, from the source that the CPU tests check. A formula that calls a function a device does not have fails
+// here.
 #include "kernels/adam.h"
 #include "kernels/bellman.h"
 #include "kernels/discrete.h"

@@ -1,5 +1,5 @@
-/* What the tests of the formulas in kernels share. Each is written against `real` and compiled twice: test_x.c is the
- * float test, test_x_double.c defines SAC_REAL_DOUBLE and includes it. */
+/* For the tests of the formulas in kernels. Each test is written with `real` and compiled twice: test_x.c is the float
+ * test; test_x_double.c defines SAC_REAL_DOUBLE and includes it. */
 #ifndef TESTS_SUPPORT_FORMULAS_H
 #define TESTS_SUPPORT_FORMULAS_H
 
@@ -19,7 +19,7 @@
 
 static const real not_a_number = (real)NAN;
 
-/* Derivative of `expression` by `variable` at its present value, by central differences. */
+/* The derivative of `expression` by `variable` at its present value, by central differences. */
 #define central_difference(variable, expression, result)                  \
   do {                                                                    \
     const real at_ = (variable), step_ = (real)6e-6 * (1 + sac_abs(at_)); \

@@ -47,8 +47,8 @@ class Drift(gymnasium.Env):
 
 
 class Plain(gymnasium.Env):
-    """One number; goes wrong in the way and at the step that it is told. truncate: it ends its episodes itself. slow:
-    seconds that a step takes."""
+    """One observation. It fails in the way and at the step that its options say. truncate: it has its own time limit.
+    slow: the seconds of a step."""
 
     observation_space = spaces.Box(-1e6, 1e6, (1,), numpy.float32)
     action_space = spaces.Box(-1, 1, (1,), numpy.float32)
@@ -112,7 +112,7 @@ class Choices(Plain):
 
 
 class Texts(Plain):
-    """Draws, but no pictures."""
+    """Has a render mode that gives no pictures."""
 
     metadata = {"render_modes": ["ansi"]}
 
@@ -125,7 +125,7 @@ class Texts(Plain):
 
 
 class Liar(Texts):
-    """Says that it draws pictures."""
+    """Declares that it draws pictures, and does not."""
 
     metadata = {"render_modes": ["rgb_array"]}
 

@@ -1,4 +1,4 @@
-"""The sac program as a user runs it, and what it leaves behind, for the tests in Python."""
+"""Running the sac program as a user does, and reading its files, for the tests in Python."""
 import csv
 import os
 import pathlib
@@ -12,7 +12,7 @@ from safetensors import safe_open
 PROGRAM = os.environ["SAC_PROGRAM"]
 SANITIZED = "SAC_SANITIZED" in os.environ
 
-# Small and quick, with every part of a run at work: about a second for 1,000 steps with updates.
+# A small configuration with every part of a run active: 1,000 steps with updates take about a second.
 SMALL = {
     "network.hidden": "16,16",
     "replay.batch": 16,
@@ -26,7 +26,7 @@ SMALL = {
     "checkpoint.keep": 2,
 }
 
-# A benchmark that is to run and not to be believed.
+# A benchmark that only has to run: it is too short for its numbers to mean anything.
 BENCH = ("--seconds", 0.05, "--warmup", 0.05, "--repeats", 3)
 
 # Columns of metrics.csv that are times or rates: two equal runs differ in these alone.
@@ -38,7 +38,7 @@ def sets(values):
 
 
 def sac(*arguments, code=0, env=None, timeout=120, **options):
-    """Runs the program and checks its exit code (None: any will do); gives the CompletedProcess."""
+    """Runs the program, checks its exit code (None: any) and returns the CompletedProcess."""
     result = subprocess.run([PROGRAM, *map(str, arguments)], text=True, capture_output=True, timeout=timeout,
                             env=dict(os.environ, **(env or {})), **options)
     assert code is None or result.returncode == code, (
@@ -53,7 +53,7 @@ def train(out, values=None, *arguments, env="Pendulum-v1", **options):
 
 
 def one_line(text):
-    """What went wrong is said in one line that begins with the program's name."""
+    """Checks that the error is one line that begins with the program's name."""
     lines = text.splitlines()
     assert len(lines) == 1 and lines[0].startswith("sac: "), f"not one clear line:\n{text}"
     return lines[0]
@@ -71,7 +71,7 @@ def tensors(path):
 
 
 def rows(path, times=False):
-    """A CSV as a list of rows; without the columns that hold times, unless they are asked for."""
+    """A CSV as a list of rows, by default without the columns that hold times."""
     with open(path, newline="") as file:
         table = list(csv.reader(file))
     keep = [i for i, name in enumerate(table[0]) if times or not name.endswith(TIMES)]
@@ -83,7 +83,7 @@ def replay(seed_folder):
 
 
 def same_tensors(a, b, ignore=()):
-    """Two safetensors files hold the same names and the same bits."""
+    """Checks that two safetensors files hold the same names and the same bits."""
     first, second = tensors(a), tensors(b)
     assert first.keys() == second.keys(), f"{a}, {b}: {first.keys() ^ second.keys()}"
     for name, value in first.items():
@@ -97,8 +97,8 @@ def same_tensors(a, b, ignore=()):
 
 
 def same_runs(a, b, best=True):
-    """Two seed folders ended in the same state, to the bit: newest checkpoint, replay, best, policy, CSV rows.
-    best=False: one of them was evaluated once more, at the end of a part of it, and may have found a better one."""
+    """Checks that two seed folders ended in the same state, to the bit: newest checkpoint, replay, best, policy, CSVs.
+    best=False: one run was evaluated once more, where it was interrupted, and may have found a better policy."""
     a, b = pathlib.Path(a), pathlib.Path(b)
     assert checkpoints(a) and checkpoints(a)[-1] == checkpoints(b)[-1], (checkpoints(a), checkpoints(b))
     last = f"checkpoints/step_{checkpoints(a)[-1]}.safetensors"
@@ -113,7 +113,7 @@ def same_runs(a, b, best=True):
 
 
 def children(pid):
-    """Processes that it has started and that are still there."""
+    """The processes that this one has started and that still run."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         try:
@@ -125,7 +125,7 @@ def children(pid):
 
 
 def main(cases):
-    """Runs every function test_* of the caller, or those named on the command line."""
+    """Runs every function test_* of the calling file, or those that the command line names."""
     names = sys.argv[1:] or [name for name in cases if name.startswith("test_")]
     for name in names:
         begin = time.monotonic()

@@ -1,5 +1,6 @@
-"""A forward proxy for scripts/test-bare: prints its address, then passes requests on, and says each one's method and host
-on the error stream. Plain http (a whole address after GET) and tunnels (CONNECT); no more than apt and pip ask for."""
+"""A forward proxy for scripts/test-bare. It prints its address, then passes requests on, and prints the method and host
+of each to the error stream. It supports what apt and pip need: plain http (a whole address after GET) and tunnels
+(CONNECT)."""
 import http.server
 import select
 import socket
@@ -20,7 +21,7 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             return None
 
     def pass_on(self, server):
-        """Bytes both ways until one side ends. What the request's reader holds already goes first."""
+        """Copies bytes in both directions until one side ends; first those that the request's reader holds already."""
         self.close_connection = True
         self.wfile.flush()
         ends = {self.connection: server, server: self.connection}

@@ -1,5 +1,5 @@
-/* SAC's update in double, written straight from the formulas with plain loops and nothing shared with the library but
- * the tensor list: what the CPU stages are compared with, stage by stage. */
+/* SAC's update in double, written directly from the formulas in plain loops. It shares only the list of tensors with
+ * the library. The CPU's stages are compared with it, stage by stage. */
 #ifndef TESTS_SUPPORT_REFERENCE_H
 #define TESTS_SUPPORT_REFERENCE_H
 
@@ -12,7 +12,7 @@
 
 #define REFERENCE_LAYERS (SAC_LAYERS_MAX + 1)
 
-/* One agent's slabs in double, by sac_memory; the replay is not read. */
+/* One agent's slabs in double, indexed by sac_memory; without the replay. */
 typedef struct reference {
   double* slab[SAC_MEMORY_REPLAY];
   size_t floats[SAC_MEMORY_REPLAY];
@@ -22,7 +22,7 @@ static inline void reference_free(reference* r) {
   for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) free(r->slab[m]);
 }
 
-/* The agent's state as it is now. */
+/* The agent's present state. */
 static inline reference reference_read(const sac_agent* agent, int32_t p) {
   reference r;
   for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
@@ -37,7 +37,7 @@ static inline reference reference_read(const sac_agent* agent, int32_t p) {
   return r;
 }
 
-/* A network on one row; y[l] is the output of layer l (ReLU applied below the head). */
+/* The activations of a network on one row: y[l] is the output of layer l, behind its ReLU except for the head. */
 typedef struct reference_row {
   double* y[REFERENCE_LAYERS];
   double* d[REFERENCE_LAYERS];
@@ -70,7 +70,7 @@ static inline const double* reference_forward(const sac_net* net, const double* 
   return x;
 }
 
-/* From dJ/d(head) to the gradients, added to grad (NULL: not wanted), and to the input's, dx (NULL: not wanted). */
+/* Back from dJ/d(head): adds the gradients to grad, and writes the input's gradient to dx. Either may be NULL. */
 static inline void reference_backward(const sac_net* net, const double* w, const double* x, const double* d_head,
                                       reference_row* row, double* grad, double* dx) {
   memcpy(row->d[net->layers - 1], d_head, (size_t)net->size[net->layers] * sizeof(double));
@@ -132,7 +132,7 @@ static inline double reference_alpha(const sac_agent* agent, const reference* at
   return exp(at->slab[SAC_MEMORY_WEIGHTS][agent->tensors.log_alpha]);
 }
 
-/* Squared loss of `net` at x towards y, mean over B; adds its gradient. */
+/* The squared loss of `net` at x with target y, as its part of the mean over B; adds its gradient. */
 static inline double reference_regress(const sac_agent* agent, const sac_net* net, const reference* at, const double* x,
                                        double y, reference_update* u, double* q) {
   reference_row row = reference_row_create(net);
@@ -143,7 +143,8 @@ static inline double reference_regress(const sac_agent* agent, const sac_net* ne
   return 0.5 * (*q - y) * (*q - y) / agent->shape.batch;
 }
 
-/* Critic losses and gradients at the parameters `at`; actor and value network are reference_actor's. */
+/* The critics' losses and gradients at the parameters `at`. Those of the actor and the value network are in
+ * reference_actor. */
 static inline void reference_critics(const sac_agent* agent, const reference* at, const sac_minibatch* mb,
                                      const sac_noise* noise, reference_update* u) {
   const sac_shape* s = &agent->shape;
@@ -184,7 +185,7 @@ static inline void reference_critics(const sac_agent* agent, const reference* at
   free(x);
 }
 
-/* The actor's loss and gradient at `at`, and for sac-v the value network's. */
+/* The actor's loss and gradient at the parameters `at`, and for sac-v those of the value network. */
 static inline void reference_actor(const sac_agent* agent, const reference* at, const sac_minibatch* mb,
                                    const sac_noise* noise, reference_update* u) {
   const sac_shape* s = &agent->shape;
@@ -236,8 +237,8 @@ static inline void reference_actor(const sac_agent* agent, const reference* at, 
   free(d_head);
 }
 
-/* Adam from the state `before` with the gradient in `after`, over n weights from offset `at`: the expected weight, m,
- * v. */
+/* A step of Adam from the state `before` with the gradient in `after`, over n weights from offset `at`: gives the
+ * expected weights, m and v. */
 static inline void reference_adam(const sac_settings* c, uint64_t t, double lr, const reference* before,
                                   const reference* after, size_t at, double expected[3]) {
   const double g = after->slab[SAC_MEMORY_GRAD][at];

@@ -1,4 +1,4 @@
-/* A run's checkpoints around a rows_agent: states that tell the step they were saved at. */
+/* Checkpoints of a run with a rows_agent. The saved states hold the step at which they were saved. */
 #ifndef TESTS_SUPPORT_ROWS_CHECKPOINT_H
 #define TESTS_SUPPORT_ROWS_CHECKPOINT_H
 
@@ -7,13 +7,13 @@
 void rows_set_states(int64_t step);
 int rows_states_are(int64_t step);
 
-/* Of agent 0, with those states, in the seed folder `dir`. */
+/* Checkpoints of agent 0, with those states, in the seed folder `dir`. */
 sac_checkpoint* rows_checkpoint(sac_agent* agent, const char* dir);
 
 /* Saves with the states of `step`. */
 void rows_save(sac_checkpoint* checkpoint, int64_t step, int32_t keep);
 
-/* The path of step N; one of test_path's buffers. */
+/* The path of the checkpoint of a step, in one of test_path's buffers. */
 const char* rows_step_file(const char* dir, int64_t step);
 
 #endif

@@ -1,4 +1,4 @@
-/* Small quick runs for the tests of run.c and resume.c, with every part of a run at work. */
+/* Small runs for the tests of runs and of resuming them; every part of a run is active. */
 #ifndef TESTS_SUPPORT_SMALL_RUN_H
 #define TESTS_SUPPORT_SMALL_RUN_H
 
@@ -7,7 +7,7 @@
 #include "support/folder.h"
 #include "train/run.h"
 
-/* "FOLDER/NAME" for the length of a test: test_path's buffers come round after 16. */
+/* "FOLDER/NAME" in memory that lasts for the whole test: test_path reuses its buffers after 16 calls. */
 static inline const char* small_path(const char* folder, const char* name) {
   static char path[8][512];
   static int next;
@@ -16,7 +16,7 @@ static inline const char* small_path(const char* folder, const char* name) {
   return at;
 }
 
-/* "KEY=VALUE KEY=VALUE ..." over a small configuration that writes to `out`. */
+/* A small configuration that writes to `out`, with "KEY=VALUE KEY=VALUE ..." set. */
 static inline sac_config* small_config(const char* out, const char* sets) {
   static const char base[] =
       "env.id=fake network.hidden=8,8 replay.batch=8 replay.capacity=300 train.steps=200 train.warmup_steps=40 "
@@ -47,7 +47,7 @@ static inline sac_run* small_run(const char* out, const char* sets, const sac_ca
   return small_run_of(&fake_env_api, out, sets, callbacks);
 }
 
-/* The same bits in a slab of agent p of two runs, `floats` of them. */
+/* Checks that the first `floats` floats of a slab of agent p are the same in two runs, to the bit. */
 static inline void same_memory(const sac_run* a, const sac_run* b, sac_memory memory, int32_t p, size_t floats) {
   float* x = malloc(sizeof(float) * (floats + 1));
   float* y = malloc(sizeof(float) * (floats + 1));
@@ -60,7 +60,7 @@ static inline void same_memory(const sac_run* a, const sac_run* b, sac_memory me
   free(y);
 }
 
-/* The rows of a run's metrics, as its callback saw them. */
+/* The rows of a run's metrics that its callback received. */
 typedef struct metric_rows {
   int count;
   double value[32][SAC_METRIC_MAX];

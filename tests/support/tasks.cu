@@ -1,5 +1,5 @@
-// Compiled by nvcc where there is one, never run: every task of kernels/tasks builds as device and as host code, from
-// the source that the CPU tests check.
+// Compiled by nvcc, if there is one, and never run. It shows that every task of kernels/tasks compiles as device and as
+// host code, from the source that the CPU tests check.
 #include "kernels/tasks/tasks.h"
 
 #define USE(name, NAME, id, summary)                                                                                  \
@@ -21,7 +21,7 @@
   }
 SAC_TASKS(USE)
 
-// The host's versions are compiled when they are used.
+// Uses the host's versions, as they are compiled only when they are used.
 #define USE_ON_HOST(name, NAME, id, summary)                              \
   void sac_compile_host_##name(sac_##name* state, float* obs);            \
   void sac_compile_host_##name(sac_##name* state, float* obs) {           \

@@ -1,4 +1,4 @@
-/* What C makes of kernels/random.h: Random123's words, and what they become. */
+/* The random numbers of kernels/random.h, compiled as C with Random123. */
 #include "support/words.h"
 
 #include "kernels/random.h"

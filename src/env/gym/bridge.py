@@ -1,61 +1,58 @@
-"""Gymnasium's environments for sac: what src/env/gym/module.c calls, in sac's process and in worker processes.
+"""Gymnasium's environments for sac: what src/env/gym/module.c calls. workers.py steps environments in other processes,
+which run this file too; record.py records videos.
 
-A function gives None when all is well, or the text of what went wrong. The arrays of N environments lie in one block of
-memory, in the order of `layout`; the module writes mask, seed and action there and reads the others."""
+Functions that module.c calls return None for success, or the text of an error. The arrays of N environments lie in one
+block of memory (see `layout`): the module writes mask, seed and action there and reads the others."""
 import functools
 import json
 import math
 import mmap
 import os
-import signal
-import socket
-import subprocess
 import sys
-import time
 import traceback
 
 RECORD = "sac_record"    # SAC_GYM_RECORD of gym.h; what it does is in record.py
-WORKERS_FROM = 4         # environments: below, worker processes are not even thought of
-WORKERS_COST = 100e-6    # seconds that a step's way to worker processes and back takes on a machine that has other work
-WORKER_COST = 30e-6      # and for each of them
-TIMED_STEPS, TIMED_SECONDS = 25, 0.2  # what is spent on finding out how long a step of an environment takes
-TEXT_MAX = 2800          # of a traceback: sac's messages are short
+TEXT_MAX = 2800          # characters of a traceback: sac's messages are short
 INFO_MAX, INFO_NAME_MAX = 32, 63  # terms of info and letters of their names: SAC_ENV_INFO_* of sac/env.h
 FLOAT_MAX = (2 - 2**-23) * 2.0**127
 
 
-class Refused(Exception):
-    """What is said to the user in one line. config: the id or an option is wrong, the user's mistake."""
+class EnvError(Exception):
+    """An error that the user is told in one line. config: the id or an option is wrong, which is the user's mistake."""
 
     def __init__(self, text, config=False):
         super().__init__(text)
         self.config = config
 
 
-def lacking(error):
-    """A package that an environment or the recorder asks for: Gymnasium's own words, and what brings it."""
-    ours = any(word in str(error).lower() for word in ("box2d", "pygame", "mujoco", "moviepy"))
-    return f"{error} (in {sys.executable}{'; scripts/setup --gym installs it into .venv' if ours else ''})"
+def missing_package(error):
+    """The text for a package that an environment or the recorder lacks: Gymnasium's own, and how to install it."""
+    in_setup = any(word in str(error).lower() for word in ("box2d", "pygame", "mujoco", "moviepy"))
+    return f"{error} (in {sys.executable}{'; scripts/setup --gym installs it into .venv' if in_setup else ''})"
 
 
 def describe(error):
-    """An exception as text: the user's own traceback, without what lies above it here."""
-    if isinstance(error, Refused):
+    """An exception as text: its last line, then the traceback without the frames of these files."""
+    if isinstance(error, EnvError):
         return str(error)
     gymnasium = sys.modules.get("gymnasium")
     if gymnasium and isinstance(error, gymnasium.error.DependencyNotInstalled):
-        return lacking(error)
+        return missing_package(error)
+
+    # The user's own frames.
     frames = traceback.extract_tb(error.__traceback__)
     own = [frame for frame in frames if frame.filename != "<sac>"]
     last = "".join(traceback.format_exception_only(error)).strip()
     text = "Traceback (most recent call last):\n" + "".join(traceback.format_list(own)) + last
+
+    # The exception in one line, before all of it.
     first = last.splitlines()[-1][:300] if last else type(error).__name__
     return f"{first}\n{text if len(text) <= TEXT_MAX else '...' + text[-TEXT_MAX:]}"
 
 
 class MuJoCoLog:
-    """MuJoCo writes what it warns of into a file of the working folder, the user's, unless somebody else takes it. Here
-    it goes to stderr alone, from the moment that an environment imports MuJoCo."""
+    """Sends MuJoCo's warnings to stderr. Otherwise MuJoCo writes them to a file in the user's current folder. It takes
+    effect when an environment imports MuJoCo: this class is an import finder."""
 
     @classmethod
     def find_spec(cls, name, path=None, target=None):
@@ -63,23 +60,25 @@ class MuJoCoLog:
             return None
         others = (finder.find_spec(name, path, target) for finder in sys.meta_path if finder is not cls)
         spec = next(filter(None, others), None)
+
+        # Import MuJoCo as the next finder does, then set its handler of warnings.
         if spec and spec.loader:
             run = spec.loader.exec_module
 
             def exec_module(module):
                 run(module)
                 if hasattr(module, "set_mju_user_warning"):
-                    module.set_mju_user_warning(functools.lru_cache(64)(cls.say))  # once what is said again and again
+                    module.set_mju_user_warning(functools.lru_cache(64)(cls.warn))  # a repeated warning is shown once
 
             spec.loader.exec_module = exec_module
         return spec
 
     @staticmethod
-    def say(text):
+    def warn(text):
         print(f"MuJoCo warns: {text}", file=sys.stderr)
 
 
-# --- one process's environments ---------------------------------------------------------------------------------------
+# --- the environments of one process ----------------------------------------------------------------------------------
 
 
 def nearest(gymnasium, name):
@@ -89,38 +88,46 @@ def nearest(gymnasium, name):
     return f"; nearest is gym:{found[0]}" if found else ""
 
 
-def make(name, options):
-    """gymnasium.make, its errors as words for the user."""
+def import_gymnasium():
     try:
         import gymnasium
         import numpy
     except ImportError as error:
         if error.name not in ("gymnasium", "numpy"):
             raise
-        raise Refused(f"{sys.executable} has no {error.name}: {sys.executable} -m pip install gymnasium, or set "
-                      "SAC_PYTHON to a Python that has it (scripts/setup --gym installs it into .venv)") from None
+        raise EnvError(f"{sys.executable} has no {error.name}: {sys.executable} -m pip install gymnasium, or set "
+                       "SAC_PYTHON to a Python that has it (scripts/setup --gym installs it into .venv)") from None
+    return gymnasium, numpy
+
+
+def make(name, options):
+    """gymnasium.make. Its errors become texts for the user."""
+    gymnasium, numpy = import_gymnasium()
     try:
         return gymnasium, numpy, gymnasium.make(name, disable_env_checker=True, **options)
     except gymnasium.error.DependencyNotInstalled:
-        raise  # for describe
+        raise  # describe() has a text for it
     except gymnasium.error.UnregisteredEnv as error:
-        raise Refused(f"no Gymnasium environment '{name}'{nearest(gymnasium, name)} ({error})", True) from None
+        raise EnvError(f"no Gymnasium environment '{name}'{nearest(gymnasium, name)} ({error})", True) from None
     except gymnasium.error.Error as error:
-        raise Refused(f"gym:{name}: {error}", True) from None
+        raise EnvError(f"gym:{name}: {error}", True) from None
     except ModuleNotFoundError as error:
-        # gymnasium's own words for a package that is not there; what the package itself misses is the package's to say
+        # Gymnasium wraps the error of a PACKAGE:ID whose package is missing. A package that imports something missing
+        # raises an error of its own, which is shown as it is.
         cause, package = error.__cause__ or error, name.partition(":")[0]
         missing = getattr(cause, "name", None) or ""
         if ":" in name and missing and (package == missing or package.startswith(f"{missing}.")):
-            raise Refused(f"gym:{name}: no package '{missing}' in {sys.executable} or the current folder", True) from None
+            raise EnvError(f"gym:{name}: no package '{missing}' in {sys.executable} or the current folder",
+                           True) from None
         raise cause from None
     except TypeError as error:
         if "unexpected keyword argument" in str(error):
-            raise Refused(f"gym:{name}: env.options: {str(error).splitlines()[0][:300]}", True) from None
+            raise EnvError(f"gym:{name}: env.options: {str(error).splitlines()[0][:300]}", True) from None
         raise
 
 
 def count(space):
+    """The numbers in a value of a Box."""
     size = 1
     for length in space.shape:
         size *= int(length)
@@ -128,18 +135,22 @@ def count(space):
 
 
 class Spaces:
-    """Sizes, and the way between sac's rows of floats and an environment's own values."""
+    """An environment, the sizes of its spaces, and the conversion between its values and sac's rows of floats."""
 
     def __init__(self, name, options, record=None):
         gymnasium, self.numpy, self.env = make_recorded(name, options, record) if record else make(name, options)
         spaces = gymnasium.spaces
+
+        # Observations are one array of numbers, or can be flattened to one.
         if not isinstance(self.env.observation_space, spaces.Box):
             plain = self.env.observation_space
             self.env = gymnasium.wrappers.FlattenObservation(self.env)
             if not isinstance(self.env.observation_space, spaces.Box):
-                raise Refused(f"observations of {plain} have no fixed size")
-        action = self.env.action_space
-        self.obs_size, self.actions = count(self.env.observation_space), 0
+                raise EnvError(f"observations of {plain} have no fixed size")
+        self.obs_size = count(self.env.observation_space)
+
+        # Actions are numbers or one choice.
+        action, self.actions = self.env.action_space, 0
         self.low = self.high = None
         if isinstance(action, spaces.Discrete):
             self.action_size, self.actions, self.start = 1, int(action.n), int(action.start)
@@ -148,14 +159,15 @@ class Spaces:
             self.low, self.high = action.low.reshape(-1), action.high.reshape(-1)
             self.whole = not self.numpy.issubdtype(self.dtype, self.numpy.floating)
         else:
-            raise Refused(f"it takes actions of {action}; sac gives numbers (Box) or one choice (Discrete): wrap the "
-                          "environment")
+            raise EnvError(f"it takes actions of {action}; sac gives numbers (Box) or one choice (Discrete): wrap the "
+                           "environment")
+
         numpy, spec = self.numpy, self.env.spec
         self.numbers = (float, int, numpy.floating, numpy.integer, numpy.bool_)
         self.limit = int(spec.max_episode_steps or 0) if spec else 0
 
     def actions_of(self, rows):
-        """Actions (n, A) as sac has them, each as the environment takes it. Arrays of their own: it may keep them."""
+        """sac's actions (n, A), each as the environment takes it, in new arrays: the environment may keep them."""
         if self.actions:
             return self.start + rows[:, 0].astype(self.numpy.int64)
         if self.whole:
@@ -164,18 +176,19 @@ class Spaces:
         return rows.reshape((len(rows), *self.shape)) if self.shape else [row.reshape(()) for row in rows]
 
     def observe(self, value, row):
+        """Writes an observation to its row."""
         value = self.numpy.asarray(value)
         if value.size != row.size:
-            raise Refused(f"an observation has shape {value.shape}, {value.size} numbers; the space of observations "
-                          f"has {row.size}")
+            raise EnvError(f"an observation has shape {value.shape}, {value.size} numbers; the space of observations "
+                           f"has {row.size}")
         row[:] = value.reshape(-1)
 
     def is_number(self, value):
         return isinstance(value, self.numbers) or (
             isinstance(value, self.numpy.ndarray) and value.ndim == 0 and value.dtype.kind in "biuf")
 
-    def tell(self, info, terms, row):
-        """Terms of info; NaN for one that is not there, is no number, or none that a float can hold."""
+    def write_info(self, info, terms, row):
+        """Writes the terms of info to their row. A term that is missing, no number or too large for a float is NaN."""
         get = info.get if isinstance(info, dict) else {}.get
         row[:] = [value if self.is_number(value) and abs(value) <= FLOAT_MAX else math.nan
                   for value in map(get, terms)]
@@ -186,33 +199,19 @@ class Spaces:
         except Exception:
             pass
 
-    def step_seconds(self):
-        """Of a step with random actions, the median. One that fails is endless: whoever steps it next will say why."""
-        times, end = [], time.perf_counter() + TIMED_SECONDS
-        try:
-            self.env.reset(seed=0)
-            while len(times) < TIMED_STEPS and (not times or time.perf_counter() < end):
-                action = self.env.action_space.sample()
-                start = time.perf_counter()
-                _, _, terminated, truncated, _ = self.env.step(action)
-                times.append(time.perf_counter() - start)
-                if terminated or truncated:
-                    self.env.reset()
-        except BaseException:
-            return float("inf")
-        return sorted(times)[len(times) // 2]
 
-
-def parts(result, function, size, names):
+def check_tuple(result, function, size, names):
+    """The result of an environment's function, which must be a tuple of `size` members."""
     if not isinstance(result, tuple) or len(result) != size:
         what = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
-        raise Refused(f"{function}() gave {what}, not ({names}): Gymnasium's interface, unlike gym's of old, has these")
+        raise EnvError(f"{function}() gave {what}, not ({names}): Gymnasium's interface, unlike gym's of old, has "
+                       "these")
     return result
 
 
 def layout(n, obs, action):
-    """Offsets of seed, obs, action, reward, low, high, mask, terminated, truncated, info; then the size of all. Info
-    has room for as many terms as there may be: which there are, the environments say once they are there."""
+    """The offsets of seed, obs, action, reward, low, high, mask, terminated, truncated and info in the block, and its
+    size. Info has room for the most terms: how many there are is known only later."""
     at, offsets = 0, []
     for size in (8 * n, 4 * n * obs, 4 * n * action, 4 * n, 4 * action, 4 * action, n, n, n, 4 * n * INFO_MAX):
         offsets.append(at)
@@ -220,16 +219,16 @@ def layout(n, obs, action):
     return (*offsets, at)
 
 
-def terms_of(one):
-    """The names of the numbers in the info of a step, sorted. Gymnasium does not declare them: they are those of the
-    first step of an environment that is made for this alone, as one that has been stepped might not begin as a new one
-    does. What goes wrong with it will go wrong again, where it is said."""
+def find_terms(one):
+    """The names of the numbers in info, sorted. Gymnasium does not declare them, so a step is made to see them. The
+    environment is made for this alone, as one that was stepped might start differently. Its errors are ignored: they
+    happen again in use, where they are reported."""
     try:
-        parts(one.env.reset(seed=0), "reset", 2, "")
+        check_tuple(one.env.reset(seed=0), "reset", 2, "")
         action = one.numpy.zeros(one.action_size, one.numpy.float32)
         if not one.actions:
             action = action.clip(one.low, one.high)
-        info = parts(one.env.step(one.actions_of(action[None])[0]), "step", 5, "")[4]
+        info = check_tuple(one.env.step(one.actions_of(action[None])[0]), "step", 5, "")[4]
         names = sorted(name for name, value in info.items() if isinstance(name, str) and name.isascii()
                        and name.isidentifier() and len(name) <= INFO_NAME_MAX and one.is_number(value))
     except (Exception, SystemExit):
@@ -238,7 +237,7 @@ def terms_of(one):
 
 
 class Local:
-    """Environments first to last - 1 of the block, stepped here."""
+    """The environments `first` to `last` - 1 of the block, stepped in this process."""
 
     def __init__(self, name, options, first, last, spaces=None):
         self.all, self.first, self.terms = [spaces] if spaces else [], first, []
@@ -250,6 +249,7 @@ class Local:
             raise
 
     def bind(self, block, n):
+        """Makes the arrays of the block, which holds n environments."""
         numpy, one = self.all[0].numpy, self.all[0]
         at = layout(n, one.obs_size, one.action_size)
 
@@ -260,16 +260,19 @@ class Local:
         self.obs = array(1, numpy.float32, n, one.obs_size)
         self.action = array(2, numpy.float32, n, one.action_size)
         self.mask = array(6, numpy.uint8, n)
-        # A memoryview takes a number in half the time that an array does, which has the clearer words for what is none.
+        self.info = numpy.frombuffer(block, numpy.float32, n * INFO_MAX, at[9])
+
+        # Writing one number to a memoryview takes half the time of an array. Rewards stay an array, as its error for a
+        # value that is no number is clearer.
         self.reward, *self.ends = array(3, numpy.float32, n), *(memoryview(array(k, numpy.uint8, n)) for k in (7, 8))
-        # Views and methods that every step needs are made once: making them costs as much as the step of a small task.
+
+        # Views and methods that every step needs: making them takes as long as the step of a small task.
         last = self.first + len(self.all)
         self.actions = self.action[self.first:last]
         self.rows = [(i, one.env.step, one.observe, self.obs[i]) for i, one in enumerate(self.all, self.first)]
-        self.info = numpy.frombuffer(block, numpy.float32, n * INFO_MAX, at[9])
 
-    def tell(self, terms):
-        """From now on, the numbers of these names in info."""
+    def set_terms(self, terms):
+        """Sets the names of the terms of info that step writes."""
         self.terms, n = terms, len(self.mask)
         self.info = self.info[: n * len(terms)].reshape(n, len(terms))
 
@@ -277,206 +280,47 @@ class Local:
         mask = self.mask.tobytes()
         for i, one in enumerate(self.all, self.first):
             if mask[i]:
-                # 31 bits: what every generator of random numbers takes as a seed
+                # 31 bits: a seed that every generator of random numbers takes.
                 result = one.env.reset(seed=int(self.seed[i]) >> 33)
-                one.observe(parts(result, "reset", 2, "observation, info")[0], self.obs[i])
+                one.observe(check_tuple(result, "reset", 2, "observation, info")[0], self.obs[i])
 
     def step(self):
         reward, (terminated, truncated) = self.reward, self.ends
-        terms, tell = self.terms, self.all[0].tell
+        terms, write_info = self.terms, self.all[0].write_info
         array, shape = self.all[0].numpy.ndarray, self.rows[0][3].shape
         for (i, step, observe, row), action in zip(self.rows, self.all[0].actions_of(self.actions)):
             result = step(action)
             if type(result) is not tuple or len(result) != 5:
-                result = parts(result, "step", 5, "observation, reward, terminated, truncated, info")
+                result = check_tuple(result, "step", 5, "observation, reward, terminated, truncated, info")
             obs, reward[i], end, cut, info = result
-            if type(obs) is array and obs.shape == shape:  # most: what observe() does more would change nothing
+
+            # Most observations are arrays of the right shape, which need no conversion.
+            if type(obs) is array and obs.shape == shape:
                 row[:] = obs
             else:
                 observe(obs, row)
             terminated[i], truncated[i] = bool(end), bool(cut)
             if terms:
-                tell(info, terms, self.info[i])
+                write_info(info, terms, self.info[i])
 
     def close(self):
         for one in self.all:
             one.close()
 
 
-# --- worker processes -------------------------------------------------------------------------------------------------
-
-
-def receive(channel, size):
-    data = b""
-    while len(data) < size:
-        part = channel.recv(size - len(data))
-        if not part:
-            raise EOFError
-        data += part
-    return data
-
-
-def send(channel, data):
-    while data:
-        data = data[channel.send(data, socket.MSG_NOSIGNAL):]
-
-
-class Worker:
-    """A process with some of the environments. It gets a letter for each call and gives back a text: empty, what went
-    wrong, or at first the terms of info; the numbers lie in memory that both see. It ends when its channel does: with
-    sac, however that ends."""
-
-    START = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); n = int(sys.argv[2]); s = b''\n" \
-            "while len(s) < n: s += c.recv(n - len(s)) or sys.exit()\n" \
-            "g = {'OWN': 0, '__name__': 'sac_gym'}; exec(compile(s, '<sac>', 'exec'), g); g['work'](c)"
-
-    def __init__(self, name, options, first, last, memory, n):
-        self.what = f"worker process of environments {first} to {last - 1}"
-        self.first, self.last = first, last
-        source = SOURCE.encode()
-        self.channel, theirs = socket.socketpair()
-        with theirs:
-            self.process = subprocess.Popen(
-                [sys.executable, "-c", self.START, str(theirs.fileno()), str(len(source))],
-                pass_fds=(theirs.fileno(), memory), stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
-        setting = json.dumps([name, options, first, last, memory, n, sys.path]).encode()
-        self.tell(source + len(setting).to_bytes(4, "little") + setting)
-
-    def tell(self, data):
-        try:
-            send(self.channel, data)
-        except OSError:
-            self.died()
-
-    def answer(self):
-        try:
-            size = int.from_bytes(receive(self.channel, 4), "little")
-            text = receive(self.channel, size) if size else b""
-        except (OSError, EOFError):
-            self.died()
-        config, said = json.loads(text) if text else (None, None)
-        if config is not None:
-            raise Told(config, said)
-        return said
-
-    def died(self):
-        try:
-            code = self.process.wait(5)
-        except subprocess.TimeoutExpired:
-            code = None
-        how = "closed its channel" if code is None else f"ended with exit code {code}"
-        if code is not None and code < 0:
-            how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
-        raise Refused(f"{self.what} (process {self.process.pid}) {how}") from None
-
-    def close(self):
-        self.channel.close()
-        try:
-            self.process.wait(2)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
-
-
-class Told(Refused):
-    """What an environment in a worker raised."""
-
-    def __init__(self, config, text):
-        super().__init__(text, config)
-
-
-class Workers:
-    def __init__(self, name, options, count, memory, n, mask):
-        self.all, self.mask = [], mask
-        try:
-            for k in range(count):
-                self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
-            self.terms = [worker.answer() for worker in self.all][0]
-            terms = json.dumps(self.terms).encode()
-            self.call(b"i" + len(terms).to_bytes(4, "little") + terms, self.all)
-        except BaseException:
-            self.close()
-            raise
-
-    def call(self, data, workers):
-        for worker in workers:
-            worker.tell(data)
-        first = None
-        for worker in workers:  # all of them, so that none is left with an answer to an earlier call
-            try:
-                worker.answer()
-            except Refused as error:
-                first = first or error
-        if first:
-            raise first
-
-    def reset(self):
-        self.call(b"r", [worker for worker in self.all if any(self.mask[worker.first:worker.last])])
-
-    def step(self):
-        self.call(b"s", self.all)
-
-    def close(self):
-        for worker in self.all:
-            worker.channel.close()  # all first: they end side by side
-        for worker in self.all:
-            worker.close()
-
-
-def work(channel):
-    """A worker's life."""
-
-    def attempt(function, *arguments):
-        data, well = b"", False
-        try:
-            said = function(*arguments)
-            data, well = b"" if said is None else json.dumps([None, said]).encode(), True
-        except BaseException as error:
-            data = json.dumps([getattr(error, "config", False) is True, describe(error)]).encode()
-        send(channel, len(data).to_bytes(4, "little") + data)
-        return well
-
-    sys.meta_path.insert(0, MuJoCoLog)
-    try:
-        size = int.from_bytes(receive(channel, 4), "little")
-        name, options, first, last, memory, n, sys.path[:] = json.loads(receive(channel, size))
-        local = None
-
-        def begin():
-            nonlocal local
-            terms = None
-            if first == 0:
-                one = Spaces(name, options)
-                terms = terms_of(one)
-                one.close()
-            local = Local(name, options, first, last)
-            local.bind(mmap.mmap(memory, 0), n)
-            return terms
-
-        going = attempt(begin)
-        while going:
-            letter = receive(channel, 1)
-            if letter == b"i":
-                attempt(local.tell, json.loads(receive(channel, int.from_bytes(receive(channel, 4), "little"))))
-            else:
-                attempt(local.reset if letter == b"r" else local.step)
-    except (EOFError, OSError):
-        pass
-    if local:
-        local.close()
-
-
-# --- what the module calls --------------------------------------------------------------------------------------------
+# --- what module.c calls ----------------------------------------------------------------------------------------------
 
 
 class Envs:
+    """Environments that are stepped by `all`, here or in worker processes. Errors are returned as text."""
+
     def __init__(self, all):
         self.all = all
 
     def guarded(self, function):
         try:
             function()
-        except BaseException as error:  # sys.exit() of an environment, too
+        except BaseException as error:  # also sys.exit() of an environment
             return describe(error)
         return None
 
@@ -490,51 +334,48 @@ class Envs:
         return self.guarded(self.all.close)
 
 
-def worker_count(n, options):
-    """As asked for by the option sac_workers (0: none); None where nothing was."""
-    asked = options.pop("sac_workers", None)
-    if asked is not None and (not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= 1024):
-        raise Refused(f"env.options.sac_workers = {asked} is no number of processes: 0 to 1024", True)
-    return min(n, asked) if asked is not None else None if n >= WORKERS_FROM else 0
+def open_workers(name, n, options, count, one):
+    """n environments in `count` worker processes, and their block. one: an environment with the sizes; it is closed."""
+    at = layout(n, one.obs_size, one.action_size)
+    memory = os.memfd_create("sac_gym")
+    try:
+        os.ftruncate(memory, at[-1])
+        block = mmap.mmap(memory, at[-1])
+        one.close()
+        return Workers(name, options, count, memory, n, memoryview(block)[at[6]:at[6] + n]), block
+    finally:
+        os.close(memory)
 
 
-def quickest_count(n, seconds):
-    """How many worker processes step n environments soonest, if a step of one takes so long. No result depends on it."""
-    def cost(count):
-        return seconds * -(-n // count) + WORKERS_COST + WORKER_COST * count if count else seconds * n
-
-    cores = len(os.sched_getaffinity(0))
-    return min((0, *range(2, min(n, cores) + 1)), key=cost) if seconds < float("inf") else min(n, cores)
+def open_local(name, n, options, one, record):
+    """n environments in this process, and their block. one: as above; a recorded environment is used itself."""
+    block = mmap.mmap(-1, layout(n, one.obs_size, one.action_size)[-1])
+    terms = []
+    if not record:  # the step that finds the terms would be recorded, and a recorded run has no metrics
+        terms = find_terms(one)
+        one.close()
+    envs = Local(name, options, 0, n, one if record else None)
+    envs.bind(block, n)
+    envs.set_terms(terms)
+    return envs, block
 
 
 def open_envs(name, n, options):
+    """n environments of Gymnasium's id `name`; what `create` returns for them."""
     options = json.loads(options)
     record = options.pop(RECORD, None)
     if record and n > 1:
-        raise Refused(f"env.options.{RECORD} is for one environment: 'sac eval --record-video' sets it", True)
+        raise EnvError(f"env.options.{RECORD} is for one environment: 'sac eval --record-video' sets it", True)
+
+    # Where they are stepped: as the options say, or as it is fastest.
     count = 0 if record else worker_count(n, options)
     one = Spaces(name, options, record)
     if count is None:
-        count = quickest_count(n, one.step_seconds())
+        count = fastest_count(n, step_seconds(one))
+    envs, block = open_workers(name, n, options, count, one) if count else open_local(name, n, options, one, record)
+
+    # The bounds of actions.
     at = layout(n, one.obs_size, one.action_size)
-    if count:
-        memory = os.memfd_create("sac_gym")
-        try:
-            os.ftruncate(memory, at[-1])
-            block = mmap.mmap(memory, at[-1])
-            one.close()
-            envs = Workers(name, options, count, memory, n, memoryview(block)[at[6]:at[6] + n])
-        finally:
-            os.close(memory)
-    else:
-        block = mmap.mmap(-1, at[-1])
-        terms = []
-        if not record:  # a recorder would record it; what is recorded has no metrics
-            terms = terms_of(one)
-            one.close()
-        envs = Local(name, options, 0, n, one if record else None)
-        envs.bind(block, n)
-        envs.tell(terms)
     if not one.actions:
         for k, values in ((4, one.low), (5, one.high)):
             one.numpy.frombuffer(block, "f4", one.action_size, at[k])[:] = values
@@ -542,18 +383,17 @@ def open_envs(name, n, options):
 
 
 def create(name, n, options):
-    """(Envs, what module.c wants to know) or (whether it is the user's mistake, text)."""
+    """(Envs, its sizes, block, offsets and terms), or (whether the configuration is wrong, text)."""
     try:
         return open_envs(name[4:], n, options)
     except BaseException as error:
         return getattr(error, "config", False) is True, describe(error)
 
 
-if OWN:  # set by the module, as SOURCE is, which is this text
+if OWN:  # module.c sets it when the interpreter is sac's own
     sys.meta_path.insert(0, MuJoCoLog)
-    # What environments print must not get between what sac prints.
-    sys.stdout = sys.stderr
+    sys.stdout = sys.stderr  # what environments print must not mix with sac's output
     if not getattr(sys, "argv", None):
         sys.argv = [""]
     if "" not in sys.path and not sys.flags.safe_path:
-        sys.path.insert(0, "")  # environments in the current folder, as with python -c
+        sys.path.insert(0, "")  # packages in the current folder, as with python -c

@@ -1,4 +1,4 @@
-/* What sac_gym.so exports beside sac_env_plugin. */
+/* What sac_gym.so exports in addition to sac_env_plugin. */
 #ifndef SAC_ENV_GYM_GYM_H
 #define SAC_ENV_GYM_GYM_H
 
@@ -6,13 +6,13 @@
 
 #define SAC_GYM_START "sac_gym_start"
 
-/* The option, beside those of gymnasium.make, that makes an instance of one environment record what it plays:
- * {"folder": text, "name": text, "ours": bool}. Videos are called FOLDER/NAME-episode-I.mp4, I counted from 0; "ours":
- * the other options are in the words of our own task of that id ("inf" for infinity). */
+/* The option, besides those of gymnasium.make, that makes an instance of one environment record its episodes:
+ * {"folder": text, "name": text, "ours": bool}. Videos are FOLDER/NAME-episode-I.mp4, I counted from 0. "ours": the
+ * other options are written as for sac's own task of that id ("inf" for infinity). */
 #define SAC_GYM_RECORD "sac_record"
 
-/* Starts the interpreter as `python` (the full path of a virtual environment's, too) would. The process has its
- * libpython. 0 for success; otherwise error (size) says why. Once. */
+/* Starts the interpreter as the program `python` would (a full path, also that of a virtual environment). Its libpython
+ * is loaded already. Call it once. Returns 0 for success; otherwise error (size) says why. */
 typedef int (*sac_gym_start_fn)(const char* python, char* error, size_t size);
 
 #endif

@@ -1,5 +1,6 @@
-/* sac_gym.so: Gymnasium's environments behind sac's interface. What is done is in bridge.py, which this file starts and
- * calls; the arrays lie in a block of memory that both see. Python's limited API of 3.11: any later one will do. */
+/* sac_gym.so: Gymnasium's environments behind sac's interface. This file starts Python and calls bridge.py, which does
+ * the work. The arrays lie in a block of memory that both use. Built against Python's limited API of 3.11, so that it
+ * works with every later Python. */
 #define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -15,13 +16,13 @@
 #include "util/embedded.h"
 
 #define EXPORT __attribute__((visibility("default")))
-#define TEXT_MAX 3500 /* of an error: a traceback */
+#define TEXT_MAX 3500 /* chars that hold an error, also a traceback */
 
-static PyObject* bridge; /* the module made of bridge.py */
+static PyObject* bridge; /* the module made of bridge.py, workers.py and record.py */
 
 typedef struct gym {
   PyObject* envs;   /* bridge.Envs */
-  Py_buffer memory; /* of its arrays */
+  Py_buffer memory; /* the block of its arrays */
   int32_t n, obs_size, action_size;
   float *obs, *action, *reward, *low, *high, *info;
   uint64_t* seed;
@@ -32,8 +33,8 @@ typedef struct gym {
   char error[TEXT_MAX];
 } gym;
 
-/* The calling thread holds Python's lock between the two. Libraries that Python loads may change how floats are rounded
- * or flushed to zero: for the rest of sac that is undone. */
+/* Between enter and leave the calling thread holds Python's lock. leave also restores how floats are rounded and
+ * flushed to zero, which libraries that Python loads may change. */
 typedef struct held {
   PyGILState_STATE state;
   fenv_t floats;
@@ -43,8 +44,9 @@ static held enter(void) {
   static _Thread_local int known;
   held h;
   (void)fegetenv(&h.floats);
-  /* A thread that Python did not start would be new to it in each call, and lose what it keeps for a thread: one hold
-   * that is never released makes it stay the same. */
+
+  /* Python forgets a thread that it did not start when the thread releases its last hold, and with it the thread's own
+   * data. One hold that is never released prevents that. */
   if (!known && !PyGILState_GetThisThreadState()) {
     (void)PyGILState_Ensure();
     (void)PyEval_SaveThread();
@@ -59,7 +61,7 @@ static void leave(const held* h) {
   (void)fesetenv(&h->floats);
 }
 
-/* The text of a str, at most size - 1 bytes of it. */
+/* Copies the text of a str, at most size - 1 bytes of it. */
 static void take_text(PyObject* text, char* to, size_t size) {
   Py_ssize_t length = 0;
   const char* bytes = PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &length) : NULL;
@@ -67,7 +69,7 @@ static void take_text(PyObject* text, char* to, size_t size) {
   (void)snprintf(to, size, "%s", bytes ? bytes : "an error that has no text");
 }
 
-/* An exception that bridge.py did not expect: of itself, or of want of memory. */
+/* Takes the text of an exception that bridge.py did not catch: a mistake in it, or a lack of memory. */
 static void take_exception(char* to, size_t size) {
   PyObject *type = NULL, *value = NULL, *trace = NULL;
   PyErr_Fetch(&type, &value, &trace);
@@ -83,7 +85,7 @@ static void take_exception(char* to, size_t size) {
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
-/* Runs a file's text in the names of `dict`. 0 for success; otherwise Python has an exception. */
+/* Runs a file's text in the names of `dict`. 0 for success, otherwise Python holds an exception. */
 static int run_text(const char* source, PyObject* dict) {
   PyObject* code = Py_CompileString(source, "<sac>", Py_file_input);
   PyObject* done = code ? PyEval_EvalCode(code, dict, dict) : NULL;
@@ -93,17 +95,30 @@ static int run_text(const char* source, PyObject* dict) {
   return failed;
 }
 
-/* own: the interpreter is ours alone, to be set up as sac needs it. bridge.py is the first of the embedded files and
- * what worker processes get, too; the others add to its names. */
+/* The texts of the embedded files by their names; NULL with an exception. */
+static PyObject* embedded_texts(void) {
+  PyObject* files = PyDict_New();
+  for (size_t i = 0; files && i < sac_embedded_gym_count; i++) {
+    PyObject* text = PyUnicode_FromString(sac_embedded_gyms[i].text);
+    if (!text || PyDict_SetItemString(files, sac_embedded_gyms[i].name, text) != 0) Py_CLEAR(files);
+    Py_XDECREF(text);
+  }
+  return files;
+}
+
+/* Makes the module `bridge` of the embedded files. own: the interpreter is sac's own, which sets it up as it needs. 0
+ * for success; otherwise `error` says why. */
 static int run_bridge(int own, char* error, size_t size) {
-  PyObject *module = PyModule_New("sac_gym"), *text = NULL;
+  PyObject *module = PyModule_New("sac_gym"), *files = embedded_texts();
   PyObject* dict = module ? PyModule_GetDict(module) : NULL;
-  if (!dict) goto fail;
-  text = PyUnicode_FromString(sac_embedded_gyms[0].text);
-  if (!text || PyDict_SetItemString(dict, "SOURCE", text) != 0 ||
+
+  /* The names that the files expect. FILES is what workers.py sends to worker processes. */
+  if (!dict || !files || PyDict_SetItemString(dict, "FILES", files) != 0 ||
       PyDict_SetItemString(dict, "OWN", own ? Py_True : Py_False) != 0 ||
       PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins()) != 0)
     goto fail;
+
+  /* All files share these names. They are ordered by name: bridge.py comes first. */
   for (size_t i = 0; i < sac_embedded_gym_count; i++)
     if (run_text(sac_embedded_gyms[i].text, dict) != 0) goto fail;
   bridge = module;
@@ -111,41 +126,52 @@ static int run_bridge(int own, char* error, size_t size) {
 fail:
   if (!bridge) take_exception(error, size);
   Py_XDECREF(module);
-  Py_XDECREF(text);
+  Py_XDECREF(files);
   return bridge ? 0 : 1;
+}
+
+/* Tells Python its program, whose path gives it its packages. */
+static void set_program(const char* python) {
+  static wchar_t program[4096]; /* Python keeps the pointer */
+  const size_t most = sizeof program / sizeof *program - 1;
+
+  /* A path that is not valid in this locale is converted byte by byte, as Python itself does (surrogateescape). */
+  if (mbstowcs(program, python, most) == (size_t)-1)
+    for (size_t i = 0; i < most && (program[i] = (unsigned char)python[i]); i++)
+      if (program[i] >= 0x80) program[i] += 0xdc00;
+  Py_SetProgramName(program); /* deprecated, but its replacement is outside the limited API */
 }
 
 EXPORT int sac_gym_start(const char* python, char* error, size_t size);
 EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
-  static wchar_t program[4096]; /* Python keeps the pointer */
-  int failed;
-  if (Py_IsInitialized()) { /* in another's Python */
+  /* The process is a Python already: use it as it is. */
+  if (Py_IsInitialized()) {
     const held h = enter();
-    failed = run_bridge(0, error, size);
+    const int failed = run_bridge(0, error, size);
     leave(&h);
     return failed;
   }
+
+  /* Start Python. It changes the locale, which is the program's. */
   fenv_t floats;
   (void)fegetenv(&floats);
   char* locale = setlocale(LC_ALL, NULL);
   locale = locale ? strdup(locale) : NULL;
-  const size_t length = mbstowcs(program, python, sizeof program / sizeof *program - 1);
-  if (length == (size_t)-1) /* not of this locale: byte by byte, as Python itself reads such names */
-    for (size_t i = 0; i < sizeof program / sizeof *program - 1 && (program[i] = (unsigned char)python[i]); i++)
-      if (program[i] >= 0x80) program[i] += 0xdc00;
-  Py_SetProgramName(program); /* what replaces it is outside the limited API */
+  set_program(python);
   Py_InitializeEx(0);
   if (locale) (void)setlocale(LC_ALL, locale);
   free(locale);
-  failed = run_bridge(1, error, size);
-  (void)PyEval_SaveThread(); /* whoever calls next takes the lock */
+
+  /* Load our files, then release the lock, which each call takes. */
+  const int failed = run_bridge(1, error, size);
+  (void)PyEval_SaveThread();
   (void)fesetenv(&floats);
   return failed;
 }
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
-/* A method that returns None, or a str: what went wrong. */
+/* Calls a method of Envs, which returns None, or a str with its error. 0 for success, otherwise g->error says why. */
 static int call(gym* g, const char* method) {
   const held h = enter();
   int failed = 1;
@@ -158,7 +184,7 @@ static int call(gym* g, const char* method) {
   return failed;
 }
 
-/* The terms of info, a list of str. */
+/* Copies the names of the terms of info from a list of str. 0 for success. */
 static int take_terms(gym* g, PyObject* terms) {
   const Py_ssize_t count = PyList_Size(terms);
   if (count < 0) return 1;
@@ -171,8 +197,9 @@ static int take_terms(gym* g, PyObject* terms) {
   return 0;
 }
 
-/* Where the arrays lie: bridge.py says the offsets. */
-static int find_arrays(gym* g, PyObject* spec, sac_env_spec* out) {
+/* Takes what `create` of bridge.py returned for an instance: its sizes, the block with the offsets of its arrays, and
+ * the terms of info. 0 for success, otherwise Python holds an exception. */
+static int take_spec(gym* g, PyObject* spec, sac_env_spec* out) {
   Py_ssize_t at[10];
   PyObject *block = NULL, *terms = NULL;
   if (!PyArg_ParseTuple(spec, "iiiiO(nnnnnnnnnn)O", &out->obs_size, &out->action_size, &out->actions,
@@ -180,6 +207,8 @@ static int find_arrays(gym* g, PyObject* spec, sac_env_spec* out) {
                         &at[8], &at[9], &terms) ||
       take_terms(g, terms) != 0 || PyObject_GetBuffer(block, &g->memory, PyBUF_WRITABLE) != 0)
     return 1;
+
+  /* The arrays, in the order of `layout` in bridge.py. */
   char* base = g->memory.buf;
   g->seed = (uint64_t*)(void*)(base + at[0]);
   g->obs = (float*)(void*)(base + at[1]);
@@ -191,6 +220,8 @@ static int find_arrays(gym* g, PyObject* spec, sac_env_spec* out) {
   g->terminated = (uint8_t*)base + at[7];
   g->truncated = (uint8_t*)base + at[8];
   g->info = (float*)(void*)(base + at[9]);
+
+  /* The sizes; the bounds of continuous actions are two of the arrays. */
   g->obs_size = out->obs_size;
   g->action_size = out->action_size;
   if (out->actions == 0) {
@@ -208,17 +239,18 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
   g->n = n;
   *spec = (sac_env_spec){0};
   const held h = enter();
-  PyObject *result = PyObject_CallMethod(bridge, "create", "sis", id, (int)n, options), *text = NULL, *layout = NULL;
-  /* (Envs, its layout) or (code, text) */
-  if (!result || !PyArg_ParseTuple(result, "OO", &layout, &text)) {
+
+  /* Returns (Envs, its sizes and arrays), or (whether the configuration is wrong, text). */
+  PyObject *result = PyObject_CallMethod(bridge, "create", "sis", id, (int)n, options), *first = NULL, *second = NULL;
+  if (!result || !PyArg_ParseTuple(result, "OO", &first, &second)) {
     take_exception(g->error, sizeof g->error);
-  } else if (PyUnicode_Check(text)) {
-    take_text(text, g->error, sizeof g->error);
-    code = PyObject_IsTrue(layout) == 1 ? SAC_ERROR_CONFIG : 1;
+  } else if (PyUnicode_Check(second)) {
+    take_text(second, g->error, sizeof g->error);
+    code = PyObject_IsTrue(first) == 1 ? SAC_ERROR_CONFIG : 1;
   } else {
-    g->envs = layout;
+    g->envs = first;
     Py_INCREF(g->envs);
-    code = find_arrays(g, text, spec);
+    code = take_spec(g, second, spec);
     if (code != 0) take_exception(g->error, sizeof g->error);
   }
   Py_XDECREF(result);

@@ -1,8 +1,7 @@
-/* The part of MuJoCo's binary interface that sac uses, declared here so that building needs no headers of MuJoCo's. Its
- * types and functions keep MuJoCo's names. layout.h says where the fields are, for the one version that it names;
- * library.c refuses any other when it loads the library. scripts/mujoco_abi.py makes layout.h from MuJoCo's own
- * headers, and with --check holds all of this to them: a file that includes those first sees the lists below and no
- * types. */
+/* The part of MuJoCo's binary interface that sac uses, declared here so that a build needs no headers of MuJoCo's.
+ * Types and functions have MuJoCo's names. layout.h gives the offsets of fields for one version of MuJoCo; library.c
+ * refuses any other version. scripts/mujoco_abi.py makes layout.h from MuJoCo's headers, and with --check compares all
+ * of this with them: it includes those headers first, so that this file declares its lists but no types. */
 #ifndef SAC_ENV_MUJOCO_ABI_H
 #define SAC_ENV_MUJOCO_ABI_H
 
@@ -13,14 +12,14 @@
 
 #ifndef MUJOCO_MUJOCO_H_ /* MuJoCo's own header */
 
-/* A member of a union that stands for one of MuJoCo's structs: a field, at its place. */
+/* A field at its offset, in a union that stands for one of MuJoCo's structs. */
 #define SAC_MUJOCO_PLACE(name, field, type, offset) \
   struct {                                          \
     unsigned char before_##name[offset];            \
     __typeof__(type) name;                          \
   };
 
-/* Read and written in place, never copied or made: they are longer than what is declared. */
+/* These are only read and written in place, never copied or created: MuJoCo's structs are longer. */
 typedef union mjModel {
   SAC_MUJOCO_MODEL(SAC_MUJOCO_PLACE)
 } mjModel;
@@ -33,7 +32,7 @@ typedef struct mjBatch_ mjBatch;
 typedef struct mjVFS_ mjVFS;
 typedef void (*mjfBatchFunc)(const mjModel*, mjData*, int, void*);
 
-/* Those that are made here or passed by value are whole. */
+/* These are created here or passed by value, so they are complete. */
 typedef struct mjBatchConfig {
   int nthread;
   _Bool persistent;
@@ -64,7 +63,7 @@ _Static_assert(sizeof(mjBatchConfig) == SAC_MUJOCO_BATCH_CONFIG_SIZE, "mjBatchCo
 _Static_assert(sizeof(mjLogConfig) == SAC_MUJOCO_LOG_CONFIG_SIZE, "mjLogConfig");
 #endif
 
-/* X(result, name, parameters): the functions that sac calls. mju_user_warning, the one variable that it sets, is a
+/* X(result, name, parameters): the functions that sac calls. sac also sets one variable, mju_user_warning, a
  * void (*)(const char*). */
 /* clang-format off */
 #define SAC_MUJOCO_FUNCTIONS(X)                                                                       \

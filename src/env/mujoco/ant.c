@@ -1,5 +1,5 @@
-/* Ant-v5: walk along x on four legs. The reward is the speed of main_body and healthy_reward less the cost of the
- * torques and of the contact forces; it ends when the torso is too low, too high or not finite. */
+/* Ant-v5: walk along x on four legs. The reward is the speed of main_body plus healthy_reward, minus the cost of the
+ * torques and of the contact forces. Terminated when the torso is too low or too high, or the state is not finite. */
 #include <math.h>
 
 #include "env/mujoco/mujoco.h"
@@ -33,42 +33,46 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_normal(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static void place(const sac_mujoco_sim* sim, double at[2]) {
+/* Of main_body. */
+static void position(const sac_mujoco_sim* sim, double at[2]) {
   const double* xpos = sim->d->xpos + 3 * (size_t)sim->body[0];
   at[0] = xpos[0];
   at[1] = xpos[1];
 }
 
 static int is_healthy(const sac_mujoco_sim* sim, const options* o) {
-  int healthy = o->healthy_z_range[0] <= sim->d->qpos[2] && sim->d->qpos[2] <= o->healthy_z_range[1];
-  for (int64_t j = 0; j < sim->m->nq; j++) healthy &= isfinite(sim->d->qpos[j]) != 0;
-  for (int64_t j = 0; j < sim->m->nv; j++) healthy &= isfinite(sim->d->qvel[j]) != 0;
-  return healthy;
+  const double z = sim->d->qpos[2];
+  return o->healthy_z_range[0] <= z && z <= o->healthy_z_range[1] && sac_mujoco_is_finite(sim);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
+static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
   const int healthy = is_healthy(sim, o);
+  *terminated = !healthy && o->terminate_when_unhealthy;
+
+  /* The parts of the reward. */
   const double contact_cost =
       o->contact_cost_weight * sac_mujoco_squares(sim->d->cfrc_ext, 6 * (int64_t)sim->m->nbody,
                                                   o->contact_force_range[0], o->contact_force_range[1]);
-  const double forward = move->velocity[0] * o->forward_reward_weight, survive = healthy * o->healthy_reward;
-  const double ctrl_cost = sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight);
-  *reward = (forward + survive) - (ctrl_cost + contact_cost);
-  sac_mujoco_tell_plane(sim, info);
-  sac_mujoco_tell_distance(sim, info);
-  sac_mujoco_tell_velocity(move, info, 2);
-  sac_mujoco_tell(info, "reward_forward", forward);
-  sac_mujoco_tell(info, "reward_ctrl", -ctrl_cost);
-  sac_mujoco_tell(info, "reward_contact", -contact_cost);
-  sac_mujoco_tell(info, "reward_survive", survive);
-  return !healthy && o->terminate_when_unhealthy;
+  const double forward = step->velocity[0] * o->forward_reward_weight, survive = healthy * o->healthy_reward;
+  const double ctrl_cost = sac_mujoco_action_cost(sim, step, o->ctrl_cost_weight);
+
+  /* Info, under Gymnasium's names. */
+  sac_mujoco_info_position(sim, info);
+  sac_mujoco_info_distance(sim, info);
+  sac_mujoco_info_velocity(step, info, 2);
+  sac_mujoco_info_put(info, "reward_forward", forward);
+  sac_mujoco_info_put(info, "reward_ctrl", -ctrl_cost);
+  sac_mujoco_info_put(info, "reward_contact", -contact_cost);
+  sac_mujoco_info_put(info, "reward_survive", survive);
+
+  return (forward + survive) - (ctrl_cost + contact_cost);
 }
 
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
   const options* o = sim->options;
   sac_mujoco_put_state(sim, row, o->exclude_current_positions_from_observation ? 2 : 0, INFINITY);
-  if (o->include_cfrc_ext_in_observation) /* the world's has no place in it */
+  if (o->include_cfrc_ext_in_observation) /* of all bodies but the first, the world */
     sac_mujoco_put_clipped(row, sim->d->cfrc_ext + 6, 6 * ((int64_t)sim->m->nbody - 1), o->contact_force_range[0],
                            o->contact_force_range[1]);
 }
@@ -80,8 +84,8 @@ const sac_mujoco_task sac_mujoco_ant = {
     .contact_forces = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
-    .place = place,
-    .judge = judge,
+    .position = position,
+    .reward = reward,
     .observe = observe,
     .bodies = bodies,
 };

@@ -1,9 +1,9 @@
-/* MuJoCo tasks: N simulations of one model, stepped by MuJoCo's own batches on its own threads. Results do not depend
- * on the number of threads.
+/* MuJoCo tasks: N simulations of one model, stepped by MuJoCo's batches on MuJoCo's threads. Results do not depend on
+ * the number of threads.
  *
- * A step is what Gymnasium's is: controls, frame_skip times mj_step, mj_rnePostConstraint (left out where the task does
- * not read what that computes: some 3 % of a step); then the task's reward and observation of the mjData as it is. Its
- * derived fields (xpos, cinert, cfrc_ext) are a substep behind the state. */
+ * A step does what Gymnasium's does: it sets the controls, calls mj_step frame_skip times, then mj_rnePostConstraint
+ * (unless the task does not read its result: that saves some 3 % of a step), and computes reward and observation from
+ * the mjData as it is. Derived fields (xpos, cinert, cfrc_ext) are then a substep behind the state. */
 #include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,8 @@
 
 #define ERROR_MAX 1024
 
-/* MuJoCo's threads hand over through atomics of a library that the thread sanitizer does not see into: it is told. */
+/* The thread sanitizer does not see the atomics inside MuJoCo's library, by which its threads receive a call and return
+ * its results. These macros tell it. */
 #ifdef __has_feature
 #if __has_feature(thread_sanitizer)
 #define __SANITIZE_THREAD__ 1
@@ -29,11 +30,11 @@ void __tsan_acquire(void* at);
 void __tsan_release(void* at);
 __attribute__((visibility("default"))) const char* __tsan_default_suppressions(void);
 const char* __tsan_default_suppressions(void) { return "called_from_lib:libmujoco.so\nrace:libmujoco.so\n"; }
-#define HAND_OVER(at) __tsan_release(at)
-#define TAKE_OVER(at) __tsan_acquire(at)
+#define TSAN_RELEASE(at) __tsan_release(at)
+#define TSAN_ACQUIRE(at) __tsan_acquire(at)
 #else
-#define HAND_OVER(at) ((void)0)
-#define TAKE_OVER(at) ((void)0)
+#define TSAN_RELEASE(at) ((void)0)
+#define TSAN_ACQUIRE(at) ((void)0)
 #endif
 
 typedef struct instance {
@@ -43,30 +44,30 @@ typedef struct instance {
   mjBatch* batch;
   const mjModel* m;
   int32_t n, obs_size;
-  int32_t state_size; /* doubles of a batch's row */
+  int32_t state_size; /* doubles of a simulation's state in the batch */
   void* options;
   int body[SAC_MUJOCO_BODIES];
-  double* place; /* (N, 2) before the next step */
-  int* ids;      /* (N) scratch: simulations to run */
-  float* bounds; /* (2, A) */
-  float* info;   /* (N, info_count) of the last step */
+  double* position; /* (N, 2) of the last step: the task's `position` */
+  int* ids;         /* (N) scratch: simulations to run */
+  float* bounds;    /* (2, A) */
+  float* info;      /* (N, info_count) of the last step */
   int32_t info_count;
   const char* info_name[SAC_ENV_INFO_MAX + 1];
-  mjData* bare; /* of env_bare, where there is one simulation; NULL until then */
+  mjData* bare; /* of env_bare for one simulation; NULL until it is called */
   char error[ERROR_MAX];
 } instance;
 
-/* One call of the batch: what each simulation reads and writes. Rows are of the environment's own number. */
+/* The arguments of a function that the batch runs on its simulations. Row i is of environment i. */
 typedef struct call {
   instance* env;
-  const float* action; /* NULL: `wide`, and rewards in `exact` */
-  const double* wide;
-  double* exact;
-  const uint64_t* seed;
-  const double* initial;
-  float* obs;
-  float* reward;
-  uint8_t* terminated;
+  const float* action;   /* (N, A) step's; NULL in step_wide */
+  const double* wide;    /* (N, A) step_wide's */
+  double* exact;         /* (N) step_wide's rewards */
+  const uint64_t* seed;  /* (N) reset's */
+  const double* initial; /* the state of one environment to start; NULL: from the seeds */
+  float* obs;            /* (N, O); with initial: (O) */
+  float* reward;         /* (N) */
+  uint8_t* terminated;   /* (N) */
 } call;
 
 static const struct {
@@ -88,65 +89,79 @@ const sac_env_option* sac_mujoco_options_of(const char* id, int32_t* count) {
   return task ? task->options : NULL;
 }
 
-static const sac_mujoco_common* common(const instance* env) { return env->options; } /* its first member */
+/* The options that all tasks share: the first member of each task's. */
+static const sac_mujoco_common* common(const instance* env) { return env->options; }
 
 static sac_mujoco_sim sim_of(const instance* env, const mjModel* m, mjData* d) {
   return (sac_mujoco_sim){m, d, env->options, env->body, m->timestep * common(env)->frame_skip};
 }
 
-/* ---- what runs on a simulation, on one of the batch's threads ---- */
+/* --- what runs on a simulation, on one of the batch's threads ----------------------------------------------------- */
 
 static void observe(const instance* env, const sac_mujoco_sim* sim, int i, float* obs) {
   sac_mujoco_row row = {obs, 0};
   env->task->observe(sim, &row);
-  if (env->task->place) env->task->place(sim, env->place + 2 * (size_t)i);
+  if (env->task->position) env->task->position(sim, env->position + 2 * (size_t)i);
 }
 
-static void begin_one(const mjModel* m, mjData* d, int i, void* arg) {
-  TAKE_OVER(arg);
+static void reset_one(const mjModel* m, mjData* d, int i, void* arg) {
+  TSAN_ACQUIRE(arg);
   const call* c = arg;
   const instance* env = c->env;
   const sac_mujoco_sim sim = sim_of(env, m, d);
-  env->mj->mj_resetData(m, d); /* a thread's mjData holds another simulation's derived fields */
+
+  /* The start. A thread's mjData holds derived fields of another simulation, so reset them. */
+  env->mj->mj_resetData(m, d);
   if (c->initial) {
     memcpy(d->qpos, c->initial, (size_t)m->nq * sizeof(double));
     memcpy(d->qvel, c->initial + m->nq, (size_t)m->nv * sizeof(double));
   } else {
     env->task->reset(&sim, c->seed[i], d->qpos, d->qvel);
   }
+
+  /* The first observation. */
   env->mj->mj_forward(m, d);
   observe(env, &sim, i, c->initial ? c->obs : c->obs + (size_t)i * (size_t)env->obs_size);
-  HAND_OVER(arg);
+  TSAN_RELEASE(arg);
 }
 
 static void step_one(const mjModel* m, mjData* d, int i, void* arg) {
-  TAKE_OVER(arg);
+  TSAN_ACQUIRE(arg);
   const call* c = arg;
   const instance* env = c->env;
   const sac_mujoco_sim sim = sim_of(env, m, d);
-  const double before[2] = {env->place[2 * (size_t)i], env->place[2 * (size_t)i + 1]};
-  const size_t row = (size_t)i * (size_t)m->nu;
-  sac_mujoco_move move = {.action = c->wide ? NULL : c->action + row, .wide = c->wide ? c->wide + row : NULL};
-  for (int64_t j = 0; j < m->nu; j++) d->ctrl[j] = move.wide ? move.wide[j] : (double)move.action[j];
+  const size_t row = (size_t)i;
+
+  /* Simulate. */
+  const size_t at = row * (size_t)m->nu;
+  sac_mujoco_step step = {.action = c->wide ? NULL : c->action + at, .wide = c->wide ? c->wide + at : NULL};
+  for (int64_t j = 0; j < m->nu; j++) d->ctrl[j] = step.wide ? step.wide[j] : (double)step.action[j];
   for (int32_t k = 0; k < common(env)->frame_skip; k++) env->mj->mj_step(m, d);
   if (env->task->contact_forces) env->mj->mj_rnePostConstraint(m, d);
 
-  observe(env, &sim, i, c->obs + (size_t)i * (size_t)env->obs_size);
-  for (int k = 0; k < 2; k++) move.velocity[k] = (env->place[2 * (size_t)i + (size_t)k] - before[k]) / sim.dt;
-  double reward;
-  sac_mujoco_info info = {.to = env->info + (size_t)i * (size_t)env->info_count};
-  c->terminated[i] = env->task->judge(&sim, &move, &reward, &info) != 0;
+  /* Observation and velocity. */
+  const double before[2] = {env->position[2 * row], env->position[2 * row + 1]};
+  observe(env, &sim, i, c->obs + row * (size_t)env->obs_size);
+  for (size_t k = 0; k < 2; k++) step.velocity[k] = (env->position[2 * row + k] - before[k]) / sim.dt;
+
+  /* Reward, terminated and info. */
+  int terminated;
+  sac_mujoco_info info = {.to = env->info + row * (size_t)env->info_count};
+  const double reward = env->task->reward(&sim, &step, &terminated, &info);
+  c->terminated[i] = terminated != 0;
   if (c->exact) c->exact[i] = reward;
   else c->reward[i] = (float)reward;
-  HAND_OVER(arg);
+  TSAN_RELEASE(arg);
 }
 
-/* ids NULL: all. */
-static int apply(instance* env, const int* ids, int count, mjfBatchFunc function, call* c) {
-  HAND_OVER(c);
+/* Runs `function` on `count` simulations. ids: their numbers; NULL: all. */
+static int run_batch(instance* env, const int* ids, int count, mjfBatchFunc function, call* c) {
+  TSAN_RELEASE(c);
   const int failed = env->mj->mjb_apply(env->batch, ids, count, function, c, 1);
-  TAKE_OVER(c);
+  TSAN_ACQUIRE(c);
   if (failed == 0) return SAC_OK;
+
+  /* The error text names the first environment that failed. */
   const int* status = env->mj->mjb_status(env->batch);
   int first = 0;
   while (first + 1 < env->n && !status[first]) first++;
@@ -156,7 +171,7 @@ static int apply(instance* env, const int* ids, int count, mjfBatchFunc function
   return SAC_ERROR_ENV;
 }
 
-/* ---- the table of functions ---- */
+/* --- the table of functions --------------------------------------------------------------------------------------- */
 
 static const char* env_error(void* self) { return ((const instance*)self)->error; }
 
@@ -166,20 +181,21 @@ static void env_destroy(void* self) {
   if (env->bare) env->mj->mj_deleteData(env->bare);
   if (env->batch) env->mj->mjb_deleteBatch(env->batch);
   sac_free(env->options);
-  sac_free(env->place);
+  sac_free(env->position);
   sac_free(env->ids);
   sac_free(env->bounds);
   sac_free(env->info);
   sac_free(env);
 }
 
-/* Copies the thread's message to the instance's own. */
+/* Copies this thread's error message to the instance, and returns the status. */
 static int fail(instance* env, sac_status status) {
   (void)snprintf(env->error, sizeof env->error, "%s", sac_last_error());
   return (int)status;
 }
 
-/* Gymnasium's reading of xml_file: a path when it begins with '.', '/' or '~', otherwise one of the task's models. */
+/* The file that the option xml_file names. As in Gymnasium, a name that begins with '.', '/' or '~' is a path, and any
+ * other is one of Gymnasium's models. */
 static sac_status model_path(const instance* env, char path[SAC_PATH_MAX]) {
   const char *file = common(env)->xml_file, *home = getenv("HOME");
   if (*file == '.' || *file == '/') return sac_path(path, "%s", file);
@@ -191,10 +207,13 @@ static sac_status load_model(const instance* env, mjModel** m) {
   char path[SAC_PATH_MAX], error[512] = "", shown[SAC_SHOW_MAX];
   const sac_status status = model_path(env, path);
   if (status != SAC_OK) return status;
+
   *m = sac_mujoco_read(env->mj, path, error, sizeof error);
   if (!*m)
     return sac_fail(SAC_ERROR_CONFIG, "env.options: %s cannot read xml_file %s: %s", env->id, path,
                     sac_text_show(shown, error, SIZE_MAX));
+
+  /* A user's own model must have what the task reads. */
   if ((*m)->nq < env->task->nq || (*m)->nv < env->task->nv || (*m)->nsite < env->task->nsite || (*m)->nu < 1)
     return sac_fail(SAC_ERROR_CONFIG,
                     "env.options: %s needs a model with at least %d positions, %d velocities, %d sites and 1 actuator; "
@@ -204,6 +223,7 @@ static sac_status load_model(const instance* env, mjModel** m) {
   return SAC_OK;
 }
 
+/* Looks up the numbers of the bodies that the task names. */
 static sac_status find_bodies(instance* env) {
   const char* name[SAC_MUJOCO_BODIES] = {NULL};
   if (env->task->bodies) env->task->bodies(env->options, name);
@@ -219,8 +239,8 @@ static sac_status find_bodies(instance* env) {
   return SAC_OK;
 }
 
-/* Whether the model's fields are where abi.h has them, and double: a library that somebody built himself can have the
- * version and be another. */
+/* Checks that the model's fields are where abi.h declares them, and are doubles. A library that was built with other
+ * settings has the same version. */
 static sac_status check_layout(const instance* env) {
   const struct {
     const char* name;
@@ -238,7 +258,7 @@ static sac_status check_layout(const instance* env) {
   return SAC_OK;
 }
 
-/* Makes the batch, which keeps a copy of the model. */
+/* Makes the simulations and their threads: by default one for each processor. The batch keeps a copy of the model. */
 static sac_status make_batch(instance* env, const mjModel* m) {
   char error[512] = "", shown[SAC_SHOW_MAX];
   const int32_t threads = common(env)->threads;
@@ -253,57 +273,69 @@ static sac_status make_batch(instance* env, const mjModel* m) {
   return check_layout(env);
 }
 
-/* The numbers of an observation, and the names of what a step tells, which is judged for them alone: of a simulation
- * that has not moved, with the bounds in place of an action. */
+/* Counts the numbers of an observation and lists the terms of info. Their values do not matter: the simulation has not
+ * moved, and the bounds stand for an action. */
 static void count_one(const mjModel* m, mjData* d, int i, void* arg) {
   const call* c = arg;
   const sac_mujoco_sim sim = sim_of(c->env, m, d);
-  const sac_mujoco_move move = {.action = c->env->bounds};
+  const sac_mujoco_step step = {.action = c->env->bounds};
   sac_mujoco_row row = {NULL, 0};
   sac_mujoco_info info = {.name = c->env->info_name};
-  double reward;
+  int terminated;
   (void)i;
   c->env->task->observe(&sim, &row);
   c->env->obs_size = row.count;
-  (void)c->env->task->judge(&sim, &move, &reward, &info);
+  (void)c->env->task->reward(&sim, &step, &terminated, &info);
   c->env->info_count = info.count;
-  HAND_OVER(arg);
+  TSAN_RELEASE(arg);
 }
 
-static sac_status prepare(instance* env, sac_env_spec* spec) {
-  sac_status status = SAC_OK;
-  mjModel* m = NULL;
-  SAC_TRY(load_model(env, &m));
+static sac_status no_memory(const instance* env) {
+  return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %d environments", (int)env->n);
+}
+
+/* The bounds of actions, from the model. */
+static sac_status make_bounds(instance* env, const mjModel* m) {
   const size_t actions = (size_t)m->nu;
-  env->place = sac_alloc(sac_bytes((size_t)env->n, 2 * sizeof *env->place));
-  env->ids = sac_alloc(sac_bytes((size_t)env->n, sizeof *env->ids));
   env->bounds = sac_alloc(2 * actions * sizeof *env->bounds);
-  if (!env->place || !env->ids || !env->bounds) {
-    status = sac_fail(SAC_ERROR_MEMORY, "not enough memory for %d environments", (int)env->n);
-    goto fail;
-  }
+  if (!env->bounds) return no_memory(env);
   for (size_t j = 0; j < actions; j++) {
     env->bounds[j] = (float)m->actuator_ctrlrange[2 * j];
     env->bounds[actions + j] = (float)m->actuator_ctrlrange[2 * j + 1];
   }
-  SAC_TRY(make_batch(env, m));
-  SAC_TRY(find_bodies(env));
+  return SAC_OK;
+}
+
+/* Counts the numbers of an observation and the terms of info, on the first simulation. */
+static sac_status count_outputs(instance* env) {
   call c = {.env = env};
   const int first = 0;
-  if (apply(env, &first, 1, count_one, &c) != SAC_OK) {
-    status = sac_fail(SAC_ERROR_ENV, "%s", env->error);
-    goto fail;
-  }
+  if (run_batch(env, &first, 1, count_one, &c) != SAC_OK) return sac_fail(SAC_ERROR_ENV, "%s", env->error);
   env->info = sac_alloc(sac_bytes((size_t)env->n, (size_t)env->info_count * sizeof *env->info));
-  if (!env->info) {
-    status = sac_fail(SAC_ERROR_MEMORY, "not enough memory for %d environments", (int)env->n);
-    goto fail;
-  }
+  return env->info ? SAC_OK : no_memory(env);
+}
+
+/* Makes the simulations and everything that they need. */
+static sac_status prepare(instance* env, sac_env_spec* spec) {
+  sac_status status = SAC_OK;
+  mjModel* m = NULL;
+  SAC_TRY(load_model(env, &m));
+  SAC_TRY(make_bounds(env, m));
+  SAC_TRY(make_batch(env, m));
+  SAC_TRY(find_bodies(env));
+
+  /* Memory of each simulation. */
+  env->position = sac_alloc(sac_bytes((size_t)env->n, 2 * sizeof *env->position));
+  env->ids = sac_alloc(sac_bytes((size_t)env->n, sizeof *env->ids));
+  if (!env->position || !env->ids) SAC_TRY(no_memory(env));
+
+  /* The sizes, for the caller. */
+  SAC_TRY(count_outputs(env));
   *spec = (sac_env_spec){.obs_size = env->obs_size,
-                         .action_size = (int32_t)actions,
+                         .action_size = (int32_t)env->m->nu,
                          .max_episode_steps = env->task->max_episode_steps,
                          .action_low = env->bounds,
-                         .action_high = env->bounds + actions};
+                         .action_high = env->bounds + env->m->nu};
 fail:
   if (m) env->mj->mj_deleteModel(m);
   return status;
@@ -312,6 +344,8 @@ fail:
 static int env_create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
   instance* env = *self = sac_alloc(sizeof(instance));
   if (!env) return SAC_ERROR_MEMORY;
+
+  /* The task. */
   env->id = id;
   env->task = find(id);
   env->n = n;
@@ -319,6 +353,8 @@ static int env_create(void** self, const char* id, int32_t n, const char* option
     (void)snprintf(env->error, sizeof env->error, "there are no %d environments of '%.64s'", (int)n, id);
     return SAC_ERROR_ENV;
   }
+
+  /* Options. */
   env->options = sac_alloc(env->task->options_size);
   if (!env->options) {
     (void)snprintf(env->error, sizeof env->error, "not enough memory");
@@ -327,8 +363,10 @@ static int env_create(void** self, const char* id, int32_t n, const char* option
   sac_status status = sac_mujoco_open(&env->mj);
   if (status == SAC_OK)
     status = sac_env_options_read(env->task->options, env->task->option_count, id, options, env->options);
+
+  /* Simulations. The id is the caller's and only for messages of this function. */
   if (status == SAC_OK) status = prepare(env, spec);
-  env->id = NULL; /* the caller's; only for messages of create */
+  env->id = NULL;
   return status == SAC_OK ? SAC_OK : fail(env, status);
 }
 
@@ -338,13 +376,13 @@ static int env_reset(void* self, const uint8_t* mask, const uint64_t* seed, floa
   for (int32_t i = 0; i < env->n; i++)
     if (mask[i]) env->ids[count++] = (int)i;
   call c = {.env = env, .seed = seed, .obs = obs};
-  return count > 0 ? apply(env, env->ids, count, begin_one, &c) : SAC_OK;
+  return count > 0 ? run_batch(env, env->ids, count, reset_one, &c) : SAC_OK;
 }
 
 static int env_start(void* self, int32_t i, const double* initial, float* obs) {
   call c = {.env = self, .initial = initial, .obs = obs};
   const int one = i;
-  return apply(self, &one, 1, begin_one, &c);
+  return run_batch(self, &one, 1, reset_one, &c);
 }
 
 static int32_t env_initial_count(void* self) {
@@ -357,25 +395,27 @@ static int env_step(void* self, const float* action, float* obs, float* reward, 
   instance* env = self;
   call c = {.env = env, .action = action, .obs = obs, .reward = reward, .terminated = terminated};
   memset(truncated, 0, (size_t)env->n);
-  return apply(env, NULL, (int)env->n, step_one, &c);
+  return run_batch(env, NULL, (int)env->n, step_one, &c);
 }
 
 static int env_step_wide(void* self, const double* action, float* obs, double* reward, uint8_t* terminated) {
   instance* env = self;
   call c = {.env = env, .wide = action, .exact = reward, .obs = obs, .terminated = terminated};
-  return apply(env, NULL, (int)env->n, step_one, &c);
+  return run_batch(env, NULL, (int)env->n, step_one, &c);
 }
 
-/* MuJoCo's own ways: of one simulation, mj_step on its mjData; of several, the batch's step. */
+/* The fastest loop that MuJoCo itself has: the batch's step for several simulations, mj_step for one. */
 static int env_bare(void* self, const float* action) {
   instance* env = self;
   const size_t actions = (size_t)env->m->nu, skip = (size_t)common(env)->frame_skip;
+
   if (env->n > 1) {
     double* control = env->mj->mjb_stateComponent(env->batch, mjSTATE_CTRL, NULL);
     for (size_t i = 0; i < (size_t)env->n; i++)
       for (size_t j = 0; j < actions; j++) control[i * (size_t)env->state_size + j] = (double)action[i * actions + j];
     return env->mj->mjb_step(env->batch, NULL, env->n, (int)skip, mjSTAGE_NONE);
   }
+
   if (!env->bare) env->bare = env->mj->mj_makeData(env->m);
   if (!env->bare) return 1;
   for (size_t j = 0; j < actions; j++) env->bare->ctrl[j] = (double)action[j];
@@ -383,14 +423,14 @@ static int env_bare(void* self, const float* action) {
   return 0;
 }
 
-/* The batch's row, then the place. */
+/* A state is the batch's row, then the position. */
 static size_t env_state_size(void* self) { return ((size_t)((const instance*)self)->state_size + 2) * sizeof(double); }
 
 static int env_state_get(void* self, int32_t i, void* state) {
   instance* env = self;
   const size_t row = (size_t)env->state_size * sizeof(double);
   memcpy(state, env->mj->mjb_state(env->batch) + (size_t)i * (size_t)env->state_size, row);
-  memcpy((char*)state + row, env->place + 2 * (size_t)i, 2 * sizeof(double));
+  memcpy((char*)state + row, env->position + 2 * (size_t)i, 2 * sizeof(double));
   return SAC_OK;
 }
 
@@ -398,7 +438,7 @@ static int env_state_set(void* self, int32_t i, const void* state) {
   instance* env = self;
   const size_t row = (size_t)env->state_size * sizeof(double);
   memcpy(env->mj->mjb_state(env->batch) + (size_t)i * (size_t)env->state_size, state, row);
-  memcpy(env->place + 2 * (size_t)i, (const char*)state + row, 2 * sizeof(double));
+  memcpy(env->position + 2 * (size_t)i, (const char*)state + row, 2 * sizeof(double));
   return SAC_OK;
 }
 

@@ -1,5 +1,5 @@
-/* Hopper-v5: hop forwards on one leg. The reward is the speed along x and healthy_reward less the cost of the torques;
- * it ends with a fall (unhealthy height, angle or state). */
+/* Hopper-v5: hop forwards on one leg. The reward is the speed along x plus healthy_reward, minus the cost of the
+ * torques. Terminated by a fall: height, angle or state outside their healthy ranges. */
 #include <math.h>
 
 #include "env/mujoco/mujoco.h"
@@ -36,19 +36,22 @@ static int is_healthy(const sac_mujoco_sim* sim, const options* o) {
   return healthy;
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
+static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
   const int healthy = is_healthy(sim, o);
-  const double forward = o->forward_reward_weight * move->velocity[0], survive = healthy * o->healthy_reward;
-  const double ctrl_cost = sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight);
-  *reward = forward + survive - ctrl_cost;
-  sac_mujoco_tell(info, "x_position", sim->d->qpos[0]);
-  sac_mujoco_tell_rise(sim, info, 1);
-  sac_mujoco_tell_velocity(move, info, 1);
-  sac_mujoco_tell(info, "reward_forward", forward);
-  sac_mujoco_tell(info, "reward_ctrl", -ctrl_cost);
-  sac_mujoco_tell(info, "reward_survive", survive);
-  return !healthy && o->terminate_when_unhealthy;
+  *terminated = !healthy && o->terminate_when_unhealthy;
+
+  const double forward = o->forward_reward_weight * step->velocity[0], survive = healthy * o->healthy_reward;
+  const double ctrl_cost = sac_mujoco_action_cost(sim, step, o->ctrl_cost_weight);
+
+  sac_mujoco_info_put(info, "x_position", sim->d->qpos[0]);
+  sac_mujoco_info_height(sim, info, 1);
+  sac_mujoco_info_velocity(step, info, 1);
+  sac_mujoco_info_put(info, "reward_forward", forward);
+  sac_mujoco_info_put(info, "reward_ctrl", -ctrl_cost);
+  sac_mujoco_info_put(info, "reward_survive", survive);
+
+  return forward + survive - ctrl_cost;
 }
 
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
@@ -62,7 +65,7 @@ const sac_mujoco_task sac_mujoco_hopper = {
     .nv = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
-    .place = sac_mujoco_place_qpos,
-    .judge = judge,
+    .position = sac_mujoco_position_qpos,
+    .reward = reward,
     .observe = observe,
 };

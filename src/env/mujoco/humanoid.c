@@ -1,5 +1,6 @@
-/* Humanoid-v5: walk along x on two legs without falling. The reward is the speed of the centre of mass and
- * healthy_reward less the cost of the torques and of the contact forces; it ends with a fall (unhealthy height). */
+/* Humanoid-v5: walk along x on two legs without falling. The reward is the speed of the centre of mass plus
+ * healthy_reward, minus the cost of the torques and of the contact forces. Terminated by a fall: a height outside the
+ * healthy range. */
 #include "env/mujoco/humanoid.h"
 
 typedef struct options {
@@ -27,8 +28,8 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-/* The centre of mass. */
-static void place(const sac_mujoco_sim* sim, double at[2]) {
+/* Of the centre of mass. */
+static void position(const sac_mujoco_sim* sim, double at[2]) {
   const double mass = sac_mujoco_sum(sim->m->body_mass, (int64_t)sim->m->nbody);
   at[0] = at[1] = 0;
   for (size_t b = 0; b < (size_t)sim->m->nbody; b++)
@@ -37,21 +38,26 @@ static void place(const sac_mujoco_sim* sim, double at[2]) {
   at[1] /= mass;
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
+static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
   const int healthy = sac_mujoco_inside(sim->d->qpos[2], o->healthy_z_range);
-  const double forward = o->forward_reward_weight * move->velocity[0], survive = healthy * o->healthy_reward;
+  *terminated = !healthy && o->terminate_when_unhealthy;
+
+  /* The parts of the reward. */
+  const double forward = o->forward_reward_weight * step->velocity[0], survive = healthy * o->healthy_reward;
   const double ctrl_cost = sac_humanoid_control_cost(sim, o->ctrl_cost_weight);
   const double contact_cost = sac_humanoid_contact_cost(sim, o->contact_cost_weight, o->contact_cost_range);
-  *reward = (forward + survive) - (ctrl_cost + contact_cost);
-  sac_mujoco_tell_plane(sim, info);
-  sac_mujoco_tell_distance(sim, info);
-  sac_mujoco_tell_velocity(move, info, 2);
-  sac_mujoco_tell(info, "reward_survive", survive);
-  sac_mujoco_tell(info, "reward_forward", forward);
-  sac_mujoco_tell(info, "reward_ctrl", -ctrl_cost);
-  sac_mujoco_tell(info, "reward_contact", -contact_cost);
-  return !healthy && o->terminate_when_unhealthy;
+
+  /* Info, under Gymnasium's names. */
+  sac_mujoco_info_position(sim, info);
+  sac_mujoco_info_distance(sim, info);
+  sac_mujoco_info_velocity(step, info, 2);
+  sac_mujoco_info_put(info, "reward_survive", survive);
+  sac_mujoco_info_put(info, "reward_forward", forward);
+  sac_mujoco_info_put(info, "reward_ctrl", -ctrl_cost);
+  sac_mujoco_info_put(info, "reward_contact", -contact_cost);
+
+  return (forward + survive) - (ctrl_cost + contact_cost);
 }
 
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
@@ -65,7 +71,7 @@ const sac_mujoco_task sac_mujoco_humanoid = {
     .contact_forces = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
-    .place = place,
-    .judge = judge,
+    .position = position,
+    .reward = reward,
     .observe = observe,
 };

@@ -1,4 +1,4 @@
-/* What Humanoid-v5 and HumanoidStandup-v5 share: the observation. */
+/* The observation and the costs that Humanoid-v5 and HumanoidStandup-v5 share. */
 #ifndef SAC_ENV_MUJOCO_HUMANOID_H
 #define SAC_ENV_MUJOCO_HUMANOID_H
 
@@ -11,16 +11,16 @@ typedef struct sac_humanoid_view {
       include_qfrc_actuator_in_observation, include_cfrc_ext_in_observation;
 } sac_humanoid_view;
 
-/* Its lines of a list of options, whose struct holds it as `view`. */
-#define SAC_HUMANOID_SEE(name) \
+/* The lines of these options in a task's list; the task's struct has them as `view`. */
+#define SAC_HUMANOID_OPTION(name) \
   { #name, SAC_ENV_OPTION_BOOL, offsetof(options, view.name), 1, 0, 1, "" }
-#define SAC_HUMANOID_VIEW                                                                                        \
-  SAC_HUMANOID_SEE(exclude_current_positions_from_observation), SAC_HUMANOID_SEE(include_cinert_in_observation), \
-      SAC_HUMANOID_SEE(include_cvel_in_observation), SAC_HUMANOID_SEE(include_qfrc_actuator_in_observation),     \
-      SAC_HUMANOID_SEE(include_cfrc_ext_in_observation)
+#define SAC_HUMANOID_VIEW                                                                                              \
+  SAC_HUMANOID_OPTION(exclude_current_positions_from_observation), SAC_HUMANOID_OPTION(include_cinert_in_observation), \
+      SAC_HUMANOID_OPTION(include_cvel_in_observation), SAC_HUMANOID_OPTION(include_qfrc_actuator_in_observation),     \
+      SAC_HUMANOID_OPTION(include_cfrc_ext_in_observation)
 
-/* Position, velocity; of each body but the world inertia, velocity and external force about the centre of mass; the
- * actuators' forces on all joints but the root. */
+/* Positions and velocities; inertia, velocity and external force about the centre of mass, of each body but the first,
+ * the world; the actuators' forces on all joints but the root. */
 static inline void sac_humanoid_observe(const sac_mujoco_sim* sim, const sac_humanoid_view* view, sac_mujoco_row* row) {
   const mjData* d = sim->d;
   const int64_t bodies = (int64_t)sim->m->nbody - 1;
@@ -31,10 +31,12 @@ static inline void sac_humanoid_observe(const sac_mujoco_sim* sim, const sac_hum
   if (view->include_cfrc_ext_in_observation) sac_mujoco_put(row, d->cfrc_ext + 6, 6 * bodies);
 }
 
-/* weight * the sum of the squares of the controls (in double: of mjData's) or of the contact forces. */
+/* weight * the sum of the squares of the controls, in double as mjData has them. */
 static inline double sac_humanoid_control_cost(const sac_mujoco_sim* sim, double weight) {
   return weight * sac_mujoco_squares(sim->d->ctrl, sim->m->nu, -INFINITY, INFINITY);
 }
+
+/* weight * the sum of the squares of the contact forces, clipped to `range`. */
 static inline double sac_humanoid_contact_cost(const sac_mujoco_sim* sim, double weight, const double range[2]) {
   const double cost = weight * sac_mujoco_squares(sim->d->cfrc_ext, 6 * (int64_t)sim->m->nbody, -INFINITY, INFINITY);
   return sac_mujoco_clip(cost, range[0], range[1]);

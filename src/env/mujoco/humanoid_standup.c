@@ -1,10 +1,10 @@
-/* HumanoidStandup-v5: get up from lying on the back. The reward is the height of the torso (over the time of a substep)
- * less the cost of the torques and of the contact forces; no end but the time limit. */
+/* HumanoidStandup-v5: get up from lying on the back. The reward is the height of the torso, divided by the time of a
+ * substep, minus the cost of the torques and of the contact forces. Ends only by the time limit. */
 #include "env/mujoco/humanoid.h"
 
 typedef struct options {
   sac_mujoco_common common;
-  double uph_cost_weight; /* Gymnasium takes it and does not use it */
+  double uph_cost_weight; /* an option of Gymnasium's that has no effect there either */
   double ctrl_cost_weight, impact_cost_weight, reset_noise_scale;
   double impact_cost_range[2];
   sac_humanoid_view view;
@@ -24,19 +24,22 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
+static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
-  (void)move;
+  (void)step;
+  *terminated = 0;
+
   const double up = sim->d->qpos[2] / sim->m->timestep;
   const double ctrl_cost = sac_humanoid_control_cost(sim, o->ctrl_cost_weight);
   const double impact_cost = sac_humanoid_contact_cost(sim, o->impact_cost_weight, o->impact_cost_range);
-  *reward = up - ctrl_cost - impact_cost + 1;
-  sac_mujoco_tell_plane(sim, info);
-  sac_mujoco_tell_rise(sim, info, 2);
-  sac_mujoco_tell(info, "reward_linup", up);
-  sac_mujoco_tell(info, "reward_quadctrl", -ctrl_cost);
-  sac_mujoco_tell(info, "reward_impact", -impact_cost);
-  return 0;
+
+  sac_mujoco_info_position(sim, info);
+  sac_mujoco_info_height(sim, info, 2);
+  sac_mujoco_info_put(info, "reward_linup", up);
+  sac_mujoco_info_put(info, "reward_quadctrl", -ctrl_cost);
+  sac_mujoco_info_put(info, "reward_impact", -impact_cost);
+
+  return up - ctrl_cost - impact_cost + 1;
 }
 
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
@@ -50,6 +53,6 @@ const sac_mujoco_task sac_mujoco_humanoid_standup = {
     .contact_forces = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
-    .judge = judge,
+    .reward = reward,
     .observe = observe,
 };

@@ -1,5 +1,6 @@
-/* InvertedDoublePendulum-v5: keep two linked poles upright on a cart. healthy_reward for every step but the last, less
- * the distance of the tip from its place and the speed of the joints; it ends when the tip is low. */
+/* InvertedDoublePendulum-v5: keep two linked poles upright on a cart. The reward is healthy_reward for every step but
+ * the last, minus penalties for the tip's distance from its upright place and for the joints' velocities. Terminated
+ * when the tip is low. */
 #include <math.h>
 
 #include "env/mujoco/mujoco.h"
@@ -19,20 +20,22 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_normal(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
+static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
-  (void)move;
+  (void)step;
   const double x = sim->d->site_xpos[0], y = sim->d->site_xpos[2]; /* of the tip */
   const double v1 = sim->d->qvel[1], v2 = sim->d->qvel[2];
-  const int terminated = y <= 1;
+  *terminated = y <= 1;
+
   const double distance_penalty = 0.01 * (x * x) + (y - 2) * (y - 2);
   const double velocity_penalty = 1e-3 * (v1 * v1) + 5e-3 * (v2 * v2);
-  const double survive = o->healthy_reward * !terminated;
-  *reward = survive - distance_penalty - velocity_penalty;
-  sac_mujoco_tell(info, "reward_survive", survive);
-  sac_mujoco_tell(info, "distance_penalty", -distance_penalty);
-  sac_mujoco_tell(info, "velocity_penalty", -velocity_penalty);
-  return terminated;
+  const double survive = o->healthy_reward * !*terminated;
+
+  sac_mujoco_info_put(info, "reward_survive", survive);
+  sac_mujoco_info_put(info, "distance_penalty", -distance_penalty);
+  sac_mujoco_info_put(info, "velocity_penalty", -velocity_penalty);
+
+  return survive - distance_penalty - velocity_penalty;
 }
 
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
@@ -50,6 +53,6 @@ const sac_mujoco_task sac_mujoco_inverted_double_pendulum = {
     .nsite = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
-    .judge = judge,
+    .reward = reward,
     .observe = observe,
 };

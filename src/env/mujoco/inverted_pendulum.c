@@ -1,4 +1,5 @@
-/* InvertedPendulum-v5: keep a pole upright on a cart. 1 for every step but the last. */
+/* InvertedPendulum-v5: keep a pole upright on a cart. The reward is 1 for every step but the last. Terminated when the
+ * pole leans too far or the state is not finite. */
 #include <math.h>
 
 #include "env/mujoco/mujoco.h"
@@ -15,15 +16,13 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
-  (void)move;
-  int finite = 1;
-  for (int64_t j = 0; j < sim->m->nq; j++) finite &= isfinite(sim->d->qpos[j]) != 0;
-  for (int64_t j = 0; j < sim->m->nv; j++) finite &= isfinite(sim->d->qvel[j]) != 0;
-  const int terminated = !finite || fabs(sim->d->qpos[1]) > 0.2;
-  *reward = !terminated;
-  sac_mujoco_tell(info, "reward_survive", *reward);
-  return terminated;
+static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
+  (void)step;
+  *terminated = !sac_mujoco_is_finite(sim) || fabs(sim->d->qpos[1]) > 0.2;
+  const double survive = !*terminated;
+
+  sac_mujoco_info_put(info, "reward_survive", survive);
+  return survive;
 }
 
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) { sac_mujoco_put_state(sim, row, 0, INFINITY); }
@@ -34,6 +33,6 @@ const sac_mujoco_task sac_mujoco_inverted_pendulum = {
     .nv = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
-    .judge = judge,
+    .reward = reward,
     .observe = observe,
 };

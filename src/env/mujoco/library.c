@@ -1,8 +1,9 @@
-/* Finding and loading MuJoCo. It is looked for when a task is first asked for, so that sac runs without it:
+/* Finding and loading MuJoCo. It is searched for when a task is first used, so that sac runs without it. Places, in
+ * this order:
  *
- *   the folder SAC_MUJOCO         as scripts/setup --mujoco makes one, a release of MuJoCo's, or Python's package
- *   .deps/mujoco                  of the project: of the working folder, and of the folders above it or the program
- *   .venv                         of the same: the Python packages mujoco-core and gymnasium */
+ *   the folder that SAC_MUJOCO names   made by scripts/setup --mujoco, a release of MuJoCo's, or its Python package
+ *   .deps/mujoco and .venv             of the current folder, the program's folder, and the folders above them; .venv
+ * has the Python packages mujoco-core and gymnasium */
 #include <dlfcn.h>
 #include <glob.h>
 #include <pthread.h>
@@ -17,14 +18,16 @@
 #include "util/text.h"
 
 #define LIBRARY "libmujoco.so"
-#define MODEL "half_cheetah.xml" /* a folder with it is one of Gymnasium's models */
+#define MODEL "half_cheetah.xml" /* a folder that holds it is the folder of Gymnasium's models */
 
+/* What was found so far; "" for what was not. */
 typedef struct search {
   char library[SAC_PATH_MAX], models[SAC_PATH_MAX];
 } search;
 
-/* The first file that matches folder/pattern; `out` stays empty when there is none. strip: the folder it is in. */
-static void look(char out[SAC_PATH_MAX], const char* folder, const char* pattern, int strip) {
+/* Sets `out` to the first file that matches folder/pattern, or to its folder when `strip` is 1. Does nothing when `out`
+ * is set already, or no file matches. */
+static void find_file(char out[SAC_PATH_MAX], const char* folder, const char* pattern, int strip) {
   char path[SAC_PATH_MAX];
   glob_t found;
   if (*out || sac_path(path, "%s/%s", folder, pattern) != SAC_OK) return;
@@ -36,69 +39,71 @@ static void look(char out[SAC_PATH_MAX], const char* folder, const char* pattern
   }
 }
 
-/* In a folder that holds MuJoCo itself. */
-static void look_in(search* s, const char* folder) {
-  look(s->library, folder, "lib/" LIBRARY ".[0-9]*", 0);
-  look(s->library, folder, LIBRARY ".[0-9]*", 0);
-  look(s->models, folder, "models/" MODEL, 1);
-  look(s->models, folder, MODEL, 1);
-  look(s->models, folder, "../gymnasium/envs/mujoco/assets/" MODEL, 1);
+/* Searches a folder that holds MuJoCo itself. */
+static void search_release(search* s, const char* folder) {
+  find_file(s->library, folder, "lib/" LIBRARY ".[0-9]*", 0);
+  find_file(s->library, folder, LIBRARY ".[0-9]*", 0);
+  find_file(s->models, folder, "models/" MODEL, 1);
+  find_file(s->models, folder, MODEL, 1);
+  find_file(s->models, folder, "../gymnasium/envs/mujoco/assets/" MODEL, 1);
 }
 
-/* In a project's folder, and in those above it. */
-static void look_up(search* s, char folder[SAC_PATH_MAX]) {
+/* Searches a project's folder, and those above it. */
+static void search_project(search* s, char folder[SAC_PATH_MAX]) {
   for (int level = 0; level < 6 && *folder; level++) {
-    look(s->library, folder, ".deps/mujoco/lib/" LIBRARY ".[0-9]*", 0);
-    look(s->models, folder, ".deps/mujoco/models/" MODEL, 1);
-    look(s->library, folder, ".venv/lib/python3*/site-packages/mujoco/" LIBRARY ".[0-9]*", 0);
-    look(s->models, folder, ".venv/lib/python3*/site-packages/gymnasium/envs/mujoco/assets/" MODEL, 1);
+    find_file(s->library, folder, ".deps/mujoco/lib/" LIBRARY ".[0-9]*", 0);
+    find_file(s->models, folder, ".deps/mujoco/models/" MODEL, 1);
+    find_file(s->library, folder, ".venv/lib/python3*/site-packages/mujoco/" LIBRARY ".[0-9]*", 0);
+    find_file(s->models, folder, ".venv/lib/python3*/site-packages/gymnasium/envs/mujoco/assets/" MODEL, 1);
     char* last = strrchr(folder, '/');
     if (!last) return;
     *last = '\0';
   }
 }
 
-static void look_everywhere(search* s) {
+static void search_all(search* s) {
   char folder[SAC_PATH_MAX];
   const char* named = getenv("SAC_MUJOCO");
   memset(s, 0, sizeof *s);
-  if (named && *named) look_in(s, named);
-  if (getcwd(folder, sizeof folder)) look_up(s, folder);
+
+  if (named && *named) search_release(s, named);
+  if (getcwd(folder, sizeof folder)) search_project(s, folder);
   const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
   if (length > 0) {
     folder[length] = '\0';
-    look_up(s, folder);
+    search_project(s, folder);
   }
 }
 
-/* As people write it: 4000000 is 4.0.0, and what came before 4 has a digit each, 337 for 3.3.7. */
+/* A version as text: 4000000 is "4.0.0". Before version 4 each part has one digit: 337 is "3.3.7". */
 static const char* version_text(char text[32], int version) {
   const int unit = version < 1000000 ? 10 : 1000;
   (void)snprintf(text, 32, "%d.%d.%d", version / (unit * unit), version / unit % unit, version % unit);
   return text;
 }
 
-/* ---- what it warns of: MuJoCo's own way is a line on stderr, and a file in the working folder ---- */
+/* --- warnings ----------------------------------------------------------------------------------------------------- */
 
-static pthread_mutex_t warned_lock = PTHREAD_MUTEX_INITIALIZER;
-static uint64_t warned;
-static char warned_last[SAC_SHOW_MAX];
+static pthread_mutex_t warnings_lock = PTHREAD_MUTEX_INITIALIZER;
+static uint64_t warnings;
+static char last_warning[SAC_SHOW_MAX];
 static _Thread_local int reads_model;
 
-/* Called by any of MuJoCo's threads. */
+/* MuJoCo's handler of warnings, called by any of its threads. Counts them. MuJoCo's own handler writes each to stderr
+ * and to a file in the current folder. */
 static void warn(const char* text) {
-  if (reads_model) return; /* an old word in it: once for each model, and nothing a user of sac can do about */
-  pthread_mutex_lock(&warned_lock);
-  warned++;
-  sac_text_show(warned_last, text, SIZE_MAX);
-  pthread_mutex_unlock(&warned_lock);
+  if (reads_model) return; /* of an old keyword in a model: a user of sac cannot change that */
+  pthread_mutex_lock(&warnings_lock);
+  warnings++;
+  sac_text_show(last_warning, text, SIZE_MAX);
+  pthread_mutex_unlock(&warnings_lock);
 }
 
 uint64_t sac_mujoco_warnings(char last[SAC_SHOW_MAX]) {
-  pthread_mutex_lock(&warned_lock);
-  const uint64_t count = warned;
-  memcpy(last, warned_last, sizeof warned_last);
-  pthread_mutex_unlock(&warned_lock);
+  pthread_mutex_lock(&warnings_lock);
+  const uint64_t count = warnings;
+  memcpy(last, last_warning, sizeof last_warning);
+  pthread_mutex_unlock(&warnings_lock);
   return count;
 }
 
@@ -109,9 +114,9 @@ mjModel* sac_mujoco_read(const sac_mujoco_library* library, const char* path, ch
   return m;
 }
 
-/* ---- loading ---- */
+/* --- loading ------------------------------------------------------------------------------------------------------ */
 
-/* A function of the library, or a variable; `at` receives its address. */
+/* Stores the address of a function or variable of the library at `at`. */
 static sac_status symbol(void* handle, const search* s, const char* name, void* at) {
   char needed[32];
   void* found = dlsym(handle, name);
@@ -122,36 +127,45 @@ static sac_status symbol(void* handle, const search* s, const char* name, void* 
   return SAC_OK;
 }
 
-static sac_status load(sac_mujoco_library* library, const search* s) {
-  sac_status status = SAC_OK;
-  char found[32], needed[32];
-  void (**user_warning)(const char*);
+/* Fails when the search did not find both. */
+static sac_status check_found(const search* s) {
   if (!*s->library)
     return sac_fail(SAC_ERROR_ENV,
                     "MuJoCo not found (looked in SAC_MUJOCO, .deps/mujoco, .venv): run scripts/setup --mujoco");
   if (!*s->models)
     return sac_fail(SAC_ERROR_ENV,
                     "MuJoCo is there (%s), Gymnasium's models are not (looked in SAC_MUJOCO, .deps/mujoco, .venv): run "
-                    "scripts/setup "
-                    "--mujoco",
+                    "scripts/setup --mujoco",
                     s->library);
-  /* A library that is refused stays loaded, too: what it made at its start would be lost with it. */
+  return SAC_OK;
+}
+
+/* Loads the library and sets it up. */
+static sac_status load(sac_mujoco_library* library, const search* s) {
+  sac_status status = SAC_OK;
+  char found[32], needed[32];
+  void (**user_warning)(const char*);
+  SAC_TRY(check_found(s));
+
+  /* A library of another version stays loaded too, as unloading it would leak what it allocated when it was loaded. */
   void* handle = dlopen(s->library, RTLD_NOW | RTLD_LOCAL);
   if (!handle) return sac_fail(SAC_ERROR_ENV, "MuJoCo could not be loaded: %s", dlerror());
 
-  /* The version first: abi.h is true of this one alone. */
+  /* Check the version before anything else is called: abi.h is for this version alone. */
   SAC_TRY(symbol(handle, s, "mj_version", &library->mj_version));
   const int version = library->mj_version();
   if (version != SAC_MUJOCO_VERSION)
     return sac_fail(SAC_ERROR_ENV,
                     "%s is MuJoCo %s; sac needs %s: scripts/setup --mujoco brings it (SAC_MUJOCO names its folder)",
                     s->library, version_text(found, version), version_text(needed, SAC_MUJOCO_VERSION));
+
+    /* The functions. */
 #define FUNCTION(result, name, parameters) SAC_TRY(symbol(handle, s, #name, &library->name));
   SAC_MUJOCO_FUNCTIONS(FUNCTION)
   SAC_TRY(symbol(handle, s, "mju_user_warning", &user_warning));
 
-  /* No file. Its own handler goes on to write an error that is not caught, before it ends the process; in batches all
-   * are caught. */
+  /* Warnings go to our handler, and no log file is written. An error that is not caught still reaches MuJoCo's handler,
+   * which ends the process; batches catch all errors. */
   mjLogConfig log = library->mju_getLogConfig();
   log.logto_file = 0;
   library->mju_setLogConfig(log);
@@ -162,7 +176,7 @@ fail:
   return status;
 }
 
-/* Stays loaded: its threads may outlive the last environment by a moment. */
+/* The library stays loaded until the process ends, as its threads may run a little longer than the last environment. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static sac_mujoco_library loaded;
 static int is_loaded;
@@ -172,7 +186,7 @@ sac_status sac_mujoco_open(const sac_mujoco_library** library) {
   pthread_mutex_lock(&lock);
   if (!is_loaded) {
     search s;
-    look_everywhere(&s);
+    search_all(&s);
     status = load(&loaded, &s);
     is_loaded = status == SAC_OK;
   }

@@ -1,8 +1,9 @@
-/* What a MuJoCo task is made of, and what its file may use.
+/* What a MuJoCo task consists of, and what its file may use.
  *
- * A task file defines one sac_mujoco_task and stands in the list of tasks.h. Its functions read a simulation (mjModel,
- * mjData) and Gymnasium's words say what they compute; loading, stepping, threads, state and the time limit are the
- * driver's. They call no function of MuJoCo's: the library is loaded at run time, and only the driver has it. */
+ * A task file defines one sac_mujoco_task and has a line in the list of tasks.h. Its functions compute what Gymnasium's
+ * task of that id computes from a simulation (mjModel, mjData). The driver does the rest: loading, stepping, threads,
+ * state, the time limit. Task files call no function of MuJoCo's, as the library is loaded at run time by the driver.
+ */
 #ifndef SAC_ENV_MUJOCO_MUJOCO_H
 #define SAC_ENV_MUJOCO_MUJOCO_H
 
@@ -16,7 +17,7 @@
 #include "env/options.h"
 #include "util/file.h"
 
-/* ---- the library (library.c) ---- */
+/* --- the library (library.c) -------------------------------------------------------------------------------------- */
 
 typedef struct sac_mujoco_library {
 #define SAC_MUJOCO_MEMBER(result, name, parameters) result(*name) parameters;
@@ -29,43 +30,44 @@ typedef struct sac_mujoco_library {
 /* Finds and loads MuJoCo, once a process. Any thread. Errors: ENV (not found, another version). */
 sac_status sac_mujoco_open(const sac_mujoco_library** library);
 
-/* mj_loadXML, without what it warns of in a model. */
+/* mj_loadXML without its warnings about the model. */
 mjModel* sac_mujoco_read(const sac_mujoco_library* library, const char* path, char* error, int error_size);
 
-/* ---- tasks ---- */
+/* --- tasks -------------------------------------------------------------------------------------------------------- */
 
 #define SAC_MUJOCO_BODIES 3
 
-/* One simulation, between steps. */
+/* One simulation between steps. */
 typedef struct sac_mujoco_sim {
   const mjModel* m;
   mjData* d;
   const void* options; /* the task's own struct */
-  const int* body;     /* (SAC_MUJOCO_BODIES) of the bodies that the task names */
+  const int* body;     /* (SAC_MUJOCO_BODIES) numbers of the bodies that the task names */
   double dt;           /* seconds of a step: timestep * frame_skip */
 } sac_mujoco_sim;
 
-/* A step that was made. */
-typedef struct sac_mujoco_move {
-  const float* action; /* (A) as it came, not clipped; NULL: */
-  const double* wide;  /* (A) it came in double */
-  double velocity[2];  /* (place after - place before) / dt */
-} sac_mujoco_move;
+/* The step that led to the simulation's state. One of action and wide is NULL. */
+typedef struct sac_mujoco_step {
+  const float* action; /* (A) as step received it, not clipped */
+  const double* wide;  /* (A) as step_wide received it (env/list.h) */
+  double velocity[2];  /* (position after - position before) / dt */
+} sac_mujoco_step;
 
-/* An observation being written; with `to` NULL it is only counted. */
+/* Where an observation is written; with `to` NULL its numbers are only counted. */
 typedef struct sac_mujoco_row {
   float* to;
   int32_t count;
 } sac_mujoco_row;
 
-/* The terms of a step being told, always the same ones in the same order; with `to` NULL their names are listed. */
+/* Where the terms of info are written, always the same ones in the same order; with `to` NULL their names are listed.
+ */
 typedef struct sac_mujoco_info {
   float* to;
-  const char** name; /* (SAC_ENV_INFO_MAX + 1) */
+  const char** name; /* (SAC_ENV_INFO_MAX + 1) written when `to` is NULL */
   int32_t count;
 } sac_mujoco_info;
 
-/* What every task's options begin with. */
+/* The first member of every task's options. */
 typedef struct sac_mujoco_common {
   char xml_file[SAC_PATH_MAX];
   int32_t frame_skip, threads;
@@ -73,22 +75,27 @@ typedef struct sac_mujoco_common {
 
 typedef struct sac_mujoco_task {
   int32_t max_episode_steps;
-  int32_t nq, nv, nsite; /* the fewest coordinates and sites its functions can do with, in models of a user's own */
+  int32_t nq, nv, nsite; /* the fewest positions, velocities and sites that a user's own model must have */
   int contact_forces;    /* 1: its functions read cfrc_ext, which mj_rnePostConstraint computes after a step */
   const sac_env_option* options;
   int32_t option_count;
   size_t options_size;
 
-  /* An episode's start: adds noise to the model's own qpos (nq) and qvel (nv), from the seed alone. */
+  /* The start of an episode: adds noise to the model's qpos (nq) and qvel (nv). Depends on the seed alone. */
   void (*reset)(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double* qvel);
-  /* Where it is, for its velocity. It is kept between steps, since MuJoCo's derived fields (xpos) are a substep behind
-   * the state and cannot be computed from it again. NULL: not needed. */
-  void (*place)(const sac_mujoco_sim* sim, double place[2]);
-  /* What a step is worth; returns terminated. Tells what Gymnasium's info has, under its names; tendon_length and
-   * tendon_velocity, which are no single numbers, are left out. */
-  int (*judge)(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info);
+
+  /* The position whose change gives the step's velocity. NULL: not needed. The driver keeps it between steps, because
+   * MuJoCo's derived fields (xpos) are a substep behind the state and cannot be computed from it again. */
+  void (*position)(const sac_mujoco_sim* sim, double at[2]);
+
+  /* Returns the reward of a step, says whether the episode is terminated, and writes the terms of Gymnasium's info
+   * under its names. tendon_length and tendon_velocity are arrays and left out. */
+  double (*reward)(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info);
+
+  /* Writes the observation. */
   void (*observe)(const sac_mujoco_sim* sim, sac_mujoco_row* row);
-  /* Names of bodies whose numbers the driver looks up: a name, or a number in digits. NULL: none. */
+
+  /* Names of bodies whose numbers the driver looks up; a name may be the number itself, in digits. NULL: none. */
   void (*bodies)(const void* options, const char* name[SAC_MUJOCO_BODIES]);
 } sac_mujoco_task;
 
@@ -112,52 +119,57 @@ SAC_MUJOCO_TASKS(SAC_MUJOCO_DECLARE)
 #define SAC_MUJOCO_OPTIONS(list) \
   .options = (list), .option_count = (int32_t)(sizeof(list) / sizeof *(list)), .options_size = sizeof(options)
 
-/* ---- what task files use (parts.c) ---- */
+/* --- what task files use (parts.c) -------------------------------------------------------------------------------- */
 
 void sac_mujoco_put_one(sac_mujoco_row* row, double x);
 void sac_mujoco_put(sac_mujoco_row* row, const double* x, int64_t n);
 void sac_mujoco_put_clipped(sac_mujoco_row* row, const double* x, int64_t n, double low, double high);
 
-/* A term of info. */
-void sac_mujoco_tell(sac_mujoco_info* info, const char* name, double x);
-
-/* Terms that several tasks have. */
-void sac_mujoco_tell_plane(const sac_mujoco_sim* sim, sac_mujoco_info* info); /* x_position, y_position */
-void sac_mujoco_tell_distance(const sac_mujoco_sim* sim,
-                              sac_mujoco_info* info); /* distance_from_origin, in the plane */
-void sac_mujoco_tell_rise(const sac_mujoco_sim* sim, sac_mujoco_info* info,
-                          int z); /* z_distance_from_origin of qpos[z] */
-void sac_mujoco_tell_velocity(const sac_mujoco_move* move, sac_mujoco_info* info,
-                              int axes); /* x_velocity, y_velocity */
-
-/* qpos and qvel from position `skip` of qpos on, velocities within +-limit: what most observations are. */
+/* qpos without its first `skip` numbers, then qvel clipped to +-limit. */
 void sac_mujoco_put_state(const sac_mujoco_sim* sim, sac_mujoco_row* row, int skip, double limit);
 
-/* x[j] += noise of an episode's start: uniform in (-scale, scale), or normal with that deviation. `first` numbers the
- * uniforms and the normals of a seed, each their own: no two draws share a number. */
+/* Adds a term to info. */
+void sac_mujoco_info_put(sac_mujoco_info* info, const char* name, double x);
+
+/* x_position and y_position, from qpos. */
+void sac_mujoco_info_position(const sac_mujoco_sim* sim, sac_mujoco_info* info);
+/* distance_from_origin, in the plane. */
+void sac_mujoco_info_distance(const sac_mujoco_sim* sim, sac_mujoco_info* info);
+/* z_distance_from_origin, of qpos[z]. */
+void sac_mujoco_info_height(const sac_mujoco_sim* sim, sac_mujoco_info* info, int z);
+/* x_velocity and, with two axes, y_velocity. */
+void sac_mujoco_info_velocity(const sac_mujoco_step* step, sac_mujoco_info* info, int axes);
+
+/* x[j] += noise: uniform in (-scale, scale), or normal with standard deviation `scale`. `first` is the index of the
+ * first draw among a seed's uniforms or normals; draws that are to be independent must not share an index. */
 void sac_mujoco_add_uniform(uint64_t seed, uint32_t first, double scale, double* x, int64_t n);
 void sac_mujoco_add_normal(uint64_t seed, uint32_t first, double scale, double* x, int64_t n);
 
-/* Uniform noise on all of qpos and then of qvel. */
+/* Uniform noise on all of qpos and qvel. */
 void sac_mujoco_reset_uniform(const sac_mujoco_sim* sim, uint64_t seed, double scale, double* qpos, double* qvel);
-/* The same with normal noise on qvel. */
+/* Uniform noise on qpos, normal noise on qvel. */
 void sac_mujoco_reset_normal(const sac_mujoco_sim* sim, uint64_t seed, double scale, double* qpos, double* qvel);
 
-/* xpos of the task's body number `from` less that of number `to`. */
-void sac_mujoco_between(const sac_mujoco_sim* sim, int from, int to, double difference[3]);
+/* xpos of body a minus that of body b; a and b are indices of the task's bodies. */
+void sac_mujoco_xpos_difference(const sac_mujoco_sim* sim, int a, int b, double difference[3]);
 
-/* The position along the first axes, as qpos has it. */
-void sac_mujoco_place_qpos(const sac_mujoco_sim* sim, double place[2]);
+/* A task's position: the first two numbers of qpos. */
+void sac_mujoco_position_qpos(const sac_mujoco_sim* sim, double at[2]);
 
-/* weight * sum of squares, in the order of NumPy's sums so that every bit is Gymnasium's: of an action in float, as
- * there; of doubles clipped to [low, high]. */
-double sac_mujoco_action_cost(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double weight);
-double sac_mujoco_squares(const double* x, int64_t n, double low, double high);
+/* Sums add in the order of NumPy's, so that every bit is Gymnasium's. */
 double sac_mujoco_sum(const double* x, int64_t n);
+/* The sum of squares of numbers clipped to [low, high]. */
+double sac_mujoco_squares(const double* x, int64_t n, double low, double high);
+/* weight * the sum of squares of the action, in float as there. */
+double sac_mujoco_action_cost(const sac_mujoco_sim* sim, const sac_mujoco_step* step, double weight);
+/* The Euclidean norm, summed in order. */
 double sac_mujoco_norm(const double* x, int n);
-double sac_mujoco_clip(double x, double low, double high); /* a NaN stays one */
+double sac_mujoco_clip(double x, double low, double high); /* a NaN stays NaN */
 
-/* Whether x is in the open interval. */
+/* Whether all of qpos and qvel is finite. */
+int sac_mujoco_is_finite(const sac_mujoco_sim* sim);
+
+/* Whether x is in the open interval `range`. */
 static inline int sac_mujoco_inside(double x, const double range[2]) { return range[0] < x && x < range[1]; }
 
 #endif

@@ -1,10 +1,10 @@
-/* What the MuJoCo tasks have in common: pieces of observations, noise of resets, NumPy's sums. */
+/* What the MuJoCo tasks have in common: parts of observations and of info, noise of resets, NumPy's sums. */
 #include <math.h>
 
 #include "env/mujoco/mujoco.h"
 #include "kernels/tasks/task.h"
 
-/* The stream of a reset's normals; its uniforms have SAC_TASK_STREAM_RESET. */
+/* The stream of the normals of a reset. Its uniforms are in SAC_TASK_STREAM_RESET. */
 #define STREAM_NORMAL ((uint64_t)1)
 
 double sac_mujoco_clip(double x, double low, double high) { return sac_task_clip(x, low, high); }
@@ -23,28 +23,28 @@ void sac_mujoco_put_clipped(sac_mujoco_row* row, const double* x, int64_t n, dou
   row->count += (int32_t)n;
 }
 
-void sac_mujoco_tell(sac_mujoco_info* info, const char* name, double x) {
+void sac_mujoco_info_put(sac_mujoco_info* info, const char* name, double x) {
   if (info->to) info->to[info->count] = (float)x;
   else info->name[info->count] = name;
   info->count++;
 }
 
-void sac_mujoco_tell_plane(const sac_mujoco_sim* sim, sac_mujoco_info* info) {
-  sac_mujoco_tell(info, "x_position", sim->d->qpos[0]);
-  sac_mujoco_tell(info, "y_position", sim->d->qpos[1]);
+void sac_mujoco_info_position(const sac_mujoco_sim* sim, sac_mujoco_info* info) {
+  sac_mujoco_info_put(info, "x_position", sim->d->qpos[0]);
+  sac_mujoco_info_put(info, "y_position", sim->d->qpos[1]);
 }
 
-void sac_mujoco_tell_distance(const sac_mujoco_sim* sim, sac_mujoco_info* info) {
-  sac_mujoco_tell(info, "distance_from_origin", sac_mujoco_norm(sim->d->qpos, 2));
+void sac_mujoco_info_distance(const sac_mujoco_sim* sim, sac_mujoco_info* info) {
+  sac_mujoco_info_put(info, "distance_from_origin", sac_mujoco_norm(sim->d->qpos, 2));
 }
 
-void sac_mujoco_tell_rise(const sac_mujoco_sim* sim, sac_mujoco_info* info, int z) {
-  sac_mujoco_tell(info, "z_distance_from_origin", sim->d->qpos[z] - sim->m->qpos0[z]);
+void sac_mujoco_info_height(const sac_mujoco_sim* sim, sac_mujoco_info* info, int z) {
+  sac_mujoco_info_put(info, "z_distance_from_origin", sim->d->qpos[z] - sim->m->qpos0[z]);
 }
 
-void sac_mujoco_tell_velocity(const sac_mujoco_move* move, sac_mujoco_info* info, int axes) {
-  sac_mujoco_tell(info, "x_velocity", move->velocity[0]);
-  if (axes > 1) sac_mujoco_tell(info, "y_velocity", move->velocity[1]);
+void sac_mujoco_info_velocity(const sac_mujoco_step* step, sac_mujoco_info* info, int axes) {
+  sac_mujoco_info_put(info, "x_velocity", step->velocity[0]);
+  if (axes > 1) sac_mujoco_info_put(info, "y_velocity", step->velocity[1]);
 }
 
 void sac_mujoco_put_state(const sac_mujoco_sim* sim, sac_mujoco_row* row, int skip, double limit) {
@@ -75,17 +75,24 @@ void sac_mujoco_reset_normal(const sac_mujoco_sim* sim, uint64_t seed, double sc
   sac_mujoco_add_normal(seed, 0, scale, qvel, sim->m->nv);
 }
 
-void sac_mujoco_place_qpos(const sac_mujoco_sim* sim, double place[2]) {
-  place[0] = sim->d->qpos[0];
-  place[1] = sim->d->qpos[1];
+void sac_mujoco_position_qpos(const sac_mujoco_sim* sim, double at[2]) {
+  at[0] = sim->d->qpos[0];
+  at[1] = sim->d->qpos[1];
 }
 
-void sac_mujoco_between(const sac_mujoco_sim* sim, int from, int to, double difference[3]) {
-  const double *a = sim->d->xpos + 3 * (size_t)sim->body[from], *b = sim->d->xpos + 3 * (size_t)sim->body[to];
-  for (int k = 0; k < 3; k++) difference[k] = a[k] - b[k];
+void sac_mujoco_xpos_difference(const sac_mujoco_sim* sim, int a, int b, double difference[3]) {
+  const double *x = sim->d->xpos + 3 * (size_t)sim->body[a], *y = sim->d->xpos + 3 * (size_t)sim->body[b];
+  for (int k = 0; k < 3; k++) difference[k] = x[k] - y[k];
 }
 
-/* NumPy's pairwise sum: eight sums side by side up to 128 numbers, halves beyond. */
+int sac_mujoco_is_finite(const sac_mujoco_sim* sim) {
+  int finite = 1;
+  for (int64_t j = 0; j < sim->m->nq; j++) finite &= isfinite(sim->d->qpos[j]) != 0;
+  for (int64_t j = 0; j < sim->m->nv; j++) finite &= isfinite(sim->d->qvel[j]) != 0;
+  return finite;
+}
+
+/* NumPy's pairwise sum of term(x): up to 128 numbers in eight partial sums, more numbers in two halves. */
 #define PAIRWISE(name, type, term)                                                                     \
   static type name(const type* x, int64_t n, type low, type high) {                                    \
     (void)low;                                                                                         \
@@ -123,8 +130,8 @@ double sac_mujoco_norm(const double* x, int n) {
 
 double sac_mujoco_squares(const double* x, int64_t n, double low, double high) { return sum_squares(x, n, low, high); }
 
-double sac_mujoco_action_cost(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double weight) {
+double sac_mujoco_action_cost(const sac_mujoco_sim* sim, const sac_mujoco_step* step, double weight) {
   const int64_t n = sim->m->nu;
-  if (move->wide) return weight * sac_mujoco_squares(move->wide, n, -INFINITY, INFINITY);
-  return (double)((float)weight * sum_float_squares(move->action, n, 0, 0));
+  if (step->wide) return weight * sac_mujoco_squares(step->wide, n, -INFINITY, INFINITY);
+  return (double)((float)weight * sum_float_squares(step->action, n, 0, 0));
 }

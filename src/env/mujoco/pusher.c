@@ -1,5 +1,5 @@
-/* Pusher-v5: push a cylinder to a goal with an arm's tip. The reward is minus the cylinder's distance from the goal and
- * from the tip, and the cost of the torques; no end but the time limit. */
+/* Pusher-v5: push a cylinder to a goal with an arm's tip. The reward is minus the cylinder's distances from the goal
+ * and from the tip, minus the cost of the torques. Ends only by the time limit. */
 #include <math.h>
 
 #include "env/mujoco/mujoco.h"
@@ -25,10 +25,14 @@ static void bodies(const void* o, const char* name[SAC_MUJOCO_BODIES]) {
   name[GOAL] = "goal";
 }
 
-/* The arm starts in its place; the cylinder is uniform in a rectangle less a disc around the goal. */
+/* The arm starts at its initial position. The cylinder's is uniform in a rectangle without a disc around the goal. */
 static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double* qvel) {
   const int nq = (int)sim->m->nq, nv = (int)sim->m->nv;
+
+  /* Noise on the arm's velocities. */
   sac_mujoco_add_uniform(seed, 0, 0.005, qvel, nv - 4);
+
+  /* Draw from the rectangle until the cylinder is outside the disc. */
   uint32_t next = (uint32_t)nv;
   double* cylinder = qpos + nq - 4;
   do {
@@ -38,23 +42,28 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
     sac_mujoco_add_uniform(seed, next + 1, 0.2, cylinder + 1, 1);
     next += 2;
   } while (!(sac_mujoco_norm(cylinder, 2) > 0.17));
+
+  /* The goal's position and the velocities of cylinder and goal have no noise. */
   qpos[nq - 2] = qpos[nq - 1] = 0;
   for (int j = nv - 4; j < nv; j++) qvel[j] = 0;
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
+static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
   double near[3], far[3];
-  sac_mujoco_between(sim, OBJECT, TIP, near);
-  sac_mujoco_between(sim, OBJECT, GOAL, far);
+  *terminated = 0;
+
+  sac_mujoco_xpos_difference(sim, OBJECT, TIP, near);
+  sac_mujoco_xpos_difference(sim, OBJECT, GOAL, far);
   const double reward_near = -sac_mujoco_norm(near, 3) * o->reward_near_weight;
   const double reward_dist = -sac_mujoco_norm(far, 3) * o->reward_dist_weight;
-  const double reward_ctrl = -sac_mujoco_action_cost(sim, move, o->reward_control_weight);
-  *reward = reward_dist + reward_ctrl + reward_near;
-  sac_mujoco_tell(info, "reward_dist", reward_dist);
-  sac_mujoco_tell(info, "reward_ctrl", reward_ctrl);
-  sac_mujoco_tell(info, "reward_near", reward_near);
-  return 0;
+  const double reward_ctrl = -sac_mujoco_action_cost(sim, step, o->reward_control_weight);
+
+  sac_mujoco_info_put(info, "reward_dist", reward_dist);
+  sac_mujoco_info_put(info, "reward_ctrl", reward_ctrl);
+  sac_mujoco_info_put(info, "reward_near", reward_near);
+
+  return reward_dist + reward_ctrl + reward_near;
 }
 
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
@@ -69,7 +78,7 @@ const sac_mujoco_task sac_mujoco_pusher = {
     .nv = 11,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
-    .judge = judge,
+    .reward = reward,
     .observe = observe,
     .bodies = bodies,
 };

@@ -1,5 +1,5 @@
-/* Reacher-v5: bring the tip of a two-link arm to a target. The reward is minus the distance and the cost of the
- * torques; no end but the time limit. */
+/* Reacher-v5: bring the tip of a two-link arm to a target. The reward is minus the distance, minus the cost
+ * of the torques. Ends only by the time limit. */
 #include <math.h>
 
 #include "env/mujoco/mujoco.h"
@@ -23,11 +23,15 @@ static void bodies(const void* o, const char* name[SAC_MUJOCO_BODIES]) {
   name[TARGET] = "target";
 }
 
-/* The target is uniform in a disc: points of the square around it until one is inside. */
+/* The target's position is uniform in a disc. */
 static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double* qvel) {
   const int nq = (int)sim->m->nq, nv = (int)sim->m->nv;
+
+  /* Noise on the arm. */
   sac_mujoco_add_uniform(seed, 0, 0.1, qpos, nq - 2);
   sac_mujoco_add_uniform(seed, (uint32_t)nq, 0.005, qvel, nv - 2);
+
+  /* Draw from the square around the disc until the target is inside the disc. */
   uint32_t next = (uint32_t)(nq + nv);
   double* goal = qpos + nq - 2;
   do {
@@ -35,24 +39,28 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
     sac_mujoco_add_uniform(seed, next, 0.2, goal, 2);
     next += 2;
   } while (!(sac_mujoco_norm(goal, 2) < 0.2));
-  qvel[nv - 2] = qvel[nv - 1] = 0;
+
+  qvel[nv - 2] = qvel[nv - 1] = 0; /* the target does not move */
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
+static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
   double from[3];
-  sac_mujoco_between(sim, FINGERTIP, TARGET, from);
+  *terminated = 0;
+
+  sac_mujoco_xpos_difference(sim, FINGERTIP, TARGET, from);
   const double reward_dist = -sac_mujoco_norm(from, 3) * o->reward_dist_weight;
-  const double reward_ctrl = -sac_mujoco_action_cost(sim, move, o->reward_control_weight);
-  *reward = reward_dist + reward_ctrl;
-  sac_mujoco_tell(info, "reward_dist", reward_dist);
-  sac_mujoco_tell(info, "reward_ctrl", reward_ctrl);
-  return 0;
+  const double reward_ctrl = -sac_mujoco_action_cost(sim, step, o->reward_control_weight);
+
+  sac_mujoco_info_put(info, "reward_dist", reward_dist);
+  sac_mujoco_info_put(info, "reward_ctrl", reward_ctrl);
+
+  return reward_dist + reward_ctrl;
 }
 
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
   double from[3];
-  sac_mujoco_between(sim, FINGERTIP, TARGET, from);
+  sac_mujoco_xpos_difference(sim, FINGERTIP, TARGET, from);
   for (int j = 0; j < 2; j++) sac_mujoco_put_one(row, cos(sim->d->qpos[j]));
   for (int j = 0; j < 2; j++) sac_mujoco_put_one(row, sin(sim->d->qpos[j]));
   sac_mujoco_put(row, sim->d->qpos + 2, sim->m->nq - 2);
@@ -66,7 +74,7 @@ const sac_mujoco_task sac_mujoco_reacher = {
     .nv = 4,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
-    .judge = judge,
+    .reward = reward,
     .observe = observe,
     .bodies = bodies,
 };

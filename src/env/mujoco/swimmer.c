@@ -1,5 +1,5 @@
-/* Swimmer-v5: swim along x with three links in a viscous fluid. The reward is the speed along x less the cost of the
- * torques; no end but the time limit. */
+/* Swimmer-v5: swim along x with three links in a viscous fluid. The reward is the speed along x minus the cost of
+ * the torques. Ends only by the time limit. */
 #include <math.h>
 
 #include "env/mujoco/mujoco.h"
@@ -22,17 +22,20 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-static int judge(const sac_mujoco_sim* sim, const sac_mujoco_move* move, double* reward, sac_mujoco_info* info) {
+static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
-  const double forward = o->forward_reward_weight * move->velocity[0];
-  const double ctrl_cost = sac_mujoco_action_cost(sim, move, o->ctrl_cost_weight);
-  *reward = forward - ctrl_cost;
-  sac_mujoco_tell_plane(sim, info);
-  sac_mujoco_tell_distance(sim, info);
-  sac_mujoco_tell_velocity(move, info, 2);
-  sac_mujoco_tell(info, "reward_forward", forward);
-  sac_mujoco_tell(info, "reward_ctrl", -ctrl_cost);
-  return 0;
+  *terminated = 0;
+
+  const double forward = o->forward_reward_weight * step->velocity[0];
+  const double ctrl_cost = sac_mujoco_action_cost(sim, step, o->ctrl_cost_weight);
+
+  sac_mujoco_info_position(sim, info);
+  sac_mujoco_info_distance(sim, info);
+  sac_mujoco_info_velocity(step, info, 2);
+  sac_mujoco_info_put(info, "reward_forward", forward);
+  sac_mujoco_info_put(info, "reward_ctrl", -ctrl_cost);
+
+  return forward - ctrl_cost;
 }
 
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
@@ -46,7 +49,7 @@ const sac_mujoco_task sac_mujoco_swimmer = {
     .nv = 1,
     SAC_MUJOCO_OPTIONS(list),
     .reset = reset,
-    .place = sac_mujoco_place_qpos,
-    .judge = judge,
+    .position = sac_mujoco_position_qpos,
+    .reward = reward,
     .observe = observe,
 };

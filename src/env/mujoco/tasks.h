@@ -20,7 +20,7 @@
   X(humanoid, "Humanoid-v5", "walk on two legs")                                                 \
   X(humanoid_standup, "HumanoidStandup-v5", "get up from lying")
 
-/* (count) NULL when there is no such task. */
+/* (count) The options of task `id`; NULL when there is no such task. */
 const sac_env_option* sac_mujoco_options_of(const char* id, int32_t* count);
 
 #endif

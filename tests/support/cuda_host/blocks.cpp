@@ -1,8 +1,8 @@
-// How a kernel runs: blocks in turn, a block's threads as fibers. The blocks of a cluster run together.
+// How a kernel runs: its blocks one after another, a block's threads as fibers. The blocks of a cluster run together.
 //
-// A fiber runs threads that have not started, one after another, until one of them has to wait; then a thread that may
-// go on is resumed, or a new fiber starts the next thread. So a kernel without barriers costs no switch at all. When
-// nothing can go on and not all threads have ended, some thread waits for one that will never come: a fault.
+// A fiber runs threads that have not started, one after another, until one of them has to wait. Then a thread that can
+// continue is resumed, or a new fiber starts the next thread. So a kernel without barriers needs no switch. When no
+// thread can continue and not all have ended, a thread waits for one that will never arrive: a fault.
 #include <stdio.h>
 
 #include "fibers.h"
@@ -21,19 +21,19 @@ struct pending_copy {
   unsigned group;
 };
 enum class state { running, at_barrier, at_cluster, in_warp, ended };
-// One line of the cache: every switch from a thread to another reads it.
+// As large as a cache line, as every switch between threads reads it.
 struct alignas(64) device_thread {
   uint3 index;
   state is;
   fiber* on;
-  const char* file;  // where it waits
+  const char* file;  // the source file in which it waits
   uint64_t value, result;
   int line, width;
   unsigned lane_argument;
-  unsigned groups;  // asynchronous copies: groups closed so far
+  unsigned groups;  // groups of asynchronous copies closed so far
 };
 static_assert(sizeof(device_thread) == 64, "one line of the cache");
-// A warp's operation that waits for lanes. A warp may have several: one for each part of it.
+// An operation of a warp that waits for lanes. Each part of a divergent warp has its own.
 struct meeting {
   cuda_host_kind kind;
   unsigned mask, arrived;
@@ -45,38 +45,38 @@ struct warp {
   meeting meeting_of[warp_size];
 };
 
-// A block that runs.
+// A block that is running.
 struct running_block {
   uint3 index;
   unsigned char* dynamic;  // shared memory
   unsigned waiting, true_predicates, ended;
-  unsigned barrier_result;   // of the last whole barrier: read by every thread before the next one can be whole
-  const char* barrier_file;  // where the first that waits at a barrier does so
+  unsigned barrier_result;   // of the last complete barrier: every thread reads it before the next one can complete
+  const char* barrier_file;  // where the first thread that waits at a barrier waits
   int barrier_line;
-  bool barriers_differ;  // another waits elsewhere
+  bool barriers_differ;  // another thread waits at another barrier
 };
-// A write to a block of the cluster, which is there after the next barrier of the cluster.
+// A write to another block of the cluster. It becomes visible at the next barrier of the cluster.
 struct pending_put {
   float* to;
   float x;
-  unsigned phase;  // of that barrier: the one after its thread's next arrival
+  unsigned phase;  // of that barrier: the phase after its thread's next arrival
 };
 
 running_block members[cluster_blocks_max];
 unsigned members_count, in_block;  // threads
-// The cluster's barrier: how often it was whole, who has come, who ended without.
+// The cluster's barrier: how often it was complete, how many threads have arrived, how many have ended.
 unsigned cluster_phase, cluster_arrived, cluster_gone;
 unsigned arrived_in[threads_max];  // phase 1 + of a thread's last arrival, 0 after its wait
 std::vector<pending_put> pending_puts;
 
 device_thread threads[threads_max];
-std::vector<pending_copy> copies[threads_max];  // a thread's
-unsigned copied;                                // so many threads may have made one
+std::vector<pending_copy> copies[threads_max];  // of each thread
+unsigned copied;                                // only threads below this one may have made copies
 warp warps[threads_max / warp_size];
 unsigned order[threads_max], ready[threads_max];
 unsigned count, started, ended, ready_first, ready_count;  // of all blocks that run together
-bool in_order;                                             // natural(), for as long as the kernel runs
-dim3 indexed;                                              // the size of the block that the threads' indices are of
+bool in_order;                                             // natural(), kept while the kernel runs
+dim3 indexed;                                              // the block size for which the threads' indices are set
 unsigned indexed_count;
 unsigned current = nobody;
 const launch* running;
@@ -107,7 +107,7 @@ std::string state_of(unsigned t) {
   if (threads[t].is == state::in_warp) return "waits for its warp at " + at(threads[t].file, threads[t].line);
   return "runs";
 }
-// A thread and what it does.
+// A thread and its state, as text.
 std::string doing(unsigned t) {
   if (t >= count)
     return "lane " + std::to_string(t % warp_size) + " of warp " + std::to_string(t / warp_size) +
@@ -122,7 +122,7 @@ inline void go_to(fiber* to) {
   fiber_switch(from, to);
 }
 
-// Ends the block, from inside one of its threads or from the scheduler.
+// Ends the block with a fault, from one of its threads or from the scheduler.
 void report(cudaError_t error, unsigned t, const std::string& what) {
   const uint3& b = members[member_of(t)].index;
   char block[64];
@@ -130,7 +130,7 @@ void report(cudaError_t error, unsigned t, const std::string& what) {
   fault_text = "kernel " + running->name + ", block " + block + ", thread " + position(t) + ": " + what;
   fault_error = error;
 }
-// Its caller's frame is never left, so nothing that has to be destroyed may live there: STOP.
+// Never returns to its caller, so no object with a destructor may live in the caller's frame: see STOP.
 [[noreturn]] void stop() {
   go_to(&scheduler);
   abort();
@@ -151,7 +151,7 @@ void set_now(unsigned t) {
 }
 void end_cluster_barrier();
 
-// One of n, at random: without a division, which would take longer than the switch.
+// A random number below n, without a division: that would take longer than the switch.
 unsigned one_of(unsigned n) { return static_cast<unsigned>((random_number() >> 32) * n >> 32); }
 
 fiber* resume() {
@@ -177,7 +177,7 @@ __attribute__((noinline)) fiber* next_in_any_order() {
   free_fibers.pop_back();
   return f;
 }
-// Who runs next: nobody can be without a fiber, because a fiber that has nothing to do comes here itself.
+// Chooses what runs next. There is always a fiber for it, because a fiber without work calls this function itself.
 inline fiber* next() { return ready_count && in_order ? resume() : next_in_any_order(); }
 
 void fiber_main() {
@@ -211,7 +211,7 @@ inline void wait(device_thread& self, state how, const char* file, int line) {
 }
 void release(unsigned t) { ready[(ready_first + ready_count++) % threads_max] = t; }
 
-// When every thread of the cluster has come to its barrier, or ended: what was written to other blocks is there.
+// When every thread of the cluster has arrived at its barrier or ended: makes the writes to other blocks visible.
 void end_cluster_barrier() {
   if (!cluster_arrived || cluster_arrived + cluster_gone < count) return;
   size_t kept = 0;
@@ -226,7 +226,7 @@ void end_cluster_barrier() {
     if (threads[order[i]].is == state::at_cluster) release(order[i]);
 }
 
-// Nothing can go on: says which thread waits for which.
+// Reports that no thread can continue, and which thread waits for which.
 void explain() {
   for (unsigned w = 0; w * warp_size < count; ++w) {
     for (unsigned i = 0; i < warps[w].meetings; ++i) {
@@ -237,7 +237,7 @@ void explain() {
                     "waits at " + at(m.file, m.line) + " for a lane of its mask that does not come: " + doing(missing));
     }
   }
-  unsigned here = 0;  // a cluster's barrier is whole where nobody waits elsewhere
+  unsigned here = 0;  // the cluster's barrier would be complete if no thread waited elsewhere
   while (threads[here].is != state::at_barrier) ++here;
   unsigned other = member_of(here) * in_block;
   while (threads[other].is == state::at_barrier) ++other;
@@ -246,7 +246,7 @@ void explain() {
              ", which not every thread reaches: " + doing(other));
 }
 
-// Runs the blocks that are members.
+// Runs the blocks of `members`.
 bool run_blocks() {
   started = ended = ready_first = ready_count = 0;
   cluster_phase = cluster_arrived = cluster_gone = 0;
@@ -261,7 +261,7 @@ bool run_blocks() {
   go_to(next());
   if (!fault_error && ended != count) explain();
   if (!fault_error) return true;
-  free_fibers = all_fibers;  // those that wait will never go on
+  free_fibers = all_fibers;  // fibers that still wait will never continue
   for (fiber* f : all_fibers) fiber_reset(f, fiber_main);
   return false;
 }
@@ -271,8 +271,7 @@ bool is_shared(const void* pointer, size_t size) {
   return (p >= d && p + size <= d + running->shared) || is_shared_variable(pointer, size);
 }
 
-// The warp's fragments. Not inline, as what waits in a warp has a small frame: a block's stacks together fit a cache
-// then.
+// The warp's fragments. Not inline: threads wait here, and with small frames the stacks of a block fit the cache.
 __attribute__((noinline)) void multiply(unsigned first) {
   const cuda_host_fragments* f[warp_size];
   for (unsigned lane = 0; lane < warp_size; ++lane)
@@ -280,7 +279,7 @@ __attribute__((noinline)) void multiply(unsigned first) {
   multiply_fragments(f);
 }
 
-// Which lane's value a lane gets, by the definition of shfl.sync in PTX.
+// The lane whose value a lane gets, by the definition of shfl.sync in PTX.
 template <cuda_host_kind kind>
 unsigned source(const device_thread& self, unsigned lane) {
   const unsigned width = static_cast<unsigned>(self.width), argument = self.lane_argument & 31;
@@ -298,7 +297,7 @@ void exchange(unsigned mask, device_thread* lanes) {
   }
 }
 
-// What the lanes of a mask get when all have come.
+// Computes what the lanes of a mask get, when all of them have arrived.
 void meet(cuda_host_kind kind, unsigned mask, unsigned first) {
   device_thread* const lanes = threads + first;
   unsigned votes = 0;
@@ -438,7 +437,7 @@ void cuda_host_cluster_wait(const char* file, int line) {
   arrived_in[current] = 0;
 }
 
-// What stands there until the barrier is poison.
+// Until the barrier, the target is filled with poison.
 void sac_cluster_put(float* mine, int rank, float x) {
   const unsigned to = static_cast<unsigned>(rank);
   const size_t offset = static_cast<size_t>(reinterpret_cast<unsigned char*>(mine) - cuda_host_now.dynamic_shared);

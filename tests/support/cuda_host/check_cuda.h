@@ -1,4 +1,4 @@
-// What the tests of this room share: checked calls, and arrays in device memory. C++.
+// For the tests of the host execution, in C++: checked calls, and arrays in device memory.
 #ifndef TESTS_SUPPORT_CUDA_HOST_CHECK_CUDA_H
 #define TESTS_SUPPORT_CUDA_HOST_CHECK_CUDA_H
 

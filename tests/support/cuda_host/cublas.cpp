@@ -1,4 +1,4 @@
-// See cublas_v2.h. Operands are read, and results written, here, where the sanitizers look; gemm.cpp only computes.
+// See cublas_v2.h. This file reads operands and writes results, so that sanitizers check it; gemm.cpp only computes.
 #include <cublas_v2.h>
 
 #include "gemm.h"
@@ -52,8 +52,8 @@ struct product {
   precision how;
 };
 
-// op(A) in panels of tile_rows rows, op(B) in panels of tile_columns columns, k running inside; short panels end in
-// zeros.
+// Packs op(A) in panels of tile_rows rows and op(B) in panels of tile_columns columns, with k as the inner index. Short
+// panels are filled with zeros.
 void pack(const matrix& x, const float* entry, bool by_rows, size_t tile, precision how, std::vector<float>* packed) {
   const size_t n = by_rows ? x.rows : x.columns, k = by_rows ? x.columns : x.rows, panels = (n + tile - 1) / tile;
   packed->assign(panels * tile * k, 0);
@@ -86,7 +86,7 @@ void multiply(const product& q) {
   }
 }
 
-// All entries of a batch lie in one allocation that a kernel may touch.
+// Checks that all entries of a batch lie in one allocation that kernels may access.
 bool reachable(const float* data, int64_t stride, int batch, size_t extent) {
   if (!extent) return true;
   const int64_t last = stride * (batch - 1);
@@ -212,7 +212,7 @@ cublasStatus_t cublasDestroy_v2(cublasHandle_t handle) {
   return entry(releases, [&] {
     const auto it = handles.find(handle);
     if (it == handles.end()) return CUBLAS_STATUS_NOT_INITIALIZED;
-    bool capturing = false;  // it waits for the device, which ends every capture there
+    bool capturing = false;  // destroying a handle waits for the device, which ends every capture on it
     for (const auto& c : captures()) capturing = c->invalid = true;
     const cudaError_t error = capturing ? cudaErrorStreamCaptureUnsupported : synchronize_device(it->second->device);
     handles.erase(it);

@@ -1,7 +1,7 @@
 /* The part of cuBLAS that sac uses: float products, column-major, alpha and beta on the host. Arguments are checked as
- * cuBLAS documents, and stricter where it says nothing: the entries of an output do not overlap. Each product
- * is one operation on the handle's stream. A dot product is summed in the order of k, each product and sum rounded to
- * float: the same bits as a plain loop, on any machine and for any batch count. */
+ * cuBLAS documents, and more strictly where it says nothing: the entries of an output must not overlap. Each product is
+ * one operation on the handle's stream. A dot product is summed in the order of k, with each product and sum rounded to
+ * float. So it has the bits of a plain loop, on any machine and for any batch count. */
 #ifndef TESTS_SUPPORT_CUDA_HOST_CUBLAS_V2_H
 #define TESTS_SUPPORT_CUDA_HOST_CUBLAS_V2_H
 

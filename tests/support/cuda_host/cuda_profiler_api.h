@@ -1,4 +1,4 @@
-/* cudaProfilerStart and Stop: they only count as calls. */
+/* cudaProfilerStart and cudaProfilerStop: they do nothing but count as calls. */
 #ifndef TESTS_SUPPORT_CUDA_HOST_CUDA_PROFILER_API_H
 #define TESTS_SUPPORT_CUDA_HOST_CUDA_PROFILER_API_H
 

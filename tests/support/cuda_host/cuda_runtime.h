@@ -1,5 +1,5 @@
-// What a .cu file sees when the host compiler builds it: the device's words, launches and intrinsics. The parts of
-// kernels/cuda.cuh that are written in PTX for a device are here in C++, with the meanings given there.
+// What a .cu file includes when the host compiler builds it: CUDA's keywords, launches and intrinsics. The parts of
+// kernels/cuda.cuh that are PTX for a device are C++ here, and do the same.
 #ifndef TESTS_SUPPORT_CUDA_HOST_CUDA_RUNTIME_H
 #define TESTS_SUPPORT_CUDA_HOST_CUDA_RUNTIME_H
 
@@ -19,12 +19,12 @@
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
 #define __align__(n) __attribute__((aligned(n)))
-// One block runs at a time, so its shared memory is static (where blocks run in clusters there is none of it). The tag
-// goes into the symbol's name, by which blocks.cpp finds all of them, to fill them before a block; "used" keeps the
-// compiler from reasoning about who writes there.
+// One block runs at a time, so __shared__ variables are static; blocks of a cluster have none. The tag becomes part of
+// the symbol's name, by which shared.cpp finds the variables to fill them before a block. "used" stops the compiler
+// from assuming that it knows every write.
 #define __shared__ static __attribute__((used, abi_tag("sac_shared")))
 
-// ---- the thread that runs ----
+// --- the thread that runs --------------------------------------------------------------------------------------------
 struct cuda_host_thread {
   uint3 thread, block;
   dim3 block_size, grid_size;
@@ -40,13 +40,13 @@ inline constexpr int warpSize = 32;
 
 #define SAC_DYNAMIC_SHARED(type, name) type* name = reinterpret_cast<type*>(cuda_host_now.dynamic_shared)
 
-// ---- launches ----
+// --- launches --------------------------------------------------------------------------------------------------------
 #define SAC_LAUNCH(kernel, grid, block, shared, stream, ...) \
   cuda_host_launch(#kernel, kernel, 1, grid, block, shared, stream, ##__VA_ARGS__)
 #define SAC_LAUNCH_CLUSTER(kernel, cluster, grid, block, shared, stream, ...) \
   cuda_host_launch(#kernel, kernel, cluster, grid, block, shared, stream, ##__VA_ARGS__)
 
-// A launch with its arguments, as they were when it was queued; every thread gets its own copy of them.
+// A launch with its arguments as they were when it was queued. Every thread gets its own copy.
 struct cuda_host_call {
   virtual ~cuda_host_call() = default;
   virtual void run() const = 0;
@@ -91,7 +91,7 @@ cudaError_t cudaHostAlloc(T** pointer, size_t size, unsigned flags) {
   return cudaHostAlloc(reinterpret_cast<void**>(pointer), size, flags);
 }
 
-// ---- barriers; the place in the source is told, because a barrier belongs to one place ----
+// --- barriers; the place in the source is told, because a barrier belongs to one place -------------------------------
 enum cuda_host_kind {
   cuda_host_syncthreads,
   cuda_host_syncwarp,
@@ -123,7 +123,7 @@ inline void __threadfence_block() {}
 inline void __threadfence_system() {}
 [[noreturn]] inline void __trap(CUDA_HOST_PLACE) { cuda_host_trap(file, line); }
 
-// ---- warps ----
+// --- warps -----------------------------------------------------------------------------------------------------------
 inline void __syncwarp(unsigned mask = 0xffffffffu, CUDA_HOST_PLACE) {
   cuda_host_warp(cuda_host_syncwarp, mask, 0, 0, 32, file, line);
 }
@@ -137,7 +137,7 @@ inline int __all_sync(unsigned mask, int predicate, CUDA_HOST_PLACE) {
   return __ballot_sync(mask, predicate, file, line) == mask;
 }
 
-// A lane that is not in the mask has no value to give: 0xff in every byte comes from there.
+// A lane that is not in the mask has no value: others read 0xff in every byte.
 template <typename T>
 inline T cuda_host_shuffle(cuda_host_kind kind, unsigned mask, T x, unsigned lane, int width, const char* file,
                            int line) {
@@ -165,7 +165,7 @@ inline T __shfl_xor_sync(unsigned mask, T x, int lanes, int width = 32, CUDA_HOS
   return cuda_host_shuffle(cuda_host_shfl_xor, mask, x, static_cast<unsigned>(lanes), width, file, line);
 }
 
-// ---- kernels/cuda.cuh: clusters, tensor cores, asynchronous copies, the order of loads ----
+// --- kernels/cuda.cuh: clusters, tensor cores, asynchronous copies, the order of loads -------------------------------
 inline int sac_cluster_rank() { return static_cast<int>(cuda_host_now.rank); }
 void cuda_host_cluster_arrive(const char* file, int line);
 void cuda_host_cluster_wait(const char* file, int line);
@@ -177,7 +177,7 @@ struct cuda_host_fragments {
   float* d;
   const uint32_t *a, *b;
 };
-// Sums in float, in the order of k, starting from D; the device reads a TF32 operand's upper 19 bits, and so do we.
+// Sums in float, in the order of k, starting from D. As on a device, only the upper 19 bits of a TF32 operand are read.
 inline void sac_mma_tf32(float d[4], const uint32_t a[4], const uint32_t b[2], CUDA_HOST_PLACE) {
   const cuda_host_fragments fragments = {d, a, b};
   cuda_host_warp(cuda_host_mma, 0xffffffffu, reinterpret_cast<uintptr_t>(&fragments), 0, 32, file, line);
@@ -198,7 +198,7 @@ inline void sac_copy_wait() {
   cuda_host_copy_wait(newest);
 }
 
-// ---- atomics. None on float: their order would show in the result ----
+// --- atomics. None on float: their order would show in the result ---------------------------------------------------
 #define CUDA_HOST_ATOMICS(T)                                                          \
   inline T atomicAdd(T* x, T y) { return std::exchange(*x, static_cast<T>(*x + y)); } \
   inline T atomicMax(T* x, T y) { return std::exchange(*x, *x < y ? y : *x); }        \
@@ -215,7 +215,7 @@ float atomicAdd(float*, float) = delete;
 double atomicAdd(double*, double) = delete;
 inline unsigned atomicInc(unsigned* x, unsigned limit) { return std::exchange(*x, *x >= limit ? 0u : *x + 1); }
 
-// ---- arithmetic ----
+// --- arithmetic ------------------------------------------------------------------------------------------------------
 template <typename T>
 inline T __ldg(const T* x) {
   return *x;
@@ -268,7 +268,7 @@ inline float max(float a, float b) { return fmaxf(a, b); }
 inline double min(double a, double b) { return fmin(a, b); }
 inline double max(double a, double b) { return fmax(a, b); }
 
-// ---- vectors ----
+// --- vectors ---------------------------------------------------------------------------------------------------------
 #define CUDA_HOST_MAKE(T, name)                                      \
   inline name##2 make_##name##2(T x, T y) { return {x, y}; }         \
   inline name##3 make_##name##3(T x, T y, T z) { return {x, y, z}; } \

@@ -1,5 +1,5 @@
-/* The part of the CUDA runtime that sac uses, run on the host: same names, same values, same promises as NVIDIA's
- * header (CUDA 12 and 13). What it does and what it checks: cuda_host.h. */
+/* The part of the CUDA runtime that sac uses, run on the host. Names, values and guarantees are those of NVIDIA's
+ * header (CUDA 12 and 13). cuda_host.h says what it does and what it checks. */
 #ifndef TESTS_SUPPORT_CUDA_HOST_CUDA_RUNTIME_API_H
 #define TESTS_SUPPORT_CUDA_HOST_CUDA_RUNTIME_API_H
 
@@ -16,7 +16,7 @@ extern "C" {
 #define CUDA_HOST_DEFAULT(value)
 #endif
 
-/* ---- vector types ---- */
+/* --- vector types ------------------------------------------------------------------------------------------------- */
 #define CUDA_HOST_VECTORS(T, name, align2, align4) \
   typedef struct name##2 {                         \
     T x, y;                                        \
@@ -45,7 +45,7 @@ typedef struct dim3 {
 #endif
 } dim3;
 
-/* ---- results: X(name, value, text) ---- */
+/* --- results: X(name, value, text) -------------------------------------------------------------------------------- */
 #define CUDA_HOST_ERRORS(X)                                                                                 \
   X(cudaSuccess, 0, "no error")                                                                             \
   X(cudaErrorInvalidValue, 1, "invalid argument")                                                           \
@@ -97,7 +97,7 @@ cudaError_t cudaPeekAtLastError(void);
 const char* cudaGetErrorName(cudaError_t error);
 const char* cudaGetErrorString(cudaError_t error);
 
-/* ---- devices ---- */
+/* --- devices ------------------------------------------------------------------------------------------------------ */
 struct cudaDeviceProp {
   char name[256];
   size_t totalGlobalMem, sharedMemPerBlock;
@@ -151,7 +151,7 @@ cudaError_t cudaDeviceReset(void);
 cudaError_t cudaDriverGetVersion(int* version);
 cudaError_t cudaRuntimeGetVersion(int* version);
 
-/* ---- memory ---- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 enum cudaMemcpyKind {
   cudaMemcpyHostToHost = 0,
   cudaMemcpyHostToDevice = 1,
@@ -201,7 +201,7 @@ cudaError_t cudaMemsetAsync(void* to, int value, size_t size, cudaStream_t strea
 cudaError_t cudaMemset2DAsync(void* to, size_t pitch, int value, size_t width, size_t height,
                               cudaStream_t stream CUDA_HOST_DEFAULT(0));
 
-/* ---- streams and events ---- */
+/* --- streams and events ------------------------------------------------------------------------------------------- */
 #define cudaStreamDefault 0x00
 #define cudaStreamNonBlocking 0x01
 #define cudaStreamLegacy ((cudaStream_t)0x1)
@@ -228,7 +228,7 @@ cudaError_t cudaEventSynchronize(cudaEvent_t event);
 cudaError_t cudaEventQuery(cudaEvent_t event);
 cudaError_t cudaEventElapsedTime(float* milliseconds, cudaEvent_t start, cudaEvent_t end);
 
-/* ---- graphs ---- */
+/* --- graphs ------------------------------------------------------------------------------------------------------- */
 enum cudaStreamCaptureMode {
   cudaStreamCaptureModeGlobal = 0,
   cudaStreamCaptureModeThreadLocal = 1,
@@ -258,7 +258,7 @@ cudaError_t cudaGraphNodeGetType(cudaGraphNode_t node, enum cudaGraphNodeType* t
 cudaError_t cudaGraphExecDestroy(cudaGraphExec_t exec);
 cudaError_t cudaGraphDestroy(cudaGraph_t graph);
 
-/* ---- kernels ---- */
+/* --- kernels ------------------------------------------------------------------------------------------------------ */
 enum cudaFuncAttribute {
   cudaFuncAttributeMaxDynamicSharedMemorySize = 8,
   cudaFuncAttributePreferredSharedMemoryCarveout = 9

@@ -1,4 +1,4 @@
-/* cuRAND's Philox as kernels/random.h calls it, over Random123: host execution needs no CUDA toolkit. */
+/* cuRAND's Philox, as kernels/random.h calls it, by Random123: so the host execution needs no CUDA toolkit. */
 #ifndef TESTS_SUPPORT_CUDA_HOST_CURAND_PHILOX4X32_X_H
 #define TESTS_SUPPORT_CUDA_HOST_CURAND_PHILOX4X32_X_H
 

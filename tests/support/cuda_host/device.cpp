@@ -55,7 +55,8 @@ uint64_t random_number() {  // splitmix64
   return x ^ x >> 31;
 }
 
-// CUDA_VISIBLE_DEVICES: indices up to the first that is none. Order and uuids are not modelled: the devices are alike.
+// CUDA_VISIBLE_DEVICES: counts the indices up to the first that is not valid. Order and UUIDs are ignored, as all
+// devices are the same.
 int device_count() {
   const char* visible = getenv("CUDA_VISIBLE_DEVICES");
   if (!visible) return now().devices;
@@ -122,7 +123,7 @@ cudaError_t usable() {
 
 using namespace cuda_host;
 
-// ---- cuda_host.h ----
+// --- cuda_host.h -----------------------------------------------------------------------------------------------------
 void sac_cuda_host_reset() {
   std::lock_guard<std::recursive_mutex> guard(lock());
   release_handles();
@@ -180,7 +181,7 @@ long sac_cuda_host_launches(void (*each)(void* context, const char* name, long c
 const char* sac_cuda_host_range(size_t i) { return i < now().ranges.size() ? now().ranges[i].c_str() : nullptr; }
 int sac_cuda_host_range_depth() { return now().depth; }
 
-// ---- ranges ----
+// --- ranges ----------------------------------------------------------------------------------------------------------
 int nvtxRangePushA(const char* name) {
   std::lock_guard<std::recursive_mutex> guard(lock());
   if (now().ranges.size() < 100000) now().ranges.emplace_back(name);
@@ -198,7 +199,7 @@ cudaError_t cudaProfilerStop() {
   return call(plain, [] { return cudaSuccess; });
 }
 
-// ---- errors ----
+// --- errors ----------------------------------------------------------------------------------------------------------
 cudaError_t cudaGetLastError() {
   const cudaError_t error = last_error;
   last_error = cudaSuccess;
@@ -226,7 +227,7 @@ const char* cudaGetErrorString(cudaError_t error) {
   return "unrecognized error code";
 }
 
-// ---- devices ----
+// --- devices ---------------------------------------------------------------------------------------------------------
 cudaError_t cudaGetDeviceCount(int* count) {
   return call(anywhere, [&] {
     *count = 0;
@@ -387,7 +388,7 @@ cudaError_t cudaRuntimeGetVersion(int* version) {
   });
 }
 
-// ---- kernels ----
+// --- kernels ---------------------------------------------------------------------------------------------------------
 cudaError_t cudaFuncSetAttribute(const void* kernel, cudaFuncAttribute attribute, int value) {
   return call(plain, [&] {
     if (!kernel) return cudaErrorInvalidDeviceFunction;
@@ -413,7 +414,7 @@ cudaError_t cudaFuncGetAttributes(cudaFuncAttributes* attributes, const void* ke
   });
 }
 
-// The limits of a launch; its result is cudaGetLastError's.
+// Checks the limits of a launch. Its error is what cudaGetLastError returns.
 void cuda_host_enqueue(const char* name, const void* function, unsigned cluster, dim3 grid, dim3 block, size_t shared,
                        cudaStream_t stream, cuda_host_call* arguments) {
   auto l = std::make_shared<launch>();

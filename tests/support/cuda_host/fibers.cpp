@@ -66,7 +66,7 @@ void fiber_leave(fiber* from, fiber* to) {
   left = from;
   __sanitizer_start_switch_fiber(&from->fake_stack, to->bottom, to->size);
 }
-// The one that was left tells its bounds: the scheduler has no other way to know them.
+// Reads the bounds of the stack that was left from the sanitizer: there is no other way to know the scheduler's.
 void fiber_arrive(fiber* self) {
   const void* bottom;
   size_t size;

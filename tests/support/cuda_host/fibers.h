@@ -1,4 +1,4 @@
-// Fibers: stacks that take turns on one thread.
+// Fibers: several stacks that run in turn on one thread.
 #ifndef TESTS_SUPPORT_CUDA_HOST_FIBERS_H
 #define TESTS_SUPPORT_CUDA_HOST_FIBERS_H
 
@@ -12,19 +12,20 @@
 namespace cuda_host {
 
 struct fiber {
-  void* pointer = nullptr;  // where its stack stands while it is not running
-  void* bottom = nullptr;   // lowest address of the stack; the scheduler's is told by the sanitizer
+  void* pointer = nullptr;  // its stack pointer while it is not running
+  void* bottom = nullptr;   // the lowest address of its stack; the sanitizer gives the scheduler's
   size_t size = 0;
   void* fake_stack = nullptr;  // the address sanitizer's
-  // What it leaves free above: stacks that begin at one place of a page would share a few lines of the cache.
+  // Bytes that stay free at its top. Without them all stacks would begin at the same offset in a page and compete for a
+  // few cache lines.
   size_t colour = 0;
 #if !defined(__x86_64__)
   ucontext_t context;
 #endif
 };
 
-fiber* fiber_create(void (*main)());         // with a guard page; never freed, but reset
-void fiber_reset(fiber* f, void (*main)());  // forgets what it was doing
+fiber* fiber_create(void (*main)());         // with a guard page; it is never freed, only reset
+void fiber_reset(fiber* f, void (*main)());  // starts again from `main`
 
 #ifdef CUDA_HOST_ASAN
 void fiber_leave(fiber* from, fiber* to);
@@ -34,8 +35,8 @@ inline void fiber_leave(fiber*, fiber*) {}
 inline void fiber_arrive(fiber*) {}
 #endif
 
-// Comes back when somebody switches to `from`. Inline, and a jump: a processor that predicts returns by the calls
-// before them is then right, as threads of a block wait at the same place most of the time.
+// Returns when another fiber switches to `from`. It is inline and jumps, so that the processor's prediction of returns
+// stays right: the threads of a block mostly wait at the same place.
 inline __attribute__((always_inline)) void fiber_switch(fiber* from, fiber* to) {
   fiber_leave(from, to);
 #if defined(__x86_64__)
@@ -63,7 +64,7 @@ inline __attribute__((always_inline)) void fiber_switch(fiber* from, fiber* to) 
 #endif
   fiber_arrive(from);
 }
-// The first thing a fiber's main calls.
+// A fiber's main calls this first.
 inline void fiber_begin() { fiber_arrive(nullptr); }
 
 }  // namespace cuda_host

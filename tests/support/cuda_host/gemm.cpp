@@ -1,4 +1,4 @@
-// See gemm.h. No contraction to fused multiply-adds (the file's flags say so): the same bits on every processor.
+// See gemm.h. The file's flags forbid fused multiply-adds, so that the bits are the same on every processor.
 #include "gemm.h"
 
 #include <string.h>

@@ -1,4 +1,4 @@
-// Graphs: what a capture recorded, run again by each launch.
+// Graphs: each launch runs again what a capture recorded.
 #include "internal.h"
 
 struct cuda_host_graph {
@@ -14,7 +14,7 @@ namespace {
 std::map<cudaGraph_t, std::unique_ptr<cuda_host_graph>> graphs;
 std::map<cudaGraphExec_t, std::unique_ptr<cuda_host_exec>> execs;
 
-// In any order that the needs allow; the order of capture when the seed is 0.
+// In a random order that the dependencies allow; in the order of capture when the seed is 0.
 cudaError_t run(const std::vector<node>& nodes) {
   std::vector<size_t> missing(nodes.size()), possible;
   std::vector<std::vector<size_t>> then(nodes.size());

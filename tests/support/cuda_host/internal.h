@@ -1,4 +1,4 @@
-// What the files of this room share. One lock guards everything; every entry takes it through call().
+// What the files of the host execution share. One lock guards everything; every entry point takes it through call().
 #ifndef TESTS_SUPPORT_CUDA_HOST_INTERNAL_H
 #define TESTS_SUPPORT_CUDA_HOST_INTERNAL_H
 
@@ -35,7 +35,7 @@ constexpr int devices_max = 8;
 constexpr unsigned cluster_blocks_max = 8;
 constexpr int poison = 0xff;  // every byte: a NaN as float and double, -1 as an integer
 
-// ---- device.cpp: settings, counters, errors ----
+// --- device.cpp: settings, counters, errors --------------------------------------------------------------------------
 std::recursive_mutex& lock();
 uint64_t random_number();  // from the seed; never called when natural()
 bool natural();            // seed 0
@@ -47,9 +47,9 @@ void shuffle(T* x, size_t n) {  // a random order, unless the order is the natur
 int device_count();
 int current_device();
 size_t memory_limit();
-size_t shared_memory_limit();             // of a block, where the kernel opted in
-cudaError_t remember(cudaError_t error);  // as this thread's last error; returns it
-cudaError_t sticky(int device);           // what a kernel's fault left
+size_t shared_memory_limit();             // of a block whose kernel opted in
+cudaError_t remember(cudaError_t error);  // sets this thread's last error, and returns it
+cudaError_t sticky(int device);           // the error that a kernel's fault has left
 void fault(int device, cudaError_t error, const std::string& message);
 bool fault_wanted(const std::string& kernel);  // sac_cuda_host_fault_in_kernel
 bool break_wanted(size_t nodes);               // sac_cuda_host_break_captures
@@ -60,8 +60,8 @@ cudaError_t usable();  // driver, device, sticky error
 enum : unsigned {
   plain = 0,
   anywhere = 1,  // needs no device
-  releases = 2,  // releases even when it fails
-  unsafe = 4     // not permitted while a stream captures
+  releases = 2,  // releases also when it fails
+  unsafe = 4     // forbidden while a stream captures
 };
 cudaError_t refuse_in_capture();
 template <typename F>
@@ -75,10 +75,10 @@ cudaError_t call(unsigned what, F body) {
   return remember(error ? error : result);
 }
 
-// ---- memory.cpp ----
+// --- memory.cpp ------------------------------------------------------------------------------------------------------
 enum class place { pageable, pinned, device, invalid };  // invalid: device memory, but not all inside one allocation
 place where(const void* pointer, size_t size, int* device = nullptr);
-// Device memory can be touched while one of these lives.
+// While one of these exists, device memory can be accessed.
 class opened {
  public:
   explicit opened(int device);
@@ -91,13 +91,13 @@ class opened {
 size_t live_memory();
 void release_memory();
 
-// ---- streams.cpp ----
-// One thing to do: in a stream's queue, or in a graph.
+// --- streams.cpp -----------------------------------------------------------------------------------------------------
+// One operation, in a stream's queue or in a graph.
 struct node {
   cudaGraphNodeType type = cudaGraphNodeTypeHost;
   std::function<cudaError_t()> run;
   std::function<void()> when_queued;  // may be empty
-  std::vector<size_t> needs;          // in a graph: the nodes before it
+  std::vector<size_t> needs;          // in a graph: the nodes that it depends on
 };
 struct capture;
 struct stream {
@@ -107,7 +107,7 @@ struct stream {
   std::deque<node> queue;
   uint64_t done = 0;  // operations taken from the queue so far
   std::shared_ptr<capture> capturing;
-  std::vector<size_t> frontier;  // while capturing: the nodes that the next one needs
+  std::vector<size_t> frontier;  // while capturing: the nodes that the next one depends on
   uint64_t end() const { return done + queue.size(); }
 };
 using stream_ref = std::shared_ptr<stream>;
@@ -128,29 +128,29 @@ cudaError_t refuse_on_capturing(const stream_ref& s);  // a wait for a stream th
 size_t live_streams();
 void release_streams();
 
-// ---- graphs.cpp ----
+// --- graphs.cpp ------------------------------------------------------------------------------------------------------
 cudaError_t make_graph(cudaGraph_t* graph, std::vector<node> nodes);
 void drop_graph(cudaGraph_t graph);
 size_t live_graphs();
 void release_graphs();
 
-// ---- cublas.cpp ----
+// --- cublas.cpp ------------------------------------------------------------------------------------------------------
 size_t live_handles();
 void release_handles();
 
-// ---- shared.cpp ----
-// Dynamic shared memory for blocks that run together: of each exactly `size` bytes that may be touched, poison behind.
+// --- shared.cpp ------------------------------------------------------------------------------------------------------
+// Dynamic shared memory for blocks that run together: exactly `size` bytes for each, with poison behind.
 void take_dynamic(size_t size, unsigned blocks, unsigned char* memory[]);
-// Between launches every __shared__ variable is full of poison. Which ones a kernel writes is learned after its first
-// and its last block: whether there are any. Then these alone are filled.
+// Between launches every __shared__ variable is filled with poison. After a kernel's first and last block it is known
+// which variables it writes; from then on only these are filled.
 bool learn_shared(const void* kernel);
 void poison_shared(const void* kernel);
 bool is_shared_variable(const void* pointer, size_t size);
 
-// ---- tensor.cpp ----
+// --- tensor.cpp ------------------------------------------------------------------------------------------------------
 void multiply_fragments(const cuda_host_fragments* const warp[32]);
 
-// ---- blocks.cpp ----
+// --- blocks.cpp ------------------------------------------------------------------------------------------------------
 struct launch {
   std::string name;
   const void* function;

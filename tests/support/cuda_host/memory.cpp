@@ -13,14 +13,14 @@ namespace {
 constexpr size_t arena_size = size_t{128} << 30;  // of addresses, not of memory
 constexpr size_t alignment = 256;
 
-// Each device has a range of addresses that is closed while no work runs. An allocation ends where a page ends, as far
-// as its alignment lets it, and an unused page follows.
+// Each device has a range of addresses that cannot be accessed while no work runs. An allocation ends at the end of a
+// page, as far as its alignment allows, and an unused page follows it.
 struct arena {
   char* base = nullptr;
-  size_t used = 0;  // addresses given out so far; they are not given out again
-  size_t live = 0;  // bytes
+  size_t used = 0;  // addresses given out so far, which are never reused
+  size_t live = 0;  // bytes allocated now
   int open = 0;
-  int key = -1;  // a protection key, where the processor has them: closed and opened without a call of the system
+  int key = -1;  // a protection key, if the processor has them: it opens and closes the range without a system call
   std::map<uintptr_t, size_t> allocations;
 };
 arena arenas[devices_max];
@@ -42,7 +42,7 @@ void on_fault(int, siginfo_t* info, void*) {
     const ssize_t written = a.open ? write(2, in_kernel, sizeof in_kernel - 1) : write(2, in_host, sizeof in_host - 1);
     (void)written;
   }
-  sigaction(SIGSEGV, &previous_action, nullptr);  // it happens again, and goes to whoever was there before
+  sigaction(SIGSEGV, &previous_action, nullptr);  // the fault happens again and goes to the previous handler
 }
 
 arena& prepared(int device) {
@@ -62,18 +62,18 @@ arena& prepared(int device) {
     }
     a.base = static_cast<char*>(base);
     a.key = pkey_alloc(0, PKEY_DISABLE_ACCESS);
-    // Every wait opens and closes what is used: large pages make that cheap. Refused is as good as granted.
+    // Every wait opens and closes the used part, which large pages make cheap. If they are refused, it is only slower.
     if (a.key < 0) (void)madvise(base, arena_size, MADV_HUGEPAGE);
   }
   return a;
 }
-// Whether the threads of this process, or this one, may touch what is used of an arena.
+// Lets the threads of this process, or this thread, access the used part of an arena, or forbids it.
 void permit(const arena& a, bool yes) {
   if (a.key >= 0) (void)pkey_set(a.key, yes ? 0 : PKEY_DISABLE_ACCESS);
   else if (a.used) mprotect(a.base, a.used, yes ? PROT_READ | PROT_WRITE : PROT_NONE);
 }
 
-// Fresh pages in place of those that are there, of a file or (-1) of zeros.
+// Replaces pages by new ones, of a file or (-1) of zeros.
 constexpr size_t large = 1 << 20;
 void replace(char* first, size_t size, int file) {
   const int flags = MAP_PRIVATE | MAP_FIXED | MAP_NORESERVE | (file < 0 ? MAP_ANONYMOUS : 0);
@@ -81,8 +81,8 @@ void replace(char* first, size_t size, int file) {
   perror("cuda_host: no pages for device memory");
   abort();
 }
-// Poison, in pages that are used for the first time. What is large is mapped from a file that is full of it: it takes
-// time and memory where it is written, and a workspace of cuBLAS hardly ever is.
+// Fills pages that are used for the first time with poison. Large ranges are mapped from a file full of poison, so that
+// they take time and memory only where they are written: a workspace of cuBLAS mostly is not.
 void fill(char* first, size_t size) {
   static const int file = [] {
     const int made = memfd_create("cuda_host", MFD_CLOEXEC);
@@ -94,7 +94,7 @@ void fill(char* first, size_t size) {
   if (done < size && mprotect(first + done, size - done, PROT_READ | PROT_WRITE)) abort();
   memset(first + done, poison, size - done);
 }
-// Zeros in allocated memory of an arena that is open, as cheap.
+// Fills allocated memory of an open arena with zeros, at the same low cost.
 void clear(const arena& a, char* first, size_t size) {
   char* const from = first + round_up(reinterpret_cast<uintptr_t>(first), page()) - reinterpret_cast<uintptr_t>(first);
   if (size < large + page()) {
@@ -108,7 +108,7 @@ void clear(const arena& a, char* first, size_t size) {
   memset(from + whole, 0, size - head - whole);
 }
 
-// The entry of a map of ranges that holds the address, or end.
+// The entry whose range holds the address, or end.
 std::map<uintptr_t, size_t>::const_iterator holder(const std::map<uintptr_t, size_t>& ranges, uintptr_t p) {
   auto it = ranges.upper_bound(p);
   if (it == ranges.begin()) return ranges.end();
@@ -167,7 +167,7 @@ cudaError_t check(const rows& r, cudaMemcpyKind kind, ends* e) {
   return cudaErrorInvalidMemcpyDirection;
 }
 
-// Pageable memory is staged, as CUDA does it: a source is read now, a target is written before the call returns.
+// Pageable memory is staged as in CUDA: a source is read now, a target is written before the call returns.
 cudaError_t copy(const rows& r, cudaMemcpyKind kind, cudaStream_t handle, bool wait) {
   if (!r.width || !r.height) return cudaSuccess;
   const stream_ref s = find_stream(handle);

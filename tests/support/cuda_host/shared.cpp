@@ -19,11 +19,12 @@ struct variable {
   size_t size;
 };
 std::vector<variable> variables;                               // every __shared__ of the program
-std::unordered_map<const void*, std::vector<size_t>> used_by;  // kernel -> the ones it was seen to write
+std::unordered_map<const void*, std::vector<size_t>> used_by;  // kernel -> the variables that it writes
 unsigned char* dynamic_memory;
 size_t dynamic_capacity;
 
-// The sanitizer's margins may lie inside (clang): no checks, and no memset that has them.
+// With clang the sanitizer's red zones may lie inside the variables, so neither checks nor a checked memset are
+// possible.
 __attribute__((no_sanitize("address", "undefined"))) void fill(const variable& v) {
   static_assert(poison == 0xff, "every bit");
   size_t i = 0;
@@ -43,7 +44,7 @@ __attribute__((no_sanitize("address", "undefined"))) bool untouched(const variab
   return true;
 }
 
-// The symbols that __shared__ tagged, in one loaded file.
+// Finds the symbols that __shared__ has tagged, in one loaded file.
 int find_in_file(dl_phdr_info* info, size_t, void*) {
   const char* name = info->dlpi_name && *info->dlpi_name ? info->dlpi_name : "/proc/self/exe";
   const int file = open(name, O_RDONLY | O_CLOEXEC);

@@ -1,4 +1,4 @@
-// Streams: queues that run when something waits for them; events order them.
+// Streams: queues that run when something waits for them. Events order them.
 #include <time.h>
 
 #include "internal.h"
@@ -6,8 +6,8 @@
 namespace cuda_host {
 struct record {
   stream_ref on;
-  uint64_t position = 0;  // it has happened when this many operations of the stream are done
-  double time = -1;       // milliseconds; when it happened
+  uint64_t position = 0;  // the event happens when this many operations of the stream are done
+  double time = -1;       // when it happened, in milliseconds
   std::shared_ptr<capture> during;
   std::vector<size_t> frontier;
 };
@@ -112,7 +112,7 @@ cudaError_t enqueue(const stream_ref& s, node n) {
   return cudaSuccess;
 }
 
-// After a kernel's fault nothing runs on the device any more.
+// After a kernel's fault nothing more runs on the device.
 cudaError_t run_until(const stream_ref& s, uint64_t position) {
   const opened open(s->device);
   while (s->done < position && !s->queue.empty()) {
@@ -221,7 +221,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     }
     if (r.during) {
       if (r.during->ended || r.during->invalid || s->legacy) return cudaErrorCapturedEvent;
-      s->capturing = r.during;  // the stream takes part from here on
+      s->capturing = r.during;  // from here on the stream is part of the capture
       s->frontier = r.frontier;
       r.during->streams.push_back(s);
       return cudaSuccess;
@@ -327,7 +327,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     }
     if (c->mode != cudaStreamCaptureModeRelaxed && c->thread != std::this_thread::get_id())
       return cudaErrorStreamCaptureWrongThread;
-    // Everything captured must come before what the first stream has reached.
+    // At the end, everything captured must have been joined to the first stream.
     std::vector<bool> joined(c->nodes.size());
     for (const size_t i : s->frontier) joined[i] = true;
     bool whole = true;
@@ -343,7 +343,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     if (!whole) return cudaErrorStreamCaptureUnjoined;
     return make_graph(graph, std::move(c->nodes));
   });
-  if (ended && graph && *graph) {  // an injected error: the capture is over, and there is no graph
+  if (ended && graph && *graph) {  // an injected error: the capture has ended, without a graph
     std::lock_guard<std::recursive_mutex> guard(lock());
     drop_graph(*graph);
     *graph = nullptr;

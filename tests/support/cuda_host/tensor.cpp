@@ -1,4 +1,4 @@
-// The product of a warp's tensor cores. kernels/cuda.cuh says which element is where.
+// The product of a warp's tensor cores. kernels/cuda.cuh says which lane holds which element.
 #include "internal.h"
 
 namespace cuda_host {

@@ -1,4 +1,4 @@
-/* Linked into tests whose comment says "one-thread", with --wrap=pthread_create: a thread of sac ends the test. */
+/* Linked with --wrap=pthread_create into tests whose comment says "one-thread": starting a thread ends the test. */
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>

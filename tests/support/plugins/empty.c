@@ -1,3 +1,3 @@
-/* A shared object that is no environment. */
+/* A shared object without an environment. */
 int sac_env_plugins(void);
 int sac_env_plugins(void) { return 0; }

@@ -1,5 +1,5 @@
-/* A plugin without state functions, of one number that counts its steps, that lies as SAC_TEST_LIE says; well-behaved
- * without it. */
+/* A plugin whose only observation counts its steps, without state functions. It returns something wrong, which
+ * SAC_TEST_LIE names; without that variable it is correct. */
 #include <math.h>
 #include <sac/env.h>
 #include <stdio.h>
@@ -72,7 +72,7 @@ static const char* const* info_names(void* self) {
   static char numbered[SAC_ENV_INFO_MAX + 1][16];
   (void)self;
   memset(names, 0, sizeof names);
-  if (lie("old table")) abort(); /* what is beyond the table is not looked at */
+  if (lie("old table")) abort(); /* the library must not read behind the table */
   if (lie("no names")) return NULL;
   names[0] = lie("spaced name") ? "top speed" : lie("number name") ? "1st" : lie("no name") ? "" : "steps";
   if (lie("two names")) names[1] = names[0];
@@ -97,7 +97,7 @@ static size_t state_size(void* self) {
 
 const sac_env_api* sac_env_plugin(void);
 const sac_env_api* sac_env_plugin(void) {
-  static sac_env_api api; /* filled anew in each call: the lie may be another */
+  static sac_env_api api; /* set in each call, as SAC_TEST_LIE may have changed */
   api = (sac_env_api){.abi = SAC_ENV_ABI,
                       .size = sizeof api,
                       .name = "liar",

@@ -1,7 +1,7 @@
 /* The resolved configuration, as the library's rooms read it. Filled by src/config/config.c from the fields of
  * config/fields.h. */
-#ifndef SAC_CONFIG_CONFIG_H
-#define SAC_CONFIG_CONFIG_H
+#ifndef SAC_CONFIG_SETTINGS_H
+#define SAC_CONFIG_SETTINGS_H
 
 #include <stdio.h>
 

@@ -1,0 +1,234 @@
+"""Worker processes, which step environments at the same time. Runs in the names of bridge.py: module.c runs both files
+in sac's process, and a worker process runs them too."""
+import json
+import mmap
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+WORKERS_FROM = 4         # with fewer environments worker processes are not considered
+WORKERS_COST = 100e-6    # seconds that the way to worker processes and back takes in a step, on a busy machine
+WORKER_COST = 30e-6      # and for each worker
+TIMED_STEPS, TIMED_SECONDS = 25, 0.2  # the most steps and seconds to measure how long a step takes
+
+
+# --- both sides of a channel ------------------------------------------------------------------------------------------
+
+
+def receive(channel, size):
+    data = b""
+    while len(data) < size:
+        part = channel.recv(size - len(data))
+        if not part:
+            raise EOFError
+        data += part
+    return data
+
+
+def send(channel, data):
+    while data:
+        data = data[channel.send(data, socket.MSG_NOSIGNAL):]
+
+
+def receive_sized(channel):
+    """A message behind its size."""
+    return receive(channel, int.from_bytes(receive(channel, 4), "little"))
+
+
+def sized(data):
+    return len(data).to_bytes(4, "little") + data
+
+
+# --- sac's side -------------------------------------------------------------------------------------------------------
+
+
+class Worker:
+    """A process with some of the environments. Requests are a letter each: r (reset), s (step), i (the terms of info
+    follow). The answer is empty, or JSON [config, text]: an error, or with config null a result. The numbers lie in
+    shared memory. The process ends when its channel is closed, so it ends with sac, also after a crash."""
+
+    START = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); n = int(sys.argv[2]); s = b''\n" \
+            "while len(s) < n: s += c.recv(n - len(s)) or sys.exit()\n" \
+            "g = {'OWN': 0, '__name__': 'sac_gym'}; exec(compile(s, '<sac>', 'exec'), g); g['work'](c)"
+
+    def __init__(self, name, options, first, last, memory, n):
+        self.what = f"worker process of environments {first} to {last - 1}"
+        self.first, self.last = first, last
+
+        # Start Python. It inherits only its own end of the channel, which we close here: so each side notices when the
+        # other ends.
+        source = "\n".join((FILES["bridge"], FILES["workers"])).encode()
+        self.channel, theirs = socket.socketpair()
+        with theirs:
+            self.process = subprocess.Popen(
+                [sys.executable, "-c", self.START, str(theirs.fileno()), str(len(source))],
+                pass_fds=(theirs.fileno(), memory), stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
+
+        # What it runs, and with which environments.
+        setting = json.dumps([name, options, first, last, memory, n, sys.path]).encode()
+        self.request(source + sized(setting))
+
+    def request(self, data):
+        try:
+            send(self.channel, data)
+        except OSError:
+            self.fail()
+
+    def answer(self):
+        try:
+            text = receive_sized(self.channel)
+        except (OSError, EOFError):
+            self.fail()
+        config, result = json.loads(text) if text else (None, None)
+        if config is not None:
+            raise EnvError(result, config)
+        return result
+
+    def fail(self):
+        """Raises the error of a process that ended."""
+        try:
+            code = self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            code = None
+        how = "closed its channel" if code is None else f"ended with exit code {code}"
+        if code is not None and code < 0:
+            how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
+        raise EnvError(f"{self.what} (process {self.process.pid}) {how}") from None
+
+    def close(self):
+        self.channel.close()
+        try:
+            self.process.wait(2)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Workers:
+    """n environments, divided among `count` processes. mask: the block's array, which says what reset resets."""
+
+    def __init__(self, name, options, count, memory, n, mask):
+        self.all, self.mask = [], mask
+        try:
+            # Start all processes before waiting for any of them.
+            for k in range(count):
+                self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
+
+            # The first worker finds the terms of info; all must write the same.
+            self.terms = [worker.answer() for worker in self.all][0]
+            self.call(b"i" + sized(json.dumps(self.terms).encode()), self.all)
+        except BaseException:
+            self.close()
+            raise
+
+    def call(self, data, workers):
+        """Sends a request to these workers and waits for all answers. Raises the first error."""
+        for worker in workers:
+            worker.request(data)
+        first = None
+        for worker in workers:  # every answer is read, so that the next call does not find an old one
+            try:
+                worker.answer()
+            except EnvError as error:
+                first = first or error
+        if first:
+            raise first
+
+    def reset(self):
+        self.call(b"r", [worker for worker in self.all if any(self.mask[worker.first:worker.last])])
+
+    def step(self):
+        self.call(b"s", self.all)
+
+    def close(self):
+        for worker in self.all:
+            worker.channel.close()  # all channels first, so that the processes end at the same time
+        for worker in self.all:
+            worker.close()
+
+
+# --- a worker process's side ------------------------------------------------------------------------------------------
+
+
+def answer(channel, function, *arguments):
+    """Calls the function and sends its result or its error. Returns whether it succeeded."""
+    data, success = b"", False
+    try:
+        result = function(*arguments)
+        data, success = b"" if result is None else json.dumps([None, result]).encode(), True
+    except BaseException as error:
+        data = json.dumps([getattr(error, "config", False) is True, describe(error)]).encode()
+    send(channel, sized(data))
+    return success
+
+
+def work(channel):
+    """The main function of a worker process."""
+    sys.meta_path.insert(0, MuJoCoLog)
+    local = None
+
+    def start():
+        """Makes the environments. The worker of the first one returns the terms of info."""
+        nonlocal local
+        terms = None
+        if first == 0:
+            one = Spaces(name, options)
+            terms = find_terms(one)
+            one.close()
+        local = Local(name, options, first, last)
+        local.bind(mmap.mmap(memory, 0), n)
+        return terms
+
+    try:
+        name, options, first, last, memory, n, sys.path[:] = json.loads(receive_sized(channel))
+        going = answer(channel, start)
+        while going:
+            letter = receive(channel, 1)
+            if letter == b"i":
+                answer(channel, local.set_terms, json.loads(receive_sized(channel)))
+            else:
+                answer(channel, local.reset if letter == b"r" else local.step)
+    except (EOFError, OSError):  # sac has closed the channel, or has ended
+        pass
+    if local:
+        local.close()
+
+
+# --- how many workers -------------------------------------------------------------------------------------------------
+
+
+def worker_count(n, options):
+    """The number that the option sac_workers sets, 0 for few environments, and otherwise None: to be measured."""
+    asked = options.pop("sac_workers", None)
+    if asked is not None and (not isinstance(asked, int) or isinstance(asked, bool) or not 0 <= asked <= 1024):
+        raise EnvError(f"env.options.sac_workers = {asked} is no number of processes: 0 to 1024", True)
+    return min(n, asked) if asked is not None else None if n >= WORKERS_FROM else 0
+
+
+def step_seconds(one):
+    """The median time of a step with random actions. Infinity when a step fails: its error is reported in use."""
+    times, end = [], time.perf_counter() + TIMED_SECONDS
+    try:
+        one.env.reset(seed=0)
+        while len(times) < TIMED_STEPS and (not times or time.perf_counter() < end):
+            action = one.env.action_space.sample()
+            start = time.perf_counter()
+            _, _, terminated, truncated, _ = one.env.step(action)
+            times.append(time.perf_counter() - start)
+            if terminated or truncated:
+                one.env.reset()
+    except BaseException:
+        return float("inf")
+    return sorted(times)[len(times) // 2]
+
+
+def fastest_count(n, seconds):
+    """The number of workers that step n environments fastest when one step takes `seconds`. It changes no result."""
+    def cost(count):
+        return seconds * -(-n // count) + WORKERS_COST + WORKER_COST * count if count else seconds * n
+
+    cores = len(os.sched_getaffinity(0))
+    return min((0, *range(2, min(n, cores) + 1)), key=cost) if seconds < float("inf") else min(n, cores)
