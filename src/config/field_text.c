@@ -1,4 +1,4 @@
-/* Fields as text: what is allowed, reading, printing. */
+/* Fields as text: allowed values, parsing, printing. */
 #include <string.h>
 
 #include "config/field.h"
@@ -6,6 +6,7 @@
 #include "util/number.h"
 #include "util/text.h"
 
+/* A limit of the allowed range. */
 static const char* limit_text(char number[SAC_NUMBER_MAX], double limit) {
   if (limit == SAC_BIG) return "2^53";
   sac_print_real(number, limit);
@@ -16,6 +17,7 @@ void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]) {
   char low[SAC_NUMBER_MAX], high[SAC_NUMBER_MAX];
   size_t used = 0;
   text[0] = '\0';
+
   switch (field->kind) {
     case SAC_VALUE_INT:
     case SAC_VALUE_REAL:
@@ -43,7 +45,7 @@ void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]) {
   }
 }
 
-/* "optim.lr = 3 (from --set)", the start of every complaint about a value. */
+/* Fails with a message that starts as "optim.lr = 3 (from --set) ". Uses field, text, from and shown. */
 #define COMPLAIN(format, ...)                                                                                     \
   sac_fail(SAC_ERROR_CONFIG, "%s = %s (from %s) " format, field->key, sac_text_show(shown, text, SIZE_MAX), from, \
            ##__VA_ARGS__)
@@ -71,7 +73,8 @@ static sac_status parse_integer(const sac_field* field, const char* text, const 
     case SAC_NUMBER_RANGE:
       return outside(field, text, from);
   }
-  /* As integers: the limits are whole and at most 2^53, a double of the value may have been rounded into the range. */
+
+  /* Compare as integers: as a double, a value outside the range could be rounded into it. The limits are exact. */
   if (read < (int64_t)field->low.value || read > (int64_t)field->high) return outside(field, text, from);
   *value = read;
   return SAC_OK;
@@ -141,40 +144,57 @@ static sac_status parse_device(const sac_field* field, const char* text, const c
   return SAC_OK;
 }
 
-/* "[256, 256]", "256,256" or "256". */
+static const char blanks[] = " \t\n";
+
+/* Parses one width, which stands in [begin, end) of the list `text`. */
+static sac_status parse_width(const sac_field* field, const char* text, const char* from, const char* begin,
+                              const char* end, int32_t* width) {
+  char shown[SAC_SHOW_MAX], word[SAC_NUMBER_MAX], range[SAC_VALUE_MAX];
+  int64_t size = 0;
+
+  /* cut the word out */
+  while (begin < end && strchr(blanks, *begin)) begin++;
+  while (end > begin && strchr(blanks, end[-1])) end--;
+  const size_t length = (size_t)(end - begin);
+  if (length == 0 || length >= sizeof word) return COMPLAIN("is not a list of widths like [256, 256]");
+  memcpy(word, begin, length);
+  word[length] = '\0';
+
+  const sac_number result = sac_parse_integer(word, &size);
+  if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
+    return COMPLAIN("is not a list of widths like [256, 256]");
+  if (result != SAC_NUMBER_OK || size < (int64_t)field->low.value || size > (int64_t)field->high) {
+    sac_field_range(field, range);
+    return COMPLAIN("has a width outside %s", range);
+  }
+  *width = (int32_t)size;
+  return SAC_OK;
+}
+
+/* Parses "[256, 256]", "256,256" or "256". */
 static sac_status parse_sizes(const sac_field* field, const char* text, const char* from, sac_sizes* value) {
-  static const char blanks[] = " \t\n";
   char shown[SAC_SHOW_MAX];
+  sac_sizes sizes = {0};
+
+  /* leave out blanks and brackets around the list */
   const char *c = text + strspn(text, blanks), *end = c + strlen(c);
   while (end > c && strchr(blanks, end[-1])) end--;
   if (*c == '[') {
     if (end[-1] != ']') return COMPLAIN("is not a list of widths like [256, 256]");
-    c++, end--;
+    c++;
+    end--;
   }
-  sac_sizes sizes = {0};
-  for (int more = 1; more;) {
-    c += strspn(c, blanks);
-    const char* stop = c;
-    while (stop < end && *stop != ',') stop++;
-    more = stop < end;
-    const char* last = stop;
-    while (last > c && strchr(blanks, last[-1])) last--;
-    char word[SAC_NUMBER_MAX];
-    int64_t size = 0;
-    if (last <= c || (size_t)(last - c) >= sizeof word) return COMPLAIN("is not a list of widths like [256, 256]");
-    memcpy(word, c, (size_t)(last - c));
-    word[last - c] = '\0';
-    const sac_number result = sac_parse_integer(word, &size);
-    if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
-      return COMPLAIN("is not a list of widths like [256, 256]");
-    if (result != SAC_NUMBER_OK || size < (int64_t)field->low.value || size > (int64_t)field->high) {
-      char range[SAC_VALUE_MAX];
-      sac_field_range(field, range);
-      return COMPLAIN("has a width outside %s", range);
-    }
+
+  /* one width after another */
+  for (;;) {
+    int32_t width = 0;
+    const char* comma = memchr(c, ',', (size_t)(end - c));
+    const sac_status status = parse_width(field, text, from, c, comma ? comma : end, &width);
+    if (status != SAC_OK) return status;
     if (sizes.count == SAC_LAYERS_MAX) return COMPLAIN("has more than %d layers", SAC_LAYERS_MAX);
-    sizes.size[sizes.count++] = (int32_t)size;
-    c = stop + 1;
+    sizes.size[sizes.count++] = width;
+    if (!comma) break;
+    c = comma + 1;
   }
   *value = sizes;
   return SAC_OK;
@@ -184,6 +204,8 @@ sac_status sac_field_parse(const sac_field* field, const char* text, const char*
   void* member = (char*)settings + field->offset;
   const int may_be_empty = field->kind == SAC_VALUE_OPTIONS || (field->kind == SAC_VALUE_TEXT && field->low.value == 0);
   if (!*text && !may_be_empty) return sac_fail(SAC_ERROR_CONFIG, "%s is empty (from %s)", field->key, from);
+
+  /* by kind */
   switch (field->kind) {
     case SAC_VALUE_INT:
       return parse_integer(field, text, from, member);
@@ -208,6 +230,8 @@ sac_status sac_field_parse(const sac_field* field, const char* text, const char*
     case SAC_VALUE_OPTIONS:
       break;
   }
+
+  /* OPTIONS: copied as it is */
   const size_t length = strlen(text);
   if (length >= SAC_TEXT_MAX)
     return sac_fail(SAC_ERROR_CONFIG, "%s (from %s) is longer than %d bytes", field->key, from, SAC_TEXT_MAX - 1);
