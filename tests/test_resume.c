@@ -359,7 +359,7 @@ START_TEST(evaluation_after_the_checkpoint) {
     const char* out = small_path(folder, there ? "there" : "not");
     parts = small_run(out, sets, NULL);
     ck_ok(sac_run_steps(parts, 100));
-    ck_ok(sac_run_evaluated(parts));
+    ck_ok(sac_run_finish_evaluation(parts));
     const sac_window window = parts->window[1];
     sac_run_destroy(parts);
     const char* csv = small_path(out, "seed_2/evaluations.csv");
@@ -368,11 +368,11 @@ START_TEST(evaluation_after_the_checkpoint) {
     ck_assert_ptr_nonnull(row);
     if (!there) test_write(csv, text, (size_t)(row + 8 - text)); /* killed while it was written */
     ck_ok(sac_run_resume(&parts, out, NULL, &fake_env_api, NULL));
-    ck_assert_int_eq(parts->evaluation_owed, !there);
+    ck_assert_int_eq(parts->evaluation_missing, !there);
     if (there)
       ck_assert(parts->window[1].best_step == window.best_step && parts->window[1].best_return == window.best_return);
     else ck_ok(sac_run_save(parts)); /* it is made before anything is saved */
-    ck_assert_int_eq(parts->evaluation_owed, 0);
+    ck_assert_int_eq(parts->evaluation_missing, 0);
     char* again = test_read(csv, NULL);
     ck_assert_str_eq(text, again);
     free(text);
@@ -475,12 +475,12 @@ START_TEST(peek_leaves_the_run_alone) {
   int64_t step = -1, steps = -1;
   sac_run* run = small_run(out, "", NULL);
   ck_ok(sac_run_steps(run, 60));
-  ck_ok(sac_run_peek(out, NULL, &step, &steps)); /* while it runs, too */
+  ck_ok(sac_run_read_progress(out, NULL, &step, &steps)); /* while it runs, too */
   ck_assert_int_eq(step, 50);
   ck_assert_int_eq(steps, 200);
   sac_run_destroy(run);
   sac_config* config = with("train.steps", "300");
-  ck_ok(sac_run_peek(out, config, &step, &steps));
+  ck_ok(sac_run_read_progress(out, config, &step, &steps));
   ck_assert_int_eq(steps, 300);
   sac_config_destroy(config);
   test_folder_remove();

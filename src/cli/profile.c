@@ -10,6 +10,7 @@
 
 #define UPDATES_MAX 1000000000000
 
+/* Parses FROM:COUNT. Returns 0 when it is wrong. */
 static int parse(const char* text, int64_t* from, int64_t* count) {
   char first[SAC_NUMBER_MAX];
   const char* colon = strchr(text, ':');
@@ -25,15 +26,19 @@ int sac_cli_profile(const sac_syntax* syntax, const char* text, sac_config* conf
   char shown[SAC_SHOW_MAX];
   int64_t from, count;
   int32_t ordinal;
+
   if (!text) return SAC_OPTIONS_GO;
   if (!parse(text, &from, &count))
     return sac_options_usage(syntax, "--profile takes FROM:COUNT, two whole numbers as in 1000:50, not '%s'",
                              sac_text_show(shown, text, SIZE_MAX));
+
+  /* it needs a CUDA device */
   status = sac_cuda_choose(device, &ordinal);
   if (status != SAC_OK) return sac_cli_fail(status);
   if (ordinal < 0)
     return sac_options_usage(syntax, "--profile is for updates on a CUDA device, and device '%s' is the CPU here",
                              device);
+
   if (strcmp(device, "auto") == 0) status = sac_config_set_from(config, "device", "cuda", SAC_ORIGIN_FLAG, "--profile");
   if (status != SAC_OK) return sac_cli_fail(status);
   sac_cuda_profile(from, count);

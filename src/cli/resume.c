@@ -4,9 +4,10 @@
 #include "cli/session.h"
 
 static const char notes[] =
-    "A resumed run goes on to the bit as if it had not stopped. Keys that a resume may change count from there on\n"
-    "('sac config KEY' says which); what differs is printed. If the last checkpoint is damaged, the one before it is\n"
-    "used.\n"
+    "A resumed run gives the same bits as one that was not stopped. Some keys may change on a resume, and count from\n"
+    "there on ('sac config KEY' says which); changes are printed. If the last checkpoint is damaged, the one before "
+    "it\n"
+    "is used.\n"
     "\n"
     "Exit codes: as for 'sac train'.\n"
     "\n"
@@ -35,9 +36,11 @@ int sac_cli_resume(int argc, char** argv) {
   sac_run* run = NULL;
   const int code = sac_options_parse(&syntax, argc, argv, &overrides, &operands);
   if (code != SAC_OPTIONS_GO) return code;
+
   sac_session_prepare();
   sac_progress_start(&progress, quiet);
   const sac_callbacks callbacks = sac_progress_callbacks(&progress);
+
   const sac_status status = sac_run_resume(&run, operands.text[0], overrides, NULL, &callbacks);
   sac_config_destroy(overrides);
   if (status != SAC_OK) return sac_cli_fail(status);

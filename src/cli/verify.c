@@ -1,33 +1,33 @@
-/* sac verify FILE...: runs golden updates and environment traces, and prints how far off we are. */
+/* sac verify FILE...: runs golden updates and environment traces, and prints the errors. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/options.h"
 #include "verify/verify.h"
 
-/* A number for JSON, which has no NaN and no infinity. */
-static json_t* number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
-
 static json_t* row_json(const sac_verify_row* row) {
   return json_pack("{s:s, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:b}", "name", row->name, "count",
-                   (json_int_t)row->count, "absolute", number(row->absolute), "relative", number(row->relative),
-                   "share", number(row->share), "worst", (json_int_t)row->worst, "ours", number(row->ours), "expected",
-                   number(row->expected), "allowed", number(row->allowed), "blind", (json_int_t)row->blind, "ok",
-                   row->ok);
+                   (json_int_t)row->count, "absolute", sac_json_real(row->absolute), "relative",
+                   sac_json_real(row->relative), "share", sac_json_real(row->share), "worst", (json_int_t)row->worst,
+                   "ours", sac_json_real(row->ours), "expected", sac_json_real(row->expected), "allowed",
+                   sac_json_real(row->allowed), "blind", (json_int_t)row->blind, "ok", row->ok);
 }
 
-/* One line, one object: {"file", "kind", "ok", "error", "rows": [...]}. */
+/* Prints a file's results as one object on one line: {"file", "kind", "ok", "error", "rows": [...]}. */
 static int print_json(const char* path, const sac_verify_report* report, sac_status status) {
   json_t* rows = json_array();
   for (int32_t i = 0; i < report->count; i++) json_array_append_new(rows, row_json(&report->row[i]));
+
   json_t* object = json_pack("{s:s, s:s?, s:b, s:s?, s:o}", "file", path, "kind", report->kind, "ok", report->ok,
                              "error", status == SAC_OK ? NULL : sac_last_error(), "rows", rows);
   if (!object) { /* a path that is not UTF-8 */
     json_decref(rows);
     return 1;
   }
+
   int failed = json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
   (void)putchar('\n');
   json_decref(object);
@@ -37,6 +37,8 @@ static int print_json(const char* path, const sac_verify_report* report, sac_sta
 static void print_table(const char* path, const sac_verify_report* report) {
   int width = 6, beyond = 0;
   const sac_verify_row* worst = &report->row[0];
+
+  /* the widest name, the worst tensor */
   for (int32_t i = 0; i < report->count; i++) {
     const sac_verify_row* row = &report->row[i];
     const int length = snprintf(NULL, 0, "%s", row->name);
@@ -44,6 +46,8 @@ static void print_table(const char* path, const sac_verify_report* report) {
     if (!(row->share <= worst->share)) worst = row;
     beyond += !row->ok;
   }
+
+  /* one line a tensor */
   printf("%s: %s\n", path, report->kind);
   printf("  %-*s  %8s  %11s  %11s  %10s\n", width, "tensor", "numbers", "worst error", "relative", "of allowed");
   for (int32_t i = 0; i < report->count; i++) {
@@ -55,6 +59,8 @@ static void print_table(const char* path, const sac_verify_report* report) {
     if (row->blind) printf("  (%zu not judged: gradients below rounding)", row->blind);
     (void)putchar('\n');
   }
+
+  /* the verdict */
   if (beyond) printf("  %d of %d tensors are beyond their tolerance\n", beyond, report->count);
   else
     printf("  all %d tensors are within their tolerance; worst is %s, %.3g%% of what is allowed\n", report->count,
@@ -82,10 +88,13 @@ int sac_cli_verify(int argc, char** argv) {
       .operands_min = 1,
       .operands_max = 1 << 20,
   };
+
   sac_config* config = NULL;
   sac_operands files;
   const int code = sac_options_parse(&syntax, argc, argv, &config, &files);
   if (code != SAC_OPTIONS_GO) return code;
+
+  /* one file after another, also after an error */
   int failed = 0;
   for (int i = 0; i < files.count; i++) {
     sac_verify_report report = {0};

@@ -21,7 +21,7 @@ struct sac_checkpoint {
   char dir[SAC_PATH_MAX];
   sac_agent* agent;
   int32_t p;
-  sac_state* states; /* (state_count + 1) the caller's, and room for the list of segments */
+  sac_state* states; /* (state_count + 1) the caller's, and one for the list of segments */
   int32_t state_count;
   sac_segments* segments;
 };
@@ -30,7 +30,7 @@ static sac_status step_path(const char* dir, int64_t step, char path[SAC_PATH_MA
   return sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)step);
 }
 
-/* Removes what a killed process left half written. */
+/* Deletes files that a killed process left incomplete. */
 static void remove_parts(const char* dir, const char* sub) {
   char path[SAC_PATH_MAX];
   if (sac_path(path, "%s%s", dir, sub) != SAC_OK) return;
@@ -51,6 +51,8 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
   *out = NULL;
   sac_checkpoint* c = calloc(1, sizeof *c);
   if (!c) return sac_fail(SAC_ERROR_MEMORY, "no memory for checkpoints");
+
+  /* the caller's states, and one for the list of segments */
   c->agent = agent;
   c->p = p;
   c->state_count = state_count;
@@ -60,6 +62,8 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
     goto fail;
   }
   if (state_count > 0) memcpy(c->states, states, (size_t)state_count * sizeof *states);
+
+  /* the folders, without leftovers of a killed process */
   SAC_TRY(sac_path(c->dir, "%s", dir));
   SAC_TRY(sac_path(path, "%s/checkpoints", dir));
   SAC_TRY(sac_make_folders(path));
@@ -80,7 +84,7 @@ void sac_checkpoint_destroy(sac_checkpoint* checkpoint) {
   free(checkpoint);
 }
 
-/* ---- which there are ---- */
+/* --- listing ------------------------------------------------------------------------------------------------------ */
 
 /* The step of "step_N.safetensors", -1 for any other name. */
 static int64_t name_step(const char* name) {
@@ -98,9 +102,12 @@ int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   if (sac_path(path, "%s/checkpoints", dir) != SAC_OK) return 0;
   DIR* folder = opendir(path);
   if (!folder) return 0;
+
   for (struct dirent* entry; (entry = readdir(folder));) {
     const int64_t found = name_step(entry->d_name);
     if (found < 0) continue;
+
+    /* insert into the sorted list; the oldest falls out when it is full */
     int32_t at = count < max ? count++ : max;
     for (; at > 0 && step[at - 1] < found; at--)
       if (at < max) step[at] = step[at - 1];
@@ -110,7 +117,7 @@ int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   return count;
 }
 
-/* How many there are, and the oldest of them (-1: none). */
+/* Counts the checkpoints. oldest: receives the step of the oldest; -1: none. */
 static int32_t count_steps(const char* dir, int64_t* oldest) {
   char path[SAC_PATH_MAX];
   int32_t count = 0;
@@ -127,9 +134,10 @@ static int32_t count_steps(const char* dir, int64_t* oldest) {
   return count;
 }
 
-/* ---- saving ---- */
+/* --- saving ------------------------------------------------------------------------------------------------------- */
 
-/* Transitions pushed when step N was saved, from its file's header, without allocating; 0 when it cannot be told. */
+/* The number of transitions pushed when step N was saved; 0 when it cannot be read. Reads the header only, and
+ * allocates nothing. */
 static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   char path[SAC_PATH_MAX];
   unsigned char first[8];
@@ -139,12 +147,16 @@ static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   sac_header header;
   sac_header_entry entry;
   int fd = -1;
+
+  /* read the header into the staging buffer of the segments */
   if (step_path(c->dir, step, path) != SAC_OK || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) return 0;
   const off_t size = lseek(fd, 0, SEEK_END);
   if (size < 8 || sac_read_at(fd, path, 0, first, 8) != SAC_OK) goto end;
   if (sac_header_size(first, (uint64_t)size, &json) != NULL) goto end;
   if (json > room_bytes) goto end;
   if (sac_read_at(fd, path, 8, room, (size_t)json) != SAC_OK) goto end;
+
+  /* find the counters: the first of them is the number of transitions pushed */
   sac_header_begin(&header, room, (size_t)json, (uint64_t)size - 8 - json);
   while (sac_header_next(&header, &entry) > SAC_HEADER_END) {
     if (!sac_header_is(&entry.name, "counters") || entry.element != 8 || entry.end - entry.begin < 8) continue;
@@ -156,8 +168,8 @@ end:
   return pushed;
 }
 
-/* Deletes all but the newest `keep` checkpoints, and the segments none of those needs. What cannot be deleted costs
- * disk space and nothing else, so it is no error. */
+/* Deletes all but the newest `keep` checkpoints, and the segments that none of them needs. Files that cannot be deleted
+ * cost disk space only, so this is no error. */
 static void prune(const sac_checkpoint* c, int32_t keep) {
   char path[SAC_PATH_MAX];
   int64_t oldest;
@@ -172,13 +184,19 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
   sac_status status = SAC_OK;
   if (!c->agent->alive[c->p])
     return sac_fail(SAC_ERROR_NUMERIC, "%s: the agent has stopped; its last good checkpoint stays", c->dir);
+
+  /* rows first, so that the checkpoint can list them */
   SAC_TRY(sac_segments_append(c->segments, c->agent, c->p));
   const size_t parts = (size_t)sac_segments_parts(c->segments, &part);
   c->states[c->state_count] = (sac_state){SEGMENTS, SAC_U64, part, parts * sizeof *part, 0};
+
+  /* the checkpoint itself */
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
   SAC_TRY(step_path(c->dir, step, path));
   SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, metadata, config_text ? 2 : 1));
+
+  /* only now point `last` to it and delete old ones */
   (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
   SAC_TRY(sac_path(path, "%s/checkpoints/last", c->dir));
   SAC_TRY(sac_link_file(name, path));
@@ -209,9 +227,9 @@ fail:
   return status;
 }
 
-/* ---- loading ---- */
+/* --- loading ------------------------------------------------------------------------------------------------------ */
 
-/* The list of segments in a checkpoint, and how many transitions had been pushed. */
+/* Finds the list of segments in a checkpoint, and the number of transitions pushed. */
 static sac_status find_parts(const sac_safetensors* file, const sac_segment_part** part, int32_t* count,
                              uint64_t* pushed) {
   const sac_file_tensor* list = sac_safetensors_find(file, SEGMENTS);
@@ -226,7 +244,7 @@ static sac_status find_parts(const sac_safetensors* file, const sac_segment_part
   return SAC_OK;
 }
 
-/* A whole number of the metadata in [low, high]. */
+/* Reads an integer in [low, high] from the metadata. */
 static sac_status find_number(const sac_safetensors* file, const char* key, int64_t low, int64_t high,
                               int64_t* number) {
   const char* text = sac_safetensors_metadata(file, key);
@@ -238,10 +256,10 @@ static sac_status find_number(const sac_safetensors* file, const char* key, int6
 }
 
 static sac_status check_step(const sac_safetensors* file, int64_t step) {
-  int64_t said;
-  const sac_status status = find_number(file, "step", 0, INT64_MAX, &said);
-  if (status != SAC_OK || said == step) return status;
-  return sac_fail(SAC_ERROR_FORMAT, "%s: it is of step %lld", file->path, (long long)said);
+  int64_t saved;
+  const sac_status status = find_number(file, "step", 0, INT64_MAX, &saved);
+  if (status != SAC_OK || saved == step) return status;
+  return sac_fail(SAC_ERROR_FORMAT, "%s: it is of step %lld", file->path, (long long)saved);
 }
 
 static sac_status probe(const char* dir, const char* path, int64_t step, char* config_text, size_t config_size) {
@@ -252,22 +270,29 @@ static sac_status probe(const char* dir, const char* path, int64_t step, char* c
   int64_t obs, action, capacity;
   int32_t parts;
   uint64_t pushed;
+
+  /* the file: complete, finite, of this step */
   SAC_TRY(sac_safetensors_open(&file, path));
   SAC_TRY(sac_agent_file_check(file));
   SAC_TRY(check_step(file, step));
   SAC_TRY(find_parts(file, &part, &parts, &pushed));
+
+  /* sizes; the tables for segments grow with the capacity, so limit it to the rows that exist */
   SAC_TRY(find_number(file, "obs_size", 1, 1 << 20, &obs));
   SAC_TRY(find_number(file, "action_size", 1, 1 << 20, &action));
   SAC_TRY(find_number(file, "capacity", 1, (int64_t)SAC_BIG, &capacity));
-  /* the tables below grow with the capacity, so it must not be larger than the rows that are there ask for */
   if ((uint64_t)capacity > pushed) capacity = pushed > 0 ? (int64_t)pushed : 1;
   if ((uint64_t)parts < (uint64_t)capacity / SAC_SEGMENT_ROWS) {
     status = sac_fail(SAC_ERROR_FORMAT, "%s: its list of replay segments is too short", path);
     goto fail;
   }
+
+  /* the rows: complete, with the right checksums */
   const size_t floats = (size_t)sac_replay_layout((int32_t)obs, (int32_t)action).floats;
   SAC_TRY(sac_segments_create(&segments, dir, floats, capacity));
   SAC_TRY(sac_segments_read(segments, part, parts, pushed, NULL, 0));
+
+  /* the configuration */
   const char* text = sac_safetensors_metadata(file, "config");
   if (config_text && (!text || strlen(text) >= config_size)) {
     status = sac_fail(SAC_ERROR_FORMAT, "%s: metadata 'config' is missing or too long", path);
@@ -286,11 +311,14 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
   if (status != SAC_OK) return status;
   status = probe(dir, path, step, config_text, config_size);
   if (status != SAC_ERROR_FORMAT && status != SAC_ERROR_FILE) return status;
-  /* what completes "last checkpoint ...": without the path where it is the checkpoint's own */
+
+  /* leave out the path at the start of the message: the log line names the checkpoint */
   const char* text = sac_last_error();
   const size_t length = strlen(path), dir_length = strlen(dir);
   if (strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0) text += length + 2;
   else if (strncmp(text, dir, dir_length) == 0 && text[dir_length] == '/') text += dir_length + 1;
+
+  /* continue "last checkpoint ..." */
   (void)snprintf(reason, sizeof reason, "%s", text);
   if (strncmp(reason, "cut short", 9) == 0) return sac_fail(status, "is %s", reason);
   if (strncmp(reason, "cannot be ", 10) == 0) return sac_fail(status, "%s", reason);
@@ -302,10 +330,14 @@ static sac_status check_same(const sac_checkpoint* c, const sac_safetensors* fil
   const int64_t actions = agent->shape.action;
   sac_status status = SAC_OK;
   int64_t capacity;
+
+  /* the capacity: the rows of another one would be in other places */
   SAC_TRY(find_number(file, "capacity", 1, (int64_t)SAC_BIG, &capacity));
   if (capacity != agent->shape.capacity)
     return sac_fail(SAC_ERROR_SHAPE, "%s: replay.capacity was %lld and is now %lld", file->path, (long long)capacity,
                     (long long)agent->shape.capacity);
+
+  /* the action bounds: actions in the replay depend on them */
   const char* const names[] = {"action.centre", "action.half_range"};
   const float* const values[] = {agent->action_centre, agent->action_half};
   for (int i = 0; i < 2; i++) {
@@ -314,6 +346,8 @@ static sac_status check_same(const sac_checkpoint* c, const sac_safetensors* fil
       return sac_fail(SAC_ERROR_SHAPE, "%s: the environment's action bounds are others now ('%s')", file->path,
                       names[i]);
   }
+
+  /* the states of the run: their sizes */
   for (int32_t i = 0; i < c->state_count; i++) {
     const sac_state* state = &c->states[i];
     const int64_t count = (int64_t)(state->bytes / sac_dtype_size(state->dtype));
@@ -331,11 +365,15 @@ sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
   const sac_segment_part* part;
   int32_t parts;
   uint64_t pushed;
+
+  /* check everything before the first change */
   SAC_TRY(step_path(c->dir, step, path));
   SAC_TRY(sac_safetensors_open(&file, path));
   SAC_TRY(check_step(file, step));
   SAC_TRY(find_parts(file, &part, &parts, &pushed));
   SAC_TRY(check_same(c, file));
+
+  /* agent, rows, states of the run */
   SAC_TRY(sac_agent_read(c->agent, file, c->p, 1));
   SAC_TRY(sac_segments_read(c->segments, part, parts, pushed, c->agent, c->p));
   for (int32_t i = 0; i < c->state_count; i++) {

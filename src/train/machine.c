@@ -22,6 +22,7 @@ static json_t* describe(const char* device) {
   struct utsname kernel = {0};
   struct tm utc;
   const time_t now = time(NULL);
+
   sac_system_processor(cpu, sizeof cpu);
   sac_system_distribution(os, sizeof os);
   (void)uname(&kernel);
@@ -32,7 +33,7 @@ static json_t* describe(const char* device) {
                    "sac", SAC_VERSION, "started", started);
 }
 
-/* What differs, of the things that may change bits. */
+/* Lists what differs, among the things that may change bits. */
 static void compare(const json_t* was, const json_t* is, char* changed, size_t size) {
   static const char* const keys[] = {"cpu_kernels", "device", "compiler", "sac"};
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
@@ -44,9 +45,9 @@ static void compare(const json_t* was, const json_t* is, char* changed, size_t s
   }
 }
 
-/* A CUDA device by what may change bits, and not by its number: "NVIDIA H100 80GB HBM3, compute capability 9.0, ...".
- */
-static const char* name_of(const char* device, char* text, size_t size) {
+/* The name of a device. A CUDA device is named by its model and not by its number: "NVIDIA H100 80GB HBM3, compute
+ * capability 9.0, ...". */
+static const char* device_name(const char* device, char* text, size_t size) {
   if (strncmp(device, "cuda:", 5) != 0) return device;
   sac_cuda_describe((int32_t)strtol(device + 5, NULL, 10), text, size);
   const char* space = strchr(text, ' ');
@@ -58,6 +59,7 @@ sac_stay sac_machine_stay(const char* folder) {
   void* text = NULL;
   size_t bytes;
   sac_stay stay = SAC_STAY_NOT;
+
   if (sac_path(path, "%s/machine.json", folder) == SAC_OK && sac_read_file(path, FILE_MAX, &text, &bytes) == SAC_OK) {
     json_t* was = json_loadb(text, bytes, 0, NULL);
     const char* device = json_string_value(json_object_get(was, "device"));
@@ -76,9 +78,13 @@ sac_status sac_machine_write(const char* folder, const char* device, char* chang
   json_t *is = NULL, *was = NULL;
   sac_status status = SAC_OK;
   changed[0] = '\0';
+
+  /* this machine */
   SAC_TRY(sac_path(path, "%s/machine.json", folder));
-  is = describe(name_of(device, name, sizeof name));
+  is = describe(device_name(device, name, sizeof name));
   if (!is) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %s", path));
+
+  /* compare with the one that the run was started on, or write the file */
   if (sac_read_file(path, FILE_MAX, &old, &bytes) == SAC_OK && (was = json_loadb(old, bytes, 0, NULL))) {
     compare(was, is, changed, size);
   } else {

@@ -6,7 +6,7 @@
 #include "support/folder.h"
 #include "support/must.h"
 
-/* States of a run, as run.c has them. */
+/* States of a run, as those of src/train. */
 static double env_state[5];
 static uint64_t schedule[3];
 static uint8_t odd[7];

@@ -1,4 +1,4 @@
-/* Small quick runs for the tests of run.c and resume.c, with every part of a run at work. */
+/* Small quick runs for the tests of src/train, with every part of a run at work. */
 #ifndef TESTS_SUPPORT_SMALL_RUN_H
 #define TESTS_SUPPORT_SMALL_RUN_H
 
