@@ -50,7 +50,6 @@ sac_status sac_bench_time(sac_bench_loop* loop, sac_bench_loop* other, void* use
     }
     if (other) repeat[2][r] = repeat[0][r] / repeat[1][r];
   }
-
   for (int k = 0; k < (other ? 3 : 1); k++) t[k] = summary(repeat[k], (size_t)repeats);
 fail:
   return status;

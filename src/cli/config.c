@@ -87,6 +87,7 @@ static void print_table_json(const char* key) {
     const sac_field* field = &sac_fields[i];
     if (!is_selected(field, key)) continue;
 
+    /* one object a field */
     sac_field_range(field, range);
     printf("%s\n  {\"key\": ", between);
     print_quoted(field->key);
@@ -187,6 +188,7 @@ static int print(const sac_config* config, const char* key, int json) {
     if (code != SAC_OPTIONS_GO) return code;
   }
 
+  /* the most specific form that fits the arguments */
   sac_status status = SAC_OK;
   if (json && resolved) print_resolved_json(config, key);
   else if (json) print_table_json(key);
@@ -211,6 +213,7 @@ int sac_cli_config(int argc, char** argv) {
                              .operands_max = 1,
                              .preset = 1};
 
+  /* one key, or everything */
   sac_config* config = NULL;
   sac_operands operands;
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);

@@ -110,7 +110,6 @@ static json_t* row_json(const row* one, const sac_env_spec* spec) {
                          json_pack("{s:i, s:i, s:i, s:i, s:o, s:o}", "obs_size", (int)spec->obs_size, "action_size",
                                    (int)spec->action_size, "actions", (int)spec->actions, "max_episode_steps",
                                    (int)spec->max_episode_steps, "action_low", low, "action_high", high));
-
   if (one->entry) json_object_set_new(object, "options", options_json(one->id));
   return object;
 }
@@ -119,11 +118,14 @@ static json_t* row_json(const row* one, const sac_env_spec* spec) {
 static sac_status add_env(table* all, const char* id, const sac_env_api* api, const char* missing) {
   const uint64_t seed = 0;
   sac_vector* vector = NULL;
+
+  /* create it */
   if (api) {
     const sac_status status = sac_vector_create(&vector, api, id, NULL, 1, 1, &seed, sac_stream_env(0));
     if (status != SAC_OK) return status;
   }
 
+  /* a new row */
   const sac_env_spec* spec = vector ? &vector->spec : NULL;
   row* one = &all->rows[all->count++];
   int32_t options;
@@ -143,6 +145,7 @@ static sac_status add_env(table* all, const char* id, const sac_env_api* api, co
   else (void)snprintf(one->actions, sizeof one->actions, "-");
   figure_text(one->figure, sizeof one->figure, one->reference, all);
 
+  /* JSON is made at once, because the sizes are gone with the vector */
   if (all->array) json_array_append_new(all->array, row_json(one, spec));
   sac_vector_destroy(vector);
   return SAC_OK;
@@ -222,6 +225,7 @@ static sac_status list_all(table* all) {
   for (size_t i = 0; i < sac_embedded_config_count; i++)
     if (sac_env_is_gym(sac_embedded_configs[i].name)) (void)add_env(all, sac_embedded_configs[i].name, NULL, NULL);
 
+  /* for people, in two tables */
   if (all->array) return SAC_OK;
   print_rows(all->rows, own);
   if (missing) printf("\nThose without numbers are not to be had here: %s.\n", missing);
@@ -238,6 +242,7 @@ static int list(const char* id, int json) {
   table all = {.rows = calloc(most, sizeof *all.rows), .sources = calloc(most, sizeof *all.sources)};
   int code = SAC_EXIT_FAILED;
 
+  /* fill the table; lists for people are printed on the way */
   if (json) all.array = json_array();
   if (!all.rows || !all.sources || (json && !all.array)) {
     fputs("sac: no memory left for a list\n", stderr);
@@ -278,6 +283,8 @@ int sac_cli_envs(int argc, char** argv) {
       .options = options,
       .operands_max = 1,
   };
+
+  /* one environment or all */
   sac_operands operands;
   const int code = sac_options_parse(&syntax, argc, argv, NULL, &operands);
   if (code != SAC_OPTIONS_GO) return code;

@@ -256,6 +256,7 @@ static sac_status play_all(const char* target, const options* o, score** scores,
   if (!*scores) return sac_fail(SAC_ERROR_MEMORY, "no memory for %lld seeds", (long long)seeds);
   *count = seeds;
 
+  /* the file of each seed */
   for (int64_t i = 0; i < seeds; i++) {
     if (run) SAC_TRY(sac_folder_seed(target, (uint64_t)(seed + i), folder));
     else SAC_TRY(sac_path(folder, "%s", target));
@@ -364,6 +365,8 @@ int sac_cli_eval(int argc, char** argv) {
                              .options = table,
                              .operands_min = 1,
                              .operands_max = 1};
+
+  /* parse */
   sac_operands operands;
   score* scores = NULL;
   int64_t count = 0;

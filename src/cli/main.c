@@ -20,6 +20,7 @@ static const struct {
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static void print_help(FILE* out) {
+  /* what there is */
   (void)fprintf(out,
                 "Usage: sac COMMAND [options]\n"
                 "\n"
@@ -105,6 +106,7 @@ int main(int argc, char** argv) {
     return SAC_EXIT_USAGE;
   }
 
+  /* options of the program, or a command */
   if (strcmp(argv[1], "--version") == 0) {
     (void)printf("sac %s\n", sac_version());
     code = SAC_EXIT_WELL;

@@ -101,6 +101,7 @@ static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, 
   item->option = find_option(syntax, word, length);
   if (!item->option) return unknown_option(syntax, word, length);
 
+  /* a value after '=' */
   item->value = equals ? equals + 1 : NULL;
   const char* name = item->option->name;
   if (!item->option->value && item->value) return sac_options_usage(syntax, "%s takes no value", name);
@@ -143,6 +144,7 @@ static int split_arguments(const sac_syntax* syntax, int argc, char** argv, give
       continue;
     }
 
+    /* options */
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
       print_help(syntax);
       return SAC_EXIT_WELL;
@@ -260,6 +262,7 @@ int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_confi
   if (code == SAC_OPTIONS_GO && made && syntax->preset) code = apply_preset(made);
   free(list);
 
+  /* the results, unless something was wrong */
   if (code != SAC_OPTIONS_GO) {
     sac_config_destroy(made);
     return code;

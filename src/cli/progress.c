@@ -150,6 +150,8 @@ void sac_progress_line(const sac_progress* progress, const sac_run* run, int wid
 static void measure_speed(sac_progress* progress, const sac_run* run, double now) {
   const int64_t step = run->schedule.step;
   uint64_t updates = 0;
+
+  /* updates of all live agents */
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->agent->alive[p]) updates += run->agent->counters[p].updates;
 
@@ -164,6 +166,7 @@ static void measure_speed(sac_progress* progress, const sac_run* run, double now
     progress->updates_per_second += weight * (made - progress->updates_per_second);
   }
 
+  /* where the next measurement starts */
   progress->last_time = now;
   progress->last_step = step;
   progress->last_updates = updates;
@@ -186,6 +189,7 @@ void sac_progress_tick(sac_progress* progress, sac_run* run) {
   char line[SAC_PROGRESS_LINE];
   if (progress->quiet) return;
 
+  /* at most every LIVE_EVERY seconds */
   const double now = sac_seconds();
   if (progress->last_step >= 0 && now - progress->last_time < LIVE_EVERY) return;
   measure_speed(progress, run, now);

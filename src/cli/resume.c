@@ -37,6 +37,7 @@ int sac_cli_resume(int argc, char** argv) {
   const int code = sac_options_parse(&syntax, argc, argv, &overrides, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
+  /* signals first: loading a run may take long */
   sac_session_prepare();
   sac_progress_start(&progress, quiet);
   const sac_callbacks callbacks = sac_progress_callbacks(&progress);

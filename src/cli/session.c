@@ -95,6 +95,7 @@ static void log_results(sac_run* run, const sac_progress* progress) {
     }
   }
 
+  /* training, evaluation, commands */
   sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
               (unsigned long long)updates, run->seconds.total);
   if (progress->evaluation_count && best_step >= 0)
@@ -130,6 +131,7 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
     code = status == SAC_ERROR_NUMERIC ? SAC_EXIT_NUMERIC : SAC_EXIT_FAILED;
   }
 
+  /* no signal may reach the run from here on */
   atomic_store(&running, NULL);
   sac_run_destroy(run);
   return code;

@@ -89,6 +89,7 @@ int sac_cli_verify(int argc, char** argv) {
       .operands_max = 1 << 20,
   };
 
+  /* --set and --device give what a file does not say */
   sac_config* config = NULL;
   sac_operands files;
   const int code = sac_options_parse(&syntax, argc, argv, &config, &files);

@@ -160,6 +160,7 @@ static sac_status parse_width(const sac_field* field, const char* text, const ch
   memcpy(word, begin, length);
   word[length] = '\0';
 
+  /* parse it and check its range */
   const sac_number result = sac_parse_integer(word, &size);
   if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
     return COMPLAIN("is not a list of widths like [256, 256]");

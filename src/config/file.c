@@ -54,6 +54,7 @@ static int comment_source(const reader* in, int line, char* from, size_t size) {
     if (memcmp(c, mark, sizeof mark - 1) == 0) found = c + sizeof mark - 1;
   if (!found || (size_t)(stop - found) >= size || !sac_text_printable(found, (size_t)(stop - found))) return 0;
 
+  /* copy it */
   memcpy(from, found, (size_t)(stop - found));
   from[stop - found] = '\0';
   return 1;
@@ -162,6 +163,7 @@ sac_status sac_config_load(sac_config* config, const char* path) {
   sac_status status = SAC_OK;
   char* text = NULL;
 
+  /* open it */
   FILE* file = fopen(path, "rbe");
   if (!file) return sac_fail(SAC_ERROR_FILE, "%s: cannot be opened: %s", name, strerror(errno));
 

@@ -103,6 +103,7 @@ int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   DIR* folder = opendir(path);
   if (!folder) return 0;
 
+  /* every file of the folder */
   for (struct dirent* entry; (entry = readdir(folder));) {
     const int64_t found = name_step(entry->d_name);
     if (found < 0) continue;

@@ -102,6 +102,7 @@ static sac_status no_memory(size_t population) {
 static sac_status create_arrays(sac_run* run) {
   const size_t population = (size_t)run->settings.seeds;
 
+  /* one element an agent */
   run->window = calloc(population, sizeof *run->window);
   run->best_return = calloc(population, sizeof *run->best_return);
   run->was_alive = calloc(population, 1);
@@ -237,6 +238,7 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
     states[count++] = (sac_state){run->metric_list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
   }
 
+  /* the folder of this agent */
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
   SAC_TRY(sac_checkpoint_create(&run->checkpoint[p], dir, run->agent, p, states, count));
 fail:

@@ -92,6 +92,7 @@ size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, 
   if (on_device && sac_task_find(settings.env_id)) return 0;
   if (!on_device && sac_processors() <= learning_threads(&settings, 0)) return 0;
 
+  /* the agent with the configuration of the copy */
   if (copy_config(&copy, config) != SAC_OK || sac_agent_memory(copy, spec, &replay, &rest) != SAC_OK) replay = rest = 0;
   sac_config_destroy(copy);
   return replay + rest;
@@ -120,6 +121,7 @@ sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, con
                             sac_stream_eval_env(0)));
   if (agent->stages->env_attach) SAC_TRY(agent->stages->env_attach(agent, e->vector));
 
+  /* on this thread or beside the training */
   SAC_TRY(choose_player(e, agent, env));
   *evaluator = e;
   return SAC_OK;

@@ -99,6 +99,7 @@ sac_status sac_folder_create(sac_folder** out, const char* path, const char* env
   *out = NULL;
   SAC_TRY(allocate(&folder));
 
+  /* the folder */
   if (!path[0]) {
     SAC_TRY(create_named(folder, env_id));
   } else {
@@ -130,6 +131,8 @@ sac_status sac_folder_open(sac_folder** out, const char* path) {
   *out = NULL;
   SAC_TRY(allocate(&folder));
   SAC_TRY(set_path(folder, path));
+
+  /* it must hold a run */
   if (stat(folder->path, &info) != 0) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s: %s", folder->path, strerror(errno)));
   if (!S_ISDIR(info.st_mode)) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s is not a run folder", folder->path));
   if (!sac_folder_holds_run(folder->path))

@@ -185,6 +185,7 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   run->clock_start = sac_seconds();
   if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
 
+  /* train to `end`; the last call ends the run */
   while (run->schedule.step < end) {
     if (stop_requested(run)) SAC_TRY(stop(run));
     SAC_TRY(burst_and_report(run, end));

@@ -93,6 +93,7 @@ static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t s
     before = step;
   }
 
+  /* none: some are damaged, or the agents have none in common */
   if (point->reason[0])
     return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint loads; the last %s", folder, point->reason);
   return sac_fail(SAC_ERROR_FILE, "%s: there is no checkpoint that all its agents (seed %llu%s) have", folder,

@@ -155,6 +155,7 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
     at += rows;
   }
 
+  /* on the disk before a checkpoint lists it */
   if (fdatasync(fd) != 0) status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
 fail:
   if (fd >= 0 && close(fd) != 0 && status == SAC_OK)
@@ -198,6 +199,7 @@ sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t 
     }
   }
 
+  /* the folder may have new entries */
   s->written = pushed;
   SAC_TRY(sac_path(path, "%s/replay", s->dir));
   SAC_TRY(sac_sync_folder(path));
@@ -283,6 +285,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
     at += rows;
   }
 
+  /* the rows that were saved */
   if (crc_end(crc) != part->crc)
     status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (checksum %08llx, %08llx expected)", path,
                       (unsigned long long)crc_end(crc), (unsigned long long)part->crc);
@@ -314,6 +317,7 @@ sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int3
     return sac_fail(SAC_ERROR_FORMAT, "damaged (its list of replay segments does not fit %llu transitions pushed)",
                     (unsigned long long)pushed);
 
+  /* the files */
   const uint64_t needed = first_needed(pushed, s->capacity);
   for (int32_t i = 0; i < count; i++) SAC_TRY(read_part(s, &part[i], needed, agent, p));
   if (!agent) return SAC_OK;
