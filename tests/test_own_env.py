@@ -64,7 +64,7 @@ def test_without_state_functions():
         train(out, {"train.steps": 330}, env=LIAR)
         result = sac("resume", out, "--steps", 600)
         line = one_line(result.stderr)
-        assert "has no saved state: its episodes start anew" in line and "liar.so" in line, line
+        assert "saves no state: new episodes start" in line and "liar.so" in line, line
 
 
 def test_population():

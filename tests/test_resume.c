@@ -8,7 +8,7 @@ static void same_state(const sac_run* a, const sac_run* b) {
   const int32_t population = x->shape.population;
   ck_assert_mem_eq(&a->schedule, &b->schedule, sizeof a->schedule);
   ck_assert_mem_eq(a->window, b->window, sizeof *a->window * (size_t)population);
-  ck_assert_int_eq(a->list.count, b->list.count);
+  ck_assert_int_eq(a->metric_list.count, b->metric_list.count);
   const size_t terms = (size_t)a->vector->info_count * (size_t)population;
   if (terms > 0) ck_assert_mem_eq(a->info, b->info, sizeof *a->info * terms);
   for (int32_t p = 0; p < population; p++) {
@@ -444,7 +444,7 @@ START_TEST(terms_that_came_later) {
   ck_ok(sac_run_save(parts));
   sac_run_destroy(parts);
   ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
-  ck_assert_msg(strstr(log, "warning: metrics.csv keeps the columns that it has"), "%s", log);
+  ck_assert_msg(strstr(log, "warning: metrics.csv keeps its columns"), "%s", log);
   ck_near(parts->info[0].count, 0, 0); /* the checkpoint knows nothing of them */
   ck_ok(sac_run_steps(parts, 20));
   ck_ok(sac_run_save(parts));
@@ -453,7 +453,7 @@ START_TEST(terms_that_came_later) {
   log[0] = '\0';
   ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
   ck_near(parts->info[0].count, 7, 0);
-  ck_assert_msg(strstr(log, "keeps the columns"), "%s", log);
+  ck_assert_msg(strstr(log, "keeps its columns"), "%s", log);
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
   same_files(whole_path, parts_path, 1, 1);

@@ -24,7 +24,7 @@ sac_status sac_bench_env_begin(sac_bench_env* env, sac_vector* vector) {
   env->rounds = calloc(2 * all, sizeof(float));
   if (!env->rounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for random actions");
 
-  /* in [-1, 1] or discrete, then scaled as sac_vector_step does it */
+  /* draw actions, and scale them as sac_vector_step does */
   sac_fill_uniform(1, 95, 0, all, 1, env->rounds);
   for (size_t i = 0; i < all; i++) {
     const size_t j = i % (size_t)spec->action_size;
@@ -33,7 +33,7 @@ sac_status sac_bench_env_begin(sac_bench_env* env, sac_vector* vector) {
     x[all] = spec->actions ? *x : 0.5f * (spec->action_low[j] * (1 - *x) + spec->action_high[j] * (1 + *x));
   }
 
-  /* the first actions */
+  /* set the first actions */
   memcpy(vector->action, env->rounds, count * sizeof(float));
   return SAC_OK;
 }

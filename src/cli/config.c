@@ -64,7 +64,7 @@ static void print_table(const char* key) {
   int width[COLUMNS] = {0};
   widen(width, heads);
 
-  /* once for the widths, once to print */
+  /* go through the fields twice: for the widths, then to print */
   for (int print = 0; print < 2; print++) {
     if (print) print_row(width, heads, "resume", "meaning");
     for (int i = 0; i < SAC_FIELD_COUNT; i++) {
@@ -87,7 +87,7 @@ static void print_table_json(const char* key) {
     const sac_field* field = &sac_fields[i];
     if (!is_selected(field, key)) continue;
 
-    /* one object a field */
+    /* print one object for each field */
     sac_field_range(field, range);
     printf("%s\n  {\"key\": ", between);
     print_quoted(field->key);
@@ -134,14 +134,14 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
   sac_field_print(field, &sac_settings_library, value);
   sac_field_range(field, range);
 
-  /* what the field takes */
+  /* print what the field takes */
   printf("%s\n  meaning  %s\n  kind     %s\n  default  %s\n", field->key, field->help, sac_kind_name(field->kind),
          value);
   printf("  allowed  %s\n", range);
   if (field->kind == SAC_VALUE_SIZES) printf("           1 to %d of them: [256, 256]\n", SAC_LAYERS_MAX);
   printf("  resume   %s\n", changes[field->change]);
 
-  /* presets that change it, and its value in this configuration */
+  /* print the presets that change it, and its value in this configuration */
   const sac_status status = print_presets(index);
   if (status != SAC_OK || !resolved) return status;
   sac_field_print(field, &config->settings, value);
@@ -173,7 +173,7 @@ static int print(const sac_config* config, const char* key, int json) {
   sac_settings settings;
   const sac_env_api* env;
 
-  /* does the key exist, and does the command line ask for a run? */
+  /* find the key, and whether the command line asks for the configuration of a run */
   const sac_field_index index = sac_field_find(key);
   int known = 0, resolved = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
@@ -182,13 +182,13 @@ static int print(const sac_config* config, const char* key, int json) {
   }
   if (!known) return sac_cli_fail(sac_config_unknown(key, ""));
 
-  /* a configuration that train would refuse is refused here too */
+  /* refuse a configuration that train would refuse */
   if (resolved) {
     const int code = sac_options_env(config, &settings, &env);
     if (code != SAC_OPTIONS_GO) return code;
   }
 
-  /* the most specific form that fits the arguments */
+  /* print the form that the arguments ask for */
   sac_status status = SAC_OK;
   if (json && resolved) print_resolved_json(config, key);
   else if (json) print_table_json(key);
@@ -203,7 +203,7 @@ int sac_cli_config(int argc, char** argv) {
   const sac_option options[] = {SAC_OPTION_ENV,
                                 SAC_OPTION_CONFIG,
                                 SAC_OPTION_SET,
-                                SAC_OPTION_SWITCH("--json", &json, "the same as JSON, values with their types"),
+                                SAC_OPTION_SWITCH("--json", &json, "print JSON, values with their types"),
                                 {0}};
   const sac_syntax syntax = {.command = "config",
                              .arguments = "[KEY] [options]",
@@ -213,7 +213,7 @@ int sac_cli_config(int argc, char** argv) {
                              .operands_max = 1,
                              .preset = 1};
 
-  /* one key, or everything */
+  /* print one key or all */
   sac_config* config = NULL;
   sac_operands operands;
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);

@@ -48,7 +48,7 @@ static void actions_text(char* text, size_t size, const sac_env_spec* spec) {
     return;
   }
 
-  /* one interval when all components have the same bounds */
+  /* write one interval when all components have the same bounds */
   int same = 1;
   for (int32_t j = 1; j < spec->action_size; j++)
     same &= spec->action_low[j] == spec->action_low[0] && spec->action_high[j] == spec->action_high[0];
@@ -65,7 +65,7 @@ static void figure_text(char* text, size_t size, const sac_reference* reference,
     return;
   }
 
-  /* the number of the source; a new source gets the next one */
+  /* find the number of the source; a new source gets the next one */
   int note = 0;
   while (note < all->source_count && strcmp(all->sources[note], reference->source) != 0) note++;
   if (note == all->source_count) all->sources[all->source_count++] = reference->source;
@@ -100,7 +100,7 @@ static json_t* row_json(const row* one, const sac_env_spec* spec) {
   if (one->missing) json_object_set_new(object, "missing", json_string(one->missing));
   if (!spec) return object;
 
-  /* sizes and bounds */
+  /* add sizes and bounds */
   json_t *low = json_array(), *high = json_array();
   for (int32_t j = 0; spec->actions == 0 && j < spec->action_size; j++) {
     json_array_append_new(low, json_real((double)spec->action_low[j]));
@@ -119,25 +119,25 @@ static sac_status add_env(table* all, const char* id, const sac_env_api* api, co
   const uint64_t seed = 0;
   sac_vector* vector = NULL;
 
-  /* create it */
+  /* create the environment */
   if (api) {
     const sac_status status = sac_vector_create(&vector, api, id, NULL, 1, 1, &seed, sac_stream_env(0));
     if (status != SAC_OK) return status;
   }
 
-  /* a new row */
+  /* start a new row */
   const sac_env_spec* spec = vector ? &vector->spec : NULL;
   row* one = &all->rows[all->count++];
   int32_t options;
   (void)sac_env_options_of(id, &options);
 
-  /* what is known of it without creating it */
+  /* fill what is known without creating it */
   *one = (row){.id = id, .summary = "", .source = sac_env_source(id), .missing = missing};
   one->entry = sac_env_entry_find(id);
   one->reference = sac_reference_find(id);
   if (one->entry) one->summary = one->entry->summary;
 
-  /* the columns */
+  /* fill the columns */
   number_text(one->obs, sizeof one->obs, spec != NULL, spec ? spec->obs_size : 0);
   number_text(one->steps, sizeof one->steps, spec && spec->max_episode_steps, spec ? spec->max_episode_steps : 0);
   number_text(one->options, sizeof one->options, spec && one->entry, options);
@@ -145,7 +145,7 @@ static sac_status add_env(table* all, const char* id, const sac_env_api* api, co
   else (void)snprintf(one->actions, sizeof one->actions, "-");
   figure_text(one->figure, sizeof one->figure, one->reference, all);
 
-  /* JSON is made at once, because the sizes are gone with the vector */
+  /* make its JSON now, while the vector exists */
   if (all->array) json_array_append_new(all->array, row_json(one, spec));
   sac_vector_destroy(vector);
   return SAC_OK;
@@ -159,7 +159,7 @@ static int longer(int width, const char* text) { return (int)strlen(text) > widt
 static void print_rows(const row* rows, int count) {
   static const char* const heads[] = {"environment", "obs", "actions", "steps", "options", "source", "reference"};
 
-  /* widths of the columns */
+  /* measure the columns */
   int width[7];
   for (int c = 0; c < 7; c++) width[c] = (int)strlen(heads[c]);
   for (int i = 0; i < count; i++) {
@@ -168,7 +168,7 @@ static void print_rows(const row* rows, int count) {
     for (int c = 0; c < 7; c++) width[c] = longer(width[c], cells[c]);
   }
 
-  /* the heads, then one line an environment */
+  /* print the heads, then one line for each environment */
   for (int i = -1; i < count; i++) {
     const row* one = i < 0 ? NULL : &rows[i];
     printf("%-*s  %*s  %-*s  %*s  %*s  %-*s  ", width[0], one ? one->id : heads[0], width[1], one ? one->obs : heads[1],
@@ -181,14 +181,14 @@ static void print_rows(const row* rows, int count) {
 }
 
 static void print_sources(const table* all) {
-  if (all->source_count > 0) printf("\nreference: a return to hold a run against, +- over seeds\n");
+  if (all->source_count > 0) printf("\nreference: a return to compare a run with, +- over seeds\n");
   for (int i = 0; i < all->source_count; i++) printf("  [%d] %s\n", i + 1, all->sources[i]);
 }
 
 static void print_options(const char* id) {
   int32_t count;
   const sac_env_option* option = sac_env_options_of(id, &count);
-  if (count > 0) printf("\nenv.options, and what they are unless set:\n");
+  if (count > 0) printf("\nenv.options and their defaults:\n");
   for (int32_t i = 0; i < count; i++) {
     char text[SAC_ENV_OPTION_TEXT_MAX];
     printf("  %-44s  %s\n", option[i].name, sac_env_option_initial(&option[i], text));
@@ -211,7 +211,7 @@ static sac_status list_one(table* all, const char* id) {
 static sac_status list_all(table* all) {
   const char* missing = NULL;
 
-  /* built in; some cannot be created without MuJoCo, and say why */
+  /* add built-in environments; those of MuJoCo cannot be created without it, and say why */
   for (int32_t i = 0; i < sac_env_count(); i++) {
     const sac_env_entry* entry = sac_env_at(i);
     const int ready = !entry->ready || entry->ready() == SAC_OK;
@@ -220,17 +220,18 @@ static sac_status list_all(table* all) {
     if (status != SAC_OK) return status;
   }
 
-  /* Gymnasium's */
+  /* add Gymnasium's environments */
   const int own = all->count;
   for (size_t i = 0; i < sac_embedded_config_count; i++)
     if (sac_env_is_gym(sac_embedded_configs[i].name)) (void)add_env(all, sac_embedded_configs[i].name, NULL, NULL);
 
-  /* for people, in two tables */
+  /* print two tables for people */
   if (all->array) return SAC_OK;
   print_rows(all->rows, own);
-  if (missing) printf("\nThose without numbers are not to be had here: %s.\n", missing);
+  if (missing) printf("\nEnvironments without numbers cannot be created here: %s.\n", missing);
   printf(
-      "\nOf Gymnasium's these have presets; sac envs ID makes one and tells its sizes. Any other goes by gym:ID.\n\n");
+      "\nGymnasium's environments that have a preset; 'sac envs ID' shows the sizes of one. All others work as "
+      "gym:ID.\n\n");
   print_rows(all->rows + own, all->count - own);
   print_sources(all);
   return SAC_OK;
@@ -242,7 +243,7 @@ static int list(const char* id, int json) {
   table all = {.rows = calloc(most, sizeof *all.rows), .sources = calloc(most, sizeof *all.sources)};
   int code = SAC_EXIT_FAILED;
 
-  /* fill the table; lists for people are printed on the way */
+  /* fill the table; text is printed on the way, JSON at the end */
   if (json) all.array = json_array();
   if (!all.rows || !all.sources || (json && !all.array)) {
     fputs("sac: no memory left for a list\n", stderr);
@@ -262,29 +263,29 @@ static int list(const char* id, int json) {
 
 int sac_cli_envs(int argc, char** argv) {
   int json = 0;
-  const sac_option options[] = {SAC_OPTION_SWITCH("--json", &json, "one JSON array"), {0}};
+  const sac_option options[] = {SAC_OPTION_SWITCH("--json", &json, "print one JSON array"), {0}};
   const sac_syntax syntax = {
       .command = "envs",
       .arguments = "[ID] [options]",
       .help =
-          "Lists the environments that are known by name: their sizes, the bounds of their actions, the steps after\n"
-          "which an episode is cut off, how many keys env.options has, whose dynamics they are (built in, MuJoCo's,\n"
-          "Gymnasium's), and a return to hold a run against, with its source. With an ID (also gym:ID or a path), "
-          "that\n"
-          "one alone, and its options with what they are unless set.",
+          "Lists the environments that are known by name: sizes of observations and actions, bounds of actions, steps\n"
+          "after which an episode is cut off, number of keys in env.options, source of the dynamics (built in, "
+          "MuJoCo,\n"
+          "Gymnasium), and a return to compare a run with. With an ID (also gym:ID or a path): only this environment,\n"
+          "and its options with their defaults.",
       .notes =
           "Options are given as JSON:  sac train --env Pendulum-v1 --set 'env.options={\"g\": 9.81}'\n"
           "\n"
           "An environment of your own is a shared object: sac train --env ./libmyenv.so (a name with a '/').\n"
-          "<sac/env.h> says what it exports, the README shows how one is made.\n"
+          "<sac/env.h> says what it must export, and the README shows how to make one.\n"
           "\n"
-          "Gymnasium's, and what packages register there, go by gym:LunarLander-v3 or gym:PACKAGE:ID, with the\n"
-          "keyword arguments of gymnasium.make as env.options.\n",
+          "The names gym:LunarLander-v3 and gym:PACKAGE:ID stand for environments of Gymnasium, and for those that\n"
+          "packages register there. env.options are then the keyword arguments of gymnasium.make.\n",
       .options = options,
       .operands_max = 1,
   };
 
-  /* one environment or all */
+  /* list one environment or all */
   sac_operands operands;
   const int code = sac_options_parse(&syntax, argc, argv, NULL, &operands);
   if (code != SAC_OPTIONS_GO) return code;

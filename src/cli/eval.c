@@ -123,7 +123,7 @@ static sac_status play_checkpoint(const sac_safetensors* file, const char* text,
   const uint64_t seed = (uint64_t)o->seed;
   sac_status status = SAC_OK;
 
-  /* the configuration of the run, for one agent with a small replay */
+  /* change the configuration of the run to one agent with a small replay */
   SAC_TRY(sac_config_create(&config));
   SAC_TRY(sac_config_parse(config, text, strlen(text), file->path, SAC_ORIGIN_SAVED));
   if (o->env) SAC_TRY(sac_config_set_from(config, "env.id", o->env, SAC_ORIGIN_FLAG, "--env"));
@@ -132,13 +132,13 @@ static sac_status play_checkpoint(const sac_safetensors* file, const char* text,
   SAC_TRY(sac_config_set_from(config, "replay.capacity", number, SAC_ORIGIN_FLAG, "eval"));
   SAC_TRY(sac_config_set_from(config, "seeds", "1", SAC_ORIGIN_FLAG, "eval"));
 
-  /* the agent; one environment tells its sizes */
+  /* create the agent; one environment gives its sizes */
   SAC_TRY(find_env(o, s, settings.env_id, settings.env_options, &record, &eval_env));
   SAC_TRY(sac_vector_create(&vector, eval_env.api, eval_env.id, eval_env.options, 1, 1, &seed, 0));
   SAC_TRY(sac_agent_create(&agent, config, &vector->spec));
   SAC_TRY(sac_agent_read(agent, file, 0, 1));
 
-  /* --seed picks the episodes */
+  /* play; --seed picks the episodes */
   agent->seed[0] = seed;
   SAC_TRY(sac_evaluator_create(&evaluator, agent, &eval_env, (int32_t)o->episodes));
   SAC_TRY(sac_evaluator_run(evaluator, agent, SAC_EVALUATION_STANDALONE, s->episode_return, s->length));
@@ -193,14 +193,14 @@ static sac_status play(const char* path, const options* o, score* s) {
   sac_safetensors* file = NULL;
   sac_status status = SAC_OK;
 
-  /* room for the results */
+  /* allocate room for the results */
   SAC_TRY(sac_path(s->path, "%s", path));
   s->episode_return = calloc((size_t)o->episodes, sizeof *s->episode_return);
   s->length = calloc((size_t)o->episodes, sizeof *s->length);
   if (!s->episode_return || !s->length)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %lld episodes", (long long)o->episodes));
 
-  /* a checkpoint holds its configuration, a policy file does not */
+  /* play a checkpoint, which holds its configuration, or a policy file */
   SAC_TRY(sac_safetensors_open(&file, path));
   const char* config = sac_safetensors_metadata(file, "config");
   SAC_TRY(config ? play_checkpoint(file, config, o, s) : play_policy(file, o, s));
@@ -249,14 +249,14 @@ static sac_status play_all(const char* target, const options* o, score** scores,
   int64_t seed = 0, seeds = 1;
   sac_status status = SAC_OK;
 
-  /* one score a seed */
+  /* allocate one score for each seed */
   const int run = sac_folder_holds_run(target);
   if (run) SAC_TRY(run_seeds(target, &seed, &seeds));
   *scores = calloc((size_t)seeds, sizeof **scores);
   if (!*scores) return sac_fail(SAC_ERROR_MEMORY, "no memory for %lld seeds", (long long)seeds);
   *count = seeds;
 
-  /* the file of each seed */
+  /* play the file of each seed */
   for (int64_t i = 0; i < seeds; i++) {
     if (run) SAC_TRY(sac_folder_seed(target, (uint64_t)(seed + i), folder));
     else SAC_TRY(sac_path(folder, "%s", target));
@@ -351,11 +351,12 @@ static score combine(const score* scores, int64_t count) {
 int sac_cli_eval(int argc, char** argv) {
   options o = {0};
   const sac_option table[] = {
-      SAC_OPTION_INTEGER("--episodes", "N", &o.episodes, 1, 100000, "episodes a policy (100; 3 to record)"),
-      SAC_OPTION_INTEGER("--seed", "N", &o.seed, 0, 9007199254740992.0, "which episodes (0)"),
-      SAC_OPTION_SWITCH("--best", &o.best, "the best evaluated checkpoint, not the last"),
-      SAC_OPTION_TEXT("--env", "ID", (void*)&o.env, "environment, if not the file's own"),
-      SAC_OPTION_TEXT("--record-video", "FOLDER", (void*)&o.record, "write each episode's video there"),
+      SAC_OPTION_INTEGER("--episodes", "N", &o.episodes, 1, 100000,
+                         "episodes of each policy (100; 3 with --record-video)"),
+      SAC_OPTION_INTEGER("--seed", "N", &o.seed, 0, 9007199254740992.0, "seed of the episodes (0)"),
+      SAC_OPTION_SWITCH("--best", &o.best, "the checkpoint with the best evaluation, not the last"),
+      SAC_OPTION_TEXT("--env", "ID", (void*)&o.env, "environment, instead of the file's own"),
+      SAC_OPTION_TEXT("--record-video", "FOLDER", (void*)&o.record, "write a video of each episode to FOLDER"),
       SAC_OPTION_SWITCH("--json", &o.json, "print one JSON object"),
       {0}};
   const sac_syntax syntax = {.command = "eval",
@@ -366,21 +367,21 @@ int sac_cli_eval(int argc, char** argv) {
                              .operands_min = 1,
                              .operands_max = 1};
 
-  /* parse */
+  /* parse the command line */
   sac_operands operands;
   score* scores = NULL;
   int64_t count = 0;
   int code = sac_options_parse(&syntax, argc, argv, NULL, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
-  /* what depends on --record-video */
+  /* set defaults and check limits of --record-video */
   if (o.episodes == 0) o.episodes = o.record ? EPISODES_RECORDED : EPISODES;
   if (o.record && !*o.record) return sac_options_usage(&syntax, "--record-video takes a folder, such as videos");
   if (o.record && o.episodes > EPISODES_RECORDED_MAX)
     return sac_options_usage(&syntax, "--record-video records every episode: at most %d of --episodes, not %lld",
                              EPISODES_RECORDED_MAX, (long long)o.episodes);
 
-  /* play, then print */
+  /* play all policies, then print */
   code = SAC_EXIT_WELL;
   const sac_status status = play_all(operands.text[0], &o, &scores, &count);
   if (status != SAC_OK) {

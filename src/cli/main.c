@@ -20,7 +20,7 @@ static const struct {
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static void print_help(FILE* out) {
-  /* what there is */
+  /* print the usage */
   (void)fprintf(out,
                 "Usage: sac COMMAND [options]\n"
                 "\n"
@@ -28,7 +28,7 @@ static void print_help(FILE* out) {
                 "\n"
                 "Commands:\n");
 
-  /* one line a command */
+  /* print one line for each command */
   for (size_t c = 0; c < COMMAND_COUNT; c++) {
     char syntax[64];
     (void)snprintf(syntax, sizeof syntax, "%s %s", commands[c].name, commands[c].arguments);
@@ -106,7 +106,7 @@ int main(int argc, char** argv) {
     return SAC_EXIT_USAGE;
   }
 
-  /* options of the program, or a command */
+  /* print version or help, or call a command */
   if (strcmp(argv[1], "--version") == 0) {
     (void)printf("sac %s\n", sac_version());
     code = SAC_EXIT_WELL;
@@ -116,7 +116,7 @@ int main(int argc, char** argv) {
     code = call_command(argv[1], argc - 1, argv + 1);
   }
 
-  /* output that could not be written is a failure: "sac config > full_disk" */
+  /* check that the output was written: "sac config > full_disk" must fail */
   if ((fflush(stdout) != 0 || ferror(stdout)) && code == SAC_EXIT_WELL) {
     (void)fprintf(stderr, "sac: cannot write to standard output\n");
     code = SAC_EXIT_FAILED;

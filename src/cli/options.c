@@ -56,7 +56,7 @@ static void print_help(const sac_syntax* syntax) {
   static const sac_option help = {.name = "--help", .help = "print this text"};
   const char* arguments = syntax->arguments ? syntax->arguments : "";
 
-  /* the widest option */
+  /* find the widest option */
   int width = width_of(&help);
   for (const sac_option* option = syntax->options; option && option->name; option++)
     if (width_of(option) > width) width = width_of(option);
@@ -101,7 +101,7 @@ static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, 
   item->option = find_option(syntax, word, length);
   if (!item->option) return unknown_option(syntax, word, length);
 
-  /* a value after '=' */
+  /* use the value after '=' */
   item->value = equals ? equals + 1 : NULL;
   const char* name = item->option->name;
   if (!item->option->value && item->value) return sac_options_usage(syntax, "%s takes no value", name);
@@ -134,7 +134,7 @@ static int split_arguments(const sac_syntax* syntax, int argc, char** argv, give
   for (int i = 1; i < argc; i++) {
     char* word = argv[i];
 
-    /* everything after "--" is an operand, and so is "-" */
+    /* collect operands: everything after "--", "-", and words without '-' */
     if (strcmp(word, "--") == 0) {
       for (i++; i < argc; i++) operands->text[operands->count++] = argv[i];
       break;
@@ -144,7 +144,7 @@ static int split_arguments(const sac_syntax* syntax, int argc, char** argv, give
       continue;
     }
 
-    /* options */
+    /* collect options */
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
       print_help(syntax);
       return SAC_EXIT_WELL;
@@ -163,14 +163,14 @@ static int apply_number(const sac_syntax* syntax, const sac_option* option, cons
   int64_t integer = 0;
   double real = 0;
 
-  /* parse it */
+  /* parse the number */
   const int whole = option->kind == SAC_KIND_INTEGER;
   const sac_number result = whole ? sac_parse_integer(value, &integer) : sac_parse_real(value, &real);
   sac_text_show(shown, value, SIZE_MAX);
   if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
     return sac_options_usage(syntax, "%s = %s is not a %snumber", option->name, shown, whole ? "whole " : "");
 
-  /* check its range */
+  /* check the range */
   if (whole) real = (double)integer;
   if (result != SAC_NUMBER_OK || !(real >= option->low && real <= option->high)) {
     sac_print_real(low, option->low);
@@ -255,14 +255,14 @@ int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_confi
     return SAC_EXIT_FAILED;
   }
 
-  /* split, apply, then the preset; sources of a configuration win by their rank, not by this order */
+  /* split and apply; which source of a value wins does not depend on this order */
   code = split_arguments(syntax, argc, argv, list, &count, &found);
   if (code == SAC_OPTIONS_GO && config && (status = sac_config_create(&made)) != SAC_OK) code = config_error(status);
   if (code == SAC_OPTIONS_GO) code = apply_options(syntax, list, count, made);
   if (code == SAC_OPTIONS_GO && made && syntax->preset) code = apply_preset(made);
   free(list);
 
-  /* the results, unless something was wrong */
+  /* return the results, or nothing after an error */
   if (code != SAC_OPTIONS_GO) {
     sac_config_destroy(made);
     return code;

@@ -59,9 +59,9 @@ typedef struct sac_option {
 #define SAC_OPTION_SEED SAC_OPTION_KEY("--seed", "N", "seed", "seed of the first agent")
 #define SAC_OPTION_SEEDS SAC_OPTION_KEY("--seeds", "N", "seeds", "agents trained side by side, seed to seed + N - 1")
 #define SAC_OPTION_STEPS \
-  SAC_OPTION_KEY("--steps", "N", "train.steps", "transitions to train on, an agent (1e6 is fine)")
+  SAC_OPTION_KEY("--steps", "N", "train.steps", "transitions to train on, for each agent (such as 1e6)")
 #define SAC_OPTION_DEVICE \
-  SAC_OPTION_KEY("--device", "D", "device", "auto (what is expected to be faster), cpu or cuda:N")
+  SAC_OPTION_KEY("--device", "D", "device", "auto (the one expected to be faster), cpu or cuda:N")
 #define SAC_OPTION_OUT SAC_OPTION_KEY("--out", "DIR", "out", "run folder; otherwise runs/ENV/DATE-TIME")
 #define SAC_OPTION_CONFIG \
   { "--config", "FILE", "YAML file of keys; repeatable, later files win", SAC_KIND_CONFIG, 0, 0, 0, 0 }

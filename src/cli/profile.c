@@ -27,20 +27,20 @@ int sac_cli_profile(const sac_syntax* syntax, const char* text, sac_config* conf
   int64_t from, count;
   int32_t ordinal;
 
-  /* the option */
+  /* parse the option */
   if (!text) return SAC_OPTIONS_GO;
   if (!parse(text, &from, &count))
     return sac_options_usage(syntax, "--profile takes FROM:COUNT, two whole numbers as in 1000:50, not '%s'",
                              sac_text_show(shown, text, SIZE_MAX));
 
-  /* it needs a CUDA device */
+  /* find the CUDA device */
   status = sac_cuda_choose(device, &ordinal);
   if (status != SAC_OK) return sac_cli_fail(status);
   if (ordinal < 0)
     return sac_options_usage(syntax, "--profile is for updates on a CUDA device, and device '%s' is the CPU here",
                              device);
 
-  /* auto may choose the CPU, where nothing can be captured */
+  /* bind `auto` to the device, and request the capture */
   if (strcmp(device, "auto") == 0) status = sac_config_set_from(config, "device", "cuda", SAC_ORIGIN_FLAG, "--profile");
   if (status != SAC_OK) return sac_cli_fail(status);
   sac_cuda_profile(from, count);

@@ -102,7 +102,7 @@ static void write_parts(const sac_progress* progress, const sac_run* run, char p
   const char* warming = step < run->settings.warmup_steps ? " warm-up" : "";
   for (int i = 0; i < PARTS; i++) part[i][0] = '\0';
 
-  /* steps, returns, speed */
+  /* write steps, returns, speed */
   (void)snprintf(part[STEPS], size, "%3d%% step %lld/%lld%s", (int)(100.0 * (double)step / (double)steps),
                  (long long)step, (long long)steps, warming);
   if (progress->return_count)
@@ -112,7 +112,7 @@ static void write_parts(const sac_progress* progress, const sac_run* run, char p
   if (progress->updates_per_second > 0)
     (void)snprintf(part[UPDATES], size, "%.0f updates/s", progress->updates_per_second);
 
-  /* time left; unknown during the warm-up, whose steps are faster */
+  /* write the time left; unknown during the warm-up, whose steps are faster */
   if (progress->steps_per_second > 0 && !warming[0]) {
     char text[32];
     duration_text((double)(steps - step) / progress->steps_per_second, text);
@@ -126,7 +126,7 @@ void sac_progress_line(const sac_progress* progress, const sac_run* run, int wid
   int keep[PARTS] = {0}, used = 0;
   write_parts(progress, run, part);
 
-  /* keep what fits, the most important parts first */
+  /* choose the parts that fit, the most important first */
   for (int i = 0; i < PARTS; i++) {
     const int length = (int)strlen(part[i]) + (i ? 2 : 0);
     if (!part[i][0] || used + length > width) continue;
@@ -134,7 +134,7 @@ void sac_progress_line(const sac_progress* progress, const sac_run* run, int wid
     used += length;
   }
 
-  /* join the parts in the order in which they are shown; a very narrow terminal gets the beginning of the first */
+  /* join them in the order of the line; a very narrow terminal gets the beginning of the first part */
   size_t at = 0;
   line[0] = '\0';
   for (int i = 0; i < PARTS; i++) {
@@ -151,11 +151,11 @@ static void measure_speed(sac_progress* progress, const sac_run* run, double now
   const int64_t step = run->schedule.step;
   uint64_t updates = 0;
 
-  /* updates of all live agents */
+  /* count updates of all live agents */
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->agent->alive[p]) updates += run->agent->counters[p].updates;
 
-  /* speed since the last call; only within training, because the warm-up makes no updates */
+  /* average the speed since the last call; the warm-up does not count, because it makes no updates */
   const double elapsed = now - progress->last_time;
   const int warming = step <= run->settings.warmup_steps;
   if (progress->last_step >= 0 && elapsed > 0 && !warming && progress->last_step >= run->settings.warmup_steps) {
@@ -166,7 +166,7 @@ static void measure_speed(sac_progress* progress, const sac_run* run, double now
     progress->updates_per_second += weight * (made - progress->updates_per_second);
   }
 
-  /* where the next measurement starts */
+  /* remember where the next measurement starts */
   progress->last_time = now;
   progress->last_step = step;
   progress->last_updates = updates;
@@ -189,12 +189,12 @@ void sac_progress_tick(sac_progress* progress, sac_run* run) {
   char line[SAC_PROGRESS_LINE];
   if (progress->quiet) return;
 
-  /* at most every LIVE_EVERY seconds */
+  /* do nothing more often than every LIVE_EVERY seconds */
   const double now = sac_seconds();
   if (progress->last_step >= 0 && now - progress->last_time < LIVE_EVERY) return;
   measure_speed(progress, run, now);
 
-  /* a live line replaces the last one, a plain line goes to the log */
+  /* replace the live line, or log a plain line now and then */
   if (progress->live) {
     const int width = terminal_width();
     sac_progress_line(progress, run, width < SAC_PROGRESS_LINE ? width : SAC_PROGRESS_LINE - 1, line);

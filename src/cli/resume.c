@@ -21,7 +21,7 @@ int sac_cli_resume(int argc, char** argv) {
                                 SAC_OPTION_DEVICE,
                                 SAC_OPTION_CONFIG,
                                 SAC_OPTION_SET,
-                                SAC_OPTION_SWITCH("--quiet", &quiet, "print errors and warnings alone"),
+                                SAC_OPTION_SWITCH("--quiet", &quiet, "print only errors and warnings"),
                                 {0}};
   const sac_syntax syntax = {.command = "resume",
                              .arguments = "DIR [options]",
@@ -37,7 +37,7 @@ int sac_cli_resume(int argc, char** argv) {
   const int code = sac_options_parse(&syntax, argc, argv, &overrides, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
-  /* signals first: loading a run may take long */
+  /* handle signals before loading the run, which may take long */
   sac_session_prepare();
   sac_progress_start(&progress, quiet);
   const sac_callbacks callbacks = sac_progress_callbacks(&progress);

@@ -34,14 +34,14 @@ void sac_session_prepare(void) {
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
   (void)sigemptyset(&action.sa_mask);
 
-  /* the first signal stops the run */
+  /* make the first signal stop the run */
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
     /* a signal that is ignored already stays ignored: nohup, background jobs of a shell */
     if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     (void)sigaction(signals[i], &action, NULL);
   }
 
-  /* errors instead of signals: a closed pipe ("sac train | head"), a file beyond "ulimit -f" */
+  /* turn signals into errors: a closed pipe ("sac train | head"), a file larger than "ulimit -f" */
   (void)signal(SIGPIPE, SIG_IGN);
   (void)signal(SIGXFSZ, SIG_IGN);
 
@@ -61,11 +61,11 @@ static sac_status train_to_end(sac_run* run, sac_progress* progress) {
   do {
     const int64_t step = sac_run_step(run), left = step < warmup ? warmup - step : steps - step;
 
-    /* one piece, which ends with the warm-up: steps are slower after it */
+    /* train one piece; it ends with the warm-up, after which steps are slower */
     const double start = sac_seconds();
     status = sac_run_steps(run, left > 0 && piece > left ? left : piece);
 
-    /* longer or shorter pieces next time */
+    /* make the next piece longer or shorter */
     const double taken = sac_seconds() - start;
     if (step < warmup && sac_run_step(run) >= warmup) piece = least;
     else if (taken < TICK) piece *= 2;
@@ -85,7 +85,7 @@ static void log_results(sac_run* run, const sac_progress* progress) {
   int64_t best_step = -1;
   double best = 0;
 
-  /* updates of all agents, and the best evaluation of any */
+  /* count the updates, and find the best evaluation of any agent */
   for (int32_t p = 0; p < population; p++) {
     const sac_window* window = &run->window[p];
     updates += run->agent->counters[p].updates;
@@ -95,7 +95,7 @@ static void log_results(sac_run* run, const sac_progress* progress) {
     }
   }
 
-  /* training, evaluation, commands */
+  /* log training, evaluation, commands */
   sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
               (unsigned long long)updates, run->seconds.total);
   if (progress->evaluation_count && best_step >= 0)
@@ -110,13 +110,13 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
   char error[SAC_ERROR_MAX];
   int code = SAC_EXIT_WELL;
 
-  /* train, under signals */
+  /* train; signals reach the run */
   atomic_store(&running, run);
   if (caught) sac_run_stop(run); /* a signal came while the run was created */
   const sac_status status = train_to_end(run, progress);
   (void)snprintf(error, sizeof error, "%s", sac_last_error());
 
-  /* the outcome */
+  /* log results or the error, and choose the exit code */
   sac_progress_clear(progress);
   if (status == SAC_OK) {
     log_results(run, progress);
@@ -131,7 +131,7 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
     code = status == SAC_ERROR_NUMERIC ? SAC_EXIT_NUMERIC : SAC_EXIT_FAILED;
   }
 
-  /* no signal may reach the run from here on */
+  /* destroy the run; signals must not reach it any more */
   atomic_store(&running, NULL);
   sac_run_destroy(run);
   return code;

@@ -63,7 +63,7 @@ static int train(const sac_config* config, const sac_settings* settings, const s
   int refused = 0;
   sac_status status;
 
-  /* signals first: creating a run may take long */
+  /* handle signals before creating the run, which may take long */
   sac_session_prepare();
   sac_progress_start(&progress, quiet);
   const sac_callbacks callbacks = sac_progress_callbacks(&progress);
@@ -85,7 +85,7 @@ int sac_cli_train(int argc, char** argv) {
       SAC_OPTIONS_RUN,
       SAC_OPTION_KEY("--init", "POLICY", "policy.init", "policy or checkpoint file that the actors start from"),
       SAC_OPTION_SWITCH("--dry-run", &dry, "print the configuration and the memory it takes, and stop"),
-      SAC_OPTION_SWITCH("--quiet", &quiet, "print errors and warnings alone"),
+      SAC_OPTION_SWITCH("--quiet", &quiet, "print only errors and warnings"),
       SAC_OPTION_PROFILE(&profile),
       {0}};
   const sac_syntax syntax = {.command = "train",
@@ -101,7 +101,7 @@ int sac_cli_train(int argc, char** argv) {
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
-  /* check, then print or train */
+  /* check the configuration, then print or train */
   code = sac_options_env(config, &settings, &env);
   if (code == SAC_OPTIONS_GO && dry) {
     code = dry_run(config, env);

@@ -38,7 +38,7 @@ static void print_table(const char* path, const sac_verify_report* report) {
   int width = 6, beyond = 0;
   const sac_verify_row* worst = &report->row[0];
 
-  /* the widest name, the worst tensor */
+  /* find the widest name and the worst tensor */
   for (int32_t i = 0; i < report->count; i++) {
     const sac_verify_row* row = &report->row[i];
     const int length = snprintf(NULL, 0, "%s", row->name);
@@ -47,7 +47,7 @@ static void print_table(const char* path, const sac_verify_report* report) {
     beyond += !row->ok;
   }
 
-  /* one line a tensor */
+  /* print one line for each tensor */
   printf("%s: %s\n", path, report->kind);
   printf("  %-*s  %8s  %11s  %11s  %10s\n", width, "tensor", "numbers", "worst error", "relative", "of allowed");
   for (int32_t i = 0; i < report->count; i++) {
@@ -56,11 +56,11 @@ static void print_table(const char* path, const sac_verify_report* report) {
            100 * row->share);
     if (!row->ok)
       printf("  BEYOND: [%zu] is %.9g, expected %.9g +- %.2g", row->worst, row->ours, row->expected, row->allowed);
-    if (row->blind) printf("  (%zu not judged: gradients below rounding)", row->blind);
+    if (row->blind) printf("  (%zu not checked: gradients below rounding)", row->blind);
     (void)putchar('\n');
   }
 
-  /* the verdict */
+  /* print the result */
   if (beyond) printf("  %d of %d tensors are beyond their tolerance\n", beyond, report->count);
   else
     printf("  all %d tensors are within their tolerance; worst is %s, %.3g%% of what is allowed\n", report->count,
@@ -71,31 +71,31 @@ int sac_cli_verify(int argc, char** argv) {
   int json = 0;
   const sac_option options[] = {SAC_OPTION_DEVICE,
                                 SAC_OPTION_SET,
-                                SAC_OPTION_SWITCH("--json", &json, "one JSON object a file, on one line"),
+                                SAC_OPTION_SWITCH("--json", &json, "print one JSON object for each file, on one line"),
                                 {0}};
   const sac_syntax syntax = {
       .command = "verify",
       .arguments = "FILE... [options]",
       .help =
           "Runs golden updates (made by another framework) and environment traces, and prints the worst error of\n"
-          "each tensor: its size, relative to the tensor's largest number, and as a share of what float rounding\n"
-          "can explain there.",
+          "each tensor: absolute, relative to the tensor's largest number, and as a share of the allowed error,\n"
+          "which is what float rounding can explain.",
       .notes =
-          "Made by scripts/golden.py and scripts/traces.py; formats: src/verify/verify.h. What a file says (sizes,\n"
-          "rates) wins over --set.\n"
-          "Exit status: 0 all within tolerance, 1 beyond it or not to be run, 2 usage.",
+          "scripts/golden.py and scripts/traces.py make the files; src/verify/verify.h describes their formats. Sizes\n"
+          "and rates of a file win over --set.\n"
+          "Exit codes: 0 all within tolerance, 1 beyond it or a file cannot be run, 2 wrong usage.",
       .options = options,
       .operands_min = 1,
       .operands_max = 1 << 20,
   };
 
-  /* --set and --device give what a file does not say */
+  /* parse the command line */
   sac_config* config = NULL;
   sac_operands files;
   const int code = sac_options_parse(&syntax, argc, argv, &config, &files);
   if (code != SAC_OPTIONS_GO) return code;
 
-  /* one file after another, also after an error */
+  /* verify all files, also after an error */
   int failed = 0;
   for (int i = 0; i < files.count; i++) {
     sac_verify_report report = {0};

@@ -84,7 +84,7 @@ sac_status sac_config_unknown(const char* key, const char* where) {
   sac_text_show(shown, key, SIZE_MAX);
   const size_t length = strlen(key);
 
-  /* a section */
+  /* check whether it is a section */
   for (int i = 0; i < SAC_FIELD_COUNT; i++)
     if (strncmp(sac_fields[i].key, key, length) == 0 && sac_fields[i].key[length] == '.')
       return sac_fail(SAC_ERROR_CONFIG, "'%s'%s is a section; its keys are '%s' and the like ('sac config' lists all)",
@@ -131,14 +131,14 @@ sac_status sac_config_preset(sac_config* config, const char* env_id) {
   sac_config next = *config;
   sac_status status = SAC_OK;
 
-  /* the environment; values of another preset go, and selecting it wins over a file */
+  /* select the environment, instead of one from a file, and drop the values of another preset */
   sac_config_drop(&next, SAC_ORIGIN_PRESET);
   if (strcmp(next.settings.env_id, env_id) != 0) {
     next.source[SAC_FIELD_env_id].origin = SAC_ORIGIN_LIBRARY;
     SAC_TRY(sac_config_assign(&next, SAC_FIELD_env_id, env_id, SAC_ORIGIN_PRESET, "sac_config_preset"));
   }
 
-  /* its preset */
+  /* apply its preset */
   const sac_embedded_file* preset = preset_of(env_id);
   if (preset) {
     char from[SAC_FROM_MAX] = "preset ";
@@ -161,7 +161,7 @@ sac_status sac_config_set_from(sac_config* config, const char* key, const char* 
   char where[SAC_FROM_MAX] = "";
   size_t used = 0;
 
-  /* a field of the table */
+  /* set a field of the table */
   if (!path && strcmp(key, SAC_OPTIONS_KEY) != 0) {
     const sac_field_index field = sac_field_find(key);
     if (field != SAC_FIELD_COUNT) return sac_config_assign(config, field, value, origin, from);

@@ -70,7 +70,7 @@ static void write_merged(writer* out, const sac_node* base, const sac_node* over
     return;
   }
 
-  /* a list is not merged */
+  /* write a list; lists are not merged */
   const char* between = "";
   if (top->kind == SAC_NODE_SEQUENCE) {
     sac_text_append(out->json, out->size, &out->used, "[");
@@ -82,7 +82,7 @@ static void write_merged(writer* out, const sac_node* base, const sac_node* over
     return;
   }
 
-  /* a mapping, with the keys of both in order */
+  /* write a mapping with the keys of both, in order */
   if (base && base->kind != SAC_NODE_MAPPING) base = NULL;
   sac_text_append(out->json, out->size, &out->used, "{");
   for (const char* key = NULL; (key = next_key(base, over, key)) && out->used + 1 < out->size; between = ", ") {
@@ -106,14 +106,14 @@ static sac_status wrap(wrapped* w, const char* path, const sac_node* value, cons
   char shown[SAC_SHOW_MAX];
   int depth = 0;
   if (strlen(path) >= sizeof w->words)
-    return sac_fail(SAC_ERROR_CONFIG, "%s.%s (from %s) is too long a name", SAC_OPTIONS_KEY,
+    return sac_fail(SAC_ERROR_CONFIG, "%s.%s (from %s): the name is too long", SAC_OPTIONS_KEY,
                     sac_text_show(shown, path, SIZE_MAX), from);
   memcpy(w->words, path, strlen(path) + 1);
   w->empty[0] = '\0';
   w->leaf = value ? *value : (sac_node){.kind = SAC_NODE_SCALAR, .text = w->empty};
   w->leaf.next = NULL;
 
-  /* one mapping a word */
+  /* make one mapping for each word */
   for (char* word = w->words; word; depth++) {
     char* dot = strchr(word, '.');
     if (dot) *dot = '\0';
@@ -140,7 +140,7 @@ sac_status sac_env_options_merge(char* json, size_t size, const char* old, const
   writer out = {.json = json, .size = size};
   const sac_node* given = node;
 
-  /* the new mapping: a value at its path, nothing, or a whole mapping */
+  /* find the new mapping: a value at its path, nothing, or a whole mapping */
   if (path) {
     const sac_status status = wrap(&at_path, path, node, from);
     if (status != SAC_OK) return status;
@@ -183,7 +183,7 @@ int sac_env_options_get(const char* json, const char* path, char* text, size_t s
     path = dot ? dot + 1 : NULL;
   }
 
-  /* a scalar as it is, everything else as JSON */
+  /* write a scalar as it is, everything else as JSON */
   size_t used = 0;
   if (size) text[0] = '\0';
   if (node && node->kind == SAC_NODE_SCALAR) {

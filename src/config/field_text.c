@@ -152,7 +152,7 @@ static sac_status parse_width(const sac_field* field, const char* text, const ch
   char shown[SAC_SHOW_MAX], word[SAC_NUMBER_MAX], range[SAC_VALUE_MAX];
   int64_t size = 0;
 
-  /* cut the word out */
+  /* copy the word without blanks */
   while (begin < end && strchr(blanks, *begin)) begin++;
   while (end > begin && strchr(blanks, end[-1])) end--;
   const size_t length = (size_t)(end - begin);
@@ -177,7 +177,7 @@ static sac_status parse_sizes(const sac_field* field, const char* text, const ch
   char shown[SAC_SHOW_MAX];
   sac_sizes sizes = {0};
 
-  /* leave out blanks and brackets around the list */
+  /* skip blanks and brackets around the list */
   const char *c = text + strspn(text, blanks), *end = c + strlen(c);
   while (end > c && strchr(blanks, end[-1])) end--;
   if (*c == '[') {
@@ -186,7 +186,7 @@ static sac_status parse_sizes(const sac_field* field, const char* text, const ch
     end--;
   }
 
-  /* one width after another */
+  /* parse the widths between commas */
   for (;;) {
     int32_t width = 0;
     const char* comma = memchr(c, ',', (size_t)(end - c));
@@ -206,7 +206,7 @@ sac_status sac_field_parse(const sac_field* field, const char* text, const char*
   const int may_be_empty = field->kind == SAC_VALUE_OPTIONS || (field->kind == SAC_VALUE_TEXT && field->low.value == 0);
   if (!*text && !may_be_empty) return sac_fail(SAC_ERROR_CONFIG, "%s is empty (from %s)", field->key, from);
 
-  /* by kind */
+  /* parse according to the kind */
   switch (field->kind) {
     case SAC_VALUE_INT:
       return parse_integer(field, text, from, member);
@@ -232,7 +232,7 @@ sac_status sac_field_parse(const sac_field* field, const char* text, const char*
       break;
   }
 
-  /* OPTIONS: copied as it is */
+  /* copy the JSON of OPTIONS unchanged */
   const size_t length = strlen(text);
   if (length >= SAC_TEXT_MAX)
     return sac_fail(SAC_ERROR_CONFIG, "%s (from %s) is longer than %d bytes", field->key, from, SAC_TEXT_MAX - 1);

@@ -54,7 +54,7 @@ static int comment_source(const reader* in, int line, char* from, size_t size) {
     if (memcmp(c, mark, sizeof mark - 1) == 0) found = c + sizeof mark - 1;
   if (!found || (size_t)(stop - found) >= size || !sac_text_printable(found, (size_t)(stop - found))) return 0;
 
-  /* copy it */
+  /* copy the source */
   memcpy(from, found, (size_t)(stop - found));
   from[stop - found] = '\0';
   return 1;
@@ -78,7 +78,7 @@ static sac_status sequence_text(const reader* in, const sac_node* node, const ch
   size_t used = 0;
   sac_text_append(text, size, &used, "[");
   for (const sac_node* child = node->first; child; child = child->next) {
-    if (child->kind != SAC_NODE_SCALAR) return bad(in, child->line, key, "a list of plain values is due");
+    if (child->kind != SAC_NODE_SCALAR) return bad(in, child->line, key, "expected a list of plain values");
     sac_text_append(text, size, &used, "%s%s", child == node->first ? "" : ", ", child->text);
   }
   sac_text_append(text, size, &used, "]");
@@ -90,11 +90,11 @@ static sac_status sequence_text(const reader* in, const sac_node* node, const ch
 static sac_status assign(reader* in, const char* key, const sac_node* node) {
   char list[SAC_TEXT_MAX] = "";
 
-  /* an option of the environment */
+  /* assign an option of the environment */
   const char* path = sac_env_options_path(key);
   if (path) return sac_config_assign_options(in->config, path, node, in->origin, source_of(in, node->line));
 
-  /* a field, given once */
+  /* find the field, which may be given only once */
   const sac_field_index field = sac_field_find(key);
   if (field == SAC_FIELD_COUNT) {
     const sac_status status = sac_config_unknown(key, "");
@@ -106,12 +106,12 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
                     in->line[field]);
   in->line[field] = node->line;
 
-  /* the kind of value that the field takes */
+  /* check the kind of the value, and assign it */
   if (field == SAC_FIELD_env_options)
     return sac_config_assign_options(in->config, NULL, node, in->origin, source_of(in, node->line));
-  if (node->kind == SAC_NODE_MAPPING) return bad(in, node->line, key, "a value is due, not a mapping");
+  if (node->kind == SAC_NODE_MAPPING) return bad(in, node->line, key, "expected a value, not a mapping");
   if (node->kind == SAC_NODE_SEQUENCE) {
-    if (sac_fields[field].kind != SAC_VALUE_SIZES) return bad(in, node->line, key, "a single value is due, not a list");
+    if (sac_fields[field].kind != SAC_VALUE_SIZES) return bad(in, node->line, key, "expected one value, not a list");
     const sac_status status = sequence_text(in, node, key, list, sizeof list);
     if (status != SAC_OK) return status;
   }
@@ -146,7 +146,7 @@ sac_status sac_config_read(sac_config* config, const char* text, size_t size, co
   reader in = {.config = &next, .name = shown, .text = text, .end = text + size, .origin = origin, .from = from};
   if (root->kind == SAC_NODE_MAPPING) status = assign_all(&in, "", root);
   else if (root->kind == SAC_NODE_SEQUENCE || root->text[0] || !root->plain)
-    status = sac_fail(SAC_ERROR_CONFIG, "%s:%d: lines of 'key: value' are due", shown, root->line);
+    status = sac_fail(SAC_ERROR_CONFIG, "%s:%d: expected lines of 'key: value'", shown, root->line);
   sac_yaml_free(root);
   if (status == SAC_OK) *config = next;
   return status;
@@ -163,7 +163,7 @@ sac_status sac_config_load(sac_config* config, const char* path) {
   sac_status status = SAC_OK;
   char* text = NULL;
 
-  /* open it */
+  /* open the file */
   FILE* file = fopen(path, "rbe");
   if (!file) return sac_fail(SAC_ERROR_FILE, "%s: cannot be opened: %s", name, strerror(errno));
 
@@ -211,13 +211,13 @@ sac_status sac_config_write(const sac_config* config, FILE* file) {
     const size_t length = dot ? (size_t)(dot - field->key) : 0;
     size_t used = 0;
 
-    /* a new section */
+    /* start a new section */
     if (length && (length != section_length || memcmp(section, field->key, length) != 0))
       fprintf(file, "%.*s:\n", (int)length, field->key);
     section = field->key;
     section_length = length;
 
-    /* the value, quoted where YAML would read something else */
+    /* print the value, quoted where YAML would read something else */
     sac_field_print(field, &config->settings, value);
     sac_text_append(line, sizeof line, &used, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : field->key);
     if ((field->kind == SAC_VALUE_TEXT || field->kind == SAC_VALUE_DEVICE) && !plain(value))
@@ -226,7 +226,7 @@ sac_status sac_config_write(const sac_config* config, FILE* file) {
       append_real(line, sizeof line, &used, value);
     else sac_text_append(line, sizeof line, &used, "%s", value);
 
-    /* where it came from */
+    /* add its source as a comment */
     fprintf(file, "%-36s # from %s\n", line, config->source[i].from);
   }
   if (ferror(file)) return sac_fail(SAC_ERROR_FILE, "the configuration cannot be written: %s", strerror(errno));

@@ -52,7 +52,7 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
   sac_checkpoint* c = calloc(1, sizeof *c);
   if (!c) return sac_fail(SAC_ERROR_MEMORY, "no memory for checkpoints");
 
-  /* the caller's states, and one for the list of segments */
+  /* copy the caller's states; one more holds the list of segments */
   c->agent = agent;
   c->p = p;
   c->state_count = state_count;
@@ -63,7 +63,7 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
   }
   if (state_count > 0) memcpy(c->states, states, (size_t)state_count * sizeof *states);
 
-  /* the folders, without leftovers of a killed process */
+  /* create the folders, and delete incomplete files of a killed process */
   SAC_TRY(sac_path(c->dir, "%s", dir));
   SAC_TRY(sac_path(path, "%s/checkpoints", dir));
   SAC_TRY(sac_make_folders(path));
@@ -103,12 +103,12 @@ int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   DIR* folder = opendir(path);
   if (!folder) return 0;
 
-  /* every file of the folder */
+  /* keep the newest `max` steps */
   for (struct dirent* entry; (entry = readdir(folder));) {
     const int64_t found = name_step(entry->d_name);
     if (found < 0) continue;
 
-    /* insert into the sorted list; the oldest falls out when it is full */
+    /* insert the step; the oldest one falls out of a full list */
     int32_t at = count < max ? count++ : max;
     for (; at > 0 && step[at - 1] < found; at--)
       if (at < max) step[at] = step[at - 1];
@@ -186,18 +186,18 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
   if (!c->agent->alive[c->p])
     return sac_fail(SAC_ERROR_NUMERIC, "%s: the agent has stopped; its last good checkpoint stays", c->dir);
 
-  /* rows first, so that the checkpoint can list them */
+  /* write new rows first, so that the checkpoint can list them */
   SAC_TRY(sac_segments_append(c->segments, c->agent, c->p));
   const size_t parts = (size_t)sac_segments_parts(c->segments, &part);
   c->states[c->state_count] = (sac_state){SEGMENTS, SAC_U64, part, parts * sizeof *part, 0};
 
-  /* the checkpoint itself */
+  /* write the checkpoint */
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
   SAC_TRY(step_path(c->dir, step, path));
   SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, metadata, config_text ? 2 : 1));
 
-  /* only now point `last` to it and delete old ones */
+  /* point `last` to it, then delete old checkpoints */
   (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
   SAC_TRY(sac_path(path, "%s/checkpoints/last", c->dir));
   SAC_TRY(sac_link_file(name, path));
@@ -237,7 +237,7 @@ static sac_status find_parts(const sac_safetensors* file, const sac_segment_part
   const sac_file_tensor* counters = sac_safetensors_find(file, "counters");
   if (!list || list->dtype != SAC_U64 || list->bytes % sizeof **part != 0 || !counters || counters->dtype != SAC_U64 ||
       counters->bytes != sizeof(sac_counters))
-    return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint of a run ('" SEGMENTS "' or 'counters' is missing)",
+    return sac_fail(SAC_ERROR_FORMAT, "%s: not a checkpoint of a run ('" SEGMENTS "' or 'counters' is missing)",
                     file->path);
   *part = list->data;
   *count = (int32_t)(list->bytes / sizeof **part);
@@ -260,7 +260,7 @@ static sac_status check_step(const sac_safetensors* file, int64_t step) {
   int64_t saved;
   const sac_status status = find_number(file, "step", 0, INT64_MAX, &saved);
   if (status != SAC_OK || saved == step) return status;
-  return sac_fail(SAC_ERROR_FORMAT, "%s: it is of step %lld", file->path, (long long)saved);
+  return sac_fail(SAC_ERROR_FORMAT, "%s: the file holds step %lld", file->path, (long long)saved);
 }
 
 static sac_status probe(const char* dir, const char* path, int64_t step, char* config_text, size_t config_size) {
@@ -272,13 +272,13 @@ static sac_status probe(const char* dir, const char* path, int64_t step, char* c
   int32_t parts;
   uint64_t pushed;
 
-  /* the file: complete, finite, of this step */
+  /* check the file: complete, finite, of this step */
   SAC_TRY(sac_safetensors_open(&file, path));
   SAC_TRY(sac_agent_file_check(file));
   SAC_TRY(check_step(file, step));
   SAC_TRY(find_parts(file, &part, &parts, &pushed));
 
-  /* sizes; the tables for segments grow with the capacity, so limit it to the rows that exist */
+  /* read the sizes; tables of segments grow with the capacity, so limit it to the rows that exist */
   SAC_TRY(find_number(file, "obs_size", 1, 1 << 20, &obs));
   SAC_TRY(find_number(file, "action_size", 1, 1 << 20, &action));
   SAC_TRY(find_number(file, "capacity", 1, (int64_t)SAC_BIG, &capacity));
@@ -288,12 +288,12 @@ static sac_status probe(const char* dir, const char* path, int64_t step, char* c
     goto fail;
   }
 
-  /* the rows: complete, with the right checksums */
+  /* check the rows against their checksums */
   const size_t floats = (size_t)sac_replay_layout((int32_t)obs, (int32_t)action).floats;
   SAC_TRY(sac_segments_create(&segments, dir, floats, capacity));
   SAC_TRY(sac_segments_read(segments, part, parts, pushed, NULL, 0));
 
-  /* the configuration */
+  /* copy the configuration */
   const char* text = sac_safetensors_metadata(file, "config");
   if (config_text && (!text || strlen(text) >= config_size)) {
     status = sac_fail(SAC_ERROR_FORMAT, "%s: metadata 'config' is missing or too long", path);
@@ -332,23 +332,22 @@ static sac_status check_same(const sac_checkpoint* c, const sac_safetensors* fil
   sac_status status = SAC_OK;
   int64_t capacity;
 
-  /* the capacity: the rows of another one would be in other places */
+  /* check the capacity: it decides where a row is in the replay */
   SAC_TRY(find_number(file, "capacity", 1, (int64_t)SAC_BIG, &capacity));
   if (capacity != agent->shape.capacity)
     return sac_fail(SAC_ERROR_SHAPE, "%s: replay.capacity was %lld and is now %lld", file->path, (long long)capacity,
                     (long long)agent->shape.capacity);
 
-  /* the action bounds: actions in the replay depend on them */
+  /* check the action bounds: actions in the replay are scaled by them */
   const char* const names[] = {"action.centre", "action.half_range"};
   const float* const values[] = {agent->action_centre, agent->action_half};
   for (int i = 0; i < 2; i++) {
     SAC_TRY(sac_safetensors_get(file, names[i], SAC_F32, 1, &actions, NULL));
     if (memcmp(sac_safetensors_find(file, names[i])->data, values[i], (size_t)actions * sizeof(float)) != 0)
-      return sac_fail(SAC_ERROR_SHAPE, "%s: the environment's action bounds are others now ('%s')", file->path,
-                      names[i]);
+      return sac_fail(SAC_ERROR_SHAPE, "%s: the environment's action bounds have changed ('%s')", file->path, names[i]);
   }
 
-  /* the states of the run: their sizes */
+  /* check the sizes of the run's states */
   for (int32_t i = 0; i < c->state_count; i++) {
     const sac_state* state = &c->states[i];
     const int64_t count = (int64_t)(state->bytes / sac_dtype_size(state->dtype));
@@ -374,7 +373,7 @@ sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
   SAC_TRY(find_parts(file, &part, &parts, &pushed));
   SAC_TRY(check_same(c, file));
 
-  /* agent, rows, states of the run */
+  /* restore the agent, its rows, and the states of the run */
   SAC_TRY(sac_agent_read(c->agent, file, c->p, 1));
   SAC_TRY(sac_segments_read(c->segments, part, parts, pushed, c->agent, c->p));
   for (int32_t i = 0; i < c->state_count; i++) {

@@ -102,7 +102,7 @@ static sac_status no_memory(size_t population) {
 static sac_status create_arrays(sac_run* run) {
   const size_t population = (size_t)run->settings.seeds;
 
-  /* one element an agent */
+  /* allocate one element for each agent */
   run->window = calloc(population, sizeof *run->window);
   run->best_return = calloc(population, sizeof *run->best_return);
   run->was_alive = calloc(population, 1);
@@ -114,7 +114,7 @@ static sac_status create_arrays(sac_run* run) {
       !run->checkpoint || !run->metrics)
     return no_memory(population);
 
-  /* no evaluation so far, and every agent alive */
+  /* start with no evaluation and all agents alive */
   for (size_t p = 0; p < population; p++) {
     run->window[p].best_step = -1;
     run->best_return[p] = -INFINITY;
@@ -129,14 +129,14 @@ static sac_status create_vector(sac_run* run, const sac_env_api* env) {
   const size_t population = (size_t)settings->seeds;
   sac_status status = SAC_OK;
 
-  /* one seed an agent */
+  /* create the environments; each agent has its own seed */
   uint64_t* seed = calloc(population, sizeof *seed);
   if (!seed) return no_memory(population);
   for (size_t p = 0; p < population; p++) seed[p] = (uint64_t)settings->seed + p;
   SAC_TRY(sac_vector_create(&run->vector, env, settings->env_id, settings->env_options, (int32_t)population,
                             (int32_t)settings->num_envs, seed, sac_stream_env(0)));
 
-  /* metrics of this environment */
+  /* prepare the columns of metrics.csv, and the sums of info */
   sac_metric_list_fill(&run->metric_list, run->vector->info_name, run->vector->info_count);
   if (run->vector->info_count > 0) {
     run->info = calloc(sac_bytes(population, (size_t)run->vector->info_count), sizeof *run->info);
@@ -152,12 +152,12 @@ static sac_status create_agent(sac_run* run) {
   const size_t population = (size_t)run->settings.seeds;
   sac_status status = SAC_OK;
 
-  /* a backend that steps environments itself takes them; with train.overlap a thread may step them */
+  /* connect them: a backend may step the environments itself, and train.overlap may need a thread */
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
   if (run->agent->stages->env_attach) SAC_TRY(run->agent->stages->env_attach(run->agent, run->vector));
   SAC_TRY(sac_step_overlap(run->agent, run->vector));
 
-  /* room for checkpoints */
+  /* allocate room for the environments' state in checkpoints */
   run->env_state_size = sac_vector_state_size(run->vector);
   run->env_state = calloc(sac_bytes(population, run->env_state_size), 1);
   if (!run->env_state)
@@ -186,7 +186,7 @@ sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_
   sac_status status = SAC_OK;
   SAC_TRY(check_open_files(settings->seeds));
 
-  /* plain members: nothing is saved or evaluated yet, and older warnings are not this run's */
+  /* set what needs no other part; warnings of earlier runs in this process do not count */
   if (callbacks) run->callbacks = *callbacks;
   run->saved_step = run->evaluation_step = -1;
   run->env_warnings = sac_mujoco_warnings((char[SAC_SHOW_MAX]){0});
@@ -194,13 +194,13 @@ sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_
   if (!run->locale) SAC_TRY(no_memory((size_t)settings->seeds));
   SAC_TRY(create_arrays(run));
 
-  /* environments, agent, evaluator */
+  /* create environments, agent, evaluator */
   SAC_TRY(find_env(settings, &env));
   SAC_TRY(create_vector(run, env));
   SAC_TRY(create_agent(run));
   if (settings->eval_every) SAC_TRY(create_evaluator(run, env));
 
-  /* when updates are due */
+  /* set when updates are due */
   sac_schedule_rate(&run->schedule, settings->updates_per_step);
   run->schedule.lag = (int32_t)sac_lag(settings->overlap, settings->num_envs);
 fail:
@@ -212,7 +212,7 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   sac_window* window = &run->window[p];
   sac_status status = SAC_OK;
 
-  /* state of the run that every checkpoint holds */
+  /* list the state that every checkpoint holds */
   const sac_state always[] = {
       {"run.step", SAC_I64, &run->schedule.step, 2 * sizeof(int64_t), 0},
       {"run.updates", SAC_F64, &run->schedule.rate, 2 * sizeof(double), 0},
@@ -227,18 +227,18 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   int32_t count = sizeof always / sizeof *always;
   memcpy(states, always, sizeof always);
 
-  /* with train.overlap: the updates that are still to make */
+  /* add the updates that train.overlap has delayed */
   if (run->schedule.lag > 0)
     states[count++] = (sac_state){"run.pending", SAC_I64, run->schedule.pending,
                                   (size_t)run->schedule.lag * sizeof *run->schedule.pending, 0};
 
-  /* sums of the environment's info; optional, because checkpoints of older versions lack them */
+  /* add the sums of info; optional, because checkpoints of older versions lack them */
   for (int32_t k = 0; k < run->vector->info_count; k++) {
     sac_info_sum* info = &run->info[p * run->vector->info_count + k];
     states[count++] = (sac_state){run->metric_list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
   }
 
-  /* the folder of this agent */
+  /* open the seed folder */
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
   SAC_TRY(sac_checkpoint_create(&run->checkpoint[p], dir, run->agent, p, states, count));
 fail:
@@ -257,10 +257,10 @@ fail:
 void sac_run_destroy(sac_run* run) {
   if (!run) return;
 
-  /* first wait for an evaluation that is being played: it uses the agent and the arrays below */
+  /* wait for a running evaluation first: it uses the agent and the arrays below */
   sac_evaluator_destroy(run->evaluator);
 
-  /* files of each agent */
+  /* close the files of each agent */
   const int32_t population = run->agent ? run->agent->shape.population : 0;
   for (int32_t p = 0; p < population; p++) {
     sac_metrics_close(run->metrics[p]);
@@ -268,7 +268,7 @@ void sac_run_destroy(sac_run* run) {
   }
   for (int64_t p = 0; run->agent_text && p < run->settings.seeds; p++) free(run->agent_text[p]);
 
-  /* arrays */
+  /* free arrays */
   free((void*)run->metrics);
   free((void*)run->checkpoint);
   free((void*)run->agent_text);
@@ -281,7 +281,7 @@ void sac_run_destroy(sac_run* run) {
   free(run->episode_length);
   free(run->episode_return);
 
-  /* agent, environments, folder, configuration */
+  /* free environments, agent, folder, configuration */
   sac_vector_destroy(run->vector);
   sac_agent_destroy(run->agent);
   sac_folder_close(run->folder);
@@ -297,13 +297,13 @@ static void log_start(sac_run* run) {
   const sac_settings* settings = &run->settings;
   char text[1024], seeds[64];
 
-  /* what is trained, and where */
+  /* log what is trained, and where */
   (void)snprintf(seeds, sizeof seeds, settings->seeds > 1 ? "seeds %lld to %lld" : "seed %lld",
                  (long long)settings->seed, (long long)(settings->seed + settings->seeds - 1));
   sac_run_log(run, "sac %s: %s, algo %s, %s, %lld steps on %s", SAC_VERSION, settings->env_id,
               sac_config_get(run->config, "algo"), seeds, (long long)settings->steps, run->agent->device);
 
-  /* what differs from the library's defaults, why this device, memory, folder */
+  /* log changed values, the choice of the device, memory, folder */
   sac_config_summary(run->config, text, sizeof text);
   if (text[0]) sac_run_log(run, "%s", text);
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
@@ -325,7 +325,7 @@ static sac_status load_initial_actor(sac_run* run) {
     SAC_TRY(sac_agent_tensor_info(run->agent, t, &info));
     if (strncmp(info.name, "actor.", 6) != 0) continue;
 
-    /* make room for the tensor of all agents */
+    /* make room for this tensor of all agents */
     const int64_t dims[2] = {info.dims[0], info.dims[1]};
     size_t count = 1;
     for (int32_t d = 0; d < info.rank; d++) count *= (size_t)info.dims[d];
@@ -374,7 +374,7 @@ static sac_status create_files(sac_run* run) {
     SAC_TRY(sac_run_open_metrics(run, p, -1, -1));
   }
 
-  /* config.yaml comes last: a folder that has one holds a run, with a checkpoint to resume from */
+  /* write config.yaml last: a folder that has one can be resumed */
   SAC_TRY(sac_run_save(run));
   SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
 fail:
@@ -399,7 +399,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
                      "--out",
                      run->settings.out, run->settings.out));
 
-  /* parts first, files after: a run that cannot be created leaves no folder */
+  /* create the parts before the files: a run that fails here leaves no folder */
   SAC_TRY(sac_run_create_parts(run, env, callbacks));
   SAC_TRY(load_initial_actor(run));
   SAC_TRY(sac_run_config_text(run));

@@ -83,7 +83,7 @@ size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, 
   int32_t ordinal = -1;
   size_t replay = 0, rest = 0;
 
-  /* the conditions of choose_player, before there is an agent */
+  /* return 0 where choose_player makes no copy */
   if (sac_config_settings(config, &settings) != SAC_OK || settings.eval_every == 0 || !is_concurrent(api)) return 0;
   if (sac_agent_shape(&shape, &settings, spec) != SAC_OK ||
       sac_estimate_choose(&settings, &shape, &ordinal, why) != SAC_OK)
@@ -92,7 +92,7 @@ size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, 
   if (on_device && sac_task_find(settings.env_id)) return 0;
   if (!on_device && sac_processors() <= learning_threads(&settings, 0)) return 0;
 
-  /* the agent with the configuration of the copy */
+  /* count the bytes of the copy */
   if (copy_config(&copy, config) != SAC_OK || sac_agent_memory(copy, spec, &replay, &rest) != SAC_OK) replay = rest = 0;
   sac_config_destroy(copy);
   return replay + rest;
@@ -112,7 +112,7 @@ sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, con
   if (env->sequential && population > 1)
     SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "sequential episodes need one agent, not %d", (int)population));
 
-  /* environments with streams of their own; a backend that steps environments itself takes them */
+  /* create the environments; a backend may step them itself */
   e->rounds = episodes / num_envs;
   e->done = calloc(sac_bytes((size_t)population, (size_t)num_envs), 1);
   if (!e->done)
@@ -121,7 +121,7 @@ sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, con
                             sac_stream_eval_env(0)));
   if (agent->stages->env_attach) SAC_TRY(agent->stages->env_attach(agent, e->vector));
 
-  /* on this thread or beside the training */
+  /* decide who plays, and on which thread */
   SAC_TRY(choose_player(e, agent, env));
   *evaluator = e;
   return SAC_OK;
@@ -167,7 +167,7 @@ static sac_status play_round(sac_evaluator* e, double* episode_return, int64_t* 
   int32_t left = all;
   sac_status status = SAC_OK;
 
-  /* a stopped agent has no usable weights: its environments count as done, with NaN */
+  /* clear the results; environments of stopped agents count as done, with NaN */
   for (int32_t i = 0; i < all; i++) {
     e->done[i] = !agent->alive[i / episodes];
     left -= e->done[i];
@@ -176,7 +176,7 @@ static sac_status play_round(sac_evaluator* e, double* episode_return, int64_t* 
   }
   memset(vector->action, 0, sizeof(float) * (size_t)all * (size_t)vector->spec.action_size);
 
-  /* step all until the last episode ends; environments that are done play on, and the rest does not count */
+  /* step until the last episode ends; later episodes of the other environments do not count */
   SAC_TRY(sac_vector_reset(vector, e->number));
   while (left > 0) {
     for (int32_t i = 0; i < vector->burst; i++) {
@@ -264,12 +264,12 @@ static sac_status create_policy(const char* path, size_t size, sac_policy** poli
   sac_status status = SAC_OK;
   SAC_TRY(sac_read_file(path, size, &file, &size));
 
-  /* create it in memory of the size that it asks for */
+  /* create it */
   const size_t bytes = sac_policy_memory(file, size);
   *memory = bytes ? sac_alloc(bytes) : NULL;
   if (*memory) made = sac_policy_create(policy, file, size, *memory, bytes);
 
-  /* what went wrong */
+  /* turn the status into an error */
   if (bytes == 0) status = sac_fail(SAC_ERROR_FORMAT, "%s is neither a policy nor a checkpoint", path);
   else if (!*memory || made == SAC_POLICY_MEMORY)
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for the policy of %s", path);
@@ -292,7 +292,7 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
   sac_status status = SAC_OK;
   if (!done) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d episodes", (int)episodes));
 
-  /* the policy, and environments that fit it */
+  /* create the policy and its environments, and compare their sizes */
   SAC_TRY(create_policy(file->path, file->size, &policy, &memory));
   SAC_TRY(sac_vector_create(&vector, env->api, env->id, env->options, 1, num_envs, &seed, sac_stream_eval_env(0)));
   sac_policy_sizes(policy, &obs, &action);
@@ -300,7 +300,7 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
     SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s takes %d observations and gives %d actions; %s has %d and %d", file->path,
                      (int)obs, (int)action, env->id, (int)vector->spec.obs_size, (int)vector->spec.action_size));
 
-  /* play as play_round does */
+  /* play one episode in each environment, as play_round does */
   for (int32_t t = 0; t < episodes / num_envs; t++) {
     set_round(vector, t);
     SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_STANDALONE));

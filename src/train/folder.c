@@ -41,13 +41,13 @@ static sac_status create_named(sac_folder* folder, const char* env_id) {
   struct tm local;
   sac_status status = SAC_OK;
 
-  /* runs/ENV */
+  /* create runs/ENV */
   env_folder(name, env_id);
   (void)strftime(stamp, sizeof stamp, "%Y%m%d-%H%M", localtime_r(&now, &local));
   SAC_TRY(sac_path(parent, "runs/%s", name));
   SAC_TRY(sac_make_folders(parent));
 
-  /* DATE-TIME, with the first suffix that is free */
+  /* create DATE-TIME in it, with the first free suffix */
   for (int i = 1; i <= NAME_TRIES; i++) {
     if (i == 1) SAC_TRY(sac_path(folder->path, "%s/%s", parent, stamp));
     else SAC_TRY(sac_path(folder->path, "%s/%s-%d", parent, stamp, i));
@@ -99,7 +99,7 @@ sac_status sac_folder_create(sac_folder** out, const char* path, const char* env
   *out = NULL;
   SAC_TRY(allocate(&folder));
 
-  /* the folder */
+  /* create the folder, or use an existing one */
   if (!path[0]) {
     SAC_TRY(create_named(folder, env_id));
   } else {
@@ -132,7 +132,7 @@ sac_status sac_folder_open(sac_folder** out, const char* path) {
   SAC_TRY(allocate(&folder));
   SAC_TRY(set_path(folder, path));
 
-  /* it must hold a run */
+  /* check that it holds a run */
   if (stat(folder->path, &info) != 0) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s: %s", folder->path, strerror(errno)));
   if (!S_ISDIR(info.st_mode)) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s is not a run folder", folder->path));
   if (!sac_folder_holds_run(folder->path))

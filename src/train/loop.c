@@ -43,7 +43,7 @@ static sac_status check_agents(sac_run* run) {
     alive += agent->alive[p];
     if (agent->alive[p] || !run->was_alive[p]) continue;
 
-    /* stopped just now: the check names the tensor of the first such agent only */
+    /* report an agent that stopped in this burst; the check names the tensor of the first one only */
     run->was_alive[p] = 0;
     const char* why = p == first ? reason : "a loss or gradient is not finite";
     const long long step = (long long)failed_step(run, p);
@@ -92,7 +92,7 @@ static sac_status burst(sac_run* run, int64_t end, int32_t* updates) {
   run->burst_steps = 0;
   for (int32_t p = 0; p < run->agent->shape.population; p++) run->updates_before[p] = run->agent->counters[p].updates;
 
-  /* step: random actions and no updates during the warm-up */
+  /* make steps; the warm-up has random actions and no updates */
   do {
     const int learning = schedule->step >= run->settings.warmup_steps;
     const int32_t due = sac_schedule_step(schedule, run->settings.num_envs, learning);
@@ -103,7 +103,7 @@ static sac_status burst(sac_run* run, int64_t end, int32_t* updates) {
   } while (run->burst_steps < most && *updates < BURST_UPDATES && schedule->step < end && !report_is_due(run) &&
            !stop_requested(run));
 
-  /* wait; environments on a device report the episodes of the whole burst now */
+  /* wait for the backend; environments on a device report their episodes only now */
   SAC_TRY(sac_settle(run->agent, run->vector));
   if (run->vector->resident) sac_run_count_steps(run, run->burst_steps);
 fail:
@@ -118,7 +118,7 @@ static sac_status burst_and_report(sac_run* run, int64_t end) {
   int32_t updates;
   sac_status status = SAC_OK;
 
-  /* step -> check -> report an evaluation that has ended -> row of metrics */
+  /* make steps, check for agents that stopped, report what is ready */
   SAC_TRY(burst(run, end, &updates));
   if (updates) SAC_TRY(check_agents(run));
   if (run->evaluation_step >= 0 && sac_evaluator_done(run->evaluator)) SAC_TRY(sac_run_finish_evaluation(run));
@@ -144,13 +144,13 @@ static sac_status finish(sac_run* run) {
   const int64_t n = settings->num_envs, step = run->schedule.step;
   sac_status status = SAC_OK;
 
-  /* checkpoint, then the extra row and evaluation */
+  /* save first, then make the extra row and evaluation */
   if (run->saved_step != step) SAC_TRY(sac_run_file_error(run, sac_run_save_checkpoint(run)));
   if (!sac_due(step, n, settings->log_every)) SAC_TRY(sac_run_file_error(run, sac_run_report_metrics(run, 0)));
   if (settings->eval_every && !sac_due(step, n, settings->eval_every)) SAC_TRY(sac_run_start_evaluation(run));
   SAC_TRY(sac_run_finish_evaluation(run));
 
-  /* everything on disk */
+  /* sync all files */
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->agent->alive[p]) SAC_TRY(sac_run_file_error(run, sac_metrics_sync(run->metrics[p])));
   run->finished = 1;
@@ -181,7 +181,7 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   const int64_t end = n > 0 && n < left ? run->schedule.step + n : steps;
   sac_status status = SAC_OK;
 
-  /* from here on time counts */
+  /* start the clock */
   run->clock_start = sac_seconds();
   if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
 

@@ -79,12 +79,12 @@ sac_status sac_machine_write(const char* folder, const char* device, char* chang
   sac_status status = SAC_OK;
   changed[0] = '\0';
 
-  /* this machine */
+  /* describe this machine */
   SAC_TRY(sac_path(path, "%s/machine.json", folder));
   is = describe(device_name(device, name, sizeof name));
   if (!is) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %s", path));
 
-  /* compare with the one that the run was started on, or write the file */
+  /* compare it with the machine that the run was started on, or write the file */
   if (sac_read_file(path, FILE_MAX, &old, &bytes) == SAC_OK && (was = json_loadb(old, bytes, 0, NULL))) {
     compare(was, is, changed, size);
   } else {

@@ -35,7 +35,7 @@ sac_status sac_run_file_error(sac_run* run, sac_status status) {
   if (status != SAC_ERROR_FILE || run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return status;
   char reason[1024];
   (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
-  sac_run_log(run, "warning: %s; going on (checkpoint.on_error is continue)", reason);
+  sac_run_log(run, "warning: %s; the run goes on (checkpoint.on_error is continue)", reason);
   return SAC_OK;
 }
 
@@ -97,7 +97,7 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   const int32_t terms = run->vector->info_count;
   for (int32_t m = 0; m < run->metric_list.count; m++) value[m] = NAN;
 
-  /* training: updates and episodes */
+  /* count updates and episodes */
   value[SAC_METRIC_updates] = (double)run->agent->counters[p].updates;
   value[SAC_METRIC_episodes] = episodes;
   if (window->count[1]) {
@@ -106,18 +106,18 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   }
   measure_updates(run, p, value);
 
-  /* speed */
+  /* measure the speed */
   if (elapsed > 0) {
     value[SAC_METRIC_updates_per_second] = (double)run->agent->totals[p].updates / elapsed;
     value[SAC_METRIC_steps_per_second] = (double)window->count[0] / elapsed;
   }
   value[SAC_METRIC_seconds] = run->seconds.total;
 
-  /* time in each stage; a backend that queues its work leaves it empty, use a profiler there (scripts/profile) */
+  /* add the time in each stage; a backend that queues its work does not know it (use scripts/profile) */
   for (int32_t s = 0; s < SAC_STAGE_COUNT && !run->agent->stages->update; s++)
     value[SAC_METRIC_act_seconds + s] = run->seconds.stage[s] + run->agent->seconds[s];
 
-  /* the environment's info */
+  /* average the environment's info */
   for (int32_t k = 0; k < terms; k++) {
     const sac_info_sum* info = &run->info[p * terms + k];
     if (info->count > 0) value[SAC_METRIC_COUNT + k] = info->sum / info->count;
@@ -171,12 +171,12 @@ sac_status sac_run_report_metrics(sac_run* run, int restart) {
   char notice[1024];
   sac_status status = SAC_OK;
 
-  /* what the device and the simulator have to say */
+  /* log messages of the device and warnings of the simulator */
   sac_run_count_time(run);
   if (sac_cuda_notice(run->agent, notice, sizeof notice)) sac_run_log(run, "%s", notice);
   log_warnings(run);
 
-  /* All rows are tried, also after an error: a full disk may refuse one file and take the next. */
+  /* Write all rows, also after an error: a full disk may refuse one file and take the next. */
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!run->agent->alive[p]) continue;
     const sac_status written = report_agent(run, p);
@@ -224,7 +224,7 @@ static sac_status report_evaluation(sac_run* run, const sac_agent* agent, int32_
   sac_mean_std(evaluation.episode_return, episodes, &evaluation.mean, &evaluation.std);
   if (callbacks->evaluation && callbacks->evaluation(callbacks->user, &evaluation)) sac_run_stop(run);
 
-  /* the summary, and the best result that checkpoints remember */
+  /* update the summary, and the best result, which checkpoints hold */
   s->agents++;
   s->sum += evaluation.mean;
   s->std = evaluation.std;
@@ -236,7 +236,7 @@ static sac_status report_evaluation(sac_run* run, const sac_agent* agent, int32_
     s->best++;
   }
 
-  /* The row comes last: a resume takes an evaluation whose row is there for complete. */
+  /* Write the row last: a resume assumes that an evaluation with a row is complete. */
   if (evaluation.mean > run->best_return[p]) {
     run->best_return[p] = evaluation.mean;
     SAC_TRY(sac_checkpoint_best(run->checkpoint[p], agent, s->step, evaluation.mean, run->agent_text[p]));
@@ -251,7 +251,7 @@ sac_status sac_run_start_evaluation(sac_run* run) {
   SAC_TRY(sac_run_finish_evaluation(run));
   run->evaluation_missing = 0;
 
-  /* The step numbers the evaluation, so its episodes do not depend on anything before it. */
+  /* The number of the evaluation is the step, so its episodes do not depend on earlier evaluations. */
   SAC_TRY(sac_evaluator_begin(run->evaluator, run->agent, (uint64_t)run->schedule.step, run->episode_return,
                               run->episode_length));
   run->evaluation_step = run->schedule.step;
@@ -267,7 +267,7 @@ sac_status sac_run_finish_evaluation(sac_run* run) {
   run->evaluation_step = -1;
   SAC_TRY(sac_evaluator_end(run->evaluator));
 
-  /* all agents, also after a file error */
+  /* report all agents, also after a file error */
   const sac_agent* agent = sac_evaluator_agent(run->evaluator);
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!agent->alive[p]) continue;

@@ -36,7 +36,7 @@ static int step_loads(const char* folder, uint64_t seed, int64_t step, resume_po
   int64_t list[SAC_CHECKPOINT_LIST_MAX];
   if (sac_folder_seed(folder, seed, dir) != SAC_OK) return 0;
 
-  /* does the agent have it? */
+  /* look for the step in the agent's list */
   const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
   int32_t c = 0;
   while (c < count && list[c] != step) c++;
@@ -93,10 +93,10 @@ static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t s
     before = step;
   }
 
-  /* none: some are damaged, or the agents have none in common */
+  /* no step loads: files are damaged, or the agents have no step in common */
   if (point->reason[0])
     return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint loads; the last %s", folder, point->reason);
-  return sac_fail(SAC_ERROR_FILE, "%s: there is no checkpoint that all its agents (seed %llu%s) have", folder,
+  return sac_fail(SAC_ERROR_FILE, "%s: its agents (seed %llu%s) have no checkpoint in common", folder,
                   (unsigned long long)seed, seeds > 1 ? " and on" : "");
 fail:
   return status;
@@ -120,14 +120,14 @@ static sac_status merge_config(sac_run* run, const char* saved_text, const sac_c
   SAC_TRY(sac_config_create(&run->config));
   SAC_TRY(sac_config_parse(run->config, saved_text, strlen(saved_text), "checkpoint", SAC_ORIGIN_SAVED));
 
-  /* a checkpoint holds one agent: the seeds of the run are in its folder's config.yaml */
+  /* take the seeds of the run from its folder, because a checkpoint holds one agent */
   (void)sac_print_integer(number, before->seed);
   SAC_TRY(sac_config_set_from(run->config, "seed", number, SAC_ORIGIN_SAVED, NULL));
   (void)sac_print_integer(number, before->seeds);
   SAC_TRY(sac_config_set_from(run->config, "seeds", number, SAC_ORIGIN_SAVED, NULL));
   SAC_TRY(sac_config_settings(run->config, before));
 
-  /* changes */
+  /* apply the changes */
   SAC_TRY(sac_config_resume(run->config, folder, more, sizeof more));
   append_changes(changes, size, more);
   more[0] = '\0';
@@ -166,7 +166,7 @@ static sac_status restore_agent(sac_run* run, int32_t p, int64_t step, int* exac
   SAC_TRY(sac_vector_state_set(run->vector, p, run->env_state + (size_t)p * run->env_state_size, exact));
   run->best_return[p] = read_best_return(dir);
 
-  /* later results will be made again, perhaps under another configuration */
+  /* delete later results: they will be made again, perhaps under another configuration */
   sac_run_delete_later(dir, step);
   sac_failed_clear(dir);
 fail:
@@ -181,7 +181,7 @@ static sac_status restore_stopped_agent(sac_run* run, int32_t p) {
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
   if (sac_checkpoint_list(dir, &newest, 1) == 1) SAC_TRY(sac_checkpoint_load(run->checkpoint[p], newest));
   run->agent->alive[p] = run->was_alive[p] = 0;
-  sac_run_log(run, "seed %llu stopped at step %lld; it is left as it is", (unsigned long long)run->agent->seed[p],
+  sac_run_log(run, "seed %llu stopped at step %lld and stays stopped", (unsigned long long)run->agent->seed[p],
               (long long)sac_failed_step(dir));
 fail:
   return status;
@@ -227,7 +227,7 @@ static sac_status restore(sac_run* run, int32_t p, int64_t step, const sac_setti
   sac_status status = SAC_OK;
   SAC_TRY(restore_agent(run, p, step, exact));
 
-  /* the evaluation of this step: read it, or remove an incomplete one that will be played again */
+  /* read the evaluation of this step, or remove its incomplete row and play it again later */
   if (sac_due(step, n, before->eval_every) && !run->evaluation_missing) SAC_TRY(read_evaluation(run, p, step));
   const int64_t evaluations_to = run->evaluation_missing ? step - 1 : last_row(step, n, before->eval_every);
   SAC_TRY(sac_run_open_metrics(run, p, last_row(step, n, before->log_every), evaluations_to));
@@ -252,7 +252,7 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
       else SAC_TRY(restore(run, p, step, before, exact));
     }
 
-  /* take over a changed rate of updates, and tell a device which agents have stopped */
+  /* set the rate of updates, which may have changed, and tell a device which agents have stopped */
   sac_schedule_rate(&run->schedule, rate);
   if (run->agent->stages->state_set) SAC_TRY(run->agent->stages->state_set(run->agent));
   run->saved_step = step;
@@ -270,13 +270,13 @@ sac_status sac_run_read_progress(const char* dir, const sac_config* overrides, i
   sac_status status = SAC_OK;
   *step = 0;
 
-  /* train.steps as a resume would have it */
+  /* read train.steps as a resume would */
   SAC_TRY(sac_folder_config_read(dir, &config));
   if (overrides) SAC_TRY(sac_config_resume(config, overrides, changes, sizeof changes));
   SAC_TRY(sac_config_settings(config, &settings));
   *steps = settings.steps;
 
-  /* the newest checkpoint of any agent */
+  /* find the newest checkpoint of any agent */
   for (int64_t p = 0; p < settings.seeds; p++) {
     SAC_TRY(sac_folder_seed(dir, (uint64_t)(settings.seed + p), seed_dir));
     if (sac_checkpoint_list(seed_dir, &newest, 1) == 1 && newest > *step) *step = newest;
@@ -290,7 +290,7 @@ fail:
 
 /* Logs what is resumed, and everything that differs from an uninterrupted run. */
 static void log_resume(sac_run* run, const resume_point* point, const char* changes, const char* machine, int exact) {
-  /* which checkpoint */
+  /* log the checkpoint */
   if (point->newest > point->step && point->reason[0])
     sac_run_log(run, "warning: last checkpoint %s; using step_%lld", point->reason, (long long)point->step);
   else if (point->newest > point->step)
@@ -299,20 +299,20 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
   sac_run_log(run, "sac %s: continues %s at step %lld of %lld on %s", SAC_VERSION, run->folder->path,
               (long long)point->step, (long long)run->settings.steps, run->agent->device);
 
-  /* configuration and machine */
+  /* log changes of configuration and machine */
   if (changes[0]) sac_run_log(run, "changed: %s", changes);
-  if (machine[0]) sac_run_log(run, "warning: made elsewhere, results may differ in the last bits: %s", machine);
+  if (machine[0])
+    sac_run_log(run, "warning: the run was started on another machine, results may differ in the last bits: %s",
+                machine);
 
-  /* columns of metrics.csv, state of the environments */
+  /* warn of columns that are missing, and of environments without saved state */
   int32_t kept = 0;
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     kept += run->metrics[p] && sac_metrics_kept_columns(run->metrics[p]);
-  if (kept)
-    sac_run_log(
-        run, "warning: metrics.csv keeps the columns that it has: terms of info that it lacks go to TensorBoard alone");
-  if (!exact) sac_run_log(run, "warning: %s has no saved state: its episodes start anew", run->settings.env_id);
+  if (kept) sac_run_log(run, "warning: metrics.csv keeps its columns: new terms of info go to TensorBoard only");
+  if (!exact) sac_run_log(run, "warning: %s saves no state: new episodes start", run->settings.env_id);
 
-  /* device and memory */
+  /* log the choice of the device, and memory */
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_memory(run);
 }
@@ -334,7 +334,7 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
   if (!run || !before || !point) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for a run"));
   SAC_TRY(sac_folder_open(&run->folder, dir));
 
-  /* config.yaml says which seeds there are; everything else comes from the checkpoint */
+  /* read the seeds from config.yaml, and everything else from a checkpoint */
   SAC_TRY(sac_folder_config_read(run->folder->path, &folder));
   SAC_TRY(sac_config_settings(folder, before));
   SAC_TRY(find_resume_point(run->folder->path, (uint64_t)before->seed, before->seeds, point));

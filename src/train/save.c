@@ -12,7 +12,7 @@ void sac_run_delete_later(const char* dir, int64_t step) {
   char path[SAC_PATH_MAX], aside[SAC_PATH_MAX], name[64];
   int64_t list[SAC_CHECKPOINT_LIST_MAX];
 
-  /* `last` must name a checkpoint that stays */
+  /* point `last` to a checkpoint that stays */
   const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
   (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
   if (count == 0 || list[0] <= step || sac_path(path, "%s/checkpoints/last", dir) != SAC_OK ||
@@ -43,7 +43,7 @@ static void undo_save(const sac_run* run, int32_t count) {
 
 /* --- saving ------------------------------------------------------------------------------------------------------- */
 
-/* Saves agent p: its metrics to disk first, then the checkpoint that knows of them, then the policy. */
+/* Saves agent p: first its metrics, then the checkpoint that relies on them, then the policy. */
 static sac_status save_agent(sac_run* run, int32_t p, int32_t keep) {
   sac_status status = SAC_OK;
   SAC_TRY(sac_metrics_sync(run->metrics[p]));

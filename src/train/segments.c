@@ -53,7 +53,7 @@ sac_status sac_segments_create(sac_segments** out, const char* dir, size_t row_f
   s->slots = (uint64_t)capacity / SAC_SEGMENT_ROWS + 2;
   s->staging_rows = STAGING_FLOATS / row_floats > 0 ? STAGING_FLOATS / row_floats : 1;
 
-  /* tables and staging buffer */
+  /* allocate tables and staging buffer */
   s->table = calloc(s->slots, sizeof *s->table);
   s->parts = calloc(s->slots, sizeof *s->parts);
   s->staging = sac_alloc(sac_bytes(s->staging_rows * row_floats, sizeof(float)));
@@ -64,7 +64,7 @@ sac_status sac_segments_create(sac_segments** out, const char* dir, size_t row_f
 
   for (uint64_t i = 0; i < s->slots; i++) s->table[i] = no_part;
 
-  /* the folder */
+  /* create the folder */
   SAC_TRY(sac_path(s->dir, "%s", dir));
   SAC_TRY(sac_path(path, "%s/replay", dir));
   SAC_TRY(sac_make_folders(path));
@@ -137,7 +137,7 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
     goto fail;
   }
 
-  /* a new part writes the header */
+  /* write the header of a new part */
   if (part->rows == part->from) {
     unsigned char header[HEADER_BYTES];
     make_header(s, segment, header);
@@ -155,7 +155,7 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
     at += rows;
   }
 
-  /* on the disk before a checkpoint lists it */
+  /* sync the rows before a checkpoint lists them */
   if (fdatasync(fd) != 0) status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
 fail:
   if (fd >= 0 && close(fd) != 0 && status == SAC_OK)
@@ -170,14 +170,14 @@ static void undo_append(sac_segments* s, const sac_segment_part* tail, uint64_t 
   const uint64_t kept = s->written / SAC_SEGMENT_ROWS;
   const uint64_t rows = s->written % SAC_SEGMENT_ROWS;
 
-  /* the last segment that holds saved rows: cut off what was added */
+  /* cut new rows off the last segment that holds saved rows */
   if (tail->segment == kept && rows > 0) {
     if (segment_path(s, kept, path) == SAC_OK) (void)!truncate(path, (off_t)file_offset(s, rows));
   } else if (segment_path(s, kept, path) == SAC_OK) {
     unlink(path);
   }
 
-  /* later segments are new */
+  /* delete later segments, which are new */
   for (uint64_t segment = kept + 1; segment <= last; segment++)
     if (segment_path(s, segment, path) == SAC_OK) unlink(path);
   s->table[kept % s->slots] = *tail;
@@ -189,7 +189,7 @@ sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t 
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];
 
-  /* one segment after another */
+  /* write one segment after another */
   for (uint64_t at = s->written > needed ? s->written : needed, end; at < pushed; at = end) {
     end = min(pushed, (at / SAC_SEGMENT_ROWS + 1) * SAC_SEGMENT_ROWS);
     status = append_segment(s, agent, p, at, end);
@@ -199,7 +199,7 @@ sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t 
     }
   }
 
-  /* the folder may have new entries */
+  /* sync the folder, which may have new files */
   s->written = pushed;
   SAC_TRY(sac_path(path, "%s/replay", s->dir));
   SAC_TRY(sac_sync_folder(path));
@@ -266,7 +266,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
     goto fail;
   }
 
-  /* read all rows for the checksum */
+  /* read all rows for the checksum, and copy those that are needed */
   uint64_t crc = crc_start();
   const uint64_t base = part->segment * SAC_SEGMENT_ROWS, end = base + part->rows;
   for (uint64_t at = base + part->from; at < end;) {
@@ -285,7 +285,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
     at += rows;
   }
 
-  /* the rows that were saved */
+  /* compare the checksum */
   if (crc_end(crc) != part->crc)
     status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (checksum %08llx, %08llx expected)", path,
                       (unsigned long long)crc_end(crc), (unsigned long long)part->crc);
@@ -317,7 +317,7 @@ sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int3
     return sac_fail(SAC_ERROR_FORMAT, "damaged (its list of replay segments does not fit %llu transitions pushed)",
                     (unsigned long long)pushed);
 
-  /* the files */
+  /* read the files */
   const uint64_t needed = first_needed(pushed, s->capacity);
   for (int32_t i = 0; i < count; i++) SAC_TRY(read_part(s, &part[i], needed, agent, p));
   if (!agent) return SAC_OK;
