@@ -421,7 +421,7 @@ START_TEST(environment_without_state) {
   ck_ok(sac_run_save(run));
   sac_run_destroy(run);
   ck_ok(sac_run_resume(&run, out, NULL, &fake_env_stateless_api, &callbacks));
-  ck_assert_msg(strstr(log, "episodes start anew"), "%s", log);
+  ck_assert_msg(strstr(log, "new episodes start"), "%s", log);
   ck_assert_int_eq(sac_run_step(run), 60);
   ck_ok(sac_run_steps(run, 0));
   sac_run_destroy(run);
