@@ -5,6 +5,7 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* Orders numbers for qsort. */
 static int compare(const void* a, const void* b) {
   const double x = *(const double*)a, y = *(const double*)b;
   return x < y ? -1 : x > y;

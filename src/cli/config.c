@@ -26,13 +26,14 @@ static void print_quoted(const char* text) {
   (void)fputs(quoted, stdout);
 }
 
+/* Prints a value as JSON: text in quotes, everything else as it is. */
 static void print_json_value(const sac_field* field, const sac_settings* settings) {
   char text[SAC_VALUE_MAX];
   sac_field_print(field, settings, text);
   const int quoted = field->kind == SAC_VALUE_TEXT || field->kind == SAC_VALUE_DEVICE ||
                      field->kind == SAC_VALUE_CHOICE || strcmp(text, "auto") == 0;
   if (quoted) print_quoted(text);
-  else (void)fputs(text, stdout); /* numbers, booleans, lists and mappings are JSON as they stand */
+  else (void)fputs(text, stdout); /* numbers, booleans, lists and mappings are JSON already */
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
@@ -169,7 +170,8 @@ static void print_resolved_json(const sac_config* config, const char* key) {
   printf("\n}\n");
 }
 
-static int print(const sac_config* config, const char* key, int json) {
+/* Prints what the arguments ask for. Returns the exit code. */
+static int print_config(const sac_config* config, const char* key, int json) {
   sac_settings settings;
   const sac_env_api* env;
 
@@ -218,7 +220,7 @@ int sac_cli_config(int argc, char** argv) {
   sac_operands operands;
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
-  code = print(config, operands.count ? operands.text[0] : "", json);
+  code = print_config(config, operands.count ? operands.text[0] : "", json);
   sac_config_destroy(config);
   return code;
 }

@@ -35,6 +35,7 @@ typedef struct table {
 
 /* --- one row ------------------------------------------------------------------------------------------------------ */
 
+/* A number, or "-" when it is not known. */
 static void number_text(char* text, size_t size, int known, int32_t value) {
   if (known) (void)snprintf(text, size, "%d", (int)value);
   else (void)snprintf(text, size, "-");

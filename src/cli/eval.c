@@ -276,6 +276,7 @@ static const char* video(const options* o, const score* s, int64_t episode, char
   return sac_env_record_path(path, o->record, s->name, episode) == SAC_OK ? path : "";
 }
 
+/* Prints the returns of each policy and, for several seeds, those over all of them. */
 static void print_text(const options* o, const score* scores, int64_t count, const score* all) {
   char path[SAC_PATH_MAX];
   for (int64_t i = 0; i < count; i++) {

@@ -78,6 +78,8 @@ static int help(int argc, char** argv) {
 int sac_cli_fail(sac_status status) {
   (void)fflush(stdout);
   (void)fprintf(stderr, "sac: %s\n", sac_last_error());
+
+  /* choose the exit code */
   switch (status) {
     case SAC_OK:
       return SAC_EXIT_WELL;

@@ -158,6 +158,7 @@ static int split_arguments(const sac_syntax* syntax, int argc, char** argv, give
 
 /* --- applying options --------------------------------------------------------------------------------------------- */
 
+/* Sets a number of the subcommand. */
 static int apply_number(const sac_syntax* syntax, const sac_option* option, const char* value) {
   char shown[SAC_SHOW_MAX], low[SAC_NUMBER_MAX], high[SAC_NUMBER_MAX];
   int64_t integer = 0;
@@ -197,6 +198,8 @@ static int apply_set(const sac_syntax* syntax, sac_config* config, char* value) 
 static int apply_option(const sac_syntax* syntax, const given* item, sac_config* config) {
   const sac_option* option = item->option;
   sac_status status = SAC_OK;
+
+  /* set a key of the configuration, or a variable of the subcommand */
   switch (option->kind) {
     case SAC_KIND_KEY:
       status = sac_config_set_from(config, option->key, item->value, SAC_ORIGIN_FLAG, option->name);

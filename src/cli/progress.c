@@ -37,6 +37,7 @@ static void flush(sac_progress* progress) {
 
 /* --- callbacks ---------------------------------------------------------------------------------------------------- */
 
+/* Shows a log line; warnings go to stderr, also when quiet. */
 static int on_log(void* user, const char* line) {
   static const char warning[] = "warning: ";
   sac_progress* progress = user;
@@ -66,6 +67,7 @@ static int on_metrics(void* user, const sac_metrics* metrics) {
   return 0;
 }
 
+/* Adds the evaluation of one agent. */
 static int on_evaluation(void* user, const sac_evaluation* evaluation) {
   sac_progress* progress = user;
   if (progress->evaluation_step != evaluation->step) {

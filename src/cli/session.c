@@ -14,6 +14,7 @@
 static _Atomic(sac_run*) running;
 static volatile sig_atomic_t caught; /* the first signal; 0: none */
 
+/* The first signal stops the run after its step, the second one ends the process. */
 static void on_signal(int signal) {
   if (caught) _exit(128 + signal);
   caught = signal;

@@ -73,6 +73,7 @@ static int train(const sac_config* config, const sac_settings* settings, const s
   if (status != SAC_OK) return sac_cli_fail(status);
   if (refused) return SAC_EXIT_USAGE;
 
+  /* train */
   const int code = sac_session_run(run, &progress);
   sac_cli_profile_end(profile);
   return code;

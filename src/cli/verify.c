@@ -34,6 +34,7 @@ static int print_json(const char* path, const sac_verify_report* report, sac_sta
   return failed;
 }
 
+/* Prints the errors of each tensor. */
 static void print_table(const char* path, const sac_verify_report* report) {
   int width = 6, beyond = 0;
   const sac_verify_row* worst = &report->row[0];

@@ -18,6 +18,7 @@ static const struct {
     {SAC_ALGO_COUNT, NULL, NULL}, /* none yet: sac and sac-v use the library's */
 };
 
+/* Notes where a value came from. */
 static void set_source(sac_source* source, sac_origin origin, const char* from) {
   size_t used = 0;
   source->origin = origin;

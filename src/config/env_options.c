@@ -26,6 +26,8 @@ static void write_scalar(writer* out, const sac_node* node) {
   const char* text = node->text;
   int64_t integer;
   double real;
+
+  /* a text in quotes is never a number */
   if (!node->plain) {
     sac_text_append_quoted(out->json, out->size, &out->used, text);
   } else if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0 || strcmp(text, "null") == 0) {
@@ -41,6 +43,7 @@ static void write_scalar(writer* out, const sac_node* node) {
   }
 }
 
+/* The child with this key; NULL: none. */
 static const sac_node* child_of(const sac_node* mapping, const char* key) {
   for (const sac_node* child = mapping ? mapping->first : NULL; child; child = child->next)
     if (strcmp(child->key, key) == 0) return child;
@@ -108,6 +111,8 @@ static sac_status wrap(wrapped* w, const char* path, const sac_node* value, cons
   if (strlen(path) >= sizeof w->words)
     return sac_fail(SAC_ERROR_CONFIG, "%s.%s (from %s): the name is too long", SAC_OPTIONS_KEY,
                     sac_text_show(shown, path, SIZE_MAX), from);
+
+  /* keep the path and the value */
   memcpy(w->words, path, strlen(path) + 1);
   w->empty[0] = '\0';
   w->leaf = value ? *value : (sac_node){.kind = SAC_NODE_SCALAR, .text = w->empty};
@@ -120,6 +125,8 @@ static sac_status wrap(wrapped* w, const char* path, const sac_node* value, cons
     if (*word == '\0' || depth == DEPTH_MAX || !sac_text_printable(word, strlen(word)))
       return sac_fail(SAC_ERROR_CONFIG, "'%s.%s' (from %s) names no option", SAC_OPTIONS_KEY,
                       sac_text_show(shown, path, SIZE_MAX), from);
+
+    /* add a mapping inside the previous one, under the previous word */
     w->level[depth] = (sac_node){.kind = SAC_NODE_MAPPING, .count = 1};
     if (depth) {
       w->level[depth - 1].first = &w->level[depth];

@@ -18,6 +18,7 @@ void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]) {
   size_t used = 0;
   text[0] = '\0';
 
+  /* print an interval for numbers, a list for names, a word for the rest */
   switch (field->kind) {
     case SAC_VALUE_INT:
     case SAC_VALUE_REAL:
@@ -50,13 +51,14 @@ void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]) {
   sac_fail(SAC_ERROR_CONFIG, "%s = %s (from %s) " format, field->key, sac_text_show(shown, text, SIZE_MAX), from, \
            ##__VA_ARGS__)
 
-static sac_status outside(const sac_field* field, const char* text, const char* from) {
+/* Fails, because the value is outside its range. */
+static sac_status range_error(const sac_field* field, const char* text, const char* from) {
   char range[SAC_VALUE_MAX], shown[SAC_SHOW_MAX];
   sac_field_range(field, range);
   return COMPLAIN("is outside %s", range);
 }
 
-static int inside(const sac_field* field, double value) {
+static int is_inside(const sac_field* field, double value) {
   return (field->low.open ? value > field->low.value : value >= field->low.value) && value <= field->high;
 }
 
@@ -71,11 +73,11 @@ static sac_status parse_integer(const sac_field* field, const char* text, const 
     case SAC_NUMBER_PART:
       return COMPLAIN("is not a whole number");
     case SAC_NUMBER_RANGE:
-      return outside(field, text, from);
+      return range_error(field, text, from);
   }
 
   /* Compare as integers: as a double, a value outside the range could be rounded into it. The limits are exact. */
-  if (read < (int64_t)field->low.value || read > (int64_t)field->high) return outside(field, text, from);
+  if (read < (int64_t)field->low.value || read > (int64_t)field->high) return range_error(field, text, from);
   *value = read;
   return SAC_OK;
 }
@@ -91,13 +93,14 @@ static sac_status parse_real(const sac_field* field, const char* text, const cha
       return COMPLAIN("is not a number");
     case SAC_NUMBER_PART:
     case SAC_NUMBER_RANGE:
-      return outside(field, text, from);
+      return range_error(field, text, from);
   }
-  if (!inside(field, read)) return outside(field, text, from);
+  if (!is_inside(field, read)) return range_error(field, text, from);
   *value = read;
   return SAC_OK;
 }
 
+/* Parses "true" or "false", and other common words for them. */
 static sac_status parse_bool(const sac_field* field, const char* text, const char* from, int* value) {
   static const char* const words[][2] = {{"false", "true"}, {"off", "on"}, {"no", "yes"}};
   char shown[SAC_SHOW_MAX];
@@ -121,16 +124,18 @@ static sac_status parse_choice(const sac_field* field, const char* text, const c
   return COMPLAIN("is not one of: %s", range);
 }
 
+/* Parses text, whose length and characters are limited. */
 static sac_status parse_text(const sac_field* field, const char* text, const char* from, char* value) {
   char shown[SAC_SHOW_MAX];
   const size_t length = strlen(text);
-  if (!inside(field, (double)length)) return COMPLAIN("is longer than %d bytes", (int)field->high);
+  if (!is_inside(field, (double)length)) return COMPLAIN("is longer than %d bytes", (int)field->high);
   if (!sac_text_printable(text, length)) return COMPLAIN("is not printable UTF-8 text");
   memset(value, 0, SAC_TEXT_MAX);
   memcpy(value, text, length);
   return SAC_OK;
 }
 
+/* Parses "auto", "cpu", "cuda" or "cuda:N". */
 static sac_status parse_device(const sac_field* field, const char* text, const char* from, char* value) {
   char shown[SAC_SHOW_MAX];
   int64_t index = 0;
@@ -245,6 +250,8 @@ void sac_field_print(const sac_field* field, const sac_settings* settings, char 
   const void* value = (const char*)settings + field->offset;
   size_t used = 0;
   text[0] = '\0';
+
+  /* print according to the kind */
   switch (field->kind) {
     case SAC_VALUE_INT:
       sac_print_integer(text, *(const int64_t*)value);

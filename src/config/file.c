@@ -69,7 +69,8 @@ static const char* source_of(reader* in, int line) {
   return in->where;
 }
 
-static sac_status bad(const reader* in, int line, const char* key, const char* why) {
+/* Fails with the place and the key of a value. */
+static sac_status value_error(const reader* in, int line, const char* key, const char* why) {
   return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s: %s", in->name, line, key, why);
 }
 
@@ -78,11 +79,11 @@ static sac_status sequence_text(const reader* in, const sac_node* node, const ch
   size_t used = 0;
   sac_text_append(text, size, &used, "[");
   for (const sac_node* child = node->first; child; child = child->next) {
-    if (child->kind != SAC_NODE_SCALAR) return bad(in, child->line, key, "expected a list of plain values");
+    if (child->kind != SAC_NODE_SCALAR) return value_error(in, child->line, key, "expected a list of plain values");
     sac_text_append(text, size, &used, "%s%s", child == node->first ? "" : ", ", child->text);
   }
   sac_text_append(text, size, &used, "]");
-  if (used + 1 >= size) return bad(in, node->line, key, "the list is too long");
+  if (used + 1 >= size) return value_error(in, node->line, key, "the list is too long");
   return SAC_OK;
 }
 
@@ -109,9 +110,10 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
   /* check the kind of the value, and assign it */
   if (field == SAC_FIELD_env_options)
     return sac_config_assign_options(in->config, NULL, node, in->origin, source_of(in, node->line));
-  if (node->kind == SAC_NODE_MAPPING) return bad(in, node->line, key, "expected a value, not a mapping");
+  if (node->kind == SAC_NODE_MAPPING) return value_error(in, node->line, key, "expected a value, not a mapping");
   if (node->kind == SAC_NODE_SEQUENCE) {
-    if (sac_fields[field].kind != SAC_VALUE_SIZES) return bad(in, node->line, key, "expected one value, not a list");
+    if (sac_fields[field].kind != SAC_VALUE_SIZES)
+      return value_error(in, node->line, key, "expected one value, not a list");
     const sac_status status = sequence_text(in, node, key, list, sizeof list);
     if (status != SAC_OK) return status;
   }

@@ -256,6 +256,7 @@ static sac_status find_number(const sac_safetensors* file, const char* key, int6
   return sac_fail(SAC_ERROR_FORMAT, "%s: metadata '%s' is '%.40s'", file->path, key, text ? text : "");
 }
 
+/* Whether the file holds the step that its name says. */
 static sac_status check_step(const sac_safetensors* file, int64_t step) {
   int64_t saved;
   const sac_status status = find_number(file, "step", 0, INT64_MAX, &saved);
@@ -263,7 +264,8 @@ static sac_status check_step(const sac_safetensors* file, int64_t step) {
   return sac_fail(SAC_ERROR_FORMAT, "%s: the file holds step %lld", file->path, (long long)saved);
 }
 
-static sac_status probe(const char* dir, const char* path, int64_t step, char* config_text, size_t config_size) {
+/* Checks the file of step N and its rows. config_text: as in sac_checkpoint_probe. */
+static sac_status check_file(const char* dir, const char* path, int64_t step, char* config_text, size_t config_size) {
   sac_status status = SAC_OK;
   sac_safetensors* file = NULL;
   sac_segments* segments = NULL;
@@ -310,7 +312,7 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
   char path[SAC_PATH_MAX], reason[512];
   sac_status status = step_path(dir, step, path);
   if (status != SAC_OK) return status;
-  status = probe(dir, path, step, config_text, config_size);
+  status = check_file(dir, path, step, config_text, config_size);
   if (status != SAC_ERROR_FORMAT && status != SAC_ERROR_FILE) return status;
 
   /* leave out the path at the start of the message: the log line names the checkpoint */
@@ -326,7 +328,8 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
   return sac_fail(status, "%s (%s)", status == SAC_ERROR_FILE ? "cannot be read" : "is damaged", reason);
 }
 
-static sac_status check_same(const sac_checkpoint* c, const sac_safetensors* file) {
+/* Whether the checkpoint fits this run: the same replay, action bounds and states. */
+static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensors* file) {
   const sac_agent* agent = c->agent;
   const int64_t actions = agent->shape.action;
   sac_status status = SAC_OK;
@@ -371,7 +374,7 @@ sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
   SAC_TRY(sac_safetensors_open(&file, path));
   SAC_TRY(check_step(file, step));
   SAC_TRY(find_parts(file, &part, &parts, &pushed));
-  SAC_TRY(check_same(c, file));
+  SAC_TRY(check_compatible(c, file));
 
   /* restore the agent, its rows, and the states of the run */
   SAC_TRY(sac_agent_read(c->agent, file, c->p, 1));

@@ -81,6 +81,7 @@ static sac_status set_path(sac_folder* folder, const char* path) {
   return SAC_OK;
 }
 
+/* Locks the folder and opens log.txt. */
 static sac_status lock_and_log(sac_folder* folder) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;

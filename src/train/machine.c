@@ -17,7 +17,8 @@
 
 #define FILE_MAX ((size_t)1 << 16)
 
-static json_t* describe(const char* device) {
+/* This machine and build, as a JSON object. */
+static json_t* describe_machine(const char* device) {
   char cpu[256], os[256], started[64];
   struct utsname kernel = {0};
   struct tm utc;
@@ -34,7 +35,7 @@ static json_t* describe(const char* device) {
 }
 
 /* Lists what differs, among the things that may change bits. */
-static void compare(const json_t* was, const json_t* is, char* changed, size_t size) {
+static void list_differences(const json_t* was, const json_t* is, char* changed, size_t size) {
   static const char* const keys[] = {"cpu_kernels", "device", "compiler", "sac"};
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const char* before = json_string_value(json_object_get(was, keys[i]));
@@ -81,12 +82,12 @@ sac_status sac_machine_write(const char* folder, const char* device, char* chang
 
   /* describe this machine */
   SAC_TRY(sac_path(path, "%s/machine.json", folder));
-  is = describe(device_name(device, name, sizeof name));
+  is = describe_machine(device_name(device, name, sizeof name));
   if (!is) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %s", path));
 
   /* compare it with the machine that the run was started on, or write the file */
   if (sac_read_file(path, FILE_MAX, &old, &bytes) == SAC_OK && (was = json_loadb(old, bytes, 0, NULL))) {
-    compare(was, is, changed, size);
+    list_differences(was, is, changed, size);
   } else {
     text = json_dumps(is, JSON_INDENT(2));
     if (!text) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %s", path));

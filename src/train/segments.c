@@ -94,10 +94,12 @@ static void make_header(const sac_segments* s, uint64_t segment, unsigned char h
   memcpy(header + 8, numbers, sizeof numbers);
 }
 
+/* Where a row of a segment is in its file. */
 static uint64_t file_offset(const sac_segments* s, uint64_t row) {
   return HEADER_BYTES + row * s->row_floats * sizeof(float);
 }
 
+/* CRC-32C of the rows of a part. */
 static uint64_t crc_start(void) { return UINT32_MAX; }
 static uint64_t crc_end(uint64_t crc) { return ~(uint32_t)crc; }
 
@@ -113,6 +115,7 @@ static uint64_t transfer_rows(const sac_segments* s, uint64_t transition, uint64
   return min(min(end - transition, ring_left), s->staging_rows);
 }
 
+/* Where a transition is in the replay, in floats. */
 static size_t ring_offset(const sac_segments* s, uint64_t transition) {
   return (size_t)(transition % (uint64_t)s->capacity) * s->row_floats;
 }
