@@ -5,7 +5,7 @@
     scripts/traces.py OUT --env Pendulum-v1 --seed 7 --count 3 --policy swing --option g=9.81
     scripts/traces.py OUT --env Hopper-v5 --option 'healthy_z_range=[0.5, "inf"]'
 
-The format is in DESIGN section 9: `initial` is the state after reset (MuJoCo: qpos, then qvel), then each step's action,
+The format is in src/verify/verify.h: `initial` is the state after reset (MuJoCo: qpos, then qvel), then each step's action,
 observation, reward, terminated and truncated, float64 (the ends uint8), and info/NAME, the numbers of a step's info, with
 env, options, gymnasium and actions in the metadata. MuJoCo tasks need the packages mujoco, imageio and packaging beside Gymnasium.
 """

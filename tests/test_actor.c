@@ -28,16 +28,16 @@ START_TEST(against_the_reference) {
   const int at_old = agent->settings.algo == SAC_ALGO_SAC_V;
   agent_case_age(agent, 2);
   update_inputs in = update_inputs_create(agent, 5);
-  ck_ok(agent->stages->minibatch_set(agent, &in.minibatch, &in.noise));
+  ck_ok(agent->backend->minibatch_set(agent, &in.minibatch, &in.noise));
   reference old = reference_read(agent, 0);
-  ck_ok(agent->stages->critic_update(agent));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_CRITIC_UPDATE));
   reference before = reference_read(agent, 0); /* the critics just updated */
-  ck_ok(agent->stages->actor_update(agent));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_ACTOR_UPDATE));
   reference after = reference_read(agent, 0);
 
   reference_update expected = reference_update_create(agent);
   reference_actor(agent, at_old ? &old : &before, &in.minibatch, &in.noise, &expected);
-  const sac_net* actor = &agent->tensors.actor;
+  const sac_net* actor = &agent->tensors.net[SAC_ACTOR][0];
   ck_gradient(agent, actor, after.slab[SAC_MEMORY_GRAD], expected.grad, GRADIENT_REL);
   ck_adam(agent, actor, before, after, agent->counters[0].updates + 1,
           sac_auto(agent->settings.actor_lr, agent->settings.lr));
@@ -54,13 +54,13 @@ START_TEST(against_the_reference) {
   ck_near_relative(stats->actor_grad, sqrt(norm), LOSS_REL, LOSS_ABS);
   for (int k = 0; k < agent->shape.critics; ++k) /* the critics are not the actor's to change */
     for (int l = 0; l < actor->layers; ++l) {
-      const sac_net* net = &agent->tensors.critic[k];
+      const sac_net* net = &agent->tensors.net[SAC_CRITIC][k];
       ck_same_bits(after.slab[SAC_MEMORY_WEIGHTS] + net->weight[l], before.slab[SAC_MEMORY_WEIGHTS] + net->weight[l],
                    net->size[l] * net->size[l + 1]);
     }
 
   /* temperature: from the log-probabilities of the actor pass */
-  ck_ok(agent->stages->temperature_update(agent));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_TEMPERATURE_UPDATE));
   reference last = reference_read(agent, 0);
   const size_t at = agent->tensors.log_alpha;
   double gradient = 0;
@@ -108,18 +108,18 @@ START_TEST(acting) {
   float action[2 * N * A], log_prob[2 * N], mean[2 * N * A];
   const uint64_t position = agent->counters[0].act;
   sac_act act = {.n = N, .mode = SAC_ACT_SAMPLE, .obs = obs, .noise = eps, .action = action, .log_prob = log_prob};
-  ck_ok(agent->stages->act(agent, &act));
+  ck_ok(agent->backend->act(agent, &act));
   act.mode = SAC_ACT_MEAN;
   act.action = mean;
-  ck_ok(agent->stages->act(agent, &act));
+  ck_ok(agent->backend->act(agent, &act));
   ck_assert_uint_eq(agent->counters[0].act, position); /* nothing was drawn */
   for (int p = 0; p < 2; ++p) {
     reference at = reference_read(agent, p);
-    reference_row row = reference_row_create(&agent->tensors.actor);
+    reference_row row = reference_row_create(&agent->tensors.net[SAC_ACTOR][0]);
     for (int i = 0; i < N; ++i) {
       double x[O], a[A];
       for (int k = 0; k < O; ++k) x[k] = (double)obs[(p * N + i) * O + k];
-      const double* head = reference_forward(&agent->tensors.actor, at.slab[SAC_MEMORY_WEIGHTS], x, &row);
+      const double* head = reference_forward(&agent->tensors.net[SAC_ACTOR][0], at.slab[SAC_MEMORY_WEIGHTS], x, &row);
       const double expected = reference_sample(&agent->settings, A, head, eps + (p * N + i) * A, a);
       ck_near_relative(log_prob[p * N + i], expected, LOSS_REL, 1e-5);
       for (int k = 0; k < A; ++k) {
@@ -127,7 +127,7 @@ START_TEST(acting) {
         ck_near(mean[(p * N + i) * A + k], tanh(head[k]), 1e-5);
       }
     }
-    reference_row_free(&agent->tensors.actor, &row);
+    reference_row_free(&agent->tensors.net[SAC_ACTOR][0], &row);
     reference_free(&at);
   }
   free(obs), free(eps);
@@ -146,12 +146,12 @@ START_TEST(noise_by_position) {
     float whole[N * A], parts[N * A];
     const sac_act_mode modes[] = {SAC_ACT_SAMPLE, SAC_ACT_UNIFORM};
     sac_act act = {.n = N, .mode = modes[mode], .obs = obs, .action = whole};
-    ck_ok(one->stages->act(one, &act));
+    ck_ok(one->backend->act(one, &act));
     for (int i = 0; i < N; i += act.n) {
       act.n = i == 0 ? 70 : i < 80 ? 1 : N - i;
       act.obs = obs + i * O;
       act.action = parts + i * A;
-      ck_ok(other->stages->act(other, &act));
+      ck_ok(other->backend->act(other, &act));
     }
     ck_same_bits(whole, parts, N * A);
     ck_assert_uint_eq(one->counters[0].act, (uint64_t)(mode + 1) * N);

@@ -257,7 +257,7 @@ START_TEST(not_finite_is_not_written) {
   rows_save(checkpoint, 1, 2);
   const float nan = NAN;
   const sac_tensor* tensor = sac_tensors_find(&agent->tensors, "critic.1.layers.1.weight");
-  ck_ok(agent->stages->write(agent, SAC_MEMORY_ADAM_V, 0, tensor->offset + 3, &nan, 1));
+  ck_ok(agent->backend->write(agent, SAC_MEMORY_ADAM_V, 0, tensor->offset + 3, &nan, 1));
   ck_fails(sac_checkpoint_save(checkpoint, 2, 2, NULL), SAC_ERROR_NUMERIC,
            "'adam_v/critic.1.layers.1.weight' of agent 0 holds nan at 3");
   ck_fails(sac_agent_save(agent, rows_step_file(dir, 1)), SAC_ERROR_NUMERIC, "holds nan");

@@ -103,7 +103,7 @@ START_TEST(instruction_sets_agree) {
   for (; sac_isa_available(count); ++count) {
     ck_assert_int_eq(setenv("SAC_CPU", sac_isa_available(count)->name, 1), 0);
     agent[count] = run(agents[_i], 2, 1, 7, 1);
-    ck_assert_str_eq(((const sac_cpu*)agent[count]->backend)->isa->name, sac_isa_available(count)->name);
+    ck_assert_str_eq(((const sac_cpu*)agent[count]->storage)->isa->name, sac_isa_available(count)->name);
   }
   unsetenv("SAC_CPU");
   for (int i = 1; i < count; ++i) {
@@ -133,9 +133,9 @@ END_TEST
 /* size tells what create takes, to the byte, and tensors come back as they were written. */
 START_TEST(size_and_memory) {
   sac_agent* agent = agent_case_create(&agents[_i]);
-  const sac_cpu* cpu = agent->backend;
+  const sac_cpu* cpu = agent->storage;
   size_t bytes[SAC_MEMORY_COUNT], scratch;
-  agent->stages->size(agent, bytes, &scratch);
+  agent->backend->size(agent, bytes, &scratch);
   sac_cpu copy = *cpu;
   ck_assert_uint_eq(scratch, sac_cpu_layout(agent, &copy) + sizeof *cpu + sac_pool_size(cpu->threads));
   ck_assert_uint_eq(bytes[SAC_MEMORY_WEIGHTS], agent->tensors.floats[SAC_SLAB_TRAINED] * sizeof(float));
@@ -145,8 +145,8 @@ START_TEST(size_and_memory) {
     const float in[3] = {1.5f, -2.5f, 3.25f};
     float out[3];
     const size_t at = bytes[m] / sizeof(float) - 3;
-    ck_ok(agent->stages->write(agent, (sac_memory)m, 0, at, in, 3));
-    ck_ok(agent->stages->read(agent, (sac_memory)m, 0, at, out, 3));
+    ck_ok(agent->backend->write(agent, (sac_memory)m, 0, at, in, 3));
+    ck_ok(agent->backend->read(agent, (sac_memory)m, 0, at, out, 3));
     ck_same_bits(in, out, 3);
   }
   sac_agent_destroy(agent);
@@ -158,7 +158,7 @@ START_TEST(threads_by_default) {
   agent_case c = agents[0];
   c.set[0][0] = "cpu.threads", c.set[0][1] = "0";
   sac_agent* agent = agent_case_create(&c);
-  ck_assert_int_eq(((const sac_cpu*)agent->backend)->threads, sac_processors());
+  ck_assert_int_eq(((const sac_cpu*)agent->storage)->threads, sac_processors());
   sac_agent_destroy(agent);
 }
 END_TEST

@@ -29,9 +29,9 @@ START_TEST(against_the_reference) {
   sac_agent* agent = agent_case_create(&agents[_i]);
   agent_case_age(agent, 2);
   update_inputs in = update_inputs_create(agent, 5);
-  ck_ok(agent->stages->minibatch_set(agent, &in.minibatch, &in.noise));
+  ck_ok(agent->backend->minibatch_set(agent, &in.minibatch, &in.noise));
   reference before = reference_read(agent, 0);
-  ck_ok(agent->stages->critic_update(agent));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_CRITIC_UPDATE));
   reference after = reference_read(agent, 0);
 
   reference_update expected = reference_update_create(agent);
@@ -90,7 +90,7 @@ START_TEST(reference_by_differences) {
   const double h = 1e-6;
   for (int k = 0; k < 2; ++k)
     for (int l = 0; l < 3; ++l) {
-      const sac_net* net = &agent->tensors.critic[k];
+      const sac_net* net = &agent->tensors.net[SAC_CRITIC][k];
       for (size_t i = 0; i < (size_t)net->size[l] * (size_t)net->size[l + 1]; ++i) {
         double loss[2], *w = &at.slab[SAC_MEMORY_WEIGHTS][net->weight[l] + i];
         const double value = *w;
@@ -143,10 +143,10 @@ START_TEST(nan_is_seen) {
   for (int which = 0; which < 5; ++which) {
     sac_agent* agent = agent_case_create(&c);
     const sac_tensors* t = &agent->tensors;
-    const size_t places[] = {t->critic[1].weight[0] + 3, t->critic[0].weight[2], t->actor.weight[1] + 5, t->log_alpha};
+    const size_t places[] = {t->net[SAC_CRITIC][1].weight[0] + 3, t->net[SAC_CRITIC][0].weight[2], t->actor.weight[1] + 5, t->log_alpha};
     update_inputs in = update_inputs_create(agent, 5);
     const float nan = NAN;
-    if (which < 4) ck_ok(agent->stages->write(agent, SAC_MEMORY_WEIGHTS, 0, places[which], &nan, 1));
+    if (which < 4) ck_ok(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, 0, places[which], &nan, 1));
     else in.reward[7] = NAN;
     ck_assert_int_eq(sac_agent_update_with(agent, &in.minibatch, &in.noise, NULL), SAC_ERROR_NUMERIC);
     const sac_update_stats* s = &agent->stats[0];

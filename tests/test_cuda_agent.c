@@ -26,9 +26,9 @@ static float* fetch(const float* device, size_t n) {
 static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
   const sac_shape* s = &cpu->shape;
   const size_t B = (size_t)s->batch, O = (size_t)s->obs, A = (size_t)s->action, K = (size_t)s->critics, F = O + A;
-  const sac_cpu_minibatch* ours = ((const sac_cpu*)cpu->backend)->minibatch;
+  const sac_cpu_minibatch* ours = ((const sac_cpu*)cpu->storage)->minibatch;
   const sac_device_minibatch* m = &sac_gpu_of(gpu)->minibatch;
-  const size_t stride = (size_t)((const sac_cpu*)cpu->backend)->panels * SAC_PANEL * SAC_PANEL;
+  const size_t stride = (size_t)((const sac_cpu*)cpu->storage)->panels * SAC_PANEL * SAC_PANEL;
   const int next_action = cpu->settings.algo == SAC_ALGO_SAC;
   float *states = fetch(m->states, 2 * B * O), *current = fetch(m->current, K * B * F),
         *policy = fetch(m->policy, K * B * F), *next = fetch(m->next, K * B * F), *reward = fetch(m->reward, B),
@@ -105,10 +105,10 @@ static void same_stats(const sac_update_stats* got, const sac_update_stats* expe
     ck_assert_msg(fabs(a[i] - b[i]) <= relative * fabs(b[i]) + floor, "%s: %.9g, not %.9g", names[i], a[i], b[i]);
 }
 
-#define BOTH(stage)                 \
-  do {                              \
-    ck_ok(cpu->stages->stage(cpu)); \
-    ck_ok(gpu->stages->stage(gpu)); \
+#define BOTH(stage)                  \
+  do {                               \
+    ck_ok(cpu->backend->stage(cpu)); \
+    ck_ok(gpu->backend->stage(gpu)); \
   } while (0)
 
 START_TEST(stages_are_the_cpu_s) {
@@ -129,7 +129,7 @@ START_TEST(stages_are_the_cpu_s) {
       for (int m = 0; m < SAC_MEMORY_TARGET; ++m) { /* what follows starts from the CPU's weights, to the bit */
         size_t count;
         float* x = slab_copy(cpu, (sac_memory)m, 0, &count);
-        ck_ok(gpu->stages->write(gpu, (sac_memory)m, 0, 0, x, count));
+        ck_ok(gpu->backend->write(gpu, (sac_memory)m, 0, 0, x, count));
         free(x);
       }
       before = reference_read(gpu, 0);
@@ -144,7 +144,7 @@ START_TEST(stages_are_the_cpu_s) {
     float *a = slab_copy(cpu, SAC_MEMORY_TARGET, 0, &count), *b = slab_copy(gpu, SAC_MEMORY_TARGET, 0, &count);
     ck_near_array(b, a, count, 4 * FLOAT_EPSILON, ADAM_STEP_REL * cpu->settings.lr);
     free(a), free(b);
-    ck_ok(gpu->stages->state_get(gpu));
+    ck_ok(gpu->backend->state_get(gpu));
     same_stats(&gpu->stats[0], &cpu->stats[0], 2 * LOSS_REL, 2 * LOSS_ABS);
     ck_assert_mem_eq(&gpu->counters[0], &cpu->counters[0], sizeof *gpu->counters);
     ck_assert_uint_eq(gpu->totals[0].updates, cpu->totals[0].updates);

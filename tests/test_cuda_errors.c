@@ -264,11 +264,11 @@ static sac_status life(const char* algo, const char* path, const char** where, c
     if ((status = (call)) != SAC_OK) goto the_end; \
   } while (0)
   DO(make(&agent, sets));
-  DO(agent->stages->env_attach(agent, vector));
+  DO(agent->backend->env_attach(agent, vector));
   for (int i = 0; i < 2; i++) DO(sac_step(agent, vector, SAC_ACT_UNIFORM, 0));
   DO(sac_step(agent, vector, SAC_ACT_SAMPLE, 1));
   DO(sac_settle(agent, vector));
-  DO(agent->stages->env_get(agent, vector, 1));
+  DO(agent->backend->env_get(agent, vector, 1));
   DO(sac_vector_reset(vector, 5));
   DO(sac_step(agent, vector, SAC_ACT_SAMPLE, 4));
   DO(sac_settle(agent, vector));

@@ -23,7 +23,7 @@ static sac_agent* create(void) {
 static void weights(sac_agent* agent, float** to, size_t* count) {
   *count = agent->tensors.floats[SAC_SLAB_TRAINED];
   *to = calloc(*count, sizeof(float));
-  ck_ok(agent->stages->read(agent, SAC_MEMORY_WEIGHTS, 0, 0, *to, *count));
+  ck_ok(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, 0, 0, *to, *count));
 }
 
 #ifdef SAC_CUDA_HOST
@@ -71,7 +71,7 @@ START_TEST(capture_holds_what_was_asked_for) {
 END_TEST
 
 START_TEST(stage_times) {
-  sac_cuda_stage_time times[SAC_STAGE_COUNT];
+  sac_stage_time times[SAC_STAGE_COUNT];
   size_t nodes = 0;
   sac_agent* agent = create();
   ck_ok(sac_cuda_stage_times(agent, NULL, times));

@@ -54,7 +54,7 @@ static void same_state(const sac_run* a, const sac_run* b) {
   ck_assert_mem_eq(a->agent->totals, b->agent->totals, sizeof *a->agent->totals * population);
   for (int i = 0; i < 2; i++) {
     const sac_run* run = i ? b : a;
-    if (run->agent->stages->env_get) ck_ok(run->agent->stages->env_get(run->agent, run->vector, 1));
+    if (run->agent->backend->env_get) ck_ok(run->agent->backend->env_get(run->agent, run->vector, 1));
   }
   for (int32_t p = 0; p < (int32_t)population; p++) {
     same_agent(a, b, p);
@@ -262,11 +262,11 @@ START_TEST(acting_beside_updates) {
                          .obs = vector->obs,
                          .action = vector->action,
                          .vector = vector};
-    ck_ok(agent->stages->act(agent, &act));
+    ck_ok(agent->backend->act(agent, &act));
     ck_ok(sac_update(agent, t > run->settings.warmup_steps));
     ck_ok(sac_vector_step(vector));
     const sac_transitions transitions = sac_vector_transitions(vector);
-    ck_ok(agent->stages->replay_push(agent, &transitions, vector));
+    ck_ok(agent->backend->replay_push(agent, &transitions, vector));
   }
   ck_ok(sac_settle(agent, vector));
   for (int32_t p = 0; p < agent->shape.population; p++) same_agent(run, other, p);
@@ -359,7 +359,8 @@ END_TEST
 
 static void poison(sac_run* run, int32_t p) {
   const float bad = NAN;
-  ck_ok(run->agent->stages->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.critic[1].weight[1], &bad, 1));
+  ck_ok(
+      run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1], &bad, 1));
 }
 
 /* One agent, or two in the same update, stop at the burst's end, are named and not saved again; the others do not

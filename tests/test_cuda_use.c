@@ -54,7 +54,7 @@ START_TEST(a_dead_agent_is_skipped) {
   ck_ok(sac_agent_update(whole, 1));
   ck_ok(sac_agent_update(fresh, 1));
   agent->alive[1] = 0;
-  ck_ok(agent->stages->state_set(agent));
+  ck_ok(agent->backend->state_set(agent));
   agent_case_push(agent, 5, 10);
   agent_case_push(whole, 5, 10);
   ck_ok(sac_agent_update(agent, 1)); /* the first of a graph */
@@ -99,11 +99,11 @@ START_TEST(tensors_and_slabs) {
   const size_t floats = (size_t)cpu->shape.capacity * (size_t)cpu->row.floats;
   float *a = calloc(floats, sizeof(float)), *b = calloc(floats, sizeof(float));
   for (int p = 0; p < 2; ++p) {
-    ck_ok(cpu->stages->read(cpu, SAC_MEMORY_REPLAY, p, 0, a, floats));
-    ck_ok(gpu->stages->read(gpu, SAC_MEMORY_REPLAY, p, 0, b, floats));
+    ck_ok(cpu->backend->read(cpu, SAC_MEMORY_REPLAY, p, 0, a, floats));
+    ck_ok(gpu->backend->read(gpu, SAC_MEMORY_REPLAY, p, 0, b, floats));
     ck_same_bits(b, a, floats);
-    ck_ok(gpu->stages->write(gpu, SAC_MEMORY_REPLAY, p, 7, a + 3, 50));
-    ck_ok(gpu->stages->read(gpu, SAC_MEMORY_REPLAY, p, 7, b, 50));
+    ck_ok(gpu->backend->write(gpu, SAC_MEMORY_REPLAY, p, 7, a + 3, 50));
+    ck_ok(gpu->backend->read(gpu, SAC_MEMORY_REPLAY, p, 7, b, 50));
     ck_same_bits(b, a + 3, 50);
   }
   free(a), free(b);
@@ -128,10 +128,10 @@ START_TEST(states) {
     agent->totals[p].updates = 5 + p;
     stats[p] = agent->stats[p], totals[p] = agent->totals[p];
   }
-  ck_ok(agent->stages->state_set(agent));
+  ck_ok(agent->backend->state_set(agent));
   memset(agent->counters, 0, sizeof counters), memset(agent->stats, 0, sizeof stats);
   memset(agent->totals, 0, sizeof totals);
-  ck_ok(agent->stages->state_get(agent));
+  ck_ok(agent->backend->state_get(agent));
   ck_assert_mem_eq(agent->counters, counters, sizeof counters);
   ck_assert_mem_eq(agent->stats, stats, sizeof stats);
   ck_assert_mem_eq(agent->totals, totals, sizeof totals);
@@ -165,11 +165,11 @@ START_TEST(acts_as_the_cpu) {
                            .noise = mode == 0 ? noise : NULL};
       sac_act on_cpu = act, on_gpu = act;
       on_cpu.action = x, on_cpu.log_prob = log_x, on_gpu.action = y, on_gpu.log_prob = log_y;
-      ck_ok(cpu->stages->act(cpu, &on_cpu));
-      ck_ok(gpu->stages->act(gpu, &on_gpu));
+      ck_ok(cpu->backend->act(cpu, &on_cpu));
+      ck_ok(gpu->backend->act(gpu, &on_gpu));
       ck_near_array(y, x, rows * A, mode == 3 ? 0 : POLICY_REL, mode == 3 ? 0 : POLICY_ABS);
       if (mode < 2) ck_near_array(log_y, log_x, rows, POLICY_REL, POLICY_ABS * (double)A);
-      ck_ok(gpu->stages->state_get(gpu));
+      ck_ok(gpu->backend->state_get(gpu));
       ck_assert_mem_eq(gpu->counters, cpu->counters, 2 * sizeof *gpu->counters);
     }
     free(obs), free(noise), free(x), free(y), free(log_x), free(log_y);
@@ -206,7 +206,7 @@ START_TEST(saved_here_loaded_there) {
     ck_assert_mem_eq(&back->counters[p], &gpu->counters[p], sizeof *gpu->counters);
   }
   /* and its next updates are those of the agent that was saved */
-  ck_ok(gpu->stages->state_set(gpu));
+  ck_ok(gpu->backend->state_set(gpu));
   agent_case_push(gpu, 100, 3), agent_case_push(back, 100, 3);
   ck_ok(sac_agent_update(gpu, 2));
   ck_ok(sac_agent_update(back, 2));

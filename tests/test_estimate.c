@@ -147,7 +147,7 @@ END_TEST
 
 /* --- the choice --------------------------------------------------------------------------------------------------- */
 
-static int32_t chosen(const sac_settings* settings, sizes s, char why[SAC_ESTIMATE_WHY_MAX]) {
+static int32_t chosen(const sac_settings* settings, sizes s, char why[SAC_WHY_MAX]) {
   const sac_shape shape = shape_of(s);
   int32_t ordinal = -2;
   ck_ok(sac_estimate_choose(settings, &shape, &ordinal, why));
@@ -155,7 +155,7 @@ static int32_t chosen(const sac_settings* settings, sizes s, char why[SAC_ESTIMA
 }
 
 START_TEST(asked_for_is_what_is_taken) {
-  char why[SAC_ESTIMATE_WHY_MAX];
+  char why[SAC_WHY_MAX];
   const sac_settings cpu = settings_with("device", "cpu");
   ck_assert_int_eq(chosen(&cpu, many, why), -1);
   ck_assert_str_eq(why, "");
@@ -170,7 +170,7 @@ START_TEST(asked_for_is_what_is_taken) {
 END_TEST
 
 START_TEST(auto_takes_the_faster) {
-  char why[SAC_ESTIMATE_WHY_MAX];
+  char why[SAC_WHY_MAX];
   sac_settings settings = settings_with("device", "auto");
   int32_t ordinal = -1;
 #ifdef SAC_CUDA

@@ -139,9 +139,9 @@ START_TEST(training_is_left_alone) {
   double seconds[SAC_STAGE_COUNT];
   memcpy(seconds, b.agent->seconds, sizeof seconds);
   float weights[16], after[16];
-  ck_ok(b.agent->stages->read(b.agent, SAC_MEMORY_WEIGHTS, 0, 0, weights, 16));
+  ck_ok(b.agent->backend->read(b.agent, SAC_MEMORY_WEIGHTS, 0, 0, weights, 16));
   ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, returns, lengths));
-  ck_ok(b.agent->stages->read(b.agent, SAC_MEMORY_WEIGHTS, 0, 0, after, 16));
+  ck_ok(b.agent->backend->read(b.agent, SAC_MEMORY_WEIGHTS, 0, 0, after, 16));
   ck_assert_mem_eq(&counters, &b.agent->counters[0], sizeof counters);
   ck_assert_mem_eq(&totals, &b.agent->totals[0], sizeof totals);
   ck_assert_mem_eq(seconds, b.agent->seconds, sizeof seconds);

@@ -1,5 +1,5 @@
 """Installs sac into a fresh prefix, moves it, and builds a user's program against it both ways: find_package and
-pkg-config. Then the policy library alone, with libm and nothing else."""
+pkg-config. Then the policy library alone, with libm and nothing else. And the manual pages."""
 import os
 import pathlib
 import re
@@ -22,22 +22,14 @@ int main(void) {
   return strcmp(sac_version(), SAC_VERSION) != 0;
 }
 """
-POLICY_CONSUMER = r"""
-#include <sac/policy.h>
-#include <stdio.h>
-int main(void) {
-  static const unsigned char not_a_policy[64];
-  size_t bytes = sac_policy_memory(not_a_policy, sizeof not_a_policy);
-  printf("%zu\n", bytes);
-  return bytes != 0;
-}
-"""
 CMAKE_LISTS = """
 cmake_minimum_required(VERSION 3.25)
 project(consumer C)
 find_package(sac 0.1 REQUIRED CONFIG)
 add_executable(consumer consumer.c)
 target_link_libraries(consumer PRIVATE sac::sac)
+add_executable(program program.c)
+target_link_libraries(program PRIVATE sac::sac)
 add_executable(robot robot.c)
 target_link_libraries(robot PRIVATE sac::policy)
 """
@@ -49,6 +41,45 @@ def run(*command, cwd=None, **environment):
     if result.returncode:
         sys.exit(f"{' '.join(map(str, command))} failed ({result.returncode}):\n{result.stdout}")
     return result.stdout
+
+
+def example(page):
+    """The program in C that a page of the repository shows."""
+    return re.search("^```c\n(.*?)^```", (source / page).read_text(), re.M | re.S)[1]
+
+
+def rendered(page):
+    """The text of a manual page by the first formatter that is here, which may warn of nothing; "" without one."""
+    formatters = {"mandoc": [["mandoc", "-T", "lint", "-W", "warning", page], ["mandoc", "-T", "utf8", "-O", "width=200", page]],
+                  "groff": [["groff", "-man", "-Tutf8", "-ww", "-rLL=200n", page]]}
+    text = ""
+    for command in next((formatters[name] for name in formatters if shutil.which(name)), []):
+        result = subprocess.run(command, text=True, capture_output=True)
+        # The pages have no date, so that the same text gives the same bytes.
+        warnings = result.stderr + (result.stdout if "lint" in command else "")
+        warnings = [line for line in warnings.splitlines() if "missing date" not in line]
+        assert not warnings, f"{page.name}: {warnings}"
+        text = result.stdout
+    return re.sub("\x1b\\[[0-9;]*m|.\b", "", text)  # without what makes it bold
+
+
+def check_manual(prefix):
+    """Every command has its page, and each line of its --help stands there."""
+    sac, folder = prefix / "bin" / "sac", prefix / "share" / "man" / "man1"
+    listed = re.search("\nCommands:\n(.*?)\n\n", run(sac, "--help"), re.S)[1]
+    pages = {"sac": ["--help"]}
+    pages.update({f"sac-{command}": [command, "--help"] for command in re.findall(r"^  (\w+)", listed, re.M)})
+    assert {file.name for file in folder.iterdir()} == {f"{page}.1" for page in pages}, sorted(folder.iterdir())
+    for page, arguments in pages.items():
+        file = folder / f"{page}.1"
+        text = file.read_text()
+        for escape, letter in {"\\&": "", "\\-": "-", "\\(aq": "'", "\\(dq": '"'}.items():
+            text = text.replace(escape, letter)
+        lines = [line for line in run(sac, *arguments).splitlines() if not re.match(r"Usage: |\w+:$", line)]
+        for words in filter(None, (" ".join(text.split()), " ".join(rendered(file).split()))):
+            for line in lines:
+                for part in re.split(" {2,}", re.sub(r"^Exit (codes|status): ", "", line.strip())):
+                    assert part in words, f"{page}.1 lacks: {part}"
 
 
 def main():
@@ -64,7 +95,11 @@ def main():
                 assert str(source).encode() not in file.read_bytes(), f"{file} names the source tree"
         dynamic = run("readelf", "-d", prefix / "bin" / "sac", library_dir / "libsac.so")
         assert "RPATH" not in dynamic and "RUNPATH" not in dynamic, dynamic
+        assert re.search(r"SONAME.*\[libsac\.so\.(0\.\d+|[1-9]\d*)\]", dynamic), dynamic
         assert re.fullmatch(r"sac (\d+\.){2}\d+", run(prefix / "bin" / "sac", "--version").splitlines()[0])
+
+        if not os.environ.get("SAC_SANITIZED"):
+            check_manual(prefix)
 
         # It finds its module where it is now.
         if list(prefix.rglob("sac_gym.so")):
@@ -81,18 +116,21 @@ def main():
         user = folder / "user"
         user.mkdir()
         (user / "consumer.c").write_text(CONSUMER)
-        (user / "robot.c").write_text(POLICY_CONSUMER)
+        (user / "program.c").write_text(example("include/sac/README.md"))
+        (user / "robot.c").write_text(example("src/policy/README.md"))
         (user / "CMakeLists.txt").write_text(CMAKE_LISTS)
         run("cmake", "-G", "Ninja", "-S", user, "-B", user / "build", f"-DCMAKE_PREFIX_PATH={prefix}")
         run("cmake", "--build", user / "build")
         run(user / "build" / "consumer")
-        run(user / "build" / "robot")
+        assert "runs/mine" in run(user / "build" / "program", cwd=user)
+        policy = user / "runs/mine/seed_1/policy.safetensors"
+        assert abs(float(run(user / "build" / "robot", policy))) <= 2, "the bound of Pendulum-v1's torque"
 
         packages = {"PKG_CONFIG_PATH": str(library_dir / "pkgconfig"), "LD_LIBRARY_PATH": str(library_dir)}
-        script = 'cc -std=c11 {0}.c -o {0} $(pkg-config --cflags --libs {1}) && ./{0}'
+        script = 'cc -std=c11 {0}.c -o {0} $(pkg-config --cflags --libs {1}) && ./{0} {2}'
         # pkg-config escapes the space; eval reads it back
-        for program, package in (("consumer", "sac"), ("robot", "sac_policy")):
-            run("sh", "-c", "eval \"" + script.format(program, package) + "\"", cwd=user, **packages)
+        for program, package, arguments in (("consumer", "sac", ""), ("robot", "sac_policy", policy.relative_to(user))):
+            run("sh", "-c", "eval \"" + script.format(program, package, arguments) + "\"", cwd=user, **packages)
         needed = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", user / "robot"))
         assert set(needed) <= {"libc.so.6", "libm.so.6"}, f"libsac_policy.a pulled in {needed}"
     print("installed, moved, found both ways")

@@ -281,7 +281,7 @@ static const char* const widths[] = {"31", "7,5", "33,1,8", "64,65"};
 START_TEST(central_differences) {
   const agent_case c = {.algo = "sac", .obs = 5, .action = 2, .hidden = widths[_i], .batch = 8, .critics = 1};
   sac_agent* agent = agent_case_create(&c);
-  const sac_net* net = &agent->tensors.actor;
+  const sac_net* net = &agent->tensors.net[SAC_ACTOR][0];
   const int rows = 35, in = net->size[0], out = net->size[net->layers], panels = 2;
   size_t floats;
   float *w = slab_copy(agent, SAC_MEMORY_WEIGHTS, 0, &floats), *x = random_floats(1, (size_t)(rows * in), 2);

@@ -86,11 +86,11 @@ START_TEST(equals_the_program_in_turn) {
                          .obs = vector->obs,
                          .action = vector->action,
                          .vector = vector};
-    ck_ok(agent->stages->act(agent, &act));
+    ck_ok(agent->backend->act(agent, &act));
     ck_ok(sac_update(agent, t > WARMUP));
     ck_ok(sac_vector_step(vector));
     const sac_transitions transitions = sac_vector_transitions(vector);
-    ck_ok(agent->stages->replay_push(agent, &transitions, vector));
+    ck_ok(agent->backend->replay_push(agent, &transitions, vector));
   }
   same_memory(run, other, SAC_MEMORY_WEIGHTS, 0, agent->tensors.floats[SAC_SLAB_TRAINED]);
   same_memory(run, other, SAC_MEMORY_REPLAY, 0, (size_t)200 * (size_t)agent->row.floats);

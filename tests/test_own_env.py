@@ -1,4 +1,4 @@
-"""An environment of one's own through the program: compiled as the README says, trained, resumed, evaluated, measured."""
+"""An environment of one's own through the program: compiled as its page says, trained, resumed, evaluated, measured."""
 import json
 import os
 import pathlib
@@ -27,7 +27,7 @@ def test_the_example_learns():
         shutil.copytree(SOURCE / "include", pathlib.Path(path, "include"))
         text = pathlib.Path(path, "quadrotor.c").read_text()
         line = re.search(r"cc .*libquadrotor\.so -lm", text).group()
-        assert line in (SOURCE / "README.md").read_text()
+        assert line in (SOURCE / "src/env/README.md").read_text()
         subprocess.run(line, shell=True, check=True, cwd=path)
         values = {"network.hidden": "64,64", "replay.batch": 64, "replay.capacity": 20000, "train.steps": 6000,
                   "train.warmup_steps": 1000, "optim.lr": 1e-3, "gamma": 0.97, "eval.every": 0}

@@ -36,7 +36,7 @@ static void push_numbered(sac_agent* agent, int64_t first, int32_t n) {
       truncated[at] = (first + i) % 5 == 0;
     }
   const sac_transitions t = {n, obs, action, reward, terminated, truncated, next};
-  ck_ok(agent->stages->replay_push(agent, &t, NULL));
+  ck_ok(agent->backend->replay_push(agent, &t, NULL));
   free(obs), free(next), free(action), free(reward), free(terminated), free(truncated);
 }
 
@@ -52,7 +52,7 @@ START_TEST(ring) {
       for (int64_t i = pushed < 10 ? 0 : pushed - 10; i < pushed; ++i) {
         float row[16];
         const size_t floats = (size_t)agent->row.floats;
-        ck_ok(agent->stages->read(agent, SAC_MEMORY_REPLAY, p, (size_t)(i % 10) * floats, row, floats));
+        ck_ok(agent->backend->read(agent, SAC_MEMORY_REPLAY, p, (size_t)(i % 10) * floats, row, floats));
         const float id = (float)i + 0.25f * (float)p;
         for (int k = 0; k < 3; ++k) {
           ck_assert(row[agent->row.obs + k] == id + 1000.0f * (float)k);
@@ -80,13 +80,13 @@ START_TEST(sample) {
   const int O = s[0], A = s[1], B = s[2];
   sac_agent* agent = make(O, A, B, s[3], s[4], "2000");
   push_numbered(agent, 0, 300);
-  const sac_cpu* cpu = agent->backend;
+  const sac_cpu* cpu = agent->storage;
   const size_t stride = (size_t)cpu->panels * SAC_PANEL * SAC_PANEL;
   uint64_t* index = calloc((size_t)B, sizeof *index);
   float* noise = calloc((size_t)(B * A), sizeof(float));
   for (uint64_t update = 0; update < 3; ++update) {
     for (int p = 0; p < s[3]; ++p) agent->counters[p].updates = update * 1000;
-    ck_ok(agent->stages->replay_sample(agent));
+    ck_ok(agent->backend->stage(agent, SAC_STAGE_REPLAY_SAMPLE));
     for (int p = 0; p < s[3]; ++p) {
       const sac_cpu_minibatch* m = &cpu->minibatch[p];
       sac_fill_indices(agent->seed[p], SAC_STREAM_SAMPLE,
@@ -129,8 +129,8 @@ START_TEST(set_equals_sampled) {
   for (size_t p = 0; p < P; ++p) {
     sac_fill_indices(one->seed[p], SAC_STREAM_SAMPLE, 0, B, 500, index);
     for (size_t r = 0; r < B; ++r) {
-      ck_ok(one->stages->read(one, SAC_MEMORY_REPLAY, (int32_t)p, index[r] * (uint64_t)one->row.floats, row,
-                              (size_t)one->row.floats));
+      ck_ok(one->backend->read(one, SAC_MEMORY_REPLAY, (int32_t)p, index[r] * (uint64_t)one->row.floats, row,
+                               (size_t)one->row.floats));
       memcpy(obs + (p * B + r) * O, row + one->row.obs, O * 4);
       memcpy(action + (p * B + r) * A, row + one->row.action, A * 4);
       memcpy(next + (p * B + r) * O, row + one->row.next_obs, O * 4);
@@ -157,10 +157,10 @@ START_TEST(indices_are_uniform) {
   enum { ROWS = 200, B = 100, DRAWS = 400 };
   sac_agent* agent = make(1, 1, B, 1, 1, "200");
   push_numbered(agent, 0, ROWS + 77); /* over the ring's end */
-  const sac_cpu* cpu = agent->backend;
+  const sac_cpu* cpu = agent->storage;
   int32_t count[ROWS] = {0};
   for (int draw = 0; draw < DRAWS; ++draw) {
-    ck_ok(agent->stages->replay_sample(agent));
+    ck_ok(agent->backend->stage(agent, SAC_STAGE_REPLAY_SAMPLE));
     ++agent->counters[0].updates;
     for (int r = 0; r < B; ++r) ++count[(int32_t)(cpu->minibatch[0].reward[r] / 2) % ROWS];
   }

@@ -211,6 +211,25 @@ def check_mujoco():
         assert "scripts/requirements.txt" in run_setup("--runtime", "--print")[1]  # nothing but MuJoCo was brought
 
 
+def check_documents():
+    """README.md is short, and every relative link of the Markdown files leads to a file that is there."""
+    root = SCRIPTS.parent
+    others = {".git", ".deps", ".venv", "build", "runs"}
+    pages = []
+    for folder, folders, names in os.walk(root):
+        folders[:] = [name for name in folders if name not in others]
+        pages += [pathlib.Path(folder, name) for name in names if name.endswith(".md")]
+    assert root / "README.md" in pages and root / "src/README.md" in pages, pages
+    for page in pages:
+        text = re.sub("^```.*?^```|`[^`\n]*`", "", page.read_text(), flags=re.M | re.S)
+        for link in re.findall(r"\]\(([^)\s]+)\)", text):
+            place = link.split("#")[0]
+            if place and not re.match("[a-z]+:", place):
+                assert (page.parent / place).exists(), f"{page.relative_to(root)}: {link} leads nowhere"
+    lines = len((root / "README.md").read_text().splitlines())
+    assert lines < 120, f"README.md has {lines} lines; details belong into the pages it links to"
+
+
 def counts_of_test():
     """scripts/test in a folder of its own, where its step of the scripts passes, and then does not."""
     with tempfile.TemporaryDirectory() as folder:
@@ -234,6 +253,7 @@ def main():
     test_network()
     check_packages()
     check_mujoco()
+    check_documents()
     counts_of_test()
     assert missing_lists("--mujoco") == []
     assert missing_lists("--runtime") == missing_lists("--runtime", "--mujoco") == [""]

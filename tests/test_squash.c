@@ -84,7 +84,7 @@ START_TEST(forward_and_backward) {
 }
 END_TEST
 
-// The form most implementations use, log(1 - a*a + 1e-6), at the points of DESIGN section 2: why it is not used here.
+// The form most implementations use, log(1 - a*a + 1e-6): why it is not used here.
 START_TEST(epsilon_form_would_fail) {
   const float a9 = tanhf(9.0f), a95 = tanhf(9.5f), a95_up = tanhf(9.5f + 1e-2f);
   const float epsilon_form = logf(1 - a9 * a9 + 1e-6f);

@@ -31,17 +31,17 @@ START_TEST(polyak) {
   sac_agent* agent = agent_case_create(&c);
   agent_case_age(agent, 2);
   update_inputs in = update_inputs_create(agent, 5);
-  ck_ok(agent->stages->minibatch_set(agent, &in.minibatch, &in.noise));
-  ck_ok(agent->stages->critic_update(agent));
-  ck_ok(agent->stages->actor_update(agent));
-  ck_ok(agent->stages->temperature_update(agent));
+  ck_ok(agent->backend->minibatch_set(agent, &in.minibatch, &in.noise));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_CRITIC_UPDATE));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_ACTOR_UPDATE));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_TEMPERATURE_UPDATE));
   reference before = reference_read(agent, 0);
-  ck_ok(agent->stages->target_update(agent));
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_TARGET_UPDATE));
   reference after = reference_read(agent, 0);
   const sac_tensors* t = &agent->tensors;
   int targets = 0;
   for (int k = 0; k < 3; ++k)
-    if (t->critic_target[k].layers) follows(&t->critic_target[k], &t->critic[k], &before, &after, 0.3), ++targets;
+    if (t->net[SAC_CRITIC_TARGET][k].layers) follows(&t->critic_target[k], &t->critic[k], &before, &after, 0.3), ++targets;
   if (t->value_target.layers) follows(&t->value_target, &t->value, &before, &after, 0.3), ++targets;
   ck_assert_int_eq(targets, _i ? 1 : 3);
   for (int m = 0; m < SAC_MEMORY_TARGET; ++m) ck_same_bits(after.slab[m], before.slab[m], after.floats[m]);

@@ -11,6 +11,7 @@
 #include <sac/config.h>
 #include <sac/env.h>
 #include <sac/policy.h>
+#include <sac/statistics.h>
 #include <sac/status.h>
 
 #ifdef __cplusplus
@@ -45,24 +46,9 @@ typedef struct sac_noise {
   const float* next_action; /* (P, B, A) for next_obs (algo sac); not read, may be NULL, for sac-v */
 } sac_noise;
 
-/* What one update did, for one agent: means over the minibatch, in the units of the formulas (DESIGN: [sac], [sac-v]).
- */
-typedef struct sac_update_stats {
-  double critic_loss; /* sum over critics of mean 1/2 (Q - y)^2 */
-  double actor_loss;  /* mean (alpha log pi - min Q) */
-  double alpha_loss;  /* mean (-log alpha (log pi + target_entropy)) */
-  double value_loss;  /* sac-v: mean 1/2 (V - target)^2; 0 otherwise */
-  double alpha;       /* as read by this update, before its own step */
-  double entropy;     /* -mean log pi(a~|s), nats, of the action in (-1, 1) */
-  double q_mean;      /* mean over critics and rows of Q(s, a) */
-  double td_error;    /* mean over critics and rows of |Q - y| */
-  double saturation;  /* share of a~ components with |a| > 0.999 */
-  double critic_grad; /* L2 norm over all critics' gradients (and the value network's, for sac-v) */
-  double actor_grad;  /* L2 norm of the actor's gradient */
-} sac_update_stats;
-
-/* A named tensor (DESIGN section 3): actor.layers.0.weight, critic.1.head.bias, critic_target.0..., value...,
- * log_alpha. */
+/* A named tensor: NET.layers.I.weight (out, in) and NET.layers.I.bias (out) of hidden layer I, NET.head.weight and
+ * NET.head.bias of the output layer, and log_alpha. NET is actor, critic.K, critic_target.K (algo sac), value or
+ * value_target (algo sac-v). The actor's head has 2A rows: A means, then A log sigmas. */
 typedef struct sac_tensor_info {
   const char* name; /* lives as long as the agent */
   int32_t rank;     /* 0 to 2, without the leading P */

@@ -1,5 +1,5 @@
 /* A trained actor alone: what goes on the robot. A library of its own (libsac_policy; needs libm only):
- * no allocation, files, threads or locale. Normalisation and action scaling are inside. */
+ * no allocation, files, threads or locale. Action scaling is inside. */
 #ifndef SAC_POLICY_H
 #define SAC_POLICY_H
 

@@ -5,41 +5,35 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/device.h"
-#include "formats/safetensors.h"
+#include "agent/estimate.h"
 #include "kernels/layers.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
-#include "kernels/temperature.h"
-#include "train/checkpoint.h"
-#include "train/step.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/text.h"
 
 #define BOUND_MAX 1e6f /* beyond it float actions lose the precision that a policy needs */
-#define SIZE_LIMIT 65536
 
-/* The first algorithm that takes discrete actions is the one to suggest. */
-static const int takes_discrete[] = {SAC_ALGOS(SAC_ALGO_DISCRETE)};
-static const char* const algo_names[] = SAC_ALGO_NAMES;
-
+/* Names the first algorithm that takes discrete actions, where there is one. */
 static sac_status refuse_discrete(const sac_settings* settings, const sac_env_spec* spec) {
-  for (int algo = 0; algo < SAC_ALGO_COUNT; algo++)
-    if (takes_discrete[algo])
+  const char* name = sac_algo_name(settings->algo);
+  for (int other = 0; other < SAC_ALGO_COUNT; other++)
+    if (sac_algo_at(other)->discrete)
       return sac_fail(SAC_ERROR_CONFIG, "%s has %d discrete actions; algo '%s' needs continuous ones: --set algo=%s",
-                      settings->env_id, (int)spec->actions, algo_names[settings->algo], algo_names[algo]);
+                      settings->env_id, (int)spec->actions, name, sac_algo_name(other));
   return sac_fail(
       SAC_ERROR_CONFIG,
       "%s has %d discrete actions; algo '%s' needs continuous ones ('sac envs' lists the environments that have them)",
-      settings->env_id, (int)spec->actions, algo_names[settings->algo]);
+      settings->env_id, (int)spec->actions, name);
 }
 
 static sac_status check_spec(const sac_settings* settings, const sac_env_spec* spec) {
-  if (spec->obs_size < 1 || spec->obs_size > SIZE_LIMIT || spec->action_size < 1 || spec->action_size > SIZE_LIMIT)
+  if (spec->obs_size < 1 || spec->obs_size > SAC_SPEC_SIZE_MAX || spec->action_size < 1 ||
+      spec->action_size > SAC_SPEC_SIZE_MAX)
     return sac_fail(SAC_ERROR_ENV, "%s: obs_size %d and action_size %d must be in [1, %d]", settings->env_id,
-                    (int)spec->obs_size, (int)spec->action_size, SIZE_LIMIT);
-  if (spec->actions > 0 && !takes_discrete[settings->algo]) return refuse_discrete(settings, spec);
+                    (int)spec->obs_size, (int)spec->action_size, SAC_SPEC_SIZE_MAX);
+  if (spec->actions > 0 && !sac_algo_at(settings->algo)->discrete) return refuse_discrete(settings, spec);
   if (spec->actions == 0 && (!spec->action_low || !spec->action_high))
     return sac_fail(SAC_ERROR_ENV, "%s: continuous actions need action_low and action_high", settings->env_id);
   for (int32_t i = 0; spec->actions == 0 && i < spec->action_size; i++) {
@@ -71,21 +65,19 @@ sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const
 
 static sac_status choose_backend(sac_agent* agent) {
   int32_t ordinal;
-  const sac_status status = sac_estimate_choose(&agent->settings, &agent->shape, &ordinal, agent->device_why);
+  const sac_status status =
+      sac_estimate_choose(&agent->settings, &agent->shape, &agent->backend, &ordinal, agent->device_why);
   if (status != SAC_OK) return status;
-  agent->stages = &sac_cpu_stages;
-  (void)snprintf(agent->device, sizeof agent->device, "cpu");
-#ifdef SAC_CUDA
-  if (ordinal >= 0) {
-    agent->stages = &sac_cuda_stages;
-    (void)snprintf(agent->device, sizeof agent->device, "cuda:%d", (int)ordinal);
-    return sac_cuda_fits(agent);
-  }
-#endif
-  if (agent->settings.precision != SAC_FP32)
+  const sac_backend* backend = agent->backend;
+  if (backend->on_host) (void)snprintf(agent->device, sizeof agent->device, "%s", backend->name);
+  else (void)snprintf(agent->device, sizeof agent->device, "%s:%d", backend->name, (int)ordinal);
+  if (!backend->path(&agent->settings))
+    return sac_fail(SAC_ERROR_CONFIG, "algo '%s' does not run on %s with these settings ('sac info')",
+                    sac_algo_name(agent->settings.algo), agent->device);
+  if (backend->on_host && agent->settings.precision != SAC_FP32)
     return sac_fail(SAC_ERROR_CONFIG,
                     "precision tf32 and bf16 need a CUDA device, and none is usable here ('sac info')");
-  return SAC_OK;
+  return backend->fits ? backend->fits(agent) : SAC_OK;
 }
 
 /* The part of an agent that sizes are computed from. */
@@ -93,7 +85,8 @@ static sac_status describe(sac_agent* agent, const sac_config* config, const sac
   sac_status status = SAC_OK;
   SAC_TRY(sac_config_settings(config, &agent->settings));
   SAC_TRY(sac_agent_shape(&agent->shape, &agent->settings, spec));
-  SAC_TRY(sac_tensors_create(&agent->tensors, &agent->shape, (sac_algo)agent->settings.algo));
+  agent->algo = sac_algo_at(agent->settings.algo);
+  SAC_TRY(sac_tensors_create(&agent->tensors, &agent->shape, agent->algo->networks, agent->algo->network_count));
   agent->row = sac_replay_layout(agent->shape.obs, agent->shape.action);
   SAC_TRY(choose_backend(agent));
 fail:
@@ -102,7 +95,7 @@ fail:
 
 static void measure(const sac_agent* agent, size_t* replay, size_t* rest) {
   size_t bytes[SAC_MEMORY_COUNT], scratch;
-  agent->stages->size(agent, bytes, &scratch);
+  agent->backend->size(agent, bytes, &scratch);
   *replay = bytes[SAC_MEMORY_REPLAY];
   *rest = scratch;
   for (int m = 0; m < SAC_MEMORY_COUNT; m++)
@@ -121,7 +114,7 @@ sac_status sac_agent_memory(const sac_config* config, const sac_env_spec* spec, 
 static sac_status check_memory(const sac_agent* agent) {
   size_t replay, rest, whole;
   measure(agent, &replay, &rest);
-  const size_t available = agent->stages->available ? agent->stages->available(agent) : sac_memory_available();
+  const size_t available = agent->backend->available ? agent->backend->available(agent) : sac_memory_available();
   if (__builtin_add_overflow(replay, rest, &whole)) whole = SIZE_MAX;
   if (whole < available) return SAC_OK;
   char needs[SAC_BYTES_MAX], ring[SAC_BYTES_MAX], has[SAC_BYTES_MAX];
@@ -170,24 +163,35 @@ static sac_status init_net(sac_agent* agent, int32_t p, const sac_net* net, cons
     for (int i = 0; i < 2; i++) {
       sac_fill_uniform(agent->seed[p], SAC_STREAM_INIT, offset[i] / SAC_UNIFORMS_PER_BLOCK, count[i],
                        sac_linear_bound(net->size[l]), x);
-      SAC_TRY(agent->stages->write(agent, SAC_MEMORY_WEIGHTS, p, offset[i], x, count[i]));
-      if (!target || target->layers == 0) continue;
-      SAC_TRY(
-          agent->stages->write(agent, SAC_MEMORY_TARGET, p, i == 0 ? target->weight[l] : target->bias[l], x, count[i]));
+      SAC_TRY(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, p, offset[i], x, count[i]));
+      if (!target) continue;
+      const size_t at = i == 0 ? target->weight[l] : target->bias[l];
+      SAC_TRY(agent->backend->write(agent, SAC_MEMORY_TARGET, p, at, x, count[i]));
     }
   }
 fail:
   return status;
 }
 
+/* The target group that follows a trained one; SAC_GROUP_COUNT: none does. */
+static int target_of(const sac_tensors* t, int group) {
+  for (int target = 0; target < SAC_GROUP_COUNT; target++)
+    if (t->nets[target] > 0 && sac_group_is_target((sac_group)target) && (int)t->target_of[target] == group)
+      return target;
+  return SAC_GROUP_COUNT;
+}
+
 static sac_status init_agent(sac_agent* agent, int32_t p) {
   const sac_tensors* t = &agent->tensors;
   sac_status status = SAC_OK;
-  SAC_TRY(init_net(agent, p, &t->actor, NULL));
-  for (int32_t k = 0; k < agent->shape.critics; k++) SAC_TRY(init_net(agent, p, &t->critic[k], &t->critic_target[k]));
-  if (t->value.layers > 0) SAC_TRY(init_net(agent, p, &t->value, &t->value_target));
+  for (int group = 0; group < SAC_GROUP_COUNT; group++) {
+    if (sac_group_is_target((sac_group)group)) continue;
+    const int target = target_of(t, group);
+    for (int32_t n = 0; n < t->nets[group]; n++)
+      SAC_TRY(init_net(agent, p, &t->net[group][n], target < SAC_GROUP_COUNT ? &t->net[target][n] : NULL));
+  }
   const float log_alpha = (float)log(agent->settings.alpha_initial);
-  SAC_TRY(agent->stages->write(agent, SAC_MEMORY_WEIGHTS, p, t->log_alpha, &log_alpha, 1));
+  SAC_TRY(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, p, t->log_alpha, &log_alpha, 1));
 fail:
   return status;
 }
@@ -212,12 +216,13 @@ sac_status sac_agent_create(sac_agent** out, const sac_config* config, const sac
   agent->actions = spec->actions;
   agent->capacity = agent->shape.capacity;
   agent->max_episode_steps = spec->max_episode_steps;
-  agent->target_entropy = sac_auto(agent->settings.target_entropy, (double)sac_target_entropy(spec->action_size));
+  agent->target_entropy =
+      sac_auto(agent->settings.target_entropy, (double)agent->algo->target_entropy(spec->action_size));
   for (int32_t p = 0; p < agent->shape.population; p++) {
     agent->seed[p] = (uint64_t)agent->settings.seed + (uint64_t)p;
     agent->alive[p] = 1;
   }
-  SAC_TRY(agent->stages->create(agent));
+  SAC_TRY(agent->backend->create(agent));
   for (int32_t p = 0; p < agent->shape.population; p++) SAC_TRY(init_agent(agent, p));
   *out = agent;
   return SAC_OK;
@@ -228,7 +233,7 @@ fail:
 
 void sac_agent_destroy(sac_agent* agent) {
   if (!agent) return;
-  if (agent->stages) agent->stages->destroy(agent);
+  if (agent->backend) agent->backend->destroy(agent);
   sac_tensors_free(&agent->tensors);
   sac_config_destroy(agent->config);
   sac_free(agent->staging);
@@ -248,8 +253,8 @@ static sac_status copy_slab(sac_agent* to, const sac_agent* from, sac_memory mem
   for (int32_t p = 0; p < from->shape.population; p++)
     for (size_t done = 0, n; done < floats; done += n) {
       n = floats - done < to->staging_floats ? floats - done : to->staging_floats;
-      SAC_TRY(from->stages->read(from, memory, p, done, to->staging, n));
-      SAC_TRY(to->stages->write(to, memory, p, done, to->staging, n));
+      SAC_TRY(from->backend->read(from, memory, p, done, to->staging, n));
+      SAC_TRY(to->backend->write(to, memory, p, done, to->staging, n));
     }
 fail:
   return status;
@@ -268,89 +273,7 @@ sac_status sac_agent_copy(sac_agent* to, const sac_agent* from) {
   memcpy(to->alive, from->alive, population * sizeof *to->alive);
   memcpy(to->stats, from->stats, population * sizeof *to->stats);
   memcpy(to->totals, from->totals, population * sizeof *to->totals);
-  if (to->stages->state_set) SAC_TRY(to->stages->state_set(to));
+  if (to->backend->state_set) SAC_TRY(to->backend->state_set(to));
 fail:
-  return status;
-}
-
-/* A whole number from a file's metadata. */
-static sac_status get_number(const sac_safetensors* file, const char* key, int32_t* number) {
-  const char* text = sac_safetensors_metadata(file, key);
-  char* end = NULL;
-  const long value = text ? strtol(text, &end, 10) : 0;
-  if (!text || end == text || *end || value < 0 || value > INT32_MAX)
-    return sac_fail(SAC_ERROR_FORMAT, "%s: metadata '%s' is missing or not a whole number", file->path, key);
-  *number = (int32_t)value;
-  return SAC_OK;
-}
-
-/* The spec an agent file was written for; bounds (2, A) belongs to the caller and is what the spec's arrays point to.
- */
-static sac_status read_spec(const sac_safetensors* file, sac_env_spec* spec, float** bounds) {
-  sac_status status = SAC_OK;
-  memset(spec, 0, sizeof *spec);
-  SAC_TRY(get_number(file, "obs_size", &spec->obs_size));
-  SAC_TRY(get_number(file, "action_size", &spec->action_size));
-  SAC_TRY(get_number(file, "actions", &spec->actions));
-  SAC_TRY(get_number(file, "max_episode_steps", &spec->max_episode_steps));
-  if (spec->action_size < 1 || spec->action_size > SIZE_LIMIT)
-    return sac_fail(SAC_ERROR_FORMAT, "%s: action_size %d is outside [1, %d]", file->path, (int)spec->action_size,
-                    SIZE_LIMIT);
-  const int64_t a = spec->action_size;
-  float* centre = *bounds = calloc((size_t)a * 2, sizeof(float));
-  if (!centre) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
-  float* half = centre + a;
-  SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, centre));
-  SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, half));
-  for (int64_t i = 0; i < a; i++) {
-    const float low = centre[i] - half[i], high = centre[i] + half[i];
-    centre[i] = low;
-    half[i] = high;
-  }
-  spec->action_low = centre;
-  spec->action_high = half;
-fail:
-  return status;
-}
-
-sac_status sac_agent_save(const sac_agent* agent, const char* path) {
-  if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save: agent or path is NULL");
-  return sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, NULL, 0);
-}
-
-sac_status sac_agent_load(sac_agent** out, const char* path, const char* device) {
-  if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_load: agent is NULL");
-  *out = NULL;
-  if (!path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_load: path is NULL");
-  sac_status status = SAC_OK;
-  sac_safetensors* file = NULL;
-  sac_config* config = NULL;
-  sac_agent* agent = NULL;
-  float* bounds = NULL;
-  sac_env_spec spec;
-  SAC_TRY(sac_safetensors_open(&file, path));
-  const char* text = sac_safetensors_metadata(file, "config");
-  if (!text) {
-    status = sac_fail(SAC_ERROR_FORMAT, "%s: no metadata 'config'; it is not an agent's file", path);
-    goto fail;
-  }
-  SAC_TRY(read_spec(file, &spec, &bounds));
-  SAC_TRY(sac_config_create(&config));
-  SAC_TRY(sac_config_parse(config, text, strlen(text), path, SAC_ORIGIN_SAVED));
-  if (device) SAC_TRY(sac_config_set(config, "device", device));
-  SAC_TRY(sac_agent_create(&agent, config, &spec));
-  SAC_TRY(sac_agent_read(agent, file, 0, agent->shape.population));
-  const int64_t a = spec.action_size; /* the exact scaling, not what low and high round to */
-  SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, agent->action_centre));
-  SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, agent->action_half));
-  for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0; /* the file holds no rows */
-  if (agent->stages->state_set) SAC_TRY(agent->stages->state_set(agent));
-  *out = agent;
-  agent = NULL;
-fail:
-  sac_agent_destroy(agent);
-  sac_config_destroy(config);
-  sac_safetensors_close(file);
-  free(bounds);
   return status;
 }

@@ -1,26 +1,23 @@
 /* The sentinel: a loss or gradient that is not finite stops its agent and is named. */
 #include <math.h>
-#include <stddef.h>
-#include <stdio.h>
 
 #include "agent/agent.h"
 #include "util/error.h"
 
 static const struct {
   const char* name;
-  size_t offset;
-} watched[] = {
-#define WATCH(member) \
-  { #member, offsetof(sac_update_stats, member) }
-    WATCH(critic_loss), WATCH(value_loss), WATCH(actor_loss),  WATCH(alpha_loss),
-    WATCH(alpha),       WATCH(q_mean),     WATCH(critic_grad), WATCH(actor_grad),
-#undef WATCH
+  int watched;
+} statistics[] = {
+#define STATISTIC(name, column, watched, each, over, value, tag, meaning) {#name, watched},
+    SAC_STATISTICS(STATISTIC)
+#undef STATISTIC
 };
 
 /* The first value of `stats` that is not finite; NULL when all are. */
 static const char* first_bad_stat(const sac_update_stats* stats) {
-  for (size_t i = 0; i < sizeof watched / sizeof *watched; i++)
-    if (!isfinite(*(const double*)((const char*)stats + watched[i].offset))) return watched[i].name;
+  const double* value = (const double*)stats;
+  for (int i = 0; i < SAC_STATISTIC_COUNT; i++)
+    if (statistics[i].watched && !isfinite(value[i])) return statistics[i].name;
   return NULL;
 }
 
@@ -28,11 +25,11 @@ static const char* first_bad_stat(const sac_update_stats* stats) {
  * life. */
 static int32_t count_bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value) {
   int32_t bad = 0;
-  if (agent->stages->bad_gradients) return agent->stages->bad_gradients(agent, p, first, value);
+  if (agent->backend->bad_gradients) return agent->backend->bad_gradients(agent, p, first, value);
   for (int32_t i = 0; i < agent->tensors.count; i++) {
     const sac_tensor* tensor = &agent->tensors.tensor[i];
     if (tensor->slab != SAC_SLAB_TRAINED) continue;
-    if (agent->stages->read(agent, SAC_MEMORY_GRAD, p, tensor->offset, agent->staging, tensor->count) != SAC_OK)
+    if (agent->backend->read(agent, SAC_MEMORY_GRAD, p, tensor->offset, agent->staging, tensor->count) != SAC_OK)
       continue;
     for (size_t e = 0; e < tensor->count; e++) {
       if (isfinite(agent->staging[e])) continue;
@@ -53,7 +50,7 @@ static double largest_reward(const sac_agent* agent, int32_t p) {
   double largest = 0;
   for (size_t r = 0, n = 0; r < rows; r += n) { /* many rows at a time: they may have to come from another device */
     n = fit < rows - r ? fit : rows - r;
-    if (agent->stages->read(agent, SAC_MEMORY_REPLAY, p, r * row, agent->staging, n * row) != SAC_OK) break;
+    if (agent->backend->read(agent, SAC_MEMORY_REPLAY, p, r * row, agent->staging, n * row) != SAC_OK) break;
     for (size_t i = 0; i < n; i++)
       largest = fmax(largest, fabs((double)agent->staging[i * row + (size_t)agent->row.reward]));
   }

@@ -8,12 +8,12 @@
  *   CPU          (flops / rate + elements * t + parameters * t) / cores + floor
  *                cores: the threads, as far as there are panels of 32 rows, of each agent and critic
  *   CUDA device  launches * t + flops / rate + bytes / bandwidth
- *                bytes: 16 an element and 35 a parameter (41 MB an update of 2x256; CONTRIBUTING.md)
+ *                bytes: 16 an element and 35 a parameter (41 MB an update of 2x256; src/cuda/README.md)
  *
  * The figures.
  *
  * CPU, 27 November 2026: a Xeon of 2.5 GHz (Sapphire Rapids), one thread, the fastest of some hundred updates, us. The
- * last two columns are the two Zen 4 cores of README.md, fp32, AVX-512, which had no part in the fit.
+ * last two columns are the two Zen 4 cores of scripts/README.md, fp32, AVX-512, which had no part in the fit.
  *
  *     O  A  hidden    B |  avx512  model |   avx2  model | portable  model | 2 cores  model
  *    17  6  2x256   256 |   5,868  5,867 | 10,168 10,142 |   29,689 29,379 |   2,681  2,938
@@ -51,8 +51,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "algo/plan.h"
 #include "cpu/isa.h"
-#include "cuda/device.h"
 #include "env/task.h"
 #include "util/system.h"
 
@@ -126,27 +126,55 @@ static net_size size_of(const sac_shape* shape, double in, double out) {
   return net;
 }
 
-/* A pass through a network, or back through it to its inputs or weights, is 2 flops a row and weight. No gradient goes
- * back to the observations: not through the first layer of the actor or of a value network, nor through a critic's,
- * but for its actions in the actor's update. */
+static double width_of(const sac_shape* shape, sac_width width) {
+  switch (width) {
+    case SAC_OBS:
+      return shape->obs;
+    case SAC_OBS_ACTION:
+      return (double)shape->obs + shape->action;
+    case SAC_VALUE_OF_ONE:
+      return 1;
+    case SAC_MEAN_AND_LOG_STD:
+      return 2.0 * shape->action;
+  }
+  return 0;
+}
+
+/* An operation on one network: weights that a row is multiplied by, and whether the row passes through its layers. A
+ * pass forward, or back to the layers' inputs or to the weights, is 2 flops a row and weight. No gradient goes back to
+ * observations: BACKWARD leaves the first layer out, INPUT_GRAD all of it but the actions' part. */
+static double weights_of(const sac_op* op, const sac_shape* shape, const net_size* net) {
+  const double actions_share = shape->action / ((double)shape->obs + shape->action);
+  switch (op->kind) {
+    case SAC_FORWARD:
+    case SAC_GRADIENT:
+      return net->weights;
+    case SAC_BACKWARD:
+      return net->weights - net->first;
+    case SAC_INPUT_GRAD:
+      return net->weights - net->first * (1 - actions_share);
+    default:
+      return 0;
+  }
+}
+
+/* What an update of one agent comes to, over `rows` rows. */
 static counts count(const sac_settings* settings, const sac_shape* shape, double rows) {
-  const double obs = shape->obs, action = shape->action, critics = shape->critics;
-  const net_size actor = size_of(shape, obs, 2 * action), critic = size_of(shape, obs + action, 1);
-  const net_size value = size_of(shape, obs, 1);
-  const double unneeded = critic.first * (1 + obs / (obs + action));
-  double units = 0, weights, passes;
-  counts c = {0, 0, actor.numbers + critics * critic.numbers, 0};
+  const sac_algorithm* algo = sac_algo_at(settings->algo);
+  double units = 0, weights = 0, passes = 0;
+  counts c = {0, 0, 0, sac_algo_launches(algo, shape->layers)};
   for (int32_t l = 0; l < shape->layers; l++) units += shape->hidden[l];
-  if (settings->algo == SAC_ALGO_SAC_V) { /* actor 1 and back; critics 1, at the policy's action 1 and back; value 2 */
-    weights =
-        3 * actor.weights - actor.first + critics * (5 * critic.weights - unneeded) + 4 * value.weights - value.first;
-    passes = 3 + 5 * critics + 4;
-    c.parameters += value.numbers;
-    c.launches = 7 + 20.0 * shape->layers;
-  } else { /* the actor at s and s' and back; critics and their targets, back, at the policy's action and back */
-    weights = 4 * actor.weights - actor.first + critics * (6 * critic.weights - unneeded);
-    passes = 4 + 6 * critics;
-    c.launches = 8 + 13.0 * shape->layers;
+  for (int32_t n = 0; n < algo->network_count; n++) {
+    const sac_network* network = &algo->networks[n];
+    const net_size net = size_of(shape, width_of(shape, network->in), width_of(shape, network->out));
+    const double number = network->number == SAC_EACH_CRITIC ? shape->critics : 1;
+    if (!sac_group_is_target(network->group)) c.parameters += number * net.numbers;
+    for (int32_t i = 0; i < algo->op_count; i++) {
+      if (algo->update[i].nets != network->group) continue;
+      const double its = weights_of(&algo->update[i], shape, &net);
+      weights += number * its;
+      passes += its > 0 ? number : 0;
+    }
   }
   c.flops = 2 * rows * weights;
   c.elements = rows * units * passes;
@@ -212,43 +240,45 @@ sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, co
 
 /* --- the choice --------------------------------------------------------------------------------------------------- */
 
-#ifdef SAC_CUDA
-static void say(char why[SAC_ESTIMATE_WHY_MAX], const char* device, const char* reason) {
-  (void)snprintf(why, SAC_ESTIMATE_WHY_MAX, "device auto: %s, %s", device, reason);
-}
-#endif
-
-sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* shape, int32_t* ordinal,
-                               char why[SAC_ESTIMATE_WHY_MAX]) {
-  char reason[SAC_ESTIMATE_WHY_MAX - 32];
-  why[0] = '\0';
-  const sac_status status = sac_cuda_choose(settings->device, ordinal);
-  if (status != SAC_OK || strcmp(settings->device, "auto") != 0) return status;
-#ifndef SAC_CUDA
-  (void)shape;
-  (void)reason;
-  return SAC_OK; /* nothing to choose, and nothing to say */
-#else
-  if (*ordinal < 0) {
-    (void)sac_cuda_devices(reason, sizeof reason);
-    say(why, "cpu", reason[0] ? reason : "no device is usable here ('sac info')");
-    return SAC_OK;
+/* What `auto` takes where a device is usable, and the reason. Returns 1: the device. */
+static int takes_device(const sac_settings* settings, const sac_shape* shape, const char* device, char* reason,
+                        size_t size) {
+  static const char* const precisions[] = SAC_PRECISION_NAMES;
+  if (settings->precision != SAC_FP32) {
+    (void)snprintf(reason, size, "for precision %s", precisions[settings->precision]);
+    return 1;
+  }
+  if (settings->stay) {
+    (void)snprintf(reason, size, "where the run was (--device moves it)");
+    return settings->stay != SAC_STAY_CPU;
   }
   const double cpu = sac_estimate_step(SAC_ON_CPU, settings, shape, NAN).step;
   const double cuda = sac_estimate_step(SAC_ON_CUDA, settings, shape, NAN).step;
-  const char *device = "cuda:0", *names[] = SAC_PRECISION_NAMES;
-  if (settings->precision != SAC_FP32) {
-    (void)snprintf(reason, sizeof reason, "for precision %s", names[settings->precision]);
-  } else if (settings->stay) {
-    if (settings->stay == SAC_STAY_CPU) device = "cpu";
-    (void)snprintf(reason, sizeof reason, "where the run was (--device moves it)");
+  (void)snprintf(reason, size, "%s takes about %.0f us on the CPU, %.0f us on %s (estimates)",
+                 resident(settings, shape) ? "a step" : "a step without the environment", 1e6 * cpu, 1e6 * cuda,
+                 device);
+  return cuda < cpu;
+}
+
+sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* shape, const sac_backend** backend,
+                               int32_t* ordinal, char why[SAC_WHY_MAX]) {
+  char reason[SAC_WHY_MAX - 32] = "", device[16] = "cpu";
+  const sac_backend* on_device = sac_backend_device();
+  why[0] = '\0';
+  const sac_status status = sac_backend_choose(settings->device, backend, ordinal);
+  if (status != SAC_OK || strcmp(settings->device, "auto") != 0 || !on_device) return status;
+
+  if (*ordinal < 0) {
+    (void)on_device->devices(reason, sizeof reason);
+    if (!reason[0]) (void)snprintf(reason, sizeof reason, "no device is usable here ('sac info')");
   } else {
-    if (!(cuda < cpu)) device = "cpu";
-    (void)snprintf(reason, sizeof reason, "%s takes about %.0f us on the CPU, %.0f us on cuda:0 (estimates)",
-                   resident(settings, shape) ? "a step" : "a step without the environment", 1e6 * cpu, 1e6 * cuda);
+    (void)snprintf(device, sizeof device, "%s:%d", (*backend)->name, (int)*ordinal);
+    if (!takes_device(settings, shape, device, reason, sizeof reason)) {
+      *backend = sac_backend_host();
+      *ordinal = -1;
+      (void)snprintf(device, sizeof device, "%s", (*backend)->name);
+    }
   }
-  say(why, device, reason);
-  if (strcmp(device, "cpu") == 0) *ordinal = -1;
+  (void)snprintf(why, SAC_WHY_MAX, "device auto: %s, %s", device, reason);
   return SAC_OK;
-#endif
 }

@@ -5,10 +5,7 @@
 
 #include <stddef.h>
 
-#include "config/config.h"
-#include "model/tensors.h"
-
-#define SAC_ESTIMATE_WHY_MAX 192
+#include "backend/registry.h"
 
 typedef enum sac_where { SAC_ON_CPU, SAC_ON_CUDA, SAC_WHERE_COUNT } sac_where;
 
@@ -33,12 +30,12 @@ const sac_estimate_figure* sac_estimate_figures(sac_where where, int* count);
  * built-in tasks itself and has no use for it. */
 sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, const sac_shape* shape, double env);
 
-/* The device that settings->device asks for, -1: the CPU. `auto` takes what is expected to be faster; where a precision
- * other than fp32 is asked for, a device; in a run that is resumed, what it was on. The time that a device takes to
- * start, some 0.5 s, does not count, nor does that of environments that the host steps on either.
- * why: "" unless the device is auto and the build has CUDA; else what it takes and the reason, a line for people
- * ("device auto: cpu, ..."). Errors: DEVICE. */
-sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* shape, int32_t* ordinal,
-                               char why[SAC_ESTIMATE_WHY_MAX]);
+/* The backend and device that settings->device asks for; ordinal -1: the host's. `auto` takes what is expected to be
+ * faster; where a precision other than fp32 is asked for, a device; in a run that is resumed, what it was on. The time
+ * that a device takes to start, some 0.5 s, does not count, nor does that of environments that the host steps on
+ * either. why: "" unless the device is auto and the build has a backend for devices; else what it takes and the reason,
+ * a line for people ("device auto: cpu, ..."). Errors: DEVICE. */
+sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* shape, const sac_backend** backend,
+                               int32_t* ordinal, char why[SAC_WHY_MAX]);
 
 #endif

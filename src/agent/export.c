@@ -25,7 +25,7 @@ static const sac_tensor* actor_tensor(const sac_agent* agent, int32_t n) {
   return NULL;
 }
 
-static int32_t actor_count(const sac_agent* agent) { return 2 * agent->tensors.actor.layers; }
+static int32_t actor_count(const sac_agent* agent) { return 2 * agent->tensors.net[SAC_ACTOR][0].layers; }
 
 static void describe(void* user, int32_t i, sac_file_tensor* out) {
   const sac_agent* agent = ((policy_list*)user)->agent;
@@ -54,7 +54,7 @@ static sac_status write_tensor(void* user, int32_t i, sac_file* file) {
                         (size_t)agent->shape.action * sizeof(float));
   for (size_t done = 0, n; done < tensor->count; done += n) {
     n = tensor->count - done < agent->staging_floats ? tensor->count - done : agent->staging_floats;
-    SAC_TRY(agent->stages->read(agent, SAC_MEMORY_WEIGHTS, list->p, tensor->offset + done, agent->staging, n));
+    SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, list->p, tensor->offset + done, agent->staging, n));
     for (size_t k = 0; k < n; k++)
       if (!isfinite(agent->staging[k]))
         return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s' holds %g at %zu", file->path,
@@ -95,7 +95,7 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   int32_t size[SAC_POLICY_LAYERS_MAX + 1];
   sac_status status = SAC_OK;
   if (!agent || !policy) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_policy: agent or policy is NULL");
-  const sac_net* net = &agent->tensors.actor;
+  const sac_net* net = &agent->tensors.net[SAC_ACTOR][0];
   int same = sac_policy_layers(policy, size) == net->layers;
   for (int32_t l = 0; same && l < net->layers; l++) same = size[l] == net->size[l];
   if (!same || size[net->layers] != agent->shape.action)
@@ -104,10 +104,10 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
     const size_t count = (size_t)size[l] * (size_t)size[l + 1];
     for (size_t done = 0, n; done < count; done += n) {
       n = count - done < agent->staging_floats ? count - done : agent->staging_floats;
-      SAC_TRY(agent->stages->read(agent, SAC_MEMORY_WEIGHTS, 0, net->weight[l] + done, agent->staging, n));
+      SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, 0, net->weight[l] + done, agent->staging, n));
       sac_policy_set_weights(policy, l, done, n, agent->staging);
     }
-    SAC_TRY(agent->stages->read(agent, SAC_MEMORY_WEIGHTS, 0, net->bias[l], agent->staging, (size_t)size[l + 1]));
+    SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, 0, net->bias[l], agent->staging, (size_t)size[l + 1]));
     sac_policy_set_biases(policy, l, agent->staging);
   }
   sac_policy_set_scaling(policy, agent->action_centre, agent->action_half);

@@ -7,7 +7,7 @@
 
 #include <sac/sac.h>
 
-#include "train/checkpoint.h"
+#include "agent/file.h"
 #include "util/error.h"
 
 #define FORMAT "sac-agent-1"
@@ -15,7 +15,6 @@
 #define METADATA_MAX 24
 
 _Static_assert(sizeof(sac_counters) == 3 * sizeof(uint64_t), "counters are saved as three whole numbers");
-_Static_assert(sizeof(sac_update_stats) == 11 * sizeof(double), "a new statistic changes the file: raise FORMAT");
 
 /* Slabs of a trained tensor, by the prefix of its name. A target has the first alone, from a slab of its own. */
 static const struct {
@@ -173,7 +172,7 @@ static sac_status write_item(void* user, int32_t i, sac_file* file) {
   for (int32_t p = list->first; p < list->first + list->count; p++) {
     for (size_t done = 0; done < it.tensor->count;) {
       const size_t left = it.tensor->count - done, n = left < agent->staging_floats ? left : agent->staging_floats;
-      SAC_TRY(agent->stages->read(agent, it.memory, p, it.tensor->offset + done, agent->staging, n));
+      SAC_TRY(agent->backend->read(agent, it.memory, p, it.tensor->offset + done, agent->staging, n));
       const size_t bad = first_not_finite(agent->staging, n);
       if (agent->alive[p] && bad < n) /* a file that could not be loaded again must not replace one that can */
         return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s%s' of agent %d holds %g at %zu",
@@ -218,7 +217,6 @@ static void hidden_text(char* text, size_t size, const sac_shape* shape) {
 sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t first, int32_t count,
                            const sac_state* states, int32_t state_count, const sac_metadata* metadata,
                            int32_t metadata_count) {
-  static const char* const algos[] = SAC_ALGO_NAMES;
   char number[8][24], hidden[SAC_LAYERS_MAX * 8], *config = NULL;
   const sac_shape* shape = &agent->shape;
   const long long value[8] = {shape->obs,     shape->action,   agent->actions, agent->max_episode_steps,
@@ -237,7 +235,7 @@ sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t fir
       {"capacity", number[5]},
       {"population", number[6]},
       {"hidden", hidden},
-      {"algo", algos[agent->settings.algo]},
+      {"algo", sac_algo_name(agent->settings.algo)},
   };
   int32_t used = 12, given_config = 0;
   for (int32_t i = 0; i < metadata_count && used < METADATA_MAX - 1; i++) {
@@ -283,19 +281,26 @@ fail:
   return status;
 }
 
+/* Whether a tensor's name is one of networks', of any algorithm: "critic.0.head.bias". */
+static int is_of_networks(const char* name) {
+  for (int group = 0; group < SAC_GROUP_COUNT; group++) {
+    const size_t length = strlen(sac_group_names[group]);
+    if (strncmp(name, sac_group_names[group], length) == 0 && name[length] == '.') return 1;
+  }
+  return strcmp(name, "log_alpha") == 0;
+}
+
 /* A tensor of networks in the file that this agent has not means other networks, even when all of ours are there. */
 static sac_status check_names(const agent_list* list, const sac_safetensors* file) {
-  static const char* const nets[] = {"actor.", "critic.", "critic_target.", "value.", "value_target.", "log_alpha"};
   for (int32_t i = 0; i < file->count; i++) {
     const char* name = file->tensors[i].name;
     for (size_t s = 1; s < SLABS; s++)
       if (strncmp(name, slabs[s].prefix, strlen(slabs[s].prefix)) == 0) name += strlen(slabs[s].prefix);
-    for (size_t n = 0; n < sizeof nets / sizeof *nets; n++)
-      if (strncmp(name, nets[n], strlen(nets[n])) == 0 && !sac_tensors_find(&list->agent->tensors, name))
-        return sac_fail(SAC_ERROR_SHAPE,
-                        "%s: tensor '%.64s' has no place in this agent (algo, network.hidden, "
-                        "network.critics)",
-                        file->path, file->tensors[i].name);
+    if (is_of_networks(name) && !sac_tensors_find(&list->agent->tensors, name))
+      return sac_fail(SAC_ERROR_SHAPE,
+                      "%s: tensor '%.64s' has no place in this agent (algo, network.hidden, "
+                      "network.critics)",
+                      file->path, file->tensors[i].name);
   }
   return SAC_OK;
 }
@@ -345,7 +350,7 @@ sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t
     describe(&list, i, &wanted);
     const float* data = item_data(file, wanted.name);
     for (int32_t p = first; p < first + count; p++, data += it.tensor->count)
-      SAC_TRY(agent->stages->write(agent, it.memory, p, it.tensor->offset, data, it.tensor->count));
+      SAC_TRY(agent->backend->write(agent, it.memory, p, it.tensor->offset, data, it.tensor->count));
   }
   const size_t n = (size_t)count;
   memcpy(&agent->counters[first], item_data(file, extras[COUNTERS].name), n * sizeof *agent->counters);
@@ -357,7 +362,7 @@ sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t
     agent->totals[first + i].updates = (uint64_t)totals[0];
     memcpy(&agent->totals[first + i].sum, totals + 1, sizeof(sac_update_stats));
   }
-  if (agent->stages->state_set) SAC_TRY(agent->stages->state_set(agent));
+  if (agent->backend->state_set) SAC_TRY(agent->backend->state_set(agent));
 fail:
   return status;
 }

@@ -4,8 +4,8 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/update.h"
 #include "kernels/squash.h"
-#include "train/step.h"
 #include "util/error.h"
 
 void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_t* obs, int32_t* action, int32_t* batch) {
@@ -25,7 +25,7 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
                        .noise = noise,
                        .action = action,
                        .log_prob = log_prob};
-  const sac_status status = agent->stages->act(agent, &act);
+  const sac_status status = agent->backend->act(agent, &act);
   if (status != SAC_OK) return status;
   const size_t a = (size_t)agent->shape.action, rows = (size_t)agent->shape.population * (size_t)n;
   for (size_t r = 0; r < rows; r++)
@@ -57,7 +57,7 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
     if (!(t->action[i] >= -1 && t->action[i] <= 1))
       return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: action %g is outside [-1, 1] (push actions before scaling)",
                       (double)t->action[i]);
-  return agent->stages->replay_push(agent, t, NULL);
+  return agent->backend->replay_push(agent, t, NULL);
 }
 
 /* With every agent stopped an update would do nothing and look well. */
@@ -90,16 +90,12 @@ sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatc
   if (!agent || !minibatch || !noise) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an argument is NULL");
   if (!minibatch->obs || !minibatch->action || !minibatch->reward || !minibatch->terminated || !minibatch->next_obs)
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an array of the minibatch is NULL");
-  if (!noise->action || (!noise->next_action && agent->settings.algo == SAC_ALGO_SAC))
+  if (!noise->action || (!noise->next_action && sac_algo_samples(agent->algo, SAC_NEXT)))
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an array of the noise is NULL");
-  const sac_stages* stages = agent->stages;
   sac_status status = SAC_OK;
   SAC_TRY(check_alive(agent));
-  SAC_TRY(stages->minibatch_set(agent, minibatch, noise));
-  SAC_TRY(stages->critic_update(agent));
-  SAC_TRY(stages->actor_update(agent));
-  SAC_TRY(stages->temperature_update(agent));
-  SAC_TRY(stages->target_update(agent));
+  SAC_TRY(agent->backend->minibatch_set(agent, minibatch, noise));
+  SAC_TRY(sac_update_stages(agent, SAC_STAGE_CRITIC_UPDATE));
   SAC_TRY(sac_settle(agent, NULL));
   if (stats) memcpy(stats, agent->stats, (size_t)agent->shape.population * sizeof *stats);
   return sac_agent_check(agent, NULL);
@@ -157,7 +153,7 @@ sac_status sac_agent_tensor_get(const sac_agent* agent, const char* name, float*
   SAC_TRY(find(agent, name, count, &tensor, &memory));
   if (!data) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_tensor_get: data is NULL");
   for (int32_t p = 0; p < agent->shape.population; p++)
-    SAC_TRY(agent->stages->read(agent, memory, p, tensor->offset, data + (size_t)p * tensor->count, tensor->count));
+    SAC_TRY(agent->backend->read(agent, memory, p, tensor->offset, data + (size_t)p * tensor->count, tensor->count));
 fail:
   return status;
 }
@@ -171,7 +167,7 @@ sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, const float*
   if (!all_finite(data, count))
     return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_tensor_set: '%s' has a value that is not finite", name);
   for (int32_t p = 0; p < agent->shape.population; p++)
-    SAC_TRY(agent->stages->write(agent, memory, p, tensor->offset, data + (size_t)p * tensor->count, tensor->count));
+    SAC_TRY(agent->backend->write(agent, memory, p, tensor->offset, data + (size_t)p * tensor->count, tensor->count));
 fail:
   return status;
 }

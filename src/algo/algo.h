@@ -1,26 +1,121 @@
-/* The list of algorithms: one line each. The config's names and help, the check of an environment's actions and `sac
- * info` iterate over it. A new algorithm is a line here, its networks in tensors.c, and its case in each backend's
- * critic and actor. */
+/* What an algorithm is: data. It lists its networks, its policy, and the operations of one update; backends run the
+ * list (src/algo/plan.h), and nothing else knows an algorithm.
+ *
+ * A new algorithm is src/algo/<name>.c, the equations of a row in kernels/, and one line of SAC_ALGOS. */
 #ifndef SAC_ALGO_ALGO_H
 #define SAC_ALGO_ALGO_H
 
-/* X(id, name, discrete, meaning); discrete: 1 when it takes discrete actions, 0 when continuous ones */
-#define SAC_ALGOS(X)                                              \
-  X(SAC, "sac", 0, "twin critics and targets (arXiv 1812.05905)") \
-  X(SAC_V, "sac-v", 0, "a state-value network (arXiv 1801.01290)")
+#include <stdint.h>
 
-typedef enum sac_algo {
-#define SAC_ALGO_ENUM(id, name, discrete, meaning) SAC_ALGO_##id,
+#include "algo/flow.h"
+#include "config/field.h"
+#include "model/tensors.h"
+
+/* X(ID, name of the struct sac_algo_<name>, name in the configuration). The first is the default of key `algo`. */
+#define SAC_ALGOS(X) \
+  X(SAC, sac, "sac") \
+  X(SAC_V, sac_v, "sac-v")
+
+typedef enum sac_algo_id {
+#define SAC_ALGO_ENUM(id, symbol, name) SAC_ALGO_##id,
   SAC_ALGOS(SAC_ALGO_ENUM)
 #undef SAC_ALGO_ENUM
       SAC_ALGO_COUNT
-} sac_algo;
+} sac_algo_id;
 
-#define SAC_ALGO_NAME(id, name, discrete, meaning) name,
-#define SAC_ALGO_NAMES \
-  { SAC_ALGOS(SAC_ALGO_NAME) NULL }
+/* Where a network is evaluated: which observations it sees, and which actions beside them. */
+typedef enum sac_place {
+  SAC_CURRENT, /* (s, a) of the replay */
+  SAC_NEXT,    /* (s', a'), a' sampled where the algorithm samples one */
+  SAC_POLICY,  /* (s, a~), a~ sampled from the present policy */
+  SAC_PLACE_COUNT
+} sac_place;
 
-#define SAC_ALGO_DISCRETE(id, name, discrete, meaning) discrete,
-#define SAC_ALGO_HELP_LINE(id, name, discrete, meaning) name ": " meaning "; "
+extern const char* const sac_place_names[SAC_PLACE_COUNT]; /* "(s, a)" */
+
+/* The kinds of operations. All but ROWS and TEMPERATURE are of the networks `nets`. */
+typedef enum sac_op_kind {
+  SAC_FORWARD,    /* the networks at a place, all rows */
+  SAC_ROWS,       /* a function of one row at a time: sac_op.row says which */
+  SAC_BACKWARD,   /* from the gradient by the output to those by the hidden layers' pre-activations */
+  SAC_GRADIENT,   /* gradients by weights and biases, summed over all rows */
+  SAC_ADAM,       /* Adam's step */
+  SAC_INPUT_GRAD, /* from the smallest critic's output to its input's action part, each row through that critic alone */
+  SAC_TEMPERATURE, /* J_alpha, its gradient and step; the statistics of the update, which are complete here */
+  SAC_POLYAK,      /* targets `nets` follow the networks `source` */
+  SAC_OP_KIND_COUNT
+} sac_op_kind;
+
+extern const char* const sac_op_kind_names[SAC_OP_KIND_COUNT];
+
+/* Functions of a row. X(ID, name, joins, equation): joins is 1 where it reads the outputs of all networks of a group at
+ * once, 0 where it takes one network at a time. What they read and write stands in src/algo/rows.c. */
+#define SAC_ROW_FUNCTIONS(X)                                                                      \
+  X(SAMPLE, "sample", 0, "a = tanh(mu + sigma eps), log pi(a|s)")                                 \
+  X(SOFT_TARGET, "soft target", 1, "y = r + gamma (1 - terminated)(min_k Qbar_k - alpha log pi)") \
+  X(VALUE_TARGET, "value target", 1, "y = r + gamma (1 - terminated) Vbar")                       \
+  X(SQUARE_LOSS, "square loss", 0, "1/2 (Q - y)^2")                                               \
+  X(SOFT_VALUE_LOSS, "soft value loss", 0, "1/2 (V - (min_k Q_k - alpha log pi))^2")              \
+  X(SMALLEST, "smallest", 1, "min_k Q_k, and which k")                                            \
+  X(SAMPLE_GRAD, "sample gradient", 0, "d/d(mu, log sigma) of alpha log pi - min_k Q_k")
+
+typedef enum sac_row_function {
+  SAC_ROW_NONE,
+#define SAC_ROW_ENUM(id, name, joins, equation) SAC_ROW_##id,
+  SAC_ROW_FUNCTIONS(SAC_ROW_ENUM)
+#undef SAC_ROW_ENUM
+      SAC_ROW_COUNT
+} sac_row_function;
+
+/* One operation of an update. */
+typedef struct sac_op {
+  sac_stage stage; /* a word of the flow: its time counts there, and stages run in turn */
+  sac_op_kind kind;
+  sac_group nets;
+  sac_place at;         /* FORWARD, ROWS, BACKWARD, GRADIENT, INPUT_GRAD */
+  sac_row_function row; /* ROWS */
+  sac_group source;     /* POLYAK */
+} sac_op;
+
+/* A line of an update: SAC_OP(CRITIC, FORWARD, .nets = SAC_ACTOR, .at = SAC_POLICY). */
+#define SAC_OP(word, what, ...) \
+  { .stage = SAC_STAGE_##word##_UPDATE, .kind = SAC_##what, __VA_ARGS__ }
+
+/* How actions come from the actor. */
+typedef enum sac_policy_kind { SAC_POLICY_SQUASHED_GAUSSIAN, SAC_POLICY_KIND_COUNT } sac_policy_kind;
+
+typedef struct sac_algorithm {
+  const char* meaning; /* one line, with the paper */
+  const sac_network* networks;
+  const sac_op* update; /* in order; stages ascend */
+  int32_t network_count, op_count;
+  sac_policy_kind policy;
+  const sac_key_value* defaults;            /* keys that it changes, ended by a NULL key; NULL: none */
+  int discrete;                             /* 1: takes discrete actions; 0: continuous ones */
+  float (*target_entropy)(int action_size); /* nats, where alpha.target_entropy is auto */
+} sac_algorithm;
+
+#define SAC_ALGO_DECLARE(id, symbol, name) extern const sac_algorithm sac_algo_##symbol;
+SAC_ALGOS(SAC_ALGO_DECLARE)
+#undef SAC_ALGO_DECLARE
+
+/* The algorithm with that place in the list (key `algo` as a number). */
+const sac_algorithm* sac_algo_at(int id);
+
+/* Its name in the configuration. */
+const char* sac_algo_name(int id);
+
+const char* sac_row_name(sac_row_function row);
+const char* sac_row_equation(sac_row_function row);
+int sac_row_joins(sac_row_function row);
+
+/* Whether the algorithm samples an action at a place, so that noise is drawn for it. */
+int sac_algo_samples(const sac_algorithm* algo, sac_place at);
+
+/* Whether the algorithm has a statistic, by its place in SAC_STATISTICS: those of a value network need one. */
+int sac_algo_has_statistic(const sac_algorithm* algo, int statistic);
+
+/* Number of elements of a fixed array, for the lists. */
+#define SAC_LENGTH(array) ((int32_t)(sizeof(array) / sizeof *(array)))
 
 #endif

@@ -1,11 +1,10 @@
-/* The contract between the library and a backend: the seven words, one slot each.
+/* The contract between the library and a backend: what they share of an agent, and the table of a backend's functions.
  *
  *  env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target update
  *
- * A backend (src/cpu, src/cuda) defines every slot as a function `sac_<backend>_<slot>`; its stages.c lists them
- * through SAC_STAGES_SLOTS, so a missing slot is a link error. Every slot works on all P agents of the population at
- * once, skips those with agent->alive[p] == 0, and gives results that do not depend on threads or scheduling. No slot
- * allocates; `create` does. */
+ * Every function works on all P agents of the population at once, skips those with agent->alive[p] == 0, and gives
+ * results that do not depend on threads or scheduling. No function but `create` allocates. src/backend/registry.h finds
+ * a backend. */
 #ifndef SAC_BACKEND_BACKEND_H
 #define SAC_BACKEND_BACKEND_H
 
@@ -14,9 +13,64 @@
 
 #include <sac/agent.h>
 
+#include "algo/algo.h"
+#include "config/config.h"
 #include "model/tensors.h"
+#include "replay/rows.h"
 
 struct sac_vector;
+typedef struct sac_backend sac_backend;
+
+#define SAC_WHY_MAX 192 /* characters of a reason for a choice, one line */
+
+/* --- an agent ------------------------------------------------------------------------------------------------------
+ */
+
+/* Whole-number state of one agent; saved and restored as it is. */
+typedef struct sac_counters {
+  uint64_t pushed;  /* transitions ever pushed: ring cursor pushed % C */
+  uint64_t updates; /* updates made: Adam's t, and the position of streams SAMPLE and *_NOISE */
+  uint64_t act;     /* observations acted on: the position of streams ACT and WARMUP */
+} sac_counters;
+
+/* Sums of sac_update_stats over the updates since the last row of metrics; saved and restored as they are. */
+typedef struct sac_totals {
+  uint64_t updates;
+  sac_update_stats sum;
+} sac_totals;
+
+struct sac_agent {
+  sac_config* config; /* own copy, for save */
+  sac_settings settings;
+  sac_shape shape;
+  const sac_algorithm* algo;
+  sac_tensors tensors;
+  sac_replay_row row;
+  const sac_backend* backend;
+  char device[16];              /* where it is: "cpu", "cuda:0" */
+  char device_why[SAC_WHY_MAX]; /* "" unless `device` is auto; else why it is there, a line for people */
+  void* storage;                /* the backend's slabs and scratch */
+
+  float* action_centre; /* (A) environment action = centre + half_range * a */
+  float* action_half;   /* (A) */
+  int64_t capacity;     /* replay.capacity for files: a copy keeps that of the original, whatever its own ring is */
+  int32_t actions;      /* of the environment: number of discrete actions, 0: continuous */
+  int32_t max_episode_steps; /* of the environment */
+  double target_entropy;     /* Hbar, resolved */
+
+  uint64_t* seed;                  /* (P) key of every stream of agent p */
+  sac_counters* counters;          /* (P) */
+  uint8_t* alive;                  /* (P) 0: stopped by a value that is not finite; backends skip it */
+  sac_update_stats* stats;         /* (P) of the last update */
+  sac_totals* totals;              /* (P) */
+  double seconds[SAC_STAGE_COUNT]; /* spent in each stage since the last row of metrics */
+
+  float* staging; /* host scratch for moving tensors; holds the largest */
+  size_t staging_floats;
+};
+
+/* --- a backend -----------------------------------------------------------------------------------------------------
+ */
 
 typedef enum sac_act_mode {
   SAC_ACT_SAMPLE,  /* a = tanh(mu + sigma * eps) */
@@ -48,10 +102,26 @@ typedef enum sac_memory {
   SAC_MEMORY_COUNT
 } sac_memory;
 
-typedef struct sac_stages {
-  const char* name; /* "cpu" */
+/* One stage of the flow on a device: its time (median), and the launches it consists of. */
+typedef struct sac_stage_time {
+  double microseconds;
+  size_t nodes;
+} sac_stage_time;
 
-  /* Allocates the slabs (zeroed) and scratch for agent->shape, agent->settings and agent->tensors; sets agent->backend.
+/* Functions that are NULL unless a backend has need of them stand under "optional". */
+struct sac_backend {
+  const char* name;        /* "cpu": what key `device` begins with */
+  const char* description; /* for people: one line */
+  int on_host;             /* 1: agents lie in the host's memory, and the caller's threads compute */
+
+  /* Where key `device` ("cpu", "cuda:1", "cuda", "auto") leads: the ordinal of the device. -1: not to this backend, for
+   * "auto" where none is usable, and for another backend's name. Errors: DEVICE (a named device cannot be used). */
+  sac_status (*choose)(const char* device, int32_t* ordinal);
+
+  /* The path through an update (cuda.path) that serves these settings, by name; NULL: none does. */
+  const char* (*path)(const sac_settings* settings);
+
+  /* Allocates the slabs (zeroed) and scratch for agent->shape, agent->settings and agent->tensors; sets agent->storage.
    * Errors: MEMORY, DEVICE. `destroy` takes a half-built agent. */
   sac_status (*create)(sac_agent* agent);
   void (*destroy)(sac_agent* agent);
@@ -74,33 +144,19 @@ typedef struct sac_stages {
    * they are, or NULL. */
   sac_status (*replay_push)(sac_agent* agent, const sac_transitions* transitions, const struct sac_vector* vector);
 
-  /* replay sample: draws B indices (stream SAMPLE, position: counters[p].updates) and gathers the minibatch; draws the
-   * noise of this update (streams NEXT_ACTION_NOISE and ACTION_NOISE, same position). */
-  sac_status (*replay_sample)(sac_agent* agent);
-
-  /* The caller's minibatch and noise in place of replay_sample (sac_agent_update_with). */
+  /* The caller's minibatch and noise in place of stage `replay sample` (sac_agent_update_with). */
   sac_status (*minibatch_set)(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise);
 
-  /* critic update: [sac] next action, target, TD error, gradient and Adam step of the critics.
-   * [sac-v] all gradients of the update at the old parameters; Adam step of critics and value network. */
-  sac_status (*critic_update)(sac_agent* agent);
+  /* A stage of an update, SAC_STAGE_UPDATE or later. replay sample draws B indices (stream SAMPLE, position:
+   * counters[p].updates), gathers the minibatch, and draws the noise of this update (streams NEXT_ACTION_NOISE and
+   * ACTION_NOISE, same position). The others run the operations that agent->algo lists for them; after target update
+   * agent->stats[p] are complete, added to agent->totals[p], and counters[p].updates advances by one. */
+  sac_status (*stage)(sac_agent* agent, sac_stage stage);
 
-  /* actor update: gradient of J_pi and Adam step of the actor. [sac] through the critics just updated. [sac-v] the
-   * gradient computed above. */
-  sac_status (*actor_update)(sac_agent* agent);
+  /* --- optional --- */
 
-  /* temperature update: gradient of J_alpha from the log pi of the actor pass, and Adam step of log_alpha, when alpha
-   * is learned. */
-  sac_status (*temperature_update)(sac_agent* agent);
-
-  /* target update: Polyak of critic_target [sac] or value_target [sac-v]; then agent->stats[p] of this update are
-   * complete, added to agent->totals[p], and counters[p].updates advances by one. */
-  sac_status (*target_update)(sac_agent* agent);
-
-  /* Optional, NULL where the backend has no need of them. */
-
-  /* n whole updates, fused and captured as the backend likes. NULL: the five above in turn. Same results by definition
-   * of the backend. */
+  /* n whole updates, fused and captured as the backend likes. NULL: the stages in turn. Same results by definition of
+   * the backend. */
   sac_status (*update)(sac_agent* agent, int32_t n);
 
   /* Keeps the actor, and which agents are alive, as they are now (after what was queued before): acts with
@@ -108,8 +164,8 @@ typedef struct sac_stages {
    * vector. NULL: act comes before the updates. */
   sac_status (*snapshot)(sac_agent* agent);
 
-  /* A backend may queue its work and return: state_get waits, and brings counters, stats and totals up to date (alive
-   * is the host's to say); state_set makes the host's seed, counters, alive, stats and totals the backend's. NULL: the
+  /* A backend may queue its work and return: state_get waits, and brings counters, stats and totals up to date (the
+   * host decides `alive`); state_set makes the host's seed, counters, alive, stats and totals the backend's. NULL: the
    * host's are the only ones. Errors: DEVICE. */
   sac_status (*state_get)(sac_agent* agent);
   sac_status (*state_set)(sac_agent* agent);
@@ -127,39 +183,38 @@ typedef struct sac_stages {
 
   /* Bytes free where `size` will be taken. NULL: sac_memory_available. */
   size_t (*available)(const sac_agent* agent);
-} sac_stages;
 
-#define SAC_STAGES_DECLARE(backend)                                                                                   \
-  sac_status sac_##backend##_create(sac_agent* agent);                                                                \
-  void sac_##backend##_destroy(sac_agent* agent);                                                                     \
-  void sac_##backend##_size(const sac_agent* agent, size_t bytes[SAC_MEMORY_COUNT], size_t* scratch);                 \
-  sac_status sac_##backend##_read(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, float* host,   \
-                                  size_t count);                                                                      \
-  sac_status sac_##backend##_write(sac_agent* agent, sac_memory memory, int32_t p, size_t offset, const float* host,  \
-                                   size_t count);                                                                     \
-  sac_status sac_##backend##_act(sac_agent* agent, const sac_act* act);                                               \
-  sac_status sac_##backend##_env_step(sac_agent* agent, struct sac_vector* vector);                                   \
-  sac_status sac_##backend##_replay_push(sac_agent* agent, const sac_transitions* transitions,                        \
-                                         const struct sac_vector* vector);                                            \
-  sac_status sac_##backend##_replay_sample(sac_agent* agent);                                                         \
-  sac_status sac_##backend##_minibatch_set(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise); \
-  sac_status sac_##backend##_critic_update(sac_agent* agent);                                                         \
-  sac_status sac_##backend##_actor_update(sac_agent* agent);                                                          \
-  sac_status sac_##backend##_temperature_update(sac_agent* agent);                                                    \
-  sac_status sac_##backend##_target_update(sac_agent* agent);
+  /* Whether an agent of that many networks can be there at all. Errors: CONFIG. NULL: always. */
+  sac_status (*fits)(const sac_agent* agent);
 
-/* Every slot that must be there; the optional ones follow as designated initialisers. */
-#define SAC_STAGES_SLOTS(backend)                                                                               \
-  .name = #backend, .create = sac_##backend##_create, .destroy = sac_##backend##_destroy,                       \
-  .size = sac_##backend##_size, .read = sac_##backend##_read, .write = sac_##backend##_write,                   \
-  .act = sac_##backend##_act, .env_step = sac_##backend##_env_step, .replay_push = sac_##backend##_replay_push, \
-  .replay_sample = sac_##backend##_replay_sample, .minibatch_set = sac_##backend##_minibatch_set,               \
-  .critic_update = sac_##backend##_critic_update, .actor_update = sac_##backend##_actor_update,                 \
-  .temperature_update = sac_##backend##_temperature_update, .target_update = sac_##backend##_target_update
+  /* Devices: how many there are (CUDA_VISIBLE_DEVICES counts) and, where there is none, why; a line about one: name,
+   * compute capability, memory. */
+  int32_t (*devices)(char* why, size_t size);
+  void (*describe)(int32_t ordinal, char* text, size_t size);
 
-extern const sac_stages sac_cpu_stages; /* src/cpu/stages.c */
-#ifdef SAC_CUDA
-extern const sac_stages sac_cuda_stages; /* src/cuda/stages.c */
-#endif
+  /* What an agent's updates run with, for people and benchmarks: threads; the name of the instruction set. */
+  int32_t (*threads)(const sac_agent* agent);
+  const char* (*kernels)(const sac_agent* agent);
+
+  /* Nodes of one update's graph, where the agent has made one; 0: none captured. */
+  size_t (*graph_nodes)(const sac_agent* agent);
+
+  /* 1, and a line for the log in text, when there is something to say about how an agent's updates run: each thing is
+   * said once. */
+  int (*notice)(const sac_agent* agent, char* text, size_t size);
+
+  /* From now on: a profiler that waits for cudaProfilerStart (nsys --capture-range=cudaProfilerApi, ncu
+   * --profile-from-start off) sees `count` updates from update `from` on (0: an agent's first; of a resumed run, those
+   * before it count), each in a range "update N", none of them in a graph of several. profiled: how many of them have
+   * been made. */
+  void (*profile)(int64_t from, int64_t count);
+  int64_t (*profiled)(void);
+
+  /* Makes some updates (with `vector`, steps of a run too), each stage a graph of its own, one after another, and times
+   * the stages by events of the device; act and env step by the host's clock where the host steps the environments:
+   * from its observations to its actions, waits included. times[], by sac_stage, is zero for stages that were not
+   * run. NULL: agent->seconds tells. */
+  sac_status (*stage_times)(sac_agent* agent, struct sac_vector* vector, sac_stage_time times[SAC_STAGE_COUNT]);
+};
 
 #endif

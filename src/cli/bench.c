@@ -5,6 +5,9 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/estimate.h"
+#include "agent/update.h"
+#include "backend/registry.h"
 #include "cli/bench_env.h"
 #include "cli/bench_notes.h"
 #include "cli/bench_stages.h"
@@ -12,8 +15,6 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/profile.h"
-#include "cpu/cpu.h"
-#include "cuda/device.h"
 #include "env/vector.h"
 #include "kernels/random.h"
 #include "train/step.h"
@@ -54,7 +55,7 @@ static sac_status loop_act(void* user, int64_t count) {
   bench_case* c = user;
   const sac_act act = {.n = c->agent->shape.num_envs, .mode = SAC_ACT_SAMPLE, .obs = c->obs, .action = c->action};
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->stages->act(c->agent, &act);
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->backend->act(c->agent, &act);
   return status;
 }
 
@@ -63,7 +64,7 @@ static sac_status loop_push(void* user, int64_t count) {
   const sac_transitions t = {
       c->agent->shape.num_envs, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->stages->replay_push(c->agent, &t, NULL);
+  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->backend->replay_push(c->agent, &t, NULL);
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
@@ -71,7 +72,7 @@ static sac_status loop_sample(void* user, int64_t count) {
   bench_case* c = user;
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
-    status = c->agent->stages->replay_sample(c->agent);
+    status = c->agent->backend->stage(c->agent, SAC_STAGE_REPLAY_SAMPLE);
     for (int32_t p = 0; p < c->agent->shape.population; ++p) ++c->agent->counters[p].updates; /* the next draw */
   }
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
@@ -88,7 +89,7 @@ static sac_status loop_env(void* user, int64_t count) {
   bench_case* c = user;
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
-    status = c->agent ? c->agent->stages->env_step(c->agent, c->vector) : sac_bench_env_step(&c->env);
+    status = c->agent ? c->agent->backend->env_step(c->agent, c->vector) : sac_bench_env_step(&c->env);
     if (status == SAC_OK) status = end_burst(c, i, count);
   }
   return status;
@@ -123,14 +124,10 @@ static sac_status measure(bench_case* c, bench_loop* loop, sac_timing* t) {
 
 /* --- printing a case ---------------------------------------------------------------------------------------------- */
 
-/* What the CPU runs with; NULL on other devices. */
-static const sac_cpu* cpu_of(const bench_case* c) {
-  return c->agent && c->agent->stages == &sac_cpu_stages ? (const sac_cpu*)c->agent->backend : NULL;
-}
-
 static void print_head(const bench_case* c) {
   const char* device = c->agent ? c->agent->device : "cpu";
-  const sac_cpu* cpu = cpu_of(c);
+  const sac_backend* backend = c->agent ? c->agent->backend : sac_backend_host();
+  const int threaded = c->agent && backend->threads;
   const int with_agent = c->agent != NULL && strcmp(c->b->kind, "env") != 0;
   if (c->b->json) {
     printf("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\"", c->b->kind, device,
@@ -141,9 +138,11 @@ static void print_head(const bench_case* c) {
              sac_config_get(c->config, "algo"), (int)c->agent->shape.obs, (int)c->agent->shape.action, c->hidden,
              (int)c->agent->shape.batch, (int)c->agent->shape.critics);
     printf(", \"population\": %s, \"envs\": %s", c->population, c->envs);
-    if (with_agent) printf(", \"path\": \"composed\"");
-    if (with_agent && cpu) printf(", \"isa\": \"%s\", \"threads\": %d", cpu->isa->name, (int)cpu->threads);
-    if (c->agent && sac_cuda_graph_nodes(c->agent)) printf(", \"nodes\": %zu", sac_cuda_graph_nodes(c->agent));
+    if (with_agent) printf(", \"path\": \"%s\"", backend->path(&c->agent->settings));
+    if (with_agent && threaded)
+      printf(", \"isa\": \"%s\", \"threads\": %d", backend->kernels(c->agent), (int)backend->threads(c->agent));
+    const size_t nodes = c->agent && backend->graph_nodes ? backend->graph_nodes(c->agent) : 0;
+    if (nodes) printf(", \"nodes\": %zu", nodes);
     printf(", \"repeats\": %d", (int)c->b->repeats);
     return;
   }
@@ -151,8 +150,8 @@ static void print_head(const bench_case* c) {
   if (with_agent)
     printf("  obs %d act %d hidden %s batch %d", (int)c->agent->shape.obs, (int)c->agent->shape.action, c->hidden,
            (int)c->agent->shape.batch);
-  if (with_agent && cpu) printf(" threads %d %s", (int)cpu->threads, cpu->isa->name);
-  else if (!cpu && c->agent) printf(" on %s %s", device, sac_config_get(c->config, "precision"));
+  if (with_agent && threaded) printf(" threads %d %s", (int)backend->threads(c->agent), backend->kernels(c->agent));
+  else if (!threaded && c->agent) printf(" on %s %s", device, sac_config_get(c->config, "precision"));
   printf("  P %s N %s:", c->population, c->envs);
 }
 
@@ -229,7 +228,7 @@ static sac_status fill_replay(bench_case* c, int64_t wanted) {
   const sac_transitions t = {c->rows, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
   const int64_t most = c->agent->shape.capacity < wanted ? c->agent->shape.capacity : wanted;
   for (int64_t done = 0; done < most && status == SAC_OK; done += c->rows)
-    status = c->agent->stages->replay_push(c->agent, &t, NULL);
+    status = c->agent->backend->replay_push(c->agent, &t, NULL);
   return status;
 }
 
@@ -261,7 +260,8 @@ static sac_status attach_env(bench_case* c) {
   sac_env_spec spec = c->vector->spec;
   sac_settings settings;
   sac_shape shape;
-  char why[SAC_ESTIMATE_WHY_MAX];
+  char why[SAC_WHY_MAX];
+  const sac_backend* backend;
   int32_t ordinal;
   sac_status status = SAC_OK;
   float* bounds = calloc(2 * actions, sizeof(float));
@@ -270,10 +270,10 @@ static sac_status attach_env(bench_case* c) {
   if (spec.actions) spec.actions = 0, spec.action_low = bounds, spec.action_high = bounds + actions;
   SAC_TRY(sac_config_settings(c->config, &settings));
   SAC_TRY(sac_agent_shape(&shape, &settings, &spec));
-  SAC_TRY(sac_estimate_choose(&settings, &shape, &ordinal, why));
-  if (ordinal < 0) goto fail;
+  SAC_TRY(sac_estimate_choose(&settings, &shape, &backend, &ordinal, why));
+  if (backend->on_host) goto fail;
   SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
-  SAC_TRY(c->agent->stages->env_attach(c->agent, c->vector));
+  SAC_TRY(c->agent->backend->env_attach(c->agent, c->vector));
 fail:
   free(bounds);
   return status;
@@ -352,7 +352,7 @@ static sac_status run_train(bench_case* c) {
   sac_timing t;
   SAC_TRY(make_vector(c));
   SAC_TRY(sac_agent_create(&c->agent, c->config, &c->vector->spec));
-  if (c->agent->stages->env_attach) SAC_TRY(c->agent->stages->env_attach(c->agent, c->vector));
+  if (c->agent->backend->env_attach) SAC_TRY(c->agent->backend->env_attach(c->agent, c->vector));
   SAC_TRY(sac_step_overlap(c->agent, c->vector));
   for (int i = 0; i < 1000; ++i) {
     SAC_TRY(sac_step(c->agent, c->vector, SAC_ACT_UNIFORM, 0));
@@ -403,7 +403,8 @@ static sac_status run_case(const bench* b, const sac_config* base, const char* c
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k)
     if (strcmp(kinds[k].name, b->kind) == 0) SAC_TRY(kinds[k].run(&c));
 fail:
-  if (c.agent && sac_cuda_notice(c.agent, notice, sizeof notice)) (void)fprintf(stderr, "sac bench: %s\n", notice);
+  if (c.agent && c.agent->backend->notice && c.agent->backend->notice(c.agent, notice, sizeof notice))
+    (void)fprintf(stderr, "sac bench: %s\n", notice);
   sac_vector_destroy(c.vector);
   sac_agent_destroy(c.agent);
   sac_config_destroy(c.config);
@@ -412,8 +413,7 @@ fail:
   return status;
 }
 
-/* Copies element `index` of a list to text. Returns 0 when there is none. A list that was not given (NULL) has one
- * element, NULL. */
+/* Copies element `index` of a list to text. Returns 0 when there is none. A NULL list has one element, NULL. */
 static int element(const char* list, char separator, int index, char text[SAC_TEXT_MAX], const char** one) {
   *one = NULL;
   if (!list) return index == 0;

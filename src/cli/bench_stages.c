@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "agent/agent.h"
-#include "cuda/device.h"
 #include "env/vector.h"
 #include "train/step.h"
 #include "util/clock.h"
@@ -23,7 +22,7 @@ const char* sac_bench_number(double value) {
 #define LONG_ENOUGH 0.5 /* seconds; the CPU's clock is read around every stage */
 
 /* Measures the stages on the host, where the agent adds up their times. */
-static sac_status host_times(sac_agent* agent, sac_vector* vector, sac_cuda_stage_time* times) {
+static sac_status host_times(sac_agent* agent, sac_vector* vector, sac_stage_time* times) {
   const double start = sac_seconds();
   int updates = 0;
   sac_status status = SAC_OK;
@@ -31,7 +30,7 @@ static sac_status host_times(sac_agent* agent, sac_vector* vector, sac_cuda_stag
   for (; status == SAC_OK && (updates < 3 || sac_seconds() - start < LONG_ENOUGH); ++updates)
     status = vector ? sac_step(agent, vector, SAC_ACT_SAMPLE, 1) : sac_update(agent, 1);
   for (int s = 0; s < SAC_STAGE_COUNT; ++s)
-    times[s] = (sac_cuda_stage_time){1e6 * agent->seconds[s] / updates, agent->seconds[s] > 0};
+    times[s] = (sac_stage_time){1e6 * agent->seconds[s] / updates, agent->seconds[s] > 0};
   return status;
 }
 
@@ -42,7 +41,7 @@ typedef struct sums {
 } sums;
 
 static sums add_up(const sac_agent* agent, const sac_vector* vector, double updates,
-                   const sac_cuda_stage_time times[SAC_STAGE_COUNT]) {
+                   const sac_stage_time times[SAC_STAGE_COUNT]) {
   const double env = times[SAC_STAGE_ENV_STEP].microseconds;
   sums s = {0, 0, NULL};
   double update = 0;
@@ -69,7 +68,7 @@ static void print_sums(const sums* s, double updates, double measured) {
          loop < expected ? "less" : "more");
 }
 
-static void print_stage(const sac_vector* vector, int s, const sac_cuda_stage_time* time, int host, double whole) {
+static void print_stage(const sac_vector* vector, int s, const sac_stage_time* time, int host, double whole) {
   printf("\n  %-20s%10.1f%8.1f%%", sac_stage_names[s], time->microseconds,
          whole > 0 ? 100 * time->microseconds / whole : 0.0);
   if (host) return;
@@ -78,9 +77,9 @@ static void print_stage(const sac_vector* vector, int s, const sac_cuda_stage_ti
 }
 
 sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates, double measured, int json) {
-  sac_cuda_stage_time times[SAC_STAGE_COUNT];
-  const int host = agent->stages->update == NULL;
-  const sac_status status = host ? host_times(agent, vector, times) : sac_cuda_stage_times(agent, vector, times);
+  sac_stage_time times[SAC_STAGE_COUNT];
+  const int host = !agent->backend->stage_times;
+  const sac_status status = host ? host_times(agent, vector, times) : agent->backend->stage_times(agent, vector, times);
   const char* separator = "";
   if (status != SAC_OK) return status;
 

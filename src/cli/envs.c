@@ -231,8 +231,7 @@ static sac_status list_all(table* all) {
   print_rows(all->rows, own);
   if (missing) printf("\nEnvironments without numbers cannot be created here: %s.\n", missing);
   printf(
-      "\nGymnasium's environments that have a preset; 'sac envs ID' shows the sizes of one. All others work as "
-      "gym:ID.\n\n");
+      "\nGymnasium's environments that have a preset; 'sac envs ID' shows its sizes. All others work as gym:ID.\n\n");
   print_rows(all->rows + own, all->count - own);
   print_sources(all);
   return SAC_OK;
@@ -269,19 +268,22 @@ int sac_cli_envs(int argc, char** argv) {
       .command = "envs",
       .arguments = "[ID] [options]",
       .help =
-          "Lists the environments that are known by name: sizes of observations and actions, bounds of actions, steps\n"
-          "after which an episode is cut off, number of keys in env.options, source of the dynamics (built in, "
-          "MuJoCo,\n"
-          "Gymnasium), and a return to compare a run with. With an ID (also gym:ID or a path): only this environment,\n"
-          "and its options with their defaults.",
+          "Lists the environments that are known by name: sizes of observations and actions, bounds of actions,\n"
+          "steps after which an episode is cut off, number of keys in env.options, source of the dynamics (built\n"
+          "in, MuJoCo, Gymnasium), and a return to compare a run with. With an ID (also gym:ID or a path): only this\n"
+          "environment, and its options with their defaults.",
       .notes =
           "Options are given as JSON:  sac train --env Pendulum-v1 --set 'env.options={\"g\": 9.81}'\n"
           "\n"
           "An environment of your own is a shared object: sac train --env ./libmyenv.so (a name with a '/').\n"
-          "<sac/env.h> says what it must export, and the README shows how to make one.\n"
+          "<sac/env.h> says what it must export.\n"
           "\n"
           "The names gym:LunarLander-v3 and gym:PACKAGE:ID stand for environments of Gymnasium, and for those that\n"
-          "packages register there. env.options are then the keyword arguments of gymnasium.make.\n",
+          "packages register there. env.options are then the keyword arguments of gymnasium.make. The first of\n"
+          "these that exists is used as Python, 3.11 or newer: SAC_PYTHON, VIRTUAL_ENV, .venv in the current\n"
+          "folder, python3.\n"
+          "\n"
+          "MuJoCo is looked for in the folder SAC_MUJOCO, in .deps/mujoco and in .venv.\n",
       .options = options,
       .operands_max = 1,
   };

@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "agent/estimate.h"
 #include "cli/bench_env.h"
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
 #include "config/field.h"
-#include "cuda/device.h"
 #include "env/vector.h"
 #include "kernels/random.h"
 #include "util/error.h"
@@ -147,16 +147,17 @@ fail:
   return status;
 }
 
-sac_status sac_cli_device_why(const sac_config* config, char why[SAC_ESTIMATE_WHY_MAX]) {
+sac_status sac_cli_device_why(const sac_config* config, char why[SAC_WHY_MAX]) {
   sac_settings settings;
   sac_shape shape;
   sac_vector* vector = NULL;
+  const sac_backend* backend;
   int32_t ordinal;
   sac_status status = sac_config_settings(config, &settings);
   why[0] = '\0';
   if (status != SAC_OK || strcmp(settings.device, "auto") != 0) return status;
   status = prepare(config, 1, 1, &settings, &vector, &shape);
-  if (status == SAC_OK) status = sac_estimate_choose(&settings, &shape, &ordinal, why);
+  if (status == SAC_OK) status = sac_estimate_choose(&settings, &shape, &backend, &ordinal, why);
   sac_vector_destroy(vector);
   return status;
 }
@@ -183,7 +184,7 @@ typedef struct expected {
   sac_shape shape;
   int there[SAC_WHERE_COUNT]; /* 1: the run is possible on this device */
   sac_estimate e[SAC_WHERE_COUNT];
-  char name[SAC_WHERE_COUNT][16], why[SAC_ESTIMATE_WHY_MAX];
+  char name[SAC_WHERE_COUNT][16], why[SAC_WHY_MAX];
   int32_t ordinal; /* of the device that the run would use; -1: the CPU */
 } expected;
 
@@ -255,6 +256,7 @@ sac_status sac_cli_expected(const sac_config* config, int json) {
   size_t used = 0;
   expected x = {.ordinal = -1};
   sac_vector* vector = NULL;
+  const sac_backend* backend;
   int32_t here;
   double env = NAN;
   sac_status status = SAC_OK;
@@ -262,9 +264,9 @@ sac_status sac_cli_expected(const sac_config* config, int json) {
   /* create the environments and measure them */
   SAC_TRY(sac_config_settings(config, &x.settings));
   SAC_TRY(prepare(config, x.settings.seeds, x.settings.num_envs, &x.settings, &vector, &x.shape));
-  SAC_TRY(sac_estimate_choose(&x.settings, &x.shape, &x.ordinal, x.why));
+  SAC_TRY(sac_estimate_choose(&x.settings, &x.shape, &backend, &x.ordinal, x.why));
   SAC_TRY(time_env(vector, &env));
-  SAC_TRY(sac_cuda_choose(x.ordinal >= 0 ? x.settings.device : "auto", &here));
+  SAC_TRY(sac_backend_choose(x.ordinal >= 0 ? x.settings.device : "auto", &backend, &here));
 
   /* estimate for each device */
   x.there[SAC_ON_CPU] = x.settings.precision == SAC_FP32;

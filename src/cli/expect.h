@@ -14,6 +14,6 @@ sac_status sac_cli_expected(const sac_config* config, int json);
 
 /* The device that `device: auto` chooses for a run, and why, as sac_estimate_choose says it. Errors: as
  * sac_run_create. */
-sac_status sac_cli_device_why(const sac_config* config, char why[SAC_ESTIMATE_WHY_MAX]);
+sac_status sac_cli_device_why(const sac_config* config, char why[SAC_WHY_MAX]);
 
 #endif

@@ -3,12 +3,12 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "backend/registry.h"
 #include "cli/cli.h"
 #include "cli/expect.h"
 #include "cli/options.h"
 #include "config/sources.h"
 #include "cpu/isa.h"
-#include "cuda/device.h"
 #include "env/list.h"
 #include "env/vector.h"
 #include "util/embedded.h"
@@ -16,28 +16,26 @@
 #include "util/system.h"
 #include "util/text.h"
 
-/* Devices a learner may be on. The path is how its update runs: "composed" of the five stages one after another, or
- * "fused"; "" when the combination is not supported. */
-typedef struct {
-  const char* name;
-  const char* (*path)(int algo, int network, int replay);
-} device;
+/* Devices that a table has a column for, whether this build has them or not. */
+static const char* const devices[] = {"cpu", "cuda"};
 
-static const char* cpu_path(int algo, int network, int replay) {
-  (void)algo, (void)network, (void)replay; /* the CPU has every algorithm, network and replay there is */
-  return sac_cpu_stages.update ? "fused" : "composed";
+/* How an update of a combination runs there, by the name of its path; "" when the combination is not supported. */
+static const char* path_on(const char* device, const int index[3]) {
+  const sac_backend* backend = sac_backend_find(device);
+  sac_settings settings = sac_settings_library;
+  settings.algo = index[0];
+  settings.network_kind = index[1];
+  settings.replay_sampling = index[2];
+  const char* path = backend ? backend->path(&settings) : NULL;
+  return path ? path : "";
 }
-
-static const device devices[] = {{"cpu", cpu_path}, {"cuda", sac_cuda_update_path}};
-#define DEVICE_COUNT (sizeof devices / sizeof *devices)
+#define DEVICE_COUNT SAC_LENGTH(devices)
 
 #ifdef __clang__
 static const char compiler[] = __VERSION__; /* "Clang 14.0.6" */
 #else
 static const char compiler[] = "gcc " __VERSION__;
 #endif
-
-static const int discrete[] = {SAC_ALGOS(SAC_ALGO_DISCRETE)};
 
 /* Calls `row` for every algo x network x replay. */
 static void each_combination(void (*row)(const char* const names[3], const int index[3])) {
@@ -50,12 +48,12 @@ static void each_combination(void (*row)(const char* const names[3], const int i
         row((const char* const[]){algos[a], networks[n], replays[r]}, (const int[]){a, n, r});
 }
 
-static const char* actions_of(int algo) { return discrete[algo] ? "discrete" : "continuous"; }
+static const char* actions_of(int algo) { return sac_algo_at(algo)->discrete ? "discrete" : "continuous"; }
 
 static void print_row(const char* const names[3], const int index[3]) {
   printf("  %-14s%-12s%-10s%-10s", names[0], actions_of(index[0]), names[1], names[2]);
-  for (size_t d = 0; d < DEVICE_COUNT; d++) {
-    const char* path = devices[d].path(index[0], index[1], index[2]);
+  for (int d = 0; d < DEVICE_COUNT; d++) {
+    const char* path = path_on(devices[d], index);
     printf(d + 1 < DEVICE_COUNT ? "%-12s" : "%s", *path ? path : "-");
   }
   printf("\n");
@@ -84,7 +82,7 @@ static size_t graph_nodes(const char* algo) {
 
   /* update twice, because the first update runs without a graph */
   if (status == SAC_OK) status = sac_agent_update(agent, 2);
-  if (status == SAC_OK) nodes = sac_cuda_graph_nodes(agent);
+  if (status == SAC_OK) nodes = agent->backend->graph_nodes(agent);
   sac_agent_destroy(agent);
   sac_config_destroy(config);
   return nodes;
@@ -93,10 +91,11 @@ static size_t graph_nodes(const char* algo) {
 /* Calls `row` for every algorithm that runs on a CUDA device here, with the number of nodes of its graph. */
 static void each_graph(void (*row)(const char* algo, size_t nodes)) {
   const char* const* algos = sac_fields[SAC_FIELD_algo].names;
+  const sac_backend* backend;
   int32_t ordinal;
-  if (sac_cuda_choose("auto", &ordinal) != SAC_OK || ordinal < 0) return;
+  if (sac_backend_choose("auto", &backend, &ordinal) != SAC_OK || ordinal < 0) return;
   for (int a = 0; algos[a]; a++)
-    if (*sac_cuda_update_path(a, 0, 0)) row(algos[a], graph_nodes(algos[a]));
+    if (*path_on(backend->name, (const int[]){a, 0, 0})) row(algos[a], graph_nodes(algos[a]));
 }
 
 static void print_graph(const char* algo, size_t nodes) {
@@ -104,12 +103,19 @@ static void print_graph(const char* algo, size_t nodes) {
   else printf("              %s: no update could be made: %s\n", algo, sac_last_error());
 }
 
+static int32_t count_devices(char* why, size_t size) {
+  const sac_backend* backend = sac_backend_device();
+  if (backend) return backend->devices(why, size);
+  (void)snprintf(why, size, "this build of sac has no CUDA");
+  return 0;
+}
+
 static void print_devices(void) {
   char text[512];
-  const int32_t count = sac_cuda_devices(text, sizeof text);
+  const int32_t count = count_devices(text, sizeof text);
   if (count == 0) printf("CUDA          none: %s\n", text);
   for (int32_t i = 0; i < count; i++) {
-    sac_cuda_describe(i, text, sizeof text);
+    sac_backend_device()->describe(i, text, sizeof text);
     printf("%-14s%s\n", i ? "" : "CUDA", text);
   }
   each_graph(print_graph);
@@ -135,7 +141,7 @@ static void print_text(void) {
   printf("environments  %d built in ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n", sac_env_count(),
          sac_embedded_config_count);
   printf("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
-  for (size_t d = 0; d < DEVICE_COUNT; d++) printf(d + 1 < DEVICE_COUNT ? "%-12s" : "%s", devices[d].name);
+  for (int d = 0; d < DEVICE_COUNT; d++) printf(d + 1 < DEVICE_COUNT ? "%-12s" : "%s", devices[d]);
   printf("\n");
   each_combination(print_row);
   sac_cli_estimates(0);
@@ -146,9 +152,9 @@ static int first_row; /* 1: nothing is in the JSON list yet */
 static void print_json_row(const char* const names[3], const int index[3]) {
   printf("%s\n    {\"algo\": \"%s\", \"actions\": \"%s\", \"network\": \"%s\", \"replay\": \"%s\"",
          first_row ? "" : ",", names[0], actions_of(index[0]), names[1], names[2]);
-  for (size_t d = 0; d < DEVICE_COUNT; d++) {
-    const char *path = devices[d].path(index[0], index[1], index[2]), *quote = *path ? "\"" : "";
-    printf(", \"%s\": %s%s%s", devices[d].name, quote, *path ? path : "null", quote);
+  for (int d = 0; d < DEVICE_COUNT; d++) {
+    const char *path = path_on(devices[d], index), *quote = *path ? "\"" : "";
+    printf(", \"%s\": %s%s%s", devices[d], quote, *path ? path : "null", quote);
   }
   printf("}");
   first_row = 0;
@@ -167,21 +173,17 @@ static void print_json_graph(const char* algo, size_t nodes) {
 }
 
 static void print_json_devices(void) {
-#ifdef SAC_CUDA
-  const char built[] = "true";
-#else
-  const char built[] = "false";
-#endif
+  const char* built = sac_backend_find("cuda") ? "true" : "false";
   char text[512], quoted[2048];
   size_t used = 0;
 
   /* list the devices */
-  const int32_t count = sac_cuda_devices(text, sizeof text);
+  const int32_t count = count_devices(text, sizeof text);
   printf("  \"cuda\": %s,\n", built);
   if (count == 0) print_pair("cuda_none", text);
   printf("  \"cuda_devices\": [");
   for (int32_t i = 0; i < count; i++, used = 0) {
-    sac_cuda_describe(i, text, sizeof text);
+    sac_backend_device()->describe(i, text, sizeof text);
     sac_text_append_quoted(quoted, sizeof quoted, &used, text);
     printf("%s%s", i ? ", " : "", quoted);
   }

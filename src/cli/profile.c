@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "backend/registry.h"
 #include "cli/cli.h"
-#include "cuda/device.h"
 #include "util/number.h"
 #include "util/text.h"
 
@@ -25,6 +25,7 @@ int sac_cli_profile(const sac_syntax* syntax, const char* text, sac_config* conf
   sac_status status = SAC_OK;
   char shown[SAC_SHOW_MAX];
   int64_t from, count;
+  const sac_backend* backend;
   int32_t ordinal;
 
   /* parse the option */
@@ -34,23 +35,25 @@ int sac_cli_profile(const sac_syntax* syntax, const char* text, sac_config* conf
                              sac_text_show(shown, text, SIZE_MAX));
 
   /* find the CUDA device */
-  status = sac_cuda_choose(device, &ordinal);
+  status = sac_backend_choose(device, &backend, &ordinal);
   if (status != SAC_OK) return sac_cli_fail(status);
-  if (ordinal < 0)
+  if (!backend->profile)
     return sac_options_usage(syntax, "--profile is for updates on a CUDA device, and device '%s' is the CPU here",
                              device);
 
   /* bind `auto` to the device, and request the capture */
-  if (strcmp(device, "auto") == 0) status = sac_config_set_from(config, "device", "cuda", SAC_ORIGIN_FLAG, "--profile");
+  if (strcmp(device, "auto") == 0)
+    status = sac_config_set_from(config, "device", backend->name, SAC_ORIGIN_FLAG, "--profile");
   if (status != SAC_OK) return sac_cli_fail(status);
-  sac_cuda_profile(from, count);
+  backend->profile(from, count);
   return SAC_OPTIONS_GO;
 }
 
 void sac_cli_profile_end(const char* text) {
   int64_t from, count;
-  if (!text || !parse(text, &from, &count) || sac_cuda_profiled() >= count) return;
+  const sac_backend* backend = sac_backend_device();
+  if (!text || !backend || !parse(text, &from, &count) || backend->profiled() >= count) return;
   (void)fflush(stdout);
   (void)fprintf(stderr, "sac: --profile %s: only %lld of these updates were made\n", text,
-                (long long)sac_cuda_profiled());
+                (long long)backend->profiled());
 }

@@ -4,10 +4,9 @@
 #include "cli/session.h"
 
 static const char notes[] =
-    "A resumed run gives the same bits as one that was not stopped. Some keys may change on a resume, and count from\n"
-    "there on ('sac config KEY' says which); changes are printed. If the last checkpoint is damaged, the one before "
-    "it\n"
-    "is used.\n"
+    "A resumed run gives the same bits as one that was not stopped. Some keys may change on a resume, and count\n"
+    "from there on ('sac config KEY' says which); changes are printed. If the last checkpoint is damaged, the\n"
+    "one before it is used.\n"
     "\n"
     "Exit codes: as for 'sac train'.\n"
     "\n"

@@ -10,13 +10,12 @@
 #include "util/text.h"
 
 static const char notes[] =
-    "Sources of values, of which later ones win: the library, the algorithm, the environment's preset, --config, "
-    "--set,\n"
-    "other options. With --out DIR an unfinished run in DIR is continued, and a finished one is refused.\n"
+    "Sources of values, of which later ones win: the library, the algorithm, the environment's preset,\n"
+    "--config, --set, other options. With --out DIR an unfinished run in DIR is continued, and a finished one\n"
+    "is refused.\n"
     "\n"
-    "Ctrl-C (or SIGTERM, SIGHUP) finishes the step and a running evaluation, writes a checkpoint and exits. A second "
-    "one\n"
-    "exits at once.\n"
+    "Ctrl-C (or SIGTERM, SIGHUP) finishes the step and a running evaluation, writes a checkpoint and exits. A\n"
+    "second one exits at once.\n"
     "\n"
     "Exit codes: 0 well, 1 the run failed, 2 wrong usage or configuration, 3 a value was not finite, 130 stopped by\n"
     "Ctrl-C (143 by SIGTERM, 129 by SIGHUP).\n"
@@ -27,7 +26,7 @@ static const char notes[] =
 
 /* --dry-run: prints the configuration as a run would write it, its memory, and where it would run. */
 static int dry_run(sac_config* config, const sac_env_api* env) {
-  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX], why[SAC_ESTIMATE_WHY_MAX] = "";
+  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX], why[SAC_WHY_MAX] = "";
   size_t replay = 0, rest = 0;
   sac_status status = sac_run_memory(config, env, &replay, &rest);
   if (status == SAC_OK) status = sac_cli_device_why(config, why);

@@ -4,8 +4,6 @@
 #include "config/config.h"
 #include "config/env_options.h"
 #include "config/sources.h"
-#include "env/list.h"
-#include "train/schedule.h"
 #include "util/error.h"
 #include "util/number.h"
 #include "util/text.h"
@@ -33,16 +31,21 @@ static phrase value_of(const sac_config* config, sac_field_index field) {
  * configuration that is written out does not get it, so a resume may use another number of threads. */
 static sac_status share_threads(sac_settings* s) {
   char json[SAC_TEXT_MAX] = "", number[SAC_NUMBER_MAX];
-  int32_t count, has = 0;
-  const sac_env_option* option = sac_env_options_of(s->env_id, &count);
-  for (int32_t i = 0; i < count; i++) has |= strcmp(option[i].name, "threads") == 0;
-  if (!has || s->threads == 0) return SAC_OK;
+  if (s->threads == 0 || !sac_config_env.takes_threads(s->env_id)) return SAC_OK;
   (void)sac_print_integer(number, s->threads);
   const sac_node node = {.kind = SAC_NODE_SCALAR, .plain = 1, .text = number};
   const sac_status status =
       sac_env_options_merge(json, sizeof json, s->env_options, "threads", &node, 1, "cpu.threads");
   if (status == SAC_OK) memcpy(s->env_options, json, sizeof json);
   return status;
+}
+
+/* Whether this build has a backend for that device. */
+static int device_is_built(const char* device) {
+  if (strcmp(device, "auto") == 0) return 1;
+  for (int i = 0; sac_device_names[i]; i++)
+    if (strncmp(device, sac_device_names[i], strlen(sac_device_names[i])) == 0) return 1;
+  return 0;
 }
 
 sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
@@ -62,13 +65,9 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   if (sac_lag(s->overlap, s->num_envs) > SAC_LAG_MAX)
     return sac_fail(SAC_ERROR_CONFIG, "%s is more than %d steps of %s: at most %lld", VALUE(overlap), SAC_LAG_MAX,
                     VALUE(num_envs), (long long)(SAC_LAG_MAX * s->num_envs));
-#ifndef SAC_CUDA
-  if (strncmp(s->device, "cuda", 4) == 0)
+  if (!device_is_built(s->device))
     return sac_fail(SAC_ERROR_DEVICE, "%s: this build of sac has no CUDA; use device cpu or auto", VALUE(device));
-  const int on_cpu = 1;
-#else
-  const int on_cpu = strcmp(s->device, "cpu") == 0;
-#endif
+  const int on_cpu = strcmp(s->device, "cpu") == 0 || !sac_device_names[1]; /* no other device is built */
   if (on_cpu && s->precision != SAC_FP32)
     return sac_fail(SAC_ERROR_CONFIG, "%s needs a CUDA device; on the CPU precision is fp32", VALUE(precision));
 

@@ -5,18 +5,9 @@
 
 #include "config/env_options.h"
 #include "config/sources.h"
-#include "env/gym.h"
 #include "util/embedded.h"
 #include "util/error.h"
 #include "util/text.h"
-
-/* Defaults of an algorithm. They come after the library's and before the preset's. */
-static const struct {
-  sac_algo algo;
-  const char *key, *value;
-} algo_defaults[] = {
-    {SAC_ALGO_COUNT, NULL, NULL}, /* none yet: sac and sac-v use the library's */
-};
 
 /* Notes where a value came from. */
 static void set_source(sac_source* source, sac_origin origin, const char* from) {
@@ -34,14 +25,13 @@ static void refresh_algo_layer(sac_config* config) {
     set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
   }
 
-  for (size_t i = 0; i < sizeof algo_defaults / sizeof *algo_defaults; i++) {
-    if ((int)algo_defaults[i].algo != config->settings.algo) continue;
-    const sac_field_index field = sac_field_find(algo_defaults[i].key);
+  for (const sac_key_value* it = sac_algo_defaults(config->settings.algo); it && it->key; it++) {
+    const sac_field_index field = sac_field_find(it->key);
     char from[SAC_FROM_MAX] = "algo ";
     size_t used = strlen(from);
     sac_text_append(from, sizeof from, &used, "%s", sac_fields[SAC_FIELD_algo].names[config->settings.algo]);
     /* cannot fail: a test parses every value of the table */
-    (void)sac_config_assign(config, field, algo_defaults[i].value, SAC_ORIGIN_ALGO, from);
+    (void)sac_config_assign(config, field, it->value, SAC_ORIGIN_ALGO, from);
   }
 }
 
@@ -123,7 +113,7 @@ void sac_config_destroy(sac_config* config) { free(config); }
 static const sac_embedded_file* preset_of(const char* env_id) {
   for (size_t i = 0; i < sac_embedded_config_count; i++)
     if (strcmp(sac_embedded_configs[i].name, env_id) == 0) return &sac_embedded_configs[i];
-  const char* task = sac_env_gym_task(env_id);
+  const char* task = sac_config_env.gym_task(env_id);
   return task ? preset_of(task) : NULL;
 }
 

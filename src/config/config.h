@@ -70,6 +70,18 @@ sac_status sac_config_resume(sac_config* saved, const sac_config* wanted, char* 
 /* The values that the preset and the caller changed from the library's defaults, as one line for people. */
 void sac_config_summary(const sac_config* config, char* text, size_t size);
 
+/* What the environments tell about an id (src/env/list.c). */
+typedef struct sac_env_facts {
+  int (*takes_threads)(const char* id);    /* whether env.options may hold `threads` */
+  const char* (*gym_task)(const char* id); /* the ID of gym:ID; NULL: not an environment of Gymnasium */
+} sac_env_facts;
+extern const sac_env_facts sac_config_env;
+
+#define SAC_LAG_MAX 64 /* vector steps by which updates may be late */
+
+/* The lag for train.overlap = `overlap` transitions: the fewest vector steps of n transitions that reach it. */
+static inline int64_t sac_lag(int64_t overlap, int64_t n) { return (overlap + n - 1) / n; }
+
 /* The value of an AUTO field such as actor_lr: `otherwise` when it is "auto". */
 static inline double sac_auto(double value, double otherwise) { return isnan(value) ? otherwise : value; }
 

@@ -6,16 +6,12 @@
 
 /* Names of the CHOICE fields, by member. */
 static const char* const precision_names[] = SAC_PRECISION_NAMES;
-static const char* const algo_names[] = SAC_ALGO_NAMES;
-static const char* const replay_sampling_names[] = SAC_REPLAY_SAMPLING_NAMES;
-static const char* const network_kind_names[] = SAC_NETWORK_KIND_NAMES;
+#define algo_names sac_algo_names
+#define network_kind_names sac_network_kind_names
+#define replay_sampling_names sac_sampler_names
+#define cuda_path_names sac_cuda_path_names
 static const char* const checkpoint_on_error_names[] = SAC_ON_ERROR_NAMES;
-static const char* const cuda_path_names[] = SAC_CUDA_PATH_NAMES;
 _Static_assert(sizeof precision_names / sizeof(char*) == SAC_PRECISION_COUNT + 1, "a name each, and NULL");
-_Static_assert(sizeof algo_names / sizeof(char*) == SAC_ALGO_COUNT + 1, "a name each, and NULL");
-_Static_assert(sizeof replay_sampling_names / sizeof(char*) == SAC_REPLAY_SAMPLING_COUNT + 1, "a name each, and NULL");
-_Static_assert(sizeof network_kind_names / sizeof(char*) == SAC_NETWORK_KIND_COUNT + 1, "a name each, and NULL");
-_Static_assert(sizeof cuda_path_names / sizeof(char*) == SAC_CUDA_PATH_COUNT + 1, "a name each, and NULL");
 _Static_assert(sizeof checkpoint_on_error_names / sizeof(char*) == SAC_ON_ERROR_COUNT + 1, "a name each, and NULL");
 
 #define NAMES_INT(member) NULL

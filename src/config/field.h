@@ -46,6 +46,20 @@ typedef enum sac_field_index {
 
 extern const sac_field sac_fields[SAC_FIELD_COUNT];
 
+/* Defaults of an algorithm (src/algo/algo.c). They come after the library's and before the preset's. The list ends with
+ * a NULL key; NULL: none. */
+typedef struct sac_key_value {
+  const char *key, *value;
+} sac_key_value;
+const sac_key_value* sac_algo_defaults(int algo);
+
+/* Names of values that other rooms list: NULL-terminated, the default first. */
+extern const char* const sac_algo_names[];         /* src/algo/algo.c */
+extern const char* const sac_network_kind_names[]; /* src/model/tensors.c */
+extern const char* const sac_sampler_names[];      /* src/replay/sampler.c */
+extern const char* const sac_cuda_path_names[];    /* src/backend/registry.c */
+extern const char* const sac_device_names[];       /* src/backend/registry.c: "cpu", and what else this build has */
+
 /* All library defaults. */
 extern const sac_settings sac_settings_library;
 

@@ -15,26 +15,15 @@
 #include <math.h>
 #include <stdint.h>
 
-#include "algo/algo.h"
-
 #define SAC_TEXT_MAX 1024
 #define SAC_LAYERS_MAX 16
 #define SAC_CRITICS_MAX 16
 
-typedef enum sac_network_kind { SAC_NETWORK_MLP, SAC_NETWORK_KIND_COUNT } sac_network_kind;
-typedef enum sac_replay_sampling { SAC_REPLAY_UNIFORM, SAC_REPLAY_SAMPLING_COUNT } sac_replay_sampling;
 typedef enum sac_precision { SAC_FP32, SAC_TF32, SAC_BF16, SAC_PRECISION_COUNT } sac_precision;
-typedef enum sac_cuda_path { SAC_CUDA_PATH_AUTO, SAC_CUDA_PATH_COMPOSED, SAC_CUDA_PATH_COUNT } sac_cuda_path;
 typedef enum sac_on_error { SAC_ON_ERROR_STOP, SAC_ON_ERROR_CONTINUE, SAC_ON_ERROR_COUNT } sac_on_error;
 
-#define SAC_NETWORK_KIND_NAMES \
-  { "mlp", NULL }
-#define SAC_REPLAY_SAMPLING_NAMES \
-  { "uniform", NULL }
 #define SAC_PRECISION_NAMES \
   { "fp32", "tf32", "bf16", NULL }
-#define SAC_CUDA_PATH_NAMES \
-  { "auto", "composed", NULL }
 #define SAC_ON_ERROR_NAMES \
   { "stop", "continue", NULL }
 
@@ -55,7 +44,7 @@ typedef struct sac_sizes {
   X(DEVICE, device, "device", "auto", 0, 0, LATER,                                                                \
     "auto, cpu or cuda:N; auto: what is expected to be faster ('sac info')")                                      \
   X(CHOICE, precision, "precision", SAC_FP32, 0, 0, LATER, "arithmetic of the products; tf32 and bf16 need CUDA") \
-  X(CHOICE, algo, "algo", SAC_ALGO_SAC, 0, 0, FIXED, SAC_ALGOS(SAC_ALGO_HELP_LINE) "see 'sac info'")              \
+  X(CHOICE, algo, "algo", 0, 0, 0, FIXED, "the algorithm ('sac info --algo' prints one)")                         \
   X(TEXT, out, "out", "", 0, 1023, FREE, "run folder; empty: runs/ENV/DATE-TIME")                                 \
   X(INT, steps, "train.steps", 1000000, 1, SAC_BIG, LATER,                                                        \
     "transitions to train on, an agent, summed over its environments")                                            \
@@ -68,8 +57,8 @@ typedef struct sac_sizes {
   X(INT, replay_capacity, "replay.capacity", 1000000, 1, SAC_BIG, FIXED,                                          \
     "transitions kept; the oldest are overwritten")                                                               \
   X(INT, batch, "replay.batch", 256, 1, 1048576, FIXED, "transitions in a minibatch")                             \
-  X(CHOICE, replay_sampling, "replay.sampling", SAC_REPLAY_UNIFORM, 0, 0, FIXED, "how minibatches are drawn")     \
-  X(CHOICE, network_kind, "network.kind", SAC_NETWORK_MLP, 0, 0, FIXED, "mlp: linear layers with ReLU")           \
+  X(CHOICE, replay_sampling, "replay.sampling", 0, 0, 0, FIXED, "how minibatches are drawn")                      \
+  X(CHOICE, network_kind, "network.kind", 0, 0, 0, FIXED, "mlp: linear layers with ReLU")                         \
   X(SIZES, hidden, "network.hidden", SAC_SIZES(256, 256), 1, 65536, FIXED,                                        \
     "widths of the hidden layers, of every network")                                                              \
   X(INT, critics, "network.critics", 2, 1, SAC_CRITICS_MAX, FIXED, "Q networks; their minimum is used")           \
@@ -102,7 +91,7 @@ typedef struct sac_sizes {
     "when one cannot be written (disk full): stop, or continue with the last good one")                           \
   X(INT, threads, "cpu.threads", 0, 0, 1024, FREE,                                                                \
     "of the CPU backend and of MuJoCo; 0: the cores this process may use")                                        \
-  X(CHOICE, cuda_path, "cuda.path", SAC_CUDA_PATH_AUTO, 0, 0, LATER,                                              \
+  X(CHOICE, cuda_path, "cuda.path", 0, 0, 0, LATER,                                                               \
     "how an update runs on CUDA; auto: the fastest that serves the shape")                                        \
   X(BOOL, cuda_graph, "cuda.graph", 1, 0, 1, FREE, "updates run as CUDA graphs; off for profiling by stage")      \
   X(INT, cuda_updates_per_graph, "cuda.updates_per_graph", 16, 1, 1024, FREE,                                     \

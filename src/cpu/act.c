@@ -16,7 +16,7 @@ typedef struct act_job {
 static void act_uniform(const act_job* job, int32_t p, int32_t first, int32_t rows) {
   const sac_agent* agent = job->agent;
   const size_t actions = (size_t)agent->shape.action;
-  for (int32_t r = first; r < first + rows; ++r)
+  for (int32_t r = first; r < first + rows; r++)
     sac_fill_uniform(agent->seed[p], SAC_STREAM_WARMUP,
                      sac_draw_block(agent->counters[p].act + (uint64_t)r, actions, SAC_UNIFORMS_PER_BLOCK), actions,
                      1.0f, job->act->action + ((size_t)p * (size_t)job->act->n + (size_t)r) * actions);
@@ -25,11 +25,11 @@ static void act_uniform(const act_job* job, int32_t p, int32_t first, int32_t ro
 /* The actor's head (rows, 2A) for rows of observations; in the thread's scratch. */
 static const float* act_head(const sac_agent* agent, int32_t p, const float* obs, int32_t rows,
                              const sac_cpu_thread* thread) {
-  const sac_cpu* cpu = agent->backend;
-  const sac_net* net = &agent->tensors.actor;
+  const sac_cpu* cpu = agent->storage;
+  const sac_net* net = agent->tensors.net[SAC_ACTOR];
   const float* weights = sac_cpu_slab(cpu, SAC_MEMORY_WEIGHTS, p);
   const float* x = obs;
-  for (int32_t l = 0; l < net->layers; ++l) {
+  for (int32_t l = 0; l < net->layers; l++) {
     float* y = thread->act[l % 2];
     cpu->isa->dense(weights + net->weight[l], weights + net->bias[l], net->size[l + 1], net->size[l], x,
                     (size_t)net->size[l], y, (size_t)net->size[l + 1], rows, l + 1 < net->layers);
@@ -50,7 +50,7 @@ static void act_sample(const act_job* job, int32_t p, int32_t row, const float* 
                      sac_draw_block(agent->counters[p].act + (uint64_t)row, actions, SAC_NORMALS_PER_BLOCK), actions,
                      thread->act_noise);
   float log_prob = 0;
-  for (size_t i = 0; i < actions; ++i) {
+  for (size_t i = 0; i < actions; i++) {
     const sac_squash_out out = sac_squash(head[i], head[actions + i], noise[i], low, high);
     action[i] = out.action;
     log_prob += out.log_prob;
@@ -61,7 +61,7 @@ static void act_sample(const act_job* job, int32_t p, int32_t row, const float* 
 static void act_part(void* context, int32_t task, int32_t thread_number) {
   const act_job* job = context;
   const sac_agent* agent = job->agent;
-  const sac_cpu* cpu = agent->backend;
+  const sac_cpu* cpu = agent->storage;
   const sac_act* act = job->act;
   const int32_t p = task / job->parts, first = task % job->parts * SAC_ACT_ROWS;
   const int32_t rows = act->n - first < SAC_ACT_ROWS ? act->n - first : SAC_ACT_ROWS;
@@ -78,23 +78,23 @@ static void act_part(void* context, int32_t task, int32_t thread_number) {
   }
   const sac_cpu_thread* thread = &cpu->thread[thread_number];
   const float* head = act_head(agent, p, act->obs + at * (size_t)agent->shape.obs, rows, thread);
-  for (int32_t r = 0; r < rows; ++r) {
+  for (int32_t r = 0; r < rows; r++) {
     const float* mean = head + (size_t)r * 2 * actions;
     if (act->mode == SAC_ACT_MEAN)
-      for (size_t i = 0; i < actions; ++i) action[(size_t)r * actions + i] = sac_squash_mean(mean[i]);
+      for (size_t i = 0; i < actions; i++) action[(size_t)r * actions + i] = sac_squash_mean(mean[i]);
     else act_sample(job, p, first + r, mean, action + (size_t)r * actions, thread);
   }
 }
 
 sac_status sac_cpu_act(sac_agent* agent, const sac_act* act) {
-  const sac_cpu* cpu = agent->backend;
+  const sac_cpu* cpu = agent->storage;
   const int32_t population = agent->shape.population;
   act_job job = {agent, act, (act->n + SAC_ACT_ROWS - 1) / SAC_ACT_ROWS};
   const int64_t work = (int64_t)agent->tensors.floats[SAC_SLAB_TRAINED] * act->n * population;
   if (act->mode == SAC_ACT_UNIFORM || work < 4000000) sac_pool_run_alone(act_part, &job, population * job.parts);
   else sac_pool_run(cpu->pool, act_part, &job, population * job.parts);
   if (act->mode != SAC_ACT_MEAN && !act->noise)
-    for (int32_t p = 0; p < population; ++p)
+    for (int32_t p = 0; p < population; p++)
       if (agent->alive[p]) agent->counters[p].act += (uint64_t)act->n;
   return SAC_OK;
 }

@@ -9,55 +9,81 @@ sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr) {
 }
 
 /* One contiguous run of a tensor, offset `at`: Adam, or its squared norm alone. */
-static double step_run(const sac_team* team, size_t at, size_t count, const sac_adam_step* step) {
-  const sac_cpu* cpu = team->cpu;
-  const float* grad = sac_cpu_slab(cpu, SAC_MEMORY_GRAD, team->p) + at;
+static double step_run(const sac_cpu_job* job, size_t at, size_t count, const sac_adam_step* step) {
+  const sac_cpu* cpu = job->cpu;
+  const float* grad = sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p) + at;
   if (!step) return cpu->isa->sum_squares(count, grad);
-  return cpu->isa->adam(*step, count, sac_cpu_slab(cpu, SAC_MEMORY_WEIGHTS, team->p) + at, grad,
-                        sac_cpu_slab(cpu, SAC_MEMORY_ADAM_M, team->p) + at,
-                        sac_cpu_slab(cpu, SAC_MEMORY_ADAM_V, team->p) + at);
+  return cpu->isa->adam(*step, count, sac_cpu_slab(cpu, SAC_MEMORY_WEIGHTS, job->p) + at, grad,
+                        sac_cpu_slab(cpu, SAC_MEMORY_ADAM_M, job->p) + at,
+                        sac_cpu_slab(cpu, SAC_MEMORY_ADAM_V, job->p) + at);
 }
 
-static double step_block(const sac_team* team, const sac_net* net, const sac_cpu_block* block,
+static double step_block(const sac_cpu_job* job, const sac_net* net, const sac_cpu_block* block,
                          const sac_adam_step* step) {
   const size_t in = (size_t)net->size[block->layer], from = (size_t)block->from,
                count = (size_t)(block->to - block->from);
-  const double weights = step_run(team, net->weight[block->layer] + from * in, count * in, step);
-  return weights + step_run(team, net->bias[block->layer] + from, count, step);
+  const double weights = step_run(job, net->weight[block->layer] + from * in, count * in, step);
+  return weights + step_run(job, net->bias[block->layer] + from, count, step);
 }
 
 /* The weights of a block and their moments, which Adam's step will want. */
-static sac_near stepped(const sac_team* team, const sac_net* net, const sac_cpu_block* block) {
+static sac_near stepped(const sac_cpu_job* job, const sac_net* net, const sac_cpu_block* block) {
   static const sac_memory slabs[] = {SAC_MEMORY_WEIGHTS, SAC_MEMORY_ADAM_M, SAC_MEMORY_ADAM_V};
   const size_t in = (size_t)net->size[block->layer], at = net->weight[block->layer] + (size_t)block->from * in;
   sac_near near = {.bytes = (size_t)(block->to - block->from) * in * sizeof(float)};
-  for (; near.count < (int32_t)(sizeof slabs / sizeof *slabs); ++near.count)
-    near.piece[near.count] = sac_cpu_slab(team->cpu, slabs[near.count], team->p) + at;
+  for (; near.count < SAC_LENGTH(slabs); near.count++)
+    near.piece[near.count] = sac_cpu_slab(job->cpu, slabs[near.count], job->p) + at;
   return near;
 }
 
-void sac_cpu_block_run(const sac_team* team, const sac_net* net, const sac_trace* trace, const sac_cpu_block* block,
-                       const sac_adam_step* step, int32_t slot) {
-  const sac_cpu* cpu = team->cpu;
-  const int32_t l = block->layer, batch = team->agent->shape.batch;
+/* The gradient of a block over all rows; `step`: Adam's step follows. */
+static void gradient(const sac_cpu_job* job, const sac_net* net, const sac_pass* pass, const sac_trace* trace,
+                     const sac_cpu_block* block, const sac_adam_step* step) {
+  const sac_cpu* cpu = job->cpu;
+  const int32_t l = block->layer, batch = job->agent->shape.batch;
   const sac_rows d = sac_trace_grad(trace, net, l);
-  const float* x = l == 0 ? team->minibatch->current : trace->t[l - 1];
-  const size_t x_stride = (size_t)cpu->panels * SAC_PANEL * SAC_PANEL;
-  float* grad = sac_cpu_slab(cpu, SAC_MEMORY_GRAD, team->p);
-  const sac_near near = stepped(team, net, block);
-  cpu->isa->weight_grad(d, x, x_stride, net->size[l], block->from, block->to, grad + net->weight[l], batch,
-                        step ? &near : NULL);
+  const float* input = pass->at == SAC_NEXT ? job->minibatch->next : job->minibatch->current;
+  const float* x = l == 0 ? input : trace->t[l - 1];
+  float* grad = sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p);
+  const sac_near near = stepped(job, net, block);
+  cpu->isa->weight_grad(d, x, sac_cpu_batch_rows(cpu) * SAC_PANEL, net->size[l], block->from, block->to,
+                        grad + net->weight[l], batch, step ? &near : NULL);
   cpu->isa->bias_grad(d, block->from, block->to, grad + net->bias[l], batch);
-  team->set->norm[slot] = step_block(team, net, block, step);
 }
 
-void sac_cpu_block_adam(const sac_team* team, const sac_net* net, const sac_cpu_block* block,
-                        const sac_adam_step* step) {
-  (void)step_block(team, net, block, step);
+static double learning_rate(const sac_settings* settings, sac_group group) {
+  return sac_auto(group == SAC_ACTOR ? settings->actor_lr : settings->critic_lr, settings->lr);
 }
 
-double sac_cpu_norm(const sac_cpu_set* set, int32_t from, int32_t count) {
-  double sum = 0;
-  for (int32_t i = from; i < from + count; ++i) sum += set->norm[i];
-  return sqrt(sum);
+void sac_cpu_blocks_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread) {
+  (void)thread;
+  const sac_plan* plan = &job->cpu->plan;
+
+  /* The operation that the task is of; a gradient and the Adam step behind it are one. */
+  int32_t op = phase->from;
+  int both;
+  for (;; op += 1 + both) {
+    both = op + 1 < phase->to && plan->op[op].kind == SAC_GRADIENT && plan->op[op + 1].kind == SAC_ADAM &&
+           plan->op[op + 1].nets == plan->op[op].nets;
+    if (task < job->cpu->blocks[plan->op[op].nets].count) break;
+    task -= job->cpu->blocks[plan->op[op].nets].count;
+  }
+
+  const sac_group group = plan->op[op].nets;
+  const sac_cpu_blocks* blocks = &job->cpu->blocks[group];
+  const sac_cpu_block* block = &blocks->block[task];
+  const sac_net* net = &job->agent->tensors.net[group][block->net];
+  const sac_adam_step adam = sac_cpu_adam_step(job->agent, job->p, learning_rate(&job->agent->settings, group));
+  const sac_adam_step* step = both || plan->op[op].kind == SAC_ADAM ? &adam : NULL;
+  if (plan->op[op].kind == SAC_GRADIENT) {
+    const int32_t pass = plan->pass_of[op];
+    gradient(job, net, &plan->pass[pass], &job->scratch->trace[pass][block->net], block, step);
+  }
+  job->scratch->norm[blocks->first + task] = step_block(job, net, block, step);
+}
+
+double sac_cpu_sum_norms(const sac_cpu_job* job, sac_group group, double sum) {
+  const sac_cpu_blocks* blocks = &job->cpu->blocks[group];
+  for (int32_t i = 0; i < blocks->count; i++) sum += job->scratch->norm[blocks->first + i];
+  return sum;
 }

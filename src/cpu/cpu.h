@@ -1,8 +1,9 @@
 /* The CPU backend's inside: slabs, scratch, and how an update is cut into tasks.
  *
- * An update of one agent is a few phases; a phase is a number of tasks that do not depend on each other:
- *   chunk tasks  some rows of the minibatch through all layers, forward and back, while they are warm in the cache
- *   block tasks  some rows of one weight gradient, summed over the whole minibatch, and at once its Adam step
+ * The plan of an algorithm (algo/plan.h) becomes a few phases; a phase is a number of tasks that do not depend on each
+ * other:
+ *   rows    some rows of the minibatch through several operations, while they are warm in the cache
+ *   blocks  some rows of one weight gradient, summed over the whole minibatch, and at once their Adam step
  * With as many agents as threads, each thread takes whole agents through all phases; otherwise all threads share the
  * phases of one agent after another, each with a fixed part of the tasks to begin with, so that what a thread has
  * written it mostly reads again itself: caches of cores may be far apart. Either way every number is computed by the
@@ -10,57 +11,57 @@
 #ifndef SAC_CPU_CPU_H
 #define SAC_CPU_CPU_H
 
-#include "agent/agent.h"
+#include "algo/plan.h"
+#include "backend/backend.h"
 #include "cpu/isa.h"
 #include "cpu/net.h"
 #include "cpu/pool.h"
-
-SAC_STAGES_DECLARE(cpu)
 
 /* Rows of the minibatch in a chunk: at most 4 panels, few enough that their activations stay in the cache. */
 #define SAC_CHUNK_PANELS 4
 /* Observations acted on together. */
 #define SAC_ACT_ROWS 64
 
-/* One agent's minibatch and what later stages need of it. R is B rounded up to whole panels. */
+#define SAC_CPU_PHASES_MAX 48
+
+/* One agent's minibatch, and what later stages need of it. R is B rounded up to whole panels. */
 typedef struct sac_cpu_minibatch {
-  float* current;    /* feature panels of obs | action (ceil((O + A)/32), R, 32) */
-  float* next;       /* feature panels of next_obs (ceil(O/32), R, 32) */
-  float* reward;     /* (R) */
-  float* terminated; /* (R) */
-  float* noise;      /* (R, A) for a~ at obs */
-  float* next_noise; /* (R, A) for a' at next_obs */
-  float* log_prob;   /* (R) log pi(a~|s), written by the actor pass, read by temperature update */
+  float* current;                /* feature panels of obs | action (ceil((O + A)/32), R, 32) */
+  float* next;                   /* feature panels of next_obs (ceil(O/32), R, 32) */
+  float* reward;                 /* (R) */
+  float* terminated;             /* (R) */
+  float* noise[SAC_PLACE_COUNT]; /* (R, A) for the actions sampled at POLICY and at NEXT */
+  float* log_prob;               /* (R) log pi(a~|s): written by SAMPLE, read by the temperature's step too */
 } sac_cpu_minibatch;
 
-/* Scratch of one agent's update, over the whole minibatch. In row panels. */
-typedef struct sac_cpu_set {
-  sac_rows current;                  /* obs | action (R/32, O + A, 32) */
-  sac_rows next;                     /* next_obs | a' */
-  sac_rows policy;                   /* obs | a~ */
-  sac_trace critic[SAC_CRITICS_MAX]; /* at (s, a), kept for the weight gradients */
-  sac_trace judge[SAC_CRITICS_MAX];  /* the same critics at (s, a~): the actor's loss */
-  sac_trace value;                   /* sac-v */
-  sac_trace actor;
-  float* q;         /* (K, R) Q_k(s, a) */
-  float* judged;    /* (K, R) Qbar_k(s', a'), then Q_k(s, a~) */
-  float* target;    /* (R) y */
-  float* v;         /* (R) V(s): sac-v */
-  float* v_target;  /* (R) its target: sac-v */
-  float* smallest;  /* (R) min_k Q_k(s, a~) */
-  float* saturated; /* (R) components of a~ beyond 0.999 */
-  float* eps;       /* (R/32, A, 32) the noise of the action sampled last */
-  float* spread;    /* (R/32, A, 32) sigma * eps of it */
-  float* slope;     /* (R/32, A, 32) da/du */
-  float* d_action;  /* (R/32, A, 32) dJ/da~ */
-  int32_t* row;     /* (K, R) the rows whose smallest critic is k, */
-  int32_t* rows;    /* (K) and how many they are */
-  double* norm;     /* (blocks) squared gradient norm of each */
-} sac_cpu_set;
+/* What SAMPLE leaves of an action for SAMPLE_GRAD. In row panels, (R/32, A, 32). */
+typedef struct sac_cpu_sampled {
+  float* eps;    /* the noise */
+  float* spread; /* sigma * eps */
+  float* slope;  /* da/du */
+} sac_cpu_sampled;
+
+/* Scratch of one agent's update, over the whole minibatch. */
+typedef struct sac_cpu_scratch {
+  sac_rows input[SAC_PLACE_COUNT];                  /* row panels of obs | action, (R/32, O + A, 32) */
+  sac_trace trace[SAC_PASSES_MAX][SAC_CRITICS_MAX]; /* of passes that gradients go back through */
+  float* output[SAC_PASSES_MAX];                    /* (K, R) of networks with one output */
+  sac_cpu_sampled sampled[SAC_PLACE_COUNT];
+  float* next_log_prob; /* (R) log pi(a'|s') */
+  float* y;             /* (R) the critics' target */
+  float* v_target;      /* (R) the value network's */
+  float* smallest;      /* (R) min_k Q_k(s, a~) */
+  int32_t* choice;      /* (R) the k that gives it */
+  float* saturated;     /* (R) components of a~ beyond 0.999 */
+  float* d_action;      /* (R/32, A, 32) dJ/da~ */
+  int32_t* row;         /* (K, R) the rows whose smallest critic is k, */
+  int32_t* rows;        /* (K) and how many they are */
+  double* norm;         /* (blocks) squared gradient norm of each */
+} sac_cpu_scratch;
 
 /* Scratch of one thread, over a chunk (c panels) or the rows of an act. */
 typedef struct sac_cpu_thread {
-  sac_trace pass;       /* a pass that nothing is kept of */
+  sac_trace pass;       /* a pass whose hidden activations nobody needs later */
   sac_trace picked;     /* a chunk of rows that share their smallest critic */
   float* picked_action; /* (c, A, 32) */
   uint64_t* index;      /* (c*32) replay sample's indices */
@@ -70,79 +71,113 @@ typedef struct sac_cpu_thread {
 
 /* Rows from..to of one layer of one network. */
 typedef struct sac_cpu_block {
-  int32_t net; /* 0..K-1 critics, K the value network; the actor's blocks have a list of their own */
-  int32_t layer, from, to;
+  int32_t net, layer, from, to;
 } sac_cpu_block;
 
+/* The blocks of all networks of a group; norms of their gradients are at scratch->norm[first]. */
 typedef struct sac_cpu_blocks {
-  int32_t count;
+  int32_t count, first;
   sac_cpu_block* block; /* (count) */
 } sac_cpu_blocks;
 
-/* A run of floats of a target and of what it follows. */
-typedef struct sac_cpu_follow {
+/* A run of floats of a target, and of what the target follows. */
+typedef struct sac_cpu_piece {
   size_t target, source, count;
-} sac_cpu_follow;
+} sac_cpu_piece;
+
+typedef struct sac_cpu_phase sac_cpu_phase;
+
+/* One agent in one phase. */
+typedef struct sac_cpu_job {
+  sac_agent* agent;
+  const struct sac_cpu* cpu;
+  const sac_cpu_minibatch* minibatch;
+  sac_cpu_scratch* scratch;
+  int32_t p;
+} sac_cpu_job;
+
+struct sac_cpu_phase {
+  sac_stage stage;
+  int32_t tasks;
+  void (*run)(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread);
+  int32_t from, to;    /* rows, blocks: operations of the plan */
+  int32_t nets;        /* rows: 1, or K where a task takes one network of a group */
+  unsigned load;       /* rows: places whose inputs are brought in first, by bit */
+  unsigned statistics; /* statistics: what was completed in this stage, bits of sac_each */
+};
 
 typedef struct sac_cpu {
   const sac_isa* isa;
   sac_pool* pool;
-  float* slab[SAC_MEMORY_COUNT];   /* by sac_memory */
-  size_t floats[SAC_MEMORY_COUNT]; /* one agent's */
-  int32_t threads, sets;
+  sac_plan plan;
+  int32_t phases;
+  sac_cpu_phase phase[SAC_CPU_PHASES_MAX]; /* (phases) in order */
+  float* slab[SAC_MEMORY_COUNT];           /* by sac_memory */
+  size_t floats[SAC_MEMORY_COUNT];         /* one agent's */
+  int32_t threads, scratches;
   int32_t panels;               /* of the minibatch */
   int32_t chunk_panels;         /* of a chunk */
   int32_t chunks;               /* of the minibatch */
   int worth_sharing;            /* a phase of one agent is long enough for more than one thread */
-  void* scratch;                /* one allocation for all below */
+  void* memory;                 /* one allocation for all below */
   sac_cpu_minibatch* minibatch; /* (P) */
-  sac_cpu_set* set;             /* (sets) */
+  sac_cpu_scratch* scratch;     /* (scratches) */
   sac_cpu_thread* thread;       /* (threads) */
-  int32_t* living;              /* (P) agents that are alive */
-  sac_cpu_blocks critic_blocks; /* critics, then the value network */
-  sac_cpu_blocks actor_blocks;
-  int32_t follows;
-  sac_cpu_follow* follow; /* (follows) */
+  int32_t* running;             /* (P) agents that are alive */
+  sac_cpu_blocks blocks[SAC_GROUP_COUNT];
+  int32_t pieces;
+  sac_cpu_piece* piece; /* (pieces) of all targets */
 } sac_cpu;
 
-/* Lays scratch out in cpu->scratch and cuts the work into tasks; with cpu->scratch NULL only measures. Returns its
- * bytes; SIZE_MAX: beyond all memory. */
+/* --- layout.c ------------------------------------------------------------------------------------------------------
+ */
+
+/* Lays scratch out in cpu->memory and cuts the work into tasks; with cpu->memory NULL only measures. Returns its bytes;
+ * SIZE_MAX: beyond all memory. */
 size_t sac_cpu_layout(const sac_agent* agent, sac_cpu* cpu);
 
-/* One agent in one phase. */
-typedef struct sac_team {
-  sac_agent* agent;
-  const sac_cpu* cpu;
-  const sac_cpu_minibatch* minibatch;
-  sac_cpu_set* set;
-  int32_t p;
-} sac_team;
+/* --- phases.c ------------------------------------------------------------------------------------------------------
+ */
 
-typedef struct sac_phase {
-  void (*run)(const sac_team* team, int32_t task, sac_cpu_thread* thread);
-  int32_t tasks;
-} sac_phase;
+/* Cuts the plan into phases. After the first layout. Errors: CONFIG (the plan does not fit). */
+sac_status sac_cpu_phases(const sac_agent* agent, sac_cpu* cpu);
 
-/* Runs the phases, one after the other, for every living agent. */
-void sac_cpu_run(sac_agent* agent, const sac_phase* phases, int32_t count);
+/* Runs the phases of a stage, one after the other, for every agent that is alive. */
+void sac_cpu_run(sac_agent* agent, sac_stage stage);
+
+/* --- the phases' tasks ---------------------------------------------------------------------------------------------
+ */
+
+typedef void sac_cpu_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread);
+
+sac_cpu_task sac_cpu_sample_task;      /* replay.c: indices, rows and noise of one chunk */
+sac_cpu_task sac_cpu_rows_task;        /* rows.c: operations from..to on one chunk */
+sac_cpu_task sac_cpu_sort_task;        /* input_grad.c: the rows of the minibatch whose smallest critic is `task` */
+sac_cpu_task sac_cpu_input_grad_task;  /* input_grad.c: dJ/da~ of a chunk of the rows of critic task / chunks */
+sac_cpu_task sac_cpu_blocks_task;      /* adam.c: gradient of a block, its Adam step, or both */
+sac_cpu_task sac_cpu_statistics_task;  /* statistics.c */
+sac_cpu_task sac_cpu_temperature_task; /* temperature.c */
+sac_cpu_task sac_cpu_polyak_task;      /* polyak.c: one piece */
+
+/* --- shared by the tasks -------------------------------------------------------------------------------------------
+ */
 
 /* Agent p's part of a slab. */
 static inline float* sac_cpu_slab(const sac_cpu* cpu, sac_memory memory, int32_t p) {
   return cpu->slab[memory] + (size_t)p * cpu->floats[memory];
 }
 
-static inline size_t sac_cpu_batch_rows(const sac_cpu* cpu) { return (size_t)cpu->panels * SAC_PANEL; }
-
-/* Rows of chunk number `task`. */
-static inline int32_t sac_chunk_rows(const sac_team* team, int32_t task) {
-  const int32_t start = task * team->cpu->chunk_panels * SAC_PANEL, left = team->agent->shape.batch - start;
-  const int32_t most = team->cpu->chunk_panels * SAC_PANEL;
-  return left < most ? left : most;
+/* The slab that a network's weights are in. */
+static inline const float* sac_cpu_weights(const sac_cpu_job* job, const sac_net* net) {
+  return sac_cpu_slab(job->cpu, net->slab == SAC_SLAB_TARGET ? SAC_MEMORY_TARGET : SAC_MEMORY_WEIGHTS, job->p);
 }
 
-/* Row k of an array (K, R). */
-static inline float* sac_cpu_critic_row(const sac_team* team, float* array, int32_t k) {
-  return array + (size_t)k * sac_cpu_batch_rows(team->cpu);
+static inline size_t sac_cpu_batch_rows(const sac_cpu* cpu) { return (size_t)cpu->panels * SAC_PANEL; }
+
+/* Rows of a chunk. */
+static inline int32_t sac_chunk_rows(const sac_cpu_job* job, int32_t chunk) {
+  const int32_t most = job->cpu->chunk_panels * SAC_PANEL, left = job->agent->shape.batch - chunk * most;
+  return left < most ? left : most;
 }
 
 /* Row panel `panel` on. */
@@ -156,50 +191,24 @@ static inline int32_t sac_lanes(int32_t rows, int32_t panel) {
   return left < SAC_PANEL ? left : SAC_PANEL;
 }
 
-/* Feature panels of the minibatch (rows `panel` on, `features` of them) turned into row panels. */
-void sac_cpu_turn_in(const sac_cpu* cpu, const float* from, int32_t features, sac_rows to, int32_t panel, int32_t rows);
+/* alpha of the agent, as it is now. */
+float sac_cpu_alpha(const sac_cpu_job* job);
 
-/* Gradient, and Adam's step unless `step` is NULL, of a block: critic.c and actor.c say of what. Its squared norm goes
- * to set->norm[slot]. */
-void sac_cpu_block_run(const sac_team* team, const sac_net* net, const sac_trace* trace, const sac_cpu_block* block,
-                       const sac_adam_step* step, int32_t slot);
+/* Brings the inputs of a place in: feature panels of the minibatch turned into row panels, `rows` rows from panel
+ * `panel` on. */
+void sac_cpu_load(const sac_cpu_job* job, sac_place at, int32_t panel, int32_t rows);
 
 /* Adam's scalars for this update of agent p. */
 sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr);
 
-/* Adam over the rows of a block whose gradient is there. */
-void sac_cpu_block_adam(const sac_team* team, const sac_net* net, const sac_cpu_block* block,
-                        const sac_adam_step* step);
+/* Root of the squared norms of a group's blocks, in order, added to `sum`. */
+double sac_cpu_sum_norms(const sac_cpu_job* job, sac_group group, double sum);
 
-/* Root of the blocks' squared norms, in order. */
-double sac_cpu_norm(const sac_cpu_set* set, int32_t from, int32_t count);
+/* --- the backend's functions outside backend.c ---------------------------------------------------------------------
+ */
 
-/* actor.c, in the order of an update. `rows` rows from panel `panel` on; everything to and from the set's arrays. */
-
-/* The actor on the observations of x (O features of its panels, the minibatch's), its head squashed with noise (R, A):
- * the action goes beside the observations, log_prob (R) to the caller. The trace's panel trace_panel is the first. */
-void sac_cpu_policy_sample(const sac_team* team, sac_rows x, const sac_trace* trace, int32_t trace_panel, int32_t panel,
-                           int32_t rows, const float* noise, float* log_prob);
-
-/* a~ ~ pi(.|s) and its log pi. */
-void sac_cpu_policy_rows(const sac_team* team, int32_t panel, int32_t rows);
-
-/* Q_k(s, a~). */
-void sac_cpu_judge_rows(const sac_team* team, int32_t k, int32_t panel, int32_t rows);
-
-/* A task of a phase, K of them, when all critics have judged all rows: which rows of the minibatch have critic k as
- * their smallest. Critic 0 keeps min_k Q_k(s, a~), too. */
-void sac_cpu_sort_rows(const sac_team* team, int32_t k, sac_cpu_thread* thread);
-
-/* A task of the phase after it, K * chunks of them: dJ/da~ of the rows of critic k = task / chunks, through that critic
- * only; a chunk of them is picked together, taken back through it, and put back. */
-void sac_cpu_action_grad(const sac_team* team, int32_t task, sac_cpu_thread* thread);
-
-/* Back through the squash and the actor. */
-void sac_cpu_policy_grad_rows(const sac_team* team, int32_t panel, int32_t rows);
-
-void sac_cpu_actor_stats(const sac_team* team, int32_t first_block);
-
-float sac_cpu_alpha(const sac_team* team);
+sac_status sac_cpu_act(sac_agent* agent, const sac_act* act);
+sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* transitions, const struct sac_vector* vector);
+sac_status sac_cpu_minibatch_set(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise);
 
 #endif

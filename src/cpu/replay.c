@@ -6,13 +6,13 @@
 
 sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* t, const struct sac_vector* vector) {
   (void)vector; /* its arrays are the transitions */
-  const sac_cpu* cpu = agent->backend;
+  const sac_cpu* cpu = agent->storage;
   const size_t obs = (size_t)agent->shape.obs, actions = (size_t)agent->shape.action, n = (size_t)t->n;
   const sac_replay_row* row = &agent->row;
-  for (int32_t p = 0; p < agent->shape.population; ++p) {
+  for (int32_t p = 0; p < agent->shape.population; p++) {
     if (!agent->alive[p]) continue;
     float* ring = sac_cpu_slab(cpu, SAC_MEMORY_REPLAY, p);
-    for (size_t i = 0; i < n; ++i) {
+    for (size_t i = 0; i < n; i++) {
       const size_t from = (size_t)p * n + i;
       const uint64_t place = (agent->counters[p].pushed + i) % (uint64_t)agent->shape.capacity;
       float* to = ring + (size_t)place * (size_t)row->floats;
@@ -41,31 +41,32 @@ static void put_features(float* panels, size_t stride, int32_t row, int32_t firs
 }
 
 /* Indices, rows and noise of one chunk. Chunks begin at whole panels, so at whole Philox blocks. */
-static void sample_chunk(const sac_team* team, int32_t task, sac_cpu_thread* thread) {
-  const sac_agent* agent = team->agent;
+void sac_cpu_sample_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread) {
+  (void)phase;
+  const sac_agent* agent = job->agent;
   const sac_shape* shape = &agent->shape;
-  const sac_cpu_minibatch* m = team->minibatch;
+  const sac_cpu_minibatch* m = job->minibatch;
   const sac_replay_row* layout = &agent->row;
-  const int32_t rows = sac_chunk_rows(team, task), first = task * team->cpu->chunk_panels * SAC_PANEL;
-  const uint64_t seed = agent->seed[team->p], draw = agent->counters[team->p].updates, batch = (uint64_t)shape->batch;
-  const uint64_t size = (uint64_t)sac_replay_size(agent->counters[team->p].pushed, shape->capacity);
-  const float* ring = sac_cpu_slab(team->cpu, SAC_MEMORY_REPLAY, team->p);
-  const size_t stride = (size_t)team->cpu->panels * SAC_PANEL * SAC_PANEL,
+  const int32_t rows = sac_chunk_rows(job, task), first = task * job->cpu->chunk_panels * SAC_PANEL;
+  const uint64_t seed = agent->seed[job->p], draw = agent->counters[job->p].updates, batch = (uint64_t)shape->batch;
+  const uint64_t size = (uint64_t)sac_replay_size(agent->counters[job->p].pushed, shape->capacity);
+  const float* ring = sac_cpu_slab(job->cpu, SAC_MEMORY_REPLAY, job->p);
+  const size_t stride = (size_t)job->cpu->panels * SAC_PANEL * SAC_PANEL,
                bytes = (size_t)layout->floats * sizeof(float);
   sac_fill_indices(seed, SAC_STREAM_SAMPLE,
                    sac_draw_block(draw, batch, SAC_INDICES_PER_BLOCK) + (uint64_t)first / SAC_INDICES_PER_BLOCK,
                    (size_t)rows, size, thread->index);
-  for (int32_t r = 0; r < rows; ++r) {
+  for (int32_t r = 0; r < rows; r++) {
     const char* row = (const char*)(ring + thread->index[r] * (uint64_t)layout->floats);
     for (size_t at = 0; at < bytes; at += 64) __builtin_prefetch(row + at);
   }
   const uint64_t noise = batch * (uint64_t)shape->action, offset = (uint64_t)first * (uint64_t)shape->action;
   const uint64_t block = sac_draw_block(draw, noise, SAC_NORMALS_PER_BLOCK) + offset / SAC_NORMALS_PER_BLOCK;
   const size_t count = (size_t)rows * (size_t)shape->action;
-  team->cpu->isa->normals(seed, SAC_STREAM_ACTION_NOISE, block, count, m->noise + offset);
-  if (agent->settings.algo == SAC_ALGO_SAC)
-    team->cpu->isa->normals(seed, SAC_STREAM_NEXT_ACTION_NOISE, block, count, m->next_noise + offset);
-  for (int32_t r = 0; r < rows; ++r) {
+  job->cpu->isa->normals(seed, SAC_STREAM_ACTION_NOISE, block, count, m->noise[SAC_POLICY] + offset);
+  if (sac_algo_samples(agent->algo, SAC_NEXT))
+    job->cpu->isa->normals(seed, SAC_STREAM_NEXT_ACTION_NOISE, block, count, m->noise[SAC_NEXT] + offset);
+  for (int32_t r = 0; r < rows; r++) {
     const float* row = ring + thread->index[r] * (uint64_t)layout->floats;
     put_features(m->current, stride, first + r, 0, row + layout->obs, shape->obs);
     put_features(m->current, stride, first + r, shape->obs, row + layout->action, shape->action);
@@ -75,22 +76,15 @@ static void sample_chunk(const sac_team* team, int32_t task, sac_cpu_thread* thr
   }
 }
 
-sac_status sac_cpu_replay_sample(sac_agent* agent) {
-  const sac_cpu* cpu = agent->backend;
-  const sac_phase phase = {sample_chunk, cpu->chunks};
-  sac_cpu_run(agent, &phase, 1);
-  return SAC_OK;
-}
-
 sac_status sac_cpu_minibatch_set(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise) {
-  const sac_cpu* cpu = agent->backend;
+  const sac_cpu* cpu = agent->storage;
   const size_t batch = (size_t)agent->shape.batch, obs = (size_t)agent->shape.obs,
                actions = (size_t)agent->shape.action;
   const size_t stride = (size_t)cpu->panels * SAC_PANEL * SAC_PANEL;
-  for (int32_t p = 0; p < agent->shape.population; ++p) {
+  for (int32_t p = 0; p < agent->shape.population; p++) {
     const sac_cpu_minibatch* m = &cpu->minibatch[p];
     const size_t from = (size_t)p * batch;
-    for (size_t r = 0; r < batch; ++r) {
+    for (size_t r = 0; r < batch; r++) {
       put_features(m->current, stride, (int32_t)r, 0, minibatch->obs + (from + r) * obs, agent->shape.obs);
       put_features(m->current, stride, (int32_t)r, agent->shape.obs, minibatch->action + (from + r) * actions,
                    agent->shape.action);
@@ -98,19 +92,9 @@ sac_status sac_cpu_minibatch_set(sac_agent* agent, const sac_minibatch* minibatc
     }
     memcpy(m->reward, minibatch->reward + from, batch * sizeof(float));
     memcpy(m->terminated, minibatch->terminated + from, batch * sizeof(float));
-    memcpy(m->noise, noise->action + from * actions, batch * actions * sizeof(float));
-    if (noise->next_action) memcpy(m->next_noise, noise->next_action + from * actions, batch * actions * sizeof(float));
+    memcpy(m->noise[SAC_POLICY], noise->action + from * actions, batch * actions * sizeof(float));
+    if (noise->next_action)
+      memcpy(m->noise[SAC_NEXT], noise->next_action + from * actions, batch * actions * sizeof(float));
   }
   return SAC_OK;
-}
-
-void sac_cpu_turn_in(const sac_cpu* cpu, const float* from, int32_t features, sac_rows to, int32_t panel,
-                     int32_t rows) {
-  const size_t stride = (size_t)cpu->panels * SAC_PANEL * SAC_PANEL;
-  to.data += (size_t)panel * to.stride;
-  for (int32_t p = 0; p * SAC_PANEL < rows; ++p)
-    for (int32_t f = 0; f < features; f += SAC_PANEL)
-      cpu->isa->turn(from + (size_t)(f / SAC_PANEL) * stride + (size_t)(panel + p) * SAC_PANEL * SAC_PANEL, SAC_PANEL,
-                     to.data + (size_t)p * to.stride + (size_t)f * SAC_PANEL, SAC_PANEL, sac_lanes(rows, p),
-                     features - f < SAC_PANEL ? features - f : SAC_PANEL);
 }

@@ -4,7 +4,7 @@
  * reads them on another stream joins it first (sac_cuda_act_join; the host execution of the tests runs a kernel as a
  * whole, so it cannot show where that is missing).
  *
- * With train.overlap an action is chosen by the actor as it was before the updates under way (sac_stages.snapshot):
+ * With train.overlap an action is chosen by the actor as it was before the updates under way (sac_backend.snapshot):
  * from a copy of it, on a stream of its own, so that it does not wait for them. */
 #include <string.h>
 
@@ -21,13 +21,13 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
                                               [SAC_ACT_MEAN] = SAC_DEVICE_ACT_MEAN,
                                               [SAC_ACT_UNIFORM] = SAC_DEVICE_ACT_UNIFORM};
   const sac_gpu* gpu = sac_gpu_of(agent);
-  const sac_net* net = gpu->actor.net;
+  const sac_net* net = gpu->nets[SAC_ACTOR].net;
   memset(args, 0, sizeof *args);
   args->state = gpu->state;
   args->alive = act->from_snapshot ? gpu->act_alive : &gpu->state->alive;
   args->alive_stride = act->from_snapshot ? 1 : sizeof *gpu->state / sizeof(uint32_t);
-  args->weights = act->from_snapshot ? gpu->act_copy : gpu->weights + gpu->actor.start;
-  args->weights_stride = gpu->actor.each;
+  args->weights = act->from_snapshot ? gpu->act_copy : gpu->weights + gpu->nets[SAC_ACTOR].start;
+  args->weights_stride = gpu->nets[SAC_ACTOR].each;
   args->layers = net->layers;
   memcpy(args->size, net->size, (size_t)(net->layers + 1) * sizeof *args->size);
   for (int32_t l = 0; l < net->layers; ++l) {
@@ -211,10 +211,10 @@ fail:
 sac_status sac_cuda_snapshot(sac_agent* agent) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const sac_actor_snapshot_args args = {.state = gpu->state,
-                                        .weights = gpu->weights + gpu->actor.start,
+                                        .weights = gpu->weights + gpu->nets[SAC_ACTOR].start,
                                         .copy = gpu->act_copy,
                                         .alive = gpu->act_alive,
-                                        .floats = (size_t)agent->shape.population * gpu->actor.each,
+                                        .floats = (size_t)agent->shape.population * gpu->nets[SAC_ACTOR].each,
                                         .population = agent->shape.population};
   sac_status status = SAC_OK;
   if (!gpu->act_stale) return SAC_OK;

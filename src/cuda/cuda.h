@@ -11,12 +11,11 @@
 #include <cublas_v2.h>
 #include <cuda_runtime_api.h>
 
-#include "agent/agent.h"
+#include "algo/plan.h"
+#include "backend/backend.h"
 #include "cuda/device.h"
 #include "env/vector.h"
 #include "kernels/kernels.h"
-
-SAC_STAGES_DECLARE(cuda)
 
 /* --- device.c ----------------------------------------------------------------------------------------------------- */
 
@@ -77,24 +76,21 @@ typedef struct sac_gpu {
   size_t trained, targets; /* floats of the parts of weights, all agents together */
   size_t replay_floats;    /* of one agent */
   size_t scratch_bytes;
-  sac_nets actor, critic, critic_target, value, value_target;
+  sac_nets nets[SAC_GROUP_COUNT];
   size_t log_alpha; /* of agent 0; SAC_ALPHA_STRIDE apart */
+  sac_plan plan;    /* of the algorithm, in the list's order */
 
   sac_device_state* state; /* (P) */
   sac_watched* watched;    /* (watched_count) the trained tensors, in the order of agent->tensors */
   int32_t watched_count;
   sac_device_minibatch minibatch;
-  sac_device_trace actor_trace;    /* (P, 2B, ...) */
-  sac_device_trace critic_trace;   /* (2, P, K, B, ...): critics, and targets [sac] or the judgement of a~ [sac-v] */
-  sac_device_trace value_trace;    /* (2, P, B, ...): value and target: [sac-v] */
-  float* d_actor[SAC_LAYERS_MAX];  /* (P, B, H) gradients by pre-activations */
-  float* d_critic[SAC_LAYERS_MAX]; /* (P, K, B, H) */
-  float* d_value[SAC_LAYERS_MAX];  /* (P, B, H) */
-  float* d_head;                   /* (P, B, 2A) */
-  float *d_q, *d_v;                /* (P, K, B), (P, B) */
-  float *q, *y, *v_value, *v_target, *smallest;
+  sac_device_trace trace[SAC_PASSES_MAX];           /* by the plan's passes. The actor's have 2B rows: s, then s' */
+  float* d_hidden[SAC_GROUP_COUNT][SAC_LAYERS_MAX]; /* (P, n, B, H) gradients by pre-activations of the trained */
+  float* d_output[SAC_GROUP_COUNT];                 /* (P, n, B, out) by their outputs */
+  float* output[SAC_GROUP_COUNT];                   /* (P, n, B) at (s, a), of trained networks with one output */
+  double* norm[SAC_GROUP_COUNT];                    /* (P, parts) squared norms of the trained networks' gradients */
+  float *y, *v_target, *smallest;                   /* (P, B) */
   sac_squashed squashed;
-  double *critic_norm, *value_norm, *actor_norm;
   void* blas_workspace;
 
   /* act.c */
@@ -184,11 +180,45 @@ sac_device_trace sac_cuda_trace_from(const sac_device_trace* trace, const sac_ne
 sac_adam_rates sac_cuda_rates(const sac_agent* agent);
 sac_dims sac_cuda_dims(const sac_agent* agent);
 
-/* The five stages of an update, in turn. */
+/* A stage of an update: queues the operations that the algorithm lists for it. */
+sac_status sac_cuda_stage(sac_agent* agent, sac_stage stage);
+
+/* All stages of an update, in turn. */
 sac_status sac_cuda_update_stages(sac_agent* agent);
+
+/* --- paths.c ------------------------------------------------------------------------------------------------------ */
+
+/* Operations of an algorithm's list that run together: a pattern, and what queues it. */
+typedef struct sac_launch {
+  const char* name; /* for people: the kernels and products it becomes */
+  int32_t count;
+  struct {
+    sac_op_kind kind;
+    sac_row_function row; /* NONE: any, of another kind than ROWS */
+  } pattern[3];
+  int (*serves)(const sac_algorithm* algo, const sac_op* op);  /* NULL: always */
+  sac_status (*run)(const sac_agent* agent, const sac_op* op); /* the `count` operations from op on */
+} sac_launch;
+
+/* The launches of the composed path: longer patterns first. (sac_cuda_composed_count) */
+extern const sac_launch sac_cuda_composed[];
+extern const int32_t sac_cuda_composed_count;
+
+/* The launch that serves the operations from op on, `left` of them; NULL: none does. */
+const sac_launch* sac_cuda_find_launch(const sac_algorithm* algo, const sac_op* op, int32_t left);
+
+/* The name of the path that cuda.path and the algorithm lead to; NULL: none serves it. */
+const char* sac_cuda_path(const sac_settings* settings);
+
+/* --- replay.c ----------------------------------------------------------------------------------------------------- */
+
+sac_status sac_cuda_replay_push(sac_agent* agent, const sac_transitions* transitions, const sac_vector* vector);
+sac_status sac_cuda_replay_sample(sac_agent* agent);
+sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise);
 
 /* --- env.c -------------------------------------------------------------------------------------------------------- */
 
+sac_status sac_cuda_env_step(sac_agent* agent, sac_vector* vector);
 sac_status sac_cuda_env_attach(sac_agent* agent, sac_vector* vector);
 sac_status sac_cuda_env_get(sac_agent* agent, sac_vector* vector, int whole);
 
@@ -198,6 +228,7 @@ sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector);
 
 /* --- act.c -------------------------------------------------------------------------------------------------------- */
 
+sac_status sac_cuda_act(sac_agent* agent, const sac_act* act);
 sac_status sac_cuda_snapshot(sac_agent* agent);
 /* What is queued on `stream` from now on finds the counters as the last act for the host has left them. */
 sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream);
@@ -223,6 +254,11 @@ void sac_cuda_range_pop(void);
 int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due);
 void sac_cuda_profile_end(sac_gpu* gpu, int32_t done);
 
-static inline sac_gpu* sac_gpu_of(const sac_agent* agent) { return agent->backend; }
+static inline sac_gpu* sac_gpu_of(const sac_agent* agent) { return agent->storage; }
+
+/* Networks of a group, those of all agents together. */
+static inline int32_t sac_cuda_net_count(const sac_agent* agent, sac_group group) {
+  return agent->shape.population * sac_gpu_of(agent)->nets[group].an_agent;
+}
 
 #endif

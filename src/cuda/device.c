@@ -58,8 +58,8 @@ sac_status sac_cuda_choose(const char* device, int32_t* ordinal) {
   char why[256];
   int count;
   *ordinal = -1;
-  if (strcmp(device, "cpu") == 0) return SAC_OK;
-  const int asked = strcmp(device, "auto") != 0;
+  const int asked = strncmp(device, "cuda", 4) == 0;
+  if (!asked && strcmp(device, "auto") != 0) return SAC_OK;
   const int number = strncmp(device, "cuda:", 5) == 0 ? (int)strtol(device + 5, NULL, 10) : 0;
   probe(&count, why, sizeof why);
   if (!why[0] && number >= count)
@@ -109,9 +109,4 @@ sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what) 
   const int words = (int)strcspn(what, "("); /* a call's name is enough */
   return sac_fail(status, "cuda:%d: %.*s: %s (%s, code %d): %s", (int)ordinal, words, what, cudaGetErrorString(error),
                   cudaGetErrorName(error), (int)error, advice(error));
-}
-
-const char* sac_cuda_update_path(int algo, int network, int replay) {
-  (void)network, (void)replay; /* each there is */
-  return algo == SAC_ALGO_SAC || algo == SAC_ALGO_SAC_V ? "composed" : "";
 }

@@ -117,13 +117,11 @@ fail:
   return status;
 }
 
-size_t sac_cuda_graph_nodes(const sac_agent* agent) {
-  return agent->stages == &sac_cuda_stages ? sac_gpu_of(agent)->nodes : 0;
-}
+size_t sac_cuda_graph_nodes(const sac_agent* agent) { return sac_gpu_of(agent)->nodes; }
 
 int sac_cuda_notice(const sac_agent* agent, char* text, size_t size) {
-  sac_gpu* gpu = agent->stages == &sac_cuda_stages ? sac_gpu_of(agent) : NULL;
-  if (!gpu || !gpu->notice[0]) return 0;
+  sac_gpu* gpu = sac_gpu_of(agent);
+  if (!gpu->notice[0]) return 0;
   (void)snprintf(text, size, "%s", gpu->notice);
   gpu->notice[0] = '\0';
   return 1;

@@ -7,20 +7,9 @@
 
 #define ALIGNMENT 256 /* bytes: what cudaMalloc gives, and more than a float4 or a double asks */
 
-/* Hands out aligned pieces of one allocation; without one it only counts. */
-typedef struct arena {
-  char* base;
-  size_t used;
-} arena;
+static void* take(sac_region* a, size_t count, size_t size) { return sac_region_take(a, count, size, ALIGNMENT); }
 
-static void* take(arena* a, size_t count, size_t size) {
-  const size_t bytes = sac_bytes(count, size), at = a->used;
-  const size_t padded = bytes > SIZE_MAX - ALIGNMENT ? SIZE_MAX : (bytes + ALIGNMENT - 1) & ~(size_t)(ALIGNMENT - 1);
-  if (__builtin_add_overflow(a->used, padded, &a->used)) a->used = SIZE_MAX;
-  return a->base ? a->base + at : NULL;
-}
-
-static float* take_floats(arena* a, size_t count, size_t each) {
+static float* take_floats(sac_region* a, size_t count, size_t each) {
   return take(a, sac_bytes(count, each), sizeof(float));
 }
 
@@ -28,8 +17,8 @@ static float* take_floats(arena* a, size_t count, size_t each) {
 
 sac_status sac_cuda_fits(const sac_agent* agent) {
   const int64_t critics = (int64_t)agent->shape.population * agent->shape.critics;
-  const sac_net* actor = &agent->tensors.actor;
-  for (int32_t l = 0; l < actor->layers; ++l) /* act counts a layer's weights in 32 bits */
+  const sac_net* actor = agent->tensors.net[SAC_ACTOR];
+  for (int32_t l = 0; l < actor->layers; l++) /* act counts a layer's weights in 32 bits */
     if ((int64_t)actor->size[l] * actor->size[l + 1] > INT32_MAX)
       return sac_fail(SAC_ERROR_CONFIG,
                       "a layer of %d x %d weights is too large for a CUDA device: lower network.hidden",
@@ -48,56 +37,98 @@ static size_t net_floats(const sac_net* net) {
   return (last - net->weight[0] + 15) / 16 * 16;
 }
 
-/* Appends a kind of network to a slab. */
-static void place(const sac_agent* agent, sac_nets* nets, const sac_net* net, int32_t an_agent, size_t* used) {
-  memset(nets, 0, sizeof *nets);
-  nets->net = net;
-  if (net->layers == 0 || an_agent == 0) return;
-  nets->an_agent = an_agent;
-  nets->start = *used;
-  nets->each = net_floats(net);
-  nets->host = net->weight[0];
-  *used += (size_t)agent->shape.population * (size_t)an_agent * nets->each;
+/* Networks of a group, those of all agents together. */
+static size_t net_count(const sac_agent* agent, const sac_gpu* gpu, sac_group group) {
+  return (size_t)agent->shape.population * (size_t)gpu->nets[group].an_agent;
 }
 
-/* Critics stand last of the trained networks and their targets first of the targets: 2 P K nets in one stride. */
+/* Appends the networks of a group to a slab. */
+static void place(const sac_agent* agent, sac_gpu* gpu, sac_group group, size_t* used) {
+  sac_nets* nets = &gpu->nets[group];
+  memset(nets, 0, sizeof *nets);
+  if (agent->tensors.nets[group] == 0) return;
+  nets->net = agent->tensors.net[group];
+  nets->an_agent = agent->tensors.nets[group];
+  nets->start = *used;
+  nets->each = net_floats(nets->net);
+  nets->host = nets->net->weight[0];
+  *used += net_count(agent, gpu, group) * nets->each;
+}
+
+/* Critics stand last of the trained networks and their targets first of the targets: 2 P K networks in one stride. */
 static void place_slabs(const sac_agent* agent, sac_gpu* gpu) {
-  const sac_tensors* t = &agent->tensors;
-  const int32_t critics = agent->shape.critics;
   size_t used = 0;
-  place(agent, &gpu->actor, &t->actor, 1, &used);
-  place(agent, &gpu->value, &t->value, 1, &used);
+  place(agent, gpu, SAC_ACTOR, &used);
+  place(agent, gpu, SAC_VALUE, &used);
   gpu->log_alpha = used;
   used += (size_t)agent->shape.population * SAC_ALPHA_STRIDE;
-  place(agent, &gpu->critic, &t->critic[0], critics, &used);
+  place(agent, gpu, SAC_CRITIC, &used);
   gpu->trained = used;
-  place(agent, &gpu->critic_target, &t->critic_target[0], critics, &used);
-  place(agent, &gpu->value_target, &t->value_target, 1, &used);
+  place(agent, gpu, SAC_CRITIC_TARGET, &used);
+  place(agent, gpu, SAC_VALUE_TARGET, &used);
   gpu->targets = used - gpu->trained;
   gpu->replay_floats = sac_bytes((size_t)agent->shape.capacity, (size_t)agent->row.floats);
 }
 
 /* --- scratch ------------------------------------------------------------------------------------------------------ */
 
-static void take_trace(arena* a, const sac_net* net, size_t nets, size_t rows, sac_device_trace* trace) {
+static void take_trace(sac_region* a, const sac_net* net, size_t nets, size_t rows, sac_device_trace* trace) {
   trace->rows = (int32_t)rows;
-  for (int32_t l = 0; l + 1 < net->layers; ++l)
+  for (int32_t l = 0; l + 1 < net->layers; l++)
     trace->h[l] = take_floats(a, sac_bytes(nets, rows), (size_t)net->size[l + 1]);
+  if (net->size[net->layers] > 1) trace->out = take_floats(a, sac_bytes(nets, rows), (size_t)net->size[net->layers]);
 }
 
-static void take_gradients(arena* a, const sac_net* net, size_t nets, size_t rows, float* d[SAC_LAYERS_MAX]) {
-  for (int32_t l = 0; l + 1 < net->layers; ++l) d[l] = take_floats(a, sac_bytes(nets, rows), (size_t)net->size[l + 1]);
+/* The pass whose networks or rows follow those of pass i, so that products serve both; -1: none does. */
+static int32_t neighbour_of(const sac_plan* plan, const sac_algorithm* algo, int32_t i) {
+  const int32_t next = plan->pass[i].first + 1;
+  const sac_launch* launch = sac_cuda_find_launch(algo, &plan->op[next - 1], plan->count - next + 1);
+  return launch && launch->count == 2 ? plan->pass_of[next] : -1;
 }
 
-static void layout_scratch(const sac_agent* agent, sac_gpu* gpu, arena* a) {
+/* The activations of all passes. Those of neighbours are one allocation: networks side by side, or the actor's rows. */
+static void layout_passes(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
+  const sac_plan* plan = &gpu->plan;
+  const size_t B = (size_t)agent->shape.batch;
+  uint8_t placed[SAC_PASSES_MAX] = {0};
+  for (int32_t i = 0; i < plan->passes; i++) {
+    const sac_pass* pass = &plan->pass[i];
+    const sac_net* net = agent->tensors.net[pass->nets];
+    const size_t nets = net_count(agent, gpu, pass->nets);
+    const int32_t next = neighbour_of(plan, agent->algo, i);
+    const int side_by_side = next >= 0 && plan->pass[next].nets != pass->nets;
+    if (placed[i]) continue;
+    if (pass->memory != i) {
+      gpu->trace[i] = gpu->trace[pass->memory];
+      continue;
+    }
+    take_trace(a, net, side_by_side ? 2 * nets : nets, pass->nets == SAC_ACTOR ? 2 * B : B, &gpu->trace[i]);
+    if (next < 0) continue;
+    gpu->trace[next] =
+        side_by_side && a->base ? sac_cuda_trace_from(&gpu->trace[i], net, (int32_t)nets) : gpu->trace[i];
+    placed[next] = 1;
+  }
+}
+
+/* What the trained networks of a group have beside weights: gradients on the way back, and their norms. */
+static void layout_trained(const sac_agent* agent, sac_gpu* gpu, sac_region* a, sac_group group) {
+  const sac_nets* nets = &gpu->nets[group];
+  const size_t P = (size_t)agent->shape.population,
+               rows = sac_bytes(net_count(agent, gpu, group), (size_t)agent->shape.batch);
+  const sac_net* net = nets->net;
+  if (nets->an_agent == 0 || sac_group_is_target(group)) return;
+  for (int32_t l = 0; l + 1 < net->layers; l++)
+    gpu->d_hidden[group][l] = take_floats(a, rows, (size_t)net->size[l + 1]);
+  gpu->d_output[group] = take_floats(a, rows, (size_t)net->size[net->layers]);
+  if (net->size[net->layers] == 1) gpu->output[group] = take_floats(a, rows, 1);
+  gpu->norm[group] = take(a, P * (size_t)sac_adam_parts((size_t)nets->an_agent * nets->each), sizeof(double));
+}
+
+static void layout_minibatch(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   const sac_shape* s = &agent->shape;
-  const sac_tensors* t = &agent->tensors;
   const size_t P = (size_t)s->population, B = (size_t)s->batch, O = (size_t)s->obs, A = (size_t)s->action,
                K = (size_t)s->critics, PB = sac_bytes(P, B), PKB = sac_bytes(PB, K);
   sac_device_minibatch* m = &gpu->minibatch;
-  gpu->state = take(a, P, sizeof(sac_device_state));
-  gpu->watched_count = sac_cuda_list_watched(agent, NULL);
-  gpu->watched = take(a, (size_t)gpu->watched_count, sizeof(sac_watched));
   m->states = take_floats(a, PB, 2 * O);
   m->current = take_floats(a, PKB, 2 * (O + A)); /* the target critics' inputs go on where the critics' end */
   m->next = a->base ? m->current + PKB * (O + A) : NULL;
@@ -105,42 +136,45 @@ static void layout_scratch(const sac_agent* agent, sac_gpu* gpu, arena* a) {
   m->reward = take_floats(a, PB, 1);
   m->terminated = take_floats(a, PB, 1);
   m->noise = take_floats(a, PB, 2 * A);
-  take_trace(a, &t->actor, P, 2 * B, &gpu->actor_trace);
-  gpu->actor_trace.out = take_floats(a, PB, 4 * A);
-  take_trace(a, &t->critic[0], sac_bytes(2, P * K), B, &gpu->critic_trace);
-  take_gradients(a, &t->actor, P, B, gpu->d_actor);
-  take_gradients(a, &t->critic[0], P * K, B, gpu->d_critic);
-  gpu->d_head = take_floats(a, PB, 2 * A);
-  gpu->d_q = take_floats(a, PKB, 1);
-  gpu->q = take_floats(a, PKB, 1);
+}
+
+static void layout_columns(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
+  const size_t A = (size_t)agent->shape.action,
+               PB = sac_bytes((size_t)agent->shape.population, (size_t)agent->shape.batch);
   gpu->y = take_floats(a, PB, 1);
+  gpu->v_target = take_floats(a, PB, 1);
   gpu->smallest = take_floats(a, PB, 1);
   gpu->squashed.action = take_floats(a, PB, A);
   gpu->squashed.spread = take_floats(a, PB, A);
   gpu->squashed.slope = take_floats(a, PB, A);
   gpu->squashed.log_prob = take_floats(a, PB, 2);
   gpu->squashed.saturated = take_floats(a, PB, 1);
-  gpu->critic_norm = take(a, P * (size_t)sac_adam_parts(K * gpu->critic.each), sizeof(double));
-  gpu->actor_norm = take(a, P * (size_t)sac_adam_parts(gpu->actor.each), sizeof(double));
-  if (gpu->value.an_agent) {
-    take_trace(a, &t->value, 2 * P, B, &gpu->value_trace);
-    take_gradients(a, &t->value, P, B, gpu->d_value);
-    gpu->d_v = take_floats(a, PB, 1);
-    gpu->v_value = take_floats(a, PB, 1);
-    gpu->v_target = take_floats(a, PB, 1);
-    gpu->value_norm = take(a, P * (size_t)sac_adam_parts(gpu->value.each), sizeof(double));
-  }
-  gpu->blas_workspace = take(a, SAC_BLAS_WORKSPACE, 1);
-  int32_t widest = 2 * s->action > s->obs ? 2 * s->action : s->obs;
-  for (int32_t l = 0; l < s->layers; ++l) widest = s->hidden[l] > widest ? s->hidden[l] : widest;
-  gpu->act_scratch = take_floats(a, P, sac_actor_act_scratch(widest));
-  if (agent->settings.overlap > 0) {
-    gpu->act_copy = take_floats(a, P, gpu->actor.each);
-    gpu->act_alive = take(a, P, sizeof(uint32_t));
-  }
 }
 
-static void layout_pinned(const sac_agent* agent, sac_gpu* gpu, arena* a) {
+static void layout_act(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
+  const sac_shape* s = &agent->shape;
+  const size_t P = (size_t)s->population;
+  int32_t widest = 2 * s->action > s->obs ? 2 * s->action : s->obs;
+  for (int32_t l = 0; l < s->layers; l++) widest = s->hidden[l] > widest ? s->hidden[l] : widest;
+  gpu->act_scratch = take_floats(a, P, sac_actor_act_scratch(widest));
+  if (agent->settings.overlap == 0) return;
+  gpu->act_copy = take_floats(a, P, gpu->nets[SAC_ACTOR].each);
+  gpu->act_alive = take(a, P, sizeof(uint32_t));
+}
+
+static void layout_scratch(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
+  gpu->state = take(a, (size_t)agent->shape.population, sizeof(sac_device_state));
+  gpu->watched_count = sac_cuda_list_watched(agent, NULL);
+  gpu->watched = take(a, (size_t)gpu->watched_count, sizeof(sac_watched));
+  layout_minibatch(agent, gpu, a);
+  layout_passes(agent, gpu, a);
+  for (int group = 0; group < SAC_GROUP_COUNT; group++) layout_trained(agent, gpu, a, (sac_group)group);
+  layout_columns(agent, gpu, a);
+  gpu->blas_workspace = take(a, SAC_BLAS_WORKSPACE, 1);
+  layout_act(agent, gpu, a);
+}
+
+static void layout_pinned(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   const sac_shape* s = &agent->shape;
   const size_t P = (size_t)s->population, rows = sac_bytes(P, (size_t)gpu->act_rows);
   gpu->state_out = take(a, P, sizeof(sac_device_state));
@@ -161,11 +195,12 @@ static int32_t staged_rows(size_t bytes, size_t row, size_t most) {
 
 void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes, size_t* pinned_bytes) {
   const size_t row = sac_bytes((size_t)agent->shape.population, (size_t)agent->row.floats * sizeof(float));
-  arena scratch = {gpu->scratch, 0}, pinned = {gpu->pinned, 0};
+  sac_region scratch = {gpu->scratch, 0}, pinned = {gpu->pinned, 0};
   const size_t act_row = sac_bytes((size_t)agent->shape.population,
                                    (size_t)(agent->shape.obs + 2 * agent->shape.action + 1) * sizeof(float));
   gpu->act_rows = staged_rows(SAC_ACT_BYTES, act_row, SAC_ACT_ROWS_MAX);
   gpu->push_capacity = staged_rows(SAC_PUSH_BYTES, row, 65536);
+  (void)sac_plan_create(&gpu->plan, agent->algo, 0); /* create says what is wrong with it */
   place_slabs(agent, gpu);
   layout_scratch(agent, gpu, &scratch);
   layout_pinned(agent, gpu, &pinned);
@@ -188,11 +223,18 @@ static int find(const sac_nets* nets, size_t offset, spot* at) {
   return 1;
 }
 
+/* The same among the trained networks (targets 0) or the targets (1). */
+static int find_network(const sac_gpu* gpu, int targets, size_t offset, spot* at) {
+  for (int group = 0; group < SAC_GROUP_COUNT; group++)
+    if (sac_group_is_target((sac_group)group) == targets && find(&gpu->nets[group], offset, at)) return 1;
+  return 0;
+}
+
 static spot find_trained(const sac_agent* agent, size_t offset) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const size_t log_alpha = agent->tensors.log_alpha;
   spot at;
-  if (find(&gpu->actor, offset, &at) || find(&gpu->value, offset, &at) || find(&gpu->critic, offset, &at)) return at;
+  if (find_network(gpu, 0, offset, &at)) return at;
   return (spot){gpu->log_alpha + (offset - log_alpha), SAC_ALPHA_STRIDE, log_alpha + SAC_ALPHA_STRIDE - offset};
 }
 
@@ -200,8 +242,7 @@ float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, siz
   const sac_gpu* gpu = sac_gpu_of(agent);
   float* const slabs[] = {gpu->weights, gpu->grad, gpu->m, gpu->v, gpu->weights, gpu->replay}; /* by sac_memory */
   spot at = {offset, gpu->replay_floats, gpu->replay_floats - offset};
-  if (memory == SAC_MEMORY_TARGET)
-    (void)(find(&gpu->critic_target, offset, &at) || find(&gpu->value_target, offset, &at));
+  if (memory == SAC_MEMORY_TARGET) (void)find_network(gpu, 1, offset, &at);
   else if (memory != SAC_MEMORY_REPLAY) at = find_trained(agent, offset);
   *run = at.run;
   return slabs[memory] + at.start + (size_t)p * at.stride;
@@ -209,7 +250,7 @@ float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, siz
 
 int32_t sac_cuda_list_watched(const sac_agent* agent, sac_watched* list) {
   int32_t count = 0;
-  for (int32_t i = 0; i < agent->tensors.count; ++i) {
+  for (int32_t i = 0; i < agent->tensors.count; i++) {
     const sac_tensor* tensor = &agent->tensors.tensor[i];
     if (tensor->slab != SAC_SLAB_TRAINED) continue;
     if (list) {

@@ -11,7 +11,6 @@ cudaError_t cudaProfilerStop(void);
 
 #include "cuda/cuda.h"
 #include "env/vector.h"
-#include "train/step.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -65,17 +64,24 @@ void sac_cuda_profile_end(sac_gpu* gpu, int32_t done) {
 
 #define SAMPLES 64
 
-typedef sac_status stage_call(sac_agent* agent);
-
 /* One stage as a graph of its own, as it is a part of an update's. */
 typedef struct stage_work {
   sac_agent* agent;
-  stage_call* call;
+  sac_stage stage;
 } stage_work;
 
-static sac_status make_stage(void* context) {
+static sac_status queue_stage(void* context) {
   const stage_work* w = context;
-  return w->call(w->agent);
+  return sac_cuda_stage(w->agent, w->stage);
+}
+
+/* Waits for what was queued. */
+static sac_status settle(sac_agent* agent, sac_vector* vector) {
+  sac_status status = SAC_OK;
+  if (vector) SAC_TRY(sac_cuda_env_get(agent, vector, 0));
+  SAC_TRY(agent->backend->state_get(agent));
+fail:
+  return status;
 }
 
 /* act, env step and replay push, with an event behind each; host: the microseconds of the first two by the host's
@@ -86,15 +92,15 @@ static sac_status steps(sac_agent* agent, sac_vector* vector, cudaEvent_t* after
       .n = vector->num_envs, .mode = SAC_ACT_SAMPLE, .obs = vector->obs, .action = vector->action, .vector = vector};
   sac_status status = SAC_OK;
   double start = sac_seconds();
-  SAC_TRY(agent->stages->act(agent, &act));
+  SAC_TRY(agent->backend->act(agent, &act));
   host[0] = (float)(1e6 * (sac_seconds() - start));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ACT], gpu->stream));
   start = sac_seconds();
-  SAC_TRY(agent->stages->env_step(agent, vector));
+  SAC_TRY(agent->backend->env_step(agent, vector));
   host[1] = (float)(1e6 * (sac_seconds() - start));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ENV_STEP], gpu->stream));
   const sac_transitions transitions = sac_vector_transitions(vector);
-  SAC_TRY(agent->stages->replay_push(agent, &transitions, vector));
+  SAC_TRY(agent->backend->replay_push(agent, &transitions, vector));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_REPLAY_PUSH], gpu->stream));
 fail:
   return status;
@@ -112,11 +118,11 @@ static double median(float sample[SAMPLES]) {
 
 /* event[i][0] is before sample i, event[i][1 + s] behind its stage s. */
 static sac_status medians(const sac_gpu* gpu, cudaEvent_t event[SAMPLES][1 + SAC_STAGE_COUNT], int first,
-                          sac_cuda_stage_time* times) {
+                          sac_stage_time* times) {
   float sample[SAMPLES];
   sac_status status = SAC_OK;
-  for (int s = first; s < SAC_STAGE_COUNT; ++s) {
-    for (int i = 0; i < SAMPLES; ++i)
+  for (int s = first; s < SAC_STAGE_COUNT; s++) {
+    for (int i = 0; i < SAMPLES; i++)
       SAC_CUDA_TRY(gpu, cudaEventElapsedTime(&sample[i], event[i][s == first ? 0 : s], event[i][1 + s]));
     times[s].microseconds = 1e3 * median(sample);
   }
@@ -124,38 +130,33 @@ fail:
   return status;
 }
 
-sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_cuda_stage_time* times) {
+sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_stage_time times[SAC_STAGE_COUNT]) {
   const int first = vector ? SAC_STAGE_ACT : SAC_STAGE_REPLAY_SAMPLE;
-  stage_call* const calls[SAC_STAGE_COUNT] = {[SAC_STAGE_REPLAY_SAMPLE] = sac_cuda_replay_sample,
-                                              [SAC_STAGE_CRITIC_UPDATE] = sac_cuda_critic_update,
-                                              [SAC_STAGE_ACTOR_UPDATE] = sac_cuda_actor_update,
-                                              [SAC_STAGE_TEMPERATURE_UPDATE] = sac_cuda_temperature_update,
-                                              [SAC_STAGE_TARGET_UPDATE] = sac_cuda_target_update};
   const sac_gpu* gpu = sac_gpu_of(agent);
   cudaGraphExec_t graph[SAC_STAGE_COUNT] = {NULL};
   cudaEvent_t event[SAMPLES][1 + SAC_STAGE_COUNT] = {{NULL}};
   float host[2][SAMPLES], both[2] = {0, 0};
   sac_status status = SAC_OK;
-  for (int s = 0; s < SAC_STAGE_COUNT; ++s) times[s] = (sac_cuda_stage_time){0, s < first ? 0 : 1};
-  SAC_TRY(sac_update(agent, 1)); /* outside a capture, if it is the first */
+  for (int s = 0; s < SAC_STAGE_COUNT; s++) times[s] = (sac_stage_time){0, s < first ? 0 : 1};
+  SAC_TRY(sac_cuda_update(agent, 1)); /* outside a capture, if it is the first */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
-  for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; ++s) {
-    stage_work work = {agent, calls[s]};
-    SAC_TRY(sac_cuda_capture(gpu, gpu->stream, make_stage, &work, &graph[s], &times[s].nodes));
+  for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; s++) {
+    stage_work work = {agent, (sac_stage)s};
+    SAC_TRY(sac_cuda_capture(gpu, gpu->stream, queue_stage, &work, &graph[s], &times[s].nodes));
   }
-  for (int i = 0; i < SAMPLES; ++i)
-    for (int e = 0; e <= SAC_STAGE_COUNT; ++e) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i][e]));
-  for (int i = 0; i < SAMPLES; ++i) {
+  for (int i = 0; i < SAMPLES; i++)
+    for (int e = 0; e <= SAC_STAGE_COUNT; e++) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i][e]));
+  for (int i = 0; i < SAMPLES; i++) {
     SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][0], gpu->stream));
     if (vector) SAC_TRY(steps(agent, vector, &event[i][1], both));
     host[0][i] = both[0], host[1][i] = both[1];
-    for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; ++s) {
+    for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; s++) {
       SAC_CUDA_TRY(gpu, cudaGraphLaunch(graph[s], gpu->stream));
       SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][1 + s], gpu->stream));
     }
-    if (vector && (i + 1) % vector->burst == 0) SAC_TRY(sac_settle(agent, vector));
+    if (vector && (i + 1) % vector->burst == 0) SAC_TRY(settle(agent, vector));
   }
-  SAC_TRY(sac_settle(agent, vector));
+  SAC_TRY(settle(agent, vector));
   SAC_TRY(medians(gpu, event, first, times));
   /* Environments of the host: what it waits for an action, and its own work, are no business of the device's stream. */
   if (vector && !vector->resident) {
@@ -163,10 +164,10 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_cuda_s
     times[SAC_STAGE_ENV_STEP].microseconds = median(host[1]);
   }
 fail:
-  for (int i = 0; i < SAMPLES; ++i)
-    for (int e = 0; e <= SAC_STAGE_COUNT; ++e)
+  for (int i = 0; i < SAMPLES; i++)
+    for (int e = 0; e <= SAC_STAGE_COUNT; e++)
       if (event[i][e]) (void)cudaEventDestroy(event[i][e]);
-  for (int s = 0; s < SAC_STAGE_COUNT; ++s)
+  for (int s = 0; s < SAC_STAGE_COUNT; s++)
     if (graph[s]) (void)cudaGraphExecDestroy(graph[s]);
   return status;
 }

@@ -95,7 +95,7 @@ sac_status sac_cuda_replay_sample(sac_agent* agent) {
                                        .dims = sac_cuda_dims(agent),
                                        .row = row_of(agent),
                                        .capacity = agent->shape.capacity,
-                                       .with_next_action = agent->settings.algo == SAC_ALGO_SAC};
+                                       .with_next_action = sac_algo_samples(agent->algo, SAC_NEXT)};
   sac_cuda_range_push("replay sample");
   const cudaError_t error = sac_replay_sample_minibatch(gpu->stream, &args);
   sac_cuda_range_pop();

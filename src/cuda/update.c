@@ -1,7 +1,7 @@
-/* The stages of an update, composed of products and kernels. */
+/* The operations of an update, as products and kernels on one stream: what paths.c chooses among. */
 #include <string.h>
 
-#include "cuda/cuda.h"
+#include "cuda/update.h"
 #include "util/error.h"
 
 sac_dims sac_cuda_dims(const sac_agent* agent) {
@@ -19,224 +19,234 @@ sac_adam_rates sac_cuda_rates(const sac_agent* agent) {
                           .epsilon = s->epsilon};
 }
 
-/* Rows of observations, B of 2B: the actor's and the value networks' inputs. `next`: those of s'. */
-static sac_matrices states_of(const sac_agent* agent, int next) {
+/* Rows of observations, B of 2B: the inputs of networks that see no action. */
+static sac_matrices states_at(const sac_agent* agent, sac_place at) {
   const size_t rows = (size_t)agent->shape.batch * (size_t)agent->shape.obs;
-  return (sac_matrices){sac_gpu_of(agent)->minibatch.states + (next ? rows : 0), 2 * rows};
+  return (sac_matrices){sac_gpu_of(agent)->minibatch.states + (at == SAC_NEXT ? rows : 0), 2 * rows};
 }
 
-/* The critics' inputs: current or policy, and what follows them. */
-static sac_matrices inputs_of(const sac_agent* agent, const float* inputs) {
+/* Rows of obs | action, a copy for each critic. */
+static sac_matrices inputs_at(const sac_agent* agent, sac_place at) {
   const sac_shape* s = &agent->shape;
-  return (sac_matrices){inputs, (size_t)s->batch * (size_t)(s->obs + s->action)};
+  const sac_device_minibatch* m = &sac_gpu_of(agent)->minibatch;
+  const float* const places[SAC_PLACE_COUNT] = {
+      [SAC_CURRENT] = m->current, [SAC_NEXT] = m->next, [SAC_POLICY] = m->policy};
+  return (sac_matrices){places[at], (size_t)s->batch * (size_t)(s->obs + s->action)};
 }
 
-static int32_t nets_of(const sac_agent* agent, const sac_nets* nets) {
-  return agent->shape.population * nets->an_agent;
+/* The networks that an operation works on, with their inputs. */
+static sac_passes passes_of(const sac_agent* agent, const sac_op* op) {
+  const sac_nets* nets = &sac_gpu_of(agent)->nets[op->nets];
+  const int with_actions = nets->net->size[0] > agent->shape.obs;
+  return (sac_passes){.nets = nets,
+                      .count = sac_cuda_net_count(agent, op->nets),
+                      .rows = agent->shape.batch,
+                      .x = with_actions ? inputs_at(agent, op->at) : states_at(agent, op->at)};
 }
 
-static int all_at_once(const sac_agent* agent) { return agent->settings.algo == SAC_ALGO_SAC_V; }
-
-/* --- the actor's pass --------------------------------------------------------------------------------------------- */
-
-/* The actor on `rows` rows (B: s; 2B: s and s'), its head squashed. */
-static sac_status sample_actions(const sac_agent* agent, int32_t rows) {
+static const sac_device_trace* trace_of(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
-  const sac_passes passes = {&gpu->actor, 0, agent->shape.population, rows, states_of(agent, 0)};
-  const int32_t head = gpu->actor.net->layers - 1;
+  return &gpu->trace[sac_plan_find(&gpu->plan, op->nets, op->at)];
+}
+
+/* The head of an operation's networks, which have one output, for a kernel. */
+static sac_head head_of(const sac_agent* agent, const sac_op* op) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  return sac_cuda_net_head(gpu, &gpu->nets[op->nets], 0, trace_of(agent, op));
+}
+
+/* --- networks ----------------------------------------------------------------------------------------------------- */
+
+sac_status sac_cuda_forward(const sac_agent* agent, const sac_op* op) {
+  const sac_passes passes = passes_of(agent, op);
+  return sac_cuda_net_forward(agent, &passes, trace_of(agent, op));
+}
+
+sac_status sac_cuda_forward_rows(const sac_agent* agent, const sac_op* op) {
+  sac_passes passes = passes_of(agent, op);
+  passes.rows *= 2;
+  return sac_cuda_net_forward(agent, &passes, trace_of(agent, op));
+}
+
+sac_status sac_cuda_forward_nets(const sac_agent* agent, const sac_op* op) {
+  sac_passes passes = passes_of(agent, op);
+  passes.count *= 2;
+  return sac_cuda_net_forward(agent, &passes, trace_of(agent, op));
+}
+
+/* Where the gradient by the output goes in: as a matrix, or where a head's kernel has taken it to the last hidden
+ * layer, as nothing. */
+static const float* d_head_of(const sac_agent* agent, const sac_op* op) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_net* net = gpu->nets[op->nets].net;
+  return net->size[net->layers] == 1 ? NULL : gpu->d_output[op->nets];
+}
+
+sac_status sac_cuda_backward(const sac_agent* agent, const sac_op* op) {
+  const sac_passes passes = passes_of(agent, op);
+  float* const* d_hidden = sac_gpu_of(agent)->d_hidden[op->nets];
+  return sac_cuda_net_backward(agent, &passes, trace_of(agent, op), d_head_of(agent, op), d_hidden, 0);
+}
+
+sac_status sac_cuda_gradient(const sac_agent* agent, const sac_op* op) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_passes passes = passes_of(agent, op);
+  return sac_cuda_net_gradients(agent, &passes, trace_of(agent, op), gpu->d_output[op->nets], gpu->d_hidden[op->nets]);
+}
+
+sac_status sac_cuda_adam(const sac_agent* agent, const sac_op* op) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_nets* nets = &gpu->nets[op->nets];
+  const sac_adam_args args = {.state = gpu->state,
+                              .weight = gpu->weights + nets->start,
+                              .m = gpu->m + nets->start,
+                              .v = gpu->v + nets->start,
+                              .grad = gpu->grad + nets->start,
+                              .norm = gpu->norm[op->nets],
+                              .floats = (size_t)nets->an_agent * nets->each,
+                              .population = agent->shape.population,
+                              .set = op->nets == SAC_ACTOR ? SAC_ADAM_ACTOR : SAC_ADAM_CRITIC};
+  return sac_cuda_check(gpu->ordinal, sac_adam_update(gpu->stream, &args), "adam_update");
+}
+
+sac_status sac_cuda_polyak(const sac_agent* agent, const sac_op* op) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_nets *target = &gpu->nets[op->nets], *source = &gpu->nets[op->source];
+  const sac_target_args args = {.state = gpu->state,
+                                .target = gpu->weights + target->start,
+                                .source = gpu->weights + source->start,
+                                .floats = (size_t)target->an_agent * target->each,
+                                .population = agent->shape.population,
+                                .tau = (float)agent->settings.tau,
+                                .rates = sac_cuda_rates(agent)};
+  return sac_cuda_check(gpu->ordinal, sac_target_update(gpu->stream, &args), "target_update");
+}
+
+/* --- functions of a row ------------------------------------------------------------------------------------------- */
+
+/* The actor's head squashed, over `rows` rows: B of s, or those of s' too. */
+static sac_status squash(const sac_agent* agent, const sac_op* op, int32_t rows) {
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_nets* actor = &gpu->nets[op->nets];
+  const int32_t head = actor->net->layers - 1;
   const sac_actor_squash_args args = {
       .state = gpu->state,
-      .head = gpu->actor_trace.out,
-      .bias = gpu->weights + gpu->actor.start + (gpu->actor.net->bias[head] - gpu->actor.net->weight[0]),
-      .bias_stride = gpu->actor.each,
+      .head = trace_of(agent, op)->out,
+      .bias = gpu->weights + actor->start + (actor->net->bias[head] - actor->net->weight[0]),
+      .bias_stride = actor->each,
       .minibatch = gpu->minibatch,
       .out = gpu->squashed,
       .dims = sac_cuda_dims(agent),
       .log_std_min = (float)agent->settings.log_std_min,
       .log_std_max = (float)agent->settings.log_std_max,
       .rows = rows};
-  sac_status status = SAC_OK;
-  SAC_TRY(sac_cuda_net_forward(agent, &passes, &gpu->actor_trace));
-  SAC_CUDA_TRY(gpu, sac_actor_squash(gpu->stream, &args));
-fail:
-  return status;
+  return sac_cuda_check(gpu->ordinal, sac_actor_squash(gpu->stream, &args), "actor_squash");
 }
 
-/* a~ judged by the critics, and the actor's gradient, at the critics' present weights. `trace`: where the critics'
- * activations may go. */
-static sac_status actor_gradient(const sac_agent* agent, const sac_device_trace* trace) {
-  const sac_gpu* gpu = sac_gpu_of(agent);
-  const sac_shape* s = &agent->shape;
-  const sac_passes critics = {&gpu->critic, 0, nets_of(agent, &gpu->critic), s->batch,
-                              inputs_of(agent, gpu->minibatch.policy)};
-  const sac_passes actors = {&gpu->actor, 0, s->population, s->batch, states_of(agent, 0)};
-  sac_head judged = sac_cuda_net_head(gpu, &gpu->critic, 0, trace);
-  judged.unread = s->layers > 1; /* the way back through the inputs reads the first layer's */
-  const sac_actor_judge_args judge = {.state = gpu->state,
-                                      .critic = judged,
-                                      .d_hidden = gpu->d_critic[s->layers - 1],
-                                      .smallest = gpu->smallest,
-                                      .dims = sac_cuda_dims(agent)};
-  const sac_actor_squash_grad_args squash = {.state = gpu->state,
-                                             .d_hidden = gpu->d_critic[0],
-                                             .hidden = trace->h[0],
-                                             .weight = gpu->weights + gpu->critic.start,
-                                             .hidden_stride = (size_t)s->batch * (size_t)s->hidden[0],
-                                             .weight_stride = gpu->critic.each,
-                                             .width = s->hidden[0],
-                                             .out = gpu->squashed,
-                                             .head = gpu->actor_trace.out,
-                                             .d_head = gpu->d_head,
-                                             .log_alpha = gpu->weights + gpu->log_alpha,
-                                             .log_alpha_stride = SAC_ALPHA_STRIDE,
-                                             .dims = sac_cuda_dims(agent),
-                                             .log_std_min = (float)agent->settings.log_std_min,
-                                             .log_std_max = (float)agent->settings.log_std_max};
-  sac_status status = SAC_OK;
-  SAC_TRY(sac_cuda_net_forward(agent, &critics, trace));
-  SAC_CUDA_TRY(gpu, sac_actor_judge(gpu->stream, &judge));
-  SAC_TRY(sac_cuda_net_backward(agent, &critics, trace, NULL, gpu->d_critic, 1));
-  SAC_CUDA_TRY(gpu, sac_actor_squash_grad(gpu->stream, &squash));
-  SAC_TRY(sac_cuda_net_backward(agent, &actors, &gpu->actor_trace, gpu->d_head, gpu->d_actor, 0));
-  SAC_TRY(sac_cuda_net_gradients(agent, &actors, &gpu->actor_trace, gpu->d_head, gpu->d_actor));
-fail:
-  return status;
+sac_status sac_cuda_sample(const sac_agent* agent, const sac_op* op) { return squash(agent, op, agent->shape.batch); }
+
+sac_status sac_cuda_sample_both(const sac_agent* agent, const sac_op* op) {
+  return squash(agent, op, 2 * agent->shape.batch);
 }
 
-/* --- the critics -------------------------------------------------------------------------------------------------- */
-
-/* TD target and loss from `target`, and the critics' gradients. Their activations at (s, a) are in critic_trace. */
-static sac_status critic_gradient(const sac_agent* agent, sac_head target, int32_t targets, int soft) {
+sac_status sac_cuda_critic_loss(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
-  const sac_shape* s = &agent->shape;
-  const sac_passes critics = {&gpu->critic, 0, nets_of(agent, &gpu->critic), s->batch,
-                              inputs_of(agent, gpu->minibatch.current)};
+  const sac_op* loss = op + 1; /* behind the target that it is towards */
+  const int32_t last = agent->shape.layers - 1;
+  sac_head target = head_of(agent, op);
   target.unread = 1;
-  const sac_critic_loss_args loss = {.state = gpu->state,
-                                     .critic = sac_cuda_net_head(gpu, &gpu->critic, 0, &gpu->critic_trace),
+  const sac_critic_loss_args args = {.state = gpu->state,
+                                     .critic = head_of(agent, loss),
                                      .target = target,
-                                     .targets = targets,
-                                     .soft = soft,
+                                     .targets = gpu->nets[op->nets].an_agent,
+                                     .soft = op->row == SAC_ROW_SOFT_TARGET,
                                      .log_prob = gpu->squashed.log_prob,
                                      .reward = gpu->minibatch.reward,
                                      .terminated = gpu->minibatch.terminated,
                                      .log_alpha = gpu->weights + gpu->log_alpha,
                                      .log_alpha_stride = SAC_ALPHA_STRIDE,
-                                     .d_hidden = gpu->d_critic[s->layers - 1],
-                                     .d_q = gpu->d_q,
-                                     .q = gpu->q,
+                                     .d_hidden = gpu->d_hidden[loss->nets][last],
+                                     .d_q = gpu->d_output[loss->nets],
+                                     .q = gpu->output[loss->nets],
                                      .y = gpu->y,
                                      .dims = sac_cuda_dims(agent),
                                      .gamma = (float)agent->settings.gamma,
                                      .reward_scale = (float)agent->settings.reward_scale};
-  sac_status status = SAC_OK;
-  SAC_CUDA_TRY(gpu, sac_critic_loss(gpu->stream, &loss));
-  SAC_TRY(sac_cuda_net_backward(agent, &critics, &gpu->critic_trace, NULL, gpu->d_critic, 0));
-  SAC_TRY(sac_cuda_net_gradients(agent, &critics, &gpu->critic_trace, gpu->d_q, gpu->d_critic));
-fail:
-  return status;
+  return sac_cuda_check(gpu->ordinal, sac_critic_loss(gpu->stream, &args), "critic_loss");
 }
 
-/* [sac-v] The value network's gradient: after the judgement of a~, which is its target. */
-static sac_status value_gradient(const sac_agent* agent) {
+sac_status sac_cuda_value_loss(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
-  const sac_shape* s = &agent->shape;
-  const sac_passes values = {&gpu->value, 0, s->population, s->batch, states_of(agent, 0)};
-  const sac_critic_value_loss_args loss = {.state = gpu->state,
-                                           .value = sac_cuda_net_head(gpu, &gpu->value, 0, &gpu->value_trace),
+  const sac_critic_value_loss_args args = {.state = gpu->state,
+                                           .value = head_of(agent, op),
                                            .smallest = gpu->smallest,
                                            .log_prob = gpu->squashed.log_prob,
                                            .log_alpha = gpu->weights + gpu->log_alpha,
                                            .log_alpha_stride = SAC_ALPHA_STRIDE,
-                                           .d_hidden = gpu->d_value[s->layers - 1],
-                                           .d_v = gpu->d_v,
-                                           .v = gpu->v_value,
+                                           .d_hidden = gpu->d_hidden[op->nets][agent->shape.layers - 1],
+                                           .d_v = gpu->d_output[op->nets],
+                                           .v = gpu->output[op->nets],
                                            .v_target = gpu->v_target,
                                            .dims = sac_cuda_dims(agent)};
-  sac_status status = SAC_OK;
-  SAC_TRY(sac_cuda_net_forward(agent, &values, &gpu->value_trace));
-  SAC_CUDA_TRY(gpu, sac_critic_value_loss(gpu->stream, &loss));
-  SAC_TRY(sac_cuda_net_backward(agent, &values, &gpu->value_trace, NULL, gpu->d_value, 0));
-  SAC_TRY(sac_cuda_net_gradients(agent, &values, &gpu->value_trace, gpu->d_v, gpu->d_value));
-fail:
-  return status;
+  return sac_cuda_check(gpu->ordinal, sac_critic_value_loss(gpu->stream, &args), "critic_value_loss");
 }
 
-static sac_status adam(const sac_agent* agent, const sac_nets* nets, sac_adam_set set, double* norm) {
+/* SMALLEST: the heads of the critics, and each row's gradient into the last hidden layer of its smallest one. */
+static sac_status smallest(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
-  const sac_adam_args args = {.state = gpu->state,
-                              .weight = gpu->weights + nets->start,
-                              .m = gpu->m + nets->start,
-                              .v = gpu->v + nets->start,
-                              .grad = gpu->grad + nets->start,
-                              .norm = norm,
-                              .floats = (size_t)nets->an_agent * nets->each,
-                              .population = agent->shape.population,
-                              .set = (int32_t)set};
-  return sac_cuda_check(gpu->ordinal, sac_adam_update(gpu->stream, &args), "adam_update");
+  sac_head critic = head_of(agent, op);
+  critic.unread = agent->shape.layers > 1; /* the way back to the inputs reads the first layer's */
+  const sac_actor_judge_args args = {.state = gpu->state,
+                                     .critic = critic,
+                                     .d_hidden = gpu->d_hidden[op->nets][agent->shape.layers - 1],
+                                     .smallest = gpu->smallest,
+                                     .dims = sac_cuda_dims(agent)};
+  return sac_cuda_check(gpu->ordinal, sac_actor_judge(gpu->stream, &args), "actor_judge");
 }
 
-/* [sac] Actions at s and s' by the old actor, critics and their targets in one chain of products. */
-static sac_status sac_gradients(const sac_agent* agent) {
-  const sac_gpu* gpu = sac_gpu_of(agent);
-  const int32_t critics = nets_of(agent, &gpu->critic);
-  const sac_passes both = {&gpu->critic, 0, 2 * critics, agent->shape.batch, inputs_of(agent, gpu->minibatch.current)};
-  const sac_device_trace targets = sac_cuda_trace_from(&gpu->critic_trace, gpu->critic.net, critics);
-  sac_status status = SAC_OK;
-  SAC_TRY(sample_actions(agent, 2 * agent->shape.batch));
-  SAC_TRY(sac_cuda_net_forward(agent, &both, &gpu->critic_trace));
-  SAC_TRY(critic_gradient(agent, sac_cuda_net_head(gpu, &gpu->critic_target, 0, &targets), agent->shape.critics, 1));
-fail:
-  return status;
-}
-
-/* [sac-v] Every gradient of the update at the old parameters. */
-static sac_status sac_v_gradients(const sac_agent* agent) {
+/* The end of INPUT_GRAD, from the critics' first hidden layer to the actions, and SAMPLE_GRAD. */
+static sac_status sample_grad(const sac_agent* agent, const sac_op* critics, const sac_op* actor) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_shape* s = &agent->shape;
-  const int32_t critics = nets_of(agent, &gpu->critic);
-  const sac_passes at_action = {&gpu->critic, 0, critics, s->batch, inputs_of(agent, gpu->minibatch.current)};
-  const sac_passes at_next = {&gpu->value_target, 0, s->population, s->batch, states_of(agent, 1)};
-  const sac_device_trace next = sac_cuda_trace_from(&gpu->value_trace, gpu->value.net, s->population);
-  const sac_device_trace judge = sac_cuda_trace_from(&gpu->critic_trace, gpu->critic.net, critics);
+  const sac_nets* nets = &gpu->nets[critics->nets];
+  const sac_actor_squash_grad_args args = {.state = gpu->state,
+                                           .d_hidden = gpu->d_hidden[critics->nets][0],
+                                           .hidden = trace_of(agent, critics)->h[0],
+                                           .weight = gpu->weights + nets->start,
+                                           .hidden_stride = (size_t)s->batch * (size_t)s->hidden[0],
+                                           .weight_stride = nets->each,
+                                           .width = s->hidden[0],
+                                           .out = gpu->squashed,
+                                           .head = trace_of(agent, actor)->out,
+                                           .d_head = gpu->d_output[actor->nets],
+                                           .log_alpha = gpu->weights + gpu->log_alpha,
+                                           .log_alpha_stride = SAC_ALPHA_STRIDE,
+                                           .dims = sac_cuda_dims(agent),
+                                           .log_std_min = (float)agent->settings.log_std_min,
+                                           .log_std_max = (float)agent->settings.log_std_max};
+  return sac_cuda_check(gpu->ordinal, sac_actor_squash_grad(gpu->stream, &args), "actor_squash_grad");
+}
+
+sac_status sac_cuda_action_gradient(const sac_agent* agent, const sac_op* op) {
+  const sac_passes critics = passes_of(agent, op);
+  float* const* d_hidden = sac_gpu_of(agent)->d_hidden[op->nets];
   sac_status status = SAC_OK;
-  SAC_TRY(sample_actions(agent, s->batch));
-  SAC_TRY(sac_cuda_net_forward(agent, &at_next, &next));
-  SAC_TRY(sac_cuda_net_forward(agent, &at_action, &gpu->critic_trace));
-  SAC_TRY(critic_gradient(agent, sac_cuda_net_head(gpu, &gpu->value_target, 0, &next), 1, 0));
-  SAC_TRY(actor_gradient(agent, &judge));
-  SAC_TRY(value_gradient(agent));
+  SAC_TRY(smallest(agent, op));
+  SAC_TRY(sac_cuda_net_backward(agent, &critics, trace_of(agent, op), NULL, d_hidden, 1));
+  SAC_TRY(sample_grad(agent, op + 1, op + 2));
 fail:
   return status;
 }
 
-/* --- the slots ---------------------------------------------------------------------------------------------------- */
+/* --- temperature -------------------------------------------------------------------------------------------------- */
 
-sac_status sac_cuda_critic_update(sac_agent* agent) {
-  const sac_gpu* gpu = sac_gpu_of(agent);
-  sac_status status = SAC_OK;
-  sac_cuda_range_push("critic update");
-  SAC_TRY(all_at_once(agent) ? sac_v_gradients(agent) : sac_gradients(agent));
-  SAC_TRY(adam(agent, &gpu->critic, SAC_ADAM_CRITIC, gpu->critic_norm));
-  if (gpu->value.an_agent) SAC_TRY(adam(agent, &gpu->value, SAC_ADAM_CRITIC, gpu->value_norm));
-fail:
-  sac_cuda_range_pop();
-  return status;
+static int32_t norm_parts(const sac_gpu* gpu, sac_group group) {
+  const sac_nets* nets = &gpu->nets[group];
+  return nets->an_agent ? sac_adam_parts((size_t)nets->an_agent * nets->each) : 0;
 }
 
-sac_status sac_cuda_actor_update(sac_agent* agent) {
-  sac_gpu* gpu = sac_gpu_of(agent);
-  sac_status status = SAC_OK;
-  gpu->act_stale = 1;
-  sac_cuda_range_push("actor update");
-  if (!all_at_once(agent)) SAC_TRY(actor_gradient(agent, &gpu->critic_trace));
-  SAC_TRY(adam(agent, &gpu->actor, SAC_ADAM_ACTOR, gpu->actor_norm));
-fail:
-  sac_cuda_range_pop();
-  return status;
-}
-
-sac_status sac_cuda_temperature_update(sac_agent* agent) {
+sac_status sac_cuda_temperature(const sac_agent* agent, const sac_op* op) {
+  (void)op;
   const sac_gpu* gpu = sac_gpu_of(agent);
   const size_t at = gpu->log_alpha;
   const sac_temperature_args args = {.state = gpu->state,
@@ -245,55 +255,59 @@ sac_status sac_cuda_temperature_update(sac_agent* agent) {
                                      .m = gpu->m + at,
                                      .v = gpu->v + at,
                                      .log_alpha_stride = SAC_ALPHA_STRIDE,
-                                     .q = gpu->q,
+                                     .q = gpu->output[SAC_CRITIC],
                                      .y = gpu->y,
-                                     .v_value = gpu->v_value,
+                                     .v_value = gpu->output[SAC_VALUE],
                                      .v_target = gpu->v_target,
                                      .smallest = gpu->smallest,
                                      .log_prob = gpu->squashed.log_prob,
                                      .saturated = gpu->squashed.saturated,
-                                     .critic_norm = gpu->critic_norm,
-                                     .value_norm = gpu->value_norm,
-                                     .actor_norm = gpu->actor_norm,
-                                     .critic_parts = sac_adam_parts((size_t)gpu->critic.an_agent * gpu->critic.each),
-                                     .value_parts = gpu->value.an_agent ? sac_adam_parts(gpu->value.each) : 0,
-                                     .actor_parts = sac_adam_parts(gpu->actor.each),
+                                     .critic_norm = gpu->norm[SAC_CRITIC],
+                                     .value_norm = gpu->norm[SAC_VALUE],
+                                     .actor_norm = gpu->norm[SAC_ACTOR],
+                                     .critic_parts = norm_parts(gpu, SAC_CRITIC),
+                                     .value_parts = norm_parts(gpu, SAC_VALUE),
+                                     .actor_parts = norm_parts(gpu, SAC_ACTOR),
                                      .gradients = gpu->grad,
                                      .watched = gpu->watched,
                                      .watched_count = gpu->watched_count,
                                      .dims = sac_cuda_dims(agent),
                                      .target_entropy = (float)agent->target_entropy,
                                      .learn = agent->settings.alpha_learn};
-  sac_cuda_range_push("temperature update");
-  const cudaError_t error = sac_temperature_update(gpu->stream, &args);
-  sac_cuda_range_pop();
-  return sac_cuda_check(gpu->ordinal, error, "temperature_update");
+  return sac_cuda_check(gpu->ordinal, sac_temperature_update(gpu->stream, &args), "temperature_update");
 }
 
-sac_status sac_cuda_target_update(sac_agent* agent) {
-  const sac_gpu* gpu = sac_gpu_of(agent);
-  const sac_nets* target = gpu->critic_target.an_agent ? &gpu->critic_target : &gpu->value_target;
-  const sac_nets* source = gpu->critic_target.an_agent ? &gpu->critic : &gpu->value;
-  const sac_target_args args = {.state = gpu->state,
-                                .target = gpu->weights + target->start,
-                                .source = gpu->weights + source->start,
-                                .floats = (size_t)target->an_agent * target->each,
-                                .population = agent->shape.population,
-                                .tau = (float)agent->settings.tau,
-                                .rates = sac_cuda_rates(agent)};
-  sac_cuda_range_push("target update");
-  const cudaError_t error = sac_target_update(gpu->stream, &args);
+/* --- stages ------------------------------------------------------------------------------------------------------- */
+
+/* The operations of a stage, each with as many of those behind it as one launch serves. */
+static sac_status queue_operations(sac_agent* agent, sac_stage stage) {
+  const sac_plan* plan = &sac_gpu_of(agent)->plan;
+  for (int32_t i = 0; i < plan->count;) {
+    const sac_launch* launch = sac_cuda_find_launch(agent->algo, &plan->op[i], plan->count - i);
+    if (!launch)
+      return sac_fail(SAC_ERROR_CONFIG, "no CUDA path runs operation %d of algo '%s'", (int)i + 1,
+                      sac_algo_name(agent->settings.algo));
+    if (plan->op[i].stage == stage) {
+      const sac_status status = launch->run(agent, &plan->op[i]);
+      if (status != SAC_OK) return status;
+    }
+    i += launch->count;
+  }
+  return SAC_OK;
+}
+
+sac_status sac_cuda_stage(sac_agent* agent, sac_stage stage) {
+  if (stage == SAC_STAGE_REPLAY_SAMPLE) return sac_cuda_replay_sample(agent);
+  if (stage == SAC_STAGE_ACTOR_UPDATE) sac_gpu_of(agent)->act_stale = 1;
+  sac_cuda_range_push(sac_stage_names[stage]);
+  const sac_status status = queue_operations(agent, stage);
   sac_cuda_range_pop();
-  return sac_cuda_check(gpu->ordinal, error, "target_update");
+  return status;
 }
 
 sac_status sac_cuda_update_stages(sac_agent* agent) {
   sac_status status = SAC_OK;
-  SAC_TRY(sac_cuda_replay_sample(agent));
-  SAC_TRY(sac_cuda_critic_update(agent));
-  SAC_TRY(sac_cuda_actor_update(agent));
-  SAC_TRY(sac_cuda_temperature_update(agent));
-  SAC_TRY(sac_cuda_target_update(agent));
-fail:
+  for (int stage = SAC_STAGE_UPDATE; stage < SAC_STAGE_COUNT && status == SAC_OK; stage++)
+    status = sac_cuda_stage(agent, (sac_stage)stage);
   return status;
 }

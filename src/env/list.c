@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "config/config.h"
 #include "env/gym.h"
 #include "env/mujoco/tasks.h"
 #include "env/plugin.h"
@@ -12,11 +13,21 @@
 
 #define LISTED_MAX 64
 
+static int takes_threads(const char* id) {
+  int32_t count;
+  const sac_env_option* option = sac_env_options_of(id, &count);
+  for (int32_t i = 0; i < count; i++)
+    if (strcmp(option[i].name, "threads") == 0) return 1;
+  return 0;
+}
+
+const sac_env_facts sac_config_env = {takes_threads, sac_env_gym_task};
+
 int32_t sac_env_count(void) { return sac_task_count + sac_mujoco_env_count; }
 
 const sac_env_entry* sac_env_at(int32_t index) {
   if (index < 0 || index >= sac_env_count()) return NULL;
-  return index < sac_task_count ? &sac_cpu_envs[index] : &sac_mujoco_envs[index - sac_task_count];
+  return index < sac_task_count ? &sac_builtin_envs[index] : &sac_mujoco_envs[index - sac_task_count];
 }
 
 const sac_env_option* sac_env_options_of(const char* id, int32_t* count) {

@@ -14,7 +14,7 @@ typedef struct sac_env_entry {
   const char* summary;
   const sac_env_api* api;
 
-  /* Puts environment i into the state that an environment trace calls `initial` (DESIGN section 9), initial_size
+  /* Puts environment i into the state that an environment trace calls `initial` (verify/verify.h), initial_size
    * numbers: an episode's start as Gymnasium reports it. 0 for success. Writes its observation, obs (O). */
   int32_t initial_size;
   int (*start)(void* self, int32_t i, const double* initial, float* obs);
@@ -47,8 +47,8 @@ const char* sac_env_source(const char* id);
 /* (count) What its env.options may hold; NULL and 0 where that is nothing. */
 const sac_env_option* sac_env_options_of(const char* id, int32_t* count);
 
-/* The drivers of kernels/tasks on the CPU (src/cpu/env.c): (sac_task_count), in its order. */
-extern const sac_env_entry sac_cpu_envs[];
+/* The drivers of kernels/tasks on the CPU (src/env/builtin.c): (sac_task_count), in its order. */
+extern const sac_env_entry sac_builtin_envs[];
 
 /* MuJoCo's tasks (src/env/mujoco/driver.c): (sac_mujoco_env_count), in the order of src/env/mujoco/tasks.h. */
 extern const sac_env_entry sac_mujoco_envs[];

@@ -59,7 +59,7 @@ typedef struct sac_vector {
 
   sac_worker* worker; /* a thread that steps while the agent learns (step.h, sac_step_overlap); NULL: the caller's */
 
-  /* A backend that steps the environments itself (sac_stages.env_attach): what is above is then as of its env_get. */
+  /* A backend that steps the environments itself (sac_backend.env_attach): what is above is then as of its env_get. */
   void* resident; /* NULL: the host steps */
   void (*resident_destroy)(struct sac_vector* vector);
   int changed;   /* 1: the host has reset environments or set their state since the backend last looked */

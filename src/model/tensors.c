@@ -4,32 +4,38 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "config/field.h"
 #include "util/error.h"
 
 #define ALIGN_FLOATS 16 /* 64 bytes */
 
-/* One row of the list: `count` networks of the same shape, NAME or NAME.0, NAME.1, ... */
-typedef struct net_row {
-  sac_net* net;
-  const char* name;
-  int numbered;
-  int32_t count;
-  sac_slab slab;
-  int32_t in, out;
-} net_row;
+/* The kinds of networks that key network.kind may name (config/field.h). */
+const char* const sac_network_kind_names[] = {"mlp", NULL};
 
-enum { NET_ROWS = 5 };
+const char* const sac_group_names[SAC_GROUP_COUNT] = {
+    [SAC_ACTOR] = "actor",
+    [SAC_CRITIC] = "critic",
+    [SAC_VALUE] = "value",
+    [SAC_CRITIC_TARGET] = "critic_target",
+    [SAC_VALUE_TARGET] = "value_target",
+};
 
-/* The list. An algorithm's networks are the rows with a count above 0; everything below follows from it. */
-static void list_nets(net_row row[NET_ROWS], sac_tensors* t, const sac_shape* shape, sac_algo algo) {
-  const int32_t obs = shape->obs, action = shape->action, k = shape->critics;
-  const int32_t twin = algo == SAC_ALGO_SAC, value = algo == SAC_ALGO_SAC_V;
-  int i = 0;
-  row[i++] = (net_row){&t->actor, "actor", 0, 1, SAC_SLAB_TRAINED, obs, 2 * action};
-  row[i++] = (net_row){t->critic, "critic", 1, k, SAC_SLAB_TRAINED, obs + action, 1};
-  row[i++] = (net_row){&t->value, "value", 0, value, SAC_SLAB_TRAINED, obs, 1};
-  row[i++] = (net_row){t->critic_target, "critic_target", 1, twin ? k : 0, SAC_SLAB_TARGET, obs + action, 1};
-  row[i++] = (net_row){&t->value_target, "value_target", 0, value, SAC_SLAB_TARGET, obs, 1};
+static int32_t width_of(const sac_shape* shape, sac_width width) {
+  switch (width) {
+    case SAC_OBS:
+      return shape->obs;
+    case SAC_OBS_ACTION:
+      return shape->obs + shape->action;
+    case SAC_VALUE_OF_ONE:
+      return 1;
+    case SAC_MEAN_AND_LOG_STD:
+      return 2 * shape->action;
+  }
+  return 0;
+}
+
+static int32_t number_of(const sac_shape* shape, const sac_network* network) {
+  return network->number == SAC_EACH_CRITIC ? shape->critics : 1;
 }
 
 /* Appends a tensor at the end of its slab and returns its offset. */
@@ -47,38 +53,48 @@ static size_t add(sac_tensors* t, const char* name, sac_slab slab, int32_t rank,
   return tensor->offset;
 }
 
-static void add_net(sac_tensors* t, sac_net* net, const char* name, const net_row* row, const sac_shape* shape) {
-  net->slab = row->slab;
+/* One network: its sizes, and its tensors layer by layer, the head last. */
+static void add_net(sac_tensors* t, sac_net* net, const char* name, const sac_network* network,
+                    const sac_shape* shape) {
+  net->slab = sac_group_is_target(network->group) ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED;
   net->layers = shape->layers + 1;
-  net->size[0] = row->in;
+  net->size[0] = width_of(shape, network->in);
   for (int32_t l = 0; l < shape->layers; l++) net->size[l + 1] = shape->hidden[l];
-  net->size[net->layers] = row->out;
+  net->size[net->layers] = width_of(shape, network->out);
+
   for (int32_t l = 0; l < net->layers; l++) {
     char layer[32] = "head", full[SAC_TENSOR_NAME_MAX];
     if (l < shape->layers) (void)snprintf(layer, sizeof layer, "layers.%d", (int)l);
     (void)snprintf(full, sizeof full, "%s.%s.weight", name, layer);
-    net->weight[l] = add(t, full, row->slab, 2, net->size[l + 1], net->size[l]);
+    net->weight[l] = add(t, full, net->slab, 2, net->size[l + 1], net->size[l]);
     (void)snprintf(full, sizeof full, "%s.%s.bias", name, layer);
-    net->bias[l] = add(t, full, row->slab, 1, net->size[l + 1], 0);
+    net->bias[l] = add(t, full, net->slab, 1, net->size[l + 1], 0);
   }
 }
 
-sac_status sac_tensors_create(sac_tensors* tensors, const sac_shape* shape, sac_algo algo) {
+/* All networks of a group: NAME, or NAME.0, NAME.1, ... */
+static void add_group(sac_tensors* t, const sac_network* network, const sac_shape* shape) {
+  const sac_group group = network->group;
+  t->nets[group] = number_of(shape, network);
+  t->target_of[group] = network->target_of;
+  for (int32_t n = 0; n < t->nets[group]; n++) {
+    char name[32];
+    if (network->number == SAC_EACH_CRITIC) (void)snprintf(name, sizeof name, "%s.%d", sac_group_names[group], (int)n);
+    else (void)snprintf(name, sizeof name, "%s", sac_group_names[group]);
+    add_net(t, &t->net[group][n], name, network, shape);
+  }
+}
+
+sac_status sac_tensors_create(sac_tensors* tensors, const sac_shape* shape, const sac_network* networks,
+                              int32_t count) {
   memset(tensors, 0, sizeof *tensors);
-  net_row row[NET_ROWS];
-  list_nets(row, tensors, shape, algo);
   int32_t nets = 0;
-  for (int i = 0; i < NET_ROWS; i++) nets += row[i].count;
+  for (int32_t i = 0; i < count; i++) nets += number_of(shape, &networks[i]);
+
+  /* A weight and a bias a layer, and log_alpha. */
   tensors->tensor = calloc((size_t)nets * 2 * (size_t)(shape->layers + 1) + 1, sizeof *tensors->tensor);
   if (!tensors->tensor) return sac_fail(SAC_ERROR_MEMORY, "no memory for the list of tensors");
-  for (int i = 0; i < NET_ROWS; i++) {
-    for (int32_t n = 0; n < row[i].count; n++) {
-      char name[32];
-      if (row[i].numbered) (void)snprintf(name, sizeof name, "%s.%d", row[i].name, (int)n);
-      else (void)snprintf(name, sizeof name, "%s", row[i].name);
-      add_net(tensors, &row[i].net[n], name, &row[i], shape);
-    }
-  }
+  for (int32_t i = 0; i < count; i++) add_group(tensors, &networks[i], shape);
   tensors->log_alpha = add(tensors, "log_alpha", SAC_SLAB_TRAINED, 0, 0, 0);
   return SAC_OK;
 }

@@ -47,20 +47,54 @@ typedef struct sac_tensor {
   size_t count;  /* floats */
 } sac_tensor;
 
-/* The networks of an algorithm and their tensors. Targets start as copies of their networks. */
+/* Networks of one use. Their names in files are sac_group_names, numbered where there is one for each critic. */
+typedef enum sac_group {
+  SAC_ACTOR,
+  SAC_CRITIC,
+  SAC_VALUE,
+  SAC_CRITIC_TARGET,
+  SAC_VALUE_TARGET,
+  SAC_GROUP_COUNT
+} sac_group;
+
+extern const char* const sac_group_names[SAC_GROUP_COUNT];
+
+/* Sizes of a network's input and output, in terms of the shape. */
+typedef enum sac_width {
+  SAC_OBS,              /* O */
+  SAC_OBS_ACTION,       /* O + A: obs | action */
+  SAC_VALUE_OF_ONE,     /* 1 */
+  SAC_MEAN_AND_LOG_STD, /* 2A: mean rows first, then log_std rows */
+} sac_width;
+
+typedef enum sac_network_number { SAC_ONE, SAC_EACH_CRITIC } sac_network_number; /* of networks in a group: 1, or K */
+
+/* One row of an algorithm's networks. */
+typedef struct sac_network {
+  sac_group group;
+  sac_network_number number;
+  sac_width in, out;
+  sac_group target_of; /* a target group: what it follows. Trained groups leave it out */
+} sac_network;
+
+/* Whether a group holds targets, which are not trained. */
+static inline int sac_group_is_target(sac_group group) {
+  return group == SAC_CRITIC_TARGET || group == SAC_VALUE_TARGET;
+}
+
+/* The networks of an algorithm and their tensors. Targets start as copies of what they follow. */
 typedef struct sac_tensors {
-  sac_net actor;                          /* O -> 2A: mean rows first, then log_std rows */
-  sac_net critic[SAC_CRITICS_MAX];        /* (K) O + A -> 1 */
-  sac_net critic_target[SAC_CRITICS_MAX]; /* algo sac */
-  sac_net value, value_target;            /* algo sac-v: O -> 1; layers == 0 otherwise */
-  size_t log_alpha;                       /* offset in the trained slab */
-  size_t floats[SAC_SLAB_COUNT];          /* W: one agent's floats in each slab, a multiple of 16 */
+  int32_t nets[SAC_GROUP_COUNT]; /* how many of each group: 0, 1 or K */
+  sac_net net[SAC_GROUP_COUNT][SAC_CRITICS_MAX];
+  sac_group target_of[SAC_GROUP_COUNT]; /* of target groups */
+  size_t log_alpha;                     /* offset in the trained slab */
+  size_t floats[SAC_SLAB_COUNT];        /* W: one agent's floats in each slab, a multiple of 16 */
   int32_t count;
   sac_tensor* tensor; /* (count) every tensor, in the order of the list */
 } sac_tensors;
 
-/* Lays out the tensors of `algo` for `shape`. Owns `tensor`; free with sac_tensors_free. Errors: MEMORY. */
-sac_status sac_tensors_create(sac_tensors* tensors, const sac_shape* shape, sac_algo algo);
+/* Lays out the tensors of `networks` (count) for `shape`. Owns `tensor`; free with sac_tensors_free. Errors: MEMORY. */
+sac_status sac_tensors_create(sac_tensors* tensors, const sac_shape* shape, const sac_network* networks, int32_t count);
 void sac_tensors_free(sac_tensors* tensors);
 
 /* The entry of that name, NULL when there is none. */

@@ -16,17 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "agent/agent.h"
-#include "formats/safetensors.h"
-
-/* State of the run outside the agent. It is saved under its name and restored into `data`, whose size is fixed. */
-typedef struct sac_state {
-  const char* name; /* "env.state", "run.schedule", ... */
-  sac_dtype dtype;
-  void* data;
-  size_t bytes;
-  int optional; /* 1: zeros when a checkpoint (of an older version) lacks it */
-} sac_state;
+#include "agent/file.h"
 
 typedef struct sac_checkpoint sac_checkpoint; /* writes and reads one seed folder; allocates in create only */
 
@@ -62,16 +52,5 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
 /* Restores agent p, its rows and the states from step N. After an error the agent is not usable. Errors: FILE, FORMAT,
  * SHAPE. */
 sac_status sac_checkpoint_load(sac_checkpoint* checkpoint, int64_t step);
-
-/* The agent's own file (sac_agent_save and _load): agents first to first+count, leading P when count > 1. Metadata of
- * its own comes first: format, version, env, algo, sizes, and the configuration unless it is given. Read checks all
- * before it changes anything. Errors: FILE, NUMERIC (write: not finite); FORMAT, SHAPE (read). */
-sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t first, int32_t count,
-                           const sac_state* states, int32_t state_count, const sac_metadata* metadata,
-                           int32_t metadata_count);
-sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count);
-
-/* Whether it is an agent's file at all, with finite values throughout. Errors: FORMAT (names the tensor). */
-sac_status sac_agent_file_check(const sac_safetensors* file);
 
 #endif

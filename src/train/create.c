@@ -154,7 +154,7 @@ static sac_status create_agent(sac_run* run) {
 
   /* connect them: a backend may step the environments itself, and train.overlap may need a thread */
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
-  if (run->agent->stages->env_attach) SAC_TRY(run->agent->stages->env_attach(run->agent, run->vector));
+  if (run->agent->backend->env_attach) SAC_TRY(run->agent->backend->env_attach(run->agent, run->vector));
   SAC_TRY(sac_step_overlap(run->agent, run->vector));
 
   /* allocate room for the environments' state in checkpoints */

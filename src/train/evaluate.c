@@ -1,5 +1,7 @@
 #include "train/evaluate.h"
 
+#include "agent/estimate.h"
+
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +64,7 @@ static int is_concurrent(const sac_env_api* api) { return api->size == sizeof *a
 
 /* Creates the copy of the agent and the thread, if they are to play. */
 static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const sac_eval_env* env) {
-  const int on_device = agent->stages != &sac_cpu_stages;
+  const int on_device = !agent->backend->on_host;
   const int free_processor = sac_processors() > learning_threads(&agent->settings, on_device);
   sac_status status = SAC_OK;
 
@@ -79,14 +81,15 @@ size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, 
   sac_settings settings;
   sac_config* copy = NULL;
   sac_shape shape;
-  char why[SAC_ESTIMATE_WHY_MAX];
+  char why[SAC_WHY_MAX];
+  const sac_backend* backend;
   int32_t ordinal = -1;
   size_t replay = 0, rest = 0;
 
   /* return 0 where choose_player makes no copy */
   if (sac_config_settings(config, &settings) != SAC_OK || settings.eval_every == 0 || !is_concurrent(api)) return 0;
   if (sac_agent_shape(&shape, &settings, spec) != SAC_OK ||
-      sac_estimate_choose(&settings, &shape, &ordinal, why) != SAC_OK)
+      sac_estimate_choose(&settings, &shape, &backend, &ordinal, why) != SAC_OK)
     return 0;
   const int on_device = ordinal >= 0;
   if (on_device && sac_task_find(settings.env_id)) return 0;
@@ -119,7 +122,7 @@ sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, con
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d evaluation episodes: lower eval.episodes", episodes));
   SAC_TRY(sac_vector_create(&e->vector, env->api, env->id, env->options, population, num_envs, agent->seed,
                             sac_stream_eval_env(0)));
-  if (agent->stages->env_attach) SAC_TRY(agent->stages->env_attach(agent, e->vector));
+  if (agent->backend->env_attach) SAC_TRY(agent->backend->env_attach(agent, e->vector));
 
   /* decide who plays, and on which thread */
   SAC_TRY(choose_player(e, agent, env));
@@ -180,8 +183,8 @@ static sac_status play_round(sac_evaluator* e, double* episode_return, int64_t* 
   SAC_TRY(sac_vector_reset(vector, e->number));
   while (left > 0) {
     for (int32_t i = 0; i < vector->burst; i++) {
-      SAC_TRY(agent->stages->act(agent, &act));
-      SAC_TRY(agent->stages->env_step(agent, vector));
+      SAC_TRY(agent->backend->act(agent, &act));
+      SAC_TRY(agent->backend->env_step(agent, vector));
     }
     SAC_TRY(sac_settle(agent, vector));
     left -= collect(vector, e->done, episode_return, length);

@@ -9,8 +9,8 @@
 
 #include <sac/sac.h>
 
+#include "backend/registry.h"
 #include "cpu/isa.h"
-#include "cuda/device.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/system.h"
@@ -46,11 +46,12 @@ static void list_differences(const json_t* was, const json_t* is, char* changed,
   }
 }
 
-/* The name of a device. A CUDA device is named by its model and not by its number: "NVIDIA H100 80GB HBM3, compute
- * capability 9.0, ...". */
+/* The name of a device: its model and not its number, "NVIDIA H100 80GB HBM3, compute capability 9.0, ...". */
 static const char* device_name(const char* device, char* text, size_t size) {
-  if (strncmp(device, "cuda:", 5) != 0) return device;
-  sac_cuda_describe((int32_t)strtol(device + 5, NULL, 10), text, size);
+  const sac_backend* backend = sac_backend_find(device);
+  const char* colon = strchr(device, ':');
+  if (!backend || !backend->describe || !colon) return device;
+  backend->describe((int32_t)strtol(colon + 1, NULL, 10), text, size);
   const char* space = strchr(text, ' ');
   return space ? space + 1 : text;
 }

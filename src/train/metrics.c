@@ -8,23 +8,34 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sac/statistics.h>
+
 #include "formats/tensorboard.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/number.h"
 
-#define METRIC_NAME(name, tag, meaning) #name,
-#define METRIC_TAG(name, tag, meaning) tag,
-#define METRIC_MEANING(name, tag, meaning) meaning,
-#define METRIC_COLUMN(name, tag, meaning) "," #name
-const char* const sac_metric_names[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_NAME, )};
-const char* const sac_metric_tags[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_TAG, )};
-const char* const sac_metric_meanings[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_MEANING, )};
+/* A table with one part of each metric's line, the statistics by their columns. */
+#define STATISTIC_NAME(name, column, watched, each, over, value, tag, meaning) \
+  [SAC_METRIC_FIRST_STATISTIC + (column)] = #name,
+#define STATISTIC_TAG(name, column, watched, each, over, value, tag, meaning) \
+  [SAC_METRIC_FIRST_STATISTIC + (column)] = tag,
+#define STATISTIC_MEANING(name, column, watched, each, over, value, tag, meaning) \
+  [SAC_METRIC_FIRST_STATISTIC + (column)] = meaning,
+#define STATISTIC_METRIC(name, column, watched, each, over, value, tag, meaning) SAC_METRIC_FIRST_STATISTIC + (column),
+#define METRIC_NAME(name, tag, meaning) [SAC_METRIC_##name] = #name,
+#define METRIC_TAG(name, tag, meaning) [SAC_METRIC_##name] = tag,
+#define METRIC_MEANING(name, tag, meaning) [SAC_METRIC_##name] = meaning,
+const char* const sac_metric_names[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_NAME, SAC_STATISTICS(STATISTIC_NAME), )};
+const char* const sac_metric_tags[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_TAG, SAC_STATISTICS(STATISTIC_TAG), )};
+const char* const sac_metric_meanings[SAC_METRIC_COUNT] = {
+    SAC_METRICS(METRIC_MEANING, SAC_STATISTICS(STATISTIC_MEANING), )};
+const int sac_metric_of_statistic[] = {SAC_STATISTICS(STATISTIC_METRIC)};
 
-static const char metrics_header[] = "step" SAC_METRICS(METRIC_COLUMN, ); /* of every run; terms of info follow */
 static const char evaluations_header[] = "step,mean,std,episodes,returns,lengths\n";
 
-#define HEADER_MAX (sizeof metrics_header + SAC_ENV_INFO_MAX * sizeof((sac_metric_list*)NULL)->info[0] + 2)
+#define NAME_MAX_BYTES 64 /* of a metric's name */
+#define HEADER_MAX (SAC_METRIC_COUNT * NAME_MAX_BYTES + SAC_ENV_INFO_MAX * sizeof((sac_metric_list*)NULL)->info[0] + 16)
 
 #define EVALUATIONS_MAX ((size_t)1 << 30) /* bytes of a file that is looked through */
 
@@ -178,11 +189,13 @@ static sac_status choose_columns(sac_metrics_files* files, const char* dir, int 
   sac_status status = SAC_OK;
 
   /* make the header of this run */
-  size_t used = (size_t)snprintf(header, HEADER_MAX, "%s", metrics_header), got = 0;
-  for (int32_t m = SAC_METRIC_COUNT; m < list->count; m++) {
+  size_t used = (size_t)snprintf(header, HEADER_MAX, "step"), fixed = 0, got = 0;
+  for (int32_t m = 0; m < list->count; m++) {
+    if (m == SAC_METRIC_COUNT) fixed = used;
     used += (size_t)snprintf(header + used, HEADER_MAX - used, ",%s", list->name[m]);
-    files->term[files->terms++] = m;
+    if (m >= SAC_METRIC_COUNT) files->term[files->terms++] = m;
   }
+  if (list->count == SAC_METRIC_COUNT) fixed = used;
   (void)snprintf(header + used, HEADER_MAX - used, "\n");
 
   /* read the header of a file that is continued */
@@ -194,8 +207,7 @@ static sac_status choose_columns(sac_metrics_files* files, const char* dir, int 
   (void)fclose(old);
 
   /* compare the columns that every file has */
-  const size_t fixed = sizeof metrics_header - 1;
-  if (got <= fixed || line[got - 1] != '\n' || memcmp(line, metrics_header, fixed) != 0) return SAC_OK;
+  if (got <= fixed || line[got - 1] != '\n' || memcmp(line, header, fixed) != 0) return SAC_OK;
 
   /* take over its terms of info */
   int32_t terms = 0, term[SAC_ENV_INFO_MAX];

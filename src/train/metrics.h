@@ -5,45 +5,42 @@
 #include <stdint.h>
 
 #include <sac/run.h>
+#include <sac/statistics.h>
 
 /* X(name, TensorBoard tag, meaning). The columns of metrics.csv are step and these, in this order, and behind them the
- * terms of the environment's info. Times and rates come last here: `TIMES` marks what a comparison of two runs must
- * leave out. */
-#define SAC_METRICS(X, TIMES)                                                                     \
-  X(updates, "train/updates", "updates made")                                                     \
-  X(episodes, "train/episodes", "training episodes ended since the last row")                     \
-  X(episode_return, "train/episode_return", "mean return of those episodes")                      \
-  X(episode_length, "train/episode_length", "mean length of those episodes, steps")               \
-  X(critic_loss, "loss/critic", "sum over critics of mean 1/2 (Q - y)^2")                         \
-  X(actor_loss, "loss/actor", "mean (alpha log pi - min Q)")                                      \
-  X(alpha_loss, "loss/alpha", "mean (-log alpha (log pi + target_entropy))")                      \
-  X(value_loss, "loss/value", "sac-v: mean 1/2 (V - target)^2")                                   \
-  X(alpha, "policy/alpha", "temperature")                                                         \
-  X(entropy, "policy/entropy", "nats, of the action in (-1, 1)")                                  \
-  X(saturation, "policy/saturation", "share of action components with |a| > 0.999")               \
-  X(q_mean, "critic/q_mean", "mean Q of the minibatch")                                           \
-  X(td_error, "critic/td_error", "mean |Q - y|")                                                  \
-  X(critic_grad, "grad/critic", "L2 norm")                                                        \
-  X(actor_grad, "grad/actor", "L2 norm")                                                          \
-  TIMES                                                                                           \
-  X(updates_per_second, "speed/updates_per_second", "of this agent")                              \
-  X(steps_per_second, "speed/steps_per_second", "of this agent")                                  \
-  X(seconds, "speed/seconds", "since the start of the run, pauses apart")                         \
-  X(act_seconds, "seconds/act", "in this stage since the last row")                               \
-  X(env_step_seconds, "seconds/env_step", "in this stage since the last row")                     \
-  X(replay_push_seconds, "seconds/replay_push", "in this stage since the last row")               \
-  X(replay_sample_seconds, "seconds/replay_sample", "in this stage since the last row")           \
-  X(critic_update_seconds, "seconds/critic_update", "in this stage since the last row")           \
-  X(actor_update_seconds, "seconds/actor_update", "in this stage since the last row")             \
-  X(temperature_update_seconds, "seconds/temperature_update", "in this stage since the last row") \
-  X(target_update_seconds, "seconds/target_update", "in this stage since the last row")
+ * terms of the environment's info. STATISTICS stands for those of sac/statistics.h, by their columns. Times and rates
+ * come last: TIMES marks what a comparison of two runs must leave out. */
+#define SAC_METRICS(X, STATISTICS, TIMES)                                                                             \
+  X(updates, "train/updates", "updates made")                                                                         \
+  X(episodes, "train/episodes", "training episodes ended since the last row")                                         \
+  X(episode_return, "train/episode_return", "mean return of those episodes")                                          \
+  X(episode_length, "train/episode_length", "mean length of those episodes, steps")                                   \
+  STATISTICS TIMES X(updates_per_second, "speed/updates_per_second", "of this agent")                                 \
+      X(steps_per_second, "speed/steps_per_second", "of this agent")                                                  \
+          X(seconds, "speed/seconds", "since the start of the run, pauses apart")                                     \
+              X(act_seconds, "seconds/act", "in this stage since the last row")                                       \
+                  X(env_step_seconds, "seconds/env_step", "in this stage since the last row")                         \
+                      X(replay_push_seconds, "seconds/replay_push", "in this stage since the last row")               \
+                          X(replay_sample_seconds, "seconds/replay_sample", "in this stage since the last row")       \
+                              X(critic_update_seconds, "seconds/critic_update", "in this stage since the last row")   \
+                                  X(actor_update_seconds, "seconds/actor_update", "in this stage since the last row") \
+                                      X(temperature_update_seconds, "seconds/temperature_update",                     \
+                                        "in this stage since the last row")                                           \
+                                          X(target_update_seconds, "seconds/target_update",                           \
+                                            "in this stage since the last row")
 
 typedef enum sac_metric {
 #define SAC_METRIC_ENUM(name, tag, meaning) SAC_METRIC_##name,
-  SAC_METRICS(SAC_METRIC_ENUM, )
+#define SAC_METRIC_STATISTICS \
+  SAC_METRIC_FIRST_STATISTIC, SAC_METRIC_LAST_STATISTIC = SAC_METRIC_FIRST_STATISTIC + SAC_STATISTIC_COUNT - 1,
+  SAC_METRICS(SAC_METRIC_ENUM, SAC_METRIC_STATISTICS, )
 #undef SAC_METRIC_ENUM
+#undef SAC_METRIC_STATISTICS
       SAC_METRIC_COUNT
 } sac_metric;
+
+/* The metric of each statistic (sac/statistics.h), in the order of their list. */
+extern const int sac_metric_of_statistic[];
 
 #define SAC_METRIC_MAX (SAC_METRIC_COUNT + SAC_ENV_INFO_MAX)
 

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cuda/device.h"
 #include "env/list.h"
 #include "train/run.h"
 #include "util/clock.h"
@@ -73,20 +72,11 @@ void sac_run_count_steps(sac_run* run, int32_t steps) {
 /* Means of the updates in agent p's window. */
 static void measure_updates(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX]) {
   const sac_totals* totals = &run->agent->totals[p];
-  const sac_update_stats* sum = &totals->sum;
+  const double* sums = (const double*)&totals->sum;
   const double updates = (double)totals->updates;
   if (!totals->updates) return;
-  value[SAC_METRIC_critic_loss] = sum->critic_loss / updates;
-  value[SAC_METRIC_actor_loss] = sum->actor_loss / updates;
-  value[SAC_METRIC_alpha_loss] = sum->alpha_loss / updates;
-  if (run->settings.algo == SAC_ALGO_SAC_V) value[SAC_METRIC_value_loss] = sum->value_loss / updates;
-  value[SAC_METRIC_alpha] = sum->alpha / updates;
-  value[SAC_METRIC_entropy] = sum->entropy / updates;
-  value[SAC_METRIC_saturation] = sum->saturation / updates;
-  value[SAC_METRIC_q_mean] = sum->q_mean / updates;
-  value[SAC_METRIC_td_error] = sum->td_error / updates;
-  value[SAC_METRIC_critic_grad] = sum->critic_grad / updates;
-  value[SAC_METRIC_actor_grad] = sum->actor_grad / updates;
+  for (int i = 0; i < SAC_STATISTIC_COUNT; i++)
+    if (sac_algo_has_statistic(run->agent->algo, i)) value[sac_metric_of_statistic[i]] = sums[i] / updates;
 }
 
 /* The values of agent p's row: means over its window, NaN where there is nothing to report. */
@@ -114,7 +104,7 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   value[SAC_METRIC_seconds] = run->seconds.total;
 
   /* add the time in each stage; a backend that queues its work does not know it (use scripts/profile) */
-  for (int32_t s = 0; s < SAC_STAGE_COUNT && !run->agent->stages->update; s++)
+  for (int32_t s = 0; s < SAC_STAGE_COUNT && !run->agent->backend->update; s++)
     value[SAC_METRIC_act_seconds + s] = run->seconds.stage[s] + run->agent->seconds[s];
 
   /* average the environment's info */
@@ -164,16 +154,17 @@ static sac_status restart_clocks(sac_run* run) {
   run->seconds.row = run->seconds.total;
   memset(run->seconds.stage, 0, sizeof run->seconds.stage);
   memset(run->agent->seconds, 0, sizeof run->agent->seconds);
-  return run->agent->stages->state_set ? run->agent->stages->state_set(run->agent) : SAC_OK;
+  return run->agent->backend->state_set ? run->agent->backend->state_set(run->agent) : SAC_OK;
 }
 
 sac_status sac_run_report_metrics(sac_run* run, int restart) {
+  const sac_backend* backend = run->agent->backend;
   char notice[1024];
   sac_status status = SAC_OK;
 
   /* log messages of the device and warnings of the simulator */
   sac_run_count_time(run);
-  if (sac_cuda_notice(run->agent, notice, sizeof notice)) sac_run_log(run, "%s", notice);
+  if (backend->notice && backend->notice(run->agent, notice, sizeof notice)) sac_run_log(run, "%s", notice);
   log_warnings(run);
 
   /* Write all rows, also after an error: a full disk may refuse one file and take the next. */

@@ -254,7 +254,7 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
 
   /* set the rate of updates, which may have changed, and tell a device which agents have stopped */
   sac_schedule_rate(&run->schedule, rate);
-  if (run->agent->stages->state_set) SAC_TRY(run->agent->stages->state_set(run->agent));
+  if (run->agent->backend->state_set) SAC_TRY(run->agent->backend->state_set(run->agent));
   run->saved_step = step;
 fail:
   return status;

@@ -67,7 +67,7 @@ sac_status sac_run_save_checkpoint(sac_run* run) {
   if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
   SAC_TRY(sac_run_finish_evaluation(run));
   sac_run_count_time(run);
-  if (agent->stages->env_get) status = agent->stages->env_get(run->agent, run->vector, 1);
+  if (agent->backend->env_get) status = agent->backend->env_get(run->agent, run->vector, 1);
 
   /* save the live agents */
   for (int32_t p = 0; p < agent->shape.population && status == SAC_OK; p++) {

@@ -5,13 +5,13 @@
 
 #include <stdint.h>
 
+#include "config/config.h"
+
 /* Whether the vector step of `n` transitions that ended at `step` reached or passed a multiple of `every`. every: 0 for
  * never. Has no state, so `every` may change on a resume. */
 static inline int sac_due(int64_t step, int64_t n, int64_t every) {
   return every > 0 && step > 0 && step / every != (step - n) / every;
 }
-
-#define SAC_LAG_MAX 64 /* vector steps by which updates may be late */
 
 /* Steps and updates so far. Saved as the tensors run.step (2), run.updates (2) and, when updates are late, run.pending
  * (lag). */
@@ -24,9 +24,6 @@ typedef struct sac_schedule {
   int32_t lag;                  /* vector steps by which updates are late: train.overlap */
   int64_t pending[SAC_LAG_MAX]; /* (lag) updates due and not made yet, oldest vector step first */
 } sac_schedule;
-
-/* The lag for train.overlap = `overlap` transitions: the fewest vector steps of n transitions that reach it. */
-static inline int64_t sac_lag(int64_t overlap, int64_t n) { return (overlap + n - 1) / n; }
 
 /* Sets the rate of updates. On a change, the fraction of an update that is due is carried over. */
 void sac_schedule_rate(sac_schedule* schedule, double updates_per_step);

@@ -151,7 +151,7 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
   while (at < end) {
     const uint64_t rows = transfer_rows(s, at, end);
     const size_t floats = (size_t)rows * s->row_floats;
-    SAC_TRY(agent->stages->read(agent, SAC_MEMORY_REPLAY, p, ring_offset(s, at), s->staging, floats));
+    SAC_TRY(agent->backend->read(agent, SAC_MEMORY_REPLAY, p, ring_offset(s, at), s->staging, floats));
     SAC_TRY(sac_write_at(fd, path, file_offset(s, part->rows), s->staging, floats * sizeof(float)));
     part->crc = crc_add(s, part->crc, rows);
     part->rows += rows;
@@ -283,7 +283,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
         status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (a row holds a value that is not finite)", path);
         goto fail;
       }
-      if (agent) SAC_TRY(agent->stages->write(agent, SAC_MEMORY_REPLAY, p, ring_offset(s, at), s->staging, floats));
+      if (agent) SAC_TRY(agent->backend->write(agent, SAC_MEMORY_REPLAY, p, ring_offset(s, at), s->staging, floats));
     }
     at += rows;
   }

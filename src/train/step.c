@@ -12,15 +12,11 @@
 #include "util/error.h"
 #include "util/system.h"
 
-const char* const sac_stage_names[SAC_STAGE_COUNT] = {
-    "act",           "env step",     "replay push",        "replay sample",
-    "critic update", "actor update", "temperature update", "target update"};
-
 /* Runs one stage and measures its time. */
 #define STAGE(word, call)                                      \
   do {                                                         \
     const double start = sac_seconds();                        \
-    SAC_TRY(stages->call);                                     \
+    SAC_TRY(agent->backend->call);                             \
     agent->seconds[SAC_STAGE_##word] += sac_seconds() - start; \
   } while (0)
 
@@ -32,7 +28,6 @@ typedef struct side {
 static sac_status env_step(void* context) {
   const side* s = context;
   sac_agent* agent = s->agent;
-  const sac_stages* stages = agent->stages;
   sac_status status = SAC_OK;
   STAGE(ENV_STEP, env_step(agent, s->vector));
 fail:
@@ -40,7 +35,7 @@ fail:
 }
 
 int sac_learns_beside(const sac_agent* agent, const sac_vector* vector) {
-  return agent->settings.overlap > 0 && agent->stages->snapshot && !vector->resident;
+  return agent->settings.overlap > 0 && agent->backend->snapshot && !vector->resident;
 }
 
 /* Steps the environments and learns at the same time. Neither reads what the other writes, so the order does not change
@@ -59,7 +54,6 @@ static sac_status env_step_and_update(sac_agent* agent, sac_vector* vector, int3
 }
 
 sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int32_t updates) {
-  const sac_stages* stages = agent->stages;
   const int late = agent->settings.overlap > 0, beside = sac_learns_beside(agent, vector);
   const sac_act act = {.n = vector->num_envs,
                        .mode = mode,
@@ -72,7 +66,7 @@ sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int
 
   /* updates on a device: queue them first, and act with a snapshot of the weights */
   if (beside) {
-    SAC_TRY(stages->snapshot(agent));
+    SAC_TRY(agent->backend->snapshot(agent));
     SAC_TRY(sac_update(agent, updates));
   }
 
@@ -90,35 +84,11 @@ fail:
 }
 
 sac_status sac_step_overlap(const sac_agent* agent, sac_vector* vector) {
-  if (agent->settings.overlap == 0 || agent->stages->update || sac_processors() < 2) return SAC_OK;
+  if (agent->settings.overlap == 0 || agent->backend->update || sac_processors() < 2) return SAC_OK;
   return sac_worker_create(&vector->worker);
 }
 
 int32_t sac_burst(const sac_agent* agent, const sac_vector* vector) {
   if (vector->resident) return vector->burst;
-  return agent->stages->state_get ? SAC_BURST_MAX : 1;
-}
-
-sac_status sac_settle(sac_agent* agent, sac_vector* vector) {
-  const sac_stages* stages = agent->stages;
-  sac_status status = SAC_OK;
-  if (vector && stages->env_get) SAC_TRY(stages->env_get(agent, vector, 0));
-  if (stages->state_get) SAC_TRY(stages->state_get(agent));
-fail:
-  return status;
-}
-
-sac_status sac_update(sac_agent* agent, int32_t updates) {
-  const sac_stages* stages = agent->stages;
-  sac_status status = SAC_OK;
-  if (stages->update) return stages->update(agent, updates);
-  for (int32_t u = 0; u < updates; u++) {
-    STAGE(REPLAY_SAMPLE, replay_sample(agent));
-    STAGE(CRITIC_UPDATE, critic_update(agent));
-    STAGE(ACTOR_UPDATE, actor_update(agent));
-    STAGE(TEMPERATURE_UPDATE, temperature_update(agent));
-    STAGE(TARGET_UPDATE, target_update(agent));
-  }
-fail:
-  return status;
+  return agent->backend->state_get ? SAC_BURST_MAX : 1;
 }

@@ -2,7 +2,7 @@
 #ifndef SAC_TRAIN_STEP_H
 #define SAC_TRAIN_STEP_H
 
-#include "agent/agent.h"
+#include "agent/update.h"
 
 struct sac_vector;
 
@@ -22,12 +22,5 @@ int sac_learns_beside(const sac_agent* agent, const struct sac_vector* vector);
 /* The most steps before sac_settle must be called. The finished episodes of a resident vector are then those of all
  * these steps; those of other vectors are of the last step only. */
 int32_t sac_burst(const sac_agent* agent, const struct sac_vector* vector);
-
-/* Ends a burst of steps: waits for what a backend has queued. From then on counters, statistics and the vector's
- * finished episodes are the host's to read. vector: NULL when none was stepped. Errors: those of the steps. */
-sac_status sac_settle(sac_agent* agent, struct sac_vector* vector);
-
-/* The five update stages, `updates` times; also what sac_agent_update runs. */
-sac_status sac_update(sac_agent* agent, int32_t updates);
 
 #endif

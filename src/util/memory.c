@@ -57,3 +57,10 @@ size_t sac_memory_available(void) {
   }
   return available;
 }
+
+void* sac_region_take(sac_region* arena, size_t count, size_t size, size_t alignment) {
+  const size_t bytes = sac_bytes(count, size), at = arena->used;
+  const size_t padded = bytes > SIZE_MAX - alignment ? SIZE_MAX : (bytes + alignment - 1) & ~(alignment - 1);
+  if (__builtin_add_overflow(arena->used, padded, &arena->used)) arena->used = SIZE_MAX;
+  return arena->base ? arena->base + at : NULL;
+}

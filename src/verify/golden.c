@@ -1,6 +1,7 @@
 #include "verify/golden.h"
 
 #include <jansson.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,6 +10,13 @@
 #include "util/error.h"
 
 #define UPDATES_MAX 1000000
+
+/* Their places among the statistics of an update. */
+static const int statistic_of[SAC_METRIC_COUNT] = {
+#define METRIC_PLACE(name) (int)(offsetof(sac_update_stats, name) / sizeof(double)),
+    SAC_GOLDEN_METRICS(METRIC_PLACE)
+#undef METRIC_PLACE
+};
 
 const char* const sac_golden_metrics[SAC_METRIC_COUNT] = {
 #define METRIC_NAME(name) "metrics/" #name,
@@ -184,9 +192,10 @@ static sac_status read_inputs(sac_golden* g) {
   SAC_TRY(load(g, "minibatch/terminated", 2, action, &g->terminated));
   SAC_TRY(load(g, "minibatch/next_obs", 3, obs, &g->next_obs));
   SAC_TRY(load(g, "noise/action", 3, action, &g->noise));
-  if (g->settings.algo == SAC_ALGO_SAC) SAC_TRY(load(g, "noise/next_action", 3, action, &g->next_noise));
+  const sac_algorithm* algo = sac_algo_at(g->settings.algo);
+  if (sac_algo_samples(algo, SAC_NEXT)) SAC_TRY(load(g, "noise/next_action", 3, action, &g->next_noise));
   for (int k = 0; k < SAC_METRIC_COUNT; k++)
-    if (k != SAC_METRIC_value_loss || g->settings.algo == SAC_ALGO_SAC_V)
+    if (sac_algo_has_statistic(algo, statistic_of[k]))
       SAC_TRY(load(g, sac_golden_metrics[k], 1, action, &g->metric[k]));
 fail:
   return status;
@@ -237,7 +246,8 @@ sac_status sac_golden_read(sac_golden* g, const sac_safetensors* file, const sac
   g->spec.action_low = g->bounds;
   g->spec.action_high = g->bounds + a;
   SAC_TRY(sac_agent_shape(&g->shape, &g->settings, &g->spec));
-  SAC_TRY(sac_tensors_create(&g->list, &g->shape, (sac_algo)g->settings.algo));
+  const sac_algorithm* algo = sac_algo_at(g->settings.algo);
+  SAC_TRY(sac_tensors_create(&g->list, &g->shape, algo->networks, algo->network_count));
   SAC_TRY(check_tensors(g));
   SAC_TRY(read_inputs(g));
   return SAC_OK;

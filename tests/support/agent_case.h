@@ -130,7 +130,7 @@ static inline void agent_case_push(sac_agent* agent, int32_t n, uint64_t seed) {
 static inline float* slab_copy(const sac_agent* agent, sac_memory memory, int32_t p, size_t* count) {
   *count = agent->tensors.floats[memory == SAC_MEMORY_TARGET ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED];
   float* x = calloc(*count + 1, sizeof(float));
-  ck_ok(agent->stages->read(agent, memory, p, 0, x, *count));
+  ck_ok(agent->backend->read(agent, memory, p, 0, x, *count));
   return x;
 }
 

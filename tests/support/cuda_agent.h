@@ -35,7 +35,7 @@ static inline sac_agent* cuda_agent_create(const agent_case* c) {
   case_set(&on, "device", "cuda:0");
   sac_agent* agent = agent_case_create(&on);
   ck_assert_str_eq(agent->device, "cuda:0");
-  ck_assert_str_eq(agent->stages->name, "cuda");
+  ck_assert_str_eq(agent->backend->name, "cuda");
   return agent;
 }
 
@@ -45,7 +45,7 @@ static inline void copy_agent(const sac_agent* from, sac_agent* to) {
     for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
       size_t count;
       float* x = slab_copy(from, (sac_memory)m, p, &count);
-      ck_ok(to->stages->write(to, (sac_memory)m, p, 0, x, count));
+      ck_ok(to->backend->write(to, (sac_memory)m, p, 0, x, count));
       free(x);
     }
     to->counters[p] = from->counters[p];
@@ -53,7 +53,7 @@ static inline void copy_agent(const sac_agent* from, sac_agent* to) {
     to->totals[p] = from->totals[p];
     to->alive[p] = from->alive[p];
   }
-  if (to->stages->state_set) ck_ok(to->stages->state_set(to));
+  if (to->backend->state_set) ck_ok(to->backend->state_set(to));
 }
 
 /* Live objects of the host execution: 0 where there is a real device. */

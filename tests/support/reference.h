@@ -28,7 +28,7 @@ static inline reference reference_read(const sac_agent* agent, int32_t p) {
   for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
     const size_t count = agent->tensors.floats[m == SAC_MEMORY_TARGET ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED];
     float* host = calloc(count + 1, sizeof(float));
-    agent->stages->read(agent, (sac_memory)m, p, 0, host, count);
+    agent->backend->read(agent, (sac_memory)m, p, 0, host, count);
     r.floats[m] = count;
     r.slab[m] = calloc(count + 1, sizeof(double));
     for (size_t i = 0; i < count; ++i) r.slab[m][i] = (double)host[i];
@@ -156,27 +156,27 @@ static inline void reference_critics(const sac_agent* agent, const reference* at
     double next_value;
     reference_input(mb->next_obs + (size_t)b * (size_t)O, O, NULL, A, x);
     if (c->algo == SAC_ALGO_SAC) {
-      reference_row actor = reference_row_create(&agent->tensors.actor);
-      const double* head = reference_forward(&agent->tensors.actor, w, x, &actor);
+      reference_row actor = reference_row_create(&agent->tensors.net[SAC_ACTOR][0]);
+      const double* head = reference_forward(&agent->tensors.net[SAC_ACTOR][0], w, x, &actor);
       const double log_prob = reference_sample(c, A, head, noise->next_action + (size_t)b * (size_t)A, x + O);
       double smallest = INFINITY;
       for (int k = 0; k < K; ++k) {
-        reference_row row = reference_row_create(&agent->tensors.critic_target[k]);
-        smallest = fmin(smallest, reference_forward(&agent->tensors.critic_target[k], target, x, &row)[0]);
-        reference_row_free(&agent->tensors.critic_target[k], &row);
+        reference_row row = reference_row_create(&agent->tensors.net[SAC_CRITIC_TARGET][k]);
+        smallest = fmin(smallest, reference_forward(&agent->tensors.net[SAC_CRITIC_TARGET][k], target, x, &row)[0]);
+        reference_row_free(&agent->tensors.net[SAC_CRITIC_TARGET][k], &row);
       }
       next_value = smallest - u->stats.alpha * log_prob;
-      reference_row_free(&agent->tensors.actor, &actor);
+      reference_row_free(&agent->tensors.net[SAC_ACTOR][0], &actor);
     } else {
-      reference_row row = reference_row_create(&agent->tensors.value_target);
-      next_value = reference_forward(&agent->tensors.value_target, target, x, &row)[0];
-      reference_row_free(&agent->tensors.value_target, &row);
+      reference_row row = reference_row_create(&agent->tensors.net[SAC_VALUE_TARGET][0]);
+      next_value = reference_forward(&agent->tensors.net[SAC_VALUE_TARGET][0], target, x, &row)[0];
+      reference_row_free(&agent->tensors.net[SAC_VALUE_TARGET][0], &row);
     }
     const double y = (double)mb->reward[b] * c->reward_scale + c->gamma * (1 - (double)mb->terminated[b]) * next_value;
     reference_input(mb->obs + (size_t)b * (size_t)O, O, mb->action + (size_t)b * (size_t)A, A, x);
     for (int k = 0; k < K; ++k) {
       double q;
-      u->stats.critic_loss += reference_regress(agent, &agent->tensors.critic[k], at, x, y, u, &q);
+      u->stats.critic_loss += reference_regress(agent, &agent->tensors.net[SAC_CRITIC][k], at, x, y, u, &q);
       u->stats.q_mean += q / B / K;
       u->stats.td_error += fabs(q - y) / B / K;
     }
@@ -198,18 +198,18 @@ static inline void reference_actor(const sac_agent* agent, const reference* at, 
   for (int b = 0; b < B; ++b) {
     const float* eps = noise->action + (size_t)b * (size_t)A;
     reference_input(mb->obs + (size_t)b * (size_t)O, O, NULL, A, x);
-    reference_row actor = reference_row_create(&agent->tensors.actor), critic[SAC_CRITICS_MAX];
-    const double* head = reference_forward(&agent->tensors.actor, w, x, &actor);
+    reference_row actor = reference_row_create(&agent->tensors.net[SAC_ACTOR][0]), critic[SAC_CRITICS_MAX];
+    const double* head = reference_forward(&agent->tensors.net[SAC_ACTOR][0], w, x, &actor);
     const double log_prob = reference_sample(c, A, head, eps, x + O);
     int smallest = 0;
     double q[SAC_CRITICS_MAX] = {0};
     for (int k = 0; k < K; ++k) {
-      critic[k] = reference_row_create(&agent->tensors.critic[k]);
-      q[k] = reference_forward(&agent->tensors.critic[k], w, x, &critic[k])[0];
+      critic[k] = reference_row_create(&agent->tensors.net[SAC_CRITIC][k]);
+      q[k] = reference_forward(&agent->tensors.net[SAC_CRITIC][k], w, x, &critic[k])[0];
       if (q[k] < q[smallest]) smallest = k;
     }
     const double d_q = -1.0 / B;
-    reference_backward(&agent->tensors.critic[smallest], w, x, &d_q, &critic[smallest], NULL, dx);
+    reference_backward(&agent->tensors.net[SAC_CRITIC][smallest], w, x, &d_q, &critic[smallest], NULL, dx);
     for (int i = 0; i < A; ++i) {
       const double a = x[O + i], raw = head[A + i], log_sigma = fmin(fmax(raw, c->log_std_min), c->log_std_max);
       const double spread = exp(log_sigma) * (double)eps[i];
@@ -219,17 +219,17 @@ static inline void reference_actor(const sac_agent* agent, const reference* at, 
       if (raw < c->log_std_min || raw > c->log_std_max) d_head[A + i] = 0;
       u->stats.saturation += (fabs(a) > 0.999 ? 1.0 : 0.0) / B / A;
     }
-    reference_backward(&agent->tensors.actor, w, x, d_head, &actor, u->grad, NULL);
+    reference_backward(&agent->tensors.net[SAC_ACTOR][0], w, x, d_head, &actor, u->grad, NULL);
     u->log_prob[b] = log_prob;
     u->stats.actor_loss += (alpha * log_prob - q[smallest]) / B;
     u->stats.entropy -= log_prob / B;
     if (c->algo == SAC_ALGO_SAC_V) {
       double v;
       u->stats.value_loss +=
-          reference_regress(agent, &agent->tensors.value, at, x, q[smallest] - alpha * log_prob, u, &v);
+          reference_regress(agent, &agent->tensors.net[SAC_VALUE][0], at, x, q[smallest] - alpha * log_prob, u, &v);
     }
-    for (int k = 0; k < K; ++k) reference_row_free(&agent->tensors.critic[k], &critic[k]);
-    reference_row_free(&agent->tensors.actor, &actor);
+    for (int k = 0; k < K; ++k) reference_row_free(&agent->tensors.net[SAC_CRITIC][k], &critic[k]);
+    reference_row_free(&agent->tensors.net[SAC_ACTOR][0], &actor);
   }
   free(x);
   free(dx);

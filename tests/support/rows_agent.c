@@ -74,7 +74,7 @@ void rows_check(const sac_agent* agent, int32_t p, int32_t as) {
   const sac_replay_row* row = &agent->row;
   const size_t floats = (size_t)row->floats;
   float* ring = malloc(capacity * floats * sizeof *ring);
-  must(agent->stages->read(agent, SAC_MEMORY_REPLAY, p, 0, ring, capacity * floats) == SAC_OK, "%s", sac_last_error());
+  must(agent->backend->read(agent, SAC_MEMORY_REPLAY, p, 0, ring, capacity * floats) == SAC_OK, "%s", sac_last_error());
   int same = 1;
   uint64_t i = pushed - (uint64_t)sac_replay_size(pushed, (int64_t)capacity);
   for (; i < pushed && same; i++) {
@@ -96,8 +96,8 @@ void rows_same_agent(const sac_agent* a, int32_t p, const sac_agent* b, int32_t 
     float* x = malloc((floats + 1) * sizeof *x);
     float* y = malloc((floats + 1) * sizeof *y);
     must(floats == b->tensors.floats[m < 3 ? SAC_SLAB_TRAINED : SAC_SLAB_TARGET], "agents %d and %d", (int)p, (int)q);
-    must(a->stages->read(a, memory[m], p, 0, x, floats) == SAC_OK, "%s", sac_last_error());
-    must(b->stages->read(b, memory[m], q, 0, y, floats) == SAC_OK, "%s", sac_last_error());
+    must(a->backend->read(a, memory[m], p, 0, x, floats) == SAC_OK, "%s", sac_last_error());
+    must(b->backend->read(b, memory[m], q, 0, y, floats) == SAC_OK, "%s", sac_last_error());
     must(memcmp(x, y, floats * sizeof *x) == 0, "slab %d differs", m);
     free(x), free(y);
   }

@@ -51,8 +51,8 @@ static inline sac_run* small_run(const char* out, const char* sets, const sac_ca
 static inline void same_memory(const sac_run* a, const sac_run* b, sac_memory memory, int32_t p, size_t floats) {
   float* x = malloc(sizeof(float) * (floats + 1));
   float* y = malloc(sizeof(float) * (floats + 1));
-  ck_ok(a->agent->stages->read(a->agent, memory, p, 0, x, floats));
-  ck_ok(b->agent->stages->read(b->agent, memory, p, 0, y, floats));
+  ck_ok(a->agent->backend->read(a->agent, memory, p, 0, x, floats));
+  ck_ok(b->agent->backend->read(b->agent, memory, p, 0, y, floats));
   for (size_t i = 0; i < floats; i++)
     ck_assert_msg(memcmp(&x[i], &y[i], sizeof(float)) == 0, "slab %d, agent %d, float %zu: %.9g, not %.9g", (int)memory,
                   (int)p, i, (double)x[i], (double)y[i]);

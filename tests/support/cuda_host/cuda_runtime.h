@@ -198,7 +198,7 @@ inline void sac_copy_wait() {
   cuda_host_copy_wait(newest);
 }
 
-// ---- atomics. None on float: their order would show in the result (DESIGN.md 4) ----
+// ---- atomics. None on float: their order would show in the result ----
 #define CUDA_HOST_ATOMICS(T)                                                          \
   inline T atomicAdd(T* x, T y) { return std::exchange(*x, static_cast<T>(*x + y)); } \
   inline T atomicMax(T* x, T y) { return std::exchange(*x, *x < y ? y : *x); }        \

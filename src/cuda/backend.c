@@ -1,6 +1,4 @@
-/* The CUDA backend: its stage table, its memory, and what passes between host and device outside the stages. */
-#include "backend/backend.h"
-
+/* The CUDA backend: its table, its memory, and what passes between host and device outside the stages. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,15 +6,7 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-static size_t available(const sac_agent* agent);
-static sac_status state_get(sac_agent* agent);
 static sac_status state_set(sac_agent* agent);
-static int32_t bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value);
-
-const sac_stages sac_cuda_stages = {
-    SAC_STAGES_SLOTS(cuda),      .update = sac_cuda_update,      .snapshot = sac_cuda_snapshot,
-    .state_get = state_get,      .state_set = state_set,         .env_attach = sac_cuda_env_attach,
-    .env_get = sac_cuda_env_get, .bad_gradients = bad_gradients, .available = available};
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
@@ -25,13 +15,13 @@ static void list_slabs(sac_gpu* gpu, size_t population, float** slab[5], size_t 
   float** const slabs[5] = {&gpu->weights, &gpu->grad, &gpu->m, &gpu->v, &gpu->replay};
   const size_t floats[5] = {gpu->trained + gpu->targets, gpu->trained, gpu->trained, gpu->trained,
                             sac_bytes(population, gpu->replay_floats)};
-  for (int i = 0; i < 5; ++i) {
+  for (int i = 0; i < 5; i++) {
     slab[i] = slabs[i];
     bytes[i] = sac_bytes(floats[i], sizeof(float));
   }
 }
 
-void sac_cuda_size(const sac_agent* agent, size_t bytes[SAC_MEMORY_COUNT], size_t* scratch) {
+static void size(const sac_agent* agent, size_t bytes[SAC_MEMORY_COUNT], size_t* scratch) {
   sac_gpu gpu = {0};
   size_t pinned;
   sac_cuda_layout(agent, &gpu, scratch, &pinned);
@@ -63,14 +53,15 @@ fail:
   return status;
 }
 
-sac_status sac_cuda_create(sac_agent* agent) {
+static sac_status create(sac_agent* agent) {
   const size_t population = (size_t)agent->shape.population;
   float** slab[5];
   size_t bytes[5], scratch, pinned;
   sac_status status = SAC_OK;
   sac_gpu* gpu = sac_alloc(sizeof *gpu);
   if (!gpu) return sac_fail(SAC_ERROR_MEMORY, "no memory for the CUDA backend");
-  agent->backend = gpu;
+  agent->storage = gpu;
+  SAC_TRY(sac_plan_create(&gpu->plan, agent->algo, 0));
   SAC_TRY(sac_cuda_choose(agent->settings.device, &gpu->ordinal));
   (void)cudaGetLastError(); /* an embedding program's own is not ours to report */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
@@ -80,12 +71,12 @@ sac_status sac_cuda_create(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, sac_actor_act_prepare(&gpu->act_blocks, &gpu->act_shared));
   sac_cuda_layout(agent, gpu, &scratch, &pinned);
   list_slabs(gpu, population, slab, bytes);
-  for (int i = 0; i < 5; ++i) SAC_CUDA_TRY(gpu, cudaMalloc((void**)slab[i], bytes[i]));
+  for (int i = 0; i < 5; i++) SAC_CUDA_TRY(gpu, cudaMalloc((void**)slab[i], bytes[i]));
   SAC_CUDA_TRY(gpu, cudaMalloc(&gpu->scratch, scratch));
   SAC_CUDA_TRY(gpu, cudaHostAlloc(&gpu->pinned, pinned, cudaHostAllocDefault));
   sac_cuda_layout(agent, gpu, &scratch, &pinned);
   /* The gaps between tensors stay zero, and rows of the ring that were not pushed are never drawn. */
-  for (int i = 0; i < 4; ++i) SAC_CUDA_TRY(gpu, cudaMemsetAsync(*slab[i], 0, bytes[i], gpu->stream));
+  for (int i = 0; i < 4; i++) SAC_CUDA_TRY(gpu, cudaMemsetAsync(*slab[i], 0, bytes[i], gpu->stream));
   SAC_CUDA_TRY(gpu, cudaMemsetAsync(gpu->scratch, 0, scratch, gpu->stream));
   (void)sac_cuda_list_watched(agent, gpu->watched_out);
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->watched, gpu->watched_out, (size_t)gpu->watched_count * sizeof *gpu->watched,
@@ -96,8 +87,8 @@ fail:
   return status;
 }
 
-void sac_cuda_destroy(sac_agent* agent) {
-  sac_gpu* gpu = agent->backend;
+static void destroy(sac_agent* agent) {
+  sac_gpu* gpu = agent->storage;
   if (!gpu) return;
   (void)cudaSetDevice(gpu->ordinal);
   if (gpu->act_stream) (void)cudaStreamSynchronize(gpu->act_stream);
@@ -105,7 +96,7 @@ void sac_cuda_destroy(sac_agent* agent) {
   sac_cuda_graph_destroy(gpu);
   sac_cuda_blas_destroy(gpu->blas);
   void* const memory[] = {gpu->weights, gpu->grad, gpu->m, gpu->v, gpu->replay, gpu->scratch};
-  for (size_t i = 0; i < sizeof memory / sizeof *memory; ++i)
+  for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
     if (memory[i]) (void)cudaFree(memory[i]);
   if (gpu->pinned) (void)cudaFreeHost(gpu->pinned);
   if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph);
@@ -115,13 +106,13 @@ void sac_cuda_destroy(sac_agent* agent) {
   if (gpu->stream) (void)cudaStreamDestroy(gpu->stream);
   (void)cudaGetLastError(); /* after a fault each of these fails alike: it has been reported */
   sac_free(gpu);
-  agent->backend = NULL;
+  agent->storage = NULL;
 }
 
 /* --- tensors and rows to the host and back ------------------------------------------------------------------------ */
 
-sac_status sac_cuda_read(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, float* host,
-                         size_t count) {
+static sac_status read_slab(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, float* host,
+                            size_t count) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
@@ -136,8 +127,8 @@ fail:
   return status;
 }
 
-sac_status sac_cuda_write(sac_agent* agent, sac_memory memory, int32_t p, size_t offset, const float* host,
-                          size_t count) {
+static sac_status write_slab(sac_agent* agent, sac_memory memory, int32_t p, size_t offset, const float* host,
+                             size_t count) {
   sac_gpu* gpu = sac_gpu_of(agent);
   sac_status status = SAC_OK;
   gpu->act_stale = 1;
@@ -164,7 +155,7 @@ static sac_status state_get(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state_in, gpu->state, population * sizeof *gpu->state, cudaMemcpyDeviceToHost,
                                     gpu->stream));
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
-  for (size_t p = 0; p < population; ++p) {
+  for (size_t p = 0; p < population; p++) {
     const sac_device_state* state = &gpu->state_in[p];
     if (!agent->alive[p]) continue;
     agent->counters[p] = (sac_counters){state->pushed, state->updates, state->act};
@@ -186,7 +177,7 @@ static sac_status state_set(sac_agent* agent) {
   memset(gpu->state_out, 0, population * sizeof *gpu->state_out);
   gpu->queued = 0;
   gpu->act_stale = 1;
-  for (size_t p = 0; p < population; ++p) {
+  for (size_t p = 0; p < population; p++) {
     if ((int64_t)agent->counters[p].updates > gpu->queued) gpu->queued = (int64_t)agent->counters[p].updates;
     gpu->state_out[p] = (sac_device_state){.seed = agent->seed[p],
                                            .pushed = agent->counters[p].pushed,
@@ -209,10 +200,43 @@ fail:
 static int32_t bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value) {
   const sac_device_state* state = &sac_gpu_of(agent)->state_in[p];
   int32_t trained = 0;
-  for (int32_t i = 0; i < agent->tensors.count; ++i) {
+  for (int32_t i = 0; i < agent->tensors.count; i++) {
     if (agent->tensors.tensor[i].slab != SAC_SLAB_TRAINED || trained++ != state->first_bad) continue;
     *first = i;
     *value = state->bad_value;
   }
   return state->bad_tensors;
 }
+
+/* --- the table ---------------------------------------------------------------------------------------------------- */
+
+const sac_backend sac_cuda_backend = {.name = "cuda",
+                                      .description = "NVIDIA devices",
+                                      .choose = sac_cuda_choose,
+                                      .path = sac_cuda_path,
+                                      .create = create,
+                                      .destroy = destroy,
+                                      .size = size,
+                                      .read = read_slab,
+                                      .write = write_slab,
+                                      .act = sac_cuda_act,
+                                      .env_step = sac_cuda_env_step,
+                                      .replay_push = sac_cuda_replay_push,
+                                      .minibatch_set = sac_cuda_minibatch_set,
+                                      .stage = sac_cuda_stage,
+                                      .update = sac_cuda_update,
+                                      .snapshot = sac_cuda_snapshot,
+                                      .state_get = state_get,
+                                      .state_set = state_set,
+                                      .bad_gradients = bad_gradients,
+                                      .env_attach = sac_cuda_env_attach,
+                                      .env_get = sac_cuda_env_get,
+                                      .available = available,
+                                      .fits = sac_cuda_fits,
+                                      .devices = sac_cuda_devices,
+                                      .describe = sac_cuda_describe,
+                                      .graph_nodes = sac_cuda_graph_nodes,
+                                      .notice = sac_cuda_notice,
+                                      .profile = sac_cuda_profile,
+                                      .profiled = sac_cuda_profiled,
+                                      .stage_times = sac_cuda_stage_times};

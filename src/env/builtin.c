@@ -1,12 +1,10 @@
-/* env step on the CPU: the drivers of the built-in tasks, one for each line of kernels/tasks/tasks.h, and the stage.
+/* The drivers of the built-in tasks on the CPU, one for each line of kernels/tasks/tasks.h.
  *
  * A driver's loops are made by a macro for each task, so that the task's functions are inlined into a loop over
  * environments; what happens once an instance is shared code over the task's description. */
 #include <stdio.h>
 #include <string.h>
 
-#include "agent/agent.h"
-#include "backend/backend.h"
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"
@@ -151,15 +149,4 @@ SAC_TASKS(DRIVER)
 
 #define ENTRY(name, NAME, id, summary) \
   {id, summary, &name##_api, sac_##name##_initial_size, name##_start, NULL, NULL, NULL, NULL},
-const sac_env_entry sac_cpu_envs[] = {SAC_TASKS(ENTRY)};
-
-SAC_STAGES_DECLARE(cpu)
-
-/* A stopped agent's environments go on with it in the vector. Its last actions may be what stopped it, and must not
- * end the run of the others: it acts with zeros. */
-sac_status sac_cpu_env_step(sac_agent* agent, sac_vector* vector) {
-  const size_t actions = (size_t)vector->num_envs * (size_t)vector->spec.action_size;
-  for (int32_t p = 0; p < vector->population; p++)
-    if (!agent->alive[p]) memset(vector->action + (size_t)p * actions, 0, actions * sizeof(float));
-  return sac_vector_step(vector);
-}
+const sac_env_entry sac_builtin_envs[] = {SAC_TASKS(ENTRY)};

@@ -1,0 +1,47 @@
+/* The statistics of an update, in one list: what sac_update_stats holds, metrics.csv and the events log, and both
+ * backends sum up. A new statistic is one line at the end.
+ *
+ * X(name, column, watched, each, over, value, tag, meaning)
+ *   column   its place among the statistics in metrics.csv
+ *   watched  1: an agent with a value that is not finite is stopped
+ *   each     what is summed: CRITIC every critic's rows, VALUE the value network's rows, POLICY the rows of a~, ONCE
+ *            nothing, or CRITIC_GRADIENT and ACTOR_GRADIENT: an L2 norm
+ *   over     what the sum is divided by: ROWS, ROWS_CRITICS, ROWS_ACTIONS, or ONE
+ *   value    of one row, by the library's own formulas; its names: q, y (CRITIC); v, v_target (VALUE); log_prob,
+ *            smallest, saturated (POLICY); alpha, log_alpha, target_entropy (all)
+ *   tag      of the TensorBoard events
+ * The place of a line in this list is its place in files too: lines are only added, at the end. */
+#ifndef SAC_STATISTICS_H
+#define SAC_STATISTICS_H
+
+/* clang-format off */
+#define SAC_STATISTICS(X) \
+  X(critic_loss, 0, 1, CRITIC, ROWS, sac_square_loss(q, y), "loss/critic", "sum over critics of mean 1/2 (Q - y)^2") \
+  X(actor_loss, 1, 1, POLICY, ROWS, sac_actor_loss(smallest, alpha, log_prob), "loss/actor", \
+    "mean (alpha log pi - min Q)") \
+  X(alpha_loss, 2, 1, POLICY, ROWS, sac_alpha_loss(log_alpha, log_prob, target_entropy), "loss/alpha", \
+    "mean (-log alpha (log pi + target_entropy))") \
+  X(value_loss, 3, 1, VALUE, ROWS, sac_square_loss(v, v_target), "loss/value", \
+    "mean 1/2 (V - target)^2 of a value network; 0 where there is none") \
+  X(alpha, 4, 1, ONCE, ONE, alpha, "policy/alpha", "temperature, as read by this update, before its own step") \
+  X(entropy, 5, 0, POLICY, ROWS, -log_prob, "policy/entropy", "-mean log pi(a~|s), nats, of the action in (-1, 1)") \
+  X(q_mean, 7, 1, CRITIC, ROWS_CRITICS, q, "critic/q_mean", "mean over critics and rows of Q(s, a)") \
+  X(td_error, 8, 0, CRITIC, ROWS_CRITICS, sac_abs(sac_td_error(q, y)), "critic/td_error", \
+    "mean over critics and rows of |Q - y|") \
+  X(saturation, 6, 0, POLICY, ROWS_ACTIONS, saturated, "policy/saturation", \
+    "share of a~ components with |a| > 0.999") \
+  X(critic_grad, 9, 1, CRITIC_GRADIENT, ONE, 0, "grad/critic", \
+    "L2 norm over the gradients of all critics, and of a value network") \
+  X(actor_grad, 10, 1, ACTOR_GRADIENT, ONE, 0, "grad/actor", "L2 norm of the actor's gradient")
+/* clang-format on */
+
+/* What one update did, for one agent: one double a statistic, in the units of the formulas. */
+typedef struct sac_update_stats {
+#define SAC_STATISTIC_MEMBER(name, column, watched, each, over, value, tag, meaning) double name;
+  SAC_STATISTICS(SAC_STATISTIC_MEMBER)
+#undef SAC_STATISTIC_MEMBER
+} sac_update_stats;
+
+#define SAC_STATISTIC_COUNT ((int)(sizeof(sac_update_stats) / sizeof(double)))
+
+#endif

@@ -1,0 +1,273 @@
+#include "algo/plan.h"
+
+#include <string.h>
+
+#include "util/error.h"
+
+/* --- what operations read and write --------------------------------------------------------------------------------
+ */
+
+/* A set of the things that operations read and write: one bit each. */
+typedef uint64_t things;
+
+/* Columns, a number or a few a row. */
+enum { TARGET_Y, SMALLEST, D_ACTION, SATURATED, VALUE_TARGET, ALPHA, COLUMNS };
+
+/* Behind the columns: what belongs to a place, to a group, and to a pass. */
+enum {
+  ACTION = COLUMNS,
+  LOG_PROB = ACTION + SAC_PLACE_COUNT,
+  WEIGHTS = LOG_PROB + SAC_PLACE_COUNT,
+  GRADIENTS = WEIGHTS + SAC_GROUP_COUNT,
+  OUTPUT = GRADIENTS + SAC_GROUP_COUNT,
+  D_OUTPUT = OUTPUT + SAC_PASSES_MAX,
+  D_HIDDEN = D_OUTPUT + SAC_PASSES_MAX,
+  THINGS = D_HIDDEN + SAC_PASSES_MAX
+};
+_Static_assert(THINGS <= 64, "a bit each");
+
+static things one(int thing) { return (things)1 << thing; }
+
+static int reads_actions(const sac_algorithm* algo, sac_group nets) {
+  for (int32_t i = 0; i < algo->network_count; i++)
+    if (algo->networks[i].group == nets) return algo->networks[i].in == SAC_OBS_ACTION;
+  return 0;
+}
+
+/* What a function of rows reads and writes beside its networks' outputs, which it always reads. */
+static void row_things(const sac_op* op, int32_t pass, things* reads, things* writes) {
+  const things log_prob = one(LOG_PROB + (int)op->at);
+  switch (op->row) {
+    case SAC_ROW_SAMPLE:
+      *writes |= one(ACTION + (int)op->at) | log_prob;
+      break;
+    case SAC_ROW_SOFT_TARGET:
+      *reads |= log_prob | one(ALPHA);
+      *writes |= one(TARGET_Y);
+      break;
+    case SAC_ROW_VALUE_TARGET:
+      *writes |= one(TARGET_Y);
+      break;
+    case SAC_ROW_SQUARE_LOSS:
+      *reads |= one(TARGET_Y);
+      *writes |= one(D_OUTPUT + pass);
+      break;
+    case SAC_ROW_SOFT_VALUE_LOSS:
+      *reads |= one(SMALLEST) | one(LOG_PROB + SAC_POLICY) | one(ALPHA);
+      *writes |= one(VALUE_TARGET) | one(D_OUTPUT + pass);
+      break;
+    case SAC_ROW_SMALLEST:
+      *writes |= one(SMALLEST);
+      break;
+    case SAC_ROW_SAMPLE_GRAD:
+      *reads |= one(ACTION + (int)op->at) | one(D_ACTION) | one(ALPHA);
+      *writes |= one(SATURATED) | one(D_OUTPUT + pass);
+      break;
+    default:
+      break;
+  }
+}
+
+static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass, things* reads, things* writes) {
+  const things weights = one(WEIGHTS + (int)op->nets), gradients = one(GRADIENTS + (int)op->nets);
+  const things output = pass < 0 ? 0 : one(OUTPUT + pass), d_output = pass < 0 ? 0 : one(D_OUTPUT + pass),
+               d_hidden = pass < 0 ? 0 : one(D_HIDDEN + pass);
+  *reads = *writes = 0;
+  switch (op->kind) {
+    case SAC_FORWARD:
+      *reads = weights | (reads_actions(algo, op->nets) ? one(ACTION + (int)op->at) : 0);
+      *writes = output;
+      break;
+    case SAC_ROWS:
+      *reads = output;
+      row_things(op, pass, reads, writes);
+      break;
+    case SAC_BACKWARD:
+      *reads = output | d_output | weights;
+      *writes = d_hidden;
+      break;
+    case SAC_GRADIENT:
+      *reads = output | d_output | d_hidden;
+      *writes = gradients;
+      break;
+    case SAC_ADAM:
+      *reads = gradients;
+      *writes = weights;
+      break;
+    case SAC_INPUT_GRAD:
+      *reads = output | one(SMALLEST) | weights;
+      *writes = one(D_ACTION);
+      break;
+    case SAC_TEMPERATURE:
+      *reads = one(LOG_PROB + SAC_POLICY) | one(ALPHA);
+      *writes = one(ALPHA);
+      break;
+    case SAC_POLYAK:
+      *reads = one(WEIGHTS + (int)op->source);
+      *writes = weights;
+      break;
+    default:
+      break;
+  }
+}
+
+/* --- passes --------------------------------------------------------------------------------------------------------
+ */
+
+int32_t sac_plan_find(const sac_plan* plan, sac_group nets, sac_place at) {
+  for (int32_t i = 0; i < plan->passes; i++)
+    if (plan->pass[i].nets == nets && plan->pass[i].at == at) return i;
+  return -1;
+}
+
+static int has_pass(sac_op_kind kind) {
+  return kind == SAC_FORWARD || kind == SAC_ROWS || kind == SAC_BACKWARD || kind == SAC_GRADIENT ||
+         kind == SAC_INPUT_GRAD;
+}
+
+/* The passes, in the order of their FORWARDs; which one each operation works on. */
+static sac_status find_passes(sac_plan* plan) {
+  for (int32_t i = 0; i < plan->count; i++) {
+    const sac_op* op = &plan->op[i];
+    if (op->kind == SAC_FORWARD && plan->passes == SAC_PASSES_MAX)
+      return sac_fail(SAC_ERROR_CONFIG, "the algorithm evaluates networks in more than %d ways", SAC_PASSES_MAX);
+    if (op->kind == SAC_FORWARD) plan->pass[plan->passes++] = (sac_pass){.nets = op->nets, .at = op->at};
+    plan->pass_of[i] = has_pass(op->kind) ? sac_plan_find(plan, op->nets, op->at) : -1;
+  }
+  return SAC_OK;
+}
+
+/* First and last use of each pass, and what becomes of its activations. */
+static void find_uses(sac_plan* plan) {
+  for (int32_t i = 0; i < plan->count; i++) {
+    if (plan->pass_of[i] < 0) continue;
+    sac_pass* pass = &plan->pass[plan->pass_of[i]];
+    const sac_op_kind kind = plan->op[i].kind;
+    if (kind == SAC_FORWARD) pass->first = i;
+    pass->last = i;
+    pass->gradient |= kind == SAC_GRADIENT;
+    pass->back |= kind == SAC_BACKWARD || kind == SAC_INPUT_GRAD;
+  }
+}
+
+/* A pass that begins when an earlier one of the same networks is over takes its memory. */
+static void share_memory(sac_plan* plan) {
+  for (int32_t i = 0; i < plan->passes; i++) {
+    sac_pass* pass = &plan->pass[i];
+    pass->memory = i;
+    for (int32_t j = 0; j < plan->passes && pass->memory == i; j++) {
+      const sac_pass* other = &plan->pass[j];
+      if (j != i && other->nets == pass->nets && other->back && pass->back && other->last < pass->first)
+        pass->memory = j;
+    }
+  }
+}
+
+/* --- order ---------------------------------------------------------------------------------------------------------
+ */
+
+/* Where operation i may move to: right before the operation with the returned number. */
+static int32_t sink_of(const sac_plan* plan, const sac_algorithm* algo, int32_t i) {
+  const sac_op* op = &plan->op[i];
+  const int stays = op->kind != SAC_FORWARD && op->kind != SAC_ROWS && op->kind != SAC_GRADIENT;
+  things reads, writes, its_reads, its_writes;
+  if (stays) return i + 1;
+  op_things(algo, op, plan->pass_of[i], &reads, &writes);
+  for (int32_t j = i + 1; j < plan->count; j++) {
+    op_things(algo, &plan->op[j], plan->pass_of[j], &its_reads, &its_writes);
+    if (writes & (its_reads | its_writes)) return j; /* its first reader */
+    if (reads & its_writes) return j;                /* what it reads changes here */
+    if (op->kind == SAC_GRADIENT && plan->op[j].stage != op->stage) return j;
+  }
+  return i + 1;
+}
+
+static void sink(sac_plan* plan, const sac_algorithm* algo) {
+  for (int32_t i = plan->count - 2; i >= 0; i--) {
+    const int32_t to = sink_of(plan, algo, i), pass = plan->pass_of[i];
+    sac_op op = plan->op[i];
+    if (op.kind != SAC_GRADIENT && to < plan->count) op.stage = plan->op[to].stage;
+    for (int32_t j = i; j + 1 < to; j++) plan->op[j] = plan->op[j + 1], plan->pass_of[j] = plan->pass_of[j + 1];
+    plan->op[to - 1] = op;
+    plan->pass_of[to - 1] = pass;
+  }
+}
+
+/* Refuses a list that reads what no operation before has written. */
+static sac_status check_order(const sac_plan* plan, const sac_algorithm* algo) {
+  things written = one(ACTION + SAC_CURRENT) | one(ALPHA), reads, writes;
+  for (int group = 0; group < SAC_GROUP_COUNT; group++) written |= one(WEIGHTS + group);
+  for (int32_t i = 0; i < plan->count; i++) {
+    const sac_op* op = &plan->op[i];
+    const int stage_descends = i > 0 && op->stage < plan->op[i - 1].stage;
+    op_things(algo, op, plan->pass_of[i], &reads, &writes);
+    if ((has_pass(op->kind) && plan->pass_of[i] < 0) || (reads & ~written) || stage_descends)
+      return sac_fail(SAC_ERROR_CONFIG, "operation %d of the algorithm's update (%s %s of %s) %s", (int)i + 1,
+                      sac_op_kind_names[op->kind], sac_row_name(op->row), sac_group_names[op->nets],
+                      stage_descends ? "is of an earlier stage than the one before"
+                                     : "reads what no operation before it has written");
+    written |= writes;
+  }
+  return SAC_OK;
+}
+
+sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sinks) {
+  sac_status status = SAC_OK;
+  memset(plan, 0, sizeof *plan);
+  if (algo->op_count > SAC_OPS_MAX)
+    return sac_fail(SAC_ERROR_CONFIG, "the algorithm's update has more than %d operations", SAC_OPS_MAX);
+  plan->count = algo->op_count;
+  memcpy(plan->op, algo->update, (size_t)algo->op_count * sizeof *plan->op);
+  SAC_TRY(find_passes(plan));
+  SAC_TRY(check_order(plan, algo));
+  if (sinks) sink(plan, algo);
+  find_uses(plan);
+  share_memory(plan);
+fail:
+  return status;
+}
+
+/* --- launches ------------------------------------------------------------------------------------------------------
+ */
+
+static int one_output(const sac_algorithm* algo, sac_group nets) {
+  for (int32_t i = 0; i < algo->network_count; i++)
+    if (algo->networks[i].group == nets) return algo->networks[i].out == SAC_VALUE_OF_ONE;
+  return 0;
+}
+
+/* Whether an operation goes into the launches of the one before it: a forward of networks of the same shape and
+ * inputs, or one function of rows after another. */
+static int goes_with(const sac_algorithm* algo, const sac_op* before, const sac_op* op) {
+  if (op->kind == SAC_ROWS) return before->kind == SAC_ROWS;
+  if (op->kind != SAC_FORWARD || before->kind != SAC_FORWARD) return 0;
+  return op->nets == before->nets || (sac_group_is_target(op->nets) && one_output(algo, before->nets) &&
+                                      reads_actions(algo, op->nets) == reads_actions(algo, before->nets));
+}
+
+int32_t sac_algo_launches(const sac_algorithm* algo, int32_t layers) {
+  int32_t count = 1; /* replay sample */
+  for (int32_t i = 0; i < algo->op_count; i++) {
+    const sac_op* op = &algo->update[i];
+    const int scalar = one_output(algo, op->nets);
+    if (i > 0 && goes_with(algo, &algo->update[i - 1], op)) continue;
+    switch (op->kind) {
+      case SAC_FORWARD: /* products, and bias and ReLU behind each but the last, which a scalar head takes along */
+        count += scalar ? 2 * layers - 1 : 2 * layers + 1;
+        break;
+      case SAC_BACKWARD: /* products, and ReLU's gradient behind each */
+        count += scalar ? 2 * layers - 2 : 2 * layers;
+        break;
+      case SAC_GRADIENT: /* products, and the sums over rows */
+        count += scalar ? layers + 1 : layers + 2;
+        break;
+      case SAC_INPUT_GRAD: /* the last ReLU's gradient is the next function's */
+        count += layers > 1 ? 2 * layers - 3 : 0;
+        break;
+      default:
+        count += 1;
+        break;
+    }
+  }
+  return count;
+}

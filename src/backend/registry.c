@@ -1,0 +1,68 @@
+#include "backend/registry.h"
+
+#include <string.h>
+
+#include "config/field.h"
+#include "util/error.h"
+
+/* X(name): `const sac_backend sac_<name>_backend` of src/<name>. */
+#ifdef SAC_CUDA
+#define BACKENDS(X) X(cpu) X(cuda)
+#else
+#define BACKENDS(X) X(cpu)
+#endif
+
+#define DECLARE(name) extern const sac_backend sac_##name##_backend;
+BACKENDS(DECLARE)
+static const sac_backend* const backends[] = {
+#define ENTRY(name) &sac_##name##_backend,
+    BACKENDS(ENTRY)};
+
+/* The kinds of devices that key `device` may name in this build (config/field.h). */
+const char* const sac_device_names[] = {
+#define NAME(name) #name,
+    BACKENDS(NAME) NULL};
+
+/* Paths through an update that key cuda.path may name (config/field.h). cuda/paths.c has the table of them. */
+const char* const sac_cuda_path_names[] = {"auto", "composed", NULL};
+
+int32_t sac_backend_count(void) { return SAC_LENGTH(backends); }
+const sac_backend* sac_backend_at(int32_t index) {
+  return index >= 0 && index < SAC_LENGTH(backends) ? backends[index] : NULL;
+}
+
+const sac_backend* sac_backend_find(const char* device) {
+  for (int32_t i = 0; i < SAC_LENGTH(backends); i++) {
+    const size_t length = strlen(backends[i]->name);
+    if (strncmp(device, backends[i]->name, length) == 0 && (device[length] == '\0' || device[length] == ':'))
+      return backends[i];
+  }
+  return NULL;
+}
+
+static const sac_backend* first_of(int on_host) {
+  for (int32_t i = 0; i < SAC_LENGTH(backends); i++)
+    if (backends[i]->on_host == on_host) return backends[i];
+  return NULL;
+}
+
+const sac_backend* sac_backend_host(void) { return first_of(1); }
+const sac_backend* sac_backend_device(void) { return first_of(0); }
+
+sac_status sac_backend_choose(const char* device, const sac_backend** backend, int32_t* ordinal) {
+  const int automatic = strcmp(device, "auto") == 0;
+  *backend = sac_backend_host();
+  *ordinal = -1;
+  if (!automatic && !sac_backend_find(device))
+    return sac_fail(SAC_ERROR_DEVICE, "device = %s, but this build has no such backend: --device cpu", device);
+
+  /* A device before the host, where one is named or usable. */
+  for (int32_t i = 0; i < SAC_LENGTH(backends); i++) {
+    const sac_status status = backends[i]->on_host ? SAC_OK : backends[i]->choose(device, ordinal);
+    if (status != SAC_OK) return status;
+    if (*ordinal < 0) continue;
+    *backend = backends[i];
+    return SAC_OK;
+  }
+  return SAC_OK;
+}

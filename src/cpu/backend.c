@@ -1,0 +1,174 @@
+/* The CPU backend: its table, and its memory. */
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "cpu/cpu.h"
+#include "env/vector.h"
+#include "util/error.h"
+#include "util/memory.h"
+#include "util/system.h"
+
+/* Panels in a chunk. Shared agents: each thread has one chunk at least; two where the weights stay in a core's cache,
+ * so that a disturbed thread leaves one to the others. No number depends on it. */
+static int32_t chunk_panels(const sac_agent* agent, const sac_cpu* cpu) {
+  int32_t share = cpu->panels, widest = 0;
+  for (int32_t l = 0; l < agent->shape.layers; l++)
+    widest = agent->shape.hidden[l] > widest ? agent->shape.hidden[l] : widest;
+  if (agent->shape.population < cpu->threads) share = (cpu->panels + cpu->threads - 1) / cpu->threads;
+  if (agent->shape.population < cpu->threads && share > 2 && widest <= 512) share = (share + 1) / 2;
+  return share < SAC_CHUNK_PANELS ? share : SAC_CHUNK_PANELS;
+}
+
+/* Sizes of everything, before anything is allocated. */
+static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
+  memset(cpu, 0, sizeof *cpu);
+  const sac_shape* s = &agent->shape;
+  cpu->isa = sac_isa_choose();
+  cpu->threads = agent->settings.threads > 0 ? (int32_t)agent->settings.threads : sac_processors();
+  cpu->scratches = cpu->threads < s->population ? cpu->threads : s->population;
+  cpu->panels = sac_panels(s->batch);
+  cpu->chunk_panels = chunk_panels(agent, cpu);
+  cpu->chunks = (cpu->panels + cpu->chunk_panels - 1) / cpu->chunk_panels;
+  const size_t trained = agent->tensors.floats[SAC_SLAB_TRAINED], targets = agent->tensors.floats[SAC_SLAB_TARGET];
+  cpu->worth_sharing = (double)trained * (double)s->batch > 200000;
+  for (int m = 0; m < SAC_MEMORY_COUNT; m++) cpu->floats[m] = trained;
+  cpu->floats[SAC_MEMORY_TARGET] = targets;
+  cpu->floats[SAC_MEMORY_REPLAY] = sac_bytes((size_t)s->capacity, (size_t)agent->row.floats);
+  return sac_plan_create(&cpu->plan, agent->algo, 1);
+}
+
+/* Asks for large pages where a block holds some: an update walks through megabytes, replay sample through gigabytes.
+ * Refused is as good as granted. */
+static void advise(void* memory, size_t bytes) {
+  const uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
+  const uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
+  if (bytes >= ((size_t)1 << 21))
+    (void)madvise((char*)memory + (start - (uintptr_t)memory), end - start, MADV_HUGEPAGE);
+}
+
+static size_t slab_bytes(const sac_agent* agent, const sac_cpu* cpu, int memory) {
+  return sac_bytes(sac_bytes((size_t)agent->shape.population, cpu->floats[memory]), sizeof(float));
+}
+
+static void size(const sac_agent* agent, size_t bytes[SAC_MEMORY_COUNT], size_t* scratch) {
+  sac_cpu cpu;
+  (void)plan(agent, &cpu); /* create says what is wrong with it */
+  for (int m = 0; m < SAC_MEMORY_COUNT; m++) bytes[m] = slab_bytes(agent, &cpu, m);
+  *scratch = sac_cpu_layout(agent, &cpu);
+  if (__builtin_add_overflow(*scratch, sizeof cpu + sac_pool_size(cpu.threads), scratch)) *scratch = SIZE_MAX;
+}
+
+static sac_status create(sac_agent* agent) {
+  sac_cpu* cpu = sac_alloc(sizeof *cpu);
+  if (!cpu) return sac_fail(SAC_ERROR_MEMORY, "no memory for the CPU backend");
+  agent->storage = cpu;
+  sac_status status = plan(agent, cpu);
+  if (status != SAC_OK) return status;
+  for (int m = 0; m < SAC_MEMORY_COUNT; m++) {
+    const size_t bytes = slab_bytes(agent, cpu, m);
+    cpu->slab[m] = sac_alloc(bytes);
+    if (!cpu->slab[m])
+      return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu bytes%s", bytes,
+                      m == SAC_MEMORY_REPLAY ? ": lower replay.capacity" : "");
+    advise(cpu->slab[m], bytes);
+  }
+  const size_t bytes = sac_cpu_layout(agent, cpu);
+  cpu->memory = sac_alloc(bytes);
+  if (!cpu->memory)
+    return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu bytes: lower network.hidden, replay.batch or seeds", bytes);
+  advise(cpu->scratch, bytes);
+  (void)sac_cpu_layout(agent, cpu);
+  status = sac_cpu_phases(agent, cpu);
+  return status != SAC_OK ? status : sac_pool_create(&cpu->pool, cpu->threads);
+}
+
+static void destroy(sac_agent* agent) {
+  sac_cpu* cpu = agent->storage;
+  if (!cpu) return;
+  sac_pool_destroy(cpu->pool);
+  for (int m = 0; m < SAC_MEMORY_COUNT; m++) sac_free(cpu->slab[m]);
+  sac_free(cpu->memory);
+  sac_free(cpu);
+  agent->storage = NULL;
+}
+
+static sac_status read_slab(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, float* host,
+                            size_t count) {
+  memcpy(host, sac_cpu_slab(agent->storage, memory, p) + offset, count * sizeof(float));
+  return SAC_OK;
+}
+
+static sac_status write_slab(sac_agent* agent, sac_memory memory, int32_t p, size_t offset, const float* host,
+                             size_t count) {
+  memcpy(sac_cpu_slab(agent->storage, memory, p) + offset, host, count * sizeof(float));
+  return SAC_OK;
+}
+
+/* --- the stages ----------------------------------------------------------------------------------------------------
+ */
+
+static void add_totals(sac_totals* totals, const sac_update_stats* stats) {
+  double* sum = (double*)&totals->sum;
+  const double* value = (const double*)stats;
+  totals->updates++;
+  for (int i = 0; i < SAC_STATISTIC_COUNT; i++) sum[i] += value[i];
+}
+
+static sac_status stage(sac_agent* agent, sac_stage word) {
+  sac_cpu_run(agent, word);
+  if (word != SAC_STAGE_TARGET_UPDATE) return SAC_OK;
+
+  /* The update is over. */
+  for (int32_t p = 0; p < agent->shape.population; p++) {
+    if (!agent->alive[p]) continue;
+    add_totals(&agent->totals[p], &agent->stats[p]);
+    agent->counters[p].updates++;
+  }
+  return SAC_OK;
+}
+
+/* A stopped agent's environments go on with it in the vector. Its last actions may be what stopped it, and must not
+ * end the run of the others: it acts with zeros. */
+static sac_status env_step(sac_agent* agent, sac_vector* vector) {
+  const size_t actions = (size_t)vector->num_envs * (size_t)vector->spec.action_size;
+  for (int32_t p = 0; p < vector->population; p++)
+    if (!agent->alive[p]) memset(vector->action + (size_t)p * actions, 0, actions * sizeof(float));
+  return sac_vector_step(vector);
+}
+
+/* --- the table -----------------------------------------------------------------------------------------------------
+ */
+
+static sac_status choose(const char* device, int32_t* ordinal) {
+  (void)device; /* the host is where everything goes that no device takes */
+  *ordinal = -1;
+  return SAC_OK;
+}
+
+static const char* path(const sac_settings* settings) {
+  (void)settings; /* every algorithm, network and sampler there is */
+  return "composed";
+}
+
+static int32_t threads(const sac_agent* agent) { return ((const sac_cpu*)agent->storage)->threads; }
+static const char* kernels(const sac_agent* agent) { return ((const sac_cpu*)agent->storage)->isa->name; }
+
+const sac_backend sac_cpu_backend = {.name = "cpu",
+                                     .description = "the host's cores",
+                                     .on_host = 1,
+                                     .choose = choose,
+                                     .path = path,
+                                     .create = create,
+                                     .destroy = destroy,
+                                     .size = size,
+                                     .read = read_slab,
+                                     .write = write_slab,
+                                     .act = sac_cpu_act,
+                                     .env_step = env_step,
+                                     .replay_push = sac_cpu_replay_push,
+                                     .minibatch_set = sac_cpu_minibatch_set,
+                                     .stage = stage,
+                                     .threads = threads,
+                                     .kernels = kernels};

@@ -1,0 +1,183 @@
+/* From the plan of an algorithm to phases, and how phases reach the threads. */
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "cpu/statistics.h"
+#include "util/error.h"
+
+/* --- the phases of an algorithm ------------------------------------------------------------------------------------
+ */
+
+static sac_cpu_phase* add(sac_cpu* cpu, sac_stage stage, sac_cpu_task* run, int32_t tasks) {
+  sac_cpu_phase* phase = &cpu->phase[cpu->phases++];
+  *phase = (sac_cpu_phase){.stage = stage, .run = run, .tasks = tasks, .nets = 1};
+  return phase;
+}
+
+static int is_rows(sac_op_kind kind) { return kind == SAC_FORWARD || kind == SAC_ROWS || kind == SAC_BACKWARD; }
+static int is_blocks(sac_op_kind kind) { return kind == SAC_GRADIENT || kind == SAC_ADAM; }
+
+/* How many networks' tasks an operation on rows has. One network at a time where a gradient follows, so that a thread
+ * has a network's activations, gradients and moments to itself; and where the rows alone are too few for the threads.
+ */
+static int32_t nets_apart(const sac_agent* agent, const sac_cpu* cpu, int32_t op) {
+  const sac_pass* pass = &cpu->plan.pass[cpu->plan.pass_of[op]];
+  const int few_rows = agent->shape.population < cpu->threads && cpu->chunks < cpu->threads;
+  if (sac_row_joins(cpu->plan.op[op].row)) return 1;
+  return pass->gradient || few_rows ? agent->tensors.nets[pass->nets] : 1;
+}
+
+/* Operations on rows that one task may run in turn: of one stage, and on the same networks where those are apart. */
+static void add_rows(const sac_agent* agent, sac_cpu* cpu, int32_t* op) {
+  const sac_plan* plan = &cpu->plan;
+  const int32_t nets = nets_apart(agent, cpu, *op);
+  const sac_op* first = &plan->op[*op];
+  sac_cpu_phase* phase = add(cpu, first->stage, sac_cpu_rows_task, nets * cpu->chunks);
+  phase->nets = nets;
+  phase->from = *op;
+  while (*op < plan->count && is_rows(plan->op[*op].kind) && plan->op[*op].stage == first->stage &&
+         nets_apart(agent, cpu, *op) == nets && (nets == 1 || plan->op[*op].nets == first->nets))
+    ++*op;
+  phase->to = *op;
+}
+
+/* Gradients and Adam steps in a row: their blocks are independent of each other. */
+static void add_blocks(sac_cpu* cpu, int32_t* op) {
+  const sac_plan* plan = &cpu->plan;
+  const sac_stage stage = plan->op[*op].stage;
+  sac_cpu_phase* phase = add(cpu, stage, sac_cpu_blocks_task, 0);
+  phase->from = *op;
+  for (; *op < plan->count && is_blocks(plan->op[*op].kind) && plan->op[*op].stage == stage; ++*op) {
+    const int with_gradient =
+        *op > phase->from && plan->op[*op - 1].kind == SAC_GRADIENT && plan->op[*op - 1].nets == plan->op[*op].nets;
+    if (!with_gradient) phase->tasks += cpu->blocks[plan->op[*op].nets].count;
+  }
+  phase->to = *op;
+}
+
+/* One operation that is a phase, or two, of its own. */
+static void add_alone(const sac_agent* agent, sac_cpu* cpu, const sac_op* op) {
+  const int32_t critics = agent->tensors.nets[SAC_CRITIC];
+  if (op->kind == SAC_INPUT_GRAD) {
+    (void)add(cpu, op->stage, sac_cpu_sort_task, critics);
+    (void)add(cpu, op->stage, sac_cpu_input_grad_task, critics * cpu->chunks);
+  }
+  if (op->kind == SAC_TEMPERATURE) (void)add(cpu, op->stage, sac_cpu_temperature_task, 1);
+  if (op->kind == SAC_POLYAK) (void)add(cpu, op->stage, sac_cpu_polyak_task, cpu->pieces);
+}
+
+/* The inputs of each place are brought in where they are read first in a stage, a chunk once: by a phase whose tasks
+ * take all networks. */
+static void place_loads(sac_cpu* cpu) {
+  unsigned loaded = 0;
+  for (int32_t i = 0; i < cpu->phases; i++) {
+    sac_cpu_phase* phase = &cpu->phase[i];
+    if (i == 0 || phase->stage != cpu->phase[i - 1].stage) loaded = 0;
+    if (phase->run != sac_cpu_rows_task) continue;
+    for (int32_t op = phase->from; op < phase->to; op++) {
+      const unsigned bit = 1u << cpu->plan.op[op].at;
+      if (loaded & bit) continue;
+      sac_cpu_phase* loader = phase;
+      while (loader->nets > 1) --loader; /* add_stage sees to one */
+      loader->load |= bit;
+      loaded |= bit;
+    }
+  }
+}
+
+/* The phases of one stage, from operation *op on. */
+static void add_stage(const sac_agent* agent, sac_cpu* cpu, sac_stage stage, int32_t* op) {
+  const sac_plan* plan = &cpu->plan;
+  const int32_t first = *op;
+
+  /* A stage that begins network by network has a phase before it that brings the inputs in. */
+  if (first < plan->count && plan->op[first].stage == stage && is_rows(plan->op[first].kind) &&
+      nets_apart(agent, cpu, first) > 1)
+    (void)add(cpu, stage, sac_cpu_rows_task, cpu->chunks);
+
+  while (*op < plan->count && plan->op[*op].stage == stage) {
+    const sac_op* next = &plan->op[*op];
+    if (is_rows(next->kind)) add_rows(agent, cpu, op);
+    else if (is_blocks(next->kind)) add_blocks(cpu, op);
+    else add_alone(agent, cpu, next), ++*op;
+  }
+
+  const unsigned completed = sac_cpu_completed(plan, stage, first == 0);
+  if (completed) add(cpu, stage, sac_cpu_statistics_task, 1)->statistics = completed;
+}
+
+sac_status sac_cpu_phases(const sac_agent* agent, sac_cpu* cpu) {
+  int32_t op = 0;
+  cpu->phases = 0;
+  if (3 * cpu->plan.count / 2 + 8 > SAC_CPU_PHASES_MAX)
+    return sac_fail(SAC_ERROR_CONFIG, "the algorithm's update has too many operations for the CPU");
+  (void)add(cpu, SAC_STAGE_REPLAY_SAMPLE, sac_cpu_sample_task, cpu->chunks);
+  for (int stage = SAC_STAGE_CRITIC_UPDATE; stage < SAC_STAGE_COUNT; stage++)
+    add_stage(agent, cpu, (sac_stage)stage, &op);
+  place_loads(cpu);
+  return SAC_OK;
+}
+
+/* --- threads -------------------------------------------------------------------------------------------------------
+ */
+
+/* The phases of a stage, for the pool. */
+typedef struct phase_run {
+  sac_agent* agent;
+  const sac_cpu_phase* phases;
+  int32_t count;
+  int32_t p; /* the agent whose phase is shared */
+} phase_run;
+
+static sac_cpu_job job_of(const phase_run* run, int32_t p, int32_t scratch) {
+  sac_cpu* cpu = run->agent->storage;
+  return (sac_cpu_job){run->agent, cpu, &cpu->minibatch[p], &cpu->scratch[scratch], p};
+}
+
+/* All phases of one agent, by one thread. */
+static void whole_agent(void* context, int32_t task, int32_t thread) {
+  const phase_run* run = context;
+  sac_cpu* cpu = run->agent->storage;
+  const sac_cpu_job job = job_of(run, cpu->running[task], thread);
+  for (int32_t i = 0; i < run->count; i++)
+    for (int32_t t = 0; t < run->phases[i].tasks; t++)
+      run->phases[i].run(&job, &run->phases[i], t, &cpu->thread[thread]);
+}
+
+/* One task of one phase of one agent, the scratch shared. */
+static void shared_task(void* context, int32_t task, int32_t thread) {
+  const phase_run* run = context;
+  sac_cpu* cpu = run->agent->storage;
+  const sac_cpu_job job = job_of(run, run->p, 0);
+  run->phases->run(&job, run->phases, task, &cpu->thread[thread]);
+}
+
+/* All threads on the phases of one agent. A single task is the caller's. */
+static void share_phases(const phase_run* all, int32_t p) {
+  const sac_cpu* cpu = all->agent->storage;
+  phase_run run = *all;
+  run.p = p;
+  for (int32_t i = 0; i < all->count; i++) {
+    run.phases = &all->phases[i];
+    if (run.phases->tasks == 1) sac_pool_run_alone(shared_task, &run, 1);
+    else sac_pool_run(cpu->pool, shared_task, &run, run.phases->tasks);
+  }
+}
+
+void sac_cpu_run(sac_agent* agent, sac_stage stage) {
+  sac_cpu* cpu = agent->storage;
+  phase_run run = {.agent = agent};
+  int32_t running = 0, first = 0;
+  while (first < cpu->phases && cpu->phase[first].stage != stage) first++;
+  while (first + run.count < cpu->phases && cpu->phase[first + run.count].stage == stage) run.count++;
+  run.phases = &cpu->phase[first];
+
+  /* Whole agents as long as there is one for each thread. */
+  for (int32_t p = 0; p < agent->shape.population; p++)
+    if (agent->alive[p]) cpu->running[running++] = p;
+  const int32_t whole = cpu->worth_sharing ? running / cpu->threads * cpu->threads : running;
+  if (whole < cpu->threads) sac_pool_run_alone(whole_agent, &run, whole);
+  else sac_pool_run(cpu->pool, whole_agent, &run, whole);
+
+  for (int32_t i = whole; i < running; i++) share_phases(&run, cpu->running[i]);
+}

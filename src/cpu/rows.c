@@ -1,0 +1,224 @@
+/* Operations on rows: networks forward and back, and the functions of one row, on a chunk of the minibatch while it is
+ * warm in the cache. */
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "kernels/bellman.h"
+#include "kernels/squash.h"
+#include "kernels/temperature.h"
+
+/* What an operation works on: rows of the minibatch, from panel `panel` on, and networks first..last-1 of its group. */
+typedef struct span {
+  const sac_cpu_job* job;
+  const sac_op* op;
+  int32_t pass, panel, rows, first, last;
+  sac_cpu_thread* thread;
+} span;
+
+float sac_cpu_alpha(const sac_cpu_job* job) {
+  return sac_alpha(sac_cpu_slab(job->cpu, SAC_MEMORY_WEIGHTS, job->p)[job->agent->tensors.log_alpha]);
+}
+
+void sac_cpu_load(const sac_cpu_job* job, sac_place at, int32_t panel, int32_t rows) {
+  const sac_shape* shape = &job->agent->shape;
+  const sac_rows to = sac_rows_from(job->scratch->input[at], panel);
+  const float* from = at == SAC_NEXT ? job->minibatch->next : job->minibatch->current;
+  const int32_t features = at == SAC_CURRENT ? shape->obs + shape->action : shape->obs;
+  const size_t stride = sac_cpu_batch_rows(job->cpu) * SAC_PANEL;
+  for (int32_t p = 0; p * SAC_PANEL < rows; p++)
+    for (int32_t f = 0; f < features; f += SAC_PANEL)
+      job->cpu->isa->turn(from + (size_t)(f / SAC_PANEL) * stride + (size_t)(panel + p) * SAC_PANEL * SAC_PANEL,
+                          SAC_PANEL, to.data + (size_t)p * to.stride + (size_t)f * SAC_PANEL, SAC_PANEL,
+                          sac_lanes(rows, p), features - f < SAC_PANEL ? features - f : SAC_PANEL);
+}
+
+/* --- networks ------------------------------------------------------------------------------------------------------
+ */
+
+/* Where a pass keeps its activations: in the agent's scratch where gradients go back through it, else in the thread's,
+ * whose first panel is the chunk's. */
+static const sac_trace* trace_of(const span* s, int32_t n, int32_t* panel) {
+  const int back = s->job->cpu->plan.pass[s->pass].back;
+  *panel = back ? s->panel : 0;
+  return back ? &s->job->scratch->trace[s->pass][n] : &s->thread->pass;
+}
+
+/* Output of network n of the pass, where it is one number a row. (R) */
+static float* output_of(const span* s, int32_t n) {
+  return s->job->scratch->output[s->pass] + (size_t)n * sac_cpu_batch_rows(s->job->cpu);
+}
+
+static void forward(const span* s) {
+  for (int32_t n = s->first; n < s->last; n++) {
+    const sac_net* net = &s->job->agent->tensors.net[s->op->nets][n];
+    int32_t panel;
+    const sac_trace* trace = trace_of(s, n, &panel);
+    sac_rows x = s->job->scratch->input[s->op->at];
+    x.data += (size_t)(s->panel - panel) * x.stride;
+    sac_net_forward(s->job->cpu->isa, net, sac_cpu_weights(s->job, net), x, trace, panel, s->rows);
+    if (net->size[net->layers] == 1)
+      memcpy(output_of(s, n) + s->panel * SAC_PANEL, trace->out + panel * SAC_PANEL, (size_t)s->rows * sizeof(float));
+  }
+}
+
+static void backward(const span* s) {
+  for (int32_t n = s->first; n < s->last; n++) {
+    const sac_net* net = &s->job->agent->tensors.net[s->op->nets][n];
+    sac_net_backward(s->job->cpu->isa, net, sac_cpu_weights(s->job, net), &s->job->scratch->trace[s->pass][n], s->panel,
+                     s->rows);
+  }
+}
+
+/* --- functions of a row --------------------------------------------------------------------------------------------
+ */
+
+/* The mean over the minibatch puts this factor on every gradient. */
+static float share_of(const span* s) { return 1.0f / (float)s->job->agent->shape.batch; }
+
+static float* log_prob_at(const span* s) {
+  return s->op->at == SAC_NEXT ? s->job->scratch->next_log_prob : s->job->minibatch->log_prob;
+}
+
+/* [squash] The action goes beside the observations. */
+static void sample(const span* s) {
+  const sac_agent* agent = s->job->agent;
+  const sac_isa* isa = s->job->cpu->isa;
+  const sac_cpu_sampled* sampled = &s->job->scratch->sampled[s->op->at];
+  const int32_t actions = agent->shape.action;
+  const size_t width = (size_t)actions * SAC_PANEL;
+  const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+  const float* noise = s->job->minibatch->noise[s->op->at];
+  const sac_rows x = sac_rows_from(s->job->scratch->input[s->op->at], s->panel);
+  int32_t trace_panel;
+  const sac_trace* trace = trace_of(s, 0, &trace_panel);
+
+  for (int32_t p = 0; p * SAC_PANEL < s->rows; p++) {
+    const int32_t lanes = sac_lanes(s->rows, p), panel = s->panel + p;
+    const float* head = trace->out + 2 * width * (size_t)(trace_panel + p);
+    float* action = x.data + (size_t)p * x.stride + (size_t)agent->shape.obs * SAC_PANEL;
+    float* log_prob = log_prob_at(s) + panel * SAC_PANEL;
+
+    /* The noise of these rows, a component a line; then component by component, which adds its share of log pi. */
+    isa->turn(noise + (size_t)panel * width, (size_t)actions, sampled->eps + (size_t)panel * width, SAC_PANEL, lanes,
+              actions);
+    memset(log_prob, 0, (size_t)lanes * sizeof(float));
+    for (int32_t i = 0; i < actions; i++) {
+      const size_t at = (size_t)i * SAC_PANEL, scratch = (size_t)panel * width + at;
+      isa->squash((size_t)lanes, head + at, head + width + at, sampled->eps + scratch, low, high, action + at, log_prob,
+                  sampled->spread + scratch, sampled->slope + scratch);
+    }
+  }
+}
+
+/* [sac.target] y from the smallest target critic. */
+static void soft_target(const span* s) {
+  const sac_agent* agent = s->job->agent;
+  const sac_cpu_minibatch* minibatch = s->job->minibatch;
+  const float alpha = sac_cpu_alpha(s->job), scale = (float)agent->settings.reward_scale,
+              gamma = (float)agent->settings.gamma;
+  const float *q = output_of(s, 0), *log_prob = log_prob_at(s);
+  for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++) {
+    int unused;
+    const float smallest = sac_min_critic(q + r, sac_cpu_batch_rows(s->job->cpu), s->last, &unused);
+    s->job->scratch->y[r] = sac_target(minibatch->reward[r], scale, gamma, minibatch->terminated[r],
+                                       sac_soft_value(smallest, alpha, log_prob[r]));
+  }
+}
+
+/* [sac-v.target] y from the target value network. */
+static void value_target(const span* s) {
+  const sac_agent* agent = s->job->agent;
+  const sac_cpu_minibatch* minibatch = s->job->minibatch;
+  const float scale = (float)agent->settings.reward_scale, gamma = (float)agent->settings.gamma;
+  const float* v = output_of(s, 0);
+  for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
+    s->job->scratch->y[r] = sac_target(minibatch->reward[r], scale, gamma, minibatch->terminated[r], v[r]);
+}
+
+/* Squared loss of one network with one output: the gradient takes the output's place in the trace. */
+static void regress(const span* s, int32_t n, const float* target) {
+  const float share = share_of(s);
+  const float* output = output_of(s, n);
+  float* d_output = s->job->scratch->trace[s->pass][n].out;
+  for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
+    d_output[r] = share * sac_square_loss_grad(output[r], target[r]);
+}
+
+/* [sac.critic-loss] */
+static void square_loss(const span* s) {
+  for (int32_t n = s->first; n < s->last; n++) regress(s, n, s->job->scratch->y);
+}
+
+/* [sac-v.value-target] [sac-v.value-loss] from the same a~ as the actor's loss. */
+static void soft_value_loss(const span* s) {
+  const float alpha = sac_cpu_alpha(s->job);
+  const sac_cpu_scratch* scratch = s->job->scratch;
+  for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
+    scratch->v_target[r] = sac_soft_value(scratch->smallest[r], alpha, s->job->minibatch->log_prob[r]);
+  regress(s, 0, scratch->v_target);
+}
+
+/* [sac.min] */
+static void smallest(const span* s) {
+  const float* q = output_of(s, 0);
+  for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++) {
+    int index;
+    s->job->scratch->smallest[r] = sac_min_critic(q + r, sac_cpu_batch_rows(s->job->cpu), s->last, &index);
+    s->job->scratch->choice[r] = index;
+  }
+}
+
+/* [squash.grad] From dJ/da~ to the gradient by the actor's head, which takes the head's place in the trace. */
+static void sample_grad(const span* s) {
+  const sac_agent* agent = s->job->agent;
+  const sac_cpu_scratch* scratch = s->job->scratch;
+  const sac_cpu_sampled* sampled = &scratch->sampled[s->op->at];
+  const int32_t actions = agent->shape.action;
+  const size_t width = (size_t)actions * SAC_PANEL;
+  const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+  const float d_log_prob = sac_actor_loss_grad_log_prob(sac_cpu_alpha(s->job)) / (float)agent->shape.batch;
+  const sac_rows x = sac_rows_from(scratch->input[s->op->at], s->panel);
+
+  for (int32_t p = 0; p * SAC_PANEL < s->rows; p++) {
+    const int32_t lanes = sac_lanes(s->rows, p), panel = s->panel + p;
+    float* head = scratch->trace[s->pass][0].out + 2 * width * (size_t)panel;
+    const float* action = x.data + (size_t)p * x.stride + (size_t)agent->shape.obs * SAC_PANEL;
+    float* saturated = scratch->saturated + panel * SAC_PANEL;
+    memset(saturated, 0, (size_t)lanes * sizeof(float));
+    for (int32_t i = 0; i < actions; i++) {
+      const size_t at = (size_t)i * SAC_PANEL, place = (size_t)panel * width + at;
+      for (int32_t r = 0; r < lanes; r++) saturated[r] += sac_squash_saturated(action[at + (size_t)r]);
+      s->job->cpu->isa->squash_backward((size_t)lanes, action + at, sampled->spread + place, sampled->slope + place,
+                                        scratch->d_action + place, d_log_prob, low, high, head + at, head + width + at);
+    }
+  }
+}
+
+static void (*const row_functions[SAC_ROW_COUNT])(const span* s) = {[SAC_ROW_SAMPLE] = sample,
+                                                                    [SAC_ROW_SOFT_TARGET] = soft_target,
+                                                                    [SAC_ROW_VALUE_TARGET] = value_target,
+                                                                    [SAC_ROW_SQUARE_LOSS] = square_loss,
+                                                                    [SAC_ROW_SOFT_VALUE_LOSS] = soft_value_loss,
+                                                                    [SAC_ROW_SMALLEST] = smallest,
+                                                                    [SAC_ROW_SAMPLE_GRAD] = sample_grad};
+
+/* --- a task --------------------------------------------------------------------------------------------------------
+ */
+
+void sac_cpu_rows_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread) {
+  const sac_plan* plan = &job->cpu->plan;
+  const int32_t chunk = task % job->cpu->chunks, net = task / job->cpu->chunks;
+  span s = {.job = job, .panel = chunk * job->cpu->chunk_panels, .rows = sac_chunk_rows(job, chunk), .thread = thread};
+  for (int at = 0; at < SAC_PLACE_COUNT; at++)
+    if (phase->load >> at & 1) sac_cpu_load(job, (sac_place)at, s.panel, s.rows);
+
+  for (int32_t i = phase->from; i < phase->to; i++) {
+    s.op = &plan->op[i];
+    s.pass = plan->pass_of[i];
+    s.first = phase->nets > 1 ? net : 0;
+    s.last = phase->nets > 1 ? net + 1 : job->agent->tensors.nets[s.op->nets];
+    if (s.op->kind == SAC_FORWARD) forward(&s);
+    else if (s.op->kind == SAC_BACKWARD) backward(&s);
+    else row_functions[s.op->row](&s);
+  }
+}

@@ -1,0 +1,116 @@
+#include "cpu/statistics.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "cpu/cpu.h"
+#include "kernels/bellman.h"
+#include "kernels/temperature.h"
+
+unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
+  unsigned done = first ? SAC_EACH_ONCE : 0;
+  for (int32_t i = 0; i < plan->count; i++) {
+    const sac_op* op = &plan->op[i];
+    if (op->stage != stage) continue;
+    if (op->row == SAC_ROW_SQUARE_LOSS && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_ROW;
+    if (op->row == SAC_ROW_SOFT_VALUE_LOSS) done |= SAC_EACH_VALUE_ROW;
+    if (op->row == SAC_ROW_SAMPLE_GRAD) done |= SAC_EACH_POLICY_ROW;
+    if (op->kind == SAC_GRADIENT && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_GRADIENT;
+    if (op->kind == SAC_GRADIENT && op->nets == SAC_ACTOR) done |= SAC_EACH_ACTOR_GRADIENT;
+  }
+  return done;
+}
+
+/* Each line of SAC_STATISTICS adds to its sum in the loop over what it is of; the macros of the other kinds are empty
+ * there. Sums are in double, in the order of rows. */
+#define NOTHING(name, value)
+#define ADD(name, value) sum->name += (double)(value);
+#define SUM_CRITIC NOTHING
+#define SUM_VALUE NOTHING
+#define SUM_POLICY NOTHING
+#define SUM_ONCE NOTHING
+#define SUM_CRITIC_GRADIENT NOTHING
+#define SUM_ACTOR_GRADIENT NOTHING
+#define SUM(name, column, watched, each, over, value, tag, meaning) SUM_##each(name, value)
+
+#undef SUM_ONCE
+#define SUM_ONCE ADD
+static void once(const sac_cpu_job* job, sac_update_stats* sum) {
+  const float alpha = sac_cpu_alpha(job);
+  memset(sum, 0, sizeof *sum);
+  SAC_STATISTICS(SUM)
+}
+#undef SUM_ONCE
+#define SUM_ONCE NOTHING
+
+#undef SUM_CRITIC
+#define SUM_CRITIC ADD
+static void critic_rows(const sac_cpu_job* job, sac_update_stats* sum) {
+  const int32_t pass = sac_plan_find(&job->cpu->plan, SAC_CRITIC, SAC_CURRENT);
+  for (int32_t k = 0; k < job->agent->shape.critics; k++) {
+    const float* outputs = job->scratch->output[pass] + (size_t)k * sac_cpu_batch_rows(job->cpu);
+    for (int32_t r = 0; r < job->agent->shape.batch; r++) {
+      const float q = outputs[r], y = job->scratch->y[r];
+      SAC_STATISTICS(SUM)
+    }
+  }
+}
+#undef SUM_CRITIC
+#define SUM_CRITIC NOTHING
+
+#undef SUM_VALUE
+#define SUM_VALUE ADD
+static void value_rows(const sac_cpu_job* job, sac_update_stats* sum) {
+  const int32_t pass = sac_plan_find(&job->cpu->plan, SAC_VALUE, SAC_CURRENT);
+  for (int32_t r = 0; r < job->agent->shape.batch; r++) {
+    const float v = job->scratch->output[pass][r], v_target = job->scratch->v_target[r];
+    SAC_STATISTICS(SUM)
+  }
+}
+#undef SUM_VALUE
+#define SUM_VALUE NOTHING
+
+#undef SUM_POLICY
+#define SUM_POLICY ADD
+static void policy_rows(const sac_cpu_job* job, sac_update_stats* sum) {
+  const float alpha = sac_cpu_alpha(job), target_entropy = (float)job->agent->target_entropy;
+  const float log_alpha = sac_cpu_slab(job->cpu, SAC_MEMORY_WEIGHTS, job->p)[job->agent->tensors.log_alpha];
+  for (int32_t r = 0; r < job->agent->shape.batch; r++) {
+    const float smallest = job->scratch->smallest[r], log_prob = job->minibatch->log_prob[r],
+                saturated = job->scratch->saturated[r];
+    SAC_STATISTICS(SUM)
+  }
+}
+
+/* Divides the sums of one kind. */
+#define EACH_ONCE SAC_EACH_ONCE
+#define EACH_CRITIC SAC_EACH_CRITIC_ROW
+#define EACH_VALUE SAC_EACH_VALUE_ROW
+#define EACH_POLICY SAC_EACH_POLICY_ROW
+#define EACH_CRITIC_GRADIENT 0 /* norms are whole already */
+#define EACH_ACTOR_GRADIENT 0
+#define OVER_ONE 1
+#define OVER_ROWS rows
+#define OVER_ROWS_CRITICS (rows * agent->shape.critics)
+#define OVER_ROWS_ACTIONS (rows * agent->shape.action)
+#define DIVIDE(name, column, watched, each, over, value, tag, meaning) \
+  if (completed & EACH_##each) stats->name /= OVER_##over;
+static void divide(const sac_agent* agent, unsigned completed, sac_update_stats* stats) {
+  const double rows = agent->shape.batch;
+  SAC_STATISTICS(DIVIDE)
+}
+
+void sac_cpu_statistics_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread) {
+  sac_update_stats* stats = &job->agent->stats[job->p];
+  const unsigned completed = phase->statistics;
+  (void)task;
+  (void)thread;
+  if (completed & SAC_EACH_ONCE) once(job, stats);
+  if (completed & SAC_EACH_CRITIC_ROW) critic_rows(job, stats);
+  if (completed & SAC_EACH_VALUE_ROW) value_rows(job, stats);
+  if (completed & SAC_EACH_POLICY_ROW) policy_rows(job, stats);
+  if (completed & SAC_EACH_CRITIC_GRADIENT)
+    stats->critic_grad = sqrt(sac_cpu_sum_norms(job, SAC_VALUE, sac_cpu_sum_norms(job, SAC_CRITIC, 0)));
+  if (completed & SAC_EACH_ACTOR_GRADIENT) stats->actor_grad = sqrt(sac_cpu_sum_norms(job, SAC_ACTOR, 0));
+  divide(job->agent, completed, stats);
+}

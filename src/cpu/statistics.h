@@ -1,0 +1,20 @@
+/* The statistics of an update (sac/statistics.h) on the CPU. */
+#ifndef SAC_CPU_STATISTICS_H
+#define SAC_CPU_STATISTICS_H
+
+#include "algo/plan.h"
+
+/* What can be summed up after a stage: bits, by field `each` of SAC_STATISTICS. */
+enum sac_each {
+  SAC_EACH_ONCE = 1,
+  SAC_EACH_CRITIC_ROW = 2,
+  SAC_EACH_VALUE_ROW = 4,
+  SAC_EACH_POLICY_ROW = 8,
+  SAC_EACH_CRITIC_GRADIENT = 16,
+  SAC_EACH_ACTOR_GRADIENT = 32
+};
+
+/* What the operations of a stage complete; `first`: the first stage of the update, which begins the statistics. */
+unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first);
+
+#endif

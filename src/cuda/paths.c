@@ -1,0 +1,89 @@
+/* Paths through an update: what the operations of an algorithm's list run as, and which path serves which settings. */
+#include <string.h>
+
+#include "cuda/update.h"
+
+/* --- composed ----------------------------------------------------------------------------------------------------- */
+
+/* Two forwards of one network that sees no action: s, and s' behind it. */
+static int same_nets(const sac_algorithm* algo, const sac_op* op) {
+  (void)algo;
+  return op[0].nets == SAC_ACTOR && op[1].nets == SAC_ACTOR && op[0].at != SAC_NEXT && op[1].at == SAC_NEXT;
+}
+
+/* Critics at (s, a), and their targets at (s', a'), which lie behind them. */
+static int side_by_side(const sac_algorithm* algo, const sac_op* op) {
+  (void)algo;
+  return op[0].nets == SAC_CRITIC && op[0].at == SAC_CURRENT && op[1].nets == SAC_CRITIC_TARGET && op[1].at == SAC_NEXT;
+}
+
+/* Samples at s and s': the head's kernel takes twice the rows. */
+static int at_both(const sac_algorithm* algo, const sac_op* op) {
+  (void)algo;
+  return op[0].at != SAC_NEXT && op[1].at == SAC_NEXT;
+}
+
+#define ROW(function) \
+  { SAC_ROWS, SAC_ROW_##function }
+#define ONE(operation) \
+  { SAC_##operation, SAC_ROW_NONE }
+
+const sac_launch sac_cuda_composed[] = {
+    {"actor_judge, products, actor_squash_grad",
+     3,
+     {ROW(SMALLEST), ONE(INPUT_GRAD), ROW(SAMPLE_GRAD)},
+     NULL,
+     sac_cuda_action_gradient},
+    {"products, twice the rows", 2, {ONE(FORWARD), ONE(FORWARD)}, same_nets, sac_cuda_forward_rows},
+    {"products, networks side by side", 2, {ONE(FORWARD), ONE(FORWARD)}, side_by_side, sac_cuda_forward_nets},
+    {"actor_squash", 2, {ROW(SAMPLE), ROW(SAMPLE)}, at_both, sac_cuda_sample_both},
+    {"critic_loss", 2, {ROW(SOFT_TARGET), ROW(SQUARE_LOSS)}, NULL, sac_cuda_critic_loss},
+    {"critic_loss", 2, {ROW(VALUE_TARGET), ROW(SQUARE_LOSS)}, NULL, sac_cuda_critic_loss},
+    {"products", 1, {ONE(FORWARD)}, NULL, sac_cuda_forward},
+    {"actor_squash", 1, {ROW(SAMPLE)}, NULL, sac_cuda_sample},
+    {"critic_value_loss", 1, {ROW(SOFT_VALUE_LOSS)}, NULL, sac_cuda_value_loss},
+    {"products, net_relu_grad", 1, {ONE(BACKWARD)}, NULL, sac_cuda_backward},
+    {"products, net_column_sums", 1, {ONE(GRADIENT)}, NULL, sac_cuda_gradient},
+    {"adam_update", 1, {ONE(ADAM)}, NULL, sac_cuda_adam},
+    {"temperature_update", 1, {ONE(TEMPERATURE)}, NULL, sac_cuda_temperature},
+    {"target_update", 1, {ONE(POLYAK)}, NULL, sac_cuda_polyak},
+};
+const int32_t sac_cuda_composed_count = SAC_LENGTH(sac_cuda_composed);
+
+const sac_launch* sac_cuda_find_launch(const sac_algorithm* algo, const sac_op* op, int32_t left) {
+  for (int32_t i = 0; i < sac_cuda_composed_count; i++) {
+    const sac_launch* launch = &sac_cuda_composed[i];
+    int32_t n = 0;
+    if (launch->count > left) continue;
+    while (n < launch->count && op[n].kind == launch->pattern[n].kind && op[n].row == launch->pattern[n].row) n++;
+    if (n == launch->count && (!launch->serves || launch->serves(algo, op))) return launch;
+  }
+  return NULL;
+}
+
+/* Whether each operation of the algorithm has its launch. */
+static int composed_serves(const sac_settings* settings) {
+  const sac_algorithm* algo = sac_algo_at(settings->algo);
+  for (int32_t i = 0; i < algo->op_count;) {
+    const sac_launch* launch = sac_cuda_find_launch(algo, &algo->update[i], algo->op_count - i);
+    if (!launch) return 0;
+    i += launch->count;
+  }
+  return 1;
+}
+
+/* --- the paths ---------------------------------------------------------------------------------------------------- */
+
+/* In the order in which `auto` takes them, the fastest first; the names are those of sac_cuda_path_names. */
+static const struct {
+  const char* name;
+  int (*serves)(const sac_settings* settings);
+} paths[] = {{"composed", composed_serves}};
+
+const char* sac_cuda_path(const sac_settings* settings) {
+  const char* wanted = sac_cuda_path_names[settings->cuda_path];
+  for (int32_t i = 0; i < SAC_LENGTH(paths); i++)
+    if ((settings->cuda_path == 0 || strcmp(paths[i].name, wanted) == 0) && paths[i].serves(settings))
+      return paths[i].name;
+  return NULL;
+}
