@@ -8,6 +8,31 @@
 #include "cli/options.h"
 #include "verify/verify.h"
 
+static const char notes[] =
+    "Both are safetensors files. Sizes and rates of a file win over --set. Letters: U updates, B rows of a\n"
+    "minibatch, O observation, A action, T steps.\n"
+    "\n"
+    "A golden update is float32:\n"
+    "  before/NAME, after/NAME  every tensor of the agent before the first and after the last update\n"
+    "  after/adam_m/NAME        compared where present, as are after/adam_v/NAME and after/grad/NAME\n"
+    "  minibatch/obs            (U, B, O); with action (U, B, A), reward (U, B), terminated (U, B) and\n"
+    "                           next_obs (U, B, O)\n"
+    "  noise/action             (U, B, A), for the observations; with next_action (U, B, A), for the next\n"
+    "                           observations (not read for sac-v)\n"
+    "  metrics/critic_loss      (U), the sum over critics; with actor_loss, alpha_loss, alpha, entropy and, for\n"
+    "                           sac-v, value_loss. alpha is the value before its own step\n"
+    "  metadata config          a JSON object: algo, obs, act, hidden, batch, updates, critics, gamma, tau, lr,\n"
+    "                           alpha (auto or fixed), target_entropy, reward_scale, log_std_min, log_std_max\n"
+    "\n"
+    "An environment trace is one episode of Gymnasium's, float64:\n"
+    "  initial                  the state after the reset (MuJoCo: qpos, then qvel)\n"
+    "  action, observation      (T, A) and (T + 1, O)\n"
+    "  reward, info/NAME        (T) each; either all terms of info or none\n"
+    "  terminated, truncated    (T) each, uint8\n"
+    "  metadata                 env (id), options (JSON), gymnasium (version)\n"
+    "\n"
+    "Exit codes: 0 all within tolerance, 1 beyond it or a file cannot be run, 2 wrong usage.\n";
+
 static json_t* row_json(const sac_verify_row* row) {
   return json_pack("{s:s, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:b}", "name", row->name, "count",
                    (json_int_t)row->count, "absolute", sac_json_real(row->absolute), "relative",
@@ -81,30 +106,7 @@ int sac_cli_verify(int argc, char** argv) {
           "Runs golden updates (made by another framework) and environment traces, and prints the worst error of\n"
           "each tensor: absolute, relative to the tensor's largest number, and as a share of the allowed error,\n"
           "which is what float rounding can explain.",
-      .notes =
-          "Both are safetensors files. Sizes and rates of a file win over --set. Letters: U updates, B rows of a\n"
-          "minibatch, O observation, A action, T steps.\n"
-          "\n"
-          "A golden update is float32:\n"
-          "  before/NAME, after/NAME  every tensor of the agent before the first and after the last update\n"
-          "  after/adam_m/NAME        compared where present, as are after/adam_v/NAME and after/grad/NAME\n"
-          "  minibatch/obs            (U, B, O); with action (U, B, A), reward (U, B), terminated (U, B) and\n"
-          "                           next_obs (U, B, O)\n"
-          "  noise/action             (U, B, A), for the observations; with next_action (U, B, A), for the next\n"
-          "                           observations (not read for sac-v)\n"
-          "  metrics/critic_loss      (U), the sum over critics; with actor_loss, alpha_loss, alpha, entropy and, for\n"
-          "                           sac-v, value_loss. alpha is the value before its own step\n"
-          "  metadata config          a JSON object: algo, obs, act, hidden, batch, updates, critics, gamma, tau, lr,\n"
-          "                           alpha (auto or fixed), target_entropy, reward_scale, log_std_min, log_std_max\n"
-          "\n"
-          "An environment trace is one episode of Gymnasium's, float64:\n"
-          "  initial                  the state after the reset (MuJoCo: qpos, then qvel)\n"
-          "  action, observation      (T, A) and (T + 1, O)\n"
-          "  reward, info/NAME        (T) each; either all terms of info or none\n"
-          "  terminated, truncated    (T) each, uint8\n"
-          "  metadata                 env (id), options (JSON), gymnasium (version)\n"
-          "\n"
-          "Exit codes: 0 all within tolerance, 1 beyond it or a file cannot be run, 2 wrong usage.\n",
+      .notes = notes,
       .options = options,
       .operands_min = 1,
       .operands_max = 1 << 20,
