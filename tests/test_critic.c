@@ -41,7 +41,7 @@ START_TEST(against_the_reference) {
   const double lr = sac_auto(agent->settings.critic_lr, agent->settings.lr);
   double norm = 0;
   for (int k = 0; k < agent->shape.critics + is_sac_v(agent); ++k) {
-    const sac_net* net = k < agent->shape.critics ? &t->critic[k] : &t->value;
+    const sac_net* net = k < agent->shape.critics ? &t->net[SAC_CRITIC][k] : &t->net[SAC_VALUE][0];
     ck_gradient(agent, net, after.slab[SAC_MEMORY_GRAD], expected.grad, GRADIENT_REL);
     ck_adam(agent, net, before, after, agent->counters[0].updates + 1, lr);
     for (int l = 0; l < net->layers; ++l) {
@@ -58,12 +58,12 @@ START_TEST(against_the_reference) {
   ck_near_relative(stats->alpha, expected.stats.alpha, LOSS_REL, 0);
   ck_near_relative(stats->critic_grad, sqrt(norm), LOSS_REL, LOSS_ABS);
   if (is_sac_v(agent)) { /* the actor's gradient is there, at the old parameters; its step is not */
-    ck_gradient(agent, &t->actor, after.slab[SAC_MEMORY_GRAD], expected.grad, GRADIENT_REL);
+    ck_gradient(agent, &t->net[SAC_ACTOR][0], after.slab[SAC_MEMORY_GRAD], expected.grad, GRADIENT_REL);
     ck_near_relative(stats->actor_loss, expected.stats.actor_loss, LOSS_REL, LOSS_ABS);
   }
 
   /* actor, temperature and targets wait for their own stage */
-  const sac_net* actor = &t->actor;
+  const sac_net* actor = &t->net[SAC_ACTOR][0];
   for (int l = 0; l < actor->layers; ++l)
     ck_same_bits(after.slab[SAC_MEMORY_WEIGHTS] + actor->weight[l], before.slab[SAC_MEMORY_WEIGHTS] + actor->weight[l],
                  actor->size[l] * actor->size[l + 1]);
@@ -143,7 +143,8 @@ START_TEST(nan_is_seen) {
   for (int which = 0; which < 5; ++which) {
     sac_agent* agent = agent_case_create(&c);
     const sac_tensors* t = &agent->tensors;
-    const size_t places[] = {t->net[SAC_CRITIC][1].weight[0] + 3, t->net[SAC_CRITIC][0].weight[2], t->actor.weight[1] + 5, t->log_alpha};
+    const size_t places[] = {t->net[SAC_CRITIC][1].weight[0] + 3, t->net[SAC_CRITIC][0].weight[2],
+                             t->net[SAC_ACTOR][0].weight[1] + 5, t->log_alpha};
     update_inputs in = update_inputs_create(agent, 5);
     const float nan = NAN;
     if (which < 4) ck_ok(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, 0, places[which], &nan, 1));

@@ -50,8 +50,8 @@ static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
   }
   ck_same_bits(reward, ours->reward, B);
   ck_same_bits(terminated, ours->terminated, B);
-  ck_same_bits(noise, ours->noise, B * A);
-  if (next_action) ck_same_bits(noise + B * A, ours->next_noise, B * A);
+  ck_same_bits(noise, ours->noise[SAC_POLICY], B * A);
+  if (next_action) ck_same_bits(noise + B * A, ours->noise[SAC_NEXT], B * A);
   free(states), free(current), free(policy), free(next), free(reward), free(terminated), free(noise);
 }
 
@@ -105,10 +105,10 @@ static void same_stats(const sac_update_stats* got, const sac_update_stats* expe
     ck_assert_msg(fabs(a[i] - b[i]) <= relative * fabs(b[i]) + floor, "%s: %.9g, not %.9g", names[i], a[i], b[i]);
 }
 
-#define BOTH(stage)                  \
-  do {                               \
-    ck_ok(cpu->backend->stage(cpu)); \
-    ck_ok(gpu->backend->stage(gpu)); \
+#define BOTH(word)                         \
+  do {                                     \
+    ck_ok(cpu->backend->stage(cpu, word)); \
+    ck_ok(gpu->backend->stage(gpu, word)); \
   } while (0)
 
 START_TEST(stages_are_the_cpu_s) {
@@ -120,9 +120,9 @@ START_TEST(stages_are_the_cpu_s) {
     copy_agent(cpu, gpu);
     const int at_once = cpu->settings.algo == SAC_ALGO_SAC_V, learned = cpu->settings.alpha_learn;
     reference before = reference_read(gpu, 0);
-    BOTH(replay_sample);
+    BOTH(SAC_STAGE_REPLAY_SAMPLE);
     same_minibatch(cpu, gpu);
-    BOTH(critic_update);
+    BOTH(SAC_STAGE_CRITIC_UPDATE);
     check_stage(cpu, gpu, &before, "critic", "value", at_once ? "actor" : "critic");
     for (int stage = 0; stage < 2; ++stage) {
       reference_free(&before);
@@ -133,13 +133,13 @@ START_TEST(stages_are_the_cpu_s) {
         free(x);
       }
       before = reference_read(gpu, 0);
-      if (stage == 0) BOTH(actor_update);
-      else BOTH(temperature_update);
+      if (stage == 0) BOTH(SAC_STAGE_ACTOR_UPDATE);
+      else BOTH(SAC_STAGE_TEMPERATURE_UPDATE);
       const char* moved = stage == 0 ? "actor" : learned ? "log_alpha" : "none";
       check_stage(cpu, gpu, &before, moved, moved, moved);
     }
     reference_free(&before);
-    BOTH(target_update);
+    BOTH(SAC_STAGE_TARGET_UPDATE);
     size_t count;
     float *a = slab_copy(cpu, SAC_MEMORY_TARGET, 0, &count), *b = slab_copy(gpu, SAC_MEMORY_TARGET, 0, &count);
     ck_near_array(b, a, count, 4 * FLOAT_EPSILON, ADAM_STEP_REL * cpu->settings.lr);

@@ -359,8 +359,8 @@ END_TEST
 
 static void poison(sac_run* run, int32_t p) {
   const float bad = NAN;
-  ck_ok(
-      run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1], &bad, 1));
+  ck_ok(run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1],
+                                   &bad, 1));
 }
 
 /* One agent, or two in the same update, stop at the burst's end, are named and not saved again; the others do not

@@ -2,8 +2,8 @@
 #include "agent/estimate.h"
 
 #include "agent/agent.h"
+#include "backend/registry.h"
 #include "cpu/isa.h"
-#include "cuda/device.h"
 #include "support/check_main.h"
 #include "support/tolerances.h"
 
@@ -150,7 +150,9 @@ END_TEST
 static int32_t chosen(const sac_settings* settings, sizes s, char why[SAC_WHY_MAX]) {
   const sac_shape shape = shape_of(s);
   int32_t ordinal = -2;
-  ck_ok(sac_estimate_choose(settings, &shape, &ordinal, why));
+  const sac_backend* backend;
+  ck_ok(sac_estimate_choose(settings, &shape, &backend, &ordinal, why));
+  ck_assert(backend->on_host == (ordinal < 0));
   return ordinal;
 }
 
@@ -159,23 +161,21 @@ START_TEST(asked_for_is_what_is_taken) {
   const sac_settings cpu = settings_with("device", "cpu");
   ck_assert_int_eq(chosen(&cpu, many, why), -1);
   ck_assert_str_eq(why, "");
-#ifdef SAC_CUDA
+  const sac_backend* backend;
   int32_t ordinal;
-  if (sac_cuda_choose("cuda", &ordinal) != SAC_OK) return;
+  if (sac_backend_choose("cuda", &backend, &ordinal) != SAC_OK) return;
   const sac_settings cuda = settings_with("device", "cuda:0");
   ck_assert_int_eq(chosen(&cuda, tiny, why), 0);
   ck_assert_str_eq(why, "");
-#endif
 }
 END_TEST
 
 START_TEST(auto_takes_the_faster) {
   char why[SAC_WHY_MAX];
   sac_settings settings = settings_with("device", "auto");
-  int32_t ordinal = -1;
-#ifdef SAC_CUDA
-  ck_ok(sac_cuda_choose("auto", &ordinal));
-#endif
+  const sac_backend* backend;
+  int32_t ordinal;
+  ck_ok(sac_backend_choose("auto", &backend, &ordinal));
   ck_assert_int_eq(chosen(&settings, tiny, why), -1);
   if (ordinal < 0) { /* there is one place alone */
     ck_assert_int_eq(chosen(&settings, many, why), -1);

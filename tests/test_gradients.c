@@ -259,7 +259,7 @@ static void get_all(world* w, const sac_agent* agent) {
   w->alpha = exp(w->log_alpha);
   net_get(&w->actor, agent);
   for (int k = 0; k < w->critics; k++) net_get(&w->critic[k], agent);
-  for (int k = 0; w->net[SAC_CRITIC_TARGET][0].layers && k < w->critics; k++) net_get(&w->critic_target[k], agent);
+  for (int k = 0; w->critic_target[0].layers && k < w->critics; k++) net_get(&w->critic_target[k], agent);
   if (w->value.layers) net_get(&w->value, agent);
   if (w->value.layers) net_get(&w->value_target, agent);
 }

@@ -104,9 +104,9 @@ START_TEST(sample) {
       }
       const uint64_t block = sac_draw_block(update * 1000, (uint64_t)(B * A), SAC_NORMALS_PER_BLOCK);
       sac_fill_normals(agent->seed[p], SAC_STREAM_ACTION_NOISE, block, (size_t)(B * A), noise);
-      ck_same_bits(m->noise, noise, B * A);
+      ck_same_bits(m->noise[SAC_POLICY], noise, B * A);
       sac_fill_normals(agent->seed[p], SAC_STREAM_NEXT_ACTION_NOISE, block, (size_t)(B * A), noise);
-      ck_same_bits(m->next_noise, noise, B * A);
+      ck_same_bits(m->noise[SAC_NEXT], noise, B * A);
     }
   }
   free(index), free(noise);

@@ -394,8 +394,8 @@ START_TEST(failure_after_a_failed_agent) {
   sac_run* run = small_run(out, "seeds=2 eval.every=0", NULL);
   ck_ok(sac_run_steps(run, 60));
   const float bad = NAN;
-  ck_ok(
-      run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, 1, run->agent->tensors.net[SAC_CRITIC][0].weight[0], &bad, 1));
+  ck_ok(run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, 1, run->agent->tensors.net[SAC_CRITIC][0].weight[0],
+                                   &bad, 1));
   ck_ok(sac_run_steps(run, 60));
   ck_assert(!run->agent->alive[1]);
   ck_ok(sac_run_save(run));

@@ -312,8 +312,8 @@ END_TEST
 
 static void poison(sac_run* run, int32_t p) {
   const float bad = NAN;
-  ck_ok(
-      run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1], &bad, 1));
+  ck_ok(run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1],
+                                   &bad, 1));
 }
 
 START_TEST(agent_that_is_no_longer_finite) {

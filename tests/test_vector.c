@@ -2,6 +2,7 @@
 #include "support/check_main.h"
 
 #include "agent/agent.h"
+#include "backend/registry.h"
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"
@@ -379,11 +380,11 @@ START_TEST(stopped_agents_are_harmless) {
   sac_agent agent = {.alive = alive};
   sac_vector* v = make("SacPointMass-v0", 3, 2, seeds, STREAM);
   for (int i = 0; i < 12; i++) v->action[i] = i / 4 == 1 ? NAN : 0.5f;
-  ck_ok(sac_cpu_backend.env_step(&agent, v));
+  ck_ok(sac_backend_host()->env_step(&agent, v));
   for (int i = 0; i < 12; i += 2) ck_near(v->env_action[i], i / 4 == 1 ? 0 : 0.5, 0);
   alive[1] = 1;
   v->action[4] = NAN;
-  ck_fails(sac_cpu_backend.env_step(&agent, v), SAC_ERROR_NUMERIC, "of agent 1 (seed 2)");
+  ck_fails(sac_backend_host()->env_step(&agent, v), SAC_ERROR_NUMERIC, "of agent 1 (seed 2)");
   sac_vector_destroy(v);
 }
 END_TEST

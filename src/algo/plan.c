@@ -186,7 +186,7 @@ static void sink(sac_plan* plan, const sac_algorithm* algo) {
   for (int32_t i = plan->count - 2; i >= 0; i--) {
     const int32_t to = sink_of(plan, algo, i), pass = plan->pass_of[i];
     sac_op op = plan->op[i];
-    if (op.kind != SAC_GRADIENT && to < plan->count) op.stage = plan->op[to].stage;
+    if (op.kind == SAC_FORWARD || op.kind == SAC_ROWS) op.stage = plan->op[to < plan->count ? to : i].stage;
     for (int32_t j = i; j + 1 < to; j++) plan->op[j] = plan->op[j + 1], plan->pass_of[j] = plan->pass_of[j + 1];
     plan->op[to - 1] = op;
     plan->pass_of[to - 1] = pass;

@@ -15,18 +15,14 @@
 #include "util/file.h"
 #include "util/number.h"
 
-/* A table with one part of each metric's line, the statistics by their columns. */
-#define STATISTIC_NAME(name, column, watched, each, over, value, tag, meaning) \
-  [SAC_METRIC_FIRST_STATISTIC + (column)] = #name,
-#define STATISTIC_TAG(name, column, watched, each, over, value, tag, meaning) \
-  [SAC_METRIC_FIRST_STATISTIC + (column)] = tag,
-#define STATISTIC_MEANING(name, column, watched, each, over, value, tag, meaning) \
-  [SAC_METRIC_FIRST_STATISTIC + (column)] = meaning,
-#define STATISTIC_METRIC(name, column, watched, each, over, value, tag, meaning) SAC_METRIC_FIRST_STATISTIC + (column),
-#define METRIC_NAME(name, tag, meaning) [SAC_METRIC_##name] = #name,
+/* A table with one part of each metric's line. */
+#define METRIC_NAME(name, ...) [SAC_METRIC_##name] = #name,
 #define METRIC_TAG(name, tag, meaning) [SAC_METRIC_##name] = tag,
 #define METRIC_MEANING(name, tag, meaning) [SAC_METRIC_##name] = meaning,
-const char* const sac_metric_names[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_NAME, SAC_STATISTICS(STATISTIC_NAME), )};
+#define STATISTIC_TAG(name, column, watched, each, over, value, tag, meaning) [SAC_METRIC_##name] = tag,
+#define STATISTIC_MEANING(name, column, watched, each, over, value, tag, meaning) [SAC_METRIC_##name] = meaning,
+#define STATISTIC_METRIC(name, ...) SAC_METRIC_##name,
+const char* const sac_metric_names[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_NAME, SAC_STATISTICS(METRIC_NAME), )};
 const char* const sac_metric_tags[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_TAG, SAC_STATISTICS(STATISTIC_TAG), )};
 const char* const sac_metric_meanings[SAC_METRIC_COUNT] = {
     SAC_METRICS(METRIC_MEANING, SAC_STATISTICS(STATISTIC_MEANING), )};

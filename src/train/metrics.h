@@ -31,11 +31,16 @@
 
 typedef enum sac_metric {
 #define SAC_METRIC_ENUM(name, tag, meaning) SAC_METRIC_##name,
-#define SAC_METRIC_STATISTICS \
-  SAC_METRIC_FIRST_STATISTIC, SAC_METRIC_LAST_STATISTIC = SAC_METRIC_FIRST_STATISTIC + SAC_STATISTIC_COUNT - 1,
-  SAC_METRICS(SAC_METRIC_ENUM, SAC_METRIC_STATISTICS, )
+#define SAC_METRIC_COLUMN(name, column, watched, each, over, value, tag, meaning) \
+  SAC_METRIC_##name = SAC_METRIC_FIRST_STATISTIC + (column),
+#define SAC_METRIC_COLUMNS                                          \
+  SAC_METRIC_FIRST_STATISTIC,                                       \
+      SAC_STATISTICS(SAC_METRIC_COLUMN) SAC_METRIC_LAST_STATISTIC = \
+          SAC_METRIC_FIRST_STATISTIC + SAC_STATISTIC_COUNT - 1,
+  SAC_METRICS(SAC_METRIC_ENUM, SAC_METRIC_COLUMNS, )
 #undef SAC_METRIC_ENUM
-#undef SAC_METRIC_STATISTICS
+#undef SAC_METRIC_COLUMN
+#undef SAC_METRIC_COLUMNS
       SAC_METRIC_COUNT
 } sac_metric;
 
