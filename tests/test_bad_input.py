@@ -205,7 +205,7 @@ def test_disk_full_goes_on():
         kept = checkpoints(out / "seed_1")
         result = sac("resume", out, "--steps", 600, "--quiet", "--set", "checkpoint.on_error=continue",
                      preexec_fn=small_files)
-        assert "checkpoint of step 300" in result.stderr and "going on" in result.stderr, result.stderr
+        assert "checkpoint of step 300" in result.stderr and "the run goes on" in result.stderr, result.stderr
         assert all(line.startswith("sac: ") for line in result.stderr.splitlines()), result.stderr
         assert checkpoints(out / "seed_1") == kept
 

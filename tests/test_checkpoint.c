@@ -360,7 +360,7 @@ START_TEST(damaged) {
 
   /* another run's */
   ck_assert_int_eq(rename(path, rows_step_file(dir, 600)), 0);
-  ck_fails(sac_checkpoint_probe(dir, 600, NULL, 0), SAC_ERROR_FORMAT, "is damaged (it is of step 500)");
+  ck_fails(sac_checkpoint_probe(dir, 600, NULL, 0), SAC_ERROR_FORMAT, "is damaged (the file holds step 500)");
   free(good);
   sac_checkpoint_destroy(checkpoint);
   sac_agent_destroy(agent);
@@ -416,7 +416,7 @@ START_TEST(other_shapes) {
   }
   agent->action_half[1] *= 2;
   checkpoint = rows_checkpoint(agent, dir);
-  ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "action bounds are others now ('action.half_range')");
+  ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "action bounds have changed ('action.half_range')");
   sac_checkpoint_destroy(checkpoint);
   /* not an agent's file */
   ck_ok(sac_safetensors_write(rows_step_file(dir, 10), NULL, 0, NULL, 0));

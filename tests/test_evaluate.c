@@ -25,7 +25,7 @@ typedef struct bench {
   sac_evaluator* evaluator;
 } bench;
 
-static void set_up_in(bench* b, const char* sets, int32_t episodes, int in_turn) {
+static void set_up_in(bench* b, const char* sets, int32_t episodes, int sequential) {
   sac_settings settings;
   memset(&fake_env, 0, sizeof fake_env);
   b->config = small_config("", sets);
@@ -34,8 +34,8 @@ static void set_up_in(bench* b, const char* sets, int32_t episodes, int in_turn)
   ck_ok(sac_vector_create(&b->vector, &fake_env_api, "fake", "{}", (int32_t)settings.seeds, (int32_t)settings.num_envs,
                           seed, sac_stream_env(0)));
   ck_ok(sac_agent_create(&b->agent, b->config, &b->vector->spec));
-  const sac_arena arena = {.api = &fake_env_api, .id = "fake", .options = "{}", .in_turn = in_turn};
-  ck_ok(sac_evaluator_create(&b->evaluator, b->agent, &arena, episodes));
+  const sac_eval_env env = {.api = &fake_env_api, .id = "fake", .options = "{}", .sequential = sequential};
+  ck_ok(sac_evaluator_create(&b->evaluator, b->agent, &env, episodes));
 }
 
 static void set_up(bench* b, const char* sets, int32_t episodes) { set_up_in(b, sets, episodes, 0); }
@@ -197,8 +197,8 @@ START_TEST(one_after_the_other) {
     sac_evaluator* evaluator;
     api.concurrent = old;
     api.size = (uint32_t)(old ? offsetof(sac_env_api, info_names) : sizeof api);
-    const sac_arena arena = {.api = &api, .id = "fake", .options = "{}"};
-    ck_ok(sac_evaluator_create(&evaluator, b.agent, &arena, 3));
+    const sac_eval_env env = {.api = &api, .id = "fake", .options = "{}"};
+    ck_ok(sac_evaluator_create(&evaluator, b.agent, &env, 3));
     ck_ok(sac_evaluator_begin(evaluator, b.agent, 60, returns, lengths));
     ck_assert(sac_evaluator_done(evaluator) && sac_evaluator_agent(evaluator) == b.agent);
     ck_ok(sac_evaluator_end(evaluator));
@@ -216,10 +216,10 @@ START_TEST(copy_of_a_flagged_device) {
   int64_t lengths[3];
   set_up(&b, "cpu.threads=1", 3);
   sac_evaluator* evaluator;
-  const sac_arena arena = {.api = &fake_env_api, .id = "fake", .options = "{}"};
+  const sac_eval_env env = {.api = &fake_env_api, .id = "fake", .options = "{}"};
   ck_ok(sac_config_set_from(b.agent->config, "cpu.threads", "1", SAC_ORIGIN_FLAG, "--threads"));
   ck_ok(sac_config_set_from(b.agent->config, "replay.capacity", "300", SAC_ORIGIN_FLAG, "--capacity"));
-  ck_ok(sac_evaluator_create(&evaluator, b.agent, &arena, 3));
+  ck_ok(sac_evaluator_create(&evaluator, b.agent, &env, 3));
   ck_ok(sac_evaluator_run(evaluator, b.agent, 60, returns, lengths));
   const sac_agent* player = sac_evaluator_agent(evaluator);
   ck_assert(player == b.agent || player->shape.capacity == 1);

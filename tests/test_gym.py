@@ -146,7 +146,7 @@ def test_train_resume_eval():
         result = gym_train(out)
         assert result.stderr == "" and "gym:Pendulum-v1" in result.stdout
         result = sac("resume", out, "--steps", 800, env=PYTHON)
-        assert "gym:Pendulum-v1 has no saved state: its episodes start anew" in one_line(result.stderr)
+        assert "gym:Pendulum-v1 saves no state: new episodes start" in one_line(result.stderr)
         assert checkpoints(out / "seed_1")[-1] == 800
         mean = json.loads(sac("eval", out, "--episodes", 3, "--json", env=PYTHON).stdout)["policies"][0]["mean"]
         assert -2000 < mean < 0

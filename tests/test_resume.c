@@ -8,7 +8,7 @@ static void same_state(const sac_run* a, const sac_run* b) {
   const int32_t population = x->shape.population;
   ck_assert_mem_eq(&a->schedule, &b->schedule, sizeof a->schedule);
   ck_assert_mem_eq(a->window, b->window, sizeof *a->window * (size_t)population);
-  ck_assert_int_eq(a->list.count, b->list.count);
+  ck_assert_int_eq(a->metric_list.count, b->metric_list.count);
   const size_t terms = (size_t)a->vector->info_count * (size_t)population;
   if (terms > 0) ck_assert_mem_eq(a->info, b->info, sizeof *a->info * terms);
   for (int32_t p = 0; p < population; p++) {
@@ -359,7 +359,7 @@ START_TEST(evaluation_after_the_checkpoint) {
     const char* out = small_path(folder, there ? "there" : "not");
     parts = small_run(out, sets, NULL);
     ck_ok(sac_run_steps(parts, 100));
-    ck_ok(sac_run_evaluated(parts));
+    ck_ok(sac_run_finish_evaluation(parts));
     const sac_window window = parts->window[1];
     sac_run_destroy(parts);
     const char* csv = small_path(out, "seed_2/evaluations.csv");
@@ -368,11 +368,11 @@ START_TEST(evaluation_after_the_checkpoint) {
     ck_assert_ptr_nonnull(row);
     if (!there) test_write(csv, text, (size_t)(row + 8 - text)); /* killed while it was written */
     ck_ok(sac_run_resume(&parts, out, NULL, &fake_env_api, NULL));
-    ck_assert_int_eq(parts->evaluation_owed, !there);
+    ck_assert_int_eq(parts->evaluation_missing, !there);
     if (there)
       ck_assert(parts->window[1].best_step == window.best_step && parts->window[1].best_return == window.best_return);
     else ck_ok(sac_run_save(parts)); /* it is made before anything is saved */
-    ck_assert_int_eq(parts->evaluation_owed, 0);
+    ck_assert_int_eq(parts->evaluation_missing, 0);
     char* again = test_read(csv, NULL);
     ck_assert_str_eq(text, again);
     free(text);
@@ -422,7 +422,7 @@ START_TEST(environment_without_state) {
   ck_ok(sac_run_save(run));
   sac_run_destroy(run);
   ck_ok(sac_run_resume(&run, out, NULL, &fake_env_stateless_api, &callbacks));
-  ck_assert_msg(strstr(log, "episodes start anew"), "%s", log);
+  ck_assert_msg(strstr(log, "new episodes start"), "%s", log);
   ck_assert_int_eq(sac_run_step(run), 60);
   ck_ok(sac_run_steps(run, 0));
   sac_run_destroy(run);
@@ -445,7 +445,7 @@ START_TEST(terms_that_came_later) {
   ck_ok(sac_run_save(parts));
   sac_run_destroy(parts);
   ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
-  ck_assert_msg(strstr(log, "warning: metrics.csv keeps the columns that it has"), "%s", log);
+  ck_assert_msg(strstr(log, "warning: metrics.csv keeps its columns"), "%s", log);
   ck_near(parts->info[0].count, 0, 0); /* the checkpoint knows nothing of them */
   ck_ok(sac_run_steps(parts, 20));
   ck_ok(sac_run_save(parts));
@@ -454,7 +454,7 @@ START_TEST(terms_that_came_later) {
   log[0] = '\0';
   ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
   ck_near(parts->info[0].count, 7, 0);
-  ck_assert_msg(strstr(log, "keeps the columns"), "%s", log);
+  ck_assert_msg(strstr(log, "keeps its columns"), "%s", log);
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
   same_files(whole_path, parts_path, 1, 1);
@@ -476,12 +476,12 @@ START_TEST(peek_leaves_the_run_alone) {
   int64_t step = -1, steps = -1;
   sac_run* run = small_run(out, "", NULL);
   ck_ok(sac_run_steps(run, 60));
-  ck_ok(sac_run_peek(out, NULL, &step, &steps)); /* while it runs, too */
+  ck_ok(sac_run_read_progress(out, NULL, &step, &steps)); /* while it runs, too */
   ck_assert_int_eq(step, 50);
   ck_assert_int_eq(steps, 200);
   sac_run_destroy(run);
   sac_config* config = with("train.steps", "300");
-  ck_ok(sac_run_peek(out, config, &step, &steps));
+  ck_ok(sac_run_read_progress(out, config, &step, &steps));
   ck_assert_int_eq(steps, 300);
   sac_config_destroy(config);
   test_folder_remove();

@@ -178,7 +178,7 @@ def usage():
         check(f"usage: {arguments}", run.returncode == 2, f"exit {run.returncode}: {run.stderr}")
         check(f"usage: {arguments}: text", run.stderr.startswith("sac: "), run.stderr)
     run = verify("--help")
-    check("help", run.returncode == 0 and "FILE" in run.stdout and "Exit status" in run.stdout, run.stdout)
+    check("help", run.returncode == 0 and "FILE" in run.stdout and "Exit codes" in run.stdout, run.stdout)
 
 
 def main():

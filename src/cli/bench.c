@@ -1,4 +1,4 @@
-/* sac bench: how fast the stages run on this machine, one case a line. */
+/* sac bench: measures the speed of the stages on this machine, one line for each case. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,16 +30,16 @@ typedef struct bench {
   const char *hidden, *batch, *population, *threads, *envs;
 } bench;
 
-/* One case: its agent, and what its loop needs. */
+/* One case: its agent, and the arrays of its loop. */
 typedef struct bench_case {
   const bench* b;
   sac_config* config;
-  const char *hidden, *batch, *population, *threads, *envs; /* one of each list */
+  const char *hidden, *batch, *population, *threads, *envs; /* one element of each list */
   sac_agent* agent;
   sac_vector* vector;
   float *obs, *action, *reward, *next_obs;
   uint8_t *terminated, *truncated;
-  int32_t rows; /* transitions an agent in the arrays above */
+  int32_t rows; /* transitions of an agent in these arrays */
   sac_bench_env env;
 } bench_case;
 
@@ -78,7 +78,7 @@ static sac_status loop_sample(void* user, int64_t count) {
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
-/* Collects what a burst of steps has left, where the burst is over. */
+/* Settles the agent at the end of a burst of steps. */
 static sac_status end_burst(bench_case* c, int64_t step, int64_t count) {
   if (!c->agent) return SAC_OK;
   return (step + 1) % sac_burst(c->agent, c->vector) == 0 || step + 1 == count ? sac_settle(c->agent, c->vector)
@@ -106,7 +106,7 @@ static double due_of(const bench_case* c) {
   return c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
 }
 
-/* The schedule of a run after its warm-up; updates_per_step as a whole number of updates a step of the vector. */
+/* The loop of a run after its warm-up, with a whole number of updates for each step of the vector. */
 static sac_status loop_train(void* user, int64_t count) {
   bench_case* c = user;
   const int32_t due = (int32_t)lrint(due_of(c));
@@ -122,7 +122,7 @@ static sac_status measure(bench_case* c, bench_loop* loop, sac_timing* t) {
   return sac_bench_time(loop, NULL, c, c->b->warmup, c->b->seconds, (int32_t)c->b->repeats, t);
 }
 
-/* ---- what a case prints ---- */
+/* --- printing a case ---------------------------------------------------------------------------------------------- */
 
 static void print_head(const bench_case* c) {
   const char* device = c->agent ? c->agent->device : "cpu";
@@ -155,7 +155,7 @@ static void print_head(const bench_case* c) {
   printf("  P %s N %s:", c->population, c->envs);
 }
 
-/* `each`: how many of what is counted are in one count of the loop. */
+/* Prints a rate. each: how many of the counted things one count of the loop makes. */
 static void print_rate(const bench_case* c, const char* key, const char* words, double each, sac_timing t) {
   if (c->b->json)
     printf(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, sac_bench_number(each / t.median), key,
@@ -175,7 +175,7 @@ static void print_tail(const bench_case* c) {
   (void)fflush(stdout);
 }
 
-/* ---- the cases ---- */
+/* --- cases -------------------------------------------------------------------------------------------------------- */
 
 static void fill_random(bench_case* c) {
   const sac_shape* s = &c->agent->shape;
@@ -187,19 +187,23 @@ static void fill_random(bench_case* c) {
   for (size_t i = 0; i < rows; ++i) c->terminated[i] = i % 100 == 99;
 }
 
-/* An agent for a made-up environment, and `rows` random transitions an agent. */
+/* Creates an agent for an environment of the wanted sizes, and `rows` random transitions of each agent. */
 static sac_status make_agent(bench_case* c, int32_t rows) {
   sac_status status = SAC_OK;
   const size_t actions = (size_t)c->b->act;
   float* bounds = calloc(2 * actions, sizeof(float));
   if (!bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
   for (size_t i = 0; i < actions; ++i) bounds[i] = -1, bounds[actions + i] = 1;
+
+  /* create the agent */
   const sac_env_spec spec = {.obs_size = (int32_t)c->b->obs,
                              .action_size = (int32_t)actions,
                              .max_episode_steps = SYNTHETIC_EPISODE,
                              .action_low = bounds,
                              .action_high = bounds + actions};
   SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
+
+  /* allocate and fill the transitions */
   c->rows = rows > c->agent->shape.num_envs ? rows : c->agent->shape.num_envs;
   const size_t all = (size_t)c->agent->shape.population * (size_t)c->rows, obs = (size_t)spec.obs_size;
   c->obs = calloc(all * obs, sizeof(float));
@@ -218,7 +222,7 @@ fail:
   return status;
 }
 
-/* Puts `wanted` random transitions an agent into the ring, as many at a time as the arrays hold. */
+/* Pushes `wanted` random transitions of each agent, as many at a time as the arrays hold. */
 static sac_status fill_replay(bench_case* c, int64_t wanted) {
   sac_status status = SAC_OK;
   const sac_transitions t = {c->rows, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
@@ -249,8 +253,8 @@ fail:
   return status;
 }
 
-/* Where the environments are to run on a CUDA device, an agent there steps them: of any algorithm, so that tasks with
- * discrete actions are measured too. */
+/* Creates an agent that steps the environments on a CUDA device, if they are to run there. Its algorithm does not
+ * matter, so tasks with discrete actions get continuous ones. */
 static sac_status attach_env(bench_case* c) {
   const size_t actions = (size_t)c->vector->spec.action_size;
   sac_env_spec spec = c->vector->spec;
@@ -369,7 +373,7 @@ static const struct {
   sac_status (*run)(bench_case* c);
 } kinds[] = {{"update", run_update}, {"act", run_act}, {"replay", run_replay}, {"env", run_env}, {"train", run_train}};
 
-/* One combination of the lists. */
+/* Measures one combination of the lists. */
 static sac_status run_case(const bench* b, const sac_config* base, const char* const one[5]) {
   static const char* const keys[5][2] = {{"network.hidden", "--hidden"},
                                          {"replay.batch", "--batch"},
@@ -379,9 +383,13 @@ static sac_status run_case(const bench* b, const sac_config* base, const char* c
   char notice[1024];
   sac_status status = SAC_OK;
   bench_case c = {.b = b};
+
+  /* set the values of this case */
   SAC_TRY(sac_config_copy(&c.config, base));
   for (int i = 0; i < 5; ++i)
     if (one[i]) SAC_TRY(sac_config_set_from(c.config, keys[i][0], one[i], SAC_ORIGIN_FLAG, keys[i][1]));
+
+  /* keep them as text, for printing */
   char value[5][SAC_TEXT_MAX];
   const char** name[5] = {&c.hidden, &c.batch, &c.population, &c.threads, &c.envs};
   for (int i = 0; i < 5; ++i) {
@@ -405,7 +413,7 @@ fail:
   return status;
 }
 
-/* Element `index` of a list into text; 0 when there is none. A list that was not given has one, which is NULL. */
+/* Copies element `index` of a list to text. Returns 0 when there is none. A NULL list has one element, NULL. */
 static int element(const char* list, char separator, int index, char text[SAC_TEXT_MAX], const char** one) {
   *one = NULL;
   if (!list) return index == 0;
@@ -465,10 +473,14 @@ int sac_cli_bench(int argc, char** argv) {
                              .options = options,
                              .operands_min = 1,
                              .operands_max = 1};
+
+  /* parse the command line */
   sac_config* config = NULL;
   sac_operands operands;
   const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
+
+  /* check that the options fit together */
   b.kind = operands.text[0];
   int known = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) known |= strcmp(kinds[k].name, b.kind) == 0;
@@ -478,6 +490,8 @@ int sac_cli_bench(int argc, char** argv) {
                      ? sac_options_usage(&syntax, "--stages goes with update and train")
                  : b.bare && strcmp(b.kind, "env") != 0 ? sac_options_usage(&syntax, "--bare goes with env")
                                                         : sac_cli_profile(&syntax, b.profile, config);
+
+  /* run all cases */
   const sac_status status = go == SAC_OPTIONS_GO ? run_all(&b, config) : SAC_OK;
   sac_config_destroy(config);
   if (go != SAC_OPTIONS_GO) return go;

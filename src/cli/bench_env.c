@@ -11,24 +11,29 @@
 
 #define ROUNDS 64
 
+/* Numbers in the actions of one step: P*N*A. */
 static size_t count_of(const sac_vector* v) {
   return (size_t)v->population * (size_t)v->num_envs * (size_t)v->spec.action_size;
 }
 
-/* rounds: (ROUNDS, P, N, A) in [-1, 1], or discrete actions; then all of them in the environment's units. */
+/* rounds: (2, ROUNDS, P, N, A), the actions in [-1, 1] (or discrete), then the same in the environment's units. */
 sac_status sac_bench_env_begin(sac_bench_env* env, sac_vector* vector) {
   const sac_env_spec* spec = &vector->spec;
   const size_t count = count_of(vector), all = ROUNDS * count;
   env->vector = vector;
   env->rounds = calloc(2 * all, sizeof(float));
   if (!env->rounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for random actions");
+
+  /* draw actions, and scale them as sac_vector_step does */
   sac_fill_uniform(1, 95, 0, all, 1, env->rounds);
-  for (size_t i = 0; i < all; ++i) {
+  for (size_t i = 0; i < all; i++) {
     const size_t j = i % (size_t)spec->action_size;
     float* x = env->rounds + i;
     if (spec->actions) *x = floorf(0.5f * (*x + 1) * (float)(spec->actions - 1) + 0.5f);
     x[all] = spec->actions ? *x : 0.5f * (spec->action_low[j] * (1 - *x) + spec->action_high[j] * (1 + *x));
   }
+
+  /* set the first actions */
   memcpy(vector->action, env->rounds, count * sizeof(float));
   return SAC_OK;
 }

@@ -21,7 +21,7 @@ const char* sac_bench_number(double value) {
 
 #define LONG_ENOUGH 0.5 /* seconds; the CPU's clock is read around every stage */
 
-/* Where the stages run in turn on the host, the agent itself adds up their times. */
+/* Measures the stages on the host, where the agent adds up their times. */
 static sac_status host_times(sac_agent* agent, sac_vector* vector, sac_stage_time* times) {
   const double start = sac_seconds();
   int updates = 0;
@@ -34,10 +34,10 @@ static sac_status host_times(sac_agent* agent, sac_vector* vector, sac_stage_tim
   return status;
 }
 
-/* What the stages come to, in microseconds: one after another, and as the loop lets them overlap. */
+/* The sum of the stages in microseconds: one after another, and with train.overlap. */
 typedef struct sums {
   double whole, overlapped;
-  const char* overlap; /* what stands beside the updates; NULL: nothing */
+  const char* overlap; /* what runs at the same time as the updates; NULL: nothing */
 } sums;
 
 static sums add_up(const sac_agent* agent, const sac_vector* vector, double updates,
@@ -82,9 +82,13 @@ sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates
   const sac_status status = host ? host_times(agent, vector, times) : agent->backend->stage_times(agent, vector, times);
   const char* separator = "";
   if (status != SAC_OK) return status;
+
+  /* print the head */
   const sums all = add_up(agent, vector, updates, times);
   if (json) printf(", \"stages\": {");
   else printf("\n  %-20s%10s%9s%8s", "stage", "us", "share", host ? "" : "nodes");
+
+  /* print each stage that ran */
   for (int s = 0; s < SAC_STAGE_COUNT; ++s) {
     if (times[s].nodes == 0) continue;
     if (!json) {
@@ -100,6 +104,8 @@ sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates
     print_sums(&all, updates, measured);
     return SAC_OK;
   }
+
+  /* print the sums */
   printf("}, \"updates\": %s, \"stages_sum\": %s", sac_bench_number(updates), sac_bench_number(all.whole));
   if (all.overlap) printf(", \"stages_overlapped\": %s", sac_bench_number(all.overlapped));
   return SAC_OK;

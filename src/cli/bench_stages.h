@@ -1,4 +1,4 @@
-/* The times of the stages, for sac bench --stages. */
+/* Times of the stages, for sac bench --stages. */
 #ifndef SAC_CLI_BENCH_STAGES_H
 #define SAC_CLI_BENCH_STAGES_H
 
@@ -7,12 +7,12 @@
 struct sac_agent;
 struct sac_vector;
 
-/* Six digits of a number; one of eight buffers in turn. */
+/* A number with six digits, in one of eight buffers that are used in turn. */
 const char* sac_bench_number(double value);
 
-/* Makes updates of a warm agent (with `vector`, whole steps of a run) and prints what the stages took, and how their
- * sum stands to `measured`, the seconds of an update (of a step with `updates` of them) as the loop makes it: lines of
- * a table, or members of the JSON object that is being printed. */
+/* Makes updates of an agent that has warmed up (with `vector`: whole steps of a run), and prints the time of each stage
+ * and their sum: as lines of a table, or as members of a JSON object. measured: the seconds of an update, or of a step
+ * with `updates` of them, in the loop; the sum is compared with it. */
 sac_status sac_bench_stages(struct sac_agent* agent, struct sac_vector* vector, double updates, double measured,
                             int json);
 

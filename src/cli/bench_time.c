@@ -5,18 +5,19 @@
 #include "util/clock.h"
 #include "util/error.h"
 
+/* Orders numbers for qsort. */
 static int compare(const void* a, const void* b) {
   const double x = *(const double*)a, y = *(const double*)b;
   return x < y ? -1 : x > y;
 }
 
-/* Sorts x (n). */
+/* Median, fastest and slowest of x (n), which is sorted. */
 static sac_timing summary(double* x, size_t n) {
   qsort(x, n, sizeof *x, compare);
   return (sac_timing){n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]), x[0], x[n - 1]};
 }
 
-/* How many counts of `one` seconds each fill `seconds`. */
+/* The number of counts that fill `seconds`, when one takes `one` seconds. */
 static int64_t counts(double seconds, double one) {
   const double wanted = seconds / (one > 0 ? one : 1e-9);
   return wanted < 1 ? 1 : wanted > 1e9 ? 1000000000 : (int64_t)wanted;
@@ -30,7 +31,9 @@ sac_status sac_bench_time(sac_bench_loop* loop, sac_bench_loop* other, void* use
   int64_t count = 1;
   const double begin = sac_seconds();
   double one = 0;
-  do { /* the warm-up also finds how many fill a repeat */
+
+  /* warm up, and find how many counts fill a repeat */
+  do {
     const double start = sac_seconds();
     SAC_TRY(loop(user, count));
     one = (sac_seconds() - start) / (double)count;
@@ -38,15 +41,17 @@ sac_status sac_bench_time(sac_bench_loop* loop, sac_bench_loop* other, void* use
   } while (sac_seconds() - begin < warmup);
   if (other) SAC_TRY(other(user, count));
   count = counts(seconds, one);
-  for (int32_t r = 0; r < repeats; ++r) {
-    for (int k = 0; k < 2 && loops[k]; ++k) {
+
+  /* time the loops alternately */
+  for (int32_t r = 0; r < repeats; r++) {
+    for (int k = 0; k < 2 && loops[k]; k++) {
       const double start = sac_seconds();
       SAC_TRY(loops[k](user, count));
       repeat[k][r] = (sac_seconds() - start) / (double)count;
     }
     if (other) repeat[2][r] = repeat[0][r] / repeat[1][r];
   }
-  for (int k = 0; k < (other ? 3 : 1); ++k) t[k] = summary(repeat[k], (size_t)repeats);
+  for (int k = 0; k < (other ? 3 : 1); k++) t[k] = summary(repeat[k], (size_t)repeats);
 fail:
   return status;
 }

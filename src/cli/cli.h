@@ -1,4 +1,4 @@
-/* The program: main.c and one file a subcommand. Only main exits. */
+/* The program: main.c, and one file for each subcommand. Only main exits. */
 #ifndef SAC_CLI_CLI_H
 #define SAC_CLI_CLI_H
 
@@ -30,7 +30,7 @@ enum {
 SAC_COMMANDS(SAC_COMMAND_DECLARE)
 #undef SAC_COMMAND_DECLARE
 
-/* Prints "sac: " and the library's last error to stderr, and gives the exit code for `status`. */
+/* Prints "sac: " and the library's last error to stderr. Returns the exit code for `status`. */
 int sac_cli_fail(sac_status status);
 
 #endif

@@ -1,21 +1,19 @@
-/* sac config: the table of fields, one field, or what a run would use. */
+/* sac config: prints the table of fields, one field, or the configuration of a run. */
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "config/sources.h"
-#include "env/vector.h"
 #include "util/embedded.h"
 #include "util/text.h"
 
 static const char notes[] =
-    "Without arguments: every key with its default, what is allowed, what a resume may do with it (free: it has no "
-    "effect\n"
-    "on results; later: it may change and counts from there on; fixed: it cannot change), and what it means.\n"
-    "With KEY (or a section, like 'optim'): that one, and which presets change it.\n"
-    "With --env, --config or --set: what 'sac train' would use, as a file that --config takes; each value names its\n"
-    "origin. Later ones win: library, algo, preset, --config, --set, other options.\n"
+    "Without arguments: every key with its default, its allowed values, what a resume may do (free: change it without\n"
+    "effect on results; later: change it, counting from there on; fixed: not change it), and its meaning.\n"
+    "With KEY (or a section such as 'optim'): this key, and the presets that give it a value.\n"
+    "With --env, --config or --set: the configuration that 'sac train' would use, as a file for --config. Each value\n"
+    "names its source. Later sources win: library, algo, preset, --config, --set, other options.\n"
     "\n"
     "Examples:\n"
     "  sac config optim.lr\n"
@@ -28,44 +26,56 @@ static void print_quoted(const char* text) {
   (void)fputs(quoted, stdout);
 }
 
+/* Prints a value as JSON: text in quotes, everything else as it is. */
 static void print_json_value(const sac_field* field, const sac_settings* settings) {
   char text[SAC_VALUE_MAX];
   sac_field_print(field, settings, text);
   const int quoted = field->kind == SAC_VALUE_TEXT || field->kind == SAC_VALUE_DEVICE ||
                      field->kind == SAC_VALUE_CHOICE || strcmp(text, "auto") == 0;
   if (quoted) print_quoted(text);
-  else (void)fputs(text, stdout); /* numbers, booleans, lists and mappings are JSON as they stand */
+  else (void)fputs(text, stdout); /* numbers, booleans, lists and mappings are JSON already */
 }
 
-/* ---- the table ---- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
-/* Whether `key` is the field's own, its section, or "" for all. */
-static int chosen(const sac_field* field, const char* key) {
+/* Whether `key` selects the field: by its key, by its section, or as "" all of them. */
+static int is_selected(const sac_field* field, const char* key) {
   const size_t length = strlen(key);
   return length == 0 ||
          (strncmp(field->key, key, length) == 0 && (field->key[length] == '.' || field->key[length] == '\0'));
 }
 
+enum { KEY, DEFAULT, ALLOWED, COLUMNS }; /* columns of the table that have a width */
+
+/* Widens the columns to hold these texts. */
+static void widen(int width[COLUMNS], const char* const text[COLUMNS]) {
+  for (int c = 0; c < COLUMNS; c++)
+    if ((int)strlen(text[c]) > width[c]) width[c] = (int)strlen(text[c]);
+}
+
+static void print_row(const int width[COLUMNS], const char* const text[COLUMNS], const char* resume,
+                      const char* meaning) {
+  printf("%-*s  %-*s  %-*s  %-6s  %s\n", width[KEY], text[KEY], width[DEFAULT], text[DEFAULT], width[ALLOWED],
+         text[ALLOWED], resume, meaning);
+}
+
 static void print_table(const char* key) {
-  static const char* const heads[] = {"key", "default", "allowed", "resume"};
-  int width[3] = {(int)strlen(heads[0]), (int)strlen(heads[1]), (int)strlen(heads[2])};
+  static const char* const heads[COLUMNS] = {"key", "default", "allowed"};
   char value[SAC_VALUE_MAX], range[SAC_VALUE_MAX];
+  int width[COLUMNS] = {0};
+  widen(width, heads);
+
+  /* go through the fields twice: for the widths, then to print */
   for (int print = 0; print < 2; print++) {
-    if (print)
-      printf("%-*s  %-*s  %-*s  %-6s  meaning\n", width[0], heads[0], width[1], heads[1], width[2], heads[2], heads[3]);
+    if (print) print_row(width, heads, "resume", "meaning");
     for (int i = 0; i < SAC_FIELD_COUNT; i++) {
       const sac_field* field = &sac_fields[i];
-      if (!chosen(field, key)) continue;
+      if (!is_selected(field, key)) continue;
       sac_field_print(field, &sac_settings_library, value);
       sac_field_range(field, range);
-      if (print) {
-        printf("%-*s  %-*s  %-*s  %-6s  %s\n", width[0], field->key, width[1], value, width[2], range,
-               sac_change_name(field->change), field->help);
-        continue;
-      }
-      const int length[3] = {(int)strlen(field->key), (int)strlen(value), (int)strlen(range)};
-      for (int c = 0; c < 3; c++)
-        if (length[c] > width[c]) width[c] = length[c];
+      const char* const text[COLUMNS] = {field->key, value, range};
+      if (print) print_row(width, text, sac_change_name(field->change), field->help);
+      else widen(width, text);
     }
   }
 }
@@ -76,7 +86,9 @@ static void print_table_json(const char* key) {
   printf("[");
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     const sac_field* field = &sac_fields[i];
-    if (!chosen(field, key)) continue;
+    if (!is_selected(field, key)) continue;
+
+    /* print one object for each field */
     sac_field_range(field, range);
     printf("%s\n  {\"key\": ", between);
     print_quoted(field->key);
@@ -96,8 +108,9 @@ static void print_table_json(const char* key) {
   printf("\n]\n");
 }
 
-/* ---- one field ---- */
+/* --- one field ---------------------------------------------------------------------------------------------------- */
 
+/* Prints the presets that give a value for the field. */
 static sac_status print_presets(sac_field_index index) {
   char value[SAC_VALUE_MAX];
   for (size_t i = 0; i < sac_embedded_config_count; i++) {
@@ -121,11 +134,15 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
   char value[SAC_VALUE_MAX], range[SAC_VALUE_MAX];
   sac_field_print(field, &sac_settings_library, value);
   sac_field_range(field, range);
+
+  /* print what the field takes */
   printf("%s\n  meaning  %s\n  kind     %s\n  default  %s\n", field->key, field->help, sac_kind_name(field->kind),
          value);
   printf("  allowed  %s\n", range);
   if (field->kind == SAC_VALUE_SIZES) printf("           1 to %d of them: [256, 256]\n", SAC_LAYERS_MAX);
   printf("  resume   %s\n", changes[field->change]);
+
+  /* print the presets that change it, and its value in this configuration */
   const sac_status status = print_presets(index);
   if (status != SAC_OK || !resolved) return status;
   sac_field_print(field, &config->settings, value);
@@ -133,13 +150,14 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
   return SAC_OK;
 }
 
-/* ---- what a run would use ---- */
+/* --- the configuration of a run ----------------------------------------------------------------------------------- */
 
+/* Prints values with their sources, as one object. */
 static void print_resolved_json(const sac_config* config, const char* key) {
   const char* between = "";
   printf("{");
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
-    if (!chosen(&sac_fields[i], key)) continue;
+    if (!is_selected(&sac_fields[i], key)) continue;
     printf("%s\n  ", between);
     print_quoted(sac_fields[i].key);
     printf(": {\"value\": ");
@@ -152,29 +170,27 @@ static void print_resolved_json(const sac_config* config, const char* key) {
   printf("\n}\n");
 }
 
-/* The checks of a run: a configuration that train would refuse is not printed as if it were well. */
-static int check(const sac_config* config) {
+/* Prints what the arguments ask for. Returns the exit code. */
+static int print_config(const sac_config* config, const char* key, int json) {
   sac_settings settings;
   const sac_env_api* env;
-  sac_status status = sac_config_settings(config, &settings);
-  if (status != SAC_OK) return sac_cli_fail(status);
-  status = sac_env_find(settings.env_id, &env);
-  if (status == SAC_OK) return SAC_EXIT_WELL;
-  (void)sac_cli_fail(status); /* a name that is not there is wrong usage */
-  return SAC_EXIT_USAGE;
-}
 
-static int print(const sac_config* config, const char* key, int json) {
-  int resolved = 0;
-  for (int i = 0; i < SAC_FIELD_COUNT; i++) resolved |= config->source[i].origin >= SAC_ORIGIN_FILE;
+  /* find the key, and whether the command line asks for the configuration of a run */
   const sac_field_index index = sac_field_find(key);
-  int known = 0;
-  for (int i = 0; i < SAC_FIELD_COUNT; i++) known |= chosen(&sac_fields[i], key);
-  if (!known) return sac_cli_fail(sac_config_unknown(key, ""));
-  if (resolved) {
-    const int code = check(config);
-    if (code != SAC_EXIT_WELL) return code;
+  int known = 0, resolved = 0;
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    known |= is_selected(&sac_fields[i], key);
+    resolved |= config->source[i].origin >= SAC_ORIGIN_FILE;
   }
+  if (!known) return sac_cli_fail(sac_config_unknown(key, ""));
+
+  /* refuse a configuration that train would refuse */
+  if (resolved) {
+    const int code = sac_options_env(config, &settings, &env);
+    if (code != SAC_OPTIONS_GO) return code;
+  }
+
+  /* print the form that the arguments ask for */
   sac_status status = SAC_OK;
   if (json && resolved) print_resolved_json(config, key);
   else if (json) print_table_json(key);
@@ -189,7 +205,7 @@ int sac_cli_config(int argc, char** argv) {
   const sac_option options[] = {SAC_OPTION_ENV,
                                 SAC_OPTION_CONFIG,
                                 SAC_OPTION_SET,
-                                SAC_OPTION_SWITCH("--json", &json, "the same as JSON, values with their types"),
+                                SAC_OPTION_SWITCH("--json", &json, "print JSON, values with their types"),
                                 {0}};
   const sac_syntax syntax = {.command = "config",
                              .arguments = "[KEY] [options]",
@@ -198,11 +214,13 @@ int sac_cli_config(int argc, char** argv) {
                              .options = options,
                              .operands_max = 1,
                              .preset = 1};
+
+  /* print one key or all */
   sac_config* config = NULL;
   sac_operands operands;
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
-  code = print(config, operands.count ? operands.text[0] : "", json);
+  code = print_config(config, operands.count ? operands.text[0] : "", json);
   sac_config_destroy(config);
   return code;
 }

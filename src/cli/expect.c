@@ -18,11 +18,11 @@
 
 static const char* const where_names[SAC_WHERE_COUNT] = {"cpu", "cuda"};
 
-/* ---- the figures, and some shapes ---- */
+/* --- figures and shapes ------------------------------------------------------------------------------------------- */
 
-/* Shapes on both sides of where a device begins to pay. Host: MuJoCo's, Gymnasium's and one's own environments. */
+/* Shapes for which the CPU is faster, and shapes for which a device is. */
 static const struct {
-  const char* env; /* "": one that the host steps */
+  const char* env; /* "": an environment that the host steps */
   int32_t obs, action, width, batch, population;
 } shapes[] = {{"Pendulum-v1", 3, 1, 64, 100, 1}, {"", 17, 6, 64, 256, 1},   {"", 17, 6, 256, 256, 1},
               {"", 17, 6, 256, 256, 10},         {"", 17, 6, 256, 256, 64}, {"", 17, 6, 1024, 256, 1}};
@@ -40,10 +40,14 @@ static sac_status estimate(size_t i, sac_estimate e[SAC_WHERE_COUNT]) {
                      .layers = 2,
                      .hidden = {shapes[i].width, shapes[i].width},
                      .critics = 2};
+
+  /* take everything else from the library's defaults */
   sac_status status = sac_config_create(&config);
   if (status == SAC_OK) status = sac_config_settings(config, &settings);
   sac_config_destroy(config);
   if (status != SAC_OK) return status;
+
+  /* estimate for each device */
   (void)snprintf(settings.env_id, sizeof settings.env_id, "%s", shapes[i].env);
   for (int w = 0; w < SAC_WHERE_COUNT; w++) e[w] = sac_estimate_step((sac_where)w, &settings, &shape, NAN);
   return SAC_OK;
@@ -91,6 +95,8 @@ static void print_shapes(void) {
 static void print_json(void) {
   sac_estimate e[SAC_WHERE_COUNT];
   int count;
+
+  /* print the figures */
   printf("  \"estimate\": {");
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate_figure* f = sac_estimate_figures((sac_where)w, &count);
@@ -98,6 +104,8 @@ static void print_json(void) {
     for (int i = 0; i < count; i++) printf("%s\"%s\": %s", i ? ", " : "", f[i].name, sac_bench_number(f[i].value));
     printf("}, ");
   }
+
+  /* print the estimates for each shape */
   printf("\"shapes\": [");
   for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
     printf("%s{\"obs\": %d, \"act\": %d, \"hidden\": [%d, %d], \"batch\": %d, \"population\": %d", i ? ", " : "",
@@ -120,9 +128,9 @@ void sac_cli_estimates(int json) {
   print_shapes();
 }
 
-/* ---- a run ---- */
+/* --- a run -------------------------------------------------------------------------------------------------------- */
 
-/* The environments of a run, population x num_envs of them, and the shape of its agents. */
+/* Creates the environments of a run, population x num_envs of them, and finds the shape of its agents. */
 static sac_status prepare(const sac_config* config, int64_t population, int64_t num_envs, sac_settings* settings,
                           sac_vector** vector, sac_shape* shape) {
   const sac_env_api* api;
@@ -160,7 +168,7 @@ static sac_status loop_env(void* user, int64_t count) {
   return status;
 }
 
-/* Seconds of a step of all environments with random actions, by the host. */
+/* Measures the seconds of one step of all environments, with random actions, on the host. */
 static sac_status time_env(sac_vector* vector, double* seconds) {
   sac_bench_env env = {0};
   sac_timing t;
@@ -174,10 +182,10 @@ static sac_status time_env(sac_vector* vector, double* seconds) {
 typedef struct expected {
   sac_settings settings;
   sac_shape shape;
-  int there[SAC_WHERE_COUNT]; /* whether it can be there */
+  int there[SAC_WHERE_COUNT]; /* 1: the run is possible on this device */
   sac_estimate e[SAC_WHERE_COUNT];
   char name[SAC_WHERE_COUNT][16], why[SAC_WHY_MAX];
-  int32_t ordinal; /* what the run would take */
+  int32_t ordinal; /* of the device that the run would use; -1: the CPU */
 } expected;
 
 static double updates_of(const expected* x, const sac_estimate* e) {
@@ -193,6 +201,8 @@ static void print_expected(const expected* x, const char* hidden) {
       x->settings.env_id, algos[x->settings.algo], (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch,
       (int)agents, agents > 1 ? "s" : "", (int)envs, envs > 1 ? "s" : "", x->settings.updates_per_step,
       x->settings.overlap ? ", beside the environments" : "");
+
+  /* print the table, one column a device */
   printf("  %-24s", "us, expected");
   for (int w = 0; w < SAC_WHERE_COUNT; w++)
     if (x->there[w]) printf("%12s", x->name[w]);
@@ -207,6 +217,8 @@ static void print_expected(const expected* x, const char* hidden) {
   printf("\n  %-24s", "transitions/s, of all");
   for (int w = 0; w < SAC_WHERE_COUNT; w++)
     if (x->there[w]) printf("%12.0f", agents * envs / x->e[w].step);
+
+  /* explain it */
   printf("\n\nEstimates, but for the env step of the host: measured here, with random actions.\n");
   if (x->there[SAC_ON_CUDA] && x->e[SAC_ON_CUDA].push == 0)
     printf("%s steps this task itself: act stands for act, env step and replay push.\n", x->name[SAC_ON_CUDA]);
@@ -220,6 +232,8 @@ static void print_expected_json(const expected* x, const char* hidden) {
   printf("{\"env\": %s, \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"population\": %d, \"envs\": %d",
          quoted, (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch, (int)x->shape.population,
          (int)x->shape.num_envs);
+
+  /* add the estimates of each device */
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate* e = &x->e[w];
     if (!x->there[w]) {
@@ -230,6 +244,8 @@ static void print_expected_json(const expected* x, const char* hidden) {
            sac_bench_number(e->act), sac_bench_number(e->env), sac_bench_number(e->push), sac_bench_number(e->wait));
     printf(", \"update\": %s, \"step\": %s}", sac_bench_number(e->update), sac_bench_number(e->step));
   }
+
+  /* add the choice */
   used = 0;
   sac_text_append_quoted(quoted, sizeof quoted, &used, x->why);
   printf(", \"takes\": \"%s\", \"why\": %s}\n", x->name[x->ordinal >= 0], quoted);
@@ -244,16 +260,22 @@ sac_status sac_cli_expected(const sac_config* config, int json) {
   int32_t here;
   double env = NAN;
   sac_status status = SAC_OK;
+
+  /* create the environments and measure them */
   SAC_TRY(sac_config_settings(config, &x.settings));
   SAC_TRY(prepare(config, x.settings.seeds, x.settings.num_envs, &x.settings, &vector, &x.shape));
   SAC_TRY(sac_estimate_choose(&x.settings, &x.shape, &backend, &x.ordinal, x.why));
   SAC_TRY(time_env(vector, &env));
   SAC_TRY(sac_backend_choose(x.ordinal >= 0 ? x.settings.device : "auto", &backend, &here));
+
+  /* estimate for each device */
   x.there[SAC_ON_CPU] = x.settings.precision == SAC_FP32;
   x.there[SAC_ON_CUDA] = here >= 0;
   (void)snprintf(x.name[SAC_ON_CPU], sizeof x.name[0], "cpu");
   (void)snprintf(x.name[SAC_ON_CUDA], sizeof x.name[0], "cuda:%d", here >= 0 ? (int)here : 0);
   for (int w = 0; w < SAC_WHERE_COUNT; w++) x.e[w] = sac_estimate_step((sac_where)w, &x.settings, &x.shape, env);
+
+  /* print */
   for (int32_t l = 0; l < x.shape.layers; l++)
     sac_text_append(hidden, sizeof hidden, &used, "%s%d", l ? "," : "", (int)x.shape.hidden[l]);
   if (json) print_expected_json(&x, hidden);

@@ -1,19 +1,19 @@
-/* What sac info and --dry-run tell of the estimates in src/agent/estimate.h. */
+/* The estimates of src/agent/estimate.h, as sac info and --dry-run print them. */
 #ifndef SAC_CLI_EXPECT_H
 #define SAC_CLI_EXPECT_H
 
 #include "agent/estimate.h"
 
-/* The figures that the estimates are made of, and what they come to for some shapes: lines, or a member "estimate" of
- * the JSON object that is being printed. */
+/* Prints the figures behind the estimates, and the estimates for some shapes: as text, or as the member "estimate" of a
+ * JSON object. */
 void sac_cli_estimates(int json);
 
-/* What a run of `config` is expected to take, on each device here: a table, or one JSON object. Makes the run's
- * environments and steps them for a while, as their time is not estimated but measured. Errors: as a run's beginning.
- */
+/* Prints how long steps and updates of a run would take on each device here: as a table, or as one JSON object. Creates
+ * the environments of the run and steps them for a while, because their time is measured. Errors: as sac_run_create. */
 sac_status sac_cli_expected(const sac_config* config, int json);
 
-/* What `device: auto` takes for a run of `config`, as sac_estimate_choose says it. Errors: as a run's beginning. */
+/* The device that `device: auto` chooses for a run, and why, as sac_estimate_choose says it. Errors: as
+ * sac_run_create. */
 sac_status sac_cli_device_why(const sac_config* config, char why[SAC_WHY_MAX]);
 
 #endif

@@ -1,4 +1,4 @@
-/* sac info: what this build is, what this machine has, and what runs where. */
+/* sac info: prints the version, the machine, and which algorithms run on which device. */
 #include <stdio.h>
 #include <string.h>
 
@@ -59,7 +59,7 @@ static void print_row(const char* const names[3], const int index[3]) {
   printf("\n");
 }
 
-/* Launches of one update's graph, measured on a small agent with two hidden layers; 0: it could not be made. */
+/* The launches in the graph of one update, counted with a small agent that has two hidden layers; 0: it failed. */
 static size_t graph_nodes(const char* algo) {
   static const char* const keys[][2] = {{"device", "cuda"},     {"network.hidden", "16,16"}, {"replay.capacity", "64"},
                                         {"replay.batch", "16"}, {"cuda.graph", "on"},        {"seeds", "1"}};
@@ -72,19 +72,23 @@ static size_t graph_nodes(const char* algo) {
   sac_agent* agent = NULL;
   size_t nodes = 0;
   sac_status status = sac_config_create(&config);
+
+  /* create the agent */
   for (size_t i = 0; i < sizeof keys / sizeof *keys && status == SAC_OK; i++)
     status = sac_config_set(config, keys[i][0], keys[i][1]);
   if (status == SAC_OK) status = sac_config_set(config, "algo", algo);
   if (status == SAC_OK) status = sac_agent_create(&agent, config, &spec);
   if (status == SAC_OK) status = sac_agent_push(agent, &one);
-  if (status == SAC_OK) status = sac_agent_update(agent, 2); /* the first runs without a graph */
+
+  /* update twice, because the first update runs without a graph */
+  if (status == SAC_OK) status = sac_agent_update(agent, 2);
   if (status == SAC_OK) nodes = agent->backend->graph_nodes(agent);
   sac_agent_destroy(agent);
   sac_config_destroy(config);
   return nodes;
 }
 
-/* Calls `row` for every algorithm that runs on a CUDA device here, with its graph's nodes. */
+/* Calls `row` for every algorithm that runs on a CUDA device here, with the number of nodes of its graph. */
 static void each_graph(void (*row)(const char* algo, size_t nodes)) {
   const char* const* algos = sac_fields[SAC_FIELD_algo].names;
   const sac_backend* backend;
@@ -119,6 +123,8 @@ static void print_devices(void) {
 
 static void print_text(void) {
   char processor[256] = "", system[256] = "", total[SAC_BYTES_MAX], available[SAC_BYTES_MAX];
+
+  /* print version and machine */
   sac_system_processor(processor, sizeof processor);
   sac_system_distribution(system, sizeof system);
   printf("sac %s (compiler %s)\n\n", sac_version(), compiler);
@@ -130,6 +136,8 @@ static void print_text(void) {
   printf(")\nmemory        %s free of %s\n", sac_text_bytes(available, sac_memory_available()),
          sac_text_bytes(total, sac_system_memory()));
   print_devices();
+
+  /* print the table of what is supported */
   printf("environments  %d built in ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n", sac_env_count(),
          sac_embedded_config_count);
   printf("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
@@ -139,7 +147,7 @@ static void print_text(void) {
   sac_cli_estimates(0);
 }
 
-static int first_row; /* of the JSON list below */
+static int first_row; /* 1: nothing is in the JSON list yet */
 
 static void print_json_row(const char* const names[3], const int index[3]) {
   printf("%s\n    {\"algo\": \"%s\", \"actions\": \"%s\", \"network\": \"%s\", \"replay\": \"%s\"",
@@ -168,6 +176,8 @@ static void print_json_devices(void) {
   const char* built = sac_backend_find("cuda") ? "true" : "false";
   char text[512], quoted[2048];
   size_t used = 0;
+
+  /* list the devices */
   const int32_t count = count_devices(text, sizeof text);
   printf("  \"cuda\": %s,\n", built);
   if (count == 0) print_pair("cuda_none", text);
@@ -177,6 +187,8 @@ static void print_json_devices(void) {
     sac_text_append_quoted(quoted, sizeof quoted, &used, text);
     printf("%s%s", i ? ", " : "", quoted);
   }
+
+  /* list the graphs */
   printf("],\n  \"graph_nodes\": {");
   first_row = 1;
   each_graph(print_json_graph);
@@ -187,12 +199,16 @@ static void print_json(void) {
   char processor[256] = "", system[256] = "";
   sac_system_processor(processor, sizeof processor);
   sac_system_distribution(system, sizeof system);
+
+  /* print version and machine */
   printf("{\n");
   print_pair("version", sac_version());
   print_pair("compiler", compiler);
   print_pair("system", system);
   print_pair("processor", processor);
   print_pair("cpu_kernels", sac_isa_choose()->name);
+
+  /* print devices, estimates, and the table of what is supported */
   print_json_devices();
   sac_cli_estimates(1);
   printf("  \"cores\": %d,\n  \"memory_bytes\": %zu,\n  \"environments\": %d,\n  \"support\": [", sac_system_cores(),
@@ -211,7 +227,7 @@ static const char notes[] =
     "  sac info --env HalfCheetah-v5 --seeds 10\n"
     "  sac info --env Pendulum-v1 --set network.hidden=64,64 --json\n";
 
-/* Whether the command line asks about a run. */
+/* Whether the command line describes a run. */
 static int asks(const sac_config* config) {
   int asked = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) asked |= config->source[i].origin >= SAC_ORIGIN_FILE;
@@ -245,10 +261,14 @@ int sac_cli_info(int argc, char** argv) {
                              .notes = notes,
                              .options = options,
                              .preset = 1};
+
+  /* parse the command line */
   sac_config* config = NULL;
   sac_operands operands;
   const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
+
+  /* print about a run or about this machine */
   int result = SAC_EXIT_WELL;
   if (asks(config)) result = tell(config, json);
   else if (json) print_json();

@@ -1,4 +1,4 @@
-/* sac: the program. Picks the subcommand; only here does anything exit. */
+/* The program `sac`: calls the subcommand and returns its exit code. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,15 +20,19 @@ static const struct {
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
 static void print_help(FILE* out) {
+  /* print the usage */
   (void)fprintf(out,
                 "Usage: sac COMMAND [options]\n"
                 "\n"
                 "Trains Soft Actor-Critic agents.\n"
                 "\n"
                 "Commands:\n");
+
+  /* print one line for each command */
   for (size_t c = 0; c < COMMAND_COUNT; c++) {
     char syntax[64];
     (void)snprintf(syntax, sizeof syntax, "%s %s", commands[c].name, commands[c].arguments);
+
     (void)fprintf(out, "  %-34s %s\n", syntax, commands[c].help);
   }
   (void)fprintf(out,
@@ -42,10 +46,11 @@ static void print_help(FILE* out) {
                 SAC_EXIT_HANGUP);
 }
 
-static int unknown(const char* word) {
+static int unknown_command(const char* word) {
   const char* names[COMMAND_COUNT];
   char shown[SAC_SHOW_MAX];
   for (size_t c = 0; c < COMMAND_COUNT; c++) names[c] = commands[c].name;
+
   const char* near = sac_nearest(word, names, COMMAND_COUNT);
   (void)fprintf(stderr, "sac: no command '%s'", sac_text_show(shown, word, SIZE_MAX));
   if (near) (void)fprintf(stderr, "; nearest is '%s'", near);
@@ -53,12 +58,13 @@ static int unknown(const char* word) {
   return SAC_EXIT_USAGE;
 }
 
-static int call(const char* name, int argc, char** argv) {
+static int call_command(const char* name, int argc, char** argv) {
   for (size_t c = 0; c < COMMAND_COUNT; c++)
     if (strcmp(name, commands[c].name) == 0) return commands[c].run(argc, argv);
-  return unknown(name);
+  return unknown_command(name);
 }
 
+/* sac help, sac help COMMAND */
 static int help(int argc, char** argv) {
   if (argc < 2) {
     print_help(stdout);
@@ -66,12 +72,14 @@ static int help(int argc, char** argv) {
   }
   char option[] = "--help";
   char* arguments[] = {argv[1], option, NULL};
-  return call(argv[1], 2, arguments);
+  return call_command(argv[1], 2, arguments);
 }
 
 int sac_cli_fail(sac_status status) {
   (void)fflush(stdout);
   (void)fprintf(stderr, "sac: %s\n", sac_last_error());
+
+  /* choose the exit code */
   switch (status) {
     case SAC_OK:
       return SAC_EXIT_WELL;
@@ -99,15 +107,18 @@ int main(int argc, char** argv) {
     print_help(stderr);
     return SAC_EXIT_USAGE;
   }
+
+  /* print version or help, or call a command */
   if (strcmp(argv[1], "--version") == 0) {
     (void)printf("sac %s\n", sac_version());
     code = SAC_EXIT_WELL;
   } else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
     code = help(argc - 1, argv + 1);
   } else {
-    code = call(argv[1], argc - 1, argv + 1);
+    code = call_command(argv[1], argc - 1, argv + 1);
   }
-  /* What was asked for on standard output must have arrived there: "sac config > full_disk" is a failure. */
+
+  /* check that the output was written: "sac config > full_disk" must fail */
   if ((fflush(stdout) != 0 || ferror(stdout)) && code == SAC_EXIT_WELL) {
     (void)fprintf(stderr, "sac: cannot write to standard output\n");
     code = SAC_EXIT_FAILED;

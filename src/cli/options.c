@@ -1,5 +1,5 @@
-/* By hand and not by getopt_long: that one takes every unambiguous beginning of a name ("--se 3"), so that a new option
- * breaks old command lines, and cannot say which name was probably meant. */
+/* The options are parsed here and not by getopt_long, for two reasons: getopt_long accepts any unambiguous beginning of
+ * a name ("--se 3"), so a new option breaks old command lines, and it cannot tell which name was probably meant. */
 #include "cli/options.h"
 
 #include <stdarg.h>
@@ -8,18 +8,23 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "env/vector.h"
 #include "util/number.h"
 #include "util/text.h"
 
 #define OPTIONS_MAX 64
 
+/* An option on the command line. */
 typedef struct {
   const sac_option* option;
   char* value; /* NULL for a switch */
 } given;
 
-static int complain(const sac_syntax* syntax, const char* format, va_list args) __attribute__((format(printf, 2, 0)));
-static int complain(const sac_syntax* syntax, const char* format, va_list args) {
+/* --- messages ----------------------------------------------------------------------------------------------------- */
+
+static int print_usage_error(const sac_syntax* syntax, const char* format, va_list args)
+    __attribute__((format(printf, 2, 0)));
+static int print_usage_error(const sac_syntax* syntax, const char* format, va_list args) {
   fflush(stdout);
   fputs("sac: ", stderr);
   vfprintf(stderr, format, args);
@@ -30,18 +35,19 @@ static int complain(const sac_syntax* syntax, const char* format, va_list args) 
 int sac_options_usage(const sac_syntax* syntax, const char* format, ...) {
   va_list args;
   va_start(args, format);
-  const int code = complain(syntax, format, args);
+  const int code = print_usage_error(syntax, format, args);
   va_end(args);
   return code;
 }
 
-/* The library's last error. What comes from the command line is usage, a missing --config file too. */
-static int failed(sac_status status) {
+/* Prints the library's last error. Errors of values on the command line are wrong usage, also a missing --config. */
+static int config_error(sac_status status) {
   fflush(stdout);
   fprintf(stderr, "sac: %s\n", sac_last_error());
   return status == SAC_ERROR_MEMORY ? SAC_EXIT_FAILED : SAC_EXIT_USAGE;
 }
 
+/* Columns of an option and the name of its value. */
 static int width_of(const sac_option* option) {
   return (int)(strlen(option->name) + (option->value ? 1 + strlen(option->value) : 0));
 }
@@ -49,9 +55,12 @@ static int width_of(const sac_option* option) {
 static void print_help(const sac_syntax* syntax) {
   static const sac_option help = {.name = "--help", .help = "print this text"};
   const char* arguments = syntax->arguments ? syntax->arguments : "";
+
+  /* find the widest option */
   int width = width_of(&help);
   for (const sac_option* option = syntax->options; option && option->name; option++)
     if (width_of(option) > width) width = width_of(option);
+
   printf("Usage: sac %s%s%s\n\n%s\n\nOptions:\n", syntax->command, *arguments ? " " : "", arguments, syntax->help);
   for (const sac_option* option = syntax->options; option && option->name; option++)
     printf("  %s%s%-*s  %s\n", option->name, option->value ? " " : "",
@@ -61,31 +70,71 @@ static void print_help(const sac_syntax* syntax) {
   if (syntax->notes) printf("\n%s", syntax->notes);
 }
 
-static const sac_option* find(const sac_syntax* syntax, const char* name, size_t length) {
+/* --- splitting the command line ----------------------------------------------------------------------------------- */
+
+static const sac_option* find_option(const sac_syntax* syntax, const char* name, size_t length) {
   for (const sac_option* option = syntax->options; option && option->name; option++)
     if (strlen(option->name) == length && memcmp(option->name, name, length) == 0) return option;
   return NULL;
 }
 
-static int unknown(const sac_syntax* syntax, const char* name, size_t length) {
+static int unknown_option(const sac_syntax* syntax, const char* name, size_t length) {
   const char* names[OPTIONS_MAX] = {"--help"};
   char shown[SAC_SHOW_MAX], word[128] = "";
   size_t count = 1, used = 0;
   for (const sac_option* option = syntax->options; option && option->name && count < OPTIONS_MAX; option++)
     names[count++] = option->name;
+
+  /* "-seed" means --seed */
   sac_text_append(word, sizeof word, &used, "%s%.*s", name[1] == '-' ? "" : "-", (int)(length < 100 ? length : 100),
-                  name); /* "-seed" means --seed */
+                  name);
   const char* nearest = sac_nearest(word, names, count);
   sac_text_show(shown, name, length);
   if (nearest) return sac_options_usage(syntax, "unknown option '%s'; nearest is '%s'", shown, nearest);
   return sac_options_usage(syntax, "unknown option '%s'", shown);
 }
 
-/* Splits argv into options given and operands, which move to the front. */
-static int split(const sac_syntax* syntax, int argc, char** argv, given* list, int* count, sac_operands* operands) {
+/* Reads the option in argv[*i], and its value, which may be the next argument; *i then counts that too. */
+static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, given* item) {
+  char *word = argv[*i], *equals = strchr(word, '=');
+  const size_t length = equals ? (size_t)(equals - word) : strlen(word);
+  item->option = find_option(syntax, word, length);
+  if (!item->option) return unknown_option(syntax, word, length);
+
+  /* use the value after '=' */
+  item->value = equals ? equals + 1 : NULL;
+  const char* name = item->option->name;
+  if (!item->option->value && item->value) return sac_options_usage(syntax, "%s takes no value", name);
+  if (!item->option->value || item->value) return SAC_OPTIONS_GO;
+
+  /* The next argument is the value. The name of an option there means that the value is missing; "--out=--quiet" works.
+   */
+  const char* next = *i + 1 < argc ? argv[*i + 1] : NULL;
+  if (!next || find_option(syntax, next, strlen(next)) || strcmp(next, "--help") == 0)
+    return sac_options_usage(syntax, "%s needs a value: %s %s", name, name, item->option->value);
+  (*i)++;
+  item->value = argv[*i];
+  return SAC_OPTIONS_GO;
+}
+
+static int check_operands(const sac_syntax* syntax, const sac_operands* operands) {
+  char shown[SAC_SHOW_MAX];
+  if (operands->count < syntax->operands_min)
+    return sac_options_usage(syntax, "too few arguments: sac %s %s", syntax->command, syntax->arguments);
+  if (operands->count > syntax->operands_max)
+    return sac_options_usage(syntax, "unexpected argument '%s'",
+                             sac_text_show(shown, operands->text[syntax->operands_max], SIZE_MAX));
+  return SAC_OPTIONS_GO;
+}
+
+/* Splits argv into a list of options, and operands, which move to the front of argv. */
+static int split_arguments(const sac_syntax* syntax, int argc, char** argv, given* list, int* count,
+                           sac_operands* operands) {
   operands->text = argv + 1;
   for (int i = 1; i < argc; i++) {
     char* word = argv[i];
+
+    /* collect operands: everything after "--", "-", and words without '-' */
     if (strcmp(word, "--") == 0) {
       for (i++; i < argc; i++) operands->text[operands->count++] = argv[i];
       break;
@@ -94,42 +143,35 @@ static int split(const sac_syntax* syntax, int argc, char** argv, given* list, i
       operands->text[operands->count++] = word;
       continue;
     }
+
+    /* collect options */
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
       print_help(syntax);
       return SAC_EXIT_WELL;
     }
-    char* equals = strchr(word, '=');
-    const size_t length = equals ? (size_t)(equals - word) : strlen(word);
-    const sac_option* option = find(syntax, word, length);
-    if (!option) return unknown(syntax, word, length);
-    char* value = equals ? equals + 1 : NULL;
-    if (!option->value && value) return sac_options_usage(syntax, "%s takes no value", option->name);
-    if (option->value && !value) { /* another option's name is no value: it was forgotten ("--out=--quiet" works) */
-      if (i + 1 >= argc || find(syntax, argv[i + 1], strlen(argv[i + 1])) || strcmp(argv[i + 1], "--help") == 0)
-        return sac_options_usage(syntax, "%s needs a value: %s %s", option->name, option->name, option->value);
-      value = argv[++i];
-    }
-    list[(*count)++] = (given){option, value};
+    const int code = read_option(syntax, argc, argv, &i, &list[*count]);
+    if (code != SAC_OPTIONS_GO) return code;
+    (*count)++;
   }
-  if (operands->count < syntax->operands_min)
-    return sac_options_usage(syntax, "too few arguments: sac %s %s", syntax->command, syntax->arguments);
-  if (operands->count > syntax->operands_max) {
-    char shown[SAC_SHOW_MAX];
-    return sac_options_usage(syntax, "unexpected argument '%s'",
-                             sac_text_show(shown, operands->text[syntax->operands_max], SIZE_MAX));
-  }
-  return SAC_OPTIONS_GO;
+  return check_operands(syntax, operands);
 }
 
-static int take_number(const sac_syntax* syntax, const sac_option* option, const char* value) {
+/* --- applying options --------------------------------------------------------------------------------------------- */
+
+/* Sets a number of the subcommand. */
+static int apply_number(const sac_syntax* syntax, const sac_option* option, const char* value) {
   char shown[SAC_SHOW_MAX], low[SAC_NUMBER_MAX], high[SAC_NUMBER_MAX];
   int64_t integer = 0;
   double real = 0;
+
+  /* parse the number */
   const int whole = option->kind == SAC_KIND_INTEGER;
   const sac_number result = whole ? sac_parse_integer(value, &integer) : sac_parse_real(value, &real);
   sac_text_show(shown, value, SIZE_MAX);
   if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
     return sac_options_usage(syntax, "%s = %s is not a %snumber", option->name, shown, whole ? "whole " : "");
+
+  /* check the range */
   if (whole) real = (double)integer;
   if (result != SAC_NUMBER_OK || !(real >= option->low && real <= option->high)) {
     sac_print_real(low, option->low);
@@ -141,7 +183,8 @@ static int take_number(const sac_syntax* syntax, const sac_option* option, const
   return SAC_OPTIONS_GO;
 }
 
-static int take_set(const sac_syntax* syntax, sac_config* config, char* value) {
+/* Applies --set KEY=VALUE. */
+static int apply_set(const sac_syntax* syntax, sac_config* config, char* value) {
   char shown[SAC_SHOW_MAX];
   char* equals = strchr(value, '=');
   if (!equals || equals == value)
@@ -149,12 +192,14 @@ static int take_set(const sac_syntax* syntax, sac_config* config, char* value) {
   *equals = '\0';
   const sac_status status = sac_config_set_from(config, value, equals + 1, SAC_ORIGIN_SET, "--set");
   *equals = '=';
-  return status == SAC_OK ? SAC_OPTIONS_GO : failed(status);
+  return status == SAC_OK ? SAC_OPTIONS_GO : config_error(status);
 }
 
-static int take(const sac_syntax* syntax, const given* item, sac_config* config) {
+static int apply_option(const sac_syntax* syntax, const given* item, sac_config* config) {
   const sac_option* option = item->option;
   sac_status status = SAC_OK;
+
+  /* set a key of the configuration, or a variable of the subcommand */
   switch (option->kind) {
     case SAC_KIND_KEY:
       status = sac_config_set_from(config, option->key, item->value, SAC_ORIGIN_FLAG, option->name);
@@ -163,7 +208,7 @@ static int take(const sac_syntax* syntax, const given* item, sac_config* config)
       status = sac_config_load(config, item->value);
       break;
     case SAC_KIND_SET:
-      return take_set(syntax, config, item->value);
+      return apply_set(syntax, config, item->value);
     case SAC_KIND_SWITCH:
       *(int*)option->target = 1;
       break;
@@ -172,39 +217,55 @@ static int take(const sac_syntax* syntax, const given* item, sac_config* config)
       break;
     case SAC_KIND_INTEGER:
     case SAC_KIND_REAL:
-      return take_number(syntax, option, item->value);
+      return apply_number(syntax, option, item->value);
     case SAC_KIND_END:
       break;
   }
-  return status == SAC_OK ? SAC_OPTIONS_GO : failed(status);
+  return status == SAC_OK ? SAC_OPTIONS_GO : config_error(status);
+}
+
+/* Applies all options: first --config, then --set, then the rest. env.options of a file must be there before --set
+ * changes some of them, wherever the two stand on the command line. */
+static int apply_options(const sac_syntax* syntax, const given* list, int count, sac_config* config) {
+  for (int pass = 0; pass < 3; pass++)
+    for (int i = 0; i < count; i++) {
+      const sac_option_kind kind = list[i].option->kind;
+      if (pass != (kind == SAC_KIND_CONFIG ? 0 : kind == SAC_KIND_SET ? 1 : 2)) continue;
+      const int code = apply_option(syntax, &list[i], config);
+      if (code != SAC_OPTIONS_GO) return code;
+    }
+  return SAC_OPTIONS_GO;
+}
+
+/* Applies the preset of the environment that the options chose. */
+static int apply_preset(sac_config* config) {
+  char id[SAC_TEXT_MAX] = "";
+  size_t used = 0;
+  sac_text_append(id, sizeof id, &used, "%s", sac_config_get(config, "env.id"));
+  const sac_status status = sac_config_preset(config, id);
+  return status == SAC_OK ? SAC_OPTIONS_GO : config_error(status);
 }
 
 int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_config** config, sac_operands* operands) {
   sac_operands found = {0};
   sac_status status = SAC_OK;
-  int count = 0, code;
   sac_config* made = NULL;
-  given* list = calloc((size_t)(argc > 0 ? argc : 1), sizeof *list);
+  int count = 0, code;
   if (config) *config = NULL;
+  given* list = calloc((size_t)(argc > 0 ? argc : 1), sizeof *list);
   if (!list) {
     fputs("sac: no memory left for the command line\n", stderr);
     return SAC_EXIT_FAILED;
   }
-  code = split(syntax, argc, argv, list, &count, &found);
-  if (code == SAC_OPTIONS_GO && config && (status = sac_config_create(&made)) != SAC_OK) code = failed(status);
-  /* By layer, so that a file's env.options go under what --set says of them, wherever it stands. */
-  for (int pass = 0; pass < 3; pass++)
-    for (int i = 0; i < count && code == SAC_OPTIONS_GO; i++) {
-      const sac_option_kind kind = list[i].option->kind;
-      if (pass == (kind == SAC_KIND_CONFIG ? 0 : kind == SAC_KIND_SET ? 1 : 2)) code = take(syntax, &list[i], made);
-    }
-  if (code == SAC_OPTIONS_GO && made && syntax->preset) {
-    char id[SAC_TEXT_MAX] = "";
-    size_t used = 0;
-    sac_text_append(id, sizeof id, &used, "%s", sac_config_get(made, "env.id"));
-    if ((status = sac_config_preset(made, id)) != SAC_OK) code = failed(status);
-  }
+
+  /* split and apply; which source of a value wins does not depend on this order */
+  code = split_arguments(syntax, argc, argv, list, &count, &found);
+  if (code == SAC_OPTIONS_GO && config && (status = sac_config_create(&made)) != SAC_OK) code = config_error(status);
+  if (code == SAC_OPTIONS_GO) code = apply_options(syntax, list, count, made);
+  if (code == SAC_OPTIONS_GO && made && syntax->preset) code = apply_preset(made);
   free(list);
+
+  /* return the results, or nothing after an error */
   if (code != SAC_OPTIONS_GO) {
     sac_config_destroy(made);
     return code;
@@ -212,4 +273,13 @@ int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_confi
   if (config) *config = made;
   if (operands) *operands = found;
   return SAC_OPTIONS_GO;
+}
+
+int sac_options_env(const sac_config* config, sac_settings* settings, const sac_env_api** env) {
+  sac_status status = sac_config_settings(config, settings);
+  if (status != SAC_OK) return sac_cli_fail(status);
+  status = sac_env_find(settings->env_id, env);
+  if (status == SAC_OK) return SAC_OPTIONS_GO;
+  (void)sac_cli_fail(status);
+  return SAC_EXIT_USAGE;
 }

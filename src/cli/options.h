@@ -1,4 +1,4 @@
-/* The command line of a subcommand: one table of options behind parsing, --help and messages.
+/* The command line of a subcommand: one table of options for parsing, --help and messages.
  *
  *   int sac_cli_train(int argc, char** argv) {
  *     int quiet = 0;
@@ -10,13 +10,15 @@
  *     int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
  *     if (code != SAC_OPTIONS_GO) return code;
  *
- * Options are written out in full ("--seed 3" or "--seed=3"), anywhere among the operands; "--" ends them; the last of
- * a repeated one wins. What is wrong (unknown option, with the nearest one; value missing or not of its type; bad
- * configuration) is printed to stderr as "sac: ..." with exit code 2. --help is every subcommand's. */
+ * Options are written in full ("--seed 3" or "--seed=3"), anywhere among the operands; "--" ends them. A repeated
+ * option replaces the earlier one. Errors (unknown option, with the nearest name; value missing or of the wrong type;
+ * bad configuration) are printed to stderr as "sac: ..." with exit code 2. Every subcommand has --help. */
 #ifndef SAC_CLI_OPTIONS_H
 #define SAC_CLI_OPTIONS_H
 
 #include <stdint.h>
+
+#include <sac/env.h>
 
 #include "config/settings.h"
 
@@ -33,7 +35,7 @@ typedef enum sac_option_kind {
 
 typedef struct sac_option {
   const char* name;  /* "--seed"; NULL ends the table */
-  const char* value; /* what its value is called in the help: "N"; NULL: takes none */
+  const char* value; /* name of its value in the help: "N"; NULL: takes none */
   const char* help;
   sac_option_kind kind;
   const char* key;
@@ -52,14 +54,14 @@ typedef struct sac_option {
 #define SAC_OPTION_REAL(name, value, target, low, high, help) \
   { name, value, help, SAC_KIND_REAL, 0, target, low, high }
 
-/* The ones subcommands share. */
+/* Options that several subcommands have. */
 #define SAC_OPTION_ENV SAC_OPTION_KEY("--env", "ID", "env.id", "environment; 'sac envs' lists them")
 #define SAC_OPTION_SEED SAC_OPTION_KEY("--seed", "N", "seed", "seed of the first agent")
 #define SAC_OPTION_SEEDS SAC_OPTION_KEY("--seeds", "N", "seeds", "agents trained side by side, seed to seed + N - 1")
 #define SAC_OPTION_STEPS \
-  SAC_OPTION_KEY("--steps", "N", "train.steps", "transitions to train on, an agent (1e6 is fine)")
+  SAC_OPTION_KEY("--steps", "N", "train.steps", "transitions to train on, for each agent (such as 1e6)")
 #define SAC_OPTION_DEVICE \
-  SAC_OPTION_KEY("--device", "D", "device", "auto (what is expected to be faster), cpu or cuda:N")
+  SAC_OPTION_KEY("--device", "D", "device", "auto (the one expected to be faster), cpu or cuda:N")
 #define SAC_OPTION_OUT SAC_OPTION_KEY("--out", "DIR", "out", "run folder; otherwise runs/ENV/DATE-TIME")
 #define SAC_OPTION_CONFIG \
   { "--config", "FILE", "YAML file of keys; repeatable, later files win", SAC_KIND_CONFIG, 0, 0, 0, 0 }
@@ -71,15 +73,15 @@ typedef struct sac_option {
 
 typedef struct sac_syntax {
   const char* command;       /* "train" */
-  const char* arguments;     /* what stands behind the command in the usage line: "DIR|POLICY [options]" */
-  const char* help;          /* what it does, one or more lines */
-  const char* notes;         /* what stands below the options, or NULL: files, exit codes, examples */
+  const char* arguments;     /* after the command in the usage line: "DIR|POLICY [options]" */
+  const char* help;          /* what the command does, one or more lines */
+  const char* notes;         /* below the options, or NULL: files, exit codes, examples */
   const sac_option* options; /* ends with {0} */
   int operands_min, operands_max;
-  int preset; /* 1: the environment's preset goes under what was asked for */
+  int preset; /* 1: applies the preset of the environment, below all other sources */
 } sac_syntax;
 
-/* The arguments that are no options, in order; point into argv. */
+/* The arguments that are not options, in order; they point into argv. */
 typedef struct sac_operands {
   int count;
   char** text;
@@ -88,13 +90,17 @@ typedef struct sac_operands {
 #define SAC_OPTIONS_GO (-1)
 
 /* Parses argv[1] to argv[argc-1]; argv[0] is the subcommand's name. argv is reordered: operands move to the front.
- * config: NULL for a subcommand without SAC_KIND_KEY, CONFIG and SET options; otherwise *config becomes the caller's,
- * with every layer in it: library < algo < preset < --config < --set < flag, whatever their order in argv.
- * Returns SAC_OPTIONS_GO, or the exit code to return at once: 0 after --help, 2 (or 1: no memory) after a message;
- * then *config is NULL. */
+ * config: NULL for a subcommand without SAC_KIND_KEY, CONFIG and SET options; otherwise *config becomes the caller's.
+ * Later sources win: library < algo < preset < --config < --set < flag, whatever their order in argv. Returns
+ * SAC_OPTIONS_GO, or the exit code to return at once (0 after --help, 2 after a message, 1 without memory); then
+ * *config is NULL. */
 int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_config** config, sac_operands* operands);
 
 /* Prints "sac: " and a message (printf), the pointer to --help, and returns SAC_EXIT_USAGE. */
 int sac_options_usage(const sac_syntax* syntax, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Checks the configuration and finds its environment. Returns SAC_OPTIONS_GO, or the exit code after a message. An
+ * environment that does not exist is wrong usage. */
+int sac_options_env(const sac_config* config, sac_settings* settings, const sac_env_api** env);
 
 #endif

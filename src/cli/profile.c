@@ -10,6 +10,7 @@
 
 #define UPDATES_MAX 1000000000000
 
+/* Parses FROM:COUNT. Returns 0 when it is wrong. */
 static int parse(const char* text, int64_t* from, int64_t* count) {
   char first[SAC_NUMBER_MAX];
   const char* colon = strchr(text, ':');
@@ -24,17 +25,23 @@ int sac_cli_profile(const sac_syntax* syntax, const char* text, sac_config* conf
   sac_status status = SAC_OK;
   char shown[SAC_SHOW_MAX];
   int64_t from, count;
+  const sac_backend* backend;
   int32_t ordinal;
+
+  /* parse the option */
   if (!text) return SAC_OPTIONS_GO;
   if (!parse(text, &from, &count))
     return sac_options_usage(syntax, "--profile takes FROM:COUNT, two whole numbers as in 1000:50, not '%s'",
                              sac_text_show(shown, text, SIZE_MAX));
-  const sac_backend* backend;
+
+  /* find the CUDA device */
   status = sac_backend_choose(device, &backend, &ordinal);
   if (status != SAC_OK) return sac_cli_fail(status);
   if (!backend->profile)
     return sac_options_usage(syntax, "--profile is for updates on a CUDA device, and device '%s' is the CPU here",
                              device);
+
+  /* bind `auto` to the device, and request the capture */
   if (strcmp(device, "auto") == 0)
     status = sac_config_set_from(config, "device", backend->name, SAC_ORIGIN_FLAG, "--profile");
   if (status != SAC_OK) return sac_cli_fail(status);

@@ -8,11 +8,11 @@
   SAC_OPTION_TEXT("--profile", "FROM:COUNT", (void*)(target), \
                   "let a profiler capture COUNT updates from update FROM on (CUDA devices)")
 
-/* Asks for the capture where text is not NULL; `device: auto` is then a device. SAC_OPTIONS_GO, or the exit code after
- * a message. */
+/* Requests the capture `text` (NULL: none) and makes `device: auto` a CUDA device. Returns SAC_OPTIONS_GO, or the exit
+ * code after a message. */
 int sac_cli_profile(const sac_syntax* syntax, const char* text, sac_config* config);
 
-/* Says on stderr what a capture that was asked for has come to, where that is not what was asked for. */
+/* Warns on stderr when fewer updates were captured than requested. */
 void sac_cli_profile_end(const char* text);
 
 #endif

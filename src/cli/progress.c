@@ -26,7 +26,7 @@ void sac_progress_start(sac_progress* progress, int quiet) {
   if (term && strcmp(term, "dumb") == 0) progress->live = 0;
 }
 
-/* "sac train | head", or a terminal that went away: no reason to stop training, but nothing more is shown. */
+/* Flushes standard output. When nobody reads it any more ("sac train | head"), the run goes on and shows nothing. */
 static void flush(sac_progress* progress) {
   if (fflush(stdout) == 0) return;
   __fpurge(stdout);
@@ -35,8 +35,9 @@ static void flush(sac_progress* progress) {
   progress->live = 0;
 }
 
-/* --- what the run reports ----------------------------------------------------------------------------------------- */
+/* --- callbacks ---------------------------------------------------------------------------------------------------- */
 
+/* Shows a log line; warnings go to stderr, also when quiet. */
 static int on_log(void* user, const char* line) {
   static const char warning[] = "warning: ";
   sac_progress* progress = user;
@@ -51,7 +52,7 @@ static int on_log(void* user, const char* line) {
   return 0;
 }
 
-/* Rows of one step come agent by agent. */
+/* Adds the row of one agent; the rows of all agents come one after another. */
 static int on_metrics(void* user, const sac_metrics* metrics) {
   sac_progress* progress = user;
   const double value = metrics->value[SAC_METRIC_episode_return];
@@ -66,6 +67,7 @@ static int on_metrics(void* user, const sac_metrics* metrics) {
   return 0;
 }
 
+/* Adds the evaluation of one agent. */
 static int on_evaluation(void* user, const sac_evaluation* evaluation) {
   sac_progress* progress = user;
   if (progress->evaluation_step != evaluation->step) {
@@ -84,7 +86,8 @@ sac_callbacks sac_progress_callbacks(sac_progress* progress) {
 
 /* --- the line ----------------------------------------------------------------------------------------------------- */
 
-static void duration(double seconds, char text[32]) {
+/* "45 s", "3 min 05 s", "2 h 10 min", "1 d 04 h" */
+static void duration_text(double seconds, char text[32]) {
   const long long s = (long long)(seconds + 0.5);
   if (s < 60) (void)snprintf(text, 32, "%lld s", s);
   else if (s < 3600) (void)snprintf(text, 32, "%lld min %02lld s", s / 60, s % 60);
@@ -92,36 +95,48 @@ static void duration(double seconds, char text[32]) {
   else (void)snprintf(text, 32, "%lld d %02lld h", s / 86400, s / 3600 % 24);
 }
 
-enum { STEPS, RETURN, LEFT, UPDATES, EVALUATION, PARTS };
+enum { STEPS, RETURN, LEFT, UPDATES, EVALUATION, PARTS }; /* parts of the line, by importance */
+
+/* Writes the parts; a part that is not known yet is "". */
+static void write_parts(const sac_progress* progress, const sac_run* run, char part[PARTS][64]) {
+  const size_t size = sizeof part[0];
+  const int64_t step = run->schedule.step, steps = run->settings.steps;
+  const char* warming = step < run->settings.warmup_steps ? " warm-up" : "";
+  for (int i = 0; i < PARTS; i++) part[i][0] = '\0';
+
+  /* write steps, returns, speed */
+  (void)snprintf(part[STEPS], size, "%3d%% step %lld/%lld%s", (int)(100.0 * (double)step / (double)steps),
+                 (long long)step, (long long)steps, warming);
+  if (progress->return_count)
+    (void)snprintf(part[RETURN], size, "return %.1f", progress->return_sum / progress->return_count);
+  if (progress->evaluation_count)
+    (void)snprintf(part[EVALUATION], size, "evaluation %.1f", progress->evaluation_sum / progress->evaluation_count);
+  if (progress->updates_per_second > 0)
+    (void)snprintf(part[UPDATES], size, "%.0f updates/s", progress->updates_per_second);
+
+  /* write the time left; unknown during the warm-up, whose steps are faster */
+  if (progress->steps_per_second > 0 && !warming[0]) {
+    char text[32];
+    duration_text((double)(steps - step) / progress->steps_per_second, text);
+    (void)snprintf(part[LEFT], size, "%s left", text);
+  }
+}
 
 void sac_progress_line(const sac_progress* progress, const sac_run* run, int width, char line[SAC_PROGRESS_LINE]) {
   static const int shown_order[PARTS] = {STEPS, RETURN, EVALUATION, UPDATES, LEFT};
-  char part[PARTS][64] = {"", "", "", "", ""};
-  int keep[PARTS] = {0};
-  const int64_t step = run->schedule.step, steps = run->settings.steps;
-  const char* warming = step < run->settings.warmup_steps ? " warm-up" : "";
-  (void)snprintf(part[STEPS], sizeof part[STEPS], "%3d%% step %lld/%lld%s", (int)(100.0 * (double)step / (double)steps),
-                 (long long)step, (long long)steps, warming);
-  if (progress->return_count)
-    (void)snprintf(part[RETURN], sizeof part[RETURN], "return %.1f", progress->return_sum / progress->return_count);
-  if (progress->evaluation_count)
-    (void)snprintf(part[EVALUATION], sizeof part[EVALUATION], "evaluation %.1f",
-                   progress->evaluation_sum / progress->evaluation_count);
-  if (progress->updates_per_second > 0)
-    (void)snprintf(part[UPDATES], sizeof part[UPDATES], "%.0f updates/s", progress->updates_per_second);
-  /* The warm-up makes no updates: its speed says nothing about the time left. */
-  if (progress->steps_per_second > 0 && !warming[0]) {
-    char text[32];
-    duration((double)(steps - step) / progress->steps_per_second, text);
-    (void)snprintf(part[LEFT], sizeof part[LEFT], "%s left", text);
-  }
-  int used = 0;
-  for (int i = 0; i < PARTS; i++) { /* in the order of importance, which is the enum's */
+  char part[PARTS][64];
+  int keep[PARTS] = {0}, used = 0;
+  write_parts(progress, run, part);
+
+  /* choose the parts that fit, the most important first */
+  for (int i = 0; i < PARTS; i++) {
     const int length = (int)strlen(part[i]) + (i ? 2 : 0);
     if (!part[i][0] || used + length > width) continue;
     keep[i] = 1;
     used += length;
   }
+
+  /* join them in the order of the line; a very narrow terminal gets the beginning of the first part */
   size_t at = 0;
   line[0] = '\0';
   for (int i = 0; i < PARTS; i++) {
@@ -133,11 +148,16 @@ void sac_progress_line(const sac_progress* progress, const sac_run* run, int wid
 
 /* --- showing it --------------------------------------------------------------------------------------------------- */
 
-static void measure(sac_progress* progress, const sac_run* run, double now) {
+/* Updates the speeds: exponential averages over about SMOOTHING seconds. */
+static void measure_speed(sac_progress* progress, const sac_run* run, double now) {
   const int64_t step = run->schedule.step;
   uint64_t updates = 0;
+
+  /* count updates of all live agents */
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->agent->alive[p]) updates += run->agent->counters[p].updates;
+
+  /* average the speed since the last call; the warm-up does not count, because it makes no updates */
   const double elapsed = now - progress->last_time;
   const int warming = step <= run->settings.warmup_steps;
   if (progress->last_step >= 0 && elapsed > 0 && !warming && progress->last_step >= run->settings.warmup_steps) {
@@ -147,6 +167,8 @@ static void measure(sac_progress* progress, const sac_run* run, double now) {
     progress->steps_per_second += weight * (steps - progress->steps_per_second);
     progress->updates_per_second += weight * (made - progress->updates_per_second);
   }
+
+  /* remember where the next measurement starts */
   progress->last_time = now;
   progress->last_step = step;
   progress->last_updates = updates;
@@ -168,9 +190,13 @@ void sac_progress_clear(sac_progress* progress) {
 void sac_progress_tick(sac_progress* progress, sac_run* run) {
   char line[SAC_PROGRESS_LINE];
   if (progress->quiet) return;
+
+  /* do nothing more often than every LIVE_EVERY seconds */
   const double now = sac_seconds();
   if (progress->last_step >= 0 && now - progress->last_time < LIVE_EVERY) return;
-  measure(progress, run, now);
+  measure_speed(progress, run, now);
+
+  /* replace the live line, or log a plain line now and then */
   if (progress->live) {
     const int width = terminal_width();
     sac_progress_line(progress, run, width < SAC_PROGRESS_LINE ? width : SAC_PROGRESS_LINE - 1, line);

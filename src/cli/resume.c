@@ -4,9 +4,9 @@
 #include "cli/session.h"
 
 static const char notes[] =
-    "A resumed run goes on to the bit as if it had not stopped. Keys that a resume may change count from there on\n"
-    "('sac config KEY' says which); what differs is printed. If the last checkpoint is damaged, the one before it is\n"
-    "used.\n"
+    "A resumed run gives the same bits as one that was not stopped. Some keys may change on a resume, and count\n"
+    "from there on ('sac config KEY' says which); changes are printed. If the last checkpoint is damaged, the\n"
+    "one before it is used.\n"
     "\n"
     "Exit codes: as for 'sac train'.\n"
     "\n"
@@ -20,7 +20,7 @@ int sac_cli_resume(int argc, char** argv) {
                                 SAC_OPTION_DEVICE,
                                 SAC_OPTION_CONFIG,
                                 SAC_OPTION_SET,
-                                SAC_OPTION_SWITCH("--quiet", &quiet, "print errors and warnings alone"),
+                                SAC_OPTION_SWITCH("--quiet", &quiet, "print only errors and warnings"),
                                 {0}};
   const sac_syntax syntax = {.command = "resume",
                              .arguments = "DIR [options]",
@@ -35,9 +35,12 @@ int sac_cli_resume(int argc, char** argv) {
   sac_run* run = NULL;
   const int code = sac_options_parse(&syntax, argc, argv, &overrides, &operands);
   if (code != SAC_OPTIONS_GO) return code;
+
+  /* handle signals before loading the run, which may take long */
   sac_session_prepare();
   sac_progress_start(&progress, quiet);
   const sac_callbacks callbacks = sac_progress_callbacks(&progress);
+
   const sac_status status = sac_run_resume(&run, operands.text[0], overrides, NULL, &callbacks);
   sac_config_destroy(overrides);
   if (status != SAC_OK) return sac_cli_fail(status);

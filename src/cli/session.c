@@ -14,6 +14,7 @@
 static _Atomic(sac_run*) running;
 static volatile sig_atomic_t caught; /* the first signal; 0: none */
 
+/* The first signal stops the run after its step, the second one ends the process. */
 static void on_signal(int signal) {
   if (caught) _exit(128 + signal);
   caught = signal;
@@ -21,7 +22,7 @@ static void on_signal(int signal) {
   if (run) sac_run_stop(run);
 }
 
-/* As many open files as the system lets us have: a big population needs more than the 1,024 a shell gives. */
+/* Raises the limit of open files: a large population needs more than the 1,024 that a shell allows. */
 static void raise_file_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -33,46 +34,59 @@ void sac_session_prepare(void) {
   static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
   (void)sigemptyset(&action.sa_mask);
+
+  /* make the first signal stop the run */
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-    /* nohup, and a shell's background jobs, have asked not to be told */
+    /* a signal that is ignored already stays ignored: nohup, background jobs of a shell */
     if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     (void)sigaction(signals[i], &action, NULL);
   }
-  (void)signal(SIGPIPE, SIG_IGN); /* "sac train | head" trains on */
+
+  /* turn signals into errors: a closed pipe ("sac train | head"), a file larger than "ulimit -f" */
+  (void)signal(SIGPIPE, SIG_IGN);
+  (void)signal(SIGXFSZ, SIG_IGN);
+
   raise_file_limit();
-  (void)signal(SIGXFSZ, SIG_IGN); /* a file beyond "ulimit -f" is an error like a full disk */
 }
 
-/* --- the loop ----------------------------------------------------------------------------------------------------- */
+/* --- training ----------------------------------------------------------------------------------------------------- */
 
-#define TICK 0.05 /* seconds of training between two looks at the clock */
+#define TICK 0.05 /* seconds of training between two calls of sac_progress_tick */
 
-/* In pieces of about TICK seconds, however fast the steps are. Pieces change nothing in the results. */
-static sac_status train(sac_run* run, sac_progress* progress) {
+/* Trains in pieces of about TICK seconds, so that progress can be shown. The pieces do not change the results. */
+static sac_status train_to_end(sac_run* run, sac_progress* progress) {
   const int64_t steps = run->settings.steps, warmup = run->settings.warmup_steps;
   const int64_t least = run->settings.num_envs;
   int64_t piece = least;
   sac_status status;
   do {
     const int64_t step = sac_run_step(run), left = step < warmup ? warmup - step : steps - step;
+
+    /* train one piece; it ends with the warm-up, after which steps are slower */
     const double start = sac_seconds();
     status = sac_run_steps(run, left > 0 && piece > left ? left : piece);
+
+    /* make the next piece longer or shorter */
     const double taken = sac_seconds() - start;
-    if (step < warmup && sac_run_step(run) >= warmup) piece = least; /* steps are about to become slower */
+    if (step < warmup && sac_run_step(run) >= warmup) piece = least;
     else if (taken < TICK) piece *= 2;
     else if (taken > 2 * TICK && piece > least) piece /= 2;
+
     sac_progress_tick(progress, run);
   } while (status == SAC_OK && sac_run_step(run) < steps);
   return status;
 }
 
-/* --- last lines --------------------------------------------------------------------------------------------------- */
+/* --- results ------------------------------------------------------------------------------------------------------ */
 
-static void result(sac_run* run, const sac_progress* progress) {
+/* Logs what was trained, its returns, and the next commands. */
+static void log_results(sac_run* run, const sac_progress* progress) {
   const int32_t population = run->agent->shape.population;
   uint64_t updates = 0;
   int64_t best_step = -1;
   double best = 0;
+
+  /* count the updates, and find the best evaluation of any agent */
   for (int32_t p = 0; p < population; p++) {
     const sac_window* window = &run->window[p];
     updates += run->agent->counters[p].updates;
@@ -81,6 +95,8 @@ static void result(sac_run* run, const sac_progress* progress) {
       best_step = window->best_step;
     }
   }
+
+  /* log training, evaluation, commands */
   sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
               (unsigned long long)updates, run->seconds.total);
   if (progress->evaluation_count && best_step >= 0)
@@ -94,23 +110,29 @@ static void result(sac_run* run, const sac_progress* progress) {
 int sac_session_run(sac_run* run, sac_progress* progress) {
   char error[SAC_ERROR_MAX];
   int code = SAC_EXIT_WELL;
+
+  /* train; signals reach the run */
   atomic_store(&running, run);
-  if (caught) sac_run_stop(run); /* it came while the run was being made */
-  const sac_status status = train(run, progress);
+  if (caught) sac_run_stop(run); /* a signal came while the run was created */
+  const sac_status status = train_to_end(run, progress);
   (void)snprintf(error, sizeof error, "%s", sac_last_error());
+
+  /* log results or the error, and choose the exit code */
   sac_progress_clear(progress);
   if (status == SAC_OK) {
-    result(run, progress);
+    log_results(run, progress);
   } else if (status == SAC_STOPPED) {
     sac_run_log(run, "%s", error);
     code = caught ? 128 + (int)caught : SAC_EXIT_SIGNAL;
   } else {
-    if (run->finished) result(run, progress);
+    if (run->finished) log_results(run, progress);
     sac_folder_log(run->folder, error);
     (void)fflush(stdout);
     (void)fprintf(stderr, "sac: %s\n", error);
     code = status == SAC_ERROR_NUMERIC ? SAC_EXIT_NUMERIC : SAC_EXIT_FAILED;
   }
+
+  /* destroy the run; signals must not reach it any more */
   atomic_store(&running, NULL);
   sac_run_destroy(run);
   return code;

@@ -10,11 +10,12 @@
 #include "util/text.h"
 
 static const char notes[] =
-    "Values come from, later ones win: the library, the algorithm, the environment's preset, --config, --set, other\n"
-    "options. With --out DIR an unfinished run there is continued, a finished one is refused.\n"
+    "Sources of values, of which later ones win: the library, the algorithm, the environment's preset,\n"
+    "--config, --set, other options. With --out DIR an unfinished run in DIR is continued, and a finished one\n"
+    "is refused.\n"
     "\n"
-    "Ctrl-C (or SIGTERM, SIGHUP) finishes the step and an evaluation that is being played, writes a checkpoint and\n"
-    "exits; a second one exits at once.\n"
+    "Ctrl-C (or SIGTERM, SIGHUP) finishes the step and a running evaluation, writes a checkpoint and exits. A\n"
+    "second one exits at once.\n"
     "\n"
     "Exit codes: 0 well, 1 the run failed, 2 wrong usage or configuration, 3 a value was not finite, 130 stopped by\n"
     "Ctrl-C (143 by SIGTERM, 129 by SIGHUP).\n"
@@ -23,7 +24,7 @@ static const char notes[] =
     "  sac train --env Pendulum-v1\n"
     "  sac train --env Pendulum-v1 --seeds 5 --set optim.lr=1e-3 --out runs/mine\n";
 
-/* --dry-run: the configuration as it would be written, what it takes, and where it would run. */
+/* --dry-run: prints the configuration as a run would write it, its memory, and where it would run. */
 static int dry_run(sac_config* config, const sac_env_api* env) {
   char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX], why[SAC_WHY_MAX] = "";
   size_t replay = 0, rest = 0;
@@ -36,11 +37,11 @@ static int dry_run(sac_config* config, const sac_env_api* env) {
   return SAC_EXIT_WELL;
 }
 
-/* An unfinished run in the folder given by --out is continued, a finished one refused. */
-static sac_status take_up(sac_run** run, const char* out, const sac_config* config, const sac_callbacks* callbacks,
-                          int* refused) {
+/* Continues the unfinished run in the folder `out`. A finished one is refused: *refused is set after a message. */
+static sac_status continue_run(sac_run** run, const char* out, const sac_config* config, const sac_callbacks* callbacks,
+                               int* refused) {
   int64_t step = 0, steps = 0;
-  const sac_status status = sac_run_peek(out, config, &step, &steps);
+  const sac_status status = sac_run_read_progress(out, config, &step, &steps);
   if (status != SAC_OK) return status;
   if (step >= steps) {
     (void)fprintf(stderr,
@@ -53,14 +54,38 @@ static sac_status take_up(sac_run** run, const char* out, const sac_config* conf
   return sac_run_resume(run, out, config, NULL, callbacks);
 }
 
+/* Creates or continues the run and trains it to the end. */
+static int train(const sac_config* config, const sac_settings* settings, const sac_env_api* env, int quiet,
+                 const char* profile) {
+  sac_progress progress;
+  sac_run* run = NULL;
+  int refused = 0;
+  sac_status status;
+
+  /* handle signals before creating the run, which may take long */
+  sac_session_prepare();
+  sac_progress_start(&progress, quiet);
+  const sac_callbacks callbacks = sac_progress_callbacks(&progress);
+  if (settings->out[0] && sac_folder_holds_run(settings->out))
+    status = continue_run(&run, settings->out, config, &callbacks, &refused);
+  else status = sac_run_create(&run, config, env, &callbacks);
+  if (status != SAC_OK) return sac_cli_fail(status);
+  if (refused) return SAC_EXIT_USAGE;
+
+  /* train */
+  const int code = sac_session_run(run, &progress);
+  sac_cli_profile_end(profile);
+  return code;
+}
+
 int sac_cli_train(int argc, char** argv) {
-  int quiet = 0, dry = 0, refused = 0;
+  int quiet = 0, dry = 0;
   const char* profile = NULL;
   const sac_option options[] = {
       SAC_OPTIONS_RUN,
       SAC_OPTION_KEY("--init", "POLICY", "policy.init", "policy or checkpoint file that the actors start from"),
       SAC_OPTION_SWITCH("--dry-run", &dry, "print the configuration and the memory it takes, and stop"),
-      SAC_OPTION_SWITCH("--quiet", &quiet, "print errors and warnings alone"),
+      SAC_OPTION_SWITCH("--quiet", &quiet, "print only errors and warnings"),
       SAC_OPTION_PROFILE(&profile),
       {0}};
   const sac_syntax syntax = {.command = "train",
@@ -71,40 +96,18 @@ int sac_cli_train(int argc, char** argv) {
                              .preset = 1};
   sac_config* config = NULL;
   sac_operands operands;
-  sac_progress progress;
   sac_settings settings;
-  sac_run* run = NULL;
   const sac_env_api* env;
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
-  sac_status status = sac_config_settings(config, &settings);
-  if (status == SAC_OK && (status = sac_env_find(settings.env_id, &env)) != SAC_OK) {
-    (void)sac_cli_fail(status); /* a name that is not there is wrong usage, not a failed environment */
-    sac_config_destroy(config);
-    return SAC_EXIT_USAGE;
-  }
-  if (status == SAC_OK && dry) {
+  /* check the configuration, then print or train */
+  code = sac_options_env(config, &settings, &env);
+  if (code == SAC_OPTIONS_GO && dry) {
     code = dry_run(config, env);
-    sac_config_destroy(config);
-    return code;
-  }
-  if (status == SAC_OK && (code = sac_cli_profile(&syntax, profile, config)) != SAC_OPTIONS_GO) {
-    sac_config_destroy(config);
-    return code;
-  }
-  if (status == SAC_OK) {
-    sac_session_prepare();
-    sac_progress_start(&progress, quiet);
-    const sac_callbacks callbacks = sac_progress_callbacks(&progress);
-    if (settings.out[0] && sac_folder_holds_run(settings.out))
-      status = take_up(&run, settings.out, config, &callbacks, &refused);
-    else status = sac_run_create(&run, config, env, &callbacks);
+  } else if (code == SAC_OPTIONS_GO && (code = sac_cli_profile(&syntax, profile, config)) == SAC_OPTIONS_GO) {
+    code = train(config, &settings, env, quiet, profile);
   }
   sac_config_destroy(config);
-  if (status != SAC_OK) return sac_cli_fail(status);
-  if (refused) return SAC_EXIT_USAGE;
-  code = sac_session_run(run, &progress);
-  sac_cli_profile_end(profile);
   return code;
 }

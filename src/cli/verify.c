@@ -1,42 +1,70 @@
-/* sac verify FILE...: runs golden updates and environment traces, and prints how far off we are. */
+/* sac verify FILE...: runs golden updates and environment traces, and prints the errors. */
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/json.h"
 #include "cli/options.h"
 #include "verify/verify.h"
 
-/* A number for JSON, which has no NaN and no infinity. */
-static json_t* number(double value) { return isfinite(value) ? json_real(value) : json_null(); }
+static const char notes[] =
+    "Both are safetensors files. Sizes and rates of a file win over --set. Letters: U updates, B rows of a\n"
+    "minibatch, O observation, A action, T steps.\n"
+    "\n"
+    "A golden update is float32:\n"
+    "  before/NAME, after/NAME  every tensor of the agent before the first and after the last update\n"
+    "  after/adam_m/NAME        compared where present, as are after/adam_v/NAME and after/grad/NAME\n"
+    "  minibatch/obs            (U, B, O); with action (U, B, A), reward (U, B), terminated (U, B) and\n"
+    "                           next_obs (U, B, O)\n"
+    "  noise/action             (U, B, A), for the observations; with next_action (U, B, A), for the next\n"
+    "                           observations (not read for sac-v)\n"
+    "  metrics/critic_loss      (U), the sum over critics; with actor_loss, alpha_loss, alpha, entropy and, for\n"
+    "                           sac-v, value_loss. alpha is the value before its own step\n"
+    "  metadata config          a JSON object: algo, obs, act, hidden, batch, updates, critics, gamma, tau, lr,\n"
+    "                           alpha (auto or fixed), target_entropy, reward_scale, log_std_min, log_std_max\n"
+    "\n"
+    "An environment trace is one episode of Gymnasium's, float64:\n"
+    "  initial                  the state after the reset (MuJoCo: qpos, then qvel)\n"
+    "  action, observation      (T, A) and (T + 1, O)\n"
+    "  reward, info/NAME        (T) each; either all terms of info or none\n"
+    "  terminated, truncated    (T) each, uint8\n"
+    "  metadata                 env (id), options (JSON), gymnasium (version)\n"
+    "\n"
+    "Exit codes: 0 all within tolerance, 1 beyond it or a file cannot be run, 2 wrong usage.\n";
 
 static json_t* row_json(const sac_verify_row* row) {
   return json_pack("{s:s, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:b}", "name", row->name, "count",
-                   (json_int_t)row->count, "absolute", number(row->absolute), "relative", number(row->relative),
-                   "share", number(row->share), "worst", (json_int_t)row->worst, "ours", number(row->ours), "expected",
-                   number(row->expected), "allowed", number(row->allowed), "blind", (json_int_t)row->blind, "ok",
-                   row->ok);
+                   (json_int_t)row->count, "absolute", sac_json_real(row->absolute), "relative",
+                   sac_json_real(row->relative), "share", sac_json_real(row->share), "worst", (json_int_t)row->worst,
+                   "ours", sac_json_real(row->ours), "expected", sac_json_real(row->expected), "allowed",
+                   sac_json_real(row->allowed), "blind", (json_int_t)row->blind, "ok", row->ok);
 }
 
-/* One line, one object: {"file", "kind", "ok", "error", "rows": [...]}. */
+/* Prints a file's results as one object on one line: {"file", "kind", "ok", "error", "rows": [...]}. */
 static int print_json(const char* path, const sac_verify_report* report, sac_status status) {
   json_t* rows = json_array();
   for (int32_t i = 0; i < report->count; i++) json_array_append_new(rows, row_json(&report->row[i]));
+
   json_t* object = json_pack("{s:s, s:s?, s:b, s:s?, s:o}", "file", path, "kind", report->kind, "ok", report->ok,
                              "error", status == SAC_OK ? NULL : sac_last_error(), "rows", rows);
   if (!object) { /* a path that is not UTF-8 */
     json_decref(rows);
     return 1;
   }
+
   int failed = json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
   (void)putchar('\n');
   json_decref(object);
   return failed;
 }
 
+/* Prints the errors of each tensor. */
 static void print_table(const char* path, const sac_verify_report* report) {
   int width = 6, beyond = 0;
   const sac_verify_row* worst = &report->row[0];
+
+  /* find the widest name and the worst tensor */
   for (int32_t i = 0; i < report->count; i++) {
     const sac_verify_row* row = &report->row[i];
     const int length = snprintf(NULL, 0, "%s", row->name);
@@ -44,6 +72,8 @@ static void print_table(const char* path, const sac_verify_report* report) {
     if (!(row->share <= worst->share)) worst = row;
     beyond += !row->ok;
   }
+
+  /* print one line for each tensor */
   printf("%s: %s\n", path, report->kind);
   printf("  %-*s  %8s  %11s  %11s  %10s\n", width, "tensor", "numbers", "worst error", "relative", "of allowed");
   for (int32_t i = 0; i < report->count; i++) {
@@ -52,9 +82,11 @@ static void print_table(const char* path, const sac_verify_report* report) {
            100 * row->share);
     if (!row->ok)
       printf("  BEYOND: [%zu] is %.9g, expected %.9g +- %.2g", row->worst, row->ours, row->expected, row->allowed);
-    if (row->blind) printf("  (%zu not judged: gradients below rounding)", row->blind);
+    if (row->blind) printf("  (%zu not checked: gradients below rounding)", row->blind);
     (void)putchar('\n');
   }
+
+  /* print the result */
   if (beyond) printf("  %d of %d tensors are beyond their tolerance\n", beyond, report->count);
   else
     printf("  all %d tensors are within their tolerance; worst is %s, %.3g%% of what is allowed\n", report->count,
@@ -65,47 +97,28 @@ int sac_cli_verify(int argc, char** argv) {
   int json = 0;
   const sac_option options[] = {SAC_OPTION_DEVICE,
                                 SAC_OPTION_SET,
-                                SAC_OPTION_SWITCH("--json", &json, "one JSON object a file, on one line"),
+                                SAC_OPTION_SWITCH("--json", &json, "print one JSON object for each file, on one line"),
                                 {0}};
   const sac_syntax syntax = {
       .command = "verify",
       .arguments = "FILE... [options]",
       .help =
           "Runs golden updates (made by another framework) and environment traces, and prints the worst error of\n"
-          "each tensor: its size, relative to the tensor's largest number, and as a share of what float rounding\n"
-          "can explain there.",
-      .notes =
-          "Both are safetensors files. What a file says (sizes, rates) wins over --set. Letters: U updates, B rows of\n"
-          "a minibatch, O observation, A action, T steps.\n"
-          "\n"
-          "A golden update is float32:\n"
-          "  before/NAME, after/NAME  every tensor of the agent before the first and after the last update\n"
-          "  after/adam_m/NAME        compared where present, as are after/adam_v/NAME and after/grad/NAME\n"
-          "  minibatch/obs            (U, B, O); with action (U, B, A), reward (U, B), terminated (U, B) and\n"
-          "                           next_obs (U, B, O)\n"
-          "  noise/action             (U, B, A), for the observations; with next_action (U, B, A), for the next\n"
-          "                           observations (not read for sac-v)\n"
-          "  metrics/critic_loss      (U), the sum over critics; with actor_loss, alpha_loss, alpha, entropy and, for\n"
-          "                           sac-v, value_loss. alpha is the value before its own step\n"
-          "  metadata config          a JSON object: algo, obs, act, hidden, batch, updates, critics, gamma, tau, lr,\n"
-          "                           alpha (auto or fixed), target_entropy, reward_scale, log_std_min, log_std_max\n"
-          "\n"
-          "An environment trace is one episode of Gymnasium's, float64:\n"
-          "  initial                  the state after the reset (MuJoCo: qpos, then qvel)\n"
-          "  action, observation      (T, A) and (T + 1, O)\n"
-          "  reward, info/NAME        (T) each; either all terms of info or none\n"
-          "  terminated, truncated    (T) each, uint8\n"
-          "  metadata                 env (id), options (JSON), gymnasium (version)\n"
-          "\n"
-          "Exit status: 0 all within tolerance, 1 beyond it or not to be run, 2 usage.\n",
+          "each tensor: absolute, relative to the tensor's largest number, and as a share of the allowed error,\n"
+          "which is what float rounding can explain.",
+      .notes = notes,
       .options = options,
       .operands_min = 1,
       .operands_max = 1 << 20,
   };
+
+  /* parse the command line */
   sac_config* config = NULL;
   sac_operands files;
   const int code = sac_options_parse(&syntax, argc, argv, &config, &files);
   if (code != SAC_OPTIONS_GO) return code;
+
+  /* verify all files, also after an error */
   int failed = 0;
   for (int i = 0; i < files.count; i++) {
     sac_verify_report report = {0};

@@ -1,4 +1,4 @@
-/* What holds across fields, what a resume may change, and what a run's first lines say. */
+/* Checks across fields, changes on a resume, and the summary for the log. */
 #include <string.h>
 
 #include "config/settings.h"
@@ -27,8 +27,8 @@ static phrase value_of(const sac_config* config, sac_field_index field) {
 }
 #define VALUE(member) (value_of(config, SAC_FIELD_##member).text)
 
-/* cpu.threads is the environment's number of threads too, where it has one and its options do not give another. It goes
- * to where environments are made, and not into what is written out: a resume may have another number of threads. */
+/* Uses cpu.threads as the environment's option `threads` too, if the environment has this option and it is not set. The
+ * configuration that is written out does not get it, so a resume may use another number of threads. */
 static sac_status share_threads(sac_settings* s) {
   char json[SAC_TEXT_MAX] = "", number[SAC_NUMBER_MAX];
   if (s->threads == 0 || !sac_config_env.takes_threads(s->env_id)) return SAC_OK;
@@ -51,6 +51,8 @@ static int device_is_built(const char* device) {
 sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   if (!config || !out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_settings: config or settings is NULL");
   const sac_settings* s = &config->settings;
+
+  /* compare values with each other */
   if (!(s->replay_capacity >= s->batch))
     return sac_fail(SAC_ERROR_CONFIG, "%s is less than %s: a minibatch must fit", VALUE(replay_capacity), VALUE(batch));
   if (!(s->log_std_min < s->log_std_max))
@@ -68,11 +70,13 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   const int on_cpu = strcmp(s->device, "cpu") == 0 || !sac_device_names[1]; /* no other device is built */
   if (on_cpu && s->precision != SAC_FP32)
     return sac_fail(SAC_ERROR_CONFIG, "%s needs a CUDA device; on the CPU precision is fp32", VALUE(precision));
+
+  /* copy them, with the threads of the environment */
   *out = *s;
   return share_threads(out);
 }
 
-/* The saved options with the wanted ones laid over them: what a resume would use. */
+/* Merges the wanted options of the environment into the saved ones. */
 static sac_status merge_options(const sac_settings* saved, sac_settings* wanted, const char* from) {
   sac_node* node = NULL;
   char json[SAC_TEXT_MAX] = "";
@@ -91,18 +95,25 @@ sac_status sac_config_resume(sac_config* saved, const sac_config* wanted, char* 
   sac_status status = SAC_OK;
   sac_config next = *saved;
   sac_settings asked = wanted->settings;
+
+  /* find the options of the environment that the resume would have */
   if (changes_size) changes[0] = '\0';
   if (wanted->source[SAC_FIELD_env_options].origin >= SAC_ORIGIN_FILE)
     SAC_TRY(merge_options(&saved->settings, &asked, wanted->source[SAC_FIELD_env_options].from));
 
+  /* go through the values that differ */
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     const sac_field* field = &sac_fields[i];
     const sac_source* source = &wanted->source[i];
     if (source->origin < SAC_ORIGIN_FILE || sac_field_equal(field, &saved->settings, &asked)) continue;
+
+    /* show both values */
     sac_field_print(field, &saved->settings, before);
     sac_field_print(field, &asked, after);
     sac_text_show(old, before, SIZE_MAX);
     sac_text_show(new, after, SIZE_MAX);
+
+    /* refuse or take over the new one */
     if (field->change == SAC_CHANGE_FIXED) {
       sac_text_append(refused, sizeof refused, &refused_used, "%s%s was %s and cannot change on resume (%s asks %s)",
                       refused_used ? "; " : "", field->key, old, source->from, new);
@@ -125,6 +136,8 @@ void sac_config_summary(const sac_config* config, char* text, size_t size) {
   size_t used = 0;
   int count = 0;
   if (size) text[0] = '\0';
+
+  /* list what the preset sets */
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (config->source[i].origin != SAC_ORIGIN_PRESET || i == SAC_FIELD_env_id) continue;
     if (sac_field_equal(&sac_fields[i], &config->settings, &sac_settings_library)) continue;
@@ -133,6 +146,8 @@ void sac_config_summary(const sac_config* config, char* text, size_t size) {
     sac_text_append(text, size, &used, "%s%s %s", count > 1 ? ", " : "", sac_fields[i].key,
                     sac_text_show(shown, value, SIZE_MAX));
   }
+
+  /* list what the caller sets */
   int yours = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (config->source[i].origin < SAC_ORIGIN_FILE || i == SAC_FIELD_env_id || i == SAC_FIELD_out) continue;

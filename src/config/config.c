@@ -9,6 +9,7 @@
 #include "util/error.h"
 #include "util/text.h"
 
+/* Notes where a value came from. */
 static void set_source(sac_source* source, sac_origin origin, const char* from) {
   size_t used = 0;
   source->origin = origin;
@@ -16,18 +17,20 @@ static void set_source(sac_source* source, sac_origin origin, const char* from) 
   sac_text_append(source->from, sizeof source->from, &used, "%s", from);
 }
 
+/* Applies the defaults of the present algorithm, instead of those of another one. */
 static void refresh_algo_layer(sac_config* config) {
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (config->source[i].origin != SAC_ORIGIN_ALGO) continue;
     sac_field_copy(&sac_fields[i], &config->settings, &sac_settings_library);
     set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
   }
+
   for (const sac_key_value* it = sac_algo_defaults(config->settings.algo); it && it->key; it++) {
     const sac_field_index field = sac_field_find(it->key);
     char from[SAC_FROM_MAX] = "algo ";
     size_t used = strlen(from);
     sac_text_append(from, sizeof from, &used, "%s", sac_fields[SAC_FIELD_algo].names[config->settings.algo]);
-    /* The table is ours; a value in it that does not parse is found by the tests. */
+    /* cannot fail: a test parses every value of the table */
     (void)sac_config_assign(config, field, it->value, SAC_ORIGIN_ALGO, from);
   }
 }
@@ -57,13 +60,13 @@ sac_status sac_config_assign_options(sac_config* config, const char* path, const
                                      const char* from) {
   char json[SAC_TEXT_MAX] = "";
   sac_source* source = &config->source[SAC_FIELD_env_options];
-  const int under = origin < source->origin;
+  const int keep_old = origin < source->origin;
   const sac_status status =
-      sac_env_options_merge(json, sizeof json, config->settings.env_options, path, node, under, from);
+      sac_env_options_merge(json, sizeof json, config->settings.env_options, path, node, keep_old, from);
   if (status != SAC_OK) return status;
   memset(config->settings.env_options, 0, sizeof config->settings.env_options);
   memcpy(config->settings.env_options, json, strlen(json));
-  if (!under) set_source(source, origin, from);
+  if (!keep_old) set_source(source, origin, from);
   return SAC_OK;
 }
 
@@ -71,10 +74,13 @@ sac_status sac_config_unknown(const char* key, const char* where) {
   char shown[SAC_SHOW_MAX];
   sac_text_show(shown, key, SIZE_MAX);
   const size_t length = strlen(key);
+
+  /* check whether it is a section */
   for (int i = 0; i < SAC_FIELD_COUNT; i++)
     if (strncmp(sac_fields[i].key, key, length) == 0 && sac_fields[i].key[length] == '.')
       return sac_fail(SAC_ERROR_CONFIG, "'%s'%s is a section; its keys are '%s' and the like ('sac config' lists all)",
                       shown, where, sac_fields[i].key);
+
   const char* nearest = sac_field_nearest(key);
   if (nearest)
     return sac_fail(SAC_ERROR_CONFIG, "unknown key '%s'%s; nearest is '%s' ('sac config' lists all)", shown, where,
@@ -103,7 +109,7 @@ void sac_config_stay(sac_config* config, sac_stay stay) { config->settings.stay 
 
 void sac_config_destroy(sac_config* config) { free(config); }
 
-/* The preset of an environment: of its own name, or of the task that Gymnasium steps under it. NULL: there is none. */
+/* The preset of an environment: that of its id or, for gym:ID, that of ID. NULL: none. */
 static const sac_embedded_file* preset_of(const char* env_id) {
   for (size_t i = 0; i < sac_embedded_config_count; i++)
     if (strcmp(sac_embedded_configs[i].name, env_id) == 0) return &sac_embedded_configs[i];
@@ -116,11 +122,14 @@ sac_status sac_config_preset(sac_config* config, const char* env_id) {
   sac_config next = *config;
   sac_status status = SAC_OK;
 
-  sac_config_drop(&next, SAC_ORIGIN_PRESET); /* another environment's */
+  /* select the environment, instead of one from a file, and drop the values of another preset */
+  sac_config_drop(&next, SAC_ORIGIN_PRESET);
   if (strcmp(next.settings.env_id, env_id) != 0) {
-    next.source[SAC_FIELD_env_id].origin = SAC_ORIGIN_LIBRARY; /* selecting it wins, also over a file's */
+    next.source[SAC_FIELD_env_id].origin = SAC_ORIGIN_LIBRARY;
     SAC_TRY(sac_config_assign(&next, SAC_FIELD_env_id, env_id, SAC_ORIGIN_PRESET, "sac_config_preset"));
   }
+
+  /* apply its preset */
   const sac_embedded_file* preset = preset_of(env_id);
   if (preset) {
     char from[SAC_FROM_MAX] = "preset ";
@@ -142,13 +151,16 @@ sac_status sac_config_set_from(sac_config* config, const char* key, const char* 
   const char* path = sac_env_options_path(key);
   char where[SAC_FROM_MAX] = "";
   size_t used = 0;
+
+  /* set a field of the table */
   if (!path && strcmp(key, SAC_OPTIONS_KEY) != 0) {
     const sac_field_index field = sac_field_find(key);
     if (field != SAC_FIELD_COUNT) return sac_config_assign(config, field, value, origin, from);
     sac_text_append(where, sizeof where, &used, " (from %s)", from);
     return sac_config_unknown(key, where);
   }
-  /* An option's value is read as in a file: 9.81 is a number, "9.81" text, {a: 1} a mapping. */
+
+  /* An option of the environment is read as YAML: 9.81 is a number, "9.81" text, {a: 1} a mapping. */
   sac_node* node = NULL;
   sac_text_append(where, sizeof where, &used, "%s (from %s)", path ? "option" : SAC_OPTIONS_KEY, from);
   sac_status status = sac_yaml_parse(&node, value, strlen(value), where);

@@ -7,7 +7,7 @@
 #include "util/number.h"
 #include "util/text.h"
 
-#define DEPTH_MAX 5 /* so that the written-out configuration around it stays within SAC_YAML_DEPTH */
+#define DEPTH_MAX 5 /* of nested options; the configuration around them stays within SAC_YAML_DEPTH */
 
 typedef struct {
   char* json;
@@ -20,11 +20,14 @@ const char* sac_env_options_path(const char* key) {
   return strncmp(key, SAC_OPTIONS_KEY ".", length) == 0 ? key + length : NULL;
 }
 
+/* Writes a scalar as JSON: plain numbers, booleans and null as such, everything else in quotes. */
 static void write_scalar(writer* out, const sac_node* node) {
   char number[SAC_NUMBER_MAX];
   const char* text = node->text;
   int64_t integer;
   double real;
+
+  /* a text in quotes is never a number */
   if (!node->plain) {
     sac_text_append_quoted(out->json, out->size, &out->used, text);
   } else if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0 || strcmp(text, "null") == 0) {
@@ -40,13 +43,14 @@ static void write_scalar(writer* out, const sac_node* node) {
   }
 }
 
+/* The child with this key; NULL: none. */
 static const sac_node* child_of(const sac_node* mapping, const char* key) {
   for (const sac_node* child = mapping ? mapping->first : NULL; child; child = child->next)
     if (strcmp(child->key, key) == 0) return child;
   return NULL;
 }
 
-/* The smallest key of either mapping behind `after` (NULL: of all). */
+/* The smallest key of both mappings that comes after `after` (NULL: the first). */
 static const char* next_key(const sac_node* a, const sac_node* b, const char* after) {
   const char* best = NULL;
   for (int side = 0; side < 2; side++) {
@@ -57,7 +61,7 @@ static const char* next_key(const sac_node* a, const sac_node* b, const char* af
   return best;
 }
 
-/* `over` laid over `base`; either may be NULL, `over` wins where both are and are not both mappings. */
+/* Writes `base` with `over` merged into it. Either may be NULL. Two mappings are merged; otherwise `over` wins. */
 static void write_merged(writer* out, const sac_node* base, const sac_node* over, int depth) {
   const sac_node* top = over ? over : base;
   if (top->kind == SAC_NODE_SCALAR) {
@@ -68,6 +72,8 @@ static void write_merged(writer* out, const sac_node* base, const sac_node* over
     out->too_deep = 1;
     return;
   }
+
+  /* write a list; lists are not merged */
   const char* between = "";
   if (top->kind == SAC_NODE_SEQUENCE) {
     sac_text_append(out->json, out->size, &out->used, "[");
@@ -78,6 +84,8 @@ static void write_merged(writer* out, const sac_node* base, const sac_node* over
     sac_text_append(out->json, out->size, &out->used, "]");
     return;
   }
+
+  /* write a mapping with the keys of both, in order */
   if (base && base->kind != SAC_NODE_MAPPING) base = NULL;
   sac_text_append(out->json, out->size, &out->used, "{");
   for (const char* key = NULL; (key = next_key(base, over, key)) && out->used + 1 < out->size; between = ", ") {
@@ -89,43 +97,71 @@ static void write_merged(writer* out, const sac_node* base, const sac_node* over
   sac_text_append(out->json, out->size, &out->used, "}");
 }
 
+/* A value with mappings around it. Points into itself: must not be moved. */
+typedef struct {
+  sac_node level[DEPTH_MAX + 1], leaf;
+  char words[256]; /* the path, cut into words */
+  char empty[1];   /* text of a missing value */
+} wrapped;
+
+/* Wraps a value in mappings along its path: "a.b" gives {a: {b: value}}, in w->level[0]. value: NULL for no text. */
+static sac_status wrap(wrapped* w, const char* path, const sac_node* value, const char* from) {
+  char shown[SAC_SHOW_MAX];
+  int depth = 0;
+  if (strlen(path) >= sizeof w->words)
+    return sac_fail(SAC_ERROR_CONFIG, "%s.%s (from %s): the name is too long", SAC_OPTIONS_KEY,
+                    sac_text_show(shown, path, SIZE_MAX), from);
+
+  /* keep the path and the value */
+  memcpy(w->words, path, strlen(path) + 1);
+  w->empty[0] = '\0';
+  w->leaf = value ? *value : (sac_node){.kind = SAC_NODE_SCALAR, .text = w->empty};
+  w->leaf.next = NULL;
+
+  /* make one mapping for each word */
+  for (char* word = w->words; word; depth++) {
+    char* dot = strchr(word, '.');
+    if (dot) *dot = '\0';
+    if (*word == '\0' || depth == DEPTH_MAX || !sac_text_printable(word, strlen(word)))
+      return sac_fail(SAC_ERROR_CONFIG, "'%s.%s' (from %s) names no option", SAC_OPTIONS_KEY,
+                      sac_text_show(shown, path, SIZE_MAX), from);
+
+    /* add a mapping inside the previous one, under the previous word */
+    w->level[depth] = (sac_node){.kind = SAC_NODE_MAPPING, .count = 1};
+    if (depth) {
+      w->level[depth - 1].first = &w->level[depth];
+      w->level[depth].key = w->leaf.key;
+    }
+    w->leaf.key = word;
+    word = dot ? dot + 1 : NULL;
+  }
+  w->level[depth - 1].first = &w->leaf;
+  return SAC_OK;
+}
+
 sac_status sac_env_options_merge(char* json, size_t size, const char* old, const char* path, const sac_node* node,
-                                 int under, const char* from) {
-  sac_node wrap[DEPTH_MAX + 1], leaf, empty = {.kind = SAC_NODE_MAPPING}, *root = NULL;
-  char words[256], shown[SAC_SHOW_MAX], nothing[] = ""; /* leaf points here beyond its block */
+                                 int keep_old, const char* from) {
+  static const sac_node empty = {.kind = SAC_NODE_MAPPING};
+  wrapped at_path;
+  sac_node* root = NULL;
   writer out = {.json = json, .size = size};
   const sac_node* given = node;
 
-  if (path) { /* "a.b" and a value: {a: {b: value}} */
-    int depth = 0;
-    if (strlen(path) >= sizeof words)
-      return sac_fail(SAC_ERROR_CONFIG, "%s.%s (from %s) is too long a name", SAC_OPTIONS_KEY,
-                      sac_text_show(shown, path, SIZE_MAX), from);
-    memcpy(words, path, strlen(path) + 1);
-    leaf = node ? *node : (sac_node){.kind = SAC_NODE_SCALAR, .text = nothing};
-    leaf.next = NULL;
-    for (char* word = words; word; depth++) {
-      char* dot = strchr(word, '.');
-      if (dot) *dot = '\0';
-      if (*word == '\0' || depth == DEPTH_MAX || !sac_text_printable(word, strlen(word)))
-        return sac_fail(SAC_ERROR_CONFIG, "'%s.%s' (from %s) names no option", SAC_OPTIONS_KEY,
-                        sac_text_show(shown, path, SIZE_MAX), from);
-      wrap[depth] = (sac_node){.kind = SAC_NODE_MAPPING, .count = 1};
-      if (depth) wrap[depth - 1].first = &wrap[depth], wrap[depth].key = leaf.key;
-      leaf.key = word;
-      word = dot ? dot + 1 : NULL;
-    }
-    wrap[depth - 1].first = &leaf;
-    given = &wrap[0];
+  /* find the new mapping: a value at its path, nothing, or a whole mapping */
+  if (path) {
+    const sac_status status = wrap(&at_path, path, node, from);
+    if (status != SAC_OK) return status;
+    given = &at_path.level[0];
   } else if (!node || (node->kind == SAC_NODE_SCALAR && node->plain && node->text[0] == '\0')) {
     given = &empty;
   } else if (node->kind != SAC_NODE_MAPPING) {
     return sac_fail(SAC_ERROR_CONFIG, "%s (from %s) is not a mapping like {g: 9.81}", SAC_OPTIONS_KEY, from);
   }
 
+  /* merge it with the old one */
   const sac_status status = sac_yaml_parse(&root, old, strlen(old), SAC_OPTIONS_KEY);
   if (status != SAC_OK) return status;
-  write_merged(&out, under ? given : root, under ? root : given, 0);
+  write_merged(&out, keep_old ? given : root, keep_old ? root : given, 0);
   sac_yaml_free(root);
   if (out.too_deep)
     return sac_fail(SAC_ERROR_CONFIG, "%s (from %s) is nested more than %d deep", SAC_OPTIONS_KEY, from, DEPTH_MAX);
@@ -138,6 +174,8 @@ int sac_env_options_get(const char* json, const char* path, char* text, size_t s
   sac_node* root = NULL;
   char word[256];
   if (sac_yaml_parse(&root, json, strlen(json), SAC_OPTIONS_KEY) != SAC_OK) return 0;
+
+  /* follow the path, one word at a time */
   const sac_node* node = root;
   while (node && path) {
     const char* dot = strchr(path, '.');
@@ -151,6 +189,8 @@ int sac_env_options_get(const char* json, const char* path, char* text, size_t s
     node = child_of(node, word);
     path = dot ? dot + 1 : NULL;
   }
+
+  /* write a scalar as it is, everything else as JSON */
   size_t used = 0;
   if (size) text[0] = '\0';
   if (node && node->kind == SAC_NODE_SCALAR) {

@@ -80,7 +80,8 @@ const char* sac_field_nearest(const char* key) {
   if (sac_text_same(word, name)) return meant;
   SAC_FIELD_ALIASES(ALIAS)
 #undef ALIAS
-  /* The whole key, or its last word where the section is missing or another one. */
+
+  /* compare whole keys, and last words in case the section is missing or wrong */
   const char* best = NULL;
   size_t best_distance = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
@@ -89,7 +90,7 @@ const char* sac_field_nearest(const char* key) {
     const size_t longer_word = strlen(word) > strlen(last) ? strlen(word) : strlen(last);
     size_t distance = sac_text_distance(key, candidate);
     const size_t by_word = sac_text_distance(word, last);
-    const int near_word = by_word * 3 <= longer_word * 2; /* a third of it may differ: last words are short */
+    const int near_word = by_word * 3 <= longer_word * 2; /* at most a third of the word may differ */
     if (distance > longer && !near_word) continue;
     if (near_word && by_word + 1 < distance) distance = by_word + 1;
     if (best && distance >= best_distance) continue;

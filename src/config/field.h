@@ -1,4 +1,4 @@
-/* One field of the table: reading, checking, printing and comparing its value. */
+/* A field of the configuration: parsing, checking, printing and comparing its value. */
 #ifndef SAC_CONFIG_FIELD_H
 #define SAC_CONFIG_FIELD_H
 
@@ -31,7 +31,7 @@ typedef struct sac_field {
   sac_change change;
   sac_low low;
   double high;
-  const char* const* names; /* CHOICE: what its indices are called, NULL-terminated */
+  const char* const* names; /* CHOICE: the names of its values, NULL-terminated */
   size_t offset, size;      /* of the member in sac_settings */
   const char* help;
 } sac_field;
@@ -46,39 +46,39 @@ typedef enum sac_field_index {
 
 extern const sac_field sac_fields[SAC_FIELD_COUNT];
 
-/* What an algorithm changes from the library's defaults, the layer between them and the preset: a list that ends with a
- * NULL key; NULL: nothing. (src/algo/algo.c) */
+/* Defaults of an algorithm (src/algo/algo.c). They come after the library's and before the preset's. The list ends with
+ * a NULL key; NULL: none. */
 typedef struct sac_key_value {
   const char *key, *value;
 } sac_key_value;
 const sac_key_value* sac_algo_defaults(int algo);
 
-/* Names that fields may take and rooms above this one list: NULL-terminated, the default first. */
+/* Names of values that other rooms list: NULL-terminated, the default first. */
 extern const char* const sac_algo_names[];         /* src/algo/algo.c */
 extern const char* const sac_network_kind_names[]; /* src/model/tensors.c */
 extern const char* const sac_sampler_names[];      /* src/replay/sampler.c */
 extern const char* const sac_cuda_path_names[];    /* src/backend/registry.c */
 extern const char* const sac_device_names[];       /* src/backend/registry.c: "cpu", and what else this build has */
 
-/* Every member at its library default. */
+/* All library defaults. */
 extern const sac_settings sac_settings_library;
 
 #define SAC_VALUE_MAX (2 * SAC_TEXT_MAX) /* chars that hold any printed value */
 
-/* The field of that key, SAC_FIELD_COUNT when there is none. */
+/* Finds the field of a key; SAC_FIELD_COUNT when there is none. */
 sac_field_index sac_field_find(const char* key);
 
-/* The key that was probably meant (other programs' names count too); NULL when none is near. */
+/* The key that was probably meant, also by a name that other programs use; NULL when none is near. */
 const char* sac_field_nearest(const char* key);
 
-/* Reads `text` into the member. `from` says where it came from ("--set"), for the message. On error the member keeps
- * its value. OPTIONS: `text` is taken as it is. Errors: CONFIG. */
+/* Parses `text` into the member of `settings`; after an error the member is unchanged. from: the source ("--set"), for
+ * messages. OPTIONS: `text` is copied unchecked. Errors: CONFIG. */
 sac_status sac_field_parse(const sac_field* field, const char* text, const char* from, sac_settings* settings);
 
-/* The value as a file would hold it, without quotes: "0.0003", "auto", "true", "[256, 256]". */
+/* Prints the value as in a file, without quotes: "0.0003", "auto", "true", "[256, 256]". */
 void sac_field_print(const sac_field* field, const sac_settings* settings, char text[SAC_VALUE_MAX]);
 
-/* What is allowed, for people: "(0, 1]", ">= 0", "sac | sac-v", "true | false". */
+/* Prints the allowed values, for people: "(0, 1]", "sac | sac-v", "true | false". */
 void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]);
 
 int sac_field_equal(const sac_field* field, const sac_settings* a, const sac_settings* b);

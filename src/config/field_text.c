@@ -1,4 +1,4 @@
-/* Fields as text: what is allowed, reading, printing. */
+/* Fields as text: allowed values, parsing, printing. */
 #include <string.h>
 
 #include "config/field.h"
@@ -6,6 +6,7 @@
 #include "util/number.h"
 #include "util/text.h"
 
+/* A limit of the allowed range. */
 static const char* limit_text(char number[SAC_NUMBER_MAX], double limit) {
   if (limit == SAC_BIG) return "2^53";
   sac_print_real(number, limit);
@@ -16,6 +17,8 @@ void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]) {
   char low[SAC_NUMBER_MAX], high[SAC_NUMBER_MAX];
   size_t used = 0;
   text[0] = '\0';
+
+  /* print an interval for numbers, a list for names, a word for the rest */
   switch (field->kind) {
     case SAC_VALUE_INT:
     case SAC_VALUE_REAL:
@@ -43,18 +46,19 @@ void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]) {
   }
 }
 
-/* "optim.lr = 3 (from --set)", the start of every complaint about a value. */
+/* Fails with a message that starts as "optim.lr = 3 (from --set) ". Uses field, text, from and shown. */
 #define COMPLAIN(format, ...)                                                                                     \
   sac_fail(SAC_ERROR_CONFIG, "%s = %s (from %s) " format, field->key, sac_text_show(shown, text, SIZE_MAX), from, \
            ##__VA_ARGS__)
 
-static sac_status outside(const sac_field* field, const char* text, const char* from) {
+/* Fails, because the value is outside its range. */
+static sac_status range_error(const sac_field* field, const char* text, const char* from) {
   char range[SAC_VALUE_MAX], shown[SAC_SHOW_MAX];
   sac_field_range(field, range);
   return COMPLAIN("is outside %s", range);
 }
 
-static int inside(const sac_field* field, double value) {
+static int is_inside(const sac_field* field, double value) {
   return (field->low.open ? value > field->low.value : value >= field->low.value) && value <= field->high;
 }
 
@@ -69,10 +73,11 @@ static sac_status parse_integer(const sac_field* field, const char* text, const 
     case SAC_NUMBER_PART:
       return COMPLAIN("is not a whole number");
     case SAC_NUMBER_RANGE:
-      return outside(field, text, from);
+      return range_error(field, text, from);
   }
-  /* As integers: the limits are whole and at most 2^53, a double of the value may have been rounded into the range. */
-  if (read < (int64_t)field->low.value || read > (int64_t)field->high) return outside(field, text, from);
+
+  /* Compare as integers: as a double, a value outside the range could be rounded into it. The limits are exact. */
+  if (read < (int64_t)field->low.value || read > (int64_t)field->high) return range_error(field, text, from);
   *value = read;
   return SAC_OK;
 }
@@ -88,13 +93,14 @@ static sac_status parse_real(const sac_field* field, const char* text, const cha
       return COMPLAIN("is not a number");
     case SAC_NUMBER_PART:
     case SAC_NUMBER_RANGE:
-      return outside(field, text, from);
+      return range_error(field, text, from);
   }
-  if (!inside(field, read)) return outside(field, text, from);
+  if (!is_inside(field, read)) return range_error(field, text, from);
   *value = read;
   return SAC_OK;
 }
 
+/* Parses "true" or "false", and other common words for them. */
 static sac_status parse_bool(const sac_field* field, const char* text, const char* from, int* value) {
   static const char* const words[][2] = {{"false", "true"}, {"off", "on"}, {"no", "yes"}};
   char shown[SAC_SHOW_MAX];
@@ -118,16 +124,18 @@ static sac_status parse_choice(const sac_field* field, const char* text, const c
   return COMPLAIN("is not one of: %s", range);
 }
 
+/* Parses text, whose length and characters are limited. */
 static sac_status parse_text(const sac_field* field, const char* text, const char* from, char* value) {
   char shown[SAC_SHOW_MAX];
   const size_t length = strlen(text);
-  if (!inside(field, (double)length)) return COMPLAIN("is longer than %d bytes", (int)field->high);
+  if (!is_inside(field, (double)length)) return COMPLAIN("is longer than %d bytes", (int)field->high);
   if (!sac_text_printable(text, length)) return COMPLAIN("is not printable UTF-8 text");
   memset(value, 0, SAC_TEXT_MAX);
   memcpy(value, text, length);
   return SAC_OK;
 }
 
+/* Parses "auto", "cpu", "cuda" or "cuda:N". */
 static sac_status parse_device(const sac_field* field, const char* text, const char* from, char* value) {
   char shown[SAC_SHOW_MAX];
   int64_t index = 0;
@@ -141,40 +149,58 @@ static sac_status parse_device(const sac_field* field, const char* text, const c
   return SAC_OK;
 }
 
-/* "[256, 256]", "256,256" or "256". */
+static const char blanks[] = " \t\n";
+
+/* Parses one width, which stands in [begin, end) of the list `text`. */
+static sac_status parse_width(const sac_field* field, const char* text, const char* from, const char* begin,
+                              const char* end, int32_t* width) {
+  char shown[SAC_SHOW_MAX], word[SAC_NUMBER_MAX], range[SAC_VALUE_MAX];
+  int64_t size = 0;
+
+  /* copy the word without blanks */
+  while (begin < end && strchr(blanks, *begin)) begin++;
+  while (end > begin && strchr(blanks, end[-1])) end--;
+  const size_t length = (size_t)(end - begin);
+  if (length == 0 || length >= sizeof word) return COMPLAIN("is not a list of widths like [256, 256]");
+  memcpy(word, begin, length);
+  word[length] = '\0';
+
+  /* parse it and check its range */
+  const sac_number result = sac_parse_integer(word, &size);
+  if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
+    return COMPLAIN("is not a list of widths like [256, 256]");
+  if (result != SAC_NUMBER_OK || size < (int64_t)field->low.value || size > (int64_t)field->high) {
+    sac_field_range(field, range);
+    return COMPLAIN("has a width outside %s", range);
+  }
+  *width = (int32_t)size;
+  return SAC_OK;
+}
+
+/* Parses "[256, 256]", "256,256" or "256". */
 static sac_status parse_sizes(const sac_field* field, const char* text, const char* from, sac_sizes* value) {
-  static const char blanks[] = " \t\n";
   char shown[SAC_SHOW_MAX];
+  sac_sizes sizes = {0};
+
+  /* skip blanks and brackets around the list */
   const char *c = text + strspn(text, blanks), *end = c + strlen(c);
   while (end > c && strchr(blanks, end[-1])) end--;
   if (*c == '[') {
     if (end[-1] != ']') return COMPLAIN("is not a list of widths like [256, 256]");
-    c++, end--;
+    c++;
+    end--;
   }
-  sac_sizes sizes = {0};
-  for (int more = 1; more;) {
-    c += strspn(c, blanks);
-    const char* stop = c;
-    while (stop < end && *stop != ',') stop++;
-    more = stop < end;
-    const char* last = stop;
-    while (last > c && strchr(blanks, last[-1])) last--;
-    char word[SAC_NUMBER_MAX];
-    int64_t size = 0;
-    if (last <= c || (size_t)(last - c) >= sizeof word) return COMPLAIN("is not a list of widths like [256, 256]");
-    memcpy(word, c, (size_t)(last - c));
-    word[last - c] = '\0';
-    const sac_number result = sac_parse_integer(word, &size);
-    if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
-      return COMPLAIN("is not a list of widths like [256, 256]");
-    if (result != SAC_NUMBER_OK || size < (int64_t)field->low.value || size > (int64_t)field->high) {
-      char range[SAC_VALUE_MAX];
-      sac_field_range(field, range);
-      return COMPLAIN("has a width outside %s", range);
-    }
+
+  /* parse the widths between commas */
+  for (;;) {
+    int32_t width = 0;
+    const char* comma = memchr(c, ',', (size_t)(end - c));
+    const sac_status status = parse_width(field, text, from, c, comma ? comma : end, &width);
+    if (status != SAC_OK) return status;
     if (sizes.count == SAC_LAYERS_MAX) return COMPLAIN("has more than %d layers", SAC_LAYERS_MAX);
-    sizes.size[sizes.count++] = (int32_t)size;
-    c = stop + 1;
+    sizes.size[sizes.count++] = width;
+    if (!comma) break;
+    c = comma + 1;
   }
   *value = sizes;
   return SAC_OK;
@@ -184,6 +210,8 @@ sac_status sac_field_parse(const sac_field* field, const char* text, const char*
   void* member = (char*)settings + field->offset;
   const int may_be_empty = field->kind == SAC_VALUE_OPTIONS || (field->kind == SAC_VALUE_TEXT && field->low.value == 0);
   if (!*text && !may_be_empty) return sac_fail(SAC_ERROR_CONFIG, "%s is empty (from %s)", field->key, from);
+
+  /* parse according to the kind */
   switch (field->kind) {
     case SAC_VALUE_INT:
       return parse_integer(field, text, from, member);
@@ -208,6 +236,8 @@ sac_status sac_field_parse(const sac_field* field, const char* text, const char*
     case SAC_VALUE_OPTIONS:
       break;
   }
+
+  /* copy the JSON of OPTIONS unchanged */
   const size_t length = strlen(text);
   if (length >= SAC_TEXT_MAX)
     return sac_fail(SAC_ERROR_CONFIG, "%s (from %s) is longer than %d bytes", field->key, from, SAC_TEXT_MAX - 1);
@@ -220,6 +250,8 @@ void sac_field_print(const sac_field* field, const sac_settings* settings, char 
   const void* value = (const char*)settings + field->offset;
   size_t used = 0;
   text[0] = '\0';
+
+  /* print according to the kind */
   switch (field->kind) {
     case SAC_VALUE_INT:
       sac_print_integer(text, *(const int64_t*)value);

@@ -97,7 +97,7 @@ typedef struct sac_sizes {
   X(INT, cuda_updates_per_graph, "cuda.updates_per_graph", 16, 1, 1024, FREE,                                     \
     "updates in the larger of the two graphs, used where so many are due")
 
-/* What other programs call a key: X(name, key). For advice on unknown keys alone; only keys themselves are read. */
+/* Names that other programs use for a key: X(name, key). They are used in messages about unknown keys only. */
 #define SAC_FIELD_ALIASES(X)                    \
   X("env_id", "env.id")                         \
   X("env_name", "env.id")                       \

@@ -1,4 +1,4 @@
-/* Configurations as YAML text: reading, writing. */
+/* Configurations as YAML text: reading and writing. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,12 +13,12 @@ typedef struct {
   sac_config* config;
   const char *name, *text, *end;
   sac_origin origin;
-  const char* from;          /* NULL: "name:line" */
-  int line[SAC_FIELD_COUNT]; /* where each field was given, 0: not yet */
+  const char* from;          /* name of the source; NULL: "name:line" */
+  int line[SAC_FIELD_COUNT]; /* where each field was given; 0: not yet */
   char where[SAC_FROM_MAX];
 } reader;
 
-/* A path as messages show it: its end, which tells files apart, without control characters. */
+/* A path for messages, without control characters. A long one is cut at its start: the end tells files apart. */
 static void show_name(char shown[SAC_FROM_MAX - 16], const char* name) {
   const size_t room = SAC_FROM_MAX - 16, length = strlen(name);
   size_t used = 0;
@@ -26,16 +26,19 @@ static void show_name(char shown[SAC_FROM_MAX - 16], const char* name) {
     sac_text_append(shown, room, &used, "%s", name);
   } else {
     const char* tail = name + length - (room - sizeof "...");
-    while (((unsigned char)*tail & 0xC0) == 0x80) tail++; /* not from the middle of a character */
+    while (((unsigned char)*tail & 0xC0) == 0x80) tail++; /* start at a whole UTF-8 character */
     sac_text_append(shown, room, &used, "...%s", tail);
   }
   for (char* c = shown; *c; c++)
     if ((unsigned char)*c < 0x20 || *c == 0x7F) *c = '?';
 }
 
-/* In a run's own config the comment says where a value came from; it is kept over the resume. */
+/* Reads the source of a value from the comment "# from ..." in its line. A resumed run keeps these sources. Returns 0
+ * when there is no such comment. */
 static int comment_source(const reader* in, int line, char* from, size_t size) {
   static const char mark[] = "# from ";
+
+  /* find the line */
   const char* start = in->text;
   for (int i = 1; i < line && start; i++) {
     start = memchr(start, '\n', (size_t)(in->end - start));
@@ -44,16 +47,20 @@ static int comment_source(const reader* in, int line, char* from, size_t size) {
   if (!start) return 0;
   const char* stop = memchr(start, '\n', (size_t)(in->end - start));
   if (!stop) stop = in->end;
+
+  /* find the last "# from ", because a text value may hold one too */
   const char* found = NULL;
   for (const char* c = start; c + sizeof mark - 1 < stop; c++)
-    if (memcmp(c, mark, sizeof mark - 1) == 0) found = c + sizeof mark - 1; /* the last: a text may hold one too */
+    if (memcmp(c, mark, sizeof mark - 1) == 0) found = c + sizeof mark - 1;
   if (!found || (size_t)(stop - found) >= size || !sac_text_printable(found, (size_t)(stop - found))) return 0;
+
+  /* copy the source */
   memcpy(from, found, (size_t)(stop - found));
   from[stop - found] = '\0';
   return 1;
 }
 
-/* The source of what stands in `line`, into in->where. */
+/* The name of the source of a value in `line`; may use in->where. */
 static const char* source_of(reader* in, int line) {
   size_t used = 0;
   if (in->from) return in->from;
@@ -62,27 +69,33 @@ static const char* source_of(reader* in, int line) {
   return in->where;
 }
 
-static sac_status bad(const reader* in, int line, const char* key, const char* why) {
+/* Fails with the place and the key of a value. */
+static sac_status value_error(const reader* in, int line, const char* key, const char* why) {
   return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s: %s", in->name, line, key, why);
 }
 
-/* A sequence of scalars as the text "[a, b]", which the field reads. */
+/* Writes a list of scalars as the text "[a, b]", which the field parses. */
 static sac_status sequence_text(const reader* in, const sac_node* node, const char* key, char* text, size_t size) {
   size_t used = 0;
   sac_text_append(text, size, &used, "[");
   for (const sac_node* child = node->first; child; child = child->next) {
-    if (child->kind != SAC_NODE_SCALAR) return bad(in, child->line, key, "a list of plain values is due");
+    if (child->kind != SAC_NODE_SCALAR) return value_error(in, child->line, key, "expected a list of plain values");
     sac_text_append(text, size, &used, "%s%s", child == node->first ? "" : ", ", child->text);
   }
   sac_text_append(text, size, &used, "]");
-  if (used + 1 >= size) return bad(in, node->line, key, "the list is too long");
+  if (used + 1 >= size) return value_error(in, node->line, key, "the list is too long");
   return SAC_OK;
 }
 
+/* Assigns the value of one key. */
 static sac_status assign(reader* in, const char* key, const sac_node* node) {
   char list[SAC_TEXT_MAX] = "";
+
+  /* assign an option of the environment */
   const char* path = sac_env_options_path(key);
   if (path) return sac_config_assign_options(in->config, path, node, in->origin, source_of(in, node->line));
+
+  /* find the field, which may be given only once */
   const sac_field_index field = sac_field_find(key);
   if (field == SAC_FIELD_COUNT) {
     const sac_status status = sac_config_unknown(key, "");
@@ -93,11 +106,14 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
     return sac_fail(SAC_ERROR_CONFIG, "%s:%d: key '%s' is given twice (first in line %d)", in->name, node->line, key,
                     in->line[field]);
   in->line[field] = node->line;
+
+  /* check the kind of the value, and assign it */
   if (field == SAC_FIELD_env_options)
     return sac_config_assign_options(in->config, NULL, node, in->origin, source_of(in, node->line));
-  if (node->kind == SAC_NODE_MAPPING) return bad(in, node->line, key, "a value is due, not a mapping");
+  if (node->kind == SAC_NODE_MAPPING) return value_error(in, node->line, key, "expected a value, not a mapping");
   if (node->kind == SAC_NODE_SEQUENCE) {
-    if (sac_fields[field].kind != SAC_VALUE_SIZES) return bad(in, node->line, key, "a single value is due, not a list");
+    if (sac_fields[field].kind != SAC_VALUE_SIZES)
+      return value_error(in, node->line, key, "expected one value, not a list");
     const sac_status status = sequence_text(in, node, key, list, sizeof list);
     if (status != SAC_OK) return status;
   }
@@ -105,7 +121,7 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
                            source_of(in, node->line));
 }
 
-/* The keys of `mapping`, whose own key so far is `prefix`; sections go one deeper. */
+/* Assigns all keys of a mapping, and those of its sections. prefix: the section so far, "" or "optim". */
 static sac_status assign_all(reader* in, const char* prefix, const sac_node* mapping) {
   for (const sac_node* node = mapping->first; node; node = node->next) {
     char key[SAC_TEXT_MAX];
@@ -132,7 +148,7 @@ sac_status sac_config_read(sac_config* config, const char* text, size_t size, co
   reader in = {.config = &next, .name = shown, .text = text, .end = text + size, .origin = origin, .from = from};
   if (root->kind == SAC_NODE_MAPPING) status = assign_all(&in, "", root);
   else if (root->kind == SAC_NODE_SEQUENCE || root->text[0] || !root->plain)
-    status = sac_fail(SAC_ERROR_CONFIG, "%s:%d: lines of 'key: value' are due", shown, root->line);
+    status = sac_fail(SAC_ERROR_CONFIG, "%s:%d: expected lines of 'key: value'", shown, root->line);
   sac_yaml_free(root);
   if (status == SAC_OK) *config = next;
   return status;
@@ -148,14 +164,18 @@ sac_status sac_config_load(sac_config* config, const char* path) {
   show_name(name, path);
   sac_status status = SAC_OK;
   char* text = NULL;
+
+  /* open the file */
   FILE* file = fopen(path, "rbe");
   if (!file) return sac_fail(SAC_ERROR_FILE, "%s: cannot be opened: %s", name, strerror(errno));
+
+  /* read one byte more than is allowed, so that a file that is too large is noticed */
   text = malloc(SAC_YAML_BYTES + 1);
   if (!text) {
     status = sac_fail(SAC_ERROR_MEMORY, "%s: no memory left to read it", name);
     goto fail;
   }
-  const size_t size = fread(text, 1, SAC_YAML_BYTES + 1, file); /* one more than is taken: then it is too large */
+  const size_t size = fread(text, 1, SAC_YAML_BYTES + 1, file);
   if (ferror(file)) {
     status = sac_fail(SAC_ERROR_FILE, "%s: cannot be read: %s", name, strerror(errno));
     goto fail;
@@ -167,7 +187,7 @@ fail:
   return status;
 }
 
-/* Text that YAML reads back as it is: from a small set of characters, with ':' only inside a word. */
+/* Whether YAML reads the text back unchanged without quotes: few characters are allowed, and ':' only inside a word. */
 static int plain(const char* text) {
   static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-";
   if (!*text || strchr("+-", *text)) return 0;
@@ -176,7 +196,7 @@ static int plain(const char* text) {
   return 1;
 }
 
-/* "1e-08" as "1.0e-08": the same number to us, and a number to YAML 1.1 readers too (PyYAML), which want a point. */
+/* Appends a number. "1e-08" becomes "1.0e-08": readers of YAML 1.1 (PyYAML) take it for text without the point. */
 static void append_real(char* line, size_t size, size_t* used, const char* value) {
   const char* exponent = strchr(value, 'e');
   if (!exponent || strchr(value, '.')) exponent = value + strlen(value);
@@ -192,11 +212,14 @@ sac_status sac_config_write(const sac_config* config, FILE* file) {
     const char* dot = strchr(field->key, '.');
     const size_t length = dot ? (size_t)(dot - field->key) : 0;
     size_t used = 0;
+
+    /* start a new section */
     if (length && (length != section_length || memcmp(section, field->key, length) != 0))
       fprintf(file, "%.*s:\n", (int)length, field->key);
     section = field->key;
     section_length = length;
 
+    /* print the value, quoted where YAML would read something else */
     sac_field_print(field, &config->settings, value);
     sac_text_append(line, sizeof line, &used, "%s%s: ", dot ? "  " : "", dot ? dot + 1 : field->key);
     if ((field->kind == SAC_VALUE_TEXT || field->kind == SAC_VALUE_DEVICE) && !plain(value))
@@ -204,8 +227,24 @@ sac_status sac_config_write(const sac_config* config, FILE* file) {
     else if (field->kind == SAC_VALUE_REAL || field->kind == SAC_VALUE_AUTO)
       append_real(line, sizeof line, &used, value);
     else sac_text_append(line, sizeof line, &used, "%s", value);
+
+    /* add its source as a comment */
     fprintf(file, "%-36s # from %s\n", line, config->source[i].from);
   }
   if (ferror(file)) return sac_fail(SAC_ERROR_FILE, "the configuration cannot be written: %s", strerror(errno));
   return SAC_OK;
+}
+
+sac_status sac_config_text(const sac_config* config, char** out) {
+  char* text = NULL;
+  size_t size;
+  *out = NULL;
+  FILE* file = open_memstream(&text, &size);
+  if (!file) return sac_fail(SAC_ERROR_MEMORY, "no memory for the configuration's text");
+  sac_status status = sac_config_write(config, file);
+  if (fclose(file) != 0 && status == SAC_OK)
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for the configuration's text");
+  if (status == SAC_OK) *out = text;
+  else free(text);
+  return status;
 }

@@ -1,5 +1,4 @@
-/* The resolved configuration, as the library's rooms read it. Filled by src/config/config.c from the fields of
- * config/fields.h. */
+/* The resolved configuration: one value for each field of config/fields.h. */
 #ifndef SAC_CONFIG_SETTINGS_H
 #define SAC_CONFIG_SETTINGS_H
 
@@ -9,10 +8,10 @@
 
 #include "config/fields.h"
 
-/* Where `device: auto` stays: a run that is resumed goes on where it was, as the CPU and a device differ in bits. */
+/* Where `device: auto` must stay. A resumed run stays where it was started, because CPU and device differ in bits. */
 typedef enum sac_stay { SAC_STAY_NOT, SAC_STAY_CPU, SAC_STAY_CUDA } sac_stay;
 
-/* One plain member for each field. */
+/* The values: one plain member for each field. */
 typedef struct sac_settings {
 #define SAC_MEMBER_INT(member) int64_t member;
 #define SAC_MEMBER_REAL(member) double member;
@@ -26,7 +25,7 @@ typedef struct sac_settings {
 #define SAC_MEMBER(kind, member, key, default_, low, high, change, help) SAC_MEMBER_##kind(member)
   SAC_FIELDS(SAC_MEMBER)
 #undef SAC_MEMBER
-  sac_stay stay; /* no field: what sac_config_stay was told */
+  sac_stay stay; /* set by sac_config_stay; not a field */
 } sac_settings;
 
 /* Where a value came from; later ones win. */
@@ -40,48 +39,50 @@ typedef enum sac_origin {
   SAC_ORIGIN_FLAG,
 } sac_origin;
 
-/* The settings, checked across fields (capacity >= batch, log_std_min < log_std_max, precision against device, ...). In
- * their env_options stand the `threads` that an environment has from cpu.threads.
- * Errors: CONFIG. */
+/* Checks values against each other (capacity >= batch, log_std_min < log_std_max, precision against device, ...) and
+ * copies them. Adds cpu.threads to env_options, if the environment has an option `threads`. Errors: CONFIG, DEVICE. */
 sac_status sac_config_settings(const sac_config* config, sac_settings* settings);
 
-/* As sac_config_set, with the origin that messages and the written-out config name. `flag` ("--seed") for
- * SAC_ORIGIN_FLAG, or NULL. */
+/* sac_config_set with an origin, which messages and the written-out config name. flag: the option ("--seed") for
+ * SAC_ORIGIN_FLAG; otherwise NULL. */
 sac_status sac_config_set_from(sac_config* config, const char* key, const char* value, sac_origin origin,
                                const char* flag);
 
 sac_status sac_config_copy(sac_config** copy, const sac_config* config);
 
-/* Binds `device: auto`; copies keep it, and nothing writes it out. */
+/* Binds `device: auto` to the CPU or to a device. Copies keep this; sac_config_write does not write it. */
 void sac_config_stay(sac_config* config, sac_stay stay);
 
-/* Writes every key as YAML with a comment "# from ..." each; what sac_config_load reads back to the same bits (%.17g).
- */
+/* Writes every key as YAML, each with a comment "# from ...". sac_config_load reads the same bits back. */
 sac_status sac_config_write(const sac_config* config, FILE* file);
 
-/* Reads config text (a run folder's config.yaml, a checkpoint's metadata). `name` is for messages. */
+/* The same as text, which the caller frees. Errors: MEMORY. */
+sac_status sac_config_text(const sac_config* config, char** text);
+
+/* Reads a configuration from text (a run folder's config.yaml, a checkpoint's metadata). name: for messages. */
 sac_status sac_config_parse(sac_config* config, const char* text, size_t size, const char* name, sac_origin origin);
 
-/* For a resume: names the fields in which `wanted` (only its file, set and flag values count) differs from `saved`, and
- * refuses those that are FIXED. Puts the changed values into `saved`; `changes` gets a line for people ("train.steps
- * 1000 -> 2000"), "" when equal. */
+/* Changes `saved` for a resume: takes over the values of `wanted` that come from a file, --set or an option and differ.
+ * changes: receives a line for people ("train.steps 1000 -> 2000"), "" when nothing differs. Errors: CONFIG (a FIXED
+ * field differs; nothing is changed). */
 sac_status sac_config_resume(sac_config* saved, const sac_config* wanted, char* changes, size_t changes_size);
 
-/* The line a run starts with: what the preset and the caller changed from the library's defaults. */
+/* The values that the preset and the caller changed from the library's defaults, as one line for people. */
 void sac_config_summary(const sac_config* config, char* text, size_t size);
 
 /* What the environments tell about an id (src/env/list.c). */
 typedef struct sac_env_facts {
   int (*takes_threads)(const char* id);    /* whether env.options may hold `threads` */
-  const char* (*gym_task)(const char* id); /* gym:ID and its kin: ID; NULL: not Gymnasium's */
+  const char* (*gym_task)(const char* id); /* the ID of gym:ID; NULL: not an environment of Gymnasium */
 } sac_env_facts;
 extern const sac_env_facts sac_config_env;
 
-/* The lag of train.overlap = `overlap` transitions, n to a vector step: the fewest steps that reach it. */
-#define SAC_LAG_MAX 64 /* vector steps by which updates may come late */
+#define SAC_LAG_MAX 64 /* vector steps by which updates may be late */
+
+/* The lag for train.overlap = `overlap` transitions: the fewest vector steps of n transitions that reach it. */
 static inline int64_t sac_lag(int64_t overlap, int64_t n) { return (overlap + n - 1) / n; }
 
-/* actor_lr and its kin with "auto" resolved. */
+/* The value of an AUTO field such as actor_lr: `otherwise` when it is "auto". */
 static inline double sac_auto(double value, double otherwise) { return isnan(value) ? otherwise : value; }
 
 #endif

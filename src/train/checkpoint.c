@@ -21,7 +21,7 @@ struct sac_checkpoint {
   char dir[SAC_PATH_MAX];
   sac_agent* agent;
   int32_t p;
-  sac_state* states; /* (state_count + 1) the caller's, and room for the list of segments */
+  sac_state* states; /* (state_count + 1) the caller's, and one for the list of segments */
   int32_t state_count;
   sac_segments* segments;
 };
@@ -30,7 +30,7 @@ static sac_status step_path(const char* dir, int64_t step, char path[SAC_PATH_MA
   return sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)step);
 }
 
-/* Removes what a killed process left half written. */
+/* Deletes files that a killed process left incomplete. */
 static void remove_parts(const char* dir, const char* sub) {
   char path[SAC_PATH_MAX];
   if (sac_path(path, "%s%s", dir, sub) != SAC_OK) return;
@@ -51,6 +51,8 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
   *out = NULL;
   sac_checkpoint* c = calloc(1, sizeof *c);
   if (!c) return sac_fail(SAC_ERROR_MEMORY, "no memory for checkpoints");
+
+  /* copy the caller's states; one more holds the list of segments */
   c->agent = agent;
   c->p = p;
   c->state_count = state_count;
@@ -60,6 +62,8 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
     goto fail;
   }
   if (state_count > 0) memcpy(c->states, states, (size_t)state_count * sizeof *states);
+
+  /* create the folders, and delete incomplete files of a killed process */
   SAC_TRY(sac_path(c->dir, "%s", dir));
   SAC_TRY(sac_path(path, "%s/checkpoints", dir));
   SAC_TRY(sac_make_folders(path));
@@ -80,7 +84,7 @@ void sac_checkpoint_destroy(sac_checkpoint* checkpoint) {
   free(checkpoint);
 }
 
-/* ---- which there are ---- */
+/* --- listing ------------------------------------------------------------------------------------------------------ */
 
 /* The step of "step_N.safetensors", -1 for any other name. */
 static int64_t name_step(const char* name) {
@@ -98,9 +102,13 @@ int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   if (sac_path(path, "%s/checkpoints", dir) != SAC_OK) return 0;
   DIR* folder = opendir(path);
   if (!folder) return 0;
+
+  /* keep the newest `max` steps */
   for (struct dirent* entry; (entry = readdir(folder));) {
     const int64_t found = name_step(entry->d_name);
     if (found < 0) continue;
+
+    /* insert the step; the oldest one falls out of a full list */
     int32_t at = count < max ? count++ : max;
     for (; at > 0 && step[at - 1] < found; at--)
       if (at < max) step[at] = step[at - 1];
@@ -110,7 +118,7 @@ int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   return count;
 }
 
-/* How many there are, and the oldest of them (-1: none). */
+/* Counts the checkpoints. oldest: receives the step of the oldest; -1: none. */
 static int32_t count_steps(const char* dir, int64_t* oldest) {
   char path[SAC_PATH_MAX];
   int32_t count = 0;
@@ -127,9 +135,10 @@ static int32_t count_steps(const char* dir, int64_t* oldest) {
   return count;
 }
 
-/* ---- saving ---- */
+/* --- saving ------------------------------------------------------------------------------------------------------- */
 
-/* Transitions pushed when step N was saved, from its file's header, without allocating; 0 when it cannot be told. */
+/* The number of transitions pushed when step N was saved; 0 when it cannot be read. Reads the header only, and
+ * allocates nothing. */
 static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   char path[SAC_PATH_MAX];
   unsigned char first[8];
@@ -139,12 +148,16 @@ static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   sac_header header;
   sac_header_entry entry;
   int fd = -1;
+
+  /* read the header into the staging buffer of the segments */
   if (step_path(c->dir, step, path) != SAC_OK || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) return 0;
   const off_t size = lseek(fd, 0, SEEK_END);
   if (size < 8 || sac_read_at(fd, path, 0, first, 8) != SAC_OK) goto end;
   if (sac_header_size(first, (uint64_t)size, &json) != NULL) goto end;
   if (json > room_bytes) goto end;
   if (sac_read_at(fd, path, 8, room, (size_t)json) != SAC_OK) goto end;
+
+  /* find the counters: the first of them is the number of transitions pushed */
   sac_header_begin(&header, room, (size_t)json, (uint64_t)size - 8 - json);
   while (sac_header_next(&header, &entry) > SAC_HEADER_END) {
     if (!sac_header_is(&entry.name, "counters") || entry.element != 8 || entry.end - entry.begin < 8) continue;
@@ -156,8 +169,8 @@ end:
   return pushed;
 }
 
-/* Deletes all but the newest `keep` checkpoints, and the segments none of those needs. What cannot be deleted costs
- * disk space and nothing else, so it is no error. */
+/* Deletes all but the newest `keep` checkpoints, and the segments that none of them needs. Files that cannot be deleted
+ * cost disk space only, so this is no error. */
 static void prune(const sac_checkpoint* c, int32_t keep) {
   char path[SAC_PATH_MAX];
   int64_t oldest;
@@ -172,13 +185,19 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
   sac_status status = SAC_OK;
   if (!c->agent->alive[c->p])
     return sac_fail(SAC_ERROR_NUMERIC, "%s: the agent has stopped; its last good checkpoint stays", c->dir);
+
+  /* write new rows first, so that the checkpoint can list them */
   SAC_TRY(sac_segments_append(c->segments, c->agent, c->p));
   const size_t parts = (size_t)sac_segments_parts(c->segments, &part);
   c->states[c->state_count] = (sac_state){SEGMENTS, SAC_U64, part, parts * sizeof *part, 0};
+
+  /* write the checkpoint */
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
   SAC_TRY(step_path(c->dir, step, path));
   SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, metadata, config_text ? 2 : 1));
+
+  /* point `last` to it, then delete old checkpoints */
   (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
   SAC_TRY(sac_path(path, "%s/checkpoints/last", c->dir));
   SAC_TRY(sac_link_file(name, path));
@@ -209,16 +228,16 @@ fail:
   return status;
 }
 
-/* ---- loading ---- */
+/* --- loading ------------------------------------------------------------------------------------------------------ */
 
-/* The list of segments in a checkpoint, and how many transitions had been pushed. */
+/* Finds the list of segments in a checkpoint, and the number of transitions pushed. */
 static sac_status find_parts(const sac_safetensors* file, const sac_segment_part** part, int32_t* count,
                              uint64_t* pushed) {
   const sac_file_tensor* list = sac_safetensors_find(file, SEGMENTS);
   const sac_file_tensor* counters = sac_safetensors_find(file, "counters");
   if (!list || list->dtype != SAC_U64 || list->bytes % sizeof **part != 0 || !counters || counters->dtype != SAC_U64 ||
       counters->bytes != sizeof(sac_counters))
-    return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint of a run ('" SEGMENTS "' or 'counters' is missing)",
+    return sac_fail(SAC_ERROR_FORMAT, "%s: not a checkpoint of a run ('" SEGMENTS "' or 'counters' is missing)",
                     file->path);
   *part = list->data;
   *count = (int32_t)(list->bytes / sizeof **part);
@@ -226,7 +245,7 @@ static sac_status find_parts(const sac_safetensors* file, const sac_segment_part
   return SAC_OK;
 }
 
-/* A whole number of the metadata in [low, high]. */
+/* Reads an integer in [low, high] from the metadata. */
 static sac_status find_number(const sac_safetensors* file, const char* key, int64_t low, int64_t high,
                               int64_t* number) {
   const char* text = sac_safetensors_metadata(file, key);
@@ -237,14 +256,16 @@ static sac_status find_number(const sac_safetensors* file, const char* key, int6
   return sac_fail(SAC_ERROR_FORMAT, "%s: metadata '%s' is '%.40s'", file->path, key, text ? text : "");
 }
 
+/* Whether the file holds the step that its name says. */
 static sac_status check_step(const sac_safetensors* file, int64_t step) {
-  int64_t said;
-  const sac_status status = find_number(file, "step", 0, INT64_MAX, &said);
-  if (status != SAC_OK || said == step) return status;
-  return sac_fail(SAC_ERROR_FORMAT, "%s: it is of step %lld", file->path, (long long)said);
+  int64_t saved;
+  const sac_status status = find_number(file, "step", 0, INT64_MAX, &saved);
+  if (status != SAC_OK || saved == step) return status;
+  return sac_fail(SAC_ERROR_FORMAT, "%s: the file holds step %lld", file->path, (long long)saved);
 }
 
-static sac_status probe(const char* dir, const char* path, int64_t step, char* config_text, size_t config_size) {
+/* Checks the file of step N and its rows. config_text: as in sac_checkpoint_probe. */
+static sac_status check_file(const char* dir, const char* path, int64_t step, char* config_text, size_t config_size) {
   sac_status status = SAC_OK;
   sac_safetensors* file = NULL;
   sac_segments* segments = NULL;
@@ -252,22 +273,29 @@ static sac_status probe(const char* dir, const char* path, int64_t step, char* c
   int64_t obs, action, capacity;
   int32_t parts;
   uint64_t pushed;
+
+  /* check the file: complete, finite, of this step */
   SAC_TRY(sac_safetensors_open(&file, path));
   SAC_TRY(sac_agent_file_check(file));
   SAC_TRY(check_step(file, step));
   SAC_TRY(find_parts(file, &part, &parts, &pushed));
+
+  /* read the sizes; tables of segments grow with the capacity, so limit it to the rows that exist */
   SAC_TRY(find_number(file, "obs_size", 1, 1 << 20, &obs));
   SAC_TRY(find_number(file, "action_size", 1, 1 << 20, &action));
   SAC_TRY(find_number(file, "capacity", 1, (int64_t)SAC_BIG, &capacity));
-  /* the tables below grow with the capacity, so it must not be larger than the rows that are there ask for */
   if ((uint64_t)capacity > pushed) capacity = pushed > 0 ? (int64_t)pushed : 1;
   if ((uint64_t)parts < (uint64_t)capacity / SAC_SEGMENT_ROWS) {
     status = sac_fail(SAC_ERROR_FORMAT, "%s: its list of replay segments is too short", path);
     goto fail;
   }
+
+  /* check the rows against their checksums */
   const size_t floats = (size_t)sac_replay_layout((int32_t)obs, (int32_t)action).floats;
   SAC_TRY(sac_segments_create(&segments, dir, floats, capacity));
   SAC_TRY(sac_segments_read(segments, part, parts, pushed, NULL, 0));
+
+  /* copy the configuration */
   const char* text = sac_safetensors_metadata(file, "config");
   if (config_text && (!text || strlen(text) >= config_size)) {
     status = sac_fail(SAC_ERROR_FORMAT, "%s: metadata 'config' is missing or too long", path);
@@ -284,36 +312,45 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
   char path[SAC_PATH_MAX], reason[512];
   sac_status status = step_path(dir, step, path);
   if (status != SAC_OK) return status;
-  status = probe(dir, path, step, config_text, config_size);
+  status = check_file(dir, path, step, config_text, config_size);
   if (status != SAC_ERROR_FORMAT && status != SAC_ERROR_FILE) return status;
-  /* what completes "last checkpoint ...": without the path where it is the checkpoint's own */
+
+  /* leave out the path at the start of the message: the log line names the checkpoint */
   const char* text = sac_last_error();
   const size_t length = strlen(path), dir_length = strlen(dir);
   if (strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0) text += length + 2;
   else if (strncmp(text, dir, dir_length) == 0 && text[dir_length] == '/') text += dir_length + 1;
+
+  /* continue "last checkpoint ..." */
   (void)snprintf(reason, sizeof reason, "%s", text);
   if (strncmp(reason, "cut short", 9) == 0) return sac_fail(status, "is %s", reason);
   if (strncmp(reason, "cannot be ", 10) == 0) return sac_fail(status, "%s", reason);
   return sac_fail(status, "%s (%s)", status == SAC_ERROR_FILE ? "cannot be read" : "is damaged", reason);
 }
 
-static sac_status check_same(const sac_checkpoint* c, const sac_safetensors* file) {
+/* Whether the checkpoint fits this run: the same replay, action bounds and states. */
+static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensors* file) {
   const sac_agent* agent = c->agent;
   const int64_t actions = agent->shape.action;
   sac_status status = SAC_OK;
   int64_t capacity;
+
+  /* check the capacity: it decides where a row is in the replay */
   SAC_TRY(find_number(file, "capacity", 1, (int64_t)SAC_BIG, &capacity));
   if (capacity != agent->shape.capacity)
     return sac_fail(SAC_ERROR_SHAPE, "%s: replay.capacity was %lld and is now %lld", file->path, (long long)capacity,
                     (long long)agent->shape.capacity);
+
+  /* check the action bounds: actions in the replay are scaled by them */
   const char* const names[] = {"action.centre", "action.half_range"};
   const float* const values[] = {agent->action_centre, agent->action_half};
   for (int i = 0; i < 2; i++) {
     SAC_TRY(sac_safetensors_get(file, names[i], SAC_F32, 1, &actions, NULL));
     if (memcmp(sac_safetensors_find(file, names[i])->data, values[i], (size_t)actions * sizeof(float)) != 0)
-      return sac_fail(SAC_ERROR_SHAPE, "%s: the environment's action bounds are others now ('%s')", file->path,
-                      names[i]);
+      return sac_fail(SAC_ERROR_SHAPE, "%s: the environment's action bounds have changed ('%s')", file->path, names[i]);
   }
+
+  /* check the sizes of the run's states */
   for (int32_t i = 0; i < c->state_count; i++) {
     const sac_state* state = &c->states[i];
     const int64_t count = (int64_t)(state->bytes / sac_dtype_size(state->dtype));
@@ -331,11 +368,15 @@ sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
   const sac_segment_part* part;
   int32_t parts;
   uint64_t pushed;
+
+  /* check everything before the first change */
   SAC_TRY(step_path(c->dir, step, path));
   SAC_TRY(sac_safetensors_open(&file, path));
   SAC_TRY(check_step(file, step));
   SAC_TRY(find_parts(file, &part, &parts, &pushed));
-  SAC_TRY(check_same(c, file));
+  SAC_TRY(check_compatible(c, file));
+
+  /* restore the agent, its rows, and the states of the run */
   SAC_TRY(sac_agent_read(c->agent, file, c->p, 1));
   SAC_TRY(sac_segments_read(c->segments, part, parts, pushed, c->agent, c->p));
   for (int32_t i = 0; i < c->state_count; i++) {

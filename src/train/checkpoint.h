@@ -1,15 +1,15 @@
-/* One agent's checkpoints in its seed folder:
+/* The checkpoints of one agent, in its seed folder:
  *
- *   SEED/checkpoints/step_N.safetensors   everything but the replay's rows
- *   SEED/checkpoints/last -> step_N.safetensors, best -> a copy of its own
+ *   SEED/checkpoints/step_N.safetensors   everything except the replay's rows
+ *   SEED/checkpoints/last -> step_N.safetensors, best, a file of its own
  *   SEED/replay/rows_K.bin                append-only segments of 64 Ki rows, see segments.h
  *   SEED/policy.safetensors               the actor alone, for sac_policy
  *
  * A checkpoint holds every tensor (NAME, adam_m/NAME, adam_v/NAME, targets), counters, seed, alive, totals, stats,
  * action.centre and .half_range, the run's states under their names and replay.segments. It records how many
  * transitions were pushed; rows of later ones are ignored on resume and overwritten. Segments that no kept checkpoint
- * needs are deleted. Order of writing: rows, sync; checkpoint beside, sync, rename; `last`; deletions. So a kill at any
- * moment leaves the previous checkpoint whole. */
+ * needs are deleted. Order of writing: rows, sync; checkpoint under another name, sync, rename; `last`; deletions. So a
+ * kill at any moment leaves the previous checkpoint complete. */
 #ifndef SAC_TRAIN_CHECKPOINT_H
 #define SAC_TRAIN_CHECKPOINT_H
 
@@ -18,36 +18,39 @@
 
 #include "agent/file.h"
 
-typedef struct sac_checkpoint sac_checkpoint; /* writer and reader of one agent's folder; allocates at create only */
+typedef struct sac_checkpoint sac_checkpoint; /* writes and reads one seed folder; allocates in create only */
 
-/* dir: the seed folder (made when missing). p: which agent of `agent`. The list of states is copied, what it points to
- * is not. Errors: FILE, MEMORY. */
+/* dir: the seed folder, created when missing. p: the agent's index in `agent`. The list of states is copied; the data
+ * that it points to must live as long as the checkpoint. Errors: FILE, MEMORY. */
 sac_status sac_checkpoint_create(sac_checkpoint** checkpoint, const char* dir, sac_agent* agent, int32_t p,
                                  const sac_state* states, int32_t state_count);
 void sac_checkpoint_destroy(sac_checkpoint* checkpoint);
 
-/* Saves step N; keeps the newest `keep`. config_text: this agent's configuration, kept in the metadata for
- * sac_agent_load and a resume; NULL: the agent's own. Errors: FILE (previous one stays); NUMERIC (the agent has
- * stopped, or a tensor is not finite: it would not load again). */
+/* Saves step N and keeps the newest `keep` checkpoints. config_text: this agent's configuration, written to the
+ * metadata for sac_agent_load and a resume; NULL: the agent's own. Errors: FILE (the previous checkpoint stays);
+ * NUMERIC (the agent has stopped, or a tensor is not finite, so the file would not load). */
 sac_status sac_checkpoint_save(sac_checkpoint* checkpoint, int64_t step, int32_t keep, const char* config_text);
 
-/* Makes `best` agent p of `agent`, which is the checkpoint's or a copy of it as it was at `step`: an agent's file, for
- * eval and export; a run's own state is in checkpoints alone. */
+/* Writes the file `best` for eval and export: agent p of `agent`, without the state of the run. `agent` is the
+ * checkpoint's own or a copy of it as it was at `step`. */
 sac_status sac_checkpoint_best(sac_checkpoint* checkpoint, const sac_agent* agent, int64_t step, double mean_return,
                                const char* config_text);
 
 /* Writes SEED/policy.safetensors from the agent's actor. */
 sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint);
 
-/* Steps of the checkpoints that exist, newest first; returns how many (at most max). */
+#define SAC_CHECKPOINT_LIST_MAX 1024 /* checkpoints of one folder that a run looks at */
+
+/* Lists the steps of the checkpoints in a seed folder, newest first. Returns how many, at most `max`. */
 int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max);
 
-/* Checks that step N loads (file whole, rows there), without changing anything, and copies its config text (NULL: not
- * wanted). On FILE and FORMAT the message completes "last checkpoint ...": "is cut short (header 18212104 bytes, file
- * 4096)", "is damaged (...)", "cannot be read (...)". */
+/* Checks that step N loads (file and rows complete), without changing anything. config_text: receives its
+ * configuration; may be NULL. On FILE and FORMAT the message continues "last checkpoint ...": "is cut short (header
+ * 18212104 bytes, file 4096)", "is damaged (...)", "cannot be read (...)". */
 sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text, size_t config_size);
 
-/* Restores agent p, its rows and the states from step N. Errors: FILE, FORMAT, SHAPE; the agent is then not usable. */
+/* Restores agent p, its rows and the states from step N. After an error the agent is not usable. Errors: FILE, FORMAT,
+ * SHAPE. */
 sac_status sac_checkpoint_load(sac_checkpoint* checkpoint, int64_t step);
 
 #endif

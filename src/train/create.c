@@ -1,4 +1,4 @@
-/* How a new run begins: everything it is made of, its folder, its first checkpoint. */
+/* Creates a new run: its parts, its folder, its first checkpoint. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,14 +17,15 @@
 #include "util/number.h"
 #include "util/text.h"
 
-/* --- building ----------------------------------------------------------------------------------------------------- */
+/* --- memory ------------------------------------------------------------------------------------------------------- */
 
+/* The caller's own environment, or the one that env.id names. */
 static sac_status find_env(const sac_settings* settings, const sac_env_api** env) {
   return *env ? SAC_OK : sac_env_find(settings->env_id, env);
 }
 
-/* The agent's, and that of the copy that evaluations are played by. */
-static sac_status memory_of(const sac_config* config, const sac_vector* vector, size_t* replay, size_t* rest) {
+/* The bytes of the agent, and of the copy of it that plays evaluations. */
+static sac_status agent_memory(const sac_config* config, const sac_vector* vector, size_t* replay, size_t* rest) {
   const sac_status status = sac_agent_memory(config, &vector->spec, replay, rest);
   if (status == SAC_OK) *rest += sac_evaluator_memory(config, &vector->spec, vector->api);
   return status;
@@ -38,36 +39,34 @@ sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size
   SAC_TRY(sac_config_settings(config, &settings));
   SAC_TRY(find_env(&settings, &env));
   SAC_TRY(sac_vector_create(&vector, env, settings.env_id, settings.env_options, 1, 1, &seed, sac_stream_env(0)));
-  status = memory_of(config, vector, replay, rest);
+  status = agent_memory(config, vector, replay, rest);
 fail:
   sac_vector_destroy(vector);
   return status;
 }
 
-static sac_status config_text(const sac_config* config, char** out) {
-  char* text = NULL;
-  size_t size;
-  *out = NULL;
-  FILE* file = open_memstream(&text, &size);
-  if (!file) return sac_fail(SAC_ERROR_MEMORY, "no memory for the configuration's text");
-  sac_status status = sac_config_write(config, file);
-  if (fclose(file) != 0 && status == SAC_OK)
-    status = sac_fail(SAC_ERROR_MEMORY, "no memory for the configuration's text");
-  if (status == SAC_OK) *out = text;
-  else free(text);
-  return status;
+void sac_run_log_memory(sac_run* run) {
+  const sac_shape* shape = &run->agent->shape;
+  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX];
+  size_t replay = 0, rest = 0;
+  if (agent_memory(run->config, run->vector, &replay, &rest) != SAC_OK) return;
+  sac_run_log(run, "memory %s, of it replay %s (%lld transitions%s)", sac_text_bytes(all, replay + rest),
+              sac_text_bytes(rows, replay), (long long)shape->capacity, shape->population > 1 ? " an agent" : "");
 }
 
-static sac_status agent_config_text(const sac_run* run, int64_t p, char** out) {
+/* --- configuration as text ---------------------------------------------------------------------------------------- */
+
+/* The configuration of agent p alone. */
+static sac_status agent_config_text(const sac_run* run, int64_t p, char** text) {
   char seed[SAC_NUMBER_MAX];
   sac_config* config = NULL;
   sac_status status = SAC_OK;
-  if (run->settings.seeds == 1) return config_text(run->config, out);
+  if (run->settings.seeds == 1) return sac_config_text(run->config, text);
   (void)sac_print_integer(seed, run->settings.seed + p);
   SAC_TRY(sac_config_copy(&config, run->config));
   SAC_TRY(sac_config_set_from(config, "seed", seed, SAC_ORIGIN_FLAG, "--seeds"));
   SAC_TRY(sac_config_set_from(config, "seeds", "1", SAC_ORIGIN_FLAG, "--seeds"));
-  SAC_TRY(config_text(config, out));
+  SAC_TRY(sac_config_text(config, text));
 fail:
   sac_config_destroy(config);
   return status;
@@ -75,14 +74,16 @@ fail:
 
 sac_status sac_run_config_text(sac_run* run) {
   sac_status status = SAC_OK;
-  SAC_TRY(config_text(run->config, &run->config_text));
+  SAC_TRY(sac_config_text(run->config, &run->config_text));
   for (int64_t p = 0; p < run->settings.seeds; p++) SAC_TRY(agent_config_text(run, p, &run->agent_text[p]));
 fail:
   return status;
 }
 
-/* Each agent keeps its CSVs, its events and its replay's segment open. */
-static sac_status check_files(int64_t population) {
+/* --- parts -------------------------------------------------------------------------------------------------------- */
+
+/* Whether this process may open enough files: each agent keeps its CSV files, its events and a replay segment open. */
+static sac_status check_open_files(int64_t population) {
   struct rlimit limit;
   const int64_t needed = 4 * population + 64;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY || (int64_t)limit.rlim_cur >= needed)
@@ -93,61 +94,116 @@ static sac_status check_files(int64_t population) {
                   (long long)population, (long long)needed, (long long)limit.rlim_cur);
 }
 
-/* What can fail for want of memory or for a wrong environment fails here, before a file is written. */
-sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks) {
-  const sac_settings* settings = &run->settings;
-  const size_t population = (size_t)settings->seeds, episodes = (size_t)settings->eval_episodes;
-  uint64_t* seed = NULL;
-  sac_status status = SAC_OK;
-  if (callbacks) run->callbacks = *callbacks;
-  SAC_TRY(check_files(settings->seeds));
-  run->saved_step = run->evaluating = -1;
-  run->env_warnings = sac_mujoco_warnings((char[SAC_SHOW_MAX]){0});
-  run->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
-  seed = calloc(population, sizeof *seed);
+static sac_status no_memory(size_t population) {
+  return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population);
+}
+
+/* Allocates what a run keeps for each agent. */
+static sac_status create_arrays(sac_run* run) {
+  const size_t population = (size_t)run->settings.seeds;
+
+  /* allocate one element for each agent */
   run->window = calloc(population, sizeof *run->window);
   run->best_return = calloc(population, sizeof *run->best_return);
   run->was_alive = calloc(population, 1);
-  run->updates = calloc(population, sizeof *run->updates);
+  run->updates_before = calloc(population, sizeof *run->updates_before);
   run->agent_text = (char**)calloc(population, sizeof(char*));
   run->checkpoint = (sac_checkpoint**)calloc(population, sizeof(sac_checkpoint*));
   run->metrics = (sac_metrics_files**)calloc(population, sizeof(sac_metrics_files*));
-  if (!run->locale || !seed || !run->window || !run->best_return || !run->was_alive || !run->updates ||
-      !run->agent_text || !run->checkpoint || !run->metrics)
-    SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population));
+  if (!run->window || !run->best_return || !run->was_alive || !run->updates_before || !run->agent_text ||
+      !run->checkpoint || !run->metrics)
+    return no_memory(population);
+
+  /* start with no evaluation and all agents alive */
   for (size_t p = 0; p < population; p++) {
-    seed[p] = (uint64_t)settings->seed + p;
     run->window[p].best_step = -1;
     run->best_return[p] = -INFINITY;
     run->was_alive[p] = 1;
   }
-  SAC_TRY(find_env(settings, &env));
+  return SAC_OK;
+}
+
+/* Creates the training environments, and the columns and sums of their info. */
+static sac_status create_vector(sac_run* run, const sac_env_api* env) {
+  const sac_settings* settings = &run->settings;
+  const size_t population = (size_t)settings->seeds;
+  sac_status status = SAC_OK;
+
+  /* create the environments; each agent has its own seed */
+  uint64_t* seed = calloc(population, sizeof *seed);
+  if (!seed) return no_memory(population);
+  for (size_t p = 0; p < population; p++) seed[p] = (uint64_t)settings->seed + p;
   SAC_TRY(sac_vector_create(&run->vector, env, settings->env_id, settings->env_options, (int32_t)population,
                             (int32_t)settings->num_envs, seed, sac_stream_env(0)));
-  sac_metric_list_fill(&run->list, run->vector->info_name, run->vector->info_count);
+
+  /* prepare the columns of metrics.csv, and the sums of info */
+  sac_metric_list_fill(&run->metric_list, run->vector->info_name, run->vector->info_count);
   if (run->vector->info_count > 0) {
     run->info = calloc(sac_bytes(population, (size_t)run->vector->info_count), sizeof *run->info);
-    if (!run->info) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population));
+    if (!run->info) SAC_TRY(no_memory(population));
   }
+fail:
+  free(seed);
+  return status;
+}
+
+/* Creates the agent, connects it with the environments, and makes room for their saved state. */
+static sac_status create_agent(sac_run* run) {
+  const size_t population = (size_t)run->settings.seeds;
+  sac_status status = SAC_OK;
+
+  /* connect them: a backend may step the environments itself, and train.overlap may need a thread */
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
   if (run->agent->backend->env_attach) SAC_TRY(run->agent->backend->env_attach(run->agent, run->vector));
   SAC_TRY(sac_step_overlap(run->agent, run->vector));
+
+  /* allocate room for the environments' state in checkpoints */
   run->env_state_size = sac_vector_state_size(run->vector);
   run->env_state = calloc(sac_bytes(population, run->env_state_size), 1);
   if (!run->env_state)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for the environments' states: lower env.num_envs"));
-  if (settings->eval_every) {
-    const sac_arena arena = {.api = env, .id = settings->env_id, .options = settings->env_options};
-    SAC_TRY(sac_evaluator_create(&run->evaluator, run->agent, &arena, (int32_t)episodes));
-    run->episode_return = calloc(sac_bytes(population, episodes), sizeof(double));
-    run->episode_length = calloc(sac_bytes(population, episodes), sizeof(int64_t));
-    if (!run->episode_return || !run->episode_length)
-      SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation: lower eval.episodes"));
-  }
+fail:
+  return status;
+}
+
+/* Creates the environments of evaluations, and room for their results. */
+static sac_status create_evaluator(sac_run* run, const sac_env_api* env) {
+  const sac_settings* settings = &run->settings;
+  const size_t population = (size_t)settings->seeds, episodes = (size_t)settings->eval_episodes;
+  const sac_eval_env eval_env = {.api = env, .id = settings->env_id, .options = settings->env_options};
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_evaluator_create(&run->evaluator, run->agent, &eval_env, (int32_t)episodes));
+  run->episode_return = calloc(sac_bytes(population, episodes), sizeof(double));
+  run->episode_length = calloc(sac_bytes(population, episodes), sizeof(int64_t));
+  if (!run->episode_return || !run->episode_length)
+    SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation: lower eval.episodes"));
+fail:
+  return status;
+}
+
+sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks) {
+  const sac_settings* settings = &run->settings;
+  sac_status status = SAC_OK;
+  SAC_TRY(check_open_files(settings->seeds));
+
+  /* set what needs no other part; warnings of earlier runs in this process do not count */
+  if (callbacks) run->callbacks = *callbacks;
+  run->saved_step = run->evaluation_step = -1;
+  run->env_warnings = sac_mujoco_warnings((char[SAC_SHOW_MAX]){0});
+  run->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+  if (!run->locale) SAC_TRY(no_memory((size_t)settings->seeds));
+  SAC_TRY(create_arrays(run));
+
+  /* create environments, agent, evaluator */
+  SAC_TRY(find_env(settings, &env));
+  SAC_TRY(create_vector(run, env));
+  SAC_TRY(create_agent(run));
+  if (settings->eval_every) SAC_TRY(create_evaluator(run, env));
+
+  /* set when updates are due */
   sac_schedule_rate(&run->schedule, settings->updates_per_step);
   run->schedule.lag = (int32_t)sac_lag(settings->overlap, settings->num_envs);
 fail:
-  free(seed);
   return status;
 }
 
@@ -155,6 +211,8 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   char dir[SAC_PATH_MAX];
   sac_window* window = &run->window[p];
   sac_status status = SAC_OK;
+
+  /* list the state that every checkpoint holds */
   const sac_state always[] = {
       {"run.step", SAC_I64, &run->schedule.step, 2 * sizeof(int64_t), 0},
       {"run.updates", SAC_F64, &run->schedule.rate, 2 * sizeof(double), 0},
@@ -168,13 +226,19 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   sac_state states[sizeof always / sizeof *always + 1 + SAC_ENV_INFO_MAX];
   int32_t count = sizeof always / sizeof *always;
   memcpy(states, always, sizeof always);
+
+  /* add the updates that train.overlap has delayed */
   if (run->schedule.lag > 0)
     states[count++] = (sac_state){"run.pending", SAC_I64, run->schedule.pending,
                                   (size_t)run->schedule.lag * sizeof *run->schedule.pending, 0};
+
+  /* add the sums of info; optional, because checkpoints of older versions lack them */
   for (int32_t k = 0; k < run->vector->info_count; k++) {
     sac_info_sum* info = &run->info[p * run->vector->info_count + k];
-    states[count++] = (sac_state){run->list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
+    states[count++] = (sac_state){run->metric_list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
   }
+
+  /* open the seed folder */
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
   SAC_TRY(sac_checkpoint_create(&run->checkpoint[p], dir, run->agent, p, states, count));
 fail:
@@ -185,58 +249,61 @@ sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_
   char dir[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
-  SAC_TRY(sac_metrics_open(&run->metrics[p], dir, &run->list, rows_to, evaluations_to));
+  SAC_TRY(sac_metrics_open(&run->metrics[p], dir, &run->metric_list, rows_to, evaluations_to));
 fail:
   return status;
 }
 
 void sac_run_destroy(sac_run* run) {
   if (!run) return;
-  sac_evaluator_destroy(run->evaluator); /* it may be playing, and writes to what is freed below */
+
+  /* wait for a running evaluation first: it uses the agent and the arrays below */
+  sac_evaluator_destroy(run->evaluator);
+
+  /* close the files of each agent */
   const int32_t population = run->agent ? run->agent->shape.population : 0;
   for (int32_t p = 0; p < population; p++) {
     sac_metrics_close(run->metrics[p]);
     sac_checkpoint_destroy(run->checkpoint[p]);
   }
+  for (int64_t p = 0; run->agent_text && p < run->settings.seeds; p++) free(run->agent_text[p]);
+
+  /* free arrays */
   free((void*)run->metrics);
   free((void*)run->checkpoint);
+  free((void*)run->agent_text);
   free(run->env_state);
   free(run->was_alive);
-  free(run->updates);
+  free(run->updates_before);
   free(run->best_return);
   free(run->window);
   free(run->info);
   free(run->episode_length);
   free(run->episode_return);
+
+  /* free environments, agent, folder, configuration */
   sac_vector_destroy(run->vector);
   sac_agent_destroy(run->agent);
   sac_folder_close(run->folder);
   if (run->locale) freelocale(run->locale);
-  for (int64_t p = 0; run->agent_text && p < run->settings.seeds; p++) free(run->agent_text[p]);
-  free((void*)run->agent_text);
   free(run->config_text);
   sac_config_destroy(run->config);
   free(run);
 }
 
-/* --- first lines -------------------------------------------------------------------------------------------------- */
-
-void sac_run_log_memory(sac_run* run) {
-  const sac_shape* shape = &run->agent->shape;
-  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX];
-  size_t replay = 0, rest = 0;
-  if (memory_of(run->config, run->vector, &replay, &rest) != SAC_OK) return;
-  sac_run_log(run, "memory %s, of it replay %s (%lld transitions%s)", sac_text_bytes(all, replay + rest),
-              sac_text_bytes(rows, replay), (long long)shape->capacity, shape->population > 1 ? " an agent" : "");
-}
+/* --- a new run ---------------------------------------------------------------------------------------------------- */
 
 static void log_start(sac_run* run) {
   const sac_settings* settings = &run->settings;
   char text[1024], seeds[64];
+
+  /* log what is trained, and where */
   (void)snprintf(seeds, sizeof seeds, settings->seeds > 1 ? "seeds %lld to %lld" : "seed %lld",
                  (long long)settings->seed, (long long)(settings->seed + settings->seeds - 1));
   sac_run_log(run, "sac %s: %s, algo %s, %s, %lld steps on %s", SAC_VERSION, settings->env_id,
               sac_config_get(run->config, "algo"), seeds, (long long)settings->steps, run->agent->device);
+
+  /* log changed values, the choice of the device, memory, folder */
   sac_config_summary(run->config, text, sizeof text);
   if (text[0]) sac_run_log(run, "%s", text);
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
@@ -244,14 +311,12 @@ static void log_start(sac_run* run) {
   sac_run_log(run, "writes to %s", run->folder->path);
 }
 
-/* --- a new run ---------------------------------------------------------------------------------------------------- */
-
-/* The actor of a policy or checkpoint file into every agent. */
-sac_status sac_run_init(sac_run* run) {
+/* Copies the actor of the policy or checkpoint file `init` into every agent. */
+static sac_status load_initial_actor(sac_run* run) {
   const char* path = run->settings.init;
   const int32_t population = run->agent->shape.population;
   sac_safetensors* file = NULL;
-  float* data = NULL;
+  float* data = NULL; /* (P, ...) one tensor */
   sac_status status = SAC_OK;
   if (!path[0]) return SAC_OK;
   SAC_TRY(sac_safetensors_open(&file, path));
@@ -259,12 +324,16 @@ sac_status sac_run_init(sac_run* run) {
     sac_tensor_info info;
     SAC_TRY(sac_agent_tensor_info(run->agent, t, &info));
     if (strncmp(info.name, "actor.", 6) != 0) continue;
-    int64_t dims[2] = {info.dims[0], info.dims[1]};
+
+    /* make room for this tensor of all agents */
+    const int64_t dims[2] = {info.dims[0], info.dims[1]};
     size_t count = 1;
     for (int32_t d = 0; d < info.rank; d++) count *= (size_t)info.dims[d];
     float* grown = realloc(data, sizeof(float) * count * (size_t)population);
     if (!grown) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for the actor of %s", path));
     data = grown;
+
+    /* read it once and repeat it for each agent */
     SAC_TRY(sac_safetensors_get(file, info.name, SAC_F32, info.rank, dims, data));
     for (int32_t p = 1; p < population; p++) memcpy(data + (size_t)p * count, data, sizeof(float) * count);
     SAC_TRY(sac_agent_tensor_set(run->agent, info.name, data, count * (size_t)population));
@@ -276,9 +345,9 @@ fail:
   return status;
 }
 
-/* A run that was killed while it began has left a checkpoint of step 0 at most; anything later is someone's work, whose
- * config.yaml was lost. */
-static sac_status check_seeds(const sac_run* run) {
+/* Whether the seed folders are free. A run that was killed while it was created leaves a checkpoint of step 0 at most;
+ * a later one belongs to a run whose config.yaml was lost, and must not be overwritten. */
+static sac_status check_seed_folders(const sac_run* run) {
   char dir[SAC_PATH_MAX];
   int64_t newest;
   sac_status status = SAC_OK;
@@ -292,13 +361,34 @@ fail:
   return status;
 }
 
+/* Creates the run folder with everything that a resume needs. */
+static sac_status create_files(sac_run* run) {
+  char changed[1024];
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_folder_create(&run->folder, run->settings.out, run->settings.env_id));
+  SAC_TRY(check_seed_folders(run));
+  log_start(run);
+  SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, changed, sizeof changed));
+  for (int32_t p = 0; p < run->agent->shape.population; p++) {
+    SAC_TRY(sac_run_open_checkpoint(run, p));
+    SAC_TRY(sac_run_open_metrics(run, p, -1, -1));
+  }
+
+  /* write config.yaml last: a folder that has one can be resumed */
+  SAC_TRY(sac_run_save(run));
+  SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
+fail:
+  return status;
+}
+
 sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env_api* env,
                           const sac_callbacks* callbacks) {
-  char changed[1024];
   sac_status status = SAC_OK;
   if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_create: run is NULL");
   *out = NULL;
   if (!config) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_create: config is NULL");
+
+  /* check the configuration and the folder before anything is allocated */
   sac_run* run = calloc(1, sizeof *run);
   if (!run) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run");
   SAC_TRY(sac_config_copy(&run->config, config));
@@ -308,20 +398,12 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
                      "%s already holds a run: 'sac resume %s' continues it; for a new one give another "
                      "--out",
                      run->settings.out, run->settings.out));
-  SAC_TRY(sac_run_build(run, env, callbacks));
-  SAC_TRY(sac_run_init(run));
+
+  /* create the parts before the files: a run that fails here leaves no folder */
+  SAC_TRY(sac_run_create_parts(run, env, callbacks));
+  SAC_TRY(load_initial_actor(run));
   SAC_TRY(sac_run_config_text(run));
-  SAC_TRY(sac_folder_create(&run->folder, run->settings.out, run->settings.env_id));
-  SAC_TRY(check_seeds(run));
-  log_start(run);
-  SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, changed, sizeof changed));
-  for (int32_t p = 0; p < run->agent->shape.population; p++) {
-    SAC_TRY(sac_run_open_checkpoint(run, p));
-    SAC_TRY(sac_run_open_metrics(run, p, -1, -1));
-  }
-  /* From here on there is always a checkpoint; config.yaml, written last, says that the folder holds a run. */
-  SAC_TRY(sac_run_save(run));
-  SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
+  SAC_TRY(create_files(run));
   *out = run;
   return SAC_OK;
 fail:

@@ -18,28 +18,28 @@
 
 struct sac_evaluator {
   sac_vector* vector; /* P x N environments */
-  uint8_t* done;      /* (P, N) its episode of this evaluation, or of its turn, has ended */
-  int32_t turns;      /* N episodes an agent in each: 1, or N = 1 and as many as there are episodes */
-  sac_agent* copy;    /* acts in its place; NULL: the agent itself does */
-  sac_worker* worker; /* NULL: played by the caller's thread */
+  uint8_t* done;      /* (P, N) 1: the episode that is being played there has ended */
+  int32_t rounds;     /* episodes that each environment plays: 1, or all of them where N is 1 */
+  sac_agent* copy;    /* plays instead of the agent; NULL: the agent itself plays */
+  sac_worker* worker; /* NULL: played on the caller's thread */
 
-  /* the evaluation that was begun last */
-  sac_agent* agent;
+  /* the last evaluation */
+  sac_agent* agent; /* who plays: the copy or the agent itself */
   uint64_t number;
-  double* episode_return;
-  int64_t* length;
-  sac_status status; /* where it was played at once */
+  double* episode_return; /* (P, N * rounds) */
+  int64_t* length;        /* (P, N * rounds) */
+  sac_status status;      /* when played on the caller's thread */
 };
 
 /* --- who plays ---------------------------------------------------------------------------------------------------- */
 
-/* Processors that learning on the CPU takes; on a device one thread queues the work. */
+/* Threads that training uses. A device needs one, which queues the work. */
 static int64_t learning_threads(const sac_settings* settings, int on_device) {
   if (on_device) return 1;
   return settings->threads > 0 ? settings->threads : sac_processors();
 }
 
-/* The agent's configuration on the CPU, with room for weights and nothing more. */
+/* The agent's configuration on the CPU, with a replay of one transition: the copy only acts. */
 static sac_status copy_config(sac_config** copy, const sac_config* config) {
   static const char* const sets[][2] = {
       {"device", "cpu"}, {"precision", "fp32"}, {"cpu.threads", "1"}, {"replay.batch", "1"}, {"replay.capacity", "1"}};
@@ -49,7 +49,7 @@ static sac_status copy_config(sac_config** copy, const sac_config* config) {
   return status;
 }
 
-static sac_status make_copy(sac_evaluator* e, const sac_agent* agent) {
+static sac_status create_copy(sac_evaluator* e, const sac_agent* agent) {
   sac_config* config = NULL;
   sac_status status = SAC_OK;
   SAC_TRY(copy_config(&config, agent->config));
@@ -59,17 +59,19 @@ fail:
   return status;
 }
 
-/* Whether its instances may be stepped at the same time; a table of an older header does not say. */
-static int may_play_beside(const sac_env_api* api) { return api->size == sizeof *api && api->concurrent; }
+/* Whether two instances of the environment may be stepped at the same time. Tables of an older header do not say. */
+static int is_concurrent(const sac_env_api* api) { return api->size == sizeof *api && api->concurrent; }
 
-static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const sac_arena* arena) {
+/* Creates the copy of the agent and the thread, if they are to play. */
+static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const sac_eval_env* env) {
   const int on_device = !agent->backend->on_host;
   const int free_processor = sac_processors() > learning_threads(&agent->settings, on_device);
   sac_status status = SAC_OK;
-  /* episodes in turn are recorded, by what may draw on its own thread alone */
-  if (arena->in_turn || e->vector->resident || !may_play_beside(arena->api) || (!on_device && !free_processor))
+
+  /* Sequential episodes are for videos, which some environments draw on the caller's thread only. */
+  if (env->sequential || e->vector->resident || !is_concurrent(env->api) || (!on_device && !free_processor))
     return SAC_OK;
-  SAC_TRY(make_copy(e, agent));
+  SAC_TRY(create_copy(e, agent));
   if (free_processor) SAC_TRY(sac_worker_create(&e->worker));
 fail:
   return status;
@@ -83,36 +85,47 @@ size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, 
   const sac_backend* backend;
   int32_t ordinal = -1;
   size_t replay = 0, rest = 0;
-  if (sac_config_settings(config, &settings) != SAC_OK || sac_agent_shape(&shape, &settings, spec) != SAC_OK ||
-      sac_estimate_choose(&settings, &shape, &backend, &ordinal, why) != SAC_OK || settings.eval_every == 0 ||
-      !may_play_beside(api) || (ordinal >= 0 && sac_task_find(settings.env_id)) ||
-      (ordinal < 0 && sac_processors() <= learning_threads(&settings, 0)) || copy_config(&copy, config) != SAC_OK ||
-      sac_agent_memory(copy, spec, &replay, &rest) != SAC_OK)
-    replay = rest = 0;
+
+  /* return 0 where choose_player makes no copy */
+  if (sac_config_settings(config, &settings) != SAC_OK || settings.eval_every == 0 || !is_concurrent(api)) return 0;
+  if (sac_agent_shape(&shape, &settings, spec) != SAC_OK ||
+      sac_estimate_choose(&settings, &shape, &backend, &ordinal, why) != SAC_OK)
+    return 0;
+  const int on_device = ordinal >= 0;
+  if (on_device && sac_task_find(settings.env_id)) return 0;
+  if (!on_device && sac_processors() <= learning_threads(&settings, 0)) return 0;
+
+  /* count the bytes of the copy */
+  if (copy_config(&copy, config) != SAC_OK || sac_agent_memory(copy, spec, &replay, &rest) != SAC_OK) replay = rest = 0;
   sac_config_destroy(copy);
   return replay + rest;
 }
 
-/* N, where `episodes` are played. */
-static int32_t at_once(const sac_arena* arena, int32_t episodes) { return arena->in_turn ? 1 : episodes; }
+/* N: how many environments an agent plays `episodes` in. */
+static int32_t envs_per_agent(const sac_eval_env* env, int32_t episodes) { return env->sequential ? 1 : episodes; }
 
-sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_arena* arena, int32_t episodes) {
-  const int32_t population = agent->shape.population, num_envs = at_once(arena, episodes);
+sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_eval_env* env,
+                                int32_t episodes) {
+  const int32_t population = agent->shape.population, num_envs = envs_per_agent(env, episodes);
   sac_status status = SAC_OK;
-  sac_evaluator* e = calloc(1, sizeof *e);
   *evaluator = NULL;
+  sac_evaluator* e = calloc(1, sizeof *e);
   if (!e) return sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation");
   e->agent = agent;
-  if (arena->in_turn && population > 1)
-    SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "episodes in turn are those of one agent, not of %d", (int)population));
-  e->turns = episodes / num_envs;
+  if (env->sequential && population > 1)
+    SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "sequential episodes need one agent, not %d", (int)population));
+
+  /* create the environments; a backend may step them itself */
+  e->rounds = episodes / num_envs;
   e->done = calloc(sac_bytes((size_t)population, (size_t)num_envs), 1);
   if (!e->done)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d evaluation episodes: lower eval.episodes", episodes));
-  SAC_TRY(sac_vector_create(&e->vector, arena->api, arena->id, arena->options, population, num_envs, agent->seed,
+  SAC_TRY(sac_vector_create(&e->vector, env->api, env->id, env->options, population, num_envs, agent->seed,
                             sac_stream_eval_env(0)));
   if (agent->backend->env_attach) SAC_TRY(agent->backend->env_attach(agent, e->vector));
-  SAC_TRY(choose_player(e, agent, arena));
+
+  /* decide who plays, and on which thread */
+  SAC_TRY(choose_player(e, agent, env));
   *evaluator = e;
   return SAC_OK;
 fail:
@@ -133,7 +146,7 @@ sac_agent* sac_evaluator_agent(const sac_evaluator* evaluator) { return evaluato
 
 /* --- playing ------------------------------------------------------------------------------------------------------ */
 
-/* Takes the results of the episodes that ended in the last step; returns how many were waited for. */
+/* Takes the results of episodes that ended in the last step: the first of each environment. Returns how many. */
 static int32_t collect(const sac_vector* vector, uint8_t* done, double* episode_return, int64_t* length) {
   int32_t taken = 0;
   for (int32_t f = 0; f < vector->finished_count; f++) {
@@ -147,24 +160,27 @@ static int32_t collect(const sac_vector* vector, uint8_t* done, double* episode_
   return taken;
 }
 
-/* What each environment plays first after a reset. */
-static sac_status play_turn(sac_evaluator* e, double* episode_return, int64_t* length) {
+/* Plays one episode in every environment. episode_return, length (P, N). */
+static sac_status play_round(sac_evaluator* e, double* episode_return, int64_t* length) {
   sac_vector* vector = e->vector;
   sac_agent* agent = e->agent;
   const int32_t episodes = vector->num_envs, all = vector->population * episodes;
+  const sac_act act = {
+      .n = episodes, .mode = SAC_ACT_MEAN, .obs = vector->obs, .action = vector->action, .vector = vector};
   int32_t left = all;
   sac_status status = SAC_OK;
+
+  /* clear the results; environments of stopped agents count as done, with NaN */
   for (int32_t i = 0; i < all; i++) {
-    e->done[i] = !agent->alive[i / episodes]; /* a stopped agent has no weights worth playing */
+    e->done[i] = !agent->alive[i / episodes];
     left -= e->done[i];
     episode_return[i] = NAN;
     length[i] = 0;
   }
   memset(vector->action, 0, sizeof(float) * (size_t)all * (size_t)vector->spec.action_size);
+
+  /* step until the last episode ends; later episodes of the other environments do not count */
   SAC_TRY(sac_vector_reset(vector, e->number));
-  /* Environments whose episode has ended start another one, which counts for nothing, until the last has ended. */
-  const sac_act act = {
-      .n = episodes, .mode = SAC_ACT_MEAN, .obs = vector->obs, .action = vector->action, .vector = vector};
   while (left > 0) {
     for (int32_t i = 0; i < vector->burst; i++) {
       SAC_TRY(agent->backend->act(agent, &act));
@@ -177,15 +193,16 @@ fail:
   return status;
 }
 
-/* Episode t of a turn has the seeds that environment t of many would have. */
-static void begin_turn(sac_vector* vector, int32_t t) { vector->stream = sac_stream_eval_env((uint32_t)t); }
+/* Sets the seeds of round t: those that environment t has when all episodes are stepped together. */
+static void set_round(sac_vector* vector, int32_t t) { vector->stream = sac_stream_eval_env((uint32_t)t); }
 
+/* Plays the whole evaluation; the job of the worker. */
 static sac_status play(void* context) {
   sac_evaluator* e = context;
   sac_status status = SAC_OK;
-  for (int32_t t = 0; t < e->turns; t++) {
-    begin_turn(e->vector, t);
-    SAC_TRY(play_turn(e, e->episode_return + t, e->length + t));
+  for (int32_t t = 0; t < e->rounds; t++) {
+    set_round(e->vector, t);
+    SAC_TRY(play_round(e, e->episode_return + t, e->length + t));
   }
   return SAC_OK;
 fail:
@@ -196,14 +213,17 @@ fail:
 sac_status sac_evaluator_begin(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
                                int64_t* length) {
   sac_evaluator* e = evaluator;
+
+  /* remember what is played, and where the results go */
   e->agent = e->copy ? e->copy : agent;
   e->number = number;
   e->episode_return = episode_return;
   e->length = length;
-  if (e->copy) {
+  if (e->copy) { /* takes the agent's weights of this moment */
     const sac_status status = sac_agent_copy(e->copy, agent);
     if (status != SAC_OK) return status;
   }
+
   if (e->worker) sac_worker_start(e->worker, play, e);
   else e->status = play(e);
   return SAC_OK;
@@ -225,7 +245,7 @@ sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_
 
 /* --- policy files ------------------------------------------------------------------------------------------------- */
 
-/* The policy gives actions in the environment's units; the vector takes them in [-1, 1] and scales them again. */
+/* Acts with a policy file. It gives actions in the environment's units, and the vector takes them in [-1, 1]. */
 static void act_with(sac_policy* policy, sac_vector* vector) {
   const sac_env_spec* spec = &vector->spec;
   for (int32_t i = 0; i < vector->num_envs; i++) {
@@ -239,16 +259,20 @@ static void act_with(sac_policy* policy, sac_vector* vector) {
   }
 }
 
-/* Builds the policy of a file in memory that the caller frees. The bytes are read anew: an opened safetensors file has
- * its names cut out of them. */
-static sac_status make_policy(const char* path, size_t size, sac_policy** policy, void** memory) {
+/* Creates the policy of a file. memory: receives its memory, for sac_free. The file is read again, because
+ * sac_safetensors_open changes the bytes of its header. */
+static sac_status create_policy(const char* path, size_t size, sac_policy** policy, void** memory) {
   void* file = NULL;
   sac_policy_status made = SAC_POLICY_FORMAT;
   sac_status status = SAC_OK;
   SAC_TRY(sac_read_file(path, size, &file, &size));
+
+  /* create it */
   const size_t bytes = sac_policy_memory(file, size);
   *memory = bytes ? sac_alloc(bytes) : NULL;
   if (*memory) made = sac_policy_create(policy, file, size, *memory, bytes);
+
+  /* turn the status into an error */
   if (bytes == 0) status = sac_fail(SAC_ERROR_FORMAT, "%s is neither a policy nor a checkpoint", path);
   else if (!*memory || made == SAC_POLICY_MEMORY)
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for the policy of %s", path);
@@ -260,9 +284,9 @@ fail:
   return status;
 }
 
-sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_arena* arena, uint64_t seed, int32_t episodes,
+sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* env, uint64_t seed, int32_t episodes,
                                double* episode_return, int64_t* length) {
-  const int32_t num_envs = at_once(arena, episodes);
+  const int32_t num_envs = envs_per_agent(env, episodes);
   sac_policy* policy = NULL;
   sac_vector* vector = NULL;
   void* memory = NULL;
@@ -270,16 +294,19 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_arena* are
   int32_t obs, action;
   sac_status status = SAC_OK;
   if (!done) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d episodes", (int)episodes));
-  SAC_TRY(make_policy(file->path, file->size, &policy, &memory));
-  SAC_TRY(
-      sac_vector_create(&vector, arena->api, arena->id, arena->options, 1, num_envs, &seed, sac_stream_eval_env(0)));
+
+  /* create the policy and its environments, and compare their sizes */
+  SAC_TRY(create_policy(file->path, file->size, &policy, &memory));
+  SAC_TRY(sac_vector_create(&vector, env->api, env->id, env->options, 1, num_envs, &seed, sac_stream_eval_env(0)));
   sac_policy_sizes(policy, &obs, &action);
   if (obs != vector->spec.obs_size || action != vector->spec.action_size)
     SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s takes %d observations and gives %d actions; %s has %d and %d", file->path,
-                     (int)obs, (int)action, arena->id, (int)vector->spec.obs_size, (int)vector->spec.action_size));
+                     (int)obs, (int)action, env->id, (int)vector->spec.obs_size, (int)vector->spec.action_size));
+
+  /* play one episode in each environment, as play_round does */
   for (int32_t t = 0; t < episodes / num_envs; t++) {
-    begin_turn(vector, t);
-    SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_APART));
+    set_round(vector, t);
+    SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_STANDALONE));
     memset(done, 0, (size_t)num_envs);
     for (int32_t left = num_envs; left > 0;) {
       act_with(policy, vector);

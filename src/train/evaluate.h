@@ -1,4 +1,5 @@
-/* Evaluation: deterministic episodes in environments and streams of their own; changes no training bit. */
+/* Evaluation: episodes with the policy's mean action, in environments and random streams of their own. Changes nothing
+ * in the training. */
 #ifndef SAC_TRAIN_EVALUATE_H
 #define SAC_TRAIN_EVALUATE_H
 
@@ -6,56 +7,58 @@
 #include "env/vector.h"
 #include "formats/safetensors.h"
 
-/* The number of an evaluation that training never makes (it numbers them by their step). */
-#define SAC_EVALUATION_APART ((uint64_t)1 << 63)
+/* The number of an evaluation outside training. Training numbers its evaluations by their step, and never uses it. */
+#define SAC_EVALUATION_STANDALONE ((uint64_t)1 << 63)
 
 typedef struct sac_evaluator sac_evaluator;
 
-/* Where episodes are played. */
-typedef struct sac_arena {
+/* The environment of an evaluation. */
+typedef struct sac_eval_env {
   const sac_env_api* api;
   const char *id, *options;
-  int in_turn; /* 1: one environment plays all episodes, one after the other; 0: one environment an episode, all stepped
-                  together. The seeds of an episode are the same. */
-} sac_arena;
+  int sequential; /* 1: one environment plays all episodes, one after another; 0: one environment an episode, all
+                     stepped together. The seeds of an episode are the same either way. */
+} sac_eval_env;
 
-/* Environments for `episodes` episodes an agent; in turn, of one agent alone. Where the host steps them, they are
- * `concurrent`, and learning leaves a processor free, they are played on a thread of their own, by a copy of the agent
- * on the CPU, while the agent goes on. Where it acts on the CPU too, the results are the same either way; for a CUDA
- * device it is the environment alone that decides whether the device acts or the copy. Errors: ENV, MEMORY. */
-sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_arena* arena, int32_t episodes);
+/* Creates environments for `episodes` episodes an agent (one agent only when sequential).
+ *
+ * Episodes are played on a thread of their own, by a copy of the agent on the CPU, while the agent goes on training, if
+ * the host steps the environments, they are `concurrent`, and training leaves a processor free. For an agent on the CPU
+ * the results are the same with and without a copy. For an agent on a device the environment alone decides whether
+ * device or copy plays, so the results do not depend on the number of processors. Errors: ENV, MEMORY. */
+sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_eval_env* env, int32_t episodes);
 
 /* Waits for an evaluation that has not ended. */
 void sac_evaluator_destroy(sac_evaluator* evaluator);
 
-/* The bytes that a copy will take beside the agent of this configuration; 0: none is made. */
+/* The bytes of the agent's copy; 0: no copy is made for this configuration. */
 size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, const sac_env_api* api);
 
-/* Begins an evaluation of every live agent; `number` picks the episodes' seeds (the same number, the same starts).
- * episode_return, length (P, episodes) are written until sac_evaluator_end returns its status. The agent is settled.
- * Errors: of copying, DEVICE. */
+/* Starts an evaluation of every live agent. number: picks the seeds of the episodes; the same number gives the same
+ * starts. episode_return, length (P, episodes) are written until sac_evaluator_end returns. The agent must be settled.
+ * Errors: DEVICE, and those of copying. */
 sac_status sac_evaluator_begin(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
                                int64_t* length);
 
-/* Whether it has ended: sac_evaluator_end will not wait. */
+/* Whether the evaluation has ended, so that sac_evaluator_end will not wait. */
 int sac_evaluator_done(const sac_evaluator* evaluator);
 
-/* The end of what was begun. Errors: ENV, NUMERIC. */
+/* Waits for the evaluation. Errors: ENV, NUMERIC. */
 sac_status sac_evaluator_end(sac_evaluator* evaluator);
 
-/* Both at once. */
+/* Begins an evaluation and waits for it. */
 sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
                              int64_t* length);
 
-/* The agent as it was when the last evaluation began: the copy or, where that was played at once, the agent itself. */
+/* The agent as it was when the last evaluation began: the copy, or the agent itself when there is no copy. */
 sac_agent* sac_evaluator_agent(const sac_evaluator* evaluator);
 
-/* The same for a policy file; seed and SAC_EVALUATION_APART pick the episodes. episode_return, length (episodes).
+/* Evaluates a policy file. seed and SAC_EVALUATION_STANDALONE pick the episodes. episode_return, length (episodes).
  * Errors: ENV, FORMAT, SHAPE, NUMERIC, MEMORY. */
-sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_arena* arena, uint64_t seed, int32_t episodes,
+sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* env, uint64_t seed, int32_t episodes,
                                double* episode_return, int64_t* length);
 
-/* mean, and std with n - 1 (0 for n = 1). */
+/* Mean of value (n), and standard deviation with n - 1 (0 for n = 1). */
 void sac_mean_std(const double* value, int32_t n, double* mean, double* std);
 
 #endif

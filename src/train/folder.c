@@ -7,11 +7,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "formats/yaml.h"
 #include "util/error.h"
 #include "util/number.h"
 
-#define CONFIG_MAX ((size_t)1 << 20) /* bytes; what the config reader takes */
-#define NAME_TRIES 1000
+#define NAME_TRIES 1000 /* suffixes -2, -3, ... of a folder name */
 
 int sac_folder_holds_run(const char* path) {
   char config[SAC_PATH_MAX];
@@ -22,9 +22,10 @@ sac_status sac_folder_seed(const char* folder, uint64_t seed, char path[SAC_PATH
   return sac_path(path, "%s/seed_%llu", folder, (unsigned long long)seed);
 }
 
-/* --- its name ----------------------------------------------------------------------------------------------------- */
+/* --- name --------------------------------------------------------------------------------------------------------- */
 
-/* An environment's id as a folder's name: "gym:LunarLander-v3" and "./libmine.so" hold what a name should not. */
+/* An environment's id as a folder name, without the characters of "gym:LunarLander-v3" and "./libmine.so" that a name
+ * should not have. */
 static void env_folder(char name[128], const char* env_id) {
   const char* slash = strrchr(env_id, '/');
   (void)snprintf(name, 128, "%s", slash && slash[1] ? slash + 1 : env_id);
@@ -33,21 +34,25 @@ static void env_folder(char name[128], const char* env_id) {
   if (name[0] == '.') name[0] = '_';
 }
 
-/* mkdir tells whether the name was free, also when two runs start in the same minute. */
-static sac_status make_named(sac_folder* folder, const char* env_id) {
+/* Creates runs/ENV/DATE-TIME. mkdir tells whether a name is free, also when two runs start in the same minute. */
+static sac_status create_named(sac_folder* folder, const char* env_id) {
   char name[128], parent[SAC_PATH_MAX], stamp[32];
   const time_t now = time(NULL);
   struct tm local;
   sac_status status = SAC_OK;
+
+  /* create runs/ENV */
   env_folder(name, env_id);
   (void)strftime(stamp, sizeof stamp, "%Y%m%d-%H%M", localtime_r(&now, &local));
   SAC_TRY(sac_path(parent, "runs/%s", name));
   SAC_TRY(sac_make_folders(parent));
+
+  /* create DATE-TIME in it, with the first free suffix */
   for (int i = 1; i <= NAME_TRIES; i++) {
     if (i == 1) SAC_TRY(sac_path(folder->path, "%s/%s", parent, stamp));
     else SAC_TRY(sac_path(folder->path, "%s/%s-%d", parent, stamp, i));
     if (mkdir(folder->path, 0777) == 0) {
-      folder->made = 1;
+      folder->created = 1;
       return SAC_OK;
     }
     if (errno != EEXIST) break;
@@ -60,6 +65,23 @@ fail:
 
 /* --- open and close ----------------------------------------------------------------------------------------------- */
 
+/* Allocates a folder that is not locked yet. */
+static sac_status allocate(sac_folder** folder) {
+  *folder = calloc(1, sizeof **folder);
+  if (!*folder) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run folder");
+  (*folder)->lock = -1;
+  return SAC_OK;
+}
+
+/* Sets the path, without '/' at its end. */
+static sac_status set_path(sac_folder* folder, const char* path) {
+  const sac_status status = sac_path(folder->path, "%s", path);
+  if (status != SAC_OK) return status;
+  for (size_t end = strlen(folder->path); end > 1 && folder->path[end - 1] == '/'; end--) folder->path[end - 1] = '\0';
+  return SAC_OK;
+}
+
+/* Locks the folder and opens log.txt. */
 static sac_status lock_and_log(sac_folder* folder) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
@@ -73,24 +95,24 @@ fail:
 
 sac_status sac_folder_create(sac_folder** out, const char* path, const char* env_id) {
   struct stat info;
+  sac_folder* folder = NULL;
   sac_status status = SAC_OK;
   *out = NULL;
-  sac_folder* folder = calloc(1, sizeof *folder);
-  if (!folder) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run folder");
-  folder->lock = -1;
+  SAC_TRY(allocate(&folder));
+
+  /* create the folder, or use an existing one */
   if (!path[0]) {
-    SAC_TRY(make_named(folder, env_id));
+    SAC_TRY(create_named(folder, env_id));
   } else {
-    SAC_TRY(sac_path(folder->path, "%s", path));
-    for (size_t end = strlen(folder->path); end > 1 && folder->path[end - 1] == '/'; end--)
-      folder->path[end - 1] = '\0';
-    folder->made = stat(folder->path, &info) != 0;
+    SAC_TRY(set_path(folder, path));
+    folder->created = stat(folder->path, &info) != 0;
     SAC_TRY(sac_make_folders(folder->path));
   }
   SAC_TRY(lock_and_log(folder));
-  /* Looked at under the lock: of two that start in one folder the second finds it in use, or taken. */
+
+  /* Look for a run only under the lock: when two start in one folder, the second finds it in use or with a run. */
   if (sac_folder_holds_run(folder->path)) {
-    folder->made = 0;
+    folder->created = 0;
     SAC_TRY(sac_fail(SAC_ERROR_FILE,
                      "%s holds a run already: 'sac resume %s' continues it; for a new one choose "
                      "another --out",
@@ -105,13 +127,13 @@ fail:
 
 sac_status sac_folder_open(sac_folder** out, const char* path) {
   struct stat info;
+  sac_folder* folder = NULL;
   sac_status status = SAC_OK;
   *out = NULL;
-  sac_folder* folder = calloc(1, sizeof *folder);
-  if (!folder) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run folder");
-  folder->lock = -1;
-  SAC_TRY(sac_path(folder->path, "%s", path));
-  for (size_t end = strlen(folder->path); end > 1 && folder->path[end - 1] == '/'; end--) folder->path[end - 1] = '\0';
+  SAC_TRY(allocate(&folder));
+  SAC_TRY(set_path(folder, path));
+
+  /* check that it holds a run */
   if (stat(folder->path, &info) != 0) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s: %s", folder->path, strerror(errno)));
   if (!S_ISDIR(info.st_mode)) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s is not a run folder", folder->path));
   if (!sac_folder_holds_run(folder->path))
@@ -124,8 +146,8 @@ fail:
   return status;
 }
 
-/* A run that never began leaves nothing behind. rmdir spares a folder with anything else in it. */
-static void remove_made(const sac_folder* folder) {
+/* Deletes the folder of a run that did not start. rmdir keeps a folder that holds any other file. */
+static void delete_created(const sac_folder* folder) {
   static const char* const files[] = {"log.txt", ".lock"};
   char path[SAC_PATH_MAX];
   for (size_t i = 0; i < sizeof files / sizeof *files; i++)
@@ -136,12 +158,12 @@ static void remove_made(const sac_folder* folder) {
 void sac_folder_close(sac_folder* folder) {
   if (!folder) return;
   if (folder->log) (void)fclose(folder->log);
-  if (folder->made) remove_made(folder);
+  if (folder->created) delete_created(folder);
   sac_unlock(folder->lock);
   free(folder);
 }
 
-/* --- its files ---------------------------------------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------------------------------------------------- */
 
 void sac_folder_log(sac_folder* folder, const char* line) {
   if (fprintf(folder->log, "%s\n", line) < 0 || fflush(folder->log) != 0) clearerr(folder->log);
@@ -152,20 +174,22 @@ sac_status sac_folder_config_write(sac_folder* folder, const char* text) {
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(path, "%s/config.yaml", folder->path));
   SAC_TRY(sac_write_file(path, text, strlen(text)));
-  folder->made = 0;
+  folder->created = 0;
 fail:
   return status;
 }
 
-sac_status sac_folder_config_read(const char* path, char** text, size_t* size) {
-  char config[SAC_PATH_MAX];
-  void* bytes = NULL;
+sac_status sac_folder_config_read(const char* path, sac_config** config) {
+  char name[SAC_PATH_MAX];
+  void* text = NULL;
+  size_t size;
   sac_status status = SAC_OK;
-  *text = NULL;
-  SAC_TRY(sac_path(config, "%s/config.yaml", path));
-  SAC_TRY(sac_read_file(config, CONFIG_MAX, &bytes, size));
-  *text = bytes;
+  SAC_TRY(sac_path(name, "%s/config.yaml", path));
+  SAC_TRY(sac_read_file(name, SAC_YAML_BYTES, &text, &size));
+  SAC_TRY(sac_config_create(config));
+  SAC_TRY(sac_config_parse(*config, text, size, name, SAC_ORIGIN_FILE));
 fail:
+  free(text);
   return status;
 }
 
@@ -181,7 +205,7 @@ fail:
 
 int64_t sac_failed_step(const char* seed_folder) {
   char path[SAC_PATH_MAX], number[SAC_NUMBER_MAX] = "";
-  int64_t step = 0; /* it failed, whatever the file says */
+  int64_t step = 0; /* the agent has stopped, even if the file cannot be parsed */
   if (sac_path(path, "%s/failed.txt", seed_folder) != SAC_OK) return -1;
   FILE* file = fopen(path, "re");
   if (!file) return -1;

@@ -17,11 +17,13 @@
 
 #define FILE_MAX ((size_t)1 << 16)
 
-static json_t* describe(const char* device) {
+/* This machine and build, as a JSON object. */
+static json_t* describe_machine(const char* device) {
   char cpu[256], os[256], started[64];
   struct utsname kernel = {0};
   struct tm utc;
   const time_t now = time(NULL);
+
   sac_system_processor(cpu, sizeof cpu);
   sac_system_distribution(os, sizeof os);
   (void)uname(&kernel);
@@ -32,8 +34,8 @@ static json_t* describe(const char* device) {
                    "sac", SAC_VERSION, "started", started);
 }
 
-/* What differs, of the things that may change bits. */
-static void compare(const json_t* was, const json_t* is, char* changed, size_t size) {
+/* Lists what differs, among the things that may change bits. */
+static void list_differences(const json_t* was, const json_t* is, char* changed, size_t size) {
   static const char* const keys[] = {"cpu_kernels", "device", "compiler", "sac"};
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const char* before = json_string_value(json_object_get(was, keys[i]));
@@ -44,8 +46,8 @@ static void compare(const json_t* was, const json_t* is, char* changed, size_t s
   }
 }
 
-/* A device by what may change bits, and not by its number: "NVIDIA H100 80GB HBM3, compute capability 9.0, ...". */
-static const char* name_of(const char* device, char* text, size_t size) {
+/* The name of a device: its model and not its number, "NVIDIA H100 80GB HBM3, compute capability 9.0, ...". */
+static const char* device_name(const char* device, char* text, size_t size) {
   const sac_backend* backend = sac_backend_find(device);
   const char* colon = strchr(device, ':');
   if (!backend || !backend->describe || !colon) return device;
@@ -59,6 +61,7 @@ sac_stay sac_machine_stay(const char* folder) {
   void* text = NULL;
   size_t bytes;
   sac_stay stay = SAC_STAY_NOT;
+
   if (sac_path(path, "%s/machine.json", folder) == SAC_OK && sac_read_file(path, FILE_MAX, &text, &bytes) == SAC_OK) {
     json_t* was = json_loadb(text, bytes, 0, NULL);
     const char* device = json_string_value(json_object_get(was, "device"));
@@ -77,11 +80,15 @@ sac_status sac_machine_write(const char* folder, const char* device, char* chang
   json_t *is = NULL, *was = NULL;
   sac_status status = SAC_OK;
   changed[0] = '\0';
+
+  /* describe this machine */
   SAC_TRY(sac_path(path, "%s/machine.json", folder));
-  is = describe(name_of(device, name, sizeof name));
+  is = describe_machine(device_name(device, name, sizeof name));
   if (!is) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %s", path));
+
+  /* compare it with the machine that the run was started on, or write the file */
   if (sac_read_file(path, FILE_MAX, &old, &bytes) == SAC_OK && (was = json_loadb(old, bytes, 0, NULL))) {
-    compare(was, is, changed, size);
+    list_differences(was, is, changed, size);
   } else {
     text = json_dumps(is, JSON_INDENT(2));
     if (!text) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %s", path));

@@ -47,12 +47,12 @@ void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_
   }
 }
 
-/* A table that grows by whole rows. */
+/* A CSV file that grows by complete rows. */
 typedef struct csv {
   char path[SAC_PATH_MAX];
   int fd;         /* -1: closed */
-  uint64_t whole; /* bytes of complete rows; what follows is a row being written */
-  uint64_t size;  /* with that row */
+  uint64_t whole; /* bytes of complete rows */
+  uint64_t size;  /* with the row that is being written */
   size_t used;
   char buffer[4096];
 } csv;
@@ -61,11 +61,11 @@ struct sac_metrics_files {
   csv rows, evaluations;
   const sac_metric_list* list;
   int32_t terms;                  /* columns of info */
-  int32_t term[SAC_ENV_INFO_MAX]; /* (terms) what stands there: its place in the list, -1: nothing */
+  int32_t term[SAC_ENV_INFO_MAX]; /* (terms) the term of each column: its place in the list; -1: none */
   sac_events events;
 };
 
-/* Back to complete rows. */
+/* Removes an incomplete row. */
 static sac_status csv_drop(csv* table, sac_status status) {
   table->used = 0;
   table->size = table->whole;
@@ -107,15 +107,15 @@ static sac_status csv_integer(csv* table, const char* before, int64_t value) {
   return status != SAC_OK ? status : csv_put(table, text, sac_print_integer(text, value));
 }
 
-/* Writes the row out; it is complete only in csv_keep. */
+/* Writes the row to the file. It counts as complete only after csv_keep. */
 static sac_status csv_end(csv* table) {
   const sac_status status = csv_put(table, "\n", 1);
   return status != SAC_OK ? status : csv_flush(table);
 }
 static void csv_keep(csv* table) { table->whole = table->size; }
 
-/* Bytes of the rows with step <= last, the header included. Rows are in order, so the rest is the file's end; a last
- * line without its '\n' was being written when the process was killed. */
+/* The bytes of the header and of all rows with step <= last. Rows are in order. A last
+ * line without its '\n' is incomplete: the process was killed while writing it. */
 static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t last) {
   size_t keep = header;
   while (keep < size) {
@@ -133,25 +133,32 @@ static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t l
   return keep;
 }
 
-/* last: -1 for a new table. */
+/* Opens a CSV file and cuts it to the rows with step <= last. last: -1 for a new file. */
 static sac_status csv_open(csv* table, const char* dir, const char* name, const char* header, int64_t last) {
   sac_status status = SAC_OK;
   const size_t header_size = strlen(header);
   void* text = NULL;
   size_t size = 0;
+
+  /* read the file, unless it is new */
   SAC_TRY(sac_path(table->path, "%s/%s", dir, name));
   if (last >= 0 && access(table->path, F_OK) == 0) SAC_TRY(sac_read_file(table->path, SIZE_MAX / 2, &text, &size));
-  /* what is shorter than the header and begins it was being written when the process was killed */
+
+  /* check the header; an incomplete one is left by a process that was killed */
   if (size > 0 && memcmp(text, header, size < header_size ? size : header_size) != 0) {
     status = sac_fail(SAC_ERROR_FILE, "%s has other columns than this version writes: move it away", table->path);
     goto fail;
   }
+
+  /* cut it to the rows that stay */
   table->fd = open(table->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   table->whole = size >= header_size ? rows_up_to(text, size, header_size, last) : 0;
   if (table->fd < 0 || ftruncate(table->fd, (off_t)table->whole) != 0) {
     status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", table->path, strerror(errno));
     goto fail;
   }
+
+  /* write the header of a new file */
   table->size = table->whole;
   if (table->whole == 0) {
     SAC_TRY(csv_put(table, header, header_size));
@@ -163,19 +170,21 @@ fail:
   return status;
 }
 
-/* The place in the list of a term, "info/NAME" of `length` bytes; -1: none. */
+/* Finds a term, "info/NAME" of `length` bytes, in the list; -1: none. */
 static int32_t find_term(const sac_metric_list* list, const char* name, size_t length) {
   for (int32_t m = SAC_METRIC_COUNT; m < list->count; m++)
     if (strlen(list->name[m]) == length && memcmp(list->name[m], name, length) == 0) return m;
   return -1;
 }
 
-/* The header of metrics.csv, and what stands in its columns: those of the list, or, where the file to be continued
- * begins as every one does and differs in terms of info alone, those of the file. */
+/* Makes the header of metrics.csv and the terms of its columns. They are those of the list, or those of a file that is
+ * continued and differs only in terms of info. */
 static sac_status choose_columns(sac_metrics_files* files, const char* dir, int resumed, char header[HEADER_MAX]) {
   const sac_metric_list* list = files->list;
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
+
+  /* make the header of this run */
   size_t used = (size_t)snprintf(header, HEADER_MAX, "step"), fixed = 0, got = 0;
   for (int32_t m = 0; m < list->count; m++) {
     if (m == SAC_METRIC_COUNT) fixed = used;
@@ -184,13 +193,19 @@ static sac_status choose_columns(sac_metrics_files* files, const char* dir, int 
   }
   if (list->count == SAC_METRIC_COUNT) fixed = used;
   (void)snprintf(header + used, HEADER_MAX - used, "\n");
+
+  /* read the header of a file that is continued */
   SAC_TRY(sac_path(path, "%s/metrics.csv", dir));
   FILE* old = resumed ? fopen(path, "re") : NULL;
   if (!old) return SAC_OK; /* a new one; or csv_open says what is wrong with it */
   char line[HEADER_MAX];
   if (fgets(line, sizeof line, old)) got = strlen(line);
   (void)fclose(old);
+
+  /* compare the columns that every file has */
   if (got <= fixed || line[got - 1] != '\n' || memcmp(line, header, fixed) != 0) return SAC_OK;
+
+  /* take over its terms of info */
   int32_t terms = 0, term[SAC_ENV_INFO_MAX];
   for (const char* at = line + fixed; *at == ',';) {
     const size_t length = strcspn(++at, ",\n"), prefix = strlen(SAC_INFO_PREFIX);
@@ -221,11 +236,14 @@ sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, const sac_
   if (!files) return sac_fail(SAC_ERROR_MEMORY, "no memory for metrics");
   files->rows.fd = files->evaluations.fd = files->events.fd = -1;
   files->list = list;
+
+  /* open the CSV files */
   SAC_TRY(sac_make_folders(dir));
   SAC_TRY(choose_columns(files, dir, rows_to >= 0, header));
   SAC_TRY(csv_open(&files->rows, dir, "metrics.csv", header, rows_to));
   SAC_TRY(csv_open(&files->evaluations, dir, "evaluations.csv", evaluations_header, rows_to < 0 ? -1 : evaluations_to));
-  /* one line divides events of both kinds: the later one, so that nothing is lost that will not be written again */
+
+  /* open the events; they are cut at the later of both steps, because events before it are not written again */
   const int64_t last = rows_to > evaluations_to ? rows_to : evaluations_to;
   SAC_TRY(sac_events_open(&files->events, dir, rows_to < 0 ? -1 : last + 1));
   SAC_TRY(sac_sync_folder(dir));
@@ -265,6 +283,8 @@ sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation
   const int32_t n = evaluation->episodes;
   double mean[2] = {evaluation->mean, 0};
   sac_status status = SAC_OK;
+
+  /* write the row */
   SAC_TRY(csv_integer(table, "", evaluation->step));
   SAC_TRY(csv_real(table, ",", evaluation->mean));
   SAC_TRY(csv_real(table, ",", evaluation->std));
@@ -274,6 +294,8 @@ sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation
     SAC_TRY(csv_integer(table, i ? ";" : ",", evaluation->length[i]));
     mean[1] += (double)evaluation->length[i] / n;
   }
+
+  /* write the events; the row is complete only with them */
   SAC_TRY(csv_end(table));
   status = sac_events_scalars(&files->events, evaluation->step, 2, tags, mean);
   if (status != SAC_OK) return csv_drop(table, status);
@@ -290,6 +312,8 @@ int sac_metrics_evaluated(const char* dir, int64_t step, double* mean) {
   if (sac_path(path, "%s/evaluations.csv", dir) != SAC_OK ||
       sac_read_file(path, EVALUATIONS_MAX, &bytes, &size) != SAC_OK)
     return 0;
+
+  /* find the row that starts with the step */
   (void)snprintf(start, sizeof start, "%lld,", (long long)step);
   for (char *line = bytes, *end; !found && (end = strchr(line, '\n')); line = end + 1) {
     if (strncmp(line, start, strlen(start)) != 0) continue;

@@ -1,4 +1,4 @@
-/* Metrics of one agent: the list, and the files they go to (metrics.csv, evaluations.csv, TensorBoard events). */
+/* Metrics of one agent: their list, and their files (metrics.csv, evaluations.csv, TensorBoard events). */
 #ifndef SAC_TRAIN_METRICS_H
 #define SAC_TRAIN_METRICS_H
 
@@ -55,8 +55,8 @@ extern const char* const sac_metric_meanings[SAC_METRIC_COUNT];
 
 #define SAC_INFO_PREFIX "info/"
 
-/* What a row of a run holds: SAC_METRICS, then the terms of its environment's info, whose "info/NAME" is name of the
- * column and tag alike. */
+/* The columns of a run: SAC_METRICS, then the terms of its environment's info. "info/NAME" is the name and the tag of a
+ * term. */
 typedef struct sac_metric_list {
   int32_t count; /* SAC_METRIC_COUNT and the terms */
   const char* name[SAC_METRIC_MAX];
@@ -64,37 +64,37 @@ typedef struct sac_metric_list {
   char info[SAC_ENV_INFO_MAX][sizeof SAC_INFO_PREFIX - 1 + SAC_ENV_INFO_NAME_MAX];
 } sac_metric_list;
 
-/* info (count), checked (env/check.h); copied. The list points into itself: it must not be moved. */
+/* Fills the list. info (count): names that were checked (env/check.h); they are copied. The list points into itself, so
+ * it must not be moved. */
 void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_t count);
 
 typedef struct sac_metrics_files sac_metrics_files;
 
-/* Opens the files of a seed folder, new ones when rows_to is -1. rows_to >= 0: a resume; metrics.csv is cut to rows
- * with step <= rows_to, evaluations.csv to those with step <= evaluations_to (the two differ when a run ended between
- * two scheduled rows and is continued), and the events continue from there. A metrics.csv that has other terms of info
- * (its environment, or its sac, was of another version) keeps its columns. `list` must outlive the files. Errors: FILE.
- */
+/* Opens the files of a seed folder. rows_to: -1 for new files. For a resume metrics.csv is cut to rows with step <=
+ * rows_to, evaluations.csv to rows with step <= evaluations_to, and the events continue there. The two steps differ
+ * when a run ended between two scheduled rows. A metrics.csv with other terms of info, of another version of sac or of
+ * the environment, keeps its columns. `list` must outlive the files. Errors: FILE. */
 sac_status sac_metrics_open(sac_metrics_files** files, const char* dir, const sac_metric_list* list, int64_t rows_to,
                             int64_t evaluations_to);
 void sac_metrics_close(sac_metrics_files* files); /* takes NULL */
 
-/* Whether metrics.csv has other columns than the list: terms that it lacks are in the events alone, those that only it
- * has stay empty. */
+/* Whether metrics.csv has other columns than the list. Terms without a column are in the events only; columns without a
+ * term stay empty. */
 int sac_metrics_kept_columns(const sac_metrics_files* files);
 
-/* A row of metrics.csv and its events. value (list->count); NaN: an empty cell, no event. Numbers as
- * %.17g-shortest in the C locale. Errors: FILE (disk full: nothing of the row is left behind, the next call tries
- * again). */
+/* Writes a row of metrics.csv and its events. value (list->count): NaN for an empty cell and no event. Numbers have the
+ * fewest digits that give the same bits, in the C locale. Errors: FILE (nothing of the row remains; the next call may
+ * succeed). */
 sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double* value);
 
-/* A line of evaluations.csv (step, mean, std, episodes, then returns and lengths: "return_0 ... length_0 ..." joined by
- * ';' in two cells) and its events eval/episode_return, eval/episode_length. */
+/* Writes a row of evaluations.csv (step, mean, std, episodes, returns, lengths; the last two are lists joined by ';')
+ * and its events eval/episode_return and eval/episode_length. Errors: as sac_metrics_row. */
 sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation* evaluation);
 
-/* Whether evaluations.csv in `dir` has a whole row of `step`, and its mean. */
+/* Whether evaluations.csv in `dir` has a complete row of `step`. mean: receives its mean return. */
 int sac_metrics_evaluated(const char* dir, int64_t step, double* mean);
 
-/* Pushes what is buffered to the operating system, and to the disk before a checkpoint. */
+/* Syncs all files to the disk; needed before a checkpoint. Errors: FILE. */
 sac_status sac_metrics_sync(sac_metrics_files* files);
 
 #endif

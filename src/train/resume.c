@@ -1,4 +1,4 @@
-/* A saved run continued to the bit. */
+/* Resumes a saved run, to the same bits as if it had not stopped. */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -6,135 +6,143 @@
 #include <sac/sac.h>
 
 #include "formats/safetensors.h"
+#include "formats/yaml.h"
 #include "train/machine.h"
 #include "train/run.h"
 #include "util/error.h"
 #include "util/number.h"
 
-#define LIST_MAX 1024                /* checkpoints looked at in one folder */
-#define CONFIG_MAX ((size_t)1 << 20) /* bytes of config text; what the config reader takes */
-
 /* --- which step --------------------------------------------------------------------------------------------------- */
 
-typedef struct choice {
+/* The step that a run resumes from. */
+typedef struct resume_point {
   int64_t step;
-  int64_t newest;   /* that an agent has; above `step`: a checkpoint was passed over */
-  char reason[800]; /* why, when it is damaged; "" when some agent does not have it */
-} choice;
+  int64_t newest;              /* the newest step of any agent; above `step`: it cannot be used */
+  char reason[800];            /* why: what is damaged; "": some agents do not have it */
+  char config[SAC_YAML_BYTES]; /* text of the configuration that the checkpoint was saved with */
+} resume_point;
 
-/* Whether agent `seed` has failed for good at or before `step`: it stays as it is, and need not have the step. */
-static int failed_by(const char* folder, uint64_t seed, int64_t step) {
+/* Whether agent `seed` stopped at or before `step`. It stays stopped, and need not have a checkpoint of the step. */
+static int stopped_before(const char* folder, uint64_t seed, int64_t step) {
   char dir[SAC_PATH_MAX];
   if (sac_folder_seed(folder, seed, dir) != SAC_OK) return 0;
   const int64_t failed = sac_failed_step(dir);
   return failed >= 0 && failed <= step;
 }
 
-/* Whether step loads for agent `seed`; puts what is wrong with it into `chosen`, and its config into config_text. */
-static int loads(const char* folder, uint64_t seed, int64_t step, choice* chosen, char* config_text) {
+/* Whether the checkpoint of `step` loads for agent `seed`. Fills point->config, or point->reason with what is wrong. */
+static int step_loads(const char* folder, uint64_t seed, int64_t step, resume_point* point) {
   char dir[SAC_PATH_MAX];
-  int64_t list[LIST_MAX];
+  int64_t list[SAC_CHECKPOINT_LIST_MAX];
   if (sac_folder_seed(folder, seed, dir) != SAC_OK) return 0;
-  const int32_t count = sac_checkpoint_list(dir, list, LIST_MAX);
+
+  /* look for the step in the agent's list */
+  const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
   int32_t c = 0;
   while (c < count && list[c] != step) c++;
   if (c == count) return 0;
-  if (sac_checkpoint_probe(dir, step, config_text, CONFIG_MAX) == SAC_OK) return 1;
-  if (!chosen->reason[0]) (void)snprintf(chosen->reason, sizeof chosen->reason, "%s", sac_last_error());
+
+  if (sac_checkpoint_probe(dir, step, point->config, sizeof point->config) == SAC_OK) return 1;
+  if (!point->reason[0]) (void)snprintf(point->reason, sizeof point->reason, "%s", sac_last_error());
   return 0;
 }
 
-/* The newest step that loads for every agent that had not failed by then. Agents' lists differ when the run was killed
- * while they were saved, one after another. */
-static sac_status choose(const char* folder, uint64_t seed, int64_t seeds, choice* chosen, char* config_text) {
+/* Whether the checkpoint of `step` loads for every agent that has not stopped by then, and for at least one. */
+static int step_loads_for_all(const char* folder, uint64_t seed, int64_t seeds, int64_t step, resume_point* point) {
+  int64_t good = 0, stopped = 0;
+  for (int64_t p = 0; p < seeds && good + stopped == p; p++) {
+    if (stopped_before(folder, seed + (uint64_t)p, step)) stopped++;
+    else good += step_loads(folder, seed + (uint64_t)p, step, point);
+  }
+  return good > 0 && good + stopped == seeds;
+}
+
+/* step: receives the newest step before `before` that any agent has; -1: none. */
+static sac_status newest_step(const char* folder, uint64_t seed, int64_t seeds, int64_t before, int64_t* step) {
   char dir[SAC_PATH_MAX];
-  int64_t list[LIST_MAX], below = INT64_MAX;
+  int64_t list[SAC_CHECKPOINT_LIST_MAX];
   sac_status status = SAC_OK;
-  *chosen = (choice){.step = -1, .newest = -1};
+  *step = -1;
+  for (int64_t p = 0; p < seeds; p++) {
+    SAC_TRY(sac_folder_seed(folder, seed + (uint64_t)p, dir));
+    const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
+    for (int32_t c = 0; c < count; c++)
+      if (list[c] < before && list[c] > *step) *step = list[c];
+  }
+fail:
+  return status;
+}
+
+/* Finds the newest step that loads for all agents. Agents are saved one after another, so their lists differ when the
+ * run was killed in between. */
+static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t seeds, resume_point* point) {
+  int64_t step, before = INT64_MAX;
+  sac_status status = SAC_OK;
+  point->step = point->newest = -1;
+  point->reason[0] = '\0';
+
+  /* try the steps from the newest to the oldest */
   for (;;) {
-    /* the newest step below the last one tried, of any agent */
-    int64_t step = -1;
-    for (int64_t p = 0; p < seeds; p++) {
-      SAC_TRY(sac_folder_seed(folder, seed + (uint64_t)p, dir));
-      const int32_t count = sac_checkpoint_list(dir, list, LIST_MAX);
-      for (int32_t c = 0; c < count; c++)
-        if (list[c] < below && list[c] > step) step = list[c];
-    }
+    SAC_TRY(newest_step(folder, seed, seeds, before, &step));
     if (step < 0) break;
-    if (chosen->newest < 0) chosen->newest = step;
-    int64_t good = 0, failed = 0;
-    for (int64_t p = 0; p < seeds && good + failed == p; p++) {
-      if (failed_by(folder, seed + (uint64_t)p, step)) failed++;
-      else good += loads(folder, seed + (uint64_t)p, step, chosen, config_text);
-    }
-    if (good > 0 && good + failed == seeds) {
-      chosen->step = step;
+    if (point->newest < 0) point->newest = step;
+    if (step_loads_for_all(folder, seed, seeds, step, point)) {
+      point->step = step;
       return SAC_OK;
     }
-    below = step;
+    before = step;
   }
-  if (chosen->reason[0])
-    return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint loads; the last %s", folder, chosen->reason);
-  return sac_fail(SAC_ERROR_FILE, "%s: there is no checkpoint that all its agents (seed %llu%s) have", folder,
+
+  /* no step loads: files are damaged, or the agents have no step in common */
+  if (point->reason[0])
+    return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint loads; the last %s", folder, point->reason);
+  return sac_fail(SAC_ERROR_FILE, "%s: its agents (seed %llu%s) have no checkpoint in common", folder,
                   (unsigned long long)seed, seeds > 1 ? " and on" : "");
 fail:
   return status;
 }
 
-/* --- under which configuration ------------------------------------------------------------------------------------ */
+/* --- configuration ------------------------------------------------------------------------------------------------ */
 
-static void join(char* text, size_t size, const char* more) {
+/* Appends a list of changes to another. */
+static void append_changes(char* text, size_t size, const char* more) {
   const size_t used = strlen(text);
   if (more[0]) (void)snprintf(text + used, size - used, "%s%s", used ? "; " : "", more);
 }
 
-/* run->config: the checkpoint's, then the folder's config.yaml, which someone may have edited, then the caller's.
- * before: the folder's settings; becomes the checkpoint's. */
-static sac_status merge(sac_run* run, const char* saved_text, const sac_config* folder, const sac_config* overrides,
-                        sac_settings* before, char* changes, size_t size) {
+/* Makes run->config: the checkpoint's configuration, changed by the folder's config.yaml, which somebody may have
+ * edited, then by the caller's overrides. before: holds the folder's settings, receives the checkpoint's. changes:
+ * receives what differs. */
+static sac_status merge_config(sac_run* run, const char* saved_text, const sac_config* folder,
+                               const sac_config* overrides, sac_settings* before, char* changes, size_t size) {
   char more[1024] = "", number[SAC_NUMBER_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_config_create(&run->config));
   SAC_TRY(sac_config_parse(run->config, saved_text, strlen(saved_text), "checkpoint", SAC_ORIGIN_SAVED));
-  /* A checkpoint is one agent's; the run's seeds are the folder's. */
+
+  /* take the seeds of the run from its folder, because a checkpoint holds one agent */
   (void)sac_print_integer(number, before->seed);
   SAC_TRY(sac_config_set_from(run->config, "seed", number, SAC_ORIGIN_SAVED, NULL));
   (void)sac_print_integer(number, before->seeds);
   SAC_TRY(sac_config_set_from(run->config, "seeds", number, SAC_ORIGIN_SAVED, NULL));
   SAC_TRY(sac_config_settings(run->config, before));
+
+  /* apply the changes */
   SAC_TRY(sac_config_resume(run->config, folder, more, sizeof more));
-  join(changes, size, more);
+  append_changes(changes, size, more);
   more[0] = '\0';
   if (overrides) SAC_TRY(sac_config_resume(run->config, overrides, more, sizeof more));
-  join(changes, size, more);
+  append_changes(changes, size, more);
   SAC_TRY(sac_config_settings(run->config, &run->settings));
 fail:
   return status;
 }
 
-/* --- what was saved ----------------------------------------------------------------------------------------------- */
+/* --- agents ------------------------------------------------------------------------------------------------------- */
 
-/* One that does not load is only put aside. `last` points to `step` before anything goes. */
-void sac_run_drop_later(const char* dir, int64_t step) {
-  char path[SAC_PATH_MAX], aside[SAC_PATH_MAX], name[64];
-  int64_t list[LIST_MAX];
-  const int32_t count = sac_checkpoint_list(dir, list, LIST_MAX);
-  (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
-  if (count == 0 || list[0] <= step || sac_path(path, "%s/checkpoints/last", dir) != SAC_OK ||
-      sac_link_file(name, path) != SAC_OK)
-    return;
-  for (int32_t c = 0; c < count && list[c] > step; c++) {
-    if (sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)list[c]) != SAC_OK ||
-        sac_path(aside, "%s.damaged", path) != SAC_OK)
-      continue;
-    if (sac_checkpoint_probe(dir, list[c], NULL, 0) == SAC_OK) (void)remove(path);
-    else (void)rename(path, aside);
-  }
-}
-
-/* The return that the file `best` was written for. The checkpoint may not know it: a run that ends between two
- * scheduled evaluations makes one more after its last checkpoint. */
-static double best_return(const char* dir) {
+/* The return of the file `best`; -infinity when there is none. A checkpoint may not know it: a run that ends between
+ * two scheduled evaluations evaluates once more after its last checkpoint. */
+static double read_best_return(const char* dir) {
   char path[SAC_PATH_MAX];
   sac_safetensors* file = NULL;
   double value = -INFINITY;
@@ -146,8 +154,8 @@ static double best_return(const char* dir) {
   return value;
 }
 
-/* Agent p as it was at `step`. */
-static sac_status restore(sac_run* run, int32_t p, int64_t step, int* exact) {
+/* Restores agent p and its environments as they were at `step`. exact: set to 0 when the environment saves no state. */
+static sac_status restore_agent(sac_run* run, int32_t p, int64_t step, int* exact) {
   char dir[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
@@ -156,48 +164,50 @@ static sac_status restore(sac_run* run, int32_t p, int64_t step, int* exact) {
     SAC_TRY(sac_fail(SAC_ERROR_FORMAT, "%s/checkpoints/step_%lld.safetensors holds step %lld", dir, (long long)step,
                      (long long)run->schedule.step));
   SAC_TRY(sac_vector_state_set(run->vector, p, run->env_state + (size_t)p * run->env_state_size, exact));
-  run->best_return[p] = best_return(dir);
-  /* their future is about to be made again, perhaps under another configuration */
-  sac_run_drop_later(dir, step);
+  run->best_return[p] = read_best_return(dir);
+
+  /* delete later results: they will be made again, perhaps under another configuration */
+  sac_run_delete_later(dir, step);
   sac_failed_clear(dir);
 fail:
   return status;
 }
 
-/* An agent that had failed: its last state, for whoever looks at it; it takes no further part. */
-static sac_status restore_failed(sac_run* run, int32_t p) {
+/* Restores the last state of an agent that had stopped. It can be looked at, and is not trained any more. */
+static sac_status restore_stopped_agent(sac_run* run, int32_t p) {
   char dir[SAC_PATH_MAX];
   int64_t newest;
   sac_status status = SAC_OK;
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
   if (sac_checkpoint_list(dir, &newest, 1) == 1) SAC_TRY(sac_checkpoint_load(run->checkpoint[p], newest));
   run->agent->alive[p] = run->was_alive[p] = 0;
-  sac_run_log(run, "seed %llu stopped at step %lld; it is left as it is", (unsigned long long)run->agent->seed[p],
+  sac_run_log(run, "seed %llu stopped at step %lld and stays stopped", (unsigned long long)run->agent->seed[p],
               (long long)sac_failed_step(dir));
 fail:
   return status;
 }
 
-/* The rows of the CSVs that the checkpoint knows about. A run that ended off the schedule has one more, made for its
- * end alone (run.c, finish). */
-static int64_t rows_to(int64_t step, int64_t n, int64_t every) {
+/* The last row of a CSV file that belongs to the checkpoint of `step`. A run that ends between two scheduled rows
+ * writes one more, which is removed when the run goes on. */
+static int64_t last_row(int64_t step, int64_t n, int64_t every) {
   return step == 0 || sac_due(step, n, every) ? step : step - 1;
 }
 
-/* Whether all agents that go on have the evaluation of `step`, which was due just after its checkpoint. */
-static int evaluated(const sac_run* run, int64_t step) {
+/* Whether evaluations.csv has the evaluation of `step` for all agents that go on. It is written after the checkpoint of
+ * the same step. */
+static int has_evaluation(const sac_run* run, int64_t step) {
   char dir[SAC_PATH_MAX];
   double mean;
   int all = 1;
   for (int32_t p = 0; p < run->agent->shape.population; p++)
-    if (!failed_by(run->folder->path, run->agent->seed[p], step))
+    if (!stopped_before(run->folder->path, run->agent->seed[p], step))
       all &= sac_folder_seed(run->folder->path, run->agent->seed[p], dir) == SAC_OK &&
              sac_metrics_evaluated(dir, step, &mean);
   return all;
 }
 
-/* The checkpoint does not know of it yet. */
-static sac_status take_evaluation(sac_run* run, int32_t p, int64_t step) {
+/* Takes agent p's evaluation of `step` from evaluations.csv into its best result: the checkpoint does not know it. */
+static sac_status read_evaluation(sac_run* run, int32_t p, int64_t step) {
   char dir[SAC_PATH_MAX];
   double mean;
   sac_window* window = &run->window[p];
@@ -211,61 +221,62 @@ fail:
   return status;
 }
 
-static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* before, int* exact) {
-  const int32_t population = run->agent->shape.population;
+/* Restores one agent that goes on, and opens its files. before: the settings that it was saved under. */
+static sac_status restore(sac_run* run, int32_t p, int64_t step, const sac_settings* before, int* exact) {
   const int64_t n = run->settings.num_envs;
-  const double rate = run->settings.updates_per_step;
-  const int due = sac_due(step, n, before->eval_every);
   sac_status status = SAC_OK;
-  run->evaluation_owed = due && run->evaluator && !evaluated(run, step);
-  /* Failed agents first: the schedule and the clock, which all share, are then those of the agents that go on. */
-  for (int failed = 1; failed >= 0; failed--)
-    for (int32_t p = 0; p < population; p++) {
-      if (failed_by(run->folder->path, run->agent->seed[p], step) != failed) continue;
+  SAC_TRY(restore_agent(run, p, step, exact));
+
+  /* read the evaluation of this step, or remove its incomplete row and play it again later */
+  if (sac_due(step, n, before->eval_every) && !run->evaluation_missing) SAC_TRY(read_evaluation(run, p, step));
+  const int64_t evaluations_to = run->evaluation_missing ? step - 1 : last_row(step, n, before->eval_every);
+  SAC_TRY(sac_run_open_metrics(run, p, last_row(step, n, before->log_every), evaluations_to));
+fail:
+  return status;
+}
+
+/* Restores all agents from their checkpoints of `step`. */
+static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* before, int* exact) {
+  const double rate = run->settings.updates_per_step;
+  const int evaluation_due = sac_due(step, run->settings.num_envs, before->eval_every);
+  sac_status status = SAC_OK;
+  run->evaluation_missing = evaluation_due && run->evaluator && !has_evaluation(run, step);
+
+  /* Stopped agents first: each agent overwrites the schedule and the clock of the run, and those of agents that go on
+   * must remain. */
+  for (int stopped = 1; stopped >= 0; stopped--)
+    for (int32_t p = 0; p < run->agent->shape.population; p++) {
+      if (stopped_before(run->folder->path, run->agent->seed[p], step) != stopped) continue;
       SAC_TRY(sac_run_open_checkpoint(run, p));
-      if (failed) {
-        SAC_TRY(restore_failed(run, p));
-        continue;
-      }
-      SAC_TRY(restore(run, p, step, exact));
-      if (due && !run->evaluation_owed) SAC_TRY(take_evaluation(run, p, step));
-      SAC_TRY(sac_run_open_metrics(run, p, rows_to(step, n, before->log_every),
-                                   run->evaluation_owed ? step - 1 : rows_to(step, n, before->eval_every)));
+      if (stopped) SAC_TRY(restore_stopped_agent(run, p));
+      else SAC_TRY(restore(run, p, step, before, exact));
     }
+
+  /* set the rate of updates, which may have changed, and tell a device which agents have stopped */
   sac_schedule_rate(&run->schedule, rate);
-  if (run->agent->backend->state_set) SAC_TRY(run->agent->backend->state_set(run->agent)); /* who has failed */
+  if (run->agent->backend->state_set) SAC_TRY(run->agent->backend->state_set(run->agent));
   run->saved_step = step;
 fail:
   return status;
 }
 
-/* --- peek --------------------------------------------------------------------------------------------------------- */
+/* --- progress of a run -------------------------------------------------------------------------------------------- */
 
-/* The folder's config.yaml. */
-static sac_status read_config(sac_config** config, const char* dir) {
-  char name[SAC_PATH_MAX], *text = NULL;
-  size_t size;
-  sac_status status = SAC_OK;
-  SAC_TRY(sac_path(name, "%s/config.yaml", dir));
-  SAC_TRY(sac_folder_config_read(dir, &text, &size));
-  SAC_TRY(sac_config_create(config));
-  SAC_TRY(sac_config_parse(*config, text, size, name, SAC_ORIGIN_FILE));
-fail:
-  free(text);
-  return status;
-}
-
-sac_status sac_run_peek(const char* dir, const sac_config* overrides, int64_t* step, int64_t* steps) {
+sac_status sac_run_read_progress(const char* dir, const sac_config* overrides, int64_t* step, int64_t* steps) {
   char seed_dir[SAC_PATH_MAX], changes[1024];
   sac_config* config = NULL;
   sac_settings settings;
   int64_t newest;
   sac_status status = SAC_OK;
   *step = 0;
-  SAC_TRY(read_config(&config, dir));
+
+  /* read train.steps as a resume would */
+  SAC_TRY(sac_folder_config_read(dir, &config));
   if (overrides) SAC_TRY(sac_config_resume(config, overrides, changes, sizeof changes));
   SAC_TRY(sac_config_settings(config, &settings));
   *steps = settings.steps;
+
+  /* find the newest checkpoint of any agent */
   for (int64_t p = 0; p < settings.seeds; p++) {
     SAC_TRY(sac_folder_seed(dir, (uint64_t)(settings.seed + p), seed_dir));
     if (sac_checkpoint_list(seed_dir, &newest, 1) == 1 && newest > *step) *step = newest;
@@ -277,60 +288,69 @@ fail:
 
 /* --- resume ------------------------------------------------------------------------------------------------------- */
 
-static void log_resume(sac_run* run, const choice* from, const char* changes, const char* machine, int exact) {
-  if (from->newest > from->step && from->reason[0])
-    sac_run_log(run, "warning: last checkpoint %s; using step_%lld", from->reason, (long long)from->step);
-  else if (from->newest > from->step)
-    sac_run_log(run, "step_%lld was not saved by all agents; using step_%lld", (long long)from->newest,
-                (long long)from->step);
+/* Logs what is resumed, and everything that differs from an uninterrupted run. */
+static void log_resume(sac_run* run, const resume_point* point, const char* changes, const char* machine, int exact) {
+  /* log the checkpoint */
+  if (point->newest > point->step && point->reason[0])
+    sac_run_log(run, "warning: last checkpoint %s; using step_%lld", point->reason, (long long)point->step);
+  else if (point->newest > point->step)
+    sac_run_log(run, "step_%lld was not saved by all agents; using step_%lld", (long long)point->newest,
+                (long long)point->step);
   sac_run_log(run, "sac %s: continues %s at step %lld of %lld on %s", SAC_VERSION, run->folder->path,
-              (long long)from->step, (long long)run->settings.steps, run->agent->device);
+              (long long)point->step, (long long)run->settings.steps, run->agent->device);
+
+  /* log changes of configuration and machine */
   if (changes[0]) sac_run_log(run, "changed: %s", changes);
-  if (machine[0]) sac_run_log(run, "warning: made elsewhere, results may differ in the last bits: %s", machine);
+  if (machine[0])
+    sac_run_log(run, "warning: the run was started on another machine, results may differ in the last bits: %s",
+                machine);
+
+  /* warn of columns that are missing, and of environments without saved state */
   int32_t kept = 0;
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     kept += run->metrics[p] && sac_metrics_kept_columns(run->metrics[p]);
-  if (kept)
-    sac_run_log(
-        run, "warning: metrics.csv keeps the columns that it has: terms of info that it lacks go to TensorBoard alone");
-  if (!exact) sac_run_log(run, "warning: %s has no saved state: its episodes start anew", run->settings.env_id);
+  if (kept) sac_run_log(run, "warning: metrics.csv keeps its columns: new terms of info go to TensorBoard only");
+  if (!exact) sac_run_log(run, "warning: %s saves no state: new episodes start", run->settings.env_id);
+
+  /* log the choice of the device, and memory */
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_memory(run);
 }
 
 sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* overrides, const sac_env_api* env,
                           const sac_callbacks* callbacks) {
-  char *saved_text = NULL, changes[2048] = "", machine[1024] = "";
+  char changes[2048] = "", machine[1024] = "";
   sac_config* folder = NULL;
   sac_settings* before = NULL;
+  resume_point* point = NULL;
   int exact = 1;
-  choice from;
   sac_status status = SAC_OK;
   if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_resume: run is NULL");
   *out = NULL;
   if (!dir || !dir[0]) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_resume: no folder is given");
   sac_run* run = calloc(1, sizeof *run);
-  saved_text = malloc(CONFIG_MAX);
   before = malloc(sizeof *before);
-  if (!run || !saved_text || !before) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for a run"));
+  point = malloc(sizeof *point);
+  if (!run || !before || !point) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for a run"));
   SAC_TRY(sac_folder_open(&run->folder, dir));
 
-  /* config.yaml says how many agents there are; everything else is the checkpoint's to say. */
-  SAC_TRY(read_config(&folder, run->folder->path));
+  /* read the seeds from config.yaml, and everything else from a checkpoint */
+  SAC_TRY(sac_folder_config_read(run->folder->path, &folder));
   SAC_TRY(sac_config_settings(folder, before));
-  SAC_TRY(choose(run->folder->path, (uint64_t)before->seed, before->seeds, &from, saved_text));
-  SAC_TRY(merge(run, saved_text, folder, overrides, before, changes, sizeof changes));
+  SAC_TRY(find_resume_point(run->folder->path, (uint64_t)before->seed, before->seeds, point));
+  SAC_TRY(merge_config(run, point->config, folder, overrides, before, changes, sizeof changes));
   sac_config_stay(run->config, sac_machine_stay(run->folder->path));
 
-  SAC_TRY(sac_run_build(run, env, callbacks));
+  /* create the run as a new one, then restore its state */
+  SAC_TRY(sac_run_create_parts(run, env, callbacks));
   SAC_TRY(sac_run_config_text(run));
   SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, machine, sizeof machine));
-  SAC_TRY(restore_all(run, from.step, before, &exact));
-  log_resume(run, &from, changes, machine, exact);
+  SAC_TRY(restore_all(run, point->step, before, &exact));
+  log_resume(run, point, changes, machine, exact);
   if (changes[0]) SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
 fail:
-  free(saved_text);
   free(before);
+  free(point);
   sac_config_destroy(folder);
   if (status != SAC_OK) sac_run_destroy(run);
   else *out = run;

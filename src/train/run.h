@@ -1,4 +1,4 @@
-/* A run's inside: what run.c (the loop), rows.c (metrics, evaluations), begin.c (new runs) and resume.c share. */
+/* The inside of a run, shared by create.c, loop.c, save.c, report.c and resume.c. */
 #ifndef SAC_TRAIN_RUN_H
 #define SAC_TRAIN_RUN_H
 
@@ -16,8 +16,8 @@
 #include "train/schedule.h"
 #include "util/error.h"
 
-/* What one agent has done since its last row of metrics, and its best evaluation. Saved with each of its checkpoints,
- * so that the rows of a resumed run are those of an uninterrupted one. */
+/* What one agent has done since its last row of metrics, and its best evaluation. Each checkpoint holds it, so that a
+ * resumed run writes the same rows as an uninterrupted one. */
 typedef struct sac_window {
   int64_t count[3];   /* run.window: steps, episodes ended, sum of their lengths */
   double returns;     /* run.return: sum of their returns */
@@ -25,14 +25,14 @@ typedef struct sac_window {
   double best_return; /* run.best_return */
 } sac_window;
 
-/* A term of info over the same steps, state info/NAME. */
+/* One term of the environment's info, summed over the same steps. State info/NAME of a checkpoint. */
 typedef struct sac_info_sum {
   double sum, count; /* of the values that were finite */
 } sac_info_sum;
 
-/* Wall time, run.seconds: the only saved state that differs between equal runs. */
+/* Wall time in seconds. State run.seconds, the only one that differs between two equal runs. */
 typedef struct sac_run_seconds {
-  double total;                  /* of the run so far, pauses apart */
+  double total;                  /* of the run so far, without pauses */
   double row;                    /* `total` at the last row of metrics */
   double stage[SAC_STAGE_COUNT]; /* in each stage since that row */
 } sac_run_seconds;
@@ -42,101 +42,109 @@ struct sac_run {
   sac_settings settings;
   sac_callbacks callbacks;
   char* config_text; /* config.yaml */
-  char** agent_text; /* (P) kept in each agent's checkpoints: the same with the agent's own seed, and seeds 1, so that a
-                        seed folder is complete by itself */
-  locale_t locale;   /* the C locale: log lines have decimal points, whatever the program's locale is */
+  char** agent_text; /* (P) the same with the agent's own seed and seeds 1, for its checkpoints: each seed folder is
+                        complete */
+  locale_t locale;   /* the C locale: log lines have decimal points, whatever locale the program has */
   sac_folder* folder;
 
   sac_agent* agent;
   sac_vector* vector;       /* training environments */
   sac_evaluator* evaluator; /* NULL: eval.every is 0 */
-  int64_t evaluating;       /* the step whose evaluation has begun and is not reported; -1: none */
-  int evaluation_owed;      /* that of the resumed checkpoint's step, which was due after it and was not made */
+  int64_t evaluation_step;  /* of the evaluation that was started and is not reported yet; -1: none */
+  int evaluation_missing;   /* 1: resumed from a step whose evaluation was due and is not in evaluations.csv */
   double* episode_return;   /* (P, episodes) of an evaluation */
   int64_t* episode_length;  /* (P, episodes) */
 
   sac_schedule schedule;
   sac_run_seconds seconds;
-  sac_window* window; /* (P) */
-  sac_info_sum* info; /* (P, I); NULL: the environment tells nothing */
-  sac_metric_list list;
-  double* best_return; /* (P) of the file `best`: of all evaluations, the one at the end of an earlier part too */
-  uint8_t* was_alive;  /* (P) agent->alive at the step before */
-  uint64_t* updates;   /* (P) each agent's updates before the last burst of steps */
-  int64_t burst_start; /* the step before it */
+  sac_window* window;               /* (P) */
+  sac_info_sum* info;               /* (P, I); NULL: the environment has no info */
+  sac_metric_list metric_list;      /* columns of metrics.csv */
+  double* best_return;              /* (P) of the file `best`, including evaluations that no checkpoint knows of */
+  uint8_t* was_alive;               /* (P) agent->alive before the last burst of steps */
+  uint64_t* updates_before;         /* (P) each agent's updates before the last burst */
+  int64_t burst_start;              /* the step before the last burst */
   int32_t burst_due[SAC_BURST_MAX]; /* updates due at each of its steps */
   int32_t burst_steps;
   uint8_t* env_state; /* (P, env_state_size) for checkpoints */
   size_t env_state_size;
 
   sac_checkpoint** checkpoint; /* (P) */
-  sac_metrics_files** metrics; /* (P) */
+  sac_metrics_files** metrics; /* (P) NULL: the agent had stopped before a resume */
   int64_t saved_step;          /* of the newest checkpoint; -1: none */
-  uint64_t env_warnings;       /* of MuJoCo in this process that log.txt tells of, or that are older than the run */
+  uint64_t env_warnings;       /* MuJoCo's warnings in this process that are logged already, or older than the run */
 
-  double entered; /* when time was counted last; 0: outside sac_run_steps */
+  double clock_start; /* when time was last added to `seconds`; 0: outside sac_run_steps */
   int finished;
   sac_status failed;           /* not OK: the run cannot go on, and why */
   char failure[SAC_ERROR_MAX]; /* sac_last_error of that, or of the last agent that stopped */
   atomic_int stop;
 };
 
-/* --- begin.c ------------------------------------------------------------------------------------------------------ */
+/* --- create.c ----------------------------------------------------------------------------------------------------- */
 
-/* The bytes a run of this configuration takes, before it is made. Errors: CONFIG, ENV. */
+/* The bytes that a run of this configuration needs. Errors: CONFIG, ENV. */
 sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size_t* replay, size_t* rest);
 
-/* Everything of a run that needs no folder, from run->config and run->settings. */
-sac_status sac_run_build(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks);
-
-/* Agent p's writer of checkpoints in its seed folder. */
-sac_status sac_run_open_checkpoint(sac_run* run, int32_t p);
-
-/* Agent p's CSVs and events. -1: new ones; otherwise rows up to these steps are kept. */
-sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_t evaluations_to);
-
-/* run->config_text and ->agent_text from run->config. */
-sac_status sac_run_config_text(sac_run* run);
-
-/* The line that tells what the run takes in memory. */
+/* Logs the bytes that this run needs. */
 void sac_run_log_memory(sac_run* run);
 
-/* Puts the actor of file `init` into every agent. */
-sac_status sac_run_init(sac_run* run);
+/* Creates all parts of a run that need no folder, from run->config and run->settings. Wrong environments and lack of
+ * memory show here, before any file is written. */
+sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks);
+
+/* Opens agent p's checkpoints in its seed folder. */
+sac_status sac_run_open_checkpoint(sac_run* run, int32_t p);
+
+/* Opens agent p's CSV files and events. rows_to: -1 for new files; otherwise rows up to these steps are kept. */
+sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_t evaluations_to);
+
+/* Fills run->config_text and run->agent_text from run->config. */
+sac_status sac_run_config_text(sac_run* run);
+
+/* --- save.c ------------------------------------------------------------------------------------------------------- */
+
+/* Saves a checkpoint of every live agent at the present step, after the report of an evaluation that was started.
+ * Errors: FILE (the previous checkpoint stays); ENV, NUMERIC (from the evaluation). */
+sac_status sac_run_save_checkpoint(sac_run* run);
+
+/* Deletes the checkpoints of a seed folder that are later than `step`, which must exist. */
+void sac_run_delete_later(const char* dir, int64_t step);
+
+/* Marks the run as failed: the last step is incomplete, and only what is on disk is good. Keeps the error message. */
+void sac_run_fail(sac_run* run, sac_status status);
 
 /* --- resume.c ----------------------------------------------------------------------------------------------------- */
 
-/* Where the run in `dir` is, without touching it: the step of its newest checkpoint, and train.steps under `overrides`
- * (may be NULL). Errors: FILE, CONFIG. */
-sac_status sac_run_peek(const char* dir, const sac_config* overrides, int64_t* step, int64_t* steps);
+/* Reads how far the run in `dir` is, without a lock or a change: the step of its newest checkpoint, and train.steps
+ * under `overrides` (may be NULL). Errors: FILE, CONFIG. */
+sac_status sac_run_read_progress(const char* dir, const sac_config* overrides, int64_t* step, int64_t* steps);
 
-/* Removes the checkpoints of a seed folder that are later than `step`, which is there. */
-void sac_run_drop_later(const char* dir, int64_t step);
+/* --- report.c ----------------------------------------------------------------------------------------------------- */
 
-/* --- rows.c ------------------------------------------------------------------------------------------------------- */
-
-/* One line for people: log.txt and the log callback. */
+/* Writes one line for people to log.txt and to the log callback. */
 void sac_run_log(sac_run* run, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Adds the last `steps` vector steps, and the episodes that ended in them. */
-void sac_run_count(sac_run* run, int32_t steps);
+/* Adds the last `steps` vector steps, and the episodes that ended in them, to the windows. */
+void sac_run_count_steps(sac_run* run, int32_t steps);
 
-/* A row of metrics of each live agent; `restart`: the windows begin anew. Errors: FILE. */
-sac_status sac_run_row(sac_run* run, int restart);
+/* Brings run->seconds up to now. */
+void sac_run_count_time(sac_run* run);
 
-/* Begins an evaluation of every live agent at the present step, after the report of the one before. Errors: ENV,
+/* Writes a row of metrics of each live agent. restart: 1 starts new windows afterwards. Errors: FILE. */
+sac_status sac_run_report_metrics(sac_run* run, int restart);
+
+/* Starts an evaluation of every live agent at the present step, after the report of the previous one. Errors: ENV,
  * NUMERIC, FILE. */
-sac_status sac_run_evaluate(sac_run* run);
+sac_status sac_run_start_evaluation(sac_run* run);
 
-/* Reports the evaluation that was begun, when one was, waiting for its end: evaluations.csv, callbacks, `best`. A
- * checkpoint holds what all evaluations before its step have said, so this comes before it. Errors: ENV, NUMERIC, FILE.
- */
-sac_status sac_run_evaluated(sac_run* run);
+/* Waits for the evaluation that was started, if there is one, and reports it: callbacks, `best`, evaluations.csv. Comes
+ * before each checkpoint, because a checkpoint holds the best result of all earlier evaluations. Errors: ENV, NUMERIC,
+ * FILE. */
+sac_status sac_run_finish_evaluation(sac_run* run);
 
-/* What to do about a file that could not be written: `status`, or OK when checkpoint.on_error is `continue`. */
-sac_status sac_run_disk(sac_run* run, sac_status status);
-
-/* Brings `seconds` up to now. */
-void sac_run_clock(sac_run* run);
+/* What a file that could not be written means for the run: returns `status`, or logs a warning and returns OK when
+ * checkpoint.on_error is `continue`. */
+sac_status sac_run_file_error(sac_run* run, sac_status status);
 
 #endif

@@ -3,26 +3,27 @@
 #include <math.h>
 #include <string.h>
 
-/* Updates owed in all since the rate took its value. One product and one rounding, not a sum of many: 0.1 a step gives
- * an update every tenth step for ever, and a resumed run gives the same ones. */
-static double owed(const sac_schedule* schedule) {
+/* Updates due since the last change of the rate. One product with one rounding, not a sum of many: a rate of 0.1 gives
+ * an update at exactly every tenth step, also after a resume. */
+static double due_in_all(const sac_schedule* schedule) {
   return schedule->carried + schedule->rate * (double)schedule->learning;
 }
 
 void sac_schedule_rate(sac_schedule* schedule, double updates_per_step) {
   if (schedule->rate == updates_per_step) return;
-  const double now = owed(schedule);
+  const double now = due_in_all(schedule);
   schedule->carried = now - floor(now);
   schedule->rate = updates_per_step;
   schedule->learning = 0;
 }
 
+/* Counts `n` more steps and returns the updates that are due for them. */
 static int64_t due(sac_schedule* schedule, int64_t n, int learning) {
   schedule->step += n;
   if (!learning) return 0;
-  const double before = floor(owed(schedule));
+  const double before = floor(due_in_all(schedule));
   schedule->learning += n;
-  return (int64_t)(floor(owed(schedule)) - before);
+  return (int64_t)(floor(due_in_all(schedule)) - before);
 }
 
 int32_t sac_schedule_step(sac_schedule* schedule, int64_t n, int learning) {

@@ -1,5 +1,5 @@
-/* When things are due, in the words of the schedule: a step is one transition, summed over N, per agent; a vector step
- * makes N of them. Nothing here looks at a clock, so what is due depends on the step alone. */
+/* When updates, rows, evaluations and checkpoints are due. A step is one transition of one agent, counted over its N
+ * environments; a vector step makes N of them. What is due depends on the step alone, never on a clock. */
 #ifndef SAC_TRAIN_SCHEDULE_H
 #define SAC_TRAIN_SCHEDULE_H
 
@@ -7,29 +7,29 @@
 
 #include "config/settings.h"
 
-/* 1 when the vector step of `n` transitions that ended at `step` reached or passed a multiple of `every`; 0: never.
- * Without state, so that a resume under another `every` needs no care. */
+/* Whether the vector step of `n` transitions that ended at `step` reached or passed a multiple of `every`. every: 0 for
+ * never. Has no state, so `every` may change on a resume. */
 static inline int sac_due(int64_t step, int64_t n, int64_t every) {
   return every > 0 && step > 0 && step / every != (step - n) / every;
 }
 
-/* Steps and updates so far. Saved as the tensors run.step (2), run.updates (2) and, where updates come late,
- * run.pending (lag). */
+/* Steps and updates so far. Saved as the tensors run.step (2), run.updates (2) and, when updates are late, run.pending
+ * (lag). */
 typedef struct sac_schedule {
   int64_t step;     /* transitions so far, per agent */
-  int64_t learning; /* of those, after the warm-up and since train.updates_per_step has had its present value */
-  double rate;      /* that value */
-  double carried;   /* updates owed when it took that value, in [0, 1) */
+  int64_t learning; /* of those, the ones after the warm-up and after the last change of the rate */
+  double rate;      /* train.updates_per_step */
+  double carried;   /* fraction of an update, in [0, 1), due before the last change of the rate */
 
-  int32_t lag;                  /* vector steps by which updates come late: train.overlap */
-  int64_t pending[SAC_LAG_MAX]; /* (lag) updates that are due and not made, by the step they are due at */
+  int32_t lag;                  /* vector steps by which updates are late: train.overlap */
+  int64_t pending[SAC_LAG_MAX]; /* (lag) updates due and not made yet, oldest vector step first */
 } sac_schedule;
 
-/* Takes the rate of a new run, or a changed one: what is owed so far is carried over. */
+/* Sets the rate of updates. On a change, the fraction of an update that is due is carried over. */
 void sac_schedule_rate(sac_schedule* schedule, double updates_per_step);
 
-/* Counts `n` more steps, `learning` or not, and returns the updates to make with them: those due for them or, with a
- * lag, those that were due that many steps ago. */
+/* Counts `n` more steps and returns the updates to make now: those due for them or, with a lag, those that were due
+ * `lag` vector steps ago. learning: 0 during the warm-up. */
 int32_t sac_schedule_step(sac_schedule* schedule, int64_t n, int learning);
 
 #endif

@@ -22,14 +22,15 @@ struct sac_segments {
   char dir[SAC_PATH_MAX];
   size_t row_floats;
   int64_t capacity;        /* C */
-  uint64_t written;        /* transitions on disk are those before this one */
-  uint64_t slots;          /* entries of `table`: as many segments as the ring can touch */
-  sac_segment_part* table; /* (slots) segment K is entry K % slots; crc is the running one, not yet inverted */
+  uint64_t written;        /* transitions before this one are on disk */
+  uint64_t slots;          /* entries of `table`: the most segments that the replay can touch */
+  sac_segment_part* table; /* (slots) segment K is entry K % slots; crc is not yet inverted, so rows can be added */
   sac_segment_part* parts; /* (slots) for sac_segments_parts */
   float* staging;          /* (staging_rows, row_floats) */
   uint64_t staging_rows;
 };
 
+/* The first transition that is still in the replay. */
 static uint64_t first_needed(uint64_t pushed, int64_t capacity) {
   return pushed - (uint64_t)sac_replay_size(pushed, capacity);
 }
@@ -38,7 +39,7 @@ uint64_t sac_segments_first(uint64_t pushed, int64_t capacity) {
   return first_needed(pushed, capacity) / SAC_SEGMENT_ROWS;
 }
 
-/* Without `from` a part can hold anything; rows past UINT64_MAX no part has. */
+/* An entry of the table that no segment uses. */
 static const sac_segment_part no_part = {UINT64_MAX, 0, 0, 0};
 
 sac_status sac_segments_create(sac_segments** out, const char* dir, size_t row_floats, int64_t capacity) {
@@ -51,6 +52,8 @@ sac_status sac_segments_create(sac_segments** out, const char* dir, size_t row_f
   s->capacity = capacity;
   s->slots = (uint64_t)capacity / SAC_SEGMENT_ROWS + 2;
   s->staging_rows = STAGING_FLOATS / row_floats > 0 ? STAGING_FLOATS / row_floats : 1;
+
+  /* allocate tables and staging buffer */
   s->table = calloc(s->slots, sizeof *s->table);
   s->parts = calloc(s->slots, sizeof *s->parts);
   s->staging = sac_alloc(sac_bytes(s->staging_rows * row_floats, sizeof(float)));
@@ -58,7 +61,10 @@ sac_status sac_segments_create(sac_segments** out, const char* dir, size_t row_f
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for the replay's segments");
     goto fail;
   }
+
   for (uint64_t i = 0; i < s->slots; i++) s->table[i] = no_part;
+
+  /* create the folder */
   SAC_TRY(sac_path(s->dir, "%s", dir));
   SAC_TRY(sac_path(path, "%s/replay", dir));
   SAC_TRY(sac_make_folders(path));
@@ -88,59 +94,71 @@ static void make_header(const sac_segments* s, uint64_t segment, unsigned char h
   memcpy(header + 8, numbers, sizeof numbers);
 }
 
-static uint64_t row_place(const sac_segments* s, uint64_t row) {
+/* Where a row of a segment is in its file. */
+static uint64_t file_offset(const sac_segments* s, uint64_t row) {
   return HEADER_BYTES + row * s->row_floats * sizeof(float);
 }
 
+/* CRC-32C of the rows of a part. */
 static uint64_t crc_start(void) { return UINT32_MAX; }
 static uint64_t crc_end(uint64_t crc) { return ~(uint32_t)crc; }
 
-static uint64_t crc_more(const sac_segments* s, uint64_t crc, uint64_t rows) {
+static uint64_t crc_add(const sac_segments* s, uint64_t crc, uint64_t rows) {
   return crc32_iscsi((unsigned char*)s->staging, (int)(rows * s->row_floats * sizeof(float)), (unsigned int)crc);
 }
 
 static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
-/* Rows of one transfer: within staging, and not across the ring's end. */
+/* Rows of one transfer: no more than staging holds, and not across the end of the replay's ring. */
 static uint64_t transfer_rows(const sac_segments* s, uint64_t transition, uint64_t end) {
   const uint64_t ring_left = (uint64_t)s->capacity - transition % (uint64_t)s->capacity;
   return min(min(end - transition, ring_left), s->staging_rows);
 }
 
+/* Where a transition is in the replay, in floats. */
 static size_t ring_offset(const sac_segments* s, uint64_t transition) {
   return (size_t)(transition % (uint64_t)s->capacity) * s->row_floats;
 }
 
-/* Transitions `at` to `end` - 1, all of one segment. */
+/* Writes transitions `at` to `end` - 1, which belong to one segment. */
 static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_t p, uint64_t at, uint64_t end) {
   const uint64_t segment = at / SAC_SEGMENT_ROWS;
   sac_segment_part* part = &s->table[segment % s->slots];
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];
   int fd = -1;
+
+  /* continue the part, or start a new one */
   if (part->segment != segment || part->rows != at % SAC_SEGMENT_ROWS)
     *part = (sac_segment_part){segment, at % SAC_SEGMENT_ROWS, at % SAC_SEGMENT_ROWS, crc_start()};
+
   SAC_TRY(segment_path(s, segment, path));
-  /* never cut: an older checkpoint may need the rows before ours */
+  /* Do not truncate: an older checkpoint may need the earlier rows. */
   fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) {
     status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
     goto fail;
   }
+
+  /* write the header of a new part */
   if (part->rows == part->from) {
     unsigned char header[HEADER_BYTES];
     make_header(s, segment, header);
     SAC_TRY(sac_write_at(fd, path, 0, header, sizeof header));
   }
+
+  /* copy rows through the staging buffer */
   while (at < end) {
     const uint64_t rows = transfer_rows(s, at, end);
     const size_t floats = (size_t)rows * s->row_floats;
     SAC_TRY(agent->backend->read(agent, SAC_MEMORY_REPLAY, p, ring_offset(s, at), s->staging, floats));
-    SAC_TRY(sac_write_at(fd, path, row_place(s, part->rows), s->staging, floats * sizeof(float)));
-    part->crc = crc_more(s, part->crc, rows);
+    SAC_TRY(sac_write_at(fd, path, file_offset(s, part->rows), s->staging, floats * sizeof(float)));
+    part->crc = crc_add(s, part->crc, rows);
     part->rows += rows;
     at += rows;
   }
+
+  /* sync the rows before a checkpoint lists them */
   if (fdatasync(fd) != 0) status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
 fail:
   if (fd >= 0 && close(fd) != 0 && status == SAC_OK)
@@ -148,16 +166,21 @@ fail:
   return status;
 }
 
-/* After a failed append: forgets it, and gives back the disk space it took. */
-static void take_back(sac_segments* s, const sac_segment_part* tail, uint64_t last) {
+/* Undoes a failed append: frees its disk space. tail: the part of the last segment before it. last: the last segment
+ * that the append touched. */
+static void undo_append(sac_segments* s, const sac_segment_part* tail, uint64_t last) {
   char path[SAC_PATH_MAX];
   const uint64_t kept = s->written / SAC_SEGMENT_ROWS;
   const uint64_t rows = s->written % SAC_SEGMENT_ROWS;
+
+  /* cut new rows off the last segment that holds saved rows */
   if (tail->segment == kept && rows > 0) {
-    if (segment_path(s, kept, path) == SAC_OK) (void)!truncate(path, (off_t)row_place(s, rows));
+    if (segment_path(s, kept, path) == SAC_OK) (void)!truncate(path, (off_t)file_offset(s, rows));
   } else if (segment_path(s, kept, path) == SAC_OK) {
     unlink(path);
   }
+
+  /* delete later segments, which are new */
   for (uint64_t segment = kept + 1; segment <= last; segment++)
     if (segment_path(s, segment, path) == SAC_OK) unlink(path);
   s->table[kept % s->slots] = *tail;
@@ -168,14 +191,18 @@ sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t 
   const sac_segment_part tail = s->table[s->written / SAC_SEGMENT_ROWS % s->slots];
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];
+
+  /* write one segment after another */
   for (uint64_t at = s->written > needed ? s->written : needed, end; at < pushed; at = end) {
     end = min(pushed, (at / SAC_SEGMENT_ROWS + 1) * SAC_SEGMENT_ROWS);
     status = append_segment(s, agent, p, at, end);
     if (status != SAC_OK) {
-      take_back(s, &tail, at / SAC_SEGMENT_ROWS);
+      undo_append(s, &tail, at / SAC_SEGMENT_ROWS);
       return status;
     }
   }
+
+  /* sync the folder, which may have new files */
   s->written = pushed;
   SAC_TRY(sac_path(path, "%s/replay", s->dir));
   SAC_TRY(sac_sync_folder(path));
@@ -201,6 +228,7 @@ void sac_segments_prune(const sac_segments* s, uint64_t first) {
   if (sac_path(path, "%s/replay", s->dir) != SAC_OK) return;
   DIR* folder = opendir(path);
   if (!folder) return;
+
   for (struct dirent* entry; (entry = readdir(folder));) {
     char* end = NULL;
     if (strncmp(entry->d_name, "rows_", 5) != 0) continue;
@@ -218,13 +246,15 @@ static int all_finite(const float* x, size_t count) {
   return finite;
 }
 
-/* One part: its file is opened, checked and, with an agent, copied into the ring from transition `needed` on. */
+/* Checks the file of one part and, with an agent, copies its rows from transition `needed` on into the replay. */
 static sac_status read_part(const sac_segments* s, const sac_segment_part* part, uint64_t needed, sac_agent* agent,
                             int32_t p) {
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];
   unsigned char header[HEADER_BYTES], wanted[HEADER_BYTES];
   int fd = -1;
+
+  /* open the file and check its header */
   SAC_TRY(segment_path(s, part->segment, path));
   fd = open(path, O_RDONLY | O_CLOEXEC);
   if (fd < 0) {
@@ -238,14 +268,16 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
                       s->row_floats);
     goto fail;
   }
+
+  /* read all rows for the checksum, and copy those that are needed */
   uint64_t crc = crc_start();
   const uint64_t base = part->segment * SAC_SEGMENT_ROWS, end = base + part->rows;
   for (uint64_t at = base + part->from; at < end;) {
-    /* a transfer holds only rows that are needed, or only ones that are not */
+    /* a transfer does not mix rows that are needed with others */
     const uint64_t rows = transfer_rows(s, at, at < needed ? min(needed, end) : end);
     const size_t floats = (size_t)rows * s->row_floats;
-    SAC_TRY(sac_read_at(fd, path, row_place(s, at - base), s->staging, floats * sizeof(float)));
-    crc = crc_more(s, crc, rows);
+    SAC_TRY(sac_read_at(fd, path, file_offset(s, at - base), s->staging, floats * sizeof(float)));
+    crc = crc_add(s, crc, rows);
     if (at >= needed) {
       if (!all_finite(s->staging, floats)) {
         status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (a row holds a value that is not finite)", path);
@@ -255,6 +287,8 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
     }
     at += rows;
   }
+
+  /* compare the checksum */
   if (crc_end(crc) != part->crc)
     status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (checksum %08llx, %08llx expected)", path,
                       (unsigned long long)crc_end(crc), (unsigned long long)part->crc);
@@ -263,10 +297,11 @@ fail:
   return status;
 }
 
-/* The list covers exactly the rows that `pushed` needs. */
+/* Whether the list covers exactly the rows that are needed after `pushed` transitions. */
 static int parts_fit(const sac_segments* s, const sac_segment_part* part, int32_t count, uint64_t pushed) {
   if (pushed == 0) return count == 0;
   if (pushed > (uint64_t)SAC_BIG) return 0;
+
   const uint64_t needed = first_needed(pushed, s->capacity), first = needed / SAC_SEGMENT_ROWS;
   const uint64_t last = (pushed - 1) / SAC_SEGMENT_ROWS;
   if (count < 0 || (uint64_t)count != last - first + 1) return 0;
@@ -284,15 +319,19 @@ sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int3
   if (!parts_fit(s, part, count, pushed))
     return sac_fail(SAC_ERROR_FORMAT, "damaged (its list of replay segments does not fit %llu transitions pushed)",
                     (unsigned long long)pushed);
+
+  /* read the files */
   const uint64_t needed = first_needed(pushed, s->capacity);
   for (int32_t i = 0; i < count; i++) SAC_TRY(read_part(s, &part[i], needed, agent, p));
   if (!agent) return SAC_OK;
+
+  /* append from here on */
   assert(s->slots > 0);
   for (uint64_t i = 0; i < s->slots; i++) s->table[i] = no_part;
   for (int32_t i = 0; i < count; i++) {
     sac_segment_part* slot = &s->table[part[i].segment % s->slots];
     *slot = part[i];
-    slot->crc = (uint32_t)~part[i].crc; /* back to the running value */
+    slot->crc = (uint32_t)~part[i].crc; /* not inverted, so rows can be added */
   }
   s->written = pushed;
 fail:

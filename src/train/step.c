@@ -3,8 +3,8 @@
  *  act -> env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target
  * update
  *
- * With train.overlap the five stages of the update stand beside env step instead; a backend that queues them has them
- * beside act too, which then reads the actor as it was before them. */
+ * With train.overlap the five stages of the update run at the same time as env step. On a device they run at the same
+ * time as act too, which then uses the weights from before the update. */
 #include "train/step.h"
 
 #include "env/vector.h"
@@ -12,7 +12,7 @@
 #include "util/error.h"
 #include "util/system.h"
 
-/* Runs one stage and adds its time to the stage's seconds. */
+/* Runs one stage and measures its time. */
 #define STAGE(word, call)                                      \
   do {                                                         \
     const double start = sac_seconds();                        \
@@ -38,11 +38,12 @@ int sac_learns_beside(const sac_agent* agent, const sac_vector* vector) {
   return agent->settings.overlap > 0 && agent->backend->snapshot && !vector->resident;
 }
 
-/* The environments step while the learner learns: neither reads what the other writes, so the order changes no bit. A
- * worker makes all steps, those of the warm-up too: some environments want one thread. */
+/* Steps the environments and learns at the same time. Neither reads what the other writes, so the order does not change
+ * the results. The worker makes all steps, also those of the warm-up, because some environments must stay on one
+ * thread. */
 static sac_status env_step_and_update(sac_agent* agent, sac_vector* vector, int32_t updates) {
   side s = {agent, vector};
-  if (!vector->worker) { /* a backend that queues its updates returns at once */
+  if (!vector->worker) { /* one after another; updates on a device are only queued here */
     const sac_status learnt = sac_update(agent, updates);
     return learnt == SAC_OK ? env_step(&s) : learnt;
   }
@@ -62,13 +63,19 @@ sac_status sac_step(sac_agent* agent, sac_vector* vector, sac_act_mode mode, int
                        .vector = vector};
   side s = {agent, vector};
   sac_status status = SAC_OK;
+
+  /* updates on a device: queue them first, and act with a snapshot of the weights */
   if (beside) {
     SAC_TRY(agent->backend->snapshot(agent));
     SAC_TRY(sac_update(agent, updates));
   }
+
+  /* act, step; with train.overlap update at the same time */
   STAGE(ACT, act(agent, &act));
   if (late && !beside) SAC_TRY(env_step_and_update(agent, vector, updates));
   else SAC_TRY(env_step(&s));
+
+  /* store the transitions, then update */
   const sac_transitions transitions = sac_vector_transitions(vector);
   STAGE(REPLAY_PUSH, replay_push(agent, &transitions, vector));
   return late ? SAC_OK : sac_update(agent, updates);

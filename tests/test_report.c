@@ -10,8 +10,8 @@ START_TEST(info_is_the_mean_of_its_window) {
   const sac_callbacks c = {.user = &rows, .metrics = keep_metric_row};
   sac_run* run = small_run_of(&fake_env_info_api, test_path(test_folder(), "run"), "train.steps=110", &c);
   ck_ok(sac_run_steps(run, 0));
-  ck_assert_int_eq(run->list.count, SAC_METRIC_COUNT + 3);
-  ck_assert_str_eq(run->list.name[SAC_METRIC_COUNT + 2], "info/rare");
+  ck_assert_int_eq(run->metric_list.count, SAC_METRIC_COUNT + 3);
+  ck_assert_str_eq(run->metric_list.name[SAC_METRIC_COUNT + 2], "info/rare");
   sac_run_destroy(run);
   ck_assert_int_eq(rows.count, 6); /* the last of 10 steps */
   for (int r = 0; r < 6; r++) {
@@ -49,4 +49,4 @@ START_TEST(info_is_of_its_agent) {
 }
 END_TEST
 
-CHECK_MAIN("rows", CASE(info_is_the_mean_of_its_window), CASE(info_is_of_its_agent))
+CHECK_MAIN("report", CASE(info_is_the_mean_of_its_window), CASE(info_is_of_its_agent))

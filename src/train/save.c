@@ -1,0 +1,101 @@
+/* Saves checkpoints of a run. */
+#include <stdio.h>
+#include <string.h>
+
+#include "train/run.h"
+#include "util/error.h"
+#include "util/file.h"
+
+/* --- later checkpoints -------------------------------------------------------------------------------------------- */
+
+void sac_run_delete_later(const char* dir, int64_t step) {
+  char path[SAC_PATH_MAX], aside[SAC_PATH_MAX], name[64];
+  int64_t list[SAC_CHECKPOINT_LIST_MAX];
+
+  /* point `last` to a checkpoint that stays */
+  const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
+  (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
+  if (count == 0 || list[0] <= step || sac_path(path, "%s/checkpoints/last", dir) != SAC_OK ||
+      sac_link_file(name, path) != SAC_OK)
+    return;
+
+  /* delete later checkpoints; rename damaged ones, so that somebody can look at them */
+  for (int32_t c = 0; c < count && list[c] > step; c++) {
+    if (sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)list[c]) != SAC_OK ||
+        sac_path(aside, "%s.damaged", path) != SAC_OK)
+      continue;
+    if (sac_checkpoint_probe(dir, list[c], NULL, 0) == SAC_OK) (void)remove(path);
+    else (void)rename(path, aside);
+  }
+}
+
+/* Deletes the present step again from the first `count` agents, after a later agent could not save it. Each agent keeps
+ * only its newest checkpoints: on a disk that stays full, the agents would soon have no step in common. Keeps the error
+ * message. */
+static void undo_save(const sac_run* run, int32_t count) {
+  char dir[SAC_PATH_MAX], message[SAC_ERROR_MAX];
+  (void)snprintf(message, sizeof message, "%s", sac_last_error());
+  for (int32_t p = 0; p < count && run->saved_step >= 0; p++)
+    if (run->agent->alive[p] && sac_folder_seed(run->folder->path, run->agent->seed[p], dir) == SAC_OK)
+      sac_run_delete_later(dir, run->saved_step);
+  (void)sac_fail(SAC_ERROR_FILE, "%s", message);
+}
+
+/* --- saving ------------------------------------------------------------------------------------------------------- */
+
+/* Saves agent p: first its metrics, then the checkpoint that relies on them, then the policy. */
+static sac_status save_agent(sac_run* run, int32_t p, int32_t keep) {
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_metrics_sync(run->metrics[p]));
+  SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
+  SAC_TRY(sac_checkpoint_save(run->checkpoint[p], run->schedule.step, keep, run->agent_text[p]));
+  SAC_TRY(sac_checkpoint_policy(run->checkpoint[p]));
+fail:
+  return status;
+}
+
+sac_status sac_run_save_checkpoint(sac_run* run) {
+  const sac_agent* agent = run->agent;
+  sac_status status = SAC_OK;
+
+  /* Agents are saved one after another. At least two checkpoints of a population are kept, so that after a kill in
+   * between all agents still have a step in common. */
+  int32_t keep = (int32_t)run->settings.checkpoint_keep;
+  if (agent->shape.population > 1 && keep < 2) keep = 2;
+
+  /* bring everything that is saved up to date: evaluations, time, environments on a device */
+  if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
+  SAC_TRY(sac_run_finish_evaluation(run));
+  sac_run_count_time(run);
+  if (agent->backend->env_get) status = agent->backend->env_get(run->agent, run->vector, 1);
+
+  /* save the live agents */
+  for (int32_t p = 0; p < agent->shape.population && status == SAC_OK; p++) {
+    if (!agent->alive[p]) continue;
+    status = save_agent(run, p, keep);
+    if (status != SAC_OK) undo_save(run, p + 1);
+  }
+  if (status == SAC_OK) run->saved_step = run->schedule.step;
+  else sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
+fail:
+  return status;
+}
+
+void sac_run_fail(sac_run* run, sac_status status) {
+  run->failed = status;
+  (void)snprintf(run->failure, sizeof run->failure, "%s", sac_last_error());
+
+  /* report and sync what is good; agents that stopped before a resume have no files */
+  (void)sac_run_finish_evaluation(run);
+  for (int32_t p = 0; p < run->agent->shape.population; p++)
+    if (run->metrics[p]) (void)sac_metrics_sync(run->metrics[p]);
+  (void)sac_fail(status, "%s", run->failure);
+}
+
+sac_status sac_run_save(sac_run* run) {
+  if (!run) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_save: run is NULL");
+  if (run->failed) return sac_fail(run->failed, "no checkpoint of a failed run: %s", run->failure);
+  const sac_status status = sac_run_save_checkpoint(run);
+  if (status == SAC_ERROR_ENV || status == SAC_ERROR_NUMERIC) sac_run_fail(run, status); /* from the evaluation */
+  return status;
+}
