@@ -29,12 +29,15 @@ SAC_FN real sac_min_critic(const real* q, size_t stride, int critics, int* index
 // [sac.soft-value] [sac-v.value-target] min_k Q_k(s, a~) - alpha log pi(a~|s), a~ ~ pi(.|s): a sample of V(s). In nats.
 SAC_FN real sac_soft_value(real smallest_q, real alpha, real log_prob) { return smallest_q - alpha * log_prob; }
 
-// [sac.target] y = r reward_scale + gamma (1 - terminated) next_value, with next_value the soft value of s' under the
-// target critics.
+// [replay.discount] gamma (1 - terminated): what the value of s' counts. terminated is 0 or 1; truncation is not
+// termination.
+SAC_FN real sac_discount(real gamma, real terminated) { return gamma * ((real)1 - terminated); }
+
+// [sac.target] y = r reward_scale + discount next_value, with next_value the soft value of s' under the target critics.
 // [sac-v.target] the same with next_value = Vbar(s').
-// terminated is 0 or 1; truncation is not termination. A NaN or infinite next_value gives NaN also where terminated.
-SAC_FN real sac_target(real reward, real reward_scale, real gamma, real terminated, real next_value) {
-  return reward * reward_scale + gamma * ((real)1 - terminated) * next_value;
+// A NaN or infinite next_value gives NaN also where the discount is 0.
+SAC_FN real sac_target(real reward, real reward_scale, real discount, real next_value) {
+  return reward * reward_scale + discount * next_value;
 }
 
 // [sac.td-error] delta = y - Q(s, a).

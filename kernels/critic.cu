@@ -20,12 +20,13 @@ __global__ void __launch_bounds__(sac_head_threads_max) critic_loss(sac_critic_l
   float* outputs = output + threadIdx.z * blockDim.y;
   const size_t at = p * batch + (there ? r : 0);
   // What the row needs besides is under way with it, a number a lane: registers are scarce.
-  enum { REWARD, TERMINATED, LOG_PROB, LOG_ALPHA };
-  const float* from = lane == REWARD       ? a.reward + at
-                      : lane == TERMINATED ? a.terminated + at
-                      : lane == LOG_PROB   ? a.log_prob + (at + (p + 1) * batch)
-                                           : a.log_alpha + p * a.log_alpha_stride;
-  const float given = lane < (a.soft ? 4 : 2) ? *from : 0.0f;
+  enum { REWARD, DISCOUNT, WEIGHT, LOG_PROB, LOG_ALPHA, GIVEN };
+  const float* from = lane == REWARD     ? a.reward + at
+                      : lane == DISCOUNT ? a.discount + at
+                      : lane == WEIGHT   ? a.weight + at
+                      : lane == LOG_PROB ? a.log_prob + (at + (p + 1) * batch)
+                                         : a.log_alpha + p * a.log_alpha_stride;
+  const float given = lane < (a.soft ? GIVEN : LOG_PROB) ? *from : 0.0f;
   sac_head_row row;
   sac_head_begin(row, of_target ? a.target : a.critic, net, there ? r : 0, lane);
   sac_loads_first();
@@ -40,9 +41,10 @@ __global__ void __launch_bounds__(sac_head_threads_max) critic_loss(sac_critic_l
   for (int k = 1; k < targets; ++k) value = sac_min_takes(outputs[k], value) ? outputs[k] : value;
   const float log_prob = __shfl_sync(SAC_WHOLE_WARP, given, LOG_PROB);
   if (a.soft) value = sac_soft_value(value, alpha, log_prob);
-  const float y = sac_target(__shfl_sync(SAC_WHOLE_WARP, given, REWARD), a.reward_scale, a.gamma,
-                             __shfl_sync(SAC_WHOLE_WARP, given, TERMINATED), value);
-  const float d_q = 1.0f / static_cast<float>(a.dims.batch) * sac_square_loss_grad(q, y);
+  const float y = sac_target(__shfl_sync(SAC_WHOLE_WARP, given, REWARD), a.reward_scale,
+                             __shfl_sync(SAC_WHOLE_WARP, given, DISCOUNT), value);
+  const float d_q =
+      1.0f / static_cast<float>(a.dims.batch) * __shfl_sync(SAC_WHOLE_WARP, given, WEIGHT) * sac_square_loss_grad(q, y);
   sac_head_backward(row, lane, d_q, a.d_hidden + (net * batch + r) * static_cast<size_t>(a.critic.width));
   if (lane != 0) return;
   a.q[net * batch + r] = q;

@@ -121,13 +121,15 @@ cudaError_t sac_replay_push_rows(cudaStream_t stream, const sac_replay_push_args
 
 // The minibatch: written by replay sample (or by the caller of update_with), read by the stages after it.
 typedef struct sac_device_minibatch {
-  float* states;      // (P, 2B, O): B rows of obs, then B rows of next_obs
-  float* current;     // (P, K, B, F): obs | action, a copy for each critic, so that one strided product serves all
-  float* next;        // (P, K, B, F): next_obs | a'; a' written by critic update
-  float* policy;      // (P, K, B, F): obs | a~; a~ written by the actor's pass
-  float* reward;      // (P, B)
-  float* terminated;  // (P, B)
-  float* noise;       // (P, 2B, A): B rows for a~ at obs, then B rows for a' at next_obs
+  float* states;    // (P, 2B, O): B rows of obs, then B rows of next_obs
+  float* current;   // (P, K, B, F): obs | action, a copy for each critic, so that one strided product serves all
+  float* next;      // (P, K, B, F): next_obs | a'; a' written by critic update
+  float* policy;    // (P, K, B, F): obs | a~; a~ written by the actor's pass
+  float* reward;    // (P, B)
+  float* discount;  // (P, B) gamma, or 0 where s' is terminal
+  float* weight;    // (P, B) in the critics' loss
+  uint64_t* index;  // (P, B) of the ring
+  float* noise;     // (P, 2B, A): B rows for a~ at obs, then B rows for a' at next_obs
 } sac_device_minibatch;
 
 // replay sample: draws indices and noise, gathers. rows_of_noise: 2B [sac] or B [sac-v, which has no a'].
@@ -139,8 +141,13 @@ typedef struct sac_replay_sample_args {
   sac_row_layout row;
   int64_t capacity;
   int32_t with_next_action;  // 1: noise and columns for a' too
+  float gamma;
 } sac_replay_sample_args;
-cudaError_t sac_replay_sample_minibatch(cudaStream_t stream, const sac_replay_sample_args* args);
+cudaError_t sac_replay_sample_uniform(cudaStream_t stream, const sac_replay_sample_args* args);
+
+// The caller's minibatch in place of a drawn one: discount holds 1 where the transition is terminal and 0 elsewhere,
+// and becomes the discount; weight becomes 1. rows: P * B.
+cudaError_t sac_replay_given(cudaStream_t stream, const sac_device_minibatch* minibatch, size_t rows, float gamma);
 
 // --- actor.cu -----------------------------------------------------------------------------------------------------
 
@@ -260,7 +267,8 @@ typedef struct sac_critic_loss_args {
   int32_t soft;           // 1 [sac]: the minimum less alpha log pi(a'|s'); 0 [sac-v]: Vbar(s')
   const float* log_prob;  // (P, 2B), its second half
   const float* reward;    // (P, B)
-  const float* terminated;
+  const float* discount;
+  const float* weight;
   const float* log_alpha;
   size_t log_alpha_stride;
   float* d_hidden;  // (P, K, B, H)
@@ -268,7 +276,7 @@ typedef struct sac_critic_loss_args {
   float* q;         // (P, K, B) Q_k(s, a)
   float* y;         // (P, B)
   sac_dims dims;
-  float gamma, reward_scale;
+  float reward_scale;
 } sac_critic_loss_args;
 cudaError_t sac_critic_loss(cudaStream_t stream, const sac_critic_loss_args* args);
 

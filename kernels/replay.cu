@@ -1,4 +1,5 @@
 // replay push: rows into the ring. replay sample: indices, noise and the minibatch, in one launch.
+#include "kernels/bellman.h"
 #include "kernels/cuda.cuh"
 #include "kernels/kernels.h"
 #include "kernels/random.h"
@@ -66,7 +67,7 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
   const float* next_row = row + a.row.next_obs;
   const sac_device_minibatch& m = a.minibatch;
   float* states = m.states + (p * 2 * batch + r) * obs;
-  const float reward = row[a.row.reward], terminated = row[a.row.terminated];
+  const float reward = row[a.row.reward], discount = sac_discount(a.gamma, row[a.row.terminated]);
   for (size_t first = 0; first < features; first += gather_numbers * SAC_WARP) {
     // Beyond the last the last again: loads without a branch are under way together.
     float now[gather_numbers], next[gather_numbers];
@@ -96,7 +97,9 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
   }
   if (lane != 0) return;
   m.reward[p * batch + r] = reward;
-  m.terminated[p * batch + r] = terminated;
+  m.discount[p * batch + r] = discount;
+  m.weight[p * batch + r] = 1;
+  m.index[p * batch + r] = index;
 }
 
 // One thread makes the four normals of a Philox block, for a~ or for a'.
@@ -135,6 +138,13 @@ __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_ar
              (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK, seed, updates);
 }
 
+__global__ void __launch_bounds__(threads) replay_given(sac_device_minibatch m, size_t rows, float gamma) {
+  const size_t r = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
+  if (r >= rows) return;
+  m.discount[r] = sac_discount(gamma, m.discount[r]);
+  m.weight[r] = 1;
+}
+
 }  // namespace
 
 cudaError_t sac_replay_push_rows(cudaStream_t stream, const sac_replay_push_args* args) {
@@ -144,12 +154,17 @@ cudaError_t sac_replay_push_rows(cudaStream_t stream, const sac_replay_push_args
   return cudaGetLastError();
 }
 
-cudaError_t sac_replay_sample_minibatch(cudaStream_t stream, const sac_replay_sample_args* args) {
+cudaError_t sac_replay_sample_uniform(cudaStream_t stream, const sac_replay_sample_args* args) {
   const size_t rows = static_cast<size_t>(args->dims.batch), count = rows * static_cast<size_t>(args->dims.action);
   const unsigned gathering = sac_blocks(rows, threads / SAC_WARP);
   const size_t blocks = (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK;
   const dim3 grid(gathering + sac_blocks(args->with_next_action ? 2 * blocks : blocks, threads),
                   static_cast<unsigned>(args->dims.population));
   SAC_LAUNCH(replay_sample, grid, dim3(threads), 0, stream, *args, gathering);
+  return cudaGetLastError();
+}
+
+cudaError_t sac_replay_given(cudaStream_t stream, const sac_device_minibatch* minibatch, size_t rows, float gamma) {
+  SAC_LAUNCH(replay_given, dim3(sac_blocks(rows, threads)), dim3(threads), 0, stream, *minibatch, rows, gamma);
   return cudaGetLastError();
 }

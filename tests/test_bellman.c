@@ -43,9 +43,9 @@ START_TEST(target_by_hand) {
   // y = 2 * 0.5 + 0.75 * (3 - 0.25 * -2) with exact binary numbers
   const real next_value = sac_soft_value(3, (real)0.25, -2);
   ck_assert(next_value == (real)3.5);
-  ck_assert(sac_target(2, (real)0.5, (real)0.75, 0, next_value) == (real)3.625);
-  ck_assert(sac_target(2, (real)0.5, (real)0.75, 1, next_value) == 1);  // the end: no bootstrap
-  ck_assert(sac_target(2, (real)0.5, 0, 0, next_value) == 1);
+  ck_assert(sac_target(2, (real)0.5, sac_discount((real)0.75, 0), next_value) == (real)3.625);
+  ck_assert(sac_target(2, (real)0.5, sac_discount((real)0.75, 1), next_value) == 1);  // the end: no bootstrap
+  ck_assert(sac_target(2, (real)0.5, sac_discount(0, 0), next_value) == 1);
   ck_assert(sac_td_error(3, (real)3.625) == (real)0.625);
   ck_assert(sac_square_loss(3, 5) == 2 && sac_square_loss_grad(3, 5) == -2);
   ck_assert(sac_actor_loss(3, (real)0.25, -2) == (real)-3.5);
@@ -59,7 +59,7 @@ START_TEST(nan_is_not_hidden) {
     for (int terminated = 0; terminated < 2; ++terminated) {
       real x[5] = {1, 1, (real)0.9, (real)terminated, 2};
       x[input] = not_a_number;
-      ck_assert(sac_is_nan(sac_target(x[0], x[1], x[2], x[3], x[4])));
+      ck_assert(sac_is_nan(sac_target(x[0], x[1], sac_discount(x[2], x[3]), x[4])));
     }
   ck_assert(sac_is_nan(sac_square_loss(not_a_number, 0)) && sac_is_nan(sac_square_loss(0, not_a_number)));
   ck_assert(sac_is_nan(sac_actor_loss(not_a_number, 1, 1)));

@@ -32,7 +32,7 @@ static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
   const int next_action = cpu->settings.algo == SAC_ALGO_SAC;
   float *states = fetch(m->states, 2 * B * O), *current = fetch(m->current, K * B * F),
         *policy = fetch(m->policy, K * B * F), *next = fetch(m->next, K * B * F), *reward = fetch(m->reward, B),
-        *terminated = fetch(m->terminated, B), *noise = fetch(m->noise, 2 * B * A);
+        *discount = fetch(m->discount, B), *noise = fetch(m->noise, 2 * B * A);
   for (size_t r = 0; r < B; ++r) {
     for (size_t f = 0; f < F; ++f) {
       const size_t panel = f / SAC_PANEL * stride + r * SAC_PANEL + f % SAC_PANEL;
@@ -49,10 +49,10 @@ static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
     }
   }
   ck_same_bits(reward, ours->reward, B);
-  ck_same_bits(terminated, ours->terminated, B);
+  ck_same_bits(discount, ours->discount, B);
   ck_same_bits(noise, ours->noise[SAC_POLICY], B * A);
   if (next_action) ck_same_bits(noise + B * A, ours->noise[SAC_NEXT], B * A);
-  free(states), free(current), free(policy), free(next), free(reward), free(terminated), free(noise);
+  free(states), free(current), free(policy), free(next), free(reward), free(discount), free(noise);
 }
 
 static int begins(const sac_tensor* tensor, const char* with) { return strncmp(tensor->name, with, strlen(with)) == 0; }

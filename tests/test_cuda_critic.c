@@ -12,7 +12,7 @@ typedef struct loss_case {
   size_t P, K, T, B, H;
   sac_device_state* state;
   cuda_heads critic, target;
-  float *log_prob, *reward, *terminated, *log_alpha;
+  float *log_prob, *reward, *discount, *weight, *log_alpha;
   sac_critic_loss_args args;
 } loss_case;
 
@@ -32,10 +32,12 @@ static loss_case create(cuda_case* c, int i) {
   l.target = cuda_heads_create(c, (int)(l.P * l.T), (int)l.B, losses[i].target_width);
   l.log_prob = cuda_numbers(c, 2 * l.P * l.B, 8);
   l.reward = cuda_numbers(c, l.P * l.B, 10);
-  l.terminated = cuda_host(c, float, l.P* l.B);
+  l.discount = cuda_host(c, float, l.P* l.B);
+  l.weight = cuda_host(c, float, l.P* l.B);
   l.log_alpha = log_alphas(c, l.P);
   for (size_t r = 0; r < l.P * l.B; ++r) {
-    l.terminated[r] = r % 4 == 2;
+    l.discount[r] = r % 4 == 2 ? 0 : (float)gamma_;
+    l.weight[r] = r % 5 == 1 ? 0.25f : 1;
     if (r % 9 == 5) l.reward[r] *= 1e4f;
   }
   for (size_t r = 7; r < 2 * l.P * l.B; r += 10) l.log_prob[r] *= 1e3f; /* saturated actions */
@@ -52,7 +54,8 @@ static void put(cuda_case* c, loss_case* l, int soft) {
                                    .soft = soft,
                                    .log_prob = cuda_put(c, l->log_prob, 2 * l->P * l->B),
                                    .reward = cuda_put(c, l->reward, l->P * l->B),
-                                   .terminated = cuda_put(c, l->terminated, l->P * l->B),
+                                   .discount = cuda_put(c, l->discount, l->P * l->B),
+                                   .weight = cuda_put(c, l->weight, l->P * l->B),
                                    .log_alpha = cuda_put(c, l->log_alpha, l->P * ALPHA_STRIDE),
                                    .log_alpha_stride = ALPHA_STRIDE,
                                    .d_hidden = cuda_room(c, float, l->P * l->K * l->B * l->H),
@@ -60,7 +63,6 @@ static void put(cuda_case* c, loss_case* l, int soft) {
                                    .q = cuda_room(c, float, l->P * l->K * l->B),
                                    .y = cuda_room(c, float, l->P * l->B),
                                    .dims = {(int32_t)l->P, (int32_t)l->B, 3, 2, (int32_t)l->K},
-                                   .gamma = (float)gamma_,
                                    .reward_scale = (float)reward_scale};
   l->args.target.unread = l->B == 31; /* then the targets' hidden rows stay as they are */
   for (size_t p = 0; p < l->P; ++p) {
@@ -102,7 +104,8 @@ START_TEST(loss) {
     if (!l.args.target.unread) cuda_heads_check(&c, &l.target, (int)(p * l.T), (int)l.T);
     const double alpha = exp((double)l.log_alpha[p * ALPHA_STRIDE]);
     for (size_t r = 0; r < l.B; ++r) {
-      const double log_prob = (double)l.log_prob[(2 * p + 1) * l.B + r], ends = (double)l.terminated[p * l.B + r];
+      const double log_prob = (double)l.log_prob[(2 * p + 1) * l.B + r], discount = (double)l.discount[p * l.B + r],
+                   weight = (double)l.weight[p * l.B + r];
       double value = INFINITY, value_error = 0;
       for (size_t k = 0; k < l.T; ++k) {
         double error;
@@ -113,17 +116,17 @@ START_TEST(loss) {
         value -= alpha * log_prob;
         value_error += 4 * FLOAT_EPSILON * fabs(alpha * log_prob) + FLOAT_EPSILON * fabs(value);
       }
-      const double scaled = (double)l.reward[p * l.B + r] * reward_scale, next = gamma_ * (1 - ends) * value;
+      const double scaled = (double)l.reward[p * l.B + r] * reward_scale, next = discount * value;
       const double y = scaled + next;
-      const double y_error =
-          gamma_ * (1 - ends) * value_error + FLOAT_EPSILON * (2 * fabs(scaled) + 3 * fabs(next) + fabs(y));
+      const double y_error = discount * value_error + FLOAT_EPSILON * (2 * fabs(scaled) + 3 * fabs(next) + fabs(y));
       cuda_near(got_y[p * l.B + r], y, y_error);
       for (size_t k = 0; k < l.K; ++k) {
         const size_t net = p * l.K + k, at = net * l.B + r;
         double q_error;
         const double q = cuda_heads_output(&l.critic, (int)net, (int)r, &q_error);
         cuda_near(got_q[at], q, q_error);
-        check_way_back(&l.critic, (int)net, (int)r, q - y, q_error + y_error, (double)d_q[at], d_hidden + at * l.H);
+        check_way_back(&l.critic, (int)net, (int)r, weight * (q - y), weight * (q_error + y_error), (double)d_q[at],
+                       d_hidden + at * l.H);
       }
     }
   }
@@ -137,7 +140,7 @@ START_TEST(nan_is_not_hidden) {
   cuda_case c = cuda_case_create(5);
   loss_case l = create(&c, 1); /* two critics, 31 rows */
   const size_t row = 6;        /* a terminated one */
-  ck_assert(l.terminated[row] == 1);
+  ck_assert(l.discount[row] == 0);
   float* const place[NAN_PLACES] = {[IN_CRITIC] = l.critic.hidden + l.critic.device.hidden_stride + row * l.H + 3,
                                     [IN_TARGET] = l.target.hidden + l.target.device.hidden_stride + row * l.H + 30,
                                     [IN_REWARD] = l.reward + row,

@@ -1,4 +1,5 @@
 /* kernels/replay.cu: push into the ring, and the minibatch: everything to the bit. */
+#include "kernels/bellman.h"
 #include "kernels/random.h"
 #include "replay/rows.h"
 #include "support/cuda_case.h"
@@ -105,7 +106,8 @@ static const struct {
 };
 
 typedef struct minibatch_case {
-  float *states, *current, *next, *policy, *reward, *terminated, *noise; /* as expected */
+  float *states, *current, *next, *policy, *reward, *discount, *weight, *noise; /* as expected */
+  uint64_t* index;
   sac_device_minibatch device;
 } minibatch_case;
 
@@ -130,11 +132,14 @@ START_TEST(sample) {
                       .next = cuda_numbers(&c, P * K * B * F, 1),
                       .policy = cuda_numbers(&c, P * K * B * F, 1),
                       .reward = cuda_numbers(&c, P * B, 1),
-                      .terminated = cuda_numbers(&c, P * B, 1),
+                      .discount = cuda_numbers(&c, P * B, 1),
+                      .weight = cuda_numbers(&c, P * B, 1),
+                      .index = cuda_host(&c, uint64_t, P * B),
                       .noise = cuda_numbers(&c, P * 2 * B * A, 1)};
   m.device = (sac_device_minibatch){cuda_put(&c, m.states, P * 2 * B * O), cuda_put(&c, m.current, P * K * B * F),
                                     cuda_put(&c, m.next, P * K * B * F),   cuda_put(&c, m.policy, P * K * B * F),
-                                    cuda_put(&c, m.reward, P * B),         cuda_put(&c, m.terminated, P * B),
+                                    cuda_put(&c, m.reward, P * B),         cuda_put(&c, m.discount, P * B),
+                                    cuda_put(&c, m.weight, P * B),         cuda_put(&c, m.index, P * B),
                                     cuda_put(&c, m.noise, P * 2 * B * A)};
   const sac_replay_sample_args args = {
       .state = cuda_put(&c, state, P),
@@ -143,7 +148,8 @@ START_TEST(sample) {
       .dims = {samples[_i].population, samples[_i].batch, samples[_i].obs, samples[_i].action, samples[_i].critics},
       .row = row,
       .capacity = samples[_i].capacity,
-      .with_next_action = of_next};
+      .with_next_action = of_next,
+      .gamma = 0.97f};
 
   uint64_t* index = cuda_host(&c, uint64_t, B);
   for (size_t p = 0; p < P; ++p) {
@@ -165,7 +171,9 @@ START_TEST(sample) {
         if (of_next) cuda_open(&c, m.device.next + at, O);
       }
       m.reward[p * B + r] = from[F];
-      m.terminated[p * B + r] = from[F + 1];
+      m.discount[p * B + r] = sac_discount(0.97f, from[F + 1]);
+      m.weight[p * B + r] = 1;
+      m.index[p * B + r] = index[r];
     }
     const uint64_t block = sac_draw_block(updates, B * A, SAC_NORMALS_PER_BLOCK);
     sac_fill_normals(state[p].seed, SAC_STREAM_ACTION_NOISE, block, B * A, m.noise + 2 * p * B * A);
@@ -174,19 +182,43 @@ START_TEST(sample) {
     cuda_open(&c, m.device.states + p * 2 * B * O, 2 * B * O);
     cuda_open(&c, m.device.current + p * K * B * F, K * B * F);
     cuda_open(&c, m.device.reward + p * B, B);
-    cuda_open(&c, m.device.terminated + p * B, B);
+    cuda_open(&c, m.device.discount + p * B, B);
+    cuda_open(&c, m.device.weight + p * B, B);
+    cuda_open(&c, m.device.index + p * B, B);
     cuda_open(&c, m.device.noise + 2 * p * B * A, of_next ? 2 * B * A : B * A);
   }
-  cuda_run(&c, sac_replay_sample_minibatch(c.stream, &args));
+  cuda_run(&c, sac_replay_sample_uniform(c.stream, &args));
   cuda_same((const float*)cuda_result(&c, m.device.states), m.states, P * 2 * B * O);
   cuda_same((const float*)cuda_result(&c, m.device.current), m.current, P * K * B * F);
   cuda_same((const float*)cuda_result(&c, m.device.next), m.next, P * K * B * F);
   cuda_same((const float*)cuda_result(&c, m.device.policy), m.policy, P * K * B * F);
   cuda_same((const float*)cuda_result(&c, m.device.reward), m.reward, P * B);
-  cuda_same((const float*)cuda_result(&c, m.device.terminated), m.terminated, P * B);
+  cuda_same((const float*)cuda_result(&c, m.device.discount), m.discount, P * B);
+  cuda_same((const float*)cuda_result(&c, m.device.weight), m.weight, P * B);
+  cuda_same((const uint64_t*)cuda_result(&c, m.device.index), m.index, P * B);
   cuda_same((const float*)cuda_result(&c, m.device.noise), m.noise, P * 2 * B * A);
   cuda_case_free(&c);
 }
 END_TEST
 
-CUDA_MAIN("replay.cu", LOOP(push, COUNT(pushes)), LOOP(sample, COUNT(samples)))
+/* A minibatch of the caller's, whose discounts come as terminated. */
+START_TEST(given) {
+  cuda_case c = cuda_case_create((uint64_t)_i);
+  const size_t rows = (size_t[]){1, 255, 257}[_i];
+  float *terminated = cuda_host(&c, float, rows), *weight = cuda_numbers(&c, rows, 1);
+  for (size_t r = 0; r < rows; r++) terminated[r] = r % 3 == 1;
+  const sac_device_minibatch m = {.discount = cuda_put(&c, terminated, rows), .weight = cuda_put(&c, weight, rows)};
+  cuda_open(&c, m.discount, rows);
+  cuda_open(&c, m.weight, rows);
+  c.runs = 1; /* it works in place */
+  cuda_run(&c, sac_replay_given(c.stream, &m, rows, 0.97f));
+  const float *discount = cuda_result(&c, m.discount), *ones = cuda_result(&c, m.weight);
+  for (size_t r = 0; r < rows; r++) {
+    ck_assert(discount[r] == (terminated[r] == 1 ? 0 : 0.97f));
+    ck_assert(ones[r] == 1);
+  }
+  cuda_case_free(&c);
+}
+END_TEST
+
+CUDA_MAIN("replay.cu", LOOP(push, COUNT(pushes)), LOOP(sample, COUNT(samples)), LOOP(given, 3))

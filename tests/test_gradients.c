@@ -162,7 +162,8 @@ static double target_of(const world* w, int b) {
     const double log_prob = sample(w, next, w->next_noise + b * w->p->act, action);
     next_value = sac_soft_value(smallest_q(w->critic_target, next, action, w), w->alpha, log_prob);
   }
-  return sac_target((double)w->reward[b], w->reward_scale, w->gamma, (double)w->terminated[b], next_value);
+  return sac_target((double)w->reward[b], w->reward_scale, sac_discount(w->gamma, (double)w->terminated[b]),
+                    next_value);
 }
 
 typedef enum { CRITIC, ACTOR, VALUE, ALPHA } loss_kind;

@@ -100,7 +100,9 @@ START_TEST(sample) {
           ck_assert(m->next[(size_t)(k / SAC_PANEL) * stride + (size_t)(r * SAC_PANEL + k % SAC_PANEL)] ==
                     -id - 1000.0f * (float)k);
         ck_assert(m->reward[r] == 2 * id);
-        ck_assert(m->terminated[r] == (index[r] % 3 == 0 ? 1.0f : 0.0f));
+        ck_assert(m->discount[r] == (index[r] % 3 == 0 ? 0.0f : (float)agent->settings.gamma));
+        ck_assert(m->weight[r] == 1);
+        ck_assert_uint_eq(m->index[r], index[r]);
       }
       const uint64_t block = sac_draw_block(update * 1000, (uint64_t)(B * A), SAC_NORMALS_PER_BLOCK);
       sac_fill_normals(agent->seed[p], SAC_STREAM_ACTION_NOISE, block, (size_t)(B * A), noise);

@@ -32,6 +32,7 @@ static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
   cpu->chunk_panels = chunk_panels(agent, cpu);
   cpu->chunks = (cpu->panels + cpu->chunk_panels - 1) / cpu->chunk_panels;
   const size_t trained = agent->tensors.floats[SAC_SLAB_TRAINED], targets = agent->tensors.floats[SAC_SLAB_TARGET];
+  cpu->sampler = sac_sampler_at(agent->settings.replay_sampling);
   cpu->worth_sharing = (double)trained * (double)s->batch > 200000;
   for (int m = 0; m < SAC_MEMORY_COUNT; m++) cpu->floats[m] = trained;
   cpu->floats[SAC_MEMORY_TARGET] = targets;
@@ -117,6 +118,7 @@ static void add_totals(sac_totals* totals, const sac_update_stats* stats) {
 }
 
 static sac_status stage(sac_agent* agent, sac_stage word) {
+  if (word == SAC_STAGE_REPLAY_SAMPLE) ((sac_cpu*)agent->storage)->drawn = 1;
   sac_cpu_run(agent, word);
   if (word != SAC_STAGE_TARGET_UPDATE) return SAC_OK;
 

@@ -16,6 +16,7 @@
 #include "cpu/isa.h"
 #include "cpu/net.h"
 #include "cpu/pool.h"
+#include "replay/sampler.h"
 
 /* Rows of the minibatch in a chunk: at most 4 panels, few enough that their activations stay in the cache. */
 #define SAC_CHUNK_PANELS 4
@@ -29,7 +30,9 @@ typedef struct sac_cpu_minibatch {
   float* current;                /* feature panels of obs | action (ceil((O + A)/32), R, 32) */
   float* next;                   /* feature panels of next_obs (ceil(O/32), R, 32) */
   float* reward;                 /* (R) */
-  float* terminated;             /* (R) */
+  float* discount;               /* (R) gamma, or 0 where s' is terminal */
+  float* weight;                 /* (R) in the critics' loss */
+  uint64_t* index;               /* (R) of the ring */
   float* noise[SAC_PLACE_COUNT]; /* (R, A) for the actions sampled at POLICY and at NEXT */
   float* log_prob;               /* (R) log pi(a~|s): written by SAMPLE, read by the temperature's step too */
 } sac_cpu_minibatch;
@@ -50,6 +53,7 @@ typedef struct sac_cpu_scratch {
   float* next_log_prob; /* (R) log pi(a'|s') */
   float* y;             /* (R) the critics' target */
   float* v_target;      /* (R) the value network's */
+  float* td_error;      /* (R) mean over critics of |Q - y|: for samplers that learn from it */
   float* smallest;      /* (R) min_k Q_k(s, a~) */
   int32_t* choice;      /* (R) the k that gives it */
   float* saturated;     /* (R) components of a~ beyond 0.999 */
@@ -64,7 +68,6 @@ typedef struct sac_cpu_thread {
   sac_trace pass;       /* a pass whose hidden activations nobody needs later */
   sac_trace picked;     /* a chunk of rows that share their smallest critic */
   float* picked_action; /* (c, A, 32) */
-  uint64_t* index;      /* (c*32) replay sample's indices */
   float* act[2];        /* (SAC_ACT_ROWS, widest layer), row by row */
   float* act_noise;     /* (SAC_ACT_ROWS, A), and A log-probabilities */
 } sac_cpu_thread;
@@ -124,6 +127,9 @@ typedef struct sac_cpu {
   sac_cpu_scratch* scratch;     /* (scratches) */
   sac_cpu_thread* thread;       /* (threads) */
   int32_t* running;             /* (P) agents that are alive */
+  const sac_sampler* sampler;
+  int drawn;           /* the sampler has drawn the minibatch; 0: it is the caller's */
+  char* sampler_state; /* (P) of sac_cpu_sampler_bytes */
   sac_cpu_blocks blocks[SAC_GROUP_COUNT];
   int32_t pieces;
   sac_cpu_piece* piece; /* (pieces) of all targets */
@@ -151,6 +157,7 @@ void sac_cpu_run(sac_agent* agent, sac_stage stage);
 typedef void sac_cpu_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread);
 
 sac_cpu_task sac_cpu_sample_task;      /* replay.c: indices, rows and noise of one chunk */
+sac_cpu_task sac_cpu_learnt_task;      /* replay.c: tells the sampler the TD errors */
 sac_cpu_task sac_cpu_rows_task;        /* rows.c: operations from..to on one chunk */
 sac_cpu_task sac_cpu_sort_task;        /* input_grad.c: the rows of the minibatch whose smallest critic is `task` */
 sac_cpu_task sac_cpu_input_grad_task;  /* input_grad.c: dJ/da~ of a chunk of the rows of critic task / chunks */
@@ -203,6 +210,12 @@ sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr);
 
 /* Root of the squared norms of a group's blocks, in order, added to `sum`. */
 double sac_cpu_sum_norms(const sac_cpu_job* job, sac_group group, double sum);
+
+/* The ring of agent p, for its sampler. */
+sac_ring sac_cpu_ring(const sac_agent* agent, int32_t p);
+
+/* Bytes of the sampler's state, of one agent. */
+size_t sac_cpu_sampler_bytes(const sac_agent* agent);
 
 /* --- the backend's functions outside backend.c ---------------------------------------------------------------------
  */

@@ -39,7 +39,9 @@ static void layout_minibatch(const sac_agent* agent, const sac_cpu* cpu, sac_reg
   m->current = take_panels(a, rows, s->obs + s->action);
   m->next = take_panels(a, rows, s->obs);
   m->reward = take_floats(a, rows);
-  m->terminated = take_floats(a, rows);
+  m->discount = take_floats(a, rows);
+  m->weight = take_floats(a, rows);
+  m->index = sac_region_take(a, rows, sizeof(uint64_t), SAC_ALIGNMENT);
   m->noise[SAC_POLICY] = take_floats(a, sac_bytes(rows, (size_t)s->action));
   m->noise[SAC_NEXT] = take_floats(a, sac_bytes(rows, (size_t)s->action));
   m->log_prob = take_floats(a, rows);
@@ -82,6 +84,7 @@ static void layout_scratch(const sac_agent* agent, const sac_cpu* cpu, sac_regio
   scratch->next_log_prob = take_floats(a, rows);
   scratch->y = take_floats(a, rows);
   scratch->v_target = take_floats(a, rows);
+  scratch->td_error = take_floats(a, rows);
   scratch->smallest = take_floats(a, rows);
   scratch->choice = sac_region_take(a, rows, sizeof(int32_t), SAC_ALIGNMENT);
   scratch->saturated = take_floats(a, rows);
@@ -96,7 +99,6 @@ static void layout_scratch(const sac_agent* agent, const sac_cpu* cpu, sac_regio
 static void layout_thread(const sac_agent* agent, const sac_cpu* cpu, sac_region* a, sac_cpu_thread* thread) {
   const sac_tensors* t = &agent->tensors;
   const int32_t c = cpu->chunk_panels, actions = agent->shape.action;
-  const size_t rows = (size_t)c * SAC_PANEL;
   int32_t widest = 2 * actions;
   for (int32_t l = 0; l < agent->shape.layers; l++)
     widest = agent->shape.hidden[l] > widest ? agent->shape.hidden[l] : widest;
@@ -105,7 +107,6 @@ static void layout_thread(const sac_agent* agent, const sac_cpu* cpu, sac_region
   thread->pass = take_trace(a, t->net[SAC_ACTOR], c, 0, 1);
   thread->picked = take_trace(a, t->net[SAC_CRITIC], c, 0, 0);
   thread->picked_action = take_rows(a, c, actions).data;
-  thread->index = sac_region_take(a, rows, sizeof(uint64_t), SAC_ALIGNMENT);
   for (int i = 0; i < 2; i++) thread->act[i] = take_floats(a, sac_bytes(SAC_ACT_ROWS, (size_t)widest));
   thread->act_noise = take_floats(a, sac_bytes(SAC_ACT_ROWS + 1, (size_t)actions));
 }
@@ -188,6 +189,8 @@ size_t sac_cpu_layout(const sac_agent* agent, sac_cpu* cpu) {
   cpu->minibatch = sac_region_take(&a, (size_t)population, sizeof(sac_cpu_minibatch), SAC_ALIGNMENT);
   cpu->scratch = sac_region_take(&a, (size_t)cpu->scratches, sizeof(sac_cpu_scratch), SAC_ALIGNMENT);
   cpu->thread = sac_region_take(&a, (size_t)cpu->threads, sizeof(sac_cpu_thread), SAC_ALIGNMENT);
+  cpu->sampler_state =
+      sac_region_take(&a, sac_bytes((size_t)population, sac_cpu_sampler_bytes(agent)), 1, SAC_ALIGNMENT);
   cpu->running = sac_region_take(&a, (size_t)population, sizeof(int32_t), SAC_ALIGNMENT);
   for (int32_t p = 0; p < population; p++) {
     sac_cpu_minibatch unused;

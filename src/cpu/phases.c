@@ -103,6 +103,7 @@ static void add_stage(const sac_agent* agent, sac_cpu* cpu, sac_stage stage, int
   }
 
   const unsigned completed = sac_cpu_completed(plan, stage, first == 0);
+  if (completed & SAC_EACH_CRITIC_ROW && cpu->sampler->learnt) (void)add(cpu, stage, sac_cpu_learnt_task, 1);
   if (completed) add(cpu, stage, sac_cpu_statistics_task, 1)->statistics = completed;
 }
 

@@ -114,14 +114,13 @@ static void sample(const span* s) {
 static void soft_target(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_minibatch* minibatch = s->job->minibatch;
-  const float alpha = sac_cpu_alpha(s->job), scale = (float)agent->settings.reward_scale,
-              gamma = (float)agent->settings.gamma;
+  const float alpha = sac_cpu_alpha(s->job), scale = (float)agent->settings.reward_scale;
   const float *q = output_of(s, 0), *log_prob = log_prob_at(s);
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++) {
     int unused;
     const float smallest = sac_min_critic(q + r, sac_cpu_batch_rows(s->job->cpu), s->last, &unused);
-    s->job->scratch->y[r] = sac_target(minibatch->reward[r], scale, gamma, minibatch->terminated[r],
-                                       sac_soft_value(smallest, alpha, log_prob[r]));
+    s->job->scratch->y[r] =
+        sac_target(minibatch->reward[r], scale, minibatch->discount[r], sac_soft_value(smallest, alpha, log_prob[r]));
   }
 }
 
@@ -129,24 +128,25 @@ static void soft_target(const span* s) {
 static void value_target(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_minibatch* minibatch = s->job->minibatch;
-  const float scale = (float)agent->settings.reward_scale, gamma = (float)agent->settings.gamma;
+  const float scale = (float)agent->settings.reward_scale;
   const float* v = output_of(s, 0);
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
-    s->job->scratch->y[r] = sac_target(minibatch->reward[r], scale, gamma, minibatch->terminated[r], v[r]);
+    s->job->scratch->y[r] = sac_target(minibatch->reward[r], scale, minibatch->discount[r], v[r]);
 }
 
-/* Squared loss of one network with one output: the gradient takes the output's place in the trace. */
-static void regress(const span* s, int32_t n, const float* target) {
+/* Squared loss of one network with one output: the gradient takes the output's place in the trace. weight (R), or NULL:
+ * all rows count alike. */
+static void regress(const span* s, int32_t n, const float* target, const float* weight) {
   const float share = share_of(s);
   const float* output = output_of(s, n);
   float* d_output = s->job->scratch->trace[s->pass][n].out;
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
-    d_output[r] = share * sac_square_loss_grad(output[r], target[r]);
+    d_output[r] = (weight ? share * weight[r] : share) * sac_square_loss_grad(output[r], target[r]);
 }
 
 /* [sac.critic-loss] */
 static void square_loss(const span* s) {
-  for (int32_t n = s->first; n < s->last; n++) regress(s, n, s->job->scratch->y);
+  for (int32_t n = s->first; n < s->last; n++) regress(s, n, s->job->scratch->y, s->job->minibatch->weight);
 }
 
 /* [sac-v.value-target] [sac-v.value-loss] from the same a~ as the actor's loss. */
@@ -155,7 +155,7 @@ static void soft_value_loss(const span* s) {
   const sac_cpu_scratch* scratch = s->job->scratch;
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
     scratch->v_target[r] = sac_soft_value(scratch->smallest[r], alpha, s->job->minibatch->log_prob[r]);
-  regress(s, 0, scratch->v_target);
+  regress(s, 0, scratch->v_target, NULL);
 }
 
 /* [sac.min] */

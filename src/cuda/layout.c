@@ -134,7 +134,9 @@ static void layout_minibatch(const sac_agent* agent, sac_gpu* gpu, sac_region* a
   m->next = a->base ? m->current + PKB * (O + A) : NULL;
   m->policy = take_floats(a, PKB, O + A);
   m->reward = take_floats(a, PB, 1);
-  m->terminated = take_floats(a, PB, 1);
+  m->discount = take_floats(a, PB, 1);
+  m->weight = take_floats(a, PB, 1);
+  m->index = take(a, PB, sizeof(uint64_t));
   m->noise = take_floats(a, PB, 2 * A);
 }
 

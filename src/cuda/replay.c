@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cuda/cuda.h"
+#include "replay/sampler.h"
 #include "util/error.h"
 
 static sac_row_layout row_of(const sac_agent* agent) {
@@ -87,6 +88,11 @@ fail:
   return status;
 }
 
+/* What draws a minibatch on the device, a launch each. */
+static cudaError_t (*const samplers[])(cudaStream_t stream, const sac_replay_sample_args* args) = {
+#define SAMPLER(name) sac_replay_sample_##name,
+    SAC_SAMPLERS(SAMPLER)};
+
 sac_status sac_cuda_replay_sample(sac_agent* agent) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_replay_sample_args args = {.state = gpu->state,
@@ -95,9 +101,10 @@ sac_status sac_cuda_replay_sample(sac_agent* agent) {
                                        .dims = sac_cuda_dims(agent),
                                        .row = row_of(agent),
                                        .capacity = agent->shape.capacity,
-                                       .with_next_action = sac_algo_samples(agent->algo, SAC_NEXT)};
+                                       .with_next_action = sac_algo_samples(agent->algo, SAC_NEXT),
+                                       .gamma = (float)agent->settings.gamma};
   sac_cuda_range_push("replay sample");
-  const cudaError_t error = sac_replay_sample_minibatch(gpu->stream, &args);
+  const cudaError_t error = samplers[agent->settings.replay_sampling](gpu->stream, &args);
   sac_cuda_range_pop();
   return sac_cuda_check(gpu->ordinal, error, "replay_sample");
 }
@@ -130,10 +137,12 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
       SAC_TRY(put(gpu, m->next + at, F, next, O, B));
     }
     SAC_TRY(put(gpu, m->reward + p * B, 1, minibatch->reward + p * B, 1, B));
-    SAC_TRY(put(gpu, m->terminated + p * B, 1, minibatch->terminated + p * B, 1, B));
+    SAC_TRY(put(gpu, m->discount + p * B, 1, minibatch->terminated + p * B, 1, B));
     SAC_TRY(put(gpu, m->noise + 2 * p * B * A, A, noise->action + p * B * A, A, B));
     if (noise->next_action) SAC_TRY(put(gpu, m->noise + (2 * p + 1) * B * A, A, noise->next_action + p * B * A, A, B));
   }
+  const size_t rows = (size_t)agent->shape.population * B;
+  SAC_CUDA_TRY(gpu, sac_replay_given(gpu->stream, m, rows, (float)agent->settings.gamma));
 fail:
   if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* nothing may still use the caller's memory */
   return status;

@@ -162,7 +162,8 @@ sac_status sac_cuda_critic_loss(const sac_agent* agent, const sac_op* op) {
                                      .soft = op->row == SAC_ROW_SOFT_TARGET,
                                      .log_prob = gpu->squashed.log_prob,
                                      .reward = gpu->minibatch.reward,
-                                     .terminated = gpu->minibatch.terminated,
+                                     .discount = gpu->minibatch.discount,
+                                     .weight = gpu->minibatch.weight,
                                      .log_alpha = gpu->weights + gpu->log_alpha,
                                      .log_alpha_stride = SAC_ALPHA_STRIDE,
                                      .d_hidden = gpu->d_hidden[loss->nets][last],
@@ -170,7 +171,6 @@ sac_status sac_cuda_critic_loss(const sac_agent* agent, const sac_op* op) {
                                      .q = gpu->output[loss->nets],
                                      .y = gpu->y,
                                      .dims = sac_cuda_dims(agent),
-                                     .gamma = (float)agent->settings.gamma,
                                      .reward_scale = (float)agent->settings.reward_scale};
   return sac_cuda_check(gpu->ordinal, sac_critic_loss(gpu->stream, &args), "critic_loss");
 }

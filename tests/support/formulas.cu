@@ -16,7 +16,7 @@ static __host__ __device__ real continuous(const real* x, real* y) {
   int index;
   const real smallest = sac_min_critic(x, 2, 3, &index);
   const real value = sac_soft_value(smallest, sac_alpha(x[5]), out.log_prob);
-  const real target = sac_target(x[6], 1, x[7], 0, value);
+  const real target = sac_target(x[6], 1, sac_discount(x[7], 0), value);
   y[index] = grad.mean + grad.log_std + sac_td_error(x[0], target);
   y[4] = sac_square_loss(x[0], target) + sac_square_loss_grad(x[0], target);
   y[5] = sac_actor_loss(smallest, x[5], out.log_prob) * sac_actor_loss_grad_log_prob(x[5]) * sac_actor_loss_grad_q();
