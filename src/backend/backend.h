@@ -108,6 +108,14 @@ typedef struct sac_stage_time {
   size_t nodes;
 } sac_stage_time;
 
+/* A part of an update: operations that a backend runs as one. */
+typedef struct sac_part {
+  sac_stage stage;
+  const char* name;    /* for people: what it runs as */
+  const sac_op* first; /* (count) the operations; 0 of them: replay sample, statistics */
+  int32_t count;
+} sac_part;
+
 /* Functions that are NULL unless a backend has need of them stand under "optional". */
 struct sac_backend {
   const char* name;        /* "cpu": what key `device` begins with */
@@ -152,6 +160,16 @@ struct sac_backend {
    * ACTION_NOISE, same position). The others run the operations that agent->algo lists for them; after target update
    * agent->stats[p] are complete, added to agent->totals[p], and counters[p].updates advances by one. */
   sac_status (*stage)(sac_agent* agent, sac_stage stage);
+
+  /* How the operation `op` of an algorithm's list runs, with those behind it that go with it: *count of them, of
+   * `left`. For people; NULL: it does not run here. */
+  const char* (*runs_as)(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count);
+
+  /* The parts of an agent's update, in the order in which its stages run them; and one of them alone, for benchmarks
+   * and tests. */
+  int32_t (*part_count)(const sac_agent* agent);
+  sac_part (*part_at)(const sac_agent* agent, int32_t part);
+  sac_status (*part_run)(sac_agent* agent, int32_t part);
 
   /* --- optional --- */
 
@@ -215,6 +233,9 @@ struct sac_backend {
    * from its observations to its actions, waits included. times[], by sac_stage, is zero for stages that were not
    * run. NULL: agent->seconds tells. */
   sac_status (*stage_times)(sac_agent* agent, struct sac_vector* vector, sac_stage_time times[SAC_STAGE_COUNT]);
+
+  /* The same of the parts of an update, times (part_count). NULL: the host's clock around part_run tells. */
+  sac_status (*part_times)(sac_agent* agent, sac_stage_time* times);
 };
 
 #endif

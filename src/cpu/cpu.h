@@ -151,6 +151,12 @@ sac_status sac_cpu_phases(const sac_agent* agent, sac_cpu* cpu);
 /* Runs the phases of a stage, one after the other, for every agent that is alive. */
 void sac_cpu_run(sac_agent* agent, sac_stage stage);
 
+/* The parts of an update, as sac_backend has them: a phase each. */
+int32_t sac_cpu_part_count(const sac_agent* agent);
+sac_part sac_cpu_part_at(const sac_agent* agent, int32_t part);
+sac_status sac_cpu_part_run(sac_agent* agent, int32_t part);
+const char* sac_cpu_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count);
+
 /* --- the phases' tasks ---------------------------------------------------------------------------------------------
  */
 

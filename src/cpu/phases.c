@@ -57,13 +57,17 @@ static void add_blocks(sac_cpu* cpu, int32_t* op) {
 
 /* One operation that is a phase, or two, of its own. */
 static void add_alone(const sac_agent* agent, sac_cpu* cpu, const sac_op* op) {
-  const int32_t critics = agent->tensors.nets[SAC_CRITIC];
+  const int32_t critics = agent->tensors.nets[SAC_CRITIC], from = (int32_t)(op - cpu->plan.op);
+  sac_cpu_phase* phase = NULL;
   if (op->kind == SAC_INPUT_GRAD) {
     (void)add(cpu, op->stage, sac_cpu_sort_task, critics);
-    (void)add(cpu, op->stage, sac_cpu_input_grad_task, critics * cpu->chunks);
+    phase = add(cpu, op->stage, sac_cpu_input_grad_task, critics * cpu->chunks);
   }
-  if (op->kind == SAC_TEMPERATURE) (void)add(cpu, op->stage, sac_cpu_temperature_task, 1);
-  if (op->kind == SAC_POLYAK) (void)add(cpu, op->stage, sac_cpu_polyak_task, cpu->pieces);
+  if (op->kind == SAC_TEMPERATURE) phase = add(cpu, op->stage, sac_cpu_temperature_task, 1);
+  if (op->kind == SAC_POLYAK) phase = add(cpu, op->stage, sac_cpu_polyak_task, cpu->pieces);
+  if (!phase) return;
+  phase->from = from;
+  phase->to = from + 1;
 }
 
 /* The inputs of each place are brought in where they are read first in a stage, a chunk once: by a phase whose tasks
@@ -165,20 +169,78 @@ static void share_phases(const phase_run* all, int32_t p) {
   }
 }
 
-void sac_cpu_run(sac_agent* agent, sac_stage stage) {
+/* Phases first .. first + count - 1, for every agent that is alive. */
+static void run_phases(sac_agent* agent, int32_t first, int32_t count) {
   sac_cpu* cpu = agent->storage;
-  phase_run run = {.agent = agent};
-  int32_t running = 0, first = 0;
-  while (first < cpu->phases && cpu->phase[first].stage != stage) first++;
-  while (first + run.count < cpu->phases && cpu->phase[first + run.count].stage == stage) run.count++;
-  run.phases = &cpu->phase[first];
-
-  /* Whole agents as long as there is one for each thread. */
+  const phase_run run = {.agent = agent, .phases = &cpu->phase[first], .count = count};
+  phase_run whole_run = run;
+  int32_t running = 0;
   for (int32_t p = 0; p < agent->shape.population; p++)
     if (agent->alive[p]) cpu->running[running++] = p;
+
+  /* Whole agents as long as there is one for each thread. */
   const int32_t whole = cpu->worth_sharing ? running / cpu->threads * cpu->threads : running;
-  if (whole < cpu->threads) sac_pool_run_alone(whole_agent, &run, whole);
-  else sac_pool_run(cpu->pool, whole_agent, &run, whole);
+  if (whole < cpu->threads) sac_pool_run_alone(whole_agent, &whole_run, whole);
+  else sac_pool_run(cpu->pool, whole_agent, &whole_run, whole);
 
   for (int32_t i = whole; i < running; i++) share_phases(&run, cpu->running[i]);
+}
+
+void sac_cpu_run(sac_agent* agent, sac_stage stage) {
+  const sac_cpu* cpu = agent->storage;
+  int32_t first = 0, count = 0;
+  while (first < cpu->phases && cpu->phase[first].stage != stage) first++;
+  while (first + count < cpu->phases && cpu->phase[first + count].stage == stage) count++;
+  run_phases(agent, first, count);
+}
+
+/* --- the parts of an update ----------------------------------------------------------------------------------------
+ */
+
+int32_t sac_cpu_part_count(const sac_agent* agent) { return ((const sac_cpu*)agent->storage)->phases; }
+
+static const char* name_of(const sac_cpu_phase* phase) {
+  static const struct {
+    sac_cpu_task* run;
+    const char* name;
+  } names[] = {{sac_cpu_sample_task, "rows of the replay"},
+               {sac_cpu_learnt_task, "TD errors to the sampler"},
+               {sac_cpu_sort_task, "rows by critic"},
+               {sac_cpu_input_grad_task, "rows picked, back, and put back"},
+               {sac_cpu_statistics_task, "statistics"},
+               {sac_cpu_temperature_task, "one step"},
+               {sac_cpu_polyak_task, "pieces"},
+               {sac_cpu_blocks_task, "blocks"}};
+  for (int32_t i = 0; i < SAC_LENGTH(names); i++)
+    if (phase->run == names[i].run) return names[i].name;
+  return phase->nets > 1 ? "chunks, a network at a time" : "chunks";
+}
+
+sac_part sac_cpu_part_at(const sac_agent* agent, int32_t part) {
+  const sac_cpu* cpu = agent->storage;
+  const sac_cpu_phase* phase = &cpu->phase[part];
+  return (sac_part){phase->stage, name_of(phase), &cpu->plan.op[phase->from], phase->to - phase->from};
+}
+
+sac_status sac_cpu_part_run(sac_agent* agent, int32_t part) {
+  run_phases(agent, part, 1);
+  return SAC_OK;
+}
+
+const char* sac_cpu_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count) {
+  (void)algo;
+  *count = 1;
+  switch (op->kind) {
+    case SAC_GRADIENT:
+      if (left > 1 && op[1].kind == SAC_ADAM && op[1].nets == op->nets) *count = 2;
+      return "blocks";
+    case SAC_ADAM:
+    case SAC_TEMPERATURE:
+    case SAC_POLYAK:
+      return op->kind == SAC_ADAM ? "blocks" : op->kind == SAC_POLYAK ? "pieces" : "one step";
+    case SAC_INPUT_GRAD:
+      return "rows by critic; picked, back, put back";
+    default:
+      return "chunks";
+  }
 }

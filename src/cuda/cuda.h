@@ -218,6 +218,12 @@ extern const int32_t sac_cuda_composed_count;
 /* The launch that serves the operations from op on, `left` of them; NULL: none does. */
 const sac_launch* sac_cuda_find_launch(const sac_algorithm* algo, const sac_op* op, int32_t left);
 
+/* The parts of an update, as sac_backend has them: replay sample, then a launch each. */
+int32_t sac_cuda_part_count(const sac_agent* agent);
+sac_part sac_cuda_part_at(const sac_agent* agent, int32_t part);
+sac_status sac_cuda_part_run(sac_agent* agent, int32_t part);
+const char* sac_cuda_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count);
+
 /* The name of the path that cuda.path and the algorithm lead to; NULL: none serves it. */
 const char* sac_cuda_path(const sac_settings* settings);
 
@@ -273,6 +279,7 @@ void sac_cuda_profile_end(sac_gpu* gpu, int32_t done);
 void sac_cuda_profile(int64_t from, int64_t count);
 int64_t sac_cuda_profiled(void);
 sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_stage_time times[SAC_STAGE_COUNT]);
+sac_status sac_cuda_part_times(sac_agent* agent, sac_stage_time* times);
 
 static inline sac_gpu* sac_gpu_of(const sac_agent* agent) { return agent->storage; }
 

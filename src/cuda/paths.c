@@ -61,6 +61,51 @@ const sac_launch* sac_cuda_find_launch(const sac_algorithm* algo, const sac_op* 
   return NULL;
 }
 
+const char* sac_cuda_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count) {
+  const sac_launch* launch = sac_cuda_find_launch(algo, op, left);
+  *count = launch ? launch->count : 1;
+  return launch ? launch->name : NULL;
+}
+
+/* --- the parts of an update --------------------------------------------------------------------------------------- */
+
+/* Part 0 is replay sample; the others are the launches. Returns the operation that launch number `number` begins with;
+ * plan->count past the last. */
+static int32_t find_part(const sac_agent* agent, int32_t number, const sac_launch** launch) {
+  const sac_plan* plan = &sac_gpu_of(agent)->plan;
+  int32_t op = 0;
+  *launch = NULL;
+  while (op < plan->count) {
+    *launch = sac_cuda_find_launch(agent->algo, &plan->op[op], plan->count - op);
+    if (!*launch || number-- == 0) return op;
+    op += (*launch)->count;
+  }
+  *launch = NULL;
+  return op;
+}
+
+int32_t sac_cuda_part_count(const sac_agent* agent) {
+  const sac_launch* launch;
+  int32_t parts = 1;
+  while ((void)find_part(agent, parts - 1, &launch), launch) parts++;
+  return parts;
+}
+
+sac_part sac_cuda_part_at(const sac_agent* agent, int32_t part) {
+  const sac_plan* plan = &sac_gpu_of(agent)->plan;
+  const sac_launch* launch;
+  if (part == 0) return (sac_part){SAC_STAGE_REPLAY_SAMPLE, "replay_sample", NULL, 0};
+  const int32_t op = find_part(agent, part - 1, &launch);
+  return (sac_part){plan->op[op].stage, launch->name, &plan->op[op], launch->count};
+}
+
+sac_status sac_cuda_part_run(sac_agent* agent, int32_t part) {
+  const sac_launch* launch;
+  if (part == 0) return sac_cuda_replay_sample(agent);
+  const int32_t op = find_part(agent, part - 1, &launch);
+  return launch->run(agent, &sac_gpu_of(agent)->plan.op[op]);
+}
+
 /* Whether each operation of the algorithm has its launch. */
 static int composed_serves(const sac_settings* settings) {
   const sac_algorithm* algo = sac_algo_at(settings->algo);

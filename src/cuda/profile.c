@@ -171,3 +171,67 @@ fail:
     if (graph[s]) (void)cudaGraphExecDestroy(graph[s]);
   return status;
 }
+
+/* --- the parts' times --------------------------------------------------------------------------------------------- */
+
+typedef struct part_work {
+  sac_agent* agent;
+  int32_t part;
+} part_work;
+
+static sac_status queue_part(void* context) {
+  const part_work* w = context;
+  return sac_cuda_part_run(w->agent, w->part);
+}
+
+/* A graph is launched for each part in turn, as in an update, with an event behind it. */
+static sac_status time_parts(const sac_gpu* gpu, cudaGraphExec_t* graph, cudaEvent_t* event, int32_t parts,
+                             float (*sample)[SAMPLES]) {
+  sac_status status = SAC_OK;
+  for (int i = 0; i < SAMPLES; i++) {
+    SAC_CUDA_TRY(gpu, cudaEventRecord(event[0], gpu->stream));
+    for (int32_t part = 0; part < parts; part++) {
+      SAC_CUDA_TRY(gpu, cudaGraphLaunch(graph[part], gpu->stream));
+      SAC_CUDA_TRY(gpu, cudaEventRecord(event[part + 1], gpu->stream));
+    }
+    SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
+    for (int32_t part = 0; part < parts; part++)
+      SAC_CUDA_TRY(gpu, cudaEventElapsedTime(&sample[part][i], event[part], event[part + 1]));
+  }
+fail:
+  return status;
+}
+
+sac_status sac_cuda_part_times(sac_agent* agent, sac_stage_time* times) {
+  const int32_t parts = sac_cuda_part_count(agent);
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  cudaGraphExec_t* graph = calloc((size_t)parts, sizeof *graph);
+  cudaEvent_t* event = calloc((size_t)parts + 1, sizeof *event);
+  float(*sample)[SAMPLES] = calloc((size_t)parts, sizeof *sample);
+  sac_status status = SAC_OK;
+  if (!graph || !event || !sample) {
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for the times of %d parts", (int)parts);
+    goto fail;
+  }
+
+  /* Outside a capture first, if it is the agent's first update; then a graph for each part. */
+  SAC_TRY(sac_cuda_update(agent, 1));
+  SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+  for (int32_t part = 0; part < parts; part++) {
+    part_work work = {agent, part};
+    SAC_TRY(sac_cuda_capture(gpu, gpu->stream, queue_part, &work, &graph[part], &times[part].nodes));
+  }
+  for (int32_t i = 0; i <= parts; i++) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i]));
+  SAC_TRY(time_parts(gpu, graph, event, parts, sample));
+  for (int32_t part = 0; part < parts; part++) times[part].microseconds = 1e3 * median(sample[part]);
+  SAC_TRY(settle(agent, NULL));
+fail:
+  for (int32_t i = 0; event && i <= parts; i++)
+    if (event[i]) (void)cudaEventDestroy(event[i]);
+  for (int32_t part = 0; graph && part < parts; part++)
+    if (graph[part]) (void)cudaGraphExecDestroy(graph[part]);
+  free(graph);
+  free(event);
+  free(sample);
+  return status;
+}
