@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "agent/estimate.h"
-#include "kernels/layers.h"
-#include "kernels/random.h"
 #include "kernels/squash.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -60,6 +58,7 @@ sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const
   memcpy(shape->hidden, settings->hidden.size, sizeof shape->hidden);
   shape->critics = (int32_t)settings->critics;
   shape->capacity = settings->replay_capacity;
+  shape->network_kind = settings->network_kind;
   return SAC_OK;
 }
 
@@ -152,21 +151,19 @@ static sac_status allocate(sac_agent* agent) {
   return SAC_OK;
 }
 
-/* Writes the initial value of each tensor of agent p: weights and biases U(+-1/sqrt(fan_in)) as PyTorch's Linear, each
- * element its own word of stream INIT by its place in the slab; targets are copies; log_alpha is log alpha.initial. */
+/* Writes the initial value of each tensor of agent p (model/layers.h), each element from its own word of stream INIT by
+ * its place in the slab. Targets are copies; log_alpha is log alpha.initial. */
 static sac_status init_net(sac_agent* agent, int32_t p, const sac_net* net, const sac_net* target) {
   float* x = agent->staging;
   sac_status status = SAC_OK;
-  for (int32_t l = 0; l < net->layers; l++) {
-    const size_t offset[2] = {net->weight[l], net->bias[l]};
-    const size_t count[2] = {(size_t)net->size[l] * (size_t)net->size[l + 1], (size_t)net->size[l + 1]};
-    for (int i = 0; i < 2; i++) {
-      sac_fill_uniform(agent->seed[p], SAC_STREAM_INIT, offset[i] / SAC_UNIFORMS_PER_BLOCK, count[i],
-                       sac_linear_bound(net->size[l]), x);
-      SAC_TRY(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, p, offset[i], x, count[i]));
-      if (!target) continue;
-      const size_t at = i == 0 ? target->weight[l] : target->bias[l];
-      SAC_TRY(agent->backend->write(agent, SAC_MEMORY_TARGET, p, at, x, count[i]));
+  for (int32_t i = 0; i < net->count; i++) {
+    const sac_layer* layer = &net->layer[i];
+    const sac_layer_type* type = &sac_layer_types[layer->kind];
+    for (int32_t t = 0; t < type->tensors; t++) {
+      const size_t columns = type->tensor[t].rank > 1 ? (size_t)layer->in : 1, count = (size_t)layer->out * columns;
+      type->fill(layer, t, agent->seed[p], layer->tensor[t], count, x);
+      SAC_TRY(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, p, layer->tensor[t], x, count));
+      if (target) SAC_TRY(agent->backend->write(agent, SAC_MEMORY_TARGET, p, target->layer[i].tensor[t], x, count));
     }
   }
 fail:

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "cpu/layers.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
 
@@ -29,10 +30,9 @@ static const float* act_head(const sac_agent* agent, int32_t p, const float* obs
   const sac_net* net = agent->tensors.net[SAC_ACTOR];
   const float* weights = sac_cpu_slab(cpu, SAC_MEMORY_WEIGHTS, p);
   const float* x = obs;
-  for (int32_t l = 0; l < net->layers; l++) {
-    float* y = thread->act[l % 2];
-    cpu->isa->dense(weights + net->weight[l], weights + net->bias[l], net->size[l + 1], net->size[l], x,
-                    (size_t)net->size[l], y, (size_t)net->size[l + 1], rows, l + 1 < net->layers);
+  for (int32_t i = 0, step = 0; i < net->count; step++) {
+    float* y = thread->act[step % 2];
+    i += sac_cpu_layers[net->layer[i].kind].act(cpu->isa, net, i, weights, x, y, rows);
     x = y;
   }
   return x;

@@ -2,6 +2,7 @@
 #include <math.h>
 
 #include "cpu/cpu.h"
+#include "cpu/layers.h"
 
 sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr) {
   return sac_adam_begin(agent->counters[p].updates + 1, lr, agent->settings.beta1, agent->settings.beta2,
@@ -18,19 +19,31 @@ static double step_run(const sac_cpu_job* job, size_t at, size_t count, const sa
                         sac_cpu_slab(cpu, SAC_MEMORY_ADAM_V, job->p) + at);
 }
 
-static double step_block(const sac_cpu_job* job, const sac_net* net, const sac_cpu_block* block,
+/* Where the numbers of outputs from .. to - 1 of a layer's tensor lie, and how many they are. */
+static size_t run_of(const sac_layer* layer, int32_t tensor, const sac_cpu_block* block, size_t* count) {
+  const size_t columns = sac_layer_types[layer->kind].tensor[tensor].rank > 1 ? (size_t)layer->in : 1;
+  *count = (size_t)(block->to - block->from) * columns;
+  return layer->tensor[tensor] + (size_t)block->from * columns;
+}
+
+/* Adam's step on a block, or its squared norm alone. */
+static double step_block(const sac_cpu_job* job, const sac_layer* layer, const sac_cpu_block* block,
                          const sac_adam_step* step) {
-  const size_t in = (size_t)net->size[block->layer], from = (size_t)block->from,
-               count = (size_t)(block->to - block->from);
-  const double weights = step_run(job, net->weight[block->layer] + from * in, count * in, step);
-  return weights + step_run(job, net->bias[block->layer] + from, count, step);
+  double norm = 0;
+  for (int32_t t = 0; t < sac_layer_types[layer->kind].tensors; t++) {
+    size_t count;
+    const size_t at = run_of(layer, t, block, &count);
+    norm += step_run(job, at, count, step);
+  }
+  return norm;
 }
 
 /* The weights of a block and their moments, which Adam's step will want. */
-static sac_near stepped(const sac_cpu_job* job, const sac_net* net, const sac_cpu_block* block) {
+static sac_near stepped(const sac_cpu_job* job, const sac_layer* layer, const sac_cpu_block* block) {
   static const sac_memory slabs[] = {SAC_MEMORY_WEIGHTS, SAC_MEMORY_ADAM_M, SAC_MEMORY_ADAM_V};
-  const size_t in = (size_t)net->size[block->layer], at = net->weight[block->layer] + (size_t)block->from * in;
-  sac_near near = {.bytes = (size_t)(block->to - block->from) * in * sizeof(float)};
+  size_t count;
+  const size_t at = run_of(layer, 0, block, &count);
+  sac_near near = {.bytes = count * sizeof(float)};
   for (; near.count < SAC_LENGTH(slabs); near.count++)
     near.piece[near.count] = sac_cpu_slab(job->cpu, slabs[near.count], job->p) + at;
   return near;
@@ -40,15 +53,13 @@ static sac_near stepped(const sac_cpu_job* job, const sac_net* net, const sac_cp
 static void gradient(const sac_cpu_job* job, const sac_net* net, const sac_pass* pass, const sac_trace* trace,
                      const sac_cpu_block* block, const sac_adam_step* step) {
   const sac_cpu* cpu = job->cpu;
-  const int32_t l = block->layer, batch = job->agent->shape.batch;
-  const sac_rows d = sac_trace_grad(trace, net, l);
+  const sac_layer* layer = &net->layer[block->layer];
   const float* input = pass->at == SAC_NEXT ? job->minibatch->next : job->minibatch->current;
-  const float* x = l == 0 ? input : trace->t[l - 1];
-  float* grad = sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p);
-  const sac_near near = stepped(job, net, block);
-  cpu->isa->weight_grad(d, x, sac_cpu_batch_rows(cpu) * SAC_PANEL, net->size[l], block->from, block->to,
-                        grad + net->weight[l], batch, step ? &near : NULL);
-  cpu->isa->bias_grad(d, block->from, block->to, grad + net->bias[l], batch);
+  const float* x = block->linear == 0 ? input : trace->t[block->linear - 1];
+  const sac_near near = stepped(job, layer, block);
+  sac_cpu_layers[layer->kind].gradient(
+      cpu->isa, layer, sac_trace_rows(trace, net, block->linear, 0), x, sac_cpu_batch_rows(cpu) * SAC_PANEL,
+      block->from, block->to, sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p), job->agent->shape.batch, step ? &near : NULL);
 }
 
 static double learning_rate(const sac_settings* settings, sac_group group) {
@@ -79,7 +90,7 @@ void sac_cpu_blocks_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int
     const int32_t pass = plan->pass_of[op];
     gradient(job, net, &plan->pass[pass], &job->scratch->trace[pass][block->net], block, step);
   }
-  job->scratch->norm[blocks->first + task] = step_block(job, net, block, step);
+  job->scratch->norm[blocks->first + task] = step_block(job, &net->layer[block->layer], block, step);
 }
 
 double sac_cpu_sum_norms(const sac_cpu_job* job, sac_group group, double sum) {

@@ -5,6 +5,7 @@
 #include <sys/mman.h>
 
 #include "cpu/cpu.h"
+#include "cpu/layers.h"
 #include "env/vector.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -37,6 +38,10 @@ static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
   for (int m = 0; m < SAC_MEMORY_COUNT; m++) cpu->floats[m] = trained;
   cpu->floats[SAC_MEMORY_TARGET] = targets;
   cpu->floats[SAC_MEMORY_REPLAY] = sac_bytes((size_t)s->capacity, (size_t)agent->row.floats);
+  for (int group = 0; group < SAC_GROUP_COUNT; group++) {
+    const sac_status status = agent->tensors.nets[group] ? sac_cpu_check_net(agent->tensors.net[group]) : SAC_OK;
+    if (status != SAC_OK) return status;
+  }
   return sac_plan_create(&cpu->plan, agent->algo, 1);
 }
 

@@ -121,11 +121,14 @@ static int32_t block_rows(int32_t in, int32_t batch) {
 
 /* The blocks of one network, the head's first. */
 static void add_blocks(sac_cpu_blocks* blocks, const sac_net* net, int32_t number, int32_t batch) {
-  for (int32_t l = net->layers - 1; l >= 0; l--) {
-    const int32_t out = net->size[l + 1], rows = block_rows(net->size[l], batch);
-    for (int32_t from = 0; from < out; from += rows) {
-      if (blocks->block)
-        blocks->block[blocks->count] = (sac_cpu_block){number, l, from, out - from < rows ? out : from + rows};
+  int32_t linear = net->layers;
+  for (int32_t i = net->count - 1; i >= 0; i--) {
+    const sac_layer* layer = &net->layer[i];
+    const int32_t rows = block_rows(layer->in, batch);
+    linear -= layer->kind == SAC_LINEAR;
+    for (int32_t from = 0; sac_layer_types[layer->kind].tensors > 0 && from < layer->out; from += rows) {
+      const int32_t to = layer->out - from < rows ? layer->out : from + rows;
+      if (blocks->block) blocks->block[blocks->count] = (sac_cpu_block){number, i, from, to, linear};
       blocks->count++;
     }
   }
@@ -153,16 +156,20 @@ static void add_pieces(sac_cpu* cpu, size_t target, size_t source, size_t count)
   }
 }
 
+/* The tensors of all targets. */
 static void add_all_pieces(const sac_agent* agent, sac_cpu* cpu) {
   const sac_tensors* t = &agent->tensors;
   cpu->pieces = 0;
   for (int group = 0; group < SAC_GROUP_COUNT; group++)
     for (int32_t n = 0; n < t->nets[group] && sac_group_is_target((sac_group)group); n++) {
       const sac_net *target = &t->net[group][n], *source = &t->net[t->target_of[group]][n];
-      for (int32_t l = 0; l < target->layers; l++) {
-        const size_t weights = (size_t)source->size[l] * (size_t)source->size[l + 1];
-        add_pieces(cpu, target->weight[l], source->weight[l], weights);
-        add_pieces(cpu, target->bias[l], source->bias[l], (size_t)source->size[l + 1]);
+      for (int32_t i = 0; i < target->count; i++) {
+        const sac_layer_type* type = &sac_layer_types[target->layer[i].kind];
+        for (int32_t tensor = 0; tensor < type->tensors; tensor++) {
+          const size_t columns = type->tensor[tensor].rank > 1 ? (size_t)target->layer[i].in : 1;
+          add_pieces(cpu, target->layer[i].tensor[tensor], source->layer[i].tensor[tensor],
+                     (size_t)target->layer[i].out * columns);
+        }
       }
     }
 }

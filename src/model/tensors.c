@@ -4,13 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/field.h"
 #include "util/error.h"
 
 #define ALIGN_FLOATS 16 /* 64 bytes */
-
-/* The kinds of networks that key network.kind may name (config/field.h). */
-const char* const sac_network_kind_names[] = {"mlp", NULL};
 
 const char* const sac_group_names[SAC_GROUP_COUNT] = {
     [SAC_ACTOR] = "actor",
@@ -53,22 +49,34 @@ static size_t add(sac_tensors* t, const char* name, sac_slab slab, int32_t rank,
   return tensor->offset;
 }
 
-/* One network: its sizes, and its tensors layer by layer, the head last. */
+/* The tensors of a layer. */
+static void add_tensors(sac_tensors* t, sac_slab slab, sac_layer* layer, const char* net, const char* label) {
+  const sac_layer_type* type = &sac_layer_types[layer->kind];
+  for (int32_t i = 0; i < type->tensors; i++) {
+    char full[SAC_TENSOR_NAME_MAX];
+    (void)snprintf(full, sizeof full, "%s.%s.%s", net, label, type->tensor[i].name);
+    layer->tensor[i] = add(t, full, slab, type->tensor[i].rank, layer->out, layer->in);
+  }
+}
+
+/* One network: its layers, their tensors, and the linear ones by number. */
 static void add_net(sac_tensors* t, sac_net* net, const char* name, const sac_network* network,
                     const sac_shape* shape) {
+  sac_layer_spec spec[SAC_NET_LAYERS_MAX];
+  int32_t width = width_of(shape, network->in);
   net->slab = sac_group_is_target(network->group) ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED;
-  net->layers = shape->layers + 1;
-  net->size[0] = width_of(shape, network->in);
-  for (int32_t l = 0; l < shape->layers; l++) net->size[l + 1] = shape->hidden[l];
-  net->size[net->layers] = width_of(shape, network->out);
-
-  for (int32_t l = 0; l < net->layers; l++) {
-    char layer[32] = "head", full[SAC_TENSOR_NAME_MAX];
-    if (l < shape->layers) (void)snprintf(layer, sizeof layer, "layers.%d", (int)l);
-    (void)snprintf(full, sizeof full, "%s.%s.weight", name, layer);
-    net->weight[l] = add(t, full, net->slab, 2, net->size[l + 1], net->size[l]);
-    (void)snprintf(full, sizeof full, "%s.%s.bias", name, layer);
-    net->bias[l] = add(t, full, net->slab, 1, net->size[l + 1], 0);
+  net->size[0] = width;
+  net->count =
+      sac_network_kind_at(shape->network_kind)(shape->hidden, shape->layers, width_of(shape, network->out), spec);
+  for (int32_t i = 0; i < net->count; i++) {
+    sac_layer* layer = &net->layer[i];
+    *layer = (sac_layer){.kind = spec[i].kind, .in = width, .out = spec[i].out > 0 ? spec[i].out : width};
+    width = layer->out;
+    add_tensors(t, net->slab, layer, name, spec[i].label);
+    if (layer->kind != SAC_LINEAR) continue;
+    net->weight[net->layers] = layer->tensor[0];
+    net->bias[net->layers] = layer->tensor[1];
+    net->size[++net->layers] = layer->out;
   }
 }
 
@@ -91,8 +99,9 @@ sac_status sac_tensors_create(sac_tensors* tensors, const sac_shape* shape, cons
   int32_t nets = 0;
   for (int32_t i = 0; i < count; i++) nets += number_of(shape, &networks[i]);
 
-  /* A weight and a bias a layer, and log_alpha. */
-  tensors->tensor = calloc((size_t)nets * 2 * (size_t)(shape->layers + 1) + 1, sizeof *tensors->tensor);
+  /* Tensors of the layers, as many as there can be, and log_alpha. */
+  tensors->tensor =
+      calloc((size_t)nets * SAC_LAYER_TENSORS_MAX * (size_t)(3 * shape->layers + 1) + 1, sizeof *tensors->tensor);
   if (!tensors->tensor) return sac_fail(SAC_ERROR_MEMORY, "no memory for the list of tensors");
   for (int32_t i = 0; i < count; i++) add_group(tensors, &networks[i], shape);
   tensors->log_alpha = add(tensors, "log_alpha", SAC_SLAB_TRAINED, 0, 0, 0);

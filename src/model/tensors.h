@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "config/settings.h"
+#include "model/layers.h"
 
 #include <sac/env.h>
 
@@ -24,17 +24,21 @@ typedef struct sac_shape {
   int32_t hidden[SAC_LAYERS_MAX]; /* (L) H of each */
   int32_t critics;                /* K */
   int64_t capacity;               /* C */
+  int network_kind;               /* of network.kind */
 } sac_shape;
 
 typedef enum sac_slab { SAC_SLAB_TRAINED, SAC_SLAB_TARGET, SAC_SLAB_COUNT } sac_slab;
 
-/* One multilayer perceptron inside a slab: layer l maps size[l] to size[l+1]; layer L is the head. */
+/* A network inside a slab: its list of layers, and the linear ones among them by number. Linear layer l maps size[l] to
+ * size[l+1]; the last is the head. */
 typedef struct sac_net {
   sac_slab slab;
-  int32_t layers;                    /* L + 1, the head included */
-  int32_t size[SAC_LAYERS_MAX + 2];  /* in, hidden..., out */
-  size_t weight[SAC_LAYERS_MAX + 1]; /* offset in floats within an agent's slab, (size[l+1], size[l]) */
-  size_t bias[SAC_LAYERS_MAX + 1];   /* (size[l+1]) */
+  int32_t count;
+  sac_layer layer[SAC_NET_LAYERS_MAX]; /* (count) in order */
+  int32_t layers;                      /* linear ones: L + 1, the head included */
+  int32_t size[SAC_LAYERS_MAX + 2];    /* in, hidden..., out */
+  size_t weight[SAC_LAYERS_MAX + 1];   /* offset in floats within an agent's slab, (size[l+1], size[l]) */
+  size_t bias[SAC_LAYERS_MAX + 1];     /* (size[l+1]) */
 } sac_net;
 
 #define SAC_TENSOR_NAME_MAX 64

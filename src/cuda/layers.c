@@ -1,0 +1,126 @@
+#include "cuda/layers.h"
+
+#include "util/error.h"
+
+size_t sac_cuda_tensor_at(const sac_passes* passes, size_t offset) {
+  const sac_nets* nets = passes->nets;
+  return nets->start + (size_t)passes->first * nets->each + (offset - nets->net->weight[0]);
+}
+
+static int is(const sac_net* net, int32_t i, sac_layer_kind kind) {
+  return i >= 0 && i < net->count && net->layer[i].kind == kind;
+}
+
+static int is_head(const sac_net* net, int32_t i) { return i == net->count - 1; }
+
+static sac_precision precision_of(const sac_agent* agent) { return (sac_precision)agent->settings.precision; }
+
+/* --- linear ------------------------------------------------------------------------------------------------------- */
+
+/* Bias and ReLU of a hidden layer, in place. */
+static sac_status bias_relu(const sac_cuda_pass* pass, const sac_layer* layer, sac_matrices y) {
+  const sac_gpu* gpu = sac_gpu_of(pass->agent);
+  float* data = (float*)(uintptr_t)y.data; /* of the trace, which is the caller's to write */
+  const sac_bias_relu_args args = {.y = data,
+                                   .bias = gpu->weights + sac_cuda_tensor_at(pass->passes, layer->tensor[1]),
+                                   .y_stride = y.stride,
+                                   .bias_stride = pass->passes->nets->each,
+                                   .nets = pass->passes->count,
+                                   .rows = pass->passes->rows,
+                                   .width = layer->out};
+  return sac_cuda_check(gpu->ordinal, sac_net_bias_relu(gpu->stream, &args), "net_bias_relu");
+}
+
+/* A ReLU behind it goes along, with the bias; and where a head of one output follows that, both are left to the head's
+ * kernel (sac_head). The bias of a wider head is its kernel's too. */
+static sac_status linear_forward(const sac_cuda_pass* pass, int32_t i, int32_t linear, sac_matrices* x,
+                                 int32_t* taken) {
+  const sac_gpu* gpu = sac_gpu_of(pass->agent);
+  const sac_passes* passes = pass->passes;
+  const sac_net* net = passes->nets->net;
+  const sac_layer* layer = &net->layer[i];
+  const int relu = is(net, i + 1, SAC_RELU), to_head = relu && is_head(net, i + 2) && net->layer[i + 2].out == 1;
+  const sac_matrices weight = {gpu->weights + sac_cuda_tensor_at(passes, layer->tensor[0]), passes->nets->each};
+  float* y = is_head(net, i) ? pass->trace->out : pass->trace->h[linear];
+  const size_t stride = (size_t)pass->trace->rows * (size_t)layer->out;
+  const sac_matrices output = {y, stride};
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_cuda_product(gpu->blas, precision_of(pass->agent), SAC_PRODUCT_FORWARD, passes->count, passes->rows,
+                           layer->out, layer->in, weight, *x, y, stride));
+  if (relu && !to_head) SAC_TRY(bias_relu(pass, layer, output));
+  *x = output;
+  *taken = 1 + relu + to_head;
+fail:
+  return status;
+}
+
+/* A ReLU before it goes along, unless the caller's next kernel takes it. */
+static sac_status linear_backward(const sac_cuda_pass* pass, int32_t i, int32_t linear, int32_t* taken) {
+  const sac_gpu* gpu = sac_gpu_of(pass->agent);
+  const sac_passes* passes = pass->passes;
+  const sac_net* net = passes->nets->net;
+  const sac_layer* layer = &net->layer[i];
+  const size_t rows = (size_t)passes->rows, in = rows * (size_t)layer->in;
+  const int relu = is(net, i - 1, SAC_RELU);
+  const sac_matrices weight = {gpu->weights + sac_cuda_tensor_at(passes, layer->tensor[0]), passes->nets->each};
+  const sac_matrices upper = {is_head(net, i) ? pass->d_head : pass->d[linear], rows * (size_t)layer->out};
+  float* lower = pass->d[linear - 1];
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_cuda_product(gpu->blas, precision_of(pass->agent), SAC_PRODUCT_BACKWARD, passes->count, passes->rows,
+                           layer->out, layer->in, weight, upper, lower, in));
+  *taken = 1 + relu;
+  if (!relu || (pass->to_input && linear == 1)) return SAC_OK;
+  const sac_relu_grad_args args = {.d = lower,
+                                   .y = pass->trace->h[linear - 1],
+                                   .d_stride = in,
+                                   .y_stride = (size_t)pass->trace->rows * (size_t)layer->in,
+                                   .nets = passes->count,
+                                   .rows = passes->rows,
+                                   .width = layer->in};
+  SAC_CUDA_TRY(gpu, sac_net_relu_grad(gpu->stream, &args));
+fail:
+  return status;
+}
+
+/* The bias's gradient is a sum over rows; so is that of the weights where there is one output. */
+static sac_status linear_gradient(const sac_cuda_pass* pass, int32_t i, int32_t linear, sac_matrices x,
+                                  sac_column_sums_args* sums) {
+  const sac_gpu* gpu = sac_gpu_of(pass->agent);
+  const sac_passes* passes = pass->passes;
+  const sac_net* net = passes->nets->net;
+  const sac_layer* layer = &net->layer[i];
+  const size_t rows = (size_t)passes->rows, out = rows * (size_t)layer->out, each = passes->nets->each;
+  const float* upper = is_head(net, i) ? pass->d_head : pass->d[linear];
+  float* weight = gpu->grad + sac_cuda_tensor_at(passes, layer->tensor[0]);
+  float* bias = gpu->grad + sac_cuda_tensor_at(passes, layer->tensor[1]);
+  sums->job[sums->jobs++] =
+      (sac_column_job){.x = upper, .sum = bias, .x_stride = out, .sum_stride = each, .width = layer->out};
+  if (layer->out > 1 || !is_head(net, i))
+    return sac_cuda_product(gpu->blas, precision_of(pass->agent), SAC_PRODUCT_GRADIENT, passes->count, passes->rows,
+                            layer->out, layer->in, x, (sac_matrices){upper, out}, weight, each);
+  sums->job[sums->jobs++] = (sac_column_job){.x = x.data,
+                                             .factor = upper,
+                                             .sum = weight,
+                                             .x_stride = x.stride,
+                                             .factor_stride = rows,
+                                             .sum_stride = each,
+                                             .width = layer->in};
+  return SAC_OK;
+}
+
+/* --- the table ---------------------------------------------------------------------------------------------------- */
+
+const sac_cuda_layer sac_cuda_layers[SAC_LAYER_KIND_COUNT] = {
+    [SAC_LINEAR] = {linear_forward, linear_backward, linear_gradient},
+    [SAC_RELU] = {NULL, NULL, NULL}, /* goes along with the linear layers around it */
+};
+
+sac_status sac_cuda_check_net(const sac_net* net) {
+  for (int32_t i = 0; i < net->count; i++) {
+    const sac_layer_kind kind = net->layer[i].kind;
+    if (sac_cuda_layers[kind].forward || (is(net, i - 1, SAC_LINEAR) && is(net, i + 1, SAC_LINEAR))) continue;
+    return sac_fail(SAC_ERROR_CONFIG, "layer %d of the network, %s, must stand between linear layers on a CUDA device",
+                    (int)i + 1, sac_layer_types[kind].name);
+  }
+  return SAC_OK;
+}

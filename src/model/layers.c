@@ -1,0 +1,48 @@
+#include "model/layers.h"
+
+#include <stdio.h>
+
+#include "config/field.h"
+#include "kernels/layers.h"
+#include "kernels/random.h"
+
+/* --- kinds of layers -----------------------------------------------------------------------------------------------
+ */
+
+/* [linear.init] Weights and biases alike. */
+static void fill_linear(const sac_layer* layer, int32_t tensor, uint64_t seed, size_t place, size_t count, float* x) {
+  (void)tensor;
+  sac_fill_uniform(seed, SAC_STREAM_INIT, place / SAC_UNIFORMS_PER_BLOCK, count, sac_linear_bound(layer->in), x);
+}
+
+const sac_layer_type sac_layer_types[SAC_LAYER_KIND_COUNT] = {
+    [SAC_LINEAR] = {"linear", 2, {{"weight", 2}, {"bias", 1}}, fill_linear},
+    [SAC_RELU] = {.name = "relu"},
+};
+
+/* --- kinds of networks ---------------------------------------------------------------------------------------------
+ */
+
+/* mlp: hidden linear layers with ReLU, and a linear head. */
+static int32_t list_mlp(const int32_t* hidden, int32_t count, int32_t out, sac_layer_spec spec[SAC_NET_LAYERS_MAX]) {
+  int32_t layers = 0;
+  for (int32_t l = 0; l < count; l++) {
+    sac_layer_spec* linear = &spec[layers++];
+    *linear = (sac_layer_spec){.kind = SAC_LINEAR, .out = hidden[l]};
+    (void)snprintf(linear->label, sizeof linear->label, "layers.%d", (int)l);
+    spec[layers++] = (sac_layer_spec){.kind = SAC_RELU};
+  }
+  spec[layers++] = (sac_layer_spec){.kind = SAC_LINEAR, .out = out, .label = "head"};
+  return layers;
+}
+
+static sac_network_list* const kinds[] = {
+#define KIND(name) list_##name,
+    SAC_NETWORK_KINDS(KIND)};
+
+/* The names that key network.kind takes (config/field.h). */
+const char* const sac_network_kind_names[] = {
+#define NAME(name) #name,
+    SAC_NETWORK_KINDS(NAME) NULL};
+
+sac_network_list* sac_network_kind_at(int kind) { return kinds[kind]; }
