@@ -1,0 +1,134 @@
+/* ctest: one-thread
+ *
+ * The plan of an algorithm's update: order, passes, memory, and lists that are refused. */
+#include "algo/plan.h"
+#include "support/check_main.h"
+
+static const sac_algorithm* of(int id) { return sac_algo_at(id); }
+
+/* The place of an operation in a plan; -1: it is not there. */
+static int32_t place_of(const sac_plan* plan, sac_op_kind kind, sac_group nets, sac_place at, sac_row_function row) {
+  for (int32_t i = 0; i < plan->count; i++) {
+    const sac_op* op = &plan->op[i];
+    if (op->kind == kind && op->nets == nets && op->at == at && op->row == row) return i;
+  }
+  return -1;
+}
+
+/* Every operation of the list is in the plan once, and stages ascend. */
+START_TEST(keeps_every_operation) {
+  for (int id = 0; id < SAC_ALGO_COUNT; id++) {
+    sac_plan plan;
+    ck_ok(sac_plan_create(&plan, of(id), _i));
+    ck_assert_int_eq(plan.count, of(id)->op_count);
+    for (int32_t i = 0; i < of(id)->op_count; i++) {
+      const sac_op* op = &of(id)->update[i];
+      int found = 0;
+      for (int32_t j = 0; j < plan.count; j++)
+        found += plan.op[j].kind == op->kind && plan.op[j].nets == op->nets && plan.op[j].at == op->at &&
+                 plan.op[j].row == op->row;
+      ck_assert_int_eq(found, 1);
+    }
+    for (int32_t i = 1; i < plan.count; i++) ck_assert_int_le(plan.op[i - 1].stage, plan.op[i].stage);
+  }
+}
+END_TEST
+
+/* Without sinking the list's order stays; with it a forward stands right before its first reader, in its stage. */
+START_TEST(sinks_to_the_first_reader) {
+  const sac_algorithm* sac = of(SAC_ALGO_SAC);
+  sac_plan list, sunk;
+  ck_ok(sac_plan_create(&list, sac, 0));
+  ck_ok(sac_plan_create(&sunk, sac, 1));
+  for (int32_t i = 0; i < list.count; i++) ck_assert_int_eq(list.op[i].kind, sac->update[i].kind);
+
+  const int32_t actor = place_of(&sunk, SAC_FORWARD, SAC_ACTOR, SAC_POLICY, SAC_ROW_NONE);
+  const int32_t sample = place_of(&sunk, SAC_ROWS, SAC_ACTOR, SAC_POLICY, SAC_ROW_SAMPLE);
+  const int32_t critics = place_of(&sunk, SAC_FORWARD, SAC_CRITIC, SAC_POLICY, SAC_ROW_NONE);
+  ck_assert_int_eq(sample, actor + 1);
+  ck_assert_int_eq(critics, sample + 1);
+  ck_assert_int_eq(sunk.op[actor].stage, SAC_STAGE_ACTOR_UPDATE);
+  ck_assert_int_eq(list.op[place_of(&list, SAC_FORWARD, SAC_ACTOR, SAC_POLICY, SAC_ROW_NONE)].stage,
+                   SAC_STAGE_CRITIC_UPDATE);
+}
+END_TEST
+
+/* A gradient stands before Adam's step of its networks where that is in its stage, and stays in its stage otherwise. */
+START_TEST(gradients_stand_by_their_steps) {
+  sac_plan plan;
+  ck_ok(sac_plan_create(&plan, of(SAC_ALGO_SAC_V), 1));
+  const int32_t critics = place_of(&plan, SAC_GRADIENT, SAC_CRITIC, SAC_CURRENT, SAC_ROW_NONE);
+  const int32_t actor = place_of(&plan, SAC_GRADIENT, SAC_ACTOR, SAC_POLICY, SAC_ROW_NONE);
+  ck_assert_int_lt(critics, place_of(&plan, SAC_ADAM, SAC_CRITIC, SAC_CURRENT, SAC_ROW_NONE));
+  ck_assert_int_eq(plan.op[critics].stage, SAC_STAGE_CRITIC_UPDATE);
+  ck_assert_int_eq(plan.op[actor].stage, SAC_STAGE_CRITIC_UPDATE);
+  ck_assert_int_eq(plan.op[place_of(&plan, SAC_ADAM, SAC_ACTOR, SAC_CURRENT, SAC_ROW_NONE)].stage,
+                   SAC_STAGE_ACTOR_UPDATE);
+}
+END_TEST
+
+/* Two passes of the same networks share memory where the first is over before the second begins. */
+START_TEST(passes_share_memory) {
+  sac_plan plan;
+  ck_ok(sac_plan_create(&plan, of(SAC_ALGO_SAC), 1));
+  const int32_t current = sac_plan_find(&plan, SAC_CRITIC, SAC_CURRENT),
+                policy = sac_plan_find(&plan, SAC_CRITIC, SAC_POLICY);
+  ck_assert_int_eq(plan.pass[policy].memory, current);
+  ck_assert(plan.pass[current].gradient && plan.pass[current].back);
+  ck_assert(!plan.pass[policy].gradient && plan.pass[policy].back);
+  ck_assert(!plan.pass[sac_plan_find(&plan, SAC_CRITIC_TARGET, SAC_NEXT)].back);
+  ck_assert_int_eq(sac_plan_find(&plan, SAC_VALUE, SAC_CURRENT), -1);
+
+  /* sac-v takes the critics' gradients after their pass at the policy's actions. */
+  ck_ok(sac_plan_create(&plan, of(SAC_ALGO_SAC_V), 1));
+  for (int32_t i = 0; i < plan.passes; i++) ck_assert_int_eq(plan.pass[i].memory, i);
+}
+END_TEST
+
+/* Lists that read what no operation before has written, and the one whose stages descend. */
+START_TEST(refuses) {
+  sac_op update[SAC_OPS_MAX + 1];
+  sac_algorithm algo = *of(SAC_ALGO_SAC);
+  sac_plan plan;
+  algo.update = update;
+  static const sac_op extra = SAC_OP(TARGET, ADAM, .nets = SAC_VALUE);
+
+  /* Without each operation in turn. All but the last of a chain are read by another one. */
+  for (int32_t skip = 0; skip < of(SAC_ALGO_SAC)->op_count; skip++) {
+    const sac_op* op = &of(SAC_ALGO_SAC)->update[skip];
+    int32_t n = 0;
+    for (int32_t i = 0; i < of(SAC_ALGO_SAC)->op_count; i++)
+      if (i != skip) update[n++] = of(SAC_ALGO_SAC)->update[i];
+    algo.op_count = n;
+    const int read_later = op->kind != SAC_ADAM && op->kind != SAC_TEMPERATURE && op->kind != SAC_POLYAK;
+    if (!read_later) {
+      ck_ok(sac_plan_create(&plan, &algo, 1));
+      continue;
+    }
+    ck_fails(sac_plan_create(&plan, &algo, 1), SAC_ERROR_CONFIG, "reads what no operation before it has written");
+  }
+
+  /* A step of networks without gradients; a stage before the one before; too many operations. */
+  memcpy(update, of(SAC_ALGO_SAC)->update, (size_t)of(SAC_ALGO_SAC)->op_count * sizeof *update);
+  algo.op_count = of(SAC_ALGO_SAC)->op_count;
+  update[algo.op_count++] = extra;
+  ck_fails(sac_plan_create(&plan, &algo, 0), SAC_ERROR_CONFIG, "adam  of value");
+  update[algo.op_count - 1] = of(SAC_ALGO_SAC)->update[0];
+  ck_fails(sac_plan_create(&plan, &algo, 0), SAC_ERROR_CONFIG, "earlier stage");
+  algo.op_count = SAC_OPS_MAX + 1;
+  ck_fails(sac_plan_create(&plan, &algo, 0), SAC_ERROR_CONFIG, "more than 64 operations");
+}
+END_TEST
+
+/* Launches of an update, as the nodes of its graph count them (test_cuda_agent). */
+START_TEST(launches) {
+  ck_assert_int_eq(sac_algo_launches(of(SAC_ALGO_SAC), 2), 34);
+  ck_assert_int_eq(sac_algo_launches(of(SAC_ALGO_SAC_V), 2), 47);
+  for (int id = 0; id < SAC_ALGO_COUNT; id++)
+    for (int32_t layers = 1; layers < 6; layers++)
+      ck_assert_int_lt(sac_algo_launches(of(id), layers), sac_algo_launches(of(id), layers + 1));
+}
+END_TEST
+
+CHECK_MAIN("plan", LOOP(keeps_every_operation, 2), CASE(sinks_to_the_first_reader),
+           CASE(gradients_stand_by_their_steps), CASE(passes_share_memory), CASE(refuses), CASE(launches))
