@@ -329,6 +329,26 @@ START_TEST(readback) {
 }
 END_TEST
 
-CHECK_MAIN("metrics", CASE(rows_as_text), CASE(resume_cuts), CASE(odd_tables),
+/* Each statistic has a column of its own among those of statistics, and its name and tag stand there. */
+START_TEST(statistics_have_columns) {
+  static const char* const names[] = {
+#define NAME(name, ...) #name,
+      SAC_STATISTICS(NAME)
+#undef NAME
+  };
+  int taken[SAC_METRIC_COUNT] = {0};
+  for (int i = 0; i < SAC_STATISTIC_COUNT; i++) {
+    const int metric = sac_metric_of_statistic[i];
+    ck_assert_int_ge(metric, SAC_METRIC_FIRST_STATISTIC);
+    ck_assert_int_le(metric, SAC_METRIC_LAST_STATISTIC);
+    ck_assert_int_eq(taken[metric]++, 0);
+    ck_assert_str_eq(sac_metric_names[metric], names[i]);
+  }
+  for (int m = 0; m < SAC_METRIC_COUNT; m++)
+    ck_assert(sac_metric_names[m] && sac_metric_tags[m] && sac_metric_meanings[m] && *sac_metric_meanings[m]);
+}
+END_TEST
+
+CHECK_MAIN("metrics", CASE(statistics_have_columns), CASE(rows_as_text), CASE(resume_cuts), CASE(odd_tables),
            CASE(terms_follow_the_columns_of_every_run), CASE(a_table_keeps_its_columns), CASE(full_disk),
            CASE(events_files_sort), CASE(readback))

@@ -174,4 +174,81 @@ START_TEST(indices_are_uniform) {
 }
 END_TEST
 
-CHECK_MAIN("replay", CASE(ring), LOOP(sample, SHAPES), LOOP(set_equals_sampled, SHAPES), CASE(indices_are_uniform))
+/* What a sampler that learns is told: the rows that were pushed, and each drawn row's mean error. */
+static struct {
+  int64_t pushed[64][2];
+  int pushes, calls;
+  uint64_t index[64];
+  float error[64];
+} told;
+
+static size_t two_words(const sac_shape* shape) {
+  (void)shape;
+  return 2 * sizeof(uint64_t);
+}
+
+static void note_push(const sac_ring* its, int64_t first, int64_t n) {
+  ++*(uint64_t*)its->state;
+  told.pushed[told.pushes][0] = first;
+  told.pushed[told.pushes++][1] = n;
+}
+
+static void draw_last(const sac_ring* its, const sac_draw* draw, uint64_t* index, float* weight) {
+  for (size_t r = 0; r < draw->count; r++) {
+    index[r] = (uint64_t)its->size - 1 - (draw->first + r) % (uint64_t)its->size;
+    weight[r] = 0.5f;
+  }
+}
+
+static void note_errors(const sac_ring* its, const uint64_t* index, const float* td_error, size_t count) {
+  (void)its;
+  told.calls++;
+  memcpy(told.index, index, count * sizeof *index);
+  memcpy(told.error, td_error, count * sizeof *td_error);
+}
+
+START_TEST(sampler_that_learns) {
+  enum { B = 33, CAPACITY = 50 };
+  const sac_sampler fake = {.meaning = "",
+                            .bytes = two_words,
+                            .pushed = note_push,
+                            .draw = draw_last,
+                            .read = sac_sampler_uniform.read,
+                            .learnt = note_errors};
+  uint64_t words[2] = {0};
+  sac_agent* agent = make(1, 1, B, 3, 2, "50");
+  sac_cpu* cpu = agent->storage;
+  cpu->sampler = &fake;
+  cpu->sampler_state = (char*)words;
+  ck_ok(sac_cpu_phases(agent, cpu));
+  memset(&told, 0, sizeof told);
+
+  /* Each row is told of once, in the order of the ring, and no run goes over its end. */
+  push_numbered(agent, 0, 40);
+  push_numbered(agent, 40, 20);
+  int64_t row = 0;
+  for (int i = 0; i < told.pushes; i++) {
+    ck_assert_int_eq(told.pushed[i][0], row % CAPACITY);
+    ck_assert_int_le(told.pushed[i][0] + told.pushed[i][1], CAPACITY);
+    row += told.pushed[i][1];
+  }
+  ck_assert_int_eq(row, 60);
+  ck_assert_uint_eq(words[0], (uint64_t)told.pushes);
+
+  /* An update: the rows it drew, their weight, and their errors, whose mean is the statistic. */
+  ck_ok(sac_agent_update(agent, 1));
+  ck_assert_int_eq(told.calls, 1);
+  double sum = 0;
+  for (size_t r = 0; r < B; r++) {
+    ck_assert_uint_eq(told.index[r], CAPACITY - 1 - r);
+    ck_assert(cpu->minibatch[0].weight[r] == 0.5f);
+    sum += (double)told.error[r] / B;
+  }
+  ck_near_relative(sum, agent->stats[0].td_error, 1e-5, 0);
+  ck_assert(sum > 0);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+CHECK_MAIN("replay", CASE(ring), LOOP(sample, SHAPES), LOOP(set_equals_sampled, SHAPES), CASE(indices_are_uniform),
+           CASE(sampler_that_learns))

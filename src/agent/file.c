@@ -303,6 +303,22 @@ static const void* item_data(const sac_safetensors* file, const char* name) {
   return sac_safetensors_find(file, name)->data;
 }
 
+/* Statistics in a file: an older version had fewer of them, the first of ours. `before`: numbers of a row before them.
+ */
+static int64_t statistics_of(const sac_safetensors* file, extra which, int64_t before) {
+  const sac_file_tensor* tensor = sac_safetensors_find(file, extras[which].name);
+  const int64_t last = tensor && tensor->rank > 0 ? tensor->dims[tensor->rank - 1] - before : 0;
+  return last >= 1 && last < (int64_t)STATS ? last : (int64_t)STATS;
+}
+
+/* The shape that a tensor must have in this file. */
+static void describe_in(agent_list* list, const sac_safetensors* file, int32_t i, sac_file_tensor* wanted) {
+  describe(list, i, wanted);
+  const int32_t which = find_item(list, i).extra;
+  if (which == TOTALS) wanted->dims[wanted->rank - 1] = 1 + statistics_of(file, TOTALS, 1);
+  if (which == STATS_ROW) wanted->dims[wanted->rank - 1] = statistics_of(file, STATS_ROW, 0);
+}
+
 /* Everything that sac_agent_read takes: there, of the right shape, in range, and finite in agents that live. */
 static sac_status check_file(agent_list* list, const sac_safetensors* file) {
   sac_status status = SAC_OK;
@@ -310,13 +326,13 @@ static sac_status check_file(agent_list* list, const sac_safetensors* file) {
   SAC_TRY(check_format(file));
   SAC_TRY(check_names(list, file));
   for (int32_t i = 0; i < list_count(list); i++) {
-    describe(list, i, &wanted);
+    describe_in(list, file, i, &wanted);
     SAC_TRY(sac_safetensors_get(file, wanted.name, wanted.dtype, wanted.rank, wanted.dims, NULL));
   }
   const double* totals = item_data(file, extras[TOTALS].name);
   const uint8_t* alive = item_data(file, extras[ALIVE].name);
   const sac_counters* counters = item_data(file, extras[COUNTERS].name);
-  for (int32_t i = 0; i < list->count; i++, totals += 1 + STATS) {
+  for (int32_t i = 0; i < list->count; i++, totals += 1 + statistics_of(file, TOTALS, 1)) {
     if (totals[0] >= 0 && totals[0] <= SAC_BIG && alive[i] <= 1 && counters[i].pushed <= (uint64_t)SAC_BIG &&
         counters[i].updates <= (uint64_t)SAC_BIG)
       continue;
@@ -331,6 +347,19 @@ static sac_status check_file(agent_list* list, const sac_safetensors* file) {
   }
 fail:
   return status;
+}
+
+/* The statistics of agents first .. first + count - 1; 0 for those that the file has not. */
+static void read_statistics(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count) {
+  const size_t in_stats = (size_t)statistics_of(file, STATS_ROW, 0), in_totals = (size_t)statistics_of(file, TOTALS, 1);
+  const double *stats = item_data(file, extras[STATS_ROW].name), *totals = item_data(file, extras[TOTALS].name);
+  memset(&agent->stats[first], 0, (size_t)count * sizeof *agent->stats);
+  memset(&agent->totals[first], 0, (size_t)count * sizeof *agent->totals);
+  for (int32_t p = first; p < first + count; p++, stats += in_stats, totals += 1 + in_totals) {
+    memcpy(&agent->stats[p], stats, in_stats * sizeof *stats);
+    agent->totals[p].updates = (uint64_t)totals[0];
+    memcpy(&agent->totals[p].sum, totals + 1, in_totals * sizeof *totals);
+  }
 }
 
 sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count) {
@@ -350,12 +379,7 @@ sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t
   memcpy(&agent->counters[first], item_data(file, extras[COUNTERS].name), n * sizeof *agent->counters);
   memcpy(&agent->seed[first], item_data(file, extras[SEED].name), n * sizeof *agent->seed);
   memcpy(&agent->alive[first], item_data(file, extras[ALIVE].name), n);
-  memcpy(&agent->stats[first], item_data(file, extras[STATS_ROW].name), n * sizeof *agent->stats);
-  const double* totals = item_data(file, extras[TOTALS].name);
-  for (int32_t i = 0; i < count; i++, totals += 1 + STATS) {
-    agent->totals[first + i].updates = (uint64_t)totals[0];
-    memcpy(&agent->totals[first + i].sum, totals + 1, sizeof(sac_update_stats));
-  }
+  read_statistics(agent, file, first, count);
   if (agent->backend->state_set) SAC_TRY(agent->backend->state_set(agent));
 fail:
   return status;
