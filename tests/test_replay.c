@@ -216,7 +216,7 @@ START_TEST(sampler_that_learns) {
                             .read = sac_sampler_uniform.read,
                             .learnt = note_errors};
   uint64_t words[2] = {0};
-  sac_agent* agent = make(1, 1, B, 3, 2, "50");
+  sac_agent* agent = make(1, 1, B, 1, 2, "50");
   sac_cpu* cpu = agent->storage;
   cpu->sampler = &fake;
   cpu->sampler_state = (char*)words;
