@@ -55,10 +55,10 @@ static void gradient(const sac_cpu_job* job, const sac_net* net, const sac_pass*
   const sac_cpu* cpu = job->cpu;
   const sac_layer* layer = &net->layer[block->layer];
   const float* input = pass->at == SAC_NEXT ? job->minibatch->next : job->minibatch->current;
-  const float* x = block->linear == 0 ? input : trace->t[block->linear - 1];
+  const float* x = layer->buffer == 0 ? input : trace->t[layer->buffer - 1];
   const sac_near near = stepped(job, layer, block);
   sac_cpu_layers[layer->kind].gradient(
-      cpu->isa, layer, sac_trace_rows(trace, net, block->linear, 0), x, sac_cpu_batch_rows(cpu) * SAC_PANEL,
+      cpu->isa, layer, sac_trace_rows(trace, net, layer->buffer, 0), x, sac_cpu_batch_rows(cpu) * SAC_PANEL,
       block->from, block->to, sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p), job->agent->shape.batch, step ? &near : NULL);
 }
 

@@ -75,7 +75,6 @@ typedef struct sac_cpu_thread {
 /* Outputs from .. to - 1 of one layer of one network. */
 typedef struct sac_cpu_block {
   int32_t net, layer, from, to;
-  int32_t linear; /* linear layers before it */
 } sac_cpu_block;
 
 /* The blocks of all networks of a group; norms of their gradients are at scratch->norm[first]. */

@@ -57,11 +57,9 @@ void sac_cpu_input_grad_task(const sac_cpu_job* job, const sac_cpu_phase* phase,
     return;
   }
 
-  for (int32_t l = 0; l + 1 < net->layers; l++) {
-    const size_t stride = (size_t)net->size[l + 1] * SAC_PANEL;
-    job->cpu->isa->pick((sac_rows){trace->h[l], stride}, net->size[l + 1], row, count,
-                        (sac_rows){thread->picked.h[l], stride});
-  }
+  for (int32_t b = 0; b + 1 < net->buffers; b++)
+    job->cpu->isa->pick(sac_trace_rows(trace, net, b, 0), net->width[b], row, count,
+                        sac_trace_rows(&thread->picked, net, b, 0));
   back_to_actions(job, k, &thread->picked, 0, count, (sac_rows){thread->picked_action, width});
   put_back(job, row, count, thread->picked_action);
 }

@@ -34,12 +34,12 @@ static int is(const sac_net* net, int32_t i, sac_layer_kind kind) {
 }
 
 /* A ReLU behind it goes along. The output is kept for gradients where the trace has room for it. */
-static int32_t linear_forward(const sac_cpu_pass* pass, int32_t i, int32_t linear, sac_rows* x) {
+static int32_t linear_forward(const sac_cpu_pass* pass, int32_t i, sac_rows* x) {
   const sac_net* net = pass->net;
   const sac_layer* layer = &net->layer[i];
-  const int relu = is(net, i + 1, SAC_RELU), head = linear == net->layers - 1;
-  const sac_rows y = sac_trace_rows(pass->trace, net, linear, pass->panel);
-  float* t = head ? NULL : pass->trace->t[linear];
+  const int relu = is(net, i + 1, SAC_RELU);
+  const sac_rows y = sac_trace_rows(pass->trace, net, layer->buffer, pass->panel);
+  float* t = pass->trace->t[layer->buffer];
   sac_near near = {0};
   if (t) near = kept(pass, layer->out, t);
   pass->isa->forward(pass->weights + layer->tensor[0], pass->weights + layer->tensor[1], layer->out, layer->in, *x, y,
@@ -50,10 +50,10 @@ static int32_t linear_forward(const sac_cpu_pass* pass, int32_t i, int32_t linea
 }
 
 /* The gradient by the input takes the input's place; a ReLU before it goes along. */
-static int32_t linear_backward(const sac_cpu_pass* pass, int32_t i, int32_t linear, sac_rows* d) {
+static int32_t linear_backward(const sac_cpu_pass* pass, int32_t i, sac_rows* d) {
   const sac_layer* layer = &pass->net->layer[i];
   const int relu = is(pass->net, i - 1, SAC_RELU);
-  const sac_rows x = sac_trace_rows(pass->trace, pass->net, linear - 1, pass->panel);
+  const sac_rows x = sac_trace_rows(pass->trace, pass->net, layer->buffer - 1, pass->panel);
   pass->isa->backward(pass->weights + layer->tensor[0], layer->out, layer->in, layer->in, *d, x, pass->rows, relu);
   *d = x;
   return 1 + relu;

@@ -15,13 +15,13 @@ typedef struct sac_cpu_pass {
 } sac_cpu_pass;
 
 typedef struct sac_cpu_layer {
-  /* Takes *x through layer i, and through those behind it that go along; returns how many layers. linear: how many
-   * linear layers stand before layer i. */
-  int32_t (*forward)(const sac_cpu_pass* pass, int32_t i, int32_t linear, sac_rows* x);
+  /* Takes *x through layer i, and through those behind it that go along; returns how many layers. */
+  int32_t (*forward)(const sac_cpu_pass* pass, int32_t i, sac_rows* x);
 
-  /* From *d, the gradient by the layer's output, to that by its input, and on through layers before it that go along;
-   * returns how many layers. Not called for a network's first layer: no gradient is needed beyond it. */
-  int32_t (*backward)(const sac_cpu_pass* pass, int32_t i, int32_t linear, sac_rows* d);
+  /* From *d, the gradient by the layer's output, to that by its input, which takes the input's place, and on through
+   * layers before it that go along; returns how many layers. Not called for a network's first layer: no gradient is
+   * needed beyond it. */
+  int32_t (*backward)(const sac_cpu_pass* pass, int32_t i, sac_rows* d);
 
   /* Gradients of the layer's tensors, outputs from .. to - 1, over all rows: from d, the gradient by its output, and x,
    * its input in feature panels, x_stride floats apart; to grad, the agent's slab. near: what to fetch meanwhile, or

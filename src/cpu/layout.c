@@ -17,15 +17,16 @@ static sac_rows take_rows(sac_region* a, int32_t panels, int32_t features) {
  * that is not followed by a backward one. */
 static sac_trace take_trace(sac_region* a, const sac_net* net, int32_t panels, int kept, int shared) {
   sac_trace trace = {0};
+  const int32_t last = net->buffers - 1;
   int32_t widest = 0;
-  for (int32_t l = 1; l < net->layers; l++) widest = net->size[l] > widest ? net->size[l] : widest;
+  for (int32_t b = 0; b < last; b++) widest = net->width[b] > widest ? net->width[b] : widest;
   trace.turned = (size_t)panels * SAC_PANEL * SAC_PANEL;
-  for (int32_t l = 0; l + 1 < net->layers; l++) {
-    if (shared && l >= 2) trace.h[l] = trace.h[l - 2];
-    else trace.h[l] = take_rows(a, panels, shared ? widest : net->size[l + 1]).data;
-    if (kept) trace.t[l] = take_floats(a, sac_bytes((size_t)sac_panels(net->size[l + 1]), trace.turned));
+  for (int32_t b = 0; b < last; b++) {
+    if (shared && b >= 2) trace.h[b] = trace.h[b - 2];
+    else trace.h[b] = take_rows(a, panels, shared ? widest : net->width[b]).data;
+    if (kept) trace.t[b] = take_floats(a, sac_bytes((size_t)sac_panels(net->width[b]), trace.turned));
   }
-  trace.out = take_rows(a, panels, net->size[net->layers]).data;
+  trace.out = take_rows(a, panels, net->width[last]).data;
   return trace;
 }
 
@@ -121,14 +122,12 @@ static int32_t block_rows(int32_t in, int32_t batch) {
 
 /* The blocks of one network, the head's first. */
 static void add_blocks(sac_cpu_blocks* blocks, const sac_net* net, int32_t number, int32_t batch) {
-  int32_t linear = net->layers;
   for (int32_t i = net->count - 1; i >= 0; i--) {
     const sac_layer* layer = &net->layer[i];
     const int32_t rows = block_rows(layer->in, batch);
-    linear -= layer->kind == SAC_LINEAR;
     for (int32_t from = 0; sac_layer_types[layer->kind].tensors > 0 && from < layer->out; from += rows) {
       const int32_t to = layer->out - from < rows ? layer->out : from + rows;
-      if (blocks->block) blocks->block[blocks->count] = (sac_cpu_block){number, i, from, to, linear};
+      if (blocks->block) blocks->block[blocks->count] = (sac_cpu_block){number, i, from, to};
       blocks->count++;
     }
   }

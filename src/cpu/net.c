@@ -5,23 +5,15 @@
 void sac_net_forward(const sac_isa* isa, const sac_net* net, const float* weights, sac_rows x, const sac_trace* trace,
                      int32_t panel, int32_t rows) {
   const sac_cpu_pass pass = {isa, net, weights, trace, panel, rows};
-  int32_t linear = 0;
   x.data += (size_t)panel * x.stride;
-  for (int32_t i = 0; i < net->count;) {
-    const int32_t taken = sac_cpu_layers[net->layer[i].kind].forward(&pass, i, linear, &x);
-    for (int32_t end = i + taken; i < end; i++) linear += net->layer[i].kind == SAC_LINEAR;
-  }
+  for (int32_t i = 0; i < net->count;) i += sac_cpu_layers[net->layer[i].kind].forward(&pass, i, &x);
 }
 
 void sac_net_backward(const sac_isa* isa, const sac_net* net, const float* weights, const sac_trace* trace,
                       int32_t panel, int32_t rows) {
   const sac_cpu_pass pass = {isa, net, weights, trace, panel, rows};
-  int32_t linear = net->layers - 1;
-  sac_rows d = sac_trace_rows(trace, net, linear, panel);
-  for (int32_t i = net->count - 1; i > 0;) {
-    const int32_t taken = sac_cpu_layers[net->layer[i].kind].backward(&pass, i, linear, &d);
-    for (int32_t end = i - taken; i > end; i--) linear -= net->layer[i].kind == SAC_LINEAR;
-  }
+  sac_rows d = sac_trace_rows(trace, net, net->buffers - 1, panel);
+  for (int32_t i = net->count - 1; i > 0;) i -= sac_cpu_layers[net->layer[i].kind].backward(&pass, i, &d);
 }
 
 void sac_net_input_grad(const sac_isa* isa, const sac_net* net, const float* weights, const sac_trace* trace,

@@ -16,8 +16,8 @@ static void fill_linear(const sac_layer* layer, int32_t tensor, uint64_t seed, s
 }
 
 const sac_layer_type sac_layer_types[SAC_LAYER_KIND_COUNT] = {
-    [SAC_LINEAR] = {"linear", 2, {{"weight", 2}, {"bias", 1}}, fill_linear},
-    [SAC_RELU] = {.name = "relu"},
+    [SAC_LINEAR] = {"linear", 0, 2, {{"weight", 2}, {"bias", 1}}, fill_linear},
+    [SAC_RELU] = {.name = "relu", .in_place = 1},
 };
 
 /* --- kinds of networks ---------------------------------------------------------------------------------------------

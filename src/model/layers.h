@@ -25,11 +25,13 @@ typedef enum sac_layer_kind {
 typedef struct sac_layer {
   sac_layer_kind kind;
   int32_t in, out;
+  int32_t buffer;                       /* of its output: its input's where it works in place */
   size_t tensor[SAC_LAYER_TENSORS_MAX]; /* offsets in floats within an agent's slab */
 } sac_layer;
 
 typedef struct sac_layer_type {
   const char* name;
+  int in_place;    /* 1: its output takes its input's place */
   int32_t tensors; /* trained ones */
   struct {
     const char* name; /* "weight" */

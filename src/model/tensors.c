@@ -72,6 +72,8 @@ static void add_net(sac_tensors* t, sac_net* net, const char* name, const sac_ne
     sac_layer* layer = &net->layer[i];
     *layer = (sac_layer){.kind = spec[i].kind, .in = width, .out = spec[i].out > 0 ? spec[i].out : width};
     width = layer->out;
+    layer->buffer = sac_layer_types[layer->kind].in_place ? net->buffers - 1 : net->buffers++;
+    net->width[layer->buffer] = width;
     add_tensors(t, net->slab, layer, name, spec[i].label);
     if (layer->kind != SAC_LINEAR) continue;
     net->weight[net->layers] = layer->tensor[0];

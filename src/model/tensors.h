@@ -29,16 +29,18 @@ typedef struct sac_shape {
 
 typedef enum sac_slab { SAC_SLAB_TRAINED, SAC_SLAB_TARGET, SAC_SLAB_COUNT } sac_slab;
 
-/* A network inside a slab: its list of layers, and the linear ones among them by number. Linear layer l maps size[l] to
- * size[l+1]; the last is the head. */
+/* A network inside a slab: its list of layers, the buffers that their outputs need, and the linear ones among them by
+ * number. Linear layer l maps size[l] to size[l+1]; the last is the head. */
 typedef struct sac_net {
   sac_slab slab;
   int32_t count;
   sac_layer layer[SAC_NET_LAYERS_MAX]; /* (count) in order */
-  int32_t layers;                      /* linear ones: L + 1, the head included */
-  int32_t size[SAC_LAYERS_MAX + 2];    /* in, hidden..., out */
-  size_t weight[SAC_LAYERS_MAX + 1];   /* offset in floats within an agent's slab, (size[l+1], size[l]) */
-  size_t bias[SAC_LAYERS_MAX + 1];     /* (size[l+1]) */
+  int32_t buffers;
+  int32_t width[SAC_NET_LAYERS_MAX]; /* (buffers) numbers a row */
+  int32_t layers;                    /* linear ones: L + 1, the head included */
+  int32_t size[SAC_LAYERS_MAX + 2];  /* in, hidden..., out */
+  size_t weight[SAC_LAYERS_MAX + 1]; /* offset in floats within an agent's slab, (size[l+1], size[l]) */
+  size_t bias[SAC_LAYERS_MAX + 1];   /* (size[l+1]) */
 } sac_net;
 
 #define SAC_TENSOR_NAME_MAX 64
