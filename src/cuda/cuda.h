@@ -68,9 +68,9 @@ typedef struct sac_nets {
   int32_t an_agent;   /* nets an agent: K, or 1; 0: the algorithm has none */
 } sac_nets;
 
-/* Activations of nets: layer l of net i is at h[l] + i * rows * size[l+1]. */
+/* Activations of nets: buffer b of net i is at h[b] + i * rows * width[b]. */
 typedef struct sac_device_trace {
-  float* h[SAC_LAYERS_MAX];
+  float* h[SAC_NET_LAYERS_MAX];
   float* out;   /* the head's output, where it is wider than one number */
   int32_t rows; /* of a net; a pass may use fewer */
 } sac_device_trace;
@@ -95,12 +95,12 @@ typedef struct sac_gpu {
   sac_watched* watched;    /* (watched_count) the trained tensors, in the order of agent->tensors */
   int32_t watched_count;
   sac_device_minibatch minibatch;
-  sac_device_trace trace[SAC_PASSES_MAX];           /* by the plan's passes. The actor's have 2B rows: s, then s' */
-  float* d_hidden[SAC_GROUP_COUNT][SAC_LAYERS_MAX]; /* (P, n, B, H) gradients by pre-activations of the trained */
-  float* d_output[SAC_GROUP_COUNT];                 /* (P, n, B, out) by their outputs */
-  float* output[SAC_GROUP_COUNT];                   /* (P, n, B) at (s, a), of trained networks with one output */
-  double* norm[SAC_GROUP_COUNT];                    /* (P, parts) squared norms of the trained networks' gradients */
-  float *y, *v_target, *smallest;                   /* (P, B) */
+  sac_device_trace trace[SAC_PASSES_MAX];               /* by the plan's passes. The actor's have 2B rows: s, then s' */
+  float* d_hidden[SAC_GROUP_COUNT][SAC_NET_LAYERS_MAX]; /* (P, n, B, H) gradients by pre-activations of the trained */
+  float* d_output[SAC_GROUP_COUNT];                     /* (P, n, B, out) by their outputs */
+  float* output[SAC_GROUP_COUNT];                       /* (P, n, B) at (s, a), of trained networks with one output */
+  double* norm[SAC_GROUP_COUNT];  /* (P, parts) squared norms of the trained networks' gradients */
+  float *y, *v_target, *smallest; /* (P, B) */
   sac_squashed squashed;
   void* blas_workspace;
 
@@ -174,11 +174,11 @@ sac_status sac_cuda_net_forward(const sac_agent* agent, const sac_passes* passes
  * where that is NULL, from d[L-1], which a head's kernel has written. to_input: d[0] is left without its ReLU's
  * gradient (actor_squash_grad takes it). */
 sac_status sac_cuda_net_backward(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
-                                 const float* d_head, float* const d[SAC_LAYERS_MAX], int to_input);
+                                 const float* d_head, float* const d[SAC_NET_LAYERS_MAX], int to_input);
 
 /* Gradients of weights and biases from d, the activations and d_head (nets, rows, out). */
 sac_status sac_cuda_net_gradients(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
-                                  const float* d_head, float* const d[SAC_LAYERS_MAX]);
+                                  const float* d_head, float* const d[SAC_NET_LAYERS_MAX]);
 
 /* The head of nets with one output, from number `first` of `nets` on, for the kernels. */
 sac_head sac_cuda_net_head(const sac_gpu* gpu, const sac_nets* nets, int32_t first, const sac_device_trace* trace);

@@ -33,15 +33,14 @@ static sac_status bias_relu(const sac_cuda_pass* pass, const sac_layer* layer, s
 
 /* A ReLU behind it goes along, with the bias; and where a head of one output follows that, both are left to the head's
  * kernel (sac_head). The bias of a wider head is its kernel's too. */
-static sac_status linear_forward(const sac_cuda_pass* pass, int32_t i, int32_t linear, sac_matrices* x,
-                                 int32_t* taken) {
+static sac_status linear_forward(const sac_cuda_pass* pass, int32_t i, sac_matrices* x, int32_t* taken) {
   const sac_gpu* gpu = sac_gpu_of(pass->agent);
   const sac_passes* passes = pass->passes;
   const sac_net* net = passes->nets->net;
   const sac_layer* layer = &net->layer[i];
   const int relu = is(net, i + 1, SAC_RELU), to_head = relu && is_head(net, i + 2) && net->layer[i + 2].out == 1;
   const sac_matrices weight = {gpu->weights + sac_cuda_tensor_at(passes, layer->tensor[0]), passes->nets->each};
-  float* y = is_head(net, i) ? pass->trace->out : pass->trace->h[linear];
+  float* y = is_head(net, i) ? pass->trace->out : pass->trace->h[layer->buffer];
   const size_t stride = (size_t)pass->trace->rows * (size_t)layer->out;
   const sac_matrices output = {y, stride};
   sac_status status = SAC_OK;
@@ -55,7 +54,7 @@ fail:
 }
 
 /* A ReLU before it goes along, unless the caller's next kernel takes it. */
-static sac_status linear_backward(const sac_cuda_pass* pass, int32_t i, int32_t linear, int32_t* taken) {
+static sac_status linear_backward(const sac_cuda_pass* pass, int32_t i, int32_t* taken) {
   const sac_gpu* gpu = sac_gpu_of(pass->agent);
   const sac_passes* passes = pass->passes;
   const sac_net* net = passes->nets->net;
@@ -63,15 +62,15 @@ static sac_status linear_backward(const sac_cuda_pass* pass, int32_t i, int32_t 
   const size_t rows = (size_t)passes->rows, in = rows * (size_t)layer->in;
   const int relu = is(net, i - 1, SAC_RELU);
   const sac_matrices weight = {gpu->weights + sac_cuda_tensor_at(passes, layer->tensor[0]), passes->nets->each};
-  const sac_matrices upper = {is_head(net, i) ? pass->d_head : pass->d[linear], rows * (size_t)layer->out};
-  float* lower = pass->d[linear - 1];
+  const sac_matrices upper = {is_head(net, i) ? pass->d_head : pass->d[layer->buffer], rows * (size_t)layer->out};
+  float* lower = pass->d[layer->buffer - 1];
   sac_status status = SAC_OK;
   SAC_TRY(sac_cuda_product(gpu->blas, precision_of(pass->agent), SAC_PRODUCT_BACKWARD, passes->count, passes->rows,
                            layer->out, layer->in, weight, upper, lower, in));
   *taken = 1 + relu;
-  if (!relu || (pass->to_input && linear == 1)) return SAC_OK;
+  if (!relu || (pass->to_input && layer->buffer == 1)) return SAC_OK;
   const sac_relu_grad_args args = {.d = lower,
-                                   .y = pass->trace->h[linear - 1],
+                                   .y = pass->trace->h[layer->buffer - 1],
                                    .d_stride = in,
                                    .y_stride = (size_t)pass->trace->rows * (size_t)layer->in,
                                    .nets = passes->count,
@@ -83,14 +82,13 @@ fail:
 }
 
 /* The bias's gradient is a sum over rows; so is that of the weights where there is one output. */
-static sac_status linear_gradient(const sac_cuda_pass* pass, int32_t i, int32_t linear, sac_matrices x,
-                                  sac_column_sums_args* sums) {
+static sac_status linear_gradient(const sac_cuda_pass* pass, int32_t i, sac_matrices x, sac_column_sums_args* sums) {
   const sac_gpu* gpu = sac_gpu_of(pass->agent);
   const sac_passes* passes = pass->passes;
   const sac_net* net = passes->nets->net;
   const sac_layer* layer = &net->layer[i];
   const size_t rows = (size_t)passes->rows, out = rows * (size_t)layer->out, each = passes->nets->each;
-  const float* upper = is_head(net, i) ? pass->d_head : pass->d[linear];
+  const float* upper = is_head(net, i) ? pass->d_head : pass->d[layer->buffer];
   float* weight = gpu->grad + sac_cuda_tensor_at(passes, layer->tensor[0]);
   float* bias = gpu->grad + sac_cuda_tensor_at(passes, layer->tensor[1]);
   sums->job[sums->jobs++] =

@@ -11,23 +11,21 @@ typedef struct sac_cuda_pass {
   const sac_passes* passes;
   const sac_device_trace* trace;
   const float* d_head; /* back: (nets, rows, out), or NULL where a head's kernel has written d[L-1] */
-  float* const* d;     /* back: gradients by the hidden layers' pre-activations */
+  float* const* d;     /* back: gradients by the buffers */
   int to_input;        /* back: d[0] is left without its ReLU's gradient */
 } sac_cuda_pass;
 
 typedef struct sac_cuda_layer {
-  /* Takes *x through layer i, and through those behind it that go along; *taken: how many layers. linear: how many
-   * linear layers stand before it. */
-  sac_status (*forward)(const sac_cuda_pass* pass, int32_t i, int32_t linear, sac_matrices* x, int32_t* taken);
+  /* Takes *x through layer i, and through those behind it that go along; *taken: how many layers. */
+  sac_status (*forward)(const sac_cuda_pass* pass, int32_t i, sac_matrices* x, int32_t* taken);
 
   /* From the gradient by layer i's output to that by its input, and on through layers before it that go along. Not
    * called for a network's first layer. */
-  sac_status (*backward)(const sac_cuda_pass* pass, int32_t i, int32_t linear, int32_t* taken);
+  sac_status (*backward)(const sac_cuda_pass* pass, int32_t i, int32_t* taken);
 
   /* Gradients of layer i's tensors from its input x; sums over rows may be left to `sums`, one launch for the network.
    */
-  sac_status (*gradient)(const sac_cuda_pass* pass, int32_t i, int32_t linear, sac_matrices x,
-                         sac_column_sums_args* sums);
+  sac_status (*gradient)(const sac_cuda_pass* pass, int32_t i, sac_matrices x, sac_column_sums_args* sums);
 } sac_cuda_layer;
 
 /* By kind. A row without functions is of a kind that only goes along with a neighbour. */

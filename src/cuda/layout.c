@@ -74,9 +74,9 @@ static void place_slabs(const sac_agent* agent, sac_gpu* gpu) {
 
 static void take_trace(sac_region* a, const sac_net* net, size_t nets, size_t rows, sac_device_trace* trace) {
   trace->rows = (int32_t)rows;
-  for (int32_t l = 0; l + 1 < net->layers; l++)
-    trace->h[l] = take_floats(a, sac_bytes(nets, rows), (size_t)net->size[l + 1]);
-  if (net->size[net->layers] > 1) trace->out = take_floats(a, sac_bytes(nets, rows), (size_t)net->size[net->layers]);
+  const int32_t last = net->buffers - 1;
+  for (int32_t b = 0; b < last; b++) trace->h[b] = take_floats(a, sac_bytes(nets, rows), (size_t)net->width[b]);
+  if (net->width[last] > 1) trace->out = take_floats(a, sac_bytes(nets, rows), (size_t)net->width[last]);
 }
 
 /* The pass whose networks or rows follow those of pass i, so that products serve both; -1: none does. */
@@ -117,8 +117,7 @@ static void layout_trained(const sac_agent* agent, sac_gpu* gpu, sac_region* a, 
                rows = sac_bytes(net_count(agent, gpu, group), (size_t)agent->shape.batch);
   const sac_net* net = nets->net;
   if (nets->an_agent == 0 || sac_group_is_target(group)) return;
-  for (int32_t l = 0; l + 1 < net->layers; l++)
-    gpu->d_hidden[group][l] = take_floats(a, rows, (size_t)net->size[l + 1]);
+  for (int32_t b = 0; b + 1 < net->buffers; b++) gpu->d_hidden[group][b] = take_floats(a, rows, (size_t)net->width[b]);
   gpu->d_output[group] = take_floats(a, rows, (size_t)net->size[net->layers]);
   if (net->size[net->layers] == 1) gpu->output[group] = take_floats(a, rows, 1);
   gpu->norm[group] = take(a, P * (size_t)sac_adam_parts((size_t)nets->an_agent * nets->each), sizeof(double));

@@ -4,8 +4,8 @@
 
 sac_device_trace sac_cuda_trace_from(const sac_device_trace* trace, const sac_net* net, int32_t first) {
   sac_device_trace part = *trace;
-  for (int32_t l = 0; l + 1 < net->layers; l++)
-    part.h[l] += (size_t)first * (size_t)trace->rows * (size_t)net->size[l + 1];
+  for (int32_t b = 0; b + 1 < net->buffers; b++)
+    part.h[b] += (size_t)first * (size_t)trace->rows * (size_t)net->width[b];
   return part;
 }
 
@@ -26,45 +26,39 @@ sac_status sac_cuda_net_forward(const sac_agent* agent, const sac_passes* passes
   const sac_cuda_pass pass = {.agent = agent, .passes = passes, .trace = trace};
   const sac_net* net = passes->nets->net;
   sac_matrices x = passes->x;
-  int32_t linear = 0;
-  for (int32_t i = 0, taken; i < net->count;) {
-    const sac_status status = sac_cuda_layers[net->layer[i].kind].forward(&pass, i, linear, &x, &taken);
+  for (int32_t i = 0, taken; i < net->count; i += taken) {
+    const sac_status status = sac_cuda_layers[net->layer[i].kind].forward(&pass, i, &x, &taken);
     if (status != SAC_OK) return status;
-    for (int32_t end = i + taken; i < end; i++) linear += net->layer[i].kind == SAC_LINEAR;
   }
   return SAC_OK;
 }
 
 sac_status sac_cuda_net_backward(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
-                                 const float* d_head, float* const d[SAC_LAYERS_MAX], int to_input) {
+                                 const float* d_head, float* const d[SAC_NET_LAYERS_MAX], int to_input) {
   const sac_cuda_pass pass = {agent, passes, trace, d_head, d, to_input};
   const sac_net* net = passes->nets->net;
 
-  /* Without d_head the head and the activation before it are behind us. */
-  int32_t linear = net->layers - (d_head ? 1 : 2);
-  for (int32_t i = net->count - (d_head ? 1 : 3), taken; i > 0;) {
-    const sac_status status = sac_cuda_layers[net->layer[i].kind].backward(&pass, i, linear, &taken);
+  /* Without d_head a kernel has gone back through the head and the activation before it. */
+  for (int32_t i = net->count - (d_head ? 1 : 3), taken; i > 0; i -= taken) {
+    const sac_status status = sac_cuda_layers[net->layer[i].kind].backward(&pass, i, &taken);
     if (status != SAC_OK) return status;
-    for (int32_t end = i - taken; i > end; i--) linear -= net->layer[i].kind == SAC_LINEAR;
   }
   return SAC_OK;
 }
 
 sac_status sac_cuda_net_gradients(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
-                                  const float* d_head, float* const d[SAC_LAYERS_MAX]) {
+                                  const float* d_head, float* const d[SAC_NET_LAYERS_MAX]) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_cuda_pass pass = {agent, passes, trace, d_head, d, 0};
   const sac_net* net = passes->nets->net;
   sac_column_sums_args sums = {.nets = passes->count, .rows = passes->rows};
-  sac_matrices x = passes->x;
   sac_status status = SAC_OK;
-  for (int32_t i = 0, linear = 0; i < net->count; i++) {
+  for (int32_t i = 0; i < net->count; i++) {
     const sac_layer* layer = &net->layer[i];
-    if (sac_layer_types[layer->kind].tensors > 0)
-      SAC_TRY(sac_cuda_layers[layer->kind].gradient(&pass, i, linear, x, &sums));
-    if (layer->kind != SAC_LINEAR || linear == net->layers - 1) continue;
-    x = (sac_matrices){trace->h[linear], (size_t)trace->rows * (size_t)layer->out};
-    linear++;
+    if (sac_layer_types[layer->kind].tensors == 0) continue;
+    sac_matrices x = passes->x;
+    if (layer->buffer > 0) x = (sac_matrices){trace->h[layer->buffer - 1], (size_t)trace->rows * (size_t)layer->in};
+    SAC_TRY(sac_cuda_layers[layer->kind].gradient(&pass, i, x, &sums));
   }
   SAC_CUDA_TRY(gpu, sac_net_column_sums(gpu->stream, &sums));
 fail:
