@@ -246,6 +246,28 @@ START_TEST(a_table_keeps_its_columns) {
 }
 END_TEST
 
+/* A table of a version that had fewer statistics is continued as it is. */
+START_TEST(a_table_of_an_older_version) {
+  const char* folder = test_folder();
+  const char* rows = test_path(folder, "metrics.csv");
+  static const char old[] = "step,updates,alpha\n1000,7,0.5\n";
+  sac_metrics_files* files;
+  test_write(rows, old, sizeof old - 1);
+  ck_ok(begin(&files, folder, 1000, 1000));
+  ck_assert_int_eq(sac_metrics_kept_columns(files), 1);
+  double value[SAC_METRIC_COUNT];
+  for (int m = 0; m < SAC_METRIC_COUNT; m++) value[m] = 100 + m;
+  value[SAC_METRIC_updates] = 8;
+  value[SAC_METRIC_alpha] = 0.25;
+  ck_ok(sac_metrics_row(files, 2000, value));
+  sac_metrics_close(files);
+  char* text = test_read(rows, NULL);
+  ck_assert_str_eq(text, "step,updates,alpha\n1000,7,0.5\n2000,8,0.25\n");
+  free(text);
+  test_folder_remove();
+}
+END_TEST
+
 /* A limit on file size stands for a full disk: rows are whole or not there, and writing goes on when there is room. */
 START_TEST(full_disk) {
   const char* folder = test_folder();
@@ -350,5 +372,5 @@ START_TEST(statistics_have_columns) {
 END_TEST
 
 CHECK_MAIN("metrics", CASE(statistics_have_columns), CASE(rows_as_text), CASE(resume_cuts), CASE(odd_tables),
-           CASE(terms_follow_the_columns_of_every_run), CASE(a_table_keeps_its_columns), CASE(full_disk),
-           CASE(events_files_sort), CASE(readback))
+           CASE(terms_follow_the_columns_of_every_run), CASE(a_table_keeps_its_columns),
+           CASE(a_table_of_an_older_version), CASE(full_disk), CASE(events_files_sort), CASE(readback))

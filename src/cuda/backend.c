@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cuda/cuda.h"
-#include "cuda/layers.h"
 #include "util/error.h"
 #include "util/memory.h"
 
@@ -63,8 +62,6 @@ static sac_status create(sac_agent* agent) {
   if (!gpu) return sac_fail(SAC_ERROR_MEMORY, "no memory for the CUDA backend");
   agent->storage = gpu;
   SAC_TRY(sac_plan_create(&gpu->plan, agent->algo, 0));
-  for (int group = 0; group < SAC_GROUP_COUNT; group++)
-    if (agent->tensors.nets[group]) SAC_TRY(sac_cuda_check_net(agent->tensors.net[group]));
   SAC_TRY(sac_cuda_choose(agent->settings.device, &gpu->ordinal));
   (void)cudaGetLastError(); /* an embedding program's own is not ours to report */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));

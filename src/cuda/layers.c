@@ -113,12 +113,15 @@ const sac_cuda_layer sac_cuda_layers[SAC_LAYER_KIND_COUNT] = {
     [SAC_RELU] = {NULL, NULL, NULL}, /* goes along with the linear layers around it */
 };
 
-sac_status sac_cuda_check_net(const sac_net* net) {
-  for (int32_t i = 0; i < net->count; i++) {
-    const sac_layer_kind kind = net->layer[i].kind;
-    if (sac_cuda_layers[kind].forward || (is(net, i - 1, SAC_LINEAR) && is(net, i + 1, SAC_LINEAR))) continue;
-    return sac_fail(SAC_ERROR_CONFIG, "layer %d of the network, %s, must stand between linear layers on a CUDA device",
-                    (int)i + 1, sac_layer_types[kind].name);
+/* Kinds without a row go along between linear layers, and a network ends as the heads' kernels take it. */
+int sac_cuda_serves_network(const sac_settings* settings) {
+  sac_layer_spec spec[SAC_NET_LAYERS_MAX];
+  const sac_sizes* hidden = &settings->hidden;
+  const int32_t count = sac_network_kind_at(settings->network_kind)(hidden->size, hidden->count, 1, spec);
+  for (int32_t i = 0; i < count; i++) {
+    const int between = i > 0 && i + 1 < count && spec[i - 1].kind == SAC_LINEAR && spec[i + 1].kind == SAC_LINEAR;
+    if (!sac_cuda_layers[spec[i].kind].forward && !between) return 0;
   }
-  return SAC_OK;
+  return count >= 3 && spec[count - 1].kind == SAC_LINEAR && spec[count - 2].kind == SAC_RELU &&
+         spec[count - 3].kind == SAC_LINEAR;
 }

@@ -34,7 +34,7 @@ extern const sac_cuda_layer sac_cuda_layers[SAC_LAYER_KIND_COUNT];
 /* Where tensor `offset` of the first network of passes lies in a slab. */
 size_t sac_cuda_tensor_at(const sac_passes* passes, size_t offset);
 
-/* Whether a network can be run. Errors: CONFIG (a layer stands where no row takes it along). */
-sac_status sac_cuda_check_net(const sac_net* net);
+/* Whether the networks of these settings (network.kind) can be run. */
+int sac_cuda_serves_network(const sac_settings* settings);
 
 #endif

@@ -1,6 +1,7 @@
 /* Paths through an update: what the operations of an algorithm's list run as, and which path serves which settings. */
 #include <string.h>
 
+#include "cuda/layers.h"
 #include "cuda/update.h"
 
 /* --- composed ----------------------------------------------------------------------------------------------------- */
@@ -106,9 +107,10 @@ sac_status sac_cuda_part_run(sac_agent* agent, int32_t part) {
   return launch->run(agent, &sac_gpu_of(agent)->plan.op[op]);
 }
 
-/* Whether each operation of the algorithm has its launch. */
+/* Whether the policy, the layers, and each operation of the algorithm have their launches. */
 static int composed_serves(const sac_settings* settings) {
   const sac_algorithm* algo = sac_algo_at(settings->algo);
+  if (algo->policy != SAC_POLICY_SQUASHED_GAUSSIAN || !sac_cuda_serves_network(settings)) return 0;
   for (int32_t i = 0; i < algo->op_count;) {
     const sac_launch* launch = sac_cuda_find_launch(algo, &algo->update[i], algo->op_count - i);
     if (!launch) return 0;

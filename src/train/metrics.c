@@ -60,8 +60,8 @@ typedef struct csv {
 struct sac_metrics_files {
   csv rows, evaluations;
   const sac_metric_list* list;
-  int32_t terms;                  /* columns of info */
-  int32_t term[SAC_ENV_INFO_MAX]; /* (terms) the term of each column: its place in the list; -1: none */
+  int32_t columns;                /* of metrics.csv, behind the step */
+  int32_t column[SAC_METRIC_MAX]; /* (columns) what stands in each: its place in the list; -1: nothing */
   sac_events events;
 };
 
@@ -170,61 +170,60 @@ fail:
   return status;
 }
 
-/* Finds a term, "info/NAME" of `length` bytes, in the list; -1: none. */
-static int32_t find_term(const sac_metric_list* list, const char* name, size_t length) {
-  for (int32_t m = SAC_METRIC_COUNT; m < list->count; m++)
+/* Finds a metric of `length` bytes in the list; -1: none. */
+static int32_t find_metric(const sac_metric_list* list, const char* name, size_t length) {
+  for (int32_t m = 0; m < list->count; m++)
     if (strlen(list->name[m]) == length && memcmp(list->name[m], name, length) == 0) return m;
   return -1;
 }
 
-/* Makes the header of metrics.csv and the terms of its columns. They are those of the list, or those of a file that is
- * continued and differs only in terms of info. */
+/* Takes over the columns of a table that is continued, `line`. They may be fewer than the list's (an older version's),
+ * and terms of info that the environment no longer has stay empty. Returns 0 for a table of anything else. */
+static int take_columns(sac_metrics_files* files, const char* line) {
+  int32_t count = 0, column[SAC_METRIC_MAX];
+  if (strncmp(line, "step,", 5) != 0) return 0;
+  for (const char* at = line + 4; *at == ',';) {
+    const size_t length = strcspn(++at, ",\n"), prefix = strlen(SAC_INFO_PREFIX);
+    const int32_t metric = find_metric(files->list, at, length);
+    if (count == SAC_METRIC_MAX || (metric < 0 && strncmp(at, SAC_INFO_PREFIX, prefix) != 0)) return 0;
+    column[count++] = metric;
+    at += length;
+  }
+  memcpy(files->column, column, sizeof *column * (size_t)count);
+  files->columns = count;
+  return 1;
+}
+
+/* Makes the header of metrics.csv and what stands in its columns: the list, or the columns of a file that is
+ * continued. */
 static sac_status choose_columns(sac_metrics_files* files, const char* dir, int resumed, char header[HEADER_MAX]) {
   const sac_metric_list* list = files->list;
-  char path[SAC_PATH_MAX];
+  char path[SAC_PATH_MAX], line[HEADER_MAX];
   sac_status status = SAC_OK;
 
-  /* make the header of this run */
-  size_t used = (size_t)snprintf(header, HEADER_MAX, "step"), fixed = 0, got = 0;
+  /* The header of a new table. */
+  size_t used = (size_t)snprintf(header, HEADER_MAX, "step"), got = 0;
   for (int32_t m = 0; m < list->count; m++) {
-    if (m == SAC_METRIC_COUNT) fixed = used;
     used += (size_t)snprintf(header + used, HEADER_MAX - used, ",%s", list->name[m]);
-    if (m >= SAC_METRIC_COUNT) files->term[files->terms++] = m;
+    files->column[files->columns++] = m;
   }
-  if (list->count == SAC_METRIC_COUNT) fixed = used;
   (void)snprintf(header + used, HEADER_MAX - used, "\n");
 
-  /* read the header of a file that is continued */
+  /* The header of a table that is continued, where it is whole. */
   SAC_TRY(sac_path(path, "%s/metrics.csv", dir));
   FILE* old = resumed ? fopen(path, "re") : NULL;
   if (!old) return SAC_OK; /* a new one; or csv_open says what is wrong with it */
-  char line[HEADER_MAX];
   if (fgets(line, sizeof line, old)) got = strlen(line);
   (void)fclose(old);
-
-  /* compare the columns that every file has */
-  if (got <= fixed || line[got - 1] != '\n' || memcmp(line, header, fixed) != 0) return SAC_OK;
-
-  /* take over its terms of info */
-  int32_t terms = 0, term[SAC_ENV_INFO_MAX];
-  for (const char* at = line + fixed; *at == ',';) {
-    const size_t length = strcspn(++at, ",\n"), prefix = strlen(SAC_INFO_PREFIX);
-    if (terms == SAC_ENV_INFO_MAX || strncmp(at, SAC_INFO_PREFIX, prefix) != 0) return SAC_OK;
-    term[terms++] = find_term(list, at, length);
-    at += length;
-  }
-  memcpy(header, line, got + 1);
-  memcpy(files->term, term, sizeof *term * (size_t)terms);
-  files->terms = terms;
+  if (got > 0 && line[got - 1] == '\n' && take_columns(files, line)) memcpy(header, line, got + 1);
 fail:
   return status;
 }
 
 int sac_metrics_kept_columns(const sac_metrics_files* files) {
-  const int32_t terms = files->list->count - SAC_METRIC_COUNT;
-  for (int32_t k = 0; k < files->terms; k++)
-    if (files->term[k] != SAC_METRIC_COUNT + k) return 1;
-  return files->terms != terms;
+  for (int32_t k = 0; k < files->columns; k++)
+    if (files->column[k] != k) return 1;
+  return files->columns != files->list->count;
 }
 
 sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, const sac_metric_list* list, int64_t rows_to,
@@ -266,9 +265,8 @@ sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double*
   csv* table = &files->rows;
   sac_status status = SAC_OK;
   SAC_TRY(csv_integer(table, "", step));
-  for (int32_t i = 0; i < SAC_METRIC_COUNT; i++) SAC_TRY(csv_real(table, ",", value[i]));
-  for (int32_t k = 0; k < files->terms; k++)
-    SAC_TRY(csv_real(table, ",", files->term[k] < 0 ? (double)NAN : value[files->term[k]]));
+  for (int32_t k = 0; k < files->columns; k++)
+    SAC_TRY(csv_real(table, ",", files->column[k] < 0 ? (double)NAN : value[files->column[k]]));
   SAC_TRY(csv_end(table));
   status = sac_events_scalars(&files->events, step, files->list->count, files->list->tag, value);
   if (status != SAC_OK) return csv_drop(table, status);

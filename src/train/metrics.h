@@ -78,8 +78,8 @@ sac_status sac_metrics_open(sac_metrics_files** files, const char* dir, const sa
                             int64_t evaluations_to);
 void sac_metrics_close(sac_metrics_files* files); /* takes NULL */
 
-/* Whether metrics.csv has other columns than the list. Terms without a column are in the events only; columns without a
- * term stay empty. */
+/* Whether metrics.csv has other columns than the list. Metrics without a column are in the events only; columns without
+ * a metric stay empty. */
 int sac_metrics_kept_columns(const sac_metrics_files* files);
 
 /* Writes a row of metrics.csv and its events. value (list->count): NaN for an empty cell and no event. Numbers have the

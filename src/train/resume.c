@@ -309,7 +309,7 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
   int32_t kept = 0;
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     kept += run->metrics[p] && sac_metrics_kept_columns(run->metrics[p]);
-  if (kept) sac_run_log(run, "warning: metrics.csv keeps its columns: new terms of info go to TensorBoard only");
+  if (kept) sac_run_log(run, "warning: metrics.csv keeps its columns: metrics without one go to TensorBoard only");
   if (!exact) sac_run_log(run, "warning: %s saves no state: new episodes start", run->settings.env_id);
 
   /* log the choice of the device, and memory */
