@@ -86,9 +86,12 @@ const sac_cpu_layer sac_cpu_layers[SAC_LAYER_KIND_COUNT] = {
 sac_status sac_cpu_check_net(const sac_net* net) {
   for (int32_t i = 0; i < net->count; i++) {
     const sac_layer_kind kind = net->layer[i].kind;
-    if (sac_cpu_layers[kind].forward || (is(net, i - 1, SAC_LINEAR) && is(net, i + 1, SAC_LINEAR))) continue;
-    return sac_fail(SAC_ERROR_CONFIG, "layer %d of the network, %s, must stand between linear layers on the CPU",
-                    (int)i + 1, sac_layer_types[kind].name);
+    const int goes_along =
+        is(net, i - 1, SAC_LINEAR) && i + 1 < net->count && sac_cpu_layers[net->layer[i + 1].kind].backward;
+    if (sac_cpu_layers[kind].forward || goes_along) continue;
+    return sac_fail(SAC_ERROR_CONFIG,
+                    "layer %d of the network, %s, must stand behind a linear layer and before another", (int)i + 1,
+                    sac_layer_types[kind].name);
   }
   return SAC_OK;
 }

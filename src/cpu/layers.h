@@ -19,8 +19,8 @@ typedef struct sac_cpu_layer {
   int32_t (*forward)(const sac_cpu_pass* pass, int32_t i, sac_rows* x);
 
   /* From *d, the gradient by the layer's output, to that by its input, which takes the input's place, and on through
-   * layers before it that go along; returns how many layers. Not called for a network's first layer: no gradient is
-   * needed beyond it. */
+   * layers before it that go along, as a ReLU always does; returns how many layers. Not called for a network's first
+   * layer: no gradient is needed beyond it. */
   int32_t (*backward)(const sac_cpu_pass* pass, int32_t i, sac_rows* d);
 
   /* Gradients of the layer's tensors, outputs from .. to - 1, over all rows: from d, the gradient by its output, and x,
