@@ -29,20 +29,25 @@
                                           X(target_update_seconds, "seconds/target_update",                           \
                                             "in this stage since the last row")
 
+/* The places of the metrics; of the statistics, so many places. */
 typedef enum sac_metric {
 #define SAC_METRIC_ENUM(name, tag, meaning) SAC_METRIC_##name,
-#define SAC_METRIC_COLUMN(name, column, watched, each, over, value, tag, meaning) \
-  SAC_METRIC_##name = SAC_METRIC_FIRST_STATISTIC + (column),
-#define SAC_METRIC_COLUMNS                                          \
-  SAC_METRIC_FIRST_STATISTIC,                                       \
-      SAC_STATISTICS(SAC_METRIC_COLUMN) SAC_METRIC_LAST_STATISTIC = \
-          SAC_METRIC_FIRST_STATISTIC + SAC_STATISTIC_COUNT - 1,
-  SAC_METRICS(SAC_METRIC_ENUM, SAC_METRIC_COLUMNS, )
+#define SAC_METRIC_PLACE(name, ...) SAC_METRIC_PLACE_##name,
+  SAC_METRICS(SAC_METRIC_ENUM, SAC_STATISTICS(SAC_METRIC_PLACE), )
 #undef SAC_METRIC_ENUM
-#undef SAC_METRIC_COLUMN
-#undef SAC_METRIC_COLUMNS
+#undef SAC_METRIC_PLACE
       SAC_METRIC_COUNT
 } sac_metric;
+
+/* Those of the statistics, by their columns. */
+enum {
+  SAC_METRIC_FIRST_STATISTIC = SAC_METRIC_episode_length + 1,
+  SAC_METRIC_LAST_STATISTIC = SAC_METRIC_FIRST_STATISTIC + SAC_STATISTIC_COUNT - 1,
+#define SAC_METRIC_COLUMN(name, column, watched, each, over, value, tag, meaning) \
+  SAC_METRIC_##name = SAC_METRIC_FIRST_STATISTIC + (column),
+  SAC_STATISTICS(SAC_METRIC_COLUMN)
+#undef SAC_METRIC_COLUMN
+};
 
 /* The metric of each statistic (sac/statistics.h), in the order of their list. */
 extern const int sac_metric_of_statistic[];
