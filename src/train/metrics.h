@@ -10,24 +10,26 @@
 /* X(name, TensorBoard tag, meaning). The columns of metrics.csv are step and these, in this order, and behind them the
  * terms of the environment's info. STATISTICS stands for those of sac/statistics.h, by their columns. Times and rates
  * come last: TIMES marks what a comparison of two runs must leave out. */
-#define SAC_METRICS(X, STATISTICS, TIMES)                                                                             \
-  X(updates, "train/updates", "updates made")                                                                         \
-  X(episodes, "train/episodes", "training episodes ended since the last row")                                         \
-  X(episode_return, "train/episode_return", "mean return of those episodes")                                          \
-  X(episode_length, "train/episode_length", "mean length of those episodes, steps")                                   \
-  STATISTICS TIMES X(updates_per_second, "speed/updates_per_second", "of this agent")                                 \
-      X(steps_per_second, "speed/steps_per_second", "of this agent")                                                  \
-          X(seconds, "speed/seconds", "since the start of the run, pauses apart")                                     \
-              X(act_seconds, "seconds/act", "in this stage since the last row")                                       \
-                  X(env_step_seconds, "seconds/env_step", "in this stage since the last row")                         \
-                      X(replay_push_seconds, "seconds/replay_push", "in this stage since the last row")               \
-                          X(replay_sample_seconds, "seconds/replay_sample", "in this stage since the last row")       \
-                              X(critic_update_seconds, "seconds/critic_update", "in this stage since the last row")   \
-                                  X(actor_update_seconds, "seconds/actor_update", "in this stage since the last row") \
-                                      X(temperature_update_seconds, "seconds/temperature_update",                     \
-                                        "in this stage since the last row")                                           \
-                                          X(target_update_seconds, "seconds/target_update",                           \
-                                            "in this stage since the last row")
+/* clang-format off */
+#define SAC_METRICS(X, STATISTICS, TIMES)                                                         \
+  X(updates, "train/updates", "updates made")                                                     \
+  X(episodes, "train/episodes", "training episodes ended since the last row")                     \
+  X(episode_return, "train/episode_return", "mean return of those episodes")                      \
+  X(episode_length, "train/episode_length", "mean length of those episodes, steps")               \
+  STATISTICS                                                                                      \
+  TIMES                                                                                           \
+  X(updates_per_second, "speed/updates_per_second", "of this agent")                              \
+  X(steps_per_second, "speed/steps_per_second", "of this agent")                                  \
+  X(seconds, "speed/seconds", "since the start of the run, pauses apart")                         \
+  X(act_seconds, "seconds/act", "in this stage since the last row")                               \
+  X(env_step_seconds, "seconds/env_step", "in this stage since the last row")                     \
+  X(replay_push_seconds, "seconds/replay_push", "in this stage since the last row")               \
+  X(replay_sample_seconds, "seconds/replay_sample", "in this stage since the last row")           \
+  X(critic_update_seconds, "seconds/critic_update", "in this stage since the last row")           \
+  X(actor_update_seconds, "seconds/actor_update", "in this stage since the last row")             \
+  X(temperature_update_seconds, "seconds/temperature_update", "in this stage since the last row") \
+  X(target_update_seconds, "seconds/target_update", "in this stage since the last row")
+/* clang-format on */
 
 /* The places of the metrics; of the statistics, so many places. */
 typedef enum sac_metric {
