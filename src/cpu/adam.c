@@ -1,4 +1,4 @@
-/* Weight gradients, a block of rows at a time, and Adam's step on the block while it is warm. */
+/* Weight gradients, one block of rows at a time, and Adam's step on the block while it is still in the cache. */
 #include <math.h>
 
 #include "cpu/cpu.h"
@@ -8,7 +8,8 @@ sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr) {
                         agent->settings.epsilon);
 }
 
-/* One contiguous run of a tensor, offset `at`: Adam, or its squared norm alone. */
+/* Applies Adam to `count` numbers from offset `at`; with `step` NULL does not. Returns the squared norm of their
+ * gradient. */
 static double step_run(const sac_cpu_job* job, size_t at, size_t count, const sac_adam_step* step) {
   const sac_cpu* cpu = job->cpu;
   const float* grad = sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p) + at;
@@ -18,6 +19,7 @@ static double step_run(const sac_cpu_job* job, size_t at, size_t count, const sa
                         sac_cpu_slab(cpu, SAC_MEMORY_ADAM_V, job->p) + at);
 }
 
+/* The same for the weights and biases of a block. */
 static double step_block(const sac_cpu_job* job, const sac_net* net, const sac_cpu_block* block,
                          const sac_adam_step* step) {
   const size_t in = (size_t)net->size[block->layer], from = (size_t)block->from,
@@ -26,8 +28,8 @@ static double step_block(const sac_cpu_job* job, const sac_net* net, const sac_c
   return weights + step_run(job, net->bias[block->layer] + from, count, step);
 }
 
-/* The weights of a block and their moments, which Adam's step will want. */
-static sac_near stepped(const sac_cpu_job* job, const sac_net* net, const sac_cpu_block* block) {
+/* The memory that Adam's step will need: the weights of a block and their moments. */
+static sac_near memory_of_step(const sac_cpu_job* job, const sac_net* net, const sac_cpu_block* block) {
   static const sac_memory slabs[] = {SAC_MEMORY_WEIGHTS, SAC_MEMORY_ADAM_M, SAC_MEMORY_ADAM_V};
   const size_t in = (size_t)net->size[block->layer], at = net->weight[block->layer] + (size_t)block->from * in;
   sac_near near = {.bytes = (size_t)(block->to - block->from) * in * sizeof(float)};
@@ -36,7 +38,7 @@ static sac_near stepped(const sac_cpu_job* job, const sac_net* net, const sac_cp
   return near;
 }
 
-/* The gradient of a block over all rows; `step`: Adam's step follows. */
+/* Computes the gradient of a block, summed over all rows. step: not NULL if Adam's step follows. */
 static void gradient(const sac_cpu_job* job, const sac_net* net, const sac_pass* pass, const sac_trace* trace,
                      const sac_cpu_block* block, const sac_adam_step* step) {
   const sac_cpu* cpu = job->cpu;
@@ -45,7 +47,7 @@ static void gradient(const sac_cpu_job* job, const sac_net* net, const sac_pass*
   const float* input = pass->at == SAC_NEXT ? job->minibatch->next : job->minibatch->current;
   const float* x = l == 0 ? input : trace->t[l - 1];
   float* grad = sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p);
-  const sac_near near = stepped(job, net, block);
+  const sac_near near = memory_of_step(job, net, block);
   cpu->isa->weight_grad(d, x, sac_cpu_batch_rows(cpu) * SAC_PANEL, net->size[l], block->from, block->to,
                         grad + net->weight[l], batch, step ? &near : NULL);
   cpu->isa->bias_grad(d, block->from, block->to, grad + net->bias[l], batch);
@@ -59,7 +61,7 @@ void sac_cpu_blocks_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int
   (void)thread;
   const sac_plan* plan = &job->cpu->plan;
 
-  /* The operation that the task is of; a gradient and the Adam step behind it are one. */
+  /* find the operation of this task; a gradient and the Adam step after it share their tasks */
   int32_t op = phase->from;
   int both;
   for (;; op += 1 + both) {
@@ -69,12 +71,15 @@ void sac_cpu_blocks_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int
     task -= job->cpu->blocks[plan->op[op].nets].count;
   }
 
+  /* find its block */
   const sac_group group = plan->op[op].nets;
   const sac_cpu_blocks* blocks = &job->cpu->blocks[group];
   const sac_cpu_block* block = &blocks->block[task];
   const sac_net* net = &job->agent->tensors.net[group][block->net];
   const sac_adam_step adam = sac_cpu_adam_step(job->agent, job->p, learning_rate(&job->agent->settings, group));
   const sac_adam_step* step = both || plan->op[op].kind == SAC_ADAM ? &adam : NULL;
+
+  /* compute the gradient, and make the step */
   if (plan->op[op].kind == SAC_GRADIENT) {
     const int32_t pass = plan->pass_of[op];
     gradient(job, net, &plan->pass[pass], &job->scratch->trace[pass][block->net], block, step);

@@ -106,8 +106,7 @@ static sac_status write_slab(sac_agent* agent, sac_memory memory, int32_t p, siz
   return SAC_OK;
 }
 
-/* --- the stages ----------------------------------------------------------------------------------------------------
- */
+/* --- the stages --------------------------------------------------------------------------------------------------- */
 
 static void add_totals(sac_totals* totals, const sac_update_stats* stats) {
   double* sum = (double*)&totals->sum;
@@ -138,8 +137,7 @@ static sac_status env_step(sac_agent* agent, sac_vector* vector) {
   return sac_vector_step(vector);
 }
 
-/* --- the table -----------------------------------------------------------------------------------------------------
- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 static sac_status choose(const char* device, int32_t* ordinal) {
   (void)device; /* the host is where everything goes that no device takes */

@@ -129,15 +129,13 @@ typedef struct sac_cpu {
   sac_cpu_piece* piece; /* (pieces) of all targets */
 } sac_cpu;
 
-/* --- layout.c ------------------------------------------------------------------------------------------------------
- */
+/* --- layout.c ----------------------------------------------------------------------------------------------------- */
 
 /* Lays scratch out in cpu->memory and cuts the work into tasks; with cpu->memory NULL only measures. Returns its bytes;
  * SIZE_MAX: beyond all memory. */
 size_t sac_cpu_layout(const sac_agent* agent, sac_cpu* cpu);
 
-/* --- phases.c ------------------------------------------------------------------------------------------------------
- */
+/* --- phases.c ----------------------------------------------------------------------------------------------------- */
 
 /* Cuts the plan into phases. After the first layout. Errors: CONFIG (the plan does not fit). */
 sac_status sac_cpu_phases(const sac_agent* agent, sac_cpu* cpu);
@@ -145,8 +143,7 @@ sac_status sac_cpu_phases(const sac_agent* agent, sac_cpu* cpu);
 /* Runs the phases of a stage, one after the other, for every agent that is alive. */
 void sac_cpu_run(sac_agent* agent, sac_stage stage);
 
-/* --- the phases' tasks ---------------------------------------------------------------------------------------------
- */
+/* --- the phases' tasks -------------------------------------------------------------------------------------------- */
 
 typedef void sac_cpu_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread);
 
@@ -159,8 +156,7 @@ sac_cpu_task sac_cpu_statistics_task;  /* statistics.c */
 sac_cpu_task sac_cpu_temperature_task; /* temperature.c */
 sac_cpu_task sac_cpu_polyak_task;      /* polyak.c: one piece */
 
-/* --- shared by the tasks -------------------------------------------------------------------------------------------
- */
+/* --- shared by the tasks ------------------------------------------------------------------------------------------ */
 
 /* Agent p's part of a slab. */
 static inline float* sac_cpu_slab(const sac_cpu* cpu, sac_memory memory, int32_t p) {
@@ -204,8 +200,7 @@ sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr);
 /* Root of the squared norms of a group's blocks, in order, added to `sum`. */
 double sac_cpu_sum_norms(const sac_cpu_job* job, sac_group group, double sum);
 
-/* --- the backend's functions outside backend.c ---------------------------------------------------------------------
- */
+/* --- the backend's functions outside backend.c -------------------------------------------------------------------- */
 
 sac_status sac_cpu_act(sac_agent* agent, const sac_act* act);
 sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* transitions, const struct sac_vector* vector);

@@ -5,8 +5,7 @@
 #include "cpu/statistics.h"
 #include "util/error.h"
 
-/* --- the phases of an algorithm ------------------------------------------------------------------------------------
- */
+/* --- the phases of an algorithm ----------------------------------------------------------------------------------- */
 
 static sac_cpu_phase* add(sac_cpu* cpu, sac_stage stage, sac_cpu_task* run, int32_t tasks) {
   sac_cpu_phase* phase = &cpu->phase[cpu->phases++];
@@ -118,8 +117,7 @@ sac_status sac_cpu_phases(const sac_agent* agent, sac_cpu* cpu) {
   return SAC_OK;
 }
 
-/* --- threads -------------------------------------------------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------------------------------------------------ */
 
 /* The phases of a stage, for the pool. */
 typedef struct phase_run {
