@@ -1,6 +1,6 @@
 /* ctest: timeout=300
  *
- * Runs on a CUDA device: environments that live there, steps in bursts, exact resume, change of device, agents that
+ * Runs on a CUDA device: environments on the device, bursts of steps, exact resume, change of device, and agents that
  * stop. */
 #include "cuda/cuda.h"
 #include "support/cuda_agent.h"
@@ -9,7 +9,7 @@
 
 #define TASK "env.id=SacPointMass-v0 "
 
-/* A run on the device with the environment that env.id names: ours, or fake_env. */
+/* A run on the device with the environment of env.id, or with fake_env if sets has none. */
 static sac_run* begin(const char* out, const char* sets, const sac_callbacks* callbacks) {
   char all[1024];
   sac_run* run;
@@ -45,7 +45,7 @@ static void same_agent(const sac_run* a, const sac_run* b, int32_t p) {
   same_memory(a, b, SAC_MEMORY_REPLAY, p, rows * (size_t)x->row.floats);
 }
 
-/* Everything that goes on from here: agents, schedule, windows, environments. */
+/* Compares everything that the rest of a run depends on: agents, schedule, windows, environments. */
 static void same_state(const sac_run* a, const sac_run* b) {
   const size_t size = sac_vector_state_size(a->vector), population = (size_t)a->agent->shape.population;
   char *s = calloc(size, 1), *t = calloc(size, 1);
@@ -66,7 +66,7 @@ static void same_state(const sac_run* a, const sac_run* b) {
   free(t);
 }
 
-/* CSVs without the times, which are the last columns of metrics.csv. */
+/* Compares CSV files, without the times in the last columns of metrics.csv. */
 static void same_rows(const char* a, const char* b, const char* name, int columns) {
   char *x = test_read(test_path(a, name), NULL), *y = test_read(test_path(b, name), NULL), *rest_x, *rest_y;
   char *line_x = strtok_r(x, "\n", &rest_x), *line_y = strtok_r(y, "\n", &rest_y);
@@ -102,26 +102,26 @@ static const struct {
   int64_t stop; /* the first part ends here */
 } runs[] = {
     {TASK, 80},
-    {TASK "log.every=33 eval.every=71 checkpoint.every=57", 37}, /* due at no common step */
-    {TASK, 20},                                                  /* in the warm-up */
+    {TASK "log.every=33 eval.every=71 checkpoint.every=57", 37}, /* intervals without a common step */
+    {TASK, 20},                                                  /* within the warm-up */
     {TASK "algo=sac-v env.num_envs=3", 72},
     {"env.id=Pendulum-v1 seeds=3", 93},
-    {"env.id=SacQuadratic-v0 env.num_envs=3 train.updates_per_step=0.7", 75}, /* an episode a step */
+    {"env.id=SacQuadratic-v0 env.num_envs=3 train.updates_per_step=0.7", 75}, /* one episode each step */
     {TASK "replay.capacity=50 train.updates_per_step=3 alpha.learn=false", 90},
-    {"", 93}, /* a user's environment: the host steps it */
+    {"", 93}, /* a user's environment, which the host steps */
     {"env.num_envs=3 seeds=2 cuda.graph=false", 75},
     {TASK "train.overlap=2", 93},
     {"env.num_envs=3 train.overlap=4", 75},
 };
 #define RUNS (sizeof runs / sizeof *runs)
 
-/* Runs that stand for all where only the end of a run, or how its steps are cut, is another. */
+/* Representative runs, for tests of the end of a run and of how its steps are divided. */
 static const int some[] = {0, 3, 5, 7, 10};
 #define SOME (sizeof some / sizeof *some)
 
 static int is_fake(const char* sets) { return strstr(sets, "env.id") == NULL; }
 
-/* Stopped as Ctrl-C would, and resumed, with blocks, threads and streams in another order each time. */
+/* Stops as Ctrl-C does, and resumes, each time with another order of blocks, threads and streams. */
 START_TEST(stopped_and_resumed) {
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
@@ -151,7 +151,7 @@ START_TEST(stopped_and_resumed) {
 }
 END_TEST
 
-/* Finished with train.steps n, then continued: what the end of a run adds beyond its schedule is taken back. */
+/* Finishes with train.steps n, then continues: what the end of a run does beyond its schedule is undone. */
 START_TEST(finished_and_continued) {
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
@@ -172,7 +172,7 @@ START_TEST(finished_and_continued) {
 }
 END_TEST
 
-/* Where bursts end is decided by what is due, and by the caller; it decides nothing. */
+/* The ends of bursts depend on what is due and on the caller. Results do not depend on them. */
 START_TEST(bursts_change_no_bit) {
   const char* folder = test_folder();
   const char *path_a = small_path(folder, "a"), *path_b = small_path(folder, "b"), *path_c = small_path(folder, "c");
@@ -215,7 +215,7 @@ START_TEST(evaluation_changes_no_bit) {
 }
 END_TEST
 
-/* The environments on the device are those on the host: under uniform actions, episodes and rows are the same. */
+/* Environments on the device equal those on the host: under uniform actions, episodes and replay rows are the same. */
 START_TEST(environments_are_the_host_s) {
   static const char* const tasks[] = {"SacPointMass-v0", "Pendulum-v1", "MountainCarContinuous-v0", "SacQuadratic-v0"};
   const char* folder = test_folder();
@@ -229,7 +229,7 @@ START_TEST(environments_are_the_host_s) {
   ck_assert_str_eq(cpu->agent->device, "cpu");
   ck_ok(sac_run_steps(gpu, 0));
   ck_ok(sac_run_steps(cpu, 0));
-  if (CUDA_HOST) same_state(cpu, gpu); /* a device's sine may end in another digit */
+  if (CUDA_HOST) same_state(cpu, gpu); /* a device's sine may differ in the last digit */
   for (int p = 0; p < 2; p++)
     ck_assert_mem_eq(&cpu->agent->counters[p], &gpu->agent->counters[p], sizeof(sac_counters));
   ck_assert_mem_eq(cpu->vector->episode, gpu->vector->episode, 6 * sizeof(uint64_t));
@@ -242,9 +242,9 @@ END_TEST
 
 /* --- rows of metrics ---------------------------------------------------------------------------------------------- */
 
-/* Each row is of its own window, as on the CPU; with late updates too. */
-/* With train.overlap acting reads a copy of the actor beside the updates: the same bits as the program that it stands
- * for, act, the updates of the step before, env step, push. */
+/* Each row of metrics has its own window, as on the CPU, also with late updates. */
+/* With train.overlap acting reads a copy of the actor while updates run. The bits are those of the program that this
+ * stands for: act, the updates of the previous step, env step, push. */
 START_TEST(acting_beside_updates) {
   static const char* const sets[] = {"train.overlap=1 seeds=2 eval.every=0",
                                      "train.overlap=1 eval.every=0 cuda.graph=off"};
@@ -363,8 +363,8 @@ static void poison(sac_run* run, int32_t p) {
                                    &bad, 1));
 }
 
-/* One agent, or two in the same update, stop at the burst's end, are named and not saved again; the others do not
- * notice. */
+/* One agent, or two in the same update, stop at the end of the burst, are named, and are not saved again. The others
+ * are not affected. */
 START_TEST(agents_that_are_no_longer_finite) {
   char log[8192] = "";
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
@@ -375,7 +375,7 @@ START_TEST(agents_that_are_no_longer_finite) {
                             : TASK "seeds=4 checkpoint.every=60 eval.every=0 device=cpu";
   sac_run *well = begin(well_path, sets, NULL), *run = begin(out, sets, &callbacks);
   ck_ok(sac_run_steps(well, 0));
-  ck_ok(sac_run_steps(run, 119)); /* at 120 all that live are saved */
+  ck_ok(sac_run_steps(run, 119)); /* at 120 all running agents are saved */
   for (int i = 0; i <= two; i++) poison(run, 1 + i);
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
   ck_assert_msg(strstr(log, "seed 2 stops; step 120: gradient actor."), "%s", log);
@@ -392,7 +392,7 @@ START_TEST(agents_that_are_no_longer_finite) {
   }
   sac_run_destroy(well);
   sac_run_destroy(run);
-  run = again(out, "train.steps", "135", &callbacks, 0); /* continued, the stopped ones stay stopped */
+  run = again(out, "train.steps", "135", &callbacks, 0); /* after a resume the stopped agents stay stopped */
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
   ck_assert_int_eq(run->agent->counters[0].updates, 75);
   sac_run_destroy(run);
@@ -401,7 +401,7 @@ START_TEST(agents_that_are_no_longer_finite) {
 }
 END_TEST
 
-/* A learning rate and rewards beyond all reason. */
+/* A learning rate and rewards that are far too large. */
 START_TEST(learning_that_blows_up) {
   const char* out = small_path(test_folder(), "run");
   sac_run* run = begin(
@@ -414,7 +414,7 @@ START_TEST(learning_that_blows_up) {
 }
 END_TEST
 
-/* The user's environment fails as it does on the CPU. */
+/* The user's environment fails as on the CPU. */
 START_TEST(environment_that_fails) {
   const char* out = small_path(test_folder(), "run");
   sac_run* run = begin(out, "env.num_envs=2", NULL);

@@ -1,5 +1,5 @@
-/* Every golden update of tests/golden/updates (PyTorch autograd in float64, scripts/golden.py), replayed through the
- * public API. Prints the worst of each file. The last cases show that the comparison sees small mistakes. */
+/* Every golden update of tests/golden/updates (PyTorch autograd in float64, scripts/golden.py), repeated through the
+ * public API. Prints the worst error of each file. The last cases show that the comparison detects small errors. */
 #include <dirent.h>
 #include <sac/sac.h>
 
@@ -57,13 +57,13 @@ START_TEST(all_agree) {
     ck_assert(report.ok);
     sac_verify_free(&report);
   }
-  /* A comparison that lets everything pass would be none. */
+  /* The comparison must not let everything pass. */
   printf("%zu numbers; %zu with a tolerance above half a step\n", weights, blind);
   ck_assert_uint_le(blind * 10000, weights);
 }
 END_TEST
 
-/* The float at element e of tensor `name`, inside the bytes of an open file. */
+/* The float at element e of tensor `name`, in the bytes of an open file. */
 static float* element(sac_safetensors* file, const char* name, size_t e) {
   const sac_file_tensor* tensor = sac_safetensors_find(file, name);
   ck_assert_msg(tensor != NULL, "%s", name);
@@ -77,9 +77,9 @@ static double lr_of(const sac_safetensors* file) {
   return strtod(lr + strlen("\"lr\": "), NULL);
 }
 
-/* In every second tensor one weight is off by a fiftieth of a learning rate and a few roundings (a moment by 3e-3 of
- * itself): those rows, and no others, are beyond tolerance. The weight that moved most is taken: its gradient does not
- * drown in rounding. */
+/* In every second tensor one weight is changed by a fiftieth of the learning rate and a few roundings (a moment by 3e-3
+ * of itself). Exactly these rows must exceed the tolerance. The weight that moved most is changed, because its gradient
+ * is not lost in rounding. */
 START_TEST(small_mistakes_are_seen) {
   const int count = list_files();
   int mistakes = 0;
@@ -101,7 +101,7 @@ START_TEST(small_mistakes_are_seen) {
         const double d = (double)*element(file, name, e) - (moment ? 0 : (double)*element(file, before, e));
         if (fabs(d) > fabs(moved)) moved = d, most = e;
       }
-      if (fabs(moved) < (moment ? 1e-30 : 0.5 * lr)) continue; /* a dead layer, a fixed temperature */
+      if (fabs(moved) < (moment ? 1e-30 : 0.5 * lr)) continue; /* an inactive layer, a fixed temperature */
       float* value = element(file, name, most);
       *value += (float)(moment ? 3e-3 * moved : 0.02 * lr + 16 * FLOAT_EPSILON * fabs((double)*value));
       (void)snprintf(wrong[wrongs++], sizeof wrong[0], "%s", name);

@@ -5,8 +5,8 @@
  *
  *   F(mu, sigma) = E[ alpha log pi(a) + k (a - c)^2 ],   a = tanh(mu + sigma eps), eps ~ N(0, 1)
  *
- * which is found here by numerical integration and a pattern search, in double, and compared with what the agent has
- * learnt, read through the public API alone: mu from the deterministic action, sigma from a sample with eps = 1. */
+ * The test finds it in double, by numerical integration and a pattern search, and compares it with the learned policy,
+ * read through the public API: mu from the deterministic action, sigma from a sample with eps = 1. */
 #include <sac/sac.h>
 
 #include "support/check_main.h"
@@ -18,7 +18,7 @@ static const double alpha = 0.3;
 static const double peak[CONTEXTS][A] = {{0.3, -0.5}, {-0.8, 0.0}, {0.1, 0.95}};
 static const double steepness[CONTEXTS][A] = {{2, 1}, {3, 0.6}, {1.5, 2.5}};
 
-/* F by the trapezoidal rule over eps in [-8, 8], exact to rounding for so smooth an integrand. */
+/* F by the trapezoidal rule over eps in [-8, 8], which is exact up to rounding for a smooth integrand. */
 static double objective(double mu, double log_sigma, double c, double k) {
   const int points = 400;
   const double h = 16.0 / points;
@@ -91,7 +91,7 @@ START_TEST(learns_the_best_squashed_gaussian) {
   const char* algo = _i ? "sac-v" : "sac";
   sac_agent* agent = train(algo);
   double mu[CONTEXTS][A] = {{0}}, log_sigma[CONTEXTS][A] = {{0}};
-  const int readings = 50; /* the last steps of a stochastic descent, averaged */
+  const int readings = 50; /* average over the last steps of stochastic gradient descent */
   for (int i = 0; i < readings; i++) {
     ck_ok(sac_agent_update(agent, 20));
     for (int s = 0; s < CONTEXTS; s++) {

@@ -1,4 +1,4 @@
-/* Exact resume: train 2n == train n, stop, resume to 2n, to the bit, in everything a run holds and writes. */
+/* Exact resume: train 2n == train n, stop, resume to 2n, to the bit, in everything that a run holds and writes. */
 #include "support/small_run.h"
 
 /* --- two runs are equal ------------------------------------------------------------------------------------------- */
@@ -29,7 +29,7 @@ static void same_state(const sac_run* a, const sac_run* b) {
   }
 }
 
-/* Cuts the times out of a line of metrics.csv. */
+/* Removes the times from a line of metrics.csv. */
 static void cut_times(char* line) {
   char *from = NULL, *to = line + strlen(line);
   int column = 0;
@@ -45,7 +45,7 @@ static void cut_times(char* line) {
   memmove(from, to, strlen(to) + 1);
 }
 
-/* metrics.csv without its times. */
+/* Compares metrics.csv without its times. */
 static void same_rows(const char* a, const char* b) {
   char *x = test_read(a, NULL), *y = test_read(b, NULL), *rest_x = NULL, *rest_y = NULL;
   char *line_x = strtok_r(x, "\n", &rest_x), *line_y = strtok_r(y, "\n", &rest_y);
@@ -97,17 +97,16 @@ static const struct {
   const sac_env_api* env;
 } runs[] = {
     {"", 100, &fake_env_api},
-    {"", 37, &fake_env_api}, /* between everything that is due */
-    {"", 20, &fake_env_api}, /* in the warm-up */
+    {"", 37, &fake_env_api}, /* at a step where nothing is due */
+    {"", 20, &fake_env_api}, /* within the warm-up */
     {"", 1, &fake_env_api},
     {"algo=sac-v", 111, &fake_env_api},
     {"seeds=3 cpu.threads=2", 93, &fake_env_api},
     {"env.num_envs=3 train.updates_per_step=0.7", 75, &fake_env_api},
-    {"replay.capacity=50", 130, &fake_env_api}, /* the ring has gone round */
+    {"replay.capacity=50", 130, &fake_env_api}, /* the ring has wrapped around */
     {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55, &fake_env_api},
     {"train.overlap=5", 77, &fake_env_api},
-    {"eval.every=25", 100,
-     &fake_env_api}, /* the checkpoint of a step comes before its evaluation, which is made anew */
+    {"eval.every=25", 100, &fake_env_api}, /* a checkpoint comes before the evaluation of its step, which is repeated */
     {"eval.every=50 seeds=2 cpu.threads=1", 150, &fake_env_api},
     {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75, &fake_env_api},
     {"", 37, &fake_env_info_api},
@@ -115,7 +114,7 @@ static const struct {
     {"seeds=2 env.num_envs=3", 93, &fake_env_info_api},
 };
 
-/* Stopped as Ctrl-C would, in the middle of train.steps. */
+/* Stops in the middle of train.steps, as Ctrl-C does. */
 START_TEST(stopped_and_resumed) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -138,13 +137,14 @@ START_TEST(stopped_and_resumed) {
 }
 END_TEST
 
-/* Finished with train.steps n, then continued with 2n: what the end of a run adds beyond its schedule is taken back. */
+/* Finishes with train.steps n, then continues to 2n: what the end of a run does beyond its schedule is undone. */
 START_TEST(finished_and_continued) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
   char first[256];
-  const int64_t stop = runs[_i].stop > 40 ? runs[_i].stop : runs[_i].stop + 40; /* a run must outlast its warm-up */
+  const int64_t stop =
+      runs[_i].stop > 40 ? runs[_i].stop : runs[_i].stop + 40; /* a run must be longer than its warm-up */
   sac_run *whole = small_run_of(runs[_i].env, whole_path, runs[_i].sets, NULL), *parts;
   ck_ok(sac_run_steps(whole, 0));
   (void)snprintf(first, sizeof first, "%s train.steps=%lld", runs[_i].sets, (long long)stop);
@@ -164,7 +164,7 @@ START_TEST(finished_and_continued) {
 }
 END_TEST
 
-/* A finished run that is resumed has nothing to do, and ends as it was. */
+/* Resuming a finished run does nothing, and changes nothing. */
 START_TEST(finished_stays_finished) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -227,7 +227,7 @@ START_TEST(damaged_checkpoint_is_passed_over) {
   ck_ok(sac_run_steps(whole, 0));
   parts = small_run(out, "", NULL);
   ck_ok(sac_run_steps(parts, 160));
-  sac_run_destroy(parts); /* as a kill would: 100 and 150 are there */
+  sac_run_destroy(parts); /* as after a kill: checkpoints 100 and 150 exist */
   const char* last = small_path(out, "seed_1/checkpoints/step_150.safetensors");
   size_t size;
   char* bytes = test_read(last, &size);
@@ -238,7 +238,7 @@ START_TEST(damaged_checkpoint_is_passed_over) {
   ck_assert_msg(strstr(log, "warning: last checkpoint ") && strstr(log, "cut short") && strstr(log, "using step_100"),
                 "%s", log);
   ck_assert(!test_exists(last));
-  free(test_read(test_path(out, "seed_1/checkpoints/last"), &size)); /* points to one that is there */
+  free(test_read(test_path(out, "seed_1/checkpoints/last"), &size)); /* points to an existing checkpoint */
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
   sac_run_destroy(whole);
@@ -264,7 +264,8 @@ START_TEST(no_checkpoint_loads) {
 }
 END_TEST
 
-/* Killed while the agents of a population were saved one after another: the newest step that all have counts. */
+/* Killed while the agents of a population were saved one after another: the newest step that all agents have is used.
+ */
 START_TEST(population_goes_on_from_a_common_step) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -312,7 +313,7 @@ START_TEST(changes_are_named_or_refused) {
   ck_near(run->settings.lr, 0.001, 0);
   ck_ok(sac_run_steps(run, 5));
   sac_run_destroy(run);
-  /* it was written down, and holds from then on */
+  /* the change was saved, and holds from then on */
   char* text = test_read(test_path(out, "config.yaml"), NULL);
   ck_assert(strstr(text, "0.001"));
   free(text);
@@ -323,12 +324,12 @@ START_TEST(changes_are_named_or_refused) {
 }
 END_TEST
 
-/* A changed rate of updates begins at the resume. */
+/* A changed rate of updates starts at the resume. */
 START_TEST(changed_rate_of_updates) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* out = small_path(test_folder(), "run");
   sac_run* run = small_run(out, "train.updates_per_step=0.5", NULL);
-  ck_ok(sac_run_steps(run, 51)); /* 11 steps after the warm-up: 5 updates and a half */
+  ck_ok(sac_run_steps(run, 51)); /* 11 steps after the warm-up: 5.5 updates */
   ck_assert_int_eq(run->agent->counters[0].updates, 5);
   ck_ok(sac_run_save(run));
   sac_run_destroy(run);
@@ -341,14 +342,14 @@ START_TEST(changed_rate_of_updates) {
   sac_run_destroy(run);
   ck_ok(sac_run_resume(&run, out, NULL, &fake_env_api, NULL));
   ck_ok(sac_run_steps(run, 1));
-  ck_assert_int_eq(run->agent->counters[0].updates, 7 + 3); /* 5: the half is still there */
+  ck_assert_int_eq(run->agent->counters[0].updates, 7 + 3); /* 5: the fraction 0.5 is kept */
   sac_run_destroy(run);
   test_folder_remove();
 }
 END_TEST
 
-/* The evaluation of the last checkpoint's step is made anew where the kill came before it, and left alone where it is
- * there: its row, and what the run remembers of it. */
+/* The evaluation at the step of the last checkpoint is repeated if the run was killed before it. If it exists, its row
+ * and the run's record of it are kept. */
 START_TEST(evaluation_after_the_checkpoint) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -366,12 +367,12 @@ START_TEST(evaluation_after_the_checkpoint) {
     char* text = test_read(csv, NULL);
     char* row = strstr(text, "\n100,");
     ck_assert_ptr_nonnull(row);
-    if (!there) test_write(csv, text, (size_t)(row + 8 - text)); /* killed while it was written */
+    if (!there) test_write(csv, text, (size_t)(row + 8 - text)); /* killed while the row was written */
     ck_ok(sac_run_resume(&parts, out, NULL, &fake_env_api, NULL));
     ck_assert_int_eq(parts->evaluation_missing, !there);
     if (there)
       ck_assert(parts->window[1].best_step == window.best_step && parts->window[1].best_return == window.best_return);
-    else ck_ok(sac_run_save(parts)); /* it is made before anything is saved */
+    else ck_ok(sac_run_save(parts)); /* it is repeated before anything is saved */
     ck_assert_int_eq(parts->evaluation_missing, 0);
     char* again = test_read(csv, NULL);
     ck_assert_str_eq(text, again);
@@ -387,7 +388,7 @@ START_TEST(evaluation_after_the_checkpoint) {
 }
 END_TEST
 
-/* A population one of whose agents had failed, resumed: another failure ends it with its own words. */
+/* A population is resumed in which one agent had failed. The message names the agent that fails next. */
 START_TEST(failure_after_a_failed_agent) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* out = small_path(test_folder(), "run");
@@ -408,7 +409,7 @@ START_TEST(failure_after_a_failed_agent) {
 }
 END_TEST
 
-/* An environment that cannot save its state starts new episodes, and the run says so. */
+/* An environment that cannot save its state starts new episodes, and the run reports it. */
 START_TEST(environment_without_state) {
   char log[8192] = "";
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
@@ -430,7 +431,7 @@ START_TEST(environment_without_state) {
 }
 END_TEST
 
-/* A run that began before its environment told anything: its table keeps its columns, its rows stay those they were. */
+/* A run that started before its environment had info: the table keeps its columns, and its rows do not change. */
 START_TEST(terms_that_came_later) {
   char log[8192] = "";
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
@@ -446,10 +447,10 @@ START_TEST(terms_that_came_later) {
   sac_run_destroy(parts);
   ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
   ck_assert_msg(strstr(log, "warning: metrics.csv keeps its columns"), "%s", log);
-  ck_near(parts->info[0].count, 0, 0); /* the checkpoint knows nothing of them */
+  ck_near(parts->info[0].count, 0, 0); /* the checkpoint does not have these terms */
   ck_ok(sac_run_steps(parts, 20));
   ck_ok(sac_run_save(parts));
-  ck_near(parts->info[0].count, 7, 0); /* 127 less 120 */
+  ck_near(parts->info[0].count, 7, 0); /* 127 - 120 */
   sac_run_destroy(parts);
   log[0] = '\0';
   ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
@@ -458,7 +459,7 @@ START_TEST(terms_that_came_later) {
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
   same_files(whole_path, parts_path, 1, 1);
-  /* and back: the states of terms that are no more are passed over */
+  /* and back: the saved states of terms that do not exist any more are skipped */
   log[0] = '\0';
   sac_config* more = with("train.steps", "240");
   ck_ok(sac_run_resume(&parts, parts_path, more, &fake_env_api, &callbacks));
@@ -476,7 +477,7 @@ START_TEST(peek_leaves_the_run_alone) {
   int64_t step = -1, steps = -1;
   sac_run* run = small_run(out, "", NULL);
   ck_ok(sac_run_steps(run, 60));
-  ck_ok(sac_run_read_progress(out, NULL, &step, &steps)); /* while it runs, too */
+  ck_ok(sac_run_read_progress(out, NULL, &step, &steps)); /* also while it runs */
   ck_assert_int_eq(step, 50);
   ck_assert_int_eq(steps, 200);
   sac_run_destroy(run);
