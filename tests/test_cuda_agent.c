@@ -2,12 +2,11 @@
  *
  * Updates on the CUDA backend through the library: against the CPU, stage by stage and over many updates; golden
  * updates; the same bits however updates are launched. */
-#include <dirent.h>
-
 #include "cpu/cpu.h"
 #include "cuda/cuda.h"
 #include "support/cuda_agent.h"
 #include "support/folder.h"
+#include "support/golden_files.h"
 #include "support/reference.h"
 #include "support/tolerances.h"
 #include "verify/verify.h"
@@ -344,33 +343,21 @@ END_TEST
 /* --- golden updates ----------------------------------------------------------------------------------------------- */
 
 START_TEST(golden_updates) {
-  char folder[512], path[1024];
-  sac_config* config;
-  int files = 0;
+  const golden_files* files = golden_files_list();
+  sac_config* config = config_of("device=cuda:0");
   size_t rows = 0;
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, "device", "cuda:0"));
-  (void)snprintf(folder, sizeof folder, "%s/tests/golden/updates", getenv("SAC_SOURCE") ? getenv("SAC_SOURCE") : ".");
-  DIR* dir = opendir(folder);
-  ck_assert_msg(dir != NULL, "no folder %s (set SAC_SOURCE)", folder);
-  for (struct dirent* entry; (entry = readdir(dir)) != NULL;) {
-    const char* end = strrchr(entry->d_name, '.');
-    if (!end || strcmp(end, ".safetensors") != 0) continue;
+  for (int i = 0; i < files->count; i++) {
     sac_verify_report report = {0};
-    (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-    ck_ok(sac_verify_file(path, config, &report));
+    ck_ok(sac_verify_file(files->path[i], config, &report));
     for (int32_t k = 0; k < report.count; k++)
-      ck_assert_msg(report.row[k].ok, "%s: %s[%zu] is %.9g, expected %.9g +- %.2g", entry->d_name, report.row[k].name,
+      ck_assert_msg(report.row[k].ok, "%s: %s[%zu] is %.9g, expected %.9g +- %.2g", files->path[i], report.row[k].name,
                     report.row[k].worst, report.row[k].ours, report.row[k].expected, report.row[k].allowed);
     rows += (size_t)report.count;
-    files++;
     sac_verify_free(&report);
     cuda_done();
   }
-  (void)closedir(dir);
   sac_config_destroy(config);
-  ck_assert_int_ge(files, 29);
-  printf("%d golden files, %zu tensors agree\n", files, rows);
+  printf("%d golden files, %zu tensors agree\n", files->count, rows);
 }
 END_TEST
 

@@ -4,7 +4,7 @@
  * stop. */
 #include "cuda/cuda.h"
 #include "support/cuda_agent.h"
-#include "support/small_run.h"
+#include "support/same_run.h"
 #include "train/step.h"
 
 #define TASK "env.id=SacPointMass-v0 "
@@ -23,76 +23,13 @@ static sac_run* begin(const char* out, const char* sets, const sac_callbacks* ca
   return run;
 }
 
-static sac_run* again(const char* out, const char* key, const char* value, const sac_callbacks* callbacks, int fake) {
-  sac_config* config;
+/* Resumes a run with these keys; fake 1: with fake_env. */
+static sac_run* again(const char* out, const char* sets, const sac_callbacks* callbacks, int fake) {
+  sac_config* config = config_of("%s", sets);
   sac_run* run;
-  ck_ok(sac_config_create(&config));
-  if (key) ck_ok(sac_config_set(config, key, value));
   ck_ok(sac_run_resume(&run, out, config, fake ? &fake_env_api : NULL, callbacks));
   sac_config_destroy(config);
   return run;
-}
-
-/* --- two runs are equal ------------------------------------------------------------------------------------------- */
-
-static void same_agent(const sac_run* a, const sac_run* b, int32_t p) {
-  const sac_agent *x = a->agent, *y = b->agent;
-  ck_assert_mem_eq(&x->counters[p], &y->counters[p], sizeof x->counters[p]);
-  for (int m = SAC_MEMORY_WEIGHTS; m < SAC_MEMORY_TARGET; m++)
-    if (m != SAC_MEMORY_GRAD) same_memory(a, b, (sac_memory)m, p, x->tensors.floats[SAC_SLAB_TRAINED]);
-  same_memory(a, b, SAC_MEMORY_TARGET, p, x->tensors.floats[SAC_SLAB_TARGET]);
-  const size_t rows = (size_t)sac_replay_size(x->counters[p].pushed, x->shape.capacity);
-  same_memory(a, b, SAC_MEMORY_REPLAY, p, rows * (size_t)x->row.floats);
-}
-
-/* Compares everything that the rest of a run depends on: agents, schedule, windows, environments. */
-static void same_state(const sac_run* a, const sac_run* b) {
-  const size_t size = sac_vector_state_size(a->vector), population = (size_t)a->agent->shape.population;
-  char *s = calloc(size, 1), *t = calloc(size, 1);
-  ck_assert_mem_eq(&a->schedule, &b->schedule, sizeof a->schedule);
-  ck_assert_mem_eq(a->window, b->window, sizeof *a->window * population);
-  ck_assert_mem_eq(a->agent->totals, b->agent->totals, sizeof *a->agent->totals * population);
-  for (int i = 0; i < 2; i++) {
-    const sac_run* run = i ? b : a;
-    if (run->agent->backend->env_get) ck_ok(run->agent->backend->env_get(run->agent, run->vector, 1));
-  }
-  for (int32_t p = 0; p < (int32_t)population; p++) {
-    same_agent(a, b, p);
-    ck_ok(sac_vector_state_get(a->vector, p, s));
-    ck_ok(sac_vector_state_get(b->vector, p, t));
-    ck_assert_mem_eq(s, t, size);
-  }
-  free(s);
-  free(t);
-}
-
-/* Compares CSV files, without the times in the last columns of metrics.csv. */
-static void same_rows(const char* a, const char* b, const char* name, int columns) {
-  char *x = test_read(test_path(a, name), NULL), *y = test_read(test_path(b, name), NULL), *rest_x, *rest_y;
-  char *line_x = strtok_r(x, "\n", &rest_x), *line_y = strtok_r(y, "\n", &rest_y);
-  int lines = 0;
-  for (; line_x && line_y; lines++) {
-    size_t end = 0;
-    for (int commas = 0; line_x[end]; end++)
-      if (line_x[end] == ',' && ++commas == columns) break;
-    ck_assert_msg(strncmp(line_x, line_y, end) == 0, "%s, line %d:\n%s\n%s", name, lines, line_x, line_y);
-    line_x = strtok_r(NULL, "\n", &rest_x);
-    line_y = strtok_r(NULL, "\n", &rest_y);
-  }
-  ck_assert_msg(!line_x && !line_y, "%s and %s differ in length", a, b);
-  ck_assert_int_gt(lines, 1);
-  free(x);
-  free(y);
-}
-
-static void same_files(const char* a, const char* b, int64_t seeds) {
-  char name[64];
-  for (int64_t p = 1; p <= seeds; p++) {
-    (void)snprintf(name, sizeof name, "seed_%lld/metrics.csv", (long long)p);
-    same_rows(a, b, name, 1 + SAC_METRIC_updates_per_second);
-    (void)snprintf(name, sizeof name, "seed_%lld/evaluations.csv", (long long)p);
-    same_rows(a, b, name, INT32_MAX);
-  }
 }
 
 /* --- exactness ---------------------------------------------------------------------------------------------------- */
@@ -138,7 +75,7 @@ START_TEST(stopped_and_resumed) {
   ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
   sac_run_destroy(parts);
   cuda_order(1234567 + (uint64_t)_i);
-  parts = again(parts_path, NULL, NULL, NULL, is_fake(runs[_i].sets));
+  parts = again(parts_path, "", NULL, is_fake(runs[_i].sets));
   ck_assert_int_ge(sac_run_step(parts), runs[_i].stop);
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
@@ -162,7 +99,7 @@ START_TEST(finished_and_continued) {
   parts = begin(parts_path, first, NULL);
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
-  parts = again(parts_path, "train.steps", "130", NULL, is_fake(runs[some[_i]].sets));
+  parts = again(parts_path, "train.steps=130", NULL, is_fake(runs[some[_i]].sets));
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
   sac_run_destroy(whole);
@@ -209,7 +146,7 @@ START_TEST(evaluation_changes_no_bit) {
   same_state(on, off);
   sac_run_destroy(on);
   sac_run_destroy(off);
-  same_rows(on_path, off_path, "seed_2/metrics.csv", 1 + SAC_METRIC_updates_per_second);
+  same_rows(test_path(on_path, "seed_2/metrics.csv"), test_path(off_path, "seed_2/metrics.csv"));
   test_folder_remove();
   cuda_done();
 }
@@ -327,14 +264,14 @@ START_TEST(to_the_cpu_and_back) {
     ck_ok(sac_run_save(run));
   }
   sac_run_destroy(goes);
-  goes = again(moved, "device", "cpu", &callbacks, 0);
+  goes = again(moved, "device=cpu", &callbacks, 0);
   ck_assert_str_eq(goes->agent->device, "cpu");
   ck_assert_msg(strstr(log, ", is cpu"), "%s", log);
   ck_assert_ptr_null(goes->vector->resident);
   same_state(stays, goes);
   ck_ok(sac_run_save(goes));
   sac_run_destroy(goes);
-  goes = again(moved, "device", "cuda:0", &callbacks, 0);
+  goes = again(moved, "device=cuda:0", &callbacks, 0);
   ck_assert_ptr_nonnull(goes->vector->resident);
   same_state(stays, goes);
   ck_ok(sac_run_steps(stays, 0));
@@ -342,11 +279,11 @@ START_TEST(to_the_cpu_and_back) {
   same_state(stays, goes);
   sac_run_destroy(stays);
   sac_run_destroy(goes);
-  goes = again(moved, "train.steps", "160", &callbacks, 0);
+  goes = again(moved, "train.steps=160", &callbacks, 0);
   ck_ok(sac_run_steps(goes, 7));
   ck_ok(sac_run_save(goes));
   sac_run_destroy(goes);
-  goes = again(moved, "device", "cpu", &callbacks, 0);
+  goes = again(moved, "device=cpu", &callbacks, 0);
   ck_ok(sac_run_steps(goes, 0));
   ck_assert_int_eq(sac_run_step(goes), 160);
   sac_run_destroy(goes);
@@ -356,12 +293,6 @@ START_TEST(to_the_cpu_and_back) {
 END_TEST
 
 /* --- what stops a run, or an agent -------------------------------------------------------------------------------- */
-
-static void poison(sac_run* run, int32_t p) {
-  const float bad = NAN;
-  ck_ok(run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1],
-                                   &bad, 1));
-}
 
 /* One agent, or two in the same update, stop at the end of the burst, are named, and are not saved again. The others
  * are not affected. */
@@ -376,7 +307,7 @@ START_TEST(agents_that_are_no_longer_finite) {
   sac_run *well = begin(well_path, sets, NULL), *run = begin(out, sets, &callbacks);
   ck_ok(sac_run_steps(well, 0));
   ck_ok(sac_run_steps(run, 119)); /* at 120 all running agents are saved */
-  for (int i = 0; i <= two; i++) poison(run, 1 + i);
+  for (int i = 0; i <= two; i++) make_weight_nan(run, 1 + i);
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
   ck_assert_msg(strstr(log, "seed 2 stops; step 120: gradient actor."), "%s", log);
   if (two) ck_assert_msg(strstr(log, "seed 3 stops; step 120: "), "%s", log);
@@ -392,7 +323,7 @@ START_TEST(agents_that_are_no_longer_finite) {
   }
   sac_run_destroy(well);
   sac_run_destroy(run);
-  run = again(out, "train.steps", "135", &callbacks, 0); /* after a resume the stopped agents stay stopped */
+  run = again(out, "train.steps=135", &callbacks, 0); /* after a resume the stopped agents stay stopped */
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
   ck_assert_int_eq(run->agent->counters[0].updates, 75);
   sac_run_destroy(run);
@@ -423,7 +354,7 @@ START_TEST(environment_that_fails) {
   ck_fails(sac_run_steps(run, 0), _i == 0 ? SAC_ERROR_NUMERIC : SAC_ERROR_ENV, "step 100: ");
   sac_run_destroy(run);
   memset(&fake_env, 0, sizeof fake_env);
-  run = again(out, NULL, NULL, NULL, 1);
+  run = again(out, "", NULL, 1);
   ck_ok(sac_run_steps(run, 0));
   sac_run_destroy(run);
   test_folder_remove();

@@ -5,6 +5,7 @@
 #include "backend/registry.h"
 #include "cpu/isa.h"
 #include "support/check_main.h"
+#include "support/config_of.h"
 #include "support/tolerances.h"
 
 typedef struct sizes {
@@ -24,12 +25,8 @@ static sac_shape shape_of(sizes s) {
 }
 
 static sac_settings settings_with(const char* key, const char* value) {
-  sac_config* config;
+  sac_config* config = config_of("env.id=fake cpu.threads=2 %s=%s", key, value);
   sac_settings settings;
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, "env.id", "fake"));
-  ck_ok(sac_config_set(config, "cpu.threads", "2"));
-  ck_ok(sac_config_set(config, key, value));
   ck_ok(sac_config_settings(config, &settings));
   sac_config_destroy(config);
   return settings;

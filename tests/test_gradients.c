@@ -11,6 +11,7 @@
 #include "kernels/squash.h"
 #include "kernels/temperature.h"
 #include "support/check_main.h"
+#include "support/config_of.h"
 #include "support/tolerances.h"
 
 #define WIDTH_MAX 64
@@ -250,8 +251,6 @@ static double in_box(void) { return 2 * uniform() - 1; }
 
 static double key(sac_config* config, const char* name) { return strtod(sac_config_get(config, name), NULL); }
 
-static void set(sac_config* config, const char* name, const char* value) { ck_ok(sac_config_set(config, name, value)); }
-
 static void get_all(world* w, const sac_agent* agent) {
   float log_alpha;
   ck_ok(sac_agent_tensor_get(agent, "log_alpha", &log_alpha, 1));
@@ -268,22 +267,11 @@ START_TEST(central_differences) {
   const problem* p = &problems[_i];
   const int is_v = strcmp(p->algo, "sac-v") == 0;
   dice = (uint64_t)_i + 1;
-  sac_config* config = NULL;
   sac_agent* agent = NULL;
-  char batch[16];
-  (void)snprintf(batch, sizeof batch, "%d", p->batch);
-  ck_ok(sac_config_create(&config));
-  set(config, "device", "cpu");
-  set(config, "algo", p->algo);
-  set(config, "network.hidden", p->hidden);
-  set(config, "network.critics", p->critics);
-  set(config, "alpha.learn", p->learn);
-  set(config, "alpha.initial", "0.3");
-  set(config, "alpha.target_entropy", "-0.4");
-  set(config, "replay.batch", batch);
-  set(config, "replay.capacity", batch);
-  set(config, "reward_scale", "1.7");
-  set(config, "optim.lr", "0.01");
+  sac_config* config = config_of(
+      "device=cpu algo=%s network.hidden=%s network.critics=%s alpha.learn=%s alpha.initial=0.3 "
+      "alpha.target_entropy=-0.4 replay.batch=%d replay.capacity=%d reward_scale=1.7 optim.lr=0.01",
+      p->algo, p->hidden, p->critics, p->learn, p->batch, p->batch);
   const float low[] = {-1, -1}, high[] = {1, 1};
   const sac_env_spec spec = {p->obs, p->act, 0, 0, low, high};
   ck_ok(sac_agent_create(&agent, config, &spec));

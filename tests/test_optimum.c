@@ -10,6 +10,7 @@
 #include <sac/sac.h>
 
 #include "support/check_main.h"
+#include "support/config_of.h"
 #include "support/tolerances.h"
 
 enum { CONTEXTS = 3, A = 2, ROWS = 6000, UPDATES = 6000, BATCH = 128 };
@@ -58,15 +59,11 @@ static sac_agent* train(const char* algo) {
   static float obs[ROWS * CONTEXTS], action[ROWS * A], reward[ROWS];
   static uint8_t terminated[ROWS], truncated[ROWS];
   const sac_env_spec spec = {CONTEXTS, A, 0, 1, low, high};
-  const char* const settings[][2] = {{"device", "cpu"},          {"algo", algo},       {"network.hidden", "64,64"},
-                                     {"replay.batch", "128"},    {"optim.lr", "1e-3"}, {"alpha.learn", "false"},
-                                     {"alpha.initial", "0.3"},   {"cpu.threads", "1"}, {"seed", "3"},
-                                     {"replay.capacity", "6000"}};
-  sac_config* config = NULL;
+  sac_config* config = config_of(
+      "device=cpu algo=%s network.hidden=64,64 replay.batch=128 optim.lr=1e-3 alpha.learn=false alpha.initial=0.3 "
+      "cpu.threads=1 seed=3 replay.capacity=6000",
+      algo);
   sac_agent* agent = NULL;
-  ck_ok(sac_config_create(&config));
-  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-    ck_ok(sac_config_set(config, settings[i][0], settings[i][1]));
   ck_ok(sac_agent_create(&agent, config, &spec));
   sac_config_destroy(config);
   for (int i = 0; i < ROWS; i++) {

@@ -1,5 +1,5 @@
 /* train.overlap: which updates are made before an action is chosen, and that threads change no bit. */
-#include "support/small_run.h"
+#include "support/same_run.h"
 #include "train/step.h"
 
 static const struct {

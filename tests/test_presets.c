@@ -4,14 +4,8 @@
 #include "config/settings.h"
 #include "config/sources.h"
 #include "env/gym.h"
-#include "support/check_main.h"
+#include "support/config_case.h"
 #include "util/embedded.h"
-
-static sac_config* fresh(void) {
-  sac_config* config = NULL;
-  ck_ok(sac_config_create(&config));
-  return config;
-}
 
 START_TEST(every_preset_is_well) {
   ck_assert_uint_ge(sac_embedded_config_count, 2);

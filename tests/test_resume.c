@@ -1,92 +1,18 @@
 /* Exact resume: train 2n == train n, stop, resume to 2n, to the bit, in everything that a run holds and writes. */
-#include "support/small_run.h"
+#include "support/same_run.h"
 
-/* --- two runs are equal ------------------------------------------------------------------------------------------- */
-
-static void same_state(const sac_run* a, const sac_run* b) {
-  const sac_agent *x = a->agent, *y = b->agent;
-  const int32_t population = x->shape.population;
-  ck_assert_mem_eq(&a->schedule, &b->schedule, sizeof a->schedule);
-  ck_assert_mem_eq(a->window, b->window, sizeof *a->window * (size_t)population);
-  ck_assert_int_eq(a->metric_list.count, b->metric_list.count);
-  const size_t terms = (size_t)a->vector->info_count * (size_t)population;
-  if (terms > 0) ck_assert_mem_eq(a->info, b->info, sizeof *a->info * terms);
-  for (int32_t p = 0; p < population; p++) {
-    ck_assert_mem_eq(&x->counters[p], &y->counters[p], sizeof x->counters[p]);
-    ck_assert_mem_eq(&x->totals[p], &y->totals[p], sizeof x->totals[p]);
-    for (int m = SAC_MEMORY_WEIGHTS; m < SAC_MEMORY_TARGET; m++)
-      if (m != SAC_MEMORY_GRAD) same_memory(a, b, (sac_memory)m, p, x->tensors.floats[SAC_SLAB_TRAINED]);
-    same_memory(a, b, SAC_MEMORY_TARGET, p, x->tensors.floats[SAC_SLAB_TARGET]);
-    const int64_t rows = sac_replay_size(x->counters[p].pushed, x->shape.capacity);
-    same_memory(a, b, SAC_MEMORY_REPLAY, p, (size_t)rows * (size_t)x->row.floats);
-    const size_t size = sac_vector_state_size(a->vector);
-    char *s = calloc(size, 1), *t = calloc(size, 1);
-    ck_ok(sac_vector_state_get(a->vector, p, s));
-    ck_ok(sac_vector_state_get(b->vector, p, t));
-    ck_assert_mem_eq(s, t, size);
-    free(s);
-    free(t);
-  }
-}
-
-/* Removes the times from a line of metrics.csv. */
-static void cut_times(char* line) {
-  char *from = NULL, *to = line + strlen(line);
-  int column = 0;
-  for (char* at = line; *at; at++) {
-    if (*at != ',' || ++column < 1 + SAC_METRIC_updates_per_second) continue;
-    if (!from) from = at;
-    if (column == 1 + SAC_METRIC_COUNT) {
-      to = at;
-      break;
-    }
-  }
-  ck_assert_ptr_nonnull(from);
-  memmove(from, to, strlen(to) + 1);
-}
-
-/* Compares metrics.csv without its times. */
-static void same_rows(const char* a, const char* b) {
-  char *x = test_read(a, NULL), *y = test_read(b, NULL), *rest_x = NULL, *rest_y = NULL;
-  char *line_x = strtok_r(x, "\n", &rest_x), *line_y = strtok_r(y, "\n", &rest_y);
-  int lines = 0;
-  for (; line_x && line_y; lines++) {
-    cut_times(line_x);
-    cut_times(line_y);
-    ck_assert_msg(strcmp(line_x, line_y) == 0, "line %d:\n%s\n%s", lines, line_x, line_y);
-    line_x = strtok_r(NULL, "\n", &rest_x);
-    line_y = strtok_r(NULL, "\n", &rest_y);
-  }
-  ck_assert_msg(!line_x && !line_y, "%s and %s differ in length", a, b);
-  ck_assert_int_gt(lines, 1);
-  free(x);
-  free(y);
-}
-
-static void same_files(const char* a, const char* b, int64_t seed, int64_t seeds) {
-  for (int64_t p = seed; p < seed + seeds; p++) {
+/* Checks the files of `seeds` agents of two run folders: CSV files and policies. */
+static void same_folders(const char* a, const char* b, int64_t seeds) {
+  same_files(a, b, seeds);
+  for (int64_t p = 1; p <= seeds; p++) {
     char name[64];
     size_t n, m;
-    (void)snprintf(name, sizeof name, "seed_%lld/metrics.csv", (long long)p);
-    same_rows(test_path(a, name), test_path(b, name));
-    (void)snprintf(name, sizeof name, "seed_%lld/evaluations.csv", (long long)p);
-    char *x = test_read(test_path(a, name), &n), *y = test_read(test_path(b, name), &m);
-    ck_assert_str_eq(x, y);
-    free(x);
-    free(y);
     (void)snprintf(name, sizeof name, "seed_%lld/policy.safetensors", (long long)p);
-    x = test_read(test_path(a, name), &n), y = test_read(test_path(b, name), &m);
+    char *x = test_read(test_path(a, name), &n), *y = test_read(test_path(b, name), &m);
     ck_assert(n == m && memcmp(x, y, n) == 0);
     free(x);
     free(y);
   }
-}
-
-static sac_config* with(const char* key, const char* value) {
-  sac_config* config;
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, key, value));
-  return config;
 }
 
 /* --- exactness ---------------------------------------------------------------------------------------------------- */
@@ -132,7 +58,7 @@ START_TEST(stopped_and_resumed) {
   const int64_t seeds = whole->settings.seeds;
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, parts_path, 1, seeds);
+  same_folders(whole_path, parts_path, seeds);
   test_folder_remove();
 }
 END_TEST
@@ -151,7 +77,7 @@ START_TEST(finished_and_continued) {
   parts = small_run_of(runs[_i].env, parts_path, first, NULL);
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
-  sac_config* more = with("train.steps", "200");
+  sac_config* more = config_of("train.steps=200");
   ck_ok(sac_run_resume(&parts, parts_path, more, runs[_i].env, NULL));
   sac_config_destroy(more);
   ck_ok(sac_run_steps(parts, 0));
@@ -159,7 +85,7 @@ START_TEST(finished_and_continued) {
   const int64_t seeds = whole->settings.seeds;
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, parts_path, 1, seeds);
+  same_folders(whole_path, parts_path, seeds);
   test_folder_remove();
 }
 END_TEST
@@ -181,7 +107,7 @@ START_TEST(finished_stays_finished) {
     ck_assert_int_eq(sac_run_step(b), 130);
     sac_run_destroy(b);
   }
-  same_files(path_a, path_b, 1, 1);
+  same_folders(path_a, path_b, 1);
   test_folder_remove();
 }
 END_TEST
@@ -203,7 +129,7 @@ START_TEST(stopped_many_times) {
   same_state(whole, parts);
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, parts_path, 1, 1);
+  same_folders(whole_path, parts_path, 1);
   test_folder_remove();
 }
 END_TEST
@@ -243,7 +169,7 @@ START_TEST(damaged_checkpoint_is_passed_over) {
   same_state(whole, parts);
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, out, 1, 1);
+  same_folders(whole_path, out, 1);
   test_folder_remove();
 }
 END_TEST
@@ -283,7 +209,7 @@ START_TEST(population_goes_on_from_a_common_step) {
   same_state(whole, parts);
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, out, 1, 3);
+  same_folders(whole_path, out, 3);
   test_folder_remove();
 }
 END_TEST
@@ -302,11 +228,11 @@ START_TEST(changes_are_named_or_refused) {
                                          {"seeds", "2"},          {"algo", "sac-v"},          {"env.id", "Pendulum-v1"},
                                          {"train.overlap", "1"}};
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
-    sac_config* config = with(fixed[i][0], fixed[i][1]);
+    sac_config* config = config_of("%s=%s", fixed[i][0], fixed[i][1]);
     ck_fails(sac_run_resume(&run, out, config, &fake_env_api, NULL), SAC_ERROR_CONFIG, fixed[i][0]);
     sac_config_destroy(config);
   }
-  sac_config* config = with("optim.lr", "0.001");
+  sac_config* config = config_of("optim.lr=0.001");
   ck_ok(sac_run_resume(&run, out, config, &fake_env_api, &callbacks));
   sac_config_destroy(config);
   ck_assert_msg(strstr(log, "changed: ") && strstr(log, "optim.lr"), "%s", log);
@@ -333,7 +259,7 @@ START_TEST(changed_rate_of_updates) {
   ck_assert_int_eq(run->agent->counters[0].updates, 5);
   ck_ok(sac_run_save(run));
   sac_run_destroy(run);
-  sac_config* config = with("train.updates_per_step", "2.25");
+  sac_config* config = config_of("train.updates_per_step=2.25");
   ck_ok(sac_run_resume(&run, out, config, &fake_env_api, NULL));
   sac_config_destroy(config);
   ck_ok(sac_run_steps(run, 1));
@@ -381,7 +307,7 @@ START_TEST(evaluation_after_the_checkpoint) {
     ck_ok(sac_run_steps(parts, 0));
     same_state(whole, parts);
     sac_run_destroy(parts);
-    same_files(whole_path, out, 1, 2);
+    same_folders(whole_path, out, 2);
   }
   sac_run_destroy(whole);
   test_folder_remove();
@@ -458,10 +384,10 @@ START_TEST(terms_that_came_later) {
   ck_assert_msg(strstr(log, "keeps its columns"), "%s", log);
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
-  same_files(whole_path, parts_path, 1, 1);
+  same_folders(whole_path, parts_path, 1);
   /* and back: the saved states of terms that do not exist any more are skipped */
   log[0] = '\0';
-  sac_config* more = with("train.steps", "240");
+  sac_config* more = config_of("train.steps=240");
   ck_ok(sac_run_resume(&parts, parts_path, more, &fake_env_api, &callbacks));
   sac_config_destroy(more);
   ck_assert_ptr_null(strstr(log, "warning"));
@@ -481,7 +407,7 @@ START_TEST(peek_leaves_the_run_alone) {
   ck_assert_int_eq(step, 50);
   ck_assert_int_eq(steps, 200);
   sac_run_destroy(run);
-  sac_config* config = with("train.steps", "300");
+  sac_config* config = config_of("train.steps=300");
   ck_ok(sac_run_read_progress(out, config, &step, &steps));
   ck_assert_int_eq(steps, 300);
   sac_config_destroy(config);

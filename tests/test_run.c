@@ -310,19 +310,13 @@ START_TEST(bad_values_of_an_environment) {
 }
 END_TEST
 
-static void poison(sac_run* run, int32_t p) {
-  const float bad = NAN;
-  ck_ok(run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1],
-                                   &bad, 1));
-}
-
 START_TEST(agent_that_is_no_longer_finite) {
   seen s;
   const sac_callbacks c = callbacks(&s);
   const char* out = small_path(test_folder(), "run");
   sac_run* run = small_run(out, "", &c);
   ck_ok(sac_run_steps(run, 110));
-  poison(run, 0);
+  make_weight_nan(run, 0);
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, "step 111: gradient ");
   ck_assert_msg(strstr(sac_last_error(), "good state: "), "%s", sac_last_error());
   ck_assert_msg(strstr(sac_last_error(), "seed_1/checkpoints/step_100.safetensors"), "%s", sac_last_error());
@@ -344,7 +338,7 @@ START_TEST(other_agents_go_on) {
   const char* out = small_path(test_folder(), "run");
   sac_run* run = small_run(out, "seeds=3", &c);
   ck_ok(sac_run_steps(run, 110));
-  poison(run, 1);
+  make_weight_nan(run, 1);
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, "1 of 3 agents stopped");
   ck_assert_msg(strstr(s.log, "seed 2 stops; step 111: gradient "), "%s", s.log);
   ck_assert_int_eq(sac_run_step(run), 200);
@@ -355,9 +349,7 @@ START_TEST(other_agents_go_on) {
   ck_assert(test_exists(test_path(out, "seed_3/checkpoints/step_200.safetensors")));
   text[0] = test_read(test_path(out, "seed_3/evaluations.csv"), NULL);
   /* after a resume the stopped agent stays stopped */
-  sac_config* more;
-  ck_ok(sac_config_create(&more));
-  ck_ok(sac_config_set(more, "train.steps", "260"));
+  sac_config* more = config_of("train.steps=260");
   ck_ok(sac_run_resume(&run, out, more, &fake_env_api, &c));
   sac_config_destroy(more);
   ck_assert_int_eq(run->agent->alive[1], 0);

@@ -8,39 +8,31 @@
 #include "agent/agent.h"
 #include "kernels/random.h"
 #include "support/check_main.h"
+#include "support/config_of.h"
 
 typedef struct agent_case {
   const char* algo;
   int obs, action;
   const char* hidden;
-  int batch, critics, population, threads;
-  const char* set[8][2]; /* more keys, ended by NULL */
+  int batch, critics, population, threads; /* 0 agents or threads: 1 */
+  const char* set[8][2];                   /* more keys, ended by NULL */
 } agent_case;
 
 static inline sac_agent* agent_case_create(const agent_case* c) {
-  sac_config* config;
   sac_agent* agent;
-  char text[32];
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, "device", "cpu"));
-  ck_ok(sac_config_set(config, "algo", c->algo));
-  ck_ok(sac_config_set(config, "network.hidden", c->hidden));
-  const struct {
-    const char* key;
-    int value;
-  } numbers[] = {{"replay.batch", c->batch},
-                 {"network.critics", c->critics},
-                 {"seeds", c->population ? c->population : 1},
-                 {"cpu.threads", c->threads ? c->threads : 1},
-                 {"replay.capacity", 2000}};
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-    (void)snprintf(text, sizeof text, "%d", numbers[i].value);
-    ck_ok(sac_config_set(config, numbers[i].key, text));
-  }
+  sac_config* config = config_of(
+      "device=cpu algo=%s network.hidden=%s replay.batch=%d network.critics=%d seeds=%d cpu.threads=%d "
+      "replay.capacity=2000",
+      c->algo, c->hidden, c->batch, c->critics, c->population ? c->population : 1, c->threads ? c->threads : 1);
   for (int i = 0; i < 8 && c->set[i][0]; i++) ck_ok(sac_config_set(config, c->set[i][0], c->set[i][1]));
+
+  /* create the agent, with actions in [-1, 1] */
   float* low = calloc((size_t)c->action, sizeof(float));
   float* high = calloc((size_t)c->action, sizeof(float));
-  for (int i = 0; i < c->action; i++) low[i] = -1, high[i] = 1;
+  for (int i = 0; i < c->action; i++) {
+    low[i] = -1;
+    high[i] = 1;
+  }
   const sac_env_spec spec = {
       .obs_size = c->obs, .action_size = c->action, .max_episode_steps = 100, .action_low = low, .action_high = high};
   ck_ok(sac_agent_create(&agent, config, &spec));

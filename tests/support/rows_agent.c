@@ -4,23 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/config_of.h"
 #include "support/must.h"
 
 static const float low[ROWS_ACTION] = {-2, 0}, high[ROWS_ACTION] = {2, 0.1f};
 
 sac_agent* rows_agent(const char* first_key, ...) {
-  static const char* const small[][2] = {{"network.hidden", "8,5"},
-                                         {"replay.batch", "4"},
-                                         {"replay.capacity", "1000"},
-                                         {"cpu.threads", "1"},
-                                         {"device", "cpu"}};
-  sac_config* config = NULL;
+  sac_config* config = config_of("network.hidden=8,5 replay.batch=4 replay.capacity=1000 cpu.threads=1 device=cpu");
   sac_agent* agent = NULL;
   va_list pairs;
   va_start(pairs, first_key);
-  must(sac_config_create(&config) == SAC_OK, "%s", sac_last_error());
-  for (size_t i = 0; i < sizeof small / sizeof *small; i++)
-    must(sac_config_set(config, small[i][0], small[i][1]) == SAC_OK, "%s", sac_last_error());
   for (const char* key = first_key; key; key = va_arg(pairs, const char*)) {
     const char* value = va_arg(pairs, const char*);
     must(sac_config_set(config, key, value) == SAC_OK, "%s", sac_last_error());
