@@ -195,10 +195,10 @@ static const struct {
     {"{'a':{}}", 0, "a name is missing"},
 };
 
-static char* build(const char* json, size_t json_size, uint64_t told, size_t data, size_t* size) {
+static char* build(const char* json, size_t json_size, uint64_t header_size, size_t data, size_t* size) {
   *size = 8 + json_size + data;
   char* bytes = calloc(1, *size + 1);
-  for (int i = 0; i < 8; i++) bytes[i] = (char)(told >> 8 * i);
+  for (int i = 0; i < 8; i++) bytes[i] = (char)(header_size >> 8 * i);
   memcpy(bytes + 8, json, json_size);
   return bytes;
 }
@@ -223,7 +223,7 @@ END_TEST
 
 START_TEST(sizes_by_hand) {
   static const struct {
-    uint64_t told;
+    uint64_t header_size;
     size_t json, data;
     const char* error;
   } cases[] = {
@@ -237,7 +237,7 @@ START_TEST(sizes_by_hand) {
   sac_safetensors* file;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     size_t size;
-    char* bytes = build("{}", cases[i].json, cases[i].told, cases[i].data, &size);
+    char* bytes = build("{}", cases[i].json, cases[i].header_size, cases[i].data, &size);
     ck_fails(sac_safetensors_parse(&file, "x", bytes, size), SAC_ERROR_FORMAT, cases[i].error);
     free(bytes);
   }

@@ -178,10 +178,10 @@ START_TEST(what_is_no_trace_is_refused) {
   ck_fails(verify(fields, FIELDS, "./libmine.so", "{}", &report), SAC_ERROR_ENV,
            "is a trace of ./libmine.so; those of built-in environments alone are verified");
   ck_fails(verify(fields, FIELDS, "gym:Pendulum-v1", "{}", &report), SAC_ERROR_ENV, "built-in environments alone");
-  field told[FIELDS + 1];
-  memcpy(told, fields, sizeof fields);
-  told[FIELDS] = (field){"info/speed", SAC_F64, 1, {STEPS}, s.reward};
-  ck_fails(verify(told, FIELDS + 1, "Pendulum-v1", "{}", &report), SAC_ERROR_FORMAT,
+  field with_info[FIELDS + 1];
+  memcpy(with_info, fields, sizeof fields);
+  with_info[FIELDS] = (field){"info/speed", SAC_F64, 1, {STEPS}, s.reward};
+  ck_fails(verify(with_info, FIELDS + 1, "Pendulum-v1", "{}", &report), SAC_ERROR_FORMAT,
            "'info/speed' is no term of Pendulum-v1");
   ck_fails(verify(fields, FIELDS, "CartPole-v1", "{}", &report), SAC_ERROR_SHAPE, "'observation'");
   ck_fails(verify(fields, FIELDS, "Pendulum-v1", "{\"m\": 1}", &report), SAC_ERROR_CONFIG, "no option 'm'");
