@@ -1,12 +1,12 @@
 #include "cpu/net.h"
 
-/* Panels `panel` on of a tensor of `features`. */
+/* The panels from `panel` on of a tensor with `features` features. */
 static sac_rows rows_at(float* data, int32_t features, int32_t panel) {
   const size_t stride = (size_t)features * SAC_PANEL;
   return (sac_rows){data + (size_t)panel * stride, stride};
 }
 
-/* Row panels of h, turned into the trace's feature panels. */
+/* Transposes the row panels of h into feature panels of the trace. */
 static void keep(const sac_isa* isa, sac_rows h, int32_t features, float* t, size_t turned, int32_t panel,
                  int32_t rows) {
   for (int32_t p = 0; p * SAC_PANEL < rows; ++p) {
@@ -18,7 +18,7 @@ static void keep(const sac_isa* isa, sac_rows h, int32_t features, float* t, siz
   }
 }
 
-/* Where keep will write, feature panel by feature panel. */
+/* The memory that `keep` will write, one piece for each feature panel. */
 static sac_near kept(float* t, int32_t features, size_t turned, int32_t panel, int32_t rows) {
   sac_near near = {.bytes = (size_t)rows * SAC_PANEL * sizeof(float)};
   for (int32_t f = 0; f < features && near.count < SAC_NEAR_MAX; f += SAC_PANEL)

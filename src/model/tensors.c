@@ -20,6 +20,7 @@ const char* const sac_group_names[SAC_GROUP_COUNT] = {
     [SAC_VALUE_TARGET] = "value_target",
 };
 
+/* The size of an input or output of a network. */
 static int32_t width_of(const sac_shape* shape, sac_width width) {
   switch (width) {
     case SAC_OBS:
@@ -34,6 +35,7 @@ static int32_t width_of(const sac_shape* shape, sac_width width) {
   return 0;
 }
 
+/* The number of networks in a group. */
 static int32_t number_of(const sac_shape* shape, const sac_network* network) {
   return network->number == SAC_EACH_CRITIC ? shape->critics : 1;
 }
@@ -53,15 +55,17 @@ static size_t add(sac_tensors* t, const char* name, sac_slab slab, int32_t rank,
   return tensor->offset;
 }
 
-/* One network: its sizes, and its tensors layer by layer, the head last. */
+/* Adds one network: its sizes, and its tensors layer by layer, the head last. */
 static void add_net(sac_tensors* t, sac_net* net, const char* name, const sac_network* network,
                     const sac_shape* shape) {
+  /* sizes */
   net->slab = sac_group_is_target(network->group) ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED;
   net->layers = shape->layers + 1;
   net->size[0] = width_of(shape, network->in);
   for (int32_t l = 0; l < shape->layers; l++) net->size[l + 1] = shape->hidden[l];
   net->size[net->layers] = width_of(shape, network->out);
 
+  /* tensors */
   for (int32_t l = 0; l < net->layers; l++) {
     char layer[32] = "head", full[SAC_TENSOR_NAME_MAX];
     if (l < shape->layers) (void)snprintf(layer, sizeof layer, "layers.%d", (int)l);
@@ -72,7 +76,7 @@ static void add_net(sac_tensors* t, sac_net* net, const char* name, const sac_ne
   }
 }
 
-/* All networks of a group: NAME, or NAME.0, NAME.1, ... */
+/* Adds all networks of a group, with names NAME, or NAME.0, NAME.1, ... */
 static void add_group(sac_tensors* t, const sac_network* network, const sac_shape* shape) {
   const sac_group group = network->group;
   t->nets[group] = number_of(shape, network);
@@ -91,7 +95,7 @@ sac_status sac_tensors_create(sac_tensors* tensors, const sac_shape* shape, cons
   int32_t nets = 0;
   for (int32_t i = 0; i < count; i++) nets += number_of(shape, &networks[i]);
 
-  /* A weight and a bias a layer, and log_alpha. */
+  /* allocate a weight and a bias for each layer, and log_alpha */
   tensors->tensor = calloc((size_t)nets * 2 * (size_t)(shape->layers + 1) + 1, sizeof *tensors->tensor);
   if (!tensors->tensor) return sac_fail(SAC_ERROR_MEMORY, "no memory for the list of tensors");
   for (int32_t i = 0; i < count; i++) add_group(tensors, &networks[i], shape);
