@@ -61,9 +61,10 @@ typedef struct cuda_array {
   const char* name;
   char* device; /* guard | bytes | guard */
   size_t bytes;
-  unsigned char *before, *after, *opened; /* on the host: as put, after the last run, 1 where it may be written */
-  int pinned;                             /* pinned host memory */
-  int ignored;                            /* 1: scratch; the bits of its open part are not compared */
+  unsigned char *before, *after,
+      *opened; /* on the host: the content at first, that after the last run, and 1 where it may change */
+  int pinned;  /* pinned host memory */
+  int ignored; /* 1: scratch; the bits of its open part are not compared */
 } cuda_array;
 
 typedef struct cuda_case {
@@ -140,7 +141,7 @@ static inline void* cuda_put_bytes(cuda_case* c, const char* name, const void* h
 #define cuda_put_pinned(c, host, n) ((__typeof__(host))cuda_put_bytes(c, #host, host, (size_t)(n) * sizeof *(host), 1))
 #define cuda_room(c, type, n) ((type*)cuda_put_bytes(c, "room of " #n, NULL, (size_t)(n) * sizeof(type), 0))
 
-/* The array that holds this address, and the offset in it. */
+/* The array that contains this address, and the offset in it. */
 static inline cuda_array* cuda_find(cuda_case* c, const void* device, size_t bytes, size_t* at) {
   for (int i = 0; i < c->arrays; i++) {
     cuda_array* a = &c->array[i];
@@ -166,14 +167,14 @@ static inline void cuda_ignore(cuda_case* c, const void* device) {
   cuda_find(c, device, 0, &at)->ignored = 1;
 }
 
-/* Sets the content with which the next run begins, in place of what was put. */
+/* Sets the content with which the next run starts. */
 static inline void cuda_set(cuda_case* c, void* device, const void* host, size_t bytes) {
   size_t at;
   cuda_array* a = cuda_find(c, device, bytes, &at);
   memcpy(a->before + at, host, bytes);
 }
 
-/* The next run begins with the results of the last one. */
+/* The next run starts with the results of the last one. */
 static inline void cuda_keep(cuda_case* c) {
   for (int i = 0; i < c->arrays; i++) memcpy(c->array[i].before, c->array[i].after, c->array[i].bytes + 2 * CUDA_GUARD);
 }

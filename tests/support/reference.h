@@ -12,7 +12,7 @@
 
 #define REFERENCE_LAYERS (SAC_LAYERS_MAX + 1)
 
-/* One agent's slabs in double, indexed by sac_memory; without the replay. */
+/* The slabs of one agent in double, indexed by sac_memory, without the replay. */
 typedef struct reference {
   double* slab[SAC_MEMORY_REPLAY];
   size_t floats[SAC_MEMORY_REPLAY];
@@ -105,7 +105,7 @@ static inline double reference_sample(const sac_settings* s, int actions, const 
   return log_prob;
 }
 
-/* What an update computes: gradients by the trained slab's offsets, losses, and the log-probabilities of a~. */
+/* The results of an update: gradients at the offsets of the trained slab, losses, and log-probabilities of a~. */
 typedef struct reference_update {
   double* grad;
   double* log_prob; /* (B) */
@@ -143,8 +143,8 @@ static inline double reference_regress(const sac_agent* agent, const sac_net* ne
   return 0.5 * (*q - y) * (*q - y) / agent->shape.batch;
 }
 
-/* The critics' losses and gradients at the parameters `at`. Those of the actor and the value network are in
- * reference_actor. */
+/* The losses and gradients of the critics at the parameters `at`. reference_actor has those of the actor and the value
+ * network. */
 static inline void reference_critics(const sac_agent* agent, const reference* at, const sac_minibatch* mb,
                                      const sac_noise* noise, reference_update* u) {
   const sac_shape* s = &agent->shape;

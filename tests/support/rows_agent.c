@@ -25,7 +25,7 @@ sac_agent* rows_agent(const char* first_key, ...) {
   return agent;
 }
 
-/* Column c of transition i of agent p; in (-1, 1), exact in float. */
+/* Number c of transition i of agent p, in (-1, 1) and exact in float. */
 static float cell(uint64_t i, int32_t p, int32_t c) {
   const uint64_t mixed = (i * 31 + (uint64_t)c * 7919 + (uint64_t)p * 104729) * 0x9E3779B97F4A7C15u;
   return (float)(mixed >> 41) / 8388608.0f * 2 - 1;
@@ -35,12 +35,16 @@ void rows_push(sac_agent* agent, int64_t n) {
   enum { CHUNK = 512 };
   const int32_t population = agent->shape.population;
   const size_t most = (size_t)population * CHUNK;
+
+  /* allocate a chunk of transitions */
   float* obs = malloc(most * ROWS_OBS * sizeof *obs);
   float* next = malloc(most * ROWS_OBS * sizeof *next);
   float* action = malloc(most * ROWS_ACTION * sizeof *action);
   float* reward = malloc(most * sizeof *reward);
   uint8_t* terminated = malloc(most);
   uint8_t* truncated = malloc(most);
+
+  /* fill and push, chunk by chunk */
   while (n > 0) {
     const int32_t now = n < CHUNK ? (int32_t)n : CHUNK;
     for (int32_t p = 0; p < population; p++) {
