@@ -89,7 +89,7 @@ def play(api, name, n, options, make, flatten, terms=()):
         assert numpy.array_equal(numpy.ctypeslib.as_array(spec.low, (spec.action_size,)), space.low.reshape(-1).astype("f4"))
         assert numpy.array_equal(numpy.ctypeslib.as_array(spec.high, (spec.action_size,)), space.high.reshape(-1).astype("f4"))
     names = api.info_names(self)
-    info = numpy.empty((n, len(terms)), "f4")
+    received = numpy.empty((n, len(terms)), "f4")
     assert [names[k].decode() for k in range(len(terms))] == list(terms) and names[len(terms)] is None, names[0]
     ends = 0
     for _ in range(200):
@@ -106,14 +106,14 @@ def play(api, name, n, options, make, flatten, terms=()):
             action = draw.uniform(space.low.reshape(-1), space.high.reshape(-1), (n, spec.action_size)).astype("f4")
         assert api.step(self, action.ctypes.data, obs.ctypes.data, reward.ctypes.data, terminated.ctypes.data,
                         truncated.ctypes.data) == 0, api.error(self)
-        assert api.info(self, info.ctypes.data) == 0
+        assert api.info(self, received.ctypes.data) == 0
         for i, env in enumerate(envs):
             own = space.start + int(action[i, 0]) if spec.actions else action[i].astype(space.dtype).reshape(space.shape)
             o, r, end, cut, info = env.step(own)
             assert obs[i].tobytes() == flatten(o).astype("f4").tobytes(), (name, i, obs[i], o)
             assert reward[i] == numpy.float32(r) and terminated[i] == end and truncated[i] == cut
             wanted = numpy.array([single(info.get(term)) for term in terms], "f4")
-            assert numpy.array_equal(info[i], wanted, equal_nan=True), (name, i, info[i], wanted)
+            assert numpy.array_equal(received[i], wanted, equal_nan=True), (name, i, received[i], wanted)
         mask[:] = terminated | truncated
         ends += mask.sum()
     api.destroy(self)
