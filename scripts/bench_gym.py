@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Measures `sac bench env --env gym:ID` beside Gymnasium's own vector environments, in turn: every round runs sac, the
-synchronous one and the asynchronous one (shared memory), so that a noisy minute disturbs all alike. Random actions,
-drawn before; transitions a second, resets not counted. Prints medians, and the median over rounds of the ratio of sac
-to the better of the two.
+"""Measures `sac bench env --env gym:ID` against Gymnasium's vector environments, alternately: every round runs sac, the
+synchronous one and the asynchronous one (shared memory), so that other work on the machine affects all alike. Random
+actions are drawn beforehand; transitions a second do not count resets. Prints medians, and the median over rounds of
+the ratio of sac to the better of the two.
 
   scripts/bench_gym.py
   scripts/bench_gym.py --env HalfCheetah-v5 --envs 4,16 --rounds 9
@@ -41,7 +41,7 @@ class Peer:
             for _ in range(16):
                 _, _, terminated, truncated, _ = self.env.step(self.actions[self.at % ACTIONS])
                 self.at += 1
-                transitions += self.n - numpy.count_nonzero(resets)  # the step after an end only resets
+                transitions += self.n - numpy.count_nonzero(resets)  # the step after the end of an episode only resets
                 resets = terminated | truncated
         return transitions / taken
 
@@ -68,7 +68,7 @@ def main():
     warnings.simplefilter("ignore")
     options.program = os.path.abspath(options.program)
     with tempfile.TemporaryDirectory(prefix="sac-bench-") as folder:
-        os.chdir(folder)  # MuJoCo writes what it warns of into a file of the working folder, in every worker process
+        os.chdir(folder)  # in every worker process MuJoCo writes warnings to a file in the working folder
         compare(options)
 
 

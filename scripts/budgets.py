@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Checks what each kernel takes of a multiprocessor against tests/cuda_budgets.csv, without a device: registers a
-thread, static shared memory a block and stack a thread. Every architecture of the build is checked.
+"""Checks the resources of each kernel against tests/cuda_budgets.csv, without a device: registers of a thread, static
+shared memory of a block and stack of a thread. Every architecture of the build is checked.
 
   scripts/budgets.py                      the kernels of build/release, which must be built
   scripts/budgets.py --build build/cuda   those of another build
-  scripts/budgets.py --write              writes the table anew, with some room; look at the difference before a commit
+  scripts/budgets.py --write              writes a new table, with some room; look at the difference before a commit
 
-The numbers are those that cuobjdump reads in the object files. That no register spills the build itself sees
-to (ptxas -warn-spills, scripts/cmake/cuda.cmake).
-Exit status: 0 within the budgets, 1 beyond them, or a kernel that the table has not, 2 usage, no CUDA build or no
+cuobjdump reads the numbers from the object files. The build itself checks that no registers spill (ptxas -warn-spills,
+scripts/cmake/cuda.cmake).
+Exit status: 0 within the budgets, 1 beyond them, or a kernel that is not in the table, 2 usage, no CUDA build or no
 cuobjdump."""
 import argparse
 import collections
@@ -25,13 +25,13 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 TABLE = ROOT / "tests/cuda_budgets.csv"
 FIELDS = ("kernel", "registers", "shared_bytes", "stack_bytes")
-# Of shared memory, from compute capability 9.0 on: where a kernel has any, the number has the system's part in it.
+# Of shared memory. From compute capability 9.0 on, a kernel that uses shared memory has the system's part included.
 SYSTEM_SHARED = 1024
 Use = collections.namedtuple("Use", "registers shared stack")
 
 
 def tool_environment():
-    """The environment with the folders of cuobjdump and of nvdisasm, which it calls."""
+    """The environment variables with the folders of cuobjdump and of nvdisasm, which cuobjdump calls."""
     found = [pathlib.Path(tool).parent for tool in (shutil.which("cuobjdump"), shutil.which("nvcc")) if tool]
     found += sorted(ROOT.glob(".venv/lib/python*/site-packages/nvidia/cu*/bin"))
     found += [pathlib.Path("/usr/local/cuda/bin"), pathlib.Path("/opt/cuda/bin")]
@@ -42,7 +42,7 @@ def tool_environment():
 
 
 def cuobjdump(path, environment, what):
-    """The lines of what cuobjdump says of an object file."""
+    """The lines that cuobjdump prints about an object file."""
     result = subprocess.run(["cuobjdump", what, str(path)], text=True, capture_output=True, env=environment)
     if result.returncode:
         sys.exit(f"{sys.argv[0]}: {path}: {result.stderr or result.stdout}")
@@ -50,7 +50,7 @@ def cuobjdump(path, environment, what):
 
 
 def objects_of(build):
-    """The kernels' object files, by a build's list of commands."""
+    """The object files of the kernels, from a build's list of commands."""
     commands = build / "compile_commands.json"
     if not commands.exists():
         sys.exit(f"no build in {build}: cmake --preset release && cmake --build --preset release")
@@ -75,7 +75,7 @@ def demangle(names):
 
 
 def by_kernel(files):
-    """{kernel: {architecture: value}} of each file's {(mangled kernel, architecture): value}."""
+    """{kernel: {architecture: value}} from {(mangled kernel, architecture): value} of each file."""
     kernels = collections.defaultdict(dict)
     for found in files:
         names = demangle(sorted({name for name, _ in found}))
@@ -107,7 +107,8 @@ def measure(build):
 
 
 def with_room(uses):
-    """A line of the table: registers in steps of their allocation, at least four free; shared memory and stack exact."""
+    """A line of the table: registers in steps of their allocation, at least four free; shared memory and stack
+    exactly."""
     registers = max(use.registers for use in uses.values())
     return ((registers + 4 + 7) // 8 * 8, max(use.shared for use in uses.values()), max(use.stack for use in uses.values()))
 
@@ -121,7 +122,7 @@ def write(kernels):
 
 
 def check(kernels):
-    """What is wrong, a line each."""
+    """The differences, one in each line."""
     with open(TABLE, newline="", encoding="utf-8") as file:
         budgets = {row["kernel"]: row for row in csv.DictReader(file)}
     wrong = [f"{name} is in {TABLE.relative_to(ROOT)} and in no kernel file: remove its line" for name in budgets

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Writes tests/golden/formulas.h: what the formulas of kernels/*.h must give, computed with mpmath to 50 digits.
+"""Writes tests/golden/formulas.h: the correct results of the formulas in kernels/*.h, from mpmath with 50 digits.
 
   scripts/formulas.py                 writes the table
-  scripts/formulas.py --check         exits 1 when the committed table is not the one this script makes
+  scripts/formulas.py --check         exits 1 if the committed table differs from the one that this script writes
   scripts/formulas.py --coefficients  prints the polynomials of kernels/real.h and kernels/random.h
 
-The definitions here share nothing with the C code: 1 - tanh^2 is 1/cosh^2, and gradients are numerical derivatives at
-50 digits (but the action's, which would need 8700 digits at |u| = 1e4: they are 1/cosh^2). Inputs are floats, so that the float and the double formulas are given the same numbers.
-Needs mpmath (pip install mpmath).
+The definitions are independent of the C code: 1 - tanh^2 is 1/cosh^2, and gradients are numerical derivatives with 50
+digits, except that of the action, which is 1/cosh^2 because it would need 8700 digits at |u| = 1e4. Inputs are floats,
+so that the float and the double formulas get the same numbers. Needs mpmath (pip install mpmath).
 """
 import argparse
 import itertools
@@ -31,7 +31,7 @@ def as_float(x):
 
 
 def literal(x):
-    """A double literal; what is below the smallest double is 0, which is what C would make of it."""
+    """A double literal. Numbers below the smallest double are 0, as in C."""
     if abs(x) < mpf("5e-324"):
         return "0"
     return nstr(mpf(x), 18, min_fixed=-4, max_fixed=6)
@@ -62,10 +62,10 @@ class Table:
         return head + "\n".join(self.out) + "\n#endif\n"
 
 
-# --- squash ----------------------------------------------------------------------------------------------------------
+# --- squash -----------------------------------------------------------------------------------------------------------
 
-# From the smallest steps away from 0 over the places where the code changes branches (e = exp(-2|u|) = sqrt(2) - 1 at
-# |u| = 0.4407), where float's tanh becomes 1 (9.01), where exp leaves float (43.3, 51.9) and double (372.6), to 1e4.
+# From the smallest numbers, over the points where the code changes branches (e = exp(-2|u|) = sqrt(2) - 1 at |u| =
+# 0.4407), where float's tanh becomes 1 (9.01), and where exp leaves float (43.3, 51.9) and double (372.6), to 1e4.
 U = [0, 1e-30, 1e-12, 1e-8, 1e-4, 1e-3, 0.01, 0.05, 0.1, 0.2, 0.25, 0.3, 0.34, 0.35, 0.4, 0.44, 0.4406, 0.4407, 0.4408,
      0.45, 0.5, 0.5493, 0.55, 0.6931, 0.75, 0.9, 1, 1.25, 1.5, 2, 2.5, 3, 3.8, 4, 5, 6, 7, 8, 8.5, 9, 9.01, 9.5, 10, 12, 15,
      17, 18.7, 20, 25, 30, 40, 43, 43.3, 44, 50, 52, 60, 87, 88, 89, 100, 150, 350, 372, 373, 500, 1e3, 3e3, 1e4]
@@ -186,7 +186,7 @@ def discrete_rows():
 
 
 def actor_rows():
-    """J = sum_a p_a (alpha log p_a - Q_a) and its gradient by the logits."""
+    """J = sum_a p_a (alpha log p_a - Q_a) and its gradient with respect to the logits."""
     for alpha, q in ROWS:
         alpha, q = as_float(alpha), [as_float(x) for x in q]
         logits = [as_float(x) for x in (0.5, -1, 0.25, 2, 0)]
@@ -218,7 +218,7 @@ def make_table():
 
 
 def print_coefficients():
-    """Near-minimax polynomials (interpolation at Chebyshev's nodes), highest power first, rounded to float."""
+    """Near-minimax polynomials (interpolation at Chebyshev nodes), the highest power first, rounded to float."""
     half = log(2) / 2
     near = lambda x, limit: limit if abs(x) < mpf(10) ** -12 else None
     fits = [

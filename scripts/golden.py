@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""Makes golden updates: what one or more SAC updates must do, by PyTorch's autograd in float64.
+"""Writes golden updates: the correct results of one or more SAC updates, from PyTorch's autograd in float64.
 
-    scripts/golden.py --suite tests/golden/updates       the committed ones, all of them
+    scripts/golden.py --suite tests/golden/updates       all committed files
     scripts/golden.py out.safetensors --algo sac-v --obs 17 --act 6 --hidden 256,256 --batch 256 --updates 5
 
-`sac verify FILE...` runs such files; src/verify/verify.h describes the format. Everything here is written from the
+`sac verify FILE...` runs such files; src/verify/verify.h describes the format. Everything here follows the
 equations of the papers (arXiv 1812.05905 for `sac`, 1801.01290 for `sac-v`) and shares no code with the library.
 Inputs are drawn in float32, so they are exact for a float program; the arithmetic is float64; results are rounded to
-float32 at the very end. Besides the weights after the updates a file holds Adam's moments: the first step of Adam from
-zero is lr * sign(gradient), so weights alone would not see a gradient of the wrong size.
+float32 at the end. A file also holds Adam's moments after the updates: Adam's first step from zero is
+lr * sign(gradient), so weights alone would not show a gradient of the wrong size.
 
 Needs PyTorch (CPU is enough): scripts/setup --golden.
 """
@@ -89,7 +89,7 @@ class Learner:
             self.targets = [self.values[0].target("value_target")]
         else:
             self.targets = [critic.target(f"critic_target.{k}") for k, critic in enumerate(self.critics)]
-        for target in self.targets:  # targets that lag behind, as they do in a run
+        for target in self.targets:  # targets that differ from their networks, as in a run
             for value in target.parameters.values():
                 lag = generator.normal(0, 0.02, tuple(value.shape))
                 value.copy_((value + torch.tensor(lag)).float().double())
@@ -100,7 +100,7 @@ class Learner:
         self.optimizers["log_alpha"] = torch.optim.Adam([self.log_alpha], lr=config["lr"], betas=BETAS, eps=ADAM_EPS)
 
     def trained(self):
-        """name -> leaf of everything that Adam moves."""
+        """name -> leaf, for everything that Adam updates."""
         networks = [self.actor, *self.critics, *self.values]
         named = {f"{n.name}.{key}": value for n in networks for key, value in n.parameters.items()}
         return named | {"log_alpha": self.log_alpha}
@@ -110,7 +110,7 @@ class Learner:
         return {name: value.detach().clone() for name, value in (self.trained() | targets).items()}
 
     def moments(self):
-        """adam_m/NAME and adam_v/NAME; zero for what no optimiser has stepped (a fixed alpha)."""
+        """adam_m/NAME and adam_v/NAME; zero for leaves without an optimiser step (a fixed alpha)."""
         result = {}
         for optimizer in self.optimizers.values():
             for leaf, state in optimizer.state.items():
@@ -157,14 +157,14 @@ class Learner:
         critic_gradients = [torch.autograd.grad(critic_loss, c.leaves(), retain_graph=True) for c in self.critics]
         metrics["critic_loss"] = critic_loss
 
-        if config["algo"] == "sac":  # the actor sees the critics just updated
+        if config["algo"] == "sac":  # the actor learns through the updated critics
             for critic, gradients in zip(self.critics, critic_gradients):
                 self.step(critic, gradients)
         smallest, log_prob, actor_loss = self.actor_pass(batch, alpha)
         actor_gradients = torch.autograd.grad(actor_loss, self.actor.leaves(), retain_graph=True)
         metrics["actor_loss"], metrics["entropy"] = actor_loss, -log_prob.mean()
 
-        if config["algo"] == "sac-v":  # every gradient at the parameters before the update
+        if config["algo"] == "sac-v":  # all gradients at the parameters before the update
             wanted = (smallest - alpha * log_prob).detach()
             value_loss = (0.5 * (self.values[0](batch["obs"]).squeeze(-1) - wanted) ** 2).mean()
             value_gradients = torch.autograd.grad(value_loss, self.values[0].leaves())
@@ -226,7 +226,7 @@ def make(path, options):
     file |= {f"after/{name}": value.numpy() for name, value in learner.tensors().items()}
     file |= {f"after/{name}": value.numpy() for name, value in learner.moments().items()}
     if config["algo"] == "sac-v":
-        del file["noise/next_action"]  # s' needs no action there
+        del file["noise/next_action"]  # without an action at s'
 
     with np.errstate(under="ignore"):  # squares of the smallest gradients
         file = {name: np.asarray(value).astype(np.float32, order="C") for name, value in file.items()}
@@ -236,7 +236,7 @@ def make(path, options):
     save_file(file, path, {"config": json.dumps(config)})
 
 
-# The committed files, by what they are for. Small: all of them together stay below 1 MB.
+# The committed files and their purposes. They are small: all together less than 1 MB.
 SUITE = {
     "sac": "--obs 3 --act 1 --hidden 16,16 --batch 8 --updates 5",
     "sac-ones": "--obs 1 --act 1 --hidden 1 --batch 1 --critics 1 --updates 6 --seed 4",
@@ -307,7 +307,7 @@ def parser():
 
 def main():
     options = parser().parse_args()
-    torch.set_num_threads(1)  # sums in one order
+    torch.set_num_threads(1)  # one thread, so that sums have one order
     if options.suite:
         for name, arguments in SUITE.items():
             make(f"{options.suite}/{name}.safetensors", parser().parse_args(arguments.split()))

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""Checks in the disassembly that a kernel's loads are under way together, against tests/cuda_loads.csv, without a device:
-a store that might be to the same memory, a return or a branch makes the compiler hold loads back, and then each of them
-costs a whole way to memory and back.
+"""Checks in the disassembly, against tests/cuda_loads.csv, how many loads of a kernel are in flight at the same time.
+Needs no device. A store that may be to the same memory, a return or a branch makes the compiler delay loads, and each
+delayed load costs a full memory latency.
 
   scripts/loads.py                      the kernels of build/release, which must be built
   scripts/loads.py --build build/cuda   those of another build
   scripts/loads.py --objects A.o B.o    those of object files
-  scripts/loads.py --write              writes the table anew; look at the difference before a commit
+  scripts/loads.py --write              writes a new table; look at the difference before a commit
 
-What is counted: along the instructions as they stand, from the kernel's entry on and past every branch that may fall
-through, the global loads (LDG) since the last wait. A wait is the first instruction that reads or overwrites what one of
-them brings. The largest such count is the kernel's; the table holds the least that it must have on each architecture. An
-instruction after one that always leaves (a branch or return without a predicate) starts at zero.
-Exit status: 0 all have them, 1 too few, or a kernel that the table has not, 2 usage, no CUDA build or no cuobjdump."""
+It counts the global loads (LDG) since the last wait, in the order of the instructions, from the kernel's entry on and
+past every branch that may fall through. A wait is the first instruction that reads or overwrites the result of such a load.
+After an unconditional branch or return the count starts at zero. The largest count is that of the kernel; the table has
+the smallest count that is allowed for each architecture.
+Exit status: 0 all counts are large enough, 1 too few, or a kernel that is not in the table, 2 usage, no CUDA build or
+no cuobjdump."""
 import argparse
 import collections
 import concurrent.futures
@@ -31,13 +32,13 @@ STORES = ("ST", "RED", "ATOM", "BAR", "BRA", "EXIT", "CALL", "RET", "WARPSYNC", 
 
 
 def registers(text, wide):
-    """Numbers of the registers that an operand names; wide: of how many it is the first."""
+    """Numbers of the registers that an operand names. wide: the number of registers that start with it."""
     for match in re.finditer(r"(?<![\w])R(\d+)(\.64)?", text):
         yield from range(int(match[1]), int(match[1]) + (2 if match[2] else wide))
 
 
 def count(lines):
-    """The most loads that are under way at once."""
+    """The largest number of loads that are in flight at once."""
     pending, loads, most = set(), 0, 0
     for line in lines:
         match = INSTRUCTION.match(line)
@@ -85,7 +86,7 @@ def measure(objects):
 
 
 def check(kernels, whole):
-    """What is wrong, a line each. whole: these are all kernels."""
+    """The differences, one in each line. whole: these are all kernels."""
     with open(TABLE, newline="", encoding="utf-8") as file:
         least = {row.pop("kernel"): row for row in csv.DictReader(file)}
     wrong = [f"{name} is in {TABLE.relative_to(ROOT)} and in no kernel file: remove its line" for name in least

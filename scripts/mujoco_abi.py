@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Makes src/env/mujoco/layout.h from MuJoCo's own headers: where the fields are that sac reads, and the values of names.
+"""Writes src/env/mujoco/layout.h from MuJoCo's headers: the offsets of the fields that sac reads, and values
+of constants.
 
-  scripts/mujoco_abi.py                    from .deps/mujoco/include (scripts/setup --mujoco brings it)
-  scripts/mujoco_abi.py --check            writes nothing: the file, and src/env/mujoco/abi.h, must be what the headers say
+  scripts/mujoco_abi.py                    from .deps/mujoco/include (scripts/setup --mujoco installs it)
+  scripts/mujoco_abi.py --check            writes nothing; checks the file and src/env/mujoco/abi.h against the headers
   scripts/mujoco_abi.py --include FOLDER   from the headers of another release
 
-For a new version of MuJoCo: its number in scripts/requirements-mujoco.txt, scripts/setup --mujoco, this script, build.
-A field that a task newly reads is a line of MODEL or DATA below. Exit status: 0 well, 1 they differ, 2 usage or no headers.
+For a new version of MuJoCo: change its number in scripts/requirements-mujoco.txt, run scripts/setup --mujoco and this
+script, and build. A new field that a task reads is a line of MODEL or DATA below.
+Exit status: 0 well, 1 they differ, 2 usage or no headers.
 """
 import argparse
 import os
@@ -20,7 +22,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FILE = ROOT / "src/env/mujoco/layout.h"
 REALS = "double*"
 
-# Struct: {the field's name in sac, the same as MuJoCo's unless one is given: its type}
+# Struct: {name of the field in sac, the same as MuJoCo's unless given: type}
 MODEL = {"nq": "int64_t", "nv": "int64_t", "nu": "int64_t", "nbody": "int64_t", "nsite": "int64_t",
          "timestep=opt.timestep": "double", "qpos0": REALS, "body_mass": REALS, "actuator_ctrlrange": REALS}
 DATA = dict.fromkeys(["qpos", "qvel", "ctrl", "xpos", "xipos", "site_xpos", "cinert", "cvel", "qfrc_actuator",
@@ -29,12 +31,12 @@ BATCH_CONFIG = {"nthread": "int", "persistent": "_Bool"}
 LOG_CONFIG = {"logto_console": "_Bool", "logto_file": "_Bool", "logfile": "char[1024]", "topics": "int"}
 STRUCTS = {"MODEL": ("mjModel", MODEL), "DATA": ("mjData", DATA), "BATCH_CONFIG": ("mjBatchConfig", BATCH_CONFIG),
            "LOG_CONFIG": ("mjLogConfig", LOG_CONFIG)}
-WHOLE = ("BATCH_CONFIG", "LOG_CONFIG")  # declared with all their members: their size counts
+WHOLE = ("BATCH_CONFIG", "LOG_CONFIG")  # declared with all members, because their size counts
 CONSTANTS = ("mjOBJ_BODY", "mjSTATE_CTRL", "mjSTAGE_NONE")
 
 INCLUDES = "#include <stddef.h>\n#include <stdint.h>\n#include <stdio.h>\n#include <mujoco/mjbatch.h>\n#include <mujoco/mujoco.h>\n"
 
-# What must hold of layout.h and abi.h where MuJoCo's own declarations are seen.
+# Assertions that compare layout.h and abi.h with MuJoCo's declarations.
 CHECK = INCLUDES + """#include "env/mujoco/abi.h"
 #define HOLDS(of, name, field, type, offset)                                                              \\
   _Static_assert(offsetof(of, field) == (offset), "offset of " #of "." #name);                             \\
@@ -61,7 +63,7 @@ def fail(text, status=1):
 
 
 def compile_c(text, include, *more):
-    """The compiler's exit status and words. `text` sees MuJoCo's headers, and sac's of `more`."""
+    """The compiler's exit status and output. `text` includes MuJoCo's headers, and sac's headers in `more`."""
     command = [*shlex.split(os.environ.get("CC", "cc")), "-std=gnu11", "-x", "c", "-", f"-I{include}", *more]
     try:
         result = subprocess.run(command, input=text, text=True, capture_output=True)
@@ -77,7 +79,7 @@ def rows(fields):
 
 
 def layout(include):
-    """The text of layout.h: a program with these headers prints it."""
+    """The text of layout.h, which a program with these headers prints."""
     prints = []
     for list_name, (struct, fields) in STRUCTS.items():
         prints.append((f"/* {struct} */\n#define SAC_MUJOCO_{list_name}(X)", None))
@@ -122,7 +124,7 @@ def main():
         print(f"wrote {file}")
         return
     clang = compile_c("#ifndef __clang__\n#error\n#endif\n", options.include, "-fsyntax-only")[0] == 0
-    every = ["-ferror-limit=0"] if clang else []  # gcc names every error of itself
+    every = ["-ferror-limit=0"] if clang else []  # each error of gcc names its cause
     status, words = compile_c(CHECK, options.include, f"-I{options.source}", "-fsyntax-only", *every)
     if status:
         fail(f"{file.parent} is not what {options.include} says:\n{words}")

@@ -1,4 +1,5 @@
-"""What the scripts that need packages share: each runs with any Python, and goes on with .venv's where that has them."""
+"""Packages for the scripts. A script that needs some can be started with any Python, and restarts with .venv's if
+necessary."""
 import importlib
 import os
 import pathlib
@@ -17,8 +18,9 @@ def lacks(module):
 
 
 def need(*modules, setup):
-    """Makes sure that `modules` can be imported: where this Python has not all of them, the script begins anew with
-    .venv's. Without them there too it ends, and says which `setup` of scripts/setup brings them."""
+    """Checks that `modules` can be imported. If this Python does not have all of them, the script is restarted with
+    .venv's Python. If that does not have them either, it ends and names the option `setup` of scripts/setup that
+    installs them."""
     missing = [module for module in modules if lacks(module)]
     if not missing:
         return
@@ -29,7 +31,7 @@ def need(*modules, setup):
 
 
 def no_log_of_mujoco():
-    """MuJoCo writes what it warns of into a file of the working folder, unless somebody takes it: to stderr with it."""
+    """Prints MuJoCo's warnings to stderr. Without this, MuJoCo writes them to a file in the working folder."""
     import mujoco
 
     mujoco.set_mju_user_warning(lambda text: print(f"MuJoCo warns: {text}", file=sys.stderr))

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Draws the learning curves of run folders, one line a run: the mean over its seeds, and a band of one standard
-deviation (of the seeds; of an evaluation's episodes where there is one seed).
+"""Draws the learning curves of run folders, one line for each run: the mean over its seeds, and a band of one standard
+deviation (of the seeds; with one seed, of the episodes of an evaluation).
 
   scripts/plot.py runs/Pendulum-v1/quickstart
   scripts/plot.py runs/Pendulum-v1/* --metrics alpha,entropy,q_mean --out compare.png
   scripts/plot.py RUN --metrics info/reward_forward    a term of the environment's info
-  scripts/plot.py RUN --text                       the curve as text, nothing drawn
+  scripts/plot.py RUN --text                       the curve as text, without a picture
 """
 import argparse
 import csv
@@ -26,7 +26,7 @@ class Unreadable(Exception):
 
 
 def seed_folders(run):
-    """The seed folders of a run folder; a seed folder stands for itself."""
+    """The seed folders of a run folder; of a seed folder, itself."""
     run = pathlib.Path(run)
     if not run.is_dir():
         raise Unreadable(f"{run}: no such folder")
@@ -53,7 +53,7 @@ def number(text):
 
 
 def evaluations(run):
-    """[{step: (mean, std of the episodes)}] of each seed."""
+    """[{step: (mean, std of the episodes)}] for each seed."""
     curves = []
     for seed in seed_folders(run):
         rows = read_rows(seed / "evaluations.csv")
@@ -74,7 +74,7 @@ def metric(run, name):
 
 
 def combine(curves):
-    """Steps, mean over the seeds, half width of the band. A step that some seeds lack uses those that have it."""
+    """Steps, mean over the seeds, and half width of the band. Where some seeds lack a step, the others are used."""
     steps = sorted(set().union(*curves))
     means, bands = [], []
     for step in steps:
@@ -149,7 +149,7 @@ def main():
                         " folder, or here where there are several)")
     parser.add_argument("--text", action="store_true", help="print the curves as text instead")
     options = parser.parse_args()
-    sys.stdout.reconfigure(errors="replace")  # a terminal without the bars shows question marks
+    sys.stdout.reconfigure(errors="replace")  # a terminal without these characters shows question marks
     try:
         if options.text:
             for run in options.runs:

@@ -1,13 +1,14 @@
 #!/usr/bin/env python3
-"""Makes environment traces with Gymnasium: whole episodes that `sac verify FILE...` steps again.
+"""Records environment traces with Gymnasium: whole episodes, which `sac verify FILE...` steps again.
 
-    scripts/traces.py OUT                         the committed set, as tests/golden/traces holds it
+    scripts/traces.py OUT                         the committed set, as in tests/golden/traces
     scripts/traces.py OUT --env Pendulum-v1 --seed 7 --count 3 --policy swing --option g=9.81
     scripts/traces.py OUT --env Hopper-v5 --option 'healthy_z_range=[0.5, "inf"]'
 
-The format is in src/verify/verify.h: `initial` is the state after reset (MuJoCo: qpos, then qvel), then each step's action,
-observation, reward, terminated and truncated, float64 (the ends uint8), and info/NAME, the numbers of a step's info, with
-env, options, gymnasium and actions in the metadata. MuJoCo tasks need the packages mujoco, imageio and packaging beside Gymnasium.
+The format is in src/verify/verify.h: `initial` is the state after reset (MuJoCo: qpos, then qvel), then each step's
+action, observation, reward, terminated and truncated, float64 (the last two uint8), and info/NAME, the numbers of the steps'
+info. The metadata has env, options, gymnasium and actions. MuJoCo tasks also need the packages mujoco, imageio and
+packaging.
 """
 
 import argparse
@@ -24,12 +25,12 @@ need("gymnasium", "numpy", setup="--gym")
 import gymnasium
 import numpy as np
 
-# What Gymnasium sets through an attribute, not through make().
+# Options that Gymnasium sets through an attribute, not through make().
 ATTRIBUTES = {"book_or_nips"}
 
 
 def random_policy(env, rng):
-    """Uniform actions, float32 as the action space samples them."""
+    """Uniform actions, float32 as from the sample function of the action space."""
     space = env.action_space
     if isinstance(space, gymnasium.spaces.Discrete):
         return lambda obs: int(rng.integers(space.n))
@@ -37,7 +38,8 @@ def random_policy(env, rng):
 
 
 def swing_policy(env, rng):
-    """Pumps energy, then holds: episodes that go where random actions do not, with actions at and inside the bounds."""
+    """First adds energy, then holds: episodes that reach states which random actions do not, with actions at and
+    inside the bounds."""
     name = env.spec.id
     if name.startswith("Pendulum"):
 
@@ -61,7 +63,7 @@ def swing_policy(env, rng):
 
 
 def beyond_policy(env, rng):
-    """Uniform over twice the bounds: Gymnasium limits the force, not always the cost."""
+    """Uniform over twice the bounds: Gymnasium limits the force, but not always the cost."""
     space = env.action_space
     return lambda obs: (2 * rng.uniform(space.low, space.high)).astype(np.float32)
 
@@ -70,21 +72,21 @@ POLICIES = {"random": random_policy, "swing": swing_policy, "beyond": beyond_pol
 
 
 def argument(value):
-    """An option as Gymnasium takes it: JSON has no infinity and no tuples."""
+    """An option as Gymnasium takes it. JSON has no infinity and no tuples."""
     if isinstance(value, list):
         return tuple(float(end) for end in value)
     return value
 
 
 def state(env):
-    """What an environment starts from: qpos then qvel, or the state of classic control."""
+    """The state that an episode starts from: qpos then qvel, or the state of classic control."""
     if hasattr(env, "state_vector"):
         return np.array(env.state_vector(), np.float64)
     return np.array(env.state, np.float64)
 
 
 def trace(name, seed, policy, options, wide=False):
-    """One episode as (tensors, metadata). wide: actions handed to Gymnasium as float64."""
+    """One episode as (tensors, metadata). wide: actions are passed to Gymnasium as float64."""
     arguments = {key: argument(value) for key, value in options.items() if key not in ATTRIBUTES}
     if ".mujoco." in str(gymnasium.spec(name).entry_point):
         no_log_of_mujoco()
@@ -130,9 +132,9 @@ def trace(name, seed, policy, options, wide=False):
     return tensors, metadata
 
 
-# What tests/golden/traces holds: both ways an episode ends, every option, first steps and long ones; seeds, and whether
-# the actions are float64. Acrobot's 20199 is an episode that leaves the tolerance when one square in a thousand is off
-# by its last bit.
+# The content of tests/golden/traces: both ways in which an episode ends, every option, first steps and whole episodes;
+# seeds, and whether actions are float64. Acrobot's seed 20199 exceeds the tolerance if one square in a thousand differs
+# in its last bit.
 COMMITTED = [
     ("Pendulum-v1", "random", {}, [0, 1, 2], False),
     ("Pendulum-v1", "swing", {}, [0, 1], False),
@@ -153,7 +155,7 @@ COMMITTED = [
 
 
 def save(path, tensors, metadata):
-    """safetensors, by hand: the package shuffles its header, and a trace made again should be the same file."""
+    """Writes safetensors without the package, which orders its header at random. The same trace gives the same file."""
     names = {np.dtype(np.float64): "F64", np.dtype(np.uint8): "U8"}
     header, offset = {"__metadata__": metadata}, 0
     for name, array in tensors.items():
@@ -171,7 +173,7 @@ def save(path, tensors, metadata):
 def write(folder, name, policy, options, seed, wide):
     tensors, metadata = trace(name, seed, policy, options, wide)
     stem = "_".join([name, policy, *(f"{key}-{json.dumps(value)}".replace('"', "") for key, value in options.items())] + ["wide"] * wide)
-    if len(stem) > 200:  # a file system's names are short
+    if len(stem) > 200:  # file names may be only so long
         stem = f"{stem[:190]}~{zlib.crc32(stem.encode()):08x}"
     path = folder / f"{stem}_{seed}.safetensors"
     save(path, tensors, metadata)

@@ -1,4 +1,4 @@
-/* actor update and temperature update against the reference, and acting. */
+/* Stages actor update and temperature update against the reference in double, and stage act. */
 #include "kernels/squash.h"
 #include "support/agent_case.h"
 #include "support/check_main.h"
@@ -31,7 +31,7 @@ START_TEST(against_the_reference) {
   ck_ok(agent->backend->minibatch_set(agent, &in.minibatch, &in.noise));
   reference old = reference_read(agent, 0);
   ck_ok(agent->backend->stage(agent, SAC_STAGE_CRITIC_UPDATE));
-  reference before = reference_read(agent, 0); /* the critics just updated */
+  reference before = reference_read(agent, 0); /* the actor learns through the updated critics */
   ck_ok(agent->backend->stage(agent, SAC_STAGE_ACTOR_UPDATE));
   reference after = reference_read(agent, 0);
 
@@ -42,29 +42,29 @@ START_TEST(against_the_reference) {
   ck_adam(agent, actor, before, after, agent->counters[0].updates + 1,
           sac_auto(agent->settings.actor_lr, agent->settings.lr));
   double norm = 0;
-  for (int l = 0; l < actor->layers; ++l) {
-    for (size_t i = 0; i < (size_t)actor->size[l] * (size_t)actor->size[l + 1]; ++i)
+  for (int l = 0; l < actor->layers; l++) {
+    for (size_t i = 0; i < (size_t)actor->size[l] * (size_t)actor->size[l + 1]; i++)
       norm += pow(expected.grad[actor->weight[l] + i], 2);
-    for (size_t i = 0; i < (size_t)actor->size[l + 1]; ++i) norm += pow(expected.grad[actor->bias[l] + i], 2);
+    for (size_t i = 0; i < (size_t)actor->size[l + 1]; i++) norm += pow(expected.grad[actor->bias[l] + i], 2);
   }
   const sac_update_stats* stats = &agent->stats[0];
   ck_near_relative(stats->actor_loss, expected.stats.actor_loss, LOSS_REL, LOSS_ABS);
   ck_near_relative(stats->entropy, expected.stats.entropy, LOSS_REL, LOSS_ABS);
   ck_near(stats->saturation, expected.stats.saturation, 1e-12);
   ck_near_relative(stats->actor_grad, sqrt(norm), LOSS_REL, LOSS_ABS);
-  for (int k = 0; k < agent->shape.critics; ++k) /* the critics are not the actor's to change */
-    for (int l = 0; l < actor->layers; ++l) {
+  for (int k = 0; k < agent->shape.critics; k++) /* the actor update does not change the critics */
+    for (int l = 0; l < actor->layers; l++) {
       const sac_net* net = &agent->tensors.net[SAC_CRITIC][k];
       ck_same_bits(after.slab[SAC_MEMORY_WEIGHTS] + net->weight[l], before.slab[SAC_MEMORY_WEIGHTS] + net->weight[l],
                    net->size[l] * net->size[l + 1]);
     }
 
-  /* temperature: from the log-probabilities of the actor pass */
+  /* the temperature uses the log-probabilities of the actor's pass */
   ck_ok(agent->backend->stage(agent, SAC_STAGE_TEMPERATURE_UPDATE));
   reference last = reference_read(agent, 0);
   const size_t at = agent->tensors.log_alpha;
   double gradient = 0;
-  for (int b = 0; b < agent->shape.batch; ++b)
+  for (int b = 0; b < agent->shape.batch; b++)
     gradient -= (expected.log_prob[b] + agent->target_entropy) / agent->shape.batch;
   ck_near_relative(last.slab[SAC_MEMORY_GRAD][at], gradient, LOSS_REL, LOSS_ABS);
   ck_near_relative(stats->alpha_loss, after.slab[SAC_MEMORY_WEIGHTS][at] * gradient, LOSS_REL, LOSS_ABS);
@@ -97,7 +97,7 @@ START_TEST(fixed_alpha_stays) {
 }
 END_TEST
 
-/* Actions and log-probabilities of single observations, against the reference's actor in double. */
+/* Compares actions and log-probabilities of single observations with the reference's actor in double. */
 START_TEST(acting) {
   const agent_case c = {
       .algo = "sac", .obs = 5, .action = 3, .hidden = "33,70", .batch = 4, .critics = 1, .population = 2, .threads = 2};
@@ -112,17 +112,17 @@ START_TEST(acting) {
   act.mode = SAC_ACT_MEAN;
   act.action = mean;
   ck_ok(agent->backend->act(agent, &act));
-  ck_assert_uint_eq(agent->counters[0].act, position); /* nothing was drawn */
-  for (int p = 0; p < 2; ++p) {
+  ck_assert_uint_eq(agent->counters[0].act, position); /* no noise was drawn */
+  for (int p = 0; p < 2; p++) {
     reference at = reference_read(agent, p);
     reference_row row = reference_row_create(&agent->tensors.net[SAC_ACTOR][0]);
-    for (int i = 0; i < N; ++i) {
+    for (int i = 0; i < N; i++) {
       double x[O], a[A];
-      for (int k = 0; k < O; ++k) x[k] = (double)obs[(p * N + i) * O + k];
+      for (int k = 0; k < O; k++) x[k] = (double)obs[(p * N + i) * O + k];
       const double* head = reference_forward(&agent->tensors.net[SAC_ACTOR][0], at.slab[SAC_MEMORY_WEIGHTS], x, &row);
       const double expected = reference_sample(&agent->settings, A, head, eps + (p * N + i) * A, a);
       ck_near_relative(log_prob[p * N + i], expected, LOSS_REL, 1e-5);
-      for (int k = 0; k < A; ++k) {
+      for (int k = 0; k < A; k++) {
         ck_near(action[(p * N + i) * A + k], a[k], 1e-5);
         ck_near(mean[(p * N + i) * A + k], tanh(head[k]), 1e-5);
       }
@@ -135,14 +135,15 @@ START_TEST(acting) {
 }
 END_TEST
 
-/* Noise comes from the agent's own stream, a position an observation: however calls are cut, the same actions. */
+/* Noise comes from the agent's own stream, one position for each observation. Calls of any size give the same actions.
+ */
 START_TEST(noise_by_position) {
   const agent_case c = {
       .algo = "sac", .obs = 5, .action = 3, .hidden = "33", .batch = 4, .critics = 1, .population = 1};
   sac_agent *one = agent_case_create(&c), *other = agent_case_create(&c);
   enum { N = 90, O = 5, A = 3 };
   float* obs = random_floats(1, N * O, 3);
-  for (int mode = 0; mode < 2; ++mode) {
+  for (int mode = 0; mode < 2; mode++) {
     float whole[N * A], parts[N * A];
     const sac_act_mode modes[] = {SAC_ACT_SAMPLE, SAC_ACT_UNIFORM};
     sac_act act = {.n = N, .mode = modes[mode], .obs = obs, .action = whole};
@@ -157,7 +158,7 @@ START_TEST(noise_by_position) {
     ck_assert_uint_eq(one->counters[0].act, (uint64_t)(mode + 1) * N);
     ck_assert_uint_eq(other->counters[0].act, (uint64_t)(mode + 1) * N);
     double sum = 0;
-    for (int i = 0; i < N * A; ++i) {
+    for (int i = 0; i < N * A; i++) {
       ck_assert(whole[i] > -1 && whole[i] < 1);
       sum += (double)whole[i];
     }

@@ -1,5 +1,5 @@
-/* The public API from outside: what every call does with bad arguments, and who owns what. Agents that act and learn
- * are in test_api_agent.c; formats, learning and resume have tests of their own. */
+/* The public API: every call with bad arguments, and ownership. Acting and learning are tested in test_api_agent.c;
+ * formats, learning and resume have tests of their own. */
 #include "support/api_case.h"
 
 START_TEST(versions_and_names) {
@@ -12,7 +12,8 @@ START_TEST(versions_and_names) {
   ck_assert_int_eq(code, value);
   SAC_STATUS_LIST(NAME)
 #undef NAME
-  ck_assert_str_eq(sac_status_name((sac_status)99), "unknown status"); /* NOLINT: what a newer library may return */
+  ck_assert_str_eq(sac_status_name((sac_status)99),
+                   "unknown status"); /* NOLINT: a code that a newer library may return */
   ck_assert(sac_last_error() != NULL);
 }
 END_TEST
@@ -34,7 +35,7 @@ START_TEST(config_arguments) {
   ck_fails(sac_config_set(config, "gama", "0.9"), SAC_ERROR_CONFIG, "gamma");
   ck_fails(sac_config_set(config, "gamma", "often"), SAC_ERROR_CONFIG, "gamma");
   ck_fails(sac_config_set(config, "gamma", "1.5"), SAC_ERROR_CONFIG, "gamma");
-  ck_assert_str_eq(sac_config_get(config, "gamma"), "0.99"); /* what failed changed nothing */
+  ck_assert_str_eq(sac_config_get(config, "gamma"), "0.99"); /* a failed call changes nothing */
   ck_assert(sac_config_get(config, "gama") == NULL);
   ck_assert(sac_config_get(config, NULL) == NULL);
   ck_assert(sac_config_get(NULL, "gamma") == NULL);
@@ -77,7 +78,7 @@ START_TEST(tensors_by_name) {
       (void)snprintf(name, sizeof name, "%s%s", groups[g], info.name);
       if (info.trained) {
         ck_ok(sac_agent_tensor_get(agent, name, data, n));
-        for (size_t e = 0; e < n; e++) ck_assert(data[e] == 0); /* before any update */
+        for (size_t e = 0; e < n; e++) ck_assert(data[e] == 0); /* before the first update */
       } else {
         ck_fails(sac_agent_tensor_get(agent, name, data, n), SAC_ERROR_ARGUMENT, name);
       }
@@ -118,7 +119,7 @@ START_TEST(tensor_arguments) {
 }
 END_TEST
 
-/* What is written is what acts: the library refreshes whatever it derives from weights. */
+/* Weights that are set are used for acting: the library refreshes everything that it derives from them. */
 START_TEST(set_weights_act) {
   sac_agent* agent = make_agent("sac", "1");
   const rows r = make_rows();
@@ -154,10 +155,11 @@ START_TEST(save_and_load) {
   ck_same_bits(after, before, MAX);
   float ours[A], theirs[A];
   ck_ok(sac_agent_act(agent, 1, r.obs, NULL, 0, ours, NULL));
-  ck_ok(sac_agent_act(loaded, 1, r.obs, NULL, 0, theirs, NULL)); /* the same noise too: counters are saved */
+  ck_ok(sac_agent_act(loaded, 1, r.obs, NULL, 0, theirs,
+                      NULL)); /* counters are saved, so that the loaded agent draws the same noise */
   ck_same_bits(theirs, ours, A);
   ck_fails(sac_agent_update(loaded, 1), SAC_ERROR_ARGUMENT, "replay is empty");
-  /* moments and counters go on: the same update does the same */
+  /* moments and counters are saved, so that the next update is the same */
   const sac_minibatch m = minibatch_of(&r);
   const sac_noise noise = {r.noise, r.next_noise};
   ck_ok(sac_agent_update_with(agent, &m, &noise, NULL));

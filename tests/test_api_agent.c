@@ -39,7 +39,7 @@ START_TEST(create_refuses) {
     ck_assert(agent == NULL);
   }
 
-  /* sizes that no machine has: an error that names what to lower, not a crash */
+  /* sizes for which no machine has memory: an error that names the keys to lower, not a crash */
   ck_ok(sac_config_set(config, "replay.capacity", "1e15"));
   agent = (void*)marker;
   ck_fails(sac_agent_create(&agent, config, &spec), SAC_ERROR_MEMORY, "replay.capacity");
@@ -84,7 +84,7 @@ START_TEST(act_arguments) {
 }
 END_TEST
 
-/* Any number of rows at once or one by one, with the same noise: the same actions. */
+/* All rows at once and one by one give the same actions for the same noise. */
 START_TEST(act_by_rows) {
   sac_agent* agent = make_agent("sac", "1");
   const rows r = make_rows();
@@ -102,7 +102,7 @@ START_TEST(act_by_rows) {
 }
 END_TEST
 
-/* Noise of the agent's own advances; given noise and deterministic actions draw nothing. */
+/* Acting with drawn noise advances the stream. Given noise and deterministic actions do not. */
 START_TEST(act_draws_its_own_noise) {
   sac_agent *one = make_agent("sac", "1"), *two = make_agent("sac", "1");
   const rows r = make_rows();
@@ -151,7 +151,7 @@ START_TEST(push_arguments) {
   }
   r.action[0] = 1.5f;
   ck_fails(sac_agent_push(agent, &t), SAC_ERROR_NUMERIC, "[-1, 1]");
-  /* nothing of all that was stored */
+  /* none of these transitions was stored */
   ck_fails(sac_agent_update(agent, 1), SAC_ERROR_ARGUMENT, "replay is empty");
   sac_agent_destroy(agent);
 }
@@ -197,13 +197,13 @@ START_TEST(update_with_arguments) {
   noise = (sac_noise){NULL, r.next_noise};
   ck_fails(sac_agent_update_with(agent, &m, &noise, NULL), SAC_ERROR_ARGUMENT, "noise");
   noise = (sac_noise){r.noise, NULL};
-  if (is_v) ck_ok(sac_agent_update_with(agent, &m, &noise, NULL)); /* sac-v has no use for it */
+  if (is_v) ck_ok(sac_agent_update_with(agent, &m, &noise, NULL)); /* sac-v does not use it */
   else ck_fails(sac_agent_update_with(agent, &m, &noise, NULL), SAC_ERROR_ARGUMENT, "noise");
   sac_agent_destroy(agent);
 }
 END_TEST
 
-/* update_with draws nothing and leaves the replay alone: what it is not, update is. */
+/* update_with draws nothing and does not change the replay; update does both. */
 START_TEST(update_with_repeats) {
   sac_agent *one = make_agent("sac", "1"), *two = make_agent("sac", "1");
   const rows r = make_rows();
@@ -222,7 +222,7 @@ START_TEST(update_with_repeats) {
 }
 END_TEST
 
-/* A reward that overflows: the message names a tensor, and the agent does not go on as if nothing were. */
+/* A reward that overflows: the message names a tensor, and the agent is stopped. */
 START_TEST(not_finite_stops) {
   sac_agent* agent = make_agent("sac", "1");
   rows r = make_rows();
@@ -231,7 +231,7 @@ START_TEST(not_finite_stops) {
   const sac_noise noise = {r.noise, r.next_noise};
   ck_fails(sac_agent_update_with(agent, &m, &noise, NULL), SAC_ERROR_NUMERIC, "");
   ck_assert_msg(strstr(sac_last_error(), "critic") != NULL, "%s", sac_last_error());
-  /* it stays stopped: good data does not revive it */
+  /* the agent stays stopped when good data follows */
   const rows good = make_rows();
   const sac_minibatch g = minibatch_of(&good);
   const sac_transitions t = transitions_of(&good, N);
@@ -242,7 +242,7 @@ START_TEST(not_finite_stops) {
 }
 END_TEST
 
-/* One agent of a population stops; the other is what it would have been alone. */
+/* If one agent of a population stops, the other is the same as without it. */
 START_TEST(not_finite_stops_one) {
   sac_agent *both = make_agent("sac", "2"), *alone = NULL;
   sac_config* config = make_config("sac", "1");
@@ -279,7 +279,7 @@ START_TEST(agents_are_independent) {
   ck_ok(sac_agent_update(two, 5));
   snapshot(one, after, MAX);
   ck_same_bits(after, before, MAX);
-  sac_agent_destroy(two); /* and the other lives on */
+  sac_agent_destroy(two); /* and the other agent goes on */
   ck_ok(sac_agent_update(one, 5));
   snapshot(one, after, MAX);
   ck_assert(memcmp(after, before, sizeof after) != 0);

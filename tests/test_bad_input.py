@@ -1,4 +1,4 @@
-"""Bad input: each gives one clear line on stderr and the documented exit code, and nothing is lost."""
+"""Bad input: each case gives one clear line on stderr and the documented exit code, and no data is lost."""
 import json
 import os
 import pathlib
@@ -22,7 +22,7 @@ def folder():
 
 
 def refused(arguments, code, *texts, **options):
-    """The program says no in one line that holds the texts."""
+    """The program fails with one line that contains the texts."""
     result = sac(*arguments, code=code, **options)
     line = one_line(result.stderr)
     for text in texts:
@@ -117,7 +117,7 @@ def test_memory():
 
 
 def test_decimal_commas():
-    """Whatever the locale is called, numbers have points."""
+    """Numbers have decimal points in every locale."""
     env = {"LC_ALL": "de_DE.UTF-8", "LANG": "de_DE.UTF-8"}
     result = sac("train", "--env", "Pendulum-v1", "--set", "optim.lr=0.0005", "--dry-run", env=env)
     assert "lr: 0.0005 " in result.stdout
@@ -140,7 +140,7 @@ def test_folders():
             refused([command, f"{path}/none"], FAILED, f"{path}/none")
         refused(["resume", file], FAILED, "not a run folder")
         refused(["resume", path], FAILED, "holds no run")
-        if os.getuid() != 0:  # root may write anywhere
+        if os.getuid() != 0:  # root may write everywhere
             os.chmod(path, 0o500)
             refused(["train", "--env", "Pendulum-v1", "--out", f"{path}/run"], FAILED, "ermission denied")
             os.chmod(path, 0o700)
@@ -184,7 +184,7 @@ def small_files():
 
 
 def test_disk_full_by_limit():
-    """Files that may not grow stand for a full disk: the checkpoint cannot be written, the CSVs still can."""
+    """A limit on file size stands for a full disk: the checkpoint cannot be written, the CSV files still can."""
     with folder() as path:
         whole, out = pathlib.Path(path, "whole"), pathlib.Path(path, "run")
         train(whole)
@@ -211,7 +211,7 @@ def test_disk_full_goes_on():
 
 
 def test_disk_really_full():
-    """The same on a file system of 300 kB, where this machine lets us have one."""
+    """The same on a file system of 300 kB, if this machine allows to mount one."""
     with folder() as path:
         disk = pathlib.Path(path, "disk")
         disk.mkdir()
@@ -230,7 +230,7 @@ def test_disk_really_full():
             assert checkpoints(out / "seed_1") == kept
             (disk / "ballast").unlink()
             sac("resume", out, "--steps", 600)
-            # and a run that cannot even begin
+            # and a run that cannot start
             (disk / "ballast").write_bytes(b"x" * (os.statvfs(disk).f_bavail * os.statvfs(disk).f_frsize))
             result = train(disk / "second", code=FAILED)
             assert "No space left" in result.stderr.splitlines()[-1], result.stderr
@@ -253,7 +253,7 @@ def whole(header, body):
 
 
 def damage(data):
-    """(what it is, the damaged file) of a good checkpoint."""
+    """(description, damaged file) for a good checkpoint."""
     header, body = parts(data)
     name = "critic.0.layers.0.weight"
     begin, _ = header[name]["data_offsets"]
@@ -284,7 +284,7 @@ def damage(data):
 
 
 def test_damaged_checkpoint():
-    """resume and eval of it fail with a line; with a good one before it, resume takes that."""
+    """resume and eval fail with one line. With an older good checkpoint, resume uses that one."""
     with folder() as path:
         out = pathlib.Path(path, "run")
         train(out)
@@ -296,11 +296,11 @@ def test_damaged_checkpoint():
             last.write_bytes(data)
             line = one_line(sac("eval", out, "--episodes", 1, code=FAILED).stderr)
             assert len(line) < 1000, (what, line)
-            # an actor can be taken from a file whose critics are wrong, or that does not say where it comes from
+            # an actor can be loaded from a file with bad critics, or without the name of its environment
             if "critic" not in what and what != "no metadata":
                 one_line(train(pathlib.Path(path, "new"), {}, "--init", last, code=FAILED).stderr)
                 assert not pathlib.Path(path, "new").exists(), what
-        # one of each kind through a resume, which puts the damaged one aside
+        # one of each kind through a resume, which moves the damaged file aside
         for what, data in damage(good):
             copy = pathlib.Path(path, "copy")
             shutil.copytree(out, copy, symlinks=True)
@@ -310,14 +310,14 @@ def test_damaged_checkpoint():
             assert line.startswith("sac: last checkpoint ") and line.endswith(f"using step_{steps[0]}"), (what, line)
             same_tensors_again(out, copy, last, good)
             shutil.rmtree(copy)
-        # and none left
+        # and without any good one
         for step in steps:
             (out / f"seed_1/checkpoints/step_{step}.safetensors").write_bytes(good[:1000])
         refused(["resume", out], FAILED, "no checkpoint loads", "cut short")
 
 
 def same_tensors_again(out, copy, last, good):
-    """Trained again from the checkpoint before, the damaged one is made anew, the same."""
+    """After training again from the older checkpoint, the damaged one is written again, with the same content."""
     last.write_bytes(good)
     ours, theirs = tensors(last), tensors(copy / last.relative_to(out))
     for name, value in ours.items():
@@ -390,7 +390,7 @@ def test_not_finite():
 
 
 def test_not_finite_in_a_population():
-    """The others go on, and are what they are without it; the exit code tells."""
+    """The other agents go on, and are the same as without the failed one. The exit code reports the failure."""
     with folder() as path:
         out, alone = pathlib.Path(path, "run"), pathlib.Path(path, "alone")
         train(out, {"train.steps": 400}, "--seeds", 3)

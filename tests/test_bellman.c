@@ -2,7 +2,7 @@
 
 #include "support/formulas.h"
 
-// A value of a small grid with many ties, from a fixed sequence.
+/* A value from a small grid, in a fixed sequence with many ties. */
 static real grid_value(uint32_t* state) {
   *state = *state * 1664525u + 1013904223u;
   return (real)((int)(*state >> 28) - 8) / 4;
@@ -10,12 +10,12 @@ static real grid_value(uint32_t* state) {
 
 START_TEST(minimum_is_the_first_of_the_smallest) {
   uint32_t state = 1;
-  for (int critics = 1; critics <= 16; ++critics)
-    for (int trial = 0; trial < 200; ++trial) {
+  for (int critics = 1; critics <= 16; critics++)
+    for (int trial = 0; trial < 200; trial++) {
       real q[16 * 3];
-      for (int i = 0; i < 16 * 3; ++i) q[i] = grid_value(&state);
+      for (int i = 0; i < 16 * 3; i++) q[i] = grid_value(&state);
       int expected = 0, index = -1;
-      for (int k = 1; k < critics; ++k)
+      for (int k = 1; k < critics; k++)
         if (q[3 * k] < q[3 * expected]) expected = k;
       ck_assert(sac_min_critic(q, 3, critics, &index) == q[3 * expected]);
       ck_assert_int_eq(index, expected);
@@ -24,8 +24,8 @@ START_TEST(minimum_is_the_first_of_the_smallest) {
 END_TEST
 
 START_TEST(minimum_takes_a_nan_and_keeps_it) {
-  for (int critics = 1; critics <= 5; ++critics)
-    for (int at = 0; at < critics; ++at) {
+  for (int critics = 1; critics <= 5; critics++)
+    for (int at = 0; at < critics; at++) {
       real q[5] = {1, -2, 3, -4, 5};
       int index = -1;
       q[at] = not_a_number;
@@ -40,7 +40,7 @@ START_TEST(minimum_takes_a_nan_and_keeps_it) {
 END_TEST
 
 START_TEST(target_by_hand) {
-  // y = 2 * 0.5 + 0.75 * (3 - 0.25 * -2) with exact binary numbers
+  /* y = 2 * 0.5 + 0.75 * (3 - 0.25 * -2) with exact binary numbers */
   const real next_value = sac_soft_value(3, (real)0.25, -2);
   ck_assert(next_value == (real)3.5);
   ck_assert(sac_target(2, (real)0.5, sac_discount((real)0.75, 0), next_value) == (real)3.625);
@@ -55,8 +55,8 @@ END_TEST
 START_TEST(nan_is_not_hidden) {
   ck_assert(sac_is_nan(sac_soft_value(not_a_number, 1, 1)) && sac_is_nan(sac_soft_value(1, not_a_number, 1)));
   ck_assert(sac_is_nan(sac_soft_value(1, 1, not_a_number)));
-  for (int input = 0; input < 5; ++input)
-    for (int terminated = 0; terminated < 2; ++terminated) {
+  for (int input = 0; input < 5; input++)
+    for (int terminated = 0; terminated < 2; terminated++) {
       real x[5] = {1, 1, (real)0.9, (real)terminated, 2};
       x[input] = not_a_number;
       ck_assert(sac_is_nan(sac_target(x[0], x[1], sac_discount(x[2], x[3]), x[4])));
@@ -66,10 +66,10 @@ START_TEST(nan_is_not_hidden) {
 }
 END_TEST
 
-// [sac-v]'s value target and the actor's loss are the same number with the sign turned: both are KL projections.
+/* The value target of [sac-v] and the actor's loss differ only in sign: both are KL projections. */
 START_TEST(actor_loss_is_minus_the_soft_value) {
   uint32_t state = 7;
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 100; i++) {
     const real q = grid_value(&state), alpha = (real)fabs(grid_value(&state)), log_prob = grid_value(&state);
     ck_assert(sac_actor_loss(q, alpha, log_prob) == -sac_soft_value(q, alpha, log_prob));
   }
@@ -78,7 +78,7 @@ END_TEST
 
 #ifdef SAC_REAL_DOUBLE
 START_TEST(gradients_are_central_differences) {
-  for (int i = -5; i <= 5; ++i) {
+  for (int i = -5; i <= 5; i++) {
     const double q = 9.7 * i;
     double x = q, by_q, log_prob = q / 3, by_log_prob;
     central_difference(x, sac_square_loss(x, 1.25), by_q);

@@ -1,11 +1,11 @@
-/* The comparisons of support/check_main.h themselves: each must fail when it should, on NaN first of all. */
+/* Tests of the comparisons in support/check_main.h: each must fail when it should, above all on NaN. */
 #include "support/check_main.h"
 
 #include "sac/sac.h"
 
 static float same[3] = {1, 2, 3}, off[3] = {1, 2.5f, 3}, with_nan[3] = {1, NAN, 3};
 
-/* Check's own, of which only those that fail are told to it. */
+/* Check's own assertions, replaced so that a failure can be observed. */
 START_TEST(pass_plain) {
   ck_assert(1);
   ck_assert_int_eq(2, 2);
@@ -67,7 +67,7 @@ static int failures(const TTest* test) {
   return failed;
 }
 
-/* Not CHECK_MAIN: the cases that must fail run inside runners of their own. */
+/* Not CHECK_MAIN, because the cases that must fail run in separate runners. */
 int main(void) {
   const struct {
     const TTest* test;

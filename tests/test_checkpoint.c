@@ -1,6 +1,6 @@
 /* ctest: one-thread
  *
- * Checkpoints and the replay's segments: exact, append-only, and suspicious of damage. */
+ * Checkpoints and replay segments: exact, append-only, and safe against damaged files. */
 #include "support/check_main.h"
 
 #include <sys/stat.h>
@@ -19,11 +19,11 @@ START_TEST(round_trip) {
   const char* dir = test_folder();
   sac_agent* agent = rows_agent("algo", algos[_i], "seed", "7", NULL);
   sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
-  rows_save(checkpoint, 0, 5); /* before anything was pushed */
+  rows_save(checkpoint, 0, 5); /* before the first push */
   rows_push(agent, 700);
   ck_ok(sac_agent_update(agent, 5));
   rows_save(checkpoint, 700, 5);
-  rows_push(agent, 900); /* past the ring's end */
+  rows_push(agent, 900); /* after the ring has wrapped around */
   ck_ok(sac_agent_update(agent, 3));
   rows_save(checkpoint, 1600, 5);
   sac_checkpoint_destroy(checkpoint);
@@ -41,12 +41,12 @@ START_TEST(round_trip) {
   ck_assert(rows_states_are(1600));
   rows_same_agent(agent, 0, again, 0);
   rows_check(again, 0, 0);
-  /* and both go on alike */
+  /* both give the same results afterwards */
   rows_push(agent, 100), rows_push(again, 100);
   ck_ok(sac_agent_update(agent, 4));
   ck_ok(sac_agent_update(again, 4));
   rows_same_agent(agent, 0, again, 0);
-  /* back to where nothing had been pushed */
+  /* back to an empty replay */
   ck_ok(sac_checkpoint_load(checkpoint, 0));
   ck_assert(rows_states_are(0));
   ck_assert_uint_eq(again->counters[0].pushed, 0);
@@ -56,7 +56,8 @@ START_TEST(round_trip) {
 }
 END_TEST
 
-/* Pushes between saves: within a segment, across several, a whole ring and more (rows never saved), none. */
+/* Numbers of pushes between saves: within a segment, across several, more than the ring holds (rows that are never
+ * saved), and none. */
 START_TEST(ring_and_segments) {
   static const struct {
     const char* capacity;
@@ -75,12 +76,12 @@ START_TEST(ring_and_segments) {
   for (int i = 0; i < 8; i++) {
     rows_push(agent, cases[_i].push[i]);
     rows_save(checkpoint, i, 2);
-    for (int back = 0; back < 2 && back <= i; back++) { /* both kept ones load */
+    for (int back = 0; back < 2 && back <= i; back++) { /* both checkpoints that were kept can be loaded */
       ck_ok(sac_checkpoint_probe(dir, i - back, NULL, 0));
       ck_ok(sac_checkpoint_load(other, i - back));
       rows_check(again, 0, 0);
     }
-    /* the one that was loaded goes on in the same folder now and then */
+    /* sometimes continue with the agent that was loaded, in the same folder */
     if (i % 3 != 2) continue;
     ck_ok(sac_checkpoint_load(other, i));
     sac_checkpoint* swapped = checkpoint;
@@ -114,14 +115,14 @@ START_TEST(keep_and_list) {
   ck_assert_int_eq(sac_checkpoint_list(dir, step, 4), 1);
   ck_assert_int_eq(test_exists(test_path(dir, "replay/rows_0.bin")), 0);
   ck_assert_int_eq(test_exists(test_path(dir, "replay/rows_1.bin")), 1);
-  /* names that are not ours are not ours */
+  /* other files in the folder are not touched */
   test_write(test_path(dir, "checkpoints/step_0014.safetensors"), "", 0);
   test_write(test_path(dir, "checkpoints/step_15.safetensors.part"), "", 0);
   test_write(test_path(dir, "checkpoints/step_-1.safetensors"), "", 0);
   test_write(test_path(dir, "replay/rows_9x.bin"), "", 0);
   ck_assert_int_eq(sac_checkpoint_list(dir, step, 4), 1);
   sac_checkpoint_destroy(checkpoint);
-  checkpoint = rows_checkpoint(agent, dir); /* what a killed process left half written goes */
+  checkpoint = rows_checkpoint(agent, dir); /* partial files of a killed process are deleted */
   ck_assert_int_eq(test_exists(test_path(dir, "checkpoints/step_15.safetensors.part")), 0);
   sac_checkpoint_destroy(checkpoint);
   sac_agent_destroy(agent);
@@ -154,7 +155,7 @@ START_TEST(append_only) {
 }
 END_TEST
 
-/* Rows that the ring lost before they were saved are not written, and not needed. */
+/* Rows that the ring overwrote before they were saved are not written, and not needed. */
 START_TEST(lost_rows) {
   const char* dir = test_folder();
   sac_agent* agent = rows_agent(NULL);
@@ -170,7 +171,7 @@ START_TEST(lost_rows) {
   ck_assert_uint_eq(parts->bytes, 4 * sizeof *part);
   ck_assert(part[0] == 3 && part[1] == 199000 - 3 * 65536 && part[2] == 200000 - 3 * 65536);
   sac_safetensors_close(file);
-  ck_assert_int_eq(test_count_entries(test_path(dir, "replay")), 2); /* the first one's, and this */
+  ck_assert_int_eq(test_count_entries(test_path(dir, "replay")), 2); /* the first segment, and this one */
   sac_checkpoint_destroy(checkpoint);
   sac_agent_destroy(agent);
   test_folder_remove();
@@ -194,7 +195,7 @@ START_TEST(best_and_policy) {
   rows_same_agent(agent, 0, loaded, 0);
   sac_agent_destroy(loaded);
   int64_t step;
-  ck_assert_int_eq(sac_checkpoint_list(dir, &step, 1), 0); /* best is none of the steps */
+  ck_assert_int_eq(sac_checkpoint_list(dir, &step, 1), 0); /* best is separate from the steps */
   ck_ok(sac_checkpoint_policy(checkpoint));
   ck_assert_int_eq(test_exists(test_path(dir, "policy.safetensors")), 1);
   sac_checkpoint_destroy(checkpoint);
@@ -203,7 +204,7 @@ START_TEST(best_and_policy) {
 }
 END_TEST
 
-/* A population's agents have folders of their own, each equal to that of a single run. */
+/* Each agent of a population has a folder of its own, with the same content as that of a single run. */
 START_TEST(population) {
   const char* dir = test_folder();
   sac_agent* three = rows_agent("seeds", "3", "seed", "5", NULL);
@@ -222,7 +223,7 @@ START_TEST(population) {
   sac_checkpoint_destroy(checkpoint);
   sac_agent_destroy(one);
 
-  /* its configuration makes this agent alone */
+  /* its configuration creates this agent alone */
   ck_ok(sac_agent_load(&one, rows_step_file(dir, 300), NULL));
   ck_assert_int_eq(one->shape.population, 1);
   three->counters[2].pushed = 0;
@@ -271,12 +272,12 @@ START_TEST(not_finite_is_not_written) {
 }
 END_TEST
 
-/* ---- damage ---- */
+/* --- damage ------------------------------------------------------------------------------------------------------- */
 
 static char* good;
 static size_t good_size;
 
-/* Bytes of the tensor in the good file. */
+/* The bytes of a tensor in the good file. */
 static char* tensor_bytes(const char* name) {
   sac_safetensors* file;
   ck_ok(sac_safetensors_parse(&file, "good", good, good_size));
@@ -301,7 +302,7 @@ START_TEST(damaged) {
 
   ck_fails(sac_checkpoint_probe(dir, 499, NULL, 0), SAC_ERROR_FILE, "cannot be read (cannot read ");
   ck_fails(sac_checkpoint_probe(dir, 500, config, sizeof config), SAC_ERROR_FORMAT, "'config' is missing or too long");
-  /* the message of a run: "last checkpoint " and this */
+  /* the run's message starts with "last checkpoint ", followed by this */
   test_write(path, good, 100);
   ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, "is cut short (header ");
   ck_assert_int_eq(strncmp(sac_last_error(), "is cut short", 12), 0);
@@ -353,12 +354,13 @@ START_TEST(damaged) {
   char* longer = malloc(size + 5000);
   memcpy(longer, bytes, size);
   memset(longer + size, 7, 5000);
-  test_write(rows, longer, size + 5000); /* a run killed after writing rows: more than the checkpoint knows of */
+  test_write(rows, longer,
+             size + 5000); /* a run was killed after it wrote rows: there are more rows than the checkpoint counts */
   ck_ok(sac_checkpoint_load(checkpoint, 500));
   rows_check(agent, 0, 0);
   free(bytes), free(longer);
 
-  /* another run's */
+  /* rows of another run */
   ck_assert_int_eq(rename(path, rows_step_file(dir, 600)), 0);
   ck_fails(sac_checkpoint_probe(dir, 600, NULL, 0), SAC_ERROR_FORMAT, "is damaged (the file holds step 500)");
   free(good);
@@ -397,14 +399,14 @@ START_TEST(other_shapes) {
     sac_checkpoint_destroy(checkpoint);
     sac_agent_destroy(agent);
   }
-  /* other states, other bounds */
+  /* other states, and other bounds */
   agent = rows_agent(NULL);
   double more[6];
   const sac_state other = {"env.state", SAC_F64, more, sizeof more, 0};
   ck_ok(sac_checkpoint_create(&checkpoint, dir, agent, 0, &other, 1));
   ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "'env.state' is F64 [5]; F64 [6] is wanted");
   sac_checkpoint_destroy(checkpoint);
-  /* a state that the file has not got: missing, or, where it may be, zeros */
+  /* a state that the file does not have: an error, or zeros if it is optional */
   for (int optional = 0; optional < 2; optional++) {
     for (int i = 0; i < 6; i++) more[i] = 7;
     const sac_state missing = {"run.more", SAC_F64, more, sizeof more, optional};
@@ -418,7 +420,7 @@ START_TEST(other_shapes) {
   checkpoint = rows_checkpoint(agent, dir);
   ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "action bounds have changed ('action.half_range')");
   sac_checkpoint_destroy(checkpoint);
-  /* not an agent's file */
+  /* not the file of an agent */
   ck_ok(sac_safetensors_write(rows_step_file(dir, 10), NULL, 0, NULL, 0));
   ck_fails(sac_checkpoint_probe(dir, 10, NULL, 0), SAC_ERROR_FORMAT, "no agent's file");
   sac_agent_destroy(agent);
@@ -426,7 +428,7 @@ START_TEST(other_shapes) {
 }
 END_TEST
 
-/* tests/test_readback.py reads these with the real safetensors. */
+/* tests/test_readback.py reads these files with the Python package safetensors. */
 START_TEST(readback) {
   const char* folder = getenv("SAC_READBACK");
   if (!folder) return;

@@ -1,6 +1,7 @@
 /* ctest: one-thread
  *
- * Checkpoints on full disks, in unwritable places and of processes killed at any moment: the last good one stays. */
+ * Checkpoints on a full disk, in folders without write permission, and of killed processes: the last good checkpoint
+ * remains. */
 #include "support/check_main.h"
 
 #include <fcntl.h>
@@ -26,7 +27,7 @@
 #endif
 #define KILLS_MAX (10 * KILLS)
 
-/* In a process of its own: saves until the limit on file size, which stands for a full disk, lets it. */
+/* Saves in a child process until it reaches a limit on file size, which stands for a full disk. */
 START_TEST(full_disk) {
   const char* dir = test_folder();
   const pid_t child = fork();
@@ -65,8 +66,7 @@ START_TEST(full_disk) {
 }
 END_TEST
 
-/* The disk is full when a part of the new rows is written already: the space is given back, and nothing is forgotten.
- */
+/* The disk becomes full while new rows are written: the partial rows are removed again, and no row is lost. */
 START_TEST(full_disk_in_the_middle_of_rows) {
   const char* dir = test_folder();
   const pid_t child = fork();
@@ -98,7 +98,7 @@ START_TEST(full_disk_in_the_middle_of_rows) {
 }
 END_TEST
 
-/* A real full disk, where this process may mount one. */
+/* A disk that is really full, if this process may mount one. */
 START_TEST(small_disk) {
   const char* dir = test_folder();
   const pid_t child = fork();
@@ -144,7 +144,7 @@ START_TEST(unwritable_places) {
   sac_checkpoint_destroy(NULL);
   checkpoint = rows_checkpoint(agent, test_path(dir, "seed_1"));
   rows_save(checkpoint, 1, 2);
-  /* someone moved the folder away while the run went on */
+  /* the folder was moved away during the run */
   ck_assert_int_eq(rename(test_path(dir, "seed_1/replay"), test_path(dir, "moved")), 0);
   rows_push(agent, 10);
   ck_fails(sac_checkpoint_save(checkpoint, 2, 2, NULL), SAC_ERROR_FILE, "rows_0.bin: No such file");
@@ -157,7 +157,7 @@ START_TEST(unwritable_places) {
 }
 END_TEST
 
-/* Pushes, updates and saves for ever, from the newest checkpoint that loads. */
+/* Pushes, updates and saves in a loop, starting from the newest checkpoint that can be loaded. */
 static void run_until_killed(const char* dir) {
   sac_agent* agent = rows_agent("replay.capacity", "70000", NULL);
   sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
@@ -180,7 +180,7 @@ START_TEST(killed_at_any_moment) {
   const char* dir = test_folder();
   uint64_t random = 1;
   uint64_t reached = 0;
-  int most = 60; /* milliseconds; longer where a round gets nowhere: a busy machine, a sanitizer */
+  int most = 60; /* milliseconds; longer if a round makes no progress, on a busy machine or with a sanitizer */
   for (int kills = 0; kills < KILLS || (reached <= 70000 && kills < KILLS_MAX); kills++) {
     const pid_t child = fork();
     if (child == 0) run_until_killed(dir);
@@ -192,19 +192,20 @@ START_TEST(killed_at_any_moment) {
     waitpid(child, &result, 0);
     ck_assert_msg(WIFSIGNALED(result), "the run ended by itself, %d", WEXITSTATUS(result));
 
-    int64_t list[2 + KILLS_MAX]; /* two are kept, and one more for each kill between a checkpoint and the deletions */
+    int64_t list[2 + KILLS_MAX]; /* two are kept, and one more for each kill between a checkpoint and the deletion of
+                                    the oldest */
     const int32_t count = sac_checkpoint_list(dir, list, 2 + KILLS_MAX);
-    if (count == 0) continue; /* killed before its first */
+    if (count == 0) continue; /* killed before the first checkpoint */
     sac_agent* agent = rows_agent("replay.capacity", "70000", NULL);
     sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
-    for (int32_t i = 0; i < count; i++) { /* not only the newest */
+    for (int32_t i = 0; i < count; i++) { /* older checkpoints can be loaded too */
       ck_ok(sac_checkpoint_probe(dir, list[i], NULL, 0));
       ck_ok(sac_checkpoint_load(checkpoint, list[i]));
       rows_check(agent, 0, 0);
       ck_assert(rows_states_are(list[i]));
       ck_assert_int_eq((int64_t)agent->counters[0].pushed, list[i]);
     }
-    ck_assert_uint_ge((uint64_t)list[0], reached); /* nothing is lost */
+    ck_assert_uint_ge((uint64_t)list[0], reached); /* no row is lost */
     if ((uint64_t)list[0] == reached && most < 900) most += 60;
     reached = (uint64_t)list[0];
     sac_checkpoint_destroy(checkpoint);

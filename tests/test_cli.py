@@ -1,4 +1,4 @@
-"""The program as a user meets it: in a pipe, on a terminal, interrupted, asked for help."""
+"""The program as a user runs it: in a pipe, on a terminal, interrupted, asked for help."""
 import json
 import os
 import pathlib
@@ -52,7 +52,7 @@ def test_info():
         assert row["cpu"] == "composed" and row["cuda"] == ("composed" if info["cuda"] else None), row
     if info["cuda_devices"]:
         assert info["cuda_devices"][0].startswith("cuda:0 ") and info["cuda_devices"][0] in text, text
-        # Kernels and products; a device may split a product in two.
+        # Kernels and products. A device may split a product into two kernels.
         for algo, kernels, products in (("sac", 18, 16), ("sac-v", 24, 23)):
             assert kernels + products <= info["graph_nodes"][algo] <= kernels + 2 * products, info["graph_nodes"]
         assert f"sac: {info['graph_nodes']['sac']} launches" in text, text
@@ -77,7 +77,7 @@ def test_profiling():
 
 
 def test_bench_bare():
-    """MuJoCo's own loop beside sac's; test_mujoco.py has what needs the library."""
+    """MuJoCo's own loop next to sac's. test_mujoco.py has the tests that need the library."""
     assert "--bare goes with env" in one_line(sac("bench", "act", "--bare", code=2).stderr)
     assert "--bare: Pendulum-v1 is no task of MuJoCo's" in one_line(sac("bench", "env", "--env", "Pendulum-v1", "--bare",
                                                                         "--device", "cpu", code=2).stderr)
@@ -90,7 +90,7 @@ def test_envs():
         assert (one["reference_return"] is None) == (one["reference_source"] is None), one
         assert one["reference_return"] is None or abs(one["reference_return"]) > 0, one
         assert one["reference_spread"] is None or one["reference_spread"] >= 0 and one["reference_return"] is not None, one
-        known = one["source"] != "Gymnasium" and "missing" not in one  # Python is not started for a list
+        known = one["source"] != "Gymnasium" and "missing" not in one  # listing environments does not start Python
         assert (one.get("obs_size", 0) > 0) == known and ("options" in one) == known, one
         assert (one["source"] == "Gymnasium") == one["id"].startswith("gym:"), one
     pendulum, cheetah, lander = (listed[id] for id in ("Pendulum-v1", "HalfCheetah-v5", "gym:LunarLanderContinuous-v3"))
@@ -168,7 +168,7 @@ def test_dry_run():
         assert re.search(r"lr: 0\.001\s+# from --set", result.stdout), result.stdout
         assert re.search(r"seed: 7\s+# from --seed", result.stdout), result.stdout
         assert re.search(r"# memory: [\d.]+ .B, of it replay [\d.]+ .B", result.stdout), result.stdout
-        again = sac("train", "--config", text, "--dry-run").stdout  # what it prints is a configuration
+        again = sac("train", "--config", text, "--dry-run").stdout  # the output is a valid configuration
         values = [re.sub(r"\s*#.*", "", line) for line in result.stdout.splitlines()]
         assert [re.sub(r"\s*#.*", "", line) for line in again.splitlines()] == values
 
@@ -257,7 +257,7 @@ def test_eval():
             mean = sum(returns) / 20
             std = (sum((value - mean) ** 2 for value in returns) / 19) ** 0.5
             assert abs(policy["mean"] - mean) < 1e-9 and abs(policy["std"] - std) < 1e-9
-            assert abs(policy["half_width_95"] - 2.0930241 * std / 20**0.5) < 1e-3 * std  # t of 19 degrees
+            assert abs(policy["half_width_95"] - 2.0930241 * std / 20**0.5) < 1e-3 * std  # t quantile for 19 degrees of freedom
             assert policy["min"] == min(returns) and policy["max"] == max(returns)
             assert policy["lengths"] == [200] * 20 and policy["mean_length"] == 200
         means = [policy["mean"] for policy in result["policies"]]
@@ -265,7 +265,7 @@ def test_eval():
         assert sac("eval", out, "--episodes", 20, "--json").stdout == sac("eval", out, "--episodes", 20, "--json").stdout
         other = json.loads(sac("eval", out, "--episodes", 20, "--seed", 1, "--json").stdout)
         assert other["policies"][0]["returns"] != result["policies"][0]["returns"]
-        # one seed, its checkpoint and its policy file: the same actor, up to the scaling's rounding
+        # a seed folder, its checkpoint and its policy file have the same actor, up to the rounding of the scaling
         for target in ("seed_2", "seed_2/checkpoints/last", "seed_2/policy.safetensors"):
             one = json.loads(sac("eval", out / target, "--episodes", 20, "--json").stdout)
             for ours, theirs in zip(one["policies"][0]["returns"], result["policies"][1]["returns"]):
@@ -275,7 +275,7 @@ def test_eval():
 
 
 def test_eval_of_policy_with_options():
-    """A policy file plays in the environment of its run, options included."""
+    """A policy file plays in the environment of its run, with the same options."""
     with folder() as path:
         out = pathlib.Path(path, "run")
         train(out, {"env.options": "{g: 3.5}"})
@@ -285,7 +285,7 @@ def test_eval_of_policy_with_options():
 
 
 def test_eval_while_training():
-    """A run's policy can be looked at while it trains."""
+    """A run's policy can be evaluated while the run trains."""
     with folder() as path:
         out = pathlib.Path(path, "run")
         process = subprocess.Popen([PROGRAM, *words(LONG), "--out", str(out), "--quiet"])
@@ -317,14 +317,14 @@ def test_signals():
             assert process.returncode == code, (process.returncode, error)
             step = int(re.search(r"stopped at step (\d+); 'sac resume", text).group(1))
             assert step > 0 and checkpoints(out / "seed_1")[-1] == step
-            # and that is where it goes on
+            # and the run goes on from there
             assert f"at step {step} of" in sac("resume", out, "--steps", step + 5).stdout
 
 
 def test_second_signal_ends_at_once():
     with folder() as path:
         out = pathlib.Path(path, "run")
-        # an evaluation that takes minutes: the first signal waits for the step to end, the second does not
+        # an evaluation that takes minutes: the first signal waits for the end of the step, the second does not
         values = dict(LONG, **{"eval.every": 1, "eval.episodes": 100000})
         process = subprocess.Popen([PROGRAM, *words(values), "--out", str(out), "--quiet"])
         wait_for(lambda: (out / "config.yaml").exists())
@@ -337,7 +337,7 @@ def test_second_signal_ends_at_once():
 
 
 def test_closed_pipe():
-    """sac train | head: the run does not die of it."""
+    """sac train | head: the closed pipe does not end the run."""
     with folder() as path:
         out = pathlib.Path(path, "run")
         process = subprocess.Popen([PROGRAM, *words({}), "--out", str(out)], stdout=subprocess.PIPE,
@@ -348,7 +348,7 @@ def test_closed_pipe():
 
 
 def terminal(arguments, columns, kind="xterm"):
-    """On a terminal of this kind, whatever the test itself runs on."""
+    """Runs on a terminal of this type, whatever the test itself runs on."""
     return pexpect.spawn(PROGRAM, arguments, dimensions=(24, columns), encoding="utf-8", timeout=60,
                          env=dict(os.environ, TERM=kind))
 

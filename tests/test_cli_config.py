@@ -1,4 +1,4 @@
-"""sac config and sac info as a user runs them, and the command-line layer that train, resume, eval and bench share."""
+"""sac config and sac info as a user runs them, and the options that train, resume, eval and bench share."""
 import json
 import os
 import pathlib
@@ -21,7 +21,7 @@ def well(*arguments, **more):
 
 
 def refused(message, *arguments, code=2, **more):
-    """One line on stderr, nothing on stdout, the documented exit code."""
+    """Checks: one line on stderr, nothing on stdout, the documented exit code."""
     got, out, errors = sac(*arguments, **more)
     assert got == code, (arguments, got, errors)
     assert out == "", (arguments, out)
@@ -45,7 +45,7 @@ def test_table():
     assert by_key["network.hidden"]["default"] == [256, 256]
     assert by_key["alpha.learn"]["default"] is True and by_key["optim.actor_lr"]["default"] == "auto"
     assert by_key["env.options"]["default"] == {} and by_key["seed"]["default"] == 1
-    # A section alone.
+    # A section without a key.
     assert {row.split()[0] for row in well("config", "network").splitlines()[1:]} == {
         key for key in by_key if key.startswith("network.")}
 
@@ -67,7 +67,7 @@ def test_precedence():
         one, two = pathlib.Path(folder) / "one.yaml", pathlib.Path(folder) / "two.yaml"
         one.write_text("env:\n  id: Pendulum-v1\n  options: {g: 9.0}\n\noptim:\n  lr: 0.01\ngamma: 0.9\nseed: 5\n")
         two.write_text("gamma: 0.8\n")
-        # Origins, wherever the words stand on the line.
+        # Origins, in any order of the arguments.
         for arguments in (("--config", one, "--config", two, "--set", "seed=6", "--set", "env.options.m=2"),
                           ("--set=env.options.m=2", "--set", "seed=6", f"--config={one}", f"--config={two}")):
             values = resolved(*arguments)
@@ -82,7 +82,7 @@ def test_precedence():
         assert values["env.id"] == {"value": "MountainCarContinuous-v0", "from": "--env"}
         assert values["network.hidden"]["from"] == "preset MountainCarContinuous-v0"
 
-        # What is printed is a file that gives the same again.
+        # The output is a file that gives the same configuration.
         text = well("config", "--config", one, "--set", "tau=0.30000000000000004")
         again = pathlib.Path(folder) / "again.yaml"
         again.write_text(text)
@@ -119,7 +119,7 @@ def test_bad_values():
 def test_options():
     refused("unknown option '--jsn'; nearest is '--json'", "config", "--jsn")
     refused("unknown option '-json'; nearest is '--json'", "config", "-json")
-    refused("unknown option '--js'", "config", "--js")  # no abbreviations: a later option could make them another's
+    refused("unknown option '--js'", "config", "--js")  # no abbreviations, because a later option could change their meaning
     refused("--env needs a value: --env ID", "config", "--env")
     refused("--env needs a value: --env ID", "config", "--env", "--json")
     refused("--json takes no value", "config", "--json=yes")
@@ -127,7 +127,7 @@ def test_options():
     refused("--set takes KEY=VALUE, not '=3'", "config", "--set", "=3")
     refused("unexpected argument 'b'", "config", "seed", "b")
     refused("unexpected argument '--json'", "config", "seed", "--", "--json")
-    refused("\\x1B", "config", "--\x1b[31m")  # what is echoed cannot steer the terminal
+    refused("\\x1B", "config", "--\x1b[31m")  # printed text cannot control the terminal
     assert well("config", "--", "seed") == well("config", "seed")
     text = well("config", "--help")
     assert text.startswith("Usage: sac config") and "--set KEY=VALUE" in text
@@ -149,7 +149,7 @@ def test_info():
     algos = next(f["allowed"] for f in json.loads(well("config", "algo", "--json"))).split(" | ")
     assert [row["algo"] for row in facts["support"]] == algos
     for row in facts["support"]:
-        assert row["cpu"], row  # the CPU has everything
+        assert row["cpu"], row  # the CPU supports all of them
     if not facts["cuda"]:
         assert "CUDA          none: this build of sac has no CUDA" in text
         refused("device = cuda:0 (from --set): this build of sac has no CUDA", "config", "--set", "device=cuda:0", code=1)

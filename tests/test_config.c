@@ -1,6 +1,6 @@
 /* ctest: one-thread
  *
- * The configuration: values and what is checked across fields. */
+ * The configuration: values, and checks across fields. */
 #include "support/config_case.h"
 
 #include "env/list.h"
@@ -23,7 +23,7 @@ START_TEST(defaults_are_the_papers) {
 }
 END_TEST
 
-/* Every default lies within its own range and reads back from its own text. */
+/* Every default lies within its range and can be read back from its text. */
 START_TEST(defaults_read_back) {
   sac_config* config = fresh();
   char text[SAC_VALUE_MAX];
@@ -39,7 +39,8 @@ START_TEST(defaults_read_back) {
 }
 END_TEST
 
-/* The written file opens a section once only: its keys stand together in the table, and no key is another's section. */
+/* The written file opens each section once: the keys of a section are next to each other in the table, and no key has
+ * the name of a section. */
 START_TEST(the_table_is_in_order) {
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     const char* dot = strchr(sac_fields[i].key, '.');
@@ -59,7 +60,7 @@ START_TEST(the_table_is_in_order) {
 END_TEST
 
 static const struct {
-  const char *key, *value, *reads; /* reads: what get gives; NULL: as value */
+  const char *key, *value, *reads; /* what get returns; NULL: the same as value */
 } good[] = {
     {"optim.lr", "1e-3", "0.001"},
     {"optim.lr", "1", NULL},
@@ -225,7 +226,7 @@ static const struct {
 
 START_TEST(fields_agree) {
 #ifdef SAC_CUDA
-  if (_i == 3) return; /* device auto may be one with CUDA */
+  if (_i == 3) return; /* device auto may choose a CUDA device */
 #endif
   sac_config* config = fresh();
   sac_settings s;
@@ -244,7 +245,7 @@ START_TEST(no_updates_need_no_steps_to_learn_in) {
 }
 END_TEST
 
-/* MuJoCo's threads follow cpu.threads in the settings, and in nothing that is written out. */
+/* MuJoCo's threads follow cpu.threads in the settings, but not in the configuration that is written. */
 START_TEST(threads_of_the_environment) {
   int32_t count;
   const int has = sac_env_options_of("HalfCheetah-v5", &count) != NULL;
@@ -258,12 +259,12 @@ START_TEST(threads_of_the_environment) {
   ck_ok(sac_config_settings(config, &s));
   ck_assert_str_eq(s.env_options, has ? "{\"frame_skip\": 2, \"threads\": 3}" : "{\"frame_skip\": 2}");
   ck_assert_str_eq(sac_config_get(config, "env.options"), "{\"frame_skip\": 2}");
-  ck_ok(set(config, "env.options.threads", "1")); /* its own word counts */
+  ck_ok(set(config, "env.options.threads", "1")); /* an explicit value wins */
   ck_ok(sac_config_settings(config, &s));
   ck_assert_str_eq(s.env_options, "{\"frame_skip\": 2, \"threads\": 1}");
   sac_config_destroy(config);
   config = fresh();
-  ck_ok(set(config, "env.id", "Pendulum-v1")); /* has no such option */
+  ck_ok(set(config, "env.id", "Pendulum-v1")); /* this environment has no such option */
   ck_ok(set(config, "cpu.threads", "3"));
   ck_ok(sac_config_settings(config, &s));
   ck_assert_str_eq(s.env_options, "{}");

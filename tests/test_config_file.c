@@ -1,6 +1,6 @@
 /* ctest: one-thread
  *
- * The configuration as text: reading YAML, its messages, and writing it back. */
+ * The configuration as text: reading YAML, error messages, and writing it. */
 #include "support/config_case.h"
 
 #include <unistd.h>
@@ -81,7 +81,7 @@ START_TEST(eight_deep_is_not_too_deep) {
 }
 END_TEST
 
-/* Much text, much nesting, many values: refused at once, whatever their size. */
+/* Long text, deep nesting and many values are refused at once, whatever their size. */
 START_TEST(bombs_are_refused) {
   const size_t size = SAC_YAML_BYTES;
   char* text = malloc(size + 2);
@@ -120,7 +120,7 @@ START_TEST(what_is_written_reads_back_to_the_bit) {
   char *text = written(config), *again;
   ck_ok(sac_config_parse(back, text, strlen(text), "config.yaml", SAC_ORIGIN_SAVED));
   same_settings(config, back);
-  /* Where the values came from survives too. */
+  /* The origins of the values are kept too. */
   again = written(back);
   ck_assert_str_eq(text, again);
   free(text);

@@ -1,6 +1,6 @@
 /* ctest: one-thread
  *
- * The configuration: options of the environment, which source wins, and what a resume may change. */
+ * The configuration: options of the environment, precedence of sources, and what a resume may change. */
 #include "support/config_case.h"
 
 /* --- options of the environment ----------------------------------------------------------------------------------- */
@@ -18,7 +18,7 @@ START_TEST(options_merge) {
   ck_assert_str_eq(sac_config_get(config, "env.options.list"), "[1, \"two\", null, true, 0.001]");
   ck_assert_ptr_null(sac_config_get(config, "env.options.deep.c"));
   ck_assert_ptr_null(sac_config_get(config, "env.options.g.x"));
-  /* An earlier layer goes under what is there. */
+  /* An earlier layer does not replace existing options. */
   ck_ok(parse(config, "env.options: {g: 1, extra: 2}\n"));
   ck_assert_str_eq(sac_config_get(config, "env.options.g"), "10");
   ck_assert_str_eq(sac_config_get(config, "env.options.extra"), "2");
@@ -26,7 +26,7 @@ START_TEST(options_merge) {
 }
 END_TEST
 
-/* Text that YAML or JSON could take for something else survives being written and read. */
+/* Text that looks like another YAML or JSON value is the same after writing and reading. */
 START_TEST(options_keep_their_types) {
   sac_config *config = fresh(), *back = fresh();
   ck_ok(set(config, "env.options",
@@ -73,7 +73,7 @@ START_TEST(presets_give_way) {
   ck_assert_str_eq(sac_config_get(config, "optim.lr"), "0.5");
   ck_assert_str_eq(sac_config_get(config, "network.hidden"), "[64, 64]");
   ck_ok(set(config, "replay.batch", "32"));
-  ck_ok(sac_config_preset(config, "NoPreset-v0")); /* the other's values go, ours stay */
+  ck_ok(sac_config_preset(config, "NoPreset-v0")); /* the other preset's values are dropped, explicit ones are kept */
   ck_assert_str_eq(sac_config_get(config, "env.id"), "NoPreset-v0");
   ck_assert_str_eq(sac_config_get(config, "network.hidden"), "[256, 256]");
   ck_assert_str_eq(sac_config_get(config, "optim.lr"), "0.5");
@@ -111,10 +111,11 @@ START_TEST(resume_takes_what_may_change) {
   ck_ok(sac_config_set(saved, "train.steps", "1000"));
   ck_ok(sac_config_set(saved, "env.options", "{a: 1, b: 2}"));
   ck_ok(sac_config_set_from(wanted, "train.steps", "2000", SAC_ORIGIN_FLAG, "--steps"));
-  ck_ok(set(wanted, "replay.batch", "256")); /* the same: no change */
-  ck_ok(set(wanted, "env.options.a", "1"));  /* the same, laid over the saved ones */
+  ck_ok(set(wanted, "replay.batch", "256")); /* the same value: no change */
+  ck_ok(set(wanted, "env.options.a", "1"));  /* the same options, merged into the saved ones */
   ck_ok(set(wanted, "cpu.threads", "2"));
-  ck_ok(sac_config_set_from(wanted, "network.hidden", "64", SAC_ORIGIN_PRESET, NULL)); /* presets are not asked */
+  ck_ok(sac_config_set_from(wanted, "network.hidden", "64", SAC_ORIGIN_PRESET,
+                            NULL)); /* presets are not applied on a resume */
   ck_ok(sac_config_resume(saved, wanted, changes, sizeof changes));
   ck_assert_str_eq(changes, "train.steps 1000 -> 2000\ncpu.threads 0 -> 2");
   ck_assert_str_eq(sac_config_get(saved, "train.steps"), "2000");

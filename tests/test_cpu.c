@@ -1,5 +1,5 @@
-/* The CPU backend as a whole: the same bits for any number of threads and any population, the same numbers on every
- * instruction set, and what create says it takes. */
+/* The CPU backend: the same bits for any number of threads and any population, the same numbers on every instruction
+ * set, and the announced memory. */
 #include "cpu/cpu.h"
 #include "env/vector.h"
 #include "support/agent_case.h"
@@ -18,15 +18,15 @@ static const agent_case agents[] = {
 };
 #define AGENTS (sizeof agents / sizeof *agents)
 
-/* Sanitized arithmetic is slow. Two updates are the fewest whose weights depend on the moments of one before. */
+/* Sanitized arithmetic is slow. Two updates are the fewest in which a weight depends on earlier moments. */
 #ifdef SAC_SANITIZED
 enum { SANITIZED = 1, UPDATES = 2, POPULATION_UPDATES = 2 };
 #else
 enum { SANITIZED = 0, UPDATES = 4, POPULATION_UPDATES = 3 };
 #endif
 
-/* Of a population one agent at a time is shared by threads: a whole chunk of rows, 128, and one row show where they
- * part. */
+/* Threads share one agent of a population at a time. Batches of a whole chunk of rows, 128, and of one row more show
+ * where the parts meet. */
 static agent_case population_case(size_t i) {
   agent_case c = agents[i];
   if (SANITIZED && c.batch > 129) c.batch = 129;
@@ -39,7 +39,7 @@ static sac_agent* run(agent_case c, int threads, int population, int64_t seed, i
   c.threads = threads;
   c.population = population;
   c.set[5][0] = NULL;
-  for (int i = 0; i < 6; ++i)
+  for (int i = 0; i < 6; i++)
     if (!c.set[i][0]) {
       c.set[i][0] = "seed", c.set[i][1] = text;
       break;
@@ -64,21 +64,22 @@ END_TEST
 START_TEST(population_changes_no_bit) {
   const agent_case c = population_case((size_t)_i);
   sac_agent* one[4];
-  for (int p = 0; p < 4; ++p) one[p] = run(c, 2, 1, 7 + p, POPULATION_UPDATES);
-  for (int threads = SANITIZED ? 2 : 1; threads <= 3; ++threads) {
-    sac_agent* all = run(c, threads, 4, 7, POPULATION_UPDATES); /* on 3 threads: three whole, one shared */
-    for (int p = 0; p < 4; ++p) same_agents(one[p], 0, all, p);
+  for (int p = 0; p < 4; p++) one[p] = run(c, 2, 1, 7 + p, POPULATION_UPDATES);
+  for (int threads = SANITIZED ? 2 : 1; threads <= 3; threads++) {
+    sac_agent* all =
+        run(c, threads, 4, 7, POPULATION_UPDATES); /* on 3 threads: three whole agents, and one that is shared */
+    for (int p = 0; p < 4; p++) same_agents(one[p], 0, all, p);
     sac_agent_destroy(all);
   }
-  for (int p = 0; p < 4; ++p) sac_agent_destroy(one[p]);
+  for (int p = 0; p < 4; p++) sac_agent_destroy(one[p]);
 }
 END_TEST
 
-/* A dead agent of a population is left as it is, and changes nothing for the others. */
+/* A stopped agent of a population is not changed, and does not change the others. */
 START_TEST(a_dead_agent_is_skipped) {
   agent_case c = population_case((size_t)_i / 2);
   c.population = 3;
-  c.threads = 2 + _i % 2; /* the two that live: whole agents, or one after the other shared by three */
+  c.threads = 2 + _i % 2; /* the two other agents: as whole agents, or shared by three threads one after the other */
   sac_agent *agent = agent_case_create(&c), *whole = agent_case_create(&c), *fresh = agent_case_create(&c);
   agent_case_push(agent, 300, 9);
   agent_case_push(whole, 300, 9);
@@ -95,28 +96,28 @@ START_TEST(a_dead_agent_is_skipped) {
 }
 END_TEST
 
-/* The same update on each instruction set. Weights move by about lr whatever the gradient's size, so they are compared
- * with lr; gradients with the largest of all. */
+/* The same update on each instruction set. Adam moves a weight by about lr whatever the size of its gradient, so
+ * weights are compared relative to lr, and gradients relative to the largest one. */
 START_TEST(instruction_sets_agree) {
   sac_agent* agent[3] = {0};
   int count = 0;
-  for (; sac_isa_available(count); ++count) {
+  for (; sac_isa_available(count); count++) {
     ck_assert_int_eq(setenv("SAC_CPU", sac_isa_available(count)->name, 1), 0);
     agent[count] = run(agents[_i], 2, 1, 7, 1);
     ck_assert_str_eq(((const sac_cpu*)agent[count]->storage)->isa->name, sac_isa_available(count)->name);
   }
   unsetenv("SAC_CPU");
-  for (int i = 1; i < count; ++i) {
+  for (int i = 1; i < count; i++) {
     size_t n;
     float *a = slab_copy(agent[0], SAC_MEMORY_GRAD, 0, &n), *b = slab_copy(agent[i], SAC_MEMORY_GRAD, 0, &n);
     double largest = 0;
-    for (size_t k = 0; k < n; ++k) largest = fmax(largest, fabs((double)a[k]));
+    for (size_t k = 0; k < n; k++) largest = fmax(largest, fabs((double)a[k]));
     ck_near_array(a, b, n, 0, 10 * GRADIENT_REL * largest);
     free(a), free(b);
     ck_near_relative(agent[i]->stats[0].critic_loss, agent[0]->stats[0].critic_loss, LOSS_REL, LOSS_ABS);
     ck_near_relative(agent[i]->stats[0].actor_loss, agent[0]->stats[0].actor_loss, LOSS_REL, LOSS_ABS);
   }
-  for (int i = 0; i < count; ++i) sac_agent_destroy(agent[i]);
+  for (int i = 0; i < count; i++) sac_agent_destroy(agent[i]);
 }
 END_TEST
 
@@ -130,7 +131,7 @@ START_TEST(an_unknown_instruction_set_is_ignored) {
 }
 END_TEST
 
-/* size tells what create takes, to the byte, and tensors come back as they were written. */
+/* size returns exactly the bytes that create allocates, and tensors are read back as they were written. */
 START_TEST(size_and_memory) {
   sac_agent* agent = agent_case_create(&agents[_i]);
   const sac_cpu* cpu = agent->storage;
@@ -141,7 +142,7 @@ START_TEST(size_and_memory) {
   ck_assert_uint_eq(bytes[SAC_MEMORY_WEIGHTS], agent->tensors.floats[SAC_SLAB_TRAINED] * sizeof(float));
   ck_assert_uint_eq(bytes[SAC_MEMORY_REPLAY],
                     (size_t)agent->shape.capacity * (size_t)agent->row.floats * sizeof(float));
-  for (int m = 0; m < SAC_MEMORY_COUNT; ++m) {
+  for (int m = 0; m < SAC_MEMORY_COUNT; m++) {
     const float in[3] = {1.5f, -2.5f, 3.25f};
     float out[3];
     const size_t at = bytes[m] / sizeof(float) - 3;
@@ -153,7 +154,7 @@ START_TEST(size_and_memory) {
 }
 END_TEST
 
-/* Zero threads: as many as there are processors. */
+/* Zero threads means one for each processor. */
 START_TEST(threads_by_default) {
   agent_case c = agents[0];
   c.set[0][0] = "cpu.threads", c.set[0][1] = "0";

@@ -1,4 +1,4 @@
-/* critic update against the reference: gradients, Adam's step, losses; and what it must leave alone. */
+/* Stage critic update against the reference: gradients, Adam's step, losses, and what the stage must not change. */
 #include "support/agent_case.h"
 #include "support/check_main.h"
 #include "support/reference.h"
@@ -40,14 +40,14 @@ START_TEST(against_the_reference) {
   const sac_tensors* t = &agent->tensors;
   const double lr = sac_auto(agent->settings.critic_lr, agent->settings.lr);
   double norm = 0;
-  for (int k = 0; k < agent->shape.critics + is_sac_v(agent); ++k) {
+  for (int k = 0; k < agent->shape.critics + is_sac_v(agent); k++) {
     const sac_net* net = k < agent->shape.critics ? &t->net[SAC_CRITIC][k] : &t->net[SAC_VALUE][0];
     ck_gradient(agent, net, after.slab[SAC_MEMORY_GRAD], expected.grad, GRADIENT_REL);
     ck_adam(agent, net, before, after, agent->counters[0].updates + 1, lr);
-    for (int l = 0; l < net->layers; ++l) {
-      for (size_t i = 0; i < (size_t)net->size[l] * (size_t)net->size[l + 1]; ++i)
+    for (int l = 0; l < net->layers; l++) {
+      for (size_t i = 0; i < (size_t)net->size[l] * (size_t)net->size[l + 1]; i++)
         norm += pow(expected.grad[net->weight[l] + i], 2);
-      for (size_t i = 0; i < (size_t)net->size[l + 1]; ++i) norm += pow(expected.grad[net->bias[l] + i], 2);
+      for (size_t i = 0; i < (size_t)net->size[l + 1]; i++) norm += pow(expected.grad[net->bias[l] + i], 2);
     }
   }
   const sac_update_stats* stats = &agent->stats[0];
@@ -57,14 +57,14 @@ START_TEST(against_the_reference) {
   ck_near_relative(stats->td_error, expected.stats.td_error, LOSS_REL, LOSS_ABS);
   ck_near_relative(stats->alpha, expected.stats.alpha, LOSS_REL, 0);
   ck_near_relative(stats->critic_grad, sqrt(norm), LOSS_REL, LOSS_ABS);
-  if (is_sac_v(agent)) { /* the actor's gradient is there, at the old parameters; its step is not */
+  if (is_sac_v(agent)) { /* the actor's gradient exists already, at the old parameters; its step was not made */
     ck_gradient(agent, &t->net[SAC_ACTOR][0], after.slab[SAC_MEMORY_GRAD], expected.grad, GRADIENT_REL);
     ck_near_relative(stats->actor_loss, expected.stats.actor_loss, LOSS_REL, LOSS_ABS);
   }
 
-  /* actor, temperature and targets wait for their own stage */
+  /* actor, temperature and targets are unchanged until their own stage */
   const sac_net* actor = &t->net[SAC_ACTOR][0];
-  for (int l = 0; l < actor->layers; ++l)
+  for (int l = 0; l < actor->layers; l++)
     ck_same_bits(after.slab[SAC_MEMORY_WEIGHTS] + actor->weight[l], before.slab[SAC_MEMORY_WEIGHTS] + actor->weight[l],
                  actor->size[l] * actor->size[l + 1]);
   ck_same_bits(&after.slab[SAC_MEMORY_WEIGHTS][t->log_alpha], &before.slab[SAC_MEMORY_WEIGHTS][t->log_alpha], 1);
@@ -78,7 +78,7 @@ START_TEST(against_the_reference) {
 }
 END_TEST
 
-/* dJ_Q/dw by central differences of the reference's own loss: what the gradients above are compared with is right. */
+/* Checks the reference itself: dJ_Q/dw by central differences of its loss. */
 START_TEST(reference_by_differences) {
   const agent_case c = {.algo = _i ? "sac-v" : "sac", .obs = 3, .action = 2, .hidden = "5,4", .batch = 7, .critics = 2};
   sac_agent* agent = agent_case_create(&c);
@@ -88,13 +88,13 @@ START_TEST(reference_by_differences) {
   reference_update u = reference_update_create(agent);
   reference_critics(agent, &at, &in.minibatch, &in.noise, &u);
   const double h = 1e-6;
-  for (int k = 0; k < 2; ++k)
-    for (int l = 0; l < 3; ++l) {
+  for (int k = 0; k < 2; k++)
+    for (int l = 0; l < 3; l++) {
       const sac_net* net = &agent->tensors.net[SAC_CRITIC][k];
-      for (size_t i = 0; i < (size_t)net->size[l] * (size_t)net->size[l + 1]; ++i) {
+      for (size_t i = 0; i < (size_t)net->size[l] * (size_t)net->size[l + 1]; i++) {
         double loss[2], *w = &at.slab[SAC_MEMORY_WEIGHTS][net->weight[l] + i];
         const double value = *w;
-        for (int side = 0; side < 2; ++side) {
+        for (int side = 0; side < 2; side++) {
           reference_update moved = reference_update_create(agent);
           *w = value + (side ? h : -h);
           reference_critics(agent, &at, &in.minibatch, &in.noise, &moved);
@@ -112,15 +112,15 @@ START_TEST(reference_by_differences) {
 }
 END_TEST
 
-/* A terminated transition does not bootstrap: what the targets say of its next state changes nothing. */
+/* A terminated transition does not bootstrap: the target networks have no influence. */
 START_TEST(terminated_rows_do_not_bootstrap) {
   const agent_case c = {.algo = _i ? "sac-v" : "sac", .obs = 4, .action = 2, .hidden = "16", .batch = 20, .critics = 2};
   sac_agent *one = agent_case_create(&c), *other = agent_case_create(&c);
   update_inputs a = update_inputs_create(one, 5), b = update_inputs_create(other, 5);
-  for (int r = 0; r < 20; ++r) {
+  for (int r = 0; r < 20; r++) {
     a.terminated[r] = b.terminated[r] = r < 10 ? 1.0f : 0.0f;
     if (r < 10)
-      for (int i = 0; i < 4; ++i) b.next_obs[r * 4 + i] = 3.0f * (float)(i + 1);
+      for (int i = 0; i < 4; i++) b.next_obs[r * 4 + i] = 3.0f * (float)(i + 1);
   }
   ck_ok(sac_agent_update_with(one, &a.minibatch, &a.noise, NULL));
   ck_ok(sac_agent_update_with(other, &b.minibatch, &b.noise, NULL));
@@ -136,11 +136,11 @@ START_TEST(terminated_rows_do_not_bootstrap) {
 }
 END_TEST
 
-/* A NaN in a weight or an input reaches the losses and norms the sentinel reads. */
+/* A NaN in a weight or an input reaches the losses and gradient norms that sac_agent_check watches. */
 START_TEST(nan_is_seen) {
   const agent_case c = {
       .algo = _i ? "sac-v" : "sac", .obs = 4, .action = 2, .hidden = "16,16", .batch = 20, .critics = 2};
-  for (int which = 0; which < 5; ++which) {
+  for (int which = 0; which < 5; which++) {
     sac_agent* agent = agent_case_create(&c);
     const sac_tensors* t = &agent->tensors;
     const size_t places[] = {t->net[SAC_CRITIC][1].weight[0] + 3, t->net[SAC_CRITIC][0].weight[2],

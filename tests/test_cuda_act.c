@@ -1,4 +1,5 @@
 /* ctest: timeout=300
+ *
  * kernels/act.cu and act_one.cu: whole networks in one launch, in every mode and on every path. */
 #include "kernels/random.h"
 #include "support/cuda_case.h"
@@ -6,50 +7,50 @@
 #define LOW (-5.0)
 #define HIGH 2.0
 
-/* size: O, hidden layers, 2A. Up to 256 observations in all have blocks of their own, a cluster of them each where
- * there is work enough. More: several observations a block, and activations in scratch memory where they are wider than
- * 1536, of which 16 blocks an agent have a part. aligned: weights begin on 16 bytes, so that a block may copy its part
- * of them to shared memory. */
+/* size: O, hidden layers, 2A. Up to 256 observations in total get blocks of their own, and a cluster of blocks each
+ * where there is enough work. With more, a block has several observations; activations wider than 1536 lie in scratch
+ * memory, of which 16 blocks of an agent have a part each. aligned: weights start on 16 bytes, so that a block can copy
+ * its part of them to shared memory. */
 static const struct {
   int population, n, layers, size[5], aligned;
 } shapes[] = {
     {1, 1, 1, {1, 2}, 0},
     {1, 1, 3, {17, 64, 64, 12}, 1},
-    {2, 3, 3, {5, 100, 72, 6}, 1}, /* the last chunk of the head is half a one */
+    {2, 3, 3, {5, 100, 72, 6}, 1}, /* the last chunk of the head is half full */
     {3, 1, 2, {17, 36, 70}, 1},
     {1, 2, 4, {9, 12, 20, 40, 4}, 1},
     {1, 1, 3, {17, 256, 256, 12}, 1},  /* eight blocks */
-    {2, 1, 3, {9, 40, 300, 6}, 1},     /* of eight blocks the seventh has less, and the last has nothing */
-    {1, 1, 3, {6, 130, 133, 8}, 1},    /* widths that cannot be copied */
-    {1, 2, 4, {9, 96, 68, 128, 6}, 1}, /* blocks tell each other of two layers, copied ... */
-    {2, 1, 4, {7, 66, 97, 130, 6}, 0}, /* ... and not */
+    {2, 1, 3, {9, 40, 300, 6}, 1},     /* of eight blocks the seventh has less work, and the last has none */
+    {1, 1, 3, {6, 130, 133, 8}, 1},    /* widths that do not allow copies */
+    {1, 2, 4, {9, 96, 68, 128, 6}, 1}, /* blocks exchange the activations of two layers, with copied weights ... */
+    {2, 1, 4, {7, 66, 97, 130, 6}, 0}, /* ... and without copies */
     {1, 1, 3, {300, 264, 64, 12}, 1},  /* too much for shared memory */
-    {1, 1, 1, {400, 4}, 1},            /* no hidden layer: blocks share the observation */
+    {1, 1, 1, {400, 4}, 1},            /* no hidden layer: several blocks for one observation */
     {1, 31, 3, {3, 31, 33, 2}, 0},
     {3, 1, 2, {1601, 5, 2}, 0},      /* the observation is the widest */
     {1, 3, 1, {33, 700}, 0},         /* the head is the widest */
     {1, 257, 3, {11, 33, 5, 6}, 0},  /* the last block has one row; the widest layer is odd */
-    {1, 257, 3, {8, 36, 100, 4}, 1}, /* seven chunks of the head, the last in part */
+    {1, 257, 3, {8, 36, 100, 4}, 1}, /* seven chunks of the head, the last one partial */
     {3, 90, 2, {3, 7, 62}, 0},
     {1, 260, 2, {400, 3, 6}, 0},
     {3, 90, 2, {1601, 5, 2}, 0},    /* scratch: more observations than blocks */
-    {1, 300, 2, {1540, 3, 4}, 0},   /* the same, of one agent */
+    {1, 300, 2, {1540, 3, 4}, 0},   /* the same, with one agent */
     {5, 60, 3, {4, 1540, 3, 8}, 0}, /* a hidden layer is the widest */
-    {1, 1, 2, {5, 300, 1600}, 0},   /* one, of which the parts of the head are too many for shared memory */
+    {1, 1, 2, {5, 300, 1600}, 0},   /* one observation; the parts of the head do not fit into shared memory */
 };
 #define FEW 12
 #define MANY 15
 #define FIRST_SCRATCH 19
-#define FIRST_SLOW 21 /* the others take seconds where fibers are threads: once is enough ... */
+#define FIRST_SLOW 21 /* the others take seconds where threads run as fibers: one run is enough ... */
 #ifdef SAC_SANITIZED
-#define SLOW_TOO FIRST_SLOW /* ... or not at all: 19 and 20 go the same ways through memory */
+#define SLOW_TOO FIRST_SLOW /* ... or none: 19 and 20 use the same paths through memory */
 #else
 #define SLOW_TOO COUNT(shapes)
 #endif
 
 typedef struct act_case {
   size_t P, n, O, A, stride;
-  int shape, blocks; /* blocks: that may share an observation; 0: as many as the device takes */
+  int shape, blocks; /* blocks for one observation at most; 0: as many as the device allows */
   int32_t widest;
   sac_device_state* state;
   float *weights, *obs, *noise;
@@ -62,30 +63,30 @@ static act_case create(cuda_case* c, int i) {
                 .O = (size_t)shapes[i].size[0],
                 .A = (size_t)shapes[i].size[shapes[i].layers] / 2,
                 .shape = i};
-  c->runs = i < MANY ? CUDA_RUNS : 2; /* the others take long where fibers are threads */
+  c->runs = i < MANY ? CUDA_RUNS : 2; /* the others are slow where threads run as fibers */
   a.state = cuda_states(c, shapes[i].population);
   const size_t unit = shapes[i].aligned ? 4 : 1;
   a.args.layers = shapes[i].layers;
   memcpy(a.args.size, shapes[i].size, sizeof shapes[i].size);
-  for (int l = 0; l < a.args.layers; ++l) {
+  for (int l = 0; l < a.args.layers; l++) {
     a.args.weight[l] = a.stride;
     a.args.bias[l] = (a.stride + (size_t)a.args.size[l] * (size_t)a.args.size[l + 1] + unit - 1) / unit * unit;
     a.stride = (a.args.bias[l] + (size_t)a.args.size[l + 1] + 1 + unit - 1) / unit * unit;
   }
   a.weights = cuda_numbers(c, a.P * a.stride, 1);
-  for (size_t p = 0; p < a.P; ++p) /* as large as keeps a layer's outputs near 1 */
-    for (int l = 0; l < a.args.layers; ++l)
-      for (size_t k = a.args.weight[l]; k < a.args.bias[l]; ++k)
+  for (size_t p = 0; p < a.P; p++) /* so large that the outputs of a layer stay near 1 */
+    for (int l = 0; l < a.args.layers; l++)
+      for (size_t k = a.args.weight[l]; k < a.args.bias[l]; k++)
         a.weights[p * a.stride + k] *= (float)(2 / sqrt(a.args.size[l]));
   a.obs = cuda_numbers(c, a.P * a.n * a.O, 1);
   a.noise = cuda_numbers(c, a.P * a.n * a.A, 3);
   return a;
 }
 
-/* As the launch needs it; noise NULL: drawn. */
+/* The argument of the launch. noise NULL: noise is drawn. */
 static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log_prob, int pinned) {
   const size_t rows = a->P * a->n;
-  for (int l = 0; l <= a->args.layers; ++l) a->widest = a->args.size[l] > a->widest ? a->args.size[l] : a->widest;
+  for (int l = 0; l <= a->args.layers; l++) a->widest = a->args.size[l] > a->widest ? a->args.size[l] : a->widest;
   const size_t scratch = sac_actor_act_scratch(a->widest);
   ck_assert((scratch > 0) == (a->widest > 1536));
   a->args.state = cuda_put(c, a->state, a->P);
@@ -108,15 +109,15 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
   if (a->blocks) a->args.blocks = a->blocks;
   if (scratch) {
     a->args.scratch = cuda_room(c, float, a->P* scratch);
-    for (size_t p = 0; p < a->P; ++p) {
+    for (size_t p = 0; p < a->P; p++) {
       if (!a->state[p].alive) continue;
       cuda_open(c, a->args.scratch + p * scratch, scratch);
       cuda_ignore(c, a->args.scratch);
     }
   }
-  cuda_open(c, a->args.action, rows * a->A); /* of stopped agents too: zeros */
+  cuda_open(c, a->args.action, rows * a->A); /* stopped agents get zeros */
   if (log_prob && mode == SAC_DEVICE_ACT_SAMPLE) cuda_open(c, a->args.log_prob, rows);
-  for (size_t p = 0; p < a->P; ++p) {
+  for (size_t p = 0; p < a->P; p++) {
     if (!a->state[p].alive) continue;
     if (mode == SAC_DEVICE_ACT_MEAN || noise) continue;
     cuda_open(c, &a->args.state[p].act, 1);
@@ -124,32 +125,32 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
   }
 }
 
-/* Each agent, and each of its blocks of four rows, at most 16, has a part of the scratch memory of its own: what is
- * shared would show on a device alone, where blocks run at once. */
+/* Each agent, and each of its at most 16 blocks of four rows, has its own part of the scratch memory. An overlap would
+ * show only on a device, where blocks run at the same time. */
 static void check_scratch(cuda_case* c, const act_case* a) {
   const size_t blocks = (a->n + 3) / 4, parts = blocks < 16 ? blocks : 16, part = sac_actor_act_scratch(a->widest) / 16;
   const float* scratch = cuda_result(c, a->args.scratch);
-  for (size_t p = 0; p < a->P; ++p)
-    for (size_t b = 0; b < parts; ++b) {
+  for (size_t p = 0; p < a->P; p++)
+    for (size_t b = 0; b < parts; b++) {
       int written = 0;
-      for (size_t k = 0; k < part; ++k) written |= !cuda_nan(scratch[(p * 16 + b) * part + k]);
+      for (size_t k = 0; k < part; k++) written |= !cuda_nan(scratch[(p * 16 + b) * part + k]);
       ck_assert(written == (int)a->state[p].alive);
     }
 }
 
-/* The head of agent p's network on one row, in double; *error: what each may be off in float. */
+/* The head of agent p's network for one row, in double. *error: the largest error of a float result. */
 static void forward(const act_case* a, size_t p, const float* obs, double* head, double* error) {
   static double x[4096], y[4096];
   const float* w = a->weights + p * a->stride;
-  double off = 0; /* of every number of the layer below */
-  for (size_t i = 0; i < a->O; ++i) x[i] = (double)obs[i];
-  for (int l = 0; l < a->args.layers; ++l) {
+  double off = 0; /* the errors of the layer below */
+  for (size_t i = 0; i < a->O; i++) x[i] = (double)obs[i];
+  for (int l = 0; l < a->args.layers; l++) {
     const size_t in = (size_t)a->args.size[l], out = (size_t)a->args.size[l + 1];
     double worst = 0;
-    for (size_t n = 0; n < out; ++n) {
+    for (size_t n = 0; n < out; n++) {
       const float* row = w + a->args.weight[l] + n * in;
       double sum = (double)w[a->args.bias[l] + n], size = fabs(sum), weights = 0;
-      for (size_t k = 0; k < in; ++k) {
+      for (size_t k = 0; k < in; k++) {
         sum += (double)row[k] * x[k];
         size += fabs((double)row[k] * x[k]);
         weights += fabs((double)row[k]);
@@ -164,14 +165,15 @@ static void forward(const act_case* a, size_t p, const float* obs, double* head,
   *error = off;
 }
 
-/* Actions of agent p from its network with this noise (NULL: none), and their log-probability (may be NULL). */
+/* The actions of agent p for this noise (NULL: the mean), and their log-probability (may be NULL). */
 static void check_agent(const act_case* a, size_t p, const float* noise, const float* action, const float* log_prob) {
   static double head[4096];
-  const size_t step = a->n * a->stride > 300000 ? a->n / 7 + 1 : 1; /* the reference is slow: some rows of wide ones */
+  const size_t step =
+      a->n * a->stride > 300000 ? a->n / 7 + 1 : 1; /* the reference is slow, so only some rows of wide networks */
   for (size_t r = 0; r < a->n; r += step) {
     double error, sum = 0, sum_error = 0, sizes = 0;
     forward(a, p, a->obs + (p * a->n + r) * a->O, head, &error);
-    for (size_t i = 0; i < a->A; ++i) {
+    for (size_t i = 0; i < a->A; i++) {
       const size_t at = (p * a->n + r) * a->A + i;
       const double eps = noise ? (double)noise[at] : 0, log_sigma = fmin(fmax(head[a->A + i], LOW), HIGH);
       const double spread = exp(log_sigma) * eps, u = head[i] + spread, t = tanh(u);
@@ -186,16 +188,16 @@ static void check_agent(const act_case* a, size_t p, const float* noise, const f
   }
 }
 
-/* log_prob: NULL where there is none. */
+/* log_prob: NULL if there is none. */
 static void check_stopped(const act_case* a, const float* action, const float* log_prob) {
-  for (size_t p = 0; p < a->P; ++p) {
-    for (size_t k = 0; !a->state[p].alive && k < a->n * a->A; ++k) cuda_true(action[p * a->n * a->A + k] == 0);
-    for (size_t r = 0; log_prob && !a->state[p].alive && r < a->n; ++r) cuda_true(log_prob[p * a->n + r] == 0);
+  for (size_t p = 0; p < a->P; p++) {
+    for (size_t k = 0; !a->state[p].alive && k < a->n * a->A; k++) cuda_true(action[p * a->n * a->A + k] == 0);
+    for (size_t r = 0; log_prob && !a->state[p].alive && r < a->n; r++) cuda_true(log_prob[p * a->n + r] == 0);
   }
 }
 static void check_counters(cuda_case* c, const act_case* a, uint64_t more) {
   const sac_device_state* after = cuda_result(c, a->args.state);
-  for (size_t p = 0; p < a->P; ++p) {
+  for (size_t p = 0; p < a->P; p++) {
     ck_assert_uint_eq(after[p].act, a->state[p].act + (a->state[p].alive ? more : 0));
     ck_assert_uint_eq(after[p].act_ticket, 0);
   }
@@ -207,7 +209,7 @@ START_TEST(mean) {
   put(&c, &a, SAC_DEVICE_ACT_MEAN, NULL, _i % 2, _i == FEW);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
-  for (size_t p = 0; p < a.P; ++p)
+  for (size_t p = 0; p < a.P; p++)
     if (a.state[p].alive) check_agent(&a, p, NULL, action, NULL);
   check_stopped(&a, action, NULL);
   check_counters(&c, &a, 0);
@@ -221,7 +223,7 @@ START_TEST(noise_given) {
   put(&c, &a, SAC_DEVICE_ACT_SAMPLE, a.noise, 1, 0);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float *action = cuda_result(&c, a.args.action), *log_prob = cuda_result(&c, a.args.log_prob);
-  for (size_t p = 0; p < a.P; ++p)
+  for (size_t p = 0; p < a.P; p++)
     if (a.state[p].alive) check_agent(&a, p, a.noise, action, log_prob);
   if (a.shape >= FIRST_SCRATCH) check_scratch(&c, &a);
   check_stopped(&a, action, log_prob);
@@ -230,7 +232,7 @@ START_TEST(noise_given) {
 }
 END_TEST
 
-/* The noise drawn is the CPU's, to the bit: given the same numbers, act gives the same actions. */
+/* Drawn noise has the bits of the CPU's: given as noise, the same numbers give the same actions. */
 START_TEST(noise_drawn) {
   cuda_case c = cuda_case_create((uint64_t)_i), d = cuda_case_create((uint64_t)_i);
   act_case a = create(&c, _i), b = create(&d, _i);
@@ -239,8 +241,8 @@ START_TEST(noise_drawn) {
   put(&c, &a, SAC_DEVICE_ACT_SAMPLE, NULL, log_prob, _i == MANY);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
-  for (size_t p = 0; p < b.P; ++p)
-    for (size_t r = 0; r < b.n; ++r)
+  for (size_t p = 0; p < b.P; p++)
+    for (size_t r = 0; r < b.n; r++)
       sac_fill_normals(b.state[p].seed, SAC_STREAM_ACT, sac_draw_block(b.state[p].act + r, b.A, SAC_NORMALS_PER_BLOCK),
                        b.A, b.noise + (p * b.n + r) * b.A);
   put(&d, &b, SAC_DEVICE_ACT_SAMPLE, b.noise, log_prob, 0);
@@ -262,8 +264,8 @@ START_TEST(uniform) {
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float* action = cuda_result(&c, a.args.action);
   float* expected = cuda_host(&c, float, a.A);
-  for (size_t p = 0; p < a.P; ++p)
-    for (size_t r = 0; a.state[p].alive && r < a.n; ++r) {
+  for (size_t p = 0; p < a.P; p++)
+    for (size_t r = 0; a.state[p].alive && r < a.n; r++) {
       sac_fill_uniform(a.state[p].seed, SAC_STREAM_WARMUP,
                        sac_draw_block(a.state[p].act + r, a.A, SAC_UNIFORMS_PER_BLOCK), a.A, 1.0f, expected);
       cuda_same(action + (p * a.n + r) * a.A, expected, a.A);
@@ -274,7 +276,7 @@ START_TEST(uniform) {
 }
 END_TEST
 
-/* An action depends on its own row alone: the same bits one at a time (blocks of its own) and all at once. */
+/* An action depends on its own row alone: the same bits for single observations and for all at once. */
 START_TEST(rows_are_apart) {
   static const int tried[] = {MANY, MANY + 1, FIRST_SCRATCH + 1};
   const int shape = tried[_i];
@@ -298,7 +300,7 @@ START_TEST(rows_are_apart) {
 }
 END_TEST
 
-/* However many blocks share an observation, and on a device without clusters, its action has the same bits. */
+/* An action has the same bits for any number of blocks that share its observation, and on a device without clusters. */
 START_TEST(blocks_change_nothing) {
   cuda_case c = cuda_case_create(11);
   act_case a = create(&c, _i);
@@ -322,7 +324,7 @@ START_TEST(blocks_change_nothing) {
 }
 END_TEST
 
-/* The copy that acting reads while updates go on. */
+/* The copy of the actor that acting reads while updates run. */
 START_TEST(snapshot) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   const size_t floats = _i ? 12 * 700 : 4, P = _i ? 300 : 1;
@@ -339,12 +341,12 @@ START_TEST(snapshot) {
   cuda_run(&c, sac_actor_snapshot(c.stream, &args));
   cuda_same((const float*)cuda_result(&c, args.copy), weights, floats);
   const uint32_t* alive = cuda_result(&c, args.alive);
-  for (size_t p = 0; p < P; ++p) ck_assert_uint_eq(alive[p], state[p].alive);
+  for (size_t p = 0; p < P; p++) ck_assert_uint_eq(alive[p], state[p].alive);
   cuda_case_free(&c);
 }
 END_TEST
 
-/* A NaN in an observation, the noise or a weight reaches the actions, of its own row only where it is a row's. */
+/* A NaN in a weight reaches all actions; one in an observation or the noise reaches those of its row only. */
 START_TEST(nan_is_not_hidden) {
   cuda_case c = cuda_case_create(8);
   act_case a = create(&c, _i < 3 ? FEW : MANY); /* few rows, and many */
@@ -355,7 +357,7 @@ START_TEST(nan_is_not_hidden) {
   put(&c, &a, SAC_DEVICE_ACT_SAMPLE, a.noise, 1, 0);
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float *action = cuda_result(&c, a.args.action), *log_prob = cuda_result(&c, a.args.log_prob);
-  for (size_t r = 0; r < a.n; ++r) {
+  for (size_t r = 0; r < a.n; r++) {
     const int here = r == row || _i % 3 == 2;
     ck_assert(cuda_nan(log_prob[r]) == here);
     ck_assert(cuda_nan(action[r * a.A]) == here);
@@ -368,7 +370,7 @@ END_TEST
 START_TEST(saturated) {
   cuda_case c = cuda_case_create(9);
   act_case a = create(&c, FEW);
-  for (size_t p = 0; p < a.P; ++p) {
+  for (size_t p = 0; p < a.P; p++) {
     a.weights[p * a.stride + a.args.bias[2]] = _i % 2 ? -1e4f : 1e4f;
     a.weights[p * a.stride + a.args.bias[2] + a.A] = _i / 2 ? -300 : 300;
   }
@@ -376,7 +378,7 @@ START_TEST(saturated) {
   cuda_run(&c, sac_actor_act(c.stream, &a.args));
   const float *action = cuda_result(&c, a.args.action), *log_prob = cuda_result(&c, a.args.log_prob);
   check_agent(&a, 0, a.noise, action, log_prob);
-  for (size_t r = 0; r < a.n; ++r) ck_assert(fabsf(action[r]) == 1 && isfinite(log_prob[r]) && log_prob[r] > 1e4);
+  for (size_t r = 0; r < a.n; r++) ck_assert(fabsf(action[r]) == 1 && isfinite(log_prob[r]) && log_prob[r] > 1e4);
   cuda_case_free(&c);
 }
 END_TEST

@@ -1,13 +1,12 @@
 /* ctest: timeout=300
  *
- * Updates of the CUDA backend, through the library: the CPU's numbers stage by stage and over many updates, golden
- * updates, and the same bits however updates are launched. */
-#include <dirent.h>
-
+ * Updates on the CUDA backend through the library: against the CPU, stage by stage and over many updates; golden
+ * updates; the same bits however updates are launched. */
 #include "cpu/cpu.h"
 #include "cuda/cuda.h"
 #include "support/cuda_agent.h"
 #include "support/folder.h"
+#include "support/golden_files.h"
 #include "support/reference.h"
 #include "support/tolerances.h"
 #include "verify/verify.h"
@@ -22,7 +21,7 @@ static float* fetch(const float* device, size_t n) {
   return host;
 }
 
-/* The same rows and the same noise, to the bit. */
+/* Checks that two agents drew the same rows and the same noise, to the bit. */
 static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
   const sac_shape* s = &cpu->shape;
   const size_t B = (size_t)s->batch, O = (size_t)s->obs, A = (size_t)s->action, K = (size_t)s->critics, F = O + A;
@@ -36,7 +35,7 @@ static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
   for (size_t r = 0; r < B; ++r) {
     for (size_t f = 0; f < F; ++f) {
       const size_t panel = f / SAC_PANEL * stride + r * SAC_PANEL + f % SAC_PANEL;
-      for (size_t k = 0; k < K; ++k) {
+      for (size_t k = 0; k < K; k++) {
         const size_t at = (k * B + r) * F + f;
         ck_same_bits(&current[at], &ours->current[panel], 1);
         if (f >= O) continue;
@@ -57,25 +56,25 @@ static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
 
 static int begins(const sac_tensor* tensor, const char* with) { return strncmp(tensor->name, with, strlen(with)) == 0; }
 
-/* After one stage on both: tensors of `stepped` have gradients as the CPU's and moved as Adam says; those of `graded`
- * have gradients alone; everything else is as it was. */
+/* After a stage on both devices. Tensors in `stepped` have the CPU's gradients and made Adam's step; tensors in
+ * `graded` only have gradients; everything else is unchanged. */
 static void check_stage(const sac_agent* cpu, const sac_agent* gpu, const reference* before, const char* stepped,
                         const char* also, const char* graded) {
   reference after = reference_read(gpu, 0), expected = reference_read(cpu, 0);
   const sac_settings* s = &gpu->settings;
-  for (int i = 0; i < gpu->tensors.count; ++i) {
+  for (int i = 0; i < gpu->tensors.count; i++) {
     const sac_tensor* t = &gpu->tensors.tensor[i];
     if (t->slab != SAC_SLAB_TRAINED) continue;
     const int steps = begins(t, stepped) || begins(t, also);
     const double* grad = expected.slab[SAC_MEMORY_GRAD];
     double largest = 0;
-    for (size_t e = t->offset; e < t->offset + t->count; ++e) largest = fmax(largest, fabs(grad[e]));
+    for (size_t e = t->offset; e < t->offset + t->count; e++) largest = fmax(largest, fabs(grad[e]));
     const double rate = begins(t, "actor") ? s->actor_lr : begins(t, "log_alpha") ? s->alpha_lr : s->critic_lr;
     const double lr = sac_auto(rate, s->lr);
-    for (size_t e = t->offset; e < t->offset + t->count; ++e) {
+    for (size_t e = t->offset; e < t->offset + t->count; e++) {
       double adam[3];
       if (!steps) {
-        for (int m = 0; m < SAC_MEMORY_TARGET; ++m)
+        for (int m = 0; m < SAC_MEMORY_TARGET; m++)
           if (m != SAC_MEMORY_GRAD || !begins(t, graded)) ck_same_bits(&after.slab[m][e], &before->slab[m][e], 1);
         if (!begins(t, graded)) continue;
       }
@@ -101,7 +100,7 @@ static void same_stats(const sac_update_stats* got, const sac_update_stats* expe
   static const char* const names[] = {"critic_loss", "actor_loss", "alpha_loss", "value_loss",  "alpha",     "entropy",
                                       "q_mean",      "td_error",   "saturation", "critic_grad", "actor_grad"};
   _Static_assert(sizeof names / sizeof *names == sizeof *got / sizeof(double), "every number of the statistics");
-  for (size_t i = 0; i < sizeof names / sizeof *names; ++i)
+  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
     ck_assert_msg(fabs(a[i] - b[i]) <= relative * fabs(b[i]) + floor, "%s: %.9g, not %.9g", names[i], a[i], b[i]);
 }
 
@@ -115,7 +114,7 @@ START_TEST(stages_are_the_cpu_s) {
   sac_agent *cpu = agent_case_create(&cuda_agents[_i]), *gpu = cuda_agent_create(&cuda_agents[_i]);
   agent_case_push(cpu, 600, 9);
   agent_case_push(gpu, 600, 9);
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 3; round++) {
     ck_ok(sac_agent_update(cpu, round));
     copy_agent(cpu, gpu);
     const int at_once = cpu->settings.algo == SAC_ALGO_SAC_V, learned = cpu->settings.alpha_learn;
@@ -124,9 +123,9 @@ START_TEST(stages_are_the_cpu_s) {
     same_minibatch(cpu, gpu);
     BOTH(SAC_STAGE_CRITIC_UPDATE);
     check_stage(cpu, gpu, &before, "critic", "value", at_once ? "actor" : "critic");
-    for (int stage = 0; stage < 2; ++stage) {
+    for (int stage = 0; stage < 2; stage++) {
       reference_free(&before);
-      for (int m = 0; m < SAC_MEMORY_TARGET; ++m) { /* what follows starts from the CPU's weights, to the bit */
+      for (int m = 0; m < SAC_MEMORY_TARGET; m++) { /* the next stage starts from the CPU's weights, to the bit */
         size_t count;
         float* x = slab_copy(cpu, (sac_memory)m, 0, &count);
         ck_ok(gpu->backend->write(gpu, (sac_memory)m, 0, 0, x, count));
@@ -158,25 +157,27 @@ END_TEST
 
 /* --- many updates ------------------------------------------------------------------------------------------------- */
 
-/* Left to themselves the two drift apart, as any two orders of summation do: Adam makes a whole step of the sign of a
- * gradient that is lost in rounding. Their statistics, which are means, must not. Seen: fp32 1e-5, tf32 1e-4, bf16
- * 1e-3 of the statistics; 0.002, 0.06 and 0.07 of the weights' way. */
-enum { MANY = CUDA_HOST ? 40 : 250 }; /* the host execution takes its time */
+/* Over many updates the weights of the two drift apart, as with any two orders of summation: Adam makes a full step in
+ * the direction of a gradient whose sign is lost in rounding. Their statistics, which are means, stay close. Measured:
+ * 1e-5 (fp32), 1e-4 (tf32) and 1e-3 (bf16) of the statistics; 0.002, 0.06 and 0.07 of the distance that the weights
+ * moved. */
+enum { MANY = CUDA_HOST ? 40 : 250 }; /* the host execution is slow */
 static const struct {
   const char* precision;
-  double metrics, weights; /* of MANY updates; root of the mean square of the difference, by that of what they moved */
-  double low, high;        /* of the first update's gradients, in the same way: no more, nor less, than its rounding */
+  double metrics, weights; /* after MANY updates: the root mean square of the difference, relative to that of the
+                              weights' movement */
+  double low, high; /* the same for the gradients of the first update: between these bounds on the rounding error */
 } drift[] = {{"fp32", 1e-3, 0.05, 0, 1e-6}, {"tf32", 2e-3, 0.3, 1e-5, 1e-3}, {"bf16", 1e-2, 0.4, 1e-4, 1e-2}};
 
-/* Products as small as those of many_updates_stay_together cuBLAS may well compute in float, which is no fault: there
- * `low` holds of the host execution alone. precision_is_used has products that no device computes so. */
+/* cuBLAS may compute the small products of many_updates_stay_together in float, so `low` holds only on the host
+ * execution. The products of precision_is_used are large enough for tensor cores. */
 
-/* How far two agents' slabs are apart, by the size of their difference from `zero` (NULL: from 0). */
+/* The distance between two agents' slabs, relative to their distance from `zero` (NULL: from 0). */
 static double distance(const sac_agent* one, const sac_agent* other, sac_memory memory, const float* zero) {
   size_t n;
   float *a = slab_copy(one, memory, 0, &n), *b = slab_copy(other, memory, 0, &n);
   double size = 0, apart = 0;
-  for (size_t i = 0; i < n; ++i)
+  for (size_t i = 0; i < n; i++)
     size += pow((double)a[i] - (zero ? (double)zero[i] : 0), 2), apart += pow((double)a[i] - (double)b[i], 2);
   free(a), free(b);
   return sqrt(apart / size);
@@ -202,7 +203,7 @@ START_TEST(many_updates_stay_together) {
   const double* ours = (const double*)&gpu->totals[0].sum;
   const double* theirs = (const double*)&cpu->totals[0].sum;
   double worst = 0;
-  for (size_t i = 0; i < sizeof(sac_update_stats) / sizeof(double); ++i)
+  for (size_t i = 0; i < sizeof(sac_update_stats) / sizeof(double); i++)
     worst = fmax(worst, fabs(ours[i] - theirs[i]) / (fabs(theirs[i]) + 0.05 * MANY));
   printf("%s %s: first gradients apart by %.2g, statistics by %.2g, weights by %.2g of their way\n", c.algo,
          drift[_i / 2].precision, first, worst, weights);
@@ -217,9 +218,9 @@ START_TEST(many_updates_stay_together) {
 }
 END_TEST
 
-/* `precision` reaches the products: the first update's gradients are off those of fp32 by its rounding, which is that
- * of one product many times over (seen: 0.001 and 0.006). Nets are wide on a device, whose products then take its
- * tensor cores; whether those of bf16 round more than those of tf32 is cuBLAS's choice there. */
+/* `precision` reaches the products: the gradients of the first update differ from those of fp32 by the rounding of the
+ * precision (measured: 0.001 and 0.006). Networks are wide on a device, so that products use tensor cores. Whether bf16
+ * rounds more than tf32 there depends on cuBLAS. */
 START_TEST(precision_is_used) {
   agent_case c = {.algo = _i ? "sac-v" : "sac",
                   .obs = 24,
@@ -228,7 +229,7 @@ START_TEST(precision_is_used) {
                   .batch = CUDA_HOST ? 64 : 256,
                   .critics = 2};
   sac_agent* agent[3];
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 3; i++) {
     agent_case of = c;
     case_set(&of, "precision", drift[i].precision);
     agent[i] = cuda_agent_create(&of);
@@ -241,14 +242,14 @@ START_TEST(precision_is_used) {
   ck_assert_msg(tf32 >= drift[1].low && tf32 <= 0.01, "tf32 is apart by %.3g", tf32);
   ck_assert_msg(bf16 >= drift[1].low && bf16 <= 0.05, "bf16 is apart by %.3g", bf16);
   if (CUDA_HOST) ck_assert_msg(bf16 > 3 * tf32, "bf16 is apart by %.3g, tf32 by %.3g", bf16, tf32);
-  for (int i = 0; i < 3; ++i) sac_agent_destroy(agent[i]);
+  for (int i = 0; i < 3; i++) sac_agent_destroy(agent[i]);
   cuda_done();
 }
 END_TEST
 
 /* --- how updates are launched ------------------------------------------------------------------------------------- */
 
-/* The host execution takes a third of them with each agent: each with both algorithms. */
+/* The host execution runs a third of the cases with each agent, so that each runs with both algorithms. */
 START_TEST(graphs_change_no_bit) {
   static const char* const many[] = {"1", "3", CUDA_HOST ? "2" : "16"};
   sac_agent* eager = after_updates(cuda_agents[_i], "cuda.graph", "false");
@@ -268,17 +269,17 @@ END_TEST
 
 static const struct {
   const char *algo, *hidden;
-  size_t kernels, products; /* as src/cuda/update.c queues them */
+  size_t kernels, products; /* in the order of src/cuda/update.c */
 } sizes[] = {
     {"sac", "256,256", 18, 16}, {"sac-v", "256,256", 24, 23}, {"sac", "256", 13, 8}, {"sac", "256,256,256", 24, 24}};
 
-/* A launch costs microseconds whatever it does, so a node more is a price; a population and a batch are none. On a
- * device cuBLAS may split a product's sums over blocks, and then takes a second kernel to add them up: how often it
- * does is reported. */
+/* A launch costs microseconds whatever it does, so the number of nodes is checked; it does not depend on population and
+ * batch. On a device cuBLAS may split the sums of a product over blocks and add them in a second kernel. The number of
+ * such kernels is printed. */
 START_TEST(nodes_of_an_update) {
   agent_case c = {.algo = sizes[_i].algo, .obs = 17, .action = 6, .hidden = sizes[_i].hidden, .batch = 8, .critics = 2};
   const size_t least = sizes[_i].kernels + sizes[_i].products, most = CUDA_HOST ? least : least + sizes[_i].products;
-  for (int i = 0; i < 2; ++i) {
+  for (int i = 0; i < 2; i++) {
     sac_agent* agent = cuda_agent_create(&c);
     ck_assert_uint_eq(sac_cuda_graph_nodes(agent), 0);
     agent_case_push(agent, 20, 1);
@@ -295,11 +296,11 @@ START_TEST(nodes_of_an_update) {
 }
 END_TEST
 
-/* The order of blocks, threads and graph nodes that CUDA leaves open decides nothing. */
+/* Results do not depend on the order of blocks, threads and graph nodes, which CUDA does not define. */
 START_TEST(same_seed_same_bits) {
   const agent_case* c = &cuda_agents[(const int[]){1, 7, 5}[_i]];
   sac_agent* first = after_updates(*c, NULL, NULL);
-  for (uint64_t order = 1; order <= (CUDA_HOST ? 4 : 2); ++order) {
+  for (uint64_t order = 1; order <= (CUDA_HOST ? 4 : 2); order++) {
     cuda_order(order * 1000003);
     sac_agent* again = after_updates(*c, NULL, NULL);
     same_agents(first, 0, again, 0);
@@ -318,14 +319,14 @@ START_TEST(nothing_is_allocated_after_create) {
   case_set(&c, "cuda.updates_per_graph", "3");
   sac_agent* agent = cuda_agent_create(&c);
   const size_t live = sac_cuda_host_leaks();
-  sac_cuda_host_memory(1); /* an allocation on the device would fail from here on */
+  sac_cuda_host_memory(1); /* from here on an allocation on the device fails */
   agent_case_push(agent, 900, 9);
   agent_case_push(agent, 1900, 10);
-  ck_ok(sac_agent_update(agent, 7)); /* of one at a time, and of three */
+  ck_ok(sac_agent_update(agent, 7)); /* graphs of one update and of three */
   agent_case_age(agent, 2);
   float *obs = random_floats(1, 10 * 400, 1), *action = random_floats(2, 10 * 400, 1);
   ck_ok(sac_agent_act(agent, 10, obs, NULL, 0, action, NULL));
-  for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
+  for (int m = 0; m < SAC_MEMORY_REPLAY; m++) {
     size_t count;
     free(slab_copy(agent, (sac_memory)m, 0, &count));
   }
@@ -342,33 +343,21 @@ END_TEST
 /* --- golden updates ----------------------------------------------------------------------------------------------- */
 
 START_TEST(golden_updates) {
-  char folder[512], path[1024];
-  sac_config* config;
-  int files = 0;
+  const golden_files* files = golden_files_list();
+  sac_config* config = config_of("device=cuda:0");
   size_t rows = 0;
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, "device", "cuda:0"));
-  (void)snprintf(folder, sizeof folder, "%s/tests/golden/updates", getenv("SAC_SOURCE") ? getenv("SAC_SOURCE") : ".");
-  DIR* dir = opendir(folder);
-  ck_assert_msg(dir != NULL, "no folder %s (set SAC_SOURCE)", folder);
-  for (struct dirent* entry; (entry = readdir(dir)) != NULL;) {
-    const char* end = strrchr(entry->d_name, '.');
-    if (!end || strcmp(end, ".safetensors") != 0) continue;
+  for (int i = 0; i < files->count; i++) {
     sac_verify_report report = {0};
-    (void)snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
-    ck_ok(sac_verify_file(path, config, &report));
-    for (int32_t k = 0; k < report.count; ++k)
-      ck_assert_msg(report.row[k].ok, "%s: %s[%zu] is %.9g, expected %.9g +- %.2g", entry->d_name, report.row[k].name,
+    ck_ok(sac_verify_file(files->path[i], config, &report));
+    for (int32_t k = 0; k < report.count; k++)
+      ck_assert_msg(report.row[k].ok, "%s: %s[%zu] is %.9g, expected %.9g +- %.2g", files->path[i], report.row[k].name,
                     report.row[k].worst, report.row[k].ours, report.row[k].expected, report.row[k].allowed);
     rows += (size_t)report.count;
-    ++files;
     sac_verify_free(&report);
     cuda_done();
   }
-  (void)closedir(dir);
   sac_config_destroy(config);
-  ck_assert_int_ge(files, 29);
-  printf("%d golden files, %zu tensors agree\n", files, rows);
+  printf("%d golden files, %zu tensors agree\n", files->count, rows);
 }
 END_TEST
 

@@ -1,4 +1,4 @@
-/* kernels/critic.cu: heads, TD target, losses and the way back into the last hidden layer, against double. */
+/* kernels/critic.cu against double: heads, TD target, losses, and the gradient of the last hidden layer. */
 #include "support/cuda_case.h"
 
 static const struct {
@@ -64,8 +64,8 @@ static void put(cuda_case* c, loss_case* l, int soft) {
                                    .y = cuda_room(c, float, l->P * l->B),
                                    .dims = {(int32_t)l->P, (int32_t)l->B, 3, 2, (int32_t)l->K},
                                    .reward_scale = (float)reward_scale};
-  l->args.target.unread = l->B == 31; /* then the targets' hidden rows stay as they are */
-  for (size_t p = 0; p < l->P; ++p) {
+  l->args.target.unread = l->B == 31; /* without this the targets' hidden rows stay unchanged */
+  for (size_t p = 0; p < l->P; p++) {
     if (!l->state[p].alive) continue;
     cuda_heads_open(c, &l->critic, (int)(p * l->K), (int)l->K);
     if (!l->args.target.unread) cuda_heads_open(c, &l->target, (int)(p * l->T), (int)l->T);
@@ -76,14 +76,14 @@ static void put(cuda_case* c, loss_case* l, int soft) {
   }
 }
 
-/* From the loss of one row's head to the hidden row: 1/B (q - y), and that times the head's weight where the unit is
- * not cut off. error: of q and of y together. */
+/* The gradients of one row: 1/B (q - y) for the head, and this times the head's weight where the unit is active. error:
+ * of q and y together. */
 static void check_way_back(const cuda_heads* h, int net, int r, double difference, double error, double d_q,
                            const float* d_hidden) {
   const double share = 1.0 / h->rows;
   const double d_q_error = share * (error + 3 * FLOAT_EPSILON * fabs(difference));
   cuda_near(d_q, share * difference, d_q_error);
-  for (int j = 0; j < h->width; ++j) {
+  for (int j = 0; j < h->width; j++) {
     const double weight = cuda_heads_weight(h, net, j), on = cuda_heads_hidden(h, net, r, j) > 0;
     cuda_near(d_hidden[j], on * share * difference * weight,
               on * fabs(weight) * (d_q_error + FLOAT_EPSILON * share * fabs(difference)) + CUDA_TINY);
@@ -98,7 +98,7 @@ START_TEST(loss) {
   cuda_run(&c, sac_critic_loss(c.stream, &l.args));
   const float *got_q = cuda_result(&c, l.args.q), *got_y = cuda_result(&c, l.args.y);
   const float *d_q = cuda_result(&c, l.args.d_q), *d_hidden = cuda_result(&c, l.args.d_hidden);
-  for (size_t p = 0; p < l.P; ++p) {
+  for (size_t p = 0; p < l.P; p++) {
     if (!l.state[p].alive) continue;
     cuda_heads_check(&c, &l.critic, (int)(p * l.K), (int)l.K);
     if (!l.args.target.unread) cuda_heads_check(&c, &l.target, (int)(p * l.T), (int)l.T);
@@ -107,7 +107,7 @@ START_TEST(loss) {
       const double log_prob = (double)l.log_prob[(2 * p + 1) * l.B + r], discount = (double)l.discount[p * l.B + r],
                    weight = (double)l.weight[p * l.B + r];
       double value = INFINITY, value_error = 0;
-      for (size_t k = 0; k < l.T; ++k) {
+      for (size_t k = 0; k < l.T; k++) {
         double error;
         value = fmin(value, cuda_heads_output(&l.target, (int)(p * l.T + k), (int)r, &error));
         value_error = fmax(value_error, error);
@@ -120,7 +120,7 @@ START_TEST(loss) {
       const double y = scaled + next;
       const double y_error = discount * value_error + FLOAT_EPSILON * (2 * fabs(scaled) + 3 * fabs(next) + fabs(y));
       cuda_near(got_y[p * l.B + r], y, y_error);
-      for (size_t k = 0; k < l.K; ++k) {
+      for (size_t k = 0; k < l.K; k++) {
         const size_t net = p * l.K + k, at = net * l.B + r;
         double q_error;
         const double q = cuda_heads_output(&l.critic, (int)net, (int)r, &q_error);
@@ -134,7 +134,7 @@ START_TEST(loss) {
 }
 END_TEST
 
-/* A NaN anywhere reaches what depends on it, and no other row. */
+/* A NaN in an input reaches everything that depends on it, and no other row. */
 enum { IN_CRITIC, IN_TARGET, IN_REWARD, IN_LOG_PROB, IN_LOG_ALPHA, NAN_PLACES };
 START_TEST(nan_is_not_hidden) {
   cuda_case c = cuda_case_create(5);
@@ -151,14 +151,14 @@ START_TEST(nan_is_not_hidden) {
   cuda_run(&c, sac_critic_loss(c.stream, &l.args));
   const float *q = cuda_result(&c, l.args.q), *y = cuda_result(&c, l.args.y), *d_q = cuda_result(&c, l.args.d_q);
   const float* d_hidden = cuda_result(&c, l.args.d_hidden);
-  for (size_t r = 0; r < l.B; ++r) {
+  for (size_t r = 0; r < l.B; r++) {
     const int here = r == row || _i == IN_LOG_ALPHA;
     ck_assert(cuda_nan(y[r]) == (here && _i != IN_CRITIC));
-    for (size_t k = 0; k < 2; ++k) {
+    for (size_t k = 0; k < 2; k++) {
       ck_assert(cuda_nan(q[k * l.B + r]) == (here && _i == IN_CRITIC && k == 1));
       ck_assert(cuda_nan(d_q[k * l.B + r]) == (here && (_i != IN_CRITIC || k == 1)));
       int found = 0;
-      for (size_t j = 0; j < l.H; ++j) found |= cuda_nan(d_hidden[(k * l.B + r) * l.H + j]);
+      for (size_t j = 0; j < l.H; j++) found |= cuda_nan(d_hidden[(k * l.B + r) * l.H + j]);
       ck_assert(found == cuda_nan(d_q[k * l.B + r]));
     }
   }
@@ -166,21 +166,21 @@ START_TEST(nan_is_not_hidden) {
 }
 END_TEST
 
-/* Without the entropy term nothing of log pi and alpha is read. */
+/* Without the entropy term, log pi and alpha are not read. */
 START_TEST(plain_target_reads_no_entropy) {
   cuda_case c = cuda_case_create(6);
   loss_case l = create(&c, 4);
-  for (size_t r = 0; r < 2 * l.P * l.B; ++r) l.log_prob[r] = NAN;
-  for (size_t i = 0; i < l.P * ALPHA_STRIDE; ++i) l.log_alpha[i] = NAN;
+  for (size_t r = 0; r < 2 * l.P * l.B; r++) l.log_prob[r] = NAN;
+  for (size_t i = 0; i < l.P * ALPHA_STRIDE; i++) l.log_alpha[i] = NAN;
   put(&c, &l, 0);
   cuda_run(&c, sac_critic_loss(c.stream, &l.args));
   const float* y = cuda_result(&c, l.args.y);
-  for (size_t r = 0; r < l.B; ++r) cuda_true(isfinite(y[r]));
+  for (size_t r = 0; r < l.B; r++) cuda_true(isfinite(y[r]));
   cuda_case_free(&c);
 }
 END_TEST
 
-/* --- [sac-v] the value network ----------------------------------------------------------------------------------- */
+/* --- [sac-v] the value network ------------------------------------------------------------------------------------ */
 
 static const struct {
   int population, batch, width;
@@ -193,7 +193,7 @@ START_TEST(value_loss) {
   cuda_heads value = cuda_heads_create(&c, (int)P, (int)B, (int)H);
   float *smallest = cuda_numbers(&c, P * B, 50), *log_prob = cuda_numbers(&c, 2 * P * B, 8);
   float* log_alpha = log_alphas(&c, P);
-  const int bad = B > 4; /* row 3 of the last agent, through each input in turn */
+  const int bad = B > 4; /* row 3 of the last agent, for each input in turn */
   const size_t last = (P - 1) * B + 3;
   if (bad && _i % 2) smallest[last] = NAN;
   else if (bad) log_prob[2 * (P - 1) * B + 3] = NAN;
@@ -209,7 +209,7 @@ START_TEST(value_loss) {
                                            .v = cuda_room(&c, float, P* B),
                                            .v_target = cuda_room(&c, float, P* B),
                                            .dims = {(int32_t)P, (int32_t)B, 3, 2, 2}};
-  for (size_t p = 0; p < P; ++p) {
+  for (size_t p = 0; p < P; p++) {
     if (!state[p].alive) continue;
     cuda_heads_open(&c, &value, (int)p, 1);
     cuda_open(&c, args.d_hidden + p * B * H, B * H);
@@ -220,11 +220,11 @@ START_TEST(value_loss) {
   cuda_run(&c, sac_critic_value_loss(c.stream, &args));
   const float *got_v = cuda_result(&c, args.v), *got_target = cuda_result(&c, args.v_target);
   const float *d_v = cuda_result(&c, args.d_v), *d_hidden = cuda_result(&c, args.d_hidden);
-  for (size_t p = 0; p < P; ++p) {
+  for (size_t p = 0; p < P; p++) {
     if (!state[p].alive) continue;
     cuda_heads_check(&c, &value, (int)p, 1);
     const double alpha = exp((double)log_alpha[p * ALPHA_STRIDE]);
-    for (size_t r = 0; r < B; ++r) {
+    for (size_t r = 0; r < B; r++) {
       const size_t at = p * B + r;
       const double entropy = alpha * (double)log_prob[2 * p * B + r], target = (double)smallest[at] - entropy;
       const double target_error = FLOAT_EPSILON * (4 * fabs(entropy) + fabs(target));

@@ -1,5 +1,5 @@
-/* kernels/env.cu: every task, whole episodes, beside the CPU's vector: step by step, to the bit where libm is the same
- * (cuda_case.h); and what a step finds wrong. */
+/* kernels/env.cu: whole episodes of every task next to the CPU's vector, step by step, with the same bits where libm is
+ * the same (cuda_case.h); and values that a step refuses. */
 #include "env/list.h"
 #include "env/options.h"
 #include "env/task.h"
@@ -30,23 +30,23 @@ typedef struct env_case {
   const sac_task* task;
   sac_vector* vector;
   size_t n, O, A;
-  char* state; /* (n) of the task's */
+  char* state; /* (n) state of the task */
   sac_env_step_args args;
   uint64_t none;
 } env_case;
 
 static void read_states(env_case* e) {
-  for (size_t i = 0; i < e->n; ++i)
+  for (size_t i = 0; i < e->n; i++)
     ck_assert_int_eq(e->vector->api->state_get(e->vector->self, (int32_t)i, e->state + i * e->task->state_size), 0);
 }
 
-/* limit < 0: the task's own. */
+/* limit < 0: the time limit of the task. */
 static env_case create(cuda_case* c, const char* id, const char* options, int population, int num_envs, int limit) {
   env_case e = {.task = sac_task_find(id), .n = (size_t)population * (size_t)num_envs};
   const sac_env_api* api;
   ck_assert_ptr_nonnull(e.task);
   uint64_t* seed = cuda_host(c, uint64_t, population);
-  for (int p = 0; p < population; ++p) seed[p] = cuda_bits(c);
+  for (int p = 0; p < population; p++) seed[p] = cuda_bits(c);
   ck_ok(sac_env_find(id, &api));
   ck_ok(sac_vector_create(&e.vector, api, id, options, population, num_envs, seed, STREAM));
   sac_vector* v = e.vector;
@@ -72,7 +72,7 @@ static env_case create(cuda_case* c, const char* id, const char* options, int po
   a->failure = (uint64_t*)cuda_put_bytes(c, "failure", &e.none, sizeof e.none, 0);
   a->stream = STREAM;
   ck_ok(sac_env_options_read(e.task->options, e.task->option_count, id, options, a->options));
-  for (size_t j = 0; v->spec.actions == 0 && j < e.A; ++j) {
+  for (size_t j = 0; v->spec.actions == 0 && j < e.A; j++) {
     a->low[j] = v->spec.action_low[j];
     a->high[j] = v->spec.action_high[j];
   }
@@ -94,12 +94,12 @@ static env_case create(cuda_case* c, const char* id, const char* options, int po
   return e;
 }
 
-/* Half of the environments swing along (those episodes end early), half act at random and beyond the bounds. */
+/* Half of the environments get actions that end episodes early; half get random actions, also outside the bounds. */
 static void choose(cuda_case* c, const env_case* e) {
   sac_vector* v = e->vector;
   const int actions = v->spec.actions;
-  for (size_t i = 0; i < e->n; ++i)
-    for (size_t j = 0; j < e->A; ++j) {
+  for (size_t i = 0; i < e->n; i++)
+    for (size_t j = 0; j < e->A; j++) {
       const int forward = v->obs[(i + 1) * e->O - 1] >= 0;
       float* action = &v->action[i * e->A + j];
       if (actions > 0) *action = (float)(i % 2 ? cuda_below(c, (size_t)actions) : forward ? (size_t)actions - 1 : 0);
@@ -109,14 +109,14 @@ static void choose(cuda_case* c, const env_case* e) {
 }
 
 static void near_floats(const float* got, const float* expected, size_t n) {
-  for (size_t i = 0; i < n; ++i)
+  for (size_t i = 0; i < n; i++)
     cuda_near(got[i], expected[i], CUDA_LIBM_REL * fabs((double)expected[i]) + CUDA_TASK_ABS);
 }
 static void near_doubles(const double* got, const double* expected, size_t n) {
-  for (size_t i = 0; i < n; ++i) cuda_near(got[i], expected[i], CUDA_TASK_ABS * (1 + fabs(expected[i])));
+  for (size_t i = 0; i < n; i++) cuda_near(got[i], expected[i], CUDA_TASK_ABS * (1 + fabs(expected[i])));
 }
 
-/* What the device has after a step against what the CPU's vector has. */
+/* Compares the device with the CPU's vector after a step. */
 static void compare(cuda_case* c, env_case* e) {
   const sac_vector* v = e->vector;
   const sac_env_arrays* d = &e->args.env;
@@ -132,11 +132,11 @@ static void compare(cuda_case* c, env_case* e) {
   cuda_same((const uint64_t*)cuda_result(c, d->episode), v->episode, e->n);
   cuda_same((const int64_t*)cuda_result(c, d->episode_length), v->episode_length, e->n);
   const double* returns = cuda_result(c, d->episode_return);
-  for (size_t i = 0; i < e->n; ++i)
+  for (size_t i = 0; i < e->n; i++)
     cuda_near(returns[i], v->episode_return[i], CUDA_LIBM_REL * fabs(v->episode_return[i]) + CUDA_TASK_ABS);
   const sac_env_finished* finished = cuda_result(c, e->args.finished);
   int next = 0;
-  for (size_t i = 0; i < e->n; ++i) {
+  for (size_t i = 0; i < e->n; i++) {
     const int ended = next < v->finished_count && v->finished[next].env == (int32_t)i;
     const sac_episode expected = ended ? v->finished[next++] : (sac_episode){(int32_t)i, 0, 0};
     cuda_true(finished[i].length == expected.length);
@@ -144,8 +144,8 @@ static void compare(cuda_case* c, env_case* e) {
   }
 }
 
-/* The next step begins where the last one ended; where libm differs, where the CPU's ended, so that no difference grows
- * over an episode. */
+/* The next step starts from the device's state. Where libm differs it starts from the CPU's, so that differences do not
+ * grow over an episode. */
 static void go_on(cuda_case* c, const env_case* e) {
   cuda_keep(c);
 #ifndef SAC_CUDA_HOST
@@ -159,34 +159,34 @@ static void go_on(cuda_case* c, const env_case* e) {
 
 static int run(cuda_case* c, env_case* e, int steps) {
   int ended = 0, terminated = 0;
-  for (int t = 0; t < steps; ++t) {
-    c->runs = t < 20 ? CUDA_RUNS : 1; /* the order of threads is the same matter at every step */
+  for (int t = 0; t < steps; t++) {
+    c->runs = t < 20 ? CUDA_RUNS : 1; /* one order of threads is enough for the later steps */
     choose(c, e);
     ck_ok(sac_vector_step(e->vector));
     e->args.step = t;
     cuda_run(c, sac_env_step_all(c->stream, &e->args));
     compare(c, e);
     ended += e->vector->finished_count;
-    for (size_t i = 0; i < e->n; ++i) terminated += e->vector->terminated[i];
+    for (size_t i = 0; i < e->n; i++) terminated += e->vector->terminated[i];
     go_on(c, e);
   }
   ck_assert_int_gt(ended, 0);
   return terminated;
 }
 
-/* At the task's own time limit: every environment sees the end of more than one episode. */
+/* At the task's own time limit every environment ends more than one episode. */
 START_TEST(episodes) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   env_case e = create(&c, variants[_i].id, variants[_i].options, 3, 4, -1);
   const int terminated = run(&c, &e, 2 * (e.args.limit ? e.args.limit : 200) + 10);
-  for (size_t i = 0; i < e.n; ++i) ck_assert_uint_gt(e.vector->episode[i], 2); /* the third has begun */
+  for (size_t i = 0; i < e.n; i++) ck_assert_uint_gt(e.vector->episode[i], 2); /* the third episode has started */
   if (e.vector->spec.actions > 0) ck_assert_int_gt(terminated, 0);
   sac_vector_destroy(e.vector);
   cuda_case_free(&c);
 }
 END_TEST
 
-/* More environments than a block has threads, cut off early; and one alone. */
+/* More environments than threads of a block, with a short time limit; and a single one. */
 START_TEST(time_limit) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   const int alone = _i % 2;
@@ -208,15 +208,15 @@ START_TEST(no_time_limit) {
 END_TEST
 
 START_TEST(every_task_is_here) {
-  for (int32_t task = 0; task < sac_task_count; ++task) {
+  for (int32_t task = 0; task < sac_task_count; task++) {
     size_t found = 0;
-    for (size_t i = 0; i < COUNT(variants); ++i) found += strcmp(variants[i].id, sac_tasks[task].id) == 0;
+    for (size_t i = 0; i < COUNT(variants); i++) found += strcmp(variants[i].id, sac_tasks[task].id) == 0;
     ck_assert_msg(found > 0, "%s: no line in `variants`", sac_tasks[task].id);
   }
 }
 END_TEST
 
-/* --- what a step finds wrong ------------------------------------------------------------------------------------- */
+/* --- what a step finds wrong -------------------------------------------------------------------------------------- */
 
 static uint64_t failure_of(cuda_case* c, env_case* e) {
   cuda_open(c, e->args.failure, 1);
@@ -224,7 +224,7 @@ static uint64_t failure_of(cuda_case* c, env_case* e) {
   return *(const uint64_t*)cuda_result(c, e->args.failure);
 }
 
-/* An action that there is not is told, and 0 is done in its place; the earliest stays. */
+/* An invalid action is reported and replaced by 0. The earliest one is reported. */
 START_TEST(bad_discrete_action) {
   static const float bad[] = {3, -1, 0.5f, NAN, INFINITY, -INFINITY, 1e10f};
   cuda_case c = cuda_case_create(1);
@@ -232,7 +232,7 @@ START_TEST(bad_discrete_action) {
   choose(&c, &e);
   e.vector->action[30] = e.vector->action[150] = e.vector->action[199] = 0;
   ck_ok(sac_vector_step(e.vector));
-  e.vector->action[30] = -0.0f; /* is 0 */
+  e.vector->action[30] = -0.0f; /* replaced by 0 */
   e.vector->action[150] = bad[_i];
   e.vector->action[199] = bad[(_i + 1) % 7];
   cuda_set(&c, e.args.env.action, e.vector->action, e.n * sizeof(float));
@@ -241,7 +241,7 @@ START_TEST(bad_discrete_action) {
   compare(&c, &e);
   const uint64_t before[] = {SAC_ENV_FAILURE(2, 180, SAC_ENV_BAD_REWARD), SAC_ENV_FAILURE(7, 149, SAC_ENV_BAD_OBS),
                              SAC_ENV_FAILURE(7, 151, SAC_ENV_BAD_ACTION), SAC_ENV_FAILURE(8, 0, SAC_ENV_BAD_ACTION)};
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 4; i++) {
     cuda_set(&c, e.args.failure, &before[i], sizeof before[i]);
     ck_assert_uint_eq(failure_of(&c, &e), i < 2 ? before[i] : SAC_ENV_FAILURE(7, 150, SAC_ENV_BAD_ACTION));
   }
@@ -250,8 +250,8 @@ START_TEST(bad_discrete_action) {
 }
 END_TEST
 
-/* A number that is not finite shows where the state becomes the observation, also when only its first is so, and one in
- * the action in the state or in the reward. */
+/* A value that is not finite is found in the observation, also if only its first number is bad; a bad action is found
+ * in the state or the reward. */
 enum { IN_STATE, IN_ACTION, FOR_REWARD, FIRST_ALONE, PLACES };
 START_TEST(not_finite) {
   static const char* const id[PLACES] = {"Pendulum-v1", "Pendulum-v1", "SacQuadratic-v0", "CartPole-v1"};
@@ -261,7 +261,7 @@ START_TEST(not_finite) {
   ck_assert_uint_eq(failure_of(&c, &e), 0);
   const double infinite = INFINITY;
   const float nan = NAN;
-  for (size_t i = 149; i >= 140; i -= 9) { /* the last of those found is not the one told */
+  for (size_t i = 149; i >= 140; i -= 9) { /* the last one that is found is not the one that is reported */
     if (_i == IN_STATE || _i == FIRST_ALONE)
       cuda_set(&c, (char*)e.args.env.state + i * e.task->state_size, &infinite, sizeof infinite);
     else cuda_set(&c, e.args.env.action + i, &nan, sizeof nan);

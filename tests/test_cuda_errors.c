@@ -1,6 +1,6 @@
 /* ctest: timeout=300
  *
- * Devices that are not there, too old, too small or broken: what is said, and that nothing is left behind. */
+ * Devices that are missing, too old, too small or broken: the messages, and that all memory is released. */
 #include "cuda/cuda.h"
 #include "env/vector.h"
 #include "kernels/random.h"
@@ -8,7 +8,8 @@
 #include "support/small_run.h"
 #include "train/step.h"
 
-/* An agent of SacPointMass-v0's shape with these keys ("KEY=VALUE KEY=VALUE"), on cuda:0 unless they say otherwise. */
+/* An agent with the shape of SacPointMass-v0 and these keys ("KEY=VALUE KEY=VALUE"); on cuda:0 unless they name another
+ * device. */
 static sac_status make(sac_agent** agent, const char* sets) {
   static const float low[2] = {-1, -1}, high[2] = {1, 1};
   const sac_env_spec spec = {
@@ -82,7 +83,7 @@ START_TEST(machines_without_a_device) {
     ck_assert_msg(strstr(text, "too old for this build"), "%s", text);
   }
   ck_fails(make(&agent, "device=auto precision=bf16"), SAC_ERROR_CONFIG, "none is usable here");
-  ck_ok(make(&agent, "device=auto")); /* the CPU goes on */
+  ck_ok(make(&agent, "device=auto")); /* the CPU is not affected */
   ck_assert_str_eq(agent->device, "cpu");
   agent_case_push(agent, 20, 1);
   ck_ok(sac_agent_update(agent, 2));
@@ -92,7 +93,7 @@ START_TEST(machines_without_a_device) {
 }
 END_TEST
 
-/* Each on its own device, in turns. */
+/* Two agents, each on its own device, alternately. */
 START_TEST(two_devices) {
   sac_agent* agent[2];
   sac_agent* none;
@@ -113,7 +114,7 @@ END_TEST
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-/* The size is asked before anything is taken, and what fits is said: that does fit. */
+/* The memory is checked before anything is allocated. The message names a capacity that fits, and that one does fit. */
 START_TEST(too_little_memory) {
   sac_agent* agent;
   char sets[64];
@@ -153,13 +154,13 @@ START_TEST(kernel_that_faults) {
       sac_last_error());
   ck_assert_msg(strstr(sac_last_error(), "the last checkpoint is kept, resume from it"), "%s", sac_last_error());
   ck_assert_str_ne(sac_cuda_host_message(), "");
-  ck_fails(sac_run_steps(run, 0), SAC_ERROR_DEVICE, "code 700"); /* and stays so */
+  ck_fails(sac_run_steps(run, 0), SAC_ERROR_DEVICE, "code 700"); /* later calls fail too */
   ck_fails(sac_run_save(run), SAC_ERROR_DEVICE, "no checkpoint of a failed run");
   sac_run_destroy(run);
   ck_assert_uint_eq(sac_cuda_host_leaks(), 0);
-  ck_fails(make(&agent, ""), SAC_ERROR_DEVICE, "code 700"); /* the context is lost to this process */
+  ck_fails(make(&agent, ""), SAC_ERROR_DEVICE, "code 700"); /* this process has lost the context */
   ck_assert_uint_eq(sac_cuda_host_leaks(), 0);
-  sac_cuda_host_reset(); /* the next process */
+  sac_cuda_host_reset(); /* as in the next process */
   ck_ok(sac_run_resume(&run, out, NULL, NULL, NULL));
   ck_assert_int_ge(sac_run_step(run), 100);
   ck_ok(sac_run_steps(run, 0));
@@ -171,16 +172,17 @@ END_TEST
 
 /* --- captures that fail ------------------------------------------------------------------------------------------- */
 
-/* How many captures fail, and at which of their nodes: an update of this agent has 21, the graph of four 84. The graphs
- * that there are at first, and after a second and a third try (1: of one update, 2: of four). */
+/* The number of captures that fail, and the node at which they fail: an update of this agent has 21 nodes, the graph of
+ * four updates 84. Then the graphs that exist at first, and after a second and a third attempt (1: of one update, 2: of
+ * four). */
 static const struct {
   int count;
   size_t nodes;
   int after[3];
 } broken[] = {{1, 0, {0, 3, 3}}, {1, 20, {0, 3, 3}}, {2, 7, {0, 0, 3}}, {1, 30, {1, 3, 3}}, {2, 83, {1, 1, 3}}};
 
-/* An update's launches then follow one by one, with the same results; it is said once, and tried again after 1000
- * updates, and after 2000. The waits are cut short here. */
+/* Without a graph the kernels of an update are launched one by one, with the same results. A notice says so once. The
+ * capture is tried again after 1000 updates, and then after 2000; the test shortens these intervals. */
 START_TEST(captures_that_fail) {
   sac_agent *eager, *graph;
   char text[1024];
@@ -203,7 +205,7 @@ START_TEST(captures_that_fail) {
                                           : "warning: no CUDA graph of an update could be captured") == text,
                     "%s", text);
       ck_assert_msg(strstr(text, "with the same results; another try follows after 1000 updates: "), "%s", text);
-      ck_assert_msg(strstr(text, ": cuda:0: ") || strstr(text, ": cuBLAS: "), "%s", text); /* and why */
+      ck_assert_msg(strstr(text, ": cuda:0: ") || strstr(text, ": cuBLAS: "), "%s", text); /* and the reason */
     }
     gpu->capture_at = gpu->queued + 3;
     ck_ok(sac_agent_update(graph, 3));
@@ -219,7 +221,7 @@ START_TEST(captures_that_fail) {
 }
 END_TEST
 
-/* The run's log has the line. */
+/* The log of a run has the notice. */
 static int keep_warning(void* user, const char* line) {
   if (strncmp(line, "warning: no CUDA graph", 22) == 0) (void)snprintf(user, 64, "%d", atoi(user) + 1);
   return 0;
@@ -244,7 +246,7 @@ END_TEST
 
 /* --- every call fails once ---------------------------------------------------------------------------------------- */
 
-/* All that an agent does in its life; the first failure ends it, and its name is told. Everything is destroyed. */
+/* Makes all calls of an agent's life up to the first one that fails, whose name goes to *where. Destroys everything. */
 static sac_status life(const char* algo, const char* path, const char** where, char* notice, size_t notice_size) {
   const uint64_t seed = 1;
   const sac_env_api* api;
@@ -294,8 +296,8 @@ the_end:
   return status;
 }
 
-/* Each of the calls in turn; where the algorithm or the error is another one, every fifth. Under sanitizers fewer: a
- * kind of call comes many times in a life. */
+/* Lets each call fail in turn; every fifth one for the second algorithm and the second error. Fewer under sanitizers,
+ * as calls of one kind are repeated many times. */
 #ifdef SAC_SANITIZED
 #define MANY 11
 #define SOME 35
@@ -315,7 +317,7 @@ static const struct {
 START_TEST(every_call_fails_once) {
   const char *path = test_path(test_folder(), "agent"), *where;
   char notice[1024];
-  cuda_done(); /* calls are counted from here */
+  cuda_done(); /* count the calls from here on */
   ck_ok(life(faults[_i].algo, path, &where, notice, sizeof notice));
   ck_assert_str_eq(notice, "");
   const long calls = sac_cuda_host_calls();

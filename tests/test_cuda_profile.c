@@ -1,4 +1,4 @@
-/* src/cuda/profile.c: which updates a capture holds, that it changes no bit, and the stages' times. */
+/* src/cuda/profile.c: the updates in a capture, that a capture changes no result, and the times of stages. */
 #include "agent/agent.h"
 #include "cuda/cuda.h"
 #include "support/agent_case.h"
@@ -10,7 +10,7 @@
 static const agent_case small = {
     "sac", 3, 1, "16,16", 16, 2, 1, 1, {{"device", "cuda"}, {"cuda.updates_per_graph", "4"}}};
 
-/* An agent with one transition in its ring. */
+/* An agent with one transition in its replay. */
 static sac_agent* create(void) {
   static const float obs[3] = {1, 2, 3}, number[1] = {0.5f};
   static const uint8_t no[1] = {0};
@@ -27,10 +27,10 @@ static void weights(sac_agent* agent, float** to, size_t* count) {
 }
 
 #ifdef SAC_CUDA_HOST
-/* Ranges "update N" pushed so far; the first and the last of them. */
+/* The number of ranges "update N" so far, and the first and the last of them. */
 static int ranges(char first[32], char last[32]) {
   int count = 0;
-  for (size_t i = 0; sac_cuda_host_range(i); ++i) {
+  for (size_t i = 0; sac_cuda_host_range(i); i++) {
     if (strncmp(sac_cuda_host_range(i), "update ", 7) != 0) continue;
     (void)snprintf(count++ ? last : first, 32, "%s", sac_cuda_host_range(i));
     if (count == 1) (void)snprintf(last, 32, "%s", first);
@@ -49,9 +49,9 @@ START_TEST(capture_holds_what_was_asked_for) {
 
   sac_cuda_profile(7, 3);
   agent = create();
-  ck_ok(sac_agent_update(agent, 6)); /* none of them */
+  ck_ok(sac_agent_update(agent, 6)); /* no update is captured */
   ck_assert_int_eq(sac_cuda_profiled(), 0);
-  ck_ok(sac_agent_update(agent, 14)); /* the graph of four goes around them */
+  ck_ok(sac_agent_update(agent, 14)); /* captured updates do not run in the graph of four */
   ck_assert_int_eq(sac_cuda_profiled(), 3);
   weights(agent, &captured, &count);
   ck_assert_mem_eq(plain, captured, count * sizeof(float));
@@ -75,7 +75,7 @@ START_TEST(stage_times) {
   size_t nodes = 0;
   sac_agent* agent = create();
   ck_ok(sac_cuda_stage_times(agent, NULL, times));
-  for (int s = 0; s < SAC_STAGE_COUNT; ++s) {
+  for (int s = 0; s < SAC_STAGE_COUNT; s++) {
     const int run = s >= SAC_STAGE_REPLAY_SAMPLE;
     ck_assert_int_eq(times[s].nodes > 0, run);
     ck_assert_int_eq(times[s].microseconds > 0, run);
@@ -84,7 +84,7 @@ START_TEST(stage_times) {
   ck_ok(sac_agent_update(agent, 2));
   printf("%zu nodes in the stages' graphs, %zu in an update's\n", nodes, sac_cuda_graph_nodes(agent));
 #ifdef SAC_CUDA_HOST
-  ck_assert_uint_eq(nodes, sac_cuda_graph_nodes(agent)); /* a device's cuBLAS promises no number of kernels */
+  ck_assert_uint_eq(nodes, sac_cuda_graph_nodes(agent)); /* on a device the number of cuBLAS kernels is not fixed */
 #else
   ck_assert_uint_ge(nodes, 34);
   ck_assert_uint_le(nodes, 34 + 16);

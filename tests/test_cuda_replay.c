@@ -9,7 +9,7 @@ static sac_row_layout layout_of(int obs, int action) {
   return (sac_row_layout){r.obs, r.action, r.reward, r.terminated, r.truncated, r.next_obs, r.floats};
 }
 
-/* --- push -------------------------------------------------------------------------------------------------------- */
+/* --- push --------------------------------------------------------------------------------------------------------- */
 
 static const struct {
   int population, obs, action, n;
@@ -19,13 +19,13 @@ static const struct {
 } pushes[] = {
     {1, 1, 1, 1, 1, 0, 0},
     {1, 3, 1, 4, 10, 0, 0},
-    {3, 3, 1, 4, 10, 8, 0},                      /* comes round */
-    {3, 17, 6, 31, 31, 5, 1},                    /* as many as there are places; from pinned memory */
-    {3, 2, 3, 257, 300, (UINT64_C(1) << 40), 0}, /* beyond 32 bits, comes round */
+    {3, 3, 1, 4, 10, 8, 0},                      /* wraps around */
+    {3, 17, 6, 31, 31, 5, 1},                    /* exactly the capacity; from pinned memory */
+    {3, 2, 3, 257, 300, (UINT64_C(1) << 40), 0}, /* beyond 32 bits, wraps around */
     {1, 400, 1, 31, 40, 39, 0},
     {1, 1, 400, 5, 7, 6, 1},
     {3, 105, 8, 1000, 2000, 1500, 0},
-    {3, 3, 1, 25, 10, 4, 0}, /* more than there are places: the last stay */
+    {3, 3, 1, 25, 10, 4, 0}, /* more than the capacity: the last ones remain */
     {1, 17, 6, 257, 7, 0, 0},
 };
 
@@ -37,12 +37,12 @@ START_TEST(push) {
   const size_t ring_floats = (size_t)population * (size_t)capacity * (size_t)row.floats;
   cuda_case c = cuda_case_create((uint64_t)_i);
   sac_device_state* state = cuda_states(&c, population);
-  for (int p = 0; p < population; ++p) state[p].pushed = pushes[_i].pushed + 3 * (uint64_t)p;
+  for (int p = 0; p < population; p++) state[p].pushed = pushes[_i].pushed + 3 * (uint64_t)p;
   float *x = cuda_numbers(&c, rows * O, 9), *a = cuda_numbers(&c, rows * A, 1), *r = cuda_numbers(&c, rows, 5);
   float *next = cuda_numbers(&c, rows * O, 9), *ring = cuda_numbers(&c, ring_floats, 1);
   uint8_t *terminated = cuda_host(&c, uint8_t, rows), *truncated = cuda_host(&c, uint8_t, rows);
-  for (size_t i = 0; i < rows; ++i) terminated[i] = i % 3 == 1, truncated[i] = i % 5 > 2;
-  x[rows * O - 1] = NAN; /* rows are copied, whatever they hold */
+  for (size_t i = 0; i < rows; i++) terminated[i] = i % 3 == 1, truncated[i] = i % 5 > 2;
+  x[rows * O - 1] = NAN; /* rows are copied whatever they contain */
 
   const int pinned = pushes[_i].pinned;
   sac_replay_push_args args = {
@@ -59,11 +59,11 @@ START_TEST(push) {
       .capacity = capacity,
       .n = n};
   /* row: obs | action | reward | terminated | truncated | next_obs | zeros */
-  for (size_t p = 0; p < (size_t)population; ++p) {
+  for (size_t p = 0; p < (size_t)population; p++) {
     if (!state[p].alive) continue;
     cuda_open(&c, &args.state[p].pushed, 1);
     cuda_open(&c, &args.state[p].ticket, 1);
-    for (size_t i = 0; i < (size_t)n; ++i) {
+    for (size_t i = 0; i < (size_t)n; i++) {
       const size_t place = (state[p].pushed + i) % (uint64_t)capacity, from = p * (size_t)n + i;
       const size_t at = (p * (size_t)capacity + place) * (size_t)row.floats;
       cuda_open(&c, args.ring + at, row.floats);
@@ -80,7 +80,7 @@ START_TEST(push) {
   cuda_run(&c, sac_replay_push_rows(c.stream, &args));
   cuda_same((const float*)cuda_result(&c, args.ring), ring, ring_floats);
   const sac_device_state* after = cuda_result(&c, args.state);
-  for (int p = 0; p < population; ++p) {
+  for (int p = 0; p < population; p++) {
     ck_assert_uint_eq(after[p].pushed, state[p].pushed);
     ck_assert_uint_eq(after[p].ticket, 0);
   }
@@ -88,7 +88,7 @@ START_TEST(push) {
 }
 END_TEST
 
-/* --- sample ------------------------------------------------------------------------------------------------------ */
+/* --- sample ------------------------------------------------------------------------------------------------------- */
 
 static const struct {
   int population, critics, batch, obs, action, with_next_action;
@@ -96,9 +96,9 @@ static const struct {
   uint64_t pushed, updates;
 } samples[] = {
     {1, 1, 1, 1, 1, 1, 1, 1, 0},
-    {1, 2, 31, 3, 1, 1, 100, 40, 0}, /* not full */
+    {1, 2, 31, 3, 1, 1, 100, 40, 0}, /* not full yet */
     {3, 2, 31, 3, 1, 0, 100, 100, 3},
-    {3, 3, 257, 17, 6, 1, 500, 1234, 77}, /* has come round */
+    {3, 3, 257, 17, 6, 1, 500, 1234, 77}, /* has wrapped around */
     {1, 2, 257, 400, 1, 1, 60, 59, (UINT64_C(1) << 34) + 5},
     {1, 1, 31, 1, 400, 1, 60, 61, 9},
     {3, 5, 33, 31, 33, 0, 60, 7, 1},
@@ -121,12 +121,12 @@ START_TEST(sample) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   c.runs = B > 1000 ? 2 : CUDA_RUNS;
   sac_device_state* state = cuda_states(&c, samples[_i].population);
-  for (size_t p = 0; p < P; ++p) {
+  for (size_t p = 0; p < P; p++) {
     state[p].pushed = samples[_i].pushed + p;
     state[p].updates = samples[_i].updates + 11 * p;
   }
   float* ring = cuda_numbers(&c, P * capacity * floats, 3);
-  ring[1] = NAN; /* in many a minibatch: it is copied */
+  ring[1] = NAN; /* a NaN is in many minibatches and is copied */
   minibatch_case m = {.states = cuda_numbers(&c, P * 2 * B * O, 1),
                       .current = cuda_numbers(&c, P * K * B * F, 1),
                       .next = cuda_numbers(&c, P * K * B * F, 1),
@@ -152,20 +152,20 @@ START_TEST(sample) {
       .gamma = 0.97f};
 
   uint64_t* index = cuda_host(&c, uint64_t, B);
-  for (size_t p = 0; p < P; ++p) {
+  for (size_t p = 0; p < P; p++) {
     if (!state[p].alive) continue;
     const uint64_t updates = state[p].updates, size = state[p].pushed < capacity ? state[p].pushed : capacity;
     sac_fill_indices(state[p].seed, SAC_STREAM_SAMPLE, sac_draw_block(updates, B, SAC_INDICES_PER_BLOCK), B, size,
                      index);
-    for (size_t r = 0; r < B; ++r) {
+    for (size_t r = 0; r < B; r++) {
       const float* from = ring + (p * capacity + index[r]) * floats;
       ck_assert_uint_lt(index[r], size);
       memcpy(m.states + (p * 2 * B + r) * O, from, O * sizeof(float));
       memcpy(m.states + ((p * 2 + 1) * B + r) * O, from + O + A + 3, O * sizeof(float));
-      for (size_t k = 0; k < K; ++k) {
+      for (size_t k = 0; k < K; k++) {
         const size_t at = ((p * K + k) * B + r) * F;
         memcpy(m.current + at, from, F * sizeof(float));
-        memcpy(m.policy + at, from, O * sizeof(float)); /* the actions of these two are the actor's to write */
+        memcpy(m.policy + at, from, O * sizeof(float)); /* the actor writes the actions of these two places */
         if (of_next) memcpy(m.next + at, from + O + A + 3, O * sizeof(float));
         cuda_open(&c, m.device.policy + at, O);
         if (of_next) cuda_open(&c, m.device.next + at, O);

@@ -1,15 +1,15 @@
 /* ctest: timeout=300
  *
- * Runs on a CUDA device: environments that live there, steps in bursts, exact resume, change of device, agents that
+ * Runs on a CUDA device: environments on the device, bursts of steps, exact resume, change of device, and agents that
  * stop. */
 #include "cuda/cuda.h"
 #include "support/cuda_agent.h"
-#include "support/small_run.h"
+#include "support/same_run.h"
 #include "train/step.h"
 
 #define TASK "env.id=SacPointMass-v0 "
 
-/* A run on the device with the environment that env.id names: ours, or fake_env. */
+/* A run on the device with the environment of env.id, or with fake_env if sets has none. */
 static sac_run* begin(const char* out, const char* sets, const sac_callbacks* callbacks) {
   char all[1024];
   sac_run* run;
@@ -23,76 +23,13 @@ static sac_run* begin(const char* out, const char* sets, const sac_callbacks* ca
   return run;
 }
 
-static sac_run* again(const char* out, const char* key, const char* value, const sac_callbacks* callbacks, int fake) {
-  sac_config* config;
+/* Resumes a run with these keys; fake 1: with fake_env. */
+static sac_run* again(const char* out, const char* sets, const sac_callbacks* callbacks, int fake) {
+  sac_config* config = config_of("%s", sets);
   sac_run* run;
-  ck_ok(sac_config_create(&config));
-  if (key) ck_ok(sac_config_set(config, key, value));
   ck_ok(sac_run_resume(&run, out, config, fake ? &fake_env_api : NULL, callbacks));
   sac_config_destroy(config);
   return run;
-}
-
-/* --- two runs are equal ------------------------------------------------------------------------------------------- */
-
-static void same_agent(const sac_run* a, const sac_run* b, int32_t p) {
-  const sac_agent *x = a->agent, *y = b->agent;
-  ck_assert_mem_eq(&x->counters[p], &y->counters[p], sizeof x->counters[p]);
-  for (int m = SAC_MEMORY_WEIGHTS; m < SAC_MEMORY_TARGET; m++)
-    if (m != SAC_MEMORY_GRAD) same_memory(a, b, (sac_memory)m, p, x->tensors.floats[SAC_SLAB_TRAINED]);
-  same_memory(a, b, SAC_MEMORY_TARGET, p, x->tensors.floats[SAC_SLAB_TARGET]);
-  const size_t rows = (size_t)sac_replay_size(x->counters[p].pushed, x->shape.capacity);
-  same_memory(a, b, SAC_MEMORY_REPLAY, p, rows * (size_t)x->row.floats);
-}
-
-/* Everything that goes on from here: agents, schedule, windows, environments. */
-static void same_state(const sac_run* a, const sac_run* b) {
-  const size_t size = sac_vector_state_size(a->vector), population = (size_t)a->agent->shape.population;
-  char *s = calloc(size, 1), *t = calloc(size, 1);
-  ck_assert_mem_eq(&a->schedule, &b->schedule, sizeof a->schedule);
-  ck_assert_mem_eq(a->window, b->window, sizeof *a->window * population);
-  ck_assert_mem_eq(a->agent->totals, b->agent->totals, sizeof *a->agent->totals * population);
-  for (int i = 0; i < 2; i++) {
-    const sac_run* run = i ? b : a;
-    if (run->agent->backend->env_get) ck_ok(run->agent->backend->env_get(run->agent, run->vector, 1));
-  }
-  for (int32_t p = 0; p < (int32_t)population; p++) {
-    same_agent(a, b, p);
-    ck_ok(sac_vector_state_get(a->vector, p, s));
-    ck_ok(sac_vector_state_get(b->vector, p, t));
-    ck_assert_mem_eq(s, t, size);
-  }
-  free(s);
-  free(t);
-}
-
-/* CSVs without the times, which are the last columns of metrics.csv. */
-static void same_rows(const char* a, const char* b, const char* name, int columns) {
-  char *x = test_read(test_path(a, name), NULL), *y = test_read(test_path(b, name), NULL), *rest_x, *rest_y;
-  char *line_x = strtok_r(x, "\n", &rest_x), *line_y = strtok_r(y, "\n", &rest_y);
-  int lines = 0;
-  for (; line_x && line_y; lines++) {
-    size_t end = 0;
-    for (int commas = 0; line_x[end]; end++)
-      if (line_x[end] == ',' && ++commas == columns) break;
-    ck_assert_msg(strncmp(line_x, line_y, end) == 0, "%s, line %d:\n%s\n%s", name, lines, line_x, line_y);
-    line_x = strtok_r(NULL, "\n", &rest_x);
-    line_y = strtok_r(NULL, "\n", &rest_y);
-  }
-  ck_assert_msg(!line_x && !line_y, "%s and %s differ in length", a, b);
-  ck_assert_int_gt(lines, 1);
-  free(x);
-  free(y);
-}
-
-static void same_files(const char* a, const char* b, int64_t seeds) {
-  char name[64];
-  for (int64_t p = 1; p <= seeds; p++) {
-    (void)snprintf(name, sizeof name, "seed_%lld/metrics.csv", (long long)p);
-    same_rows(a, b, name, 1 + SAC_METRIC_updates_per_second);
-    (void)snprintf(name, sizeof name, "seed_%lld/evaluations.csv", (long long)p);
-    same_rows(a, b, name, INT32_MAX);
-  }
 }
 
 /* --- exactness ---------------------------------------------------------------------------------------------------- */
@@ -102,26 +39,26 @@ static const struct {
   int64_t stop; /* the first part ends here */
 } runs[] = {
     {TASK, 80},
-    {TASK "log.every=33 eval.every=71 checkpoint.every=57", 37}, /* due at no common step */
-    {TASK, 20},                                                  /* in the warm-up */
+    {TASK "log.every=33 eval.every=71 checkpoint.every=57", 37}, /* intervals without a common step */
+    {TASK, 20},                                                  /* within the warm-up */
     {TASK "algo=sac-v env.num_envs=3", 72},
     {"env.id=Pendulum-v1 seeds=3", 93},
-    {"env.id=SacQuadratic-v0 env.num_envs=3 train.updates_per_step=0.7", 75}, /* an episode a step */
+    {"env.id=SacQuadratic-v0 env.num_envs=3 train.updates_per_step=0.7", 75}, /* one episode each step */
     {TASK "replay.capacity=50 train.updates_per_step=3 alpha.learn=false", 90},
-    {"", 93}, /* a user's environment: the host steps it */
+    {"", 93}, /* a user's environment, which the host steps */
     {"env.num_envs=3 seeds=2 cuda.graph=false", 75},
     {TASK "train.overlap=2", 93},
     {"env.num_envs=3 train.overlap=4", 75},
 };
 #define RUNS (sizeof runs / sizeof *runs)
 
-/* Runs that stand for all where only the end of a run, or how its steps are cut, is another. */
+/* Representative runs, for tests of the end of a run and of how its steps are divided. */
 static const int some[] = {0, 3, 5, 7, 10};
 #define SOME (sizeof some / sizeof *some)
 
 static int is_fake(const char* sets) { return strstr(sets, "env.id") == NULL; }
 
-/* Stopped as Ctrl-C would, and resumed, with blocks, threads and streams in another order each time. */
+/* Stops as Ctrl-C does, and resumes, each time with another order of blocks, threads and streams. */
 START_TEST(stopped_and_resumed) {
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
@@ -138,7 +75,7 @@ START_TEST(stopped_and_resumed) {
   ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
   sac_run_destroy(parts);
   cuda_order(1234567 + (uint64_t)_i);
-  parts = again(parts_path, NULL, NULL, NULL, is_fake(runs[_i].sets));
+  parts = again(parts_path, "", NULL, is_fake(runs[_i].sets));
   ck_assert_int_ge(sac_run_step(parts), runs[_i].stop);
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
@@ -151,7 +88,7 @@ START_TEST(stopped_and_resumed) {
 }
 END_TEST
 
-/* Finished with train.steps n, then continued: what the end of a run adds beyond its schedule is taken back. */
+/* Finishes with train.steps n, then continues: what the end of a run does beyond its schedule is undone. */
 START_TEST(finished_and_continued) {
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
@@ -162,7 +99,7 @@ START_TEST(finished_and_continued) {
   parts = begin(parts_path, first, NULL);
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
-  parts = again(parts_path, "train.steps", "130", NULL, is_fake(runs[some[_i]].sets));
+  parts = again(parts_path, "train.steps=130", NULL, is_fake(runs[some[_i]].sets));
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
   sac_run_destroy(whole);
@@ -172,7 +109,7 @@ START_TEST(finished_and_continued) {
 }
 END_TEST
 
-/* Where bursts end is decided by what is due, and by the caller; it decides nothing. */
+/* The ends of bursts depend on what is due and on the caller. Results do not depend on them. */
 START_TEST(bursts_change_no_bit) {
   const char* folder = test_folder();
   const char *path_a = small_path(folder, "a"), *path_b = small_path(folder, "b"), *path_c = small_path(folder, "c");
@@ -209,13 +146,13 @@ START_TEST(evaluation_changes_no_bit) {
   same_state(on, off);
   sac_run_destroy(on);
   sac_run_destroy(off);
-  same_rows(on_path, off_path, "seed_2/metrics.csv", 1 + SAC_METRIC_updates_per_second);
+  same_rows(test_path(on_path, "seed_2/metrics.csv"), test_path(off_path, "seed_2/metrics.csv"));
   test_folder_remove();
   cuda_done();
 }
 END_TEST
 
-/* The environments on the device are those on the host: under uniform actions, episodes and rows are the same. */
+/* Environments on the device equal those on the host: under uniform actions, episodes and replay rows are the same. */
 START_TEST(environments_are_the_host_s) {
   static const char* const tasks[] = {"SacPointMass-v0", "Pendulum-v1", "MountainCarContinuous-v0", "SacQuadratic-v0"};
   const char* folder = test_folder();
@@ -229,7 +166,7 @@ START_TEST(environments_are_the_host_s) {
   ck_assert_str_eq(cpu->agent->device, "cpu");
   ck_ok(sac_run_steps(gpu, 0));
   ck_ok(sac_run_steps(cpu, 0));
-  if (CUDA_HOST) same_state(cpu, gpu); /* a device's sine may end in another digit */
+  if (CUDA_HOST) same_state(cpu, gpu); /* a device's sine may differ in the last digit */
   for (int p = 0; p < 2; p++)
     ck_assert_mem_eq(&cpu->agent->counters[p], &gpu->agent->counters[p], sizeof(sac_counters));
   ck_assert_mem_eq(cpu->vector->episode, gpu->vector->episode, 6 * sizeof(uint64_t));
@@ -242,9 +179,9 @@ END_TEST
 
 /* --- rows of metrics ---------------------------------------------------------------------------------------------- */
 
-/* Each row is of its own window, as on the CPU; with late updates too. */
-/* With train.overlap acting reads a copy of the actor beside the updates: the same bits as the program that it stands
- * for, act, the updates of the step before, env step, push. */
+/* Each row of metrics has its own window, as on the CPU, also with late updates. */
+/* With train.overlap acting reads a copy of the actor while updates run. The bits are those of the program that this
+ * stands for: act, the updates of the previous step, env step, push. */
 START_TEST(acting_beside_updates) {
   static const char* const sets[] = {"train.overlap=1 seeds=2 eval.every=0",
                                      "train.overlap=1 eval.every=0 cuda.graph=off"};
@@ -327,14 +264,14 @@ START_TEST(to_the_cpu_and_back) {
     ck_ok(sac_run_save(run));
   }
   sac_run_destroy(goes);
-  goes = again(moved, "device", "cpu", &callbacks, 0);
+  goes = again(moved, "device=cpu", &callbacks, 0);
   ck_assert_str_eq(goes->agent->device, "cpu");
   ck_assert_msg(strstr(log, ", is cpu"), "%s", log);
   ck_assert_ptr_null(goes->vector->resident);
   same_state(stays, goes);
   ck_ok(sac_run_save(goes));
   sac_run_destroy(goes);
-  goes = again(moved, "device", "cuda:0", &callbacks, 0);
+  goes = again(moved, "device=cuda:0", &callbacks, 0);
   ck_assert_ptr_nonnull(goes->vector->resident);
   same_state(stays, goes);
   ck_ok(sac_run_steps(stays, 0));
@@ -342,11 +279,11 @@ START_TEST(to_the_cpu_and_back) {
   same_state(stays, goes);
   sac_run_destroy(stays);
   sac_run_destroy(goes);
-  goes = again(moved, "train.steps", "160", &callbacks, 0);
+  goes = again(moved, "train.steps=160", &callbacks, 0);
   ck_ok(sac_run_steps(goes, 7));
   ck_ok(sac_run_save(goes));
   sac_run_destroy(goes);
-  goes = again(moved, "device", "cpu", &callbacks, 0);
+  goes = again(moved, "device=cpu", &callbacks, 0);
   ck_ok(sac_run_steps(goes, 0));
   ck_assert_int_eq(sac_run_step(goes), 160);
   sac_run_destroy(goes);
@@ -357,14 +294,8 @@ END_TEST
 
 /* --- what stops a run, or an agent -------------------------------------------------------------------------------- */
 
-static void poison(sac_run* run, int32_t p) {
-  const float bad = NAN;
-  ck_ok(run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1],
-                                   &bad, 1));
-}
-
-/* One agent, or two in the same update, stop at the burst's end, are named and not saved again; the others do not
- * notice. */
+/* One agent, or two in the same update, stop at the end of the burst, are named, and are not saved again. The others
+ * are not affected. */
 START_TEST(agents_that_are_no_longer_finite) {
   char log[8192] = "";
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
@@ -375,8 +306,8 @@ START_TEST(agents_that_are_no_longer_finite) {
                             : TASK "seeds=4 checkpoint.every=60 eval.every=0 device=cpu";
   sac_run *well = begin(well_path, sets, NULL), *run = begin(out, sets, &callbacks);
   ck_ok(sac_run_steps(well, 0));
-  ck_ok(sac_run_steps(run, 119)); /* at 120 all that live are saved */
-  for (int i = 0; i <= two; i++) poison(run, 1 + i);
+  ck_ok(sac_run_steps(run, 119)); /* at 120 all running agents are saved */
+  for (int i = 0; i <= two; i++) make_weight_nan(run, 1 + i);
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
   ck_assert_msg(strstr(log, "seed 2 stops; step 120: gradient actor."), "%s", log);
   if (two) ck_assert_msg(strstr(log, "seed 3 stops; step 120: "), "%s", log);
@@ -392,7 +323,7 @@ START_TEST(agents_that_are_no_longer_finite) {
   }
   sac_run_destroy(well);
   sac_run_destroy(run);
-  run = again(out, "train.steps", "135", &callbacks, 0); /* continued, the stopped ones stay stopped */
+  run = again(out, "train.steps=135", &callbacks, 0); /* after a resume the stopped agents stay stopped */
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
   ck_assert_int_eq(run->agent->counters[0].updates, 75);
   sac_run_destroy(run);
@@ -401,7 +332,7 @@ START_TEST(agents_that_are_no_longer_finite) {
 }
 END_TEST
 
-/* A learning rate and rewards beyond all reason. */
+/* A learning rate and rewards that are far too large. */
 START_TEST(learning_that_blows_up) {
   const char* out = small_path(test_folder(), "run");
   sac_run* run = begin(
@@ -414,7 +345,7 @@ START_TEST(learning_that_blows_up) {
 }
 END_TEST
 
-/* The user's environment fails as it does on the CPU. */
+/* The user's environment fails as on the CPU. */
 START_TEST(environment_that_fails) {
   const char* out = small_path(test_folder(), "run");
   sac_run* run = begin(out, "env.num_envs=2", NULL);
@@ -423,7 +354,7 @@ START_TEST(environment_that_fails) {
   ck_fails(sac_run_steps(run, 0), _i == 0 ? SAC_ERROR_NUMERIC : SAC_ERROR_ENV, "step 100: ");
   sac_run_destroy(run);
   memset(&fake_env, 0, sizeof fake_env);
-  run = again(out, NULL, NULL, NULL, 1);
+  run = again(out, "", NULL, 1);
   ck_ok(sac_run_steps(run, 0));
   sac_run_destroy(run);
   test_folder_remove();

@@ -1,4 +1,5 @@
-/* kernels/target.cu: the targets' average, and the end of an update: totals, counters, the next scalars. */
+/* kernels/target.cu: the average of the targets, and the end of an update: totals, counters, scalars of the next
+ * update. */
 #include "support/cuda_case.h"
 
 static const struct {
@@ -24,9 +25,9 @@ static void random_stats(cuda_case* c, sac_update_stats* s) {
   *s = x;
 }
 
-/* As sac_adam_begin makes them on the host. */
+/* As sac_adam_begin computes them on the host. */
 static void check_scalars(const sac_device_state* got, uint64_t updates) {
-  for (int set = 0; set < SAC_ADAM_SETS; ++set) {
+  for (int set = 0; set < SAC_ADAM_SETS; set++) {
     const sac_adam_step e = sac_adam_begin(updates + 1, rates.lr[set], rates.beta1, rates.beta2, rates.epsilon);
     const sac_adam_step* g = &got->adam[set];
     ck_near_relative(g->step_size, e.step_size, CUDA_LIBM_REL, 0);
@@ -35,7 +36,7 @@ static void check_scalars(const sac_device_state* got, uint64_t updates) {
     ck_near(g->one_minus_beta1, e.one_minus_beta1, 0);
     ck_near(g->one_minus_beta2, e.one_minus_beta2, 0);
     ck_near(g->eps, e.eps, 0);
-    /* and as the algorithm says */
+    /* and as in the paper */
     const double t = (double)(updates + 1);
     ck_near_relative(g->step_size, rates.lr[set] / (1 - pow(0.9, t)), FORMULA_FLOAT_REL, 0);
     ck_near_relative(g->root_scale, 1 / sqrt(1 - pow(0.999, t)), FORMULA_FLOAT_REL, 0);
@@ -48,7 +49,7 @@ START_TEST(update) {
   const float tau = regions[_i].tau;
   cuda_case c = cuda_case_create((uint64_t)_i);
   sac_device_state* state = cuda_states(&c, population);
-  for (int p = 0; p < population; ++p) {
+  for (int p = 0; p < population; p++) {
     state[p].updates = (uint64_t)p * (uint64_t)p * 5000;
     state[p].totals_updates = 40 + (uint64_t)p;
     random_stats(&c, &state[p].stats);
@@ -63,7 +64,7 @@ START_TEST(update) {
                           .population = population,
                           .tau = tau,
                           .rates = rates};
-  for (int p = 0; p < population; ++p) {
+  for (int p = 0; p < population; p++) {
     if (!state[p].alive) continue;
     cuda_open(&c, args.target + (size_t)p * floats, floats);
     cuda_open(&c, &args.state[p].updates, 1);
@@ -74,9 +75,9 @@ START_TEST(update) {
   cuda_run(&c, sac_target_update(c.stream, &args));
   const float* got = cuda_result(&c, args.target);
   const sac_device_state* after = cuda_result(&c, args.state);
-  for (int p = 0; p < population; ++p) {
+  for (int p = 0; p < population; p++) {
     if (!state[p].alive) continue;
-    for (size_t i = (size_t)p * floats; i < (size_t)(p + 1) * floats; ++i) {
+    for (size_t i = (size_t)p * floats; i < (size_t)(p + 1) * floats; i++) {
       const double x = (double)tau * (double)source[i], y = (1 - (double)tau) * (double)target[i];
       if (i == 1 || i == 2) cuda_true(isnan(got[i]));
       else if (tau == 1) cuda_same(&got[i], &source[i], 1);
@@ -87,7 +88,7 @@ START_TEST(update) {
     stats_of(&state[p].totals, before);
     stats_of(&state[p].stats, step);
     stats_of(&after[p].totals, now);
-    for (int i = 0; i < STATS; ++i) ck_near(now[i], before[i] + step[i], 0);
+    for (int i = 0; i < STATS; i++) ck_near(now[i], before[i] + step[i], 0);
     ck_assert_uint_eq(after[p].totals_updates, state[p].totals_updates + 1);
     ck_assert_uint_eq(after[p].updates, state[p].updates + 1);
     check_scalars(&after[p], after[p].updates);
@@ -96,18 +97,18 @@ START_TEST(update) {
 }
 END_TEST
 
-/* The scalars alone, of more agents than a block has threads: they are there for stopped ones too. */
+/* The scalars alone, for more agents than threads of a block. Stopped agents have them too. */
 START_TEST(begin) {
   const int population = _i ? 300 : 3;
   cuda_case c = cuda_case_create((uint64_t)_i);
   sac_device_state* state = cuda_states(&c, population);
-  for (int p = 0; p < population; ++p) state[p].updates = (uint64_t)p * 37;
+  for (int p = 0; p < population; p++) state[p].updates = (uint64_t)p * 37;
   state[population - 1].updates = UINT64_C(1) << 40;
   sac_device_state* device = cuda_put(&c, state, population);
-  for (int p = 0; p < population; ++p) cuda_open(&c, device[p].adam, SAC_ADAM_SETS);
+  for (int p = 0; p < population; p++) cuda_open(&c, device[p].adam, SAC_ADAM_SETS);
   cuda_run(&c, sac_target_begin(c.stream, device, population, &rates));
   const sac_device_state* after = cuda_result(&c, device);
-  for (int p = 0; p < population; ++p) check_scalars(&after[p], state[p].updates);
+  for (int p = 0; p < population; p++) check_scalars(&after[p], state[p].updates);
   cuda_case_free(&c);
 }
 END_TEST

@@ -1,6 +1,6 @@
-"""Training on a CUDA device as a user does it, through the program: it learns, the same seed leaves the same bytes, it
-stops and goes on, and the program tells about the device. Skipped where no device is usable; a build that runs CUDA on
-the host has one, and there a run is small."""
+"""Training on a CUDA device through the program, as a user does it: it learns, the same seed gives the same bytes,
+runs can be stopped and resumed, and the program reports on the device. Skipped if no device is usable. A build that
+runs CUDA on the host has one; its runs are small."""
 import json
 import os
 import pathlib
@@ -20,7 +20,7 @@ from support.program import PROGRAM, SANITIZED, SMALL, checkpoints, main, rows, 
 SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
 CUDA = ("--device", "cuda")
 
-# Learns reliably within steps that the host execution makes in half a minute.
+# Learns reliably within the number of steps that the host execution makes in half a minute.
 LEARN = {"network.hidden": "32,32", "replay.batch": 64, "optim.lr": 3e-3, "gamma": 0.95, "tau": 0.02, "alpha.initial": 0.2,
          "eval.every": 0, "checkpoint.every": 0}
 
@@ -30,7 +30,7 @@ def folder():
 
 
 def run(out, values, *arguments, **options):
-    """A small run in the folder `out`; env: of the process."""
+    """A small run in the folder `out`. env: environment variables of the process."""
     return sac("train", "--env", "Pendulum-v1", "--out", out, *sets(dict(SMALL, **values)), *arguments, **options)
 
 
@@ -54,21 +54,21 @@ def learn(env, steps, values):
 
 
 def test_quadratic_reaches_its_optimum():
-    """Reward -2 (a + 0.6)^2: the best deterministic action leaves 0."""
+    """The reward is -2 (a + 0.6)^2, so the best deterministic action has return 0."""
     before, learnt = learn("SacQuadratic-v0", 500, {"train.warmup_steps": 100, "env.options.centre": -0.6})
     assert before < -0.1, before
     assert learnt > -0.01, learnt
 
 
 def test_pendulum_learns():
-    """A pendulum that is let alone, or pushed at random, makes about -1200; one that swings up, -150."""
+    """A pendulum without control, or with random actions, has a return of about -1200; one that swings up, -150."""
     before, learnt = learn("Pendulum-v1", 3000, {"train.warmup_steps": 500})
     assert before < -800, before
     assert learnt > -400, learnt
 
 
 def test_same_seed_same_bytes():
-    """Whatever order the device takes: blocks, threads and graph nodes are shuffled where the host runs them."""
+    """Results do not depend on the device's order: the host execution shuffles blocks, threads and graph nodes."""
     few = {"train.warmup_steps": 260} if SANITIZED else {}
     for values in ({"train.steps": 301, "seeds": 2, **few}, {"train.steps": 301, "algo": "sac-v", "env.num_envs": 3, **few}):
         with folder() as path:
@@ -102,10 +102,10 @@ def test_interrupted_and_resumed():
 
 
 def test_environments_of_the_host():
-    """Those that no device steps: what they give reaches the device's replay as it reaches the CPU's. Random actions are
-    the same on both, so the transitions of the warm-up are equal to the bit."""
+    """Environments that the host steps: their transitions are the same in the device's replay and in the CPU's.
+    Random actions are the same on both, so the transitions of the warm-up are equal to the bit."""
     values = {"train.steps": 300, "train.warmup_steps": 100, "env.num_envs": 2, "eval.every": 150}
-    # what Python keeps to its end is a leak to the address sanitizer
+    # memory that Python never frees is a leak to the address sanitizer
     ids = ["gym:Pendulum-v1"] * (not SANITIZED and pathlib.Path(os.environ["SAC_BUILD"], "sac_gym.so").exists())
     ids += ["HalfCheetah-v5"] * (sac("envs", "HalfCheetah-v5", code=None).returncode == 0)
     for env in ids:
@@ -139,19 +139,19 @@ def test_bench():
     assert len(lines) == 1
     case = json.loads(lines[0])
     assert case["device"] == "cuda:0" and case["precision"] == "fp32", case
-    # 18 kernels and 16 products, each of which a device may split in two.
+    # 18 kernels and 16 products. A device may split a product into two kernels.
     devices = json.loads(sac("info", "--json").stdout)["cuda_devices"]
     assert 34 <= case["nodes"] <= (34 if "host execution" in devices[0] else 50), (case, devices)
     assert case["updates_per_second"] > 0, case
     small = ["--hidden", "8,8", "--batch", 8, "--seconds", 0.01, "--warmup", 0, "--repeats", 1, "--json"]
     assert json.loads(sac("bench", "update", *small).stdout)["device"] == "cpu"
-    # a capture is for a device, so auto is one
+    # a capture needs a device, so auto chooses one
     assert json.loads(sac("bench", "update", *small, "--profile", "1:2").stdout)["device"] == "cuda:0"
 
 
 def test_bench_stages():
-    """Of the loop too, with environments of the host and of the device, and beside the updates. The sum is of the stages,
-    and beside it stands what the loop took."""
+    """The times of the loop's stages too, with environments on the host and on the device, and overlapping the
+    updates. Below the sum of the stages is the measured time of the loop."""
     ids = ["Pendulum-v1"] + ["HalfCheetah-v5"] * (sac("envs", "HalfCheetah-v5", code=None).returncode == 0)
     words = ["bench", "train", *CUDA, "--hidden", "8,8", "--batch", 8, "--population", 2, "--seconds", 0.01, "--warmup", 0,
              "--repeats", 1, "--stages"]
@@ -165,7 +165,7 @@ def test_bench_stages():
             before = times["act"] + times["replay push"]
             updates = 2 * (sum(times.values()) - before - times["env step"])
             assert abs(case["stages_sum"] - before - times["env step"] - updates) < 1e-4 * case["stages_sum"], case
-            late = overlap > 0 and env != "Pendulum-v1"  # one that the device steps is in its one queue
+            late = overlap > 0 and env != "Pendulum-v1"  # environments on the device run in the same queue as everything else
             assert ("stages_overlapped" in case) == late and ("nodes" in case["stages"]["env step"]) == (env == "Pendulum-v1")
             if late:
                 expected = times["replay push"] + max(times["act"] + times["env step"], updates)
@@ -182,13 +182,13 @@ def test_verify():
 
 
 def where(out):
-    """The line that says what auto takes, of a run's log, without the numbers."""
+    """The line of a run's log about the choice of auto, without its numbers."""
     lines = [line for line in (out / "log.txt").read_text().splitlines() if "device auto: " in line]
     return re.sub(r"\d+ us", "N us", lines[-1][lines[-1].index("device auto: "):]) if lines else None
 
 
 def test_devices():
-    """Another device than there is, and the CPU where there is none to be seen."""
+    """A device that does not exist, and the CPU when all devices are hidden."""
     error = sac("train", "--env", "Pendulum-v1", "--device", "cuda:97", code=1).stderr
     assert error.startswith("sac: device cuda:97: there ") and error.count("\n") == 1, error
     with folder() as path:
@@ -203,8 +203,8 @@ def test_devices():
 
 
 def test_auto():
-    """auto takes the faster: the CPU for tiny networks, the device for big ones and for precisions that are its own. It
-    says so, and a run that is resumed stays where it was."""
+    """auto chooses the faster one: the CPU for tiny networks, the device for large networks and for precisions that
+    only a device has. It says so, and a resumed run stays where it was."""
     with folder() as path:
         tiny, there = pathlib.Path(path, "tiny"), pathlib.Path(path, "there")
         run(tiny, {"train.steps": 210}, "--device", "auto")
@@ -225,7 +225,7 @@ def test_auto():
 
 
 def test_expected():
-    """sac info names what a step takes on each device here."""
+    """sac info shows the time of a step on each device of this machine."""
     text = sac("info", "--env", "SacPointMass-v0", "--seeds", 64, "--set", "network.hidden=256,256").stdout
     assert re.search(r"us, expected +cpu +cuda:0\n", text) and re.search(r"\n  a step( +[\d.]+){2}\n", text), text
     assert "\ndevice auto: cuda:0, a step takes about " in text, text
@@ -237,8 +237,8 @@ def test_expected():
 
 
 def cases():
-    """All of them on a device. The host's takes a minute for a pendulum, whose updates are those of the quadratic; and under
-    sanitizers what trains for long shows nothing that the short ones do not."""
+    """All of them on a device. The host execution takes a minute for a pendulum, whose updates are those of the
+    quadratic. Under sanitizers long training shows nothing that short runs do not."""
     left_out = []
     if "host execution" in sac("info").stdout:
         left_out = ["test_pendulum_learns"]

@@ -1,19 +1,19 @@
 /* ctest: timeout=300
  *
- * The CUDA backend in use, through the library: populations, tensors and states to the host and back, act, files. */
+ * Using the CUDA backend through the library: populations, tensors and states to the host and back, act, files. */
 #include "support/cuda_agent.h"
 #include "support/folder.h"
 #include "support/tolerances.h"
 
-/* Those that stand for all on the host, where one takes seconds: both algorithms, odd sizes, five critics, a fixed
- * temperature, many columns. A device takes all. */
+/* Representative agents for the host execution, where one takes seconds: both algorithms, odd sizes, five critics, a
+ * fixed temperature, many columns. A device runs all. */
 static const int few[] = {1, 3, 4, 5, 7};
 #define FEW (CUDA_HOST ? (int)(sizeof few / sizeof *few) : (int)AGENTS)
 static agent_case one_of_few(int i) { return cuda_agents[CUDA_HOST ? few[i] : i]; }
 
 /* --- populations -------------------------------------------------------------------------------------------------- */
 
-/* Two on the host, which takes its time; a_dead_agent_is_skipped has one in the middle. */
+/* Two on the host execution, which is slow; a_dead_agent_is_skipped stops the middle one of three. */
 START_TEST(population_members_are_single_agents) {
   enum { POPULATION = CUDA_HOST ? 2 : 3 };
   agent_case c = one_of_few(_i);
@@ -22,16 +22,16 @@ START_TEST(population_members_are_single_agents) {
   sac_agent* all = after_updates(c, NULL, NULL);
   c.population = 1;
   double worst = 0;
-  for (int p = 0; p < POPULATION; ++p) {
-    for (int i = 0; i < 8; ++i)
+  for (int p = 0; p < POPULATION; p++) {
+    for (int i = 0; i < 8; i++)
       if (c.set[i][0] && strcmp(c.set[i][0], "seed") == 0) c.set[i][1] = (const char* const[]){"7", "8", "9"}[p];
     sac_agent* one = after_updates(c, NULL, NULL);
     if (CUDA_HOST) {
       same_agents(one, 0, all, p);
-    } else { /* cuBLAS may add in another order where there are more products */
+    } else { /* cuBLAS may add in another order when there are more products */
       const double* ours = (const double*)&all->totals[p].sum;
       const double* theirs = (const double*)&one->totals[0].sum;
-      for (size_t i = 0; i < sizeof(sac_update_stats) / sizeof(double); ++i)
+      for (size_t i = 0; i < sizeof(sac_update_stats) / sizeof(double); i++)
         worst = fmax(worst, fabs(ours[i] - theirs[i]) / (fabs(theirs[i]) + 1));
     }
     sac_agent_destroy(one);
@@ -50,18 +50,19 @@ START_TEST(a_dead_agent_is_skipped) {
   agent_case_push(agent, 300, 9);
   agent_case_push(whole, 300, 9);
   agent_case_push(fresh, 300, 9);
-  ck_ok(sac_agent_update(agent, 1)); /* so that a step of Adam would move something */
+  ck_ok(sac_agent_update(agent, 1)); /* so that a step of Adam would change something */
   ck_ok(sac_agent_update(whole, 1));
   ck_ok(sac_agent_update(fresh, 1));
   agent->alive[1] = 0;
   ck_ok(agent->backend->state_set(agent));
   agent_case_push(agent, 5, 10);
   agent_case_push(whole, 5, 10);
-  ck_ok(sac_agent_update(agent, 1)); /* the first of a graph */
+  ck_ok(sac_agent_update(agent, 1)); /* the first update of a graph */
   ck_ok(sac_agent_update(whole, 1));
   same_agents(agent, 0, whole, 0);
   same_agents(agent, 2, whole, 2);
-  for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) /* products do not know who is dead: its gradients go on */
+  for (int m = 0; m < SAC_MEMORY_REPLAY;
+       m++) /* products are computed for stopped agents too, so their gradients change */
     if (m != SAC_MEMORY_GRAD) same_slab(agent, 1, fresh, 1, (sac_memory)m);
   ck_assert_mem_eq(&agent->counters[1], &fresh->counters[1], sizeof *agent->counters);
   ck_assert_mem_eq(&agent->totals[1], &fresh->totals[1], sizeof *agent->totals);
@@ -78,11 +79,11 @@ START_TEST(tensors_and_slabs) {
   agent_case c = cuda_agents[_i];
   c.population = 2;
   sac_agent *cpu = agent_case_create(&c), *gpu = cuda_agent_create(&c);
-  for (int p = 0; p < 2; ++p) same_agents(cpu, p, gpu, p); /* initial weights, zeros elsewhere, and in the gaps */
-  for (int i = 0; i < cpu->tensors.count; ++i) {
+  for (int p = 0; p < 2; p++) same_agents(cpu, p, gpu, p); /* initial weights; zeros everywhere else, and in the gaps */
+  for (int i = 0; i < cpu->tensors.count; i++) {
     const sac_tensor* t = &cpu->tensors.tensor[i];
     static const char* const kinds[] = {"", "grad/", "adam_m/", "adam_v/"};
-    for (int kind = 0; kind < (t->slab == SAC_SLAB_TRAINED ? 4 : 1); ++kind) {
+    for (int kind = 0; kind < (t->slab == SAC_SLAB_TRAINED ? 4 : 1); kind++) {
       char name[96];
       (void)snprintf(name, sizeof name, "%s%s", kinds[kind], t->name);
       float *in = random_floats((uint64_t)(4 * i + kind), 2 * t->count, 3), *out = random_floats(1, 2 * t->count, 1);
@@ -93,12 +94,12 @@ START_TEST(tensors_and_slabs) {
       free(in), free(out);
     }
   }
-  for (int p = 0; p < 2; ++p) same_agents(cpu, p, gpu, p);
+  for (int p = 0; p < 2; p++) same_agents(cpu, p, gpu, p);
   agent_case_push(cpu, 1500, 1), agent_case_push(gpu, 1500, 1);
-  agent_case_push(cpu, 777, 2), agent_case_push(gpu, 777, 2); /* round the ring */
+  agent_case_push(cpu, 777, 2), agent_case_push(gpu, 777, 2); /* around the end of the ring */
   const size_t floats = (size_t)cpu->shape.capacity * (size_t)cpu->row.floats;
   float *a = calloc(floats, sizeof(float)), *b = calloc(floats, sizeof(float));
-  for (int p = 0; p < 2; ++p) {
+  for (int p = 0; p < 2; p++) {
     ck_ok(cpu->backend->read(cpu, SAC_MEMORY_REPLAY, p, 0, a, floats));
     ck_ok(gpu->backend->read(gpu, SAC_MEMORY_REPLAY, p, 0, b, floats));
     ck_same_bits(b, a, floats);
@@ -120,9 +121,9 @@ START_TEST(states) {
   sac_counters counters[3];
   sac_update_stats stats[3];
   sac_totals totals[3];
-  for (size_t p = 0; p < 3; ++p) {
+  for (size_t p = 0; p < 3; p++) {
     counters[p] = agent->counters[p] = (sac_counters){(1ull << 40) + p, (1ull << 41) + p, (1ull << 42) + p};
-    for (size_t i = 0; i < sizeof *stats / sizeof(double); ++i)
+    for (size_t i = 0; i < sizeof *stats / sizeof(double); i++)
       ((double*)&agent->stats[p])[i] = (double)(i + 100 * p) + 0.1,
       ((double*)&agent->totals[p].sum)[i] = (double)i + 0.7;
     agent->totals[p].updates = 5 + p;
@@ -149,14 +150,14 @@ START_TEST(acts_as_the_cpu) {
   if (_i % 2) case_set(&c, "env.num_envs", "300");
   sac_agent *cpu = agent_case_create(&c), *gpu = cuda_agent_create(&c);
   const size_t O = (size_t)c.obs, A = (size_t)c.action;
-  for (size_t i = 0; i < sizeof counts / sizeof *counts; ++i) {
+  for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
     const int32_t n = counts[i];
     const size_t rows = 2 * (size_t)n;
-    if (rows * (O + A) > 20000) continue; /* the host execution takes its time */
+    if (rows * (O + A) > 20000) continue; /* the host execution is slow */
     float *obs = random_floats(i, rows * O, 2), *noise = random_floats(50 + i, rows * A, 2);
     float *x = calloc(rows * A, sizeof(float)), *y = calloc(rows * A, sizeof(float));
     float *log_x = calloc(rows, sizeof(float)), *log_y = calloc(rows, sizeof(float));
-    for (int mode = 0; mode < 4; ++mode) { /* noise given, noise drawn, the mean, the warm-up */
+    for (int mode = 0; mode < 4; mode++) { /* given noise, drawn noise, the mean, the warm-up */
       const sac_act act = {.n = n,
                            .mode = mode < 2    ? SAC_ACT_SAMPLE
                                    : mode == 2 ? SAC_ACT_MEAN
@@ -192,9 +193,9 @@ START_TEST(saved_here_loaded_there) {
   ck_assert_str_eq(cpu->device, "cpu");
   ck_ok(sac_agent_save(cpu, two));
   ck_ok(sac_agent_load(&back, two, "cuda:0"));
-  for (int p = 0; p < 2; ++p) {
-    gpu->counters[p].pushed = 0;                  /* rows are not saved */
-    for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) { /* nor are gradients */
+  for (int p = 0; p < 2; p++) {
+    gpu->counters[p].pushed = 0;                  /* replay rows are not saved */
+    for (int m = 0; m < SAC_MEMORY_REPLAY; m++) { /* gradients are not saved */
       size_t n;
       if (m == SAC_MEMORY_GRAD) continue;
       float *a = slab_copy(gpu, (sac_memory)m, p, &n), *b = slab_copy(cpu, (sac_memory)m, p, &n),
@@ -205,12 +206,12 @@ START_TEST(saved_here_loaded_there) {
     }
     ck_assert_mem_eq(&back->counters[p], &gpu->counters[p], sizeof *gpu->counters);
   }
-  /* and its next updates are those of the agent that was saved */
+  /* its next updates equal those of the agent that was saved */
   ck_ok(gpu->backend->state_set(gpu));
   agent_case_push(gpu, 100, 3), agent_case_push(back, 100, 3);
   ck_ok(sac_agent_update(gpu, 2));
   ck_ok(sac_agent_update(back, 2));
-  for (int p = 0; p < 2; ++p) {
+  for (int p = 0; p < 2; p++) {
     size_t n;
     float *a = slab_copy(gpu, SAC_MEMORY_WEIGHTS, p, &n), *b = slab_copy(back, SAC_MEMORY_WEIGHTS, p, &n);
     ck_same_bits(b, a, n);

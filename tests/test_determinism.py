@@ -1,5 +1,5 @@
-"""The same seed gives the same bits: with any number of threads, with evaluation or without, alone or in a population,
-in one go or resumed. Compared are checkpoints, replay rows and CSV rows as the program leaves them, times apart."""
+"""The same seed gives the same bits: with any number of threads, with evaluation or without, alone or in a
+population, in one run or resumed. Checkpoints, replay rows and CSV rows are compared, without times."""
 import pathlib
 import tempfile
 
@@ -64,7 +64,8 @@ def test_seeds_differ():
 
 
 def test_resumed_is_one_run():
-    """train 2n == train n, resume to 2n, by the command line, with n on and off everything that is due."""
+    """train 2n == train n, resume to 2n, on the command line, for steps n at which something is due and at which
+    nothing is."""
     for env, n in (("Pendulum-v1", 300), ("Pendulum-v1", 271), ("MountainCarContinuous-v0", 299)):
         with folder() as path:
             whole, parts = pathlib.Path(path, "whole"), pathlib.Path(path, "parts")
@@ -73,7 +74,7 @@ def test_resumed_is_one_run():
             sac("resume", parts, "--steps", 600)
             for seed in ("seed_1", "seed_2"):
                 same_runs(whole / seed, parts / seed, best=n % 300 == 0)
-            # on a finished run there is nothing to do, and nothing is undone
+            # resuming a finished run does nothing and undoes nothing
             sac("resume", parts)
             same_runs(whole / "seed_1", parts / "seed_1", best=n % 300 == 0)
 

@@ -9,18 +9,18 @@
 static const double logits[N] = {0.5, -1, 0.25, 2, 0};
 
 static void to_real(const double* from, real* to) {
-  for (int a = 0; a < N; ++a) to[a] = (real)from[a];
+  for (int a = 0; a < N; a++) to[a] = (real)from[a];
 }
 
 static double largest(const double* x) {
   double size = 0;
-  for (int a = 0; a < N; ++a) size = fabs(x[a]) > size ? fabs(x[a]) : size;
+  for (int a = 0; a < N; a++) size = fabs(x[a]) > size ? fabs(x[a]) : size;
   return size;
 }
 
 START_TEST(boltzmann) {
   const real alpha = (real)golden_discrete[_i].alpha;
-  // Everything is a function of q/alpha, rounded once or twice: errors are relative to the largest of them.
+  /* All results are functions of q/alpha, with one or two roundings: errors are relative to the largest of them. */
   const double scale = 1 + largest(golden_discrete[_i].q) / (double)alpha;
   real q[N], log_p[N], reference[N];
   to_real(golden_discrete[_i].q, q);
@@ -55,7 +55,7 @@ START_TEST(rows_with_infinities_and_nan) {
   ck_assert(sac_log_sum_exp(all, 1, 3, 1) == inf);
   ck_assert(sac_is_nan(sac_log_sum_exp(bad, 1, 3, 1)) && sac_is_nan(sac_row_max(bad, 1, 3)));
   real log_p[3];
-  sac_log_softmax(one, 1, 3, 1, log_p);  // masked actions: probability 0, entropy 0, and no NaN
+  sac_log_softmax(one, 1, 3, 1, log_p); /* masked actions: probability 0, entropy 0, and no NaN */
   ck_assert(log_p[0] == -inf && log_p[1] == 0 && log_p[2] == -inf);
   ck_assert(sac_entropy(log_p, 1, 3) == 0 && sac_kl(log_p, log_p, 1, 3) == 0);
   const real q[] = {5, 6, 7};
@@ -68,19 +68,19 @@ END_TEST
 
 START_TEST(a_row_may_be_strided) {
   real wide[3 * N], dense[N], log_wide[3 * N], log_dense[N];
-  for (int i = 0; i < 3 * N; ++i) wide[i] = (real)(i * i % 11);
-  for (int a = 0; a < N; ++a) dense[a] = wide[3 * a];
+  for (int i = 0; i < 3 * N; i++) wide[i] = (real)(i * i % 11);
+  for (int a = 0; a < N; a++) dense[a] = wide[3 * a];
   ck_assert(sac_log_sum_exp(wide, 3, N, (real)0.7) == sac_log_sum_exp(dense, 1, N, (real)0.7));
   sac_log_softmax(wide, 3, N, 2, log_wide);
   sac_log_softmax(dense, 1, N, 2, log_dense);
-  for (int a = 0; a < N; ++a) ck_assert(log_wide[3 * a] == log_dense[a]);
+  for (int a = 0; a < N; a++) ck_assert(log_wide[3 * a] == log_dense[a]);
   ck_assert(sac_entropy(log_wide, 3, N) == sac_entropy(log_dense, 1, N));
   ck_assert_int_eq(sac_greedy(wide, 3, N), sac_greedy(dense, 1, N));
 }
 END_TEST
 
 START_TEST(entropy_of_even_odds_is_the_target_at_share_1) {
-  for (int actions = 1; actions < 40; ++actions) {
+  for (int actions = 1; actions < 40; actions++) {
     real log_p[40] = {0};
     sac_log_softmax(log_p, 1, actions, 1, log_p);
     ck_near(sac_entropy(log_p, 1, actions), sac_discrete_target_entropy(actions, 1), 8 * R * (1 + log(actions)));
@@ -93,10 +93,10 @@ START_TEST(categorical) {
   const double p[] = {0.1, 0, 0.4, 0.5, 0};
   real log_p[N];
   int drawn[N] = {0};
-  for (int a = 0; a < N; ++a) log_p[a] = (real)log(p[a]);
-  for (int i = 0; i < 1000; ++i) drawn[sac_categorical(log_p, 1, N, (real)((i + 0.5) / 1000))]++;
-  for (int a = 0; a < N; ++a) ck_assert_int_eq(drawn[a], (int)lround(1000 * p[a]));
-  ck_assert_int_eq(sac_categorical(log_p, 1, N, 1 - SAC_REAL_EPSILON / 2), 3);  // never an action without probability
+  for (int a = 0; a < N; a++) log_p[a] = (real)log(p[a]);
+  for (int i = 0; i < 1000; i++) drawn[sac_categorical(log_p, 1, N, (real)((i + 0.5) / 1000))]++;
+  for (int a = 0; a < N; a++) ck_assert_int_eq(drawn[a], (int)lround(1000 * p[a]));
+  ck_assert_int_eq(sac_categorical(log_p, 1, N, 1 - SAC_REAL_EPSILON / 2), 3); /* never an action with probability 0 */
   const real short_sum[] = {(real)log(0.5), (real)log(0.4), (real)-INFINITY};
   ck_assert_int_eq(sac_categorical(short_sum, 1, 3, (real)0.95), 1);
 }
@@ -118,13 +118,13 @@ static double loss_of(const double* x, const double* q, double alpha) {
 
 START_TEST(gradient_is_the_central_difference) {
   const double q[N] = {3, -1, 0.5, 2, 2.25};
-  for (int i = -4; i <= 2; ++i) {
+  for (int i = -4; i <= 2; i++) {
     const double alpha = pow(3, i);
     double x[N], log_p[N], gradient[N];
     to_real(logits, x);
     sac_log_softmax(x, 1, N, 1, log_p);
     sac_discrete_actor_grad(log_p, q, 1, N, alpha, gradient);
-    for (int a = 0; a < N; ++a) {
+    for (int a = 0; a < N; a++) {
       double by_logit;
       central_difference(x[a], loss_of(x, q, alpha), by_logit);
       ck_near_relative(gradient[a], by_logit, DIFFERENCE_REL, DIFFERENCE_ABS);
@@ -133,14 +133,14 @@ START_TEST(gradient_is_the_central_difference) {
 }
 END_TEST
 
-// The value of the Boltzmann policy is alpha log Z, and no other policy has more: soft policy improvement.
+/* The Boltzmann policy has the value alpha log Z, and no other policy has more: soft policy improvement. */
 START_TEST(boltzmann_is_the_best_policy) {
   const double q[N] = {3, -1, 0.5, 2, 2.25};
   double log_p[N], gradient[N];
   sac_log_softmax(q, 1, N, 1 / 0.7, log_p);
   ck_near_relative(sac_discrete_value(log_p, q, 1, N, 0.7), sac_boltzmann_value(q, 1, N, 0.7), 8 * R, 0);
   sac_discrete_actor_grad(log_p, q, 1, N, 0.7, gradient);
-  for (int a = 0; a < N; ++a) ck_near(gradient[a], 0, 16 * R);
+  for (int a = 0; a < N; a++) ck_near(gradient[a], 0, 16 * R);
   ck_assert(-loss_of(logits, q, 0.7) < sac_boltzmann_value(q, 1, N, 0.7));
 }
 END_TEST

@@ -1,4 +1,4 @@
-/* The built-in tasks: what every line of kernels/tasks/tasks.h must be, and the facts of single tasks that traces of
+/* The built-in tasks: properties of every line of kernels/tasks/tasks.h, and facts of single tasks that the traces of
  * Gymnasium (test_trace.c) do not show. */
 #include "support/check_main.h"
 
@@ -34,7 +34,7 @@ static void open_rig(rig* r, int32_t task, int32_t n) {
 
 static void close_rig(rig* r) { r->api->destroy(r->env); }
 
-/* Actions of environment i at step t, whatever n is. */
+/* The actions of environment i at step t, for any n. */
 static void choose(rig* r, int32_t first, int32_t t) {
   for (int32_t i = 0; i < r->n; i++)
     for (int32_t j = 0; j < r->spec.action_size; j++) {
@@ -47,7 +47,7 @@ static void choose(rig* r, int32_t first, int32_t t) {
 
 static void step(rig* r, int32_t first, int32_t t) {
   choose(r, first, t);
-  memset(r->obs, 0xff, sizeof r->obs); /* what step leaves unwritten is NaN */
+  memset(r->obs, 0xff, sizeof r->obs); /* values that step does not write stay NaN */
   memset(r->terminated, 9, sizeof r->terminated);
   memset(r->truncated, 9, sizeof r->truncated);
   ck_assert_int_eq(r->api->step(r->env, r->action, r->obs, r->reward, r->terminated, r->truncated), 0);
@@ -82,7 +82,8 @@ START_TEST(reset_depends_on_the_seed_alone) {
   ck_assert_int_eq(b.api->reset(b.env, b.mask, b.seed, b.obs), 0);
   ck_same_bits(b.obs, a.obs, N * size);
 
-  /* The same seed in another place gives the same start, other seeds others; rows outside the mask stay. */
+  /* The same seed gives the same start at any index, another seed another start. Rows outside the mask do not change.
+   */
   float before[N * SAC_TASK_OBS_MAX];
   memcpy(before, b.obs, sizeof before);
   memset(b.mask, 0, sizeof b.mask);
@@ -176,7 +177,7 @@ START_TEST(discrete_actions_are_checked) {
 }
 END_TEST
 
-/* Kolmogorov-Smirnov: sqrt(n) D of n uniforms in (low, high) is beyond 1.95 once in a thousand. */
+/* Kolmogorov-Smirnov: for n uniform numbers in (low, high), sqrt(n) D exceeds 1.95 once in a thousand tests. */
 static int by_size(const void* a, const void* b) {
   const double x = *(const double*)a, y = *(const double*)b;
   return (x > y) - (x < y);
@@ -197,7 +198,7 @@ static void check_uniform(double* x, double low, double high) {
   ck_assert_msg(sqrt(DRAWS) * worst < 1.95, "sqrt(n) D = %g", sqrt(DRAWS) * worst);
 }
 
-/* Two numbers of one start are independent: their correlation is within 4 standard errors of 0. */
+/* Two numbers of a start are independent: their correlation is within 4 standard errors of 0. */
 static void check_uncorrelated(const double* x, const double* y, double low, double high) {
   const double centre = (low + high) / 2, variance = (high - low) * (high - low) / 12;
   double sum = 0;
@@ -238,7 +239,7 @@ START_TEST(starts_are_uniform_in_gymnasiums_ranges) {
 }
 END_TEST
 
-/* The angle as NumPy's (x + pi) % (2 pi) - pi has it, also where our shortcut does not reach. */
+/* The angle equals NumPy's (x + pi) % (2 pi) - pi, also outside the range of the shortcut. */
 START_TEST(pendulum_wraps_like_numpy) {
   for (int i = -400; i <= 400; i++) {
     const double x = 0.17 * i, wrapped = sac_pendulum_wrap(x);
@@ -252,9 +253,9 @@ START_TEST(pendulum_wraps_like_numpy) {
 }
 END_TEST
 
-/* The shortcut gives what pow gives, where x*x does not, too. */
+/* The shortcut equals pow, also for numbers where x*x does not. */
 START_TEST(acrobot_squares_like_numpy) {
-  const volatile double two = 2; /* pow of a constant 2 is compiled as x*x */
+  const volatile double two = 2; /* the compiler replaces pow with a constant 2 by x*x */
   int differ = 0;
   for (uint64_t i = 0; i < 200000; i++) {
     const sac_words words = sac_philox(1, 2, i);

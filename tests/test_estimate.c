@@ -1,10 +1,11 @@
-/* src/agent/estimate.c: the model against what was measured, and what device auto takes. */
+/* src/agent/estimate.c: the model against measurements, and the choice of `device: auto`. */
 #include "agent/estimate.h"
 
 #include "agent/agent.h"
 #include "backend/registry.h"
 #include "cpu/isa.h"
 #include "support/check_main.h"
+#include "support/config_of.h"
 #include "support/tolerances.h"
 
 typedef struct sizes {
@@ -24,12 +25,8 @@ static sac_shape shape_of(sizes s) {
 }
 
 static sac_settings settings_with(const char* key, const char* value) {
-  sac_config* config;
+  sac_config* config = config_of("env.id=fake cpu.threads=2 %s=%s", key, value);
   sac_settings settings;
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, "env.id", "fake"));
-  ck_ok(sac_config_set(config, "cpu.threads", "2"));
-  ck_ok(sac_config_set(config, key, value));
   ck_ok(sac_config_settings(config, &settings));
   sac_config_destroy(config);
   return settings;
@@ -40,7 +37,7 @@ static const sizes tiny = {3, 1, 2, 16, 16, 1, 2}, usual = {17, 6, 2, 256, 256, 
 
 /* --- the model ---------------------------------------------------------------------------------------------------- */
 
-/* Microseconds an update; the figures stand in estimate.c with their machines. */
+/* Microseconds of an update. estimate.c says on which machines they were measured. */
 static const struct {
   const char* isa; /* "": a CUDA device */
   const char* threads;
@@ -103,7 +100,7 @@ START_TEST(steps_near_what_was_measured) {
 }
 END_TEST
 
-/* The parts of a step, with the environments' time given. */
+/* The parts of a step, with a given time of the environments. */
 START_TEST(a_step_is_the_sum_of_its_parts) {
   const sac_shape shape = shape_of(usual);
   sac_settings settings = settings_with("train.updates_per_step", "3");
@@ -116,12 +113,13 @@ START_TEST(a_step_is_the_sum_of_its_parts) {
     settings.overlap = 1;
     const sac_estimate late = sac_estimate_step((sac_where)w, &settings, &shape, 1.0);
     ck_near(late.wait, 0, 0);
-    ck_near_relative(late.step, late.act + 1.0 + late.push, 1e-12, 0); /* the updates hide behind the environments */
+    ck_near_relative(late.step, late.act + 1.0 + late.push, 1e-12,
+                     0); /* the environments take longer than the updates that run at the same time */
   }
 }
 END_TEST
 
-/* More of anything takes longer; more threads do not, and more than there is work for change nothing. */
+/* Larger sizes take longer. More threads do not, and threads beyond the available work change nothing. */
 START_TEST(grows_with_the_work) {
   static const sizes more[] = {{18, 6, 2, 256, 256, 1, 2}, {17, 7, 2, 256, 256, 1, 2}, {17, 6, 3, 256, 256, 1, 2},
                                {17, 6, 2, 257, 256, 1, 2}, {17, 6, 2, 256, 288, 1, 2}, {17, 6, 2, 256, 256, 2, 2},
@@ -141,7 +139,7 @@ START_TEST(grows_with_the_work) {
   settings.threads = 1000;
   const double thousand = sac_estimate_step(SAC_ON_CPU, &settings, &shape, NAN).update;
   ck_assert(sixteen < two);
-  ck_near(thousand, sixteen, 0); /* 256 rows are eight panels, of each critic */
+  ck_near(thousand, sixteen, 0); /* 256 rows are eight panels for each critic */
 }
 END_TEST
 
@@ -177,7 +175,7 @@ START_TEST(auto_takes_the_faster) {
   int32_t ordinal;
   ck_ok(sac_backend_choose("auto", &backend, &ordinal));
   ck_assert_int_eq(chosen(&settings, tiny, why), -1);
-  if (ordinal < 0) { /* there is one place alone */
+  if (ordinal < 0) { /* only one device is possible */
     ck_assert_int_eq(chosen(&settings, many, why), -1);
     return;
   }
@@ -200,7 +198,7 @@ START_TEST(auto_takes_the_faster) {
   settings.stay = SAC_STAY_NOT;
 
   ck_assert_int_eq(setenv("CUDA_VISIBLE_DEVICES", "", 1), 0);
-#ifdef SAC_CUDA_HOST /* a device's runtime reads it once */
+#ifdef SAC_CUDA_HOST /* the CUDA runtime reads it only once */
   ck_assert_int_eq(chosen(&settings, many, why), -1);
   ck_assert_str_eq(why, "device auto: cpu, no device is visible (CUDA_VISIBLE_DEVICES is '')");
 #endif
@@ -208,13 +206,14 @@ START_TEST(auto_takes_the_faster) {
 }
 END_TEST
 
-/* A task that the device steps itself needs no copies and waits there. */
+/* A task that the device steps itself needs no copies and no waits. */
 START_TEST(built_in_tasks_by_their_sizes) {
   sac_settings settings = settings_with("env.id", "Pendulum-v1");
   const sac_shape shape = shape_of(tiny), other = shape_of(usual);
   ck_near(sac_estimate_step(SAC_ON_CUDA, &settings, &shape, NAN).push, 0, 0);
   ck_assert(sac_estimate_step(SAC_ON_CPU, &settings, &shape, NAN).env > 0);
-  ck_assert(sac_estimate_step(SAC_ON_CUDA, &settings, &other, NAN).push > 0); /* not Pendulum-v1: a program's own */
+  ck_assert(sac_estimate_step(SAC_ON_CUDA, &settings, &other, NAN).push >
+            0); /* not Pendulum-v1: an environment of the calling program */
 }
 END_TEST
 

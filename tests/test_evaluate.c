@@ -1,4 +1,4 @@
-/* Evaluation: its episodes, its statistics, and that it leaves training alone. */
+/* Evaluation: episodes, statistics, and that training does not change. */
 #include "kernels/random.h"
 #include "support/small_run.h"
 #include "train/evaluate.h"
@@ -17,7 +17,7 @@ START_TEST(mean_and_std) {
 }
 END_TEST
 
-/* An agent and environments without a run around them. */
+/* An agent and environments without a run. */
 typedef struct bench {
   sac_config* config;
   sac_vector* vector;
@@ -75,7 +75,7 @@ START_TEST(number_picks_the_episodes) {
 }
 END_TEST
 
-/* Member p of a population plays what it plays alone. */
+/* Agent p of a population has the episodes that it has alone. */
 START_TEST(population_equals_single_agents) {
   bench all, one;
   double returns[2 * 4], single[4];
@@ -92,7 +92,7 @@ START_TEST(population_equals_single_agents) {
 }
 END_TEST
 
-/* One environment after the other's way: the same episodes as side by side, each anew in every evaluation. */
+/* Environments one after the other give the same episodes as several at once, and every evaluation starts them anew. */
 START_TEST(in_turn_equals_together) {
   bench together, turns;
   double returns[5], single[5];
@@ -123,7 +123,7 @@ START_TEST(stopped_agents_do_not_play) {
     ck_assert(isfinite(returns[3 + i]));
   }
   b.agent->alive[1] = 0;
-  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, returns, lengths)); /* nobody left: ends at once */
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, returns, lengths)); /* no agent is running: ends at once */
   tear_down(&b);
 }
 END_TEST
@@ -150,7 +150,7 @@ START_TEST(training_is_left_alone) {
 }
 END_TEST
 
-/* What is played is the agent as it was at the beginning, though it learns meanwhile. */
+/* The evaluation plays the agent as it was at its start, although the agent learns meanwhile. */
 START_TEST(played_while_the_agent_learns) {
   bench b;
   double alone[5], beside[5], later[5];
@@ -168,7 +168,7 @@ START_TEST(played_while_the_agent_learns) {
 }
 END_TEST
 
-/* With a processor free it is a copy that plays, otherwise the agent: the numbers are the same. */
+/* With a free processor a copy of the agent plays, otherwise the agent itself. The results are the same. */
 START_TEST(copy_plays_as_the_agent) {
   double returns[2][2 * 5];
   int64_t lengths[2 * 5];
@@ -186,7 +186,8 @@ START_TEST(copy_plays_as_the_agent) {
 }
 END_TEST
 
-/* Where instances may not be called at once, or do not say that they may, the agent itself plays, before it goes on. */
+/* If instances of the environment may not be called at the same time, or do not say so, the agent itself plays before
+ * it goes on. */
 START_TEST(one_after_the_other) {
   bench b;
   set_up(&b, "cpu.threads=1", 3);
@@ -209,7 +210,7 @@ START_TEST(one_after_the_other) {
 }
 END_TEST
 
-/* A device that came by a flag does not keep the copy from the CPU. */
+/* A device given by a flag does not keep the copy from running on the CPU. */
 START_TEST(copy_of_a_flagged_device) {
   bench b;
   double returns[3];
@@ -223,13 +224,13 @@ START_TEST(copy_of_a_flagged_device) {
   ck_ok(sac_evaluator_run(evaluator, b.agent, 60, returns, lengths));
   const sac_agent* player = sac_evaluator_agent(evaluator);
   ck_assert(player == b.agent || player->shape.capacity == 1);
-  ck_assert_int_eq(player->capacity, 300); /* and its files say whose copy it is */
+  ck_assert_int_eq(player->capacity, 300); /* and its files name the original's configuration */
   sac_evaluator_destroy(evaluator);
   tear_down(&b);
 }
 END_TEST
 
-/* What a run says beforehand that it takes holds the copy, whose replay is of one row. */
+/* The announced memory of a run includes the copy, whose replay has one row. */
 START_TEST(memory_of_the_copy) {
   bench b;
   set_up(&b, "cpu.threads=1", 3);

@@ -1,4 +1,5 @@
-"""The committed table of formulas is the one scripts/formulas.py makes, and so are the polynomials of kernels/*.h."""
+"""The committed table of formulas is the one that scripts/formulas.py writes, and so are the polynomials of
+kernels/*.h."""
 # ctest: label=unit
 import os
 import pathlib

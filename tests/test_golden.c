@@ -1,33 +1,10 @@
-/* Every golden update of tests/golden/updates (PyTorch autograd in float64, scripts/golden.py), replayed through the
- * public API. Prints the worst of each file. The last cases show that the comparison sees small mistakes. */
-#include <dirent.h>
+/* Every golden update of tests/golden/updates (PyTorch autograd in float64, scripts/golden.py), repeated through the
+ * public API. Prints the worst error of each file. The last cases show that the comparison detects small errors. */
 #include <sac/sac.h>
 
-#include "support/check_main.h"
+#include "support/golden_files.h"
 #include "support/tolerances.h"
 #include "verify/verify.h"
-
-#define FILES_MAX 256
-
-static char paths[FILES_MAX][1024];
-
-static int by_name(const void* a, const void* b) { return strcmp(a, b); }
-
-static int list_files(void) {
-  char folder[512];
-  (void)snprintf(folder, sizeof folder, "%s/tests/golden/updates", getenv("SAC_SOURCE") ? getenv("SAC_SOURCE") : ".");
-  DIR* dir = opendir(folder);
-  ck_assert_msg(dir != NULL, "no folder %s (set SAC_SOURCE)", folder);
-  int count = 0;
-  for (struct dirent* entry; (entry = readdir(dir)) != NULL && count < FILES_MAX;) {
-    const char* end = strrchr(entry->d_name, '.');
-    if (end && strcmp(end, ".safetensors") == 0)
-      (void)snprintf(paths[count++], sizeof paths[0], "%s/%s", folder, entry->d_name);
-  }
-  (void)closedir(dir);
-  qsort(paths, (size_t)count, sizeof paths[0], by_name);
-  return count;
-}
 
 static const sac_verify_row* worst_row(const sac_verify_report* report) {
   const sac_verify_row* worst = &report->row[0];
@@ -37,33 +14,32 @@ static const sac_verify_row* worst_row(const sac_verify_report* report) {
 }
 
 START_TEST(all_agree) {
-  const int count = list_files();
-  ck_assert_int_ge(count, 29);
+  const golden_files* files = golden_files_list();
   size_t weights = 0, blind = 0;
-  for (int i = 0; i < count; i++) {
+  for (int i = 0; i < files->count; i++) {
     sac_verify_report report = {0};
-    ck_ok(sac_verify_file(paths[i], NULL, &report));
+    ck_ok(sac_verify_file(files->path[i], NULL, &report));
     const sac_verify_row* worst = worst_row(&report);
     printf("%-24.*s worst %-32s off by %.2e (%.2e relative), %.3g%% of what is allowed\n",
-           (int)strcspn(strrchr(paths[i], '/') + 1, "."), strrchr(paths[i], '/') + 1, worst->name, worst->absolute,
-           worst->relative, 100 * worst->share);
+           (int)strcspn(strrchr(files->path[i], '/') + 1, "."), strrchr(files->path[i], '/') + 1, worst->name,
+           worst->absolute, worst->relative, 100 * worst->share);
     for (int32_t k = 0; k < report.count; k++) {
       const sac_verify_row* row = &report.row[k];
-      ck_assert_msg(row->ok, "%s: %s[%zu] is %.9g, expected %.9g +- %.2g", paths[i], row->name, row->worst, row->ours,
-                    row->expected, row->allowed);
+      ck_assert_msg(row->ok, "%s: %s[%zu] is %.9g, expected %.9g +- %.2g", files->path[i], row->name, row->worst,
+                    row->ours, row->expected, row->allowed);
       if (strncmp(row->name, "after/", 6) == 0) weights += row->count;
       blind += row->blind;
     }
     ck_assert(report.ok);
     sac_verify_free(&report);
   }
-  /* A comparison that lets everything pass would be none. */
+  /* The comparison must not let everything pass. */
   printf("%zu numbers; %zu with a tolerance above half a step\n", weights, blind);
   ck_assert_uint_le(blind * 10000, weights);
 }
 END_TEST
 
-/* The float at element e of tensor `name`, inside the bytes of an open file. */
+/* The float at element e of tensor `name`, in the bytes of an open file. */
 static float* element(sac_safetensors* file, const char* name, size_t e) {
   const sac_file_tensor* tensor = sac_safetensors_find(file, name);
   ck_assert_msg(tensor != NULL, "%s", name);
@@ -77,17 +53,17 @@ static double lr_of(const sac_safetensors* file) {
   return strtod(lr + strlen("\"lr\": "), NULL);
 }
 
-/* In every second tensor one weight is off by a fiftieth of a learning rate and a few roundings (a moment by 3e-3 of
- * itself): those rows, and no others, are beyond tolerance. The weight that moved most is taken: its gradient does not
- * drown in rounding. */
+/* In every second tensor one weight is changed by a fiftieth of the learning rate and a few roundings (a moment by 3e-3
+ * of itself). Exactly these rows must exceed the tolerance. The weight that moved most is changed, because its gradient
+ * is not lost in rounding. */
 START_TEST(small_mistakes_are_seen) {
-  const int count = list_files();
+  const golden_files* files = golden_files_list();
   int mistakes = 0;
-  for (int i = 0; i < count; i++) {
+  for (int i = 0; i < files->count; i++) {
     sac_safetensors* file = NULL;
-    ck_ok(sac_safetensors_open(&file, paths[i]));
+    ck_ok(sac_safetensors_open(&file, files->path[i]));
     const double lr = lr_of(file);
-    char wrong[FILES_MAX][64];
+    char wrong[256][64];
     int wrongs = 0;
     for (int32_t k = 0; k < file->count; k += 2) {
       const char* name = file->tensors[k].name;
@@ -101,7 +77,7 @@ START_TEST(small_mistakes_are_seen) {
         const double d = (double)*element(file, name, e) - (moment ? 0 : (double)*element(file, before, e));
         if (fabs(d) > fabs(moved)) moved = d, most = e;
       }
-      if (fabs(moved) < (moment ? 1e-30 : 0.5 * lr)) continue; /* a dead layer, a fixed temperature */
+      if (fabs(moved) < (moment ? 1e-30 : 0.5 * lr)) continue; /* an inactive layer, a fixed temperature */
       float* value = element(file, name, most);
       *value += (float)(moment ? 3e-3 * moved : 0.02 * lr + 16 * FLOAT_EPSILON * fabs((double)*value));
       (void)snprintf(wrong[wrongs++], sizeof wrong[0], "%s", name);
@@ -113,7 +89,7 @@ START_TEST(small_mistakes_are_seen) {
     for (int32_t r = 0; r < report.count; r++) {
       int is_wrong = 0;
       for (int w = 0; w < wrongs; w++) is_wrong |= strcmp(report.row[r].name, wrong[w]) == 0;
-      ck_assert_msg(report.row[r].ok == !is_wrong, "%s: %s %s is %s (%g of what is allowed)", paths[i],
+      ck_assert_msg(report.row[r].ok == !is_wrong, "%s: %s %s is %s (%g of what is allowed)", files->path[i],
                     is_wrong ? "wrong" : "right", report.row[r].name, report.row[r].ok ? "ok" : "not ok",
                     report.row[r].share);
     }
@@ -125,9 +101,9 @@ START_TEST(small_mistakes_are_seen) {
 END_TEST
 
 START_TEST(not_a_number_is_seen) {
-  list_files();
+  const golden_files* files = golden_files_list();
   sac_safetensors* file = NULL;
-  ck_ok(sac_safetensors_open(&file, paths[0]));
+  ck_ok(sac_safetensors_open(&file, files->path[0]));
   *element(file, "after/actor.head.bias", 0) = NAN;
   *element(file, "metrics/alpha", 0) = INFINITY;
   sac_verify_report report = {0};

@@ -1,4 +1,4 @@
-"""scripts/gpu-test rehearsed against the host execution of CUDA, its parts that need no device, and the bundle."""
+"""scripts/gpu-test against the host execution of CUDA, its parts that need no device, and the bundle."""
 # ctest: label=cuda timeout=300
 import csv
 import json
@@ -47,8 +47,8 @@ def rehearsal(folder):
     assert len(report["targets"]) == 8 + 2 and {t["verdict"] for t in report["targets"]} == {"rehearsed"}, report
     assert "temperature update" in (folder / "report/profile.txt").read_text()
 
-    # The peers come later, and what was measured before is held against them. A peer without --population has three cases
-    # in two modes, and the slow mode of the first.
+    # The peers are measured later, and compared with the earlier results. A peer without --population has three cases
+    # in two modes, and the first case in the slow mode.
     status, text, errors = run(*command, "--only", "peers,bench", "--resume")
     assert status == 0 and errors == "" and "bench " not in text.split("\n\n")[0], text + errors
     report, verdicts = report_of(folder / "report")
@@ -62,7 +62,7 @@ def rehearsal(folder):
     with tarfile.open(folder / "report.tar.gz") as archive:
         assert {"report.txt", "report.json", "bench.csv", "logs/golden.txt", "logs/peers.txt"} <= set(archive.getnames())
 
-    # What is wrong is said, in its step, and the other steps go on.
+    # A failure is reported in its step, and the other steps go on.
     (folder / "torch_sac.py").write_text(PEER + "raise SystemExit('no such card')")
     status, text, _ = run(*command, "--only", "peers,micro")
     assert status == 1 and "no such card" in text and "NOT all well" in text, text
@@ -70,7 +70,7 @@ def rehearsal(folder):
 
 
 def stopped(folder):
-    """Whenever it is stopped, what was done is there, and nothing that it has started goes on."""
+    """When it is stopped at any time, the finished results are there, and no process that it started is left."""
     (folder / "torch_sac.py").write_text("import os, time\nopen(os.environ['STARTED'], 'w').write(str(os.getpid()))\n"
                                          "os.system('sleep 77')\ntime.sleep(77)\n")
     out, started = folder / "report", folder / "started"
@@ -106,10 +106,10 @@ def stopped(folder):
         if number == signal.SIGTERM:
             assert verdicts["-"] == "FAILED" and "stopped by signal 15" in (out / "report.txt").read_text(), report
             assert gone(peer), "the peer goes on"
-        else:  # nobody was left to end it
+        else:  # no process was left to end it
             os.killpg(peer, signal.SIGKILL)
 
-    # A step that takes too long is ended with all that it has started, and the budget ends the session.
+    # A step that takes too long is ended with all processes that it started, and the budget ends the session.
     process, peer = begin("--budget", "6")
     text = process.communicate(timeout=60)[0]
     assert process.returncode == 1 and "took longer than" in text and gone(peer), text
@@ -154,7 +154,7 @@ def profile(folder):
 
 
 def bundle(folder):
-    """A program is built with the bundle's description alone, wherever the folder has been moved, and runs."""
+    """A program can be built with the bundle alone, after its folder was moved, and runs."""
     status, text, errors = run("setup", "--bundle", folder / "made")
     assert status == 0, text + errors
     (folder / "made").rename(folder / "moved")

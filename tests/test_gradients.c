@@ -1,9 +1,8 @@
-/* The gradients that an update leaves in grad/NAME, against central differences of the losses: the formulas of
- * kernels/ compiled in double, over networks evaluated here in the plainest way.
+/* The gradients that an update leaves in grad/NAME, against central differences of the losses: the formulas of kernels/
+ * compiled in double, and a plain evaluation of the networks.
  *
  *   [sac]   critics at the weights before the update, the actor through the critics after it
- *   [sac-v] everything at the weights before the update
- */
+ *   [sac-v] everything at the weights before the update */
 #define SAC_REAL_DOUBLE
 #include <sac/sac.h>
 
@@ -12,6 +11,7 @@
 #include "kernels/squash.h"
 #include "kernels/temperature.h"
 #include "support/check_main.h"
+#include "support/config_of.h"
 #include "support/tolerances.h"
 
 #define WIDTH_MAX 64
@@ -20,7 +20,7 @@ typedef struct {
   const char* name;
   const char *algo, *hidden, *critics, *learn;
   int obs, act, batch;
-  double mean_bias, log_std_bias;  // added to the actor's head: saturated means, clamped log sigma
+  double mean_bias, log_std_bias; /* added to the actor's head, for saturated means and clamped log sigma */
   double terminated;
 } problem;
 
@@ -40,9 +40,9 @@ static const problem problems[] = {
 };
 #define PROBLEMS (sizeof problems / sizeof *problems)
 
-// One network as plain arrays: x -> layers with ReLU -> head. Weights (out, in).
+/* One network as plain arrays: x -> layers with ReLU -> head. Weights (out, in). */
 typedef struct {
-  int layers;  // the head included
+  int layers; /* with the head */
   int size[8];
   double* weight[8];
   double* bias[8];
@@ -91,7 +91,7 @@ static void net_free(net* n) {
   }
 }
 
-// Copies a network's tensors out of the agent; returns them as doubles.
+/* Copies a network's tensors out of the agent; returns them as doubles. */
 static void net_get(net* n, const sac_agent* agent) {
   for (int l = 0; l < n->layers; l++)
     for (int i = 0; i < 2; i++) {
@@ -139,7 +139,7 @@ static double v_of(const net* n, const float* obs, const world* w) {
   return v;
 }
 
-// a ~ pi(.|obs) from noise; returns log pi.
+/* Samples a ~ pi(.|obs) with the given noise, and returns log pi. */
 static double sample(const world* w, const float* obs, const float* noise, double* action) {
   double x[WIDTH_MAX] = {0}, head[WIDTH_MAX] = {0}, log_prob = 0;
   const int a = w->p->act;
@@ -168,7 +168,8 @@ static double target_of(const world* w, int b) {
 
 typedef enum { CRITIC, ACTOR, VALUE, ALPHA } loss_kind;
 
-// The loss; `fixed` (B): what gradients do not flow through, computed once: critics' targets, value targets.
+/* The loss. fixed (B): values that gradients do not flow through, computed once: targets of critics and of the value
+ * network. */
 static double loss(const world* w, loss_kind kind, int k, const double* fixed) {
   double sum = 0, action[WIDTH_MAX] = {0};
   for (int b = 0; b < w->p->batch; b++) {
@@ -201,7 +202,7 @@ static void fix_value_targets(const world* w, double* fixed) {
   }
 }
 
-// Compares grad/NAME of every tensor of a network with central differences in place.
+/* Compares grad/NAME of every tensor of a network with central differences, computed in place. */
 static void check_net(const world* w, const sac_agent* agent, net* n, loss_kind kind, int k, const double* fixed) {
   for (int l = 0; l < n->layers; l++) {
     double numeric[2][WIDTH_MAX * WIDTH_MAX] = {{0}}, largest = 0;
@@ -251,8 +252,6 @@ static double in_box(void) { return 2 * uniform() - 1; }
 
 static double key(sac_config* config, const char* name) { return strtod(sac_config_get(config, name), NULL); }
 
-static void set(sac_config* config, const char* name, const char* value) { ck_ok(sac_config_set(config, name, value)); }
-
 static void get_all(world* w, const sac_agent* agent) {
   float log_alpha;
   ck_ok(sac_agent_tensor_get(agent, "log_alpha", &log_alpha, 1));
@@ -269,22 +268,11 @@ START_TEST(central_differences) {
   const problem* p = &problems[_i];
   const int is_v = strcmp(p->algo, "sac-v") == 0;
   dice = (uint64_t)_i + 1;
-  sac_config* config = NULL;
   sac_agent* agent = NULL;
-  char batch[16];
-  (void)snprintf(batch, sizeof batch, "%d", p->batch);
-  ck_ok(sac_config_create(&config));
-  set(config, "device", "cpu");
-  set(config, "algo", p->algo);
-  set(config, "network.hidden", p->hidden);
-  set(config, "network.critics", p->critics);
-  set(config, "alpha.learn", p->learn);
-  set(config, "alpha.initial", "0.3");
-  set(config, "alpha.target_entropy", "-0.4");
-  set(config, "replay.batch", batch);
-  set(config, "replay.capacity", batch);
-  set(config, "reward_scale", "1.7");
-  set(config, "optim.lr", "0.01");
+  sac_config* config = config_of(
+      "device=cpu algo=%s network.hidden=%s network.critics=%s alpha.learn=%s alpha.initial=0.3 "
+      "alpha.target_entropy=-0.4 replay.batch=%d replay.capacity=%d reward_scale=1.7 optim.lr=0.01",
+      p->algo, p->hidden, p->critics, p->learn, p->batch, p->batch);
   const float low[] = {-1, -1}, high[] = {1, 1};
   const sac_env_spec spec = {p->obs, p->act, 0, 0, low, high};
   ck_ok(sac_agent_create(&agent, config, &spec));
@@ -326,7 +314,8 @@ START_TEST(central_differences) {
   const sac_minibatch minibatch = {w.obs, w.action, w.reward, w.terminated, w.next_obs};
   const sac_noise noise = {w.noise, is_v ? NULL : w.next_noise};
 
-  for (int update = 0; update < 2; update++) {  // the second with targets apart from their sources, and Adam warm
+  for (int update = 0; update < 2;
+       update++) { /* the second update has targets that differ from their networks, and moments that are not zero */
     double critic_fixed[16] = {0}, value_fixed[16] = {0};
     get_all(&w, agent);
     fix_critic_targets(&w, critic_fixed);
@@ -335,7 +324,7 @@ START_TEST(central_differences) {
     ck_ok(sac_agent_update_with(agent, &minibatch, &noise, NULL));
     for (int k = 0; k < w.critics; k++) check_net(&w, agent, &w.critic[k], CRITIC, k, critic_fixed);
     if (is_v) check_net(&w, agent, &w.value, VALUE, 0, value_fixed);
-    // the alpha and actor losses see the actor before; [sac] the critics after
+    /* the losses of alpha and of the actor use the old actor; in [sac] the new critics */
     if (strcmp(p->learn, "true") == 0) {
       float grad;
       const double kept = w.log_alpha, h = 1e-6;

@@ -1,5 +1,5 @@
-"""Gymnasium's environments through sac: equal to stepping them in Python, trained, resumed, and all that can go wrong
-with a Python in the process or in others."""
+"""Gymnasium's environments in sac: equal to stepping them in Python, trained, resumed, and all errors of a Python in
+the process or in worker processes."""
 import ctypes
 import json
 import os
@@ -57,7 +57,7 @@ class Api(ctypes.Structure):
 
 
 def table():
-    """sac_gym.so's table of functions, in this Python."""
+    """The table of functions of sac_gym.so, called from this Python."""
     module = ctypes.CDLL(str(BUILD / "sac_gym.so"))
     text = ctypes.create_string_buffer(1000)
     assert module.sac_gym_start(sys.executable.encode(), text, 1000) == 0, text.value
@@ -66,14 +66,15 @@ def table():
 
 
 def single(value):
-    """A number of info as sac keeps it: a float, NaN where it is none that a float can hold."""
+    """A number of info as sac keeps it: a float; NaN if a float cannot hold it."""
     if isinstance(value, (str, dict, complex, type(None))) or numpy.ndim(value):
         return numpy.float32("nan")
     return numpy.float32(value if abs(value) <= float(numpy.finfo("f4").max) else "nan")
 
 
 def play(api, name, n, options, make, flatten, terms=()):
-    """200 steps with random actions, here and there, from the same seeds. Observations, rewards and info to the bit."""
+    """200 steps with random actions, in sac and in Python, from the same seeds. Observations, rewards and info agree
+    to the bit."""
     draw = numpy.random.default_rng(5)
     self, spec = POINTER(), Spec()
     code = api.create(ctypes.byref(self), name.encode(), n, json.dumps(options).encode(), ctypes.byref(spec))
@@ -88,7 +89,7 @@ def play(api, name, n, options, make, flatten, terms=()):
         assert numpy.array_equal(numpy.ctypeslib.as_array(spec.low, (spec.action_size,)), space.low.reshape(-1).astype("f4"))
         assert numpy.array_equal(numpy.ctypeslib.as_array(spec.high, (spec.action_size,)), space.high.reshape(-1).astype("f4"))
     names = api.info_names(self)
-    told = numpy.empty((n, len(terms)), "f4")
+    received = numpy.empty((n, len(terms)), "f4")
     assert [names[k].decode() for k in range(len(terms))] == list(terms) and names[len(terms)] is None, names[0]
     ends = 0
     for _ in range(200):
@@ -105,14 +106,14 @@ def play(api, name, n, options, make, flatten, terms=()):
             action = draw.uniform(space.low.reshape(-1), space.high.reshape(-1), (n, spec.action_size)).astype("f4")
         assert api.step(self, action.ctypes.data, obs.ctypes.data, reward.ctypes.data, terminated.ctypes.data,
                         truncated.ctypes.data) == 0, api.error(self)
-        assert api.info(self, told.ctypes.data) == 0
+        assert api.info(self, received.ctypes.data) == 0
         for i, env in enumerate(envs):
             own = space.start + int(action[i, 0]) if spec.actions else action[i].astype(space.dtype).reshape(space.shape)
             o, r, end, cut, info = env.step(own)
             assert obs[i].tobytes() == flatten(o).astype("f4").tobytes(), (name, i, obs[i], o)
             assert reward[i] == numpy.float32(r) and terminated[i] == end and truncated[i] == cut
             wanted = numpy.array([single(info.get(term)) for term in terms], "f4")
-            assert numpy.array_equal(told[i], wanted, equal_nan=True), (name, i, told[i], wanted)
+            assert numpy.array_equal(received[i], wanted, equal_nan=True), (name, i, received[i], wanted)
         mask[:] = terminated | truncated
         ends += mask.sum()
     api.destroy(self)
@@ -159,7 +160,8 @@ def test_train_resume_eval():
 
 
 def test_rows_of_the_replay():
-    """What a Python inside sac gives arrives as it is: Plain's observation counts its steps, its reward is -a^2."""
+    """Values of a Python environment arrive unchanged: the observation of Plain counts its steps, its reward is
+    -a^2."""
     for workers in (0, 2):
         with folder() as path:
             out = pathlib.Path(path, "run")
@@ -169,10 +171,10 @@ def test_rows_of_the_replay():
             table = numpy.frombuffer(data, "f4", offset=64).reshape(-1, floats)[:600]
             obs, action, reward, terminated, truncated, following = table[:, :6].T
             assert floats >= 6 and len(table) == 600
-            step = numpy.arange(600) // 2 % 50  # two environments in turn
+            step = numpy.arange(600) // 2 % 50  # two environments alternately
             assert numpy.array_equal(obs, (step / 100).astype("f4"))
             assert numpy.array_equal(following, ((step + 1) / 100).astype("f4"))
-            assert reward.tolist() == [-float(a**2) for a in action]  # as it does: of numbers, not of arrays
+            assert reward.tolist() == [-float(a**2) for a in action]  # means of numbers, not of arrays
             assert not terminated.any() and numpy.array_equal(truncated, step == 49)
 
 
@@ -194,10 +196,11 @@ def test_workers_change_nothing():
 
 
 def test_overlap():
-    """Stepped beside the updates, on a thread that Python did not start; evaluated on another, or on the one."""
+    """Steps next to the updates, on a thread that Python did not start. Evaluations run on another such thread, or
+    on the same."""
     for workers in (0, 2):
         with folder() as path:
-            outs = [pathlib.Path(path, str(threads)) for threads in (1, 1024)]  # with more than there are: none is free
+            outs = [pathlib.Path(path, str(threads)) for threads in (1, 1024)]  # with more environments than processors no processor is free
             for out in outs:
                 gym_train(out, {"train.overlap": 1, "env.num_envs": 2, "cpu.threads": out.name, "env.options":
                                 f"{{sac_workers: {workers}}}"})
@@ -226,10 +229,10 @@ def test_presets():
     values, origins = preset("gym:LunarLanderContinuous-v3")
     assert origins == {"library", "--env", "preset gym:LunarLanderContinuous-v3"}, origins
     assert values == {"train.steps": 500000, "train.warmup_steps": 10000, "network.hidden": [400, 300], "tau": 0.01}, values
-    values, origins = preset("gym:Pendulum-v1")  # the same task as our own
+    values, origins = preset("gym:Pendulum-v1")  # the same task as the built-in one
     assert origins == {"library", "--env", "preset Pendulum-v1"} and values["network.hidden"] == [64, 64], values
     assert preset("gym:gym_envs:Plain-v0") == ({}, {"library", "--env"})
-    with folder() as path:  # the first lines of a run say whose values they are
+    with folder() as path:  # the first lines of a run name the preset of these values
         text = gym_train(pathlib.Path(path, "run")).stdout
         assert "preset Pendulum-v1 sets " in text, text
 
@@ -251,21 +254,21 @@ def test_what_it_prints_is_not_ours():
 
 
 def test_mujoco_leaves_no_file():
-    """MuJoCo's own way with a warning (the cheetah's model holds an old word) is a file in the working folder."""
+    """MuJoCo writes its warnings (the cheetah's model has an old attribute) to a file in the working folder."""
     for workers in (0, 2):
         with folder() as path:
             values = dict(SMALL, **{"env.num_envs": 2, "train.steps": 300, "env.options.sac_workers": workers})
             result = sac("train", "--env", "gym:HalfCheetah-v5", "--out", "run", *sets(values), env=PYTHON, cwd=path)
             assert os.listdir(path) == ["run"], os.listdir(path)
             said = result.stderr.count("MuJoCo warns: compiler attribute 'settotalmass'")
-            assert said == 1 if workers == 0 else said > 1, result.stderr  # once a process
+            assert said == 1 if workers == 0 else said > 1, result.stderr  # once for each process
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------------
 
 
 def refused(code, *texts, env=PLAIN, options=None, more=None, **options_of_sac):
-    """Nothing begins; one line says why."""
+    """The run does not start; one line says why."""
     with folder() as path:
         out = pathlib.Path(path, "run")
         values = dict(SMALL, **({"env.options": json.dumps(options)} if options else {}))
@@ -294,7 +297,7 @@ def test_spaces():
 
 
 def ends(fault, code, *texts, where="step", values=None, traceback=True):
-    """The run begins and ends with the environment's own words; the checkpoint before it stays good."""
+    """The run starts, and ends with the message of the environment. The checkpoint before stays good."""
     with folder() as path:
         out = pathlib.Path(path, "run")
         all_values = {"checkpoint.every": 20, "eval.every": 0, "env.options": json.dumps(dict(fault, truncate=50))}
@@ -328,7 +331,7 @@ def test_exceptions():
         ends(fault("old reset"), FAILED, "reset() gave ndarray, not (observation, info)", where="start", traceback=False,
              values=more)
         ends(fault("nan"), NUMERIC, "observation 0 is NaN", traceback=False, values=more)
-    # while a step of it is timed, to find out whether workers pay: it fails where it is used, not there
+    # during the test step that decides about workers: the failure is reported by the run, not by this test
     ends({"fault": "step", "at": 1}, FAILED, "step failed: RuntimeError: the gripper is stuck", where="start",
          values={"env.num_envs": 4})
 
@@ -349,7 +352,7 @@ def gone(pids):
 
 
 def test_workers_where_they_pay():
-    """Worker processes for environments that are slow, where there are cores for them; none for quick ones."""
+    """Slow environments get worker processes if there are cores for them; fast ones do not."""
     api, cores = table(), len(os.sched_getaffinity(0))
     sys.path.insert(0, str(SUPPORT))
     for slow, n, wanted in ((0, 4, 0), (0.005, 4, min(4, cores)), (0.005, 3, 0)):
@@ -389,7 +392,7 @@ def test_a_killed_worker_is_named():
 
 
 def test_interrupted():
-    """Ctrl-C reaches sac alone; its workers go when it goes, also when it is killed."""
+    """Ctrl-C reaches only sac. Its workers end when sac ends, also when it is killed."""
     for number, code in ((signal.SIGINT, 130), (signal.SIGKILL, -9)):
         with folder() as path:
             run, workers = long_run(pathlib.Path(path, "run"))
@@ -414,7 +417,7 @@ def test_which_python():
         refused(USAGE, "/x/python (SAC_PYTHON) has no shared library", "apt install libpython3.12",
                 more={"SAC_PYTHON": str(old)})
 
-        # virtual environments are seen as they are: one that has no gymnasium says so, one that has finds it
+        # virtual environments: one without gymnasium gives a message, one with it is used
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", f"{path}/.venv"], check=True)
         python = f"{path}/.venv/bin/python"
         missing = f"{python} has no gymnasium: {python} -m pip install gymnasium"

@@ -1,5 +1,5 @@
-"""Installs sac into a fresh prefix, moves it, and builds a user's program against it both ways: find_package and
-pkg-config. Then the policy library alone, with libm and nothing else. And the manual pages."""
+"""Installs sac into an empty prefix, moves it, and builds a user's program against it with find_package and with
+pkg-config. Then the policy library alone, with libm only, and the manual pages."""
 import os
 import pathlib
 import re
@@ -44,12 +44,12 @@ def run(*command, cwd=None, **environment):
 
 
 def example(page):
-    """The program in C that a page of the repository shows."""
+    """The C program in a page of the repository."""
     return re.search("^```c\n(.*?)^```", (source / page).read_text(), re.M | re.S)[1]
 
 
 def rendered(page):
-    """The text of a manual page by the first formatter that is here, which may warn of nothing; "" without one."""
+    """The text of a manual page, by the first formatter on this machine, which must not warn; "" without one."""
     formatters = {"mandoc": [["mandoc", "-T", "lint", "-W", "warning", page], ["mandoc", "-T", "utf8", "-O", "width=200", page]],
                   "groff": [["groff", "-man", "-Tutf8", "-ww", "-rLL=200n", page]]}
     text = ""
@@ -60,11 +60,11 @@ def rendered(page):
         warnings = [line for line in warnings.splitlines() if "missing date" not in line]
         assert not warnings, f"{page.name}: {warnings}"
         text = result.stdout
-    return re.sub("\x1b\\[[0-9;]*m|.\b", "", text)  # without what makes it bold
+    return re.sub("\x1b\\[[0-9;]*m|.\b", "", text)  # without the characters that make it bold
 
 
 def check_manual(prefix):
-    """Every command has its page, and each line of its --help stands there."""
+    """Every command has a page, which has each line of its --help."""
     sac, folder = prefix / "bin" / "sac", prefix / "share" / "man" / "man1"
     listed = re.search("\nCommands:\n(.*?)\n\n", run(sac, "--help"), re.S)[1]
     pages = {"sac": ["--help"]}
@@ -83,13 +83,13 @@ def check_manual(prefix):
 
 
 def main():
-    with tempfile.TemporaryDirectory(prefix="sac install ") as folder:  # with a space, as users have
+    with tempfile.TemporaryDirectory(prefix="sac install ") as folder:  # with a space, as users' folders may have
         folder = pathlib.Path(folder)
         run("cmake", "--install", build, "--prefix", folder / "first")
         prefix = shutil.move(folder / "first", folder / "moved")
         library_dir = next(prefix.glob("lib*/**/libsac.so")).parent
 
-        # Nothing installed may need the build tree, or name it.
+        # Installed files must not need or name the build tree.
         for file in prefix.rglob("*"):
             if file.is_file() and not file.is_symlink():
                 assert str(source).encode() not in file.read_bytes(), f"{file} names the source tree"
@@ -101,11 +101,11 @@ def main():
         if not os.environ.get("SAC_SANITIZED"):
             check_manual(prefix)
 
-        # It finds its module where it is now.
+        # The program finds its module after the move.
         if list(prefix.rglob("sac_gym.so")):
             run(prefix / "bin" / "sac", "train", "--env", "gym:Pendulum-v1", "--dry-run", SAC_PYTHON=sys.executable)
 
-        # Only what the headers declare is visible.
+        # Only declarations of the headers are visible.
         visible = re.findall(r" [TDBRVW] (\w+)", run("nm", "-D", "--defined-only", library_dir / "libsac.so"))
         declared = "".join(header.read_text() for header in (prefix / "include" / "sac").glob("*.h"))
         strangers = [name for name in visible if not re.search(rf"\b{name}\b", declared)]
@@ -128,7 +128,7 @@ def main():
 
         packages = {"PKG_CONFIG_PATH": str(library_dir / "pkgconfig"), "LD_LIBRARY_PATH": str(library_dir)}
         script = 'cc -std=c11 {0}.c -o {0} $(pkg-config --cflags --libs {1}) && ./{0} {2}'
-        # pkg-config escapes the space; eval reads it back
+        # pkg-config escapes the space, and eval reads it
         for program, package, arguments in (("consumer", "sac", ""), ("robot", "sac_policy", policy.relative_to(user))):
             run("sh", "-c", "eval \"" + script.format(program, package, arguments) + "\"", cwd=user, **packages)
         needed = re.findall(r"NEEDED.*\[(.*)\]", run("readelf", "-d", user / "robot"))

@@ -1,5 +1,5 @@
-"""kill -9 of a real process at random moments, checkpoint writes included: each leaves a checkpoint that loads, and the
-run that is resumed again and again ends as the one that was never disturbed, to the bit."""
+"""kill -9 of a real process at random moments, also while it writes checkpoints. Each kill leaves a checkpoint that
+can be loaded, and a run that is resumed many times ends like one that was never killed, to the bit."""
 import os
 import pathlib
 import random
@@ -15,7 +15,7 @@ from support.program import PROGRAM, checkpoints, main, sac, same_runs, sets, te
 KILLS = 50
 STEPS = 4000
 
-# Two agents, and a checkpoint every few milliseconds: most kills meet one being written.
+# Two agents and a checkpoint every few milliseconds, so that most kills hit a checkpoint that is being written.
 VALUES = {
     "network.hidden": "16,16",
     "replay.batch": 16,
@@ -42,7 +42,7 @@ def seeds(folder):
 
 
 def check_loads(folder):
-    """The newest checkpoint of each agent is whole; `last` points to a whole one."""
+    """The newest checkpoint of each agent is complete, and `last` points to a complete one."""
     for seed in seeds(folder):
         steps = checkpoints(seed)
         assert steps, f"{seed}: no checkpoint"
@@ -78,9 +78,9 @@ def test_kill():
         killed = pathlib.Path(path, "killed-0")
         while kills < KILLS:
             process = start(killed)
-            # some in the first moments, before there is a run to resume; most anywhere in a fiftieth of the run
+            # some kills come before there is a run to resume; most within a fiftieth of the run
             time.sleep(random.uniform(0, whole / 50) if kills % 5 else random.uniform(0, 0.02))
-            if process.poll() is not None:  # it got to the end: that counts too, and the rest dies in another folder
+            if process.poll() is not None:  # the run finished, which is fine; the remaining kills use another folder
                 assert process.returncode == 0, process.stderr.read()
                 compare(killed, undisturbed)
                 rounds += 1

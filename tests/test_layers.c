@@ -14,7 +14,7 @@ START_TEST(relu_and_its_gradient) {
   ck_assert(sac_relu(3) == 3 && sac_relu(-3) == 0 && sac_relu(0) == 0 && sac_relu((real)-0.0) == 0);
   ck_assert(sac_relu((real)INFINITY) == (real)INFINITY && sac_relu((real)-INFINITY) == 0);
   ck_assert(sac_relu_grad(sac_relu(3), 7) == 7 && sac_relu_grad(sac_relu(-3), 7) == 0);
-  ck_assert(sac_relu_grad(sac_relu(0), 7) == 0 && sac_relu_grad(sac_relu((real)-0.0), 7) == 0);  // as PyTorch
+  ck_assert(sac_relu_grad(sac_relu(0), 7) == 0 && sac_relu_grad(sac_relu((real)-0.0), 7) == 0); /* as PyTorch */
   ck_assert(sac_relu_grad(sac_relu(SAC_REAL_MIN), 7) == 7);
 }
 END_TEST
@@ -33,32 +33,32 @@ END_TEST
 START_TEST(normalisation) {
   ck_near_relative(sac_obs_normalize(5, 3, 4), 1, 1e-8, 2 * R);
   ck_assert(sac_obs_normalize(1000, 0, 1) == 10 && sac_obs_normalize(-1000, 0, 1) == -10);
-  ck_assert(sac_obs_normalize(3, 3, 0) == 0);  // a constant observation
+  ck_assert(sac_obs_normalize(3, 3, 0) == 0); /* a constant observation */
   ck_near_relative(sac_obs_normalize((real)2.0001, 2, 0), 1, 1e-2, 0);
 }
 END_TEST
 
-// Values with a mean a million times their spread: the textbook sum of squares would be noise here.
+/* Values whose mean is a million times their spread: the sum of squares would lose all digits. */
 static double sample(int i) { return 1e6 + sin(0.7 * i) + 0.1 * (i % 5); }
 
 static sac_moments two_passes(int from, int to) {
   sac_moments moments = {to - from, 0, 0};
-  for (int i = from; i < to; ++i) moments.mean += (sample(i) - 1e6) / moments.count;
-  for (int i = from; i < to; ++i) moments.var += pow(sample(i) - 1e6 - moments.mean, 2) / moments.count;
+  for (int i = from; i < to; i++) moments.mean += (sample(i) - 1e6) / moments.count;
+  for (int i = from; i < to; i++) moments.var += pow(sample(i) - 1e6 - moments.mean, 2) / moments.count;
   moments.mean += 1e6;
   return moments;
 }
 
 START_TEST(running_moments) {
   sac_moments pushed = {0, 0, 0};
-  for (int i = 0; i < 5000; ++i) {
+  for (int i = 0; i < 5000; i++) {
     pushed = sac_moments_push(pushed, sample(i));
     if (i == 0) ck_assert(pushed.mean == sample(0) && pushed.var == 0);
   }
   const sac_moments truth = two_passes(0, 5000);
   ck_assert(pushed.count == 5000);
   ck_near_relative(pushed.mean, truth.mean, 1e-14, 0);
-  ck_near_relative(pushed.var, truth.var, 1e-7, 0);  // ulp of the mean, 1e-10, against a spread of 1
+  ck_near_relative(pushed.var, truth.var, 1e-7, 0); /* an ulp of the mean is 1e-10, the spread is 1 */
 }
 END_TEST
 

@@ -1,5 +1,6 @@
-"""A run takes no more memory late than early: thousands of steps and episodes of each kind of environment, with the rest of
-a run around them (acting, replay, some updates, evaluations, checkpoints, logs). Read from /proc while the program runs."""
+"""A run uses no more memory late than early: thousands of steps and episodes of each kind of environment, with the
+other parts of a run (acting, replay, some updates, evaluations, checkpoints, logs). Read from /proc while the
+program runs."""
 import os
 import pathlib
 import statistics
@@ -15,13 +16,14 @@ from support.program import PROGRAM, SANITIZED, SMALL, children, main, rows, sac
 BUILD = pathlib.Path(os.environ["SAC_BUILD"])
 PAGE = os.sysconf("SC_PAGESIZE")
 
-# A process's pages come and go by some tens of KB (the kernel's own, stacks of threads, Python's arenas). The smallest
-# piece of malloc's that a step of the vector can lose is 32 bytes, and the fewest steps between the two looks are 10,000.
+# The memory of a process varies by some tens of KB (the kernel's pages, stacks of threads, Python's arenas). The
+# smallest leak of a step is one allocation of 32 bytes, and there are at least 10,000 steps between the two
+# measurements.
 TOLERANCE = 256 * 1024
 
 
 def resident(pid):
-    """Bytes of the process and of its worker processes."""
+    """The bytes of the process and its worker processes."""
     return sum(int(pathlib.Path(f"/proc/{one}/statm").read_text().split()[1]) for one in [pid, *children(pid)]) * PAGE
 
 
@@ -38,7 +40,7 @@ def flat(env, num_envs, steps, **options):
         while run.poll() is None:
             try:
                 seen.append((int(rows(metrics)[-1][0]), resident(run.pid)))
-            except (OSError, ValueError, IndexError):  # not begun, or just ended
+            except (OSError, ValueError, IndexError):  # not started yet, or just ended
                 pass
             time.sleep(0.01)
         assert run.returncode == 0, run.stderr.read()
@@ -52,17 +54,17 @@ def flat(env, num_envs, steps, **options):
 
 
 def test_built_in():
-    flat("Pendulum-v1", 4, 1_000_000)  # fewer are over before they can be looked at often
+    flat("Pendulum-v1", 4, 1_000_000)  # fewer steps end before memory is measured often enough
 
 
 def test_mujoco():
-    """Its episodes are short: ten steps or so."""
+    """Its episodes are short, about ten steps."""
     if sac("envs", "InvertedPendulum-v5", code=None).returncode == 0:
         flat("InvertedPendulum-v5", 16, 256_000)
 
 
 def test_gym():
-    """In sac's process, and in others. Episodes are cut short, so that there are thousands of resets."""
+    """In the process of sac and in worker processes. A short time limit gives thousands of resets."""
     if (BUILD / "sac_gym.so").exists():
         for workers in (0, 2):
             flat("gym:Pendulum-v1", 4, 64_000, sac_workers=workers, max_episode_steps=20)

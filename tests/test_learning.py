@@ -1,5 +1,5 @@
-"""Training works: Pendulum-v1 ends better than -200 over 100 episodes (the optimum is about -150), three seeds with sac
-and two with sac-v, all of an algorithm in one process."""
+"""Training works: on Pendulum-v1 the return over 100 episodes is better than -200 (the optimum is about -150), for
+three seeds with sac and two with sac-v. All seeds of an algorithm run in one process."""
 import json
 import pathlib
 import tempfile
@@ -26,7 +26,7 @@ def test_sac():
 
 
 def test_sac_v():
-    learn("sac-v", 2, "--steps", 15000)  # slower: its critics learn from a value network that learns from them
+    learn("sac-v", 2, "--steps", 15000)  # slower, because its critics learn from a value network that learns from them
 
 
 if __name__ == "__main__":

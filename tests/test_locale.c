@@ -1,7 +1,7 @@
 /* ctest: one-thread
  *
- * A locale with decimal commas changes nothing: numbers, files, options. A program of its own, because setlocale is the
- * whole process's. Skipped where no such locale can be had (package "locales"). */
+ * A locale with decimal commas changes nothing: numbers, files, options. A separate program, because setlocale affects
+ * the whole process. Skipped if there is no such locale (package "locales"). */
 #include <locale.h>
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 #include "util/number.h"
 #include "util/text.h"
 
-/* A locale of the system, or one made here from the system's sources. */
+/* Sets a locale of the system, or one that is built here from the system's sources. */
 static int use_comma(void) {
   static const char* const names[] = {"de_DE.UTF-8", "de_DE.utf8",  "de_DE",
                                       "fr_FR.UTF-8", "es_ES.UTF-8", "pt_BR.UTF-8"};
@@ -19,14 +19,14 @@ static int use_comma(void) {
   char folder[] = "/tmp/sac_locale_XXXXXX", command[256];
   if (!mkdtemp(folder)) return 0;
   snprintf(command, sizeof command, "localedef -i de_DE -f UTF-8 %s/de_DE.UTF-8 >/dev/null 2>&1", folder);
-  const int made = system(command);  // NOLINT(cert-env33-c,bugprone-command-processor)
+  const int made = system(command); /* NOLINT(cert-env33-c,bugprone-command-processor) */
   setenv("LOCPATH", folder, 1);
   const int used = setlocale(LC_ALL, "de_DE.UTF-8") != NULL;
   snprintf(command, sizeof command, "rm -r %s", folder);
-  return (system(command) | made) == 0 && used;  // NOLINT(cert-env33-c,bugprone-command-processor)
+  return (system(command) | made) == 0 && used; /* NOLINT(cert-env33-c,bugprone-command-processor) */
 }
 
-START_TEST(printf_has_a_comma_here) { /* or the rest shows nothing */
+START_TEST(printf_has_a_comma_here) { /* otherwise the test would show nothing */
   char text[16];
   snprintf(text, sizeof text, "%.1f", 0.5);
   ck_assert_str_eq(text, "0,5");
@@ -43,7 +43,7 @@ START_TEST(numbers_have_points) {
   ck_assert_int_eq(sac_parse_real("0,5", &value), SAC_NUMBER_NONE);
   ck_assert_str_eq(sac_text_bytes(size, 3100000000u), "3.1 GB");
   snprintf(text, sizeof text, "%.1f", 0.5);
-  ck_assert_str_eq(text, "0,5"); /* and the program's own locale is left as it was */
+  ck_assert_str_eq(text, "0,5"); /* the program's own locale has not changed */
 }
 END_TEST
 

@@ -1,4 +1,5 @@
-/* metrics.csv, evaluations.csv and the event files: rows whole or not there, numbers exact, resumes cut. */
+/* metrics.csv, evaluations.csv and event files: rows are complete or absent, numbers are exact, a resume cuts the
+ * files. */
 #include "support/check_main.h"
 
 #include <dirent.h>
@@ -13,7 +14,7 @@
 #include "train/metrics.h"
 #include "util/number.h"
 
-/* Of a run whose environment tells nothing. */
+/* The metrics of a run whose environment has no info. */
 static sac_status begin(sac_metrics_files** files, const char* dir, int64_t rows_to, int64_t evaluations_to) {
   static sac_metric_list list;
   sac_metric_list_fill(&list, NULL, 0);
@@ -50,7 +51,7 @@ static int lines(const char* text) {
 START_TEST(rows_as_text) {
   const char* folder = test_folder();
   sac_metrics_files* files;
-  /* where the machine has one, under a locale with decimal commas */
+  /* under a locale with decimal commas, if the machine has one */
   if (!setlocale(LC_ALL, "de_DE.UTF-8")) (void)setlocale(LC_ALL, "de_DE.utf8");
   ck_ok(begin(&files, test_path(folder, "seed_1"), -1, -1));
   put_row(files, 1000);
@@ -69,7 +70,8 @@ START_TEST(rows_as_text) {
   char* cell = strchr(text, '\n') + 1;
   ck_assert_int_eq(strncmp(cell, "1000,", 5), 0);
   cell += 5;
-  for (int i = 0; i < SAC_METRIC_COUNT; i++) { /* every number reads back to its bits, NaN is an empty cell */
+  for (int i = 0; i < SAC_METRIC_COUNT;
+       i++) { /* every number has the same bits when it is read; NaN is an empty cell */
     const size_t length = strcspn(cell, ",\n");
     double value = NAN;
     cell[length] = '\0';
@@ -95,7 +97,7 @@ START_TEST(resume_cuts) {
   ck_ok(begin(&files, folder, -1, -1));
   for (int64_t step = 1000; step <= 5000; step += 1000) put_row(files, step), put_evaluation(files, step);
   sac_metrics_close(files);
-  /* killed while a row was written */
+  /* as if killed while a row was written */
   const char *rows = test_path(folder, "metrics.csv"), *evaluations = test_path(folder, "evaluations.csv");
   FILE* torn = fopen(rows, "ab");
   fputs("6000,1,2", torn);
@@ -119,7 +121,7 @@ START_TEST(resume_cuts) {
   ck_assert_int_eq(lines(text), 4);
   free(text);
 
-  ck_ok(begin(&files, folder, 0, 0)); /* back to the start: the header alone */
+  ck_ok(begin(&files, folder, 0, 0)); /* back to the start: only the header */
   sac_metrics_close(files);
   text = test_read(rows, NULL);
   ck_assert_int_eq(lines(text), 1);
@@ -132,14 +134,14 @@ START_TEST(odd_tables) {
   const char* folder = test_folder();
   const char* rows = test_path(folder, "metrics.csv");
   sac_metrics_files* files = (void*)1;
-  test_write(rows, "step,up", 7); /* killed while the header was written */
+  test_write(rows, "step,up", 7); /* as if killed while the header was written */
   ck_ok(begin(&files, folder, 0, 0));
   put_row(files, 10);
   sac_metrics_close(files);
   char* text = test_read(rows, NULL);
   ck_assert_int_eq(lines(text), 2);
   free(text);
-  ck_assert_int_eq(unlink(rows), 0); /* someone deleted it */
+  ck_assert_int_eq(unlink(rows), 0); /* the file was deleted */
   ck_ok(begin(&files, folder, 10, 10));
   sac_metrics_close(files);
   text = test_read(rows, NULL);
@@ -150,10 +152,10 @@ START_TEST(odd_tables) {
   free(text);
   ck_fails(begin(&files, folder, 10, 10), SAC_ERROR_FILE, "has other columns");
   ck_assert_ptr_null(files);
-  ck_ok(begin(&files, folder, -1, -1)); /* a new run starts anew */
+  ck_ok(begin(&files, folder, -1, -1)); /* a new run starts a new file */
   sac_metrics_close(files);
   text = test_read(rows, NULL);
-  strcpy(text + strlen(text) - 12, ",something\n"); /* a column of nobody's */
+  strcpy(text + strlen(text) - 12, ",something\n"); /* a column that no metric has */
   test_write(rows, text, strlen(text));
   free(text);
   ck_fails(begin(&files, folder, 10, 10), SAC_ERROR_FILE, "has other columns");
@@ -180,7 +182,7 @@ static void put_terms(sac_metrics_files* files, int64_t step, int32_t count, dou
   ck_ok(sac_metrics_row(files, step, value));
 }
 
-/* What stands behind the columns of every run in line `line` of metrics.csv. */
+/* What follows the columns of every run in line `line` of metrics.csv. */
 static const char* terms_of(const char* folder, int line) {
   static char found[512];
   char *text = test_read(test_path(folder, "metrics.csv"), NULL), *at = text;
@@ -210,7 +212,7 @@ START_TEST(terms_follow_the_columns_of_every_run) {
 }
 END_TEST
 
-/* A run that is continued with other terms keeps its columns: each holds what its name says, or nothing. */
+/* A run that is continued with other terms of info keeps its columns. Each holds the term of its name, or is empty. */
 START_TEST(a_table_keeps_its_columns) {
   static const char* const old[] = {"speed", "height"};
   static const char* const new[] = {"height", "success", "torque"};
@@ -232,7 +234,7 @@ START_TEST(a_table_keeps_its_columns) {
   ck_assert_str_eq(terms_of(folder, 2), ",,");
   test_folder_remove();
 
-  /* begun by a sac that knew of no info, or in an environment that told nothing */
+  /* started by a sac without info, or in an environment without it */
   folder = test_folder();
   ck_ok(begin(&files, folder, -1, -1));
   put_row(files, 1000);
@@ -301,7 +303,7 @@ START_TEST(full_disk) {
 }
 END_TEST
 
-/* The file with the largest name. */
+/* The file with the last name in order. */
 static const char* newest_events(const char* folder, int* count) {
   static char name[512];
   DIR* open = opendir(folder);
@@ -309,7 +311,7 @@ static const char* newest_events(const char* folder, int* count) {
   name[0] = '\0';
   for (struct dirent* entry; (entry = readdir(open));) {
     if (!strstr(entry->d_name, "tfevents")) continue;
-    ++*count;
+    (*count)++;
     if (strcmp(entry->d_name, name) > 0) snprintf(name, sizeof name, "%s", entry->d_name);
   }
   closedir(open);
@@ -320,7 +322,7 @@ START_TEST(events_files_sort) {
   const char* folder = test_folder();
   sac_metrics_files* files;
   char before[512] = "";
-  for (int i = 0; i < 4; i++) { /* within one second, and with a clock that went back */
+  for (int i = 0; i < 4; i++) { /* within one second, and after the clock went back */
     if (i == 2) test_write(test_path(folder, "events.out.tfevents.4000000000.host"), "", 0);
     ck_ok(begin(&files, folder, i ? 0 : -1, i ? 0 : -1));
     sac_metrics_close(files);
@@ -335,7 +337,7 @@ START_TEST(events_files_sort) {
 }
 END_TEST
 
-/* tests/test_readback.py reads these with the real TensorBoard: rows at 1000 to 4000, a resume from 2000. */
+/* tests/test_readback.py reads these files with TensorBoard: rows at 1000 to 4000, and a resume from 2000. */
 START_TEST(readback) {
   const char* folder = getenv("SAC_READBACK");
   if (!folder) return;

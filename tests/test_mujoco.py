@@ -1,5 +1,5 @@
-"""MuJoCo's tasks against the installed Gymnasium, live: the same start and the same actions give the same episode, to the
-bit of a float, the terms of info too; resets have the same distributions; a run resumes exactly.
+"""MuJoCo's tasks against the installed Gymnasium: the same start and actions give the same episode, to the bit of a
+float, also the terms of info; resets have the same distributions; a run resumes exactly.
 
 ctest: timeout=600
 """
@@ -19,8 +19,8 @@ from support.program import PROGRAM, SANITIZED, SMALL, main, one_line, sac, same
 SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
 BROUGHT = SOURCE / ".deps/mujoco"  # by scripts/setup --mujoco
 
-# Task, policy of scripts/traces.py, options, episodes (one, where none ends before 1,000 steps); "wide" hands the
-# actions over as float64.
+# Task, policy of scripts/traces.py, options, number of episodes (one if none ends before 1,000 steps). "wide": actions
+# are float64 in Gymnasium.
 FROM_LOW = "exclude_current_positions_from_observation=false"
 CASES = [
     ("InvertedPendulum-v5", "random", [], 5),
@@ -81,14 +81,14 @@ def gymnasiums(task):
     import gymnasium
     here = os.getcwd()
     with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
-        os.chdir(folder)  # MuJoCo's warnings about a model go into a file of the working folder
+        os.chdir(folder)  # MuJoCo writes warnings about a model to a file in the working folder
         env = gymnasium.make(task, disable_env_checker=True)
         os.chdir(here)
     return env
 
 
 def terms(task):
-    """What a step of Gymnasium's tells in single numbers; Humanoid's tendons are arrays."""
+    """The names of single numbers in the info of Gymnasium's step. The tendons of Humanoid are arrays."""
     env = gymnasiums(task)
     env.reset(seed=1)
     info = env.step(env.action_space.sample())[4]
@@ -96,11 +96,12 @@ def terms(task):
 
 
 def record(folder):
-    """The cases' episodes, by scripts/traces.py: a Python each would take longer than the episodes."""
+    """The episodes of the cases, from one run of scripts/traces.py: starting Python for each takes longer than the
+    episodes."""
     sys.path.insert(0, str(SOURCE / "scripts"))
     import traces
     here = os.getcwd()
-    os.chdir(folder)  # MuJoCo's warnings about a model go into a file of the working folder
+    os.chdir(folder)  # MuJoCo writes warnings about a model to a file in the working folder
     for k, (task, policy, options, count) in enumerate(CASES):
         chosen = dict(traces.option(option) for option in options if option != "wide")
         for i in range(1 if SANITIZED else count):
@@ -123,7 +124,7 @@ def test_episodes_are_gymnasiums():
             worst = max(row["absolute"] for row in report["rows"])
             seen.setdefault(task, []).append((steps, worst))
             compared.setdefault(task, set()).add(frozenset(row["name"].split()[0] for row in report["rows"]))
-            # Actions rounded to float may do for a short episode of float64 ones; then the difference is theirs.
+            # A short episode with float64 actions may agree with float actions; otherwise they cause the difference.
             rounded = "_wide_" in name and "float64" not in report["rows"][0]["name"]
             assert report["ok"] and (worst <= 1e-9 or rounded), f"{name}: {report}"
         for task, episodes in seen.items():
@@ -135,7 +136,8 @@ def test_episodes_are_gymnasiums():
 
 
 def ours(task, count):
-    """Observations after `count` resets: the first transitions of as many environments, from the replay's rows."""
+    """Observations after `count` resets: the first transitions of that many environments, from the rows of the
+    replay."""
     with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
         out = pathlib.Path(folder, "run")
         train(out, {"env.num_envs": count, "train.steps": count, "train.warmup_steps": count, "train.updates_per_step": 0,
@@ -152,7 +154,7 @@ def theirs(task, count):
 
 
 def distance(a, b):
-    """Kolmogorov and Smirnov's: the largest difference of the two empirical distribution functions."""
+    """Kolmogorov-Smirnov: the largest difference of the two empirical distribution functions."""
     both = numpy.sort(numpy.concatenate((a, b)))
     below = lambda x: numpy.searchsorted(numpy.sort(x), both, side="right") / len(x)
     return numpy.abs(below(a) - below(b)).max()
@@ -160,7 +162,7 @@ def distance(a, b):
 
 def test_resets_are_distributed_as_gymnasiums():
     count = 400 if SANITIZED else 2000
-    allowed = 2.69 * (2 / count) ** 0.5  # equals are beyond it once in a million
+    allowed = 2.69 * (2 / count) ** 0.5  # equal distributions exceed it once in a million
     for task in TASKS:
         expected = theirs(task, count)
         got = ours(task, count)[:, : expected.shape[1]]
@@ -173,7 +175,7 @@ def test_resets_are_distributed_as_gymnasiums():
             worst = max(worst, distance(a, b))
         print(f"{task}: worst distance of {expected.shape[1]} columns {worst:.3f}, allowed {allowed:.3f}")
         assert worst <= allowed, task
-        # Independent noise stays so: no two columns are the same draw.
+        # Independent noise is independent: no two columns are the same numbers.
         with numpy.errstate(invalid="ignore"):
             related = numpy.abs(numpy.corrcoef(got.T) - numpy.corrcoef(expected.T))
         assert numpy.nanmax(related) < 7 / count**0.5, f"{task}: columns are related as Gymnasium's are not"
@@ -188,7 +190,7 @@ def test_runs_resume_exactly():
             train(parts, dict(values, **{"train.steps": 300, "cpu.threads": 1}), env=task)
             sac("resume", parts, "--steps", 600)
             same_runs(whole / "seed_1", parts / "seed_1", best=False)
-            policy = "seed_1/policy.safetensors"  # says nothing of threads
+            policy = "seed_1/policy.safetensors"  # has no option for threads
             assert (whole / policy).read_bytes() == (parts / policy).read_bytes(), task
 
 
@@ -208,10 +210,10 @@ def test_what_is_missing_is_said():
         assert all(task in listed.stdout for task in TASKS), listed.stdout
         if not BROUGHT.exists():
             return
-        # The variable is looked at first, wherever the program is.
+        # The environment variable comes first, wherever the program is.
         show = [copy, "envs", "HalfCheetah-v5"]
         subprocess.run(show, cwd=folder, env=dict(environment, SAC_MUJOCO=BROUGHT), check=True, capture_output=True)
-        # What scripts/setup --mujoco brings is found at once, by the same program.
+        # The same program finds what scripts/setup --mujoco installs.
         assert subprocess.run(show, cwd=folder, env=environment, capture_output=True).returncode == 1
         pathlib.Path(folder, ".deps").mkdir()
         pathlib.Path(folder, ".deps/mujoco").symlink_to(BROUGHT)
@@ -219,7 +221,7 @@ def test_what_is_missing_is_said():
 
 
 def library(folder, source, *flags):
-    """A folder as SAC_MUJOCO may name it, with a library made of C source and the models."""
+    """A folder for SAC_MUJOCO, with a library compiled from `source` and the models."""
     root = pathlib.Path(folder, "mujoco")
     (root / "lib").mkdir(parents=True)
     (root / "models").symlink_to(BROUGHT / "models")
@@ -239,7 +241,7 @@ def test_another_library_is_refused():
             ("int mj_version(void) { return 4000001; }", real, "is MuJoCo 4.0.1; sac needs 4.0.0"),
             ("int mj_version(void) { return 4000000; }", [], "has no mj_loadXML; sac needs MuJoCo 4.0.0"),
             ("int other;", [], "has no mj_version; sac needs MuJoCo 4.0.0"),
-            # the version, but reals in float; other sizes
+            # the right version, but with float numbers; other sizes
             (expanded % 4, real,
              "was built in another way than MuJoCo's releases (qpos0 has 9 numbers of 4 bytes, not 9 of 8)"),
             (expanded % 8, real, "(body_mass has 9 numbers of 8 bytes, not 8 of 8)"),
@@ -252,13 +254,13 @@ def test_another_library_is_refused():
                 assert result.returncode in (1, 2) and words in one_line(result.stderr), (source, result)
             else:
                 assert result.returncode == 0, result
-            if not words or "sac needs" in words:  # a version is seen before anything is made: the tasks are listed
+            if not words or "sac needs" in words:  # the version is checked before anything is created; the tasks are still listed
                 assert "HalfCheetah-v5" in sac("envs", env={"SAC_MUJOCO": str(root)}).stdout
 
 
 def test_an_unstable_simulation_is_told_of_and_leaves_no_file():
-    """A time step at which the cheetah bursts: MuJoCo warns, begins it anew and goes on. By itself it would write that
-    into a file of the working folder."""
+    """A time step with which the cheetah becomes unstable: MuJoCo warns, resets it and goes on. Its warning must not
+    go to a file in the working folder."""
     if not BROUGHT.exists():
         return
     model = (BROUGHT / "models/half_cheetah.xml").read_text()
@@ -276,7 +278,7 @@ def test_an_unstable_simulation_is_told_of_and_leaves_no_file():
 
 
 def test_bench_beside_the_bare_loop():
-    """Both loops run, for one simulation and for several; what the ratio is, a loaded machine cannot say."""
+    """Both loops run, for one simulation and for several. The ratio is not checked, as the machine may be busy."""
     for n in (1, 3):
         case = json.loads(sac("bench", "env", "--env", "HalfCheetah-v5", "--bare", "--envs", n, "--seconds", 0.01, "--warmup",
                               0.01, "--repeats", 3, "--device", "cpu", "--json").stdout)

@@ -1,5 +1,5 @@
-"""What src/env/mujoco declares of MuJoCo is what MuJoCo's own headers say, and scripts/mujoco_abi.py sees each field,
-value and function that is not."""
+"""The declarations of src/env/mujoco agree with MuJoCo's headers, and scripts/mujoco_abi.py finds each field, value
+and function that does not."""
 import os
 import pathlib
 import re
@@ -18,7 +18,7 @@ OTHER_TYPE = {"int64_t": "int32_t", "double*": "float*", "double": "float", "int
 
 
 def check(changed=None, *, file=LAYOUT):
-    """The script's exit status and what it says does not hold, of sac's headers with `file` changed."""
+    """The script's exit status and the differences it reports, when `file` of sac's headers is changed."""
     with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
         for name in (LAYOUT, ABI):
             text = (SOURCE / "src" / name).read_text()
@@ -45,7 +45,7 @@ def main():
     status, wrong, result = check()
     assert status == 0 and not wrong, result
 
-    # Each thing is changed, all of a kind at once; each is named.
+    # All declarations of one kind are changed at once; each must be named.
     def seen(what, changed, file=LAYOUT):
         status, wrong, result = check(changed, file=file)
         assert status == 1 and wrong == set(what), (set(what) ^ wrong, result.stderr[-2000:])
@@ -62,7 +62,7 @@ def main():
     seen(of_functions, lambda text: FUNCTION.sub(
         lambda m: f"  X({m[1]}, {m[2]}, ({'int more' if m[3] == 'void' else m[3] + ', int more'})) ", text), ABI)
 
-    # A file of another release is not taken, though each row of it would do.
+    # The file of another release is refused, even if every row of it agrees.
     status, wrong, result = check(lambda text: text.replace("do not edit", "edit"))
     assert status == 1 and "is not what this script makes" in result.stderr, result
     result = subprocess.run([sys.executable, SOURCE / "scripts/mujoco_abi.py", "--include", "/no/such"], text=True,

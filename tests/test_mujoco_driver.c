@@ -1,4 +1,4 @@
-/* MuJoCo's tasks: what every line of src/env/mujoco/tasks.h must be. That they are Gymnasium's is test_mujoco.py's. */
+/* MuJoCo's tasks: properties of every line of src/env/mujoco/tasks.h. test_mujoco.py compares them with Gymnasium's. */
 #include "support/check_main.h"
 
 #include "env/check.h"
@@ -43,7 +43,7 @@ static void close_rig(rig* r) {
 
 static size_t obs_count(const rig* r) { return (size_t)r->n * (size_t)r->spec.obs_size; }
 
-/* Actions of environment first + i at step t, whatever n is. */
+/* The actions of environment first + i at step t, for any n. */
 static void step(rig* r, int32_t first, int32_t t) {
   for (int32_t i = 0; i < r->n; i++)
     for (int32_t j = 0; j < r->spec.action_size; j++) {
@@ -51,7 +51,7 @@ static void step(rig* r, int32_t first, int32_t t) {
       const float low = r->spec.action_low[j], high = r->spec.action_high[j];
       r->action[i * r->spec.action_size + j] = low + (high - low) * sac_uniform(words.word[0]);
     }
-  memset(r->obs, 0xff, obs_count(r) * sizeof(float)); /* what step leaves unwritten is NaN */
+  memset(r->obs, 0xff, obs_count(r) * sizeof(float)); /* values that step does not write stay NaN */
   memset(r->terminated, 9, sizeof r->terminated);
   memset(r->truncated, 9, sizeof r->truncated);
   const int code = r->api->step(r->env, r->action, r->obs, r->reward, r->terminated, r->truncated);
@@ -84,7 +84,7 @@ START_TEST(every_task_describes_itself) {
   ck_assert_int_ge(count, 4);
   ck_assert_int_le(count, SAC_ENV_OPTIONS_MAX);
 
-  /* What is shown as a default is one: all of them together, given, change nothing. */
+  /* The defaults that are shown are right: setting all of them changes nothing. */
   char json[4096] = "{", text[SAC_ENV_OPTION_TEXT_MAX];
   size_t used = 1;
   for (int32_t i = 0; i < count; i++)
@@ -123,7 +123,7 @@ START_TEST(reset_depends_on_the_seed_alone) {
   ck_same_bits(b.obs, a.obs, N * size);
   ck_assert_int_ne(memcmp(a.obs, a.obs + size, size * sizeof(float)), 0);
 
-  /* The same seed in another place gives the same start; rows outside the mask stay, and so do their simulations. */
+  /* The same seed gives the same start at any index. Rows and simulations outside the mask do not change. */
   memset(b.mask, 0, sizeof b.mask);
   b.mask[2] = 1;
   b.seed[2] = b.seed[4];
@@ -173,7 +173,7 @@ START_TEST(state_continues_to_the_bit) {
   for (int32_t t = 0; t < 60; t++) step(&a, 0, t);
   for (int32_t t = 0; t < 7; t++) step(&b, 11, t);
   unsigned char* state = malloc(a.api->state_size(a.env));
-  for (int32_t i = 0; i < N; i++) { /* into another place, to see that the place does not matter */
+  for (int32_t i = 0; i < N; i++) { /* to another index, which must not matter */
     ck_assert_int_eq(a.api->state_get(a.env, i, state), 0);
     ck_assert_int_eq(b.api->state_set(b.env, i, state), 0);
   }
@@ -234,7 +234,7 @@ START_TEST(infinite_ends_are_read_in_every_spelling) {
     rig r;
     open_rig(&r, hopper, 1, options);
     reset(&r);
-    for (int32_t t = 0; t < 60; t++) { /* it has long fallen by then */
+    for (int32_t t = 0; t < 60; t++) { /* the robot has fallen long before */
       step(&r, 0, t);
       ck_assert_uint_eq(r.terminated[0], 0);
     }

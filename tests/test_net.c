@@ -1,6 +1,6 @@
 /* ctest: one-thread
  *
- * The products of every instruction set against plain sums in double, and networks made of them against central
+ * The products of every instruction set against plain sums in double, and the networks made of them against central
  * differences. */
 #include "cpu/net.h"
 
@@ -18,11 +18,11 @@ static const int sizes[][3] = {/* out, in, rows */
                                {48, 129, 17}, {96, 64, 257}, {25, 1030, 65}};
 #define SIZES (sizeof sizes / sizeof *sizes)
 
-/* Row panels of (rows, features): lane r%32 of panel r/32. */
+/* Row panels of (rows, features): row r is lane r%32 of panel r/32. */
 static float* panels_of(const float* x, int rows, int features) {
   float* p = calloc((size_t)sac_panels(rows) * (size_t)features * SAC_PANEL, sizeof(float));
-  for (int r = 0; r < rows; ++r)
-    for (int f = 0; f < features; ++f)
+  for (int r = 0; r < rows; r++)
+    for (int f = 0; f < features; f++)
       p[((size_t)(r / SAC_PANEL) * (size_t)features + (size_t)f) * SAC_PANEL + (size_t)(r % SAC_PANEL)] =
           x[r * features + f];
   return p;
@@ -37,7 +37,7 @@ static void near_sum(double got, double sum, double size, int terms) {
 }
 
 #define EACH_ISA(isa)                           \
-  for (int n_##isa = 0; n_##isa < 3; ++n_##isa) \
+  for (int n_##isa = 0; n_##isa < 3; n_##isa++) \
     for (const sac_isa* isa = sac_isa_available(n_##isa); isa; isa = NULL)
 
 START_TEST(forward) {
@@ -47,14 +47,14 @@ START_TEST(forward) {
   float* y = calloc((size_t)sac_panels(rows) * (size_t)out * SAC_PANEL, sizeof(float));
   float* dense = calloc((size_t)(rows * out), sizeof(float));
   EACH_ISA(isa)
-  for (int relu = 0; relu < 2; ++relu) {
+  for (int relu = 0; relu < 2; relu++) {
     isa->forward(w, b, out, in, (sac_rows){xp, (size_t)in * SAC_PANEL}, (sac_rows){y, (size_t)out * SAC_PANEL}, rows,
                  relu, NULL);
     isa->dense(w, b, out, in, x, (size_t)in, dense, (size_t)out, rows, relu);
-    for (int r = 0; r < rows; ++r)
-      for (int n = 0; n < out; ++n) {
+    for (int r = 0; r < rows; r++)
+      for (int n = 0; n < out; n++) {
         double sum = (double)b[n], size = fabs(sum);
-        for (int k = 0; k < in; ++k) {
+        for (int k = 0; k < in; k++) {
           sum += (double)w[n * in + k] * (double)x[r * in + k];
           size += fabs((double)w[n * in + k] * (double)x[r * in + k]);
         }
@@ -71,21 +71,21 @@ START_TEST(backward) {
   const int out = sizes[_i][0], in = sizes[_i][1], rows = sizes[_i][2];
   float *w = random_floats(1, (size_t)(out * in), 1), *d = random_floats(2, (size_t)(rows * out), 1);
   float *dp = panels_of(d, rows, out), *y = random_floats(3, (size_t)(rows * in), 1);
-  for (int i = 0; i < rows * in; ++i) y[i] = sac_relu(y[i]);
+  for (int i = 0; i < rows * in; i++) y[i] = sac_relu(y[i]);
   EACH_ISA(isa)
-  for (int gate = 0; gate < 2; ++gate)
+  for (int gate = 0; gate < 2; gate++)
     for (int from = 0, last = in > 3 ? in - 3 : 1; from < in; from += last) { /* all columns, and the last three */
       const int count = in - from;
       float* x = calloc((size_t)(rows * count) + 1, sizeof(float));
-      for (int r = 0; r < rows; ++r)
-        for (int k = 0; k < count; ++k) x[r * count + k] = y[r * in + from + k];
+      for (int r = 0; r < rows; r++)
+        for (int k = 0; k < count; k++) x[r * count + k] = y[r * in + from + k];
       float* xp = panels_of(x, rows, count);
       isa->backward(w + from, out, in, count, (sac_rows){dp, (size_t)out * SAC_PANEL},
                     (sac_rows){xp, (size_t)count * SAC_PANEL}, rows, gate);
-      for (int r = 0; r < rows; ++r)
-        for (int k = 0; k < count; ++k) {
+      for (int r = 0; r < rows; r++)
+        for (int k = 0; k < count; k++) {
           double sum = 0, size = 0;
-          for (int n = 0; n < out; ++n) {
+          for (int n = 0; n < out; n++) {
             sum += (double)w[n * in + from + k] * (double)d[r * out + n];
             size += fabs((double)w[n * in + from + k] * (double)d[r * out + n]);
           }
@@ -103,12 +103,12 @@ START_TEST(weight_gradient) {
   float* x = random_floats(2, (size_t)(rows * in), 1);
   const size_t stride = (size_t)sac_panels(rows) * SAC_PANEL * SAC_PANEL;
   float* xp = calloc((size_t)sac_panels(in) * stride, sizeof(float));
-  for (int r = 0; r < rows; ++r)
-    for (int k = 0; k < in; ++k)
+  for (int r = 0; r < rows; r++)
+    for (int k = 0; k < in; k++)
       xp[(size_t)(k / SAC_PANEL) * stride + (size_t)(r * SAC_PANEL + k % SAC_PANEL)] = x[r * in + k];
-  /* what lies beyond the last row and column is no part of the sum */
-  for (int lane = rows % SAC_PANEL; rows % SAC_PANEL && lane < SAC_PANEL; ++lane)
-    for (int n = 0; n < out; ++n)
+  /* numbers after the last row and column are not part of the sum */
+  for (int lane = rows % SAC_PANEL; rows % SAC_PANEL && lane < SAC_PANEL; lane++)
+    for (int n = 0; n < out; n++)
       dp[((size_t)(rows / SAC_PANEL) * (size_t)out + (size_t)n) * SAC_PANEL + (size_t)lane] = NAN;
   float *grad = calloc((size_t)(out * in) + 1, sizeof(float)), *bias = calloc((size_t)out + 1, sizeof(float));
   EACH_ISA(isa) {
@@ -119,13 +119,13 @@ START_TEST(weight_gradient) {
     isa->weight_grad(dr, xp, stride, in, middle, out, grad, rows, NULL);
     isa->bias_grad(dr, 0, middle, bias, rows);
     isa->bias_grad(dr, middle, out, bias, rows);
-    for (int n = 0; n < out; ++n) {
+    for (int n = 0; n < out; n++) {
       double sum = 0, size = 0;
-      for (int r = 0; r < rows; ++r) sum += (double)d[r * out + n], size += fabs((double)d[r * out + n]);
+      for (int r = 0; r < rows; r++) sum += (double)d[r * out + n], size += fabs((double)d[r * out + n]);
       near_sum((double)bias[n], sum, size, rows);
-      for (int k = 0; k < in; ++k) {
+      for (int k = 0; k < in; k++) {
         sum = size = 0;
-        for (int r = 0; r < rows; ++r) {
+        for (int r = 0; r < rows; r++) {
           sum += (double)d[r * out + n] * (double)x[r * in + k];
           size += fabs((double)d[r * out + n] * (double)x[r * in + k]);
         }
@@ -138,7 +138,7 @@ START_TEST(weight_gradient) {
 }
 END_TEST
 
-/* However rows fall into chunks, a row's numbers are the same bits. */
+/* A row has the same bits in chunks of any size. */
 START_TEST(rows_do_not_touch_each_other) {
   const int out = 37, in = 45, rows = 100;
   float *w = random_floats(1, (size_t)(out * in), 1), *b = random_floats(2, (size_t)out, 1);
@@ -149,13 +149,13 @@ START_TEST(rows_do_not_touch_each_other) {
   EACH_ISA(isa) {
     const sac_rows input = {xp, (size_t)in * SAC_PANEL};
     isa->forward(w, b, out, in, input, (sac_rows){whole, width}, rows, 1, NULL);
-    for (int panel = 0; panel < 4; ++panel)
+    for (int panel = 0; panel < 4; panel++)
       isa->forward(w, b, out, in, (sac_rows){xp + (size_t)panel * input.stride, input.stride},
                    (sac_rows){part + (size_t)panel * width, width}, panel < 3 ? SAC_PANEL : rows - 96, 1, NULL);
-    for (int r = 0; r < rows; ++r)
-      for (int n = 0; n < out; ++n) ck_assert(panel_at(whole, out, r, n) == panel_at(part, out, r, n));
+    for (int r = 0; r < rows; r++)
+      for (int n = 0; n < out; n++) ck_assert(panel_at(whole, out, r, n) == panel_at(part, out, r, n));
     isa->dense(w, b, out, in, x, (size_t)in, dense, (size_t)out, rows, 1);
-    for (int r = 0; r < rows; ++r) {
+    for (int r = 0; r < rows; r++) {
       isa->dense(w, b, out, in, x + r * in, (size_t)in, one, (size_t)out, 1, 1);
       ck_same_bits(one, dense + r * out, out);
     }
@@ -170,10 +170,10 @@ START_TEST(turn_and_pick) {
   EACH_ISA(isa)
   for (int m = 1; m <= SAC_PANEL; m += m < 9 ? 1 : 7)
     for (int n = 1; n <= SAC_PANEL; n += n < 9 ? 1 : 23) {
-      for (size_t i = 0; i < SAC_PANEL * SAC_PANEL; ++i) to[i] = 9;
+      for (size_t i = 0; i < SAC_PANEL * SAC_PANEL; i++) to[i] = 9;
       isa->turn(from, SAC_PANEL, to, SAC_PANEL, m, n);
-      for (int j = 0; j < SAC_PANEL; ++j)
-        for (int i = 0; i < SAC_PANEL; ++i)
+      for (int j = 0; j < SAC_PANEL; j++)
+        for (int i = 0; i < SAC_PANEL; i++)
           ck_assert(to[j * SAC_PANEL + i] == (i < m && j < n ? from[i * SAC_PANEL + j] : 9));
     }
   free(from);
@@ -186,15 +186,15 @@ START_TEST(turn_and_pick) {
   EACH_ISA(isa) {
     isa->pick((sac_rows){x, (size_t)features * SAC_PANEL}, features, row, count,
               (sac_rows){picked, (size_t)features * SAC_PANEL});
-    for (int j = 0; j < count; ++j)
-      for (int f = 0; f < features; ++f)
+    for (int j = 0; j < count; j++)
+      for (int f = 0; f < features; f++)
         ck_assert(panel_at(picked, features, j, f) == panel_at(x, features, row[j], f));
   }
   free(x);
 }
 END_TEST
 
-/* The loops over kernels/ give the formula's own bits, on every instruction set. */
+/* The loops over the formulas of kernels/ have the bits of the formula, on every instruction set. */
 START_TEST(elementwise) {
   enum { N = 83 };
   float *w = random_floats(1, N, 1), *g = random_floats(2, N, 1), *eps = random_floats(3, N, 4);
@@ -203,7 +203,7 @@ START_TEST(elementwise) {
   EACH_ISA(isa) {
     float w1[N], m1[N], v1[N], w2[N], m2[N], v2[N], a[N], lp[N] = {0}, sp[N], sl[N];
     double squares = 0;
-    for (int i = 0; i < N; ++i) {
+    for (int i = 0; i < N; i++) {
       w1[i] = w2[i] = w[i];
       m1[i] = m2[i] = eps[i];
       v1[i] = v2[i] = fabsf(mean[i]);
@@ -216,14 +216,14 @@ START_TEST(elementwise) {
     ck_same_bits(m1, m2, N);
     ck_same_bits(v1, v2, N);
     isa->polyak(N, w1, g, 0.3f);
-    for (int i = 0; i < N; ++i) w2[i] = sac_polyak(w2[i], g[i], 0.3f);
+    for (int i = 0; i < N; i++) w2[i] = sac_polyak(w2[i], g[i], 0.3f);
     ck_same_bits(w1, w2, N);
     isa->squash(N, mean, log_std, eps, -20, 2, a, lp, sp, sl);
     float d_mean[N], d_log_std[N];
     memcpy(d_mean, mean, sizeof d_mean);
     memcpy(d_log_std, log_std, sizeof d_log_std);
     isa->squash_backward(N, a, sp, sl, g, 0.25f, -20, 2, d_mean, d_log_std);
-    for (int i = 0; i < N; ++i) {
+    for (int i = 0; i < N; i++) {
       const sac_squash_out out = sac_squash(mean[i], log_std[i], eps[i], -20, 2);
       const sac_squash_grad grad = sac_squash_backward(out, log_std[i], -20, 2, 0.25f, g[i]);
       ck_same_bits(&a[i], &out.action, 1);
@@ -240,7 +240,7 @@ START_TEST(elementwise) {
 }
 END_TEST
 
-/* A NaN or infinity anywhere in a sum comes out of it, forward and back, ReLU or not. */
+/* A NaN or infinity in a sum shows in its result, forward and backward, with ReLU and without. */
 START_TEST(nan_passes) {
   enum { OUT = 13, IN = 9, ROWS = 33 };
   EACH_ISA(isa) {
@@ -249,11 +249,11 @@ START_TEST(nan_passes) {
     float *xp = panels_of(x, ROWS, IN), y[2 * OUT * SAC_PANEL], dense[ROWS * OUT];
     isa->forward(w, b, OUT, IN, (sac_rows){xp, IN * SAC_PANEL}, (sac_rows){y, OUT * SAC_PANEL}, ROWS, 1, NULL);
     isa->dense(w, b, OUT, IN, x, IN, dense, OUT, ROWS, 1);
-    for (int n = 0; n < OUT; ++n) {
+    for (int n = 0; n < OUT; n++) {
       ck_assert(isnan(panel_at(y, OUT, 32, n)) && isnan(dense[32 * OUT + n]));
       ck_assert(!isnan(panel_at(y, OUT, 0, n)));
     }
-    /* the gate of a NaN activation is open */
+    /* a NaN activation lets the gradient pass */
     isa->backward(w, OUT, IN, IN, (sac_rows){y, OUT * SAC_PANEL}, (sac_rows){xp, IN * SAC_PANEL}, ROWS, 1);
     ck_assert(isnan(panel_at(xp, IN, 32, 4)));
     free(w), free(b), free(x), free(xp);
@@ -261,15 +261,15 @@ START_TEST(nan_passes) {
 }
 END_TEST
 
-/* J = sum of c_n y_n over the head's outputs and all rows. */
+/* J = sum of c_n y_n over the outputs of the head and all rows. */
 static double objective(const sac_net* net, const double* w, const float* x, const float* c, int rows) {
   reference_row row = reference_row_create(net);
   double sum = 0;
-  for (int r = 0; r < rows; ++r) {
+  for (int r = 0; r < rows; r++) {
     double* input = calloc((size_t)net->size[0], sizeof(double));
-    for (int k = 0; k < net->size[0]; ++k) input[k] = (double)x[r * net->size[0] + k];
+    for (int k = 0; k < net->size[0]; k++) input[k] = (double)x[r * net->size[0] + k];
     const double* y = reference_forward(net, w, input, &row);
-    for (int n = 0; n < net->size[net->layers]; ++n) sum += (double)c[r * net->size[net->layers] + n] * y[n];
+    for (int n = 0; n < net->size[net->layers]; n++) sum += (double)c[r * net->size[net->layers] + n] * y[n];
     free(input);
   }
   reference_row_free(net, &row);
@@ -287,15 +287,15 @@ START_TEST(central_differences) {
   float *w = slab_copy(agent, SAC_MEMORY_WEIGHTS, 0, &floats), *x = random_floats(1, (size_t)(rows * in), 2);
   float* head = random_floats(2, (size_t)(rows * out), 1);
   double* wd = calloc(floats, sizeof(double));
-  for (size_t i = 0; i < floats; ++i) wd[i] = (double)w[i];
+  for (size_t i = 0; i < floats; i++) wd[i] = (double)w[i];
   sac_trace trace = {.turned = (size_t)panels * SAC_PANEL * SAC_PANEL};
-  for (int l = 0; l + 1 < net->layers; ++l) {
+  for (int l = 0; l + 1 < net->layers; l++) {
     trace.h[l] = calloc((size_t)(panels * net->size[l + 1] * SAC_PANEL), sizeof(float));
     trace.t[l] = calloc((size_t)sac_panels(net->size[l + 1]) * trace.turned, sizeof(float));
   }
   float *xp = panels_of(x, rows, in), *xt = calloc(trace.turned, sizeof(float));
-  for (int r = 0; r < rows; ++r)
-    for (int k = 0; k < in; ++k) xt[r * SAC_PANEL + k] = x[r * in + k];
+  for (int r = 0; r < rows; r++)
+    for (int k = 0; k < in; k++) xt[r * SAC_PANEL + k] = x[r * in + k];
   float* grad = calloc(floats, sizeof(float));
   float* dx = calloc((size_t)(panels * in * SAC_PANEL), sizeof(float));
   EACH_ISA(isa) {
@@ -311,8 +311,8 @@ START_TEST(central_differences) {
       isa->bias_grad(d, 0, net->size[l + 1], grad + net->bias[l], rows);
     }
     const double h = 1e-6;
-    for (int l = 0; l < net->layers; ++l)
-      for (int part = 0; part < 2; ++part) {
+    for (int l = 0; l < net->layers; l++)
+      for (int part = 0; part < 2; part++) {
         const size_t n = (size_t)net->size[l + 1] * (part ? 1 : (size_t)net->size[l]);
         for (size_t i = 0; i < n; i += 1 + n / 40) {
           double* at = &wd[(part ? net->bias[l] : net->weight[l]) + i];
@@ -328,7 +328,7 @@ START_TEST(central_differences) {
       }
     sac_net_input_grad(isa, net, w, &trace, 0, rows, 1, in - 1, (sac_rows){dx, (size_t)(in - 1) * SAC_PANEL});
     for (int r = 0; r < rows; r += 17)
-      for (int k = 1; k < in; ++k) {
+      for (int k = 1; k < in; k++) {
         const float value = x[r * in + k];
         x[r * in + k] = value + 0x1p-16f; /* exact in float: |x| < 2 */
         const double above = objective(net, wd, x, head, rows), up = (double)x[r * in + k];
@@ -339,7 +339,7 @@ START_TEST(central_differences) {
       }
     free(trace.out);
   }
-  for (int l = 0; l + 1 < net->layers; ++l) free(trace.h[l]), free(trace.t[l]);
+  for (int l = 0; l + 1 < net->layers; l++) free(trace.h[l]), free(trace.t[l]);
   free(w), free(wd), free(x), free(xp), free(xt), free(head), free(grad), free(dx);
   sac_agent_destroy(agent);
 }

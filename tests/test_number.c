@@ -1,4 +1,4 @@
-/* Numbers as text: grammar, exactness, round trips. The decimal comma is test_locale.c's. */
+/* Numbers as text: syntax, exactness, round trips. test_locale.c tests the decimal comma. */
 #include "util/number.h"
 
 #include <float.h>
@@ -92,7 +92,7 @@ static const struct {
     {"0e999999999999", SAC_NUMBER_OK, 0},
     {"0.000e-50", SAC_NUMBER_OK, 0},
     {"100.", SAC_NUMBER_OK, 100},
-    {"9007199254740993", SAC_NUMBER_OK, 9007199254740993}, /* 2^53 + 1: no double holds it */
+    {"9007199254740993", SAC_NUMBER_OK, 9007199254740993}, /* 2^53 + 1, which is not a double */
     {"9223372036854775807", SAC_NUMBER_OK, INT64_MAX},
     {"-9223372036854775808", SAC_NUMBER_OK, INT64_MIN},
     {"9223372036854775808", SAC_NUMBER_RANGE, 0},

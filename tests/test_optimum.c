@@ -5,11 +5,12 @@
  *
  *   F(mu, sigma) = E[ alpha log pi(a) + k (a - c)^2 ],   a = tanh(mu + sigma eps), eps ~ N(0, 1)
  *
- * which is found here by numerical integration and a pattern search, in double, and compared with what the agent has
- * learnt, read through the public API alone: mu from the deterministic action, sigma from a sample with eps = 1. */
+ * The test finds it in double, by numerical integration and a pattern search, and compares it with the learned policy,
+ * read through the public API: mu from the deterministic action, sigma from a sample with eps = 1. */
 #include <sac/sac.h>
 
 #include "support/check_main.h"
+#include "support/config_of.h"
 #include "support/tolerances.h"
 
 enum { CONTEXTS = 3, A = 2, ROWS = 6000, UPDATES = 6000, BATCH = 128 };
@@ -18,7 +19,7 @@ static const double alpha = 0.3;
 static const double peak[CONTEXTS][A] = {{0.3, -0.5}, {-0.8, 0.0}, {0.1, 0.95}};
 static const double steepness[CONTEXTS][A] = {{2, 1}, {3, 0.6}, {1.5, 2.5}};
 
-/* F by the trapezoidal rule over eps in [-8, 8], exact to rounding for so smooth an integrand. */
+/* F by the trapezoidal rule over eps in [-8, 8], which is exact up to rounding for a smooth integrand. */
 static double objective(double mu, double log_sigma, double c, double k) {
   const int points = 400;
   const double h = 16.0 / points;
@@ -58,15 +59,11 @@ static sac_agent* train(const char* algo) {
   static float obs[ROWS * CONTEXTS], action[ROWS * A], reward[ROWS];
   static uint8_t terminated[ROWS], truncated[ROWS];
   const sac_env_spec spec = {CONTEXTS, A, 0, 1, low, high};
-  const char* const settings[][2] = {{"device", "cpu"},          {"algo", algo},       {"network.hidden", "64,64"},
-                                     {"replay.batch", "128"},    {"optim.lr", "1e-3"}, {"alpha.learn", "false"},
-                                     {"alpha.initial", "0.3"},   {"cpu.threads", "1"}, {"seed", "3"},
-                                     {"replay.capacity", "6000"}};
-  sac_config* config = NULL;
+  sac_config* config = config_of(
+      "device=cpu algo=%s network.hidden=64,64 replay.batch=128 optim.lr=1e-3 alpha.learn=false alpha.initial=0.3 "
+      "cpu.threads=1 seed=3 replay.capacity=6000",
+      algo);
   sac_agent* agent = NULL;
-  ck_ok(sac_config_create(&config));
-  for (size_t i = 0; i < sizeof settings / sizeof *settings; i++)
-    ck_ok(sac_config_set(config, settings[i][0], settings[i][1]));
   ck_ok(sac_agent_create(&agent, config, &spec));
   sac_config_destroy(config);
   for (int i = 0; i < ROWS; i++) {
@@ -91,7 +88,7 @@ START_TEST(learns_the_best_squashed_gaussian) {
   const char* algo = _i ? "sac-v" : "sac";
   sac_agent* agent = train(algo);
   double mu[CONTEXTS][A] = {{0}}, log_sigma[CONTEXTS][A] = {{0}};
-  const int readings = 50; /* the last steps of a stochastic descent, averaged */
+  const int readings = 50; /* average over the last steps of stochastic gradient descent */
   for (int i = 0; i < readings; i++) {
     ck_ok(sac_agent_update(agent, 20));
     for (int s = 0; s < CONTEXTS; s++) {

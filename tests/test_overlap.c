@@ -1,6 +1,5 @@
-/* train.overlap: which updates have been made when an action is chosen, and that neither threads nor their absence
- * change a bit. */
-#include "support/small_run.h"
+/* train.overlap: which updates are made before an action is chosen, and that threads change no bit. */
+#include "support/same_run.h"
 #include "train/step.h"
 
 static const struct {
@@ -18,28 +17,28 @@ static const struct {
 };
 #define LAGS (sizeof lags / sizeof *lags)
 
-#define WARMUP 40 /* of small_config */
+#define WARMUP 40 /* num_envs of small_config */
 
 static sac_run* start(const char* folder, const char* name, const char* sets, int worker) {
   sac_run* run = small_run(small_path(folder, name), sets, NULL);
-  sac_worker_destroy(run->vector->worker); /* whatever this machine has: with and without one, both are tried */
+  sac_worker_destroy(run->vector->worker); /* with and without a second processor, whatever this machine has */
   run->vector->worker = NULL;
   if (worker) ck_ok(sac_worker_create(&run->vector->worker));
   return run;
 }
 
-/* Updates due by step t, from the definition: one product, rounded down. */
+/* The updates that are due by step t, by definition: a product, rounded down. */
 static int64_t due_by(int64_t t, double rate) { return t <= WARMUP ? 0 : (int64_t)floor(rate * (double)(t - WARMUP)); }
 
-/* Acting at step t uses the weights after the updates due by t - d. An update is made by counting it, so the count
- * before a step is the age of the weights that this step acts with. */
+/* Acting at step t uses the weights after the updates that are due by t - d. Updates only increase a counter here, so
+ * its value before a step says which weights the step uses. */
 START_TEST(acts_with_the_weights_of_d_steps_ago) {
   memset(&fake_env, 0, sizeof fake_env);
   sac_run* run = start(test_folder(), "run", lags[_i].sets, 1);
   const int64_t n = lags[_i].num_envs, d = lags[_i].overlap;
   for (int64_t t = 0; t < 200; t = sac_run_step(run)) {
     ck_assert_int_eq(t % n, 0);
-    /* what is due falls due at the end of vector steps alone */
+    /* updates become due only at the end of vector steps */
     const int64_t last = (t - d >= 0 ? (t - d) / n * n : 0), first = (WARMUP + n - 1) / n * n;
     const int64_t made = last <= first ? 0 : (int64_t)floor(lags[_i].rate * (double)(last - first));
     for (int32_t p = 0; p < run->agent->shape.population; p++) ck_assert_int_eq(run->agent->counters[p].updates, made);
@@ -72,7 +71,7 @@ START_TEST(threads_change_nothing) {
 }
 END_TEST
 
-/* The program that train.overlap = N stands for, written out: act, the updates of the step before, env step, push. */
+/* The program that train.overlap = N stands for: act, the updates of the previous step, env step, push. */
 START_TEST(equals_the_program_in_turn) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -100,7 +99,7 @@ START_TEST(equals_the_program_in_turn) {
 }
 END_TEST
 
-/* An environment that fails on its thread ends the run as it would here, with its own words. */
+/* An environment that fails on its thread ends the run with its own message, as without a thread. */
 START_TEST(failures_come_through) {
   for (int worker = 0; worker < 2; worker++) {
     memset(&fake_env, 0, sizeof fake_env);

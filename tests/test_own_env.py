@@ -1,4 +1,4 @@
-"""An environment of one's own through the program: compiled as its page says, trained, resumed, evaluated, measured."""
+"""A user's environment through the program: compiled as its page says, trained, resumed, evaluated, measured."""
 import json
 import os
 import pathlib
@@ -21,7 +21,7 @@ def folder():
 
 
 def test_the_example_learns():
-    """Built with the line of its first comment, in a folder that holds it and the headers alone."""
+    """Built with the command in its first comment, in a folder with only the file and the headers."""
     with folder() as path:
         shutil.copy(SOURCE / "tests/examples/plugin/quadrotor.c", path)
         shutil.copytree(SOURCE / "include", pathlib.Path(path, "include"))
@@ -38,9 +38,9 @@ def test_the_example_learns():
         before = json.loads(sac("eval", "new", "--episodes", 20, "--json", cwd=path).stdout)["policies"][0]["mean"]
         print(f"return {before:.1f} before, {trained:.1f} after 6,000 steps; 250 is the most")
         assert trained > before + 60, (before, trained)
-        # the trained actor alone names its environment too
+        # the policy file names its environment too
         sac("eval", "run/seed_1/policy.safetensors", "--episodes", 2, cwd=path)
-        # in a folder from which the path leads nowhere
+        # in a folder where the relative path does not lead to the plugin
         away = pathlib.Path(path, "away")
         away.mkdir()
         line = one_line(sac("resume", "../run", "--steps", 7000, cwd=away, code=FAILED).stderr)
@@ -95,7 +95,7 @@ def test_lies():
 
 
 def test_lies_while_it_trains():
-    """The run ends there, says at which step, and keeps its checkpoint."""
+    """The run ends there, names the step, and keeps its checkpoint."""
     for lie, code, text in (
         ("step", FAILED, "step failed: the cable is loose"),
         ("nan observation", NUMERIC, "observation 0 is NaN"),

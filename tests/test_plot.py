@@ -1,4 +1,4 @@
-"""scripts/plot.py on run folders made here: seeds, gaps, pictures, text, errors."""
+"""scripts/plot.py on run folders that the test writes: seeds, gaps, pictures, text, errors."""
 import os
 import pathlib
 import subprocess

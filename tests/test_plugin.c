@@ -1,4 +1,4 @@
-/* Environments of one's own: shared objects with a table of functions, found, checked and stepped. */
+/* A user's environments: shared objects with a table of functions, which are found, checked and stepped. */
 #include "support/check_main.h"
 
 #include <unistd.h>
@@ -28,14 +28,14 @@ START_TEST(a_quadrotor_flies) {
   ck_ok(make(quadrotor, "{\"mass\": 0.6}", 3, &v));
   ck_assert_int_eq(v->spec.obs_size, 7);
   ck_assert_int_eq(v->spec.action_size, 2);
-  /* Hovering thrust is mass * g / 2 a rotor, 2.943 N of 6: with it only what the start has of speed goes on. */
+  /* The thrust for hovering is mass * g / 2 for each rotor, 2.943 N of 6. With it only the initial speed remains. */
   int finished = 0;
   for (int32_t t = 0; t < 500; t++) {
     for (int i = 0; i < 6; i++) v->action[i] = 2.943f / 3 - 1;
     const float tilt = v->obs[4];
     ck_ok(sac_vector_step(v));
     if (t == 0) {
-      /* vz changes by dt * g * (cos(tilt) - 1), up to drag of 0.1 * 0.2 / 0.6 m/s^2 */
+      /* vz changes by dt * g * (cos(tilt) - 1), apart from drag up to 0.1 * 0.2 / 0.6 m/s^2 */
       ck_near(v->next_obs[3] - v->prev_obs[3], 0.02 * 9.81 * (sqrt(1 - (double)tilt * (double)tilt) - 1), 2e-3);
       ck_near(v->next_obs[6], v->prev_obs[6], 1e-6);
     }
@@ -149,7 +149,7 @@ START_TEST(what_it_tells_is_of_the_last_step) {
   ck_ok(make(liar, "{}", 2, &v));
   ck_assert_int_eq(v->info_count, 1);
   ck_assert_str_eq(v->info_name[0], "steps");
-  for (int32_t t = 0; t < 60; t++) { /* episodes of 50: of the step that ended one, not of the reset after it */
+  for (int32_t t = 0; t < 60; t++) { /* episodes of 50 steps: info of the last step, not of the reset after it */
     act(v, t);
     ck_ok(sac_vector_step(v));
     for (int i = 0; i < 2; i++) ck_near(v->info[i], t % 50 + 1, 0);
@@ -158,7 +158,7 @@ START_TEST(what_it_tells_is_of_the_last_step) {
 }
 END_TEST
 
-/* One of a header that had no info yet: what lies behind its table is not for us. */
+/* A plugin of an older header without info: the memory after its table must not be read. */
 START_TEST(a_table_without_info_is_taken) {
   sac_vector* v;
   (void)setenv("SAC_TEST_LIE", "old table", 1);
@@ -173,7 +173,7 @@ START_TEST(a_table_without_info_is_taken) {
 }
 END_TEST
 
-/* Without state functions a saved state is its statistics: episodes start anew. */
+/* Without functions for its state only statistics are saved, and episodes start anew. */
 START_TEST(without_state_functions_episodes_start_anew) {
   sac_vector* v;
   int exact = 1;

@@ -1,6 +1,7 @@
 /* ctest: one-thread
  *
- * libsac_policy: equal to the agent's own deterministic action, strict about its file, content with its memory. */
+ * libsac_policy: equal to the agent's deterministic action, strict about its file, and with exactly the announced
+ * memory. */
 #include "support/check_main.h"
 
 #include <sac/agent.h>
@@ -44,12 +45,12 @@ START_TEST(equals_the_agent) {
   char* file;
   size_t size;
   sac_policy* policy = make(agent, &memory, &file, &size);
-  memset(file, 0xFF, size), free(file); /* it is no longer needed */
+  memset(file, 0xFF, size), free(file); /* the file is not needed any more */
   int32_t obs, action;
   sac_policy_sizes(policy, &obs, &action);
   ck_assert(obs == ROWS_OBS && action == ROWS_ACTION);
   check_equal(agent, policy);
-  /* trained on, and copied into the policy in place */
+  /* after more training, copied into the policy in place */
   rows_push(agent, 200);
   ck_ok(sac_agent_update(agent, 20));
   ck_ok(sac_agent_policy(agent, policy));
@@ -72,7 +73,7 @@ START_TEST(nan_stays_nan) {
   float obs[ROWS_OBS] = {0, NAN, 0}, action[ROWS_ACTION];
   sac_policy_act(policy, obs, action);
   ck_assert(isnan(action[0]) && isnan(action[1]));
-  obs[1] = 1e30f; /* saturates, stays in the bounds */
+  obs[1] = 1e30f; /* saturates, and stays within the bounds */
   sac_policy_act(policy, obs, action);
   ck_assert(fabsf(action[0]) <= 2 && action[1] >= 0 && action[1] <= 0.1f);
   free(file), free(memory);
@@ -87,7 +88,7 @@ START_TEST(memory_is_the_callers) {
   size_t size;
   sac_policy* policy = make(agent, &memory, &file, &size);
   const size_t bytes = sac_policy_memory(file, size);
-  /* weights (in, out), biases, scaling, activations and what describes them; nothing hidden */
+  /* weights (in, out), biases, scaling, activations and their description; nothing else */
   ck_assert_uint_lt(bytes, size + 1024);
   free(memory);
   char* room = aligned_alloc(16, (bytes + 47) / 16 * 16);
@@ -100,7 +101,7 @@ START_TEST(memory_is_the_callers) {
   float obs[ROWS_OBS] = {1, 2, 3}, action[ROWS_ACTION], again[ROWS_ACTION];
   sac_policy_act(policy, obs, action);
   for (size_t i = bytes; i < (bytes + 47) / 16 * 16; i++) ck_assert_int_eq(room[i], 0x5A);
-  for (size_t shift = 1; shift < 4; shift++) { /* the file may lie at odd addresses */
+  for (size_t shift = 1; shift < 4; shift++) { /* the file may start at an odd address */
     char* odd = malloc(size + 4);
     memcpy(odd + shift, file, size);
     ck_assert_uint_eq(sac_policy_memory(odd + shift, size), bytes);
@@ -127,7 +128,7 @@ START_TEST(two_of_them_do_not_mix) {
 }
 END_TEST
 
-/* ---- hostile files ---- */
+/* --- hostile files ------------------------------------------------------------------------------------------------ */
 
 static sac_policy_status status_of(const char* file, size_t size) {
   static char memory[65536] __attribute__((aligned(16)));
@@ -170,7 +171,7 @@ START_TEST(hostile_files) {
       {"[4,5]", "[2,9]"},
       {"[0,96]", "[4,96]"},
       {"__metadata__", "__metadatx__"},
-      {"[412,420]", "[404,412]"}, /* one tensor's bytes twice, another's never */
+      {"[412,420]", "[404,412]"}, /* the bytes of one tensor twice, those of another never */
   };
   sac_agent* agent = rows_agent("network.hidden", "8,5", NULL);
   void* memory;
@@ -193,7 +194,8 @@ START_TEST(hostile_files) {
     ck_assert_int_eq(status_of(copy, cut), SAC_POLICY_FORMAT);
     free(copy);
   }
-  for (size_t i = 0; i < size; i++) { /* any byte changed: refused or harmless, never out of bounds (sanitizers) */
+  for (size_t i = 0; i < size;
+       i++) { /* change any byte: the file is refused, or harmless; no access out of bounds (sanitizers) */
     const char old = file[i];
     file[i] = (char)(old ^ 0x15);
     (void)status_of(file, size);

@@ -1,4 +1,4 @@
-/* The thread pool: every task once, whoever takes it; sleeping and waking; the floating-point mode. */
+/* The thread pool: every task runs exactly once; sleeping and waking; the floating-point mode. */
 #include "cpu/pool.h"
 
 #include <stdatomic.h>
@@ -13,7 +13,7 @@ typedef struct job {
   _Atomic int32_t seen[TASKS_MAX];
   int32_t threads;
   _Atomic int32_t bad_thread;
-  int32_t plain[TASKS_MAX]; /* not atomic: the pool itself must make it visible */
+  int32_t plain[TASKS_MAX]; /* not atomic: the pool must make the value visible */
 } job;
 
 static void count_task(void* context, int32_t task, int32_t thread) {
@@ -32,12 +32,12 @@ START_TEST(every_task_once) {
   ck_assert_int_eq(sac_pool_threads(pool), thread_counts[_i]);
   static job j;
   const int32_t sizes[] = {0, 1, 2, 3, 17, TASKS_MAX};
-  for (int round = 0; round < 60; ++round)
-    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+  for (int round = 0; round < 60; round++)
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
       memset(&j, 0, sizeof j);
       j.threads = thread_counts[_i];
       sac_pool_run(pool, count_task, &j, sizes[s]);
-      for (int32_t t = 0; t < TASKS_MAX; ++t) {
+      for (int32_t t = 0; t < TASKS_MAX; t++) {
         ck_assert_int_eq(atomic_load(&j.seen[t]), t < sizes[s]);
         ck_assert_int_eq(j.plain[t], t < sizes[s] ? t + 1 : 0);
       }
@@ -57,8 +57,8 @@ START_TEST(jobs_in_quick_succession) {
   ck_ok(sac_pool_create(&pool, 4));
   int64_t sum[5] = {0};
   const int jobs = 5000;
-  for (int i = 0; i < jobs; ++i) sac_pool_run(pool, add_one, sum, 1 + i % 5);
-  for (int t = 0; t < 5; ++t) ck_assert_int_eq(sum[t], jobs / 5 * (5 - t));
+  for (int i = 0; i < jobs; i++) sac_pool_run(pool, add_one, sum, 1 + i % 5);
+  for (int t = 0; t < 5; t++) ck_assert_int_eq(sum[t], jobs / 5 * (5 - t));
   sac_pool_destroy(pool);
 }
 END_TEST
@@ -68,7 +68,7 @@ typedef struct meeting {
   int32_t threads, taker[8];
 } meeting;
 
-/* Ends when every thread is in one, so that none is free to help. */
+/* Ends when every thread runs one of these tasks, so that no thread can help another. */
 static void meet(void* context, int32_t task, int32_t thread) {
   meeting* m = context;
   m->taker[task] = thread;
@@ -76,15 +76,15 @@ static void meet(void* context, int32_t task, int32_t thread) {
   while (atomic_load(&m->here) < m->threads) nanosleep(&(struct timespec){0, 10000}, NULL);
 }
 
-/* A thread begins with its own part of the tasks, job after job. */
+/* In every job a thread starts with its own part of the tasks. */
 START_TEST(own_part_first) {
   sac_pool* pool;
   const int32_t threads = thread_counts[_i];
   ck_ok(sac_pool_create(&pool, threads));
-  for (int round = 0; round < 20; ++round) {
+  for (int round = 0; round < 20; round++) {
     meeting m = {.threads = threads};
     sac_pool_run(pool, meet, &m, threads);
-    for (int32_t t = 0; t < threads; ++t) ck_assert_int_eq(m.taker[t], t);
+    for (int32_t t = 0; t < threads; t++) ck_assert_int_eq(m.taker[t], t);
   }
   sac_pool_destroy(pool);
 }
@@ -94,17 +94,17 @@ START_TEST(wakes_from_sleep) {
   sac_pool* pool;
   ck_ok(sac_pool_create(&pool, 3));
   int64_t sum[64] = {0};
-  for (int i = 0; i < 10; ++i) {
-    nanosleep(&(struct timespec){0, 2000000}, NULL); /* beyond the time a thread watches for work */
+  for (int i = 0; i < 10; i++) {
+    nanosleep(&(struct timespec){0, 2000000}, NULL); /* longer than a thread polls for work */
     sac_pool_run(pool, add_one, sum, 64);
   }
-  for (int t = 0; t < 64; ++t) ck_assert_int_eq(sum[t], 10);
+  for (int t = 0; t < 64; t++) ck_assert_int_eq(sum[t], 10);
   sac_pool_destroy(pool);
 }
 END_TEST
 
 START_TEST(ends_at_any_moment) {
-  for (int i = 0; i < 100; ++i) {
+  for (int i = 0; i < 100; i++) {
     sac_pool* pool;
     ck_ok(sac_pool_create(&pool, 1 + i % 4));
     int64_t sum[3] = {0};
@@ -123,7 +123,7 @@ static void halve(void* context, int32_t task, int32_t thread) {
   *(float*)context = x;
 }
 
-/* Inside a task a result below the normal range is zero; outside, the caller's mode is as it was. */
+/* In a task a result below the normal range is zero. After it the mode of the caller is restored. */
 START_TEST(denormals) {
 #if defined(__SSE__)
   sac_pool* pool;

@@ -1,17 +1,11 @@
-/* The presets that are compiled in (scripts/configs), and which of them an id finds. */
+/* The presets that are compiled in (scripts/configs), and which of them an id selects. */
 #include <string.h>
 
 #include "config/settings.h"
 #include "config/sources.h"
 #include "env/gym.h"
-#include "support/check_main.h"
+#include "support/config_case.h"
 #include "util/embedded.h"
-
-static sac_config* fresh(void) {
-  sac_config* config = NULL;
-  ck_ok(sac_config_create(&config));
-  return config;
-}
 
 START_TEST(every_preset_is_well) {
   ck_assert_uint_ge(sac_embedded_config_count, 2);
@@ -27,7 +21,7 @@ START_TEST(every_preset_is_well) {
     ck_assert_str_eq(s.env_id, file->name);
     sac_config_summary(config, text, sizeof text);
     ck_assert_msg(!text[0] || strncmp(text + 7, file->name, strlen(file->name)) == 0, "%s", text);
-    /* By itself it is a file for --config; what names it in the table is what it says. */
+    /* A preset is also a valid file for --config. The id comes from its name, or from its env.id. */
     ck_ok(sac_config_parse(alone, file->text, file->size, file->name, SAC_ORIGIN_FILE));
     if (sac_env_is_gym(file->name)) ck_assert_str_eq(sac_config_get(alone, "env.id"), file->name);
     else ck_assert_int_eq(alone->source[SAC_FIELD_env_id].origin, SAC_ORIGIN_LIBRARY);
@@ -41,13 +35,13 @@ START_TEST(gymnasiums_ids_find_presets) {
   static const struct {
     const char *id, *preset;
   } cases[] = {
-      {"gym:Pendulum-v1", "Pendulum-v1"}, /* the same task, whoever steps it */
+      {"gym:Pendulum-v1", "Pendulum-v1"}, /* the same task, stepped by sac or by Gymnasium */
       {"gym:HalfCheetah-v5", "HalfCheetah-v5"},
-      {"gym:HalfCheetah-v4", "gym:HalfCheetah-v4"}, /* its own */
+      {"gym:HalfCheetah-v4", "gym:HalfCheetah-v4"}, /* a preset of its own */
       {"gym:LunarLanderContinuous-v3", "gym:LunarLanderContinuous-v3"},
       {"gym:pybullet_envs_gymnasium:AntBulletEnv-v0", "gym:pybullet_envs_gymnasium:AntBulletEnv-v0"},
-      {"LunarLanderContinuous-v3", NULL},   /* nobody steps it but Gymnasium */
-      {"gym:my_package:Pendulum-v1", NULL}, /* another's */
+      {"LunarLanderContinuous-v3", NULL},   /* only Gymnasium steps it */
+      {"gym:my_package:Pendulum-v1", NULL}, /* a task of another package */
       {"gym:my_package:gym:Pendulum-v1", NULL},
       {"gym:gym:Pendulum-v1", NULL},
       {"gym:AntBulletEnv-v0", NULL},
@@ -74,7 +68,7 @@ START_TEST(gymnasiums_ids_find_presets) {
   ck_ok(sac_config_preset(config, "gym:BipedalWalker-v3"));
   ck_assert_str_eq(sac_config_get(config, "network.hidden"), "[400, 300]");
   ck_assert_str_eq(sac_config_get(config, "gamma"), "0.98");
-  ck_assert_str_eq(sac_config_get(config, "replay.batch"), "256"); /* not Pendulum's any more */
+  ck_assert_str_eq(sac_config_get(config, "replay.batch"), "256"); /* no longer Pendulum's */
   sac_config_destroy(config);
 }
 END_TEST

@@ -9,7 +9,7 @@
 
 static float samples[SAMPLES];
 
-// Words for the tests' own choices, from another generator than the one under test.
+/* Random words for the tests, from another generator than the tested one. */
 static uint64_t splitmix(uint64_t* state) {
   uint64_t z = (*state += 0x9e3779b97f4a7c15u);
   z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
@@ -19,7 +19,7 @@ static uint64_t splitmix(uint64_t* state) {
 
 static uint64_t join(uint32_t low, uint32_t high) { return (uint64_t)high << 32 | low; }
 
-// The vectors that Random123 publishes for philox4x32-10.
+/* The test vectors that Random123 publishes for philox4x32-10. */
 START_TEST(known_answers) {
   static const struct {
     uint32_t counter[4], key[2], words[4];
@@ -30,7 +30,7 @@ START_TEST(known_answers) {
        {0xa4093822, 0x299f31d0},
        {0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1}},
   };
-  for (size_t i = 0; i < COUNT(vectors); ++i) {
+  for (size_t i = 0; i < COUNT(vectors); i++) {
     const uint32_t *c = vectors[i].counter, *k = vectors[i].key;
     const sac_words words = sac_philox(join(k[0], k[1]), join(c[2], c[3]), join(c[0], c[1]));
     ck_assert_mem_eq(words.word, vectors[i].words, sizeof words.word);
@@ -38,11 +38,11 @@ START_TEST(known_answers) {
 }
 END_TEST
 
-// Philox4x32-10 as the paper has it, round by round.
+/* Philox4x32-10 as in the paper, round by round. */
 static sac_words ten_rounds(uint64_t seed, uint64_t stream, uint64_t block) {
   uint32_t c[4] = {(uint32_t)block, (uint32_t)(block >> 32), (uint32_t)stream, (uint32_t)(stream >> 32)};
   uint32_t k[2] = {(uint32_t)seed, (uint32_t)(seed >> 32)};
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 10; round++) {
     const uint64_t p0 = (uint64_t)0xD2511F53u * c[0], p1 = (uint64_t)0xCD9E8D57u * c[2];
     c[0] = (uint32_t)(p1 >> 32) ^ c[1] ^ k[0];
     c[2] = (uint32_t)(p0 >> 32) ^ c[3] ^ k[1];
@@ -54,10 +54,10 @@ static sac_words ten_rounds(uint64_t seed, uint64_t stream, uint64_t block) {
   return (sac_words){{c[0], c[1], c[2], c[3]}};
 }
 
-// Keys and counters are where kernels/random.h says.
+/* Keys and counters are placed as kernels/random.h says. */
 START_TEST(equals_ten_rounds) {
   uint64_t state = 1;
-  for (int i = 0; i < 100000; ++i) {
+  for (int i = 0; i < 100000; i++) {
     const uint64_t seed = splitmix(&state), stream = splitmix(&state), block = splitmix(&state) >> (i % 64);
     const sac_words words = sac_philox(seed, stream, block), expected = ten_rounds(seed, stream, block);
     ck_assert_mem_eq(words.word, expected.word, sizeof words.word);
@@ -66,23 +66,23 @@ START_TEST(equals_ten_rounds) {
 }
 END_TEST
 
-// Streams of different uses and of environments are different numbers, and no use collides with an environment.
+/* Different uses have different streams, and so have environments; no use has the stream of an environment. */
 START_TEST(streams_are_distinct) {
   uint64_t streams[7 + 64] = {SAC_STREAM_INIT,         SAC_STREAM_SAMPLE, SAC_STREAM_ACT, SAC_STREAM_NEXT_ACTION_NOISE,
                               SAC_STREAM_ACTION_NOISE, SAC_STREAM_WARMUP, SAC_STREAM_EVAL};
-  for (uint32_t i = 0; i < 32; ++i) {
+  for (uint32_t i = 0; i < 32; i++) {
     streams[7 + i] = sac_stream_env(i == 31 ? UINT32_MAX : i);
     streams[39 + i] = sac_stream_eval_env(i == 31 ? UINT32_MAX : i);
   }
-  for (size_t i = 0; i < COUNT(streams); ++i)
-    for (size_t j = 0; j < i; ++j) ck_assert(streams[i] != streams[j]);
+  for (size_t i = 0; i < COUNT(streams); i++)
+    for (size_t j = 0; j < i; j++) ck_assert(streams[i] != streams[j]);
   ck_assert(sac_stream_env(5) == (((uint64_t)1 << 32) | 5) && sac_stream_eval_env(5) == (((uint64_t)2 << 32) | 5));
 }
 END_TEST
 
 START_TEST(draws_do_not_overlap) {
-  for (uint64_t n = 1; n < 40; ++n)
-    for (uint64_t draw = 0; draw < 5; ++draw) {
+  for (uint64_t n = 1; n < 40; n++)
+    for (uint64_t draw = 0; draw < 5; draw++) {
       const uint64_t first = sac_draw_block(draw, n, 4), next = sac_draw_block(draw + 1, n, 4);
       ck_assert((next - first) * 4 >= n && (next - first) * 4 < n + 4);
     }
@@ -96,7 +96,7 @@ START_TEST(uniforms_are_open_and_symmetric) {
   ck_assert(sac_uniform(0) == 0x1p-24f && sac_uniform(~0u) == 1 - 0x1p-24f);
   ck_assert(sac_uniform_double(0, 0) == 0x1p-53 && sac_uniform_double(~0u, ~0u) == 1 - 0x1p-53);
   ck_assert(sac_uniform_within(0, 1) == -(1 - 0x1p-23f) && sac_uniform_within(~0u, 1) == 1 - 0x1p-23f);
-  for (int i = 0; i < 100000; ++i) {
+  for (int i = 0; i < 100000; i++) {
     const uint32_t low = (uint32_t)splitmix(&state), high = (uint32_t)splitmix(&state);
     const float u = sac_uniform(low), within = sac_uniform_within(low, 0.125f);
     ck_assert(u > 0 && u < 1 && 1 - u == sac_uniform(~low));
@@ -112,7 +112,7 @@ END_TEST
 START_TEST(index_is_the_high_half_of_the_product) {
   uint64_t state = 3;
   __extension__ typedef unsigned __int128 wide;
-  for (int i = 0; i < 100000; ++i) {
+  for (int i = 0; i < 100000; i++) {
     const uint64_t bits = i % 5 ? splitmix(&state) : UINT64_MAX, n = splitmix(&state) >> (i % 64);
     const uint64_t index = sac_index((uint32_t)bits, (uint32_t)(bits >> 32), n);
     ck_assert(index == (uint64_t)((wide)bits * n >> 64));
@@ -123,20 +123,20 @@ START_TEST(index_is_the_high_half_of_the_product) {
 }
 END_TEST
 
-// Chi-square of `counts` against even odds, as a standard normal (Wilson and Hilferty). Seeds are fixed, so a test
-// passes always or never; |z| < 4 would fail a good generator once in 16,000 choices of the seed.
+/* Chi-square of `counts` against equal probabilities, as a standard normal number (Wilson and Hilferty). Seeds are
+ * fixed, so a test always passes or always fails. |z| < 4 fails for one in 16,000 seeds with a good generator. */
 static double chi_square_z(const uint32_t* counts, size_t bins, double total) {
   const double expected = total / (double)bins, freedom = (double)bins - 1;
   double sum = 0;
-  for (size_t i = 0; i < bins; ++i) sum += (counts[i] - expected) * (counts[i] - expected) / expected;
+  for (size_t i = 0; i < bins; i++) sum += (counts[i] - expected) * (counts[i] - expected) / expected;
   return (cbrt(sum / freedom) - (1 - 2 / (9 * freedom))) / sqrt(2 / (9 * freedom));
 }
 
 START_TEST(bytes_are_even) {
-  for (int word = 0; word < 4; ++word)
+  for (int word = 0; word < 4; word++)
     for (int shift = 0; shift < 32; shift += 8) {
       uint32_t counts[256] = {0};
-      for (uint64_t i = 0; i < 1 << 18; ++i) counts[sac_philox(SEED, SAC_STREAM_ACT, i).word[word] >> shift & 255]++;
+      for (uint64_t i = 0; i < 1 << 18; i++) counts[sac_philox(SEED, SAC_STREAM_ACT, i).word[word] >> shift & 255]++;
       ck_near(chi_square_z(counts, 256, 1 << 18), 0, 4);
     }
 }
@@ -146,17 +146,17 @@ START_TEST(indices_are_even) {
   static const uint64_t ranges[] = {2, 3, 7, 100, 1000, 65536};
   static uint64_t index[SAMPLES];
   static uint32_t counts[65536];
-  for (size_t r = 0; r < COUNT(ranges); ++r) {
+  for (size_t r = 0; r < COUNT(ranges); r++) {
     memset(counts, 0, sizeof counts);
     sac_fill_indices(SEED, SAC_STREAM_SAMPLE, 0, SAMPLES, ranges[r], index);
-    for (int i = 0; i < SAMPLES; ++i) counts[index[i]]++;
+    for (int i = 0; i < SAMPLES; i++) counts[index[i]]++;
     ck_near(chi_square_z(counts, ranges[r], SAMPLES), 0, 4);
   }
-  // Large ranges, by their 64 equal parts.
+  /* Large ranges, counted in 64 equal parts. */
   for (uint64_t range = 1000000; range < (uint64_t)1 << 50; range *= 977) {
     memset(counts, 0, sizeof counts);
     sac_fill_indices(SEED, SAC_STREAM_SAMPLE, 12345, SAMPLES, range, index);
-    for (int i = 0; i < SAMPLES; ++i) counts[(uint64_t)((double)index[i] / (double)range * 64)]++;
+    for (int i = 0; i < SAMPLES; i++) counts[(uint64_t)((double)index[i] / (double)range * 64)]++;
     ck_near(chi_square_z(counts, 64, SAMPLES), 0, 4);
   }
 }
@@ -166,15 +166,16 @@ START_TEST(normal_pair) {
   float z[2];
   sac_normal_pair((uint32_t)golden_normal[_i].radius_word, (uint32_t)golden_normal[_i].angle_word, &z[0], &z[1]);
   const double expected[2] = {golden_normal[_i].z0, golden_normal[_i].z1};
-  // Relative also at the ends of the range: the logarithm near u = 1 and the angles next to the axes keep their digits.
+  /* The relative error is small at the ends of the range too: for the logarithm near u = 1 and for angles near the
+   * axes. */
   ck_near_array(z, expected, 2, NORMAL_REL, 0);
 }
 END_TEST
 
 START_TEST(normals_are_finite_at_the_ends) {
   static const uint32_t ends[] = {0, 1, 0x1fffffff, 0x20000000, 0x7fffffff, 0x80000000, 0xbfffffff, 0xc0000000, ~0u};
-  for (size_t i = 0; i < COUNT(ends); ++i)
-    for (size_t j = 0; j < COUNT(ends); ++j) {
+  for (size_t i = 0; i < COUNT(ends); i++)
+    for (size_t j = 0; j < COUNT(ends); j++) {
       float z0, z1;
       sac_normal_pair(ends[i], ends[j], &z0, &z1);
       ck_assert(fabsf(z0) <= 6.67f && fabsf(z1) <= 6.67f && z0 != 0 && z1 != 0);
@@ -192,23 +193,23 @@ START_TEST(normals_are_normal) {
   const double n = SAMPLES;
   double sum[5] = {0};
   int beyond[6] = {0};
-  for (int i = 0; i < SAMPLES; ++i) {
-    for (int power = 1; power <= 4; ++power) sum[power] += pow(samples[i], power);
-    for (int s = 1; s < 6; ++s) beyond[s] += fabsf(samples[i]) > (float)s;
+  for (int i = 0; i < SAMPLES; i++) {
+    for (int power = 1; power <= 4; power++) sum[power] += pow(samples[i], power);
+    for (int s = 1; s < 6; s++) beyond[s] += fabsf(samples[i]) > (float)s;
   }
-  // Four standard errors of each moment: variances of x, x^2, x^3, x^4 are 1, 2, 15, 96.
+  /* Four standard errors for each moment: the variances of x, x^2, x^3, x^4 are 1, 2, 15, 96. */
   ck_near(sum[1] / n, 0, 4 * sqrt(1 / n));
   ck_near(sum[2] / n, 1, 4 * sqrt(2 / n));
   ck_near(sum[3] / n, 0, 4 * sqrt(15 / n));
   ck_near(sum[4] / n, 3, 4 * sqrt(96 / n));
-  for (int s = 1; s < 6; ++s) {
+  for (int s = 1; s < 6; s++) {
     const double p = erfc(s / sqrt(2));
     ck_near(beyond[s] / n, p, 4 * sqrt(p / n));
   }
-  // Kolmogorov-Smirnov: sqrt(n) D stays below 1.95 in 999 of 1000 choices of the seed.
+  /* Kolmogorov-Smirnov: sqrt(n) D stays below 1.95 in 999 of 1000 choices of the seed. */
   qsort(samples, SAMPLES, sizeof *samples, by_value);
   double distance = 0;
-  for (int i = 0; i < SAMPLES; ++i) {
+  for (int i = 0; i < SAMPLES; i++) {
     const double p = 0.5 * erfc(-samples[i] / sqrt(2));
     distance = fmax(distance, fmax(p - i / n, (i + 1) / n - p));
   }
@@ -218,19 +219,19 @@ END_TEST
 
 static double correlation(const float* x, const float* y, size_t n, size_t step) {
   double sum = 0;
-  for (size_t i = 0; i < n; ++i) sum += (double)x[i * step] * (double)y[i * step];
-  return sum / sqrt((double)n);  // a standard normal when they are independent
+  for (size_t i = 0; i < n; i++) sum += (double)x[i * step] * (double)y[i * step];
+  return sum / sqrt((double)n); /* a standard normal number if they are independent */
 }
 
-// Neighbours of every kind: lanes of a block, blocks, streams, seeds (populations use seed, seed + 1, ...).
+/* All kinds of neighbours: lanes of a block, blocks, streams, seeds (a population uses seed, seed + 1, ...). */
 START_TEST(neighbours_are_independent) {
   enum { N = 1 << 16 };
   float *a = samples, *b = samples + N, *c = samples + 2 * N;
-  for (uint64_t stream = 0; stream < 7; ++stream) {
+  for (uint64_t stream = 0; stream < 7; stream++) {
     sac_fill_normals(SEED, stream, 0, N, a);
-    for (int lane = 0; lane < 4; ++lane)
-      for (int other = 0; other < lane; ++other) ck_near(correlation(a + lane, a + other, N / 4, 4), 0, 4);
-    for (int lag = 1; lag < 9; ++lag) ck_near(correlation(a, a + lag, N - lag, 1), 0, 4);
+    for (int lane = 0; lane < 4; lane++)
+      for (int other = 0; other < lane; other++) ck_near(correlation(a + lane, a + other, N / 4, 4), 0, 4);
+    for (int lag = 1; lag < 9; lag++) ck_near(correlation(a, a + lag, N - lag, 1), 0, 4);
     sac_fill_normals(SEED, stream + 1, 0, N, b);
     sac_fill_normals(SEED + 1, stream, 0, N, c);
     ck_near(correlation(a, b, N, 1), 0, 4);
@@ -239,23 +240,23 @@ START_TEST(neighbours_are_independent) {
     sac_fill_normals(SEED, sac_stream_eval_env((uint32_t)stream), 0, N, c);
     ck_near(correlation(a, b, N, 1), 0, 4);
     ck_near(correlation(b, c, N, 1), 0, 4);
-    for (int i = 0; i < N; ++i) b[i] = a[i] * a[i] - 1, c[i] = i + 1 < N ? a[i + 1] * a[i + 1] - 1 : 0;
-    ck_near(correlation(b, c, N, 1) / 2, 0, 4);  // squares too: the radius two normals share leaves no trace
+    for (int i = 0; i < N; i++) b[i] = a[i] * a[i] - 1, c[i] = i + 1 < N ? a[i + 1] * a[i + 1] - 1 : 0;
+    ck_near(correlation(b, c, N, 1) / 2, 0, 4); /* squares too, because pairs of normals share a radius */
   }
 }
 END_TEST
 
-// A row is its elements, whatever its length, and nothing is written beyond it.
+/* An element does not depend on the length of the row, and nothing is written after the row. */
 START_TEST(rows_are_their_elements) {
-  for (size_t n = 0; n < 40; ++n) {
+  for (size_t n = 0; n < 40; n++) {
     float z[41], x[41];
     uint64_t index[41];
-    for (size_t j = 0; j < 41; ++j) z[j] = x[j] = 99, index[j] = 99;
-    const uint64_t block = ((uint64_t)1 << 32) - 3;  // the counter carries into its upper word on the way
+    for (size_t j = 0; j < 41; j++) z[j] = x[j] = 99, index[j] = 99;
+    const uint64_t block = ((uint64_t)1 << 32) - 3; /* the counter carries into its upper word */
     sac_fill_normals(SEED, 4, block, n, z);
     sac_fill_uniform(SEED, 5, block, n, 0.25f, x);
     sac_fill_indices(SEED, 6, block, n, 1000, index);
-    for (size_t j = 0; j < n; ++j) {
+    for (size_t j = 0; j < n; j++) {
       float block_z[4];
       sac_normals(sac_philox(SEED, 4, block + j / 4), block_z);
       const sac_words pair = sac_philox(SEED, 6, block + j / 2);
@@ -263,16 +264,16 @@ START_TEST(rows_are_their_elements) {
       ck_assert(x[j] == sac_uniform_within(sac_philox(SEED, 5, block + j / 4).word[j % 4], 0.25f));
       ck_assert(index[j] == sac_index(pair.word[2 * (j % 2)], pair.word[2 * (j % 2) + 1], 1000));
     }
-    for (size_t j = n; j < 41; ++j) ck_assert(z[j] == 99 && x[j] == 99 && index[j] == 99);
+    for (size_t j = n; j < 41; j++) ck_assert(z[j] == 99 && x[j] == 99 && index[j] == 99);
   }
 }
 END_TEST
 
-// The promise of kernels/random.h: these bits on every machine, from every compiler, at every level of optimisation.
+/* kernels/random.h promises these bits on every machine, with every compiler and every optimisation level. */
 START_TEST(bits_are_the_same_everywhere) {
   sac_fill_normals(SEED, SAC_STREAM_ACTION_NOISE, 0, SAMPLES, samples);
   uint64_t hash = 0xcbf29ce484222325u;
-  for (int i = 0; i < SAMPLES; ++i) hash = (hash ^ sac_float_bits(samples[i])) * 0x100000001b3u;
+  for (int i = 0; i < SAMPLES; i++) hash = (hash ^ sac_float_bits(samples[i])) * 0x100000001b3u;
   ck_assert_msg(hash == 0x95934feb49e5164eu, "the hash of 2^20 normals is 0x%016llx", (unsigned long long)hash);
 }
 END_TEST

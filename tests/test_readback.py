@@ -1,4 +1,4 @@
-"""The real safetensors and tensorboard packages read what sac writes, and sac reads what safetensors writes."""
+"""The Python packages safetensors and tensorboard read what sac writes, and sac reads what safetensors writes."""
 import os
 import subprocess
 import sys
@@ -29,7 +29,7 @@ def path(name):
 
 
 def case(program, name):
-    """Runs one case of a C test, which reads and writes in our folder."""
+    """Runs one case of a C test, which reads and writes in this folder."""
     environment = dict(os.environ, SAC_READBACK=folder.name, CK_RUN_CASE=name)
     subprocess.run([os.path.join(os.environ["SAC_BUILD"], "tests", program)], env=environment, check=True)
 
@@ -78,10 +78,10 @@ def test_tensorboard():
     with open(path("seed_1/metrics.csv")) as file:
         columns = file.readline().strip().split(",")[1:]
         rows = [line.strip().split(",") for line in file]
-    assert len(tags) == len(columns) - 1 + 2, tags  # episode_return is always NaN there; two of eval/
+    assert len(tags) == len(columns) - 1 + 2, tags  # episode_return is always NaN there; two tags of eval/
     for tag in ("train/updates", "loss/critic", "policy/alpha", "seconds/act", "info/speed"):
         steps = [event.step for event in events.Scalars(tag)]
-        # the row of the checkpoint's step stays, later ones went with the resume
+        # the row at the step of the checkpoint stays, the resume removed later ones
         assert steps == [1000, 2000, 2500] == [int(row[0]) for row in rows], (tag, steps)
     for event, row in zip(events.Scalars("loss/critic"), rows):
         assert event.value == numpy.float32(row[1 + columns.index("critic_loss")]), (event, row)

@@ -1,4 +1,4 @@
-/* The figures to hold a run against: of tasks that are there, once each, with a source. */
+/* The reference returns: of existing tasks, each once, with a source. */
 #include <math.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "support/check_main.h"
 #include "util/embedded.h"
 
-/* Known by name, or by a preset. */
+/* Whether a task is in the list of names, or has a preset. */
 static int listed(const char* id) {
   for (size_t i = 0; i < sac_embedded_config_count; i++)
     if (strcmp(sac_embedded_configs[i].name, id) == 0) return 1;

@@ -1,4 +1,4 @@
-/* replay push and sample: ring, contents, indices, noise. */
+/* Stages replay push and replay sample: the ring, its content, indices and noise. */
 #include "cpu/cpu.h"
 #include "kernels/random.h"
 #include "support/agent_case.h"
@@ -17,20 +17,20 @@ static sac_agent* make(int obs, int action, int batch, int population, int threa
   return agent_case_create(&c);
 }
 
-/* Transition i of agent p says so in every number. */
+/* Every number of a transition depends on its index i and its agent p. */
 static void push_numbered(sac_agent* agent, int64_t first, int32_t n) {
   const int32_t P = agent->shape.population, O = agent->shape.obs, A = agent->shape.action;
   const size_t rows = (size_t)P * (size_t)n;
   float *obs = calloc(rows * (size_t)O, sizeof(float)), *next = calloc(rows * (size_t)O, sizeof(float));
   float *action = calloc(rows * (size_t)A, sizeof(float)), *reward = calloc(rows, sizeof(float));
   uint8_t *terminated = calloc(rows, 1), *truncated = calloc(rows, 1);
-  for (int32_t p = 0; p < P; ++p)
-    for (int32_t i = 0; i < n; ++i) {
+  for (int32_t p = 0; p < P; p++)
+    for (int32_t i = 0; i < n; i++) {
       const size_t at = (size_t)p * (size_t)n + (size_t)i;
       const float id = (float)(first + i) + 0.25f * (float)p;
-      for (int32_t k = 0; k < O; ++k) obs[at * (size_t)O + (size_t)k] = id + 1000.0f * (float)k;
-      for (int32_t k = 0; k < O; ++k) next[at * (size_t)O + (size_t)k] = -id - 1000.0f * (float)k;
-      for (int32_t k = 0; k < A; ++k) action[at * (size_t)A + (size_t)k] = id / 10000.0f;
+      for (int32_t k = 0; k < O; k++) obs[at * (size_t)O + (size_t)k] = id + 1000.0f * (float)k;
+      for (int32_t k = 0; k < O; k++) next[at * (size_t)O + (size_t)k] = -id - 1000.0f * (float)k;
+      for (int32_t k = 0; k < A; k++) action[at * (size_t)A + (size_t)k] = id / 10000.0f;
       reward[at] = 2 * id;
       terminated[at] = (first + i) % 3 == 0;
       truncated[at] = (first + i) % 5 == 0;
@@ -44,21 +44,21 @@ START_TEST(ring) {
   sac_agent* agent = make(3, 2, 4, 2, 1, "10");
   int64_t pushed = 0;
   const int32_t sizes[] = {1, 4, 3, 7, 25, 2};
-  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; ++s) {
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     push_numbered(agent, pushed, sizes[s]);
     pushed += sizes[s];
-    for (int32_t p = 0; p < 2; ++p) {
+    for (int32_t p = 0; p < 2; p++) {
       ck_assert_uint_eq(agent->counters[p].pushed, (uint64_t)pushed);
-      for (int64_t i = pushed < 10 ? 0 : pushed - 10; i < pushed; ++i) {
+      for (int64_t i = pushed < 10 ? 0 : pushed - 10; i < pushed; i++) {
         float row[16];
         const size_t floats = (size_t)agent->row.floats;
         ck_ok(agent->backend->read(agent, SAC_MEMORY_REPLAY, p, (size_t)(i % 10) * floats, row, floats));
         const float id = (float)i + 0.25f * (float)p;
-        for (int k = 0; k < 3; ++k) {
+        for (int k = 0; k < 3; k++) {
           ck_assert(row[agent->row.obs + k] == id + 1000.0f * (float)k);
           ck_assert(row[agent->row.next_obs + k] == -id - 1000.0f * (float)k);
         }
-        for (int k = 0; k < 2; ++k) ck_assert(row[agent->row.action + k] == id / 10000.0f);
+        for (int k = 0; k < 2; k++) ck_assert(row[agent->row.action + k] == id / 10000.0f);
         ck_assert(row[agent->row.reward] == 2 * id);
         ck_assert(row[agent->row.terminated] == (i % 3 == 0 ? 1.0f : 0.0f));
         ck_assert(row[agent->row.truncated] == (i % 5 == 0 ? 1.0f : 0.0f));
@@ -74,7 +74,7 @@ static const int shapes[][5] = {/* obs, action, batch, population, threads */
                                 {33, 31, 31, 3, 2}, {40, 7, 64, 2, 1}, {32, 32, 33, 1, 2}};
 #define SHAPES (sizeof shapes / sizeof *shapes)
 
-/* The minibatch is the rows that Philox names, whole, and the noise is its streams'. */
+/* The minibatch has the rows that Philox draws, complete, and the noise of its streams. */
 START_TEST(sample) {
   const int* s = shapes[_i];
   const int O = s[0], A = s[1], B = s[2];
@@ -84,19 +84,19 @@ START_TEST(sample) {
   const size_t stride = (size_t)cpu->panels * SAC_PANEL * SAC_PANEL;
   uint64_t* index = calloc((size_t)B, sizeof *index);
   float* noise = calloc((size_t)(B * A), sizeof(float));
-  for (uint64_t update = 0; update < 3; ++update) {
-    for (int p = 0; p < s[3]; ++p) agent->counters[p].updates = update * 1000;
+  for (uint64_t update = 0; update < 3; update++) {
+    for (int p = 0; p < s[3]; p++) agent->counters[p].updates = update * 1000;
     ck_ok(agent->backend->stage(agent, SAC_STAGE_REPLAY_SAMPLE));
-    for (int p = 0; p < s[3]; ++p) {
+    for (int p = 0; p < s[3]; p++) {
       const sac_cpu_minibatch* m = &cpu->minibatch[p];
       sac_fill_indices(agent->seed[p], SAC_STREAM_SAMPLE,
                        sac_draw_block(update * 1000, (uint64_t)B, SAC_INDICES_PER_BLOCK), (size_t)B, 300, index);
-      for (int r = 0; r < B; ++r) {
+      for (int r = 0; r < B; r++) {
         const float id = (float)index[r] + 0.25f * (float)p;
-        for (int k = 0; k < O + A; ++k)
+        for (int k = 0; k < O + A; k++)
           ck_assert(m->current[(size_t)(k / SAC_PANEL) * stride + (size_t)(r * SAC_PANEL + k % SAC_PANEL)] ==
                     (k < O ? id + 1000.0f * (float)k : id / 10000.0f));
-        for (int k = 0; k < O; ++k)
+        for (int k = 0; k < O; k++)
           ck_assert(m->next[(size_t)(k / SAC_PANEL) * stride + (size_t)(r * SAC_PANEL + k % SAC_PANEL)] ==
                     -id - 1000.0f * (float)k);
         ck_assert(m->reward[r] == 2 * id);
@@ -116,7 +116,7 @@ START_TEST(sample) {
 }
 END_TEST
 
-/* The caller's minibatch lies where a sampled one would. */
+/* The caller's minibatch is stored in the same place as a sampled one. */
 START_TEST(set_equals_sampled) {
   const int* s = shapes[_i];
   sac_agent *one = make(s[0], s[1], s[2], s[3], s[4], "2000"), *other = make(s[0], s[1], s[2], s[3], s[4], "2000");
@@ -128,9 +128,9 @@ START_TEST(set_equals_sampled) {
   float *eps = calloc(P * B * A, 4), *next_eps = calloc(P * B * A, 4);
   uint64_t* index = calloc(B, sizeof *index);
   float* row = calloc((size_t)one->row.floats, 4);
-  for (size_t p = 0; p < P; ++p) {
+  for (size_t p = 0; p < P; p++) {
     sac_fill_indices(one->seed[p], SAC_STREAM_SAMPLE, 0, B, 500, index);
-    for (size_t r = 0; r < B; ++r) {
+    for (size_t r = 0; r < B; r++) {
       ck_ok(one->backend->read(one, SAC_MEMORY_REPLAY, (int32_t)p, index[r] * (uint64_t)one->row.floats, row,
                                (size_t)one->row.floats));
       memcpy(obs + (p * B + r) * O, row + one->row.obs, O * 4);
@@ -145,8 +145,8 @@ START_TEST(set_equals_sampled) {
   const sac_minibatch minibatch = {obs, action, reward, terminated, next};
   const sac_noise noise = {eps, next_eps};
   ck_ok(sac_agent_update_with(other, &minibatch, &noise, NULL));
-  for (size_t p = 0; p < P; ++p) other->counters[p].pushed = 500;
-  for (size_t p = 0; p < P; ++p) same_agents(one, (int32_t)p, other, (int32_t)p);
+  for (size_t p = 0; p < P; p++) other->counters[p].pushed = 500;
+  for (size_t p = 0; p < P; p++) same_agents(one, (int32_t)p, other, (int32_t)p);
   free(obs), free(action), free(reward), free(terminated), free(next), free(eps), free(next_eps), free(index),
       free(row);
   sac_agent_destroy(one);
@@ -154,21 +154,21 @@ START_TEST(set_equals_sampled) {
 }
 END_TEST
 
-/* Every row is drawn equally often: chi-square with 199 degrees of freedom is within 5 sigma of its mean. */
+/* Every row is drawn with equal probability: chi-square with 199 degrees of freedom, within 5 sigma of its mean. */
 START_TEST(indices_are_uniform) {
   enum { ROWS = 200, B = 100, DRAWS = 400 };
   sac_agent* agent = make(1, 1, B, 1, 1, "200");
-  push_numbered(agent, 0, ROWS + 77); /* over the ring's end */
+  push_numbered(agent, 0, ROWS + 77); /* across the end of the ring */
   const sac_cpu* cpu = agent->storage;
   int32_t count[ROWS] = {0};
-  for (int draw = 0; draw < DRAWS; ++draw) {
+  for (int draw = 0; draw < DRAWS; draw++) {
     ck_ok(agent->backend->stage(agent, SAC_STAGE_REPLAY_SAMPLE));
-    ++agent->counters[0].updates;
-    for (int r = 0; r < B; ++r) ++count[(int32_t)(cpu->minibatch[0].reward[r] / 2) % ROWS];
+    agent->counters[0].updates++;
+    for (int r = 0; r < B; r++) count[(int32_t)(cpu->minibatch[0].reward[r] / 2) % ROWS]++;
   }
   double chi = 0;
   const double expected = (double)B * DRAWS / ROWS;
-  for (int i = 0; i < ROWS; ++i) chi += (count[i] - expected) * (count[i] - expected) / expected;
+  for (int i = 0; i < ROWS; i++) chi += (count[i] - expected) * (count[i] - expected) / expected;
   ck_near(chi, ROWS - 1, 5 * sqrt(2.0 * (ROWS - 1)));
   sac_agent_destroy(agent);
 }

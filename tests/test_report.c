@@ -1,8 +1,8 @@
-/* Rows of metrics: the terms of info are means over their window, each agent has its own. That a resume keeps them is
- * test_resume.c's, what files make of them test_metrics.c's, what an environment may tell test_plugin.c's. */
+/* Rows of metrics: terms of info are means over their window, for each agent separately. test_resume.c tests that a
+ * resume keeps them, test_metrics.c the files, and test_plugin.c what an environment may report. */
 #include "support/small_run.h"
 
-/* What the environment tells, by hand: with episodes of 7 steps, `age` over 20 steps is the mean of 1 to 7 in turn. */
+/* Computed by hand: with episodes of 7 steps, `age` over 20 steps is the mean of 1 to 7, repeated. */
 START_TEST(info_is_the_mean_of_its_window) {
   static metric_rows rows;
   memset(&rows, 0, sizeof rows);
@@ -26,7 +26,7 @@ START_TEST(info_is_the_mean_of_its_window) {
 }
 END_TEST
 
-/* Each agent its own, the same bits as alone. */
+/* Each agent has its own terms, with the same bits as alone. */
 START_TEST(info_is_of_its_agent) {
   static metric_rows both, alone;
   memset(&both, 0, sizeof both);

@@ -1,92 +1,18 @@
-/* Exact resume: train 2n == train n, stop, resume to 2n, to the bit, in everything a run holds and writes. */
-#include "support/small_run.h"
+/* Exact resume: train 2n == train n, stop, resume to 2n, to the bit, in everything that a run holds and writes. */
+#include "support/same_run.h"
 
-/* --- two runs are equal ------------------------------------------------------------------------------------------- */
-
-static void same_state(const sac_run* a, const sac_run* b) {
-  const sac_agent *x = a->agent, *y = b->agent;
-  const int32_t population = x->shape.population;
-  ck_assert_mem_eq(&a->schedule, &b->schedule, sizeof a->schedule);
-  ck_assert_mem_eq(a->window, b->window, sizeof *a->window * (size_t)population);
-  ck_assert_int_eq(a->metric_list.count, b->metric_list.count);
-  const size_t terms = (size_t)a->vector->info_count * (size_t)population;
-  if (terms > 0) ck_assert_mem_eq(a->info, b->info, sizeof *a->info * terms);
-  for (int32_t p = 0; p < population; p++) {
-    ck_assert_mem_eq(&x->counters[p], &y->counters[p], sizeof x->counters[p]);
-    ck_assert_mem_eq(&x->totals[p], &y->totals[p], sizeof x->totals[p]);
-    for (int m = SAC_MEMORY_WEIGHTS; m < SAC_MEMORY_TARGET; m++)
-      if (m != SAC_MEMORY_GRAD) same_memory(a, b, (sac_memory)m, p, x->tensors.floats[SAC_SLAB_TRAINED]);
-    same_memory(a, b, SAC_MEMORY_TARGET, p, x->tensors.floats[SAC_SLAB_TARGET]);
-    const int64_t rows = sac_replay_size(x->counters[p].pushed, x->shape.capacity);
-    same_memory(a, b, SAC_MEMORY_REPLAY, p, (size_t)rows * (size_t)x->row.floats);
-    const size_t size = sac_vector_state_size(a->vector);
-    char *s = calloc(size, 1), *t = calloc(size, 1);
-    ck_ok(sac_vector_state_get(a->vector, p, s));
-    ck_ok(sac_vector_state_get(b->vector, p, t));
-    ck_assert_mem_eq(s, t, size);
-    free(s);
-    free(t);
-  }
-}
-
-/* Cuts the times out of a line of metrics.csv. */
-static void cut_times(char* line) {
-  char *from = NULL, *to = line + strlen(line);
-  int column = 0;
-  for (char* at = line; *at; at++) {
-    if (*at != ',' || ++column < 1 + SAC_METRIC_updates_per_second) continue;
-    if (!from) from = at;
-    if (column == 1 + SAC_METRIC_COUNT) {
-      to = at;
-      break;
-    }
-  }
-  ck_assert_ptr_nonnull(from);
-  memmove(from, to, strlen(to) + 1);
-}
-
-/* metrics.csv without its times. */
-static void same_rows(const char* a, const char* b) {
-  char *x = test_read(a, NULL), *y = test_read(b, NULL), *rest_x = NULL, *rest_y = NULL;
-  char *line_x = strtok_r(x, "\n", &rest_x), *line_y = strtok_r(y, "\n", &rest_y);
-  int lines = 0;
-  for (; line_x && line_y; lines++) {
-    cut_times(line_x);
-    cut_times(line_y);
-    ck_assert_msg(strcmp(line_x, line_y) == 0, "line %d:\n%s\n%s", lines, line_x, line_y);
-    line_x = strtok_r(NULL, "\n", &rest_x);
-    line_y = strtok_r(NULL, "\n", &rest_y);
-  }
-  ck_assert_msg(!line_x && !line_y, "%s and %s differ in length", a, b);
-  ck_assert_int_gt(lines, 1);
-  free(x);
-  free(y);
-}
-
-static void same_files(const char* a, const char* b, int64_t seed, int64_t seeds) {
-  for (int64_t p = seed; p < seed + seeds; p++) {
+/* Checks the files of `seeds` agents of two run folders: CSV files and policies. */
+static void same_folders(const char* a, const char* b, int64_t seeds) {
+  same_files(a, b, seeds);
+  for (int64_t p = 1; p <= seeds; p++) {
     char name[64];
     size_t n, m;
-    (void)snprintf(name, sizeof name, "seed_%lld/metrics.csv", (long long)p);
-    same_rows(test_path(a, name), test_path(b, name));
-    (void)snprintf(name, sizeof name, "seed_%lld/evaluations.csv", (long long)p);
-    char *x = test_read(test_path(a, name), &n), *y = test_read(test_path(b, name), &m);
-    ck_assert_str_eq(x, y);
-    free(x);
-    free(y);
     (void)snprintf(name, sizeof name, "seed_%lld/policy.safetensors", (long long)p);
-    x = test_read(test_path(a, name), &n), y = test_read(test_path(b, name), &m);
+    char *x = test_read(test_path(a, name), &n), *y = test_read(test_path(b, name), &m);
     ck_assert(n == m && memcmp(x, y, n) == 0);
     free(x);
     free(y);
   }
-}
-
-static sac_config* with(const char* key, const char* value) {
-  sac_config* config;
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, key, value));
-  return config;
 }
 
 /* --- exactness ---------------------------------------------------------------------------------------------------- */
@@ -97,17 +23,16 @@ static const struct {
   const sac_env_api* env;
 } runs[] = {
     {"", 100, &fake_env_api},
-    {"", 37, &fake_env_api}, /* between everything that is due */
-    {"", 20, &fake_env_api}, /* in the warm-up */
+    {"", 37, &fake_env_api}, /* at a step where nothing is due */
+    {"", 20, &fake_env_api}, /* within the warm-up */
     {"", 1, &fake_env_api},
     {"algo=sac-v", 111, &fake_env_api},
     {"seeds=3 cpu.threads=2", 93, &fake_env_api},
     {"env.num_envs=3 train.updates_per_step=0.7", 75, &fake_env_api},
-    {"replay.capacity=50", 130, &fake_env_api}, /* the ring has gone round */
+    {"replay.capacity=50", 130, &fake_env_api}, /* the ring has wrapped around */
     {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55, &fake_env_api},
     {"train.overlap=5", 77, &fake_env_api},
-    {"eval.every=25", 100,
-     &fake_env_api}, /* the checkpoint of a step comes before its evaluation, which is made anew */
+    {"eval.every=25", 100, &fake_env_api}, /* a checkpoint comes before the evaluation of its step, which is repeated */
     {"eval.every=50 seeds=2 cpu.threads=1", 150, &fake_env_api},
     {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75, &fake_env_api},
     {"", 37, &fake_env_info_api},
@@ -115,7 +40,7 @@ static const struct {
     {"seeds=2 env.num_envs=3", 93, &fake_env_info_api},
 };
 
-/* Stopped as Ctrl-C would, in the middle of train.steps. */
+/* Stops in the middle of train.steps, as Ctrl-C does. */
 START_TEST(stopped_and_resumed) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -133,25 +58,26 @@ START_TEST(stopped_and_resumed) {
   const int64_t seeds = whole->settings.seeds;
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, parts_path, 1, seeds);
+  same_folders(whole_path, parts_path, seeds);
   test_folder_remove();
 }
 END_TEST
 
-/* Finished with train.steps n, then continued with 2n: what the end of a run adds beyond its schedule is taken back. */
+/* Finishes with train.steps n, then continues to 2n: what the end of a run does beyond its schedule is undone. */
 START_TEST(finished_and_continued) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
   char first[256];
-  const int64_t stop = runs[_i].stop > 40 ? runs[_i].stop : runs[_i].stop + 40; /* a run must outlast its warm-up */
+  const int64_t stop =
+      runs[_i].stop > 40 ? runs[_i].stop : runs[_i].stop + 40; /* a run must be longer than its warm-up */
   sac_run *whole = small_run_of(runs[_i].env, whole_path, runs[_i].sets, NULL), *parts;
   ck_ok(sac_run_steps(whole, 0));
   (void)snprintf(first, sizeof first, "%s train.steps=%lld", runs[_i].sets, (long long)stop);
   parts = small_run_of(runs[_i].env, parts_path, first, NULL);
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
-  sac_config* more = with("train.steps", "200");
+  sac_config* more = config_of("train.steps=200");
   ck_ok(sac_run_resume(&parts, parts_path, more, runs[_i].env, NULL));
   sac_config_destroy(more);
   ck_ok(sac_run_steps(parts, 0));
@@ -159,12 +85,12 @@ START_TEST(finished_and_continued) {
   const int64_t seeds = whole->settings.seeds;
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, parts_path, 1, seeds);
+  same_folders(whole_path, parts_path, seeds);
   test_folder_remove();
 }
 END_TEST
 
-/* A finished run that is resumed has nothing to do, and ends as it was. */
+/* Resuming a finished run does nothing, and changes nothing. */
 START_TEST(finished_stays_finished) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -181,7 +107,7 @@ START_TEST(finished_stays_finished) {
     ck_assert_int_eq(sac_run_step(b), 130);
     sac_run_destroy(b);
   }
-  same_files(path_a, path_b, 1, 1);
+  same_folders(path_a, path_b, 1);
   test_folder_remove();
 }
 END_TEST
@@ -203,7 +129,7 @@ START_TEST(stopped_many_times) {
   same_state(whole, parts);
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, parts_path, 1, 1);
+  same_folders(whole_path, parts_path, 1);
   test_folder_remove();
 }
 END_TEST
@@ -227,7 +153,7 @@ START_TEST(damaged_checkpoint_is_passed_over) {
   ck_ok(sac_run_steps(whole, 0));
   parts = small_run(out, "", NULL);
   ck_ok(sac_run_steps(parts, 160));
-  sac_run_destroy(parts); /* as a kill would: 100 and 150 are there */
+  sac_run_destroy(parts); /* as after a kill: checkpoints 100 and 150 exist */
   const char* last = small_path(out, "seed_1/checkpoints/step_150.safetensors");
   size_t size;
   char* bytes = test_read(last, &size);
@@ -238,12 +164,12 @@ START_TEST(damaged_checkpoint_is_passed_over) {
   ck_assert_msg(strstr(log, "warning: last checkpoint ") && strstr(log, "cut short") && strstr(log, "using step_100"),
                 "%s", log);
   ck_assert(!test_exists(last));
-  free(test_read(test_path(out, "seed_1/checkpoints/last"), &size)); /* points to one that is there */
+  free(test_read(test_path(out, "seed_1/checkpoints/last"), &size)); /* points to an existing checkpoint */
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, out, 1, 1);
+  same_folders(whole_path, out, 1);
   test_folder_remove();
 }
 END_TEST
@@ -264,7 +190,8 @@ START_TEST(no_checkpoint_loads) {
 }
 END_TEST
 
-/* Killed while the agents of a population were saved one after another: the newest step that all have counts. */
+/* Killed while the agents of a population were saved one after another: the newest step that all agents have is used.
+ */
 START_TEST(population_goes_on_from_a_common_step) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -282,7 +209,7 @@ START_TEST(population_goes_on_from_a_common_step) {
   same_state(whole, parts);
   sac_run_destroy(whole);
   sac_run_destroy(parts);
-  same_files(whole_path, out, 1, 3);
+  same_folders(whole_path, out, 3);
   test_folder_remove();
 }
 END_TEST
@@ -301,18 +228,18 @@ START_TEST(changes_are_named_or_refused) {
                                          {"seeds", "2"},          {"algo", "sac-v"},          {"env.id", "Pendulum-v1"},
                                          {"train.overlap", "1"}};
   for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++) {
-    sac_config* config = with(fixed[i][0], fixed[i][1]);
+    sac_config* config = config_of("%s=%s", fixed[i][0], fixed[i][1]);
     ck_fails(sac_run_resume(&run, out, config, &fake_env_api, NULL), SAC_ERROR_CONFIG, fixed[i][0]);
     sac_config_destroy(config);
   }
-  sac_config* config = with("optim.lr", "0.001");
+  sac_config* config = config_of("optim.lr=0.001");
   ck_ok(sac_run_resume(&run, out, config, &fake_env_api, &callbacks));
   sac_config_destroy(config);
   ck_assert_msg(strstr(log, "changed: ") && strstr(log, "optim.lr"), "%s", log);
   ck_near(run->settings.lr, 0.001, 0);
   ck_ok(sac_run_steps(run, 5));
   sac_run_destroy(run);
-  /* it was written down, and holds from then on */
+  /* the change was saved, and holds from then on */
   char* text = test_read(test_path(out, "config.yaml"), NULL);
   ck_assert(strstr(text, "0.001"));
   free(text);
@@ -323,16 +250,16 @@ START_TEST(changes_are_named_or_refused) {
 }
 END_TEST
 
-/* A changed rate of updates begins at the resume. */
+/* A changed rate of updates starts at the resume. */
 START_TEST(changed_rate_of_updates) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* out = small_path(test_folder(), "run");
   sac_run* run = small_run(out, "train.updates_per_step=0.5", NULL);
-  ck_ok(sac_run_steps(run, 51)); /* 11 steps after the warm-up: 5 updates and a half */
+  ck_ok(sac_run_steps(run, 51)); /* 11 steps after the warm-up: 5.5 updates */
   ck_assert_int_eq(run->agent->counters[0].updates, 5);
   ck_ok(sac_run_save(run));
   sac_run_destroy(run);
-  sac_config* config = with("train.updates_per_step", "2.25");
+  sac_config* config = config_of("train.updates_per_step=2.25");
   ck_ok(sac_run_resume(&run, out, config, &fake_env_api, NULL));
   sac_config_destroy(config);
   ck_ok(sac_run_steps(run, 1));
@@ -341,14 +268,14 @@ START_TEST(changed_rate_of_updates) {
   sac_run_destroy(run);
   ck_ok(sac_run_resume(&run, out, NULL, &fake_env_api, NULL));
   ck_ok(sac_run_steps(run, 1));
-  ck_assert_int_eq(run->agent->counters[0].updates, 7 + 3); /* 5: the half is still there */
+  ck_assert_int_eq(run->agent->counters[0].updates, 7 + 3); /* 5: the fraction 0.5 is kept */
   sac_run_destroy(run);
   test_folder_remove();
 }
 END_TEST
 
-/* The evaluation of the last checkpoint's step is made anew where the kill came before it, and left alone where it is
- * there: its row, and what the run remembers of it. */
+/* The evaluation at the step of the last checkpoint is repeated if the run was killed before it. If it exists, its row
+ * and the run's record of it are kept. */
 START_TEST(evaluation_after_the_checkpoint) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -366,12 +293,12 @@ START_TEST(evaluation_after_the_checkpoint) {
     char* text = test_read(csv, NULL);
     char* row = strstr(text, "\n100,");
     ck_assert_ptr_nonnull(row);
-    if (!there) test_write(csv, text, (size_t)(row + 8 - text)); /* killed while it was written */
+    if (!there) test_write(csv, text, (size_t)(row + 8 - text)); /* killed while the row was written */
     ck_ok(sac_run_resume(&parts, out, NULL, &fake_env_api, NULL));
     ck_assert_int_eq(parts->evaluation_missing, !there);
     if (there)
       ck_assert(parts->window[1].best_step == window.best_step && parts->window[1].best_return == window.best_return);
-    else ck_ok(sac_run_save(parts)); /* it is made before anything is saved */
+    else ck_ok(sac_run_save(parts)); /* it is repeated before anything is saved */
     ck_assert_int_eq(parts->evaluation_missing, 0);
     char* again = test_read(csv, NULL);
     ck_assert_str_eq(text, again);
@@ -380,14 +307,14 @@ START_TEST(evaluation_after_the_checkpoint) {
     ck_ok(sac_run_steps(parts, 0));
     same_state(whole, parts);
     sac_run_destroy(parts);
-    same_files(whole_path, out, 1, 2);
+    same_folders(whole_path, out, 2);
   }
   sac_run_destroy(whole);
   test_folder_remove();
 }
 END_TEST
 
-/* A population one of whose agents had failed, resumed: another failure ends it with its own words. */
+/* A population is resumed in which one agent had failed. The message names the agent that fails next. */
 START_TEST(failure_after_a_failed_agent) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* out = small_path(test_folder(), "run");
@@ -408,7 +335,7 @@ START_TEST(failure_after_a_failed_agent) {
 }
 END_TEST
 
-/* An environment that cannot save its state starts new episodes, and the run says so. */
+/* An environment that cannot save its state starts new episodes, and the run reports it. */
 START_TEST(environment_without_state) {
   char log[8192] = "";
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
@@ -430,7 +357,7 @@ START_TEST(environment_without_state) {
 }
 END_TEST
 
-/* A run that began before its environment told anything: its table keeps its columns, its rows stay those they were. */
+/* A run that started before its environment had info: the table keeps its columns, and its rows do not change. */
 START_TEST(terms_that_came_later) {
   char log[8192] = "";
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
@@ -446,10 +373,10 @@ START_TEST(terms_that_came_later) {
   sac_run_destroy(parts);
   ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
   ck_assert_msg(strstr(log, "warning: metrics.csv keeps its columns"), "%s", log);
-  ck_near(parts->info[0].count, 0, 0); /* the checkpoint knows nothing of them */
+  ck_near(parts->info[0].count, 0, 0); /* the checkpoint does not have these terms */
   ck_ok(sac_run_steps(parts, 20));
   ck_ok(sac_run_save(parts));
-  ck_near(parts->info[0].count, 7, 0); /* 127 less 120 */
+  ck_near(parts->info[0].count, 7, 0); /* 127 - 120 */
   sac_run_destroy(parts);
   log[0] = '\0';
   ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));
@@ -457,10 +384,10 @@ START_TEST(terms_that_came_later) {
   ck_assert_msg(strstr(log, "keeps its columns"), "%s", log);
   ck_ok(sac_run_steps(parts, 0));
   sac_run_destroy(parts);
-  same_files(whole_path, parts_path, 1, 1);
-  /* and back: the states of terms that are no more are passed over */
+  same_folders(whole_path, parts_path, 1);
+  /* and back: the saved states of terms that do not exist any more are skipped */
   log[0] = '\0';
-  sac_config* more = with("train.steps", "240");
+  sac_config* more = config_of("train.steps=240");
   ck_ok(sac_run_resume(&parts, parts_path, more, &fake_env_api, &callbacks));
   sac_config_destroy(more);
   ck_assert_ptr_null(strstr(log, "warning"));
@@ -476,11 +403,11 @@ START_TEST(peek_leaves_the_run_alone) {
   int64_t step = -1, steps = -1;
   sac_run* run = small_run(out, "", NULL);
   ck_ok(sac_run_steps(run, 60));
-  ck_ok(sac_run_read_progress(out, NULL, &step, &steps)); /* while it runs, too */
+  ck_ok(sac_run_read_progress(out, NULL, &step, &steps)); /* also while it runs */
   ck_assert_int_eq(step, 50);
   ck_assert_int_eq(steps, 200);
   sac_run_destroy(run);
-  sac_config* config = with("train.steps", "300");
+  sac_config* config = config_of("train.steps=300");
   ck_ok(sac_run_read_progress(out, config, &step, &steps));
   ck_assert_int_eq(steps, 300);
   sac_config_destroy(config);

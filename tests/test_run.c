@@ -1,4 +1,4 @@
-/* The loop of a run: what is due when, what it reports, how it stops and how it fails. */
+/* The loop of a run: what is due at which step, reports, stopping and failing. */
 #include <signal.h>
 #include <sys/resource.h>
 
@@ -60,13 +60,13 @@ START_TEST(everything_is_due_when_it_should_be) {
   ck_ok(sac_run_steps(run, 0));
   ck_assert_int_eq(sac_run_step(run), 200);
   ck_assert_int_eq(s.rows, 10);       /* every 20 */
-  ck_assert_int_eq(s.evaluations, 4); /* 60, 120, 180, and at the end */
+  ck_assert_int_eq(s.evaluations, 4); /* 60, 120, 180, and the end */
   ck_assert_int_eq(s.last_evaluation, 200);
   ck_assert_int_eq(s.episodes, 200 / 7);
   ck_assert_int_eq(run->agent->counters[0].pushed, 200);
   ck_assert_int_eq(run->agent->counters[0].updates, 160);
   ck_near(s.updates, 160, 0);
-  ck_ok(sac_run_steps(run, 0)); /* there is nothing left to do */
+  ck_ok(sac_run_steps(run, 0)); /* nothing is left to do */
   ck_assert_int_eq(s.rows, 10);
   sac_run_destroy(run);
   test_folder_remove();
@@ -103,7 +103,7 @@ START_TEST(many_environments_end_at_or_just_above_the_steps) {
       small_run(test_path(test_folder(), "run"), "env.num_envs=6 train.updates_per_step=0.25 train.steps=100", &c);
   ck_ok(sac_run_steps(run, 0));
   ck_assert_int_eq(sac_run_step(run), 102);
-  /* the warm-up ends at the first step that begins at 40 or later: 42 */
+  /* the warm-up ends at the first step that starts at 40 or later: 42 */
   ck_assert_int_eq(run->agent->counters[0].updates, (102 - 42) / 4);
   sac_run_destroy(run);
   test_folder_remove();
@@ -125,7 +125,7 @@ START_TEST(no_evaluation_no_checkpoints_no_updates) {
 }
 END_TEST
 
-/* A row holds its own window and nothing before it: two rows of 10 steps make one of 20. */
+/* A row covers exactly its own window: two rows of 10 steps together equal one of 20. */
 START_TEST(rows_are_of_their_window) {
   static metric_rows fine, coarse;
   memset(&fine, 0, sizeof fine);
@@ -145,7 +145,7 @@ START_TEST(rows_are_of_their_window) {
     ck_near(both[SAC_METRIC_updates], b[SAC_METRIC_updates], 0);
     ck_near(both[SAC_METRIC_episodes], a[SAC_METRIC_episodes] + b[SAC_METRIC_episodes], 0);
     for (int m = SAC_METRIC_critic_loss; m <= SAC_METRIC_actor_grad; m++) {
-      if (m == SAC_METRIC_value_loss || r < 2) { /* not of this algorithm; the warm-up */
+      if (m == SAC_METRIC_value_loss || r < 2) { /* empty: not a statistic of this algorithm, or in the warm-up */
         ck_assert(isnan(both[m]));
         continue;
       }
@@ -171,7 +171,7 @@ START_TEST(folder_is_complete) {
   const char* out = small_path(test_folder(), "deep/run");
   sac_run* run = small_run(out, "seeds=2 seed=4", &c);
   ck_assert_str_eq(sac_run_folder(run), out);
-  ck_assert(test_exists(test_path(out, "seed_4/checkpoints/step_0.safetensors"))); /* from the first moment on */
+  ck_assert(test_exists(test_path(out, "seed_4/checkpoints/step_0.safetensors"))); /* from the start */
   ck_ok(sac_run_steps(run, 0));
   sac_run_destroy(run);
   static const char* const files[] = {"config.yaml", "machine.json", "log.txt"};
@@ -191,7 +191,7 @@ START_TEST(folder_is_complete) {
       (void)snprintf(name, sizeof name, "seed_%d/%s", seed, seed_files[i]);
       ck_assert_msg(test_exists(test_path(out, name)), "%s", name);
     }
-  ck_assert(!test_exists(test_path(out, "seed_4/checkpoints/step_100.safetensors"))); /* keeps two */
+  ck_assert(!test_exists(test_path(out, "seed_4/checkpoints/step_100.safetensors"))); /* two are kept */
   char* log = test_read(test_path(out, "log.txt"), NULL);
   ck_assert_str_eq(log, s.log);
   ck_assert(strstr(log, "memory ") && strstr(log, out));
@@ -211,7 +211,7 @@ START_TEST(folder_in_use_and_taken) {
   ck_fails(sac_run_create(&second, config, &fake_env_api, NULL), SAC_ERROR_FILE, "holds a run");
   sac_run_destroy(run);
   ck_fails(sac_run_create(&second, config, &fake_env_api, NULL), SAC_ERROR_FILE, "holds a run");
-  /* killed before config.yaml was there: starts anew; but later checkpoints are someone's work */
+  /* killed before config.yaml was written: starts again; but not if there are checkpoints */
   ck_assert_int_eq(remove(test_path(out, "config.yaml")), 0);
   ck_ok(sac_run_create(&run, config, &fake_env_api, NULL));
   ck_ok(sac_run_steps(run, 0));
@@ -258,7 +258,7 @@ START_TEST(stops_with_a_checkpoint) {
   ck_fails(sac_run_steps(run, 0), SAC_STOPPED, "sac resume");
   ck_assert_int_eq(sac_run_step(run), 33);
   ck_assert(test_exists(test_path(out, "seed_1/checkpoints/step_33.safetensors")));
-  ck_ok(sac_run_steps(run, 1)); /* asked once, stopped once */
+  ck_ok(sac_run_steps(run, 1)); /* the callback asked for a stop once, and the run stopped */
   s.stop_at_row = s.rows + 1;
   ck_fails(sac_run_steps(run, 0), SAC_STOPPED, "");
   ck_assert_int_eq(sac_run_step(run), 40);
@@ -296,7 +296,7 @@ START_TEST(bad_values_of_an_environment) {
     ck_assert(strstr(sac_last_error(), "fake"));
     if (i < 2) ck_assert_msg(strstr(sac_last_error(), "environment 1"), "%s", sac_last_error());
     if (i == 2) ck_assert_msg(strstr(sac_last_error(), "it broke"), "%s", sac_last_error());
-    ck_fails(sac_run_steps(run, 0), i == 2 ? SAC_ERROR_ENV : SAC_ERROR_NUMERIC, ""); /* and stays so */
+    ck_fails(sac_run_steps(run, 0), i == 2 ? SAC_ERROR_ENV : SAC_ERROR_NUMERIC, ""); /* the next call fails too */
     ck_assert(sac_run_save(run) != SAC_OK);
     sac_run_destroy(run);
     ck_assert(test_exists(test_path(out, "seed_1/checkpoints/step_150.safetensors")));
@@ -310,19 +310,13 @@ START_TEST(bad_values_of_an_environment) {
 }
 END_TEST
 
-static void poison(sac_run* run, int32_t p) {
-  const float bad = NAN;
-  ck_ok(run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1],
-                                   &bad, 1));
-}
-
 START_TEST(agent_that_is_no_longer_finite) {
   seen s;
   const sac_callbacks c = callbacks(&s);
   const char* out = small_path(test_folder(), "run");
   sac_run* run = small_run(out, "", &c);
   ck_ok(sac_run_steps(run, 110));
-  poison(run, 0);
+  make_weight_nan(run, 0);
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, "step 111: gradient ");
   ck_assert_msg(strstr(sac_last_error(), "good state: "), "%s", sac_last_error());
   ck_assert_msg(strstr(sac_last_error(), "seed_1/checkpoints/step_100.safetensors"), "%s", sac_last_error());
@@ -330,7 +324,7 @@ START_TEST(agent_that_is_no_longer_finite) {
   ck_assert(test_exists(test_path(out, "seed_1/failed.txt")));
   ck_ok(sac_run_resume(&run, out, NULL, &fake_env_api, NULL));
   ck_assert_int_eq(sac_run_step(run), 100);
-  ck_ok(sac_run_steps(run, 0)); /* the NaN was ours: without it all is well */
+  ck_ok(sac_run_steps(run, 0)); /* without the NaN of the test all is well */
   sac_run_destroy(run);
   ck_assert(!test_exists(test_path(out, "seed_1/failed.txt")));
   test_folder_remove();
@@ -344,7 +338,7 @@ START_TEST(other_agents_go_on) {
   const char* out = small_path(test_folder(), "run");
   sac_run* run = small_run(out, "seeds=3", &c);
   ck_ok(sac_run_steps(run, 110));
-  poison(run, 1);
+  make_weight_nan(run, 1);
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, "1 of 3 agents stopped");
   ck_assert_msg(strstr(s.log, "seed 2 stops; step 111: gradient "), "%s", s.log);
   ck_assert_int_eq(sac_run_step(run), 200);
@@ -354,10 +348,8 @@ START_TEST(other_agents_go_on) {
   ck_assert(!test_exists(test_path(out, "seed_2/checkpoints/step_150.safetensors")));
   ck_assert(test_exists(test_path(out, "seed_3/checkpoints/step_200.safetensors")));
   text[0] = test_read(test_path(out, "seed_3/evaluations.csv"), NULL);
-  /* continued, the stopped one stays stopped */
-  sac_config* more;
-  ck_ok(sac_config_create(&more));
-  ck_ok(sac_config_set(more, "train.steps", "260"));
+  /* after a resume the stopped agent stays stopped */
+  sac_config* more = config_of("train.steps=260");
   ck_ok(sac_run_resume(&run, out, more, &fake_env_api, &c));
   sac_config_destroy(more);
   ck_assert_int_eq(run->agent->alive[1], 0);
@@ -365,7 +357,7 @@ START_TEST(other_agents_go_on) {
   ck_assert_int_eq(run->agent->counters[0].updates, 220);
   sac_run_destroy(run);
   test_folder_remove();
-  /* and the others are what they are alone */
+  /* and the others are the same as alone */
   out = small_path(test_folder(), "run");
   run = small_run(out, "seed=3", &c);
   ck_ok(sac_run_steps(run, 0));
@@ -378,7 +370,7 @@ START_TEST(other_agents_go_on) {
 }
 END_TEST
 
-/* A full disk, as far as a process can make one for itself: files may not grow beyond a limit. */
+/* A full disk, as a process can simulate it: a limit on the size of files. */
 START_TEST(full_disk) {
   seen s;
   for (int go_on = 0; go_on < 2; go_on++) {
@@ -400,7 +392,7 @@ START_TEST(full_disk) {
     if (go_on) {
       ck_assert_msg(status == SAC_OK, "%s", sac_last_error());
       ck_assert_msg(strstr(s.log, "warning: checkpoint of step 100: "), "%s", s.log);
-      ck_ok(sac_run_steps(run, 0)); /* there is room again */
+      ck_ok(sac_run_steps(run, 0)); /* there is space again */
       ck_assert(test_exists(test_path(out, "seed_1/checkpoints/step_200.safetensors")));
       sac_run_destroy(run);
     } else {
@@ -415,14 +407,14 @@ START_TEST(full_disk) {
 }
 END_TEST
 
-/* The disk is full for one agent and not for the other, again and again: there is still a step that both have. */
+/* The disk is full for one agent and not for the other, several times: there is still a step that both have. */
 START_TEST(disk_full_for_one_agent) {
   seen s;
   const sac_callbacks c = callbacks(&s);
   const char* out = small_path(test_folder(), "run");
   sac_run* run = small_run(out, "seeds=2 checkpoint.keep=1 checkpoint.on_error=continue", &c);
   ck_ok(sac_run_steps(run, 60));
-  /* a folder in the way of the file that is written beside */
+  /* a folder in the place of the temporary file */
   ck_ok(sac_make_folders(test_path(out, "seed_2/checkpoints/step_100.safetensors.part")));
   ck_ok(sac_make_folders(test_path(out, "seed_2/checkpoints/step_150.safetensors.part")));
   ck_ok(sac_run_steps(run, 130));

@@ -1,4 +1,4 @@
-/* The safetensors reader and writer, and util/file below them: round trips, hostile headers, full disks. */
+/* Reading and writing safetensors, and util/file: round trips, hostile headers, full disks. */
 #include "support/check_main.h"
 
 #include <fcntl.h>
@@ -19,7 +19,7 @@ static const uint8_t flags[5] = {1, 0, 255, 7, 9};
 static const int64_t signeds[2] = {INT64_MIN, 42};
 static const uint64_t unsigneds[2] = {UINT64_MAX, 3};
 
-/* Every dtype; the odd bytes in front, so that the writer must put them last. */
+/* Every dtype. Tensors of odd sizes come first, so that the writer must put them last. */
 static const sac_file_tensor tensors[] = {
     {"flags", SAC_U8, 1, {5}, flags, sizeof flags},
     {"a.weight", SAC_F32, 2, {2, 3}, matrix, sizeof matrix},
@@ -63,8 +63,9 @@ START_TEST(round_trip) {
   }
   size_t size;
   char* bytes = test_read(path, &size);
-  ck_assert_uint_eq((unsigned char)bytes[0] % 8, 0); /* the header's size: data at a multiple of 8 */
-  /* from memory, at every alignment */
+  ck_assert_uint_eq((unsigned char)bytes[0] % 8,
+                    0); /* with the size of the header the data starts at a multiple of 8 */
+  /* from memory, at any alignment */
   for (size_t shift = 0; shift < 8; shift++) {
     char* copy = malloc(size + 8);
     memcpy(copy + shift, bytes, size);
@@ -102,7 +103,7 @@ START_TEST(get_checks_shapes) {
 }
 END_TEST
 
-/* Headers by hand: the JSON, the bytes of data behind it, and what must be said; NULL: it must be read. */
+/* Headers: the JSON, the bytes of data after it, and the expected message; NULL: the file is valid. */
 #define T(name, dtype, shape, begin, end) \
   "\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":[" shape "],\"data_offsets\":[" #begin "," #end "]}"
 static const struct {
@@ -114,7 +115,7 @@ static const struct {
     {"{}  \n", 0, NULL},
     {"{" T("a", "F32", "2", 0, 8) "}", 8, NULL},
     {"{ \"a\" : { \"data_offsets\" : [ 0 , 8 ] , \"shape\" : [ 2 ] , \"dtype\" : \"F32\" } } ", 8, NULL},
-    {"{" T("a", "U8", "1", 0, 1) "," T("b", "F32", "1", 1, 5) "}", 5, NULL}, /* unaligned, and allowed */
+    {"{" T("a", "U8", "1", 0, 1) "," T("b", "F32", "1", 1, 5) "}", 5, NULL}, /* unaligned, which is allowed */
     {"{" T("b", "F32", "1", 1, 5) "," T("a", "U8", "1", 0, 1) "}", 5, NULL}, /* in any order */
     {"{" T("a", "F32", "0,9223372036854775807", 0, 0) "}", 0, NULL},
     {"{" T("a", "U8", "0,9223372036854775807", 0, 0) "}", 0, NULL},
@@ -194,10 +195,10 @@ static const struct {
     {"{'a':{}}", 0, "a name is missing"},
 };
 
-static char* build(const char* json, size_t json_size, uint64_t told, size_t data, size_t* size) {
+static char* build(const char* json, size_t json_size, uint64_t header_size, size_t data, size_t* size) {
   *size = 8 + json_size + data;
   char* bytes = calloc(1, *size + 1);
-  for (int i = 0; i < 8; i++) bytes[i] = (char)(told >> 8 * i);
+  for (int i = 0; i < 8; i++) bytes[i] = (char)(header_size >> 8 * i);
   memcpy(bytes + 8, json, json_size);
   return bytes;
 }
@@ -222,7 +223,7 @@ END_TEST
 
 START_TEST(sizes_by_hand) {
   static const struct {
-    uint64_t told;
+    uint64_t header_size;
     size_t json, data;
     const char* error;
   } cases[] = {
@@ -236,7 +237,7 @@ START_TEST(sizes_by_hand) {
   sac_safetensors* file;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     size_t size;
-    char* bytes = build("{}", cases[i].json, cases[i].told, cases[i].data, &size);
+    char* bytes = build("{}", cases[i].json, cases[i].header_size, cases[i].data, &size);
     ck_fails(sac_safetensors_parse(&file, "x", bytes, size), SAC_ERROR_FORMAT, cases[i].error);
     free(bytes);
   }
@@ -245,7 +246,7 @@ START_TEST(sizes_by_hand) {
 }
 END_TEST
 
-/* Every file cut anywhere is refused, and so is one with any byte of the header changed into a brace. */
+/* A file that is cut anywhere is refused, and so is one in which a byte of the header is replaced by a brace. */
 START_TEST(damage_anywhere) {
   const char* path = test_path(test_folder(), "x.safetensors");
   ck_ok(sac_safetensors_write(path, tensors, tensor_count, metadata, 2));
@@ -270,7 +271,7 @@ START_TEST(damage_anywhere) {
 }
 END_TEST
 
-/* A sparse file that claims more than the machine has is refused before any of it is allocated or read. */
+/* A sparse file that is larger than the memory is refused before it is read. */
 START_TEST(huge_file_is_refused) {
   const char* path = test_path(test_folder(), "huge");
   const char json[] = "{" T("a", "U8", "4398046511104", 0, 4398046511104) "}";
@@ -288,7 +289,7 @@ END_TEST
 
 static const float many[50000];
 
-/* Runs in a process of its own: a limit on file size stands for a full disk (EFBIG where a disk says ENOSPC). */
+/* Runs in a child process: a limit on file size stands for a full disk (EFBIG instead of ENOSPC). */
 static int write_beyond_limit(const char* path, rlim_t limit) {
   const pid_t child = fork();
   if (child == 0) {
@@ -312,7 +313,7 @@ START_TEST(full_disk_keeps_the_old_file) {
   ck_ok(sac_safetensors_write(path, tensors, tensor_count, metadata, 2));
   for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
     ck_assert_int_eq(write_beyond_limit(path, limits[i]), 7);
-    ck_assert_int_eq(test_count_entries(folder), 1); /* no part left */
+    ck_assert_int_eq(test_count_entries(folder), 1); /* no temporary file remains */
     sac_safetensors* file;
     ck_ok(sac_safetensors_open(&file, path));
     check_contents(file);
@@ -327,13 +328,13 @@ START_TEST(unwritable_places) {
   const char* file = test_path(folder, "file");
   test_write(file, "x", 1);
   const sac_file_tensor* t = tensors;
-  /* root ignores modes, so a file stands where a folder should */
+  /* root ignores permissions, so there is a file in place of a folder */
   ck_fails(sac_safetensors_write(test_path(file, "x"), t, 1, NULL, 0), SAC_ERROR_FILE, "file/x.part: Not a directory");
   ck_fails(sac_safetensors_write(test_path(folder, "no/x"), t, 1, NULL, 0), SAC_ERROR_FILE, "No such file");
   ck_ok(sac_make_folders(test_path(folder, "folder/in")));
   ck_fails(sac_safetensors_write(test_path(folder, "folder"), t, 1, NULL, 0), SAC_ERROR_FILE, "folder: Is a directory");
   ck_assert_int_eq(test_exists(test_path(folder, "folder.part")), 0);
-  /* /dev/full says what a full disk says */
+  /* /dev/full fails like a full disk */
   const char* part = test_path(folder, "full.part");
   ck_assert_int_eq(symlink("/dev/full", part), 0);
   ck_fails(sac_safetensors_write(test_path(folder, "full"), t, 1, NULL, 0), SAC_ERROR_FILE, "No space left on device");
@@ -397,7 +398,7 @@ START_TEST(one_process_a_folder) {
   ck_assert_int_eq(second, -1);
   sac_unlock(second);
   sac_unlock(first);
-  /* a process that is killed leaves the lock file, not the lock */
+  /* a killed process leaves the lock file, but not the lock */
   const pid_t child = fork();
   if (child == 0) _exit(sac_lock(&first, folder) == SAC_OK ? (kill(getpid(), SIGKILL), 0) : 1);
   int result;
@@ -410,8 +411,8 @@ START_TEST(one_process_a_folder) {
 }
 END_TEST
 
-/* tests/test_readback.py runs this case with a folder in SAC_READBACK: it reads what we write, we read what it wrote.
- */
+/* tests/test_readback.py runs this case with a folder in SAC_READBACK: Python reads what sac writes, and sac reads what
+ * Python wrote. */
 START_TEST(readback) {
   const char* folder = getenv("SAC_READBACK");
   if (!folder) return;

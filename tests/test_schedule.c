@@ -15,7 +15,7 @@ END_TEST
 
 START_TEST(never_due) {
   for (int64_t step = 0; step < 100; step++) ck_assert(!sac_due(step, 1, 0));
-  ck_assert(!sac_due(0, 1, 100)); /* the start is not the end of a step */
+  ck_assert(!sac_due(0, 1, 100)); /* step 0 is not the end of a step */
 }
 END_TEST
 
@@ -25,13 +25,13 @@ END_TEST
 START_TEST(whole_rates) {
   sac_schedule schedule = {0};
   sac_schedule_rate(&schedule, 2);
-  ck_assert_int_eq(sac_schedule_step(&schedule, 3, 0), 0); /* the warm-up owes nothing */
+  ck_assert_int_eq(sac_schedule_step(&schedule, 3, 0), 0); /* no updates are due for the warm-up */
   for (int i = 0; i < 100; i++) ck_assert_int_eq(sac_schedule_step(&schedule, 3, 1), 6);
   ck_assert_int_eq(schedule.step, 303);
 }
 END_TEST
 
-/* 0.1 a step: an update every tenth step, after a million steps too, where a running sum has long drifted away. */
+/* 0.1 a step: one update every tenth step, also after a million steps, where a running sum would have drifted. */
 START_TEST(fractions_do_not_drift) {
   sac_schedule schedule = {0};
   sac_schedule_rate(&schedule, 0.1);
@@ -54,7 +54,7 @@ START_TEST(no_updates) {
 }
 END_TEST
 
-/* A changed rate begins with the fraction that the old one left. */
+/* A changed rate starts with the fraction that the old rate left. */
 START_TEST(changed_rate) {
   sac_schedule schedule = {0};
   sac_schedule_rate(&schedule, 0.25);
@@ -65,12 +65,12 @@ START_TEST(changed_rate) {
   ck_assert_int_eq(sac_schedule_step(&schedule, 1, 1), 0); /* 1.75 */
   ck_assert_int_eq(sac_schedule_step(&schedule, 1, 1), 1); /* 2.25 */
   const sac_schedule before = schedule;
-  sac_schedule_rate(&schedule, 0.5); /* the same again changes nothing */
+  sac_schedule_rate(&schedule, 0.5); /* the same rate again changes nothing */
   ck_assert_mem_eq(&before, &schedule, sizeof before);
 }
 END_TEST
 
-/* With a lag the same updates are made, so many steps later; a changed rate leaves those that wait as they are. */
+/* With a lag the same updates are made so many steps later. A changed rate does not change updates that are waiting. */
 START_TEST(late_updates) {
   sac_schedule prompt = {0}, late = {.lag = 3};
   int32_t due[100], step = 0;

@@ -1,4 +1,5 @@
-"""The scripts a user starts with: what they say, and that a machine where everything is there is told so at once."""
+"""The scripts that a user starts with: their messages, and that they finish at once on a machine with everything
+installed."""
 import os
 import pathlib
 import re
@@ -15,7 +16,7 @@ SCRIPTS = pathlib.Path(os.environ["SAC_SOURCE"]) / "scripts"
 
 
 def run(script, *arguments):
-    # From another folder: the scripts find the repository by themselves.
+    # From another folder, because the scripts must find the repository themselves.
     with tempfile.TemporaryDirectory() as folder:
         result = subprocess.run([str(SCRIPTS / script), *arguments], text=True, capture_output=True, cwd=folder)
     return result.returncode, result.stdout, result.stderr
@@ -31,7 +32,7 @@ def copy_of_setup(folder):
 
 
 def missing_lists(*arguments):
-    """The lists of Python packages that setup would install where there is no .venv yet; it always brings MuJoCo."""
+    """The lists of Python packages that setup would install without a .venv. MuJoCo's is always among them."""
     with tempfile.TemporaryDirectory() as folder:
         result = subprocess.run([copy_of_setup(folder), *arguments, "--print"], text=True, capture_output=True)
     assert result.returncode == 1 and result.stderr == "", (result.stdout, result.stderr)
@@ -42,7 +43,7 @@ def missing_lists(*arguments):
 
 
 def pins(*lists):
-    """name: version of each package in scripts/requirements<list>.txt; none stands in two."""
+    """name: version of each package in scripts/requirements<list>.txt. No package is in two lists."""
     found = {}
     for name in lists:
         for line in (SCRIPTS / f"requirements{name}.txt").read_text().splitlines():
@@ -54,7 +55,8 @@ def pins(*lists):
 
 
 def check_budgets():
-    """What scripts/budgets.py reads of a kernel: arrays in local memory are stack, the system's shared memory is not its."""
+    """What scripts/budgets.py reads of a kernel: arrays in local memory count as stack; the system's shared memory
+    does not count."""
     sys.path.insert(0, str(SCRIPTS))
     from budgets import Use, check, parse
     lines = ["arch = sm_80", " Function f(int):", " Function k:", "  REG:24 STACK:8 SHARED:1088 LOCAL:4 CONSTANT[0]:360",
@@ -84,13 +86,14 @@ def check_loads():
 
 
 def used():
-    """Seconds of processor time of what has run so far: a busy machine does not lengthen them."""
+    """The processor time of child processes so far, in seconds. Unlike wall time it does not grow on a busy machine."""
     children = resource.getrusage(resource.RUSAGE_CHILDREN)
     return children.ru_utime + children.ru_stime
 
 
-def told_apt(configured="", **told):
-    """What apt-get is told by scripts/setup of an ordinary user whose environment tells of the network: sudo drops that."""
+def apt_get_log(configured="", **environment):
+    """The arguments and variables that apt-get gets from scripts/setup, for an ordinary user with these variables for the
+    network. sudo drops them."""
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
         (folder / "scripts").mkdir()
@@ -99,37 +102,38 @@ def told_apt(configured="", **told):
             shutil.copy(file, folder / "scripts")
         programs = {"id": "echo 1000", "cmake": "exit 1", "apt-config": f"printf '%s' '{configured}'",
                     "sudo": '[ "$1" = -n ] && exit; exec env -i PATH="$PATH" "$@"',
-                    "apt-get": f'echo "$@" >>{folder}/told; env >>{folder}/told; exit 1'}
+                    "apt-get": f'echo "$@" >>{folder}/log; env >>{folder}/log; exit 1'}
         for name, text in programs.items():
             (folder / "bin" / name).write_text(f"#!/bin/sh\n{text}\n")
             (folder / "bin" / name).chmod(0o755)
         kept = {key: value for key, value in os.environ.items()
                 if not re.search("proxy$|^APT_CONFIG$|^SSL_CERT|CA_BUNDLE$", key, re.IGNORECASE)}
         subprocess.run([str(folder / "scripts" / "setup"), "--runtime"], capture_output=True, check=False,
-                       env={**kept, "PATH": f"{folder}/bin:{kept['PATH']}", **told})
-        return (folder / "told").read_text().splitlines()
+                       env={**kept, "PATH": f"{folder}/bin:{kept['PATH']}", **environment})
+        return (folder / "log").read_text().splitlines()
 
 
 def test_network():
-    told = told_apt()
-    assert any(line.startswith("-q install -y") and " cmake" in line for line in told), told
-    assert not [line for line in told if "proxy" in line.lower() or "CAInfo" in line], told
-    told = told_apt(HTTPS_PROXY="http://one:1", http_proxy="http://two:2", SSL_CERT_FILE="/my/certificate.pem",
+    log = apt_get_log()
+    assert any(line.startswith("-q install -y") and " cmake" in line for line in log), log
+    assert not [line for line in log if "proxy" in line.lower() or "CAInfo" in line], log
+    log = apt_get_log(HTTPS_PROXY="http://one:1", http_proxy="http://two:2", SSL_CERT_FILE="/my/certificate.pem",
                     no_proxy="here")
     for line in ("https_proxy=http://one:1", "http_proxy=http://two:2", "no_proxy=here", "SSL_CERT_FILE=/my/certificate.pem",
                  "-q -o Acquire::https::CAInfo=/my/certificate.pem update"):
-        assert line in told, (line, told)
-    assert "-q update" in told_apt("/apt/knows.pem", SSL_CERT_FILE="/my/certificate.pem")
-    assert "-q -o Acquire::https::CAInfo=/bundle.pem update" in told_apt(REQUESTS_CA_BUNDLE="/bundle.pem")
+        assert line in log, (line, log)
+    assert "-q update" in apt_get_log("/apt/knows.pem", SSL_CERT_FILE="/my/certificate.pem")
+    assert "-q -o Acquire::https::CAInfo=/bundle.pem update" in apt_get_log(REQUESTS_CA_BUNDLE="/bundle.pem")
 
 
-# What needs packages beyond Python's own, and what of scripts/setup brings them.
+# Scripts that need packages, and the option of scripts/setup that installs them.
 PACKAGES = {"plot.py": "--runtime", "bench_gym.py": "--gym", "traces.py": "--gym", "golden.py": "--golden", "formulas.py": "--test"}
 RUNS = SCRIPTS / "curves/HalfCheetah-v5"
 
 
 def check_packages():
-    """Each runs with a Python that has no packages, by .venv's; where nobody has them it says so in one line."""
+    """Each script restarts itself with .venv's Python if the present one has no packages. Without them there too it
+    says so in one line."""
     bare = [sys._base_executable, "-I", "-S"]
     assert subprocess.run([*bare, "-c", "import matplotlib"], capture_output=True).returncode == 1
     users = {file.name for file in SCRIPTS.glob("*.py") if "need(" in file.read_text()} - {"packages.py"}
@@ -148,7 +152,7 @@ def check_packages():
             status, text = run_bare(SCRIPTS / script, "--help")
             assert status == 0 and "usage: " + script in text, text
 
-        # The same scripts where there is no .venv, and where there is one without packages.
+        # The same scripts without a .venv, and with one that has no packages.
         copies = pathlib.Path(folder, "scripts")
         copies.mkdir()
         for file in SCRIPTS.glob("*.py"):
@@ -161,18 +165,19 @@ def check_packages():
                 assert status == 1 and len(text.splitlines()) == 1, (script, text)
                 assert text.startswith(f"scripts/{script}: no ") and place in text, text
                 assert text.endswith(f": run scripts/setup {setup}\n"), text
-        status, text = run_bare(copies / "plot.py", RUNS, "--text")  # needs none
+        status, text = run_bare(copies / "plot.py", RUNS, "--text")  # needs no packages
         assert status == 0 and "best" in text, text
 
 
 def check_mujoco():
-    """setup --mujoco brings MuJoCo and nothing else; where pip reaches no registry it says so, with a status of its own."""
+    """setup --mujoco installs MuJoCo and nothing else. If pip reaches no registry it says so, with an exit status of
+    its own."""
     offline = dict(os.environ, PIP_CONFIG_FILE=os.devnull, PIP_INDEX_URL="http://127.0.0.1:9/simple", PIP_RETRIES="0",
                    PIP_DRY_RUN="1")
     with tempfile.TemporaryDirectory() as folder:
         setup, brought = copy_of_setup(folder), pathlib.Path(folder, ".deps/mujoco")
 
-        # A .venv that has pip at once, and a list that is nowhere.
+        # A .venv that has pip already, and a list whose packages do not exist.
         python = pathlib.Path(folder, ".venv/bin/python")
         python.parent.mkdir(parents=True)
         python.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} "$@"\n')
@@ -208,11 +213,11 @@ def check_mujoco():
         for file in ("include/mujoco/mujoco.h", "lib/libmujoco.so.4.0.0", "models/hopper.xml", ".installed"):
             assert (brought / file).exists(), file
         assert run_setup("--mujoco") == (0, "", "")
-        assert "scripts/requirements.txt" in run_setup("--runtime", "--print")[1]  # nothing but MuJoCo was brought
+        assert "scripts/requirements.txt" in run_setup("--runtime", "--print")[1]  # only MuJoCo was installed
 
 
 def check_documents():
-    """README.md is short, and every relative link of the Markdown files leads to a file that is there."""
+    """README.md is short, and every relative link of the Markdown files leads to a file."""
     root = SCRIPTS.parent
     others = {".git", ".deps", ".venv", "build", "runs"}
     pages = []
@@ -231,7 +236,7 @@ def check_documents():
 
 
 def counts_of_test():
-    """scripts/test in a folder of its own, where its step of the scripts passes, and then does not."""
+    """scripts/test in a folder of its own, first with a passing test of the scripts, then with a failing one."""
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         (root / "scripts").mkdir()
@@ -262,7 +267,7 @@ def main():
     both = pins("", "-gym", "-test"), pins("-mujoco")
     for package, version in both[1].items():
         assert both[0][package] == version, f"{package}: MuJoCo's models and Gymnasium's tasks are of one version"
-    # The lists are whole: setup tells pip to bring nothing that they do not name.
+    # The lists are complete: setup tells pip to install only packages that they name.
     if pathlib.Path(sys.prefix) == SCRIPTS.parent / ".venv":
         result = subprocess.run([sys.executable, "-m", "pip", "check"], text=True, capture_output=True)
         assert result.returncode == 0, result.stdout + result.stderr

@@ -1,6 +1,6 @@
-/* Soft value iteration on a small MDP with the formulas of kernels/discrete.h, against what theory says of its fixed
- * point: it is the value of its own Boltzmann policy (a linear system, solved exactly), no policy has more, and any
- * policy falls short by the discounted KL to exp(Q/alpha)/Z it gathers on its way. */
+/* Soft value iteration on a small MDP with the formulas of kernels/discrete.h, compared with theory: its fixed point is
+ * the value of its own Boltzmann policy (a linear system, solved exactly), no policy has a larger value, and any other
+ * policy loses the discounted sum of KL to exp(Q/alpha)/Z along its path. */
 #define SAC_REAL_DOUBLE
 #include "kernels/discrete.h"
 
@@ -12,7 +12,7 @@ static const double discount = 0.9;
 
 typedef struct {
   double reward[S][A];
-  double next[S][A][S];  // rows sum to 1
+  double next[S][A][S]; /* rows sum to 1 */
 } mdp;
 
 static uint64_t dice;
@@ -42,14 +42,14 @@ static double backup(const mdp* m, int s, int a, const double v[S]) {
 
 static void soft_value_iteration(const mdp* m, double alpha, double v[S], double q[S][A]) {
   for (int s = 0; s < S; s++) v[s] = 0;
-  for (int i = 0; i < 500; i++) {  // 0.9^500 is 1e-23
+  for (int i = 0; i < 500; i++) { /* 0.9^500 is 1e-23 */
     for (int s = 0; s < S; s++)
       for (int a = 0; a < A; a++) q[s][a] = backup(m, s, a, v);
     for (int s = 0; s < S; s++) v[s] = sac_boltzmann_value(q[s], 1, A, alpha);
   }
 }
 
-// The soft value of a policy: (I - discount P_pi) v = r_pi + bonus, by elimination.
+/* The soft value of a policy: (I - discount P_pi) v = r_pi + bonus, by elimination. */
 static void solve(const mdp* m, const double log_p[S][A], const double bonus[S], double v[S]) {
   double x[S][S + 1];
   for (int s = 0; s < S; s++) {
@@ -61,7 +61,7 @@ static void solve(const mdp* m, const double log_p[S][A], const double bonus[S],
       for (int n = 0; n < S; n++) x[s][n] -= discount * p * m->next[s][a][n];
     }
   }
-  for (int i = 0; i < S; i++)  // diagonally dominant: no pivoting
+  for (int i = 0; i < S; i++) /* diagonally dominant: no pivoting */
     for (int r = 0; r < S; r++) {
       if (r == i) continue;
       const double factor = x[r][i] / x[i][i];
@@ -88,7 +88,7 @@ START_TEST(fixed_point_is_the_boltzmann_policys_value) {
   policy_value(&m, log_p, alpha, exact);
   for (int s = 0; s < S; s++) {
     ck_near(v[s], exact[s], SOFT_VALUE_REL * (1 + fabs(exact[s])));
-    // J_pi of the actor at its optimum is minus the soft value, state by state
+    /* at its optimum the actor's loss J_pi is minus the soft value, in each state */
     ck_near(sac_discrete_value(log_p[s], q[s], 1, A, alpha), v[s], SOFT_VALUE_REL * (1 + fabs(v[s])));
   }
 }
@@ -111,7 +111,7 @@ START_TEST(no_policy_has_more) {
       for (int a = 0; a < A; a++) silent.reward[s][a] = 0;
     }
     policy_value(&m, log_p, alpha, value);
-    solve(&silent, log_p, shortfall, gathered);  // the discounted sum of alpha KL along the policy's own path
+    solve(&silent, log_p, shortfall, gathered); /* the discounted sum of alpha KL along the path of the policy */
     for (int s = 0; s < S; s++) {
       ck_assert(value[s] < v[s]);
       ck_near(v[s] - value[s], gathered[s], SOFT_VALUE_REL * (1 + fabs(v[s])));
@@ -120,7 +120,7 @@ START_TEST(no_policy_has_more) {
 }
 END_TEST
 
-// alpha to 0: the hard optimum; alpha to infinity: the uniform policy's return and entropy log A.
+/* alpha to 0: the optimum without entropy; alpha to infinity: the return of the uniform policy and entropy log A. */
 START_TEST(limits) {
   const mdp m = make_mdp(3);
   double v[S], q[S][A], hard[S] = {0};

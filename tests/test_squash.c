@@ -7,7 +7,7 @@
 #define HIGH ((real)2)
 #define R ((double)SAC_REAL_EPSILON)
 
-// Below this the float path flushes a slope to 0 (kernels/real.h): its absolute floor.
+/* Smaller slopes are flushed to 0 in float (kernels/real.h), so this is an absolute tolerance. */
 #define SLOPE_FLOOR (8 * (double)SAC_REAL_MIN)
 
 START_TEST(exponential) {
@@ -37,13 +37,12 @@ START_TEST(tanh_by_u) {
   const real action = sac_tanh_parts((real)golden_tanh[_i].u, &slope, &log_slope);
   ck_near_relative(action, golden_tanh[_i].action, 3 * R, 0);
   ck_near_relative(slope, golden_tanh[_i].slope, 5 * R, SLOPE_FLOOR);
-  // A sum of terms no larger than |u|: rounding is relative to them, far below the log(2 pi)/2 it is added to.
+  /* A sum of terms up to |u|: its rounding is relative to them, and small beside the log(2 pi)/2 that is added. */
   ck_near_relative(log_slope, golden_tanh[_i].log_slope, 3 * R, 3 * R * fabs(golden_tanh[_i].u));
 }
 END_TEST
 
-// Every float from 0 to the largest in steps below 0.5%: odd, even, monotone, bounded, finite as far as the answer
-// is.
+/* Floats from 0 to the largest, in steps below 0.5%: odd, even, monotone, bounded, and finite where the result is. */
 START_TEST(tanh_everywhere) {
   real previous = 0;
   for (uint32_t bits = sac_float_bits(FLT_MIN); bits <= sac_float_bits(FLT_MAX); bits += 40000) {
@@ -66,7 +65,7 @@ START_TEST(forward_and_backward) {
   const double action = golden_squash[_i].action, log_prob = golden_squash[_i].log_prob;
   const double spread = exp(log_std) * eps;
   const sac_squash_out out = sac_squash((real)mean, (real)log_std, (real)eps, LOW, HIGH);
-  // u is a rounded sum, so everything inherits the rounding of its terms; the rest is a few roundings of each result.
+  /* u is a rounded sum, so every result has the rounding of its terms, and a few roundings of its own. */
   const double du = 2 * R * (fabs(mean) + fabs(spread));
   const double slope = golden_squash[_i].action_by_mean, action_error = slope * du + 3 * R * fabs(action);
   ck_near(out.action, action, action_error);
@@ -84,26 +83,26 @@ START_TEST(forward_and_backward) {
 }
 END_TEST
 
-// The form most implementations use, log(1 - a*a + 1e-6): why it is not used here.
+/* The common form log(1 - a*a + 1e-6), and why it is not used here. */
 START_TEST(epsilon_form_would_fail) {
   const float a9 = tanhf(9.0f), a95 = tanhf(9.5f), a95_up = tanhf(9.5f + 1e-2f);
   const float epsilon_form = logf(1 - a9 * a9 + 1e-6f);
   const double truth = -16.6137056693, gradient_truth = -2;
   ck_near(epsilon_form, -13.70, 0.02);
   ck_assert(fabs((double)epsilon_form - truth) > 2.9);
-  ck_assert(logf(1 - a95_up * a95_up + 1e-6f) - logf(1 - a95 * a95 + 1e-6f) == 0);  // a gradient of 0
+  ck_assert(logf(1 - a95_up * a95_up + 1e-6f) - logf(1 - a95 * a95 + 1e-6f) == 0); /* its gradient is 0 */
   real slope, log_slope;
   sac_tanh_parts(9, &slope, &log_slope);
   ck_near_relative(log_slope, truth, 3 * R, 1e-8);
   const sac_squash_out out = sac_squash((real)9.5, -20, 0, LOW, HIGH);
   const sac_squash_grad grad = sac_squash_backward(out, -20, LOW, HIGH, 1, 0);
-  ck_near_relative(-(double)grad.mean, gradient_truth, 1e-7, 0);  // d log(1 - a^2)/du = -d log pi/du
+  ck_near_relative(-(double)grad.mean, gradient_truth, 1e-7, 0); /* d log(1 - a^2)/du = -d log pi/du */
 }
 END_TEST
 
 START_TEST(log_std_is_clamped_and_gated) {
   const real outside[] = {(real)-20.001, -30, (real)-1e30, (real)-INFINITY, (real)2.001, 3, (real)1e30, (real)INFINITY};
-  for (size_t i = 0; i < COUNT(outside); ++i) {
+  for (size_t i = 0; i < COUNT(outside); i++) {
     const real bound = outside[i] < 0 ? LOW : HIGH;
     const sac_squash_out out = sac_squash((real)0.3, outside[i], (real)-1.2, LOW, HIGH);
     const sac_squash_out at_bound = sac_squash((real)0.3, bound, (real)-1.2, LOW, HIGH);
@@ -117,7 +116,7 @@ START_TEST(log_std_is_clamped_and_gated) {
 END_TEST
 
 START_TEST(nan_is_not_hidden) {
-  for (int input = 0; input < 3; ++input) {
+  for (int input = 0; input < 3; input++) {
     real x[3] = {(real)0.1, -1, (real)0.5};
     x[input] = not_a_number;
     const sac_squash_out out = sac_squash(x[0], x[1], x[2], LOW, HIGH);
@@ -133,7 +132,7 @@ START_TEST(nan_is_not_hidden) {
 END_TEST
 
 START_TEST(deterministic_action_is_the_sample_without_noise) {
-  for (int i = -30; i <= 30; ++i) {
+  for (int i = -30; i <= 30; i++) {
     const real mean = (real)(0.37 * i);
     ck_assert(sac_squash_mean(mean) == sac_squash(mean, -1, 0, LOW, HIGH).action);
   }
@@ -151,11 +150,11 @@ START_TEST(scaling) {
   const real centre = (real)0.5, half_range = (real)2.5;
   ck_assert(sac_action_scale(1, centre, half_range) == 3 && sac_action_scale(-1, centre, half_range) == -2);
   ck_assert(sac_action_scale(0, centre, half_range) == centre);
-  for (int i = -100; i <= 100; ++i) {
+  for (int i = -100; i <= 100; i++) {
     const real a = (real)i / 100;
     ck_near(sac_action_unscale(sac_action_scale(a, centre, half_range), centre, half_range), a, 2 * R);
   }
-  ck_assert(sac_action_scale((real)0.3, 4, 0) == 4 && sac_action_unscale(5, 4, 0) == 0);  // one possible action
+  ck_assert(sac_action_scale((real)0.3, 4, 0) == 4 && sac_action_unscale(5, 4, 0) == 0); /* one possible action */
   ck_assert(sac_is_nan(sac_action_scale(not_a_number, 0, 1)) && sac_is_nan(sac_action_unscale(not_a_number, 0, 0)));
 }
 END_TEST
@@ -169,9 +168,9 @@ static double weighted(double mean, double log_std, double eps) {
 START_TEST(gradient_is_the_central_difference) {
   const double means[] = {-30, -9.5, -2, -0.4, -0.01, 0, 0.2, 0.45, 1, 4, 12, 100};
   const double log_stds[] = {-19.9, -5, -1, 0, 1.9, 2.5, -21};
-  for (size_t i = 0; i < COUNT(means); ++i)
-    for (size_t j = 0; j < COUNT(log_stds); ++j)
-      for (int k = -2; k <= 2; ++k) {
+  for (size_t i = 0; i < COUNT(means); i++)
+    for (size_t j = 0; j < COUNT(log_stds); j++)
+      for (int k = -2; k <= 2; k++) {
         const double eps = 1.25 * k;
         double mean = means[i], log_std = log_stds[j], by_mean, by_log_std;
         const sac_squash_out out = sac_squash(mean, log_std, eps, LOW, HIGH);

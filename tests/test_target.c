@@ -1,4 +1,4 @@
-/* target update: Polyak of every target tensor, and the end of an update. */
+/* Stage target update: Polyak averaging of every target tensor, and the end of an update. */
 #include "support/agent_case.h"
 #include "support/check_main.h"
 #include "support/reference.h"
@@ -6,10 +6,10 @@
 
 static void follows(const sac_net* target, const sac_net* net, const reference* before, const reference* after,
                     double tau) {
-  for (int l = 0; l < target->layers; ++l)
-    for (int part = 0; part < 2; ++part) {
+  for (int l = 0; l < target->layers; l++)
+    for (int part = 0; part < 2; part++) {
       const size_t n = (size_t)target->size[l + 1] * (part ? 1 : (size_t)target->size[l]);
-      for (size_t i = 0; i < n; ++i) {
+      for (size_t i = 0; i < n; i++) {
         const size_t to = (part ? target->bias[l] : target->weight[l]) + i;
         const size_t from = (part ? net->bias[l] : net->weight[l]) + i;
         const double expected =
@@ -40,13 +40,13 @@ START_TEST(polyak) {
   reference after = reference_read(agent, 0);
   const sac_tensors* t = &agent->tensors;
   int targets = 0;
-  for (int k = 0; k < 3; ++k)
+  for (int k = 0; k < 3; k++)
     if (t->net[SAC_CRITIC_TARGET][k].layers)
       follows(&t->net[SAC_CRITIC_TARGET][k], &t->net[SAC_CRITIC][k], &before, &after, 0.3), ++targets;
   if (t->net[SAC_VALUE_TARGET][0].layers)
     follows(&t->net[SAC_VALUE_TARGET][0], &t->net[SAC_VALUE][0], &before, &after, 0.3), ++targets;
   ck_assert_int_eq(targets, _i ? 1 : 3);
-  for (int m = 0; m < SAC_MEMORY_TARGET; ++m) ck_same_bits(after.slab[m], before.slab[m], after.floats[m]);
+  for (int m = 0; m < SAC_MEMORY_TARGET; m++) ck_same_bits(after.slab[m], before.slab[m], after.floats[m]);
   reference_free(&before), reference_free(&after);
   update_inputs_free(&in);
   sac_agent_destroy(agent);
@@ -58,14 +58,14 @@ START_TEST(counts_and_totals) {
   sac_agent* agent = agent_case_create(&c);
   agent->alive[1] = 0;
   double sum = 0;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < 3; i++) {
     agent_case_age(agent, 1);
     sum += agent->stats[0].critic_loss;
   }
   ck_assert_uint_eq(agent->counters[0].updates, 3);
   ck_assert_uint_eq(agent->totals[0].updates, 3);
   ck_near(agent->totals[0].sum.critic_loss, sum, 1e-12);
-  ck_assert_uint_eq(agent->counters[1].updates, 0); /* a dead agent stands still */
+  ck_assert_uint_eq(agent->counters[1].updates, 0); /* a stopped agent does not change */
   ck_assert_uint_eq(agent->totals[1].updates, 0);
   sac_agent_destroy(agent);
 }

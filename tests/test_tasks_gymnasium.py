@@ -1,4 +1,4 @@
-"""The built-in tasks against the installed Gymnasium, live: episodes nobody has seen, through `sac verify`.
+"""The built-in tasks against the installed Gymnasium: new episodes, through `sac verify`.
 
 ctest: timeout=300
 """
@@ -14,7 +14,7 @@ SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
 PROGRAM = os.environ["SAC_PROGRAM"]
 FEWER = "SAC_SANITIZED" in os.environ
 
-# env, policy, options, episodes, whether the actions are handed over as float64
+# env, policy, options, number of episodes, whether actions are float64 in Gymnasium
 CASES = [
     ("Pendulum-v1", "random", [], 10, False),
     ("Pendulum-v1", "swing", [], 10, False),
@@ -37,7 +37,7 @@ CASES = [
 def main():
     with tempfile.TemporaryDirectory() as folder:
         sys.path.insert(0, str(SOURCE / "scripts"))
-        import traces  # here, and not a Python for each case: to start one takes longer than the episodes
+        import traces  # in this process, because starting Python for each case takes longer than the case
         for k, (env, policy, options, count, wide) in enumerate(CASES):
             for i in range(1 if FEWER else count):
                 traces.write(pathlib.Path(folder), env, policy, dict(map(traces.option, options)), 9000 + 100 * k + i, wide)
@@ -58,7 +58,7 @@ def main():
         print(f"{len(files)} episodes, {bad} beyond tolerance, exit status {result.returncode}")
         if result.stderr:
             print(result.stderr)
-        # A spoilt episode must be seen: the last byte of `observation` holds the sign of its last number.
+        # A changed episode must be detected: the last byte of `observation` holds the sign of its last number.
         spoilt = bytearray(files[0].read_bytes())
         size = int.from_bytes(spoilt[:8], "little")
         spoilt[8 + size + json.loads(spoilt[8 : 8 + size])["observation"]["data_offsets"][1] - 1] ^= 0x80

@@ -1,4 +1,4 @@
-/* Nearest words, sizes for people, what may be shown. */
+/* Nearest words, sizes for people, and text that is safe to show. */
 #include "util/text.h"
 
 #include "support/check_main.h"
@@ -8,7 +8,7 @@ START_TEST(distances) {
   ck_assert_uint_eq(sac_text_distance("abc", ""), 6);
   ck_assert_uint_eq(sac_text_distance("", "abc"), 6);
   ck_assert_uint_eq(sac_text_distance("kitten", "sitting"), 6); /* three edits */
-  ck_assert_uint_eq(sac_text_distance("seed", "sede"), 2);      /* neighbours swapped: one */
+  ck_assert_uint_eq(sac_text_distance("seed", "sede"), 2);      /* neighbours swapped: one edit */
   ck_assert_uint_eq(sac_text_distance("pendulum", "Pendulum"), 1);
   ck_assert_uint_eq(sac_text_distance("HalfCheeta-v5", "HalfCheetah-v5"), 2);
 }
@@ -28,7 +28,7 @@ START_TEST(nearest) {
   ck_assert_str_eq(sac_nearest("pendulum-v1", names, 4), "Pendulum-v1");
   ck_assert_str_eq(sac_nearest("CartPole", names, 4), "CartPole-v1");
   ck_assert_ptr_null(sac_nearest("CartPole", names, 1));
-  ck_assert_ptr_null(sac_nearest("xyz", names, 4)); /* nothing is near: no silly advice */
+  ck_assert_ptr_null(sac_nearest("xyz", names, 4)); /* nothing is near: no suggestion */
   ck_assert_ptr_null(sac_nearest("", names, 4));
   ck_assert_ptr_null(sac_nearest("Pendulum-v1", names, 0));
 }

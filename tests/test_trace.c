@@ -1,4 +1,4 @@
-/* Environment traces: Gymnasium's committed episodes stepped by our tasks, and what a trace must not be. */
+/* Environment traces: the recorded episodes of Gymnasium, stepped by sac's tasks, and invalid traces. */
 #include "support/check_main.h"
 
 #include <dirent.h>
@@ -8,7 +8,7 @@
 
 #define STEPS 3
 
-/* A trace of Pendulum-v1, three steps long, to be spoilt. */
+/* A trace of Pendulum-v1 with three steps, to be modified. */
 typedef struct small {
   double initial[2], action[STEPS], observation[(STEPS + 1) * 3], reward[STEPS];
   uint8_t terminated[STEPS], truncated[STEPS];
@@ -62,7 +62,7 @@ static void fields_of(const small* s, field fields[FIELDS]) {
   memcpy(fields, all, sizeof all);
 }
 
-/* Gymnasium 1.4.0's numbers from state (3, -1). */
+/* The numbers of Gymnasium 1.4.0 from state (3, -1). */
 static const small pendulum = {{3, -1},
                                {1.5, -2, 0.25},
                                {-0.9899924993515015, 0.14112000167369843, -1, -0.9847177267074585, 0.1741580218076706,
@@ -120,7 +120,7 @@ START_TEST(a_difference_is_seen_where_it_is) {
   ck_near(report.row[0].absolute, 0, TRACE_ABS);
   sac_verify_free(&report);
 
-  /* The row that must fail, and the number. */
+  /* The row that must fail, and its worst value. */
   for (int k = 0; k < 4; k++) {
     s = pendulum;
     if (k == 0) s.observation[7] += 2e-6;
@@ -132,7 +132,7 @@ START_TEST(a_difference_is_seen_where_it_is) {
     ck_assert_uint_eq(report.row[k].worst, k == 0 ? 7 : k == 1 ? 1 : 2);
     sac_verify_free(&report);
   }
-  /* The options are the trace's. */
+  /* The options of the trace are used. */
   s = pendulum;
   ck_ok(verify(fields, FIELDS, "Pendulum-v1", "{\"g\": 9.81}", &report));
   ck_assert_int_eq(report.row[0].ok, 0);
@@ -178,10 +178,10 @@ START_TEST(what_is_no_trace_is_refused) {
   ck_fails(verify(fields, FIELDS, "./libmine.so", "{}", &report), SAC_ERROR_ENV,
            "is a trace of ./libmine.so; those of built-in environments alone are verified");
   ck_fails(verify(fields, FIELDS, "gym:Pendulum-v1", "{}", &report), SAC_ERROR_ENV, "built-in environments alone");
-  field told[FIELDS + 1];
-  memcpy(told, fields, sizeof fields);
-  told[FIELDS] = (field){"info/speed", SAC_F64, 1, {STEPS}, s.reward};
-  ck_fails(verify(told, FIELDS + 1, "Pendulum-v1", "{}", &report), SAC_ERROR_FORMAT,
+  field with_info[FIELDS + 1];
+  memcpy(with_info, fields, sizeof fields);
+  with_info[FIELDS] = (field){"info/speed", SAC_F64, 1, {STEPS}, s.reward};
+  ck_fails(verify(with_info, FIELDS + 1, "Pendulum-v1", "{}", &report), SAC_ERROR_FORMAT,
            "'info/speed' is no term of Pendulum-v1");
   ck_fails(verify(fields, FIELDS, "CartPole-v1", "{}", &report), SAC_ERROR_SHAPE, "'observation'");
   ck_fails(verify(fields, FIELDS, "Pendulum-v1", "{\"m\": 1}", &report), SAC_ERROR_CONFIG, "no option 'm'");

@@ -1,4 +1,4 @@
-/* The vector: time limit, true next observations, resets, seeds, state, and what it refuses. */
+/* The vector of environments: time limit, true next observations, resets, seeds, state, and errors. */
 #include "support/check_main.h"
 
 #include "agent/agent.h"
@@ -19,8 +19,8 @@ static sac_vector* make(const char* id, int32_t population, int32_t num_envs, co
   return vector;
 }
 
-/* Actions in [-1, 1], or discrete ones, by the agent's seed and the environment's place in it: the same wherever that
- * agent is. */
+/* Actions in [-1, 1], or discrete ones. They depend on the seed of the agent and the index of the environment in it,
+ * and not on the index of the agent. */
 static void choose(sac_vector* v, uint64_t t) {
   const int32_t size = v->spec.action_size;
   for (int32_t p = 0; p < v->population; p++)
@@ -38,7 +38,8 @@ static void run(sac_vector* v, uint64_t from, uint64_t to) {
   }
 }
 
-/* Environments `count` from `a_first` on of one vector are those from `b_first` on of the other, to the bit. */
+/* Checks that `count` environments from `a_first` on of one vector equal those from `b_first` on of the other, to the
+ * bit. */
 static void same(const sac_vector* a, size_t a_first, const sac_vector* b, size_t b_first, size_t count) {
   const size_t obs = (size_t)a->spec.obs_size, action = (size_t)a->spec.action_size;
   ck_same_bits(a->obs + a_first * obs, b->obs + b_first * obs, count * obs);
@@ -90,7 +91,7 @@ START_TEST(time_limit_truncates_and_resets) {
 }
 END_TEST
 
-/* What follows an end is the start that the next episode's seed gives; checked against the task's own reset. */
+/* After the end of an episode the environment starts with the seed of the next one, as with the task's own reset. */
 START_TEST(episodes_start_from_their_own_seeds) {
   const uint64_t seeds[2] = {11, 12};
   sac_vector* v = make("CartPole-v1", 2, 3, seeds, STREAM);
@@ -141,7 +142,7 @@ START_TEST(agents_do_not_depend_on_their_population) {
 }
 END_TEST
 
-/* Environment i of N is the only one of a vector whose first stream is that of i. */
+/* Environment i of N equals the single one of a vector whose first stream is that of i. */
 START_TEST(many_are_as_many_single_ones) {
   const uint64_t seed = 31;
   sac_vector* all = make("SacPointMass-v0", 1, 3, &seed, STREAM);
@@ -166,7 +167,7 @@ START_TEST(evaluation_and_other_seeds_are_other_episodes) {
   ck_assert_int_ne(memcmp(a->obs, b->obs, 12), 0);
   ck_assert_int_ne(memcmp(a->obs, c->obs, 12), 0);
   ck_assert_int_ne(memcmp(a->obs, a->obs + 3, 12), 0);
-  /* Episode number 5 is the same one wherever it comes. */
+  /* Episode number 5 of a stream is always the same. */
   run(a, 0, 5 * 200);
   ck_ok(sac_vector_reset(c, 5));
   c->seed[0] = seed;
@@ -196,7 +197,7 @@ START_TEST(state_continues_to_the_bit) {
     ck_ok(sac_vector_state_get(a, p, state));
     ck_ok(sac_vector_state_set(b, p, state, &exact));
     ck_assert_int_eq(exact, 1);
-    memset(again, 0x55, size); /* every byte is written, padding too: checkpoints compare */
+    memset(again, 0x55, size); /* every byte is written, also padding, because checkpoints are compared */
     ck_ok(sac_vector_state_get(b, p, again));
     ck_same_bits(again, state, size);
     b->seed[p] = a->seed[p];
@@ -326,12 +327,12 @@ START_TEST(foreign_tables_are_refused) {
 }
 END_TEST
 
-/* Without functions for its state an environment's episode starts again, and the caller is told. */
+/* Without functions for its state an environment starts a new episode, and the caller learns of it. */
 START_TEST(stateless_environments_start_their_next_episode) {
   const uint64_t seeds[2] = {8, 9};
   sac_vector* v;
   ck_ok(sac_vector_create(&v, &bad_env, "good", NULL, 2, 2, seeds, STREAM));
-  for (int t = 0; t < 14; t++) ck_ok(sac_vector_step(v)); /* episodes of 10 */
+  for (int t = 0; t < 14; t++) ck_ok(sac_vector_step(v)); /* episodes of 10 steps */
   unsigned char* state = malloc(sac_vector_state_size(v));
   int exact = -1;
   ck_ok(sac_vector_state_get(v, 1, state));
@@ -373,7 +374,7 @@ START_TEST(the_environments_own_flags_are_kept) {
 }
 END_TEST
 
-/* The stage: an agent that was stopped acts with zeros, and cannot spoil the others' step. */
+/* A stopped agent acts with zeros, and cannot make the step of the others fail. */
 START_TEST(stopped_agents_are_harmless) {
   const uint64_t seeds[3] = {1, 2, 3};
   uint8_t alive[3] = {1, 0, 1};

@@ -1,4 +1,4 @@
-"""sac verify as a user runs it: good files, files that must fail, and files that are not what they say."""
+"""sac verify as a user runs it: good files, files that must fail, and invalid files."""
 import json
 import os
 import struct
@@ -24,7 +24,7 @@ def verify(*arguments):
 
 
 def read(path):
-    """A safetensors file as (header, data): by hand, because these tests must be able to break every part of it."""
+    """A safetensors file as (header, data), without the package, because the tests change every part of it."""
     with open(path, "rb") as file:
         size = struct.unpack("<Q", file.read(8))[0]
         return json.loads(file.read(size)), bytearray(file.read())
@@ -40,7 +40,7 @@ def write(folder, header, data, name="broken.safetensors"):
 
 
 def must_fail(what, path, *says):
-    """Exit 1, one line on stderr that begins with `sac: ` and names the file, no crash."""
+    """Exit 1 and one line on stderr that starts with `sac: ` and names the file; no crash."""
     run = verify(path)
     check(what, run.returncode == 1, f"exit {run.returncode}: {run.stderr}")
     lines = run.stderr.strip().splitlines()
@@ -99,7 +99,7 @@ def wrong_numbers(folder):
 
 
 def wrong_settings(folder):
-    """A wrong hyperparameter is a wrong update: each one matters, and the comparison sees it."""
+    """A wrong hyperparameter gives a wrong update: each one matters, and the comparison detects it."""
     for key, value in (("gamma", 0.98), ("tau", 0.006), ("lr", 3.1e-4), ("reward_scale", 1.01), ("alpha", "fixed"),
                        ("target_entropy", -2.9), ("algo", "sac-v")):
         path = with_config(folder, lambda config: config.update({key: value}))
@@ -140,7 +140,7 @@ def damaged_files(folder):
     changed("config twice", lambda h: h["__metadata__"].update(config='{"algo": "sac", "algo": "sac-v"}'), "JSON")
     changed("config deep", lambda h: h["__metadata__"].update(config="[" * 100000), "JSON")
     changed("no fields", lambda h: h["__metadata__"].update(config="{}"), "algo")
-    # names: moved, so that the data stays covered
+    # names: changed so that the data is still covered
     for name in ("before/actor.head.bias", "after/log_alpha", "minibatch/obs", "noise/next_action", "metrics/alpha"):
         changed(f"no {name}", lambda h, name=name: h.update({"other/tensor": h.pop(name)}), name)
     changed("unknown tensor", lambda h: h.update({"after/actor.tail.bias": h.pop("after/adam_v/actor.head.bias")}),

@@ -37,7 +37,7 @@ START_TEST(beyond_is_beyond) {
   };
   sac_verify_report report = {0};
   for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-    /* beside a good element on either side, whose order must not matter */
+    /* next to a good element, before or after it */
     const double ours[] = {3, rows[i].ours, 3}, expected[] = {3, rows[i].expected, 3};
     const double allowed[] = {1, rows[i].allowed, 1};
     ck_ok(sac_verify_compare(&report, "x", ours, expected, allowed, 3));

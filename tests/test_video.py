@@ -1,5 +1,5 @@
-"""Videos of evaluation episodes: sac eval --record-video, through Gymnasium's recorder. They are read back, the returns
-are those of the same episodes unrecorded, and what is missing is said in one line.
+"""Videos of evaluation episodes: sac eval --record-video, through Gymnasium's recorder. The videos are read back, the
+returns equal those of episodes without a recorder, and missing packages are reported in one line.
 
 ctest: timeout=300
 """
@@ -35,8 +35,8 @@ def evaluate(target, *arguments, **options):
 
 
 def check_video(path, steps):
-    """A picture before the first step and one behind each, but for one that the file's rounded times may drop; they are
-    not all the same."""
+    """A picture before the first step and one after each step; one may be missing because times in the file are
+    rounded. The pictures are not all the same."""
     import imageio.v3
 
     frames = imageio.v3.imread(path, plugin="FFMPEG")
@@ -50,7 +50,7 @@ def test_gymnasium():
         out, videos = pathlib.Path(path, "run"), pathlib.Path(path, "new/videos")
         train(out, "gym:Pendulum-v1", "{g: 9.81, sac_workers: 0, max_episode_steps: 60}")
         [plain] = evaluate(out, "--episodes", 3)
-        [recorded] = evaluate(out, "--record-video", videos)  # three, where one says nothing
+        [recorded] = evaluate(out, "--record-video", videos)  # three by default
         assert recorded["returns"] == plain["returns"], (recorded, plain)
         assert recorded["lengths"] == plain["lengths"] == [60, 60, 60] and "videos" not in plain
         assert recorded["videos"] == [f"{videos}/seed_1-episode-{i}.mp4" for i in range(3)]
@@ -58,7 +58,7 @@ def test_gymnasium():
         for video in recorded["videos"]:
             check_video(video, 60)
 
-        # once more over them, of the policy file, which knows its options too
+        # a second time, into the same folder, with the policy file, which also knows the options
         policy = out / "seed_1/policy.safetensors"
         [recorded] = evaluate(policy, "--episodes", 1, "--record-video", videos)
         assert recorded["returns"] == evaluate(policy, "--episodes", 1)[0]["returns"]
@@ -84,7 +84,7 @@ def test_built_in():
 
 
 def test_mujoco():
-    """With the options of our own task: infinity, and the number of threads that Gymnasium's has not."""
+    """With options that only sac's task has: infinity, and the number of threads."""
     with folder() as path:
         out, videos = pathlib.Path(path, "run"), pathlib.Path(path, "videos")
         options = '{"healthy_z_range": [1.2, "inf"], "healthy_angle_range": ["-inf", 0.1], "threads": 1}'
@@ -116,7 +116,7 @@ def refused(code, target, *texts, arguments=(), more=None):
 
 
 def without(path, package):
-    """An environment in which Python has no such package."""
+    """Environment variables for a Python without this package."""
     pathlib.Path(path, f"{package}.py").write_text(f"raise ImportError('no {package}')\n")
     return {"PYTHONPATH": f"{path}:{SUPPORT}"}
 
@@ -164,7 +164,7 @@ def test_mujoco_without_means_to_draw():
 
 
 def test_training_without_box2d():
-    """Gymnasium's own words, and ours where scripts/setup helps."""
+    """Gymnasium's own message, and sac's if scripts/setup helps."""
     with folder() as path:
         result = sac("train", "--env", "gym:LunarLander-v3", "--set", "env.options.continuous=true", "--out",
                      pathlib.Path(path, "run"), env=dict(PYTHON, **without(path, "Box2D")), code=FAILED)

@@ -1,4 +1,4 @@
-/* A thread beside its owner: every job once, its writes, its status and its words. */
+/* A thread that works for its owner: every job runs once, its writes are visible, its status and message arrive. */
 #include "util/worker.h"
 
 #include <time.h>
@@ -7,7 +7,7 @@
 #include "util/error.h"
 
 static sac_status add(void* context) {
-  *(int64_t*)context += 1; /* not atomic: the worker itself must make it visible */
+  *(int64_t*)context += 1; /* not atomic: the worker must make the value visible */
   return SAC_OK;
 }
 
@@ -28,7 +28,7 @@ START_TEST(in_quick_succession) {
   int64_t sum = 0;
   ck_ok(sac_worker_create(&worker));
   for (int i = 0; i < 20000; i++) {
-    sum += 2; /* and what the owner wrote reaches the job */
+    sum += 2; /* the job sees what the owner wrote */
     sac_worker_start(worker, add, &sum);
     ck_ok(sac_worker_wait(worker));
   }
@@ -37,7 +37,7 @@ START_TEST(in_quick_succession) {
 }
 END_TEST
 
-/* Both sides asleep, each in turn. */
+/* The owner and the worker sleep in turn. */
 START_TEST(after_sleep) {
   sac_worker* worker;
   int64_t sum = 0;
@@ -64,7 +64,7 @@ START_TEST(failures_are_the_owners_to_read) {
   ck_ok(sac_worker_create(&worker));
   sac_worker_start(worker, broken, NULL);
   ck_fails(sac_worker_wait(worker), SAC_ERROR_ENV, "step 7: it broke");
-  sac_worker_start(worker, add, &sum); /* and it goes on */
+  sac_worker_start(worker, add, &sum); /* and the worker goes on */
   ck_ok(sac_worker_wait(worker));
   ck_assert_int_eq(sum, 1);
   sac_worker_destroy(worker);
@@ -77,7 +77,7 @@ START_TEST(destroyed_at_work) {
   ck_ok(sac_worker_create(&worker));
   sac_worker_start(worker, slow, &sum);
   sac_worker_destroy(worker);
-  ck_assert_int_eq(sum, 1); /* the job was waited for */
+  ck_assert_int_eq(sum, 1); /* destroying waited for the job */
   sac_worker_destroy(NULL);
 }
 END_TEST

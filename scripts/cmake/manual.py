@@ -24,7 +24,7 @@ def text_of(program, *arguments):
 
 
 def escaped(line):
-    """A line of text as roff: no character of it is a request or is drawn as another."""
+    """A line of text as roff, escaped so that no character is a request or is printed as another."""
     line = "".join(ESCAPES.get(letter, letter) for letter in line)
     return "\\&" + line if line.startswith(".") else line
 
@@ -34,7 +34,7 @@ def blocks(text):
 
 
 def entries(lines):
-    """A list of two columns as requests; a line that is indented further continues the entry above it."""
+    """A list of two columns as requests. A line with deeper indentation continues the entry above it."""
     found = []
     for line in lines:
         if match := ENTRY.fullmatch(line):
@@ -45,7 +45,7 @@ def entries(lines):
 
 
 def content(lines):
-    """One block as requests: a paragraph, a list, an example, or one after the other."""
+    """One block as requests: a paragraph, a list, an example, or several of these."""
     found = []
     for indented, run in itertools.groupby(lines, key=lambda line: line.startswith("  ")):
         run = list(run)
@@ -79,7 +79,7 @@ def page(name, summary, text, version, also):
              ".SH SYNOPSIS", f".B {escaped(name.replace('-', ' '))}"]
     lines += [escaped(arguments.strip())] if arguments.strip() else []
     for title in ORDER:
-        # A heading is followed by its text at once: a first .PP would do nothing.
+        # The text follows a heading directly, because a .PP after a heading has no effect.
         body = sections[title][1:] if sections[title][:1] == [".PP"] else sections[title]
         lines += [f".SH {title}", *body] if body else []
     pages = [f".BR {escaped(other)} (1)" for other in also if other != name]
@@ -96,7 +96,7 @@ def main():
         commands[match[1].split()[0]] = match[2]
     names = ["sac", *(f"sac-{command}" for command in commands)]
 
-    # A page of a command that is no more goes.
+    # The page of a command that does not exist any more is deleted.
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.1"):
         old.unlink()

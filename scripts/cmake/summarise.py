@@ -1,4 +1,4 @@
-"""Reads ctest's JUnit report and prints the counts, the slowest tests and the reason of each skip, a line each."""
+"""Reads ctest's JUnit report and prints the counts, the slowest tests and the reason of each skip, one in each line."""
 import re
 import sys
 import xml.etree.ElementTree as xml

@@ -1,7 +1,7 @@
-"""What is measured, and the figures asked for."""
+"""The cases that are measured, and their target figures."""
 import collections
 
-# peers: other implementations are measured beside it; stages: the time of each stage is asked for.
+# peers: other implementations are measured too; stages: the time of each stage is measured too.
 Case = collections.namedtuple("Case", "name kind options target unit peers stages")
 SHAPE = ["--obs", 17, "--act", 6, "--hidden", "256,256"]
 TINY = ["--obs", 3, "--act", 1, "--hidden", "8,8"]
@@ -24,7 +24,7 @@ TINY_RUN = {"network.hidden": "8,8", "replay.batch": 8, "replay.capacity": 500, 
 
 
 def options_of(case, rehearse):
-    """The case's options of sac bench; rehearsed, the same with tiny networks and in no time."""
+    """The case's options of sac bench; in a rehearsal with tiny networks and for a very short time."""
     if not rehearse:
         return [*case.options, "--warmup", 0.4, "--seconds", 0.3, "--repeats", 7]
     tiny = [*TINY, "--batch", 8, "--population", 2 if "--population" in case.options else 1, "--rows", 100, "--seconds", 0.001,

@@ -1,5 +1,5 @@
-"""One session on a machine with a device: runs commands within a budget, and keeps the report up to date on the disk, so
-that whatever stops the session leaves what was done."""
+"""One session on a machine with a device: runs commands within a budget and keeps the report on the disk up to date,
+so that a session that is stopped leaves what was done."""
 import csv
 import io
 import json
@@ -13,14 +13,14 @@ import time
 
 from gpu.tools import find_cublas, find_program
 
-# The word of each verdict. FAILED decides the exit status, and so does a target that is missed.
+# The word for each verdict. FAILED and a missed target decide the exit status.
 PASSED, FAILED, ABSENT = "passed", "FAILED", "not here"
 ARCHIVE_BYTES = 15 << 20
 FIELDS = ["case", "who", "device", "precision", "obs", "act", "hidden", "batch", "population", "value", "unit"]
 
 
 class Absent(Exception):
-    """What a step needs is not on this machine."""
+    """Something that a step needs is not on this machine."""
 
 
 class Failed(Exception):
@@ -28,7 +28,7 @@ class Failed(Exception):
 
 
 def kill_group(process):
-    """Ends a command with everything that it has started."""
+    """Ends a command with all processes that it has started."""
     try:
         os.killpg(process.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -64,7 +64,7 @@ class Session:
         self.environment[name] = os.pathsep.join(part for part in parts if part)
 
     def use_bundle(self):
-        """Behind what the system has, but for the libraries' own description."""
+        """Appended to the system's paths, except for the description of the libraries."""
         self.add("PATH", self.bundle / "bin")
         self.add("PKG_CONFIG_PATH", self.bundle / "lib/pkgconfig", first=True)
         self.add("LD_LIBRARY_PATH", self.bundle / "lib")
@@ -80,10 +80,10 @@ class Session:
         return self.options.budget - (time.monotonic() - self.begin)
 
     def run(self, command, log, limit, check=True, stop=None, environment=None):
-        """Runs a command, at most `limit` seconds and no longer than the budget lasts; its standard output. Its output goes
-        straight to a file of the step, so that it is there whatever happens. `stop`: the signal that ends it at the limit
-        and lets it finish, which is then no failure; otherwise the limit is one, and kills it with all that it started.
-        check=False: gives (exit code, output, errors)."""
+        """Runs a command and returns its standard output. It may take `limit` seconds, but not longer than the
+        budget. Its output goes directly to a file of the step, so that it is kept in any case. stop: a signal that
+        ends the command at the limit and lets it finish, which is not a failure; without it the limit is a failure,
+        and kills the command with all that it started. check=False: returns (exit code, output, errors)."""
         limit = min(limit, self.left())
         if limit < 1:
             raise Failed("no time was left")
@@ -131,7 +131,7 @@ class Session:
             kill_group(process)
 
     def target(self, name, value, target, unit, lower=False):
-        """Holds a figure against what is asked for: at least `target`, or at most with `lower`."""
+        """Compares a figure with its target: at least `target`, or at most if `lower`."""
         good = value is not None and (value <= target if lower else value >= target)
         verdict = "rehearsed" if self.options.rehearse else "not measured" if value is None else "met" if good else "MISSED"
         self.targets = [other for other in self.targets if other["name"] != name]
@@ -139,7 +139,7 @@ class Session:
                              "verdict": verdict})
 
     def row(self, case, who, result, value, unit):
-        """A line of bench.csv; `result` is the JSON object that the program or a peer printed."""
+        """A line of bench.csv. `result` is the JSON object that the program or a peer printed."""
         hidden = result.get("hidden") or []
         row = {key: result.get(key, "") for key in FIELDS[2:]}
         row.update(case=case, who=who, value=value, unit=unit, hidden="x".join(map(str, hidden)))
@@ -168,7 +168,8 @@ class Session:
         return "".join(line + "\n" for line in lines)
 
     def write(self):
-        """Report, tables and archive as they stand, each whole or not there. What cannot be written ends nothing."""
+        """Writes the report, the tables and the archive of the present state, each complete or not at all. Files
+        that cannot be written do not end the session."""
         try:
             self.write_all()
         except OSError as error:
@@ -191,7 +192,7 @@ class Session:
         self.archive()
 
     def archive(self):
-        """What a person wants to see, small files first, in one file of at most 16 MiB."""
+        """The most useful files, small ones first, in one archive of at most 16 MiB."""
         skip = (".part", ".bin", ".safetensors", ".sqlite", ".nsys-rep")
         files = [path for path in self.out.rglob("*") if path.is_file() and not path.is_symlink()
                  and not path.name.endswith(skip) and not path.name.startswith("events.")]
@@ -207,7 +208,7 @@ class Session:
         part.replace(target)
 
     def load(self):
-        """Takes up an earlier session's report: what passed there is not done again."""
+        """Reads the report of an earlier session. Steps that passed there are not repeated."""
         path = self.out / "report.json"
         if not path.exists():
             return

@@ -1,4 +1,5 @@
-"""The steps of scripts/gpu-test, in the order of their worth. Each gives a line for the report, or raises Failed or Absent."""
+"""The steps of scripts/gpu-test, the most useful first. Each returns a line for the report, or raises Failed or
+Absent."""
 import concurrent.futures
 import csv
 import json
@@ -18,11 +19,11 @@ from gpu.session import Absent, Failed
 CMAKE_OLDEST = (3, 25)
 AGENTS = 10
 TOOLS = ("memcheck", "racecheck", "initcheck", "synccheck")
-# A case of a test program that takes too long under compute-sanitizer, and the one that stands for all of its kind.
+# A case of a test program that takes too long under compute-sanitizer, and a representative case that replaces it.
 SANITIZED_CASE = {"test_cuda_env": "time_limit"}
 
 
-# ---- the machine and the build ----
+# --- the machine and the build ----------------------------------------------------------------------------------------
 
 def step_machine(s):
     version = re.search(r"(\d+)\.(\d+)", s.run(["cmake", "--version"], "machine", 20) if s.which("cmake") else "")
@@ -73,7 +74,7 @@ def has_mujoco(s):
     return s.run([s.sac, "envs", "HalfCheetah-v5"], "machine", 30, check=False)[0] == 0
 
 
-# ---- is it right? ----
+# --- is it right? -----------------------------------------------------------------------------------------------------
 
 def tensors(path):
     data = path.read_bytes()
@@ -85,7 +86,7 @@ def tensors(path):
 
 
 def same_bits(s, env, values):
-    """Two runs of the same seeds end in the same bits: policy, checkpoint, and the replay in it."""
+    """Two runs of the same seeds end with the same bits: policy, checkpoint, and the replay in it."""
     folders = [s.out / "runs" / name for name in ("first", "second")]
     for folder in folders:
         shutil.rmtree(folder, ignore_errors=True)
@@ -104,7 +105,7 @@ def same_bits(s, env, values):
 
 
 def step_golden(s):
-    """The updates that another framework has made, and the same bits from two runs of one seed."""
+    """Golden updates of another framework, and the same bits from two runs with one seed."""
     files = sorted((s.root / "tests/golden/updates").glob("*.safetensors"))
     files = files[:2] if s.options.rehearse else files
     code, out, errors = s.run([s.sac, "verify", *files, "--device", "cuda", "--json"], "golden", 90, check=False)
@@ -113,7 +114,7 @@ def step_golden(s):
     if code or wrong or len(results) != len(files):
         raise Failed(f"golden updates: {', '.join(wrong) or errors.strip()[-200:] or 'not all were read'}")
     shares = [row["share"] for result in results for row in result["rows"] if row["share"] is not None]
-    # Environments on the device; and on the host, several of each agent, acted on beside the updates.
+    # Environments on the device; and on the host, several for each agent, with acting next to the updates.
     small = {**TINY_RUN, "train.steps": 100} if s.options.rehearse else {"train.steps": 3000, "eval.every": 0}
     same_bits(s, "Pendulum-v1", small)
     said = "two runs of a seed: the same bits"
@@ -137,14 +138,14 @@ def step_tests(s):
     failed = [case.get("name") for case in cases if case.find("failure") is not None]
     if code or failed:
         raise Failed(f"{len(failed)} of {len(cases)} failed: {', '.join(failed)}")
-    # A test in C is skipped where there is no device, and here is one; one in Python says what it wants.
+    # With a device no test in C may be skipped. A skipped test in Python says what it needs.
     wrong = [name for name in skipped if not (s.root / f"tests/{name}.py").exists()]
     if wrong:
         raise Failed(f"skipped, though there is a device: {', '.join(wrong)}")
     return f"{len(cases) - len(skipped)} passed" + (f"; skipped: {', '.join(skipped)}" if skipped else "")
 
 
-# ---- how fast is it? ----
+# --- how fast is it? --------------------------------------------------------------------------------------------------
 
 def step_bench(s):
     said, problems = [], []
@@ -176,7 +177,7 @@ def step_micro(s):
 
 
 def find_mean(result):
-    """The mean return in what sac eval --json prints."""
+    """The mean return in the output of sac eval --json."""
     for key in ("mean", "mean_return", "return"):
         if isinstance(result.get(key), (int, float)):
             return result[key]
@@ -188,7 +189,8 @@ def find_mean(result):
 
 
 def step_train(s):
-    """Pendulum-v1 as a user trains it, to its return; and the time of a short run, the whole process."""
+    """Trains Pendulum-v1 to its return, as a user does; and measures the time of a short run, with the whole
+    process."""
     folder = s.out / "runs/pendulum"
     shutil.rmtree(folder, ignore_errors=True)
     small = {**TINY_RUN, "train.steps": 100} if s.options.rehearse else {}
@@ -215,10 +217,10 @@ def step_train(s):
     return f"Pendulum-v1: {value:.1f} over {episodes} episodes; 10,000 steps and updates, whole process {seconds:.2f} s"
 
 
-# ---- many agents on a real task ----
+# --- many agents on a real task ---------------------------------------------------------------------------------------
 
 def step_agents(s):
-    """The loop of ten agents on HalfCheetah-v5, stage by stage; and of one, to see what the others cost."""
+    """The loop of ten agents on HalfCheetah-v5, stage by stage; and that of one agent, for comparison."""
     if not has_mujoco(s):
         raise Absent("MuJoCo (scripts/setup --mujoco, before the bundle is carried)")
     tiny = ["--hidden", "8,8", "--batch", 8, "--seconds", 0.001, "--repeats", 1, "--warmup", 0] if s.options.rehearse else []
@@ -237,7 +239,7 @@ def step_agents(s):
 
 
 def step_curve(s):
-    """Ten seeds of a task at once, for as long as there is time: the learning curve."""
+    """Ten seeds of a task in one run, for as long as there is time: the learning curve."""
     env = s.options.curve_env
     if not has_mujoco(s):
         raise Absent("MuJoCo (scripts/setup --mujoco, before the bundle is carried)")
@@ -267,7 +269,7 @@ def step_curve(s):
     return f"{env}: {len(returns[min(returns)])} agents, {last} steps each in {seconds:.0f} s: {', '.join(said)}"
 
 
-# ---- where the time goes, and what others make of it ----
+# --- where the time goes, and what others make of it ------------------------------------------------------------------
 
 def step_profile(s):
     tiny = ["--", *TINY, "--batch", 8, "--rows", 100, "--seconds", 0.001, "--repeats", 1, "--warmup", 0]
@@ -282,7 +284,7 @@ def step_profile(s):
 
 
 def peer_words(s, case, text, modes):
-    """A peer's command line for a case, from what its help says it takes; None where it cannot have it."""
+    """The command line of a peer for a case, from the options in its help; None if it cannot run the case."""
     options = options_of(case, s.options.rehearse) if s.options.rehearse else case.options
     given = {options[i]: str(options[i + 1]) for i in range(0, len(options), 2)}
     words = [word for key in ("--obs", "--act", "--hidden", "--batch") for word in (key, given[key])]
@@ -297,7 +299,8 @@ def peer_words(s, case, text, modes):
 
 
 def peer_jobs(s, scripts, problems):
-    """(script, case, words) of every figure; what takes a minute to compile comes last, for the first case alone."""
+    """(script, case, words) of every figure. Peers that take a minute to compile come last, with the first case
+    only."""
     jobs, slow = [], []
     for script in scripts:
         code, text, errors = s.run([s.options.python, script, "--help"], "peers", 60, check=False)
@@ -344,7 +347,7 @@ def step_peers(s):
     return f"{sum(row['who'] != 'sac' for row in s.rows)} figures of {len(scripts)} peers"
 
 
-# ---- compute-sanitizer ----
+# --- compute-sanitizer ------------------------------------------------------------------------------------------------
 
 def step_sanitize(s):
     program = s.which("compute-sanitizer")
@@ -364,7 +367,7 @@ def step_sanitize(s):
             return tool, test, None, ""
         return tool, test, code, out + errors
 
-    # memcheck and racecheck first: they find what the other two do not.
+    # memcheck and racecheck first: they find errors that the other two do not.
     with concurrent.futures.ThreadPoolExecutor(min(8, os.cpu_count() or 2)) as pool:
         results = list(pool.map(one, [(tool, test) for tool in TOOLS for test in kernels]))
     if all("Device not supported" in out for *_, out in results):

@@ -1,4 +1,4 @@
-"""Finds the CUDA programs and libraries that a machine has outside the paths where the shell and the loader look."""
+"""Finds the CUDA programs and libraries of a machine that are outside the paths of the shell and the loader."""
 import ctypes
 import glob
 import os
@@ -6,14 +6,14 @@ import pathlib
 import shutil
 import sys
 
-# Folders of programs: the toolkit's own, Nsight Compute's, and those of PyPI's packages.
+# Folders of programs: the toolkit's, those of Nsight Compute, and those of PyPI's packages.
 PROGRAM_FOLDERS = ("/usr/local/cuda*/bin", "/opt/cuda*/bin", "/usr/local/cuda*/nsight-compute*", "/opt/nvidia/nsight-compute/*",
                    "/usr/local/cuda*/compute-sanitizer", "/usr/local/cuda*/extras/compute-sanitizer", "/opt/nvidia/nsight-systems/*/bin")
 LIBRARY_FOLDERS = ("/usr/local/cuda*/lib64", "/usr/local/cuda*/targets/*/lib", "/opt/cuda*/lib64", "/usr/lib/*-linux-gnu")
 
 
 def site_packages(below):
-    """Folders of NVIDIA's Python packages, of this Python and of the one that `python3` names."""
+    """Folders of NVIDIA's Python packages, for this Python and for the `python3` of the path."""
     roots = [path for path in sys.path if path.endswith("-packages")]
     python = shutil.which("python3")
     if python:
@@ -22,7 +22,7 @@ def site_packages(below):
 
 
 def find_program(name, path=None):
-    """The path of a program: from PATH, beside nvcc, or from the folders above; None where there is none."""
+    """The path of a program: from PATH, next to nvcc, or from the folders above; None if there is none."""
     found = shutil.which(name, path=path)
     if found:
         return found
@@ -33,8 +33,8 @@ def find_program(name, path=None):
 
 
 def find_cublas():
-    """("", name) where the loader finds cuBLAS by itself; (folder, file) where it must be told; ("", "") without one. The
-    newest first, wherever it is: a build opens that of its own toolkit alone."""
+    """("", name) if the loader finds cuBLAS itself; (folder, file) if it needs the folder; ("", "") without cuBLAS.
+    The newest file comes first, wherever it is. A build opens only the version of its own toolkit."""
     nvcc = find_program("nvcc")
     folders = [f"{os.path.dirname(os.path.dirname(os.path.realpath(nvcc)))}/{lib}" for lib in ("lib64", "lib")] if nvcc else []
     folders += [folder for pattern in LIBRARY_FOLDERS for folder in sorted(glob.glob(pattern), reverse=True)]

@@ -6,14 +6,13 @@
 #include <string.h>
 
 #include "agent/estimate.h"
+#include "env/check.h"
 #include "kernels/squash.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/text.h"
 
-#define BOUND_MAX 1e6f /* beyond it float actions lose the precision that a policy needs */
-
-/* Names the first algorithm that takes discrete actions, where there is one. */
+/* Refuses discrete actions and suggests an algorithm that takes them, if there is one. */
 static sac_status refuse_discrete(const sac_settings* settings, const sac_env_spec* spec) {
   const char* name = sac_algo_name(settings->algo);
   for (int other = 0; other < SAC_ALGO_COUNT; other++)
@@ -26,21 +25,27 @@ static sac_status refuse_discrete(const sac_settings* settings, const sac_env_sp
       settings->env_id, (int)spec->actions, name);
 }
 
+/* Checks sizes, kind of actions and bounds of an environment against the algorithm. */
 static sac_status check_spec(const sac_settings* settings, const sac_env_spec* spec) {
-  if (spec->obs_size < 1 || spec->obs_size > SAC_SPEC_SIZE_MAX || spec->action_size < 1 ||
-      spec->action_size > SAC_SPEC_SIZE_MAX)
+  /* check the sizes */
+  if (spec->obs_size < 1 || spec->obs_size > SAC_ENV_SIZE_MAX || spec->action_size < 1 ||
+      spec->action_size > SAC_ENV_SIZE_MAX)
     return sac_fail(SAC_ERROR_ENV, "%s: obs_size %d and action_size %d must be in [1, %d]", settings->env_id,
-                    (int)spec->obs_size, (int)spec->action_size, SAC_SPEC_SIZE_MAX);
+                    (int)spec->obs_size, (int)spec->action_size, SAC_ENV_SIZE_MAX);
+
+  /* check the kind of actions */
   if (spec->actions > 0 && !sac_algo_at(settings->algo)->discrete) return refuse_discrete(settings, spec);
   if (spec->actions == 0 && (!spec->action_low || !spec->action_high))
     return sac_fail(SAC_ERROR_ENV, "%s: continuous actions need action_low and action_high", settings->env_id);
+
+  /* check the bounds of continuous actions */
   for (int32_t i = 0; spec->actions == 0 && i < spec->action_size; i++) {
-    const float low = spec->action_low[i], high = spec->action_high[i];
-    if (!(low >= -BOUND_MAX && high <= BOUND_MAX && low < high))
+    const double low = (double)spec->action_low[i], high = (double)spec->action_high[i];
+    if (!(low >= -SAC_ENV_BOUND_MAX && high <= SAC_ENV_BOUND_MAX && low < high))
       return sac_fail(
           SAC_ERROR_ENV,
           "%s: action %d has bounds [%g, %g]; they must be finite, low below high, within +-%g (wrap the environment)",
-          settings->env_id, (int)i, (double)low, (double)high, (double)BOUND_MAX);
+          settings->env_id, (int)i, low, high, SAC_ENV_BOUND_MAX);
   }
   return SAC_OK;
 }
@@ -62,14 +67,19 @@ sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const
   return SAC_OK;
 }
 
+/* Chooses the backend and the device, and checks that they can run this agent. */
 static sac_status choose_backend(sac_agent* agent) {
   int32_t ordinal;
   const sac_status status =
       sac_estimate_choose(&agent->settings, &agent->shape, &agent->backend, &ordinal, agent->device_why);
   if (status != SAC_OK) return status;
+
+  /* name the device */
   const sac_backend* backend = agent->backend;
   if (backend->on_host) (void)snprintf(agent->device, sizeof agent->device, "%s", backend->name);
   else (void)snprintf(agent->device, sizeof agent->device, "%s:%d", backend->name, (int)ordinal);
+
+  /* check that the backend supports the algorithm, the precision and the number of networks */
   if (!backend->path(&agent->settings))
     return sac_fail(SAC_ERROR_CONFIG, "algo '%s' does not run on %s with these settings ('sac info')",
                     sac_algo_name(agent->settings.algo), agent->device);
@@ -79,7 +89,7 @@ static sac_status choose_backend(sac_agent* agent) {
   return backend->fits ? backend->fits(agent) : SAC_OK;
 }
 
-/* The part of an agent that sizes are computed from. */
+/* Sets the parts of an agent that its memory is computed from. */
 static sac_status describe(sac_agent* agent, const sac_config* config, const sac_env_spec* spec) {
   sac_status status = SAC_OK;
   SAC_TRY(sac_config_settings(config, &agent->settings));
@@ -92,6 +102,7 @@ fail:
   return status;
 }
 
+/* Bytes that the backend needs for the replay, and for everything else; SIZE_MAX on overflow. */
 static void measure(const sac_agent* agent, size_t* replay, size_t* rest) {
   size_t bytes[SAC_MEMORY_COUNT], scratch;
   agent->backend->size(agent, bytes, &scratch);
@@ -109,17 +120,23 @@ sac_status sac_agent_memory(const sac_config* config, const sac_env_spec* spec, 
   return status;
 }
 
-/* Refuses what will not fit, and says what would. */
+/* Fails if the agent does not fit into memory; the message says what to lower. */
 static sac_status check_memory(const sac_agent* agent) {
   size_t replay, rest, whole;
+
+  /* compare the bytes needed with the bytes available */
   measure(agent, &replay, &rest);
   const size_t available = agent->backend->available ? agent->backend->available(agent) : sac_memory_available();
   if (__builtin_add_overflow(replay, rest, &whole)) whole = SIZE_MAX;
   if (whole < available) return SAC_OK;
+
+  /* print both for the message */
   char needs[SAC_BYTES_MAX], ring[SAC_BYTES_MAX], has[SAC_BYTES_MAX];
   sac_text_bytes(needs, whole);
   sac_text_bytes(ring, replay);
   sac_text_bytes(has, available);
+
+  /* suggest a capacity that fits, rounded down to 10,000 transitions, or else other keys to lower */
   const size_t row = sac_bytes(sac_bytes((size_t)agent->shape.population, (size_t)agent->row.floats), sizeof(float));
   const size_t fits = rest < available ? (available - rest) / row / 10000 * 10000 : 0;
   if (fits >= (size_t)agent->shape.batch && fits > 0)
@@ -130,13 +147,17 @@ static sac_status check_memory(const sac_agent* agent) {
                   needs, ring, agent->device, has);
 }
 
-/* Allocates what every backend's agent has on the host. */
+/* Allocates the arrays that an agent has on the host, whatever its backend. */
 static sac_status allocate(sac_agent* agent) {
   const size_t p = (size_t)agent->shape.population, a = (size_t)agent->shape.action;
+
+  /* size the staging buffer for the largest tensor and for a replay row */
   size_t largest = (size_t)agent->row.floats > 4096 ? (size_t)agent->row.floats : 4096;
   for (int32_t i = 0; i < agent->tensors.count; i++)
     if (agent->tensors.tensor[i].count > largest) largest = agent->tensors.tensor[i].count;
   agent->staging_floats = largest;
+
+  /* allocate */
   agent->staging = sac_alloc(sac_bytes(largest, sizeof(float)));
   agent->action_centre = calloc(a, sizeof(float));
   agent->action_half = calloc(a, sizeof(float));
@@ -170,7 +191,7 @@ fail:
   return status;
 }
 
-/* The target group that follows a trained one; SAC_GROUP_COUNT: none does. */
+/* The group of targets that follows a trained group; SAC_GROUP_COUNT if there is none. */
 static int target_of(const sac_tensors* t, int group) {
   for (int target = 0; target < SAC_GROUP_COUNT; target++)
     if (t->nets[target] > 0 && sac_group_is_target((sac_group)target) && (int)t->target_of[target] == group)
@@ -178,6 +199,7 @@ static int target_of(const sac_tensors* t, int group) {
   return SAC_GROUP_COUNT;
 }
 
+/* Sets the initial value of every tensor of agent p. */
 static sac_status init_agent(sac_agent* agent, int32_t p) {
   const sac_tensors* t = &agent->tensors;
   sac_status status = SAC_OK;
@@ -193,32 +215,46 @@ fail:
   return status;
 }
 
-sac_status sac_agent_create(sac_agent** out, const sac_config* config, const sac_env_spec* spec) {
-  if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_create: agent is NULL");
-  *out = NULL;
-  if (!config || !spec) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_create: config or spec is NULL");
-  sac_status status = SAC_OK;
-  sac_agent* agent = calloc(1, sizeof *agent);
-  if (!agent) return sac_fail(SAC_ERROR_MEMORY, "no memory for an agent");
-  SAC_TRY(describe(agent, config, spec));
-  SAC_TRY(check_memory(agent));
-  SAC_TRY(sac_config_copy(&agent->config, config));
-  SAC_TRY(allocate(agent));
+/* Takes over what an agent needs to know of its environment. */
+static void set_spec(sac_agent* agent, const sac_env_spec* spec) {
+  /* compute the scaling of actions; discrete actions are not scaled */
   for (int32_t i = 0; i < spec->action_size; i++) {
     const double low = spec->actions ? -1 : (double)spec->action_low[i],
                  high = spec->actions ? 1 : (double)spec->action_high[i];
     agent->action_centre[i] = sac_action_centre(low, high);
     agent->action_half[i] = sac_action_half_range(low, high);
   }
+
+  /* keep the rest */
   agent->actions = spec->actions;
-  agent->capacity = agent->shape.capacity;
   agent->max_episode_steps = spec->max_episode_steps;
   agent->target_entropy =
       sac_auto(agent->settings.target_entropy, (double)agent->algo->target_entropy(spec->action_size));
+}
+
+sac_status sac_agent_create(sac_agent** out, const sac_config* config, const sac_env_spec* spec) {
+  if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_create: agent is NULL");
+  *out = NULL;
+  if (!config || !spec) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_create: config or spec is NULL");
+  sac_status status = SAC_OK;
+
+  /* choose the device, check that the agent fits there, and allocate what lies on the host */
+  sac_agent* agent = calloc(1, sizeof *agent);
+  if (!agent) return sac_fail(SAC_ERROR_MEMORY, "no memory for an agent");
+  SAC_TRY(describe(agent, config, spec));
+  SAC_TRY(check_memory(agent));
+  SAC_TRY(sac_config_copy(&agent->config, config));
+  SAC_TRY(allocate(agent));
+
+  /* set the state on the host; agent p has the seed of the first one plus p */
+  set_spec(agent, spec);
+  agent->capacity = agent->shape.capacity;
   for (int32_t p = 0; p < agent->shape.population; p++) {
     agent->seed[p] = (uint64_t)agent->settings.seed + (uint64_t)p;
     agent->alive[p] = 1;
   }
+
+  /* allocate on the device and set the initial weights */
   SAC_TRY(agent->backend->create(agent));
   for (int32_t p = 0; p < agent->shape.population; p++) SAC_TRY(init_agent(agent, p));
   *out = agent;
@@ -244,6 +280,7 @@ void sac_agent_destroy(sac_agent* agent) {
   free(agent);
 }
 
+/* Copies a slab of all agents, as much at a time as the staging buffer holds. */
 static sac_status copy_slab(sac_agent* to, const sac_agent* from, sac_memory memory, sac_slab slab) {
   const size_t floats = from->tensors.floats[slab];
   sac_status status = SAC_OK;
@@ -260,10 +297,14 @@ fail:
 sac_status sac_agent_copy(sac_agent* to, const sac_agent* from) {
   const size_t population = (size_t)from->shape.population;
   sac_status status = SAC_OK;
+
+  /* copy the tensors */
   SAC_TRY(copy_slab(to, from, SAC_MEMORY_WEIGHTS, SAC_SLAB_TRAINED));
   SAC_TRY(copy_slab(to, from, SAC_MEMORY_ADAM_M, SAC_SLAB_TRAINED));
   SAC_TRY(copy_slab(to, from, SAC_MEMORY_ADAM_V, SAC_SLAB_TRAINED));
   SAC_TRY(copy_slab(to, from, SAC_MEMORY_TARGET, SAC_SLAB_TARGET));
+
+  /* copy the state on the host */
   to->capacity = from->capacity;
   memcpy(to->seed, from->seed, population * sizeof *to->seed);
   memcpy(to->counters, from->counters, population * sizeof *to->counters);

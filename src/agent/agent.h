@@ -1,4 +1,4 @@
-/* The agent's inside: how one is made, copied and checked. What an agent is made of stands in backend/backend.h. */
+/* Creating, copying and checking agents, for the library itself. struct sac_agent is in backend/backend.h. */
 #ifndef SAC_AGENT_AGENT_H
 #define SAC_AGENT_AGENT_H
 
@@ -6,21 +6,20 @@
 
 #include "backend/backend.h"
 
-#define SAC_SPEC_SIZE_MAX 65536 /* numbers of an observation, and components of an action */
-
-/* The shape that settings and spec ask for. Errors: CONFIG (sizes, discrete actions and the algorithm), ENV (bounds).
- */
+/* The shape of an agent with these settings in this environment. Errors: CONFIG (the algorithm does not take discrete
+ * actions), ENV (sizes, bounds). */
 sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const sac_env_spec* spec);
 
-/* Bytes an agent will take, before it is made: the replay's, and all the rest. */
+/* Computes, without allocating, the bytes of an agent: those of its replay, and all others. */
 sac_status sac_agent_memory(const sac_config* config, const sac_env_spec* spec, size_t* replay, size_t* rest);
 
-/* Makes `to` the agents that `from` is, all but their replays, as a file of them would show. Both of one algorithm,
- * network and population; batch, capacity and device may differ. `from` is settled. Errors: DEVICE. */
+/* Copies everything that an agent's file holds, so all but the replay. Both have the same algorithm, networks and
+ * population; batch, capacity and device may differ. Call sac_settle for `from` before. Errors: DEVICE. */
 sac_status sac_agent_copy(sac_agent* to, const sac_agent* from);
 
-/* Marks agents with a loss or gradient norm that is not finite as dead. Returns NUMERIC when one died in this call,
- * with the message naming the first tensor; *dead (may be NULL) is its index. The others go on. */
-sac_status sac_agent_check(sac_agent* agent, int32_t* dead);
+/* Stops agents with a loss or gradient norm that is not finite; the other agents go on. Returns NUMERIC if an agent was
+ * stopped in this call: *stopped (may be NULL) is the index of the first, and the message names its first tensor with
+ * such a gradient. */
+sac_status sac_agent_check(sac_agent* agent, int32_t* stopped);
 
 #endif

@@ -1,4 +1,4 @@
-/* The sentinel: a loss or gradient that is not finite stops its agent and is named. */
+/* Stops agents whose losses or gradients are not finite, and names the cause. */
 #include <math.h>
 
 #include "agent/agent.h"
@@ -13,7 +13,7 @@ static const struct {
 #undef STATISTIC
 };
 
-/* The first value of `stats` that is not finite; NULL when all are. */
+/* The name of the first watched statistic that is not finite; NULL if all are finite. */
 static const char* first_bad_stat(const sac_update_stats* stats) {
   const double* value = (const double*)stats;
   for (int i = 0; i < SAC_STATISTIC_COUNT; i++)
@@ -21,16 +21,20 @@ static const char* first_bad_stat(const sac_update_stats* stats) {
   return NULL;
 }
 
-/* Counts the tensors whose gradient is not finite; *first and *value are the first such. Called once in an agent's
- * life. */
+/* Counts the tensors of agent p whose gradient is not finite. *first is the index of the first of them, *value its
+ * first such number. Called at most once for each agent. */
 static int32_t count_bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value) {
   int32_t bad = 0;
   if (agent->backend->bad_gradients) return agent->backend->bad_gradients(agent, p, first, value);
+
+  /* read the gradient of each trained tensor; a tensor that cannot be read does not count */
   for (int32_t i = 0; i < agent->tensors.count; i++) {
     const sac_tensor* tensor = &agent->tensors.tensor[i];
     if (tensor->slab != SAC_SLAB_TRAINED) continue;
     if (agent->backend->read(agent, SAC_MEMORY_GRAD, p, tensor->offset, agent->staging, tensor->count) != SAC_OK)
       continue;
+
+    /* look for its first number that is not finite */
     for (size_t e = 0; e < tensor->count; e++) {
       if (isfinite(agent->staging[e])) continue;
       if (bad++ == 0) {
@@ -43,12 +47,12 @@ static int32_t count_bad_gradients(const sac_agent* agent, int32_t p, int32_t* f
   return bad;
 }
 
-/* The largest |reward| in agent p's replay: the usual culprit. */
+/* The largest |reward| in the replay of agent p. Large rewards are the usual cause. */
 static double largest_reward(const sac_agent* agent, int32_t p) {
   const size_t rows = (size_t)sac_replay_size(agent->counters[p].pushed, agent->shape.capacity);
   const size_t row = (size_t)agent->row.floats, fit = agent->staging_floats / row;
   double largest = 0;
-  for (size_t r = 0, n = 0; r < rows; r += n) { /* many rows at a time: they may have to come from another device */
+  for (size_t r = 0, n = 0; r < rows; r += n) { /* many rows at a time, because they may lie on a device */
     n = fit < rows - r ? fit : rows - r;
     if (agent->backend->read(agent, SAC_MEMORY_REPLAY, p, r * row, agent->staging, n * row) != SAC_OK) break;
     for (size_t i = 0; i < n; i++)
@@ -57,8 +61,8 @@ static double largest_reward(const sac_agent* agent, int32_t p) {
   return largest;
 }
 
-/* What agent p died of. Others may die in the same update; each must be known as dead before anything is saved. */
-static sac_status name_the_dead(const sac_agent* agent, int32_t p, const char* stat) {
+/* Fails with a message about why agent p was stopped: the statistic `stat`, and the gradients that are not finite. */
+static sac_status fail_with_cause(const sac_agent* agent, int32_t p, const char* stat) {
   int32_t first = 0;
   float value = 0;
   const int32_t bad = count_bad_gradients(agent, p, &first, &value);
@@ -69,16 +73,18 @@ static sac_status name_the_dead(const sac_agent* agent, int32_t p, const char* s
                   agent->tensors.tensor[first].name, isnan(value) ? "NaN" : "infinite", (int)bad, reward);
 }
 
-sac_status sac_agent_check(sac_agent* agent, int32_t* dead) {
+sac_status sac_agent_check(sac_agent* agent, int32_t* stopped) {
   sac_status status = SAC_OK;
   for (int32_t p = 0; p < agent->shape.population; p++) {
     if (!agent->alive[p]) continue;
     const char* stat = first_bad_stat(&agent->stats[p]);
     if (!stat) continue;
     agent->alive[p] = 0;
+
+    /* report the first one; the others must still be marked as stopped before anything is saved */
     if (status != SAC_OK) continue;
-    if (dead) *dead = p;
-    status = name_the_dead(agent, p, stat);
+    if (stopped) *stopped = p;
+    status = fail_with_cause(agent, p, stat);
   }
   return status;
 }

@@ -1,19 +1,20 @@
-/* The model. An update is a sum of four parts, each a count that the shapes give, over a rate that was measured:
+/* The model. The time of an update is a sum of four parts. Each is a count, which follows from the shapes, over a
+ * measured rate:
  *
  *   arithmetic   the multiplications and additions of its products
- *   elements     what passes element by element through the layers: biases, ReLU and its mask, losses
+ *   elements     elementwise work on the activations: biases, ReLU and its mask, losses
  *   parameters   Adam and the targets
- *   launches     what it takes whatever the sizes are
+ *   launches     fixed costs, whatever the sizes are
  *
  *   CPU          (flops / rate + elements * t + parameters * t) / cores + floor
- *                cores: the threads, as far as there are panels of 32 rows, of each agent and critic
+ *                cores: the threads, but not more than agents * panels of 32 rows * critics
  *   CUDA device  launches * t + flops / rate + bytes / bandwidth
- *                bytes: 16 an element and 35 a parameter (41 MB an update of 2x256; src/cuda/README.md)
+ *                bytes: 16 for each element and 35 for each parameter (41 MB for 2x256; src/cuda/README.md)
  *
  * The figures.
  *
  * CPU, 27 November 2026: a Xeon of 2.5 GHz (Sapphire Rapids), one thread, the fastest of some hundred updates, us. The
- * last two columns are the two Zen 4 cores of scripts/README.md, fp32, AVX-512, which had no part in the fit.
+ * last two columns are two Zen 4 cores (scripts/README.md), fp32, AVX-512; the figures were not fitted to them.
  *
  *     O  A  hidden    B |  avx512  model |   avx2  model | portable  model | 2 cores  model
  *    17  6  2x256   256 |   5,868  5,867 | 10,168 10,142 |   29,689 29,379 |   2,681  2,938
@@ -39,12 +40,12 @@
  *     1 17  6  2x1024  8192  tf32      |    1,873  2,060
  *     1  3  1  2x64     100  fp32      |      103    102
  *
- * Acting 10.4; pushing 11.5; the host's waits of a step 22, none with train.overlap; act, env step and push of
- * Pendulum-v1, which the device steps itself, 29 (before the last changes of acting). A whole step of one agent on
- * HalfCheetah-v5, tf32, where the environment takes 36: 177 (model 194), with train.overlap 131 (126); of ten agents,
- * where environments take 74: 374 (341) and 243 (235).
+ * Acting 10.4; pushing 11.5; waits of the host in a step 22, none with train.overlap; act, env step and push of
+ * Pendulum-v1, which the device steps itself, 29 (measured before the last changes of acting). A whole step of one
+ * agent on HalfCheetah-v5, tf32, in which the environment takes 36: 177 (model 194), with train.overlap 131 (126). Of
+ * ten agents, whose environments take 74: 374 (341) and 243 (235).
  *
- * bf16 has not been measured: it counts as tf32. Other devices than an H200 count as one. */
+ * bf16 was not measured and is estimated as tf32. Every CUDA device is estimated as an H200. */
 #include "agent/estimate.h"
 
 #include <math.h>
@@ -56,7 +57,7 @@
 #include "env/task.h"
 #include "util/system.h"
 
-/* --- the figures -------------------------------------------------------------------------------------------------- */
+/* --- figures ------------------------------------------------------------------------------------------------------ */
 
 enum { RATE, ELEMENT, PARAMETER, FLOOR, ACT_ROW, ACT_WEIGHT, ENV_ROW, PUSH_ROW, CPU_FIGURES };
 enum { LAUNCH, RATE_FP32, RATE_TF32, BANDWIDTH, ACT, PUSH, WAIT, RESIDENT, CUDA_FIGURES };
@@ -98,20 +99,22 @@ const sac_estimate_figure* sac_estimate_figures(sac_where where, int* count) {
   return strcmp(isa, "avx512") == 0 ? avx512_figures : strcmp(isa, "avx2") == 0 ? avx2_figures : portable_figures;
 }
 
-/* --- what an update consists of ----------------------------------------------------------------------------------- */
+/* --- counts of an update ------------------------------------------------------------------------------------------ */
 
-#define PANEL 32         /* rows that the CPU takes together */
-#define ELEMENT_BYTES 16 /* an element that passes through a layer, on a device */
-#define PARAMETER_BYTES 35
+#define PANEL 32           /* rows that the CPU computes together */
+#define ELEMENT_BYTES 16   /* memory traffic of a device, for each element of an activation */
+#define PARAMETER_BYTES 35 /* and for each parameter */
 
 typedef struct counts {
   double flops, elements, parameters; /* of one agent */
-  double launches;                    /* of all */
+  double launches;                    /* of all agents together */
 } counts;
 
-/* Weights of a network with all its layers, those of its first layer, and all its numbers. */
+/* Sizes of one network. */
 typedef struct net_size {
-  double weights, first, numbers;
+  double weights; /* of all layers */
+  double first;   /* weights of the first layer */
+  double numbers; /* weights and biases */
 } net_size;
 
 static net_size size_of(const sac_shape* shape, double in, double out) {
@@ -126,6 +129,7 @@ static net_size size_of(const sac_shape* shape, double in, double out) {
   return net;
 }
 
+/* The size of an input or output of a network. */
 static double width_of(const sac_shape* shape, sac_width width) {
   switch (width) {
     case SAC_OBS:
@@ -140,9 +144,9 @@ static double width_of(const sac_shape* shape, sac_width width) {
   return 0;
 }
 
-/* An operation on one network: weights that a row is multiplied by, and whether the row passes through its layers. A
- * pass forward, or back to the layers' inputs or to the weights, is 2 flops a row and weight. No gradient goes back to
- * observations: BACKWARD leaves the first layer out, INPUT_GRAD all of it but the actions' part. */
+/* The number of weights that an operation multiplies each row by, in one network; 0: it has no products. Each such
+ * product is 2 flops. No gradient goes back to observations: BACKWARD leaves out the first layer, INPUT_GRAD uses only
+ * the part of it that actions enter. */
 static double weights_of(const sac_op* op, const sac_shape* shape, const net_size* net) {
   const double actions_share = shape->action / ((double)shape->obs + shape->action);
   switch (op->kind) {
@@ -158,12 +162,14 @@ static double weights_of(const sac_op* op, const sac_shape* shape, const net_siz
   }
 }
 
-/* What an update of one agent comes to, over `rows` rows. */
+/* The counts of an update with `rows` rows in the minibatch. */
 static counts count(const sac_settings* settings, const sac_shape* shape, double rows) {
   const sac_algorithm* algo = sac_algo_at(settings->algo);
   double units = 0, weights = 0, passes = 0;
   counts c = {0, 0, 0, sac_algo_launches(algo, shape->layers)};
   for (int32_t l = 0; l < shape->layers; l++) units += shape->hidden[l];
+
+  /* add up the parameters of trained networks, and the products of each network's operations */
   for (int32_t n = 0; n < algo->network_count; n++) {
     const sac_network* network = &algo->networks[n];
     const net_size net = size_of(shape, width_of(shape, network->in), width_of(shape, network->out));
@@ -171,16 +177,19 @@ static counts count(const sac_settings* settings, const sac_shape* shape, double
     if (!sac_group_is_target(network->group)) c.parameters += number * net.numbers;
     for (int32_t i = 0; i < algo->op_count; i++) {
       if (algo->update[i].nets != network->group) continue;
-      const double its = weights_of(&algo->update[i], shape, &net);
-      weights += number * its;
-      passes += its > 0 ? number : 0;
+      const double multiplied = weights_of(&algo->update[i], shape, &net);
+      weights += number * multiplied;
+      passes += multiplied > 0 ? number : 0;
     }
   }
+
+  /* count the work on all rows */
   c.flops = 2 * rows * weights;
   c.elements = rows * units * passes;
   return c;
 }
 
+/* Seconds of an update on the CPU. */
 static double update_cpu(const sac_settings* settings, const sac_shape* shape, double cores) {
   int n;
   const sac_estimate_figure* f = sac_estimate_figures(SAC_ON_CPU, &n);
@@ -190,6 +199,7 @@ static double update_cpu(const sac_settings* settings, const sac_shape* shape, d
   return agents * work / fmin(cores, agents * panels * shape->critics) + f[FLOOR].value;
 }
 
+/* Seconds of an update on a CUDA device. */
 static double update_cuda(const sac_settings* settings, const sac_shape* shape) {
   const sac_estimate_figure* f = cuda_figures;
   const counts c = count(settings, shape, shape->batch);
@@ -198,9 +208,10 @@ static double update_cuda(const sac_settings* settings, const sac_shape* shape) 
   return c.launches * f[LAUNCH].value + shape->population * (c.flops / rate + bytes / f[BANDWIDTH].value);
 }
 
-/* --- a step ------------------------------------------------------------------------------------------------------- */
+/* --- estimate of a step ------------------------------------------------------------------------------------------- */
 
-/* A built-in task: by its sizes too, as a program's own agent need not be of the environment that its config names. */
+/* Whether a device steps the environment itself: a built-in task. The sizes are compared too, because a program may
+ * create an agent for another environment than the configuration names. */
 static int resident(const sac_settings* settings, const sac_shape* shape) {
   const sac_task* task = sac_task_find(settings->env_id);
   return task && task->obs_size == shape->obs && task->action_size == shape->action;
@@ -214,6 +225,8 @@ sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, co
   const int built_in = resident(settings, shape), late = settings->overlap > 0;
   sac_estimate e = {.env = env};
   int n;
+
+  /* estimate each part */
   if (where == SAC_ON_CPU) {
     const sac_estimate_figure* f = sac_estimate_figures(where, &n);
     e.act = rows * (f[ACT_ROW].value + actor * f[ACT_WEIGHT].value);
@@ -222,15 +235,16 @@ sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, co
     e.update = update_cpu(settings, shape, cores);
   } else {
     const sac_estimate_figure* f = cuda_figures;
-    /* `resident` is the sum of the three; the bytes and flops of acting are small beside it until rows are many. */
+    /* The figure RESIDENT covers act, env step and push. Flops of acting matter only with many rows. */
     e.act = (built_in ? f[RESIDENT].value : f[ACT].value) + 2 * rows * actor / f[RATE_FP32].value;
     e.push = built_in ? 0 : f[PUSH].value;
     e.wait = built_in || late ? 0 : f[WAIT].value;
     if (built_in || isnan(env)) e.env = 0;
     e.update = update_cuda(settings, shape);
   }
-  /* Where updates come late, environments step beside them if a core or the device is there for it; a device is acted
-   * on beside them too, unless it steps the environments itself. */
+
+  /* Add the parts. With train.overlap the environments step at the same time as the updates, if there is a second core
+   * or a device. On a device acting overlaps too, unless the device steps the environments itself. */
   const double updates = due * e.update;
   const int beside = late && (where == SAC_ON_CUDA || cores > 1), act_too = where == SAC_ON_CUDA && !built_in;
   const double host = e.env + (act_too ? e.act : 0), before = e.push + e.wait + (act_too ? 0 : e.act);
@@ -238,12 +252,14 @@ sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, co
   return e;
 }
 
-/* --- the choice --------------------------------------------------------------------------------------------------- */
+/* --- choice of a device ------------------------------------------------------------------------------------------- */
 
-/* What `auto` takes where a device is usable, and the reason. Returns 1: the device. */
-static int takes_device(const sac_settings* settings, const sac_shape* shape, const char* device, char* reason,
-                        size_t size) {
+/* Whether `auto` chooses the device, when one is usable; and the reason. */
+static int choose_device(const sac_settings* settings, const sac_shape* shape, const char* device, char* reason,
+                         size_t size) {
   static const char* const precisions[] = SAC_PRECISION_NAMES;
+
+  /* obey the precision, and the device of a run that is resumed */
   if (settings->precision != SAC_FP32) {
     (void)snprintf(reason, size, "for precision %s", precisions[settings->precision]);
     return 1;
@@ -252,6 +268,8 @@ static int takes_device(const sac_settings* settings, const sac_shape* shape, co
     (void)snprintf(reason, size, "where the run was (--device moves it)");
     return settings->stay != SAC_STAY_CPU;
   }
+
+  /* compare the estimates */
   const double cpu = sac_estimate_step(SAC_ON_CPU, settings, shape, NAN).step;
   const double cuda = sac_estimate_step(SAC_ON_CUDA, settings, shape, NAN).step;
   (void)snprintf(reason, size, "%s takes about %.0f us on the CPU, %.0f us on %s (estimates)",
@@ -264,16 +282,19 @@ sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* sh
                                int32_t* ordinal, char why[SAC_WHY_MAX]) {
   char reason[SAC_WHY_MAX - 32] = "", device[16] = "cpu";
   const sac_backend* on_device = sac_backend_device();
+
+  /* find what was asked for by name */
   why[0] = '\0';
   const sac_status status = sac_backend_choose(settings->device, backend, ordinal);
   if (status != SAC_OK || strcmp(settings->device, "auto") != 0 || !on_device) return status;
 
+  /* choose for "auto" */
   if (*ordinal < 0) {
     (void)on_device->devices(reason, sizeof reason);
     if (!reason[0]) (void)snprintf(reason, sizeof reason, "no device is usable here ('sac info')");
   } else {
     (void)snprintf(device, sizeof device, "%s:%d", (*backend)->name, (int)*ordinal);
-    if (!takes_device(settings, shape, device, reason, sizeof reason)) {
+    if (!choose_device(settings, shape, device, reason, sizeof reason)) {
       *backend = sac_backend_host();
       *ordinal = -1;
       (void)snprintf(device, sizeof device, "%s", (*backend)->name);

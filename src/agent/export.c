@@ -1,7 +1,6 @@
 #include "agent/export.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 #include <sac/sac.h>
@@ -12,21 +11,23 @@
 #include "util/error.h"
 #include "util/number.h"
 
-/* The actor's tensors, then the scaling. */
+/* The agent whose actor is written: its tensors, then the two of the action scaling. */
 typedef struct policy_list {
   const sac_agent* agent;
   int32_t p;
 } policy_list;
 
-/* The n-th tensor of the actor, NULL past the last. */
+/* The n-th tensor of the actor; NULL after the last. */
 static const sac_tensor* actor_tensor(const sac_agent* agent, int32_t n) {
   for (int32_t i = 0; i < agent->tensors.count; i++)
     if (strncmp(agent->tensors.tensor[i].name, "actor.", 6) == 0 && n-- == 0) return &agent->tensors.tensor[i];
   return NULL;
 }
 
+/* The number of tensors of the actor. */
 static int32_t actor_count(const sac_agent* agent) { return 2 * agent->tensors.net[SAC_ACTOR][0].layers; }
 
+/* Name and dimensions of tensor i of the file. */
 static void describe(void* user, int32_t i, sac_file_tensor* out) {
   const sac_agent* agent = ((policy_list*)user)->agent;
   const sac_tensor* tensor = actor_tensor(agent, i);
@@ -44,14 +45,19 @@ static void describe(void* user, int32_t i, sac_file_tensor* out) {
   out->bytes = sac_tensor_bytes(out);
 }
 
+/* Writes the data of tensor i of the file. */
 static sac_status write_tensor(void* user, int32_t i, sac_file* file) {
   const policy_list* list = user;
   const sac_agent* agent = list->agent;
   const sac_tensor* tensor = actor_tensor(agent, i);
   sac_status status = SAC_OK;
+
+  /* write the scaling */
   if (!tensor)
     return sac_file_put(file, i == actor_count(agent) ? agent->action_centre : agent->action_half,
                         (size_t)agent->shape.action * sizeof(float));
+
+  /* write a tensor, as much at a time as the staging buffer holds, and only finite values */
   for (size_t done = 0, n; done < tensor->count; done += n) {
     n = tensor->count - done < agent->staging_floats ? tensor->count - done : agent->staging_floats;
     SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, list->p, tensor->offset + done, agent->staging, n));
@@ -69,12 +75,15 @@ sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path)
   char obs[SAC_NUMBER_MAX], action[SAC_NUMBER_MAX], low[SAC_NUMBER_MAX], high[SAC_NUMBER_MAX];
   char hidden[SAC_LAYERS_MAX * 8] = "";
   size_t used = 0;
-  for (int32_t l = 0; l < agent->shape.layers && used < sizeof hidden; l++)
-    used += (size_t)snprintf(hidden + used, sizeof hidden - used, "%s%d", l ? "," : "", (int)agent->shape.hidden[l]);
+
+  /* print the numbers of the metadata */
+  sac_widths_append(hidden, sizeof hidden, &used, agent->shape.hidden, agent->shape.layers, ",");
   (void)sac_print_integer(obs, agent->shape.obs);
   (void)sac_print_integer(action, agent->shape.action);
   (void)sac_print_real(low, agent->settings.log_std_min);
   (void)sac_print_real(high, agent->settings.log_std_max);
+
+  /* write the file */
   const sac_metadata metadata[] = {
       {"format", "sac-policy-1"},
       {"version", SAC_VERSION},
@@ -95,11 +104,15 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   int32_t size[SAC_POLICY_LAYERS_MAX + 1];
   sac_status status = SAC_OK;
   if (!agent || !policy) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_policy: agent or policy is NULL");
+
+  /* check that the policy has the layers of the actor */
   const sac_net* net = &agent->tensors.net[SAC_ACTOR][0];
   int same = sac_policy_layers(policy, size) == net->layers;
   for (int32_t l = 0; same && l < net->layers; l++) same = size[l] == net->size[l];
   if (!same || size[net->layers] != agent->shape.action)
     return sac_fail(SAC_ERROR_SHAPE, "sac_agent_policy: the policy has other layers than this agent's actor");
+
+  /* copy the weights and biases, as much at a time as the staging buffer holds */
   for (int32_t l = 0; l < net->layers; l++) {
     const size_t count = (size_t)size[l] * (size_t)size[l + 1];
     for (size_t done = 0, n; done < count; done += n) {

@@ -1,4 +1,4 @@
-/* The actor alone, as a file for sac_policy.
+/* Writes the actor alone to a file, for sac_policy.
  *
  * policy.safetensors: actor.* as in a checkpoint, action.centre (A), action.half_range (A), all F32; metadata format
  * "sac-policy-1", env, env.options, obs, act, hidden, log_std_min, log_std_max. */
@@ -7,7 +7,8 @@
 
 #include "agent/agent.h"
 
-/* Writes agent p's actor to `path`, beside and renamed. Errors: FILE, NUMERIC (a weight is not finite), DEVICE. */
+/* Writes the actor of agent p to `path`, through a temporary file that is renamed. Errors: FILE, NUMERIC (a weight is
+ * not finite), DEVICE. */
 sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path);
 
 #endif

@@ -1,4 +1,4 @@
-/* An agent as tensors in a file: what sac_agent_save writes and a checkpoint holds besides the run's own state. */
+/* Writes agents to a file and reads them back. The file is a list of tensors, and items of state stored as tensors. */
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
@@ -8,8 +8,10 @@
 #include <sac/sac.h>
 
 #include "agent/file.h"
+#include "config/field.h"
 #include "util/error.h"
 #include "util/number.h"
+#include "util/text.h"
 
 #define FORMAT "sac-agent-1"
 #define STATS (sizeof(sac_update_stats) / sizeof(double))
@@ -17,14 +19,14 @@
 
 _Static_assert(sizeof(sac_counters) == 3 * sizeof(uint64_t), "counters are saved as three whole numbers");
 
-/* Slabs of a trained tensor, by the prefix of its name. A target has the first alone, from a slab of its own. */
+/* The slabs of a trained tensor, by the prefix of the name in the file. A target has one slab, without a prefix. */
 static const struct {
   const char* prefix;
   sac_memory memory;
 } slabs[] = {{"", SAC_MEMORY_WEIGHTS}, {"adam_m/", SAC_MEMORY_ADAM_M}, {"adam_v/", SAC_MEMORY_ADAM_V}};
 enum { SLABS = sizeof slabs / sizeof *slabs };
 
-/* What is not in a slab: one row an agent. */
+/* State that is not in a slab: one row for each agent. */
 typedef enum extra { COUNTERS, SEED, ALIVE, TOTALS, STATS_ROW, CENTRE, HALF_RANGE, EXTRA_COUNT } extra;
 
 static const struct {
@@ -32,7 +34,7 @@ static const struct {
   sac_dtype dtype;
   int32_t rank;
   int64_t dim; /* 0: the number of actions */
-  int shared;  /* by all agents: never a leading P */
+  int shared;  /* 1: the same for all agents, without a leading P */
 } extras[EXTRA_COUNT] = {
     [COUNTERS] = {"counters", SAC_U64, 1, 3, 0},
     [SEED] = {"seed", SAC_U64, 0, 1, 0},
@@ -43,7 +45,7 @@ static const struct {
     [HALF_RANGE] = {"action.half_range", SAC_F32, 1, 0, 1},
 };
 
-/* The tensors of agents first to first + count, one after another. */
+/* What is written or read: agents first .. first+count-1, and the state of the run. */
 typedef struct agent_list {
   const sac_agent* agent;
   int32_t first, count;
@@ -52,11 +54,12 @@ typedef struct agent_list {
   char name[SAC_TENSOR_NAME_MAX + 8];
 } agent_list;
 
+/* One item of the file: a tensor in a slab, an entry of `extras`, or a state of the run. */
 typedef struct item {
-  const sac_tensor* tensor; /* in the slab `memory`, or NULL */
-  sac_memory memory;
-  const char* prefix;
-  int32_t extra, state; /* else one of these, the other -1 */
+  const sac_tensor* tensor; /* NULL: not a tensor */
+  sac_memory memory;        /* the slab of the tensor */
+  const char* prefix;       /* of the tensor's name */
+  int32_t extra, state;     /* index of the entry or the state; -1: none */
 } item;
 
 static int32_t trained_count(const sac_agent* agent) {
@@ -65,19 +68,24 @@ static int32_t trained_count(const sac_agent* agent) {
   return count;
 }
 
+/* The number of items that are tensors in slabs. They come first. */
 static int32_t slab_tensors(const sac_agent* agent) {
   return agent->tensors.count + (SLABS - 1) * trained_count(agent);
 }
 
-/* Order: every tensor, the moments of the trained ones, the extras, the states. */
+/* Item i of the file. The order: all tensors, the moments of the trained ones, the extras, the states. */
 static item find_item(const agent_list* list, int32_t i) {
   const sac_tensors* tensors = &list->agent->tensors;
   item found = {NULL, SAC_MEMORY_WEIGHTS, "", -1, -1};
+
+  /* a tensor */
   if (i < tensors->count) {
     found.tensor = &tensors->tensor[i];
     if (found.tensor->slab == SAC_SLAB_TARGET) found.memory = SAC_MEMORY_TARGET;
     return found;
   }
+
+  /* a moment of a trained tensor */
   i -= tensors->count;
   const int32_t trained = trained_count(list->agent);
   if (i < (SLABS - 1) * trained) {
@@ -90,19 +98,24 @@ static item find_item(const agent_list* list, int32_t i) {
     found.prefix = slabs[slab].prefix;
     return found;
   }
+
+  /* state that is not in a slab */
   i -= (SLABS - 1) * trained;
   if (i < EXTRA_COUNT) found.extra = i;
   else found.state = i - EXTRA_COUNT;
   return found;
 }
 
+/* Name, type and dimensions of item i of the file. */
 static void describe(void* user, int32_t i, sac_file_tensor* tensor) {
   agent_list* list = user;
   const item it = find_item(list, i);
   memset(tensor, 0, sizeof *tensor);
   tensor->name = list->name;
+
+  /* a state of the run: bytes as a vector */
   if (it.state >= 0) {
-    assert(list->states); /* only their number makes such an item */
+    assert(list->states); /* an item is a state only if there are some */
     const sac_state* state = &list->states[it.state];
     tensor->name = state->name;
     tensor->dtype = state->dtype;
@@ -110,6 +123,8 @@ static void describe(void* user, int32_t i, sac_file_tensor* tensor) {
     tensor->bytes = state->bytes;
     return;
   }
+
+  /* a tensor or an extra, with a leading P for several agents */
   if (list->count > 1 && (it.tensor || !extras[it.extra].shared)) tensor->dims[tensor->rank++] = list->count;
   if (it.tensor) {
     (void)snprintf(list->name, sizeof list->name, "%s%s", it.prefix, it.tensor->name);
@@ -128,9 +143,12 @@ static int32_t list_count(const agent_list* list) {
   return slab_tensors(list->agent) + EXTRA_COUNT + list->state_count;
 }
 
+/* Writes an extra of agent p. */
 static sac_status put_extra(const agent_list* list, extra which, int32_t p, sac_file* file) {
   const sac_agent* agent = list->agent;
   const size_t action_bytes = (size_t)agent->shape.action * sizeof(float);
+
+  /* write the array that holds it */
   switch (which) {
     case COUNTERS:
       return sac_file_put(file, &agent->counters[p], sizeof agent->counters[p]);
@@ -138,7 +156,7 @@ static sac_status put_extra(const agent_list* list, extra which, int32_t p, sac_
       return sac_file_put(file, &agent->seed[p], sizeof agent->seed[p]);
     case ALIVE:
       return sac_file_put(file, &agent->alive[p], 1);
-    case TOTALS: {
+    case TOTALS: { /* the number of updates as a double, like the sums */
       const double updates = (double)agent->totals[p].updates;
       const sac_status status = sac_file_put(file, &updates, sizeof updates);
       return status != SAC_OK ? status : sac_file_put(file, &agent->totals[p].sum, sizeof agent->totals[p].sum);
@@ -152,23 +170,30 @@ static sac_status put_extra(const agent_list* list, extra which, int32_t p, sac_
   }
 }
 
+/* Writes the data of item i. */
 static sac_status write_item(void* user, int32_t i, sac_file* file) {
   agent_list* list = user;
   const sac_agent* agent = list->agent;
   const item it = find_item(list, i);
   sac_status status = SAC_OK;
+
+  /* write a state or an extra */
   if (it.state >= 0) return sac_file_put(file, list->states[it.state].data, list->states[it.state].bytes);
   if (it.extra >= 0) {
     const int32_t rows = extras[it.extra].shared ? 1 : list->count;
     for (int32_t p = list->first; p < list->first + rows; p++) SAC_TRY(put_extra(list, (extra)it.extra, p, file));
     return SAC_OK;
   }
+
+  /* write a tensor of each agent, as much at a time as the staging buffer holds */
   for (int32_t p = list->first; p < list->first + list->count; p++) {
     for (size_t done = 0; done < it.tensor->count;) {
       const size_t left = it.tensor->count - done, n = left < agent->staging_floats ? left : agent->staging_floats;
       SAC_TRY(agent->backend->read(agent, it.memory, p, it.tensor->offset + done, agent->staging, n));
+
+      /* refuse values that reading would refuse, so that no good file is replaced by such a file */
       const size_t bad = sac_first_not_finite(agent->staging, n);
-      if (agent->alive[p] && bad < n) /* a file that could not be loaded again must not replace one that can */
+      if (agent->alive[p] && bad < n)
         return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s%s' of agent %d holds %g at %zu",
                         file->path, it.prefix, it.tensor->name, (int)p, (double)agent->staging[bad], done + bad);
       SAC_TRY(sac_file_put(file, agent->staging, n * sizeof(float)));
@@ -179,44 +204,37 @@ fail:
   return status;
 }
 
-/* The configuration that makes these agents alone, to be freed; NULL: no memory. */
-static char* config_text(const sac_agent* agent, int32_t first, int32_t count) {
-  char *text = NULL, number[32];
-  size_t size;
+/* The configuration that creates agents first .. first+count-1 alone, as text that the caller frees. */
+static sac_status config_text(const sac_agent* agent, int32_t first, int32_t count, char** text) {
+  char number[SAC_NUMBER_MAX];
   sac_config* config = NULL;
-  FILE* stream = open_memstream(&text, &size);
-  sac_status status = stream ? sac_config_copy(&config, agent->config) : SAC_ERROR_MEMORY;
-  if (status == SAC_OK && count != agent->shape.population) {
-    (void)snprintf(number, sizeof number, "%lld", (long long)agent->settings.seed + first);
-    status = sac_config_set(config, "seed", number);
-    (void)snprintf(number, sizeof number, "%d", (int)count);
-    if (status == SAC_OK) status = sac_config_set(config, "seeds", number);
-  }
-  if (status == SAC_OK) status = sac_config_write(config, stream);
-  if (stream && fclose(stream) != 0) status = SAC_ERROR_MEMORY;
-  sac_config_destroy(config);
-  if (status == SAC_OK) return text;
-  free(text);
-  return NULL;
-}
+  sac_status status = SAC_OK;
+  if (count == agent->shape.population) return sac_config_text(agent->config, text);
 
-/* "256,256": the hidden widths. */
-static void hidden_text(char* text, size_t size, const sac_shape* shape) {
-  size_t used = 0;
-  text[0] = '\0';
-  for (int32_t l = 0; l < shape->layers && used < size; l++)
-    used += (size_t)snprintf(text + used, size - used, "%s%d", l ? "," : "", (int)shape->hidden[l]);
+  /* change the seeds, and keep everything else */
+  SAC_TRY(sac_config_copy(&config, agent->config));
+  (void)sac_print_integer(number, agent->settings.seed + first);
+  SAC_TRY(sac_config_set(config, "seed", number));
+  (void)sac_print_integer(number, count);
+  SAC_TRY(sac_config_set(config, "seeds", number));
+  SAC_TRY(sac_config_text(config, text));
+fail:
+  sac_config_destroy(config);
+  return status;
 }
 
 sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t first, int32_t count,
                            const sac_state* states, int32_t state_count, const sac_metadata* metadata,
                            int32_t metadata_count) {
-  char number[8][24], hidden[SAC_LAYERS_MAX * 8], *config = NULL;
+  char number[8][24], hidden[SAC_LAYERS_MAX * 8] = "", *config = NULL;
   const sac_shape* shape = &agent->shape;
+  size_t length = 0;
+
+  /* collect the metadata of the agents */
   const long long value[8] = {shape->obs,     shape->action,   agent->actions, agent->max_episode_steps,
                               shape->critics, agent->capacity, count,          shape->layers};
   for (int i = 0; i < 8; i++) (void)snprintf(number[i], sizeof number[i], "%lld", value[i]);
-  hidden_text(hidden, sizeof hidden, shape);
+  sac_widths_append(hidden, sizeof hidden, &length, shape->hidden, shape->layers, ",");
   sac_metadata all[METADATA_MAX] = {
       {"format", FORMAT},
       {"version", SAC_VERSION},
@@ -231,16 +249,20 @@ sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t fir
       {"hidden", hidden},
       {"algo", sac_algo_name(agent->settings.algo)},
   };
+
+  /* add that of the caller, and the configuration unless the caller gave one */
   int32_t used = 12, given_config = 0;
   for (int32_t i = 0; i < metadata_count && used < METADATA_MAX - 1; i++) {
     given_config |= strcmp(metadata[i].key, "config") == 0;
     all[used++] = metadata[i];
   }
   if (!given_config && agent->config) {
-    config = config_text(agent, first, count);
-    if (!config) return sac_fail(SAC_ERROR_MEMORY, "%s: no memory for the configuration", path);
+    const sac_status status = config_text(agent, first, count, &config);
+    if (status != SAC_OK) return status;
     all[used++] = (sac_metadata){"config", config};
   }
+
+  /* write the file */
   agent_list list = {agent, first, count, states, state_count, ""};
   const sac_tensor_source source = {&list, list_count(&list), describe, write_item};
   const sac_status status = sac_safetensors_stream(path, &source, all, used);
@@ -248,7 +270,7 @@ sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t fir
   return status;
 }
 
-/* ---- reading ---- */
+/* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static sac_status check_format(const sac_safetensors* file) {
   const char* format = sac_safetensors_metadata(file, "format");
@@ -275,8 +297,8 @@ fail:
   return status;
 }
 
-/* Whether a tensor's name is one of networks', of any algorithm: "critic.0.head.bias". */
-static int is_of_networks(const char* name) {
+/* Whether this is the name of a network's tensor in some algorithm, such as "critic.0.head.bias". */
+static int is_network_tensor(const char* name) {
   for (int group = 0; group < SAC_GROUP_COUNT; group++) {
     const size_t length = strlen(sac_group_names[group]);
     if (strncmp(name, sac_group_names[group], length) == 0 && name[length] == '.') return 1;
@@ -284,13 +306,14 @@ static int is_of_networks(const char* name) {
   return strcmp(name, "log_alpha") == 0;
 }
 
-/* A tensor of networks in the file that this agent has not means other networks, even when all of ours are there. */
+/* Fails if the file has a network's tensor that this agent does not have: its networks are others then, even if it has
+ * all tensors of this agent too. */
 static sac_status check_names(const agent_list* list, const sac_safetensors* file) {
   for (int32_t i = 0; i < file->count; i++) {
     const char* name = file->tensors[i].name;
     for (size_t s = 1; s < SLABS; s++)
       if (strncmp(name, slabs[s].prefix, strlen(slabs[s].prefix)) == 0) name += strlen(slabs[s].prefix);
-    if (is_of_networks(name) && !sac_tensors_find(&list->agent->tensors, name))
+    if (is_network_tensor(name) && !sac_tensors_find(&list->agent->tensors, name))
       return sac_fail(SAC_ERROR_SHAPE,
                       "%s: tensor '%.64s' has no place in this agent (algo, network.hidden, "
                       "network.critics)",
@@ -323,12 +346,16 @@ static void describe_in(agent_list* list, const sac_safetensors* file, int32_t i
 static sac_status check_file(agent_list* list, const sac_safetensors* file) {
   sac_status status = SAC_OK;
   sac_file_tensor wanted;
+
+  /* check that all tensors exist and have the right shape */
   SAC_TRY(check_format(file));
   SAC_TRY(check_names(list, file));
   for (int32_t i = 0; i < list_count(list); i++) {
     describe_in(list, file, i, &wanted);
     SAC_TRY(sac_safetensors_get(file, wanted.name, wanted.dtype, wanted.rank, wanted.dims, NULL));
   }
+
+  /* check the range of counters and flags */
   const double* totals = item_data(file, extras[TOTALS].name);
   const uint8_t* alive = item_data(file, extras[ALIVE].name);
   const sac_counters* counters = item_data(file, extras[COUNTERS].name);
@@ -338,6 +365,8 @@ static sac_status check_file(agent_list* list, const sac_safetensors* file) {
       continue;
     return sac_fail(SAC_ERROR_FORMAT, "%s: counters, totals or alive of agent %d are out of range", file->path, (int)i);
   }
+
+  /* check that the tensors of agents that are not stopped are finite */
   for (int32_t i = 0; i < slab_tensors(list->agent); i++) {
     describe(list, i, &wanted);
     const size_t count = wanted.bytes / sizeof(float) / (size_t)list->count;
@@ -366,15 +395,21 @@ sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t
   agent_list list = {agent, first, count, NULL, 0, ""};
   sac_status status = SAC_OK;
   sac_file_tensor wanted;
-  SAC_TRY(check_file(&list, file)); /* all is checked before anything is changed */
+
+  /* check everything before anything is changed */
+  SAC_TRY(check_file(&list, file));
+
+  /* read the tensors of the slabs, which are the first items */
   for (int32_t i = 0; i < slab_tensors(agent); i++) {
     const item it = find_item(&list, i);
-    assert(it.tensor); /* the first items are the slabs' */
+    assert(it.tensor);
     describe(&list, i, &wanted);
     const float* data = item_data(file, wanted.name);
     for (int32_t p = first; p < first + count; p++, data += it.tensor->count)
       SAC_TRY(agent->backend->write(agent, it.memory, p, it.tensor->offset, data, it.tensor->count));
   }
+
+  /* read the state on the host */
   const size_t n = (size_t)count;
   memcpy(&agent->counters[first], item_data(file, extras[COUNTERS].name), n * sizeof *agent->counters);
   memcpy(&agent->seed[first], item_data(file, extras[SEED].name), n * sizeof *agent->seed);

@@ -1,4 +1,4 @@
-/* An agent's file: what sac_agent_save writes, and what a checkpoint holds besides the run's own state. */
+/* The file of an agent: what sac_agent_save writes, and what a checkpoint holds besides the state of the run. */
 #ifndef SAC_AGENT_FILE_H
 #define SAC_AGENT_FILE_H
 
@@ -8,24 +8,25 @@
 #include "backend/backend.h"
 #include "formats/safetensors.h"
 
-/* State of the run that is not the agent's: saved under its name, restored in place. data holds `bytes`, fixed size. */
+/* A part of the run's state that a checkpoint saves under its name and restores in place: `bytes` bytes at data. */
 typedef struct sac_state {
   const char* name; /* "env.state", "run.schedule", ... */
   sac_dtype dtype;
   void* data;
   size_t bytes;
-  int optional; /* 1: a checkpoint without it, an older one, gives zeros */
+  int optional; /* 1: zeros when the checkpoint does not have it, because it is older */
 } sac_state;
 
-/* The agent's own file (sac_agent_save and _load): agents first to first+count, leading P when count > 1. Metadata of
- * its own comes first: format, version, env, algo, sizes, and the configuration unless it is given. Read checks all
- * before it changes anything. Errors: FILE, NUMERIC (write: not finite); FORMAT, SHAPE (read). */
+/* Write and read agents first .. first+count-1; with count > 1 the tensors have a leading dimension P. The metadata is
+ * format, version, env, algo and sizes, then that of the caller, then the configuration unless the caller gave one.
+ * Reading checks the whole file before it changes anything. Errors: FILE, NUMERIC (write: a value is not finite);
+ * FORMAT, SHAPE (read). */
 sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t first, int32_t count,
                            const sac_state* states, int32_t state_count, const sac_metadata* metadata,
                            int32_t metadata_count);
 sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count);
 
-/* Whether it is an agent's file at all, with finite values throughout. Errors: FORMAT (names the tensor). */
+/* Checks that this is an agent's file, and that all its values are finite. Errors: FORMAT (names the tensor). */
 sac_status sac_agent_file_check(const sac_safetensors* file);
 
 #endif

@@ -1,13 +1,14 @@
-/* sac_agent_save and sac_agent_load: an agent in a file of its own, with the configuration it was made from. */
+/* sac_agent_save and sac_agent_load: a file with an agent and its configuration. */
 #include <stdlib.h>
 #include <string.h>
 
 #include "agent/agent.h"
 #include "agent/file.h"
+#include "env/check.h"
 #include "formats/safetensors.h"
 #include "util/error.h"
 
-/* A whole number from a file's metadata. */
+/* Reads a whole number from the metadata of a file. */
 static sac_status get_number(const sac_safetensors* file, const char* key, int32_t* number) {
   const char* text = sac_safetensors_metadata(file, key);
   char* end = NULL;
@@ -18,24 +19,31 @@ static sac_status get_number(const sac_safetensors* file, const char* key, int32
   return SAC_OK;
 }
 
-/* The spec an agent file was written for; bounds (2, A) belongs to the caller and is what the spec's arrays point to.
+/* Reads the spec that an agent's file was written for. *bounds (2, A) holds the arrays of the spec; the caller frees
+ * it.
  */
 static sac_status read_spec(const sac_safetensors* file, sac_env_spec* spec, float** bounds) {
   sac_status status = SAC_OK;
+
+  /* read the sizes */
   memset(spec, 0, sizeof *spec);
   SAC_TRY(get_number(file, "obs_size", &spec->obs_size));
   SAC_TRY(get_number(file, "action_size", &spec->action_size));
   SAC_TRY(get_number(file, "actions", &spec->actions));
   SAC_TRY(get_number(file, "max_episode_steps", &spec->max_episode_steps));
-  if (spec->action_size < 1 || spec->action_size > SAC_SPEC_SIZE_MAX)
+  if (spec->action_size < 1 || spec->action_size > SAC_ENV_SIZE_MAX)
     return sac_fail(SAC_ERROR_FORMAT, "%s: action_size %d is outside [1, %d]", file->path, (int)spec->action_size,
-                    SAC_SPEC_SIZE_MAX);
+                    SAC_ENV_SIZE_MAX);
+
+  /* read the scaling of actions */
   const int64_t a = spec->action_size;
   float* centre = *bounds = calloc((size_t)a * 2, sizeof(float));
   if (!centre) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
   float* half = centre + a;
   SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, centre));
   SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, half));
+
+  /* compute the bounds from it, in place */
   for (int64_t i = 0; i < a; i++) {
     const float low = centre[i] - half[i], high = centre[i] + half[i];
     centre[i] = low;
@@ -62,22 +70,28 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   sac_agent* agent = NULL;
   float* bounds = NULL;
   sac_env_spec spec;
+
+  /* open the file */
   SAC_TRY(sac_safetensors_open(&file, path));
   const char* text = sac_safetensors_metadata(file, "config");
   if (!text) {
     status = sac_fail(SAC_ERROR_FORMAT, "%s: no metadata 'config'; it is not an agent's file", path);
     goto fail;
   }
+
+  /* create an agent of the file's configuration */
   SAC_TRY(read_spec(file, &spec, &bounds));
   SAC_TRY(sac_config_create(&config));
   SAC_TRY(sac_config_parse(config, text, strlen(text), path, SAC_ORIGIN_SAVED));
   if (device) SAC_TRY(sac_config_set(config, "device", device));
   SAC_TRY(sac_agent_create(&agent, config, &spec));
+
+  /* read its state; the scaling of the file, because the one computed from low and high is rounded */
   SAC_TRY(sac_agent_read(agent, file, 0, agent->shape.population));
-  const int64_t a = spec.action_size; /* the exact scaling, not what low and high round to */
+  const int64_t a = spec.action_size;
   SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, agent->action_centre));
   SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, agent->action_half));
-  for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0; /* the file holds no rows */
+  for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0; /* the file has no replay */
   if (agent->backend->state_set) SAC_TRY(agent->backend->state_set(agent));
   *out = agent;
   agent = NULL;

@@ -1,4 +1,4 @@
-/* The agent in use: act, push, update, tensors. What the public header promises, on top of the stages. */
+/* The public functions that use an agent: act, push, update, statistics and tensors. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -20,6 +20,8 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
                          float* action, float* log_prob) {
   if (!agent || !obs || !action) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_act: agent, obs or action is NULL");
   if (n < 1) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_act: n is %d, must be at least 1", (int)n);
+
+  /* compute actions in (-1, 1) */
   const sac_act act = {.n = n,
                        .mode = deterministic ? SAC_ACT_MEAN : SAC_ACT_SAMPLE,
                        .obs = obs,
@@ -28,6 +30,8 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
                        .log_prob = log_prob};
   const sac_status status = agent->backend->act(agent, &act);
   if (status != SAC_OK) return status;
+
+  /* scale the actions to the environment's units */
   const size_t a = (size_t)agent->shape.action, rows = (size_t)agent->shape.population * (size_t)n;
   for (size_t r = 0; r < rows; r++)
     for (size_t i = 0; i < a; i++)
@@ -40,6 +44,8 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
   if (t->n < 1) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_push: n is %d, must be at least 1", (int)t->n);
   if (!t->obs || !t->action || !t->reward || !t->terminated || !t->truncated || !t->next_obs)
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_push: an array of the transitions is NULL");
+
+  /* check that all values are finite and the actions unscaled */
   const size_t rows = (size_t)agent->shape.population * (size_t)t->n, o = (size_t)agent->shape.obs,
                a = (size_t)agent->shape.action;
   if (!sac_all_finite(t->obs, rows * o))
@@ -52,10 +58,12 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
     if (!(t->action[i] >= -1 && t->action[i] <= 1))
       return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: action %g is outside [-1, 1] (push actions before scaling)",
                       (double)t->action[i]);
+
+  /* push */
   return agent->backend->replay_push(agent, t, NULL);
 }
 
-/* With every agent stopped an update would do nothing and look well. */
+/* Fails if all agents were stopped: an update would do nothing, and return OK. */
 static sac_status check_alive(const sac_agent* agent) {
   for (int32_t p = 0; p < agent->shape.population; p++)
     if (agent->alive[p]) return SAC_OK;
@@ -67,11 +75,15 @@ sac_status sac_agent_update(sac_agent* agent, int32_t updates) {
   if (!agent) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update: agent is NULL");
   if (updates < 0)
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update: updates is %d, must not be negative", (int)updates);
+
+  /* check that there is an agent to update and something to sample */
   sac_status status = check_alive(agent);
   if (status != SAC_OK) return status;
   for (int32_t p = 0; p < agent->shape.population; p++)
     if (agent->alive[p] && agent->counters[p].pushed == 0)
       return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update: the replay is empty, push transitions first");
+
+  /* update, wait for the results and check them */
   SAC_TRY(sac_update(agent, updates));
   if (updates == 0) return SAC_OK;
   SAC_TRY(sac_settle(agent, NULL));
@@ -87,10 +99,14 @@ sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatc
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an array of the minibatch is NULL");
   if (!noise->action || (!noise->next_action && sac_algo_samples(agent->algo, SAC_NEXT)))
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an array of the noise is NULL");
+
+  /* make one update of the given minibatch and noise, without sampling */
   sac_status status = SAC_OK;
   SAC_TRY(check_alive(agent));
   SAC_TRY(agent->backend->minibatch_set(agent, minibatch, noise));
   SAC_TRY(sac_update_stages(agent, SAC_STAGE_CRITIC_UPDATE));
+
+  /* wait for the results and check them */
   SAC_TRY(sac_settle(agent, NULL));
   if (stats) memcpy(stats, agent->stats, (size_t)agent->shape.population * sizeof *stats);
   return sac_agent_check(agent, NULL);
@@ -116,7 +132,8 @@ sac_status sac_agent_tensor_info(const sac_agent* agent, int32_t index, sac_tens
   return SAC_OK;
 }
 
-/* Finds "NAME", "grad/NAME", "adam_m/NAME" or "adam_v/NAME", and checks `count` floats for all P agents. */
+/* Finds the tensor "NAME", "grad/NAME", "adam_m/NAME" or "adam_v/NAME" and the memory it is in. Checks that `count`
+ * floats are those of all P agents. */
 static sac_status find(const sac_agent* agent, const char* name, size_t count, const sac_tensor** tensor,
                        sac_memory* memory) {
   static const struct {
@@ -124,6 +141,8 @@ static sac_status find(const sac_agent* agent, const char* name, size_t count, c
     sac_memory memory;
   } kinds[] = {{"grad/", SAC_MEMORY_GRAD}, {"adam_m/", SAC_MEMORY_ADAM_M}, {"adam_v/", SAC_MEMORY_ADAM_V}};
   if (!agent || !name) return sac_fail(SAC_ERROR_ARGUMENT, "agent or tensor name is NULL");
+
+  /* split off the prefix, which says the memory */
   const char* base = name;
   *memory = SAC_MEMORY_WEIGHTS;
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -132,10 +151,14 @@ static sac_status find(const sac_agent* agent, const char* name, size_t count, c
     base = name + length;
     *memory = kinds[i].memory;
   }
+
+  /* find the tensor; only trained ones have gradients and moments */
   *tensor = sac_tensors_find(&agent->tensors, base);
   if (!*tensor || (base != name && (*tensor)->slab != SAC_SLAB_TRAINED))
     return sac_fail(SAC_ERROR_ARGUMENT, "no tensor '%s' (sac_agent_tensor_info lists them)", name);
   if ((*tensor)->slab == SAC_SLAB_TARGET) *memory = SAC_MEMORY_TARGET;
+
+  /* check the size */
   const size_t wanted = (*tensor)->count * (size_t)agent->shape.population;
   if (count != wanted) return sac_fail(SAC_ERROR_SHAPE, "tensor '%s' has %zu floats, not %zu", name, wanted, count);
   return SAC_OK;

@@ -1,7 +1,7 @@
-/* What an algorithm is: data. It lists its networks, its policy, and the operations of one update; backends run the
- * list (src/algo/plan.h), and nothing else knows an algorithm.
+/* Algorithms as data: the networks, the policy, and a list of the operations of one update. Backends run the list
+ * (src/algo/plan.h). No other code depends on which algorithm it is.
  *
- * A new algorithm is src/algo/<name>.c, the equations of a row in kernels/, and one line of SAC_ALGOS. */
+ * A new algorithm is a file src/algo/<name>.c, its equations for one row in kernels/, and a line of SAC_ALGOS. */
 #ifndef SAC_ALGO_ALGO_H
 #define SAC_ALGO_ALGO_H
 
@@ -23,33 +23,34 @@ typedef enum sac_algo_id {
       SAC_ALGO_COUNT
 } sac_algo_id;
 
-/* Where a network is evaluated: which observations it sees, and which actions beside them. */
+/* Where networks are evaluated: the observations, and the actions that go with them. */
 typedef enum sac_place {
   SAC_CURRENT, /* (s, a) of the replay */
-  SAC_NEXT,    /* (s', a'), a' sampled where the algorithm samples one */
-  SAC_POLICY,  /* (s, a~), a~ sampled from the present policy */
+  SAC_NEXT,    /* (s', a'), with a' sampled from the policy if the algorithm samples it */
+  SAC_POLICY,  /* (s, a~), with a~ sampled from the policy */
   SAC_PLACE_COUNT
 } sac_place;
 
 extern const char* const sac_place_names[SAC_PLACE_COUNT]; /* "(s, a)" */
 
-/* The kinds of operations. All but ROWS and TEMPERATURE are of the networks `nets`. */
+/* The kinds of operations. All but TEMPERATURE work on the networks `nets`. */
 typedef enum sac_op_kind {
-  SAC_FORWARD,    /* the networks at a place, all rows */
-  SAC_ROWS,       /* a function of one row at a time: sac_op.row says which */
-  SAC_BACKWARD,   /* from the gradient by the output to those by the hidden layers' pre-activations */
-  SAC_GRADIENT,   /* gradients by weights and biases, summed over all rows */
-  SAC_ADAM,       /* Adam's step */
-  SAC_INPUT_GRAD, /* from the smallest critic's output to its input's action part, each row through that critic alone */
-  SAC_TEMPERATURE, /* J_alpha, its gradient and step; the statistics of the update, which are complete here */
-  SAC_POLYAK,      /* targets `nets` follow the networks `source` */
+  SAC_FORWARD,     /* evaluates the networks at a place, for all rows */
+  SAC_ROWS,        /* applies a function to one row at a time: sac_op.row */
+  SAC_BACKWARD,    /* from the gradient of the output to the gradients of the hidden layers' pre-activations */
+  SAC_GRADIENT,    /* gradients of weights and biases, summed over all rows */
+  SAC_ADAM,        /* Adam's step */
+  SAC_INPUT_GRAD,  /* the gradient of the smallest critic with respect to the action; each row through that critic only
+                    */
+  SAC_TEMPERATURE, /* the step of log alpha; completes the statistics of the update */
+  SAC_POLYAK,      /* moves the targets `nets` towards the networks `source` */
   SAC_OP_KIND_COUNT
 } sac_op_kind;
 
 extern const char* const sac_op_kind_names[SAC_OP_KIND_COUNT];
 
-/* Functions of a row. X(ID, name, joins, equation): joins is 1 where it reads the outputs of all networks of a group at
- * once, 0 where it takes one network at a time. What they read and write stands in src/algo/rows.c. */
+/* Row functions. X(ID, name, joins, equation). joins 1: it reads the outputs of all networks of the group at once; 0:
+ * it takes one network at a time. src/algo/plan.c has what they read and write. */
 #define SAC_ROW_FUNCTIONS(X)                                                                      \
   X(SAMPLE, "sample", 0, "a = tanh(mu + sigma eps), log pi(a|s)")                                 \
   X(SOFT_TARGET, "soft target", 1, "y = r + gamma (1 - terminated)(min_k Qbar_k - alpha log pi)") \
@@ -69,7 +70,7 @@ typedef enum sac_row_function {
 
 /* One operation of an update. */
 typedef struct sac_op {
-  sac_stage stage; /* a word of the flow: its time counts there, and stages run in turn */
+  sac_stage stage; /* the stage in which it runs, and to which its time counts */
   sac_op_kind kind;
   sac_group nets;
   sac_place at;         /* FORWARD, ROWS, BACKWARD, GRADIENT, INPUT_GRAD */
@@ -81,16 +82,16 @@ typedef struct sac_op {
 #define SAC_OP(word, what, ...) \
   { .stage = SAC_STAGE_##word##_UPDATE, .kind = SAC_##what, __VA_ARGS__ }
 
-/* How actions come from the actor. */
+/* How the actor's output becomes an action. */
 typedef enum sac_policy_kind { SAC_POLICY_SQUASHED_GAUSSIAN, SAC_POLICY_KIND_COUNT } sac_policy_kind;
 
 typedef struct sac_algorithm {
-  const char* meaning; /* one line, with the paper */
+  const char* meaning; /* one line for people, with the paper */
   const sac_network* networks;
-  const sac_op* update; /* in order; stages ascend */
+  const sac_op* update; /* (op_count) in order; stages ascend */
   int32_t network_count, op_count;
   sac_policy_kind policy;
-  const sac_key_value* defaults;            /* keys that it changes, ended by a NULL key; NULL: none */
+  const sac_key_value* defaults;            /* defaults of keys that it changes, ended by a NULL key; NULL: none */
   int discrete;                             /* 1: takes discrete actions; 0: continuous ones */
   float (*target_entropy)(int action_size); /* nats, where alpha.target_entropy is auto */
 } sac_algorithm;
@@ -99,23 +100,23 @@ typedef struct sac_algorithm {
 SAC_ALGOS(SAC_ALGO_DECLARE)
 #undef SAC_ALGO_DECLARE
 
-/* The algorithm with that place in the list (key `algo` as a number). */
+/* The algorithm with this index in the list (the value of key `algo`). */
 const sac_algorithm* sac_algo_at(int id);
 
-/* Its name in the configuration. */
+/* The name of an algorithm in the configuration. */
 const char* sac_algo_name(int id);
 
 const char* sac_row_name(sac_row_function row);
 const char* sac_row_equation(sac_row_function row);
 int sac_row_joins(sac_row_function row);
 
-/* Whether the algorithm samples an action at a place, so that noise is drawn for it. */
+/* Whether the algorithm samples actions at a place, so that it needs noise for them. */
 int sac_algo_samples(const sac_algorithm* algo, sac_place at);
 
-/* Whether the algorithm has a statistic, by its place in SAC_STATISTICS: those of a value network need one. */
+/* Whether the algorithm has a statistic, by its index in SAC_STATISTICS. Statistics of a value network need one. */
 int sac_algo_has_statistic(const sac_algorithm* algo, int statistic);
 
-/* Number of elements of a fixed array, for the lists. */
+/* Number of elements of a fixed array. */
 #define SAC_LENGTH(array) ((int32_t)(sizeof(array) / sizeof *(array)))
 
 #endif

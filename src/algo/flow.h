@@ -1,5 +1,5 @@
-/* The words of the flow, in its order. They name the stages of a run everywhere: in an algorithm's list, the metrics,
- * the profiler's ranges and the benchmarks.
+/* The stages of a run, in order. Their names are the same everywhere: in the lists of algorithms, the metrics, the
+ * ranges of the profiler and the benchmarks.
  *
  *  env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target update
  *     ^                                                             |
@@ -19,7 +19,7 @@ typedef enum sac_stage {
   SAC_STAGE_COUNT
 } sac_stage;
 
-/* The stages of an update: from the first to the last before SAC_STAGE_COUNT, in turn. */
+/* The first stage of an update. The others follow up to SAC_STAGE_COUNT. */
 #define SAC_STAGE_UPDATE SAC_STAGE_REPLAY_SAMPLE
 
 extern const char* const sac_stage_names[SAC_STAGE_COUNT];

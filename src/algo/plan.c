@@ -4,16 +4,15 @@
 
 #include "util/error.h"
 
-/* --- what operations read and write --------------------------------------------------------------------------------
- */
+/* --- what operations read and write ------------------------------------------------------------------------------- */
 
-/* A set of the things that operations read and write: one bit each. */
+/* A set of things that operations read and write: one bit for each. */
 typedef uint64_t things;
 
-/* Columns, a number or a few a row. */
+/* Things with values for each row, of which an update has one each; and the temperature. */
 enum { TARGET_Y, SMALLEST, D_ACTION, SATURATED, VALUE_TARGET, ALPHA, COLUMNS };
 
-/* Behind the columns: what belongs to a place, to a group, and to a pass. */
+/* Things of which there is one for each place, group or pass. They are numbered after the columns. */
 enum {
   ACTION = COLUMNS,
   LOG_PROB = ACTION + SAC_PLACE_COUNT,
@@ -26,17 +25,21 @@ enum {
 };
 _Static_assert(THINGS <= 64, "a bit each");
 
+/* The set of one thing. */
 static things one(int thing) { return (things)1 << thing; }
 
+/* Whether the input of these networks has actions in it. */
 static int reads_actions(const sac_algorithm* algo, sac_group nets) {
   for (int32_t i = 0; i < algo->network_count; i++)
     if (algo->networks[i].group == nets) return algo->networks[i].in == SAC_OBS_ACTION;
   return 0;
 }
 
-/* What a function of rows reads and writes beside its networks' outputs, which it always reads. */
+/* Adds what a row function reads and writes, except for its networks' outputs, which it always reads. */
 static void row_things(const sac_op* op, int32_t pass, things* reads, things* writes) {
   const things log_prob = one(LOG_PROB + (int)op->at);
+
+  /* follow the equations in algo.h */
   switch (op->row) {
     case SAC_ROW_SAMPLE:
       *writes |= one(ACTION + (int)op->at) | log_prob;
@@ -68,10 +71,13 @@ static void row_things(const sac_op* op, int32_t pass, things* reads, things* wr
   }
 }
 
+/* The things that an operation reads and writes. pass: the one it works on; -1: none. */
 static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass, things* reads, things* writes) {
   const things weights = one(WEIGHTS + (int)op->nets), gradients = one(GRADIENTS + (int)op->nets);
   const things output = pass < 0 ? 0 : one(OUTPUT + pass), d_output = pass < 0 ? 0 : one(D_OUTPUT + pass),
                d_hidden = pass < 0 ? 0 : one(D_HIDDEN + pass);
+
+  /* follow the kinds in algo.h */
   *reads = *writes = 0;
   switch (op->kind) {
     case SAC_FORWARD:
@@ -111,8 +117,7 @@ static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass,
   }
 }
 
-/* --- passes --------------------------------------------------------------------------------------------------------
- */
+/* --- passes ------------------------------------------------------------------------------------------------------- */
 
 int32_t sac_plan_find(const sac_plan* plan, sac_group nets, sac_place at) {
   for (int32_t i = 0; i < plan->passes; i++)
@@ -125,7 +130,7 @@ static int has_pass(sac_op_kind kind) {
          kind == SAC_INPUT_GRAD;
 }
 
-/* The passes, in the order of their FORWARDs; which one each operation works on. */
+/* Lists the passes in the order of their FORWARDs, and finds the pass that each operation works on. */
 static sac_status find_passes(sac_plan* plan) {
   for (int32_t i = 0; i < plan->count; i++) {
     const sac_op* op = &plan->op[i];
@@ -137,7 +142,7 @@ static sac_status find_passes(sac_plan* plan) {
   return SAC_OK;
 }
 
-/* First and last use of each pass, and what becomes of its activations. */
+/* Finds the first and the last operation of each pass, and whether gradients are taken of it. */
 static void find_uses(sac_plan* plan) {
   for (int32_t i = 0; i < plan->count; i++) {
     if (plan->pass_of[i] < 0) continue;
@@ -150,7 +155,7 @@ static void find_uses(sac_plan* plan) {
   }
 }
 
-/* A pass that begins when an earlier one of the same networks is over takes its memory. */
+/* Lets a pass use the memory of another pass of the same networks that ends before it begins. */
 static void share_memory(sac_plan* plan) {
   for (int32_t i = 0; i < plan->passes; i++) {
     sac_pass* pass = &plan->pass[i];
@@ -163,40 +168,49 @@ static void share_memory(sac_plan* plan) {
   }
 }
 
-/* --- order ---------------------------------------------------------------------------------------------------------
- */
+/* --- order -------------------------------------------------------------------------------------------------------- */
 
-/* Where operation i may move to: right before the operation with the returned number. */
+/* Finds how far operation i may move down: to right before the operation with the returned number. */
 static int32_t sink_of(const sac_plan* plan, const sac_algorithm* algo, int32_t i) {
   const sac_op* op = &plan->op[i];
   const int stays = op->kind != SAC_FORWARD && op->kind != SAC_ROWS && op->kind != SAC_GRADIENT;
-  things reads, writes, its_reads, its_writes;
+  things reads, writes, later_reads, later_writes;
   if (stays) return i + 1;
+
+  /* stop at the first operation that depends on this one, or changes what this one reads */
   op_things(algo, op, plan->pass_of[i], &reads, &writes);
   for (int32_t j = i + 1; j < plan->count; j++) {
-    op_things(algo, &plan->op[j], plan->pass_of[j], &its_reads, &its_writes);
-    if (writes & (its_reads | its_writes)) return j; /* its first reader */
-    if (reads & its_writes) return j;                /* what it reads changes here */
+    op_things(algo, &plan->op[j], plan->pass_of[j], &later_reads, &later_writes);
+    if (writes & (later_reads | later_writes)) return j;
+    if (reads & later_writes) return j;
     if (op->kind == SAC_GRADIENT && plan->op[j].stage != op->stage) return j;
   }
   return i + 1;
 }
 
+/* Moves every operation down as far as it may. Forwards and row functions take the stage of their first reader. */
 static void sink(sac_plan* plan, const sac_algorithm* algo) {
   for (int32_t i = plan->count - 2; i >= 0; i--) {
     const int32_t to = sink_of(plan, algo, i), pass = plan->pass_of[i];
     sac_op op = plan->op[i];
     if (op.kind == SAC_FORWARD || op.kind == SAC_ROWS) op.stage = plan->op[to < plan->count ? to : i].stage;
-    for (int32_t j = i; j + 1 < to; j++) plan->op[j] = plan->op[j + 1], plan->pass_of[j] = plan->pass_of[j + 1];
+    for (int32_t j = i; j + 1 < to; j++) {
+      plan->op[j] = plan->op[j + 1];
+      plan->pass_of[j] = plan->pass_of[j + 1];
+    }
     plan->op[to - 1] = op;
     plan->pass_of[to - 1] = pass;
   }
 }
 
-/* Refuses a list that reads what no operation before has written. */
+/* Fails if an operation reads what no operation before it has written, or if stages do not ascend. */
 static sac_status check_order(const sac_plan* plan, const sac_algorithm* algo) {
   things written = one(ACTION + SAC_CURRENT) | one(ALPHA), reads, writes;
+
+  /* start with what exists before the update: the minibatch, the temperature and the weights */
   for (int group = 0; group < SAC_GROUP_COUNT; group++) written |= one(WEIGHTS + group);
+
+  /* follow the list */
   for (int32_t i = 0; i < plan->count; i++) {
     const sac_op* op = &plan->op[i];
     const int stage_descends = i > 0 && op->stage < plan->op[i - 1].stage;
@@ -213,6 +227,8 @@ static sac_status check_order(const sac_plan* plan, const sac_algorithm* algo) {
 
 sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sinks) {
   sac_status status = SAC_OK;
+
+  /* copy the list and check it */
   memset(plan, 0, sizeof *plan);
   if (algo->op_count > SAC_OPS_MAX)
     return sac_fail(SAC_ERROR_CONFIG, "the algorithm's update has more than %d operations", SAC_OPS_MAX);
@@ -220,6 +236,8 @@ sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sinks)
   memcpy(plan->op, algo->update, (size_t)algo->op_count * sizeof *plan->op);
   SAC_TRY(find_passes(plan));
   SAC_TRY(check_order(plan, algo));
+
+  /* choose the order and the memory */
   if (sinks) sink(plan, algo);
   find_uses(plan);
   share_memory(plan);
@@ -227,18 +245,18 @@ fail:
   return status;
 }
 
-/* --- launches ------------------------------------------------------------------------------------------------------
- */
+/* --- launches ----------------------------------------------------------------------------------------------------- */
 
+/* Whether these networks have a single output. */
 static int one_output(const sac_algorithm* algo, sac_group nets) {
   for (int32_t i = 0; i < algo->network_count; i++)
     if (algo->networks[i].group == nets) return algo->networks[i].out == SAC_VALUE_OF_ONE;
   return 0;
 }
 
-/* Whether an operation goes into the launches of the one before it: a forward of networks of the same shape and
- * inputs, or one function of rows after another. */
-static int goes_with(const sac_algorithm* algo, const sac_op* before, const sac_op* op) {
+/* Whether an operation shares the launches of the one before it: both are forwards of networks with the same shape and
+ * inputs, or both are row functions. */
+static int shares_launches(const sac_algorithm* algo, const sac_op* before, const sac_op* op) {
   if (op->kind == SAC_ROWS) return before->kind == SAC_ROWS;
   if (op->kind != SAC_FORWARD || before->kind != SAC_FORWARD) return 0;
   return op->nets == before->nets || (sac_group_is_target(op->nets) && one_output(algo, before->nets) &&
@@ -250,18 +268,21 @@ int32_t sac_algo_launches(const sac_algorithm* algo, int32_t layers) {
   for (int32_t i = 0; i < algo->op_count; i++) {
     const sac_op* op = &algo->update[i];
     const int scalar = one_output(algo, op->nets);
-    if (i > 0 && goes_with(algo, &algo->update[i - 1], op)) continue;
+    if (i > 0 && shares_launches(algo, &algo->update[i - 1], op)) continue;
+
+    /* count its launches */
     switch (op->kind) {
-      case SAC_FORWARD: /* products, and bias and ReLU behind each but the last, which a scalar head takes along */
+      case SAC_FORWARD: /* a product for each layer, bias and ReLU after each hidden one; a scalar head shares a launch
+                         */
         count += scalar ? 2 * layers - 1 : 2 * layers + 1;
         break;
-      case SAC_BACKWARD: /* products, and ReLU's gradient behind each */
+      case SAC_BACKWARD: /* products, and the gradient of ReLU after each */
         count += scalar ? 2 * layers - 2 : 2 * layers;
         break;
-      case SAC_GRADIENT: /* products, and the sums over rows */
+      case SAC_GRADIENT: /* products, and the sums over rows for biases */
         count += scalar ? layers + 1 : layers + 2;
         break;
-      case SAC_INPUT_GRAD: /* the last ReLU's gradient is the next function's */
+      case SAC_INPUT_GRAD: /* products; the next operation computes the gradient of the last ReLU */
         count += layers > 1 ? 2 * layers - 3 : 0;
         break;
       default:

@@ -1,6 +1,6 @@
 /* sac-v: a state-value network with a target, critics, and a squashed Gaussian actor. Haarnoja et al. 2018, arXiv
- * 1801.01290, algorithm 1. One sample a~ serves the losses of value network and actor, and every gradient is taken at
- * the parameters before the update, as in the authors' code. */
+ * 1801.01290, algorithm 1. The losses of the value network and of the actor use the same sample a~, and all gradients
+ * are taken at the parameters before the update, as in the authors' code. */
 #include "algo/algo.h"
 #include "kernels/temperature.h"
 

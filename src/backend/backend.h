@@ -1,10 +1,9 @@
-/* The contract between the library and a backend: what they share of an agent, and the table of a backend's functions.
+/* The contract between the library and a backend: the struct of an agent, and the table of a backend's functions.
  *
  *  env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target update
  *
- * Every function works on all P agents of the population at once, skips those with agent->alive[p] == 0, and gives
- * results that do not depend on threads or scheduling. No function but `create` allocates. src/backend/registry.h finds
- * a backend. */
+ * Every function works on all P agents of the population at once and skips those with agent->alive[p] == 0. Results do
+ * not depend on threads or scheduling. Only `create` allocates. src/backend/registry.h finds a backend. */
 #ifndef SAC_BACKEND_BACKEND_H
 #define SAC_BACKEND_BACKEND_H
 
@@ -21,56 +20,55 @@
 struct sac_vector;
 typedef struct sac_backend sac_backend;
 
-#define SAC_WHY_MAX 192 /* characters of a reason for a choice, one line */
+#define SAC_WHY_MAX 192 /* characters of the line that explains the choice of a device */
 
-/* --- an agent ------------------------------------------------------------------------------------------------------
- */
+/* --- an agent ----------------------------------------------------------------------------------------------------- */
 
-/* Whole-number state of one agent; saved and restored as it is. */
+/* Counters of one agent. Files hold them unchanged. */
 typedef struct sac_counters {
-  uint64_t pushed;  /* transitions ever pushed: ring cursor pushed % C */
-  uint64_t updates; /* updates made: Adam's t, and the position of streams SAMPLE and *_NOISE */
-  uint64_t act;     /* observations acted on: the position of streams ACT and WARMUP */
+  uint64_t pushed;  /* all transitions so far; the next one goes to row pushed % C of the ring */
+  uint64_t updates; /* all updates so far: Adam's t, and the position in streams SAMPLE and *_NOISE */
+  uint64_t act;     /* all observations acted on so far: the position in streams ACT and WARMUP */
 } sac_counters;
 
-/* Sums of sac_update_stats over the updates since the last row of metrics; saved and restored as they are. */
+/* Sums of sac_update_stats over the updates since the last row of metrics. Files hold them unchanged. */
 typedef struct sac_totals {
   uint64_t updates;
   sac_update_stats sum;
 } sac_totals;
 
 struct sac_agent {
-  sac_config* config; /* own copy, for save */
+  sac_config* config; /* a copy, for the agent's file */
   sac_settings settings;
   sac_shape shape;
   const sac_algorithm* algo;
   sac_tensors tensors;
   sac_replay_row row;
   const sac_backend* backend;
-  char device[16];              /* where it is: "cpu", "cuda:0" */
-  char device_why[SAC_WHY_MAX]; /* "" unless `device` is auto; else why it is there, a line for people */
+  char device[16];              /* the device it is on: "cpu", "cuda:0" */
+  char device_why[SAC_WHY_MAX]; /* why it is on this device, a line for people; "" unless `device` is auto */
   void* storage;                /* the backend's slabs and scratch */
 
   float* action_centre; /* (A) environment action = centre + half_range * a */
   float* action_half;   /* (A) */
-  int64_t capacity;     /* replay.capacity for files: a copy keeps that of the original, whatever its own ring is */
-  int32_t actions;      /* of the environment: number of discrete actions, 0: continuous */
+  int64_t
+      capacity; /* replay.capacity for files; a copy keeps that of the original, although its own ring may be smaller */
+  int32_t actions;           /* number of discrete actions of the environment; 0: continuous */
   int32_t max_episode_steps; /* of the environment */
-  double target_entropy;     /* Hbar, resolved */
+  double target_entropy;     /* Hbar; computed if the key is "auto" */
 
-  uint64_t* seed;                  /* (P) key of every stream of agent p */
+  uint64_t* seed;                  /* (P) the random key of agent p */
   sac_counters* counters;          /* (P) */
   uint8_t* alive;                  /* (P) 0: stopped by a value that is not finite; backends skip it */
   sac_update_stats* stats;         /* (P) of the last update */
   sac_totals* totals;              /* (P) */
-  double seconds[SAC_STAGE_COUNT]; /* spent in each stage since the last row of metrics */
+  double seconds[SAC_STAGE_COUNT]; /* time of each stage since the last row of metrics */
 
-  float* staging; /* host scratch for moving tensors; holds the largest */
+  float* staging; /* buffer on the host for copying tensors; the largest one fits */
   size_t staging_floats;
 };
 
-/* --- a backend -----------------------------------------------------------------------------------------------------
- */
+/* --- a backend ---------------------------------------------------------------------------------------------------- */
 
 typedef enum sac_act_mode {
   SAC_ACT_SAMPLE,  /* a = tanh(mu + sigma * eps) */
@@ -78,20 +76,21 @@ typedef enum sac_act_mode {
   SAC_ACT_UNIFORM, /* a ~ U(-1, 1): the warm-up */
 } sac_act_mode;
 
-/* What `act` reads and writes. */
+/* Arguments of `act`. */
 typedef struct sac_act {
-  int32_t n; /* observations an agent */
+  int32_t n; /* observations of each agent */
   sac_act_mode mode;
   const float* obs;   /* (P, n, O); not read by UNIFORM */
   const float* noise; /* (P, n, A), or NULL: drawn from stream ACT (UNIFORM: WARMUP) at agent->counters[p].act, which
                          advances by n */
   float* action;      /* (P, n, A) in [-1, 1] */
-  float* log_prob;    /* (P, n) nats, or NULL; a stopped agent's: 0; MEAN and UNIFORM: not written */
-  int from_snapshot;  /* 1: by the actor and the living agents of the last `snapshot` */
-  struct sac_vector* vector; /* whose obs and action those are, or NULL: a backend may keep them itself (env_attach) */
+  float* log_prob;    /* (P, n) nats, or NULL; 0 for stopped agents; not written by MEAN and UNIFORM */
+  int from_snapshot;  /* 1: uses the actor and `alive` of the last `snapshot` */
+  struct sac_vector*
+      vector; /* the vector that owns obs and action, or NULL; a backend may keep them itself (env_attach) */
 } sac_act;
 
-/* Raw slabs a backend moves between its memory and the host's. */
+/* Slabs that a backend copies between its memory and the host's. */
 typedef enum sac_memory {
   SAC_MEMORY_WEIGHTS, /* (P, W) trained tensors */
   SAC_MEMORY_GRAD,    /* (P, W) of the last update */
@@ -102,7 +101,7 @@ typedef enum sac_memory {
   SAC_MEMORY_COUNT
 } sac_memory;
 
-/* One stage of the flow on a device: its time (median), and the launches it consists of. */
+/* The median time of a stage on a device, and its number of launches. */
 typedef struct sac_stage_time {
   double microseconds;
   size_t nodes;
@@ -118,15 +117,16 @@ typedef struct sac_part {
 
 /* Functions that are NULL unless a backend has need of them stand under "optional". */
 struct sac_backend {
-  const char* name;        /* "cpu": what key `device` begins with */
+  const char* name;        /* "cpu": values of key `device` start with it */
   const char* description; /* for people: one line */
-  int on_host;             /* 1: agents lie in the host's memory, and the caller's threads compute */
+  int on_host;             /* 1: agents are in the host's memory, and threads of the host compute */
 
-  /* Where key `device` ("cpu", "cuda:1", "cuda", "auto") leads: the ordinal of the device. -1: not to this backend, for
-   * "auto" where none is usable, and for another backend's name. Errors: DEVICE (a named device cannot be used). */
+  /* Finds the ordinal of the device for key `device` ("cpu", "cuda:1", "cuda", "auto"). -1: no device of this backend,
+   * because "auto" finds none that is usable, or because the key names another backend. Errors: DEVICE (a named device
+   * cannot be used). */
   sac_status (*choose)(const char* device, int32_t* ordinal);
 
-  /* The path through an update (cuda.path) that serves these settings, by name; NULL: none does. */
+  /* The name of the path through an update (cuda.path) for these settings; NULL if no path supports them. */
   const char* (*path)(const sac_settings* settings);
 
   /* Allocates the slabs (zeroed) and scratch for agent->shape, agent->settings and agent->tensors; sets agent->storage.
@@ -134,31 +134,32 @@ struct sac_backend {
   sac_status (*create)(sac_agent* agent);
   void (*destroy)(sac_agent* agent);
 
-  /* Bytes that create will take, told before it does; bytes[] by sac_memory, *scratch for the rest. */
+  /* Computes the bytes that `create` allocates: bytes[] by sac_memory, *scratch for the rest. */
   void (*size)(const sac_agent* agent, size_t bytes[SAC_MEMORY_COUNT], size_t* scratch);
 
-  /* Copies `count` floats at float offset `offset` of agent p's part of a slab out to, or in from, the host. After a
-   * write of weights or targets the backend refreshes whatever it derives from them (packed or transposed copies). */
+  /* Copy `count` floats of agent p's part of a slab, from float offset `offset` on, to the host or from it. After a
+   * write of weights or targets the backend refreshes everything that it derives from them (packed or transposed
+   * copies). */
   sac_status (*read)(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, float* host, size_t count);
   sac_status (*write)(sac_agent* agent, sac_memory memory, int32_t p, size_t offset, const float* host, size_t count);
 
-  /* act: observations to actions, with the current actor; with from_snapshot, that of the last `snapshot`. */
+  /* act: computes actions from observations, with the current actor or that of the last `snapshot` (from_snapshot). */
   sac_status (*act)(sac_agent* agent, const sac_act* act);
 
   /* env step: scales vector->action to the environment's units and steps all P*N environments; see env/vector.h. */
   sac_status (*env_step)(sac_agent* agent, struct sac_vector* vector);
 
-  /* replay push: n transitions an agent into the ring; agent->counters[p].pushed advances by n. vector: whose last step
-   * they are, or NULL. */
+  /* replay push: copies n transitions of each agent into the ring; agent->counters[p].pushed advances by n. vector:
+   * they are its last step; or NULL. */
   sac_status (*replay_push)(sac_agent* agent, const sac_transitions* transitions, const struct sac_vector* vector);
 
-  /* The caller's minibatch and noise in place of stage `replay sample` (sac_agent_update_with). */
+  /* Sets the minibatch and the noise, in place of stage `replay sample` (sac_agent_update_with). */
   sac_status (*minibatch_set)(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise);
 
-  /* A stage of an update, SAC_STAGE_UPDATE or later. replay sample draws B indices (stream SAMPLE, position:
-   * counters[p].updates), gathers the minibatch, and draws the noise of this update (streams NEXT_ACTION_NOISE and
-   * ACTION_NOISE, same position). The others run the operations that agent->algo lists for them; after target update
-   * agent->stats[p] are complete, added to agent->totals[p], and counters[p].updates advances by one. */
+  /* Runs a stage of an update, SAC_STAGE_UPDATE or later. replay sample draws B indices (stream SAMPLE, position
+   * counters[p].updates), copies these rows, and draws the noise of this update (streams NEXT_ACTION_NOISE and
+   * ACTION_NOISE, same position). The other stages run their operations of agent->algo. At the end of target update
+   * agent->stats[p] is complete and added to agent->totals[p], and counters[p].updates advances by one. */
   sac_status (*stage)(sac_agent* agent, sac_stage stage);
 
   /* How the operation `op` of an algorithm's list runs, with those behind it that go with it: *count of them, of
@@ -173,65 +174,66 @@ struct sac_backend {
 
   /* --- optional --- */
 
-  /* n whole updates, fused and captured as the backend likes. NULL: the stages in turn. Same results by definition of
-   * the backend. */
+  /* Makes n whole updates, fused or captured in graphs, with the same results as the stages. NULL: the stages are
+   * called one after the other. */
   sac_status (*update)(sac_agent* agent, int32_t n);
 
-  /* Keeps the actor, and which agents are alive, as they are now (after what was queued before): acts with
-   * from_snapshot use that, and do not wait for updates that are queued after it. For train.overlap; not for a resident
-   * vector. NULL: act comes before the updates. */
+  /* Copies the actor and `alive` as they are after the work queued so far. act with from_snapshot uses the copy, and
+   * does not wait for updates that are queued later. For train.overlap; not for a resident vector. NULL: act comes
+   * before the updates. */
   sac_status (*snapshot)(sac_agent* agent);
 
-  /* A backend may queue its work and return: state_get waits, and brings counters, stats and totals up to date (the
-   * host decides `alive`); state_set makes the host's seed, counters, alive, stats and totals the backend's. NULL: the
-   * host's are the only ones. Errors: DEVICE. */
+  /* For a backend that queues its work and returns. state_get waits for it, and updates counters, stats and totals on
+   * the host (only the host changes `alive`). state_set copies seed, counters, alive, stats and totals from the host to
+   * the backend. NULL: the backend uses those of the host. Errors: DEVICE. */
   sac_status (*state_get)(sac_agent* agent);
   sac_status (*state_set)(sac_agent* agent);
 
-  /* For an agent with a statistic that is not finite: how many trained tensors had a gradient that was not in the
-   * update that stopped it; the first of them (its index in agent->tensors), and its first such number. NULL:
-   * SAC_MEMORY_GRAD is still that update's. */
+  /* For an agent that was stopped: the number of trained tensors with a gradient that was not finite in that update;
+   * the first of them (its index in agent->tensors), and its first such number. NULL: SAC_MEMORY_GRAD still holds the
+   * gradients of that update. */
   int32_t (*bad_gradients)(const sac_agent* agent, int32_t p, int32_t* first, float* value);
 
-  /* Takes a vector of built-in tasks over (sets vector->resident and ->burst); any other is left to the host.
-   * env_get waits, and fills vector->finished for all steps since the last call; `whole`: everything else of the vector
-   * too, as vector_state.c and other readers want it. Errors: MEMORY, DEVICE; env_get: ENV, NUMERIC. */
+  /* env_attach moves the environments of a vector to the device, if they are built-in tasks (sets vector->resident and
+   * ->burst); the host steps all others. env_get waits, and fills vector->finished for all steps since the last call;
+   * whole 1: copies everything else of the vector to the host too. Errors: MEMORY, DEVICE; env_get: ENV, NUMERIC. */
   sac_status (*env_attach)(sac_agent* agent, struct sac_vector* vector);
   sac_status (*env_get)(sac_agent* agent, struct sac_vector* vector, int whole);
 
-  /* Bytes free where `size` will be taken. NULL: sac_memory_available. */
+  /* The bytes that are available to `create`. NULL: sac_memory_available. */
   size_t (*available)(const sac_agent* agent);
 
-  /* Whether an agent of that many networks can be there at all. Errors: CONFIG. NULL: always. */
+  /* Checks that the backend supports an agent with this number of networks. Errors: CONFIG. NULL: it supports all. */
   sac_status (*fits)(const sac_agent* agent);
 
-  /* Devices: how many there are (CUDA_VISIBLE_DEVICES counts) and, where there is none, why; a line about one: name,
-   * compute capability, memory. */
+  /* devices: the number of devices (after CUDA_VISIBLE_DEVICES), and why there is none. describe: a line about one
+   * device: name, compute capability, memory. */
   int32_t (*devices)(char* why, size_t size);
   void (*describe)(int32_t ordinal, char* text, size_t size);
 
-  /* What an agent's updates run with, for people and benchmarks: threads; the name of the instruction set. */
+  /* For people and benchmarks: the number of threads, and the name of the instruction set. */
   int32_t (*threads)(const sac_agent* agent);
   const char* (*kernels)(const sac_agent* agent);
 
-  /* Nodes of one update's graph, where the agent has made one; 0: none captured. */
+  /* The nodes in the graph of one update; 0: no graph was captured. */
   size_t (*graph_nodes)(const sac_agent* agent);
 
-  /* 1, and a line for the log in text, when there is something to say about how an agent's updates run: each thing is
-   * said once. */
+  /* Returns 1 and writes a line for the log, if there is news about how an agent's updates run. Each notice is returned
+   * once. */
   int (*notice)(const sac_agent* agent, char* text, size_t size);
 
-  /* From now on: a profiler that waits for cudaProfilerStart (nsys --capture-range=cudaProfilerApi, ncu
-   * --profile-from-start off) sees `count` updates from update `from` on (0: an agent's first; of a resumed run, those
-   * before it count), each in a range "update N", none of them in a graph of several. profiled: how many of them have
-   * been made. */
+  /* profile: requests a capture for a profiler that waits for cudaProfilerStart (nsys --capture-range=cudaProfilerApi,
+   * ncu
+   * --profile-from-start off): `count` updates from update `from` on (0: an agent's first, also in a resumed run), each
+   * in a range "update N", and none in a graph of several updates. profiled: the number of these updates made so far.
+   */
   void (*profile)(int64_t from, int64_t count);
   int64_t (*profiled)(void);
 
-  /* Makes some updates (with `vector`, steps of a run too), each stage a graph of its own, one after another, and times
-   * the stages by events of the device; act and env step by the host's clock where the host steps the environments:
-   * from its observations to its actions, waits included. times[], by sac_stage, is zero for stages that were not
-   * run. NULL: agent->seconds tells. */
+  /* Measures the stages: makes some updates (with `vector`, also steps of a run), with each stage in a graph of its
+   * own, one after the other. The device's events measure the time; the host's clock measures act and env step if the
+   * host steps the environments, from observations to actions with waits. times[], by sac_stage, is zero for stages
+   * that did not run. NULL: the times are in agent->seconds. */
   sac_status (*stage_times)(sac_agent* agent, struct sac_vector* vector, sac_stage_time times[SAC_STAGE_COUNT]);
 
   /* The same of the parts of an update, times (part_count). NULL: the host's clock around part_run tells. */

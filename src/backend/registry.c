@@ -18,12 +18,12 @@ static const sac_backend* const backends[] = {
 #define ENTRY(name) &sac_##name##_backend,
     BACKENDS(ENTRY)};
 
-/* The kinds of devices that key `device` may name in this build (config/field.h). */
+/* The kinds of devices for key `device` in this build (config/field.h). */
 const char* const sac_device_names[] = {
 #define NAME(name) #name,
     BACKENDS(NAME) NULL};
 
-/* Paths through an update that key cuda.path may name (config/field.h). cuda/paths.c has the table of them. */
+/* The values of key cuda.path, the paths through an update (config/field.h). Their table is in cuda/paths.c. */
 const char* const sac_cuda_path_names[] = {"auto", "composed", NULL};
 
 int32_t sac_backend_count(void) { return SAC_LENGTH(backends); }
@@ -40,6 +40,7 @@ const sac_backend* sac_backend_find(const char* device) {
   return NULL;
 }
 
+/* The first backend on the host or on devices. */
 static const sac_backend* first_of(int on_host) {
   for (int32_t i = 0; i < SAC_LENGTH(backends); i++)
     if (backends[i]->on_host == on_host) return backends[i];
@@ -56,7 +57,7 @@ sac_status sac_backend_choose(const char* device, const sac_backend** backend, i
   if (!automatic && !sac_backend_find(device))
     return sac_fail(SAC_ERROR_DEVICE, "device = %s, but this build has no such backend: --device cpu", device);
 
-  /* A device before the host, where one is named or usable. */
+  /* a device before the host, if one is named or usable */
   for (int32_t i = 0; i < SAC_LENGTH(backends); i++) {
     const sac_status status = backends[i]->on_host ? SAC_OK : backends[i]->choose(device, ordinal);
     if (status != SAC_OK) return status;

@@ -1,4 +1,4 @@
-/* The backends of this build, in one list. The only place that knows which there are. */
+/* The list of the backends in this build. */
 #ifndef SAC_BACKEND_REGISTRY_H
 #define SAC_BACKEND_REGISTRY_H
 
@@ -7,17 +7,17 @@
 int32_t sac_backend_count(void);
 const sac_backend* sac_backend_at(int32_t index);
 
-/* The backend of a device name, "cpu", "cuda" or "cuda:1"; NULL: this build has none of that name. */
+/* The backend of a device name, "cpu", "cuda" or "cuda:1"; NULL if this build does not have it. */
 const sac_backend* sac_backend_find(const char* device);
 
-/* The one that computes with the host's threads. */
+/* The backend that computes with threads of the host. */
 const sac_backend* sac_backend_host(void);
 
-/* The first backend of this build whose agents lie on devices; NULL: there is none. */
+/* The first backend in this build that computes on devices; NULL: none. */
 const sac_backend* sac_backend_device(void);
 
-/* The backend and the device's ordinal for key `device`; the host's has ordinal -1. "auto": the first device that is
- * usable, else the host. Errors: DEVICE (what is asked for cannot be used). */
+/* Finds the backend and the ordinal of the device for key `device`; the host has ordinal -1. "auto": the first usable
+ * device, else the host. Errors: DEVICE (the named device cannot be used). */
 sac_status sac_backend_choose(const char* device, const sac_backend** backend, int32_t* ordinal);
 
 #endif

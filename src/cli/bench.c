@@ -1,94 +1,70 @@
 /* sac bench: measures the speed of the stages on this machine, one line for each case. */
 #include <math.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include "agent/agent.h"
-#include "agent/estimate.h"
 #include "agent/update.h"
-#include "backend/registry.h"
-#include "cli/bench_env.h"
+#include "cli/bench_case.h"
 #include "cli/bench_notes.h"
+#include "cli/bench_print.h"
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/profile.h"
 #include "env/vector.h"
-#include "kernels/random.h"
 #include "train/step.h"
 #include "util/error.h"
 
-#define SYNTHETIC_EPISODE 1000
+#define WARMUP_STEPS 1000 /* of sac bench train, so that the replay has rows */
 
-typedef struct bench {
-  const char *kind, *profile;
-  int json, stages, bare;
-  int64_t obs, act, rows, repeats;
-  double seconds, warmup;
-  const char *hidden, *batch, *population, *threads, *envs;
-} bench;
-
-/* One case: its agent, and the arrays of its loop. */
-typedef struct bench_case {
-  const bench* b;
-  sac_config* config;
-  const char *hidden, *batch, *population, *threads, *envs; /* one element of each list */
-  sac_agent* agent;
-  sac_vector* vector;
-  float *obs, *action, *reward, *next_obs;
-  uint8_t *terminated, *truncated;
-  int32_t rows; /* transitions of an agent in these arrays */
-  sac_bench_env env;
-} bench_case;
-
-typedef sac_bench_loop bench_loop;
+/* --- loops: what is measured, `count` times ----------------------------------------------------------------------- */
 
 static sac_status loop_update(void* user, int64_t count) {
-  bench_case* c = user;
+  sac_bench_case* c = user;
   const sac_status status = sac_update(c->agent, (int32_t)count);
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
 static sac_status loop_act(void* user, int64_t count) {
-  bench_case* c = user;
+  sac_bench_case* c = user;
   const sac_act act = {.n = c->agent->shape.num_envs, .mode = SAC_ACT_SAMPLE, .obs = c->obs, .action = c->action};
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->backend->act(c->agent, &act);
+  for (int64_t i = 0; i < count && status == SAC_OK; i++) status = c->agent->backend->act(c->agent, &act);
   return status;
 }
 
 static sac_status loop_push(void* user, int64_t count) {
-  bench_case* c = user;
+  sac_bench_case* c = user;
   const sac_transitions t = {
       c->agent->shape.num_envs, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = c->agent->backend->replay_push(c->agent, &t, NULL);
+  for (int64_t i = 0; i < count && status == SAC_OK; i++) status = c->agent->backend->replay_push(c->agent, &t, NULL);
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
 static sac_status loop_sample(void* user, int64_t count) {
-  bench_case* c = user;
+  sac_bench_case* c = user;
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
+  for (int64_t i = 0; i < count && status == SAC_OK; i++) {
     status = c->agent->backend->stage(c->agent, SAC_STAGE_REPLAY_SAMPLE);
-    for (int32_t p = 0; p < c->agent->shape.population; ++p) ++c->agent->counters[p].updates; /* the next draw */
+    for (int32_t p = 0; p < c->agent->shape.population; p++)
+      c->agent->counters[p].updates++; /* moves the next draw on */
   }
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
 /* Settles the agent at the end of a burst of steps. */
-static sac_status end_burst(bench_case* c, int64_t step, int64_t count) {
+static sac_status end_burst(sac_bench_case* c, int64_t step, int64_t count) {
   if (!c->agent) return SAC_OK;
   return (step + 1) % sac_burst(c->agent, c->vector) == 0 || step + 1 == count ? sac_settle(c->agent, c->vector)
                                                                                : SAC_OK;
 }
 
 static sac_status loop_env(void* user, int64_t count) {
-  bench_case* c = user;
+  sac_bench_case* c = user;
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
+  for (int64_t i = 0; i < count && status == SAC_OK; i++) {
     status = c->agent ? c->agent->backend->env_step(c->agent, c->vector) : sac_bench_env_step(&c->env);
     if (status == SAC_OK) status = end_burst(c, i, count);
   }
@@ -96,285 +72,156 @@ static sac_status loop_env(void* user, int64_t count) {
 }
 
 static sac_status loop_bare(void* user, int64_t count) {
-  bench_case* c = user;
+  sac_bench_case* c = user;
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) status = sac_bench_env_bare(&c->env);
+  for (int64_t i = 0; i < count && status == SAC_OK; i++) status = sac_bench_env_bare(&c->env);
   return status;
 }
 
-static double due_of(const bench_case* c) {
+/* Updates for each step of the vector. */
+static double due_of(const sac_bench_case* c) {
   return c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
 }
 
 /* The loop of a run after its warm-up, with a whole number of updates for each step of the vector. */
 static sac_status loop_train(void* user, int64_t count) {
-  bench_case* c = user;
+  sac_bench_case* c = user;
   const int32_t due = (int32_t)lrint(due_of(c));
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; ++i) {
+  for (int64_t i = 0; i < count && status == SAC_OK; i++) {
     status = sac_step(c->agent, c->vector, SAC_ACT_SAMPLE, due);
     if (status == SAC_OK) status = end_burst(c, i, count);
   }
   return status;
 }
 
-static sac_status measure(bench_case* c, bench_loop* loop, sac_timing* t) {
+/* Times a loop as the command line says. */
+static sac_status measure(sac_bench_case* c, sac_bench_loop* loop, sac_timing* t) {
   return sac_bench_time(loop, NULL, c, c->b->warmup, c->b->seconds, (int32_t)c->b->repeats, t);
 }
 
-/* --- printing a case ---------------------------------------------------------------------------------------------- */
-
-static void print_head(const bench_case* c) {
-  const char* device = c->agent ? c->agent->device : "cpu";
-  const sac_backend* backend = c->agent ? c->agent->backend : sac_backend_host();
-  const int threaded = c->agent && backend->threads;
-  const int with_agent = c->agent != NULL && strcmp(c->b->kind, "env") != 0;
-  if (c->b->json) {
-    printf("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\"", c->b->kind, device,
-           sac_config_get(c->config, "precision"));
-    if (c->vector) printf(", \"env\": \"%s\"", c->vector->id);
-    if (with_agent)
-      printf(", \"algo\": \"%s\", \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"critics\": %d",
-             sac_config_get(c->config, "algo"), (int)c->agent->shape.obs, (int)c->agent->shape.action, c->hidden,
-             (int)c->agent->shape.batch, (int)c->agent->shape.critics);
-    printf(", \"population\": %s, \"envs\": %s", c->population, c->envs);
-    if (with_agent) printf(", \"path\": \"%s\"", backend->path(&c->agent->settings));
-    if (with_agent && threaded)
-      printf(", \"isa\": \"%s\", \"threads\": %d", backend->kernels(c->agent), (int)backend->threads(c->agent));
-    const size_t nodes = c->agent && backend->graph_nodes ? backend->graph_nodes(c->agent) : 0;
-    if (nodes) printf(", \"nodes\": %zu", nodes);
-    printf(", \"repeats\": %d", (int)c->b->repeats);
-    return;
-  }
-  printf("%-6s %s", c->b->kind, c->vector ? c->vector->id : device);
-  if (with_agent)
-    printf("  obs %d act %d hidden %s batch %d", (int)c->agent->shape.obs, (int)c->agent->shape.action, c->hidden,
-           (int)c->agent->shape.batch);
-  if (with_agent && threaded) printf(" threads %d %s", (int)backend->threads(c->agent), backend->kernels(c->agent));
-  else if (!threaded && c->agent) printf(" on %s %s", device, sac_config_get(c->config, "precision"));
-  printf("  P %s N %s:", c->population, c->envs);
-}
-
-/* Prints a rate. each: how many of the counted things one count of the loop makes. */
-static void print_rate(const bench_case* c, const char* key, const char* words, double each, sac_timing t) {
-  if (c->b->json)
-    printf(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, sac_bench_number(each / t.median), key,
-           sac_bench_number(each / t.slowest), key, sac_bench_number(each / t.fastest));
-  else
-    printf("  %s %s (%s to %s)", sac_bench_number(each / t.median), words, sac_bench_number(each / t.slowest),
-           sac_bench_number(each / t.fastest));
-}
-
-static void print_microseconds(const bench_case* c, const char* key, sac_timing t) {
-  if (c->b->json) printf(", \"%s\": %s", key, sac_bench_number(1e6 * t.median));
-  else printf(", %s us each", sac_bench_number(1e6 * t.median));
-}
-
-static void print_tail(const bench_case* c) {
-  printf(c->b->json ? "}\n" : "\n");
-  (void)fflush(stdout);
+static void print_head(const sac_bench_case* c) {
+  const sac_bench_head head = {.kind = c->b->kind,
+                               .json = c->b->json,
+                               .repeats = (int32_t)c->b->repeats,
+                               .config = c->config,
+                               .agent = c->agent,
+                               .vector = c->vector};
+  sac_bench_print_head(&head);
 }
 
 /* --- cases -------------------------------------------------------------------------------------------------------- */
 
-static void fill_random(bench_case* c) {
-  const sac_shape* s = &c->agent->shape;
-  const size_t rows = (size_t)s->population * (size_t)c->rows;
-  sac_fill_normals(1, 91, 0, rows * (size_t)s->obs, c->obs);
-  sac_fill_normals(1, 92, 0, rows * (size_t)s->obs, c->next_obs);
-  sac_fill_uniform(1, 93, 0, rows * (size_t)s->action, 1, c->action);
-  sac_fill_normals(1, 94, 0, rows, c->reward);
-  for (size_t i = 0; i < rows; ++i) c->terminated[i] = i % 100 == 99;
-}
-
-/* Creates an agent for an environment of the wanted sizes, and `rows` random transitions of each agent. */
-static sac_status make_agent(bench_case* c, int32_t rows) {
-  sac_status status = SAC_OK;
-  const size_t actions = (size_t)c->b->act;
-  float* bounds = calloc(2 * actions, sizeof(float));
-  if (!bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
-  for (size_t i = 0; i < actions; ++i) bounds[i] = -1, bounds[actions + i] = 1;
-
-  /* create the agent */
-  const sac_env_spec spec = {.obs_size = (int32_t)c->b->obs,
-                             .action_size = (int32_t)actions,
-                             .max_episode_steps = SYNTHETIC_EPISODE,
-                             .action_low = bounds,
-                             .action_high = bounds + actions};
-  SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
-
-  /* allocate and fill the transitions */
-  c->rows = rows > c->agent->shape.num_envs ? rows : c->agent->shape.num_envs;
-  const size_t all = (size_t)c->agent->shape.population * (size_t)c->rows, obs = (size_t)spec.obs_size;
-  c->obs = calloc(all * obs, sizeof(float));
-  c->next_obs = calloc(all * obs, sizeof(float));
-  c->action = calloc(all * actions, sizeof(float));
-  c->reward = calloc(all, sizeof(float));
-  c->terminated = calloc(all, 1);
-  c->truncated = calloc(all, 1);
-  if (!c->obs || !c->next_obs || !c->action || !c->reward || !c->terminated || !c->truncated) {
-    status = sac_fail(SAC_ERROR_MEMORY, "no memory for %zu transitions: lower --rows", all);
-    goto fail;
-  }
-  fill_random(c);
-fail:
-  free(bounds);
-  return status;
-}
-
-/* Pushes `wanted` random transitions of each agent, as many at a time as the arrays hold. */
-static sac_status fill_replay(bench_case* c, int64_t wanted) {
-  sac_status status = SAC_OK;
-  const sac_transitions t = {c->rows, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
-  const int64_t most = c->agent->shape.capacity < wanted ? c->agent->shape.capacity : wanted;
-  for (int64_t done = 0; done < most && status == SAC_OK; done += c->rows)
-    status = c->agent->backend->replay_push(c->agent, &t, NULL);
-  return status;
-}
-
-static sac_status make_vector(bench_case* c) {
-  const sac_env_api* api;
-  sac_settings settings;
-  sac_status status = SAC_OK;
-  uint64_t* seed = NULL;
-  SAC_TRY(sac_config_settings(c->config, &settings));
-  SAC_TRY(sac_env_find(settings.env_id, &api));
-  seed = calloc((size_t)settings.seeds, sizeof *seed);
-  if (!seed) {
-    status = sac_fail(SAC_ERROR_MEMORY, "no memory for %d seeds", (int)settings.seeds);
-    goto fail;
-  }
-  for (int64_t p = 0; p < settings.seeds; ++p) seed[p] = (uint64_t)(settings.seed + p);
-  SAC_TRY(sac_vector_create(&c->vector, api, settings.env_id, settings.env_options, (int32_t)settings.seeds,
-                            (int32_t)settings.num_envs, seed, sac_stream_env(0)));
-  SAC_TRY(sac_bench_env_begin(&c->env, c->vector));
-fail:
-  free(seed);
-  return status;
-}
-
-/* Creates an agent that steps the environments on a CUDA device, if they are to run there. Its algorithm does not
- * matter, so tasks with discrete actions get continuous ones. */
-static sac_status attach_env(bench_case* c) {
-  const size_t actions = (size_t)c->vector->spec.action_size;
-  sac_env_spec spec = c->vector->spec;
-  sac_settings settings;
-  sac_shape shape;
-  char why[SAC_WHY_MAX];
-  const sac_backend* backend;
-  int32_t ordinal;
-  sac_status status = SAC_OK;
-  float* bounds = calloc(2 * actions, sizeof(float));
-  if (!bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
-  for (size_t i = 0; i < actions; ++i) bounds[i] = -1, bounds[actions + i] = 1;
-  if (spec.actions) spec.actions = 0, spec.action_low = bounds, spec.action_high = bounds + actions;
-  SAC_TRY(sac_config_settings(c->config, &settings));
-  SAC_TRY(sac_agent_shape(&shape, &settings, &spec));
-  SAC_TRY(sac_estimate_choose(&settings, &shape, &backend, &ordinal, why));
-  if (backend->on_host) goto fail;
-  SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
-  SAC_TRY(c->agent->backend->env_attach(c->agent, c->vector));
-fail:
-  free(bounds);
-  return status;
-}
-
-static sac_status run_update(bench_case* c) {
+static sac_status run_update(sac_bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing t;
-  SAC_TRY(make_agent(c, 4096));
-  SAC_TRY(fill_replay(c, c->b->rows));
+  SAC_TRY(sac_bench_make_agent(c, 4096));
+  SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
   SAC_TRY(measure(c, loop_update, &t));
   print_head(c);
-  print_rate(c, "updates_per_second", "agent-updates/s", c->agent->shape.population, t);
-  print_microseconds(c, "microseconds", t);
+  sac_bench_print_rate(c->b->json, "updates_per_second", "agent-updates/s", c->agent->shape.population, t);
+  sac_bench_print_microseconds(c->b->json, "microseconds", t);
   if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, NULL, 1, t.median, c->b->json));
-  print_tail(c);
+  sac_bench_print_end(c->b->json);
 fail:
   return status;
 }
 
-static sac_status run_act(bench_case* c) {
+static sac_status run_act(sac_bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing t;
-  SAC_TRY(make_agent(c, 1));
+  SAC_TRY(sac_bench_make_agent(c, 1));
   SAC_TRY(measure(c, loop_act, &t));
   print_head(c);
-  print_rate(c, "actions_per_second", "actions/s", (double)c->agent->shape.population * c->agent->shape.num_envs, t);
-  print_microseconds(c, "microseconds", t);
-  print_tail(c);
+  sac_bench_print_rate(c->b->json, "actions_per_second", "actions/s",
+                       (double)c->agent->shape.population * c->agent->shape.num_envs, t);
+  sac_bench_print_microseconds(c->b->json, "microseconds", t);
+  sac_bench_print_end(c->b->json);
 fail:
   return status;
 }
 
-static sac_status run_replay(bench_case* c) {
+static sac_status run_replay(sac_bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing push, sample;
-  SAC_TRY(make_agent(c, 4096));
-  SAC_TRY(fill_replay(c, c->b->rows));
+  SAC_TRY(sac_bench_make_agent(c, 4096));
+  SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
   SAC_TRY(measure(c, loop_push, &push));
   SAC_TRY(measure(c, loop_sample, &sample));
   print_head(c);
   const double agents = c->agent->shape.population;
-  print_rate(c, "pushes_per_second", "pushed/s", agents * c->agent->shape.num_envs, push);
-  print_rate(c, "samples_per_second", "sampled/s", agents * c->agent->shape.batch, sample);
-  print_microseconds(c, "sample_microseconds", sample);
-  print_tail(c);
+  sac_bench_print_rate(c->b->json, "pushes_per_second", "pushed/s", agents * c->agent->shape.num_envs, push);
+  sac_bench_print_rate(c->b->json, "samples_per_second", "sampled/s", agents * c->agent->shape.batch, sample);
+  sac_bench_print_microseconds(c->b->json, "sample_microseconds", sample);
+  sac_bench_print_end(c->b->json);
 fail:
   return status;
 }
 
-static sac_status run_env(bench_case* c) {
+static sac_status run_env(sac_bench_case* c) {
   sac_status status = SAC_OK;
-  sac_timing t[3];
-  SAC_TRY(make_vector(c));
+  sac_timing t[3]; /* sac, MuJoCo, the ratio */
+
+  /* create the environments */
+  SAC_TRY(sac_bench_make_vector(c));
   if (c->b->bare && !sac_bench_env_has_bare(&c->env)) {
     status = sac_fail(SAC_ERROR_CONFIG, "--bare: %s is no task of MuJoCo's", c->vector->id);
     goto fail;
   }
-  if (!c->b->bare) SAC_TRY(attach_env(c));
+  if (!c->b->bare) SAC_TRY(sac_bench_attach_env(c));
+
+  /* measure */
   SAC_TRY(sac_bench_time(loop_env, c->b->bare ? loop_bare : NULL, c, c->b->warmup, c->b->seconds,
                          (int32_t)c->b->repeats, t));
+
+  /* print */
   print_head(c);
   const double each = (double)c->vector->population * c->vector->num_envs;
-  print_rate(c, "steps_per_second", "steps/s", each, t[0]);
+  sac_bench_print_rate(c->b->json, "steps_per_second", "steps/s", each, t[0]);
   if (c->b->bare) {
-    print_rate(c, "bare_steps_per_second", "bare", each, t[1]);
-    print_rate(c, "ratio", "of it", 1, t[2]);
+    sac_bench_print_rate(c->b->json, "bare_steps_per_second", "bare", each, t[1]);
+    sac_bench_print_rate(c->b->json, "ratio", "of it", 1, t[2]);
   }
-  print_tail(c);
+  sac_bench_print_end(c->b->json);
 fail:
   return status;
 }
 
-static sac_status run_train(bench_case* c) {
+static sac_status run_train(sac_bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing t;
-  SAC_TRY(make_vector(c));
+
+  /* create the environments and the agent */
+  SAC_TRY(sac_bench_make_vector(c));
   SAC_TRY(sac_agent_create(&c->agent, c->config, &c->vector->spec));
   if (c->agent->backend->env_attach) SAC_TRY(c->agent->backend->env_attach(c->agent, c->vector));
   SAC_TRY(sac_step_overlap(c->agent, c->vector));
-  for (int i = 0; i < 1000; ++i) {
+
+  /* fill the replay with random actions, then measure */
+  for (int i = 0; i < WARMUP_STEPS; i++) {
     SAC_TRY(sac_step(c->agent, c->vector, SAC_ACT_UNIFORM, 0));
-    SAC_TRY(end_burst(c, i, 1000));
+    SAC_TRY(end_burst(c, i, WARMUP_STEPS));
   }
   SAC_TRY(measure(c, loop_train, &t));
+
+  /* print */
   print_head(c);
-  print_rate(c, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs, t);
-  print_microseconds(c, "microseconds", t);
+  sac_bench_print_rate(c->b->json, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs,
+                       t);
+  sac_bench_print_microseconds(c->b->json, "microseconds", t);
   if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, c->vector, rint(due_of(c)), t.median, c->b->json));
-  print_tail(c);
+  sac_bench_print_end(c->b->json);
 fail:
   return status;
 }
 
 static const struct {
   const char* name;
-  sac_status (*run)(bench_case* c);
+  sac_status (*run)(sac_bench_case* c);
 } kinds[] = {{"update", run_update}, {"act", run_act}, {"replay", run_replay}, {"env", run_env}, {"train", run_train}};
 
 /* Measures one combination of the lists. */
-static sac_status run_case(const bench* b, const sac_config* base, const char* const one[5]) {
+static sac_status run_case(const sac_bench* b, const sac_config* base, const char* const one[5]) {
   static const char* const keys[5][2] = {{"network.hidden", "--hidden"},
                                          {"replay.batch", "--batch"},
                                          {"seeds", "--population"},
@@ -382,34 +229,20 @@ static sac_status run_case(const bench* b, const sac_config* base, const char* c
                                          {"env.num_envs", "--envs"}};
   char notice[1024];
   sac_status status = SAC_OK;
-  bench_case c = {.b = b};
+  sac_bench_case c = {.b = b};
 
   /* set the values of this case */
   SAC_TRY(sac_config_copy(&c.config, base));
-  for (int i = 0; i < 5; ++i)
+  for (int i = 0; i < 5; i++)
     if (one[i]) SAC_TRY(sac_config_set_from(c.config, keys[i][0], one[i], SAC_ORIGIN_FLAG, keys[i][1]));
 
-  /* keep them as text, for printing */
-  char value[5][SAC_TEXT_MAX];
-  const char** name[5] = {&c.hidden, &c.batch, &c.population, &c.threads, &c.envs};
-  for (int i = 0; i < 5; ++i) {
-    (void)snprintf(value[i], sizeof value[i], "%s", sac_config_get(c.config, keys[i][0]));
-    *name[i] = value[i];
-  }
-  char hidden[SAC_TEXT_MAX]; /* "[256, 256]" without its brackets */
-  (void)snprintf(hidden, sizeof hidden, "%.*s", (int)strcspn(value[0] + (value[0][0] == '['), "]"),
-                 value[0] + (value[0][0] == '['));
-  c.hidden = hidden;
-  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k)
+  /* measure and print */
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
     if (strcmp(kinds[k].name, b->kind) == 0) SAC_TRY(kinds[k].run(&c));
 fail:
   if (c.agent && c.agent->backend->notice && c.agent->backend->notice(c.agent, notice, sizeof notice))
     (void)fprintf(stderr, "sac bench: %s\n", notice);
-  sac_vector_destroy(c.vector);
-  sac_agent_destroy(c.agent);
-  sac_config_destroy(c.config);
-  free(c.obs), free(c.next_obs), free(c.action), free(c.reward), free(c.terminated), free(c.truncated);
-  sac_bench_env_end(&c.env);
+  sac_bench_case_end(&c);
   return status;
 }
 
@@ -417,10 +250,10 @@ fail:
 static int element(const char* list, char separator, int index, char text[SAC_TEXT_MAX], const char** one) {
   *one = NULL;
   if (!list) return index == 0;
-  for (; index > 0; --index) {
+  for (; index > 0; index--) {
     list = strchr(list, separator);
     if (!list) return 0;
-    ++list;
+    list++;
   }
   const char* end = strchr(list, separator);
   (void)snprintf(text, SAC_TEXT_MAX, "%.*s", end ? (int)(end - list) : (int)strlen(list), list);
@@ -428,22 +261,36 @@ static int element(const char* list, char separator, int index, char text[SAC_TE
   return 1;
 }
 
-static sac_status run_all(const bench* b, const sac_config* base) {
+/* Measures every combination of the lists. */
+static sac_status run_all(const sac_bench* b, const sac_config* base) {
   const char* const list[5] = {b->hidden, b->batch, b->population, b->threads, b->envs};
   char text[5][SAC_TEXT_MAX];
   const char* one[5];
   sac_status status = SAC_OK;
-  for (int h = 0; element(list[0], '/', h, text[0], &one[0]); ++h)
-    for (int n = 0; element(list[1], ',', n, text[1], &one[1]); ++n)
-      for (int p = 0; element(list[2], ',', p, text[2], &one[2]); ++p)
-        for (int t = 0; element(list[3], ',', t, text[3], &one[3]); ++t)
-          for (int e = 0; element(list[4], ',', e, text[4], &one[4]); ++e) SAC_TRY(run_case(b, base, one));
+  for (int h = 0; element(list[0], '/', h, text[0], &one[0]); h++)
+    for (int n = 0; element(list[1], ',', n, text[1], &one[1]); n++)
+      for (int p = 0; element(list[2], ',', p, text[2], &one[2]); p++)
+        for (int t = 0; element(list[3], ',', t, text[3], &one[3]); t++)
+          for (int e = 0; element(list[4], ',', e, text[4], &one[4]); e++) SAC_TRY(run_case(b, base, one));
 fail:
   return status;
 }
 
+/* Checks that the options fit together. Returns SAC_OPTIONS_GO, or the exit code after a message. */
+static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_config* config) {
+  int known = 0;
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) known |= strcmp(kinds[k].name, b->kind) == 0;
+  if (!known) return sac_options_usage(syntax, "there is no bench '%s': update, act, replay, env or train", b->kind);
+  if (b->stages && strcmp(b->kind, "update") != 0 && strcmp(b->kind, "train") != 0)
+    return sac_options_usage(syntax, "--stages goes with update and train");
+  if (b->bare && strcmp(b->kind, "env") != 0) return sac_options_usage(syntax, "--bare goes with env");
+  return sac_cli_profile(syntax, b->profile, config);
+}
+
 int sac_cli_bench(int argc, char** argv) {
-  bench b = {.obs = 17, .act = 6, .rows = 100000, .repeats = 5, .seconds = 0.5, .warmup = 0.5};
+  sac_bench b = {.obs = 17, .act = 6, .rows = 100000, .repeats = 5, .seconds = 0.5, .warmup = 0.5};
+
+  /* describe the command line */
   const sac_option options[] = {
       SAC_OPTION_INTEGER("--obs", "N", &b.obs, 1, 65536, "numbers in an observation (update, act, replay); 17"),
       SAC_OPTION_INTEGER("--act", "N", &b.act, 1, 65536, "numbers in an action (update, act, replay); 6"),
@@ -480,18 +327,10 @@ int sac_cli_bench(int argc, char** argv) {
   const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
-  /* check that the options fit together */
   b.kind = operands.text[0];
-  int known = 0;
-  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) known |= strcmp(kinds[k].name, b.kind) == 0;
-  const int go = !known
-                     ? sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind)
-                 : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
-                     ? sac_options_usage(&syntax, "--stages goes with update and train")
-                 : b.bare && strcmp(b.kind, "env") != 0 ? sac_options_usage(&syntax, "--bare goes with env")
-                                                        : sac_cli_profile(&syntax, b.profile, config);
 
-  /* run all cases */
+  /* measure all cases */
+  const int go = check_options(&syntax, &b, config);
   const sac_status status = go == SAC_OPTIONS_GO ? run_all(&b, config) : SAC_OK;
   sac_config_destroy(config);
   if (go != SAC_OPTIONS_GO) return go;

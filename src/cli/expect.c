@@ -276,8 +276,7 @@ sac_status sac_cli_expected(const sac_config* config, int json) {
   for (int w = 0; w < SAC_WHERE_COUNT; w++) x.e[w] = sac_estimate_step((sac_where)w, &x.settings, &x.shape, env);
 
   /* print */
-  for (int32_t l = 0; l < x.shape.layers; l++)
-    sac_text_append(hidden, sizeof hidden, &used, "%s%d", l ? "," : "", (int)x.shape.hidden[l]);
+  sac_widths_append(hidden, sizeof hidden, &used, x.shape.hidden, x.shape.layers, ",");
   if (json) print_expected_json(&x, hidden);
   else print_expected(&x, hidden);
 fail:

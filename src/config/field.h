@@ -78,6 +78,10 @@ sac_status sac_field_parse(const sac_field* field, const char* text, const char*
 /* Prints the value as in a file, without quotes: "0.0003", "auto", "true", "[256, 256]". */
 void sac_field_print(const sac_field* field, const sac_settings* settings, char text[SAC_VALUE_MAX]);
 
+/* Appends the widths of layers, as sac_text_append does: "256, 256" with the separator ", ". */
+void sac_widths_append(char* text, size_t size, size_t* used, const int32_t* width, int32_t count,
+                       const char* separator);
+
 /* Prints the allowed values, for people: "(0, 1]", "sac | sac-v", "true | false". */
 void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]);
 

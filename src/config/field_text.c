@@ -246,6 +246,11 @@ sac_status sac_field_parse(const sac_field* field, const char* text, const char*
   return SAC_OK;
 }
 
+void sac_widths_append(char* text, size_t size, size_t* used, const int32_t* width, int32_t count,
+                       const char* separator) {
+  for (int32_t i = 0; i < count; i++) sac_text_append(text, size, used, "%s%d", i ? separator : "", (int)width[i]);
+}
+
 void sac_field_print(const sac_field* field, const sac_settings* settings, char text[SAC_VALUE_MAX]) {
   const void* value = (const char*)settings + field->offset;
   size_t used = 0;
@@ -279,8 +284,8 @@ void sac_field_print(const sac_field* field, const sac_settings* settings, char 
       break;
     case SAC_VALUE_SIZES: {
       const sac_sizes* sizes = value;
-      for (int32_t i = 0; i < sizes->count; i++)
-        sac_text_append(text, SAC_VALUE_MAX, &used, "%s%d", i ? ", " : "[", (int)sizes->size[i]);
+      sac_text_append(text, SAC_VALUE_MAX, &used, "[");
+      sac_widths_append(text, SAC_VALUE_MAX, &used, sizes->size, sizes->count, ", ");
       sac_text_append(text, SAC_VALUE_MAX, &used, "]");
       break;
     }

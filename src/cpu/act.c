@@ -1,5 +1,5 @@
-/* act: observations to actions. Row by row, so that one observation is fast, and an action depends on its own row
- * alone. */
+/* Stage act: computes actions from observations. Row by row, so that a single observation is fast, and so that an
+ * action does not depend on the other rows. */
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -10,10 +10,10 @@
 typedef struct act_job {
   sac_agent* agent;
   const sac_act* act;
-  int32_t parts; /* of one agent's observations */
+  int32_t parts; /* tasks for each agent, of SAC_ACT_ROWS observations each */
 } act_job;
 
-/* Uniform actions of the warm-up for rows first .. first+rows-1 of agent p. */
+/* Draws uniform actions, as in the warm-up, for rows first .. first+rows-1 of agent p. */
 static void act_uniform(const act_job* job, int32_t p, int32_t first, int32_t rows) {
   const sac_agent* agent = job->agent;
   const size_t actions = (size_t)agent->shape.action;
@@ -23,7 +23,7 @@ static void act_uniform(const act_job* job, int32_t p, int32_t first, int32_t ro
                      1.0f, job->act->action + ((size_t)p * (size_t)job->act->n + (size_t)r) * actions);
 }
 
-/* The actor's head (rows, 2A) for rows of observations; in the thread's scratch. */
+/* Computes the actor's head (rows, 2A) for rows of observations, in the scratch of the thread. */
 static const float* act_head(const sac_agent* agent, int32_t p, const float* obs, int32_t rows,
                              const sac_cpu_thread* thread) {
   const sac_cpu* cpu = agent->storage;
@@ -38,17 +38,22 @@ static const float* act_head(const sac_agent* agent, int32_t p, const float* obs
   return x;
 }
 
+/* Samples the action of one row, and computes its log-probability. */
 static void act_sample(const act_job* job, int32_t p, int32_t row, const float* head, float* action,
                        const sac_cpu_thread* thread) {
   const sac_agent* agent = job->agent;
   const size_t actions = (size_t)agent->shape.action;
   const size_t at = (size_t)p * (size_t)job->act->n + (size_t)row;
   const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+
+  /* take the noise of the caller, or draw it */
   const float* noise = job->act->noise ? job->act->noise + at * actions : thread->act_noise;
   if (!job->act->noise)
     sac_fill_normals(agent->seed[p], SAC_STREAM_ACT,
                      sac_draw_block(agent->counters[p].act + (uint64_t)row, actions, SAC_NORMALS_PER_BLOCK), actions,
                      thread->act_noise);
+
+  /* squash component by component */
   float log_prob = 0;
   for (size_t i = 0; i < actions; i++) {
     const sac_squash_out out = sac_squash(head[i], head[actions + i], noise[i], low, high);
@@ -58,6 +63,7 @@ static void act_sample(const act_job* job, int32_t p, int32_t row, const float* 
   if (job->act->log_prob) job->act->log_prob[at] = log_prob;
 }
 
+/* One task: up to SAC_ACT_ROWS observations of one agent. */
 static void act_part(void* context, int32_t task, int32_t thread_number) {
   const act_job* job = context;
   const sac_agent* agent = job->agent;
@@ -67,15 +73,21 @@ static void act_part(void* context, int32_t task, int32_t thread_number) {
   const int32_t rows = act->n - first < SAC_ACT_ROWS ? act->n - first : SAC_ACT_ROWS;
   const size_t actions = (size_t)agent->shape.action, at = (size_t)p * (size_t)act->n + (size_t)first;
   float* action = act->action + at * actions;
-  if (!agent->alive[p]) { /* something an environment can take */
+
+  /* give valid actions to the environments of a stopped agent */
+  if (!agent->alive[p]) {
     memset(action, 0, (size_t)rows * actions * sizeof(float));
     if (act->log_prob && act->mode == SAC_ACT_SAMPLE) memset(act->log_prob + at, 0, (size_t)rows * sizeof(float));
     return;
   }
+
+  /* draw actions without the actor */
   if (act->mode == SAC_ACT_UNIFORM) {
     act_uniform(job, p, first, rows);
     return;
   }
+
+  /* evaluate the actor, then take the mean or sample */
   const sac_cpu_thread* thread = &cpu->thread[thread_number];
   const float* head = act_head(agent, p, act->obs + at * (size_t)agent->shape.obs, rows, thread);
   for (int32_t r = 0; r < rows; r++) {
@@ -90,9 +102,13 @@ sac_status sac_cpu_act(sac_agent* agent, const sac_act* act) {
   const sac_cpu* cpu = agent->storage;
   const int32_t population = agent->shape.population;
   act_job job = {agent, act, (act->n + SAC_ACT_ROWS - 1) / SAC_ACT_ROWS};
+
+  /* share the work among threads if there is enough of it */
   const int64_t work = (int64_t)agent->tensors.floats[SAC_SLAB_TRAINED] * act->n * population;
   if (act->mode == SAC_ACT_UNIFORM || work < 4000000) sac_pool_run_alone(act_part, &job, population * job.parts);
   else sac_pool_run(cpu->pool, act_part, &job, population * job.parts);
+
+  /* advance the position in the random stream */
   if (act->mode != SAC_ACT_MEAN && !act->noise)
     for (int32_t p = 0; p < population; p++)
       if (agent->alive[p]) agent->counters[p].act += (uint64_t)act->n;

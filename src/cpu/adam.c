@@ -1,4 +1,4 @@
-/* Weight gradients, a block of rows at a time, and Adam's step on the block while it is warm. */
+/* Weight gradients, one block of rows at a time, and Adam's step on the block while it is still in the cache. */
 #include <math.h>
 
 #include "cpu/cpu.h"
@@ -9,7 +9,8 @@ sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr) {
                         agent->settings.epsilon);
 }
 
-/* One contiguous run of a tensor, offset `at`: Adam, or its squared norm alone. */
+/* Applies Adam to `count` numbers from offset `at`; with `step` NULL does not. Returns the squared norm of their
+ * gradient. */
 static double step_run(const sac_cpu_job* job, size_t at, size_t count, const sac_adam_step* step) {
   const sac_cpu* cpu = job->cpu;
   const float* grad = sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p) + at;
@@ -49,7 +50,7 @@ static sac_near stepped(const sac_cpu_job* job, const sac_layer* layer, const sa
   return near;
 }
 
-/* The gradient of a block over all rows; `step`: Adam's step follows. */
+/* Computes the gradient of a block, summed over all rows. step: not NULL if Adam's step follows. */
 static void gradient(const sac_cpu_job* job, const sac_net* net, const sac_pass* pass, const sac_trace* trace,
                      const sac_cpu_block* block, const sac_adam_step* step) {
   const sac_cpu* cpu = job->cpu;
@@ -70,7 +71,7 @@ void sac_cpu_blocks_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int
   (void)thread;
   const sac_plan* plan = &job->cpu->plan;
 
-  /* The operation that the task is of; a gradient and the Adam step behind it are one. */
+  /* find the operation of this task; a gradient and the Adam step after it share their tasks */
   int32_t op = phase->from;
   int both;
   for (;; op += 1 + both) {
@@ -80,12 +81,15 @@ void sac_cpu_blocks_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int
     task -= job->cpu->blocks[plan->op[op].nets].count;
   }
 
+  /* find its block */
   const sac_group group = plan->op[op].nets;
   const sac_cpu_blocks* blocks = &job->cpu->blocks[group];
   const sac_cpu_block* block = &blocks->block[task];
   const sac_net* net = &job->agent->tensors.net[group][block->net];
   const sac_adam_step adam = sac_cpu_adam_step(job->agent, job->p, learning_rate(&job->agent->settings, group));
   const sac_adam_step* step = both || plan->op[op].kind == SAC_ADAM ? &adam : NULL;
+
+  /* compute the gradient, and make the step */
   if (plan->op[op].kind == SAC_GRADIENT) {
     const int32_t pass = plan->pass_of[op];
     gradient(job, net, &plan->pass[pass], &job->scratch->trace[pass][block->net], block, step);

@@ -11,8 +11,8 @@
 #include "util/memory.h"
 #include "util/system.h"
 
-/* Panels in a chunk. Shared agents: each thread has one chunk at least; two where the weights stay in a core's cache,
- * so that a disturbed thread leaves one to the others. No number depends on it. */
+/* Panels in a chunk. When threads share an agent each has at least one chunk; two if the weights fit in a core's cache,
+ * so that other threads can take one from a delayed thread. Results do not depend on it. */
 static int32_t chunk_panels(const sac_agent* agent, const sac_cpu* cpu) {
   int32_t share = cpu->panels, widest = 0;
   for (int32_t l = 0; l < agent->shape.layers; l++)
@@ -22,16 +22,20 @@ static int32_t chunk_panels(const sac_agent* agent, const sac_cpu* cpu) {
   return share < SAC_CHUNK_PANELS ? share : SAC_CHUNK_PANELS;
 }
 
-/* Sizes of everything, before anything is allocated. */
+/* Computes all sizes, before anything is allocated. */
 static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
   memset(cpu, 0, sizeof *cpu);
   const sac_shape* s = &agent->shape;
+
+  /* threads, and the chunks that rows are divided into */
   cpu->isa = sac_isa_choose();
   cpu->threads = agent->settings.threads > 0 ? (int32_t)agent->settings.threads : sac_processors();
   cpu->scratches = cpu->threads < s->population ? cpu->threads : s->population;
   cpu->panels = sac_panels(s->batch);
   cpu->chunk_panels = chunk_panels(agent, cpu);
   cpu->chunks = (cpu->panels + cpu->chunk_panels - 1) / cpu->chunk_panels;
+
+  /* the sizes of slabs */
   const size_t trained = agent->tensors.floats[SAC_SLAB_TRAINED], targets = agent->tensors.floats[SAC_SLAB_TARGET];
   cpu->sampler = sac_sampler_at(agent->settings.replay_sampling);
   cpu->worth_sharing = (double)trained * (double)s->batch > 200000;
@@ -45,8 +49,8 @@ static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
   return sac_plan_create(&cpu->plan, agent->algo, 1);
 }
 
-/* Asks for large pages where a block holds some: an update walks through megabytes, replay sample through gigabytes.
- * Refused is as good as granted. */
+/* Asks for large pages if the memory holds some: an update reads megabytes, and replay sample gigabytes. A refusal does
+ * not matter. */
 static void advise(void* memory, size_t bytes) {
   const uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
   const uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
@@ -60,7 +64,7 @@ static size_t slab_bytes(const sac_agent* agent, const sac_cpu* cpu, int memory)
 
 static void size(const sac_agent* agent, size_t bytes[SAC_MEMORY_COUNT], size_t* scratch) {
   sac_cpu cpu;
-  (void)plan(agent, &cpu); /* create says what is wrong with it */
+  (void)plan(agent, &cpu); /* create reports its errors */
   for (int m = 0; m < SAC_MEMORY_COUNT; m++) bytes[m] = slab_bytes(agent, &cpu, m);
   *scratch = sac_cpu_layout(agent, &cpu);
   if (__builtin_add_overflow(*scratch, sizeof cpu + sac_pool_size(cpu.threads), scratch)) *scratch = SIZE_MAX;
@@ -72,6 +76,8 @@ static sac_status create(sac_agent* agent) {
   agent->storage = cpu;
   sac_status status = plan(agent, cpu);
   if (status != SAC_OK) return status;
+
+  /* allocate the slabs */
   for (int m = 0; m < SAC_MEMORY_COUNT; m++) {
     const size_t bytes = slab_bytes(agent, cpu, m);
     cpu->slab[m] = sac_alloc(bytes);
@@ -80,12 +86,16 @@ static sac_status create(sac_agent* agent) {
                       m == SAC_MEMORY_REPLAY ? ": lower replay.capacity" : "");
     advise(cpu->slab[m], bytes);
   }
+
+  /* allocate scratch memory, and lay it out */
   const size_t bytes = sac_cpu_layout(agent, cpu);
   cpu->memory = sac_alloc(bytes);
   if (!cpu->memory)
     return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu bytes: lower network.hidden, replay.batch or seeds", bytes);
   advise(cpu->scratch, bytes);
   (void)sac_cpu_layout(agent, cpu);
+
+  /* plan the phases, and start the threads */
   status = sac_cpu_phases(agent, cpu);
   return status != SAC_OK ? status : sac_pool_create(&cpu->pool, cpu->threads);
 }
@@ -112,8 +122,7 @@ static sac_status write_slab(sac_agent* agent, sac_memory memory, int32_t p, siz
   return SAC_OK;
 }
 
-/* --- the stages ----------------------------------------------------------------------------------------------------
- */
+/* --- the stages --------------------------------------------------------------------------------------------------- */
 
 static void add_totals(sac_totals* totals, const sac_update_stats* stats) {
   double* sum = (double*)&totals->sum;
@@ -127,7 +136,7 @@ static sac_status stage(sac_agent* agent, sac_stage word) {
   sac_cpu_run(agent, word);
   if (word != SAC_STAGE_TARGET_UPDATE) return SAC_OK;
 
-  /* The update is over. */
+  /* finish the update: count it, and add its statistics to the totals */
   for (int32_t p = 0; p < agent->shape.population; p++) {
     if (!agent->alive[p]) continue;
     add_totals(&agent->totals[p], &agent->stats[p]);
@@ -136,8 +145,8 @@ static sac_status stage(sac_agent* agent, sac_stage word) {
   return SAC_OK;
 }
 
-/* A stopped agent's environments go on with it in the vector. Its last actions may be what stopped it, and must not
- * end the run of the others: it acts with zeros. */
+/* The environments of a stopped agent go on in the vector. Its last actions may be invalid and must not end the run of
+ * the other agents, so it acts with zeros. */
 static sac_status env_step(sac_agent* agent, sac_vector* vector) {
   const size_t actions = (size_t)vector->num_envs * (size_t)vector->spec.action_size;
   for (int32_t p = 0; p < vector->population; p++)
@@ -145,17 +154,16 @@ static sac_status env_step(sac_agent* agent, sac_vector* vector) {
   return sac_vector_step(vector);
 }
 
-/* --- the table -----------------------------------------------------------------------------------------------------
- */
+/* --- the table ---------------------------------------------------------------------------------------------------- */
 
 static sac_status choose(const char* device, int32_t* ordinal) {
-  (void)device; /* the host is where everything goes that no device takes */
+  (void)device; /* the host takes everything that no device takes */
   *ordinal = -1;
   return SAC_OK;
 }
 
 static const char* path(const sac_settings* settings) {
-  (void)settings; /* every algorithm, network and sampler there is */
+  (void)settings; /* supports every algorithm, network and sampler */
   return "composed";
 }
 

@@ -1,13 +1,13 @@
-/* The CPU backend's inside: slabs, scratch, and how an update is cut into tasks.
+/* Internals of the CPU backend: slabs, scratch memory, and the tasks of an update.
  *
- * The plan of an algorithm (algo/plan.h) becomes a few phases; a phase is a number of tasks that do not depend on each
+ * The plan of an algorithm (algo/plan.h) becomes a few phases. A phase is a number of tasks that do not depend on each
  * other:
- *   rows    some rows of the minibatch through several operations, while they are warm in the cache
- *   blocks  some rows of one weight gradient, summed over the whole minibatch, and at once their Adam step
- * With as many agents as threads, each thread takes whole agents through all phases; otherwise all threads share the
- * phases of one agent after another, each with a fixed part of the tasks to begin with, so that what a thread has
- * written it mostly reads again itself: caches of cores may be far apart. Either way every number is computed by the
- * same operations in the same order. */
+ *   rows    several operations on some rows of the minibatch, which stay in the cache
+ *   blocks  some rows of a weight gradient, summed over the whole minibatch, and Adam's step on them
+ * With at least as many agents as threads, each thread runs all phases of whole agents. Otherwise all threads share one
+ * agent after the other. Each thread starts with a fixed part of the tasks, so that it mostly reads data that it wrote
+ * itself, as another core's cache may be far away. In both cases the same operations compute every number in the same
+ * order. */
 #ifndef SAC_CPU_CPU_H
 #define SAC_CPU_CPU_H
 
@@ -18,14 +18,14 @@
 #include "cpu/pool.h"
 #include "replay/sampler.h"
 
-/* Rows of the minibatch in a chunk: at most 4 panels, few enough that their activations stay in the cache. */
+/* The most panels in a chunk of the minibatch. Its activations fit in the cache. */
 #define SAC_CHUNK_PANELS 4
-/* Observations acted on together. */
+/* Observations in one task of act. */
 #define SAC_ACT_ROWS 64
 
 #define SAC_CPU_PHASES_MAX 48
 
-/* One agent's minibatch, and what later stages need of it. R is B rounded up to whole panels. */
+/* The minibatch of one agent. R is B rounded up to whole panels. */
 typedef struct sac_cpu_minibatch {
   float* current;                /* feature panels of obs | action (ceil((O + A)/32), R, 32) */
   float* next;                   /* feature panels of next_obs (ceil(O/32), R, 32) */
@@ -34,10 +34,10 @@ typedef struct sac_cpu_minibatch {
   float* weight;                 /* (R) in the critics' loss */
   uint64_t* index;               /* (R) of the ring */
   float* noise[SAC_PLACE_COUNT]; /* (R, A) for the actions sampled at POLICY and at NEXT */
-  float* log_prob;               /* (R) log pi(a~|s): written by SAMPLE, read by the temperature's step too */
+  float* log_prob;               /* (R) log pi(a~|s): written by SAMPLE; also read by the step of the temperature */
 } sac_cpu_minibatch;
 
-/* What SAMPLE leaves of an action for SAMPLE_GRAD. In row panels, (R/32, A, 32). */
+/* Values of sampled actions that SAMPLE keeps for SAMPLE_GRAD. In row panels, (R/32, A, 32). */
 typedef struct sac_cpu_sampled {
   float* eps;    /* the noise */
   float* spread; /* sigma * eps */
@@ -58,32 +58,32 @@ typedef struct sac_cpu_scratch {
   int32_t* choice;      /* (R) the k that gives it */
   float* saturated;     /* (R) components of a~ beyond 0.999 */
   float* d_action;      /* (R/32, A, 32) dJ/da~ */
-  int32_t* row;         /* (K, R) the rows whose smallest critic is k, */
-  int32_t* rows;        /* (K) and how many they are */
+  int32_t* row;         /* (K, R) the rows whose smallest critic is k */
+  int32_t* rows;        /* (K) their number */
   double* norm;         /* (blocks) squared gradient norm of each */
 } sac_cpu_scratch;
 
-/* Scratch of one thread, over a chunk (c panels) or the rows of an act. */
+/* Scratch of one thread, for a chunk (c panels) or for the observations of act. */
 typedef struct sac_cpu_thread {
-  sac_trace pass;       /* a pass whose hidden activations nobody needs later */
-  sac_trace picked;     /* a chunk of rows that share their smallest critic */
+  sac_trace pass;       /* a pass whose hidden activations are not read later */
+  sac_trace picked;     /* a chunk of gathered rows with the same smallest critic */
   float* picked_action; /* (c, A, 32) */
   float* act[2];        /* (SAC_ACT_ROWS, widest layer), row by row */
   float* act_noise;     /* (SAC_ACT_ROWS, A), and A log-probabilities */
 } sac_cpu_thread;
 
-/* Outputs from .. to - 1 of one layer of one network. */
+/* Rows from .. to-1 of one layer of one network. */
 typedef struct sac_cpu_block {
   int32_t net, layer, from, to;
 } sac_cpu_block;
 
-/* The blocks of all networks of a group; norms of their gradients are at scratch->norm[first]. */
+/* The blocks of all networks of a group. The norms of their gradients start at scratch->norm[first]. */
 typedef struct sac_cpu_blocks {
   int32_t count, first;
   sac_cpu_block* block; /* (count) */
 } sac_cpu_blocks;
 
-/* A run of floats of a target, and of what the target follows. */
+/* A contiguous part of a target network, and of the network that it follows. */
 typedef struct sac_cpu_piece {
   size_t target, source, count;
 } sac_cpu_piece;
@@ -105,8 +105,8 @@ struct sac_cpu_phase {
   void (*run)(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread);
   int32_t from, to;    /* rows, blocks: operations of the plan */
   int32_t nets;        /* rows: 1, or K where a task takes one network of a group */
-  unsigned load;       /* rows: places whose inputs are brought in first, by bit */
-  unsigned statistics; /* statistics: what was completed in this stage, bits of sac_each */
+  unsigned load;       /* rows: places whose inputs the phase loads first, as bits */
+  unsigned statistics; /* statistics: those that are complete in this stage, bits of sac_each */
 };
 
 typedef struct sac_cpu {
@@ -121,7 +121,7 @@ typedef struct sac_cpu {
   int32_t panels;               /* of the minibatch */
   int32_t chunk_panels;         /* of a chunk */
   int32_t chunks;               /* of the minibatch */
-  int worth_sharing;            /* a phase of one agent is long enough for more than one thread */
+  int worth_sharing;            /* 1: the phases of one agent are long enough to share among threads */
   void* memory;                 /* one allocation for all below */
   sac_cpu_minibatch* minibatch; /* (P) */
   sac_cpu_scratch* scratch;     /* (scratches) */
@@ -135,20 +135,18 @@ typedef struct sac_cpu {
   sac_cpu_piece* piece; /* (pieces) of all targets */
 } sac_cpu;
 
-/* --- layout.c ------------------------------------------------------------------------------------------------------
- */
+/* --- layout.c ----------------------------------------------------------------------------------------------------- */
 
-/* Lays scratch out in cpu->memory and cuts the work into tasks; with cpu->memory NULL only measures. Returns its bytes;
- * SIZE_MAX: beyond all memory. */
+/* Lays out scratch memory in cpu->memory, and lists the blocks and pieces. With cpu->memory NULL only measures. Returns
+ * the bytes; SIZE_MAX on overflow. */
 size_t sac_cpu_layout(const sac_agent* agent, sac_cpu* cpu);
 
-/* --- phases.c ------------------------------------------------------------------------------------------------------
- */
+/* --- phases.c ----------------------------------------------------------------------------------------------------- */
 
-/* Cuts the plan into phases. After the first layout. Errors: CONFIG (the plan does not fit). */
+/* Cuts the plan into phases. Call sac_cpu_layout before. Errors: CONFIG (the plan has too many operations). */
 sac_status sac_cpu_phases(const sac_agent* agent, sac_cpu* cpu);
 
-/* Runs the phases of a stage, one after the other, for every agent that is alive. */
+/* Runs the phases of a stage, one after the other, for every agent that is not stopped. */
 void sac_cpu_run(sac_agent* agent, sac_stage stage);
 
 /* The parts of an update, as sac_backend has them: a phase each. */
@@ -172,15 +170,14 @@ sac_cpu_task sac_cpu_statistics_task;  /* statistics.c */
 sac_cpu_task sac_cpu_temperature_task; /* temperature.c */
 sac_cpu_task sac_cpu_polyak_task;      /* polyak.c: one piece */
 
-/* --- shared by the tasks -------------------------------------------------------------------------------------------
- */
+/* --- shared by the tasks ------------------------------------------------------------------------------------------ */
 
 /* Agent p's part of a slab. */
 static inline float* sac_cpu_slab(const sac_cpu* cpu, sac_memory memory, int32_t p) {
   return cpu->slab[memory] + (size_t)p * cpu->floats[memory];
 }
 
-/* The slab that a network's weights are in. */
+/* The agent's part of the slab that holds a network's weights. */
 static inline const float* sac_cpu_weights(const sac_cpu_job* job, const sac_net* net) {
   return sac_cpu_slab(job->cpu, net->slab == SAC_SLAB_TARGET ? SAC_MEMORY_TARGET : SAC_MEMORY_WEIGHTS, job->p);
 }
@@ -193,7 +190,7 @@ static inline int32_t sac_chunk_rows(const sac_cpu_job* job, int32_t chunk) {
   return left < most ? left : most;
 }
 
-/* Row panel `panel` on. */
+/* The row panels from `panel` on. */
 static inline sac_rows sac_rows_from(sac_rows rows, int32_t panel) {
   rows.data += (size_t)panel * rows.stride;
   return rows;
@@ -204,17 +201,17 @@ static inline int32_t sac_lanes(int32_t rows, int32_t panel) {
   return left < SAC_PANEL ? left : SAC_PANEL;
 }
 
-/* alpha of the agent, as it is now. */
+/* The present alpha of the agent. */
 float sac_cpu_alpha(const sac_cpu_job* job);
 
-/* Brings the inputs of a place in: feature panels of the minibatch turned into row panels, `rows` rows from panel
+/* Loads the inputs of a place: transposes feature panels of the minibatch into row panels, `rows` rows from panel
  * `panel` on. */
 void sac_cpu_load(const sac_cpu_job* job, sac_place at, int32_t panel, int32_t rows);
 
 /* Adam's scalars for this update of agent p. */
 sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr);
 
-/* Root of the squared norms of a group's blocks, in order, added to `sum`. */
+/* Adds the squared norms of a group's blocks to `sum`, in order. */
 double sac_cpu_sum_norms(const sac_cpu_job* job, sac_group group, double sum);
 
 /* The ring of agent p, for its sampler. */

@@ -1,9 +1,9 @@
-/* Input gradients: each row of the minibatch goes back through its smallest critic alone. The rows of a critic are
- * picked together, so that whole panels go through the products. */
+/* Gradients with respect to actions: each row of the minibatch goes back through its smallest critic only. The rows of
+ * one critic are gathered, so that the products work on full panels. */
 #include "cpu/cpu.h"
 #include "kernels/bellman.h"
 
-/* The pass that is gone back through: the critics at the policy's actions. */
+/* The pass that the gradients go back through: the critics at the actions of the policy. */
 static int32_t pass_of(const sac_cpu_job* job) { return sac_plan_find(&job->cpu->plan, SAC_CRITIC, SAC_POLICY); }
 
 void sac_cpu_sort_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t k, sac_cpu_thread* thread) {
@@ -16,7 +16,8 @@ void sac_cpu_sort_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32
   job->scratch->rows[k] = count;
 }
 
-/* Back through critic k from the loss of `count` rows, panels `panel` on of the trace, to their actions. */
+/* Computes the gradient of the actor's loss with respect to actions, through critic k, for `count` rows from panel
+ * `panel` of the trace on. */
 static void back_to_actions(const sac_cpu_job* job, int32_t k, const sac_trace* trace, int32_t panel, int32_t count,
                             sac_rows d_action) {
   const sac_agent* agent = job->agent;
@@ -28,8 +29,8 @@ static void back_to_actions(const sac_cpu_job* job, int32_t k, const sac_trace* 
   sac_net_input_grad(job->cpu->isa, net, weights, trace, panel, count, agent->shape.obs, agent->shape.action, d_action);
 }
 
-/* The picked rows' gradients, back to where the rows stand. */
-static void put_back(const sac_cpu_job* job, const int32_t* row, int32_t count, const float* picked) {
+/* Copies the gradients of gathered rows to the places of these rows in the minibatch. */
+static void scatter(const sac_cpu_job* job, const int32_t* row, int32_t count, const float* picked) {
   const int32_t actions = job->agent->shape.action;
   const size_t width = (size_t)actions * SAC_PANEL;
   for (int32_t j = 0; j < count; j++) {
@@ -41,6 +42,8 @@ static void put_back(const sac_cpu_job* job, const int32_t* row, int32_t count, 
 
 void sac_cpu_input_grad_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread) {
   (void)phase;
+
+  /* find the rows of this task: a part of those whose smallest critic is k */
   const int32_t k = task / job->cpu->chunks, panel = task % job->cpu->chunks * job->cpu->chunk_panels;
   const int32_t left = job->scratch->rows[k] - panel * SAC_PANEL, most = job->cpu->chunk_panels * SAC_PANEL,
                 count = left < most ? left : most;
@@ -50,7 +53,7 @@ void sac_cpu_input_grad_task(const sac_cpu_job* job, const sac_cpu_phase* phase,
   const size_t width = (size_t)job->agent->shape.action * SAC_PANEL;
   if (count <= 0) return;
 
-  /* Where all rows are this critic's, they stand together already. */
+  /* without gathering, if this critic is the smallest for all rows */
   if (job->scratch->rows[k] == job->agent->shape.batch) {
     const sac_rows d_action = {job->scratch->d_action + (size_t)panel * width, width};
     back_to_actions(job, k, trace, panel, count, d_action);
@@ -61,5 +64,5 @@ void sac_cpu_input_grad_task(const sac_cpu_job* job, const sac_cpu_phase* phase,
     job->cpu->isa->pick(sac_trace_rows(trace, net, b, 0), net->width[b], row, count,
                         sac_trace_rows(&thread->picked, net, b, 0));
   back_to_actions(job, k, &thread->picked, 0, count, (sac_rows){thread->picked_action, width});
-  put_back(job, row, count, thread->picked_action);
+  scatter(job, row, count, thread->picked_action);
 }

@@ -6,6 +6,8 @@
 const sac_isa* sac_isa_available(int32_t index) {
   const sac_isa* list[4] = {NULL, NULL, NULL, NULL};
   int32_t count = 0;
+
+  /* list those that the processor has */
 #if defined(__x86_64__)
   __builtin_cpu_init();
   const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
@@ -20,7 +22,7 @@ const sac_isa* sac_isa_available(int32_t index) {
 
 const sac_isa* sac_isa_choose(void) {
   const char* wanted = getenv("SAC_CPU");
-  for (int32_t i = 0; wanted && sac_isa_available(i); ++i)
+  for (int32_t i = 0; wanted && sac_isa_available(i); i++)
     if (strcmp(sac_isa_available(i)->name, wanted) == 0) return sac_isa_available(i);
   return sac_isa_available(0);
 }

@@ -1,4 +1,4 @@
-/* AVX2 with FMA: 8 lanes, 16 registers: tiles of 6 x 16. */
+/* AVX2 with FMA: 8 lanes, 16 registers, tiles of 6 x 16. */
 #include <immintrin.h>
 
 #define ISA sac_isa_avx2
@@ -20,15 +20,15 @@ INLINE void vec_store_first(float* p, vec x, int32_t n) { _mm256_maskstore_ps(p,
 INLINE vec vec_all(float x) { return _mm256_set1_ps(x); }
 INLINE vec vec_fma(vec a, vec b, vec c) { return _mm256_fmadd_ps(a, b, c); }
 INLINE vec vec_add(vec a, vec b) { return _mm256_add_ps(a, b); }
-/* Halves upon halves. */
+/* Adds the two halves until one number is left. */
 INLINE float vec_sum(vec x) {
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
-/* [relu] in a register: the second operand is the result where one is NaN. */
+/* [relu]. max returns its second operand if one is NaN, so that NaN passes. */
 INLINE vec vec_relu(vec x) { return _mm256_max_ps(_mm256_setzero_ps(), x); }
-/* [relu.grad] in a register: not (y <= 0), so that NaN passes. */
+/* [relu.grad]. The comparison is not (y <= 0), so that NaN passes. */
 INLINE vec vec_relu_grad(vec y, vec grad) {
   return _mm256_and_ps(_mm256_cmp_ps(y, _mm256_setzero_ps(), _CMP_NLE_UQ), grad);
 }

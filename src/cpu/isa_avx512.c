@@ -1,4 +1,4 @@
-/* AVX-512: 16 lanes, 32 registers: tiles of 12 x 32. */
+/* AVX-512: 16 lanes, 32 registers, tiles of 12 x 32. */
 #include <immintrin.h>
 
 #define ISA sac_isa_avx512
@@ -18,16 +18,16 @@ INLINE void vec_store_first(float* p, vec x, int32_t n) { _mm512_mask_storeu_ps(
 INLINE vec vec_all(float x) { return _mm512_set1_ps(x); }
 INLINE vec vec_fma(vec a, vec b, vec c) { return _mm512_fmadd_ps(a, b, c); }
 INLINE vec vec_add(vec a, vec b) { return _mm512_add_ps(a, b); }
-/* Halves upon halves. */
+/* Adds the two halves until one number is left. */
 INLINE float vec_sum(vec x) {
   const __m256 eight = _mm256_add_ps(_mm512_castps512_ps256(x), _mm512_extractf32x8_ps(x, 1));
   const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
   const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
   return _mm_cvtss_f32(_mm_add_ss(two, _mm_movehdup_ps(two)));
 }
-/* [relu] in a register: the second operand is the result where one is NaN. */
+/* [relu]. max returns its second operand if one is NaN, so that NaN passes. */
 INLINE vec vec_relu(vec x) { return _mm512_max_ps(_mm512_setzero_ps(), x); }
-/* [relu.grad] in a register: not (y <= 0), so that NaN passes. */
+/* [relu.grad]. The comparison is not (y <= 0), so that NaN passes. */
 INLINE vec vec_relu_grad(vec y, vec grad) {
   return _mm512_maskz_mov_ps(_mm512_cmp_ps_mask(y, _mm512_setzero_ps(), _CMP_NLE_UQ), grad);
 }

@@ -1,4 +1,4 @@
-/* Any processor: vectors of 4 by the compiler's own vector type (SSE2, NEON, or plain scalars). */
+/* Any processor: 4 lanes, in the vector type of the compiler (SSE2, NEON, or scalars). Tiles of 6 x 8. */
 #include <string.h>
 
 #include "kernels/layers.h"
@@ -19,12 +19,12 @@ INLINE vec vec_load(const float* p) {
 }
 INLINE vec vec_load_first(const float* p, int32_t n) {
   vec x = {0, 0, 0, 0};
-  for (int32_t i = 0; i < n; ++i) x[i] = p[i];
+  for (int32_t i = 0; i < n; i++) x[i] = p[i];
   return x;
 }
 INLINE void vec_store(float* p, vec x) { memcpy(p, &x, sizeof x); }
 INLINE void vec_store_first(float* p, vec x, int32_t n) {
-  for (int32_t i = 0; i < n; ++i) p[i] = x[i];
+  for (int32_t i = 0; i < n; i++) p[i] = x[i];
 }
 INLINE vec vec_all(float x) { return (vec){x, x, x, x}; }
 INLINE vec vec_fma(vec a, vec b, vec c) { return a * b + c; }

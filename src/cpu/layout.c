@@ -1,4 +1,4 @@
-/* Scratch: where everything lies, and the tasks an update is cut into. One function measures and lays out. */
+/* Lays out the scratch memory, and cuts an update into tasks. The same function measures the memory and lays it out. */
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -13,8 +13,8 @@ static sac_rows take_rows(sac_region* a, int32_t panels, int32_t features) {
   return (sac_rows){take_floats(a, sac_bytes((size_t)panels, stride)), stride};
 }
 
-/* kept: with feature panels, for the weight gradients. shared: every other hidden layer in the same place, for a pass
- * that is not followed by a backward one. */
+/* Takes memory for the activations of a network. kept 1: feature panels too, for weight gradients. shared 1: hidden
+ * layers use two buffers alternately, for a pass that gradients do not go back through. */
 static sac_trace take_trace(sac_region* a, const sac_net* net, int32_t panels, int kept, int shared) {
   sac_trace trace = {0};
   const int32_t last = net->buffers - 1;
@@ -48,9 +48,11 @@ static void layout_minibatch(const sac_agent* agent, const sac_cpu* cpu, sac_reg
   m->log_prob = take_floats(a, rows);
 }
 
-/* The activations of the passes. */
+/* Lays out the outputs and activations of the passes. */
 static void layout_passes(const sac_agent* agent, const sac_cpu* cpu, sac_region* a, sac_cpu_scratch* scratch) {
   const sac_plan* plan = &cpu->plan;
+
+  /* passes with memory of their own */
   for (int32_t i = 0; i < plan->passes; i++) {
     const sac_pass* pass = &plan->pass[i];
     const int32_t nets = agent->tensors.nets[pass->nets];
@@ -61,7 +63,7 @@ static void layout_passes(const sac_agent* agent, const sac_cpu* cpu, sac_region
       scratch->trace[i][n] = take_trace(a, &net[n], cpu->panels, pass->gradient, 0);
   }
 
-  /* A pass that takes over another one's memory leaves the feature panels alone that only a gradient reads. */
+  /* passes that use the memory of another pass; without weight gradients they need no feature panels */
   for (int32_t i = 0; i < plan->passes; i++) {
     const sac_pass* pass = &plan->pass[i];
     if (pass->memory == i) continue;
@@ -71,9 +73,12 @@ static void layout_passes(const sac_agent* agent, const sac_cpu* cpu, sac_region
   }
 }
 
+/* Lays out the scratch of one agent's update. */
 static void layout_scratch(const sac_agent* agent, const sac_cpu* cpu, sac_region* a, sac_cpu_scratch* scratch) {
   const sac_shape* s = &agent->shape;
   const size_t rows = sac_cpu_batch_rows(cpu), critics = (size_t)s->critics;
+
+  /* inputs of networks, and sampled actions */
   for (int at = 0; at < SAC_PLACE_COUNT; at++) {
     scratch->input[at] = take_rows(a, cpu->panels, s->obs + s->action);
     if (!sac_algo_samples(agent->algo, (sac_place)at)) continue;
@@ -81,7 +86,11 @@ static void layout_scratch(const sac_agent* agent, const sac_cpu* cpu, sac_regio
     scratch->sampled[at].spread = take_rows(a, cpu->panels, s->action).data;
     scratch->sampled[at].slope = take_rows(a, cpu->panels, s->action).data;
   }
+
+  /* activations */
   layout_passes(agent, cpu, a, scratch);
+
+  /* values for each row */
   scratch->next_log_prob = take_floats(a, rows);
   scratch->y = take_floats(a, rows);
   scratch->v_target = take_floats(a, rows);
@@ -90,6 +99,8 @@ static void layout_scratch(const sac_agent* agent, const sac_cpu* cpu, sac_regio
   scratch->choice = sac_region_take(a, rows, sizeof(int32_t), SAC_ALIGNMENT);
   scratch->saturated = take_floats(a, rows);
   scratch->d_action = take_rows(a, cpu->panels, s->action).data;
+
+  /* the rows of each critic, and the norms of blocks */
   scratch->row = sac_region_take(a, sac_bytes(critics, rows), sizeof(int32_t), SAC_ALIGNMENT);
   scratch->rows = sac_region_take(a, critics, sizeof(int32_t), SAC_ALIGNMENT);
   size_t blocks = 0;
@@ -97,6 +108,7 @@ static void layout_scratch(const sac_agent* agent, const sac_cpu* cpu, sac_regio
   scratch->norm = sac_region_take(a, blocks, sizeof(double), SAC_ALIGNMENT);
 }
 
+/* Lays out the scratch of one thread. */
 static void layout_thread(const sac_agent* agent, const sac_cpu* cpu, sac_region* a, sac_cpu_thread* thread) {
   const sac_tensors* t = &agent->tensors;
   const int32_t c = cpu->chunk_panels, actions = agent->shape.action;
@@ -104,7 +116,7 @@ static void layout_thread(const sac_agent* agent, const sac_cpu* cpu, sac_region
   for (int32_t l = 0; l < agent->shape.layers; l++)
     widest = agent->shape.hidden[l] > widest ? agent->shape.hidden[l] : widest;
 
-  /* The actor has the widest head, and hidden layers are alike in all networks. */
+  /* activations; those of the actor fit any network, as it has the widest head and the hidden layers are equal */
   thread->pass = take_trace(a, t->net[SAC_ACTOR], c, 0, 1);
   thread->picked = take_trace(a, t->net[SAC_CRITIC], c, 0, 0);
   thread->picked_action = take_rows(a, c, actions).data;
@@ -112,15 +124,15 @@ static void layout_thread(const sac_agent* agent, const sac_cpu* cpu, sac_region
   thread->act_noise = take_floats(a, sac_bytes(SAC_ACT_ROWS + 1, (size_t)actions));
 }
 
-/* Rows of a weight gradient in one task: enough arithmetic to be worth taking, few enough for all threads to have some.
- * By shapes alone, so that the partial norms are the same for any number of threads. */
+/* Rows of a weight gradient in one task: enough work for a task, and few enough that all threads have tasks. It depends
+ * on the shapes alone, so that the partial norms are the same for any number of threads. */
 static int32_t block_rows(int32_t in, int32_t batch) {
   const int64_t row = (int64_t)in * batch;
   const int64_t rows = (400000 + row - 1) / row;
   return rows < 12 ? 12 : rows > 96 ? 96 : (int32_t)((rows + 11) / 12 * 12);
 }
 
-/* The blocks of one network, the head's first. */
+/* Adds the blocks of one network, those of the head first. Without memory it only counts them. */
 static void add_blocks(sac_cpu_blocks* blocks, const sac_net* net, int32_t number, int32_t batch) {
   for (int32_t i = net->count - 1; i >= 0; i--) {
     const sac_layer* layer = &net->layer[i];
@@ -133,6 +145,7 @@ static void add_blocks(sac_cpu_blocks* blocks, const sac_net* net, int32_t numbe
   }
 }
 
+/* Adds the blocks of all trained networks. */
 static void add_all_blocks(const sac_agent* agent, sac_cpu* cpu) {
   int32_t first = 0;
   for (int group = 0; group < SAC_GROUP_COUNT; group++) {
@@ -145,7 +158,8 @@ static void add_all_blocks(const sac_agent* agent, sac_cpu* cpu) {
   }
 }
 
-/* A tensor of a target, in pieces that are worth a task each. */
+/* Adds one tensor of a target network, in pieces that are large enough for a task. Without memory it only counts them.
+ */
 static void add_pieces(sac_cpu* cpu, size_t target, size_t source, size_t count) {
   const size_t piece = 16384;
   for (size_t at = 0; at < count; at += piece) {
@@ -155,7 +169,7 @@ static void add_pieces(sac_cpu* cpu, size_t target, size_t source, size_t count)
   }
 }
 
-/* The tensors of all targets. */
+/* Adds the pieces of all target networks. */
 static void add_all_pieces(const sac_agent* agent, sac_cpu* cpu) {
   const sac_tensors* t = &agent->tensors;
   cpu->pieces = 0;
@@ -173,7 +187,7 @@ static void add_all_pieces(const sac_agent* agent, sac_cpu* cpu) {
     }
 }
 
-/* The lists of blocks and pieces: counted first, then written where the arena puts them. */
+/* Lays out the lists of blocks and pieces: counts them, takes memory for them, and writes them. */
 static void layout_lists(const sac_agent* agent, sac_cpu* cpu, sac_region* a) {
   for (int group = 0; group < SAC_GROUP_COUNT; group++) cpu->blocks[group].block = NULL;
   cpu->piece = NULL;
@@ -190,14 +204,17 @@ static void layout_lists(const sac_agent* agent, sac_cpu* cpu, sac_region* a) {
 size_t sac_cpu_layout(const sac_agent* agent, sac_cpu* cpu) {
   sac_region a = {cpu->memory, 0};
   const int32_t population = agent->shape.population;
-  layout_lists(agent, cpu, &a);
 
+  /* the lists of tasks, and the arrays of structs */
+  layout_lists(agent, cpu, &a);
   cpu->minibatch = sac_region_take(&a, (size_t)population, sizeof(sac_cpu_minibatch), SAC_ALIGNMENT);
   cpu->scratch = sac_region_take(&a, (size_t)cpu->scratches, sizeof(sac_cpu_scratch), SAC_ALIGNMENT);
   cpu->thread = sac_region_take(&a, (size_t)cpu->threads, sizeof(sac_cpu_thread), SAC_ALIGNMENT);
   cpu->sampler_state =
       sac_region_take(&a, sac_bytes((size_t)population, sac_cpu_sampler_bytes(agent)), 1, SAC_ALIGNMENT);
   cpu->running = sac_region_take(&a, (size_t)population, sizeof(int32_t), SAC_ALIGNMENT);
+
+  /* the memory of each struct; while measuring there are no structs yet */
   for (int32_t p = 0; p < population; p++) {
     sac_cpu_minibatch unused;
     layout_minibatch(agent, cpu, &a, cpu->minibatch ? &cpu->minibatch[p] : &unused);

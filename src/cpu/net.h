@@ -4,15 +4,15 @@
 
 #include "cpu/trace.h"
 
-/* Runs `rows` rows, panels `panel` on of x and of the trace, through the network. weights: the agent's slab. */
+/* Evaluates the network on `rows` rows, from panel `panel` of x and of the trace on. weights: the agent's slab. */
 void sac_net_forward(const sac_isa* isa, const sac_net* net, const float* weights, sac_rows x, const sac_trace* trace,
                      int32_t panel, int32_t rows);
 
-/* From the gradient by the head's output to those by the hidden layers' pre-activations. */
+/* Computes the gradients of the hidden layers' pre-activations from the gradient of the head's output. */
 void sac_net_backward(const sac_isa* isa, const sac_net* net, const float* weights, const sac_trace* trace,
                       int32_t panel, int32_t rows);
 
-/* After backward: the gradient by input features from .. from+count-1, to d (count features). */
+/* After backward: the gradient of input features from .. from+count-1, written to d. */
 void sac_net_input_grad(const sac_isa* isa, const sac_net* net, const float* weights, const sac_trace* trace,
                         int32_t panel, int32_t rows, int32_t from, int32_t count, sac_rows d);
 

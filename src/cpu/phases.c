@@ -1,12 +1,11 @@
-/* From the plan of an algorithm to phases, and how phases reach the threads. */
+/* Cuts the plan of an algorithm into phases, and runs the phases on the threads. */
 #include <string.h>
 
 #include "cpu/cpu.h"
 #include "cpu/statistics.h"
 #include "util/error.h"
 
-/* --- the phases of an algorithm ------------------------------------------------------------------------------------
- */
+/* --- the phases of an algorithm ----------------------------------------------------------------------------------- */
 
 static sac_cpu_phase* add(sac_cpu* cpu, sac_stage stage, sac_cpu_task* run, int32_t tasks) {
   sac_cpu_phase* phase = &cpu->phase[cpu->phases++];
@@ -17,9 +16,9 @@ static sac_cpu_phase* add(sac_cpu* cpu, sac_stage stage, sac_cpu_task* run, int3
 static int is_rows(sac_op_kind kind) { return kind == SAC_FORWARD || kind == SAC_ROWS || kind == SAC_BACKWARD; }
 static int is_blocks(sac_op_kind kind) { return kind == SAC_GRADIENT || kind == SAC_ADAM; }
 
-/* How many networks' tasks an operation on rows has. One network at a time where a gradient follows, so that a thread
- * has a network's activations, gradients and moments to itself; and where the rows alone are too few for the threads.
- */
+/* The number of networks whose tasks an operation on rows is divided into. Each network has its own tasks if a gradient
+ * follows, so that a thread keeps the activations, gradients and moments of one network in its cache; and if there are
+ * too few rows for the threads. */
 static int32_t nets_apart(const sac_agent* agent, const sac_cpu* cpu, int32_t op) {
   const sac_pass* pass = &cpu->plan.pass[cpu->plan.pass_of[op]];
   const int few_rows = agent->shape.population < cpu->threads && cpu->chunks < cpu->threads;
@@ -27,7 +26,8 @@ static int32_t nets_apart(const sac_agent* agent, const sac_cpu* cpu, int32_t op
   return pass->gradient || few_rows ? agent->tensors.nets[pass->nets] : 1;
 }
 
-/* Operations on rows that one task may run in turn: of one stage, and on the same networks where those are apart. */
+/* Adds a phase of operations on rows that one task can run one after the other: operations of one stage, and on the
+ * same networks if each network has its own tasks. */
 static void add_rows(const sac_agent* agent, sac_cpu* cpu, int32_t* op) {
   const sac_plan* plan = &cpu->plan;
   const int32_t nets = nets_apart(agent, cpu, *op);
@@ -41,7 +41,7 @@ static void add_rows(const sac_agent* agent, sac_cpu* cpu, int32_t* op) {
   phase->to = *op;
 }
 
-/* Gradients and Adam steps in a row: their blocks are independent of each other. */
+/* Adds a phase of consecutive gradients and Adam steps, whose blocks are independent of each other. */
 static void add_blocks(sac_cpu* cpu, int32_t* op) {
   const sac_plan* plan = &cpu->plan;
   const sac_stage stage = plan->op[*op].stage;
@@ -55,7 +55,7 @@ static void add_blocks(sac_cpu* cpu, int32_t* op) {
   phase->to = *op;
 }
 
-/* One operation that is a phase, or two, of its own. */
+/* Adds an operation that has one or two phases of its own. */
 static void add_alone(const sac_agent* agent, sac_cpu* cpu, const sac_op* op) {
   const int32_t critics = agent->tensors.nets[SAC_CRITIC], from = (int32_t)(op - cpu->plan.op);
   sac_cpu_phase* phase = NULL;
@@ -70,8 +70,8 @@ static void add_alone(const sac_agent* agent, sac_cpu* cpu, const sac_op* op) {
   phase->to = from + 1;
 }
 
-/* The inputs of each place are brought in where they are read first in a stage, a chunk once: by a phase whose tasks
- * take all networks. */
+/* Chooses the phase of each stage that loads the inputs of a place: the one that reads them first, or an earlier one
+ * whose tasks take all networks, so that each chunk is loaded once. */
 static void place_loads(sac_cpu* cpu) {
   unsigned loaded = 0;
   for (int32_t i = 0; i < cpu->phases; i++) {
@@ -82,23 +82,24 @@ static void place_loads(sac_cpu* cpu) {
       const unsigned bit = 1u << cpu->plan.op[op].at;
       if (loaded & bit) continue;
       sac_cpu_phase* loader = phase;
-      while (loader->nets > 1) --loader; /* add_stage sees to one */
+      while (loader->nets > 1) --loader; /* add_stage makes sure that there is one */
       loader->load |= bit;
       loaded |= bit;
     }
   }
 }
 
-/* The phases of one stage, from operation *op on. */
+/* Adds the phases of one stage, from operation *op on. */
 static void add_stage(const sac_agent* agent, sac_cpu* cpu, sac_stage stage, int32_t* op) {
   const sac_plan* plan = &cpu->plan;
   const int32_t first = *op;
 
-  /* A stage that begins network by network has a phase before it that brings the inputs in. */
+  /* add a phase that loads the inputs, if the first phase of the stage has tasks for each network */
   if (first < plan->count && plan->op[first].stage == stage && is_rows(plan->op[first].kind) &&
       nets_apart(agent, cpu, first) > 1)
     (void)add(cpu, stage, sac_cpu_rows_task, cpu->chunks);
 
+  /* add the operations */
   while (*op < plan->count && plan->op[*op].stage == stage) {
     const sac_op* next = &plan->op[*op];
     if (is_rows(next->kind)) add_rows(agent, cpu, op);
@@ -106,6 +107,7 @@ static void add_stage(const sac_agent* agent, sac_cpu* cpu, sac_stage stage, int
     else add_alone(agent, cpu, next), ++*op;
   }
 
+  /* add the statistics that are complete after them */
   const unsigned completed = sac_cpu_completed(plan, stage, first == 0);
   if (completed & SAC_EACH_CRITIC_ROW && cpu->sampler->learnt) (void)add(cpu, stage, sac_cpu_learnt_task, 1);
   if (completed) add(cpu, stage, sac_cpu_statistics_task, 1)->statistics = completed;
@@ -123,8 +125,7 @@ sac_status sac_cpu_phases(const sac_agent* agent, sac_cpu* cpu) {
   return SAC_OK;
 }
 
-/* --- threads -------------------------------------------------------------------------------------------------------
- */
+/* --- threads ------------------------------------------------------------------------------------------------------ */
 
 /* The phases of a stage, for the pool. */
 typedef struct phase_run {
@@ -139,7 +140,7 @@ static sac_cpu_job job_of(const phase_run* run, int32_t p, int32_t scratch) {
   return (sac_cpu_job){run->agent, cpu, &cpu->minibatch[p], &cpu->scratch[scratch], p};
 }
 
-/* All phases of one agent, by one thread. */
+/* Runs all phases of one agent on one thread. */
 static void whole_agent(void* context, int32_t task, int32_t thread) {
   const phase_run* run = context;
   sac_cpu* cpu = run->agent->storage;
@@ -149,7 +150,7 @@ static void whole_agent(void* context, int32_t task, int32_t thread) {
       run->phases[i].run(&job, &run->phases[i], t, &cpu->thread[thread]);
 }
 
-/* One task of one phase of one agent, the scratch shared. */
+/* Runs one task of a phase of an agent that several threads share. */
 static void shared_task(void* context, int32_t task, int32_t thread) {
   const phase_run* run = context;
   sac_cpu* cpu = run->agent->storage;
@@ -157,7 +158,7 @@ static void shared_task(void* context, int32_t task, int32_t thread) {
   run->phases->run(&job, run->phases, task, &cpu->thread[thread]);
 }
 
-/* All threads on the phases of one agent. A single task is the caller's. */
+/* Runs the phases of one agent on all threads; a phase with a single task on the calling thread. */
 static void share_phases(const phase_run* all, int32_t p) {
   const sac_cpu* cpu = all->agent->storage;
   phase_run run = *all;
@@ -183,6 +184,7 @@ static void run_phases(sac_agent* agent, int32_t first, int32_t count) {
   if (whole < cpu->threads) sac_pool_run_alone(whole_agent, &whole_run, whole);
   else sac_pool_run(cpu->pool, whole_agent, &whole_run, whole);
 
+  /* share each remaining agent among all threads */
   for (int32_t i = whole; i < running; i++) share_phases(&run, cpu->running[i]);
 }
 

@@ -1,4 +1,4 @@
-/* Targets follow their networks, a piece at a time. */
+/* Moves the targets towards their networks, one piece in each task. */
 #include "cpu/cpu.h"
 
 void sac_cpu_polyak_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread) {

@@ -16,22 +16,23 @@
 #include "util/memory.h"
 #include "util/relax.h"
 
-/* How long a thread without work watches for more before it sleeps: longer than the gaps inside an update and between
- * the steps of a fast environment, shorter than anyone would notice. */
-#define WATCH_NS 100000
+/* How long a thread without work polls for the next job before it sleeps. Longer than the gaps inside an update and
+ * between the steps of a fast environment; short enough to waste no noticeable time. */
+#define POLL_NS 100000
 
-#define LINE 64
+#define LINE 64 /* bytes of a cache line */
 
-/* A job's tasks are dealt out in parts, one a thread: thread t begins with its own, the same of every job of as many
- * tasks, and then takes of the others'. A part is one number: the job's (upper half) and how many of its tasks are not
- * yet taken (lower half). A thread takes a task by lowering it with compare-and-swap; that the swap succeeds proves
- * that the job is not over, so its description, read before the swap, was whole. */
+/* The tasks of a job are divided into parts, one for each thread. Thread t starts with part t, which has the same tasks
+ * in every job of equal size, and then takes tasks of other parts. A part is one number: its upper half is the number
+ * of the job, its lower half counts the tasks that are not taken yet. A thread takes a task by decrementing the number
+ * with compare-and-swap. If the swap succeeds the job was not over, so the job's description read before the swap was
+ * valid. */
 typedef struct part {
   _Alignas(LINE) _Atomic uint64_t left;
 } part;
 
 struct sac_pool {
-  _Alignas(LINE) _Atomic uint32_t job; /* the number of the last one published */
+  _Alignas(LINE) _Atomic uint32_t job; /* the number of the latest job */
   _Atomic(sac_pool_task*) task;
   _Atomic(void*) context;
   _Atomic int32_t tasks;
@@ -40,9 +41,9 @@ struct sac_pool {
   _Atomic int stop;
   pthread_mutex_t lock;
   pthread_cond_t wake;
-  int32_t threads; /* the caller's included */
-  int32_t started;
-  part* part; /* (threads) */
+  int32_t threads; /* with the caller */
+  int32_t started; /* without the caller */
+  part* part;      /* (threads) */
   struct worker {
     sac_pool* pool;
     pthread_t thread;
@@ -56,11 +57,11 @@ static int64_t now_ns(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-/* Flushes denormals from here on in this thread; returns what to put back. */
+/* Flushes denormal numbers to zero in this thread. Returns the previous mode, for restore_denormals. */
 static unsigned flush_denormals(void) {
 #if defined(__SSE__)
   const unsigned mode = _mm_getcsr();
-  _mm_setcsr(mode | 0x8040); /* flush results, and read operands, as zero */
+  _mm_setcsr(mode | 0x8040); /* flush-to-zero and denormals-are-zero */
   return mode;
 #else
   return 0;
@@ -75,46 +76,55 @@ static void restore_denormals(unsigned mode) {
 #endif
 }
 
-/* The end of part t: its tasks are those from the end of part t - 1 on. */
+/* The end of part t. Its tasks start at the end of part t - 1. */
 static int32_t part_end(int32_t t, int32_t threads, int32_t tasks) {
   return (int32_t)((int64_t)(t + 1) * tasks / threads);
 }
 
-/* Takes and runs tasks of part t of a job until none is left. A later job's are left alone: a thread that comes late to
- * this one begins the next with its own part, too. */
+/* Takes and runs tasks from part t of a job until none is left. Does not take tasks of a later job, which a late thread
+ * must also start with its own part. */
 static void work_part(sac_pool* pool, uint32_t job, int32_t t, int32_t thread) {
   uint64_t state = atomic_load_explicit(&pool->part[t].left, memory_order_acquire);
   for (;;) {
+    /* read the job */
     const uint32_t left = (uint32_t)state;
     if (left == 0 || (uint32_t)(state >> 32) != job) return;
     sac_pool_task* task = atomic_load_explicit(&pool->task, memory_order_relaxed);
     void* context = atomic_load_explicit(&pool->context, memory_order_relaxed);
     const int32_t tasks = atomic_load_explicit(&pool->tasks, memory_order_relaxed);
+
+    /* take a task; again if another thread took one meanwhile */
     if (!atomic_compare_exchange_weak_explicit(&pool->part[t].left, &state, state - 1, memory_order_acq_rel,
                                                memory_order_acquire))
       continue;
+
+    /* run it */
     task(context, part_end(t, pool->threads, tasks) - (int32_t)left, thread);
     atomic_fetch_add_explicit(&pool->done, 1, memory_order_release);
     state = atomic_load_explicit(&pool->part[t].left, memory_order_acquire);
   }
 }
 
-/* Its own part of a job, then those of the others. */
+/* Runs tasks from the thread's own part of a job, then from the other parts. */
 static void work(sac_pool* pool, uint32_t job, int32_t thread) {
-  for (int32_t i = 0; i < pool->threads; ++i) work_part(pool, job, (thread + i) % pool->threads, thread);
+  for (int32_t i = 0; i < pool->threads; i++) work_part(pool, job, (thread + i) % pool->threads, thread);
 }
 
-/* Watches for a while, then sleeps, until a job after `seen` is published or the pool ends. */
+/* Waits for a job after `seen` or the end of the pool: polls for a while, then sleeps. */
 static void await_work(sac_pool* pool, uint32_t seen) {
-  const int64_t until = now_ns() + WATCH_NS;
+  const int64_t until = now_ns() + POLL_NS;
+
+  /* poll */
   do {
-    for (int i = 0; i < 32; ++i) {
+    for (int i = 0; i < 32; i++) {
       if (atomic_load_explicit(&pool->job, memory_order_relaxed) != seen ||
           atomic_load_explicit(&pool->stop, memory_order_relaxed))
         return;
       sac_relax();
     }
   } while (now_ns() < until);
+
+  /* sleep */
   pthread_mutex_lock(&pool->lock);
   atomic_fetch_add(&pool->sleepers, 1);
   while (atomic_load(&pool->job) == seen && !atomic_load(&pool->stop)) pthread_cond_wait(&pool->wake, &pool->lock);
@@ -134,7 +144,7 @@ static void* worker_main(void* argument) {
   return NULL;
 }
 
-/* Bytes up to the parts. */
+/* The offset of the parts in the pool's memory. */
 static size_t parts_at(int32_t threads) {
   const size_t bytes = sizeof(sac_pool) + (size_t)threads * sizeof(struct worker);
   return (bytes + LINE - 1) / LINE * LINE;
@@ -150,18 +160,21 @@ sac_status sac_pool_create(sac_pool** out, int32_t threads) {
   pthread_cond_init(&pool->wake, NULL);
   pool->threads = threads;
   pool->part = (part*)(void*)((char*)pool + parts_at(threads));
-  /* Signals are the program's: its threads take them, ours do not. */
+
+  /* start the threads with all signals blocked, so that the program's own threads handle them */
   sigset_t all, old;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &old);
   int failed = 0;
-  for (int32_t i = 1; i < threads && !failed; ++i) {
+  for (int32_t i = 1; i < threads && !failed; i++) {
     struct worker* worker = &pool->worker[i];
     *worker = (struct worker){.pool = pool, .number = i};
     failed = pthread_create(&worker->thread, NULL, worker_main, worker);
     if (!failed) pool->started = i;
   }
   pthread_sigmask(SIG_SETMASK, &old, NULL);
+
+  /* undo after a failure */
   if (failed) {
     const int32_t started = pool->started;
     sac_pool_destroy(pool);
@@ -178,7 +191,7 @@ void sac_pool_destroy(sac_pool* pool) {
   atomic_store(&pool->stop, 1);
   pthread_cond_broadcast(&pool->wake);
   pthread_mutex_unlock(&pool->lock);
-  for (int32_t i = 1; i <= pool->started; ++i) pthread_join(pool->worker[i].thread, NULL);
+  for (int32_t i = 1; i <= pool->started; i++) pthread_join(pool->worker[i].thread, NULL);
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->lock);
   sac_free(pool);
@@ -188,7 +201,7 @@ int32_t sac_pool_threads(const sac_pool* pool) { return pool->threads; }
 
 void sac_pool_run_alone(sac_pool_task* task, void* context, int32_t tasks) {
   const unsigned mode = flush_denormals();
-  for (int32_t i = 0; i < tasks; ++i) task(context, i, 0);
+  for (int32_t i = 0; i < tasks; i++) task(context, i, 0);
   restore_denormals(mode);
 }
 
@@ -197,25 +210,30 @@ void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t ta
     sac_pool_run_alone(task, context, tasks);
     return;
   }
+
+  /* describe the job, and divide it into parts */
   const unsigned mode = flush_denormals();
   atomic_store_explicit(&pool->task, task, memory_order_relaxed);
   atomic_store_explicit(&pool->context, context, memory_order_relaxed);
   atomic_store_explicit(&pool->tasks, tasks, memory_order_relaxed);
   atomic_store_explicit(&pool->done, 0, memory_order_relaxed);
   const uint32_t job = atomic_load_explicit(&pool->job, memory_order_relaxed) + 1;
-  for (int32_t t = 0, from = 0, end; t < pool->threads; ++t, from = end) {
+  for (int32_t t = 0, from = 0, end; t < pool->threads; t++, from = end) {
     end = part_end(t, pool->threads, tasks);
     atomic_store_explicit(&pool->part[t].left, (uint64_t)job << 32 | (uint32_t)(end - from), memory_order_release);
   }
+
+  /* publish it, and wake the threads that sleep */
   atomic_store(&pool->job, job);
   if (atomic_load(&pool->sleepers) > 0) {
     pthread_mutex_lock(&pool->lock);
     pthread_cond_broadcast(&pool->wake);
     pthread_mutex_unlock(&pool->lock);
   }
+
+  /* take part, then wait for the last tasks of other threads; yield, as such a thread may have lost its processor */
   work(pool, job, 0);
-  /* The last tasks of others. A thread that has lost its processor needs ours. */
-  for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != tasks; ++i) {
+  for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != tasks; i++) {
     if (i < 4000) sac_relax();
     else sched_yield();
   }

@@ -1,10 +1,10 @@
-/* Threads that share the tasks of one job at a time. Each begins with a part of them that is its own, for its cache's
- * sake, and then helps the others; who takes which task is left to chance in the end, and results must not depend on
- * it. The caller's thread takes part, so a pool of one starts no thread, and a sleeping or busy thread delays nobody:
- * what it does not take, others do.
+/* Threads that share the tasks of one job at a time. Each thread starts with its own part of the tasks, so that its
+ * cache still holds the data of the previous job, and then helps the others. Which thread runs which task depends on
+ * timing, so results must not depend on it. The calling thread takes part: a pool of one thread starts no thread. A
+ * thread that sleeps or is busy delays no one, as the others take its tasks.
  *
- * Denormal numbers are flushed to zero while tasks run (the caller's setting comes back after): Adam's moments of a
- * unit that has died shrink to them, and they are slow. */
+ * Denormal numbers are flushed to zero while tasks run; the caller's setting is restored afterwards. Adam's moments of
+ * an inactive unit shrink to denormal numbers, which are slow. */
 #ifndef SAC_CPU_POOL_H
 #define SAC_CPU_POOL_H
 
@@ -15,7 +15,7 @@
 
 typedef struct sac_pool sac_pool;
 
-/* thread: 0 .. threads-1, for scratch; the caller is 0. */
+/* thread: 0 .. threads-1, to index scratch memory; the caller is 0. */
 typedef void sac_pool_task(void* context, int32_t task, int32_t thread);
 
 /* threads >= 1. Errors: MEMORY (a thread does not start). */
@@ -24,14 +24,14 @@ void sac_pool_destroy(sac_pool* pool);
 
 int32_t sac_pool_threads(const sac_pool* pool);
 
-/* Runs task(context, i, thread) for every i < tasks, and returns when all are done; their writes are visible to the
- * caller. One caller at a time; not from within a task. */
+/* Runs task(context, i, thread) for every i < tasks, and returns when all are done. Their writes are then visible to
+ * the caller. One caller at a time, and not from within a task. */
 void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t tasks);
 
-/* The same by the caller alone: for jobs too small to share. */
+/* The same on the calling thread alone, for small jobs. */
 void sac_pool_run_alone(sac_pool_task* task, void* context, int32_t tasks);
 
-/* Bytes create will take. */
+/* The bytes that sac_pool_create allocates. */
 size_t sac_pool_size(int32_t threads);
 
 #endif

@@ -1,8 +1,8 @@
-/* The products, for one instruction set: forward, backward, weight gradient (isa.h), and the row-by-row one for acting.
+/* The products for one instruction set: forward, backward, weight gradient (isa.h), and the row-by-row product of act.
  *
- * The heart is a tile: TILE x 2 vectors of sums in registers. Each step takes one number of each of TILE rows of the
- * broadcast operand and two vectors of a panel. A matrix edge takes a lower or narrower tile, each compiled on its own;
- * rows are dealt out evenly, so that 13 are 7 and 6, not 12 and 1. */
+ * All but the last compute tiles: TILE x 2 vectors of sums in registers. Each step reads one number from each of TILE
+ * rows of the broadcast operand, and two vectors of a panel. Smaller tiles, each compiled separately, compute the edges
+ * of a matrix. Rows are divided evenly among tiles: 13 rows are 7 and 6, not 12 and 1. */
 #include "cpu/isa.h"
 #include "kernels/layers.h"
 
@@ -21,13 +21,14 @@ _Static_assert(SAC_PANEL % (2 * LANES) == 0, "a panel is a whole number of tiles
 #define EACH_HEIGHT(X) X(1) X(2) X(3) X(4) X(5) X(6)
 #endif
 
-/* What a tile fetches beside its sums: a line `step` bytes on with each step. */
+/* What a tile prefetches during its sums: each step the line `step` bytes further. */
 typedef struct fetch {
   const char* at;
   size_t step;
 } fetch;
 
-/* The part of `near` that falls to call `call` of `calls`, each of `depth` steps. nothing: any address at hand. */
+/* The part of `near` that call `call` of `calls` prefetches, each in `depth` steps. nothing: any valid address, which
+ * is prefetched if there is no such part. */
 static inline fetch fetch_part(const sac_near* near, int32_t call, int32_t calls, int32_t depth, const void* nothing) {
   const int32_t each = !near || near->count == 0 ? 0 : calls < near->count ? 1 : calls / near->count;
   if (each == 0 || call / each >= near->count) return (fetch){nothing, 0};
@@ -35,29 +36,34 @@ static inline fetch fetch_part(const sac_near* near, int32_t call, int32_t calls
   return (fetch){(const char*)near->piece[call / each] + (size_t)(call % each) * bytes, bytes / (size_t)depth + 1};
 }
 
-/* sum[i][v] += sum over `depth` steps of a(i) b(v). Row i of the broadcast operand is `row` floats after row i-1, its
- * next number `step` floats on. Pointers to every third row leave registers free: two more rows are within one index.
- */
+/* Adds to sum[i][v] the products of row i of the broadcast operand with vector v, over `depth` steps. Rows are `row`
+ * floats apart, the numbers of a row `step` floats. Only every third row has a pointer, which saves registers: the two
+ * rows after it are addressed with an index. */
 INLINE void multiply(const int height, const int vecs, vec sum[TILE][2], const float* a, size_t row, size_t step,
                      const float* b, int32_t depth, fetch* near) {
   const float* a0 = a;
   const float* a3 = a + 3 * row;
   const float* a6 = a + 6 * row;
   const float* a9 = a + 9 * row;
-  for (int32_t k = 0; k < depth; ++k) {
+  for (int32_t k = 0; k < depth; k++) {
+    /* load the vectors of the panel, and prefetch a line */
     const vec b0 = vec_load(b);
     const vec b1 = vecs == 2 ? vec_load(b + LANES) : b0;
     if (near) {
       __builtin_prefetch(near->at, 1);
       near->at += near->step;
     }
+
+    /* multiply them by a number of each row */
     UNROLL
-    for (int i = 0; i < height; ++i) {
+    for (int i = 0; i < height; i++) {
       const float* p = i < 3 ? a0 : i < 6 ? a3 : i < 9 ? a6 : a9;
       const vec x = vec_all(p[(size_t)(i % 3) * row]);
       sum[i][0] = vec_fma(x, b0, sum[i][0]);
       if (vecs == 2) sum[i][1] = vec_fma(x, b1, sum[i][1]);
     }
+
+    /* go on to the next numbers */
     a0 += step;
     if (height > 3) a3 += step;
     if (height > 6) a6 += step;
@@ -66,12 +72,12 @@ INLINE void multiply(const int height, const int vecs, vec sum[TILE][2], const f
   }
 }
 
-/* Rows of tile number `tile` of `tiles`, which share `count` rows evenly. */
+/* The first row of tile `tile`, when `count` rows are divided among `tiles` tiles. */
 INLINE int32_t tile_start(int32_t tile, int32_t tiles, int32_t count) {
   return (int32_t)((int64_t)count * tile / tiles);
 }
 
-/* ---- forward ---- */
+/* --- forward ------------------------------------------------------------------------------------------------------ */
 
 typedef void forward_tile(const float* weight, const float* bias, int32_t in, const float* x, float* y, int relu,
                           fetch near);
@@ -80,10 +86,10 @@ INLINE void forward_any(const int height, const int vecs, const float* weight, c
                         const float* x, float* y, int relu, fetch near) {
   vec sum[TILE][2];
   UNROLL
-  for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = vec_all(bias[i]);
+  for (int i = 0; i < height; i++) sum[i][0] = sum[i][1] = vec_all(bias[i]);
   multiply(height, vecs, sum, weight, (size_t)in, 1, x, in, &near);
   UNROLL
-  for (int i = 0; i < height; ++i) {
+  for (int i = 0; i < height; i++) {
     vec_store(y + i * SAC_PANEL, relu ? vec_relu(sum[i][0]) : sum[i][0]);
     if (vecs == 2) vec_store(y + i * SAC_PANEL + LANES, relu ? vec_relu(sum[i][1]) : sum[i][1]);
   }
@@ -105,9 +111,9 @@ static forward_tile* const forward_tiles[TILE][2] = {EACH_HEIGHT(FORWARD_ENTRY)}
 static void forward(const float* weight, const float* bias, int32_t out, int32_t in, sac_rows x, sac_rows y,
                     int32_t rows, int relu, const sac_near* near) {
   const int32_t panels = sac_panels(rows), tiles = (out + TILE - 1) / TILE;
-  for (int32_t tile = 0; tile < tiles; ++tile) {
+  for (int32_t tile = 0; tile < tiles; tile++) {
     const int32_t n = tile_start(tile, tiles, out), height = tile_start(tile + 1, tiles, out) - n;
-    for (int32_t panel = 0; panel < panels; ++panel) {
+    for (int32_t panel = 0; panel < panels; panel++) {
       const int32_t lanes = rows - panel * SAC_PANEL < SAC_PANEL ? rows - panel * SAC_PANEL : SAC_PANEL;
       for (int32_t lane = 0; lane < lanes; lane += 2 * LANES)
         forward_tiles[height - 1][lanes - lane > LANES](
@@ -118,7 +124,7 @@ static void forward(const float* weight, const float* bias, int32_t out, int32_t
   }
 }
 
-/* ---- backward ---- */
+/* --- backward ----------------------------------------------------------------------------------------------------- */
 
 typedef void backward_tile(const float* weight, int32_t in, int32_t out, const float* d, float* x, int gate);
 
@@ -126,10 +132,10 @@ INLINE void backward_any(const int height, const int vecs, const float* weight, 
                          float* x, int gate) {
   vec sum[TILE][2];
   UNROLL
-  for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = vec_all(0);
+  for (int i = 0; i < height; i++) sum[i][0] = sum[i][1] = vec_all(0);
   multiply(height, vecs, sum, weight, 1, (size_t)in, d, out, NULL);
   UNROLL
-  for (int i = 0; i < height; ++i) {
+  for (int i = 0; i < height; i++) {
     float* to = x + i * SAC_PANEL;
     vec_store(to, gate ? vec_relu_grad(vec_load(to), sum[i][0]) : sum[i][0]);
     if (vecs == 2) {
@@ -150,15 +156,15 @@ EACH_HEIGHT(BACKWARD)
 #define BACKWARD_ENTRY(height) {backward_##height##_1, backward_##height##_2},
 static backward_tile* const backward_tiles[TILE][2] = {EACH_HEIGHT(BACKWARD_ENTRY)};
 
-/* Columns of wide weights, one number a row of thousands of bytes, fall into few cache sets: from this width on a
- * tile's columns are first put together. The copy is on the stack, so only up to so many rows. */
+/* A column of a wide weight has its numbers thousands of bytes apart, which fall into few cache sets. From this width
+ * on the columns of a tile are copied next to each other first. The copy lies on the stack, which limits its rows. */
 #define GATHER_WIDTH 1024
 #define GATHER_ROWS 1024
 
 /* columns[n][i] = weight[n][i] for i < height. */
 INLINE void gather_columns(const int height, const float* weight, int32_t out, int32_t in, float* columns) {
-  for (int32_t n = 0; n < out; ++n)
-    for (int i = 0; i < height; ++i) columns[n * TILE + i] = weight[(size_t)n * (size_t)in + (size_t)i];
+  for (int32_t n = 0; n < out; n++)
+    for (int i = 0; i < height; i++) columns[n * TILE + i] = weight[(size_t)n * (size_t)in + (size_t)i];
 }
 
 static void backward(const float* weight, int32_t out, int32_t in, int32_t count, sac_rows d, sac_rows x, int32_t rows,
@@ -166,12 +172,14 @@ static void backward(const float* weight, int32_t out, int32_t in, int32_t count
   const int32_t panels = sac_panels(rows), tiles = (count + TILE - 1) / TILE;
   const int gather = in >= GATHER_WIDTH && out <= GATHER_ROWS && panels > 1;
   float columns[GATHER_ROWS * TILE];
-  for (int32_t tile = 0; tile < tiles; ++tile) {
+
+  /* go tile by tile, so that its weights stay in the cache for all panels */
+  for (int32_t tile = 0; tile < tiles; tile++) {
     const int32_t k = tile_start(tile, tiles, count), height = tile_start(tile + 1, tiles, count) - k;
     const float* from = gather ? columns : weight + k;
     if (gather && height == TILE) gather_columns(TILE, weight + k, out, in, columns);
     else if (gather) gather_columns(height, weight + k, out, in, columns);
-    for (int32_t panel = 0; panel < panels; ++panel) {
+    for (int32_t panel = 0; panel < panels; panel++) {
       const int32_t lanes = rows - panel * SAC_PANEL < SAC_PANEL ? rows - panel * SAC_PANEL : SAC_PANEL;
       for (int32_t lane = 0; lane < lanes; lane += 2 * LANES)
         backward_tiles[height - 1][lanes - lane > LANES](
@@ -181,24 +189,28 @@ static void backward(const float* weight, int32_t out, int32_t in, int32_t count
   }
 }
 
-/* ---- weight gradient ---- */
+/* --- weight gradient ---------------------------------------------------------------------------------------------- */
 
 typedef void grad_tile(sac_rows d, const float* x, int32_t rows, float* grad, int32_t in, int32_t width, fetch near);
 
-/* width: columns of the gradient that exist, up to 2 LANES. */
+/* width: the columns of the gradient in this tile, at most 2 LANES. */
 INLINE void grad_any(const int height, const int vecs, sac_rows d, const float* x, int32_t rows, float* grad,
                      int32_t in, int32_t width, fetch near) {
   vec sum[TILE][2];
   UNROLL
-  for (int i = 0; i < height; ++i) sum[i][0] = sum[i][1] = vec_all(0);
+  for (int i = 0; i < height; i++) sum[i][0] = sum[i][1] = vec_all(0);
+
+  /* sum over the rows, panel by panel */
   const float* a = d.data;
   for (int32_t row = 0; row < rows; row += SAC_PANEL) {
     multiply(height, vecs, sum, a, SAC_PANEL, 1, x, rows - row < SAC_PANEL ? rows - row : SAC_PANEL, &near);
     a += d.stride;
     x += SAC_PANEL * SAC_PANEL;
   }
+
+  /* store the columns that exist */
   UNROLL
-  for (int i = 0; i < height; ++i) {
+  for (int i = 0; i < height; i++) {
     float* to = grad + (size_t)i * (size_t)in;
     if (width == vecs * LANES) {
       vec_store(to, sum[i][0]);
@@ -228,7 +240,7 @@ static grad_tile* const grad_tiles[TILE][2] = {EACH_HEIGHT(GRAD_ENTRY)};
 static void weight_grad(sac_rows d, const float* x, size_t x_stride, int32_t in, int32_t from, int32_t to, float* grad,
                         int32_t rows, const sac_near* near) {
   const int32_t tiles = (to - from + TILE - 1) / TILE, columns = (in + 2 * LANES - 1) / (2 * LANES);
-  for (int32_t tile = 0; tile < tiles; ++tile) {
+  for (int32_t tile = 0; tile < tiles; tile++) {
     const int32_t n = from + tile_start(tile, tiles, to - from);
     const int32_t height = from + tile_start(tile + 1, tiles, to - from) - n;
     for (int32_t k = 0; k < in; k += 2 * LANES) {
@@ -241,62 +253,66 @@ static void weight_grad(sac_rows d, const float* x, size_t x_stride, int32_t in,
   }
 }
 
-/* `count` features side by side, so that one sum does not wait for the other. Lane by lane, then over the lanes: one
- * order for any number of rows. */
+/* The sums of `count` features at the same time, so that they do not wait for each other. First for each lane, then
+ * over the lanes. */
 INLINE void bias_tile(const int count, sac_rows d, float* grad, int32_t rows) {
   vec sum[4];
   UNROLL
-  for (int i = 0; i < count; ++i) sum[i] = vec_all(0);
+  for (int i = 0; i < count; i++) sum[i] = vec_all(0);
   for (int32_t row = 0; row < rows; row += LANES) {
     const float* p = d.data + (size_t)(row / SAC_PANEL) * d.stride + row % SAC_PANEL;
     UNROLL
-    for (int i = 0; i < count; ++i) {
+    for (int i = 0; i < count; i++) {
       const float* from = p + i * SAC_PANEL;
       sum[i] = vec_add(sum[i], rows - row < LANES ? vec_load_first(from, rows - row) : vec_load(from));
     }
   }
   UNROLL
-  for (int i = 0; i < count; ++i) grad[i] = vec_sum(sum[i]);
+  for (int i = 0; i < count; i++) grad[i] = vec_sum(sum[i]);
 }
 
 static void bias_grad(sac_rows d, int32_t from, int32_t to, float* grad, int32_t rows) {
   int32_t n = from;
   d.data += (size_t)from * SAC_PANEL;
   for (; n + 4 <= to; n += 4, d.data += 4 * SAC_PANEL) bias_tile(4, d, grad + n, rows);
-  for (; n < to; ++n, d.data += SAC_PANEL) bias_tile(1, d, grad + n, rows);
+  for (; n < to; n++, d.data += SAC_PANEL) bias_tile(1, d, grad + n, rows);
 }
 
-/* ---- row by row ---- */
+/* --- row by row --------------------------------------------------------------------------------------------------- */
 
-/* height rows of x against width rows of the weights, each pair a sum of its own along the lanes. */
+/* The products of `height` rows of x with `width` rows of the weights. Each pair has its own vector of sums. */
 INLINE void dense_tile(const int height, const int width, const float* weight, const float* bias, int32_t in,
                        const float* x, size_t x_stride, float* y, size_t y_stride, int relu) {
   vec sum[4][8];
   UNROLL
-  for (int r = 0; r < height; ++r) {
+  for (int r = 0; r < height; r++) {
     UNROLL
-    for (int n = 0; n < width; ++n) sum[r][n] = vec_all(0);
+    for (int n = 0; n < width; n++) sum[r][n] = vec_all(0);
   }
+
+  /* sum along the inputs, LANES of them at a time */
   for (int32_t k = 0; k < in; k += LANES) {
     const int32_t left = in - k;
     vec input[4];
     UNROLL
-    for (int r = 0; r < height; ++r) {
+    for (int r = 0; r < height; r++) {
       const float* p = x + (size_t)r * x_stride + k;
       input[r] = left < LANES ? vec_load_first(p, left) : vec_load(p);
     }
     UNROLL
-    for (int n = 0; n < width; ++n) {
+    for (int n = 0; n < width; n++) {
       const float* p = weight + (size_t)n * (size_t)in + k;
       const vec w = left < LANES ? vec_load_first(p, left) : vec_load(p);
       UNROLL
-      for (int r = 0; r < height; ++r) sum[r][n] = vec_fma(input[r], w, sum[r][n]);
+      for (int r = 0; r < height; r++) sum[r][n] = vec_fma(input[r], w, sum[r][n]);
     }
   }
+
+  /* add up the lanes, and the bias */
   UNROLL
-  for (int r = 0; r < height; ++r) {
+  for (int r = 0; r < height; r++) {
     UNROLL
-    for (int n = 0; n < width; ++n) {
+    for (int n = 0; n < width; n++) {
       const float value = vec_sum(sum[r][n]) + bias[n];
       y[(size_t)r * y_stride + (size_t)n] = relu ? sac_relu(value) : value;
     }
@@ -316,22 +332,26 @@ DENSE(dense_1_1, 1, 1)
 static void dense(const float* weight, const float* bias, int32_t out, int32_t in, const float* x, size_t x_stride,
                   float* y, size_t y_stride, int32_t rows, int relu) {
   int32_t row = 0;
+
+  /* four rows at a time */
   for (; row + 4 <= rows; row += 4) {
     const float* from = x + (size_t)row * x_stride;
     float* to = y + (size_t)row * y_stride;
     int32_t n = 0;
     for (; n + 2 <= out; n += 2)
       dense_4_2(weight + (size_t)n * (size_t)in, bias + n, in, from, x_stride, to + n, y_stride, relu);
-    for (; n < out; ++n)
+    for (; n < out; n++)
       dense_4_1(weight + (size_t)n * (size_t)in, bias + n, in, from, x_stride, to + n, y_stride, relu);
   }
-  for (; row < rows; ++row) {
+
+  /* the remaining rows one by one */
+  for (; row < rows; row++) {
     const float* from = x + (size_t)row * x_stride;
     float* to = y + (size_t)row * y_stride;
     int32_t n = 0;
     for (; n + 8 <= out; n += 8)
       dense_1_8(weight + (size_t)n * (size_t)in, bias + n, in, from, x_stride, to + n, y_stride, relu);
-    for (; n < out; ++n)
+    for (; n < out; n++)
       dense_1_1(weight + (size_t)n * (size_t)in, bias + n, in, from, x_stride, to + n, y_stride, relu);
   }
 }

@@ -1,4 +1,4 @@
-/* replay push and replay sample: rows in, minibatches out. */
+/* Stages replay push and replay sample: the ring of transitions, and minibatches from it. */
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -34,6 +34,8 @@ sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* t, const
   const sac_cpu* cpu = agent->storage;
   const size_t obs = (size_t)agent->shape.obs, actions = (size_t)agent->shape.action, n = (size_t)t->n;
   const sac_replay_row* row = &agent->row;
+
+  /* copy the transitions of each agent behind its last ones */
   for (int32_t p = 0; p < agent->shape.population; p++) {
     if (!agent->alive[p]) continue;
     float* ring = sac_cpu_slab(cpu, SAC_MEMORY_REPLAY, p);
@@ -54,7 +56,7 @@ sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* t, const
   return SAC_OK;
 }
 
-/* `count` features of one row, from `first` on, into feature panels. stride: floats between panels. */
+/* Copies `count` features of one row into feature panels, from feature `first` on. stride: floats between panels. */
 static void put_features(float* panels, size_t stride, int32_t row, int32_t first, const float* from, int32_t count) {
   while (count > 0) {
     const int32_t lane = first % SAC_PANEL, room = SAC_PANEL - lane, part = count < room ? count : room;
@@ -143,12 +145,16 @@ sac_status sac_cpu_minibatch_set(sac_agent* agent, const sac_minibatch* minibatc
   for (int32_t p = 0; p < agent->shape.population; p++) {
     const sac_cpu_minibatch* m = &cpu->minibatch[p];
     const size_t from = (size_t)p * batch;
+
+    /* copy observations and actions, row by row */
     for (size_t r = 0; r < batch; r++) {
       put_features(m->current, stride, (int32_t)r, 0, minibatch->obs + (from + r) * obs, agent->shape.obs);
       put_features(m->current, stride, (int32_t)r, agent->shape.obs, minibatch->action + (from + r) * actions,
                    agent->shape.action);
       put_features(m->next, stride, (int32_t)r, 0, minibatch->next_obs + (from + r) * obs, agent->shape.obs);
     }
+
+    /* copy rewards, ends and noise */
     memcpy(m->reward, minibatch->reward + from, batch * sizeof(float));
     for (size_t r = 0; r < batch; r++) {
       m->discount[r] = sac_discount((float)agent->settings.gamma, minibatch->terminated[from + r]);

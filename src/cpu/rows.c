@@ -1,5 +1,4 @@
-/* Operations on rows: networks forward and back, and the functions of one row, on a chunk of the minibatch while it is
- * warm in the cache. */
+/* Operations on rows: forward, backward and the row functions, on a chunk of the minibatch that stays in the cache. */
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -7,7 +6,7 @@
 #include "kernels/squash.h"
 #include "kernels/temperature.h"
 
-/* What an operation works on: rows of the minibatch, from panel `panel` on, and networks first..last-1 of its group. */
+/* What an operation works on: `rows` rows of the minibatch from panel `panel` on, and networks first .. last-1. */
 typedef struct span {
   const sac_cpu_job* job;
   const sac_op* op;
@@ -32,22 +31,22 @@ void sac_cpu_load(const sac_cpu_job* job, sac_place at, int32_t panel, int32_t r
                           sac_lanes(rows, p), features - f < SAC_PANEL ? features - f : SAC_PANEL);
 }
 
-/* --- networks ------------------------------------------------------------------------------------------------------
- */
+/* --- networks ----------------------------------------------------------------------------------------------------- */
 
-/* Where a pass keeps its activations: in the agent's scratch where gradients go back through it, else in the thread's,
- * whose first panel is the chunk's. */
+/* The activations of a pass: in the agent's scratch if gradients go back through it, else in the thread's, which begins
+ * with the chunk. *panel is the first panel of the chunk there. */
 static const sac_trace* trace_of(const span* s, int32_t n, int32_t* panel) {
   const int back = s->job->cpu->plan.pass[s->pass].back;
   *panel = back ? s->panel : 0;
   return back ? &s->job->scratch->trace[s->pass][n] : &s->thread->pass;
 }
 
-/* Output of network n of the pass, where it is one number a row. (R) */
+/* The output of network n of the pass, (R), for networks with a single output. */
 static float* output_of(const span* s, int32_t n) {
   return s->job->scratch->output[s->pass] + (size_t)n * sac_cpu_batch_rows(s->job->cpu);
 }
 
+/* Evaluates the networks, and keeps single outputs in one array. */
 static void forward(const span* s) {
   for (int32_t n = s->first; n < s->last; n++) {
     const sac_net* net = &s->job->agent->tensors.net[s->op->nets][n];
@@ -69,17 +68,16 @@ static void backward(const span* s) {
   }
 }
 
-/* --- functions of a row --------------------------------------------------------------------------------------------
- */
+/* --- functions of a row ------------------------------------------------------------------------------------------- */
 
-/* The mean over the minibatch puts this factor on every gradient. */
-static float share_of(const span* s) { return 1.0f / (float)s->job->agent->shape.batch; }
+/* The factor of every gradient that comes from the mean over the minibatch. */
+static float mean_factor(const span* s) { return 1.0f / (float)s->job->agent->shape.batch; }
 
 static float* log_prob_at(const span* s) {
   return s->op->at == SAC_NEXT ? s->job->scratch->next_log_prob : s->job->minibatch->log_prob;
 }
 
-/* [squash] The action goes beside the observations. */
+/* [squash] Samples actions, and writes them next to the observations. */
 static void sample(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_isa* isa = s->job->cpu->isa;
@@ -92,15 +90,18 @@ static void sample(const span* s) {
   int32_t trace_panel;
   const sac_trace* trace = trace_of(s, 0, &trace_panel);
 
+  /* go panel by panel */
   for (int32_t p = 0; p * SAC_PANEL < s->rows; p++) {
     const int32_t lanes = sac_lanes(s->rows, p), panel = s->panel + p;
     const float* head = trace->out + 2 * width * (size_t)(trace_panel + p);
     float* action = x.data + (size_t)p * x.stride + (size_t)agent->shape.obs * SAC_PANEL;
     float* log_prob = log_prob_at(s) + panel * SAC_PANEL;
 
-    /* The noise of these rows, a component a line; then component by component, which adds its share of log pi. */
+    /* transpose the noise of these rows */
     isa->turn(noise + (size_t)panel * width, (size_t)actions, sampled->eps + (size_t)panel * width, SAC_PANEL, lanes,
               actions);
+
+    /* squash each component; log pi is the sum over components */
     memset(log_prob, 0, (size_t)lanes * sizeof(float));
     for (int32_t i = 0; i < actions; i++) {
       const size_t at = (size_t)i * SAC_PANEL, scratch = (size_t)panel * width + at;
@@ -110,7 +111,7 @@ static void sample(const span* s) {
   }
 }
 
-/* [sac.target] y from the smallest target critic. */
+/* [sac.target] Computes y from the smallest target critic. */
 static void soft_target(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_minibatch* minibatch = s->job->minibatch;
@@ -124,7 +125,7 @@ static void soft_target(const span* s) {
   }
 }
 
-/* [sac-v.target] y from the target value network. */
+/* [sac-v.target] Computes y from the target value network. */
 static void value_target(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_minibatch* minibatch = s->job->minibatch;
@@ -137,19 +138,19 @@ static void value_target(const span* s) {
 /* Squared loss of one network with one output: the gradient takes the output's place in the trace. weight (R), or NULL:
  * all rows count alike. */
 static void regress(const span* s, int32_t n, const float* target, const float* weight) {
-  const float share = share_of(s);
+  const float share = mean_factor(s);
   const float* output = output_of(s, n);
   float* d_output = s->job->scratch->trace[s->pass][n].out;
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
     d_output[r] = (weight ? share * weight[r] : share) * sac_square_loss_grad(output[r], target[r]);
 }
 
-/* [sac.critic-loss] */
+/* [sac.critic-loss] The gradient of each critic's loss. */
 static void square_loss(const span* s) {
   for (int32_t n = s->first; n < s->last; n++) regress(s, n, s->job->scratch->y, s->job->minibatch->weight);
 }
 
-/* [sac-v.value-target] [sac-v.value-loss] from the same a~ as the actor's loss. */
+/* [sac-v.value-target] [sac-v.value-loss] The target uses the same a~ as the actor's loss. */
 static void soft_value_loss(const span* s) {
   const float alpha = sac_cpu_alpha(s->job);
   const sac_cpu_scratch* scratch = s->job->scratch;
@@ -158,7 +159,7 @@ static void soft_value_loss(const span* s) {
   regress(s, 0, scratch->v_target, NULL);
 }
 
-/* [sac.min] */
+/* [sac.min] Finds the smallest critic of each row. */
 static void smallest(const span* s) {
   const float* q = output_of(s, 0);
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++) {
@@ -168,7 +169,7 @@ static void smallest(const span* s) {
   }
 }
 
-/* [squash.grad] From dJ/da~ to the gradient by the actor's head, which takes the head's place in the trace. */
+/* [squash.grad] The gradient with respect to the actor's head, from dJ/da~. It replaces the head in the trace. */
 static void sample_grad(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_scratch* scratch = s->job->scratch;
@@ -179,11 +180,14 @@ static void sample_grad(const span* s) {
   const float d_log_prob = sac_actor_loss_grad_log_prob(sac_cpu_alpha(s->job)) / (float)agent->shape.batch;
   const sac_rows x = sac_rows_from(scratch->input[s->op->at], s->panel);
 
+  /* go panel by panel */
   for (int32_t p = 0; p * SAC_PANEL < s->rows; p++) {
     const int32_t lanes = sac_lanes(s->rows, p), panel = s->panel + p;
     float* head = scratch->trace[s->pass][0].out + 2 * width * (size_t)panel;
     const float* action = x.data + (size_t)p * x.stride + (size_t)agent->shape.obs * SAC_PANEL;
     float* saturated = scratch->saturated + panel * SAC_PANEL;
+
+    /* count saturated components, and compute the gradient of each component */
     memset(saturated, 0, (size_t)lanes * sizeof(float));
     for (int32_t i = 0; i < actions; i++) {
       const size_t at = (size_t)i * SAC_PANEL, place = (size_t)panel * width + at;
@@ -202,16 +206,18 @@ static void (*const row_functions[SAC_ROW_COUNT])(const span* s) = {[SAC_ROW_SAM
                                                                     [SAC_ROW_SMALLEST] = smallest,
                                                                     [SAC_ROW_SAMPLE_GRAD] = sample_grad};
 
-/* --- a task --------------------------------------------------------------------------------------------------------
- */
+/* --- the task of these operations --------------------------------------------------------------------------------- */
 
 void sac_cpu_rows_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread) {
   const sac_plan* plan = &job->cpu->plan;
+
+  /* load the inputs of this chunk that no phase before has loaded */
   const int32_t chunk = task % job->cpu->chunks, net = task / job->cpu->chunks;
   span s = {.job = job, .panel = chunk * job->cpu->chunk_panels, .rows = sac_chunk_rows(job, chunk), .thread = thread};
   for (int at = 0; at < SAC_PLACE_COUNT; at++)
     if (phase->load >> at & 1) sac_cpu_load(job, (sac_place)at, s.panel, s.rows);
 
+  /* run the operations, on all networks or on that of the task */
   for (int32_t i = phase->from; i < phase->to; i++) {
     s.op = &plan->op[i];
     s.pass = plan->pass_of[i];

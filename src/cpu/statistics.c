@@ -21,8 +21,8 @@ unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
   return done;
 }
 
-/* Each line of SAC_STATISTICS adds to its sum in the loop over what it is of; the macros of the other kinds are empty
- * there. Sums are in double, in the order of rows. */
+/* Each line of SAC_STATISTICS adds to its sum in one of the functions below: the macro SUM_<each> is ADD in that
+ * function, and empty in the others. Sums are in double, in the order of rows. */
 #define NOTHING(name, value)
 #define ADD(name, value) sum->name += (double)(value);
 #define SUM_CRITIC NOTHING
@@ -82,12 +82,12 @@ static void policy_rows(const sac_cpu_job* job, sac_update_stats* sum) {
   }
 }
 
-/* Divides the sums of one kind. */
+/* Divides the completed sums by their numbers of terms. */
 #define EACH_ONCE SAC_EACH_ONCE
 #define EACH_CRITIC SAC_EACH_CRITIC_ROW
 #define EACH_VALUE SAC_EACH_VALUE_ROW
 #define EACH_POLICY SAC_EACH_POLICY_ROW
-#define EACH_CRITIC_GRADIENT 0 /* norms are whole already */
+#define EACH_CRITIC_GRADIENT 0 /* norms are not sums of terms */
 #define EACH_ACTOR_GRADIENT 0
 #define OVER_ONE 1
 #define OVER_ROWS rows
@@ -105,6 +105,8 @@ void sac_cpu_statistics_task(const sac_cpu_job* job, const sac_cpu_phase* phase,
   const unsigned completed = phase->statistics;
   (void)task;
   (void)thread;
+
+  /* sum what is completed, and divide */
   if (completed & SAC_EACH_ONCE) once(job, stats);
   if (completed & SAC_EACH_CRITIC_ROW) critic_rows(job, stats);
   if (completed & SAC_EACH_VALUE_ROW) value_rows(job, stats);

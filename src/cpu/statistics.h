@@ -4,7 +4,7 @@
 
 #include "algo/plan.h"
 
-/* What can be summed up after a stage: bits, by field `each` of SAC_STATISTICS. */
+/* The kinds of statistics that a stage may complete, as bits. They are the values of `each` in SAC_STATISTICS. */
 enum sac_each {
   SAC_EACH_ONCE = 1,
   SAC_EACH_CRITIC_ROW = 2,
@@ -14,7 +14,7 @@ enum sac_each {
   SAC_EACH_ACTOR_GRADIENT = 32
 };
 
-/* What the operations of a stage complete; `first`: the first stage of the update, which begins the statistics. */
+/* The kinds that the operations of a stage complete. first: 1 for the first stage, which starts the statistics. */
 unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first);
 
 #endif

@@ -1,4 +1,5 @@
-/* The temperature's step: the gradient of J_alpha by log alpha, from the log pi of the rows of a~, and Adam. */
+/* The step of the temperature: the gradient of J_alpha with respect to log alpha, from log pi(a~|s) of all rows, and
+ * Adam. */
 #include "kernels/temperature.h"
 
 #include "cpu/cpu.h"
@@ -15,10 +16,12 @@ void sac_cpu_temperature_task(const sac_cpu_job* job, const sac_cpu_phase* phase
   const float target_entropy = (float)agent->target_entropy;
   if (!agent->settings.alpha_learn) return;
 
+  /* average the gradient over the rows */
   double sum = 0;
   for (int32_t r = 0; r < batch; r++) sum += (double)sac_alpha_loss_grad(job->minibatch->log_prob[r], target_entropy);
   const float gradient = (float)(sum / batch);
 
+  /* make the step */
   float* log_alpha = sac_cpu_slab(cpu, SAC_MEMORY_WEIGHTS, job->p) + at;
   const sac_adam_step step = sac_cpu_adam_step(agent, job->p, sac_auto(agent->settings.alpha_lr, agent->settings.lr));
   sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p)[at] = gradient;

@@ -16,6 +16,7 @@ const char* const sac_group_names[SAC_GROUP_COUNT] = {
     [SAC_VALUE_TARGET] = "value_target",
 };
 
+/* The size of an input or output of a network. */
 static int32_t width_of(const sac_shape* shape, sac_width width) {
   switch (width) {
     case SAC_OBS:
@@ -30,6 +31,7 @@ static int32_t width_of(const sac_shape* shape, sac_width width) {
   return 0;
 }
 
+/* The number of networks in a group. */
 static int32_t number_of(const sac_shape* shape, const sac_network* network) {
   return network->number == SAC_EACH_CRITIC ? shape->critics : 1;
 }
@@ -82,7 +84,7 @@ static void add_net(sac_tensors* t, sac_net* net, const char* name, const sac_ne
   }
 }
 
-/* All networks of a group: NAME, or NAME.0, NAME.1, ... */
+/* Adds all networks of a group, with names NAME, or NAME.0, NAME.1, ... */
 static void add_group(sac_tensors* t, const sac_network* network, const sac_shape* shape) {
   const sac_group group = network->group;
   t->nets[group] = number_of(shape, network);

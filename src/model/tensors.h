@@ -1,8 +1,9 @@
-/* The list of tensors: it sizes, aligns, points, names, saves and loads every slab.
+/* The list of tensors. It determines the size, layout, names and files of every slab.
  *
- * A slab is one allocation of P agents times one agent's floats. Trained tensors have the same offset in four slabs
- * (weights, grad, adam_m, adam_v); targets live in a slab of their own. All are dense and row-major as in PyTorch,
- * weights (out, in); each tensor starts on a 64-byte boundary and each agent's part too. Gaps are zero. */
+ * A slab is one allocation with the tensors of P agents, one agent after the other. Trained tensors have the same
+ * offset in four slabs (weights, grad, adam_m, adam_v). Targets have a slab of their own. Tensors are dense and
+ * row-major as in PyTorch, weights (out, in). Each tensor and each agent's part start on a 64-byte boundary. Gaps are
+ * zero. */
 #ifndef SAC_MODEL_TENSORS_H
 #define SAC_MODEL_TENSORS_H
 
@@ -13,10 +14,10 @@
 
 #include <sac/env.h>
 
-/* The sizes of section "dimension letters", as one struct. */
+/* The sizes of agents, by the dimension letters of src/README.md. */
 typedef struct sac_shape {
   int32_t population;             /* P */
-  int32_t num_envs;               /* N, an agent */
+  int32_t num_envs;               /* N, of each agent */
   int32_t batch;                  /* B */
   int32_t obs;                    /* O */
   int32_t action;                 /* A */
@@ -53,7 +54,8 @@ typedef struct sac_tensor {
   size_t count;  /* floats */
 } sac_tensor;
 
-/* Networks of one use. Their names in files are sac_group_names, numbered where there is one for each critic. */
+/* Groups of networks with the same use. sac_group_names are their names in files, with numbers if there are K of them.
+ */
 typedef enum sac_group {
   SAC_ACTOR,
   SAC_CRITIC,
@@ -80,7 +82,7 @@ typedef struct sac_network {
   sac_group group;
   sac_network_number number;
   sac_width in, out;
-  sac_group target_of; /* a target group: what it follows. Trained groups leave it out */
+  sac_group target_of; /* of targets: the group that they follow. Trained groups leave it out */
 } sac_network;
 
 /* Whether a group holds targets, which are not trained. */
@@ -88,7 +90,7 @@ static inline int sac_group_is_target(sac_group group) {
   return group == SAC_CRITIC_TARGET || group == SAC_VALUE_TARGET;
 }
 
-/* The networks of an algorithm and their tensors. Targets start as copies of what they follow. */
+/* The networks of an algorithm and their tensors. Targets start as copies of the networks that they follow. */
 typedef struct sac_tensors {
   int32_t nets[SAC_GROUP_COUNT]; /* how many of each group: 0, 1 or K */
   sac_net net[SAC_GROUP_COUNT][SAC_CRITICS_MAX];

@@ -1,8 +1,8 @@
-/* The replay ring: where a row is, and what is in it. Storage belongs to the backend, on the learner's device.
+/* The layout of the replay ring and of its rows. The backend owns the memory, on the device that learns.
  *
  * A row is one transition, contiguous and 16-byte aligned, in floats:
  *   obs (O) | action (A) | reward | terminated | truncated | next_obs (O) | zeros up to a multiple of 4
- * so that a gather is whole-row copies. Transition number i (counted from 0 for ever) sits in row i % C. */
+ * so that sampling copies whole rows. Transition i, counted from 0 over the whole run, is in row i % C. */
 #ifndef SAC_REPLAY_ROWS_H
 #define SAC_REPLAY_ROWS_H
 
@@ -16,9 +16,10 @@ typedef struct sac_replay_row {
   int32_t floats;                                               /* of a whole row */
 } sac_replay_row;
 
+/* The row for observations and actions of these sizes. */
 sac_replay_row sac_replay_layout(int32_t obs, int32_t action);
 
-/* Rows that can be drawn after `pushed` transitions: min(pushed, C). */
+/* The number of rows that can be sampled after `pushed` transitions: min(pushed, C). */
 static inline int64_t sac_replay_size(uint64_t pushed, int64_t capacity) {
   return pushed < (uint64_t)capacity ? (int64_t)pushed : capacity;
 }

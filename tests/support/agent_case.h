@@ -8,39 +8,31 @@
 #include "agent/agent.h"
 #include "kernels/random.h"
 #include "support/check_main.h"
+#include "support/config_of.h"
 
 typedef struct agent_case {
   const char* algo;
   int obs, action;
   const char* hidden;
-  int batch, critics, population, threads;
-  const char* set[8][2]; /* more keys, ended by NULL */
+  int batch, critics, population, threads; /* 0 agents or threads: 1 */
+  const char* set[8][2];                   /* more keys, ended by NULL */
 } agent_case;
 
 static inline sac_agent* agent_case_create(const agent_case* c) {
-  sac_config* config;
   sac_agent* agent;
-  char text[32];
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, "device", "cpu"));
-  ck_ok(sac_config_set(config, "algo", c->algo));
-  ck_ok(sac_config_set(config, "network.hidden", c->hidden));
-  const struct {
-    const char* key;
-    int value;
-  } numbers[] = {{"replay.batch", c->batch},
-                 {"network.critics", c->critics},
-                 {"seeds", c->population ? c->population : 1},
-                 {"cpu.threads", c->threads ? c->threads : 1},
-                 {"replay.capacity", 2000}};
-  for (size_t i = 0; i < sizeof numbers / sizeof *numbers; ++i) {
-    (void)snprintf(text, sizeof text, "%d", numbers[i].value);
-    ck_ok(sac_config_set(config, numbers[i].key, text));
-  }
-  for (int i = 0; i < 8 && c->set[i][0]; ++i) ck_ok(sac_config_set(config, c->set[i][0], c->set[i][1]));
+  sac_config* config = config_of(
+      "device=cpu algo=%s network.hidden=%s replay.batch=%d network.critics=%d seeds=%d cpu.threads=%d "
+      "replay.capacity=2000",
+      c->algo, c->hidden, c->batch, c->critics, c->population ? c->population : 1, c->threads ? c->threads : 1);
+  for (int i = 0; i < 8 && c->set[i][0]; i++) ck_ok(sac_config_set(config, c->set[i][0], c->set[i][1]));
+
+  /* create the agent, with actions in [-1, 1] */
   float* low = calloc((size_t)c->action, sizeof(float));
   float* high = calloc((size_t)c->action, sizeof(float));
-  for (int i = 0; i < c->action; ++i) low[i] = -1, high[i] = 1;
+  for (int i = 0; i < c->action; i++) {
+    low[i] = -1;
+    high[i] = 1;
+  }
   const sac_env_spec spec = {
       .obs_size = c->obs, .action_size = c->action, .max_episode_steps = 100, .action_low = low, .action_high = high};
   ck_ok(sac_agent_create(&agent, config, &spec));
@@ -75,14 +67,14 @@ static inline update_inputs update_inputs_create(const sac_agent* agent, uint64_
   in.terminated = calloc(P * B, sizeof(float));
   in.eps = calloc(P * B * A, sizeof(float));
   in.next_eps = calloc(P * B * A, sizeof(float));
-  for (size_t p = 0; p < P; ++p) {
+  for (size_t p = 0; p < P; p++) {
     const uint64_t key = seed * 1000 + agent->seed[p];
     sac_fill_normals(key, 1, 0, B * O, in.obs + p * B * O);
     sac_fill_normals(key, 2, 0, B * O, in.next_obs + p * B * O);
     sac_fill_uniform(key, 3, 0, B * A, 1, in.action + p * B * A);
     sac_fill_normals(key, 4, 0, B, in.reward + p * B);
     sac_fill_uniform(key, 5, 0, B, 1, in.terminated + p * B);
-    for (size_t b = 0; b < B; ++b) in.terminated[p * B + b] = in.terminated[p * B + b] > 0.8f ? 1.0f : 0.0f;
+    for (size_t b = 0; b < B; b++) in.terminated[p * B + b] = in.terminated[p * B + b] > 0.8f ? 1.0f : 0.0f;
     sac_fill_normals(key, 6, 0, B * A, in.eps + p * B * A);
     sac_fill_normals(key, 7, 0, B * A, in.next_eps + p * B * A);
   }
@@ -98,7 +90,7 @@ static inline void update_inputs_free(update_inputs* in) {
 
 /* Makes a few updates, so that moments are not zero and targets differ from the networks. */
 static inline void agent_case_age(sac_agent* agent, int updates) {
-  for (int i = 0; i < updates; ++i) {
+  for (int i = 0; i < updates; i++) {
     update_inputs in = update_inputs_create(agent, 77 + (uint64_t)i);
     ck_ok(sac_agent_update_with(agent, &in.minibatch, &in.noise, NULL));
     update_inputs_free(&in);
@@ -112,14 +104,14 @@ static inline void agent_case_push(sac_agent* agent, int32_t n, uint64_t seed) {
   float *obs = calloc(rows * O, sizeof(float)), *next = calloc(rows * O, sizeof(float));
   float *action = calloc(rows * A, sizeof(float)), *reward = calloc(rows, sizeof(float));
   uint8_t *terminated = calloc(rows, 1), *truncated = calloc(rows, 1);
-  for (size_t p = 0; p < (size_t)agent->shape.population; ++p) {
+  for (size_t p = 0; p < (size_t)agent->shape.population; p++) {
     const uint64_t key = seed * 1000 + agent->seed[p];
     const size_t at = p * (size_t)n, count = (size_t)n;
     sac_fill_normals(key, 11, 0, count * O, obs + at * O);
     sac_fill_normals(key, 12, 0, count * O, next + at * O);
     sac_fill_uniform(key, 13, 0, count * A, 1, action + at * A);
     sac_fill_normals(key, 14, 0, count, reward + at);
-    for (size_t i = 0; i < count; ++i) terminated[at + i] = i % 7 == 3, truncated[at + i] = i % 11 == 5;
+    for (size_t i = 0; i < count; i++) terminated[at + i] = i % 7 == 3, truncated[at + i] = i % 11 == 5;
   }
   const sac_transitions t = {n, obs, action, reward, terminated, truncated, next};
   ck_ok(sac_agent_push(agent, &t));
@@ -141,7 +133,7 @@ static inline void same_slab(const sac_agent* one, int32_t p, const sac_agent* o
   ck_assert_uint_eq(count, count_other);
   if (memcmp(a, b, count * sizeof(float)) != 0) {
     size_t i = 0;
-    while (memcmp(&a[i], &b[i], sizeof(float)) == 0) ++i;
+    while (memcmp(&a[i], &b[i], sizeof(float)) == 0) i++;
     ck_abort_msg("slab %d differs at %zu: %.9g and %.9g", (int)memory, i, (double)a[i], (double)b[i]);
   }
   free(a);
@@ -150,7 +142,7 @@ static inline void same_slab(const sac_agent* one, int32_t p, const sac_agent* o
 
 /* Checks that agent p of one object equals agent q of another in every slab, to the bit. */
 static inline void same_agents(const sac_agent* one, int32_t p, const sac_agent* other, int32_t q) {
-  for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) same_slab(one, p, other, q, (sac_memory)m);
+  for (int m = 0; m < SAC_MEMORY_REPLAY; m++) same_slab(one, p, other, q, (sac_memory)m);
   ck_assert_mem_eq(&one->counters[p], &other->counters[q], sizeof one->counters[p]);
   ck_assert_mem_eq(&one->stats[p], &other->stats[q], sizeof one->stats[p]);
   ck_assert_mem_eq(&one->totals[p], &other->totals[q], sizeof one->totals[p]);
@@ -160,13 +152,13 @@ static inline void same_agents(const sac_agent* one, int32_t p, const sac_agent*
  * tensor, as the rounding of a sum depends on the size of its terms. */
 #define ck_gradient(agent, net, got, expected, tolerance)                                                      \
   do {                                                                                                         \
-    for (int l_ = 0; l_ < (net)->layers; ++l_)                                                                 \
-      for (int part_ = 0; part_ < 2; ++part_) {                                                                \
+    for (int l_ = 0; l_ < (net)->layers; l_++)                                                                 \
+      for (int part_ = 0; part_ < 2; part_++) {                                                                \
         const size_t at_ = part_ ? (net)->bias[l_] : (net)->weight[l_];                                        \
         const size_t n_ = (size_t)(net)->size[l_ + 1] * (part_ ? 1 : (size_t)(net)->size[l_]);                 \
         double largest_ = 0;                                                                                   \
-        for (size_t i_ = 0; i_ < n_; ++i_) largest_ = fmax(largest_, fabs((expected)[at_ + i_]));              \
-        for (size_t i_ = 0; i_ < n_; ++i_)                                                                     \
+        for (size_t i_ = 0; i_ < n_; i_++) largest_ = fmax(largest_, fabs((expected)[at_ + i_]));              \
+        for (size_t i_ = 0; i_ < n_; i_++)                                                                     \
           ck_assert_msg(fabs((got)[at_ + i_] - (expected)[at_ + i_]) <= (tolerance)*largest_ + 1e-12,          \
                         "layer %d %s [%zu]: %.9g, not %.9g (largest %.3g)", l_, part_ ? "bias" : "weight", i_, \
                         (got)[at_ + i_], (expected)[at_ + i_], largest_);                                      \
@@ -176,11 +168,11 @@ static inline void same_agents(const sac_agent* one, int32_t p, const sac_agent*
 /* Checks one network's weights and moments after step t of Adam, from the gradient that the agent has stored. */
 #define ck_adam(agent, net, before, after, t, lr)                                                                    \
   do {                                                                                                               \
-    for (int l_ = 0; l_ < (net)->layers; ++l_)                                                                       \
-      for (int part_ = 0; part_ < 2; ++part_) {                                                                      \
+    for (int l_ = 0; l_ < (net)->layers; l_++)                                                                       \
+      for (int part_ = 0; part_ < 2; part_++) {                                                                      \
         const size_t at_ = part_ ? (net)->bias[l_] : (net)->weight[l_];                                              \
         const size_t n_ = (size_t)(net)->size[l_ + 1] * (part_ ? 1 : (size_t)(net)->size[l_]);                       \
-        for (size_t i_ = at_; i_ < at_ + n_; ++i_) {                                                                 \
+        for (size_t i_ = at_; i_ < at_ + n_; i_++) {                                                                 \
           double e_[3];                                                                                              \
           reference_adam(&(agent)->settings, t, lr, &(before), &(after), i_, e_);                                    \
           const double w_ = (before).slab[SAC_MEMORY_WEIGHTS][i_];                                                   \

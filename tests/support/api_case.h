@@ -1,10 +1,11 @@
-/* What the tests of the public API share: a small agent, rows to feed it, and its weights as one array. */
+/* For the tests of the public API: a small agent, transitions for it, and its weights as one array. */
 #ifndef TESTS_SUPPORT_API_CASE_H
 #define TESTS_SUPPORT_API_CASE_H
 
 #include <sac/sac.h>
 
 #include "support/check_main.h"
+#include "support/config_of.h"
 #include "support/tolerances.h"
 
 enum { O = 3, A = 2, B = 4, N = 8 };
@@ -12,19 +13,11 @@ enum { O = 3, A = 2, B = 4, N = 8 };
 static const float action_low[A] = {-2, 0}, action_high[A] = {2, 10};
 static const sac_env_spec spec = {O, A, 0, 0, action_low, action_high};
 
-/* What an out parameter points to before a call that must set it to NULL. */
+/* The value of an out parameter before a call that must set it to NULL. */
 static char marker[64];
 
 static inline sac_config* make_config(const char* algo, const char* seeds) {
-  sac_config* config = NULL;
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, "device", "cpu"));
-  ck_ok(sac_config_set(config, "algo", algo));
-  ck_ok(sac_config_set(config, "seeds", seeds));
-  ck_ok(sac_config_set(config, "network.hidden", "8,8"));
-  ck_ok(sac_config_set(config, "replay.batch", "4"));
-  ck_ok(sac_config_set(config, "replay.capacity", "16"));
-  return config;
+  return config_of("device=cpu algo=%s seeds=%s network.hidden=8,8 replay.batch=4 replay.capacity=16", algo, seeds);
 }
 
 static inline sac_agent* make_agent(const char* algo, const char* seeds) {
@@ -35,7 +28,7 @@ static inline sac_agent* make_agent(const char* algo, const char* seeds) {
   return agent;
 }
 
-/* Rows of plain numbers, for up to P = 2. */
+/* Transitions and noise of simple numbers, for up to P = 2. */
 typedef struct {
   float obs[2 * N * O], action[2 * N * A], reward[2 * N], terminated_float[2 * N], next_obs[2 * N * O];
   float noise[2 * N * A], next_noise[2 * N * A];
@@ -67,6 +60,7 @@ static inline sac_minibatch minibatch_of(const rows* r) {
   return (sac_minibatch){r->obs, r->action, r->reward, r->terminated_float, r->next_obs};
 }
 
+/* Copies all tensors to one array of at most `max` floats. */
 static inline void snapshot(const sac_agent* agent, float* to, size_t max) {
   size_t used = 0;
   for (int32_t i = 0; i < sac_agent_tensor_count(agent); i++) {

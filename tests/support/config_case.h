@@ -1,4 +1,4 @@
-/* What the tests of configurations share: making, setting, writing and comparing them. */
+/* For the tests of configurations: creating, setting, writing and comparing them. */
 #ifndef TESTS_SUPPORT_CONFIG_CASE_H
 #define TESTS_SUPPORT_CONFIG_CASE_H
 

@@ -25,7 +25,7 @@
 /* Adds a key to a case. */
 static inline void case_set(agent_case* c, const char* key, const char* value) {
   int i = 0;
-  while (i < 8 && c->set[i][0]) ++i;
+  while (i < 8 && c->set[i][0]) i++;
   ck_assert_int_lt(i, 8);
   c->set[i][0] = key, c->set[i][1] = value;
 }
@@ -41,8 +41,8 @@ static inline sac_agent* cuda_agent_create(const agent_case* c) {
 
 /* Copies everything of `from` to `to`, which may be on another device. */
 static inline void copy_agent(const sac_agent* from, sac_agent* to) {
-  for (int32_t p = 0; p < from->shape.population; ++p) {
-    for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
+  for (int32_t p = 0; p < from->shape.population; p++) {
+    for (int m = 0; m < SAC_MEMORY_REPLAY; m++) {
       size_t count;
       float* x = slab_copy(from, (sac_memory)m, p, &count);
       ck_ok(to->backend->write(to, (sac_memory)m, p, 0, x, count));
@@ -120,7 +120,7 @@ static inline sac_agent* after_updates(agent_case c, const char* key, const char
   if (key) case_set(&c, key, value);
   sac_agent* agent = cuda_agent_create(&c);
   agent_case_push(agent, 300, 9);
-  for (int i = 0; i < (CUDA_HOST ? 3 : 4); ++i) ck_ok(sac_agent_update(agent, calls[i]));
+  for (int i = 0; i < (CUDA_HOST ? 3 : 4); i++) ck_ok(sac_agent_update(agent, calls[i]));
   return agent;
 }
 

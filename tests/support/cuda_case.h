@@ -61,9 +61,10 @@ typedef struct cuda_array {
   const char* name;
   char* device; /* guard | bytes | guard */
   size_t bytes;
-  unsigned char *before, *after, *opened; /* on the host: as put, after the last run, 1 where it may be written */
-  int pinned;                             /* pinned host memory */
-  int ignored;                            /* 1: scratch; the bits of its open part are not compared */
+  unsigned char *before, *after,
+      *opened; /* on the host: the content at first, that after the last run, and 1 where it may change */
+  int pinned;  /* pinned host memory */
+  int ignored; /* 1: scratch; the bits of its open part are not compared */
 } cuda_array;
 
 typedef struct cuda_case {
@@ -83,13 +84,13 @@ static inline cuda_case cuda_case_create(uint64_t seed) {
 
 static inline void cuda_case_free(cuda_case* c) {
   cuda_ok(cudaStreamSynchronize(c->stream));
-  for (int i = 0; i < c->arrays; ++i) {
+  for (int i = 0; i < c->arrays; i++) {
     cuda_ok(c->array[i].pinned ? cudaFreeHost(c->array[i].device) : cudaFree(c->array[i].device));
     free(c->array[i].before);
     free(c->array[i].after);
     free(c->array[i].opened);
   }
-  for (int i = 0; i < c->blocks; ++i) free(c->block[i]);
+  for (int i = 0; i < c->blocks; i++) free(c->block[i]);
   cuda_ok(cudaStreamDestroy(c->stream));
 }
 
@@ -115,7 +116,7 @@ static inline size_t cuda_below(cuda_case* c, size_t n) { return (size_t)(cuda_b
 /* n random numbers in (-size, size). */
 static inline float* cuda_numbers(cuda_case* c, size_t n, double size) {
   float* x = cuda_host(c, float, n);
-  for (size_t i = 0; i < n; ++i) x[i] = (float)(size * cuda_number(c));
+  for (size_t i = 0; i < n; i++) x[i] = (float)(size * cuda_number(c));
   return x;
 }
 
@@ -140,9 +141,9 @@ static inline void* cuda_put_bytes(cuda_case* c, const char* name, const void* h
 #define cuda_put_pinned(c, host, n) ((__typeof__(host))cuda_put_bytes(c, #host, host, (size_t)(n) * sizeof *(host), 1))
 #define cuda_room(c, type, n) ((type*)cuda_put_bytes(c, "room of " #n, NULL, (size_t)(n) * sizeof(type), 0))
 
-/* The array that holds this address, and the offset in it. */
+/* The array that contains this address, and the offset in it. */
 static inline cuda_array* cuda_find(cuda_case* c, const void* device, size_t bytes, size_t* at) {
-  for (int i = 0; i < c->arrays; ++i) {
+  for (int i = 0; i < c->arrays; i++) {
     cuda_array* a = &c->array[i];
     const uintptr_t first = (uintptr_t)a->device + CUDA_GUARD, here = (uintptr_t)device;
     if (here < first || here > first + a->bytes) continue;
@@ -166,16 +167,16 @@ static inline void cuda_ignore(cuda_case* c, const void* device) {
   cuda_find(c, device, 0, &at)->ignored = 1;
 }
 
-/* Sets the content with which the next run begins, in place of what was put. */
+/* Sets the content with which the next run starts. */
 static inline void cuda_set(cuda_case* c, void* device, const void* host, size_t bytes) {
   size_t at;
   cuda_array* a = cuda_find(c, device, bytes, &at);
   memcpy(a->before + at, host, bytes);
 }
 
-/* The next run begins with the results of the last one. */
+/* The next run starts with the results of the last one. */
 static inline void cuda_keep(cuda_case* c) {
-  for (int i = 0; i < c->arrays; ++i) memcpy(c->array[i].before, c->array[i].after, c->array[i].bytes + 2 * CUDA_GUARD);
+  for (int i = 0; i < c->arrays; i++) memcpy(c->array[i].before, c->array[i].after, c->array[i].bytes + 2 * CUDA_GUARD);
 }
 
 static inline const void* cuda_result(cuda_case* c, const void* device) {
@@ -197,17 +198,17 @@ static inline void cuda_order(uint64_t run) {
 }
 
 static inline void cuda_compare(cuda_case* c, int run) {
-  for (int i = 0; i < c->arrays; ++i) {
+  for (int i = 0; i < c->arrays; i++) {
     const cuda_array* a = &c->array[i];
     const size_t whole = a->bytes + 2 * CUDA_GUARD;
     unsigned char* now = malloc(whole);
     ck_assert_ptr_nonnull(now);
     cuda_ok(cudaMemcpyAsync(now, a->device, whole, cudaMemcpyDefault, c->stream));
     cuda_ok(cudaStreamSynchronize(c->stream));
-    for (size_t b = 0; b < whole; ++b)
+    for (size_t b = 0; b < whole; b++)
       if (!a->opened[b] && now[b] != a->before[b])
         ck_abort_msg("%s: byte %td of %zu was written", a->name, (ptrdiff_t)b - CUDA_GUARD, a->bytes);
-    for (size_t b = 0; run > 0 && !a->ignored && b < whole; ++b)
+    for (size_t b = 0; run > 0 && !a->ignored && b < whole; b++)
       if (now[b] != a->after[b])
         ck_abort_msg("%s: byte %td of %zu differs from run to run", a->name, (ptrdiff_t)b - CUDA_GUARD, a->bytes);
     memcpy(a->after, now, whole);
@@ -222,14 +223,14 @@ static inline int cuda_next(cuda_case* c, int run) {
   }
   cuda_order(run < c->runs ? (uint64_t)run : UINT64_MAX);
   if (run == c->runs) return 0;
-  for (int i = 0; i < c->arrays; ++i)
+  for (int i = 0; i < c->arrays; i++)
     cuda_ok(cudaMemcpyAsync(c->array[i].device, c->array[i].before, c->array[i].bytes + 2 * CUDA_GUARD,
                             cudaMemcpyDefault, c->stream));
   cuda_ok(cudaStreamSynchronize(c->stream));
   return 1;
 }
 #define cuda_run(c, call) \
-  for (int cuda_run_ = 0; cuda_next(c, cuda_run_); ++cuda_run_) cuda_ok(call)
+  for (int cuda_run_ = 0; cuda_next(c, cuda_run_); cuda_run_++) cuda_ok(call)
 
 /* The populations of every test: one agent, and three agents of which the middle one is stopped. */
 static const int cuda_populations[] = {1, 3};
@@ -237,7 +238,7 @@ static inline int cuda_alive(int population, int p) { return population == 1 || 
 
 static inline sac_device_state* cuda_states(cuda_case* c, int population) {
   sac_device_state* state = cuda_host(c, sac_device_state, population);
-  for (int p = 0; p < population; ++p) {
+  for (int p = 0; p < population; p++) {
     state[p].seed = cuda_bits(c);
     state[p].alive = (uint32_t)cuda_alive(population, p);
     state[p].pushed = 1000 + (uint64_t)p;
@@ -273,7 +274,7 @@ static inline void cuda_heads_put(cuda_case* c, cuda_heads* h) {
 }
 /* Opens the hidden rows of nets [first, first + n), which the kernel replaces by their activations. */
 static inline void cuda_heads_open(cuda_case* c, const cuda_heads* h, int first, int n) {
-  for (int k = first; k < first + n; ++k)
+  for (int k = first; k < first + n; k++)
     cuda_open(c, h->device.hidden + (size_t)k * h->device.hidden_stride, (size_t)h->rows * (size_t)h->width);
 }
 
@@ -290,7 +291,7 @@ static inline double cuda_heads_hidden(const cuda_heads* h, int net, int row, in
 static inline double cuda_heads_output(const cuda_heads* h, int net, int row, double* error) {
   const double bias = cuda_heads_weight(h, net, h->width);
   double sum = bias, size = fabs(bias);
-  for (int j = 0; j < h->width; ++j) {
+  for (int j = 0; j < h->width; j++) {
     const double term = cuda_heads_weight(h, net, j) * cuda_heads_hidden(h, net, row, j);
     sum += term;
     size += fabs(term);
@@ -301,9 +302,9 @@ static inline double cuda_heads_output(const cuda_heads* h, int net, int row, do
 /* Checks that the hidden rows of nets first .. first + n - 1 are relu(x + bias). */
 static inline void cuda_heads_check(cuda_case* c, const cuda_heads* h, int first, int n) {
   const float* hidden = cuda_result(c, h->device.hidden);
-  for (int k = first; k < first + n; ++k)
-    for (int r = 0; r < h->rows; ++r)
-      for (int j = 0; j < h->width; ++j) {
+  for (int k = first; k < first + n; k++)
+    for (int r = 0; r < h->rows; r++)
+      for (int j = 0; j < h->width; j++) {
         const double expected = cuda_heads_hidden(h, k, r, j);
         cuda_near(hidden[(size_t)k * h->device.hidden_stride + (size_t)r * (size_t)h->width + (size_t)j], expected,
                   FLOAT_EPSILON * fabs(expected));

@@ -1,4 +1,4 @@
-"""Environments that tests register with Gymnasium: gym:gym_envs:ID, with this folder in PYTHONPATH."""
+"""Environments for tests, which register with Gymnasium as gym:gym_envs:ID. This folder must be in PYTHONPATH."""
 import os
 import sys
 import time
@@ -9,7 +9,7 @@ from gymnasium import spaces
 
 
 class Drift(gymnasium.Env):
-    """A point that drifts; observations of several kinds in a Dict, actions of shape (2, 1) in double."""
+    """A point that drifts. Its observations are a Dict of several kinds, its actions have shape (2, 1) in double."""
 
     def __init__(self, wind=0.0):
         self.observation_space = spaces.Dict({
@@ -47,8 +47,8 @@ class Drift(gymnasium.Env):
 
 
 class Plain(gymnasium.Env):
-    """One observation. It fails in the way and at the step that its options say. truncate: it has its own time limit.
-    slow: the seconds of a step."""
+    """Has one observation. Fails in the way and at the step that its options say. truncate: it has a time limit of
+    its own. slow: seconds of a step."""
 
     observation_space = spaces.Box(-1e6, 1e6, (1,), numpy.float32)
     action_space = spaces.Box(-1, 1, (1,), numpy.float32)
@@ -125,7 +125,7 @@ class Texts(Plain):
 
 
 class Liar(Texts):
-    """Declares that it draws pictures, and does not."""
+    """Declares a render mode with pictures, but gives none."""
 
     metadata = {"render_modes": ["rgb_array"]}
 

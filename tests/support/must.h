@@ -1,4 +1,4 @@
-/* Assertions for helpers that tests and fuzz targets share: Check's own work only in a running test. */
+/* Assertions for helpers that tests and fuzz targets share. Check's own assertions need a running test. */
 #ifndef TESTS_SUPPORT_MUST_H
 #define TESTS_SUPPORT_MUST_H
 

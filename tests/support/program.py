@@ -1,4 +1,4 @@
-"""Running the sac program as a user does, and reading its files, for the tests in Python."""
+"""Runs the sac program as a user does and reads its files, for the tests in Python."""
 import csv
 import os
 import pathlib
@@ -12,7 +12,7 @@ from safetensors import safe_open
 PROGRAM = os.environ["SAC_PROGRAM"]
 SANITIZED = "SAC_SANITIZED" in os.environ
 
-# A small configuration with every part of a run active: 1,000 steps with updates take about a second.
+# A small configuration in which every part of a run is active. 1,000 steps with updates take about a second.
 SMALL = {
     "network.hidden": "16,16",
     "replay.batch": 16,
@@ -26,10 +26,10 @@ SMALL = {
     "checkpoint.keep": 2,
 }
 
-# A benchmark that only has to run: it is too short for its numbers to mean anything.
+# A benchmark that only has to run. It is too short for useful numbers.
 BENCH = ("--seconds", 0.05, "--warmup", 0.05, "--repeats", 3)
 
-# Columns of metrics.csv that are times or rates: two equal runs differ in these alone.
+# Columns of metrics.csv with times or rates. Two equal runs differ in these only.
 TIMES = ("per_second", "seconds")
 
 
@@ -53,14 +53,14 @@ def train(out, values=None, *arguments, env="Pendulum-v1", **options):
 
 
 def one_line(text):
-    """Checks that the error is one line that begins with the program's name."""
+    """Checks that the error is one line that starts with the program's name."""
     lines = text.splitlines()
     assert len(lines) == 1 and lines[0].startswith("sac: "), f"not one clear line:\n{text}"
     return lines[0]
 
 
 def checkpoints(seed_folder):
-    """Steps of the checkpoints in a seed folder, oldest first."""
+    """The steps of the checkpoints in a seed folder, the oldest first."""
     files = pathlib.Path(seed_folder, "checkpoints").glob("step_*.safetensors")
     return sorted(int(file.stem[5:]) for file in files)
 
@@ -71,7 +71,7 @@ def tensors(path):
 
 
 def rows(path, times=False):
-    """A CSV as a list of rows, by default without the columns that hold times."""
+    """A CSV file as a list of rows, by default without the columns that hold times."""
     with open(path, newline="") as file:
         table = list(csv.reader(file))
     keep = [i for i, name in enumerate(table[0]) if times or not name.endswith(TIMES)]
@@ -97,8 +97,8 @@ def same_tensors(a, b, ignore=()):
 
 
 def same_runs(a, b, best=True):
-    """Checks that two seed folders ended in the same state, to the bit: newest checkpoint, replay, best, policy, CSVs.
-    best=False: one run was evaluated once more, where it was interrupted, and may have found a better policy."""
+    """Checks that two seed folders have the same state, to the bit: newest checkpoint, replay, best, policy, CSV
+    files. best=False: one run repeated an evaluation after an interruption, and may have another best policy."""
     a, b = pathlib.Path(a), pathlib.Path(b)
     assert checkpoints(a) and checkpoints(a)[-1] == checkpoints(b)[-1], (checkpoints(a), checkpoints(b))
     last = f"checkpoints/step_{checkpoints(a)[-1]}.safetensors"
@@ -113,7 +113,7 @@ def same_runs(a, b, best=True):
 
 
 def children(pid):
-    """The processes that this one has started and that still run."""
+    """The child processes of this process that are still running."""
     found = []
     for entry in pathlib.Path("/proc").iterdir():
         try:
@@ -125,7 +125,7 @@ def children(pid):
 
 
 def main(cases):
-    """Runs every function test_* of the calling file, or those that the command line names."""
+    """Runs all functions test_* of the calling file, or those named on the command line."""
     names = sys.argv[1:] or [name for name in cases if name.startswith("test_")]
     for name in names:
         begin = time.monotonic()

@@ -1,5 +1,5 @@
-"""A forward proxy for scripts/test-bare. It prints its address, then passes requests on, and prints the method and host
-of each to the error stream. It supports what apt and pip need: plain http (a whole address after GET) and tunnels
+"""A forward proxy for scripts/test-bare. It prints its address, passes requests on, and prints the method and host
+of each to standard error. It supports what apt and pip need: plain http (a whole address after GET) and tunnels
 (CONNECT)."""
 import http.server
 import select
@@ -21,7 +21,8 @@ class Proxy(http.server.BaseHTTPRequestHandler):
             return None
 
     def pass_on(self, server):
-        """Copies bytes in both directions until one side ends; first those that the request's reader holds already."""
+        """Copies bytes in both directions until one side ends, after those that the reader of the request has
+        buffered."""
         self.close_connection = True
         self.wfile.flush()
         ends = {self.connection: server, server: self.connection}

@@ -12,26 +12,26 @@
 
 #define REFERENCE_LAYERS (SAC_LAYERS_MAX + 1)
 
-/* One agent's slabs in double, indexed by sac_memory; without the replay. */
+/* The slabs of one agent in double, indexed by sac_memory, without the replay. */
 typedef struct reference {
   double* slab[SAC_MEMORY_REPLAY];
   size_t floats[SAC_MEMORY_REPLAY];
 } reference;
 
 static inline void reference_free(reference* r) {
-  for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) free(r->slab[m]);
+  for (int m = 0; m < SAC_MEMORY_REPLAY; m++) free(r->slab[m]);
 }
 
 /* The agent's present state. */
 static inline reference reference_read(const sac_agent* agent, int32_t p) {
   reference r;
-  for (int m = 0; m < SAC_MEMORY_REPLAY; ++m) {
+  for (int m = 0; m < SAC_MEMORY_REPLAY; m++) {
     const size_t count = agent->tensors.floats[m == SAC_MEMORY_TARGET ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED];
     float* host = calloc(count + 1, sizeof(float));
     agent->backend->read(agent, (sac_memory)m, p, 0, host, count);
     r.floats[m] = count;
     r.slab[m] = calloc(count + 1, sizeof(double));
-    for (size_t i = 0; i < count; ++i) r.slab[m][i] = (double)host[i];
+    for (size_t i = 0; i < count; i++) r.slab[m][i] = (double)host[i];
     free(host);
   }
   return r;
@@ -45,7 +45,7 @@ typedef struct reference_row {
 
 static inline reference_row reference_row_create(const sac_net* net) {
   reference_row row = {0};
-  for (int l = 0; l < net->layers; ++l) {
+  for (int l = 0; l < net->layers; l++) {
     row.y[l] = calloc((size_t)net->size[l + 1], sizeof(double));
     row.d[l] = calloc((size_t)net->size[l + 1], sizeof(double));
   }
@@ -53,15 +53,15 @@ static inline reference_row reference_row_create(const sac_net* net) {
 }
 
 static inline void reference_row_free(const sac_net* net, reference_row* row) {
-  for (int l = 0; l < net->layers; ++l) free(row->y[l]), free(row->d[l]);
+  for (int l = 0; l < net->layers; l++) free(row->y[l]), free(row->d[l]);
 }
 
 static inline const double* reference_forward(const sac_net* net, const double* w, const double* x,
                                               reference_row* row) {
-  for (int l = 0; l < net->layers; ++l) {
-    for (int n = 0; n < net->size[l + 1]; ++n) {
+  for (int l = 0; l < net->layers; l++) {
+    for (int n = 0; n < net->size[l + 1]; n++) {
       double sum = w[net->bias[l] + (size_t)n];
-      for (int k = 0; k < net->size[l]; ++k)
+      for (int k = 0; k < net->size[l]; k++)
         sum += w[net->weight[l] + (size_t)n * (size_t)net->size[l] + (size_t)k] * x[k];
       row->y[l][n] = l + 1 < net->layers && sum < 0 ? 0 : sum;
     }
@@ -74,20 +74,20 @@ static inline const double* reference_forward(const sac_net* net, const double* 
 static inline void reference_backward(const sac_net* net, const double* w, const double* x, const double* d_head,
                                       reference_row* row, double* grad, double* dx) {
   memcpy(row->d[net->layers - 1], d_head, (size_t)net->size[net->layers] * sizeof(double));
-  for (int l = net->layers - 1; l >= 0; --l) {
+  for (int l = net->layers - 1; l >= 0; l--) {
     const double* in = l == 0 ? x : row->y[l - 1];
     const size_t width = (size_t)net->size[l];
     assert(in && row->d[l] && (l == 0 || (row->d[l - 1] && row->y[l - 1])));
-    for (size_t k = 0; k < width; ++k) {
+    for (size_t k = 0; k < width; k++) {
       double sum = 0;
-      for (size_t n = 0; n < (size_t)net->size[l + 1]; ++n) {
+      for (size_t n = 0; n < (size_t)net->size[l + 1]; n++) {
         sum += w[net->weight[l] + n * width + k] * row->d[l][n];
         if (grad) grad[net->weight[l] + n * width + k] += row->d[l][n] * in[k];
       }
       if (l > 0) row->d[l - 1][k] = row->y[l - 1][k] <= 0 ? 0 : sum;
       else if (dx) dx[k] = sum;
     }
-    for (size_t n = 0; grad && n < (size_t)net->size[l + 1]; ++n) grad[net->bias[l] + n] += row->d[l][n];
+    for (size_t n = 0; grad && n < (size_t)net->size[l + 1]; n++) grad[net->bias[l] + n] += row->d[l][n];
   }
 }
 
@@ -95,7 +95,7 @@ static inline void reference_backward(const sac_net* net, const double* w, const
 static inline double reference_sample(const sac_settings* s, int actions, const double* head, const float* eps,
                                       double* action) {
   double log_prob = 0;
-  for (int i = 0; i < actions; ++i) {
+  for (int i = 0; i < actions; i++) {
     const double log_sigma = fmin(fmax(head[actions + i], s->log_std_min), s->log_std_max);
     const double u = head[i] + exp(log_sigma) * (double)eps[i];
     action[i] = tanh(u);
@@ -105,7 +105,7 @@ static inline double reference_sample(const sac_settings* s, int actions, const 
   return log_prob;
 }
 
-/* What an update computes: gradients by the trained slab's offsets, losses, and the log-probabilities of a~. */
+/* The results of an update: gradients at the offsets of the trained slab, losses, and log-probabilities of a~. */
 typedef struct reference_update {
   double* grad;
   double* log_prob; /* (B) */
@@ -124,8 +124,8 @@ static inline void reference_update_free(reference_update* u) {
 }
 
 static inline void reference_input(const float* obs, int obs_size, const float* action, int actions, double* x) {
-  for (int i = 0; i < obs_size; ++i) x[i] = (double)obs[i];
-  for (int i = 0; action && i < actions; ++i) x[obs_size + i] = (double)action[i];
+  for (int i = 0; i < obs_size; i++) x[i] = (double)obs[i];
+  for (int i = 0; action && i < actions; i++) x[obs_size + i] = (double)action[i];
 }
 
 static inline double reference_alpha(const sac_agent* agent, const reference* at) {
@@ -143,8 +143,8 @@ static inline double reference_regress(const sac_agent* agent, const sac_net* ne
   return 0.5 * (*q - y) * (*q - y) / agent->shape.batch;
 }
 
-/* The critics' losses and gradients at the parameters `at`. Those of the actor and the value network are in
- * reference_actor. */
+/* The losses and gradients of the critics at the parameters `at`. reference_actor has those of the actor and the value
+ * network. */
 static inline void reference_critics(const sac_agent* agent, const reference* at, const sac_minibatch* mb,
                                      const sac_noise* noise, reference_update* u) {
   const sac_shape* s = &agent->shape;
@@ -153,7 +153,7 @@ static inline void reference_critics(const sac_agent* agent, const reference* at
   double* x = calloc((size_t)(O + A), sizeof(double));
   const double *w = at->slab[SAC_MEMORY_WEIGHTS], *target = at->slab[SAC_MEMORY_TARGET];
   u->stats.alpha = reference_alpha(agent, at);
-  for (int b = 0; b < B; ++b) {
+  for (int b = 0; b < B; b++) {
     double next_value;
     reference_input(mb->next_obs + (size_t)b * (size_t)O, O, NULL, A, x);
     if (c->algo == SAC_ALGO_SAC) {
@@ -161,7 +161,7 @@ static inline void reference_critics(const sac_agent* agent, const reference* at
       const double* head = reference_forward(&agent->tensors.net[SAC_ACTOR][0], w, x, &actor);
       const double log_prob = reference_sample(c, A, head, noise->next_action + (size_t)b * (size_t)A, x + O);
       double smallest = INFINITY;
-      for (int k = 0; k < K; ++k) {
+      for (int k = 0; k < K; k++) {
         reference_row row = reference_row_create(&agent->tensors.net[SAC_CRITIC_TARGET][k]);
         smallest = fmin(smallest, reference_forward(&agent->tensors.net[SAC_CRITIC_TARGET][k], target, x, &row)[0]);
         reference_row_free(&agent->tensors.net[SAC_CRITIC_TARGET][k], &row);
@@ -175,7 +175,7 @@ static inline void reference_critics(const sac_agent* agent, const reference* at
     }
     const double y = (double)mb->reward[b] * c->reward_scale + c->gamma * (1 - (double)mb->terminated[b]) * next_value;
     reference_input(mb->obs + (size_t)b * (size_t)O, O, mb->action + (size_t)b * (size_t)A, A, x);
-    for (int k = 0; k < K; ++k) {
+    for (int k = 0; k < K; k++) {
       double q;
       u->stats.critic_loss += reference_regress(agent, &agent->tensors.net[SAC_CRITIC][k], at, x, y, u, &q);
       u->stats.q_mean += q / B / K;
@@ -196,7 +196,7 @@ static inline void reference_actor(const sac_agent* agent, const reference* at, 
   double* x = calloc((size_t)(O + A), sizeof(double));
   double* dx = calloc((size_t)(O + A), sizeof(double));
   double* d_head = calloc((size_t)(2 * A), sizeof(double));
-  for (int b = 0; b < B; ++b) {
+  for (int b = 0; b < B; b++) {
     const float* eps = noise->action + (size_t)b * (size_t)A;
     reference_input(mb->obs + (size_t)b * (size_t)O, O, NULL, A, x);
     reference_row actor = reference_row_create(&agent->tensors.net[SAC_ACTOR][0]), critic[SAC_CRITICS_MAX];
@@ -204,14 +204,14 @@ static inline void reference_actor(const sac_agent* agent, const reference* at, 
     const double log_prob = reference_sample(c, A, head, eps, x + O);
     int smallest = 0;
     double q[SAC_CRITICS_MAX] = {0};
-    for (int k = 0; k < K; ++k) {
+    for (int k = 0; k < K; k++) {
       critic[k] = reference_row_create(&agent->tensors.net[SAC_CRITIC][k]);
       q[k] = reference_forward(&agent->tensors.net[SAC_CRITIC][k], w, x, &critic[k])[0];
       if (q[k] < q[smallest]) smallest = k;
     }
     const double d_q = -1.0 / B;
     reference_backward(&agent->tensors.net[SAC_CRITIC][smallest], w, x, &d_q, &critic[smallest], NULL, dx);
-    for (int i = 0; i < A; ++i) {
+    for (int i = 0; i < A; i++) {
       const double a = x[O + i], raw = head[A + i], log_sigma = fmin(fmax(raw, c->log_std_min), c->log_std_max);
       const double spread = exp(log_sigma) * (double)eps[i];
       const double slope = 1 / (cosh(head[i] + spread) * cosh(head[i] + spread));
@@ -229,7 +229,7 @@ static inline void reference_actor(const sac_agent* agent, const reference* at, 
       u->stats.value_loss +=
           reference_regress(agent, &agent->tensors.net[SAC_VALUE][0], at, x, q[smallest] - alpha * log_prob, u, &v);
     }
-    for (int k = 0; k < K; ++k) reference_row_free(&agent->tensors.net[SAC_CRITIC][k], &critic[k]);
+    for (int k = 0; k < K; k++) reference_row_free(&agent->tensors.net[SAC_CRITIC][k], &critic[k]);
     reference_row_free(&agent->tensors.net[SAC_ACTOR][0], &actor);
   }
   free(x);

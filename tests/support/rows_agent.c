@@ -4,23 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "support/config_of.h"
 #include "support/must.h"
 
 static const float low[ROWS_ACTION] = {-2, 0}, high[ROWS_ACTION] = {2, 0.1f};
 
 sac_agent* rows_agent(const char* first_key, ...) {
-  static const char* const small[][2] = {{"network.hidden", "8,5"},
-                                         {"replay.batch", "4"},
-                                         {"replay.capacity", "1000"},
-                                         {"cpu.threads", "1"},
-                                         {"device", "cpu"}};
-  sac_config* config = NULL;
+  sac_config* config = config_of("network.hidden=8,5 replay.batch=4 replay.capacity=1000 cpu.threads=1 device=cpu");
   sac_agent* agent = NULL;
   va_list pairs;
   va_start(pairs, first_key);
-  must(sac_config_create(&config) == SAC_OK, "%s", sac_last_error());
-  for (size_t i = 0; i < sizeof small / sizeof *small; i++)
-    must(sac_config_set(config, small[i][0], small[i][1]) == SAC_OK, "%s", sac_last_error());
   for (const char* key = first_key; key; key = va_arg(pairs, const char*)) {
     const char* value = va_arg(pairs, const char*);
     must(sac_config_set(config, key, value) == SAC_OK, "%s", sac_last_error());
@@ -32,7 +25,7 @@ sac_agent* rows_agent(const char* first_key, ...) {
   return agent;
 }
 
-/* Column c of transition i of agent p; in (-1, 1), exact in float. */
+/* Number c of transition i of agent p, in (-1, 1) and exact in float. */
 static float cell(uint64_t i, int32_t p, int32_t c) {
   const uint64_t mixed = (i * 31 + (uint64_t)c * 7919 + (uint64_t)p * 104729) * 0x9E3779B97F4A7C15u;
   return (float)(mixed >> 41) / 8388608.0f * 2 - 1;
@@ -42,12 +35,16 @@ void rows_push(sac_agent* agent, int64_t n) {
   enum { CHUNK = 512 };
   const int32_t population = agent->shape.population;
   const size_t most = (size_t)population * CHUNK;
+
+  /* allocate a chunk of transitions */
   float* obs = malloc(most * ROWS_OBS * sizeof *obs);
   float* next = malloc(most * ROWS_OBS * sizeof *next);
   float* action = malloc(most * ROWS_ACTION * sizeof *action);
   float* reward = malloc(most * sizeof *reward);
   uint8_t* terminated = malloc(most);
   uint8_t* truncated = malloc(most);
+
+  /* fill and push, chunk by chunk */
   while (n > 0) {
     const int32_t now = n < CHUNK ? (int32_t)n : CHUNK;
     for (int32_t p = 0; p < population; p++) {

@@ -2,7 +2,10 @@
 #ifndef TESTS_SUPPORT_SMALL_RUN_H
 #define TESTS_SUPPORT_SMALL_RUN_H
 
+#include <math.h>
+
 #include "support/check_main.h"
+#include "support/config_of.h"
 #include "support/fake_env.h"
 #include "support/folder.h"
 #include "train/run.h"
@@ -21,17 +24,7 @@ static inline sac_config* small_config(const char* out, const char* sets) {
   static const char base[] =
       "env.id=fake network.hidden=8,8 replay.batch=8 replay.capacity=300 train.steps=200 train.warmup_steps=40 "
       "log.every=20 eval.every=60 eval.episodes=3 checkpoint.every=50 checkpoint.keep=2 cpu.threads=1";
-  char text[2048];
-  sac_config* config;
-  ck_ok(sac_config_create(&config));
-  ck_ok(sac_config_set(config, "out", out));
-  (void)snprintf(text, sizeof text, "%s %s", base, sets);
-  for (char *rest = NULL, *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest)) {
-    char* value = strchr(word, '=');
-    *value++ = '\0';
-    ck_ok(sac_config_set(config, word, value));
-  }
-  return config;
+  return config_of("out=%s %s %s", out, base, sets);
 }
 
 static inline sac_run* small_run_of(const sac_env_api* env, const char* out, const char* sets,
@@ -47,19 +40,6 @@ static inline sac_run* small_run(const char* out, const char* sets, const sac_ca
   return small_run_of(&fake_env_api, out, sets, callbacks);
 }
 
-/* Checks that the first `floats` floats of a slab of agent p are the same in two runs, to the bit. */
-static inline void same_memory(const sac_run* a, const sac_run* b, sac_memory memory, int32_t p, size_t floats) {
-  float* x = malloc(sizeof(float) * (floats + 1));
-  float* y = malloc(sizeof(float) * (floats + 1));
-  ck_ok(a->agent->backend->read(a->agent, memory, p, 0, x, floats));
-  ck_ok(b->agent->backend->read(b->agent, memory, p, 0, y, floats));
-  for (size_t i = 0; i < floats; i++)
-    ck_assert_msg(memcmp(&x[i], &y[i], sizeof(float)) == 0, "slab %d, agent %d, float %zu: %.9g, not %.9g", (int)memory,
-                  (int)p, i, (double)x[i], (double)y[i]);
-  free(x);
-  free(y);
-}
-
 /* The rows of a run's metrics that its callback received. */
 typedef struct metric_rows {
   int count;
@@ -71,6 +51,13 @@ static inline int keep_metric_row(void* user, const sac_metrics* metrics) {
   ck_assert_int_lt(rows->count, 32);
   memcpy(rows->value[rows->count++], metrics->value, sizeof(double) * (size_t)metrics->count);
   return 0;
+}
+
+/* Makes a weight of agent p NaN. */
+static inline void make_weight_nan(sac_run* run, int32_t p) {
+  const float bad = NAN;
+  ck_ok(run->agent->backend->write(run->agent, SAC_MEMORY_WEIGHTS, p, run->agent->tensors.net[SAC_CRITIC][1].weight[1],
+                                   &bad, 1));
 }
 
 #endif

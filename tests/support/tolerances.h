@@ -19,10 +19,6 @@
 #define DIFFERENCE_REL 1e-8
 #define DIFFERENCE_ABS 1e-9
 
-/* A gradient in float, relative to the largest of its layer: sums of a few hundred products with terms of both signs,
- * forward and back through a few layers. (For golden updates src/verify/update.c measures the tolerance.) */
-#define GRADIENT_REL 1e-5
-
 /* A whole update in float against one in double: sums of a few hundred products in another order, through a few layers,
  * and a step of Adam, which divides the gradient by its own size. */
 #define UPDATE_REL 1e-5
@@ -52,8 +48,9 @@
  * stays below the sum of the terms' sizes. Random terms need far less. */
 #define PRODUCT_REL(k) ((k + 8) * FLOAT_EPSILON)
 
-/* A whole gradient in float, relative to the tensor's largest element: a few layers of such sums, some tens of units.
- */
+/* A gradient in float, relative to the largest element of its tensor: sums of a few hundred products with terms of both
+ * signs, forward and backward through a few layers, some tens of units. (For golden updates src/verify/update.c
+ * measures the tolerance.) */
 #define GRADIENT_REL 1e-5
 
 /* Adam's step in units of lr: m and v in float, a root and a quotient. */

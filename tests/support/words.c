@@ -5,7 +5,7 @@
 
 void words_of_c(const word_case* c, word_results* to) {
   const sac_words words = sac_philox(c->seed, c->stream, c->block);
-  for (int i = 0; i < 4; ++i) to->word[i] = words.word[i];
+  for (int i = 0; i < 4; i++) to->word[i] = words.word[i];
   sac_fill_normals(c->seed, c->stream, c->block, 4, to->normal);
   sac_fill_uniform(c->seed, c->stream, c->block, 4, 0.75f, to->uniform);
   sac_fill_indices(c->seed, c->stream, c->block, 2, c->range, to->index);

@@ -1,4 +1,4 @@
-/* The random numbers of C code, for a test in a .cu file: there kernels/random.h uses another library. */
+/* The random numbers of C code, for a test in a .cu file, where kernels/random.h uses another library. */
 #ifndef TESTS_SUPPORT_WORDS_H
 #define TESTS_SUPPORT_WORDS_H
 

@@ -7,44 +7,20 @@
 
 #include "fibers.h"
 #include "internal.h"
+#include "lanes.h"
 
 cuda_host_thread cuda_host_now;
 
 namespace cuda_host {
 namespace {
 
-constexpr unsigned threads_max = 1024 * cluster_blocks_max, warp_size = 32, nobody = ~0u;
+constexpr unsigned threads_max = 1024 * cluster_blocks_max, nobody = ~0u;
 
 struct pending_copy {
   void* to;
   const void* from;
   unsigned group;
 };
-enum class state { running, at_barrier, at_cluster, in_warp, ended };
-// As large as a cache line, as every switch between threads reads it.
-struct alignas(64) device_thread {
-  uint3 index;
-  state is;
-  fiber* on;
-  const char* file;  // the source file in which it waits
-  uint64_t value, result;
-  int line, width;
-  unsigned lane_argument;
-  unsigned groups;  // groups of asynchronous copies closed so far
-};
-static_assert(sizeof(device_thread) == 64, "one line of the cache");
-// An operation of a warp that waits for lanes. Each part of a divergent warp has its own.
-struct meeting {
-  cuda_host_kind kind;
-  unsigned mask, arrived;
-  const char* file;
-  int line;
-};
-struct warp {
-  unsigned meetings;
-  meeting meeting_of[warp_size];
-};
-
 // A block that is running.
 struct running_block {
   uint3 index;
@@ -271,59 +247,6 @@ bool is_shared(const void* pointer, size_t size) {
   return (p >= d && p + size <= d + running->shared) || is_shared_variable(pointer, size);
 }
 
-// The warp's fragments. Not inline: threads wait here, and with small frames the stacks of a block fit the cache.
-__attribute__((noinline)) void multiply(unsigned first) {
-  const cuda_host_fragments* f[warp_size];
-  for (unsigned lane = 0; lane < warp_size; ++lane)
-    f[lane] = reinterpret_cast<const cuda_host_fragments*>(static_cast<uintptr_t>(threads[first + lane].value));
-  multiply_fragments(f);
-}
-
-// The lane whose value a lane gets, by the definition of shfl.sync in PTX.
-template <cuda_host_kind kind>
-unsigned source(const device_thread& self, unsigned lane) {
-  const unsigned width = static_cast<unsigned>(self.width), argument = self.lane_argument & 31;
-  const unsigned low = lane & ~(width - 1), high = low + width - 1;
-  if (kind == cuda_host_shfl) return low | (argument & (width - 1));
-  if (kind == cuda_host_shfl_up) return lane >= low + argument ? lane - argument : lane;
-  if (kind == cuda_host_shfl_down) return lane + argument <= high ? lane + argument : lane;
-  return (lane ^ argument) <= high ? lane ^ argument : lane;
-}
-template <cuda_host_kind kind>
-void exchange(unsigned mask, device_thread* lanes) {
-  for (unsigned left = mask; left; left &= left - 1) {
-    const unsigned lane = static_cast<unsigned>(__builtin_ctz(left)), from = source<kind>(lanes[lane], lane);
-    lanes[lane].result = mask >> from & 1 ? lanes[from].value : ~uint64_t{0};
-  }
-}
-
-// Computes what the lanes of a mask get, when all of them have arrived.
-void meet(cuda_host_kind kind, unsigned mask, unsigned first) {
-  device_thread* const lanes = threads + first;
-  unsigned votes = 0;
-  switch (kind) {
-    case cuda_host_shfl:
-      return exchange<cuda_host_shfl>(mask, lanes);
-    case cuda_host_shfl_up:
-      return exchange<cuda_host_shfl_up>(mask, lanes);
-    case cuda_host_shfl_down:
-      return exchange<cuda_host_shfl_down>(mask, lanes);
-    case cuda_host_shfl_xor:
-      return exchange<cuda_host_shfl_xor>(mask, lanes);
-    case cuda_host_mma:
-      return multiply(first);
-    case cuda_host_ballot:
-      for (unsigned l = 0; l < warp_size; ++l)
-        if (mask >> l & 1) votes |= static_cast<unsigned>(lanes[l].value) << l;
-      for (unsigned l = 0; l < warp_size; ++l)
-        if (mask >> l & 1) lanes[l].result = votes;
-      return;
-    case cuda_host_syncwarp:
-    case cuda_host_syncthreads:
-      return;
-  }
-}
-
 [[noreturn]] void wrong_barrier(const char* file, int line) {
   unsigned other = member_of(current) * in_block;
   while (other == current || (threads[other].line == line && same_file(threads[other].file, file))) ++other;
@@ -474,7 +397,7 @@ uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsi
     return self.result;
   }
   w.meeting_of[i] = w.meeting_of[--w.meetings];
-  meet(kind, mask, first);
+  meet(kind, mask, threads + first);
   for (unsigned left = mask & ~(1u << lane); left; left &= left - 1)
     release(first + static_cast<unsigned>(__builtin_ctz(left)));
   return self.result;

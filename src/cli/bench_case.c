@@ -1,0 +1,144 @@
+#include "cli/bench_case.h"
+
+#include <stdlib.h>
+
+#include "agent/estimate.h"
+#include "env/vector.h"
+#include "kernels/random.h"
+#include "util/error.h"
+
+#define SYNTHETIC_EPISODE 1000 /* max_episode_steps of an environment that does not exist */
+
+/* Makes the actions of a spec continuous, in [-1, 1]. The caller frees *bounds. */
+static sac_status set_unit_bounds(sac_env_spec* spec, float** bounds) {
+  const size_t actions = (size_t)spec->action_size;
+  *bounds = calloc(2 * actions, sizeof(float));
+  if (!*bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
+  for (size_t i = 0; i < actions; i++) {
+    (*bounds)[i] = -1;
+    (*bounds)[actions + i] = 1;
+  }
+  spec->actions = 0;
+  spec->action_low = *bounds;
+  spec->action_high = *bounds + actions;
+  return SAC_OK;
+}
+
+/* Fills the arrays with random transitions, of which one in a hundred ends an episode. */
+static void fill_random(sac_bench_case* c) {
+  const sac_shape* s = &c->agent->shape;
+  const size_t rows = (size_t)s->population * (size_t)c->rows;
+  sac_fill_normals(1, 91, 0, rows * (size_t)s->obs, c->obs);
+  sac_fill_normals(1, 92, 0, rows * (size_t)s->obs, c->next_obs);
+  sac_fill_uniform(1, 93, 0, rows * (size_t)s->action, 1, c->action);
+  sac_fill_normals(1, 94, 0, rows, c->reward);
+  for (size_t i = 0; i < rows; i++) c->terminated[i] = i % 100 == 99;
+}
+
+/* Allocates `rows` transitions of each agent, or as many as it has environments, and fills them. */
+static sac_status make_transitions(sac_bench_case* c, int32_t rows) {
+  const sac_shape* s = &c->agent->shape;
+  c->rows = rows > s->num_envs ? rows : s->num_envs;
+  const size_t all = (size_t)s->population * (size_t)c->rows, obs = (size_t)s->obs, actions = (size_t)s->action;
+
+  /* allocate the arrays */
+  c->obs = calloc(all * obs, sizeof(float));
+  c->next_obs = calloc(all * obs, sizeof(float));
+  c->action = calloc(all * actions, sizeof(float));
+  c->reward = calloc(all, sizeof(float));
+  c->terminated = calloc(all, 1);
+  c->truncated = calloc(all, 1);
+  if (!c->obs || !c->next_obs || !c->action || !c->reward || !c->terminated || !c->truncated)
+    return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu transitions: lower --rows", all);
+
+  /* fill them */
+  fill_random(c);
+  return SAC_OK;
+}
+
+sac_status sac_bench_make_agent(sac_bench_case* c, int32_t rows) {
+  sac_env_spec spec = {
+      .obs_size = (int32_t)c->b->obs, .action_size = (int32_t)c->b->act, .max_episode_steps = SYNTHETIC_EPISODE};
+  float* bounds = NULL;
+  sac_status status = SAC_OK;
+  SAC_TRY(set_unit_bounds(&spec, &bounds));
+  SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
+  SAC_TRY(make_transitions(c, rows));
+fail:
+  free(bounds);
+  return status;
+}
+
+sac_status sac_bench_fill_replay(sac_bench_case* c, int64_t wanted) {
+  sac_status status = SAC_OK;
+  const sac_transitions t = {c->rows, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
+  const int64_t most = c->agent->shape.capacity < wanted ? c->agent->shape.capacity : wanted;
+  for (int64_t done = 0; done < most && status == SAC_OK; done += c->rows)
+    status = c->agent->backend->replay_push(c->agent, &t, NULL);
+  return status;
+}
+
+sac_status sac_bench_make_vector(sac_bench_case* c) {
+  const sac_env_api* api;
+  sac_settings settings;
+  sac_status status = SAC_OK;
+  uint64_t* seed = NULL;
+
+  /* find the environment */
+  SAC_TRY(sac_config_settings(c->config, &settings));
+  SAC_TRY(sac_env_find(settings.env_id, &api));
+
+  /* give each agent its seed */
+  seed = calloc((size_t)settings.seeds, sizeof *seed);
+  if (!seed) {
+    status = sac_fail(SAC_ERROR_MEMORY, "no memory for %d seeds", (int)settings.seeds);
+    goto fail;
+  }
+  for (int64_t p = 0; p < settings.seeds; p++) seed[p] = (uint64_t)(settings.seed + p);
+
+  /* create the vector, with random actions */
+  SAC_TRY(sac_vector_create(&c->vector, api, settings.env_id, settings.env_options, (int32_t)settings.seeds,
+                            (int32_t)settings.num_envs, seed, sac_stream_env(0)));
+  SAC_TRY(sac_bench_env_begin(&c->env, c->vector));
+fail:
+  free(seed);
+  return status;
+}
+
+sac_status sac_bench_attach_env(sac_bench_case* c) {
+  sac_env_spec spec = c->vector->spec;
+  sac_settings settings;
+  sac_shape shape;
+  char why[SAC_WHY_MAX];
+  const sac_backend* backend;
+  int32_t ordinal;
+  float* bounds = NULL;
+  sac_status status = SAC_OK;
+
+  /* choose the device */
+  if (spec.actions) SAC_TRY(set_unit_bounds(&spec, &bounds));
+  SAC_TRY(sac_config_settings(c->config, &settings));
+  SAC_TRY(sac_agent_shape(&shape, &settings, &spec));
+  SAC_TRY(sac_estimate_choose(&settings, &shape, &backend, &ordinal, why));
+  if (backend->on_host) goto fail;
+
+  /* hand the environments over to it */
+  SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
+  SAC_TRY(c->agent->backend->env_attach(c->agent, c->vector));
+fail:
+  free(bounds);
+  return status;
+}
+
+void sac_bench_case_end(sac_bench_case* c) {
+  sac_vector_destroy(c->vector);
+  sac_agent_destroy(c->agent);
+  sac_config_destroy(c->config);
+  free(c->obs);
+  free(c->next_obs);
+  free(c->action);
+  free(c->reward);
+  free(c->terminated);
+  free(c->truncated);
+  sac_bench_env_end(&c->env);
+}

@@ -1,0 +1,97 @@
+#include "cli/bench_print.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/registry.h"
+#include "cli/bench_stages.h"
+#include "config/field.h"
+#include "env/vector.h"
+
+/* Everything about the agent that a case may print. */
+typedef struct agent_facts {
+  const char* device;
+  const sac_backend* backend;
+  int updates;  /* 1: the case measures an agent's networks; 0: its environments, or there is no agent */
+  int threaded; /* 1: the agent computes with threads of the host */
+  char hidden[SAC_TEXT_MAX];
+} agent_facts;
+
+static agent_facts facts_of(const sac_bench_head* head) {
+  const sac_agent* agent = head->agent;
+  agent_facts facts = {.device = "cpu", .backend = sac_backend_host()};
+  size_t used = 0;
+  if (!agent) return facts;
+  facts.device = agent->device;
+  facts.backend = agent->backend;
+  facts.updates = strcmp(head->kind, "env") != 0;
+  facts.threaded = facts.backend->threads != NULL;
+  sac_widths_append(facts.hidden, sizeof facts.hidden, &used, agent->shape.hidden, agent->shape.layers, ", ");
+  return facts;
+}
+
+static void print_head_json(const sac_bench_head* head, const agent_facts* facts) {
+  const sac_agent* agent = head->agent;
+  const sac_backend* backend = facts->backend;
+
+  /* print what was measured, and where */
+  printf("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\"", head->kind, facts->device,
+         sac_config_get(head->config, "precision"));
+  if (head->vector) printf(", \"env\": \"%s\"", head->vector->id);
+
+  /* print the sizes */
+  if (facts->updates)
+    printf(", \"algo\": \"%s\", \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"critics\": %d",
+           sac_config_get(head->config, "algo"), (int)agent->shape.obs, (int)agent->shape.action, facts->hidden,
+           (int)agent->shape.batch, (int)agent->shape.critics);
+  printf(", \"population\": %s", sac_config_get(head->config, "seeds"));
+  printf(", \"envs\": %s", sac_config_get(head->config, "env.num_envs"));
+
+  /* print how the agent computes */
+  if (facts->updates) printf(", \"path\": \"%s\"", backend->path(&agent->settings));
+  if (facts->updates && facts->threaded)
+    printf(", \"isa\": \"%s\", \"threads\": %d", backend->kernels(agent), (int)backend->threads(agent));
+  const size_t nodes = agent && backend->graph_nodes ? backend->graph_nodes(agent) : 0;
+  if (nodes) printf(", \"nodes\": %zu", nodes);
+  printf(", \"repeats\": %d", (int)head->repeats);
+}
+
+void sac_bench_print_head(const sac_bench_head* head) {
+  const agent_facts facts = facts_of(head);
+  const sac_agent* agent = head->agent;
+  if (head->json) {
+    print_head_json(head, &facts);
+    return;
+  }
+
+  /* print what was measured, its sizes, and how the agent computes */
+  printf("%-6s %s", head->kind, head->vector ? head->vector->id : facts.device);
+  if (facts.updates)
+    printf("  obs %d act %d hidden %s batch %d", (int)agent->shape.obs, (int)agent->shape.action, facts.hidden,
+           (int)agent->shape.batch);
+  if (facts.updates && facts.threaded)
+    printf(" threads %d %s", (int)facts.backend->threads(agent), facts.backend->kernels(agent));
+  else if (!facts.threaded && agent) printf(" on %s %s", facts.device, sac_config_get(head->config, "precision"));
+
+  /* print the number of agents and environments */
+  printf("  P %s", sac_config_get(head->config, "seeds"));
+  printf(" N %s:", sac_config_get(head->config, "env.num_envs"));
+}
+
+void sac_bench_print_rate(int json, const char* key, const char* words, double each, sac_timing t) {
+  const char *median = sac_bench_number(each / t.median), *slowest = sac_bench_number(each / t.slowest),
+             *fastest = sac_bench_number(each / t.fastest);
+  if (json) printf(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, median, key, slowest, key, fastest);
+  else printf("  %s %s (%s to %s)", median, words, slowest, fastest);
+}
+
+void sac_bench_print_microseconds(int json, const char* key, sac_timing t) {
+  const char* microseconds = sac_bench_number(1e6 * t.median);
+  if (json) printf(", \"%s\": %s", key, microseconds);
+  else printf(", %s us each", microseconds);
+}
+
+void sac_bench_print_end(int json) {
+  printf(json ? "}\n" : "\n");
+  (void)fflush(stdout);
+}
