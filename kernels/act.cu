@@ -10,7 +10,7 @@ constexpr int each = 2;                          // neurons that a warp has at a
 constexpr size_t shared_max = size_t{48} << 10;  // what a block has without asking
 constexpr unsigned scratch_blocks = 16;          // an agent, where activations lie in scratch
 
-// --- many observations ----------------------------------------------------------------------------------------------
+// --- many observations -----------------------------------------------------------------------------------------------
 
 // A warp makes output o of the head for one observation: two chunks at a time, the parts added in their order.
 __device__ float head_output(const float* weight, int in, const float* x, int lane) {
@@ -88,7 +88,7 @@ __global__ void __launch_bounds__(threads_max, 1) actor_act_rows(sac_actor_act_a
     sac_act_count(&a.state[p], gridDim.x, position, a.n);
 }
 
-// --- uniform actions ------------------------------------------------------------------------------------------------
+// --- uniform actions -------------------------------------------------------------------------------------------------
 
 constexpr int uniform_threads = 128;
 
@@ -115,7 +115,7 @@ __global__ void __launch_bounds__(uniform_threads) actor_act_uniform(sac_actor_a
   if (threadIdx.x == 0 && alive) sac_act_count(&a.state[p], gridDim.x, position, a.n);
 }
 
-// --- the copy -------------------------------------------------------------------------------------------------------
+// --- the copy --------------------------------------------------------------------------------------------------------
 
 constexpr int snapshot_threads = 256;
 
@@ -128,7 +128,7 @@ __global__ void __launch_bounds__(snapshot_threads) actor_snapshot(sac_actor_sna
     a.alive[p] = a.state[p].alive;
 }
 
-// --- launches -------------------------------------------------------------------------------------------------------
+// --- launches --------------------------------------------------------------------------------------------------------
 
 size_t floats_of(int32_t widest) { return 2 * rows * static_cast<size_t>(widest); }
 bool fits_shared(int32_t widest) { return floats_of(widest) * sizeof(float) <= shared_max; }

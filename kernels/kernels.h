@@ -49,7 +49,7 @@ typedef struct sac_dims {
 // Networks of one shape side by side: `count` of them, `agents` apart by `each` of them (K critics an agent; 1).
 // A pointer to a weight or bias is that of net 0; net i's lies i * stride floats on.
 
-// --- net.cu -------------------------------------------------------------------------------------------------------
+// --- net.cu ----------------------------------------------------------------------------------------------------------
 
 // Where a width is a multiple of 4 the pointers of these are 16-byte aligned and the strides multiples of 4 too.
 
@@ -96,10 +96,10 @@ typedef struct sac_head {
   size_t hidden_stride;      // floats between nets' activations
   size_t weight_stride;      // floats between nets' weights and biases
   int32_t width;             // H
-  int32_t unread;            // 1: nobody reads hidden after the kernel, which may leave it as it was
+  int32_t discard_hidden;    // 1: hidden is not read after the kernel, which may leave it as it was
 } sac_head;
 
-// --- replay.cu ----------------------------------------------------------------------------------------------------
+// --- replay.cu -------------------------------------------------------------------------------------------------------
 
 // Where things stand in a row of the ring, in floats (sac_replay_row of src/replay/rows.h).
 typedef struct sac_row_layout {
@@ -142,7 +142,7 @@ typedef struct sac_replay_sample_args {
 } sac_replay_sample_args;
 cudaError_t sac_replay_sample_minibatch(cudaStream_t stream, const sac_replay_sample_args* args);
 
-// --- actor.cu -----------------------------------------------------------------------------------------------------
+// --- actor.cu --------------------------------------------------------------------------------------------------------
 
 // What the squash leaves of a~ for the way back and the statistics.
 typedef struct sac_squashed {
@@ -170,14 +170,14 @@ cudaError_t sac_actor_squash(cudaStream_t stream, const sac_actor_squash_args* a
 
 // Heads of the critics at (s, a~), their minimum, and the gradient of the actor's loss by the last hidden layer's
 // pre-activation: each row through its smallest critic alone, zero in the others.
-typedef struct sac_actor_judge_args {
+typedef struct sac_actor_smallest_q_args {
   const sac_device_state* state;
   sac_head critic;
   float* d_hidden;  // (P, K, B, H)
   float* smallest;  // (P, B) min_k Q_k(s, a~)
   sac_dims dims;
-} sac_actor_judge_args;
-cudaError_t sac_actor_judge(cudaStream_t stream, const sac_actor_judge_args* args);
+} sac_actor_smallest_q_args;
+cudaError_t sac_actor_smallest_q(cudaStream_t stream, const sac_actor_smallest_q_args* args);
 
 // From the gradient by the critics' first hidden layer to the gradient by the actor's head, through action and squash.
 typedef struct sac_actor_squash_grad_args {
@@ -197,7 +197,7 @@ typedef struct sac_actor_squash_grad_args {
 } sac_actor_squash_grad_args;
 cudaError_t sac_actor_squash_grad(cudaStream_t stream, const sac_actor_squash_grad_args* args);
 
-// --- act.cu, act_one.cu ---------------------------------------------------------------------------------------------
+// --- act.cu, act_one.cu ----------------------------------------------------------------------------------------------
 
 // act: observations to actions in one launch, whole networks. obs, noise, action and log_prob may be pinned host
 // memory. No action and no log-probability has the bits SAC_ACT_UNSET (a signalling NaN, which no arithmetic gives): a
@@ -248,7 +248,7 @@ typedef struct sac_actor_snapshot_args {
 } sac_actor_snapshot_args;
 cudaError_t sac_actor_snapshot(cudaStream_t stream, const sac_actor_snapshot_args* args);
 
-// --- critic.cu ----------------------------------------------------------------------------------------------------
+// --- critic.cu -------------------------------------------------------------------------------------------------------
 
 // Heads of the critics at (s, a) and of the targets at s', TD target, error, and the gradient of the critics' loss by
 // their last hidden layer's pre-activation.
@@ -288,7 +288,7 @@ typedef struct sac_critic_value_loss_args {
 } sac_critic_value_loss_args;
 cudaError_t sac_critic_value_loss(cudaStream_t stream, const sac_critic_value_loss_args* args);
 
-// --- adam.cu ------------------------------------------------------------------------------------------------------
+// --- adam.cu ---------------------------------------------------------------------------------------------------------
 
 // Adam's step over one region of the slabs, (P, floats), and the squared norm of its gradient in parts.
 typedef struct sac_adam_args {
@@ -303,7 +303,7 @@ typedef struct sac_adam_args {
 cudaError_t sac_adam_update(cudaStream_t stream, const sac_adam_args* args);
 int32_t sac_adam_parts(size_t floats);
 
-// --- temperature.cu -----------------------------------------------------------------------------------------------
+// --- temperature.cu --------------------------------------------------------------------------------------------------
 
 // A trained tensor in the slab of gradients.
 typedef struct sac_watched {
@@ -332,7 +332,7 @@ typedef struct sac_temperature_args {
 } sac_temperature_args;
 cudaError_t sac_temperature_update(cudaStream_t stream, const sac_temperature_args* args);
 
-// --- target.cu ----------------------------------------------------------------------------------------------------
+// --- target.cu -------------------------------------------------------------------------------------------------------
 
 // What Adam's scalars are made of.
 typedef struct sac_adam_rates {
@@ -356,7 +356,7 @@ cudaError_t sac_target_update(cudaStream_t stream, const sac_target_args* args);
 cudaError_t sac_target_begin(cudaStream_t stream, sac_device_state* state, int32_t population,
                              const sac_adam_rates* rates);
 
-// --- env.cu -------------------------------------------------------------------------------------------------------
+// --- env.cu ----------------------------------------------------------------------------------------------------------
 
 // P*N environments of one task, with what sac_vector keeps of them (src/env/vector.h), on the device.
 typedef struct sac_env_arrays {

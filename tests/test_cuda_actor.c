@@ -1,4 +1,4 @@
-/* kernels/actor.cu: the squash, the critics' judgement of a~, and the way back to the actor's head, against double.
+/* kernels/actor.cu: the squash, the smallest critic at a~, and the way back to the actor's head, against double.
  * act is in test_cuda_act.c. */
 #include "support/cuda_case.h"
 
@@ -10,7 +10,7 @@ static const struct {
 } shapes[] = {{1, 1, 1, 1, 1, 1},     {3, 31, 3, 1, 2, 1},   {1, 257, 17, 6, 2, 0}, {3, 31, 5, 31, 3, 1},
               {1, 31, 400, 33, 1, 0}, {3, 31, 1, 400, 2, 1}, {1, 2000, 3, 8, 2, 1}, {1, 257, 2, 9, 5, 1}};
 
-/* --- squash ------------------------------------------------------------------------------------------------------ */
+/* --- squash ------------------------------------------------------------------------------------------------------- */
 
 /* Means and log sigmas at the ends of what there is: saturated, clamped, at the bounds; the rest is random. */
 static const double means[] = {0, 1e4, -1e4, 9, -9.5, 0.4375, 0.001953125, 40, -300, 2},
@@ -160,51 +160,52 @@ START_TEST(squash_of_nan) {
 }
 END_TEST
 
-/* --- judge ------------------------------------------------------------------------------------------------------- */
+/* --- the smallest critic ------------------------------------------------------------------------------------------ */
 
 static const struct {
   int population, critics, batch, width;
-} judged[] = {{1, 1, 1, 1}, {3, 2, 31, 33}, {1, 5, 257, 31}, {3, 2, 257, 256}, {1, 2, 2500, 3}, {1, 3, 31, 400}};
+} smallest_shapes[] = {{1, 1, 1, 1},     {3, 2, 31, 33},  {1, 5, 257, 31},
+                       {3, 2, 257, 256}, {1, 2, 2500, 3}, {1, 3, 31, 400}};
 
-typedef struct judge_case {
+typedef struct smallest_case {
   size_t P, K, B, H;
   sac_device_state* state;
   cuda_heads critic;
-  sac_actor_judge_args args;
-} judge_case;
+  sac_actor_smallest_q_args args;
+} smallest_case;
 
-static judge_case judge_create(cuda_case* c, int i) {
-  judge_case j = {.P = (size_t)judged[i].population,
-                  .K = (size_t)judged[i].critics,
-                  .B = (size_t)judged[i].batch,
-                  .H = (size_t)judged[i].width};
-  j.state = cuda_states(c, judged[i].population);
-  j.critic = cuda_heads_create(c, (int)(j.P * j.K), judged[i].batch, judged[i].width);
+static smallest_case smallest_create(cuda_case* c, int i) {
+  smallest_case j = {.P = (size_t)smallest_shapes[i].population,
+                     .K = (size_t)smallest_shapes[i].critics,
+                     .B = (size_t)smallest_shapes[i].batch,
+                     .H = (size_t)smallest_shapes[i].width};
+  j.state = cuda_states(c, smallest_shapes[i].population);
+  j.critic = cuda_heads_create(c, (int)(j.P * j.K), smallest_shapes[i].batch, smallest_shapes[i].width);
   return j;
 }
 
 /* Whether the hidden rows become their activations: not where nobody reads them and registers hold a row. */
-static int turned(const judge_case* j) { return !j->args.critic.unread || j->H > 256; }
+static int turned(const smallest_case* j) { return !j->args.critic.discard_hidden || j->H > 256; }
 
-static void judge_run(cuda_case* c, judge_case* j) {
+static void smallest_run(cuda_case* c, smallest_case* j) {
   cuda_heads_put(c, &j->critic);
-  j->args = (sac_actor_judge_args){.state = cuda_put(c, j->state, j->P),
-                                   .critic = j->critic.device,
-                                   .d_hidden = cuda_room(c, float, j->P * j->K * j->B * j->H),
-                                   .smallest = cuda_room(c, float, j->P * j->B),
-                                   .dims = {(int32_t)j->P, (int32_t)j->B, 3, 2, (int32_t)j->K}};
-  j->args.critic.unread = j->B == 31;
+  j->args = (sac_actor_smallest_q_args){.state = cuda_put(c, j->state, j->P),
+                                        .critic = j->critic.device,
+                                        .d_hidden = cuda_room(c, float, j->P * j->K * j->B * j->H),
+                                        .smallest = cuda_room(c, float, j->P * j->B),
+                                        .dims = {(int32_t)j->P, (int32_t)j->B, 3, 2, (int32_t)j->K}};
+  j->args.critic.discard_hidden = j->B == 31;
   for (size_t p = 0; p < j->P; ++p) {
     if (!j->state[p].alive) continue;
     if (turned(j)) cuda_heads_open(c, &j->critic, (int)(p * j->K), (int)j->K);
     cuda_open(c, j->args.d_hidden + p * j->K * j->B * j->H, j->K * j->B * j->H);
     cuda_open(c, j->args.smallest + p * j->B, j->B);
   }
-  cuda_run(c, sac_actor_judge(c->stream, &j->args));
+  cuda_run(c, sac_actor_smallest_q(c->stream, &j->args));
 }
 
 /* The critic through which a row's gradient goes: -1/B of the head's weight where the unit is on; 0 in all others. */
-static void check_only(const judge_case* j, size_t p, size_t r, size_t which, const float* d_hidden) {
+static void check_only(const smallest_case* j, size_t p, size_t r, size_t which, const float* d_hidden) {
   for (size_t k = 0; k < j->K; ++k)
     for (size_t h = 0; h < j->H; ++h) {
       const int net = (int)(p * j->K + k);
@@ -214,10 +215,10 @@ static void check_only(const judge_case* j, size_t p, size_t r, size_t which, co
     }
 }
 
-START_TEST(judge) {
+START_TEST(smallest_q) {
   cuda_case c = cuda_case_create((uint64_t)_i);
-  judge_case j = judge_create(&c, _i);
-  judge_run(&c, &j);
+  smallest_case j = smallest_create(&c, _i);
+  smallest_run(&c, &j);
   const float *smallest = cuda_result(&c, j.args.smallest), *d_hidden = cuda_result(&c, j.args.d_hidden);
   size_t through[8] = {0}, rows = 0, doubtful = 0;
   for (size_t p = 0; p < j.P; ++p) {
@@ -247,16 +248,16 @@ START_TEST(judge) {
 END_TEST
 
 /* Of equal critics the first; a NaN is taken and stays, whatever comes after it. */
-START_TEST(judge_of_equals_and_nan) {
+START_TEST(smallest_q_of_equals_and_nan) {
   cuda_case c = cuda_case_create(2);
-  judge_case j = judge_create(&c, 2); /* five critics */
+  smallest_case j = smallest_create(&c, 2); /* five critics */
   for (size_t k = 1; k < j.K; ++k) {
     memcpy(j.critic.hidden + k * j.critic.device.hidden_stride, j.critic.hidden, j.B * j.H * sizeof(float));
     memcpy(j.critic.weights + k * j.critic.device.weight_stride, j.critic.weights, (2 * j.H + 1) * sizeof(float));
   }
   const size_t row = 200, critic = (size_t)_i;
   j.critic.hidden[critic * j.critic.device.hidden_stride + row * j.H + 2] = NAN;
-  judge_run(&c, &j);
+  smallest_run(&c, &j);
   const float *smallest = cuda_result(&c, j.args.smallest), *d_hidden = cuda_result(&c, j.args.d_hidden);
   for (size_t r = 0; r < j.B; ++r) {
     ck_assert(cuda_nan(smallest[r]) == (r == row));
@@ -268,7 +269,7 @@ START_TEST(judge_of_equals_and_nan) {
 }
 END_TEST
 
-/* --- the way back ------------------------------------------------------------------------------------------------ */
+/* --- the way back ------------------------------------------------------------------------------------------------- */
 
 typedef struct back_case {
   size_t P, B, O, A, K, F, H;
@@ -388,5 +389,5 @@ START_TEST(squash_grad_of_nan) {
 }
 END_TEST
 
-CUDA_MAIN("actor.cu", LOOP(squash, COUNT(shapes)), LOOP(squash_of_nan, 5), LOOP(judge, COUNT(judged)),
-          LOOP(judge_of_equals_and_nan, 5), LOOP(squash_grad, COUNT(shapes)), LOOP(squash_grad_of_nan, NAN_PLACES))
+CUDA_MAIN("actor.cu", LOOP(squash, COUNT(shapes)), LOOP(squash_of_nan, 5), LOOP(smallest_q, COUNT(smallest_shapes)),
+          LOOP(smallest_q_of_equals_and_nan, 5), LOOP(squash_grad, COUNT(shapes)), LOOP(squash_grad_of_nan, NAN_PLACES))

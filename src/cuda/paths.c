@@ -29,7 +29,7 @@ static int at_both(const sac_algorithm* algo, const sac_op* op) {
   { SAC_##operation, SAC_ROW_NONE }
 
 const sac_launch sac_cuda_composed[] = {
-    {"actor_judge, products, actor_squash_grad",
+    {"actor_smallest_q, products, actor_squash_grad",
      3,
      {ROW(SMALLEST), ONE(INPUT_GRAD), ROW(SAMPLE_GRAD)},
      NULL,

@@ -154,7 +154,7 @@ sac_status sac_cuda_critic_loss(const sac_agent* agent, const sac_op* op) {
   const sac_op* loss = op + 1; /* behind the target that it is towards */
   const int32_t last = agent->shape.layers - 1;
   sac_head target = head_of(agent, op);
-  target.unread = 1;
+  target.discard_hidden = 1;
   const sac_critic_loss_args args = {.state = gpu->state,
                                      .critic = head_of(agent, loss),
                                      .target = target,
@@ -195,13 +195,13 @@ sac_status sac_cuda_value_loss(const sac_agent* agent, const sac_op* op) {
 static sac_status smallest(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   sac_head critic = head_of(agent, op);
-  critic.unread = agent->shape.layers > 1; /* the way back to the inputs reads the first layer's */
-  const sac_actor_judge_args args = {.state = gpu->state,
+  critic.discard_hidden = agent->shape.layers > 1; /* the way back to the inputs reads the first layer's */
+  const sac_actor_smallest_q_args args = {.state = gpu->state,
                                      .critic = critic,
                                      .d_hidden = gpu->d_hidden[op->nets][agent->shape.layers - 1],
                                      .smallest = gpu->smallest,
                                      .dims = sac_cuda_dims(agent)};
-  return sac_cuda_check(gpu->ordinal, sac_actor_judge(gpu->stream, &args), "actor_judge");
+  return sac_cuda_check(gpu->ordinal, sac_actor_smallest_q(gpu->stream, &args), "actor_smallest_q");
 }
 
 /* The end of INPUT_GRAD, from the critics' first hidden layer to the actions, and SAMPLE_GRAD. */
