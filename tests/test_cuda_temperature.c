@@ -7,9 +7,9 @@ static const struct {
               {3, 5, 257, 17, 1, 1, 3}, {1, 2, 5000, 6, 0, 1, 1000}, {3, 2, 31, 400, 0, 0, 70}};
 
 #define ALPHA_STRIDE 6
-#define WATCHED 3
+#define TENSORS 3
 static const double target_entropy = -3, rate = 1e-3;
-static const size_t watched_size[WATCHED] = {5, 700, 1};
+static const size_t tensor_size[TENSORS] = {5, 700, 1};
 
 typedef struct update_case {
   size_t P, K, B, N; /* N: parts of each norm: N, N + 3 and N + 1 */
@@ -58,9 +58,9 @@ static update_case create(cuda_case* c, int i) {
 /* Agent p's tensors stand at 10, 100 and 900 of its 1000 gradients. */
 static void put(cuda_case* c, update_case* u, int i) {
   const size_t rows = u->P * u->B;
-  sac_watched* watched = cuda_host(c, sac_watched, WATCHED);
-  static const uint64_t starts[WATCHED] = {10, 100, 900};
-  for (int w = 0; w < WATCHED; ++w) watched[w] = (sac_watched){starts[w], 1000, watched_size[w]};
+  sac_gradient_tensor* tensors = cuda_host(c, sac_gradient_tensor, TENSORS);
+  static const uint64_t starts[TENSORS] = {10, 100, 900};
+  for (int w = 0; w < TENSORS; ++w) tensors[w] = (sac_gradient_tensor){starts[w], 1000, tensor_size[w]};
   u->args = (sac_temperature_args){.state = cuda_put(c, u->state, u->P),
                                    .log_alpha = cuda_put(c, u->log_alpha, u->P * ALPHA_STRIDE),
                                    .grad = cuda_put(c, u->grad, u->P * ALPHA_STRIDE),
@@ -78,8 +78,8 @@ static void put(cuda_case* c, update_case* u, int i) {
                                    .value_parts = (int32_t)u->N + 3,
                                    .actor_parts = (int32_t)u->N + 1,
                                    .gradients = cuda_put(c, u->gradients, u->P * 1000),
-                                   .watched = cuda_put(c, watched, WATCHED),
-                                   .watched_count = WATCHED,
+                                   .tensors = cuda_put(c, tensors, TENSORS),
+                                   .tensor_count = TENSORS,
                                    .dims = {(int32_t)u->P, (int32_t)u->B, 3, shapes[i].action, (int32_t)u->K},
                                    .target_entropy = (float)target_entropy,
                                    .learn = shapes[i].learn};
@@ -212,7 +212,7 @@ START_TEST(not_finite_stops) {
   const int blame = _i % 3;
   if (blame == 1) u.gradients[p * 1000 + 100 + 699] = -INFINITY;
   if (blame == 2) u.gradients[p * 1000 + 10 + 2] = NAN, u.gradients[p * 1000 + 900] = INFINITY;
-  u.gradients[p * 1000 + 15] = u.gradients[p * 1000 + 99] = NAN; /* not watched */
+  u.gradients[p * 1000 + 15] = u.gradients[p * 1000 + 99] = NAN; /* of no tensor in the list */
   put(&c, &u, shape);
   open_verdict(&c, &u, p);
   cuda_run(&c, sac_temperature_update(c.stream, &u.args));

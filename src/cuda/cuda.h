@@ -92,7 +92,7 @@ typedef struct sac_gpu {
   sac_plan plan;    /* of the algorithm, in the list's order */
 
   sac_device_state* state; /* (P) */
-  sac_watched* watched;    /* (watched_count) the trained tensors, in the order of agent->tensors */
+  sac_gradient_tensor* watched;    /* (watched_count) the trained tensors, in the order of agent->tensors */
   int32_t watched_count;
   sac_device_minibatch minibatch;
   sac_device_trace trace[SAC_PASSES_MAX];           /* by the plan's passes. The actor's have 2B rows: s, then s' */
@@ -123,7 +123,7 @@ typedef struct sac_gpu {
   void* pinned;
   sac_device_state* state_out;                            /* (P) to the device */
   sac_device_state* state_in;                             /* (P) from it */
-  sac_watched* watched_out;                               /* (watched_count) to the device */
+  sac_gradient_tensor* watched_out;                               /* (watched_count) to the device */
   float *act_obs, *act_noise, *act_action, *act_log_prob; /* (P, act_rows, ...) */
   void* push_rows;                                        /* transitions on their way to the ring */
   int32_t push_capacity;                                  /* rows an agent that it holds */
@@ -151,7 +151,7 @@ typedef struct sac_gpu {
 void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes, size_t* pinned_bytes);
 
 /* The trained tensors where they lie in the slabs, to `list` (may be NULL); returns how many. */
-int32_t sac_cuda_list_watched(const sac_agent* agent, sac_watched* list);
+int32_t sac_cuda_list_watched(const sac_agent* agent, sac_gradient_tensor* list);
 
 /* Where float `offset` of agent p's part of a slab is on the device, and how many floats follow it there. */
 float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, size_t* run);

@@ -165,7 +165,7 @@ static void layout_act(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
 static void layout_scratch(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   gpu->state = take(a, (size_t)agent->shape.population, sizeof(sac_device_state));
   gpu->watched_count = sac_cuda_list_watched(agent, NULL);
-  gpu->watched = take(a, (size_t)gpu->watched_count, sizeof(sac_watched));
+  gpu->watched = take(a, (size_t)gpu->watched_count, sizeof(sac_gradient_tensor));
   layout_minibatch(agent, gpu, a);
   layout_passes(agent, gpu, a);
   for (int group = 0; group < SAC_GROUP_COUNT; group++) layout_trained(agent, gpu, a, (sac_group)group);
@@ -179,7 +179,7 @@ static void layout_pinned(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   const size_t P = (size_t)s->population, rows = sac_bytes(P, (size_t)gpu->act_rows);
   gpu->state_out = take(a, P, sizeof(sac_device_state));
   gpu->state_in = take(a, P, sizeof(sac_device_state));
-  gpu->watched_out = take(a, (size_t)gpu->watched_count, sizeof(sac_watched));
+  gpu->watched_out = take(a, (size_t)gpu->watched_count, sizeof(sac_gradient_tensor));
   gpu->act_obs = take_floats(a, rows, (size_t)s->obs);
   gpu->act_noise = take_floats(a, rows, (size_t)s->action);
   gpu->act_action = take_floats(a, rows, (size_t)s->action);
@@ -248,14 +248,14 @@ float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, siz
   return slabs[memory] + at.start + (size_t)p * at.stride;
 }
 
-int32_t sac_cuda_list_watched(const sac_agent* agent, sac_watched* list) {
+int32_t sac_cuda_list_watched(const sac_agent* agent, sac_gradient_tensor* list) {
   int32_t count = 0;
   for (int32_t i = 0; i < agent->tensors.count; i++) {
     const sac_tensor* tensor = &agent->tensors.tensor[i];
     if (tensor->slab != SAC_SLAB_TRAINED) continue;
     if (list) {
       const spot at = find_trained(agent, tensor->offset);
-      list[count] = (sac_watched){at.start, at.stride, tensor->count};
+      list[count] = (sac_gradient_tensor){at.start, at.stride, tensor->count};
     }
     ++count;
   }

@@ -269,8 +269,8 @@ sac_status sac_cuda_temperature(const sac_agent* agent, const sac_op* op) {
                                      .value_parts = norm_parts(gpu, SAC_VALUE),
                                      .actor_parts = norm_parts(gpu, SAC_ACTOR),
                                      .gradients = gpu->grad,
-                                     .watched = gpu->watched,
-                                     .watched_count = gpu->watched_count,
+                                     .tensors = gpu->watched,
+                                     .tensor_count = gpu->watched_count,
                                      .dims = sac_cuda_dims(agent),
                                      .target_entropy = (float)agent->target_entropy,
                                      .learn = agent->settings.alpha_learn};
