@@ -90,6 +90,7 @@ __global__ void __launch_bounds__(threads_max, 1) actor_act_rows(sac_actor_act_a
     __syncthreads();
   }
 
+  // Advance the counter of the noise.
   if (threadIdx.x == 0 && alive && a.mode == SAC_DEVICE_ACT_SAMPLE && !a.noise)
     sac_act_count(&a.state[p], gridDim.x, position, a.n);
 }

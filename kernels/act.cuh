@@ -158,6 +158,7 @@ __device__ void sac_act_write(const Args& a, bool sample, uint64_t seed, uint64_
     log_prob += out.log_prob;
   }
 
+  // The sum over the components.
   if (!a.log_prob || !sample) return;
   log_prob = sac_warp_sum(log_prob);
   if (lane == 0) a.log_prob[row] = log_prob;

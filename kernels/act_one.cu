@@ -267,6 +267,8 @@ cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared) {
 
 bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   if (static_cast<size_t>(args->n) * static_cast<size_t>(args->population) > rows_max) return false;
+
+  // The arguments.
   one_args a = {};
   a.weights = args->weights, a.weights_stride = args->weights_stride;
   a.obs = args->obs, a.noise = args->noise, a.action = args->action, a.log_prob = args->log_prob;
@@ -281,6 +283,7 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   const size_t weights = staged_bytes(*args, a);
   if (bytes > args->shared || args->weights_stride > INT32_MAX) return false;
 
+  // Launch.
   const dim3 grid(static_cast<unsigned>(a.n * a.blocks), static_cast<unsigned>(args->population));
   const dim3 block(SAC_WARP * static_cast<unsigned>(warps_of(a)));
   const unsigned cluster = static_cast<unsigned>(a.blocks);

@@ -11,6 +11,7 @@ constexpr int quads = 2;  // float4s a thread
 
 // Each block also writes the squared norm of its part of the gradient, which temperature_update adds up.
 __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
+  // This thread's part of the weights.
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;
@@ -53,6 +54,7 @@ __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
     vs[j] = v[i];
   }
 
+  // The squared norm of the block's part.
   sac_block_sums<double, 1>(norm);
   if (threadIdx.x == 0) a.norm[p * gridDim.x + blockIdx.x] = norm[0];
 }

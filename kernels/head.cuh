@@ -71,6 +71,7 @@ __device__ inline float sac_head_forward(sac_head_row& row, bool stores, int lan
       if (first + i * SAC_WARP < row.width) sum = fmaf(row.weight[i], row.x[i], sum);
     }
 
+    // To memory, where they are read later.
     if (!stores) continue;
 #pragma unroll
     for (int i = 0; i < sac_head_columns; i++)
@@ -93,6 +94,7 @@ __device__ inline void sac_head_backward(sac_head_row& row, int lane, float d_ou
       }
     }
 
+    // The gradient: d_output times the head's weights, where the unit is not 0.
 #pragma unroll
     for (int i = 0; i < sac_head_columns; i++)
       if (first + i * SAC_WARP < row.width)

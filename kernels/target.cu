@@ -19,12 +19,15 @@ __device__ void next_scalars(sac_device_state* state, const sac_adam_rates& rate
 // roots.
 __device__ void next_scalars_of_warp(sac_device_state* state, uint64_t t, const sac_adam_rates& rates, int lane) {
   if (lane >= 2 * SAC_ADAM_SETS) return;
+
+  // The lane's number: step_size in the first lane of a set, root_scale in the second.
   const int set = lane / 2;
   const bool first = lane % 2 == 0;
   const double correction = sac_adam_correction(t, first ? rates.beta1 : rates.beta2);
   const double lr = set == 0 ? rates.lr[0] : set == 1 ? rates.lr[1] : rates.lr[2];
   const real number = static_cast<real>((first ? lr : 1.0) / (first ? correction : sqrt(correction)));
 
+  // The other scalars need no logarithm: each lane stores two or three of the six.
   sac_adam_step* step = &state->adam[set];
   if (first) {
     step->step_size = number;
@@ -47,6 +50,7 @@ static_assert(stats < SAC_WARP && sizeof(sac_update_stats) == stats * sizeof(dou
 __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   if (warp == 0) {
+    // Add: a lane a statistic, and one lane for the number of updates in the totals.
     const double* last = reinterpret_cast<const double*>(&state->stats);
     double* total = reinterpret_cast<double*>(&state->totals);
     const uint32_t alive = state->alive;
@@ -59,6 +63,7 @@ __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates)
     if (lane < stats) total[i] = sum;
     if (lane == stats) state->totals_updates = count + 1;
   } else if (warp == 1) {
+    // updates + 1 is the number of this update, so the next one is updates + 2.
     const uint32_t alive = state->alive;
     const uint64_t updates = state->updates;
     sac_loads_first();
@@ -98,6 +103,7 @@ __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
   sac_loads_first();
   if (!alive) return;
 
+    // The average.
 #pragma unroll
   for (int i = 0; i < quads; i++) {
     const size_t j = first + static_cast<size_t>(i) * threads;

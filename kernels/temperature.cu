@@ -110,6 +110,7 @@ __device__ double add_parts(double sum, const double* norm, size_t p, int parts)
 // Finds the gradients that are not finite: how many tensors, the first of them in the order of the list, and the first
 // such number in it. Runs once in an agent's life, when it stops.
 __device__ void find_bad_gradients(const sac_temperature_args& a, size_t p, sac_device_state* state) {
+  // The block searches one tensor after another.
   int bad = 0, first = -1;
   for (int i = 0; i < a.tensor_count; i++) {
     const sac_gradient_tensor tensor = a.tensors[i];
@@ -120,6 +121,7 @@ __device__ void find_bad_gradients(const sac_temperature_args& a, size_t p, sac_
     first = bad++ == 0 ? i : first;
   }
 
+  // One thread finds the number.
   if (threadIdx.x != 0) return;
   state->bad_tensors = bad;
   state->first_bad = first;

@@ -109,6 +109,7 @@ sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector) {
   list_mirrors(r, vector, list);
   for (int i = 0; i < MIRRORS; i++) memcpy(list[i].image, list[i].vector, list[i].bytes);
 
+  /* copy it; an earlier failure is forgotten */
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(r->device, r->host, r->bytes, cudaMemcpyHostToDevice, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaMemsetAsync(r->args.failure, 0, sizeof *r->args.failure, gpu->stream));
   vector->changed = 0;
@@ -247,6 +248,7 @@ static sac_status fill_args(const sac_agent* agent, const sac_vector* vector, re
     args->high[i] = vector->spec.action_high[i];
   }
 
+  /* arrays, streams and limits */
   args->env = r->at;
   args->seed = r->seed;
   args->stream = vector->stream;
@@ -264,6 +266,8 @@ static sac_status allocate(const sac_agent* agent, sac_vector* vector, resident*
   const size_t n = count_of(vector), seeds = (size_t)vector->population * sizeof(uint64_t);
   void* failure = NULL;
   sac_status status = SAC_OK;
+
+  /* the arrays */
   r->bytes = lay_out(vector, r->task, NULL, &r->at);
   r->record_bytes = 16 + (size_t)vector->burst * n * sizeof(sac_env_finished);
   SAC_CUDA_TRY(gpu, cudaMalloc(&r->device, r->bytes));
@@ -275,6 +279,7 @@ static sac_status allocate(const sac_agent* agent, sac_vector* vector, resident*
   r->finished = (sac_env_finished*)((char*)failure + 16);
   SAC_CUDA_TRY(gpu, cudaHostAlloc(&r->records, r->record_bytes, cudaHostAllocDefault));
 
+  /* the seeds */
   SAC_CUDA_TRY(gpu, cudaMalloc((void**)&r->seed, seeds));
   SAC_CUDA_TRY(gpu, cudaMemsetAsync(failure, 0, r->record_bytes, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(r->seed, vector->seed, seeds, cudaMemcpyHostToDevice, gpu->stream));

@@ -1,9 +1,10 @@
-/* Networks on the device: the chain of products and what stands between them. */
+/* Networks on the device: products, and the kernels between them. */
 #include <string.h>
 
 #include "cuda/cuda.h"
 #include "util/error.h"
 
+/* Offsets of a layer's weights and biases in the slabs, for network `first` of a group. */
 static size_t weight_at(const sac_nets* nets, int32_t first, int32_t layer) {
   return nets->start + (size_t)first * nets->each + (nets->net->weight[layer] - nets->net->weight[0]);
 }
@@ -41,11 +42,14 @@ sac_status sac_cuda_net_forward(const sac_agent* agent, const sac_passes* passes
   sac_matrices x = passes->x;
   sac_status status = SAC_OK;
   for (int32_t l = 0; l < (one_output ? head : net->layers); ++l) {
+    /* the product of the layer */
     const sac_matrices weight = {gpu->weights + weight_at(nets, passes->first, l), nets->each};
     float* y = l == head ? trace->out : trace->h[l];
     const size_t stride = (size_t)trace->rows * (size_t)net->size[l + 1];
     SAC_TRY(sac_cuda_product(gpu->blas, precision_of(agent), SAC_PRODUCT_FORWARD, passes->count, passes->rows,
                              net->size[l + 1], net->size[l], weight, x, y, stride));
+
+    /* bias and ReLU, unless the head's kernel computes them */
     if (l < head && !(one_output && l == head - 1)) {
       const sac_bias_relu_args args = {.y = y,
                                        .bias = gpu->weights + bias_at(nets, passes->first, l),
@@ -70,11 +74,14 @@ sac_status sac_cuda_net_backward(const sac_agent* agent, const sac_passes* passe
   const size_t rows = (size_t)passes->rows;
   sac_status status = SAC_OK;
   for (int32_t l = d_head ? net->layers - 1 : net->layers - 2; l > 0; --l) {
+    /* the gradient by the layer's input */
     const float* from = l == net->layers - 1 ? d_head : d[l];
     const sac_matrices weight = {gpu->weights + weight_at(nets, passes->first, l), nets->each};
     const sac_matrices upper = {from, rows * (size_t)net->size[l + 1]};
     SAC_TRY(sac_cuda_product(gpu->blas, precision_of(agent), SAC_PRODUCT_BACKWARD, passes->count, passes->rows,
                              net->size[l + 1], net->size[l], weight, upper, d[l - 1], rows * (size_t)net->size[l]));
+
+    /* by the pre-activation below it */
     if (to_input && l == 1) continue;
     const sac_relu_grad_args args = {.d = d[l - 1],
                                      .y = trace->h[l - 1],
@@ -103,11 +110,15 @@ sac_status sac_cuda_net_gradients(const sac_agent* agent, const sac_passes* pass
     const float* upper = l == head ? d_head : d[l];
     const size_t out = (size_t)net->size[l + 1];
     float* weight = gpu->grad + weight_at(nets, passes->first, l);
+
+    /* biases: sums over the rows */
     sums.job[sums.jobs++] = (sac_column_job){.x = upper,
                                              .sum = gpu->grad + bias_at(nets, passes->first, l),
                                              .x_stride = rows * out,
                                              .sum_stride = nets->each,
                                              .width = net->size[l + 1]};
+
+    /* weights: a product; for a head with one output, weighted sums over the rows */
     if (out == 1 && l == head) {
       sums.job[sums.jobs++] = (sac_column_job){.x = x.data,
                                                .factor = upper,

@@ -1,23 +1,23 @@
-/* Paths through an update: what the operations of an algorithm's list run as, and which path serves which settings. */
+/* Paths through an update: the launches for the operations of an algorithm's list, and the path for given settings. */
 #include <string.h>
 
 #include "cuda/update.h"
 
 /* --- composed ----------------------------------------------------------------------------------------------------- */
 
-/* Two forwards of one network that sees no action: s, and s' behind it. */
+/* Two forwards of the actor, at s and s': their rows are one behind the other. */
 static int same_nets(const sac_algorithm* algo, const sac_op* op) {
   (void)algo;
   return op[0].nets == SAC_ACTOR && op[1].nets == SAC_ACTOR && op[0].at != SAC_NEXT && op[1].at == SAC_NEXT;
 }
 
-/* Critics at (s, a), and their targets at (s', a'), which lie behind them. */
+/* Critics at (s, a) and their targets at (s', a'): the targets are behind the critics. */
 static int side_by_side(const sac_algorithm* algo, const sac_op* op) {
   (void)algo;
   return op[0].nets == SAC_CRITIC && op[0].at == SAC_CURRENT && op[1].nets == SAC_CRITIC_TARGET && op[1].at == SAC_NEXT;
 }
 
-/* Samples at s and s': the head's kernel takes twice the rows. */
+/* Samples at s and s': one kernel takes all rows. */
 static int at_both(const sac_algorithm* algo, const sac_op* op) {
   (void)algo;
   return op[0].at != SAC_NEXT && op[1].at == SAC_NEXT;
@@ -61,7 +61,7 @@ const sac_launch* sac_cuda_find_launch(const sac_algorithm* algo, const sac_op* 
   return NULL;
 }
 
-/* Whether each operation of the algorithm has its launch. */
+/* Returns whether each operation of the algorithm has a launch. */
 static int composed_serves(const sac_settings* settings) {
   const sac_algorithm* algo = sac_algo_at(settings->algo);
   for (int32_t i = 0; i < algo->op_count;) {
@@ -74,7 +74,7 @@ static int composed_serves(const sac_settings* settings) {
 
 /* --- the paths ---------------------------------------------------------------------------------------------------- */
 
-/* In the order in which `auto` takes them, the fastest first; the names are those of sac_cuda_path_names. */
+/* In the order in which `auto` tries them, the fastest first. The names are those of sac_cuda_path_names. */
 static const struct {
   const char* name;
   int (*serves)(const sac_settings* settings);

@@ -97,16 +97,19 @@ static sac_status run_steps(sac_agent* agent, sac_vector* vector, cudaEvent_t* a
       .n = vector->num_envs, .mode = SAC_ACT_SAMPLE, .obs = vector->obs, .action = vector->action, .vector = vector};
   sac_status status = SAC_OK;
 
+  /* act */
   double start = sac_seconds();
   SAC_TRY(agent->backend->act(agent, &act));
   host[0] = (float)(1e6 * (sac_seconds() - start));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ACT], gpu->stream));
 
+  /* env step */
   start = sac_seconds();
   SAC_TRY(agent->backend->env_step(agent, vector));
   host[1] = (float)(1e6 * (sac_seconds() - start));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ENV_STEP], gpu->stream));
 
+  /* replay push */
   const sac_transitions transitions = sac_vector_transitions(vector);
   SAC_TRY(agent->backend->replay_push(agent, &transitions, vector));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_REPLAY_PUSH], gpu->stream));
