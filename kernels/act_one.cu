@@ -12,7 +12,7 @@ namespace {
 constexpr int warps_max = 16;
 constexpr int warps_shared = 8;     // where blocks share an observation: blocks so small run beside an update's
 constexpr int neurons = 4;          // units of a warp at a time
-constexpr int units_min = 32;       // units of the last hidden layer for which a block is worth while
+constexpr int units_min = 32;       // units of the last hidden layer that a block has at least
 constexpr int32_t cluster_max = 8;  // blocks: every device with clusters supports this size
 constexpr size_t rows_max = 256;    // observations of all agents; more of them go to actor_act_rows
 constexpr size_t blocks_max = 128;  // blocks of all observations: about one a multiprocessor

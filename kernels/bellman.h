@@ -17,7 +17,7 @@ SAC_FN int sac_min_takes(real q, real smallest) { return !(q >= smallest) & (sma
 SAC_FN real sac_min_critic(const real* q, size_t stride, int critics, int* index) {
   real smallest = q[0];
   *index = 0;
-  for (int k = 1; k < critics; ++k) {
+  for (int k = 1; k < critics; k++) {
     const real candidate = q[(size_t)k * stride];
     const int takes = sac_min_takes(candidate, smallest);
     smallest = takes ? candidate : smallest;

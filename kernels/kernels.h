@@ -47,7 +47,7 @@ typedef struct sac_dims {
   int32_t population, batch, obs, action, critics;
 } sac_dims;
 
-// Networks of one shape lie side by side, those of all agents together. A pointer to a weight or bias is that of
+// Networks of one shape are side by side, those of all agents together. A pointer to a weight or bias is that of
 // network 0; that of network i is i * stride floats behind it.
 
 // --- net.cu ----------------------------------------------------------------------------------------------------------

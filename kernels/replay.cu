@@ -80,7 +80,7 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
 #pragma unroll
     for (int n = 0; n < gather_numbers; ++n) {
       const size_t i = first + lane + static_cast<size_t>(n) * SAC_WARP;
-      now[n] = row[i < features ? i : features - 1];  // obs and action stand side by side
+      now[n] = row[i < features ? i : features - 1];  // obs and action are side by side
       next[n] = next_row[i < obs ? i : obs - 1];
     }
     sac_loads_first();

@@ -77,8 +77,7 @@ fail:
   return status;
 }
 
-/* --- launch and results --------------------------------------------------------------------------------------------
- */
+/* --- launch and results ------------------------------------------------------------------------------------------- */
 
 typedef struct act_work {
   const sac_gpu* gpu;
@@ -143,7 +142,7 @@ static sac_status wait_for_results(const sac_gpu* gpu, cudaStream_t stream, cons
     } else if (ended) {
       return sac_fail(SAC_ERROR_DEVICE, "act: the launch has ended without writing result %zu", i);
     } else if (++polls % POLLS == 0) {
-      /* has the launch failed? or ended: then all results must be here at the next look */
+      /* the launch may have failed; when it has ended, all results must be there */
       const cudaError_t error = cudaStreamQuery(stream);
       if (error == cudaErrorNotReady) (void)cudaGetLastError();
       else SAC_CUDA_TRY(gpu, error);
@@ -232,7 +231,7 @@ fail:
   return status;
 }
 
-/* --- the snapshot ---------------------------------------------------------------------------- */
+/* --- the snapshot ------------------------------------------------------------------------------------------------- */
 
 sac_status sac_cuda_snapshot(sac_agent* agent) {
   sac_gpu* gpu = sac_gpu_of(agent);

@@ -115,7 +115,7 @@ typedef struct sac_gpu {
   int act_stale;           /* the actor may have changed since the snapshot */
   cudaStream_t act_stream; /* for acts with the snapshot */
   cudaEvent_t act_copied;
-  cudaStream_t acted;          /* the stream of the last act for the host; NULL: that act has ended */
+  cudaStream_t acted;          /* the stream of the last act; NULL: no work has to wait for it */
   sac_actor_act_args act_args; /* of the last launch for the host ... */
   cudaGraphExec_t act_graph;   /* ... and its graph */
   int act_wait;                /* launches until a capture is tried again */

@@ -134,8 +134,7 @@ fail:
   return status;
 }
 
-/* --- results of the steps ------------------------------------------------------------------------------------------
- */
+/* --- results of the steps ----------------------------------------------------------------------------------------- */
 
 /* The error of a step's failure, from the code that the kernel has written. */
 static sac_status step_failed(const sac_vector* vector, const resident* r, uint64_t failure) {
@@ -217,7 +216,7 @@ fail:
   return status;
 }
 
-/* --- attaching a vector ----------------------------------------------------------------------------------------- */
+/* --- attaching a vector ------------------------------------------------------------------------------------------- */
 
 static void release(sac_vector* vector) {
   resident* r = vector->resident;

@@ -14,8 +14,7 @@ cudaError_t cudaProfilerStop(void);
 #include "util/clock.h"
 #include "util/error.h"
 
-/* --- the capture ---------------------------------------------------------------------------------------------------
- */
+/* --- the capture -------------------------------------------------------------------------------------------------- */
 
 /* The updates that the command line asks for, one request a process. The first agent that reaches them is captured. */
 static struct {
@@ -64,8 +63,7 @@ void sac_cuda_profile_end(sac_gpu* gpu, int32_t done) {
   capture.on = 0;
 }
 
-/* --- times of the stages -------------------------------------------------------------------------------------------
- */
+/* --- times of the stages ------------------------------------------------------------------------------------------ */
 
 #define SAMPLES 64
 
