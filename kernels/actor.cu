@@ -79,7 +79,7 @@ struct smallest_q_row {
   __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float, const float* outputs) {
     int index;
     const float smallest = sac_min_critic(outputs, 1, a.dims.critics, &index);
-    const float d_q = sac_actor_loss_grad_q() / static_cast<float>(a.dims.batch);
+    const float d_q = sac_head_mean_grad(a.dims, sac_actor_loss_grad_q());
 
     const size_t width = static_cast<size_t>(a.critic.width);
     float* d_hidden = a.d_hidden + warp.out * width;

@@ -29,6 +29,7 @@ struct critic_loss_row {
     number = warp.lane < (a.soft ? 4 : 2) ? *from : 0.0f;
   }
 
+  // The number that lane `which` has loaded.
   __device__ float get(int which) const { return __shfl_sync(SAC_WHOLE_WARP, number, which); }
 
   __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float q, const float* outputs) {
@@ -40,8 +41,8 @@ struct critic_loss_row {
     if (a.soft) value = sac_soft_value(value, sac_alpha(get(LOG_ALPHA)), get(LOG_PROB));
     const float y = sac_target(get(REWARD), a.reward_scale, a.gamma, get(TERMINATED), value);
 
-    // The gradient of the mean loss over the minibatch.
-    const float d_q = 1.0f / static_cast<float>(a.dims.batch) * sac_square_loss_grad(q, y);
+    // The gradient of the loss.
+    const float d_q = sac_head_mean_grad(a.dims, sac_square_loss_grad(q, y));
     sac_head_backward(x, warp.lane, d_q, a.d_hidden + warp.out * static_cast<size_t>(a.critic.width));
 
     if (warp.lane != 0) return;
@@ -70,7 +71,7 @@ struct value_loss_row {
 
   __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float v, const float*) {
     const float target = sac_soft_value(smallest, sac_alpha(log_alpha), log_prob);
-    const float d_v = 1.0f / static_cast<float>(a.dims.batch) * sac_square_loss_grad(v, target);
+    const float d_v = sac_head_mean_grad(a.dims, sac_square_loss_grad(v, target));
     sac_head_backward(x, warp.lane, d_v, a.d_hidden + warp.out * static_cast<size_t>(a.value.width));
 
     if (warp.lane != 0) return;

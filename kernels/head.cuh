@@ -122,6 +122,11 @@ struct sac_head_net {
   bool backward;
 };
 
+// The gradient of the mean over the minibatch, from the gradient of one row.
+__device__ inline float sac_head_mean_grad(const sac_dims& dims, float grad) {
+  return 1.0f / static_cast<float>(dims.batch) * grad;
+}
+
 // The body of a kernel that evaluates the heads of some networks and applies a function to each row. Row is that
 // function. It has
 //   args                               the kernel's arguments, with `state` and `dims`
