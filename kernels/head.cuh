@@ -118,7 +118,7 @@ struct sac_head_warp {
 // The network of a warp, and whether a gradient goes back through it.
 struct sac_head_net {
   const sac_head& head;
-  size_t net;  // number among the networks of its kind, of all agents
+  size_t index;  // among the networks of its kind, of all agents
   bool backward;
 };
 
@@ -145,13 +145,13 @@ __device__ inline void sac_head_rows(const typename Row::args& a) {
   const size_t r = in_batch ? place : 0;  // warps beyond the minibatch take part in the barrier
   const int lane = static_cast<int>(threadIdx.x), n = static_cast<int>(threadIdx.y);
   const sac_head_net net = Row::net(a, p, n);
-  const sac_head_warp warp = {lane, n, p, p * batch + r, net.net * batch + r};
+  const sac_head_warp warp = {lane, n, p, p * batch + r, net.index * batch + r};
   float* outputs = shared + threadIdx.z * blockDim.y;
 
   // Load everything before the first branch.
   const uint32_t alive = a.state[p].alive;
   sac_head_row x;
-  sac_head_begin(x, net.head, net.net, r, lane);
+  sac_head_begin(x, net.head, net.index, r, lane);
   Row row(a, warp);
   sac_loads_first();
   if (!alive) return;
