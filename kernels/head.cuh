@@ -164,7 +164,7 @@ __device__ inline void sac_head_rows(const typename Row::args& a) {
   if (in_batch) row.finish(a, warp, x, y, outputs);
 }
 
-// Launches of these kernels: blocks of (32, networks of a row, rows) threads, at least 4 warps; grids of (blocks, P).
+// Launches of these kernels: blocks of (32, networks of a row, rows) threads, 3 warps or more; grids of (blocks, P).
 inline dim3 sac_head_block(int32_t nets) {
   return dim3(SAC_WARP, static_cast<unsigned>(nets), nets < 4 ? 4 / static_cast<unsigned>(nets) : 1);
 }
