@@ -1,18 +1,19 @@
-// act: observations to actions in one launch, whole networks. A few observations have blocks of their own (act_one.cu);
-// here are many, several a block; the uniform actions of the warm-up; and the copy that acting reads beside updates.
+// act: from observations to actions in one launch. Here: many observations, several a block (act_one.cu has few); the
+// uniform actions of the warm-up; and the copy of the actors that act reads while updates run.
 #include "kernels/act.cuh"
 
 namespace {
 
 constexpr int threads_max = 512;
-constexpr int rows = 4;                          // observations a block has at a time
-constexpr int each = 2;                          // neurons that a warp has at a time
-constexpr size_t shared_max = size_t{48} << 10;  // what a block has without asking
-constexpr unsigned scratch_blocks = 16;          // an agent, where activations lie in scratch
+constexpr int rows = 4;                          // observations of a block at a time
+constexpr int neurons = 2;                       // units of a warp at a time
+constexpr size_t shared_max = size_t{48} << 10;  // bytes that a block has without cudaFuncSetAttribute
+constexpr unsigned scratch_blocks = 16;          // blocks of an agent whose activations are in scratch memory
 
-// --- many observations ----------------------------------------------------------------------------------------------
+// --- many observations -----------------------------------------------------------------------------------------------
 
-// A warp makes output o of the head for one observation: two chunks at a time, the parts added in their order.
+// Returns one output of the head (without bias) for one observation, in every lane of a warp: two chunks at a time,
+// which are added in their order.
 __device__ float head_output(const float* weight, int in, const float* x, int lane) {
   float sum = 0;
 #pragma unroll 4
@@ -26,25 +27,25 @@ __device__ float head_output(const float* weight, int in, const float* x, int la
   return sum;
 }
 
-// Actions for rows first .. first + count - 1 of agent p. x: two buffers of activations, (rows, widest) each.
-__device__ void act_networks(const sac_actor_act_args& a, size_t p, size_t first, size_t count, uint64_t position,
-                             float* x, int widest) {
+// Writes the actions of rows first .. first + count - 1 of agent p. x: two buffers of activations, (rows, widest) each.
+__device__ void act_rows(const sac_actor_act_args& a, size_t p, size_t first, size_t count, uint64_t position, float* x,
+                         int widest) {
   const size_t obs = static_cast<size_t>(a.size[0]), row = p * static_cast<size_t>(a.n) + first;
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int outputs = a.size[a.layers];
   const float *from = a.obs + row * obs, *weights = a.weights + p * a.weights_stride;
   float* y = x + rows * widest;
 
-  // The observations to shared memory; rows beyond the last are zeros.
+  // Load the observations; rows beyond the last are zeros.
   for (size_t i = threadIdx.x; i < rows * obs; i += blockDim.x)
     x[i / obs * static_cast<size_t>(widest) + i % obs] = i < count * obs ? from[i] : 0.0f;
   __syncthreads();
 
-  // The hidden layers.
-  for (int l = 0; l + 1 < a.layers; ++l) {
+  // The hidden layers, from x to y; then x and y change places.
+  for (int l = 0; l + 1 < a.layers; l++) {
     const sac_act_part layer = {weights + a.weight[l], weights + a.bias[l], a.size[l], a.size[l + 1]};
-    sac_act_layer<rows, each>(layer, x, widest, [&](int n, int r, float unit) {
-      if (lane % (SAC_WARP / (rows * each)) == 0) y[r * widest + n] = unit;
+    sac_act_layer<rows, neurons>(layer, x, widest, [&](int n, int r, float unit) {
+      if (lane % (SAC_WARP / (rows * neurons)) == 0) y[r * widest + n] = unit;
     });
     __syncthreads();
     float* other = x;
@@ -52,7 +53,7 @@ __device__ void act_networks(const sac_actor_act_args& a, size_t p, size_t first
     y = other;
   }
 
-  // The head, a warp an output, and the actions, a warp an observation.
+  // The head: a warp an output.
   const float *head = weights + a.weight[a.layers - 1], *bias = weights + a.bias[a.layers - 1];
   const int in = a.size[a.layers - 1];
   for (int pair = warp; pair < outputs * rows; pair += static_cast<int>(blockDim.x) / SAC_WARP) {
@@ -61,13 +62,15 @@ __device__ void act_networks(const sac_actor_act_args& a, size_t p, size_t first
     if (lane == 0) y[r * widest + o] = sum + bias[o];
   }
   __syncthreads();
+
+  // The actions: a warp an observation.
   const size_t mine = static_cast<size_t>(warp);
   if (mine < count)
-    sac_act_give(a, a.mode == SAC_DEVICE_ACT_SAMPLE, a.state[p].seed, position + first + mine, row + mine,
-                 y + warp * widest, outputs / 2, nullptr);
+    sac_act_write(a, a.mode == SAC_DEVICE_ACT_SAMPLE, a.state[p].seed, position + first + mine, row + mine,
+                  y + warp * widest, outputs / 2, nullptr);
 }
 
-// Grid: (blocks, P). A stopped agent acts with zeros: something an environment takes.
+// Grid: (blocks, P). The actions of a stopped agent are zeros, which an environment accepts.
 __global__ void __launch_bounds__(threads_max, 1) actor_act_rows(sac_actor_act_args a, int widest, int in_shared) {
   SAC_DYNAMIC_SHARED(float, shared);
   const size_t p = blockIdx.y, n = static_cast<size_t>(a.n), actions = static_cast<size_t>(a.size[a.layers]) / 2;
@@ -75,30 +78,36 @@ __global__ void __launch_bounds__(threads_max, 1) actor_act_rows(sac_actor_act_a
   const uint64_t position = a.state[p].act;
   const size_t floats = 2 * rows * static_cast<size_t>(widest);
   float* activations = in_shared ? shared : a.scratch + (p * scratch_blocks + blockIdx.x) * floats;
+
+  // The block's observations, `rows` at a time.
   for (size_t first = static_cast<size_t>(blockIdx.x) * rows; first < n; first += gridDim.x * size_t{rows}) {
     const size_t count = n - first < rows ? n - first : rows;
-    if (alive) act_networks(a, p, first, count, position, activations, widest);
+    if (alive) act_rows(a, p, first, count, position, activations, widest);
     for (size_t i = threadIdx.x; !alive && i < count * actions; i += blockDim.x)
       a.action[(p * n + first) * actions + i] = 0;
     if (threadIdx.x < count && !alive && a.log_prob && a.mode == SAC_DEVICE_ACT_SAMPLE)
       a.log_prob[p * n + first + threadIdx.x] = 0;
     __syncthreads();
   }
+
+  // Advance the counter of the noise.
   if (threadIdx.x == 0 && alive && a.mode == SAC_DEVICE_ACT_SAMPLE && !a.noise)
     sac_act_count(&a.state[p], gridDim.x, position, a.n);
 }
 
-// --- uniform actions ------------------------------------------------------------------------------------------------
+// --- uniform actions -------------------------------------------------------------------------------------------------
 
 constexpr int uniform_threads = 128;
 
-// Grid: (blocks, P). A thread a component.
+// Grid: (blocks, P). A thread a component of an action.
 __global__ void __launch_bounds__(uniform_threads) actor_act_uniform(sac_actor_act_args a) {
   const size_t p = blockIdx.y, actions = static_cast<size_t>(a.size[a.layers]) / 2;
   const size_t count = static_cast<size_t>(a.n) * actions;
   const size_t i = static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   const bool alive = a.alive[p * a.alive_stride] != 0;
   const uint64_t position = a.state[p].act;
+
+  // The component's word of its Philox block.
   if (i < count && alive) {
     const size_t row = i / actions, j = i % actions, which = j % SAC_UNIFORMS_PER_BLOCK;
     const sac_words words =
@@ -111,15 +120,16 @@ __global__ void __launch_bounds__(uniform_threads) actor_act_uniform(sac_actor_a
     a.action[p * count + i] = sac_uniform_within(word, 1.0f);
   }
   if (i < count && !alive) a.action[p * count + i] = 0;
-  __syncthreads();  // all of the block have read the counter
+
+  __syncthreads();  // every thread of the block has read the counter
   if (threadIdx.x == 0 && alive) sac_act_count(&a.state[p], gridDim.x, position, a.n);
 }
 
-// --- the copy -------------------------------------------------------------------------------------------------------
+// --- copy of the actors ----------------------------------------------------------------------------------------------
 
 constexpr int snapshot_threads = 256;
 
-// A float4 a thread; the first block copies who is alive.
+// A float4 a thread. The first block copies `alive` too.
 __global__ void __launch_bounds__(snapshot_threads) actor_snapshot(sac_actor_snapshot_args a) {
   const size_t i = static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i < a.floats / 4) reinterpret_cast<float4*>(a.copy)[i] = reinterpret_cast<const float4*>(a.weights)[i];
@@ -128,17 +138,20 @@ __global__ void __launch_bounds__(snapshot_threads) actor_snapshot(sac_actor_sna
     a.alive[p] = a.state[p].alive;
 }
 
-// --- launches -------------------------------------------------------------------------------------------------------
+// --- launches --------------------------------------------------------------------------------------------------------
 
+// Floats of a block's activations, and whether shared memory holds them.
 size_t floats_of(int32_t widest) { return 2 * rows * static_cast<size_t>(widest); }
 bool fits_shared(int32_t widest) { return floats_of(widest) * sizeof(float) <= shared_max; }
 
 void launch_rows(cudaStream_t stream, const sac_actor_act_args& args) {
   const int32_t widest = sac_act_widest(&args);
 
-  // A warp for every few neurons of the widest layer, as far as a block goes.
-  const int wanted = (widest + each - 1) / each, most = threads_max / SAC_WARP;
+  // A warp for every `neurons` units of the widest layer, at most the warps of a block.
+  const int wanted = (widest + neurons - 1) / neurons, most = threads_max / SAC_WARP;
   const int warps = wanted < rows ? rows : wanted > most ? most : wanted;
+
+  // A block for every `rows` observations, at most those that scratch memory has room for.
   const bool in_shared = fits_shared(widest);
   unsigned blocks = sac_blocks(static_cast<size_t>(args.n), rows);
   if (!in_shared && blocks > scratch_blocks) blocks = scratch_blocks;

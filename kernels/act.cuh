@@ -1,5 +1,6 @@
-// act: what its two kernels share. One observation is for blocks of a cluster (act_one.cu), many are for whole blocks
-// (act.cu). Both add in the same order, so an action's bits depend on its observation and the network alone.
+// act: what its two kernels share. actor_act_one (act_one.cu) computes one observation with a cluster of blocks,
+// actor_act_rows (act.cu) several observations with a block. Both sum in the same order, so the bits of an action
+// depend on its observation and the network alone.
 #ifndef SAC_KERNELS_ACT_CUH
 #define SAC_KERNELS_ACT_CUH
 
@@ -9,22 +10,25 @@
 #include "kernels/random.h"
 #include "kernels/squash.h"
 
-constexpr int sac_act_chunk = 16;  // units of the last hidden layer whose part of the head is summed alone
+// The head's products are summed over chunks of this many units of the last hidden layer; then the chunks are summed.
+constexpr int sac_act_chunk = 16;
 
-// Launches one observation a cluster of blocks; false: too many of them or too wide, and nothing was launched.
+// Launches actor_act_one. Returns false, and launches nothing, for too many observations or too wide a network.
 bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args);
 
-// Floats between two rows of activations: of the widest layer, the observation and the head included, in whole quads.
+// A width rounded up to a multiple of 4 floats.
 inline int32_t sac_act_padded(int32_t widest) { return (widest + 3) / 4 * 4; }
+
+// Floats between two rows of activations: the padded width of the widest layer, observation and head included.
 inline int32_t sac_act_widest(const sac_actor_act_args* args) {
   int32_t widest = args->size[0];
-  for (int32_t l = 1; l <= args->layers; ++l) widest = args->size[l] > widest ? args->size[l] : widest;
+  for (int32_t l = 1; l <= args->layers; l++) widest = args->size[l] > widest ? args->size[l] : widest;
   return sac_act_padded(widest);
 }
 
-// Sums over the warp of `sums` numbers a lane, in the order of sac_warp_sum: each step halves the lanes that a number
-// is in, and a lane gives half of its numbers away. Lanes l of SAC_WARP / sums neighbours get sum l / (SAC_WARP /
-// sums).
+// Sums over the warp of `sums` numbers a lane, in the order of sac_warp_sum. Each step halves the numbers that a lane
+// holds: it sends one half to another lane and adds what it receives to the other. At the end lane l has sum
+// l / (SAC_WARP / sums).
 template <int sums>
 __device__ float sac_act_sums(float (&x)[sums], int lane) {
   int distance = SAC_WARP / 2;
@@ -32,19 +36,21 @@ __device__ float sac_act_sums(float (&x)[sums], int lane) {
   for (int half = sums / 2; half > 0; half /= 2) {
     const bool upper = lane & distance;
 #pragma unroll
-    for (int i = 0; i < half; ++i) {
-      const float keep = upper ? x[i + half] : x[i], give = upper ? x[i] : x[i + half];
-      x[i] = keep + __shfl_xor_sync(SAC_WHOLE_WARP, give, distance);
+    for (int i = 0; i < half; i++) {
+      const float keep = upper ? x[i + half] : x[i], send = upper ? x[i] : x[i + half];
+      x[i] = keep + __shfl_xor_sync(SAC_WHOLE_WARP, send, distance);
     }
     distance /= 2;
   }
+
+  // One number is left. Add it over the lanes that have parts of the same sum.
   float sum = x[0];
 #pragma unroll
   for (int rest = SAC_WARP / 2 / sums; rest > 0; rest /= 2) sum += __shfl_xor_sync(SAC_WHOLE_WARP, sum, rest);
   return sum;
 }
 
-// 4 neighbours: all of them, at 16 bytes; or `left` of them, and zeros.
+// Loads 4 neighbours. quad: in one load of 16 bytes. Otherwise one by one, and zeros beyond the first `left`.
 template <bool quad>
 __device__ void sac_act_load(float (&to)[4], const float* from, int left) {
   if constexpr (quad) {
@@ -52,60 +58,63 @@ __device__ void sac_act_load(float (&to)[4], const float* from, int left) {
     to[0] = x.x, to[1] = x.y, to[2] = x.z, to[3] = x.w;
   } else {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) to[i] = i < left ? from[i] : 0.0f;
+    for (int i = 0; i < 4; i++) to[i] = i < left ? from[i] : 0.0f;
   }
 }
 
-// Adds a lane's products for some neurons (their weights begin at row[j]) and observations: its lanes over the inputs,
-// 4 neighbours a lane.
-template <int rows, int each, bool quad>
-__device__ void sac_act_add(float (&sum)[each * rows], const float* __restrict__ weight, const int (&row)[each], int in,
-                            const float* x, int widest) {
+// Adds a lane's products for `neurons` neurons (the weights of neuron j begin at weight[row[j]]) and `rows`
+// observations. The lanes share the inputs, 4 neighbours each.
+template <int rows, int neurons, bool quad>
+__device__ void sac_act_add(float (&sum)[neurons * rows], const float* __restrict__ weight, const int (&row)[neurons],
+                            int in, const float* x, int widest) {
 #pragma unroll(quad ? 2 : 1)
   for (int k = 4 * (static_cast<int>(threadIdx.x) % SAC_WARP); k < in; k += 4 * SAC_WARP) {
-    float w[each][4], xs[rows][4];
+    float w[neurons][4], xs[rows][4];
 #pragma unroll
-    for (int j = 0; j < each; ++j) sac_act_load<quad>(w[j], weight + row[j] + k, in - k);
+    for (int j = 0; j < neurons; j++) sac_act_load<quad>(w[j], weight + row[j] + k, in - k);
 #pragma unroll
-    for (int r = 0; r < rows; ++r) sac_act_load<quad>(xs[r], x + r * widest + k, in - k);
+    for (int r = 0; r < rows; r++) sac_act_load<quad>(xs[r], x + r * widest + k, in - k);
 #pragma unroll
-    for (int j = 0; j < each; ++j)
+    for (int j = 0; j < neurons; j++)
 #pragma unroll
-      for (int r = 0; r < rows; ++r)
+      for (int r = 0; r < rows; r++)
 #pragma unroll
-        for (int i = 0; i < 4; ++i) sum[j * rows + r] = fmaf(w[j][i], xs[r][i], sum[j * rows + r]);
+        for (int i = 0; i < 4; i++) sum[j * rows + r] = fmaf(w[j][i], xs[r][i], sum[j * rows + r]);
   }
 }
 
-// Rows of a layer's weights: (count, in), and their biases.
+// A part of a hidden layer: weights (count, in) and biases (count).
 struct sac_act_part {
   const float *weight, *bias;
   int in, count;
 };
 
-// The neurons of some rows for the block's observations x (rows, widest), a warp `each` of them at a time. keep(n, r,
-// y) is called for neuron n and observation r by SAC_WARP / (each * rows) neighbouring lanes, with the same y.
-template <int rows, int each, typename Keep>
+// Computes the units of a part for the block's observations x (rows, widest); a warp has `neurons` units at a time.
+// Calls keep(n, r, unit) with unit n of observation r, in SAC_WARP / (neurons * rows) neighbouring lanes each.
+template <int rows, int neurons, typename Keep>
 __device__ void sac_act_layer(const sac_act_part& layer, const float* x, int widest, Keep keep) {
-  constexpr int sums = each * rows;
+  constexpr int sums = neurons * rows;
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int warps = static_cast<int>(blockDim.x) / SAC_WARP;
   const bool quad = layer.in % 4 == 0 && reinterpret_cast<uintptr_t>(layer.weight) % (4 * sizeof(float)) == 0;
-  for (int first = warp * each; first < layer.count; first += warps * each) {
-    int row[each];
+  for (int first = warp * neurons; first < layer.count; first += warps * neurons) {
+    // Where the units' weights begin. Beyond the last unit: the last one, whose sum is not kept.
+    int row[neurons];
 #pragma unroll
-    for (int j = 0; j < each; ++j)  // past the last: a sum that nobody keeps
-      row[j] = (first + j < layer.count ? first + j : layer.count - 1) * layer.in;
+    for (int j = 0; j < neurons; j++) row[j] = (first + j < layer.count ? first + j : layer.count - 1) * layer.in;
+
     float sum[sums] = {};
-    if (quad) sac_act_add<rows, each, true>(sum, layer.weight, row, layer.in, x, widest);
-    else sac_act_add<rows, each, false>(sum, layer.weight, row, layer.in, x, widest);
+    if (quad) sac_act_add<rows, neurons, true>(sum, layer.weight, row, layer.in, x, widest);
+    else sac_act_add<rows, neurons, false>(sum, layer.weight, row, layer.in, x, widest);
+
+    // Each lane gets one of the sums, and so one unit.
     const float whole = sac_act_sums(sum, lane);
     const int which = lane / (SAC_WARP / sums), n = first + which / rows;
     if (n < layer.count) keep(n, which % rows, sac_relu(whole + layer.bias[n]));
   }
 }
 
-// Sums over half a warp: a chunk's part of an output of the head, in lanes 0 and sac_act_chunk.
+// Sums over each half of the warp: the part of a head's output that a chunk adds.
 __device__ inline float sac_act_chunk_sum(float part) {
 #pragma unroll
   for (int distance = sac_act_chunk / 2; distance > 0; distance /= 2)
@@ -113,7 +122,7 @@ __device__ inline float sac_act_chunk_sum(float part) {
   return part;
 }
 
-// Component i of the noise drawn at a position.
+// Draws component i of the noise of the observation at a position of the act stream.
 __device__ inline float sac_act_noise(uint64_t seed, uint64_t position, int actions, int i) {
   float z[SAC_NORMALS_PER_BLOCK];
   sac_normals(sac_philox(seed, SAC_STREAM_ACT,
@@ -124,11 +133,12 @@ __device__ inline float sac_act_noise(uint64_t seed, uint64_t position, int acti
   return which == 0 ? z[0] : which == 1 ? z[1] : which == 2 ? z[2] : z[3];
 }
 
-// The action of an observation from its head, by one warp; what it is written to and made of stands in the kernel's
-// arguments. sample: or the mean. eps_of: the noise of the first 32 components, where it was drawn before; or NULL.
+// Writes the action of an observation, and its log-probability, from the head's outputs (means, then log sigmas). One
+// warp calls it. sample: draws from the Gaussian; otherwise the mean. drawn: the noise of the first 32 components,
+// where it was drawn before, or NULL.
 template <typename Args>
-__device__ void sac_act_give(const Args& a, bool sample, uint64_t seed, uint64_t position, size_t row,
-                             const float* head, int actions, const float* eps_of) {
+__device__ void sac_act_write(const Args& a, bool sample, uint64_t seed, uint64_t position, size_t row,
+                              const float* head, int actions, const float* drawn) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
   const size_t first = row * static_cast<size_t>(actions);
   float log_prob = 0;
@@ -138,20 +148,24 @@ __device__ void sac_act_give(const Args& a, bool sample, uint64_t seed, uint64_t
       a.action[at] = sac_squash_mean(head[i]);
       continue;
     }
-    const float eps = a.noise                  ? a.noise[at]
-                      : eps_of && i < SAC_WARP ? eps_of[i]
-                                               : sac_act_noise(seed, position, actions, i);
+
+    // The noise is the caller's, was drawn before, or is drawn now.
+    const float eps = a.noise                 ? a.noise[at]
+                      : drawn && i < SAC_WARP ? drawn[i]
+                                              : sac_act_noise(seed, position, actions, i);
     const sac_squash_out out = sac_squash(head[i], head[actions + i], eps, a.log_std_min, a.log_std_max);
     a.action[at] = out.action;
     log_prob += out.log_prob;
   }
+
+  // The sum over the components.
   if (!a.log_prob || !sample) return;
   log_prob = sac_warp_sum(log_prob);
   if (lane == 0) a.log_prob[row] = log_prob;
 }
 
-// One thread of a block that has finished the observations it had of agent p: the last of its `blocks` moves the
-// agent's counter on by n, as all others have read it by then.
+// Moves an agent's counter on by n, in the last of its `blocks` blocks: all others have read the counter by then. One
+// thread of each block calls it after the block's work.
 __device__ inline void sac_act_count(sac_device_state* state, unsigned blocks, uint64_t position, int n) {
   if (blocks > 1) {
     __threadfence();

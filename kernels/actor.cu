@@ -1,4 +1,5 @@
-// actor update, between the products: squash forward and back, the critics' judgement.
+// actor update, between the products: the squashed Gaussian of the head's outputs, the smallest critic, and the
+// gradient from the critics back through the action to the head.
 #include "kernels/bellman.h"
 #include "kernels/cuda.cuh"
 #include "kernels/head.cuh"
@@ -8,15 +9,18 @@
 
 namespace {
 
-// --- squash: a warp a row, a lane an action component --------------------------------------------------------------
+// --- squash: a warp a row, a lane an action component ----------------------------------------------------------------
 
 constexpr int squash_threads = 64;
 
+// Rows are those of s, then those of s'.
 __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_args a) {
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), actions = static_cast<size_t>(a.dims.action);
   const size_t r = (static_cast<size_t>(blockIdx.x) * squash_threads + threadIdx.x) / SAC_WARP;
   const size_t lane = threadIdx.x % SAC_WARP;
   if (r >= static_cast<size_t>(a.rows)) return;
+
+  // Where the row is in the head's outputs and in the critics' inputs.
   const uint32_t alive = a.state[p].alive;
   const size_t row = 2 * p * batch + r, critics = static_cast<size_t>(a.dims.critics);
   const size_t features = static_cast<size_t>(a.dims.obs) + actions;
@@ -24,19 +28,25 @@ __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_
   const float* bias = a.bias + p * a.bias_stride;
   float* head = a.head + row * 2 * actions;
   float* inputs = (of_next ? a.minibatch.next : a.minibatch.policy) + static_cast<size_t>(a.dims.obs);
+
   float log_prob = 0, saturated = 0;
   for (size_t first = 0; first < actions; first += SAC_WARP) {
+    // Every lane loads a component; those beyond the last load the last one.
     const size_t i = first + lane, j = i < actions ? i : actions - 1;
     const float mean = head[j] + bias[j], log_std = head[actions + j] + bias[actions + j];
     const float noise = a.minibatch.noise[row * actions + j];
     sac_loads_first();
     if (!alive) return;
     if (i >= actions) continue;
+
+    // The action, to the inputs of each critic.
     const sac_squash_out out = sac_squash(mean, log_std, noise, a.log_std_min, a.log_std_max);
     log_prob += out.log_prob;
-    for (size_t k = 0; k < critics; ++k)
+    for (size_t k = 0; k < critics; k++)
       inputs[((p * critics + k) * batch + (of_next ? r - batch : r)) * features + i] = out.action;
     if (of_next) continue;
+
+    // Keep what the gradient and the statistics of a~ need.
     const size_t at = (p * batch + r) * actions + i;
     head[actions + i] = log_std;
     a.out.action[at] = out.action;
@@ -44,6 +54,8 @@ __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_
     a.out.slope[at] = out.slope;
     saturated += sac_squash_saturated(out.action);
   }
+
+  // The sums over the components.
   if (!alive) return;
   log_prob = sac_warp_sum(log_prob);
   saturated = sac_warp_sum(saturated);
@@ -52,57 +64,56 @@ __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_
   if (!of_next) a.out.saturated[p * batch + r] = saturated;
 }
 
-// --- the critics' judgement: a warp a critic -----------------------------------------------------------------------
+// --- the smallest critic: a warp a critic ----------------------------------------------------------------------------
 
-__global__ void __launch_bounds__(sac_head_threads_max) actor_judge(sac_actor_judge_args a) {
-  __shared__ float output[sac_head_nets_max];
-  const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
-  const size_t r = static_cast<size_t>(blockIdx.x) * blockDim.z + threadIdx.z;
-  const size_t mine = threadIdx.y, net = p * critics + mine, width = static_cast<size_t>(a.critic.width);
-  const int lane = static_cast<int>(threadIdx.x);
-  const bool there = r < batch;
-  const uint32_t alive = a.state[p].alive;
-  float* outputs = output + threadIdx.z * blockDim.y;
-  sac_head_row row;
-  sac_head_begin(row, a.critic, net, there ? r : 0, lane);
-  sac_loads_first();
-  if (!alive) return;
-  const float q = sac_head_forward(row, there && sac_head_stores(a.critic, true), lane);
-  if (lane == 0) outputs[mine] = q;
-  __syncthreads();
-  if (!there) return;
-  float smallest = outputs[0];
-  size_t index = 0;
-  for (size_t k = 1; k < critics; ++k) {
-    const bool takes = sac_min_takes(outputs[k], smallest);
-    smallest = takes ? outputs[k] : smallest;
-    index = takes ? k : index;
+// The networks of a row are the critics. The gradient goes back through the smallest one; it is zero in the others.
+struct smallest_q_row {
+  using args = sac_actor_smallest_q_args;
+
+  __device__ static sac_head_net net(const args& a, size_t p, int n) {
+    return {a.critic, p * static_cast<size_t>(a.dims.critics) + static_cast<size_t>(n), true};
   }
-  const float d_q = sac_actor_loss_grad_q() / static_cast<float>(a.dims.batch);
-  float* d_hidden = a.d_hidden + (net * batch + r) * width;
-  if (mine == index) {
-    sac_head_backward(row, lane, d_q, d_hidden);
-  } else {
-    for (size_t j = static_cast<size_t>(lane); j < width; j += SAC_WARP) d_hidden[j] = 0;
+
+  __device__ smallest_q_row(const args&, const sac_head_warp&) {}
+
+  __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float, const float* outputs) {
+    int index;
+    const float smallest = sac_min_critic(outputs, 1, a.dims.critics, &index);
+    const float d_q = sac_head_mean_grad(a.dims, sac_actor_loss_grad_q());
+
+    const size_t width = static_cast<size_t>(a.critic.width);
+    float* d_hidden = a.d_hidden + warp.out * width;
+    if (warp.n == index) {
+      sac_head_backward(x, warp.lane, d_q, d_hidden);
+    } else {
+      for (size_t j = static_cast<size_t>(warp.lane); j < width; j += SAC_WARP) d_hidden[j] = 0;
+    }
+
+    if (warp.n == 0 && warp.lane == 0) a.smallest[warp.row] = smallest;
   }
-  if (mine == 0 && lane == 0) a.smallest[p * batch + r] = smallest;
+};
+
+__global__ void __launch_bounds__(sac_head_threads_max) actor_smallest_q(sac_actor_smallest_q_args a) {
+  sac_head_rows<smallest_q_row>(a);
 }
 
-// --- the way back through action and squash: a warp a row, the block's rows share the weights ------------------------
+// --- gradient back through the action and the squash: a warp a row ---------------------------------------------------
 
+// The rows of a block share the weights of the critics' first layer, which they read from shared memory.
 constexpr int tile = 8;       // action components at a time
 constexpr int grad_rows = 8;  // rows of a block
 constexpr int grad_threads = grad_rows * SAC_WARP, grad_part = sac_head_part;
-constexpr int grad_pitch = grad_part + 4;  // of a component's weights in shared memory: no two lanes that store meet
+constexpr int grad_pitch = grad_part + 4;  // floats of a component's weights in shared memory: no bank conflicts
 
-// What a thread reads for one part of a critic's hidden units (beyond the last the last again): its row's hidden units
-// and their gradients, and the block's weights, component t % tile of unit t / tile and of every 32nd after it.
+// What a thread loads for one part of a critic's hidden units: hidden units and gradients of its row, in its columns;
+// and, for the block, weights of component t % tile by unit t / tile and every 32nd unit after it. Beyond the last unit
+// it loads the last one again.
 struct grad_reads {
   float hidden[sac_head_columns], d_hidden[sac_head_columns], weight[sac_head_columns];
-  int units;  // of the weights those from here on are none: 0
+  int units;  // weights from this unit on count as 0
 };
 
-static_assert(tile == sac_head_columns, "a thread's weights are of as many units as a lane has columns");
+static_assert(tile == sac_head_columns, "a thread loads weights of as many units as a lane has columns");
 
 __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_t r, int part, size_t first,
                           grad_reads& reads) {
@@ -115,14 +126,18 @@ __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_
   const float* hidden = a.hidden + net * a.hidden_stride + r * width;
   const float* weight = a.weight + net * a.weight_stride + static_cast<size_t>(a.dims.obs) +
                         (component < actions ? component : actions - 1);
+
+  // The row's hidden units.
 #pragma unroll
-  for (int i = 0; i < sac_head_columns; ++i) {
+  for (int i = 0; i < sac_head_columns; i++) {
     const int j = sac_head_column(column, i, a.width);
     reads.hidden[i] = hidden[j];
     reads.d_hidden[i] = d_hidden[j];
   }
+
+  // The block's weights.
 #pragma unroll
-  for (int i = 0; i < sac_head_columns; ++i) {
+  for (int i = 0; i < sac_head_columns; i++) {
     const int j = sac_head_column(unit, i, a.width);
     reads.weight[i] = weight[static_cast<size_t>(j) * features];
   }
@@ -130,24 +145,47 @@ __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_
   sac_loads_first();
 }
 
+// Ends the use of `reads`: the weights to shared memory, the gradients by the row's pre-activations to d.
+__device__ void store_part(const grad_reads& reads, float* block_weights, float (&d)[sac_head_columns]) {
+  const int t = static_cast<int>(threadIdx.x);
+#pragma unroll
+  for (int j = 0; j < tile; j++)
+    block_weights[t % tile * grad_pitch + t / tile + j * SAC_WARP] =
+        j * SAC_WARP < reads.units ? reads.weight[j] : 0.0f;
+#pragma unroll
+  for (int j = 0; j < sac_head_columns; j++) d[j] = sac_relu_grad(reads.hidden[j], reads.d_hidden[j]);
+}
+
+// Adds a lane's products of one part to the gradient by `tile` action components.
+__device__ void add_products(const float (&d)[sac_head_columns], const float* block_weights, int lane,
+                             float (&sum)[tile]) {
+#pragma unroll
+  for (int j = 0; j < sac_head_columns; j++) {
+#pragma unroll
+    for (int k = 0; k < tile; k++) sum[k] = fmaf(d[j], block_weights[k * grad_pitch + lane + j * SAC_WARP], sum[k]);
+  }
+}
+
 __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_squash_grad_args a) {
   __shared__ float weights[2][tile * grad_pitch];
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), actions = static_cast<size_t>(a.dims.action);
   const size_t r = (static_cast<size_t>(blockIdx.x) * grad_threads + threadIdx.x) / SAC_WARP;
-  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, t = static_cast<int>(threadIdx.x);
-  const bool there = r < batch;
-  const int parts = (a.width + grad_part - 1) / grad_part, of_all = parts * a.dims.critics;
-  const size_t first_net = p * static_cast<size_t>(a.dims.critics), row = there ? r : 0;
+  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
+  const bool in_batch = r < batch;
+  const int parts = (a.width + grad_part - 1) / grad_part, parts_of_all = parts * a.dims.critics;
+  const size_t first_net = p * static_cast<size_t>(a.dims.critics), row = in_batch ? r : 0;
   const uint32_t alive = a.state[p].alive;
   const float log_alpha = a.log_alpha[p * a.log_alpha_stride];
   const float* head = a.head + (2 * p * batch + row) * 2 * actions;
   float* d_head = a.d_head + (p * batch + row) * 2 * actions;
+
   grad_reads reads;
   for (size_t first = 0; first < actions; first += tile) {
     read_part(a, first_net, row, 0, first, reads);
-    // of the row's action, for the end
+
+    // Load what the squash's gradient needs: lane k has component first + k.
     const size_t i = first + static_cast<size_t>(lane), at = (p * batch + row) * actions + i;
-    const bool writes = there && lane < tile && i < actions;
+    const bool writes = in_batch && lane < tile && i < actions;
     sac_squash_out out = {0, 0, 0, 0};
     float log_std = 0;
     if (writes) {
@@ -158,32 +196,28 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
     }
     sac_loads_first();
     if (!alive) return;
+
+    // The gradient by the action: a sum over the hidden units of all critics. The loads of the next part are under way
+    // while a part is added.
     float sum[tile] = {0};
-    for (int n = 0; n < of_all; ++n) {
-      float* block_weights = weights[n % 2];
+    for (int n = 0; n < parts_of_all; n++) {
       float d[sac_head_columns];
-#pragma unroll
-      for (int j = 0; j < tile; ++j)
-        block_weights[t % tile * grad_pitch + t / tile + j * SAC_WARP] =
-            j * SAC_WARP < reads.units ? reads.weight[j] : 0.0f;
-#pragma unroll
-      for (int j = 0; j < sac_head_columns; ++j) d[j] = sac_relu_grad(reads.hidden[j], reads.d_hidden[j]);
+      store_part(reads, weights[n % 2], d);
       __syncthreads();
-      if (n + 1 < of_all)
+      if (n + 1 < parts_of_all)
         read_part(a, first_net + static_cast<size_t>((n + 1) / parts), row, (n + 1) % parts, first, reads);
-#pragma unroll
-      for (int j = 0; j < sac_head_columns; ++j) {
-#pragma unroll
-        for (int k = 0; k < tile; ++k) sum[k] = fmaf(d[j], block_weights[k * grad_pitch + lane + j * SAC_WARP], sum[k]);
-      }
+      add_products(d, weights[n % 2], lane, sum);
     }
+
     float d_action = 0;
 #pragma unroll
-    for (int k = 0; k < tile; ++k) {
+    for (int k = 0; k < tile; k++) {
       const float whole = sac_warp_sum(sum[k]);
       d_action = lane == k ? whole : d_action;
     }
-    __syncthreads();  // before the next components' weights come where these stand
+    __syncthreads();  // the next components' weights overwrite these
+
+    // The gradient by the head's outputs.
     if (!writes) continue;
     const float d_log_prob = sac_actor_loss_grad_log_prob(sac_alpha(log_alpha)) / static_cast<float>(a.dims.batch);
     const sac_squash_grad grad = sac_squash_backward(out, log_std, a.log_std_min, a.log_std_max, d_log_prob, d_action);
@@ -201,9 +235,9 @@ cudaError_t sac_actor_squash(cudaStream_t stream, const sac_actor_squash_args* a
   return cudaGetLastError();
 }
 
-cudaError_t sac_actor_judge(cudaStream_t stream, const sac_actor_judge_args* args) {
+cudaError_t sac_actor_smallest_q(cudaStream_t stream, const sac_actor_smallest_q_args* args) {
   const int32_t critics = args->dims.critics;
-  SAC_LAUNCH(actor_judge, sac_head_grid(args->dims, critics), sac_head_block(critics), 0, stream, *args);
+  SAC_LAUNCH(actor_smallest_q, sac_head_grid(args->dims, critics), sac_head_block(critics), 0, stream, *args);
   return cudaGetLastError();
 }
 

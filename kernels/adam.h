@@ -16,11 +16,11 @@ typedef struct sac_adam_step {
   real eps;
 } sac_adam_step;
 
-// [adam.step] 1 - beta^t, the correction of a moment's bias, as -expm1(t log beta): the plain difference has lost three
-// digits at t = 1, beta 0.999.
+// [adam.step] 1 - beta^t, the correction of a moment's bias, as -expm1(t log beta): the plain difference loses three
+// digits at t = 1, beta = 0.999.
 SAC_FN double sac_adam_correction(uint64_t t, double beta) { return -expm1((double)t * log(beta)); }
 
-// [adam.step] Scalars of step t = 1, 2, ... In double.
+// [adam.step] Scalars of step t = 1, 2, ..., computed in double.
 SAC_FN sac_adam_step sac_adam_begin(uint64_t t, double lr, double beta1, double beta2, double eps) {
   sac_adam_step step;
   step.step_size = (real)(lr / sac_adam_correction(t, beta1));

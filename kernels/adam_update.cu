@@ -1,4 +1,4 @@
-// Adam over a whole region of weights in one launch, and the norm of its gradient.
+// adam_update: one step of Adam over a region of weights, and the squared norm of its gradient.
 #include "kernels/adam.h"
 
 #include "kernels/cuda.cuh"
@@ -7,9 +7,11 @@
 namespace {
 
 constexpr int threads = 256;
-constexpr int quads = 2;  // float4s a thread: few blocks, and loads enough under way
+constexpr int quads = 2;  // float4s a thread
 
+// Each block also writes the squared norm of its part of the gradient, which temperature_update adds up.
 __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
+  // This thread's part of the weights.
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;
@@ -20,10 +22,11 @@ __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
   float4* ms = reinterpret_cast<float4*>(a.m) + at;
   float4* vs = reinterpret_cast<float4*>(a.v) + at;
   const size_t first = static_cast<size_t>(blockIdx.x) * threads * quads + threadIdx.x;
-  // All that is read, the last quad again beyond the last, before anything is stored.
+
+  // Load everything before the first store. Threads beyond the last float4 load the last one.
   float4 grad[quads], weight[quads], m[quads], v[quads];
 #pragma unroll
-  for (int i = 0; i < quads; ++i) {
+  for (int i = 0; i < quads; i++) {
     const size_t j = first + static_cast<size_t>(i) * threads, k = j < count ? j : count - 1;
     grad[i] = grads[k];
     weight[i] = weights[k];
@@ -32,9 +35,11 @@ __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
   }
   sac_loads_first();
   if (!alive) return;
+
+  // Adam's step.
   double norm[1] = {0};
 #pragma unroll
-  for (int i = 0; i < quads; ++i) {
+  for (int i = 0; i < quads; i++) {
     const size_t j = first + static_cast<size_t>(i) * threads;
     if (j >= count) continue;
     const float4 g = grad[i];
@@ -48,6 +53,8 @@ __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
     ms[j] = m[i];
     vs[j] = v[i];
   }
+
+  // The squared norm of the block's part.
   sac_block_sums<double, 1>(norm);
   if (threadIdx.x == 0) a.norm[p * gridDim.x + blockIdx.x] = norm[0];
 }

@@ -1,5 +1,5 @@
-// Targets and losses of the critics, the value network and the actor, one row of the minibatch at a time.
-// Means over rows and sums over critics are the caller's, and so is the factor 1/B that the mean puts on each gradient.
+// Targets and losses of the critics, the value network and the actor, one row of the minibatch at a time. The caller
+// computes means over rows and sums over critics, and multiplies gradients by the 1/B of the mean.
 //
 // [sac]   Haarnoja et al. 2018, arXiv 1812.05905, equations 5, 6 (critic) and 9, 10 (actor).
 // [sac-v] Haarnoja et al. 2018, arXiv 1801.01290, equations 5, 6 (value), 7, 8, 9 (critic) and 12, 13 (actor).
@@ -8,16 +8,16 @@
 
 #include "kernels/real.h"
 
-// [sac.min] Whether q replaces the smallest value so far. The first of equal values stays. A NaN is taken, and stays:
-// the row's minimum is then NaN and the sentinel sees it.
+// [sac.min] Whether q replaces the smallest value so far. Of equal values the first stays. A NaN replaces any number,
+// and stays: so the row's minimum is NaN, and the agent stops.
 SAC_FN int sac_min_takes(real q, real smallest) { return !(q >= smallest) & (smallest == smallest); }
 
-// [sac.min] min_k Q_k of one row, q[k*stride] for k in [0, critics), critics >= 1; *index: which critic gave it. Its
-// action gradient is the gradient of the minimum.
+// [sac.min] min_k Q_k of one row: q[k*stride] for k in [0, critics), critics >= 1. *index: the critic that has the
+// minimum; its gradient is the gradient of the minimum.
 SAC_FN real sac_min_critic(const real* q, size_t stride, int critics, int* index) {
   real smallest = q[0];
   *index = 0;
-  for (int k = 1; k < critics; ++k) {
+  for (int k = 1; k < critics; k++) {
     const real candidate = q[(size_t)k * stride];
     const int takes = sac_min_takes(candidate, smallest);
     smallest = takes ? candidate : smallest;
@@ -43,15 +43,15 @@ SAC_FN real sac_target(real reward, real reward_scale, real discount, real next_
 // [sac.td-error] delta = y - Q(s, a).
 SAC_FN real sac_td_error(real q, real target) { return target - q; }
 
-// [sac.critic-loss] [sac-v.value-loss] 1/2 (Q - y)^2, and by Q: Q - y. The target is a constant.
+// [sac.critic-loss] [sac-v.value-loss] 1/2 (Q - y)^2, and its gradient by Q: Q - y. The target is a constant.
 SAC_FN real sac_square_loss(real q, real target) {
   const real error = q - target;
   return (real)0.5 * error * error;
 }
 SAC_FN real sac_square_loss_grad(real q, real target) { return q - target; }
 
-// [sac.actor-loss] [sac-v.actor-loss] alpha log pi(a~|s) - min_k Q_k(s, a~). By log pi it is alpha, by the smallest Q
-// -1; alpha is a constant.
+// [sac.actor-loss] [sac-v.actor-loss] alpha log pi(a~|s) - min_k Q_k(s, a~). Its gradient by log pi is alpha, by the
+// smallest Q it is -1; alpha is a constant.
 SAC_FN real sac_actor_loss(real smallest_q, real alpha, real log_prob) { return alpha * log_prob - smallest_q; }
 SAC_FN real sac_actor_loss_grad_log_prob(real alpha) { return alpha; }
 SAC_FN real sac_actor_loss_grad_q(void) { return (real)-1; }

@@ -1,4 +1,5 @@
-// critic update, between the products: heads, TD target, losses, and the way back into the last hidden layer.
+// critic update, between the products: heads of the critics and the value network, targets, losses, and the gradients
+// by the last hidden layer.
 #include "kernels/bellman.h"
 #include "kernels/cuda.cuh"
 #include "kernels/head.cuh"
@@ -7,71 +8,82 @@
 
 namespace {
 
-// A warp a network: first the targets, whose smallest output makes y, then the critics, each with its own way back.
-__global__ void __launch_bounds__(sac_head_threads_max) critic_loss(sac_critic_loss_args a) {
-  __shared__ float output[sac_head_nets_max];
-  const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
-  const size_t r = static_cast<size_t>(blockIdx.x) * blockDim.z + threadIdx.z;
-  const int lane = static_cast<int>(threadIdx.x), targets = a.targets, n = static_cast<int>(threadIdx.y);
-  const bool there = r < batch, of_target = n < targets;
-  const uint32_t alive = a.state[p].alive;
-  const size_t net = of_target ? p * static_cast<size_t>(targets) + static_cast<size_t>(n)
-                               : p * critics + static_cast<size_t>(n - targets);
-  float* outputs = output + threadIdx.z * blockDim.y;
-  const size_t at = p * batch + (there ? r : 0);
-  // What the row needs besides is under way with it, a number a lane: registers are scarce.
+// The networks of a row are the targets, then the critics. The smallest output of the targets gives y.
+struct critic_loss_row {
+  using args = sac_critic_loss_args;
   enum { REWARD, DISCOUNT, WEIGHT, LOG_PROB, LOG_ALPHA, GIVEN };
-  const float* from = lane == REWARD     ? a.reward + at
-                      : lane == DISCOUNT ? a.discount + at
-                      : lane == WEIGHT   ? a.weight + at
-                      : lane == LOG_PROB ? a.log_prob + (at + (p + 1) * batch)
-                                         : a.log_alpha + p * a.log_alpha_stride;
-  const float given = lane < (a.soft ? GIVEN : LOG_PROB) ? *from : 0.0f;
-  sac_head_row row;
-  sac_head_begin(row, of_target ? a.target : a.critic, net, there ? r : 0, lane);
-  sac_loads_first();
-  if (!alive) return;
-  const bool stores = of_target ? sac_head_stores(a.target, false) : sac_head_stores(a.critic, true);
-  const float q = sac_head_forward(row, there && stores, lane);
-  if (lane == 0 && of_target) outputs[n] = q;
-  const float alpha = a.soft ? sac_alpha(__shfl_sync(SAC_WHOLE_WARP, given, LOG_ALPHA)) : 0.0f;
-  __syncthreads();
-  if (!there || of_target) return;
-  float value = outputs[0];
-  for (int k = 1; k < targets; ++k) value = sac_min_takes(outputs[k], value) ? outputs[k] : value;
-  const float log_prob = __shfl_sync(SAC_WHOLE_WARP, given, LOG_PROB);
-  if (a.soft) value = sac_soft_value(value, alpha, log_prob);
-  const float y = sac_target(__shfl_sync(SAC_WHOLE_WARP, given, REWARD), a.reward_scale,
-                             __shfl_sync(SAC_WHOLE_WARP, given, DISCOUNT), value);
-  const float d_q =
-      1.0f / static_cast<float>(a.dims.batch) * __shfl_sync(SAC_WHOLE_WARP, given, WEIGHT) * sac_square_loss_grad(q, y);
-  sac_head_backward(row, lane, d_q, a.d_hidden + (net * batch + r) * static_cast<size_t>(a.critic.width));
-  if (lane != 0) return;
-  a.q[net * batch + r] = q;
-  a.d_q[net * batch + r] = d_q;
-  if (n == targets) a.y[at] = y;
+  float number;  // the row's number that this lane loads, by the enumeration above: registers are scarce
+
+  __device__ static sac_head_net net(const args& a, size_t p, int n) {
+    const size_t targets = static_cast<size_t>(a.targets), critics = static_cast<size_t>(a.dims.critics);
+    if (n < a.targets) return {a.target, p * targets + static_cast<size_t>(n), false};
+    return {a.critic, p * critics + static_cast<size_t>(n - a.targets), true};
+  }
+
+  __device__ critic_loss_row(const args& a, const sac_head_warp& warp) {
+    const size_t second_half = (warp.p + 1) * static_cast<size_t>(a.dims.batch);  // of log_prob: log pi(a'|s')
+    const float* from = warp.lane == REWARD     ? a.reward + warp.row
+                        : warp.lane == DISCOUNT ? a.discount + warp.row
+                        : warp.lane == WEIGHT   ? a.weight + warp.row
+                        : warp.lane == LOG_PROB ? a.log_prob + (warp.row + second_half)
+                                                : a.log_alpha + warp.p * a.log_alpha_stride;
+    number = warp.lane < (a.soft ? GIVEN : LOG_PROB) ? *from : 0.0f;
+  }
+
+  // The number that lane `which` has loaded.
+  __device__ float get(int which) const { return __shfl_sync(SAC_WHOLE_WARP, number, which); }
+
+  __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float q, const float* outputs) {
+    if (warp.n < a.targets) return;
+
+    // The target.
+    int index;
+    float value = sac_min_critic(outputs, 1, a.targets, &index);
+    if (a.soft) value = sac_soft_value(value, sac_alpha(get(LOG_ALPHA)), get(LOG_PROB));
+    const float y = sac_target(get(REWARD), a.reward_scale, get(DISCOUNT), value);
+
+    // The gradient of the loss.
+    const float d_q = sac_head_mean_grad(a.dims, get(WEIGHT) * sac_square_loss_grad(q, y));
+    sac_head_backward(x, warp.lane, d_q, a.d_hidden + warp.out * static_cast<size_t>(a.critic.width));
+
+    if (warp.lane != 0) return;
+    a.q[warp.out] = q;
+    a.d_q[warp.out] = d_q;
+    if (warp.n == a.targets) a.y[warp.row] = y;
+  }
+};
+
+__global__ void __launch_bounds__(sac_head_threads_max) critic_loss(sac_critic_loss_args a) {
+  sac_head_rows<critic_loss_row>(a);
 }
 
+// A row has one network: the value network.
+struct value_loss_row {
+  using args = sac_critic_value_loss_args;
+  float log_alpha, smallest, log_prob;
+
+  __device__ static sac_head_net net(const args& a, size_t p, int) { return {a.value, p, true}; }
+
+  __device__ value_loss_row(const args& a, const sac_head_warp& warp) {
+    log_alpha = a.log_alpha[warp.p * a.log_alpha_stride];
+    smallest = a.smallest[warp.row];
+    log_prob = a.log_prob[warp.row + warp.p * static_cast<size_t>(a.dims.batch)];
+  }
+
+  __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float v, const float*) {
+    const float target = sac_soft_value(smallest, sac_alpha(log_alpha), log_prob);
+    const float d_v = sac_head_mean_grad(a.dims, sac_square_loss_grad(v, target));
+    sac_head_backward(x, warp.lane, d_v, a.d_hidden + warp.out * static_cast<size_t>(a.value.width));
+
+    if (warp.lane != 0) return;
+    a.v[warp.row] = v;
+    a.v_target[warp.row] = target;
+    a.d_v[warp.row] = d_v;
+  }
+};
+
 __global__ void __launch_bounds__(sac_head_threads_max) critic_value_loss(sac_critic_value_loss_args a) {
-  const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch);
-  const size_t r = static_cast<size_t>(blockIdx.x) * blockDim.z + threadIdx.z;
-  const int lane = static_cast<int>(threadIdx.x);
-  if (r >= batch) return;
-  const uint32_t alive = a.state[p].alive;
-  sac_head_row row;
-  sac_head_begin(row, a.value, p, r, lane);
-  const float log_alpha = a.log_alpha[p * a.log_alpha_stride], smallest = a.smallest[p * batch + r],
-              log_prob = a.log_prob[2 * p * batch + r];
-  sac_loads_first();
-  if (!alive) return;
-  const float v = sac_head_forward(row, sac_head_stores(a.value, true), lane);
-  const float target = sac_soft_value(smallest, sac_alpha(log_alpha), log_prob);
-  const float d_v = 1.0f / static_cast<float>(a.dims.batch) * sac_square_loss_grad(v, target);
-  sac_head_backward(row, lane, d_v, a.d_hidden + (p * batch + r) * static_cast<size_t>(a.value.width));
-  if (lane != 0) return;
-  a.v[p * batch + r] = v;
-  a.v_target[p * batch + r] = target;
-  a.d_v[p * batch + r] = d_v;
+  sac_head_rows<value_loss_row>(a);
 }
 
 }  // namespace

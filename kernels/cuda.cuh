@@ -1,10 +1,11 @@
 // What every .cu file includes: launches, reductions in a fixed order, and the intrinsics.
 //
-// A .cu file is compiled by nvcc for the device, and by the host compiler against tests/support/cuda_host, a small host
-// execution of the CUDA model: the same kernels then run on any machine. Hence no <<<>>> and no extern __shared__ in a
-// .cu file, but the macros below, and intrinsics only through this header where the host compiler has none.
+// nvcc compiles a .cu file for the device. The host compiler compiles it against tests/support/cuda_host, an execution
+// of the CUDA model on the CPU, so that the same kernels run on any machine. Therefore a .cu file has no <<<>>> and no
+// extern
+// __shared__, but the macros below, and uses only this header's functions where the host compiler has no intrinsic.
 //
-// The host execution's <cuda_runtime.h> defines SAC_LAUNCH, SAC_DYNAMIC_SHARED and the intrinsics in its own way.
+// The <cuda_runtime.h> of the host execution has its own SAC_LAUNCH, SAC_DYNAMIC_SHARED and intrinsics.
 #ifndef SAC_KERNELS_CUDA_CUH
 #define SAC_KERNELS_CUDA_CUH
 
@@ -18,11 +19,11 @@
 
 #ifndef SAC_CUDA_HOST
 
-// Launches kernel(arguments) on a stream: grid and block are dim3, shared the bytes of dynamic shared memory.
+// Launches kernel(arguments) on a stream. grid and block are dim3, `shared` is the bytes of dynamic shared memory.
 #define SAC_LAUNCH(kernel, grid, block, shared, stream, ...) \
   kernel<<<(grid), (block), (shared), (stream)>>>(__VA_ARGS__)
 
-// The same for a kernel whose blocks run in clusters of `cluster` neighbours (compute capability 9.0; 1: none needed).
+// The same with blocks in clusters of `cluster` neighbours (compute capability 9.0; any device where it is 1).
 template <typename... P, typename... A>
 inline void sac_launch_cluster(void (*kernel)(P...), unsigned cluster, dim3 grid, dim3 block, size_t shared,
                                cudaStream_t stream, A... arguments) {
@@ -32,12 +33,12 @@ inline void sac_launch_cluster(void (*kernel)(P...), unsigned cluster, dim3 grid
   cudaLaunchConfig_t config = {};
   config.gridDim = grid, config.blockDim = block, config.dynamicSmemBytes = shared, config.stream = stream;
   config.attrs = &attribute, config.numAttrs = cluster > 1 ? 1 : 0;
-  (void)cudaLaunchKernelEx(&config, kernel, P(arguments)...);  // the caller asks cudaGetLastError
+  (void)cudaLaunchKernelEx(&config, kernel, P(arguments)...);  // the caller reads cudaGetLastError
 }
 #define SAC_LAUNCH_CLUSTER(kernel, cluster, grid, block, shared, stream, ...) \
   sac_launch_cluster(kernel, cluster, grid, block, shared, stream, __VA_ARGS__)
 
-// The block's dynamic shared memory as an array, inside a kernel.
+// Declares the block's dynamic shared memory as an array, in a kernel.
 #define SAC_DYNAMIC_SHARED(type, name)                        \
   extern __shared__ __align__(16) unsigned char sac_shared[]; \
   type* name = reinterpret_cast<type*>(sac_shared)
@@ -61,8 +62,8 @@ __device__ inline uint32_t sac_to_tf32(float x) {
   return rounded;
 }
 
-// 16 bytes from global to shared memory (both 16-byte aligned), not there before the wait: commit closes a group of
-// copies, wait<n> waits until at most the n newest groups are under way. Then __syncthreads for the block to see them.
+// Asynchronous copies of 16 bytes from global to shared memory (both 16-byte aligned). commit closes a group of copies.
+// wait<n> waits until all but the n newest groups are complete. After a __syncthreads the whole block sees them.
 __device__ inline void sac_copy_async(void* shared, const void* global) {
   asm volatile(
       "cp.async.cg.shared.global [%0], [%1], 16;" ::"r"(static_cast<uint32_t>(__cvta_generic_to_shared(shared))),
@@ -77,12 +78,11 @@ __device__ inline void sac_copy_wait() {
 
 // Clusters of blocks. On architectures without them a cluster is one block.
 //   rank    the block's number in its cluster
-//   arrive  the first half of a barrier of all threads of the cluster: does not wait
-//   begin   the same where nothing was written before: the first barrier, after which all blocks are there
-//   wait    the second half: waits until all have arrived, or ended
-//   put     writes x to the place of `mine` in block `rank`'s dynamic shared memory. It is there after the next
-//   barrier.
-//           That block has begun, and does not end before that barrier.
+//   arrive  the first half of a barrier of all threads of the cluster; it does not wait
+//   begin   the first half of the first barrier, when nothing was written before; after it all blocks have begun
+//   wait    the second half: waits until all threads of the cluster have arrived or ended
+//   put     writes x to the dynamic shared memory of block `rank`, where `mine` is in this block's. That block sees it
+//           after the next barrier. It must have begun, and must not end before that barrier.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
 __device__ inline int sac_cluster_rank() {
   uint32_t rank;
@@ -107,42 +107,46 @@ __device__ inline void sac_cluster_wait() { __syncthreads(); }
 __device__ inline void sac_cluster_put(float* mine, int, float x) { *mine = x; }
 #endif
 
-// Called by whole warps: loads written above it are issued before what stands below it, a return or a branch, into
-// which the compiler would move them, to where their values are used. It waits for nothing.
+// Keeps the loads above it where they are: the compiler may not move them below it, into a branch or behind a return,
+// where their values are used. So all of them are issued before the first is waited for. Whole warps call it. It waits
+// for nothing.
 __device__ inline void sac_loads_first() { __syncwarp(); }
 
 #endif  // SAC_CUDA_HOST
 
-// Sum over the warp, in every lane: the same bits in all of them, the same order every time.
+// Sum over the warp, in every lane. All lanes get the same bits; the order is fixed.
 template <typename T>
 __device__ inline T sac_warp_sum(T x) {
   for (int distance = SAC_WARP / 2; distance > 0; distance /= 2) x += __shfl_xor_sync(SAC_WHOLE_WARP, x, distance);
   return x;
 }
 
-// Sums of n numbers a thread over the block, in a fixed order: thread i < n has sum i in x[0], the others nothing.
-// Every thread of the block calls it, once a kernel; n <= 32, warps <= 32. A thread a sum: they are finished side by
-// side.
+// Sums of n numbers a thread over the block, in a fixed order. Thread i < n gets sum i in x[0]; the other threads get
+// nothing. Every thread of the block calls it, once a kernel. n <= 32 and at most 32 warps.
 template <typename T, int n>
 __device__ inline void sac_block_sums(T x[n]) {
-  __shared__ T partial[n][SAC_WARP + 1];  // one more: the threads that finish read different banks
+  __shared__ T partial[n][SAC_WARP + 1];  // one more: no bank conflicts below
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int warps = (static_cast<int>(blockDim.x) + SAC_WARP - 1) / SAC_WARP;
+
+  // Over each warp.
 #pragma unroll
-  for (int i = 0; i < n; ++i) {
+  for (int i = 0; i < n; i++) {
     const T sum = sac_warp_sum(x[i]);
     if (lane == 0) partial[i][warp] = sum;
   }
   __syncthreads();
+
+  // Over the warps: a thread a sum.
   if (threadIdx.x >= n) return;
   const T* mine = partial[threadIdx.x];
   T sum = mine[0];
 #pragma unroll 8
-  for (int w = 1; w < warps; ++w) sum += mine[w];
+  for (int w = 1; w < warps; w++) sum += mine[w];
   x[0] = sum;
 }
 
-// Blocks of `size` that hold `count`.
+// How many blocks of `size` hold `count`.
 inline unsigned sac_blocks(size_t count, size_t size) { return static_cast<unsigned>((count + size - 1) / size); }
 
 #endif

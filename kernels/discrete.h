@@ -1,4 +1,4 @@
-// Policies over a finite set of actions: log-sum-exp, softmax, Boltzmann policies and the objectives built on them.
+// Policies over a finite set of actions: log-sum-exp, softmax, Boltzmann policies and their objectives.
 // A row is x[a*stride], a in [0, actions), actions >= 1. Everything is in nats.
 //
 // soft-q: Haarnoja et al. 2017, arXiv 1702.08165, equations 4 to 6. sac-discrete: Christodoulou 2019, arXiv 1910.07207,
@@ -8,23 +8,23 @@
 
 #include "kernels/real.h"
 
-// Largest element; NaN if any is NaN.
+// The largest element; NaN if any element is NaN.
 SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
   real largest = x[0];
-  for (int a = 1; a < actions; ++a) {
+  for (int a = 1; a < actions; a++) {
     const real candidate = x[(size_t)a * stride];
     largest = !(candidate <= largest) && largest == largest ? candidate : largest;
   }
   return largest;
 }
 
-// [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0, shifted by the largest so that it neither overflows nor
-// loses the sum. A row of -inf gives -inf, one with +inf gives +inf.
+// [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0. The largest element is subtracted before exp, so that
+// nothing overflows and the sum is not 0. A row of -inf gives -inf, a row with +inf gives +inf.
 SAC_FN real sac_log_sum_exp(const real* x, size_t stride, int actions, real scale) {
   const real largest = scale * sac_row_max(x, stride, actions);
   if (largest - largest != (real)0) return largest;  // NOLINT(misc-redundant-expression): infinite, or NaN
   real sum = 0;
-  for (int a = 0; a < actions; ++a) sum += SAC_M(exp)(scale * x[(size_t)a * stride] - largest);
+  for (int a = 0; a < actions; a++) sum += SAC_M(exp)(scale * x[(size_t)a * stride] - largest);
   return largest + SAC_M(log)(sum);
 }
 
@@ -33,20 +33,20 @@ SAC_FN real sac_boltzmann_value(const real* q, size_t stride, int actions, real 
   return alpha * sac_log_sum_exp(q, stride, actions, (real)1 / alpha);
 }
 
-// [discrete.log-softmax] log p_a = scale x_a - log sum exp: softmax of logits with scale 1, the Boltzmann policy
-// exp(Q/alpha)/Z with scale 1/alpha. log_p may be x itself.
+// [discrete.log-softmax] log p_a = scale x_a - log sum exp. With scale 1 it is the softmax of logits, with scale
+// 1/alpha the Boltzmann policy exp(Q/alpha)/Z. log_p may be x itself.
 SAC_FN void sac_log_softmax(const real* x, size_t stride, int actions, real scale, real* log_p) {
   const real log_z = sac_log_sum_exp(x, stride, actions, scale);
-  for (int a = 0; a < actions; ++a) log_p[(size_t)a * stride] = scale * x[(size_t)a * stride] - log_z;
+  for (int a = 0; a < actions; a++) log_p[(size_t)a * stride] = scale * x[(size_t)a * stride] - log_z;
 }
 
-// p value, with 0 times anything but NaN being 0: an action that is never taken adds nothing, whatever its value.
+// p value; 0 where p is 0, unless value is NaN: an action of probability 0 adds nothing, even if its value is infinite.
 SAC_FN real sac_weighted(real p, real value) { return p == (real)0 && value == value ? (real)0 : p * value; }
 
 // [discrete.entropy] H = -sum_a p_a log p_a, from the log-probabilities. In [0, log A].
 SAC_FN real sac_entropy(const real* log_p, size_t stride, int actions) {
   real sum = 0;
-  for (int a = 0; a < actions; ++a) {
+  for (int a = 0; a < actions; a++) {
     const real l = log_p[(size_t)a * stride];
     sum -= sac_weighted(SAC_M(exp)(l), l);
   }
@@ -56,7 +56,7 @@ SAC_FN real sac_entropy(const real* log_p, size_t stride, int actions) {
 // [discrete.kl] KL(p || r) = sum_a p_a (log p_a - log r_a), from the log-probabilities of both.
 SAC_FN real sac_kl(const real* log_p, const real* log_r, size_t stride, int actions) {
   real sum = 0;
-  for (int a = 0; a < actions; ++a) {
+  for (int a = 0; a < actions; a++) {
     const real l = log_p[(size_t)a * stride], r = log_r[(size_t)a * stride];
     sum += sac_weighted(SAC_M(exp)(l), l == r ? (real)0 : l - r);  // equal: also where both are -inf
   }
@@ -66,7 +66,7 @@ SAC_FN real sac_kl(const real* log_p, const real* log_r, size_t stride, int acti
 // [sac-discrete.value] V(s) = sum_a p_a (Q_a - alpha log p_a). The actor's loss is its negative.
 SAC_FN real sac_discrete_value(const real* log_p, const real* q, size_t stride, int actions, real alpha) {
   real sum = 0;
-  for (int a = 0; a < actions; ++a) {
+  for (int a = 0; a < actions; a++) {
     const real l = log_p[(size_t)a * stride];
     sum += sac_weighted(SAC_M(exp)(l), q[(size_t)a * stride] - alpha * l);
   }
@@ -78,21 +78,21 @@ SAC_FN real sac_discrete_value(const real* log_p, const real* q, size_t stride, 
 SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t stride, int actions, real alpha,
                                     real* grad) {
   const real loss = -sac_discrete_value(log_p, q, stride, actions, alpha);
-  for (int a = 0; a < actions; ++a) {
+  for (int a = 0; a < actions; a++) {
     const size_t i = (size_t)a * stride;
     grad[i] = sac_weighted(SAC_M(exp)(log_p[i]), alpha * log_p[i] - q[i] - loss);
   }
 }
 
-// [discrete.target-entropy] A share of the largest entropy there is, log A.
+// [discrete.target-entropy] A share of the largest possible entropy, log A.
 SAC_FN real sac_discrete_target_entropy(int actions, real share) { return share * SAC_M(log)((real)actions); }
 
-// [discrete.sample] The action that uniform u in (0, 1) selects: the first whose cumulated probability exceeds u.
-// Rounding may leave the whole sum just below u: then the last action that has any probability.
+// [discrete.sample] The action that a uniform number u in (0, 1) selects: the first whose cumulative probability
+// exceeds u. When rounding leaves the whole sum below u, it is the last action whose probability is not 0.
 SAC_FN int sac_categorical(const real* log_p, size_t stride, int actions, real u) {
   real cumulated = 0;
   int last = 0;
-  for (int a = 0; a < actions; ++a) {
+  for (int a = 0; a < actions; a++) {
     const real p = SAC_M(exp)(log_p[(size_t)a * stride]);
     cumulated += p;
     last = p > (real)0 ? a : last;
@@ -104,7 +104,7 @@ SAC_FN int sac_categorical(const real* log_p, size_t stride, int actions, real u
 // [discrete.greedy] The first action with the largest value.
 SAC_FN int sac_greedy(const real* x, size_t stride, int actions) {
   int best = 0;
-  for (int a = 1; a < actions; ++a) best = x[(size_t)a * stride] > x[(size_t)best * stride] ? a : best;
+  for (int a = 1; a < actions; a++) best = x[(size_t)a * stride] > x[(size_t)best * stride] ? a : best;
   return best;
 }
 

@@ -1,4 +1,4 @@
-// env step: the built-in tasks, one thread an environment, from the source that the CPU runs (kernels/tasks).
+// env step: the built-in tasks (kernels/tasks), one thread an environment. The CPU runs the same source.
 #include "kernels/cuda.cuh"
 #include "kernels/kernels.h"
 #include "kernels/random.h"
@@ -9,7 +9,7 @@ namespace {
 
 constexpr int threads = 128;
 
-// A task's functions behind names that a template can use.
+// The names of a task's functions and sizes, as members of a struct: arguments for templates.
 #define TRAITS(name, NAME, id, summary)                                                                           \
   struct name##_task {                                                                                            \
     using state = sac_##name;                                                                                     \
@@ -27,22 +27,24 @@ constexpr int threads = 128;
   };
 SAC_TASKS(TRAITS)
 
-// A thread alone tells of what is wrong; the earliest environment of the earliest step wins.
-__device__ void fail(const sac_env_step_args& a, size_t i, int what) {
+// Reports that environment i did something wrong. The report of the first step, and in it of the first environment, is
+// kept, in any order of threads: it has the largest code.
+__device__ void report_failure(const sac_env_step_args& a, size_t i, int what) {
   atomicMax(reinterpret_cast<unsigned long long*>(a.failure),
             static_cast<unsigned long long>(SAC_ENV_FAILURE(a.step, i, what)));
 }
 
-// In the environment's units, within its bounds; a NaN stays one. A discrete action that there is not becomes 0.
+// Scales an action from [-1, 1] to the environment's bounds; a NaN stays a NaN. A discrete action that does not exist
+// is reported and becomes 0.
 template <typename Task>
 __device__ void scale(const sac_env_step_args& a, size_t i, float scaled[Task::action]) {
   const float* action = a.env.action + i * Task::action;
-  for (int j = 0; j < Task::action; ++j) {
+  for (int j = 0; j < Task::action; j++) {
     if (Task::actions > 0) {
-      const bool known =
+      const bool exists =
           action[j] >= 0 && action[j] < Task::actions && action[j] == static_cast<float>(static_cast<int>(action[j]));
-      if (!known) fail(a, i, SAC_ENV_BAD_ACTION);
-      scaled[j] = known ? action[j] : 0.0f;
+      if (!exists) report_failure(a, i, SAC_ENV_BAD_ACTION);
+      scaled[j] = exists ? action[j] : 0.0f;
       continue;
     }
     const float centre = sac_action_centre(a.low[j], a.high[j]), half = sac_action_half_range(a.low[j], a.high[j]);
@@ -50,12 +52,15 @@ __device__ void scale(const sac_env_step_args& a, size_t i, float scaled[Task::a
   }
 }
 
+// One step of each environment. Where it ends an episode, the next one starts.
 template <typename Task>
 __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   const size_t num_envs = static_cast<size_t>(a.num_envs);
   if (i >= static_cast<size_t>(a.population) * num_envs) return;
   const typename Task::options* options = reinterpret_cast<const typename Task::options*>(a.options);
+
+  // Step in registers.
   typename Task::state* place = reinterpret_cast<typename Task::state*>(a.env.state) + i;
   typename Task::state state = *place;
   float scaled[Task::action], obs[Task::obs];
@@ -65,21 +70,25 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   const float reward = static_cast<float>(exact);
   Task::observe(options, &state, obs);
 
+  // The transition, and whether its numbers are finite.
   bool finite = true;
-  for (int j = 0; j < Task::obs; ++j) {
+  for (int j = 0; j < Task::obs; j++) {
     finite = finite && isfinite(obs[j]);
     a.env.prev_obs[i * Task::obs + j] = a.env.obs[i * Task::obs + j];
     a.env.next_obs[i * Task::obs + j] = obs[j];
   }
-  if (!finite) fail(a, i, SAC_ENV_BAD_OBS);
-  else if (!isfinite(reward)) fail(a, i, SAC_ENV_BAD_REWARD);
+  if (!finite) report_failure(a, i, SAC_ENV_BAD_OBS);
+  else if (!isfinite(reward)) report_failure(a, i, SAC_ENV_BAD_REWARD);
 
+  // The episode so far.
   double episode_return = a.env.episode_return[i] + static_cast<double>(reward);
   int64_t length = a.env.episode_length[i] + 1;
   const bool truncated = a.limit > 0 && length >= a.limit, over = terminated || truncated;
   a.env.reward[i] = reward;
   a.env.terminated[i] = terminated;
   a.env.truncated[i] = truncated;
+
+  // Start the next episode where this one is over.
   sac_env_finished finished = {0, 0};
   if (over) {
     finished.episode_return = episode_return;
@@ -91,10 +100,12 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
     episode_return = 0;
     length = 0;
   }
+
+  // The state after the step.
   a.finished[i] = finished;
   a.env.episode_return[i] = episode_return;
   a.env.episode_length[i] = length;
-  for (int j = 0; j < Task::obs; ++j) a.env.obs[i * Task::obs + j] = obs[j];
+  for (int j = 0; j < Task::obs; j++) a.env.obs[i * Task::obs + j] = obs[j];
   *place = state;
 }
 

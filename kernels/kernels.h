@@ -1,9 +1,9 @@
-// The kernels as host C calls them: one function a launch, arguments as structs whose members say shapes.
+// The kernels, as C code launches them: a function for each, with its arguments in a struct whose members say shapes.
 //
-// Each launcher queues its kernel on `stream` and returns the launch's own error (cudaGetLastError); whether the kernel
-// ran well is known after the stream was waited for. Pointers are device memory unless a comment says otherwise. Every
-// kernel of a stage works on all P agents; those whose state says alive == 0 are skipped: their memory stays as it is
-// (what cuBLAS and the net kernels compute between them goes on for all).
+// A launcher queues its kernel on `stream` and returns cudaGetLastError: errors of the launch itself. Errors of the
+// kernel's execution appear when the stream is waited for. Pointers are device memory unless a comment says otherwise.
+// A kernel works on all P agents. It skips agents whose state has alive == 0, and leaves their memory as it is; only
+// the products of cuBLAS and the kernels of net.cu go on for them.
 //
 // Dimension letters as everywhere: P population, N environments, B minibatch, O observation, A action, H hidden, K
 // critics, C replay capacity. F = O + A, R rows. Arrays are dense and row-major.
@@ -21,23 +21,24 @@
 extern "C" {
 #endif
 
-// Sets of weights with a learning rate of their own.
+// Sets of weights that have their own learning rate.
 typedef enum sac_adam_set { SAC_ADAM_CRITIC, SAC_ADAM_ACTOR, SAC_ADAM_ALPHA, SAC_ADAM_SETS } sac_adam_set;
 
-// What one agent counts and measures, on the device (P). The host's copies are made from it when they are asked for.
+// Counters and statistics of one agent, on the device (P). The host copies them when it needs them.
 typedef struct sac_device_state {
   uint64_t seed;
-  uint64_t pushed;                    // transitions ever pushed: written by replay push
-  uint64_t updates;                   // written by target update
-  uint64_t act;                       // observations acted on: written by act
-  uint32_t alive;                     // 0: stopped; written by temperature update, where an update's stats are complete
-  uint32_t ticket;                    // blocks of replay push that have finished: 0 between kernels
-  sac_adam_step adam[SAC_ADAM_SETS];  // scalars of the coming update: written by target update
+  uint64_t pushed;                    // transitions pushed so far; written by replay push
+  uint64_t updates;                   // updates so far; written by target update
+  uint64_t act;                       // observations acted on so far; written by act
+  uint32_t alive;                     // 0: stopped; written by temperature update, which computes the statistics
+  uint32_t ticket;                    // blocks of replay push that have finished; 0 between kernels
+  sac_adam_step adam[SAC_ADAM_SETS];  // scalars of the next update; written by target update
   sac_update_stats stats;             // of the last update
   int32_t bad_tensors;                // trained tensors whose gradient was not finite when the agent stopped
-  int32_t first_bad;                  // the first of them, in the order of sac_temperature_args.watched
-  float bad_value;                    // and its first such number
-  uint32_t act_ticket;  // of act: blocks or clusters that have finished. Act may run beside replay push. 0 between acts
+  int32_t first_bad;                  // the first of them, in the order of sac_temperature_args.tensors
+  float bad_value;                    // its first number that is not finite
+  uint32_t
+      act_ticket;  // blocks or clusters of act that have finished; 0 between kernels. act may run beside replay push
   uint64_t totals_updates;  // sac_totals
   sac_update_stats totals;
 } sac_device_state;
@@ -46,12 +47,12 @@ typedef struct sac_dims {
   int32_t population, batch, obs, action, critics;
 } sac_dims;
 
-// Networks of one shape side by side: `count` of them, `agents` apart by `each` of them (K critics an agent; 1).
-// A pointer to a weight or bias is that of net 0; net i's lies i * stride floats on.
+// Networks of one shape are side by side, those of all agents together. A pointer to a weight or bias is that of
+// network 0; that of network i is i * stride floats behind it.
 
-// --- net.cu -------------------------------------------------------------------------------------------------------
+// --- net.cu ----------------------------------------------------------------------------------------------------------
 
-// Where a width is a multiple of 4 the pointers of these are 16-byte aligned and the strides multiples of 4 too.
+// Where a width is a multiple of 4, pointers are 16-byte aligned and strides are multiples of 4 too.
 
 // y = relu(y + bias) over (nets, rows, width). y_stride: floats between nets' first rows.
 typedef struct sac_bias_relu_args {
@@ -62,7 +63,8 @@ typedef struct sac_bias_relu_args {
 } sac_bias_relu_args;
 cudaError_t sac_net_bias_relu(cudaStream_t stream, const sac_bias_relu_args* args);
 
-// d = 0 where y = relu(x) is 0, over (nets, rows, width): gradient by a layer's output to that by its pre-activation.
+// Gradient by a layer's output to gradient by its pre-activation: d = 0 where y = relu(x) is 0, over (nets, rows,
+// width).
 typedef struct sac_relu_grad_args {
   float* d;
   const float* y;
@@ -71,12 +73,12 @@ typedef struct sac_relu_grad_args {
 } sac_relu_grad_args;
 cudaError_t sac_net_relu_grad(cudaStream_t stream, const sac_relu_grad_args* args);
 
-// Sums over the rows of matrices: gradients of biases, sum_r x[r][j], and of a one-output head's weights,
-// sum_r factor[r] x[r][j]. All of a network's in one launch.
+// Sums over the rows of matrices: sum_r x[r][j], the gradient of a bias; or sum_r factor[r] x[r][j], the gradient of
+// the weights of a head with one output. One launch has all sums of a network.
 #define SAC_COLUMN_JOBS_MAX 20
 typedef struct sac_column_job {
   const float* x;       // (nets, R, width)
-  const float* factor;  // (nets, R), or NULL: 1
+  const float* factor;  // (nets, R); NULL: 1
   float* sum;           // (nets, width), nets sum_stride floats apart
   size_t x_stride, factor_stride, sum_stride;
   int32_t width;
@@ -87,26 +89,26 @@ typedef struct sac_column_sums_args {
 } sac_column_sums_args;
 cudaError_t sac_net_column_sums(cudaStream_t stream, const sac_column_sums_args* args);
 
-// The last hidden layer of networks with one output, and their head.
+// Networks with one output: their last hidden layer and their head.
 typedef struct sac_head {
-  float* hidden;             // (nets, B, H): pre-activation without bias on entry; relu of it with bias on exit
+  float* hidden;             // (nets, B, H); on entry the pre-activation without bias, on exit relu(x + bias)
   const float* hidden_bias;  // (H)
   const float* weight;       // (1, H)
   const float* bias;         // (1)
   size_t hidden_stride;      // floats between nets' activations
   size_t weight_stride;      // floats between nets' weights and biases
   int32_t width;             // H
-  int32_t unread;            // 1: nobody reads hidden after the kernel, which may leave it as it was
+  int32_t discard_hidden;    // 1: hidden is not read after the kernel, which may leave it as it was
 } sac_head;
 
-// --- replay.cu ----------------------------------------------------------------------------------------------------
+// --- replay.cu -------------------------------------------------------------------------------------------------------
 
-// Where things stand in a row of the ring, in floats (sac_replay_row of src/replay/rows.h).
+// Offsets in a row of the ring, in floats (sac_replay_row of src/replay/rows.h).
 typedef struct sac_row_layout {
   int32_t obs, action, reward, terminated, truncated, next_obs, floats;
 } sac_row_layout;
 
-// replay push: n transitions an agent. The arrays (P, n, ...) are device memory or pinned host memory.
+// replay push: n transitions of each agent. The arrays (P, n, ...) are device memory or pinned host memory.
 typedef struct sac_replay_push_args {
   sac_device_state* state;
   float* ring;  // (P, C, row)
@@ -119,7 +121,7 @@ typedef struct sac_replay_push_args {
 } sac_replay_push_args;
 cudaError_t sac_replay_push_rows(cudaStream_t stream, const sac_replay_push_args* args);
 
-// The minibatch: written by replay sample (or by the caller of update_with), read by the stages after it.
+// The minibatch: written by replay sample (or copied from the caller of update_with), read by the later stages.
 typedef struct sac_device_minibatch {
   float* states;    // (P, 2B, O): B rows of obs, then B rows of next_obs
   float* current;   // (P, K, B, F): obs | action, a copy for each critic, so that one strided product serves all
@@ -132,7 +134,7 @@ typedef struct sac_device_minibatch {
   float* noise;     // (P, 2B, A): B rows for a~ at obs, then B rows for a' at next_obs
 } sac_device_minibatch;
 
-// replay sample: draws indices and noise, gathers. rows_of_noise: 2B [sac] or B [sac-v, which has no a'].
+// replay sample: draws indices and noise, and gathers the rows.
 typedef struct sac_replay_sample_args {
   const sac_device_state* state;
   const float* ring;
@@ -149,9 +151,9 @@ cudaError_t sac_replay_sample_uniform(cudaStream_t stream, const sac_replay_samp
 // and becomes the discount; weight becomes 1. rows: P * B.
 cudaError_t sac_replay_given(cudaStream_t stream, const sac_device_minibatch* minibatch, size_t rows, float gamma);
 
-// --- actor.cu -----------------------------------------------------------------------------------------------------
+// --- actor.cu --------------------------------------------------------------------------------------------------------
 
-// What the squash leaves of a~ for the way back and the statistics.
+// What the gradient and the statistics need of the squash of a~.
 typedef struct sac_squashed {
   float* action;     // (P, B, A)
   float* spread;     // (P, B, A) sigma * eps
@@ -160,42 +162,42 @@ typedef struct sac_squashed {
   float* saturated;  // (P, B) components of a~ beyond 0.999
 } sac_squashed;
 
-// The head's bias and the squash: actions into the critics' inputs, log-probabilities. rows: B or 2B, as the minibatch.
+// Adds the head's bias and squashes: actions into the critics' inputs, log-probabilities.
 typedef struct sac_actor_squash_args {
   const sac_device_state* state;
-  float* head;        // (P, 2B, 2A) products of the head, without bias: A means, then A log sigmas; on exit the first
-                      // B rows' log sigmas have it
+  float* head;        // (P, 2B, 2A) products of the head without bias: A means, then A log sigmas. On exit the log
+                      // sigmas of the first B rows are with bias
   const float* bias;  // (2A)
   size_t bias_stride;
-  sac_device_minibatch minibatch;  // reads noise; writes policy's and next's actions
+  sac_device_minibatch minibatch;  // reads noise; writes the actions of policy and next
   sac_squashed out;
   sac_dims dims;
   float log_std_min, log_std_max;
-  int32_t rows;
+  int32_t rows;  // B: those of s; 2B: those of s' too
 } sac_actor_squash_args;
 cudaError_t sac_actor_squash(cudaStream_t stream, const sac_actor_squash_args* args);
 
-// Heads of the critics at (s, a~), their minimum, and the gradient of the actor's loss by the last hidden layer's
-// pre-activation: each row through its smallest critic alone, zero in the others.
-typedef struct sac_actor_judge_args {
+// Heads of the critics at (s, a~), their minimum, and the gradient of the actor's loss by the pre-activation of the
+// last hidden layer. A row's gradient goes through its smallest critic; it is zero in the others.
+typedef struct sac_actor_smallest_q_args {
   const sac_device_state* state;
   sac_head critic;
   float* d_hidden;  // (P, K, B, H)
   float* smallest;  // (P, B) min_k Q_k(s, a~)
   sac_dims dims;
-} sac_actor_judge_args;
-cudaError_t sac_actor_judge(cudaStream_t stream, const sac_actor_judge_args* args);
+} sac_actor_smallest_q_args;
+cudaError_t sac_actor_smallest_q(cudaStream_t stream, const sac_actor_smallest_q_args* args);
 
-// From the gradient by the critics' first hidden layer to the gradient by the actor's head, through action and squash.
+// From the gradient by the critics' first hidden layer, through action and squash, to the gradient by the actor's head.
 typedef struct sac_actor_squash_grad_args {
   const sac_device_state* state;
-  const float* d_hidden;  // (P, K, B, H) by the first layer's output: the ReLU's gradient is taken here
-  const float* hidden;    // (P, K, B, H) that output
-  const float* weight;    // (H, F) the first layer's, of critic 0
+  const float* d_hidden;  // (P, K, B, H) by the output of the first layer: the gradient of its ReLU is taken here
+  const float* hidden;    // (P, K, B, H) the output of the first layer
+  const float* weight;    // (H, F) of the first layer of critic 0
   size_t hidden_stride, weight_stride;
   int32_t width;  // H
   sac_squashed out;
-  const float* head;  // (P, 2B, 2A) as squash left it: its log sigmas
+  const float* head;  // (P, 2B, 2A) after actor_squash, which has added the bias to the log sigmas
   float* d_head;      // (P, B, 2A)
   const float* log_alpha;
   size_t log_alpha_stride;
@@ -204,12 +206,12 @@ typedef struct sac_actor_squash_grad_args {
 } sac_actor_squash_grad_args;
 cudaError_t sac_actor_squash_grad(cudaStream_t stream, const sac_actor_squash_grad_args* args);
 
-// --- act.cu, act_one.cu ---------------------------------------------------------------------------------------------
+// --- act.cu, act_one.cu ----------------------------------------------------------------------------------------------
 
-// act: observations to actions in one launch, whole networks. obs, noise, action and log_prob may be pinned host
-// memory. No action and no log-probability has the bits SAC_ACT_UNSET (a signalling NaN, which no arithmetic gives): a
-// host that fills them with it first sees each of them come, before the launch has ended. Those of a
-// stopped agent are zeros.
+// act: from observations to actions in one launch. obs, noise, action and log_prob may be pinned host memory. A host
+// that waits for them fills action and log_prob with SAC_ACT_UNSET before the launch, and polls until each number
+// differs: these bits are a signalling NaN, which no arithmetic gives. Actions and log-probabilities of a stopped agent
+// are zeros.
 #define SAC_ACT_LAYERS_MAX 17
 #define SAC_ACT_UNSET 0x7fa5ac00u
 typedef enum sac_device_act_mode {
@@ -218,8 +220,8 @@ typedef enum sac_device_act_mode {
   SAC_DEVICE_ACT_UNIFORM
 } sac_device_act_mode;
 typedef struct sac_actor_act_args {
-  sac_device_state* state;  // reads seed and act; act moves on by n where noise is drawn
-  const uint32_t* alive;    // of agent 0: the state's own or a copy of it
+  sac_device_state* state;  // reads seed and act; adds n to act where noise is drawn
+  const uint32_t* alive;    // of agent 0: in the state, or in the snapshot
   size_t alive_stride;      // in uint32_t
   const float* weights;     // of agent 0's actor
   size_t weights_stride;
@@ -227,9 +229,9 @@ typedef struct sac_actor_act_args {
   int32_t size[SAC_ACT_LAYERS_MAX + 1];
   size_t weight[SAC_ACT_LAYERS_MAX], bias[SAC_ACT_LAYERS_MAX];  // offsets within an actor
   const float* obs;                                             // (P, n, O)
-  const float* noise;                                           // (P, n, A), or NULL: drawn
+  const float* noise;                                           // (P, n, A); NULL: the kernel draws it
   float* action;                                                // (P, n, A) in [-1, 1]
-  float* log_prob;                                              // (P, n), or NULL; written for samples alone
+  float* log_prob;                                              // (P, n), or NULL; written for samples only
   float* scratch;  // (P, sac_actor_act_scratch(widest)), or NULL where that is 0
   size_t shared;   // sac_actor_act_prepare
   int32_t blocks;
@@ -238,13 +240,13 @@ typedef struct sac_actor_act_args {
   float log_std_min, log_std_max;
 } sac_actor_act_args;
 cudaError_t sac_actor_act(cudaStream_t stream, const sac_actor_act_args* args);
-// Readies the current device for it, before the first launch there: blocks that may share an observation (1: it has no
-// clusters), and bytes of shared memory that a block may take.
+// Prepares the current device for act; called before the first launch there. *blocks: how many blocks may share an
+// observation (1: the device has no clusters). *shared: bytes of shared memory that a block may take.
 cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared);
-// Floats of scratch an agent takes: 0 where shared memory holds the activations.
+// Floats of scratch memory for each agent; 0: shared memory holds the activations.
 size_t sac_actor_act_scratch(int32_t widest);
 
-// Copies the actors (P, floats) and who is alive, so that acting on the copy waits for no update.
+// Copies the actors (P, floats) and `alive`: act can then use the copy while updates run.
 typedef struct sac_actor_snapshot_args {
   const sac_device_state* state;
   const float* weights;  // 16-byte aligned, as the copy
@@ -255,16 +257,16 @@ typedef struct sac_actor_snapshot_args {
 } sac_actor_snapshot_args;
 cudaError_t sac_actor_snapshot(cudaStream_t stream, const sac_actor_snapshot_args* args);
 
-// --- critic.cu ----------------------------------------------------------------------------------------------------
+// --- critic.cu -------------------------------------------------------------------------------------------------------
 
-// Heads of the critics at (s, a) and of the targets at s', TD target, error, and the gradient of the critics' loss by
-// their last hidden layer's pre-activation.
+// Heads of the critics at (s, a) and of the targets at s', the TD target, and the gradient of the critics' loss by the
+// pre-activation of their last hidden layer.
 typedef struct sac_critic_loss_args {
   const sac_device_state* state;
   sac_head critic;        // (P, K)
   sac_head target;        // (P, targets): K target critics at (s', a') [sac]; the target value network at s' [sac-v]
   int32_t targets;        // at most 16, as K
-  int32_t soft;           // 1 [sac]: the minimum less alpha log pi(a'|s'); 0 [sac-v]: Vbar(s')
+  int32_t soft;           // 1 [sac]: minimum of the targets - alpha log pi(a'|s'); 0 [sac-v]: Vbar(s')
   const float* log_prob;  // (P, 2B), its second half
   const float* reward;    // (P, B)
   const float* discount;
@@ -280,7 +282,7 @@ typedef struct sac_critic_loss_args {
 } sac_critic_loss_args;
 cudaError_t sac_critic_loss(cudaStream_t stream, const sac_critic_loss_args* args);
 
-// [sac-v] Head of the value network at s, its target min Q - alpha log pi, and its gradient, as above.
+// [sac-v] Head of the value network at s, its target min_k Q_k - alpha log pi, and the gradient, as above.
 typedef struct sac_critic_value_loss_args {
   const sac_device_state* state;
   sac_head value;         // (P)
@@ -296,9 +298,9 @@ typedef struct sac_critic_value_loss_args {
 } sac_critic_value_loss_args;
 cudaError_t sac_critic_value_loss(cudaStream_t stream, const sac_critic_value_loss_args* args);
 
-// --- adam.cu ------------------------------------------------------------------------------------------------------
+// --- adam_update.cu --------------------------------------------------------------------------------------------------
 
-// Adam's step over one region of the slabs, (P, floats), and the squared norm of its gradient in parts.
+// Adam's step over one region of the slabs, (P, floats), and the squared norm of its gradient, in parts.
 typedef struct sac_adam_args {
   const sac_device_state* state;
   float *weight, *m, *v;
@@ -311,17 +313,17 @@ typedef struct sac_adam_args {
 cudaError_t sac_adam_update(cudaStream_t stream, const sac_adam_args* args);
 int32_t sac_adam_parts(size_t floats);
 
-// --- temperature.cu -----------------------------------------------------------------------------------------------
+// --- temperature.cu --------------------------------------------------------------------------------------------------
 
-// A trained tensor in the slab of gradients.
-typedef struct sac_watched {
-  uint64_t start;   // floats from the slab's start, of agent 0
-  uint64_t stride;  // from one agent's to the next
+// Where the gradient of a trained tensor is in the slab of gradients, in floats.
+typedef struct sac_gradient_tensor {
+  uint64_t start;   // of agent 0, from the start of the slab
+  uint64_t stride;  // from one agent to the next
   uint64_t count;
-} sac_watched;
+} sac_gradient_tensor;
 
-// temperature update: J_alpha and its gradient from the actor pass's log pi, Adam's step of log_alpha; and, since all
-// is known now, the statistics of the update. An agent with one that is not finite stops here.
+// temperature update: the temperature's loss and gradient, from log pi of the actor's pass, and Adam's step of
+// log_alpha. It also computes the statistics of the update, and stops an agent where one of them is not finite.
 typedef struct sac_temperature_args {
   sac_device_state* state;
   float *log_alpha, *grad, *m, *v;  // of agent 0
@@ -332,23 +334,23 @@ typedef struct sac_temperature_args {
   const double *critic_norm, *value_norm, *actor_norm;  // value_norm may be NULL
   int32_t critic_parts, value_parts, actor_parts;       // of one agent
   const float* gradients;                               // the slab
-  const sac_watched* watched;                           // (watched_count) looked at when an agent stops
-  int32_t watched_count;
+  const sac_gradient_tensor* tensors;                   // (tensor_count) searched when an agent stops
+  int32_t tensor_count;
   sac_dims dims;
   float target_entropy;
   int32_t learn;
 } sac_temperature_args;
 cudaError_t sac_temperature_update(cudaStream_t stream, const sac_temperature_args* args);
 
-// --- target.cu ----------------------------------------------------------------------------------------------------
+// --- target.cu -------------------------------------------------------------------------------------------------------
 
-// What Adam's scalars are made of.
+// Settings of Adam, from which the scalars of each step are computed.
 typedef struct sac_adam_rates {
   double lr[SAC_ADAM_SETS];
   double beta1, beta2, epsilon;
 } sac_adam_rates;
 
-// target update: Polyak over (P, floats), totals, counters, and the next update's scalars.
+// target update: the Polyak average over (P, floats); totals, counters, and the scalars of the next update.
 typedef struct sac_target_args {
   sac_device_state* state;
   float* target;
@@ -360,16 +362,17 @@ typedef struct sac_target_args {
 } sac_target_args;
 cudaError_t sac_target_update(cudaStream_t stream, const sac_target_args* args);
 
-// The scalars of the coming update from the counters, of stopped agents too: after the host has written the states.
+// Computes the scalars of the next update from the counters, for stopped agents too. For use after the host has written
+// the states.
 cudaError_t sac_target_begin(cudaStream_t stream, sac_device_state* state, int32_t population,
                              const sac_adam_rates* rates);
 
-// --- env.cu -------------------------------------------------------------------------------------------------------
+// --- env.cu ----------------------------------------------------------------------------------------------------------
 
-// P*N environments of one task, with what sac_vector keeps of them (src/env/vector.h), on the device.
+// P*N environments of one task on the device, with the members of sac_vector (src/env/vector.h).
 typedef struct sac_env_arrays {
   double* state;           // (P, N, state)
-  float* obs;              // (P, N, O): what act reads
+  float* obs;              // (P, N, O) that act reads
   float* action;           // (P, N, A) in [-1, 1]; discrete: the action's number
   float* prev_obs;         // (P, N, O)
   float* next_obs;         // (P, N, O)
@@ -377,24 +380,24 @@ typedef struct sac_env_arrays {
   uint8_t* terminated;     // (P, N)
   uint8_t* truncated;      // (P, N)
   uint64_t* episode;       // (P, N) episodes started
-  double* episode_return;  // (P, N) of the running one
+  double* episode_return;  // (P, N) so far
   int64_t* episode_length;
 } sac_env_arrays;
 
-// An episode that ended in a step; length 0: none did.
+// An episode that ended in a step; length 0: none ended.
 typedef struct sac_env_finished {
   double episode_return;
   int64_t length;
 } sac_env_finished;
 
-// What a step may find wrong. The first in order of steps and environments is kept, as the largest ~code.
+// Failures of a step. The first one by step and environment is kept: the complement makes its code the largest.
 enum { SAC_ENV_BAD_ACTION = 1, SAC_ENV_BAD_OBS, SAC_ENV_BAD_REWARD };
 #define SAC_ENV_FAILURE(step, env, what) (~(((uint64_t)(step) << 40) | ((uint64_t)(env) << 4) | (uint64_t)(what)))
 
 #define SAC_ENV_OPTIONS_DOUBLES 16
 #define SAC_ENV_ACTIONS_MAX 4
 
-// env step: scales actions, steps, applies the time limit, and starts the next episode where one ended.
+// env step: scales actions, steps, applies the time limit, and starts the next episode where one has ended.
 typedef struct sac_env_step_args {
   sac_env_arrays env;
   const uint64_t* seed;                     // (P)
@@ -403,9 +406,9 @@ typedef struct sac_env_step_args {
   uint64_t stream;                          // of environment 0's episodes
   double options[SAC_ENV_OPTIONS_DOUBLES];  // the task's struct
   float low[SAC_ENV_ACTIONS_MAX], high[SAC_ENV_ACTIONS_MAX];
-  int32_t task;  // place in kernels/tasks/tasks.h
+  int32_t task;  // number in the list of kernels/tasks/tasks.h
   int32_t population, num_envs;
-  int32_t limit;  // of an episode's steps; 0: none
+  int32_t limit;  // steps of an episode; 0: no limit
   int32_t step;   // number of this step since the failure was cleared
 } sac_env_step_args;
 cudaError_t sac_env_step_all(cudaStream_t stream, const sac_env_step_args* args);

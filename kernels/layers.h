@@ -1,4 +1,4 @@
-// What layers do to one element, and the normalisation of observations.
+// Layers, one element at a time, and the normalisation of observations.
 #ifndef SAC_KERNELS_LAYERS_H
 #define SAC_KERNELS_LAYERS_H
 
@@ -10,8 +10,8 @@ SAC_FN real sac_linear_bound(int fan_in) { return (real)(1.0 / sqrt((double)fan_
 // [relu] max(x, 0). A NaN stays a NaN (fmax would turn it into 0).
 SAC_FN real sac_relu(real x) { return x < (real)0 ? (real)0 : x; }
 
-// [relu.grad] dJ/dx from dJ/dy, by the output y = relu(x): 0 where y is 0, also at x = 0 (as PyTorch). Where y is NaN
-// the gradient passes, so a NaN from below is not hidden on the way back either.
+// [relu.grad] dJ/dx from dJ/dy and the output y = relu(x): 0 where y is 0, also at x = 0 (as in PyTorch). Where y is
+// NaN it is dJ/dy, so that the backward pass does not hide the NaN.
 SAC_FN real sac_relu_grad(real y, real grad) { return y <= (real)0 ? (real)0 : grad; }
 
 // [obs-norm] o' = clip((o - mean)/sqrt(var + 1e-8), +-10). A NaN stays a NaN.
@@ -19,16 +19,16 @@ SAC_FN real sac_obs_normalize(real observation, real mean, real var) {
   return sac_clamp((observation - mean) / sac_sqrt(var + (real)1e-8), (real)-10, (real)10);
 }
 
-// Running mean and (population) variance. Always in double: after 1e7 steps one more observation moves the mean by less
-// than a float's last digit.
+// Running mean and (population) variance. They are double: after 1e7 steps a new observation changes the mean by less
+// than the last digit of a float.
 typedef struct sac_moments {
   double count;
   double mean;
   double var;
 } sac_moments;
 
-// [obs-norm.merge] Statistics of two sets joined (Chan, Golub, LeVeque 1979); with b of one element it is Welford's
-// step. Joining with an empty set changes nothing.
+// [obs-norm.merge] The statistics of two sets together (Chan, Golub, LeVeque 1979). With one element in b it is
+// Welford's step. An empty set changes nothing.
 SAC_FN sac_moments sac_moments_merge(sac_moments a, sac_moments b) {
   const double count = a.count + b.count;
   const double share = count == 0 ? 0 : b.count / count;

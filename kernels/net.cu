@@ -1,4 +1,4 @@
-// Between a network's products: bias and ReLU, ReLU's gradient, and sums over rows.
+// The kernels between a network's products: bias and ReLU, the gradient of ReLU, and sums over rows.
 #include "kernels/cuda.cuh"
 #include "kernels/kernels.h"
 #include "kernels/layers.h"
@@ -16,12 +16,13 @@ __device__ float4 relu_grad4(float4 y, float4 d) {
                      sac_relu_grad(y.w, d.w));
 }
 
-// A division of 64 bits costs a dozen of 32: few matrices need it.
+// The column of element i. A 64-bit division takes as long as a dozen of 32 bits, and few matrices need it.
 __device__ size_t column_of(size_t i, size_t width) {
   return i >> 32 ? i % width : static_cast<uint32_t>(i) % static_cast<uint32_t>(width);
 }
 
-// quads: float4s a thread, whose loads are under way together. Widths that are no multiple of 4 go one number a thread.
+// quads: float4s of a thread, whose loads are under way together. Where the width is no multiple of 4, a thread has one
+// number.
 template <int quads>
 __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
   const size_t count = static_cast<size_t>(a.rows) * static_cast<size_t>(a.width);
@@ -33,11 +34,15 @@ __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
     const float4* biases = reinterpret_cast<const float4*>(bias);
     size_t column[quads];
     float4 x[quads], b[quads];
+
+    // The columns, whose divisions come before the loads.
 #pragma unroll
     for (int n = 0; n < quads; ++n) {
       const size_t i = first + static_cast<size_t>(n) * threads;
       column[n] = column_of(i < last ? i : last, static_cast<size_t>(a.width / 4));
     }
+
+    // Load everything, then store. Threads beyond the last float4 load the last one.
 #pragma unroll
     for (int n = 0; n < quads; ++n) {
       const size_t i = first + static_cast<size_t>(n) * threads;
@@ -51,10 +56,12 @@ __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
     }
     return;
   }
+
   const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   if (i < count) y[i] = sac_relu(y[i] + bias[column_of(i, static_cast<size_t>(a.width))]);
 }
 
+// The same for the gradient.
 template <int quads>
 __global__ void __launch_bounds__(threads) net_relu_grad(sac_relu_grad_args a) {
   const size_t count = static_cast<size_t>(a.rows) * static_cast<size_t>(a.width);
@@ -65,6 +72,8 @@ __global__ void __launch_bounds__(threads) net_relu_grad(sac_relu_grad_args a) {
     float4* ds = reinterpret_cast<float4*>(d);
     const float4* ys = reinterpret_cast<const float4*>(y);
     float4 x[quads], g[quads];
+
+    // Load everything, then store.
 #pragma unroll
     for (int n = 0; n < quads; ++n) {
       const size_t i = first + static_cast<size_t>(n) * threads, j = i < last ? i : last;
@@ -78,16 +87,20 @@ __global__ void __launch_bounds__(threads) net_relu_grad(sac_relu_grad_args a) {
     }
     return;
   }
+
   const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   if (i < count) d[i] = sac_relu_grad(y[i], d[i]);
 }
 
-// A block sums 32 columns: each of its warps takes every warps'th row, and the warps' sums are added in their order.
+// A block sums 32 columns: warp w of its row_warps warps adds rows w, w + row_warps, ..., and the warps' sums are added
+// in their order.
 constexpr int columns = 32, row_warps = 32;
-constexpr int rows_ahead = 8;  // rows of a warp that are read at a time
+constexpr int rows_ahead = 8;  // rows that a warp loads at a time
 
 __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column_sums_args a) {
   __shared__ float partial[row_warps][columns + 1];
+
+  // Find the block's job, and its columns.
   int tile = static_cast<int>(blockIdx.x), job = 0;
   while (job < a.jobs - 1 && tile >= (a.job[job].width + columns - 1) / columns)
     tile -= (a.job[job++].width + columns - 1) / columns;
@@ -97,6 +110,8 @@ __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column
   const size_t net = blockIdx.y, width = static_cast<size_t>(j.width);
   const float* x = j.x + net * j.x_stride + column;
   const float* factor = j.factor ? j.factor + net * j.factor_stride : nullptr;
+
+  // The warp's rows.
   float sum = 0;
   for (int first = warp; column < j.width && first < a.rows; first += rows_ahead * row_warps) {
     float read[rows_ahead], times[rows_ahead];
@@ -110,6 +125,8 @@ __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column
     for (int n = 0; n < rows_ahead; ++n)
       if (first + n * row_warps < a.rows) sum += times[n] * read[n];
   }
+
+  // Over the warps.
   partial[warp][lane] = sum;
   __syncthreads();
   if (warp != 0 || column >= j.width) return;
@@ -117,8 +134,9 @@ __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column
   j.sum[net * j.sum_stride + column] = sum;
 }
 
-constexpr unsigned few =
-    512;  // blocks: so many are on a device at once, and more float4s a thread would leave some idle
+// Blocks that a device runs at the same time. With fewer of them a thread has one float4: with two, some
+// multiprocessors would be idle.
+constexpr unsigned few = 512;
 
 dim3 elementwise_grid(int32_t nets, int32_t rows, int32_t width, int quads) {
   const size_t count = static_cast<size_t>(rows) * static_cast<size_t>(width);

@@ -1,17 +1,17 @@
 // The number type of the formulas, and the elementary functions they share.
 //
-// Every formula in kernels/*.h is written once, against `real`. It is float in the product, on the host and on the
-// device. A translation unit that defines SAC_REAL_DOUBLE before its first include gets the same formulas in double:
-// the tests compile themselves a second time that way, for central differences and tight comparisons. The functions are
-// static inline, so float and double units link into one program without meeting.
+// Every formula in kernels/*.h is written once, for `real`. sac itself uses float, on the host and on the device. A
+// translation unit that defines SAC_REAL_DOUBLE before its first include gets the same formulas in double: tests
+// compile themselves a second time that way, for central differences and tight comparisons. The functions are static
+// inline, so one program can have both.
 //
-// Rules that every formula file keeps:
-//   - NaN in, NaN out. fmin, fmax and a careless clamp drop a NaN, so comparisons are written to let it through.
-//   - No branch around arithmetic in elementwise formulas: a choice is made between two finished values, so that a loop
-//     over elements vectorises (gcc needs -fno-trapping-math for it). For the same reason the float path of the
-//     formulas that run over a minibatch calls nothing in libm but the square root.
-//   - Host code is compiled with -ffp-contract=off. Where bits are promised (kernels/random.h), device code spells its
-//     roundings out through sac_mul and sac_add, because nvcc contracts by default.
+// Rules of every formula file:
+//   - NaN in, NaN out. fmin, fmax and a simple clamp drop a NaN, so comparisons are written to keep it.
+//   - No branch around arithmetic in elementwise formulas. Both values are computed, then one is chosen, so that a loop
+//     over elements vectorises (gcc needs -fno-trapping-math for it). For the same reason the float formulas that run
+//     over a minibatch call nothing in libm but the square root.
+//   - Host code is compiled with -ffp-contract=off. Where bits must be equal everywhere (kernels/random.h), code uses
+//     sac_mul and sac_add, whose results nvcc does not contract.
 #ifndef SAC_KERNELS_REAL_H
 #define SAC_KERNELS_REAL_H
 
@@ -55,7 +55,7 @@ SAC_FN float sac_bits_float(uint32_t bits) {
   return x;
 }
 
-// One product, one sum, one root, each rounded once to nearest wherever it is compiled.
+// A product, a sum and a square root, each rounded once to nearest, by every compiler.
 #ifdef __CUDA_ARCH__
 SAC_FN float sac_mul(float a, float b) { return __fmul_rn(a, b); }
 SAC_FN float sac_add(float a, float b) { return __fadd_rn(a, b); }
@@ -66,8 +66,8 @@ SAC_FN float sac_add(float a, float b) { return a + b; }
 SAC_FN float sac_root(float a) { return sqrtf(a); }
 #endif
 
-// log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1], within 1 ulp: f - f^2/2 + f^3 P(f), P a near-minimax
-// polynomial (scripts/formulas.py --coefficients). Same bits on every machine.
+// log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1], within 1 ulp: f - f^2/2 + f^3 P(f), where P is a near-minimax
+// polynomial (scripts/formulas.py --coefficients). The same bits on every machine.
 SAC_FN float sac_log1p_near(float f) {
   float p = 0.0697161183f;
   p = sac_add(sac_mul(p, f), -0.114797339f);
@@ -82,22 +82,26 @@ SAC_FN float sac_log1p_near(float f) {
   return sac_add(f, sac_add(sac_mul(sac_mul(square, f), p), sac_mul(square, -0.5f)));
 }
 
-// exp(x), and for x <= 0 in *complement 1 - exp(x) without the cancellation near 0. Float: x = k log 2 + r with |r| <=
-// log(2)/2, then 2^k (1 + p), p = expm1(r) by a near-minimax polynomial. Results below 2^-125 become 0, so that no
-// denormal slows a loop down; above the range of float, infinity; NaN stays NaN.
+// exp(x), and for x <= 0 in *complement 1 - exp(x), without the cancellation near 0. x = k log 2 + r with
+// |r| <= log(2)/2; exp(x) = 2^k (1 + p), where p = expm1(r) by a near-minimax polynomial. Results below 2^-125 become
+// 0, because denormal numbers are slow. Results above the range of float are infinity. NaN stays NaN.
 SAC_FN float sac_exp_float(float x, float* complement) {
   const float shift = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   const float shifted = x * 1.44269504f + shift;
   const float k = shifted - shift;
-  // log 2 in two parts, the first short enough that k times it is exact
+
+  // r = x - k log 2, with log 2 in two parts: k times the first one is exact.
   const float r = (x - k * 0.693359375f) - k * -2.12194440e-4f;
+
+  // expm1(r)
   float p = 0.00139261759f;
   p = p * r + 0.00836317334f;
   p = p * r + 0.0416665561f;
   p = p * r + 0.166665778f;
   p = p * r + 0.5f;
   p = r + r * r * p;
-  // 2^(k-1) and a doubling: 2^128 has no float, its half has
+
+  // exp(x) and 1 - exp(x). 2^128 is no float, but its half is.
   const float half_scale = sac_bits_float((sac_float_bits(shifted) << 23) + 0x3f000000u);
   float e = (half_scale * (1.0f + p)) * 2.0f;
   const float c = (1.0f - 2.0f * half_scale) - 2.0f * half_scale * p;

@@ -8,7 +8,8 @@ namespace {
 
 constexpr int threads = 256;
 
-// True in one thread of the agent's last block: when all others have read what it is about to change.
+// Returns true in one thread of the agent's last block: by then all other blocks have read the counter that this thread
+// will change.
 __device__ bool last_block(sac_device_state* state) {
   __syncthreads();
   if (threadIdx.x != 0) return false;
@@ -18,7 +19,7 @@ __device__ bool last_block(sac_device_state* state) {
   return true;
 }
 
-// One number of a row: by where it stands.
+// The number at a place of a row.
 __device__ float row_value(const sac_replay_push_args& a, size_t from, int32_t place) {
   const sac_row_layout& row = a.row;
   if (place < row.action) return a.obs[from * static_cast<size_t>(a.dims.obs) + static_cast<size_t>(place)];
@@ -31,6 +32,7 @@ __device__ float row_value(const sac_replay_push_args& a, size_t from, int32_t p
   return next < a.dims.obs ? a.next_obs[from * static_cast<size_t>(a.dims.obs) + static_cast<size_t>(next)] : 0.0f;
 }
 
+// A thread a number of a row.
 __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
   const size_t p = blockIdx.y, floats = static_cast<size_t>(a.row.floats), n = static_cast<size_t>(a.n);
   sac_device_state* state = &a.state[p];
@@ -40,7 +42,8 @@ __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
   const size_t at = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   const size_t i = at / floats, place = at % floats;
   if (!alive) return;
-  // Of rows that would share a place only the last is written.
+
+  // Of rows with the same place in the ring only the last one is written.
   if (i < n && n - i <= static_cast<size_t>(a.capacity)) {
     const uint64_t row = (pushed + i) % static_cast<uint64_t>(a.capacity);
     a.ring[(p * static_cast<size_t>(a.capacity) + row) * floats + place] =
@@ -49,35 +52,41 @@ __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
   if (last_block(state)) state->pushed = pushed + n;
 }
 
-constexpr int gather_numbers = 4;  // of a row and of its next observation that a lane reads at a time
+constexpr int gather_numbers = 4;  // numbers of a row, and of its next observation, that a lane loads at a time
 
-// A warp gathers one row. The index is drawn by every lane alike: cheaper than to hand it on.
+// A warp gathers one row. Every lane draws the index: this is cheaper than to send it to the others.
 __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size_t lane, uint64_t seed, uint64_t pushed,
                        uint64_t updates) {
   const size_t batch = static_cast<size_t>(a.dims.batch), obs = static_cast<size_t>(a.dims.obs),
                action = static_cast<size_t>(a.dims.action), critics = static_cast<size_t>(a.dims.critics);
   const size_t features = obs + action;
+
+  // The index.
   const uint64_t capacity = static_cast<uint64_t>(a.capacity);
   const uint64_t size = pushed < capacity ? pushed : capacity;
   const uint64_t block = sac_draw_block(updates, batch, SAC_INDICES_PER_BLOCK) + r / SAC_INDICES_PER_BLOCK;
   const sac_words words = sac_philox(seed, SAC_STREAM_SAMPLE, block);
   const uint64_t index =
       r % 2 ? sac_index(words.word[2], words.word[3], size) : sac_index(words.word[0], words.word[1], size);
+
+  // Where the row comes from, and where it goes.
   const float* row = a.ring + (p * static_cast<size_t>(a.capacity) + index) * static_cast<size_t>(a.row.floats);
   const float* next_row = row + a.row.next_obs;
   const sac_device_minibatch& m = a.minibatch;
   float* states = m.states + (p * 2 * batch + r) * obs;
   const float reward = row[a.row.reward], discount = sac_discount(a.gamma, row[a.row.terminated]);
   for (size_t first = 0; first < features; first += gather_numbers * SAC_WARP) {
-    // Beyond the last the last again: loads without a branch are under way together.
+    // Load. Lanes beyond the last number load the last one: without branches all loads are under way together.
     float now[gather_numbers], next[gather_numbers];
 #pragma unroll
     for (int n = 0; n < gather_numbers; ++n) {
       const size_t i = first + lane + static_cast<size_t>(n) * SAC_WARP;
-      now[n] = row[i < features ? i : features - 1];  // obs and action stand side by side
+      now[n] = row[i < features ? i : features - 1];  // obs and action are side by side
       next[n] = next_row[i < obs ? i : obs - 1];
     }
     sac_loads_first();
+
+    // Store: to the states, and to the inputs of each critic.
 #pragma unroll
     for (int n = 0; n < gather_numbers; ++n) {
       const size_t i = first + lane + static_cast<size_t>(n) * SAC_WARP;
@@ -95,6 +104,7 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
       }
     }
   }
+
   if (lane != 0) return;
   m.reward[p * batch + r] = reward;
   m.discount[p * batch + r] = discount;
@@ -119,8 +129,8 @@ __device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t num
     if (block * SAC_NORMALS_PER_BLOCK + static_cast<size_t>(i) < count) noise[i] = z[i];
 }
 
-// The first blocks gather, a warp a row; the others make noise. The bound's second number keeps the compiler from
-// spilling registers to fit more blocks.
+// The first `gathering` blocks gather, a warp a row; the others draw noise. The second number of the launch bounds
+// stops the compiler from spilling registers to fit more blocks.
 __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_args a, unsigned gathering) {
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];

@@ -5,28 +5,28 @@
 // identity 1 - tanh(u)^2 = 4 e / (1 + e)^2, e = exp(-2|u|): even in u, e in [0, 1], so nothing cancels and nothing
 // overflows.
 //
-// Log-probabilities are of the squashed action in (-1, 1), in nats. The sum over a row's components is the caller's.
+// Log-probabilities are those of the squashed action in (-1, 1), in nats. The caller sums over a row's components.
 #ifndef SAC_KERNELS_SQUASH_H
 #define SAC_KERNELS_SQUASH_H
 
 #include "kernels/real.h"
 
-// What the forward pass leaves for the backward pass, one per action component.
+// The results for one action component; the backward pass needs them too.
 typedef struct sac_squash_out {
   real action;    // a = tanh(u), in [-1, 1]
   real log_prob;  // this component's term of log pi(a|s)
   real spread;    // sigma * eps
-  real slope;     // da/du = 1 - a^2, accurate in its last digits also where a rounds to 1
+  real slope;     // da/du = 1 - a^2, accurate also where a rounds to 1
 } sac_squash_out;
 
-// d J / d (what the actor's head gave).
+// The gradient of a loss J by the outputs of the actor's head.
 typedef struct sac_squash_grad {
   real mean;
   real log_std;
 } sac_squash_grad;
 
-// tanh(u) and da/du = 4 e / (1 + e)^2, and in *log_slope log(1 - tanh(u)^2) = 2 (log 2 - |u| - log(1 + e)), which is
-// 2 (log 2 - u - softplus(-2u)) for either sign of u.
+// Returns a = tanh(u). *slope: da/du = 4 e / (1 + e)^2. *log_slope: log(1 - tanh(u)^2) = 2 (log 2 - |u| - log(1 + e)),
+// which equals 2 (log 2 - u - softplus(-2u)) for both signs of u.
 SAC_FN real sac_tanh_parts(real u, real* slope, real* log_slope) {
   const real size = sac_abs(u);
   real complement;  // 1 - e
@@ -34,7 +34,8 @@ SAC_FN real sac_tanh_parts(real u, real* slope, real* log_slope) {
   const real inverse = (real)1 / ((real)1 + e);
   const real magnitude = complement * inverse;
   *slope = (real)4 * e * inverse * inverse;
-  // log(1 + e) = log 2 + log(1 - (1 - e)/2): the second form takes log 2 out before it can cancel, for |u| below 0.44
+
+  // log(1 + e). For |u| < 0.44 it is log 2 + log(1 - (1 - e)/2), whose log 2 is left out, so that nothing cancels.
   const int near = e > (real)0.41421356;
   const real log_part = sac_log1p(near ? (real)-0.5 * complement : e);
   const real offset = near ? (real)0 : (real)SAC_LOG_2;
@@ -48,7 +49,8 @@ SAC_FN real sac_squash_mean(real mean) {
   return sac_tanh_parts(mean, &slope, &log_slope);
 }
 
-// [squash] mean and log_std as the actor's head gives them, eps ~ N(0, 1), bounds of log sigma.
+// [squash] mean and log_std: outputs of the actor's head; eps ~ N(0, 1); log_std_min and log_std_max: bounds of log
+// sigma.
 //   u = mean + sigma eps,  a = tanh(u),  log pi = -eps^2/2 - log sigma - log(2 pi)/2 - log(1 - a^2)
 SAC_FN sac_squash_out sac_squash(real mean, real log_std, real eps, real log_std_min, real log_std_max) {
   const real log_sigma = sac_clamp(log_std, log_std_min, log_std_max);
@@ -63,7 +65,7 @@ SAC_FN sac_squash_out sac_squash(real mean, real log_std, real eps, real log_std
 // [squash.grad] From dJ/d log pi and dJ/da, at fixed eps:
 //   d log pi/d mean = 2a,  d log pi/d log sigma = -1 + 2 a sigma eps
 //   da/d mean = da/du,     da/d log sigma = da/du sigma eps
-// Outside the bounds log sigma does not move with log_std: its gradient is 0 there, and passes at the bounds.
+// Outside the bounds log sigma does not depend on log_std, so the gradient by log_std is 0. At a bound it is not.
 SAC_FN sac_squash_grad sac_squash_backward(sac_squash_out out, real log_std, real log_std_min, real log_std_max,
                                            real grad_log_prob, real grad_action) {
   const real through_action = grad_action * out.slope;
@@ -76,15 +78,15 @@ SAC_FN sac_squash_grad sac_squash_backward(sac_squash_out out, real log_std, rea
   return grad;
 }
 
-// [squash.saturated] 1 where |a| > 0.999, the share of which is a metric; else 0.
+// [squash.saturated] 1 where |a| > 0.999, else 0. Its mean is a metric.
 SAC_FN real sac_squash_saturated(real action) { return sac_abs(action) > (real)0.999 ? (real)1 : (real)0; }
 
-// [squash.range] What the scaling is made of. In double, so that no sum of bounds overflows or rounds twice.
+// [squash.range] Centre and half range of an action's bounds. In double: sums of bounds do not overflow or round twice.
 SAC_FN real sac_action_centre(double low, double high) { return (real)(0.5 * (low + high)); }
 SAC_FN real sac_action_half_range(double low, double high) { return (real)(0.5 * (high - low)); }
 
-// [squash.scale] Policy units (-1, 1) to the environment's and back. A component whose bounds coincide has one action;
-// its policy value is 0.
+// [squash.scale] From the policy's units (-1, 1) to the environment's, and back. A component whose bounds are equal has
+// 0 in the policy's units.
 SAC_FN real sac_action_scale(real action, real centre, real half_range) { return centre + half_range * action; }
 SAC_FN real sac_action_unscale(real scaled, real centre, real half_range) {
   return half_range == (real)0 ? (real)0 * scaled : (scaled - centre) / half_range;

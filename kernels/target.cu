@@ -1,4 +1,5 @@
-// target update: Polyak over a whole region of weights, and the end of an update: totals, counters, the next scalars.
+// target update: the Polyak average over a region of weights, and the end of an update: totals, counters and the
+// scalars of Adam's next step.
 #include "kernels/cuda.cuh"
 #include "kernels/kernels.h"
 #include "kernels/polyak.h"
@@ -8,19 +9,25 @@ namespace {
 constexpr int threads = 256;
 constexpr int quads = 2;  // float4s a thread
 
+// Computes the scalars of Adam's next step.
 __device__ void next_scalars(sac_device_state* state, const sac_adam_rates& rates) {
-  for (int set = 0; set < SAC_ADAM_SETS; ++set)
+  for (int set = 0; set < SAC_ADAM_SETS; set++)
     state->adam[set] = sac_adam_begin(state->updates + 1, rates.lr[set], rates.beta1, rates.beta2, rates.epsilon);
 }
 
-// The same by a warp, two lanes a set: each with one of the two numbers that logarithms, powers and roots go into.
+// The same by a warp, in which two lanes share a set: each computes one of the two numbers that take logarithms and
+// roots.
 __device__ void next_scalars_of_warp(sac_device_state* state, uint64_t t, const sac_adam_rates& rates, int lane) {
   if (lane >= 2 * SAC_ADAM_SETS) return;
+
+  // The lane's number: step_size in the first lane of a set, root_scale in the second.
   const int set = lane / 2;
   const bool first = lane % 2 == 0;
   const double correction = sac_adam_correction(t, first ? rates.beta1 : rates.beta2);
   const double lr = set == 0 ? rates.lr[0] : set == 1 ? rates.lr[1] : rates.lr[2];
   const real number = static_cast<real>((first ? lr : 1.0) / (first ? correction : sqrt(correction)));
+
+  // The other scalars need no logarithm: each lane stores two or three of the six.
   sac_adam_step* step = &state->adam[set];
   if (first) {
     step->step_size = number;
@@ -32,16 +39,18 @@ __device__ void next_scalars_of_warp(sac_device_state* state, uint64_t t, const 
     step->eps = static_cast<real>(rates.epsilon);
   }
 }
-static_assert(SAC_ADAM_SETS == 3, "next_scalars_of_warp names three sets");
+static_assert(SAC_ADAM_SETS == 3, "next_scalars_of_warp is written for three sets");
 
 constexpr int stats = SAC_STATISTIC_COUNT;
-static_assert(stats <= SAC_WARP && sizeof(sac_update_stats) == stats * sizeof(double), "a lane a statistic");
+static_assert(stats < SAC_WARP && sizeof(sac_update_stats) == stats * sizeof(double),
+              "a lane a statistic, and one for the number of updates");
 
-// The update is over: a warp adds its statistics up, another makes the next scalars. The second alone reads and writes
-// the number of updates.
+// Ends an update. The first warp adds its statistics to the totals, the second computes the next scalars. Only the
+// second one reads and writes the number of updates.
 __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   if (warp == 0) {
+    // Add: a lane a statistic, and one lane for the number of updates in the totals.
     const double* last = reinterpret_cast<const double*>(&state->stats);
     double* total = reinterpret_cast<double*>(&state->totals);
     const uint32_t alive = state->alive;
@@ -49,22 +58,25 @@ __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates)
     const int i = lane < stats ? lane : 0;
     const double sum = total[i] + last[i];
     sac_loads_first();
+
     if (!alive) return;
     if (lane < stats) total[i] = sum;
     if (lane == stats) state->totals_updates = count + 1;
   } else if (warp == 1) {
+    // updates + 1 is the number of this update, so the next one is updates + 2.
     const uint32_t alive = state->alive;
     const uint64_t updates = state->updates;
     sac_loads_first();
+
     if (!alive) return;
     next_scalars_of_warp(state, updates + 2, rates, lane);
     __syncwarp();
     if (lane == 0) state->updates = updates + 1;
   }
 }
-static_assert(stats < SAC_WARP, "and one for their number");
 
-// The first block of each agent ends the update, which takes longest; the others read nothing that it writes.
+// The first block of each agent ends the update, because that takes longest. The other blocks read nothing that it
+// writes.
 __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
   const size_t p = blockIdx.y;
   sac_device_state* state = &a.state[p];
@@ -72,23 +84,28 @@ __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
     end_update(state, a.rates);
     return;
   }
+
+  // This thread's part of the weights.
   const uint32_t alive = state->alive;
   const size_t at = p * a.floats / 4, count = a.floats / 4;
   float4* targets = reinterpret_cast<float4*>(a.target) + at;
   const float4* sources = reinterpret_cast<const float4*>(a.source) + at;
   const size_t first = static_cast<size_t>(blockIdx.x - 1) * threads * quads + threadIdx.x;
-  // All that is read, the last quad again beyond the last, before anything is stored.
+
+  // Load everything before the first store. Threads beyond the last float4 load the last one.
   float4 target[quads], source[quads];
 #pragma unroll
-  for (int i = 0; i < quads; ++i) {
+  for (int i = 0; i < quads; i++) {
     const size_t j = first + static_cast<size_t>(i) * threads, k = j < count ? j : count - 1;
     target[i] = targets[k];
     source[i] = sources[k];
   }
   sac_loads_first();
   if (!alive) return;
+
+    // The average.
 #pragma unroll
-  for (int i = 0; i < quads; ++i) {
+  for (int i = 0; i < quads; i++) {
     const size_t j = first + static_cast<size_t>(i) * threads;
     if (j >= count) continue;
     float4 t = target[i];
@@ -101,6 +118,7 @@ __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
   }
 }
 
+// A thread an agent.
 __global__ void target_begin(sac_device_state* state, int32_t population, sac_adam_rates rates) {
   const int p = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (p < population) next_scalars(&state[p], rates);

@@ -1,4 +1,5 @@
-// temperature update: J_alpha, its gradient and log_alpha's step, and the statistics of the whole update.
+// temperature update: the temperature's loss, its gradient and Adam's step of log_alpha; and the statistics of the
+// update.
 #include "kernels/temperature.h"
 
 #include "kernels/bellman.h"
@@ -8,14 +9,15 @@
 namespace {
 
 constexpr int threads = 256;
-
-constexpr int rows_ahead = 4;     // rows of a thread that are read before the first of them is added up
-constexpr int critics_ahead = 2;  // and their critics
+constexpr int rows_ahead = 4;     // rows that a thread loads before it adds the first of them
+constexpr int critics_ahead = 2;  // critics of such a row; the outputs of others are loaded later
 
 // Sums over the minibatch: the statistics, and the gradient of log_alpha.
 enum { ALPHA_GRAD = SAC_STATISTIC_COUNT, SUMS };
 
-// Each line of SAC_STATISTICS adds to its sum in the function of what it is of; the macros of other kinds are empty.
+// A line of SAC_STATISTICS becomes a statement that adds a value to its sum, in one of the functions below: the one
+// whose kind (a critic's output of a row, a value, a row of the policy) the line has. There SUM_<kind> is ADD;
+// elsewhere it is NOTHING.
 #define NOTHING(name, value)
 #define ADD(name, value) sum[SAC_STATISTIC_##name] += static_cast<double>(value);
 #define SUM_CRITIC NOTHING
@@ -26,16 +28,17 @@ enum { ALPHA_GRAD = SAC_STATISTIC_COUNT, SUMS };
 #define SUM_ACTOR_GRADIENT NOTHING
 #define SUM(name, column, watched, each, over, value, tag, meaning) SUM_##each(name, value)
 
-// What is read of a row.
+// The numbers of a row.
 struct row_reads {
   float q[critics_ahead], y, v_value, v_target, smallest, log_prob, saturated;
 };
 
+// Loads a row; beyond the last row, the last one.
 __device__ void read_row(const sac_temperature_args& a, size_t p, int row, row_reads& reads) {
   const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
   const size_t r = static_cast<size_t>(row < a.dims.batch ? row : a.dims.batch - 1), at = p * batch + r;
 #pragma unroll
-  for (int k = 0; k < critics_ahead; ++k)
+  for (int k = 0; k < critics_ahead; k++)
     reads.q[k] = a.q[(p * critics + (k < a.dims.critics ? static_cast<size_t>(k) : 0)) * batch + r];
   reads.y = a.y[at];
   reads.v_value = a.v_value ? a.v_value[at] : 0.0f;
@@ -45,48 +48,54 @@ __device__ void read_row(const sac_temperature_args& a, size_t p, int row, row_r
   reads.saturated = a.saturated[at];
 }
 
-// Rows first, first + threads, ...: the first alone where the minibatch has no more rows than the block threads.
+// Loads rows first, first + threads, ...; only the first one where the minibatch has no more rows than the block has
+// threads.
 __device__ void read_rows(const sac_temperature_args& a, size_t p, int first, row_reads rows[rows_ahead]) {
   read_row(a, p, first, rows[0]);
   if (a.dims.batch <= threads) return;
 #pragma unroll
-  for (int n = 1; n < rows_ahead; ++n) read_row(a, p, first + n * threads, rows[n]);
+  for (int n = 1; n < rows_ahead; n++) read_row(a, p, first + n * threads, rows[n]);
 }
 
+// The statistics of one critic's output.
 #undef SUM_CRITIC
 #define SUM_CRITIC ADD
-__device__ void add_critic(float q, float y, double sum[SUMS]){SAC_STATISTICS(SUM)}
+__device__ void add_critic(float q, float y, double sum[SUMS]) { SAC_STATISTICS(SUM) }
 #undef SUM_CRITIC
 #define SUM_CRITIC NOTHING
 
+// The statistics of a row's state value.
 #undef SUM_VALUE
 #define SUM_VALUE ADD
-__device__ void add_value(float v, float v_target, double sum[SUMS]){SAC_STATISTICS(SUM)}
+__device__ void add_value(float v, float v_target, double sum[SUMS]) { SAC_STATISTICS(SUM) }
 #undef SUM_VALUE
 #define SUM_VALUE NOTHING
 
+// The statistics of a row's sampled action, and the gradient by log_alpha.
 #undef SUM_POLICY
 #define SUM_POLICY ADD
-__device__
-    void add_policy(const row_reads& reads, float log_alpha, float alpha, float target_entropy, double sum[SUMS]) {
+__device__ void add_policy(const row_reads& reads, float log_alpha, float alpha, float target_entropy,
+                           double sum[SUMS]) {
   const float smallest = reads.smallest, log_prob = reads.log_prob, saturated = reads.saturated;
   SAC_STATISTICS(SUM)
   sum[ALPHA_GRAD] += static_cast<double>(sac_alpha_loss_grad(log_prob, target_entropy));
 }
 
+// Adds a row to all sums.
 __device__ void add_row(const sac_temperature_args& a, size_t p, int row, const row_reads& reads, float log_alpha,
                         float alpha, double sum[SUMS]) {
   const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
 #pragma unroll
-  for (int k = 0; k < critics_ahead; ++k)
+  for (int k = 0; k < critics_ahead; k++)
     if (k < a.dims.critics) add_critic(reads.q[k], reads.y, sum);
-  for (size_t k = critics_ahead; k < critics; ++k)
+  for (size_t k = critics_ahead; k < critics; k++)
     add_critic(a.q[(p * critics + k) * batch + static_cast<size_t>(row)], reads.y, sum);
   if (a.v_value) add_value(reads.v_value, reads.v_target, sum);
   add_policy(reads, log_alpha, alpha, a.target_entropy, sum);
 }
 
-// A thread's first part of a norm, and the sum of all of its parts.
+// A squared norm consists of parts, one of each block of adam_update. first_part loads the first one of this thread,
+// add_parts adds its others.
 __device__ double first_part(const double* norm, size_t p, int parts) {
   const int i = static_cast<int>(threadIdx.x);
   return norm && i < parts ? norm[p * static_cast<size_t>(parts) + static_cast<size_t>(i)] : 0.0;
@@ -98,34 +107,38 @@ __device__ double add_parts(double sum, const double* norm, size_t p, int parts)
   return sum;
 }
 
-// Which gradients are to blame, told in the order of the list. Once in an agent's life.
-__device__ void name_gradients(const sac_temperature_args& a, size_t p, sac_device_state* state) {
+// Finds the gradients that are not finite: how many tensors, the first of them in the order of the list, and the first
+// such number in it. Runs once in an agent's life, when it stops.
+__device__ void find_bad_gradients(const sac_temperature_args& a, size_t p, sac_device_state* state) {
+  // The block searches one tensor after another.
   int bad = 0, first = -1;
-  for (int i = 0; i < a.watched_count; ++i) {
-    const sac_watched w = a.watched[i];
-    const float* x = a.gradients + w.start + p * w.stride;
+  for (int i = 0; i < a.tensor_count; i++) {
+    const sac_gradient_tensor tensor = a.tensors[i];
+    const float* x = a.gradients + tensor.start + p * tensor.stride;
     int mine = 0;
-    for (uint64_t e = threadIdx.x; e < w.count; e += threads) mine |= !isfinite(x[e]);
+    for (uint64_t e = threadIdx.x; e < tensor.count; e += threads) mine |= !isfinite(x[e]);
     if (!__syncthreads_or(mine)) continue;
     first = bad++ == 0 ? i : first;
   }
+
+  // One thread finds the number.
   if (threadIdx.x != 0) return;
   state->bad_tensors = bad;
   state->first_bad = first;
   state->bad_value = 0;
   if (first < 0) return;
-  const float* x = a.gradients + a.watched[first].start + p * a.watched[first].stride;
-  while (isfinite(*x)) ++x;
+  const float* x = a.gradients + a.tensors[first].start + p * a.tensors[first].stride;
+  while (isfinite(*x)) x++;
   state->bad_value = *x;
 }
 
-// What log_alpha's step reads.
+// What Adam's step of log_alpha needs.
 struct step_reads {
   sac_adam_step step;
   float log_alpha, m, v;
 };
 
-// What a statistic's sum is divided by.
+// The divisor of a statistic's sum.
 #define OVER_ONE 1.0
 #define OVER_ROWS rows
 #define OVER_ROWS_CRITICS (rows * dims.critics)
@@ -143,17 +156,19 @@ __device__ double divisor(int statistic, const sac_dims& dims) {
   }
 }
 
-// Statistics that stop an agent where they are not finite, by bit.
+// A bit for each statistic that stops its agent when it is not finite.
 #define WATCHED(name, column, watched, each, over, value, tag, meaning) | ((watched) << SAC_STATISTIC_##name)
 constexpr uint32_t watched_statistics = 0u SAC_STATISTICS(WATCHED);
 #undef WATCHED
 
-// The first warp: means, norms, and log_alpha's step, a lane a sum. True in all lanes where the statistics are finite.
+// Computes the means, the norms and log_alpha's step from the sums: a lane of the first warp for each. Returns whether
+// the statistics are finite, in all lanes.
 __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double sum, float alpha, step_reads& reads) {
   const double mean = sum / divisor(lane, a.dims);
   const bool norm = lane == SAC_STATISTIC_critic_grad || lane == SAC_STATISTIC_actor_grad;
   const double number = norm ? sqrt(sum) : lane == SAC_STATISTIC_alpha ? static_cast<double>(alpha) : mean;
   if (lane < SAC_STATISTIC_COUNT) reinterpret_cast<double*>(&a.state[p].stats)[lane] = number;
+
   if (lane == ALPHA_GRAD && a.learn) {
     const size_t at = p * a.log_alpha_stride;
     const float grad = static_cast<float>(mean);
@@ -162,11 +177,12 @@ __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double
     a.m[at] = reads.m;
     a.v[at] = reads.v;
   }
+
   return __all_sync(SAC_WHOLE_WARP, !(watched_statistics >> lane & 1) || isfinite(number));
 }
 static_assert(SUMS <= SAC_WARP, "a lane a sum");
 
-// A block an agent.
+// One block an agent.
 __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) {
   const size_t p = blockIdx.x, at = p * a.log_alpha_stride;
   const int thread = static_cast<int>(threadIdx.x);
@@ -177,6 +193,8 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
     step.m = a.m[at];
     step.v = a.v[at];
   }
+
+  // Load everything before the first branch.
   row_reads rows[rows_ahead] = {};
   read_rows(a, p, thread, rows);
   const double critic_part = first_part(a.critic_norm, p, a.critic_parts),
@@ -184,23 +202,31 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
                actor_part = first_part(a.actor_norm, p, a.actor_parts);
   sac_loads_first();
   if (!alive) return;
+
+  // This thread's part of the squared norms.
   double sum[SUMS] = {0};
   sum[SAC_STATISTIC_critic_grad] = add_parts(critic_part, a.critic_norm, p, a.critic_parts);
   if (a.value_norm) sum[SAC_STATISTIC_critic_grad] += add_parts(value_part, a.value_norm, p, a.value_parts);
   sum[SAC_STATISTIC_actor_grad] = add_parts(actor_part, a.actor_norm, p, a.actor_parts);
+
+  // This thread's rows.
   const float alpha = sac_alpha(step.log_alpha);
   for (int first = thread; first < a.dims.batch; first += rows_ahead * threads) {
     if (first != thread) read_rows(a, p, first, rows);
 #pragma unroll
-    for (int n = 0; n < rows_ahead; ++n)
+    for (int n = 0; n < rows_ahead; n++)
       if (first + n * threads < a.dims.batch) add_row(a, p, first + n * threads, rows[n], step.log_alpha, alpha, sum);
   }
+
+  // Over the block; then the first warp has one sum a lane.
   sac_block_sums<double, SUMS>(sum);
   bool finite = true;
   if (thread < SAC_WARP) finite = finish(a, p, thread, sum[0], alpha, step);
+
+  // Stop the agent where a statistic is not finite.
   if (!__syncthreads_or(!finite)) return;
   if (thread == 0) state->alive = 0;
-  name_gradients(a, p, state);
+  find_bad_gradients(a, p, state);
 }
 
 }  // namespace

@@ -64,11 +64,11 @@ static void put(cuda_case* c, loss_case* l, int soft) {
                                    .y = cuda_room(c, float, l->P * l->B),
                                    .dims = {(int32_t)l->P, (int32_t)l->B, 3, 2, (int32_t)l->K},
                                    .reward_scale = (float)reward_scale};
-  l->args.target.unread = l->B == 31; /* without this the targets' hidden rows stay unchanged */
+  l->args.target.discard_hidden = l->B == 31; /* without this the targets' hidden rows stay unchanged */
   for (size_t p = 0; p < l->P; p++) {
     if (!l->state[p].alive) continue;
     cuda_heads_open(c, &l->critic, (int)(p * l->K), (int)l->K);
-    if (!l->args.target.unread) cuda_heads_open(c, &l->target, (int)(p * l->T), (int)l->T);
+    if (!l->args.target.discard_hidden) cuda_heads_open(c, &l->target, (int)(p * l->T), (int)l->T);
     cuda_open(c, l->args.d_hidden + p * l->K * l->B * l->H, l->K * l->B * l->H);
     cuda_open(c, l->args.d_q + p * l->K * l->B, l->K * l->B);
     cuda_open(c, l->args.q + p * l->K * l->B, l->K * l->B);
@@ -101,7 +101,7 @@ START_TEST(loss) {
   for (size_t p = 0; p < l.P; p++) {
     if (!l.state[p].alive) continue;
     cuda_heads_check(&c, &l.critic, (int)(p * l.K), (int)l.K);
-    if (!l.args.target.unread) cuda_heads_check(&c, &l.target, (int)(p * l.T), (int)l.T);
+    if (!l.args.target.discard_hidden) cuda_heads_check(&c, &l.target, (int)(p * l.T), (int)l.T);
     const double alpha = exp((double)l.log_alpha[p * ALPHA_STRIDE]);
     for (size_t r = 0; r < l.B; ++r) {
       const double log_prob = (double)l.log_prob[(2 * p + 1) * l.B + r], discount = (double)l.discount[p * l.B + r],

@@ -1,4 +1,4 @@
-/* kernels/temperature.cu: the statistics of an update, the step of log_alpha, and agents that stop. */
+/* kernels/temperature.cu: the statistics of an update, log_alpha's step, and an agent that stops. */
 #include "support/cuda_case.h"
 
 static const struct {
@@ -7,12 +7,12 @@ static const struct {
               {3, 5, 257, 17, 1, 1, 3}, {1, 2, 5000, 6, 0, 1, 1000}, {3, 2, 31, 400, 0, 0, 70}};
 
 #define ALPHA_STRIDE 6
-#define WATCHED 3
+#define TENSORS 3
 static const double target_entropy = -3, rate = 1e-3;
-static const size_t watched_size[WATCHED] = {5, 700, 1};
+static const size_t tensor_size[TENSORS] = {5, 700, 1};
 
 typedef struct update_case {
-  size_t P, K, B, N; /* N: the numbers of parts of the norms are N, N + 3 and N + 1 */
+  size_t P, K, B, N; /* N: parts of each norm: N, N + 3 and N + 1 */
   sac_device_state* state;
   float *q, *y, *v, *v_target, *smallest, *log_prob, *saturated, *gradients;
   float *log_alpha, *grad, *m, *second;
@@ -22,7 +22,7 @@ typedef struct update_case {
 
 static double* norms(cuda_case* c, size_t n) {
   double* x = cuda_host(c, double, n);
-  for (size_t i = 0; i < n; i++) x[i] = 10 * fabs(cuda_number(c));
+  for (size_t i = 0; i < n; ++i) x[i] = 10 * fabs(cuda_number(c));
   return x;
 }
 
@@ -33,7 +33,7 @@ static update_case create(cuda_case* c, int i) {
                    .N = (size_t)shapes[i].parts};
   const size_t rows = u.P * u.B;
   u.state = cuda_states(c, shapes[i].population);
-  for (size_t p = 0; p < u.P; p++)
+  for (size_t p = 0; p < u.P; ++p)
     u.state[p].adam[SAC_ADAM_ALPHA] = sac_adam_begin(u.state[p].updates + 1, rate, 0.9, 0.999, 1e-8);
   u.q = cuda_numbers(c, u.K * rows, 20);
   u.y = cuda_numbers(c, rows, 20);
@@ -41,26 +41,26 @@ static update_case create(cuda_case* c, int i) {
   u.smallest = cuda_numbers(c, rows, 20);
   u.log_prob = cuda_numbers(c, 2 * rows, 10);
   u.saturated = cuda_host(c, float, rows);
-  for (size_t r = 0; r < rows; r++) u.saturated[r] = (float)cuda_below(c, (size_t)shapes[i].action + 1);
+  for (size_t r = 0; r < rows; ++r) u.saturated[r] = (float)cuda_below(c, (size_t)shapes[i].action + 1);
   for (size_t r = 5; r < 2 * rows; r += 8) u.log_prob[r] *= 100;
   u.gradients = cuda_numbers(c, u.P * 1000, 1);
   u.log_alpha = cuda_numbers(c, u.P * ALPHA_STRIDE, 2);
   u.grad = cuda_numbers(c, u.P * ALPHA_STRIDE, 1);
   u.m = cuda_numbers(c, u.P * ALPHA_STRIDE, 1);
   u.second = cuda_numbers(c, u.P * ALPHA_STRIDE, 1);
-  for (size_t k = 0; k < u.P * ALPHA_STRIDE; k++) u.second[k] = fabsf(u.second[k]);
+  for (size_t k = 0; k < u.P * ALPHA_STRIDE; ++k) u.second[k] = fabsf(u.second[k]);
   u.critic_norm = norms(c, u.P * u.N);
   u.value_norm = shapes[i].value ? norms(c, u.P * (u.N + 3)) : NULL;
   u.actor_norm = norms(c, u.P * (u.N + 1));
   return u;
 }
 
-/* Agent p has tensors at offsets 10, 100 and 900 of its 1000 gradients. */
+/* Agent p's tensors stand at 10, 100 and 900 of its 1000 gradients. */
 static void put(cuda_case* c, update_case* u, int i) {
   const size_t rows = u->P * u->B;
-  sac_watched* watched = cuda_host(c, sac_watched, WATCHED);
-  static const uint64_t starts[WATCHED] = {10, 100, 900};
-  for (int w = 0; w < WATCHED; w++) watched[w] = (sac_watched){starts[w], 1000, watched_size[w]};
+  sac_gradient_tensor* tensors = cuda_host(c, sac_gradient_tensor, TENSORS);
+  static const uint64_t starts[TENSORS] = {10, 100, 900};
+  for (int w = 0; w < TENSORS; ++w) tensors[w] = (sac_gradient_tensor){starts[w], 1000, tensor_size[w]};
   u->args = (sac_temperature_args){.state = cuda_put(c, u->state, u->P),
                                    .log_alpha = cuda_put(c, u->log_alpha, u->P * ALPHA_STRIDE),
                                    .grad = cuda_put(c, u->grad, u->P * ALPHA_STRIDE),
@@ -78,8 +78,8 @@ static void put(cuda_case* c, update_case* u, int i) {
                                    .value_parts = (int32_t)u->N + 3,
                                    .actor_parts = (int32_t)u->N + 1,
                                    .gradients = cuda_put(c, u->gradients, u->P * 1000),
-                                   .watched = cuda_put(c, watched, WATCHED),
-                                   .watched_count = WATCHED,
+                                   .tensors = cuda_put(c, tensors, TENSORS),
+                                   .tensor_count = TENSORS,
                                    .dims = {(int32_t)u->P, (int32_t)u->B, 3, shapes[i].action, (int32_t)u->K},
                                    .target_entropy = (float)target_entropy,
                                    .learn = shapes[i].learn};
@@ -88,7 +88,7 @@ static void put(cuda_case* c, update_case* u, int i) {
     u->args.v_target = cuda_put(c, u->v_target, rows);
     u->args.value_norm = cuda_put(c, u->value_norm, u->P * (u->N + 3));
   }
-  for (size_t p = 0; p < u->P; p++) {
+  for (size_t p = 0; p < u->P; ++p) {
     if (!u->state[p].alive) continue;
     cuda_open(c, &u->args.state[p].stats, 1);
     if (!shapes[i].learn) continue;
@@ -108,8 +108,8 @@ static void open_verdict(cuda_case* c, const update_case* u, size_t p) {
 static void check_stats(const update_case* u, int i, size_t p, const sac_update_stats* s) {
   const double log_alpha = (double)u->log_alpha[p * ALPHA_STRIDE], alpha = exp(log_alpha), B = (double)u->B;
   double critic = 0, q_sum = 0, td = 0, value = 0, actor = 0, sizes = 0, alpha_loss = 0, entropy = 0, saturated = 0;
-  for (size_t r = p * u->B; r < (p + 1) * u->B; r++) {
-    for (size_t k = 0; k < u->K; k++) {
+  for (size_t r = p * u->B; r < (p + 1) * u->B; ++r) {
+    for (size_t k = 0; k < u->K; ++k) {
       const double q = (double)u->q[(p * u->K + k) * u->B + r - p * u->B], off = q - (double)u->y[r];
       critic += 0.5 * off * off;
       q_sum += q;
@@ -124,9 +124,9 @@ static void check_stats(const update_case* u, int i, size_t p, const sac_update_
     sizes += (alpha + fabs(log_alpha) + 1) * (fabs(log_prob) + 3) + fabs((double)u->smallest[r]);
   }
   double critic_norm = 0, actor_norm = 0;
-  for (size_t part = 0; part < u->N; part++) critic_norm += u->critic_norm[p * u->N + part];
-  for (size_t part = 0; u->v && part < u->N + 3; part++) critic_norm += u->value_norm[p * (u->N + 3) + part];
-  for (size_t part = 0; part < u->N + 1; part++) actor_norm += u->actor_norm[p * (u->N + 1) + part];
+  for (size_t part = 0; part < u->N; ++part) critic_norm += u->critic_norm[p * u->N + part];
+  for (size_t part = 0; u->v && part < u->N + 3; ++part) critic_norm += u->value_norm[p * (u->N + 3) + part];
+  for (size_t part = 0; part < u->N + 1; ++part) actor_norm += u->actor_norm[p * (u->N + 1) + part];
   const double error = CUDA_STATS_REL * sizes / B, K = (double)u->K;
   ck_near_relative(s->critic_loss, critic / B, CUDA_STATS_REL, 0);
   ck_near_relative(s->value_loss, value / B, CUDA_STATS_REL, 0);
@@ -149,14 +149,14 @@ START_TEST(statistics_and_step) {
   const sac_device_state* after = cuda_result(&c, u.args.state);
   const float *log_alpha = cuda_result(&c, u.args.log_alpha), *grad = cuda_result(&c, u.args.grad);
   const float *m = cuda_result(&c, u.args.m), *v = cuda_result(&c, u.args.v);
-  for (size_t p = 0; p < u.P; p++) {
+  for (size_t p = 0; p < u.P; ++p) {
     if (!u.state[p].alive) continue;
     check_stats(&u, _i, p, &after[p].stats);
     ck_assert_uint_eq(after[p].alive, 1);
-    if (!shapes[_i].learn) continue; /* the case has checked that nothing was written */
+    if (!shapes[_i].learn) continue; /* that nothing was written then, the case has seen */
     const size_t at = p * ALPHA_STRIDE;
     double gradient = 0, size = 0;
-    for (size_t r = 0; r < u.B; r++) {
+    for (size_t r = 0; r < u.B; ++r) {
       const double log_prob = (double)u.log_prob[2 * p * u.B + r];
       gradient -= (log_prob + target_entropy) / (double)u.B;
       size += fabs(log_prob + target_entropy) / (double)u.B;
@@ -175,7 +175,7 @@ START_TEST(statistics_and_step) {
 }
 END_TEST
 
-/* A value that is not finite, in any input, stops its agent and no other. The gradients that caused it are named. */
+/* A number that is not finite in any of the inputs stops its agent, and no other; gradients to blame are named. */
 enum {
   IN_Q,
   IN_Y,
@@ -203,16 +203,16 @@ START_TEST(not_finite_stops) {
                           [IN_LOG_PROB] = u.log_prob + 2 * p * u.B + row,
                           [IN_LOG_ALPHA] = u.log_alpha + p * ALPHA_STRIDE};
   if (_i <= IN_LOG_ALPHA)
-    *place[_i] = _i % 2 ? NAN : _i == IN_LOG_ALPHA ? -INFINITY : INFINITY; /* alpha is 0: only its loss shows it */
+    *place[_i] = _i % 2 ? NAN : _i == IN_LOG_ALPHA ? -INFINITY : INFINITY; /* alpha 0: its loss alone tells */
   if (_i == IN_CRITIC_NORM) u.critic_norm[p * u.N] = INFINITY;
   if (_i == IN_VALUE_NORM) u.value_norm[p * (u.N + 3) + u.N + 2] = NAN;
   if (_i == IN_ACTOR_NORM) u.actor_norm[p * (u.N + 1) + u.N] = NAN;
-  if (_i == TOO_LARGE) u.q[p * u.K * u.B] = 1e30f; /* its square overflows in float */
-  /* gradients: none is bad, then the last of the second tensor, then the first and the third tensor */
+  if (_i == TOO_LARGE) u.q[p * u.K * u.B] = 1e30f; /* its square is beyond float */
+  /* gradients: none to blame, then the second tensor's last, then the first and the third */
   const int blame = _i % 3;
   if (blame == 1) u.gradients[p * 1000 + 100 + 699] = -INFINITY;
   if (blame == 2) u.gradients[p * 1000 + 10 + 2] = NAN, u.gradients[p * 1000 + 900] = INFINITY;
-  u.gradients[p * 1000 + 15] = u.gradients[p * 1000 + 99] = NAN; /* not watched */
+  u.gradients[p * 1000 + 15] = u.gradients[p * 1000 + 99] = NAN; /* of no tensor in the list */
   put(&c, &u, shape);
   open_verdict(&c, &u, p);
   cuda_run(&c, sac_temperature_update(c.stream, &u.args));

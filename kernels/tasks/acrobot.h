@@ -1,8 +1,8 @@
 // Acrobot-v1: two links hang from a pivot; torque -1, 0 or 1 at the joint between them swings the tip above a line.
 //
-// Sutton 1996; Sutton and Barto 2018. One Runge-Kutta step of 0.2 s. -1 a step, 0 for the one that gets there. The
-// system is chaotic and an episode long: every sum is made in Gymnasium's order, so that no difference is there to
-// grow.
+// Sutton 1996; Sutton and Barto 2018. A step is one Runge-Kutta step of 0.2 s. The reward is -1, and 0 for the step
+// that reaches the line. The system is chaotic and episodes are long, so a small difference grows: every sum is in
+// Gymnasium's order.
 #ifndef SAC_KERNELS_TASKS_ACROBOT_H
 #define SAC_KERNELS_TASKS_ACROBOT_H
 
@@ -24,7 +24,7 @@ typedef struct sac_acrobot_options {
 } sac_acrobot_options;
 
 typedef struct sac_acrobot {
-  double angle[2];     // rad in [-pi, pi]: of the first link from hanging down, of the second relative to the first
+  double angle[2];     // rad in [-pi, pi]: the first link (0: it hangs down), the second link relative to the first
   double velocity[2];  // rad/s, within 4 pi and 9 pi
 } sac_acrobot;
 
@@ -51,12 +51,13 @@ SAC_FN void sac_acrobot_start(const sac_acrobot_options* options, sac_acrobot* s
   state->velocity[1] = initial[3];
 }
 
-// x**2 as NumPy has it for a number by itself: libm's pow, which is within 0.54 of a last place and so, once in a
-// thousand times, not x*x. It can differ only where x*x lies near the middle of two doubles, and is slow, so it is
-// asked only there. Its exponent is volatile because compilers know better.
+// x**2 of one number, as NumPy computes it: with libm's pow, whose error is up to 0.54 of a last place. So once in a
+// thousand times it is not x*x. It can differ only where x*x is near the middle of two doubles. As pow is slow, it is
+// called only there. The exponent is volatile, because compilers replace pow(x, 2) by x*x.
 SAC_FN double sac_acrobot_square(double x) {
   const double square = x * x;
 #ifndef __CUDA_ARCH__
+  // The distance of x*x to the exact square, compared with that to the next double.
   uint64_t bits;
   double next;
   memcpy(&bits, &square, sizeof bits);
@@ -88,8 +89,8 @@ SAC_FN void sac_acrobot_derivative(int nips, double torque, const double y[4], d
   dy[3] = a2;
 }
 
-// x in [-pi, pi], a turn at a time as Gymnasium does: its roundings count. A step turns by a few radians at most; a
-// state from outside may hold anything, and must not take for ever.
+// x in [-pi, pi]. It subtracts one turn at a time, as Gymnasium does, to have the same roundings. A step turns by a few
+// radians at most. A state from outside may be of any size: it takes fmod, so that the loop ends.
 SAC_FN double sac_acrobot_wrap(double x) {
   const double turn = 2 * SAC_PI;
   if (!(fabs(x) < 1000)) return fmod(x, SAC_PI);
@@ -105,27 +106,30 @@ SAC_FN int sac_acrobot_step(const sac_acrobot_options* options, sac_acrobot* sta
   const double y[4] = {state->angle[0], state->angle[1], state->velocity[0], state->velocity[1]};
   double k1[4], k2[4], k3[4], k4[4], at[4];
 
+  // One step of Runge-Kutta.
   sac_acrobot_derivative(nips, torque, y, k1);
-  for (int j = 0; j < 4; ++j) at[j] = y[j] + dt / 2.0 * k1[j];
+  for (int j = 0; j < 4; j++) at[j] = y[j] + dt / 2.0 * k1[j];
   sac_acrobot_derivative(nips, torque, at, k2);
-  for (int j = 0; j < 4; ++j) at[j] = y[j] + dt / 2.0 * k2[j];
+  for (int j = 0; j < 4; j++) at[j] = y[j] + dt / 2.0 * k2[j];
   sac_acrobot_derivative(nips, torque, at, k3);
-  for (int j = 0; j < 4; ++j) at[j] = y[j] + dt * k3[j];
+  for (int j = 0; j < 4; j++) at[j] = y[j] + dt * k3[j];
   sac_acrobot_derivative(nips, torque, at, k4);
-  for (int j = 0; j < 4; ++j) at[j] = y[j] + dt / 6.0 * (k1[j] + 2 * k2[j] + 2 * k3[j] + k4[j]);
+  for (int j = 0; j < 4; j++) at[j] = y[j] + dt / 6.0 * (k1[j] + 2 * k2[j] + 2 * k3[j] + k4[j]);
 
+  // Wrap the angles, limit the velocities.
   state->angle[0] = sac_acrobot_wrap(at[0]);
   state->angle[1] = sac_acrobot_wrap(at[1]);
   state->velocity[0] = sac_task_clip(at[2], -4 * SAC_PI, 4 * SAC_PI);
   state->velocity[1] = sac_task_clip(at[3], -9 * SAC_PI, 9 * SAC_PI);
 
+  // The height of the tip.
   const int terminated = -cos(state->angle[0]) - cos(state->angle[1] + state->angle[0]) > 1.0;
   *reward = terminated ? 0.0 : -1.0;
   return terminated;
 }
 
-// In double, rounded once. Gymnasium's first observation of an episode comes from a float state through NumPy's float
-// cos and sin and may differ from ours in the last place; the later ones do not.
+// Computed in double and rounded once. Gymnasium computes the first observation of an episode from a float state with
+// NumPy's float cos and sin, so that one may differ in the last place; later ones do not.
 SAC_FN void sac_acrobot_observe(const sac_acrobot_options* options, const sac_acrobot* state, float* obs) {
   (void)options;
   obs[0] = (float)cos(state->angle[0]);

@@ -1,7 +1,8 @@
 // CartPole-v1: keep a pole upright on a cart by pushing it left (0) or right (1).
 //
-// Equations of Florian 2007, "Correct equations for the dynamics of the cart-pole system", by explicit Euler. 1 for
-// every step, the last included; with sutton_barto_reward 0, and -1 for the fall.
+// Equations of Florian 2007, "Correct equations for the dynamics of the cart-pole system", by explicit Euler. The
+// reward is 1 for every step, including the last. With sutton_barto_reward it is 0, and -1 for the step in which the
+// pole falls.
 #ifndef SAC_KERNELS_TASKS_CARTPOLE_H
 #define SAC_KERNELS_TASKS_CARTPOLE_H
 
@@ -55,6 +56,7 @@ SAC_FN int sac_cartpole_step(const sac_cartpole_options* options, sac_cartpole* 
   const double gravity = 9.8, mass_pole = 0.1, total_mass = mass_pole + 1.0, half_length = 0.5, dt = 0.02;
   const double mass_length = mass_pole * half_length, max_x = 2.4, max_theta = 12 * 2 * SAC_PI / 360;
 
+  // The accelerations.
   const double force = action[0] == 1 ? 10.0 : -10.0;
   const double cosine = cos(state->theta), sine = sin(state->theta);
   const double squared = state->theta_velocity * state->theta_velocity;
@@ -63,6 +65,7 @@ SAC_FN int sac_cartpole_step(const sac_cartpole_options* options, sac_cartpole* 
       (gravity * sine - cosine * push) / (half_length * (4.0 / 3.0 - mass_pole * (cosine * cosine) / total_mass));
   const double x_acceleration = push - mass_length * theta_acceleration * cosine / total_mass;
 
+  // One step of Euler.
   state->x += dt * state->x_velocity;
   state->x_velocity += dt * x_acceleration;
   state->theta += dt * state->theta_velocity;

@@ -1,10 +1,10 @@
-// MountainCarContinuous-v0: a car too weak for its hill gains height by swinging.
+// MountainCarContinuous-v0: a car that is too weak for its hill swings back and forth to gain height.
 //
-// 100 for reaching the flag, minus a tenth of the squared action each step.
+// The reward is 100 for reaching the flag, and minus a tenth of the squared action in each step.
 //
-// Gymnasium starts an episode from a double state and keeps a float one after each step, so the first step's sums are
-// in double and all later ones in float: `single` says which. The action is taken as it comes: only its force is
-// limited.
+// In Gymnasium the state is double at the start of an episode and float after each step. So the first step's sums are
+// in double, and all later ones in float: member `single`. The force is limited, but the reward has the action as it is
+// given.
 #ifndef SAC_KERNELS_TASKS_MOUNTAIN_CAR_CONTINUOUS_H
 #define SAC_KERNELS_TASKS_MOUNTAIN_CAR_CONTINUOUS_H
 
@@ -27,7 +27,7 @@ typedef struct sac_mountain_car_continuous_options {
 typedef struct sac_mountain_car_continuous {
   double position;
   double velocity;
-  double single;  // 1 once a step was made: position and velocity are floats
+  double single;  // 1 after the first step: position and velocity are floats
 } sac_mountain_car_continuous;
 
 SAC_FN void sac_mountain_car_continuous_bounds(const sac_mountain_car_continuous_options* options, float* low,
@@ -53,7 +53,8 @@ SAC_FN void sac_mountain_car_continuous_start(const sac_mountain_car_continuous_
   state->single = 0;
 }
 
-// x, or the float nearest to it. A sum or product of two floats in double, rounded once more, is the float one.
+// x, or the float nearest to it. A sum or product of two floats, computed in double and then rounded to float, equals
+// the one computed in float.
 SAC_FN double sac_mountain_car_continuous_round(int single, double x) { return single ? (double)(float)x : x; }
 
 SAC_FN int sac_mountain_car_continuous_step(const sac_mountain_car_continuous_options* options,
@@ -62,13 +63,14 @@ SAC_FN int sac_mountain_car_continuous_step(const sac_mountain_car_continuous_op
   const int single = state->single != 0;
   const double raw = (double)action[0];
 
+  // The force. A limited force is a Python float, which NumPy converts to the state's type; an action has its own type.
   const double slope = 0.0025 * cos(sac_mountain_car_continuous_round(single, 3 * state->position));
-  // A force at its limit is a Python float, whose type gives way to the state's; an action has its own.
   const int limited = raw < -1 || raw > 1;
   const double push =
       limited ? (raw < 0 ? -1.0 : 1.0) * power - slope : (double)((real)(action[0] * (real)power) - (real)slope);
   int narrow = single && (limited || sizeof(real) == sizeof(float));  // the sums below are in float
 
+  // The velocity.
 #define ROUND(x) sac_mountain_car_continuous_round(narrow, x)
   double velocity = ROUND(state->velocity + ROUND(push));
   double goal_velocity = ROUND(options->goal_velocity);
@@ -77,6 +79,8 @@ SAC_FN int sac_mountain_car_continuous_step(const sac_mountain_car_continuous_op
     goal_velocity = options->goal_velocity;
     narrow = single;
   }
+
+  // The position. The car stops at the left bound.
   double position = ROUND(state->position + ROUND(velocity));
   if (position > ROUND(max_position)) position = max_position;
   if (position < ROUND(min_position)) position = ROUND(min_position);

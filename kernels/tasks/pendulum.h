@@ -1,7 +1,7 @@
 // Pendulum-v1: swing a pendulum up and keep it there with a weak motor.
 //
 // theta'' = 3 g / (2 l) sin(theta) + 3 / (m l^2) u, theta = 0 upright, by semi-implicit Euler. The reward is minus the
-// distance from rest upright and the torque's cost; no end but the time limit.
+// squared angle and velocity and the cost of the torque. Only the time limit ends an episode.
 #ifndef SAC_KERNELS_TASKS_PENDULUM_H
 #define SAC_KERNELS_TASKS_PENDULUM_H
 
@@ -48,7 +48,7 @@ SAC_FN void sac_pendulum_start(const sac_pendulum_options* options, sac_pendulum
   state->velocity = initial[1];
 }
 
-// x in [-pi, pi), as NumPy's floored x % (2 pi) gives it. Within a turn and a half of 0, fmod is a choice.
+// x in [-pi, pi), as (x + pi) % (2 pi) - pi in NumPy. Without the call where fmod changes nothing.
 SAC_FN double sac_pendulum_wrap(double x) {
   const double turn = 2 * SAC_PI, shifted = x + SAC_PI;
   if (shifted >= 0 && shifted < turn) return shifted - SAC_PI;

@@ -1,7 +1,8 @@
-// SacPointMass-v0: push a mass in the plane to the origin and hold it there. Ends when it leaves the field.
+// SacPointMass-v0: push a mass in the plane to the origin and hold it there. An episode ends when the mass leaves the
+// field.
 //
-// For tests: sums and products only, so the same bits on every machine; two actions of different bounds, one with its
-// centre off 0; episodes that end either way.
+// It is for tests. It has sums and products only, so its bits are the same on every machine; two actions with different
+// bounds, one of them not centred at 0; and episodes that end by termination and by the time limit.
 #ifndef SAC_KERNELS_TASKS_POINT_MASS_H
 #define SAC_KERNELS_TASKS_POINT_MASS_H
 
@@ -15,7 +16,7 @@ enum {
   sac_point_mass_initial_size = 4,
 };
 
-// field: the mass is lost beyond it. dt: seconds a step.
+// field: bound of each coordinate; beyond it the episode ends. dt: seconds a step.
 #define SAC_POINT_MASS_OPTIONS(X)               \
   X(point_mass, REAL, field, 2.0, 1.0, 1e3, "") \
   X(point_mass, REAL, dt, 0.1, 1e-3, 1.0, "")
@@ -39,7 +40,7 @@ SAC_FN void sac_point_mass_bounds(const sac_point_mass_options* options, float* 
 
 SAC_FN void sac_point_mass_reset(const sac_point_mass_options* options, sac_point_mass* state, uint64_t seed) {
   (void)options;
-  for (uint32_t j = 0; j < 2; ++j) {
+  for (uint32_t j = 0; j < 2; j++) {
     state->position[j] = sac_task_uniform(seed, j, -1.0, 1.0);
     state->velocity[j] = 0;
   }
@@ -47,7 +48,7 @@ SAC_FN void sac_point_mass_reset(const sac_point_mass_options* options, sac_poin
 
 SAC_FN void sac_point_mass_start(const sac_point_mass_options* options, sac_point_mass* state, const double* initial) {
   (void)options;
-  for (int j = 0; j < 2; ++j) {
+  for (int j = 0; j < 2; j++) {
     state->position[j] = initial[j];
     state->velocity[j] = initial[2 + j];
   }
@@ -57,7 +58,7 @@ SAC_FN int sac_point_mass_step(const sac_point_mass_options* options, sac_point_
                                double* reward) {
   double cost = 0;
   int lost = 0;
-  for (int j = 0; j < 2; ++j) {
+  for (int j = 0; j < 2; j++) {
     const double force = (double)action[j];
     state->velocity[j] += options->dt * force;
     state->position[j] += options->dt * state->velocity[j];
@@ -71,7 +72,7 @@ SAC_FN int sac_point_mass_step(const sac_point_mass_options* options, sac_point_
 
 SAC_FN void sac_point_mass_observe(const sac_point_mass_options* options, const sac_point_mass* state, float* obs) {
   (void)options;
-  for (int j = 0; j < 2; ++j) {
+  for (int j = 0; j < 2; j++) {
     obs[j] = (float)state->position[j];
     obs[2 + j] = (float)state->velocity[j];
   }

@@ -1,5 +1,5 @@
-// SacQuadratic-v0: one step, one action, reward -curvature (a - centre)^2. Its Q is known exactly, so the best squashed
-// Gaussian at a given alpha can be found by numerical integration and compared with what was learned.
+// SacQuadratic-v0: one step, one action, reward -curvature (a - centre)^2. Its Q is known exactly. So a test can find
+// the best squashed Gaussian at a given alpha by numerical integration, and compare the learned policy with it.
 #ifndef SAC_KERNELS_TASKS_QUADRATIC_H
 #define SAC_KERNELS_TASKS_QUADRATIC_H
 
@@ -22,7 +22,7 @@ typedef struct sac_quadratic_options {
 } sac_quadratic_options;
 
 typedef struct sac_quadratic {
-  double unused;  // a step depends on nothing
+  double unused;  // a step does not depend on the state
 } sac_quadratic;
 
 SAC_FN void sac_quadratic_bounds(const sac_quadratic_options* options, float* low, float* high) {

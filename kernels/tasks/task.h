@@ -1,27 +1,28 @@
-// What a built-in environment is made of, and what its file may use.
+// A built-in environment: the functions that its file defines, and those that it may use.
 //
-// A task file x.h defines, for the host and the device alike:
+// A file x.h defines, for the host and the device:
 //
 //   enum { sac_x_obs_size, sac_x_action_size, sac_x_actions, sac_x_max_episode_steps, sac_x_initial_size };
 //                                          O, A, number of discrete actions (0: continuous), time limit (0: none),
-//                                          numbers that say a state from outside
-//   SAC_X_OPTIONS(X)                       the keys of env.options: X(x, kind, name, default, low, high, choices), kind
-//   REAL (a
-//                                          double), BOOL or CHOICE (an int32_t, the place of a word in "a|b")
+//                                          how many numbers describe a state that comes from outside
+//   SAC_X_OPTIONS(X)                       the keys of env.options: X(x, kind, name, default, low, high, choices). kind
+//                                          is REAL (a double), BOOL or CHOICE (an int32_t: the number of a word in
+//                                          "a|b")
 //   sac_x_options                          the struct of these members
-//   sac_x                                  the state: everything a step depends on, doubles only
+//   sac_x                                  the state: everything that a step depends on, doubles only
 //   sac_x_bounds(options, low, high)       (A) each; not called for discrete actions
-//   sac_x_reset(options, state, seed)      a new episode from 64 bits
-//   sac_x_start(options, state, initial)   the state that `initial` says: Gymnasium's `unwrapped.state` after a reset
+//   sac_x_reset(options, state, seed)      starts an episode from 64 bits
+//   sac_x_start(options, state, initial)   sets the state to Gymnasium's `unwrapped.state` after a reset
 //   sac_x_step(options, state, action, &reward)    one step; returns terminated
 //   sac_x_observe(options, state, obs)     (O)
 //
-// and stands in the list of tasks.h. Functions of their arguments, nothing else: no memory, no static, no libm state.
+// and has a line in tasks.h. The functions depend on their arguments only: no memory, no static variables, no state of
+// libm.
 //
-// The types are Gymnasium's, so that the numbers are. Its states are double and its actions float; where its sums mix
-// the two, NumPy computes in float whatever holds only an action and constants. `real` (kernels/real.h) is the type of
-// the actions, so the cast to `real` marks those places; with SAC_REAL_DOUBLE the same source follows a Gymnasium that
-// was fed double actions.
+// The types are Gymnasium's, so that the numbers are equal. Gymnasium's states are double and its actions are float. In
+// a mixed expression NumPy computes in float what consists of an action and constants. A cast to `real`
+// (kernels/real.h), the type of the actions, marks these places. With SAC_REAL_DOUBLE the same source follows a
+// Gymnasium with double actions.
 #ifndef SAC_KERNELS_TASKS_TASK_H
 #define SAC_KERNELS_TASKS_TASK_H
 
@@ -34,17 +35,17 @@
 
 #define SAC_PI 3.141592653589793238462643383279502884
 
-// The stream of a reset, under the key of its seed.
+// The stream of a reset, whose key is the episode's seed.
 #define SAC_TASK_STREAM_RESET ((uint64_t)0)
 
-// [task.uniform] Number j of an episode's start, uniform in (low, high).
+// [task.uniform] Random number j of an episode's start, uniform in (low, high).
 SAC_FN double sac_task_uniform(uint64_t seed, uint32_t j, double low, double high) {
   const sac_words words = sac_philox(seed, SAC_TASK_STREAM_RESET, j / 2);
   const uint32_t lane = 2 * (j % 2);
   return low + (high - low) * sac_uniform_double(words.word[lane], words.word[lane + 1]);
 }
 
-// x in [low, high]; a NaN stays one.
+// x limited to [low, high]; a NaN stays a NaN.
 SAC_FN double sac_task_clip(double x, double low, double high) {
   const double raised = x < low ? low : x;
   return raised > high ? high : raised;

@@ -1,5 +1,5 @@
-// The built-in environments: one line a task. The registry, the drivers of both devices, `sac envs` and the tests of
-// every task are made from this list.
+// The list of the built-in environments, a line each. The registry, the drivers of both backends, `sac envs` and the
+// tests that run every task are made from it.
 #ifndef SAC_KERNELS_TASKS_TASKS_H
 #define SAC_KERNELS_TASKS_TASKS_H
 
@@ -10,7 +10,7 @@
 #include "kernels/tasks/point_mass.h"
 #include "kernels/tasks/quadratic.h"
 
-// X(name, NAME, id, summary): the prefix of its symbols, of its options' list, the name users say, what it is.
+// X(name, NAME, id, summary): the prefix of its symbols, the prefix of its options, its name for users, what it is.
 #define SAC_TASKS(X)                                                                                             \
   X(pendulum, PENDULUM, "Pendulum-v1", "swing a pendulum up and hold it")                                        \
   X(mountain_car_continuous, MOUNTAIN_CAR_CONTINUOUS, "MountainCarContinuous-v0", "swing a car out of a valley") \

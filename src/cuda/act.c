@@ -1,21 +1,24 @@
-/* act: observations to actions, one launch. The host's observations, and the actions for it, go through pinned memory
- * that the kernel reads and writes. The host marks there what is to come (SAC_ACT_UNSET), and looks until it is there:
- * that is quicker than to wait for a stream. The launch goes on for a moment, and moves the noise's counters on: what
- * reads them on another stream joins it first (sac_cuda_act_join; the host execution of the tests runs a kernel as a
- * whole, so it cannot show where that is missing).
+/* act: from observations to actions, in one launch.
  *
- * With train.overlap an action is chosen by the actor as it was before the updates under way (sac_backend.snapshot):
- * from a copy of it, on a stream of its own, so that it does not wait for them. */
+ * The host's observations, and the actions for it, are in pinned memory that the kernel reads and writes. Before the
+ * launch the host fills the results with SAC_ACT_UNSET; then it polls until all of them have changed. This is faster
+ * than to wait for a stream. The kernel may still run at that moment, and has not yet advanced the counters of the
+ * noise. So work on another stream that reads these counters waits for the kernel first (sac_cuda_act_join). The tests'
+ * host execution runs a kernel as a whole, so it cannot show where such a wait is missing.
+ *
+ * With train.overlap the actor as it was before the running updates chooses the actions (sac_backend.snapshot). act
+ * then uses a copy of it, on a stream of its own, and does not wait for the updates. */
 #include <string.h>
 
 #include "cuda/cuda.h"
 #include "env/vector.h"
 #include "util/error.h"
 
-#define RECAPTURE 1000 /* launches after a capture that failed (graph.c says why one can), before the next */
-#define LOOKS 20000    /* at a number, before the stream is asked whether the launch has failed */
+#define RECAPTURE 1000 /* launches between a capture that failed (graph.c says why it can) and the next one */
+#define POLLS 20000    /* of a number, before the stream is asked whether the launch has failed */
 
-/* Every byte of the arguments is set, so that two launches can be compared. */
+/* Fills the arguments of a launch for n observations of each agent. It sets every byte, so that two launches can be
+ * compared. */
 static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac_actor_act_args* args) {
   static const sac_device_act_mode modes[] = {[SAC_ACT_SAMPLE] = SAC_DEVICE_ACT_SAMPLE,
                                               [SAC_ACT_MEAN] = SAC_DEVICE_ACT_MEAN,
@@ -23,17 +26,23 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_net* net = gpu->nets[SAC_ACTOR].net;
   memset(args, 0, sizeof *args);
+
+  /* the actor: the trained one, or the snapshot */
   args->state = gpu->state;
   args->alive = act->from_snapshot ? gpu->act_alive : &gpu->state->alive;
   args->alive_stride = act->from_snapshot ? 1 : sizeof *gpu->state / sizeof(uint32_t);
   args->weights = act->from_snapshot ? gpu->act_copy : gpu->weights + gpu->nets[SAC_ACTOR].start;
   args->weights_stride = gpu->nets[SAC_ACTOR].each;
+
+  /* the network */
   args->layers = net->layers;
   memcpy(args->size, net->size, (size_t)(net->layers + 1) * sizeof *args->size);
-  for (int32_t l = 0; l < net->layers; ++l) {
+  for (int32_t l = 0; l < net->layers; l++) {
     args->weight[l] = net->weight[l] - net->weight[0];
     args->bias[l] = net->bias[l] - net->weight[0];
   }
+
+  /* the rest */
   args->scratch = gpu->act_scratch;
   args->blocks = gpu->act_blocks;
   args->shared = gpu->act_shared;
@@ -52,6 +61,7 @@ fail:
   return status;
 }
 
+/* Acts on environments that are on the device: nothing is copied, and the host waits for nothing. */
 static sac_status act_resident(const sac_agent* agent, const sac_act* act) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const sac_env_arrays* arrays = sac_cuda_vector_arrays(act->vector);
@@ -67,7 +77,7 @@ fail:
   return status;
 }
 
-/* --- launch and answer -------------------------------------------------------------------------------------------- */
+/* --- launch and results ------------------------------------------------------------------------------------------- */
 
 typedef struct act_work {
   const sac_gpu* gpu;
@@ -80,7 +90,9 @@ static sac_status make_act(void* context) {
   return sac_cuda_check(w->gpu->ordinal, sac_actor_act(w->stream, w->args), "actor_act");
 }
 
-/* The launch as a graph of one node, which is quicker to launch; where it cannot be captured, again later. */
+/* Captures the launch as a graph of one node, which takes less time to launch. When it fails, a later launch tries
+ * again.
+ */
 static void capture(sac_gpu* gpu, const sac_actor_act_args* args, cudaStream_t stream) {
   act_work work = {gpu, args, stream};
   if (sac_cuda_capture(gpu, stream, make_act, &work, &gpu->act_graph, NULL) == SAC_OK) return;
@@ -88,19 +100,23 @@ static void capture(sac_gpu* gpu, const sac_actor_act_args* args, cudaStream_t s
   gpu->act_wait = RECAPTURE;
 }
 
-/* A launch that is the same as the one before is worth a graph. */
+/* Launches act. When the arguments are those of the launch before, it uses a graph. */
 static sac_status launch(const sac_agent* agent, const sac_actor_act_args* args, cudaStream_t stream) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const int again = memcmp(args, &gpu->act_args, sizeof *args) == 0;
   sac_status status = SAC_OK;
   SAC_TRY(sac_cuda_act_join(gpu, stream));
   gpu->acted = stream;
+
+  /* forget the graph of other arguments */
   if (!again) {
     gpu->act_args = *args;
-    if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph); /* one that runs is freed when it has ended */
+    if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph); /* CUDA frees a running one when it has ended */
     gpu->act_graph = NULL;
   }
-  if (gpu->act_wait > 0) --gpu->act_wait;
+
+  /* launch the graph, if there is one */
+  if (gpu->act_wait > 0) gpu->act_wait--;
   else if (again && agent->settings.cuda_graph && !gpu->act_graph) capture(gpu, args, stream);
   if (gpu->act_graph) SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->act_graph, stream));
   else SAC_CUDA_TRY(gpu, sac_actor_act(stream, args));
@@ -108,23 +124,25 @@ fail:
   return status;
 }
 
-static void mark(float* numbers, size_t count) {
+/* Marks results as missing. */
+static void mark_unset(float* numbers, size_t count) {
   const uint32_t unset = SAC_ACT_UNSET;
-  for (size_t i = 0; i < count; ++i) memcpy(&numbers[i], &unset, sizeof unset);
+  for (size_t i = 0; i < count; i++) memcpy(&numbers[i], &unset, sizeof unset);
 }
 
-/* Until all numbers that were marked are there. */
-static sac_status await(const sac_gpu* gpu, cudaStream_t stream, const float* numbers, size_t count) {
+/* Waits until no number is marked any more. */
+static sac_status wait_for_results(const sac_gpu* gpu, cudaStream_t stream, const float* numbers, size_t count) {
   const uint32_t* word = (const uint32_t*)numbers;
   sac_status status = SAC_OK;
   int ended = 0;
-  long looks = 0;
+  long polls = 0;
   for (size_t i = 0; i < count;) {
     if (__atomic_load_n(&word[i], __ATOMIC_ACQUIRE) != SAC_ACT_UNSET) {
-      ++i;
+      i++;
     } else if (ended) {
-      return sac_fail(SAC_ERROR_DEVICE, "act: the launch has ended, and number %zu of its results is not there", i);
-    } else if (++looks % LOOKS == 0) {
+      return sac_fail(SAC_ERROR_DEVICE, "act: the launch has ended without writing result %zu", i);
+    } else if (++polls % POLLS == 0) {
+      /* the launch may have failed; when it has ended, all results must be there */
       const cudaError_t error = cudaStreamQuery(stream);
       if (error == cudaErrorNotReady) (void)cudaGetLastError();
       else SAC_CUDA_TRY(gpu, error);
@@ -137,21 +155,22 @@ fail:
 
 /* --- the host's observations -------------------------------------------------------------------------------------- */
 
-/* Rows first .. first + n - 1 of each agent's. (P, all, size) and (P, n, size) */
+/* Copies rows first .. first + n - 1 of each agent: from (P, act->n, size) to (P, n, size), and back. */
 static void gather(float* to, const float* from, const sac_agent* agent, const sac_act* act, int32_t first, int32_t n,
                    size_t size) {
-  for (size_t p = 0; p < (size_t)agent->shape.population; ++p)
+  for (size_t p = 0; p < (size_t)agent->shape.population; p++)
     memcpy(to + p * (size_t)n * size, from + (p * (size_t)act->n + (size_t)first) * size,
            (size_t)n * size * sizeof(float));
 }
 
 static void scatter(float* to, const float* from, const sac_agent* agent, const sac_act* act, int32_t first, int32_t n,
                     size_t size) {
-  for (size_t p = 0; p < (size_t)agent->shape.population; ++p)
+  for (size_t p = 0; p < (size_t)agent->shape.population; p++)
     memcpy(to + (p * (size_t)act->n + (size_t)first) * size, from + p * (size_t)n * size,
            (size_t)n * size * sizeof(float));
 }
 
+/* Acts on observations first .. first + n - 1 of each agent. */
 static sac_status act_rows(const sac_agent* agent, const sac_act* act, int32_t first, int32_t n) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const size_t obs = (size_t)agent->shape.obs, actions = (size_t)agent->shape.action;
@@ -161,7 +180,7 @@ static sac_status act_rows(const sac_agent* agent, const sac_act* act, int32_t f
   sac_actor_act_args args;
   sac_status status = SAC_OK;
 
-  /* Observations, and noise where it is given, to where the kernel reads them. */
+  /* copy the observations, and the caller's noise, to pinned memory */
   fill_args(agent, act, n, &args);
   args.obs = gpu->act_obs;
   args.action = gpu->act_action;
@@ -172,12 +191,14 @@ static sac_status act_rows(const sac_agent* agent, const sac_act* act, int32_t f
   }
   if (log_prob) args.log_prob = gpu->act_log_prob;
 
-  /* The launch, and what it gives. */
-  mark(gpu->act_action, rows * actions);
-  if (log_prob) mark(gpu->act_log_prob, rows);
+  /* launch, and wait for the results */
+  mark_unset(gpu->act_action, rows * actions);
+  if (log_prob) mark_unset(gpu->act_log_prob, rows);
   SAC_TRY(launch(agent, &args, stream));
-  SAC_TRY(await(gpu, stream, gpu->act_action, rows * actions));
-  if (log_prob) SAC_TRY(await(gpu, stream, gpu->act_log_prob, rows));
+  SAC_TRY(wait_for_results(gpu, stream, gpu->act_action, rows * actions));
+  if (log_prob) SAC_TRY(wait_for_results(gpu, stream, gpu->act_log_prob, rows));
+
+  /* copy them to the caller */
   scatter(act->action, gpu->act_action, agent, act, first, n, actions);
   if (log_prob) scatter(act->log_prob, gpu->act_log_prob, agent, act, first, n, 1);
 fail:
@@ -188,6 +209,8 @@ sac_status sac_cuda_act(sac_agent* agent, const sac_act* act) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+
+  /* act, on the device's environments or on the host's observations, as many as the buffers hold at a time */
   if (act->vector && act->vector->resident) {
     SAC_TRY(sac_cuda_vector_refresh(agent, act->vector));
     sac_cuda_range_push("act");
@@ -199,14 +222,16 @@ sac_status sac_cuda_act(sac_agent* agent, const sac_act* act) {
       status = act_rows(agent, act, first, act->n - first < gpu->act_rows ? act->n - first : gpu->act_rows);
     sac_cuda_range_pop();
   }
+
+  /* the host's copies of the counters */
   if (status == SAC_OK && act->mode != SAC_ACT_MEAN && !act->noise)
-    for (int32_t p = 0; p < agent->shape.population; ++p)
+    for (int32_t p = 0; p < agent->shape.population; p++)
       if (agent->alive[p]) agent->counters[p].act += (uint64_t)act->n;
 fail:
   return status;
 }
 
-/* --- the actor as it is before updates ---------------------------------------------------------------------------- */
+/* --- the snapshot ------------------------------------------------------------------------------------------------- */
 
 sac_status sac_cuda_snapshot(sac_agent* agent) {
   sac_gpu* gpu = sac_gpu_of(agent);
@@ -218,6 +243,8 @@ sac_status sac_cuda_snapshot(sac_agent* agent) {
                                         .population = agent->shape.population};
   sac_status status = SAC_OK;
   if (!gpu->act_stale) return SAC_OK;
+
+  /* copy on the updates' stream; act's stream waits for the copy */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   SAC_CUDA_TRY(gpu, sac_actor_snapshot(gpu->stream, &args));
   SAC_CUDA_TRY(gpu, cudaEventRecord(gpu->act_copied, gpu->stream));

@@ -1,4 +1,4 @@
-/* The CUDA backend: its table, its memory, and what passes between host and device outside the stages. */
+/* The CUDA backend: its table, its memory, and copies between host and device outside the stages. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -36,13 +36,13 @@ static size_t available(const sac_agent* agent) {
   size_t free_bytes = 0, total = 0;
   if (sac_cuda_choose(agent->settings.device, &ordinal) != SAC_OK || cudaSetDevice(ordinal) != cudaSuccess ||
       cudaMemGetInfo(&free_bytes, &total) != cudaSuccess)
-    return (void)cudaGetLastError(), SIZE_MAX; /* not known: create will say what is wrong */
-  /* What kernels, graphs, cuBLAS and the environments take is not in `size`. */
+    return (void)cudaGetLastError(), SIZE_MAX; /* not known: create will report the error */
+  /* `size` does not count kernels, graphs, cuBLAS and environments */
   const size_t most = (size_t)512 << 20, part = total / 16, reserve = part < most ? part : most;
   return free_bytes > reserve ? free_bytes - reserve : 0;
 }
 
-/* What acts beside an update goes first: it is short, and the environments wait for it. */
+/* Creates the stream for act beside updates. It has priority: act is short, and the environments wait for it. */
 static sac_status create_act_stream(sac_gpu* gpu) {
   int least, greatest;
   sac_status status = SAC_OK;
@@ -61,26 +61,32 @@ static sac_status create(sac_agent* agent) {
   sac_gpu* gpu = sac_alloc(sizeof *gpu);
   if (!gpu) return sac_fail(SAC_ERROR_MEMORY, "no memory for the CUDA backend");
   agent->storage = gpu;
+
+  /* the device and its streams */
   SAC_TRY(sac_plan_create(&gpu->plan, agent->algo, 0));
   SAC_TRY(sac_cuda_choose(agent->settings.device, &gpu->ordinal));
-  (void)cudaGetLastError(); /* an embedding program's own is not ours to report */
+  (void)cudaGetLastError(); /* forget an error of the program that uses the library */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   SAC_CUDA_TRY(gpu, cudaStreamCreateWithFlags(&gpu->stream, cudaStreamNonBlocking));
   SAC_CUDA_TRY(gpu, cudaEventCreateWithFlags(&gpu->pushed, cudaEventDisableTiming));
   if (agent->settings.overlap > 0) SAC_TRY(create_act_stream(gpu));
   SAC_CUDA_TRY(gpu, sac_actor_act_prepare(&gpu->act_blocks, &gpu->act_shared));
+
+  /* allocate, then lay out */
   sac_cuda_layout(agent, gpu, &scratch, &pinned);
   list_slabs(gpu, population, slab, bytes);
   for (int i = 0; i < 5; i++) SAC_CUDA_TRY(gpu, cudaMalloc((void**)slab[i], bytes[i]));
   SAC_CUDA_TRY(gpu, cudaMalloc(&gpu->scratch, scratch));
   SAC_CUDA_TRY(gpu, cudaHostAlloc(&gpu->pinned, pinned, cudaHostAllocDefault));
   sac_cuda_layout(agent, gpu, &scratch, &pinned);
-  /* The gaps between tensors stay zero, and rows of the ring that were not pushed are never drawn. */
+
+  /* clear all but the ring: gaps between tensors must be zero, and rows that were not pushed are never drawn */
   for (int i = 0; i < 4; i++) SAC_CUDA_TRY(gpu, cudaMemsetAsync(*slab[i], 0, bytes[i], gpu->stream));
   SAC_CUDA_TRY(gpu, cudaMemsetAsync(gpu->scratch, 0, scratch, gpu->stream));
   (void)sac_cuda_list_watched(agent, gpu->watched_out);
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->watched, gpu->watched_out, (size_t)gpu->watched_count * sizeof *gpu->watched,
                                     cudaMemcpyHostToDevice, gpu->stream));
+
   SAC_TRY(sac_cuda_blas_create(&gpu->blas, gpu->stream, gpu->blas_workspace, SAC_BLAS_WORKSPACE));
   SAC_TRY(state_set(agent));
 fail:
@@ -95,6 +101,8 @@ static void destroy(sac_agent* agent) {
   if (gpu->stream) (void)cudaStreamSynchronize(gpu->stream);
   sac_cuda_graph_destroy(gpu);
   sac_cuda_blas_destroy(gpu->blas);
+
+  /* memory, then events and streams */
   void* const memory[] = {gpu->weights, gpu->grad, gpu->m, gpu->v, gpu->replay, gpu->scratch};
   for (size_t i = 0; i < sizeof memory / sizeof *memory; i++)
     if (memory[i]) (void)cudaFree(memory[i]);
@@ -104,7 +112,7 @@ static void destroy(sac_agent* agent) {
   if (gpu->act_copied) (void)cudaEventDestroy(gpu->act_copied);
   if (gpu->act_stream) (void)cudaStreamDestroy(gpu->act_stream);
   if (gpu->stream) (void)cudaStreamDestroy(gpu->stream);
-  (void)cudaGetLastError(); /* after a fault each of these fails alike: it has been reported */
+  (void)cudaGetLastError(); /* after a fault each of these calls fails with it; it was reported before */
   sac_free(gpu);
   agent->storage = NULL;
 }
@@ -123,7 +131,7 @@ static sac_status read_slab(const sac_agent* agent, sac_memory memory, int32_t p
   }
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
 fail:
-  if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* nothing may still use the caller's memory */
+  if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* the copies may still use the caller's memory */
   return status;
 }
 
@@ -138,9 +146,9 @@ static sac_status write_slab(sac_agent* agent, sac_memory memory, int32_t p, siz
     if (run > count) run = count;
     SAC_CUDA_TRY(gpu, cudaMemcpyAsync(to, host, run * sizeof(float), cudaMemcpyHostToDevice, gpu->stream));
   }
-  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* the caller's memory is the caller's again */
+  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* from here on the caller may use its memory */
 fail:
-  if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* nothing may still use the caller's memory */
+  if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* the copies may still use the caller's memory */
   return status;
 }
 
@@ -155,6 +163,8 @@ static sac_status state_get(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state_in, gpu->state, population * sizeof *gpu->state, cudaMemcpyDeviceToHost,
                                     gpu->stream));
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
+
+  /* to the agent, whose stopped agents keep their last numbers */
   for (size_t p = 0; p < population; p++) {
     const sac_device_state* state = &gpu->state_in[p];
     if (!agent->alive[p]) continue;
@@ -172,8 +182,10 @@ static sac_status state_set(sac_agent* agent) {
   const sac_adam_rates rates = sac_cuda_rates(agent);
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+
+  /* wait: an earlier copy may still read state_out */
   SAC_TRY(sac_cuda_act_join(gpu, gpu->stream));
-  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* the last one may be on its way still */
+  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
   memset(gpu->state_out, 0, population * sizeof *gpu->state_out);
   gpu->queued = 0;
   gpu->act_stale = 1;
@@ -188,6 +200,8 @@ static sac_status state_set(sac_agent* agent) {
                                            .totals_updates = agent->totals[p].updates,
                                            .totals = agent->totals[p].sum};
   }
+
+  /* the counter may have been set back */
   if (gpu->capture_at > gpu->queued + gpu->capture_wait) gpu->capture_at = gpu->queued + gpu->capture_wait;
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state, gpu->state_out, population * sizeof *gpu->state, cudaMemcpyHostToDevice,
                                     gpu->stream));
@@ -196,7 +210,8 @@ fail:
   return status;
 }
 
-/* The device has looked when the agent stopped: the gradients may be of later updates by now. */
+/* The gradients that were not finite. The device has searched them when the agent stopped; later updates have
+ * overwritten the gradients since. */
 static int32_t bad_gradients(const sac_agent* agent, int32_t p, int32_t* first, float* value) {
   const sac_device_state* state = &sac_gpu_of(agent)->state_in[p];
   int32_t trained = 0;

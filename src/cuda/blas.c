@@ -6,7 +6,7 @@
 #include "cuda/cuda.h"
 #include "util/error.h"
 
-/* The calls that are made. X(name, result, arguments) */
+/* The functions of cuBLAS that are used. X(name, result, arguments) */
 #define BLAS_CALLS(X)                                                                                                  \
   X(cublasCreate_v2, cublasStatus_t, (cublasHandle_t*))                                                                \
   X(cublasDestroy_v2, cublasStatus_t, (cublasHandle_t))                                                                \
@@ -22,7 +22,7 @@ static struct {
 #define BLAS_MEMBER(name, result, arguments) result(*name) arguments;
   BLAS_CALLS(BLAS_MEMBER)
 #undef BLAS_MEMBER
-  char failed[512]; /* why it could not be loaded; "": it is */
+  char failed[512]; /* why the library could not be loaded; "": it is loaded */
 } blas;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
@@ -37,8 +37,8 @@ static void load(void) {
 #define TEXT(x) TEXT_OF(x)
 static const char library[] = "libcublas.so." TEXT(CUBLAS_VER_MAJOR);
 
-/* Its name alone, so that the search goes over the build's run path, LD_LIBRARY_PATH and the system's folders. It stays
- * loaded: unloading a CUDA library while a context lives is asking for trouble. */
+/* Loads the library. dlopen gets the name without a folder: it then searches the build's run path, LD_LIBRARY_PATH and
+ * the system's folders. The library stays loaded, because it must not be unloaded while a CUDA context exists. */
 static void load(void) {
   void* handle = dlopen(library, RTLD_NOW | RTLD_LOCAL);
   if (!handle) {
@@ -53,6 +53,7 @@ static void load(void) {
 }
 #endif
 
+/* Returns OK, or the error that a call of cuBLAS gave. */
 static sac_status check(cublasStatus_t code, const char* what) {
   if (code == CUBLAS_STATUS_SUCCESS) return SAC_OK;
   if (code == CUBLAS_STATUS_ALLOC_FAILED || code == CUBLAS_STATUS_NOT_INITIALIZED)
@@ -71,8 +72,10 @@ sac_status sac_cuda_blas_create(cublasHandle_t* handle, cudaStream_t stream, voi
   *handle = NULL;
   if (!sac_cuda_blas_loads())
     return sac_fail(SAC_ERROR_DEVICE, "cuBLAS cannot be loaded: %s; scripts/setup --cuda installs it", blas.failed);
+
   SAC_TRY(check(blas.cublasCreate_v2(handle), "create"));
-  /* The stream first: setting it resets the workspace. */
+
+  /* setting the stream resets the workspace, so the stream comes first */
   SAC_TRY(check(blas.cublasSetStream_v2(*handle, stream), "set stream"));
   SAC_TRY(check(blas.cublasSetWorkspace_v2(*handle, workspace, bytes), "set workspace"));
   return SAC_OK;
@@ -86,7 +89,7 @@ void sac_cuda_blas_destroy(cublasHandle_t handle) {
   if (handle) (void)blas.cublasDestroy_v2(handle);
 }
 
-/* cuBLAS is column-major: a row-major (r, c) matrix is a (c, r) one there, with c leading. */
+/* cuBLAS is column-major: a row-major (r, c) matrix is a column-major (c, r) matrix with leading dimension c. */
 sac_status sac_cuda_product(cublasHandle_t handle, sac_precision precision, sac_product product, int32_t count,
                             int32_t rows, int32_t out, int32_t in, sac_matrices a, sac_matrices b, float* to,
                             size_t to_stride) {
@@ -94,6 +97,8 @@ sac_status sac_cuda_product(cublasHandle_t handle, sac_precision precision, sac_
                                                 [SAC_TF32] = CUBLAS_COMPUTE_32F_FAST_TF32,
                                                 [SAC_BF16] = CUBLAS_COMPUTE_32F_FAST_16BF};
   const float one = 1, zero = 0;
+
+  /* the product as cuBLAS sees it: (m, n) = op_a(a) (m, k) op_b(b) (k, n) */
   int m = 0, n = 0, k = 0, lda = 0, ldb = 0;
   cublasOperation_t op_a = CUBLAS_OP_N, op_b = CUBLAS_OP_N;
   switch (product) {
@@ -107,6 +112,7 @@ sac_status sac_cuda_product(cublasHandle_t handle, sac_precision precision, sac_
       m = in, n = out, k = rows, lda = in, ldb = out, op_b = CUBLAS_OP_T;
       break;
   }
+
   return check(
       blas.cublasGemmStridedBatchedEx(handle, op_a, op_b, m, n, k, &one, a.data, CUDA_R_32F, lda, (long long)a.stride,
                                       b.data, CUDA_R_32F, ldb, (long long)b.stride, &zero, to, CUDA_R_32F, m,

@@ -1,10 +1,10 @@
-/* The CUDA backend's inside: device memory, the products, the graphs.
+/* The CUDA backend, from inside: device memory, products, graphs.
  *
- * Everything an update touches lies on the device, in a few slabs that create allocates. Networks of one shape stand
- * side by side there, those of all agents together (K critics an agent, then the next agent's), and the target critics
- * behind the critics: so one strided-batched product serves them all. Host code queues work on one stream
- * (act may have one of its own, act.c) and waits nowhere inside an update; sac_cuda_state_get waits, and brings
- * counters and statistics to the host. */
+ * Everything that an update reads and writes is on the device, in a few slabs that create allocates. Networks of one
+ * shape are side by side there, those of all agents together (the K critics of an agent, then those of the next agent),
+ * and the target critics are behind the critics. So one strided batched product serves them all. Host code queues work
+ * on one stream (act may have its own, act.c) and does not wait inside an update. state_get waits, and copies counters
+ * and statistics to the host. */
 #ifndef SAC_CUDA_CUDA_H
 #define SAC_CUDA_CUDA_H
 
@@ -18,16 +18,17 @@
 
 /* --- device.c ----------------------------------------------------------------------------------------------------- */
 
-/* OK, or DEVICE with what was done, the code, and what to do. */
+/* Returns OK, or an error that says which call failed, CUDA's code, and what to do. Errors: DEVICE, MEMORY. */
 sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what);
 
-/* The number of devices that CUDA shows (CUDA_VISIBLE_DEVICES counts) and, where there is none, why. */
+/* How many devices CUDA shows (CUDA_VISIBLE_DEVICES applies). Writes to `why` why there is none. */
 int32_t sac_cuda_devices(char* why, size_t size);
 
-/* The device that config key `device` asks for; -1: another backend's, or for "auto" none is usable. Errors: DEVICE. */
+/* Finds the device that config key `device` asks for. *ordinal is -1 where it asks for another backend, and for "auto"
+ * where no device can be used. Errors: DEVICE. */
 sac_status sac_cuda_choose(const char* device, int32_t* ordinal);
 
-/* Whether an agent of that many networks can be on a device. Errors: CONFIG. */
+/* Checks that the networks of an agent are not too many or too large for a device. Errors: CONFIG. */
 sac_status sac_cuda_fits(const sac_agent* agent);
 
 /* One line about a device: name, compute capability, memory. */
@@ -37,12 +38,12 @@ void sac_cuda_describe(int32_t ordinal, char* text, size_t size);
 
 /* --- blas.c ------------------------------------------------------------------------------------------------------- */
 
-/* cuBLAS, loaded when the first agent needs it: the program starts without it. */
+/* cuBLAS, which is loaded when the first agent needs it. The program also runs without it. */
 int sac_cuda_blas_loads(void);
 sac_status sac_cuda_blas_create(cublasHandle_t* handle, cudaStream_t stream, void* workspace, size_t bytes);
 void sac_cuda_blas_destroy(cublasHandle_t handle);
 
-/* Row-major products, `count` of them, each `stride` floats apart:
+/* Row-major products, `count` of them, whose matrices are `stride` floats apart:
  *   forward:  to (rows, out) = b (rows, in) a^T             a: weight (out, in), b: x
  *   backward: to (rows, in)  = b (rows, out) a              a: weight (out, in), b: d
  *   gradient: to (out, in)   = b (rows, out)^T a (rows, in) a: x, b: d */
@@ -59,13 +60,13 @@ sac_status sac_cuda_product(cublasHandle_t handle, sac_precision precision, sac_
 
 /* --- layout.c ----------------------------------------------------------------------------------------------------- */
 
-/* All networks of one kind: where they are in the slabs. */
+/* Where all networks of a group are in the slabs. */
 typedef struct sac_nets {
-  const sac_net* net; /* shape; its offsets are within an agent's part */
+  const sac_net* net; /* the shape; its offsets are within an agent's part */
   size_t start;       /* of net 0 of agent 0, in floats from the slab's start */
   size_t each;        /* floats from one net to the next */
-  size_t host;        /* offset in an agent's part, as the list of tensors has it */
-  int32_t an_agent;   /* nets an agent: K, or 1; 0: the algorithm has none */
+  size_t host;        /* offset in an agent's part, by the list of tensors */
+  int32_t per_agent;  /* nets of an agent: K, or 1; 0: the algorithm has none */
 } sac_nets;
 
 /* Activations of nets: buffer b of net i is at h[b] + i * rows * width[b]. */
@@ -83,7 +84,7 @@ typedef struct sac_gpu {
   /* Slabs. weights: trained networks, log_alphas, then targets; grad, m and v have the trained part's layout. */
   float *weights, *grad, *m, *v;
   float* replay;
-  void* scratch;           /* one allocation for all below */
+  void* scratch;           /* one allocation; what follows is in it */
   size_t trained, targets; /* floats of the parts of weights, all agents together */
   size_t replay_floats;    /* of one agent */
   size_t scratch_bytes;
@@ -91,8 +92,8 @@ typedef struct sac_gpu {
   size_t log_alpha; /* of agent 0; SAC_ALPHA_STRIDE apart */
   sac_plan plan;    /* of the algorithm, in the list's order */
 
-  sac_device_state* state; /* (P) */
-  sac_watched* watched;    /* (watched_count) the trained tensors, in the order of agent->tensors */
+  sac_device_state* state;      /* (P) */
+  sac_gradient_tensor* watched; /* (watched_count) gradients of the trained tensors, in the order of agent->tensors */
   int32_t watched_count;
   sac_device_minibatch minibatch;
   sac_device_trace trace[SAC_PASSES_MAX];               /* by the plan's passes. The actor's have 2B rows: s, then s' */
@@ -105,85 +106,86 @@ typedef struct sac_gpu {
   void* blas_workspace;
 
   /* act.c */
-  float* act_scratch; /* where a layer is too wide for shared memory */
+  float* act_scratch; /* for layers that are too wide for shared memory */
   int32_t act_blocks; /* sac_actor_act_prepare */
   size_t act_shared;
   int32_t act_rows; /* observations an agent that the buffers of act hold */
-  float* act_copy;  /* (P, actor) and (P): the snapshot; NULL without train.overlap */
+  float* act_copy;  /* (P, actor) and act_alive (P): the snapshot; NULL without train.overlap */
   uint32_t* act_alive;
   int act_stale;           /* the actor may have changed since the snapshot */
-  cudaStream_t act_stream; /* what acts on the snapshot */
+  cudaStream_t act_stream; /* for acts with the snapshot */
   cudaEvent_t act_copied;
-  cudaStream_t acted;          /* where the last act for the host was launched; NULL: nothing has to wait for it */
+  cudaStream_t acted;          /* the stream of the last act; NULL: no work has to wait for it */
   sac_actor_act_args act_args; /* of the last launch for the host ... */
   cudaGraphExec_t act_graph;   /* ... and its graph */
-  int act_wait;                /* launches before a capture is tried again */
+  int act_wait;                /* launches until a capture is tried again */
 
   /* Pinned host memory. */
   void* pinned;
   sac_device_state* state_out;                            /* (P) to the device */
   sac_device_state* state_in;                             /* (P) from it */
-  sac_watched* watched_out;                               /* (watched_count) to the device */
+  sac_gradient_tensor* watched_out;                       /* (watched_count) to the device */
   float *act_obs, *act_noise, *act_action, *act_log_prob; /* (P, act_rows, ...) */
-  void* push_rows;                                        /* transitions on their way to the ring */
-  int32_t push_capacity;                                  /* rows an agent that it holds */
-  cudaEvent_t pushed;                                     /* the device has read them */
-  int pushing;                                            /* that event was recorded */
+  void* push_rows;                                        /* transitions for the ring */
+  int32_t push_capacity;                                  /* rows of each agent that push_rows holds */
+  cudaEvent_t pushed;                                     /* recorded when the device has read push_rows */
+  int pushing;                                            /* 1: `pushed` was recorded */
 
   /* graph.c */
-  int warm; /* an update has run outside a graph: cuBLAS has loaded what it needs */
+  int warm; /* 1: an update has run without a graph, so cuBLAS has loaded its kernels */
   cudaGraphExec_t one, many;
   size_t nodes;                     /* of one update */
-  int64_t queued;                   /* updates ever queued, as the counters say it */
-  int64_t capture_at, capture_wait; /* queued at which a capture is tried again, and how long that was put off */
-  int capture_told;                 /* a failed capture was noted */
-  char notice[1024];                /* for sac_cuda_notice; "": nothing to say */
+  int64_t queued;                   /* updates queued so far, as the counters have them */
+  int64_t capture_at, capture_wait; /* value of `queued` at the next try to capture, and how long the try was put off */
+  int capture_warned;               /* 1: the warning about a failed capture was written */
+  char notice[1024];                /* for sac_cuda_notice; "": none */
 } sac_gpu;
 
 #define SAC_ALPHA_STRIDE 16 /* floats between agents' log_alpha */
 #define SAC_BLAS_WORKSPACE ((size_t)32 << 20)
-#define SAC_ACT_ROWS_MAX 1024            /* observations an agent acted on in one launch */
+#define SAC_ACT_ROWS_MAX 1024            /* observations of each agent in one launch of act */
 #define SAC_ACT_BYTES ((size_t)4 << 20)  /* of observations and actions staged at a time */
 #define SAC_PUSH_BYTES ((size_t)4 << 20) /* of transitions staged at a time */
 
-/* Fills everything that sizes depend on, and lays scratch out at gpu->scratch and pinned memory at gpu->pinned; with
- * NULL only measures. Bytes are SIZE_MAX when beyond all memory. */
+/* Computes all sizes, and lays out scratch memory at gpu->scratch and pinned memory at gpu->pinned. Where these are
+ * NULL it only measures. Sizes that overflow are SIZE_MAX. */
 void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes, size_t* pinned_bytes);
 
-/* The trained tensors where they lie in the slabs, to `list` (may be NULL); returns how many. */
-int32_t sac_cuda_list_watched(const sac_agent* agent, sac_watched* list);
+/* Writes where the trained tensors are in the slabs to `list` (may be NULL), and returns how many there are. */
+int32_t sac_cuda_list_watched(const sac_agent* agent, sac_gradient_tensor* list);
 
-/* Where float `offset` of agent p's part of a slab is on the device, and how many floats follow it there. */
+/* Where float `offset` of agent p's part of a slab is on the device. *run: how many floats follow it without a gap. */
 float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, size_t* run);
 
 /* --- net.c -------------------------------------------------------------------------------------------------------- */
 
-/* `count` nets from number `first` of `nets` on, over `rows` rows each. */
+/* `count` networks of a group from number `first` on, with `rows` rows each. */
 typedef struct sac_passes {
   const sac_nets* nets;
   int32_t first, count;
   int32_t rows;
-  sac_matrices x; /* the input of the first of them, (rows, in) each */
+  sac_matrices x; /* the input of network `first`, (rows, in) each */
 } sac_passes;
 
-/* Runs the hidden layers. The last one is left as the product (without bias and ReLU) when the head's kernel takes it
- * from there, that is where the head has one output; otherwise the head's product, without bias, goes to trace->out. */
+/* Forward pass. Where the head has one output, the pass ends with the product of the last hidden layer, without bias
+ * and ReLU: the kernels of head.cuh do the rest. Otherwise it ends with the head's product, without bias, in
+ * trace->out. */
 sac_status sac_cuda_net_forward(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace);
 
-/* The gradients by the hidden layers' pre-activations, d[l] (nets, rows, size[l+1]). From d_head (nets, rows, out); or,
- * where that is NULL, from d[L-1], which a head's kernel has written. to_input: d[0] is left without its ReLU's
- * gradient (actor_squash_grad takes it). */
+/* Backward pass: gradients by the pre-activations of the hidden layers, d[l] (nets, rows, size[l+1]). It starts from
+ * d_head (nets, rows, out); where d_head is NULL, from d[L-1], which a kernel of head.cuh has written. to_input: d[0]
+ * is the gradient by the layer's output, and actor_squash_grad takes the gradient of the ReLU. */
 sac_status sac_cuda_net_backward(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
                                  const float* d_head, float* const d[SAC_NET_LAYERS_MAX], int to_input);
 
-/* Gradients of weights and biases from d, the activations and d_head (nets, rows, out). */
+/* Gradients of weights and biases, from d, the activations and d_head (nets, rows, out). */
 sac_status sac_cuda_net_gradients(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
                                   const float* d_head, float* const d[SAC_NET_LAYERS_MAX]);
 
-/* The head of nets with one output, from number `first` of `nets` on, for the kernels. */
+/* The head of networks with one output, from number `first` on, as kernels take it. */
 sac_head sac_cuda_net_head(const sac_gpu* gpu, const sac_nets* nets, int32_t first, const sac_device_trace* trace);
 
-/* The part of a trace from net `first` on. */
+/* The activations from network `first` on. */
 sac_device_trace sac_cuda_trace_from(const sac_device_trace* trace, const sac_net* net, int32_t first);
 
 /* --- update.c ----------------------------------------------------------------------------------------------------- */
@@ -191,24 +193,24 @@ sac_device_trace sac_cuda_trace_from(const sac_device_trace* trace, const sac_ne
 sac_adam_rates sac_cuda_rates(const sac_agent* agent);
 sac_dims sac_cuda_dims(const sac_agent* agent);
 
-/* A stage of an update: queues the operations that the algorithm lists for it. */
+/* Queues the operations of a stage. */
 sac_status sac_cuda_stage(sac_agent* agent, sac_stage stage);
 
-/* All stages of an update, in turn. */
+/* Queues all stages of an update. */
 sac_status sac_cuda_update_stages(sac_agent* agent);
 
 /* --- paths.c ------------------------------------------------------------------------------------------------------ */
 
-/* Operations of an algorithm's list that run together: a pattern, and what queues it. */
+/* A pattern of operations that run together, and the function that queues them. */
 typedef struct sac_launch {
-  const char* name; /* for people: the kernels and products it becomes */
+  const char* name; /* kernels and products, for people to read */
   int32_t count;
   struct {
     sac_op_kind kind;
-    sac_row_function row; /* NONE: any, of another kind than ROWS */
+    sac_row_function row; /* for kind ROWS; NONE for the others */
   } pattern[3];
-  int (*serves)(const sac_algorithm* algo, const sac_op* op);  /* NULL: always */
-  sac_status (*run)(const sac_agent* agent, const sac_op* op); /* the `count` operations from op on */
+  int (*serves)(const sac_algorithm* algo, const sac_op* op);  /* further condition; NULL: none */
+  sac_status (*run)(const sac_agent* agent, const sac_op* op); /* queues the `count` operations from op on */
 } sac_launch;
 
 /* The launches of the composed path: longer patterns first. (sac_cuda_composed_count) */
@@ -239,15 +241,18 @@ sac_status sac_cuda_env_step(sac_agent* agent, sac_vector* vector);
 sac_status sac_cuda_env_attach(sac_agent* agent, sac_vector* vector);
 sac_status sac_cuda_env_get(sac_agent* agent, sac_vector* vector, int whole);
 
-/* A resident vector's arrays on the device; and the host's state there, where the host has changed it. */
+/* The arrays of a vector that is on the device. */
 const sac_env_arrays* sac_cuda_vector_arrays(const sac_vector* vector);
+
+/* Copies the host's vector to the device, if the host has changed it. */
 sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector);
 
 /* --- act.c -------------------------------------------------------------------------------------------------------- */
 
 sac_status sac_cuda_act(sac_agent* agent, const sac_act* act);
 sac_status sac_cuda_snapshot(sac_agent* agent);
-/* What is queued on `stream` from now on finds the counters as the last act for the host has left them. */
+
+/* Makes sure that work queued on `stream` from now on sees the counters after the last act for the host. */
 sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream);
 
 /* --- graph.c ------------------------------------------------------------------------------------------------------ */
@@ -259,19 +264,20 @@ void sac_cuda_graph_destroy(sac_gpu* gpu);
 size_t sac_cuda_graph_nodes(const sac_agent* agent);
 int sac_cuda_notice(const sac_agent* agent, char* text, size_t size);
 
-/* Captures what work(context) queues on `stream` as a graph that can be launched; nothing runs. nodes: how many it has,
- * or NULL. On error *launchable is NULL, and the stream takes work as before. */
+/* Captures what work(context) queues on `stream`, and makes a graph of it that can be launched. Nothing runs. *nodes:
+ * how many nodes it has (may be NULL). On error *launchable is NULL, and the stream can be used as before. */
 typedef sac_status sac_cuda_work(void* context);
 sac_status sac_cuda_capture(const sac_gpu* gpu, cudaStream_t stream, sac_cuda_work* work, void* context,
                             cudaGraphExec_t* launchable, size_t* nodes);
 
-/* A range of a profiler's timeline: the stage's word. Not inside a graph. */
+/* A range in a profiler's timeline, named after a stage. Not inside a graph. */
 void sac_cuda_range_push(const char* word);
 void sac_cuda_range_pop(void);
 
 /* --- profile.c ---------------------------------------------------------------------------------------------------- */
 
-/* Around what sac_cuda_update queues at a time: how many of the `due` updates may go together, and how many went. */
+/* Called before and after sac_cuda_update queues work: begin returns how many of the `due` updates may be queued
+ * together, end gets how many were queued. */
 int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due);
 void sac_cuda_profile_end(sac_gpu* gpu, int32_t done);
 
@@ -283,9 +289,9 @@ sac_status sac_cuda_part_times(sac_agent* agent, sac_stage_time* times);
 
 static inline sac_gpu* sac_gpu_of(const sac_agent* agent) { return agent->storage; }
 
-/* Networks of a group, those of all agents together. */
+/* How many networks of a group all agents have. */
 static inline int32_t sac_cuda_net_count(const sac_agent* agent, sac_group group) {
-  return agent->shape.population * sac_gpu_of(agent)->nets[group].an_agent;
+  return agent->shape.population * sac_gpu_of(agent)->nets[group].per_agent;
 }
 
 #endif

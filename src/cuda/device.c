@@ -1,4 +1,4 @@
-/* Devices: which there are, which one is asked for, and what a failed call means. */
+/* Devices: which exist, which one `device` asks for, and the messages for errors of CUDA. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,15 +8,17 @@
 
 #define OLDEST_MAJOR 8 /* compute capability 8.0: A100 */
 
-/* Why no device can be used at all; "" when one may be. *count: those that CUDA shows. */
+/* Writes why no device can be used to `why`; "" when there are devices. *count: how many CUDA shows. */
 static void probe(int* count, char* why, size_t size) {
   int driver = 0, runtime = 0;
   *count = 0;
   why[0] = '\0';
   const cudaError_t error = cudaGetDeviceCount(count);
   if (error == cudaSuccess && *count > 0) return;
-  (void)cudaGetLastError(); /* not sticky: the CPU goes on */
+  (void)cudaGetLastError(); /* clear the error: the CPU is used instead */
   *count = 0;
+
+  /* say what is missing */
   (void)cudaDriverGetVersion(&driver);
   (void)cudaRuntimeGetVersion(&runtime);
   if (driver == 0) {
@@ -33,7 +35,7 @@ static void probe(int* count, char* why, size_t size) {
   }
 }
 
-/* Whether a device can run the kernels; `why` says why not. */
+/* Returns whether a device can run the kernels; writes why not to `why`. */
 static int usable(int ordinal, char* why, size_t size) {
   int major = 0, minor = 0;
   if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal) != cudaSuccess ||
@@ -58,9 +60,13 @@ sac_status sac_cuda_choose(const char* device, int32_t* ordinal) {
   char why[256];
   int count;
   *ordinal = -1;
+
+  /* `cuda` or `cuda:N` asks for a device, `auto` takes one if it can be used */
   const int asked = strncmp(device, "cuda", 4) == 0;
   if (!asked && strcmp(device, "auto") != 0) return SAC_OK;
   const int number = strncmp(device, "cuda:", 5) == 0 ? (int)strtol(device + 5, NULL, 10) : 0;
+
+  /* is it there, and can it be used? */
   probe(&count, why, sizeof why);
   if (!why[0] && number >= count)
     (void)snprintf(why, sizeof why, "there %s %d device%s here, the first is cuda:0", count == 1 ? "is" : "are", count,
@@ -86,7 +92,7 @@ void sac_cuda_describe(int32_t ordinal, char* text, size_t size) {
                  usable((int)ordinal, why, sizeof why) ? "" : ": too old for this build");
 }
 
-/* What a user can do about it. */
+/* What a user can do about an error. */
 static const char* advice(cudaError_t error) {
   switch (error) {
     case cudaErrorMemoryAllocation:
@@ -98,15 +104,15 @@ static const char* advice(cudaError_t error) {
     case cudaErrorDevicesUnavailable:
       return "another process holds the device: wait, or choose another one";
     default:
-      return "what the device held is lost; the last checkpoint is kept, resume from it";
+      return "the data on the device is lost; the last checkpoint is kept, resume from it";
   }
 }
 
 sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what) {
   if (error == cudaSuccess) return SAC_OK;
-  (void)cudaGetLastError(); /* or the next launch would report it again */
+  (void)cudaGetLastError(); /* clear it: the next launch would report it again */
   const sac_status status = error == cudaErrorMemoryAllocation ? SAC_ERROR_MEMORY : SAC_ERROR_DEVICE;
-  const int words = (int)strcspn(what, "("); /* a call's name is enough */
+  const int words = (int)strcspn(what, "("); /* the name of the call, without its arguments */
   return sac_fail(status, "cuda:%d: %.*s: %s (%s, code %d): %s", (int)ordinal, words, what, cudaGetErrorString(error),
                   cudaGetErrorName(error), (int)error, advice(error));
 }

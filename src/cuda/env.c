@@ -1,4 +1,4 @@
-/* env step on the device: vectors of built-in tasks live there, and come to the host when it asks. */
+/* env step on the device: the state of built-in tasks is there, and is copied to the host when the host asks for it. */
 #include <stdio.h>
 #include <string.h>
 
@@ -10,20 +10,21 @@
 #include "util/error.h"
 #include "util/memory.h"
 
-#define FINISHED_MAX (1 << 16) /* records of a burst's steps, where one step has fewer */
+#define FINISHED_MAX (1 << 16) /* records of finished episodes in a burst, unless one step has more */
 
+/* A vector whose environments are on the device. */
 typedef struct resident {
   const sac_gpu* gpu;
   const sac_task* task;
   size_t bytes;        /* of the arrays */
-  void *device, *host; /* the arrays there, and their image in pinned memory */
+  void *device, *host; /* the arrays on the device, and their image in pinned memory */
   sac_env_arrays at, image;
   uint64_t* seed;             /* (P) */
-  sac_env_finished* finished; /* (burst, P, N), then the failure */
-  void* records;              /* their image, pinned */
+  sac_env_finished* finished; /* (burst, P, N), behind the failure */
+  void* records;              /* the image of failure and finished in pinned memory */
   size_t record_bytes;
   sac_env_step_args args;
-  int32_t filled; /* steps since the last env_get */
+  int32_t filled; /* steps since the last env_get: their records are filled */
 } resident;
 
 static size_t count_of(const sac_vector* vector) { return (size_t)vector->population * (size_t)vector->num_envs; }
@@ -32,10 +33,12 @@ const sac_env_arrays* sac_cuda_vector_arrays(const sac_vector* vector) {
   return &((const resident*)vector->resident)->at;
 }
 
-/* The arrays in one block of memory at `base`; returns its bytes. Doubles first, bytes last. */
+/* Lays the arrays out in one block of memory at `base` (NULL: only measures), and returns its bytes. */
 static size_t lay_out(const sac_vector* vector, const sac_task* task, char* base, sac_env_arrays* at) {
   const size_t n = count_of(vector), obs = n * (size_t)task->obs_size * sizeof(float),
                action = n * (size_t)task->action_size * sizeof(float);
+
+  /* doubles first, bytes last */
   const struct {
     void** at;
     size_t bytes;
@@ -50,8 +53,9 @@ static size_t lay_out(const sac_vector* vector, const sac_task* task, char* base
                 {(void**)&at->reward, n * sizeof(float)},
                 {(void**)&at->terminated, n},
                 {(void**)&at->truncated, n}};
+
   size_t used = 0;
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; ++i) {
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     *arrays[i].at = base ? base + used : NULL;
     used += (arrays[i].bytes + 15) / 16 * 16;
   }
@@ -60,47 +64,52 @@ static size_t lay_out(const sac_vector* vector, const sac_task* task, char* base
 
 /* --- the host's copy ---------------------------------------------------------------------------------------------- */
 
-/* What the host has beside the environments' own states; the same bytes go either way. */
-typedef struct pair {
+/* An array of the host's vector, and its image. The same bytes are copied in both directions. */
+typedef struct mirror {
   void *image, *vector;
   size_t bytes;
-} pair;
+} mirror;
 
-enum { PAIRS = 10 };
+enum { MIRRORS = 10 };
 
-static void list_pairs(const resident* r, const sac_vector* v, pair list[PAIRS]) {
+/* Lists all arrays but the states of the environments. */
+static void list_mirrors(const resident* r, const sac_vector* v, mirror list[MIRRORS]) {
   const size_t n = count_of(v), obs = n * (size_t)r->task->obs_size * sizeof(float),
                action = n * (size_t)r->task->action_size * sizeof(float);
-  const pair all[PAIRS] = {{r->image.episode, v->episode, n * sizeof(uint64_t)},
-                           {r->image.episode_return, v->episode_return, n * sizeof(double)},
-                           {r->image.episode_length, v->episode_length, n * sizeof(int64_t)},
-                           {r->image.obs, v->obs, obs},
-                           {r->image.action, v->action, action},
-                           {r->image.prev_obs, v->prev_obs, obs},
-                           {r->image.next_obs, v->next_obs, obs},
-                           {r->image.reward, v->reward, n * sizeof(float)},
-                           {r->image.terminated, v->terminated, n},
-                           {r->image.truncated, v->truncated, n}};
+  const mirror all[MIRRORS] = {{r->image.episode, v->episode, n * sizeof(uint64_t)},
+                               {r->image.episode_return, v->episode_return, n * sizeof(double)},
+                               {r->image.episode_length, v->episode_length, n * sizeof(int64_t)},
+                               {r->image.obs, v->obs, obs},
+                               {r->image.action, v->action, action},
+                               {r->image.prev_obs, v->prev_obs, obs},
+                               {r->image.next_obs, v->next_obs, obs},
+                               {r->image.reward, v->reward, n * sizeof(float)},
+                               {r->image.terminated, v->terminated, n},
+                               {r->image.truncated, v->truncated, n}};
   memcpy(list, all, sizeof all);
 }
 
 static sac_status state_failed(const sac_vector* vector) {
-  return sac_fail(SAC_ERROR_ENV, "%s: the environments' state could not be moved", vector->id);
+  return sac_fail(SAC_ERROR_ENV, "%s: the environments' state could not be copied", vector->id);
 }
 
-/* The host's vector to the device, where the host has changed it. */
+/* Copies the host's vector to the device, if the host has changed it. */
 sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector) {
   resident* r = vector->resident;
   const sac_gpu* gpu = sac_gpu_of(agent);
-  pair list[PAIRS];
+  mirror list[MIRRORS];
   sac_status status = SAC_OK;
   if (!vector->changed) return SAC_OK;
-  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream)); /* the image may be on its way still */
-  for (int32_t i = 0; i < (int32_t)count_of(vector); ++i)
+
+  /* fill the image; a copy of it may still be under way */
+  SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
+  for (int32_t i = 0; i < (int32_t)count_of(vector); i++)
     if (vector->api->state_get(vector->self, i, (char*)r->image.state + (size_t)i * r->task->state_size) != 0)
       return state_failed(vector);
-  list_pairs(r, vector, list);
-  for (int i = 0; i < PAIRS; ++i) memcpy(list[i].image, list[i].vector, list[i].bytes);
+  list_mirrors(r, vector, list);
+  for (int i = 0; i < MIRRORS; i++) memcpy(list[i].image, list[i].vector, list[i].bytes);
+
+  /* copy it; an earlier failure is forgotten */
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(r->device, r->host, r->bytes, cudaMemcpyHostToDevice, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaMemsetAsync(r->args.failure, 0, sizeof *r->args.failure, gpu->stream));
   vector->changed = 0;
@@ -108,28 +117,31 @@ fail:
   return status;
 }
 
+/* Copies the device's vector to the host. */
 static sac_status fetch_all(const sac_agent* agent, sac_vector* vector) {
   resident* r = vector->resident;
   const sac_gpu* gpu = sac_gpu_of(agent);
-  pair list[PAIRS];
+  mirror list[MIRRORS];
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(r->host, r->device, r->bytes, cudaMemcpyDeviceToHost, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
-  for (int32_t i = 0; i < (int32_t)count_of(vector); ++i)
+  for (int32_t i = 0; i < (int32_t)count_of(vector); i++)
     if (vector->api->state_set(vector->self, i, (const char*)r->image.state + (size_t)i * r->task->state_size) != 0)
       return state_failed(vector);
-  list_pairs(r, vector, list);
-  for (int i = 0; i < PAIRS; ++i) memcpy(list[i].vector, list[i].image, list[i].bytes);
+  list_mirrors(r, vector, list);
+  for (int i = 0; i < MIRRORS; i++) memcpy(list[i].vector, list[i].image, list[i].bytes);
 fail:
   return status;
 }
 
-/* --- what the steps said ------------------------------------------------------------------------------------------ */
+/* --- results of the steps ----------------------------------------------------------------------------------------- */
 
-static sac_status failed(const sac_vector* vector, const resident* r, uint64_t failure) {
+/* The error of a step's failure, from the code that the kernel has written. */
+static sac_status step_failed(const sac_vector* vector, const resident* r, uint64_t failure) {
   const uint64_t code = ~failure, env = code >> 4 & 0xfffffffffu;
   const uint64_t step = vector->steps - (uint64_t)r->filled + (code >> 40) + 1;
   const int what = (int)(code & 15);
+
   const char* text = what == SAC_ENV_BAD_ACTION ? "there is no such action"
                      : what == SAC_ENV_BAD_OBS  ? "observation is not finite"
                                                 : "reward is not finite";
@@ -149,21 +161,25 @@ sac_status sac_cuda_env_get(sac_agent* agent, sac_vector* vector, int whole) {
   if (!r) return SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   if (r->filled > 0) {
-    /* the failure stands before the records */
+    /* fetch the failure and the records behind it */
     const size_t bytes = 16 + (size_t)r->filled * n * sizeof(sac_env_finished);
     SAC_CUDA_TRY(gpu, cudaMemcpyAsync(r->records, r->args.failure, bytes, cudaMemcpyDeviceToHost, gpu->stream));
     SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
     const uint64_t failure = *(const uint64_t*)r->records;
     const sac_env_finished* finished = (const sac_env_finished*)((const char*)r->records + 16);
+
+    /* the episodes that have ended */
     vector->finished_count = 0;
-    for (size_t i = 0; i < (size_t)r->filled * n; ++i)
+    for (size_t i = 0; i < (size_t)r->filled * n; i++)
       if (finished[i].length > 0)
         vector->finished[vector->finished_count++] =
             (sac_episode){(int32_t)(i % n), finished[i].episode_return, finished[i].length};
-    const sac_status said = failure ? failed(vector, r, failure) : SAC_OK;
+
+    const sac_status result = failure ? step_failed(vector, r, failure) : SAC_OK;
     r->filled = 0;
-    SAC_TRY(said);
+    SAC_TRY(result);
   }
+
   if (whole && !vector->changed) SAC_TRY(fetch_all(agent, vector));
 fail:
   return status;
@@ -173,29 +189,34 @@ sac_status sac_cuda_env_step(sac_agent* agent, sac_vector* vector) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   resident* r = vector->resident;
   sac_status status = SAC_OK;
+
+  /* environments on the host */
   if (!r) {
     sac_cuda_range_push("env step");
     status = sac_vector_step(vector);
     sac_cuda_range_pop();
     return status;
   }
+
+  /* environments on the device: the results of up to `burst` steps stay there */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   SAC_TRY(sac_cuda_vector_refresh(agent, vector));
   if (r->filled == vector->burst)
-    return sac_fail(SAC_ERROR_ARGUMENT, "%s: %d steps were made without a look at them", vector->id, (int)r->filled);
+    return sac_fail(SAC_ERROR_ARGUMENT, "%s: %d steps were made, and their results were not read", vector->id,
+                    (int)r->filled);
   r->args.step = r->filled;
   r->args.finished = r->finished + (size_t)r->filled * count_of(vector);
   sac_cuda_range_push("env step");
   const cudaError_t error = sac_env_step_all(gpu->stream, &r->args);
   sac_cuda_range_pop();
   SAC_TRY(sac_cuda_check(gpu->ordinal, error, "env_step"));
-  ++r->filled;
-  ++vector->steps;
+  r->filled++;
+  vector->steps++;
 fail:
   return status;
 }
 
-/* --- taking a vector over ----------------------------------------------------------------------------------------- */
+/* --- attaching a vector ------------------------------------------------------------------------------------------- */
 
 static void release(sac_vector* vector) {
   resident* r = vector->resident;
@@ -211,7 +232,7 @@ static void release(sac_vector* vector) {
   vector->resident = NULL;
 }
 
-/* The task's options and bounds, and everything that no step changes. */
+/* Fills the arguments that are the same for every step. */
 static sac_status fill_args(const sac_agent* agent, const sac_vector* vector, resident* r) {
   sac_env_step_args* args = &r->args;
   sac_status status = SAC_OK;
@@ -219,10 +240,14 @@ static sac_status fill_args(const sac_agent* agent, const sac_vector* vector, re
     return sac_fail(SAC_ERROR_ENV, "%s: too many options for the device", vector->id);
   SAC_TRY(sac_env_options_read(r->task->options, r->task->option_count, vector->id, agent->settings.env_options,
                                args->options));
-  for (int32_t i = 0; vector->spec.actions == 0 && i < vector->spec.action_size; ++i) {
+
+  /* bounds, of continuous actions */
+  for (int32_t i = 0; vector->spec.actions == 0 && i < vector->spec.action_size; i++) {
     args->low[i] = vector->spec.action_low[i];
     args->high[i] = vector->spec.action_high[i];
   }
+
+  /* arrays, streams and limits */
   args->env = r->at;
   args->seed = r->seed;
   args->stream = vector->stream;
@@ -234,22 +259,30 @@ fail:
   return status;
 }
 
+/* Allocates the memory of a vector, on the device and pinned. */
 static sac_status allocate(const sac_agent* agent, sac_vector* vector, resident* r) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const size_t n = count_of(vector), seeds = (size_t)vector->population * sizeof(uint64_t);
   void* failure = NULL;
   sac_status status = SAC_OK;
+
+  /* the arrays */
   r->bytes = lay_out(vector, r->task, NULL, &r->at);
   r->record_bytes = 16 + (size_t)vector->burst * n * sizeof(sac_env_finished);
   SAC_CUDA_TRY(gpu, cudaMalloc(&r->device, r->bytes));
   SAC_CUDA_TRY(gpu, cudaHostAlloc(&r->host, r->bytes, cudaHostAllocDefault));
+
+  /* the failure and the records */
   SAC_CUDA_TRY(gpu, cudaMalloc(&failure, r->record_bytes));
   r->args.failure = failure;
   r->finished = (sac_env_finished*)((char*)failure + 16);
   SAC_CUDA_TRY(gpu, cudaHostAlloc(&r->records, r->record_bytes, cudaHostAllocDefault));
+
+  /* the seeds */
   SAC_CUDA_TRY(gpu, cudaMalloc((void**)&r->seed, seeds));
   SAC_CUDA_TRY(gpu, cudaMemsetAsync(failure, 0, r->record_bytes, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(r->seed, vector->seed, seeds, cudaMemcpyHostToDevice, gpu->stream));
+
   (void)lay_out(vector, r->task, r->device, &r->at);
   (void)lay_out(vector, r->task, r->host, &r->image);
 fail:
@@ -262,7 +295,9 @@ sac_status sac_cuda_env_attach(sac_agent* agent, sac_vector* vector) {
   const sac_task* task = sac_task_find(vector->id);
   const size_t n = count_of(vector);
   sac_status status = SAC_OK;
-  if (!task || !entry || entry->api != vector->api) return SAC_OK; /* not ours to step */
+  if (!task || !entry || entry->api != vector->api) return SAC_OK; /* stepped by the host */
+
+  /* steps whose records fit, and room for the records on the host */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   const size_t burst = FINISHED_MAX / n;
   vector->burst = burst < 1 ? 1 : burst > SAC_BURST_MAX ? SAC_BURST_MAX : (int32_t)burst;
@@ -274,6 +309,8 @@ sac_status sac_cuda_env_attach(sac_agent* agent, sac_vector* vector) {
     return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %zu environments of %s: lower env.num_envs or seeds", n,
                     vector->id);
   }
+
+  /* from here on release() frees everything, after an error too */
   r->gpu = gpu;
   r->task = task;
   vector->resident = r;

@@ -1,4 +1,5 @@
-/* Updates as CUDA graphs: one update, and several in a row, captured once and launched from then on. */
+/* Updates as CUDA graphs. The launches of one update, and of several updates, are captured once and then launched as
+ * one graph. */
 #include <nvtx3/nvToolsExt.h>
 #include <stdio.h>
 
@@ -13,11 +14,15 @@ sac_status sac_cuda_capture(const sac_gpu* gpu, cudaStream_t stream, sac_cuda_wo
   cudaGraph_t graph = NULL;
   sac_status status = SAC_OK;
   *launchable = NULL;
+
+  /* capture; a capture that failed must be ended too, so that the stream can be used */
   SAC_CUDA_TRY(gpu, cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
   status = work(context);
-  const cudaError_t ended = cudaStreamEndCapture(stream, &graph); /* also after a failure: it frees the stream */
+  const cudaError_t ended = cudaStreamEndCapture(stream, &graph);
   if (status != SAC_OK) goto fail;
   SAC_TRY(sac_cuda_check(gpu->ordinal, ended, "cudaStreamEndCapture"));
+
+  /* make the graph ready to launch */
   if (nodes) SAC_CUDA_TRY(gpu, cudaGraphGetNodes(graph, NULL, nodes));
   SAC_CUDA_TRY(gpu, cudaGraphInstantiate(launchable, graph, 0));
   SAC_CUDA_TRY(gpu, cudaGraphUpload(*launchable, stream));
@@ -38,32 +43,34 @@ typedef struct several {
 static sac_status make_several(void* context) {
   const several* s = context;
   sac_status status = SAC_OK;
-  for (int32_t u = 0; u < s->updates && status == SAC_OK; ++u) status = sac_cuda_update_stages(s->agent);
+  for (int32_t u = 0; u < s->updates && status == SAC_OK; u++) status = sac_cuda_update_stages(s->agent);
   return status;
 }
 
-/* Every counter that updates need is read on the device when they run. */
+/* Captures some updates. Kernels read every counter on the device when they run, so a graph serves all later updates.
+ */
 static sac_status capture(sac_agent* agent, int32_t updates, cudaGraphExec_t* launchable, size_t* nodes) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   several s = {agent, updates};
   return sac_cuda_capture(gpu, gpu->stream, make_several, &s, launchable, nodes);
 }
 
-/* Updates without a graph after a capture has failed; twice as many after each further failure. */
+/* Updates between a capture that failed and the next try. The number doubles with each failure. */
 #define RECAPTURE_FIRST 1000
 #define RECAPTURE_LAST 1000000
 
-/* A capture can fail through no fault of this agent: CUDA ends it when another thread of the process waits for the
- * whole device or gives back a cuBLAS handle, or when a kernel has yet to be loaded. Where the device itself is at
- * fault, the launches that follow say so. */
+/* Schedules another try after a capture has failed, and writes the warning. A capture can fail because of other parts
+ * of the program: CUDA ends it when another thread waits for the whole device or destroys a cuBLAS handle, or when a
+ * kernel is not loaded yet. When the device itself has failed, the next launches report it. */
 static void capture_later(sac_gpu* gpu) {
-  (void)cudaGetLastError(); /* or the next launch would report it again */
+  (void)cudaGetLastError(); /* clear it: the next launch would report it again */
   gpu->capture_wait *= 2;
   if (gpu->capture_wait < RECAPTURE_FIRST) gpu->capture_wait = RECAPTURE_FIRST;
   if (gpu->capture_wait > RECAPTURE_LAST) gpu->capture_wait = RECAPTURE_LAST;
   gpu->capture_at = gpu->queued + gpu->capture_wait;
-  if (gpu->capture_told) return;
-  gpu->capture_told = 1;
+
+  if (gpu->capture_warned) return;
+  gpu->capture_warned = 1;
   (void)snprintf(
       gpu->notice, sizeof gpu->notice,
       "warning: no CUDA graph of %s could be captured, so updates take more launches and more time, with the "
@@ -71,8 +78,9 @@ static void capture_later(sac_gpu* gpu) {
       gpu->one ? "several updates" : "an update", (long long)gpu->capture_wait, sac_last_error());
 }
 
-/* The first update of an agent runs without a graph: cuBLAS then loads its kernels, which a capture must not see. The
- * graph of several is captured when so many are due for the first time. */
+/* Captures the graphs that are missing. The first update of an agent runs without a graph, because cuBLAS loads its
+ * kernels then, which it cannot do in a capture. The graph of several updates is captured when so many are due for the
+ * first time. */
 static void prepare(sac_agent* agent, int32_t due) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const int32_t many = (int32_t)agent->settings.cuda_updates_per_graph;
@@ -83,13 +91,16 @@ static void prepare(sac_agent* agent, int32_t due) {
   if (status != SAC_OK) capture_later(gpu);
 }
 
-/* At most `due` updates in one launch; without graphs, one update in many launches. */
+/* Queues updates, at most `due`: with graphs in one launch, without graphs one update in many launches. *queued: how
+ * many.
+ */
 static sac_status queue(sac_agent* agent, int32_t due, int32_t* queued) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const int32_t many = (int32_t)agent->settings.cuda_updates_per_graph;
   sac_status status = SAC_OK;
   *queued = 1;
   gpu->act_stale = 1;
+
   if (agent->settings.cuda_graph) prepare(agent, due);
   if (gpu->many && due >= many) {
     SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->many, gpu->stream));

@@ -1,11 +1,11 @@
-/* Where everything lies on the device. One function measures and lays out. */
+/* Where everything is in the device's memory. The same function measures and lays out. */
 #include <string.h>
 
 #include "cuda/cuda.h"
 #include "util/error.h"
 #include "util/memory.h"
 
-#define ALIGNMENT 256 /* bytes: what cudaMalloc gives, and more than a float4 or a double asks */
+#define ALIGNMENT 256 /* bytes: that of cudaMalloc, and more than a float4 or a double needs */
 
 static void* take(sac_region* a, size_t count, size_t size) { return sac_region_take(a, count, size, ALIGNMENT); }
 
@@ -18,60 +18,62 @@ static float* take_floats(sac_region* a, size_t count, size_t each) {
 sac_status sac_cuda_fits(const sac_agent* agent) {
   const int64_t critics = (int64_t)agent->shape.population * agent->shape.critics;
   const sac_net* actor = agent->tensors.net[SAC_ACTOR];
-  for (int32_t l = 0; l < actor->layers; l++) /* act counts a layer's weights in 32 bits */
+  for (int32_t l = 0; l < actor->layers; l++) /* act has 32-bit offsets in a layer's weights */
     if ((int64_t)actor->size[l] * actor->size[l + 1] > INT32_MAX)
       return sac_fail(SAC_ERROR_CONFIG,
                       "a layer of %d x %d weights is too large for a CUDA device: lower network.hidden",
                       (int)actor->size[l], (int)actor->size[l + 1]);
-  if (2 * critics <= NETS_MAX) return SAC_OK; /* critics and their targets go together */
+  if (2 * critics <= NETS_MAX) return SAC_OK; /* critics and their targets share a launch */
   return sac_fail(SAC_ERROR_CONFIG, "%d agents of %d critics: at most %d critics in all fit a CUDA device: lower seeds",
                   (int)agent->shape.population, (int)agent->shape.critics, NETS_MAX / 2);
 }
 
 /* --- slabs -------------------------------------------------------------------------------------------------------- */
 
-/* The floats of one net, its alignment gaps included: from its first tensor to the next net's. */
+/* Floats from one net to the next one of the same shape, with the gaps for alignment. */
 static size_t net_floats(const sac_net* net) {
   const int32_t head = net->layers - 1;
   const size_t last = net->bias[head] + (size_t)net->size[head + 1];
   return (last - net->weight[0] + 15) / 16 * 16;
 }
 
-/* Networks of a group, those of all agents together. */
+/* How many networks of a group all agents have. */
 static size_t net_count(const sac_agent* agent, const sac_gpu* gpu, sac_group group) {
-  return (size_t)agent->shape.population * (size_t)gpu->nets[group].an_agent;
+  return (size_t)agent->shape.population * (size_t)gpu->nets[group].per_agent;
 }
 
 /* Appends the networks of a group to a slab. */
-static void place(const sac_agent* agent, sac_gpu* gpu, sac_group group, size_t* used) {
+static void place_group(const sac_agent* agent, sac_gpu* gpu, sac_group group, size_t* used) {
   sac_nets* nets = &gpu->nets[group];
   memset(nets, 0, sizeof *nets);
   if (agent->tensors.nets[group] == 0) return;
   nets->net = agent->tensors.net[group];
-  nets->an_agent = agent->tensors.nets[group];
+  nets->per_agent = agent->tensors.nets[group];
   nets->start = *used;
   nets->each = net_floats(nets->net);
   nets->host = nets->net->weight[0];
   *used += net_count(agent, gpu, group) * nets->each;
 }
 
-/* Critics stand last of the trained networks and their targets first of the targets: 2 P K networks in one stride. */
+/* The critics are the last trained networks, and their targets are the first targets. So both together are 2 P K
+ * networks with one stride. */
 static void place_slabs(const sac_agent* agent, sac_gpu* gpu) {
   size_t used = 0;
-  place(agent, gpu, SAC_ACTOR, &used);
-  place(agent, gpu, SAC_VALUE, &used);
+  place_group(agent, gpu, SAC_ACTOR, &used);
+  place_group(agent, gpu, SAC_VALUE, &used);
   gpu->log_alpha = used;
   used += (size_t)agent->shape.population * SAC_ALPHA_STRIDE;
-  place(agent, gpu, SAC_CRITIC, &used);
+  place_group(agent, gpu, SAC_CRITIC, &used);
   gpu->trained = used;
-  place(agent, gpu, SAC_CRITIC_TARGET, &used);
-  place(agent, gpu, SAC_VALUE_TARGET, &used);
+  place_group(agent, gpu, SAC_CRITIC_TARGET, &used);
+  place_group(agent, gpu, SAC_VALUE_TARGET, &used);
   gpu->targets = used - gpu->trained;
   gpu->replay_floats = sac_bytes((size_t)agent->shape.capacity, (size_t)agent->row.floats);
 }
 
 /* --- scratch ------------------------------------------------------------------------------------------------------ */
 
+/* The activations of some networks. */
 static void take_trace(sac_region* a, const sac_net* net, size_t nets, size_t rows, sac_device_trace* trace) {
   trace->rows = (int32_t)rows;
   const int32_t last = net->buffers - 1;
@@ -79,14 +81,15 @@ static void take_trace(sac_region* a, const sac_net* net, size_t nets, size_t ro
   if (net->width[last] > 1) trace->out = take_floats(a, sac_bytes(nets, rows), (size_t)net->width[last]);
 }
 
-/* The pass whose networks or rows follow those of pass i, so that products serve both; -1: none does. */
+/* The pass whose networks or rows are placed behind those of pass i, so that one product serves both; -1: none. */
 static int32_t neighbour_of(const sac_plan* plan, const sac_algorithm* algo, int32_t i) {
   const int32_t next = plan->pass[i].first + 1;
   const sac_launch* launch = sac_cuda_find_launch(algo, &plan->op[next - 1], plan->count - next + 1);
   return launch && launch->count == 2 ? plan->pass_of[next] : -1;
 }
 
-/* The activations of all passes. Those of neighbours are one allocation: networks side by side, or the actor's rows. */
+/* The activations of all passes. Two passes that share products share an allocation: networks side by side, or the
+ * actor's rows at s and s'. */
 static void layout_passes(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   const sac_plan* plan = &gpu->plan;
   const size_t B = (size_t)agent->shape.batch;
@@ -98,10 +101,14 @@ static void layout_passes(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
     const int32_t next = neighbour_of(plan, agent->algo, i);
     const int side_by_side = next >= 0 && plan->pass[next].nets != pass->nets;
     if (placed[i]) continue;
+
+    /* a pass may take over the memory of an earlier one */
     if (pass->memory != i) {
       gpu->trace[i] = gpu->trace[pass->memory];
       continue;
     }
+
+    /* its own memory, and that of its neighbour */
     take_trace(a, net, side_by_side ? 2 * nets : nets, pass->nets == SAC_ACTOR ? 2 * B : B, &gpu->trace[i]);
     if (next < 0) continue;
     gpu->trace[next] =
@@ -110,26 +117,27 @@ static void layout_passes(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   }
 }
 
-/* What the trained networks of a group have beside weights: gradients on the way back, and their norms. */
+/* Memory of a group's trained networks: gradients by activations and outputs, outputs, and norms. */
 static void layout_trained(const sac_agent* agent, sac_gpu* gpu, sac_region* a, sac_group group) {
   const sac_nets* nets = &gpu->nets[group];
   const size_t P = (size_t)agent->shape.population,
                rows = sac_bytes(net_count(agent, gpu, group), (size_t)agent->shape.batch);
   const sac_net* net = nets->net;
-  if (nets->an_agent == 0 || sac_group_is_target(group)) return;
+  if (nets->per_agent == 0 || sac_group_is_target(group)) return;
   for (int32_t b = 0; b + 1 < net->buffers; b++) gpu->d_hidden[group][b] = take_floats(a, rows, (size_t)net->width[b]);
   gpu->d_output[group] = take_floats(a, rows, (size_t)net->size[net->layers]);
   if (net->size[net->layers] == 1) gpu->output[group] = take_floats(a, rows, 1);
-  gpu->norm[group] = take(a, P * (size_t)sac_adam_parts((size_t)nets->an_agent * nets->each), sizeof(double));
+  gpu->norm[group] = take(a, P * (size_t)sac_adam_parts((size_t)nets->per_agent * nets->each), sizeof(double));
 }
 
+/* The minibatch. The inputs of the target critics are placed behind those of the critics. */
 static void layout_minibatch(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   const sac_shape* s = &agent->shape;
   const size_t P = (size_t)s->population, B = (size_t)s->batch, O = (size_t)s->obs, A = (size_t)s->action,
                K = (size_t)s->critics, PB = sac_bytes(P, B), PKB = sac_bytes(PB, K);
   sac_device_minibatch* m = &gpu->minibatch;
   m->states = take_floats(a, PB, 2 * O);
-  m->current = take_floats(a, PKB, 2 * (O + A)); /* the target critics' inputs go on where the critics' end */
+  m->current = take_floats(a, PKB, 2 * (O + A));
   m->next = a->base ? m->current + PKB * (O + A) : NULL;
   m->policy = take_floats(a, PKB, O + A);
   m->reward = take_floats(a, PB, 1);
@@ -139,6 +147,7 @@ static void layout_minibatch(const sac_agent* agent, sac_gpu* gpu, sac_region* a
   m->noise = take_floats(a, PB, 2 * A);
 }
 
+/* Numbers of each row that later operations read. */
 static void layout_columns(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   const size_t A = (size_t)agent->shape.action,
                PB = sac_bytes((size_t)agent->shape.population, (size_t)agent->shape.batch);
@@ -152,6 +161,7 @@ static void layout_columns(const sac_agent* agent, sac_gpu* gpu, sac_region* a) 
   gpu->squashed.saturated = take_floats(a, PB, 1);
 }
 
+/* Scratch memory of act, and the snapshot of the actors. */
 static void layout_act(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   const sac_shape* s = &agent->shape;
   const size_t P = (size_t)s->population;
@@ -163,10 +173,11 @@ static void layout_act(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   gpu->act_alive = take(a, P, sizeof(uint32_t));
 }
 
+/* Everything in scratch memory. */
 static void layout_scratch(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   gpu->state = take(a, (size_t)agent->shape.population, sizeof(sac_device_state));
   gpu->watched_count = sac_cuda_list_watched(agent, NULL);
-  gpu->watched = take(a, (size_t)gpu->watched_count, sizeof(sac_watched));
+  gpu->watched = take(a, (size_t)gpu->watched_count, sizeof(sac_gradient_tensor));
   layout_minibatch(agent, gpu, a);
   layout_passes(agent, gpu, a);
   for (int group = 0; group < SAC_GROUP_COUNT; group++) layout_trained(agent, gpu, a, (sac_group)group);
@@ -175,12 +186,13 @@ static void layout_scratch(const sac_agent* agent, sac_gpu* gpu, sac_region* a) 
   layout_act(agent, gpu, a);
 }
 
+/* Everything in pinned memory of the host. */
 static void layout_pinned(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   const sac_shape* s = &agent->shape;
   const size_t P = (size_t)s->population, rows = sac_bytes(P, (size_t)gpu->act_rows);
   gpu->state_out = take(a, P, sizeof(sac_device_state));
   gpu->state_in = take(a, P, sizeof(sac_device_state));
-  gpu->watched_out = take(a, (size_t)gpu->watched_count, sizeof(sac_watched));
+  gpu->watched_out = take(a, (size_t)gpu->watched_count, sizeof(sac_gradient_tensor));
   gpu->act_obs = take_floats(a, rows, (size_t)s->obs);
   gpu->act_noise = take_floats(a, rows, (size_t)s->action);
   gpu->act_action = take_floats(a, rows, (size_t)s->action);
@@ -188,7 +200,7 @@ static void layout_pinned(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   gpu->push_rows = take(a, sac_bytes(P, (size_t)gpu->push_capacity), (size_t)agent->row.floats * sizeof(float));
 }
 
-/* Rows an agent that are staged at a time: what `bytes` hold, one at least. */
+/* Rows of each agent that `bytes` hold, at least 1 and at most `most`. */
 static int32_t staged_rows(size_t bytes, size_t row, size_t most) {
   const size_t fit = bytes / row;
   return fit < 1 ? 1 : fit > most ? (int32_t)most : (int32_t)fit;
@@ -199,9 +211,12 @@ void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes
   sac_region scratch = {gpu->scratch, 0}, pinned = {gpu->pinned, 0};
   const size_t act_row = sac_bytes((size_t)agent->shape.population,
                                    (size_t)(agent->shape.obs + 2 * agent->shape.action + 1) * sizeof(float));
+
+  /* sizes of the buffers */
   gpu->act_rows = staged_rows(SAC_ACT_BYTES, act_row, SAC_ACT_ROWS_MAX);
   gpu->push_capacity = staged_rows(SAC_PUSH_BYTES, row, 65536);
-  (void)sac_plan_create(&gpu->plan, agent->algo, 0); /* create says what is wrong with it */
+  (void)sac_plan_create(&gpu->plan, agent->algo, 0); /* create reports its errors */
+
   place_slabs(agent, gpu);
   layout_scratch(agent, gpu, &scratch);
   layout_pinned(agent, gpu, &pinned);
@@ -211,54 +226,55 @@ void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes
 
 /* --- the host's view ---------------------------------------------------------------------------------------------- */
 
-/* A place in a slab: where agent 0's is, how far the next agent's is, and how many floats go on from there. */
-typedef struct spot {
+/* A place in a slab: that of agent 0, the floats to the next agent's, and how many floats follow without a gap. */
+typedef struct location {
   size_t start, stride, run;
-} spot;
+} location;
 
-/* Where `offset` of an agent's part falls in a kind of network, if it does. */
-static int find(const sac_nets* nets, size_t offset, spot* at) {
-  const size_t all = (size_t)nets->an_agent * nets->each;
-  if (nets->an_agent == 0 || offset < nets->host || offset >= nets->host + all) return 0;
-  *at = (spot){nets->start + (offset - nets->host), all, nets->host + all - offset};
+/* Returns whether `offset` of an agent's part is in the networks of a group, and where. */
+static int find_in_group(const sac_nets* nets, size_t offset, location* at) {
+  const size_t all = (size_t)nets->per_agent * nets->each;
+  if (nets->per_agent == 0 || offset < nets->host || offset >= nets->host + all) return 0;
+  *at = (location){nets->start + (offset - nets->host), all, nets->host + all - offset};
   return 1;
 }
 
-/* The same among the trained networks (targets 0) or the targets (1). */
-static int find_network(const sac_gpu* gpu, int targets, size_t offset, spot* at) {
+/* The same for all trained networks (targets 0) or all target networks (targets 1). */
+static int find_network(const sac_gpu* gpu, int targets, size_t offset, location* at) {
   for (int group = 0; group < SAC_GROUP_COUNT; group++)
-    if (sac_group_is_target((sac_group)group) == targets && find(&gpu->nets[group], offset, at)) return 1;
+    if (sac_group_is_target((sac_group)group) == targets && find_in_group(&gpu->nets[group], offset, at)) return 1;
   return 0;
 }
 
-static spot find_trained(const sac_agent* agent, size_t offset) {
+/* Where `offset` of an agent's trained part is: in a network, or log_alpha. */
+static location find_trained(const sac_agent* agent, size_t offset) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const size_t log_alpha = agent->tensors.log_alpha;
-  spot at;
+  location at;
   if (find_network(gpu, 0, offset, &at)) return at;
-  return (spot){gpu->log_alpha + (offset - log_alpha), SAC_ALPHA_STRIDE, log_alpha + SAC_ALPHA_STRIDE - offset};
+  return (location){gpu->log_alpha + (offset - log_alpha), SAC_ALPHA_STRIDE, log_alpha + SAC_ALPHA_STRIDE - offset};
 }
 
 float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, size_t* run) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   float* const slabs[] = {gpu->weights, gpu->grad, gpu->m, gpu->v, gpu->weights, gpu->replay}; /* by sac_memory */
-  spot at = {offset, gpu->replay_floats, gpu->replay_floats - offset};
+  location at = {offset, gpu->replay_floats, gpu->replay_floats - offset};
   if (memory == SAC_MEMORY_TARGET) (void)find_network(gpu, 1, offset, &at);
   else if (memory != SAC_MEMORY_REPLAY) at = find_trained(agent, offset);
   *run = at.run;
   return slabs[memory] + at.start + (size_t)p * at.stride;
 }
 
-int32_t sac_cuda_list_watched(const sac_agent* agent, sac_watched* list) {
+int32_t sac_cuda_list_watched(const sac_agent* agent, sac_gradient_tensor* list) {
   int32_t count = 0;
   for (int32_t i = 0; i < agent->tensors.count; i++) {
     const sac_tensor* tensor = &agent->tensors.tensor[i];
     if (tensor->slab != SAC_SLAB_TRAINED) continue;
     if (list) {
-      const spot at = find_trained(agent, tensor->offset);
-      list[count] = (sac_watched){at.start, at.stride, tensor->count};
+      const location at = find_trained(agent, tensor->offset);
+      list[count] = (sac_gradient_tensor){at.start, at.stride, tensor->count};
     }
-    ++count;
+    count++;
   }
   return count;
 }

@@ -1,4 +1,4 @@
-/* Paths through an update: what the operations of an algorithm's list run as, and which path serves which settings. */
+/* Paths through an update: the launches for the operations of an algorithm's list, and the path for given settings. */
 #include <string.h>
 
 #include "cuda/layers.h"
@@ -6,19 +6,19 @@
 
 /* --- composed ----------------------------------------------------------------------------------------------------- */
 
-/* Two forwards of one network that sees no action: s, and s' behind it. */
+/* Two forwards of the actor, at s and s': their rows are one behind the other. */
 static int same_nets(const sac_algorithm* algo, const sac_op* op) {
   (void)algo;
   return op[0].nets == SAC_ACTOR && op[1].nets == SAC_ACTOR && op[0].at != SAC_NEXT && op[1].at == SAC_NEXT;
 }
 
-/* Critics at (s, a), and their targets at (s', a'), which lie behind them. */
+/* Critics at (s, a) and their targets at (s', a'): the targets are behind the critics. */
 static int side_by_side(const sac_algorithm* algo, const sac_op* op) {
   (void)algo;
   return op[0].nets == SAC_CRITIC && op[0].at == SAC_CURRENT && op[1].nets == SAC_CRITIC_TARGET && op[1].at == SAC_NEXT;
 }
 
-/* Samples at s and s': the head's kernel takes twice the rows. */
+/* Samples at s and s': one kernel takes all rows. */
 static int at_both(const sac_algorithm* algo, const sac_op* op) {
   (void)algo;
   return op[0].at != SAC_NEXT && op[1].at == SAC_NEXT;
@@ -30,7 +30,7 @@ static int at_both(const sac_algorithm* algo, const sac_op* op) {
   { SAC_##operation, SAC_ROW_NONE }
 
 const sac_launch sac_cuda_composed[] = {
-    {"actor_judge, products, actor_squash_grad",
+    {"actor_smallest_q, products, actor_squash_grad",
      3,
      {ROW(SMALLEST), ONE(INPUT_GRAD), ROW(SAMPLE_GRAD)},
      NULL,
@@ -121,7 +121,7 @@ static int composed_serves(const sac_settings* settings) {
 
 /* --- the paths ---------------------------------------------------------------------------------------------------- */
 
-/* In the order in which `auto` takes them, the fastest first; the names are those of sac_cuda_path_names. */
+/* In the order in which `auto` tries them, the fastest first. The names are those of sac_cuda_path_names. */
 static const struct {
   const char* name;
   int (*serves)(const sac_settings* settings);

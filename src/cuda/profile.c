@@ -1,9 +1,9 @@
-/* Profiling: the capture of some updates for nsys or ncu, and the times of the stages by the device's own clock. */
+/* Profiling: the capture of some updates for nsys or ncu, and the times of the stages by the device's clock. */
 #include <stdio.h>
 #include <stdlib.h>
 #if __has_include(<cuda_profiler_api.h>)
 #include <cuda_profiler_api.h>
-#else /* PyPI's toolkit is without it */
+#else /* the toolkit of PyPI has no such header */
 #include <cuda_runtime_api.h>
 cudaError_t cudaProfilerStart(void);
 cudaError_t cudaProfilerStop(void);
@@ -14,12 +14,11 @@ cudaError_t cudaProfilerStop(void);
 #include "util/clock.h"
 #include "util/error.h"
 
-/* --- the capture -----------------------------------------------------------------------------------------------------
- */
+/* --- the capture -------------------------------------------------------------------------------------------------- */
 
-/* What the process was asked for. One agent is meant: the first that gets there. */
+/* The updates that the command line asks for, one request a process. The first agent that reaches them is captured. */
 static struct {
-  int64_t from, count; /* updates [from, from + count), by the number of updates made before */
+  int64_t from, count; /* updates [from, from + count), numbered from 0 */
   int64_t captured;
   int on;
 } capture;
@@ -35,15 +34,20 @@ int64_t sac_cuda_profiled(void) { return capture.captured; }
 int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due) {
   char word[48];
   if (capture.captured >= capture.count) return due;
+
+  /* stop before the first update that is captured */
   if (gpu->queued < capture.from) {
     const int64_t before = capture.from - gpu->queued;
     return before < due ? (int32_t)before : due;
   }
-  if (!capture.on) { /* what was queued before belongs to other updates */
+
+  /* start: earlier work must be finished, as it belongs to other updates */
+  if (!capture.on) {
     (void)cudaStreamSynchronize(gpu->stream);
     (void)cudaProfilerStart();
     capture.on = 1;
   }
+
   (void)snprintf(word, sizeof word, "update %lld", (long long)gpu->queued);
   sac_cuda_range_push(word);
   return 1;
@@ -59,12 +63,11 @@ void sac_cuda_profile_end(sac_gpu* gpu, int32_t done) {
   capture.on = 0;
 }
 
-/* --- the stages' times -----------------------------------------------------------------------------------------------
- */
+/* --- times of the stages ------------------------------------------------------------------------------------------ */
 
 #define SAMPLES 64
 
-/* One stage as a graph of its own, as it is a part of an update's. */
+/* A stage, for a graph of its own. */
 typedef struct stage_work {
   sac_agent* agent;
   sac_stage stage;
@@ -75,8 +78,8 @@ static sac_status queue_stage(void* context) {
   return sac_cuda_stage(w->agent, w->stage);
 }
 
-/* Waits for what was queued. */
-static sac_status settle(sac_agent* agent, sac_vector* vector) {
+/* Waits for the queued work, and fetches its results. */
+static sac_status wait_for_work(sac_agent* agent, sac_vector* vector) {
   sac_status status = SAC_OK;
   if (vector) SAC_TRY(sac_cuda_env_get(agent, vector, 0));
   SAC_TRY(agent->backend->state_get(agent));
@@ -84,21 +87,27 @@ fail:
   return status;
 }
 
-/* act, env step and replay push, with an event behind each; host: the microseconds of the first two by the host's
+/* Runs act, env step and replay push, with an event after each. host: microseconds of act and env step by the host's
  * clock. */
-static sac_status steps(sac_agent* agent, sac_vector* vector, cudaEvent_t* after, float host[2]) {
+static sac_status run_steps(sac_agent* agent, sac_vector* vector, cudaEvent_t* after, float host[2]) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_act act = {
       .n = vector->num_envs, .mode = SAC_ACT_SAMPLE, .obs = vector->obs, .action = vector->action, .vector = vector};
   sac_status status = SAC_OK;
+
+  /* act */
   double start = sac_seconds();
   SAC_TRY(agent->backend->act(agent, &act));
   host[0] = (float)(1e6 * (sac_seconds() - start));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ACT], gpu->stream));
+
+  /* env step */
   start = sac_seconds();
   SAC_TRY(agent->backend->env_step(agent, vector));
   host[1] = (float)(1e6 * (sac_seconds() - start));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_ENV_STEP], gpu->stream));
+
+  /* replay push */
   const sac_transitions transitions = sac_vector_transitions(vector);
   SAC_TRY(agent->backend->replay_push(agent, &transitions, vector));
   SAC_CUDA_TRY(gpu, cudaEventRecord(after[SAC_STAGE_REPLAY_PUSH], gpu->stream));
@@ -116,7 +125,7 @@ static double median(float sample[SAMPLES]) {
   return 0.5 * (double)(sample[SAMPLES / 2 - 1] + sample[SAMPLES / 2]);
 }
 
-/* event[i][0] is before sample i, event[i][1 + s] behind its stage s. */
+/* Computes the median time of each stage. event[i][0] is before sample i, event[i][1 + s] after its stage s. */
 static sac_status medians(const sac_gpu* gpu, cudaEvent_t event[SAMPLES][1 + SAC_STAGE_COUNT], int first,
                           sac_stage_time* times) {
   float sample[SAMPLES];
@@ -138,31 +147,37 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_stage_
   float host[2][SAMPLES], both[2] = {0, 0};
   sac_status status = SAC_OK;
   for (int s = 0; s < SAC_STAGE_COUNT; s++) times[s] = (sac_stage_time){0, s < first ? 0 : 1};
-  SAC_TRY(sac_cuda_update(agent, 1)); /* outside a capture, if it is the first */
+  SAC_TRY(sac_cuda_update(agent, 1)); /* an agent's first update cannot be captured */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+
+  /* make the graphs and the events */
   for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; s++) {
     stage_work work = {agent, (sac_stage)s};
     SAC_TRY(sac_cuda_capture(gpu, gpu->stream, queue_stage, &work, &graph[s], &times[s].nodes));
   }
   for (int i = 0; i < SAMPLES; i++)
     for (int e = 0; e <= SAC_STAGE_COUNT; e++) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i][e]));
+
+  /* run the samples, without waits between them */
   for (int i = 0; i < SAMPLES; i++) {
     SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][0], gpu->stream));
-    if (vector) SAC_TRY(steps(agent, vector, &event[i][1], both));
+    if (vector) SAC_TRY(run_steps(agent, vector, &event[i][1], both));
     host[0][i] = both[0], host[1][i] = both[1];
     for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; s++) {
       SAC_CUDA_TRY(gpu, cudaGraphLaunch(graph[s], gpu->stream));
       SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][1 + s], gpu->stream));
     }
-    if (vector && (i + 1) % vector->burst == 0) SAC_TRY(settle(agent, vector));
+    if (vector && (i + 1) % vector->burst == 0) SAC_TRY(wait_for_work(agent, vector));
   }
-  SAC_TRY(settle(agent, vector));
+  SAC_TRY(wait_for_work(agent, vector));
+
+  /* the times by the device's clock; for environments on the host, act and env step by the host's clock */
   SAC_TRY(medians(gpu, event, first, times));
-  /* Environments of the host: what it waits for an action, and its own work, are no business of the device's stream. */
   if (vector && !vector->resident) {
     times[SAC_STAGE_ACT].microseconds = median(host[0]);
     times[SAC_STAGE_ENV_STEP].microseconds = median(host[1]);
   }
+
 fail:
   for (int i = 0; i < SAMPLES; i++)
     for (int e = 0; e <= SAC_STAGE_COUNT; e++)
@@ -224,7 +239,7 @@ sac_status sac_cuda_part_times(sac_agent* agent, sac_stage_time* times) {
   for (int32_t i = 0; i <= parts; i++) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i]));
   SAC_TRY(time_parts(gpu, graph, event, parts, sample));
   for (int32_t part = 0; part < parts; part++) times[part].microseconds = 1e3 * median(sample[part]);
-  SAC_TRY(settle(agent, NULL));
+  SAC_TRY(wait_for_work(agent, NULL));
 fail:
   for (int32_t i = 0; event && i <= parts; i++)
     if (event[i]) (void)cudaEventDestroy(event[i]);

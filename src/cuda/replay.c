@@ -1,4 +1,4 @@
-/* replay push and replay sample: rows to the ring, minibatches from it. */
+/* replay push and replay sample: rows go to the ring, minibatches come from it. */
 #include <string.h>
 
 #include "cuda/cuda.h"
@@ -11,7 +11,7 @@ static sac_row_layout row_of(const sac_agent* agent) {
                           row->truncated, row->next_obs, row->floats};
 }
 
-/* Where the arrays of n transitions an agent lie in one block of memory. */
+/* The arguments of a push of n transitions of each agent, without the arrays. */
 static sac_replay_push_args push_args(const sac_agent* agent, int32_t n) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   return (sac_replay_push_args){.state = gpu->state,
@@ -22,7 +22,7 @@ static sac_replay_push_args push_args(const sac_agent* agent, int32_t n) {
                                 .n = n};
 }
 
-/* Rows `first` on, n of them, of an array (P, all, size) to (P, n, size). */
+/* Copies rows first .. first + n - 1 of an array (P, all, size) to (P, n, size). Returns the place behind them. */
 static void* stage(void* to, const void* from, size_t population, size_t all, size_t first, size_t n, size_t size) {
   char* at = to;
   for (size_t p = 0; p < population; ++p, at += n * size)
@@ -30,13 +30,15 @@ static void* stage(void* to, const void* from, size_t population, size_t all, si
   return at;
 }
 
-/* The host's transitions go through pinned memory, which the kernel reads; the staging is free again when it has. */
+/* Pushes transitions of the host. They go through pinned memory, from which the kernel reads them. */
 static sac_status push_staged(sac_agent* agent, const sac_transitions* t, int32_t first, int32_t n) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const size_t P = (size_t)agent->shape.population, all = (size_t)t->n, from = (size_t)first, rows = (size_t)n;
   const size_t obs = (size_t)agent->shape.obs * sizeof(float), action = (size_t)agent->shape.action * sizeof(float);
   sac_replay_push_args args = push_args(agent, n);
   sac_status status = SAC_OK;
+
+  /* wait until the kernel of the last push has read the pinned memory */
   if (gpu->pushing) SAC_CUDA_TRY(gpu, cudaEventSynchronize(gpu->pushed));
   void* at = gpu->push_rows;
   args.obs = at, at = stage(at, t->obs, P, all, from, rows, obs);
@@ -52,7 +54,7 @@ fail:
   return status;
 }
 
-/* A resident vector's last step is on the device already. */
+/* Pushes the last step of a vector that is on the device. */
 static sac_status push_resident(sac_agent* agent, const sac_vector* vector) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_env_arrays* arrays = sac_cuda_vector_arrays(vector);
@@ -81,6 +83,8 @@ sac_status sac_cuda_replay_push(sac_agent* agent, const sac_transitions* transit
   }
   sac_cuda_range_pop();
   if (status != SAC_OK) return status;
+
+  /* the host's copies of the counters */
   const int32_t n = vector && vector->resident ? vector->num_envs : transitions->n;
   for (int32_t p = 0; p < agent->shape.population; ++p)
     if (agent->alive[p]) agent->counters[p].pushed += (uint64_t)n;
@@ -109,7 +113,7 @@ sac_status sac_cuda_replay_sample(sac_agent* agent) {
   return sac_cuda_check(gpu->ordinal, error, "replay_sample");
 }
 
-/* `rows` rows of `size` floats from the host, into rows that are `pitch` floats apart. */
+/* Copies `rows` rows of `size` floats from the host to rows that are `pitch` floats apart. */
 static sac_status put(const sac_gpu* gpu, float* to, size_t pitch, const float* from, size_t size, size_t rows) {
   return sac_cuda_check(gpu->ordinal,
                         cudaMemcpy2DAsync(to, pitch * sizeof(float), from, size * sizeof(float), size * sizeof(float),
@@ -127,6 +131,8 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
   for (size_t p = 0; p < (size_t)agent->shape.population; ++p) {
     const float *obs = minibatch->obs + p * B * O, *next = minibatch->next_obs + p * B * O,
                 *action = minibatch->action + p * B * A;
+
+    /* inputs of networks without actions, then of those with actions, for each critic */
     SAC_TRY(put(gpu, m->states + 2 * p * B * O, O, obs, O, B));
     SAC_TRY(put(gpu, m->states + (2 * p + 1) * B * O, O, next, O, B));
     for (size_t k = 0; k < K; ++k) {
@@ -136,6 +142,7 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
       SAC_TRY(put(gpu, m->policy + at, F, obs, O, B));
       SAC_TRY(put(gpu, m->next + at, F, next, O, B));
     }
+
     SAC_TRY(put(gpu, m->reward + p * B, 1, minibatch->reward + p * B, 1, B));
     SAC_TRY(put(gpu, m->discount + p * B, 1, minibatch->terminated + p * B, 1, B));
     SAC_TRY(put(gpu, m->noise + 2 * p * B * A, A, noise->action + p * B * A, A, B));
@@ -144,6 +151,6 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
   const size_t rows = (size_t)agent->shape.population * B;
   SAC_CUDA_TRY(gpu, sac_replay_given(gpu->stream, m, rows, (float)agent->settings.gamma));
 fail:
-  if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* nothing may still use the caller's memory */
+  if (status != SAC_OK) (void)cudaStreamSynchronize(gpu->stream); /* the copies may still read the caller's memory */
   return status;
 }

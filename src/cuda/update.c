@@ -1,4 +1,4 @@
-/* The operations of an update, as products and kernels on one stream: what paths.c chooses among. */
+/* The operations of an update, as products and kernels on one stream. paths.c chooses among them. */
 #include <string.h>
 
 #include "cuda/update.h"
@@ -19,13 +19,13 @@ sac_adam_rates sac_cuda_rates(const sac_agent* agent) {
                           .epsilon = s->epsilon};
 }
 
-/* Rows of observations, B of 2B: the inputs of networks that see no action. */
+/* The inputs of networks without actions: observations, B rows of 2B. */
 static sac_matrices states_at(const sac_agent* agent, sac_place at) {
   const size_t rows = (size_t)agent->shape.batch * (size_t)agent->shape.obs;
   return (sac_matrices){sac_gpu_of(agent)->minibatch.states + (at == SAC_NEXT ? rows : 0), 2 * rows};
 }
 
-/* Rows of obs | action, a copy for each critic. */
+/* The inputs of networks with actions: obs | action, a copy for each critic. */
 static sac_matrices inputs_at(const sac_agent* agent, sac_place at) {
   const sac_shape* s = &agent->shape;
   const sac_device_minibatch* m = &sac_gpu_of(agent)->minibatch;
@@ -44,12 +44,13 @@ static sac_passes passes_of(const sac_agent* agent, const sac_op* op) {
                       .x = with_actions ? inputs_at(agent, op->at) : states_at(agent, op->at)};
 }
 
+/* The activations of an operation's networks. */
 static const sac_device_trace* trace_of(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   return &gpu->trace[sac_plan_find(&gpu->plan, op->nets, op->at)];
 }
 
-/* The head of an operation's networks, which have one output, for a kernel. */
+/* The head of an operation's networks, which have one output, as kernels take it. */
 static sac_head head_of(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   return sac_cuda_net_head(gpu, &gpu->nets[op->nets], 0, trace_of(agent, op));
@@ -74,8 +75,8 @@ sac_status sac_cuda_forward_nets(const sac_agent* agent, const sac_op* op) {
   return sac_cuda_net_forward(agent, &passes, trace_of(agent, op));
 }
 
-/* Where the gradient by the output goes in: as a matrix, or where a head's kernel has taken it to the last hidden
- * layer, as nothing. */
+/* The gradient by the output, from which the backward pass starts. NULL for networks with one output: a kernel has
+ * computed the gradient by their last hidden layer. */
 static const float* d_head_of(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_net* net = gpu->nets[op->nets].net;
@@ -103,7 +104,7 @@ sac_status sac_cuda_adam(const sac_agent* agent, const sac_op* op) {
                               .v = gpu->v + nets->start,
                               .grad = gpu->grad + nets->start,
                               .norm = gpu->norm[op->nets],
-                              .floats = (size_t)nets->an_agent * nets->each,
+                              .floats = (size_t)nets->per_agent * nets->each,
                               .population = agent->shape.population,
                               .set = op->nets == SAC_ACTOR ? SAC_ADAM_ACTOR : SAC_ADAM_CRITIC};
   return sac_cuda_check(gpu->ordinal, sac_adam_update(gpu->stream, &args), "adam_update");
@@ -115,7 +116,7 @@ sac_status sac_cuda_polyak(const sac_agent* agent, const sac_op* op) {
   const sac_target_args args = {.state = gpu->state,
                                 .target = gpu->weights + target->start,
                                 .source = gpu->weights + source->start,
-                                .floats = (size_t)target->an_agent * target->each,
+                                .floats = (size_t)target->per_agent * target->each,
                                 .population = agent->shape.population,
                                 .tau = (float)agent->settings.tau,
                                 .rates = sac_cuda_rates(agent)};
@@ -124,7 +125,7 @@ sac_status sac_cuda_polyak(const sac_agent* agent, const sac_op* op) {
 
 /* --- functions of a row ------------------------------------------------------------------------------------------- */
 
-/* The actor's head squashed, over `rows` rows: B of s, or those of s' too. */
+/* Samples from the actor's head, for `rows` rows: the B rows of s, or those of s' too. */
 static sac_status squash(const sac_agent* agent, const sac_op* op, int32_t rows) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_nets* actor = &gpu->nets[op->nets];
@@ -151,14 +152,17 @@ sac_status sac_cuda_sample_both(const sac_agent* agent, const sac_op* op) {
 
 sac_status sac_cuda_critic_loss(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
-  const sac_op* loss = op + 1; /* behind the target that it is towards */
+  const sac_op* loss = op + 1; /* SQUARE_LOSS follows the operation that computes the target */
   const int32_t last = agent->shape.layers - 1;
+
+  /* no gradient goes back through the targets, so their activations are not kept */
   sac_head target = head_of(agent, op);
-  target.unread = 1;
+  target.discard_hidden = 1;
+
   const sac_critic_loss_args args = {.state = gpu->state,
                                      .critic = head_of(agent, loss),
                                      .target = target,
-                                     .targets = gpu->nets[op->nets].an_agent,
+                                     .targets = gpu->nets[op->nets].per_agent,
                                      .soft = op->row == SAC_ROW_SOFT_TARGET,
                                      .log_prob = gpu->squashed.log_prob,
                                      .reward = gpu->minibatch.reward,
@@ -191,20 +195,20 @@ sac_status sac_cuda_value_loss(const sac_agent* agent, const sac_op* op) {
   return sac_cuda_check(gpu->ordinal, sac_critic_value_loss(gpu->stream, &args), "critic_value_loss");
 }
 
-/* SMALLEST: the heads of the critics, and each row's gradient into the last hidden layer of its smallest one. */
-static sac_status smallest(const sac_agent* agent, const sac_op* op) {
+/* SMALLEST: the heads of the critics, their minimum, and its gradient by their last hidden layer. */
+static sac_status smallest_q(const sac_agent* agent, const sac_op* op) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   sac_head critic = head_of(agent, op);
-  critic.unread = agent->shape.layers > 1; /* the way back to the inputs reads the first layer's */
-  const sac_actor_judge_args args = {.state = gpu->state,
-                                     .critic = critic,
-                                     .d_hidden = gpu->d_hidden[op->nets][agent->shape.layers - 1],
-                                     .smallest = gpu->smallest,
-                                     .dims = sac_cuda_dims(agent)};
-  return sac_cuda_check(gpu->ordinal, sac_actor_judge(gpu->stream, &args), "actor_judge");
+  critic.discard_hidden = agent->shape.layers > 1; /* the gradient by the input needs only layer 1's */
+  const sac_actor_smallest_q_args args = {.state = gpu->state,
+                                          .critic = critic,
+                                          .d_hidden = gpu->d_hidden[op->nets][agent->shape.layers - 1],
+                                          .smallest = gpu->smallest,
+                                          .dims = sac_cuda_dims(agent)};
+  return sac_cuda_check(gpu->ordinal, sac_actor_smallest_q(gpu->stream, &args), "actor_smallest_q");
 }
 
-/* The end of INPUT_GRAD, from the critics' first hidden layer to the actions, and SAMPLE_GRAD. */
+/* The end of INPUT_GRAD, from the critics' first hidden layer to the actions; and SAMPLE_GRAD. */
 static sac_status sample_grad(const sac_agent* agent, const sac_op* critics, const sac_op* actor) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_shape* s = &agent->shape;
@@ -231,7 +235,7 @@ sac_status sac_cuda_action_gradient(const sac_agent* agent, const sac_op* op) {
   const sac_passes critics = passes_of(agent, op);
   float* const* d_hidden = sac_gpu_of(agent)->d_hidden[op->nets];
   sac_status status = SAC_OK;
-  SAC_TRY(smallest(agent, op));
+  SAC_TRY(smallest_q(agent, op));
   SAC_TRY(sac_cuda_net_backward(agent, &critics, trace_of(agent, op), NULL, d_hidden, 1));
   SAC_TRY(sample_grad(agent, op + 1, op + 2));
 fail:
@@ -240,15 +244,18 @@ fail:
 
 /* --- temperature -------------------------------------------------------------------------------------------------- */
 
+/* How many parts the squared norm of a group's gradient has. */
 static int32_t norm_parts(const sac_gpu* gpu, sac_group group) {
   const sac_nets* nets = &gpu->nets[group];
-  return nets->an_agent ? sac_adam_parts((size_t)nets->an_agent * nets->each) : 0;
+  return nets->per_agent ? sac_adam_parts((size_t)nets->per_agent * nets->each) : 0;
 }
 
 sac_status sac_cuda_temperature(const sac_agent* agent, const sac_op* op) {
   (void)op;
   const sac_gpu* gpu = sac_gpu_of(agent);
   const size_t at = gpu->log_alpha;
+
+  /* log_alpha and its Adam moments, then what the statistics read */
   const sac_temperature_args args = {.state = gpu->state,
                                      .log_alpha = gpu->weights + at,
                                      .grad = gpu->grad + at,
@@ -269,8 +276,8 @@ sac_status sac_cuda_temperature(const sac_agent* agent, const sac_op* op) {
                                      .value_parts = norm_parts(gpu, SAC_VALUE),
                                      .actor_parts = norm_parts(gpu, SAC_ACTOR),
                                      .gradients = gpu->grad,
-                                     .watched = gpu->watched,
-                                     .watched_count = gpu->watched_count,
+                                     .tensors = gpu->watched,
+                                     .tensor_count = gpu->watched_count,
                                      .dims = sac_cuda_dims(agent),
                                      .target_entropy = (float)agent->target_entropy,
                                      .learn = agent->settings.alpha_learn};
@@ -279,7 +286,7 @@ sac_status sac_cuda_temperature(const sac_agent* agent, const sac_op* op) {
 
 /* --- stages ------------------------------------------------------------------------------------------------------- */
 
-/* The operations of a stage, each with as many of those behind it as one launch serves. */
+/* Queues the operations of a stage, each with those after it that the same launch serves. */
 static sac_status queue_operations(sac_agent* agent, sac_stage stage) {
   const sac_plan* plan = &sac_gpu_of(agent)->plan;
   for (int32_t i = 0; i < plan->count;) {

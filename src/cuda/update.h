@@ -1,5 +1,5 @@
-/* Operations of an update as products and kernels. Each queues the operation `op` of the algorithm's list, and those
- * right behind it that its name says. */
+/* Operations of an update, as products and kernels. Each function queues the operation `op` of the algorithm's list,
+ * and those after it that its comment names. */
 #ifndef SAC_CUDA_UPDATE_H
 #define SAC_CUDA_UPDATE_H
 
@@ -8,8 +8,8 @@
 typedef sac_status sac_cuda_run(const sac_agent* agent, const sac_op* op);
 
 sac_cuda_run sac_cuda_forward;
-sac_cuda_run sac_cuda_forward_rows; /* the same networks at s and s', twice the rows */
-sac_cuda_run sac_cuda_forward_nets; /* networks, and those beside them at the inputs beside theirs */
+sac_cuda_run sac_cuda_forward_rows; /* two FORWARDs: the same networks at s and s', as twice the rows */
+sac_cuda_run sac_cuda_forward_nets; /* two FORWARDs: the critics at (s, a), their targets at (s', a') */
 sac_cuda_run sac_cuda_backward;
 sac_cuda_run sac_cuda_gradient;
 sac_cuda_run sac_cuda_adam;
@@ -17,8 +17,8 @@ sac_cuda_run sac_cuda_polyak;
 sac_cuda_run sac_cuda_temperature;
 
 sac_cuda_run sac_cuda_sample;
-sac_cuda_run sac_cuda_sample_both;     /* at s and s' */
-sac_cuda_run sac_cuda_critic_loss;     /* the target, SOFT_TARGET or VALUE_TARGET, and SQUARE_LOSS towards it */
+sac_cuda_run sac_cuda_sample_both;     /* two SAMPLEs: at s and s' */
+sac_cuda_run sac_cuda_critic_loss;     /* SOFT_TARGET or VALUE_TARGET, then SQUARE_LOSS */
 sac_cuda_run sac_cuda_value_loss;      /* SOFT_VALUE_LOSS */
 sac_cuda_run sac_cuda_action_gradient; /* SMALLEST, INPUT_GRAD, SAMPLE_GRAD */
 

@@ -4,11 +4,11 @@
 
 #include "tests/gpu/micro.h"
 
-/* `an_agent`: nets side by side, an agent. `times`: how often an update makes it. */
+/* `per_agent`: nets side by side, an agent. `times`: how often an update makes it. */
 typedef struct shape {
   const char* name;
   sac_product product;
-  int an_agent, rows, out, in, times;
+  int per_agent, rows, out, in, times;
 } shape;
 
 enum { SHAPES = 15 };
@@ -47,7 +47,7 @@ size_t micro_update_floats(const micro_sizes* size) {
   for (int i = 0; i < SHAPES; ++i) {
     const size_t parts[] = {of_weight(&list[i]), of_x(&list[i]), of_y(&list[i])};
     for (int part = 0; part < 3; ++part) {
-      const size_t all = agents * (size_t)list[i].an_agent * parts[part];
+      const size_t all = agents * (size_t)list[i].per_agent * parts[part];
       most = all > most ? all : most;
     }
   }
@@ -70,7 +70,7 @@ static sac_status multiply(const micro* m, const row* of, const shape* s) {
   size_t to = y;
   if (s->product == SAC_PRODUCT_BACKWARD) b.stride = y, to = x;
   if (s->product == SAC_PRODUCT_GRADIENT) a.stride = x, b.stride = y, to = weight;
-  return sac_cuda_product(m->blas, of->precision, s->product, of->population * s->an_agent, s->rows, s->out, s->in, a,
+  return sac_cuda_product(m->blas, of->precision, s->product, of->population * s->per_agent, s->rows, s->out, s->in, a,
                           b, m->x + 2 * m->third, to);
 }
 
@@ -84,7 +84,7 @@ static sac_status multiply_all(const micro* m, const void* what) {
 }
 
 static double flops_of(const shape* s, int population) {
-  return 2.0 * population * s->an_agent * s->rows * s->out * s->in;
+  return 2.0 * population * s->per_agent * s->rows * s->out * s->in;
 }
 
 static sac_status all_of(const micro* m, const shape list[SHAPES], sac_precision precision, int population) {
@@ -105,7 +105,7 @@ static sac_status all_of(const micro* m, const shape list[SHAPES], sac_precision
         "{\"micro\": \"update_product\", \"product\": \"%s\", \"precision\": \"%s\", \"population\": %d, "
         "\"count\": %d, \"rows\": %d, \"out\": %d, \"in\": %d, \"an_update\": %d, \"nodes\": %.2f, "
         "\"microseconds\": %.2f, \"teraflops\": %.2f}\n",
-        one.name, word, population, population * one.an_agent, one.rows, one.out, one.in, list[i].times,
+        one.name, word, population, population * one.per_agent, one.rows, one.out, one.in, list[i].times,
         (double)nodes / repeats, time, 1e-6 * flops_of(&one, population) / time);
     flops += list[i].times * flops_of(&one, population);
     products += list[i].times;

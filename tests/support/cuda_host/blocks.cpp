@@ -138,6 +138,7 @@ fiber* resume() {
   set_now(t);
   return threads[t].on;
 }
+// Resumes a thread that can continue, or starts the next thread on a free fiber; the scheduler, if there is neither.
 __attribute__((noinline)) fiber* next_in_any_order() {
   const bool may_start = started < count;
   if (ready_count && (!may_start || in_order || random_number() % 2)) {
@@ -145,6 +146,8 @@ __attribute__((noinline)) fiber* next_in_any_order() {
     return resume();
   }
   if (!may_start) return &scheduler;
+
+  // A fiber for a thread that has not started.
   if (free_fibers.empty()) {
     all_fibers.push_back(fiber_create(fiber_main));
     return all_fibers.back();
@@ -156,6 +159,7 @@ __attribute__((noinline)) fiber* next_in_any_order() {
 // Chooses what runs next. There is always a fiber for it, because a fiber without work calls this function itself.
 inline fiber* next() { return ready_count && in_order ? resume() : next_in_any_order(); }
 
+// What every fiber runs: threads that have not started, one after another; then it leaves.
 void fiber_main() {
   fiber_begin();
   for (;;) {
@@ -167,6 +171,8 @@ void fiber_main() {
       self.groups = 0;
       set_now(t);
       running->call->run();
+
+      // The end of a thread may complete the cluster's barrier.
       self.is = state::ended;
       ++ended;
       ++members[member_of(t)].ended;
@@ -190,11 +196,15 @@ void release(unsigned t) { ready[(ready_first + ready_count++) % threads_max] = 
 // When every thread of the cluster has arrived at its barrier or ended: makes the writes to other blocks visible.
 void end_cluster_barrier() {
   if (!cluster_arrived || cluster_arrived + cluster_gone < count) return;
+
+  // The writes of this phase become visible.
   size_t kept = 0;
   for (const pending_put& put : pending_puts)
     if (put.phase == cluster_phase) *put.to = put.x;
     else pending_puts[kept++] = put;
   pending_puts.resize(kept);
+
+  // The next phase begins.
   ++cluster_phase;
   cluster_arrived = 0;
   cluster_gone = ended;
@@ -204,6 +214,7 @@ void end_cluster_barrier() {
 
 // Reports that no thread can continue, and which thread waits for which.
 void explain() {
+  // A warp waits for one of its lanes.
   for (unsigned w = 0; w * warp_size < count; ++w) {
     for (unsigned i = 0; i < warps[w].meetings; ++i) {
       const meeting& m = warps[w].meeting_of[i];
@@ -213,6 +224,8 @@ void explain() {
                     "waits at " + at(m.file, m.line) + " for a lane of its mask that does not come: " + doing(missing));
     }
   }
+
+  // A block waits at a barrier.
   unsigned here = 0;  // the cluster's barrier would be complete if no thread waited elsewhere
   while (threads[here].is != state::at_barrier) ++here;
   unsigned other = member_of(here) * in_block;
@@ -222,8 +235,9 @@ void explain() {
              ", which not every thread reaches: " + doing(other));
 }
 
-// Runs the blocks of `members`.
+// Runs the blocks of `members`. Returns whether they ended without a fault.
 bool run_blocks() {
+  // Reset the state of threads, barriers and copies.
   started = ended = ready_first = ready_count = 0;
   cluster_phase = cluster_arrived = cluster_gone = 0;
   memset(arrived_in, 0, count * sizeof *arrived_in);
@@ -232,6 +246,8 @@ bool run_blocks() {
   copied = 0;
   for (unsigned w = 0; w * warp_size < count; ++w) warps[w].meetings = 0;
   shuffle(order, count);
+
+  // Run until no thread can continue.
   fault_error = cudaSuccess;
   current_fiber = &scheduler;
   go_to(next());
@@ -264,6 +280,8 @@ cudaError_t run_kernel(int device, const launch& l) {
     fault(device, cudaErrorIllegalAddress, "kernel " + l.name + ": injected fault");
     return cudaErrorIllegalAddress;
   }
+
+  // What all blocks share: sizes, the order of threads, and their indices, which are kept for the next launch.
   unsigned char* dynamic[cluster_blocks_max];
   take_dynamic(l.shared, l.cluster, dynamic);
   running = &l;
@@ -282,13 +300,17 @@ cudaError_t run_kernel(int device, const launch& l) {
   }
   cuda_host_now.block_size = l.block;
   cuda_host_now.grid_size = l.grid;
-  const uint64_t blocks = static_cast<uint64_t>(l.grid.x) * l.grid.y * l.grid.z / l.cluster;  // or clusters
+
+  // The order of the blocks, or of the clusters.
+  const uint64_t blocks = static_cast<uint64_t>(l.grid.x) * l.grid.y * l.grid.z / l.cluster;
   std::vector<uint32_t> shuffled;
   if (!in_order && blocks <= UINT32_MAX) {
     shuffled.resize(blocks);
     for (uint64_t i = 0; i < blocks; ++i) shuffled[i] = static_cast<uint32_t>(i);
     shuffle(shuffled.data(), blocks);
   }
+
+  // Run them.
   bool well = true;
   for (uint64_t i = 0; i < blocks && well; ++i) {
     const uint64_t b = shuffled.empty() ? i : shuffled[i];
@@ -300,17 +322,21 @@ cudaError_t run_kernel(int device, const launch& l) {
       members[m].index = {static_cast<unsigned>(each % l.grid.x), static_cast<unsigned>(each / l.grid.x % l.grid.y),
                           static_cast<unsigned>(each / l.grid.x / l.grid.y)};
     }
+
     cuda_host_now.rank = 0;
     cuda_host_now.block = members[0].index;
     cuda_host_now.dynamic_shared = members[0].dynamic;
     well = run_blocks();
+
+    // Which __shared__ variables does the kernel write? Fill them for the next block.
     const bool look = i == 0 || i + 1 == blocks || !well || l.cluster > 1;
     if (look && learn_shared(l.function) && well && l.cluster > 1) {
-      report(cudaErrorLaunchFailure, 0, "__shared__ variables are not to be had in a cluster here");
+      report(cudaErrorLaunchFailure, 0, "__shared__ variables are not available in a cluster here");
       well = false;
     }
     poison_shared(l.function);
   }
+
   running = nullptr;
   current = nobody;
   cuda_host_now.dynamic_shared = nullptr;
@@ -322,6 +348,7 @@ cudaError_t run_kernel(int device, const launch& l) {
 
 using namespace cuda_host;
 
+// The last thread of the block that arrives releases the others.
 unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
   const unsigned member = member_of(current);
   running_block& block = members[member];
@@ -333,11 +360,15 @@ unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
   } else if (line != block.barrier_line || !same_file(file, block.barrier_file)) {
     block.barriers_differ = true;
   }
+
+  // Wait for the others.
   block.true_predicates += predicate;
   if (++block.waiting < in_block) {
     wait(threads[current], state::at_barrier, file, line);
     return block.barrier_result;
   }
+
+  // All have arrived.
   const unsigned t = current;
   block.waiting = 0;
   if (block.barriers_differ) wrong_barrier(file, line);
@@ -380,10 +411,14 @@ uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsi
   const unsigned t = current, lane = t % warp_size, first = t - lane;
   if (!(mask >> lane & 1)) wrong_warp("is not in the mask it gives", file, line);
   if (width < 1 || width > 32 || (width & (width - 1))) wrong_warp("gives a wrong width", file, line);
+
+  // What this lane brings.
   device_thread& self = threads[t];
   self.value = value;
   self.lane_argument = lane_argument;
   self.width = width;
+
+  // Find the operation, or begin it.
   warp& w = warps[first / warp_size];
   unsigned i = 0;
   for (; i < w.meetings; ++i) {
@@ -391,6 +426,8 @@ uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsi
     if (m.kind == kind && m.mask == mask && m.line == line && same_file(m.file, file)) break;
   }
   if (i == w.meetings) w.meeting_of[w.meetings++] = {kind, mask, 0, file, line};
+
+  // Wait for the other lanes of the mask. The last lane computes for all of them.
   w.meeting_of[i].arrived |= 1u << lane;
   if (w.meeting_of[i].arrived != mask) {
     wait(self, state::in_warp, file, line);

@@ -64,6 +64,7 @@ void pack(const matrix& x, const float* entry, bool by_rows, size_t tile, precis
         out[i] = rounded(by_rows ? x.at(entry, panel * tile + i, p) : x.at(entry, p, panel * tile + i), how);
 }
 
+// Computes a batch of products.
 void multiply(const product& q) {
   const size_t m = q.a.rows, n = q.b.columns, k = q.a.columns;
   static std::vector<float> a, b;
@@ -71,6 +72,8 @@ void multiply(const product& q) {
     const bool reads = q.alpha != 0 && k;
     if (reads) pack(q.a, q.a.data + entry * q.a.stride, true, tile_rows, q.how, &a);
     if (reads) pack(q.b, q.b.data + entry * q.b.stride, false, tile_columns, q.how, &b);
+
+    // Tile by tile.
     float* c = q.c + entry * q.stride_c;
     for (size_t j0 = 0; j0 < n; j0 += tile_columns)
       for (size_t i0 = 0; i0 < m; i0 += tile_rows) {
@@ -95,6 +98,7 @@ bool reachable(const float* data, int64_t stride, int batch, size_t extent) {
   return at == place::device || at == place::pinned;
 }
 
+// An entry point: counts the call, and returns an injected error as a status of cuBLAS.
 template <typename F>
 cublasStatus_t entry(unsigned what, F body) {
   std::lock_guard<std::recursive_mutex> guard(lock());
@@ -111,6 +115,7 @@ cublasStatus_t entry(unsigned what, F body) {
   const cublasStatus_t status = body();
   return error ? static_cast<cublasStatus_t>(error) : status;
 }
+// An entry point with a handle.
 template <typename F>
 cublasStatus_t with(cublasHandle_t handle, F body) {
   return entry(plain, [&] {
@@ -121,6 +126,7 @@ cublasStatus_t with(cublasHandle_t handle, F body) {
 
 bool operation(cublasOperation_t op) { return op == CUBLAS_OP_N || op == CUBLAS_OP_T || op == CUBLAS_OP_C; }
 
+// Checks the arguments of a product, and queues it.
 cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperation_t op_b, int m, int n, int k,
                     const float* alpha, const float* a, int lda, int64_t stride_a, const float* b, int ldb,
                     int64_t stride_b, const float* beta, float* c, int ldc, int64_t stride_c, int batch,
@@ -133,6 +139,8 @@ cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperati
       return CUBLAS_STATUS_INVALID_VALUE;
     if (!m || !n || !batch) return CUBLAS_STATUS_SUCCESS;
     if (!alpha || !beta || !c || (k && *alpha != 0 && (!a || !b))) return CUBLAS_STATUS_INVALID_VALUE;
+
+    // The product, and whether its matrices are inside allocations.
     product q = {};
     q.a = {a, ta, static_cast<size_t>(lda), static_cast<size_t>(m), static_cast<size_t>(k), stride_a};
     q.b = {b, tb, static_cast<size_t>(ldb), static_cast<size_t>(k), static_cast<size_t>(n), stride_b};
@@ -149,6 +157,8 @@ cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperati
     if (!reachable(c, stride_c, batch, extent) || (reads && !reachable(a, stride_a, batch, q.a.stored_extent())) ||
         (reads && !reachable(b, stride_b, batch, q.b.stored_extent())))
       return CUBLAS_STATUS_INVALID_VALUE;
+
+    // The precision of the operands.
     switch (compute) {
       case CUBLAS_COMPUTE_32F:
         q.how = h.math == CUBLAS_TF32_TENSOR_OP_MATH ? precision::tf32 : precision::f32;
@@ -165,6 +175,8 @@ cublasStatus_t gemm(cublasHandle_t handle, cublasOperation_t op_a, cublasOperati
       default:
         return CUBLAS_STATUS_NOT_SUPPORTED;
     }
+
+    // Queue it. Like cuBLAS it writes to its workspace.
     const stream_ref s = find_stream(h.stream);
     if (!s) return CUBLAS_STATUS_EXECUTION_FAILED;
     node todo;

@@ -38,8 +38,7 @@ extern "C" {
 void sac_cuda_host_reset(void);
 
 /* Sets the order of blocks, threads and streams; 0: natural. At the start it is the environment's SAC_CUDA_HOST_SEED,
- * or 0.
- */
+ * or 0. */
 void sac_cuda_host_seed(uint64_t seed);
 
 /* --- the machine -------------------------------------------------------------------------------------------------- */

@@ -91,7 +91,7 @@ cudaError_t cudaHostAlloc(T** pointer, size_t size, unsigned flags) {
   return cudaHostAlloc(reinterpret_cast<void**>(pointer), size, flags);
 }
 
-// --- barriers; the place in the source is told, because a barrier belongs to one place -------------------------------
+// --- barriers: each belongs to one place in the source, so calls pass file and line ----------------------------------
 enum cuda_host_kind {
   cuda_host_syncthreads,
   cuda_host_syncwarp,
@@ -198,7 +198,7 @@ inline void sac_copy_wait() {
   cuda_host_copy_wait(newest);
 }
 
-// --- atomics. None on float: their order would show in the result ---------------------------------------------------
+// --- atomics. None on float: their order would show in the result ----------------------------------------------------
 #define CUDA_HOST_ATOMICS(T)                                                          \
   inline T atomicAdd(T* x, T y) { return std::exchange(*x, static_cast<T>(*x + y)); } \
   inline T atomicMax(T* x, T y) { return std::exchange(*x, *x < y ? y : *x); }        \

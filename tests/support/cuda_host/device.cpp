@@ -427,9 +427,12 @@ void cuda_host_enqueue(const char* name, const void* function, unsigned cluster,
       return cudaErrorInvalidConfiguration;
     if (cluster != 1 && (now().major < 9 || cluster < 1 || cluster > cluster_blocks_max || grid.x % cluster))
       return cudaErrorInvalidClusterSize;
+
     const auto found = now().shared_of.find(function);
     if (shared > (found == now().shared_of.end() ? 48u << 10 : static_cast<size_t>(found->second)))
       return cudaErrorInvalidValue;
+
+    // Queue the launch. A template's name comes in parentheses.
     const stream_ref s = find_stream(stream);
     if (!s) return cudaErrorInvalidResourceHandle;
     l->name = name;

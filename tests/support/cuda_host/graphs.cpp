@@ -16,6 +16,7 @@ std::map<cudaGraphExec_t, std::unique_ptr<cuda_host_exec>> execs;
 
 // In a random order that the dependencies allow; in the order of capture when the seed is 0.
 cudaError_t run(const std::vector<node>& nodes) {
+  // Count what each node waits for.
   std::vector<size_t> missing(nodes.size()), possible;
   std::vector<std::vector<size_t>> then(nodes.size());
   for (size_t i = 0; i < nodes.size(); ++i) {
@@ -23,6 +24,8 @@ cudaError_t run(const std::vector<node>& nodes) {
     for (const size_t j : nodes[i].needs) then[j].push_back(i);
     if (!missing[i]) possible.push_back(i);
   }
+
+  // Run one of the nodes that wait for nothing, until none is left.
   while (!possible.empty()) {
     size_t chosen = 0;
     if (natural()) {

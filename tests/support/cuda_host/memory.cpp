@@ -146,11 +146,13 @@ void move(const rows& r, const ends& e) {
   for (size_t y = 0; y < r.height; ++y) memcpy(r.to + y * r.to_pitch, r.from + y * r.from_pitch, r.width);
 }
 
+// Checks the ends of a copy, and finds out where they are.
 cudaError_t check(const rows& r, cudaMemcpyKind kind, ends* e) {
   if (r.height > 1 && (r.to_pitch < r.width || r.from_pitch < r.width)) return cudaErrorInvalidValue;
   e->to = where(r.to, r.to_extent(), &e->to_device);
   e->from = where(r.from, r.from_extent(), &e->from_device);
   if (e->to == place::invalid || e->from == place::invalid || !r.to || !r.from) return cudaErrorInvalidValue;
+
   const bool to_device = e->to == place::device, from_device = e->from == place::device;
   switch (kind) {
     case cudaMemcpyHostToHost:
@@ -175,13 +177,18 @@ cudaError_t copy(const rows& r, cudaMemcpyKind kind, cudaStream_t handle, bool w
   ends e = {};
   cudaError_t error = check(r, kind, &e);
   if (error) return error;
+
+  // A graph cannot have copies of pageable memory.
   if (s->capturing && (e.to == place::pageable || e.from == place::pageable)) {
     s->capturing->invalid = true;
     return cudaErrorStreamCaptureUnsupported;
   }
+
   // A synchronous copy is ordered with all work of another device that it touches.
   if (wait && e.to == place::device && e.to_device != s->device) synchronize_device(e.to_device);
   if (wait && e.from == place::device && e.from_device != s->device) synchronize_device(e.from_device);
+
+  // The operation.
   node n;
   n.type = cudaGraphNodeTypeMemcpy;
   if (e.from == place::pageable) {
@@ -203,11 +210,13 @@ cudaError_t copy(const rows& r, cudaMemcpyKind kind, cudaStream_t handle, bool w
     n.when_queued = [r] {
       for (size_t y = 0; y < r.height; ++y) memset(r.to + y * r.to_pitch, poison, r.width);
     };
+
   error = enqueue(s, std::move(n));
   if (!error && (wait || e.to == place::pageable)) error = run_until(s, s->end());
   return error;
 }
 
+// Fills memory, row by row.
 cudaError_t set(char* to, size_t pitch, int value, size_t width, size_t height, cudaStream_t handle) {
   const stream_ref s = find_stream(handle);
   if (!s) return cudaErrorInvalidResourceHandle;
@@ -216,6 +225,7 @@ cudaError_t set(char* to, size_t pitch, int value, size_t width, size_t height, 
   int device = -1;
   const place at = where(to, (height - 1) * pitch + width, &device);
   if (at != place::device && at != place::pinned) return cudaErrorInvalidValue;
+
   node n;
   n.type = cudaGraphNodeTypeMemset;
   n.run = [=] {
@@ -286,10 +296,14 @@ cudaError_t cudaMalloc(void** pointer, size_t size) {
     if (size > memory_limit() || given > memory_limit() - std::min(a.live, memory_limit()) ||
         pages + page() > arena_size - a.used)
       return cudaErrorMemoryAllocation;
+
+    // The allocation ends at the end of its pages, so that the next byte cannot be accessed.
     char* first = a.base + a.used;
     char* p = first + pages - given;
     a.used += pages + page();
     a.live += given;
+
+    // Fill it, and let the sanitizer know its bounds.
     const opened open(current_device());
     permit(a, true);
     fill(first, pages);
@@ -308,6 +322,8 @@ cudaError_t cudaFree(void* pointer) {
     const auto p = reinterpret_cast<uintptr_t>(pointer);
     if (where(pointer, 1, &device) != place::device || !arenas[device].allocations.count(p))
       return cudaErrorInvalidValue;
+
+    // Free it when the device has finished; its pages go back to the system.
     const cudaError_t error = synchronize_device(device);
     arena& a = arenas[device];
     const size_t size = a.allocations[p], given = round_up(size, alignment);

@@ -53,6 +53,8 @@ int find_in_file(dl_phdr_info* info, size_t, void*) {
     if (file >= 0) close(file);
     return 0;
   }
+
+  // Read the symbol tables of the file.
   const size_t size = static_cast<size_t>(status.st_size);
   const unsigned char* image = static_cast<unsigned char*>(mmap(nullptr, size, PROT_READ, MAP_PRIVATE, file, 0));
   close(file);

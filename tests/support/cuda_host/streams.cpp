@@ -86,6 +86,7 @@ stream_ref find_stream(cudaStream_t handle) {
 }
 
 cudaError_t enqueue(const stream_ref& s, node n) {
+  // In a capture the operation becomes a node of the graph.
   if (s->capturing) {
     capture& c = *s->capturing;
     if (!c.invalid && break_wanted(c.nodes.size())) c.invalid = true;
@@ -95,6 +96,8 @@ cudaError_t enqueue(const stream_ref& s, node n) {
     c.nodes.push_back(std::move(n));
     return cudaSuccess;
   }
+
+  // The legacy stream and the blocking streams wait for each other.
   if (s->legacy) {
     for (const auto& c : active)
       for (const stream_ref& other : c->streams)
@@ -107,6 +110,7 @@ cudaError_t enqueue(const stream_ref& s, node n) {
   } else if (s->blocking) {
     wait_for_pending(*s, legacy_stream(s->device));
   }
+
   if (n.when_queued) n.when_queued();
   s->queue.push_back(std::move(n));
   return cudaSuccess;
@@ -210,6 +214,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
     if (flags) return cudaErrorInvalidValue;
     if (!e->last) return cudaSuccess;
     const record& r = *e->last;
+
+    // In a capture: a dependency on the nodes before the event.
     if (s->capturing) {
       if (s->capturing->invalid) return cudaErrorStreamCaptureInvalidated;
       if (r.during != s->capturing) {
@@ -219,6 +225,8 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
       for (const size_t i : r.frontier) s->frontier.push_back(i);
       return cudaSuccess;
     }
+
+    // The event was recorded in a capture, which this stream joins.
     if (r.during) {
       if (r.during->ended || r.during->invalid || s->legacy) return cudaErrorCapturedEvent;
       s->capturing = r.during;  // from here on the stream is part of the capture
@@ -226,6 +234,7 @@ cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t event, unsigned
       r.during->streams.push_back(s);
       return cudaSuccess;
     }
+
     if (r.on != s && r.on->done < r.position) push_wait(*s, r.on, r.position);
     return cudaSuccess;
   });
@@ -327,6 +336,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     }
     if (c->mode != cudaStreamCaptureModeRelaxed && c->thread != std::this_thread::get_id())
       return cudaErrorStreamCaptureWrongThread;
+
     // At the end, everything captured must have been joined to the first stream.
     std::vector<bool> joined(c->nodes.size());
     for (const size_t i : s->frontier) joined[i] = true;
@@ -335,10 +345,13 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
       whole = whole && joined[i];
       for (const size_t j : c->nodes[i].needs) joined[j] = joined[j] || joined[i];
     }
+
+    // The streams leave the capture.
     c->ended = true;
     for (const stream_ref& part : c->streams) part->capturing = nullptr, part->frontier.clear();
     for (size_t i = 0; i < active.size(); ++i)
       if (active[i] == c) active.erase(active.begin() + static_cast<ptrdiff_t>(i--));
+
     if (c->invalid) return cudaErrorStreamCaptureInvalidated;
     if (!whole) return cudaErrorStreamCaptureUnjoined;
     return make_graph(graph, std::move(c->nodes));
