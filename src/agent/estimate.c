@@ -9,7 +9,7 @@
  *   CPU          (flops / rate + elements * t + parameters * t) / cores + floor
  *                cores: the threads, but not more than agents * panels of 32 rows * critics
  *   CUDA device  launches * t + flops / rate + bytes / bandwidth
- *                bytes: 16 for each element and 35 for each parameter (41 MB for 2x256; src/cuda/README.md)
+ *                bytes: those of algo/cost.c (41 MB an update of 2x256; src/cuda/README.md)
  *
  * The figures.
  *
@@ -52,6 +52,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "algo/cost.h"
 #include "algo/plan.h"
 #include "cpu/isa.h"
 #include "env/task.h"
@@ -101,91 +102,24 @@ const sac_estimate_figure* sac_estimate_figures(sac_where where, int* count) {
 
 /* --- counts of an update ------------------------------------------------------------------------------------------ */
 
-#define PANEL 32           /* rows that the CPU computes together */
-#define ELEMENT_BYTES 16   /* memory traffic of a device, for each element of an activation */
-#define PARAMETER_BYTES 35 /* and for each parameter */
+#define PANEL 32 /* rows that the CPU takes together */
 
 typedef struct counts {
-  double flops, elements, parameters; /* of one agent */
-  double launches;                    /* of all agents together */
+  sac_cost cost;   /* of one agent */
+  double launches; /* of all */
 } counts;
 
-/* Sizes of one network. */
-typedef struct net_size {
-  double weights; /* of all layers */
-  double first;   /* weights of the first layer */
-  double numbers; /* weights and biases */
-} net_size;
-
-static net_size size_of(const sac_shape* shape, double in, double out) {
-  net_size net = {0, 0, 0};
-  for (int32_t l = 0; l <= shape->layers; l++) {
-    const double width = l < shape->layers ? (double)shape->hidden[l] : out;
-    net.weights += in * width;
-    net.numbers += in * width + width;
-    if (l == 0) net.first = in * width;
-    in = width;
-  }
-  return net;
-}
-
-/* The size of an input or output of a network. */
-static double width_of(const sac_shape* shape, sac_width width) {
-  switch (width) {
-    case SAC_OBS:
-      return shape->obs;
-    case SAC_OBS_ACTION:
-      return (double)shape->obs + shape->action;
-    case SAC_VALUE_OF_ONE:
-      return 1;
-    case SAC_MEAN_AND_LOG_STD:
-      return 2.0 * shape->action;
-  }
-  return 0;
-}
-
-/* The number of weights that an operation multiplies each row by, in one network; 0: it has no products. Each such
- * product is 2 flops. No gradient goes back to observations: BACKWARD leaves out the first layer, INPUT_GRAD uses only
- * the part of it that actions enter. */
-static double weights_of(const sac_op* op, const sac_shape* shape, const net_size* net) {
-  const double actions_share = shape->action / ((double)shape->obs + shape->action);
-  switch (op->kind) {
-    case SAC_FORWARD:
-    case SAC_GRADIENT:
-      return net->weights;
-    case SAC_BACKWARD:
-      return net->weights - net->first;
-    case SAC_INPUT_GRAD:
-      return net->weights - net->first * (1 - actions_share);
-    default:
-      return 0;
-  }
-}
-
-/* The counts of an update with `rows` rows in the minibatch. */
+/* What an update of one agent comes to, over `rows` rows. */
 static counts count(const sac_settings* settings, const sac_shape* shape, double rows) {
   const sac_algorithm* algo = sac_algo_at(settings->algo);
-  double units = 0, weights = 0, passes = 0;
-  counts c = {0, 0, 0, sac_algo_launches(algo, shape->layers)};
-  for (int32_t l = 0; l < shape->layers; l++) units += shape->hidden[l];
-
-  /* add up the parameters of trained networks, and the products of each network's operations */
-  for (int32_t n = 0; n < algo->network_count; n++) {
-    const sac_network* network = &algo->networks[n];
-    const net_size net = size_of(shape, width_of(shape, network->in), width_of(shape, network->out));
-    const double number = network->number == SAC_EACH_CRITIC ? shape->critics : 1;
-    if (!sac_group_is_target(network->group)) c.parameters += number * net.numbers;
-    for (int32_t i = 0; i < algo->op_count; i++) {
-      if (algo->update[i].nets != network->group) continue;
-      const double multiplied = weights_of(&algo->update[i], shape, &net);
-      weights += number * multiplied;
-      passes += multiplied > 0 ? number : 0;
-    }
+  counts c = {{0, 0, 0, 0}, sac_algo_launches(algo, shape->layers)};
+  for (int32_t i = 0; i < algo->op_count; i++) {
+    const sac_cost cost = sac_op_cost(algo, &algo->update[i], shape, rows);
+    c.cost.flops += cost.flops;
+    c.cost.elements += cost.elements;
+    c.cost.parameters += cost.parameters;
+    c.cost.bytes += cost.bytes;
   }
-
-  /* count the work on all rows */
-  c.flops = 2 * rows * weights;
-  c.elements = rows * units * passes;
   return c;
 }
 
@@ -194,7 +128,7 @@ static double update_cpu(const sac_settings* settings, const sac_shape* shape, d
   int n;
   const sac_estimate_figure* f = sac_estimate_figures(SAC_ON_CPU, &n);
   const double panels = ceil((double)shape->batch / PANEL), agents = shape->population;
-  const counts c = count(settings, shape, panels * PANEL);
+  const sac_cost c = count(settings, shape, panels * PANEL).cost;
   const double work = c.flops / f[RATE].value + c.elements * f[ELEMENT].value + c.parameters * f[PARAMETER].value;
   return agents * work / fmin(cores, agents * panels * shape->critics) + f[FLOOR].value;
 }
@@ -204,8 +138,8 @@ static double update_cuda(const sac_settings* settings, const sac_shape* shape) 
   const sac_estimate_figure* f = cuda_figures;
   const counts c = count(settings, shape, shape->batch);
   const double rate = f[settings->precision == SAC_FP32 ? RATE_FP32 : RATE_TF32].value;
-  const double bytes = ELEMENT_BYTES * c.elements + PARAMETER_BYTES * c.parameters;
-  return c.launches * f[LAUNCH].value + shape->population * (c.flops / rate + bytes / f[BANDWIDTH].value);
+  const double work = c.cost.flops / rate + c.cost.bytes / f[BANDWIDTH].value;
+  return c.launches * f[LAUNCH].value + shape->population * work;
 }
 
 /* --- estimate of a step ------------------------------------------------------------------------------------------- */
@@ -219,7 +153,7 @@ static int resident(const sac_settings* settings, const sac_shape* shape) {
 
 sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, const sac_shape* shape, double env) {
   const double rows = (double)shape->population * shape->num_envs,
-               actor = size_of(shape, shape->obs, 2.0 * shape->action).weights;
+               actor = sac_network_weights(shape, shape->obs, 2.0 * shape->action);
   const double cores = (double)(settings->threads > 0 ? settings->threads : sac_processors());
   const double due = settings->updates_per_step * shape->num_envs;
   const int built_in = resident(settings, shape), late = settings->overlap > 0;

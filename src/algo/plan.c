@@ -263,32 +263,26 @@ static int shares_launches(const sac_algorithm* algo, const sac_op* before, cons
                                       reads_actions(algo, op->nets) == reads_actions(algo, before->nets));
 }
 
+int32_t sac_op_launches(const sac_algorithm* algo, int32_t number, int32_t layers) {
+  const sac_op* op = &algo->update[number];
+  const int scalar = one_output(algo, op->nets);
+  if (number > 0 && shares_launches(algo, op - 1, op)) return 0;
+  switch (op->kind) {
+    case SAC_FORWARD: /* products, and bias and ReLU behind each but the last, which a scalar head takes along */
+      return scalar ? 2 * layers - 1 : 2 * layers + 1;
+    case SAC_BACKWARD: /* products, and ReLU's gradient behind each */
+      return scalar ? 2 * layers - 2 : 2 * layers;
+    case SAC_GRADIENT: /* products, and the sums over rows */
+      return scalar ? layers + 1 : layers + 2;
+    case SAC_INPUT_GRAD: /* the last ReLU's gradient is the next function's */
+      return layers > 1 ? 2 * layers - 3 : 0;
+    default:
+      return 1;
+  }
+}
+
 int32_t sac_algo_launches(const sac_algorithm* algo, int32_t layers) {
   int32_t count = 1; /* replay sample */
-  for (int32_t i = 0; i < algo->op_count; i++) {
-    const sac_op* op = &algo->update[i];
-    const int scalar = one_output(algo, op->nets);
-    if (i > 0 && shares_launches(algo, &algo->update[i - 1], op)) continue;
-
-    /* count its launches */
-    switch (op->kind) {
-      case SAC_FORWARD: /* a product for each layer, bias and ReLU after each hidden one; a scalar head shares a launch
-                         */
-        count += scalar ? 2 * layers - 1 : 2 * layers + 1;
-        break;
-      case SAC_BACKWARD: /* products, and the gradient of ReLU after each */
-        count += scalar ? 2 * layers - 2 : 2 * layers;
-        break;
-      case SAC_GRADIENT: /* products, and the sums over rows for biases */
-        count += scalar ? layers + 1 : layers + 2;
-        break;
-      case SAC_INPUT_GRAD: /* products; the next operation computes the gradient of the last ReLU */
-        count += layers > 1 ? 2 * layers - 3 : 0;
-        break;
-      default:
-        count += 1;
-        break;
-    }
-  }
+  for (int32_t i = 0; i < algo->op_count; i++) count += sac_op_launches(algo, i, layers);
   return count;
 }

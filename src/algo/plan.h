@@ -36,8 +36,12 @@ sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sink);
 /* The pass of a group at a place; -1: none. */
 int32_t sac_plan_find(const sac_plan* plan, sac_group nets, sac_place at);
 
-/* Estimates the kernel launches of an update on a device, for networks of `layers` hidden layers. Neighbouring
- * operations share launches where they can: forwards of networks with equal shapes, and row functions. */
+/* Launches that operation `number` of an algorithm's list takes on a device with `layers` hidden layers; 0: it goes
+ * into those of the operation before. Neighbours that can go together do: forwards of networks side by side, functions
+ * of rows, and both with what follows them. */
+int32_t sac_op_launches(const sac_algorithm* algo, int32_t number, int32_t layers);
+
+/* Launches of a whole update: replay sample, and those of its operations. */
 int32_t sac_algo_launches(const sac_algorithm* algo, int32_t layers);
 
 #endif

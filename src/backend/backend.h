@@ -2,8 +2,9 @@
  *
  *  env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target update
  *
- * Every function works on all P agents of the population at once and skips those with agent->alive[p] == 0. Results do
- * not depend on threads or scheduling. Only `create` allocates. src/backend/registry.h finds a backend. */
+ * Every function works on all P agents of the population at once, skips those with agent->alive[p] == 0, and gives
+ * results that do not depend on threads or scheduling. No function but `create` and `part_run` allocates.
+ * src/backend/registry.h finds a backend. */
 #ifndef SAC_BACKEND_BACKEND_H
 #define SAC_BACKEND_BACKEND_H
 
@@ -167,7 +168,9 @@ struct sac_backend {
   const char* (*runs_as)(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count);
 
   /* The parts of an agent's update, in the order in which its stages run them; and one of them alone, for benchmarks
-   * and tests. */
+   * and tests. All parts in turn are an update: the first draws the minibatch, the last completes agent->stats, adds
+   * them to agent->totals, and advances counters[p].updates. The first part_run of a population may allocate.
+   * Errors: MEMORY, DEVICE. */
   int32_t (*part_count)(const sac_agent* agent);
   sac_part (*part_at)(const sac_agent* agent, int32_t part);
   sac_status (*part_run)(sac_agent* agent, int32_t part);

@@ -12,7 +12,7 @@ struct sac_vector;
 /* The command line. */
 typedef struct sac_bench {
   const char *kind, *profile;
-  int json, stages, bare;
+  int json, stages, bare, cases;
   int64_t obs, act, rows, repeats;
   double seconds, warmup;
   const char *hidden, *batch, *population, *threads, *envs; /* lists; NULL: not given */

@@ -106,6 +106,7 @@ static void destroy(sac_agent* agent) {
   sac_pool_destroy(cpu->pool);
   for (int m = 0; m < SAC_MEMORY_COUNT; m++) sac_free(cpu->slab[m]);
   sac_free(cpu->memory);
+  sac_free(cpu->own_memory);
   sac_free(cpu);
   agent->storage = NULL;
 }
@@ -131,18 +132,31 @@ static void add_totals(sac_totals* totals, const sac_update_stats* stats) {
   for (int i = 0; i < SAC_STATISTIC_COUNT; i++) sum[i] += value[i];
 }
 
-static sac_status stage(sac_agent* agent, sac_stage word) {
-  if (word == SAC_STAGE_REPLAY_SAMPLE) ((sac_cpu*)agent->storage)->drawn = 1;
-  sac_cpu_run(agent, word);
-  if (word != SAC_STAGE_TARGET_UPDATE) return SAC_OK;
-
-  /* finish the update: count it, and add its statistics to the totals */
+/* The end of an update: counts it, and adds its statistics to the totals. */
+static void end_update(sac_agent* agent) {
   for (int32_t p = 0; p < agent->shape.population; p++) {
     if (!agent->alive[p]) continue;
     add_totals(&agent->totals[p], &agent->stats[p]);
     agent->counters[p].updates++;
   }
+}
+
+static sac_status stage(sac_agent* agent, sac_stage word) {
+  if (word == SAC_STAGE_REPLAY_SAMPLE) ((sac_cpu*)agent->storage)->drawn = 1;
+  sac_cpu_run(agent, word);
+  if (word == SAC_STAGE_TARGET_UPDATE) end_update(agent);
   return SAC_OK;
+}
+
+static sac_status part_run(sac_agent* agent, int32_t part) {
+  sac_cpu* cpu = agent->storage;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_cpu_own_scratch(agent, cpu));
+  if (cpu->phase[part].stage == SAC_STAGE_REPLAY_SAMPLE) cpu->drawn = 1;
+  sac_cpu_part_run(agent, part);
+  if (part + 1 == cpu->phases) end_update(agent);
+fail:
+  return status;
 }
 
 /* The environments of a stopped agent go on in the vector. Its last actions may be invalid and must not end the run of
@@ -188,6 +202,6 @@ const sac_backend sac_cpu_backend = {.name = "cpu",
                                      .runs_as = sac_cpu_runs_as,
                                      .part_count = sac_cpu_part_count,
                                      .part_at = sac_cpu_part_at,
-                                     .part_run = sac_cpu_part_run,
+                                     .part_run = part_run,
                                      .threads = threads,
                                      .kernels = kernels};

@@ -127,6 +127,8 @@ typedef struct sac_cpu {
   sac_cpu_scratch* scratch;     /* (scratches) */
   sac_cpu_thread* thread;       /* (threads) */
   int32_t* running;             /* (P) agents that are alive */
+  void* own_memory;             /* for updates in parts: scratch that each agent keeps from one part to the next */
+  sac_cpu_scratch* own;         /* (P) in own_memory; NULL: not made yet, or one agent has scratch[0] to itself */
   const sac_sampler* sampler;
   int drawn;           /* the sampler has drawn the minibatch; 0: it is the caller's */
   char* sampler_state; /* (P) of sac_cpu_sampler_bytes */
@@ -141,6 +143,10 @@ typedef struct sac_cpu {
  * the bytes; SIZE_MAX on overflow. */
 size_t sac_cpu_layout(const sac_agent* agent, sac_cpu* cpu);
 
+/* Makes cpu->own, where it is needed and not there. Stages share scratch among the agents of a population, as nothing
+ * in it outlives a stage; parts of a stage cannot. Errors: MEMORY. */
+sac_status sac_cpu_own_scratch(const sac_agent* agent, sac_cpu* cpu);
+
 /* --- phases.c ----------------------------------------------------------------------------------------------------- */
 
 /* Cuts the plan into phases. Call sac_cpu_layout before. Errors: CONFIG (the plan has too many operations). */
@@ -149,10 +155,11 @@ sac_status sac_cpu_phases(const sac_agent* agent, sac_cpu* cpu);
 /* Runs the phases of a stage, one after the other, for every agent that is not stopped. */
 void sac_cpu_run(sac_agent* agent, sac_stage stage);
 
-/* The parts of an update, as sac_backend has them: a phase each. */
+/* The parts of an update, as sac_backend has them: a phase each. part_run leaves what is around an update to backend.c.
+ */
 int32_t sac_cpu_part_count(const sac_agent* agent);
 sac_part sac_cpu_part_at(const sac_agent* agent, int32_t part);
-sac_status sac_cpu_part_run(sac_agent* agent, int32_t part);
+void sac_cpu_part_run(sac_agent* agent, int32_t part);
 const char* sac_cpu_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count);
 
 /* --- the phases' tasks ---------------------------------------------------------------------------------------------

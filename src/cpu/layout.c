@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cpu/cpu.h"
+#include "util/error.h"
 #include "util/memory.h"
 
 static float* take_floats(sac_region* a, size_t count) {
@@ -228,4 +229,27 @@ size_t sac_cpu_layout(const sac_agent* agent, sac_cpu* cpu) {
     layout_thread(agent, cpu, &a, cpu->thread ? &cpu->thread[i] : &unused);
   }
   return a.used;
+}
+
+/* The scratch of every agent: laid out at `memory`, or with NULL only measured. */
+static size_t layout_own(const sac_agent* agent, sac_cpu* cpu, void* memory) {
+  sac_region a = {memory, 0};
+  const int32_t population = agent->shape.population;
+  sac_cpu_scratch* own = sac_region_take(&a, (size_t)population, sizeof *own, SAC_ALIGNMENT);
+  for (int32_t p = 0; p < population; p++) {
+    sac_cpu_scratch unused = {0};
+    layout_scratch(agent, cpu, &a, own ? &own[p] : &unused);
+  }
+  cpu->own = own;
+  return a.used;
+}
+
+sac_status sac_cpu_own_scratch(const sac_agent* agent, sac_cpu* cpu) {
+  if (agent->shape.population == 1 || cpu->own) return SAC_OK;
+  const size_t bytes = layout_own(agent, cpu, NULL);
+  cpu->own_memory = sac_alloc(bytes);
+  if (!cpu->own_memory)
+    return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu bytes: an update in parts keeps those of each agent", bytes);
+  (void)layout_own(agent, cpu, cpu->own_memory);
+  return SAC_OK;
 }

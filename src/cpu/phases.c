@@ -133,11 +133,13 @@ typedef struct phase_run {
   const sac_cpu_phase* phases;
   int32_t count;
   int32_t p; /* the agent whose phase is shared */
+  int part;  /* 1: a part of an update, each agent with its own scratch */
 } phase_run;
 
 static sac_cpu_job job_of(const phase_run* run, int32_t p, int32_t scratch) {
   sac_cpu* cpu = run->agent->storage;
-  return (sac_cpu_job){run->agent, cpu, &cpu->minibatch[p], &cpu->scratch[scratch], p};
+  sac_cpu_scratch* its = run->part && cpu->own ? &cpu->own[p] : &cpu->scratch[scratch];
+  return (sac_cpu_job){run->agent, cpu, &cpu->minibatch[p], its, p};
 }
 
 /* Runs all phases of one agent on one thread. */
@@ -171,9 +173,9 @@ static void share_phases(const phase_run* all, int32_t p) {
 }
 
 /* Phases first .. first + count - 1, for every agent that is alive. */
-static void run_phases(sac_agent* agent, int32_t first, int32_t count) {
+static void run_phases(sac_agent* agent, int32_t first, int32_t count, int part) {
   sac_cpu* cpu = agent->storage;
-  const phase_run run = {.agent = agent, .phases = &cpu->phase[first], .count = count};
+  const phase_run run = {.agent = agent, .phases = &cpu->phase[first], .count = count, .part = part};
   phase_run whole_run = run;
   int32_t running = 0;
   for (int32_t p = 0; p < agent->shape.population; p++)
@@ -193,7 +195,7 @@ void sac_cpu_run(sac_agent* agent, sac_stage stage) {
   int32_t first = 0, count = 0;
   while (first < cpu->phases && cpu->phase[first].stage != stage) first++;
   while (first + count < cpu->phases && cpu->phase[first + count].stage == stage) count++;
-  run_phases(agent, first, count);
+  run_phases(agent, first, count, 0);
 }
 
 /* --- the parts of an update ----------------------------------------------------------------------------------------
@@ -224,10 +226,7 @@ sac_part sac_cpu_part_at(const sac_agent* agent, int32_t part) {
   return (sac_part){phase->stage, name_of(phase), &cpu->plan.op[phase->from], phase->to - phase->from};
 }
 
-sac_status sac_cpu_part_run(sac_agent* agent, int32_t part) {
-  run_phases(agent, part, 1);
-  return SAC_OK;
-}
+void sac_cpu_part_run(sac_agent* agent, int32_t part) { run_phases(agent, part, 1, 1); }
 
 const char* sac_cpu_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count) {
   (void)algo;

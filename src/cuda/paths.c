@@ -103,8 +103,9 @@ sac_part sac_cuda_part_at(const sac_agent* agent, int32_t part) {
 sac_status sac_cuda_part_run(sac_agent* agent, int32_t part) {
   const sac_launch* launch;
   if (part == 0) return sac_cuda_replay_sample(agent);
-  const int32_t op = find_part(agent, part - 1, &launch);
-  return launch->run(agent, &sac_gpu_of(agent)->plan.op[op]);
+  const sac_op* op = &sac_gpu_of(agent)->plan.op[find_part(agent, part - 1, &launch)];
+  if (op->stage == SAC_STAGE_ACTOR_UPDATE) sac_gpu_of(agent)->act_stale = 1;
+  return launch->run(agent, op);
 }
 
 /* Whether the policy, the layers, and each operation of the algorithm have their launches. */

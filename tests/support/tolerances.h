@@ -64,6 +64,26 @@
 #define LOSS_REL 1e-5
 #define LOSS_ABS 1e-6
 
+/* CPU against CUDA: both are in float, and each is off the exact number by its own rounding. */
+#define BOTH_SIDES 2
+
+/* A number of one row of the minibatch (an output, a target, a gradient by an activation), relative to the largest of
+ * its column: sums of a few hundred products through a few layers, as in a gradient. The floor is for a column of
+ * numbers near 0. */
+#define COLUMN_REL 1e-5
+#define COLUMN_ABS 1e-7
+
+/* A target's step: two products and a sum of floats, and tau in float. */
+#define POLYAK_REL (4 * FLOAT_EPSILON)
+#define POLYAK_ABS 1e-9
+
+/* Slopes of a whole loss in double by central differences. The step changes a loss by some 1e-6 of itself; its
+ * rounding, 1e-16 of a sum of some thousand terms, over the step is 1e-9 of the loss. Truncation is the square of the
+ * step. */
+#define DIFFERENCE_STEP 1e-6
+#define SLOPE_REL 1e-7
+#define SLOPE_ABS 2e-9
+
 /* --- the kernels of .cu files, each alone against the same formula in double -------------------------------------- */
 
 /* libm (exp, log, sin): a device's last digit may differ from the host's. The host execution of the kernels calls the

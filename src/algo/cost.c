@@ -1,0 +1,75 @@
+#include "algo/cost.h"
+
+#define ELEMENT_BYTES 16 /* product out, in and out again with bias and ReLU, into the next product */
+#define ADAM_BYTES 28    /* weight, gradient and moments in; weight and moments out */
+#define POLYAK_BYTES 12  /* target and network in, target out */
+
+/* Weights of a network with all its layers, those of its first layer, and all its numbers. */
+typedef struct net_size {
+  double weights, first, numbers;
+} net_size;
+
+static net_size size_of(const sac_shape* shape, double in, double out) {
+  net_size net = {0, 0, 0};
+  for (int32_t l = 0; l <= shape->layers; l++) {
+    const double width = l < shape->layers ? (double)shape->hidden[l] : out;
+    net.weights += in * width;
+    net.numbers += in * width + width;
+    if (l == 0) net.first = in * width;
+    in = width;
+  }
+  return net;
+}
+
+double sac_network_weights(const sac_shape* shape, double in, double out) { return size_of(shape, in, out).weights; }
+
+static double width_of(const sac_shape* shape, sac_width width) {
+  switch (width) {
+    case SAC_OBS:
+      return shape->obs;
+    case SAC_OBS_ACTION:
+      return (double)shape->obs + shape->action;
+    case SAC_VALUE_OF_ONE:
+      return 1;
+    case SAC_MEAN_AND_LOG_STD:
+      return 2.0 * shape->action;
+  }
+  return 0;
+}
+
+/* An operation on one network: weights that a row is multiplied by. A pass forward, or back to the layers' inputs or to
+ * the weights, is 2 flops a row and weight. No gradient goes back to observations: BACKWARD leaves the first layer out,
+ * INPUT_GRAD all of it but the actions' part. */
+static double weights_of(const sac_op* op, const sac_shape* shape, const net_size* net) {
+  const double actions_share = shape->action / ((double)shape->obs + shape->action);
+  switch (op->kind) {
+    case SAC_FORWARD:
+    case SAC_GRADIENT:
+      return net->weights;
+    case SAC_BACKWARD:
+      return net->weights - net->first;
+    case SAC_INPUT_GRAD:
+      return net->weights - net->first * (1 - actions_share);
+    default:
+      return 0;
+  }
+}
+
+sac_cost sac_op_cost(const sac_algorithm* algo, const sac_op* op, const sac_shape* shape, double rows) {
+  sac_cost cost = {0, 0, 0, 0};
+  double units = 0;
+  for (int32_t l = 0; l < shape->layers; l++) units += shape->hidden[l];
+  for (int32_t n = 0; n < algo->network_count; n++) {
+    const sac_network* network = &algo->networks[n];
+    if (network->group != op->nets || op->kind == SAC_TEMPERATURE) continue;
+    const net_size net = size_of(shape, width_of(shape, network->in), width_of(shape, network->out));
+    const double number = network->number == SAC_EACH_CRITIC ? shape->critics : 1;
+    const double weights = weights_of(op, shape, &net);
+    cost.flops += 2 * rows * number * weights;
+    cost.elements += weights > 0 ? rows * number * units : 0;
+    cost.parameters += op->kind == SAC_ADAM ? number * net.numbers : 0;
+    cost.bytes += op->kind == SAC_POLYAK ? POLYAK_BYTES * number * net.numbers : 0;
+  }
+  cost.bytes += ELEMENT_BYTES * cost.elements + ADAM_BYTES * cost.parameters;
+  return cost;
+}

@@ -1,0 +1,52 @@
+#include "verify/cases.h"
+
+#include <stdio.h>
+
+#include "algo/algo.h"
+#include "util/error.h"
+
+const sac_case sac_cases[] = {
+    {.obs = 1, .action = 1, .hidden = "1", .batch = 1, .critics = 1, .population = 1},
+    {.obs = 17, .action = 6, .hidden = "33,64,31", .batch = 31, .critics = 2, .population = 1},
+    {.obs = 3, .action = 7, .hidden = "31,33", .batch = 33, .critics = 5, .population = 3},
+    {.obs = 17, .action = 6, .hidden = "257", .batch = 33, .critics = 2, .population = 1},
+    {.obs = 3, .action = 1, .hidden = "33,31", .batch = 257, .critics = 2, .population = 1},
+    /* log sigma beyond its clamp, a fixed temperature, rates of one's own */
+    {.obs = 3,
+     .action = 6,
+     .hidden = "24,7",
+     .batch = 65,
+     .critics = 1,
+     .population = 1,
+     .set = {{"policy.log_std_min", "-0.05"},
+             {"policy.log_std_max", "0.05"},
+             {"alpha.learn", "false"},
+             {"alpha.initial", "0.2"}}},
+    {.obs = 1,
+     .action = 7,
+     .hidden = "64",
+     .batch = 31,
+     .critics = 5,
+     .population = 1,
+     .set = {{"gamma", "0.9"}, {"reward_scale", "5"}, {"optim.critic_lr", "1e-2"}, {"tau", "0.1"}}},
+};
+const int32_t sac_case_count = SAC_LENGTH(sac_cases);
+
+static sac_status set_number(sac_config* config, const char* key, int32_t value) {
+  char text[16];
+  (void)snprintf(text, sizeof text, "%d", (int)value);
+  return sac_config_set(config, key, text);
+}
+
+sac_status sac_case_apply(const sac_case* c, int algo, sac_config* config) {
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_config_set(config, "algo", sac_algo_name(algo)));
+  SAC_TRY(sac_config_set(config, "network.hidden", c->hidden));
+  SAC_TRY(set_number(config, "replay.batch", c->batch));
+  SAC_TRY(set_number(config, "network.critics", c->critics));
+  SAC_TRY(set_number(config, "seeds", c->population));
+  for (int32_t i = 0; i < SAC_CASE_KEYS_MAX && c->set[i][0]; i++)
+    SAC_TRY(sac_config_set(config, c->set[i][0], c->set[i][1]));
+fail:
+  return status;
+}

@@ -1,0 +1,28 @@
+/* One table of cases for the operations of an update: shapes with odd sizes, and keys that lead to other branches of
+ * the formulas. Each is crossed with every algorithm of SAC_ALGOS. Tests compare each operation with the same one in
+ * double and on the other backends (tests/test_ops.c, tests/test_cuda_ops.c); `sac bench op --cases` times them. A new
+ * row is tested and timed by being there. */
+#ifndef SAC_VERIFY_CASES_H
+#define SAC_VERIFY_CASES_H
+
+#include <stdint.h>
+
+#include "config/settings.h"
+
+#define SAC_CASE_KEYS_MAX 4
+
+typedef struct sac_case {
+  int32_t obs, action; /* O, A; of a discrete algorithm, A is the number of its actions */
+  const char* hidden;  /* network.hidden */
+  int32_t batch, critics, population;
+  const char* set[SAC_CASE_KEYS_MAX][2]; /* more keys, ended by NULL */
+} sac_case;
+
+extern const sac_case sac_cases[];
+extern const int32_t sac_case_count;
+
+/* Sets the keys of a case. The sizes of observation and action are the environment's, and the caller's to give.
+ * Errors: CONFIG. */
+sac_status sac_case_apply(const sac_case* c, int algo, sac_config* config);
+
+#endif

@@ -1,0 +1,190 @@
+/* The cases of src/verify/cases.h as agents, and what an update in parts leaves behind, for the tests of operations. */
+#ifndef TESTS_SUPPORT_OPS_CASE_H
+#define TESTS_SUPPORT_OPS_CASE_H
+
+#include "algo/plan.h"
+#include "support/agent_case.h"
+#include "support/tolerances.h"
+#include "verify/cases.h"
+
+extern const char* const sac_network_kind_names[];
+
+static inline int ops_network_kinds_count(void) {
+  int count = 0;
+  while (sac_network_kind_names[count]) count++;
+  return count;
+}
+
+/* Every case with every algorithm and every kind of network: 0 .. ops_variants() - 1. */
+static inline int ops_variants(void) { return sac_case_count * SAC_ALGO_COUNT * ops_network_kinds_count(); }
+
+static inline const sac_case* ops_case_of(int variant) { return &sac_cases[variant % sac_case_count]; }
+static inline const sac_algorithm* ops_algo_of(int variant) {
+  return sac_algo_at(variant / sac_case_count % SAC_ALGO_COUNT);
+}
+
+static inline agent_case ops_agent_case(int variant) {
+  const sac_case* c = ops_case_of(variant);
+  agent_case agent = {.algo = sac_algo_name(variant / sac_case_count % SAC_ALGO_COUNT),
+                      .obs = c->obs,
+                      .action = c->action,
+                      .hidden = c->hidden,
+                      .batch = c->batch,
+                      .critics = c->critics,
+                      .population = c->population,
+                      .threads = 1 + variant % 3};
+  memcpy(agent.set, c->set, sizeof c->set);
+  int i = 0;
+  while (agent.set[i][0]) i++;
+  agent.set[i][0] = "network.kind";
+  agent.set[i][1] = sac_network_kind_names[variant / sac_case_count / SAC_ALGO_COUNT];
+  return agent;
+}
+
+/* "sac mlp: O 3 A 1, 33,31, B 257, K 2, P 1", for messages. */
+static inline const char* ops_describe(int variant) {
+  static char text[128];
+  const sac_case* c = ops_case_of(variant);
+  (void)snprintf(text, sizeof text, "case %d, %s: O %d A %d, hidden %s, B %d, K %d, P %d", variant % sac_case_count,
+                 ops_agent_case(variant).algo, (int)c->obs, (int)c->action, c->hidden, (int)c->batch, (int)c->critics,
+                 (int)c->population);
+  return text;
+}
+
+/* Check's failures name the case: this line is printed before the case begins. */
+static inline void ops_announce(int variant) {
+  printf("%s\n", ops_describe(variant));
+  (void)fflush(stdout);
+}
+
+/* "forward of critic at (s, a)", "rows sample of actor at (s, a~)" */
+static inline const char* ops_name(const sac_op* op) {
+  static char text[96];
+  (void)snprintf(text, sizeof text, "%s%s%s of %s at %s", sac_op_kind_names[op->kind], op->row ? " " : "",
+                 sac_row_name(op->row), sac_group_names[op->nets], sac_place_names[op->at]);
+  return text;
+}
+
+/* --- an update in parts ------------------------------------------------------------------------------------------- */
+
+/* One agent's slabs at one time. */
+typedef struct ops_shot {
+  float* slab[SAC_MEMORY_REPLAY];
+} ops_shot;
+
+static inline size_t ops_slab_floats(const sac_agent* agent, int memory) {
+  return agent->tensors.floats[memory == SAC_MEMORY_TARGET ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED];
+}
+
+static inline ops_shot ops_take(const sac_agent* agent, int32_t p) {
+  ops_shot shot;
+  size_t count;
+  for (int m = 0; m < SAC_MEMORY_REPLAY; m++) shot.slab[m] = slab_copy(agent, (sac_memory)m, p, &count);
+  return shot;
+}
+
+static inline void ops_drop(ops_shot* shot) {
+  for (int m = 0; m < SAC_MEMORY_REPLAY; m++) free(shot->slab[m]);
+}
+
+/* The slabs of every agent before the first part and after each. */
+typedef struct ops_record {
+  const sac_agent* agent;
+  int32_t parts;
+  ops_shot* shot;               /* (parts + 1, P) */
+  int32_t part_of[SAC_OPS_MAX]; /* (op_count) the part that runs an operation of the algorithm's list */
+} ops_record;
+
+static inline const ops_shot* ops_shot_at(const ops_record* r, int32_t shot, int32_t p) {
+  return &r->shot[shot * r->agent->shape.population + p];
+}
+
+/* The same operation, whatever stage a backend has moved it to. */
+static inline int ops_same(const sac_op* a, const sac_op* b) {
+  return a->kind == b->kind && a->nets == b->nets && a->at == b->at && a->row == b->row && a->source == b->source;
+}
+
+/* Which part runs which operation: each operation of the list is run by one part, and parts run nothing else. */
+static inline void ops_find_parts(const sac_agent* agent, int32_t* part_of) {
+  const sac_algorithm* algo = agent->algo;
+  const int32_t parts = agent->backend->part_count(agent);
+  for (int32_t i = 0; i < algo->op_count; i++) part_of[i] = -1;
+  for (int32_t part = 0; part < parts; part++) {
+    const sac_part its = agent->backend->part_at(agent, part);
+    ck_assert_msg(its.name != NULL && its.name[0], "part %d has no name", (int)part);
+    for (int32_t o = 0; o < its.count; o++) {
+      int32_t i = 0;
+      while (i < algo->op_count && (part_of[i] >= 0 || !ops_same(&algo->update[i], &its.first[o]))) i++;
+      ck_assert_msg(i < algo->op_count, "part %d runs %s, which the list has not", (int)part, ops_name(&its.first[o]));
+      part_of[i] = part;
+    }
+  }
+  for (int32_t i = 0; i < algo->op_count; i++)
+    ck_assert_msg(part_of[i] >= 0, "no part runs %s", ops_name(&algo->update[i]));
+}
+
+static inline void ops_mark(char* may[SAC_MEMORY_REPLAY], int memory, size_t at, size_t count) {
+  memset(may[memory] + at, 1, count);
+}
+
+static inline void ops_mark_group(const sac_agent* agent, sac_group group, int memory, char* may[SAC_MEMORY_REPLAY]) {
+  for (int32_t n = 0; n < agent->tensors.nets[group]; n++)
+    for (int32_t l = 0; l < agent->tensors.net[group][n].layers; l++) {
+      const sac_net* net = &agent->tensors.net[group][n];
+      ops_mark(may, memory, net->weight[l], (size_t)net->size[l] * (size_t)net->size[l + 1]);
+      ops_mark(may, memory, net->bias[l], (size_t)net->size[l + 1]);
+    }
+}
+
+/* What an operation may change in the slabs. */
+static inline void ops_mark_op(const sac_agent* agent, const sac_op* op, char* may[SAC_MEMORY_REPLAY]) {
+  if (op->kind == SAC_GRADIENT) ops_mark_group(agent, op->nets, SAC_MEMORY_GRAD, may);
+  if (op->kind == SAC_POLYAK) ops_mark_group(agent, op->nets, SAC_MEMORY_TARGET, may);
+  for (int m = 0; m < SAC_MEMORY_TARGET; m++) {
+    if (op->kind == SAC_ADAM && m != SAC_MEMORY_GRAD) ops_mark_group(agent, op->nets, m, may);
+    if (op->kind == SAC_TEMPERATURE && agent->settings.alpha_learn) ops_mark(may, m, agent->tensors.log_alpha, 1);
+  }
+}
+
+/* A part leaves alone, to the bit, what its operations do not write. */
+static inline void ops_check_untouched(const sac_agent* agent, const sac_part* part, const ops_shot* before,
+                                       const ops_shot* after) {
+  char* may[SAC_MEMORY_REPLAY];
+  for (int m = 0; m < SAC_MEMORY_REPLAY; m++) may[m] = calloc(ops_slab_floats(agent, m) + 1, 1);
+  for (int32_t o = 0; o < part->count; o++) ops_mark_op(agent, &part->first[o], may);
+  for (int m = 0; m < SAC_MEMORY_REPLAY; m++) {
+    for (size_t i = 0; i < ops_slab_floats(agent, m); i++)
+      if (!may[m][i] && memcmp(&after->slab[m][i], &before->slab[m][i], sizeof(float)) != 0)
+        ck_abort_msg("part '%s' of %s changed slab %d at %zu, which is not its own", part->name,
+                     sac_stage_names[part->stage], m, i);
+    free(may[m]);
+  }
+}
+
+/* Runs an update in parts, the minibatch and the noise given. seen: called after each part, or NULL; where it changes
+ * the agent, it changes the shot behind the part alike. */
+typedef void ops_seen(void* context, const ops_record* record, sac_agent* agent, int32_t part);
+static inline ops_record ops_update(sac_agent* agent, const update_inputs* in, ops_seen* seen, void* context) {
+  const int32_t P = agent->shape.population, parts = agent->backend->part_count(agent);
+  ops_record r = {.agent = agent, .parts = parts, .shot = calloc((size_t)((parts + 1) * P), sizeof *r.shot)};
+  ops_find_parts(agent, r.part_of);
+  ck_ok(agent->backend->minibatch_set(agent, &in->minibatch, &in->noise));
+  for (int32_t p = 0; p < P; p++) r.shot[p] = ops_take(agent, p);
+  for (int32_t part = 0; part < parts; part++) {
+    const sac_part its = agent->backend->part_at(agent, part);
+    if (its.stage != SAC_STAGE_REPLAY_SAMPLE) ck_ok(agent->backend->part_run(agent, part));
+    for (int32_t p = 0; p < P; p++) {
+      r.shot[(part + 1) * P + p] = ops_take(agent, p);
+      ops_check_untouched(agent, &its, ops_shot_at(&r, part, p), ops_shot_at(&r, part + 1, p));
+    }
+    if (seen) seen(context, &r, agent, part);
+  }
+  return r;
+}
+
+static inline void ops_record_free(ops_record* r) {
+  for (int32_t i = 0; i < (r->parts + 1) * r->agent->shape.population; i++) ops_drop(&r->shot[i]);
+  free(r->shot);
+}
+
+#endif
