@@ -38,28 +38,45 @@ static const float* act_head(const sac_agent* agent, int32_t p, const float* obs
   return x;
 }
 
-/* Samples the action of one row, and computes its log-probability. */
+/* --- policies: from the actor's head, one row, to an action --------------------------------------------------------
+ */
+
+typedef struct policy {
+  void (*mode)(const sac_agent* agent, const float* head, float* action);
+  /* noise (A). Returns the log-probability. */
+  float (*sample)(const sac_agent* agent, const float* head, const float* noise, float* action);
+} policy;
+
+static void gaussian_mode(const sac_agent* agent, const float* head, float* action) {
+  for (int32_t i = 0; i < agent->shape.action; i++) action[i] = sac_squash_mean(head[i]);
+}
+
+static float gaussian_sample(const sac_agent* agent, const float* head, const float* noise, float* action) {
+  const int32_t actions = agent->shape.action;
+  const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+  float log_prob = 0;
+  for (int32_t i = 0; i < actions; i++) {
+    const sac_squash_out out = sac_squash(head[i], head[actions + i], noise[i], low, high);
+    action[i] = out.action;
+    log_prob += out.log_prob;
+  }
+  return log_prob;
+}
+
+static const policy policies[SAC_POLICY_KIND_COUNT] = {
+    [SAC_POLICY_SQUASHED_GAUSSIAN] = {gaussian_mode, gaussian_sample}};
+
+/* Samples the action of one row, with the caller's noise or its own. */
 static void act_sample(const act_job* job, int32_t p, int32_t row, const float* head, float* action,
                        const sac_cpu_thread* thread) {
   const sac_agent* agent = job->agent;
-  const size_t actions = (size_t)agent->shape.action;
-  const size_t at = (size_t)p * (size_t)job->act->n + (size_t)row;
-  const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
-
-  /* take the noise of the caller, or draw it */
+  const size_t actions = (size_t)agent->shape.action, at = (size_t)p * (size_t)job->act->n + (size_t)row;
   const float* noise = job->act->noise ? job->act->noise + at * actions : thread->act_noise;
   if (!job->act->noise)
     sac_fill_normals(agent->seed[p], SAC_STREAM_ACT,
                      sac_draw_block(agent->counters[p].act + (uint64_t)row, actions, SAC_NORMALS_PER_BLOCK), actions,
                      thread->act_noise);
-
-  /* squash component by component */
-  float log_prob = 0;
-  for (size_t i = 0; i < actions; i++) {
-    const sac_squash_out out = sac_squash(head[i], head[actions + i], noise[i], low, high);
-    action[i] = out.action;
-    log_prob += out.log_prob;
-  }
+  const float log_prob = policies[agent->algo->policy].sample(agent, head, noise, action);
   if (job->act->log_prob) job->act->log_prob[at] = log_prob;
 }
 
@@ -90,11 +107,12 @@ static void act_part(void* context, int32_t task, int32_t thread_number) {
   /* evaluate the actor, then take the mean or sample */
   const sac_cpu_thread* thread = &cpu->thread[thread_number];
   const float* head = act_head(agent, p, act->obs + at * (size_t)agent->shape.obs, rows, thread);
+  const size_t width = (size_t)agent->tensors.net[SAC_ACTOR][0].width[agent->tensors.net[SAC_ACTOR][0].buffers - 1];
   for (int32_t r = 0; r < rows; r++) {
-    const float* mean = head + (size_t)r * 2 * actions;
-    if (act->mode == SAC_ACT_MEAN)
-      for (size_t i = 0; i < actions; i++) action[(size_t)r * actions + i] = sac_squash_mean(mean[i]);
-    else act_sample(job, p, first + r, mean, action + (size_t)r * actions, thread);
+    const float* row = head + (size_t)r * width;
+    float* to = action + (size_t)r * actions;
+    if (act->mode == SAC_ACT_MEAN) policies[agent->algo->policy].mode(agent, row, to);
+    else act_sample(job, p, first + r, row, to, thread);
   }
 }
 
