@@ -129,6 +129,64 @@ def test_info_of_a_run():
     assert "nearest is Pendulum-v1" in one_line(sac("info", "--env", "Pendulum-v", code=2).stderr)
 
 
+def test_info_algo():
+    """The list of every algorithm, as text and as JSON, for every backend of this build."""
+    info = json.loads(sac("info", "--json").stdout)
+    backends = ["cpu"] + ["cuda"] * info["cuda"]
+    for algo, two_hidden in (("sac", 34), ("sac-v", 47)):
+        listed, text = json.loads(sac("info", "--algo", algo, "--json").stdout), sac("info", "--algo", algo).stdout
+        operations = listed["operations"]
+        assert listed["algo"] == algo and (listed["obs"], listed["act"], listed["batch"]) == (17, 6, 256), listed
+        assert listed["hidden"] == [256, 256] and listed["launches"] == two_hidden == listed["launches_two_hidden"], listed
+        assert 1 + sum(one["launches"] for one in operations) == two_hidden, operations
+        assert [one["number"] for one in operations] == list(range(1, len(operations) + 1))
+        assert text.startswith(f"{algo}: ") and f"\n{two_hidden} launches an update" in text, text
+        assert not re.search(r" \n", text), text
+        for one in operations:
+            (line,) = re.findall(rf"^ *{one['number']}  {one['stage']} .*$", text, re.M)
+            for word in (one.get("rows", one["kind"]), one.get("networks", ""), one.get("place", ""), one.get("equation", "")):
+                assert word in line, (one, line)
+            assert (one["flops"] > 0) == (one["kind"] in ("forward", "backward", "gradient", "input gradient")), one
+            assert list(one["runs_as"]) == backends, one
+            for runs in one["runs_as"].values():  # those that run together say so alike
+                together = operations[runs["first"] - 1:runs["first"] - 1 + runs["count"]]
+                assert one in together and runs["name"] in line, one
+        assert {one["rows"] for one in operations if one["kind"] == "rows"} >= {"sample", "square loss", "smallest"}
+
+    deep = json.loads(sac("info", "--algo", "sac", "--set", "network.hidden=8,8,8", "--json").stdout)
+    assert deep["launches"] == 48 and deep["launches_two_hidden"] == 34 and deep["hidden"] == [8, 8, 8], deep
+    assert "is not one of: sac | sac-v" in one_line(sac("info", "--algo", "sack", code=2).stderr)
+    assert sac("info", "--env", "Pendulum-v1", "--algo", "sac-v", "--device", "cpu").stdout.startswith("Pendulum-v1: algo sac-v")
+
+
+def test_bench_op():
+    tiny = ("--device", "cpu", "--seconds", 0.01, "--warmup", 0, "--repeats", 1, "--rows", 200)
+    sizes = ("--obs", 3, "--act", 2, "--hidden", "8,7", "--batch", 33)
+    for algo in ("sac", "sac-v"):
+        for more in ((), ("--population", 3, "--threads", 2)):
+            case = json.loads(sac("bench", "op", *tiny, *sizes, *more, "--set", f"algo={algo}", "--json").stdout)
+            parts = case["parts"]
+            assert case["bench"] == "op" and case["algo"] == algo and case["microseconds"] > 0, case
+            assert abs(sum(part["microseconds"] for part in parts) - case["parts_sum"]) < 1e-4 * case["parts_sum"], case
+            assert abs(sum(part["share"] for part in parts) - 1) < 1e-3 and parts[0]["stage"] == "replay sample", case
+            # The operations of the list, each once.
+            fields = ("kind", "networks", "place", "rows", "equation", "source")
+            ran = [{key: one[key] for key in fields if key in one} for part in parts for one in part["operations"]]
+            listed = [{key: one[key] for key in fields if key in one}
+                      for one in json.loads(sac("info", "--algo", algo, "--json").stdout)["operations"]]
+            assert sorted(map(str, ran)) == sorted(map(str, listed)), (ran, listed)
+            for part in parts:
+                products = any(one["kind"] in ("forward", "backward", "gradient", "input gradient") for one in part["operations"])
+                assert ("gflops" in part) == products and part["microseconds"] >= 0 and part["runs_as"], part
+    text = sac("bench", "op", *tiny, *sizes).stdout
+    assert re.search(r"\n  critic update +[\d.]+ +[\d.]+%.* blocks +gradient critic \(s, a\), adam critic\n", text), text
+    assert re.search(r"\n  all +[\d.]+  the sum\n  measured +[\d.]+  in the loop, [\d.]+ us (less|more)\n", text), text
+    cases = [json.loads(line) for line in sac("bench", "op", *tiny, "--cases", "--json").stdout.splitlines()]
+    assert {case["algo"] for case in cases} == {"sac", "sac-v"} and {case["batch"] for case in cases} >= {1, 31, 33, 257}
+    assert {case["population"] for case in cases} == {1, 3} and len(cases) >= 14, cases
+    assert "--cases goes with op" in one_line(sac("bench", "update", "--cases", code=2).stderr)
+
+
 def test_bench_stages():
     for overlap in (0, 1):
         words = ["bench", "train", "--env", "Pendulum-v1", "--device", "cpu", "--hidden", "8,8", "--batch", 8, "--seconds", 0.05,

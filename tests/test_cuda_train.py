@@ -149,6 +149,16 @@ def test_bench():
     assert json.loads(sac("bench", "update", *small, "--profile", "1:2").stdout)["device"] == "cuda:0"
 
 
+def test_bench_op():
+    """Each launch of an update, and all of them its graph."""
+    words = ["bench", "op", *CUDA, "--hidden", "8,8", "--batch", 8, "--seconds", 0.01, "--warmup", 0.01, "--repeats", 1]
+    case = json.loads(sac(*words, "--json").stdout)
+    assert sum(part["nodes"] for part in case["parts"]) == case["nodes"] >= 34, case
+    assert all(part["microseconds"] > 0 for part in case["parts"]), case
+    assert [part["runs_as"] for part in case["parts"]][0] == "replay_sample", case
+    assert re.search(r"\n  temperature update +[\d.]+ +[\d.]+% +1 +temperature_update +temperature", sac(*words).stdout)
+
+
 def test_bench_stages():
     """Of the loop too, with environments of the host and of the device, and beside the updates. The sum is of the stages,
     and beside it stands what the loop took."""
@@ -244,7 +254,7 @@ def cases():
         left_out = ["test_pendulum_learns"]
         if SANITIZED:
             left_out += ["test_quadratic_reaches_its_optimum", "test_interrupted_and_resumed", "test_environments_of_the_host",
-                         "test_bench_stages", "test_bench"]
+                         "test_bench_stages", "test_bench_op", "test_bench"]
     return {name: value for name, value in globals().items() if name not in left_out}
 
 

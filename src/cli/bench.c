@@ -10,6 +10,7 @@
 #include "backend/registry.h"
 #include "cli/bench_env.h"
 #include "cli/bench_notes.h"
+#include "cli/bench_op.h"
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
 #include "cli/cli.h"
@@ -19,12 +20,13 @@
 #include "kernels/random.h"
 #include "train/step.h"
 #include "util/error.h"
+#include "verify/cases.h"
 
 #define SYNTHETIC_EPISODE 1000
 
 typedef struct bench {
   const char *kind, *profile;
-  int json, stages, bare;
+  int json, stages, bare, cases;
   int64_t obs, act, rows, repeats;
   double seconds, warmup;
   const char *hidden, *batch, *population, *threads, *envs;
@@ -294,6 +296,21 @@ fail:
   return status;
 }
 
+static sac_status run_op(bench_case* c) {
+  sac_status status = SAC_OK;
+  sac_timing t;
+  SAC_TRY(make_agent(c, 4096));
+  SAC_TRY(fill_replay(c, c->b->rows));
+  SAC_TRY(measure(c, loop_update, &t));
+  print_head(c);
+  if (!c->b->json) printf("  %s", sac_config_get(c->config, "algo"));
+  print_microseconds(c, "microseconds", t);
+  SAC_TRY(sac_bench_ops(c->agent, c->b->seconds, t.median, c->b->json));
+  print_tail(c);
+fail:
+  return status;
+}
+
 static sac_status run_act(bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing t;
@@ -371,7 +388,8 @@ fail:
 static const struct {
   const char* name;
   sac_status (*run)(bench_case* c);
-} kinds[] = {{"update", run_update}, {"act", run_act}, {"replay", run_replay}, {"env", run_env}, {"train", run_train}};
+} kinds[] = {{"update", run_update}, {"op", run_op},   {"act", run_act},
+             {"replay", run_replay}, {"env", run_env}, {"train", run_train}};
 
 /* Measures one combination of the lists. */
 static sac_status run_case(const bench* b, const sac_config* base, const char* const one[5]) {
@@ -442,11 +460,28 @@ fail:
   return status;
 }
 
+/* The table of cases, each with every algorithm. */
+static sac_status run_cases(const bench* b, const sac_config* base) {
+  static const char* const none[5];
+  sac_status status = SAC_OK;
+  for (int algo = 0; algo < SAC_ALGO_COUNT; ++algo)
+    for (int32_t i = 0; i < sac_case_count && status == SAC_OK; ++i) {
+      sac_config* config = NULL;
+      bench one = *b;
+      one.obs = sac_cases[i].obs, one.act = sac_cases[i].action;
+      status = sac_config_copy(&config, base);
+      if (status == SAC_OK) status = sac_case_apply(&sac_cases[i], algo, config);
+      if (status == SAC_OK) status = run_case(&one, config, none);
+      sac_config_destroy(config);
+    }
+  return status;
+}
+
 int sac_cli_bench(int argc, char** argv) {
   bench b = {.obs = 17, .act = 6, .rows = 100000, .repeats = 5, .seconds = 0.5, .warmup = 0.5};
   const sac_option options[] = {
-      SAC_OPTION_INTEGER("--obs", "N", &b.obs, 1, 65536, "numbers in an observation (update, act, replay); 17"),
-      SAC_OPTION_INTEGER("--act", "N", &b.act, 1, 65536, "numbers in an action (update, act, replay); 6"),
+      SAC_OPTION_INTEGER("--obs", "N", &b.obs, 1, 65536, "numbers in an observation (update, op, act, replay); 17"),
+      SAC_OPTION_INTEGER("--act", "N", &b.act, 1, 65536, "numbers in an action (update, op, act, replay); 6"),
       SAC_OPTION_TEXT("--hidden", "N,N", (void*)&b.hidden, "widths of the hidden layers; 256,256"),
       SAC_OPTION_TEXT("--batch", "N", (void*)&b.batch, "rows of a minibatch; 256"),
       SAC_OPTION_TEXT("--population", "N", (void*)&b.population, "agents side by side; 1"),
@@ -459,6 +494,7 @@ int sac_cli_bench(int argc, char** argv) {
       SAC_OPTION_REAL("--warmup", "S", &b.warmup, 0, 3600, "time before the first repeat; 0.5"),
       SAC_OPTION_SWITCH("--json", &b.json, "one JSON object a case on standard output"),
       SAC_OPTION_SWITCH("--stages", &b.stages, "the time of each stage too (update, train)"),
+      SAC_OPTION_SWITCH("--cases", &b.cases, "the odd sizes of sac's own tests, with every algorithm (op)"),
       SAC_OPTION_SWITCH("--bare", &b.bare, "MuJoCo's own loop beside sac's, in turn (env)"),
       SAC_OPTION_PROFILE(&b.profile),
       SAC_OPTION_ENV,
@@ -467,7 +503,7 @@ int sac_cli_bench(int argc, char** argv) {
       SAC_OPTION_SET,
       {0}};
   const sac_syntax syntax = {.command = "bench",
-                             .arguments = "update|act|replay|env|train [options]",
+                             .arguments = "update|op|act|replay|env|train [options]",
                              .help = "Measures speed.",
                              .notes = sac_bench_notes,
                              .options = options,
@@ -484,15 +520,16 @@ int sac_cli_bench(int argc, char** argv) {
   b.kind = operands.text[0];
   int known = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; ++k) known |= strcmp(kinds[k].name, b.kind) == 0;
-  const int go = !known
-                     ? sac_options_usage(&syntax, "there is no bench '%s': update, act, replay, env or train", b.kind)
-                 : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
-                     ? sac_options_usage(&syntax, "--stages goes with update and train")
-                 : b.bare && strcmp(b.kind, "env") != 0 ? sac_options_usage(&syntax, "--bare goes with env")
-                                                        : sac_cli_profile(&syntax, b.profile, config);
+  const int go =
+      !known ? sac_options_usage(&syntax, "there is no bench '%s': update, op, act, replay, env or train", b.kind)
+      : b.stages && strcmp(b.kind, "update") != 0 && strcmp(b.kind, "train") != 0
+          ? sac_options_usage(&syntax, "--stages goes with update and train")
+      : b.cases && strcmp(b.kind, "op") != 0 ? sac_options_usage(&syntax, "--cases goes with op")
+      : b.bare && strcmp(b.kind, "env") != 0 ? sac_options_usage(&syntax, "--bare goes with env")
+                                             : sac_cli_profile(&syntax, b.profile, config);
 
   /* run all cases */
-  const sac_status status = go == SAC_OPTIONS_GO ? run_all(&b, config) : SAC_OK;
+  const sac_status status = go != SAC_OPTIONS_GO ? SAC_OK : b.cases ? run_cases(&b, config) : run_all(&b, config);
   sac_config_destroy(config);
   if (go != SAC_OPTIONS_GO) return go;
   sac_cli_profile_end(b.profile);

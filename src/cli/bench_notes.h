@@ -4,6 +4,8 @@
 
 static const char sac_bench_notes[] =
     "  update  whole updates: sample, critics, actor, temperature, targets. Counts agent-updates: P agents count P\n"
+    "  op      one update, part by part: the operations of the algorithm's list ('sac info --algo NAME') that run\n"
+    "          together, what they run as, their time, and the rate of their products\n"
     "  act     observations to actions, N (--envs) at a time\n"
     "  replay  transitions pushed a second, and minibatch rows sampled a second\n"
     "  env     steps a second of an environment, N (--envs) at a time, with random actions. --bare alternates with\n"
@@ -18,6 +20,10 @@ static const char sac_bench_notes[] =
     "the measured time of the loop. The loop takes more because of waits and gaps between stages, or less\n"
     "because one graph of all stages is faster.\n"
     "\n"
+    "bench op times each part in the order of an update: on the CPU by the host's clock, the median of many updates;\n"
+    "on a CUDA device each part as a graph of its own, by the device's events. Below the parts: their sum, and the\n"
+    "time of a whole update. --cases runs the odd sizes that sac's own tests run.\n"
+    "\n"
     "--hidden takes several networks separated by '/'; --batch, --population, --threads and --envs take several\n"
     "numbers separated by ','. Every combination is one case. Results are the median of the repeats; --json\n"
     "prints one object for each case, with the slowest and the fastest repeat. The environment variable SAC_CPU\n"
@@ -25,6 +31,7 @@ static const char sac_bench_notes[] =
     "\n"
     "Examples:\n"
     "  sac bench update --batch 32,256,4096 --hidden 64,64/256,256\n"
+    "  sac bench op --device cpu --threads 1 --set algo=sac-v\n"
     "  sac bench train --env Pendulum-v1 --hidden 64,64 --batch 100 --json\n"
     "  sac bench train --env HalfCheetah-v5 --population 10 --device cuda --stages --set train.overlap=1\n";
 

@@ -33,12 +33,12 @@ static void print_help(FILE* out) {
     char syntax[64];
     (void)snprintf(syntax, sizeof syntax, "%s %s", commands[c].name, commands[c].arguments);
 
-    (void)fprintf(out, "  %-34s %s\n", syntax, commands[c].help);
+    (void)fprintf(out, "  %-38s %s\n", syntax, commands[c].help);
   }
   (void)fprintf(out,
                 "\n"
-                "  sac COMMAND --help                 options of a command ('sac help COMMAND' too)\n"
-                "  sac --version                      version\n"
+                "  sac COMMAND --help                     options of a command ('sac help COMMAND' too)\n"
+                "  sac --version                          version\n"
                 "\n"
                 "Exit codes: %d well, %d the run failed, %d wrong usage or configuration, %d a value was not finite,\n"
                 "%d stopped by Ctrl-C after a checkpoint (%d by SIGTERM, %d by SIGHUP).\n",

@@ -1,0 +1,11 @@
+/* sac info --algo: the list of an algorithm's operations. */
+#ifndef SAC_CLI_INFO_ALGO_H
+#define SAC_CLI_INFO_ALGO_H
+
+#include "config/settings.h"
+
+/* Prints the operations of the config's algorithm, with their costs and what they run as on each backend of this build:
+ * as a table, or as one JSON object. Returns the exit code. */
+int sac_cli_info_algo(const sac_config* config, int json);
+
+#endif
