@@ -43,7 +43,7 @@ struct critic_loss_row {
     const float y = sac_target(get(REWARD), a.reward_scale, get(DISCOUNT), value);
 
     // The gradient of the loss.
-    const float d_q = sac_head_mean_grad(a.dims, get(WEIGHT) * sac_square_loss_grad(q, y));
+    const float d_q = sac_head_mean_grad(a.dims, get(WEIGHT)) * sac_square_loss_grad(q, y);
     sac_head_backward(x, warp.lane, d_q, a.d_hidden + warp.out * static_cast<size_t>(a.critic.width));
 
     if (warp.lane != 0) return;

@@ -74,7 +74,7 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
   const float* next_row = row + a.row.next_obs;
   const sac_device_minibatch& m = a.minibatch;
   float* states = m.states + (p * 2 * batch + r) * obs;
-  const float reward = row[a.row.reward], discount = sac_discount(a.gamma, row[a.row.terminated]);
+  const float reward = row[a.row.reward], terminated = row[a.row.terminated];
   for (size_t first = 0; first < features; first += gather_numbers * SAC_WARP) {
     // Load. Lanes beyond the last number load the last one: without branches all loads are under way together.
     float now[gather_numbers], next[gather_numbers];
@@ -107,7 +107,7 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
 
   if (lane != 0) return;
   m.reward[p * batch + r] = reward;
-  m.discount[p * batch + r] = discount;
+  m.discount[p * batch + r] = sac_discount(a.gamma, terminated);
   m.weight[p * batch + r] = 1;
   m.index[p * batch + r] = index;
 }

@@ -2,6 +2,7 @@
 #include "agent/estimate.h"
 
 #include "agent/agent.h"
+#include "algo/cost.h"
 #include "backend/registry.h"
 #include "cpu/isa.h"
 #include "support/check_main.h"
@@ -67,6 +68,27 @@ static const struct {
     {"", "2", SAC_TF32, {17, 6, 2, 1024, 8192, 1, 2}, 1873},
     {"", "2", SAC_FP32, {3, 1, 2, 64, 100, 1, 2}, 103},
 };
+
+/* The products of an update of `sac`, counted by hand: 2x256, observation 17, action 6, batch 256, two critics. */
+START_TEST(cost_of_an_update) {
+  const double actor = 17 * 256 + 256 * 256 + 256 * 12, critic = 23 * 256 + 256 * 256 + 256;
+  const double numbers = actor + 2 * 256 + 12 + 2 * (critic + 2 * 256 + 1);
+  const double passes = 3 * actor + (actor - 17 * 256) /* two forward, gradient; backward */
+                        + 2 * (4 * critic)             /* three forward, gradient */
+                        + 2 * (critic - 23 * 256)      /* backward */
+                        + 2 * (critic - 17 * 256);     /* to the actions */
+  const sac_shape shape = shape_of(usual);
+  sac_cost sum = {0, 0, 0, 0};
+  for (int32_t i = 0; i < sac_algo_sac.op_count; i++) {
+    const sac_cost cost = sac_op_cost(&sac_algo_sac, &sac_algo_sac.update[i], &shape, 256);
+    sum.flops += cost.flops, sum.elements += cost.elements, sum.parameters += cost.parameters, sum.bytes += cost.bytes;
+  }
+  ck_near(sum.flops, 2 * 256 * passes, 0);
+  ck_near(sum.elements, 16.0 * 512 * 256, 0); /* sixteen passes of 512 units */
+  ck_near(sum.parameters, numbers, 0);
+  ck_near(sum.bytes, 16 * sum.elements + 28 * numbers + 12 * 2 * (critic + 2 * 256 + 1), 0);
+}
+END_TEST
 
 START_TEST(near_what_was_measured) {
   const sac_where where = figures[_i].isa[0] ? SAC_ON_CPU : SAC_ON_CUDA;
@@ -217,6 +239,6 @@ START_TEST(built_in_tasks_by_their_sizes) {
 }
 END_TEST
 
-CHECK_MAIN("estimate", LOOP(near_what_was_measured, sizeof figures / sizeof *figures),
+CHECK_MAIN("estimate", CASE(cost_of_an_update), LOOP(near_what_was_measured, sizeof figures / sizeof *figures),
            LOOP(steps_near_what_was_measured, 4), CASE(a_step_is_the_sum_of_its_parts), LOOP(grows_with_the_work, 2),
            CASE(asked_for_is_what_is_taken), CASE(auto_takes_the_faster), CASE(built_in_tasks_by_their_sizes))

@@ -94,10 +94,9 @@ static void take_choice(const walk* w, const sac_op* op) {
   }
 }
 
-static const walk* walking; /* for the functions below, which ops_each_tensor calls */
-
 static void check_gradient(ops_state* s, const sac_op* op, size_t at, size_t other, size_t count) {
-  const float* got = slab_after(walking, SAC_MEMORY_GRAD) + at;
+  const walk* w = s->context;
+  const float* got = slab_after(w, SAC_MEMORY_GRAD) + at;
   double* expected = s->at.slab[SAC_MEMORY_GRAD] + at;
   const double largest = largest_of(expected, count);
   (void)other;
@@ -105,30 +104,32 @@ static void check_gradient(ops_state* s, const sac_op* op, size_t at, size_t oth
     ck_assert_msg(fabs((double)got[i] - expected[i]) <= GRADIENT_REL * largest + 1e-12,
                   "%s: number %zu of a tensor is %.9g, not %.9g (largest %.3g)", ops_name(op), i, (double)got[i],
                   expected[i], largest);
-    walking->own[at + i] = expected[i];
+    w->own[at + i] = expected[i];
     expected[i] = (double)got[i]; /* Adam's step starts from it */
   }
 }
 
 static void check_adam(ops_state* s, const sac_op* op, size_t at, size_t other, size_t count) {
+  const walk* w = s->context;
   const double rate = ops_rate(s, op);
   (void)other;
   for (size_t i = at; i < at + count; i++) {
-    double *w = &s->at.slab[SAC_MEMORY_WEIGHTS][i], *m = &s->at.slab[SAC_MEMORY_ADAM_M][i],
+    double *weight = &s->at.slab[SAC_MEMORY_WEIGHTS][i], *m = &s->at.slab[SAC_MEMORY_ADAM_M][i],
            *v = &s->at.slab[SAC_MEMORY_ADAM_V][i];
-    ck_near(slab_after(walking, SAC_MEMORY_WEIGHTS)[i], *w, 2 * FLOAT_EPSILON * fabs(*w) + ADAM_STEP_REL * rate);
-    ck_near_relative(slab_after(walking, SAC_MEMORY_ADAM_M)[i], *m, MOMENT_REL,
-                     MOMENT_ABS + 4 * FLOAT_EPSILON * fabs((double)slab_before(walking, SAC_MEMORY_ADAM_M)[i]));
-    ck_near_relative(slab_after(walking, SAC_MEMORY_ADAM_V)[i], *v, MOMENT_REL, MOMENT_ABS);
-    *w = (double)slab_after(walking, SAC_MEMORY_WEIGHTS)[i];
-    *m = (double)slab_after(walking, SAC_MEMORY_ADAM_M)[i];
-    *v = (double)slab_after(walking, SAC_MEMORY_ADAM_V)[i];
+    ck_near(slab_after(w, SAC_MEMORY_WEIGHTS)[i], *weight, 2 * FLOAT_EPSILON * fabs(*weight) + ADAM_STEP_REL * rate);
+    ck_near_relative(slab_after(w, SAC_MEMORY_ADAM_M)[i], *m, MOMENT_REL,
+                     MOMENT_ABS + 4 * FLOAT_EPSILON * fabs((double)slab_before(w, SAC_MEMORY_ADAM_M)[i]));
+    ck_near_relative(slab_after(w, SAC_MEMORY_ADAM_V)[i], *v, MOMENT_REL, MOMENT_ABS);
+    *weight = (double)slab_after(w, SAC_MEMORY_WEIGHTS)[i];
+    *m = (double)slab_after(w, SAC_MEMORY_ADAM_M)[i];
+    *v = (double)slab_after(w, SAC_MEMORY_ADAM_V)[i];
   }
 }
 
 static void check_polyak(ops_state* s, const sac_op* op, size_t at, size_t other, size_t count) {
+  const walk* w = s->context;
   (void)op, (void)other;
-  ck_near_array(slab_after(walking, SAC_MEMORY_TARGET) + at, s->at.slab[SAC_MEMORY_TARGET] + at, count, POLYAK_REL,
+  ck_near_array(slab_after(w, SAC_MEMORY_TARGET) + at, s->at.slab[SAC_MEMORY_TARGET] + at, count, POLYAK_REL,
                 POLYAK_ABS);
 }
 
@@ -136,7 +137,7 @@ static void check_temperature(ops_state* s, const sac_op* op) {
   const size_t at = s->agent->tensors.log_alpha;
   if (!s->agent->settings.alpha_learn) return; /* ops_check_untouched has seen that it stays */
   ck_near_relative(s->alpha_grad_given, s->alpha_grad, LOSS_REL, LOSS_ABS);
-  walking->own[at] = s->alpha_grad;
+  ((const walk*)s->context)->own[at] = s->alpha_grad;
   check_adam(s, op, at, at, 1);
 }
 
@@ -144,7 +145,7 @@ static void check_temperature(ops_state* s, const sac_op* op) {
  */
 static void step(walk* w) {
   const sac_op* op = &w->s->agent->algo->update[w->number];
-  walking = w;
+  w->s->context = w;
   if (op->kind == SAC_TEMPERATURE)
     w->s->alpha_grad_given = (double)slab_after(w, SAC_MEMORY_GRAD)[w->s->agent->tensors.log_alpha];
   ops_run(w->s, op);
@@ -227,7 +228,6 @@ static void losses(walk* w, int32_t last, size_t at, double by) {
   memset(s->moved, 0, sizeof s->moved);
   for (w->number = 0; w->number <= last; w->number++) {
     const sac_op* op = &s->agent->algo->update[w->number];
-    walking = w;
     if (op->kind == SAC_ADAM) {
       const float* after = slab_after(w, SAC_MEMORY_WEIGHTS);
       for (int32_t n = 0; n < s->agent->tensors.nets[op->nets]; n++) {

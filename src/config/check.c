@@ -1,8 +1,8 @@
 /* Checks across fields, changes on a resume, and the summary for the log. */
 #include <string.h>
 
-#include "config/settings.h"
 #include "config/env_options.h"
+#include "config/settings.h"
 #include "config/sources.h"
 #include "util/error.h"
 #include "util/number.h"

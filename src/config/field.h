@@ -55,7 +55,7 @@ const sac_key_value* sac_algo_defaults(int algo);
 
 /* Names of values that other rooms list: NULL-terminated, the default first. */
 extern const char* const sac_algo_names[];         /* src/algo/algo.c */
-extern const char* const sac_network_kind_names[]; /* src/model/tensors.c */
+extern const char* const sac_network_kind_names[]; /* src/model/layers.c */
 extern const char* const sac_sampler_names[];      /* src/replay/sampler.c */
 extern const char* const sac_cuda_path_names[];    /* src/backend/registry.c */
 extern const char* const sac_device_names[];       /* src/backend/registry.c: "cpu", and what else this build has */

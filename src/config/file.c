@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "config/settings.h"
 #include "config/env_options.h"
+#include "config/settings.h"
 #include "config/sources.h"
 #include "util/error.h"
 #include "util/text.h"

@@ -2,8 +2,8 @@
 #ifndef SAC_CONFIG_SOURCES_H
 #define SAC_CONFIG_SOURCES_H
 
-#include "config/settings.h"
 #include "config/field.h"
+#include "config/settings.h"
 #include "formats/yaml.h"
 
 #define SAC_FROM_MAX 160

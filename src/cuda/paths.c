@@ -3,6 +3,7 @@
 
 #include "cuda/layers.h"
 #include "cuda/update.h"
+#include "util/error.h"
 
 /* --- composed ----------------------------------------------------------------------------------------------------- */
 
@@ -104,6 +105,7 @@ sac_status sac_cuda_part_run(sac_agent* agent, int32_t part) {
   const sac_launch* launch;
   if (part == 0) return sac_cuda_replay_sample(agent);
   const sac_op* op = &sac_gpu_of(agent)->plan.op[find_part(agent, part - 1, &launch)];
+  if (!launch) return sac_fail(SAC_ERROR_ARGUMENT, "an update has no part %d", (int)part);
   if (op->stage == SAC_STAGE_ACTOR_UPDATE) sac_gpu_of(agent)->act_stale = 1;
   return launch->run(agent, op);
 }

@@ -3,11 +3,10 @@
 #define TESTS_SUPPORT_OPS_CASE_H
 
 #include "algo/plan.h"
+#include "config/field.h"
 #include "support/agent_case.h"
 #include "support/tolerances.h"
 #include "verify/cases.h"
-
-extern const char* const sac_network_kind_names[];
 
 static inline int ops_network_kinds_count(void) {
   int count = 0;
@@ -41,19 +40,12 @@ static inline agent_case ops_agent_case(int variant) {
   return agent;
 }
 
-/* "sac mlp: O 3 A 1, 33,31, B 257, K 2, P 1", for messages. */
-static inline const char* ops_describe(int variant) {
-  static char text[128];
-  const sac_case* c = ops_case_of(variant);
-  (void)snprintf(text, sizeof text, "case %d, %s: O %d A %d, hidden %s, B %d, K %d, P %d", variant % sac_case_count,
-                 ops_agent_case(variant).algo, (int)c->obs, (int)c->action, c->hidden, (int)c->batch, (int)c->critics,
-                 (int)c->population);
-  return text;
-}
-
-/* Check's failures name the case: this line is printed before the case begins. */
+/* Prints the case: a failure that Check reports has the number of the variant alone. */
 static inline void ops_announce(int variant) {
-  printf("%s\n", ops_describe(variant));
+  const sac_case* c = ops_case_of(variant);
+  printf("variant %d: case %d, %s: O %d A %d, hidden %s, B %d, K %d, P %d\n", variant, variant % sac_case_count,
+         ops_agent_case(variant).algo, (int)c->obs, (int)c->action, c->hidden, (int)c->batch, (int)c->critics,
+         (int)c->population);
   (void)fflush(stdout);
 }
 

@@ -16,7 +16,9 @@ typedef struct ops_list {
 static inline void ops_put(ops_list* to, double value) {
   if (to->count == to->room) {
     to->room = 2 * to->room + 64;
-    to->x = realloc(to->x, to->room * sizeof *to->x);
+    double* more = realloc(to->x, to->room * sizeof *to->x);
+    ck_assert_ptr_nonnull(more);
+    to->x = more;
   }
   to->x[to->count++] = value;
 }

@@ -12,8 +12,6 @@
 #include "support/agent_case.h"
 #include "support/reference.h"
 
-extern const char* const sac_network_kind_names[];
-
 /* One network at one place: layer l's output behind its ReLU, and the gradient by its pre-activation. (B, size[l+1]) */
 typedef struct ops_trace {
   double *y[REFERENCE_LAYERS], *d[REFERENCE_LAYERS];
@@ -41,6 +39,7 @@ typedef struct ops_state {
   sac_group group;
   int32_t net;
   int moved[SAC_PLACE_COUNT]; /* the actions there differ from the last run's */
+  const void* context;        /* the test's own, for functions that visit tensors */
   int32_t blocks;
   void* block[1024];
 } ops_state;
