@@ -1,5 +1,6 @@
 # Tests, all found by name:
 #   tests/test_<stem>.c        one Check executable each, linked with the static library       label unit
+#   tests/test_cli_<stem>.c    as the C ones, with src/cli/<stem>.c, which no library has
 #   tests/test_<stem>.py       one Python program each, run with .venv's Python                label program
 #   tests/examples/<stem>.c    a user's program: the shared library and the public headers     label unit
 #   tests/examples/plugin/<stem>.c, tests/support/plugins/<stem>.c    environments that tests load: tests/plugins
@@ -131,6 +132,9 @@ if(NOT SAC_FUZZ)
     add_executable(${stem} ${file})
     set_target_properties(${stem} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${test_dir})
     target_link_libraries(${stem} PRIVATE sac_test_support)
+    if(stem MATCHES "^test_cli_(.*)$") # a source of the program, which no library has
+      target_sources(${stem} PRIVATE src/cli/${CMAKE_MATCH_1}.c)
+    endif()
     set(label unit)
     if(stem MATCHES "^test_cuda_")
       set(label cuda)

@@ -70,7 +70,7 @@ static void print_row(const row* r) {
   if (r->nodes) printf("%7zu", r->time->nodes);
   if (r->gflops > 0) printf("%10.1f", r->gflops);
   else printf("%10s", "");
-  printf("  %-41s", r->part->name);
+  printf("  %-46s  ", r->part->name);
   for (int32_t o = 0; o < r->part->count; o++) {
     const sac_op* op = &r->part->first[o];
     const char *nets = sac_op_nets(op, text), *place = sac_op_place(op);
@@ -97,7 +97,7 @@ static void print_parts(const sac_agent* agent, int32_t parts, const sac_stage_t
   const int device = agent->backend->part_times != NULL;
   if (json) printf(", \"parts\": [");
   else
-    printf("\n  %-20s%10s%9s%s%10s  %-41s%s", "stage", "us", "share", device ? "  nodes" : "", "GFLOP/s", "runs as",
+    printf("\n  %-20s%10s%9s%s%10s  %-46s  %s", "stage", "us", "share", device ? "  nodes" : "", "GFLOP/s", "runs as",
            "operations");
   for (int32_t i = 0; i < parts; i++) {
     const sac_part part = agent->backend->part_at(agent, i);
