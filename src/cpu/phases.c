@@ -16,14 +16,11 @@ static sac_cpu_phase* add(sac_cpu* cpu, sac_stage stage, sac_cpu_task* run, int3
 static int is_rows(sac_op_kind kind) { return kind == SAC_FORWARD || kind == SAC_ROWS || kind == SAC_BACKWARD; }
 static int is_blocks(sac_op_kind kind) { return kind == SAC_GRADIENT || kind == SAC_ADAM; }
 
-/* The number of networks whose tasks an operation on rows is divided into. Each network has its own tasks if a gradient
- * follows, so that a thread keeps the activations, gradients and moments of one network in its cache; and if there are
- * too few rows for the threads. */
+/* The number of networks that an operation on rows has tasks of its own for: a thread then keeps the weights, activations
+ * and gradients of one network in its cache. 1 if the operation needs all networks of a row. */
 static int32_t nets_apart(const sac_agent* agent, const sac_cpu* cpu, int32_t op) {
-  const sac_pass* pass = &cpu->plan.pass[cpu->plan.pass_of[op]];
-  const int few_rows = agent->shape.population < cpu->threads && cpu->chunks < cpu->threads;
-  if (sac_row_joins(cpu->plan.op[op].row)) return 1;
-  return pass->gradient || few_rows ? agent->tensors.nets[pass->nets] : 1;
+  const sac_plan* plan = &cpu->plan;
+  return sac_row_joins(plan->op[op].row) ? 1 : agent->tensors.nets[plan->pass[plan->pass_of[op]].nets];
 }
 
 /* Adds a phase of operations on rows that one task can run one after the other: operations of one stage, and on the
