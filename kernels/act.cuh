@@ -1,4 +1,4 @@
-// act: what its two kernels share. actor_act_one (act_one.cu) computes one observation with a cluster of blocks,
+// act: what the two kernels of act share. actor_act_one (act_one.cu) computes one observation with a cluster of blocks,
 // actor_act_rows (act.cu) several observations with a block. Both sum in the same order, so the bits of an action
 // depend on its observation and the network alone.
 #ifndef SAC_KERNELS_ACT_CUH
@@ -31,9 +31,11 @@ inline int32_t sac_act_widest(const sac_actor_act_args* args) {
 // l / (SAC_WARP / sums).
 template <int sums>
 __device__ float sac_act_sums(float (&x)[sums], int lane) {
+  // Halve the numbers of each lane until one is left.
   int distance = SAC_WARP / 2;
 #pragma unroll
   for (int half = sums / 2; half > 0; half /= 2) {
+    // The upper lanes keep the upper half of the numbers.
     const bool upper = lane & distance;
 #pragma unroll
     for (int i = 0; i < half; i++) {
@@ -43,7 +45,7 @@ __device__ float sac_act_sums(float (&x)[sums], int lane) {
     distance /= 2;
   }
 
-  // One number is left. Add it over the lanes that have parts of the same sum.
+  // Add that number over the lanes that have parts of the same sum.
   float sum = x[0];
 #pragma unroll
   for (int rest = SAC_WARP / 2 / sums; rest > 0; rest /= 2) sum += __shfl_xor_sync(SAC_WHOLE_WARP, sum, rest);
@@ -69,6 +71,8 @@ __device__ void sac_act_add(float (&sum)[neurons * rows], const float* __restric
                             int in, const float* x, int widest) {
 #pragma unroll(quad ? 2 : 1)
   for (int k = 4 * (static_cast<int>(threadIdx.x) % SAC_WARP); k < in; k += 4 * SAC_WARP) {
+    // Load 4 weights of each neuron and 4 inputs of each observation, then add their products. The order of a sum is
+    // the same for every number of observations.
     float w[neurons][4], xs[rows][4];
 #pragma unroll
     for (int j = 0; j < neurons; j++) sac_act_load<quad>(w[j], weight + row[j] + k, in - k);
@@ -94,6 +98,8 @@ struct sac_act_part {
 template <int rows, int neurons, typename Keep>
 __device__ void sac_act_layer(const sac_act_part& layer, const float* x, int widest, Keep keep) {
   constexpr int sums = neurons * rows;
+
+  // A warp computes `neurons` units at a time. The warps take turns.
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int warps = static_cast<int>(blockDim.x) / SAC_WARP;
   const bool quad = layer.in % 4 == 0 && reinterpret_cast<uintptr_t>(layer.weight) % (4 * sizeof(float)) == 0;
@@ -103,11 +109,12 @@ __device__ void sac_act_layer(const sac_act_part& layer, const float* x, int wid
 #pragma unroll
     for (int j = 0; j < neurons; j++) row[j] = (first + j < layer.count ? first + j : layer.count - 1) * layer.in;
 
+    // This lane's part of each sum.
     float sum[sums] = {};
     if (quad) sac_act_add<rows, neurons, true>(sum, layer.weight, row, layer.in, x, widest);
     else sac_act_add<rows, neurons, false>(sum, layer.weight, row, layer.in, x, widest);
 
-    // Each lane gets one of the sums, and so one unit.
+    // Each lane gets one of the sums, and makes one unit of it.
     const float whole = sac_act_sums(sum, lane);
     const int which = lane / (SAC_WARP / sums), n = first + which / rows;
     if (n < layer.count) keep(n, which % rows, sac_relu(whole + layer.bias[n]));
@@ -124,11 +131,14 @@ __device__ inline float sac_act_chunk_sum(float part) {
 
 // Draws component i of the noise of the observation at a position of the act stream.
 __device__ inline float sac_act_noise(uint64_t seed, uint64_t position, int actions, int i) {
+  // The Philox block that holds component i.
   float z[SAC_NORMALS_PER_BLOCK];
   sac_normals(sac_philox(seed, SAC_STREAM_ACT,
                          sac_draw_block(position, static_cast<uint64_t>(actions), SAC_NORMALS_PER_BLOCK) +
                              static_cast<uint64_t>(i / SAC_NORMALS_PER_BLOCK)),
               z);
+
+  // Choose by comparisons: an index would force z out of registers.
   const int which = i % SAC_NORMALS_PER_BLOCK;
   return which == 0 ? z[0] : which == 1 ? z[1] : which == 2 ? z[2] : z[3];
 }
@@ -139,11 +149,14 @@ __device__ inline float sac_act_noise(uint64_t seed, uint64_t position, int acti
 template <typename Args>
 __device__ void sac_act_write(const Args& a, bool sample, uint64_t seed, uint64_t position, size_t row,
                               const float* head, int actions, const float* drawn) {
+  // A lane has every 32nd component.
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
   const size_t first = row * static_cast<size_t>(actions);
   float log_prob = 0;
   for (int i = lane; i < actions; i += SAC_WARP) {
     const size_t at = first + static_cast<size_t>(i);
+
+    // The action of the mean needs no noise and has no log-probability.
     if (!sample) {
       a.action[at] = sac_squash_mean(head[i]);
       continue;
@@ -153,20 +166,23 @@ __device__ void sac_act_write(const Args& a, bool sample, uint64_t seed, uint64_
     const float eps = a.noise                 ? a.noise[at]
                       : drawn && i < SAC_WARP ? drawn[i]
                                               : sac_act_noise(seed, position, actions, i);
+
+    // The action, and its term of the log-probability.
     const sac_squash_out out = sac_squash(head[i], head[actions + i], eps, a.log_std_min, a.log_std_max);
     a.action[at] = out.action;
     log_prob += out.log_prob;
   }
 
-  // The sum over the components.
+  // The log-probability: the sum over the components.
   if (!a.log_prob || !sample) return;
   log_prob = sac_warp_sum(log_prob);
   if (lane == 0) a.log_prob[row] = log_prob;
 }
 
-// Moves an agent's counter on by n, in the last of its `blocks` blocks: all others have read the counter by then. One
-// thread of each block calls it after the block's work.
+// Adds n to an agent's counter of observations, in the last of its `blocks` blocks (or clusters): all others have read
+// the counter by then. One thread of each block calls it after the block's work.
 __device__ inline void sac_act_count(sac_device_state* state, unsigned blocks, uint64_t position, int n) {
+  // Only the block that takes the last ticket goes on. It clears the ticket for the next launch.
   if (blocks > 1) {
     __threadfence();
     if (atomicAdd(&state->act_ticket, 1u) != blocks - 1) return;

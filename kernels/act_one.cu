@@ -9,8 +9,8 @@
 
 namespace {
 
-constexpr int warps_max = 16;
-constexpr int warps_shared = 8;     // where blocks share an observation: blocks so small run beside an update's
+constexpr int warps_max = 16;       // of a block that is a cluster by itself
+constexpr int warps_shared = 8;     // of a block of a larger cluster: such small blocks fit beside those of an update
 constexpr int neurons = 4;          // units of a warp at a time
 constexpr int units_min = 32;       // units of the last hidden layer that a block has at least
 constexpr int32_t cluster_max = 8;  // blocks: every device with clusters supports this size
@@ -32,6 +32,9 @@ struct one_args {
   sac_device_state* state;
   const uint32_t* alive;
   size_t weights_stride, alive_stride;
+
+  // n: observations of an agent; blocks: of a cluster; hidden: number of hidden layers; widest: floats of a buffer of
+  // activations; chunks: of the last hidden layer.
   int32_t n, blocks, hidden, widest, chunks;
   int32_t sample;  // 0: the mean
   float log_std_min, log_std_max;
@@ -57,6 +60,7 @@ __device__ float* stage(float* to, const float* from, int count) {
 // Starts to copy the weights of a block's parts to shared memory, layer after layer, then its columns of the head,
 // (outputs, columns). Returns where the head's columns will be.
 __device__ const float* stage_all(const one_args& a, const float* weights, int rank, const part& columns, float* to) {
+  // The hidden layers: the weights of the block's outputs, then their biases.
   for (int l = 0; l < a.hidden; l++) {
     const one_layer layer = a.layer[l];
     const part mine = part_of(layer, layer.out, rank);
@@ -64,11 +68,14 @@ __device__ const float* stage_all(const one_args& a, const float* weights, int r
     to = stage(to, weights + layer.bias + mine.from, mine.count);
   }
 
+  // The head: the block's columns of each output. A warp copies one output at a time.
   const one_layer head = a.layer[a.hidden];
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   for (int o = warp; o < head.out; o += static_cast<int>(blockDim.x) / SAC_WARP)
     for (int c = 4 * lane; c < columns.count; c += 4 * SAC_WARP)
       sac_copy_async(to + o * columns.count + c, weights + head.weight + o * head.in + columns.from + c);
+
+  // All copies form one group, so one wait is for all of them.
   sac_copy_commit();
   return to;
 }
@@ -98,9 +105,12 @@ __device__ void hidden_layers(const one_args& a, int rank, const float* weights,
       for (int block = first; for_all && block < a.blocks; block += lanes)
         sac_cluster_put(y + mine.from + n, block, unit);
     });
+
+    // Wait until all units of the layer are written: by the cluster, or by this block alone.
     if (for_all) sac_cluster_arrive(), sac_cluster_wait();
     else __syncthreads();
 
+    // The outputs are the inputs of the next layer.
     float* other = x;
     x = y;
     y = other;
@@ -112,9 +122,12 @@ __device__ void send_sums(const float* weight, int stride, const part& columns, 
                           float* sums) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   for (int o = warp; o < outputs; o += static_cast<int>(blockDim.x) / SAC_WARP)
+    // Two chunks at a time: one in each half of the warp.
     for (int c = lane; c - lane < columns.count; c += 2 * sac_act_chunk) {
       const bool mine = c < columns.count;
       const float sum = sac_act_chunk_sum(mine ? weight[o * stride + c] * x[columns.from + c] : 0.0f);
+
+      // One lane of each half sends the sum of its chunk.
       if (mine && lane % sac_act_chunk == 0)
         sac_cluster_put(sums + (columns.from + c) / sac_act_chunk * outputs + o, 0, sum);
     }
@@ -135,13 +148,19 @@ __device__ void add_sums(const float* sums, int chunks, int outputs, float* y) {
 template <bool staged>
 __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args a) {
   SAC_DYNAMIC_SHARED(float, x);
+
+  // The block's number in its cluster, and the observation of the cluster.
   const int thread = static_cast<int>(threadIdx.x), lane = thread % SAC_WARP, warp = thread / SAC_WARP;
   const int warps = static_cast<int>(blockDim.x) / SAC_WARP, rank = a.blocks > 1 ? sac_cluster_rank() : 0;
   const size_t p = blockIdx.y, which = blockIdx.x / static_cast<unsigned>(a.blocks);
   const size_t row = p * static_cast<size_t>(a.n) + which;
+
+  // The sizes of the network, and where the observation and the weights are.
   const one_layer head = a.layer[a.hidden];
   const int inputs = a.layer[0].in, outputs = head.out, actions = outputs / 2;
   const float *obs = a.obs + row * static_cast<size_t>(inputs), *weights = a.weights + p * a.weights_stride;
+
+  // The parts of the shared memory, behind the first buffer x.
   float* y = x + a.widest;
   float* drawn = y + a.widest;
   float* sums = drawn + SAC_WARP;
@@ -165,30 +184,40 @@ __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args
       sums[a.chunks * outputs + o] = weights[head.bias + o];
   }
 
-  // Meanwhile draw the noise, in the last warp, and put the observation into shared memory.
+  // Draw the noise in the last warp, while the copies and the observation are under way.
   if (rank == 0 && warp == warps - 1 && a.sample && !a.noise && lane < actions)
     drawn[lane] = sac_act_noise(seed, position, actions, lane);
+
+  // The observation, into shared memory.
   if (thread < inputs) x[thread] = early;
   for (int i = thread + static_cast<int>(blockDim.x); i < inputs; i += static_cast<int>(blockDim.x)) x[i] = obs[i];
+
+  // Wait for the copies and for the threads of this block; then until all blocks have begun.
   if (staged) sac_copy_wait<0>();
   __syncthreads();
   sac_cluster_wait();
 
-  // The network.
+  // The hidden layers.
   hidden_layers<staged>(a, rank, weights, copies, x, y);
+
+  // The sums of the head go to the first block, which alone continues.
   send_sums(head_weight, staged ? columns.count : head.in, columns, outputs, x, sums);
   sac_cluster_arrive();
   if (rank > 0) return;
   sac_cluster_wait();
+
+  // The first block adds them up, and its first warp writes the action.
   add_sums(sums, a.chunks, outputs, y);
   __syncthreads();
   if (warp > 0) return;
 
-  // The action. That of a stopped agent is zeros, which an environment accepts.
+  // The action. A stopped agent has the action 0, which every environment accepts.
   if (alive) sac_act_write(a, a.sample, seed, position, row, y, actions, drawn);
   for (int i = lane; !alive && i < actions; i += SAC_WARP)
     a.action[row * static_cast<size_t>(actions) + static_cast<size_t>(i)] = 0;
   if (lane == 0 && !alive && a.sample && a.log_prob) a.log_prob[row] = 0;
+
+  // Advance the counter of the noise, if the kernel has drawn it.
   if (lane == 0 && alive && a.sample && !a.noise)
     sac_act_count(&a.state[p], static_cast<unsigned>(a.n), position - which, a.n);
 }
@@ -201,11 +230,15 @@ int32_t share_of(int32_t units, int32_t blocks) {
   return (units + whole - 1) / whole * sac_act_chunk;
 }
 
-// Bytes of the weights that a block copies to shared memory; 0: it cannot copy them, because some are not aligned to 16
-// bytes.
+// Bytes of the weights that a block copies to shared memory; 0: it copies none, because some are not aligned to 16
+// bytes or there is no hidden layer.
 size_t staged_bytes(const sac_actor_act_args& args, const one_args& a) {
   const one_layer& head = a.layer[a.hidden];
+
+  // Copies are of 16 bytes, so every layer starts at a multiple of 4 floats.
   bool aligned = reinterpret_cast<uintptr_t>(args.weights) % 16 == 0 && args.weights_stride % 4 == 0;
+
+  // The head's columns, then the outputs of each hidden layer with their biases.
   size_t floats = static_cast<size_t>(head.share) * static_cast<size_t>(head.out);
   for (int32_t l = 0; l <= a.hidden; l++) {
     const one_layer& layer = a.layer[l];
@@ -217,13 +250,15 @@ size_t staged_bytes(const sac_actor_act_args& args, const one_args& a) {
 
 // Divides the layers among the blocks of a cluster.
 void divide_layers(const sac_actor_act_args& args, one_args& a) {
+  // The width of the last hidden layer, and the observations of all agents.
   const int32_t below = args.size[args.layers - 1];
   const size_t rows = static_cast<size_t>(args.n) * static_cast<size_t>(args.population);
 
-  // Blocks of a cluster: as many as have enough work, and a multiprocessor each.
+  // Blocks of a cluster: halved until each block has enough units, and all blocks run at the same time.
   for (a.blocks = args.blocks > 1 ? args.blocks : 1; a.blocks > 1; a.blocks /= 2)
     if (rows * static_cast<size_t>(a.blocks) <= blocks_max && below / a.blocks >= units_min) break;
 
+  // The layers. A block has a share of the outputs of a hidden layer, and of the inputs of the head.
   a.hidden = args.layers - 1;
   a.chunks = (below + sac_act_chunk - 1) / sac_act_chunk;
   for (int32_t l = 0; l < args.layers; l++) {
@@ -231,16 +266,21 @@ void divide_layers(const sac_actor_act_args& args, one_args& a) {
     a.layer[l] = {static_cast<int32_t>(args.weight[l]), static_cast<int32_t>(args.bias[l]), in, out,
                   share_of(l == a.hidden ? in : out, a.blocks)};
   }
+
+  // Floats of a buffer: any layer fits.
   a.widest = sac_act_widest(&args);
 }
 
-// Warps of a block: one for every `neurons` units that the block computes in its widest layer.
+// Warps of a block: one for every `neurons` units of its widest layer.
 int32_t warps_of(const one_args& a) {
+  // The most units that a block computes in one layer; of the head, all outputs.
   int32_t units = a.layer[a.hidden].out;
   for (int32_t l = 0; l < a.hidden; l++) {
     const int32_t mine = a.layer[l].share < a.layer[l].out ? a.layer[l].share : a.layer[l].out;
     units = mine > units ? mine : units;
   }
+
+  // At least 2 warps, at most those that such a block may have.
   const int32_t wanted = (units + neurons - 1) / neurons, most = a.blocks > 1 ? warps_shared : warps_max;
   return wanted < 2 ? 2 : wanted > most ? most : wanted;
 }
@@ -248,6 +288,7 @@ int32_t warps_of(const one_args& a) {
 }  // namespace
 
 cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared) {
+  // Ask the device, and the compiled code.
   cudaFuncAttributes attributes;
   int device = 0, has = 0, most = 0;
   cudaError_t error = cudaGetDevice(&device);
@@ -255,7 +296,9 @@ cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared) {
   if (error == cudaSuccess) error = cudaDeviceGetAttribute(&most, cudaDevAttrMaxSharedMemoryPerBlockOptin, device);
   if (error == cudaSuccess) error = cudaFuncGetAttributes(&attributes, actor_act_one<true>);
   if (error != cudaSuccess) return error;
-  *blocks = has && attributes.ptxVersion >= 90 ? cluster_max : 1;  // the code may be of an older architecture
+
+  // Clusters need a device and code of compute capability 9.0 or later.
+  *blocks = has && attributes.ptxVersion >= 90 ? cluster_max : 1;
   *shared = static_cast<size_t>(most) < shared_max ? static_cast<size_t>(most) : shared_max;
 
   // Allow the kernels that much dynamic shared memory.
@@ -266,9 +309,10 @@ cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared) {
 }
 
 bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
+  // Leave many observations to actor_act_rows.
   if (static_cast<size_t>(args->n) * static_cast<size_t>(args->population) > rows_max) return false;
 
-  // The arguments.
+  // The arguments, and the division of the layers among the blocks.
   one_args a = {};
   a.weights = args->weights, a.weights_stride = args->weights_stride;
   a.obs = args->obs, a.noise = args->noise, a.action = args->action, a.log_prob = args->log_prob;
@@ -281,9 +325,11 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   const size_t sums = static_cast<size_t>(a.chunks + 1) * static_cast<size_t>(a.layer[a.hidden].out);
   const size_t bytes = (2 * static_cast<size_t>(a.widest) + SAC_WARP + (sums + 3) / 4 * 4) * sizeof(float);
   const size_t weights = staged_bytes(*args, a);
+
+  // Decline a network that does not fit into shared memory, or whose offsets do not fit into 32 bits.
   if (bytes > args->shared || args->weights_stride > INT32_MAX) return false;
 
-  // Launch.
+  // Launch, with copies of the weights if they fit into shared memory too.
   const dim3 grid(static_cast<unsigned>(a.n * a.blocks), static_cast<unsigned>(args->population));
   const dim3 block(SAC_WARP * static_cast<unsigned>(warps_of(a)));
   const unsigned cluster = static_cast<unsigned>(a.blocks);

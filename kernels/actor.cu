@@ -1,5 +1,5 @@
-// actor update, between the products: the squashed Gaussian of the head's outputs, the smallest critic, and the
-// gradient from the critics back through the action to the head.
+// actor update, between the matrix products: the squashed Gaussian of the head's outputs, the smallest critic, and the
+// gradient from the critics back through the action to the actor's head.
 #include "kernels/bellman.h"
 #include "kernels/cuda.cuh"
 #include "kernels/head.cuh"
@@ -13,8 +13,9 @@ namespace {
 
 constexpr int squash_threads = 64;
 
-// Rows are those of s, then those of s'.
+// The rows of an agent are those of s, then those of s'.
 __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_args a) {
+  // A warp has row r of agent p.
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), actions = static_cast<size_t>(a.dims.action);
   const size_t r = (static_cast<size_t>(blockIdx.x) * squash_threads + threadIdx.x) / SAC_WARP;
   const size_t lane = threadIdx.x % SAC_WARP;
@@ -59,6 +60,8 @@ __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_
   if (!alive) return;
   log_prob = sac_warp_sum(log_prob);
   saturated = sac_warp_sum(saturated);
+
+  // One lane stores them. Only the saturation of a~ is a statistic.
   if (lane != 0) return;
   a.out.log_prob[row] = log_prob;
   if (!of_next) a.out.saturated[p * batch + r] = saturated;
@@ -77,10 +80,12 @@ struct smallest_q_row {
   __device__ smallest_q_row(const args&, const sac_head_warp&) {}
 
   __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float, const float* outputs) {
+    // The smallest critic, and the gradient of the mean loss by its output.
     int index;
     const float smallest = sac_min_critic(outputs, 1, a.dims.critics, &index);
     const float d_q = sac_head_mean_grad(a.dims, sac_actor_loss_grad_q());
 
+    // The gradient goes back through the smallest critic. The others get zeros.
     const size_t width = static_cast<size_t>(a.critic.width);
     float* d_hidden = a.d_hidden + warp.out * width;
     if (warp.n == index) {
@@ -89,6 +94,7 @@ struct smallest_q_row {
       for (size_t j = static_cast<size_t>(warp.lane); j < width; j += SAC_WARP) d_hidden[j] = 0;
     }
 
+    // One warp stores the minimum for the row.
     if (warp.n == 0 && warp.lane == 0) a.smallest[warp.row] = smallest;
   }
 };
@@ -115,13 +121,17 @@ struct grad_reads {
 
 static_assert(tile == sac_head_columns, "a thread loads weights of as many units as a lane has columns");
 
+// Loads a part of network `net` for row r, and its weights for the action components from `first` on.
 __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_t r, int part, size_t first,
                           grad_reads& reads) {
+  // The columns of this lane; the unit and the action component of the weights that this thread loads.
   const size_t actions = static_cast<size_t>(a.dims.action), width = static_cast<size_t>(a.width);
   const size_t features = static_cast<size_t>(a.dims.obs) + actions;
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, t = static_cast<int>(threadIdx.x);
   const int column = part * grad_part + lane, unit = part * grad_part + t / tile;
   const size_t component = first + static_cast<size_t>(t % tile);
+
+  // Where the row is, and the component's column in the critic's first layer.
   const float* d_hidden = a.d_hidden + (net * static_cast<size_t>(a.dims.batch) + r) * width;
   const float* hidden = a.hidden + net * a.hidden_stride + r * width;
   const float* weight = a.weight + net * a.weight_stride + static_cast<size_t>(a.dims.obs) +
@@ -141,13 +151,18 @@ __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_
     const int j = sac_head_column(unit, i, a.width);
     reads.weight[i] = weight[static_cast<size_t>(j) * features];
   }
+
+  // All weights of a component beyond the last one count as 0.
   reads.units = component < actions ? a.width - unit : 0;
   sac_loads_first();
 }
 
-// Ends the use of `reads`: the weights to shared memory, the gradients by the row's pre-activations to d.
+// Takes a part out of `reads`, which the next part then overwrites: stores its weights in shared memory, and the
+// gradients by the row's pre-activations in d.
 __device__ void store_part(const grad_reads& reads, float* block_weights, float (&d)[sac_head_columns]) {
   const int t = static_cast<int>(threadIdx.x);
+
+  // The weights: shared memory has a row for each action component.
 #pragma unroll
   for (int j = 0; j < tile; j++)
     block_weights[t % tile * grad_pitch + t / tile + j * SAC_WARP] =
@@ -168,19 +183,27 @@ __device__ void add_products(const float (&d)[sac_head_columns], const float* bl
 
 __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_squash_grad_args a) {
   __shared__ float weights[2][tile * grad_pitch];
+
+  // A warp has row r of agent p. Warps beyond the minibatch load row 0 and take part in the barriers.
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), actions = static_cast<size_t>(a.dims.action);
   const size_t r = (static_cast<size_t>(blockIdx.x) * grad_threads + threadIdx.x) / SAC_WARP;
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
   const bool in_batch = r < batch;
+
+  // The hidden units of all critics are read part by part.
   const int parts = (a.width + grad_part - 1) / grad_part, parts_of_all = parts * a.dims.critics;
   const size_t first_net = p * static_cast<size_t>(a.dims.critics), row = in_batch ? r : 0;
+
+  // The agent's state and temperature, and the row in the outputs of the actor's head.
   const uint32_t alive = a.state[p].alive;
   const float log_alpha = a.log_alpha[p * a.log_alpha_stride];
   const float* head = a.head + (2 * p * batch + row) * 2 * actions;
   float* d_head = a.d_head + (p * batch + row) * 2 * actions;
 
+  // `tile` action components at a time.
   grad_reads reads;
   for (size_t first = 0; first < actions; first += tile) {
+    // Load the first part of the hidden units.
     read_part(a, first_net, row, 0, first, reads);
 
     // Load what the squash's gradient needs: lane k has component first + k.
@@ -209,6 +232,7 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
       add_products(d, weights[n % 2], lane, sum);
     }
 
+    // Over the warp: lane k keeps the gradient by component first + k.
     float d_action = 0;
 #pragma unroll
     for (int k = 0; k < tile; k++) {

@@ -8,8 +8,8 @@
 
 #include "kernels/real.h"
 
-// [sac.min] Whether q replaces the smallest value so far. Of equal values the first stays. A NaN replaces any number,
-// and stays: so the row's minimum is NaN, and the agent stops.
+// [sac.min] Whether q replaces the smallest value so far. Of equal values the first stays. A NaN replaces any number
+// and is never replaced. So the minimum of such a row is NaN, and the agent stops.
 SAC_FN int sac_min_takes(real q, real smallest) { return !(q >= smallest) & (smallest == smallest); }
 
 // [sac.min] min_k Q_k of one row: q[k*stride] for k in [0, critics), critics >= 1. *index: the critic that has the
@@ -19,6 +19,7 @@ SAC_FN real sac_min_critic(const real* q, size_t stride, int critics, int* index
   *index = 0;
   for (int k = 1; k < critics; k++) {
     const real candidate = q[(size_t)k * stride];
+    // Choose without a branch, so that a loop over rows vectorises.
     const int takes = sac_min_takes(candidate, smallest);
     smallest = takes ? candidate : smallest;
     *index = takes ? k : *index;
@@ -29,7 +30,7 @@ SAC_FN real sac_min_critic(const real* q, size_t stride, int critics, int* index
 // [sac.soft-value] [sac-v.value-target] min_k Q_k(s, a~) - alpha log pi(a~|s), a~ ~ pi(.|s): a sample of V(s). In nats.
 SAC_FN real sac_soft_value(real smallest_q, real alpha, real log_prob) { return smallest_q - alpha * log_prob; }
 
-// [replay.discount] gamma (1 - terminated): what the value of s' counts. terminated is 0 or 1; truncation is not
+// [replay.discount] gamma (1 - terminated): the factor of the value of s'. terminated is 0 or 1; truncation is not
 // termination.
 SAC_FN real sac_discount(real gamma, real terminated) { return gamma * ((real)1 - terminated); }
 

@@ -1,5 +1,5 @@
-// critic update, between the products: heads of the critics and the value network, targets, losses, and the gradients
-// by the last hidden layer.
+// critic update, between the matrix products: heads of the critics and the value network, targets, losses, and the
+// gradients by the last hidden layer.
 #include "kernels/bellman.h"
 #include "kernels/cuda.cuh"
 #include "kernels/head.cuh"
@@ -12,15 +12,17 @@ namespace {
 struct critic_loss_row {
   using args = sac_critic_loss_args;
   enum { REWARD, DISCOUNT, WEIGHT, LOG_PROB, LOG_ALPHA, GIVEN };
-  float number;  // the row's number that this lane loads, by the enumeration above: registers are scarce
+  float number;  // lane i has number i of the enumeration, so the numbers of a row take one register
 
   __device__ static sac_head_net net(const args& a, size_t p, int n) {
+    // The first warps of a row have the targets, which get no gradient.
     const size_t targets = static_cast<size_t>(a.targets), critics = static_cast<size_t>(a.dims.critics);
     if (n < a.targets) return {a.target, p * targets + static_cast<size_t>(n), false};
     return {a.critic, p * critics + static_cast<size_t>(n - a.targets), true};
   }
 
   __device__ critic_loss_row(const args& a, const sac_head_warp& warp) {
+    // Where the number of this lane is. Other lanes have an address too, but do not load.
     const size_t second_half = (warp.p + 1) * static_cast<size_t>(a.dims.batch);  // of log_prob: log pi(a'|s')
     const float* from = warp.lane == REWARD     ? a.reward + warp.row
                         : warp.lane == DISCOUNT ? a.discount + warp.row
@@ -34,18 +36,20 @@ struct critic_loss_row {
   __device__ float get(int which) const { return __shfl_sync(SAC_WHOLE_WARP, number, which); }
 
   __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float q, const float* outputs) {
+    // The warps of the targets had only to share their outputs.
     if (warp.n < a.targets) return;
 
-    // The target.
+    // The target y.
     int index;
     float value = sac_min_critic(outputs, 1, a.targets, &index);
     if (a.soft) value = sac_soft_value(value, sac_alpha(get(LOG_ALPHA)), get(LOG_PROB));
     const float y = sac_target(get(REWARD), a.reward_scale, get(DISCOUNT), value);
 
-    // The gradient of the loss.
+    // The gradient of the mean loss, back into the hidden layer.
     const float d_q = sac_head_mean_grad(a.dims, get(WEIGHT)) * sac_square_loss_grad(q, y);
     sac_head_backward(x, warp.lane, d_q, a.d_hidden + warp.out * static_cast<size_t>(a.critic.width));
 
+    // One lane stores the results. All critics have the same y, so the first one stores it.
     if (warp.lane != 0) return;
     a.q[warp.out] = q;
     a.d_q[warp.out] = d_q;
@@ -71,10 +75,12 @@ struct value_loss_row {
   }
 
   __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float v, const float*) {
+    // The target, and the gradient of the mean loss.
     const float target = sac_soft_value(smallest, sac_alpha(log_alpha), log_prob);
     const float d_v = sac_head_mean_grad(a.dims, sac_square_loss_grad(v, target));
     sac_head_backward(x, warp.lane, d_v, a.d_hidden + warp.out * static_cast<size_t>(a.value.width));
 
+    // One lane stores the results.
     if (warp.lane != 0) return;
     a.v[warp.row] = v;
     a.v_target[warp.row] = target;

@@ -1,9 +1,9 @@
 // What every .cu file includes: launches, reductions in a fixed order, and the intrinsics.
 //
 // nvcc compiles a .cu file for the device. The host compiler compiles it against tests/support/cuda_host, an execution
-// of the CUDA model on the CPU, so that the same kernels run on any machine. Therefore a .cu file has no <<<>>> and no
-// extern
-// __shared__, but the macros below, and uses only this header's functions where the host compiler has no intrinsic.
+// of the CUDA model on the CPU, so that the same kernels run on any machine. Therefore a .cu file uses the macros below
+// in place of <<<>>> and extern __shared__, and the functions below in place of intrinsics that the host compiler
+// lacks.
 //
 // The <cuda_runtime.h> of the host execution has its own SAC_LAUNCH, SAC_DYNAMIC_SHARED and intrinsics.
 #ifndef SAC_KERNELS_CUDA_CUH
@@ -27,9 +27,12 @@
 template <typename... P, typename... A>
 inline void sac_launch_cluster(void (*kernel)(P...), unsigned cluster, dim3 grid, dim3 block, size_t shared,
                                cudaStream_t stream, A... arguments) {
+  // The size of a cluster. Where it is 1 the attribute is left out, so that older devices accept the launch.
   cudaLaunchAttribute attribute = {};
   attribute.id = cudaLaunchAttributeClusterDimension;
   attribute.val.clusterDim.x = cluster, attribute.val.clusterDim.y = 1, attribute.val.clusterDim.z = 1;
+
+  // The launch itself.
   cudaLaunchConfig_t config = {};
   config.gridDim = grid, config.blockDim = block, config.dynamicSmemBytes = shared, config.stream = stream;
   config.attrs = &attribute, config.numAttrs = cluster > 1 ? 1 : 0;
@@ -79,8 +82,8 @@ __device__ inline void sac_copy_wait() {
 // Clusters of blocks. On architectures without them a cluster is one block.
 //   rank    the block's number in its cluster
 //   arrive  the first half of a barrier of all threads of the cluster; it does not wait
-//   begin   the first half of the first barrier, when nothing was written before; after it all blocks have begun
-//   wait    the second half: waits until all threads of the cluster have arrived or ended
+//   begin   arrive for the first barrier, when nothing was written before; after that barrier all blocks have begun
+//   wait    the second half of a barrier: waits until all threads of the cluster have arrived or ended
 //   put     writes x to the dynamic shared memory of block `rank`, where `mine` is in this block's. That block sees it
 //           after the next barrier. It must have begun, and must not end before that barrier.
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 900
@@ -93,10 +96,13 @@ __device__ inline void sac_cluster_begin() { asm volatile("barrier.cluster.arriv
 __device__ inline void sac_cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
 __device__ inline void sac_cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
 __device__ inline void sac_cluster_put(float* mine, int rank, float x) {
+  // The address of `mine` in the shared memory of block `rank`.
   uint32_t there;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;"
                : "=r"(there)
                : "r"(static_cast<uint32_t>(__cvta_generic_to_shared(mine))), "r"(rank));
+
+  // The write. It is complete after the next barrier of the cluster.
   asm volatile("st.shared::cluster.f32 [%0], %1;" ::"r"(there), "f"(x) : "memory");
 }
 #else
@@ -108,8 +114,8 @@ __device__ inline void sac_cluster_put(float* mine, int, float x) { *mine = x; }
 #endif
 
 // Keeps the loads above it where they are: the compiler may not move them below it, into a branch or behind a return,
-// where their values are used. So all of them are issued before the first is waited for. Whole warps call it. It waits
-// for nothing.
+// where their values are used. So all loads are issued before the first value is waited for. All lanes of a warp call
+// it. It does not wait for the loads.
 __device__ inline void sac_loads_first() { __syncwarp(); }
 
 #endif  // SAC_CUDA_HOST
@@ -121,15 +127,17 @@ __device__ inline T sac_warp_sum(T x) {
   return x;
 }
 
-// Sums of n numbers a thread over the block, in a fixed order. Thread i < n gets sum i in x[0]; the other threads get
-// nothing. Every thread of the block calls it, once a kernel. n <= 32 and at most 32 warps.
+// Sums of n numbers a thread over the block, in a fixed order. Thread i < n gets sum i in x[0]; x[0] of the other
+// threads is of no use. Every thread of the block calls it, once a kernel. n <= 32 and at most 32 warps.
 template <typename T, int n>
 __device__ inline void sac_block_sums(T x[n]) {
   __shared__ T partial[n][SAC_WARP + 1];  // one more: no bank conflicts below
+
+  // This thread's place, and the warps of the block.
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int warps = (static_cast<int>(blockDim.x) + SAC_WARP - 1) / SAC_WARP;
 
-  // Over each warp.
+  // Over the lanes of each warp.
 #pragma unroll
   for (int i = 0; i < n; i++) {
     const T sum = sac_warp_sum(x[i]);
@@ -137,7 +145,7 @@ __device__ inline void sac_block_sums(T x[n]) {
   }
   __syncthreads();
 
-  // Over the warps: a thread a sum.
+  // Over the warps, in their order: one thread for each sum.
   if (threadIdx.x >= n) return;
   const T* mine = partial[threadIdx.x];
   T sum = mine[0];

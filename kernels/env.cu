@@ -9,7 +9,7 @@ namespace {
 
 constexpr int threads = 128;
 
-// The names of a task's functions and sizes, as members of a struct: arguments for templates.
+// The names of a task's functions and sizes as members of a struct, which is an argument of the templates below.
 #define TRAITS(name, NAME, id, summary)                                                                           \
   struct name##_task {                                                                                            \
     using state = sac_##name;                                                                                     \
@@ -27,8 +27,8 @@ constexpr int threads = 128;
   };
 SAC_TASKS(TRAITS)
 
-// Reports that environment i did something wrong. The report of the first step, and in it of the first environment, is
-// kept, in any order of threads: it has the largest code.
+// Reports a failure of environment i. Of all reports the earliest is kept, whatever the order of the threads: first by
+// step, then by environment. The earliest report has the largest code.
 __device__ void report_failure(const sac_env_step_args& a, size_t i, int what) {
   atomicMax(reinterpret_cast<unsigned long long*>(a.failure),
             static_cast<unsigned long long>(SAC_ENV_FAILURE(a.step, i, what)));
@@ -40,6 +40,7 @@ template <typename Task>
 __device__ void scale(const sac_env_step_args& a, size_t i, float scaled[Task::action]) {
   const float* action = a.env.action + i * Task::action;
   for (int j = 0; j < Task::action; j++) {
+    // A discrete action is the number of an action.
     if (Task::actions > 0) {
       const bool exists =
           action[j] >= 0 && action[j] < Task::actions && action[j] == static_cast<float>(static_cast<int>(action[j]));
@@ -47,20 +48,23 @@ __device__ void scale(const sac_env_step_args& a, size_t i, float scaled[Task::a
       scaled[j] = exists ? action[j] : 0.0f;
       continue;
     }
+
+    // A continuous action.
     const float centre = sac_action_centre(a.low[j], a.high[j]), half = sac_action_half_range(a.low[j], a.high[j]);
     scaled[j] = sac_clamp(sac_action_scale(action[j], centre, half), a.low[j], a.high[j]);
   }
 }
 
-// One step of each environment. Where it ends an episode, the next one starts.
+// One step of each environment. Where the step ends an episode, the next episode starts.
 template <typename Task>
 __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
+  // The environment of this thread: agent i / N.
   const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   const size_t num_envs = static_cast<size_t>(a.num_envs);
   if (i >= static_cast<size_t>(a.population) * num_envs) return;
   const typename Task::options* options = reinterpret_cast<const typename Task::options*>(a.options);
 
-  // Step in registers.
+  // Step with the state in registers.
   typename Task::state* place = reinterpret_cast<typename Task::state*>(a.env.state) + i;
   typename Task::state state = *place;
   float scaled[Task::action], obs[Task::obs];
@@ -70,7 +74,7 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   const float reward = static_cast<float>(exact);
   Task::observe(options, &state, obs);
 
-  // The transition, and whether its numbers are finite.
+  // The observations of the transition, and whether all its numbers are finite.
   bool finite = true;
   for (int j = 0; j < Task::obs; j++) {
     finite = finite && isfinite(obs[j]);
@@ -83,6 +87,8 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   // The episode so far.
   double episode_return = a.env.episode_return[i] + static_cast<double>(reward);
   int64_t length = a.env.episode_length[i] + 1;
+
+  // The time limit truncates.
   const bool truncated = a.limit > 0 && length >= a.limit, over = terminated || truncated;
   a.env.reward[i] = reward;
   a.env.terminated[i] = terminated;
@@ -101,7 +107,7 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
     length = 0;
   }
 
-  // The state after the step.
+  // The state after the step, and after a reset if there was one.
   a.finished[i] = finished;
   a.env.episode_return[i] = episode_return;
   a.env.episode_length[i] = length;
@@ -118,8 +124,11 @@ void launch(cudaStream_t stream, const sac_env_step_args& args) {
 }  // namespace
 
 cudaError_t sac_env_step_all(cudaStream_t stream, const sac_env_step_args* args) {
+// The kernel of each task, in the order of the list.
 #define ENTRY(name, NAME, id, summary) launch<name##_task>,
   static void (*const launches[])(cudaStream_t, const sac_env_step_args&) = {SAC_TASKS(ENTRY)};
+
+  // Reject a number that is not in the list.
   if (args->task < 0 || static_cast<size_t>(args->task) >= sizeof launches / sizeof *launches)
     return cudaErrorInvalidValue;
   launches[args->task](stream, *args);

@@ -12,8 +12,8 @@
 #include "kernels/kernels.h"
 #include "kernels/layers.h"
 
-// Columns that a lane loads at a time, and those of the whole warp: a part of the row. A row of 256 columns is one
-// part.
+// The columns of a row that a lane loads at a time, and those that the whole warp loads: a part of the row. A row of
+// 256 columns is one part.
 constexpr int sac_head_columns = 8, sac_head_part = sac_head_columns * SAC_WARP;
 
 // A lane's columns of one row of one network. x, hidden_bias and weight hold the part that was loaded last.
@@ -25,13 +25,13 @@ struct sac_head_row {
   int width;
 };
 
-// Column number i of a lane, in the part that starts at `first`. Beyond the last column it is the last column: a branch
-// around each load would make the loads wait for each other.
+// Column number i of a lane whose first column of the part is `first`. Beyond the last column of the row it returns the
+// last one: a branch around each load would make the loads wait for each other.
 __device__ inline int sac_head_column(int first, int i, int width) {
   return first + i * SAC_WARP < width ? first + i * SAC_WARP : width - 1;
 }
 
-// Loads the part of the row that starts at `first`.
+// Loads a lane's columns of a part. first: the lane's first column of that part.
 __device__ inline void sac_head_read(sac_head_row& row, int first) {
 #pragma unroll
   for (int i = 0; i < sac_head_columns; i++) {
@@ -45,10 +45,14 @@ __device__ inline void sac_head_read(sac_head_row& row, int first) {
 // Sets `row` to row `r` of network `net`, and loads its first part.
 __device__ inline void sac_head_begin(sac_head_row& row, const sac_head& head, size_t net, size_t r, int lane) {
   row.width = head.width;
+
+  // Where the hidden row is, and the weights of its network.
   row.hidden = head.hidden + net * head.hidden_stride + r * static_cast<size_t>(head.width);
   row.hidden_biases = head.hidden_bias + net * head.weight_stride;
   row.weights = head.weight + net * head.weight_stride;
   row.bias = head.bias[net * head.weight_stride];
+
+  // Issue the loads of the first part.
   sac_head_read(row, lane);
 }
 
@@ -62,6 +66,7 @@ __device__ inline bool sac_head_stores(const sac_head& head, bool backward) {
 __device__ inline float sac_head_forward(sac_head_row& row, bool stores, int lane) {
   float sum = 0;
   for (int first = lane; first < row.width; first += sac_head_part) {
+    // The first part is loaded already.
     if (first != lane) sac_head_read(row, first);
 
       // The hidden units, and their part of the product.
@@ -71,17 +76,19 @@ __device__ inline float sac_head_forward(sac_head_row& row, bool stores, int lan
       if (first + i * SAC_WARP < row.width) sum = fmaf(row.weight[i], row.x[i], sum);
     }
 
-    // To memory, where they are read later.
+    // Store the units where they are read later.
     if (!stores) continue;
 #pragma unroll
     for (int i = 0; i < sac_head_columns; i++)
       if (first + i * SAC_WARP < row.width) row.hidden[first + i * SAC_WARP] = row.x[i];
   }
+
+  // The head's output: the sum over all columns, and the bias.
   return sac_warp_sum(sum) + row.bias;
 }
 
-// Writes the gradient by the hidden row's pre-activation, from the gradient by the head's output. The same lanes have
-// called forward before.
+// Writes the gradient by the hidden row's pre-activation, from the gradient by the head's output. sac_head_forward has
+// to run first in the same lanes, with stores set where sac_head_stores says so.
 __device__ inline void sac_head_backward(sac_head_row& row, int lane, float d_output, float* d_hidden) {
   for (int first = lane; first < row.width; first += sac_head_part) {
     // Load again what the registers could not hold.
@@ -134,11 +141,13 @@ __device__ inline float sac_head_mean_grad(const sac_dims& dims, float grad) {
 //   Row(args, warp)                    loads the numbers of the row that it needs
 //   finish(args, warp, x, y, outputs)  computes and stores the results: y is the output of this warp's network, outputs
 //                                      those of all networks of the row, x is for sac_head_backward
-// The kernel has __launch_bounds__(sac_head_threads_max): without it the compiler takes more registers than a block of
-// 32 networks has.
+// The kernel needs __launch_bounds__(sac_head_threads_max): without it the compiler uses more registers than a block of
+// 32 warps has.
 template <typename Row>
 __device__ inline void sac_head_rows(const typename Row::args& a) {
   __shared__ float shared[sac_head_nets_max];
+
+  // The row and the network of this warp.
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch);
   const size_t place = static_cast<size_t>(blockIdx.x) * blockDim.z + threadIdx.z;
   const bool in_batch = place < batch;
@@ -161,6 +170,7 @@ __device__ inline void sac_head_rows(const typename Row::args& a) {
   if (lane == 0) outputs[n] = y;
   __syncthreads();
 
+  // Compute and store the results of the row.
   if (in_batch) row.finish(a, warp, x, y, outputs);
 }
 

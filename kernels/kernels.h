@@ -2,8 +2,9 @@
 //
 // A launcher queues its kernel on `stream` and returns cudaGetLastError: errors of the launch itself. Errors of the
 // kernel's execution appear when the stream is waited for. Pointers are device memory unless a comment says otherwise.
-// A kernel works on all P agents. It skips agents whose state has alive == 0, and leaves their memory as it is; only
-// the products of cuBLAS and the kernels of net.cu go on for them.
+// A kernel works on all P agents. It skips agents whose state has alive == 0, and leaves their memory as it is. The
+// exceptions: products of cuBLAS and the kernels of net.cu, env.cu, sac_replay_given, sac_actor_snapshot and
+// sac_target_begin go on for stopped agents, and sac_actor_act gives them actions of 0.
 //
 // Dimension letters as everywhere: P population, N environments, B minibatch, O observation, A action, H hidden, K
 // critics, C replay capacity. F = O + A, R rows. Arrays are dense and row-major.
@@ -33,28 +34,27 @@ typedef struct sac_device_state {
   uint32_t alive;                     // 0: stopped; written by temperature update, which computes the statistics
   uint32_t ticket;                    // blocks of replay push that have finished; 0 between kernels
   sac_adam_step adam[SAC_ADAM_SETS];  // scalars of the next update; written by target update
-  sac_update_stats stats;             // of the last update
+  sac_update_stats stats;             // of the last update; written by temperature update
   int32_t bad_tensors;                // trained tensors whose gradient was not finite when the agent stopped
   int32_t first_bad;                  // the first of them, in the order of sac_temperature_args.tensors
   float bad_value;                    // its first number that is not finite
-  uint32_t
-      act_ticket;  // blocks or clusters of act that have finished; 0 between kernels. act may run beside replay push
-  uint64_t totals_updates;  // sac_totals
-  sac_update_stats totals;
+  uint32_t act_ticket;                // as ticket, for blocks or clusters of act, which may run beside replay push
+  uint64_t totals_updates;            // updates in the totals; written by target update, as the totals
+  sac_update_stats totals;            // sums of the statistics of these updates
 } sac_device_state;
 
 typedef struct sac_dims {
   int32_t population, batch, obs, action, critics;
 } sac_dims;
 
-// Networks of one shape are side by side, those of all agents together. A pointer to a weight or bias is that of
-// network 0; that of network i is i * stride floats behind it.
+// Networks of one shape lie side by side: all networks of agent 0, then those of agent 1, and so on. A pointer to a
+// weight or bias is that of network 0. The one of network i is i * stride floats behind it.
 
 // --- net.cu ----------------------------------------------------------------------------------------------------------
 
 // Where a width is a multiple of 4, pointers are 16-byte aligned and strides are multiples of 4 too.
 
-// y = relu(y + bias) over (nets, rows, width). y_stride: floats between nets' first rows.
+// y = relu(y + bias) over (nets, rows, width). y_stride: floats from the first row of one network to that of the next.
 typedef struct sac_bias_relu_args {
   float* y;
   const float* bias;
@@ -125,12 +125,12 @@ cudaError_t sac_replay_push_rows(cudaStream_t stream, const sac_replay_push_args
 typedef struct sac_device_minibatch {
   float* states;    // (P, 2B, O): B rows of obs, then B rows of next_obs
   float* current;   // (P, K, B, F): obs | action, a copy for each critic, so that one strided product serves all
-  float* next;      // (P, K, B, F): next_obs | a'; a' written by critic update
-  float* policy;    // (P, K, B, F): obs | a~; a~ written by the actor's pass
+  float* next;      // (P, K, B, F): next_obs | a'; a' written by sac_actor_squash
+  float* policy;    // (P, K, B, F): obs | a~; a~ written by sac_actor_squash
   float* reward;    // (P, B)
-  float* discount;  // (P, B) gamma, or 0 where s' is terminal
-  float* weight;    // (P, B) in the critics' loss
-  uint64_t* index;  // (P, B) of the ring
+  float* discount;  // (P, B) gamma, or 0 where terminated
+  float* weight;    // (P, B) of the row in the critics' loss
+  uint64_t* index;  // (P, B) the row's place in the ring
   float* noise;     // (P, 2B, A): B rows for a~ at obs, then B rows for a' at next_obs
 } sac_device_minibatch;
 
@@ -147,26 +147,26 @@ typedef struct sac_replay_sample_args {
 } sac_replay_sample_args;
 cudaError_t sac_replay_sample_uniform(cudaStream_t stream, const sac_replay_sample_args* args);
 
-// The caller's minibatch in place of a drawn one: discount holds 1 where the transition is terminal and 0 elsewhere,
-// and becomes the discount; weight becomes 1. rows: P * B.
+// Completes a minibatch that the caller has given. On entry discount holds terminated (1 or 0); on exit it is the
+// discount. weight becomes 1. rows: P * B.
 cudaError_t sac_replay_given(cudaStream_t stream, const sac_device_minibatch* minibatch, size_t rows, float gamma);
 
 // --- actor.cu --------------------------------------------------------------------------------------------------------
 
-// What the gradient and the statistics need of the squash of a~.
+// The results of the squash of a~ that the gradient and the statistics need.
 typedef struct sac_squashed {
   float* action;     // (P, B, A)
   float* spread;     // (P, B, A) sigma * eps
   float* slope;      // (P, B, A) da/du
   float* log_prob;   // (P, 2B) log pi(a~|s), then log pi(a'|s'); [sac-v] the first half
-  float* saturated;  // (P, B) components of a~ beyond 0.999
+  float* saturated;  // (P, B) number of components with |a~| > 0.999
 } sac_squashed;
 
 // Adds the head's bias and squashes: actions into the critics' inputs, log-probabilities.
 typedef struct sac_actor_squash_args {
   const sac_device_state* state;
-  float* head;        // (P, 2B, 2A) products of the head without bias: A means, then A log sigmas. On exit the log
-                      // sigmas of the first B rows are with bias
+  float* head;        // (P, 2B, 2A) products of the head without bias: A means, then A values of log_std. On exit the
+                      // log_std of the first B rows includes the bias
   const float* bias;  // (2A)
   size_t bias_stride;
   sac_device_minibatch minibatch;  // reads noise; writes the actions of policy and next
@@ -197,7 +197,7 @@ typedef struct sac_actor_squash_grad_args {
   size_t hidden_stride, weight_stride;
   int32_t width;  // H
   sac_squashed out;
-  const float* head;  // (P, 2B, 2A) after actor_squash, which has added the bias to the log sigmas
+  const float* head;  // (P, 2B, 2A) after actor_squash, which has added the bias to log_std
   float* d_head;      // (P, B, 2A)
   const float* log_alpha;
   size_t log_alpha_stride;
@@ -220,20 +220,20 @@ typedef enum sac_device_act_mode {
   SAC_DEVICE_ACT_UNIFORM
 } sac_device_act_mode;
 typedef struct sac_actor_act_args {
-  sac_device_state* state;  // reads seed and act; adds n to act where noise is drawn
+  sac_device_state* state;  // reads seed and act; adds n to act where the kernel draws noise or uniform actions
   const uint32_t* alive;    // of agent 0: in the state, or in the snapshot
   size_t alive_stride;      // in uint32_t
   const float* weights;     // of agent 0's actor
   size_t weights_stride;
-  int32_t layers;  // the head included
-  int32_t size[SAC_ACT_LAYERS_MAX + 1];
+  int32_t layers;                                               // the head included
+  int32_t size[SAC_ACT_LAYERS_MAX + 1];                         // O, the widths of the hidden layers, 2A
   size_t weight[SAC_ACT_LAYERS_MAX], bias[SAC_ACT_LAYERS_MAX];  // offsets within an actor
   const float* obs;                                             // (P, n, O)
   const float* noise;                                           // (P, n, A); NULL: the kernel draws it
   float* action;                                                // (P, n, A) in [-1, 1]
   float* log_prob;                                              // (P, n), or NULL; written for samples only
   float* scratch;  // (P, sac_actor_act_scratch(widest)), or NULL where that is 0
-  size_t shared;   // sac_actor_act_prepare
+  size_t shared;   // from sac_actor_act_prepare, as blocks
   int32_t blocks;
   int32_t population, n;
   int32_t mode;  // sac_device_act_mode
@@ -263,15 +263,15 @@ cudaError_t sac_actor_snapshot(cudaStream_t stream, const sac_actor_snapshot_arg
 // pre-activation of their last hidden layer.
 typedef struct sac_critic_loss_args {
   const sac_device_state* state;
-  sac_head critic;        // (P, K)
-  sac_head target;        // (P, targets): K target critics at (s', a') [sac]; the target value network at s' [sac-v]
-  int32_t targets;        // at most 16, as K
-  int32_t soft;           // 1 [sac]: minimum of the targets - alpha log pi(a'|s'); 0 [sac-v]: Vbar(s')
-  const float* log_prob;  // (P, 2B), its second half
-  const float* reward;    // (P, B)
-  const float* discount;
-  const float* weight;
-  const float* log_alpha;
+  sac_head critic;         // (P, K)
+  sac_head target;         // (P, targets): K target critics at (s', a') [sac]; the target value network at s' [sac-v]
+  int32_t targets;         // networks that give y, at most 16; K is at most 16 too
+  int32_t soft;            // 1 [sac]: (minimum of the targets) - alpha log pi(a'|s'); 0 [sac-v]: Vbar(s')
+  const float* log_prob;   // (P, 2B); the second half is read
+  const float* reward;     // (P, B)
+  const float* discount;   // (P, B)
+  const float* weight;     // (P, B)
+  const float* log_alpha;  // of agent 0
   size_t log_alpha_stride;
   float* d_hidden;  // (P, K, B, H)
   float* d_q;       // (P, K, B) by the head's output
@@ -287,7 +287,7 @@ typedef struct sac_critic_value_loss_args {
   const sac_device_state* state;
   sac_head value;         // (P)
   const float* smallest;  // (P, B)
-  const float* log_prob;  // (P, 2B), its first half
+  const float* log_prob;  // (P, 2B); the first half is read
   const float* log_alpha;
   size_t log_alpha_stride;
   float* d_hidden;  // (P, B, H)
@@ -300,7 +300,7 @@ cudaError_t sac_critic_value_loss(cudaStream_t stream, const sac_critic_value_lo
 
 // --- adam_update.cu --------------------------------------------------------------------------------------------------
 
-// Adam's step over one region of the slabs, (P, floats), and the squared norm of its gradient, in parts.
+// Adam's step over one region of weights, (P, floats), and the squared norm of its gradient: a part for each block.
 typedef struct sac_adam_args {
   const sac_device_state* state;
   float *weight, *m, *v;
@@ -328,17 +328,17 @@ typedef struct sac_temperature_args {
   sac_device_state* state;
   float *log_alpha, *grad, *m, *v;  // of agent 0
   size_t log_alpha_stride;
-  const float *q, *y;               // (P, K, B), (P, B)
-  const float *v_value, *v_target;  // (P, B), or NULL
-  const float *smallest, *log_prob, *saturated;
-  const double *critic_norm, *value_norm, *actor_norm;  // value_norm may be NULL
+  const float *q, *y;                                   // (P, K, B), (P, B)
+  const float *v_value, *v_target;                      // (P, B), or NULL
+  const float *smallest, *log_prob, *saturated;         // (P, B), (P, 2B) of which the first half is read, (P, B)
+  const double *critic_norm, *value_norm, *actor_norm;  // (P, parts) from adam_update; value_norm may be NULL
   int32_t critic_parts, value_parts, actor_parts;       // of one agent
   const float* gradients;                               // the slab
   const sac_gradient_tensor* tensors;                   // (tensor_count) searched when an agent stops
   int32_t tensor_count;
   sac_dims dims;
-  float target_entropy;
-  int32_t learn;
+  float target_entropy;  // nats
+  int32_t learn;         // 0: log_alpha stays, and grad, m and v are not used
 } sac_temperature_args;
 cudaError_t sac_temperature_update(cudaStream_t stream, const sac_temperature_args* args);
 
@@ -371,17 +371,17 @@ cudaError_t sac_target_begin(cudaStream_t stream, sac_device_state* state, int32
 
 // P*N environments of one task on the device, with the members of sac_vector (src/env/vector.h).
 typedef struct sac_env_arrays {
-  double* state;           // (P, N, state)
-  float* obs;              // (P, N, O) that act reads
-  float* action;           // (P, N, A) in [-1, 1]; discrete: the action's number
-  float* prev_obs;         // (P, N, O)
-  float* next_obs;         // (P, N, O)
-  float* reward;           // (P, N)
-  uint8_t* terminated;     // (P, N)
-  uint8_t* truncated;      // (P, N)
-  uint64_t* episode;       // (P, N) episodes started
-  double* episode_return;  // (P, N) so far
-  int64_t* episode_length;
+  double* state;            // (P, N, state)
+  float* obs;               // (P, N, O) the observation that act reads next
+  float* action;            // (P, N, A) in [-1, 1]; discrete: the action's number
+  float* prev_obs;          // (P, N, O) before the last step
+  float* next_obs;          // (P, N, O) after it, before a reset
+  float* reward;            // (P, N)
+  uint8_t* terminated;      // (P, N)
+  uint8_t* truncated;       // (P, N)
+  uint64_t* episode;        // (P, N) episodes started
+  double* episode_return;   // (P, N) so far
+  int64_t* episode_length;  // (P, N) steps so far
 } sac_env_arrays;
 
 // An episode that ended in a step; length 0: none ended.
@@ -390,7 +390,8 @@ typedef struct sac_env_finished {
   int64_t length;
 } sac_env_finished;
 
-// Failures of a step. The first one by step and environment is kept: the complement makes its code the largest.
+// Failures of a step. SAC_ENV_FAILURE gives each a code. The complement makes the code of the earliest one the largest,
+// by step and then by environment, so that a maximum keeps it.
 enum { SAC_ENV_BAD_ACTION = 1, SAC_ENV_BAD_OBS, SAC_ENV_BAD_REWARD };
 #define SAC_ENV_FAILURE(step, env, what) (~(((uint64_t)(step) << 40) | ((uint64_t)(env) << 4) | (uint64_t)(what)))
 
@@ -403,8 +404,8 @@ typedef struct sac_env_step_args {
   const uint64_t* seed;                     // (P)
   sac_env_finished* finished;               // (P, N) of this step
   uint64_t* failure;                        // 0: none so far
-  uint64_t stream;                          // of environment 0's episodes
-  double options[SAC_ENV_OPTIONS_DOUBLES];  // the task's struct
+  uint64_t stream;                          // random stream of the episodes of environment 0; i has stream + i
+  double options[SAC_ENV_OPTIONS_DOUBLES];  // the bytes of the task's options struct
   float low[SAC_ENV_ACTIONS_MAX], high[SAC_ENV_ACTIONS_MAX];
   int32_t task;  // number in the list of kernels/tasks/tasks.h
   int32_t population, num_envs;

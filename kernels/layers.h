@@ -30,12 +30,14 @@ typedef struct sac_moments {
 // [obs-norm.merge] The statistics of two sets together (Chan, Golub, LeVeque 1979). With one element in b it is
 // Welford's step. An empty set changes nothing.
 SAC_FN sac_moments sac_moments_merge(sac_moments a, sac_moments b) {
+  // The share of b among all elements. Two empty sets give 0, not 0/0.
   const double count = a.count + b.count;
   const double share = count == 0 ? 0 : b.count / count;
   const double delta = b.mean - a.mean;
   sac_moments merged;
   merged.count = count;
   merged.mean = a.mean + delta * share;
+  // The mean of both variances, and the part that comes from the distance of the two means.
   merged.var = a.var + (b.var - a.var) * share + delta * delta * share * (1.0 - share);
   return merged;
 }

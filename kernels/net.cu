@@ -1,4 +1,4 @@
-// The kernels between a network's products: bias and ReLU, the gradient of ReLU, and sums over rows.
+// The kernels between the matrix products of a network: bias and ReLU, the gradient of ReLU, and sums over rows.
 #include "kernels/cuda.cuh"
 #include "kernels/kernels.h"
 #include "kernels/layers.h"
@@ -21,14 +21,16 @@ __device__ size_t column_of(size_t i, size_t width) {
   return i >> 32 ? i % width : static_cast<uint32_t>(i) % static_cast<uint32_t>(width);
 }
 
-// quads: float4s of a thread, whose loads are under way together. Where the width is no multiple of 4, a thread has one
-// number.
+// Grid: (blocks, networks). A thread has `quads` float4s, whose loads are under way together. Where the width is not a
+// multiple of 4, it has one number.
 template <int quads>
 __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
+  // The matrix of this block's network.
   const size_t count = static_cast<size_t>(a.rows) * static_cast<size_t>(a.width);
   float* y = a.y + blockIdx.y * a.y_stride;
   const float* bias = a.bias + blockIdx.y * a.bias_stride;
   if (a.width % 4 == 0) {
+    // The first float4 of this thread, and the last one of the matrix.
     const size_t first = static_cast<size_t>(blockIdx.x) * threads * quads + threadIdx.x, last = count / 4 - 1;
     float4* ys = reinterpret_cast<float4*>(y);
     const float4* biases = reinterpret_cast<const float4*>(bias);
@@ -42,13 +44,15 @@ __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
       column[n] = column_of(i < last ? i : last, static_cast<size_t>(a.width / 4));
     }
 
-    // Load everything, then store. Threads beyond the last float4 load the last one.
+    // Load everything before the first store. Threads beyond the last float4 load the last one.
 #pragma unroll
     for (int n = 0; n < quads; ++n) {
       const size_t i = first + static_cast<size_t>(n) * threads;
       x[n] = ys[i < last ? i : last];
       b[n] = biases[column[n]];
     }
+
+    // Store the outputs.
 #pragma unroll
     for (int n = 0; n < quads; ++n) {
       const size_t i = first + static_cast<size_t>(n) * threads;
@@ -57,6 +61,7 @@ __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
     return;
   }
 
+  // A width that is not a multiple of 4.
   const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   if (i < count) y[i] = sac_relu(y[i] + bias[column_of(i, static_cast<size_t>(a.width))]);
 }
@@ -64,6 +69,7 @@ __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
 // The same for the gradient.
 template <int quads>
 __global__ void __launch_bounds__(threads) net_relu_grad(sac_relu_grad_args a) {
+  // The matrices of this block's network.
   const size_t count = static_cast<size_t>(a.rows) * static_cast<size_t>(a.width);
   float* d = a.d + blockIdx.y * a.d_stride;
   const float* y = a.y + blockIdx.y * a.y_stride;
@@ -73,13 +79,15 @@ __global__ void __launch_bounds__(threads) net_relu_grad(sac_relu_grad_args a) {
     const float4* ys = reinterpret_cast<const float4*>(y);
     float4 x[quads], g[quads];
 
-    // Load everything, then store.
+    // Load everything before the first store. Threads beyond the last float4 load the last one.
 #pragma unroll
     for (int n = 0; n < quads; ++n) {
       const size_t i = first + static_cast<size_t>(n) * threads, j = i < last ? i : last;
       x[n] = ys[j];
       g[n] = ds[j];
     }
+
+    // Store the gradients.
 #pragma unroll
     for (int n = 0; n < quads; ++n) {
       const size_t i = first + static_cast<size_t>(n) * threads;
@@ -88,6 +96,7 @@ __global__ void __launch_bounds__(threads) net_relu_grad(sac_relu_grad_args a) {
     return;
   }
 
+  // A width that is not a multiple of 4.
   const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   if (i < count) d[i] = sac_relu_grad(y[i], d[i]);
 }
@@ -105,8 +114,12 @@ __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column
   while (job < a.jobs - 1 && tile >= (a.job[job].width + columns - 1) / columns)
     tile -= (a.job[job++].width + columns - 1) / columns;
   const sac_column_job j = a.job[job];
+
+  // A lane has a column; a warp has every 32nd row.
   const int lane = static_cast<int>(threadIdx.x) % columns, warp = static_cast<int>(threadIdx.x) / columns;
   const int column = tile * columns + lane;
+
+  // Where the column and the factors of its rows are.
   const size_t net = blockIdx.y, width = static_cast<size_t>(j.width);
   const float* x = j.x + net * j.x_stride + column;
   const float* factor = j.factor ? j.factor + net * j.factor_stride : nullptr;
@@ -115,26 +128,32 @@ __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column
   float sum = 0;
   for (int first = warp; column < j.width && first < a.rows; first += rows_ahead * row_warps) {
     float read[rows_ahead], times[rows_ahead];
+
+    // Load. Beyond the last row: the last row, which is not added.
 #pragma unroll
     for (int n = 0; n < rows_ahead; ++n) {
       const int r = first + n * row_warps < a.rows ? first + n * row_warps : a.rows - 1;
       read[n] = x[static_cast<size_t>(r) * width];
       times[n] = factor ? factor[r] : 1.0f;
     }
+
+    // Add in the order of the rows.
 #pragma unroll
     for (int n = 0; n < rows_ahead; ++n)
       if (first + n * row_warps < a.rows) sum += times[n] * read[n];
   }
 
-  // Over the warps.
+  // Over the warps, in their order.
   partial[warp][lane] = sum;
   __syncthreads();
+
+  // The first warp continues from its own sum.
   if (warp != 0 || column >= j.width) return;
   for (int w = 1; w < row_warps; ++w) sum += partial[w][lane];
   j.sum[net * j.sum_stride + column] = sum;
 }
 
-// Blocks that a device runs at the same time. With fewer of them a thread has one float4: with two, some
+// About how many blocks a device runs at the same time. Up to this number a thread has one float4: with two, some
 // multiprocessors would be idle.
 constexpr unsigned few = 512;
 
@@ -147,6 +166,7 @@ dim3 elementwise_grid(int32_t nets, int32_t rows, int32_t width, int quads) {
 }  // namespace
 
 cudaError_t sac_net_bias_relu(cudaStream_t stream, const sac_bias_relu_args* args) {
+  // Choose one float4 a thread while all blocks run at the same time, two otherwise.
   const dim3 one = elementwise_grid(args->nets, args->rows, args->width, 1),
              two = elementwise_grid(args->nets, args->rows, args->width, 2);
   if (size_t{one.x} * one.y <= few) {
@@ -158,6 +178,7 @@ cudaError_t sac_net_bias_relu(cudaStream_t stream, const sac_bias_relu_args* arg
 }
 
 cudaError_t sac_net_relu_grad(cudaStream_t stream, const sac_relu_grad_args* args) {
+  // Choose one float4 a thread while all blocks run at the same time, two otherwise.
   const dim3 one = elementwise_grid(args->nets, args->rows, args->width, 1),
              two = elementwise_grid(args->nets, args->rows, args->width, 2);
   if (size_t{one.x} * one.y <= few) {
@@ -169,6 +190,7 @@ cudaError_t sac_net_relu_grad(cudaStream_t stream, const sac_relu_grad_args* arg
 }
 
 cudaError_t sac_net_column_sums(cudaStream_t stream, const sac_column_sums_args* args) {
+  // The blocks of all jobs, side by side in x.
   unsigned tiles = 0;
   for (int32_t job = 0; job < args->jobs; ++job)
     tiles += sac_blocks(static_cast<size_t>(args->job[job].width), columns);

@@ -1,4 +1,4 @@
-// Target networks: an exponential average of the weights of their source, one weight at a time.
+// Target networks: each weight is an exponential average of the same weight of its source network.
 // Lillicrap et al. 2015, arXiv 1509.02971, algorithm 1; arXiv 1812.05905, algorithm 1.
 #ifndef SAC_KERNELS_POLYAK_H
 #define SAC_KERNELS_POLYAK_H

@@ -2,10 +2,10 @@
 //
 // Salmon, Moraes, Dror, Shaw 2011, Parallel Random Numbers: As Easy as 1, 2, 3. Box and Muller 1958.
 //
-// There is no state. Four words are a function of (seed, stream, block): the agent's seed, the use of the numbers, and
-// a counter within the stream. A library computes the ten rounds: cuRAND in .cu files, Random123 in C. Both get the key
-// {seed.lo, seed.hi} and the counter {block.lo, block.hi, stream.lo, stream.hi}, and return the same words. cuRAND's
-// curand_init(seed, stream, 4*block) with curand4 returns these words too.
+// The generator has no state. Four words are a function of (seed, stream, block): the agent's seed, the use of the
+// numbers, and a counter within the stream. A library computes the ten rounds: cuRAND in .cu files, Random123 in C.
+// Both get the key {seed.lo, seed.hi} and the counter {block.lo, block.hi, stream.lo, stream.hi}, and return the same
+// words. cuRAND's curand_init(seed, stream, 4*block) with curand4 returns these words too.
 //
 // Numbers are float or integer, whatever `real` is, and have the same bits on every host and device: so the noise of a
 // run does not depend on the machine. For this reason the formulas use polynomials, not libm, and sac_mul and sac_add.
@@ -93,9 +93,10 @@ SAC_FN double sac_uniform_double(uint32_t low, uint32_t high) {
   return ((double)(int64_t)bits + 0.5) * 0x1p-52;
 }
 
-// [index] A number in [0, n): the upper half of the 128-bit product of two words and n. Its probability differs from
-// 1/n by less than 2^-64. n = 0 gives 0.
+// [index] A number in [0, n): the upper half of the 128-bit product of two words and n. The probability of each number
+// differs from 1/n by less than 2^-64. n = 0 gives 0.
 SAC_FN uint64_t sac_index(uint32_t low, uint32_t high, uint64_t n) {
+  // Long multiplication by halves of 32 bits. No sum exceeds 64 bits.
   const uint64_t n_low = (uint32_t)n, n_high = n >> 32;
   const uint64_t carry = (low * n_low) >> 32;
   const uint64_t middle = high * n_low + carry;
@@ -103,8 +104,8 @@ SAC_FN uint64_t sac_index(uint32_t low, uint32_t high, uint64_t n) {
   return high * n_high + (middle >> 32) + (middle_low >> 32);
 }
 
-// -log u for u = (h + 1/2) / 2^31, h = word >> 1. It is accurate to float's last digits over the whole range, even near
-// u = 1, where u as a float would be rounded. In [2^-32, 32 log 2].
+// -log u for u = (h + 1/2) / 2^31, h = word >> 1. The result is in [2^-32, 32 log 2]. It is accurate to the last digits
+// of float over the whole range, even near u = 1, where u as a float would be rounded.
 SAC_FN float sac_minus_log_uniform(uint32_t word) {
   const int32_t h = (int32_t)(word >> 1);
   const float x = sac_add((float)h, 0.5f);
@@ -118,13 +119,16 @@ SAC_FN float sac_minus_log_uniform(uint32_t word) {
   const float below = sac_mul(sac_add((float)(0x7fffffff - h), 0.5f), -0x1p-31f);
   const float f = high ? below : sac_add(m, -1.0f);
   const float k = high ? 0.0f : (float)((int32_t)(shifted >> 23) - 127 - 31);
+
+  // log u = k log 2 + log(1 + f), with log 2 in two parts: k times the larger one is exact.
   const float fine = sac_add(sac_mul(k, -2.12194440e-4f), sac_log1p_near(f));
   return -sac_add(sac_mul(k, 0.693359375f), fine);
 }
 
 // [normal] Box and Muller: two words become two independent numbers from N(0, 1), sqrt(-2 log u) (cos, sin)(2 pi v).
-// |z| <= sqrt(64 log 2) = 6.66; a share of 1e-11 of the distribution is beyond.
+// |z| <= sqrt(64 log 2) = 6.66: the tails beyond it, a probability of 3e-11, are missing.
 SAC_FN void sac_normal_pair(uint32_t radius_word, uint32_t angle_word, float* z0, float* z1) {
+  // The radius, from the first word.
   const float radius = sac_root(sac_mul(2.0f, sac_minus_log_uniform(radius_word)));
 
   // The angle is `quarter` quarter turns and a rest y in [-pi/4, pi/4].
@@ -132,7 +136,7 @@ SAC_FN void sac_normal_pair(uint32_t radius_word, uint32_t angle_word, float* z0
   const int32_t rest = (int32_t)(angle_word - (quarter << 30) + 0x20000000u) - 0x20000000;
   const float y = sac_mul(sac_add((float)rest, 0.5f), 1.46291807927e-9f);  // pi/2^31: radians
 
-  // sin y and cos y
+  // sin y and cos y, by polynomials in y^2.
   const float square = sac_mul(y, y);
   float s = -0.000195878907f;
   s = sac_add(sac_mul(s, square), 0.00833274797f);
@@ -143,10 +147,10 @@ SAC_FN void sac_normal_pair(uint32_t radius_word, uint32_t angle_word, float* z0
   c = sac_add(sac_mul(c, square), 0.0416666642f);
   c = sac_add(1.0f, sac_add(sac_mul(sac_mul(square, square), c), sac_mul(square, -0.5f)));
 
-  // Turn by the quarter turns.
+  // Turn by the quarter turns: an odd number of them swaps sine and cosine.
   const uint32_t odd = quarter & 1u;
   const float along = odd ? s : c, across = odd ? c : s;
-  // the signs of (cos, sin) in quadrants 0..3: ++ -+ -- +-
+  // The signs of (cos, sin) after 0, 1, 2, 3 quarter turns: ++ -+ -- +-.
   const uint32_t cos_sign = (quarter ^ (quarter >> 1)) << 31, sin_sign = (quarter >> 1) << 31;
   *z0 = sac_mul(radius, sac_bits_float(sac_float_bits(along) ^ cos_sign));
   *z1 = sac_mul(radius, sac_bits_float(sac_float_bits(across) ^ sin_sign));
@@ -159,12 +163,15 @@ SAC_FN void sac_normals(sac_words words, float z[4]) {
 }
 
 // Arrays of n numbers, from block `block` on. These are plain loops over blocks, which the compiler vectorises (for the
-// normals gcc needs -fno-trapping-math). A thread of a device calls them with its own block and n = 4 or 2.
+// normals gcc needs -fno-trapping-math). The kernels do not call them: a device thread makes the numbers of one block.
 
 // [normal] z[j] is lane j%4 of block + j/4.
 SAC_FN void sac_fill_normals(uint64_t seed, uint64_t stream, uint64_t block, size_t n, float* z) {
+  // The numbers of whole blocks.
   const size_t whole = n / SAC_NORMALS_PER_BLOCK;
   for (size_t i = 0; i < whole; i++) sac_normals(sac_philox(seed, stream, block + i), z + SAC_NORMALS_PER_BLOCK * i);
+
+  // The first numbers of one more block.
   if (n % SAC_NORMALS_PER_BLOCK) {
     float last[SAC_NORMALS_PER_BLOCK];
     sac_normals(sac_philox(seed, stream, block + whole), last);
@@ -174,12 +181,15 @@ SAC_FN void sac_fill_normals(uint64_t seed, uint64_t stream, uint64_t block, siz
 
 // [uniform] x[j] in (-bound, bound) is made of word j%4 of block + j/4.
 SAC_FN void sac_fill_uniform(uint64_t seed, uint64_t stream, uint64_t block, size_t n, float bound, float* x) {
+  // The numbers of whole blocks.
   const size_t whole = n / SAC_UNIFORMS_PER_BLOCK;
   for (size_t i = 0; i < whole; i++) {
     const sac_words words = sac_philox(seed, stream, block + i);
     for (int w = 0; w < SAC_UNIFORMS_PER_BLOCK; w++)
       x[SAC_UNIFORMS_PER_BLOCK * i + (size_t)w] = sac_uniform_within(words.word[w], bound);
   }
+
+  // The first numbers of one more block.
   const sac_words words = sac_philox(seed, stream, block + whole);
   for (size_t j = SAC_UNIFORMS_PER_BLOCK * whole; j < n; j++)
     x[j] = sac_uniform_within(words.word[j % SAC_UNIFORMS_PER_BLOCK], bound);
@@ -188,11 +198,14 @@ SAC_FN void sac_fill_uniform(uint64_t seed, uint64_t stream, uint64_t block, siz
 // [index] index[j] in [0, range) is made of words 2(j%2) and 2(j%2) + 1 of block + j/2.
 SAC_FN void sac_fill_indices(uint64_t seed, uint64_t stream, uint64_t block, size_t n, uint64_t range,
                              uint64_t* index) {
+  // The numbers of whole blocks.
   for (size_t i = 0; i < n / SAC_INDICES_PER_BLOCK; i++) {
     const sac_words words = sac_philox(seed, stream, block + i);
     index[2 * i] = sac_index(words.word[0], words.word[1], range);
     index[2 * i + 1] = sac_index(words.word[2], words.word[3], range);
   }
+
+  // The first number of one more block.
   if (n % SAC_INDICES_PER_BLOCK) {
     const sac_words words = sac_philox(seed, stream, block + n / SAC_INDICES_PER_BLOCK);
     index[n - 1] = sac_index(words.word[0], words.word[1], range);

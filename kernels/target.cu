@@ -15,8 +15,8 @@ __device__ void next_scalars(sac_device_state* state, const sac_adam_rates& rate
     state->adam[set] = sac_adam_begin(state->updates + 1, rates.lr[set], rates.beta1, rates.beta2, rates.epsilon);
 }
 
-// The same by a warp, in which two lanes share a set: each computes one of the two numbers that take logarithms and
-// roots.
+// The scalars of step t by a warp. Two lanes share a set: each computes one of the two numbers that need a logarithm
+// or a root.
 __device__ void next_scalars_of_warp(sac_device_state* state, uint64_t t, const sac_adam_rates& rates, int lane) {
   if (lane >= 2 * SAC_ADAM_SETS) return;
 
@@ -45,8 +45,8 @@ constexpr int stats = SAC_STATISTIC_COUNT;
 static_assert(stats < SAC_WARP && sizeof(sac_update_stats) == stats * sizeof(double),
               "a lane a statistic, and one for the number of updates");
 
-// Ends an update. The first warp adds its statistics to the totals, the second computes the next scalars. Only the
-// second one reads and writes the number of updates.
+// Ends an update. The first warp adds the update's statistics to the totals. The second warp computes the next scalars;
+// it alone reads and writes state->updates.
 __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   if (warp == 0) {
@@ -75,9 +75,10 @@ __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates)
   }
 }
 
-// The first block of each agent ends the update, because that takes longest. The other blocks read nothing that it
-// writes.
+// The first block of each agent ends the update: it starts first, because this takes longest. The other blocks average
+// weights, and read nothing that the first block writes.
 __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
+  // The agent, and the block that ends its update.
   const size_t p = blockIdx.y;
   sac_device_state* state = &a.state[p];
   if (blockIdx.x == 0) {
@@ -103,7 +104,7 @@ __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
   sac_loads_first();
   if (!alive) return;
 
-    // The average.
+    // The average. Threads beyond the last float4 store nothing.
 #pragma unroll
   for (int i = 0; i < quads; i++) {
     const size_t j = first + static_cast<size_t>(i) * threads;
@@ -118,7 +119,7 @@ __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
   }
 }
 
-// A thread an agent.
+// A thread has one agent.
 __global__ void target_begin(sac_device_state* state, int32_t population, sac_adam_rates rates) {
   const int p = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (p < population) next_scalars(&state[p], rates);

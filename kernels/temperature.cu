@@ -15,9 +15,9 @@ constexpr int critics_ahead = 2;  // critics of such a row; the outputs of other
 // Sums over the minibatch: the statistics, and the gradient of log_alpha.
 enum { ALPHA_GRAD = SAC_STATISTIC_COUNT, SUMS };
 
-// A line of SAC_STATISTICS becomes a statement that adds a value to its sum, in one of the functions below: the one
-// whose kind (a critic's output of a row, a value, a row of the policy) the line has. There SUM_<kind> is ADD;
-// elsewhere it is NOTHING.
+// SUM turns a line of SAC_STATISTICS into a statement that adds its value to its sum. Each of the functions
+// add_critic, add_value and add_policy serves the lines of one kind (their `each`). There SUM_<kind> is ADD; for lines
+// of other kinds SUM is nothing.
 #define NOTHING(name, value)
 #define ADD(name, value) sum[SAC_STATISTIC_##name] += static_cast<double>(value);
 #define SUM_CRITIC NOTHING
@@ -35,11 +35,16 @@ struct row_reads {
 
 // Loads a row; beyond the last row, the last one.
 __device__ void read_row(const sac_temperature_args& a, size_t p, int row, row_reads& reads) {
+  // Where the row is.
   const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
   const size_t r = static_cast<size_t>(row < a.dims.batch ? row : a.dims.batch - 1), at = p * batch + r;
+
+  // The first critics. Where an agent has fewer of them, critic 0 is loaded again.
 #pragma unroll
   for (int k = 0; k < critics_ahead; k++)
     reads.q[k] = a.q[(p * critics + (k < a.dims.critics ? static_cast<size_t>(k) : 0)) * batch + r];
+
+  // The targets and values of the row. There may be no value network.
   reads.y = a.y[at];
   reads.v_value = a.v_value ? a.v_value[at] : 0.0f;
   reads.v_target = a.v_value ? a.v_target[at] : 0.0f;
@@ -52,6 +57,8 @@ __device__ void read_row(const sac_temperature_args& a, size_t p, int row, row_r
 // threads.
 __device__ void read_rows(const sac_temperature_args& a, size_t p, int first, row_reads rows[rows_ahead]) {
   read_row(a, p, first, rows[0]);
+
+  // A small minibatch has at most one row for each thread.
   if (a.dims.batch <= threads) return;
 #pragma unroll
   for (int n = 1; n < rows_ahead; n++) read_row(a, p, first + n * threads, rows[n]);
@@ -84,18 +91,21 @@ __device__ void add_policy(const row_reads& reads, float log_alpha, float alpha,
 // Adds a row to all sums.
 __device__ void add_row(const sac_temperature_args& a, size_t p, int row, const row_reads& reads, float log_alpha,
                         float alpha, double sum[SUMS]) {
+  // The critics: those that read_row has loaded, then the others.
   const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
 #pragma unroll
   for (int k = 0; k < critics_ahead; k++)
     if (k < a.dims.critics) add_critic(reads.q[k], reads.y, sum);
   for (size_t k = critics_ahead; k < critics; k++)
     add_critic(a.q[(p * critics + k) * batch + static_cast<size_t>(row)], reads.y, sum);
+
+  // The value network, where there is one, and the policy.
   if (a.v_value) add_value(reads.v_value, reads.v_target, sum);
   add_policy(reads, log_alpha, alpha, a.target_entropy, sum);
 }
 
-// A squared norm consists of parts, one of each block of adam_update. first_part loads the first one of this thread,
-// add_parts adds its others.
+// Each block of adam_update has written one part of a squared norm. first_part loads the first part that this thread
+// adds; add_parts adds its other parts.
 __device__ double first_part(const double* norm, size_t p, int parts) {
   const int i = static_cast<int>(threadIdx.x);
   return norm && i < parts ? norm[p * static_cast<size_t>(parts) + static_cast<size_t>(i)] : 0.0;
@@ -107,25 +117,29 @@ __device__ double add_parts(double sum, const double* norm, size_t p, int parts)
   return sum;
 }
 
-// Finds the gradients that are not finite: how many tensors, the first of them in the order of the list, and the first
-// such number in it. Runs once in an agent's life, when it stops.
+// Finds the gradients that are not finite: how many tensors have one, the first of these tensors in the order of
+// a.tensors, and its first such number. It runs once in an agent's life, when the agent stops.
 __device__ void find_bad_gradients(const sac_temperature_args& a, size_t p, sac_device_state* state) {
   // The block searches one tensor after another.
   int bad = 0, first = -1;
   for (int i = 0; i < a.tensor_count; i++) {
     const sac_gradient_tensor tensor = a.tensors[i];
     const float* x = a.gradients + tensor.start + p * tensor.stride;
+
+    // Whether any number of the tensor is not finite, for all threads.
     int mine = 0;
     for (uint64_t e = threadIdx.x; e < tensor.count; e += threads) mine |= !isfinite(x[e]);
     if (!__syncthreads_or(mine)) continue;
     first = bad++ == 0 ? i : first;
   }
 
-  // One thread finds the number.
+  // One thread finds the first number that is not finite.
   if (threadIdx.x != 0) return;
   state->bad_tensors = bad;
   state->first_bad = first;
   state->bad_value = 0;
+
+  // All gradients are finite if only a loss or another statistic is not.
   if (first < 0) return;
   const float* x = a.gradients + a.tensors[first].start + p * a.tensors[first].stride;
   while (isfinite(*x)) x++;
@@ -162,13 +176,15 @@ constexpr uint32_t watched_statistics = 0u SAC_STATISTICS(WATCHED);
 #undef WATCHED
 
 // Computes the means, the norms and log_alpha's step from the sums: a lane of the first warp for each. Returns whether
-// the statistics are finite, in all lanes.
+// all watched statistics are finite, in all lanes.
 __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double sum, float alpha, step_reads& reads) {
+  // Lane i stores statistic i: a norm, alpha itself, or a mean.
   const double mean = sum / divisor(lane, a.dims);
   const bool norm = lane == SAC_STATISTIC_critic_grad || lane == SAC_STATISTIC_actor_grad;
   const double number = norm ? sqrt(sum) : lane == SAC_STATISTIC_alpha ? static_cast<double>(alpha) : mean;
   if (lane < SAC_STATISTIC_COUNT) reinterpret_cast<double*>(&a.state[p].stats)[lane] = number;
 
+  // One more lane has the gradient by log_alpha, and makes Adam's step.
   if (lane == ALPHA_GRAD && a.learn) {
     const size_t at = p * a.log_alpha_stride;
     const float grad = static_cast<float>(mean);
@@ -178,12 +194,14 @@ __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double
     a.v[at] = reads.v;
   }
 
+  // Statistics that are not watched may be infinite or NaN.
   return __all_sync(SAC_WHOLE_WARP, !(watched_statistics >> lane & 1) || isfinite(number));
 }
 static_assert(SUMS <= SAC_WARP, "a lane a sum");
 
 // One block an agent.
 __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) {
+  // The agent, and what Adam's step of log_alpha needs.
   const size_t p = blockIdx.x, at = p * a.log_alpha_stride;
   const int thread = static_cast<int>(threadIdx.x);
   sac_device_state* state = &a.state[p];
@@ -218,12 +236,12 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
       if (first + n * threads < a.dims.batch) add_row(a, p, first + n * threads, rows[n], step.log_alpha, alpha, sum);
   }
 
-  // Over the block; then the first warp has one sum a lane.
+  // Over the block. Then lane i of the first warp has sum i.
   sac_block_sums<double, SUMS>(sum);
   bool finite = true;
   if (thread < SAC_WARP) finite = finish(a, p, thread, sum[0], alpha, step);
 
-  // Stop the agent where a statistic is not finite.
+  // Stop the agent if a watched statistic is not finite.
   if (!__syncthreads_or(!finite)) return;
   if (thread == 0) state->alive = 0;
   find_bad_gradients(a, p, state);

@@ -29,6 +29,7 @@ typedef struct sac_acrobot {
 } sac_acrobot;
 
 SAC_FN void sac_acrobot_bounds(const sac_acrobot_options* options, float* low, float* high) {
+  // Discrete actions have no bounds.
   (void)options;
   (void)low;
   (void)high;
@@ -52,8 +53,8 @@ SAC_FN void sac_acrobot_start(const sac_acrobot_options* options, sac_acrobot* s
 }
 
 // x**2 of one number, as NumPy computes it: with libm's pow, whose error is up to 0.54 of a last place. So once in a
-// thousand times it is not x*x. It can differ only where x*x is near the middle of two doubles. As pow is slow, it is
-// called only there. The exponent is volatile, because compilers replace pow(x, 2) by x*x.
+// thousand times pow(x, 2) is not x*x. They can differ only where the exact square is near the middle of two doubles.
+// As pow is slow, it is called only there. The exponent is volatile, because compilers replace pow(x, 2) by x*x.
 SAC_FN double sac_acrobot_square(double x) {
   const double square = x * x;
 #ifndef __CUDA_ARCH__
@@ -64,6 +65,7 @@ SAC_FN double sac_acrobot_square(double x) {
   bits++;
   memcpy(&next, &bits, sizeof next);
   if (!(fabs(fma(x, x, -square)) < 0.45 * (next - square))) {
+    // Near the middle of two doubles the result is pow's.
     const volatile double two = 2;
     return pow(x, two);
   }
@@ -74,23 +76,31 @@ SAC_FN double sac_acrobot_square(double x) {
 // The derivative of y = (angles, velocities) under `torque`. Both links: length and mass 1, centre of mass at 1/2,
 // moment of inertia 1.
 SAC_FN void sac_acrobot_derivative(int nips, double torque, const double y[4], double dy[4]) {
+  // The angles and velocities of the two links, in SI units.
   const double g = 9.8, first = y[0], second = y[1], v1 = y[2], v2 = y[3];
   const double cosine = cos(second), sine = sin(second);
+
+  // The inertias d1, d2 and the torques phi1, phi2, in the notation of the book.
   const double d1 = 0.25 + (1.25 + cosine) + 1.0 + 1.0;
   const double d2 = (0.25 + 0.5 * cosine) + 1.0;
   const double phi2 = 0.5 * g * cos(first + second - SAC_PI / 2.0);
   const double phi1 = -0.5 * sac_acrobot_square(v2) * sine - v2 * v1 * sine + 1.5 * g * cos(first - SAC_PI / 2) + phi2;
+
+  // The acceleration of the second link. The book's equations have one term more than those of the paper.
   const double coupled = torque + d2 / d1 * phi1;
   const double a2 =
       ((nips ? coupled : coupled - 0.5 * sac_acrobot_square(v1) * sine) - phi2) / (1.25 - sac_acrobot_square(d2) / d1);
+
+  // Velocities, then accelerations: that of the first link follows from that of the second.
   dy[0] = v1;
   dy[1] = v2;
   dy[2] = -(d2 * a2 + phi1) / d1;
   dy[3] = a2;
 }
 
-// x in [-pi, pi]. It subtracts one turn at a time, as Gymnasium does, to have the same roundings. A step turns by a few
-// radians at most. A state from outside may be of any size: it takes fmod, so that the loop ends.
+// x in [-pi, pi]. One turn is subtracted at a time, as in Gymnasium, to have the same roundings. A step turns by a few
+// radians at most. A state from outside may be of any size: beyond 1000 rad fmod brings it into the range at once, but
+// by half turns, so that the angle may be turned by pi.
 SAC_FN double sac_acrobot_wrap(double x) {
   const double turn = 2 * SAC_PI;
   if (!(fabs(x) < 1000)) return fmod(x, SAC_PI);
@@ -101,12 +111,13 @@ SAC_FN double sac_acrobot_wrap(double x) {
 
 SAC_FN int sac_acrobot_step(const sac_acrobot_options* options, sac_acrobot* state, const real* action,
                             double* reward) {
+  // The torque is action - 1, in N m; dt is in s.
   const int nips = options->book_or_nips == 1;
   const double torque = (double)action[0] - 1.0, dt = 0.2;
   const double y[4] = {state->angle[0], state->angle[1], state->velocity[0], state->velocity[1]};
   double k1[4], k2[4], k3[4], k4[4], at[4];
 
-  // One step of Runge-Kutta.
+  // One step of the fourth-order Runge-Kutta method.
   sac_acrobot_derivative(nips, torque, y, k1);
   for (int j = 0; j < 4; j++) at[j] = y[j] + dt / 2.0 * k1[j];
   sac_acrobot_derivative(nips, torque, at, k2);
@@ -122,14 +133,14 @@ SAC_FN int sac_acrobot_step(const sac_acrobot_options* options, sac_acrobot* sta
   state->velocity[0] = sac_task_clip(at[2], -4 * SAC_PI, 4 * SAC_PI);
   state->velocity[1] = sac_task_clip(at[3], -9 * SAC_PI, 9 * SAC_PI);
 
-  // The height of the tip.
+  // The episode ends when the tip is more than one link's length above the pivot.
   const int terminated = -cos(state->angle[0]) - cos(state->angle[1] + state->angle[0]) > 1.0;
   *reward = terminated ? 0.0 : -1.0;
   return terminated;
 }
 
-// Computed in double and rounded once. Gymnasium computes the first observation of an episode from a float state with
-// NumPy's float cos and sin, so that one may differ in the last place; later ones do not.
+// The observation is computed in double and rounded once. Gymnasium computes the first observation of an episode from a
+// float state with NumPy's float cos and sin, so the first one may differ in the last place. Later ones do not differ.
 SAC_FN void sac_acrobot_observe(const sac_acrobot_options* options, const sac_acrobot* state, float* obs) {
   (void)options;
   obs[0] = (float)cos(state->angle[0]);

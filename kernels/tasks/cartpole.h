@@ -1,8 +1,8 @@
 // CartPole-v1: keep a pole upright on a cart by pushing it left (0) or right (1).
 //
 // Equations of Florian 2007, "Correct equations for the dynamics of the cart-pole system", by explicit Euler. The
-// reward is 1 for every step, including the last. With sutton_barto_reward it is 0, and -1 for the step in which the
-// pole falls.
+// reward is 1 for every step, including the last. With sutton_barto_reward it is 0, and -1 for the step that terminates
+// the episode.
 #ifndef SAC_KERNELS_TASKS_CARTPOLE_H
 #define SAC_KERNELS_TASKS_CARTPOLE_H
 
@@ -30,6 +30,7 @@ typedef struct sac_cartpole {
 } sac_cartpole;
 
 SAC_FN void sac_cartpole_bounds(const sac_cartpole_options* options, float* low, float* high) {
+  // Discrete actions have no bounds.
   (void)options;
   (void)low;
   (void)high;
@@ -53,10 +54,11 @@ SAC_FN void sac_cartpole_start(const sac_cartpole_options* options, sac_cartpole
 
 SAC_FN int sac_cartpole_step(const sac_cartpole_options* options, sac_cartpole* state, const real* action,
                              double* reward) {
+  // Lengths in m, masses in kg, dt in s. The pole may lean by 12 degrees.
   const double gravity = 9.8, mass_pole = 0.1, total_mass = mass_pole + 1.0, half_length = 0.5, dt = 0.02;
   const double mass_length = mass_pole * half_length, max_x = 2.4, max_theta = 12 * 2 * SAC_PI / 360;
 
-  // The accelerations.
+  // The accelerations of pole and cart. The force is in N.
   const double force = action[0] == 1 ? 10.0 : -10.0;
   const double cosine = cos(state->theta), sine = sin(state->theta);
   const double squared = state->theta_velocity * state->theta_velocity;
@@ -65,12 +67,13 @@ SAC_FN int sac_cartpole_step(const sac_cartpole_options* options, sac_cartpole* 
       (gravity * sine - cosine * push) / (half_length * (4.0 / 3.0 - mass_pole * (cosine * cosine) / total_mass));
   const double x_acceleration = push - mass_length * theta_acceleration * cosine / total_mass;
 
-  // One step of Euler.
+  // One step of explicit Euler: the positions move with the old velocities.
   state->x += dt * state->x_velocity;
   state->x_velocity += dt * x_acceleration;
   state->theta += dt * state->theta_velocity;
   state->theta_velocity += dt * theta_acceleration;
 
+  // The episode ends when the cart leaves the track or the pole falls.
   const int terminated = state->x < -max_x || state->x > max_x || state->theta < -max_theta || state->theta > max_theta;
   *reward = options->sutton_barto_reward ? (terminated ? -1.0 : 0.0) : 1.0;
   return terminated;

@@ -3,8 +3,8 @@
 // The reward is 100 for reaching the flag, and minus a tenth of the squared action in each step.
 //
 // In Gymnasium the state is double at the start of an episode and float after each step. So the first step's sums are
-// in double, and all later ones in float: member `single`. The force is limited, but the reward has the action as it is
-// given.
+// in double, and all later ones in float: member `single`. The force is limited, but the cost in the reward is that of
+// the action as it is given.
 #ifndef SAC_KERNELS_TASKS_MOUNTAIN_CAR_CONTINUOUS_H
 #define SAC_KERNELS_TASKS_MOUNTAIN_CAR_CONTINUOUS_H
 
@@ -53,17 +53,19 @@ SAC_FN void sac_mountain_car_continuous_start(const sac_mountain_car_continuous_
   state->single = 0;
 }
 
-// x, or the float nearest to it. A sum or product of two floats, computed in double and then rounded to float, equals
-// the one computed in float.
+// x, or with `single` the float nearest to x. A sum or product of two floats, computed in double and then rounded to
+// float, equals the one computed in float.
 SAC_FN double sac_mountain_car_continuous_round(int single, double x) { return single ? (double)(float)x : x; }
 
 SAC_FN int sac_mountain_car_continuous_step(const sac_mountain_car_continuous_options* options,
                                             sac_mountain_car_continuous* state, const real* action, double* reward) {
+  // The constants of Gymnasium. raw: the action without limits.
   const double min_position = -1.2, max_position = 0.6, max_speed = 0.07, goal = 0.45, power = 0.0015;
   const int single = state->single != 0;
   const double raw = (double)action[0];
 
-  // The force. A limited force is a Python float, which NumPy converts to the state's type; an action has its own type.
+  // The force. A limited force is a Python float, which NumPy converts to the type of the state. An action within the
+  // limits keeps its own type.
   const double slope = 0.0025 * cos(sac_mountain_car_continuous_round(single, 3 * state->position));
   const int limited = raw < -1 || raw > 1;
   const double push =
@@ -74,6 +76,7 @@ SAC_FN int sac_mountain_car_continuous_step(const sac_mountain_car_continuous_op
 #define ROUND(x) sac_mountain_car_continuous_round(narrow, x)
   double velocity = ROUND(state->velocity + ROUND(push));
   double goal_velocity = ROUND(options->goal_velocity);
+  // The limit is a Python float, so later sums have the type of the state.
   if (velocity > ROUND(max_speed) || velocity < ROUND(-max_speed)) {
     velocity = velocity < 0 ? -max_speed : max_speed;
     goal_velocity = options->goal_velocity;
@@ -85,9 +88,11 @@ SAC_FN int sac_mountain_car_continuous_step(const sac_mountain_car_continuous_op
   if (position > ROUND(max_position)) position = max_position;
   if (position < ROUND(min_position)) position = ROUND(min_position);
   if (position == ROUND(min_position) && velocity < 0) velocity = 0;
+  // Whether the car reaches the flag, and is fast enough there.
   const int terminated = position >= ROUND(goal) && velocity >= goal_velocity;
 #undef ROUND
 
+  // The reward, and the next state, which is float.
   *reward = (terminated ? 100.0 : 0.0) - raw * raw * 0.1;
   state->position = (double)(float)position;
   state->velocity = (double)(float)velocity;

@@ -1,7 +1,7 @@
 // Pendulum-v1: swing a pendulum up and keep it there with a weak motor.
 //
-// theta'' = 3 g / (2 l) sin(theta) + 3 / (m l^2) u, theta = 0 upright, by semi-implicit Euler. The reward is minus the
-// squared angle and velocity and the cost of the torque. Only the time limit ends an episode.
+// theta'' = 3 g / (2 l) sin(theta) + 3 / (m l^2) u with l = 1 and m = 1, theta = 0 upright, by semi-implicit Euler. The
+// reward is -(theta^2 + 0.1 theta'^2 + 0.001 u^2), theta in [-pi, pi). Only the time limit ends an episode.
 #ifndef SAC_KERNELS_TASKS_PENDULUM_H
 #define SAC_KERNELS_TASKS_PENDULUM_H
 
@@ -48,10 +48,13 @@ SAC_FN void sac_pendulum_start(const sac_pendulum_options* options, sac_pendulum
   state->velocity = initial[1];
 }
 
-// x in [-pi, pi), as (x + pi) % (2 pi) - pi in NumPy. Without the call where fmod changes nothing.
+// x in [-pi, pi), as (x + pi) % (2 pi) - pi in NumPy.
 SAC_FN double sac_pendulum_wrap(double x) {
+  // Within one turn fmod changes nothing, so it is not called.
   const double turn = 2 * SAC_PI, shifted = x + SAC_PI;
   if (shifted >= 0 && shifted < turn) return shifted - SAC_PI;
+
+  // The remainder is not negative, as in Python.
   double rest = fmod(shifted, turn);
   if (rest < 0) rest += turn;
   return rest - SAC_PI;
@@ -59,10 +62,12 @@ SAC_FN double sac_pendulum_wrap(double x) {
 
 SAC_FN int sac_pendulum_step(const sac_pendulum_options* options, sac_pendulum* state, const real* action,
                              double* reward) {
+  // The reward of the state before the step.
   const real torque = sac_clamp(action[0], -(real)SAC_PENDULUM_MAX_TORQUE, (real)SAC_PENDULUM_MAX_TORQUE);
   const double theta = state->theta, velocity = state->velocity, wrapped = sac_pendulum_wrap(theta);
   *reward = -(wrapped * wrapped + 0.1 * (velocity * velocity) + (double)((real)0.001 * (torque * torque)));
 
+  // One step of semi-implicit Euler: the angle moves with the new velocity.
   const double acceleration = 3 * options->g / 2.0 * sin(theta) + (double)((real)3.0 * torque);
   const double pushed = velocity + acceleration * SAC_PENDULUM_DT;
   state->velocity = sac_task_clip(pushed, -SAC_PENDULUM_MAX_SPEED, SAC_PENDULUM_MAX_SPEED);

@@ -59,9 +59,12 @@ SAC_FN int sac_point_mass_step(const sac_point_mass_options* options, sac_point_
   double cost = 0;
   int lost = 0;
   for (int j = 0; j < 2; j++) {
+    // Semi-implicit Euler on each axis.
     const double force = (double)action[j];
     state->velocity[j] += options->dt * force;
     state->position[j] += options->dt * state->velocity[j];
+
+    // The cost of the new state and of the force. A NaN counts as out of the field.
     cost += state->position[j] * state->position[j] + 0.1 * (state->velocity[j] * state->velocity[j]) +
             0.01 * (force * force);
     lost = lost || !(fabs(state->position[j]) <= options->field);

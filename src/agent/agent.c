@@ -15,10 +15,14 @@
 /* Refuses discrete actions and suggests an algorithm that takes them, if there is one. */
 static sac_status refuse_discrete(const sac_settings* settings, const sac_env_spec* spec) {
   const char* name = sac_algo_name(settings->algo);
+
+  /* suggest the first algorithm that takes discrete actions */
   for (int other = 0; other < SAC_ALGO_COUNT; other++)
     if (sac_algo_at(other)->discrete)
       return sac_fail(SAC_ERROR_CONFIG, "%s has %d discrete actions; algo '%s' needs continuous ones: --set algo=%s",
                       settings->env_id, (int)spec->actions, name, sac_algo_name(other));
+
+  /* there is none: only another environment helps */
   return sac_fail(
       SAC_ERROR_CONFIG,
       "%s has %d discrete actions; algo '%s' needs continuous ones ('sac envs' lists the environments that have them)",
@@ -41,6 +45,8 @@ static sac_status check_spec(const sac_settings* settings, const sac_env_spec* s
   /* check the bounds of continuous actions */
   for (int32_t i = 0; spec->actions == 0 && i < spec->action_size; i++) {
     const double low = (double)spec->action_low[i], high = (double)spec->action_high[i];
+
+    /* the comparison is false for NaN */
     if (!(low >= -SAC_ENV_BOUND_MAX && high <= SAC_ENV_BOUND_MAX && low < high))
       return sac_fail(
           SAC_ERROR_ENV,
@@ -51,9 +57,12 @@ static sac_status check_spec(const sac_settings* settings, const sac_env_spec* s
 }
 
 sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const sac_env_spec* spec) {
+  /* refuse an environment that this algorithm cannot use */
   memset(shape, 0, sizeof *shape);
   sac_status status = check_spec(settings, spec);
   if (status != SAC_OK) return status;
+
+  /* set the sizes: O and A come from the environment, all others from the settings */
   shape->population = (int32_t)settings->seeds;
   shape->num_envs = (int32_t)settings->num_envs;
   shape->batch = (int32_t)settings->batch;
@@ -69,6 +78,7 @@ sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const
 
 /* Chooses the backend and the device, and checks that they can run this agent. */
 static sac_status choose_backend(sac_agent* agent) {
+  /* find the backend by name, or by the estimates if `device` is auto; ordinal is the number of the device */
   int32_t ordinal;
   const sac_status status =
       sac_estimate_choose(&agent->settings, &agent->shape, &agent->backend, &ordinal, agent->device_why);
@@ -92,20 +102,29 @@ static sac_status choose_backend(sac_agent* agent) {
 /* Sets the parts of an agent that its memory is computed from. */
 static sac_status describe(sac_agent* agent, const sac_config* config, const sac_env_spec* spec) {
   sac_status status = SAC_OK;
+
+  /* resolve the settings and the sizes */
   SAC_TRY(sac_config_settings(config, &agent->settings));
   SAC_TRY(sac_agent_shape(&agent->shape, &agent->settings, spec));
+
+  /* lay out the tensors of the networks, and a row of the replay */
   agent->algo = sac_algo_at(agent->settings.algo);
   SAC_TRY(sac_tensors_create(&agent->tensors, &agent->shape, agent->algo->networks, agent->algo->network_count));
   agent->row = sac_replay_layout(agent->shape.obs, agent->shape.action);
+
+  /* choose the backend last: its estimate and its checks need all of the above */
   SAC_TRY(choose_backend(agent));
 fail:
   return status;
 }
 
-/* Bytes that the backend needs for the replay, and for everything else; SIZE_MAX on overflow. */
+/* Computes the bytes that the backend needs: for the replay, and for everything else (SIZE_MAX on overflow). */
 static void measure(const sac_agent* agent, size_t* replay, size_t* rest) {
+  /* ask the backend, which allocates nothing for this */
   size_t bytes[SAC_MEMORY_COUNT], scratch;
   agent->backend->size(agent, bytes, &scratch);
+
+  /* keep the replay apart: a message suggests a capacity that fits */
   *replay = bytes[SAC_MEMORY_REPLAY];
   *rest = scratch;
   for (int m = 0; m < SAC_MEMORY_COUNT; m++)
@@ -151,13 +170,13 @@ static sac_status check_memory(const sac_agent* agent) {
 static sac_status allocate(sac_agent* agent) {
   const size_t p = (size_t)agent->shape.population, a = (size_t)agent->shape.action;
 
-  /* size the staging buffer for the largest tensor and for a replay row */
+  /* size the staging buffer (floats): the largest tensor, a replay row, and at least 4096 must fit */
   size_t largest = (size_t)agent->row.floats > 4096 ? (size_t)agent->row.floats : 4096;
   for (int32_t i = 0; i < agent->tensors.count; i++)
     if (agent->tensors.tensor[i].count > largest) largest = agent->tensors.tensor[i].count;
   agent->staging_floats = largest;
 
-  /* allocate */
+  /* allocate; sac_agent_destroy frees these, also after a failure */
   agent->staging = sac_alloc(sac_bytes(largest, sizeof(float)));
   agent->action_centre = calloc(a, sizeof(float));
   agent->action_half = calloc(a, sizeof(float));
@@ -172,8 +191,8 @@ static sac_status allocate(sac_agent* agent) {
   return SAC_OK;
 }
 
-/* Writes the initial value of each tensor of agent p (model/layers.h), each element from its own word of stream INIT by
- * its place in the slab. Targets are copies; log_alpha is log alpha.initial. */
+/* Sets the initial values of one network of agent p, and the same values in the target that follows it (NULL: none).
+ * The random number of an element depends on the seed and on its place in the slab alone (stream INIT). */
 static sac_status init_net(sac_agent* agent, int32_t p, const sac_net* net, const sac_net* target) {
   float* x = agent->staging;
   sac_status status = SAC_OK;
@@ -181,8 +200,11 @@ static sac_status init_net(sac_agent* agent, int32_t p, const sac_net* net, cons
     const sac_layer* layer = &net->layer[i];
     const sac_layer_type* type = &sac_layer_types[layer->kind];
     for (int32_t t = 0; t < type->tensors; t++) {
+      /* fill the tensor on the host: a weight is (out, in), a bias (out) */
       const size_t columns = type->tensor[t].rank > 1 ? (size_t)layer->in : 1, count = (size_t)layer->out * columns;
       type->fill(layer, t, agent->seed[p], layer->tensor[t], count, x);
+
+      /* write it to the network, and to its target */
       SAC_TRY(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, p, layer->tensor[t], x, count));
       if (target) SAC_TRY(agent->backend->write(agent, SAC_MEMORY_TARGET, p, target->layer[i].tensor[t], x, count));
     }
@@ -203,19 +225,23 @@ static int target_of(const sac_tensors* t, int group) {
 static sac_status init_agent(sac_agent* agent, int32_t p) {
   const sac_tensors* t = &agent->tensors;
   sac_status status = SAC_OK;
+
+  /* initialise each trained network together with its target */
   for (int group = 0; group < SAC_GROUP_COUNT; group++) {
     if (sac_group_is_target((sac_group)group)) continue;
     const int target = target_of(t, group);
     for (int32_t n = 0; n < t->nets[group]; n++)
       SAC_TRY(init_net(agent, p, &t->net[group][n], target < SAC_GROUP_COUNT ? &t->net[target][n] : NULL));
   }
+
+  /* start the temperature at alpha.initial; its logarithm is what is trained */
   const float log_alpha = (float)log(agent->settings.alpha_initial);
   SAC_TRY(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, p, t->log_alpha, &log_alpha, 1));
 fail:
   return status;
 }
 
-/* Takes over what an agent needs to know of its environment. */
+/* Copies what an agent needs to know about its environment. */
 static void set_spec(sac_agent* agent, const sac_env_spec* spec) {
   /* compute the scaling of actions; discrete actions are not scaled */
   for (int32_t i = 0; i < spec->action_size; i++) {
@@ -225,7 +251,7 @@ static void set_spec(sac_agent* agent, const sac_env_spec* spec) {
     agent->action_half[i] = sac_action_half_range(low, high);
   }
 
-  /* keep the rest */
+  /* copy the kind of actions and the time limit; set the target entropy (nats) */
   agent->actions = spec->actions;
   agent->max_episode_steps = spec->max_episode_steps;
   agent->target_entropy =
@@ -233,6 +259,7 @@ static void set_spec(sac_agent* agent, const sac_env_spec* spec) {
 }
 
 sac_status sac_agent_create(sac_agent** out, const sac_config* config, const sac_env_spec* spec) {
+  /* refuse missing arguments; *out is NULL after any error */
   if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_create: agent is NULL");
   *out = NULL;
   if (!config || !spec) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_create: config or spec is NULL");
@@ -266,7 +293,11 @@ fail:
 
 void sac_agent_destroy(sac_agent* agent) {
   if (!agent) return;
+
+  /* free what the backend allocated; the agent may be half-built */
   if (agent->backend) agent->backend->destroy(agent);
+
+  /* free what lies on the host */
   sac_tensors_free(&agent->tensors);
   sac_config_destroy(agent->config);
   sac_free(agent->staging);
@@ -280,10 +311,12 @@ void sac_agent_destroy(sac_agent* agent) {
   free(agent);
 }
 
-/* Copies a slab of all agents, as much at a time as the staging buffer holds. */
+/* Copies a slab of all agents. The agents may lie on different devices, so the numbers pass through the host. */
 static sac_status copy_slab(sac_agent* to, const sac_agent* from, sac_memory memory, sac_slab slab) {
   const size_t floats = from->tensors.floats[slab];
   sac_status status = SAC_OK;
+
+  /* copy the part of each agent, as much at a time as the staging buffer of `to` holds */
   for (int32_t p = 0; p < from->shape.population; p++)
     for (size_t done = 0, n; done < floats; done += n) {
       n = floats - done < to->staging_floats ? floats - done : to->staging_floats;
@@ -311,6 +344,8 @@ sac_status sac_agent_copy(sac_agent* to, const sac_agent* from) {
   memcpy(to->alive, from->alive, population * sizeof *to->alive);
   memcpy(to->stats, from->stats, population * sizeof *to->stats);
   memcpy(to->totals, from->totals, population * sizeof *to->totals);
+
+  /* pass the state on to a backend that keeps its own copy of it */
   if (to->backend->state_set) SAC_TRY(to->backend->state_set(to));
 fail:
   return status;

@@ -10,16 +10,18 @@
  * actions), ENV (sizes, bounds). */
 sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const sac_env_spec* spec);
 
-/* Computes, without allocating, the bytes of an agent: those of its replay, and all others. */
+/* Computes the bytes that an agent would allocate in its backend: those of its replay, and all others. The agent is not
+ * created. Errors: CONFIG, ENV, MEMORY, DEVICE. */
 sac_status sac_agent_memory(const sac_config* config, const sac_env_spec* spec, size_t* replay, size_t* rest);
 
-/* Copies everything that an agent's file holds, so all but the replay. Both have the same algorithm, networks and
- * population; batch, capacity and device may differ. Call sac_settle for `from` before. Errors: DEVICE. */
+/* Copies the tensors, the seeds, the counters, `alive` and the statistics, but not the replay and the scaling of
+ * actions. Both agents have the same algorithm, networks, population and environment; batch, capacity and device may
+ * differ. Call sac_settle for `from` before. Errors: DEVICE. */
 sac_status sac_agent_copy(sac_agent* to, const sac_agent* from);
 
-/* Stops agents with a loss or gradient norm that is not finite; the other agents go on. Returns NUMERIC if an agent was
- * stopped in this call: *stopped (may be NULL) is the index of the first, and the message names its first tensor with
- * such a gradient. */
+/* Stops agents with a watched statistic (a loss, a gradient norm, ...) that is not finite; the other agents go on.
+ * Returns NUMERIC if this call stopped an agent: *stopped (may be NULL) is the index of the first one. The message
+ * names its first tensor whose gradient is not finite, or the statistic if all gradients are finite. */
 sac_status sac_agent_check(sac_agent* agent, int32_t* stopped);
 
 #endif

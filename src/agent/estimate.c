@@ -1,5 +1,5 @@
-/* The model. The time of an update is a sum of four parts. Each is a count, which follows from the shapes, over a
- * measured rate:
+/* The model. The time of an update is a sum of four parts. Each part is a count, which follows from the shapes, times a
+ * measured time (or divided by a measured rate):
  *
  *   arithmetic   the multiplications and additions of its products
  *   elements     elementwise work on the activations: biases, ReLU and its mask, losses
@@ -60,6 +60,7 @@
 
 /* --- figures ------------------------------------------------------------------------------------------------------ */
 
+/* Indices into the tables of figures below. */
 enum { RATE, ELEMENT, PARAMETER, FLOOR, ACT_ROW, ACT_WEIGHT, ENV_ROW, PUSH_ROW, CPU_FIGURES };
 enum { LAUNCH, RATE_FP32, RATE_TF32, BANDWIDTH, ACT, PUSH, WAIT, RESIDENT, CUDA_FIGURES };
 
@@ -95,6 +96,8 @@ static const sac_estimate_figure cuda_figures[CUDA_FIGURES] = {
 
 const sac_estimate_figure* sac_estimate_figures(sac_where where, int* count) {
   const char* isa = sac_isa_choose()->name;
+
+  /* the CPU backend chooses its instruction set at run time, so its figures follow that choice */
   *count = where == SAC_ON_CUDA ? CUDA_FIGURES : CPU_FIGURES;
   if (where == SAC_ON_CUDA) return cuda_figures;
   return strcmp(isa, "avx512") == 0 ? avx512_figures : strcmp(isa, "avx2") == 0 ? avx2_figures : portable_figures;
@@ -106,13 +109,15 @@ const sac_estimate_figure* sac_estimate_figures(sac_where where, int* count) {
 
 typedef struct counts {
   sac_cost cost;   /* of one agent */
-  double launches; /* of all */
+  double launches; /* of all agents together: each launch serves the whole population */
 } counts;
 
-/* What an update of one agent comes to, over `rows` rows. */
+/* Counts the work of one update with `rows` rows. */
 static counts count(const sac_settings* settings, const sac_shape* shape, double rows) {
   const sac_algorithm* algo = sac_algo_at(settings->algo);
   counts c = {{0, 0, 0, 0}, sac_algo_launches(algo, shape->layers)};
+
+  /* add up the operations of the algorithm's list */
   for (int32_t i = 0; i < algo->op_count; i++) {
     const sac_cost cost = sac_op_cost(algo, &algo->update[i], shape, rows);
     c.cost.flops += cost.flops;
@@ -123,35 +128,44 @@ static counts count(const sac_settings* settings, const sac_shape* shape, double
   return c;
 }
 
-/* Seconds of an update on the CPU. */
+/* Estimates the seconds of an update of all agents on the CPU. */
 static double update_cpu(const sac_settings* settings, const sac_shape* shape, double cores) {
   int n;
   const sac_estimate_figure* f = sac_estimate_figures(SAC_ON_CPU, &n);
+
+  /* count whole panels: a panel that is not full takes as long as a full one */
   const double panels = ceil((double)shape->batch / PANEL), agents = shape->population;
   const sac_cost c = count(settings, shape, panels * PANEL).cost;
   const double work = c.flops / f[RATE].value + c.elements * f[ELEMENT].value + c.parameters * f[PARAMETER].value;
+
+  /* spread the work over the cores; a panel of one critic of one agent is not split further */
   return agents * work / fmin(cores, agents * panels * shape->critics) + f[FLOOR].value;
 }
 
-/* Seconds of an update on a CUDA device. */
+/* Estimates the seconds of an update of all agents on a CUDA device. */
 static double update_cuda(const sac_settings* settings, const sac_shape* shape) {
   const sac_estimate_figure* f = cuda_figures;
   const counts c = count(settings, shape, shape->batch);
+
+  /* one agent: arithmetic in the chosen precision, and traffic to memory */
   const double rate = f[settings->precision == SAC_FP32 ? RATE_FP32 : RATE_TF32].value;
   const double work = c.cost.flops / rate + c.cost.bytes / f[BANDWIDTH].value;
+
+  /* all agents: the launches are shared, the work is not */
   return c.launches * f[LAUNCH].value + shape->population * work;
 }
 
 /* --- estimate of a step ------------------------------------------------------------------------------------------- */
 
-/* Whether a device steps the environment itself: a built-in task. The sizes are compared too, because a program may
- * create an agent for another environment than the configuration names. */
+/* Whether a device can step the environment itself, because it is a built-in task. The sizes are compared too:
+ * a program may create an agent for another environment than the one that the configuration names. */
 static int resident(const sac_settings* settings, const sac_shape* shape) {
   const sac_task* task = sac_task_find(settings->env_id);
   return task && task->obs_size == shape->obs && task->action_size == shape->action;
 }
 
 sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, const sac_shape* shape, double env) {
+  /* count: observations of a step, weights of the actor, cores, and updates due after a step */
   const double rows = (double)shape->population * shape->num_envs,
                actor = sac_network_weights(shape, shape->obs, 2.0 * shape->action);
   const double cores = (double)(settings->threads > 0 ? settings->threads : sac_processors());
@@ -160,16 +174,17 @@ sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, co
   sac_estimate e = {.env = env};
   int n;
 
-  /* estimate each part */
+  /* estimate each part (seconds) */
   if (where == SAC_ON_CPU) {
     const sac_estimate_figure* f = sac_estimate_figures(where, &n);
+    /* the host does everything; acting multiplies each observation by all weights of the actor */
     e.act = rows * (f[ACT_ROW].value + actor * f[ACT_WEIGHT].value);
     e.push = rows * f[PUSH_ROW].value;
     if (isnan(env)) e.env = built_in ? rows * f[ENV_ROW].value : 0;
     e.update = update_cpu(settings, shape, cores);
   } else {
     const sac_estimate_figure* f = cuda_figures;
-    /* The figure RESIDENT covers act, env step and push. Flops of acting matter only with many rows. */
+    /* the figure RESIDENT covers act, env step and push; the flops of acting matter only with many rows */
     e.act = (built_in ? f[RESIDENT].value : f[ACT].value) + 2 * rows * actor / f[RATE_FP32].value;
     e.push = built_in ? 0 : f[PUSH].value;
     e.wait = built_in || late ? 0 : f[WAIT].value;
@@ -177,8 +192,8 @@ sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, co
     e.update = update_cuda(settings, shape);
   }
 
-  /* Add the parts. With train.overlap the environments step at the same time as the updates, if there is a second core
-   * or a device. On a device acting overlaps too, unless the device steps the environments itself. */
+  /* Add the parts. With train.overlap the environments step while the updates run, if there is a second core or a
+   * device. On a device acting overlaps with the updates too, unless the device steps the environments itself. */
   const double updates = due * e.update;
   const int beside = late && (where == SAC_ON_CUDA || cores > 1), act_too = where == SAC_ON_CUDA && !built_in;
   const double host = e.env + (act_too ? e.act : 0), before = e.push + e.wait + (act_too ? 0 : e.act);
@@ -188,22 +203,24 @@ sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, co
 
 /* --- choice of a device ------------------------------------------------------------------------------------------- */
 
-/* Whether `auto` chooses the device, when one is usable; and the reason. */
+/* Whether `auto` chooses `device`, which is usable, over the CPU. reason: receives a phrase for people. */
 static int choose_device(const sac_settings* settings, const sac_shape* shape, const char* device, char* reason,
                          size_t size) {
   static const char* const precisions[] = SAC_PRECISION_NAMES;
 
-  /* obey the precision, and the device of a run that is resumed */
+  /* a precision other than fp32 needs the device */
   if (settings->precision != SAC_FP32) {
     (void)snprintf(reason, size, "for precision %s", precisions[settings->precision]);
     return 1;
   }
+
+  /* a resumed run stays where it was: CPU and device differ in bits */
   if (settings->stay) {
     (void)snprintf(reason, size, "where the run was (--device moves it)");
     return settings->stay != SAC_STAY_CPU;
   }
 
-  /* compare the estimates */
+  /* compare the estimates; they leave out environments that the host steps in both cases */
   const double cpu = sac_estimate_step(SAC_ON_CPU, settings, shape, NAN).step;
   const double cuda = sac_estimate_step(SAC_ON_CUDA, settings, shape, NAN).step;
   (void)snprintf(reason, size, "%s takes about %.0f us on the CPU, %.0f us on %s (estimates)",
@@ -217,16 +234,17 @@ sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* sh
   char reason[SAC_WHY_MAX - 32] = "", device[16] = "cpu";
   const sac_backend* on_device = sac_backend_device();
 
-  /* find what was asked for by name */
+  /* find the device that the key names; for auto, the first usable one; a build without devices has no choice */
   why[0] = '\0';
   const sac_status status = sac_backend_choose(settings->device, backend, ordinal);
   if (status != SAC_OK || strcmp(settings->device, "auto") != 0 || !on_device) return status;
 
-  /* choose for "auto" */
+  /* auto without a usable device: the host was chosen; ask why there is no device */
   if (*ordinal < 0) {
     (void)on_device->devices(reason, sizeof reason);
     if (!reason[0]) (void)snprintf(reason, sizeof reason, "no device is usable here ('sac info')");
   } else {
+    /* auto with a usable device: keep the device, or go back to the host if that is the better choice */
     (void)snprintf(device, sizeof device, "%s:%d", (*backend)->name, (int)*ordinal);
     if (!choose_device(settings, shape, device, reason, sizeof reason)) {
       *backend = sac_backend_host();
@@ -234,6 +252,8 @@ sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* sh
       (void)snprintf(device, sizeof device, "%s", (*backend)->name);
     }
   }
+
+  /* tell the choice and its reason, for the log */
   (void)snprintf(why, SAC_WHY_MAX, "device auto: %s, %s", device, reason);
   return SAC_OK;
 }

@@ -14,7 +14,7 @@ typedef struct sac_estimate {
   double act, env, push;
   double wait;   /* the host waits for the device, in addition to the stages */
   double update; /* one update of all P agents */
-  double step;   /* everything: acting, stepping, and the updates that are due */
+  double step;   /* everything: act, env, push, wait, and the updates that are due after the step */
 } sac_estimate;
 
 /* A measured figure that the estimates use, for people and for scripts. */

@@ -11,7 +11,7 @@
 #include "util/error.h"
 #include "util/number.h"
 
-/* The agent whose actor is written: its tensors, then the two of the action scaling. */
+/* The agent p whose actor is written. The file has the actor's tensors, then the two tensors of the action scaling. */
 typedef struct policy_list {
   const sac_agent* agent;
   int32_t p;
@@ -24,15 +24,17 @@ static const sac_tensor* actor_tensor(const sac_agent* agent, int32_t n) {
   return NULL;
 }
 
-/* The number of tensors of the actor. */
+/* The number of tensors of the actor: a weight and a bias for each linear layer. */
 static int32_t actor_count(const sac_agent* agent) { return 2 * agent->tensors.net[SAC_ACTOR][0].layers; }
 
-/* Name and dimensions of tensor i of the file. */
+/* Gives name, type and dimensions of tensor i of the file. */
 static void describe(void* user, int32_t i, sac_file_tensor* out) {
   const sac_agent* agent = ((policy_list*)user)->agent;
   const sac_tensor* tensor = actor_tensor(agent, i);
   memset(out, 0, sizeof *out);
   out->dtype = SAC_F32;
+
+  /* the actor's tensors come first; centre and half range (A) of the actions follow */
   if (tensor) {
     out->name = tensor->name;
     out->rank = tensor->rank;
@@ -42,6 +44,8 @@ static void describe(void* user, int32_t i, sac_file_tensor* out) {
     out->rank = 1;
     out->dims[0] = agent->shape.action;
   }
+
+  /* the bytes follow from type and dimensions */
   out->bytes = sac_tensor_bytes(out);
 }
 
@@ -57,10 +61,12 @@ static sac_status write_tensor(void* user, int32_t i, sac_file* file) {
     return sac_file_put(file, i == actor_count(agent) ? agent->action_centre : agent->action_half,
                         (size_t)agent->shape.action * sizeof(float));
 
-  /* write a tensor, as much at a time as the staging buffer holds, and only finite values */
+  /* write a tensor, as much at a time as the staging buffer holds */
   for (size_t done = 0, n; done < tensor->count; done += n) {
     n = tensor->count - done < agent->staging_floats ? tensor->count - done : agent->staging_floats;
     SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, list->p, tensor->offset + done, agent->staging, n));
+
+    /* refuse values that are not finite: a policy that gives NaN is of no use */
     for (size_t k = 0; k < n; k++)
       if (!isfinite(agent->staging[k]))
         return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s' holds %g at %zu", file->path,
@@ -83,7 +89,7 @@ sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path)
   (void)sac_print_real(low, agent->settings.log_std_min);
   (void)sac_print_real(high, agent->settings.log_std_max);
 
-  /* write the file */
+  /* list the metadata: what a reader needs to build the network and to know the environment */
   const sac_metadata metadata[] = {
       {"format", "sac-policy-1"},
       {"version", SAC_VERSION},
@@ -95,6 +101,8 @@ sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path)
       {"log_std_min", low},
       {"log_std_max", high},
   };
+
+  /* write the file, tensor by tensor */
   policy_list list = {agent, p};
   const sac_tensor_source source = {&list, actor_count(agent) + 2, describe, write_tensor};
   return sac_safetensors_stream(path, &source, metadata, sizeof metadata / sizeof *metadata);
@@ -123,6 +131,8 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
     SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, 0, net->bias[l], agent->staging, (size_t)size[l + 1]));
     sac_policy_set_biases(policy, l, agent->staging);
   }
+
+  /* copy the scaling of actions */
   sac_policy_set_scaling(policy, agent->action_centre, agent->action_half);
 fail:
   return status;

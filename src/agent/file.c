@@ -26,7 +26,7 @@ static const struct {
 } slabs[] = {{"", SAC_MEMORY_WEIGHTS}, {"adam_m/", SAC_MEMORY_ADAM_M}, {"adam_v/", SAC_MEMORY_ADAM_V}};
 enum { SLABS = sizeof slabs / sizeof *slabs };
 
-/* State that is not in a slab: one row for each agent. */
+/* State that is not in a slab: one row for each agent, or one for all agents (extras[].shared). */
 typedef enum extra { COUNTERS, SEED, ALIVE, TOTALS, STATS_ROW, CENTRE, HALF_RANGE, EXTRA_COUNT } extra;
 
 static const struct {
@@ -51,7 +51,7 @@ typedef struct agent_list {
   int32_t first, count;
   const sac_state* states;
   int32_t state_count;
-  char name[SAC_TENSOR_NAME_MAX + 8];
+  char name[SAC_TENSOR_NAME_MAX + 8]; /* the name that `describe` gave last, with its prefix */
 } agent_list;
 
 /* One item of the file: a tensor in a slab, an entry of `extras`, or a state of the run. */
@@ -90,6 +90,8 @@ static item find_item(const agent_list* list, int32_t i) {
   const int32_t trained = trained_count(list->agent);
   if (i < (SLABS - 1) * trained) {
     assert(trained > 0); /* an actor is always trained */
+
+    /* find the trained tensor with this number; each moment goes through all of them */
     const int32_t slab = 1 + i / trained;
     int32_t skip = i % trained, t = 0;
     while (tensors->tensor[t].slab != SAC_SLAB_TRAINED || skip-- > 0) t++;
@@ -106,14 +108,14 @@ static item find_item(const agent_list* list, int32_t i) {
   return found;
 }
 
-/* Name, type and dimensions of item i of the file. */
+/* Gives name, type and dimensions of item i of the file. A name with a prefix is valid until the next call. */
 static void describe(void* user, int32_t i, sac_file_tensor* tensor) {
   agent_list* list = user;
   const item it = find_item(list, i);
   memset(tensor, 0, sizeof *tensor);
   tensor->name = list->name;
 
-  /* a state of the run: bytes as a vector */
+  /* a state of the run: a vector of its type */
   if (it.state >= 0) {
     assert(list->states); /* an item is a state only if there are some */
     const sac_state* state = &list->states[it.state];
@@ -124,8 +126,10 @@ static void describe(void* user, int32_t i, sac_file_tensor* tensor) {
     return;
   }
 
-  /* a tensor or an extra, with a leading P for several agents */
+  /* a tensor or an extra has a leading dimension P if several agents are written */
   if (list->count > 1 && (it.tensor || !extras[it.extra].shared)) tensor->dims[tensor->rank++] = list->count;
+
+  /* then follow its own dimensions */
   if (it.tensor) {
     (void)snprintf(list->name, sizeof list->name, "%s%s", it.prefix, it.tensor->name);
     tensor->dtype = SAC_F32;
@@ -180,6 +184,7 @@ static sac_status write_item(void* user, int32_t i, sac_file* file) {
   /* write a state or an extra */
   if (it.state >= 0) return sac_file_put(file, list->states[it.state].data, list->states[it.state].bytes);
   if (it.extra >= 0) {
+    /* an extra that all agents share is written once */
     const int32_t rows = extras[it.extra].shared ? 1 : list->count;
     for (int32_t p = list->first; p < list->first + rows; p++) SAC_TRY(put_extra(list, (extra)it.extra, p, file));
     return SAC_OK;
@@ -209,9 +214,11 @@ static sac_status config_text(const sac_agent* agent, int32_t first, int32_t cou
   char number[SAC_NUMBER_MAX];
   sac_config* config = NULL;
   sac_status status = SAC_OK;
+
+  /* all agents: the configuration as it is */
   if (count == agent->shape.population) return sac_config_text(agent->config, text);
 
-  /* change the seeds, and keep everything else */
+  /* set the seed of the first agent and the number of agents; keep everything else */
   SAC_TRY(sac_config_copy(&config, agent->config));
   (void)sac_print_integer(number, agent->settings.seed + first);
   SAC_TRY(sac_config_set(config, "seed", number));
@@ -250,12 +257,14 @@ sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t fir
       {"algo", sac_algo_name(agent->settings.algo)},
   };
 
-  /* add that of the caller, and the configuration unless the caller gave one */
+  /* add the metadata of the caller; the last place is kept for the configuration */
   int32_t used = 12, given_config = 0;
   for (int32_t i = 0; i < metadata_count && used < METADATA_MAX - 1; i++) {
     given_config |= strcmp(metadata[i].key, "config") == 0;
     all[used++] = metadata[i];
   }
+
+  /* add the configuration, unless the caller gave one */
   if (!given_config && agent->config) {
     const sac_status status = config_text(agent, first, count, &config);
     if (status != SAC_OK) return status;
@@ -288,6 +297,8 @@ static sac_status check_finite(const sac_safetensors* file, const char* name, co
 sac_status sac_agent_file_check(const sac_safetensors* file) {
   sac_status status = SAC_OK;
   SAC_TRY(check_format(file));
+
+  /* all floats must be finite, also those of stopped agents and of unknown tensors */
   for (int32_t i = 0; i < file->count; i++) {
     const sac_file_tensor* tensor = &file->tensors[i];
     if (tensor->dtype == SAC_F32)
@@ -299,20 +310,27 @@ fail:
 
 /* Whether this is the name of a network's tensor in some algorithm, such as "critic.0.head.bias". */
 static int is_network_tensor(const char* name) {
+  /* tensors of networks start with the name of a group and a point */
   for (int group = 0; group < SAC_GROUP_COUNT; group++) {
     const size_t length = strlen(sac_group_names[group]);
     if (strncmp(name, sac_group_names[group], length) == 0 && name[length] == '.') return 1;
   }
+
+  /* the logarithm of the temperature belongs to no network */
   return strcmp(name, "log_alpha") == 0;
 }
 
-/* Fails if the file has a network's tensor that this agent does not have: its networks are others then, even if it has
- * all tensors of this agent too. */
+/* Fails if the file has a tensor of a network that this agent does not have. Such a file belongs to another kind of
+ * agent, even if it also has all tensors of this one. */
 static sac_status check_names(const agent_list* list, const sac_safetensors* file) {
   for (int32_t i = 0; i < file->count; i++) {
     const char* name = file->tensors[i].name;
+
+    /* leave out the prefix of a moment */
     for (size_t s = 1; s < SLABS; s++)
       if (strncmp(name, slabs[s].prefix, strlen(slabs[s].prefix)) == 0) name += strlen(slabs[s].prefix);
+
+    /* other names are extras, or state of the run */
     if (is_network_tensor(name) && !sac_tensors_find(&list->agent->tensors, name))
       return sac_fail(SAC_ERROR_SHAPE,
                       "%s: tensor '%.64s' has no place in this agent (algo, network.hidden, "
@@ -326,15 +344,16 @@ static const void* item_data(const sac_safetensors* file, const char* name) {
   return sac_safetensors_find(file, name)->data;
 }
 
-/* Statistics in a file: an older version had fewer of them, the first of ours. `before`: numbers of a row before them.
- */
+/* The number of statistics in a row of the file. An older version wrote fewer: the first ones of the present list.
+ * before: how many other numbers stand before them in the row. Any other size gives STATS, and the check of shapes then
+ * refuses the file. */
 static int64_t statistics_of(const sac_safetensors* file, extra which, int64_t before) {
   const sac_file_tensor* tensor = sac_safetensors_find(file, extras[which].name);
   const int64_t last = tensor && tensor->rank > 0 ? tensor->dims[tensor->rank - 1] - before : 0;
   return last >= 1 && last < (int64_t)STATS ? last : (int64_t)STATS;
 }
 
-/* The shape that a tensor must have in this file. */
+/* As describe, but rows of statistics may be as short as an older version wrote them. */
 static void describe_in(agent_list* list, const sac_safetensors* file, int32_t i, sac_file_tensor* wanted) {
   describe(list, i, wanted);
   const int32_t which = find_item(list, i).extra;
@@ -342,7 +361,7 @@ static void describe_in(agent_list* list, const sac_safetensors* file, int32_t i
   if (which == STATS_ROW) wanted->dims[wanted->rank - 1] = statistics_of(file, STATS_ROW, 0);
 }
 
-/* Everything that sac_agent_read takes: there, of the right shape, in range, and finite in agents that live. */
+/* Checks everything that sac_agent_read reads: present, of the right shape, in range, and finite (if alive). */
 static sac_status check_file(agent_list* list, const sac_safetensors* file) {
   sac_status status = SAC_OK;
   sac_file_tensor wanted;
@@ -378,12 +397,16 @@ fail:
   return status;
 }
 
-/* The statistics of agents first .. first + count - 1; 0 for those that the file has not. */
+/* Reads the statistics of agents first .. first+count-1. Statistics that the file does not have become 0. */
 static void read_statistics(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count) {
   const size_t in_stats = (size_t)statistics_of(file, STATS_ROW, 0), in_totals = (size_t)statistics_of(file, TOTALS, 1);
   const double *stats = item_data(file, extras[STATS_ROW].name), *totals = item_data(file, extras[TOTALS].name);
+
+  /* zero all, for a file of an older version */
   memset(&agent->stats[first], 0, (size_t)count * sizeof *agent->stats);
   memset(&agent->totals[first], 0, (size_t)count * sizeof *agent->totals);
+
+  /* copy row by row; a row of totals is the number of updates, then the sums */
   for (int32_t p = first; p < first + count; p++, stats += in_stats, totals += 1 + in_totals) {
     memcpy(&agent->stats[p], stats, in_stats * sizeof *stats);
     agent->totals[p].updates = (uint64_t)totals[0];
@@ -415,6 +438,8 @@ sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t
   memcpy(&agent->seed[first], item_data(file, extras[SEED].name), n * sizeof *agent->seed);
   memcpy(&agent->alive[first], item_data(file, extras[ALIVE].name), n);
   read_statistics(agent, file, first, count);
+
+  /* pass the state on to a backend that keeps its own copy of it */
   if (agent->backend->state_set) SAC_TRY(agent->backend->state_set(agent));
 fail:
   return status;

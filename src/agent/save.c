@@ -19,9 +19,8 @@ static sac_status get_number(const sac_safetensors* file, const char* key, int32
   return SAC_OK;
 }
 
-/* Reads the spec that an agent's file was written for. *bounds (2, A) holds the arrays of the spec; the caller frees
- * it.
- */
+/* Reads the spec of the environment that an agent was made for. *bounds (2, A) holds the arrays of the spec; the caller
+ * frees it, also after an error. */
 static sac_status read_spec(const sac_safetensors* file, sac_env_spec* spec, float** bounds) {
   sac_status status = SAC_OK;
 
@@ -35,7 +34,7 @@ static sac_status read_spec(const sac_safetensors* file, sac_env_spec* spec, flo
     return sac_fail(SAC_ERROR_FORMAT, "%s: action_size %d is outside [1, %d]", file->path, (int)spec->action_size,
                     SAC_ENV_SIZE_MAX);
 
-  /* read the scaling of actions */
+  /* read the scaling of actions, (A) each */
   const int64_t a = spec->action_size;
   float* centre = *bounds = calloc((size_t)a * 2, sizeof(float));
   if (!centre) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
@@ -43,7 +42,7 @@ static sac_status read_spec(const sac_safetensors* file, sac_env_spec* spec, flo
   SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, centre));
   SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, half));
 
-  /* compute the bounds from it, in place */
+  /* compute the bounds from the scaling, in place: low in the first half, high in the second */
   for (int64_t i = 0; i < a; i++) {
     const float low = centre[i] - half[i], high = centre[i] + half[i];
     centre[i] = low;
@@ -71,7 +70,7 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   float* bounds = NULL;
   sac_env_spec spec;
 
-  /* open the file */
+  /* open the file; its configuration is in the metadata */
   SAC_TRY(sac_safetensors_open(&file, path));
   const char* text = sac_safetensors_metadata(file, "config");
   if (!text) {
@@ -79,20 +78,26 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
     goto fail;
   }
 
-  /* create an agent of the file's configuration */
+  /* create an agent with the configuration of the file; `device` replaces the saved device */
   SAC_TRY(read_spec(file, &spec, &bounds));
   SAC_TRY(sac_config_create(&config));
   SAC_TRY(sac_config_parse(config, text, strlen(text), path, SAC_ORIGIN_SAVED));
   if (device) SAC_TRY(sac_config_set(config, "device", device));
   SAC_TRY(sac_agent_create(&agent, config, &spec));
 
-  /* read its state; the scaling of the file, because the one computed from low and high is rounded */
+  /* read the tensors and the state */
   SAC_TRY(sac_agent_read(agent, file, 0, agent->shape.population));
+
+  /* take the scaling from the file: the scaling computed from low and high is rounded */
   const int64_t a = spec.action_size;
   SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, agent->action_centre));
   SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, agent->action_half));
-  for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0; /* the file has no replay */
+
+  /* start with an empty replay, because the file has none */
+  for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0;
   if (agent->backend->state_set) SAC_TRY(agent->backend->state_set(agent));
+
+  /* give the agent to the caller, and keep the code below from freeing it */
   *out = agent;
   agent = NULL;
 fail:

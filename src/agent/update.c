@@ -15,7 +15,11 @@ sac_status sac_update_stages(sac_agent* agent, sac_stage first) {
 
 sac_status sac_update(sac_agent* agent, int32_t updates) {
   sac_status status = SAC_OK;
+
+  /* a backend may fuse the stages of an update, or several updates */
   if (agent->backend->update) return agent->backend->update(agent, updates);
+
+  /* otherwise run the stages one by one; the first error ends the updates */
   for (int32_t u = 0; u < updates && status == SAC_OK; u++) status = sac_update_stages(agent, SAC_STAGE_UPDATE);
   return status;
 }

@@ -21,7 +21,7 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
   if (!agent || !obs || !action) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_act: agent, obs or action is NULL");
   if (n < 1) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_act: n is %d, must be at least 1", (int)n);
 
-  /* compute actions in (-1, 1) */
+  /* compute actions in [-1, 1] */
   const sac_act act = {.n = n,
                        .mode = deterministic ? SAC_ACT_MEAN : SAC_ACT_SAMPLE,
                        .obs = obs,
@@ -31,7 +31,7 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
   const sac_status status = agent->backend->act(agent, &act);
   if (status != SAC_OK) return status;
 
-  /* scale the actions to the environment's units */
+  /* scale the actions (P, n, A) to the environment's units; log_prob stays that of the action before scaling */
   const size_t a = (size_t)agent->shape.action, rows = (size_t)agent->shape.population * (size_t)n;
   for (size_t r = 0; r < rows; r++)
     for (size_t i = 0; i < a; i++)
@@ -45,7 +45,7 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
   if (!t->obs || !t->action || !t->reward || !t->terminated || !t->truncated || !t->next_obs)
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_push: an array of the transitions is NULL");
 
-  /* check that all values are finite and the actions unscaled */
+  /* check that all values are finite: one NaN in the replay would stop the agent sooner or later */
   const size_t rows = (size_t)agent->shape.population * (size_t)t->n, o = (size_t)agent->shape.obs,
                a = (size_t)agent->shape.action;
   if (!sac_all_finite(t->obs, rows * o))
@@ -54,6 +54,8 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
     return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: reward has a value that is not finite");
   if (!sac_all_finite(t->next_obs, rows * o))
     return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: next_obs has a value that is not finite");
+
+  /* check that actions are those before scaling; the comparison is false for NaN */
   for (size_t i = 0; i < rows * a; i++)
     if (!(t->action[i] >= -1 && t->action[i] <= 1))
       return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: action %g is outside [-1, 1] (push actions before scaling)",
@@ -63,7 +65,7 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
   return agent->backend->replay_push(agent, t, NULL);
 }
 
-/* Fails if all agents were stopped: an update would do nothing, and return OK. */
+/* Fails if all agents were stopped. Without this check an update would do nothing and return OK. */
 static sac_status check_alive(const sac_agent* agent) {
   for (int32_t p = 0; p < agent->shape.population; p++)
     if (agent->alive[p]) return SAC_OK;
@@ -95,12 +97,14 @@ fail:
 sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise,
                                  sac_update_stats* stats) {
   if (!agent || !minibatch || !noise) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an argument is NULL");
+
+  /* check the arrays; next_action is needed only if the algorithm samples actions at s' */
   if (!minibatch->obs || !minibatch->action || !minibatch->reward || !minibatch->terminated || !minibatch->next_obs)
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an array of the minibatch is NULL");
   if (!noise->action || (!noise->next_action && sac_algo_samples(agent->algo, SAC_NEXT)))
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an array of the noise is NULL");
 
-  /* make one update of the given minibatch and noise, without sampling */
+  /* make one update with the given minibatch and noise; they replace stage replay sample */
   sac_status status = SAC_OK;
   SAC_TRY(check_alive(agent));
   SAC_TRY(agent->backend->minibatch_set(agent, minibatch, noise));
@@ -132,8 +136,8 @@ sac_status sac_agent_tensor_info(const sac_agent* agent, int32_t index, sac_tens
   return SAC_OK;
 }
 
-/* Finds the tensor "NAME", "grad/NAME", "adam_m/NAME" or "adam_v/NAME" and the memory it is in. Checks that `count`
- * floats are those of all P agents. */
+/* Finds the tensor "NAME", "grad/NAME", "adam_m/NAME" or "adam_v/NAME", and the memory that it is in. Checks that
+ * `count` is the number of floats of all P agents together. */
 static sac_status find(const sac_agent* agent, const char* name, size_t count, const sac_tensor** tensor,
                        sac_memory* memory) {
   static const struct {
@@ -142,7 +146,7 @@ static sac_status find(const sac_agent* agent, const char* name, size_t count, c
   } kinds[] = {{"grad/", SAC_MEMORY_GRAD}, {"adam_m/", SAC_MEMORY_ADAM_M}, {"adam_v/", SAC_MEMORY_ADAM_V}};
   if (!agent || !name) return sac_fail(SAC_ERROR_ARGUMENT, "agent or tensor name is NULL");
 
-  /* split off the prefix, which says the memory */
+  /* split off the prefix, which names the memory */
   const char* base = name;
   *memory = SAC_MEMORY_WEIGHTS;
   for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
@@ -170,6 +174,8 @@ sac_status sac_agent_tensor_get(const sac_agent* agent, const char* name, float*
   sac_status status = SAC_OK;
   SAC_TRY(find(agent, name, count, &tensor, &memory));
   if (!data) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_tensor_get: data is NULL");
+
+  /* copy from the part of each agent; data is (P, ...) */
   for (int32_t p = 0; p < agent->shape.population; p++)
     SAC_TRY(agent->backend->read(agent, memory, p, tensor->offset, data + (size_t)p * tensor->count, tensor->count));
 fail:
@@ -182,8 +188,12 @@ sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, const float*
   sac_status status = SAC_OK;
   SAC_TRY(find(agent, name, count, &tensor, &memory));
   if (!data) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_tensor_set: data is NULL");
+
+  /* refuse values that would stop the agent at its next update */
   if (!sac_all_finite(data, count))
     return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_tensor_set: '%s' has a value that is not finite", name);
+
+  /* copy to the part of each agent; data is (P, ...) */
   for (int32_t p = 0; p < agent->shape.population; p++)
     SAC_TRY(agent->backend->write(agent, memory, p, tensor->offset, data + (size_t)p * tensor->count, tensor->count));
 fail:

@@ -22,6 +22,7 @@ const char* const sac_place_names[SAC_PLACE_COUNT] = {"(s, a)", "(s', a')", "(s,
 const char* const sac_op_kind_names[SAC_OP_KIND_COUNT] = {"forward", "rows",           "backward",    "gradient",
                                                           "adam",    "input gradient", "temperature", "polyak"};
 
+/* The table of row functions, from SAC_ROW_FUNCTIONS. Entry 0 is SAC_ROW_NONE. */
 static const struct {
   const char *name, *equation;
   int joins;
@@ -45,12 +46,15 @@ int sac_algo_samples(const sac_algorithm* algo, sac_place at) {
 }
 
 int sac_algo_has_statistic(const sac_algorithm* algo, int statistic) {
+  /* `each` of SAC_STATISTICS, for every statistic */
   enum { ONCE, CRITIC, VALUE, POLICY, CRITIC_GRADIENT, ACTOR_GRADIENT };
   static const int each_of[] = {
 #define EACH(name, column, watched, each, over, value, tag, meaning) each,
       SAC_STATISTICS(EACH)
 #undef EACH
   };
+
+  /* only statistics of a value network can be missing */
   int value_network = 0;
   for (int32_t i = 0; i < algo->network_count; i++) value_network |= algo->networks[i].group == SAC_VALUE;
   return each_of[statistic] != VALUE || value_network;

@@ -1,5 +1,5 @@
 /* Algorithms as data: the networks, the policy, and a list of the operations of one update. Backends run the list
- * (src/algo/plan.h). No other code depends on which algorithm it is.
+ * (src/algo/plan.h). No other code depends on which algorithm runs.
  *
  * A new algorithm is a file src/algo/<name>.c, its equations for one row in kernels/, and a line of SAC_ALGOS. */
 #ifndef SAC_ALGO_ALGO_H
@@ -37,20 +37,19 @@ extern const char* const sac_place_names[SAC_PLACE_COUNT]; /* "(s, a)" */
 typedef enum sac_op_kind {
   SAC_FORWARD,     /* evaluates the networks at a place, for all rows */
   SAC_ROWS,        /* applies a function to one row at a time: sac_op.row */
-  SAC_BACKWARD,    /* from the gradient of the output to the gradients of the hidden layers' pre-activations */
-  SAC_GRADIENT,    /* gradients of weights and biases, summed over all rows */
-  SAC_ADAM,        /* Adam's step */
-  SAC_INPUT_GRAD,  /* the gradient of the smallest critic with respect to the action; each row through that critic only
-                    */
-  SAC_TEMPERATURE, /* the step of log alpha; completes the statistics of the update */
+  SAC_BACKWARD,    /* from the gradient by the output to the gradients by the hidden layers' pre-activations */
+  SAC_GRADIENT,    /* gradients by weights and biases, summed over all rows */
+  SAC_ADAM,        /* Adam's step on weights and biases */
+  SAC_INPUT_GRAD,  /* gradient by the action, in each row through the smallest critic of that row only */
+  SAC_TEMPERATURE, /* Adam's step on log alpha, if alpha is learned; CUDA also sums the statistics in it */
   SAC_POLYAK,      /* moves the targets `nets` towards the networks `source` */
   SAC_OP_KIND_COUNT
 } sac_op_kind;
 
 extern const char* const sac_op_kind_names[SAC_OP_KIND_COUNT];
 
-/* Row functions. X(ID, name, joins, equation). joins 1: it reads the outputs of all networks of the group at once; 0:
- * it takes one network at a time. src/algo/plan.c has what they read and write. */
+/* Row functions. X(ID, name, joins, equation). joins 1: the function reads the outputs of all networks of the group at
+ * once; 0: it works on one network at a time. row_things in src/algo/plan.c says what each reads and writes. */
 #define SAC_ROW_FUNCTIONS(X)                                                                      \
   X(SAMPLE, "sample", 0, "a = tanh(mu + sigma eps), log pi(a|s)")                                 \
   X(SOFT_TARGET, "soft target", 1, "y = r + gamma (1 - terminated)(min_k Qbar_k - alpha log pi)") \
@@ -72,7 +71,7 @@ typedef enum sac_row_function {
 typedef struct sac_op {
   sac_stage stage; /* the stage in which it runs, and to which its time counts */
   sac_op_kind kind;
-  sac_group nets;
+  sac_group nets;       /* all but TEMPERATURE */
   sac_place at;         /* FORWARD, ROWS, BACKWARD, GRADIENT, INPUT_GRAD */
   sac_row_function row; /* ROWS */
   sac_group source;     /* POLYAK */
@@ -91,9 +90,9 @@ typedef struct sac_algorithm {
   const sac_op* update; /* (op_count) in order; stages ascend */
   int32_t network_count, op_count;
   sac_policy_kind policy;
-  const sac_key_value* defaults;            /* defaults of keys that it changes, ended by a NULL key; NULL: none */
-  int discrete;                             /* 1: takes discrete actions; 0: continuous ones */
-  float (*target_entropy)(int action_size); /* nats, where alpha.target_entropy is auto */
+  const sac_key_value* defaults;            /* keys whose defaults it changes, ended by a NULL key; NULL: none */
+  int discrete;                             /* 1: for discrete actions; 0: for continuous ones */
+  float (*target_entropy)(int action_size); /* in nats; used if alpha.target_entropy is auto */
 } sac_algorithm;
 
 #define SAC_ALGO_DECLARE(id, symbol, name) extern const sac_algorithm sac_algo_##symbol;
@@ -106,6 +105,7 @@ const sac_algorithm* sac_algo_at(int id);
 /* The name of an algorithm in the configuration. */
 const char* sac_algo_name(int id);
 
+/* A row function's entries in SAC_ROW_FUNCTIONS. */
 const char* sac_row_name(sac_row_function row);
 const char* sac_row_equation(sac_row_function row);
 int sac_row_joins(sac_row_function row);
@@ -113,7 +113,7 @@ int sac_row_joins(sac_row_function row);
 /* Whether the algorithm samples actions at a place, so that it needs noise for them. */
 int sac_algo_samples(const sac_algorithm* algo, sac_place at);
 
-/* Whether the algorithm has a statistic, by its index in SAC_STATISTICS. Statistics of a value network need one. */
+/* Whether the algorithm has a statistic, by its index in SAC_STATISTICS: some need a value network. */
 int sac_algo_has_statistic(const sac_algorithm* algo, int statistic);
 
 /* Number of elements of a fixed array. */

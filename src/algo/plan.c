@@ -6,13 +6,13 @@
 
 /* --- what operations read and write ------------------------------------------------------------------------------- */
 
-/* A set of things that operations read and write: one bit for each. */
+/* A set of things that operations read and write: a bit for each thing. */
 typedef uint64_t things;
 
-/* Things with values for each row, of which an update has one each; and the temperature. */
+/* Things that exist once in an update: columns with a value for each row, and the temperature. */
 enum { TARGET_Y, SMALLEST, D_ACTION, SATURATED, VALUE_TARGET, ALPHA, COLUMNS };
 
-/* Things of which there is one for each place, group or pass. They are numbered after the columns. */
+/* Things that exist once for each place, group or pass. They are numbered after the columns. */
 enum {
   ACTION = COLUMNS,
   LOG_PROB = ACTION + SAC_PLACE_COUNT,
@@ -28,23 +28,24 @@ _Static_assert(THINGS <= 64, "a bit each");
 /* The set of one thing. */
 static things one(int thing) { return (things)1 << thing; }
 
-/* Whether the input of these networks has actions in it. */
+/* Whether the input of the networks of a group includes actions. */
 static int reads_actions(const sac_algorithm* algo, sac_group nets) {
   for (int32_t i = 0; i < algo->network_count; i++)
     if (algo->networks[i].group == nets) return algo->networks[i].in == SAC_OBS_ACTION;
   return 0;
 }
 
-/* Adds what a row function reads and writes, except for its networks' outputs, which it always reads. */
+/* Adds what a row function reads and writes. Leaves out the outputs of its networks, which every row function reads. */
 static void row_things(const sac_op* op, int32_t pass, things* reads, things* writes) {
   const things log_prob = one(LOG_PROB + (int)op->at);
 
-  /* follow the equations in algo.h */
+  /* the variables of the equations in algo.h (SAC_ROW_FUNCTIONS); the minibatch and the noise always exist */
   switch (op->row) {
     case SAC_ROW_SAMPLE:
       *writes |= one(ACTION + (int)op->at) | log_prob;
       break;
     case SAC_ROW_SOFT_TARGET:
+      /* targets of the critics: log pi(a'|s') is of the same place */
       *reads |= log_prob | one(ALPHA);
       *writes |= one(TARGET_Y);
       break;
@@ -52,10 +53,12 @@ static void row_things(const sac_op* op, int32_t pass, things* reads, things* wr
       *writes |= one(TARGET_Y);
       break;
     case SAC_ROW_SQUARE_LOSS:
+      /* losses: the gradient by the output */
       *reads |= one(TARGET_Y);
       *writes |= one(D_OUTPUT + pass);
       break;
     case SAC_ROW_SOFT_VALUE_LOSS:
+      /* log pi is that of a~, although the value network is evaluated at s alone */
       *reads |= one(SMALLEST) | one(LOG_PROB + SAC_POLICY) | one(ALPHA);
       *writes |= one(VALUE_TARGET) | one(D_OUTPUT + pass);
       break;
@@ -63,6 +66,7 @@ static void row_things(const sac_op* op, int32_t pass, things* reads, things* wr
       *writes |= one(SMALLEST);
       break;
     case SAC_ROW_SAMPLE_GRAD:
+      /* from dJ/da~ to the actor's head; the count of saturated components is a statistic */
       *reads |= one(ACTION + (int)op->at) | one(D_ACTION) | one(ALPHA);
       *writes |= one(SATURATED) | one(D_OUTPUT + pass);
       break;
@@ -71,16 +75,17 @@ static void row_things(const sac_op* op, int32_t pass, things* reads, things* wr
   }
 }
 
-/* The things that an operation reads and writes. pass: the one it works on; -1: none. */
+/* Finds the things that an operation reads and writes. pass: the pass that it works on; -1: none. */
 static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass, things* reads, things* writes) {
   const things weights = one(WEIGHTS + (int)op->nets), gradients = one(GRADIENTS + (int)op->nets);
   const things output = pass < 0 ? 0 : one(OUTPUT + pass), d_output = pass < 0 ? 0 : one(D_OUTPUT + pass),
                d_hidden = pass < 0 ? 0 : one(D_HIDDEN + pass);
 
-  /* follow the kinds in algo.h */
+  /* the meanings of the kinds in algo.h (sac_op_kind) */
   *reads = *writes = 0;
   switch (op->kind) {
     case SAC_FORWARD:
+      /* inputs with actions: those at (s, a) come with the minibatch, the others from SAMPLE */
       *reads = weights | (reads_actions(algo, op->nets) ? one(ACTION + (int)op->at) : 0);
       *writes = output;
       break;
@@ -89,10 +94,12 @@ static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass,
       row_things(op, pass, reads, writes);
       break;
     case SAC_BACKWARD:
+      /* from the output to the hidden layers */
       *reads = output | d_output | weights;
       *writes = d_hidden;
       break;
     case SAC_GRADIENT:
+      /* the weight gradients of all layers */
       *reads = output | d_output | d_hidden;
       *writes = gradients;
       break;
@@ -101,10 +108,12 @@ static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass,
       *writes = weights;
       break;
     case SAC_INPUT_GRAD:
+      /* it reads which critic is the smallest */
       *reads = output | one(SMALLEST) | weights;
       *writes = one(D_ACTION);
       break;
     case SAC_TEMPERATURE:
+      /* the weights slab also has log alpha, but it is a thing of its own */
       *reads = one(LOG_PROB + SAC_POLICY) | one(ALPHA);
       *writes = one(ALPHA);
       break;
@@ -125,6 +134,7 @@ int32_t sac_plan_find(const sac_plan* plan, sac_group nets, sac_place at) {
   return -1;
 }
 
+/* Whether operations of a kind work on a pass. */
 static int has_pass(sac_op_kind kind) {
   return kind == SAC_FORWARD || kind == SAC_ROWS || kind == SAC_BACKWARD || kind == SAC_GRADIENT ||
          kind == SAC_INPUT_GRAD;
@@ -134,31 +144,42 @@ static int has_pass(sac_op_kind kind) {
 static sac_status find_passes(sac_plan* plan) {
   for (int32_t i = 0; i < plan->count; i++) {
     const sac_op* op = &plan->op[i];
+
+    /* a FORWARD begins a pass */
     if (op->kind == SAC_FORWARD && plan->passes == SAC_PASSES_MAX)
       return sac_fail(SAC_ERROR_CONFIG, "the algorithm evaluates networks in more than %d ways", SAC_PASSES_MAX);
     if (op->kind == SAC_FORWARD) plan->pass[plan->passes++] = (sac_pass){.nets = op->nets, .at = op->at};
+
+    /* later operations find the pass by its networks and place */
     plan->pass_of[i] = has_pass(op->kind) ? sac_plan_find(plan, op->nets, op->at) : -1;
   }
   return SAC_OK;
 }
 
-/* Finds the first and the last operation of each pass, and whether gradients are taken of it. */
+/* Finds the first and the last operation of each pass, and which gradients need its activations. */
 static void find_uses(sac_plan* plan) {
   for (int32_t i = 0; i < plan->count; i++) {
     if (plan->pass_of[i] < 0) continue;
     sac_pass* pass = &plan->pass[plan->pass_of[i]];
     const sac_op_kind kind = plan->op[i].kind;
+
+    /* operations come in order, so `last` ends up as the last one */
     if (kind == SAC_FORWARD) pass->first = i;
     pass->last = i;
+
+    /* weight gradients and gradients that go back need different layouts of the activations */
     pass->gradient |= kind == SAC_GRADIENT;
     pass->back |= kind == SAC_BACKWARD || kind == SAC_INPUT_GRAD;
   }
 }
 
-/* Lets a pass use the memory of another pass of the same networks that ends before it begins. */
+/* Lets a pass use the memory of another pass of the same networks that ends before it begins. Only passes that
+ * gradients go back through have memory for their activations. */
 static void share_memory(sac_plan* plan) {
   for (int32_t i = 0; i < plan->passes; i++) {
     sac_pass* pass = &plan->pass[i];
+
+    /* take the memory of a pass whose activations nothing reads any more, else its own */
     pass->memory = i;
     for (int32_t j = 0; j < plan->passes && pass->memory == i; j++) {
       const sac_pass* other = &plan->pass[j];
@@ -170,10 +191,13 @@ static void share_memory(sac_plan* plan) {
 
 /* --- order -------------------------------------------------------------------------------------------------------- */
 
-/* Finds how far operation i may move down: to right before the operation with the returned number. */
+/* Finds how far operation i may move down. Returns the number of the operation that it may move right before; i + 1: it
+ * stays. */
 static int32_t sink_of(const sac_plan* plan, const sac_algorithm* algo, int32_t i) {
   const sac_op* op = &plan->op[i];
   const int stays = op->kind != SAC_FORWARD && op->kind != SAC_ROWS && op->kind != SAC_GRADIENT;
+
+  /* steps of parameters and backward passes stay where the list has them */
   things reads, writes, later_reads, later_writes;
   if (stays) return i + 1;
 
@@ -183,17 +207,23 @@ static int32_t sink_of(const sac_plan* plan, const sac_algorithm* algo, int32_t 
     op_things(algo, &plan->op[j], plan->pass_of[j], &later_reads, &later_writes);
     if (writes & (later_reads | later_writes)) return j;
     if (reads & later_writes) return j;
+
+    /* a gradient stays in its stage, to which its time counts */
     if (op->kind == SAC_GRADIENT && plan->op[j].stage != op->stage) return j;
   }
   return i + 1;
 }
 
-/* Moves every operation down as far as it may. Forwards and row functions take the stage of their first reader. */
+/* Moves every operation down as far as it may. Forwards and row functions take the stage of the operation that they
+ * then stand before, which is the first that reads their results. */
 static void sink(sac_plan* plan, const sac_algorithm* algo) {
+  /* start at the end, so that readers have moved before what they read */
   for (int32_t i = plan->count - 2; i >= 0; i--) {
     const int32_t to = sink_of(plan, algo, i), pass = plan->pass_of[i];
     sac_op op = plan->op[i];
     if (op.kind == SAC_FORWARD || op.kind == SAC_ROWS) op.stage = plan->op[to < plan->count ? to : i].stage;
+
+    /* close the gap, and put the operation in its new place */
     for (int32_t j = i; j + 1 < to; j++) {
       plan->op[j] = plan->op[j + 1];
       plan->pass_of[j] = plan->pass_of[j + 1];
@@ -203,18 +233,20 @@ static void sink(sac_plan* plan, const sac_algorithm* algo) {
   }
 }
 
-/* Fails if an operation reads what no operation before it has written, or if stages do not ascend. */
+/* Checks the list: every operation reads only what was written before it, and stages ascend. Errors: CONFIG. */
 static sac_status check_order(const sac_plan* plan, const sac_algorithm* algo) {
   things written = one(ACTION + SAC_CURRENT) | one(ALPHA), reads, writes;
 
   /* start with what exists before the update: the minibatch, the temperature and the weights */
   for (int group = 0; group < SAC_GROUP_COUNT; group++) written |= one(WEIGHTS + group);
 
-  /* follow the list */
+  /* go through the list, and collect what is written */
   for (int32_t i = 0; i < plan->count; i++) {
     const sac_op* op = &plan->op[i];
     const int stage_descends = i > 0 && op->stage < plan->op[i - 1].stage;
     op_things(algo, op, plan->pass_of[i], &reads, &writes);
+
+    /* name the operation and what is wrong with it */
     if ((has_pass(op->kind) && plan->pass_of[i] < 0) || (reads & ~written) || stage_descends)
       return sac_fail(SAC_ERROR_CONFIG, "operation %d of the algorithm's update (%s %s of %s) %s", (int)i + 1,
                       sac_op_kind_names[op->kind], sac_row_name(op->row), sac_group_names[op->nets],
@@ -237,7 +269,7 @@ sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sinks)
   SAC_TRY(find_passes(plan));
   SAC_TRY(check_order(plan, algo));
 
-  /* choose the order and the memory */
+  /* choose the order, then the memory, which depends on the order */
   if (sinks) sink(plan, algo);
   find_uses(plan);
   share_memory(plan);
@@ -247,15 +279,15 @@ fail:
 
 /* --- launches ----------------------------------------------------------------------------------------------------- */
 
-/* Whether these networks have a single output. */
+/* Whether the networks of a group have a single output. */
 static int one_output(const sac_algorithm* algo, sac_group nets) {
   for (int32_t i = 0; i < algo->network_count; i++)
     if (algo->networks[i].group == nets) return algo->networks[i].out == SAC_VALUE_OF_ONE;
   return 0;
 }
 
-/* Whether an operation shares the launches of the one before it: both are forwards of networks with the same shape and
- * inputs, or both are row functions. */
+/* Whether an operation shares the launches of the operation before it: both are row functions, or both are forwards of
+ * networks that one strided product can take (the same networks, or trained networks and targets of the same shape). */
 static int shares_launches(const sac_algorithm* algo, const sac_op* before, const sac_op* op) {
   if (op->kind == SAC_ROWS) return before->kind == SAC_ROWS;
   if (op->kind != SAC_FORWARD || before->kind != SAC_FORWARD) return 0;
@@ -267,14 +299,16 @@ int32_t sac_op_launches(const sac_algorithm* algo, int32_t number, int32_t layer
   const sac_op* op = &algo->update[number];
   const int scalar = one_output(algo, op->nets);
   if (number > 0 && shares_launches(algo, op - 1, op)) return 0;
+
+  /* count products and the kernels between them; `scalar` heads are part of the row function */
   switch (op->kind) {
-    case SAC_FORWARD: /* products, and bias and ReLU behind each but the last, which a scalar head takes along */
+    case SAC_FORWARD: /* products, bias and ReLU between them; a scalar head's row function includes the last two */
       return scalar ? 2 * layers - 1 : 2 * layers + 1;
-    case SAC_BACKWARD: /* products, and ReLU's gradient behind each */
+    case SAC_BACKWARD: /* products, ReLU's gradient after each; a scalar head's row function includes the first two */
       return scalar ? 2 * layers - 2 : 2 * layers;
-    case SAC_GRADIENT: /* products, and the sums over rows */
+    case SAC_GRADIENT: /* products, and one launch for the sums over rows: biases, and a scalar head's weight */
       return scalar ? layers + 1 : layers + 2;
-    case SAC_INPUT_GRAD: /* the last ReLU's gradient is the next function's */
+    case SAC_INPUT_GRAD: /* from the last hidden layer to the first; the row functions around it do both ends */
       return layers > 1 ? 2 * layers - 3 : 0;
     default:
       return 1;

@@ -14,10 +14,10 @@
 typedef struct sac_pass {
   sac_group nets;
   sac_place at;
-  int32_t first, last; /* numbers of the operations in the plan that write its activations, and that read them last */
-  int back;            /* 1: gradients go back through it, so that hidden activations are kept */
-  int gradient;        /* 1: gradients with respect to its weights are taken */
-  int32_t memory;      /* the pass whose memory it uses, of the same networks; its own number: its own memory */
+  int32_t first, last; /* operations of the plan: its FORWARD, and the last one that reads its activations */
+  int back;            /* 1: gradients go back through it, so its hidden activations are kept */
+  int gradient;        /* 1: gradients by its weights are computed */
+  int32_t memory;      /* the pass, of the same networks, whose memory it uses; its own number: memory of its own */
 } sac_pass;
 
 typedef struct sac_plan {
@@ -27,21 +27,21 @@ typedef struct sac_plan {
   sac_pass pass[SAC_PASSES_MAX];
 } sac_plan;
 
-/* Plans an algorithm's update. sink 1: forwards and row functions move down to right before their first reader, and
- * into its stage, so that what they write is still in the cache; gradients move down to Adam's step, or to the end of
- * their stage. sink 0: operations keep the order of the list. Results do not depend on it. Errors: CONFIG (an operation
- * reads what no operation before it has written, or the list is too long). */
+/* Plans an algorithm's update. sink 1: forwards and row functions move down to right before the first operation that
+ * reads their results, and into its stage, so that these results are still in the cache; gradients move down to Adam's
+ * step, or to the end of their stage. sink 0: operations keep the order of the list. Results do not depend on the
+ * order. Errors: CONFIG (an operation reads what no operation before it has written, stages do not ascend, or the list
+ * has too many operations or passes). */
 sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sink);
 
 /* The pass of a group at a place; -1: none. */
 int32_t sac_plan_find(const sac_plan* plan, sac_group nets, sac_place at);
 
-/* Launches that operation `number` of an algorithm's list takes on a device with `layers` hidden layers; 0: it goes
- * into those of the operation before. Neighbours that can go together do: forwards of networks side by side, functions
- * of rows, and both with what follows them. */
+/* The number of launches on a device for operation `number` of an algorithm's list, with `layers` hidden layers. 0: it
+ * shares the launches of the operation before it, as forwards of networks side by side and row functions do. */
 int32_t sac_op_launches(const sac_algorithm* algo, int32_t number, int32_t layers);
 
-/* Launches of a whole update: replay sample, and those of its operations. */
+/* The number of launches of a whole update: replay sample, and those of its operations. */
 int32_t sac_algo_launches(const sac_algorithm* algo, int32_t layers);
 
 #endif

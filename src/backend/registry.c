@@ -5,7 +5,7 @@
 #include "config/field.h"
 #include "util/error.h"
 
-/* X(name): `const sac_backend sac_<name>_backend` of src/<name>. */
+/* X(name): `const sac_backend sac_<name>_backend` of src/<name>. Each name is also a value of key `device`. */
 #ifdef SAC_CUDA
 #define BACKENDS(X) X(cpu) X(cuda)
 #else
@@ -34,13 +34,15 @@ const sac_backend* sac_backend_at(int32_t index) {
 const sac_backend* sac_backend_find(const char* device) {
   for (int32_t i = 0; i < SAC_LENGTH(backends); i++) {
     const size_t length = strlen(backends[i]->name);
+
+    /* the name may be followed by the number of a device: "cuda:1" */
     if (strncmp(device, backends[i]->name, length) == 0 && (device[length] == '\0' || device[length] == ':'))
       return backends[i];
   }
   return NULL;
 }
 
-/* The first backend on the host or on devices. */
+/* The first backend with this on_host; NULL: none. */
 static const sac_backend* first_of(int on_host) {
   for (int32_t i = 0; i < SAC_LENGTH(backends); i++)
     if (backends[i]->on_host == on_host) return backends[i];
@@ -54,10 +56,12 @@ sac_status sac_backend_choose(const char* device, const sac_backend** backend, i
   const int automatic = strcmp(device, "auto") == 0;
   *backend = sac_backend_host();
   *ordinal = -1;
+
+  /* a backend that this build does not have is an error, not a reason to use the host */
   if (!automatic && !sac_backend_find(device))
     return sac_fail(SAC_ERROR_DEVICE, "device = %s, but this build has no such backend: --device cpu", device);
 
-  /* a device before the host, if one is named or usable */
+  /* ask the backends of devices in order; the host is the answer if none of them has a device */
   for (int32_t i = 0; i < SAC_LENGTH(backends); i++) {
     const sac_status status = backends[i]->on_host ? SAC_OK : backends[i]->choose(device, ordinal);
     if (status != SAC_OK) return status;

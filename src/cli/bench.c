@@ -18,16 +18,18 @@
 #include "util/error.h"
 #include "verify/cases.h"
 
-#define WARMUP_STEPS 1000 /* of sac bench train, so that the replay has rows */
+#define WARMUP_STEPS 1000 /* steps of sac bench train before it is measured; they fill the replay */
 
-/* --- loops: what is measured, `count` times ----------------------------------------------------------------------- */
+/* --- loops: each runs what is measured `count` times, and waits for its end --------------------------------------- */
 
+/* Whole updates. A device queues them, so that the loop ends with a wait. */
 static sac_status loop_update(void* user, int64_t count) {
   sac_bench_case* c = user;
   const sac_status status = sac_update(c->agent, (int32_t)count);
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
+/* One action for each of the N observations of every agent. It is on the host when `act` returns. */
 static sac_status loop_act(void* user, int64_t count) {
   sac_bench_case* c = user;
   const sac_act act = {.n = c->agent->shape.num_envs, .mode = SAC_ACT_SAMPLE, .obs = c->obs, .action = c->action};
@@ -36,6 +38,7 @@ static sac_status loop_act(void* user, int64_t count) {
   return status;
 }
 
+/* One transition of each environment into the replay. */
 static sac_status loop_push(void* user, int64_t count) {
   sac_bench_case* c = user;
   const sac_transitions t = {
@@ -45,24 +48,28 @@ static sac_status loop_push(void* user, int64_t count) {
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
+/* Minibatches from the replay, without the rest of an update. */
 static sac_status loop_sample(void* user, int64_t count) {
   sac_bench_case* c = user;
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; i++) {
+    /* draw the rows of a minibatch */
     status = c->agent->backend->stage(c->agent, SAC_STAGE_REPLAY_SAMPLE);
-    for (int32_t p = 0; p < c->agent->shape.population; p++)
-      c->agent->counters[p].updates++; /* moves the next draw on */
+
+    /* move the next draw on; a CUDA device keeps its own count, and draws the same rows again */
+    for (int32_t p = 0; p < c->agent->shape.population; p++) c->agent->counters[p].updates++;
   }
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
-/* Settles the agent at the end of a burst of steps. */
+/* Waits for the agent at the end of a burst of steps, and after the last of `count` steps. */
 static sac_status end_burst(sac_bench_case* c, int64_t step, int64_t count) {
   if (!c->agent) return SAC_OK;
   return (step + 1) % sac_burst(c->agent, c->vector) == 0 || step + 1 == count ? sac_settle(c->agent, c->vector)
                                                                                : SAC_OK;
 }
 
+/* Steps of all environments: on the device when an agent is attached, otherwise on the host. */
 static sac_status loop_env(void* user, int64_t count) {
   sac_bench_case* c = user;
   sac_status status = SAC_OK;
@@ -73,6 +80,7 @@ static sac_status loop_env(void* user, int64_t count) {
   return status;
 }
 
+/* Steps of the simulator alone. */
 static sac_status loop_bare(void* user, int64_t count) {
   sac_bench_case* c = user;
   sac_status status = SAC_OK;
@@ -80,12 +88,12 @@ static sac_status loop_bare(void* user, int64_t count) {
   return status;
 }
 
-/* Updates for each step of the vector. */
+/* Updates that are due for each step of the vector, which gives N transitions of each agent. May be a fraction. */
 static double due_of(const sac_bench_case* c) {
   return c->agent->settings.updates_per_step * (double)c->agent->shape.num_envs;
 }
 
-/* The loop of a run after its warm-up, with a whole number of updates for each step of the vector. */
+/* Steps of a run after its warm-up. The updates of each step are rounded to a whole number. */
 static sac_status loop_train(void* user, int64_t count) {
   sac_bench_case* c = user;
   const int32_t due = (int32_t)lrint(due_of(c));
@@ -97,7 +105,7 @@ static sac_status loop_train(void* user, int64_t count) {
   return status;
 }
 
-/* Times a loop as the command line says. */
+/* Times a loop as long and as often as the command line says. */
 static sac_status measure(sac_bench_case* c, sac_bench_loop* loop, sac_timing* t) {
   return sac_bench_time(loop, NULL, c, c->b->warmup, c->b->seconds, (int32_t)c->b->repeats, t);
 }
@@ -114,12 +122,19 @@ static void print_head(const sac_bench_case* c) {
 
 /* --- cases -------------------------------------------------------------------------------------------------------- */
 
+/* sac bench update */
 static sac_status run_update(sac_bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing t;
+
+  /* create an agent with a filled replay */
   SAC_TRY(sac_bench_make_agent(c, 4096));
   SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
+
+  /* measure whole updates */
   SAC_TRY(measure(c, loop_update, &t));
+
+  /* print the rates, and with --stages the time of each stage */
   print_head(c);
   sac_bench_print_rate(c->b->json, "updates_per_second", "agent-updates/s", c->agent->shape.population, t);
   sac_bench_print_microseconds(c->b->json, "microseconds", t);
@@ -129,26 +144,42 @@ fail:
   return status;
 }
 
+/* sac bench op */
 static sac_status run_op(sac_bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing t;
+
+  /* create an agent with a filled replay */
   SAC_TRY(sac_bench_make_agent(c, 4096));
   SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
+
+  /* measure whole updates, which also warms up for the parts */
   SAC_TRY(measure(c, loop_update, &t));
+
+  /* print the case and the time of a whole update */
   print_head(c);
   if (!c->b->json) printf("  %s", sac_config_get(c->config, "algo"));
   sac_bench_print_microseconds(c->b->json, "microseconds", t);
+
+  /* measure and print the parts */
   SAC_TRY(sac_bench_ops(c->agent, c->b->seconds, t.median, c->b->json));
   sac_bench_print_end(c->b->json);
 fail:
   return status;
 }
 
+/* sac bench act */
 static sac_status run_act(sac_bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing t;
+
+  /* create an agent, and one observation for each environment */
   SAC_TRY(sac_bench_make_agent(c, 1));
+
+  /* measure acting */
   SAC_TRY(measure(c, loop_act, &t));
+
+  /* print the rate; one count of the loop gives P*N actions */
   print_head(c);
   sac_bench_print_rate(c->b->json, "actions_per_second", "actions/s",
                        (double)c->agent->shape.population * c->agent->shape.num_envs, t);
@@ -158,13 +189,20 @@ fail:
   return status;
 }
 
+/* sac bench replay */
 static sac_status run_replay(sac_bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing push, sample;
+
+  /* create an agent with a filled replay */
   SAC_TRY(sac_bench_make_agent(c, 4096));
   SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
+
+  /* measure pushing, then sampling */
   SAC_TRY(measure(c, loop_push, &push));
   SAC_TRY(measure(c, loop_sample, &sample));
+
+  /* print the rates; one count pushes P*N transitions, or samples P*B rows */
   print_head(c);
   const double agents = c->agent->shape.population;
   sac_bench_print_rate(c->b->json, "pushes_per_second", "pushed/s", agents * c->agent->shape.num_envs, push);
@@ -175,9 +213,10 @@ fail:
   return status;
 }
 
+/* sac bench env */
 static sac_status run_env(sac_bench_case* c) {
   sac_status status = SAC_OK;
-  sac_timing t[3]; /* sac, MuJoCo, the ratio */
+  sac_timing t[3]; /* of sac; with --bare also of the simulator alone, and the ratio of the two */
 
   /* create the environments */
   SAC_TRY(sac_bench_make_vector(c));
@@ -185,16 +224,20 @@ static sac_status run_env(sac_bench_case* c) {
     status = sac_fail(SAC_ERROR_CONFIG, "--bare: %s is no task of MuJoCo's", c->vector->id);
     goto fail;
   }
+
+  /* move them to the device; --bare compares with a simulator of the host, and stays there */
   if (!c->b->bare) SAC_TRY(sac_bench_attach_env(c));
 
-  /* measure */
+  /* measure; with --bare alternate with the simulator alone */
   SAC_TRY(sac_bench_time(loop_env, c->b->bare ? loop_bare : NULL, c, c->b->warmup, c->b->seconds,
                          (int32_t)c->b->repeats, t));
 
-  /* print */
+  /* print the rates; one count steps P*N environments */
   print_head(c);
   const double each = (double)c->vector->population * c->vector->num_envs;
   sac_bench_print_rate(c->b->json, "steps_per_second", "steps/s", each, t[0]);
+
+  /* print the rate of the simulator, and the speed of sac as a share of it */
   if (c->b->bare) {
     sac_bench_print_rate(c->b->json, "bare_steps_per_second", "bare", each, t[1]);
     sac_bench_print_rate(c->b->json, "ratio", "of it", 1, t[2]);
@@ -204,6 +247,7 @@ fail:
   return status;
 }
 
+/* sac bench train */
 static sac_status run_train(sac_bench_case* c) {
   sac_status status = SAC_OK;
   sac_timing t;
@@ -211,17 +255,21 @@ static sac_status run_train(sac_bench_case* c) {
   /* create the environments and the agent */
   SAC_TRY(sac_bench_make_vector(c));
   SAC_TRY(sac_agent_create(&c->agent, c->config, &c->vector->spec));
+
+  /* move the environments to the device if it can step them, and prepare for train.overlap */
   if (c->agent->backend->env_attach) SAC_TRY(c->agent->backend->env_attach(c->agent, c->vector));
   SAC_TRY(sac_step_overlap(c->agent, c->vector));
 
-  /* fill the replay with random actions, then measure */
+  /* fill the replay with the transitions of random actions */
   for (int i = 0; i < WARMUP_STEPS; i++) {
     SAC_TRY(sac_step(c->agent, c->vector, SAC_ACT_UNIFORM, 0));
     SAC_TRY(end_burst(c, i, WARMUP_STEPS));
   }
+
+  /* measure the loop with updates */
   SAC_TRY(measure(c, loop_train, &t));
 
-  /* print */
+  /* print the rates, and with --stages the time of each stage */
   print_head(c);
   sac_bench_print_rate(c->b->json, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs,
                        t);
@@ -232,13 +280,14 @@ fail:
   return status;
 }
 
+/* The first argument of sac bench, and the function that measures and prints one case of it. */
 static const struct {
   const char* name;
   sac_status (*run)(sac_bench_case* c);
 } kinds[] = {{"update", run_update}, {"op", run_op},   {"act", run_act},
              {"replay", run_replay}, {"env", run_env}, {"train", run_train}};
 
-/* Measures one combination of the lists. */
+/* Measures one case. one: a value for each of `keys`; NULL: the key keeps the value of `base`. */
 static sac_status run_case(const sac_bench* b, const sac_config* base, const char* const one[5]) {
   static const char* const keys[5][2] = {{"network.hidden", "--hidden"},
                                          {"replay.batch", "--batch"},
@@ -258,33 +307,42 @@ static sac_status run_case(const sac_bench* b, const sac_config* base, const cha
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
     if (strcmp(kinds[k].name, b->kind) == 0) SAC_TRY(kinds[k].run(&c));
 fail:
+  /* pass on news of the backend about how updates ran, also after an error */
   if (c.agent && c.agent->backend->notice && c.agent->backend->notice(c.agent, notice, sizeof notice))
     (void)fprintf(stderr, "sac bench: %s\n", notice);
   sac_bench_case_end(&c);
   return status;
 }
 
-/* Copies element `index` of a list to text. Returns 0 when there is none. A NULL list has one element, NULL. */
+/* Copies element `index` of a list to text, and sets *one to it. Returns 0 when the list has no such element. A NULL
+ * list has one element, NULL. */
 static int element(const char* list, char separator, int index, char text[SAC_TEXT_MAX], const char** one) {
+  /* treat a list that was not given as one element */
   *one = NULL;
   if (!list) return index == 0;
+
+  /* skip the elements before it */
   for (; index > 0; index--) {
     list = strchr(list, separator);
     if (!list) return 0;
     list++;
   }
+
+  /* copy it up to the next separator */
   const char* end = strchr(list, separator);
   (void)snprintf(text, SAC_TEXT_MAX, "%.*s", end ? (int)(end - list) : (int)strlen(list), list);
   *one = text;
   return 1;
 }
 
-/* Measures every combination of the lists. */
+/* Measures every combination of the values that the lists of the command line hold. */
 static sac_status run_all(const sac_bench* b, const sac_config* base) {
   const char* const list[5] = {b->hidden, b->batch, b->population, b->threads, b->envs};
   char text[5][SAC_TEXT_MAX];
   const char* one[5];
   sac_status status = SAC_OK;
+
+  /* go through the lists, the last one fastest; networks are separated by "/" */
   for (int h = 0; element(list[0], '/', h, text[0], &one[0]); h++)
     for (int n = 0; element(list[1], ',', n, text[1], &one[1]); n++)
       for (int p = 0; element(list[2], ',', p, text[2], &one[2]); p++)
@@ -294,17 +352,20 @@ fail:
   return status;
 }
 
-/* The table of cases, each with every algorithm. */
+/* --cases: measures each row of sac_cases with every algorithm. */
 static sac_status run_cases(const sac_bench* b, const sac_config* base) {
   static const char* const none[5];
   sac_status status = SAC_OK;
   for (int algo = 0; algo < SAC_ALGO_COUNT; algo++)
     for (int32_t i = 0; i < sac_case_count && status == SAC_OK; i++) {
+      /* take the sizes and keys of the row */
       sac_config* config = NULL;
       sac_bench one = *b;
       one.obs = sac_cases[i].obs, one.act = sac_cases[i].action;
       status = sac_config_copy(&config, base);
       if (status == SAC_OK) status = sac_case_apply(&sac_cases[i], algo, config);
+
+      /* measure it */
       if (status == SAC_OK) status = run_case(&one, config, none);
       sac_config_destroy(config);
     }
@@ -313,14 +374,19 @@ static sac_status run_cases(const sac_bench* b, const sac_config* base) {
 
 /* Checks that the options fit together. Returns SAC_OPTIONS_GO, or the exit code after a message. */
 static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_config* config) {
+  /* refuse a kind that does not exist */
   int known = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) known |= strcmp(kinds[k].name, b->kind) == 0;
   if (!known)
     return sac_options_usage(syntax, "there is no bench '%s': update, op, act, replay, env or train", b->kind);
+
+  /* refuse options of other kinds */
   if (b->stages && strcmp(b->kind, "update") != 0 && strcmp(b->kind, "train") != 0)
     return sac_options_usage(syntax, "--stages goes with update and train");
   if (b->cases && strcmp(b->kind, "op") != 0) return sac_options_usage(syntax, "--cases goes with op");
   if (b->bare && strcmp(b->kind, "env") != 0) return sac_options_usage(syntax, "--bare goes with env");
+
+  /* request a capture by a profiler */
   return sac_cli_profile(syntax, b->profile, config);
 }
 
@@ -351,6 +417,8 @@ int sac_cli_bench(int argc, char** argv) {
       SAC_OPTION_CONFIG,
       SAC_OPTION_SET,
       {0}};
+
+  /* describe the arguments */
   const sac_syntax syntax = {.command = "bench",
                              .arguments = "update|op|act|replay|env|train [options]",
                              .help = "Measures speed.",
@@ -367,9 +435,11 @@ int sac_cli_bench(int argc, char** argv) {
 
   b.kind = operands.text[0];
 
-  /* measure all cases */
+  /* check the options, then measure all cases */
   const int go = check_options(&syntax, &b, config);
   const sac_status status = go != SAC_OPTIONS_GO ? SAC_OK : b.cases ? run_cases(&b, config) : run_all(&b, config);
+
+  /* choose the exit code; a capture that was cut short is reported */
   sac_config_destroy(config);
   if (go != SAC_OPTIONS_GO) return go;
   sac_cli_profile_end(b.profile);

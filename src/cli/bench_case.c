@@ -7,36 +7,46 @@
 #include "kernels/random.h"
 #include "util/error.h"
 
-#define SYNTHETIC_EPISODE 1000 /* max_episode_steps of an environment that does not exist */
+#define SYNTHETIC_EPISODE 1000 /* max_episode_steps of the agent's environment, which is never created */
 
-/* Makes the actions of a spec continuous, in [-1, 1]. The caller frees *bounds. */
+/* Makes the actions of a spec continuous, in [-1, 1]. The spec points into *bounds, (2, A), which the caller frees. */
 static sac_status set_unit_bounds(sac_env_spec* spec, float** bounds) {
   const size_t actions = (size_t)spec->action_size;
   *bounds = calloc(2 * actions, sizeof(float));
   if (!*bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
+
+  /* fill the lower bounds, then the upper ones */
   for (size_t i = 0; i < actions; i++) {
     (*bounds)[i] = -1;
     (*bounds)[actions + i] = 1;
   }
+
+  /* let the spec use them */
   spec->actions = 0;
   spec->action_low = *bounds;
   spec->action_high = *bounds + actions;
   return SAC_OK;
 }
 
-/* Fills the arrays with random transitions, of which one in a hundred ends an episode. */
+/* Fills the arrays with random transitions, of which every hundredth is terminated. The same in every case: fixed seed
+ * and streams. */
 static void fill_random(sac_bench_case* c) {
   const sac_shape* s = &c->agent->shape;
   const size_t rows = (size_t)s->population * (size_t)c->rows;
+
+  /* draw observations and rewards from N(0, 1), actions from U(-1, 1) */
   sac_fill_normals(1, 91, 0, rows * (size_t)s->obs, c->obs);
   sac_fill_normals(1, 92, 0, rows * (size_t)s->obs, c->next_obs);
   sac_fill_uniform(1, 93, 0, rows * (size_t)s->action, 1, c->action);
   sac_fill_normals(1, 94, 0, rows, c->reward);
+
+  /* end an episode now and then */
   for (size_t i = 0; i < rows; i++) c->terminated[i] = i % 100 == 99;
 }
 
-/* Allocates `rows` transitions of each agent, or as many as it has environments, and fills them. */
+/* Allocates `rows` transitions of each agent, at least one for each of its environments, and fills them. */
 static sac_status make_transitions(sac_bench_case* c, int32_t rows) {
+  /* choose the number of rows; loops that act or push read the first N of them */
   const sac_shape* s = &c->agent->shape;
   c->rows = rows > s->num_envs ? rows : s->num_envs;
   const size_t all = (size_t)s->population * (size_t)c->rows, obs = (size_t)s->obs, actions = (size_t)s->action;
@@ -51,7 +61,7 @@ static sac_status make_transitions(sac_bench_case* c, int32_t rows) {
   if (!c->obs || !c->next_obs || !c->action || !c->reward || !c->terminated || !c->truncated)
     return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu transitions: lower --rows", all);
 
-  /* fill them */
+  /* fill them with random numbers */
   fill_random(c);
   return SAC_OK;
 }
@@ -61,8 +71,12 @@ sac_status sac_bench_make_agent(sac_bench_case* c, int32_t rows) {
       .obs_size = (int32_t)c->b->obs, .action_size = (int32_t)c->b->act, .max_episode_steps = SYNTHETIC_EPISODE};
   float* bounds = NULL;
   sac_status status = SAC_OK;
+
+  /* create the agent for an environment that has these sizes alone */
   SAC_TRY(set_unit_bounds(&spec, &bounds));
   SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
+
+  /* make the transitions that its loops use */
   SAC_TRY(make_transitions(c, rows));
 fail:
   free(bounds);
@@ -72,6 +86,8 @@ fail:
 sac_status sac_bench_fill_replay(sac_bench_case* c, int64_t wanted) {
   sac_status status = SAC_OK;
   const sac_transitions t = {c->rows, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
+
+  /* push the same arrays again and again, at most a full replay */
   const int64_t most = c->agent->shape.capacity < wanted ? c->agent->shape.capacity : wanted;
   for (int64_t done = 0; done < most && status == SAC_OK; done += c->rows)
     status = c->agent->backend->replay_push(c->agent, &t, NULL);
@@ -88,7 +104,7 @@ sac_status sac_bench_make_vector(sac_bench_case* c) {
   SAC_TRY(sac_config_settings(c->config, &settings));
   SAC_TRY(sac_env_find(settings.env_id, &api));
 
-  /* give each agent its seed */
+  /* give each agent its seed, as a run does */
   seed = calloc((size_t)settings.seeds, sizeof *seed);
   if (!seed) {
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for %d seeds", (int)settings.seeds);
@@ -96,7 +112,7 @@ sac_status sac_bench_make_vector(sac_bench_case* c) {
   }
   for (int64_t p = 0; p < settings.seeds; p++) seed[p] = (uint64_t)(settings.seed + p);
 
-  /* create the vector, with random actions */
+  /* create the environments, and draw random actions for them */
   SAC_TRY(sac_vector_create(&c->vector, api, settings.env_id, settings.env_options, (int32_t)settings.seeds,
                             (int32_t)settings.num_envs, seed, sac_stream_env(0)));
   SAC_TRY(sac_bench_env_begin(&c->env, c->vector));
@@ -115,11 +131,13 @@ sac_status sac_bench_attach_env(sac_bench_case* c) {
   float* bounds = NULL;
   sac_status status = SAC_OK;
 
-  /* choose the device */
+  /* choose the device from the shape of the agent */
   if (spec.actions) SAC_TRY(set_unit_bounds(&spec, &bounds));
   SAC_TRY(sac_config_settings(c->config, &settings));
   SAC_TRY(sac_agent_shape(&shape, &settings, &spec));
   SAC_TRY(sac_estimate_choose(&settings, &shape, &backend, &ordinal, why));
+
+  /* leave the environments on the host when the CPU is chosen */
   if (backend->on_host) goto fail;
 
   /* hand the environments over to it */

@@ -9,7 +9,7 @@
 
 struct sac_vector;
 
-/* The command line. */
+/* The command line of sac bench; sac_cli_bench describes each option. */
 typedef struct sac_bench {
   const char *kind, *profile;
   int json, stages, bare, cases;
@@ -18,30 +18,35 @@ typedef struct sac_bench {
   const char *hidden, *batch, *population, *threads, *envs; /* lists; NULL: not given */
 } sac_bench;
 
-/* One case: its agent and environments, and the arrays that its loop uses. */
+/* One case: its agent and environments, and the arrays that its loop uses. Starts as zeros but for b. */
 typedef struct sac_bench_case {
-  const sac_bench* b;
-  sac_config* config;
-  sac_agent* agent;
-  struct sac_vector* vector;
+  const sac_bench* b;        /* not owned */
+  sac_config* config;        /* with the values of this case */
+  sac_agent* agent;          /* NULL: env on the host */
+  struct sac_vector* vector; /* NULL: the kind steps no environments */
+
+  /* transitions, each array (P, rows, ...); NULL for kinds that step environments */
   float *obs, *action, *reward, *next_obs;
   uint8_t *terminated, *truncated;
   int32_t rows; /* transitions of each agent in these arrays */
-  sac_bench_env env;
+
+  sac_bench_env env; /* random actions for the vector */
 } sac_bench_case;
 
-/* Creates an agent for an environment of the wanted sizes, and random transitions for it. Errors: those of
- * sac_agent_create. */
+/* Creates an agent for an environment with the sizes of --obs and --act, and `rows` random transitions of each agent
+ * (at least one for each of its environments). Errors: those of sac_agent_create, MEMORY. */
 sac_status sac_bench_make_agent(sac_bench_case* c, int32_t rows);
 
-/* Pushes `wanted` random transitions of each agent, as many at a time as the arrays hold. */
+/* Pushes random transitions until each agent has `wanted` of them or its replay is full. Every push takes the whole
+ * arrays, so that the last one may go beyond. */
 sac_status sac_bench_fill_replay(sac_bench_case* c, int64_t wanted);
 
-/* Creates the environments of the configuration, for loops that step them. */
+/* Creates the environments of the configuration and random actions, for loops that step them. */
 sac_status sac_bench_make_vector(sac_bench_case* c);
 
 /* Creates an agent on a CUDA device that steps the environments there, if the configuration chooses such a device. The
- * agent does not learn, so that tasks with discrete actions may get continuous ones, which every algorithm takes. */
+ * agent does not learn. So it may pretend that discrete actions are continuous, because an algorithm may refuse
+ * discrete ones. */
 sac_status sac_bench_attach_env(sac_bench_case* c);
 
 /* Frees the members. Takes a case that was only half made. */

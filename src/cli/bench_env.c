@@ -9,14 +9,15 @@
 #include "kernels/random.h"
 #include "util/error.h"
 
-#define ROUNDS 64
+#define ROUNDS 64 /* steps after which the actions repeat */
 
 /* Numbers in the actions of one step: P*N*A. */
 static size_t count_of(const sac_vector* v) {
   return (size_t)v->population * (size_t)v->num_envs * (size_t)v->spec.action_size;
 }
 
-/* rounds: (2, ROUNDS, P, N, A), the actions in [-1, 1] (or discrete), then the same in the environment's units. */
+/* rounds: (2, ROUNDS, P, N, A). First the actions that sac_vector_step takes: in [-1, 1], or the number of a discrete
+ * action. Then the same in the environment's units, for the simulator alone. */
 sac_status sac_bench_env_begin(sac_bench_env* env, sac_vector* vector) {
   const sac_env_spec* spec = &vector->spec;
   const size_t count = count_of(vector), all = ROUNDS * count;
@@ -24,16 +25,20 @@ sac_status sac_bench_env_begin(sac_bench_env* env, sac_vector* vector) {
   env->rounds = calloc(2 * all, sizeof(float));
   if (!env->rounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for random actions");
 
-  /* draw actions, and scale them as sac_vector_step does */
+  /* draw actions in [-1, 1], and scale them as sac_vector_step does */
   sac_fill_uniform(1, 95, 0, all, 1, env->rounds);
   for (size_t i = 0; i < all; i++) {
     const size_t j = i % (size_t)spec->action_size;
     float* x = env->rounds + i;
+
+    /* round [-1, 1] to one of the discrete actions */
     if (spec->actions) *x = floorf(0.5f * (*x + 1) * (float)(spec->actions - 1) + 0.5f);
+
+    /* scale to the bounds of this component */
     x[all] = spec->actions ? *x : 0.5f * (spec->action_low[j] * (1 - *x) + spec->action_high[j] * (1 + *x));
   }
 
-  /* set the first actions */
+  /* set the first actions, because env_step of a device uses those of the vector */
   memcpy(vector->action, env->rounds, count * sizeof(float));
   return SAC_OK;
 }

@@ -12,16 +12,18 @@ struct sac_vector;
 typedef struct sac_bench_env {
   struct sac_vector* vector; /* not owned */
   float* rounds;             /* random actions, drawn beforehand: drawing them is not to be measured */
-  int64_t next;
+  int64_t next;              /* steps so far: picks the actions of the next step */
 } sac_bench_env;
 
-/* Draws the actions and sets the first of them in the vector. Errors: MEMORY. */
+/* Draws the actions, and copies those of the first step to the vector. Errors: MEMORY. */
 sac_status sac_bench_env_begin(sac_bench_env* env, struct sac_vector* vector);
 void sac_bench_env_end(sac_bench_env* env);
 
+/* Steps all environments once on the host. Errors: those of sac_vector_step. */
 sac_status sac_bench_env_step(sac_bench_env* env);
 
-/* The same step by the simulator alone (sac_env_entry.bare), if the environment has this. Errors: ENV. */
+/* has_bare: whether the simulator of the environments can step alone (sac_env_entry.bare). bare: makes such a step,
+ * without observations, rewards and resets. Errors: ENV. */
 int sac_bench_env_has_bare(const sac_bench_env* env);
 sac_status sac_bench_env_bare(sac_bench_env* env);
 

@@ -14,26 +14,31 @@
 
 /* --- times -------------------------------------------------------------------------------------------------------- */
 
+/* updates that the host's clock measures: at least, and at most */
 #define UPDATES_MIN 3
 #define UPDATES_MAX 512
 
+/* Orders numbers for qsort. */
 static int compare(const void* a, const void* b) {
   const double x = *(const double*)a, y = *(const double*)b;
   return x < y ? -1 : x > y;
 }
 
+/* Sorts x (n) and returns its median. */
 static double median(double* x, size_t n) {
   qsort(x, n, sizeof *x, compare);
   return n % 2 ? x[n / 2] : 0.5 * (x[n / 2 - 1] + x[n / 2]);
 }
 
-/* The host's clock around each part, in the order of an update. */
+/* Measures the parts by the host's clock, for about `seconds`: the median of each over many updates. times (parts). */
 static sac_status host_times(sac_agent* agent, double seconds, int32_t parts, sac_stage_time* times) {
   double* sample = calloc((size_t)parts * UPDATES_MAX, sizeof *sample); /* (parts, UPDATES_MAX) */
   const double start = sac_seconds();
   sac_status status = SAC_OK;
   size_t updates = 0;
   if (!sample) return sac_fail(SAC_ERROR_MEMORY, "no memory for the times of %d parts", (int)parts);
+
+  /* run all parts in turn, which is one update; part_run returns when the part has ended */
   for (; updates < UPDATES_MAX && (updates < UPDATES_MIN || sac_seconds() - start < seconds); updates++)
     for (int32_t part = 0; part < parts; part++) {
       const double before = sac_seconds();
@@ -49,6 +54,7 @@ fail:
 
 /* --- printing ----------------------------------------------------------------------------------------------------- */
 
+/* Floating-point operations in the products of a part, for all agents. */
 static double flops_of(const sac_agent* agent, const sac_part* part) {
   double flops = 0;
   for (int32_t o = 0; o < part->count; o++)
@@ -56,21 +62,26 @@ static double flops_of(const sac_agent* agent, const sac_part* part) {
   return flops * agent->shape.population;
 }
 
+/* One part, as a line of the table or an object. */
 typedef struct row {
   const sac_part* part;
   const sac_stage_time* time;
-  double share;  /* of the sum */
+  double share;  /* of the sum over all parts, 0 to 1 */
   double gflops; /* 10^9 flops a second; 0: no products */
   int nodes;     /* 1: of a device, which counts its launches */
 } row;
 
 static void print_row(const row* r) {
   char text[SAC_OP_TEXT_MAX];
+
+  /* print time, share, launches, rate and what the part runs as */
   printf("\n  %-20s%10.1f%8.1f%%", sac_stage_names[r->part->stage], r->time->microseconds, 100 * r->share);
   if (r->nodes) printf("%7zu", r->time->nodes);
   if (r->gflops > 0) printf("%10.1f", r->gflops);
   else printf("%10s", "");
   printf("  %-46s  ", r->part->name);
+
+  /* list its operations, each as "word networks place" */
   for (int32_t o = 0; o < r->part->count; o++) {
     const sac_op* op = &r->part->first[o];
     const char *nets = sac_op_nets(op, text), *place = sac_op_place(op);
@@ -79,11 +90,14 @@ static void print_row(const row* r) {
 }
 
 static void print_json_row(const row* r) {
+  /* print time, share, launches and rate */
   printf("{\"stage\": \"%s\", \"runs_as\": \"%s\", \"microseconds\": %s, \"share\": %s",
          sac_stage_names[r->part->stage], r->part->name, sac_bench_number(r->time->microseconds),
          sac_bench_number(r->share));
   if (r->nodes) printf(", \"nodes\": %zu", r->time->nodes);
   if (r->gflops > 0) printf(", \"gflops\": %s", sac_bench_number(r->gflops));
+
+  /* list its operations */
   printf(", \"operations\": [");
   for (int32_t o = 0; o < r->part->count; o++) {
     printf("%s{", o ? ", " : "");
@@ -95,12 +109,18 @@ static void print_json_row(const row* r) {
 
 static void print_parts(const sac_agent* agent, int32_t parts, const sac_stage_time* times, double sum, int json) {
   const int device = agent->backend->part_times != NULL;
+
+  /* print the head */
   if (json) printf(", \"parts\": [");
   else
     printf("\n  %-20s%10s%9s%s%10s  %-46s  %s", "stage", "us", "share", device ? "  nodes" : "", "GFLOP/s", "runs as",
            "operations");
+
+  /* print one row for each part */
   for (int32_t i = 0; i < parts; i++) {
     const sac_part part = agent->backend->part_at(agent, i);
+
+    /* find its share of the sum and its rate: 1e-3 flops per microsecond are GFLOP/s */
     const double us = times[i].microseconds;
     const row r = {&part, &times[i], sum > 0 ? us / sum : 0, us > 0 ? 1e-3 * flops_of(agent, &part) / us : 0, device};
     if (json && i) printf(", ");
@@ -116,14 +136,16 @@ sac_status sac_bench_ops(sac_agent* agent, double seconds, double measured, int 
   double sum = 0;
   if (!times) return sac_fail(SAC_ERROR_MEMORY, "no memory for the times of %d parts", (int)parts);
 
-  /* measure the parts */
+  /* measure the parts, by the device's events or by the host's clock */
   if (agent->backend->part_times) SAC_TRY(agent->backend->part_times(agent, times));
   else SAC_TRY(host_times(agent, seconds, parts, times));
   SAC_TRY(sac_settle(agent, NULL));
   for (int32_t i = 0; i < parts; i++) sum += times[i].microseconds;
 
-  /* print them, and their sum beside the whole update */
+  /* print the parts */
   print_parts(agent, parts, times, sum, json);
+
+  /* compare their sum with the time of a whole update */
   const double loop = 1e6 * measured;
   if (json) printf("], \"parts_sum\": %s", sac_bench_number(sum));
   else

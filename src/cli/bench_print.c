@@ -8,20 +8,24 @@
 #include "config/field.h"
 #include "env/vector.h"
 
-/* Everything about the agent that a case may print. */
+/* What a case prints about its agent. */
 typedef struct agent_facts {
   const char* device;
   const sac_backend* backend;
-  int updates;  /* 1: the case measures an agent's networks; 0: its environments, or there is no agent */
-  int threaded; /* 1: the agent computes with threads of the host */
-  char hidden[SAC_TEXT_MAX];
+  int updates;               /* 1: the case measures an agent's networks; 0: its environments, or there is no agent */
+  int threaded;              /* 1: the agent computes with threads of the host */
+  char hidden[SAC_TEXT_MAX]; /* "256, 256" */
 } agent_facts;
 
 static agent_facts facts_of(const sac_bench_head* head) {
   const sac_agent* agent = head->agent;
   agent_facts facts = {.device = "cpu", .backend = sac_backend_host()};
   size_t used = 0;
+
+  /* keep the host where there is no agent */
   if (!agent) return facts;
+
+  /* take the rest from the agent */
   facts.device = agent->device;
   facts.backend = agent->backend;
   facts.updates = strcmp(head->kind, "env") != 0;
@@ -79,6 +83,7 @@ void sac_bench_print_head(const sac_bench_head* head) {
 }
 
 void sac_bench_print_rate(int json, const char* key, const char* words, double each, sac_timing t) {
+  /* a shorter time is a higher rate: the fastest repeat gives the highest */
   const char *median = sac_bench_number(each / t.median), *slowest = sac_bench_number(each / t.slowest),
              *fastest = sac_bench_number(each / t.fastest);
   if (json) printf(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, median, key, slowest, key, fastest);

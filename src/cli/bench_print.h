@@ -24,14 +24,14 @@ typedef struct sac_bench_head {
 /* Prints what was measured, on which device and with which sizes. */
 void sac_bench_print_head(const sac_bench_head* head);
 
-/* Prints a rate: median, and slowest and fastest repeat. each: the counted things in one count of the loop. key: of the
- * JSON member; words: the unit for people. */
+/* Prints a rate: that of the median repeat, of the slowest and of the fastest. each: how many of the counted things one
+ * count of the loop makes. key: the name of the JSON member (and NAME_min, NAME_max); words: the unit for people. */
 void sac_bench_print_rate(int json, const char* key, const char* words, double each, sac_timing t);
 
-/* Prints the microseconds of one count of the loop. */
+/* Prints the microseconds that one count of the loop takes, in the median repeat. */
 void sac_bench_print_microseconds(int json, const char* key, sac_timing t);
 
-/* Ends the line or the object. */
+/* Ends the line or the object, and flushes it: a case may take long. */
 void sac_bench_print_end(int json);
 
 #endif

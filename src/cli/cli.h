@@ -15,7 +15,8 @@ enum {
   SAC_EXIT_TERMINATED = 143, /* by SIGTERM */
 };
 
-/* X(name, arguments, one line of help): the subcommands, each sac_cli_<name> in its own file. */
+/* X(name, arguments, one line of help): the subcommands. Each is a function sac_cli_<name> in the file <name>.c, which
+ * takes the arguments from its own name on (argv[0]) and returns an exit code. */
 #define SAC_COMMANDS(X)                                                      \
   X(train, "--env ID", "train an agent")                                     \
   X(resume, "DIR", "continue a run, exactly")                                \

@@ -19,6 +19,7 @@ static const char notes[] =
     "  sac config optim.lr\n"
     "  sac config --env Pendulum-v1 --set optim.lr=1e-3\n";
 
+/* Prints text in double quotes, escaped for JSON. */
 static void print_quoted(const char* text) {
   char quoted[6 * SAC_VALUE_MAX] = ""; /* an escape is six characters */
   size_t used = 0;
@@ -30,6 +31,8 @@ static void print_quoted(const char* text) {
 static void print_json_value(const sac_field* field, const sac_settings* settings) {
   char text[SAC_VALUE_MAX];
   sac_field_print(field, settings, text);
+
+  /* choose the quotes by the kind; "auto" may stand for a number, and is text then */
   const int quoted = field->kind == SAC_VALUE_TEXT || field->kind == SAC_VALUE_DEVICE ||
                      field->kind == SAC_VALUE_CHOICE || strcmp(text, "auto") == 0;
   if (quoted) print_quoted(text);
@@ -45,7 +48,7 @@ static int is_selected(const sac_field* field, const char* key) {
          (strncmp(field->key, key, length) == 0 && (field->key[length] == '.' || field->key[length] == '\0'));
 }
 
-enum { KEY, DEFAULT, ALLOWED, COLUMNS }; /* columns of the table that have a width */
+enum { KEY, DEFAULT, ALLOWED, COLUMNS }; /* columns of the table that are padded to a width */
 
 /* Widens the columns to hold these texts. */
 static void widen(int width[COLUMNS], const char* const text[COLUMNS]) {
@@ -59,27 +62,33 @@ static void print_row(const int width[COLUMNS], const char* const text[COLUMNS],
          text[ALLOWED], resume, meaning);
 }
 
+/* Prints the fields that `key` selects, for people. */
 static void print_table(const char* key) {
   static const char* const heads[COLUMNS] = {"key", "default", "allowed"};
   char value[SAC_VALUE_MAX], range[SAC_VALUE_MAX];
   int width[COLUMNS] = {0};
   widen(width, heads);
 
-  /* go through the fields twice: for the widths, then to print */
+  /* go through the fields twice: first for the widths, then to print */
   for (int print = 0; print < 2; print++) {
     if (print) print_row(width, heads, "resume", "meaning");
     for (int i = 0; i < SAC_FIELD_COUNT; i++) {
       const sac_field* field = &sac_fields[i];
       if (!is_selected(field, key)) continue;
+
+      /* make the texts of the columns; the default is the library's, without preset */
       sac_field_print(field, &sac_settings_library, value);
       sac_field_range(field, range);
       const char* const text[COLUMNS] = {field->key, value, range};
+
+      /* print the row, or widen the columns for it */
       if (print) print_row(width, text, sac_change_name(field->change), field->help);
       else widen(width, text);
     }
   }
 }
 
+/* Prints the same fields as a JSON array. */
 static void print_table_json(const char* key) {
   char range[SAC_VALUE_MAX];
   const char* between = "";
@@ -88,7 +97,7 @@ static void print_table_json(const char* key) {
     const sac_field* field = &sac_fields[i];
     if (!is_selected(field, key)) continue;
 
-    /* print one object for each field */
+    /* name the field, its kind, and its default as a JSON value */
     sac_field_range(field, range);
     printf("%s\n  {\"key\": ", between);
     print_quoted(field->key);
@@ -96,6 +105,8 @@ static void print_table_json(const char* key) {
     print_quoted(sac_kind_name(field->kind));
     printf(", \"default\": ");
     print_json_value(field, &sac_settings_library);
+
+    /* add what it takes, what a resume may do, and its meaning as text */
     printf(", \"allowed\": ");
     print_quoted(range);
     printf(", \"resume\": ");
@@ -114,9 +125,12 @@ static void print_table_json(const char* key) {
 static sac_status print_presets(sac_field_index index) {
   char value[SAC_VALUE_MAX];
   for (size_t i = 0; i < sac_embedded_config_count; i++) {
+    /* apply the preset to a new configuration */
     sac_config* config = NULL;
     sac_status status = sac_config_create(&config);
     if (status == SAC_OK) status = sac_config_preset(config, sac_embedded_configs[i].name);
+
+    /* print the value if it comes from the preset; env.id, the name of a preset, is left out */
     if (status == SAC_OK && config->source[index].origin == SAC_ORIGIN_PRESET && index != SAC_FIELD_env_id) {
       sac_field_print(&sac_fields[index], &config->settings, value);
       printf("  preset   %s: %s\n", sac_embedded_configs[i].name, value);
@@ -127,6 +141,7 @@ static sac_status print_presets(sac_field_index index) {
   return SAC_OK;
 }
 
+/* Prints all about one field. resolved 1: also its value in `config`, and where the value comes from. */
 static sac_status print_field(sac_field_index index, const sac_config* config, int resolved) {
   static const char* const changes[] = {"free: it may change, and has no effect on results",
                                         "later: it may change, and counts from there on", "fixed: it cannot change"};
@@ -135,16 +150,18 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
   sac_field_print(field, &sac_settings_library, value);
   sac_field_range(field, range);
 
-  /* print what the field takes */
+  /* print meaning, default, allowed values, and what a resume may do */
   printf("%s\n  meaning  %s\n  kind     %s\n  default  %s\n", field->key, field->help, sac_kind_name(field->kind),
          value);
   printf("  allowed  %s\n", range);
   if (field->kind == SAC_VALUE_SIZES) printf("           1 to %d of them: [256, 256]\n", SAC_LAYERS_MAX);
   printf("  resume   %s\n", changes[field->change]);
 
-  /* print the presets that change it, and its value in this configuration */
+  /* print the presets that give it a value */
   const sac_status status = print_presets(index);
   if (status != SAC_OK || !resolved) return status;
+
+  /* print its value in this configuration */
   sac_field_print(field, &config->settings, value);
   printf("  value    %s (from %s)\n", value, config->source[index].from);
   return SAC_OK;
@@ -152,7 +169,7 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
 
 /* --- the configuration of a run ----------------------------------------------------------------------------------- */
 
-/* Prints values with their sources, as one object. */
+/* Prints the values of the fields that `key` selects, with their sources, as one JSON object. */
 static void print_resolved_json(const sac_config* config, const char* key) {
   const char* between = "";
   printf("{");
@@ -175,13 +192,15 @@ static int print_config(const sac_config* config, const char* key, int json) {
   sac_settings settings;
   const sac_env_api* env;
 
-  /* find the key, and whether the command line asks for the configuration of a run */
+  /* find the key; a value from --config, --set or --env (resolved) asks for the configuration of a run */
   const sac_field_index index = sac_field_find(key);
   int known = 0, resolved = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     known |= is_selected(&sac_fields[i], key);
     resolved |= config->source[i].origin >= SAC_ORIGIN_FILE;
   }
+
+  /* refuse a key that is neither a field nor a section */
   if (!known) return sac_cli_fail(sac_config_unknown(key, ""));
 
   /* refuse a configuration that train would refuse */
@@ -202,6 +221,8 @@ static int print_config(const sac_config* config, const char* key, int json) {
 
 int sac_cli_config(int argc, char** argv) {
   int json = 0;
+
+  /* describe the command line */
   const sac_option options[] = {SAC_OPTION_ENV,
                                 SAC_OPTION_CONFIG,
                                 SAC_OPTION_SET,
@@ -215,7 +236,7 @@ int sac_cli_config(int argc, char** argv) {
                              .operands_max = 1,
                              .preset = 1};
 
-  /* print one key or all */
+  /* parse it, then print one key, a section, or all */
   sac_config* config = NULL;
   sac_operands operands;
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);

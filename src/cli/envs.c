@@ -16,7 +16,7 @@
 #include "util/embedded.h"
 #include "util/text.h"
 
-/* One environment, and the text of its columns. */
+/* One environment, with the text of its columns. */
 typedef struct row {
   const char *id, *summary, *source;
   const sac_env_entry* entry;     /* NULL: not built in */
@@ -25,10 +25,11 @@ typedef struct row {
   char obs[16], actions[96], steps[16], options[16], figure[48];
 } row;
 
+/* The environments that are listed. */
 typedef struct table {
   row* rows; /* (count) */
   int count;
-  json_t* array;        /* NULL: prints for people */
+  json_t* array;        /* of the same environments, for --json; NULL: prints for people */
   const char** sources; /* (source_count) of reference returns, in the order of their numbers */
   int source_count;
 } table;
@@ -41,7 +42,7 @@ static void number_text(char* text, size_t size, int known, int32_t value) {
   else (void)snprintf(text, size, "-");
 }
 
-/* "2 discrete", "6 in [-1, 1]" */
+/* "2 discrete", "6 in [-1, 1]"; with bounds that differ "2 in [-1, 1] [0, 4]". */
 static void actions_text(char* text, size_t size, const sac_env_spec* spec) {
   size_t used = 0;
   if (spec->actions > 0) {
@@ -49,10 +50,12 @@ static void actions_text(char* text, size_t size, const sac_env_spec* spec) {
     return;
   }
 
-  /* write one interval when all components have the same bounds */
+  /* look whether all components have the same bounds */
   int same = 1;
   for (int32_t j = 1; j < spec->action_size; j++)
     same &= spec->action_low[j] == spec->action_low[0] && spec->action_high[j] == spec->action_high[0];
+
+  /* write one interval, or one for each component */
   sac_text_append(text, size, &used, "%d in", (int)spec->action_size);
   for (int32_t j = 0; j < (same ? 1 : spec->action_size); j++)
     sac_text_append(text, size, &used, " [%g, %g]", (double)spec->action_low[j], (double)spec->action_high[j]);
@@ -71,6 +74,7 @@ static void figure_text(char* text, size_t size, const sac_reference* reference,
   while (note < all->source_count && strcmp(all->sources[note], reference->source) != 0) note++;
   if (note == all->source_count) all->sources[all->source_count++] = reference->source;
 
+  /* write mean, spread over seeds, and the number */
   sac_text_append(text, size, &used, "%.7g", reference->mean);
   if (!isnan(reference->spread)) sac_text_append(text, size, &used, " +- %.7g", reference->spread);
   sac_text_append(text, size, &used, " [%d]", note + 1);
@@ -83,6 +87,8 @@ static json_t* options_json(const char* id) {
   json_t* options = json_object();
   for (int32_t i = 0; i < count; i++) {
     char text[SAC_ENV_OPTION_TEXT_MAX];
+
+    /* write a number, or parse the text of the default, which is JSON */
     json_object_set_new(options, option[i].name,
                         option[i].kind == SAC_ENV_OPTION_REAL
                             ? json_real(option[i].initial)
@@ -93,6 +99,7 @@ static json_t* options_json(const char* id) {
 
 /* The environment as a JSON object. spec: NULL when it was not created; then its sizes are left out. */
 static json_t* row_json(const row* one, const sac_env_spec* spec) {
+  /* write what is known without creating the environment; a source that is NULL becomes null */
   const sac_reference* reference = one->reference;
   json_t* object = json_pack("{s:s, s:s, s:s, s:o, s:o, s:s?}", "id", one->id, "summary", one->summary, "source",
                              one->source, "reference_return", sac_json_real(reference ? reference->mean : NAN),
@@ -101,12 +108,14 @@ static json_t* row_json(const row* one, const sac_env_spec* spec) {
   if (one->missing) json_object_set_new(object, "missing", json_string(one->missing));
   if (!spec) return object;
 
-  /* add sizes and bounds */
+  /* write the bounds; arrays are empty for discrete actions */
   json_t *low = json_array(), *high = json_array();
   for (int32_t j = 0; spec->actions == 0 && j < spec->action_size; j++) {
     json_array_append_new(low, json_real((double)spec->action_low[j]));
     json_array_append_new(high, json_real((double)spec->action_high[j]));
   }
+
+  /* add sizes, bounds and options */
   json_object_update_new(object,
                          json_pack("{s:i, s:i, s:i, s:i, s:o, s:o}", "obs_size", (int)spec->obs_size, "action_size",
                                    (int)spec->action_size, "actions", (int)spec->actions, "max_episode_steps",
@@ -115,7 +124,8 @@ static json_t* row_json(const row* one, const sac_env_spec* spec) {
   return object;
 }
 
-/* Adds an environment to the table. api: not NULL to create the environment for its sizes. */
+/* Adds an environment to the table. api: creates one environment, for its sizes; NULL: the sizes stay unknown. missing:
+ * why it cannot be created here, or NULL. Errors: those of sac_vector_create. */
 static sac_status add_env(table* all, const char* id, const sac_env_api* api, const char* missing) {
   const uint64_t seed = 0;
   sac_vector* vector = NULL;
@@ -157,10 +167,11 @@ static sac_status add_env(table* all, const char* id, const sac_env_api* api, co
 /* The larger of a width and the length of a text. */
 static int longer(int width, const char* text) { return (int)strlen(text) > width ? (int)strlen(text) : width; }
 
+/* Prints a table for people. count: at least 1. */
 static void print_rows(const row* rows, int count) {
   static const char* const heads[] = {"environment", "obs", "actions", "steps", "options", "source", "reference"};
 
-  /* measure the columns */
+  /* find the widths of the columns */
   int width[7];
   for (int c = 0; c < 7; c++) width[c] = (int)strlen(heads[c]);
   for (int i = 0; i < count; i++) {
@@ -171,21 +182,26 @@ static void print_rows(const row* rows, int count) {
 
   /* print the heads, then one line for each environment */
   for (int i = -1; i < count; i++) {
+    /* print all columns but the last two; i = -1 is the line of heads */
     const row* one = i < 0 ? NULL : &rows[i];
     printf("%-*s  %*s  %-*s  %*s  %*s  %-*s  ", width[0], one ? one->id : heads[0], width[1], one ? one->obs : heads[1],
            width[2], one ? one->actions : heads[2], width[3], one ? one->steps : heads[3], width[4],
            one ? one->options : heads[4], width[5], one ? one->source : heads[5]);
+
+    /* print the reference, and the summary where there is one: built-in environments have it */
     const char* what = one ? one->summary : rows[0].summary[0] ? "what" : "";
     if (what[0]) printf("%-*s  %s\n", width[6], one ? one->figure : heads[6], what);
     else printf("%s\n", one ? one->figure : heads[6]);
   }
 }
 
+/* Prints the sources of the references, by their numbers. */
 static void print_sources(const table* all) {
   if (all->source_count > 0) printf("\nreference: a return to compare a run with, +- over seeds\n");
   for (int i = 0; i < all->source_count; i++) printf("  [%d] %s\n", i + 1, all->sources[i]);
 }
 
+/* Prints the keys that env.options may hold for an environment. */
 static void print_options(const char* id) {
   int32_t count;
   const sac_env_option* option = sac_env_options_of(id, &count);
@@ -196,23 +212,27 @@ static void print_options(const char* id) {
   }
 }
 
+/* Lists one environment, whose errors are those of the command. */
 static sac_status list_one(table* all, const char* id) {
+  /* create it for its sizes */
   const sac_env_api* api;
   sac_status status = sac_env_find(id, &api);
   if (status == SAC_OK) status = add_env(all, id, api, NULL);
   if (status != SAC_OK || all->array) return status;
+
+  /* print it for people; JSON is printed by the caller */
   print_rows(all->rows, all->count);
   print_sources(all);
   print_options(id);
   return SAC_OK;
 }
 
-/* Lists the built-in environments, then those of Gymnasium that have a preset. The latter are not created, because that
- * would start Python. */
+/* Lists the built-in environments, then those of Gymnasium that have a preset. Environments of Gymnasium are not
+ * created, because that would start Python. */
 static sac_status list_all(table* all) {
   const char* missing = NULL;
 
-  /* add built-in environments; those of MuJoCo cannot be created without it, and say why */
+  /* add the built-in environments; a MuJoCo task without the MuJoCo library has no sizes, and says why */
   for (int32_t i = 0; i < sac_env_count(); i++) {
     const sac_env_entry* entry = sac_env_at(i);
     const int ready = !entry->ready || entry->ready() == SAC_OK;
@@ -221,12 +241,12 @@ static sac_status list_all(table* all) {
     if (status != SAC_OK) return status;
   }
 
-  /* add Gymnasium's environments */
+  /* add the presets of Gymnasium's environments */
   const int own = all->count;
   for (size_t i = 0; i < sac_embedded_config_count; i++)
     if (sac_env_is_gym(sac_embedded_configs[i].name)) (void)add_env(all, sac_embedded_configs[i].name, NULL, NULL);
 
-  /* print two tables for people */
+  /* print two tables for people; JSON is printed by the caller */
   if (all->array) return SAC_OK;
   print_rows(all->rows, own);
   if (missing) printf("\nEnvironments without numbers cannot be created here: %s.\n", missing);
@@ -243,11 +263,12 @@ static int list(const char* id, int json) {
   table all = {.rows = calloc(most, sizeof *all.rows), .sources = calloc(most, sizeof *all.sources)};
   int code = SAC_EXIT_FAILED;
 
-  /* fill the table; text is printed on the way, JSON at the end */
+  /* make room for every name that a list can have */
   if (json) all.array = json_array();
   if (!all.rows || !all.sources || (json && !all.array)) {
     fputs("sac: no memory left for a list\n", stderr);
   } else {
+    /* fill the table; text is printed on the way, JSON at the end */
     const sac_status status = id ? list_one(&all, id) : list_all(&all);
     if (status != SAC_OK) code = sac_cli_fail(status);
     else if (!json ||
@@ -255,6 +276,7 @@ static int list(const char* id, int json) {
       code = SAC_EXIT_WELL;
   }
 
+  /* free the table */
   json_decref(all.array);
   free(all.rows);
   free(all.sources);
@@ -263,6 +285,8 @@ static int list(const char* id, int json) {
 
 int sac_cli_envs(int argc, char** argv) {
   int json = 0;
+
+  /* describe the command line */
   const sac_option options[] = {SAC_OPTION_SWITCH("--json", &json, "print one JSON array"), {0}};
   const sac_syntax syntax = {
       .command = "envs",
@@ -288,7 +312,7 @@ int sac_cli_envs(int argc, char** argv) {
       .operands_max = 1,
   };
 
-  /* list one environment or all */
+  /* parse it, then list one environment or all */
   sac_operands operands;
   const int code = sac_options_parse(&syntax, argc, argv, NULL, &operands);
   if (code != SAC_OPTIONS_GO) return code;

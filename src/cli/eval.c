@@ -1,4 +1,4 @@
-/* sac eval */
+/* sac eval: plays episodes with the policies of a run or of a file, and prints their returns. */
 #include <errno.h>
 #include <jansson.h>
 #include <limits.h>
@@ -41,21 +41,25 @@ static const char notes[] =
     "  sac eval runs/mine/seed_1/policy.safetensors --episodes 1000 --json\n"
     "  sac eval runs/mine --best --record-video videos --episodes 1\n";
 
+/* episodes of each policy: the default, the default with --record-video, and the most with --record-video */
 #define EPISODES 100
 #define EPISODES_RECORDED 3
 #define EPISODES_RECORDED_MAX 100
 
+/* The command line. */
 typedef struct options {
   int64_t episodes, seed;
-  const char* env;    /* NULL: as the file says */
+  const char* env;    /* replaces the environment that the file names; NULL: does not */
   const char* record; /* the folder of videos; NULL: none */
   int best, json;
 } options;
 
-/* The episodes of one policy. */
+/* The episodes of one policy, and their statistics. The arrays are owned. */
 typedef struct score {
   char path[SAC_PATH_MAX];
-  char name[SAC_PATH_MAX]; /* of its videos */
+  char name[SAC_PATH_MAX]; /* of its videos; "" without --record-video */
+
+  /* episode_return, length (episodes): each episode's return and steps; half_width: of the 95% interval of the mean */
   double *episode_return, mean, std, half_width, min, max;
   int64_t* length;
   double mean_length;
@@ -63,7 +67,8 @@ typedef struct score {
 
 /* --- statistics --------------------------------------------------------------------------------------------------- */
 
-/* The 97.5% point of Student's t, exact to four digits: a table, then the expansion of Cornish and Fisher. */
+/* The 97.5% point of Student's t with `freedom` degrees of freedom, to within 0.1%: a table up to 10, then two terms of
+ * the expansion of Cornish and Fisher about the normal quantile z. */
 static double student_t(int64_t freedom) {
   static const double table[] = {NAN,     12.7062, 4.30265, 3.18245, 2.77645, 2.57058,
                                  2.44691, 2.36462, 2.306,   2.26216, 2.22814};
@@ -72,14 +77,18 @@ static double student_t(int64_t freedom) {
   return z * (1 + (z2 + 1) / (4 * n) + ((5 * z2 + 16) * z2 + 3) / (96 * n * n));
 }
 
-/* Half of the 95% confidence interval of a mean. */
+/* Half the width of the 95% confidence interval of a mean of n values; NaN for n = 1. */
 static double half_width(double std, int64_t n) { return n > 1 ? student_t(n - 1) * std / sqrt((double)n) : NAN; }
 
 /* Fills the statistics of the episodes. */
 static void summarize(score* s, int64_t episodes) {
   int64_t steps = 0;
+
+  /* find mean, spread and confidence */
   sac_mean_std(s->episode_return, (int32_t)episodes, &s->mean, &s->std);
   s->half_width = half_width(s->std, episodes);
+
+  /* find the range of the returns, and the mean length */
   s->min = INFINITY;
   s->max = -INFINITY;
   for (int64_t i = 0; i < episodes; i++) {
@@ -92,12 +101,15 @@ static void summarize(score* s, int64_t episodes) {
 
 /* --- playing ------------------------------------------------------------------------------------------------------ */
 
-/* Finds the environment `id`, or with --record-video the one that records it. `record` must outlive `env`. */
+/* Finds the environment `id`. With --record-video: the one that records it, one episode after another. `env` points
+ * into `record`, which must outlive it. */
 static sac_status find_env(const options* o, const score* s, const char* id, const char* env_options,
                            sac_env_record* record, sac_eval_env* env) {
   sac_status status = SAC_OK;
   *env = (sac_eval_env){.id = id, .options = env_options, .sequential = o->record != NULL};
   if (!o->record) return sac_env_find(id, &env->api);
+
+  /* replace it by the environment of Gymnasium that records */
   SAC_TRY(sac_env_record_make(record, id, env_options, o->record, s->name));
   env->api = record->api;
   env->id = record->id;
@@ -153,9 +165,13 @@ static sac_status play_policy(const sac_safetensors* file, const options* o, sco
   sac_eval_env eval_env;
   sac_env_record record = {0};
   sac_status status = SAC_OK;
+
+  /* find the environment: that of --env, or the one that the file names */
   const char* env = o->env ? o->env : sac_safetensors_metadata(file, "env");
   if (!env) return sac_fail(SAC_ERROR_FORMAT, "%s does not say its environment: give --env", file->path);
   SAC_TRY(find_env(o, s, env, sac_safetensors_metadata(file, "env.options"), &record, &eval_env));
+
+  /* play */
   SAC_TRY(sac_evaluate_policy(file, &eval_env, (uint64_t)o->seed, (int32_t)o->episodes, s->episode_return, s->length));
 fail:
   sac_env_record_clear(&record);
@@ -164,14 +180,17 @@ fail:
 
 /* The name of the videos: the name of the seed folder, or that of the file without ".safetensors". */
 static sac_status name_videos(const char* path, int seed_folder, char name[SAC_PATH_MAX]) {
+  /* resolve the path, so that "." and links have a name too */
   char whole[PATH_MAX];
   if (!realpath(path, whole)) return sac_fail(SAC_ERROR_FILE, "%s: %s", path, strerror(errno));
+
+  /* take what stands behind the last slash */
   const char* last = strrchr(whole, '/') + 1;
   const char* end = seed_folder ? NULL : strstr(last, ".safetensors");
   return sac_path(name, "%.*s", end ? (int)(end - last) : (int)strlen(last), last);
 }
 
-/* Whether the video of every episode was written. */
+/* Fails unless the video of every episode was written: Gymnasium's recorder does not report its errors. */
 static sac_status check_videos(const options* o, const score* s) {
   char path[SAC_PATH_MAX];
   struct stat info;
@@ -190,17 +209,19 @@ static sac_status play(const char* path, const options* o, score* s) {
   sac_safetensors* file = NULL;
   sac_status status = SAC_OK;
 
-  /* allocate room for the results */
+  /* allocate the results, one number for each episode */
   SAC_TRY(sac_path(s->path, "%s", path));
   s->episode_return = calloc((size_t)o->episodes, sizeof *s->episode_return);
   s->length = calloc((size_t)o->episodes, sizeof *s->length);
   if (!s->episode_return || !s->length)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %lld episodes", (long long)o->episodes));
 
-  /* play a checkpoint, which holds its configuration, or a policy file */
+  /* play; a checkpoint holds a configuration, a policy file does not */
   SAC_TRY(sac_safetensors_open(&file, path));
   const char* config = sac_safetensors_metadata(file, "config");
   SAC_TRY(config ? play_checkpoint(file, config, o, s) : play_policy(file, o, s));
+
+  /* compute the statistics */
   summarize(s, o->episodes);
   if (o->record) SAC_TRY(check_videos(o, s));
 fail:
@@ -215,7 +236,7 @@ static int is_folder(const char* path) {
   return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
-/* path: receives the checkpoint of a seed folder that plays. */
+/* Writes the path of the checkpoint that plays for a seed folder: the last, or with --best the best. */
 static sac_status seed_file(const char* folder, const options* o, char path[SAC_PATH_MAX]) {
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(path, "%s/checkpoints/%s", folder, o->best ? "best" : "last"));
@@ -240,13 +261,14 @@ fail:
   return status;
 }
 
-/* Plays all policies of the target: a run folder, a seed folder or a file. scores (count) become the caller's. */
+/* Plays all policies of the target: a run folder, a seed folder or a file. *scores (count) is the caller's to free,
+ * with its arrays, also after an error. */
 static sac_status play_all(const char* target, const options* o, score** scores, int64_t* count) {
   char folder[SAC_PATH_MAX], path[SAC_PATH_MAX];
   int64_t seed = 0, seeds = 1;
   sac_status status = SAC_OK;
 
-  /* allocate one score for each seed */
+  /* allocate one score for each seed of a run, or for the only policy */
   const int run = sac_folder_holds_run(target);
   if (run) SAC_TRY(run_seeds(target, &seed, &seeds));
   *scores = calloc((size_t)seeds, sizeof **scores);
@@ -255,9 +277,12 @@ static sac_status play_all(const char* target, const options* o, score** scores,
 
   /* play the file of each seed */
   for (int64_t i = 0; i < seeds; i++) {
+    /* find the seed folder; a target that is no run is a seed folder or a file itself */
     if (run) SAC_TRY(sac_folder_seed(target, (uint64_t)(seed + i), folder));
     else SAC_TRY(sac_path(folder, "%s", target));
     if (o->record) SAC_TRY(name_videos(folder, is_folder(folder), (*scores)[i].name));
+
+    /* find its checkpoint, and play */
     if (is_folder(folder)) SAC_TRY(seed_file(folder, o, path));
     else SAC_TRY(sac_path(path, "%s", folder));
     SAC_TRY(play(path, o, &(*scores)[i]));
@@ -278,13 +303,19 @@ static void print_text(const options* o, const score* scores, int64_t count, con
   char path[SAC_PATH_MAX];
   for (int64_t i = 0; i < count; i++) {
     const score* s = &scores[i];
+
+    /* print the statistics of a policy; one episode has no interval */
     (void)printf("%s\n  mean %.2f", s->path, s->mean);
     if (o->episodes > 1) (void)printf(" +- %.2f (95%%), std %.2f", s->half_width, s->std);
     (void)printf(", min %.2f, max %.2f over %lld episodes of %.1f steps\n", s->min, s->max, (long long)o->episodes,
                  s->mean_length);
+
+    /* name its videos */
     for (int64_t e = 0; o->record && e < o->episodes; e++)
       (void)printf("  %.2f in %s\n", s->episode_return[e], video(o, s, e, path));
   }
+
+  /* print the statistics over the seeds */
   if (count > 1)
     (void)printf("all %lld seeds\n  mean %.2f +- %.2f (95%%), std between seeds %.2f, min %.2f, max %.2f\n",
                  (long long)count, all->mean, all->half_width, all->std, all->min, all->max);
@@ -297,8 +328,9 @@ static json_t* statistics_json(const score* s) {
                    sac_json_real(s->max));
 }
 
-/* One policy as a JSON object. bad: counts failures. */
+/* One policy as a JSON object. *bad becomes not 0 when a part could not be made. */
 static json_t* score_json(const options* o, const score* s, int* bad) {
+  /* fill the arrays, one element for each episode */
   char path[SAC_PATH_MAX];
   json_t *one = statistics_json(s), *returns = json_array(), *lengths = json_array(), *videos = json_array();
   for (int64_t e = 0; e < o->episodes; e++) {
@@ -306,6 +338,8 @@ static json_t* score_json(const options* o, const score* s, int* bad) {
     *bad += json_array_append_new(lengths, json_integer(s->length[e]));
     if (o->record) *bad += json_array_append_new(videos, json_string(video(o, s, e, path)));
   }
+
+  /* put everything into the object; `videos` stays out without --record-video */
   *bad += json_object_set_new(one, "path", json_string(s->path));
   *bad += json_object_set_new(one, "mean_length", sac_json_real(s->mean_length));
   *bad += json_object_set_new(one, "returns", returns) + json_object_set_new(one, "lengths", lengths);
@@ -319,27 +353,35 @@ static int print_json(const options* o, const score* scores, int64_t count, cons
   json_t *root = json_object(), *list = json_array();
   int bad = json_object_set_new(root, "episodes", json_integer(o->episodes)) +
             json_object_set_new(root, "seed", json_integer(o->seed));
+
+  /* list the policies */
   for (int64_t i = 0; i < count; i++) {
     json_t* one = score_json(o, &scores[i], &bad);
     bad += json_array_append_new(list, one);
   }
+
+  /* add the statistics over all of them, and print */
   bad += json_object_set_new(root, "policies", list) + json_object_set_new(root, "all", statistics_json(all));
   if (bad == 0) bad = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) || putchar('\n') == EOF;
   json_decref(root);
   return bad;
 }
 
-/* The statistics of all policies: over the means of several seeds, or those of the only policy. */
+/* The statistics of all policies. Of several seeds: mean and std of their means, min and max of all episodes. Of the
+ * only policy: its own. */
 static score combine(const score* scores, int64_t count) {
   score all = scores[0];
   if (count <= 1) return all;
 
+  /* collect the means, and find the range over all episodes */
   double* means = calloc((size_t)count, sizeof *means);
   for (int64_t i = 0; means && i < count; i++) {
     means[i] = scores[i].mean;
     all.min = fmin(all.min, scores[i].min);
     all.max = fmax(all.max, scores[i].max);
   }
+
+  /* the interval is over seeds, not over episodes */
   if (means) sac_mean_std(means, (int32_t)count, &all.mean, &all.std);
   all.half_width = half_width(all.std, count);
   free(means);
@@ -347,6 +389,7 @@ static score combine(const score* scores, int64_t count) {
 }
 
 int sac_cli_eval(int argc, char** argv) {
+  /* describe the command line */
   options o = {0};
   const sac_option table[] = {
       SAC_OPTION_INTEGER("--episodes", "N", &o.episodes, 1, 100000,
@@ -372,7 +415,7 @@ int sac_cli_eval(int argc, char** argv) {
   int code = sac_options_parse(&syntax, argc, argv, NULL, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
-  /* set defaults and check limits of --record-video */
+  /* set the default of --episodes, and check the limits of --record-video */
   if (o.episodes == 0) o.episodes = o.record ? EPISODES_RECORDED : EPISODES;
   if (o.record && !*o.record) return sac_options_usage(&syntax, "--record-video takes a folder, such as videos");
   if (o.record && o.episodes > EPISODES_RECORDED_MAX)
@@ -390,6 +433,7 @@ int sac_cli_eval(int argc, char** argv) {
     else if (print_json(&o, scores, count, &all) != 0) code = SAC_EXIT_FAILED;
   }
 
+  /* free the scores, also after an error */
   for (int64_t i = 0; i < count; i++) {
     free(scores[i].episode_return);
     free(scores[i].length);

@@ -16,11 +16,13 @@
 #include "util/error.h"
 #include "util/text.h"
 
+/* The devices that estimates compare, by sac_where. */
 static const char* const where_names[SAC_WHERE_COUNT] = {"cpu", "cuda"};
 
 /* --- figures and shapes ------------------------------------------------------------------------------------------- */
 
-/* Shapes for which the CPU is faster, and shapes for which a device is. */
+/* The shapes that sac info prints estimates for: some are faster on the CPU, others on a device. width: of both hidden
+ * layers. */
 static const struct {
   const char* env; /* "": an environment that the host steps */
   int32_t obs, action, width, batch, population;
@@ -28,7 +30,7 @@ static const struct {
               {"", 17, 6, 256, 256, 10},         {"", 17, 6, 256, 256, 64}, {"", 17, 6, 1024, 256, 1}};
 #define SHAPE_COUNT (sizeof shapes / sizeof *shapes)
 
-/* The estimates of shape i with the library's defaults. */
+/* Estimates a step of shape i on each device. */
 static sac_status estimate(size_t i, sac_estimate e[SAC_WHERE_COUNT]) {
   sac_config* config = NULL;
   sac_settings settings;
@@ -47,12 +49,13 @@ static sac_status estimate(size_t i, sac_estimate e[SAC_WHERE_COUNT]) {
   sac_config_destroy(config);
   if (status != SAC_OK) return status;
 
-  /* estimate for each device */
+  /* estimate for each device, without the time of environments that the host steps (NaN) */
   (void)snprintf(settings.env_id, sizeof settings.env_id, "%s", shapes[i].env);
   for (int w = 0; w < SAC_WHERE_COUNT; w++) e[w] = sac_estimate_step((sac_where)w, &settings, &shape, NAN);
   return SAC_OK;
 }
 
+/* The device on which a step is expected to be shorter. */
 static const char* faster(const sac_estimate e[SAC_WHERE_COUNT]) {
   return where_names[e[SAC_ON_CUDA].step < e[SAC_ON_CPU].step ? SAC_ON_CUDA : SAC_ON_CPU];
 }
@@ -60,17 +63,24 @@ static const char* faster(const sac_estimate e[SAC_WHERE_COUNT]) {
 /* "3.5 us", "108 G/s" */
 static const char* with_unit(char text[32], const sac_estimate_figure* f) {
   static const char* const prefixes[] = {"n", "u", "m", "", "k", "M", "G", "T"};
+
+  /* choose the prefix that leaves a number below 1000, beginning with nano */
   double value = f->value * 1e9;
   int p = 0;
   for (; p < 7 && value >= 1000; p++) value /= 1000;
+
+  /* append the unit; figures are seconds or rates */
   (void)snprintf(text, 32, "%.3g %s%s", value, prefixes[p], strcmp(f->unit, "s") == 0 ? "s" : "/s");
   return text;
 }
 
+/* Prints the measured figures that the estimates use, for people. */
 static void print_figures(void) {
   char text[32];
   int count;
   printf("\ndevice auto takes where a step is expected to be shorter. The figures of the estimates:\n\n");
+
+  /* list the figures of each device; its name stands on its first line */
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate_figure* f = sac_estimate_figures((sac_where)w, &count);
     for (int i = 0; i < count; i++)
@@ -78,20 +88,26 @@ static void print_figures(void) {
   }
 }
 
+/* Prints the estimates of the shapes as a table, in microseconds. */
 static void print_shapes(void) {
   sac_estimate e[SAC_WHERE_COUNT];
   printf("\n  %-44s%21s%21s\n  %-44s%11s%10s%11s%10s  auto\n", "us; cuda: an H200; a step without the time of", "cpu",
          "cuda", "environments that the host steps", "update", "step", "update", "step");
+
+  /* print one line for each shape; a shape that fails ends the table */
   for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
     char text[96];
     (void)snprintf(text, sizeof text, "%d x obs %d act %d, 2x%d, batch %d%s%s", (int)shapes[i].population,
                    (int)shapes[i].obs, (int)shapes[i].action, (int)shapes[i].width, (int)shapes[i].batch,
                    shapes[i].env[0] ? ", " : "", shapes[i].env);
+
+    /* update and step of each device, and the device that auto takes */
     printf("  %-44s%11.0f%10.0f%11.0f%10.0f  %s\n", text, 1e6 * e[0].update, 1e6 * e[0].step, 1e6 * e[1].update,
            1e6 * e[1].step, faster(e));
   }
 }
 
+/* Prints figures and shapes as the member "estimate" of a JSON object, in seconds. */
 static void print_json(void) {
   sac_estimate e[SAC_WHERE_COUNT];
   int count;
@@ -105,7 +121,7 @@ static void print_json(void) {
     printf("}, ");
   }
 
-  /* print the estimates for each shape */
+  /* print the estimates of each shape */
   printf("\"shapes\": [");
   for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
     printf("%s{\"obs\": %d, \"act\": %d, \"hidden\": [%d, %d], \"batch\": %d, \"population\": %d", i ? ", " : "",
@@ -130,17 +146,22 @@ void sac_cli_estimates(int json) {
 
 /* --- a run -------------------------------------------------------------------------------------------------------- */
 
-/* Creates the environments of a run, population x num_envs of them, and finds the shape of its agents. */
+/* Creates population x num_envs environments of a run, and finds the shape of its agents. *vector becomes the caller's.
+ * All agents have seed 0, because only sizes and times are wanted. */
 static sac_status prepare(const sac_config* config, int64_t population, int64_t num_envs, sac_settings* settings,
                           sac_vector** vector, sac_shape* shape) {
   const sac_env_api* api;
   sac_status status = SAC_OK;
   uint64_t* seed = calloc((size_t)population, sizeof *seed);
   if (!seed) return sac_fail(SAC_ERROR_MEMORY, "no memory for %lld seeds", (long long)population);
+
+  /* create the environments */
   SAC_TRY(sac_config_settings(config, settings));
   SAC_TRY(sac_env_find(settings->env_id, &api));
   SAC_TRY(sac_vector_create(vector, api, settings->env_id, settings->env_options, (int32_t)population,
                             (int32_t)num_envs, seed, sac_stream_env(0)));
+
+  /* the spec of the environments completes the shape */
   SAC_TRY(sac_agent_shape(shape, settings, &(*vector)->spec));
 fail:
   free(seed);
@@ -153,22 +174,27 @@ sac_status sac_cli_device_why(const sac_config* config, char why[SAC_WHY_MAX]) {
   sac_vector* vector = NULL;
   const sac_backend* backend;
   int32_t ordinal;
+
+  /* nothing is to be explained when the device is named */
   sac_status status = sac_config_settings(config, &settings);
   why[0] = '\0';
   if (status != SAC_OK || strcmp(settings.device, "auto") != 0) return status;
+
+  /* choose; one environment suffices, as only its sizes are read */
   status = prepare(config, 1, 1, &settings, &vector, &shape);
   if (status == SAC_OK) status = sac_estimate_choose(&settings, &shape, &backend, &ordinal, why);
   sac_vector_destroy(vector);
   return status;
 }
 
+/* Steps of all environments with random actions, for sac_bench_time. */
 static sac_status loop_env(void* user, int64_t count) {
   sac_status status = SAC_OK;
   for (int64_t i = 0; i < count && status == SAC_OK; i++) status = sac_bench_env_step(user);
   return status;
 }
 
-/* Measures the seconds of one step of all environments, with random actions, on the host. */
+/* Measures the seconds of one step of all environments, with random actions, on the host: five repeats of 0.05 s. */
 static sac_status time_env(sac_vector* vector, double* seconds) {
   sac_bench_env env = {0};
   sac_timing t;
@@ -179,20 +205,24 @@ static sac_status time_env(sac_vector* vector, double* seconds) {
   return status;
 }
 
+/* What is expected of a run on each device. */
 typedef struct expected {
   sac_settings settings;
   sac_shape shape;
-  int there[SAC_WHERE_COUNT]; /* 1: the run is possible on this device */
+  int there[SAC_WHERE_COUNT]; /* 1: the run is possible on this device; 0: its column is left out */
   sac_estimate e[SAC_WHERE_COUNT];
   char name[SAC_WHERE_COUNT][16], why[SAC_WHY_MAX];
   int32_t ordinal; /* of the device that the run would use; -1: the CPU */
 } expected;
 
+/* Seconds of the updates that are due for one step of the vector. */
 static double updates_of(const expected* x, const sac_estimate* e) {
   return x->settings.updates_per_step * x->shape.num_envs * e->update;
 }
 
+/* Prints the table of a run, for people. */
 static void print_expected(const expected* x, const char* hidden) {
+  /* print what would be trained */
   static const char* const rows[] = {"act", "env step", "replay push", "waits", "updates", "a step"};
   const double agents = x->shape.population, envs = x->shape.num_envs;
   const char* const* algos = sac_fields[SAC_FIELD_algo].names;
@@ -202,10 +232,12 @@ static void print_expected(const expected* x, const char* hidden) {
       (int)agents, agents > 1 ? "s" : "", (int)envs, envs > 1 ? "s" : "", x->settings.updates_per_step,
       x->settings.overlap ? ", beside the environments" : "");
 
-  /* print the table, one column a device */
+  /* print the table, one column for each device */
   printf("  %-24s", "us, expected");
   for (int w = 0; w < SAC_WHERE_COUNT; w++)
     if (x->there[w]) printf("%12s", x->name[w]);
+
+  /* print one row for each stage: its microseconds in one step of the vector */
   for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
     printf("\n  %-24s", rows[r]);
     for (int w = 0; w < SAC_WHERE_COUNT; w++) {
@@ -214,18 +246,22 @@ static void print_expected(const expected* x, const char* hidden) {
       if (x->there[w]) printf("%12.1f", 1e6 * values[r]);
     }
   }
+
+  /* print the rate; one step of the vector gives P*N transitions */
   printf("\n  %-24s", "transitions/s, of all");
   for (int w = 0; w < SAC_WHERE_COUNT; w++)
     if (x->there[w]) printf("%12.0f", agents * envs / x->e[w].step);
 
-  /* explain it */
+  /* say where the numbers come from, and why this device is chosen */
   printf("\n\nEstimates, but for the env step of the host: measured here, with random actions.\n");
   if (x->there[SAC_ON_CUDA] && x->e[SAC_ON_CUDA].push == 0)
     printf("%s steps this task itself: act stands for act, env step and replay push.\n", x->name[SAC_ON_CUDA]);
   if (x->why[0]) printf("%s\n", x->why);
 }
 
+/* Prints the same as one JSON object, in seconds. */
 static void print_expected_json(const expected* x, const char* hidden) {
+  /* print what would be trained */
   char quoted[SAC_TEXT_MAX + 64];
   size_t used = 0;
   sac_text_append_quoted(quoted, sizeof quoted, &used, x->settings.env_id);
@@ -233,7 +269,7 @@ static void print_expected_json(const expected* x, const char* hidden) {
          quoted, (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch, (int)x->shape.population,
          (int)x->shape.num_envs);
 
-  /* add the estimates of each device */
+  /* add the estimates of each device; null: the run is not possible there */
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate* e = &x->e[w];
     if (!x->there[w]) {
@@ -245,7 +281,7 @@ static void print_expected_json(const expected* x, const char* hidden) {
     printf(", \"update\": %s, \"step\": %s}", sac_bench_number(e->update), sac_bench_number(e->step));
   }
 
-  /* add the choice */
+  /* add the device that the run would use, and why */
   used = 0;
   sac_text_append_quoted(quoted, sizeof quoted, &used, x->why);
   printf(", \"takes\": \"%s\", \"why\": %s}\n", x->name[x->ordinal >= 0], quoted);
@@ -261,21 +297,23 @@ sac_status sac_cli_expected(const sac_config* config, int json) {
   double env = NAN;
   sac_status status = SAC_OK;
 
-  /* create the environments and measure them */
+  /* create the environments, choose the device of the run, and measure their step on the host */
   SAC_TRY(sac_config_settings(config, &x.settings));
   SAC_TRY(prepare(config, x.settings.seeds, x.settings.num_envs, &x.settings, &vector, &x.shape));
   SAC_TRY(sac_estimate_choose(&x.settings, &x.shape, &backend, &x.ordinal, x.why));
   SAC_TRY(time_env(vector, &env));
+
+  /* find the device to compare with, also where the run would use the CPU */
   SAC_TRY(sac_backend_choose(x.ordinal >= 0 ? x.settings.device : "auto", &backend, &here));
 
-  /* estimate for each device */
+  /* estimate for each device; the CPU computes in fp32 only */
   x.there[SAC_ON_CPU] = x.settings.precision == SAC_FP32;
   x.there[SAC_ON_CUDA] = here >= 0;
   (void)snprintf(x.name[SAC_ON_CPU], sizeof x.name[0], "cpu");
   (void)snprintf(x.name[SAC_ON_CUDA], sizeof x.name[0], "cuda:%d", here >= 0 ? (int)here : 0);
   for (int w = 0; w < SAC_WHERE_COUNT; w++) x.e[w] = sac_estimate_step((sac_where)w, &x.settings, &x.shape, env);
 
-  /* print */
+  /* print the expectations */
   sac_widths_append(hidden, sizeof hidden, &used, x.shape.hidden, x.shape.layers, ",");
   if (json) print_expected_json(&x, hidden);
   else print_expected(&x, hidden);

@@ -8,12 +8,13 @@
  * JSON object. */
 void sac_cli_estimates(int json);
 
-/* Prints how long steps and updates of a run would take on each device here: as a table, or as one JSON object. Creates
- * the environments of the run and steps them for a while, because their time is measured. Errors: as sac_run_create. */
+/* Prints how long a step and an update of a run would take on each device here. json 0: a table; 1: one JSON object.
+ * Creates the environments of the run and steps them for about 0.3 s, because their time is measured and not
+ * estimated. Errors: as sac_run_create. */
 sac_status sac_cli_expected(const sac_config* config, int json);
 
-/* The device that `device: auto` chooses for a run, and why, as sac_estimate_choose says it. Errors: as
- * sac_run_create. */
+/* why: receives the line of sac_estimate_choose about the device that `device: auto` chooses for a run; "" when the
+ * configuration names a device. Errors: as sac_run_create. */
 sac_status sac_cli_device_why(const sac_config* config, char why[SAC_WHY_MAX]);
 
 #endif

@@ -20,13 +20,17 @@
 /* Devices that a table has a column for, whether this build has them or not. */
 static const char* const devices[] = {"cpu", "cuda"};
 
-/* How an update of a combination runs there, by the name of its path; "" when the combination is not supported. */
+/* How an update of a combination runs on a device, by the name of its path; "" when the combination is not supported,
+ * or this build has no such device. index: of algo, network and replay. */
 static const char* path_on(const char* device, const int index[3]) {
+  /* take the combination, and the library's defaults for the rest */
   const sac_backend* backend = sac_backend_find(device);
   sac_settings settings = sac_settings_library;
   settings.algo = index[0];
   settings.network_kind = index[1];
   settings.replay_sampling = index[2];
+
+  /* ask the backend */
   const char* path = backend ? backend->path(&settings) : NULL;
   return path ? path : "";
 }
@@ -38,7 +42,7 @@ static const char compiler[] = __VERSION__; /* "Clang 14.0.6" */
 static const char compiler[] = "gcc " __VERSION__;
 #endif
 
-/* Calls `row` for every algo x network x replay. */
+/* Calls `row` for every combination of algorithm, network and replay, with their names and indices. */
 static void each_combination(void (*row)(const char* const names[3], const int index[3])) {
   const char* const* algos = sac_fields[SAC_FIELD_algo].names;
   const char* const* networks = sac_fields[SAC_FIELD_network_kind].names;
@@ -49,8 +53,10 @@ static void each_combination(void (*row)(const char* const names[3], const int i
         row((const char* const[]){algos[a], networks[n], replays[r]}, (const int[]){a, n, r});
 }
 
+/* The kind of actions that an algorithm takes. */
 static const char* actions_of(int algo) { return sac_algo_at(algo)->discrete ? "discrete" : "continuous"; }
 
+/* Prints a line of the table of what is supported: a path for each device, "-" where there is none. */
 static void print_row(const char* const names[3], const int index[3]) {
   printf("  %-14s%-12s%-10s%-10s", names[0], actions_of(index[0]), names[1], names[2]);
   for (int d = 0; d < DEVICE_COUNT; d++) {
@@ -60,8 +66,10 @@ static void print_row(const char* const names[3], const int index[3]) {
   printf("\n");
 }
 
-/* The launches in the graph of one update, counted with a small agent that has two hidden layers; 0: it failed. */
+/* The launches in the graph of one update on CUDA, counted with a small agent that has two hidden layers; 0: it failed,
+ * and sac_last_error says why. */
 static size_t graph_nodes(const char* algo) {
+  /* describe the smallest agent: O = 3, A = 1, B = 16 */
   static const char* const keys[][2] = {{"device", "cuda"},     {"network.hidden", "16,16"}, {"replay.capacity", "64"},
                                         {"replay.batch", "16"}, {"cuda.graph", "on"},        {"seeds", "1"}};
   static const float low[1] = {-1}, high[1] = {1}, zero[3] = {0};
@@ -74,14 +82,14 @@ static size_t graph_nodes(const char* algo) {
   size_t nodes = 0;
   sac_status status = sac_config_create(&config);
 
-  /* create the agent */
+  /* create the agent, with one transition in its replay */
   for (size_t i = 0; i < sizeof keys / sizeof *keys && status == SAC_OK; i++)
     status = sac_config_set(config, keys[i][0], keys[i][1]);
   if (status == SAC_OK) status = sac_config_set(config, "algo", algo);
   if (status == SAC_OK) status = sac_agent_create(&agent, config, &spec);
   if (status == SAC_OK) status = sac_agent_push(agent, &one);
 
-  /* update twice, because the first update runs without a graph */
+  /* update twice, because the first update runs without a graph; then count the nodes */
   if (status == SAC_OK) status = sac_agent_update(agent, 2);
   if (status == SAC_OK) nodes = agent->backend->graph_nodes(agent);
   sac_agent_destroy(agent);
@@ -94,16 +102,20 @@ static void each_graph(void (*row)(const char* algo, size_t nodes)) {
   const char* const* algos = sac_fields[SAC_FIELD_algo].names;
   const sac_backend* backend;
   int32_t ordinal;
+
+  /* leave when there is no usable device */
   if (sac_backend_choose("auto", &backend, &ordinal) != SAC_OK || ordinal < 0) return;
   for (int a = 0; algos[a]; a++)
     if (*path_on(backend->name, (const int[]){a, 0, 0})) row(algos[a], graph_nodes(algos[a]));
 }
 
+/* Prints the launches of an algorithm, for people. */
 static void print_graph(const char* algo, size_t nodes) {
   if (nodes) printf("              %s: %zu launches in an update's graph (two hidden layers)\n", algo, nodes);
   else printf("              %s: no update could be made: %s\n", algo, sac_last_error());
 }
 
+/* The number of CUDA devices here. why: receives the reason when there is none. */
 static int32_t count_devices(char* why, size_t size) {
   const sac_backend* backend = sac_backend_device();
   if (backend) return backend->devices(why, size);
@@ -111,17 +123,23 @@ static int32_t count_devices(char* why, size_t size) {
   return 0;
 }
 
+/* Prints the CUDA devices and the launches on them, for people. */
 static void print_devices(void) {
   char text[512];
   const int32_t count = count_devices(text, sizeof text);
+
+  /* list the devices, or say why there is none */
   if (count == 0) printf("CUDA          none: %s\n", text);
   for (int32_t i = 0; i < count; i++) {
     sac_backend_device()->describe(i, text, sizeof text);
     printf("%-14s%s\n", i ? "" : "CUDA", text);
   }
+
+  /* create an agent of each algorithm to count its launches */
   each_graph(print_graph);
 }
 
+/* Prints everything about this machine, for people. */
 static void print_text(void) {
   char processor[256] = "", system[256] = "", total[SAC_BYTES_MAX], available[SAC_BYTES_MAX];
 
@@ -131,6 +149,8 @@ static void print_text(void) {
   printf("sac %s (compiler %s)\n\n", sac_version(), compiler);
   printf("system        %s\nprocessor     %s\ncores         %d for this process\n", system, processor,
          sac_system_cores());
+
+  /* print the instruction sets that SAC_CPU can choose, and the memory */
   printf("CPU kernels   %s", sac_isa_choose()->name);
   for (int32_t i = 0; sac_isa_available(i); i++)
     printf("%s%s", i ? ", " : " (SAC_CPU chooses: ", sac_isa_available(i)->name);
@@ -138,7 +158,7 @@ static void print_text(void) {
          sac_text_bytes(total, sac_system_memory()));
   print_devices();
 
-  /* print the table of what is supported */
+  /* print the table of what is supported, then the estimates */
   printf("environments  %d built in ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n", sac_env_count(),
          sac_embedded_config_count);
   printf("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
@@ -148,11 +168,14 @@ static void print_text(void) {
   sac_cli_estimates(0);
 }
 
-static int first_row; /* 1: nothing is in the JSON list yet */
+static int first_row; /* 1: nothing is in the JSON list yet, so that no comma comes first */
 
+/* Prints a combination as a JSON object: the path on each device, null where there is none. */
 static void print_json_row(const char* const names[3], const int index[3]) {
   printf("%s\n    {\"algo\": \"%s\", \"actions\": \"%s\", \"network\": \"%s\", \"replay\": \"%s\"",
          first_row ? "" : ",", names[0], actions_of(index[0]), names[1], names[2]);
+
+  /* quote the path; null has no quotes */
   for (int d = 0; d < DEVICE_COUNT; d++) {
     const char *path = path_on(devices[d], index), *quote = *path ? "\"" : "";
     printf(", \"%s\": %s%s%s", devices[d], quote, *path ? path : "null", quote);
@@ -161,6 +184,7 @@ static void print_json_row(const char* const names[3], const int index[3]) {
   first_row = 0;
 }
 
+/* Prints a member with a text, and a comma. */
 static void print_pair(const char* name, const char* value) {
   char text[2048] = "";
   size_t used = 0;
@@ -168,17 +192,19 @@ static void print_pair(const char* name, const char* value) {
   printf("  \"%s\": %s,\n", name, text);
 }
 
+/* Prints the launches of an algorithm as a member. */
 static void print_json_graph(const char* algo, size_t nodes) {
   printf("%s\"%s\": %zu", first_row ? "" : ", ", algo, nodes);
   first_row = 0;
 }
 
+/* Prints the CUDA devices and the launches on them as members. */
 static void print_json_devices(void) {
   const char* built = sac_backend_find("cuda") ? "true" : "false";
   char text[512], quoted[2048];
   size_t used = 0;
 
-  /* list the devices */
+  /* list the devices, or say why there is none */
   const int32_t count = count_devices(text, sizeof text);
   printf("  \"cuda\": %s,\n", built);
   if (count == 0) print_pair("cuda_none", text);
@@ -189,13 +215,14 @@ static void print_json_devices(void) {
     printf("%s%s", i ? ", " : "", quoted);
   }
 
-  /* list the graphs */
+  /* list the launches in the graph of each algorithm */
   printf("],\n  \"graph_nodes\": {");
   first_row = 1;
   each_graph(print_json_graph);
   printf("},\n");
 }
 
+/* Prints everything about this machine as one JSON object. */
 static void print_json(void) {
   char processor[256] = "", system[256] = "";
   sac_system_processor(processor, sizeof processor);
@@ -234,29 +261,35 @@ static const char notes[] =
     "  sac info --env HalfCheetah-v5 --seeds 10\n"
     "  sac info --env Pendulum-v1 --set network.hidden=64,64 --json\n";
 
-/* Whether a field has a value from there, or from what wins over it. */
+/* Whether the value of a field comes from `from` or a later origin. */
 static int given(const sac_config* config, int field, sac_origin from) { return config->source[field].origin >= from; }
 
-/* Whether the command line describes a run. */
+/* Whether the command line describes a run: some value comes from --config, --set or an option. */
 static int asks(const sac_config* config) {
   int asked = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) asked |= given(config, i, SAC_ORIGIN_FILE);
   return asked;
 }
 
+/* Prints what is expected of a run. Returns the exit code. */
 static int tell(const sac_config* config, int json) {
   sac_settings settings;
   const sac_env_api* env;
+
+  /* refuse an environment that does not exist */
   sac_status status = sac_config_settings(config, &settings);
   if (status == SAC_OK && sac_env_find(settings.env_id, &env) != SAC_OK) {
-    (void)sac_cli_fail(SAC_ERROR_ENV); /* a name that is not there is wrong usage */
+    (void)sac_cli_fail(SAC_ERROR_ENV); /* its exit code would say that a run failed; this is wrong usage */
     return SAC_EXIT_USAGE;
   }
+
+  /* print the estimates */
   if (status == SAC_OK) status = sac_cli_expected(config, json);
   return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
 }
 
 int sac_cli_info(int argc, char** argv) {
+  /* describe the command line */
   int json = 0;
   const sac_option options[] = {SAC_OPTION_ENV,
                                 SAC_OPTION_KEY("--algo", "NAME", "algo", "the algorithm, and without --env its list"),
@@ -279,7 +312,7 @@ int sac_cli_info(int argc, char** argv) {
   const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
-  /* print about an algorithm, a run, or this machine */
+  /* print an algorithm (--algo without an environment), a run, or this machine */
   int result = SAC_EXIT_WELL;
   if (given(config, SAC_FIELD_algo, SAC_ORIGIN_FLAG) && !given(config, SAC_FIELD_env_id, SAC_ORIGIN_FILE))
     result = sac_cli_info_algo(config, json);

@@ -11,31 +11,38 @@
 #include "config/sources.h"
 #include "util/text.h"
 
+/* observation and action of the shape that costs are counted for */
 #define OBS 17
 #define ACTION 6
-#define BACKENDS_MAX 4
 
-/* What an operation runs as on one backend, and which of the operations that run together it is. */
+#define BACKENDS_MAX 4 /* columns of the table; backends beyond are left out */
+
+/* What an operation runs as on one backend, and the operations that run together with it. */
 typedef struct runs {
-  const char* name; /* NULL: it does not run there */
-  int32_t first, count;
+  const char* name;     /* NULL: it does not run there */
+  int32_t first, count; /* the group: `count` operations from number `first` on */
 } runs;
 
+/* All that is printed about an algorithm. */
 typedef struct list {
   const sac_algorithm* algo;
   const char* name;
-  sac_shape shape;
+  sac_shape shape; /* of the costs and launches */
   int32_t backends;
-  const sac_backend* backend[BACKENDS_MAX];
-  runs runs[BACKENDS_MAX][SAC_OPS_MAX];
+  const sac_backend* backend[BACKENDS_MAX]; /* (backends) */
+  runs runs[BACKENDS_MAX][SAC_OPS_MAX];     /* (backends, operations) */
 } list;
 
-/* Sizes that the command line gives, and otherwise the library's: a preset belongs to an environment. */
+/* The shape of the costs: one agent with the hidden layers and batch of the command line, or else those of the library.
+ * Values of a preset are not used, because they belong to an environment. */
 static sac_shape shape_of(const sac_config* config, const sac_settings* settings) {
+  /* choose hidden layers and batch by the origin of their values */
   const sac_settings* library = &sac_settings_library;
   const sac_sizes* hidden =
       config->source[SAC_FIELD_hidden].origin >= SAC_ORIGIN_FILE ? &settings->hidden : &library->hidden;
   const int64_t batch = config->source[SAC_FIELD_batch].origin >= SAC_ORIGIN_FILE ? settings->batch : library->batch;
+
+  /* fill the shape; O and A are fixed */
   sac_shape shape = {.population = 1,
                      .num_envs = 1,
                      .batch = (int32_t)batch,
@@ -47,11 +54,16 @@ static sac_shape shape_of(const sac_config* config, const sac_settings* settings
   return shape;
 }
 
+/* Asks each backend what the operations run as. */
 static void find_runs(list* l) {
   for (int32_t b = 0; b < sac_backend_count() && b < BACKENDS_MAX; b++) {
     const sac_backend* backend = l->backend[l->backends++] = sac_backend_at(b);
+
+    /* go from group to group: the backend says how many operations run as one */
     for (int32_t i = 0, count; i < l->algo->op_count; i += count) {
       const char* name = backend->runs_as(l->algo, &l->algo->update[i], l->algo->op_count - i, &count);
+
+      /* note the group for each of its operations */
       for (int32_t o = i; o < i + count; o++) l->runs[b][o] = (runs){name, i, count};
     }
   }
@@ -59,12 +71,14 @@ static void find_runs(list* l) {
 
 /* --- text --------------------------------------------------------------------------------------------------------- */
 
-/* "[ critic_loss", "] critic_loss": the first and the last of those that run together. */
+/* "[ critic_loss", "| critic_loss", "] critic_loss": the first, an inner and the last operation of a group. An
+ * operation that runs alone has no bracket. */
 static void print_runs(const runs* r, int32_t i, int width) {
   const char* bracket = r->count == 1 ? " " : i == r->first ? "[" : i + 1 == r->first + r->count ? "]" : "|";
   printf("  %s %-*s", bracket, width, r->name ? r->name : "-");
 }
 
+/* The width of a backend's column: its name, or the longest name that an operation runs as. */
 static int width_of(const list* l, int32_t b) {
   int width = (int)strlen(l->backend[b]->name);
   for (int32_t i = 0; i < l->algo->op_count; i++) {
@@ -74,39 +88,53 @@ static int width_of(const list* l, int32_t b) {
   return width;
 }
 
+/* Prints operation i as a line of the table. */
 static void print_op(const list* l, int32_t i) {
   const sac_op* op = &l->algo->update[i];
   const sac_cost cost = sac_op_cost(l->algo, op, &l->shape, l->shape.batch);
   const int32_t launches = sac_op_launches(l->algo, i, l->shape.layers);
   char text[SAC_OP_TEXT_MAX];
+
+  /* print what it is: stage, kind, networks, place */
   printf("%3d  %-19s%-17s%-30s%-9s", (int)i + 1, sac_stage_names[op->stage], sac_op_word(op), sac_op_nets(op, text),
          sac_op_place(op));
+
+  /* print launches and costs; a number that is 0 leaves its column empty */
   if (launches) printf("%9d", (int)launches);
   else printf("%9s", "");
   if (cost.flops > 0) printf("%8.1f", 1e-6 * cost.flops);
   else printf("%8s", "");
   if (cost.bytes > 0) printf("%7.2f", 1e-6 * cost.bytes);
   else printf("%7s", "");
+
+  /* print what it runs as on each backend, then its equation; the last column is not padded */
   const char* equation = op->kind == SAC_ROWS ? sac_row_equation(op->row) : "";
   for (int32_t b = 0; b < l->backends; b++)
     print_runs(&l->runs[b][i], i, b + 1 < l->backends || *equation ? width_of(l, b) : 0);
   printf("%s%s\n", *equation ? "  " : "", equation);
 }
 
+/* Prints the shape of the costs. */
 static void print_sizes(const list* l) {
   printf("obs %d act %d, hidden ", OBS, ACTION);
   for (int32_t i = 0; i < l->shape.layers; i++) printf("%s%d", i ? "," : "", (int)l->shape.hidden[i]);
   printf(", batch %d, %d critics", (int)l->shape.batch, (int)l->shape.critics);
 }
 
+/* Prints the table, for people. */
 static void print_text(const list* l) {
+  /* print the head */
   printf("%s: %s\nMFLOP and MB: ", l->name, l->algo->meaning);
   print_sizes(l);
   printf("\n\n%3s  %-19s%-17s%-30s%-9s%9s%8s%7s", "", "stage", "operation", "networks", "at", "launches", "MFLOP",
          "MB");
   for (int32_t b = 0; b < l->backends; b++) printf("    %-*s", width_of(l, b), l->backend[b]->name);
+
+  /* print one line for replay sample, which is no operation, and one for each operation */
   printf("  equation\n%3s  %-75s%9d\n", "", sac_stage_names[SAC_STAGE_REPLAY_SAMPLE], 1);
   for (int32_t i = 0; i < l->algo->op_count; i++) print_op(l, i);
+
+  /* print the launches of a whole update */
   printf("\n%d launches an update on a device with %d hidden layer%s", (int)sac_algo_launches(l->algo, l->shape.layers),
          (int)l->shape.layers, l->shape.layers > 1 ? "s" : "");
   if (l->shape.layers != 2) printf("; %d with two", (int)sac_algo_launches(l->algo, 2));
@@ -115,13 +143,18 @@ static void print_text(const list* l) {
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
 
+/* Prints operation i as a JSON object. */
 static void print_json_op(const list* l, int32_t i) {
   const sac_op* op = &l->algo->update[i];
   const sac_cost cost = sac_op_cost(l->algo, op, &l->shape, l->shape.batch);
+
+  /* print what it is, and its costs */
   printf("%s\n    {\"number\": %d, \"stage\": \"%s\", ", i ? "," : "", (int)i + 1, sac_stage_names[op->stage]);
   sac_op_print_json(op);
   printf(", \"launches\": %d, \"flops\": %.0f, \"bytes\": %.0f, \"runs_as\": {",
          (int)sac_op_launches(l->algo, i, l->shape.layers), cost.flops, cost.bytes);
+
+  /* print what it runs as on each backend, with its group; null: it does not run there */
   for (int32_t b = 0; b < l->backends; b++) {
     const runs* r = &l->runs[b][i];
     printf("%s\"%s\": ", b ? ", " : "", l->backend[b]->name);
@@ -131,16 +164,21 @@ static void print_json_op(const list* l, int32_t i) {
   printf("}}");
 }
 
+/* Prints the list as one JSON object. */
 static void print_json(const list* l) {
   char meaning[512] = "";
   size_t used = 0;
   sac_text_append_quoted(meaning, sizeof meaning, &used, l->algo->meaning);
+
+  /* print algorithm, shape and launches */
   printf("{\n  \"algo\": \"%s\",\n  \"meaning\": %s,\n  \"obs\": %d,\n  \"act\": %d,\n  \"hidden\": [", l->name,
          meaning, OBS, ACTION);
   for (int32_t i = 0; i < l->shape.layers; i++) printf("%s%d", i ? ", " : "", (int)l->shape.hidden[i]);
   printf("],\n  \"batch\": %d,\n  \"critics\": %d,\n  \"launches\": %d,\n  \"launches_two_hidden\": %d,\n",
          (int)l->shape.batch, (int)l->shape.critics, (int)sac_algo_launches(l->algo, l->shape.layers),
          (int)sac_algo_launches(l->algo, 2));
+
+  /* print the operations */
   printf("  \"operations\": [");
   for (int32_t i = 0; i < l->algo->op_count; i++) print_json_op(l, i);
   printf("\n  ]\n}\n");
@@ -151,10 +189,14 @@ int sac_cli_info_algo(const sac_config* config, int json) {
   sac_settings settings;
   const sac_status status = sac_config_settings(config, &settings);
   if (status != SAC_OK) return sac_cli_fail(status);
+
+  /* collect what is printed */
   l.algo = sac_algo_at(settings.algo);
   l.name = sac_algo_name(settings.algo);
   l.shape = shape_of(config, &settings);
   find_runs(&l);
+
+  /* print it */
   if (json) print_json(&l);
   else print_text(&l);
   return SAC_EXIT_WELL;

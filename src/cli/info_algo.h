@@ -4,8 +4,8 @@
 
 #include "config/settings.h"
 
-/* Prints the operations of the config's algorithm, with their costs and what they run as on each backend of this build:
- * as a table, or as one JSON object. Returns the exit code. */
+/* Prints the operations of the configuration's algorithm, with their costs and what they run as on each backend of this
+ * build. json 0: a table; 1: one JSON object. Returns the exit code. */
 int sac_cli_info_algo(const sac_config* config, int json);
 
 #endif

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "util/text.h"
 
+/* The subcommands of SAC_COMMANDS. */
 static const struct {
   const char* name;
   const char* arguments;
@@ -19,6 +20,7 @@ static const struct {
 
 #define COMMAND_COUNT (sizeof commands / sizeof *commands)
 
+/* Prints the help of the program. */
 static void print_help(FILE* out) {
   /* print the usage */
   (void)fprintf(out,
@@ -32,9 +34,10 @@ static void print_help(FILE* out) {
   for (size_t c = 0; c < COMMAND_COUNT; c++) {
     char syntax[64];
     (void)snprintf(syntax, sizeof syntax, "%s %s", commands[c].name, commands[c].arguments);
-
     (void)fprintf(out, "  %-38s %s\n", syntax, commands[c].help);
   }
+
+  /* print what all commands have in common */
   (void)fprintf(out,
                 "\n"
                 "  sac COMMAND --help                     options of a command ('sac help COMMAND' too)\n"
@@ -46,36 +49,44 @@ static void print_help(FILE* out) {
                 SAC_EXIT_HANGUP);
 }
 
+/* Prints an error with the nearest command. Returns the exit code. */
 static int unknown_command(const char* word) {
   const char* names[COMMAND_COUNT];
   char shown[SAC_SHOW_MAX];
-  for (size_t c = 0; c < COMMAND_COUNT; c++) names[c] = commands[c].name;
 
+  /* find the command that was probably meant */
+  for (size_t c = 0; c < COMMAND_COUNT; c++) names[c] = commands[c].name;
   const char* near = sac_nearest(word, names, COMMAND_COUNT);
+
+  /* print the error; the word may hold any bytes, so it is made safe to print */
   (void)fprintf(stderr, "sac: no command '%s'", sac_text_show(shown, word, SIZE_MAX));
   if (near) (void)fprintf(stderr, "; nearest is '%s'", near);
   (void)fprintf(stderr, " ('sac --help' lists all)\n");
   return SAC_EXIT_USAGE;
 }
 
+/* Runs a subcommand: argv[0] is its name. Returns its exit code. */
 static int call_command(const char* name, int argc, char** argv) {
   for (size_t c = 0; c < COMMAND_COUNT; c++)
     if (strcmp(name, commands[c].name) == 0) return commands[c].run(argc, argv);
   return unknown_command(name);
 }
 
-/* sac help, sac help COMMAND */
+/* sac help, sac help COMMAND. argv[0] is "help". */
 static int help(int argc, char** argv) {
   if (argc < 2) {
     print_help(stdout);
     return SAC_EXIT_WELL;
   }
+
+  /* call the command with --help */
   char option[] = "--help";
   char* arguments[] = {argv[1], option, NULL};
   return call_command(argv[1], 2, arguments);
 }
 
 int sac_cli_fail(sac_status status) {
+  /* print the error behind everything that was printed before */
   (void)fflush(stdout);
   (void)fprintf(stderr, "sac: %s\n", sac_last_error());
 
@@ -103,12 +114,14 @@ int sac_cli_fail(sac_status status) {
 
 int main(int argc, char** argv) {
   int code;
+
+  /* without a command, print the help as an error */
   if (argc < 2) {
     print_help(stderr);
     return SAC_EXIT_USAGE;
   }
 
-  /* print version or help, or call a command */
+  /* print version or help, or call a command, which gets argv from its own name on */
   if (strcmp(argv[1], "--version") == 0) {
     (void)printf("sac %s\n", sac_version());
     code = SAC_EXIT_WELL;

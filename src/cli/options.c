@@ -1,5 +1,5 @@
-/* The options are parsed here and not by getopt_long, for two reasons: getopt_long accepts any unambiguous beginning of
- * a name ("--se 3"), so a new option breaks old command lines, and it cannot tell which name was probably meant. */
+/* Options are parsed here and not by getopt_long, for two reasons. getopt_long accepts any unambiguous beginning of a
+ * name ("--se 3"), so that a new option breaks old command lines. And it cannot say which name was probably meant. */
 #include "cli/options.h"
 
 #include <stdarg.h>
@@ -12,16 +12,17 @@
 #include "util/number.h"
 #include "util/text.h"
 
-#define OPTIONS_MAX 64
+#define OPTIONS_MAX 64 /* names that unknown_option compares */
 
 /* An option on the command line. */
 typedef struct {
   const sac_option* option;
-  char* value; /* NULL for a switch */
+  char* value; /* points into argv; NULL for a switch */
 } given;
 
 /* --- messages ----------------------------------------------------------------------------------------------------- */
 
+/* Prints "sac: ", the message and the pointer to --help. */
 static int print_usage_error(const sac_syntax* syntax, const char* format, va_list args)
     __attribute__((format(printf, 2, 0)));
 static int print_usage_error(const sac_syntax* syntax, const char* format, va_list args) {
@@ -40,18 +41,20 @@ int sac_options_usage(const sac_syntax* syntax, const char* format, ...) {
   return code;
 }
 
-/* Prints the library's last error. Errors of values on the command line are wrong usage, also a missing --config. */
+/* Prints the library's last error, and returns the exit code. Wrong values on the command line are wrong usage, and so
+ * is a --config file that cannot be read. */
 static int config_error(sac_status status) {
   fflush(stdout);
   fprintf(stderr, "sac: %s\n", sac_last_error());
   return status == SAC_ERROR_MEMORY ? SAC_EXIT_FAILED : SAC_EXIT_USAGE;
 }
 
-/* Columns of an option and the name of its value. */
+/* Characters of an option in the help: its name, and a space and the name of its value if it takes one. */
 static int width_of(const sac_option* option) {
   return (int)(strlen(option->name) + (option->value ? 1 + strlen(option->value) : 0));
 }
 
+/* Prints the help of a subcommand. */
 static void print_help(const sac_syntax* syntax) {
   static const sac_option help = {.name = "--help", .help = "print this text"};
   const char* arguments = syntax->arguments ? syntax->arguments : "";
@@ -61,54 +64,64 @@ static void print_help(const sac_syntax* syntax) {
   for (const sac_option* option = syntax->options; option && option->name; option++)
     if (width_of(option) > width) width = width_of(option);
 
+  /* print the usage, then one line for each option, with its help in one column */
   printf("Usage: sac %s%s%s\n\n%s\n\nOptions:\n", syntax->command, *arguments ? " " : "", arguments, syntax->help);
   for (const sac_option* option = syntax->options; option && option->name; option++)
     printf("  %s%s%-*s  %s\n", option->name, option->value ? " " : "",
            width - (int)strlen(option->name) - (option->value != NULL), option->value ? option->value : "",
            option->help);
   printf("  %-*s  %s\n", width, help.name, help.help);
+
+  /* print the notes */
   if (syntax->notes) printf("\n%s", syntax->notes);
 }
 
 /* --- splitting the command line ----------------------------------------------------------------------------------- */
 
+/* The option with exactly this name (length characters); NULL: there is none. */
 static const sac_option* find_option(const sac_syntax* syntax, const char* name, size_t length) {
   for (const sac_option* option = syntax->options; option && option->name; option++)
     if (strlen(option->name) == length && memcmp(option->name, name, length) == 0) return option;
   return NULL;
 }
 
+/* Prints an error with the nearest option. Returns the exit code. */
 static int unknown_option(const sac_syntax* syntax, const char* name, size_t length) {
   const char* names[OPTIONS_MAX] = {"--help"};
   char shown[SAC_SHOW_MAX], word[128] = "";
   size_t count = 1, used = 0;
+
+  /* collect the names of all options, --help among them */
   for (const sac_option* option = syntax->options; option && option->name && count < OPTIONS_MAX; option++)
     names[count++] = option->name;
 
-  /* "-seed" means --seed */
+  /* compare with two dashes: "-seed" means --seed */
   sac_text_append(word, sizeof word, &used, "%s%.*s", name[1] == '-' ? "" : "-", (int)(length < 100 ? length : 100),
                   name);
   const char* nearest = sac_nearest(word, names, count);
+
+  /* print the word as it was given, made safe to print */
   sac_text_show(shown, name, length);
   if (nearest) return sac_options_usage(syntax, "unknown option '%s'; nearest is '%s'", shown, nearest);
   return sac_options_usage(syntax, "unknown option '%s'", shown);
 }
 
-/* Reads the option in argv[*i], and its value, which may be the next argument; *i then counts that too. */
+/* Reads the option in argv[*i], and its value. Where the value is the next argument, *i moves on to it. Returns
+ * SAC_OPTIONS_GO, or the exit code after a message. */
 static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, given* item) {
+  /* find the option by the name before "=" */
   char *word = argv[*i], *equals = strchr(word, '=');
   const size_t length = equals ? (size_t)(equals - word) : strlen(word);
   item->option = find_option(syntax, word, length);
   if (!item->option) return unknown_option(syntax, word, length);
 
-  /* use the value after '=' */
+  /* use the value after "="; a switch takes none */
   item->value = equals ? equals + 1 : NULL;
   const char* name = item->option->name;
   if (!item->option->value && item->value) return sac_options_usage(syntax, "%s takes no value", name);
   if (!item->option->value || item->value) return SAC_OPTIONS_GO;
 
-  /* The next argument is the value. The name of an option there means that the value is missing; "--out=--quiet" works.
-   */
+  /* use the next argument; an option there means that the value is missing ("--out=--quiet" gives such a value) */
   const char* next = *i + 1 < argc ? argv[*i + 1] : NULL;
   if (!next || find_option(syntax, next, strlen(next)) || strcmp(next, "--help") == 0)
     return sac_options_usage(syntax, "%s needs a value: %s %s", name, name, item->option->value);
@@ -117,6 +130,7 @@ static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, 
   return SAC_OPTIONS_GO;
 }
 
+/* Checks the number of operands. Returns SAC_OPTIONS_GO, or the exit code after a message. */
 static int check_operands(const sac_syntax* syntax, const sac_operands* operands) {
   char shown[SAC_SHOW_MAX];
   if (operands->count < syntax->operands_min)
@@ -127,14 +141,15 @@ static int check_operands(const sac_syntax* syntax, const sac_operands* operands
   return SAC_OPTIONS_GO;
 }
 
-/* Splits argv into a list of options, and operands, which move to the front of argv. */
+/* Splits argv into options, list (*count of them), and operands, which move to the front of argv: never behind the
+ * argument that is read. Returns SAC_OPTIONS_GO, or the exit code after the help or a message. */
 static int split_arguments(const sac_syntax* syntax, int argc, char** argv, given* list, int* count,
                            sac_operands* operands) {
   operands->text = argv + 1;
   for (int i = 1; i < argc; i++) {
     char* word = argv[i];
 
-    /* collect operands: everything after "--", "-", and words without '-' */
+    /* collect operands: everything after "--", a single "-", and words that do not begin with "-" */
     if (strcmp(word, "--") == 0) {
       for (i++; i < argc; i++) operands->text[operands->count++] = argv[i];
       break;
@@ -144,11 +159,13 @@ static int split_arguments(const sac_syntax* syntax, int argc, char** argv, give
       continue;
     }
 
-    /* collect options */
+    /* print the help; what stands behind it is not read */
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
       print_help(syntax);
       return SAC_EXIT_WELL;
     }
+
+    /* collect options with their values */
     const int code = read_option(syntax, argc, argv, &i, &list[*count]);
     if (code != SAC_OPTIONS_GO) return code;
     (*count)++;
@@ -158,7 +175,7 @@ static int split_arguments(const sac_syntax* syntax, int argc, char** argv, give
 
 /* --- applying options --------------------------------------------------------------------------------------------- */
 
-/* Sets a number of the subcommand. */
+/* Sets a number of the subcommand (SAC_KIND_INTEGER, SAC_KIND_REAL). */
 static int apply_number(const sac_syntax* syntax, const sac_option* option, const char* value) {
   char shown[SAC_SHOW_MAX], low[SAC_NUMBER_MAX], high[SAC_NUMBER_MAX];
   int64_t integer = 0;
@@ -171,13 +188,15 @@ static int apply_number(const sac_syntax* syntax, const sac_option* option, cons
   if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
     return sac_options_usage(syntax, "%s = %s is not a %snumber", option->name, shown, whole ? "whole " : "");
 
-  /* check the range */
+  /* check the range; the comparison is false for NaN */
   if (whole) real = (double)integer;
   if (result != SAC_NUMBER_OK || !(real >= option->low && real <= option->high)) {
     sac_print_real(low, option->low);
     sac_print_real(high, option->high);
     return sac_options_usage(syntax, "%s = %s is outside [%s, %s]", option->name, shown, low, high);
   }
+
+  /* set the variable */
   if (whole) *(int64_t*)option->target = integer;
   else *(double*)option->target = real;
   return SAC_OPTIONS_GO;
@@ -186,15 +205,20 @@ static int apply_number(const sac_syntax* syntax, const sac_option* option, cons
 /* Applies --set KEY=VALUE. */
 static int apply_set(const sac_syntax* syntax, sac_config* config, char* value) {
   char shown[SAC_SHOW_MAX];
+
+  /* find the key, which must not be empty */
   char* equals = strchr(value, '=');
   if (!equals || equals == value)
     return sac_options_usage(syntax, "--set takes KEY=VALUE, not '%s'", sac_text_show(shown, value, SIZE_MAX));
+
+  /* set it; argv is cut at "=" for this, and then as before */
   *equals = '\0';
   const sac_status status = sac_config_set_from(config, value, equals + 1, SAC_ORIGIN_SET, "--set");
   *equals = '=';
   return status == SAC_OK ? SAC_OPTIONS_GO : config_error(status);
 }
 
+/* Applies one option. Returns SAC_OPTIONS_GO, or the exit code after a message. */
 static int apply_option(const sac_syntax* syntax, const given* item, sac_config* config) {
   const sac_option* option = item->option;
   sac_status status = SAC_OK;
@@ -224,11 +248,12 @@ static int apply_option(const sac_syntax* syntax, const given* item, sac_config*
   return status == SAC_OK ? SAC_OPTIONS_GO : config_error(status);
 }
 
-/* Applies all options: first --config, then --set, then the rest. env.options of a file must be there before --set
- * changes some of them, wherever the two stand on the command line. */
+/* Applies all options: first --config, then --set, then the rest, wherever they stand on the command line. The order
+ * counts for env.options: --set changes some of the options that a file gave. */
 static int apply_options(const sac_syntax* syntax, const given* list, int count, sac_config* config) {
   for (int pass = 0; pass < 3; pass++)
     for (int i = 0; i < count; i++) {
+      /* skip the options of other passes */
       const sac_option_kind kind = list[i].option->kind;
       if (pass != (kind == SAC_KIND_CONFIG ? 0 : kind == SAC_KIND_SET ? 1 : 2)) continue;
       const int code = apply_option(syntax, &list[i], config);
@@ -239,6 +264,7 @@ static int apply_options(const sac_syntax* syntax, const given* list, int count,
 
 /* Applies the preset of the environment that the options chose. */
 static int apply_preset(sac_config* config) {
+  /* copy the id: sac_config_get returns a buffer of the configuration, which the call below replaces */
   char id[SAC_TEXT_MAX] = "";
   size_t used = 0;
   sac_text_append(id, sizeof id, &used, "%s", sac_config_get(config, "env.id"));
@@ -251,21 +277,25 @@ int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_confi
   sac_status status = SAC_OK;
   sac_config* made = NULL;
   int count = 0, code;
+
+  /* start with no result */
   if (config) *config = NULL;
+
+  /* make room for as many options as there are arguments */
   given* list = calloc((size_t)(argc > 0 ? argc : 1), sizeof *list);
   if (!list) {
     fputs("sac: no memory left for the command line\n", stderr);
     return SAC_EXIT_FAILED;
   }
 
-  /* split and apply; which source of a value wins does not depend on this order */
+  /* split, apply the options, then the preset they chose; the configuration itself knows that options win over it */
   code = split_arguments(syntax, argc, argv, list, &count, &found);
   if (code == SAC_OPTIONS_GO && config && (status = sac_config_create(&made)) != SAC_OK) code = config_error(status);
   if (code == SAC_OPTIONS_GO) code = apply_options(syntax, list, count, made);
   if (code == SAC_OPTIONS_GO && made && syntax->preset) code = apply_preset(made);
   free(list);
 
-  /* return the results, or nothing after an error */
+  /* hand over the results; after an error or --help there are none */
   if (code != SAC_OPTIONS_GO) {
     sac_config_destroy(made);
     return code;
@@ -276,8 +306,11 @@ int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_confi
 }
 
 int sac_options_env(const sac_config* config, sac_settings* settings, const sac_env_api** env) {
+  /* check the configuration */
   sac_status status = sac_config_settings(config, settings);
   if (status != SAC_OK) return sac_cli_fail(status);
+
+  /* find the environment; a wrong name is wrong usage, not a run that failed */
   status = sac_env_find(settings->env_id, env);
   if (status == SAC_OK) return SAC_OPTIONS_GO;
   (void)sac_cli_fail(status);

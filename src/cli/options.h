@@ -33,14 +33,15 @@ typedef enum sac_option_kind {
   SAC_KIND_REAL,    /* *(double*)target, finite, low to high */
 } sac_option_kind;
 
+/* An option of a subcommand. */
 typedef struct sac_option {
   const char* name;  /* "--seed"; NULL ends the table */
-  const char* value; /* name of its value in the help: "N"; NULL: takes none */
+  const char* value; /* name of the option's value in the help: "N"; NULL: it takes none */
   const char* help;
   sac_option_kind kind;
-  const char* key;
-  void* target;
-  double low, high;
+  const char* key;  /* of SAC_KIND_KEY */
+  void* target;     /* of SWITCH, TEXT, INTEGER and REAL: the variable that is set; not owned */
+  double low, high; /* of INTEGER and REAL: the range, both ends included */
 } sac_option;
 
 #define SAC_OPTION_KEY(name, value, key, help) \
@@ -71,14 +72,15 @@ typedef struct sac_option {
   SAC_OPTION_ENV, SAC_OPTION_SEED, SAC_OPTION_SEEDS, SAC_OPTION_STEPS, SAC_OPTION_DEVICE, SAC_OPTION_OUT, \
       SAC_OPTION_CONFIG, SAC_OPTION_SET
 
+/* The command line of a subcommand, and its help. */
 typedef struct sac_syntax {
-  const char* command;       /* "train" */
-  const char* arguments;     /* after the command in the usage line: "DIR|POLICY [options]" */
-  const char* help;          /* what the command does, one or more lines */
-  const char* notes;         /* below the options, or NULL: files, exit codes, examples */
-  const sac_option* options; /* ends with {0} */
-  int operands_min, operands_max;
-  int preset; /* 1: applies the preset of the environment, below all other sources */
+  const char* command;            /* "train" */
+  const char* arguments;          /* after the command in the usage line: "DIR|POLICY [options]" */
+  const char* help;               /* what the command does, one or more lines */
+  const char* notes;              /* below the options, or NULL: files, exit codes, examples */
+  const sac_option* options;      /* ends with {0} */
+  int operands_min, operands_max; /* number of arguments that are not options */
+  int preset; /* 1: applies the preset of the environment; --config, --set and options win over it */
 } sac_syntax;
 
 /* The arguments that are not options, in order; they point into argv. */
@@ -87,7 +89,7 @@ typedef struct sac_operands {
   char** text;
 } sac_operands;
 
-#define SAC_OPTIONS_GO (-1)
+#define SAC_OPTIONS_GO (-1) /* go on; no exit code has this value */
 
 /* Parses argv[1] to argv[argc-1]; argv[0] is the subcommand's name. argv is reordered: operands move to the front.
  * config: NULL for a subcommand without SAC_KIND_KEY, CONFIG and SET options; otherwise *config becomes the caller's.

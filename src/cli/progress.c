@@ -10,11 +10,12 @@
 #include "util/clock.h"
 
 #define LIVE_EVERY 0.1  /* seconds between two live lines */
-#define PLAIN_EVERY 5.0 /* between two plain ones: a log of a long run stays readable */
-#define SMOOTHING 3.0   /* time constant of the speeds */
-#define WIDTH 80        /* when the terminal does not say */
+#define PLAIN_EVERY 5.0 /* seconds between two plain lines, so that the log of a long run stays readable */
+#define SMOOTHING 3.0   /* seconds: time constant of the average speeds */
+#define WIDTH 80        /* columns, if the terminal does not tell its width */
 
 void sac_progress_start(sac_progress* progress, int quiet) {
+  /* start with nothing known; a live line needs a terminal */
   const double now = sac_seconds();
   *progress = (sac_progress){.quiet = quiet,
                              .live = !quiet && isatty(STDOUT_FILENO),
@@ -22,13 +23,18 @@ void sac_progress_start(sac_progress* progress, int quiet) {
                              .evaluation_step = -1,
                              .last_line = now,
                              .last_step = -1};
+
+  /* a dumb terminal cannot clear a line */
   const char* term = getenv("TERM");
   if (term && strcmp(term, "dumb") == 0) progress->live = 0;
 }
 
-/* Flushes standard output. When nobody reads it any more ("sac train | head"), the run goes on and shows nothing. */
+/* Flushes standard output. If that fails because nobody reads it any more ("sac train | head"), the run goes on and
+ * shows nothing. */
 static void flush(sac_progress* progress) {
   if (fflush(stdout) == 0) return;
+
+  /* drop what could not be written, so that the exit does not fail because of it */
   __fpurge(stdout);
   clearerr(stdout);
   progress->quiet = 1;
@@ -37,11 +43,15 @@ static void flush(sac_progress* progress) {
 
 /* --- callbacks ---------------------------------------------------------------------------------------------------- */
 
-/* Shows a log line; warnings go to stderr, also when quiet. */
+/* Shows a line of the log. Warnings go to stderr, also with --quiet. */
 static int on_log(void* user, const char* line) {
   static const char warning[] = "warning: ";
   sac_progress* progress = user;
+
+  /* make room: the next tick writes the live line again */
   sac_progress_clear(progress);
+
+  /* show a warning, or any other line unless quiet */
   if (strncmp(line, warning, sizeof warning - 1) == 0) {
     (void)fflush(stdout);
     (void)fprintf(stderr, "sac: %s\n", line + sizeof warning - 1);
@@ -52,29 +62,39 @@ static int on_log(void* user, const char* line) {
   return 0;
 }
 
-/* Adds the row of one agent; the rows of all agents come one after another. */
+/* Adds the mean return in the row of one agent. The rows of all agents at one step come one after another. */
 static int on_metrics(void* user, const sac_metrics* metrics) {
   sac_progress* progress = user;
+
+  /* skip a row in whose window no episode ended */
   const double value = metrics->value[SAC_METRIC_episode_return];
   if (isnan(value)) return 0;
+
+  /* start a new sum with the first row of a step */
   if (progress->return_step != metrics->step) {
     progress->return_step = metrics->step;
     progress->return_sum = 0;
     progress->return_count = 0;
   }
+
+  /* add the return */
   progress->return_sum += value;
   progress->return_count++;
   return 0;
 }
 
-/* Adds the evaluation of one agent. */
+/* Adds the evaluation of one agent, in the same way. */
 static int on_evaluation(void* user, const sac_evaluation* evaluation) {
   sac_progress* progress = user;
+
+  /* start a new sum with the first evaluation of a step */
   if (progress->evaluation_step != evaluation->step) {
     progress->evaluation_step = evaluation->step;
     progress->evaluation_sum = 0;
     progress->evaluation_count = 0;
   }
+
+  /* add the mean return */
   progress->evaluation_sum += evaluation->mean;
   progress->evaluation_count++;
   return 0;
@@ -95,7 +115,7 @@ static void duration_text(double seconds, char text[32]) {
   else (void)snprintf(text, 32, "%lld d %02lld h", s / 86400, s / 3600 % 24);
 }
 
-enum { STEPS, RETURN, LEFT, UPDATES, EVALUATION, PARTS }; /* parts of the line, by importance */
+enum { STEPS, RETURN, LEFT, UPDATES, EVALUATION, PARTS }; /* parts of the line, the most important first */
 
 /* Writes the parts; a part that is not known yet is "". */
 static void write_parts(const sac_progress* progress, const sac_run* run, char part[PARTS][64]) {
@@ -104,7 +124,7 @@ static void write_parts(const sac_progress* progress, const sac_run* run, char p
   const char* warming = step < run->settings.warmup_steps ? " warm-up" : "";
   for (int i = 0; i < PARTS; i++) part[i][0] = '\0';
 
-  /* write steps, returns, speed */
+  /* write the steps, the returns as means over agents, and the speed */
   (void)snprintf(part[STEPS], size, "%3d%% step %lld/%lld%s", (int)(100.0 * (double)step / (double)steps),
                  (long long)step, (long long)steps, warming);
   if (progress->return_count)
@@ -114,7 +134,7 @@ static void write_parts(const sac_progress* progress, const sac_run* run, char p
   if (progress->updates_per_second > 0)
     (void)snprintf(part[UPDATES], size, "%.0f updates/s", progress->updates_per_second);
 
-  /* write the time left; unknown during the warm-up, whose steps are faster */
+  /* write the time left; not during the warm-up, because its steps are faster than those to come */
   if (progress->steps_per_second > 0 && !warming[0]) {
     char text[32];
     duration_text((double)(steps - step) / progress->steps_per_second, text);
@@ -126,9 +146,11 @@ void sac_progress_line(const sac_progress* progress, const sac_run* run, int wid
   static const int shown_order[PARTS] = {STEPS, RETURN, EVALUATION, UPDATES, LEFT};
   char part[PARTS][64];
   int keep[PARTS] = {0}, used = 0;
+
+  /* write all parts */
   write_parts(progress, run, part);
 
-  /* choose the parts that fit, the most important first */
+  /* choose the parts that fit, the most important first; two spaces stand between parts */
   for (int i = 0; i < PARTS; i++) {
     const int length = (int)strlen(part[i]) + (i ? 2 : 0);
     if (!part[i][0] || used + length > width) continue;
@@ -136,19 +158,21 @@ void sac_progress_line(const sac_progress* progress, const sac_run* run, int wid
     used += length;
   }
 
-  /* join them in the order of the line; a very narrow terminal gets the beginning of the first part */
+  /* join them in the order in which they are shown */
   size_t at = 0;
   line[0] = '\0';
   for (int i = 0; i < PARTS; i++) {
     const int p = shown_order[i];
     if (keep[p]) at += (size_t)snprintf(line + at, SAC_PROGRESS_LINE - at, "%s%s", at ? "  " : "", part[p]);
   }
+
+  /* nothing fits: show the beginning of the most important part */
   if (at == 0) (void)snprintf(line, SAC_PROGRESS_LINE, "%.*s", width > 0 ? width : 0, part[STEPS]);
 }
 
 /* --- showing it --------------------------------------------------------------------------------------------------- */
 
-/* Updates the speeds: exponential averages over about SMOOTHING seconds. */
+/* Measures the speeds, and updates their exponential averages over about SMOOTHING seconds. */
 static void measure_speed(sac_progress* progress, const sac_run* run, double now) {
   const int64_t step = run->schedule.step;
   uint64_t updates = 0;
@@ -157,12 +181,15 @@ static void measure_speed(sac_progress* progress, const sac_run* run, double now
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->agent->alive[p]) updates += run->agent->counters[p].updates;
 
-  /* average the speed since the last call; the warm-up does not count, because it makes no updates */
+  /* look whether training has gone on since the last call; steps of the warm-up, without updates, do not count */
   const double elapsed = now - progress->last_time;
   const int warming = step <= run->settings.warmup_steps;
   if (progress->last_step >= 0 && elapsed > 0 && !warming && progress->last_step >= run->settings.warmup_steps) {
+    /* find the speeds; an agent that stopped since takes its updates out of the count */
     const double steps = (double)(step - progress->last_step) / elapsed;
     const double made = updates >= progress->last_updates ? (double)(updates - progress->last_updates) / elapsed : 0;
+
+    /* move the averages towards them; the first measurement counts in full */
     const double weight = progress->steps_per_second > 0 ? 1 - exp(-elapsed / SMOOTHING) : 1;
     progress->steps_per_second += weight * (steps - progress->steps_per_second);
     progress->updates_per_second += weight * (made - progress->updates_per_second);
@@ -174,6 +201,7 @@ static void measure_speed(sac_progress* progress, const sac_run* run, double now
   progress->last_updates = updates;
 }
 
+/* The columns of the terminal but the last one, in which some terminals begin a new line. */
 static int terminal_width(void) {
   struct winsize size;
   if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col - 1;
@@ -183,6 +211,8 @@ static int terminal_width(void) {
 void sac_progress_clear(sac_progress* progress) {
   if (!progress->shown) return;
   progress->shown = 0;
+
+  /* return to the first column, and clear up to the end of the line */
   (void)fputs("\r\033[K", stdout);
   flush(progress);
 }
@@ -191,12 +221,12 @@ void sac_progress_tick(sac_progress* progress, sac_run* run) {
   char line[SAC_PROGRESS_LINE];
   if (progress->quiet) return;
 
-  /* do nothing more often than every LIVE_EVERY seconds */
+  /* measure and show at most once in LIVE_EVERY seconds, as this is called more often */
   const double now = sac_seconds();
   if (progress->last_step >= 0 && now - progress->last_time < LIVE_EVERY) return;
   measure_speed(progress, run, now);
 
-  /* replace the live line, or log a plain line now and then */
+  /* write over the live line, or log a plain line every PLAIN_EVERY seconds */
   if (progress->live) {
     const int width = terminal_width();
     sac_progress_line(progress, run, width < SAC_PROGRESS_LINE ? width : SAC_PROGRESS_LINE - 1, line);

@@ -1,4 +1,4 @@
-/* sac resume */
+/* sac resume: continues a run from its last good checkpoint. */
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/session.h"
@@ -15,6 +15,7 @@ static const char notes[] =
     "  sac resume runs/mine --steps 2e6\n";
 
 int sac_cli_resume(int argc, char** argv) {
+  /* describe the command line */
   int quiet = 0;
   const sac_option options[] = {SAC_OPTION_STEPS,
                                 SAC_OPTION_DEVICE,
@@ -33,6 +34,8 @@ int sac_cli_resume(int argc, char** argv) {
   sac_operands operands;
   sac_progress progress;
   sac_run* run = NULL;
+
+  /* parse it; `overrides` holds the keys that the command line changes */
   const int code = sac_options_parse(&syntax, argc, argv, &overrides, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
@@ -41,6 +44,7 @@ int sac_cli_resume(int argc, char** argv) {
   sac_progress_start(&progress, quiet);
   const sac_callbacks callbacks = sac_progress_callbacks(&progress);
 
+  /* load the run with these changes, and train it to its end */
   const sac_status status = sac_run_resume(&run, operands.text[0], overrides, NULL, &callbacks);
   sac_config_destroy(overrides);
   if (status != SAC_OK) return sac_cli_fail(status);

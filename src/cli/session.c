@@ -11,10 +11,11 @@
 
 /* --- signals ------------------------------------------------------------------------------------------------------ */
 
-static _Atomic(sac_run*) running;
+static _Atomic(sac_run*) running;    /* the run that on_signal stops; NULL: none */
 static volatile sig_atomic_t caught; /* the first signal; 0: none */
 
-/* The first signal stops the run after its step, the second one ends the process. */
+/* The first signal stops the run after its step. The second one ends the process at once. Only functions that are safe
+ * in a signal handler are called. */
 static void on_signal(int signal) {
   if (caught) _exit(128 + signal);
   caught = signal;
@@ -22,7 +23,7 @@ static void on_signal(int signal) {
   if (run) sac_run_stop(run);
 }
 
-/* Raises the limit of open files: a large population needs more than the 1,024 that a shell allows. */
+/* Raises the limit of open files to the most that is allowed: a large population needs more than the usual 1,024. */
 static void raise_file_limit(void) {
   struct rlimit limit;
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
@@ -37,7 +38,7 @@ void sac_session_prepare(void) {
 
   /* make the first signal stop the run */
   for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-    /* a signal that is ignored already stays ignored: nohup, background jobs of a shell */
+    /* leave a signal that is ignored already: nohup, background jobs of a shell */
     if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
     (void)sigaction(signals[i], &action, NULL);
   }
@@ -46,6 +47,7 @@ void sac_session_prepare(void) {
   (void)signal(SIGPIPE, SIG_IGN);
   (void)signal(SIGXFSZ, SIG_IGN);
 
+  /* let a large population open its files */
   raise_file_limit();
 }
 
@@ -56,22 +58,24 @@ void sac_session_prepare(void) {
 /* Trains in pieces of about TICK seconds, so that progress can be shown. The pieces do not change the results. */
 static sac_status train_to_end(sac_run* run, sac_progress* progress) {
   const int64_t steps = run->settings.steps, warmup = run->settings.warmup_steps;
-  const int64_t least = run->settings.num_envs;
+  const int64_t least = run->settings.num_envs; /* transitions of one step of the vector */
   int64_t piece = least;
   sac_status status;
   do {
+    /* find the steps that are left of the warm-up, or of the run */
     const int64_t step = sac_run_step(run), left = step < warmup ? warmup - step : steps - step;
 
     /* train one piece; it ends with the warm-up, after which steps are slower */
     const double start = sac_seconds();
     status = sac_run_steps(run, left > 0 && piece > left ? left : piece);
 
-    /* make the next piece longer or shorter */
+    /* make the next piece longer or shorter; begin again behind the warm-up */
     const double taken = sac_seconds() - start;
     if (step < warmup && sac_run_step(run) >= warmup) piece = least;
     else if (taken < TICK) piece *= 2;
     else if (taken > 2 * TICK && piece > least) piece /= 2;
 
+    /* show the progress */
     sac_progress_tick(progress, run);
   } while (status == SAC_OK && sac_run_step(run) < steps);
   return status;
@@ -96,13 +100,15 @@ static void log_results(sac_run* run, const sac_progress* progress) {
     }
   }
 
-  /* log training, evaluation, commands */
+  /* log the training and the evaluations; the last one is a mean over the agents */
   sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
               (unsigned long long)updates, run->seconds.total);
   if (progress->evaluation_count && best_step >= 0)
     sac_run_log(run, "last evaluation %.2f%s, the best %s%.2f at step %lld",
                 progress->evaluation_sum / progress->evaluation_count, population > 1 ? " (mean)" : "",
                 population > 1 ? "of an agent " : "", best, (long long)best_step);
+
+  /* log what the user may want to do next */
   sac_run_log(run, "  sac eval %s", run->folder->path);
   sac_run_log(run, "  sac resume %s --steps %lld", run->folder->path, (long long)(2 * run->settings.steps));
 }
@@ -111,10 +117,12 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
   char error[SAC_ERROR_MAX];
   int code = SAC_EXIT_WELL;
 
-  /* train; signals reach the run */
+  /* train, and let signals reach the run */
   atomic_store(&running, run);
   if (caught) sac_run_stop(run); /* a signal came while the run was created */
   const sac_status status = train_to_end(run, progress);
+
+  /* keep the error message, because later calls may replace it */
   (void)snprintf(error, sizeof error, "%s", sac_last_error());
 
   /* log results or the error, and choose the exit code */
@@ -122,9 +130,11 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
   if (status == SAC_OK) {
     log_results(run, progress);
   } else if (status == SAC_STOPPED) {
+    /* stopped by a signal: the exit code is that of the signal */
     sac_run_log(run, "%s", error);
     code = caught ? 128 + (int)caught : SAC_EXIT_SIGNAL;
   } else {
+    /* failed: log results when all steps were made, and write the error to the log and to stderr */
     if (run->finished) log_results(run, progress);
     sac_folder_log(run->folder, error);
     (void)fflush(stdout);
@@ -132,7 +142,7 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
     code = status == SAC_ERROR_NUMERIC ? SAC_EXIT_NUMERIC : SAC_EXIT_FAILED;
   }
 
-  /* destroy the run; signals must not reach it any more */
+  /* destroy the run, which signals must not reach any more */
   atomic_store(&running, NULL);
   sac_run_destroy(run);
   return code;

@@ -1,4 +1,4 @@
-/* sac train */
+/* sac train: creates a run, or continues the one in --out, and trains it to its end. */
 #include <stdio.h>
 #include <string.h>
 
@@ -28,8 +28,12 @@ static const char notes[] =
 static int dry_run(sac_config* config, const sac_env_api* env) {
   char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX], why[SAC_WHY_MAX] = "";
   size_t replay = 0, rest = 0;
+
+  /* find the memory and the device before anything is printed */
   sac_status status = sac_run_memory(config, env, &replay, &rest);
   if (status == SAC_OK) status = sac_cli_device_why(config, why);
+
+  /* print the configuration; memory and device follow as comments of the YAML file */
   if (status == SAC_OK) status = sac_config_write(config, stdout);
   if (status != SAC_OK) return sac_cli_fail(status);
   (void)printf("# memory: %s, of it replay %s\n", sac_text_bytes(all, replay + rest), sac_text_bytes(rows, replay));
@@ -37,12 +41,16 @@ static int dry_run(sac_config* config, const sac_env_api* env) {
   return SAC_EXIT_WELL;
 }
 
-/* Continues the unfinished run in the folder `out`. A finished one is refused: *refused is set after a message. */
+/* Continues the unfinished run in the folder `out`. A finished run is refused: *refused becomes 1 after a message, and
+ * the status is OK. */
 static sac_status continue_run(sac_run** run, const char* out, const sac_config* config, const sac_callbacks* callbacks,
                                int* refused) {
+  /* read how far the run is */
   int64_t step = 0, steps = 0;
   const sac_status status = sac_run_read_progress(out, config, &step, &steps);
   if (status != SAC_OK) return status;
+
+  /* refuse a run that has made all its steps */
   if (step >= steps) {
     (void)fprintf(stderr,
                   "sac: %s holds a finished run of %lld steps; choose another --out, or train it on: 'sac resume %s "
@@ -51,10 +59,12 @@ static sac_status continue_run(sac_run** run, const char* out, const sac_config*
     *refused = 1;
     return SAC_OK;
   }
+
+  /* continue it, with the changes of the command line */
   return sac_run_resume(run, out, config, NULL, callbacks);
 }
 
-/* Creates or continues the run and trains it to the end. */
+/* Creates or continues the run and trains it to the end. Returns the exit code. */
 static int train(const sac_config* config, const sac_settings* settings, const sac_env_api* env, int quiet,
                  const char* profile) {
   sac_progress progress;
@@ -66,19 +76,22 @@ static int train(const sac_config* config, const sac_settings* settings, const s
   sac_session_prepare();
   sac_progress_start(&progress, quiet);
   const sac_callbacks callbacks = sac_progress_callbacks(&progress);
+
+  /* continue the run in --out, or create a new one */
   if (settings->out[0] && sac_folder_holds_run(settings->out))
     status = continue_run(&run, settings->out, config, &callbacks, &refused);
   else status = sac_run_create(&run, config, env, &callbacks);
   if (status != SAC_OK) return sac_cli_fail(status);
   if (refused) return SAC_EXIT_USAGE;
 
-  /* train */
+  /* train, and report a capture that was cut short */
   const int code = sac_session_run(run, &progress);
   sac_cli_profile_end(profile);
   return code;
 }
 
 int sac_cli_train(int argc, char** argv) {
+  /* describe the command line */
   int quiet = 0, dry = 0;
   const char* profile = NULL;
   const sac_option options[] = {
@@ -98,10 +111,12 @@ int sac_cli_train(int argc, char** argv) {
   sac_operands operands;
   sac_settings settings;
   const sac_env_api* env;
+
+  /* parse it */
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
-  /* check the configuration, then print or train */
+  /* check the configuration, then print it or train; settings are those before --profile, which may set `device` */
   code = sac_options_env(config, &settings, &env);
   if (code == SAC_OPTIONS_GO && dry) {
     code = dry_run(config, env);

@@ -33,6 +33,7 @@ static const char notes[] =
     "\n"
     "Exit codes: 0 all within tolerance, 1 beyond it or a file cannot be run, 2 wrong usage.\n";
 
+/* The comparison of one tensor as a JSON object. */
 static json_t* row_json(const sac_verify_row* row) {
   return json_pack("{s:s, s:I, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:I, s:b}", "name", row->name, "count",
                    (json_int_t)row->count, "absolute", sac_json_real(row->absolute), "relative",
@@ -41,8 +42,10 @@ static json_t* row_json(const sac_verify_row* row) {
                    sac_json_real(row->allowed), "blind", (json_int_t)row->blind, "ok", row->ok);
 }
 
-/* Prints a file's results as one object on one line: {"file", "kind", "ok", "error", "rows": [...]}. */
+/* Prints a file's results as one object on one line: {"file", "kind", "ok", "error", "rows": [...]}. Returns 0, or not
+ * 0 when this failed. */
 static int print_json(const char* path, const sac_verify_report* report, sac_status status) {
+  /* make the rows, then the object; NULL texts (`error` without an error) become null */
   json_t* rows = json_array();
   for (int32_t i = 0; i < report->count; i++) json_array_append_new(rows, row_json(&report->row[i]));
 
@@ -53,18 +56,19 @@ static int print_json(const char* path, const sac_verify_report* report, sac_sta
     return 1;
   }
 
+  /* print it, and end the line */
   int failed = json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
   (void)putchar('\n');
   json_decref(object);
   return failed;
 }
 
-/* Prints the errors of each tensor. */
+/* Prints the errors of each tensor, for people. The report has at least one row. */
 static void print_table(const char* path, const sac_verify_report* report) {
   int width = 6, beyond = 0;
   const sac_verify_row* worst = &report->row[0];
 
-  /* find the widest name and the worst tensor */
+  /* find the widest name and the worst tensor; a share that is NaN counts as the worst */
   for (int32_t i = 0; i < report->count; i++) {
     const sac_verify_row* row = &report->row[i];
     const int length = snprintf(NULL, 0, "%s", row->name);
@@ -80,6 +84,8 @@ static void print_table(const char* path, const sac_verify_report* report) {
     const sac_verify_row* row = &report->row[i];
     printf("  %-*s  %8zu  %11.2e  %11.2e  %9.3g%%", width, row->name, row->count, row->absolute, row->relative,
            100 * row->share);
+
+    /* say which number is beyond, and how many could not be checked */
     if (!row->ok)
       printf("  BEYOND: [%zu] is %.9g, expected %.9g +- %.2g", row->worst, row->ours, row->expected, row->allowed);
     if (row->blind) printf("  (%zu not checked: gradients below rounding)", row->blind);
@@ -94,6 +100,7 @@ static void print_table(const char* path, const sac_verify_report* report) {
 }
 
 int sac_cli_verify(int argc, char** argv) {
+  /* describe the command line */
   int json = 0;
   const sac_option options[] = {SAC_OPTION_DEVICE,
                                 SAC_OPTION_SET,
@@ -118,11 +125,14 @@ int sac_cli_verify(int argc, char** argv) {
   const int code = sac_options_parse(&syntax, argc, argv, &config, &files);
   if (code != SAC_OPTIONS_GO) return code;
 
-  /* verify all files, also after an error */
+  /* verify all files, also after one that failed */
   int failed = 0;
   for (int i = 0; i < files.count; i++) {
+    /* verify */
     sac_verify_report report = {0};
     const sac_status status = sac_verify_file(files.text[i], config, &report);
+
+    /* print the results of this file before its error */
     if (json && print_json(files.text[i], &report, status)) failed = 1;
     if (!json && status == SAC_OK) print_table(files.text[i], &report);
     (void)fflush(stdout);

@@ -8,18 +8,23 @@
 #include "util/number.h"
 #include "util/text.h"
 
+/* Text about one value, returned by value so that one message can have two of them. */
 typedef struct {
   char text[SAC_FROM_MAX + SAC_SHOW_MAX + 64];
 } phrase;
 
-/* "replay.batch = 256 (from --set)" */
+/* Describes a value and its source for a message: "replay.batch = 256 (from --set)". */
 static phrase value_of(const sac_config* config, sac_field_index field) {
   char value[SAC_VALUE_MAX], shown[SAC_SHOW_MAX];
   phrase out = {""};
   size_t used = 0;
+
+  /* print the key and the value */
   sac_field_print(&sac_fields[field], &config->settings, value);
   sac_text_append(out.text, sizeof out.text, &used, "%s = %s (", sac_fields[field].key,
                   sac_text_show(shown, value, SIZE_MAX));
+
+  /* add where the value came from */
   if (config->source[field].origin == SAC_ORIGIN_LIBRARY)
     sac_text_append(out.text, sizeof out.text, &used, "the default)");
   else sac_text_append(out.text, sizeof out.text, &used, "from %s)", config->source[field].from);
@@ -27,11 +32,15 @@ static phrase value_of(const sac_config* config, sac_field_index field) {
 }
 #define VALUE(member) (value_of(config, SAC_FIELD_##member).text)
 
-/* Uses cpu.threads as the environment's option `threads` too, if the environment has this option and it is not set. The
- * configuration that is written out does not get it, so a resume may use another number of threads. */
+/* Uses cpu.threads as the environment's option `threads` too, if the environment has this option and it is not set.
+ * Only the copy `s` changes. The configuration that is written out does not, so a resume may use other threads. */
 static sac_status share_threads(sac_settings* s) {
   char json[SAC_TEXT_MAX] = "", number[SAC_NUMBER_MAX];
+
+  /* leave the options as they are without a number of threads, or without such an option */
   if (s->threads == 0 || !sac_config_env.takes_threads(s->env_id)) return SAC_OK;
+
+  /* add the option to the text of env.options; a value that is there already wins */
   (void)sac_print_integer(number, s->threads);
   const sac_node node = {.kind = SAC_NODE_SCALAR, .plain = 1, .text = number};
   const sac_status status =
@@ -40,9 +49,11 @@ static sac_status share_threads(sac_settings* s) {
   return status;
 }
 
-/* Whether this build has a backend for that device. */
+/* Whether this build has a backend for a device, such as "cuda:1". */
 static int device_is_built(const char* device) {
   if (strcmp(device, "auto") == 0) return 1;
+
+  /* compare the name alone: the number of the device may follow it */
   for (int i = 0; sac_device_names[i]; i++)
     if (strncmp(device, sac_device_names[i], strlen(sac_device_names[i])) == 0) return 1;
   return 0;
@@ -52,11 +63,13 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   if (!config || !out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_settings: config or settings is NULL");
   const sac_settings* s = &config->settings;
 
-  /* compare values with each other */
+  /* compare sizes and limits with each other */
   if (!(s->replay_capacity >= s->batch))
     return sac_fail(SAC_ERROR_CONFIG, "%s is less than %s: a minibatch must fit", VALUE(replay_capacity), VALUE(batch));
   if (!(s->log_std_min < s->log_std_max))
     return sac_fail(SAC_ERROR_CONFIG, "%s is not below %s", VALUE(log_std_min), VALUE(log_std_max));
+
+  /* check the schedule: learning needs steps after the warm-up; train.overlap is SAC_LAG_MAX vector steps at most */
   if (s->updates_per_step > 0 && !(s->warmup_steps < s->steps))
     return sac_fail(SAC_ERROR_CONFIG,
                     "%s leaves no step to learn in: %s; lower train.warmup_steps, raise train.steps, or set "
@@ -65,25 +78,31 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   if (sac_lag(s->overlap, s->num_envs) > SAC_LAG_MAX)
     return sac_fail(SAC_ERROR_CONFIG, "%s is more than %d steps of %s: at most %lld", VALUE(overlap), SAC_LAG_MAX,
                     VALUE(num_envs), (long long)(SAC_LAG_MAX * s->num_envs));
+
+  /* check that this build has the device, and that the device has the precision */
   if (!device_is_built(s->device))
     return sac_fail(SAC_ERROR_DEVICE, "%s: this build of sac has no CUDA; use device cpu or auto", VALUE(device));
   const int on_cpu = strcmp(s->device, "cpu") == 0 || !sac_device_names[1]; /* no other device is built */
   if (on_cpu && s->precision != SAC_FP32)
     return sac_fail(SAC_ERROR_CONFIG, "%s needs a CUDA device; on the CPU precision is fp32", VALUE(precision));
 
-  /* copy them, with the threads of the environment */
+  /* copy the values, and give cpu.threads to the environment */
   *out = *s;
   return share_threads(out);
 }
 
-/* Merges the wanted options of the environment into the saved ones. */
+/* Merges the wanted options of the environment into the saved ones; the result replaces wanted->env_options. */
 static sac_status merge_options(const sac_settings* saved, sac_settings* wanted, const char* from) {
   sac_node* node = NULL;
   char json[SAC_TEXT_MAX] = "";
+
+  /* parse the wanted options, and put them over the saved ones */
   sac_status status = sac_yaml_parse(&node, wanted->env_options, strlen(wanted->env_options), SAC_OPTIONS_KEY);
   if (status == SAC_OK) status = sac_env_options_merge(json, sizeof json, saved->env_options, NULL, node, 0, from);
   sac_yaml_free(node);
   if (status != SAC_OK) return status;
+
+  /* replace the text; zeros follow it, so that equal options are equal bytes */
   memset(wanted->env_options, 0, sizeof wanted->env_options);
   memcpy(wanted->env_options, json, strlen(json));
   return SAC_OK;
@@ -96,34 +115,38 @@ sac_status sac_config_resume(sac_config* saved, const sac_config* wanted, char* 
   sac_config next = *saved;
   sac_settings asked = wanted->settings;
 
-  /* find the options of the environment that the resume would have */
+  /* merge options of the environment: a resume may name some of them and keep the others */
   if (changes_size) changes[0] = '\0';
   if (wanted->source[SAC_FIELD_env_options].origin >= SAC_ORIGIN_FILE)
     SAC_TRY(merge_options(&saved->settings, &asked, wanted->source[SAC_FIELD_env_options].from));
 
-  /* go through the values that differ */
+  /* go through the values that the caller gave and that differ from the saved ones */
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     const sac_field* field = &sac_fields[i];
     const sac_source* source = &wanted->source[i];
     if (source->origin < SAC_ORIGIN_FILE || sac_field_equal(field, &saved->settings, &asked)) continue;
 
-    /* show both values */
+    /* print both values for the message */
     sac_field_print(field, &saved->settings, before);
     sac_field_print(field, &asked, after);
     sac_text_show(old, before, SIZE_MAX);
     sac_text_show(new, after, SIZE_MAX);
 
-    /* refuse or take over the new one */
+    /* collect refusals of FIXED fields, so that one message names them all */
     if (field->change == SAC_CHANGE_FIXED) {
       sac_text_append(refused, sizeof refused, &refused_used, "%s%s was %s and cannot change on resume (%s asks %s)",
                       refused_used ? "; " : "", field->key, old, source->from, new);
       continue;
     }
+
+    /* take over the new value and its source */
     sac_text_append(changes, changes_size, &changes_used, "%s%s %s -> %s", changes_used ? "\n" : "", field->key, old,
                     new);
     sac_field_copy(field, &next.settings, &asked);
     next.source[i] = *source;
   }
+
+  /* change `saved` only if nothing was refused */
   if (refused_used) return sac_fail(SAC_ERROR_CONFIG, "%s; start a new run with --init to use other values", refused);
   *saved = next;
   return SAC_OK;
@@ -137,7 +160,7 @@ void sac_config_summary(const sac_config* config, char* text, size_t size) {
   int count = 0;
   if (size) text[0] = '\0';
 
-  /* list what the preset sets */
+  /* list what the preset changes from the library's defaults */
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (config->source[i].origin != SAC_ORIGIN_PRESET || i == SAC_FIELD_env_id) continue;
     if (sac_field_equal(&sac_fields[i], &config->settings, &sac_settings_library)) continue;
@@ -147,7 +170,7 @@ void sac_config_summary(const sac_config* config, char* text, size_t size) {
                     sac_text_show(shown, value, SIZE_MAX));
   }
 
-  /* list what the caller sets */
+  /* list what a file, --set or an option gave, even if it equals the default */
   int yours = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (config->source[i].origin < SAC_ORIGIN_FILE || i == SAC_FIELD_env_id || i == SAC_FIELD_out) continue;

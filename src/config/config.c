@@ -19,18 +19,21 @@ static void set_source(sac_source* source, sac_origin origin, const char* from) 
 
 /* Applies the defaults of the present algorithm, instead of those of another one. */
 static void refresh_algo_layer(sac_config* config) {
+  /* take back the defaults of the previous algorithm */
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (config->source[i].origin != SAC_ORIGIN_ALGO) continue;
     sac_field_copy(&sac_fields[i], &config->settings, &sac_settings_library);
     set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
   }
 
+  /* apply those of the present one; sac_config_assign keeps values of a later origin */
   for (const sac_key_value* it = sac_algo_defaults(config->settings.algo); it && it->key; it++) {
     const sac_field_index field = sac_field_find(it->key);
     char from[SAC_FROM_MAX] = "algo ";
     size_t used = strlen(from);
     sac_text_append(from, sizeof from, &used, "%s", sac_fields[SAC_FIELD_algo].names[config->settings.algo]);
-    /* cannot fail: a test parses every value of the table */
+
+    /* an error is impossible: a test parses every value of the table */
     (void)sac_config_assign(config, field, it->value, SAC_ORIGIN_ALGO, from);
   }
 }
@@ -41,16 +44,21 @@ void sac_config_drop(sac_config* config, sac_origin origin) {
     sac_field_copy(&sac_fields[i], &config->settings, &sac_settings_library);
     set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
   }
+
+  /* apply the algorithm's defaults again, where a dropped value had replaced them */
   refresh_algo_layer(config);
 }
 
 sac_status sac_config_assign(sac_config* config, sac_field_index field, const char* text, sac_origin origin,
                              const char* from) {
+  /* a value of a later origin stays; the new one is still parsed, to find errors in it */
   const int kept = origin < config->source[field].origin;
   sac_settings aside;
   if (kept) aside = config->settings;
   const sac_status status = sac_field_parse(&sac_fields[field], text, from, kept ? &aside : &config->settings);
   if (status != SAC_OK || kept) return status;
+
+  /* note the source; another algorithm has other defaults */
   set_source(&config->source[field], origin, from);
   if (field == SAC_FIELD_algo) refresh_algo_layer(config);
   return SAC_OK;
@@ -60,10 +68,14 @@ sac_status sac_config_assign_options(sac_config* config, const char* path, const
                                      const char* from) {
   char json[SAC_TEXT_MAX] = "";
   sac_source* source = &config->source[SAC_FIELD_env_options];
+
+  /* merge into a new text; where both have an option, that of the later origin wins */
   const int keep_old = origin < source->origin;
   const sac_status status =
       sac_env_options_merge(json, sizeof json, config->settings.env_options, path, node, keep_old, from);
   if (status != SAC_OK) return status;
+
+  /* replace the text, with zeros behind it */
   memset(config->settings.env_options, 0, sizeof config->settings.env_options);
   memcpy(config->settings.env_options, json, strlen(json));
   if (!keep_old) set_source(source, origin, from);
@@ -75,12 +87,13 @@ sac_status sac_config_unknown(const char* key, const char* where) {
   sac_text_show(shown, key, SIZE_MAX);
   const size_t length = strlen(key);
 
-  /* check whether it is a section */
+  /* check whether the key is a section, such as "optim" */
   for (int i = 0; i < SAC_FIELD_COUNT; i++)
     if (strncmp(sac_fields[i].key, key, length) == 0 && sac_fields[i].key[length] == '.')
       return sac_fail(SAC_ERROR_CONFIG, "'%s'%s is a section; its keys are '%s' and the like ('sac config' lists all)",
                       shown, where, sac_fields[i].key);
 
+  /* suggest the nearest key, if one is near */
   const char* nearest = sac_field_nearest(key);
   if (nearest)
     return sac_fail(SAC_ERROR_CONFIG, "unknown key '%s'%s; nearest is '%s' ('sac config' lists all)", shown, where,
@@ -92,6 +105,8 @@ sac_status sac_config_create(sac_config** out) {
   if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_create: config is NULL");
   sac_config* config = *out = calloc(1, sizeof *config);
   if (!config) return sac_fail(SAC_ERROR_MEMORY, "no memory left for a configuration");
+
+  /* start with the library's defaults, then those of the default algorithm */
   config->settings = sac_settings_library;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
   refresh_algo_layer(config);
@@ -109,7 +124,7 @@ void sac_config_stay(sac_config* config, sac_stay stay) { config->settings.stay 
 
 void sac_config_destroy(sac_config* config) { free(config); }
 
-/* The preset of an environment: that of its id or, for gym:ID, that of ID. NULL: none. */
+/* Finds the preset of an environment: that of its id or, if gym:ID has none, that of ID. NULL: none. */
 static const sac_embedded_file* preset_of(const char* env_id) {
   for (size_t i = 0; i < sac_embedded_config_count; i++)
     if (strcmp(sac_embedded_configs[i].name, env_id) == 0) return &sac_embedded_configs[i];
@@ -122,14 +137,16 @@ sac_status sac_config_preset(sac_config* config, const char* env_id) {
   sac_config next = *config;
   sac_status status = SAC_OK;
 
-  /* select the environment, instead of one from a file, and drop the values of another preset */
+  /* drop the values of an earlier preset */
   sac_config_drop(&next, SAC_ORIGIN_PRESET);
+
+  /* select the environment, whoever set env.id before */
   if (strcmp(next.settings.env_id, env_id) != 0) {
     next.source[SAC_FIELD_env_id].origin = SAC_ORIGIN_LIBRARY;
     SAC_TRY(sac_config_assign(&next, SAC_FIELD_env_id, env_id, SAC_ORIGIN_PRESET, "sac_config_preset"));
   }
 
-  /* apply its preset */
+  /* apply the preset of the environment, if there is one */
   const sac_embedded_file* preset = preset_of(env_id);
   if (preset) {
     char from[SAC_FROM_MAX] = "preset ";
@@ -137,6 +154,8 @@ sac_status sac_config_preset(sac_config* config, const char* env_id) {
     sac_text_append(from, sizeof from, &used, "%s", preset->name);
     SAC_TRY(sac_config_read(&next, preset->text, preset->size, from, SAC_ORIGIN_PRESET, from));
   }
+
+  /* replace the configuration only if everything went well */
   *config = next;
   return SAC_OK;
 fail:
@@ -175,10 +194,14 @@ sac_status sac_config_set(sac_config* config, const char* key, const char* value
 
 const char* sac_config_get(sac_config* config, const char* key) {
   if (!config || !key) return NULL;
+
+  /* an option of the environment: its value out of the JSON text */
   const char* path = sac_env_options_path(key);
   if (path)
     return sac_env_options_get(config->settings.env_options, path, config->text, sizeof config->text) ? config->text
                                                                                                       : NULL;
+
+  /* a field of the table; config->text holds the result until the next call */
   const sac_field_index field = sac_field_find(key);
   if (field == SAC_FIELD_COUNT) return NULL;
   sac_field_print(&sac_fields[field], &config->settings, config->text);

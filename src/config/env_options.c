@@ -9,6 +9,7 @@
 
 #define DEPTH_MAX 5 /* of nested options; the configuration around them stays within SAC_YAML_DEPTH */
 
+/* Where JSON text is written. Text that does not fit is cut; too_deep: 1 after a mapping that is nested too deeply. */
 typedef struct {
   char* json;
   size_t size, used;
@@ -27,7 +28,7 @@ static void write_scalar(writer* out, const sac_node* node) {
   int64_t integer;
   double real;
 
-  /* a text in quotes is never a number */
+  /* a text in quotes is never a number; try a plain one as a word of JSON, an integer, a real, and then as text */
   if (!node->plain) {
     sac_text_append_quoted(out->json, out->size, &out->used, text);
   } else if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0 || strcmp(text, "null") == 0) {
@@ -36,23 +37,26 @@ static void write_scalar(writer* out, const sac_node* node) {
     sac_print_integer(number, integer);
     sac_text_append(out->json, out->size, &out->used, "%s", number);
   } else if (sac_parse_real(text, &real) == SAC_NUMBER_OK) {
-    sac_print_real(number, real); /* a real stays one: "1.0" */
+    /* keep a real a real: 1 becomes "1.0" */
+    sac_print_real(number, real);
     sac_text_append(out->json, out->size, &out->used, "%s%s", number, strpbrk(number, ".e") ? "" : ".0");
   } else {
     sac_text_append_quoted(out->json, out->size, &out->used, text);
   }
 }
 
-/* The child with this key; NULL: none. */
+/* Finds the child with this key. NULL: none, or no mapping. */
 static const sac_node* child_of(const sac_node* mapping, const char* key) {
   for (const sac_node* child = mapping ? mapping->first : NULL; child; child = child->next)
     if (strcmp(child->key, key) == 0) return child;
   return NULL;
 }
 
-/* The smallest key of both mappings that comes after `after` (NULL: the first). */
+/* Finds the smallest key of both mappings that comes after `after` (NULL: the first key). NULL: there is none. */
 static const char* next_key(const sac_node* a, const sac_node* b, const char* after) {
   const char* best = NULL;
+
+  /* search both mappings to the end, because their keys are in no order */
   for (int side = 0; side < 2; side++) {
     const sac_node* mapping = side ? b : a;
     for (const sac_node* child = mapping ? mapping->first : NULL; child; child = child->next)
@@ -64,16 +68,20 @@ static const char* next_key(const sac_node* a, const sac_node* b, const char* af
 /* Writes `base` with `over` merged into it. Either may be NULL. Two mappings are merged; otherwise `over` wins. */
 static void write_merged(writer* out, const sac_node* base, const sac_node* over, int depth) {
   const sac_node* top = over ? over : base;
+
+  /* write a scalar; it replaces whatever stands in `base` */
   if (top->kind == SAC_NODE_SCALAR) {
     write_scalar(out, top);
     return;
   }
+
+  /* stop at the deepest level that is allowed; the caller reports it */
   if (depth == DEPTH_MAX) {
     out->too_deep = 1;
     return;
   }
 
-  /* write a list; lists are not merged */
+  /* write a list, which replaces the other value; a full buffer ends the loop */
   const char* between = "";
   if (top->kind == SAC_NODE_SEQUENCE) {
     sac_text_append(out->json, out->size, &out->used, "[");
@@ -85,7 +93,7 @@ static void write_merged(writer* out, const sac_node* base, const sac_node* over
     return;
   }
 
-  /* write a mapping with the keys of both, in order */
+  /* write a mapping with the keys of both, in alphabetical order; any other kind of `base` is replaced */
   if (base && base->kind != SAC_NODE_MAPPING) base = NULL;
   sac_text_append(out->json, out->size, &out->used, "{");
   for (const char* key = NULL; (key = next_key(base, over, key)) && out->used + 1 < out->size; between = ", ") {
@@ -97,14 +105,14 @@ static void write_merged(writer* out, const sac_node* base, const sac_node* over
   sac_text_append(out->json, out->size, &out->used, "}");
 }
 
-/* A value with mappings around it. Points into itself: must not be moved. */
+/* A value with mappings around it. Its pointers lead into the struct itself, so it must not be copied. */
 typedef struct {
   sac_node level[DEPTH_MAX + 1], leaf;
   char words[256]; /* the path, cut into words */
   char empty[1];   /* text of a missing value */
 } wrapped;
 
-/* Wraps a value in mappings along its path: "a.b" gives {a: {b: value}}, in w->level[0]. value: NULL for no text. */
+/* Wraps a value in mappings along its path: "a.b" gives {a: {b: value}}, in w->level[0]. value: NULL for "". */
 static sac_status wrap(wrapped* w, const char* path, const sac_node* value, const char* from) {
   char shown[SAC_SHOW_MAX];
   int depth = 0;
@@ -118,7 +126,7 @@ static sac_status wrap(wrapped* w, const char* path, const sac_node* value, cons
   w->leaf = value ? *value : (sac_node){.kind = SAC_NODE_SCALAR, .text = w->empty};
   w->leaf.next = NULL;
 
-  /* make one mapping for each word */
+  /* make one mapping for each word of the path */
   for (char* word = w->words; word; depth++) {
     char* dot = strchr(word, '.');
     if (dot) *dot = '\0';
@@ -135,6 +143,8 @@ static sac_status wrap(wrapped* w, const char* path, const sac_node* value, cons
     w->leaf.key = word;
     word = dot ? dot + 1 : NULL;
   }
+
+  /* put the value into the innermost mapping, under the last word */
   w->level[depth - 1].first = &w->leaf;
   return SAC_OK;
 }
@@ -147,7 +157,7 @@ sac_status sac_env_options_merge(char* json, size_t size, const char* old, const
   writer out = {.json = json, .size = size};
   const sac_node* given = node;
 
-  /* find the new mapping: a value at its path, nothing, or a whole mapping */
+  /* find the new mapping: a value wrapped along its path, an empty mapping for an empty value, or `node` itself */
   if (path) {
     const sac_status status = wrap(&at_path, path, node, from);
     if (status != SAC_OK) return status;
@@ -158,11 +168,15 @@ sac_status sac_env_options_merge(char* json, size_t size, const char* old, const
     return sac_fail(SAC_ERROR_CONFIG, "%s (from %s) is not a mapping like {g: 9.81}", SAC_OPTIONS_KEY, from);
   }
 
-  /* merge it with the old one */
+  /* read the old mapping back from its text */
   const sac_status status = sac_yaml_parse(&root, old, strlen(old), SAC_OPTIONS_KEY);
   if (status != SAC_OK) return status;
+
+  /* write both; the second of the two mappings wins where both have a value */
   write_merged(&out, keep_old ? given : root, keep_old ? root : given, 0);
   sac_yaml_free(root);
+
+  /* check that nothing was cut */
   if (out.too_deep)
     return sac_fail(SAC_ERROR_CONFIG, "%s (from %s) is nested more than %d deep", SAC_OPTIONS_KEY, from, DEPTH_MAX);
   if (out.used + 1 >= size)
@@ -180,10 +194,14 @@ int sac_env_options_get(const char* json, const char* path, char* text, size_t s
   while (node && path) {
     const char* dot = strchr(path, '.');
     const size_t length = dot ? (size_t)(dot - path) : strlen(path);
+
+    /* a word leads on only from a mapping */
     if (node->kind != SAC_NODE_MAPPING || length >= sizeof word) {
       node = NULL;
       break;
     }
+
+    /* go to the child with this word */
     memcpy(word, path, length);
     word[length] = '\0';
     node = child_of(node, word);

@@ -4,7 +4,7 @@
 
 #include "util/text.h"
 
-/* Names of the CHOICE fields, by member. */
+/* Names of the values of CHOICE fields: `member`_names, for the table below. */
 static const char* const precision_names[] = SAC_PRECISION_NAMES;
 #define algo_names sac_algo_names
 #define network_kind_names sac_network_kind_names
@@ -24,6 +24,7 @@ _Static_assert(sizeof checkpoint_on_error_names / sizeof(char*) == SAC_ON_ERROR_
 #define NAMES_SIZES(member) NULL
 #define NAMES_OPTIONS(member) NULL
 
+/* The table. A low of OPEN(x) in SAC_FIELDS sets the flag `open` beside the value. */
 #define OPEN(x) (x), .open = 1
 const sac_field sac_fields[SAC_FIELD_COUNT] = {
 // clang-format off
@@ -36,6 +37,7 @@ const sac_field sac_fields[SAC_FIELD_COUNT] = {
 };
 #undef OPEN
 
+/* The library's defaults. A default of SAC_SIZES(256, 256) becomes a count and the widths. */
 #define SAC_SIZES(...)                                                  \
   {                                                                     \
     sizeof((int32_t[]){__VA_ARGS__}) / sizeof(int32_t), { __VA_ARGS__ } \
@@ -69,19 +71,21 @@ sac_field_index sac_field_find(const char* key) {
   return SAC_FIELD_COUNT;
 }
 
+/* The part of a key behind its last dot: "lr" of "optim.lr". */
 static const char* last_word(const char* key) {
   const char* dot = strrchr(key, '.');
   return dot ? dot + 1 : key;
 }
 
 const char* sac_field_nearest(const char* key) {
+  /* a name that other programs use has one meaning */
   const char* word = last_word(key);
 #define ALIAS(name, meant) \
   if (sac_text_same(word, name)) return meant;
   SAC_FIELD_ALIASES(ALIAS)
 #undef ALIAS
 
-  /* compare whole keys, and last words in case the section is missing or wrong */
+  /* compare whole keys, and last words in case the section is missing or wrong; distances count half edits */
   const char* best = NULL;
   size_t best_distance = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
@@ -91,8 +95,14 @@ const char* sac_field_nearest(const char* key) {
     size_t distance = sac_text_distance(key, candidate);
     const size_t by_word = sac_text_distance(word, last);
     const int near_word = by_word * 3 <= longer_word * 2; /* at most a third of the word may differ */
+
+    /* skip keys that are far: more than half of the whole key and a third of the word differ */
     if (distance > longer && !near_word) continue;
+
+    /* a near word counts as half an edit more than it is, so that a whole key that is as near wins */
     if (near_word && by_word + 1 < distance) distance = by_word + 1;
+
+    /* keep the nearest; of equally near ones the first */
     if (best && distance >= best_distance) continue;
     best = candidate;
     best_distance = distance;
@@ -102,6 +112,8 @@ const char* sac_field_nearest(const char* key) {
 
 int sac_field_equal(const sac_field* field, const sac_settings* a, const sac_settings* b) {
   const void *x = value_of(field, a), *y = value_of(field, b);
+
+  /* compare by kind and not by bytes: the ends of texts and lists are not used */
   switch (field->kind) {
     case SAC_VALUE_INT:
       return *(const int64_t*)x == *(const int64_t*)y;

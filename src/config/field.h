@@ -6,6 +6,7 @@
 
 #include "config/settings.h"
 
+/* Kinds of values; config/fields.h has the C type of each. */
 typedef enum sac_kind {
   SAC_VALUE_INT,
   SAC_VALUE_REAL,
@@ -18,8 +19,10 @@ typedef enum sac_kind {
   SAC_VALUE_OPTIONS,
 } sac_kind;
 
+/* What a resumed run may do with a field; see config/fields.h. */
 typedef enum sac_change { SAC_CHANGE_FREE, SAC_CHANGE_LATER, SAC_CHANGE_FIXED } sac_change;
 
+/* The lower end of an allowed range. */
 typedef struct sac_low {
   double value;
   int open; /* 1: the value itself is excluded */
@@ -29,8 +32,8 @@ typedef struct sac_field {
   const char* key;
   sac_kind kind;
   sac_change change;
-  sac_low low;
-  double high;
+  sac_low low;              /* the allowed range: of a number, of each width, or of the length of a text in bytes */
+  double high;              /* included */
   const char* const* names; /* CHOICE: the names of its values, NULL-terminated */
   size_t offset, size;      /* of the member in sac_settings */
   const char* help;
@@ -46,21 +49,21 @@ typedef enum sac_field_index {
 
 extern const sac_field sac_fields[SAC_FIELD_COUNT];
 
-/* Defaults of an algorithm (src/algo/algo.c). They come after the library's and before the preset's. The list ends with
- * a NULL key; NULL: none. */
+/* Defaults of an algorithm (src/algo/algo.c). They replace the library's defaults, and a preset replaces them. The list
+ * ends with a NULL key; NULL: the algorithm has none. */
 typedef struct sac_key_value {
   const char *key, *value;
 } sac_key_value;
 const sac_key_value* sac_algo_defaults(int algo);
 
-/* Names of values that other rooms list: NULL-terminated, the default first. */
+/* Names of values whose lists stand in other rooms. Each list ends with NULL; the default is first. */
 extern const char* const sac_algo_names[];         /* src/algo/algo.c */
 extern const char* const sac_network_kind_names[]; /* src/model/layers.c */
 extern const char* const sac_sampler_names[];      /* src/replay/sampler.c */
 extern const char* const sac_cuda_path_names[];    /* src/backend/registry.c */
 extern const char* const sac_device_names[];       /* src/backend/registry.c: "cpu", and what else this build has */
 
-/* All library defaults. */
+/* The library's default of every field. */
 extern const sac_settings sac_settings_library;
 
 #define SAC_VALUE_MAX (2 * SAC_TEXT_MAX) /* chars that hold any printed value */

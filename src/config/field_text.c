@@ -6,7 +6,7 @@
 #include "util/number.h"
 #include "util/text.h"
 
-/* A limit of the allowed range. */
+/* Prints a limit of the allowed range. `number` is the buffer. */
 static const char* limit_text(char number[SAC_NUMBER_MAX], double limit) {
   if (limit == SAC_BIG) return "2^53";
   sac_print_real(number, limit);
@@ -18,7 +18,7 @@ void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]) {
   size_t used = 0;
   text[0] = '\0';
 
-  /* print an interval for numbers, a list for names, a word for the rest */
+  /* an interval for numbers and widths, a list for names, a word for the rest */
   switch (field->kind) {
     case SAC_VALUE_INT:
     case SAC_VALUE_REAL:
@@ -65,6 +65,8 @@ static int is_inside(const sac_field* field, double value) {
 static sac_status parse_integer(const sac_field* field, const char* text, const char* from, int64_t* value) {
   char shown[SAC_SHOW_MAX];
   int64_t read = 0;
+
+  /* read the number: "1e6" is whole too, "1.5" is not */
   switch (sac_parse_integer(text, &read)) {
     case SAC_NUMBER_OK:
       break;
@@ -76,7 +78,7 @@ static sac_status parse_integer(const sac_field* field, const char* text, const 
       return range_error(field, text, from);
   }
 
-  /* Compare as integers: as a double, a value outside the range could be rounded into it. The limits are exact. */
+  /* compare as integers: as a double, a value outside the range could be rounded into it; the limits are exact */
   if (read < (int64_t)field->low.value || read > (int64_t)field->high) return range_error(field, text, from);
   *value = read;
   return SAC_OK;
@@ -85,6 +87,8 @@ static sac_status parse_integer(const sac_field* field, const char* text, const 
 static sac_status parse_real(const sac_field* field, const char* text, const char* from, double* value) {
   char shown[SAC_SHOW_MAX];
   double read = 0;
+
+  /* read the number; one beyond the range of a double is outside the range of the field too */
   switch (sac_parse_real(text, &read)) {
     case SAC_NUMBER_OK:
       break;
@@ -104,6 +108,8 @@ static sac_status parse_real(const sac_field* field, const char* text, const cha
 static sac_status parse_bool(const sac_field* field, const char* text, const char* from, int* value) {
   static const char* const words[][2] = {{"false", "true"}, {"off", "on"}, {"no", "yes"}};
   char shown[SAC_SHOW_MAX];
+
+  /* accept the words in any case */
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)
     for (int truth = 0; truth < 2; truth++)
       if (sac_text_same(text, words[i][truth])) {
@@ -120,6 +126,8 @@ static sac_status parse_choice(const sac_field* field, const char* text, const c
       *value = i;
       return SAC_OK;
     }
+
+  /* list the names in the message */
   sac_field_range(field, range);
   return COMPLAIN("is not one of: %s", range);
 }
@@ -130,6 +138,8 @@ static sac_status parse_text(const sac_field* field, const char* text, const cha
   const size_t length = strlen(text);
   if (!is_inside(field, (double)length)) return COMPLAIN("is longer than %d bytes", (int)field->high);
   if (!sac_text_printable(text, length)) return COMPLAIN("is not printable UTF-8 text");
+
+  /* zeros behind the text make equal values equal bytes */
   memset(value, 0, SAC_TEXT_MAX);
   memcpy(value, text, length);
   return SAC_OK;
@@ -139,11 +149,15 @@ static sac_status parse_text(const sac_field* field, const char* text, const cha
 static sac_status parse_device(const sac_field* field, const char* text, const char* from, char* value) {
   char shown[SAC_SHOW_MAX];
   int64_t index = 0;
+
+  /* accept a name, or "cuda:" with one to three digits */
   int known = strcmp(text, "auto") == 0 || strcmp(text, "cpu") == 0 || strcmp(text, "cuda") == 0;
   if (strncmp(text, "cuda:", 5) == 0)
     known = strlen(text) <= 8 && strspn(text + 5, "0123456789") == strlen(text + 5) &&
             sac_parse_integer(text + 5, &index) == SAC_NUMBER_OK;
   if (!known) return COMPLAIN("is not one of: auto | cpu | cuda | cuda:N");
+
+  /* keep the text, with zeros behind it */
   memset(value, 0, SAC_TEXT_MAX);
   memcpy(value, text, strlen(text));
   return SAC_OK;
@@ -151,13 +165,13 @@ static sac_status parse_device(const sac_field* field, const char* text, const c
 
 static const char blanks[] = " \t\n";
 
-/* Parses one width, which stands in [begin, end) of the list `text`. */
+/* Parses one width: the characters from `begin` to before `end`. text: the whole list, for messages. */
 static sac_status parse_width(const sac_field* field, const char* text, const char* from, const char* begin,
                               const char* end, int32_t* width) {
   char shown[SAC_SHOW_MAX], word[SAC_NUMBER_MAX], range[SAC_VALUE_MAX];
   int64_t size = 0;
 
-  /* copy the word without blanks */
+  /* copy the word, without the blanks around it */
   while (begin < end && strchr(blanks, *begin)) begin++;
   while (end > begin && strchr(blanks, end[-1])) end--;
   const size_t length = (size_t)(end - begin);
@@ -165,7 +179,7 @@ static sac_status parse_width(const sac_field* field, const char* text, const ch
   memcpy(word, begin, length);
   word[length] = '\0';
 
-  /* parse it and check its range */
+  /* parse the word and check the range of the width */
   const sac_number result = sac_parse_integer(word, &size);
   if (result == SAC_NUMBER_NONE || result == SAC_NUMBER_PART)
     return COMPLAIN("is not a list of widths like [256, 256]");
@@ -177,7 +191,7 @@ static sac_status parse_width(const sac_field* field, const char* text, const ch
   return SAC_OK;
 }
 
-/* Parses "[256, 256]", "256,256" or "256". */
+/* Parses "[256, 256]", "256,256" or "256". *value changes only on success. */
 static sac_status parse_sizes(const sac_field* field, const char* text, const char* from, sac_sizes* value) {
   char shown[SAC_SHOW_MAX];
   sac_sizes sizes = {0};
@@ -197,6 +211,8 @@ static sac_status parse_sizes(const sac_field* field, const char* text, const ch
     const char* comma = memchr(c, ',', (size_t)(end - c));
     const sac_status status = parse_width(field, text, from, c, comma ? comma : end, &width);
     if (status != SAC_OK) return status;
+
+    /* append the width; the last one has no comma behind it */
     if (sizes.count == SAC_LAYERS_MAX) return COMPLAIN("has more than %d layers", SAC_LAYERS_MAX);
     sizes.size[sizes.count++] = width;
     if (!comma) break;
@@ -208,6 +224,8 @@ static sac_status parse_sizes(const sac_field* field, const char* text, const ch
 
 sac_status sac_field_parse(const sac_field* field, const char* text, const char* from, sac_settings* settings) {
   void* member = (char*)settings + field->offset;
+
+  /* an empty text is an error, except where it is a value */
   const int may_be_empty = field->kind == SAC_VALUE_OPTIONS || (field->kind == SAC_VALUE_TEXT && field->low.value == 0);
   if (!*text && !may_be_empty) return sac_fail(SAC_ERROR_CONFIG, "%s is empty (from %s)", field->key, from);
 
@@ -216,6 +234,7 @@ sac_status sac_field_parse(const sac_field* field, const char* text, const char*
     case SAC_VALUE_INT:
       return parse_integer(field, text, from, member);
     case SAC_VALUE_AUTO:
+      /* NaN stands for "auto" among the values */
       if (sac_text_same(text, "auto")) {
         *(double*)member = NAN;
         return SAC_OK;
@@ -256,8 +275,9 @@ void sac_field_print(const sac_field* field, const sac_settings* settings, char 
   size_t used = 0;
   text[0] = '\0';
 
-  /* print according to the kind */
+  /* print according to the kind, in the form that sac_field_parse reads */
   switch (field->kind) {
+    /* numbers; NaN stands for "auto" */
     case SAC_VALUE_INT:
       sac_print_integer(text, *(const int64_t*)value);
       break;
@@ -271,6 +291,8 @@ void sac_field_print(const sac_field* field, const sac_settings* settings, char 
     case SAC_VALUE_REAL:
       sac_print_real(text, *(const double*)value);
       break;
+
+    /* names, and texts without quotes */
     case SAC_VALUE_BOOL:
       sac_text_append(text, SAC_VALUE_MAX, &used, "%s", *(const int*)value ? "true" : "false");
       break;
@@ -282,6 +304,8 @@ void sac_field_print(const sac_field* field, const sac_settings* settings, char 
     case SAC_VALUE_OPTIONS:
       sac_text_append(text, SAC_VALUE_MAX, &used, "%s", (const char*)value);
       break;
+
+    /* a list in brackets */
     case SAC_VALUE_SIZES: {
       const sac_sizes* sizes = value;
       sac_text_append(text, SAC_VALUE_MAX, &used, "[");

@@ -6,7 +6,8 @@
  *           CHOICE int, index into `member`_names (src/config/field.c) | SIZES the hidden widths
  *           OPTIONS a mapping, kept as JSON text: keys sorted, "{}" when empty | DEVICE text: auto, cpu, cuda or cuda:N
  *   low, high   the allowed range, both ends included; a low of OPEN(x) is excluded. TEXT: of its length in bytes
- *   change  what a resume may do: FREE (has no effect on results) | LATER (counts from the resume on) | FIXED
+ *   change  what a resume may do: FREE (change it: it has no effect on results) | LATER (change it: the new value holds
+ *           from the resume on) | FIXED (not change it)
  *
  * Keys of one section ("optim.") stand together. */
 #ifndef SAC_CONFIG_FIELDS_H

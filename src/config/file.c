@@ -9,19 +9,22 @@
 #include "util/error.h"
 #include "util/text.h"
 
+/* The reading of one text, [text, end). name: for messages. */
 typedef struct {
   sac_config* config;
   const char *name, *text, *end;
   sac_origin origin;
   const char* from;          /* name of the source; NULL: "name:line" */
   int line[SAC_FIELD_COUNT]; /* where each field was given; 0: not yet */
-  char where[SAC_FROM_MAX];
+  char where[SAC_FROM_MAX];  /* buffer for the name of a source */
 } reader;
 
 /* A path for messages, without control characters. A long one is cut at its start: the end tells files apart. */
 static void show_name(char shown[SAC_FROM_MAX - 16], const char* name) {
   const size_t room = SAC_FROM_MAX - 16, length = strlen(name);
   size_t used = 0;
+
+  /* copy the name, or "..." and as much of its end as fits */
   if (length < room) {
     sac_text_append(shown, room, &used, "%s", name);
   } else {
@@ -29,16 +32,18 @@ static void show_name(char shown[SAC_FROM_MAX - 16], const char* name) {
     while (((unsigned char)*tail & 0xC0) == 0x80) tail++; /* start at a whole UTF-8 character */
     sac_text_append(shown, room, &used, "...%s", tail);
   }
+
+  /* replace control characters */
   for (char* c = shown; *c; c++)
     if ((unsigned char)*c < 0x20 || *c == 0x7F) *c = '?';
 }
 
-/* Reads the source of a value from the comment "# from ..." in its line. A resumed run keeps these sources. Returns 0
- * when there is no such comment. */
+/* Reads the source of a value from the comment "# from ..." in its line, because a resumed run keeps the sources of the
+ * run before. Returns 0 when there is no such comment. */
 static int comment_source(const reader* in, int line, char* from, size_t size) {
   static const char mark[] = "# from ";
 
-  /* find the line */
+  /* find the line, from `start` to before `stop` */
   const char* start = in->text;
   for (int i = 1; i < line && start; i++) {
     start = memchr(start, '\n', (size_t)(in->end - start));
@@ -60,7 +65,8 @@ static int comment_source(const reader* in, int line, char* from, size_t size) {
   return 1;
 }
 
-/* The name of the source of a value in `line`; may use in->where. */
+/* The name of the source of a value in `line`: a given name, the comment of a saved configuration, or "name:line". May
+ * use in->where. */
 static const char* source_of(reader* in, int line) {
   size_t used = 0;
   if (in->from) return in->from;
@@ -83,11 +89,13 @@ static sac_status sequence_text(const reader* in, const sac_node* node, const ch
     sac_text_append(text, size, &used, "%s%s", child == node->first ? "" : ", ", child->text);
   }
   sac_text_append(text, size, &used, "]");
+
+  /* a full buffer means that the text was cut */
   if (used + 1 >= size) return value_error(in, node->line, key, "the list is too long");
   return SAC_OK;
 }
 
-/* Assigns the value of one key. */
+/* Assigns the value `node` of one key. */
 static sac_status assign(reader* in, const char* key, const sac_node* node) {
   char list[SAC_TEXT_MAX] = "";
 
@@ -107,7 +115,7 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
                     in->line[field]);
   in->line[field] = node->line;
 
-  /* check the kind of the value, and assign it */
+  /* check the kind of the value: a mapping for env.options, a list or a scalar for widths, a scalar for all others */
   if (field == SAC_FIELD_env_options)
     return sac_config_assign_options(in->config, NULL, node, in->origin, source_of(in, node->line));
   if (node->kind == SAC_NODE_MAPPING) return value_error(in, node->line, key, "expected a value, not a mapping");
@@ -117,6 +125,8 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
     const sac_status status = sequence_text(in, node, key, list, sizeof list);
     if (status != SAC_OK) return status;
   }
+
+  /* assign it as text */
   return sac_config_assign(in->config, field, node->kind == SAC_NODE_SEQUENCE ? list : node->text, in->origin,
                            source_of(in, node->line));
 }
@@ -124,10 +134,13 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
 /* Assigns all keys of a mapping, and those of its sections. prefix: the section so far, "" or "optim". */
 static sac_status assign_all(reader* in, const char* prefix, const sac_node* mapping) {
   for (const sac_node* node = mapping->first; node; node = node->next) {
+    /* make the whole key: the section, a dot, the key inside it */
     char key[SAC_TEXT_MAX];
     size_t used = 0;
     key[0] = '\0';
     sac_text_append(key, sizeof key, &used, "%s%s%s", prefix, *prefix ? "." : "", node->key);
+
+    /* a mapping under a name that is no key is a section; env.options and its options take mappings as values */
     const int section = node->kind == SAC_NODE_MAPPING && sac_field_find(key) == SAC_FIELD_COUNT &&
                         !sac_env_options_path(key) && node->count > 0;
     const sac_status status = section ? assign_all(in, key, node) : assign(in, key, node);
@@ -138,12 +151,14 @@ static sac_status assign_all(reader* in, const char* prefix, const sac_node* map
 
 sac_status sac_config_read(sac_config* config, const char* text, size_t size, const char* name, sac_origin origin,
                            const char* from) {
+  /* parse the text; the name is for messages */
   sac_node* root = NULL;
   char shown[SAC_FROM_MAX - 16] = "";
   show_name(shown, name);
   sac_status status = sac_yaml_parse(&root, text, size, shown);
   if (status != SAC_OK || !root) return status; /* an empty file sets nothing */
 
+  /* assign to a copy, which replaces the configuration only if the whole text is correct */
   sac_config next = *config;
   reader in = {.config = &next, .name = shown, .text = text, .end = text + size, .origin = origin, .from = from};
   if (root->kind == SAC_NODE_MAPPING) status = assign_all(&in, "", root);
@@ -180,6 +195,8 @@ sac_status sac_config_load(sac_config* config, const char* path) {
     status = sac_fail(SAC_ERROR_FILE, "%s: cannot be read: %s", name, strerror(errno));
     goto fail;
   }
+
+  /* parse the text and assign its values */
   status = sac_config_read(config, text, size, path, SAC_ORIGIN_FILE, NULL);
 fail:
   free(text);
@@ -187,7 +204,7 @@ fail:
   return status;
 }
 
-/* Whether YAML reads the text back unchanged without quotes: few characters are allowed, and ':' only inside a word. */
+/* Whether YAML reads the text back unchanged without quotes. Only safe characters pass, and ':' only inside a word. */
 static int plain(const char* text) {
   static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-";
   if (!*text || strchr("+-", *text)) return 0;
@@ -196,8 +213,9 @@ static int plain(const char* text) {
   return 1;
 }
 
-/* Appends a number. "1e-08" becomes "1.0e-08": readers of YAML 1.1 (PyYAML) take it for text without the point. */
+/* Appends a number. "1e-08" becomes "1.0e-08", because readers of YAML 1.1 (PyYAML) take "1e-08" for text. */
 static void append_real(char* line, size_t size, size_t* used, const char* value) {
+  /* find the exponent of a number without a point; the end of the text if nothing is to be added */
   const char* exponent = strchr(value, 'e');
   if (!exponent || strchr(value, '.')) exponent = value + strlen(value);
   sac_text_append(line, size, used, "%.*s%s%s", (int)(exponent - value), value, *exponent ? ".0" : "", exponent);
@@ -208,12 +226,13 @@ sac_status sac_config_write(const sac_config* config, FILE* file) {
   const char* section = "";
   size_t section_length = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    /* find the section of the key: the part before its dot */
     const sac_field* field = &sac_fields[i];
     const char* dot = strchr(field->key, '.');
     const size_t length = dot ? (size_t)(dot - field->key) : 0;
     size_t used = 0;
 
-    /* start a new section */
+    /* start a new section; the fields of one section follow each other in the table */
     if (length && (length != section_length || memcmp(section, field->key, length) != 0))
       fprintf(file, "%.*s:\n", (int)length, field->key);
     section = field->key;
@@ -228,7 +247,7 @@ sac_status sac_config_write(const sac_config* config, FILE* file) {
       append_real(line, sizeof line, &used, value);
     else sac_text_append(line, sizeof line, &used, "%s", value);
 
-    /* add its source as a comment */
+    /* add the source of the value as a comment */
     fprintf(file, "%-36s # from %s\n", line, config->source[i].from);
   }
   if (ferror(file)) return sac_fail(SAC_ERROR_FILE, "the configuration cannot be written: %s", strerror(errno));
@@ -239,11 +258,15 @@ sac_status sac_config_text(const sac_config* config, char** out) {
   char* text = NULL;
   size_t size;
   *out = NULL;
+
+  /* write to a stream in memory; fclose completes the text */
   FILE* file = open_memstream(&text, &size);
   if (!file) return sac_fail(SAC_ERROR_MEMORY, "no memory for the configuration's text");
   sac_status status = sac_config_write(config, file);
   if (fclose(file) != 0 && status == SAC_OK)
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for the configuration's text");
+
+  /* give the text to the caller, or free it after an error */
   if (status == SAC_OK) *out = text;
   else free(text);
   return status;

@@ -40,7 +40,8 @@ typedef enum sac_origin {
 } sac_origin;
 
 /* Checks values against each other (capacity >= batch, log_std_min < log_std_max, precision against device, ...) and
- * copies them. Adds cpu.threads to env_options, if the environment has an option `threads`. Errors: CONFIG, DEVICE. */
+ * copies them. Adds cpu.threads to env_options of the copy, if the environment has an option `threads` that is not set.
+ * Errors: CONFIG, DEVICE. */
 sac_status sac_config_settings(const sac_config* config, sac_settings* settings);
 
 /* sac_config_set with an origin, which messages and the written-out config name. flag: the option ("--seed") for
@@ -63,14 +64,15 @@ sac_status sac_config_text(const sac_config* config, char** text);
 sac_status sac_config_parse(sac_config* config, const char* text, size_t size, const char* name, sac_origin origin);
 
 /* Changes `saved` for a resume: takes over the values of `wanted` that come from a file, --set or an option and differ.
- * changes: receives a line for people ("train.steps 1000 -> 2000"), "" when nothing differs. Errors: CONFIG (a FIXED
- * field differs; nothing is changed). */
+ * changes: receives a line for each change ("train.steps 1000 -> 2000"), "" when nothing differs. Errors: CONFIG (a
+ * FIXED field differs; `saved` is unchanged). */
 sac_status sac_config_resume(sac_config* saved, const sac_config* wanted, char* changes, size_t changes_size);
 
-/* The values that the preset and the caller changed from the library's defaults, as one line for people. */
+/* Describes in one line what the preset changes from the library's defaults, and what a file, --set or an option gave
+ * (without env.id and out). */
 void sac_config_summary(const sac_config* config, char* text, size_t size);
 
-/* What the environments tell about an id (src/env/list.c). */
+/* What this room needs to know about an environment, by its id (src/env/list.c). */
 typedef struct sac_env_facts {
   int (*takes_threads)(const char* id);    /* whether env.options may hold `threads` */
   const char* (*gym_task)(const char* id); /* the ID of gym:ID; NULL: not an environment of Gymnasium */

@@ -1,4 +1,4 @@
-/* The inside of sac_config: the values, and where each of them came from. */
+/* The members of sac_config: the values, and where each of them came from. */
 #ifndef SAC_CONFIG_SOURCES_H
 #define SAC_CONFIG_SOURCES_H
 
@@ -21,15 +21,15 @@ struct sac_config {
   char text[SAC_VALUE_MAX]; /* what sac_config_get last returned */
 };
 
-/* Assigns `text` to a field; for env.options (path NULL) and env.options.PATH assigns `node` (NULL: nothing). Checks
- * the value even when a later origin already gave one, which then stays. from: the name of the source. Errors: CONFIG,
- * MEMORY. */
+/* Assign a value: sac_config_assign the value `text` of a field, sac_config_assign_options the value `node` (NULL: an
+ * empty one) of env.options (path NULL) or of env.options.PATH. If a later origin already gave a value, that value
+ * stays, but the new one is still checked. from: the name of the source. Errors: CONFIG, MEMORY. */
 sac_status sac_config_assign(sac_config* config, sac_field_index field, const char* text, sac_origin origin,
                              const char* from);
 sac_status sac_config_assign_options(sac_config* config, const char* path, const sac_node* node, sac_origin origin,
                                      const char* from);
 
-/* Resets all values of one origin to the defaults. */
+/* Resets all values of one origin to the defaults of the library and of the algorithm. */
 void sac_config_drop(sac_config* config, sac_origin origin);
 
 /* sac_config_parse with a name for the source of every value. from: NULL for "name:line". */

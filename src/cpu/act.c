@@ -13,23 +13,27 @@ typedef struct act_job {
   int32_t parts; /* tasks for each agent, of SAC_ACT_ROWS observations each */
 } act_job;
 
-/* Draws uniform actions, as in the warm-up, for rows first .. first+rows-1 of agent p. */
+/* Draws uniform actions in (-1, 1), as in the warm-up, for rows first .. first+rows-1 of agent p. */
 static void act_uniform(const act_job* job, int32_t p, int32_t first, int32_t rows) {
   const sac_agent* agent = job->agent;
   const size_t actions = (size_t)agent->shape.action;
+
+  /* each row has its own draw of the stream, so actions do not depend on how rows are divided into tasks */
   for (int32_t r = first; r < first + rows; r++)
     sac_fill_uniform(agent->seed[p], SAC_STREAM_WARMUP,
                      sac_draw_block(agent->counters[p].act + (uint64_t)r, actions, SAC_UNIFORMS_PER_BLOCK), actions,
                      1.0f, job->act->action + ((size_t)p * (size_t)job->act->n + (size_t)r) * actions);
 }
 
-/* Computes the actor's head (rows, 2A) for rows of observations, in the scratch of the thread. */
+/* Evaluates the actor on `rows` observations (rows, O). Returns its head (rows, 2A), in the scratch of the thread. */
 static const float* act_head(const sac_agent* agent, int32_t p, const float* obs, int32_t rows,
                              const sac_cpu_thread* thread) {
   const sac_cpu* cpu = agent->storage;
   const sac_net* net = agent->tensors.net[SAC_ACTOR];
   const float* weights = sac_cpu_slab(cpu, SAC_MEMORY_WEIGHTS, p);
   const float* x = obs;
+
+  /* run the layers on two buffers in turn: a layer reads one and writes the other */
   for (int32_t i = 0, step = 0; i < net->count; step++) {
     float* y = thread->act[step % 2];
     i += sac_cpu_layers[net->layer[i].kind].act(cpu->isa, net, i, weights, x, y, rows);
@@ -38,12 +42,13 @@ static const float* act_head(const sac_agent* agent, int32_t p, const float* obs
   return x;
 }
 
-/* --- policies: from the actor's head, one row, to an action --------------------------------------------------------
- */
+/* --- policies: from one row of the actor's head to an action ------------------------------------------------------ */
 
 typedef struct policy {
+  /* The action without noise, for evaluation: action (A) from head (2A). */
   void (*mode)(const sac_agent* agent, const float* head, float* action);
-  /* noise (A). Returns the log-probability. */
+
+  /* A sampled action. noise (A) ~ N(0, 1). Returns log pi of the action, in nats. */
   float (*sample)(const sac_agent* agent, const float* head, const float* noise, float* action);
 } policy;
 
@@ -54,6 +59,8 @@ static void gaussian_mode(const sac_agent* agent, const float* head, float* acti
 static float gaussian_sample(const sac_agent* agent, const float* head, const float* noise, float* action) {
   const int32_t actions = agent->shape.action;
   const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+
+  /* squash each component; log pi of the action is the sum over components */
   float log_prob = 0;
   for (int32_t i = 0; i < actions; i++) {
     const sac_squash_out out = sac_squash(head[i], head[actions + i], noise[i], low, high);
@@ -66,16 +73,20 @@ static float gaussian_sample(const sac_agent* agent, const float* head, const fl
 static const policy policies[SAC_POLICY_KIND_COUNT] = {
     [SAC_POLICY_SQUASHED_GAUSSIAN] = {gaussian_mode, gaussian_sample}};
 
-/* Samples the action of one row, with the caller's noise or its own. */
+/* Samples the action of observation `row` of agent p, with the caller's noise or with noise that it draws. */
 static void act_sample(const act_job* job, int32_t p, int32_t row, const float* head, float* action,
                        const sac_cpu_thread* thread) {
   const sac_agent* agent = job->agent;
   const size_t actions = (size_t)agent->shape.action, at = (size_t)p * (size_t)job->act->n + (size_t)row;
+
+  /* take the caller's noise, or draw it at the position of this observation in stream ACT */
   const float* noise = job->act->noise ? job->act->noise + at * actions : thread->act_noise;
   if (!job->act->noise)
     sac_fill_normals(agent->seed[p], SAC_STREAM_ACT,
                      sac_draw_block(agent->counters[p].act + (uint64_t)row, actions, SAC_NORMALS_PER_BLOCK), actions,
                      thread->act_noise);
+
+  /* sample, and return log pi if the caller asks for it */
   const float log_prob = policies[agent->algo->policy].sample(agent, head, noise, action);
   if (job->act->log_prob) job->act->log_prob[at] = log_prob;
 }
@@ -86,6 +97,8 @@ static void act_part(void* context, int32_t task, int32_t thread_number) {
   const sac_agent* agent = job->agent;
   const sac_cpu* cpu = agent->storage;
   const sac_act* act = job->act;
+
+  /* find the agent and the rows of this task, and where their actions go */
   const int32_t p = task / job->parts, first = task % job->parts * SAC_ACT_ROWS;
   const int32_t rows = act->n - first < SAC_ACT_ROWS ? act->n - first : SAC_ACT_ROWS;
   const size_t actions = (size_t)agent->shape.action, at = (size_t)p * (size_t)act->n + (size_t)first;
@@ -121,12 +134,12 @@ sac_status sac_cpu_act(sac_agent* agent, const sac_act* act) {
   const int32_t population = agent->shape.population;
   act_job job = {agent, act, (act->n + SAC_ACT_ROWS - 1) / SAC_ACT_ROWS};
 
-  /* share the work among threads if there is enough of it */
+  /* share the work among threads from 4 million products on; for less, waking them takes too long */
   const int64_t work = (int64_t)agent->tensors.floats[SAC_SLAB_TRAINED] * act->n * population;
   if (act->mode == SAC_ACT_UNIFORM || work < 4000000) sac_pool_run_alone(act_part, &job, population * job.parts);
   else sac_pool_run(cpu->pool, act_part, &job, population * job.parts);
 
-  /* advance the position in the random stream */
+  /* advance the position in the random stream, if numbers were drawn from it */
   if (act->mode != SAC_ACT_MEAN && !act->noise)
     for (int32_t p = 0; p < population; p++)
       if (agent->alive[p]) agent->counters[p].act += (uint64_t)act->n;

@@ -11,18 +11,23 @@
 #include "util/memory.h"
 #include "util/system.h"
 
-/* Panels in a chunk. When threads share an agent each has at least one chunk; two if the weights fit in a core's cache,
- * so that other threads can take one from a delayed thread. Results do not depend on it. */
+/* The number of panels in a chunk. If threads share an agent, each thread has at least one chunk. It has two if the
+ * weights fit in a core's cache: other threads can then take one from a thread that is late. Results do not depend on
+ * the size of chunks. */
 static int32_t chunk_panels(const sac_agent* agent, const sac_cpu* cpu) {
   int32_t share = cpu->panels, widest = 0;
   for (int32_t l = 0; l < agent->shape.layers; l++)
     widest = agent->shape.hidden[l] > widest ? agent->shape.hidden[l] : widest;
+
+  /* with fewer agents than threads, divide the panels among the threads: one chunk for each, or two */
   if (agent->shape.population < cpu->threads) share = (cpu->panels + cpu->threads - 1) / cpu->threads;
   if (agent->shape.population < cpu->threads && share > 2 && widest <= 512) share = (share + 1) / 2;
+
+  /* a larger chunk would not stay in the cache */
   return share < SAC_CHUNK_PANELS ? share : SAC_CHUNK_PANELS;
 }
 
-/* Computes all sizes, before anything is allocated. */
+/* Computes all sizes of *cpu and the plan of the update, before anything is allocated. Errors: CONFIG. */
 static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
   memset(cpu, 0, sizeof *cpu);
   const sac_shape* s = &agent->shape;
@@ -35,23 +40,33 @@ static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
   cpu->chunk_panels = chunk_panels(agent, cpu);
   cpu->chunks = (cpu->panels + cpu->chunk_panels - 1) / cpu->chunk_panels;
 
-  /* the sizes of slabs */
+  /* floats of one agent: trained tensors, and targets */
   const size_t trained = agent->tensors.floats[SAC_SLAB_TRAINED], targets = agent->tensors.floats[SAC_SLAB_TARGET];
+
+  /* sharing one agent pays from 200000 products on: below, its phases are shorter than waking the threads */
   cpu->sampler = sac_sampler_at(agent->settings.replay_sampling);
   cpu->worth_sharing = (double)trained * (double)s->batch > 200000;
+
+  /* every slab is as large as the trained tensors, except for targets and the replay */
   for (int m = 0; m < SAC_MEMORY_COUNT; m++) cpu->floats[m] = trained;
   cpu->floats[SAC_MEMORY_TARGET] = targets;
   cpu->floats[SAC_MEMORY_REPLAY] = sac_bytes((size_t)s->capacity, (size_t)agent->row.floats);
+
+  /* refuse networks with layers that the CPU cannot run */
   for (int group = 0; group < SAC_GROUP_COUNT; group++) {
     const sac_status status = agent->tensors.nets[group] ? sac_cpu_check_net(agent->tensors.net[group]) : SAC_OK;
     if (status != SAC_OK) return status;
   }
+
+  /* forwards and row functions move down to their readers (sink 1) */
   return sac_plan_create(&cpu->plan, agent->algo, 1);
 }
 
-/* Asks for large pages if the memory holds some: an update reads megabytes, and replay sample gigabytes. A refusal does
- * not matter. */
+/* Asks the system for large pages (2 MB), if the memory is as large as one. An update reads megabytes and replay sample
+ * reads from places all over gigabytes: with large pages the processor looks up fewer addresses. A refusal does no
+ * harm. */
 static void advise(void* memory, size_t bytes) {
+  /* only whole pages can be advised: round the start up and the end down */
   const uintptr_t page = 4096, start = ((uintptr_t)memory + page - 1) / page * page;
   const uintptr_t end = ((uintptr_t)memory + bytes) / page * page;
   if (bytes >= ((size_t)1 << 21))
@@ -66,6 +81,8 @@ static void size(const sac_agent* agent, size_t bytes[SAC_MEMORY_COUNT], size_t*
   sac_cpu cpu;
   (void)plan(agent, &cpu); /* create reports its errors */
   for (int m = 0; m < SAC_MEMORY_COUNT; m++) bytes[m] = slab_bytes(agent, &cpu, m);
+
+  /* without memory the layout only measures */
   *scratch = sac_cpu_layout(agent, &cpu);
   if (__builtin_add_overflow(*scratch, sizeof cpu + sac_pool_size(cpu.threads), scratch)) *scratch = SIZE_MAX;
 }
@@ -73,6 +90,8 @@ static void size(const sac_agent* agent, size_t bytes[SAC_MEMORY_COUNT], size_t*
 static sac_status create(sac_agent* agent) {
   sac_cpu* cpu = sac_alloc(sizeof *cpu);
   if (!cpu) return sac_fail(SAC_ERROR_MEMORY, "no memory for the CPU backend");
+
+  /* from here on `destroy` frees what exists, also after an error */
   agent->storage = cpu;
   sac_status status = plan(agent, cpu);
   if (status != SAC_OK) return status;
@@ -95,7 +114,7 @@ static sac_status create(sac_agent* agent) {
   advise(cpu->scratch, bytes);
   (void)sac_cpu_layout(agent, cpu);
 
-  /* plan the phases, and start the threads */
+  /* cut the plan into phases, and start the threads */
   status = sac_cpu_phases(agent, cpu);
   return status != SAC_OK ? status : sac_pool_create(&cpu->pool, cpu->threads);
 }
@@ -103,6 +122,8 @@ static sac_status create(sac_agent* agent) {
 static void destroy(sac_agent* agent) {
   sac_cpu* cpu = agent->storage;
   if (!cpu) return;
+
+  /* end the threads before freeing the memory that they use */
   sac_pool_destroy(cpu->pool);
   for (int m = 0; m < SAC_MEMORY_COUNT; m++) sac_free(cpu->slab[m]);
   sac_free(cpu->memory);
@@ -126,13 +147,14 @@ static sac_status write_slab(sac_agent* agent, sac_memory memory, int32_t p, siz
 /* --- the stages --------------------------------------------------------------------------------------------------- */
 
 static void add_totals(sac_totals* totals, const sac_update_stats* stats) {
+  /* both structs are plain lists of doubles, in the order of SAC_STATISTICS */
   double* sum = (double*)&totals->sum;
   const double* value = (const double*)stats;
   totals->updates++;
   for (int i = 0; i < SAC_STATISTIC_COUNT; i++) sum[i] += value[i];
 }
 
-/* The end of an update: counts it, and adds its statistics to the totals. */
+/* Ends an update: adds its statistics to the totals, and counts it. Stopped agents make no update. */
 static void end_update(sac_agent* agent) {
   for (int32_t p = 0; p < agent->shape.population; p++) {
     if (!agent->alive[p]) continue;
@@ -142,8 +164,11 @@ static void end_update(sac_agent* agent) {
 }
 
 static sac_status stage(sac_agent* agent, sac_stage word) {
+  /* remember that the minibatch has rows of the ring: only then does the sampler learn from its errors */
   if (word == SAC_STAGE_REPLAY_SAMPLE) ((sac_cpu*)agent->storage)->drawn = 1;
   sac_cpu_run(agent, word);
+
+  /* the last stage completes the update */
   if (word == SAC_STAGE_TARGET_UPDATE) end_update(agent);
   return SAC_OK;
 }
@@ -151,7 +176,11 @@ static sac_status stage(sac_agent* agent, sac_stage word) {
 static sac_status part_run(sac_agent* agent, int32_t part) {
   sac_cpu* cpu = agent->storage;
   sac_status status = SAC_OK;
+
+  /* between parts every agent needs scratch of its own */
   SAC_TRY(sac_cpu_own_scratch(agent, cpu));
+
+  /* do what `stage` does before and after an update */
   if (cpu->phase[part].stage == SAC_STAGE_REPLAY_SAMPLE) cpu->drawn = 1;
   sac_cpu_part_run(agent, part);
   if (part + 1 == cpu->phases) end_update(agent);
@@ -159,8 +188,8 @@ fail:
   return status;
 }
 
-/* The environments of a stopped agent go on in the vector. Its last actions may be invalid and must not end the run of
- * the other agents, so it acts with zeros. */
+/* Steps the environments, those of stopped agents too. A stopped agent's last actions may be NaN, which would end the
+ * run of all agents, so its actions are set to zero. */
 static sac_status env_step(sac_agent* agent, sac_vector* vector) {
   const size_t actions = (size_t)vector->num_envs * (size_t)vector->spec.action_size;
   for (int32_t p = 0; p < vector->population; p++)
@@ -171,13 +200,13 @@ static sac_status env_step(sac_agent* agent, sac_vector* vector) {
 /* --- the table ---------------------------------------------------------------------------------------------------- */
 
 static sac_status choose(const char* device, int32_t* ordinal) {
-  (void)device; /* the host takes everything that no device takes */
+  (void)device; /* the host is chosen when no device is */
   *ordinal = -1;
   return SAC_OK;
 }
 
 static const char* path(const sac_settings* settings) {
-  (void)settings; /* supports every algorithm, network and sampler */
+  (void)settings; /* the one path supports every algorithm, network and sampler */
   return "composed";
 }
 

@@ -1,4 +1,4 @@
-/* Any processor: 4 lanes, in the vector type of the compiler (SSE2, NEON, or scalars). Tiles of 6 x 8. */
+/* For any processor: 4 lanes, in the compiler's vector type, which becomes SSE2, NEON or scalars. Tiles of 6 x 8. */
 #include <string.h>
 
 #include "kernels/layers.h"

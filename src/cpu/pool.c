@@ -16,8 +16,8 @@
 #include "util/memory.h"
 #include "util/relax.h"
 
-/* How long a thread without work polls for the next job before it sleeps. Longer than the gaps inside an update and
- * between the steps of a fast environment; short enough to waste no noticeable time. */
+/* How long a thread without work polls for the next job before it sleeps, in ns. The time is longer than the gaps
+ * inside an update and between the steps of a fast environment, and too short for the polling to be noticed. */
 #define POLL_NS 100000
 
 #define LINE 64 /* bytes of a cache line */
@@ -36,8 +36,8 @@ struct sac_pool {
   _Atomic(sac_pool_task*) task;
   _Atomic(void*) context;
   _Atomic int32_t tasks;
-  _Alignas(LINE) _Atomic int32_t done; /* tasks finished */
-  _Alignas(LINE) _Atomic int32_t sleepers;
+  _Alignas(LINE) _Atomic int32_t done;     /* tasks finished */
+  _Alignas(LINE) _Atomic int32_t sleepers; /* threads that wait for `wake` */
   _Atomic int stop;
   pthread_mutex_t lock;
   pthread_cond_t wake;
@@ -81,12 +81,12 @@ static int32_t part_end(int32_t t, int32_t threads, int32_t tasks) {
   return (int32_t)((int64_t)(t + 1) * tasks / threads);
 }
 
-/* Takes and runs tasks from part t of a job until none is left. Does not take tasks of a later job, which a late thread
- * must also start with its own part. */
+/* Takes and runs tasks from part t of a job until none is left. Takes no tasks of a later job: a thread must begin each
+ * job with its own part, whose data it has in its cache. */
 static void work_part(sac_pool* pool, uint32_t job, int32_t t, int32_t thread) {
   uint64_t state = atomic_load_explicit(&pool->part[t].left, memory_order_acquire);
   for (;;) {
-    /* read the job */
+    /* read the job; another thread may be finishing it at the same time */
     const uint32_t left = (uint32_t)state;
     if (left == 0 || (uint32_t)(state >> 32) != job) return;
     sac_pool_task* task = atomic_load_explicit(&pool->task, memory_order_relaxed);
@@ -114,7 +114,7 @@ static void work(sac_pool* pool, uint32_t job, int32_t thread) {
 static void await_work(sac_pool* pool, uint32_t seen) {
   const int64_t until = now_ns() + POLL_NS;
 
-  /* poll */
+  /* poll; read the clock only now and then */
   do {
     for (int i = 0; i < 32; i++) {
       if (atomic_load_explicit(&pool->job, memory_order_relaxed) != seen ||
@@ -124,7 +124,7 @@ static void await_work(sac_pool* pool, uint32_t seen) {
     }
   } while (now_ns() < until);
 
-  /* sleep */
+  /* sleep; the count of sleepers is raised before the job is read again, so that no job is missed */
   pthread_mutex_lock(&pool->lock);
   atomic_fetch_add(&pool->sleepers, 1);
   while (atomic_load(&pool->job) == seen && !atomic_load(&pool->stop)) pthread_cond_wait(&pool->wake, &pool->lock);
@@ -136,6 +136,8 @@ static void* worker_main(void* argument) {
   const struct worker* worker = argument;
   sac_pool* pool = worker->pool;
   flush_denormals();
+
+  /* run the latest job, then wait for one with another number */
   while (!atomic_load_explicit(&pool->stop, memory_order_acquire)) {
     const uint32_t job = atomic_load_explicit(&pool->job, memory_order_acquire);
     work(pool, job, worker->number);
@@ -158,6 +160,8 @@ sac_status sac_pool_create(sac_pool** out, int32_t threads) {
   if (!pool) return sac_fail(SAC_ERROR_MEMORY, "no memory for a pool of %d threads", (int)threads);
   pthread_mutex_init(&pool->lock, NULL);
   pthread_cond_init(&pool->wake, NULL);
+
+  /* the parts follow the workers in the same allocation */
   pool->threads = threads;
   pool->part = (part*)(void*)((char*)pool + parts_at(threads));
 
@@ -174,7 +178,7 @@ sac_status sac_pool_create(sac_pool** out, int32_t threads) {
   }
   pthread_sigmask(SIG_SETMASK, &old, NULL);
 
-  /* undo after a failure */
+  /* after a failure, end the threads that were started */
   if (failed) {
     const int32_t started = pool->started;
     sac_pool_destroy(pool);
@@ -187,10 +191,14 @@ sac_status sac_pool_create(sac_pool** out, int32_t threads) {
 
 void sac_pool_destroy(sac_pool* pool) {
   if (!pool) return;
+
+  /* tell the threads to stop, also those that sleep */
   pthread_mutex_lock(&pool->lock);
   atomic_store(&pool->stop, 1);
   pthread_cond_broadcast(&pool->wake);
   pthread_mutex_unlock(&pool->lock);
+
+  /* wait for their ends before freeing what they use; only threads that were started have a handle */
   for (int32_t i = 1; i <= pool->started; i++) pthread_join(pool->worker[i].thread, NULL);
   pthread_cond_destroy(&pool->wake);
   pthread_mutex_destroy(&pool->lock);
@@ -206,6 +214,7 @@ void sac_pool_run_alone(sac_pool_task* task, void* context, int32_t tasks) {
 }
 
 void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t tasks) {
+  /* nobody to share with, or nothing to share */
   if (pool->threads == 1 || tasks <= 1) {
     sac_pool_run_alone(task, context, tasks);
     return;
@@ -223,7 +232,7 @@ void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t ta
     atomic_store_explicit(&pool->part[t].left, (uint64_t)job << 32 | (uint32_t)(end - from), memory_order_release);
   }
 
-  /* publish it, and wake the threads that sleep */
+  /* publish it, and wake the threads that sleep; those that poll see it without a system call */
   atomic_store(&pool->job, job);
   if (atomic_load(&pool->sleepers) > 0) {
     pthread_mutex_lock(&pool->lock);
@@ -231,7 +240,7 @@ void sac_pool_run(sac_pool* pool, sac_pool_task* task, void* context, int32_t ta
     pthread_mutex_unlock(&pool->lock);
   }
 
-  /* take part, then wait for the last tasks of other threads; yield, as such a thread may have lost its processor */
+  /* take part, then wait for the last tasks of other threads; yield if it takes long: they may need this processor */
   work(pool, job, 0);
   for (int i = 0; atomic_load_explicit(&pool->done, memory_order_acquire) != tasks; i++) {
     if (i < 4000) sac_relax();

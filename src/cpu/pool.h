@@ -1,7 +1,7 @@
 /* Threads that share the tasks of one job at a time. Each thread starts with its own part of the tasks, so that its
  * cache still holds the data of the previous job, and then helps the others. Which thread runs which task depends on
  * timing, so results must not depend on it. The calling thread takes part: a pool of one thread starts no thread. A
- * thread that sleeps or is busy delays no one, as the others take its tasks.
+ * thread that sleeps or is busy does not delay a job, as other threads take its tasks.
  *
  * Denormal numbers are flushed to zero while tasks run; the caller's setting is restored afterwards. Adam's moments of
  * an inactive unit shrink to denormal numbers, which are slow. */
@@ -15,7 +15,7 @@
 
 typedef struct sac_pool sac_pool;
 
-/* thread: 0 .. threads-1, to index scratch memory; the caller is 0. */
+/* One task of a job. thread: 0 .. threads-1, to index scratch memory; the caller is 0. */
 typedef void sac_pool_task(void* context, int32_t task, int32_t thread);
 
 /* threads >= 1. Errors: MEMORY (a thread does not start). */

@@ -6,7 +6,8 @@
 #include "kernels/squash.h"
 #include "kernels/temperature.h"
 
-/* What an operation works on: `rows` rows of the minibatch from panel `panel` on, and networks first .. last-1. */
+/* What an operation works on: `rows` rows of the minibatch from panel `panel` on, and networks first .. last-1 of its
+ * group. pass: its pass in the plan. */
 typedef struct span {
   const sac_cpu_job* job;
   const sac_op* op;
@@ -21,9 +22,13 @@ float sac_cpu_alpha(const sac_cpu_job* job) {
 void sac_cpu_load(const sac_cpu_job* job, sac_place at, int32_t panel, int32_t rows) {
   const sac_shape* shape = &job->agent->shape;
   const sac_rows to = sac_rows_from(job->scratch->input[at], panel);
+
+  /* places s and s' have panels of their own; the actions of a~ and a' are written later, by SAMPLE */
   const float* from = at == SAC_NEXT ? job->minibatch->next : job->minibatch->current;
   const int32_t features = at == SAC_CURRENT ? shape->obs + shape->action : shape->obs;
   const size_t stride = sac_cpu_batch_rows(job->cpu) * SAC_PANEL;
+
+  /* transpose blocks of 32 x 32; those at the edges are smaller */
   for (int32_t p = 0; p * SAC_PANEL < rows; p++)
     for (int32_t f = 0; f < features; f += SAC_PANEL)
       job->cpu->isa->turn(from + (size_t)(f / SAC_PANEL) * stride + (size_t)(panel + p) * SAC_PANEL * SAC_PANEL,
@@ -33,8 +38,9 @@ void sac_cpu_load(const sac_cpu_job* job, sac_place at, int32_t panel, int32_t r
 
 /* --- networks ----------------------------------------------------------------------------------------------------- */
 
-/* The activations of a pass: in the agent's scratch if gradients go back through it, else in the thread's, which begins
- * with the chunk. *panel is the first panel of the chunk there. */
+/* The activations of network n in a pass. If gradients go back through the pass, they are in the agent's scratch, which
+ * holds the whole minibatch. Otherwise they are in the thread's scratch, which holds this chunk alone. *panel: the
+ * first panel of the chunk in that scratch. */
 static const sac_trace* trace_of(const span* s, int32_t n, int32_t* panel) {
   const int back = s->job->cpu->plan.pass[s->pass].back;
   *panel = back ? s->panel : 0;
@@ -46,10 +52,12 @@ static float* output_of(const span* s, int32_t n) {
   return s->job->scratch->output[s->pass] + (size_t)n * sac_cpu_batch_rows(s->job->cpu);
 }
 
-/* Evaluates the networks, and keeps single outputs in one array. */
+/* Evaluates the networks on the chunk. Copies single outputs to one array for row functions, (networks, R). */
 static void forward(const span* s) {
   for (int32_t n = s->first; n < s->last; n++) {
     const sac_net* net = &s->job->agent->tensors.net[s->op->nets][n];
+
+    /* shift the input, as sac_net_forward takes the same panel of the input and of the trace */
     int32_t panel;
     const sac_trace* trace = trace_of(s, n, &panel);
     sac_rows x = s->job->scratch->input[s->op->at];
@@ -70,14 +78,14 @@ static void backward(const span* s) {
 
 /* --- functions of a row ------------------------------------------------------------------------------------------- */
 
-/* The factor of every gradient that comes from the mean over the minibatch. */
+/* 1/B: the factor that the mean over the minibatch gives to every gradient. */
 static float mean_factor(const span* s) { return 1.0f / (float)s->job->agent->shape.batch; }
 
 static float* log_prob_at(const span* s) {
   return s->op->at == SAC_NEXT ? s->job->scratch->next_log_prob : s->job->minibatch->log_prob;
 }
 
-/* [squash] Samples actions, and writes them next to the observations. */
+/* [squash] Samples the actions of a place, and writes them after the observations in the inputs of the critics. */
 static void sample(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_isa* isa = s->job->cpu->isa;
@@ -85,6 +93,8 @@ static void sample(const span* s) {
   const int32_t actions = agent->shape.action;
   const size_t width = (size_t)actions * SAC_PANEL;
   const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+
+  /* noise (R, A) comes in; actions go into the inputs, and log pi to its column */
   const float* noise = s->job->minibatch->noise[s->op->at];
   const sac_rows x = sac_rows_from(s->job->scratch->input[s->op->at], s->panel);
   int32_t trace_panel;
@@ -111,12 +121,14 @@ static void sample(const span* s) {
   }
 }
 
-/* [sac.target] Computes y from the smallest target critic. */
+/* [sac.target] Computes y from the smallest target critic and log pi(a'|s'). */
 static void soft_target(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_minibatch* minibatch = s->job->minibatch;
   const float alpha = sac_cpu_alpha(s->job), scale = (float)agent->settings.reward_scale;
   const float *q = output_of(s, 0), *log_prob = log_prob_at(s);
+
+  /* alpha is the value before this update: the temperature's step comes later */
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++) {
     int unused;
     const float smallest = sac_min_critic(q + r, sac_cpu_batch_rows(s->job->cpu), s->last, &unused);
@@ -131,16 +143,20 @@ static void value_target(const span* s) {
   const sac_cpu_minibatch* minibatch = s->job->minibatch;
   const float scale = (float)agent->settings.reward_scale;
   const float* v = output_of(s, 0);
+
+  /* Vbar(s') takes the place of the soft value */
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
     s->job->scratch->y[r] = sac_target(minibatch->reward[r], scale, minibatch->discount[r], v[r]);
 }
 
-/* Squared loss of one network with one output: the gradient takes the output's place in the trace. weight (R), or NULL:
- * all rows count alike. */
+/* The squared loss of network n, which has a single output: writes the gradient by the output over the output in the
+ * trace. weight (R): of each row; NULL: all are 1. */
 static void regress(const span* s, int32_t n, const float* target, const float* weight) {
   const float share = mean_factor(s);
   const float* output = output_of(s, n);
   float* d_output = s->job->scratch->trace[s->pass][n].out;
+
+  /* the loss is a mean over rows, so each row has 1/B of the gradient */
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
     d_output[r] = (weight ? share * weight[r] : share) * sac_square_loss_grad(output[r], target[r]);
 }
@@ -150,18 +166,23 @@ static void square_loss(const span* s) {
   for (int32_t n = s->first; n < s->last; n++) regress(s, n, s->job->scratch->y, s->job->minibatch->weight);
 }
 
-/* [sac-v.value-target] [sac-v.value-loss] The target uses the same a~ as the actor's loss. */
+/* [sac-v.value-target] [sac-v.value-loss] The gradient of the value network's loss. Its target uses the same a~ as the
+ * actor's loss. */
 static void soft_value_loss(const span* s) {
   const float alpha = sac_cpu_alpha(s->job);
   const sac_cpu_scratch* scratch = s->job->scratch;
+
+  /* the target is a constant of the loss: no gradient goes through it */
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
     scratch->v_target[r] = sac_soft_value(scratch->smallest[r], alpha, s->job->minibatch->log_prob[r]);
   regress(s, 0, scratch->v_target, NULL);
 }
 
-/* [sac.min] Finds the smallest critic of each row. */
+/* [sac.min] Finds min_k Q_k of each row, and the k that gives it: INPUT_GRAD goes back through that critic. */
 static void smallest(const span* s) {
   const float* q = output_of(s, 0);
+
+  /* the outputs of critic k are R floats after those of critic k - 1 */
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++) {
     int index;
     s->job->scratch->smallest[r] = sac_min_critic(q + r, sac_cpu_batch_rows(s->job->cpu), s->last, &index);
@@ -169,7 +190,7 @@ static void smallest(const span* s) {
   }
 }
 
-/* [squash.grad] The gradient with respect to the actor's head, from dJ/da~. It replaces the head in the trace. */
+/* [squash.grad] Computes the gradient by the actor's head from dJ/da~, and writes it over the head in the trace. */
 static void sample_grad(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_scratch* scratch = s->job->scratch;
@@ -177,6 +198,8 @@ static void sample_grad(const span* s) {
   const int32_t actions = agent->shape.action;
   const size_t width = (size_t)actions * SAC_PANEL;
   const float low = (float)agent->settings.log_std_min, high = (float)agent->settings.log_std_max;
+
+  /* dJ/d log pi is alpha / B */
   const float d_log_prob = sac_actor_loss_grad_log_prob(sac_cpu_alpha(s->job)) / (float)agent->shape.batch;
   const sac_rows x = sac_rows_from(scratch->input[s->op->at], s->panel);
 
@@ -206,18 +229,18 @@ static void (*const row_functions[SAC_ROW_COUNT])(const span* s) = {[SAC_ROW_SAM
                                                                     [SAC_ROW_SMALLEST] = smallest,
                                                                     [SAC_ROW_SAMPLE_GRAD] = sample_grad};
 
-/* --- the task of these operations --------------------------------------------------------------------------------- */
+/* --- the task that runs these operations -------------------------------------------------------------------------- */
 
 void sac_cpu_rows_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread) {
   const sac_plan* plan = &job->cpu->plan;
 
-  /* load the inputs of this chunk that no phase before has loaded */
+  /* load the inputs of this chunk that no earlier phase of the stage has loaded */
   const int32_t chunk = task % job->cpu->chunks, net = task / job->cpu->chunks;
   span s = {.job = job, .panel = chunk * job->cpu->chunk_panels, .rows = sac_chunk_rows(job, chunk), .thread = thread};
   for (int at = 0; at < SAC_PLACE_COUNT; at++)
     if (phase->load >> at & 1) sac_cpu_load(job, (sac_place)at, s.panel, s.rows);
 
-  /* run the operations, on all networks or on that of the task */
+  /* run the operations one after the other, on all networks or on the task's own */
   for (int32_t i = phase->from; i < phase->to; i++) {
     s.op = &plan->op[i];
     s.pass = plan->pass_of[i];

@@ -14,7 +14,7 @@ typedef float eight __attribute__((vector_size(32)));
 #define HALVES(a, b) __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11)
 #define HALVES_HIGH(a, b) __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15)
 
-/* Transposes 8 x 8 numbers in registers: exchanges single numbers, then pairs, then halves. */
+/* Transposes 8 x 8 floats in registers: exchanges single floats, then pairs, then halves of vectors. */
 INLINE void turn_8(const float* from, size_t from_stride, float* to, size_t to_stride) {
   eight row[8], pair[8], quad[8];
   UNROLL
@@ -53,7 +53,7 @@ static void turn(const float* from, size_t from_stride, float* to, size_t to_str
     for (int32_t j = 0; j < whole_n; j += 8)
       turn_8(from + (size_t)i * from_stride + j, from_stride, to + (size_t)j * to_stride + i, to_stride);
 
-  /* the remaining columns and rows */
+  /* the remaining columns of whole rows of blocks, and the remaining rows */
   for (int32_t i = 0; i < m; i++)
     for (int32_t j = i < whole_m ? whole_n : 0; j < n; j++)
       to[(size_t)j * to_stride + (size_t)i] = from[(size_t)i * from_stride + (size_t)j];
@@ -62,22 +62,30 @@ static void turn(const float* from, size_t from_stride, float* to, size_t to_str
 static void pick(sac_rows from, int32_t features, const int32_t* row, int32_t count, sac_rows to) {
   for (int32_t start = 0; start < count; start += SAC_PANEL) {
     const int32_t lanes = count - start < SAC_PANEL ? count - start : SAC_PANEL;
+
+    /* find where the rows of one panel of `to` stand; these places serve all features */
     size_t offset[SAC_PANEL];
     for (int32_t j = 0; j < lanes; j++)
       offset[j] = (size_t)(row[start + j] / SAC_PANEL) * from.stride + (size_t)(row[start + j] % SAC_PANEL);
+
+    /* copy them feature by feature */
     float* out = to.data + (size_t)(start / SAC_PANEL) * to.stride;
     for (int32_t f = 0; f < features; f++)
       for (int32_t j = 0; j < lanes; j++) out[f * SAC_PANEL + j] = from.data[offset[j] + (size_t)f * SAC_PANEL];
   }
 }
 
-/* Eight sums at the same time, so that the loop is vectorised and the order is the same for all instruction sets. */
+/* Eight sums at the same time: the loop is vectorised, and its order is the same for all instruction sets. */
 static double sum_squares(size_t n, const float* grad) {
   double sum[8] = {0};
   size_t i = 0;
+
+  /* element i goes to sum i % 8 */
   for (; i + 8 <= n; i += 8)
     for (size_t j = 0; j < 8; j++) sum[j] += (double)grad[i + j] * (double)grad[i + j];
   for (; i < n; i++) sum[i % 8] += (double)grad[i] * (double)grad[i];
+
+  /* add the sums pairwise, in a fixed order */
   return ((sum[0] + sum[1]) + (sum[2] + sum[3])) + ((sum[4] + sum[5]) + (sum[6] + sum[7]));
 }
 
@@ -96,6 +104,8 @@ static void squash(size_t n, const float* restrict mean, const float* restrict l
                    float* restrict spread, float* restrict slope) {
   for (size_t i = 0; i < n; i++) {
     const sac_squash_out out = sac_squash(mean[i], log_std[i], eps[i], log_std_min, log_std_max);
+
+    /* a call has one component of n actions; log pi of an action is the sum over the calls */
     action[i] = out.action;
     log_prob[i] += out.log_prob;
     spread[i] = out.spread;
@@ -107,6 +117,7 @@ static void squash_backward(size_t n, const float* restrict action, const float*
                             const float* restrict slope, const float* restrict d_action, float d_log_prob,
                             float log_std_min, float log_std_max, float* restrict mean, float* restrict log_std) {
   for (size_t i = 0; i < n; i++) {
+    /* put together what the forward pass kept; the gradient does not need log_prob */
     sac_squash_out out;
     out.action = action[i];
     out.log_prob = 0;
@@ -114,6 +125,8 @@ static void squash_backward(size_t n, const float* restrict action, const float*
     out.slope = slope[i];
     const sac_squash_grad grad =
         sac_squash_backward(out, log_std[i], log_std_min, log_std_max, d_log_prob, d_action[i]);
+
+    /* log_std[i] was read above, so both outputs of the head can be overwritten */
     mean[i] = grad.mean;
     log_std[i] = grad.log_std;
   }

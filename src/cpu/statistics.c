@@ -12,17 +12,22 @@ unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
   for (int32_t i = 0; i < plan->count; i++) {
     const sac_op* op = &plan->op[i];
     if (op->stage != stage) continue;
+
+    /* statistics of rows are complete with the loss or gradient that reads their columns */
     if (op->row == SAC_ROW_SQUARE_LOSS && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_ROW;
     if (op->row == SAC_ROW_SOFT_VALUE_LOSS) done |= SAC_EACH_VALUE_ROW;
     if (op->row == SAC_ROW_SAMPLE_GRAD) done |= SAC_EACH_POLICY_ROW;
+
+    /* norms are complete with the gradients */
     if (op->kind == SAC_GRADIENT && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_GRADIENT;
     if (op->kind == SAC_GRADIENT && op->nets == SAC_ACTOR) done |= SAC_EACH_ACTOR_GRADIENT;
   }
   return done;
 }
 
-/* Each line of SAC_STATISTICS adds to its sum in one of the functions below: the macro SUM_<each> is ADD in that
- * function, and empty in the others. Sums are in double, in the order of rows. */
+/* Each line of SAC_STATISTICS adds its value to its sum in one of the functions below: the macro SUM_<each> is ADD in
+ * that function, and empty in the others. The local variables of the function are the names that values may use. Sums
+ * are in double, in the order of rows. */
 #define NOTHING(name, value)
 #define ADD(name, value) sum->name += (double)(value);
 #define SUM_CRITIC NOTHING
@@ -37,6 +42,8 @@ unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
 #define SUM_ONCE ADD
 static void once(const sac_cpu_job* job, sac_update_stats* sum) {
   const float alpha = sac_cpu_alpha(job);
+
+  /* start the statistics of this update */
   memset(sum, 0, sizeof *sum);
   SAC_STATISTICS(SUM)
 }
@@ -47,6 +54,8 @@ static void once(const sac_cpu_job* job, sac_update_stats* sum) {
 #define SUM_CRITIC ADD
 static void critic_rows(const sac_cpu_job* job, sac_update_stats* sum) {
   const int32_t pass = sac_plan_find(&job->cpu->plan, SAC_CRITIC, SAC_CURRENT);
+
+  /* the forward pass kept Q(s, a): the trace has its gradient by now */
   for (int32_t k = 0; k < job->agent->shape.critics; k++) {
     const float* outputs = job->scratch->output[pass] + (size_t)k * sac_cpu_batch_rows(job->cpu);
     for (int32_t r = 0; r < job->agent->shape.batch; r++) {
@@ -75,6 +84,8 @@ static void value_rows(const sac_cpu_job* job, sac_update_stats* sum) {
 static void policy_rows(const sac_cpu_job* job, sac_update_stats* sum) {
   const float alpha = sac_cpu_alpha(job), target_entropy = (float)job->agent->target_entropy;
   const float log_alpha = sac_cpu_slab(job->cpu, SAC_MEMORY_WEIGHTS, job->p)[job->agent->tensors.log_alpha];
+
+  /* alpha and log_alpha are the values before this update: the temperature's step comes later */
   for (int32_t r = 0; r < job->agent->shape.batch; r++) {
     const float smallest = job->scratch->smallest[r], log_prob = job->minibatch->log_prob[r],
                 saturated = job->scratch->saturated[r];
@@ -82,7 +93,7 @@ static void policy_rows(const sac_cpu_job* job, sac_update_stats* sum) {
   }
 }
 
-/* Divides the completed sums by their numbers of terms. */
+/* Divides the completed sums by what the list says (`over`): the number of rows, critics or actions. */
 #define EACH_ONCE SAC_EACH_ONCE
 #define EACH_CRITIC SAC_EACH_CRITIC_ROW
 #define EACH_VALUE SAC_EACH_VALUE_ROW
@@ -106,13 +117,17 @@ void sac_cpu_statistics_task(const sac_cpu_job* job, const sac_cpu_phase* phase,
   (void)task;
   (void)thread;
 
-  /* sum what is completed, and divide */
+  /* sum over the minibatch what this stage completes; `once` comes first, as it clears the struct */
   if (completed & SAC_EACH_ONCE) once(job, stats);
   if (completed & SAC_EACH_CRITIC_ROW) critic_rows(job, stats);
   if (completed & SAC_EACH_VALUE_ROW) value_rows(job, stats);
   if (completed & SAC_EACH_POLICY_ROW) policy_rows(job, stats);
+
+  /* a norm is the root of the blocks' squared norms; that of the critics includes a value network */
   if (completed & SAC_EACH_CRITIC_GRADIENT)
     stats->critic_grad = sqrt(sac_cpu_sum_norms(job, SAC_VALUE, sac_cpu_sum_norms(job, SAC_CRITIC, 0)));
   if (completed & SAC_EACH_ACTOR_GRADIENT) stats->actor_grad = sqrt(sac_cpu_sum_norms(job, SAC_ACTOR, 0));
+
+  /* turn sums into means */
   divide(job->agent, completed, stats);
 }

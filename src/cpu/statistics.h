@@ -4,7 +4,7 @@
 
 #include "algo/plan.h"
 
-/* The kinds of statistics that a stage may complete, as bits. They are the values of `each` in SAC_STATISTICS. */
+/* The kinds of statistics that a stage may complete, as bits: one for each value of `each` in SAC_STATISTICS. */
 enum sac_each {
   SAC_EACH_ONCE = 1,
   SAC_EACH_CRITIC_ROW = 2,

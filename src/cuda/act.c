@@ -1,21 +1,22 @@
 /* act: from observations to actions, in one launch.
  *
- * The host's observations, and the actions for it, are in pinned memory that the kernel reads and writes. Before the
- * launch the host fills the results with SAC_ACT_UNSET; then it polls until all of them have changed. This is faster
- * than to wait for a stream. The kernel may still run at that moment, and has not yet advanced the counters of the
- * noise. So work on another stream that reads these counters waits for the kernel first (sac_cuda_act_join). The tests'
- * host execution runs a kernel as a whole, so it cannot show where such a wait is missing.
+ * The observations of the host, and the actions that it gets, are in pinned memory, which the kernel reads and writes.
+ * Before the launch the host fills the results with SAC_ACT_UNSET; then it polls until all of them have changed. This
+ * is faster than to wait for a stream. When all results are there, the kernel may still run, and may not have advanced
+ * the counters of the noise yet. So before work on another stream reads these counters, it waits for the kernel
+ * (sac_cuda_act_join). The tests' host execution runs a kernel as a whole, so it cannot show where such a wait is
+ * missing.
  *
- * With train.overlap the actor as it was before the running updates chooses the actions (sac_backend.snapshot). act
- * then uses a copy of it, on a stream of its own, and does not wait for the updates. */
+ * With train.overlap, act uses the actor as it was before the updates that are running: a copy of the actor
+ * (sac_backend.snapshot), on a stream of its own. So act does not wait for the updates. */
 #include <string.h>
 
 #include "cuda/cuda.h"
 #include "env/vector.h"
 #include "util/error.h"
 
-#define RECAPTURE 1000 /* launches between a capture that failed (graph.c says why it can) and the next one */
-#define POLLS 20000    /* of a number, before the stream is asked whether the launch has failed */
+#define RECAPTURE 1000 /* launches between a failed capture (graph.c says why it can fail) and the next try */
+#define POLLS 20000    /* polls without a result, until the stream is asked whether the launch has failed */
 
 /* Fills the arguments of a launch for n observations of each agent. It sets every byte, so that two launches can be
  * compared. */
@@ -25,6 +26,8 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
                                               [SAC_ACT_UNIFORM] = SAC_DEVICE_ACT_UNIFORM};
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_net* net = gpu->nets[SAC_ACTOR].net;
+
+  /* clear padding too, so that memcmp can compare */
   memset(args, 0, sizeof *args);
 
   /* the actor: the trained one, or the snapshot */
@@ -34,7 +37,7 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
   args->weights = act->from_snapshot ? gpu->act_copy : gpu->weights + gpu->nets[SAC_ACTOR].start;
   args->weights_stride = gpu->nets[SAC_ACTOR].each;
 
-  /* the network */
+  /* its layers; the kernel wants offsets from an actor's first float */
   args->layers = net->layers;
   memcpy(args->size, net->size, (size_t)(net->layers + 1) * sizeof *args->size);
   for (int32_t l = 0; l < net->layers; l++) {
@@ -42,12 +45,14 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
     args->bias[l] = net->bias[l] - net->weight[0];
   }
 
-  /* the rest */
+  /* memory and shape of the launch */
   args->scratch = gpu->act_scratch;
   args->blocks = gpu->act_blocks;
   args->shared = gpu->act_shared;
   args->population = agent->shape.population;
   args->n = n;
+
+  /* how an action is chosen */
   args->mode = (int32_t)modes[act->mode];
   args->log_std_min = (float)agent->settings.log_std_min;
   args->log_std_max = (float)agent->settings.log_std_max;
@@ -55,6 +60,8 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
 
 sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream) {
   sac_status status = SAC_OK;
+
+  /* work on the same stream comes after that act without a wait */
   if (gpu->acted && gpu->acted != stream) SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->acted));
   gpu->acted = NULL;
 fail:
@@ -67,8 +74,12 @@ static sac_status act_resident(const sac_agent* agent, const sac_act* act) {
   const sac_env_arrays* arrays = sac_cuda_vector_arrays(act->vector);
   sac_actor_act_args args;
   sac_status status = SAC_OK;
+
+  /* an earlier act on another stream must have advanced the counters */
   SAC_TRY(sac_cuda_act_join(gpu, gpu->stream));
   gpu->acted = gpu->stream;
+
+  /* the kernel reads and writes the vector's arrays */
   fill_args(agent, act, act->n, &args);
   args.obs = arrays->obs;
   args.action = arrays->action;
@@ -79,6 +90,7 @@ fail:
 
 /* --- launch and results ------------------------------------------------------------------------------------------- */
 
+/* What a capture queues: one launch of act. */
 typedef struct act_work {
   const sac_gpu* gpu;
   const sac_actor_act_args* args;
@@ -90,41 +102,44 @@ static sac_status make_act(void* context) {
   return sac_cuda_check(w->gpu->ordinal, sac_actor_act(w->stream, w->args), "actor_act");
 }
 
-/* Captures the launch as a graph of one node, which takes less time to launch. When it fails, a later launch tries
- * again.
- */
+/* Captures the launch as a graph of one node, which takes less time to launch. After a failure a later launch tries
+ * again. */
 static void capture(sac_gpu* gpu, const sac_actor_act_args* args, cudaStream_t stream) {
   act_work work = {gpu, args, stream};
   if (sac_cuda_capture(gpu, stream, make_act, &work, &gpu->act_graph, NULL) == SAC_OK) return;
-  (void)cudaGetLastError(); /* or the next launch would report it again */
+  (void)cudaGetLastError(); /* clear the error: the next launch would report it again */
   gpu->act_wait = RECAPTURE;
 }
 
-/* Launches act. When the arguments are those of the launch before, it uses a graph. */
+/* Launches act: with a graph, if the arguments are those of the last launch. */
 static sac_status launch(const sac_agent* agent, const sac_actor_act_args* args, cudaStream_t stream) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const int again = memcmp(args, &gpu->act_args, sizeof *args) == 0;
   sac_status status = SAC_OK;
+
+  /* the launch reads the counters that the last act advances */
   SAC_TRY(sac_cuda_act_join(gpu, stream));
   gpu->acted = stream;
 
-  /* forget the graph of other arguments */
+  /* destroy the graph of other arguments */
   if (!again) {
     gpu->act_args = *args;
     if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph); /* CUDA frees a running one when it has ended */
     gpu->act_graph = NULL;
   }
 
-  /* launch the graph, if there is one */
+  /* capture at the second launch with the same arguments: others may come only once */
   if (gpu->act_wait > 0) gpu->act_wait--;
   else if (again && agent->settings.cuda_graph && !gpu->act_graph) capture(gpu, args, stream);
+
+  /* launch the graph, or the kernel itself */
   if (gpu->act_graph) SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->act_graph, stream));
   else SAC_CUDA_TRY(gpu, sac_actor_act(stream, args));
 fail:
   return status;
 }
 
-/* Marks results as missing. */
+/* Marks results as missing. The mark is copied as bits, because it is a signalling NaN. */
 static void mark_unset(float* numbers, size_t count) {
   const uint32_t unset = SAC_ACT_UNSET;
   for (size_t i = 0; i < count; i++) memcpy(&numbers[i], &unset, sizeof unset);
@@ -136,13 +151,15 @@ static sac_status wait_for_results(const sac_gpu* gpu, cudaStream_t stream, cons
   sac_status status = SAC_OK;
   int ended = 0;
   long polls = 0;
+
+  /* poll one number after the other */
   for (size_t i = 0; i < count;) {
     if (__atomic_load_n(&word[i], __ATOMIC_ACQUIRE) != SAC_ACT_UNSET) {
       i++;
     } else if (ended) {
       return sac_fail(SAC_ERROR_DEVICE, "act: the launch has ended without writing result %zu", i);
     } else if (++polls % POLLS == 0) {
-      /* the launch may have failed; when it has ended, all results must be there */
+      /* ask the stream: after an error no result will come; after the launch has ended all of them must be there */
       const cudaError_t error = cudaStreamQuery(stream);
       if (error == cudaErrorNotReady) (void)cudaGetLastError();
       else SAC_CUDA_TRY(gpu, error);
@@ -155,7 +172,7 @@ fail:
 
 /* --- the host's observations -------------------------------------------------------------------------------------- */
 
-/* Copies rows first .. first + n - 1 of each agent: from (P, act->n, size) to (P, n, size), and back. */
+/* Copies rows first .. first + n - 1 of each agent from (P, act->n, size) to (P, n, size). */
 static void gather(float* to, const float* from, const sac_agent* agent, const sac_act* act, int32_t first, int32_t n,
                    size_t size) {
   for (size_t p = 0; p < (size_t)agent->shape.population; p++)
@@ -163,6 +180,7 @@ static void gather(float* to, const float* from, const sac_agent* agent, const s
            (size_t)n * size * sizeof(float));
 }
 
+/* The reverse: from (P, n, size) to rows first .. first + n - 1 of (P, act->n, size). */
 static void scatter(float* to, const float* from, const sac_agent* agent, const sac_act* act, int32_t first, int32_t n,
                     size_t size) {
   for (size_t p = 0; p < (size_t)agent->shape.population; p++)
@@ -180,10 +198,12 @@ static sac_status act_rows(const sac_agent* agent, const sac_act* act, int32_t f
   sac_actor_act_args args;
   sac_status status = SAC_OK;
 
-  /* copy the observations, and the caller's noise, to pinned memory */
+  /* the kernel works in pinned memory */
   fill_args(agent, act, n, &args);
   args.obs = gpu->act_obs;
   args.action = gpu->act_action;
+
+  /* copy the observations there, and the caller's noise; uniform actions need neither */
   if (act->mode != SAC_ACT_UNIFORM) gather(gpu->act_obs, act->obs, agent, act, first, n, obs);
   if (act->noise && act->mode == SAC_ACT_SAMPLE) {
     gather(gpu->act_noise, act->noise, agent, act, first, n, actions);
@@ -191,14 +211,16 @@ static sac_status act_rows(const sac_agent* agent, const sac_act* act, int32_t f
   }
   if (log_prob) args.log_prob = gpu->act_log_prob;
 
-  /* launch, and wait for the results */
+  /* mark the results before the launch: the kernel overwrites the marks */
   mark_unset(gpu->act_action, rows * actions);
   if (log_prob) mark_unset(gpu->act_log_prob, rows);
+
+  /* launch, and wait until no mark is left */
   SAC_TRY(launch(agent, &args, stream));
   SAC_TRY(wait_for_results(gpu, stream, gpu->act_action, rows * actions));
   if (log_prob) SAC_TRY(wait_for_results(gpu, stream, gpu->act_log_prob, rows));
 
-  /* copy them to the caller */
+  /* copy the results to the caller */
   scatter(act->action, gpu->act_action, agent, act, first, n, actions);
   if (log_prob) scatter(act->log_prob, gpu->act_log_prob, agent, act, first, n, 1);
 fail:
@@ -210,20 +232,21 @@ sac_status sac_cuda_act(sac_agent* agent, const sac_act* act) {
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
 
-  /* act, on the device's environments or on the host's observations, as many as the buffers hold at a time */
   if (act->vector && act->vector->resident) {
+    /* environments on the device: queue the launch, wait for nothing */
     SAC_TRY(sac_cuda_vector_refresh(agent, act->vector));
     sac_cuda_range_push("act");
     status = act_resident(agent, act);
     sac_cuda_range_pop();
   } else {
+    /* observations of the host: at a time as many as the pinned buffers hold */
     sac_cuda_range_push("act");
     for (int32_t first = 0; first < act->n && status == SAC_OK; first += gpu->act_rows)
       status = act_rows(agent, act, first, act->n - first < gpu->act_rows ? act->n - first : gpu->act_rows);
     sac_cuda_range_pop();
   }
 
-  /* the host's copies of the counters */
+  /* the host's copies of the counters; only drawn noise advances them */
   if (status == SAC_OK && act->mode != SAC_ACT_MEAN && !act->noise)
     for (int32_t p = 0; p < agent->shape.population; p++)
       if (agent->alive[p]) agent->counters[p].act += (uint64_t)act->n;
@@ -235,6 +258,8 @@ fail:
 
 sac_status sac_cuda_snapshot(sac_agent* agent) {
   sac_gpu* gpu = sac_gpu_of(agent);
+
+  /* the actors of all agents are side by side in the slab: one copy takes them all */
   const sac_actor_snapshot_args args = {.state = gpu->state,
                                         .weights = gpu->weights + gpu->nets[SAC_ACTOR].start,
                                         .copy = gpu->act_copy,
@@ -242,9 +267,9 @@ sac_status sac_cuda_snapshot(sac_agent* agent) {
                                         .floats = (size_t)agent->shape.population * gpu->nets[SAC_ACTOR].each,
                                         .population = agent->shape.population};
   sac_status status = SAC_OK;
-  if (!gpu->act_stale) return SAC_OK;
+  if (!gpu->act_stale) return SAC_OK; /* nothing has changed the actor since the last snapshot */
 
-  /* copy on the updates' stream; act's stream waits for the copy */
+  /* copy on the updates' stream, behind the updates queued so far; act's stream waits for the copy alone */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   SAC_CUDA_TRY(gpu, sac_actor_snapshot(gpu->stream, &args));
   SAC_CUDA_TRY(gpu, cudaEventRecord(gpu->act_copied, gpu->stream));

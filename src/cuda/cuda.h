@@ -1,10 +1,10 @@
 /* The CUDA backend, from inside: device memory, products, graphs.
  *
- * Everything that an update reads and writes is on the device, in a few slabs that create allocates. Networks of one
- * shape are side by side there, those of all agents together (the K critics of an agent, then those of the next agent),
- * and the target critics are behind the critics. So one strided batched product serves them all. Host code queues work
- * on one stream (act may have its own, act.c) and does not wait inside an update. state_get waits, and copies counters
- * and statistics to the host. */
+ * Everything that an update reads and writes is on the device, in a few slabs that create allocates. In a slab,
+ * networks of one shape are side by side: the K critics of agent 0, then those of agent 1, and so on; after them the
+ * target critics of all agents. So one strided batched product serves them all. Host code queues work on one stream
+ * (act may have its own, act.c) and does not wait inside an update. state_get waits, and copies counters and statistics
+ * to the host. */
 #ifndef SAC_CUDA_CUDA_H
 #define SAC_CUDA_CUDA_H
 
@@ -21,7 +21,7 @@
 /* Returns OK, or an error that says which call failed, CUDA's code, and what to do. Errors: DEVICE, MEMORY. */
 sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what);
 
-/* How many devices CUDA shows (CUDA_VISIBLE_DEVICES applies). Writes to `why` why there is none. */
+/* How many devices CUDA shows (CUDA_VISIBLE_DEVICES applies). why: the reason if there is none. */
 int32_t sac_cuda_devices(char* why, size_t size);
 
 /* Finds the device that config key `device` asks for. *ordinal is -1 where it asks for another backend, and for "auto"
@@ -38,20 +38,22 @@ void sac_cuda_describe(int32_t ordinal, char* text, size_t size);
 
 /* --- blas.c ------------------------------------------------------------------------------------------------------- */
 
-/* cuBLAS, which is loaded when the first agent needs it. The program also runs without it. */
+/* cuBLAS is loaded when the first agent needs it. The program also runs without it. loads: returns whether it could be
+ * loaded. create: a handle that queues on `stream`. */
 int sac_cuda_blas_loads(void);
 sac_status sac_cuda_blas_create(cublasHandle_t* handle, cudaStream_t stream, void* workspace, size_t bytes);
 void sac_cuda_blas_destroy(cublasHandle_t handle);
 
-/* Row-major products, `count` of them, whose matrices are `stride` floats apart:
+/* Row-major products, `count` of them. From one product to the next, matrices are `stride` floats apart. x: inputs, d:
+ * gradients with respect to outputs.
  *   forward:  to (rows, out) = b (rows, in) a^T             a: weight (out, in), b: x
  *   backward: to (rows, in)  = b (rows, out) a              a: weight (out, in), b: d
  *   gradient: to (out, in)   = b (rows, out)^T a (rows, in) a: x, b: d */
 typedef enum sac_product { SAC_PRODUCT_FORWARD, SAC_PRODUCT_BACKWARD, SAC_PRODUCT_GRADIENT } sac_product;
 
 typedef struct sac_matrices {
-  const float* data;
-  size_t stride;
+  const float* data; /* of the first product */
+  size_t stride;     /* floats to the next one's */
 } sac_matrices;
 
 sac_status sac_cuda_product(cublasHandle_t handle, sac_precision precision, sac_product product, int32_t count,
@@ -60,20 +62,20 @@ sac_status sac_cuda_product(cublasHandle_t handle, sac_precision precision, sac_
 
 /* --- layout.c ----------------------------------------------------------------------------------------------------- */
 
-/* Where all networks of a group are in the slabs. */
+/* Where all networks of a group are in the slabs: network k of agent p starts at start + (p * per_agent + k) * each. */
 typedef struct sac_nets {
-  const sac_net* net; /* the shape; its offsets are within an agent's part */
+  const sac_net* net; /* the shape; its offsets are those of an agent's part on the host (model/tensors.h) */
   size_t start;       /* of net 0 of agent 0, in floats from the slab's start */
   size_t each;        /* floats from one net to the next */
-  size_t host;        /* offset in an agent's part, by the list of tensors */
-  int32_t per_agent;  /* nets of an agent: K, or 1; 0: the algorithm has none */
+  size_t host;        /* offset of network 0 in an agent's part on the host */
+  int32_t per_agent;  /* networks of an agent: K, or 1; 0: the algorithm has none */
 } sac_nets;
 
-/* Activations of nets: buffer b of net i is at h[b] + i * rows * width[b]. */
+/* Activations of networks: buffer b of network i is at h[b] + i * rows * net->width[b]. */
 typedef struct sac_device_trace {
   float* h[SAC_NET_LAYERS_MAX];
   float* out;   /* the head's output, where it is wider than one number */
-  int32_t rows; /* of a net; a pass may use fewer */
+  int32_t rows; /* of a network; a pass may use fewer */
 } sac_device_trace;
 
 typedef struct sac_gpu {
@@ -81,46 +83,52 @@ typedef struct sac_gpu {
   cudaStream_t stream;
   cublasHandle_t blas;
 
-  /* Slabs. weights: trained networks, log_alphas, then targets; grad, m and v have the trained part's layout. */
+  /* Slabs. weights: first the trained part (actors, values, log_alphas, critics), then the targets. grad, m and v have
+   * the layout of the trained part. */
   float *weights, *grad, *m, *v;
-  float* replay;
-  void* scratch;           /* one allocation; what follows is in it */
-  size_t trained, targets; /* floats of the parts of weights, all agents together */
+  float* replay;           /* (P, C, row) the rings */
+  void* scratch;           /* one allocation: all device memory of an update that is in no slab, and that of act */
+  size_t trained, targets; /* floats of the two parts of weights, all agents together */
   size_t replay_floats;    /* of one agent */
   size_t scratch_bytes;
   sac_nets nets[SAC_GROUP_COUNT];
-  size_t log_alpha; /* of agent 0; SAC_ALPHA_STRIDE apart */
+  size_t log_alpha; /* offset of agent 0's in the slabs; SAC_ALPHA_STRIDE floats from one agent to the next */
   sac_plan plan;    /* of the algorithm, in the list's order */
 
+  /* In scratch: state, and what update.c works on. n: networks of an agent in the group. */
   sac_device_state* state;      /* (P) */
   sac_gradient_tensor* watched; /* (watched_count) gradients of the trained tensors, in the order of agent->tensors */
   int32_t watched_count;
   sac_device_minibatch minibatch;
-  sac_device_trace trace[SAC_PASSES_MAX];               /* by the plan's passes. The actor's have 2B rows: s, then s' */
-  float* d_hidden[SAC_GROUP_COUNT][SAC_NET_LAYERS_MAX]; /* (P, n, B, H) gradients by pre-activations of the trained */
-  float* d_output[SAC_GROUP_COUNT];                     /* (P, n, B, out) by their outputs */
-  float* output[SAC_GROUP_COUNT];                       /* (P, n, B) at (s, a), of trained networks with one output */
-  double* norm[SAC_GROUP_COUNT];  /* (P, parts) squared norms of the trained networks' gradients */
-  float *y, *v_target, *smallest; /* (P, B) */
+  sac_device_trace trace[SAC_PASSES_MAX]; /* by the plan's passes. The actor's have 2B rows: s, then s' */
+
+  /* Of trained groups: gradients of the loss, outputs, and norms. */
+  float* d_hidden[SAC_GROUP_COUNT][SAC_NET_LAYERS_MAX]; /* (P, n, B, H) with respect to hidden pre-activations */
+  float* d_output[SAC_GROUP_COUNT];                     /* (P, n, B, out) with respect to outputs */
+  float* output[SAC_GROUP_COUNT]; /* (P, n, B) outputs in the loss: Q(s, a), V(s). NULL for the actor */
+  double* norm[SAC_GROUP_COUNT];  /* (P, parts) parts of the squared norm of the gradient of the group's weights */
+
+  /* Columns: numbers of each row. */
+  float *y, *v_target, *smallest; /* (P, B) targets of the critics and of V; min_k Q_k(s, a~) */
   sac_squashed squashed;
   void* blas_workspace;
 
   /* act.c */
-  float* act_scratch; /* for layers that are too wide for shared memory */
-  int32_t act_blocks; /* sac_actor_act_prepare */
-  size_t act_shared;
-  int32_t act_rows; /* observations an agent that the buffers of act hold */
-  float* act_copy;  /* (P, actor) and act_alive (P): the snapshot; NULL without train.overlap */
-  uint32_t* act_alive;
-  int act_stale;           /* the actor may have changed since the snapshot */
-  cudaStream_t act_stream; /* for acts with the snapshot */
-  cudaEvent_t act_copied;
+  float* act_scratch;          /* activations, for layers that are too wide for shared memory */
+  int32_t act_blocks;          /* blocks that may share an observation (sac_actor_act_prepare) */
+  size_t act_shared;           /* bytes of shared memory that a block may take */
+  int32_t act_rows;            /* observations of each agent that the buffers of act hold */
+  float* act_copy;             /* (P, actor) snapshot of the actors; NULL without train.overlap */
+  uint32_t* act_alive;         /* (P) snapshot of state->alive; NULL likewise */
+  int act_stale;               /* 1: the actor may have changed since the snapshot */
+  cudaStream_t act_stream;     /* for act with the snapshot; NULL without train.overlap */
+  cudaEvent_t act_copied;      /* recorded when the snapshot is complete */
   cudaStream_t acted;          /* the stream of the last act; NULL: no work has to wait for it */
-  sac_actor_act_args act_args; /* of the last launch for the host ... */
-  cudaGraphExec_t act_graph;   /* ... and its graph */
+  sac_actor_act_args act_args; /* arguments of the last launch for the host's observations */
+  cudaGraphExec_t act_graph;   /* graph of a launch with act_args; NULL: not captured */
   int act_wait;                /* launches until a capture is tried again */
 
-  /* Pinned host memory. */
+  /* Pinned host memory: one allocation, and the arrays in it. */
   void* pinned;
   sac_device_state* state_out;                            /* (P) to the device */
   sac_device_state* state_in;                             /* (P) from it */
@@ -132,29 +140,30 @@ typedef struct sac_gpu {
   int pushing;                                            /* 1: `pushed` was recorded */
 
   /* graph.c */
-  int warm; /* 1: an update has run without a graph, so cuBLAS has loaded its kernels */
-  cudaGraphExec_t one, many;
+  int warm;                         /* 1: an update has run without a graph, so cuBLAS has loaded its kernels */
+  cudaGraphExec_t one, many;        /* graphs of one update, and of cuda.updates_per_graph; NULL: not captured */
   size_t nodes;                     /* of one update */
   int64_t queued;                   /* updates queued so far, as the counters have them */
-  int64_t capture_at, capture_wait; /* value of `queued` at the next try to capture, and how long the try was put off */
+  int64_t capture_at, capture_wait; /* after a failed capture: `queued` at the next try; updates until then */
   int capture_warned;               /* 1: the warning about a failed capture was written */
   char notice[1024];                /* for sac_cuda_notice; "": none */
 } sac_gpu;
 
-#define SAC_ALPHA_STRIDE 16 /* floats between agents' log_alpha */
-#define SAC_BLAS_WORKSPACE ((size_t)32 << 20)
-#define SAC_ACT_ROWS_MAX 1024            /* observations of each agent in one launch of act */
-#define SAC_ACT_BYTES ((size_t)4 << 20)  /* of observations and actions staged at a time */
-#define SAC_PUSH_BYTES ((size_t)4 << 20) /* of transitions staged at a time */
+#define SAC_ALPHA_STRIDE 16                   /* floats between agents' log_alpha */
+#define SAC_BLAS_WORKSPACE ((size_t)32 << 20) /* bytes */
+#define SAC_ACT_ROWS_MAX 1024                 /* observations of each agent in one launch of act */
+#define SAC_ACT_BYTES ((size_t)4 << 20)       /* of observations and actions staged at a time */
+#define SAC_PUSH_BYTES ((size_t)4 << 20)      /* of transitions staged at a time */
 
 /* Computes all sizes, and lays out scratch memory at gpu->scratch and pinned memory at gpu->pinned. Where these are
  * NULL it only measures. Sizes that overflow are SIZE_MAX. */
 void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes, size_t* pinned_bytes);
 
-/* Writes where the trained tensors are in the slabs to `list` (may be NULL), and returns how many there are. */
+/* Lists where the gradients of the trained tensors are in the slab. Returns how many there are. list may be NULL. */
 int32_t sac_cuda_list_watched(const sac_agent* agent, sac_gradient_tensor* list);
 
-/* Where float `offset` of agent p's part of a slab is on the device. *run: how many floats follow it without a gap. */
+/* Where float `offset` of agent p's part of a slab is on the device. *run: how many floats there are from it on without
+ * a gap. The offset is that of the host's layout (model/tensors.h, replay/rows.h). */
 float* sac_cuda_locate(const sac_agent* agent, sac_memory memory, int32_t p, size_t offset, size_t* run);
 
 /* --- net.c -------------------------------------------------------------------------------------------------------- */
@@ -172,9 +181,10 @@ typedef struct sac_passes {
  * trace->out. */
 sac_status sac_cuda_net_forward(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace);
 
-/* Backward pass: gradients by the pre-activations of the hidden layers, d[l] (nets, rows, size[l+1]). It starts from
- * d_head (nets, rows, out); where d_head is NULL, from d[L-1], which a kernel of head.cuh has written. to_input: d[0]
- * is the gradient by the layer's output, and actor_squash_grad takes the gradient of the ReLU. */
+/* Backward pass: gradients with respect to the pre-activations of the hidden layers, d[l] (nets, rows, size[l+1]). It
+ * starts from d_head (nets, rows, out); where d_head is NULL, from d[L-1], which a kernel of head.cuh has written.
+ * to_input 1: d[0] is the gradient with respect to the first layer's output, and actor_squash_grad applies the gradient
+ * of its ReLU. */
 sac_status sac_cuda_net_backward(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
                                  const float* d_head, float* const d[SAC_NET_LAYERS_MAX], int to_input);
 
@@ -182,7 +192,7 @@ sac_status sac_cuda_net_backward(const sac_agent* agent, const sac_passes* passe
 sac_status sac_cuda_net_gradients(const sac_agent* agent, const sac_passes* passes, const sac_device_trace* trace,
                                   const float* d_head, float* const d[SAC_NET_LAYERS_MAX]);
 
-/* The head of networks with one output, from number `first` on, as kernels take it. */
+/* The head of networks with one output, from number `first` on, as the kernels of head.cuh take it. */
 sac_head sac_cuda_net_head(const sac_gpu* gpu, const sac_nets* nets, int32_t first, const sac_device_trace* trace);
 
 /* The activations from network `first` on. */
@@ -190,6 +200,7 @@ sac_device_trace sac_cuda_trace_from(const sac_device_trace* trace, const sac_ne
 
 /* --- update.c ----------------------------------------------------------------------------------------------------- */
 
+/* The learning rates and the sizes, as kernels take them. */
 sac_adam_rates sac_cuda_rates(const sac_agent* agent);
 sac_dims sac_cuda_dims(const sac_agent* agent);
 
@@ -241,7 +252,7 @@ sac_status sac_cuda_env_step(sac_agent* agent, sac_vector* vector);
 sac_status sac_cuda_env_attach(sac_agent* agent, sac_vector* vector);
 sac_status sac_cuda_env_get(sac_agent* agent, sac_vector* vector, int whole);
 
-/* The arrays of a vector that is on the device. */
+/* The arrays, in device memory, of a vector that is on the device. */
 const sac_env_arrays* sac_cuda_vector_arrays(const sac_vector* vector);
 
 /* Copies the host's vector to the device, if the host has changed it. */
@@ -249,10 +260,11 @@ sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector);
 
 /* --- act.c -------------------------------------------------------------------------------------------------------- */
 
+/* As sac_backend has them. */
 sac_status sac_cuda_act(sac_agent* agent, const sac_act* act);
 sac_status sac_cuda_snapshot(sac_agent* agent);
 
-/* Makes sure that work queued on `stream` from now on sees the counters after the last act for the host. */
+/* Makes sure that work queued on `stream` from now on sees the counters as the last act leaves them. */
 sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream);
 
 /* --- graph.c ------------------------------------------------------------------------------------------------------ */
@@ -270,7 +282,7 @@ typedef sac_status sac_cuda_work(void* context);
 sac_status sac_cuda_capture(const sac_gpu* gpu, cudaStream_t stream, sac_cuda_work* work, void* context,
                             cudaGraphExec_t* launchable, size_t* nodes);
 
-/* A range in a profiler's timeline, named after a stage. Not inside a graph. */
+/* A range in a profiler's timeline, named after a stage. The launches in a graph have none. */
 void sac_cuda_range_push(const char* word);
 void sac_cuda_range_pop(void);
 

@@ -8,17 +8,19 @@
 
 #define OLDEST_MAJOR 8 /* compute capability 8.0: A100 */
 
-/* Writes why no device can be used to `why`; "" when there are devices. *count: how many CUDA shows. */
+/* Counts the devices that CUDA shows. why: the reason why there is none; "" if there are devices. */
 static void probe(int* count, char* why, size_t size) {
   int driver = 0, runtime = 0;
   *count = 0;
   why[0] = '\0';
+
+  /* ask CUDA; without a driver it gives an error and no count */
   const cudaError_t error = cudaGetDeviceCount(count);
   if (error == cudaSuccess && *count > 0) return;
   (void)cudaGetLastError(); /* clear the error: the CPU is used instead */
   *count = 0;
 
-  /* say what is missing */
+  /* say what is missing: the driver, a newer driver, or a device */
   (void)cudaDriverGetVersion(&driver);
   (void)cudaRuntimeGetVersion(&runtime);
   if (driver == 0) {
@@ -35,15 +37,19 @@ static void probe(int* count, char* why, size_t size) {
   }
 }
 
-/* Returns whether a device can run the kernels; writes why not to `why`. */
+/* Returns whether a device can run the kernels. why: the reason why not. */
 static int usable(int ordinal, char* why, size_t size) {
   int major = 0, minor = 0;
+
+  /* ask for the compute capability; a device that does not answer fails here */
   if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, ordinal) != cudaSuccess ||
       cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, ordinal) != cudaSuccess) {
     const cudaError_t error = cudaGetLastError();
     (void)snprintf(why, size, "cuda:%d does not answer: %s (code %d)", ordinal, cudaGetErrorString(error), (int)error);
     return 0;
   }
+
+  /* compare it with the oldest one that the kernels are built for */
   if (major >= OLDEST_MAJOR) return 1;
   (void)snprintf(why, size, "cuda:%d has compute capability %d.%d; %d.0 or newer is needed", ordinal, major, minor,
                  OLDEST_MAJOR);
@@ -66,15 +72,19 @@ sac_status sac_cuda_choose(const char* device, int32_t* ordinal) {
   if (!asked && strcmp(device, "auto") != 0) return SAC_OK;
   const int number = strncmp(device, "cuda:", 5) == 0 ? (int)strtol(device + 5, NULL, 10) : 0;
 
-  /* is it there, and can it be used? */
+  /* check that the device is there */
   probe(&count, why, sizeof why);
   if (!why[0] && number >= count)
     (void)snprintf(why, sizeof why, "there %s %d device%s here, the first is cuda:0", count == 1 ? "is" : "are", count,
                    count == 1 ? "" : "s");
+
+  /* check that it can be used; auto also needs cuBLAS here, `cuda` reports its absence in create */
   if (!why[0] && usable(number, why, sizeof why) && (asked || sac_cuda_blas_loads())) {
     *ordinal = number;
     return SAC_OK;
   }
+
+  /* auto falls back to the CPU, a named device does not */
   if (!asked) return SAC_OK;
   return sac_fail(SAC_ERROR_DEVICE, "device %s: %s; --device cpu works everywhere", device, why);
 }
@@ -82,6 +92,8 @@ sac_status sac_cuda_choose(const char* device, int32_t* ordinal) {
 void sac_cuda_describe(int32_t ordinal, char* text, size_t size) {
   struct cudaDeviceProp properties;
   char why[256];
+
+  /* a line in any case: the properties, or the error */
   if (cudaGetDeviceProperties(&properties, ordinal) != cudaSuccess) {
     (void)snprintf(text, size, "cuda:%d does not answer: %s", (int)ordinal, cudaGetErrorString(cudaGetLastError()));
     return;
@@ -110,9 +122,11 @@ static const char* advice(cudaError_t error) {
 
 sac_status sac_cuda_check(int32_t ordinal, cudaError_t error, const char* what) {
   if (error == cudaSuccess) return SAC_OK;
-  (void)cudaGetLastError(); /* clear it: the next launch would report it again */
+  (void)cudaGetLastError(); /* clear the error: the next launch would report it again */
   const sac_status status = error == cudaErrorMemoryAllocation ? SAC_ERROR_MEMORY : SAC_ERROR_DEVICE;
-  const int words = (int)strcspn(what, "("); /* the name of the call, without its arguments */
+
+  /* name the call without its arguments, then CUDA's code, then what to do */
+  const int words = (int)strcspn(what, "(");
   return sac_fail(status, "cuda:%d: %.*s: %s (%s, code %d): %s", (int)ordinal, words, what, cudaGetErrorString(error),
                   cudaGetErrorName(error), (int)error, advice(error));
 }

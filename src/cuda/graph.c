@@ -1,5 +1,5 @@
-/* Updates as CUDA graphs. The launches of one update, and of several updates, are captured once and then launched as
- * one graph. */
+/* Updates as CUDA graphs: one graph of a single update, and one of several updates. Each is captured once, and then
+ * takes one launch. */
 #include <nvtx3/nvToolsExt.h>
 #include <stdio.h>
 
@@ -27,6 +27,7 @@ sac_status sac_cuda_capture(const sac_gpu* gpu, cudaStream_t stream, sac_cuda_wo
   SAC_CUDA_TRY(gpu, cudaGraphInstantiate(launchable, graph, 0));
   SAC_CUDA_TRY(gpu, cudaGraphUpload(*launchable, stream));
 fail:
+  /* the executable graph does not need the captured one */
   if (graph) (void)cudaGraphDestroy(graph);
   if (status != SAC_OK && *launchable) {
     (void)cudaGraphExecDestroy(*launchable);
@@ -35,6 +36,7 @@ fail:
   return status;
 }
 
+/* What a capture queues: some updates of an agent. */
 typedef struct several {
   sac_agent* agent;
   int32_t updates;
@@ -47,8 +49,8 @@ static sac_status make_several(void* context) {
   return status;
 }
 
-/* Captures some updates. Kernels read every counter on the device when they run, so a graph serves all later updates.
- */
+/* Captures some updates. The kernels read all counters from device memory when they run, so the graph serves all later
+ * updates. */
 static sac_status capture(sac_agent* agent, int32_t updates, cudaGraphExec_t* launchable, size_t* nodes) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   several s = {agent, updates};
@@ -64,11 +66,14 @@ static sac_status capture(sac_agent* agent, int32_t updates, cudaGraphExec_t* la
  * kernel is not loaded yet. When the device itself has failed, the next launches report it. */
 static void capture_later(sac_gpu* gpu) {
   (void)cudaGetLastError(); /* clear it: the next launch would report it again */
+
+  /* double the wait, within the limits */
   gpu->capture_wait *= 2;
   if (gpu->capture_wait < RECAPTURE_FIRST) gpu->capture_wait = RECAPTURE_FIRST;
   if (gpu->capture_wait > RECAPTURE_LAST) gpu->capture_wait = RECAPTURE_LAST;
   gpu->capture_at = gpu->queued + gpu->capture_wait;
 
+  /* write the warning once; sac_cuda_notice hands it out */
   if (gpu->capture_warned) return;
   gpu->capture_warned = 1;
   (void)snprintf(
@@ -78,29 +83,31 @@ static void capture_later(sac_gpu* gpu) {
       gpu->one ? "several updates" : "an update", (long long)gpu->capture_wait, sac_last_error());
 }
 
-/* Captures the graphs that are missing. The first update of an agent runs without a graph, because cuBLAS loads its
- * kernels then, which it cannot do in a capture. The graph of several updates is captured when so many are due for the
+/* Captures the graphs that are missing. The first update of an agent runs without a graph: in it cuBLAS loads its
+ * kernels, which is impossible in a capture. The graph of several updates is captured when that many are due for the
  * first time. */
 static void prepare(sac_agent* agent, int32_t due) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const int32_t many = (int32_t)agent->settings.cuda_updates_per_graph;
   if (!gpu->warm || gpu->queued < gpu->capture_at) return;
+
+  /* first the graph of one update; after a failure do not try the other one */
   sac_status status = SAC_OK;
   if (!gpu->one) status = capture(agent, 1, &gpu->one, &gpu->nodes);
   if (status == SAC_OK && !gpu->many && many > 1 && due >= many) status = capture(agent, many, &gpu->many, NULL);
   if (status != SAC_OK) capture_later(gpu);
 }
 
-/* Queues updates, at most `due`: with graphs in one launch, without graphs one update in many launches. *queued: how
- * many.
- */
+/* Queues at most `due` updates: one launch of a graph, or without graphs the launches of one update. *queued: how many
+ * updates. */
 static sac_status queue(sac_agent* agent, int32_t due, int32_t* queued) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const int32_t many = (int32_t)agent->settings.cuda_updates_per_graph;
   sac_status status = SAC_OK;
   *queued = 1;
-  gpu->act_stale = 1;
+  gpu->act_stale = 1; /* the update changes the actor, so the next snapshot copies it */
 
+  /* use the largest graph that `due` fills */
   if (agent->settings.cuda_graph) prepare(agent, due);
   if (gpu->many && due >= many) {
     SAC_CUDA_TRY(gpu, cudaGraphLaunch(gpu->many, gpu->stream));
@@ -120,6 +127,8 @@ sac_status sac_cuda_update(sac_agent* agent, int32_t n) {
   int32_t queued;
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+
+  /* a profiler's capture may allow fewer updates at a time */
   for (; n > 0 && status == SAC_OK; n -= queued) {
     status = queue(agent, sac_cuda_profile_begin(gpu, n), &queued);
     sac_cuda_profile_end(gpu, queued);
@@ -133,6 +142,8 @@ size_t sac_cuda_graph_nodes(const sac_agent* agent) { return sac_gpu_of(agent)->
 int sac_cuda_notice(const sac_agent* agent, char* text, size_t size) {
   sac_gpu* gpu = sac_gpu_of(agent);
   if (!gpu->notice[0]) return 0;
+
+  /* hand the notice out once */
   (void)snprintf(text, size, "%s", gpu->notice);
   gpu->notice[0] = '\0';
   return 1;

@@ -1,40 +1,43 @@
-/* Layers on a device: a row of a table for each kind. A row may take neighbours along that it can do in the same
- * launches. */
+/* Layers on a device: a table with a row for each kind. A function of a row may do neighbouring layers too, where one
+ * launch can do them together. */
 #ifndef SAC_CUDA_LAYERS_H
 #define SAC_CUDA_LAYERS_H
 
 #include "cuda/cuda.h"
 
-/* Networks on their way forward or back: passes->count of them, passes->rows rows each. */
+/* A forward or backward pass of passes->count networks of one shape, passes->rows rows each. */
 typedef struct sac_cuda_pass {
   const sac_agent* agent;
   const sac_passes* passes;
   const sac_device_trace* trace;
-  const float* d_head; /* back: (nets, rows, out), or NULL where a head's kernel has written d[L-1] */
-  float* const* d;     /* back: gradients by the buffers */
-  int to_input;        /* back: d[0] is left without its ReLU's gradient */
+  const float*
+      d_head;      /* backward: gradient of the output (nets, rows, out); NULL: a head's kernel has written d[L-1] */
+  float* const* d; /* backward: gradients with respect to the trace's buffers, (nets, rows, width) each */
+  int to_input;    /* backward: 1: the ReLU's gradient is left out of d[0]; a later kernel applies it */
 } sac_cuda_pass;
 
 typedef struct sac_cuda_layer {
-  /* Takes *x through layer i, and through those behind it that go along; *taken: how many layers. */
+  /* Computes layer i from its input *x, and the layers after it that it does too. Sets *x to the output. *taken: how
+   * many layers it did. */
   sac_status (*forward)(const sac_cuda_pass* pass, int32_t i, sac_matrices* x, int32_t* taken);
 
-  /* From the gradient by layer i's output to that by its input, and on through layers before it that go along. Not
-   * called for a network's first layer. */
+  /* Computes the gradient with respect to layer i's input from that of its output, and goes on through the layers
+   * before it that it does too. *taken: how many layers it did. Not called for a network's first layer. */
   sac_status (*backward)(const sac_cuda_pass* pass, int32_t i, int32_t* taken);
 
-  /* Gradients of layer i's tensors from its input x; sums over rows may be left to `sums`, one launch for the network.
-   */
+  /* Computes the gradients of layer i's tensors from its input x. It may add sums over rows to `sums`, which one launch
+   * computes for the whole network. */
   sac_status (*gradient)(const sac_cuda_pass* pass, int32_t i, sac_matrices x, sac_column_sums_args* sums);
 } sac_cuda_layer;
 
-/* By kind. A row without functions is of a kind that only goes along with a neighbour. */
+/* By kind. A row without functions: neighbouring layers do this kind's work. */
 extern const sac_cuda_layer sac_cuda_layers[SAC_LAYER_KIND_COUNT];
 
-/* Where tensor `offset` of the first network of passes lies in a slab. */
+/* Where a tensor of network passes->first is in a slab, in floats. offset: of network 0's tensor in an agent's part
+ * (sac_layer.tensor). */
 size_t sac_cuda_tensor_at(const sac_passes* passes, size_t offset);
 
-/* Whether the networks of these settings (network.kind) can be run. */
+/* Whether the device can run the networks of these settings (network.kind, network.hidden). */
 int sac_cuda_serves_network(const sac_settings* settings);
 
 #endif

@@ -7,13 +7,13 @@
 
 /* --- composed ----------------------------------------------------------------------------------------------------- */
 
-/* Two forwards of the actor, at s and s': their rows are one behind the other. */
+/* Two forwards of the actor, at s and at s': the rows of s' follow those of s in memory. */
 static int same_nets(const sac_algorithm* algo, const sac_op* op) {
   (void)algo;
   return op[0].nets == SAC_ACTOR && op[1].nets == SAC_ACTOR && op[0].at != SAC_NEXT && op[1].at == SAC_NEXT;
 }
 
-/* Critics at (s, a) and their targets at (s', a'): the targets are behind the critics. */
+/* Critics at (s, a) and their targets at (s', a'): the targets follow the critics in memory. */
 static int side_by_side(const sac_algorithm* algo, const sac_op* op) {
   (void)algo;
   return op[0].nets == SAC_CRITIC && op[0].at == SAC_CURRENT && op[1].nets == SAC_CRITIC_TARGET && op[1].at == SAC_NEXT;
@@ -57,6 +57,8 @@ const sac_launch* sac_cuda_find_launch(const sac_algorithm* algo, const sac_op* 
     const sac_launch* launch = &sac_cuda_composed[i];
     int32_t n = 0;
     if (launch->count > left) continue;
+
+    /* compare the pattern; the first that fits is the longest one */
     while (n < launch->count && op[n].kind == launch->pattern[n].kind && op[n].row == launch->pattern[n].row) n++;
     if (n == launch->count && (!launch->serves || launch->serves(algo, op))) return launch;
   }
@@ -71,12 +73,14 @@ const char* sac_cuda_runs_as(const sac_algorithm* algo, const sac_op* op, int32_
 
 /* --- the parts of an update --------------------------------------------------------------------------------------- */
 
-/* Part 0 is replay sample; the others are the launches. Returns the operation that launch number `number` begins with;
- * plan->count past the last. */
+/* Finds launch number `number` of an update, from 0. Returns the operation that it begins with; past the last launch
+ * *launch is NULL. (Part 0 of an update is replay sample, so launch n is part n + 1.) */
 static int32_t find_part(const sac_agent* agent, int32_t number, const sac_launch** launch) {
   const sac_plan* plan = &sac_gpu_of(agent)->plan;
   int32_t op = 0;
   *launch = NULL;
+
+  /* walk over the launches before it */
   while (op < plan->count) {
     *launch = sac_cuda_find_launch(agent->algo, &plan->op[op], plan->count - op);
     if (!*launch || number-- == 0) return op;
@@ -88,7 +92,7 @@ static int32_t find_part(const sac_agent* agent, int32_t number, const sac_launc
 
 int32_t sac_cuda_part_count(const sac_agent* agent) {
   const sac_launch* launch;
-  int32_t parts = 1;
+  int32_t parts = 1; /* replay sample */
   while ((void)find_part(agent, parts - 1, &launch), launch) parts++;
   return parts;
 }
@@ -96,6 +100,8 @@ int32_t sac_cuda_part_count(const sac_agent* agent) {
 sac_part sac_cuda_part_at(const sac_agent* agent, int32_t part) {
   const sac_plan* plan = &sac_gpu_of(agent)->plan;
   const sac_launch* launch;
+
+  /* part 0 is no operation of the list */
   if (part == 0) return (sac_part){SAC_STAGE_REPLAY_SAMPLE, "replay_sample", NULL, 0};
   const int32_t op = find_part(agent, part - 1, &launch);
   return (sac_part){plan->op[op].stage, launch->name, &plan->op[op], launch->count};
@@ -103,9 +109,13 @@ sac_part sac_cuda_part_at(const sac_agent* agent, int32_t part) {
 
 sac_status sac_cuda_part_run(sac_agent* agent, int32_t part) {
   const sac_launch* launch;
+
+  /* find the launch */
   if (part == 0) return sac_cuda_replay_sample(agent);
   const sac_op* op = &sac_gpu_of(agent)->plan.op[find_part(agent, part - 1, &launch)];
   if (!launch) return sac_fail(SAC_ERROR_ARGUMENT, "an update has no part %d", (int)part);
+
+  /* run it; an actor update makes the snapshot stale */
   if (op->stage == SAC_STAGE_ACTOR_UPDATE) sac_gpu_of(agent)->act_stale = 1;
   return launch->run(agent, op);
 }
@@ -114,6 +124,8 @@ sac_status sac_cuda_part_run(sac_agent* agent, int32_t part) {
 static int composed_serves(const sac_settings* settings) {
   const sac_algorithm* algo = sac_algo_at(settings->algo);
   if (algo->policy != SAC_POLICY_SQUASHED_GAUSSIAN || !sac_cuda_serves_network(settings)) return 0;
+
+  /* walk over the launches, as queue_operations of update.c does */
   for (int32_t i = 0; i < algo->op_count;) {
     const sac_launch* launch = sac_cuda_find_launch(algo, &algo->update[i], algo->op_count - i);
     if (!launch) return 0;
@@ -131,7 +143,7 @@ static const struct {
 } paths[] = {{"composed", composed_serves}};
 
 const char* sac_cuda_path(const sac_settings* settings) {
-  const char* wanted = sac_cuda_path_names[settings->cuda_path];
+  const char* wanted = sac_cuda_path_names[settings->cuda_path]; /* 0: auto, the first path that serves */
   for (int32_t i = 0; i < SAC_LENGTH(paths); i++)
     if ((settings->cuda_path == 0 || strcmp(paths[i].name, wanted) == 0) && paths[i].serves(settings))
       return paths[i].name;

@@ -1,4 +1,4 @@
-/* Profiling: the capture of some updates for nsys or ncu, and the times of the stages by the device's clock. */
+/* Profiling: the capture of some updates for nsys or ncu, and the times of stages and parts by the device's clock. */
 #include <stdio.h>
 #include <stdlib.h>
 #if __has_include(<cuda_profiler_api.h>)
@@ -16,11 +16,12 @@ cudaError_t cudaProfilerStop(void);
 
 /* --- the capture -------------------------------------------------------------------------------------------------- */
 
-/* The updates that the command line asks for, one request a process. The first agent that reaches them is captured. */
+/* The updates that the command line asks for: one request for the whole process, served by the first population that
+ * reaches them. */
 static struct {
   int64_t from, count; /* updates [from, from + count), numbered from 0 */
-  int64_t captured;
-  int on;
+  int64_t captured;    /* updates captured so far */
+  int on;              /* 1: the profiler records now */
 } capture;
 
 void sac_cuda_profile(int64_t from, int64_t count) {
@@ -35,19 +36,20 @@ int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due) {
   char word[48];
   if (capture.captured >= capture.count) return due;
 
-  /* stop before the first update that is captured */
+  /* before the capture: the host may queue updates together up to the first captured one */
   if (gpu->queued < capture.from) {
     const int64_t before = capture.from - gpu->queued;
     return before < due ? (int32_t)before : due;
   }
 
-  /* start: earlier work must be finished, as it belongs to other updates */
+  /* start the capture: wait first, because earlier work belongs to other updates */
   if (!capture.on) {
     (void)cudaStreamSynchronize(gpu->stream);
     (void)cudaProfilerStart();
     capture.on = 1;
   }
 
+  /* one update at a time, each in its own range */
   (void)snprintf(word, sizeof word, "update %lld", (long long)gpu->queued);
   sac_cuda_range_push(word);
   return 1;
@@ -56,6 +58,8 @@ int32_t sac_cuda_profile_begin(const sac_gpu* gpu, int32_t due) {
 void sac_cuda_profile_end(sac_gpu* gpu, int32_t done) {
   gpu->queued += done;
   if (!capture.on) return;
+
+  /* end the update's range; after the last update wait for it, and stop the capture */
   sac_cuda_range_pop();
   if (++capture.captured < capture.count) return;
   (void)cudaStreamSynchronize(gpu->stream);
@@ -65,7 +69,7 @@ void sac_cuda_profile_end(sac_gpu* gpu, int32_t done) {
 
 /* --- times of the stages ------------------------------------------------------------------------------------------ */
 
-#define SAMPLES 64
+#define SAMPLES 64 /* measured runs; their median is the result */
 
 /* A stage, for a graph of its own. */
 typedef struct stage_work {
@@ -78,7 +82,7 @@ static sac_status queue_stage(void* context) {
   return sac_cuda_stage(w->agent, w->stage);
 }
 
-/* Waits for the queued work, and fetches its results. */
+/* Waits for the queued work, and fetches its results, so that the next burst can begin. vector may be NULL. */
 static sac_status wait_for_work(sac_agent* agent, sac_vector* vector) {
   sac_status status = SAC_OK;
   if (vector) SAC_TRY(sac_cuda_env_get(agent, vector, 0));
@@ -87,8 +91,8 @@ fail:
   return status;
 }
 
-/* Runs act, env step and replay push, with an event after each. host: microseconds of act and env step by the host's
- * clock. */
+/* Runs act, env step and replay push, and records after[stage] behind each. host: microseconds of act and of env step
+ * by the host's clock. */
 static sac_status run_steps(sac_agent* agent, sac_vector* vector, cudaEvent_t* after, float host[2]) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_act act = {
@@ -115,21 +119,26 @@ fail:
   return status;
 }
 
+/* The order of times for qsort. */
 static int compare(const void* a, const void* b) {
   const float x = *(const float*)a, y = *(const float*)b;
   return x < y ? -1 : x > y;
 }
 
+/* The median of an even number of times: the mean of the middle two. Sorts them. */
 static double median(float sample[SAMPLES]) {
   qsort(sample, SAMPLES, sizeof *sample, compare);
   return 0.5 * (double)(sample[SAMPLES / 2 - 1] + sample[SAMPLES / 2]);
 }
 
-/* Computes the median time of each stage. event[i][0] is before sample i, event[i][1 + s] after its stage s. */
+/* Computes the median time of each stage, from `first` on. event[i][0] is recorded before sample i, event[i][1 + s]
+ * after its stage s. */
 static sac_status medians(const sac_gpu* gpu, cudaEvent_t event[SAMPLES][1 + SAC_STAGE_COUNT], int first,
                           sac_stage_time* times) {
   float sample[SAMPLES];
   sac_status status = SAC_OK;
+
+  /* a stage begins where the stage before it ends, the first one where the sample begins; CUDA gives milliseconds */
   for (int s = first; s < SAC_STAGE_COUNT; s++) {
     for (int i = 0; i < SAMPLES; i++)
       SAC_CUDA_TRY(gpu, cudaEventElapsedTime(&sample[i], event[i][s == first ? 0 : s], event[i][1 + s]));
@@ -146,11 +155,15 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_stage_
   cudaEvent_t event[SAMPLES][1 + SAC_STAGE_COUNT] = {{NULL}};
   float host[2][SAMPLES], both[2] = {0, 0};
   sac_status status = SAC_OK;
+
+  /* without environments only the stages of an update run; act, env step and replay push count as one launch each */
   for (int s = 0; s < SAC_STAGE_COUNT; s++) times[s] = (sac_stage_time){0, s < first ? 0 : 1};
-  SAC_TRY(sac_cuda_update(agent, 1)); /* an agent's first update cannot be captured */
+
+  /* make an update first: an agent's first one cannot be captured */
+  SAC_TRY(sac_cuda_update(agent, 1));
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
 
-  /* make the graphs and the events */
+  /* make a graph of each stage, and the events */
   for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; s++) {
     stage_work work = {agent, (sac_stage)s};
     SAC_TRY(sac_cuda_capture(gpu, gpu->stream, queue_stage, &work, &graph[s], &times[s].nodes));
@@ -158,11 +171,13 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_stage_
   for (int i = 0; i < SAMPLES; i++)
     for (int e = 0; e <= SAC_STAGE_COUNT; e++) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i][e]));
 
-  /* run the samples, without waits between them */
+  /* queue the samples; wait only at the end of a burst (environments on the host: after each step) */
   for (int i = 0; i < SAMPLES; i++) {
     SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][0], gpu->stream));
     if (vector) SAC_TRY(run_steps(agent, vector, &event[i][1], both));
     host[0][i] = both[0], host[1][i] = both[1];
+
+    /* the stages of an update, each followed by its event */
     for (int s = SAC_STAGE_REPLAY_SAMPLE; s < SAC_STAGE_COUNT; s++) {
       SAC_CUDA_TRY(gpu, cudaGraphLaunch(graph[s], gpu->stream));
       SAC_CUDA_TRY(gpu, cudaEventRecord(event[i][1 + s], gpu->stream));
@@ -171,7 +186,7 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_stage_
   }
   SAC_TRY(wait_for_work(agent, vector));
 
-  /* the times by the device's clock; for environments on the host, act and env step by the host's clock */
+  /* the device's clock gives the times; where the host steps the environments, its clock gives act and env step */
   SAC_TRY(medians(gpu, event, first, times));
   if (vector && !vector->resident) {
     times[SAC_STAGE_ACT].microseconds = median(host[0]);
@@ -179,6 +194,7 @@ sac_status sac_cuda_stage_times(sac_agent* agent, sac_vector* vector, sac_stage_
   }
 
 fail:
+  /* free what exists */
   for (int i = 0; i < SAMPLES; i++)
     for (int e = 0; e <= SAC_STAGE_COUNT; e++)
       if (event[i][e]) (void)cudaEventDestroy(event[i][e]);
@@ -189,6 +205,7 @@ fail:
 
 /* --- the parts' times --------------------------------------------------------------------------------------------- */
 
+/* A part of an update (paths.c), for a graph of its own. */
 typedef struct part_work {
   sac_agent* agent;
   int32_t part;
@@ -199,16 +216,20 @@ static sac_status queue_part(void* context) {
   return sac_cuda_part_run(w->agent, w->part);
 }
 
-/* A graph is launched for each part in turn, as in an update, with an event behind it. */
+/* Launches the parts' graphs in turn, as in an update, with an event after each. sample[part][i]: milliseconds of the
+ * part in run i. */
 static sac_status time_parts(const sac_gpu* gpu, cudaGraphExec_t* graph, cudaEvent_t* event, int32_t parts,
                              float (*sample)[SAMPLES]) {
   sac_status status = SAC_OK;
   for (int i = 0; i < SAMPLES; i++) {
+    /* queue a whole update */
     SAC_CUDA_TRY(gpu, cudaEventRecord(event[0], gpu->stream));
     for (int32_t part = 0; part < parts; part++) {
       SAC_CUDA_TRY(gpu, cudaGraphLaunch(graph[part], gpu->stream));
       SAC_CUDA_TRY(gpu, cudaEventRecord(event[part + 1], gpu->stream));
     }
+
+    /* read the events before the next update records them again */
     SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
     for (int32_t part = 0; part < parts; part++)
       SAC_CUDA_TRY(gpu, cudaEventElapsedTime(&sample[part][i], event[part], event[part + 1]));
@@ -224,23 +245,30 @@ sac_status sac_cuda_part_times(sac_agent* agent, sac_stage_time* times) {
   cudaEvent_t* event = calloc((size_t)parts + 1, sizeof *event);
   float(*sample)[SAMPLES] = calloc((size_t)parts, sizeof *sample);
   sac_status status = SAC_OK;
+
+  /* a benchmark may allocate; the number of parts depends on the algorithm */
   if (!graph || !event || !sample) {
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for the times of %d parts", (int)parts);
     goto fail;
   }
 
-  /* Outside a capture first, if it is the agent's first update; then a graph for each part. */
+  /* make an update first: an agent's first one cannot be captured */
   SAC_TRY(sac_cuda_update(agent, 1));
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+
+  /* make a graph of each part, and the events */
   for (int32_t part = 0; part < parts; part++) {
     part_work work = {agent, part};
     SAC_TRY(sac_cuda_capture(gpu, gpu->stream, queue_part, &work, &graph[part], &times[part].nodes));
   }
   for (int32_t i = 0; i <= parts; i++) SAC_CUDA_TRY(gpu, cudaEventCreate(&event[i]));
+
+  /* measure; the counters of the host then follow those of the device */
   SAC_TRY(time_parts(gpu, graph, event, parts, sample));
   for (int32_t part = 0; part < parts; part++) times[part].microseconds = 1e3 * median(sample[part]);
   SAC_TRY(wait_for_work(agent, NULL));
 fail:
+  /* free what exists: calloc has set the rest to NULL */
   for (int32_t i = 0; event && i <= parts; i++)
     if (event[i]) (void)cudaEventDestroy(event[i]);
   for (int32_t part = 0; graph && part < parts; part++)

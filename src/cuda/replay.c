@@ -1,12 +1,13 @@
-/* replay push and replay sample: rows go to the ring, minibatches come from it. */
+/* replay push writes transitions into the ring (P, C, row); replay sample draws a minibatch from it. */
 #include <string.h>
 
 #include "cuda/cuda.h"
 #include "replay/sampler.h"
 #include "util/error.h"
 
+/* Where each number of a transition is in a row of the ring. */
 static sac_row_layout row_of(const sac_agent* agent) {
-  const sac_replay_row* row = &agent->row;
+  const sac_replay_row* row = &agent->row; /* the host's layout: the device has the same */
   return (sac_row_layout){row->obs,       row->action,   row->reward, row->terminated,
                           row->truncated, row->next_obs, row->floats};
 }
@@ -22,7 +23,8 @@ static sac_replay_push_args push_args(const sac_agent* agent, int32_t n) {
                                 .n = n};
 }
 
-/* Copies rows first .. first + n - 1 of an array (P, all, size) to (P, n, size). Returns the place behind them. */
+/* Copies rows first .. first + n - 1 of each agent from an array (P, all, size) to (P, n, size). size: bytes of a row.
+ * Returns the place behind the copy. */
 static void* stage(void* to, const void* from, size_t population, size_t all, size_t first, size_t n, size_t size) {
   char* at = to;
   for (size_t p = 0; p < population; ++p, at += n * size)
@@ -30,7 +32,8 @@ static void* stage(void* to, const void* from, size_t population, size_t all, si
   return at;
 }
 
-/* Pushes transitions of the host. They go through pinned memory, from which the kernel reads them. */
+/* Pushes rows first .. first + n - 1 of the host's transitions. They are copied to pinned memory, from which the
+ * kernel reads them. */
 static sac_status push_staged(sac_agent* agent, const sac_transitions* t, int32_t first, int32_t n) {
   sac_gpu* gpu = sac_gpu_of(agent);
   const size_t P = (size_t)agent->shape.population, all = (size_t)t->n, from = (size_t)first, rows = (size_t)n;
@@ -40,6 +43,8 @@ static sac_status push_staged(sac_agent* agent, const sac_transitions* t, int32_
 
   /* wait until the kernel of the last push has read the pinned memory */
   if (gpu->pushing) SAC_CUDA_TRY(gpu, cudaEventSynchronize(gpu->pushed));
+
+  /* stage the arrays one behind the other; floats first, because bytes would break their alignment */
   void* at = gpu->push_rows;
   args.obs = at, at = stage(at, t->obs, P, all, from, rows, obs);
   args.next_obs = at, at = stage(at, t->next_obs, P, all, from, rows, obs);
@@ -47,6 +52,8 @@ static sac_status push_staged(sac_agent* agent, const sac_transitions* t, int32_
   args.reward = at, at = stage(at, t->reward, P, all, from, rows, sizeof(float));
   args.terminated = at, at = stage(at, t->terminated, P, all, from, rows, 1);
   args.truncated = at, (void)stage(at, t->truncated, P, all, from, rows, 1);
+
+  /* queue the kernel, and record when it has read the rows */
   SAC_CUDA_TRY(gpu, sac_replay_push_rows(gpu->stream, &args));
   SAC_CUDA_TRY(gpu, cudaEventRecord(gpu->pushed, gpu->stream));
   gpu->pushing = 1;
@@ -54,7 +61,7 @@ fail:
   return status;
 }
 
-/* Pushes the last step of a vector that is on the device. */
+/* Pushes the last step of a vector that is on the device: its arrays are the transitions. */
 static sac_status push_resident(sac_agent* agent, const sac_vector* vector) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_env_arrays* arrays = sac_cuda_vector_arrays(vector);
@@ -72,6 +79,8 @@ sac_status sac_cuda_replay_push(sac_agent* agent, const sac_transitions* transit
   const sac_gpu* gpu = sac_gpu_of(agent);
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
+
+  /* push from the device's environments, or from the host's transitions, as many at a time as the staging holds */
   sac_cuda_range_push("replay push");
   if (vector && vector->resident) {
     status = push_resident(agent, vector);
@@ -84,7 +93,7 @@ sac_status sac_cuda_replay_push(sac_agent* agent, const sac_transitions* transit
   sac_cuda_range_pop();
   if (status != SAC_OK) return status;
 
-  /* the host's copies of the counters */
+  /* advance the host's copies of the counters; the kernel advances the device's */
   const int32_t n = vector && vector->resident ? vector->num_envs : transitions->n;
   for (int32_t p = 0; p < agent->shape.population; ++p)
     if (agent->alive[p]) agent->counters[p].pushed += (uint64_t)n;
@@ -92,13 +101,15 @@ fail:
   return status;
 }
 
-/* What draws a minibatch on the device, a launch each. */
+/* The launches that draw a minibatch, by the value of key replay.sampling. */
 static cudaError_t (*const samplers[])(cudaStream_t stream, const sac_replay_sample_args* args) = {
 #define SAMPLER(name) sac_replay_sample_##name,
     SAC_SAMPLERS(SAMPLER)};
 
 sac_status sac_cuda_replay_sample(sac_agent* agent) {
   const sac_gpu* gpu = sac_gpu_of(agent);
+
+  /* an algorithm that samples no a' needs no noise and no columns for it */
   const sac_replay_sample_args args = {.state = gpu->state,
                                        .ring = gpu->replay,
                                        .minibatch = gpu->minibatch,
@@ -107,6 +118,8 @@ sac_status sac_cuda_replay_sample(sac_agent* agent) {
                                        .capacity = agent->shape.capacity,
                                        .with_next_action = sac_algo_samples(agent->algo, SAC_NEXT),
                                        .gamma = (float)agent->settings.gamma};
+
+  /* draw by the configured sampler */
   sac_cuda_range_push("replay sample");
   const cudaError_t error = samplers[agent->settings.replay_sampling](gpu->stream, &args);
   sac_cuda_range_pop();
@@ -129,12 +142,15 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   for (size_t p = 0; p < (size_t)agent->shape.population; ++p) {
+    /* agent p's part of the caller's arrays */
     const float *obs = minibatch->obs + p * B * O, *next = minibatch->next_obs + p * B * O,
                 *action = minibatch->action + p * B * A;
 
-    /* inputs of networks without actions, then of those with actions, for each critic */
+    /* inputs of networks without actions: B rows of s, then B rows of s' */
     SAC_TRY(put(gpu, m->states + 2 * p * B * O, O, obs, O, B));
     SAC_TRY(put(gpu, m->states + (2 * p + 1) * B * O, O, next, O, B));
+
+    /* inputs of networks with actions, a copy for each critic; the update writes a~ and a' */
     for (size_t k = 0; k < K; ++k) {
       const size_t at = (p * K + k) * B * F;
       SAC_TRY(put(gpu, m->current + at, F, obs, O, B));
@@ -143,11 +159,14 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
       SAC_TRY(put(gpu, m->next + at, F, next, O, B));
     }
 
+    /* rewards and noise; `terminated` stands in the place of the discount until the kernel below */
     SAC_TRY(put(gpu, m->reward + p * B, 1, minibatch->reward + p * B, 1, B));
     SAC_TRY(put(gpu, m->discount + p * B, 1, minibatch->terminated + p * B, 1, B));
     SAC_TRY(put(gpu, m->noise + 2 * p * B * A, A, noise->action + p * B * A, A, B));
     if (noise->next_action) SAC_TRY(put(gpu, m->noise + (2 * p + 1) * B * A, A, noise->next_action + p * B * A, A, B));
   }
+
+  /* make discounts of `terminated`, and weights of 1 */
   const size_t rows = (size_t)agent->shape.population * B;
   SAC_CUDA_TRY(gpu, sac_replay_given(gpu->stream, m, rows, (float)agent->settings.gamma));
 fail:

@@ -1,5 +1,5 @@
-/* Operations of an update, as products and kernels. Each function queues the operation `op` of the algorithm's list,
- * and those after it that its comment names. */
+/* Operations of an update, as products and kernels. Each function queues operation `op` of the algorithm's list. A
+ * function whose comment names several operations queues those that follow `op` too. */
 #ifndef SAC_CUDA_UPDATE_H
 #define SAC_CUDA_UPDATE_H
 
@@ -8,8 +8,8 @@
 typedef sac_status sac_cuda_run(const sac_agent* agent, const sac_op* op);
 
 sac_cuda_run sac_cuda_forward;
-sac_cuda_run sac_cuda_forward_rows; /* two FORWARDs: the same networks at s and s', as twice the rows */
-sac_cuda_run sac_cuda_forward_nets; /* two FORWARDs: the critics at (s, a), their targets at (s', a') */
+sac_cuda_run sac_cuda_forward_rows; /* two FORWARDs: the same networks at s and s', with twice the rows */
+sac_cuda_run sac_cuda_forward_nets; /* two FORWARDs: the critics at (s, a), the target critics at (s', a') */
 sac_cuda_run sac_cuda_backward;
 sac_cuda_run sac_cuda_gradient;
 sac_cuda_run sac_cuda_adam;

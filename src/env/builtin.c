@@ -1,7 +1,7 @@
 /* The drivers of the built-in tasks on the CPU, one for each line of kernels/tasks/tasks.h.
  *
- * A driver's loops are made by a macro for each task, so that the task's functions are inlined into a loop over
- * environments; what happens once an instance is shared code over the task's description. */
+ * A macro makes the loops over environments for each task, so that the compiler inlines the task's functions into them.
+ * What happens once an instance is ordinary code for all tasks, which reads the task's description (env/task.h). */
 #include <stdio.h>
 #include <string.h>
 
@@ -16,9 +16,9 @@
 
 typedef struct instance {
   const sac_task* task;
-  int32_t n;
-  void* options;        /* task->options_size */
-  unsigned char* state; /* (n) of task->state_size */
+  int32_t n;            /* environments */
+  void* options;        /* task->options_size bytes */
+  unsigned char* state; /* (n) of task->state_size bytes */
   float low[SAC_TASK_ACTION_MAX], high[SAC_TASK_ACTION_MAX];
   char error[ERROR_MAX];
 } instance;
@@ -34,25 +34,34 @@ static void env_destroy(void* self) {
 }
 
 static int env_create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
+  /* *self is set also when this fails: the caller reads the error text from it */
   instance* env = *self = sac_alloc(sizeof(instance));
   if (!env) return SAC_ERROR_MEMORY;
+
+  /* the task */
   const sac_task* task = env->task = sac_task_find(id);
   env->n = n;
   if (!task || n < 1) {
     (void)snprintf(env->error, sizeof env->error, "there are no %d environments of '%.64s'", (int)n, id);
     return SAC_ERROR_ENV;
   }
+
+  /* memory for its options and states */
   env->options = sac_alloc(task->options_size);
   env->state = sac_alloc(sac_bytes((size_t)n, task->state_size));
   if (!env->options || !env->state) {
     (void)snprintf(env->error, sizeof env->error, "not enough memory for %d environments", (int)n);
     return SAC_ERROR_MEMORY;
   }
+
+  /* read the options; the instance keeps the message */
   const sac_status status = sac_env_options_read(task->options, task->option_count, id, options, env->options);
   if (status != SAC_OK) {
     (void)snprintf(env->error, sizeof env->error, "%s", sac_last_error());
     return (int)status;
   }
+
+  /* tell sizes and bounds; discrete actions have no bounds */
   if (task->actions == 0) task->bounds(env->options, env->low, env->high);
   *spec = (sac_env_spec){.obs_size = task->obs_size,
                          .action_size = task->action_size,
@@ -79,18 +88,23 @@ static int env_state_set(void* self, int32_t i, const void* state) {
   return SAC_OK;
 }
 
-/* Whether `action` is one of 0 .. actions-1; NaN is none. */
+/* Whether `action` is a whole number from 0 to actions - 1. NaN is not. */
 static inline int is_action(float action, int32_t actions) {
   return action >= 0 && action < (float)actions && action == (float)(int32_t)action;
 }
 
+/* Says in the error text which action is wrong. */
 static int bad_action(instance* env, int32_t i, float action) {
   (void)snprintf(env->error, sizeof env->error, "action %g of environment %d; there are actions 0 to %d",
                  (double)action, (int)i, (int)env->task->actions - 1);
   return SAC_ERROR_ENV;
 }
 
-/* Options are copied to the stack, where the loop's stores cannot alias them. */
+/* A task's functions and its table.
+ *
+ * reset, step: options are copied to the stack, so the compiler knows that the loop's stores do not change them.
+ * step: all discrete actions are checked before any environment moves. No task truncates: the vector applies the limit.
+ * The last three of the table are info_names, info (the tasks have none) and concurrent. */
 #define DRIVER(name, NAME, id, summary)                                                                       \
   static int name##_reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {                \
     const instance* env = self;                                                                               \
@@ -147,6 +161,8 @@ static int bad_action(instance* env, int32_t i, float action) {
                                          1};
 SAC_TASKS(DRIVER)
 
+/* The four functions behind `start` are NULL: a built-in task can always be made, always starts from as many numbers,
+ * replays float64 actions another way (verify/wide.h), and has no simulator of its own. */
 #define ENTRY(name, NAME, id, summary) \
   {id, summary, &name##_api, sac_##name##_initial_size, name##_start, NULL, NULL, NULL, NULL},
 const sac_env_entry sac_builtin_envs[] = {SAC_TASKS(ENTRY)};

@@ -15,7 +15,7 @@ sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
   char shown[SAC_SHOW_MAX];
   sac_text_show(shown, id, SIZE_MAX);
 
-  /* The table is of this version, or of the one before info. */
+  /* the table has the size of this version, or of the version before info */
   if (!api) return sac_fail(SAC_ERROR_ENV, "%s: there is no table of functions", shown);
   if (api->abi != SAC_ENV_ABI || (api->size != sizeof *api && api->size != SAC_ENV_API_SIZE_BEFORE_INFO))
     return sac_fail(SAC_ERROR_ENV,
@@ -23,7 +23,7 @@ sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
                     "this <sac/env.h>",
                     shown, (unsigned)api->abi, (unsigned)api->size, SAC_ENV_ABI, sizeof *api);
 
-  /* The functions that every environment has. */
+  /* every environment has these functions */
   const char* missing = !api->create    ? "create"
                         : !api->reset   ? "reset"
                         : !api->step    ? "step"
@@ -31,7 +31,7 @@ sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
                                         : NULL;
   if (missing) return sac_fail(SAC_ERROR_ENV, "%s: its table of functions lacks '%s'", shown, missing);
 
-  /* Optional functions that belong together. */
+  /* optional functions that are of no use alone; an older table ends before info, so do not read it there */
   const int states = (api->state_size != NULL) + (api->state_get != NULL) + (api->state_set != NULL);
   if (states != 0 && states != 3)
     return sac_fail(SAC_ERROR_ENV, "%s: state_size, state_get and state_set come together or not at all", shown);
@@ -44,7 +44,7 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
   char shown[SAC_SHOW_MAX];
   sac_text_show(shown, id, SIZE_MAX);
 
-  /* Sizes and the time limit. */
+  /* sizes and the time limit */
   if (spec->obs_size < 1 || spec->obs_size > SAC_ENV_SIZE_MAX)
     return sac_fail(SAC_ERROR_ENV, "%s: %d observations; 1 to %d are possible", shown, (int)spec->obs_size,
                     SAC_ENV_SIZE_MAX);
@@ -55,7 +55,7 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
     return sac_fail(SAC_ERROR_ENV, "%s: max_episode_steps is %d; 0 means no limit", shown,
                     (int)spec->max_episode_steps);
 
-  /* Discrete actions have no bounds. */
+  /* discrete actions are one number, without bounds */
   if (spec->actions != 0) {
     if (spec->actions < 2 || spec->actions > SAC_ENV_SIZE_MAX || spec->action_size != 1)
       return sac_fail(SAC_ERROR_ENV, "%s: %d discrete actions in %d numbers; it takes 2 to %d in 1", shown,
@@ -63,7 +63,7 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
     return SAC_OK;
   }
 
-  /* Continuous actions have finite bounds. */
+  /* continuous actions have finite bounds, which scale them; the comparisons refuse NaN too */
   if (!spec->action_low || !spec->action_high)
     return sac_fail(SAC_ERROR_ENV, "%s: continuous actions without bounds", shown);
   for (int32_t i = 0; i < spec->action_size; i++) {
@@ -80,7 +80,7 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
   return SAC_OK;
 }
 
-/* Whether a name is a valid term of info: letters, digits and '_', no digit first. */
+/* Whether a name is a valid name of a term of info: letters, digits and '_', no digit first. */
 static int is_identifier(const char* name, size_t length) {
   static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789";
   return length > 0 && length < SAC_ENV_INFO_NAME_MAX && strspn(name, letters) == length &&
@@ -92,29 +92,37 @@ sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self
   char shown[SAC_SHOW_MAX], term[SAC_SHOW_MAX];
   *name = NULL;
   *count = 0;
+
+  /* an older table ends before info, and info is optional */
   if (api->size < sizeof *api || !api->info_names) return SAC_OK;
   sac_text_show(shown, id, SIZE_MAX);
 
-  /* Every name is valid and stands there once. */
+  /* get the list; the loop ends after SAC_ENV_INFO_MAX names, in case the list lacks its NULL */
   const char* const* names = api->info_names(self);
   if (!names) return sac_fail(SAC_ERROR_ENV, "%s: info_names gave no list", shown);
   int32_t k = 0;
   for (; k <= SAC_ENV_INFO_MAX && names[k]; k++) {
+    /* a valid name; strnlen, in case the text lacks its 0 */
     const size_t length = strnlen(names[k], SAC_ENV_INFO_NAME_MAX);
     if (!is_identifier(names[k], length))
       return sac_fail(
           SAC_ERROR_ENV,
           "%s: term %d of info is named '%s'; a name has 1 to %d letters, digits and '_', the first no digit", shown,
           (int)k, sac_text_show(term, names[k], length), SAC_ENV_INFO_NAME_MAX - 1);
+
+    /* a name that no other term has */
     for (int32_t other = 0; other < k; other++)
       if (strcmp(names[other], names[k]) == 0)
         return sac_fail(SAC_ERROR_ENV, "%s: terms %d and %d of info are both named '%s'", shown, (int)other, (int)k,
                         names[k]);
   }
 
+  /* too long, or without an end */
   if (k > SAC_ENV_INFO_MAX)
     return sac_fail(SAC_ERROR_ENV, "%s: info has more than %d terms, or the list of their names does not end with NULL",
                     shown, SAC_ENV_INFO_MAX);
+
+  /* the list stays the environment's */
   *name = names;
   *count = k;
   return SAC_OK;

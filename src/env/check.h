@@ -7,24 +7,26 @@
 
 #include <sac/env.h>
 
-/* The size of a table from before info was part of it. The slots behind this size must not be read. */
+/* The size of a table that was built before sac_env_api had info_names, info and concurrent. Where `size` is this,
+ * those members must not be read. */
 #define SAC_ENV_API_SIZE_BEFORE_INFO offsetof(sac_env_api, info_names)
 
-#define SAC_ENV_SIZE_MAX 65536    /* the most observations, actions and discrete actions */
-#define SAC_ENV_COUNT_MAX 1048576 /* the most environments of a vector */
+#define SAC_ENV_SIZE_MAX 65536    /* the largest obs_size, action_size, and number of discrete actions */
+#define SAC_ENV_COUNT_MAX 1048576 /* the most environments of a vector: P*N */
 #define SAC_ENV_BOUND_MAX 1e6     /* the largest bound of an action: a larger one means "no bound" and gives no scale */
 
 /* The environment's text about its last failure; NULL when it has none. */
 const char* sac_env_error_text(const sac_env_api* api, void* self);
 
-/* Checks a table of functions; `id` is for messages. Errors: ENV (another ABI or size, a function is missing). */
+/* Checks a table of functions, which may be NULL. `id` is for messages. Errors: ENV (no table, another ABI or size, a
+ * function is missing). */
 sac_status sac_env_check_api(const char* id, const sac_env_api* api);
 
 /* Checks sizes and bounds. Errors: ENV (the message says which is wrong and what is possible). */
 sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec);
 
-/* Gets the names of the terms of info, and checks them. *count is 0 when the table has no info. Errors: ENV (the
- * message says which name is wrong and what is possible). */
+/* Gets the names of the terms of info, and checks them. *name (count) belongs to the environment. *count is 0 when the
+ * table has no info. Errors: ENV (the message says which name is wrong and what is possible). */
 sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self, const char* const** name,
                               int32_t* count);
 

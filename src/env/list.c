@@ -11,8 +11,9 @@
 #include "util/error.h"
 #include "util/text.h"
 
-#define LISTED_MAX 64
+#define LISTED_MAX 64 /* ids among which the nearest is looked for */
 
+/* Whether environment `id` has an option `threads`. */
 static int takes_threads(const char* id) {
   int32_t count;
   const sac_env_option* option = sac_env_options_of(id, &count);
@@ -21,6 +22,7 @@ static int takes_threads(const char* id) {
   return 0;
 }
 
+/* What the room config needs to know of environments. */
 const sac_env_facts sac_config_env = {takes_threads, sac_env_gym_task};
 
 int32_t sac_env_count(void) { return sac_task_count + sac_mujoco_env_count; }
@@ -53,7 +55,7 @@ const char* sac_env_source(const char* id) {
 sac_status sac_env_find(const char* id, const sac_env_api** api) {
   *api = NULL;
 
-  /* An environment of the list. */
+  /* an environment of the list: give its table when it can be made here */
   const sac_env_entry* entry = sac_env_entry_find(id);
   if (entry) {
     const sac_status status = entry->ready ? entry->ready() : SAC_OK;
@@ -62,11 +64,11 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
   }
   if (!id || !*id) return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('sac envs' lists them)");
 
-  /* One from outside. */
+  /* an environment from outside, whose code is loaded */
   if (sac_env_is_gym(id)) return sac_env_gym_load(id, api);
   if (sac_env_is_plugin(id)) return sac_env_plugin_load(id, api);
 
-  /* Unknown: name the nearest of the list. */
+  /* unknown: name the nearest of the list */
   const char* ids[LISTED_MAX];
   const int32_t count = sac_env_count() < LISTED_MAX ? sac_env_count() : LISTED_MAX;
   for (int32_t i = 0; i < count; i++) ids[i] = sac_env_at(i)->id;

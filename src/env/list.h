@@ -14,22 +14,22 @@ typedef struct sac_env_entry {
   const char* summary;
   const sac_env_api* api;
 
-  /* Starts an episode in environment i from the state `initial` of an environment trace (verify/verify.h), which has
-   * initial_size numbers. Writes its observation, obs (O). Returns 0 for success. */
+  /* Starts an episode in environment i from `initial` (initial_size), the state that an environment trace begins with
+   * (verify/verify.h). Writes its observation, obs (O). Returns 0 for success. */
   int32_t initial_size;
   int (*start)(void* self, int32_t i, const double* initial, float* obs);
 
-  /* May be NULL: an environment that can always be made, and whose initial_size is always the same. */
-  sac_status (*ready)(void);            /* whether it can be made here; ENV: the message says what is missing */
-  int32_t (*initial_count)(void* self); /* initial_size, when it depends on the instance */
+  /* Both may be NULL: such an environment can always be made, and its initial_size is always the same. */
+  sac_status (*ready)(void);            /* OK: can be made here; ENV: the message says what is missing */
+  int32_t (*initial_count)(void* self); /* the initial_size of an instance, where it depends on the model */
 
-  /* One step of all with actions and rewards in double, for traces that were recorded with float64 actions (sac
-   * verify). NULL: the task has another way (verify/wide.h), or none. */
+  /* One step of all environments with action (n, A) and reward (n) in double, for traces that were recorded with
+   * float64 actions (sac verify). NULL: the task has another way (verify/wide.h), or none. */
   int (*step_wide)(void* self, const double* action, float* obs, double* reward, uint8_t* terminated);
 
-  /* One step of all by the simulator alone, without rewards, observations, checks or ends of episodes. It bounds the
-   * speed of step (`sac bench env --bare`). The instance's episodes are no longer valid after it. action (n, A). NULL:
-   * there is no such loop. */
+  /* One step of all environments by the simulator alone, without rewards, observations, checks or ends of episodes. Its
+   * speed is an upper bound for that of step (`sac bench env --bare`). Afterwards the instance's episodes are no longer
+   * valid. action (n, A). NULL: there is no such loop. */
   int (*bare)(void* self, const float* action);
 } sac_env_entry;
 
@@ -42,7 +42,7 @@ const sac_env_entry* sac_env_entry_find(const char* id);
 /* Whether `id` names an environment from outside (a path, or gym:), whose code is loaded to find it. */
 int sac_env_is_outside(const char* id);
 
-/* Who implements `id`: "built in", "MuJoCo", "Gymnasium", or "plugin". */
+/* Who implements `id`: "built in", "MuJoCo", "Gymnasium", or "plugin", which is also the answer for unknown ids. */
 const char* sac_env_source(const char* id);
 
 /* (count) The options that its env.options may hold; NULL and 0 when there are none. */

@@ -20,6 +20,7 @@ static void store(const sac_env_option* option, void* options, double value) {
   }
 }
 
+/* Stores a RANGE. */
 static void store_range(const sac_env_option* option, void* options, double low, double high) {
   const double range[2] = {low, high};
   memcpy((unsigned char*)options + option->offset, range, sizeof range);
@@ -33,6 +34,7 @@ static int store_text(const sac_env_option* option, void* options, const char* t
   return 1;
 }
 
+/* Stores the initial value, which each kind has in other members of the option (sac_env_option_kind). */
 static void store_initial(const sac_env_option* option, void* options) {
   if (option->kind == SAC_ENV_OPTION_RANGE) store_range(option, options, option->low, option->high);
   else if (option->kind == SAC_ENV_OPTION_TEXT) (void)store_text(option, options, option->choices);
@@ -43,14 +45,18 @@ static void store_initial(const sac_env_option* option, void* options) {
 static int32_t choice_index(const char* choices, const char* word) {
   const size_t length = strlen(word);
   for (int32_t index = 0;; index++) {
+    /* compare the first of the remaining choices */
     const size_t part = strcspn(choices, "|");
     if (part == length && memcmp(choices, word, part) == 0) return index;
+
+    /* go on behind the next | */
     if (choices[part] == '\0') return -1;
     choices += part + 1;
   }
 }
 
-/* Reads an end of a range: a number, or infinity as a string, in the spelling of YAML, Python or C. 0 for neither. */
+/* Reads an end of a range: a number, or infinity as a string, in the spelling of YAML, Python or C. Returns 0 when it
+ * is neither. */
 static int read_end(const json_t* value, double* end) {
   static const char* const infinite[] = {"inf", "Infinity", ".inf", "+inf"};
   if (json_is_number(value)) {
@@ -58,6 +64,7 @@ static int read_end(const json_t* value, double* end) {
     return 1;
   }
 
+  /* infinity, with a '-' in front of any of its spellings */
   if (!json_is_string(value)) return 0;
   const char* text = json_string_value(value);
   const int minus = *text == '-';
@@ -71,6 +78,8 @@ static int read_end(const json_t* value, double* end) {
 
 static sac_status read_range(const sac_env_option* option, const char* id, const json_t* value, void* options) {
   double low, high;
+
+  /* two ends, the smaller first */
   if (!json_is_array(value) || json_array_size(value) != 2 || !read_end(json_array_get(value, 0), &low) ||
       !read_end(json_array_get(value, 1), &high) || !(low <= high))
     return sac_fail(SAC_ERROR_CONFIG,
@@ -84,10 +93,14 @@ static sac_status read_range(const sac_env_option* option, const char* id, const
 static sac_status read_text(const sac_env_option* option, const char* id, const json_t* value, void* options) {
   char digits[32];
   const char* text = json_string_value(value);
+
+  /* a whole number is taken as its digits, such as the number of a body */
   if (json_is_integer(value)) {
     (void)snprintf(digits, sizeof digits, "%lld", (long long)json_integer_value(value));
     text = digits;
   }
+
+  /* refuse other types (text is NULL), "" and what does not fit */
   if (!text || !*text || !store_text(option, options, text))
     return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a text of 1 to %d bytes as '%s'", id,
                     (int)option->high - 1, option->name);
@@ -97,6 +110,8 @@ static sac_status read_text(const sac_env_option* option, const char* id, const 
 static sac_status read_number(const sac_env_option* option, const char* id, const json_t* value, void* options) {
   const int whole = option->kind == SAC_ENV_OPTION_INT;
   const double number = json_number_value(value);
+
+  /* in the range and, for INT, without a fraction */
   if (!json_is_number(value) || !(number >= option->low && number <= option->high) ||
       (whole && number != (double)(int32_t)number))
     return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a %snumber in [%g, %g] as '%s'", id, whole ? "whole " : "",
@@ -137,7 +152,7 @@ static sac_status read_option(const sac_env_option* option, const char* id, cons
   return read_bool(option, id, value, options);
 }
 
-/* Appends a number as JSON; infinity, which JSON lacks, as a string. */
+/* Appends a number as JSON. JSON has no infinity, so it becomes a string. */
 static void append_number(char* text, size_t* used, double value) {
   char number[SAC_NUMBER_MAX];
   sac_print_real(number, value);
@@ -149,7 +164,7 @@ const char* sac_env_option_initial(const sac_env_option* option, char text[SAC_E
   size_t used = 0;
   text[0] = '\0';
 
-  /* Each kind has its initial value in other members: see sac_env_option_kind. */
+  /* each kind has its initial value in other members: see sac_env_option_kind */
   switch (option->kind) {
     case SAC_ENV_OPTION_REAL:
     case SAC_ENV_OPTION_INT:
@@ -158,7 +173,7 @@ const char* sac_env_option_initial(const sac_env_option* option, char text[SAC_E
     case SAC_ENV_OPTION_BOOL:
       sac_text_append(text, size, &used, "%s", option->initial != 0 ? "true" : "false");
       break;
-    case SAC_ENV_OPTION_CHOICE: /* the first of the choices */
+    case SAC_ENV_OPTION_CHOICE: /* the first of the choices: in every list `initial` is 0 */
       sac_text_append(text, size, &used, "\"%.*s\"", (int)strcspn(option->choices, "|"), option->choices);
       break;
     case SAC_ENV_OPTION_TEXT:
@@ -181,13 +196,13 @@ static sac_status unknown(const sac_env_option* list, int32_t count, const char*
   char all[512] = "", shown[SAC_SHOW_MAX];
   size_t used = 0;
 
-  /* The names that it has. */
+  /* list the names that it has */
   for (int32_t i = 0; i < count; i++) {
     names[i] = list[i].name;
     sac_text_append(all, sizeof all, &used, "%s%s", i ? ", " : "", list[i].name);
   }
 
-  /* The nearest of them, or all. */
+  /* name the nearest of them, if one is near, and all */
   sac_text_show(shown, key, SIZE_MAX);
   if (count == 0) return sac_fail(SAC_ERROR_CONFIG, "env.options: %s has no options, so none called '%s'", id, shown);
   const char* near = sac_nearest(key, names, (size_t)count);
@@ -199,10 +214,11 @@ static sac_status unknown(const sac_env_option* list, int32_t count, const char*
 
 sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json,
                                 void* options) {
+  /* initial values first; the JSON then overwrites some */
   for (int32_t i = 0; i < count; i++) store_initial(&list[i], options);
   if (!json || !*json) return SAC_OK;
 
-  /* The JSON object. */
+  /* parse the JSON object */
   json_error_t error;
   json_t* root = json_loads(json, JSON_REJECT_DUPLICATES, &error);
   if (!json_is_object(root)) {
@@ -211,7 +227,7 @@ sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const
                     root ? "" : ": ", root ? "" : error.text);
   }
 
-  /* Each of its keys is an option of the list. */
+  /* look up each key in the list, and read its value */
   sac_status status = SAC_OK;
   const char* key;
   json_t* value;

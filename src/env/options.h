@@ -1,4 +1,4 @@
-/* env.options: a JSON object that is read into a task's struct of options, by a list of its members. */
+/* env.options: a JSON object. It is read into a task's struct of options, whose members a list describes. */
 #ifndef SAC_ENV_OPTIONS_H
 #define SAC_ENV_OPTIONS_H
 
@@ -17,22 +17,22 @@ typedef enum sac_env_option_kind {
 } sac_env_option_kind;
 
 typedef struct sac_env_option {
-  const char* name;
+  const char* name; /* the key in JSON */
   sac_env_option_kind kind;
-  size_t offset; /* of the member in the struct */
-  double initial, low, high;
-  const char* choices;
+  size_t offset;             /* of the member in the struct */
+  double initial, low, high; /* initial is 0 for CHOICE; RANGE and TEXT have no `initial` */
+  const char* choices;       /* of CHOICE; the initial value of TEXT; "" for other kinds */
 } sac_env_option;
 
-#define SAC_ENV_OPTIONS_MAX 20
+#define SAC_ENV_OPTIONS_MAX 20 /* the most options of a task */
 
-#define SAC_ENV_OPTION_TEXT_MAX 128
+#define SAC_ENV_OPTION_TEXT_MAX 128 /* bytes of an initial value as text */
 
 /* An option's initial value as JSON text. Returns `text`. */
 const char* sac_env_option_initial(const sac_env_option* option, char text[SAC_ENV_OPTION_TEXT_MAX]);
 
-/* Sets every member to its initial value, then those that `json` holds to its values. NULL and "" mean "{}". `id` is
- * for messages. Errors: CONFIG (not an object, unknown or repeated key, wrong type, out of range). */
+/* Sets every member to its initial value, then each member that `json` names to its value there. A json of NULL or ""
+ * means "{}". `id` is for messages. Errors: CONFIG (no object, unknown or repeated key, wrong type, out of range). */
 sac_status sac_env_options_read(const sac_env_option* list, int32_t count, const char* id, const char* json,
                                 void* options);
 

@@ -16,23 +16,28 @@
 
 int sac_env_is_plugin(const char* id) { return strchr(id, '/') != NULL; }
 
-/* Checks that `path` is a file. dlopen's own error would not tell a missing file from a missing dependency. */
+/* Checks that `path` is a file. dlopen's own error would not tell a missing file from a missing dependency. shown: the
+ * path as messages show it. */
 static sac_status check_file(const char* path, const char* shown) {
   char here[SAC_PATH_MAX] = "";
   struct stat info;
+
+  /* missing: for a relative path, say from where it was looked for */
   if (stat(path, &info) != 0) {
     const int code = errno;
     if (path[0] != '/' && getcwd(here, sizeof here))
       return sac_fail(SAC_ERROR_ENV, "%s: %s (looked for from the current folder, %s)", shown, strerror(code), here);
     return sac_fail(SAC_ERROR_ENV, "%s: %s", shown, strerror(code));
   }
+
+  /* a folder, or another thing that cannot be loaded */
   if (!S_ISREG(info.st_mode))
     return sac_fail(SAC_ERROR_ENV, "%s is no file: an environment of one's own is a shared object, ./libmyenv.so",
                     shown);
   return SAC_OK;
 }
 
-/* The dynamic loader's error, without the file's name in front, which our message already has. */
+/* The dynamic loader's error, without the path in front, as our message already has it. */
 static const char* loader_text(const char* path) {
   const char* text = dlerror();
   const size_t length = strlen(path);
@@ -46,7 +51,7 @@ sac_status sac_env_plugin_load(const char* path, const sac_env_api** api) {
   sac_status status = SAC_OK;
   *api = NULL;
 
-  /* Load the shared object. */
+  /* load the shared object; it is never unloaded, as environments run its code */
   sac_text_show(shown, path, SIZE_MAX);
   SAC_TRY(check_file(path, shown));
   void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
@@ -54,7 +59,7 @@ sac_status sac_env_plugin_load(const char* path, const sac_env_api** api) {
     return sac_fail(SAC_ERROR_ENV, "%s cannot be loaded: %s ('cc -shared -fPIC -I include my.c -o libmy.so' makes one)",
                     shown, loader_text(path));
 
-  /* Call the function that it exports. */
+  /* find the function that it exports */
   void* symbol = dlsym(library, SYMBOL);
   if (!symbol)
     return sac_fail(SAC_ERROR_ENV,
@@ -63,7 +68,7 @@ sac_status sac_env_plugin_load(const char* path, const sac_env_api** api) {
                     shown);
   memcpy(&plugin, &symbol, sizeof plugin); /* ISO C has no cast from void* to a function pointer */
 
-  /* Check the table that it returns. */
+  /* call it, and check the table that it returns */
   const sac_env_api* table = plugin();
   SAC_TRY(sac_env_check_api(path, table));
   *api = table;

@@ -12,7 +12,7 @@
 #include "util/text.h"
 
 /* Options that Gymnasium's constructors do not take. They set how many threads or processes share the work, and have no
- * effect on results. The first is an option of our own tasks. */
+ * effect on results. The first is an option of our own tasks, the second of gym: ones. */
 static const char* const not_gymnasium[] = {"threads", "sac_workers"};
 
 /* Makes the options of the recorded environment: the run's own as keyword arguments of gymnasium.make, and the settings
@@ -23,18 +23,19 @@ static sac_status make_options(sac_env_record* record, const char* options, int 
   json_t* root = json_loads(options && *options ? options : "{}", JSON_REJECT_DUPLICATES, &error);
   sac_status status = SAC_OK;
 
-  /* The run's options. */
+  /* the run's options, without those that set threads; in a gym: environment "threads" may be its own option */
   if (!json_is_object(root))
     SAC_TRY(sac_fail(SAC_ERROR_CONFIG, "env.options is no JSON object such as {\"key\": 1}%s%s", root ? "" : ": ",
                      root ? "" : error.text));
   for (size_t i = ours ? 0 : 1; i < sizeof not_gymnasium / sizeof *not_gymnasium; i++)
     (void)json_object_del(root, not_gymnasium[i]);
 
-  /* The recorder's settings. */
+  /* add the recorder's settings */
   if (json_object_set_new(root, SAC_GYM_RECORD,
                           json_pack("{s:s, s:s, s:b}", "folder", folder, "name", name, "ours", ours)) != 0)
     SAC_TRY(sac_fail(SAC_ERROR_FILE, "a video's folder and name must be UTF-8 text"));
 
+  /* write them as text; 17 digits keep every bit of a double */
   record->options = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
   if (!record->options) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for the options of %s", record->id));
 fail:
@@ -47,6 +48,8 @@ sac_status sac_env_record_make(sac_env_record* record, const char* id, const cha
   sac_status status = SAC_OK;
   char shown[SAC_SHOW_MAX];
   const int ours = sac_env_entry_find(id) != NULL;
+
+  /* clear it before anything can fail; a plugin has nothing that draws */
   *record = (sac_env_record){0};
   if (!ours && !sac_env_is_gym(id) && sac_env_is_plugin(id))
     return sac_fail(SAC_ERROR_ENV,
@@ -54,7 +57,7 @@ sac_status sac_env_record_make(sac_env_record* record, const char* id, const cha
                     "tasks here that it has too",
                     sac_text_show(shown, id, SIZE_MAX));
 
-  /* A task of ours is recorded as Gymnasium's of the same id. */
+  /* in place of a task of ours take Gymnasium's of the same id */
   SAC_TRY(sac_path(record->id, "%s%s", ours ? "gym:" : "", id));
   SAC_TRY(sac_env_find(record->id, &record->api));
   SAC_TRY(make_options(record, options, ours, folder, name));

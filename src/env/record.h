@@ -1,5 +1,5 @@
-/* Recording episodes as videos. Gymnasium's environment of the same id is played, as it draws pictures and has a
- * recorder. */
+/* Recording episodes as videos. The environment that is played is Gymnasium's of the same id, as Gymnasium draws
+ * pictures and has a recorder. */
 #ifndef SAC_ENV_RECORD_H
 #define SAC_ENV_RECORD_H
 
@@ -12,14 +12,14 @@
 typedef struct sac_env_record {
   const sac_env_api* api;
   char id[SAC_PATH_MAX]; /* gym:... */
-  char* options;         /* a JSON object */
+  char* options;         /* a JSON object, for create */
 } sac_env_record;
 
-/* Finds what to make in place of environment `id` with `options` (a JSON object). The episodes that its instance plays
- * are written to sac_env_record_path of 0, 1, ... Makes the folder. In place of a task of ours, Gymnasium's is played:
- * it has the same observations, actions and dynamics, but starts episodes from its own random numbers. `record` is the
- * caller's to clear, also on failure. Errors: ENV (a plugin; no Python, see env/gym.h), CONFIG (options), FILE, MEMORY.
- */
+/* Finds the environment that is played and recorded in place of `id` with `options` (a JSON object). An instance made
+ * from `record` writes its episode I, counted from 0, to sac_env_record_path of I. In place of a task of ours
+ * Gymnasium's is played: it has the same observations, actions and dynamics, but starts episodes from its own random
+ * numbers. Makes the folder. `record` is the caller's to clear, also on failure. Errors: ENV (a plugin; no Python, see
+ * env/gym.h), CONFIG (options), FILE, MEMORY. */
 sac_status sac_env_record_make(sac_env_record* record, const char* id, const char* options, const char* folder,
                                const char* name);
 void sac_env_record_clear(sac_env_record* record);

@@ -8,13 +8,13 @@ typedef struct sac_reference {
   const char* id;
   double mean;        /* undiscounted return of an episode */
   double spread;      /* standard deviation over seeds; NAN: unknown */
-  const char* source; /* who published it, over how many steps, and the task's version if it is another */
+  const char* source; /* who published it, after how many steps, and of which version of the task if not of `id` */
 } sac_reference;
 
 extern const sac_reference sac_references[]; /* (sac_reference_count) */
 extern const int32_t sac_reference_count;
 
-/* The return of `id`, or of ID for gym:ID. NULL when none with a source is known. */
+/* The return of `id`; for gym:ID without its own line, that of ID. NULL when there is none. */
 const sac_reference* sac_reference_find(const char* id);
 
 #endif

@@ -4,11 +4,12 @@
 
 #include "kernels/tasks/tasks.h"
 
+/* An option, from a line of the task's list of options. */
 #define OPTION(task, kind, name, initial, low, high, choices) \
   {#name, SAC_ENV_OPTION_##kind, offsetof(sac_##task##_options, name), initial, low, high, choices},
 
-/* A task's list of options and its bounds; checks that the shared limits hold it. The list ends with an empty entry, as
- * an array needs at least one. */
+/* A task's list of options, its bounds of actions, and checks that it fits the limits that tasks share. The list ends
+ * with an empty entry, as a task may have no options and an array needs at least one entry. */
 #define PARTS(name, NAME, id, summary)                                                                                \
   static const sac_env_option name##_options[] = {                                                                    \
       SAC_##NAME##_OPTIONS(OPTION){NULL, SAC_ENV_OPTION_REAL, 0, 0, 0, 0, ""}};                                       \
@@ -22,6 +23,7 @@
 
 SAC_TASKS(PARTS)
 
+/* A task, from its line of kernels/tasks/tasks.h. The empty entry is not counted as an option. */
 #define TASK(name, NAME, id_, summary_)                                           \
   {.id = id_,                                                                     \
    .summary = summary_,                                                           \

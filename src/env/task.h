@@ -12,10 +12,10 @@
 typedef struct sac_task {
   const char* id;
   const char* summary;
-  int32_t obs_size, action_size, actions, max_episode_steps;
-  int32_t initial_size; /* numbers of the state that an environment trace starts from */
-  size_t state_size, options_size;
-  const sac_env_option* options; /* (option_count) */
+  int32_t obs_size, action_size, actions, max_episode_steps; /* as in sac_env_spec */
+  int32_t initial_size;            /* numbers of the state that an environment trace starts from */
+  size_t state_size, options_size; /* bytes of the task's structs */
+  const sac_env_option* options;   /* (option_count) */
   int32_t option_count;
   void (*bounds)(const void* options, float* low, float* high); /* (A) each */
 } sac_task;
@@ -23,7 +23,7 @@ typedef struct sac_task {
 extern const sac_task sac_tasks[]; /* (sac_task_count) in the order of kernels/tasks/tasks.h */
 extern const int32_t sac_task_count;
 
-/* NULL when there is none. */
+/* The task `id`; NULL when there is none. */
 const sac_task* sac_task_find(const char* id);
 
 #endif

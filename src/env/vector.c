@@ -14,7 +14,7 @@
 
 #define COUNT(vector) ((size_t)(vector)->population * (size_t)(vector)->num_envs)
 
-/* The number of the current step as messages give it: transitions of one agent, from 1. */
+/* The number of the current step for messages: the transitions of one agent so far, with those of this step. */
 static unsigned long long step_number(const sac_vector* vector) {
   return (unsigned long long)((vector->steps + 1) * (uint64_t)vector->num_envs);
 }
@@ -25,7 +25,7 @@ static sac_status env_failed(const sac_vector* vector, const char* what) {
                   text ? text : "it gives no reason");
 }
 
-/* The error of a value that is not finite. at: its index in an observation, -1 for none. */
+/* The error of a value of environment i that is not finite. at: its index in the observation; -1: it is a reward. */
 static sac_status not_finite(const sac_vector* vector, size_t i, const char* what, int32_t at, double value) {
   char place[32] = "";
   if (at >= 0) (void)snprintf(place, sizeof place, " %d", (int)at);
@@ -38,10 +38,14 @@ static sac_status not_finite(const sac_vector* vector, size_t i, const char* wha
                   (unsigned long long)vector->seed[i / (size_t)vector->num_envs]);
 }
 
-/* Checks the observations of the environments in `mask`, or of all when it is NULL. */
+/* Checks the observations (P, N, O) of the environments in `mask`, or of all when mask is NULL. */
 static sac_status check_obs(const sac_vector* vector, const float* obs, const uint8_t* mask) {
   const size_t size = (size_t)vector->spec.obs_size, count = COUNT(vector);
+
+  /* the usual case in one fast pass */
   if (!mask && sac_all_finite(obs, count * size)) return SAC_OK;
+
+  /* otherwise look at each environment, to name the first that is wrong */
   for (size_t i = 0; i < count; i++) {
     if (mask && !mask[i]) continue;
     const size_t j = sac_first_not_finite(obs + i * size, size);
@@ -59,7 +63,7 @@ static sac_status check_reward(const sac_vector* vector) {
 sac_status sac_vector_reset_masked(sac_vector* vector) {
   const size_t count = COUNT(vector), num_envs = (size_t)vector->num_envs;
 
-  /* Seeds of the new episodes. */
+  /* draw the seeds of the new episodes, and clear their statistics */
   for (size_t i = 0; i < count; i++) {
     if (!vector->mask[i]) continue;
     vector->reset_seed[i] =
@@ -69,7 +73,7 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
     vector->episode_length[i] = 0;
   }
 
-  /* Reset, and check the first observations. */
+  /* reset, and check the first observations; `changed` makes a backend that steps read the states again */
   vector->changed = 1;
   if (vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs) != 0)
     return env_failed(vector, "reset");
@@ -81,7 +85,7 @@ static sac_status allocate(sac_vector* vector) {
   const size_t count = COUNT(vector), obs = (size_t)vector->spec.obs_size, action = (size_t)vector->spec.action_size;
   const size_t info = (size_t)vector->info_count;
 
-  /* Each array and its size. */
+  /* each array and its size; where a product overflows sac_bytes gives SIZE_MAX, which sac_alloc refuses */
   const struct {
     void** at;
     size_t bytes;
@@ -103,7 +107,7 @@ static sac_status allocate(sac_vector* vector) {
       {(void**)&vector->info, sac_bytes(count, info * sizeof(float))},
   };
 
-  /* When one fails, sac_vector_destroy frees those before it. */
+  /* allocate them; after a failure sac_vector_destroy frees those before it */
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++)
     if (arrays[i].bytes > 0 && !(*arrays[i].at = sac_alloc(arrays[i].bytes)))
       return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %zu environments of %s: lower env.num_envs or seeds",
@@ -114,15 +118,17 @@ static sac_status allocate(sac_vector* vector) {
 /* Makes the instance and checks its spec and info. */
 static sac_status make_instance(sac_vector* vector, const char* id, const char* options) {
   const sac_env_api* api = vector->api;
+  /* an environment without options gets an empty JSON object */
   const int code = api->create(&vector->self, id, (int32_t)COUNT(vector), options ? options : "{}", &vector->spec);
 
-  /* Wrong options are a mistake in the configuration, and their message already says where. */
+  /* tell wrong options, a mistake in the configuration, from other failures; their message already says where */
   if (code != 0) {
     const char* text = vector->self ? sac_env_error_text(api, vector->self) : NULL;
     if (code == SAC_ERROR_CONFIG && text) return sac_fail(SAC_ERROR_CONFIG, "%s", text);
     return sac_fail(SAC_ERROR_ENV, "%s: create failed: %s", vector->id, text ? text : "it gives no reason");
   }
 
+  /* check what it says of itself, before its sizes are used */
   const sac_status status = sac_env_check_spec(id, &vector->spec);
   if (status != SAC_OK) return status;
   return sac_env_check_info(id, api, vector->self, &vector->info_name, &vector->info_count);
@@ -142,14 +148,14 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   sac_status status = SAC_OK;
   sac_vector* vector = NULL;
 
-  /* Check the arguments. */
+  /* check the arguments */
   if (!id || !seed) return sac_fail(SAC_ERROR_ARGUMENT, "sac_vector_create: no id or no seeds");
   if (population < 1 || num_envs < 1 || (int64_t)population * num_envs > SAC_ENV_COUNT_MAX)
     return sac_fail(SAC_ERROR_ARGUMENT, "%d seeds of %d environments: 1 to %d in all are possible", (int)population,
                     (int)num_envs, SAC_ENV_COUNT_MAX);
   SAC_TRY(sac_env_check_api(id, api));
 
-  /* Make the vector, as yet without environments. */
+  /* make the vector, without environments yet */
   vector = sac_alloc(sizeof *vector);
   if (!vector) return sac_fail(SAC_ERROR_MEMORY, "not enough memory for an environment");
   vector->api = api;
@@ -159,12 +165,12 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   vector->stream = stream;
   vector->burst = 1;
 
-  /* The instance first: the arrays take its sizes. */
+  /* make the environments, then the arrays, whose sizes they give */
   SAC_TRY(make_instance(vector, id, options));
   SAC_TRY(copy_seeds(vector, seed));
   SAC_TRY(allocate(vector));
 
-  /* Start the first episodes. */
+  /* start the first episodes */
   SAC_TRY(sac_vector_reset(vector, 0));
   *out = vector;
   return SAC_OK;
@@ -176,12 +182,14 @@ fail:
 void sac_vector_destroy(sac_vector* vector) {
   if (!vector) return;
 
-  /* The thread first: it may still step the environments. */
+  /* end the thread first, as it may still step the environments */
   sac_worker_destroy(vector->worker);
+
+  /* what a backend holds, then the instance */
   if (vector->resident) vector->resident_destroy(vector);
   if (vector->self) vector->api->destroy(vector->self);
 
-  /* The arrays; sac_free takes NULL. */
+  /* the arrays; sac_free takes NULL */
   sac_free(vector->seed);
   sac_free(vector->obs);
   sac_free(vector->action);
@@ -210,13 +218,17 @@ sac_status sac_vector_reset(sac_vector* vector, uint64_t episode) {
 }
 
 /* Scales actions from [-1, 1] to the environment's units, and clips what rounding puts outside the bounds. A NaN stays
- * one: the checks of the step then find it in the observations. */
+ * a NaN: the step then fails, or its observations show it to check_obs. */
 static void scale_actions(sac_vector* vector) {
   const size_t count = COUNT(vector), size = (size_t)vector->spec.action_size;
+
+  /* discrete: the number of the action goes on as it is */
   if (vector->spec.actions != 0) {
     memcpy(vector->env_action, vector->action, count * sizeof(float));
     return;
   }
+
+  /* continuous: column j of all environments has the same bounds */
   for (size_t j = 0; j < size; j++) {
     const float low = vector->spec.action_low[j], high = vector->spec.action_high[j];
     const float centre = sac_action_centre((double)low, (double)high);
@@ -231,20 +243,20 @@ sac_status sac_vector_step(sac_vector* vector) {
   const int32_t limit = vector->spec.max_episode_steps;
   sac_status status = SAC_OK;
 
-  /* Step the environments. */
+  /* step the environments; keep the observations that the policy acted on */
   scale_actions(vector);
   memcpy(vector->prev_obs, vector->obs, count * obs * sizeof(float));
   if (vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward, vector->terminated,
                         vector->truncated) != 0)
     return env_failed(vector, "step");
 
-  /* Check what they gave. */
+  /* check the results before anything takes them; terms of info need not be finite */
   SAC_TRY(check_obs(vector, vector->next_obs, NULL));
   SAC_TRY(check_reward(vector));
   if (vector->info_count > 0 && vector->api->info(vector->self, vector->info) != 0) return env_failed(vector, "info");
   memcpy(vector->obs, vector->next_obs, count * obs * sizeof(float));
 
-  /* Add to the episodes' statistics, apply the time limit, and list the episodes that ended. */
+  /* add to the episodes' statistics, apply the time limit, and list the episodes that ended */
   vector->finished_count = 0;
   for (size_t i = 0; i < count; i++) {
     vector->episode_return[i] += (double)vector->reward[i];
@@ -257,7 +269,7 @@ sac_status sac_vector_step(sac_vector* vector) {
           (sac_episode){(int32_t)i, vector->episode_return[i], vector->episode_length[i]};
   }
 
-  /* Start new episodes where one ended: obs is then what to act on next, next_obs stays the true next observation. */
+  /* start new episodes where one ended: obs is then what to act on next, next_obs stays the true next observation */
   vector->steps++;
   if (vector->finished_count > 0) SAC_TRY(sac_vector_reset_masked(vector));
 fail:

@@ -21,7 +21,7 @@ typedef struct sac_episode {
   int64_t length;        /* steps */
 } sac_episode;
 
-#define SAC_BURST_MAX 256 /* the most steps that a backend queues before the host looks whether agents stop */
+#define SAC_BURST_MAX 256 /* the most steps that a backend queues before the host checks whether agents must stop */
 
 typedef struct sac_vector {
   const sac_env_api* api;
@@ -49,9 +49,9 @@ typedef struct sac_vector {
   uint64_t* episode;       /* (P, N) episodes started: the next seed's position */
   double* episode_return;  /* (P, N) of the running episode */
   int64_t* episode_length; /* (P, N) of the running episode, in steps */
-  uint64_t steps;          /* of the whole vector */
+  uint64_t steps;          /* taken by the whole vector: each gives P*N transitions */
 
-  int32_t finished_count; /* episodes that ended in the last step, or the last burst of them */
+  int32_t finished_count; /* episodes that ended in the last step, or in the last burst of steps */
   sac_episode* finished;  /* (burst * P * N) in the order of steps */
 
   uint8_t* mask;        /* (P, N) 1: to be reset */
@@ -59,25 +59,25 @@ typedef struct sac_vector {
 
   sac_worker* worker; /* steps while the agent learns (step.h, sac_step_overlap); NULL: the caller's thread steps */
 
-  /* A backend that steps the environments itself (sac_backend.env_attach). The members above then hold what its env_get
-   * last wrote. */
-  void* resident; /* NULL: the host steps */
+  /* For a backend that steps the environments itself (sac_backend.env_attach). The members above then hold what
+   * sac_backend.env_get last wrote. */
+  void* resident; /* the backend's own data; NULL: the host steps */
   void (*resident_destroy)(struct sac_vector* vector);
   int changed;   /* 1: the host has reset environments or set their state since the backend last read it */
   int32_t burst; /* steps that may be queued before their episodes are collected; 1 when the host steps */
 } sac_vector;
 
-/* Finds the table of functions for `id`: a built-in task's, MuJoCo's, Gymnasium's (env/gym.h), or that of a user's
- * shared object (env/plugin.h), which is loaded. Errors: ENV (the message names the nearest id, or what cannot be
- * loaded). */
+/* Finds the table of functions for `id`: of a built-in task, MuJoCo's, Gymnasium's (env/gym.h), or of a user's shared
+ * object (env/plugin.h), which it loads. Errors: ENV (the message names the nearest id, or what cannot be loaded). */
 sac_status sac_env_find(const char* id, const sac_env_api** api);
 
-/* Makes P*N environments of `id` and resets them. seed (P). Errors: ENV, MEMORY; CONFIG (options). */
+/* Makes P*N environments of `id` and starts their first episodes. seed (P), copied. Errors: ARGUMENT, ENV, MEMORY,
+ * NUMERIC (a first observation); CONFIG (options). */
 sac_status sac_vector_create(sac_vector** vector, const sac_env_api* api, const char* id, const char* options,
                              int32_t population, int32_t num_envs, const uint64_t* seed, uint64_t stream);
 void sac_vector_destroy(sac_vector* vector);
 
-/* Starts episode number `episode` in every environment. */
+/* Starts episode number `episode`, counted from 0, in every environment. */
 sac_status sac_vector_reset(sac_vector* vector, uint64_t episode);
 
 /* Starts the next episode in every environment i with vector->mask[i] != 0. */
@@ -88,11 +88,12 @@ sac_status sac_vector_reset_masked(sac_vector* vector);
  * next. Errors: ENV; NUMERIC (the message names the step, the environment and its agent). */
 sac_status sac_vector_step(sac_vector* vector);
 
-/* The last step as transitions, for replay push. */
+/* The last step as transitions, for replay push. They point into the vector, and hold until its next step. */
 sac_transitions sac_vector_transitions(const sac_vector* vector);
 
-/* The state of agent p's N environments with their episode statistics, for checkpoints. An environment without state
- * functions starts a new episode in set, and *exact (may be NULL) is then 0. Errors: ENV, FORMAT. */
+/* The state of agent p's N environments with their episode statistics, for checkpoints. In set, environments without
+ * state functions start a new episode instead, and *exact (may be NULL) becomes 0; otherwise 1. Errors: ENV; FORMAT
+ * (damaged), NUMERIC. */
 size_t sac_vector_state_size(const sac_vector* vector);
 sac_status sac_vector_state_get(const sac_vector* vector, int32_t p, void* state);
 sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state, int* exact);

@@ -11,19 +11,20 @@
 #include "util/number.h"
 
 typedef struct header {
-  uint64_t steps; /* of the vector: the same in all headers */
-  uint64_t episode;
+  uint64_t steps;   /* of the vector: the same in all headers */
+  uint64_t episode; /* this and the others: of the environment, see sac_vector */
   double episode_return;
   int64_t episode_length;
 } header;
 
 static size_t obs_bytes(const sac_vector* vector) { return (size_t)vector->spec.obs_size * sizeof(float); }
 
-/* Of the environment's own state. */
+/* The bytes of an environment's own state. */
 static size_t own_bytes(const sac_vector* vector) {
   return vector->api->state_size ? vector->api->state_size(vector->self) : 0;
 }
 
+/* The bytes of one environment in a saved state. */
 static size_t one_size(const sac_vector* vector) {
   return (sizeof(header) + obs_bytes(vector) + own_bytes(vector) + 7) / 8 * 8;
 }
@@ -37,20 +38,26 @@ static sac_status env_failed(const sac_vector* vector, const char* what) {
 
 sac_status sac_vector_state_get(const sac_vector* vector, int32_t p, void* state) {
   const size_t size = one_size(vector), obs = obs_bytes(vector);
+
+  /* clear, so that padding has the same bytes in every checkpoint */
   memset(state, 0, sac_vector_state_size(vector));
   for (int32_t n = 0; n < vector->num_envs; n++) {
     const int32_t i = p * vector->num_envs + n;
     unsigned char* to = (unsigned char*)state + (size_t)n * size;
+
+    /* the header and the current observation */
     const header head = {vector->steps, vector->episode[i], vector->episode_return[i], vector->episode_length[i]};
     memcpy(to, &head, sizeof head);
     memcpy(to + sizeof head, vector->obs + (size_t)i * (size_t)vector->spec.obs_size, obs);
+
+    /* the environment's own state, if it has one */
     if (vector->api->state_get && vector->api->state_get(vector->self, i, to + sizeof head + obs) != 0)
       return env_failed(vector, "state_get");
   }
   return SAC_OK;
 }
 
-/* Refuses values that only a damaged file can hold: a step would fail with them, or hide them. */
+/* Refuses values that only a damaged file can hold. The next step would fail with them, or train on them. */
 static sac_status check(const sac_vector* vector, int32_t n, const header* head, const float* obs) {
   const int32_t limit = vector->spec.max_episode_steps;
   const int ok = isfinite(head->episode_return) && head->episode_length >= 0 &&
@@ -63,6 +70,8 @@ static sac_status check(const sac_vector* vector, int32_t n, const header* head,
 
 sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state, int* exact) {
   const size_t size = one_size(vector), obs = obs_bytes(vector);
+
+  /* without state functions the result is a new episode; `mask` collects the environments to start */
   if (exact) *exact = vector->api->state_set != NULL;
   memset(vector->mask, 0, (size_t)vector->population * (size_t)vector->num_envs);
 
@@ -72,23 +81,25 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
     float* row = vector->obs + (size_t)i * (size_t)vector->spec.obs_size;
     header head;
 
-    /* Read and check. */
+    /* read and check */
     memcpy(&head, from, sizeof head);
     memcpy(row, from + sizeof head, obs);
     const sac_status status = check(vector, n, &head, row);
     if (status != SAC_OK) return status;
 
-    /* Take the statistics and the environment's state. */
+    /* take the statistics */
     vector->steps = head.steps;
     vector->episode[i] = head.episode;
     vector->episode_return[i] = head.episode_return;
     vector->episode_length[i] = head.episode_length;
     vector->mask[i] = 1;
+
+    /* restore the environment's own state */
     if (vector->api->state_set && vector->api->state_set(vector->self, i, from + sizeof head + obs) != 0)
       return env_failed(vector, "state_set");
   }
 
-  /* Without state functions the environments of the mask start a new episode. */
+  /* without state functions start new episodes; a backend that steps must read the states again */
   vector->finished_count = 0;
   vector->changed = 1;
   return vector->api->state_set ? SAC_OK : sac_vector_reset_masked(vector);

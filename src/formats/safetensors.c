@@ -41,7 +41,7 @@ static const char* shape_text(char text[128], int32_t rank, const int64_t* dims)
   return text;
 }
 
-/* A name from a file, made safe for a message. */
+/* A name from a file, made safe for a message: control characters become '?', and a long name is cut. */
 static const char* shown(char text[80], const char* name, size_t length) {
   size_t used = 0;
   for (size_t i = 0; i < length && used < 72; i++)
@@ -50,25 +50,32 @@ static const char* shown(char text[80], const char* name, size_t length) {
   return text;
 }
 
-/* The error text of a header that is wrong; `entry` is as far as it was read. data_at: where the data begins. */
+/* Fails with the reason why a header is refused. `entry` holds the fields that were read before the error. data_at: the
+ * byte of the file at which the data begins. */
 static sac_status bad_entry(const sac_safetensors* file, const sac_header* header, const sac_header_entry* entry,
                             uint64_t data_at) {
   char name[80], dtype[80];
+
+  /* The data of a tensor lies behind the end of the file: give both sizes. */
   if (header->error && strcmp(header->error, "data_offsets lie outside the file") == 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: cut short (tensor '%s' ends at byte %llu, file %zu)", file->path,
                     shown(name, entry->name.at, entry->name.size), (unsigned long long)(data_at + entry->end),
                     file->size);
+
+  /* A dtype that this library does not read. */
   if (header->error && strcmp(header->error, "unknown dtype") == 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' has dtype '%s'; F32, F64, U8, I64 and U64 are read", file->path,
                     shown(name, entry->name.at, entry->name.size), shown(dtype, entry->dtype.at, entry->dtype.size));
+
+  /* Any other error: what is wrong and where, with the name of the entry if that was read. */
   if (entry->name.size > 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: %s (header byte %zu, at '%s')", file->path, header->error, header->position,
                     shown(name, entry->name.at, entry->name.size));
   return sac_fail(SAC_ERROR_FORMAT, "%s: %s (header byte %zu)", file->path, header->error, header->position);
 }
 
-/* Makes the header's text a C string, in place: decoding never makes it longer, and the '\0' may take the place of the
- * closing quote. */
+/* Turns a text of the header into a C string, in place: a decoded text is never longer, and its '\0' takes at most the
+ * place of the closing quote. */
 static const char* end_text(const sac_header_text* text, char* json) {
   char* at = json + (text->at - json);
   at[sac_header_decode(text, at)] = '\0';
@@ -80,7 +87,7 @@ static sac_status take_tensor(sac_safetensors* file, sac_header* header, const s
                               const char* data) {
   sac_file_tensor* tensor = &file->tensors[file->count];
 
-  /* The header's reader knows more dtypes than this library. */
+  /* Find the dtype. The reader of the header accepts more dtypes than this library. */
   int32_t dtype = 0;
   while (dtype < SAC_DTYPE_COUNT && !sac_header_is(&entry->dtype, dtypes[dtype].name)) dtype++;
   if (dtype == SAC_DTYPE_COUNT) {
@@ -88,7 +95,7 @@ static sac_status take_tensor(sac_safetensors* file, sac_header* header, const s
     return bad_entry(file, header, entry, 0);
   }
 
-  /* Everything else points into the file's bytes. */
+  /* Fill the tensor. Its data and its name stay where they are, in the bytes of the file. */
   tensor->dtype = (sac_dtype)dtype;
   tensor->rank = entry->rank;
   memcpy(tensor->dims, entry->dims, sizeof tensor->dims);
@@ -105,14 +112,19 @@ static int by_name(const void* a, const void* b) {
 static int by_key(const void* a, const void* b) {
   return strcmp(((const sac_metadata*)a)->key, ((const sac_metadata*)b)->key);
 }
+
+/* An empty tensor comes before the tensor that begins at the same byte. */
 static int by_place(const void* a, const void* b) {
   const sac_file_tensor *x = a, *y = b;
   if (x->data != y->data) return (const char*)x->data < (const char*)y->data ? -1 : 1;
   return (x->bytes > y->bytes) - (x->bytes < y->bytes);
 }
 
+/* Refuses a key that is given twice. Leaves the metadata ordered by key. */
 static sac_status check_metadata_keys(sac_safetensors* file) {
   char text[80];
+
+  /* After sorting, equal keys are neighbours. */
   if (file->metadata_count > 1) qsort(file->metadata, (size_t)file->metadata_count, sizeof *file->metadata, by_key);
   for (int32_t i = 1; i < file->metadata_count; i++)
     if (strcmp(file->metadata[i].key, file->metadata[i - 1].key) == 0)
@@ -121,9 +133,12 @@ static sac_status check_metadata_keys(sac_safetensors* file) {
   return SAC_OK;
 }
 
+/* Refuses a name that is given twice. Leaves the tensors ordered by name. */
 static sac_status check_tensor_names(sac_safetensors* file) {
   char text[80];
   const size_t count = (size_t)file->count;
+
+  /* After sorting, equal names are neighbours. */
   if (count > 1) qsort(file->tensors, count, sizeof *file->tensors, by_name);
   for (size_t i = 1; i < count; i++)
     if (strcmp(file->tensors[i].name, file->tensors[i - 1].name) == 0)
@@ -132,10 +147,12 @@ static sac_status check_tensor_names(sac_safetensors* file) {
   return SAC_OK;
 }
 
-/* The tensors cover the data, without overlaps or gaps. Leaves them in the order of their data. */
+/* Checks that the tensors cover the data, without overlaps or gaps. Leaves the tensors in the order of their data. */
 static sac_status check_offsets(sac_safetensors* file, const char* data, uint64_t data_size) {
   char text[80];
   const size_t count = (size_t)file->count;
+
+  /* Bring the tensors into the order of their data. */
   if (count > 1) qsort(file->tensors, count, sizeof *file->tensors, by_place);
 
   /* Each tensor begins where the one before it ends. */
@@ -163,15 +180,19 @@ static sac_status check_offsets(sac_safetensors* file, const char* data, uint64_
 static sac_status align_tensors(sac_safetensors* file) {
   size_t bytes = 0;
 
-  /* The first pass counts the bytes to copy, the second copies. */
+  /* The first pass counts the bytes to copy, the second pass copies. */
   for (int pass = 0; pass < 2; pass++) {
     size_t used = 0;
     for (int32_t i = 0; i < file->count; i++) {
       sac_file_tensor* tensor = &file->tensors[i];
       if ((uintptr_t)tensor->data % sac_dtype_size(tensor->dtype) == 0) continue;
+
+      /* Each copy takes a multiple of 8 bytes, the size of the largest element, so that the next one is aligned. */
       if (pass == 1) tensor->data = memcpy((char*)file->moved + used, tensor->data, tensor->bytes);
       used += (tensor->bytes + 7) / 8 * 8;
     }
+
+    /* Allocate between the two passes. In most files every tensor is aligned, and nothing is copied. */
     bytes = used;
     if (bytes == 0) return SAC_OK;
     if (pass == 0 && !(file->moved = malloc(bytes)))
@@ -188,14 +209,16 @@ static sac_status count_entries(sac_safetensors* file, const char* json, size_t 
   int64_t tensors = 0, metadata = 0;
   memset(&entry, 0, sizeof entry);
 
-  /* Count. This checks the whole header, too. */
+  /* Count the entries. Reading them also checks the whole header. */
   sac_header_begin(&header, json, json_size, data_size);
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END)
     if (kind == SAC_HEADER_TENSOR) tensors++;
     else metadata++;
   if (kind == SAC_HEADER_BAD) return bad_entry(file, &header, &entry, file->size - data_size);
 
-  /* An entry takes at least 48 bytes of the header, so a hostile file cannot ask for more than a few times its size. */
+  /* A tensor's entry takes at least 49 bytes of the header, a pair of metadata at least 5: the two arrays have at most
+   * a few times the size of the header, also for a hostile file. One element more, because calloc of none may return
+   * NULL. */
   file->tensors = calloc((size_t)tensors + 1, sizeof *file->tensors);
   file->metadata = calloc((size_t)metadata + 1, sizeof *file->metadata);
   if (!file->tensors || !file->metadata)
@@ -215,7 +238,7 @@ static sac_status parse(sac_safetensors* file, char* json, size_t json_size) {
   /* Check the header, and make room for its entries. */
   SAC_TRY(count_entries(file, json, json_size, data_size));
 
-  /* Take the entries. Their texts are ended in place, so this is the last reading of the header. */
+  /* Take the entries. This writes the '\0' of each text into the header, which cannot be read again after that. */
   sac_header_begin(&header, json, json_size, data_size);
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_TENSOR) {
@@ -227,21 +250,23 @@ static sac_status parse(sac_safetensors* file, char* json, size_t json_size) {
     }
   }
 
-  /* What an entry alone does not show. */
+  /* Check what needs all entries at once: repeated names, overlaps and gaps. */
   SAC_TRY(check_metadata_keys(file));
   SAC_TRY(check_tensor_names(file));
   SAC_TRY(check_offsets(file, data, data_size));
 
+  /* Last, because check_offsets needs the addresses within the file. */
   SAC_TRY(align_tensors(file));
 fail:
   return status;
 }
 
-/* Allocates memory for a file of `size` bytes, whose first bytes are `first` (8). *at is where the file goes. */
+/* Allocates memory for a file of `size` bytes. first: the first 8 bytes of the file. *at: where in memory the file has
+ * to be copied. *json_size: bytes of the header. */
 static sac_status allocate(sac_safetensors* file, const void* first, uint64_t size, char** at, size_t* json_size) {
   uint64_t json;
 
-  /* The header's size must fit the file. */
+  /* Read the header's size, which must fit the file. Each message gives the sizes that were found. */
   const char* error = sac_header_size(first, size, &json);
   if (error && strcmp(error, "cut short") == 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: cut short (header %llu bytes, file %llu)", file->path,
@@ -251,21 +276,25 @@ static sac_status allocate(sac_safetensors* file, const void* first, uint64_t si
                     (unsigned long long)json, (unsigned long long)size);
   if (error) return sac_fail(SAC_ERROR_FORMAT, "%s: %s (file %llu bytes)", file->path, error, (unsigned long long)size);
 
-  /* Place the file so that its data lies at a multiple of 16. */
+  /* Shift the file in memory so that its data begins at a multiple of 16. */
   const size_t shift = (size_t)(16 - (8 + json) % 16) % 16;
   char has[SAC_BYTES_MAX];
+
+  /* Compare with the free memory first: malloc may promise more memory than the machine has. */
   if (size > sac_memory_available() || !(file->bytes = malloc((size_t)size + 16))) {
     sac_text_bytes(has, sac_memory_available());
     return sac_fail(SAC_ERROR_MEMORY, "%s: no memory for its %llu bytes, %s are free", file->path,
                     (unsigned long long)size, has);
   }
+
+  /* The caller copies the file to *at. Its header begins at *at + 8. */
   file->size = (size_t)size;
   *at = (char*)file->bytes + shift;
   *json_size = (size_t)json;
   return SAC_OK;
 }
 
-/* An empty file object. */
+/* Makes an empty file object. `path` is for messages. */
 static sac_status make(sac_safetensors** out, const char* path) {
   *out = NULL;
   sac_safetensors* file = calloc(1, sizeof *file);
@@ -284,19 +313,20 @@ sac_status sac_safetensors_open(sac_safetensors** out, const char* path) {
   int fd = -1;
   *out = NULL;
 
-  /* The first 8 bytes give the header's size, and so where the file goes in memory. */
+  /* Read the first 8 bytes: the header's size decides where the file goes in memory. */
   SAC_TRY(sac_open_file(path, &fd, &size));
   SAC_TRY(make(&file, path));
   SAC_TRY(sac_read_at(fd, path, 0, first, size < sizeof first ? (size_t)size : sizeof first));
   SAC_TRY(allocate(file, first, size, &at, &json_size));
 
-  /* Read the whole file. The bytes that were checked must be those that are used. */
+  /* Read the whole file. The memory was sized by the first 8 bytes, so they must not have changed since. */
   SAC_TRY(sac_read_at(fd, path, 0, at, file->size));
   if (memcmp(at, first, sizeof first) != 0) {
     status = sac_fail(SAC_ERROR_FILE, "%s changed while it was read", path);
     goto fail;
   }
 
+  /* Give the object to the caller, or close it after an error. */
   SAC_TRY(parse(file, at + 8, json_size));
   *out = file;
   file = NULL;
@@ -312,9 +342,13 @@ sac_status sac_safetensors_parse(sac_safetensors** out, const char* name, const 
   char* at;
   size_t json_size;
   *out = NULL;
+
+  /* Copy the bytes to memory that aligns their data. */
   SAC_TRY(make(&file, name));
   SAC_TRY(allocate(file, bytes, size, &at, &json_size));
   memcpy(at, bytes, size);
+
+  /* Give the object to the caller, or close it after an error. */
   SAC_TRY(parse(file, at + 8, json_size));
   *out = file;
   file = NULL;
@@ -349,6 +383,7 @@ sac_status sac_safetensors_get(const sac_safetensors* file, const char* name, sa
   const sac_file_tensor* tensor = sac_safetensors_find(file, name);
   if (!tensor) return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' is missing", file->path, name);
 
+  /* The tensor must have the dtype and the shape that the caller expects. */
   int same = tensor->dtype == dtype && tensor->rank == rank;
   for (int32_t i = 0; same && i < rank; i++) same = tensor->dims[i] == dims[i];
   if (!same) {
@@ -358,6 +393,7 @@ sac_status sac_safetensors_get(const sac_safetensors* file, const char* name, sa
                     shape_text(wants, rank, dims));
   }
 
+  /* A caller without `data` wanted the check alone; a tensor may be empty. */
   if (data && tensor->bytes > 0) memcpy(data, tensor->data, tensor->bytes);
   return SAC_OK;
 }

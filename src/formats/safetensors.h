@@ -43,27 +43,27 @@ size_t sac_tensor_bytes(const sac_file_tensor* tensor); /* product of dims * siz
 sac_status sac_safetensors_write(const char* path, const sac_file_tensor* tensors, int32_t count,
                                  const sac_metadata* metadata, int32_t metadata_count);
 
-/* Tensors that are made while they are written, so that they need not all be in memory. */
+/* A source of tensors that produces each one when it is written, so that they need not all be in memory. */
 typedef struct sac_tensor_source {
   void* user;
   int32_t count;
-  /* Fills everything of tensor i but its data. `name` stays valid until the next call. Called several times for each i.
-   */
+  /* Fills all members of tensor i except `data`. `name` stays valid until the next call. Called several times for each
+   * i. */
   void (*describe)(void* user, int32_t i, sac_file_tensor* tensor);
-  /* Puts exactly tensor i's `bytes` bytes into the file with sac_file_put. */
+  /* Writes the data of tensor i with sac_file_put, exactly `bytes` bytes. */
   sac_status (*write)(void* user, int32_t i, sac_file* file);
 } sac_tensor_source;
 
-/* As sac_safetensors_write, from such a source. */
+/* The same as sac_safetensors_write, for the tensors of a source. */
 sac_status sac_safetensors_stream(const char* path, const sac_tensor_source* source, const sac_metadata* metadata,
                                   int32_t metadata_count);
 
-/* A file that was read and checked. Its tensors are in the order of their data, each aligned to its element. All
- * pointers point into the object. */
+/* A file that was read and checked. Its tensors are in the order of their data, each aligned to its element; its
+ * metadata is in the order of the keys. sac_safetensors_close frees everything that the pointers point to. */
 typedef struct sac_safetensors {
   char path[SAC_PATH_MAX];
   void* bytes;
-  void* moved; /* copies of tensors that are not aligned in the file; mostly NULL */
+  void* moved; /* copies of the tensors that are not aligned in the file; NULL when there are none */
   size_t size; /* bytes of the file */
   int32_t count;
   sac_file_tensor* tensors;
@@ -82,8 +82,8 @@ void sac_safetensors_close(sac_safetensors* file);
 const sac_file_tensor* sac_safetensors_find(const sac_safetensors* file, const char* name);
 const char* sac_safetensors_metadata(const sac_safetensors* file, const char* key);
 
-/* Copies tensor `name` to `data` (NULL: checks alone) when it has this dtype, rank and dims. Errors: FORMAT (absent),
- * SHAPE (the message gives both shapes). */
+/* Copies tensor `name` to `data` when it has this dtype, rank and dims; without `data` (NULL) it only checks. Errors:
+ * FORMAT (absent), SHAPE (the message gives both shapes). */
 sac_status sac_safetensors_get(const sac_safetensors* file, const char* name, sac_dtype dtype, int32_t rank,
                                const int64_t* dims, void* data);
 

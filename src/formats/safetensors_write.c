@@ -9,11 +9,11 @@
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-endian; data is written unchanged");
 
-/* Where the header's text goes. It is made twice: first to count its bytes, then to write them. */
+/* Takes the header's text. The header is made twice: first to count its bytes, then to write them. */
 typedef struct header_out {
-  sac_file* file; /* NULL: count alone */
-  uint64_t size;  /* bytes so far */
-  sac_status status;
+  sac_file* file;    /* NULL: only count the bytes */
+  uint64_t size;     /* bytes so far */
+  sac_status status; /* the first error; nothing is written after it */
 } header_out;
 
 static void emit(header_out* out, const char* text, size_t length) {
@@ -21,15 +21,15 @@ static void emit(header_out* out, const char* text, size_t length) {
   if (out->file && out->status == SAC_OK) out->status = sac_file_put(out->file, text, length);
 }
 
-/* A JSON string. */
+/* Emits a text as a JSON string: quoted, escaped, and valid UTF-8. */
 static void emit_quoted(header_out* out, const char* text) {
   emit(out, "\"", 1);
 
-  /* Character by character; control characters, quotes and backslashes are escaped. */
+  /* Go character by character. Escape control characters, quotes and backslashes. */
   for (size_t left = strlen(text), length; left > 0; left -= length, text += length) {
     char escaped[8];
     length = sac_utf8_length(text, left);
-    if (length == 0) { /* not UTF-8: U+FFFD, the replacement character */
+    if (length == 0) { /* not UTF-8: emit U+FFFD, the replacement character */
       emit(out, "\xEF\xBF\xBD", 3);
       length = 1;
     } else if (*text == '\n') {
@@ -38,6 +38,7 @@ static void emit_quoted(header_out* out, const char* text) {
       (void)snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)*text);
       emit(out, escaped, 6);
     } else {
+      /* Any other character stays, with a backslash before a quote or a backslash. */
       if (*text == '"' || *text == '\\') emit(out, "\\", 1);
       emit(out, text, length);
     }
@@ -50,11 +51,11 @@ static void emit_number(header_out* out, uint64_t number) {
   emit(out, text, (size_t)snprintf(text, sizeof text, "%llu", (unsigned long long)number));
 }
 
-/* JSON text as it is. */
+/* Emits JSON text without quoting or escaping. */
 static void emit_string(header_out* out, const char* json) { emit(out, json, strlen(json)); }
 
-/* A loop over the source's tensors in the file's order: first those of 8-byte elements, then of 4-byte ones, then
- * bytes, so that each tensor is aligned. */
+/* A loop over the source's tensors in the order of the file: tensors of 8-byte elements, then of 4-byte elements, then
+ * of bytes, so that each tensor is aligned. */
 #define EACH_IN_FILE_ORDER(source, i, tensor)                                               \
   for (size_t element = 8; element >= 1; element = element == 8 ? 4 : element == 4 ? 1 : 0) \
     for (int32_t i = 0; i < (source)->count; i++)                                           \
@@ -74,14 +75,19 @@ static void emit_metadata(header_out* out, const sac_metadata* metadata, int32_t
 
 /* "NAME":{"dtype":...,"shape":...,"data_offsets":...}; `offset` is where the tensor's data begins. */
 static void emit_tensor(header_out* out, const sac_file_tensor* tensor, uint64_t offset) {
+  /* Name and dtype: "actor.head.bias":{"dtype":"F32". */
   emit_quoted(out, tensor->name);
   emit_string(out, ":{\"dtype\":\"");
   emit_string(out, sac_dtype_name(tensor->dtype));
+
+  /* Dimensions: "shape":[12]. */
   emit_string(out, "\",\"shape\":[");
   for (int32_t d = 0; d < tensor->rank; d++) {
     if (d > 0) emit_string(out, ",");
     emit_number(out, (uint64_t)tensor->dims[d]);
   }
+
+  /* First byte of the data, and the byte behind the last: "data_offsets":[0,48]. */
   emit_string(out, "],\"data_offsets\":[");
   emit_number(out, offset);
   emit_string(out, ",");
@@ -95,13 +101,15 @@ static void emit_header(header_out* out, const sac_tensor_source* source, const 
   uint64_t offset = 0;
   sac_file_tensor tensor;
 
-  /* The entries: the metadata, then the tensors in the order of their data. */
+  /* The metadata is the first entry. */
   emit_string(out, "{");
   if (metadata_count > 0) {
     emit_string(out, "\"__metadata__\":");
     emit_metadata(out, metadata, metadata_count);
     separator = ",";
   }
+
+  /* The tensors, in the order of their data. `offset` is the byte at which the next tensor begins. */
   EACH_IN_FILE_ORDER(source, i, tensor) {
     emit_string(out, separator);
     emit_tensor(out, &tensor, offset);
@@ -110,7 +118,7 @@ static void emit_header(header_out* out, const sac_tensor_source* source, const 
   }
   emit_string(out, "}");
 
-  /* Blanks, so that the data begins at a multiple of 8. */
+  /* Pad with blanks, so that the data begins at a multiple of 8. */
   while (out->size % 8 != 0) emit_string(out, " ");
 }
 
@@ -122,22 +130,24 @@ sac_status sac_safetensors_stream(const char* path, const sac_tensor_source* sou
   sac_file file;
   file.fd = -1;
 
-  /* The header's size stands before the header, so count it first. */
+  /* Count the bytes of the header: its size is written before it. */
   emit_header(&count, source, metadata, metadata_count);
   if (count.size > SAC_HEADER_MAX)
     return sac_fail(SAC_ERROR_FILE, "%s: header of %llu bytes, %u are the most", path, (unsigned long long)count.size,
                     SAC_HEADER_MAX);
 
-  /* Write the size and the header. */
+  /* Begin the file with the size of the header, 8 bytes in little-endian order. */
   SAC_TRY(sac_file_begin(&file, path));
   unsigned char size[8];
   for (int i = 0; i < 8; i++) size[i] = (unsigned char)(count.size >> 8 * i);
   SAC_TRY(sac_file_put(&file, size, sizeof size));
+
+  /* Make the header again, now into the file. */
   header_out out = {&file, 0, SAC_OK};
   emit_header(&out, source, metadata, metadata_count);
   SAC_TRY(out.status);
 
-  /* Write the data. A source that writes another number of bytes would make a damaged file. */
+  /* Write the data. A tensor with too many or too few bytes would shift the data of all later tensors. */
   EACH_IN_FILE_ORDER(source, i, tensor) {
     const uint64_t end = file.size + tensor.bytes;
     SAC_TRY(source->write(source->user, i, &file));
@@ -147,13 +157,15 @@ sac_status sac_safetensors_stream(const char* path, const sac_tensor_source* sou
       goto fail;
     }
   }
+
+  /* Give the file its name. After that, sac_file_abandon does nothing. */
   SAC_TRY(sac_file_commit(&file));
 fail:
   sac_file_abandon(&file);
   return status;
 }
 
-/* The source of sac_safetensors_write: tensors that are in memory. */
+/* The source behind sac_safetensors_write: a list of tensors that are in memory. */
 typedef struct tensor_list {
   const sac_file_tensor* tensors;
 } tensor_list;
@@ -169,10 +181,13 @@ static sac_status write_listed(void* user, int32_t i, sac_file* file) {
 
 sac_status sac_safetensors_write(const char* path, const sac_file_tensor* tensors, int32_t count,
                                  const sac_metadata* metadata, int32_t metadata_count) {
+  /* The offsets of the file are sums of `bytes`, so `bytes` must agree with the shapes. */
   for (int32_t i = 0; i < count; i++)
     if (tensors[i].bytes != sac_tensor_bytes(&tensors[i]))
       return sac_fail(SAC_ERROR_ARGUMENT, "%s: tensor %s has %zu bytes, its shape %zu", path, tensors[i].name,
                       tensors[i].bytes, sac_tensor_bytes(&tensors[i]));
+
+  /* Write the list as a source. */
   tensor_list all = {tensors};
   const sac_tensor_source source = {&all, count, describe_listed, write_listed};
   return sac_safetensors_stream(path, &source, metadata, metadata_count);

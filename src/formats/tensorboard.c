@@ -17,7 +17,8 @@
 #define NAME "events.out.tfevents."
 #define RECORD_MAX 8192 /* 64 scalars of tags up to 100 bytes */
 
-/* The CRC-32C as TFRecord stores it, rotated and offset: so a CRC of data that holds CRCs still detects errors. */
+/* The masked CRC-32C of TFRecord: rotated right by 15 bits and offset. A plain CRC detects errors badly in data that
+ * contains CRCs. */
 static uint32_t masked_crc(const void* bytes, size_t size) {
   unsigned char* data = (unsigned char*)(uintptr_t)bytes; /* isa-l's parameter lacks a const */
   const uint32_t crc = ~crc32_iscsi(data, (int)size, UINT32_MAX);
@@ -31,33 +32,40 @@ static double wall_time(void) {
   return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* Writes one record behind the last one. Sets the wall time of the event. */
 static sac_status write_event(sac_events* events, Sac__Event* event) {
   unsigned char record[RECORD_MAX];
   event->wall_time = wall_time();
 
-  /* A record: the length and its CRC, the message and its CRC. */
+  /* A message that does not fit is refused: the record adds 16 bytes, a length of 8 and two CRCs of 4. */
   const uint64_t size = sac__event__get_packed_size(event);
   if (size > RECORD_MAX - 16) return sac_fail(SAC_ERROR_ARGUMENT, "%s: event of %zu bytes", events->path, (size_t)size);
+
+  /* The length (little-endian) and its CRC. */
   memcpy(record, &size, 8);
   const uint32_t size_crc = masked_crc(record, 8);
   memcpy(record + 8, &size_crc, 4);
+
+  /* The message and its CRC. */
   sac__event__pack(event, record + 12);
   const uint32_t crc = masked_crc(record + 12, (size_t)size);
   memcpy(record + 12 + size, &crc, 4);
 
-  /* Append it. After an error, cut off what was written of it: readers stop at a damaged record. */
+  /* Append the record. After an error, cut off the part that was written: readers stop at a damaged record. */
   const sac_status status = sac_write_at(events->fd, events->path, events->size, record, (size_t)size + 16);
   if (status == SAC_OK) events->size += size + 16;
   else (void)!ftruncate(events->fd, (off_t)events->size);
   return status;
 }
 
-/* The time in the new file's name. Readers take a folder's files in the order of their names, so it is later than that
- * of every file there, also when the clock was set back. */
+/* The time in the name of a new file. Readers take the files of a folder in the order of their names, so the new time
+ * is later than the time of every file in `dir`, also when the clock was set back. */
 static int64_t next_time(const char* dir) {
   int64_t newest = (int64_t)time(NULL);
   DIR* folder = opendir(dir);
   if (!folder) return newest;
+
+  /* Look for a file as late as now or later; the new file is one second later than that. */
   for (struct dirent* entry; (entry = readdir(folder));) {
     if (strncmp(entry->d_name, NAME, sizeof NAME - 1) != 0) continue;
     const long long time_there = strtoll(entry->d_name + sizeof NAME - 1, NULL, 10);
@@ -73,13 +81,13 @@ sac_status sac_events_open(sac_events* events, const char* dir, int64_t first_st
   events->fd = -1;
   events->size = 0;
 
-  /* Make the file. */
+  /* Make the file: events.out.tfevents.TIME.HOST. O_EXCL: never append to a file of another run. */
   if (gethostname(host, sizeof host - 1) != 0 || !*host) (void)snprintf(host, sizeof host, "localhost");
   SAC_TRY(sac_path(events->path, "%s/" NAME "%010lld.%s", dir, (long long)next_time(dir), host));
   events->fd = open(events->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
   if (events->fd < 0) return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", events->path, strerror(errno));
 
-  /* The first record is the version of the format. */
+  /* The first record holds the version of the format. A new run needs nothing else. */
   char version[] = "brain.Event:2";
   Sac__Event event = SAC__EVENT__INIT;
   event.what_case = SAC__EVENT__WHAT_FILE_VERSION;
@@ -87,7 +95,7 @@ sac_status sac_events_open(sac_events* events, const char* dir, int64_t first_st
   SAC_TRY(write_event(events, &event));
   if (first_step < 0) return SAC_OK;
 
-  /* A resumed run marks its first step: readers drop what older files hold from that step on. */
+  /* A resumed run marks its first step: readers then drop the events of older files from that step on. */
   Sac__SessionLog session = SAC__SESSION_LOG__INIT;
   session.status = SAC__SESSION_LOG__SESSION_STATUS__START;
   event.what_case = SAC__EVENT__WHAT_SESSION_LOG;
@@ -112,19 +120,19 @@ sac_status sac_events_scalars(sac_events* events, int64_t step, int32_t count, c
   Sac__Summary summary = SAC__SUMMARY__INIT;
   Sac__Event event = SAC__EVENT__INIT;
 
-  /* Collect the values that exist. */
+  /* Collect the scalars that have a value: NaN means none. */
   for (int32_t i = 0; i < count && i < SAC_EVENTS_SCALARS_MAX; i++) {
     if (isnan(value[i])) continue;
     Sac__Summary__Value* entry = &values[summary.n_value];
     sac__summary__value__init(entry);
-    entry->tag = (char*)(uintptr_t)tag[i]; /* protobuf-c's member lacks a const; it only reads */
+    entry->tag = (char*)(uintptr_t)tag[i]; /* protobuf-c's member lacks a const; packing only reads it */
     entry->value_case = SAC__SUMMARY__VALUE__VALUE_SIMPLE_VALUE;
     entry->simple_value = (float)value[i];
     list[summary.n_value++] = entry;
   }
   if (summary.n_value == 0) return SAC_OK;
 
-  /* Write them as one record. */
+  /* Write the scalars as one record. */
   summary.value = list;
   event.step = step;
   event.what_case = SAC__EVENT__WHAT_SUMMARY;

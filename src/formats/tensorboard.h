@@ -1,8 +1,8 @@
 /* TensorBoard's event files: scalars by tag and step.
  *
  * A file is a sequence of records: u64 length, masked CRC-32C of the length, an Event message (proto/event.proto),
- * masked CRC-32C of the message. A resumed run opens a new file, whose name sorts after those of older files. It begins
- * with a session start, at which readers drop what older files hold of later steps. */
+ * masked CRC-32C of the message. A resumed run opens a new file, whose name sorts after those of older files. The new
+ * file begins with a session start: readers then drop the events of older files from that step on. */
 #ifndef SAC_FORMATS_TENSORBOARD_H
 #define SAC_FORMATS_TENSORBOARD_H
 
@@ -20,12 +20,12 @@ typedef struct sac_events {
   uint64_t size; /* bytes of the records so far */
 } sac_events;
 
-/* Makes DIR/events.out.tfevents.TIME.HOST. first_step: the first step of a resumed run; -1 for a new run. Errors: FILE.
- */
+/* Makes DIR/events.out.tfevents.TIME.HOST. first_step: the first step of a resumed run, or -1 for a new run.
+ * Errors: FILE. */
 sac_status sac_events_open(sac_events* events, const char* dir, int64_t first_step);
-void sac_events_close(sac_events* events); /* also when it is closed: fd is -1 */
+void sac_events_close(sac_events* events); /* does nothing when fd is -1 */
 
-/* Writes one record with the scalars that are not NaN, or nothing when all are. count is at most
+/* Writes one record with the scalars that are not NaN; writes nothing when all are NaN. count is at most
  * SAC_EVENTS_SCALARS_MAX. After an error the file holds nothing of the record. Errors: FILE. */
 sac_status sac_events_scalars(sac_events* events, int64_t step, int32_t count, const char* const* tag,
                               const double* value);

@@ -6,10 +6,9 @@
 #include "kernels/layers.h"
 #include "kernels/random.h"
 
-/* --- kinds of layers -----------------------------------------------------------------------------------------------
- */
+/* --- kinds of layers ---------------------------------------------------------------------------------------------- */
 
-/* [linear.init] Weights and biases alike. */
+/* [linear.init] The same distribution for weights and biases: its bound depends on the number of inputs. */
 static void fill_linear(const sac_layer* layer, int32_t tensor, uint64_t seed, size_t place, size_t count, float* x) {
   (void)tensor;
   sac_fill_uniform(seed, SAC_STREAM_INIT, place / SAC_UNIFORMS_PER_BLOCK, count, sac_linear_bound(layer->in), x);
@@ -20,18 +19,21 @@ const sac_layer_type sac_layer_types[SAC_LAYER_KIND_COUNT] = {
     [SAC_RELU] = {.name = "relu", .in_place = 1},
 };
 
-/* --- kinds of networks ---------------------------------------------------------------------------------------------
- */
+/* --- kinds of networks -------------------------------------------------------------------------------------------- */
 
-/* mlp: hidden linear layers with ReLU, and a linear head. */
+/* mlp: linear hidden layers, each followed by ReLU, and a linear head. */
 static int32_t list_mlp(const int32_t* hidden, int32_t count, int32_t out, sac_layer_spec spec[SAC_NET_LAYERS_MAX]) {
   int32_t layers = 0;
   for (int32_t l = 0; l < count; l++) {
     sac_layer_spec* linear = &spec[layers++];
     *linear = (sac_layer_spec){.kind = SAC_LINEAR, .out = hidden[l]};
+
+    /* the label is part of tensor names in files: "actor.layers.0.weight" */
     (void)snprintf(linear->label, sizeof linear->label, "layers.%d", (int)l);
     spec[layers++] = (sac_layer_spec){.kind = SAC_RELU};
   }
+
+  /* the head has no ReLU */
   spec[layers++] = (sac_layer_spec){.kind = SAC_LINEAR, .out = out, .label = "head"};
   return layers;
 }

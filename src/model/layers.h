@@ -8,7 +8,7 @@
 
 #include "config/settings.h"
 
-/* The kinds: X(ID). */
+/* The kinds of layers: X(ID). */
 #define SAC_LAYER_KINDS(X) X(LINEAR) X(RELU)
 
 typedef enum sac_layer_kind {
@@ -21,45 +21,46 @@ typedef enum sac_layer_kind {
 #define SAC_LAYER_TENSORS_MAX 2
 #define SAC_NET_LAYERS_MAX (3 * SAC_LAYERS_MAX + 1)
 
-/* A layer of a network: `in` numbers a row become `out`. */
+/* A layer of a network: it has `in` inputs and `out` outputs for each row. */
 typedef struct sac_layer {
   sac_layer_kind kind;
   int32_t in, out;
-  int32_t buffer;                       /* of its output: its input's where it works in place */
+  int32_t buffer;                       /* number of its output's buffer; a layer in place has its input's */
   size_t tensor[SAC_LAYER_TENSORS_MAX]; /* offsets in floats within an agent's slab */
 } sac_layer;
 
 typedef struct sac_layer_type {
   const char* name;
-  int in_place;    /* 1: its output takes its input's place */
-  int32_t tensors; /* trained ones */
+  int in_place;    /* 1: its output overwrites its input */
+  int32_t tensors; /* number of its trained tensors */
   struct {
     const char* name; /* "weight" */
     int32_t rank;     /* 2: (out, in); 1: (out) */
   } tensor[SAC_LAYER_TENSORS_MAX];
 
-  /* Initial values of a tensor (count) from a stream of the agent's seed, each element from its own word at `place` of
-   * it. NULL: the kind has no tensors. */
+  /* Writes the initial values x (count) of a tensor. They are drawn from stream INIT of the agent's seed. place: the
+   * tensor's offset in the slab, which is also its position in the stream; a multiple of 4. NULL: the kind has no
+   * tensors. */
   void (*fill)(const sac_layer* layer, int32_t tensor, uint64_t seed, size_t place, size_t count, float* x);
 } sac_layer_type;
 
 extern const sac_layer_type sac_layer_types[SAC_LAYER_KIND_COUNT];
 
-/* A layer before its sizes are known. label: of its tensors' names, as in "actor.LABEL.weight". */
+/* A layer before its input size is known. label: part of its tensors' names, as in "actor.LABEL.weight". */
 typedef struct sac_layer_spec {
   sac_layer_kind kind;
   int32_t out; /* 0: as many as its input */
   char label[32];
 } sac_layer_spec;
 
-/* The kinds of networks (network.kind): X(name), each a function that lists its layers for hidden widths (count) and an
- * output; returns how many. The first is the default. */
+/* The kinds of networks (network.kind): X(name). The first is the default. Each has a function list_NAME, which writes
+ * the layers for the hidden widths (count) and `out` outputs to `spec`, and returns their number. */
 #define SAC_NETWORK_KINDS(X) X(mlp)
 
 typedef int32_t sac_network_list(const int32_t* hidden, int32_t count, int32_t out,
                                  sac_layer_spec spec[SAC_NET_LAYERS_MAX]);
 
-/* The function with that place in the list (key network.kind as a number). */
+/* The function of a kind, by its index in the list (the value of key network.kind). */
 sac_network_list* sac_network_kind_at(int kind);
 
 #endif

@@ -1,4 +1,4 @@
-/* The list of tensors. It determines the size, layout, names and files of every slab.
+/* The list of tensors. It determines the size and layout of every slab, and the names of tensors in files.
  *
  * A slab is one allocation with the tensors of P agents, one agent after the other. Trained tensors have the same
  * offset in four slabs (weights, grad, adam_m, adam_v). Targets have a slab of their own. Tensors are dense and
@@ -25,23 +25,23 @@ typedef struct sac_shape {
   int32_t hidden[SAC_LAYERS_MAX]; /* (L) H of each */
   int32_t critics;                /* K */
   int64_t capacity;               /* C */
-  int network_kind;               /* of network.kind */
+  int network_kind;               /* the value of key network.kind */
 } sac_shape;
 
 typedef enum sac_slab { SAC_SLAB_TRAINED, SAC_SLAB_TARGET, SAC_SLAB_COUNT } sac_slab;
 
-/* A network inside a slab: its list of layers, the buffers that their outputs need, and the linear ones among them by
- * number. Linear layer l maps size[l] to size[l+1]; the last is the head. */
+/* A network inside a slab: its list of layers, the buffers that their outputs need, and its linear layers by number.
+ * Linear layer l has size[l] inputs and size[l+1] outputs; the last one is the head. */
 typedef struct sac_net {
   sac_slab slab;
   int32_t count;
   sac_layer layer[SAC_NET_LAYERS_MAX]; /* (count) in order */
   int32_t buffers;
-  int32_t width[SAC_NET_LAYERS_MAX]; /* (buffers) numbers a row */
-  int32_t layers;                    /* linear ones: L + 1, the head included */
+  int32_t width[SAC_NET_LAYERS_MAX]; /* (buffers) floats for each row */
+  int32_t layers;                    /* number of linear layers: L + 1, with the head */
   int32_t size[SAC_LAYERS_MAX + 2];  /* in, hidden..., out */
-  size_t weight[SAC_LAYERS_MAX + 1]; /* offset in floats within an agent's slab, (size[l+1], size[l]) */
-  size_t bias[SAC_LAYERS_MAX + 1];   /* (size[l+1]) */
+  size_t weight[SAC_LAYERS_MAX + 1]; /* offsets in floats within an agent's part of the slab; (size[l+1], size[l]) */
+  size_t bias[SAC_LAYERS_MAX + 1];   /* likewise; (size[l+1]) */
 } sac_net;
 
 #define SAC_TENSOR_NAME_MAX 64
@@ -50,12 +50,12 @@ typedef struct sac_tensor {
   char name[SAC_TENSOR_NAME_MAX];
   sac_slab slab;
   int32_t rank, dims[2];
-  size_t offset; /* floats, within an agent's slab */
+  size_t offset; /* floats, within an agent's part of the slab */
   size_t count;  /* floats */
 } sac_tensor;
 
-/* Groups of networks with the same use. sac_group_names are their names in files, with numbers if there are K of them.
- */
+/* Groups of networks with the same use. sac_group_names has their names in files; networks of a group of K have a
+ * number after it. */
 typedef enum sac_group {
   SAC_ACTOR,
   SAC_CRITIC,
@@ -72,17 +72,17 @@ typedef enum sac_width {
   SAC_OBS,              /* O */
   SAC_OBS_ACTION,       /* O + A: obs | action */
   SAC_VALUE_OF_ONE,     /* 1 */
-  SAC_MEAN_AND_LOG_STD, /* 2A: mean rows first, then log_std rows */
+  SAC_MEAN_AND_LOG_STD, /* 2A: first the A means, then the A log_std */
 } sac_width;
 
-typedef enum sac_network_number { SAC_ONE, SAC_EACH_CRITIC } sac_network_number; /* of networks in a group: 1, or K */
+typedef enum sac_network_number { SAC_ONE, SAC_EACH_CRITIC } sac_network_number; /* networks in a group: 1, or K */
 
 /* One row of an algorithm's networks. */
 typedef struct sac_network {
   sac_group group;
   sac_network_number number;
   sac_width in, out;
-  sac_group target_of; /* of targets: the group that they follow. Trained groups leave it out */
+  sac_group target_of; /* for targets: the group that they follow; trained groups leave it out */
 } sac_network;
 
 /* Whether a group holds targets, which are not trained. */
@@ -92,9 +92,9 @@ static inline int sac_group_is_target(sac_group group) {
 
 /* The networks of an algorithm and their tensors. Targets start as copies of the networks that they follow. */
 typedef struct sac_tensors {
-  int32_t nets[SAC_GROUP_COUNT]; /* how many of each group: 0, 1 or K */
+  int32_t nets[SAC_GROUP_COUNT]; /* number of networks in each group: 0, 1 or K */
   sac_net net[SAC_GROUP_COUNT][SAC_CRITICS_MAX];
-  sac_group target_of[SAC_GROUP_COUNT]; /* of target groups */
+  sac_group target_of[SAC_GROUP_COUNT]; /* for target groups: the group that they follow */
   size_t log_alpha;                     /* offset in the trained slab */
   size_t floats[SAC_SLAB_COUNT];        /* W: one agent's floats in each slab, a multiple of 16 */
   int32_t count;
@@ -105,7 +105,7 @@ typedef struct sac_tensors {
 sac_status sac_tensors_create(sac_tensors* tensors, const sac_shape* shape, const sac_network* networks, int32_t count);
 void sac_tensors_free(sac_tensors* tensors);
 
-/* The entry of that name, NULL when there is none. */
+/* The tensor with this name; NULL: there is none. */
 const sac_tensor* sac_tensors_find(const sac_tensors* tensors, const char* name);
 
 #endif

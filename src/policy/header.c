@@ -4,11 +4,18 @@
 
 #include "util/utf8.h"
 
-/* What the reader expects: the header's start; the first entry or a next one; the first or a next pair of
- * "__metadata__"; nothing more; nothing, after an error. */
-enum { START, FIRST, NEXT, FIRST_METADATA, NEXT_METADATA, DONE, BROKEN };
+/* The states of the reader: what it expects next. */
+enum {
+  START,          /* the '{' of the header */
+  FIRST,          /* the first entry, or the end of an empty header */
+  NEXT,           /* another entry, or the end of the header */
+  FIRST_METADATA, /* the first pair of "__metadata__", or the end of empty metadata */
+  NEXT_METADATA,  /* another pair, or the end of the metadata */
+  DONE,           /* nothing: the header was read completely */
+  BROKEN          /* nothing: there was an error */
+};
 
-/* Element sizes of every dtype whose elements are whole bytes. */
+/* Bytes of an element, for every dtype of the format whose elements are whole bytes. */
 static const struct {
   char name[8];
   size_t size;
@@ -20,10 +27,14 @@ static const struct {
 const char* sac_header_size(const void* bytes, uint64_t file_size, uint64_t* json_size) {
   if (json_size) *json_size = 0;
   if (file_size < 8) return "shorter than the 8 bytes of the header's size";
+
+  /* The size is little-endian. */
   const unsigned char* byte = bytes;
   uint64_t size = 0;
   for (int i = 7; i >= 0; i--) size = size << 8 | byte[i];
   if (json_size) *json_size = size;
+
+  /* Limits: that of the format, the file itself, and the shortest JSON object, "{}". */
   if (size > SAC_HEADER_MAX) return "header beyond 100000000 bytes";
   if (size > file_size - 8) return "cut short";
   if (size < 2) return "empty header";
@@ -38,14 +49,15 @@ void sac_header_begin(sac_header* header, const char* json, size_t size, uint64_
   header->state = START;
 }
 
-/* Ends the reading with an error; returns 0. Readers below return 1 for success and 0 after fail. */
+/* Ends the reading with an error and returns 0. The first error is kept. The functions below return 1 on success and 0
+ * after a fail. */
 static int fail(sac_header* header, const char* error) {
   if (!header->error) header->error = error;
   header->state = BROKEN;
   return 0;
 }
 
-/* The next byte, -1 at the end. */
+/* The next byte, which is not taken yet; -1 at the end. */
 static int peek(const sac_header* header) {
   return header->position < header->size ? (unsigned char)header->json[header->position] : -1;
 }
@@ -54,7 +66,7 @@ static void skip_space(sac_header* header) {
   for (int c = peek(header); c == ' ' || c == '\t' || c == '\n' || c == '\r'; c = peek(header)) header->position++;
 }
 
-/* Skips blanks and takes `wanted` when it comes next; 0 when another byte does. */
+/* Skips blanks, then takes the next byte and returns 1 if it is `wanted`; else returns 0, without an error. */
 static int accept(sac_header* header, char wanted) {
   skip_space(header);
   if (peek(header) != (unsigned char)wanted) return 0;
@@ -62,15 +74,17 @@ static int accept(sac_header* header, char wanted) {
   return 1;
 }
 
+/* The same as accept, but another byte is an error. */
 static int expect(sac_header* header, char wanted, const char* error) {
   return accept(header, wanted) || fail(header, error);
 }
 
-/* The value of four hexadecimal digits. */
+/* Reads four hexadecimal digits; 0 when one of them is no digit. */
 static int hex4(const char* at, uint32_t* value) {
   *value = 0;
   for (int i = 0; i < 4; i++) {
     const char c = at[i];
+    /* 16 stands for a character that is no digit. */
     const uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
                            : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
                            : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
@@ -81,31 +95,34 @@ static int hex4(const char* at, uint32_t* value) {
   return 1;
 }
 
-/* The length of the escape that begins at `at` with a backslash, and its character; 0 when it is not valid. Character 0
- * and half a surrogate pair are refused, as a C string of UTF-8 cannot hold them. */
+/* The length of the escape that begins at `at` with a backslash, and its character; 0 when it is not valid. left: bytes
+ * from `at` to the end of the text. Character 0 and half a surrogate pair are not valid: a C string of UTF-8 cannot
+ * hold them. */
 static size_t escape(const char* at, size_t left, uint32_t* character) {
   static const char letter[] = "\"\\/bfnrt", meaning[] = "\"\\/\b\f\n\r\t";
   if (left < 2) return 0;
 
-  /* A letter: \n and the like. */
+  /* A backslash and one letter or sign, such as \n. */
   const char* found = at[1] ? strchr(letter, at[1]) : NULL;
   if (found) {
     *character = (unsigned char)meaning[found - letter];
     return 2;
   }
 
-  /* \uXXXX, and a second one behind the first half of a surrogate pair. */
+  /* \uXXXX: one character, unless it is half of a surrogate pair (0xD800 to 0xDFFF). */
   uint32_t high, low;
   if (at[1] != 'u' || left < 6 || !hex4(at + 2, &high) || high == 0) return 0;
   *character = high;
   if (high < 0xD800 || high > 0xDFFF) return 6;
+
+  /* A first half, 0xD800 to 0xDBFF: the second half must follow, 0xDC00 to 0xDFFF. Each half holds 10 bits. */
   if (high > 0xDBFF || left < 12 || at[6] != '\\' || at[7] != 'u' || !hex4(at + 8, &low)) return 0;
   if (low < 0xDC00 || low > 0xDFFF) return 0;
   *character = 0x10000 + ((high - 0xD800) << 10) + (low - 0xDC00);
   return 12;
 }
 
-/* A JSON string; `error` is for a missing one. */
+/* Reads a JSON string; `error` is the message if none comes next. */
 static int read_text(sac_header* header, sac_header_text* text, const char* error) {
   if (!expect(header, '"', error)) return 0;
   text->at = header->json + header->position;
@@ -117,9 +134,13 @@ static int read_text(sac_header* header, sac_header_text* text, const char* erro
     const char* at = header->json + header->position;
     size_t length;
     uint32_t character;
+
+    /* The next quote that is not escaped ends the text. JSON has control characters only as escapes. */
     if (left == 0) return fail(header, "text without its end");
     if (*at == '"') break;
     if ((unsigned char)*at < 0x20) return fail(header, "control character in a text");
+
+    /* An escape, or a character of UTF-8. */
     if (*at == '\\') {
       length = escape(at, left, &character);
       if (length == 0) return fail(header, "wrong escape in a text");
@@ -131,18 +152,19 @@ static int read_text(sac_header* header, sac_header_text* text, const char* erro
     header->position += length;
   }
 
-  /* Go on behind the closing quote. */
+  /* The text ends before the closing quote, the reading goes on behind it. */
   text->size = (size_t)(header->json + header->position - text->at);
   header->position++;
   return 1;
 }
 
-/* A whole number of at most 2^63 - 1, without sign, leading zeros, fraction or exponent. */
+/* Reads a whole number of at most 2^63 - 1, without sign, leading zeros, fraction or exponent. */
 static int read_number(sac_header* header, uint64_t* number) {
   skip_space(header);
-
   int c = peek(header);
   if (c < '0' || c > '9') return fail(header, "a whole number is missing");
+
+  /* A zero may only stand alone. Each digit is checked for overflow before it is added. */
   const int zero = c == '0';
   *number = 0;
   for (int digits = 0; c >= '0' && c <= '9'; digits++, c = peek(header)) {
@@ -154,10 +176,12 @@ static int read_number(sac_header* header, uint64_t* number) {
   return 1;
 }
 
-/* [n, n, ...], at most `max` of them. */
+/* Reads "[n, n, ...]", at most `max` numbers. */
 static int read_numbers(sac_header* header, uint64_t* number, int32_t max, int32_t* count, const char* too_many) {
   *count = 0;
   if (!expect(header, '[', "'[' is missing")) return 0;
+
+  /* An empty list is the shape of a single number. */
   if (accept(header, ']')) return 1;
   do {
     if (*count == max) return fail(header, too_many);
@@ -169,18 +193,18 @@ static int read_numbers(sac_header* header, uint64_t* number, int32_t max, int32
 
 /* Whether dtype, shape and data_offsets agree with each other and with the file's size. */
 static int check_entry(sac_header* header, sac_header_entry* entry) {
-  /* The element's size. */
+  /* The bytes of an element. */
   entry->element = 0;
   for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
     if (sac_header_is(&entry->dtype, dtypes[i].name)) entry->element = dtypes[i].size;
   if (entry->element == 0) return fail(header, "unknown dtype");
 
-  /* The tensor's size. */
+  /* The bytes of the tensor: an element times all dimensions. */
   uint64_t bytes = entry->element;
   for (int32_t i = 0; i < entry->rank; i++)
     if (__builtin_mul_overflow(bytes, (uint64_t)entry->dims[i], &bytes)) return fail(header, "shape too large");
 
-  /* Its place. */
+  /* The tensor's place in the data. */
   if (entry->begin > entry->end) return fail(header, "data_offsets run backwards");
   if (entry->end > header->data_size) return fail(header, "data_offsets lie outside the file");
   if (entry->end - entry->begin != bytes) return fail(header, "data_offsets do not fit shape and dtype");
@@ -198,17 +222,23 @@ static int find_field(const sac_header_text* key) {
   return field;
 }
 
-/* The value of a field. */
+/* Reads the value of a field. */
 static int read_field(sac_header* header, sac_header_entry* entry, int field) {
   uint64_t number[SAC_HEADER_RANK_MAX] = {0};
   int32_t count;
+
+  /* dtype: a text. Its name is checked later, with the whole entry. */
   if (field == DTYPE) return read_text(header, &entry->dtype, "dtype is not a text");
+
+  /* shape: a list of dimensions. read_number has limited each to what int64_t holds. */
   if (field == SHAPE) {
     if (!read_numbers(header, number, SAC_HEADER_RANK_MAX, &count, "shape of more than 6 dimensions")) return 0;
     entry->rank = count;
     for (int32_t d = 0; d < count; d++) entry->dims[d] = (int64_t)number[d];
     return 1;
   }
+
+  /* data_offsets: the first byte in the data, and the byte behind the last. */
   if (!read_numbers(header, number, 2, &count, "data_offsets are not two numbers")) return 0;
   if (count != 2) return fail(header, "data_offsets are not two numbers");
   entry->begin = number[0];
@@ -216,12 +246,12 @@ static int read_field(sac_header* header, sac_header_entry* entry, int field) {
   return 1;
 }
 
-/* {"dtype": ..., "shape": ..., "data_offsets": ...} in any order, each once, nothing else. */
+/* Reads {"dtype": ..., "shape": ..., "data_offsets": ...}: the three fields in any order, each once, and no others. */
 static int read_tensor(sac_header* header, sac_header_entry* entry) {
   int seen[FIELDS] = {0};
   if (!expect(header, '{', "a tensor's entry is not an object")) return 0;
 
-  /* Three fields that are known and differ are all three. */
+  /* Read three fields. Each is known and none is repeated, so none can be missing. */
   for (int i = 0; i < FIELDS; i++) {
     sac_header_text key;
     if (i > 0 && !expect(header, ',', "a tensor's entry lacks dtype, shape or data_offsets")) return 0;
@@ -236,21 +266,22 @@ static int read_tensor(sac_header* header, sac_header_entry* entry) {
   return expect(header, '}', "'}' of a tensor's entry is missing") && check_entry(header, entry);
 }
 
+/* Checks that only blanks follow: writers pad the header with them. */
 static int read_end(sac_header* header) {
-  skip_space(header); /* Writers pad the header with blanks. */
+  skip_space(header);
   if (header->position < header->size) return fail(header, "something follows the header's end");
   header->state = DONE;
   return 1;
 }
 
-/* A tensor's name, or "__metadata__". */
+/* Reads the name of an entry, which is a tensor's name or "__metadata__", and the ':' behind it. */
 static int read_name(sac_header* header, sac_header_entry* entry) {
   if (header->state == NEXT && !expect(header, ',', "',' or '}' is missing")) return 0;
   if (!read_text(header, &entry->name, "a name is missing")) return 0;
   return expect(header, ':', "':' is missing");
 }
 
-/* The start of the object that follows "__metadata__". */
+/* Reads the start of the object that follows "__metadata__". */
 static int enter_metadata(sac_header* header) {
   if (header->metadata_seen++) return fail(header, "__metadata__ is there twice");
   if (!expect(header, '{', "__metadata__ is not an object")) return 0;
@@ -258,7 +289,7 @@ static int enter_metadata(sac_header* header) {
   return 1;
 }
 
-/* "KEY": "VALUE" of the metadata. */
+/* Reads one "KEY": "VALUE" of the metadata. */
 static int read_metadata(sac_header* header, sac_header_entry* entry) {
   if (header->state == NEXT_METADATA && !expect(header, ',', "',' or '}' is missing")) return 0;
   if (!read_text(header, &entry->name, "a key is missing")) return 0;
@@ -269,7 +300,7 @@ static int read_metadata(sac_header* header, sac_header_entry* entry) {
 }
 
 sac_header_kind sac_header_next(sac_header* header, sac_header_entry* entry) {
-  /* Nothing is left to read. */
+  /* After the end or an error, repeat the answer. */
   if (header->state == DONE) return SAC_HEADER_END;
   if (header->state == BROKEN) return SAC_HEADER_BAD;
 
@@ -280,6 +311,7 @@ sac_header_kind sac_header_next(sac_header* header, sac_header_entry* entry) {
     header->state = FIRST;
   }
 
+  /* Most calls return in the first round. A brace that begins or ends the metadata is no entry: go on. */
   for (;;) {
     const int in_metadata = header->state == FIRST_METADATA || header->state == NEXT_METADATA;
     memset(entry, 0, sizeof *entry);
@@ -291,13 +323,17 @@ sac_header_kind sac_header_next(sac_header* header, sac_header_entry* entry) {
       continue;
     }
 
-    /* An entry. The metadata's start is none: the next round reads its first pair. */
+    /* One pair of the metadata. */
     if (in_metadata) return read_metadata(header, entry) ? SAC_HEADER_METADATA : SAC_HEADER_BAD;
+
+    /* A tensor. */
     if (!read_name(header, entry)) return SAC_HEADER_BAD;
     if (!sac_header_is(&entry->name, "__metadata__")) {
       header->state = NEXT;
       return read_tensor(header, entry) ? SAC_HEADER_TENSOR : SAC_HEADER_BAD;
     }
+
+    /* Or the start of the metadata: the next round reads its first pair. */
     if (!enter_metadata(header)) return SAC_HEADER_BAD;
   }
 }
@@ -310,6 +346,8 @@ size_t sac_header_decode(const sac_header_text* text, char* out) {
   const char* at = text->at;
   const char* const end = text->at + text->size;
   char* to = out;
+
+  /* Copy all characters except escapes. `to` never overtakes `at`, so `out` may be the text itself. */
   while (at < end) {
     uint32_t c = 0;
     if (*at != '\\') {
@@ -317,7 +355,8 @@ size_t sac_header_decode(const sac_header_text* text, char* out) {
       continue;
     }
 
-    /* The escape's character as UTF-8, which is never longer than the escape. */
+    /* Write the character of the escape as UTF-8, in 1 to 4 bytes: never longer than the escape. Each byte after the
+     * first holds 6 bits. */
     at += escape(at, (size_t)(end - at), &c);
     if (c < 0x80) {
       *to++ = (char)c;

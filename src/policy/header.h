@@ -1,5 +1,6 @@
-/* The header of a safetensors file, read strictly and one entry at a time. It needs no memory, no recursion and no JSON
- * tree, so a hostile file cannot make it use more. Shared by the policy library and src/formats/safetensors.c.
+/* The header of a safetensors file, read strictly and one entry at a time. The reader allocates nothing, does not
+ * recurse and builds no JSON tree, so a hostile file cannot make it use much memory. The policy library and
+ * src/formats/safetensors.c share it.
  *
  *   u64 little-endian header size | {"NAME": {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}, ...,
  *   "__metadata__": {"KEY": "VALUE", ...}} | data
@@ -16,7 +17,7 @@
 #define SAC_HEADER_RANK_MAX 6
 #define SAC_HEADER_MAX 100000000u /* bytes, the format's own limit */
 
-/* A JSON string as it stands between its quotes. */
+/* A JSON string: the bytes of the header between its quotes. */
 typedef struct sac_header_text {
   const char* at;
   size_t size;
@@ -37,27 +38,29 @@ typedef struct sac_header_entry {
   size_t element;        /* bytes of an element */
   int32_t rank;
   int64_t dims[SAC_HEADER_RANK_MAX];
-  uint64_t begin, end; /* within the data */
+  uint64_t begin, end; /* offsets in the data: the first byte, and the byte behind the last */
 } sac_header_entry;
 
 typedef struct sac_header {
   const char* json;
   size_t size;        /* of the JSON text */
-  uint64_t data_size; /* of the data behind it */
+  uint64_t data_size; /* of the data behind the header */
   size_t position;    /* bytes read so far */
-  int state;
-  int metadata_seen;
-  const char* error; /* static text; NULL: none */
+  int state;          /* what comes next (header.c) */
+  int metadata_seen;  /* 1: "__metadata__" has begun */
+  const char* error;  /* static text; NULL: none */
 } sac_header;
 
-/* Checks the header's size, in the first 8 bytes, against the file's. bytes: at least min(file_size, 8) of the file.
- * *json_size (may be NULL) gets the header's size. Returns NULL, or what is wrong (static text). */
+/* Checks the size of the header, which the first 8 bytes hold, against the size of the file. bytes: the first 8 bytes
+ * of the file, or all of a shorter one. *json_size (may be NULL) gets the size of the header, also when it is refused.
+ * Returns NULL, or what is wrong (static text). */
 const char* sac_header_size(const void* bytes, uint64_t file_size, uint64_t* json_size);
 
-/* Begins to read the `size` bytes behind the first 8. They must stay in place while entries are used. */
+/* Begins to read a header. json, size: the JSON text, which is the `size` bytes behind the first 8 of the file. Entries
+ * point into it, so it must stay in place. data_size: bytes of the data behind the header. */
 void sac_header_begin(sac_header* header, const char* json, size_t size, uint64_t data_size);
 
-/* Reads the next entry; again and again until it returns END or BAD, which it then repeats. */
+/* Reads the next entry. Call it until it returns END or BAD; calls after that return the same again. */
 sac_header_kind sac_header_next(sac_header* header, sac_header_entry* entry);
 
 /* Whether the text is exactly `word`, which is plain ASCII. 0 for a text with escapes. */

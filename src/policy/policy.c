@@ -1,5 +1,5 @@
-/* libsac_policy: a trained actor alone. The interface is include/sac/policy.h; src/agent/export.h describes the file.
- */
+/* libsac_policy evaluates a trained actor. include/sac/policy.h is the interface, src/agent/export.h describes the
+ * file. */
 #include <sac/policy.h>
 
 #include <math.h>
@@ -10,11 +10,11 @@
 #include "policy/header.h"
 #include "policy/policy.h"
 
-#define WIDTH_MAX 65536
-#define ALIGNMENT 16
+#define WIDTH_MAX 65536 /* of O, A and a hidden layer */
+#define ALIGNMENT 16    /* bytes */
 
-/* The weights are transposed, (in, out): the inner loop over outputs then reads neighbours, so the compiler can use
- * vectors without changing the order of a sum. */
+/* The weights are the transpose of the file's tensor. The inner loop over outputs then reads neighbours in memory, so
+ * the compiler can use vector instructions without changing the order of a sum. */
 typedef struct policy_layer {
   int32_t in, out;
   float* weight; /* (in, out) */
@@ -26,13 +26,14 @@ struct sac_policy {
   policy_layer layer[SAC_POLICY_LAYERS_MAX];
   float* centre; /* (A) */
   float* half;   /* (A) half_range */
-  float* x;      /* (widest) activations: x and y are in turn input and output of a layer */
+  float* x;      /* (widest layer) activations: layers read x and write y, or read y and write x, in turn */
   float* y;
 };
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-/* Each tensor that a policy file may hold has a slot. The head's is behind those of all possible hidden layers. */
+/* Each tensor that a policy file may hold has a slot: weight and bias of 16 hidden layers, of the head, and the scaling
+ * of the action. HEAD is the layer number of the head, also when there are fewer hidden layers. */
 enum {
   HEAD = SAC_POLICY_LAYERS_MAX - 1,
   CENTRE = 2 * SAC_POLICY_LAYERS_MAX,
@@ -63,7 +64,7 @@ static int32_t layer_slot(const sac_header_text* name) {
   const size_t start = sizeof prefix - 1;
   if (name->escaped || name->size <= start || memcmp(name->at, prefix, start) != 0) return -1;
 
-  /* N, which is below the number of hidden layers that are possible. */
+  /* Read N. It counts hidden layers from 0, so it is less than HEAD. */
   int32_t number = 0;
   size_t i = start;
   for (; i < name->size && name->at[i] >= '0' && name->at[i] <= '9'; i++) {
@@ -72,13 +73,13 @@ static int32_t layer_slot(const sac_header_text* name) {
     if (number >= HEAD) return -1;
   }
 
-  /* Which of the two. */
+  /* The rest of the name must be one of the two endings. */
   const sac_header_text rest = {name->at + i, name->size - i, 0};
   if (i == start) return -1;
   return sac_header_is(&rest, ".weight") ? WEIGHT(number) : sac_header_is(&rest, ".bias") ? BIAS(number) : -1;
 }
 
-/* The slot of a tensor; -1 when a policy has no such tensor. */
+/* The slot of the tensor with this name; -1 when a policy has no such tensor. */
 static int32_t find_slot(const sac_header_text* name) {
   if (sac_header_is(name, "actor.head.weight")) return WEIGHT(HEAD);
   if (sac_header_is(name, "actor.head.bias")) return BIAS(HEAD);
@@ -87,7 +88,7 @@ static int32_t find_slot(const sac_header_text* name) {
   return layer_slot(name);
 }
 
-/* Fills the slots; 0 when the file is damaged or holds no policy. */
+/* Fills the slots from the header of the file; 0 when the file is damaged or holds no policy. */
 static int read_header(policy_file* file, const void* bytes, size_t size) {
   uint64_t json;
   sac_header header;
@@ -96,18 +97,20 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   int format_right = 0;
   memset(file, 0, sizeof *file);
 
-  /* Where the data begins. */
+  /* The layout: 8 bytes with the size of the header, the header, the data. */
   if (!bytes || sac_header_size(bytes, size, &json) != NULL) return 0;
   file->data = (const unsigned char*)bytes + 8 + json;
   file->data_size = size - 8 - json;
 
-  /* Each tensor goes to its slot; an unknown or repeated one is an error. */
+  /* The metadata must name the format. Other pairs of metadata are ignored. */
   sac_header_begin(&header, (const char*)bytes + 8, (size_t)json, file->data_size);
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_METADATA) {
       if (sac_header_is(&entry.name, "format")) format_right = sac_header_is(&entry.value, "sac-policy-1");
       continue;
     }
+
+    /* Put each tensor into its slot. A tensor that is unknown, repeated or not F32 is an error. */
     const int32_t slot = find_slot(&entry.name);
     if (slot < 0 || file->slot[slot].present || !sac_header_is(&entry.dtype, "F32") || entry.rank > 2) return 0;
     file->slot[slot] = (policy_tensor){1, entry.rank, {entry.dims[0], entry.dims[1]}, entry.begin, entry.end};
@@ -115,13 +118,16 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   return kind == SAC_HEADER_END && format_right;
 }
 
-/* Whether every byte of the data belongs to exactly one tensor. There are few tensors, so each pair is compared. */
+/* Whether every byte of the data belongs to exactly one tensor: no two tensors overlap, and their sizes add up to the
+ * size of the data. */
 static int data_covered(const policy_file* file) {
   uint64_t sum = 0;
   for (int32_t i = 0; i < SLOTS; i++) {
     const policy_tensor* a = &file->slot[i];
     if (!a->present) continue;
     sum += a->end - a->begin;
+
+    /* There are few tensors, so compare each pair. */
     for (int32_t j = 0; j < i; j++) {
       const policy_tensor* b = &file->slot[j];
       if (b->present && a->begin < b->end && b->begin < a->end) return 0;
@@ -134,43 +140,49 @@ static int has_shape(const policy_tensor* tensor, int32_t rank, int64_t rows, in
   return tensor->present && tensor->rank == rank && tensor->dims[0] == rows && (rank < 2 || tensor->dims[1] == columns);
 }
 
-/* The sizes of the layers, from the shapes of their tensors; 0 when these do not make a network. */
+/* Takes the sizes of the layers from the shapes of their tensors; 0 when the shapes do not fit together. */
 static int read_shapes(policy_file* file) {
-  /* Count the hidden layers. Their numbers have no gap. */
+  /* Count the hidden layers. Their numbers must have no gap. */
   int32_t hidden = 0;
   while (hidden < HEAD && file->slot[WEIGHT(hidden)].present) hidden++;
   for (int32_t l = hidden; l < HEAD; l++)
     if (file->slot[WEIGHT(l)].present || file->slot[BIAS(l)].present) return 0;
   file->layers = hidden + 1;
 
-  /* Each layer takes what the one before it gives. */
+  /* Check each layer: a weight (out, in) and a bias (out), of sizes within the limits. */
   for (int32_t l = 0; l < file->layers; l++) {
     const int32_t number = l < hidden ? l : HEAD;
     const policy_tensor* weight = &file->slot[WEIGHT(number)];
     if (!weight->present || weight->rank != 2) return 0;
-    const int64_t out = weight->dims[0], in = weight->dims[1]; /* out of the head: the means, then the log_stds */
+    const int64_t out = weight->dims[0], in = weight->dims[1];
     if (in < 1 || in > WIDTH_MAX || out < 1 || out > 2 * WIDTH_MAX || !has_shape(&file->slot[BIAS(number)], 1, out, 0))
       return 0;
+
+    /* The inputs of a layer are the outputs of the layer before it. The first layer sets O. */
     if (l == 0) file->size[0] = (int32_t)in;
     if (in != file->size[l]) return 0;
+
+    /* The outputs of the head are A means, then A log_stds, which a policy does not use. */
     if (l == hidden && out % 2 != 0) return 0;
     file->size[l + 1] = (int32_t)(l == hidden ? out / 2 : out);
     if (file->size[l + 1] > WIDTH_MAX) return 0;
   }
 
-  /* The action's scaling has the size of the action. */
+  /* The scaling of the action: two vectors (A). */
   const int32_t action = file->size[file->layers];
   return has_shape(&file->slot[CENTRE], 1, action, 0) && has_shape(&file->slot[HALF_RANGE], 1, action, 0);
 }
 
+/* Reads and checks everything except the values of the weights. */
 static int read_file(policy_file* file, const void* bytes, size_t size) {
   return read_header(file, bytes, size) && read_shapes(file) && data_covered(file);
 }
 
+/* Whether all values of the file are finite. All tensors are F32, so the data is one array of floats. */
 static int all_finite(const policy_file* file) {
   for (uint64_t i = 0; i + sizeof(float) <= file->data_size; i += sizeof(float)) {
     float x;
-    memcpy(&x, file->data + i, sizeof x); /* the file may lie at any address, so its floats may be unaligned */
+    memcpy(&x, file->data + i, sizeof x); /* the file may begin at any address, so a float may be unaligned */
     if (!isfinite(x)) return 0;
   }
   return 1;
@@ -178,7 +190,7 @@ static int all_finite(const policy_file* file) {
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-/* Memory that is given out piece after piece; with base NULL the bytes are only counted. */
+/* Memory that is handed out piece by piece; with base NULL the bytes are only counted. */
 typedef struct arena {
   char* base;
   size_t used;
@@ -192,13 +204,15 @@ static void* take(arena* memory, size_t bytes) {
 
 static float* take_floats(arena* memory, size_t count) { return take(memory, count * sizeof(float)); }
 
-/* Places the policy and its arrays in memory, without their values. NULL when bytes are only counted. */
+/* Places the policy and its arrays in memory, without their values. Returns NULL when bytes are only counted. The same
+ * code counts and places, so both agree. */
 static sac_policy* lay_out(const policy_file* file, arena* memory) {
+  /* When bytes are only counted, the members go to a policy on the stack. */
   sac_policy counted, *policy = take(memory, sizeof *policy);
   sac_policy* p = policy ? policy : &counted;
   memset(p, 0, sizeof *p);
 
-  /* The layers. */
+  /* Weights and biases of the layers. */
   p->layers = file->layers;
   for (int32_t l = 0; l < file->layers; l++) {
     policy_layer* layer = &p->layer[l];
@@ -207,10 +221,12 @@ static sac_policy* lay_out(const policy_file* file, arena* memory) {
     layer->weight = take_floats(memory, (size_t)layer->in * (size_t)layer->out);
     layer->bias = take_floats(memory, (size_t)layer->out);
   }
+
+  /* Scaling of the action. */
   p->centre = take_floats(memory, (size_t)file->size[file->layers]);
   p->half = take_floats(memory, (size_t)file->size[file->layers]);
 
-  /* Activations, as wide as the widest layer. */
+  /* Activations: two vectors, as wide as the widest layer. */
   int32_t widest = 0;
   for (int32_t l = 0; l <= file->layers; l++)
     if (file->size[l] > widest) widest = file->size[l];
@@ -233,17 +249,19 @@ sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t 
   arena counted = {NULL, 0}, given = {memory, 0};
   *out = NULL;
 
-  /* Check the file and the memory. */
+  /* Check the file and the memory. `memory` is written only after all checks have passed. */
   if (!read_file(&file, bytes, size)) return SAC_POLICY_FORMAT;
   (void)lay_out(&file, &counted);
   if (!memory || (uintptr_t)memory % ALIGNMENT != 0 || memory_bytes < counted.used) return SAC_POLICY_MEMORY;
   if (!all_finite(&file)) return SAC_POLICY_NUMERIC;
 
-  /* Copy the layers, transposed. */
+  /* Copy the layers. The file has a weight as (out, in), the policy as (in, out). */
   sac_policy* policy = lay_out(&file, &given);
   for (int32_t l = 0; l < policy->layers; l++) {
     const policy_layer* layer = &policy->layer[l];
     const int32_t number = l + 1 < policy->layers ? l : HEAD;
+
+    /* Copy float by float with memcpy: the file may begin at any address. */
     const unsigned char* weight = file.data + file.slot[WEIGHT(number)].begin;
     for (int32_t o = 0; o < layer->out; o++)
       for (int32_t i = 0; i < layer->in; i++, weight += sizeof(float))
@@ -251,7 +269,7 @@ sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t 
     memcpy(layer->bias, file.data + file.slot[BIAS(number)].begin, (size_t)layer->out * sizeof(float));
   }
 
-  /* Copy the action's scaling. */
+  /* Copy the scaling of the action. */
   const size_t action_bytes = (size_t)file.size[file.layers] * sizeof(float);
   memcpy(policy->centre, file.data + file.slot[CENTRE].begin, action_bytes);
   memcpy(policy->half, file.data + file.slot[HALF_RANGE].begin, action_bytes);
@@ -266,17 +284,22 @@ void sac_policy_sizes(const sac_policy* policy, int32_t* obs, int32_t* action) {
   if (action) *action = policy->layer[policy->layers - 1].out;
 }
 
-/* y (out) = bias + x (in) * weight (in, out). Each y is summed in the order of x; a pass over y adds four inputs. */
+/* y (out) = bias + x (in) * weight (in, out). Each output is a sum in the order of the inputs, whatever the compiler
+ * does with the loop over outputs. */
 static void linear(const policy_layer* layer, const float* restrict x, float* restrict y) {
   const size_t out = (size_t)layer->out, in = (size_t)layer->in;
   const float* restrict w = layer->weight;
   memcpy(y, layer->bias, out * sizeof *y);
+
+  /* Four inputs in one pass over y: it is loaded and stored a quarter as often. */
   size_t i = 0;
   for (; i + 4 <= in; i += 4, w += 4 * out) {
     const float x0 = x[i], x1 = x[i + 1], x2 = x[i + 2], x3 = x[i + 3];
     for (size_t o = 0; o < out; o++)
       y[o] = (((y[o] + x0 * w[o]) + x1 * w[out + o]) + x2 * w[2 * out + o]) + x3 * w[3 * out + o];
   }
+
+  /* The last one to three inputs. */
   for (; i < in; i++, w += out)
     for (size_t o = 0; o < out; o++) y[o] += x[i] * w[o];
 }
@@ -286,16 +309,18 @@ void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
   float *y = policy->y, *other = policy->x;
   const int32_t head = policy->layers - 1;
 
-  /* Hidden layers. */
+  /* Hidden layers: a product and ReLU. */
   for (int32_t l = 0; l < head; l++) {
     linear(&policy->layer[l], x, y);
     for (int32_t o = 0; o < policy->layer[l].out; o++) y[o] = sac_relu(y[o]);
+
+    /* The output is the next input. The first layer read `obs`, which is never written. */
     x = y;
     y = other;
     other = y == policy->x ? policy->y : policy->x;
   }
 
-  /* The head's means, squashed and scaled to the action's range. */
+  /* The means of the head, squashed to [-1, 1] and scaled to the range of the action. */
   linear(&policy->layer[head], x, y);
   for (int32_t i = 0; i < policy->layer[head].out; i++)
     action[i] = sac_action_scale(sac_squash_mean(y[i]), policy->centre[i], policy->half[i]);
@@ -312,6 +337,8 @@ int32_t sac_policy_layers(const sac_policy* policy, int32_t size[SAC_POLICY_LAYE
 void sac_policy_set_weights(sac_policy* policy, int32_t l, size_t first, size_t count, const float* weights) {
   const policy_layer* layer = &policy->layer[l];
   const size_t in = (size_t)layer->in, out = (size_t)layer->out;
+
+  /* Weight k of the tensor (out, in) is that of output k / in and input k % in. */
   for (size_t k = first; k < first + count && k < in * out; k++)
     layer->weight[(k % in) * out + k / in] = weights[k - first];
 }

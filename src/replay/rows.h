@@ -2,7 +2,7 @@
  *
  * A row is one transition, contiguous and 16-byte aligned, in floats:
  *   obs (O) | action (A) | reward | terminated | truncated | next_obs (O) | zeros up to a multiple of 4
- * so that sampling copies whole rows. Transition i, counted from 0 over the whole run, is in row i % C. */
+ * so that sampling reads one piece of memory. Transition i, counted from 0 over the whole run, is in row i % C. */
 #ifndef SAC_REPLAY_ROWS_H
 #define SAC_REPLAY_ROWS_H
 

@@ -1,8 +1,8 @@
-/* How minibatches are drawn from the replay: a table of samplers, one a file. Here is what a sampler does on the host;
- * a backend that keeps the replay on a device has a table of its own in the same order (cuda/replay.c).
+/* How minibatches are drawn from the replay: a table of samplers, each in a file of its own. This is the table for the
+ * host. A backend that has the replay on a device has a table of its own in the same order (cuda/replay.c).
  *
- * A minibatch carries, for each row, its reward, its discount (gamma, or 0 where the transition ended the episode), its
- * weight in the critics' loss, and its index in the ring. A sampler gives these four. */
+ * A sampler gives four values for each row of a minibatch: its index in the ring, its weight in the critics' loss, its
+ * reward, and its discount (gamma, or 0 where the transition terminated; truncation does not count). */
 #ifndef SAC_REPLAY_SAMPLER_H
 #define SAC_REPLAY_SAMPLER_H
 
@@ -15,14 +15,14 @@
 typedef struct sac_ring {
   const float* rows; /* (C, row) */
   const sac_replay_row* row;
-  int64_t size; /* rows that can be drawn */
-  void* state;  /* the sampler's own, of sac_sampler.bytes */
+  int64_t size; /* number of rows that can be drawn */
+  void* state;  /* memory of the sampler, sac_sampler.bytes; the backend owns it */
 } sac_ring;
 
 /* Some rows of one minibatch: `count` of its B rows, from row `first` on. */
 typedef struct sac_draw {
-  uint64_t seed;   /* of the agent: the key of its streams */
-  uint64_t number; /* of the minibatch: updates made before it */
+  uint64_t seed;   /* the agent's seed: the key of its random streams */
+  uint64_t number; /* the minibatch's number: updates made before it */
   uint64_t batch;  /* B */
   size_t first, count;
   float gamma;
@@ -34,28 +34,29 @@ typedef struct sac_sampler {
   /* Bytes of state that an agent's ring needs; NULL: none. The backend gives them zeroed. */
   size_t (*bytes)(const sac_shape* shape);
 
-  /* Rows first .. first + n - 1 of the ring have been written. NULL: nothing to do. */
+  /* Called when rows first .. first + n - 1 of the ring were just written; ring->size does not count them yet. NULL:
+   * the sampler does not need to know. */
   void (*pushed)(const sac_ring* ring, int64_t first, int64_t n);
 
-  /* Which rows to take: index and weight (count). */
+  /* Chooses the rows: writes index and weight (count). */
   void (*draw)(const sac_ring* ring, const sac_draw* draw, uint64_t* index, float* weight);
 
-  /* What those rows say: reward and discount (count). */
+  /* Reads these rows: writes reward and discount (count). */
   void (*read)(const sac_ring* ring, const sac_draw* draw, const uint64_t* index, float* reward, float* discount);
 
-  /* After the critics' loss: the mean over critics of |Q - y| (count), for the rows index (count). NULL: it does not
-   * learn from errors. */
+  /* Called after the critics' loss. td_error (count): the mean over critics of |Q - y|, of the rows index (count).
+   * NULL: the sampler does not learn from errors. */
   void (*learnt)(const sac_ring* ring, const uint64_t* index, const float* td_error, size_t count);
 } sac_sampler;
 
-/* X(name, sampler): replay.sampling and `const sac_sampler sac_sampler_<name>`. The first is the default. */
+/* X(name): a value of key replay.sampling, and `const sac_sampler sac_sampler_<name>`. The first is the default. */
 #define SAC_SAMPLERS(X) X(uniform)
 
 #define SAC_SAMPLER_DECLARE(name) extern const sac_sampler sac_sampler_##name;
 SAC_SAMPLERS(SAC_SAMPLER_DECLARE)
 #undef SAC_SAMPLER_DECLARE
 
-/* The sampler with that place in the list (key replay.sampling as a number). */
+/* The sampler with this index in the list (the value of key replay.sampling). */
 const sac_sampler* sac_sampler_at(int id);
 
 #endif

@@ -1,17 +1,19 @@
-/* uniform: every row of the ring with the same probability, with replacement, all of one weight. */
+/* uniform: draws every row of the ring with the same probability, with replacement. All weights are 1. */
 #include "kernels/bellman.h"
 #include "kernels/random.h"
 #include "replay/sampler.h"
 
-/* Rows are drawn in whole Philox blocks: `first` is a multiple of SAC_INDICES_PER_BLOCK. */
+/* Draws whole Philox blocks: draw->first is a multiple of SAC_INDICES_PER_BLOCK. */
 static void draw_rows(const sac_ring* ring, const sac_draw* draw, uint64_t* index, float* weight) {
   const uint64_t block = sac_draw_block(draw->number, draw->batch, SAC_INDICES_PER_BLOCK);
+
+  /* the minibatch is one draw of stream SAMPLE; these rows begin at a block inside it */
   sac_fill_indices(draw->seed, SAC_STREAM_SAMPLE, block + draw->first / SAC_INDICES_PER_BLOCK, draw->count,
                    (uint64_t)ring->size, index);
   for (size_t r = 0; r < draw->count; r++) weight[r] = 1;
 }
 
-/* One step's reward and discount. */
+/* Reads the reward and the discount of one step. */
 static void read_rows(const sac_ring* ring, const sac_draw* draw, const uint64_t* index, float* reward,
                       float* discount) {
   for (size_t r = 0; r < draw->count; r++) {

@@ -20,22 +20,25 @@
 struct sac_checkpoint {
   char dir[SAC_PATH_MAX];
   sac_agent* agent;
-  int32_t p;
-  sac_state* states; /* (state_count + 1) the caller's, and one for the list of segments */
+  int32_t p;         /* index in the agent */
+  sac_state* states; /* (state_count + 1) the caller's states, and one for the list of segments */
   int32_t state_count;
   sac_segments* segments;
 };
 
+/* The path of the checkpoint of step N. */
 static sac_status step_path(const char* dir, int64_t step, char path[SAC_PATH_MAX]) {
   return sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)step);
 }
 
-/* Deletes files that a killed process left incomplete. */
+/* Deletes files that a killed process left incomplete. sub: a folder in the seed folder, with its '/'; or "". */
 static void remove_parts(const char* dir, const char* sub) {
   char path[SAC_PATH_MAX];
   if (sac_path(path, "%s%s", dir, sub) != SAC_OK) return;
   DIR* folder = opendir(path);
   if (!folder) return;
+
+  /* files are written as NAME.part and renamed when they are complete */
   for (struct dirent* entry; (entry = readdir(folder));) {
     const size_t length = strlen(entry->d_name);
     if (length < 5 || strcmp(entry->d_name + length - 5, ".part") != 0) continue;
@@ -90,6 +93,8 @@ void sac_checkpoint_destroy(sac_checkpoint* checkpoint) {
 static int64_t name_step(const char* name) {
   char again[64];
   if (strncmp(name, "step_", 5) != 0) return -1;
+
+  /* print the step again: only the exact form is a checkpoint, not "step_07" or "step_7.part" */
   const long long step = strtoll(name + 5, NULL, 10);
   if (step < 0) return -1;
   (void)snprintf(again, sizeof again, "step_%lld.safetensors", step);
@@ -118,13 +123,15 @@ int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   return count;
 }
 
-/* Counts the checkpoints. oldest: receives the step of the oldest; -1: none. */
+/* Counts the checkpoints of a seed folder. oldest: receives the step of the oldest; -1: none. */
 static int32_t count_steps(const char* dir, int64_t* oldest) {
   char path[SAC_PATH_MAX];
   int32_t count = 0;
   *oldest = -1;
   DIR* folder = sac_path(path, "%s/checkpoints", dir) == SAC_OK ? opendir(path) : NULL;
   if (!folder) return 0;
+
+  /* read the folder itself: it may hold more checkpoints than a list of fixed length */
   for (struct dirent* entry; (entry = readdir(folder));) {
     const int64_t found = name_step(entry->d_name);
     if (found < 0) continue;
@@ -174,8 +181,12 @@ end:
 static void prune(const sac_checkpoint* c, int32_t keep) {
   char path[SAC_PATH_MAX];
   int64_t oldest;
+
+  /* delete the oldest until `keep` are left, or until one cannot be deleted */
   for (int32_t count = count_steps(c->dir, &oldest); count > keep; count = count_steps(c->dir, &oldest))
     if (step_path(c->dir, oldest, path) != SAC_OK || unlink(path) != 0) break;
+
+  /* the oldest checkpoint that is left needs the oldest rows */
   if (oldest >= 0) sac_segments_prune(c->segments, sac_segments_first(pushed_at(c, oldest), c->agent->shape.capacity));
 }
 
@@ -183,6 +194,8 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
   char path[SAC_PATH_MAX], name[64], number[24];
   sac_segment_part* part;
   sac_status status = SAC_OK;
+
+  /* the weights of a stopped agent are not good */
   if (!c->agent->alive[c->p])
     return sac_fail(SAC_ERROR_NUMERIC, "%s: the agent has stopped; its last good checkpoint stays", c->dir);
 
@@ -210,9 +223,13 @@ sac_status sac_checkpoint_best(sac_checkpoint* c, const sac_agent* agent, int64_
                                const char* config_text) {
   char path[SAC_PATH_MAX], number[24], mean[SAC_NUMBER_MAX];
   sac_status status = SAC_OK;
+
+  /* the metadata says which step it is and what it reached */
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   (void)sac_print_real(mean, mean_return);
   const sac_metadata metadata[] = {{"step", number}, {"mean_return", mean}, {"config", config_text}};
+
+  /* write weights without states: the file is for eval and export, not for a resume */
   SAC_TRY(sac_path(path, "%s/checkpoints/best", c->dir));
   SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, metadata, config_text ? 3 : 2));
 fail:
@@ -235,28 +252,34 @@ static sac_status find_parts(const sac_safetensors* file, const sac_segment_part
                              uint64_t* pushed) {
   const sac_file_tensor* list = sac_safetensors_find(file, SEGMENTS);
   const sac_file_tensor* counters = sac_safetensors_find(file, "counters");
+
+  /* check types and sizes before the data is read as numbers */
   if (!list || list->dtype != SAC_U64 || list->bytes % sizeof **part != 0 || !counters || counters->dtype != SAC_U64 ||
       counters->bytes != sizeof(sac_counters))
     return sac_fail(SAC_ERROR_FORMAT, "%s: not a checkpoint of a run ('" SEGMENTS "' or 'counters' is missing)",
                     file->path);
+
+  /* point into the open file, which owns the data */
   *part = list->data;
   *count = (int32_t)(list->bytes / sizeof **part);
   *pushed = *(const uint64_t*)counters->data;
   return SAC_OK;
 }
 
-/* Reads an integer in [low, high] from the metadata. */
+/* Reads an integer in [low, high] from the metadata. Anything else is an error: FORMAT. */
 static sac_status find_number(const sac_safetensors* file, const char* key, int64_t low, int64_t high,
                               int64_t* number) {
   const char* text = sac_safetensors_metadata(file, key);
   char* end = NULL;
   errno = 0;
   *number = text ? strtoll(text, &end, 10) : 0;
+
+  /* the whole text must be one number */
   if (text && end != text && !*end && errno == 0 && *number >= low && *number <= high) return SAC_OK;
   return sac_fail(SAC_ERROR_FORMAT, "%s: metadata '%s' is '%.40s'", file->path, key, text ? text : "");
 }
 
-/* Whether the file holds the step that its name says. */
+/* Checks that the file holds the step that its name says. */
 static sac_status check_step(const sac_safetensors* file, int64_t step) {
   int64_t saved;
   const sac_status status = find_number(file, "step", 0, INT64_MAX, &saved);
@@ -312,6 +335,8 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
   char path[SAC_PATH_MAX], reason[512];
   sac_status status = step_path(dir, step, path);
   if (status != SAC_OK) return status;
+
+  /* other errors are not of the checkpoint, for example lack of memory */
   status = check_file(dir, path, step, config_text, config_size);
   if (status != SAC_ERROR_FORMAT && status != SAC_ERROR_FILE) return status;
 
@@ -328,7 +353,7 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
   return sac_fail(status, "%s (%s)", status == SAC_ERROR_FILE ? "cannot be read" : "is damaged", reason);
 }
 
-/* Whether the checkpoint fits this run: the same replay, action bounds and states. */
+/* Checks that the checkpoint fits this run: the same capacity, action bounds and states. */
 static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensors* file) {
   const sac_agent* agent = c->agent;
   const int64_t actions = agent->shape.action;
@@ -354,6 +379,8 @@ static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensor
   for (int32_t i = 0; i < c->state_count; i++) {
     const sac_state* state = &c->states[i];
     const int64_t count = (int64_t)(state->bytes / sac_dtype_size(state->dtype));
+
+    /* a checkpoint of an older version may lack an optional state */
     if (state->optional && !sac_safetensors_find(file, state->name)) continue;
     SAC_TRY(sac_safetensors_get(file, state->name, state->dtype, 1, &count, NULL));
   }
@@ -369,7 +396,7 @@ sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
   int32_t parts;
   uint64_t pushed;
 
-  /* check everything before the first change */
+  /* check the file before the first change; the replay's rows are checked while they are read */
   SAC_TRY(step_path(c->dir, step, path));
   SAC_TRY(sac_safetensors_open(&file, path));
   SAC_TRY(check_step(file, step));
@@ -382,6 +409,8 @@ sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
   for (int32_t i = 0; i < c->state_count; i++) {
     const sac_state* state = &c->states[i];
     const sac_file_tensor* saved = sac_safetensors_find(file, state->name);
+
+    /* an optional state that the file lacks is zero */
     if (saved && state->bytes > 0) memcpy(state->data, saved->data, state->bytes);
     else if (state->bytes > 0) memset(state->data, 0, state->bytes);
   }

@@ -1,15 +1,18 @@
 /* The checkpoints of one agent, in its seed folder:
  *
  *   SEED/checkpoints/step_N.safetensors   everything except the replay's rows
- *   SEED/checkpoints/last -> step_N.safetensors, best, a file of its own
+ *   SEED/checkpoints/last                 a link to the newest step_N.safetensors
+ *   SEED/checkpoints/best                 the agent with its best evaluation, without the state of the run
  *   SEED/replay/rows_K.bin                append-only segments of 64 Ki rows, see segments.h
  *   SEED/policy.safetensors               the actor alone, for sac_policy
  *
  * A checkpoint holds every tensor (NAME, adam_m/NAME, adam_v/NAME, targets), counters, seed, alive, totals, stats,
  * action.centre and .half_range, the run's states under their names and replay.segments. It records how many
  * transitions were pushed; rows of later ones are ignored on resume and overwritten. Segments that no kept checkpoint
- * needs are deleted. Order of writing: rows, sync; checkpoint under another name, sync, rename; `last`; deletions. So a
- * kill at any moment leaves the previous checkpoint complete. */
+ * needs are deleted.
+ *
+ * Order of writing: rows, sync; checkpoint under another name, sync, rename; `last`; deletions. So a kill at any moment
+ * leaves the previous checkpoint complete. */
 #ifndef SAC_TRAIN_CHECKPOINT_H
 #define SAC_TRAIN_CHECKPOINT_H
 
@@ -41,7 +44,7 @@ sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint);
 
 #define SAC_CHECKPOINT_LIST_MAX 1024 /* checkpoints of one folder that a run looks at */
 
-/* Lists the steps of the checkpoints in a seed folder, newest first. Returns how many, at most `max`. */
+/* Lists the steps of the newest checkpoints in a seed folder, newest first. Returns how many, at most `max`. */
 int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max);
 
 /* Checks that step N loads (file and rows complete), without changing anything. config_text: receives its
@@ -50,7 +53,7 @@ int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max);
 sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text, size_t config_size);
 
 /* Restores agent p, its rows and the states from step N. After an error the agent is not usable. Errors: FILE, FORMAT,
- * SHAPE. */
+ * SHAPE, DEVICE. */
 sac_status sac_checkpoint_load(sac_checkpoint* checkpoint, int64_t step);
 
 #endif

@@ -19,7 +19,7 @@
 
 /* --- memory ------------------------------------------------------------------------------------------------------- */
 
-/* The caller's own environment, or the one that env.id names. */
+/* Finds the environment that env.id names, unless the caller gave an environment of its own. */
 static sac_status find_env(const sac_settings* settings, const sac_env_api** env) {
   return *env ? SAC_OK : sac_env_find(settings->env_id, env);
 }
@@ -36,9 +36,13 @@ sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size
   sac_vector* vector = NULL;
   const uint64_t seed = 0;
   sac_status status = SAC_OK;
+
+  /* create one environment to learn its sizes; the seed does not matter */
   SAC_TRY(sac_config_settings(config, &settings));
   SAC_TRY(find_env(&settings, &env));
   SAC_TRY(sac_vector_create(&vector, env, settings.env_id, settings.env_options, 1, 1, &seed, sac_stream_env(0)));
+
+  /* the configuration says how many agents there are */
   status = agent_memory(config, vector, replay, rest);
 fail:
   sac_vector_destroy(vector);
@@ -56,12 +60,16 @@ void sac_run_log_memory(sac_run* run) {
 
 /* --- configuration as text ---------------------------------------------------------------------------------------- */
 
-/* The configuration of agent p alone. */
+/* The configuration of agent p alone: its own seed, and seeds: 1. *text becomes the caller's. */
 static sac_status agent_config_text(const sac_run* run, int64_t p, char** text) {
   char seed[SAC_NUMBER_MAX];
   sac_config* config = NULL;
   sac_status status = SAC_OK;
+
+  /* a single agent has the configuration of the run */
   if (run->settings.seeds == 1) return sac_config_text(run->config, text);
+
+  /* replace both keys in a copy */
   (void)sac_print_integer(seed, run->settings.seed + p);
   SAC_TRY(sac_config_copy(&config, run->config));
   SAC_TRY(sac_config_set_from(config, "seed", seed, SAC_ORIGIN_FLAG, "--seeds"));
@@ -82,7 +90,8 @@ fail:
 
 /* --- parts -------------------------------------------------------------------------------------------------------- */
 
-/* Whether this process may open enough files: each agent keeps its CSV files, its events and a replay segment open. */
+/* Checks that this process may open enough files. Each agent keeps two CSV files and its events open; the rest of
+ * `needed` is for files that are open for a short time, and for the caller. */
 static sac_status check_open_files(int64_t population) {
   struct rlimit limit;
   const int64_t needed = 4 * population + 64;
@@ -94,6 +103,7 @@ static sac_status check_open_files(int64_t population) {
                   (long long)population, (long long)needed, (long long)limit.rlim_cur);
 }
 
+/* The error of an allocation that grows with the number of agents. */
 static sac_status no_memory(size_t population) {
   return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents: lower seeds", population);
 }
@@ -129,7 +139,7 @@ static sac_status create_vector(sac_run* run, const sac_env_api* env) {
   const size_t population = (size_t)settings->seeds;
   sac_status status = SAC_OK;
 
-  /* create the environments; each agent has its own seed */
+  /* create the environments; agent p has seed `seed` + p */
   uint64_t* seed = calloc(population, sizeof *seed);
   if (!seed) return no_memory(population);
   for (size_t p = 0; p < population; p++) seed[p] = (uint64_t)settings->seed + p;
@@ -152,7 +162,7 @@ static sac_status create_agent(sac_run* run) {
   const size_t population = (size_t)run->settings.seeds;
   sac_status status = SAC_OK;
 
-  /* connect them: a backend may step the environments itself, and train.overlap may need a thread */
+  /* create and connect: a backend may step the environments itself, and train.overlap may need a thread */
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
   if (run->agent->backend->env_attach) SAC_TRY(run->agent->backend->env_attach(run->agent, run->vector));
   SAC_TRY(sac_step_overlap(run->agent, run->vector));
@@ -172,7 +182,11 @@ static sac_status create_evaluator(sac_run* run, const sac_env_api* env) {
   const size_t population = (size_t)settings->seeds, episodes = (size_t)settings->eval_episodes;
   const sac_eval_env eval_env = {.api = env, .id = settings->env_id, .options = settings->env_options};
   sac_status status = SAC_OK;
+
+  /* create the evaluator; it plays the same environment with streams of its own */
   SAC_TRY(sac_evaluator_create(&run->evaluator, run->agent, &eval_env, (int32_t)episodes));
+
+  /* allocate one result for each agent and episode */
   run->episode_return = calloc(sac_bytes(population, episodes), sizeof(double));
   run->episode_length = calloc(sac_bytes(population, episodes), sizeof(int64_t));
   if (!run->episode_return || !run->episode_length)
@@ -184,6 +198,8 @@ fail:
 sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks) {
   const sac_settings* settings = &run->settings;
   sac_status status = SAC_OK;
+
+  /* fail early if the files of so many agents cannot be opened */
   SAC_TRY(check_open_files(settings->seeds));
 
   /* set what needs no other part; warnings of earlier runs in this process do not count */
@@ -223,6 +239,8 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
       {"run.seconds", SAC_F64, &run->seconds, sizeof run->seconds, 0},
       {"env.state", SAC_U8, run->env_state + (size_t)p * run->env_state_size, run->env_state_size, 0},
   };
+
+  /* copy them to a list with room for run.pending and the terms of info */
   sac_state states[sizeof always / sizeof *always + 1 + SAC_ENV_INFO_MAX];
   int32_t count = sizeof always / sizeof *always;
   memcpy(states, always, sizeof always);
@@ -293,6 +311,7 @@ void sac_run_destroy(sac_run* run) {
 
 /* --- a new run ---------------------------------------------------------------------------------------------------- */
 
+/* Logs what the run trains, on which device, and where its files are. */
 static void log_start(sac_run* run) {
   const sac_settings* settings = &run->settings;
   char text[1024], seeds[64];
@@ -318,7 +337,11 @@ static sac_status load_initial_actor(sac_run* run) {
   sac_safetensors* file = NULL;
   float* data = NULL; /* (P, ...) one tensor */
   sac_status status = SAC_OK;
+
+  /* key `init` is empty: keep the random weights */
   if (!path[0]) return SAC_OK;
+
+  /* go through the agent's tensors and take those of the actor from the file */
   SAC_TRY(sac_safetensors_open(&file, path));
   for (int32_t t = 0; t < sac_agent_tensor_count(run->agent); t++) {
     sac_tensor_info info;
@@ -345,8 +368,8 @@ fail:
   return status;
 }
 
-/* Whether the seed folders are free. A run that was killed while it was created leaves a checkpoint of step 0 at most;
- * a later one belongs to a run whose config.yaml was lost, and must not be overwritten. */
+/* Checks that the seed folders are free. A run that was killed while it was created leaves a checkpoint of step 0 at
+ * most. A later checkpoint belongs to a run whose config.yaml was lost, and must not be overwritten. */
 static sac_status check_seed_folders(const sac_run* run) {
   char dir[SAC_PATH_MAX];
   int64_t newest;
@@ -365,9 +388,13 @@ fail:
 static sac_status create_files(sac_run* run) {
   char changed[1024];
   sac_status status = SAC_OK;
+
+  /* lock the folder, and refuse to overwrite results of another run */
   SAC_TRY(sac_folder_create(&run->folder, run->settings.out, run->settings.env_id));
   SAC_TRY(check_seed_folders(run));
   log_start(run);
+
+  /* record the machine, and open the files of each agent */
   SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, changed, sizeof changed));
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     SAC_TRY(sac_run_open_checkpoint(run, p));
@@ -384,11 +411,13 @@ fail:
 sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env_api* env,
                           const sac_callbacks* callbacks) {
   sac_status status = SAC_OK;
+
+  /* check the arguments */
   if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_create: run is NULL");
   *out = NULL;
   if (!config) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_create: config is NULL");
 
-  /* check the configuration and the folder before anything is allocated */
+  /*  check the configuration and the folder before anything large is allocated */
   sac_run* run = calloc(1, sizeof *run);
   if (!run) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run");
   SAC_TRY(sac_config_copy(&run->config, config));

@@ -18,17 +18,17 @@
 
 struct sac_evaluator {
   sac_vector* vector; /* P x N environments */
-  uint8_t* done;      /* (P, N) 1: the episode that is being played there has ended */
-  int32_t rounds;     /* episodes that each environment plays: 1, or all of them where N is 1 */
+  uint8_t* done;      /* (P, N) 1: the environment's episode of this round has ended, or its agent has stopped */
+  int32_t rounds;     /* episodes that each environment plays: 1, or all episodes if they are sequential (N = 1) */
   sac_agent* copy;    /* plays instead of the agent; NULL: the agent itself plays */
   sac_worker* worker; /* NULL: played on the caller's thread */
 
   /* the last evaluation */
-  sac_agent* agent; /* who plays: the copy or the agent itself */
-  uint64_t number;
+  sac_agent* agent;       /* the agent that plays: the copy, or the agent in training */
+  uint64_t number;        /* picks the seeds of the episodes */
   double* episode_return; /* (P, N * rounds) */
   int64_t* length;        /* (P, N * rounds) */
-  sac_status status;      /* when played on the caller's thread */
+  sac_status status;      /* the result, if there is no worker */
 };
 
 /* --- who plays ---------------------------------------------------------------------------------------------------- */
@@ -49,6 +49,7 @@ static sac_status copy_config(sac_config** copy, const sac_config* config) {
   return status;
 }
 
+/* Creates the copy of the agent that plays its evaluations. */
 static sac_status create_copy(sac_evaluator* e, const sac_agent* agent) {
   sac_config* config = NULL;
   sac_status status = SAC_OK;
@@ -59,10 +60,11 @@ fail:
   return status;
 }
 
-/* Whether two instances of the environment may be stepped at the same time. Tables of an older header do not say. */
+/* Whether two instances of the environment may be stepped at the same time. A plugin built with an older header has a
+ * shorter table, without `concurrent`. */
 static int is_concurrent(const sac_env_api* api) { return api->size == sizeof *api && api->concurrent; }
 
-/* Creates the copy of the agent and the thread, if they are to play. */
+/* Creates the copy of the agent that plays, and the thread for it, where they are of use (evaluate.h). */
 static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const sac_eval_env* env) {
   const int on_device = !agent->backend->on_host;
   const int free_processor = sac_processors() > learning_threads(&agent->settings, on_device);
@@ -72,6 +74,8 @@ static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const 
   if (env->sequential || e->vector->resident || !is_concurrent(env->api) || (!on_device && !free_processor))
     return SAC_OK;
   SAC_TRY(create_copy(e, agent));
+
+  /* without a free processor the copy plays on the caller's thread */
   if (free_processor) SAC_TRY(sac_worker_create(&e->worker));
 fail:
   return status;
@@ -101,7 +105,7 @@ size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, 
   return replay + rest;
 }
 
-/* N: how many environments an agent plays `episodes` in. */
+/* N: the number of environments in which an agent plays `episodes` episodes. */
 static int32_t envs_per_agent(const sac_eval_env* env, int32_t episodes) { return env->sequential ? 1 : episodes; }
 
 sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_eval_env* env,
@@ -109,9 +113,12 @@ sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, con
   const int32_t population = agent->shape.population, num_envs = envs_per_agent(env, episodes);
   sac_status status = SAC_OK;
   *evaluator = NULL;
+
   sac_evaluator* e = calloc(1, sizeof *e);
   if (!e) return sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation");
   e->agent = agent;
+
+  /* round t writes its results from element t on, which is right for one agent only */
   if (env->sequential && population > 1)
     SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "sequential episodes need one agent, not %d", (int)population));
 
@@ -135,6 +142,8 @@ fail:
 
 void sac_evaluator_destroy(sac_evaluator* evaluator) {
   if (!evaluator) return;
+
+  /* end the thread first: it uses the copy and the environments */
   sac_worker_destroy(evaluator->worker);
   sac_agent_destroy(evaluator->copy);
   sac_vector_destroy(evaluator->vector);
@@ -146,11 +155,13 @@ sac_agent* sac_evaluator_agent(const sac_evaluator* evaluator) { return evaluato
 
 /* --- playing ------------------------------------------------------------------------------------------------------ */
 
-/* Takes the results of episodes that ended in the last step: the first of each environment. Returns how many. */
+/* Takes the results of episodes that ended since the last call, one of each environment. Returns how many it took. */
 static int32_t collect(const sac_vector* vector, uint8_t* done, double* episode_return, int64_t* length) {
   int32_t taken = 0;
   for (int32_t f = 0; f < vector->finished_count; f++) {
     const sac_episode* episode = &vector->finished[f];
+
+    /* a later episode of this environment, which was reset while others still played */
     if (done[episode->env]) continue;
     done[episode->env] = 1;
     episode_return[episode->env] = episode->episode_return;
@@ -182,6 +193,7 @@ static sac_status play_round(sac_evaluator* e, double* episode_return, int64_t* 
   /* step until the last episode ends; later episodes of the other environments do not count */
   SAC_TRY(sac_vector_reset(vector, e->number));
   while (left > 0) {
+    /* a device makes several steps before the host looks; the host's own vector makes one */
     for (int32_t i = 0; i < vector->burst; i++) {
       SAC_TRY(agent->backend->act(agent, &act));
       SAC_TRY(agent->backend->env_step(agent, vector));
@@ -200,6 +212,8 @@ static void set_round(sac_vector* vector, int32_t t) { vector->stream = sac_stre
 static sac_status play(void* context) {
   sac_evaluator* e = context;
   sac_status status = SAC_OK;
+
+  /* with more than one round P = N = 1, so round t writes element t */
   for (int32_t t = 0; t < e->rounds; t++) {
     set_round(e->vector, t);
     SAC_TRY(play_round(e, e->episode_return + t, e->length + t));
@@ -219,11 +233,14 @@ sac_status sac_evaluator_begin(sac_evaluator* evaluator, sac_agent* agent, uint6
   e->number = number;
   e->episode_return = episode_return;
   e->length = length;
-  if (e->copy) { /* takes the agent's weights of this moment */
+
+  /* give the copy the weights that the agent has now */
+  if (e->copy) {
     const sac_status status = sac_agent_copy(e->copy, agent);
     if (status != SAC_OK) return status;
   }
 
+  /* play on the worker, or here and now */
   if (e->worker) sac_worker_start(e->worker, play, e);
   else e->status = play(e);
   return SAC_OK;
@@ -245,12 +262,17 @@ sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_
 
 /* --- policy files ------------------------------------------------------------------------------------------------- */
 
-/* Acts with a policy file. It gives actions in the environment's units, and the vector takes them in [-1, 1]. */
+/* Acts with the policy of a file. The policy gives actions in the environment's units; the vector takes them in
+ * [-1, 1]. */
 static void act_with(sac_policy* policy, sac_vector* vector) {
   const sac_env_spec* spec = &vector->spec;
   for (int32_t i = 0; i < vector->num_envs; i++) {
     float* action = vector->action + (size_t)i * (size_t)spec->action_size;
+
+    /* one observation (O) gives one action (A) */
     sac_policy_act(policy, vector->obs + (size_t)i * (size_t)spec->obs_size, action);
+
+    /* scale back; a discrete action is a number and stays */
     for (int32_t a = 0; !spec->actions && a < spec->action_size; a++) {
       const double low = (double)spec->action_low[a], high = (double)spec->action_high[a];
       action[a] = sac_clamp(
@@ -267,7 +289,7 @@ static sac_status create_policy(const char* path, size_t size, sac_policy** poli
   sac_status status = SAC_OK;
   SAC_TRY(sac_read_file(path, size, &file, &size));
 
-  /* create it */
+  /* create the policy in memory of its own */
   const size_t bytes = sac_policy_memory(file, size);
   *memory = bytes ? sac_alloc(bytes) : NULL;
   if (*memory) made = sac_policy_create(policy, file, size, *memory, bytes);
@@ -326,5 +348,7 @@ void sac_mean_std(const double* value, int32_t n, double* mean, double* std) {
   for (int32_t i = 0; i < n; i++) sum += value[i];
   *mean = sum / n;
   for (int32_t i = 0; i < n; i++) square += (value[i] - *mean) * (value[i] - *mean);
+
+  /* n - 1: the estimate of the deviation from a sample */
   *std = n > 1 ? sqrt(square / (n - 1)) : 0;
 }

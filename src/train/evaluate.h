@@ -22,10 +22,11 @@ typedef struct sac_eval_env {
 
 /* Creates environments for `episodes` episodes an agent (one agent only when sequential).
  *
- * Episodes are played on a thread of their own, by a copy of the agent on the CPU, while the agent goes on training, if
- * the host steps the environments, they are `concurrent`, and training leaves a processor free. For an agent on the CPU
- * the results are the same with and without a copy. For an agent on a device the environment alone decides whether
- * device or copy plays, so the results do not depend on the number of processors. Errors: ENV, MEMORY. */
+ * A copy of the agent on the CPU plays the episodes on a thread of its own, while the agent goes on training, if the
+ * host steps the environments, they are `concurrent`, the episodes are not sequential, and training leaves a processor
+ * free. For an agent on the CPU the results are the same with and without a copy. For an agent on a device the
+ * environment alone decides whether device or copy plays, so the results do not depend on the number of processors.
+ * Errors: ENV, MEMORY. */
 sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_eval_env* env, int32_t episodes);
 
 /* Waits for an evaluation that has not ended. */

@@ -24,11 +24,15 @@ sac_status sac_folder_seed(const char* folder, uint64_t seed, char path[SAC_PATH
 
 /* --- name --------------------------------------------------------------------------------------------------------- */
 
-/* An environment's id as a folder name, without the characters of "gym:LunarLander-v3" and "./libmine.so" that a name
- * should not have. */
+/* Makes a folder name of an environment's id: "gym:LunarLander-v3" gives "gym_LunarLander-v3", "./libmine.so" gives
+ * "libmine.so". */
 static void env_folder(char name[128], const char* env_id) {
   const char* slash = strrchr(env_id, '/');
+
+  /* take the part after the last '/', if there is any */
   (void)snprintf(name, 128, "%s", slash && slash[1] ? slash + 1 : env_id);
+
+  /* replace characters that paths and shells treat specially; no hidden folder */
   for (char* c = name; *c; c++)
     if (strchr("/:\\ ", *c)) *c = '_';
   if (name[0] == '.') name[0] = '_';
@@ -57,6 +61,8 @@ static sac_status create_named(sac_folder* folder, const char* env_id) {
     }
     if (errno != EEXIST) break;
   }
+
+  /* every name is taken, or the folder cannot be written */
   return sac_fail(SAC_ERROR_FILE, "cannot make folder %s: %s; choose another with --out", folder->path,
                   strerror(errno));
 fail:
@@ -86,6 +92,8 @@ static sac_status lock_and_log(sac_folder* folder) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_lock(&folder->lock, folder->path));
+
+  /* append to the log, which a resumed run continues */
   SAC_TRY(sac_path(path, "%s/log.txt", folder->path));
   folder->log = fopen(path, "ae");
   if (!folder->log) status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
@@ -138,6 +146,8 @@ sac_status sac_folder_open(sac_folder** out, const char* path) {
   if (!S_ISDIR(info.st_mode)) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s is not a run folder", folder->path));
   if (!sac_folder_holds_run(folder->path))
     SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s holds no run: there is no config.yaml in it", folder->path));
+
+  /* lock it, so that no other process resumes the same run */
   SAC_TRY(lock_and_log(folder));
   *out = folder;
   return SAC_OK;
@@ -150,6 +160,8 @@ fail:
 static void delete_created(const sac_folder* folder) {
   static const char* const files[] = {"log.txt", ".lock"};
   char path[SAC_PATH_MAX];
+
+  /* these are the files that this process has made in it */
   for (size_t i = 0; i < sizeof files / sizeof *files; i++)
     if (sac_path(path, "%s/%s", folder->path, files[i]) == SAC_OK) (void)unlink(path);
   (void)rmdir(folder->path);
@@ -159,6 +171,8 @@ void sac_folder_close(sac_folder* folder) {
   if (!folder) return;
   if (folder->log) (void)fclose(folder->log);
   if (folder->created) delete_created(folder);
+
+  /* unlock last: until then nobody else may use the folder */
   sac_unlock(folder->lock);
   free(folder);
 }
@@ -166,6 +180,7 @@ void sac_folder_close(sac_folder* folder) {
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
 void sac_folder_log(sac_folder* folder, const char* line) {
+  /* a full disk must not end the run: drop the error and try again at the next line */
   if (fprintf(folder->log, "%s\n", line) < 0 || fflush(folder->log) != 0) clearerr(folder->log);
 }
 
@@ -174,6 +189,8 @@ sac_status sac_folder_config_write(sac_folder* folder, const char* text) {
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(path, "%s/config.yaml", folder->path));
   SAC_TRY(sac_write_file(path, text, strlen(text)));
+
+  /* from here on the folder holds a run, and closing keeps it */
   folder->created = 0;
 fail:
   return status;
@@ -207,8 +224,12 @@ int64_t sac_failed_step(const char* seed_folder) {
   char path[SAC_PATH_MAX], number[SAC_NUMBER_MAX] = "";
   int64_t step = 0; /* the agent has stopped, even if the file cannot be parsed */
   if (sac_path(path, "%s/failed.txt", seed_folder) != SAC_OK) return -1;
+
+  /* no file: the agent has not stopped */
   FILE* file = fopen(path, "re");
   if (!file) return -1;
+
+  /* read the step, at most 31 digits */
   if (fscanf(file, "step %31[0-9]", number) != 1 || sac_parse_integer(number, &step) != SAC_NUMBER_OK) step = 0;
   (void)fclose(file);
   return step;

@@ -15,7 +15,7 @@
 typedef struct sac_folder {
   char path[SAC_PATH_MAX];
   int created; /* 1: created here, and holds no run yet */
-  int lock;    /* -1: not held */
+  int lock;    /* of util/file.h; -1: not held */
   FILE* log;
 } sac_folder;
 
@@ -38,13 +38,15 @@ sac_status sac_folder_seed(const char* folder, uint64_t seed, char path[SAC_PATH
 /* Writes a line to log.txt. Never fails: the log callback shows the line too. */
 void sac_folder_log(sac_folder* folder, const char* line);
 
-/* Writes config.yaml, in one step; from then on the folder holds a run. Errors: FILE. */
+/* Writes config.yaml by a rename, so that it is complete or absent. From then on the folder holds a run.
+ * Errors: FILE. */
 sac_status sac_folder_config_write(sac_folder* folder, const char* text);
 
 /* Reads config.yaml; *config becomes the caller's. Errors: FILE, CONFIG, MEMORY. */
 sac_status sac_folder_config_read(const char* path, sac_config** config);
 
-/* failed.txt of a seed folder: the agent stopped at `step`, because a value was not finite. */
+/* Writes, reads and deletes failed.txt of a seed folder. The file says that the agent stopped at `step`, because a
+ * value was not finite. */
 sac_status sac_failed_write(const char* seed_folder, int64_t step, const char* reason);
 int64_t sac_failed_step(const char* seed_folder); /* -1: it has not stopped */
 void sac_failed_clear(const char* seed_folder);

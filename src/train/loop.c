@@ -12,33 +12,45 @@
 static void mark_failed(const sac_run* run, int32_t p, int64_t step, const char* why, char* checkpoint, size_t size) {
   char dir[SAC_PATH_MAX];
   int64_t saved;
+
+  /* find the newest checkpoint, from which the agent's weights are still good */
   (void)snprintf(checkpoint, size, "none");
   if (sac_folder_seed(run->folder->path, run->agent->seed[p], dir) != SAC_OK) return;
   if (sac_checkpoint_list(dir, &saved, 1) == 1)
     (void)snprintf(checkpoint, size, "%s/checkpoints/step_%lld.safetensors", dir, (long long)saved);
+
+  /* leave the reason on disk, so that a resume knows that this agent stays stopped */
   (void)sac_failed_write(dir, step, why);
 }
 
-/* The step at which agent p stopped. A stopped agent makes no more updates, so the number of its updates tells the step
- * of the burst; a backend that queues steps does not notice earlier. */
+/* The step at which agent p stopped. A backend that queues steps reports a stopped agent only at the end of the burst.
+ * A stopped agent makes no more updates, so the number of its updates tells the step. */
 static int64_t failed_step(const sac_run* run, int32_t p) {
   const uint64_t made = run->agent->counters[p].updates - run->updates_before[p];
+
+  /* find the first step by which more updates were due than the agent made */
   uint64_t due = 0;
   for (int32_t i = 0; i < run->burst_steps; i++) {
     due += (uint64_t)run->burst_due[i];
     if (due > made) return run->burst_start + (int64_t)(i + 1) * run->settings.num_envs;
   }
+
+  /* the agent made all updates: it stopped in the last one */
   return run->schedule.step;
 }
 
-/* Looks for agents that stopped in the last burst, because a loss or gradient was not finite, and reports them. The
- * other agents go on. Errors: NUMERIC when no agent is left. */
+/* Looks for agents that stopped in the last burst, because a loss or gradient was not finite, and reports these agents.
+ * The other agents go on. Errors: NUMERIC when no agent is left. */
 static sac_status check_agents(sac_run* run) {
   sac_agent* agent = run->agent;
   int32_t first = -1, alive = 0;
   char reason[512], checkpoint[SAC_PATH_MAX + 64];
+
+  /* stop agents with a value that is not finite, and keep the reason: later calls replace the message */
   if (sac_agent_check(agent, &first) == SAC_OK) return SAC_OK;
   (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
+
+  /* look for agents that were alive before this burst */
   for (int32_t p = 0; p < agent->shape.population; p++) {
     alive += agent->alive[p];
     if (agent->alive[p] || !run->was_alive[p]) continue;
@@ -80,7 +92,8 @@ static int stop_requested(const sac_run* run) { return atomic_load_explicit(&run
 
 #define BURST_UPDATES 1024 /* updates in a burst, so that a signal is answered soon; changes no result */
 
-/* Makes steps until something is due, or until the backend must be waited for. updates: receives those of an agent. */
+/* Makes steps until something is due, or until the backend must be waited for. updates: receives the number of updates
+ * of each agent. */
 static sac_status burst(sac_run* run, int64_t end, int32_t* updates) {
   sac_schedule* schedule = &run->schedule;
   const int32_t most = sac_burst(run->agent, run->vector);
@@ -110,7 +123,7 @@ fail:
   return status;
 }
 
-/* One burst of steps, and whatever is due after it. */
+/* Makes one burst of steps, and whatever is due after it. */
 static sac_status burst_and_report(sac_run* run, int64_t end) {
   const sac_settings* settings = &run->settings;
   const sac_schedule* schedule = &run->schedule;
@@ -118,14 +131,16 @@ static sac_status burst_and_report(sac_run* run, int64_t end) {
   int32_t updates;
   sac_status status = SAC_OK;
 
-  /* make steps, check for agents that stopped, report what is ready */
+  /* make steps, and check for agents that stopped in an update */
   SAC_TRY(burst(run, end, &updates));
   if (updates) SAC_TRY(check_agents(run));
+
+  /* report an evaluation that has ended, and write a row of metrics */
   if (run->evaluation_step >= 0 && sac_evaluator_done(run->evaluator)) SAC_TRY(sac_run_finish_evaluation(run));
   if (sac_due(schedule->step, n, settings->log_every)) SAC_TRY(sac_run_file_error(run, sac_run_report_metrics(run, 1)));
 
-  /* The checkpoint comes before the evaluation, and need not wait for it. The last checkpoint comes after: whoever
-   * finds it takes the run for finished. */
+  /* A checkpoint waits for an evaluation that was started. So save the checkpoint before this step's evaluation starts.
+   * At the last step evaluate first: a run with a checkpoint of its last step counts as finished. */
   const int evaluate = sac_due(schedule->step, n, settings->eval_every), last = schedule->step >= settings->steps;
   if (evaluate && last) SAC_TRY(sac_run_start_evaluation(run));
   if (sac_due(schedule->step, n, settings->checkpoint_every))
@@ -138,7 +153,7 @@ fail:
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
 /* The end of training. A row of metrics or an evaluation that is not due here, and is made only because the run ends,
- * comes after the last checkpoint: when the run is continued with more steps, they leave no trace in its results. */
+ * comes after the last checkpoint. A resume with more steps continues from that checkpoint, so both leave no trace. */
 static sac_status finish(sac_run* run) {
   const sac_settings* settings = &run->settings;
   const int64_t n = settings->num_envs, step = run->schedule.step;
@@ -162,8 +177,12 @@ fail:
 /* Saves a checkpoint and returns STOPPED, after sac_run_stop. */
 static sac_status stop(sac_run* run) {
   sac_status status = SAC_OK;
+
+  /* save this step, and report an evaluation that is being played */
   if (run->saved_step != run->schedule.step) SAC_TRY(sac_run_file_error(run, sac_run_save_checkpoint(run)));
   SAC_TRY(sac_run_finish_evaluation(run));
+
+  /* clear the request, so that the caller may go on with sac_run_steps */
   atomic_store(&run->stop, 0);
   return sac_fail(SAC_STOPPED, "stopped at step %lld; 'sac resume %s' continues", (long long)run->schedule.step,
                   run->folder->path);
@@ -174,14 +193,17 @@ fail:
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
 
 sac_status sac_run_steps(sac_run* run, int64_t n) {
+  /* check the arguments; a run that has failed stays failed */
   if (!run) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_steps: run is NULL");
   if (n < 0) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_steps: n = %lld is negative", (long long)n);
   if (run->failed) return sac_fail(run->failed, "%s", run->failure);
+
+  /* train at most to train.steps; n = 0 means all that is left */
   const int64_t steps = run->settings.steps, left = steps - run->schedule.step;
   const int64_t end = n > 0 && n < left ? run->schedule.step + n : steps;
   sac_status status = SAC_OK;
 
-  /* start the clock */
+  /* start the clock, and play an evaluation that a killed process left out */
   run->clock_start = sac_seconds();
   if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
 
@@ -192,8 +214,11 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   }
   if (run->schedule.step >= steps && !run->finished) SAC_TRY(finish(run));
 fail:
+  /* stop the clock: time between two calls does not count */
   sac_run_count_time(run);
   run->clock_start = 0;
+
+  /* after an error the last step is incomplete, so no checkpoint may be written */
   if (status != SAC_OK && status != SAC_STOPPED && !run->finished) sac_run_fail(run, status);
   return status;
 }

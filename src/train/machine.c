@@ -24,23 +24,28 @@ static json_t* describe_machine(const char* device) {
   struct tm utc;
   const time_t now = time(NULL);
 
+  /* read the processor, the system and the time */
   sac_system_processor(cpu, sizeof cpu);
   sac_system_distribution(os, sizeof os);
   (void)uname(&kernel);
   (void)strftime(started, sizeof started, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&now, &utc));
+
+  /* the keys of machine.json, in the order of the file */
   return json_pack("{s:s, s:s, s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s}", "processor", cpu, "cpu_kernels",
                    sac_isa_choose()->name, "cores", sac_system_cores(), "device", device, "memory_bytes",
                    (json_int_t)sac_system_memory(), "system", os, "kernel", kernel.release, "compiler", __VERSION__,
                    "sac", SAC_VERSION, "started", started);
 }
 
-/* Lists what differs, among the things that may change bits. */
+/* Lists the differences between two machines that may change the bits of a run. */
 static void list_differences(const json_t* was, const json_t* is, char* changed, size_t size) {
   static const char* const keys[] = {"cpu_kernels", "device", "compiler", "sac"};
   for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
     const char* before = json_string_value(json_object_get(was, keys[i]));
     const char* after = json_string_value(json_object_get(is, keys[i]));
     const size_t used = strlen(changed);
+
+    /* a key that an older version did not write is no difference */
     if (before && after && strcmp(before, after) != 0)
       (void)snprintf(changed + used, size - used, "%s%s was %s, is %s", used ? "; " : "", keys[i], before, after);
   }
@@ -52,6 +57,8 @@ static const char* device_name(const char* device, char* text, size_t size) {
   const char* colon = strchr(device, ':');
   if (!backend || !backend->describe || !colon) return device;
   backend->describe((int32_t)strtol(colon + 1, NULL, 10), text, size);
+
+  /* leave out the number, which is the first word */
   const char* space = strchr(text, ' ');
   return space ? space + 1 : text;
 }
@@ -62,6 +69,7 @@ sac_stay sac_machine_stay(const char* folder) {
   size_t bytes;
   sac_stay stay = SAC_STAY_NOT;
 
+  /* read the key "device"; a missing or damaged file binds nothing */
   if (sac_path(path, "%s/machine.json", folder) == SAC_OK && sac_read_file(path, FILE_MAX, &text, &bytes) == SAC_OK) {
     json_t* was = json_loadb(text, bytes, 0, NULL);
     const char* device = json_string_value(json_object_get(was, "device"));

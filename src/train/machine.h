@@ -10,11 +10,11 @@
 #include "config/settings.h"
 
 /* Writes FOLDER/machine.json: processor, cores, CPU kernels, memory, system, compiler, versions, `device`.
- * An existing file stays as it is. changed: receives how its device, CPU kernels and build differ from those of now, ""
- * when they do not. Errors: FILE, MEMORY. */
+ * An existing file stays, unless it is damaged. changed: receives the differences between the file and this machine in
+ * device, CPU kernels, compiler and version of sac; "" if there are none. Errors: FILE, MEMORY. */
 sac_status sac_machine_write(const char* folder, const char* device, char* changed, size_t size);
 
-/* Whether the run was started on the CPU or on a device; NOT when machine.json does not say. */
+/* Whether the run was started on the CPU or on a device; SAC_STAY_NOT if machine.json does not say. */
 sac_stay sac_machine_stay(const char* folder);
 
 #endif

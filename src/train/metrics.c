@@ -15,7 +15,7 @@
 #include "util/file.h"
 #include "util/number.h"
 
-/* A table with one part of each metric's line. */
+/* Each table below holds one part of each metric's line: name, tag or meaning. */
 #define METRIC_NAME(name, ...) [SAC_METRIC_##name] = #name,
 #define METRIC_TAG(name, tag, meaning) [SAC_METRIC_##name] = tag,
 #define METRIC_MEANING(name, tag, meaning) [SAC_METRIC_##name] = meaning,
@@ -33,14 +33,17 @@ static const char evaluations_header[] = "step,mean,std,episodes,returns,lengths
 #define NAME_MAX_BYTES 64 /* of a metric's name */
 #define HEADER_MAX (SAC_METRIC_COUNT * NAME_MAX_BYTES + SAC_ENV_INFO_MAX * sizeof((sac_metric_list*)NULL)->info[0] + 16)
 
-#define EVALUATIONS_MAX ((size_t)1 << 30) /* bytes of a file that is looked through */
+#define EVALUATIONS_MAX ((size_t)1 << 30) /* bytes of the largest evaluations.csv that is read */
 
 _Static_assert(SAC_METRIC_MAX <= SAC_EVENTS_SCALARS_MAX, "a row is one event");
 
 void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_t count) {
+  /* first the metrics of every run */
   list->count = SAC_METRIC_COUNT + count;
   memcpy(list->name, sac_metric_names, sizeof sac_metric_names);
   memcpy(list->tag, sac_metric_tags, sizeof sac_metric_tags);
+
+  /* then the environment's terms; the name of a term is its tag too */
   for (int32_t k = 0; k < count; k++) {
     (void)snprintf(list->info[k], sizeof list->info[k], SAC_INFO_PREFIX "%s", info[k]);
     list->name[SAC_METRIC_COUNT + k] = list->tag[SAC_METRIC_COUNT + k] = list->info[k];
@@ -51,21 +54,21 @@ void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_
 typedef struct csv {
   char path[SAC_PATH_MAX];
   int fd;         /* -1: closed */
-  uint64_t whole; /* bytes of complete rows */
-  uint64_t size;  /* with the row that is being written */
-  size_t used;
+  uint64_t whole; /* bytes of the header and of complete rows */
+  uint64_t size;  /* bytes in the file, with those of the row that is being written */
+  size_t used;    /* bytes in the buffer, which are not yet in the file */
   char buffer[4096];
 } csv;
 
 struct sac_metrics_files {
   csv rows, evaluations;
   const sac_metric_list* list;
-  int32_t columns;                /* of metrics.csv, behind the step */
-  int32_t column[SAC_METRIC_MAX]; /* (columns) what stands in each: its place in the list; -1: nothing */
+  int32_t columns;                /* number of columns of metrics.csv after the step */
+  int32_t column[SAC_METRIC_MAX]; /* (columns) the metric in each column: its index in the list; -1: empty cells */
   sac_events events;
 };
 
-/* Removes an incomplete row. */
+/* Removes an incomplete row from buffer and file. Returns `status`. */
 static sac_status csv_drop(csv* table, sac_status status) {
   table->used = 0;
   table->size = table->whole;
@@ -73,6 +76,7 @@ static sac_status csv_drop(csv* table, sac_status status) {
   return status;
 }
 
+/* Writes the buffer to the file. An error removes the whole row. */
 static sac_status csv_flush(csv* table) {
   const sac_status status = sac_write_at(table->fd, table->path, table->size, table->buffer, table->used);
   if (status != SAC_OK) return csv_drop(table, status);
@@ -81,9 +85,11 @@ static sac_status csv_flush(csv* table) {
   return SAC_OK;
 }
 
+/* Appends text to the row, through the buffer. */
 static sac_status csv_put(csv* table, const char* text, size_t length) {
   sac_status status = SAC_OK;
   while (length > 0) {
+    /* fill the buffer, and write it each time it is full */
     const size_t left = sizeof table->buffer - table->used, n = length < left ? length : left;
     memcpy(table->buffer + table->used, text, n);
     table->used += n;
@@ -95,6 +101,7 @@ fail:
   return status;
 }
 
+/* Appends a cell after `before`, its separator. NaN gives an empty cell. */
 static sac_status csv_real(csv* table, const char* before, double value) {
   char text[SAC_NUMBER_MAX];
   const sac_status status = csv_put(table, before, strlen(before));
@@ -107,15 +114,15 @@ static sac_status csv_integer(csv* table, const char* before, int64_t value) {
   return status != SAC_OK ? status : csv_put(table, text, sac_print_integer(text, value));
 }
 
-/* Writes the row to the file. It counts as complete only after csv_keep. */
+/* Writes the rest of the row to the file. The row counts as complete only after csv_keep. */
 static sac_status csv_end(csv* table) {
   const sac_status status = csv_put(table, "\n", 1);
   return status != SAC_OK ? status : csv_flush(table);
 }
 static void csv_keep(csv* table) { table->whole = table->size; }
 
-/* The bytes of the header and of all rows with step <= last. Rows are in order. A last
- * line without its '\n' is incomplete: the process was killed while writing it. */
+/* The bytes of the header and of all rows with step <= last. Rows are in order. A last line without its '\n' is
+ * incomplete: the process was killed while it wrote the line. */
 static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t last) {
   size_t keep = header;
   while (keep < size) {
@@ -123,6 +130,8 @@ static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t l
     char cell[SAC_NUMBER_MAX];
     int64_t step;
     if (!end) break;
+
+    /* read the step, which is the first cell */
     const size_t length = strcspn(text + keep, ",\n");
     if (length >= sizeof cell) break;
     memcpy(cell, text + keep, length);
@@ -133,7 +142,7 @@ static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t l
   return keep;
 }
 
-/* Opens a CSV file and cuts it to the rows with step <= last. last: -1 for a new file. */
+/* Opens a CSV file and cuts it to the rows with step <= last. last: -1 for a new file, which replaces an old one. */
 static sac_status csv_open(csv* table, const char* dir, const char* name, const char* header, int64_t last) {
   sac_status status = SAC_OK;
   const size_t header_size = strlen(header);
@@ -170,18 +179,21 @@ fail:
   return status;
 }
 
-/* Finds a metric of `length` bytes in the list; -1: none. */
+/* The index in the list of the metric with this name of `length` bytes; -1: none. */
 static int32_t find_metric(const sac_metric_list* list, const char* name, size_t length) {
   for (int32_t m = 0; m < list->count; m++)
     if (strlen(list->name[m]) == length && memcmp(list->name[m], name, length) == 0) return m;
   return -1;
 }
 
-/* Takes over the columns of a table that is continued, `line`. They may be fewer than the list's (an older version's),
- * and terms of info that the environment no longer has stay empty. Returns 0 for a table of anything else. */
+/* Takes over the columns of a table that is continued. line: its header. An older version may have written fewer
+ * columns than the list has; columns of info terms that the environment no longer has get empty cells. Returns 0, and
+ * changes nothing, if a column is neither a metric nor a term of info. */
 static int take_columns(sac_metrics_files* files, const char* line) {
   int32_t count = 0, column[SAC_METRIC_MAX];
   if (strncmp(line, "step,", 5) != 0) return 0;
+
+  /* find the metric of each column; at: the ',' before its name */
   for (const char* at = line + 4; *at == ',';) {
     const size_t length = strcspn(++at, ",\n"), prefix = strlen(SAC_INFO_PREFIX);
     const int32_t metric = find_metric(files->list, at, length);
@@ -189,19 +201,21 @@ static int take_columns(sac_metrics_files* files, const char* line) {
     column[count++] = metric;
     at += length;
   }
+
+  /* change the files only now: the header is good */
   memcpy(files->column, column, sizeof *column * (size_t)count);
   files->columns = count;
   return 1;
 }
 
-/* Makes the header of metrics.csv and what stands in its columns: the list, or the columns of a file that is
- * continued. */
+/* Chooses the columns of metrics.csv: those of the list, or those of a file that is continued. header: receives the
+ * header line. */
 static sac_status choose_columns(sac_metrics_files* files, const char* dir, int resumed, char header[HEADER_MAX]) {
   const sac_metric_list* list = files->list;
   char path[SAC_PATH_MAX], line[HEADER_MAX];
   sac_status status = SAC_OK;
 
-  /* The header of a new table. */
+  /* make the header of a new table */
   size_t used = (size_t)snprintf(header, HEADER_MAX, "step"), got = 0;
   for (int32_t m = 0; m < list->count; m++) {
     used += (size_t)snprintf(header + used, HEADER_MAX - used, ",%s", list->name[m]);
@@ -209,10 +223,10 @@ static sac_status choose_columns(sac_metrics_files* files, const char* dir, int 
   }
   (void)snprintf(header + used, HEADER_MAX - used, "\n");
 
-  /* The header of a table that is continued, where it is whole. */
+  /* take the header of a table that is continued, if the line is complete */
   SAC_TRY(sac_path(path, "%s/metrics.csv", dir));
   FILE* old = resumed ? fopen(path, "re") : NULL;
-  if (!old) return SAC_OK; /* a new one; or csv_open says what is wrong with it */
+  if (!old) return SAC_OK; /* a new file, or csv_open reports what is wrong with it */
   if (fgets(line, sizeof line, old)) got = strlen(line);
   (void)fclose(old);
   if (got > 0 && line[got - 1] == '\n' && take_columns(files, line)) memcpy(header, line, got + 1);
@@ -233,6 +247,8 @@ sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, const sac_
   *out = NULL;
   sac_metrics_files* files = calloc(1, sizeof *files);
   if (!files) return sac_fail(SAC_ERROR_MEMORY, "no memory for metrics");
+
+  /* mark the files as closed, for sac_metrics_close after an error */
   files->rows.fd = files->evaluations.fd = files->events.fd = -1;
   files->list = list;
 
@@ -264,10 +280,14 @@ void sac_metrics_close(sac_metrics_files* files) {
 sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double* value) {
   csv* table = &files->rows;
   sac_status status = SAC_OK;
+
+  /* write the row; a column without a metric of this version gets an empty cell */
   SAC_TRY(csv_integer(table, "", step));
   for (int32_t k = 0; k < files->columns; k++)
     SAC_TRY(csv_real(table, ",", files->column[k] < 0 ? (double)NAN : value[files->column[k]]));
   SAC_TRY(csv_end(table));
+
+  /* write the events; the row is complete only with them */
   status = sac_events_scalars(&files->events, step, files->list->count, files->list->tag, value);
   if (status != SAC_OK) return csv_drop(table, status);
   csv_keep(table);
@@ -315,6 +335,8 @@ int sac_metrics_evaluated(const char* dir, int64_t step, double* mean) {
   (void)snprintf(start, sizeof start, "%lld,", (long long)step);
   for (char *line = bytes, *end; !found && (end = strchr(line, '\n')); line = end + 1) {
     if (strncmp(line, start, strlen(start)) != 0) continue;
+
+    /* read the second cell, the mean return */
     char* value = line + strlen(start);
     value[strcspn(value, ",\n")] = '\0';
     found = sac_parse_real(value, mean) == SAC_NUMBER_OK;

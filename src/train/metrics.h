@@ -7,9 +7,9 @@
 #include <sac/run.h>
 #include <sac/statistics.h>
 
-/* X(name, TensorBoard tag, meaning). The columns of metrics.csv are step and these, in this order, and behind them the
- * terms of the environment's info. STATISTICS stands for those of sac/statistics.h, by their columns. Times and rates
- * come last: TIMES marks what a comparison of two runs must leave out. */
+/* X(name, TensorBoard tag, meaning). The columns of metrics.csv are the step, these metrics in this order, and the
+ * terms of the environment's info. STATISTICS stands for the statistics of sac/statistics.h; they stand in the order of
+ * their columns. The metrics after TIMES are times and rates: a comparison of two runs must leave them out. */
 /* clang-format off */
 #define SAC_METRICS(X, STATISTICS, TIMES)                                                         \
   X(updates, "train/updates", "updates made")                                                     \
@@ -31,7 +31,8 @@
   X(target_update_seconds, "seconds/target_update", "in this stage since the last row")
 /* clang-format on */
 
-/* The places of the metrics; of the statistics, so many places. */
+/* The index of each metric in a row. The statistics only reserve their indices here; the enum below gives these out in
+ * the order of their columns. */
 typedef enum sac_metric {
 #define SAC_METRIC_ENUM(name, tag, meaning) SAC_METRIC_##name,
 #define SAC_METRIC_PLACE(name, ...) SAC_METRIC_PLACE_##name,
@@ -41,7 +42,7 @@ typedef enum sac_metric {
       SAC_METRIC_COUNT
 } sac_metric;
 
-/* Those of the statistics, by their columns. */
+/* The index of each statistic in a row, by its column. */
 enum {
   SAC_METRIC_FIRST_STATISTIC = SAC_METRIC_episode_length + 1,
   SAC_METRIC_LAST_STATISTIC = SAC_METRIC_FIRST_STATISTIC + SAC_STATISTIC_COUNT - 1,
@@ -65,7 +66,7 @@ extern const char* const sac_metric_meanings[SAC_METRIC_COUNT];
 /* The columns of a run: SAC_METRICS, then the terms of its environment's info. "info/NAME" is the name and the tag of a
  * term. */
 typedef struct sac_metric_list {
-  int32_t count; /* SAC_METRIC_COUNT and the terms */
+  int32_t count; /* SAC_METRIC_COUNT + the number of terms */
   const char* name[SAC_METRIC_MAX];
   const char* tag[SAC_METRIC_MAX];
   char info[SAC_ENV_INFO_MAX][sizeof SAC_INFO_PREFIX - 1 + SAC_ENV_INFO_NAME_MAX];
@@ -78,9 +79,9 @@ void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_
 typedef struct sac_metrics_files sac_metrics_files;
 
 /* Opens the files of a seed folder. rows_to: -1 for new files. For a resume metrics.csv is cut to rows with step <=
- * rows_to, evaluations.csv to rows with step <= evaluations_to, and the events continue there. The two steps differ
- * when a run ended between two scheduled rows. A metrics.csv with other terms of info, of another version of sac or of
- * the environment, keeps its columns. `list` must outlive the files. Errors: FILE. */
+ * rows_to, evaluations.csv to rows with step <= evaluations_to, and the events continue after the later of both steps.
+ * The two steps differ when a run ended between two scheduled rows. A metrics.csv with other terms of info, of another
+ * version of sac or of the environment, keeps its columns. `list` must outlive the files. Errors: FILE. */
 sac_status sac_metrics_open(sac_metrics_files** files, const char* dir, const sac_metric_list* list, int64_t rows_to,
                             int64_t evaluations_to);
 void sac_metrics_close(sac_metrics_files* files); /* takes NULL */

@@ -13,18 +13,22 @@
 
 void sac_run_log(sac_run* run, const char* format, ...) {
   char line[2048];
+
+  /* print in the C locale, so that numbers have decimal points */
   const locale_t caller = uselocale(run->locale);
   va_list args;
   va_start(args, format);
   (void)vsnprintf(line, sizeof line, format, args);
   va_end(args);
   (void)uselocale(caller);
+
+  /* send the line to log.txt, which exists once the run has a folder, and to the caller */
   if (run->folder) sac_folder_log(run->folder, line);
   if (run->callbacks.log && run->callbacks.log(run->callbacks.user, line)) sac_run_stop(run);
 }
 
 void sac_run_count_time(sac_run* run) {
-  if (run->clock_start == 0) return; /* time between two calls of sac_run_steps does not count */
+  if (run->clock_start == 0) return; /* outside sac_run_steps: this time does not count */
   const double now = sac_seconds();
   run->seconds.total += now - run->clock_start;
   run->clock_start = now;
@@ -32,6 +36,8 @@ void sac_run_count_time(sac_run* run) {
 
 sac_status sac_run_file_error(sac_run* run, sac_status status) {
   if (status != SAC_ERROR_FILE || run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return status;
+
+  /* copy the reason: logging may replace the message */
   char reason[1024];
   (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
   sac_run_log(run, "warning: %s; the run goes on (checkpoint.on_error is continue)", reason);
@@ -40,7 +46,7 @@ sac_status sac_run_file_error(sac_run* run, sac_status status) {
 
 /* --- rows of metrics ---------------------------------------------------------------------------------------------- */
 
-/* Adds the info of the last step to the sums. */
+/* Adds the info of the last vector step to the sums, (P, N, I) to (P, I). */
 static void count_info(sac_run* run) {
   const sac_vector* vector = run->vector;
   const int32_t terms = vector->info_count;
@@ -48,6 +54,7 @@ static void count_info(sac_run* run) {
   for (int32_t p = 0; p < vector->population; p++)
     for (int32_t i = 0; i < vector->num_envs; i++)
       for (int32_t k = 0; k < terms; k++, value++) {
+        /* leave out terms that are NaN: the environment did not give them in this step */
         if (!isfinite(*value)) continue;
         sac_info_sum* info = &run->info[p * terms + k];
         info->sum += (double)*value;
@@ -57,8 +64,12 @@ static void count_info(sac_run* run) {
 
 void sac_run_count_steps(sac_run* run, int32_t steps) {
   const sac_vector* vector = run->vector;
+
+  /* every environment made `steps` steps */
   const int32_t population = vector->population;
   for (int32_t p = 0; p < population; p++) run->window[p].count[0] += (int64_t)steps * vector->num_envs;
+
+  /* add each finished episode to the window of its agent */
   for (int32_t i = 0; i < vector->finished_count; i++) {
     const sac_episode* episode = &vector->finished[i];
     sac_window* window = &run->window[episode->env / vector->num_envs];
@@ -66,6 +77,8 @@ void sac_run_count_steps(sac_run* run, int32_t steps) {
     window->count[2] += episode->length;
     window->returns += episode->episode_return;
   }
+
+  /* the vector holds the info of its last step */
   if (vector->info_count > 0) count_info(run);
 }
 
@@ -75,6 +88,8 @@ static void measure_updates(const sac_run* run, int32_t p, double value[SAC_METR
   const double* sums = (const double*)&totals->sum;
   const double updates = (double)totals->updates;
   if (!totals->updates) return;
+
+  /* statistics that the algorithm does not have stay NaN */
   for (int i = 0; i < SAC_STATISTIC_COUNT; i++)
     if (sac_algo_has_statistic(run->agent->algo, i)) value[sac_metric_of_statistic[i]] = sums[i] / updates;
 }
@@ -85,6 +100,8 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   const double episodes = (double)window->count[1];
   const double elapsed = run->seconds.total - run->seconds.row;
   const int32_t terms = run->vector->info_count;
+
+  /* a metric that gets no value below is an empty cell */
   for (int32_t m = 0; m < run->metric_list.count; m++) value[m] = NAN;
 
   /* count updates and episodes */
@@ -117,7 +134,7 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
 _Static_assert(SAC_METRIC_target_update_seconds - SAC_METRIC_act_seconds == SAC_STAGE_TARGET_UPDATE,
                "the stages' seconds follow the order of sac_stage");
 
-/* Logs MuJoCo's warnings since the last row, those of evaluations too. */
+/* Logs MuJoCo's warnings since the last row of metrics. Those of evaluations count too: the count is of the process. */
 static void log_warnings(sac_run* run) {
   char last[SAC_SHOW_MAX];
   const uint64_t all = sac_mujoco_warnings(last), count = all - run->env_warnings;
@@ -136,6 +153,8 @@ static sac_status report_agent(sac_run* run, int32_t p) {
                            .count = run->metric_list.count,
                            .name = run->metric_list.name,
                            .value = value};
+
+  /* tell the callback, which may stop the run, then write the files */
   if (callbacks->metrics && callbacks->metrics(callbacks->user, &row)) sac_run_stop(run);
   return sac_metrics_row(run->metrics[p], run->schedule.step, value);
 }
@@ -143,13 +162,15 @@ static sac_status report_agent(sac_run* run, int32_t p) {
 /* Starts a new window of agent p. */
 static void restart_window(sac_run* run, int32_t p) {
   const size_t terms = (size_t)run->vector->info_count;
+
+  /* clear the sums; best_step and best_return are of the whole run and stay */
   memset(run->window[p].count, 0, sizeof run->window[p].count);
   run->window[p].returns = 0;
   if (terms > 0) memset(run->info + (size_t)p * terms, 0, terms * sizeof *run->info);
   memset(&run->agent->totals[p], 0, sizeof run->agent->totals[p]);
 }
 
-/* Starts the clocks that all agents share again; a device takes the cleared totals over. */
+/* Restarts the clocks that all agents share, and copies the cleared totals to a device. */
 static sac_status restart_clocks(sac_run* run) {
   run->seconds.row = run->seconds.total;
   memset(run->seconds.stage, 0, sizeof run->seconds.stage);
@@ -174,6 +195,8 @@ sac_status sac_run_report_metrics(sac_run* run, int restart) {
     if (status == SAC_OK) status = written;
     if (restart) restart_window(run, p);
   }
+
+  /* restart what the agents share, after the last agent has used it */
   if (restart) {
     const sac_status restarted = restart_clocks(run);
     if (restarted != SAC_OK) return restarted;
@@ -186,11 +209,12 @@ sac_status sac_run_report_metrics(sac_run* run, int restart) {
 /* One evaluation of all live agents. */
 typedef struct evaluation_summary {
   int64_t step;
-  int32_t agents, best;  /* agents evaluated; those of them with their best result so far */
-  double sum, low, high; /* of their mean returns */
+  int32_t agents, best;  /* agents evaluated; how many of them had their best result so far */
+  double sum, low, high; /* over the agents' mean returns */
   double std;            /* of the last agent's returns */
 } evaluation_summary;
 
+/* Logs one line for an evaluation: the result of one agent, or the mean and range of several. */
 static void log_evaluation(sac_run* run, const evaluation_summary* s) {
   const int32_t episodes = (int32_t)run->settings.eval_episodes;
   if (run->agent->shape.population == 1)
@@ -201,7 +225,7 @@ static void log_evaluation(sac_run* run, const evaluation_summary* s) {
                 (long long)s->step, s->sum / s->agents, s->agents, s->low, s->high, episodes);
 }
 
-/* Reports the evaluation of agent p and adds it to the summary. `agent` holds its weights as they were then. */
+/* Reports the evaluation of agent p and adds it to the summary. agent: holds the weights that were evaluated. */
 static sac_status report_evaluation(sac_run* run, const sac_agent* agent, int32_t p, evaluation_summary* s) {
   const int32_t episodes = (int32_t)run->settings.eval_episodes;
   const sac_callbacks* callbacks = &run->callbacks;
@@ -212,6 +236,8 @@ static sac_status report_evaluation(sac_run* run, const sac_agent* agent, int32_
                                .episode_return = run->episode_return + (size_t)p * (size_t)episodes,
                                .length = run->episode_length + (size_t)p * (size_t)episodes};
   sac_status status = SAC_OK;
+
+  /* compute the mean return, and tell the callback, which may stop the run */
   sac_mean_std(evaluation.episode_return, episodes, &evaluation.mean, &evaluation.std);
   if (callbacks->evaluation && callbacks->evaluation(callbacks->user, &evaluation)) sac_run_stop(run);
 
@@ -227,11 +253,13 @@ static sac_status report_evaluation(sac_run* run, const sac_agent* agent, int32_
     s->best++;
   }
 
-  /* Write the row last: a resume assumes that an evaluation with a row is complete. */
+  /* keep the weights of the best evaluation in the file `best` */
   if (evaluation.mean > run->best_return[p]) {
     run->best_return[p] = evaluation.mean;
     SAC_TRY(sac_checkpoint_best(run->checkpoint[p], agent, s->step, evaluation.mean, run->agent_text[p]));
   }
+
+  /* write the row last: a resume takes an evaluation with a row for complete */
   SAC_TRY(sac_metrics_evaluation(run->metrics[p], &evaluation));
 fail:
   return status;
@@ -239,6 +267,8 @@ fail:
 
 sac_status sac_run_start_evaluation(sac_run* run) {
   sac_status status = SAC_OK;
+
+  /* report the previous evaluation first: its results are in the arrays that this one fills */
   SAC_TRY(sac_run_finish_evaluation(run));
   run->evaluation_missing = 0;
 
@@ -246,7 +276,9 @@ sac_status sac_run_start_evaluation(sac_run* run) {
   SAC_TRY(sac_evaluator_begin(run->evaluator, run->agent, (uint64_t)run->schedule.step, run->episode_return,
                               run->episode_length));
   run->evaluation_step = run->schedule.step;
-  if (sac_evaluator_done(run->evaluator)) return sac_run_finish_evaluation(run); /* played on this thread */
+
+  /* report at once if the episodes were played on this thread */
+  if (sac_evaluator_done(run->evaluator)) return sac_run_finish_evaluation(run);
 fail:
   return status;
 }
@@ -255,6 +287,8 @@ sac_status sac_run_finish_evaluation(sac_run* run) {
   evaluation_summary summary = {.step = run->evaluation_step, .low = INFINITY, .high = -INFINITY};
   sac_status status = SAC_OK, written = SAC_OK;
   if (run->evaluation_step < 0) return SAC_OK;
+
+  /* wait for the results; an evaluation that fails is not waited for again */
   run->evaluation_step = -1;
   SAC_TRY(sac_evaluator_end(run->evaluator));
 
@@ -265,6 +299,8 @@ sac_status sac_run_finish_evaluation(sac_run* run) {
     const sac_status reported = report_evaluation(run, agent, p, &summary);
     if (written == SAC_OK) written = reported;
   }
+
+  /* checkpoint.on_error decides whether a file error ends the run */
   status = sac_run_file_error(run, written);
   if (summary.agents) log_evaluation(run, &summary);
 fail:

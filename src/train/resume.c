@@ -17,12 +17,13 @@
 /* The step that a run resumes from. */
 typedef struct resume_point {
   int64_t step;
-  int64_t newest;              /* the newest step of any agent; above `step`: it cannot be used */
-  char reason[800];            /* why: what is damaged; "": some agents do not have it */
+  int64_t newest;              /* the newest step of any agent; if later than `step`, it cannot be used */
+  char reason[800];            /* why not: what is damaged; "": some agents do not have that step */
   char config[SAC_YAML_BYTES]; /* text of the configuration that the checkpoint was saved with */
 } resume_point;
 
-/* Whether agent `seed` stopped at or before `step`. It stays stopped, and need not have a checkpoint of the step. */
+/* Whether agent `seed` stopped at or before `step`. Such an agent stays stopped, and need not have a checkpoint of
+ * `step`. */
 static int stopped_before(const char* folder, uint64_t seed, int64_t step) {
   char dir[SAC_PATH_MAX];
   if (sac_folder_seed(folder, seed, dir) != SAC_OK) return 0;
@@ -42,6 +43,7 @@ static int step_loads(const char* folder, uint64_t seed, int64_t step, resume_po
   while (c < count && list[c] != step) c++;
   if (c == count) return 0;
 
+  /* check the file and its rows; keep the first reason, which is that of the newest checkpoint */
   if (sac_checkpoint_probe(dir, step, point->config, sizeof point->config) == SAC_OK) return 1;
   if (!point->reason[0]) (void)snprintf(point->reason, sizeof point->reason, "%s", sac_last_error());
   return 0;
@@ -50,6 +52,8 @@ static int step_loads(const char* folder, uint64_t seed, int64_t step, resume_po
 /* Whether the checkpoint of `step` loads for every agent that has not stopped by then, and for at least one. */
 static int step_loads_for_all(const char* folder, uint64_t seed, int64_t seeds, int64_t step, resume_point* point) {
   int64_t good = 0, stopped = 0;
+
+  /* end at the first agent for which it does not load */
   for (int64_t p = 0; p < seeds && good + stopped == p; p++) {
     if (stopped_before(folder, seed + (uint64_t)p, step)) stopped++;
     else good += step_loads(folder, seed + (uint64_t)p, step, point);
@@ -57,7 +61,7 @@ static int step_loads_for_all(const char* folder, uint64_t seed, int64_t seeds, 
   return good > 0 && good + stopped == seeds;
 }
 
-/* step: receives the newest step before `before` that any agent has; -1: none. */
+/* Finds the newest checkpoint before `before` that any agent has. step: receives its step; -1: none. */
 static sac_status newest_step(const char* folder, uint64_t seed, int64_t seeds, int64_t before, int64_t* step) {
   char dir[SAC_PATH_MAX];
   int64_t list[SAC_CHECKPOINT_LIST_MAX];
@@ -110,13 +114,15 @@ static void append_changes(char* text, size_t size, const char* more) {
   if (more[0]) (void)snprintf(text + used, size - used, "%s%s", used ? "; " : "", more);
 }
 
-/* Makes run->config: the checkpoint's configuration, changed by the folder's config.yaml, which somebody may have
- * edited, then by the caller's overrides. before: holds the folder's settings, receives the checkpoint's. changes:
- * receives what differs. */
+/* Makes run->config: the checkpoint's configuration, changed by the folder's config.yaml, which a user may have edited,
+ * then by the caller's overrides. before: holds the folder's settings, receives the checkpoint's. changes: receives the
+ * keys that differ. */
 static sac_status merge_config(sac_run* run, const char* saved_text, const sac_config* folder,
                                const sac_config* overrides, sac_settings* before, char* changes, size_t size) {
   char more[1024] = "", number[SAC_NUMBER_MAX];
   sac_status status = SAC_OK;
+
+  /* start from the configuration of the checkpoint */
   SAC_TRY(sac_config_create(&run->config));
   SAC_TRY(sac_config_parse(run->config, saved_text, strlen(saved_text), "checkpoint", SAC_ORIGIN_SAVED));
 
@@ -140,8 +146,8 @@ fail:
 
 /* --- agents ------------------------------------------------------------------------------------------------------- */
 
-/* The return of the file `best`; -infinity when there is none. A checkpoint may not know it: a run that ends between
- * two scheduled evaluations evaluates once more after its last checkpoint. */
+/* The return of the file `best`; -infinity if there is none. It may be better than the best return of the checkpoint: a
+ * run that ends between two scheduled evaluations evaluates once more after its last checkpoint. */
 static double read_best_return(const char* dir) {
   char path[SAC_PATH_MAX];
   sac_safetensors* file = NULL;
@@ -158,11 +164,15 @@ static double read_best_return(const char* dir) {
 static sac_status restore_agent(sac_run* run, int32_t p, int64_t step, int* exact) {
   char dir[SAC_PATH_MAX];
   sac_status status = SAC_OK;
+
+  /* restore weights, rows and the run's states from the checkpoint */
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
   SAC_TRY(sac_checkpoint_load(run->checkpoint[p], step));
   if (run->schedule.step != step)
     SAC_TRY(sac_fail(SAC_ERROR_FORMAT, "%s/checkpoints/step_%lld.safetensors holds step %lld", dir, (long long)step,
                      (long long)run->schedule.step));
+
+  /* restore the environments from the state that the checkpoint has put into env_state */
   SAC_TRY(sac_vector_state_set(run->vector, p, run->env_state + (size_t)p * run->env_state_size, exact));
   run->best_return[p] = read_best_return(dir);
 
@@ -173,13 +183,17 @@ fail:
   return status;
 }
 
-/* Restores the last state of an agent that had stopped. It can be looked at, and is not trained any more. */
+/* Restores the newest checkpoint of an agent that had stopped. The agent can be read, and is not trained any more. */
 static sac_status restore_stopped_agent(sac_run* run, int32_t p) {
   char dir[SAC_PATH_MAX];
   int64_t newest;
   sac_status status = SAC_OK;
+
+  /* load the newest checkpoint, whatever its step */
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
   if (sac_checkpoint_list(dir, &newest, 1) == 1) SAC_TRY(sac_checkpoint_load(run->checkpoint[p], newest));
+
+  /* its state says alive, because it was saved before the agent stopped */
   run->agent->alive[p] = run->was_alive[p] = 0;
   sac_run_log(run, "seed %llu stopped at step %lld and stays stopped", (unsigned long long)run->agent->seed[p],
               (long long)sac_failed_step(dir));
@@ -193,8 +207,8 @@ static int64_t last_row(int64_t step, int64_t n, int64_t every) {
   return step == 0 || sac_due(step, n, every) ? step : step - 1;
 }
 
-/* Whether evaluations.csv has the evaluation of `step` for all agents that go on. It is written after the checkpoint of
- * the same step. */
+/* Whether evaluations.csv has the evaluation of `step` for all agents that go on. An evaluation is written after the
+ * checkpoint of the same step, so a kill may leave it out. */
 static int has_evaluation(const sac_run* run, int64_t step) {
   char dir[SAC_PATH_MAX];
   double mean;
@@ -206,13 +220,16 @@ static int has_evaluation(const sac_run* run, int64_t step) {
   return all;
 }
 
-/* Takes agent p's evaluation of `step` from evaluations.csv into its best result: the checkpoint does not know it. */
+/* Counts agent p's evaluation of `step` in its best result. The evaluation is read from evaluations.csv, because the
+ * checkpoint of `step` was written before it. */
 static sac_status read_evaluation(sac_run* run, int32_t p, int64_t step) {
   char dir[SAC_PATH_MAX];
   double mean;
   sac_window* window = &run->window[p];
   sac_status status = SAC_OK;
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
+
+  /* compare it with the best result of the checkpoint */
   if (!sac_metrics_evaluated(dir, step, &mean)) return SAC_OK;
   if (window->best_step >= 0 && !(mean > window->best_return)) return SAC_OK;
   window->best_step = step;
@@ -221,7 +238,8 @@ fail:
   return status;
 }
 
-/* Restores one agent that goes on, and opens its files. before: the settings that it was saved under. */
+/* Restores one agent that goes on, and opens its files. before: the settings that it was saved with. exact: as in
+ * restore_agent. */
 static sac_status restore(sac_run* run, int32_t p, int64_t step, const sac_settings* before, int* exact) {
   const int64_t n = run->settings.num_envs;
   sac_status status = SAC_OK;
@@ -240,10 +258,12 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
   const double rate = run->settings.updates_per_step;
   const int evaluation_due = sac_due(step, run->settings.num_envs, before->eval_every);
   sac_status status = SAC_OK;
+
+  /* an evaluation that was due and is not in evaluations.csv is played before the next step */
   run->evaluation_missing = evaluation_due && run->evaluator && !has_evaluation(run, step);
 
-  /* Stopped agents first: each agent overwrites the schedule and the clock of the run, and those of agents that go on
-   * must remain. */
+  /* Restore stopped agents first: each agent overwrites the schedule and the clock of the run, which must end as those
+   * of an agent that goes on. */
   for (int stopped = 1; stopped >= 0; stopped--)
     for (int32_t p = 0; p < run->agent->shape.population; p++) {
       if (stopped_before(run->folder->path, run->agent->seed[p], step) != stopped) continue;
@@ -325,9 +345,13 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
   resume_point* point = NULL;
   int exact = 1;
   sac_status status = SAC_OK;
+
+  /* check the arguments */
   if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_resume: run is NULL");
   *out = NULL;
   if (!dir || !dir[0]) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_resume: no folder is given");
+
+  /* allocate, and lock the folder; `before` and `point` are too large for the stack */
   sac_run* run = calloc(1, sizeof *run);
   before = malloc(sizeof *before);
   point = malloc(sizeof *point);
@@ -347,6 +371,8 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
   SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, machine, sizeof machine));
   SAC_TRY(restore_all(run, point->step, before, &exact));
   log_resume(run, point, changes, machine, exact);
+
+  /* write config.yaml last: a resume that fails leaves it as it was */
   if (changes[0]) SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
 fail:
   free(before);

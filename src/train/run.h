@@ -30,10 +30,10 @@ typedef struct sac_info_sum {
   double sum, count; /* of the values that were finite */
 } sac_info_sum;
 
-/* Wall time in seconds. State run.seconds, the only one that differs between two equal runs. */
+/* Wall time in seconds. State run.seconds, the only state that differs between two equal runs. */
 typedef struct sac_run_seconds {
   double total;                  /* of the run so far, without pauses */
-  double row;                    /* `total` at the last row of metrics */
+  double row;                    /* value of `total` at the last row of metrics */
   double stage[SAC_STAGE_COUNT]; /* in each stage since that row */
 } sac_run_seconds;
 
@@ -41,56 +41,57 @@ struct sac_run {
   sac_config* config;
   sac_settings settings;
   sac_callbacks callbacks;
-  char* config_text; /* config.yaml */
-  char** agent_text; /* (P) the same with the agent's own seed and seeds 1, for its checkpoints: each seed folder is
-                        complete */
-  locale_t locale;   /* the C locale: log lines have decimal points, whatever locale the program has */
-  sac_folder* folder;
+  char* config_text;  /* config.yaml */
+  char** agent_text;  /* (P) config_text with the agent's own seed, and seeds: 1. For the agent's checkpoints, so that
+                         each seed folder is complete */
+  locale_t locale;    /* the C locale: log lines have decimal points, whatever locale the program has */
+  sac_folder* folder; /* NULL until the folder is created */
 
   sac_agent* agent;
   sac_vector* vector;       /* training environments */
   sac_evaluator* evaluator; /* NULL: eval.every is 0 */
-  int64_t evaluation_step;  /* of the evaluation that was started and is not reported yet; -1: none */
+  int64_t evaluation_step;  /* step of the evaluation that was started and is not reported yet; -1: none */
   int evaluation_missing;   /* 1: resumed from a step whose evaluation was due and is not in evaluations.csv */
-  double* episode_return;   /* (P, episodes) of an evaluation */
-  int64_t* episode_length;  /* (P, episodes) */
+  double* episode_return;   /* (P, episodes) of that evaluation; the evaluator writes it while it plays */
+  int64_t* episode_length;  /* (P, episodes) likewise, in steps */
 
   sac_schedule schedule;
   sac_run_seconds seconds;
   sac_window* window;               /* (P) */
   sac_info_sum* info;               /* (P, I); NULL: the environment has no info */
   sac_metric_list metric_list;      /* columns of metrics.csv */
-  double* best_return;              /* (P) of the file `best`, including evaluations that no checkpoint knows of */
+  double* best_return;              /* (P) of the file `best`, which may be newer than the last checkpoint */
   uint8_t* was_alive;               /* (P) agent->alive before the last burst of steps */
-  uint64_t* updates_before;         /* (P) each agent's updates before the last burst */
+  uint64_t* updates_before;         /* (P) each agent's number of updates before the last burst */
   int64_t burst_start;              /* the step before the last burst */
   int32_t burst_due[SAC_BURST_MAX]; /* updates due at each of its steps */
-  int32_t burst_steps;
-  uint8_t* env_state; /* (P, env_state_size) for checkpoints */
+  int32_t burst_steps;              /* vector steps of the last burst */
+  uint8_t* env_state;               /* (P, env_state_size) for checkpoints */
   size_t env_state_size;
 
   sac_checkpoint** checkpoint; /* (P) */
   sac_metrics_files** metrics; /* (P) NULL: the agent had stopped before a resume */
-  int64_t saved_step;          /* of the newest checkpoint; -1: none */
-  uint64_t env_warnings;       /* MuJoCo's warnings in this process that are logged already, or older than the run */
+  int64_t saved_step;          /* of the newest checkpoint that all live agents have; -1: none */
+  uint64_t env_warnings;       /* number of MuJoCo's warnings in this process that are logged, or older than the run */
 
-  double clock_start; /* when time was last added to `seconds`; 0: outside sac_run_steps */
-  int finished;
+  double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
+  int finished;                /* 1: the last checkpoint, row and evaluation are written */
   sac_status failed;           /* not OK: the run cannot go on, and why */
-  char failure[SAC_ERROR_MAX]; /* sac_last_error of that, or of the last agent that stopped */
-  atomic_int stop;
+  char failure[SAC_ERROR_MAX]; /* message of `failed`, or why the last agent stopped */
+  atomic_int stop;             /* 1: sac_run_stop was called; any thread may set it */
 };
 
 /* --- create.c ----------------------------------------------------------------------------------------------------- */
 
-/* The bytes that a run of this configuration needs. Errors: CONFIG, ENV. */
+/* Computes the bytes that a run of this configuration needs: those of the replay, and all others. env: the caller's own
+ * environment, or NULL. Errors: CONFIG, ENV. */
 sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size_t* replay, size_t* rest);
 
 /* Logs the bytes that this run needs. */
 void sac_run_log_memory(sac_run* run);
 
-/* Creates all parts of a run that need no folder, from run->config and run->settings. Wrong environments and lack of
- * memory show here, before any file is written. */
+/* Creates all parts of a run that need no folder, from run->config and run->settings. Errors of the environment and
+ * lack of memory appear here, before any file is written. */
 sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks);
 
 /* Opens agent p's checkpoints in its seed folder. */
@@ -105,7 +106,7 @@ sac_status sac_run_config_text(sac_run* run);
 /* --- save.c ------------------------------------------------------------------------------------------------------- */
 
 /* Saves a checkpoint of every live agent at the present step, after the report of an evaluation that was started.
- * Errors: FILE (the previous checkpoint stays); ENV, NUMERIC (from the evaluation). */
+ * Errors: FILE (the previous checkpoint stays); ENV, NUMERIC (from the evaluation or environments on a device). */
 sac_status sac_run_save_checkpoint(sac_run* run);
 
 /* Deletes the checkpoints of a seed folder that are later than `step`, which must exist. */
@@ -116,8 +117,8 @@ void sac_run_fail(sac_run* run, sac_status status);
 
 /* --- resume.c ----------------------------------------------------------------------------------------------------- */
 
-/* Reads how far the run in `dir` is, without a lock or a change: the step of its newest checkpoint, and train.steps
- * under `overrides` (may be NULL). Errors: FILE, CONFIG. */
+/* Reads how far the run in `dir` is; takes no lock and changes nothing. step: receives the step of the newest
+ * checkpoint. steps: receives train.steps under `overrides` (may be NULL). Errors: FILE, CONFIG. */
 sac_status sac_run_read_progress(const char* dir, const sac_config* overrides, int64_t* step, int64_t* steps);
 
 /* --- report.c ----------------------------------------------------------------------------------------------------- */
@@ -143,8 +144,8 @@ sac_status sac_run_start_evaluation(sac_run* run);
  * FILE. */
 sac_status sac_run_finish_evaluation(sac_run* run);
 
-/* What a file that could not be written means for the run: returns `status`, or logs a warning and returns OK when
- * checkpoint.on_error is `continue`. */
+/* Decides what a file error means for the run: returns `status`, or logs a warning and returns OK if `status` is FILE
+ * and checkpoint.on_error is `continue`. */
 sac_status sac_run_file_error(sac_run* run, sac_status status);
 
 #endif

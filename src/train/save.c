@@ -29,12 +29,16 @@ void sac_run_delete_later(const char* dir, int64_t step) {
   }
 }
 
-/* Deletes the present step again from the first `count` agents, after a later agent could not save it. Each agent keeps
- * only its newest checkpoints: on a disk that stays full, the agents would soon have no step in common. Keeps the error
- * message. */
+/* Deletes the checkpoints of the present step from the first `count` agents, the last of which could not save its own.
+ * Without this, on a disk that stays full, the agents would soon have no step in common, because each agent keeps only
+ * its newest checkpoints. Keeps the error message. */
 static void undo_save(const sac_run* run, int32_t count) {
   char dir[SAC_PATH_MAX], message[SAC_ERROR_MAX];
+
+  /* keep the message: deleting replaces it when it fails */
   (void)snprintf(message, sizeof message, "%s", sac_last_error());
+
+  /* go back to the newest step that all agents have saved */
   for (int32_t p = 0; p < count && run->saved_step >= 0; p++)
     if (run->agent->alive[p] && sac_folder_seed(run->folder->path, run->agent->seed[p], dir) == SAC_OK)
       sac_run_delete_later(dir, run->saved_step);
@@ -75,6 +79,8 @@ sac_status sac_run_save_checkpoint(sac_run* run) {
     status = save_agent(run, p, keep);
     if (status != SAC_OK) undo_save(run, p + 1);
   }
+
+  /* remember the step only when all agents have it */
   if (status == SAC_OK) run->saved_step = run->schedule.step;
   else sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
 fail:
@@ -82,6 +88,7 @@ fail:
 }
 
 void sac_run_fail(sac_run* run, sac_status status) {
+  /* keep the message: the calls below may replace it */
   run->failed = status;
   (void)snprintf(run->failure, sizeof run->failure, "%s", sac_last_error());
 
@@ -89,13 +96,18 @@ void sac_run_fail(sac_run* run, sac_status status) {
   (void)sac_run_finish_evaluation(run);
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->metrics[p]) (void)sac_metrics_sync(run->metrics[p]);
+
+  /* give the caller the first message again */
   (void)sac_fail(status, "%s", run->failure);
 }
 
 sac_status sac_run_save(sac_run* run) {
+  /* the state of a failed run belongs to no complete step */
   if (!run) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_save: run is NULL");
   if (run->failed) return sac_fail(run->failed, "no checkpoint of a failed run: %s", run->failure);
+
+  /* the run ends if an evaluation or the environments on a device failed, but not on a full disk */
   const sac_status status = sac_run_save_checkpoint(run);
-  if (status == SAC_ERROR_ENV || status == SAC_ERROR_NUMERIC) sac_run_fail(run, status); /* from the evaluation */
+  if (status == SAC_ERROR_ENV || status == SAC_ERROR_NUMERIC) sac_run_fail(run, status);
   return status;
 }

@@ -17,19 +17,19 @@ static inline int sac_due(int64_t step, int64_t n, int64_t every) {
  * (lag). */
 typedef struct sac_schedule {
   int64_t step;     /* transitions so far, per agent */
-  int64_t learning; /* of those, the ones after the warm-up and after the last change of the rate */
+  int64_t learning; /* the steps since the warm-up and since the last change of the rate */
   double rate;      /* train.updates_per_step */
-  double carried;   /* fraction of an update, in [0, 1), due before the last change of the rate */
+  double carried;   /* in [0, 1): fraction of an update left over from the time before the last change of the rate */
 
-  int32_t lag;                  /* vector steps by which updates are late: train.overlap */
+  int32_t lag;                  /* vector steps by which updates are late: train.overlap / N, rounded up */
   int64_t pending[SAC_LAG_MAX]; /* (lag) updates due and not made yet, oldest vector step first */
 } sac_schedule;
 
 /* Sets the rate of updates. On a change, the fraction of an update that is due is carried over. */
 void sac_schedule_rate(sac_schedule* schedule, double updates_per_step);
 
-/* Counts `n` more steps and returns the updates to make now: those due for them or, with a lag, those that were due
- * `lag` vector steps ago. learning: 0 during the warm-up. */
+/* Counts `n` more steps and returns the updates to make now: the updates due for these steps or, with a lag, the
+ * updates that became due `lag` vector steps ago. learning: 0 during the warm-up. */
 int32_t sac_schedule_step(sac_schedule* schedule, int64_t n, int learning);
 
 #endif

@@ -16,15 +16,15 @@
 #include "util/memory.h"
 
 #define HEADER_BYTES 64
-#define STAGING_FLOATS ((size_t)1 << 18) /* 1 MiB a transfer; one row when that is larger */
+#define STAGING_FLOATS ((size_t)1 << 18) /* 1 MiB a transfer; one row if a row is larger */
 
 struct sac_segments {
   char dir[SAC_PATH_MAX];
   size_t row_floats;
   int64_t capacity;        /* C */
-  uint64_t written;        /* transitions before this one are on disk */
+  uint64_t written;        /* number of transitions on disk: the next append begins with this one */
   uint64_t slots;          /* entries of `table`: the most segments that the replay can touch */
-  sac_segment_part* table; /* (slots) segment K is entry K % slots; crc is not yet inverted, so rows can be added */
+  sac_segment_part* table; /* (slots) segment K is entry K % slots; crc without crc_end, so that rows can be added */
   sac_segment_part* parts; /* (slots) for sac_segments_parts */
   float* staging;          /* (staging_rows, row_floats) */
   uint64_t staging_rows;
@@ -48,6 +48,8 @@ sac_status sac_segments_create(sac_segments** out, const char* dir, size_t row_f
   *out = NULL;
   sac_segments* s = calloc(1, sizeof *s);
   if (!s) return sac_fail(SAC_ERROR_MEMORY, "no memory for the replay's segments");
+
+  /* C rows touch at most C / SAC_SEGMENT_ROWS whole segments and a partial one at each end */
   s->row_floats = row_floats;
   s->capacity = capacity;
   s->slots = (uint64_t)capacity / SAC_SEGMENT_ROWS + 2;
@@ -61,7 +63,6 @@ sac_status sac_segments_create(sac_segments** out, const char* dir, size_t row_f
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for the replay's segments");
     goto fail;
   }
-
   for (uint64_t i = 0; i < s->slots; i++) s->table[i] = no_part;
 
   /* create the folder */
@@ -87,6 +88,7 @@ static sac_status segment_path(const sac_segments* s, uint64_t segment, char pat
   return sac_path(path, "%s/replay/rows_%llu.bin", s->dir, (unsigned long long)segment);
 }
 
+/* Makes the header of a segment's file; segments.h shows its layout. */
 static void make_header(const sac_segments* s, uint64_t segment, unsigned char header[HEADER_BYTES]) {
   const uint64_t numbers[2] = {s->row_floats, segment * SAC_SEGMENT_ROWS};
   memset(header, 0, HEADER_BYTES);
@@ -99,7 +101,8 @@ static uint64_t file_offset(const sac_segments* s, uint64_t row) {
   return HEADER_BYTES + row * s->row_floats * sizeof(float);
 }
 
-/* CRC-32C of the rows of a part. */
+/* CRC-32C of the rows of a part: crc_start, crc_add for the rows in staging, crc_end, which inverts
+ * the bits. */
 static uint64_t crc_start(void) { return UINT32_MAX; }
 static uint64_t crc_end(uint64_t crc) { return ~(uint32_t)crc; }
 
@@ -109,7 +112,7 @@ static uint64_t crc_add(const sac_segments* s, uint64_t crc, uint64_t rows) {
 
 static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
-/* Rows of one transfer: no more than staging holds, and not across the end of the replay's ring. */
+/* Rows of one transfer, from `transition` on: no more than staging holds, and not across the end of the ring. */
 static uint64_t transfer_rows(const sac_segments* s, uint64_t transition, uint64_t end) {
   const uint64_t ring_left = (uint64_t)s->capacity - transition % (uint64_t)s->capacity;
   return min(min(end - transition, ring_left), s->staging_rows);
@@ -132,8 +135,8 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
   if (part->segment != segment || part->rows != at % SAC_SEGMENT_ROWS)
     *part = (sac_segment_part){segment, at % SAC_SEGMENT_ROWS, at % SAC_SEGMENT_ROWS, crc_start()};
 
+  /* open the file without truncating it: an older checkpoint may need the earlier rows */
   SAC_TRY(segment_path(s, segment, path));
-  /* Do not truncate: an older checkpoint may need the earlier rows. */
   fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) {
     status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
@@ -166,14 +169,14 @@ fail:
   return status;
 }
 
-/* Undoes a failed append: frees its disk space. tail: the part of the last segment before it. last: the last segment
- * that the append touched. */
+/* Undoes a failed append: frees its disk space. tail: the last segment's part as it was before the append. last: the
+ * last segment that the append touched. */
 static void undo_append(sac_segments* s, const sac_segment_part* tail, uint64_t last) {
   char path[SAC_PATH_MAX];
   const uint64_t kept = s->written / SAC_SEGMENT_ROWS;
   const uint64_t rows = s->written % SAC_SEGMENT_ROWS;
 
-  /* cut new rows off the last segment that holds saved rows */
+  /* cut new rows off the last segment with saved rows; delete it if all its rows are new */
   if (tail->segment == kept && rows > 0) {
     if (segment_path(s, kept, path) == SAC_OK) (void)!truncate(path, (off_t)file_offset(s, rows));
   } else if (segment_path(s, kept, path) == SAC_OK) {
@@ -183,6 +186,8 @@ static void undo_append(sac_segments* s, const sac_segment_part* tail, uint64_t 
   /* delete later segments, which are new */
   for (uint64_t segment = kept + 1; segment <= last; segment++)
     if (segment_path(s, segment, path) == SAC_OK) unlink(path);
+
+  /* continue from the old part at the next append */
   s->table[kept % s->slots] = *tail;
 }
 
@@ -192,7 +197,7 @@ sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t 
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];
 
-  /* write one segment after another */
+  /* write segment by segment, each up to its end or to the last transition; rows already overwritten are left out */
   for (uint64_t at = s->written > needed ? s->written : needed, end; at < pushed; at = end) {
     end = min(pushed, (at / SAC_SEGMENT_ROWS + 1) * SAC_SEGMENT_ROWS);
     status = append_segment(s, agent, p, at, end);
@@ -214,7 +219,10 @@ int32_t sac_segments_parts(sac_segments* s, sac_segment_part** part) {
   int32_t count = 0;
   *part = s->parts;
   if (s->written == 0) return 0;
+
+  /* list the segments from the oldest that the replay still needs to the last */
   for (uint64_t k = sac_segments_first(s->written, s->capacity); k <= (s->written - 1) / SAC_SEGMENT_ROWS; k++) {
+    /* the table keeps its running checksum; the list gets the final one */
     s->parts[count] = s->table[k % s->slots];
     s->parts[count].crc = crc_end(s->parts[count].crc);
     count++;
@@ -229,11 +237,14 @@ void sac_segments_prune(const sac_segments* s, uint64_t first) {
   DIR* folder = opendir(path);
   if (!folder) return;
 
+  /* look at every rows_K.bin of the folder */
   for (struct dirent* entry; (entry = readdir(folder));) {
     char* end = NULL;
     if (strncmp(entry->d_name, "rows_", 5) != 0) continue;
     const unsigned long long segment = strtoull(entry->d_name + 5, &end, 10);
     if (end == entry->d_name + 5 || strcmp(end, ".bin") != 0) continue;
+
+    /* segments after `last` are left from a run that was killed before its checkpoint */
     if (segment >= first && segment <= last) continue;
     if (segment_path(s, segment, path) == SAC_OK) unlink(path);
   }
@@ -273,11 +284,13 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
   uint64_t crc = crc_start();
   const uint64_t base = part->segment * SAC_SEGMENT_ROWS, end = base + part->rows;
   for (uint64_t at = base + part->from; at < end;) {
-    /* a transfer does not mix rows that are needed with others */
+    /* end the transfer at `needed`, so that all its rows or none go into the replay */
     const uint64_t rows = transfer_rows(s, at, at < needed ? min(needed, end) : end);
     const size_t floats = (size_t)rows * s->row_floats;
     SAC_TRY(sac_read_at(fd, path, file_offset(s, at - base), s->staging, floats * sizeof(float)));
     crc = crc_add(s, crc, rows);
+
+    /* rows before `needed` are not in the replay any more */
     if (at >= needed) {
       if (!all_finite(s->staging, floats)) {
         status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (a row holds a value that is not finite)", path);
@@ -297,14 +310,18 @@ fail:
   return status;
 }
 
-/* Whether the list covers exactly the rows that are needed after `pushed` transitions. */
+/* Whether the list covers exactly the rows that are needed after `pushed` transitions. The list comes from a file and
+ * may hold any numbers. */
 static int parts_fit(const sac_segments* s, const sac_segment_part* part, int32_t count, uint64_t pushed) {
   if (pushed == 0) return count == 0;
   if (pushed > (uint64_t)SAC_BIG) return 0;
 
+  /* one part a segment, from the one with the oldest row of the replay to the last */
   const uint64_t needed = first_needed(pushed, s->capacity), first = needed / SAC_SEGMENT_ROWS;
   const uint64_t last = (pushed - 1) / SAC_SEGMENT_ROWS;
   if (count < 0 || (uint64_t)count != last - first + 1) return 0;
+
+  /* all segments but the last are full, and no needed row is missing at the start */
   for (uint64_t i = 0; i < (uint64_t)count; i++) {
     const uint64_t rows = first + i == last ? (pushed - 1) % SAC_SEGMENT_ROWS + 1 : SAC_SEGMENT_ROWS;
     if (part[i].segment != first + i || part[i].rows != rows) return 0;
@@ -316,6 +333,8 @@ static int parts_fit(const sac_segments* s, const sac_segment_part* part, int32_
 sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int32_t count, uint64_t pushed,
                              sac_agent* agent, int32_t p) {
   sac_status status = SAC_OK;
+
+  /* check the list before any file is opened */
   if (!parts_fit(s, part, count, pushed))
     return sac_fail(SAC_ERROR_FORMAT, "damaged (its list of replay segments does not fit %llu transitions pushed)",
                     (unsigned long long)pushed);
@@ -331,7 +350,9 @@ sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int3
   for (int32_t i = 0; i < count; i++) {
     sac_segment_part* slot = &s->table[part[i].segment % s->slots];
     *slot = part[i];
-    slot->crc = (uint32_t)~part[i].crc; /* not inverted, so rows can be added */
+
+    /* take back crc_end, so that rows can be added */
+    slot->crc = (uint32_t)~part[i].crc;
   }
   s->written = pushed;
 fail:

@@ -1,5 +1,5 @@
-/* The replay's rows on disk, in segments of 64 Ki transitions. Rows are only appended, so a checkpoint writes only what
- * was pushed since the last one.
+/* The replay's rows on disk, in segments of 64 Ki transitions. Rows are only appended, so a checkpoint writes only the
+ * rows that were pushed since the last checkpoint.
  *
  *   SEED/replay/rows_K.bin   64 bytes of header ("sacrows1", floats a row, number of the first transition, zeros), then
  *                            transitions from K*65536 on, each a row as in the replay
@@ -16,12 +16,12 @@
 
 #define SAC_SEGMENT_ROWS 65536
 
-/* Rows from to rows - 1 of a segment. In a checkpoint: tensor "replay.segments", U64 (parts * 4), in this order. */
+/* Rows `from` to `rows` - 1 of a segment. In a checkpoint: tensor "replay.segments", U64 (parts * 4), in this order. */
 typedef struct sac_segment_part {
   uint64_t segment; /* K */
-  uint64_t from;    /* 0, except in the oldest segment when rows were overwritten before they were saved */
-  uint64_t rows;
-  uint64_t crc; /* of those rows' bytes */
+  uint64_t from;    /* 0, except in the oldest segment if rows were overwritten in the replay before they were saved */
+  uint64_t rows;    /* one past the last row */
+  uint64_t crc;     /* CRC-32C of the bytes of these rows */
 } sac_segment_part;
 
 typedef struct sac_segments sac_segments; /* the segments of one agent; allocates in create only */
@@ -40,7 +40,7 @@ int32_t sac_segments_parts(sac_segments* segments, sac_segment_part** part);
 /* The first segment that a checkpoint needs after `pushed` transitions. */
 uint64_t sac_segments_first(uint64_t pushed, int64_t capacity);
 
-/* Deletes every segment before `first` and after the last appended one. Files that cannot be deleted stay. */
+/* Deletes every segment before `first` or after the last appended segment. Files that cannot be deleted stay. */
 void sac_segments_prune(const sac_segments* segments, uint64_t first);
 
 /* Checks parts against `pushed` and against the files (sizes, headers, checksums, finite rows). agent: not NULL to load
@@ -48,7 +48,7 @@ void sac_segments_prune(const sac_segments* segments, uint64_t first);
 sac_status sac_segments_read(sac_segments* segments, const sac_segment_part* part, int32_t count, uint64_t pushed,
                              sac_agent* agent, int32_t p);
 
-/* The buffer that rows are copied through; free for other uses between calls. */
+/* The buffer through which rows are copied; others may use it between two calls. bytes: receives its size. */
 void* sac_segments_staging(const sac_segments* segments, size_t* bytes);
 
 #endif

@@ -1,7 +1,7 @@
 /* One step of a run, from left to right:
  *
- *  act -> env step -> replay push -> replay sample -> critic update -> actor update -> temperature update -> target
- * update
+ *  act -> env step -> replay push
+ *      -> replay sample -> critic update -> actor update -> temperature update -> target update
  *
  * With train.overlap the five stages of the update run at the same time as env step. On a device they run at the same
  * time as act too, which then uses the weights from before the update. */
@@ -20,11 +20,13 @@
     agent->seconds[SAC_STAGE_##word] += sac_seconds() - start; \
   } while (0)
 
+/* What env_step needs, as one argument: the worker's job takes one pointer. */
 typedef struct side {
   sac_agent* agent;
   sac_vector* vector;
 } side;
 
+/* Steps the environments; the job of the worker. */
 static sac_status env_step(void* context) {
   const side* s = context;
   sac_agent* agent = s->agent;
@@ -38,15 +40,19 @@ int sac_learns_beside(const sac_agent* agent, const sac_vector* vector) {
   return agent->settings.overlap > 0 && agent->backend->snapshot && !vector->resident;
 }
 
-/* Steps the environments and learns at the same time. Neither reads what the other writes, so the order does not change
- * the results. The worker makes all steps, also those of the warm-up, because some environments must stay on one
- * thread. */
+/* Steps the environments and makes updates at the same time. Neither reads what the other writes, so the order does not
+ * change the results. The worker makes all steps, also those of the warm-up, because some environments must always be
+ * stepped by the same thread. */
 static sac_status env_step_and_update(sac_agent* agent, sac_vector* vector, int32_t updates) {
   side s = {agent, vector};
-  if (!vector->worker) { /* one after another; updates on a device are only queued here */
+
+  /* without a worker: one after another; updates on a device are only queued here */
+  if (!vector->worker) {
     const sac_status learnt = sac_update(agent, updates);
     return learnt == SAC_OK ? env_step(&s) : learnt;
   }
+
+  /* with a worker: it steps while this thread learns; wait for it also after an error of the updates */
   sac_worker_start(vector->worker, env_step, &s);
   const sac_status learnt = sac_update(agent, updates);
   const sac_status stepped = sac_worker_wait(vector->worker);
@@ -84,11 +90,14 @@ fail:
 }
 
 sac_status sac_step_overlap(const sac_agent* agent, sac_vector* vector) {
+  /* no thread where updates are only queued, or where both threads would share a processor */
   if (agent->settings.overlap == 0 || agent->backend->update || sac_processors() < 2) return SAC_OK;
   return sac_worker_create(&vector->worker);
 }
 
 int32_t sac_burst(const sac_agent* agent, const sac_vector* vector) {
   if (vector->resident) return vector->burst;
+
+  /* a backend that queues its work reports stopped agents only when it is waited for */
   return agent->backend->state_get ? SAC_BURST_MAX : 1;
 }

@@ -11,9 +11,9 @@ struct sac_vector;
 sac_status sac_step(sac_agent* agent, struct sac_vector* vector, sac_act_mode mode, int32_t updates);
 
 /* Prepares the vector for train.overlap. sac_step then makes its updates between act and replay push, while the
- * environments step. A backend that has `snapshot` queues the updates before act, which uses the weights from before
- * them. Creates a thread for the environments, if the backend computes on the caller's thread and there is a second
- * processor; the results are the same without it. Errors: MEMORY. */
+ * environments step. A backend that has `snapshot` queues the updates before act, unless the vector is resident; act
+ * then uses the weights from before these updates. Creates a thread for the environments, if the backend computes on
+ * the caller's thread and there is a second processor; the results are the same without it. Errors: MEMORY. */
 sac_status sac_step_overlap(const sac_agent* agent, struct sac_vector* vector);
 
 /* Whether a device learns while the host acts and steps (train.overlap on a device). */

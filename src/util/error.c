@@ -20,7 +20,7 @@ const char* sac_status_name(sac_status status) {
 const char* sac_last_error(void) { return message; }
 
 sac_status(sac_fail)(sac_status status, const char* format, ...) {
-  char text[SAC_ERROR_MAX]; /* not `message` directly: an argument may be the old message itself */
+  char text[SAC_ERROR_MAX]; /* an argument may be the old message, so `message` is not written directly */
   va_list args;
   va_start(args, format);
   (void)vsnprintf(text, sizeof text, format, args);
@@ -35,6 +35,8 @@ void sac_fail_prefix(const char* format, ...) {
   va_start(args, format);
   int used = vsnprintf(text, sizeof text, format, args);
   va_end(args);
+
+  /* Put the old message behind the prefix; a prefix that fills the text would leave no room for it. */
   if (used < 0 || used >= SAC_ERROR_MAX) return;
   (void)snprintf(text + used, sizeof text - (size_t)used, "%s", message);
   memcpy(message, text, sizeof message);

@@ -1,4 +1,4 @@
-/* Each thread's error text, and the one way in which a function fails. */
+/* The error message of each thread, and how a function fails. */
 #ifndef SAC_UTIL_ERROR_H
 #define SAC_UTIL_ERROR_H
 
@@ -8,11 +8,11 @@
 
 /* Sets this thread's message (printf) and returns `status`: `return sac_fail(SAC_ERROR_FILE, "...")`. */
 sac_status sac_fail(sac_status status, const char* format, ...) __attribute__((format(printf, 2, 3)));
-/* Lets the compiler see that a failure does not return SAC_OK; otherwise it warns of unwritten outputs after SAC_TRY.
- * Evaluates `status` twice. */
+/* The macro shows the compiler that a call returns `status`, which is not SAC_OK. Without it the compiler warns after
+ * SAC_TRY of outputs that may be unwritten. Evaluates `status` twice. */
 #define sac_fail(status, ...) ((void)sac_fail(status, __VA_ARGS__), (status))
 
-/* Puts a prefix (printf) before this thread's message: the callee has said what failed, the caller adds where. */
+/* Puts a prefix (printf) before the message of this thread: the callee said what failed, the caller adds where. */
 void sac_fail_prefix(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Runs `expression` (a sac_status); on failure stores it in the function's `status` and goes to its label `fail`. */

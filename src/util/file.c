@@ -12,7 +12,7 @@
 
 #include "util/error.h"
 
-/* The most bytes of one read or write. Linux has a limit of its own, just below 2 GiB. */
+/* The most bytes of one read or write: 1 GiB. Linux transfers less than 2 GiB in one call. */
 #define CHUNK_MAX ((size_t)1 << 30)
 
 static sac_status fail_errno(const char* what, const char* path) {
@@ -24,6 +24,8 @@ sac_status sac_path(char path[SAC_PATH_MAX], const char* format, ...) {
   va_start(args, format);
   const int length = vsnprintf(path, SAC_PATH_MAX, format, args);
   va_end(args);
+
+  /* vsnprintf returns the length of the whole path, also where it cut it. */
   if (length >= 0 && length < SAC_PATH_MAX) return SAC_OK;
   return sac_fail(SAC_ERROR_FILE, "path is longer than %d bytes: %.100s...", SAC_PATH_MAX - 1, path);
 }
@@ -38,14 +40,15 @@ sac_status sac_make_folders(const char* path) {
   sac_status status = sac_path(part, "%s", path);
   if (status != SAC_OK) return status;
 
-  /* Make each folder on the way: cut the path behind it for the moment. */
+  /* Make each folder on the way to `path`: a '\0' in place of the next '/' ends the path there for a moment. The '/' of
+   * an absolute path stands behind no name, so begin after it. */
   for (char* at = part + (*part == '/');; at++) {
     if (*at != '/' && *at != '\0') continue;
     const char end = *at;
     *at = '\0';
 
-    /* A folder that exists is no error. mkdir may refuse it with another reason than EEXIST (a read-only parent), so
-     * look at the folder itself. */
+    /* A folder that exists is no error. mkdir may refuse it for another reason than EEXIST (a read-only parent), so
+     * look at the folder itself. EEXIST without a folder: a file has its name. */
     if (*part && mkdir(part, 0777) != 0) {
       const int reason = errno;
       if (!is_folder(part)) {
@@ -70,10 +73,13 @@ sac_status sac_sync_folder(const char* path) {
 
 sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, size_t size) {
   for (size_t done = 0; done < size;) {
+    /* A call may read less than it was asked for, or be interrupted by a signal: go on with the rest. */
     const size_t want = size - done < CHUNK_MAX ? size - done : CHUNK_MAX;
     const ssize_t got = pread(fd, (char*)bytes + done, want, (off_t)(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno("read", path);
+
+    /* The end of the file came first. */
     if (got == 0)
       return sac_fail(SAC_ERROR_FORMAT, "%s is cut short (%llu bytes expected, file %llu)", path,
                       (unsigned long long)(offset + size), (unsigned long long)(offset + done));
@@ -82,9 +88,10 @@ sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, s
   return SAC_OK;
 }
 
-/* Writes all bytes, at *offset, or at the file's position when `offset` is NULL. */
+/* Writes all bytes, at *offset, or at the current position of the file when `offset` is NULL. */
 static sac_status write_all(int fd, const char* path, const uint64_t* offset, const void* bytes, size_t size) {
   for (size_t done = 0; done < size;) {
+    /* A call may write less than it was asked for, or be interrupted by a signal: go on with the rest. */
     const size_t want = size - done < CHUNK_MAX ? size - done : CHUNK_MAX;
     const char* from = (const char*)bytes + done;
     const ssize_t put = offset ? pwrite(fd, from, want, (off_t)(*offset + done)) : write(fd, from, want);
@@ -105,11 +112,14 @@ sac_status sac_open_file(const char* path, int* fd, uint64_t* size) {
   *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not make us wait for its writer */
   if (*fd < 0) return fail_errno("read", path);
 
+  /* Take its size. A folder or a device is refused. */
   sac_status status = SAC_OK;
   if (fstat(*fd, &info) != 0) status = fail_errno("read", path);
   else if (!S_ISREG(info.st_mode)) status = sac_fail(SAC_ERROR_FILE, "cannot read %s: it is not a file", path);
   else *size = (uint64_t)info.st_size;
   if (status == SAC_OK) return SAC_OK;
+
+  /* After an error the caller has nothing to close. */
   close(*fd);
   *fd = -1;
   return status;
@@ -144,7 +154,7 @@ sac_status sac_read_file(const char* path, size_t limit, void** bytes, size_t* s
   return SAC_OK;
 }
 
-/* Abandons the file and returns `status`; its message stays. */
+/* Abandons the file and returns `status`; the error message does not change. */
 static sac_status drop(sac_file* file, sac_status status) {
   sac_file_abandon(file);
   return status;
@@ -155,6 +165,8 @@ sac_status sac_file_begin(sac_file* file, const char* path) {
   file->used = 0;
   file->size = 0;
   sac_status status = SAC_OK;
+
+  /* Write to PATH.part. O_TRUNC: a killed process may have left one. */
   SAC_TRY(sac_path(file->path, "%s", path));
   SAC_TRY(sac_path(file->part, "%s.part", path));
   file->fd = open(file->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -163,7 +175,7 @@ fail:
   return status;
 }
 
-/* Writes what the buffer holds. */
+/* Writes the bytes of the buffer to the file. Empties the buffer, also after an error. */
 static sac_status flush(sac_file* file) {
   const size_t used = file->used;
   file->used = 0;
@@ -172,8 +184,12 @@ static sac_status flush(sac_file* file) {
 
 sac_status sac_file_put(sac_file* file, const void* bytes, size_t size) {
   sac_status status = SAC_OK;
+
+  /* Make room in the buffer. */
   if (size > sizeof file->buffer - file->used) SAC_TRY(flush(file));
-  if (size > sizeof file->buffer) { /* too large for the buffer */
+
+  /* Many small pieces become one large write; a piece that is larger than the buffer goes past it. */
+  if (size > sizeof file->buffer) {
     SAC_TRY(write_all(file->fd, file->part, NULL, bytes, size));
   } else if (size > 0) {
     memcpy(file->buffer + file->used, bytes, size);
@@ -185,7 +201,7 @@ fail:
   return drop(file, status);
 }
 
-/* The folder that holds `path`. */
+/* The folder that holds `path`: "." for a name without a slash, "/" for a name in the root. */
 static void folder_of(char folder[SAC_PATH_MAX], const char* path) {
   const char* slash = strrchr(path, '/');
   const size_t length = !slash ? 0 : slash == path ? 1 : (size_t)(slash - path);
@@ -198,14 +214,14 @@ sac_status sac_file_commit(sac_file* file) {
   char folder[SAC_PATH_MAX];
   sac_status status = SAC_OK;
 
-  /* The file's bytes reach the disk before its name does: a power cut leaves the old file or the new one. */
+  /* Bring the bytes to the disk before the name: a power cut then leaves the old file or the new one. */
   SAC_TRY(flush(file));
   if (fsync(file->fd) != 0) {
     status = fail_errno("write", file->part);
     goto fail;
   }
 
-  /* Give the file its name. Once it is closed, it is not abandoned but removed. */
+  /* Give the file its name. With fd at -1, sac_file_abandon would do nothing, so remove PATH.part here. */
   const int fd = file->fd;
   file->fd = -1;
   if (close(fd) != 0 || rename(file->part, file->path) != 0) {
@@ -214,7 +230,7 @@ sac_status sac_file_commit(sac_file* file) {
     return status;
   }
 
-  /* The new name reaches the disk. */
+  /* Bring the new name to the disk. */
   folder_of(folder, file->path);
   return sac_sync_folder(folder);
 fail:
@@ -247,7 +263,7 @@ sac_status sac_link_file(const char* target, const char* path) {
   if (unlink(part) != 0 && errno != ENOENT) return fail_errno("replace", part);
   if (symlink(target, part) != 0) return fail_errno("write", part);
 
-  /* Give it its name. */
+  /* Give the link its name: rename replaces an older link in one step. */
   if (rename(part, path) != 0) {
     status = fail_errno("write", path);
     unlink(part);
@@ -263,18 +279,22 @@ sac_status sac_lock(int* lock, const char* folder) {
   *lock = -1;
   char path[SAC_PATH_MAX], text[32] = "";
   sac_status status = SAC_OK;
+
+  /* Open FOLDER/.lock. It stays in the folder when the lock ends. */
   SAC_TRY(sac_path(path, "%s/.lock", folder));
   const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return fail_errno("write", path);
 
-  /* flock, because the kernel ends it with the process, also after a crash. When another process holds the folder, its
-   * number is in the file. */
+  /* Lock it with flock, which the kernel ends with the process, also after a crash. */
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    /* Read the id of the process that holds the lock. */
     const int reason = errno;
     const ssize_t length = pread(fd, text, sizeof text - 1, 0);
     text[length > 0 ? length : 0] = '\0';
     text[strspn(text, "0123456789")] = '\0';
     close(fd);
+
+    /* EWOULDBLOCK: another process holds the lock. Another reason is, for example, a file system without locks. */
     if (reason == EWOULDBLOCK)
       return sac_fail(SAC_ERROR_FILE, "%s is in use by process %s; stop it, or choose another --out", folder,
                       *text ? text : "?");
@@ -282,7 +302,7 @@ sac_status sac_lock(int* lock, const char* folder) {
     return fail_errno("lock", path);
   }
 
-  /* Write this process's number, for the message above. The lock holds without it, for example on a full disk. */
+  /* Write the id of this process, for the message above. The lock also holds without it, for example on a full disk. */
   const int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
   if (ftruncate(fd, 0) == 0) (void)!pwrite(fd, text, (size_t)length, 0);
   *lock = fd;
@@ -292,6 +312,8 @@ fail:
 
 void sac_unlock(int lock) {
   if (lock < 0) return;
+
+  /* Remove the process id. Closing the file ends the lock. */
   (void)!ftruncate(lock, 0);
   close(lock);
 }

@@ -1,4 +1,4 @@
-/* Files and folders. A file is either complete or absent: it is written under another name and renamed. */
+/* Files and folders. A new file is written under another name and renamed, so a reader never sees half of it. */
 #ifndef SAC_UTIL_FILE_H
 #define SAC_UTIL_FILE_H
 
@@ -9,21 +9,21 @@
 
 #define SAC_PATH_MAX 1024
 
-/* snprintf into path[SAC_PATH_MAX]; a path that does not fit is an error, not a shorter path. Errors: FILE. */
+/* Prints (printf) into `path`; a path that does not fit is an error, and is never used cut off. Errors: FILE. */
 sac_status sac_path(char path[SAC_PATH_MAX], const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-/* mkdir -p. Errors: FILE. */
+/* Makes a folder and all folders above it (mkdir -p); those that exist are left alone. Errors: FILE. */
 sac_status sac_make_folders(const char* path);
 
 /* Syncs the folder's entries to the disk, so that a rename in it survives a power cut. Errors: FILE. */
 sac_status sac_sync_folder(const char* path);
 
-/* Opens a regular file for reading; *fd is the caller's to close, -1 on error. Errors: FILE (missing, unreadable, not a
- * regular file). */
+/* Opens a regular file for reading. The caller closes *fd, which is -1 on error. Errors: FILE (missing, unreadable, not
+ * a regular file). */
 sac_status sac_open_file(const char* path, int* fd, uint64_t* size);
 
-/* Reads a whole regular file of at most `limit` bytes; *bytes is the caller's (free), with a '\0' after the last.
- * Errors: FILE (missing, unreadable, too large), MEMORY. */
+/* Reads a whole regular file of at most `limit` bytes. The caller frees *bytes; a '\0' follows the last byte. Errors:
+ * FILE (missing, unreadable, too large), MEMORY. */
 sac_status sac_read_file(const char* path, size_t limit, void** bytes, size_t* size);
 
 /* Reads exactly `size` bytes at `offset`; `path` is for messages. Errors: FILE, FORMAT (the file ends earlier). */
@@ -38,13 +38,14 @@ typedef struct sac_file {
   char part[SAC_PATH_MAX];
   int fd;        /* -1: closed */
   uint64_t size; /* bytes put so far */
-  size_t used;   /* of the buffer: bytes not written yet */
+  size_t used;   /* bytes in the buffer, not written yet */
   unsigned char buffer[16384];
 } sac_file;
 
-/* Call begin, then put any number of times, then commit. When one of them fails, it has removed PATH.part and left PATH
- * as it was; put and commit must not be called after that. abandon removes PATH.part; it may be called at any time
- * after begin, also after a failure. Errors: FILE. */
+/* Call begin, then put any number of times, then commit. A put or commit that fails removes PATH.part and leaves PATH
+ * as it was, but PATH is the new file already if only the last step, the sync of the folder, fails. After a failure put
+ * and commit must not be called. abandon removes PATH.part; it may be called at any time after begin, also after a
+ * failure. Errors: FILE. */
 sac_status sac_file_begin(sac_file* file, const char* path);
 sac_status sac_file_put(sac_file* file, const void* bytes, size_t size);
 sac_status sac_file_commit(sac_file* file); /* syncs the file, renames it, syncs its folder */

@@ -6,13 +6,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Memory comes straight from the kernel, as zero pages that take no space until they are touched: a replay of a million
- * rows grows as it fills. The cache line before the memory holds the length. */
+/* The kernel gives zero pages, which take no memory until they are written: a replay of a million rows grows as it
+ * fills. The cache line before the returned address holds the length, for sac_free. */
 void* sac_alloc(size_t bytes) {
   if (bytes > SIZE_MAX - SAC_ALIGNMENT) return NULL;
+
+  /* Ask the kernel for the memory and one cache line more. */
   size_t whole = bytes + SAC_ALIGNMENT;
   char* memory = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return NULL;
+
+  /* Keep the length in that line. */
   memcpy(memory, &whole, sizeof whole);
   return memory + SAC_ALIGNMENT;
 }
@@ -30,10 +34,12 @@ size_t sac_bytes(size_t count, size_t size) {
   return __builtin_mul_overflow(count, size, &bytes) ? SIZE_MAX : bytes;
 }
 
-/* The whole number after `label` in a small file of the kernel's; SIZE_MAX when there is none ("max": no limit). */
+/* The whole number after `label` in a file of /proc or /sys; SIZE_MAX when there is none ("max" means no limit). */
 static size_t read_number(const char* path, const char* label) {
   FILE* file = fopen(path, "re");
   if (!file) return SIZE_MAX;
+
+  /* Find the line of the label; the number comes after blanks. */
   size_t number = SIZE_MAX;
   char line[256];
   while (fgets(line, sizeof line, file)) {
@@ -47,11 +53,11 @@ static size_t read_number(const char* path, const char* label) {
 }
 
 size_t sac_memory_available(void) {
-  /* The machine's free memory. */
+  /* The memory of the whole machine that is free, in KiB. */
   size_t kib = read_number("/proc/meminfo", "MemAvailable:");
   size_t available = kib == SIZE_MAX ? SIZE_MAX : sac_bytes(kib, 1024);
 
-  /* What the control group leaves of it. */
+  /* The control group (a container's, for example) may allow less. */
   size_t limit = read_number("/sys/fs/cgroup/memory.max", ""), used = read_number("/sys/fs/cgroup/memory.current", "");
   if (limit != SIZE_MAX && used != SIZE_MAX) {
     size_t left = limit > used ? limit - used : 0;
@@ -62,6 +68,7 @@ size_t sac_memory_available(void) {
 
 void* sac_region_take(sac_region* arena, size_t count, size_t size, size_t alignment) {
   const size_t bytes = sac_bytes(count, size), at = arena->used;
+  /* Round up, so that the next piece is aligned too. A sum that overflows stays at SIZE_MAX. */
   const size_t padded = bytes > SIZE_MAX - alignment ? SIZE_MAX : (bytes + alignment - 1) & ~(alignment - 1);
   if (__builtin_add_overflow(arena->used, padded, &arena->used)) arena->used = SIZE_MAX;
   return arena->base ? arena->base + at : NULL;

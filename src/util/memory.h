@@ -16,8 +16,8 @@ size_t sac_bytes(size_t count, size_t size);
 /* Bytes that this process can still allocate (MemAvailable and the control group's limit); SIZE_MAX when unknown. */
 size_t sac_memory_available(void);
 
-/* One allocation, handed out in aligned pieces. Without a base it only counts, so that the same code measures and lays
- * out. used: SIZE_MAX when beyond all memory. */
+/* One allocation that is handed out in aligned pieces. Without a base it only counts bytes, so that the same code first
+ * measures the memory and then lays it out. used: bytes handed out; SIZE_MAX when the sum overflows. */
 typedef struct sac_region {
   char* base;
   size_t used;

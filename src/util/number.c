@@ -8,17 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* The parts of a number's text. */
+/* The parts of a number's text: "-12.5e3" has the digits "12.5" and the exponent 3. */
 typedef struct {
   int negative;
-  const char* digits; /* the first of the digits, among which there may be one point */
-  const char* end;    /* behind the last of them */
-  long exponent;      /* as written, limited to some +-10 million: far beyond any double */
+  const char* digits; /* the first digit or the point; at most one point stands among the digits */
+  const char* end;    /* behind the last digit or point */
+  long exponent;      /* as written, but at most about 10 million: far beyond any double */
 } parts;
 
 static int is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* Splits a decimal number into its parts; 0 when the text is none. strtod cannot decide this, as it also takes blanks,
+/* Splits a decimal number into its parts; 0 when the text is no number. strtod cannot check this: it also takes blanks,
  * hexadecimals, "inf" and "nan". */
 static int split(const char* text, parts* out) {
   const char* c = text;
@@ -38,6 +38,7 @@ static int split(const char* text, parts* out) {
     const int negative = *c == '-';
     if (*c == '-' || *c == '+') c++;
     if (!is_digit(*c)) return 0;
+    /* Further digits are skipped once the exponent is too large for any number, so that it cannot overflow. */
     for (; is_digit(*c); c++)
       if (out->exponent < 1000000) out->exponent = out->exponent * 10 + (*c - '0');
     if (negative) out->exponent = -out->exponent;
@@ -45,7 +46,7 @@ static int split(const char* text, parts* out) {
   return *c == '\0';
 }
 
-/* The C locale. glibc has it as a constant: newlocale allocates nothing and cannot fail. */
+/* The C locale. glibc holds it as a constant, so newlocale allocates nothing here and cannot fail. */
 static locale_t c_locale(void) { return newlocale(LC_ALL_MASK, "C", (locale_t)0); }
 
 sac_number sac_parse_real(const char* text, double* value) {
@@ -57,7 +58,7 @@ sac_number sac_parse_real(const char* text, double* value) {
   return SAC_NUMBER_OK;
 }
 
-/* Computes in integers alone: a double would round "9007199254740993" and call it exact. */
+/* Computes with integers only: a double cannot hold "9007199254740993" and would round it silently. */
 sac_number sac_parse_integer(const char* text, int64_t* value) {
   parts number;
   if (!split(text, &number)) return SAC_NUMBER_NONE;
@@ -73,7 +74,7 @@ sac_number sac_parse_integer(const char* text, int64_t* value) {
   }
   const long shift = number.exponent - behind;
 
-  /* The digits as an integer. */
+  /* Read the digits as an integer. Where they overflow, the number is not whole or out of range. */
   uint64_t size = 0;
   for (const char* c = number.digits; c < last; c++) {
     if (*c == '.') continue;
@@ -81,12 +82,12 @@ sac_number sac_parse_integer(const char* text, int64_t* value) {
       return shift < 0 ? SAC_NUMBER_PART : SAC_NUMBER_RANGE;
   }
 
-  /* Times 10^shift. The last digit is not 0, so with a negative shift the number is not whole. */
+  /* Multiply by 10^shift. The last digit is not 0, so a negative shift means a number that is not whole. */
   if (size != 0 && shift < 0) return SAC_NUMBER_PART;
   for (long i = 0; size != 0 && i < shift; i++)
     if (__builtin_mul_overflow(size, (uint64_t)10, &size)) return SAC_NUMBER_RANGE;
 
-  /* The sign. */
+  /* Apply the sign. The smallest int64_t is one further from 0 than the largest. */
   if (size > (uint64_t)INT64_MAX + (number.negative ? 1 : 0)) return SAC_NUMBER_RANGE;
   *value = number.negative ? (int64_t)(0 - size) : (int64_t)size;
   return SAC_NUMBER_OK;
@@ -111,7 +112,7 @@ size_t sac_print_integer(char text[SAC_NUMBER_MAX], int64_t value) {
   return (size_t)snprintf(text, SAC_NUMBER_MAX, "%" PRId64, value);
 }
 
-/* x - x is 0 for a finite x and NaN for any other, and a sum keeps a NaN. */
+/* x - x is 0 for a finite x and NaN for infinity and NaN. A sum with a NaN in it is NaN. */
 int sac_all_finite(const float* x, size_t count) {
   float sum = 0;
   for (size_t i = 0; i < count; i++) sum += x[i] - x[i]; /* NOLINT(misc-redundant-expression) */

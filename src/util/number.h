@@ -19,8 +19,8 @@ typedef enum sac_number {
  * A number below the smallest denormal becomes 0 or that denormal. *value changes only on success. */
 sac_number sac_parse_real(const char* text, double* value);
 
-/* Reads the whole of `text` as an integer. Forms of a real are taken when their value is whole: "1e6", "2.5e3", "10.0".
- */
+/* Reads the whole of `text` as an integer. The forms of a real are accepted if the value is whole: "1e6", "2.5e3",
+ * "10.0". *value changes only on success. */
 sac_number sac_parse_integer(const char* text, int64_t* value);
 
 /* Prints the shortest of %.15g to %.17g that reads back to the same bits; "nan", "inf", "-inf". Returns the length. */
@@ -28,8 +28,8 @@ size_t sac_print_real(char text[SAC_NUMBER_MAX], double value);
 
 size_t sac_print_integer(char text[SAC_NUMBER_MAX], int64_t value);
 
-/* Whether each of `count` values is finite: no NaN, no infinity. 1 for none. No branch depends on a value, so that a
- * vector's observations are checked at little cost. */
+/* Whether each of `count` values is finite: no NaN, no infinity. 1 when count is 0. No branch depends on a value, so
+ * a check of all observations costs little. */
 int sac_all_finite(const float* x, size_t count);
 
 /* The index of the first value that is NaN or infinite; `count` when all are finite. */

@@ -2,7 +2,7 @@
 #ifndef SAC_UTIL_RELAX_H
 #define SAC_UTIL_RELAX_H
 
-/* Tells the processor that this is such a loop: it then uses less power and leaves resources to the other thread. */
+/* Call it in each round of the loop: the processor then uses less power and leaves resources to its other thread. */
 static inline void sac_relax(void) {
 #if defined(__x86_64__) || defined(__i386__)
   __builtin_ia32_pause();

@@ -8,20 +8,22 @@
 
 #include "util/text.h"
 
-/* Copies the value of the first line that begins with `label`: it starts after the characters of `between` and ends
- * before one of `end`. Copies `otherwise` when there is no such line. */
+/* Copies the value of the first line that begins with `label`. The value starts after the characters of `between` and
+ * ends before the first character of `end`. Copies `otherwise` when there is no such line. */
 static void read_line(char* text, size_t size, const char* path, const char* label, const char* between,
                       const char* end, const char* otherwise) {
   char line[512];
   size_t used = 0;
   FILE* file = fopen(path, "re");
 
-  /* Find the line, and keep its value as printable ASCII. */
+  /* Find the line and cut its value out. */
   while (file && used == 0 && fgets(line, sizeof line, file)) {
     if (strncmp(line, label, strlen(label)) != 0) continue;
     char* value = line + strlen(label);
     value += strspn(value, between);
     value[strcspn(value, end)] = '\0';
+
+    /* Keep printable ASCII only. */
     for (char* c = value; *c; c++)
       if (*c < ' ' || *c > '~') *c = '?';
     sac_text_append(text, size, &used, "%s", value);
@@ -31,7 +33,8 @@ static void read_line(char* text, size_t size, const char* path, const char* lab
   if (used == 0) sac_text_append(text, size, &used, "%s", otherwise);
 }
 
-void sac_system_processor(char* text, size_t size) { /* Only x86 has this line. */
+/* Linux gives the name in this line on x86 only; elsewhere the name is "unknown". */
+void sac_system_processor(char* text, size_t size) {
   read_line(text, size, "/proc/cpuinfo", "model name", " \t:", "\n", "unknown");
 }
 
@@ -39,11 +42,11 @@ void sac_system_distribution(char* text, size_t size) {
   read_line(text, size, "/etc/os-release", "PRETTY_NAME=", "\"'", "\"'\n", "Linux");
 }
 
-/* The processors that the control group allows, rounded up; INT32_MAX when it sets no limit. */
+/* The number of processors that the control group allows, rounded up; INT32_MAX when it sets no limit. */
 static int32_t group_processors(void) {
   double quota = 0, period = 0;
 
-  /* cpu.max holds two numbers, "quota period", in microseconds. A quota of "max" reads as 0: no limit. */
+  /* Read "quota period", both in microseconds: the processor time allowed in each period. "max" reads as 0. */
   FILE* file = fopen("/sys/fs/cgroup/cpu.max", "r");
   if (file) {
     char text[64] = "";
@@ -56,6 +59,7 @@ static int32_t group_processors(void) {
   }
   if (!(quota > 0 && period > 0)) return INT32_MAX;
 
+  /* Round up. The limit of 4096 keeps the conversion to int32_t in range. */
   const double share = quota / period;
   const int32_t whole = share < 4096 ? (int32_t)share : 4096;
   return (double)whole < share ? whole + 1 : whole;
@@ -65,7 +69,11 @@ int32_t sac_processors(void) {
   cpu_set_t set;
   int32_t count = 1;
   CPU_ZERO(&set);
+
+  /* The processors that the affinity mask (taskset) allows. */
   if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
+
+  /* The control group may allow fewer. */
   const int32_t group = group_processors();
   return group < count ? group : count > 0 ? count : 1;
 }

@@ -7,7 +7,7 @@
 
 #include "util/utf8.h"
 
-#define COMPARED_MAX 128
+#define COMPARED_MAX 128 /* bytes of a text that sac_text_distance compares */
 
 static char lower(char c) { return c >= 'A' && c <= 'Z' ? (char)(c + ('a' - 'A')) : c; }
 
@@ -16,6 +16,7 @@ int sac_text_same(const char* a, const char* b) {
   return lower(*a) == lower(*b);
 }
 
+/* The cost of one character in place of another, in half edits: another case is half an edit. */
 static unsigned replace_cost(char a, char b) {
   if (a == b) return 0;
   return lower(a) == lower(b) ? 1 : 2;
@@ -26,9 +27,12 @@ static unsigned min_of(unsigned a, unsigned b) { return a < b ? a : b; }
 unsigned sac_text_distance(const char* a, const char* b) {
   const size_t rows = strnlen(a, COMPARED_MAX), columns = strnlen(b, COMPARED_MAX);
 
-  /* Optimal string alignment by dynamic programming. Of the table, the rows i-2, i-1 and i are kept, as row i % 3. */
+  /* Optimal string alignment by dynamic programming. Entry (i, j) of the table is the distance between the first i
+   * characters of a and the first j of b. Only rows i - 2, i - 1 and i are kept; row i lies at index i % 3. */
   unsigned table[3][COMPARED_MAX + 1];
   for (size_t j = 0; j <= columns; j++) table[0][j] = (unsigned)(2 * j);
+
+  /* Each entry is the cheapest of: replace a character, delete one, insert one, swap two neighbours. */
   for (size_t i = 1; i <= rows; i++) {
     unsigned *now = table[i % 3], *above = table[(i + 2) % 3], *twice = table[(i + 1) % 3];
     now[0] = (unsigned)(2 * i);
@@ -46,8 +50,11 @@ const char* sac_nearest(const char* word, const char* const* list, size_t count)
   for (size_t i = 0; i < count && list[i]; i++) {
     const size_t word_length = strnlen(word, COMPARED_MAX), length = strnlen(list[i], COMPARED_MAX);
     const unsigned distance = sac_text_distance(word, list[i]);
-    /* The distance counts halves, so this limit is half of the longer word. */
+
+    /* Skip words that are too different. The distance counts half edits, so the limit is half of the longer word. */
     if (distance > (word_length > length ? word_length : length)) continue;
+
+    /* Of equally near words the first one stays. */
     if (best && distance >= best_distance) continue;
     best = list[i];
     best_distance = distance;
@@ -60,23 +67,26 @@ const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes) {
   uint64_t unit = 1;
   int step = 0;
 
-  /* Choose the unit. Take the larger one already where rounding would print 1000 of the smaller one. */
+  /* Choose the unit: the larger one already from 999.5, which would be rounded to 1000 of the smaller one. */
   while (step < 6 && (step == 0 ? bytes >= 1000 : bytes / unit * 2 + bytes % unit * 2 / unit >= 1999))
     unit *= 1000, step++;
   const uint64_t whole = bytes / unit, rest = bytes % unit;
+
+  /* Bytes have no fraction. */
   if (step == 0) {
     snprintf(text, SAC_BYTES_MAX, "%" PRIu64 " B", bytes);
     return text;
   }
 
-  /* One digit behind the point below 100, none above. */
+  /* Round to tenths. Print one digit behind the point below 100, none from 100 on. */
   uint64_t tenths = whole * 10 + (rest + unit / 20) / (unit / 10);
   if (tenths < 1000) snprintf(text, SAC_BYTES_MAX, "%" PRIu64 ".%" PRIu64 " %s", tenths / 10, tenths % 10, units[step]);
   else snprintf(text, SAC_BYTES_MAX, "%" PRIu64 " %s", whole + (rest >= unit / 2), units[step]);
   return text;
 }
 
-/* sac_utf8_length, and 0 for control characters: below space, DEL, and U+0080 to U+009F. */
+/* The length of the character at `text`, of `length` bytes that follow. 0 when it is not valid UTF-8 or is a control
+ * character: below space, DEL, or U+0080 to U+009F. */
 static size_t printable(const char* text, size_t length) {
   const size_t size = sac_utf8_length(text, length);
   const unsigned char first = (unsigned char)text[0];
@@ -96,14 +106,19 @@ const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t len
   const size_t room = SAC_SHOW_MAX - sizeof "...";
   size_t used = 0;
 
-  /* Copy character by character, so that the cut never splits one. */
+  /* Copy character by character, so that a long text is never cut inside a character. */
   for (size_t i = 0; i < length;) {
-    const size_t size = printable(text + i, length - i), takes = size ? size : 4; /* 4: \xNN */
+    /* A byte that cannot be shown takes 4 characters: \xNN. */
+    const size_t size = printable(text + i, length - i), takes = size ? size : 4;
+
+    /* End with "..." where the next character does not fit. */
     if (used + takes > room) {
       memcpy(shown + used, "...", 3);
       used += 3;
       break;
     }
+
+    /* Copy the character, or write its byte as \xNN. */
     if (size) memcpy(shown + used, text + i, size);
     else snprintf(shown + used, 5, "\\x%02X", (unsigned char)text[i]);
     used += takes;
@@ -115,10 +130,14 @@ const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t len
 
 void sac_text_append(char* text, size_t size, size_t* used, const char* format, ...) {
   if (*used + 1 >= size) return;
+
+  /* Print behind the text, in the space that is left. */
   va_list args;
   va_start(args, format);
   const int length = vsnprintf(text + *used, size - *used, format, args);
   va_end(args);
+
+  /* An error leaves the text as it was; a piece that was cut fills the space. */
   if (length < 0) {
     text[*used] = '\0';
     return;
@@ -126,7 +145,8 @@ void sac_text_append(char* text, size_t size, size_t* used, const char* format, 
   *used += (size_t)length < size - *used ? (size_t)length : size - *used - 1;
 }
 
-/* Whether YAML wants this character escaped between quotes: control characters and line breaks. JSON allows it. */
+/* Whether YAML needs an escape for this character in a quoted string: control characters, line breaks, the byte order
+ * mark and two code points that are no characters. JSON reads the same escapes. */
 static int needs_escape(unsigned code) {
   return code < 0x20 || (code >= 0x7F && code <= 0x9F) || code == 0x2028 || code == 0x2029 || code == 0xFEFF ||
          code == 0xFFFE || code == 0xFFFF;
@@ -138,13 +158,14 @@ void sac_text_append_quoted(char* text, size_t size, size_t* used, const char* s
   for (size_t i = 0, bytes; i < length; i += bytes) {
     const unsigned char* c = (const unsigned char*)string + i;
 
-    /* Decode the character, as far as escapes need it: up to U+FFFF. */
+    /* Decode the character. Only characters up to U+FFFF (3 bytes) may need an escape, so 4 bytes are not decoded. */
     bytes = sac_utf8_length(string + i, length - i);
     if (bytes == 0) bytes = 1;
     unsigned code = c[0];
     if (bytes == 2) code = (c[0] & 0x1Fu) << 6 | (c[1] & 0x3Fu);
     if (bytes == 3) code = (c[0] & 0x0Fu) << 12 | (c[1] & 0x3Fu) << 6 | (c[2] & 0x3Fu);
 
+    /* Quotes and backslashes get a backslash, control characters become \uXXXX, all others stay. */
     if (*c == '"' || *c == '\\') sac_text_append(text, size, used, "\\%c", *c);
     else if (bytes < 4 && needs_escape(code)) sac_text_append(text, size, used, "\\u%04X", code);
     else sac_text_append(text, size, used, "%.*s", (int)bytes, (const char*)c);

@@ -8,18 +8,19 @@
 #define SAC_BYTES_MAX 48 /* chars that hold any sac_text_bytes */
 #define SAC_SHOW_MAX 96  /* chars that hold any sac_text_show */
 
-/* The number of edits (insert, delete or replace a character, swap two neighbours) from one text to the other, counted
- * in halves: 2 is one edit, and a letter in the wrong case is half an edit. Compares the first 128 bytes. */
+/* The number of half edits from one text to the other. An edit inserts, deletes or replaces a character, or swaps two
+ * neighbours, and counts 2; a letter in the wrong case counts 1. Compares the first 128 bytes. */
 unsigned sac_text_distance(const char* a, const char* b);
 
-/* The entry of `list` (count, or NULL-terminated when count is SIZE_MAX) nearest to `word`, the first of several that
- * are equally near. NULL when every entry differs from `word` in more than half of the longer of the two. */
+/* The entry of `list` with the smallest distance to `word`; the first one when several are equally near. The list has
+ * `count` entries, or ends with NULL (count: SIZE_MAX). Entries are ignored where more characters than half of the
+ * longer word would change; NULL when no entry is left. */
 const char* sac_nearest(const char* word, const char* const* list, size_t count);
 
 /* Whether two texts are equal apart from the case of ASCII letters, in any locale. */
 int sac_text_same(const char* a, const char* b);
 
-/* "512 B", "3.1 GB": powers of 1000, one digit behind the point below 100. Returns `text`. */
+/* "512 B", "3.1 GB": powers of 1000, one digit behind the point below 100 units. Returns `text`. */
 const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes);
 
 /* Makes `length` bytes (SIZE_MAX: up to the '\0') safe for a message: control characters and bytes that are not UTF-8

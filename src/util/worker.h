@@ -14,15 +14,15 @@ sac_status sac_worker_create(sac_worker** worker);
 /* Waits for a job that still runs, and ends the thread. Takes NULL. */
 void sac_worker_destroy(sac_worker* worker);
 
-/* Starts job(context) and returns at once. An earlier job must have been waited for. The job sees everything that the
- * caller has written. */
+/* Starts job(context) and returns at once. After an earlier job, call sac_worker_wait first. The job sees everything
+ * that the caller has written. */
 void sac_worker_start(sac_worker* worker, sac_worker_job* job, void* context);
 
-/* Whether the job is done, so that sac_worker_wait returns at once. */
+/* Whether a started job is done and sac_worker_wait would return at once. */
 int sac_worker_done(const sac_worker* worker);
 
-/* Waits until the job is done and returns its status. The job's error message becomes this thread's, and the caller
- * sees everything that the job has written. */
+/* Waits until the started job is done and returns its status. The error message of the job becomes the message of the
+ * calling thread, which also sees everything that the job has written. */
 sac_status sac_worker_wait(sac_worker* worker);
 
 #endif

@@ -6,12 +6,13 @@
 #include "util/error.h"
 
 const sac_case sac_cases[] = {
+    /* the smallest sizes, and sizes just above or below multiples of 32 and 256, which kernels handle in blocks */
     {.obs = 1, .action = 1, .hidden = "1", .batch = 1, .critics = 1, .population = 1},
     {.obs = 17, .action = 6, .hidden = "33,64,31", .batch = 31, .critics = 2, .population = 1},
     {.obs = 3, .action = 7, .hidden = "31,33", .batch = 33, .critics = 5, .population = 3},
     {.obs = 17, .action = 6, .hidden = "257", .batch = 33, .critics = 2, .population = 1},
     {.obs = 3, .action = 1, .hidden = "33,31", .batch = 257, .critics = 2, .population = 1},
-    /* log sigma beyond its clamp, a fixed temperature, rates of one's own */
+    /* narrow limits, so that log_std is clamped; a fixed temperature */
     {.obs = 3,
      .action = 6,
      .hidden = "24,7",
@@ -22,6 +23,7 @@ const sac_case sac_cases[] = {
              {"policy.log_std_max", "0.05"},
              {"alpha.learn", "false"},
              {"alpha.initial", "0.2"}}},
+    /* other values of gamma, reward_scale, the critics' learning rate and tau than the defaults */
     {.obs = 1,
      .action = 7,
      .hidden = "64",
@@ -40,11 +42,15 @@ static sac_status set_number(sac_config* config, const char* key, int32_t value)
 
 sac_status sac_case_apply(const sac_case* c, int algo, sac_config* config) {
   sac_status status = SAC_OK;
+
+  /* set the algorithm and the sizes */
   SAC_TRY(sac_config_set(config, "algo", sac_algo_name(algo)));
   SAC_TRY(sac_config_set(config, "network.hidden", c->hidden));
   SAC_TRY(set_number(config, "replay.batch", c->batch));
   SAC_TRY(set_number(config, "network.critics", c->critics));
   SAC_TRY(set_number(config, "seeds", c->population));
+
+  /* set the keys of this case alone */
   for (int32_t i = 0; i < SAC_CASE_KEYS_MAX && c->set[i][0]; i++)
     SAC_TRY(sac_config_set(config, c->set[i][0], c->set[i][1]));
 fail:

@@ -1,7 +1,7 @@
 /* One table of cases for the operations of an update: shapes with odd sizes, and keys that lead to other branches of
  * the formulas. Each is crossed with every algorithm of SAC_ALGOS. Tests compare each operation with the same one in
  * double and on the other backends (tests/test_ops.c, tests/test_cuda_ops.c); `sac bench op --cases` times them. A new
- * row is tested and timed by being there. */
+ * row needs nothing else: the tests and the benchmark go through the whole table. */
 #ifndef SAC_VERIFY_CASES_H
 #define SAC_VERIFY_CASES_H
 
@@ -21,8 +21,8 @@ typedef struct sac_case {
 extern const sac_case sac_cases[];
 extern const int32_t sac_case_count;
 
-/* Sets the keys of a case. The sizes of observation and action are the environment's, and the caller's to give.
- * Errors: CONFIG. */
+/* Sets the keys of a case. It does not set O and A: they are no keys, and the caller puts them into the environment's
+ * spec. Errors: CONFIG. */
 sac_status sac_case_apply(const sac_case* c, int algo, sac_config* config);
 
 #endif

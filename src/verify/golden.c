@@ -13,7 +13,7 @@
 #define UPDATES_MAX 1000000
 #define WIDTH_MAX 65536 /* of a hidden layer, as network.hidden takes it */
 
-/* Their places among the statistics of an update. */
+/* The place of each metric among the statistics of an update, which are all doubles. */
 static const int statistic_of[SAC_METRIC_COUNT] = {
 #define METRIC_PLACE(name) (int)(offsetof(sac_update_stats, name) / sizeof(double)),
     SAC_GOLDEN_METRICS(METRIC_PLACE)
@@ -26,7 +26,7 @@ const char* const sac_golden_metrics[SAC_METRIC_COUNT] = {
 #undef METRIC_NAME
 };
 
-/* How a field's JSON value is read. */
+/* How the value of a JSON field is read. */
 typedef enum json_kind { NUMBER, ALGO, SIZES, LEARN, ENTROPY, OBS, ACT, UPDATES } json_kind;
 
 typedef struct json_field {
@@ -53,21 +53,26 @@ static const json_field json_fields[] = {
     {"log_std_max", "policy.log_std_max", NUMBER},
 };
 
+/* Fails, because a field has a value of the wrong kind or size. */
 static sac_status wrong(const json_field* field, const char* wants) {
   return sac_fail(SAC_ERROR_FORMAT, "metadata 'config': '%s' must be %s", field->name, wants);
 }
 
-/* A JSON number as text, the same in every locale, with at most 17 significant digits. */
+/* Prints a JSON number as text, the same in every locale. 17 significant digits give back the same double. */
 static void number_text(const json_t* value, char* text, size_t size) {
   const size_t used = json_dumpb(value, text, size - 1, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
   text[used < size ? used : 0] = 0;
 }
 
-/* [256, 256] as network.hidden's text, "256,256". */
+/* Prints an array such as [256, 256] as the text that network.hidden takes, "256,256". */
 static sac_status sizes_text(const json_field* field, const json_t* value, char* text, size_t size) {
   size_t used = 0;
+
+  /* check the number of layers */
   const size_t count = json_array_size(value);
   if (count < 1 || count > SAC_LAYERS_MAX) return wrong(field, "an array of 1 to 16 widths");
+
+  /* append each width with its range checked */
   for (size_t i = 0; i < count; i++) {
     const json_t* width = json_array_get(value, i);
     const json_int_t n = json_integer_value(width);
@@ -77,6 +82,7 @@ static sac_status sizes_text(const json_field* field, const json_t* value, char*
   return SAC_OK;
 }
 
+/* Reads a whole number from 1 to `most`. */
 static sac_status read_size(const json_field* field, const json_t* value, int64_t most, int64_t* size) {
   const json_int_t n = json_integer_value(value);
   if (!json_is_integer(value) || n < 1 || n > most) return wrong(field, "a whole number, at least 1");
@@ -84,14 +90,14 @@ static sac_status read_size(const json_field* field, const json_t* value, int64_
   return SAC_OK;
 }
 
-/* Reads one field of the JSON object: into `text` what the configuration's key is set to, "" to leave its default; the
- * sizes that are no keys into the golden update itself. */
+/* Reads one field of the JSON object. A field that is a key of the configuration gives `text`, the value of the key
+ * ("": keep the value that the configuration has). A size that is no key goes into the golden update itself. */
 static sac_status read_field(sac_golden* g, const json_field* field, const json_t* value, char* text, size_t room) {
   const char* word = json_is_string(value) ? json_string_value(value) : "";
   int64_t size = 0;
   sac_status status = SAC_OK;
   switch (field->kind) {
-    /* Keys whose values are the same in the configuration. */
+    /* keys whose values are written the same way in the configuration */
     case NUMBER:
       if (!json_is_number(value)) return wrong(field, "a number");
       number_text(value, text, room);
@@ -104,18 +110,18 @@ static sac_status read_field(sac_golden* g, const json_field* field, const json_
       SAC_TRY(sizes_text(field, value, text, room));
       break;
 
-    /* Keys whose values have other names there. */
+    /* keys whose values have other names in the configuration */
     case LEARN:
       if (strcmp(word, "auto") != 0 && strcmp(word, "fixed") != 0) return wrong(field, "\"auto\" or \"fixed\"");
       (void)snprintf(text, room, "%s", strcmp(word, "auto") == 0 ? "true" : "false");
       break;
-    case ENTROPY: /* null or "auto": the default */
+    case ENTROPY: /* null or "auto": keep the value of the caller, by default auto */
       if (json_is_null(value) || strcmp(word, "auto") == 0) break;
       if (!json_is_number(value)) return wrong(field, "a number, null or \"auto\"");
       number_text(value, text, room);
       break;
 
-    /* Sizes. */
+    /* sizes that are no keys */
     case OBS:
       SAC_TRY(read_size(field, value, SAC_ENV_SIZE_MAX, &size));
       g->spec.obs_size = (int32_t)size;
@@ -134,14 +140,16 @@ fail:
 
 /* Reads one field of the JSON object and sets its key of the configuration, if it has one. */
 static sac_status set_field(sac_golden* g, const json_field* field, const json_t* value) {
+  /* read the value; some fields are no keys, others leave their key as it is */
   char text[256] = "";
   sac_status status = read_field(g, field, value, text, sizeof text);
   if (status != SAC_OK || !field->key || !text[0]) return status;
 
+  /* set the key; a wrong value is an error of the file, not of the caller's configuration */
   status = sac_config_set(g->config, field->key, text);
   if (status == SAC_ERROR_CONFIG) status = sac_fail(SAC_ERROR_FORMAT, "metadata 'config': %s", sac_last_error());
 
-  /* The replay is not used, so it is as small as the batch allows. */
+  /* the replay is not used, so make it as small as the batch allows */
   if (status == SAC_OK && strcmp(field->name, "batch") == 0)
     status = sac_config_set(g->config, "replay.capacity", text);
   return status;
@@ -153,12 +161,14 @@ static sac_status read_config(sac_golden* g, const sac_config* config) {
   json_error_t error;
   json_t* json = NULL;
 
-  /* The metadata's JSON object. */
+  /* find the metadata */
   const char* text = sac_safetensors_metadata(g->file, "config");
   if (!text) {
     status = sac_fail(SAC_ERROR_FORMAT, "no metadata 'config': not a golden update");
     goto fail;
   }
+
+  /* refuse a field that is given twice, and anything but an object */
   json = json_loads(text, JSON_REJECT_DUPLICATES, &error);
   if (!json_is_object(json)) {
     status = sac_fail(SAC_ERROR_FORMAT, "metadata 'config' is not a JSON object%s%s", json ? "" : ": ",
@@ -166,7 +176,7 @@ static sac_status read_config(sac_golden* g, const sac_config* config) {
     goto fail;
   }
 
-  /* The caller's configuration, with the file's fields. */
+  /* copy the caller's configuration; set one agent and every field of the file, of which none may be missing */
   SAC_TRY(config ? sac_config_copy(&g->config, config) : sac_config_create(&g->config));
   SAC_TRY(sac_config_set(g->config, "seeds", "1"));
   for (size_t i = 0; i < sizeof json_fields / sizeof *json_fields; i++) {
@@ -178,7 +188,7 @@ static sac_status read_config(sac_golden* g, const sac_config* config) {
     SAC_TRY(set_field(g, &json_fields[i], value));
   }
 
-  /* The settings that follow from it. */
+  /* resolve the settings */
   status = sac_config_settings(g->config, &g->settings);
   if (status == SAC_ERROR_CONFIG) status = sac_fail(SAC_ERROR_FORMAT, "metadata 'config': %s", sac_last_error());
 fail:
@@ -186,42 +196,52 @@ fail:
   return status;
 }
 
-/* Copies a float tensor out of the file into new memory. */
+/* Copies a float tensor of the file into new memory. The caller frees *data, also after an error. */
 static sac_status load(const sac_golden* g, const char* name, int32_t rank, const int64_t* dims, float** data) {
   const sac_file_tensor* tensor = sac_safetensors_find(g->file, name);
   if (!tensor) return sac_fail(SAC_ERROR_FORMAT, "no tensor '%s'", name);
 
-  /* Allocate only what the file holds: the dims come from its metadata, which may claim anything. */
+  /* allocate only what the file holds: the dims come from its metadata, which may claim any size */
   size_t count = 1;
   for (int32_t d = 0; d < rank; d++) count *= (size_t)dims[d];
   if (tensor->bytes / sizeof(float) == count) *data = malloc(count * sizeof(float));
   if (tensor->bytes / sizeof(float) == count && !*data) return sac_fail(SAC_ERROR_MEMORY, "no memory for '%s'", name);
 
-  return sac_safetensors_get(g->file, name, SAC_F32, rank, dims, *data); /* copies nothing when the dims differ */
+  /* check the dims and copy; with other dims nothing is copied, so *data may be NULL */
+  return sac_safetensors_get(g->file, name, SAC_F32, rank, dims, *data);
 }
 
 sac_status sac_golden_tensor(const sac_golden* g, const char* prefix, const sac_tensor* tensor, float* data) {
+  /* make the name in the file */
   char name[128];
   (void)snprintf(name, sizeof name, "%s%s", prefix, tensor->name);
+
+  /* other frameworks store a scalar with rank 0 or as (1); accept both */
   const sac_file_tensor* stored = sac_safetensors_find(g->file, name);
   const int64_t dims[2] = {tensor->rank > 0 ? tensor->dims[0] : 1, tensor->dims[1]};
   const int32_t rank = tensor->rank == 0 && stored && stored->rank == 1 ? 1 : tensor->rank; /* a scalar may be (1) */
   return sac_safetensors_get(g->file, name, SAC_F32, rank, dims, data);
 }
 
-/* Reads what the updates take, and the metrics that they should give. */
+/* Reads the inputs of the updates, and the expected metrics. */
 static sac_status read_inputs(sac_golden* g) {
   const int64_t u = g->updates, b = g->shape.batch;
   const int64_t obs[3] = {u, b, g->shape.obs}, action[3] = {u, b, g->shape.action};
   sac_status status = SAC_OK;
+
+  /* read the minibatches; `action` gives the first two dims of (U, B) tensors too */
   SAC_TRY(load(g, "minibatch/obs", 3, obs, &g->obs));
   SAC_TRY(load(g, "minibatch/action", 3, action, &g->action));
   SAC_TRY(load(g, "minibatch/reward", 2, action, &g->reward));
   SAC_TRY(load(g, "minibatch/terminated", 2, action, &g->terminated));
   SAC_TRY(load(g, "minibatch/next_obs", 3, obs, &g->next_obs));
+
+  /* read the noise; next_action only where the algorithm samples at s' */
   SAC_TRY(load(g, "noise/action", 3, action, &g->noise));
   const sac_algorithm* algo = sac_algo_at(g->settings.algo);
   if (sac_algo_samples(algo, SAC_NEXT)) SAC_TRY(load(g, "noise/next_action", 3, action, &g->next_noise));
+
+  /* read the metrics (U) that the algorithm has */
   for (int k = 0; k < SAC_METRIC_COUNT; k++)
     if (sac_algo_has_statistic(algo, statistic_of[k]))
       SAC_TRY(load(g, sac_golden_metrics[k], 1, action, &g->metric[k]));
@@ -229,16 +249,19 @@ fail:
   return status;
 }
 
-/* Every tensor of the agent stands under before/ and after/, with its size. */
+/* Checks that the file has every tensor of the agent under before/ and after/, as F32 and with the right size. */
 static sac_status check_agent_tensors(const sac_golden* g) {
   static const char* const prefixes[] = {"before/", "after/"};
   for (int32_t i = 0; i < g->list.count; i++) {
+    /* look for the tensor under both prefixes */
     const sac_tensor* tensor = &g->list.tensor[i];
     for (int k = 0; k < 2; k++) {
       char name[128];
       (void)snprintf(name, sizeof name, "%s%s", prefixes[k], tensor->name);
       const sac_file_tensor* stored = sac_safetensors_find(g->file, name);
       if (!stored) return sac_fail(SAC_ERROR_FORMAT, "no tensor '%s'", name);
+
+      /* compare bytes and not dims: a scalar may have one dim or none */
       if (stored->bytes != tensor->count * sizeof(float) || stored->dtype != SAC_F32)
         return sac_fail(SAC_ERROR_SHAPE, "tensor '%s' has %zu bytes; the config's sizes ask for %zu floats", name,
                         stored->bytes, tensor->count);
@@ -247,15 +270,17 @@ static sac_status check_agent_tensors(const sac_golden* g) {
   return SAC_OK;
 }
 
-/* Every tensor under before/ and after/ is one of the agent's, or, under after/, its gradient or a moment of Adam. */
+/* Checks that the file has no other tensors under before/ and after/. Each is a tensor of the agent or, under after/
+ * only, its gradient or a moment of Adam. */
 static sac_status check_file_tensors(const sac_golden* g) {
   static const char* const groups[] = {"adam_m/", "adam_v/", "grad/"};
   for (int32_t i = 0; i < g->file->count; i++) {
+    /* skip minibatches, noise and metrics */
     const char* name = g->file->tensors[i].name;
     const int after = strncmp(name, "after/", 6) == 0;
     if (!after && strncmp(name, "before/", 7) != 0) continue;
 
-    /* The agent's name for it is what follows the prefixes. */
+    /* take off the prefixes; the rest must be the name of a tensor of the agent */
     const char* rest = name + (after ? 6 : 7);
     for (int k = 0; after && k < 3; k++)
       if (strncmp(rest, groups[k], strlen(groups[k])) == 0) rest += strlen(groups[k]);
@@ -267,11 +292,13 @@ static sac_status check_file_tensors(const sac_golden* g) {
 
 sac_status sac_golden_read(sac_golden* g, const sac_safetensors* file, const sac_config* config) {
   sac_status status = SAC_OK;
+
+  /* read the sizes and the configuration */
   memset(g, 0, sizeof *g);
   g->file = file;
   SAC_TRY(read_config(g, config));
 
-  /* Actions are in [-1, 1]. */
+  /* make the spec of an environment whose actions are in [-1, 1], so that they are not scaled */
   const size_t a = (size_t)g->spec.action_size;
   g->bounds = calloc(a * 2, sizeof(float));
   if (!g->bounds) {
@@ -285,15 +312,16 @@ sac_status sac_golden_read(sac_golden* g, const sac_safetensors* file, const sac
   g->spec.action_low = g->bounds;
   g->spec.action_high = g->bounds + a;
 
-  /* The agent's tensors. */
+  /* list the tensors of the agent */
   SAC_TRY(sac_agent_shape(&g->shape, &g->settings, &g->spec));
   const sac_algorithm* algo = sac_algo_at(g->settings.algo);
   SAC_TRY(sac_tensors_create(&g->list, &g->shape, algo->networks, algo->network_count));
 
-  /* Check the file against the agent before anything as large as the file claims is allocated. */
+  /* check the file against the agent, before memory is allocated for the sizes that the file claims */
   SAC_TRY(check_agent_tensors(g));
   SAC_TRY(check_file_tensors(g));
 
+  /* read the tensors that the updates take */
   SAC_TRY(read_inputs(g));
   return SAC_OK;
 fail:

@@ -26,7 +26,7 @@ typedef struct sac_golden {
   sac_env_spec spec;
   float* bounds; /* (2, A) of the spec: -1 and 1 */
   sac_shape shape;
-  sac_tensors list;                                     /* the agent's tensors: those of before/ and after/ */
+  sac_tensors list;                                     /* the agent's tensors, as under before/ and after/ */
   int64_t updates;                                      /* U */
   float *obs, *action, *reward, *terminated, *next_obs; /* (U, B, ...) */
   float *noise, *next_noise;                            /* (U, B, A); the second NULL for sac-v */

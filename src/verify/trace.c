@@ -13,13 +13,13 @@
 #include "verify/verify.h"
 #include "verify/wide.h"
 
-/* By how much an environment may differ from Gymnasium's over a whole episode; relative for numbers beyond 1. On one
- * machine both use the same sin and cos, and there is no difference at all. */
+/* The difference from Gymnasium that a number of an episode may have: relative above 1, absolute below. On one machine
+ * both programs use the same sin and cos, and there is no difference at all. */
 #define TOLERANCE 1e-6
 
 #define INFO "info/"
 
-/* One trace: the file's arrays and ours, (T), (T, A) or (T + 1, O) in double. */
+/* One trace: the arrays of the file and ours, in double: actions (T, A), observations (T + 1, O), all others (T). */
 typedef struct trace {
   const char* id;
   const char* options;
@@ -27,18 +27,19 @@ typedef struct trace {
   sac_env_spec spec;
   void* env;
   int64_t steps;
-  double *initial, *action, *obs, *reward, *terminated, *truncated; /* expected */
+  double *initial, *action, *obs, *reward, *terminated, *truncated; /* from the file */
   double *our_obs, *our_reward, *our_terminated, *our_truncated;
-  double* allowed;                  /* scratch, as long as the longest array */
-  float* row;                       /* (O) */
-  float* act;                       /* (A) */
-  int32_t terms;                    /* of info; 0: the file has none */
+  double* allowed;                  /* the tolerances of one comparison, as long as the longest array */
+  float* row;                       /* (O) the observation of the last step */
+  float* act;                       /* (A) the action of the last step */
+  int32_t terms;                    /* the number of terms of info; 0: the file has none */
   const char* const* term;          /* (terms) their names */
   double *info, *our_info;          /* (terms, T) */
-  float info_row[SAC_ENV_INFO_MAX]; /* of the last step */
+  float info_row[SAC_ENV_INFO_MAX]; /* (terms) of the last step */
 } trace;
 
 static void trace_free(trace* t) {
+  /* free the environment, then the arrays; a trace may be half-read */
   if (t->env) t->entry->api->destroy(t->env);
   double* arrays[] = {t->initial,   t->action,  t->obs,        t->reward,         t->terminated,
                       t->truncated, t->our_obs, t->our_reward, t->our_terminated, t->our_truncated,
@@ -56,7 +57,7 @@ static double element(const sac_file_tensor* tensor, size_t i) {
   int64_t i64;
   uint64_t u64;
 
-  /* memcpy, because the data may be unaligned for its type. */
+  /* read through memcpy, because the data may be unaligned for its type */
   switch (tensor->dtype) {
     case SAC_F32:
       memcpy(&f32, at, sizeof f32);
@@ -77,10 +78,10 @@ static double element(const sac_file_tensor* tensor, size_t i) {
   }
 }
 
-/* Reads tensor `name`, (rows, columns), into new doubles. With one column it may also be (rows): discrete actions are
- * often stored so. It may have any dtype. */
+/* Reads tensor `name`, (rows, columns), of any dtype, into new doubles. The caller frees *out, also after an error. A
+ * tensor with one column may also have the shape (rows), as discrete actions often have. */
 static sac_status read(const sac_safetensors* file, const char* name, int64_t rows, int64_t columns, double** out) {
-  /* Find the tensor and check its shape. */
+  /* find the tensor and check its shape */
   const sac_file_tensor* tensor = sac_safetensors_find(file, name);
   if (!tensor) return sac_fail(SAC_ERROR_FORMAT, "%s: a trace needs tensor '%s'", file->path, name);
   const int flat = tensor->rank == 1 && columns == 1 && tensor->dims[0] == rows;
@@ -90,7 +91,7 @@ static sac_status read(const sac_safetensors* file, const char* name, int64_t ro
                     name, (int)tensor->rank, (long long)(tensor->rank > 0 ? tensor->dims[0] : 1),
                     (long long)(tensor->rank > 1 ? tensor->dims[1] : 1), (long long)rows, (long long)columns);
 
-  /* Convert it. */
+  /* convert it to double; only finite values can be compared */
   const size_t count = (size_t)rows * (size_t)columns;
   *out = sac_alloc(sac_bytes(count + 1, sizeof(double)));
   if (!*out) return sac_fail(SAC_ERROR_MEMORY, "%s: not enough memory", file->path);
@@ -102,14 +103,16 @@ static sac_status read(const sac_safetensors* file, const char* name, int64_t ro
   return SAC_OK;
 }
 
-/* Whether the file has terms of info. An error when one of them is no term of the environment: then the trace is
- * another environment's. */
+/* Finds out whether the file has terms of info. Fails if one of them is no term of the environment: the trace is then
+ * of another environment. */
 static sac_status find_info(const trace* t, const sac_safetensors* file, int* found) {
   char shown[SAC_SHOW_MAX];
   *found = 0;
   for (int32_t i = 0; i < file->count; i++) {
     const char* name = file->tensors[i].name;
     if (strncmp(name, INFO, sizeof INFO - 1) != 0) continue;
+
+    /* look for the name among the terms of the environment */
     int32_t k = 0;
     while (k < t->terms && strcmp(t->term[k], name + sizeof INFO - 1) != 0) k++;
     if (k == t->terms)
@@ -127,17 +130,17 @@ static sac_status read_info(trace* t, const sac_safetensors* file) {
   int found;
   sac_status status = SAC_OK;
 
-  /* Compare either all terms or none. */
+  /* compare either all terms of the environment or none */
   SAC_TRY(sac_env_check_info(t->id, t->entry->api, t->env, &t->term, &t->terms));
   SAC_TRY(find_info(t, file, &found));
   if (!found) t->terms = 0;
 
-  /* Room for both sides. */
+  /* allocate both sides, (terms, T); one number more, so that nothing is of size 0 */
   t->info = sac_alloc(sac_bytes((size_t)t->terms * steps + 1, sizeof(double)));
   t->our_info = sac_alloc(sac_bytes((size_t)t->terms * steps + 1, sizeof(double)));
   if (!t->info || !t->our_info) return sac_fail(SAC_ERROR_MEMORY, "%s: not enough memory", file->path);
 
-  /* Read term after term. */
+  /* read term after term; all must be there */
   for (int32_t k = 0; k < t->terms; k++) {
     double* values = NULL;
     (void)snprintf(name, sizeof name, INFO "%s", t->term[k]);
@@ -150,25 +153,25 @@ fail:
   return status;
 }
 
-/* Makes our environment, as the file's metadata says. */
+/* Creates our environment with the id and the options of the file's metadata. */
 static sac_status make_env(trace* t, const sac_safetensors* file) {
   const sac_env_api* api;
   sac_status status = SAC_OK;
 
-  /* Its id and options. */
+  /* read the id and the options; options that are absent, empty or null are {} */
   t->id = sac_safetensors_metadata(file, "env");
   t->options = sac_safetensors_metadata(file, "options");
   if (!t->options || !*t->options || strcmp(t->options, "null") == 0) t->options = "{}";
   if (!t->id) return sac_fail(SAC_ERROR_FORMAT, "%s: a trace names its environment in metadata 'env'", file->path);
 
-  /* An environment from outside would be loaded and run: a file to verify must not decide that. */
+  /* refuse an environment from outside: it would be loaded and run, which a file to verify must not decide */
   if (sac_env_is_outside(t->id)) {
     char shown[SAC_SHOW_MAX];
     return sac_fail(SAC_ERROR_ENV, "%s is a trace of %s; those of built-in environments alone are verified", file->path,
                     sac_text_show(shown, t->id, SIZE_MAX));
   }
 
-  /* One instance, without the vector: a trace needs no seeds and no resets. */
+  /* create one instance, without a vector: a trace needs no seeds and no resets */
   SAC_TRY(sac_env_find(t->id, &api));
   t->entry = sac_env_entry_find(t->id);
   if (api->create(&t->env, t->id, 1, t->options, &t->spec) != 0) {
@@ -179,26 +182,28 @@ fail:
   return status;
 }
 
-/* Reads the expected arrays, except for info. */
+/* Reads the arrays of the file, except for info. */
 static sac_status read_expected(trace* t, const sac_safetensors* file) {
   sac_status status = SAC_OK;
 
-  /* The actions give the number of steps. */
+  /* the actions give the number of steps */
   const sac_file_tensor* action = sac_safetensors_find(file, "action");
   if (!action || action->rank < 1 || action->dims[0] < 1)
     return sac_fail(SAC_ERROR_FORMAT, "%s: a trace needs tensor 'action' of one step or more", file->path);
   t->steps = action->dims[0];
 
-  /* The arrays; `initial` is absent where the environment has no state to start from. */
+  /* read the arrays */
   SAC_TRY(read(file, "action", t->steps, t->spec.action_size, &t->action));
   SAC_TRY(read(file, "observation", t->steps + 1, t->spec.obs_size, &t->obs));
   SAC_TRY(read(file, "reward", t->steps, 1, &t->reward));
   SAC_TRY(read(file, "terminated", t->steps, 1, &t->terminated));
   SAC_TRY(read(file, "truncated", t->steps, 1, &t->truncated));
+
+  /* read the state to start from, unless the environment has none */
   const int32_t initial = t->entry->initial_count ? t->entry->initial_count(t->env) : t->entry->initial_size;
   if (initial > 0) SAC_TRY(read(file, "initial", initial, 1, &t->initial));
 
-  /* Our environment is reset once, so the trace is a single episode. */
+  /* check that the trace is a single episode: our environment is started only once */
   for (int64_t s = 0; s + 1 < t->steps; s++)
     if (t->terminated[s] != 0 || t->truncated[s] != 0)
       return sac_fail(SAC_ERROR_FORMAT, "%s: the episode ends at step %lld of %lld: a trace is one episode", file->path,
@@ -207,14 +212,16 @@ fail:
   return status;
 }
 
-/* Makes our environment, reads the expected arrays and allocates ours. */
+/* Creates our environment, reads the arrays of the file and allocates ours. */
 static sac_status trace_open(trace* t, const sac_safetensors* file) {
   sac_status status = SAC_OK;
+
+  /* create the environment first: its spec gives the sizes of the arrays */
   SAC_TRY(make_env(t, file));
   SAC_TRY(read_expected(t, file));
   SAC_TRY(read_info(t, file));
 
-  /* Our arrays. */
+  /* allocate our arrays; observations are the longest */
   const size_t steps = (size_t)t->steps, obs = (size_t)t->spec.obs_size, longest = (steps + 1) * obs;
   t->our_obs = sac_alloc(longest * sizeof(double));
   t->our_reward = sac_alloc(steps * sizeof(double));
@@ -229,43 +236,47 @@ fail:
   return status;
 }
 
-/* Keeps the observation after step s. */
+/* Copies the observation after s steps to our array. */
 static void keep_row(trace* t, int64_t s) {
   const size_t obs = (size_t)t->spec.obs_size;
   for (size_t j = 0; j < obs; j++) t->our_obs[(size_t)s * obs + j] = (double)t->row[j];
 }
 
+/* Fails with the environment's own text about its failure. */
 static sac_status env_failed(const trace* t) {
   const char* text = sac_env_error_text(t->entry->api, t->env);
   return sac_fail(SAC_ERROR_ENV, "%s: %s", t->id, text ? text : "failed");
 }
 
-/* Replays the trace through the interface that a run uses. wide: through step_wide, with the file's float64 actions. */
+/* Replays the trace through the interface that a run uses, with float actions. wide 1: through step_wide, with the
+ * float64 actions of the file. */
 static sac_status replay(trace* t, int wide) {
   const sac_env_api* api = t->entry->api;
   const size_t actions = (size_t)t->spec.action_size;
 
-  /* The episode's start. */
+  /* start the episode in the state of the file */
   if (t->entry->start(t->env, 0, t->initial, t->row) != 0) return env_failed(t);
   keep_row(t, 0);
 
-  /* Its steps. */
+  /* make all its steps */
   for (int64_t s = 0; s < t->steps; s++) {
     const double* action = t->action + (size_t)s * actions;
     float reward = 0;
     double exact;
     uint8_t terminated, truncated = 0;
 
-    /* Step. */
+    /* step with the action of the file, as float or as double */
     for (size_t j = 0; j < actions; j++) t->act[j] = (float)action[j];
     if (wide ? t->entry->step_wide(t->env, action, t->row, &exact, &terminated)
              : api->step(t->env, t->act, t->row, &reward, &terminated, &truncated))
       return env_failed(t);
 
-    /* Keep what it gave. The time limit is the library's. */
+    /* keep the observation and the terms of info */
     keep_row(t, s + 1);
     if (t->terms > 0 && api->info(t->env, t->info_row) != 0) return env_failed(t);
     for (int32_t k = 0; k < t->terms; k++) t->our_info[(int64_t)k * t->steps + s] = (double)t->info_row[k];
+
+    /* keep the reward, rounded to float as the interface does, and the ends; the library sets the time limit */
     t->our_reward[s] = wide ? (double)(float)exact : (double)reward;
     t->our_terminated[s] = terminated != 0;
     t->our_truncated[s] =
@@ -274,8 +285,8 @@ static sac_status replay(trace* t, int wide) {
   return SAC_OK;
 }
 
-/* Rounds the expected numbers to float, which is what the interface of an environment carries, and sets what they may
- * differ by. */
+/* Rounds the expected numbers to float, because the interface of an environment carries floats, and sets their
+ * tolerances. */
 static void set_allowed(trace* t, double* expected, size_t count) {
   for (size_t i = 0; i < count; i++) {
     expected[i] = (double)(float)expected[i];
@@ -283,7 +294,7 @@ static void set_allowed(trace* t, double* expected, size_t count) {
   }
 }
 
-/* Compares one array; t->allowed is set. */
+/* Compares one array with the tolerances of t->allowed. The row is called `name`, followed by `how`. */
 static sac_status compare_one(const trace* t, sac_verify_report* report, const char* name, const char* how,
                               const double* ours, const double* expected, size_t count) {
   char label[SAC_VERIFY_NAME_MAX + 32];
@@ -296,18 +307,18 @@ static sac_status compare(trace* t, const char* how, sac_verify_report* report) 
   sac_status status = SAC_OK;
   const size_t steps = (size_t)t->steps, observations = (steps + 1) * (size_t)t->spec.obs_size;
 
-  /* Observations and rewards, within the tolerance. */
+  /* compare observations and rewards within the tolerance */
   set_allowed(t, t->obs, observations);
   SAC_TRY(compare_one(t, report, "observation", how, t->our_obs, t->obs, observations));
   set_allowed(t, t->reward, steps);
   SAC_TRY(compare_one(t, report, "reward", how, t->our_reward, t->reward, steps));
 
-  /* The end of the episode, exactly. */
+  /* compare the end of the episode exactly */
   memset(t->allowed, 0, steps * sizeof(double));
   SAC_TRY(compare_one(t, report, "terminated", how, t->our_terminated, t->terminated, steps));
   SAC_TRY(compare_one(t, report, "truncated", how, t->our_truncated, t->truncated, steps));
 
-  /* Info, within the tolerance. */
+  /* compare the terms of info within the tolerance */
   for (int32_t k = 0; k < t->terms; k++) {
     char name[SAC_VERIFY_NAME_MAX];
     double* expected = t->info + (size_t)k * steps;
@@ -331,7 +342,7 @@ static sac_status replay_wide(trace* t, const sac_task* task) {
   sac_status status = SAC_OK;
   const size_t observations = (size_t)(t->steps + 1) * (size_t)t->spec.obs_size;
 
-  /* Memory for the options and the results. */
+  /* allocate the options and the results */
   void* options = sac_alloc(task->options_size);
   float* obs = sac_alloc(observations * sizeof *obs);
   uint8_t* terminated = sac_alloc((size_t)t->steps);
@@ -340,12 +351,12 @@ static sac_status replay_wide(trace* t, const sac_task* task) {
     goto fail;
   }
 
-  /* Replay it. */
+  /* replay the trace with the options of its metadata */
   SAC_TRY(sac_env_options_read(task->options, task->option_count, t->id, t->options, options));
   const sac_wide_trace wide = {options, t->initial, t->steps, t->action, obs, t->our_reward, terminated};
   sac_wide_replay(task, &wide);
 
-  /* Keep what it gave, rounded to float as the interface of an environment is. */
+  /* keep the results, rounded to float as the interface does; our_truncated stays as it was */
   for (size_t i = 0; i < observations; i++) t->our_obs[i] = (double)obs[i];
   for (int64_t s = 0; s < t->steps; s++) {
     t->our_reward[s] = (double)(float)t->our_reward[s];
@@ -363,18 +374,19 @@ sac_status sac_verify_trace(const sac_safetensors* file, sac_verify_report* repo
   trace t = {0};
   const int32_t first = report->count;
 
-  /* Replay with float actions, as a run does. */
+  /* replay with float actions, as a run does */
   SAC_TRY(trace_open(&t, file));
   SAC_TRY(replay(&t, 0));
   SAC_TRY(compare(&t, "", report));
 
-  /* When the trace differs, it may come from float64 actions. Replay it so, and report that if it then agrees;
-   * otherwise keep the first report. */
+  /* a trace that differs may have been recorded with float64 actions: replay it with them, if the task can */
   const sac_task* task = sac_task_find(t.id);
   if (((task && task->actions == 0) || t.entry->step_wide) && !all_ok(report, first)) {
     const int32_t second = report->count;
     SAC_TRY(t.entry->step_wide ? replay(&t, 1) : replay_wide(&t, task));
     SAC_TRY(compare(&t, " (float64 actions)", report));
+
+    /* report the second replay only if it agrees; otherwise the first report stays */
     if (all_ok(report, second))
       memmove(&report->row[first], &report->row[second], (size_t)(report->count - second) * sizeof *report->row);
     report->count = second;

@@ -1,14 +1,14 @@
 /* Golden updates: updates computed by another framework, replayed through the public API and compared.
  *
- * No fixed tolerance can say how far two correct programs may differ. Adam divides the gradient by its own size: when
- * rounding decides the sign of a weight's gradient, that weight moves by lr in one direction or the other. And where a
- * ReLU or the minimum over critics is near its edge, rounding switches the whole contribution of a row.
+ * No fixed tolerance can say how far two correct programs may differ. Adam divides the gradient by its own size. If
+ * rounding decides the sign of a weight's gradient, that weight moves by lr in one direction or in the other. Where the
+ * input of a ReLU is near 0, or two critics are nearly equal, rounding switches the whole contribution of a row.
  *
- * So the tolerance of each number is measured. The updates are replayed REPLAYS times with every weight and input
- * changed at random by a relative PERTURBATION, which is a little more than float arithmetic does to them. The largest
- * change of a number over these replays is what rounding can change in it. Our number must be within FACTOR times that,
- * plus a few units in the last place: as good as an exact program with slightly different inputs (backward stability).
- */
+ * So the tolerance of each number is measured. The updates are replayed REPLAYS times. Every replay changes all
+ * weights, minibatches and noise (but not `terminated`) at random by a relative PERTURBATION, a little more than float
+ * arithmetic changes them. The largest change of a number over these replays shows how much rounding can change it. Our
+ * number must be within FACTOR times this change, plus a few units in the last place. It is then as good as that of an
+ * exact program with slightly different inputs (backward stability). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,7 +31,7 @@ typedef enum group { METRIC, WEIGHT, ADAM_M, ADAM_V, GRAD, GROUP_COUNT } group;
 
 static const char* const group_prefix[GROUP_COUNT] = {"", "", "adam_m/", "adam_v/", "grad/"};
 
-/* One row of the report. */
+/* One row of the report, and its place in the arrays of all numbers. */
 typedef struct item {
   char name[SAC_VERIFY_NAME_MAX]; /* in the file */
   group which;
@@ -39,22 +39,24 @@ typedef struct item {
   size_t offset, count;
 } item;
 
+/* A golden update and everything that its replays need. */
 typedef struct replay {
   sac_golden in;
   int32_t items;
   item* item;
   size_t count;                               /* numbers of all items */
   double *expected, *ours, *change, *allowed; /* (count); change: of a weight since before/, otherwise the value */
-  double* changed;                            /* (count) the change of a perturbed replay */
+  double* changed;                            /* (count) as `change`, of a perturbed replay */
   float* scratch;                             /* (floats of the largest tensor) */
-  float** before;                             /* (list.count) what a replay starts from */
-  float *obs, *action, *reward, *next_obs, *noise, *next_noise; /* its inputs */
+  float** before;                             /* (list.count) the tensors that the last replay started from */
+  float *obs, *action, *reward, *next_obs, *noise, *next_noise; /* the inputs of the last replay */
   sac_update_stats* stats;                                      /* (U) */
   uint64_t random;                                              /* the state of the generator of perturbations */
 } replay;
 
 /* --- what is compared --------------------------------------------------------------------------------------------- */
 
+/* Appends an item of `count` numbers. */
 static void add_item(replay* r, const char* name, group which, int32_t index, size_t count) {
   item* added = &r->item[r->items++];
   (void)snprintf(added->name, sizeof added->name, "%s", name);
@@ -68,14 +70,16 @@ static void add_item(replay* r, const char* name, group which, int32_t index, si
 /* Lists the metrics, the weights, and the moments and gradients that the file has. */
 static sac_status list_items(replay* r) {
   const sac_tensors* list = &r->in.list;
+
+  /* allocate for the most items that there can be */
   r->item = calloc((size_t)list->count * GROUP_COUNT + SAC_METRIC_COUNT, sizeof *r->item);
   if (!r->item) return sac_fail(SAC_ERROR_MEMORY, "no memory for a list of %d tensors", (int)list->count);
 
-  /* Metrics: all that the algorithm has. */
+  /* list all metrics that the algorithm has */
   for (int32_t k = 0; k < SAC_METRIC_COUNT; k++)
     if (r->in.metric[k]) add_item(r, sac_golden_metrics[k], METRIC, k, (size_t)r->in.updates);
 
-  /* Tensors: every weight, and the others that are in the file. */
+  /* list every weight, and those moments and gradients that are in the file */
   for (group which = WEIGHT; which < GROUP_COUNT; which++) {
     for (int32_t i = 0; i < list->count; i++) {
       char name[SAC_VERIFY_NAME_MAX];
@@ -90,6 +94,7 @@ static sac_status list_items(replay* r) {
 /* Reads each item's expected numbers from the file. */
 static sac_status read_expected(replay* r) {
   for (int32_t i = 0; i < r->items; i++) {
+    /* a metric was read with the inputs; a tensor is read here */
     const item* it = &r->item[i];
     const float* data = r->in.metric[it->which == METRIC ? it->index : 0];
     if (it->which != METRIC) {
@@ -99,12 +104,14 @@ static sac_status read_expected(replay* r) {
       if (status != SAC_OK) return status;
       data = r->scratch;
     }
+
+    /* keep it as double, in which everything is compared */
     for (size_t e = 0; e < it->count; e++) r->expected[it->offset + e] = (double)data[e];
   }
   return SAC_OK;
 }
 
-/* Zeroed memory; sets *ok to 0 when there is none. */
+/* Allocates zeroed memory. Sets *ok to 0 if there is not enough, so that one check serves many calls. */
 static void* make(int* ok, size_t count, size_t size) {
   void* memory = calloc(count, size);
   if (!memory) *ok = 0;
@@ -118,12 +125,12 @@ static sac_status allocate(replay* r) {
                a = (size_t)in->shape.action;
   int ok = 1;
 
-  /* The numbers that are compared. */
+  /* allocate the numbers that are compared */
   double** doubles[] = {&r->expected, &r->ours, &r->change, &r->allowed, &r->changed};
   for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++) *doubles[i] = make(&ok, r->count, sizeof(double));
   r->stats = make(&ok, (size_t)in->updates, sizeof *r->stats);
 
-  /* A replay's inputs. */
+  /* allocate the inputs of a replay */
   r->obs = make(&ok, rows * o, sizeof(float));
   r->next_obs = make(&ok, rows * o, sizeof(float));
   r->action = make(&ok, rows * a, sizeof(float));
@@ -131,7 +138,7 @@ static sac_status allocate(replay* r) {
   r->noise = make(&ok, rows * a, sizeof(float));
   r->next_noise = make(&ok, rows * a, sizeof(float));
 
-  /* A replay's tensors, and scratch for the largest of them. */
+  /* allocate the tensors of a replay, and scratch for the largest of them */
   size_t largest = 1;
   for (int32_t i = 0; i < list->count; i++)
     if (list->tensor[i].count > largest) largest = list->tensor[i].count;
@@ -151,25 +158,27 @@ static void release(replay* r) {
 
 /* --- one replay --------------------------------------------------------------------------------------------------- */
 
-/* x (1 + size r), r uniform in [-1, 1). The sequence is always the same, so that the result of a verification is, too.
- */
+/* x (1 + size r), with r uniform in [-1, 1). The sequence of r is always the same, so that verifying a file twice gives
+ * the same result. */
 static float perturbed(replay* r, float x, double size) {
+  /* advance a linear congruential generator, and read its state as a signed fraction */
   r->random = r->random * 6364136223846793005u + 1442695040888963407u;
   return (float)((double)x * (1 + size * ((double)(int64_t)r->random * 0x1p-63)));
 }
 
+/* Perturbs `count` numbers. from NULL: the algorithm has no such input, and `to` stays 0. */
 static void perturb(replay* r, const float* from, float* to, size_t count, double size) {
   for (size_t i = 0; from && i < count; i++) to[i] = perturbed(r, from[i], size);
 }
 
-/* Sets a replay's inputs and the agent's tensors, everything perturbed by `size`. */
+/* Sets the inputs of a replay and the tensors of its agent, all perturbed by `size` (0: unchanged). */
 static sac_status set_inputs(replay* r, sac_agent* agent, double size) {
   const sac_golden* in = &r->in;
   const size_t rows = (size_t)in->updates * (size_t)in->shape.batch, o = (size_t)in->shape.obs,
                a = (size_t)in->shape.action;
   sac_status status = SAC_OK;
 
-  /* Minibatches and noise. */
+  /* perturb minibatches and noise; `terminated` is 0 or 1 and stays */
   perturb(r, in->obs, r->obs, rows * o, size);
   perturb(r, in->next_obs, r->next_obs, rows * o, size);
   perturb(r, in->action, r->action, rows * a, size);
@@ -177,11 +186,13 @@ static sac_status set_inputs(replay* r, sac_agent* agent, double size) {
   perturb(r, in->noise, r->noise, rows * a, size);
   perturb(r, in->next_noise, r->next_noise, rows * a, size);
 
-  /* The agent's tensors. */
+  /* set the agent's tensors; r->before keeps them, to measure the change of weights */
   for (int32_t i = 0; i < in->list.count; i++) {
     const sac_tensor* tensor = &in->list.tensor[i];
     SAC_TRY(sac_golden_tensor(in, "before/", tensor, r->scratch));
     perturb(r, r->scratch, r->before[i], tensor->count, size);
+
+    /* an error names the tensor in the file */
     status = sac_agent_tensor_set(agent, tensor->name, r->before[i], tensor->count);
     if (status != SAC_OK) {
       sac_fail_prefix("before/%s: ", tensor->name);
@@ -202,12 +213,13 @@ static double metric_value(const sac_update_stats* stats, int32_t k) {
   return metrics[k];
 }
 
-/* Reads every item after the updates. ours (may be NULL): its values. change: what is compared between replays. */
+/* Reads every item after the updates. ours (count, may be NULL): the values. change (count): the numbers that are
+ * compared between replays. */
 static sac_status read_results(replay* r, const sac_agent* agent, double* ours, double* change) {
   for (int32_t i = 0; i < r->items; i++) {
     const item* it = &r->item[i];
 
-    /* A tensor's values. */
+    /* get the values of a tensor; those of a metric are in r->stats */
     if (it->which != METRIC) {
       char name[128];
       (void)snprintf(name, sizeof name, "%s%s", group_prefix[it->which], r->in.list.tensor[it->index].name);
@@ -215,7 +227,7 @@ static sac_status read_results(replay* r, const sac_agent* agent, double* ours, 
       if (status != SAC_OK) return status;
     }
 
-    /* Replays start from different weights, so of a weight its change since the start is compared. */
+    /* replays start from different weights, so the change of a weight since the start is compared */
     for (size_t e = 0; e < it->count; e++) {
       const double value = it->which == METRIC ? metric_value(&r->stats[e], it->index) : (double)r->scratch[e];
       if (ours) ours[it->offset + e] = value;
@@ -225,18 +237,18 @@ static sac_status read_results(replay* r, const sac_agent* agent, double* ours, 
   return SAC_OK;
 }
 
-/* Makes a new agent and runs all updates, everything perturbed by `size`. */
+/* Creates an agent, runs all updates with everything perturbed by `size`, and reads the results. */
 static sac_status run(replay* r, double size, double* ours, double* change) {
   const sac_golden* in = &r->in;
   const size_t b = (size_t)in->shape.batch, o = (size_t)in->shape.obs, a = (size_t)in->shape.action;
   sac_agent* agent = NULL;
   sac_status status = SAC_OK;
 
-  /* The start: an agent with the file's tensors. */
+  /* start with a new agent that has the tensors of the file */
   SAC_TRY(sac_agent_create(&agent, in->config, &in->spec));
   SAC_TRY(set_inputs(r, agent, size));
 
-  /* Each update has a minibatch and noise of its own. */
+  /* run the updates; each has a minibatch and noise of its own */
   for (int64_t u = 0; u < in->updates; u++) {
     const size_t row = (size_t)u * b;
     const sac_minibatch minibatch = {r->obs + row * o, r->action + row * a, r->reward + row, in->terminated + row,
@@ -249,7 +261,7 @@ static sac_status run(replay* r, double size, double* ours, double* change) {
     }
   }
 
-  /* The results. */
+  /* read the results */
   SAC_TRY(read_results(r, agent, ours, change));
 fail:
   sac_agent_destroy(agent);
@@ -258,16 +270,16 @@ fail:
 
 /* --- the comparison ----------------------------------------------------------------------------------------------- */
 
-/* Roundings that perturbations do not show. All numbers: the one in the file and our last one. Weights and moments,
- * which are carried from update to update: two an update, when they are scaled and when something is added. Metrics:
- * those of the few terms that are summed. */
+/* The error of roundings that perturbations do not show. Every number: two roundings, the last one in the file and the
+ * last one in ours. Weights and moments, which are carried from update to update: two more an update, one when they are
+ * scaled and one when something is added. Metrics: six more, for the few terms that are summed. */
 static double roundings(const replay* r, const item* it, double expected) {
   const int carried = it->which == WEIGHT || it->which == ADAM_M || it->which == ADAM_V;
   const double more = carried ? 2 * (double)r->in.updates : it->which == METRIC ? 6 : 0;
   return (2 + more) * FLOAT_ROUNDING * fabs(expected);
 }
 
-/* Compares each item, and adds a row for it. allowed holds what the perturbations have changed. */
+/* Compares each item, and adds a row for it. r->allowed holds the changes by perturbations; they become tolerances. */
 static sac_status compare(replay* r, sac_verify_report* report) {
   for (int32_t i = 0; i < r->items; i++) {
     const item* it = &r->item[i];
@@ -275,13 +287,13 @@ static sac_status compare(replay* r, sac_verify_report* report) {
     double* allowed = r->allowed + it->offset;
     size_t blind = 0;
 
-    /* The tolerance of each number, and how many weights have one so large that nothing is checked. */
+    /* compute the tolerances; count the weights whose tolerance is above half a step of the learning rate */
     for (size_t e = 0; e < it->count; e++) {
       blind += it->which == WEIGHT && FACTOR * allowed[e] > 0.5 * r->in.settings.lr;
       allowed[e] = FACTOR * allowed[e] + roundings(r, it, expected[e]);
     }
 
-    /* The row. */
+    /* add the row of this item */
     const sac_status status = sac_verify_compare(report, it->name, ours, expected, allowed, it->count);
     if (status != SAC_OK) return status;
     report->row[report->count - 1].blind = blind;
@@ -293,14 +305,16 @@ sac_status sac_verify_update(const sac_safetensors* file, const sac_config* conf
   replay r = {.random = 1};
   sac_status status = SAC_OK;
 
-  /* What the file holds. */
+  /* read the file */
   SAC_TRY(sac_golden_read(&r.in, file, config));
   SAC_TRY(list_items(&r));
   SAC_TRY(allocate(&r));
   SAC_TRY(read_expected(&r));
 
-  /* Our numbers, and by how much perturbations change them. */
+  /* compute our numbers, without perturbation */
   SAC_TRY(run(&r, 0, r.ours, r.change));
+
+  /* measure how much perturbations change each number; NaN counts as the largest */
   for (int k = 0; k < REPLAYS; k++) {
     SAC_TRY(run(&r, PERTURBATION, NULL, r.changed));
     for (size_t e = 0; e < r.count; e++) {
@@ -309,7 +323,7 @@ sac_status sac_verify_update(const sac_safetensors* file, const sac_config* conf
     }
   }
 
-  /* The comparison. */
+  /* compare our numbers with those of the file */
   SAC_TRY(compare(&r, report));
 fail:
   release(&r);

@@ -1,14 +1,14 @@
-/* Verifying a file of either kind. */
+/* Verifying a file: finds out its kind, and runs the verification of that kind. */
 #include "verify/verify.h"
 
 #include "util/error.h"
 
 sac_status sac_verify_file(const char* path, const sac_config* config, sac_verify_report* report) {
   sac_safetensors* file = NULL;
-  sac_status status = sac_safetensors_open(&file, path); /* its messages already begin with the path */
+  sac_status status = sac_safetensors_open(&file, path); /* its messages begin with the path */
   if (status != SAC_OK) return status;
 
-  /* The metadata says which kind it is. */
+  /* choose by the metadata: `env` is in traces alone, `config` in golden updates */
   const int update = sac_safetensors_metadata(file, "config") != NULL;
   const int trace = sac_safetensors_metadata(file, "env") != NULL;
   if (trace) {
@@ -23,7 +23,7 @@ sac_status sac_verify_file(const char* path, const sac_config* config, sac_verif
   }
   if (status != SAC_OK) sac_fail_prefix("%s: ", path);
 
-  /* The file is verified when each of its rows is. */
+  /* the file is verified if there are rows and all of them are ok */
   report->ok = status == SAC_OK && report->count > 0;
   for (int32_t i = 0; i < report->count; i++) report->ok &= report->row[i].ok;
   sac_safetensors_close(file);

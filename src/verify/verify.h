@@ -1,4 +1,4 @@
-/* What `sac verify` does: it runs test vectors that other programs have made, and reports the largest differences.
+/* What `sac verify` does: it replays files that other programs have made, and reports the largest differences.
  *
  * Golden update (update.c): U updates in a row, computed by another framework, replayed through the public API.
  * safetensors, float32 (scripts/golden.py makes them):
@@ -35,13 +35,14 @@
 typedef struct sac_verify_row {
   char name[SAC_VERIFY_NAME_MAX];
   size_t count;                   /* numbers compared */
-  double absolute;                /* the largest |ours - expected|; NaN or infinity when one of them is not finite */
-  double relative;                /* absolute, divided by the largest |expected| of the tensor (0 when both are 0) */
+  double absolute;                /* the largest |ours - expected|, 0 for equal numbers; NaN or infinity otherwise if
+                                   * one of the two is not finite */
+  double relative;                /* absolute, divided by the largest |expected| of the tensor (0 if absolute is 0) */
   double share;                   /* the largest |ours - expected| / allowed: above 1 or NaN is beyond tolerance */
   size_t worst;                   /* the worst element's row-major index ... */
   double ours, expected, allowed; /* ... and its numbers */
-  size_t blind; /* weights of a golden update that cannot be checked, as rounding allows them more than half a step of
-                 * the learning rate */
+  size_t blind; /* weights of a golden update that are not really checked, because rounding can move them by more than
+                 * half a step of the learning rate */
   int ok;       /* 1: every element is within its tolerance; NaN never is */
 } sac_verify_row;
 
@@ -66,7 +67,7 @@ void sac_verify_free(sac_verify_report* report);
  * Numbers beyond tolerance are no error: their rows have ok == 0. */
 sac_status sac_verify_file(const char* path, const sac_config* config, sac_verify_report* report);
 
-/* The two kinds. `file` stays the caller's. The messages do not begin with the path. */
+/* The two kinds. The caller keeps and closes `file`. */
 sac_status sac_verify_update(const sac_safetensors* file, const sac_config* config, sac_verify_report* report);
 sac_status sac_verify_trace(const sac_safetensors* file, sac_verify_report* report);
 

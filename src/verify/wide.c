@@ -5,6 +5,7 @@
 
 #include "kernels/tasks/tasks.h"
 
+/* replay_pendulum and so on: one function a task, with the types and functions of that task. */
 #define REPLAY(name, NAME, id, summary)                                                                                \
   static void replay_##name(const sac_wide_trace* trace) {                                                             \
     const sac_##name##_options* options = (const sac_##name##_options*)trace->options;                                 \
@@ -19,6 +20,7 @@
   }
 SAC_TASKS(REPLAY)
 
+/* In the order of sac_tasks, which gives the index. */
 #define REPLAY_POINTER(name, NAME, id, summary) replay_##name,
 static void (*const replays[])(const sac_wide_trace*) = {SAC_TASKS(REPLAY_POINTER)};
 

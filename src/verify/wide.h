@@ -1,8 +1,9 @@
 /* Replaying a trace with actions in double ("wide").
  *
  * NumPy computes in the type of its operands. Given float32 actions, as Gymnasium's action spaces sample them, the
- * classic control tasks round some terms to float; given float64 actions they round nothing. A trace does not say which
- * it was. sac's environments take float actions; a trace of float64 actions still checks their equations, this way. */
+ * classic control tasks round some terms to float; given float64 actions they round nothing. A trace does not say
+ * which type its actions had. The environments of sac take float actions; replayed with double actions, a trace of
+ * float64 actions checks their equations too. */
 #ifndef SAC_VERIFY_WIDE_H
 #define SAC_VERIFY_WIDE_H
 

@@ -11,8 +11,9 @@
  * other options are written as for sac's own task of that id ("inf" for infinity). */
 #define SAC_GYM_RECORD "sac_record"
 
-/* Starts the interpreter as the program `python` would (a full path, also that of a virtual environment). Its libpython
- * is loaded already. Call it once. Returns 0 for success; otherwise error (size) says why. */
+/* Starts the interpreter as the program `python` would. python: a full path, which may be that of a virtual
+ * environment. The caller has loaded the libpython of that program. Call it once. Returns 0 for success; otherwise
+ * error (size) says why. */
 typedef int (*sac_gym_start_fn)(const char* python, char* error, size_t size);
 
 #endif

@@ -1,6 +1,6 @@
 /* sac_gym.so: Gymnasium's environments behind sac's interface. This file starts Python and calls bridge.py, which does
- * the work. The arrays lie in a block of memory that both use. Built against Python's limited API of 3.11, so that it
- * works with every later Python. */
+ * the work. Both use one block of memory, in which the arrays lie. sac_gym.so is built against Python's limited API of
+ * 3.11, so that it works with every later Python. */
 #define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -16,25 +16,25 @@
 #include "util/embedded.h"
 
 #define EXPORT __attribute__((visibility("default")))
-#define TEXT_MAX 3500 /* chars that hold an error, also a traceback */
+#define TEXT_MAX 3500 /* bytes of an error text, which may hold a traceback */
 
 static PyObject* bridge; /* the module made of bridge.py, workers.py and record.py */
 
 typedef struct gym {
-  PyObject* envs;   /* bridge.Envs */
-  Py_buffer memory; /* the block of its arrays */
-  int32_t n, obs_size, action_size;
-  float *obs, *action, *reward, *low, *high, *info;
-  uint64_t* seed;
-  uint8_t *mask, *terminated, *truncated;
-  size_t terms; /* of info */
-  const char* term[SAC_ENV_INFO_MAX + 1];
+  PyObject* envs;                                   /* Envs of bridge.py; NULL when create failed */
+  Py_buffer memory;                                 /* the block, in which the arrays below lie */
+  int32_t n, obs_size, action_size;                 /* N, O, A */
+  float *obs, *action, *reward, *low, *high, *info; /* (N, O), (N, A), (N), (A), (A), (N, terms) */
+  uint64_t* seed;                                   /* (N) */
+  uint8_t *mask, *terminated, *truncated;           /* (N) each */
+  size_t terms;                                     /* of info */
+  const char* term[SAC_ENV_INFO_MAX + 1];           /* (terms, then NULL) the names of the terms, in `names` */
   char names[SAC_ENV_INFO_MAX][SAC_ENV_INFO_NAME_MAX];
   char error[TEXT_MAX];
 } gym;
 
-/* Between enter and leave the calling thread holds Python's lock. leave also restores how floats are rounded and
- * flushed to zero, which libraries that Python loads may change. */
+/* Between enter and leave the calling thread holds Python's lock. leave also restores the floating-point environment
+ * (rounding, flush to zero), which libraries that Python loads may change. */
 typedef struct held {
   PyGILState_STATE state;
   fenv_t floats;
@@ -45,12 +45,14 @@ static held enter(void) {
   held h;
   (void)fegetenv(&h.floats);
 
-  /* Python forgets a thread that it did not start when the thread releases its last hold, and with it the thread's own
-   * data. One hold that is never released prevents that. */
+  /* Once a thread: take one hold that is never released. Python deletes its data of a foreign thread when the thread
+   * releases its last hold. */
   if (!known && !PyGILState_GetThisThreadState()) {
     (void)PyGILState_Ensure();
     (void)PyEval_SaveThread();
   }
+
+  /* the hold that leave releases */
   known = 1;
   h.state = PyGILState_Ensure();
   return h;
@@ -61,7 +63,7 @@ static void leave(const held* h) {
   (void)fesetenv(&h->floats);
 }
 
-/* Copies the text of a str, at most size - 1 bytes of it. */
+/* Copies the text of a str, at most size - 1 bytes of it and a '\0'. */
 static void take_text(PyObject* text, char* to, size_t size) {
   Py_ssize_t length = 0;
   const char* bytes = PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &length) : NULL;
@@ -72,10 +74,14 @@ static void take_text(PyObject* text, char* to, size_t size) {
 /* Takes the text of an exception that bridge.py did not catch: a mistake in it, or a lack of memory. */
 static void take_exception(char* to, size_t size) {
   PyObject *type = NULL, *value = NULL, *trace = NULL;
+
+  /* the text of the exception's value */
   PyErr_Fetch(&type, &value, &trace);
   PyObject* text = value ? PyObject_Str(value) : NULL;
   if (text) take_text(text, to, size);
   else (void)snprintf(to, size, "Python failed without a reason");
+
+  /* release them, and drop an error of PyObject_Str */
   Py_XDECREF(text);
   Py_XDECREF(type);
   Py_XDECREF(value);
@@ -85,7 +91,7 @@ static void take_exception(char* to, size_t size) {
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
-/* Runs a file's text in the names of `dict`. 0 for success, otherwise Python holds an exception. */
+/* Runs a file's text with the names of `dict`. 0 for success, otherwise Python holds an exception. */
 static int run_text(const char* source, PyObject* dict) {
   PyObject* code = Py_CompileString(source, "<sac>", Py_file_input);
   PyObject* done = code ? PyEval_EvalCode(code, dict, dict) : NULL;
@@ -95,7 +101,7 @@ static int run_text(const char* source, PyObject* dict) {
   return failed;
 }
 
-/* The texts of the embedded files by their names; NULL with an exception. */
+/* A new dict of the embedded files: name to text. NULL: Python holds an exception. */
 static PyObject* embedded_texts(void) {
   PyObject* files = PyDict_New();
   for (size_t i = 0; files && i < sac_embedded_gym_count; i++) {
@@ -106,21 +112,23 @@ static PyObject* embedded_texts(void) {
   return files;
 }
 
-/* Makes the module `bridge` of the embedded files. own: the interpreter is sac's own, which sets it up as it needs. 0
- * for success; otherwise `error` says why. */
+/* Makes the module `bridge` of the embedded files. own: sac started the interpreter, so bridge.py may set up sys. 0 for
+ * success; otherwise `error` says why. */
 static int run_bridge(int own, char* error, size_t size) {
   PyObject *module = PyModule_New("sac_gym"), *files = embedded_texts();
   PyObject* dict = module ? PyModule_GetDict(module) : NULL;
 
-  /* The names that the files expect. FILES is what workers.py sends to worker processes. */
+  /* define the names that the files expect; workers.py sends FILES to worker processes */
   if (!dict || !files || PyDict_SetItemString(dict, "FILES", files) != 0 ||
       PyDict_SetItemString(dict, "OWN", own ? Py_True : Py_False) != 0 ||
       PyDict_SetItemString(dict, "__builtins__", PyEval_GetBuiltins()) != 0)
     goto fail;
 
-  /* All files share these names. They are ordered by name: bridge.py comes first. */
+  /* run the files, which share these names; they are sorted, so bridge.py comes first */
   for (size_t i = 0; i < sac_embedded_gym_count; i++)
     if (run_text(sac_embedded_gyms[i].text, dict) != 0) goto fail;
+
+  /* success: `bridge` owns the module */
   bridge = module;
   module = NULL;
 fail:
@@ -130,12 +138,12 @@ fail:
   return bridge ? 0 : 1;
 }
 
-/* Tells Python its program, whose path gives it its packages. */
+/* Tells Python the path of its program, from which it finds its packages. */
 static void set_program(const char* python) {
   static wchar_t program[4096]; /* Python keeps the pointer */
   const size_t most = sizeof program / sizeof *program - 1;
 
-  /* A path that is not valid in this locale is converted byte by byte, as Python itself does (surrogateescape). */
+  /* convert a path that is not valid in this locale byte by byte, as Python itself does (surrogateescape) */
   if (mbstowcs(program, python, most) == (size_t)-1)
     for (size_t i = 0; i < most && (program[i] = (unsigned char)python[i]); i++)
       if (program[i] >= 0x80) program[i] += 0xdc00;
@@ -144,7 +152,7 @@ static void set_program(const char* python) {
 
 EXPORT int sac_gym_start(const char* python, char* error, size_t size);
 EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
-  /* The process is a Python already: use it as it is. */
+  /* the process is a Python already: use it as it is */
   if (Py_IsInitialized()) {
     const held h = enter();
     const int failed = run_bridge(0, error, size);
@@ -152,7 +160,7 @@ EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
     return failed;
   }
 
-  /* Start Python. It changes the locale, which is the program's. */
+  /* start Python, and restore the program's locale, which Python changes */
   fenv_t floats;
   (void)fegetenv(&floats);
   char* locale = setlocale(LC_ALL, NULL);
@@ -162,7 +170,7 @@ EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
   if (locale) (void)setlocale(LC_ALL, locale);
   free(locale);
 
-  /* Load our files, then release the lock, which each call takes. */
+  /* load our files, then release Python's lock: from now on each call takes it */
   const int failed = run_bridge(1, error, size);
   (void)PyEval_SaveThread();
   (void)fesetenv(&floats);
@@ -171,11 +179,13 @@ EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
-/* Calls a method of Envs, which returns None, or a str with its error. 0 for success, otherwise g->error says why. */
+/* Calls a method of Envs. The method returns None, or a str: its error. 0 for success, otherwise g->error says why. */
 static int call(gym* g, const char* method) {
   const held h = enter();
   int failed = 1;
   PyObject* result = PyObject_CallMethod(g->envs, method, NULL);
+
+  /* an exception, success, or an error text */
   if (!result) take_exception(g->error, sizeof g->error);
   else if (result == Py_None) failed = 0;
   else take_text(result, g->error, sizeof g->error);
@@ -188,6 +198,8 @@ static int call(gym* g, const char* method) {
 static int take_terms(gym* g, PyObject* terms) {
   const Py_ssize_t count = PyList_Size(terms);
   if (count < 0) return 1;
+
+  /* keep the texts in g, as the list is released */
   for (; (Py_ssize_t)g->terms < count && g->terms < SAC_ENV_INFO_MAX; g->terms++) {
     PyObject* name = PyList_GetItem(terms, (Py_ssize_t)g->terms);
     if (!name) return 1;
@@ -202,13 +214,15 @@ static int take_terms(gym* g, PyObject* terms) {
 static int take_spec(gym* g, PyObject* spec, sac_env_spec* out) {
   Py_ssize_t at[10];
   PyObject *block = NULL, *terms = NULL;
+
+  /* unpack; PyObject_GetBuffer keeps the block alive until destroy */
   if (!PyArg_ParseTuple(spec, "iiiiO(nnnnnnnnnn)O", &out->obs_size, &out->action_size, &out->actions,
                         &out->max_episode_steps, &block, &at[0], &at[1], &at[2], &at[3], &at[4], &at[5], &at[6], &at[7],
                         &at[8], &at[9], &terms) ||
       take_terms(g, terms) != 0 || PyObject_GetBuffer(block, &g->memory, PyBUF_WRITABLE) != 0)
     return 1;
 
-  /* The arrays, in the order of `layout` in bridge.py. */
+  /* the arrays, in the order of `layout` in bridge.py */
   char* base = g->memory.buf;
   g->seed = (uint64_t*)(void*)(base + at[0]);
   g->obs = (float*)(void*)(base + at[1]);
@@ -221,7 +235,7 @@ static int take_spec(gym* g, PyObject* spec, sac_env_spec* out) {
   g->truncated = (uint8_t*)base + at[8];
   g->info = (float*)(void*)(base + at[9]);
 
-  /* The sizes; the bounds of continuous actions are two of the arrays. */
+  /* the sizes; the bounds of continuous actions are two of the arrays */
   g->obs_size = out->obs_size;
   g->action_size = out->action_size;
   if (out->actions == 0) {
@@ -235,12 +249,14 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
   gym* g = calloc(1, sizeof *g);
   int code = 1;
   if (!g) return 1;
+
+  /* the caller reads the error text from *self, and destroys it, also after a failure */
   *self = g;
   g->n = n;
   *spec = (sac_env_spec){0};
   const held h = enter();
 
-  /* Returns (Envs, its sizes and arrays), or (whether the configuration is wrong, text). */
+  /* bridge.py returns (Envs, its sizes and arrays), or (whether the configuration is wrong, text) */
   PyObject *result = PyObject_CallMethod(bridge, "create", "sis", id, (int)n, options), *first = NULL, *second = NULL;
   if (!result || !PyArg_ParseTuple(result, "OO", &first, &second)) {
     take_exception(g->error, sizeof g->error);
@@ -248,6 +264,7 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
     take_text(second, g->error, sizeof g->error);
     code = PyObject_IsTrue(first) == 1 ? SAC_ERROR_CONFIG : 1;
   } else {
+    /* keep Envs, and take what it tells */
     g->envs = first;
     Py_INCREF(g->envs);
     code = take_spec(g, second, spec);
@@ -261,9 +278,13 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
 static int reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {
   gym* g = self;
   const size_t n = (size_t)g->n, size = (size_t)g->obs_size;
+
+  /* pass mask and seeds through the block */
   memcpy(g->mask, mask, n);
   memcpy(g->seed, seed, n * sizeof *seed);
   if (call(g, "reset") != 0) return 1;
+
+  /* copy the rows of the environments that were reset; the other rows stay as they are */
   for (size_t i = 0; i < n; i++)
     if (mask[i]) memcpy(obs + i * size, g->obs + i * size, size * sizeof *obs);
   return 0;
@@ -272,8 +293,12 @@ static int reset(void* self, const uint8_t* mask, const uint64_t* seed, float* o
 static int step(void* self, const float* action, float* obs, float* reward, uint8_t* terminated, uint8_t* truncated) {
   gym* g = self;
   const size_t n = (size_t)g->n;
+
+  /* pass the actions through the block */
   memcpy(g->action, action, n * (size_t)g->action_size * sizeof *action);
   if (call(g, "step") != 0) return 1;
+
+  /* copy the results from the block */
   memcpy(obs, g->obs, n * (size_t)g->obs_size * sizeof *obs);
   memcpy(reward, g->reward, n * sizeof *reward);
   memcpy(terminated, g->terminated, n);
@@ -284,7 +309,11 @@ static int step(void* self, const float* action, float* obs, float* reward, uint
 static void destroy(void* self) {
   gym* g = self;
   if (!g) return;
+
+  /* close the environments, and end worker processes */
   if (g->envs) (void)call(g, "close");
+
+  /* release what take_spec and create hold */
   const held h = enter();
   if (g->memory.obj) PyBuffer_Release(&g->memory);
   Py_XDECREF(g->envs);

@@ -1,7 +1,9 @@
-/* The part of MuJoCo's binary interface that sac uses, declared here so that a build needs no headers of MuJoCo's.
+/* The part of MuJoCo's binary interface that sac uses, declared here so that a build needs no headers of MuJoCo.
  * Types and functions have MuJoCo's names. layout.h gives the offsets of fields for one version of MuJoCo; library.c
- * refuses any other version. scripts/mujoco_abi.py makes layout.h from MuJoCo's headers, and with --check compares all
- * of this with them: it includes those headers first, so that this file declares its lists but no types. */
+ * refuses any other version.
+ *
+ * scripts/mujoco_abi.py makes layout.h from MuJoCo's headers. With --check it compares this file and layout.h with
+ * those headers: it includes them first, and this file then declares its lists but no types. */
 #ifndef SAC_ENV_MUJOCO_ABI_H
 #define SAC_ENV_MUJOCO_ABI_H
 
@@ -19,7 +21,7 @@
     __typeof__(type) name;                          \
   };
 
-/* These are only read and written in place, never copied or created: MuJoCo's structs are longer. */
+/* sac reads and writes these structs in place, and never copies or creates one, as MuJoCo's are longer. */
 typedef union mjModel {
   SAC_MUJOCO_MODEL(SAC_MUJOCO_PLACE)
 } mjModel;
@@ -32,7 +34,7 @@ typedef struct mjBatch_ mjBatch;
 typedef struct mjVFS_ mjVFS;
 typedef void (*mjfBatchFunc)(const mjModel*, mjData*, int, void*);
 
-/* These are created here or passed by value, so they are complete. */
+/* sac creates these structs or passes them by value, so they have all members of MuJoCo's. */
 typedef struct mjBatchConfig {
   int nthread;
   _Bool persistent;
@@ -48,6 +50,7 @@ typedef struct mjLogConfig {
 enum { SAC_MUJOCO_CONSTANTS(SAC_MUJOCO_CONSTANT) };
 #undef SAC_MUJOCO_CONSTANT
 
+/* Every field is where layout.h has it, with its type. */
 #define SAC_MUJOCO_HELD(of, name, type, offset)                  \
   _Static_assert(offsetof(of, name) == (offset), #of "." #name); \
   _Static_assert(__builtin_types_compatible_p(__typeof__(((of*)NULL)->name), __typeof__(type)), #of "." #name);

@@ -1,5 +1,6 @@
-/* Ant-v5: walk along x on four legs. The reward is the speed of main_body plus healthy_reward, minus the cost of the
- * torques and of the contact forces. Terminated when the torso is too low or too high, or the state is not finite. */
+/* Ant-v5: walk along x on four legs. The reward is the speed of main_body along x plus healthy_reward, minus the cost
+ * of the torques and of the contact forces. Terminated when the torso is too low or too high, or the state is not
+ * finite. */
 #include <math.h>
 
 #include "env/mujoco/mujoco.h"
@@ -33,7 +34,7 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_normal(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-/* Of main_body. */
+/* The position of main_body in the plane. */
 static void position(const sac_mujoco_sim* sim, double at[2]) {
   const double* xpos = sim->d->xpos + 3 * (size_t)sim->body[0];
   at[0] = xpos[0];
@@ -47,17 +48,19 @@ static int is_healthy(const sac_mujoco_sim* sim, const options* o) {
 
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
+
+  /* a fall terminates the episode, unless the option says otherwise */
   const int healthy = is_healthy(sim, o);
   *terminated = !healthy && o->terminate_when_unhealthy;
 
-  /* The parts of the reward. */
+  /* the parts of the reward */
   const double contact_cost =
       o->contact_cost_weight * sac_mujoco_squares(sim->d->cfrc_ext, 6 * (int64_t)sim->m->nbody,
                                                   o->contact_force_range[0], o->contact_force_range[1]);
   const double forward = step->velocity[0] * o->forward_reward_weight, survive = healthy * o->healthy_reward;
   const double ctrl_cost = sac_mujoco_action_cost(sim, step, o->ctrl_cost_weight);
 
-  /* Info, under Gymnasium's names. */
+  /* info, under Gymnasium's names */
   sac_mujoco_info_position(sim, info);
   sac_mujoco_info_distance(sim, info);
   sac_mujoco_info_velocity(step, info, 2);
@@ -69,10 +72,11 @@ static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int
   return (forward + survive) - (ctrl_cost + contact_cost);
 }
 
+/* Positions, without x and y unless the option keeps them, velocities, and the contact forces, clipped. */
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
   const options* o = sim->options;
   sac_mujoco_put_state(sim, row, o->exclude_current_positions_from_observation ? 2 : 0, INFINITY);
-  if (o->include_cfrc_ext_in_observation) /* of all bodies but the first, the world */
+  if (o->include_cfrc_ext_in_observation) /* of all bodies but body 0, the world */
     sac_mujoco_put_clipped(row, sim->d->cfrc_ext + 6, 6 * ((int64_t)sim->m->nbody - 1), o->contact_force_range[0],
                            o->contact_force_range[1]);
 }

@@ -24,11 +24,13 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
 
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
-  *terminated = 0;
+  *terminated = 0; /* only the time limit ends an episode */
 
+  /* the parts of the reward */
   const double forward = o->forward_reward_weight * step->velocity[0];
   const double ctrl_cost = sac_mujoco_action_cost(sim, step, o->ctrl_cost_weight);
 
+  /* info, under Gymnasium's names */
   sac_mujoco_info_put(info, "x_position", sim->d->qpos[0]);
   sac_mujoco_info_velocity(step, info, 1);
   sac_mujoco_info_put(info, "reward_forward", forward);
@@ -37,6 +39,7 @@ static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int
   return forward - ctrl_cost;
 }
 
+/* Positions, without x unless the option keeps it, and velocities. */
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
   const options* o = sim->options;
   sac_mujoco_put_state(sim, row, o->exclude_current_positions_from_observation ? 1 : 0, INFINITY);

@@ -29,8 +29,11 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
 }
 
 static int is_healthy(const sac_mujoco_sim* sim, const options* o) {
+  /* height and angle of the torso */
   int healthy = sac_mujoco_inside(sim->d->qpos[1], o->healthy_z_range) &&
                 sac_mujoco_inside(sim->d->qpos[2], o->healthy_angle_range);
+
+  /* all positions but x and the height, and all velocities */
   for (int64_t j = 2; j < sim->m->nq; j++) healthy &= sac_mujoco_inside(sim->d->qpos[j], o->healthy_state_range);
   for (int64_t j = 0; j < sim->m->nv; j++) healthy &= sac_mujoco_inside(sim->d->qvel[j], o->healthy_state_range);
   return healthy;
@@ -38,12 +41,16 @@ static int is_healthy(const sac_mujoco_sim* sim, const options* o) {
 
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
+
+  /* a fall terminates the episode, unless the option says otherwise */
   const int healthy = is_healthy(sim, o);
   *terminated = !healthy && o->terminate_when_unhealthy;
 
+  /* the parts of the reward */
   const double forward = o->forward_reward_weight * step->velocity[0], survive = healthy * o->healthy_reward;
   const double ctrl_cost = sac_mujoco_action_cost(sim, step, o->ctrl_cost_weight);
 
+  /* info, under Gymnasium's names */
   sac_mujoco_info_put(info, "x_position", sim->d->qpos[0]);
   sac_mujoco_info_height(sim, info, 1);
   sac_mujoco_info_velocity(step, info, 1);
@@ -54,6 +61,7 @@ static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int
   return forward + survive - ctrl_cost;
 }
 
+/* Positions, without x unless the option keeps it, and velocities, clipped. */
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
   const options* o = sim->options;
   sac_mujoco_put_state(sim, row, o->exclude_current_positions_from_observation ? 1 : 0, 10);

@@ -1,6 +1,6 @@
-/* Humanoid-v5: walk along x on two legs without falling. The reward is the speed of the centre of mass plus
- * healthy_reward, minus the cost of the torques and of the contact forces. Terminated by a fall: a height outside the
- * healthy range. */
+/* Humanoid-v5: walk along x on two legs without falling. The reward is the speed of the centre of mass along x
+ * plus healthy_reward, minus the cost of the torques and of the contact forces. Terminated by a fall: a height outside
+ * the healthy range. */
 #include "env/mujoco/humanoid.h"
 
 typedef struct options {
@@ -28,9 +28,11 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
   sac_mujoco_reset_uniform(sim, seed, ((const options*)sim->options)->reset_noise_scale, qpos, qvel);
 }
 
-/* Of the centre of mass. */
+/* The centre of mass of all bodies, in the plane. */
 static void position(const sac_mujoco_sim* sim, double at[2]) {
   const double mass = sac_mujoco_sum(sim->m->body_mass, (int64_t)sim->m->nbody);
+
+  /* the mean of the bodies' centres (nbody, 3), weighted by mass */
   at[0] = at[1] = 0;
   for (size_t b = 0; b < (size_t)sim->m->nbody; b++)
     for (size_t k = 0; k < 2; k++) at[k] += sim->m->body_mass[b] * sim->d->xipos[3 * b + k];
@@ -40,15 +42,17 @@ static void position(const sac_mujoco_sim* sim, double at[2]) {
 
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
+
+  /* a fall terminates the episode, unless the option says otherwise */
   const int healthy = sac_mujoco_inside(sim->d->qpos[2], o->healthy_z_range);
   *terminated = !healthy && o->terminate_when_unhealthy;
 
-  /* The parts of the reward. */
+  /* the parts of the reward */
   const double forward = o->forward_reward_weight * step->velocity[0], survive = healthy * o->healthy_reward;
   const double ctrl_cost = sac_humanoid_control_cost(sim, o->ctrl_cost_weight);
   const double contact_cost = sac_humanoid_contact_cost(sim, o->contact_cost_weight, o->contact_cost_range);
 
-  /* Info, under Gymnasium's names. */
+  /* info, under Gymnasium's names */
   sac_mujoco_info_position(sim, info);
   sac_mujoco_info_distance(sim, info);
   sac_mujoco_info_velocity(step, info, 2);

@@ -11,7 +11,7 @@ typedef struct sac_humanoid_view {
       include_qfrc_actuator_in_observation, include_cfrc_ext_in_observation;
 } sac_humanoid_view;
 
-/* The lines of these options in a task's list; the task's struct has them as `view`. */
+/* The lines of these options in a task's list. The task's own struct has a member `view` of this type. */
 #define SAC_HUMANOID_OPTION(name) \
   { #name, SAC_ENV_OPTION_BOOL, offsetof(options, view.name), 1, 0, 1, "" }
 #define SAC_HUMANOID_VIEW                                                                                              \
@@ -19,8 +19,9 @@ typedef struct sac_humanoid_view {
       SAC_HUMANOID_OPTION(include_cvel_in_observation), SAC_HUMANOID_OPTION(include_qfrc_actuator_in_observation),     \
       SAC_HUMANOID_OPTION(include_cfrc_ext_in_observation)
 
-/* Positions and velocities; inertia, velocity and external force about the centre of mass, of each body but the first,
- * the world; the actuators' forces on all joints but the root. */
+/* Positions (without x and y, if the option says so) and velocities. Then, each if its option says so: inertia (10) and
+ * velocity (6) of every body, about the centre of mass; the actuators' forces on all joints but the root, which has 6
+ * degrees of freedom; the external force (6) on every body. Body 0, the world, is left out. */
 static inline void sac_humanoid_observe(const sac_mujoco_sim* sim, const sac_humanoid_view* view, sac_mujoco_row* row) {
   const mjData* d = sim->d;
   const int64_t bodies = (int64_t)sim->m->nbody - 1;
@@ -31,12 +32,12 @@ static inline void sac_humanoid_observe(const sac_mujoco_sim* sim, const sac_hum
   if (view->include_cfrc_ext_in_observation) sac_mujoco_put(row, d->cfrc_ext + 6, 6 * bodies);
 }
 
-/* weight * the sum of the squares of the controls, in double as mjData has them. */
+/* weight * the sum of the squares of the controls. They are mjData's, so the sum is in double. */
 static inline double sac_humanoid_control_cost(const sac_mujoco_sim* sim, double weight) {
   return weight * sac_mujoco_squares(sim->d->ctrl, sim->m->nu, -INFINITY, INFINITY);
 }
 
-/* weight * the sum of the squares of the contact forces, clipped to `range`. */
+/* weight * the sum of the squares of the contact forces; the cost, not each force, is clipped to `range`. */
 static inline double sac_humanoid_contact_cost(const sac_mujoco_sim* sim, double weight, const double range[2]) {
   const double cost = weight * sac_mujoco_squares(sim->d->cfrc_ext, 6 * (int64_t)sim->m->nbody, -INFINITY, INFINITY);
   return sac_mujoco_clip(cost, range[0], range[1]);

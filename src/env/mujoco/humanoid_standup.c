@@ -1,10 +1,10 @@
-/* HumanoidStandup-v5: get up from lying on the back. The reward is the height of the torso, divided by the time of a
- * substep, minus the cost of the torques and of the contact forces. Ends only by the time limit. */
+/* HumanoidStandup-v5: get up from lying on the back. The reward is 1, plus the height of the torso divided by the
+ * seconds of a substep, minus the cost of the torques and of the contact forces. Ends only by the time limit. */
 #include "env/mujoco/humanoid.h"
 
 typedef struct options {
   sac_mujoco_common common;
-  double uph_cost_weight; /* an option of Gymnasium's that has no effect there either */
+  double uph_cost_weight; /* has no effect, as in Gymnasium */
   double ctrl_cost_weight, impact_cost_weight, reset_noise_scale;
   double impact_cost_range[2];
   sac_humanoid_view view;
@@ -27,12 +27,14 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
   (void)step;
-  *terminated = 0;
+  *terminated = 0; /* only the time limit ends an episode */
 
+  /* the parts of the reward */
   const double up = sim->d->qpos[2] / sim->m->timestep;
   const double ctrl_cost = sac_humanoid_control_cost(sim, o->ctrl_cost_weight);
   const double impact_cost = sac_humanoid_contact_cost(sim, o->impact_cost_weight, o->impact_cost_range);
 
+  /* info, under Gymnasium's names */
   sac_mujoco_info_position(sim, info);
   sac_mujoco_info_height(sim, info, 2);
   sac_mujoco_info_put(info, "reward_linup", up);

@@ -23,14 +23,18 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
   (void)step;
+
+  /* terminated when the tip is low */
   const double x = sim->d->site_xpos[0], y = sim->d->site_xpos[2]; /* of the tip */
-  const double v1 = sim->d->qvel[1], v2 = sim->d->qvel[2];
+  const double v1 = sim->d->qvel[1], v2 = sim->d->qvel[2];         /* of the poles' joints */
   *terminated = y <= 1;
 
+  /* the parts of the reward */
   const double distance_penalty = 0.01 * (x * x) + (y - 2) * (y - 2);
   const double velocity_penalty = 1e-3 * (v1 * v1) + 5e-3 * (v2 * v2);
   const double survive = o->healthy_reward * !*terminated;
 
+  /* info, under Gymnasium's names */
   sac_mujoco_info_put(info, "reward_survive", survive);
   sac_mujoco_info_put(info, "distance_penalty", -distance_penalty);
   sac_mujoco_info_put(info, "velocity_penalty", -velocity_penalty);
@@ -38,6 +42,7 @@ static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int
   return survive - distance_penalty - velocity_penalty;
 }
 
+/* The cart's position, sines then cosines of the joints, velocities, and the constraint's force on the cart. */
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
   sac_mujoco_put(row, sim->d->qpos, 1);
   for (int64_t j = 1; j < sim->m->nq; j++) sac_mujoco_put_one(row, sin(sim->d->qpos[j]));

@@ -18,6 +18,8 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
 
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   (void)step;
+
+  /* terminated when the pole leans by more than 0.2 rad, or the simulation has diverged */
   *terminated = !sac_mujoco_is_finite(sim) || fabs(sim->d->qpos[1]) > 0.2;
   const double survive = !*terminated;
 

@@ -1,9 +1,11 @@
-/* Finding and loading MuJoCo. It is searched for when a task is first used, so that sac runs without it. Places, in
+/* Finding and loading MuJoCo. The search starts when a task is first used, so that sac runs without MuJoCo. Places, in
  * this order:
  *
- *   the folder that SAC_MUJOCO names   made by scripts/setup --mujoco, a release of MuJoCo's, or its Python package
- *   .deps/mujoco and .venv             of the current folder, the program's folder, and the folders above them; .venv
- * has the Python packages mujoco-core and gymnasium */
+ *   the folder that SAC_MUJOCO names   made by scripts/setup --mujoco, a release of MuJoCo, or its Python package
+ *   .deps/mujoco and .venv             of the current folder, and of the folders above it
+ *   .deps/mujoco and .venv             of the program's folder, and of the folders above it
+ *
+ * A .venv serves when it has the Python packages mujoco-core and gymnasium. */
 #include <dlfcn.h>
 #include <glob.h>
 #include <pthread.h>
@@ -20,9 +22,9 @@
 #define LIBRARY "libmujoco.so"
 #define MODEL "half_cheetah.xml" /* a folder that holds it is the folder of Gymnasium's models */
 
-/* What was found so far; "" for what was not. */
+/* What was found so far; "": not found yet. */
 typedef struct search {
-  char library[SAC_PATH_MAX], models[SAC_PATH_MAX];
+  char library[SAC_PATH_MAX], models[SAC_PATH_MAX]; /* a file; a folder */
 } search;
 
 /* Sets `out` to the first file that matches folder/pattern, or to its folder when `strip` is 1. Does nothing when `out`
@@ -30,7 +32,11 @@ typedef struct search {
 static void find_file(char out[SAC_PATH_MAX], const char* folder, const char* pattern, int strip) {
   char path[SAC_PATH_MAX];
   glob_t found;
+
+  /* keep an earlier find; a path that is too long is no find */
   if (*out || sac_path(path, "%s/%s", folder, pattern) != SAC_OK) return;
+
+  /* matches are sorted, so the first is the same at every run */
   if (glob(path, 0, NULL, &found) == 0) {
     if (sac_path(out, "%s", found.gl_pathv[0]) != SAC_OK) out[0] = '\0';
     char* name = strip ? strrchr(out, '/') : NULL;
@@ -39,22 +45,30 @@ static void find_file(char out[SAC_PATH_MAX], const char* folder, const char* pa
   }
 }
 
-/* Searches a folder that holds MuJoCo itself. */
+/* Searches a folder that holds MuJoCo itself, in each layout that the file's head names. */
 static void search_release(search* s, const char* folder) {
+  /* the library: of scripts/setup or a release; of the Python package */
   find_file(s->library, folder, "lib/" LIBRARY ".[0-9]*", 0);
   find_file(s->library, folder, LIBRARY ".[0-9]*", 0);
+
+  /* the models: of scripts/setup; in the folder itself; of the package gymnasium beside MuJoCo's */
   find_file(s->models, folder, "models/" MODEL, 1);
   find_file(s->models, folder, MODEL, 1);
   find_file(s->models, folder, "../gymnasium/envs/mujoco/assets/" MODEL, 1);
 }
 
-/* Searches a project's folder, and those above it. */
+/* Searches the folder of a project, then those above it, six in all. Shortens `folder`. */
 static void search_project(search* s, char folder[SAC_PATH_MAX]) {
   for (int level = 0; level < 6 && *folder; level++) {
+    /* what scripts/setup --mujoco installed */
     find_file(s->library, folder, ".deps/mujoco/lib/" LIBRARY ".[0-9]*", 0);
     find_file(s->models, folder, ".deps/mujoco/models/" MODEL, 1);
+
+    /* Python packages */
     find_file(s->library, folder, ".venv/lib/python3*/site-packages/mujoco/" LIBRARY ".[0-9]*", 0);
     find_file(s->models, folder, ".venv/lib/python3*/site-packages/gymnasium/envs/mujoco/assets/" MODEL, 1);
+
+    /* go to the folder above */
     char* last = strrchr(folder, '/');
     if (!last) return;
     *last = '\0';
@@ -66,8 +80,11 @@ static void search_all(search* s) {
   const char* named = getenv("SAC_MUJOCO");
   memset(s, 0, sizeof *s);
 
+  /* the folder that the user named, then the current one */
   if (named && *named) search_release(s, named);
   if (getcwd(folder, sizeof folder)) search_project(s, folder);
+
+  /* the program's: the search begins at the file and goes up */
   const ssize_t length = readlink("/proc/self/exe", folder, sizeof folder - 1);
   if (length > 0) {
     folder[length] = '\0';
@@ -84,15 +101,16 @@ static const char* version_text(char text[32], int version) {
 
 /* --- warnings ----------------------------------------------------------------------------------------------------- */
 
+/* The lock guards the number of warnings and the text of the last one. */
 static pthread_mutex_t warnings_lock = PTHREAD_MUTEX_INITIALIZER;
 static uint64_t warnings;
 static char last_warning[SAC_SHOW_MAX];
-static _Thread_local int reads_model;
+static _Thread_local int reads_model; /* 1: this thread is inside sac_mujoco_read */
 
-/* MuJoCo's handler of warnings, called by any of its threads. Counts them. MuJoCo's own handler writes each to stderr
- * and to a file in the current folder. */
+/* Counts MuJoCo's warnings. Any of its threads calls this in place of MuJoCo's own handler, which would write each
+ * warning to stderr and to a file in the current folder. */
 static void warn(const char* text) {
-  if (reads_model) return; /* of an old keyword in a model: a user of sac cannot change that */
+  if (reads_model) return; /* such as an old keyword in Gymnasium's XML: users cannot change it */
   pthread_mutex_lock(&warnings_lock);
   warnings++;
   sac_text_show(last_warning, text, SIZE_MAX);
@@ -127,7 +145,7 @@ static sac_status symbol(void* handle, const search* s, const char* name, void* 
   return SAC_OK;
 }
 
-/* Fails when the search did not find both. */
+/* Fails when the search did not find both the library and the models. */
 static sac_status check_found(const search* s) {
   if (!*s->library)
     return sac_fail(SAC_ERROR_ENV,
@@ -147,11 +165,11 @@ static sac_status load(sac_mujoco_library* library, const search* s) {
   void (**user_warning)(const char*);
   SAC_TRY(check_found(s));
 
-  /* A library of another version stays loaded too, as unloading it would leak what it allocated when it was loaded. */
+  /* load it; a wrong version is never unloaded, as that would leak what the library allocated at its start */
   void* handle = dlopen(s->library, RTLD_NOW | RTLD_LOCAL);
   if (!handle) return sac_fail(SAC_ERROR_ENV, "MuJoCo could not be loaded: %s", dlerror());
 
-  /* Check the version before anything else is called: abi.h is for this version alone. */
+  /* check the version before any other call: abi.h is for this version alone */
   SAC_TRY(symbol(handle, s, "mj_version", &library->mj_version));
   const int version = library->mj_version();
   if (version != SAC_MUJOCO_VERSION)
@@ -159,24 +177,26 @@ static sac_status load(sac_mujoco_library* library, const search* s) {
                     "%s is MuJoCo %s; sac needs %s: scripts/setup --mujoco brings it (SAC_MUJOCO names its folder)",
                     s->library, version_text(found, version), version_text(needed, SAC_MUJOCO_VERSION));
 
-    /* The functions. */
 #define FUNCTION(result, name, parameters) SAC_TRY(symbol(handle, s, #name, &library->name));
+  /* look up the functions, and the variable that holds the handler of warnings */
   SAC_MUJOCO_FUNCTIONS(FUNCTION)
   SAC_TRY(symbol(handle, s, "mju_user_warning", &user_warning));
 
-  /* Warnings go to our handler, and no log file is written. An error that is not caught still reaches MuJoCo's handler,
-   * which ends the process; batches catch all errors. */
+  /* Send warnings to our handler, and write no log file. Errors need no handler: a batch catches those of its
+   * simulations. Any other error ends the process. */
   mjLogConfig log = library->mju_getLogConfig();
   log.logto_file = 0;
   library->mju_setLogConfig(log);
   *user_warning = warn;
+
+  /* where it was found */
   memcpy(library->path, s->library, sizeof library->path);
   memcpy(library->models, s->models, sizeof library->models);
 fail:
   return status;
 }
 
-/* The library stays loaded until the process ends, as its threads may run a little longer than the last environment. */
+/* The library stays loaded until the process ends: its threads may outlive the last environment by a little. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static sac_mujoco_library loaded;
 static int is_loaded;
@@ -184,6 +204,7 @@ static int is_loaded;
 sac_status sac_mujoco_open(const sac_mujoco_library** library) {
   sac_status status = SAC_OK;
   pthread_mutex_lock(&lock);
+  /* the first call loads it; after a failure the next call searches again */
   if (!is_loaded) {
     search s;
     search_all(&s);

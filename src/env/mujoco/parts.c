@@ -4,7 +4,7 @@
 #include "env/mujoco/mujoco.h"
 #include "kernels/tasks/task.h"
 
-/* The stream of the normals of a reset. Its uniforms are in SAC_TASK_STREAM_RESET. */
+/* The stream of the normals of a reset. The uniforms of a reset are in SAC_TASK_STREAM_RESET. */
 #define STREAM_NORMAL ((uint64_t)1)
 
 double sac_mujoco_clip(double x, double low, double high) { return sac_task_clip(x, low, high); }
@@ -59,6 +59,7 @@ void sac_mujoco_add_uniform(uint64_t seed, uint32_t first, double scale, double*
 void sac_mujoco_add_normal(uint64_t seed, uint32_t first, double scale, double* x, int64_t n) {
   for (int64_t j = 0; j < n; j++) {
     const uint32_t at = first + (uint32_t)j;
+    /* draw number `at`: a block of Philox gives several normals */
     float z[SAC_NORMALS_PER_BLOCK];
     sac_normals(sac_philox(seed, STREAM_NORMAL, at / SAC_NORMALS_PER_BLOCK), z);
     x[j] += scale * (double)z[at % SAC_NORMALS_PER_BLOCK];
@@ -70,6 +71,7 @@ void sac_mujoco_reset_uniform(const sac_mujoco_sim* sim, uint64_t seed, double s
   sac_mujoco_add_uniform(seed, (uint32_t)sim->m->nq, scale, qvel, sim->m->nv);
 }
 
+/* Both begin with draw 0: uniforms and normals have streams of their own. */
 void sac_mujoco_reset_normal(const sac_mujoco_sim* sim, uint64_t seed, double scale, double* qpos, double* qvel) {
   sac_mujoco_add_uniform(seed, 0, scale, qpos, sim->m->nq);
   sac_mujoco_add_normal(seed, 0, scale, qvel, sim->m->nv);
@@ -92,7 +94,8 @@ int sac_mujoco_is_finite(const sac_mujoco_sim* sim) {
   return finite;
 }
 
-/* NumPy's pairwise sum of term(x): up to 128 numbers in eight partial sums, more numbers in two halves. */
+/* NumPy's pairwise sum of term(x). More than 128 numbers are summed in two halves, the first a multiple of 8. Up to 128
+ * are summed in eight partial sums, then the rest of less than 8 in order. low, high: for CLIPPED_SQUARE. */
 #define PAIRWISE(name, type, term)                                                                     \
   static type name(const type* x, int64_t n, type low, type high) {                                    \
     (void)low;                                                                                         \
@@ -132,6 +135,8 @@ double sac_mujoco_squares(const double* x, int64_t n, double low, double high) {
 
 double sac_mujoco_action_cost(const sac_mujoco_sim* sim, const sac_mujoco_step* step, double weight) {
   const int64_t n = sim->m->nu;
+  /* an action in double has its cost in double */
   if (step->wide) return weight * sac_mujoco_squares(step->wide, n, -INFINITY, INFINITY);
+  /* an action in float: NumPy rounds the weight to float too */
   return (double)((float)weight * sum_float_squares(step->action, n, 0, 0));
 }

@@ -16,7 +16,7 @@ static const sac_env_option list[] = {
     SAC_MUJOCO_REAL(reward_control_weight, 0.1),
 };
 
-enum { TIP, OBJECT, GOAL };
+enum { TIP, OBJECT, GOAL }; /* indices of the task's bodies */
 
 static void bodies(const void* o, const char* name[SAC_MUJOCO_BODIES]) {
   (void)o;
@@ -25,14 +25,15 @@ static void bodies(const void* o, const char* name[SAC_MUJOCO_BODIES]) {
   name[GOAL] = "goal";
 }
 
-/* The arm starts at its initial position. The cylinder's is uniform in a rectangle without a disc around the goal. */
+/* The arm starts at its initial position. The cylinder's position is uniform in a rectangle without a disc around the
+ * goal. */
 static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double* qvel) {
   const int nq = (int)sim->m->nq, nv = (int)sim->m->nv;
 
-  /* Noise on the arm's velocities. */
+  /* noise on the arm's velocities; the last four are of cylinder and goal */
   sac_mujoco_add_uniform(seed, 0, 0.005, qvel, nv - 4);
 
-  /* Draw from the rectangle until the cylinder is outside the disc. */
+  /* draw from the rectangle until the cylinder is outside the disc; each try takes two new draws */
   uint32_t next = (uint32_t)nv;
   double* cylinder = qpos + nq - 4;
   do {
@@ -43,7 +44,7 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
     next += 2;
   } while (!(sac_mujoco_norm(cylinder, 2) > 0.17));
 
-  /* The goal's position and the velocities of cylinder and goal have no noise. */
+  /* the goal's position and the velocities of cylinder and goal have no noise */
   qpos[nq - 2] = qpos[nq - 1] = 0;
   for (int j = nv - 4; j < nv; j++) qvel[j] = 0;
 }
@@ -51,14 +52,16 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
   double near[3], far[3];
-  *terminated = 0;
+  *terminated = 0; /* only the time limit ends an episode */
 
+  /* the parts of the reward */
   sac_mujoco_xpos_difference(sim, OBJECT, TIP, near);
   sac_mujoco_xpos_difference(sim, OBJECT, GOAL, far);
   const double reward_near = -sac_mujoco_norm(near, 3) * o->reward_near_weight;
   const double reward_dist = -sac_mujoco_norm(far, 3) * o->reward_dist_weight;
   const double reward_ctrl = -sac_mujoco_action_cost(sim, step, o->reward_control_weight);
 
+  /* info, under Gymnasium's names */
   sac_mujoco_info_put(info, "reward_dist", reward_dist);
   sac_mujoco_info_put(info, "reward_ctrl", reward_ctrl);
   sac_mujoco_info_put(info, "reward_near", reward_near);
@@ -66,6 +69,7 @@ static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int
   return reward_dist + reward_ctrl + reward_near;
 }
 
+/* Positions (7) and velocities (7) of the arm's joints, then positions of tip, cylinder and goal (3 each). */
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
   sac_mujoco_put(row, sim->d->qpos, 7);
   sac_mujoco_put(row, sim->d->qvel, 7);

@@ -24,11 +24,13 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
 
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
-  *terminated = 0;
+  *terminated = 0; /* only the time limit ends an episode */
 
+  /* the parts of the reward */
   const double forward = o->forward_reward_weight * step->velocity[0];
   const double ctrl_cost = sac_mujoco_action_cost(sim, step, o->ctrl_cost_weight);
 
+  /* info, under Gymnasium's names */
   sac_mujoco_info_position(sim, info);
   sac_mujoco_info_distance(sim, info);
   sac_mujoco_info_velocity(step, info, 2);
@@ -38,6 +40,7 @@ static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int
   return forward - ctrl_cost;
 }
 
+/* Positions, without x and y unless the option keeps them, and velocities. */
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
   const options* o = sim->options;
   sac_mujoco_put_state(sim, row, o->exclude_current_positions_from_observation ? 2 : 0, INFINITY);

@@ -29,15 +29,17 @@ static void reset(const sac_mujoco_sim* sim, uint64_t seed, double* qpos, double
 
 static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int* terminated, sac_mujoco_info* info) {
   const options* o = sim->options;
+
+  /* a fall terminates the episode, unless the option says otherwise */
   const int healthy = sac_mujoco_inside(sim->d->qpos[1], o->healthy_z_range) &&
                       sac_mujoco_inside(sim->d->qpos[2], o->healthy_angle_range);
   *terminated = !healthy && o->terminate_when_unhealthy;
 
-  /* The parts of the reward. */
+  /* the parts of the reward */
   const double forward = o->forward_reward_weight * step->velocity[0], survive = healthy * o->healthy_reward;
   const double ctrl_cost = sac_mujoco_action_cost(sim, step, o->ctrl_cost_weight);
 
-  /* Info, under Gymnasium's names. */
+  /* info, under Gymnasium's names */
   sac_mujoco_info_put(info, "x_position", sim->d->qpos[0]);
   sac_mujoco_info_height(sim, info, 1);
   sac_mujoco_info_velocity(step, info, 1);
@@ -48,6 +50,7 @@ static double reward(const sac_mujoco_sim* sim, const sac_mujoco_step* step, int
   return forward + survive - ctrl_cost;
 }
 
+/* Positions, without x unless the option keeps it, and velocities, clipped. */
 static void observe(const sac_mujoco_sim* sim, sac_mujoco_row* row) {
   const options* o = sim->options;
   sac_mujoco_put_state(sim, row, o->exclude_current_positions_from_observation ? 1 : 0, 10);
