@@ -410,7 +410,7 @@ typedef struct sac_env_step_args {
   int32_t task;  // number in the list of kernels/tasks/tasks.h
   int32_t population, num_envs;
   int32_t limit;  // steps of an episode; 0: no limit
-  int32_t step;   // number of this step since the failure was cleared
+  int32_t step;   // number of this step since the host last read the environments
 } sac_env_step_args;
 cudaError_t sac_env_step_all(cudaStream_t stream, const sac_env_step_args* args);
 

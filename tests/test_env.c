@@ -253,6 +253,15 @@ START_TEST(pendulum_wraps_like_numpy) {
 }
 END_TEST
 
+/* An angle of any size is the same angle in [-pi, pi]; infinity and NaN are NaN. */
+START_TEST(acrobot_wraps_any_angle) {
+  static const double angle[] = {0, 1, -1, 3, -3};
+  for (int64_t turns = -1000000; turns <= 1000000; turns += 7919)
+    for (int i = 0; i < 5; i++) ck_near(sac_acrobot_wrap(angle[i] + 2 * SAC_PI * (double)turns), angle[i], 1e-8);
+  ck_assert(isnan(sac_acrobot_wrap(INFINITY)) && isnan(sac_acrobot_wrap(NAN)));
+}
+END_TEST
+
 /* The shortcut equals pow, also for numbers where x*x does not. */
 START_TEST(acrobot_squares_like_numpy) {
   const volatile double two = 2; /* the compiler replaces pow with a constant 2 by x*x */
@@ -361,6 +370,7 @@ int main(void) {
                               CASE(starts_are_uniform_in_gymnasiums_ranges),
                               CASE(pendulum_wraps_like_numpy),
                               CASE(acrobot_squares_like_numpy),
+                              CASE(acrobot_wraps_any_angle),
                               CASE(options_are_read_and_refused),
                               CASE(unknown_ids_name_the_nearest),
                               CASE(quadratic_and_point_mass_are_what_they_say)};

@@ -85,6 +85,50 @@ START_TEST(passes_share_memory) {
 }
 END_TEST
 
+/* Two passes that are in use together have memory of their own, also where both come after one whose memory is free. A
+ * pass with weight gradients keeps more than one without, and does not take over its memory. */
+START_TEST(passes_in_use_share_no_memory) {
+  static const sac_op both[] = {
+      SAC_OP(ACTOR, FORWARD, .nets = SAC_CRITIC, .at = SAC_POLICY),
+      SAC_OP(ACTOR, FORWARD, .nets = SAC_CRITIC, .at = SAC_NEXT),
+      SAC_OP(ACTOR, ROWS, .nets = SAC_CRITIC, .at = SAC_POLICY, .row = SAC_ROW_SMALLEST),
+      SAC_OP(ACTOR, INPUT_GRAD, .nets = SAC_CRITIC, .at = SAC_POLICY),
+      SAC_OP(ACTOR, ROWS, .nets = SAC_CRITIC, .at = SAC_NEXT, .row = SAC_ROW_SMALLEST),
+      SAC_OP(ACTOR, INPUT_GRAD, .nets = SAC_CRITIC, .at = SAC_NEXT),
+  };
+  sac_op update[SAC_OPS_MAX];
+  sac_algorithm algo = *of(SAC_ALGO_SAC);
+  sac_plan plan;
+  int32_t actor = 0;
+  algo.update = update;
+
+  /* the critics' update as it is, then two passes at once */
+  while (of(SAC_ALGO_SAC)->update[actor].stage == SAC_STAGE_CRITIC_UPDATE) actor++;
+  memcpy(update, of(SAC_ALGO_SAC)->update, (size_t)actor * sizeof *update);
+  memcpy(update + actor, both, sizeof both);
+  algo.op_count = actor + SAC_LENGTH(both);
+  ck_ok(sac_plan_create(&plan, &algo, 0));
+  const int32_t current = sac_plan_find(&plan, SAC_CRITIC, SAC_CURRENT),
+                policy = sac_plan_find(&plan, SAC_CRITIC, SAC_POLICY),
+                next = sac_plan_find(&plan, SAC_CRITIC, SAC_NEXT);
+  ck_assert_int_eq(plan.pass[policy].memory, current);
+  ck_assert_int_eq(plan.pass[next].memory, next);
+
+  /* a pass without weight gradients, and then the critics' update */
+  memcpy(update, of(SAC_ALGO_SAC)->update, 4 * sizeof *update); /* the samples */
+  update[4] = both[0];
+  update[5] = both[2];
+  update[6] = both[3];
+  for (int i = 4; i < 7; i++) update[i].stage = SAC_STAGE_CRITIC_UPDATE;
+  memcpy(update + 7, of(SAC_ALGO_SAC)->update + 4, (size_t)(actor - 4) * sizeof *update);
+  algo.op_count = actor + 3;
+  ck_ok(sac_plan_create(&plan, &algo, 0));
+  const int32_t with_gradients = sac_plan_find(&plan, SAC_CRITIC, SAC_CURRENT);
+  ck_assert_int_gt(plan.pass[with_gradients].first, plan.pass[sac_plan_find(&plan, SAC_CRITIC, SAC_POLICY)].last);
+  ck_assert_int_eq(plan.pass[with_gradients].memory, with_gradients);
+}
+END_TEST
+
 /* Lists that read what no operation before has written, and the one whose stages descend. */
 START_TEST(refuses) {
   sac_op update[SAC_OPS_MAX + 1];
@@ -131,4 +175,5 @@ START_TEST(launches) {
 END_TEST
 
 CHECK_MAIN("plan", LOOP(keeps_every_operation, 2), CASE(sinks_to_the_first_reader),
-           CASE(gradients_stand_by_their_steps), CASE(passes_share_memory), CASE(refuses), CASE(launches))
+           CASE(gradients_stand_by_their_steps), CASE(passes_share_memory), CASE(passes_in_use_share_no_memory),
+           CASE(refuses), CASE(launches))

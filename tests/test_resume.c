@@ -274,6 +274,28 @@ START_TEST(changed_rate_of_updates) {
 }
 END_TEST
 
+/* A row after a resume has the time of the stages since the last row, also of those before the checkpoint. */
+START_TEST(seconds_of_stages) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* out = small_path(test_folder(), "run");
+  sac_run* run = small_run(out, "log.every=1000", NULL);
+  double before[SAC_STAGE_COUNT];
+  ck_ok(sac_run_steps(run, 60));
+  ck_ok(sac_run_save(run));
+  memcpy(before, run->seconds.stage, sizeof before);
+  sac_run_destroy(run);
+  ck_ok(sac_run_resume(&run, out, NULL, &fake_env_api, NULL));
+  for (int s = 0; s < SAC_STAGE_COUNT; s++) {
+    ck_assert_msg(before[s] > 0, "stage %d took no time", s);
+    ck_assert(run->seconds.stage[s] == before[s]);
+  }
+  ck_ok(sac_run_steps(run, 60));
+  for (int s = 0; s < SAC_STAGE_COUNT; s++) ck_assert(run->seconds.stage[s] > before[s]);
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
 /* The evaluation at the step of the last checkpoint is repeated if the run was killed before it. If it exists, its row
  * and the run's record of it are kept. */
 START_TEST(evaluation_after_the_checkpoint) {
@@ -420,5 +442,6 @@ END_TEST
 CHECK_MAIN("resume", LOOP(stopped_and_resumed, RUNS), LOOP(finished_and_continued, RUNS), CASE(finished_stays_finished),
            CASE(stopped_many_times), CASE(damaged_checkpoint_is_passed_over), CASE(no_checkpoint_loads),
            CASE(population_goes_on_from_a_common_step), CASE(changes_are_named_or_refused),
-           CASE(changed_rate_of_updates), CASE(evaluation_after_the_checkpoint), CASE(failure_after_a_failed_agent),
-           CASE(environment_without_state), CASE(terms_that_came_later), CASE(peek_leaves_the_run_alone))
+           CASE(changed_rate_of_updates), CASE(seconds_of_stages), CASE(evaluation_after_the_checkpoint),
+           CASE(failure_after_a_failed_agent), CASE(environment_without_state), CASE(terms_that_came_later),
+           CASE(peek_leaves_the_run_alone))

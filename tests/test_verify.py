@@ -47,6 +47,7 @@ def must_fail(what, path, *says):
     check(what + ": one line", len(lines) == 1 and lines[0].startswith("sac: "), run.stderr)
     for text in (os.path.basename(path), *says):
         check(what + f": says '{text}'", text in run.stderr, run.stderr)
+    check(what + ": names the file once", run.stderr.count(path) == 1, run.stderr)
 
 
 def with_config(folder, change):

@@ -99,11 +99,10 @@ SAC_FN void sac_acrobot_derivative(int nips, double torque, const double y[4], d
 }
 
 // x in [-pi, pi]. One turn is subtracted at a time, as in Gymnasium, to have the same roundings. A step turns by a few
-// radians at most. A state from outside may be of any size: beyond 1000 rad fmod brings it into the range at once, but
-// by half turns, so that the angle may be turned by pi.
+// radians at most. A state from outside may be of any size: from 1000 rad on, fmod takes all turns but one at once.
 SAC_FN double sac_acrobot_wrap(double x) {
   const double turn = 2 * SAC_PI;
-  if (!(fabs(x) < 1000)) return fmod(x, SAC_PI);
+  if (!(fabs(x) < 1000)) x = fmod(x, turn);
   while (x > SAC_PI) x -= turn;
   while (x < -SAC_PI) x += turn;
   return x;

@@ -3,6 +3,7 @@
 
 #include "agent/agent.h"
 #include "util/error.h"
+#include "util/number.h"
 
 /* The statistics in the order of sac_update_stats, whose members are all doubles. */
 static const struct {
@@ -38,13 +39,10 @@ static int32_t count_bad_gradients(const sac_agent* agent, int32_t p, int32_t* f
       continue;
 
     /* look for its first number that is not finite */
-    for (size_t e = 0; e < tensor->count; e++) {
-      if (isfinite(agent->staging[e])) continue;
-      if (bad++ == 0) {
-        *first = i;
-        *value = agent->staging[e];
-      }
-      break;
+    const size_t e = sac_first_not_finite(agent->staging, tensor->count);
+    if (e < tensor->count && bad++ == 0) {
+      *first = i;
+      *value = agent->staging[e];
     }
   }
   return bad;

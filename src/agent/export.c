@@ -1,6 +1,5 @@
 #include "agent/export.h"
 
-#include <math.h>
 #include <string.h>
 
 #include <sac/sac.h>
@@ -67,10 +66,10 @@ static sac_status write_tensor(void* user, int32_t i, sac_file* file) {
     SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, list->p, tensor->offset + done, agent->staging, n));
 
     /* refuse values that are not finite: a policy that gives NaN is of no use */
-    for (size_t k = 0; k < n; k++)
-      if (!isfinite(agent->staging[k]))
-        return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s' holds %g at %zu", file->path,
-                        tensor->name, (double)agent->staging[k], done + k);
+    const size_t bad = sac_first_not_finite(agent->staging, n);
+    if (bad < n)
+      return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s' holds %g at %zu", file->path,
+                      tensor->name, (double)agent->staging[bad], done + bad);
     SAC_TRY(sac_file_put(file, agent->staging, n * sizeof(float)));
   }
 fail:

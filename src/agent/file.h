@@ -10,7 +10,7 @@
 
 /* A part of the run's state that a checkpoint saves under its name and restores in place: `bytes` bytes at data. */
 typedef struct sac_state {
-  const char* name; /* "env.state", "run.schedule", ... */
+  const char* name; /* "env.state", "run.seconds", ... */
   sac_dtype dtype;
   void* data;
   size_t bytes;

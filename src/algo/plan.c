@@ -173,19 +173,26 @@ static void find_uses(sac_plan* plan) {
   }
 }
 
-/* Lets a pass use the memory of another pass of the same networks that ends before it begins. Only passes that
- * gradients go back through have memory for their activations. */
+/* Whether pass i may keep its activations in the memory of pass j: it must hold what i keeps, and nothing else may be
+ * in use there between the first and the last operation of i. */
+static int fits_memory(const sac_plan* plan, int32_t i, int32_t j) {
+  const sac_pass *pass = &plan->pass[i], *owner = &plan->pass[j];
+  if (owner->memory != j || owner->nets != pass->nets || !owner->back || !pass->back) return 0;
+  if (pass->gradient && !owner->gradient) return 0;
+
+  /* passes before i that have this memory, its owner among them */
+  for (int32_t k = 0; k < i; k++)
+    if (plan->pass[k].memory == j && plan->pass[k].last >= pass->first && plan->pass[k].first <= pass->last) return 0;
+  return 1;
+}
+
+/* Lets a pass use the memory of an earlier pass of the same networks where both are never in use together. Only passes
+ * that gradients go back through have memory for their activations. */
 static void share_memory(sac_plan* plan) {
   for (int32_t i = 0; i < plan->passes; i++) {
-    sac_pass* pass = &plan->pass[i];
-
-    /* take the memory of a pass whose activations nothing reads any more, else its own */
-    pass->memory = i;
-    for (int32_t j = 0; j < plan->passes && pass->memory == i; j++) {
-      const sac_pass* other = &plan->pass[j];
-      if (j != i && other->nets == pass->nets && other->back && pass->back && other->last < pass->first)
-        pass->memory = j;
-    }
+    plan->pass[i].memory = i;
+    for (int32_t j = 0; j < i && plan->pass[i].memory == i; j++)
+      if (fits_memory(plan, i, j)) plan->pass[i].memory = j;
   }
 }
 

@@ -369,23 +369,24 @@ static int print_json(const options* o, const score* scores, int64_t count, cons
 
 /* The statistics of all policies. Of several seeds: mean and std of their means, min and max of all episodes. Of the
  * only policy: its own. */
-static score combine(const score* scores, int64_t count) {
-  score all = scores[0];
-  if (count <= 1) return all;
+static sac_status combine(const score* scores, int64_t count, score* all) {
+  *all = scores[0];
+  if (count <= 1) return SAC_OK;
 
   /* collect the means, and find the range over all episodes */
   double* means = calloc((size_t)count, sizeof *means);
-  for (int64_t i = 0; means && i < count; i++) {
+  if (!means) return sac_fail(SAC_ERROR_MEMORY, "no memory for the means of %lld policies", (long long)count);
+  for (int64_t i = 0; i < count; i++) {
     means[i] = scores[i].mean;
-    all.min = fmin(all.min, scores[i].min);
-    all.max = fmax(all.max, scores[i].max);
+    all->min = fmin(all->min, scores[i].min);
+    all->max = fmax(all->max, scores[i].max);
   }
 
   /* the interval is over seeds, not over episodes */
-  if (means) sac_mean_std(means, (int32_t)count, &all.mean, &all.std);
-  all.half_width = half_width(all.std, count);
+  sac_mean_std(means, (int32_t)count, &all->mean, &all->std);
+  all->half_width = half_width(all->std, count);
   free(means);
-  return all;
+  return SAC_OK;
 }
 
 int sac_cli_eval(int argc, char** argv) {
@@ -424,14 +425,12 @@ int sac_cli_eval(int argc, char** argv) {
 
   /* play all policies, then print */
   code = SAC_EXIT_WELL;
-  const sac_status status = play_all(operands.text[0], &o, &scores, &count);
-  if (status != SAC_OK) {
-    code = sac_cli_fail(status);
-  } else {
-    const score all = combine(scores, count);
-    if (!o.json) print_text(&o, scores, count, &all);
-    else if (print_json(&o, scores, count, &all) != 0) code = SAC_EXIT_FAILED;
-  }
+  score all = {0};
+  sac_status status = play_all(operands.text[0], &o, &scores, &count);
+  if (status == SAC_OK) status = combine(scores, count, &all);
+  if (status != SAC_OK) code = sac_cli_fail(status);
+  else if (!o.json) print_text(&o, scores, count, &all);
+  else if (print_json(&o, scores, count, &all) != 0) code = SAC_EXIT_FAILED;
 
   /* free the scores, also after an error */
   for (int64_t i = 0; i < count; i++) {

@@ -111,7 +111,7 @@ static sac_status create(sac_agent* agent) {
   cpu->memory = sac_alloc(bytes);
   if (!cpu->memory)
     return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu bytes: lower network.hidden, replay.batch or seeds", bytes);
-  advise(cpu->scratch, bytes);
+  advise(cpu->memory, bytes);
   (void)sac_cpu_layout(agent, cpu);
 
   /* cut the plan into phases, and start the threads */

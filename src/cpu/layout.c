@@ -139,7 +139,7 @@ static void layout_thread(const sac_agent* agent, const sac_cpu* cpu, sac_region
   thread->picked = take_trace(a, t->net[SAC_CRITIC], c, 0, 0);
   thread->picked_action = take_rows(a, c, actions).data;
   for (int i = 0; i < 2; i++) thread->act[i] = take_floats(a, sac_bytes(SAC_ACT_ROWS, (size_t)widest));
-  thread->act_noise = take_floats(a, sac_bytes(SAC_ACT_ROWS + 1, (size_t)actions));
+  thread->act_noise = take_floats(a, sac_bytes(1, (size_t)actions));
 }
 
 /* The rows of a weight gradient in one block: enough work for a task, and few enough for all threads to have tasks. The

@@ -96,7 +96,7 @@ static void place_loads(sac_cpu* cpu) {
 
       /* separate tasks of each network would all load the chunk: go back to a phase without them */
       sac_cpu_phase* loader = phase;
-      while (loader->nets > 1) --loader; /* add_stage makes sure that there is such a phase */
+      while (loader->nets > 1 || loader->run != sac_cpu_rows_task) --loader; /* add_stage has added one */
       loader->load |= bit;
       loaded |= bit;
     }
@@ -108,9 +108,10 @@ static void add_stage(const sac_agent* agent, sac_cpu* cpu, sac_stage stage, int
   const sac_plan* plan = &cpu->plan;
   const int32_t first = *op;
 
-  /* add a phase that loads the inputs, if the first phase of the stage has tasks for each network */
-  if (first < plan->count && plan->op[first].stage == stage && is_rows(plan->op[first].kind) &&
-      nets_apart(agent, cpu, first) > 1)
+  /* add a phase that loads the inputs, if the first operations on rows have tasks for each network */
+  int32_t rows = first;
+  while (rows < plan->count && plan->op[rows].stage == stage && !is_rows(plan->op[rows].kind)) rows++;
+  if (rows < plan->count && plan->op[rows].stage == stage && nets_apart(agent, cpu, rows) > 1)
     (void)add(cpu, stage, sac_cpu_rows_task, cpu->chunks);
 
   /* add the operations; *op moves past those that were added */

@@ -150,8 +150,9 @@ int sac_cuda_serves_network(const sac_settings* settings) {
   /* list the layers; the head's width does not matter here */
   const int32_t count = sac_network_kind_at(settings->network_kind)(hidden->size, hidden->count, 1, spec);
 
-  /* each layer has functions, or is between linear layers */
+  /* each layer has functions, or is between linear layers; a linear layer gets its bias with the ReLU after it */
   for (int32_t i = 0; i < count; i++) {
+    if (spec[i].kind == SAC_LINEAR && i + 1 < count && spec[i + 1].kind != SAC_RELU) return 0;
     const int between = i > 0 && i + 1 < count && spec[i - 1].kind == SAC_LINEAR && spec[i + 1].kind == SAC_LINEAR;
     if (!sac_cuda_layers[spec[i].kind].forward && !between) return 0;
   }

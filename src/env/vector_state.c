@@ -6,7 +6,6 @@
 
 #include "env/check.h"
 #include "env/vector.h"
-#include "kernels/random.h"
 #include "util/error.h"
 #include "util/number.h"
 

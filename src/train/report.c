@@ -32,6 +32,12 @@ void sac_run_count_time(sac_run* run) {
   const double now = sac_seconds();
   run->seconds.total += now - run->clock_start;
   run->clock_start = now;
+
+  /* take over what the agent has measured, so that a checkpoint has it */
+  for (int s = 0; s < SAC_STAGE_COUNT; s++) {
+    run->seconds.stage[s] += run->agent->seconds[s];
+    run->agent->seconds[s] = 0;
+  }
 }
 
 sac_status sac_run_file_error(sac_run* run, sac_status status) {
@@ -122,7 +128,7 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
 
   /* add the time in each stage; a backend that queues its work does not know it (use scripts/profile) */
   for (int32_t s = 0; s < SAC_STAGE_COUNT && !run->agent->backend->update; s++)
-    value[SAC_METRIC_act_seconds + s] = run->seconds.stage[s] + run->agent->seconds[s];
+    value[SAC_METRIC_act_seconds + s] = run->seconds.stage[s];
 
   /* average the environment's info */
   for (int32_t k = 0; k < terms; k++) {
@@ -174,7 +180,6 @@ static void restart_window(sac_run* run, int32_t p) {
 static sac_status restart_clocks(sac_run* run) {
   run->seconds.row = run->seconds.total;
   memset(run->seconds.stage, 0, sizeof run->seconds.stage);
-  memset(run->agent->seconds, 0, sizeof run->agent->seconds);
   return run->agent->backend->state_set ? run->agent->backend->state_set(run->agent) : SAC_OK;
 }
 

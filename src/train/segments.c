@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <isa-l/crc.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +13,7 @@
 #include "util/error.h"
 #include "util/file.h"
 #include "util/memory.h"
+#include "util/number.h"
 
 #define HEADER_BYTES 64
 #define STAGING_FLOATS ((size_t)1 << 18) /* 1 MiB a transfer; one row if a row is larger */
@@ -251,12 +251,6 @@ void sac_segments_prune(const sac_segments* s, uint64_t first) {
   closedir(folder);
 }
 
-static int all_finite(const float* x, size_t count) {
-  int finite = 1;
-  for (size_t i = 0; i < count; i++) finite &= isfinite(x[i]) != 0;
-  return finite;
-}
-
 /* Checks the file of one part and, with an agent, copies its rows from transition `needed` on into the replay. */
 static sac_status read_part(const sac_segments* s, const sac_segment_part* part, uint64_t needed, sac_agent* agent,
                             int32_t p) {
@@ -292,7 +286,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
 
     /* rows before `needed` are not in the replay any more */
     if (at >= needed) {
-      if (!all_finite(s->staging, floats)) {
+      if (!sac_all_finite(s->staging, floats)) {
         status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (a row holds a value that is not finite)", path);
         goto fail;
       }

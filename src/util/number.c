@@ -68,8 +68,7 @@ sac_number sac_parse_integer(const char* text, int64_t* value) {
   long behind = point ? (long)(number.end - point - 1) : 0; /* digits behind the point */
   const char* last = number.end;
   while (last > number.digits && (last[-1] == '0' || last[-1] == '.')) {
-    if (last[-1] == '.') point = NULL;
-    else behind--;
+    if (last[-1] != '.') behind--;
     last--;
   }
   const long shift = number.exponent - behind;

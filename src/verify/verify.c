@@ -1,6 +1,8 @@
 /* Verifying a file: finds out its kind, and runs the verification of that kind. */
 #include "verify/verify.h"
 
+#include <string.h>
+
 #include "util/error.h"
 
 sac_status sac_verify_file(const char* path, const sac_config* config, sac_verify_report* report) {
@@ -21,7 +23,7 @@ sac_status sac_verify_file(const char* path, const sac_config* config, sac_verif
     status = sac_fail(SAC_ERROR_FORMAT,
                       "no metadata 'config' (golden update) and no 'env' (environment trace): nothing to verify");
   }
-  if (status != SAC_OK) sac_fail_prefix("%s: ", path);
+  if (status != SAC_OK && strncmp(sac_last_error(), path, strlen(path)) != 0) sac_fail_prefix("%s: ", path);
 
   /* the file is verified if there are rows and all of them are ok */
   report->ok = status == SAC_OK && report->count > 0;

@@ -5,7 +5,6 @@
  * and computes reward and observation from the mjData as it is. Derived fields (xpos, cinert, cfrc_ext) are then a
  * substep behind the state. mj_rnePostConstraint takes some 3 % of a step, and is left out where the task does not read
  * its result. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -294,6 +293,7 @@ static sac_status make_batch(instance* env, const mjModel* m) {
 /* Counts the numbers of an observation, and lists the terms of info. It needs no real step: only the count and the
  * names are used, so the bounds serve as an action. */
 static void count_one(const mjModel* m, mjData* d, int i, void* arg) {
+  TSAN_ACQUIRE(arg);
   const call* c = arg;
   const sac_mujoco_sim sim = sim_of(c->env, m, d);
   const sac_mujoco_step step = {.action = c->env->bounds};
