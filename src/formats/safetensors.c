@@ -41,36 +41,28 @@ static const char* shape_text(char text[128], int32_t rank, const int64_t* dims)
   return text;
 }
 
-/* A name from a file, made safe for a message: control characters become '?', and a long name is cut. */
-static const char* shown(char text[80], const char* name, size_t length) {
-  size_t used = 0;
-  for (size_t i = 0; i < length && used < 72; i++)
-    text[used++] = (unsigned char)name[i] < 0x20 || name[i] == 0x7F ? '?' : name[i];
-  (void)snprintf(text + used, 80 - used, "%s", used < length ? "..." : "");
-  return text;
-}
-
 /* Fails with the reason why a header is refused. `entry` holds the fields that were read before the error. data_at: the
  * byte of the file at which the data begins. */
 static sac_status bad_entry(const sac_safetensors* file, const sac_header* header, const sac_header_entry* entry,
                             uint64_t data_at) {
-  char name[80], dtype[80];
+  char name[SAC_SHOW_MAX], dtype[SAC_SHOW_MAX];
 
   /* The data of a tensor lies behind the end of the file: give both sizes. */
   if (header->error && strcmp(header->error, "data_offsets lie outside the file") == 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: cut short (tensor '%s' ends at byte %llu, file %zu)", file->path,
-                    shown(name, entry->name.at, entry->name.size), (unsigned long long)(data_at + entry->end),
+                    sac_text_show(name, entry->name.at, entry->name.size), (unsigned long long)(data_at + entry->end),
                     file->size);
 
   /* A dtype that this library does not read. */
   if (header->error && strcmp(header->error, "unknown dtype") == 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' has dtype '%s'; F32, F64, U8, I64 and U64 are read", file->path,
-                    shown(name, entry->name.at, entry->name.size), shown(dtype, entry->dtype.at, entry->dtype.size));
+                    sac_text_show(name, entry->name.at, entry->name.size),
+                    sac_text_show(dtype, entry->dtype.at, entry->dtype.size));
 
   /* Any other error: what is wrong and where, with the name of the entry if that was read. */
   if (entry->name.size > 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: %s (header byte %zu, at '%s')", file->path, header->error, header->position,
-                    shown(name, entry->name.at, entry->name.size));
+                    sac_text_show(name, entry->name.at, entry->name.size));
   return sac_fail(SAC_ERROR_FORMAT, "%s: %s (header byte %zu)", file->path, header->error, header->position);
 }
 
@@ -122,20 +114,20 @@ static int by_place(const void* a, const void* b) {
 
 /* Refuses a key that is given twice. Leaves the metadata ordered by key. */
 static sac_status check_metadata_keys(sac_safetensors* file) {
-  char text[80];
+  char text[SAC_SHOW_MAX];
 
   /* After sorting, equal keys are neighbours. */
   if (file->metadata_count > 1) qsort(file->metadata, (size_t)file->metadata_count, sizeof *file->metadata, by_key);
   for (int32_t i = 1; i < file->metadata_count; i++)
     if (strcmp(file->metadata[i].key, file->metadata[i - 1].key) == 0)
       return sac_fail(SAC_ERROR_FORMAT, "%s: metadata '%s' is there twice", file->path,
-                      shown(text, file->metadata[i].key, strlen(file->metadata[i].key)));
+                      sac_text_show(text, file->metadata[i].key, strlen(file->metadata[i].key)));
   return SAC_OK;
 }
 
 /* Refuses a name that is given twice. Leaves the tensors ordered by name. */
 static sac_status check_tensor_names(sac_safetensors* file) {
-  char text[80];
+  char text[SAC_SHOW_MAX];
   const size_t count = (size_t)file->count;
 
   /* After sorting, equal names are neighbours. */
@@ -143,13 +135,13 @@ static sac_status check_tensor_names(sac_safetensors* file) {
   for (size_t i = 1; i < count; i++)
     if (strcmp(file->tensors[i].name, file->tensors[i - 1].name) == 0)
       return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' is there twice", file->path,
-                      shown(text, file->tensors[i].name, strlen(file->tensors[i].name)));
+                      sac_text_show(text, file->tensors[i].name, strlen(file->tensors[i].name)));
   return SAC_OK;
 }
 
 /* Checks that the tensors cover the data, without overlaps or gaps. Leaves the tensors in the order of their data. */
 static sac_status check_offsets(sac_safetensors* file, const char* data, uint64_t data_size) {
-  char text[80];
+  char text[SAC_SHOW_MAX];
   const size_t count = (size_t)file->count;
 
   /* Bring the tensors into the order of their data. */
@@ -163,7 +155,7 @@ static sac_status check_offsets(sac_safetensors* file, const char* data, uint64_
     const uint64_t begin = (uint64_t)((const char*)tensor->data - data);
     if (begin != end)
       return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' begins at data byte %llu, %s %llu", file->path,
-                      shown(text, tensor->name, strlen(tensor->name)), (unsigned long long)begin,
+                      sac_text_show(text, tensor->name, strlen(tensor->name)), (unsigned long long)begin,
                       begin < end ? "inside the one before, which ends at" : "after a hole from",
                       (unsigned long long)end);
     end += tensor->bytes;
