@@ -64,44 +64,60 @@ __device__ void read_rows(const sac_temperature_args& a, size_t p, int first, ro
   for (int n = 1; n < rows_ahead; n++) read_row(a, p, first + n * threads, rows[n]);
 }
 
+// What all values may use: the temperature as this update reads it.
+struct temperature_reads {
+  float alpha, log_alpha, target_entropy;
+};
+#define NAMES(t)                                                                                 \
+  const float alpha = (t).alpha, log_alpha = (t).log_alpha, target_entropy = (t).target_entropy; \
+  (void)alpha, (void)log_alpha, (void)target_entropy
+
 // The statistics of one critic's output.
 #undef SUM_CRITIC
 #define SUM_CRITIC ADD
-__device__ void add_critic(float q, float y, double sum[SUMS]) { SAC_STATISTICS(SUM) }
+__device__ void add_critic(float q, float y, const temperature_reads& t, double sum[SUMS]) {
+  NAMES(t);
+  SAC_STATISTICS(SUM)
+}
 #undef SUM_CRITIC
 #define SUM_CRITIC NOTHING
 
 // The statistics of a row's state value.
 #undef SUM_VALUE
 #define SUM_VALUE ADD
-__device__ void add_value(float v, float v_target, double sum[SUMS]) { SAC_STATISTICS(SUM) }
+__device__ void add_value(float v, float v_target, const temperature_reads& t, double sum[SUMS]) {
+  NAMES(t);
+  SAC_STATISTICS(SUM)
+}
 #undef SUM_VALUE
 #define SUM_VALUE NOTHING
 
 // The statistics of a row's sampled action, and the gradient by log_alpha.
 #undef SUM_POLICY
 #define SUM_POLICY ADD
-__device__ void add_policy(const row_reads& reads, float log_alpha, float alpha, float target_entropy,
-                           double sum[SUMS]) {
+__device__ void add_policy(const row_reads& reads, const temperature_reads& t, double sum[SUMS]) {
   const float smallest = reads.smallest, log_prob = reads.log_prob, saturated = reads.saturated;
+  NAMES(t);
   SAC_STATISTICS(SUM)
   sum[ALPHA_GRAD] += static_cast<double>(sac_alpha_loss_grad(log_prob, target_entropy));
 }
+#undef SUM_POLICY
+#define SUM_POLICY NOTHING
 
 // Adds a row to all sums.
-__device__ void add_row(const sac_temperature_args& a, size_t p, int row, const row_reads& reads, float log_alpha,
-                        float alpha, double sum[SUMS]) {
+__device__ void add_row(const sac_temperature_args& a, size_t p, int row, const row_reads& reads,
+                        const temperature_reads& t, double sum[SUMS]) {
   // The critics: those that read_row has loaded, then the others.
   const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
 #pragma unroll
   for (int k = 0; k < critics_ahead; k++)
-    if (k < a.dims.critics) add_critic(reads.q[k], reads.y, sum);
+    if (k < a.dims.critics) add_critic(reads.q[k], reads.y, t, sum);
   for (size_t k = critics_ahead; k < critics; k++)
-    add_critic(a.q[(p * critics + k) * batch + static_cast<size_t>(row)], reads.y, sum);
+    add_critic(a.q[(p * critics + k) * batch + static_cast<size_t>(row)], reads.y, t, sum);
 
   // The value network, where there is one, and the policy.
-  if (a.v_value) add_value(reads.v_value, reads.v_target, sum);
-  add_policy(reads, log_alpha, alpha, a.target_entropy, sum);
+  if (a.v_value) add_value(reads.v_value, reads.v_target, t, sum);
+  add_policy(reads, t, sum);
 }
 
 // Each block of adam_update has written one part of a squared norm. first_part loads the first part that this thread
@@ -116,6 +132,13 @@ __device__ double add_parts(double sum, const double* norm, size_t p, int parts)
     sum += norm[p * static_cast<size_t>(parts) + static_cast<size_t>(i)];
   return sum;
 }
+
+// Adds the squared norms of this thread's parts to the sums of the norms. (number_of takes the root.)
+#undef SUM_CRITIC_GRADIENT
+#undef SUM_ACTOR_GRADIENT
+#define SUM_CRITIC_GRADIENT(name, value) sum[SAC_STATISTIC_##name] += critic_square;
+#define SUM_ACTOR_GRADIENT(name, value) sum[SAC_STATISTIC_##name] += actor_square;
+__device__ void add_squares(double critic_square, double actor_square, double sum[SUMS]){SAC_STATISTICS(SUM)}
 
 // Finds the gradients that are not finite: how many tensors have one, the first of these tensors in the order of
 // a.tensors, and its first such number. It runs once in an agent's life, when the agent stops.
@@ -153,20 +176,38 @@ struct step_reads {
 };
 
 // The divisor of a statistic's sum.
-#define OVER_ONE 1.0
-#define OVER_ROWS rows
-#define OVER_ROWS_CRITICS (rows * dims.critics)
-#define OVER_ROWS_ACTIONS (rows * dims.action)
 __device__ double divisor(int statistic, const sac_dims& dims) {
   const double rows = dims.batch;
   switch (statistic) {
 #define CASE(name, column, watched, each, over, value, tag, meaning) \
   case SAC_STATISTIC_##name:                                         \
-    return OVER_##over;
+    return SAC_STATISTIC_OVER_##over(rows, dims.critics, dims.action);
     SAC_STATISTICS(CASE)
 #undef CASE
     default:
       return rows;
+  }
+}
+
+// The number of a statistic: the mean of its sum; or, where it is read once in an update, its value.
+__device__ double number_of(int statistic, double sum, double mean, const temperature_reads& t) {
+  const double norm = sqrt(sum);  // of the sum of squares of a gradient
+  NAMES(t);
+  (void)norm;
+  switch (statistic) {
+#define NUMBER_CRITIC(name, value)
+#define NUMBER_VALUE(name, value)
+#define NUMBER_POLICY(name, value)
+#define NUMBER_ONCE(name, value) \
+  case SAC_STATISTIC_##name:     \
+    return static_cast<double>(value);
+#define NUMBER_CRITIC_GRADIENT NUMBER_ONCE
+#define NUMBER_ACTOR_GRADIENT NUMBER_ONCE
+#define NUMBER(name, column, watched, each, over, value, tag, meaning) NUMBER_##each(name, value)
+    SAC_STATISTICS(NUMBER)
+#undef NUMBER
+    default:
+      return mean;
   }
 }
 
@@ -177,11 +218,11 @@ constexpr uint32_t watched_statistics = 0u SAC_STATISTICS(WATCHED);
 
 // Computes the means, the norms and log_alpha's step from the sums: a lane of the first warp for each. Returns whether
 // all watched statistics are finite, in all lanes.
-__device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double sum, float alpha, step_reads& reads) {
-  // Lane i stores statistic i: a norm, alpha itself, or a mean.
+__device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double sum, const temperature_reads& t,
+                       step_reads& reads) {
+  // Lane i stores statistic i.
   const double mean = sum / divisor(lane, a.dims);
-  const bool norm = lane == SAC_STATISTIC_critic_grad || lane == SAC_STATISTIC_actor_grad;
-  const double number = norm ? sqrt(sum) : lane == SAC_STATISTIC_alpha ? static_cast<double>(alpha) : mean;
+  const double number = number_of(lane, sum, mean, t);
   if (lane < SAC_STATISTIC_COUNT) reinterpret_cast<double*>(&a.state[p].stats)[lane] = number;
 
   // One more lane has the gradient by log_alpha, and makes Adam's step.
@@ -197,9 +238,9 @@ __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double
   // Statistics that are not watched may be infinite or NaN.
   return __all_sync(SAC_WHOLE_WARP, !(watched_statistics >> lane & 1) || isfinite(number));
 }
-static_assert(SUMS <= SAC_WARP, "a lane a sum");
+static_assert(SUMS <= SAC_WARP, "a lane for each sum");
 
-// One block an agent.
+// One block for each agent.
 __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) {
   // The agent, and what Adam's step of log_alpha needs.
   const size_t p = blockIdx.x, at = p * a.log_alpha_stride;
@@ -221,25 +262,25 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
   sac_loads_first();
   if (!alive) return;
 
-  // This thread's part of the squared norms.
-  double sum[SUMS] = {0};
-  sum[SAC_STATISTIC_critic_grad] = add_parts(critic_part, a.critic_norm, p, a.critic_parts);
-  if (a.value_norm) sum[SAC_STATISTIC_critic_grad] += add_parts(value_part, a.value_norm, p, a.value_parts);
-  sum[SAC_STATISTIC_actor_grad] = add_parts(actor_part, a.actor_norm, p, a.actor_parts);
+  // This thread's part of the squared norms. That of the critics includes a value network.
+  double sum[SUMS] = {0}, critic_square = add_parts(critic_part, a.critic_norm, p, a.critic_parts);
+  if (a.value_norm) critic_square += add_parts(value_part, a.value_norm, p, a.value_parts);
+  const double actor_square = add_parts(actor_part, a.actor_norm, p, a.actor_parts);
+  add_squares(critic_square, actor_square, sum);
 
   // This thread's rows.
-  const float alpha = sac_alpha(step.log_alpha);
+  const temperature_reads t = {sac_alpha(step.log_alpha), step.log_alpha, a.target_entropy};
   for (int first = thread; first < a.dims.batch; first += rows_ahead * threads) {
     if (first != thread) read_rows(a, p, first, rows);
 #pragma unroll
     for (int n = 0; n < rows_ahead; n++)
-      if (first + n * threads < a.dims.batch) add_row(a, p, first + n * threads, rows[n], step.log_alpha, alpha, sum);
+      if (first + n * threads < a.dims.batch) add_row(a, p, first + n * threads, rows[n], t, sum);
   }
 
   // Over the block. Then lane i of the first warp has sum i.
   sac_block_sums<double, SUMS>(sum);
   bool finite = true;
-  if (thread < SAC_WARP) finite = finish(a, p, thread, sum[0], alpha, step);
+  if (thread < SAC_WARP) finite = finish(a, p, thread, sum[0], t, step);
 
   // Stop the agent if a watched statistic is not finite.
   if (!__syncthreads_or(!finite)) return;

@@ -1,14 +1,15 @@
-/* The statistics of an update, in one list: what sac_update_stats holds, metrics.csv and the events log, and both
- * backends sum up. A new statistic is one line at the end.
+/* The statistics of an update, in one list. From it follow sac_update_stats, the columns of metrics.csv, the tags of
+ * TensorBoard events, and the sums that the library computes. A program of your own needs `name` and `meaning` only.
  *
  * X(name, column, watched, each, over, value, tag, meaning)
  *   column   its place among the statistics in metrics.csv
  *   watched  1: an agent with a value that is not finite is stopped
- *   each     what is summed: CRITIC every critic's rows, VALUE the value network's rows, POLICY the rows of a~, ONCE
- *            nothing, or CRITIC_GRADIENT and ACTOR_GRADIENT: an L2 norm
+ *   each     what is summed: CRITIC every critic's rows, VALUE the value network's rows, POLICY the rows of a~; or
+ *            what is read once in an update: ONCE, CRITIC_GRADIENT, ACTOR_GRADIENT
  *   over     what the sum is divided by: ROWS, ROWS_CRITICS, ROWS_ACTIONS, or ONE
- *   value    of one row, by the library's own formulas; its names: q, y (CRITIC); v, v_target (VALUE); log_prob,
- *            smallest, saturated (POLICY); alpha, log_alpha, target_entropy (all)
+ *   value    of one row, an expression for the library's own build; its names: q, y (CRITIC); v, v_target (VALUE);
+ *            log_prob, smallest, saturated (POLICY); norm, an L2 norm (CRITIC_GRADIENT, ACTOR_GRADIENT); alpha,
+ *            log_alpha, target_entropy (all)
  *   tag      of the TensorBoard events
  * The place of a line in this list is its place in files too: lines are only added, at the end. */
 #ifndef SAC_STATISTICS_H
@@ -30,10 +31,16 @@
     "mean over critics and rows of |Q - y|") \
   X(saturation, 6, 0, POLICY, ROWS_ACTIONS, saturated, "policy/saturation", \
     "share of a~ components with |a| > 0.999") \
-  X(critic_grad, 9, 1, CRITIC_GRADIENT, ONE, 0, "grad/critic", \
+  X(critic_grad, 9, 1, CRITIC_GRADIENT, ONE, norm, "grad/critic", \
     "L2 norm over the gradients of all critics, and of a value network") \
-  X(actor_grad, 10, 1, ACTOR_GRADIENT, ONE, 0, "grad/actor", "L2 norm of the actor's gradient")
+  X(actor_grad, 10, 1, ACTOR_GRADIENT, ONE, norm, "grad/actor", "L2 norm of the actor's gradient")
 /* clang-format on */
+
+/* The divisors, by `over`. */
+#define SAC_STATISTIC_OVER_ONE(rows, critics, actions) 1
+#define SAC_STATISTIC_OVER_ROWS(rows, critics, actions) (rows)
+#define SAC_STATISTIC_OVER_ROWS_CRITICS(rows, critics, actions) ((rows) * (critics))
+#define SAC_STATISTIC_OVER_ROWS_ACTIONS(rows, critics, actions) ((rows) * (actions))
 
 /* What one update did, for one agent: one double a statistic, in the units of the formulas. */
 typedef struct sac_update_stats {

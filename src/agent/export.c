@@ -23,8 +23,19 @@ static const sac_tensor* actor_tensor(const sac_agent* agent, int32_t n) {
   return NULL;
 }
 
-/* The number of tensors of the actor: a weight and a bias for each linear layer. */
-static int32_t actor_count(const sac_agent* agent) { return 2 * agent->tensors.net[SAC_ACTOR][0].layers; }
+/* The number of tensors of the actor. */
+static int32_t actor_count(const sac_agent* agent) {
+  int32_t count = 0;
+  while (actor_tensor(agent, count)) count++;
+  return count;
+}
+
+/* Whether libsac_policy evaluates these layers: linear, ReLU, linear, ..., linear. */
+static int policy_evaluates(const sac_net* net) {
+  for (int32_t i = 0; i < net->count; i++)
+    if (net->layer[i].kind != (i % 2 ? SAC_RELU : SAC_LINEAR)) return 0;
+  return 1;
+}
 
 /* Gives name, type and dimensions of tensor i of the file. */
 static void describe(void* user, int32_t i, sac_file_tensor* out) {
@@ -90,7 +101,8 @@ sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path)
 
   /* list the metadata: what a reader needs to build the network and to know the environment */
   const sac_metadata metadata[] = {
-      {"format", "sac-policy-1"},
+      /* libsac_policy refuses a format that it does not know */
+      {"format", policy_evaluates(agent->tensors.net[SAC_ACTOR]) ? "sac-policy-1" : "sac-policy-other-layers"},
       {"version", SAC_VERSION},
       {"env", agent->settings.env_id},
       {"env.options", agent->config->settings.env_options},
@@ -116,6 +128,7 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   const sac_net* net = &agent->tensors.net[SAC_ACTOR][0];
   int same = sac_policy_layers(policy, size) == net->layers;
   for (int32_t l = 0; same && l < net->layers; l++) same = size[l] == net->size[l];
+  same = same && policy_evaluates(net);
   if (!same || size[net->layers] != agent->shape.action)
     return sac_fail(SAC_ERROR_SHAPE, "sac_agent_policy: the policy has other layers than this agent's actor");
 

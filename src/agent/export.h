@@ -1,7 +1,8 @@
 /* Writes the actor alone to a file, for sac_policy.
  *
  * policy.safetensors: actor.* as in a checkpoint, action.centre (A), action.half_range (A), all F32; metadata format
- * "sac-policy-1", version, env, env.options, obs, act, hidden, log_std_min, log_std_max. */
+ * "sac-policy-1" ("sac-policy-other-layers" if libsac_policy cannot evaluate the actor's layers), version, env,
+ * env.options, obs, act, hidden, log_std_min, log_std_max. */
 #ifndef SAC_AGENT_EXPORT_H
 #define SAC_AGENT_EXPORT_H
 

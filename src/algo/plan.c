@@ -75,6 +75,13 @@ static void row_things(const sac_op* op, int32_t pass, things* reads, things* wr
   }
 }
 
+int sac_row_starts_gradient(sac_row_function row) {
+  const sac_op op = {.kind = SAC_ROWS, .row = row};
+  things reads = 0, writes = 0;
+  row_things(&op, 0, &reads, &writes);
+  return (writes & one(D_OUTPUT)) != 0;
+}
+
 /* Finds the things that an operation reads and writes. pass: the pass that it works on; -1: none. */
 static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass, things* reads, things* writes) {
   const things weights = one(WEIGHTS + (int)op->nets), gradients = one(GRADIENTS + (int)op->nets);

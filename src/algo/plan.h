@@ -37,6 +37,9 @@ sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sink);
 /* The pass of a group at a place; -1: none. */
 int32_t sac_plan_find(const sac_plan* plan, sac_group nets, sac_place at);
 
+/* Whether a row function starts a gradient: it writes the gradient of a loss by the output of its networks. */
+int sac_row_starts_gradient(sac_row_function row);
+
 /* The number of launches on a device for operation `number` of an algorithm's list, with `layers` hidden layers. 0: it
  * shares the launches of the operation before it, as forwards of networks side by side and row functions do. */
 int32_t sac_op_launches(const sac_algorithm* algo, int32_t number, int32_t layers);

@@ -163,9 +163,9 @@ struct sac_backend {
    * agent->stats[p] is complete and added to agent->totals[p], and counters[p].updates advances by one. */
   sac_status (*stage)(sac_agent* agent, sac_stage stage);
 
-  /* How the backend runs operation `op` of an algorithm's list, for people; NULL: it cannot. left: the number of
-   * operations in the list from `op` on. *count: how many of them, with `op`, run together. */
-  const char* (*runs_as)(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count);
+  /* How the backend runs operation `number` of the algorithm's list under these settings, for people; NULL: it cannot.
+   * *count: how many operations run together, from this one on. */
+  const char* (*runs_as)(const sac_settings* settings, int32_t number, int32_t* count);
 
   /* The parts of an agent's update, in the order in which its stages run them. part_run runs one of them alone, for
    * benchmarks and tests. All parts in turn are an update: the first draws the minibatch; the last completes

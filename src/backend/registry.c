@@ -23,8 +23,8 @@ const char* const sac_device_names[] = {
 #define NAME(name) #name,
     BACKENDS(NAME) NULL};
 
-/* The values of key cuda.path, the paths through an update (config/field.h). Their table is in cuda/paths.c. */
-const char* const sac_cuda_path_names[] = {"auto", "composed", NULL};
+/* The values of key cuda.path (config/field.h). */
+const char* const sac_cuda_path_names[] = {"auto", SAC_CUDA_PATHS(NAME) NULL};
 
 int32_t sac_backend_count(void) { return SAC_LENGTH(backends); }
 const sac_backend* sac_backend_at(int32_t index) {

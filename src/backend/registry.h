@@ -4,6 +4,10 @@
 
 #include "backend/backend.h"
 
+/* X(name): the paths through an update on CUDA, the fastest first. Each is a value of key cuda.path, and a row of the
+ * table in cuda/paths.c. The list is here because builds without CUDA know the names too. */
+#define SAC_CUDA_PATHS(X) X(composed)
+
 /* The number of backends, and the backend with an index; NULL: no such index. */
 int32_t sac_backend_count(void);
 const sac_backend* sac_backend_at(int32_t index);

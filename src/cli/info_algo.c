@@ -55,13 +55,13 @@ static sac_shape shape_of(const sac_config* config, const sac_settings* settings
 }
 
 /* Asks each backend what the operations run as. */
-static void find_runs(list* l) {
+static void find_runs(list* l, const sac_settings* settings) {
   for (int32_t b = 0; b < sac_backend_count() && b < BACKENDS_MAX; b++) {
     const sac_backend* backend = l->backend[l->backends++] = sac_backend_at(b);
 
     /* go from group to group: the backend says how many operations run as one */
     for (int32_t i = 0, count; i < l->algo->op_count; i += count) {
-      const char* name = backend->runs_as(l->algo, &l->algo->update[i], l->algo->op_count - i, &count);
+      const char* name = backend->runs_as(settings, i, &count);
 
       /* note the group for each of its operations */
       for (int32_t o = i; o < i + count; o++) l->runs[b][o] = (runs){name, i, count};
@@ -194,7 +194,7 @@ int sac_cli_info_algo(const sac_config* config, int json) {
   l.algo = sac_algo_at(settings.algo);
   l.name = sac_algo_name(settings.algo);
   l.shape = shape_of(config, &settings);
-  find_runs(&l);
+  find_runs(&l, &settings);
 
   /* print it */
   if (json) print_json(&l);

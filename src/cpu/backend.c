@@ -205,8 +205,11 @@ static sac_status choose(const char* device, int32_t* ordinal) {
   return SAC_OK;
 }
 
+/* The one path supports every network and sampler, and the algorithms whose row functions the CPU has. */
 static const char* path(const sac_settings* settings) {
-  (void)settings; /* the one path supports every algorithm, network and sampler */
+  const sac_algorithm* algo = sac_algo_at(settings->algo);
+  for (int32_t i = 0; i < algo->op_count; i++)
+    if (algo->update[i].kind == SAC_ROWS && !sac_cpu_has_row(algo->update[i].row)) return NULL;
   return "composed";
 }
 

@@ -163,7 +163,10 @@ void sac_cpu_run(sac_agent* agent, sac_stage stage);
 int32_t sac_cpu_part_count(const sac_agent* agent);
 sac_part sac_cpu_part_at(const sac_agent* agent, int32_t part);
 void sac_cpu_part_run(sac_agent* agent, int32_t part);
-const char* sac_cpu_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count);
+const char* sac_cpu_runs_as(const sac_settings* settings, int32_t number, int32_t* count);
+
+/* Whether the CPU has a row function (rows.c). */
+int sac_cpu_has_row(sac_row_function row);
 
 /* --- the tasks of phases ------------------------------------------------------------------------------------------ */
 

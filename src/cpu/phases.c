@@ -258,14 +258,15 @@ sac_part sac_cpu_part_at(const sac_agent* agent, int32_t part) {
 
 void sac_cpu_part_run(sac_agent* agent, int32_t part) { run_phases(agent, part, 1, 1); }
 
-const char* sac_cpu_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count) {
-  (void)algo;
+const char* sac_cpu_runs_as(const sac_settings* settings, int32_t number, int32_t* count) {
+  const sac_algorithm* algo = sac_algo_at(settings->algo);
+  const sac_op* op = &algo->update[number];
 
   /* only GRADIENT runs together with the operation after it */
   *count = 1;
   switch (op->kind) {
     case SAC_GRADIENT:
-      if (left > 1 && op[1].kind == SAC_ADAM && op[1].nets == op->nets) *count = 2;
+      if (number + 1 < algo->op_count && op[1].kind == SAC_ADAM && op[1].nets == op->nets) *count = 2;
       return "blocks";
     case SAC_ADAM:
     case SAC_TEMPERATURE:
@@ -273,6 +274,8 @@ const char* sac_cpu_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t
       return op->kind == SAC_ADAM ? "blocks" : op->kind == SAC_POLYAK ? "pieces" : "one step";
     case SAC_INPUT_GRAD:
       return "rows by critic; picked, back, put back";
+    case SAC_ROWS:
+      return sac_cpu_has_row(op->row) ? "chunks" : NULL;
     default:
       return "chunks";
   }

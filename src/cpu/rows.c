@@ -229,6 +229,8 @@ static void (*const row_functions[SAC_ROW_COUNT])(const span* s) = {[SAC_ROW_SAM
                                                                     [SAC_ROW_SMALLEST] = smallest,
                                                                     [SAC_ROW_SAMPLE_GRAD] = sample_grad};
 
+int sac_cpu_has_row(sac_row_function row) { return row_functions[row] != NULL; }
+
 /* --- the task that runs these operations -------------------------------------------------------------------------- */
 
 void sac_cpu_rows_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task, sac_cpu_thread* thread) {

@@ -13,10 +13,11 @@ unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
     const sac_op* op = &plan->op[i];
     if (op->stage != stage) continue;
 
-    /* statistics of rows are complete with the loss or gradient that reads their columns */
-    if (op->row == SAC_ROW_SQUARE_LOSS && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_ROW;
-    if (op->row == SAC_ROW_SOFT_VALUE_LOSS) done |= SAC_EACH_VALUE_ROW;
-    if (op->row == SAC_ROW_SAMPLE_GRAD) done |= SAC_EACH_POLICY_ROW;
+    /* statistics of rows are complete with the row function that starts the gradient of these networks */
+    const int starts = op->kind == SAC_ROWS && sac_row_starts_gradient(op->row);
+    if (starts && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_ROW;
+    if (starts && op->nets == SAC_VALUE) done |= SAC_EACH_VALUE_ROW;
+    if (starts && op->nets == SAC_ACTOR) done |= SAC_EACH_POLICY_ROW;
 
     /* norms are complete with the gradients */
     if (op->kind == SAC_GRADIENT && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_GRADIENT;
@@ -26,8 +27,13 @@ unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
 }
 
 /* Each line of SAC_STATISTICS adds its value to its sum in one of the functions below: the macro SUM_<each> is ADD in
- * that function, and empty in the others. The local variables of the function are the names that values may use. Sums
- * are in double, in the order of rows. */
+ * that function, and empty in the others. The local variables of the function are the names that values may use. NAMES
+ * declares those that all values may use: the temperature before this update, whose own step comes later. Sums are in
+ * double, in the order of rows. */
+#define NAMES(job)                                                                                                 \
+  const float alpha = sac_cpu_alpha(job), target_entropy = (float)(job)->agent->target_entropy;                    \
+  const float log_alpha = sac_cpu_slab((job)->cpu, SAC_MEMORY_WEIGHTS, (job)->p)[(job)->agent->tensors.log_alpha]; \
+  (void)alpha, (void)log_alpha, (void)target_entropy
 #define NOTHING(name, value)
 #define ADD(name, value) sum->name += (double)(value);
 #define SUM_CRITIC NOTHING
@@ -41,7 +47,7 @@ unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
 #undef SUM_ONCE
 #define SUM_ONCE ADD
 static void once(const sac_cpu_job* job, sac_update_stats* sum) {
-  const float alpha = sac_cpu_alpha(job);
+  NAMES(job);
 
   /* start the statistics of this update */
   memset(sum, 0, sizeof *sum);
@@ -54,6 +60,7 @@ static void once(const sac_cpu_job* job, sac_update_stats* sum) {
 #define SUM_CRITIC ADD
 static void critic_rows(const sac_cpu_job* job, sac_update_stats* sum) {
   const int32_t pass = sac_plan_find(&job->cpu->plan, SAC_CRITIC, SAC_CURRENT);
+  NAMES(job);
 
   /* the forward pass kept Q(s, a): the trace has its gradient by now */
   for (int32_t k = 0; k < job->agent->shape.critics; k++) {
@@ -71,6 +78,7 @@ static void critic_rows(const sac_cpu_job* job, sac_update_stats* sum) {
 #define SUM_VALUE ADD
 static void value_rows(const sac_cpu_job* job, sac_update_stats* sum) {
   const int32_t pass = sac_plan_find(&job->cpu->plan, SAC_VALUE, SAC_CURRENT);
+  NAMES(job);
   for (int32_t r = 0; r < job->agent->shape.batch; r++) {
     const float v = job->scratch->output[pass][r], v_target = job->scratch->v_target[r];
     SAC_STATISTICS(SUM)
@@ -82,15 +90,34 @@ static void value_rows(const sac_cpu_job* job, sac_update_stats* sum) {
 #undef SUM_POLICY
 #define SUM_POLICY ADD
 static void policy_rows(const sac_cpu_job* job, sac_update_stats* sum) {
-  const float alpha = sac_cpu_alpha(job), target_entropy = (float)job->agent->target_entropy;
-  const float log_alpha = sac_cpu_slab(job->cpu, SAC_MEMORY_WEIGHTS, job->p)[job->agent->tensors.log_alpha];
-
-  /* alpha and log_alpha are the values before this update: the temperature's step comes later */
+  NAMES(job);
   for (int32_t r = 0; r < job->agent->shape.batch; r++) {
     const float smallest = job->scratch->smallest[r], log_prob = job->minibatch->log_prob[r],
                 saturated = job->scratch->saturated[r];
     SAC_STATISTICS(SUM)
   }
+}
+#undef SUM_POLICY
+#define SUM_POLICY NOTHING
+
+/* The norm of the critics' gradients: the root of the blocks' squared norms. It includes a value network. */
+#undef SUM_CRITIC_GRADIENT
+#define SUM_CRITIC_GRADIENT ADD
+static void critic_gradient(const sac_cpu_job* job, sac_update_stats* sum) {
+  const double norm = sqrt(sac_cpu_sum_norms(job, SAC_VALUE, sac_cpu_sum_norms(job, SAC_CRITIC, 0)));
+  NAMES(job);
+  SAC_STATISTICS(SUM)
+}
+#undef SUM_CRITIC_GRADIENT
+#define SUM_CRITIC_GRADIENT NOTHING
+
+/* The norm of the actor's gradient. */
+#undef SUM_ACTOR_GRADIENT
+#define SUM_ACTOR_GRADIENT ADD
+static void actor_gradient(const sac_cpu_job* job, sac_update_stats* sum) {
+  const double norm = sqrt(sac_cpu_sum_norms(job, SAC_ACTOR, 0));
+  NAMES(job);
+  SAC_STATISTICS(SUM)
 }
 
 /* Divides the completed sums by what the list says (`over`): the number of rows, critics or actions. */
@@ -98,16 +125,14 @@ static void policy_rows(const sac_cpu_job* job, sac_update_stats* sum) {
 #define EACH_CRITIC SAC_EACH_CRITIC_ROW
 #define EACH_VALUE SAC_EACH_VALUE_ROW
 #define EACH_POLICY SAC_EACH_POLICY_ROW
-#define EACH_CRITIC_GRADIENT 0 /* norms are not sums of terms */
-#define EACH_ACTOR_GRADIENT 0
-#define OVER_ONE 1
-#define OVER_ROWS rows
-#define OVER_ROWS_CRITICS (rows * agent->shape.critics)
-#define OVER_ROWS_ACTIONS (rows * agent->shape.action)
+#define EACH_CRITIC_GRADIENT SAC_EACH_CRITIC_GRADIENT
+#define EACH_ACTOR_GRADIENT SAC_EACH_ACTOR_GRADIENT
 #define DIVIDE(name, column, watched, each, over, value, tag, meaning) \
-  if (completed & EACH_##each) stats->name /= OVER_##over;
+  if (completed & EACH_##each) stats->name /= SAC_STATISTIC_OVER_##over(rows, critics, actions);
 static void divide(const sac_agent* agent, unsigned completed, sac_update_stats* stats) {
   const double rows = agent->shape.batch;
+  const int32_t critics = agent->shape.critics, actions = agent->shape.action;
+  (void)critics, (void)actions;
   SAC_STATISTICS(DIVIDE)
 }
 
@@ -122,11 +147,8 @@ void sac_cpu_statistics_task(const sac_cpu_job* job, const sac_cpu_phase* phase,
   if (completed & SAC_EACH_CRITIC_ROW) critic_rows(job, stats);
   if (completed & SAC_EACH_VALUE_ROW) value_rows(job, stats);
   if (completed & SAC_EACH_POLICY_ROW) policy_rows(job, stats);
-
-  /* a norm is the root of the blocks' squared norms; that of the critics includes a value network */
-  if (completed & SAC_EACH_CRITIC_GRADIENT)
-    stats->critic_grad = sqrt(sac_cpu_sum_norms(job, SAC_VALUE, sac_cpu_sum_norms(job, SAC_CRITIC, 0)));
-  if (completed & SAC_EACH_ACTOR_GRADIENT) stats->actor_grad = sqrt(sac_cpu_sum_norms(job, SAC_ACTOR, 0));
+  if (completed & SAC_EACH_CRITIC_GRADIENT) critic_gradient(job, stats);
+  if (completed & SAC_EACH_ACTOR_GRADIENT) actor_gradient(job, stats);
 
   /* turn sums into means */
   divide(job->agent, completed, stats);

@@ -94,6 +94,7 @@ typedef struct sac_gpu {
   sac_nets nets[SAC_GROUP_COUNT];
   size_t log_alpha; /* offset of agent 0's in the slabs; SAC_ALPHA_STRIDE floats from one agent to the next */
   sac_plan plan;    /* of the algorithm, in the list's order */
+  const struct sac_update_path* path;
 
   /* In scratch: state, and what update.c works on. n: networks of an agent in the group. */
   sac_device_state* state;      /* (P) */
@@ -224,26 +225,37 @@ typedef struct sac_launch {
   sac_status (*run)(const sac_agent* agent, const sac_op* op); /* queues the `count` operations from op on */
 } sac_launch;
 
-/* The launches of the composed path: longer patterns first. (sac_cuda_composed_count) */
-extern const sac_launch sac_cuda_composed[];
-extern const int32_t sac_cuda_composed_count;
+/* A path through an update: launches of its own. The operations that it has none for run as in the composed path. */
+typedef struct sac_update_path {
+  const char* name;                            /* a value of key cuda.path */
+  int (*serves)(const sac_settings* settings); /* whether the path can run an update with these settings */
+  const sac_launch* launch;                    /* (count) longer patterns first */
+  int32_t count;
+} sac_update_path;
 
-/* The launch that serves the operations from op on, `left` of them; NULL: none does. */
-const sac_launch* sac_cuda_find_launch(const sac_algorithm* algo, const sac_op* op, int32_t left);
+/* The path that cuda.path and the settings lead to; NULL: none serves them. */
+const sac_update_path* sac_cuda_path(const sac_settings* settings);
+
+/* The launch of a path that serves the operations from op on, `left` of them; NULL: none does. */
+const sac_launch* sac_cuda_find_launch(const sac_update_path* path, const sac_algorithm* algo, const sac_op* op,
+                                       int32_t left);
 
 /* The parts of an update, as sac_backend has them: replay sample, then a launch each. */
 int32_t sac_cuda_part_count(const sac_agent* agent);
 sac_part sac_cuda_part_at(const sac_agent* agent, int32_t part);
 sac_status sac_cuda_part_run(sac_agent* agent, int32_t part);
-const char* sac_cuda_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count);
+const char* sac_cuda_runs_as(const sac_settings* settings, int32_t number, int32_t* count);
 
-/* The name of the path that cuda.path and the algorithm lead to; NULL: none serves it. */
-const char* sac_cuda_path(const sac_settings* settings);
+/* The name of the settings' path; NULL: none serves them. */
+const char* sac_cuda_path_name(const sac_settings* settings);
 
 /* --- replay.c ----------------------------------------------------------------------------------------------------- */
 
 sac_status sac_cuda_replay_push(sac_agent* agent, const sac_transitions* transitions, const sac_vector* vector);
 sac_status sac_cuda_replay_sample(sac_agent* agent);
+
+/* Whether the device has a launch for a sampler, by its index in SAC_SAMPLERS. */
+int sac_cuda_has_sampler(int sampler);
 sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise);
 
 /* --- env.c -------------------------------------------------------------------------------------------------------- */

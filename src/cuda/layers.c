@@ -141,8 +141,8 @@ const sac_cuda_layer sac_cuda_layers[SAC_LAYER_KIND_COUNT] = {
     [SAC_RELU] = {NULL, NULL, NULL}, /* done with the linear layers around it */
 };
 
-/* Two conditions: a layer of a kind without functions stands between linear layers, which do its work; and the network
- * ends with linear, ReLU, linear, as the kernels of head.cuh require. */
+/* The list is linear, ReLU, linear, ..., linear, with one ReLU or more. The kernels of acting (act.cu, act_one.cu)
+ * evaluate no other; those of head.cuh need linear, ReLU, linear at the end. */
 int sac_cuda_serves_network(const sac_settings* settings) {
   sac_layer_spec spec[SAC_NET_LAYERS_MAX];
   const sac_sizes* hidden = &settings->hidden;
@@ -150,14 +150,8 @@ int sac_cuda_serves_network(const sac_settings* settings) {
   /* list the layers; the head's width does not matter here */
   const int32_t count = sac_network_kind_at(settings->network_kind)(hidden->size, hidden->count, 1, spec);
 
-  /* each layer has functions, or is between linear layers; a linear layer gets its bias with the ReLU after it */
-  for (int32_t i = 0; i < count; i++) {
-    if (spec[i].kind == SAC_LINEAR && i + 1 < count && spec[i + 1].kind != SAC_RELU) return 0;
-    const int between = i > 0 && i + 1 < count && spec[i - 1].kind == SAC_LINEAR && spec[i + 1].kind == SAC_LINEAR;
-    if (!sac_cuda_layers[spec[i].kind].forward && !between) return 0;
-  }
-
-  /* the end of the list */
-  return count >= 3 && spec[count - 1].kind == SAC_LINEAR && spec[count - 2].kind == SAC_RELU &&
-         spec[count - 3].kind == SAC_LINEAR;
+  /* linear layers at even places, ReLU at odd ones */
+  for (int32_t i = 0; i < count; i++)
+    if (spec[i].kind != (i % 2 ? SAC_RELU : SAC_LINEAR)) return 0;
+  return count >= 3 && count % 2 == 1;
 }

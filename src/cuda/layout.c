@@ -97,9 +97,10 @@ static void take_trace(sac_region* a, const sac_net* net, size_t nets, size_t ro
 
 /* The pass whose FORWARD shares a launch with that of pass i, so that its networks or rows are placed behind those of
  * pass i; -1: none. */
-static int32_t neighbour_of(const sac_plan* plan, const sac_algorithm* algo, int32_t i) {
+static int32_t neighbour_of(const sac_gpu* gpu, const sac_algorithm* algo, int32_t i) {
+  const sac_plan* plan = &gpu->plan;
   const int32_t next = plan->pass[i].first + 1; /* the operation after the pass's FORWARD */
-  const sac_launch* launch = sac_cuda_find_launch(algo, &plan->op[next - 1], plan->count - next + 1);
+  const sac_launch* launch = sac_cuda_find_launch(gpu->path, algo, &plan->op[next - 1], plan->count - next + 1);
   return launch && launch->count == 2 ? plan->pass_of[next] : -1;
 }
 
@@ -113,7 +114,7 @@ static void layout_passes(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
     const sac_pass* pass = &plan->pass[i];
     const sac_net* net = agent->tensors.net[pass->nets];
     const size_t nets = net_count(agent, gpu, pass->nets);
-    const int32_t next = neighbour_of(plan, agent->algo, i);
+    const int32_t next = neighbour_of(gpu, agent->algo, i);
     const int side_by_side = next >= 0 && plan->pass[next].nets != pass->nets;
     if (placed[i]) continue; /* as the neighbour of an earlier pass */
 
@@ -259,6 +260,7 @@ void sac_cuda_layout(const sac_agent* agent, sac_gpu* gpu, size_t* scratch_bytes
   gpu->act_rows = staged_rows(SAC_ACT_BYTES, act_row, SAC_ACT_ROWS_MAX);
   gpu->push_capacity = staged_rows(SAC_PUSH_BYTES, row, 65536);
   (void)sac_plan_create(&gpu->plan, agent->algo, 0); /* create reports its errors */
+  gpu->path = sac_cuda_path(&agent->settings);
 
   /* slabs first: scratch memory needs the numbers and sizes of the networks */
   place_slabs(agent, gpu);

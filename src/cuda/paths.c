@@ -1,6 +1,7 @@
 /* Paths through an update: the launches for the operations of an algorithm's list, and the path for given settings. */
 #include <string.h>
 
+#include "backend/registry.h"
 #include "cuda/layers.h"
 #include "cuda/update.h"
 #include "util/error.h"
@@ -30,7 +31,7 @@ static int at_both(const sac_algorithm* algo, const sac_op* op) {
 #define ONE(operation) \
   { SAC_##operation, SAC_ROW_NONE }
 
-const sac_launch sac_cuda_composed[] = {
+static const sac_launch composed[] = {
     {"actor_smallest_q, products, actor_squash_grad",
      3,
      {ROW(SMALLEST), ONE(INPUT_GRAD), ROW(SAMPLE_GRAD)},
@@ -50,25 +51,23 @@ const sac_launch sac_cuda_composed[] = {
     {"temperature_update", 1, {ONE(TEMPERATURE)}, NULL, sac_cuda_temperature},
     {"target_update", 1, {ONE(POLYAK)}, NULL, sac_cuda_polyak},
 };
-const int32_t sac_cuda_composed_count = SAC_LENGTH(sac_cuda_composed);
 
-const sac_launch* sac_cuda_find_launch(const sac_algorithm* algo, const sac_op* op, int32_t left) {
-  for (int32_t i = 0; i < sac_cuda_composed_count; i++) {
-    const sac_launch* launch = &sac_cuda_composed[i];
-    int32_t n = 0;
-    if (launch->count > left) continue;
-
-    /* compare the pattern; the first that fits is the longest one */
-    while (n < launch->count && op[n].kind == launch->pattern[n].kind && op[n].row == launch->pattern[n].row) n++;
-    if (n == launch->count && (!launch->serves || launch->serves(algo, op))) return launch;
-  }
-  return NULL;
+/* Whether the operations from op on, `left` of them, begin with a launch's pattern. */
+static int fits(const sac_launch* launch, const sac_algorithm* algo, const sac_op* op, int32_t left) {
+  if (launch->count > left) return 0;
+  for (int32_t n = 0; n < launch->count; n++)
+    if (op[n].kind != launch->pattern[n].kind || op[n].row != launch->pattern[n].row) return 0;
+  return !launch->serves || launch->serves(algo, op);
 }
 
-const char* sac_cuda_runs_as(const sac_algorithm* algo, const sac_op* op, int32_t left, int32_t* count) {
-  const sac_launch* launch = sac_cuda_find_launch(algo, op, left);
-  *count = launch ? launch->count : 1;
-  return launch ? launch->name : NULL;
+const sac_launch* sac_cuda_find_launch(const sac_update_path* path, const sac_algorithm* algo, const sac_op* op,
+                                       int32_t left) {
+  /* the path's own launches come before those of the composed path; of each the first that fits is the longest one */
+  for (int32_t i = 0; path && i < path->count; i++)
+    if (fits(&path->launch[i], algo, op, left)) return &path->launch[i];
+  for (int32_t i = 0; i < SAC_LENGTH(composed); i++)
+    if (fits(&composed[i], algo, op, left)) return &composed[i];
+  return NULL;
 }
 
 /* --- the parts of an update --------------------------------------------------------------------------------------- */
@@ -76,13 +75,14 @@ const char* sac_cuda_runs_as(const sac_algorithm* algo, const sac_op* op, int32_
 /* Finds launch number `number` of an update, from 0. Returns the operation that it begins with; past the last launch
  * *launch is NULL. (Part 0 of an update is replay sample, so launch n is part n + 1.) */
 static int32_t find_part(const sac_agent* agent, int32_t number, const sac_launch** launch) {
-  const sac_plan* plan = &sac_gpu_of(agent)->plan;
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_plan* plan = &gpu->plan;
   int32_t op = 0;
   *launch = NULL;
 
   /* walk over the launches before it */
   while (op < plan->count) {
-    *launch = sac_cuda_find_launch(agent->algo, &plan->op[op], plan->count - op);
+    *launch = sac_cuda_find_launch(gpu->path, agent->algo, &plan->op[op], plan->count - op);
     if (!*launch || number-- == 0) return op;
     op += (*launch)->count;
   }
@@ -120,32 +120,78 @@ sac_status sac_cuda_part_run(sac_agent* agent, int32_t part) {
   return launch->run(agent, op);
 }
 
-/* Whether the policy, the layers, and each operation of the algorithm have their launches. */
-static int composed_serves(const sac_settings* settings) {
-  const sac_algorithm* algo = sac_algo_at(settings->algo);
-  if (algo->policy != SAC_POLICY_SQUASHED_GAUSSIAN || !sac_cuda_serves_network(settings)) return 0;
+/* --- which settings the composed path serves ---------------------------------------------------------------------- */
 
+/* Whether each operation of the algorithm has a launch. */
+static int has_launches(const sac_algorithm* algo) {
   /* walk over the launches, as queue_operations of update.c does */
   for (int32_t i = 0; i < algo->op_count;) {
-    const sac_launch* launch = sac_cuda_find_launch(algo, &algo->update[i], algo->op_count - i);
+    const sac_launch* launch = sac_cuda_find_launch(NULL, algo, &algo->update[i], algo->op_count - i);
     if (!launch) return 0;
     i += launch->count;
   }
   return 1;
 }
 
+/* Whether the kernels that do more than their operation run once: temperature_update also makes the statistics, and
+ * target_update, the last kernel, also ends the update (totals, counters). */
+static int ends_once(const sac_algorithm* algo) {
+  int32_t temperatures = 0, polyaks = 0;
+  for (int32_t i = 0; i < algo->op_count; i++) {
+    temperatures += algo->update[i].kind == SAC_TEMPERATURE;
+    polyaks += algo->update[i].kind == SAC_POLYAK;
+  }
+  return temperatures == 1 && polyaks == 1 && algo->update[algo->op_count - 1].kind == SAC_POLYAK;
+}
+
+/* Whether each GRADIENT finds what its BACKWARD wrote. A group has one memory for such gradients, not one for each
+ * place, so nothing else may go back through the group in between. */
+static int keeps_gradients(const sac_algorithm* algo) {
+  const sac_op* back[SAC_GROUP_COUNT] = {NULL};
+  for (int32_t i = 0; i < algo->op_count; i++) {
+    const sac_op* op = &algo->update[i];
+    const int starts = op->kind == SAC_ROWS && sac_row_starts_gradient(op->row);
+    if (starts || op->kind == SAC_BACKWARD || op->kind == SAC_INPUT_GRAD) back[op->nets] = op;
+
+    /* the last operation that went back must be the BACKWARD of the same place */
+    if (op->kind != SAC_GRADIENT) continue;
+    const sac_op* last = back[op->nets];
+    if (!last || last->kind != SAC_BACKWARD || last->at != op->at) return 0;
+  }
+  return 1;
+}
+
+/* Whether the device has everything that the settings ask for: the policy, the layers, the sampler, the operations. */
+static int composed_serves(const sac_settings* settings) {
+  const sac_algorithm* algo = sac_algo_at(settings->algo);
+  return algo->policy == SAC_POLICY_SQUASHED_GAUSSIAN && sac_cuda_serves_network(settings) &&
+         sac_cuda_has_sampler((int)settings->replay_sampling) && has_launches(algo) && ends_once(algo) &&
+         keeps_gradients(algo);
+}
+
 /* --- the paths ---------------------------------------------------------------------------------------------------- */
 
-/* In the order in which `auto` tries them, the fastest first. The names are those of sac_cuda_path_names. */
-static const struct {
-  const char* name;
-  int (*serves)(const sac_settings* settings);
-} paths[] = {{"composed", composed_serves}};
+/* In the order of SAC_CUDA_PATHS (backend/registry.h), in which `auto` tries them. */
+static const sac_update_path paths[] = {
+#define PATH(name) {#name, name##_serves, name, SAC_LENGTH(name)},
+    SAC_CUDA_PATHS(PATH)};
 
-const char* sac_cuda_path(const sac_settings* settings) {
+const sac_update_path* sac_cuda_path(const sac_settings* settings) {
   const char* wanted = sac_cuda_path_names[settings->cuda_path]; /* 0: auto, the first path that serves */
   for (int32_t i = 0; i < SAC_LENGTH(paths); i++)
-    if ((settings->cuda_path == 0 || strcmp(paths[i].name, wanted) == 0) && paths[i].serves(settings))
-      return paths[i].name;
+    if ((settings->cuda_path == 0 || strcmp(paths[i].name, wanted) == 0) && paths[i].serves(settings)) return &paths[i];
   return NULL;
+}
+
+const char* sac_cuda_path_name(const sac_settings* settings) {
+  const sac_update_path* path = sac_cuda_path(settings);
+  return path ? path->name : NULL;
+}
+
+const char* sac_cuda_runs_as(const sac_settings* settings, int32_t number, int32_t* count) {
+  const sac_algorithm* algo = sac_algo_at(settings->algo);
+  const sac_launch* launch =
+      sac_cuda_find_launch(sac_cuda_path(settings), algo, &algo->update[number], algo->op_count - number);
+  *count = launch ? launch->count : 1;
+  return launch ? launch->name : NULL;
 }

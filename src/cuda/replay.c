@@ -101,10 +101,13 @@ fail:
   return status;
 }
 
-/* The launches that draw a minibatch, by the value of key replay.sampling. */
-static cudaError_t (*const samplers[])(cudaStream_t stream, const sac_replay_sample_args* args) = {
-#define SAMPLER(name) sac_replay_sample_##name,
-    SAC_SAMPLERS(SAMPLER)};
+/* The launches that draw a minibatch, by the value of key replay.sampling. A sampler without one is for the CPU alone.
+ * (No sampler of a device is told of pushed rows or of TD errors yet.) */
+static cudaError_t (*const samplers[SAC_SAMPLER_COUNT])(cudaStream_t stream, const sac_replay_sample_args* args) = {
+    [SAC_SAMPLER_uniform] = sac_replay_sample_uniform,
+};
+
+int sac_cuda_has_sampler(int sampler) { return samplers[sampler] != NULL; }
 
 sac_status sac_cuda_replay_sample(sac_agent* agent) {
   const sac_gpu* gpu = sac_gpu_of(agent);

@@ -330,10 +330,11 @@ sac_status sac_cuda_temperature(const sac_agent* agent, const sac_op* op) {
 
 /* Queues the operations of a stage. A launch that serves several operations runs in the stage of the first one. */
 static sac_status queue_operations(sac_agent* agent, sac_stage stage) {
-  const sac_plan* plan = &sac_gpu_of(agent)->plan;
+  const sac_gpu* gpu = sac_gpu_of(agent);
+  const sac_plan* plan = &gpu->plan;
   for (int32_t i = 0; i < plan->count;) {
     /* find the launch; create has chosen a path that serves all operations */
-    const sac_launch* launch = sac_cuda_find_launch(agent->algo, &plan->op[i], plan->count - i);
+    const sac_launch* launch = sac_cuda_find_launch(gpu->path, agent->algo, &plan->op[i], plan->count - i);
     if (!launch)
       return sac_fail(SAC_ERROR_CONFIG, "no CUDA path runs operation %d of algo '%s'", (int)i + 1,
                       sac_algo_name(agent->settings.algo));

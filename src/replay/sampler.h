@@ -1,5 +1,5 @@
 /* How minibatches are drawn from the replay: a table of samplers, each in a file of its own. This is the table for the
- * host. A backend that has the replay on a device has a table of its own in the same order (cuda/replay.c).
+ * host. A backend that has the replay on a device has a table of its own (cuda/replay.c), which may lack a sampler.
  *
  * A sampler gives four values for each row of a minibatch: its index in the ring, its weight in the critics' loss, its
  * reward, and its discount (gamma, or 0 where the transition terminated; truncation does not count). */
@@ -55,6 +55,14 @@ typedef struct sac_sampler {
 #define SAC_SAMPLER_DECLARE(name) extern const sac_sampler sac_sampler_##name;
 SAC_SAMPLERS(SAC_SAMPLER_DECLARE)
 #undef SAC_SAMPLER_DECLARE
+
+/* Their indices: SAC_SAMPLER_uniform and so on. */
+typedef enum sac_sampler_id {
+#define SAC_SAMPLER_ENUM(name) SAC_SAMPLER_##name,
+  SAC_SAMPLERS(SAC_SAMPLER_ENUM)
+#undef SAC_SAMPLER_ENUM
+      SAC_SAMPLER_COUNT
+} sac_sampler_id;
 
 /* The sampler with this index in the list (the value of key replay.sampling). */
 const sac_sampler* sac_sampler_at(int id);
