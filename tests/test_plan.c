@@ -34,8 +34,8 @@ START_TEST(keeps_every_operation) {
 }
 END_TEST
 
-/* Without sinking the list's order stays; with it a forward stands right before its first reader, in its stage. */
-START_TEST(sinks_to_the_first_reader) {
+/* Without reordering the list's order stays; with it a forward stands right before its first reader, in its stage. */
+START_TEST(moves_to_the_first_reader) {
   const sac_algorithm* sac = of(SAC_ALGO_SAC);
   sac_plan list, sunk;
   ck_ok(sac_plan_create(&list, sac, 0));
@@ -174,6 +174,6 @@ START_TEST(launches) {
 }
 END_TEST
 
-CHECK_MAIN("plan", LOOP(keeps_every_operation, 2), CASE(sinks_to_the_first_reader),
+CHECK_MAIN("plan", LOOP(keeps_every_operation, 2), CASE(moves_to_the_first_reader),
            CASE(gradients_stand_by_their_steps), CASE(passes_share_memory), CASE(passes_in_use_share_no_memory),
            CASE(refuses), CASE(launches))

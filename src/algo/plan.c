@@ -205,15 +205,15 @@ static void share_memory(sac_plan* plan) {
 
 /* --- order -------------------------------------------------------------------------------------------------------- */
 
-/* Finds how far operation i may move down. Returns the number of the operation that it may move right before; i + 1: it
- * stays. */
-static int32_t sink_of(const sac_plan* plan, const sac_algorithm* algo, int32_t i) {
+/* Finds how far operation i may move down: returns the number of the operation that it then stands right before, which
+ * is the first that depends on it. -1: it stays where the list has it. */
+static int32_t place_of(const sac_plan* plan, const sac_algorithm* algo, int32_t i) {
   const sac_op* op = &plan->op[i];
   const int stays = op->kind != SAC_FORWARD && op->kind != SAC_ROWS && op->kind != SAC_GRADIENT;
 
   /* steps of parameters and backward passes stay where the list has them */
   things reads, writes, later_reads, later_writes;
-  if (stays) return i + 1;
+  if (stays) return -1;
 
   /* stop at the first operation that depends on this one, or changes what this one reads */
   op_things(algo, op, plan->pass_of[i], &reads, &writes);
@@ -225,17 +225,18 @@ static int32_t sink_of(const sac_plan* plan, const sac_algorithm* algo, int32_t 
     /* a gradient stays in its stage, to which its time counts */
     if (op->kind == SAC_GRADIENT && plan->op[j].stage != op->stage) return j;
   }
-  return i + 1;
+  return -1; /* nothing depends on it */
 }
 
 /* Moves every operation down as far as it may. Forwards and row functions take the stage of the operation that they
  * then stand before, which is the first that reads their results. */
-static void sink(sac_plan* plan, const sac_algorithm* algo) {
+static void move_down(sac_plan* plan, const sac_algorithm* algo) {
   /* start at the end, so that readers have moved before what they read */
   for (int32_t i = plan->count - 2; i >= 0; i--) {
-    const int32_t to = sink_of(plan, algo, i), pass = plan->pass_of[i];
+    const int32_t to = place_of(plan, algo, i), pass = plan->pass_of[i];
     sac_op op = plan->op[i];
-    if (op.kind == SAC_FORWARD || op.kind == SAC_ROWS) op.stage = plan->op[to < plan->count ? to : i].stage;
+    if (to < 0) continue;
+    if (op.kind == SAC_FORWARD || op.kind == SAC_ROWS) op.stage = plan->op[to].stage;
 
     /* close the gap, and put the operation in its new place */
     for (int32_t j = i; j + 1 < to; j++) {
@@ -271,7 +272,7 @@ static sac_status check_order(const sac_plan* plan, const sac_algorithm* algo) {
   return SAC_OK;
 }
 
-sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sinks) {
+sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int reorder) {
   sac_status status = SAC_OK;
 
   /* copy the list and check it */
@@ -284,7 +285,7 @@ sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sinks)
   SAC_TRY(check_order(plan, algo));
 
   /* choose the order, then the memory, which depends on the order */
-  if (sinks) sink(plan, algo);
+  if (reorder) move_down(plan, algo);
   find_uses(plan);
   share_memory(plan);
 fail:

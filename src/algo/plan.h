@@ -27,12 +27,12 @@ typedef struct sac_plan {
   sac_pass pass[SAC_PASSES_MAX];
 } sac_plan;
 
-/* Plans an algorithm's update. sink 1: forwards and row functions move down to right before the first operation that
+/* Plans an algorithm's update. reorder 1: forwards and row functions move down to right before the first operation that
  * reads their results, and into its stage, so that these results are still in the cache; gradients move down to Adam's
- * step, or to the end of their stage. sink 0: operations keep the order of the list. Results do not depend on the
+ * step, or to the end of their stage. reorder 0: operations keep the order of the list. Results do not depend on the
  * order. Errors: CONFIG (an operation reads what no operation before it has written, stages do not ascend, or the list
  * has too many operations or passes). */
-sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int sink);
+sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int reorder);
 
 /* The pass of a group at a place; -1: none. */
 int32_t sac_plan_find(const sac_plan* plan, sac_group nets, sac_place at);

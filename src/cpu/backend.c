@@ -58,7 +58,7 @@ static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
     if (status != SAC_OK) return status;
   }
 
-  /* forwards and row functions move down to their readers (sink 1) */
+  /* forwards and row functions move down to their readers (reorder 1) */
   return sac_plan_create(&cpu->plan, agent->algo, 1);
 }
 
