@@ -26,20 +26,6 @@ static net_size size_of(const sac_shape* shape, double in, double out) {
 
 double sac_network_weights(const sac_shape* shape, double in, double out) { return size_of(shape, in, out).weights; }
 
-static double width_of(const sac_shape* shape, sac_width width) {
-  switch (width) {
-    case SAC_OBS:
-      return shape->obs;
-    case SAC_OBS_ACTION:
-      return (double)shape->obs + shape->action;
-    case SAC_VALUE_OF_ONE:
-      return 1;
-    case SAC_MEAN_AND_LOG_STD:
-      return 2.0 * shape->action;
-  }
-  return 0;
-}
-
 /* The number of weights that an operation on one network multiplies each row by. A forward pass, a pass back to the
  * layers' inputs, and a gradient of the weights take 2 flops for each row and weight. No gradient goes back to
  * observations: BACKWARD leaves the first layer out, INPUT_GRAD leaves out the observations' part of it. */
@@ -73,7 +59,7 @@ sac_cost sac_op_cost(const sac_algorithm* algo, const sac_op* op, const sac_shap
     if (network->group != op->nets || op->kind == SAC_TEMPERATURE) continue;
 
     /* size of one network, and how many of them there are */
-    const net_size net = size_of(shape, width_of(shape, network->in), width_of(shape, network->out));
+    const net_size net = size_of(shape, sac_width_of(shape, network->in), sac_width_of(shape, network->out));
     const double number = network->number == SAC_EACH_CRITIC ? shape->critics : 1;
     const double weights = weights_of(op, shape, &net);
 

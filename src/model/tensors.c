@@ -16,8 +16,7 @@ const char* const sac_group_names[SAC_GROUP_COUNT] = {
     [SAC_VALUE_TARGET] = "value_target",
 };
 
-/* The size of an input or output of a network. */
-static int32_t width_of(const sac_shape* shape, sac_width width) {
+int32_t sac_width_of(const sac_shape* shape, sac_width width) {
   switch (width) {
     case SAC_OBS:
       return shape->obs;
@@ -71,11 +70,11 @@ static void add_net(sac_tensors* t, sac_net* net, const char* name, const sac_ne
   sac_layer_spec spec[SAC_NET_LAYERS_MAX];
 
   /* the kind of the network lists its layers */
-  int32_t width = width_of(shape, network->in);
+  int32_t width = sac_width_of(shape, network->in);
   net->slab = sac_group_is_target(network->group) ? SAC_SLAB_TARGET : SAC_SLAB_TRAINED;
   net->size[0] = width;
   net->count =
-      sac_network_kind_at(shape->network_kind)(shape->hidden, shape->layers, width_of(shape, network->out), spec);
+      sac_network_kind_at(shape->network_kind)(shape->hidden, shape->layers, sac_width_of(shape, network->out), spec);
 
   /* connect the layers: the output of one is the input of the next */
   for (int32_t i = 0; i < net->count; i++) {

@@ -75,6 +75,9 @@ typedef enum sac_width {
   SAC_MEAN_AND_LOG_STD, /* 2A: first the A means, then the A log_std */
 } sac_width;
 
+/* A width as a number. */
+int32_t sac_width_of(const sac_shape* shape, sac_width width);
+
 typedef enum sac_network_number { SAC_ONE, SAC_EACH_CRITIC } sac_network_number; /* networks in a group: 1, or K */
 
 /* One row of an algorithm's networks. */

@@ -232,7 +232,7 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   const sac_state always[] = {
       {"run.step", SAC_I64, &run->schedule.step, 2 * sizeof(int64_t), 0},
       {"run.updates", SAC_F64, &run->schedule.rate, 2 * sizeof(double), 0},
-      {"run.window", SAC_I64, window->count, sizeof window->count, 0},
+      {"run.window", SAC_I64, &window->count, sizeof window->count, 0},
       {"run.return", SAC_F64, &window->returns, sizeof(double), 0},
       {"run.best_step", SAC_I64, &window->best_step, sizeof(int64_t), 0},
       {"run.best_return", SAC_F64, &window->best_return, sizeof(double), 0},

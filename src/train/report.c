@@ -73,14 +73,14 @@ void sac_run_count_steps(sac_run* run, int32_t steps) {
 
   /* every environment made `steps` steps */
   const int32_t population = vector->population;
-  for (int32_t p = 0; p < population; p++) run->window[p].count[0] += (int64_t)steps * vector->num_envs;
+  for (int32_t p = 0; p < population; p++) run->window[p].count.steps += (int64_t)steps * vector->num_envs;
 
   /* add each finished episode to the window of its agent */
   for (int32_t i = 0; i < vector->finished_count; i++) {
     const sac_episode* episode = &vector->finished[i];
     sac_window* window = &run->window[episode->env / vector->num_envs];
-    window->count[1]++;
-    window->count[2] += episode->length;
+    window->count.episodes++;
+    window->count.episode_steps += episode->length;
     window->returns += episode->episode_return;
   }
 
@@ -103,7 +103,7 @@ static void measure_updates(const sac_run* run, int32_t p, double value[SAC_METR
 /* The values of agent p's row: means over its window, NaN where there is nothing to report. */
 static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX]) {
   const sac_window* window = &run->window[p];
-  const double episodes = (double)window->count[1];
+  const double episodes = (double)window->count.episodes;
   const double elapsed = run->seconds.total - run->seconds.row;
   const int32_t terms = run->vector->info_count;
 
@@ -113,16 +113,16 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   /* count updates and episodes */
   value[SAC_METRIC_updates] = (double)run->agent->counters[p].updates;
   value[SAC_METRIC_episodes] = episodes;
-  if (window->count[1]) {
+  if (window->count.episodes) {
     value[SAC_METRIC_episode_return] = window->returns / episodes;
-    value[SAC_METRIC_episode_length] = (double)window->count[2] / episodes;
+    value[SAC_METRIC_episode_length] = (double)window->count.episode_steps / episodes;
   }
   measure_updates(run, p, value);
 
   /* measure the speed */
   if (elapsed > 0) {
     value[SAC_METRIC_updates_per_second] = (double)run->agent->totals[p].updates / elapsed;
-    value[SAC_METRIC_steps_per_second] = (double)window->count[0] / elapsed;
+    value[SAC_METRIC_steps_per_second] = (double)window->count.steps / elapsed;
   }
   value[SAC_METRIC_seconds] = run->seconds.total;
 
@@ -170,7 +170,7 @@ static void restart_window(sac_run* run, int32_t p) {
   const size_t terms = (size_t)run->vector->info_count;
 
   /* clear the sums; best_step and best_return are of the whole run and stay */
-  memset(run->window[p].count, 0, sizeof run->window[p].count);
+  memset(&run->window[p].count, 0, sizeof run->window[p].count);
   run->window[p].returns = 0;
   if (terms > 0) memset(run->info + (size_t)p * terms, 0, terms * sizeof *run->info);
   memset(&run->agent->totals[p], 0, sizeof run->agent->totals[p]);

@@ -19,10 +19,13 @@
 /* What one agent has done since its last row of metrics, and its best evaluation. Each checkpoint holds it, so that a
  * resumed run writes the same rows as an uninterrupted one. */
 typedef struct sac_window {
-  int64_t count[3];   /* run.window: steps, episodes ended, sum of their lengths */
-  double returns;     /* run.return: sum of their returns */
-  int64_t best_step;  /* run.best_step: -1 before the first evaluation */
-  double best_return; /* run.best_return */
+  struct {
+    int64_t steps, episodes; /* episodes: those that ended */
+    int64_t episode_steps;   /* the sum of their lengths */
+  } count;                   /* run.window (3) */
+  double returns;            /* run.return: sum of their returns */
+  int64_t best_step;         /* run.best_step: -1 before the first evaluation */
+  double best_return;        /* run.best_return */
 } sac_window;
 
 /* One term of the environment's info, summed over the same steps. State info/NAME of a checkpoint. */
