@@ -37,9 +37,9 @@ static squash_case squash_create(cuda_case* c, int i) {
   s.state = cuda_states(c, shapes[i].population);
   s.head = cuda_host(c, float, s.P * 2 * s.B * 2 * s.A);
   s.bias = cuda_host(c, float, s.P* stride);
-  for (size_t k = 0; k < s.P * stride; ++k) s.bias[k] = coarse(cuda_number(c));
-  for (size_t r = 0; r < s.P * 2 * s.B; ++r)
-    for (size_t k = 0; k < s.A; ++k) {
+  for (size_t k = 0; k < s.P * stride; k++) s.bias[k] = coarse(cuda_number(c));
+  for (size_t r = 0; r < s.P * 2 * s.B; r++)
+    for (size_t k = 0; k < s.A; k++) {
       const float* bias = s.bias + r / (2 * s.B) * stride;
       const int mean = cuda_below(c, 3) == 0, log_std = cuda_below(c, 3) == 0;
       s.head[r * 2 * s.A + k] = coarse(mean ? means[cuda_below(c, COUNT(means))] : 3 * cuda_number(c)) - bias[k];
@@ -69,10 +69,10 @@ static void squash_put(cuda_case* c, squash_case* s, int i) {
       .log_std_max = (float)HIGH,
       .rows = (int32_t)(shapes[i].both ? 2 * s->B : s->B)};
   const int both = shapes[i].both;
-  for (size_t p = 0; p < s->P; ++p) {
+  for (size_t p = 0; p < s->P; p++) {
     if (!s->state[p].alive) continue;
     cuda_open(c, s->args.head + p * 4 * s->B * s->A, (size_t)s->args.rows * 2 * s->A);
-    for (size_t kr = p * s->K * s->B; kr < (p + 1) * s->K * s->B; ++kr) { /* the actions' columns alone */
+    for (size_t kr = p * s->K * s->B; kr < (p + 1) * s->K * s->B; kr++) { /* the actions' columns alone */
       cuda_open(c, s->args.minibatch.policy + kr * s->F + s->O, s->A);
       if (both) cuda_open(c, s->args.minibatch.next + kr * s->F + s->O, s->A);
     }
@@ -96,13 +96,13 @@ START_TEST(squash) {
   const float *next = cuda_result(&c, s.args.minibatch.next), *out_action = cuda_result(&c, s.args.out.action);
   const float *out_spread = cuda_result(&c, s.args.out.spread), *out_slope = cuda_result(&c, s.args.out.slope);
   const float *log_probs = cuda_result(&c, s.args.out.log_prob), *saturated = cuda_result(&c, s.args.out.saturated);
-  for (size_t p = 0; p < s.P; ++p)
-    for (size_t r = 0; s.state[p].alive && r < (size_t)s.args.rows; ++r) {
+  for (size_t p = 0; p < s.P; p++)
+    for (size_t r = 0; s.state[p].alive && r < (size_t)s.args.rows; r++) {
       const size_t row = 2 * p * s.B + r;
       const int of_next = r >= s.B;
       const float* bias = s.bias + p * s.args.bias_stride;
       double log_prob = 0, log_prob_error = 0, sizes = 0, beyond = 0, doubtful = 0;
-      for (size_t i = 0; i < s.A; ++i) {
+      for (size_t i = 0; i < s.A; i++) {
         const double mean = (double)s.head[row * 2 * s.A + i] + (double)bias[i];
         const double log_std = (double)s.head[(row * 2 + 1) * s.A + i] + (double)bias[s.A + i];
         const double eps = (double)s.noise[row * s.A + i], log_sigma = fmin(fmax(log_std, LOW), HIGH);
@@ -116,7 +116,7 @@ START_TEST(squash) {
         sizes += eps * eps / 2 + fabs(log_sigma) + 1 + fabs(log_slope(u));
         beyond += fabs(action) > 0.999;
         doubtful += fabs(fabs(action) - 0.999) <= action_error;
-        for (size_t k = 0; k < s.K; ++k) {
+        for (size_t k = 0; k < s.K; k++) {
           const float* inputs = of_next ? next : policy;
           cuda_near(inputs[((p * s.K + k) * s.B + r % s.B) * s.F + s.O + i], action, action_error);
         }
@@ -147,10 +147,10 @@ START_TEST(squash_of_nan) {
   cuda_run(&c, sac_actor_squash(c.stream, &s.args));
   const float *action = cuda_result(&c, s.args.out.action), *log_prob = cuda_result(&c, s.args.out.log_prob);
   const float *policy = cuda_result(&c, s.args.minibatch.policy), *slope = cuda_result(&c, s.args.out.slope);
-  for (size_t r = 0; r < s.B; ++r) {
+  for (size_t r = 0; r < s.B; r++) {
     const int here = r == row || _i == 2 || _i == 3;
     ck_assert(cuda_nan(log_prob[r]) == here);
-    for (size_t k = 0; k < s.A; ++k) {
+    for (size_t k = 0; k < s.A; k++) {
       cuda_true(cuda_nan(action[r * s.A + k]) == (here && k == i));
       cuda_true(cuda_nan(slope[r * s.A + k]) == (here && k == i));
       cuda_true(cuda_nan(policy[(s.B + r) * s.F + s.O + k]) == (here && k == i)); /* critic 1's copy */
@@ -195,7 +195,7 @@ static void smallest_run(cuda_case* c, smallest_case* j) {
                                         .smallest = cuda_room(c, float, j->P * j->B),
                                         .dims = {(int32_t)j->P, (int32_t)j->B, 3, 2, (int32_t)j->K}};
   j->args.critic.discard_hidden = j->B == 31;
-  for (size_t p = 0; p < j->P; ++p) {
+  for (size_t p = 0; p < j->P; p++) {
     if (!j->state[p].alive) continue;
     if (turned(j)) cuda_heads_open(c, &j->critic, (int)(p * j->K), (int)j->K);
     cuda_open(c, j->args.d_hidden + p * j->K * j->B * j->H, j->K * j->B * j->H);
@@ -206,8 +206,8 @@ static void smallest_run(cuda_case* c, smallest_case* j) {
 
 /* The critic through which a row's gradient goes: -1/B of the head's weight where the unit is on; 0 in all others. */
 static void check_only(const smallest_case* j, size_t p, size_t r, size_t which, const float* d_hidden) {
-  for (size_t k = 0; k < j->K; ++k)
-    for (size_t h = 0; h < j->H; ++h) {
+  for (size_t k = 0; k < j->K; k++)
+    for (size_t h = 0; h < j->H; h++) {
       const int net = (int)(p * j->K + k);
       const double on = k == which && cuda_heads_hidden(&j->critic, net, (int)r, (int)h) > 0;
       const double expected = on * -cuda_heads_weight(&j->critic, net, (int)h) / (double)j->B;
@@ -221,13 +221,13 @@ START_TEST(smallest_q) {
   smallest_run(&c, &j);
   const float *smallest = cuda_result(&c, j.args.smallest), *d_hidden = cuda_result(&c, j.args.d_hidden);
   size_t through[8] = {0}, rows = 0, doubtful = 0;
-  for (size_t p = 0; p < j.P; ++p) {
+  for (size_t p = 0; p < j.P; p++) {
     if (!j.state[p].alive) continue;
     if (turned(&j)) cuda_heads_check(&c, &j.critic, (int)(p * j.K), (int)j.K);
-    for (size_t r = 0; r < j.B; ++r) {
+    for (size_t r = 0; r < j.B; r++) {
       double q = INFINITY, second = INFINITY, error = 0;
       size_t which = 0;
-      for (size_t k = 0; k < j.K; ++k) {
+      for (size_t k = 0; k < j.K; k++) {
         double one_error;
         const double one = cuda_heads_output(&j.critic, (int)(p * j.K + k), (int)r, &one_error);
         second = fmin(second, fmax(one, q));
@@ -242,7 +242,7 @@ START_TEST(smallest_q) {
     }
   }
   ck_assert_uint_lt(doubtful, 1 + rows / 10);
-  for (size_t k = 0; j.B > 1 && j.K > 1 && k < j.K; ++k) ck_assert_uint_lt(through[k], rows);
+  for (size_t k = 0; j.B > 1 && j.K > 1 && k < j.K; k++) ck_assert_uint_lt(through[k], rows);
   cuda_case_free(&c);
 }
 END_TEST
@@ -251,7 +251,7 @@ END_TEST
 START_TEST(smallest_q_of_equals_and_nan) {
   cuda_case c = cuda_case_create(2);
   smallest_case j = smallest_create(&c, 2); /* five critics */
-  for (size_t k = 1; k < j.K; ++k) {
+  for (size_t k = 1; k < j.K; k++) {
     memcpy(j.critic.hidden + k * j.critic.device.hidden_stride, j.critic.hidden, j.B * j.H * sizeof(float));
     memcpy(j.critic.weights + k * j.critic.device.weight_stride, j.critic.weights, (2 * j.H + 1) * sizeof(float));
   }
@@ -259,11 +259,11 @@ START_TEST(smallest_q_of_equals_and_nan) {
   j.critic.hidden[critic * j.critic.device.hidden_stride + row * j.H + 2] = NAN;
   smallest_run(&c, &j);
   const float *smallest = cuda_result(&c, j.args.smallest), *d_hidden = cuda_result(&c, j.args.d_hidden);
-  for (size_t r = 0; r < j.B; ++r) {
+  for (size_t r = 0; r < j.B; r++) {
     ck_assert(cuda_nan(smallest[r]) == (r == row));
     if (r != row) check_only(&j, 0, r, 0, d_hidden);
-    for (size_t k = 0; r == row && k < j.K; ++k)
-      for (size_t h = 0; k != critic && h < j.H; ++h) cuda_true(d_hidden[(k * j.B + r) * j.H + h] == 0);
+    for (size_t k = 0; r == row && k < j.K; k++)
+      for (size_t h = 0; k != critic && h < j.H; h++) cuda_true(d_hidden[(k * j.B + r) * j.H + h] == 0);
   }
   cuda_case_free(&c);
 }
@@ -290,7 +290,7 @@ static back_case back_create(cuda_case* c, int i, size_t width) {
   b.state = cuda_states(c, shapes[i].population);
   b.d_hidden = cuda_numbers(c, nets * b.B * b.H, 1);
   b.hidden = cuda_numbers(c, nets * (b.B * b.H + 7), 1);
-  for (size_t k = 0; k < nets * (b.B * b.H + 7); ++k) b.hidden[k] = b.hidden[k] < 0 ? 0 : b.hidden[k];
+  for (size_t k = 0; k < nets * (b.B * b.H + 7); k++) b.hidden[k] = b.hidden[k] < 0 ? 0 : b.hidden[k];
   b.weight = cuda_numbers(c, nets * (b.H * b.F + 5), 1);
   b.action = cuda_numbers(c, rows * b.A, 1);
   b.spread = cuda_numbers(c, rows * b.A, 20);
@@ -321,7 +321,7 @@ static void back_run(cuda_case* c, back_case* b) {
                                    .dims = {(int32_t)b->P, (int32_t)b->B, (int32_t)b->O, (int32_t)b->A, (int32_t)b->K},
                                    .log_std_min = (float)LOW,
                                    .log_std_max = (float)HIGH};
-  for (size_t p = 0; p < b->P; ++p)
+  for (size_t p = 0; p < b->P; p++)
     if (b->state[p].alive) cuda_open(c, b->args.d_head + p * b->B * 2 * b->A, b->B * 2 * b->A);
   cuda_run(c, sac_actor_squash_grad(c->stream, &b->args));
 }
@@ -333,13 +333,13 @@ START_TEST(squash_grad) {
   back_case b = back_create(&c, _i, widths[_i]);
   back_run(&c, &b);
   const float* d_head = cuda_result(&c, b.args.d_head);
-  for (size_t p = 0; p < b.P; ++p) {
+  for (size_t p = 0; p < b.P; p++) {
     const double by_log_prob = exp((double)b.log_alpha[4 * p]) / (double)b.B;
-    for (size_t r = 0; b.state[p].alive && r < b.B; ++r)
-      for (size_t i = 0; i < b.A; ++i) {
+    for (size_t r = 0; b.state[p].alive && r < b.B; r++)
+      for (size_t i = 0; i < b.A; i++) {
         double by_action = 0, size = 0;
-        for (size_t k = p * b.K; k < (p + 1) * b.K; ++k)
-          for (size_t h = 0; h < b.H; ++h) {
+        for (size_t k = p * b.K; k < (p + 1) * b.K; k++)
+          for (size_t h = 0; h < b.H; h++) {
             if (b.hidden[k * b.args.hidden_stride + r * b.H + h] <= 0) continue;
             const double term = (double)b.d_hidden[(k * b.B + r) * b.H + h] *
                                 (double)b.weight[k * b.args.weight_stride + h * b.F + b.O + i];
@@ -384,7 +384,7 @@ START_TEST(squash_grad_of_nan) {
   ck_assert(cuda_nan(d_head[2 * row]) == (_i != OFF && _i != IN_SPREAD));
   ck_assert(cuda_nan(d_head[2 * row + 1]) == (_i != OFF));
   if (_i != IN_WEIGHT && _i != IN_LOG_ALPHA)
-    for (size_t k = 0; k < 2 * row; ++k) ck_assert(!isnan(d_head[k]));
+    for (size_t k = 0; k < 2 * row; k++) ck_assert(!isnan(d_head[k]));
   cuda_case_free(&c);
 }
 END_TEST

@@ -32,8 +32,8 @@ static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
   float *states = fetch(m->states, 2 * B * O), *current = fetch(m->current, K * B * F),
         *policy = fetch(m->policy, K * B * F), *next = fetch(m->next, K * B * F), *reward = fetch(m->reward, B),
         *discount = fetch(m->discount, B), *noise = fetch(m->noise, 2 * B * A);
-  for (size_t r = 0; r < B; ++r) {
-    for (size_t f = 0; f < F; ++f) {
+  for (size_t r = 0; r < B; r++) {
+    for (size_t f = 0; f < F; f++) {
       const size_t panel = f / SAC_PANEL * stride + r * SAC_PANEL + f % SAC_PANEL;
       for (size_t k = 0; k < K; k++) {
         const size_t at = (k * B + r) * F + f;

@@ -35,7 +35,7 @@ static loss_case create(cuda_case* c, int i) {
   l.discount = cuda_host(c, float, l.P* l.B);
   l.weight = cuda_host(c, float, l.P* l.B);
   l.log_alpha = log_alphas(c, l.P);
-  for (size_t r = 0; r < l.P * l.B; ++r) {
+  for (size_t r = 0; r < l.P * l.B; r++) {
     l.discount[r] = r % 4 == 2 ? 0 : (float)gamma_;
     l.weight[r] = r % 5 == 1 ? 0.25f : 1;
     if (r % 9 == 5) l.reward[r] *= 1e4f;
@@ -103,7 +103,7 @@ START_TEST(loss) {
     cuda_heads_check(&c, &l.critic, (int)(p * l.K), (int)l.K);
     if (!l.args.target.discard_hidden) cuda_heads_check(&c, &l.target, (int)(p * l.T), (int)l.T);
     const double alpha = exp((double)l.log_alpha[p * ALPHA_STRIDE]);
-    for (size_t r = 0; r < l.B; ++r) {
+    for (size_t r = 0; r < l.B; r++) {
       const double log_prob = (double)l.log_prob[(2 * p + 1) * l.B + r], discount = (double)l.discount[p * l.B + r],
                    weight = (double)l.weight[p * l.B + r];
       double value = INFINITY, value_error = 0;

@@ -5,7 +5,7 @@
 
 #include "support/cuda_host/check_cuda.h"
 
-// ---- threads, blocks, reductions ----
+// --- threads, blocks, reductions -------------------------------------------------------------------------------------
 __global__ static void places(uint3* block, uint3* thread) {
   const size_t b = blockIdx.x + gridDim.x * (blockIdx.y + gridDim.y * (size_t)blockIdx.z);
   const size_t t = threadIdx.x + blockDim.x * (threadIdx.y + blockDim.y * (size_t)threadIdx.z);
@@ -18,7 +18,7 @@ START_TEST(grid_and_block) {
   uint3 *b = device_array<uint3>(720), *t = device_array<uint3>(720);
   SAC_LAUNCH(places, grid, block, 0, 0, b, t);
   const auto hb = read_back(b, 720), ht = read_back(t, 720);
-  for (unsigned i = 0; i < 720; ++i) {
+  for (unsigned i = 0; i < 720; i++) {
     const unsigned j = i % 60, k = i / 60;
     ck_assert(hb[i].x == k % 3 && hb[i].y == k / 3 % 2 && hb[i].z == k / 6);
     ck_assert(ht[i].x == j % 4 && ht[i].y == j / 4 % 3 && ht[i].z == j / 12);
@@ -41,7 +41,7 @@ START_TEST(block_sums) {
   for (const unsigned n : threads) {
     SAC_LAUNCH(sums, 3, n, 0, 0, x);
     const auto got = read_back(x, 6);
-    for (unsigned b = 0; b < 3; ++b) {
+    for (unsigned b = 0; b < 3; b++) {
       ck_near(got[2 * b], n * (n - 1) / 2, 0);
       ck_near(got[2 * b + 1], n, 0);
     }
@@ -52,7 +52,7 @@ START_TEST(block_sums) {
 }
 END_TEST
 
-// ---- warps ----
+// --- warps -----------------------------------------------------------------------------------------------------------
 // For each lane: all four shuffles with this argument and width.
 template <typename T>
 __global__ static void shuffles(T* out, int argument, int width, unsigned mask) {
@@ -69,10 +69,10 @@ template <typename T>
 static void check_shuffles() {
   T* out = device_array<T>(64 * 4);
   for (int width = 1; width <= 32; width *= 2)
-    for (int argument = 0; argument < 32; ++argument) {
+    for (int argument = 0; argument < 32; argument++) {
       SAC_LAUNCH(shuffles<T>, 1, 64, 0, 0, out, argument, width, SAC_WHOLE_WARP);
       const auto got = read_back(out, 64 * 4);
-      for (int t = 0; t < 64; ++t) {
+      for (int t = 0; t < 64; t++) {
         // CUDA C++ Programming Guide, "Warp Shuffle Functions": the warp as parts of `width` lanes
         const int lane = t % 32, base = lane / width * width, place = lane % width;
         const int index = base + argument % width;
@@ -81,7 +81,7 @@ static void check_shuffles() {
         // xor: lanes of earlier parts can be read, lanes of later parts give one's own
         const int other = lane ^ argument, exclusive = other < base + width ? other : lane;
         const int from[4] = {index, up, down, exclusive};
-        for (int k = 0; k < 4; ++k)
+        for (int k = 0; k < 4; k++)
           ck_assert_msg(got[(size_t)t * 4 + (size_t)k] == (T)(from[k] * 3 + 1),
                         "shuffle %d, width %d, argument %d, lane %d", k, width, argument, lane);
       }
@@ -103,7 +103,7 @@ START_TEST(shuffle_of_a_part) {
   const unsigned mask = 0x0000ffffu;  // the other lanes have ended
   SAC_LAUNCH(shuffles<float>, 1, 32, 0, 0, out, 16, 32, mask);
   const auto got = read_back(out, 32 * 4);
-  for (size_t lane = 0; lane < 16; ++lane) {
+  for (size_t lane = 0; lane < 16; lane++) {
     ck_assert(isnan(got[lane * 4]) && isnan(got[lane * 4 + 2]) && isnan(got[lane * 4 + 3]));  // from an absent lane
     ck_near(got[lane * 4 + 1], lane * 3 + 1, 0);
   }
@@ -131,7 +131,7 @@ START_TEST(vote_semantics) {
   const auto got = read_back(out, 6 * 64);
   unsigned thirds = 0;
   for (unsigned lane = 0; lane < 32; lane += 3) thirds |= 1u << lane;
-  for (size_t t = 0; t < 64; ++t) {
+  for (size_t t = 0; t < 64; t++) {
     const bool low = t % 32 < 16;
     ck_assert_uint_eq(got[t], thirds);
     ck_assert_uint_eq(got[64 + t], thirds & (low ? 0xffffu : 0xffff0000u));
@@ -145,7 +145,7 @@ START_TEST(vote_semantics) {
 }
 END_TEST
 
-// ---- tensor cores ----
+// --- tensor cores ----------------------------------------------------------------------------------------------------
 __global__ static void multiply(const float* a, const float* b, float* d) {
   const unsigned lane = threadIdx.x, group = lane / 4, place = lane % 4;
   const uint32_t fa[4] = {sac_to_tf32(a[group * 8 + place]), sac_to_tf32(a[(group + 8) * 8 + place]),
@@ -154,7 +154,7 @@ __global__ static void multiply(const float* a, const float* b, float* d) {
   float* rows[2] = {d + group * 8 + 2 * place, d + (group + 8) * 8 + 2 * place};
   float fd[4] = {rows[0][0], rows[0][1], rows[1][0], rows[1][1]};
   sac_mma_tf32(fd, fa, fb);
-  for (int i = 0; i < 4; ++i) rows[i / 2][i % 2] = fd[i];
+  for (int i = 0; i < 4; i++) rows[i / 2][i % 2] = fd[i];
 }
 START_TEST(mma_layout) {
   // Small integers are exact, so every element is compared exactly; all differ.
@@ -167,10 +167,10 @@ START_TEST(mma_layout) {
   write(da, a), write(db, b), write(dd, d);
   SAC_LAUNCH(multiply, 1, 32, 0, 0, da, db, dd);
   const auto got = read_back(dd, 128);
-  for (size_t i = 0; i < 16; ++i)
-    for (size_t j = 0; j < 8; ++j) {
+  for (size_t i = 0; i < 16; i++)
+    for (size_t j = 0; j < 8; j++) {
       float expected = d[i * 8 + j];
-      for (size_t k = 0; k < 8; ++k) expected += a[i * 8 + k] * b[j * 8 + k];  // B is column-major
+      for (size_t k = 0; k < 8; k++) expected += a[i * 8 + k] * b[j * 8 + k];  // B is column-major
       ck_near(got[i * 8 + j], expected, 0);
     }
   OK(cudaFree(da)), OK(cudaFree(db)), OK(cudaFree(dd));
@@ -211,7 +211,7 @@ START_TEST(tf32_rounding) {
 }
 END_TEST
 
-// ---- asynchronous copies ----
+// --- asynchronous copies ---------------------------------------------------------------------------------------------
 __global__ static void copies(const float4* from, float4* out, int waits) {
   SAC_DYNAMIC_SHARED(float4, tile);
   sac_copy_async(&tile[threadIdx.x], &from[threadIdx.x]);
@@ -225,12 +225,12 @@ __global__ static void copies(const float4* from, float4* out, int waits) {
 }
 START_TEST(copy_async_waits) {
   std::vector<float4> from(64);
-  for (size_t i = 0; i < 64; ++i) from[i] = make_float4((float)i, 1, 2, 3);
+  for (size_t i = 0; i < 64; i++) from[i] = make_float4((float)i, 1, 2, 3);
   float4 *df = device_array<float4>(64), *out = device_array<float4>(64);
   write(df, from);
   SAC_LAUNCH(copies, 1, 32, 64 * sizeof(float4), 0, df, out, _i);
   const auto got = read_back(out, 64);
-  for (size_t i = 0; i < 64; ++i) {
+  for (size_t i = 0; i < 64; i++) {
     // 0: no wait. 1: all but the newest group. 2: all. 3: all groups, but the second one was not closed.
     const bool there = _i == 2 || (_i != 0 && i < 32);
     ck_assert_msg(there ? got[i].x == (float)i && got[i].w == 3 : isnan(got[i].x) && isnan(got[i].w), "element %zu", i);
@@ -260,7 +260,7 @@ START_TEST(copy_async_checks) {
 }
 END_TEST
 
-// ---- shared memory ----
+// --- shared memory ---------------------------------------------------------------------------------------------------
 __global__ static void look_at_shared(float* out) {
   SAC_DYNAMIC_SHARED(float, dynamic);
   __shared__ float fixed[8];
@@ -272,7 +272,7 @@ __global__ static void look_at_shared(float* out) {
 }
 START_TEST(shared_memory_is_poison) {
   float* out = device_array<float>(8);
-  for (int round = 0; round < 3; ++round) {
+  for (int round = 0; round < 3; round++) {
     SAC_LAUNCH(look_at_shared, 4, 32, 32, 0, out);
     for (const float x : read_back(out, 8)) ck_assert(isnan(x));
   }
@@ -309,7 +309,7 @@ START_TEST(launch_limits) {
 }
 END_TEST
 
-// ---- divergence ----
+// --- divergence ------------------------------------------------------------------------------------------------------
 __global__ static void some_leave(int) {
   if (threadIdx.x == 40) return;
   __syncthreads();
@@ -343,7 +343,7 @@ static const struct {
 };
 #define DIVERGENT (sizeof divergent / sizeof *divergent)
 START_TEST(divergence_is_reported) {
-  for (uint64_t seed = 0; seed < 4; ++seed) {
+  for (uint64_t seed = 0; seed < 4; seed++) {
     sac_cuda_host_seed(seed);
     SAC_LAUNCH(divergent[_i].kernel, 2, divergent[_i].threads, 0, 0, 1);
     OK(cudaGetLastError());  // a launch does not wait
@@ -370,12 +370,12 @@ __global__ static void neighbours(int* out, bool barrier) {
 START_TEST(missing_barrier_shows) {
   int* out = device_array<int>(64);
   int wrong[2] = {0, 0};
-  for (uint64_t seed = 0; seed < 8; ++seed)
-    for (int barrier = 0; barrier < 2; ++barrier) {
+  for (uint64_t seed = 0; seed < 8; seed++)
+    for (int barrier = 0; barrier < 2; barrier++) {
       sac_cuda_host_seed(seed);
       SAC_LAUNCH(neighbours, 1, 64, 0, 0, out, barrier != 0);
       const auto got = read_back(out, 64);
-      for (size_t t = 0; t < 64; ++t) wrong[barrier] += got[t] != (int)(t + 63) % 64;
+      for (size_t t = 0; t < 64; t++) wrong[barrier] += got[t] != (int)(t + 63) % 64;
       if (seed == 0) ck_assert_int_le(wrong[barrier], 1);
     }
   sac_cuda_host_seed(0);
@@ -392,7 +392,7 @@ __global__ static void arrivals(unsigned* next, unsigned* order) {
 START_TEST(block_order) {
   unsigned* x = device_array<unsigned>(65);
   std::vector<std::vector<unsigned>> seen;
-  for (uint64_t seed = 0; seed < 3; ++seed) {
+  for (uint64_t seed = 0; seed < 3; seed++) {
     sac_cuda_host_seed(seed);
     OK(cudaMemset(x, 0, 4));
     SAC_LAUNCH(arrivals, 64, 32, 0, 0, x, x + 1);
@@ -402,14 +402,14 @@ START_TEST(block_order) {
     ck_assert_uint_eq(sum, 63 * 32);
   }
   sac_cuda_host_seed(0);
-  for (unsigned i = 0; i < 64; ++i) ck_assert_uint_eq(seen[0][i], i);
+  for (unsigned i = 0; i < 64; i++) ck_assert_uint_eq(seen[0][i], i);
   ck_assert(seen[1] != seen[0] && seen[1] != seen[2]);
   OK(cudaFree(x));
   nothing_left();
 }
 END_TEST
 
-// ---- accesses that end the process ----
+// --- accesses that end the process -----------------------------------------------------------------------------------
 __global__ static void writes_at(float* x, size_t i) { x[i] = 1; }
 __global__ static void writes_shared_at(size_t i) {
   SAC_DYNAMIC_SHARED(float, tile);

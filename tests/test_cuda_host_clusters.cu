@@ -44,12 +44,12 @@ END_TEST
 START_TEST(clusters) {
   const unsigned blocks = _i ? 4 : 1, count = 3 * 8;
   float* out = device_array<float>(count * (blocks + 1));
-  for (uint64_t seed = 0; seed < 4; ++seed) {
+  for (uint64_t seed = 0; seed < 4; seed++) {
     sac_cuda_host_seed(seed);
     SAC_LAUNCH_CLUSTER(exchange, blocks, dim3(8, 3), 64, 32, 0, blocks, out);
     const auto got = read_back(out, count * (blocks + 1));
-    for (unsigned b = 0; b < count; ++b) {
-      for (unsigned r = 0; r < blocks; ++r) ck_assert(got[b * (blocks + 1) + r] == (float)(b / blocks * blocks + r));
+    for (unsigned b = 0; b < count; b++) {
+      for (unsigned r = 0; r < blocks; r++) ck_assert(got[b * (blocks + 1) + r] == (float)(b / blocks * blocks + r));
       ck_assert(isnan(got[b * (blocks + 1) + blocks]));
     }
   }
@@ -108,7 +108,7 @@ static const struct {
 };
 #define CLUSTERED (sizeof clustered / sizeof *clustered)
 START_TEST(clusters_are_checked) {
-  for (uint64_t seed = 0; seed < 4; ++seed) {
+  for (uint64_t seed = 0; seed < 4; seed++) {
     sac_cuda_host_seed(seed);
     SAC_LAUNCH_CLUSTER(clustered[_i].kernel, 2, 4, 32, 32, 0, 1);
     OK(cudaGetLastError());

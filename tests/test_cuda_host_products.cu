@@ -30,9 +30,9 @@ START_TEST(products) {
     cublasComputeType_t compute;
     rounding round;
   } kinds[] = {{CUBLAS_COMPUTE_32F, exact}, {CUBLAS_COMPUTE_32F_FAST_TF32, tf32}, {CUBLAS_COMPUTE_32F_FAST_16BF, bf16}};
-  for (int ops = 0; ops < 4; ++ops)
+  for (int ops = 0; ops < 4; ops++)
     for (const auto& kind : kinds)
-      for (int with_c = 0; with_c < 2; ++with_c) {
+      for (int with_c = 0; with_c < 2; with_c++) {
         const bool ta = ops & 1, tb = ops & 2;
         const size_t lda = (ta ? k : m) + 2, ldb = (tb ? n : k) + 1, ldc = m + 3;
         const size_t sa = lda * ((ta ? m : k) + 1), sb = ldb * (tb ? k : n) + 5, sc = ldc * n + 1;
@@ -49,14 +49,14 @@ START_TEST(products) {
                                         (long long)sb, &beta, dc, CUDA_R_32F, (int)ldc, (long long)sc, s.batch,
                                         kind.compute, CUBLAS_GEMM_DEFAULT));
         const auto got = read_back(dc, c.size());
-        for (size_t e = 0; e < batch; ++e)
-          for (size_t j = 0; j < n; ++j)
-            for (size_t i = 0; i < ldc; ++i) {
+        for (size_t e = 0; e < batch; e++)
+          for (size_t j = 0; j < n; j++)
+            for (size_t i = 0; i < ldc; i++) {
               const size_t at = e * sc + j * ldc + i;
               float expected = c[at];
               if (i < m) {
                 float sum = 0;
-                for (size_t p = 0; p < k; ++p) {
+                for (size_t p = 0; p < k; p++) {
                   const float x = a[e * sa + (ta ? p + i * lda : i + p * lda)],
                               y = b[e * sb + (tb ? j + p * ldb : p + j * ldb)];
                   sum += kind.round(x) * kind.round(y);

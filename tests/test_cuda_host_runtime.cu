@@ -14,7 +14,7 @@ __global__ static void scale(float* x, int n, float factor) {
   if (i < n) x[i] = x[i] * factor + 1;
 }
 
-// ---- memory ----
+// --- memory ----------------------------------------------------------------------------------------------------------
 START_TEST(kinds_of_memory) {
   float *device = device_array<float>(10), *pinned, pageable[4];
   OK(cudaMallocHost(&pinned, 40));
@@ -38,7 +38,7 @@ START_TEST(kinds_of_memory) {
   GIVES(cudaFreeHost(device), cudaErrorInvalidValue);
 
   // A kernel may use pinned memory.
-  for (int i = 0; i < 10; ++i) pinned[i] = (float)i;
+  for (int i = 0; i < 10; i++) pinned[i] = (float)i;
   SAC_LAUNCH(scale, 1, 32, 0, 0, pinned, 10, 2.0f);
   ck_near(pinned[3], 3, 0);  // not yet
   OK(cudaDeviceSynchronize());
@@ -71,13 +71,13 @@ END_TEST
 
 START_TEST(copies_of_rows) {
   std::vector<float> host(12);
-  for (size_t i = 0; i < 12; ++i) host[i] = (float)i;
+  for (size_t i = 0; i < 12; i++) host[i] = (float)i;
   float* device = device_array<float>(20);
   OK(cudaMemset(device, 0, 80));
   OK(cudaMemcpy2D(device, 20, host.data(), 12, 12, 4, cudaMemcpyHostToDevice));  // 4 rows of 3 into rows of 5
   OK(cudaMemset2DAsync(device + 3, 20, 0xff, 4, 4, 0));
   const auto got = read_back(device, 20);
-  for (size_t i = 0; i < 20; ++i) {
+  for (size_t i = 0; i < 20; i++) {
     if (i % 5 < 3) ck_near(got[i], host[i / 5 * 3 + i % 5], 0);
     else ck_assert(i % 5 == 3 ? isnan(got[i]) : got[i] == 0);
   }
@@ -86,7 +86,7 @@ START_TEST(copies_of_rows) {
 }
 END_TEST
 
-// ---- streams ----
+// --- streams ---------------------------------------------------------------------------------------------------------
 START_TEST(nothing_before_the_wait) {
   float *device = device_array<float>(4), *pinned, pageable[4] = {1, 2, 3, 4};
   cudaStream_t stream;
@@ -95,11 +95,11 @@ START_TEST(nothing_before_the_wait) {
   OK(cudaMemcpyAsync(device, pageable, 16, cudaMemcpyHostToDevice, stream));
   pageable[0] = 100;  // staged when it was queued
   SAC_LAUNCH(scale, 1, 4, 0, stream, device, 4, 10.0f);
-  for (int i = 0; i < 4; ++i) pinned[i] = 5;
+  for (int i = 0; i < 4; i++) pinned[i] = 5;
   OK(cudaMemcpyAsync(pinned, device, 16, cudaMemcpyDeviceToHost, stream));
-  for (int i = 0; i < 4; ++i) ck_assert(isnan(pinned[i]));
+  for (int i = 0; i < 4; i++) ck_assert(isnan(pinned[i]));
   OK(cudaStreamSynchronize(stream));
-  for (int i = 0; i < 4; ++i) ck_near(pinned[i], (i + 1) * 10 + 1, 0);
+  for (int i = 0; i < 4; i++) ck_near(pinned[i], (i + 1) * 10 + 1, 0);
 
   // From pinned memory a copy reads when it runs; to pageable memory it is done on return.
   OK(cudaMemcpyAsync(device, pinned, 16, cudaMemcpyHostToDevice, stream));
@@ -113,7 +113,7 @@ START_TEST(nothing_before_the_wait) {
 }
 END_TEST
 
-static void count_up(void* data) { ++*(int*)data; }
+static void count_up(void* data) { (*(int*)data)++; }
 START_TEST(events_order_streams) {
   float* x = device_array<float>(1);
   cudaStream_t a, b;
@@ -124,7 +124,7 @@ START_TEST(events_order_streams) {
   OK(cudaEventCreate(&timed[0]));
   OK(cudaEventCreate(&timed[1]));
   float got[2];
-  for (int ordered = 0; ordered < 2; ++ordered) {
+  for (int ordered = 0; ordered < 2; ordered++) {
     OK(cudaDeviceSynchronize());
     OK(cudaMemset(x, 0, 4));
     OK(cudaDeviceSynchronize());
@@ -161,7 +161,7 @@ START_TEST(events_order_streams) {
 }
 END_TEST
 
-// ---- graphs ----
+// --- graphs ----------------------------------------------------------------------------------------------------------
 static void work(cudaStream_t main, cudaStream_t side, cudaEvent_t fork, cudaEvent_t join, float* x, float* pinned) {
   SAC_LAUNCH(scale, 1, 4, 0, main, x, 4, 2.0f);
   OK(cudaEventRecord(fork, main));
@@ -186,7 +186,7 @@ START_TEST(replay_equals_eager) {
   OK(cudaEventCreateWithFlags(&fork, cudaEventDisableTiming));
   OK(cudaEventCreateWithFlags(&join, cudaEventDisableTiming));
   OK(cudaMemsetAsync(x, 0, 32, main));
-  for (int i = 0; i < 3; ++i) work(main, side, fork, join, x, pinned);
+  for (int i = 0; i < 3; i++) work(main, side, fork, join, x, pinned);
   OK(cudaStreamSynchronize(main));
   const std::vector<float> eager(pinned, pinned + 8);
 
@@ -212,7 +212,7 @@ START_TEST(replay_equals_eager) {
   OK(cudaGraphDestroy(graph));
   OK(cudaGraphUpload(exec, main));
   OK(cudaMemsetAsync(x, 0, 32, main));
-  for (int i = 0; i < 3; ++i) OK(cudaGraphLaunch(exec, main));
+  for (int i = 0; i < 3; i++) OK(cudaGraphLaunch(exec, main));
   ck_assert(isnan(pinned[0]));
   OK(cudaStreamSynchronize(main));
   ck_same_bits(pinned, eager, 8);
@@ -304,7 +304,7 @@ START_TEST(captures_that_do_not_join) {
 }
 END_TEST
 
-// ---- devices ----
+// --- devices ---------------------------------------------------------------------------------------------------------
 START_TEST(devices_and_drivers) {
   int n, value;
   OK(cudaGetDeviceCount(&n));
@@ -351,7 +351,7 @@ START_TEST(devices_and_drivers) {
 }
 END_TEST
 
-// ---- faults ----
+// --- faults ----------------------------------------------------------------------------------------------------------
 // A program with one of everything; false at the first failure, with everything released.
 // given: a handle of cuBLAS to use, which stays.
 static bool program(int* status, cublasHandle_t given = NULL) {
@@ -403,7 +403,7 @@ START_TEST(every_call_can_fail) {
   ck_assert(program(&status));
   const long calls = sac_cuda_host_calls();
   ck_assert_int_eq(calls, 23);
-  for (long nth = 1; nth <= calls; ++nth) {
+  for (long nth = 1; nth <= calls; nth++) {
     sac_cuda_host_reset();
     sac_cuda_host_fail(nth, cudaErrorUnknown);
     ck_assert_msg(!program(&status), "call %ld", nth);
@@ -470,10 +470,10 @@ START_TEST(many_threads) {
   cublasHandle_t blas[4];
   for (cublasHandle_t& handle : blas) ck_assert_int_eq(cublasCreate(&handle), CUBLAS_STATUS_SUCCESS);
   std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t)
+  for (int t = 0; t < 4; t++)
     threads.emplace_back([t, &good, &blas] {
       int status;
-      for (int i = 0; i < 20; ++i) good[t] += program(&status, blas[t]);
+      for (int i = 0; i < 20; i++) good[t] += program(&status, blas[t]);
     });
   for (std::thread& t : threads) t.join();
   for (const cublasHandle_t handle : blas) ck_assert_int_eq(cublasDestroy(handle), CUBLAS_STATUS_SUCCESS);

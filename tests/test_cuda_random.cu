@@ -16,7 +16,7 @@ __global__ void __launch_bounds__(threads) words_of_device(const word_case* case
   if (i >= count) return;
   const word_case c = cases[i];
   const sac_words words = sac_philox(c.seed, c.stream, c.block);
-  for (int w = 0; w < 4; ++w) to[i].word[w] = words.word[w];
+  for (int w = 0; w < 4; w++) to[i].word[w] = words.word[w];
   sac_fill_normals(c.seed, c.stream, c.block, 4, to[i].normal);
   sac_fill_uniform(c.seed, c.stream, c.block, 4, 0.75f, to[i].uniform);
   sac_fill_indices(c.seed, c.stream, c.block, 2, c.range, to[i].index);
@@ -40,13 +40,13 @@ std::vector<word_case> all_cases() {
   for (const uint64_t seed : edges)
     for (const uint64_t stream : edges)
       for (const uint64_t block : edges) cases.push_back({seed, stream, block, 1000});
-  for (int bit = 0; bit < 64; ++bit) {
+  for (int bit = 0; bit < 64; bit++) {
     const uint64_t one = 1ull << bit;
     cases.push_back({one, 0, 0, one}), cases.push_back({0, one, 0, one}), cases.push_back({0, 0, one, one});
   }
-  for (uint64_t block = 0; block < 512; ++block) cases.push_back({20181213, SAC_STREAM_ACT, block, block});
+  for (uint64_t block = 0; block < 512; block++) cases.push_back({20181213, SAC_STREAM_ACT, block, block});
   uint64_t state = 1;
-  for (int i = 0; i < 20000; ++i) {
+  for (int i = 0; i < 20000; i++) {
     const uint64_t seed = splitmix(&state), stream = splitmix(&state), block = splitmix(&state);
     cases.push_back(
         {seed >> (i % 64), stream >> (i / 64 % 64), block >> (i / 4096 % 64), splitmix(&state) >> (i % 64)});
@@ -61,7 +61,7 @@ START_TEST(device_and_c_agree) {
   word_case* device_cases;
   word_results* device_results;
   memset(static_cast<void*>(expected.data()), 0, count * sizeof(word_results));
-  for (size_t i = 0; i < count; ++i) words_of_c(&cases[i], &expected[i]);
+  for (size_t i = 0; i < count; i++) words_of_c(&cases[i], &expected[i]);
   ck_assert_int_eq(cudaMalloc(reinterpret_cast<void**>(&device_cases), count * sizeof(word_case)), cudaSuccess);
   ck_assert_int_eq(cudaMalloc(reinterpret_cast<void**>(&device_results), count * sizeof(word_results)), cudaSuccess);
   ck_assert_int_eq(cudaMemcpy(device_cases, cases.data(), count * sizeof(word_case), cudaMemcpyHostToDevice),
@@ -71,7 +71,7 @@ START_TEST(device_and_c_agree) {
   ck_assert_int_eq(cudaGetLastError(), cudaSuccess);
   ck_assert_int_eq(cudaMemcpy(got.data(), device_results, count * sizeof(word_results), cudaMemcpyDeviceToHost),
                    cudaSuccess);
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < count; i++) {
     const word_case& c = cases[i];
     const int same = memcmp(got[i].word, expected[i].word, sizeof got[i].word) == 0 &&
                      memcmp(got[i].normal, expected[i].normal, sizeof got[i].normal) == 0 &&

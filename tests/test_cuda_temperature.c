@@ -22,7 +22,7 @@ typedef struct update_case {
 
 static double* norms(cuda_case* c, size_t n) {
   double* x = cuda_host(c, double, n);
-  for (size_t i = 0; i < n; ++i) x[i] = 10 * fabs(cuda_number(c));
+  for (size_t i = 0; i < n; i++) x[i] = 10 * fabs(cuda_number(c));
   return x;
 }
 
@@ -33,7 +33,7 @@ static update_case create(cuda_case* c, int i) {
                    .N = (size_t)shapes[i].parts};
   const size_t rows = u.P * u.B;
   u.state = cuda_states(c, shapes[i].population);
-  for (size_t p = 0; p < u.P; ++p)
+  for (size_t p = 0; p < u.P; p++)
     u.state[p].adam[SAC_ADAM_ALPHA] = sac_adam_begin(u.state[p].updates + 1, rate, 0.9, 0.999, 1e-8);
   u.q = cuda_numbers(c, u.K * rows, 20);
   u.y = cuda_numbers(c, rows, 20);
@@ -41,14 +41,14 @@ static update_case create(cuda_case* c, int i) {
   u.smallest = cuda_numbers(c, rows, 20);
   u.log_prob = cuda_numbers(c, 2 * rows, 10);
   u.saturated = cuda_host(c, float, rows);
-  for (size_t r = 0; r < rows; ++r) u.saturated[r] = (float)cuda_below(c, (size_t)shapes[i].action + 1);
+  for (size_t r = 0; r < rows; r++) u.saturated[r] = (float)cuda_below(c, (size_t)shapes[i].action + 1);
   for (size_t r = 5; r < 2 * rows; r += 8) u.log_prob[r] *= 100;
   u.gradients = cuda_numbers(c, u.P * 1000, 1);
   u.log_alpha = cuda_numbers(c, u.P * ALPHA_STRIDE, 2);
   u.grad = cuda_numbers(c, u.P * ALPHA_STRIDE, 1);
   u.m = cuda_numbers(c, u.P * ALPHA_STRIDE, 1);
   u.second = cuda_numbers(c, u.P * ALPHA_STRIDE, 1);
-  for (size_t k = 0; k < u.P * ALPHA_STRIDE; ++k) u.second[k] = fabsf(u.second[k]);
+  for (size_t k = 0; k < u.P * ALPHA_STRIDE; k++) u.second[k] = fabsf(u.second[k]);
   u.critic_norm = norms(c, u.P * u.N);
   u.value_norm = shapes[i].value ? norms(c, u.P * (u.N + 3)) : NULL;
   u.actor_norm = norms(c, u.P * (u.N + 1));
@@ -60,7 +60,7 @@ static void put(cuda_case* c, update_case* u, int i) {
   const size_t rows = u->P * u->B;
   sac_gradient_tensor* tensors = cuda_host(c, sac_gradient_tensor, TENSORS);
   static const uint64_t starts[TENSORS] = {10, 100, 900};
-  for (int w = 0; w < TENSORS; ++w) tensors[w] = (sac_gradient_tensor){starts[w], 1000, tensor_size[w]};
+  for (int w = 0; w < TENSORS; w++) tensors[w] = (sac_gradient_tensor){starts[w], 1000, tensor_size[w]};
   u->args = (sac_temperature_args){.state = cuda_put(c, u->state, u->P),
                                    .log_alpha = cuda_put(c, u->log_alpha, u->P * ALPHA_STRIDE),
                                    .grad = cuda_put(c, u->grad, u->P * ALPHA_STRIDE),
@@ -88,7 +88,7 @@ static void put(cuda_case* c, update_case* u, int i) {
     u->args.v_target = cuda_put(c, u->v_target, rows);
     u->args.value_norm = cuda_put(c, u->value_norm, u->P * (u->N + 3));
   }
-  for (size_t p = 0; p < u->P; ++p) {
+  for (size_t p = 0; p < u->P; p++) {
     if (!u->state[p].alive) continue;
     cuda_open(c, &u->args.state[p].stats, 1);
     if (!shapes[i].learn) continue;
@@ -108,8 +108,8 @@ static void open_verdict(cuda_case* c, const update_case* u, size_t p) {
 static void check_stats(const update_case* u, int i, size_t p, const sac_update_stats* s) {
   const double log_alpha = (double)u->log_alpha[p * ALPHA_STRIDE], alpha = exp(log_alpha), B = (double)u->B;
   double critic = 0, q_sum = 0, td = 0, value = 0, actor = 0, sizes = 0, alpha_loss = 0, entropy = 0, saturated = 0;
-  for (size_t r = p * u->B; r < (p + 1) * u->B; ++r) {
-    for (size_t k = 0; k < u->K; ++k) {
+  for (size_t r = p * u->B; r < (p + 1) * u->B; r++) {
+    for (size_t k = 0; k < u->K; k++) {
       const double q = (double)u->q[(p * u->K + k) * u->B + r - p * u->B], off = q - (double)u->y[r];
       critic += 0.5 * off * off;
       q_sum += q;
@@ -124,9 +124,9 @@ static void check_stats(const update_case* u, int i, size_t p, const sac_update_
     sizes += (alpha + fabs(log_alpha) + 1) * (fabs(log_prob) + 3) + fabs((double)u->smallest[r]);
   }
   double critic_norm = 0, actor_norm = 0;
-  for (size_t part = 0; part < u->N; ++part) critic_norm += u->critic_norm[p * u->N + part];
-  for (size_t part = 0; u->v && part < u->N + 3; ++part) critic_norm += u->value_norm[p * (u->N + 3) + part];
-  for (size_t part = 0; part < u->N + 1; ++part) actor_norm += u->actor_norm[p * (u->N + 1) + part];
+  for (size_t part = 0; part < u->N; part++) critic_norm += u->critic_norm[p * u->N + part];
+  for (size_t part = 0; u->v && part < u->N + 3; part++) critic_norm += u->value_norm[p * (u->N + 3) + part];
+  for (size_t part = 0; part < u->N + 1; part++) actor_norm += u->actor_norm[p * (u->N + 1) + part];
   const double error = CUDA_STATS_REL * sizes / B, K = (double)u->K;
   ck_near_relative(s->critic_loss, critic / B, CUDA_STATS_REL, 0);
   ck_near_relative(s->value_loss, value / B, CUDA_STATS_REL, 0);
@@ -149,14 +149,14 @@ START_TEST(statistics_and_step) {
   const sac_device_state* after = cuda_result(&c, u.args.state);
   const float *log_alpha = cuda_result(&c, u.args.log_alpha), *grad = cuda_result(&c, u.args.grad);
   const float *m = cuda_result(&c, u.args.m), *v = cuda_result(&c, u.args.v);
-  for (size_t p = 0; p < u.P; ++p) {
+  for (size_t p = 0; p < u.P; p++) {
     if (!u.state[p].alive) continue;
     check_stats(&u, _i, p, &after[p].stats);
     ck_assert_uint_eq(after[p].alive, 1);
     if (!shapes[_i].learn) continue; /* that nothing was written then, the case has seen */
     const size_t at = p * ALPHA_STRIDE;
     double gradient = 0, size = 0;
-    for (size_t r = 0; r < u.B; ++r) {
+    for (size_t r = 0; r < u.B; r++) {
       const double log_prob = (double)u.log_prob[2 * p * u.B + r];
       gradient -= (log_prob + target_entropy) / (double)u.B;
       size += fabs(log_prob + target_entropy) / (double)u.B;

@@ -304,7 +304,7 @@ START_TEST(central_differences) {
     free(trace.out);
     trace.out = panels_of(head, rows, out); /* dJ/dy = c */
     sac_net_backward(isa, net, w, &trace, 0, rows);
-    for (int l = 0; l < net->layers; ++l) {
+    for (int l = 0; l < net->layers; l++) {
       const sac_rows d = sac_trace_rows(&trace, net, l, 0);
       isa->weight_grad(d, l ? trace.t[l - 1] : xt, trace.turned, net->size[l], 0, net->size[l + 1],
                        grad + net->weight[l], rows, NULL);

@@ -188,7 +188,7 @@ static size_t two_words(const sac_shape* shape) {
 }
 
 static void note_push(const sac_ring* its, int64_t first, int64_t n) {
-  ++*(uint64_t*)its->state;
+  (*(uint64_t*)its->state)++;
   told.pushed[told.pushes][0] = first;
   told.pushed[told.pushes++][1] = n;
 }

@@ -42,9 +42,9 @@ START_TEST(polyak) {
   int targets = 0;
   for (int k = 0; k < 3; k++)
     if (t->net[SAC_CRITIC_TARGET][k].layers)
-      follows(&t->net[SAC_CRITIC_TARGET][k], &t->net[SAC_CRITIC][k], &before, &after, 0.3), ++targets;
+      follows(&t->net[SAC_CRITIC_TARGET][k], &t->net[SAC_CRITIC][k], &before, &after, 0.3), targets++;
   if (t->net[SAC_VALUE_TARGET][0].layers)
-    follows(&t->net[SAC_VALUE_TARGET][0], &t->net[SAC_VALUE][0], &before, &after, 0.3), ++targets;
+    follows(&t->net[SAC_VALUE_TARGET][0], &t->net[SAC_VALUE][0], &before, &after, 0.3), targets++;
   ck_assert_int_eq(targets, _i ? 1 : 3);
   for (int m = 0; m < SAC_MEMORY_TARGET; m++) ck_same_bits(after.slab[m], before.slab[m], after.floats[m]);
   reference_free(&before), reference_free(&after);

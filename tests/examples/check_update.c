@@ -39,7 +39,7 @@ static double get(sac_agent* agent, const char* name, size_t count, size_t i) {
   return (double)data[i];
 }
 
-/* ---- By hand, in double. ---- */
+/* --- by hand, in double ------------------------------------------------------------------------------------------- */
 
 typedef struct actor {
   double w, b, wm, ws, bm, bs;

@@ -19,7 +19,7 @@ static void must(sac_status status) {
   exit(EXIT_FAILURE);
 }
 
-/* ---- The world: yours. ---- */
+/* --- the world: yours --------------------------------------------------------------------------------------------- */
 
 typedef struct cart {
   float position, velocity;

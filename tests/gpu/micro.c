@@ -40,10 +40,10 @@ sac_status micro_measure(const micro* m, micro_work* call, const void* what, int
   cudaGraphExec_t exec = NULL;
   sac_status status = SAC_OK;
   SAC_TRY(micro_capture(m, call, what, &exec, nodes));
-  for (int r = -2; r < REPEATS; ++r) {
+  for (int r = -2; r < REPEATS; r++) {
     float milliseconds = 0;
     MICRO_TRY(cudaEventRecord(m->begin, m->stream));
-    for (int l = 0; l < launches; ++l) MICRO_TRY(cudaGraphLaunch(exec, m->stream));
+    for (int l = 0; l < launches; l++) MICRO_TRY(cudaGraphLaunch(exec, m->stream));
     MICRO_TRY(cudaEventRecord(m->end, m->stream));
     MICRO_TRY(cudaEventSynchronize(m->end));
     MICRO_TRY(cudaEventElapsedTime(&milliseconds, m->begin, m->end));
@@ -63,7 +63,7 @@ typedef struct nodes_of {
 static sac_status chain(const micro* m, const void* what) {
   const nodes_of* of = what;
   sac_status status = SAC_OK;
-  for (int i = 0; i < m->size.nodes && status == SAC_OK; ++i)
+  for (int i = 0; i < m->size.nodes && status == SAC_OK; i++)
     status = sac_cuda_check(0, micro_node(m->stream, m->sink, of->blocks, of->dependent), "node");
   return status;
 }
@@ -89,7 +89,7 @@ static sac_status products(const micro* m, const void* what) {
   const size_t each = (size_t)n * (size_t)n;
   const sac_matrices a = {m->x, each}, b = {m->x + m->third, each};
   sac_status status = SAC_OK;
-  for (int i = 0; i < m->size.products && status == SAC_OK; ++i)
+  for (int i = 0; i < m->size.products && status == SAC_OK; i++)
     status = sac_cuda_product(m->blas, of->precision, SAC_PRODUCT_FORWARD, of->count, n, n, n, a, b,
                               m->x + 2 * m->third, each);
   return status;
@@ -114,7 +114,7 @@ static sac_status all(const micro* m) {
   const micro_sizes* s = &m->size;
   double time;
   sac_status status = SAC_OK;
-  for (int dependent = 0; dependent < 2; ++dependent) {
+  for (int dependent = 0; dependent < 2; dependent++) {
     SAC_TRY(node_gap(m, 1, dependent));
     SAC_TRY(node_gap(m, s->blocks / 2, dependent));
   }
@@ -126,7 +126,7 @@ static sac_status all(const micro* m) {
   const int warps = s->blocks * (MICRO_THREADS / 32);
   const double flops = MICRO_MMA_FLOPS * MICRO_SUMS * s->steps * warps;
   printf("{\"micro\": \"mma_tf32\", \"teraflops\": %.1f}\n", 1e-6 * flops / time);
-  for (int precision = SAC_FP32; precision <= SAC_TF32; ++precision)
+  for (int precision = SAC_FP32; precision <= SAC_TF32; precision++)
     for (int count = 1; count <= s->counts_max; count *= 2) {
       const squares of = {(sac_precision)precision, count};
       const double operations = 2.0 * s->width * s->width * s->width * count;

@@ -39,11 +39,11 @@ __global__ void __launch_bounds__(MICRO_THREADS)
   const float4* mine = from + blockIdx.x * rows * MICRO_THREADS + threadIdx.x;
   const size_t count = rows * static_cast<size_t>(passes);
   float sum = 0;
-  for (size_t i = 0; i < MICRO_STAGES; ++i) {
+  for (size_t i = 0; i < MICRO_STAGES; i++) {
     sac_copy_async(&buffer[i * MICRO_THREADS + threadIdx.x], mine + i % rows * MICRO_THREADS);
     sac_copy_commit();
   }
-  for (size_t i = 0; i < count; ++i) {
+  for (size_t i = 0; i < count; i++) {
     float4* slot = &buffer[i % MICRO_STAGES * MICRO_THREADS + threadIdx.x];
     sac_copy_wait<MICRO_STAGES - 1>();
     sum += slot->x;
@@ -56,13 +56,13 @@ __global__ void __launch_bounds__(MICRO_THREADS)
 __global__ void __launch_bounds__(MICRO_THREADS) micro_mma_rate(int steps, float* sink) {
   float d[MICRO_SUMS][4] = {};
   uint32_t a[4], b[2];
-  for (int i = 0; i < 4; ++i) a[i] = sac_to_tf32(1.0f / static_cast<float>(threadIdx.x + 1 + i));
-  for (int i = 0; i < 2; ++i) b[i] = sac_to_tf32(1.0f / static_cast<float>(threadIdx.x + 2 + i));
-  for (int step = 0; step < steps; ++step)
+  for (int i = 0; i < 4; i++) a[i] = sac_to_tf32(1.0f / static_cast<float>(threadIdx.x + 1 + i));
+  for (int i = 0; i < 2; i++) b[i] = sac_to_tf32(1.0f / static_cast<float>(threadIdx.x + 2 + i));
+  for (int step = 0; step < steps; step++)
 #pragma unroll
-    for (int i = 0; i < MICRO_SUMS; ++i) sac_mma_tf32(d[i], a, b);
+    for (int i = 0; i < MICRO_SUMS; i++) sac_mma_tf32(d[i], a, b);
   float sum = 0;
-  for (int i = 0; i < MICRO_SUMS; ++i) sum += d[i][0] + d[i][1] + d[i][2] + d[i][3];
+  for (int i = 0; i < MICRO_SUMS; i++) sum += d[i][0] + d[i][1] + d[i][2] + d[i][3];
   sink[blockIdx.x * MICRO_THREADS + threadIdx.x] = sum;
 }
 

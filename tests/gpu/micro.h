@@ -13,8 +13,7 @@ extern "C" {
 enum { MICRO_THREADS = 256, MICRO_STAGES = 4, MICRO_SUMS = 8 };
 #define MICRO_MMA_FLOPS (2.0 * 16 * 8 * 8)
 
-/* --- kernels: all pointers are to device memory, but for flag -------------------------------------------------------
- */
+/* --- kernels: all pointers are to device memory, but for flag ----------------------------------------------------- */
 
 /* x (floats): normals by Philox, of this seed. */
 cudaError_t micro_fill(cudaStream_t stream, uint64_t seed, size_t floats, float* x);
@@ -39,8 +38,7 @@ cudaError_t micro_flag(cudaStream_t stream, const float* from, int floats, float
 }
 #else
 
-/* --- measurements ---------------------------------------------------------------------------------------------------
- */
+/* --- measurements ------------------------------------------------------------------------------------------------- */
 
 #include "cuda/cuda.h"
 #include "util/error.h"

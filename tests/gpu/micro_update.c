@@ -32,7 +32,7 @@ static void list_shapes(const micro_sizes* size, shape list[SHAPES]) {
       {"actor gradient 1", SAC_PRODUCT_GRADIENT, 1, B, H, H, 1},
       {"actor gradient head", SAC_PRODUCT_GRADIENT, 1, B, 2 * A, H, 1},
   };
-  for (int i = 0; i < SHAPES; ++i) list[i] = shapes[i];
+  for (int i = 0; i < SHAPES; i++) list[i] = shapes[i];
 }
 
 static size_t of_weight(const shape* s) { return (size_t)s->out * (size_t)s->in; }
@@ -43,10 +43,10 @@ size_t micro_update_floats(const micro_sizes* size) {
   shape list[SHAPES];
   size_t most = 0, agents = 0;
   list_shapes(size, list);
-  for (int i = 0; i < 3; ++i) agents = (size_t)size->population[i] > agents ? (size_t)size->population[i] : agents;
-  for (int i = 0; i < SHAPES; ++i) {
+  for (int i = 0; i < 3; i++) agents = (size_t)size->population[i] > agents ? (size_t)size->population[i] : agents;
+  for (int i = 0; i < SHAPES; i++) {
     const size_t parts[] = {of_weight(&list[i]), of_x(&list[i]), of_y(&list[i])};
-    for (int part = 0; part < 3; ++part) {
+    for (int part = 0; part < 3; part++) {
       const size_t all = agents * (size_t)list[i].per_agent * parts[part];
       most = all > most ? all : most;
     }
@@ -77,9 +77,9 @@ static sac_status multiply(const micro* m, const row* of, const shape* s) {
 static sac_status multiply_all(const micro* m, const void* what) {
   const row* of = what;
   sac_status status = SAC_OK;
-  for (int r = 0; r < of->repeats && status == SAC_OK; ++r)
-    for (int i = 0; i < of->count && status == SAC_OK; ++i)
-      for (int t = 0; t < of->shapes[i].times && status == SAC_OK; ++t) status = multiply(m, of, &of->shapes[i]);
+  for (int r = 0; r < of->repeats && status == SAC_OK; r++)
+    for (int i = 0; i < of->count && status == SAC_OK; i++)
+      for (int t = 0; t < of->shapes[i].times && status == SAC_OK; t++) status = multiply(m, of, &of->shapes[i]);
   return status;
 }
 
@@ -95,7 +95,7 @@ static sac_status all_of(const micro* m, const shape list[SHAPES], sac_precision
   size_t nodes;
   int products = 0;
   sac_status status = SAC_OK;
-  for (int i = 0; i < SHAPES; ++i) {
+  for (int i = 0; i < SHAPES; i++) {
     shape one = list[i];
     one.times = 1;
     const row of = {&one, 1, repeats, precision, population};
@@ -124,8 +124,8 @@ sac_status micro_update(const micro* m) {
   shape list[SHAPES];
   sac_status status = SAC_OK;
   list_shapes(&m->size, list);
-  for (int i = 0; i < 3 && m->size.population[i]; ++i)
-    for (int precision = SAC_FP32; precision <= SAC_TF32; ++precision)
+  for (int i = 0; i < 3 && m->size.population[i]; i++)
+    for (int precision = SAC_FP32; precision <= SAC_TF32; precision++)
       SAC_TRY(all_of(m, list, (sac_precision)precision, m->size.population[i]));
 fail:
   return status;

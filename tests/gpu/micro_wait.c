@@ -38,7 +38,7 @@ static sac_status read_and_raise(const micro* m, const void* what) {
 /* Until the flag says that the last node has run. The stream is asked now and then: a node that failed raises none. */
 static sac_status poll(const waits* w) {
   sac_status status = SAC_OK;
-  for (long spin = 1; *(volatile uint32_t*)w->flag != w->launched; ++spin) {
+  for (long spin = 1; *(volatile uint32_t*)w->flag != w->launched; spin++) {
     if (spin % SPINS) continue;
     const cudaError_t error = cudaStreamQuery(w->m->stream);
     if (error != cudaErrorNotReady) MICRO_TRY(error);
@@ -50,7 +50,7 @@ fail:
 static sac_status by_stream(waits* w) {
   sac_status status = SAC_OK;
   MICRO_TRY(cudaGraphLaunch(w->node, w->m->stream));
-  ++w->launched;
+  w->launched++;
   MICRO_TRY(cudaStreamSynchronize(w->m->stream));
 fail:
   return status;
@@ -59,7 +59,7 @@ fail:
 static sac_status by_event(waits* w) {
   sac_status status = SAC_OK;
   MICRO_TRY(cudaGraphLaunch(w->node, w->m->stream));
-  ++w->launched;
+  w->launched++;
   MICRO_TRY(cudaEventRecord(w->event, w->m->stream));
   MICRO_TRY(cudaEventSynchronize(w->event));
 fail:
@@ -69,7 +69,7 @@ fail:
 static sac_status by_flag(waits* w) {
   sac_status status = SAC_OK;
   MICRO_TRY(cudaGraphLaunch(w->node, w->m->stream));
-  ++w->launched;
+  w->launched++;
   SAC_TRY(poll(w));
 fail:
   return status;
@@ -78,7 +78,7 @@ fail:
 static sac_status plain_by_stream(waits* w) {
   sac_status status = SAC_OK;
   SAC_TRY(raise_flag(w->m, w));
-  ++w->launched;
+  w->launched++;
   MICRO_TRY(cudaStreamSynchronize(w->m->stream));
 fail:
   return status;
@@ -87,7 +87,7 @@ fail:
 static sac_status plain_by_flag(waits* w) {
   sac_status status = SAC_OK;
   SAC_TRY(raise_flag(w->m, w));
-  ++w->launched;
+  w->launched++;
   SAC_TRY(poll(w));
 fail:
   return status;
@@ -97,7 +97,7 @@ fail:
 static sac_status queue_only(waits* w) {
   sac_status status = SAC_OK;
   MICRO_TRY(cudaGraphLaunch(w->node, w->m->stream));
-  ++w->launched;
+  w->launched++;
 fail:
   return status;
 }
@@ -123,7 +123,7 @@ static sac_status copy_node_copy(waits* w) {
   sac_status status = SAC_OK;
   MICRO_TRY(cudaMemcpyAsync(w->device, w->host, COPIED * sizeof(float), cudaMemcpyHostToDevice, w->m->stream));
   MICRO_TRY(cudaGraphLaunch(w->node, w->m->stream));
-  ++w->launched;
+  w->launched++;
   MICRO_TRY(cudaMemcpyAsync(w->host, w->device, COPIED * sizeof(float), cudaMemcpyDeviceToHost, w->m->stream));
   MICRO_TRY(cudaStreamSynchronize(w->m->stream));
 fail:
@@ -134,7 +134,7 @@ fail:
 static sac_status read_by_flag(waits* w) {
   sac_status status = SAC_OK;
   MICRO_TRY(cudaGraphLaunch(w->whole, w->m->stream));
-  ++w->launched;
+  w->launched++;
   SAC_TRY(poll(w));
 fail:
   return status;
@@ -145,7 +145,7 @@ static sac_status sample_all(waits* w, const char* of, sac_status (*call)(waits*
   double* sample = malloc((size_t)count * sizeof *sample);
   sac_status status = SAC_OK;
   if (!sample) return sac_fail(SAC_ERROR_MEMORY, "no memory for %d samples", count);
-  for (int i = -3; i < count; ++i) {
+  for (int i = -3; i < count; i++) {
     const double began = now();
     SAC_TRY(call(w));
     if (i >= 0) sample[i] = now() - began;
@@ -173,7 +173,7 @@ static sac_status create(waits* w) {
   MICRO_TRY(cudaHostGetDevicePointer((void**)&w->from_flag, w->flag, 0));
   MICRO_TRY(cudaMalloc((void**)&w->device, COPIED * sizeof(float)));
   MICRO_TRY(cudaMemsetAsync(w->device, 0, COPIED * sizeof(float), m->stream));
-  for (int i = 0; i < COPIED; ++i) w->host[i] = 1;
+  for (int i = 0; i < COPIED; i++) w->host[i] = 1;
   *w->flag = 0;
   SAC_TRY(micro_capture(m, raise_flag, w, &w->node, NULL)); /* each runs its node once */
   SAC_TRY(micro_capture(m, read_and_raise, w, &w->whole, NULL));

@@ -133,7 +133,7 @@ unsigned one_of(unsigned n) { return static_cast<unsigned>((random_number() >> 3
 fiber* resume() {
   const unsigned t = ready[ready_first];
   ready_first = (ready_first + 1) % threads_max;
-  --ready_count;
+  ready_count--;
   threads[t].is = state::running;
   set_now(t);
   return threads[t].on;
@@ -174,9 +174,9 @@ void fiber_main() {
 
       // The end of a thread may complete the cluster's barrier.
       self.is = state::ended;
-      ++ended;
-      ++members[member_of(t)].ended;
-      if (arrived_in[t] != cluster_phase + 1) ++cluster_gone;
+      ended++;
+      members[member_of(t)].ended++;
+      if (arrived_in[t] != cluster_phase + 1) cluster_gone++;
       end_cluster_barrier();
       if (ready_count && !in_order && random_number() % 2) break;
     }
@@ -205,18 +205,18 @@ void end_cluster_barrier() {
   pending_puts.resize(kept);
 
   // The next phase begins.
-  ++cluster_phase;
+  cluster_phase++;
   cluster_arrived = 0;
   cluster_gone = ended;
-  for (unsigned i = 0; i < count; ++i)
+  for (unsigned i = 0; i < count; i++)
     if (threads[order[i]].is == state::at_cluster) release(order[i]);
 }
 
 // Reports that no thread can continue, and which thread waits for which.
 void explain() {
   // A warp waits for one of its lanes.
-  for (unsigned w = 0; w * warp_size < count; ++w) {
-    for (unsigned i = 0; i < warps[w].meetings; ++i) {
+  for (unsigned w = 0; w * warp_size < count; w++) {
+    for (unsigned i = 0; i < warps[w].meetings; i++) {
       const meeting& m = warps[w].meeting_of[i];
       const unsigned here = w * warp_size + static_cast<unsigned>(__builtin_ctz(m.arrived));
       const unsigned missing = w * warp_size + static_cast<unsigned>(__builtin_ctz(m.mask & ~m.arrived));
@@ -227,9 +227,9 @@ void explain() {
 
   // A block waits at a barrier.
   unsigned here = 0;  // the cluster's barrier would be complete if no thread waited elsewhere
-  while (threads[here].is != state::at_barrier) ++here;
+  while (threads[here].is != state::at_barrier) here++;
   unsigned other = member_of(here) * in_block;
-  while (threads[other].is == state::at_barrier) ++other;
+  while (threads[other].is == state::at_barrier) other++;
   report(cudaErrorLaunchFailure, here,
          "waits at the barrier " + at(threads[here].file, threads[here].line) +
              ", which not every thread reaches: " + doing(other));
@@ -242,9 +242,9 @@ bool run_blocks() {
   cluster_phase = cluster_arrived = cluster_gone = 0;
   memset(arrived_in, 0, count * sizeof *arrived_in);
   pending_puts.clear();
-  for (unsigned t = 0; t < copied; ++t) copies[t].clear();
+  for (unsigned t = 0; t < copied; t++) copies[t].clear();
   copied = 0;
-  for (unsigned w = 0; w * warp_size < count; ++w) warps[w].meetings = 0;
+  for (unsigned w = 0; w * warp_size < count; w++) warps[w].meetings = 0;
   shuffle(order, count);
 
   // Run until no thread can continue.
@@ -265,7 +265,7 @@ bool is_shared(const void* pointer, size_t size) {
 
 [[noreturn]] void wrong_barrier(const char* file, int line) {
   unsigned other = member_of(current) * in_block;
-  while (other == current || (threads[other].line == line && same_file(threads[other].file, file))) ++other;
+  while (other == current || (threads[other].line == line && same_file(threads[other].file, file))) other++;
   STOP(cudaErrorLaunchFailure, "is at the barrier " + at(file, line) + ", while " + doing(other));
 }
 [[noreturn]] void wrong_warp(const char* what, const char* file, int line) {
@@ -289,9 +289,9 @@ cudaError_t run_kernel(int device, const launch& l) {
   in_order = natural();
   in_block = l.block.x * l.block.y * l.block.z;
   count = in_block * l.cluster;
-  for (unsigned t = 0; t < count; ++t) order[t] = t;
+  for (unsigned t = 0; t < count; t++) order[t] = t;
   if (memcmp(&indexed, &l.block, sizeof indexed) || indexed_count < count) {
-    for (unsigned t = 0; t < count; ++t) {
+    for (unsigned t = 0; t < count; t++) {
       const unsigned i = t % in_block;
       threads[t].index = {i % l.block.x, i / l.block.x % l.block.y, i / l.block.x / l.block.y};
     }
@@ -306,15 +306,15 @@ cudaError_t run_kernel(int device, const launch& l) {
   std::vector<uint32_t> shuffled;
   if (!in_order && blocks <= UINT32_MAX) {
     shuffled.resize(blocks);
-    for (uint64_t i = 0; i < blocks; ++i) shuffled[i] = static_cast<uint32_t>(i);
+    for (uint64_t i = 0; i < blocks; i++) shuffled[i] = static_cast<uint32_t>(i);
     shuffle(shuffled.data(), blocks);
   }
 
   // Run them.
   bool well = true;
-  for (uint64_t i = 0; i < blocks && well; ++i) {
+  for (uint64_t i = 0; i < blocks && well; i++) {
     const uint64_t b = shuffled.empty() ? i : shuffled[i];
-    for (unsigned m = 0; m < l.cluster; ++m) {
+    for (unsigned m = 0; m < l.cluster; m++) {
       const uint64_t each = b * l.cluster + m;
       memset(dynamic[m], poison, l.shared);
       members[m] = {};
@@ -372,7 +372,7 @@ unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
   const unsigned t = current;
   block.waiting = 0;
   if (block.barriers_differ) wrong_barrier(file, line);
-  for (unsigned i = 0; i < count; ++i)
+  for (unsigned i = 0; i < count; i++)
     if (order[i] != t && member_of(order[i]) == member) release(order[i]);
   return block.barrier_result = block.true_predicates;
 }
@@ -380,7 +380,7 @@ unsigned cuda_host_barrier(bool predicate, const char* file, int line) {
 void cuda_host_cluster_arrive(const char* file, int line) {
   if (arrived_in[current]) STOP(cudaErrorLaunchFailure, "arrives at " + at(file, line) + " without a wait before");
   arrived_in[current] = cluster_phase + 1;
-  ++cluster_arrived;
+  cluster_arrived++;
   end_cluster_barrier();
 }
 
@@ -421,7 +421,7 @@ uint64_t cuda_host_warp(cuda_host_kind kind, unsigned mask, uint64_t value, unsi
   // Find the operation, or begin it.
   warp& w = warps[first / warp_size];
   unsigned i = 0;
-  for (; i < w.meetings; ++i) {
+  for (; i < w.meetings; i++) {
     const meeting& m = w.meeting_of[i];
     if (m.kind == kind && m.mask == mask && m.line == line && same_file(m.file, file)) break;
   }
@@ -454,7 +454,7 @@ void sac_copy_async(void* shared, const void* global) {
   copied = count;
 }
 
-void sac_copy_commit() { ++threads[current].groups; }
+void sac_copy_commit() { threads[current].groups++; }
 
 void cuda_host_copy_wait(int newest) {
   const unsigned groups = threads[current].groups;

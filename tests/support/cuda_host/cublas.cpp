@@ -58,9 +58,9 @@ void pack(const matrix& x, const float* entry, bool by_rows, size_t tile, precis
   const size_t n = by_rows ? x.rows : x.columns, k = by_rows ? x.columns : x.rows, panels = (n + tile - 1) / tile;
   packed->assign(panels * tile * k, 0);
   float* out = packed->data();
-  for (size_t panel = 0; panel < panels; ++panel)
-    for (size_t p = 0; p < k; ++p, out += tile)
-      for (size_t i = 0; i < tile && panel * tile + i < n; ++i)
+  for (size_t panel = 0; panel < panels; panel++)
+    for (size_t p = 0; p < k; p++, out += tile)
+      for (size_t i = 0; i < tile && panel * tile + i < n; i++)
         out[i] = rounded(by_rows ? x.at(entry, panel * tile + i, p) : x.at(entry, p, panel * tile + i), how);
 }
 
@@ -68,7 +68,7 @@ void pack(const matrix& x, const float* entry, bool by_rows, size_t tile, precis
 void multiply(const product& q) {
   const size_t m = q.a.rows, n = q.b.columns, k = q.a.columns;
   static std::vector<float> a, b;
-  for (int entry = 0; entry < q.batch; ++entry) {
+  for (int entry = 0; entry < q.batch; entry++) {
     const bool reads = q.alpha != 0 && k;
     if (reads) pack(q.a, q.a.data + entry * q.a.stride, true, tile_rows, q.how, &a);
     if (reads) pack(q.b, q.b.data + entry * q.b.stride, false, tile_columns, q.how, &b);
@@ -79,8 +79,8 @@ void multiply(const product& q) {
       for (size_t i0 = 0; i0 < m; i0 += tile_rows) {
         float sum[tile_columns][tile_rows] = {};
         if (reads) gemm_tile(k, a.data() + i0 * k, b.data() + j0 * k, sum[0]);
-        for (size_t j = j0; j < j0 + tile_columns && j < n; ++j)
-          for (size_t i = i0; i < i0 + tile_rows && i < m; ++i) {
+        for (size_t j = j0; j < j0 + tile_columns && j < n; j++)
+          for (size_t i = i0; i < i0 + tile_rows && i < m; i++) {
             const float x = reads ? q.alpha * sum[j - j0][i - i0] : 0;
             float& y = c[i + j * q.ldc];
             y = q.beta == 0 ? x : x + q.beta * y;

@@ -65,7 +65,7 @@ int device_count() {
     char* end;
     const long index = strtol(p, &end, 10);
     if (end == p || (*end && *end != ',') || index < 0 || index >= now().devices) break;
-    ++n;
+    n++;
     p = *end ? end + 1 : end;
   }
   return n < now().devices ? n : now().devices;
@@ -97,20 +97,20 @@ bool fault_wanted(const std::string& kernel) {
 bool break_wanted(size_t nodes) {
   settings& s = now();
   if (s.captures_to_break <= 0 || nodes != s.break_at) return false;
-  --s.captures_to_break;
+  s.captures_to_break--;
   return true;
 }
 void count_launch(const std::string& name) {
   for (auto& l : now().launches)
     if (l.first == name) {
-      ++l.second;
+      l.second++;
       return;
     }
   now().launches.emplace_back(name, 1);
 }
 int injected() {
   settings& s = now();
-  ++s.calls;
+  s.calls++;
   return s.fail_at > 0 && --s.fail_at == 0 ? s.fail_with : 0;
 }
 cudaError_t usable() {

@@ -10,10 +10,10 @@ typedef float lanes __attribute__((vector_size(tile_rows * sizeof(float)), align
 
 inline __attribute__((always_inline)) void tile(size_t k, const float* a, const float* b, float* sum) {
   lanes s[tile_columns] = {};
-  for (size_t p = 0; p < k; ++p) {
+  for (size_t p = 0; p < k; p++) {
     lanes x;
     memcpy(&x, a + p * tile_rows, sizeof x);
-    for (size_t j = 0; j < tile_columns; ++j) s[j] += x * b[p * tile_columns + j];
+    for (size_t j = 0; j < tile_columns; j++) s[j] += x * b[p * tile_columns + j];
   }
   memcpy(sum, s, sizeof s);
 }

@@ -19,7 +19,7 @@ cudaError_t run(const std::vector<node>& nodes) {
   // Count what each node waits for.
   std::vector<size_t> missing(nodes.size()), possible;
   std::vector<std::vector<size_t>> then(nodes.size());
-  for (size_t i = 0; i < nodes.size(); ++i) {
+  for (size_t i = 0; i < nodes.size(); i++) {
     missing[i] = nodes[i].needs.size();
     for (const size_t j : nodes[i].needs) then[j].push_back(i);
     if (!missing[i]) possible.push_back(i);
@@ -29,7 +29,7 @@ cudaError_t run(const std::vector<node>& nodes) {
   while (!possible.empty()) {
     size_t chosen = 0;
     if (natural()) {
-      for (size_t p = 1; p < possible.size(); ++p)
+      for (size_t p = 1; p < possible.size(); p++)
         if (possible[p] < possible[chosen]) chosen = p;
     } else {
       chosen = random_number() % possible.size();
@@ -103,7 +103,7 @@ cudaError_t cudaGraphGetNodes(cudaGraph_t graph, cudaGraphNode_t* nodes, size_t*
     if (it == graphs.end() || !count) return cudaErrorInvalidValue;
     const std::vector<node>& all = *it->second->nodes;
     if (nodes)
-      for (size_t i = 0; i < *count; ++i)
+      for (size_t i = 0; i < *count; i++)
         nodes[i] = i < all.size() ? reinterpret_cast<cudaGraphNode_t>(const_cast<node*>(&all[i])) : nullptr;
     if (!nodes || *count > all.size()) *count = all.size();
     return cudaSuccess;

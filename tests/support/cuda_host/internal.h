@@ -42,7 +42,7 @@ bool natural();            // seed 0
 template <typename T>
 void shuffle(T* x, size_t n) {  // a random order, unless the order is the natural one
   if (natural()) return;
-  for (size_t i = n; i > 1; --i) std::swap(x[i - 1], x[random_number() % i]);
+  for (size_t i = n; i > 1; i--) std::swap(x[i - 1], x[random_number() % i]);
 }
 int device_count();
 int current_device();

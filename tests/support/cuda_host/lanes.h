@@ -38,7 +38,7 @@ struct warp {
 // The warp's fragments. Not inline: threads wait here, and with small frames the stacks of a block fit the cache.
 __attribute__((noinline)) void multiply(const device_thread* lanes) {
   const cuda_host_fragments* f[warp_size];
-  for (unsigned lane = 0; lane < warp_size; ++lane)
+  for (unsigned lane = 0; lane < warp_size; lane++)
     f[lane] = reinterpret_cast<const cuda_host_fragments*>(static_cast<uintptr_t>(lanes[lane].value));
   multiply_fragments(f);
 }
@@ -76,9 +76,9 @@ inline void meet(cuda_host_kind kind, unsigned mask, device_thread* lanes) {
     case cuda_host_mma:
       return multiply(lanes);
     case cuda_host_ballot:
-      for (unsigned l = 0; l < warp_size; ++l)
+      for (unsigned l = 0; l < warp_size; l++)
         if (mask >> l & 1) votes |= static_cast<unsigned>(lanes[l].value) << l;
-      for (unsigned l = 0; l < warp_size; ++l)
+      for (unsigned l = 0; l < warp_size; l++)
         if (mask >> l & 1) lanes[l].result = votes;
       return;
     case cuda_host_syncwarp:

@@ -112,7 +112,7 @@ void clear(const arena& a, char* first, size_t size) {
 std::map<uintptr_t, size_t>::const_iterator holder(const std::map<uintptr_t, size_t>& ranges, uintptr_t p) {
   auto it = ranges.upper_bound(p);
   if (it == ranges.begin()) return ranges.end();
-  --it;
+  it--;
   return p - it->first < it->second ? it : ranges.end();
 }
 
@@ -143,7 +143,7 @@ struct ends {
 };
 void move(const rows& r, const ends& e) {
   const opened to(e.to == place::device ? e.to_device : -1), from(e.from == place::device ? e.from_device : -1);
-  for (size_t y = 0; y < r.height; ++y) memcpy(r.to + y * r.to_pitch, r.from + y * r.from_pitch, r.width);
+  for (size_t y = 0; y < r.height; y++) memcpy(r.to + y * r.to_pitch, r.from + y * r.from_pitch, r.width);
 }
 
 // Checks the ends of a copy, and finds out where they are.
@@ -193,7 +193,7 @@ cudaError_t copy(const rows& r, cudaMemcpyKind kind, cudaStream_t handle, bool w
   n.type = cudaGraphNodeTypeMemcpy;
   if (e.from == place::pageable) {
     auto staged = std::make_shared<std::vector<char>>(r.from_extent());
-    for (size_t y = 0; y < r.height; ++y) memcpy(staged->data() + y * r.from_pitch, r.from + y * r.from_pitch, r.width);
+    for (size_t y = 0; y < r.height; y++) memcpy(staged->data() + y * r.from_pitch, r.from + y * r.from_pitch, r.width);
     n.run = [r, e, staged] {
       rows from_stage = r;
       from_stage.from = staged->data();
@@ -208,7 +208,7 @@ cudaError_t copy(const rows& r, cudaMemcpyKind kind, cudaStream_t handle, bool w
   }
   if (e.to == place::pinned && !wait)
     n.when_queued = [r] {
-      for (size_t y = 0; y < r.height; ++y) memset(r.to + y * r.to_pitch, poison, r.width);
+      for (size_t y = 0; y < r.height; y++) memset(r.to + y * r.to_pitch, poison, r.width);
     };
 
   error = enqueue(s, std::move(n));
@@ -232,7 +232,7 @@ cudaError_t set(char* to, size_t pitch, int value, size_t width, size_t height, 
     const opened open(at == place::device ? device : -1);
     if (at == place::device && value == 0 && height == 1) clear(arenas[device], to, width);
     else
-      for (size_t y = 0; y < height; ++y) memset(to + y * pitch, value, width);
+      for (size_t y = 0; y < height; y++) memset(to + y * pitch, value, width);
     return cudaSuccess;
   };
   return enqueue(s, std::move(n));
@@ -242,7 +242,7 @@ cudaError_t set(char* to, size_t pitch, int value, size_t width, size_t height, 
 
 place where(const void* pointer, size_t size, int* device) {
   const auto p = reinterpret_cast<uintptr_t>(pointer);
-  for (int d = 0; d < devices_max; ++d) {
+  for (int d = 0; d < devices_max; d++) {
     const auto base = reinterpret_cast<uintptr_t>(arenas[d].base);
     if (!base || p < base || p >= base + arena_size) continue;
     if (device) *device = d;
@@ -347,7 +347,7 @@ cudaError_t cudaFreeHost(void* pointer) {
     const auto it = pinned.find(reinterpret_cast<uintptr_t>(pointer));
     if (it == pinned.end()) return cudaErrorInvalidValue;
     cudaError_t error = cudaSuccess;
-    for (int d = 0; d < devices_max; ++d) {
+    for (int d = 0; d < devices_max; d++) {
       const cudaError_t e = synchronize_device(d);
       if (e) error = e;
     }

@@ -28,10 +28,10 @@ size_t dynamic_capacity;
 __attribute__((no_sanitize("address", "undefined"))) void fill(const variable& v) {
   static_assert(poison == 0xff, "every bit");
   size_t i = 0;
-  for (; i < v.size && reinterpret_cast<uintptr_t>(v.address + i) % 8; ++i)
+  for (; i < v.size && reinterpret_cast<uintptr_t>(v.address + i) % 8; i++)
     *const_cast<volatile unsigned char*>(v.address + i) = poison;
   for (; i + 8 <= v.size; i += 8) *reinterpret_cast<volatile uint64_t*>(v.address + i) = ~uint64_t{0};
-  for (; i < v.size; ++i) *const_cast<volatile unsigned char*>(v.address + i) = poison;
+  for (; i < v.size; i++) *const_cast<volatile unsigned char*>(v.address + i) = poison;
 }
 __attribute__((no_sanitize("address", "undefined"))) bool untouched(const variable& v) {
   size_t i = 0;
@@ -39,7 +39,7 @@ __attribute__((no_sanitize("address", "undefined"))) bool untouched(const variab
     __builtin_memcpy(&eight, v.address + i, sizeof eight);
     if (eight != ~uint64_t{0}) return false;
   }
-  for (; i < v.size; ++i)
+  for (; i < v.size; i++)
     if (v.address[i] != poison) return false;
   return true;
 }
@@ -63,11 +63,11 @@ int find_in_file(dl_phdr_info* info, size_t, void*) {
   if (!memcmp(image, ELFMAG, SELFMAG) && header->e_shoff &&
       header->e_shoff + header->e_shnum * sizeof(ElfW(Shdr)) <= size) {
     const auto* sections = reinterpret_cast<const ElfW(Shdr)*>(image + header->e_shoff);
-    for (unsigned s = 0; s < header->e_shnum; ++s) {
+    for (unsigned s = 0; s < header->e_shnum; s++) {
       if (sections[s].sh_type != SHT_SYMTAB) continue;
       const auto* symbols = reinterpret_cast<const ElfW(Sym)*>(image + sections[s].sh_offset);
       const char* names = reinterpret_cast<const char*>(image + sections[sections[s].sh_link].sh_offset);
-      for (size_t i = 0; i < sections[s].sh_size / sizeof *symbols; ++i)
+      for (size_t i = 0; i < sections[s].sh_size / sizeof *symbols; i++)
         if ((symbols[i].st_info & 0xf) == STT_OBJECT && symbols[i].st_shndx &&
             strstr(names + symbols[i].st_name, "B10sac_shared"))
           variables.push_back(
@@ -99,7 +99,7 @@ void take_dynamic(size_t size, unsigned blocks, unsigned char* memory[]) {
     if (!dynamic_memory) abort();
   }
   ASAN_POISON_MEMORY_REGION(dynamic_memory, dynamic_capacity);
-  for (unsigned b = 0; b < blocks; ++b) {
+  for (unsigned b = 0; b < blocks; b++) {
     memory[b] = dynamic_memory + b * each;
     ASAN_UNPOISON_MEMORY_REGION(memory[b], size);
   }
@@ -107,7 +107,7 @@ void take_dynamic(size_t size, unsigned blocks, unsigned char* memory[]) {
 
 bool learn_shared(const void* kernel) {
   std::vector<size_t>& used = used_by[kernel];
-  for (size_t i = 0; i < variables.size(); ++i) {
+  for (size_t i = 0; i < variables.size(); i++) {
     if (untouched(variables[i])) continue;
     bool known = false;
     for (const size_t u : used) known = known || u == i;

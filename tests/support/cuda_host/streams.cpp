@@ -122,7 +122,7 @@ cudaError_t run_until(const stream_ref& s, uint64_t position) {
   while (s->done < position && !s->queue.empty()) {
     const node n = std::move(s->queue.front());
     s->queue.pop_front();
-    ++s->done;
+    s->done++;
     if (!sticky(s->device)) n.run();
   }
   return sticky(s->device);
@@ -349,7 +349,7 @@ cudaError_t cudaStreamEndCapture(cudaStream_t stream, cudaGraph_t* graph) {
     // The streams leave the capture.
     c->ended = true;
     for (const stream_ref& part : c->streams) part->capturing = nullptr, part->frontier.clear();
-    for (size_t i = 0; i < active.size(); ++i)
+    for (size_t i = 0; i < active.size(); i++)
       if (active[i] == c) active.erase(active.begin() + static_cast<ptrdiff_t>(i--));
 
     if (c->invalid) return cudaErrorStreamCaptureInvalidated;

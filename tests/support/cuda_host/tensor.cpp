@@ -15,16 +15,16 @@ float tf32(uint32_t bits) {
 
 void multiply_fragments(const cuda_host_fragments* const warp[32]) {
   float a[16][8], b[8][8];
-  for (unsigned lane = 0; lane < 32; ++lane) {
+  for (unsigned lane = 0; lane < 32; lane++) {
     const unsigned group = lane / 4, place = lane % 4;
-    for (unsigned i = 0; i < 4; ++i) a[group + i % 2 * 8][place + i / 2 * 4] = tf32(warp[lane]->a[i]);
-    for (unsigned i = 0; i < 2; ++i) b[place + i * 4][group] = tf32(warp[lane]->b[i]);
+    for (unsigned i = 0; i < 4; i++) a[group + i % 2 * 8][place + i / 2 * 4] = tf32(warp[lane]->a[i]);
+    for (unsigned i = 0; i < 2; i++) b[place + i * 4][group] = tf32(warp[lane]->b[i]);
   }
-  for (unsigned lane = 0; lane < 32; ++lane)
-    for (unsigned i = 0; i < 4; ++i) {
+  for (unsigned lane = 0; lane < 32; lane++)
+    for (unsigned i = 0; i < 4; i++) {
       const unsigned row = lane / 4 + i / 2 * 8, column = lane % 4 * 2 + i % 2;
       float sum = warp[lane]->d[i];
-      for (unsigned k = 0; k < 8; ++k) sum += a[row][k] * b[k][column];
+      for (unsigned k = 0; k < 8; k++) sum += a[row][k] * b[k][column];
       warp[lane]->d[i] = sum;
     }
 }
