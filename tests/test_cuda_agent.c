@@ -96,12 +96,10 @@ static void check_stage(const sac_agent* cpu, const sac_agent* gpu, const refere
 }
 
 static void same_stats(const sac_update_stats* got, const sac_update_stats* expected, double relative, double floor) {
-  const double *a = (const double*)got, *b = (const double*)expected;
-  static const char* const names[] = {"critic_loss", "actor_loss", "alpha_loss", "value_loss",  "alpha",     "entropy",
-                                      "q_mean",      "td_error",   "saturation", "critic_grad", "actor_grad"};
-  _Static_assert(sizeof names / sizeof *names == sizeof *got / sizeof(double), "every number of the statistics");
-  for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-    ck_assert_msg(fabs(a[i] - b[i]) <= relative * fabs(b[i]) + floor, "%s: %.9g, not %.9g", names[i], a[i], b[i]);
+#define SAME(name, column, watched, each, over, value, tag, meaning) \
+  ck_near_relative(got->name, expected->name, relative, floor);
+  SAC_STATISTICS(SAME)
+#undef SAME
 }
 
 #define BOTH(word)                         \

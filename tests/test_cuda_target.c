@@ -11,18 +11,17 @@ static const struct {
 
 static const sac_adam_rates rates = {{3e-4, 1e-3, 2e-2}, 0.9, 0.999, 1e-8};
 
-#define STATS 11
-static void stats_of(const sac_update_stats* s, double x[STATS]) {
-  const double all[STATS] = {s->critic_loss, s->actor_loss, s->alpha_loss, s->value_loss,  s->alpha,     s->entropy,
-                             s->q_mean,      s->td_error,   s->saturation, s->critic_grad, s->actor_grad};
-  memcpy(x, all, sizeof all);
+/* The statistics in the order of their list. */
+static void stats_of(const sac_update_stats* s, double x[SAC_STATISTIC_COUNT]) {
+#define COPY(name, column, watched, each, over, value, tag, meaning) x[SAC_STATISTIC_##name] = s->name;
+  SAC_STATISTICS(COPY)
+#undef COPY
 }
 
 static void random_stats(cuda_case* c, sac_update_stats* s) {
-  const sac_update_stats x = {cuda_number(c), cuda_number(c), cuda_number(c), cuda_number(c),
-                              cuda_number(c), cuda_number(c), cuda_number(c), cuda_number(c),
-                              cuda_number(c), cuda_number(c), cuda_number(c)};
-  *s = x;
+#define RANDOM(name, column, watched, each, over, value, tag, meaning) s->name = cuda_number(c);
+  SAC_STATISTICS(RANDOM)
+#undef RANDOM
 }
 
 /* As sac_adam_begin computes them on the host. */
@@ -84,11 +83,11 @@ START_TEST(update) {
       else if (tau == 0) cuda_same(&got[i], &target[i], 1);
       else cuda_near(got[i], x + y, 3 * FLOAT_EPSILON * (fabs(x) + fabs(y)));
     }
-    double before[STATS], step[STATS], now[STATS];
+    double before[SAC_STATISTIC_COUNT], step[SAC_STATISTIC_COUNT], now[SAC_STATISTIC_COUNT];
     stats_of(&state[p].totals, before);
     stats_of(&state[p].stats, step);
     stats_of(&after[p].totals, now);
-    for (int i = 0; i < STATS; i++) ck_near(now[i], before[i] + step[i], 0);
+    for (int i = 0; i < SAC_STATISTIC_COUNT; i++) ck_near(now[i], before[i] + step[i], 0);
     ck_assert_uint_eq(after[p].totals_updates, state[p].totals_updates + 1);
     ck_assert_uint_eq(after[p].updates, state[p].updates + 1);
     check_scalars(&after[p], after[p].updates);
