@@ -50,7 +50,7 @@ START_TEST(against_the_reference) {
   const sac_update_stats* stats = &agent->stats[0];
   ck_near_relative(stats->actor_loss, expected.stats.actor_loss, LOSS_REL, LOSS_ABS);
   ck_near_relative(stats->entropy, expected.stats.entropy, LOSS_REL, LOSS_ABS);
-  ck_near(stats->saturation, expected.stats.saturation, 1e-12);
+  ck_near(stats->saturation, expected.stats.saturation, DOUBLE_SUM_ABS);
   ck_near_relative(stats->actor_grad, sqrt(norm), LOSS_REL, LOSS_ABS);
   for (int k = 0; k < agent->shape.critics; k++) /* the actor update does not change the critics */
     for (int l = 0; l < actor->layers; l++) {
@@ -92,7 +92,7 @@ START_TEST(fixed_alpha_stays) {
   float log_alpha;
   ck_ok(sac_agent_tensor_get(agent, "log_alpha", &log_alpha, 1));
   ck_assert(log_alpha == (float)log(0.3));
-  ck_near_relative(agent->stats[0].alpha, 0.3, 1e-6, 0);
+  ck_near_relative(agent->stats[0].alpha, 0.3, ALPHA_REL, 0);
   sac_agent_destroy(agent);
 }
 END_TEST
@@ -121,10 +121,10 @@ START_TEST(acting) {
       for (int k = 0; k < O; k++) x[k] = (double)obs[(p * N + i) * O + k];
       const double* head = reference_forward(&agent->tensors.net[SAC_ACTOR][0], at.slab[SAC_MEMORY_WEIGHTS], x, &row);
       const double expected = reference_sample(&agent->settings, A, head, eps + (p * N + i) * A, a);
-      ck_near_relative(log_prob[p * N + i], expected, LOSS_REL, 1e-5);
+      ck_near_relative(log_prob[p * N + i], expected, LOSS_REL, LOG_PROB_ABS);
       for (int k = 0; k < A; k++) {
-        ck_near(action[(p * N + i) * A + k], a[k], 1e-5);
-        ck_near(mean[(p * N + i) * A + k], tanh(head[k]), 1e-5);
+        ck_near(action[(p * N + i) * A + k], a[k], ACTION_ABS);
+        ck_near(mean[(p * N + i) * A + k], tanh(head[k]), ACTION_ABS);
       }
     }
     reference_row_free(&agent->tensors.net[SAC_ACTOR][0], &row);
@@ -162,7 +162,7 @@ START_TEST(noise_by_position) {
       ck_assert(whole[i] > -1 && whole[i] < 1);
       sum += (double)whole[i];
     }
-    ck_assert(fabs(sum / (N * A)) < 0.2);
+    ck_assert(fabs(sum / (N * A)) < ACTIONS_MEAN_ABS);
   }
   free(obs);
   sac_agent_destroy(one);

@@ -26,6 +26,11 @@ START_TEST(pass_array) { ck_near_array(off, same, 3, 0.25, 0); }
 END_TEST
 START_TEST(pass_bits) { ck_same_bits(same, same, 3); }
 END_TEST
+START_TEST(pass_larger) {
+  ck_assert(check_larger(1, 2) == 2 && check_larger(2, 1) == 2);
+  ck_assert(isnan(check_larger(NAN, 1)) && isnan(check_larger(1, NAN)));
+}
+END_TEST
 START_TEST(pass_ok) { ck_ok(SAC_OK); }
 END_TEST
 
@@ -36,6 +41,10 @@ END_TEST
 START_TEST(fail_near_expected_nan) { ck_near(1.0, NAN, INFINITY); }
 END_TEST
 START_TEST(fail_near_both_nan) { ck_near(NAN, NAN, 1); }
+END_TEST
+START_TEST(fail_near_nan_tolerance) { ck_near(1.0, 2.0, NAN); }
+END_TEST
+START_TEST(fail_array_nan_tolerance) { ck_near_array(off, same, 3, 0, NAN); }
 END_TEST
 START_TEST(fail_relative) { ck_near_relative(1002.0, 1000.0, 1e-3, 0); }
 END_TEST
@@ -73,11 +82,30 @@ int main(void) {
     const TTest* test;
     int expected;
   } cases[] = {
-      {pass_plain, 0},        {fail_plain, 1},    {fail_integers, 1},      {pass_near, 0},  {pass_infinity, 0},
-      {pass_relative, 0},     {pass_array, 0},    {pass_bits, 0},          {pass_ok, 0},    {fail_near, 1},
-      {fail_near_nan, 1},     {fail_bits, 1},     {fail_near_both_nan, 1}, {fail_array, 1}, {fail_relative_infinite, 1},
-      {fail_relative_nan, 1}, {fail_relative, 1}, {fail_array_nan, 1},     {fail_ok, 1},    {fail_near_expected_nan, 1},
+      {pass_plain, 0},
+      {fail_plain, 1},
+      {fail_integers, 1},
+      {pass_near, 0},
+      {pass_infinity, 0},
+      {pass_relative, 0},
+      {pass_array, 0},
+      {pass_bits, 0},
+      {pass_ok, 0},
+      {fail_near, 1},
+      {fail_near_nan, 1},
+      {fail_bits, 1},
+      {fail_near_both_nan, 1},
+      {fail_array, 1},
+      {fail_relative_infinite, 1},
+      {fail_relative_nan, 1},
+      {fail_relative, 1},
+      {fail_array_nan, 1},
+      {fail_ok, 1},
+      {fail_near_expected_nan, 1},
       {fail_fails, 1},
+      {pass_larger, 0},
+      {fail_near_nan_tolerance, 1},
+      {fail_array_nan_tolerance, 1},
   };
   int wrong = strcmp(sac_version(), SAC_VERSION) != 0;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {

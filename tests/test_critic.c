@@ -87,7 +87,7 @@ START_TEST(reference_by_differences) {
   reference at = reference_read(agent, 0);
   reference_update u = reference_update_create(agent);
   reference_critics(agent, &at, &in.minibatch, &in.noise, &u);
-  const double h = 1e-6;
+  const double h = DIFFERENCE_STEP;
   for (int k = 0; k < 2; k++)
     for (int l = 0; l < 3; l++) {
       const sac_net* net = &agent->tensors.net[SAC_CRITIC][k];
@@ -102,7 +102,8 @@ START_TEST(reference_by_differences) {
           reference_update_free(&moved);
         }
         *w = value;
-        ck_near_relative(u.grad[net->weight[l] + i], (loss[1] - loss[0]) / (2 * h), 1e-6, 1e-8);
+        ck_near_relative(u.grad[net->weight[l] + i], (loss[1] - loss[0]) / (2 * h), REFERENCE_SLOPE_REL,
+                         REFERENCE_SLOPE_ABS);
       }
     }
   reference_update_free(&u);

@@ -29,7 +29,7 @@ static void compare_gradient(const pair* of, size_t at, size_t count) {
   double largest = 0;
   for (size_t i = 0; i < count; i++) largest = fmax(largest, fabs((double)expected[i]));
   for (size_t i = 0; i < count; i++)
-    ck_assert_msg(fabs((double)got[i] - (double)expected[i]) <= BOTH_SIDES * GRADIENT_REL * largest + 1e-12,
+    ck_assert_msg(fabs((double)got[i] - (double)expected[i]) <= BOTH_SIDES * GRADIENT_REL * largest + GRADIENT_ABS,
                   "%s: number %zu of a tensor is %.9g, not %.9g (largest %.3g)", ops_name(of->op), i, (double)got[i],
                   (double)expected[i], largest);
 }

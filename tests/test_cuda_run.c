@@ -5,6 +5,7 @@
 #include "cuda/cuda.h"
 #include "support/cuda_agent.h"
 #include "support/same_run.h"
+#include "support/tolerances.h"
 #include "train/step.h"
 
 #define TASK "env.id=SacPointMass-v0 "
@@ -233,7 +234,7 @@ START_TEST(rows_are_the_cpu_s) {
   for (int r = 0; r < 7; r++)
     for (int m = 0; m < SAC_METRIC_updates_per_second; m++) {
       const double ours = of[0].value[r][m], theirs = of[1].value[r][m];
-      ck_assert_msg(isnan(ours) ? isnan(theirs) : fabs(ours - theirs) <= 1e-3 * fabs(theirs) + 1e-4,
+      ck_assert_msg(isnan(ours) ? isnan(theirs) : fabs(ours - theirs) <= RUN_METRIC_REL * fabs(theirs) + RUN_METRIC_ABS,
                     "row %d: %s is %.9g, not %.9g", r, sac_metric_names[m], ours, theirs);
     }
   test_folder_remove();

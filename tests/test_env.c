@@ -7,6 +7,7 @@
 #include "env/task.h"
 #include "env/vector.h"
 #include "kernels/tasks/tasks.h"
+#include "support/tolerances.h"
 
 #define N 7
 
@@ -177,7 +178,7 @@ START_TEST(discrete_actions_are_checked) {
 }
 END_TEST
 
-/* Kolmogorov-Smirnov: for n uniform numbers in (low, high), sqrt(n) D exceeds 1.95 once in a thousand tests. */
+/* Kolmogorov-Smirnov for uniform numbers in (low, high). */
 static int by_size(const void* a, const void* b) {
   const double x = *(const double*)a, y = *(const double*)b;
   return (x > y) - (x < y);
@@ -193,17 +194,17 @@ static void check_uniform(double* x, double low, double high) {
   double worst = 0;
   for (int i = 0; i < DRAWS; i++) {
     const double u = (x[i] - low) / (high - low);
-    worst = fmax(worst, fmax(u - (double)i / DRAWS, (i + 1.0) / DRAWS - u));
+    worst = check_larger(worst, fmax(u - (double)i / DRAWS, (i + 1.0) / DRAWS - u));
   }
-  ck_assert_msg(sqrt(DRAWS) * worst < 1.95, "sqrt(n) D = %g", sqrt(DRAWS) * worst);
+  ck_assert_msg(sqrt(DRAWS) * worst < KOLMOGOROV_SMIRNOV, "sqrt(n) D = %g", sqrt(DRAWS) * worst);
 }
 
-/* Two numbers of a start are independent: their correlation is within 4 standard errors of 0. */
+/* Two numbers of a start are independent: their correlation is near 0. */
 static void check_uncorrelated(const double* x, const double* y, double low, double high) {
   const double centre = (low + high) / 2, variance = (high - low) * (high - low) / 12;
   double sum = 0;
   for (int i = 0; i < DRAWS; i++) sum += (x[i] - centre) * (y[i] - centre);
-  ck_assert_double_lt(fabs(sum / DRAWS / variance), 4 / sqrt(DRAWS));
+  ck_assert_double_lt(fabs(sum / DRAWS / variance), STANDARD_ERRORS / sqrt(DRAWS));
 }
 
 START_TEST(starts_are_uniform_in_gymnasiums_ranges) {
@@ -245,8 +246,8 @@ START_TEST(pendulum_wraps_like_numpy) {
     const double x = 0.17 * i, wrapped = sac_pendulum_wrap(x);
     ck_assert_double_ge(wrapped, -SAC_PI);
     ck_assert_double_le(wrapped, SAC_PI);
-    ck_near(cos(wrapped), cos(x), 1e-13);
-    ck_near(sin(wrapped), sin(x), 1e-13);
+    ck_near(cos(wrapped), cos(x), WRAP_ABS);
+    ck_near(sin(wrapped), sin(x), WRAP_ABS);
   }
   ck_assert_double_eq(sac_pendulum_wrap(0), 0);
   ck_assert_double_eq(sac_pendulum_wrap(1e-300), 0);
@@ -257,7 +258,8 @@ END_TEST
 START_TEST(acrobot_wraps_any_angle) {
   static const double angle[] = {0, 1, -1, 3, -3};
   for (int64_t turns = -1000000; turns <= 1000000; turns += 7919)
-    for (int i = 0; i < 5; i++) ck_near(sac_acrobot_wrap(angle[i] + 2 * SAC_PI * (double)turns), angle[i], 1e-8);
+    for (int i = 0; i < 5; i++)
+      ck_near(sac_acrobot_wrap(angle[i] + 2 * SAC_PI * (double)turns), angle[i], WRAP_FAR_ABS);
   ck_assert(isnan(sac_acrobot_wrap(INFINITY)) && isnan(sac_acrobot_wrap(NAN)));
 }
 END_TEST
@@ -354,7 +356,7 @@ START_TEST(quadratic_and_point_mass_are_what_they_say) {
   ck_assert_double_eq(mass.position[0], 0.75);
   ck_assert_double_eq(mass.velocity[1], 0.25);
   ck_assert_double_eq(mass.position[1], 0.125);
-  ck_near(reward, -(0.5625 + 0.015625 + 0.1 * (0.25 + 0.0625) + 0.01 * 1.25), 1e-15);
+  ck_near(reward, -(0.5625 + 0.015625 + 0.1 * (0.25 + 0.0625) + 0.01 * 1.25), POINT_MASS_REWARD_ABS);
   ck_assert_int_eq(sac_point_mass_step(&field, &mass, action, &reward), 1);
 }
 END_TEST

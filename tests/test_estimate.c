@@ -131,11 +131,11 @@ START_TEST(a_step_is_the_sum_of_its_parts) {
     const sac_estimate e = sac_estimate_step((sac_where)w, &settings, &shape, 1e-3);
     ck_near(e.env, 1e-3, 0);
     ck_assert(e.act > 0 && e.push > 0 && e.update > 0 && (w == SAC_ON_CUDA) == (e.wait > 0));
-    ck_near_relative(e.step, e.act + 1e-3 + e.push + e.wait + 3 * e.update, 1e-12, 0);
+    ck_near_relative(e.step, e.act + 1e-3 + e.push + e.wait + 3 * e.update, DOUBLE_SUM_REL, 0);
     settings.overlap = 1;
     const sac_estimate late = sac_estimate_step((sac_where)w, &settings, &shape, 1.0);
     ck_near(late.wait, 0, 0);
-    ck_near_relative(late.step, late.act + 1.0 + late.push, 1e-12,
+    ck_near_relative(late.step, late.act + 1.0 + late.push, DOUBLE_SUM_REL,
                      0); /* the environments take longer than the updates that run at the same time */
   }
 }

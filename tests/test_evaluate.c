@@ -1,6 +1,7 @@
 /* Evaluation: episodes, statistics, and that training does not change. */
 #include "kernels/random.h"
 #include "support/small_run.h"
+#include "support/tolerances.h"
 #include "train/evaluate.h"
 #include "train/step.h"
 #include "util/system.h"
@@ -10,7 +11,7 @@ START_TEST(mean_and_std) {
   double mean, std;
   sac_mean_std(value, 4, &mean, &std);
   ck_near(mean, 3, 0);
-  ck_near_relative(std, sqrt(14.0 / 3), 4 * 1.1102230246251565e-16, 0);
+  ck_near_relative(std, sqrt(14.0 / 3), 4 * DOUBLE_EPSILON, 0);
   sac_mean_std(value, 1, &mean, &std);
   ck_near(mean, 1, 0);
   ck_near(std, 0, 0);

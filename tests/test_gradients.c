@@ -209,7 +209,7 @@ static void check_net(const world* w, const sac_agent* agent, net* n, loss_kind 
     for (int i = 0; i < 2; i++) {
       double* at = i ? n->bias[l] : n->weight[l];
       for (size_t e = 0; e < net_count(n, l, i); e++) {
-        const double kept = at[e], h = 1e-6;
+        const double kept = at[e], h = DIFFERENCE_STEP;
         at[e] = kept + h;
         const double up = loss(w, kind, k, fixed);
         at[e] = kept - h;
@@ -327,7 +327,7 @@ START_TEST(central_differences) {
     /* the losses of alpha and of the actor use the old actor; in [sac] the new critics */
     if (strcmp(p->learn, "true") == 0) {
       float grad;
-      const double kept = w.log_alpha, h = 1e-6;
+      const double kept = w.log_alpha, h = DIFFERENCE_STEP;
       ck_ok(sac_agent_tensor_get(agent, "grad/log_alpha", &grad, 1));
       w.log_alpha = kept + h;
       const double up = loss(&w, ALPHA, 0, NULL);

@@ -33,7 +33,7 @@ static float panel_at(const float* p, int features, int r, int f) {
 }
 
 static void near_sum(double got, double sum, double size, int terms) {
-  ck_near(got, sum, PRODUCT_REL(terms) * size + 1e-30);
+  ck_near(got, sum, PRODUCT_REL(terms) * size + PRODUCT_ABS);
 }
 
 #define EACH_ISA(isa)                           \
@@ -210,8 +210,8 @@ START_TEST(elementwise) {
       squares += (double)g[i] * (double)g[i];
       w2[i] = sac_adam(step, w2[i], g[i], &m2[i], &v2[i]);
     }
-    ck_near_relative(isa->adam(step, N, w1, g, m1, v1), squares, 1e-14, 0);
-    ck_near_relative(isa->sum_squares(N, g), squares, 1e-14, 0);
+    ck_near_relative(isa->adam(step, N, w1, g, m1, v1), squares, DOUBLE_SQUARES_REL, 0);
+    ck_near_relative(isa->sum_squares(N, g), squares, DOUBLE_SQUARES_REL, 0);
     ck_same_bits(w1, w2, N);
     ck_same_bits(m1, m2, N);
     ck_same_bits(v1, v2, N);
@@ -310,7 +310,7 @@ START_TEST(central_differences) {
                        grad + net->weight[l], rows, NULL);
       isa->bias_grad(d, 0, net->size[l + 1], grad + net->bias[l], rows);
     }
-    const double h = 1e-6;
+    const double h = DIFFERENCE_STEP;
     for (int l = 0; l < net->layers; l++)
       for (int part = 0; part < 2; part++) {
         const size_t n = (size_t)net->size[l + 1] * (part ? 1 : (size_t)net->size[l]);
@@ -323,7 +323,7 @@ START_TEST(central_differences) {
           const double below = objective(net, wd, x, head, rows);
           *at = value;
           ck_near_relative(grad[(part ? net->bias[l] : net->weight[l]) + i], (above - below) / (2 * h), GRADIENT_REL,
-                           1e-5);
+                           GRADIENT_DIFFERENCE_ABS);
         }
       }
     sac_net_input_grad(isa, net, w, &trace, 0, rows, 1, in - 1, (sac_rows){dx, (size_t)(in - 1) * SAC_PANEL});
@@ -335,7 +335,8 @@ START_TEST(central_differences) {
         x[r * in + k] = value - 0x1p-16f;
         const double below = objective(net, wd, x, head, rows), down = (double)x[r * in + k];
         x[r * in + k] = value;
-        ck_near_relative(panel_at(dx, in - 1, r, k - 1), (above - below) / (up - down), GRADIENT_REL, 1e-5);
+        ck_near_relative(panel_at(dx, in - 1, r, k - 1), (above - below) / (up - down), GRADIENT_REL,
+                         GRADIENT_DIFFERENCE_ABS);
       }
     free(trace.out);
   }

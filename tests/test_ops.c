@@ -101,7 +101,7 @@ static void check_gradient(ops_state* s, const sac_op* op, size_t at, size_t oth
   const double largest = largest_of(expected, count);
   (void)other;
   for (size_t i = 0; i < count; i++) {
-    ck_assert_msg(fabs((double)got[i] - expected[i]) <= GRADIENT_REL * largest + 1e-12,
+    ck_assert_msg(fabs((double)got[i] - expected[i]) <= GRADIENT_REL * largest + GRADIENT_ABS,
                   "%s: number %zu of a tensor is %.9g, not %.9g (largest %.3g)", ops_name(op), i, (double)got[i],
                   expected[i], largest);
     w->own[at + i] = expected[i];

@@ -123,8 +123,7 @@ START_TEST(index_is_the_high_half_of_the_product) {
 }
 END_TEST
 
-/* Chi-square of `counts` against equal probabilities, as a standard normal number (Wilson and Hilferty). Seeds are
- * fixed, so a test always passes or always fails. |z| < 4 fails for one in 16,000 seeds with a good generator. */
+/* Chi-square of `counts` against equal probabilities, as a standard normal number (Wilson and Hilferty). */
 static double chi_square_z(const uint32_t* counts, size_t bins, double total) {
   const double expected = total / (double)bins, freedom = (double)bins - 1;
   double sum = 0;
@@ -137,7 +136,7 @@ START_TEST(bytes_are_even) {
     for (int shift = 0; shift < 32; shift += 8) {
       uint32_t counts[256] = {0};
       for (uint64_t i = 0; i < 1 << 18; i++) counts[sac_philox(SEED, SAC_STREAM_ACT, i).word[word] >> shift & 255]++;
-      ck_near(chi_square_z(counts, 256, 1 << 18), 0, 4);
+      ck_near(chi_square_z(counts, 256, 1 << 18), 0, STANDARD_ERRORS);
     }
 }
 END_TEST
@@ -150,14 +149,14 @@ START_TEST(indices_are_even) {
     memset(counts, 0, sizeof counts);
     sac_fill_indices(SEED, SAC_STREAM_SAMPLE, 0, SAMPLES, ranges[r], index);
     for (int i = 0; i < SAMPLES; i++) counts[index[i]]++;
-    ck_near(chi_square_z(counts, ranges[r], SAMPLES), 0, 4);
+    ck_near(chi_square_z(counts, ranges[r], SAMPLES), 0, STANDARD_ERRORS);
   }
   /* Large ranges, counted in 64 equal parts. */
   for (uint64_t range = 1000000; range < (uint64_t)1 << 50; range *= 977) {
     memset(counts, 0, sizeof counts);
     sac_fill_indices(SEED, SAC_STREAM_SAMPLE, 12345, SAMPLES, range, index);
     for (int i = 0; i < SAMPLES; i++) counts[(uint64_t)((double)index[i] / (double)range * 64)]++;
-    ck_near(chi_square_z(counts, 64, SAMPLES), 0, 4);
+    ck_near(chi_square_z(counts, 64, SAMPLES), 0, STANDARD_ERRORS);
   }
 }
 END_TEST
@@ -197,23 +196,23 @@ START_TEST(normals_are_normal) {
     for (int power = 1; power <= 4; power++) sum[power] += pow(samples[i], power);
     for (int s = 1; s < 6; s++) beyond[s] += fabsf(samples[i]) > (float)s;
   }
-  /* Four standard errors for each moment: the variances of x, x^2, x^3, x^4 are 1, 2, 15, 96. */
-  ck_near(sum[1] / n, 0, 4 * sqrt(1 / n));
-  ck_near(sum[2] / n, 1, 4 * sqrt(2 / n));
-  ck_near(sum[3] / n, 0, 4 * sqrt(15 / n));
-  ck_near(sum[4] / n, 3, 4 * sqrt(96 / n));
+  /* the moments: the variances of x, x^2, x^3, x^4 are 1, 2, 15, 96 */
+  ck_near(sum[1] / n, 0, STANDARD_ERRORS * sqrt(1 / n));
+  ck_near(sum[2] / n, 1, STANDARD_ERRORS * sqrt(2 / n));
+  ck_near(sum[3] / n, 0, STANDARD_ERRORS * sqrt(15 / n));
+  ck_near(sum[4] / n, 3, STANDARD_ERRORS * sqrt(96 / n));
   for (int s = 1; s < 6; s++) {
     const double p = erfc(s / sqrt(2));
-    ck_near(beyond[s] / n, p, 4 * sqrt(p / n));
+    ck_near(beyond[s] / n, p, STANDARD_ERRORS * sqrt(p / n));
   }
-  /* Kolmogorov-Smirnov: sqrt(n) D stays below 1.95 in 999 of 1000 choices of the seed. */
+  /* the whole distribution, by Kolmogorov-Smirnov */
   qsort(samples, SAMPLES, sizeof *samples, by_value);
   double distance = 0;
   for (int i = 0; i < SAMPLES; i++) {
     const double p = 0.5 * erfc(-samples[i] / sqrt(2));
-    distance = fmax(distance, fmax(p - i / n, (i + 1) / n - p));
+    distance = check_larger(distance, fmax(p - i / n, (i + 1) / n - p));
   }
-  ck_assert(sqrt(n) * distance < 1.95);
+  ck_assert(sqrt(n) * distance < KOLMOGOROV_SMIRNOV);
 }
 END_TEST
 
@@ -230,18 +229,19 @@ START_TEST(neighbours_are_independent) {
   for (uint64_t stream = 0; stream < 7; stream++) {
     sac_fill_normals(SEED, stream, 0, N, a);
     for (int lane = 0; lane < 4; lane++)
-      for (int other = 0; other < lane; other++) ck_near(correlation(a + lane, a + other, N / 4, 4), 0, 4);
-    for (int lag = 1; lag < 9; lag++) ck_near(correlation(a, a + lag, N - lag, 1), 0, 4);
+      for (int other = 0; other < lane; other++)
+        ck_near(correlation(a + lane, a + other, N / 4, 4), 0, STANDARD_ERRORS);
+    for (int lag = 1; lag < 9; lag++) ck_near(correlation(a, a + lag, N - lag, 1), 0, STANDARD_ERRORS);
     sac_fill_normals(SEED, stream + 1, 0, N, b);
     sac_fill_normals(SEED + 1, stream, 0, N, c);
-    ck_near(correlation(a, b, N, 1), 0, 4);
-    ck_near(correlation(a, c, N, 1), 0, 4);
+    ck_near(correlation(a, b, N, 1), 0, STANDARD_ERRORS);
+    ck_near(correlation(a, c, N, 1), 0, STANDARD_ERRORS);
     sac_fill_normals(SEED, sac_stream_env((uint32_t)stream), 0, N, b);
     sac_fill_normals(SEED, sac_stream_eval_env((uint32_t)stream), 0, N, c);
-    ck_near(correlation(a, b, N, 1), 0, 4);
-    ck_near(correlation(b, c, N, 1), 0, 4);
+    ck_near(correlation(a, b, N, 1), 0, STANDARD_ERRORS);
+    ck_near(correlation(b, c, N, 1), 0, STANDARD_ERRORS);
     for (int i = 0; i < N; i++) b[i] = a[i] * a[i] - 1, c[i] = i + 1 < N ? a[i + 1] * a[i + 1] - 1 : 0;
-    ck_near(correlation(b, c, N, 1) / 2, 0, 4); /* squares too, because pairs of normals share a radius */
+    ck_near(correlation(b, c, N, 1) / 2, 0, STANDARD_ERRORS); /* squares too, because pairs of normals share a radius */
   }
 }
 END_TEST

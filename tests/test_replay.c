@@ -3,6 +3,7 @@
 #include "kernels/random.h"
 #include "support/agent_case.h"
 #include "support/check_main.h"
+#include "support/tolerances.h"
 
 static sac_agent* make(int obs, int action, int batch, int population, int threads, const char* capacity) {
   const agent_case c = {.algo = "sac",
@@ -244,7 +245,7 @@ START_TEST(sampler_that_learns) {
     ck_assert(cpu->minibatch[0].weight[r] == 0.5f);
     sum += (double)told.error[r] / B;
   }
-  ck_near_relative(sum, agent->stats[0].td_error, 1e-5, 0);
+  ck_near_relative(sum, agent->stats[0].td_error, LOSS_REL, 0);
   ck_assert(sum > 0);
   sac_agent_destroy(agent);
 }

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "support/small_run.h"
+#include "support/tolerances.h"
 
 /* --- what callbacks saw ------------------------------------------------------------------------------------------- */
 
@@ -149,7 +150,7 @@ START_TEST(rows_are_of_their_window) {
         ck_assert(isnan(both[m]));
         continue;
       }
-      ck_near_relative(both[m], (a[m] + b[m]) / 2, 1e-12, 1e-12);
+      ck_near_relative(both[m], (a[m] + b[m]) / 2, DOUBLE_SUM_REL, DOUBLE_SUM_ABS);
     }
     const double episodes = both[SAC_METRIC_episodes];
     double returns = 0;
@@ -157,7 +158,7 @@ START_TEST(rows_are_of_their_window) {
       const double* half = i ? b : a;
       if (half[SAC_METRIC_episodes] > 0) returns += half[SAC_METRIC_episodes] * half[SAC_METRIC_episode_return];
     }
-    if (episodes > 0) ck_near_relative(both[SAC_METRIC_episode_return], returns / episodes, 1e-12, 0);
+    if (episodes > 0) ck_near_relative(both[SAC_METRIC_episode_return], returns / episodes, DOUBLE_SUM_REL, 0);
     if (episodes > 0) ck_near(both[SAC_METRIC_episode_length], 7, 0);
   }
 }

@@ -64,7 +64,7 @@ START_TEST(counts_and_totals) {
   }
   ck_assert_uint_eq(agent->counters[0].updates, 3);
   ck_assert_uint_eq(agent->totals[0].updates, 3);
-  ck_near(agent->totals[0].sum.critic_loss, sum, 1e-12);
+  ck_near(agent->totals[0].sum.critic_loss, sum, DOUBLE_SUM_ABS);
   ck_assert_uint_eq(agent->counters[1].updates, 0); /* a stopped agent does not change */
   ck_assert_uint_eq(agent->totals[1].updates, 0);
   sac_agent_destroy(agent);

@@ -9,6 +9,7 @@
 #include "kernels/random.h"
 #include "support/check_main.h"
 #include "support/config_of.h"
+#include "support/tolerances.h"
 
 typedef struct agent_case {
   const char* algo;
@@ -159,7 +160,7 @@ static inline void same_agents(const sac_agent* one, int32_t p, const sac_agent*
         double largest_ = 0;                                                                                   \
         for (size_t i_ = 0; i_ < n_; i_++) largest_ = fmax(largest_, fabs((expected)[at_ + i_]));              \
         for (size_t i_ = 0; i_ < n_; i_++)                                                                     \
-          ck_assert_msg(fabs((got)[at_ + i_] - (expected)[at_ + i_]) <= (tolerance)*largest_ + 1e-12,          \
+          ck_assert_msg(fabs((got)[at_ + i_] - (expected)[at_ + i_]) <= (tolerance)*largest_ + GRADIENT_ABS,   \
                         "layer %d %s [%zu]: %.9g, not %.9g (largest %.3g)", l_, part_ ? "bias" : "weight", i_, \
                         (got)[at_ + i_], (expected)[at_ + i_], largest_);                                      \
       }                                                                                                        \

@@ -62,6 +62,9 @@ static inline int check_skip(const char* reason) {
   return 77;
 }
 
+/* The larger one; NaN if one is NaN, which fmax would drop. */
+static inline double check_larger(double a, double b) { return isnan(a) || a >= b ? a : b; }
+
 /* |actual - expected| <= tolerance. Equal infinities pass, NaN never passes. */
 #define ck_near(actual, expected, tolerance)                                                                        \
   do {                                                                                                              \

@@ -20,14 +20,14 @@
 static const real not_a_number = (real)NAN;
 
 /* The derivative of `expression` by `variable` at its present value, by central differences. */
-#define central_difference(variable, expression, result)                  \
-  do {                                                                    \
-    const real at_ = (variable), step_ = (real)6e-6 * (1 + sac_abs(at_)); \
-    (variable) = at_ + step_;                                             \
-    const real above_ = (expression), right_ = (variable);                \
-    (variable) = at_ - step_;                                             \
-    (result) = (above_ - (expression)) / (right_ - (variable));           \
-    (variable) = at_;                                                     \
+#define central_difference(variable, expression, result)                                     \
+  do {                                                                                       \
+    const real at_ = (variable), step_ = (real)FORMULA_DIFFERENCE_STEP * (1 + sac_abs(at_)); \
+    (variable) = at_ + step_;                                                                \
+    const real above_ = (expression), right_ = (variable);                                   \
+    (variable) = at_ - step_;                                                                \
+    (result) = (above_ - (expression)) / (right_ - (variable));                              \
+    (variable) = at_;                                                                        \
   } while (0)
 
 #endif

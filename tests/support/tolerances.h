@@ -19,6 +19,9 @@
 #define DIFFERENCE_REL 1e-8
 #define DIFFERENCE_ABS 1e-9
 
+/* The step in units of the variable for functions of `real`: the root of the same balance, eps^(1/3). */
+#define FORMULA_DIFFERENCE_STEP 6e-6
+
 /* A whole update in float against one in double: sums of a few hundred products in another order, through a few layers,
  * and a step of Adam, which divides the gradient by its own size. */
 #define UPDATE_REL 1e-5
@@ -28,6 +31,12 @@
  * at most the rounding of a mean of size 10. */
 #define POLICY_REL 1e-5
 #define POLICY_ABS 2e-6
+
+/* The agent's own actions and log-probabilities against the reference in double. Actions lie in [-1, 1], and tanh
+ * passes on at most the rounding of a mean; a log-probability sums over components of both signs, and its floor is for
+ * sums near 0. */
+#define ACTION_ABS 1e-5
+#define LOG_PROB_ABS 1e-5
 
 /* A policy, learnt by stochastic gradient descent through a ReLU network that approximates a parabola, against the best
  * possible one, in units of u. Measured: 0.01, 1.5 % and 6e-5; the margin is for other seeds and orders of summation.
@@ -47,11 +56,20 @@
 /* A sum of K products against the same sum in double: K roundings of at most half a unit of the partial sum, which
  * stays below the sum of the terms' sizes. Random terms need far less. */
 #define PRODUCT_REL(k) ((k + 8) * FLOAT_EPSILON)
+/* The floor, where all terms are 0: any number above it would be an error. */
+#define PRODUCT_ABS 1e-30
 
 /* A gradient in float, relative to the largest element of its tensor: sums of a few hundred products with terms of both
  * signs, forward and backward through a few layers, some tens of units. (For golden updates src/verify/update.c
  * measures the tolerance.) */
 #define GRADIENT_REL 1e-5
+/* The floor, for tensors whose gradients are all 0: far below what any loss passes back, and not 0, so that a rounding
+ * of either side passes. */
+#define GRADIENT_ABS 1e-12
+
+/* A gradient in float against central differences, in tests whose sums have terms of size 1: the floor is for elements
+ * where these terms cancel. */
+#define GRADIENT_DIFFERENCE_ABS 1e-5
 
 /* Adam's step in units of lr: m and v in float, a root and a quotient. */
 #define ADAM_STEP_REL 1e-5
@@ -64,8 +82,24 @@
 #define LOSS_REL 1e-5
 #define LOSS_ABS 1e-6
 
+/* alpha = exp(log alpha) in float: log alpha has one rounding, of a number of size 1 (log 0.3 = -1.2), and exp adds an
+ * ulp or two. */
+#define ALPHA_REL 1e-6
+
+/* A few numbers, up to some thousand, that the library and the test add up in double in different orders. */
+#define DOUBLE_SUM_REL 1e-12
+#define DOUBLE_SUM_ABS 1e-12
+
+/* A sum in double of eighty squares of floats, in the order of each instruction set. */
+#define DOUBLE_SQUARES_REL 1e-14
+
 /* CPU against CUDA: both are in float, and each is off the exact number by its own rounding. */
 #define BOTH_SIDES 2
+
+/* A metric of a short run on the CPU and on CUDA, less than a hundred updates from the same start: the weights drift
+ * apart as under CUDA_DRIFT_FP32, and each row's numbers with them. The floor is for metrics near 0. */
+#define RUN_METRIC_REL 1e-3
+#define RUN_METRIC_ABS 1e-4
 
 /* A number of one row of the minibatch (an output, a target, a gradient by an activation), relative to the largest of
  * its column: sums of a few hundred products through a few layers, as in a gradient. The floor is for a column of
@@ -83,6 +117,10 @@
 #define DIFFERENCE_STEP 1e-6
 #define SLOPE_REL 1e-7
 #define SLOPE_ABS 2e-9
+/* The same for the gradients of support/reference.h. The rounding of a loss of size 1 over the step is 1e-10; the floor
+ * is two orders of magnitude more. */
+#define REFERENCE_SLOPE_REL 1e-6
+#define REFERENCE_SLOPE_ABS 1e-8
 
 /* --- the kernels of .cu files, each alone against the same formula in double -------------------------------------- */
 
@@ -119,6 +157,82 @@
 #else
 #define CUDA_TASK_ABS 1e-12
 #endif
+
+/* CPU and CUDA after many updates (test_cuda_agent): over these the weights of the two drift apart, as with any two
+ * orders of summation: Adam makes a full step in the direction of a gradient whose sign is lost in rounding. Their
+ * statistics, which are means, stay close. Measured: 1e-5 (fp32), 1e-4 (tf32) and 1e-3 (bf16) of the statistics;
+ * 0.002, 0.06 and 0.07 of the distance that the weights moved. Four numbers each: the most that the statistics and the
+ * weights are apart; then the least and the most that the gradients of the first update are, which is the rounding of
+ * the products: 2^-24, 2^-11 and 2^-8 of a term. */
+#define CUDA_DRIFT_FP32 1e-3, 0.05, 0, 1e-6
+#define CUDA_DRIFT_TF32 2e-3, 0.3, 1e-5, 1e-3
+#define CUDA_DRIFT_BF16 1e-2, 0.4, 1e-4, 1e-2
+/* Statistics near 0 are compared with this much an update. */
+#define CUDA_DRIFT_FLOOR 0.05
+
+/* Gradients of wide networks in a precision against fp32's. Measured: 0.001 (tf32) and 0.006 (bf16); the bounds
+ * are about ten times that. bf16 has three bits fewer than tf32, so it is apart by 8 times as much, here by at least
+ * 3 times. */
+#define TF32_APART 0.01
+#define BF16_APART 0.05
+#define BF16_BEYOND_TF32 3
+
+/* Statistics of a population's agents against those of single agents, relative to 1 + their size, after some twenty
+ * updates on a device: cuBLAS may add in another order when there are more products, so the agents drift apart. */
+#define CUDA_POPULATION_APART 0.01
+
+/* --- statistical tests -------------------------------------------------------------------------------------------- */
+
+/* Seeds are fixed, so a test always passes or always fails. A standard normal number is beyond 4 for one in 16,000
+ * seeds of a good generator. */
+#define STANDARD_ERRORS 4
+
+/* Kolmogorov-Smirnov: sqrt(n) D is above this for one in a thousand seeds. */
+#define KOLMOGOROV_SMIRNOV 1.95
+
+/* The mean of some hundred actions in (-1, 1) whose mean is near 0: a standard error is about 0.04. */
+#define ACTIONS_MEAN_ABS 0.2
+
+/* --- environments, and formulas at single points ------------------------------------------------------------------ */
+
+/* Sine and cosine of a wrapped angle against those of the angle, up to 68: the wrap subtracts a multiple of 2 pi, which
+ * is rounded in units of the last place of 68 (7e-15). */
+#define WRAP_ABS 1e-13
+/* The same after up to a million turns: a unit of the last place of 6e6 is 1e-9. */
+#define WRAP_FAR_ABS 1e-8
+
+/* The point mass's reward, of size 0.6, by hand: a few roundings in double. */
+#define POINT_MASS_REWARD_ABS 1e-15
+
+/* The quadrotor's first step: drag up to 0.1 * 0.2 / 0.6 m/s^2 over 0.02 s is 7e-4 m/s, and its observations are
+ * floats. Both rotors push alike, so its turn does not change but for the rounding of a float. */
+#define QUADROTOR_SPEED_ABS 2e-3
+#define QUADROTOR_TURN_ABS 1e-6
+
+/* Soft values in their limits. alpha 1e-9: the entropies of 0.9-discounted steps are worth alpha log A / 0.1, 1e-8.
+ * alpha 1e6: the policy is uniform but for differences of Q over alpha (1e-5), whose square is the entropy's; the
+ * value over alpha lacks the return, of size 10, over alpha. */
+#define SOFT_COLD_ABS 1e-7
+#define SOFT_HOT_ENTROPY_ABS 1e-10
+#define SOFT_HOT_VALUE_ABS 1e-5
+
+/* log(1 - tanh(9)^2), of size 17, is written with ten decimals in the test. */
+#define LOG_SLOPE_ABS 1e-8
+/* d log(1 - tanh(u)^2)/du at 9.5 is -2 tanh(9.5), which is -2 but for 1e-8; in float there is its rounding too. */
+#define SATURATED_SLOPE_REL 1e-7
+/* log(1 - a^2 + 1e-6) in float at a = tanh(9): -13.70 is written with two decimals, and 1 - a^2 is a few units of the
+ * last place of 1, 6e-8 beside 1e-6, or none. */
+#define EPSILON_FORM_ABS 0.02
+
+/* Normalised observations: the epsilon under the root, 1e-8 beside a variance of 4; and for a variance of 0, a
+ * difference of 1e-4 in float from a mean of 2, whose last place is 2e-7. */
+#define NORMALIZED_REL 1e-8
+#define NORMALIZED_CONSTANT_REL 1e-2
+
+/* Running moments of numbers of size 1e6 whose spread is 1: the mean has the rounding of a double, and the variance
+ * that of a mean, 1e-10, in a few thousand steps. */
+#define RUNNING_MEAN_REL 1e-14
+#define RUNNING_VAR_REL 1e-7
 
 /* The estimates of src/agent/estimate.c: eight constants for every shape. They only decide which device is faster. */
 #define ESTIMATE_REL 0.25
