@@ -67,13 +67,11 @@ static void compare_polyak(const pair* of, size_t at, size_t count) {
 
 /* Calls `compare` for each tensor of the operation's networks. */
 static void each_tensor(const pair* of, void (*compare)(const pair* of, size_t at, size_t count)) {
-  const sac_tensors* t = &of->gpu->tensors;
-  for (int32_t n = 0; n < t->nets[of->op->nets]; n++)
-    for (int32_t l = 0; l < t->net[of->op->nets][n].layers; l++) {
-      const sac_net* net = &t->net[of->op->nets][n];
-      compare(of, net->weight[l], (size_t)net->size[l] * (size_t)net->size[l + 1]);
-      compare(of, net->bias[l], (size_t)net->size[l + 1]);
-    }
+  const sac_tensors* tensors = &of->gpu->tensors;
+  for (int32_t n = 0; n < tensors->nets[of->op->nets]; n++) {
+    const sac_net* net = &tensors->net[of->op->nets][n];
+    for (ops_tensor t = ops_first(net); t.count > 0; t = ops_next(net, t)) compare(of, t.at, t.count);
+  }
 }
 
 static void compare(const pair* of) {

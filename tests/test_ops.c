@@ -192,14 +192,11 @@ static double stat_td_error(const ops_state* s) { return critic_mean(s, 1); }
 
 static double squares(const ops_state* s, sac_group group) {
   double sum = 0;
-  for (int32_t n = 0; n < s->agent->tensors.nets[group]; n++)
-    for (int32_t l = 0; l < s->agent->tensors.net[group][n].layers; l++) {
-      const sac_net* net = &s->agent->tensors.net[group][n];
-      for (int32_t i = 0; i < net->size[l] * net->size[l + 1]; i++)
-        sum += pow(s->at.slab[SAC_MEMORY_GRAD][net->weight[l] + (size_t)i], 2);
-      for (int32_t i = 0; i < net->size[l + 1]; i++)
-        sum += pow(s->at.slab[SAC_MEMORY_GRAD][net->bias[l] + (size_t)i], 2);
-    }
+  for (int32_t n = 0; n < s->agent->tensors.nets[group]; n++) {
+    const sac_net* net = &s->agent->tensors.net[group][n];
+    for (ops_tensor t = ops_first(net); t.count > 0; t = ops_next(net, t))
+      for (size_t i = t.at; i < t.at + t.count; i++) sum += pow(s->at.slab[SAC_MEMORY_GRAD][i], 2);
+  }
   return sum;
 }
 static double stat_critic_grad(const ops_state* s) { return sqrt(squares(s, SAC_CRITIC) + squares(s, SAC_VALUE)); }
@@ -232,8 +229,8 @@ static void losses(walk* w, int32_t last, size_t at, double by) {
       const float* after = slab_after(w, SAC_MEMORY_WEIGHTS);
       for (int32_t n = 0; n < s->agent->tensors.nets[op->nets]; n++) {
         const sac_net* net = &s->agent->tensors.net[op->nets][n];
-        const int32_t l = net->layers - 1;
-        for (size_t i = net->weight[0]; i < net->bias[l] + (size_t)net->size[l + 1]; i++) weights[i] = (double)after[i];
+        for (ops_tensor t = ops_first(net); t.count > 0; t = ops_next(net, t))
+          for (size_t i = t.at; i < t.at + t.count; i++) weights[i] = (double)after[i];
       }
     }
     if (op->kind == SAC_FORWARD || op->kind == SAC_ROWS || op->kind == SAC_TEMPERATURE) ops_run(s, op);
@@ -288,10 +285,8 @@ static void check_differences_of(walk* w, int32_t last) {
   for (int32_t n = 0; op->kind != SAC_TEMPERATURE && n < t->nets[op->nets]; n++) {
     const sac_net* net = &t->net[op->nets][n];
     s->group = op->nets, s->net = n;
-    for (int32_t l = 0; l < net->layers; l++) {
-      check_tensor(w, last, net->weight[l], (size_t)net->size[l] * (size_t)net->size[l + 1]);
-      check_tensor(w, last, net->bias[l], (size_t)net->size[l + 1]);
-    }
+    for (ops_tensor its = ops_first(net); its.count > 0; its = ops_next(net, its))
+      check_tensor(w, last, its.at, its.count);
     losses(w, last, t->log_alpha, 0); /* as it was, for the next one */
   }
 }

@@ -13,6 +13,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/profile.h"
+#include "config/field.h"
 #include "env/vector.h"
 #include "train/step.h"
 #include "util/error.h"
@@ -144,6 +145,12 @@ fail:
   return status;
 }
 
+/* Prints the kind of the networks where it is not the default. */
+static void print_network(const sac_bench_case* c) {
+  const char* kind = sac_config_get(c->config, "network.kind");
+  if (strcmp(kind, sac_network_kind_names[0]) != 0) printf(c->b->json ? ", \"network\": \"%s\"" : " %s", kind);
+}
+
 /* sac bench op */
 static sac_status run_op(sac_bench_case* c) {
   sac_status status = SAC_OK;
@@ -159,6 +166,7 @@ static sac_status run_op(sac_bench_case* c) {
   /* print the case and the time of a whole update */
   print_head(c);
   if (!c->b->json) printf("  %s", sac_config_get(c->config, "algo"));
+  print_network(c);
   sac_bench_print_microseconds(c->b->json, "microseconds", t);
 
   /* measure and print the parts */
@@ -352,23 +360,32 @@ fail:
   return status;
 }
 
-/* --cases: measures each row of sac_cases with every algorithm. */
-static sac_status run_cases(const sac_bench* b, const sac_config* base) {
+/* Measures one row of sac_cases with an algorithm and a kind of network. */
+static sac_status run_row(const sac_bench* b, const sac_config* base, const sac_case* row, int algo, int kind) {
   static const char* const none[5];
+  sac_config* config = NULL;
+  sac_bench one = *b;
   sac_status status = SAC_OK;
-  for (int algo = 0; algo < SAC_ALGO_COUNT; algo++)
-    for (int32_t i = 0; i < sac_case_count && status == SAC_OK; i++) {
-      /* take the sizes and keys of the row */
-      sac_config* config = NULL;
-      sac_bench one = *b;
-      one.obs = sac_cases[i].obs, one.act = sac_cases[i].action;
-      status = sac_config_copy(&config, base);
-      if (status == SAC_OK) status = sac_case_apply(&sac_cases[i], algo, config);
 
-      /* measure it */
-      if (status == SAC_OK) status = run_case(&one, config, none);
-      sac_config_destroy(config);
-    }
+  /* take the sizes and keys of the row */
+  one.obs = row->obs, one.act = row->action;
+  SAC_TRY(sac_config_copy(&config, base));
+  SAC_TRY(sac_case_apply(row, algo, kind, config));
+
+  /* measure it */
+  SAC_TRY(run_case(&one, config, none));
+fail:
+  sac_config_destroy(config);
+  return status;
+}
+
+/* --cases: measures each row of sac_cases with every kind of network and every algorithm. */
+static sac_status run_cases(const sac_bench* b, const sac_config* base) {
+  sac_status status = SAC_OK;
+  for (int kind = 0; sac_network_kind_names[kind]; kind++)
+    for (int algo = 0; algo < SAC_ALGO_COUNT; algo++)
+      for (int32_t i = 0; i < sac_case_count; i++) SAC_TRY(run_row(b, base, &sac_cases[i], algo, kind));
+fail:
   return status;
 }
 
@@ -409,7 +426,7 @@ int sac_cli_bench(int argc, char** argv) {
       SAC_OPTION_REAL("--warmup", "S", &b.warmup, 0, 3600, "time before the first repeat; 0.5"),
       SAC_OPTION_SWITCH("--json", &b.json, "one JSON object a case on standard output"),
       SAC_OPTION_SWITCH("--stages", &b.stages, "the time of each stage too (update, train)"),
-      SAC_OPTION_SWITCH("--cases", &b.cases, "the odd sizes of sac's own tests, with every algorithm (op)"),
+      SAC_OPTION_SWITCH("--cases", &b.cases, "the odd sizes of sac's own tests, with every algorithm and network (op)"),
       SAC_OPTION_SWITCH("--bare", &b.bare, "MuJoCo's own loop beside sac's, in turn (env)"),
       SAC_OPTION_PROFILE(&b.profile),
       SAC_OPTION_ENV,

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "algo/algo.h"
+#include "config/field.h"
 #include "util/error.h"
 
 const sac_case sac_cases[] = {
@@ -40,11 +41,12 @@ static sac_status set_number(sac_config* config, const char* key, int32_t value)
   return sac_config_set(config, key, text);
 }
 
-sac_status sac_case_apply(const sac_case* c, int algo, sac_config* config) {
+sac_status sac_case_apply(const sac_case* c, int algo, int kind, sac_config* config) {
   sac_status status = SAC_OK;
 
-  /* set the algorithm and the sizes */
+  /* set the algorithm, the kind of network and the sizes */
   SAC_TRY(sac_config_set(config, "algo", sac_algo_name(algo)));
+  SAC_TRY(sac_config_set(config, "network.kind", sac_network_kind_names[kind]));
   SAC_TRY(sac_config_set(config, "network.hidden", c->hidden));
   SAC_TRY(set_number(config, "replay.batch", c->batch));
   SAC_TRY(set_number(config, "network.critics", c->critics));

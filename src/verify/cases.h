@@ -1,7 +1,8 @@
 /* One table of cases for the operations of an update: shapes with odd sizes, and keys that lead to other branches of
- * the formulas. Each is crossed with every algorithm of SAC_ALGOS. Tests compare each operation with the same one in
- * double and on the other backends (tests/test_ops.c, tests/test_cuda_ops.c); `sac bench op --cases` times them. A new
- * row needs nothing else: the tests and the benchmark go through the whole table. */
+ * the formulas. Each is crossed with every algorithm of SAC_ALGOS and every kind of network of SAC_NETWORK_KINDS. Tests
+ * compare each operation with the same one in double and on the other backends (tests/test_ops.c,
+ * tests/test_cuda_ops.c); `sac bench op --cases` times them. A new row needs nothing else: the tests and the benchmark
+ * go through the whole table. */
 #ifndef SAC_VERIFY_CASES_H
 #define SAC_VERIFY_CASES_H
 
@@ -21,8 +22,8 @@ typedef struct sac_case {
 extern const sac_case sac_cases[];
 extern const int32_t sac_case_count;
 
-/* Sets the keys of a case. It does not set O and A: they are no keys, and the caller puts them into the environment's
- * spec. Errors: CONFIG. */
-sac_status sac_case_apply(const sac_case* c, int algo, sac_config* config);
+/* Sets the keys of a case. kind: index in SAC_NETWORK_KINDS. It does not set O and A: they are no keys, and the caller
+ * puts them into the environment's spec. Errors: CONFIG. */
+sac_status sac_case_apply(const sac_case* c, int algo, int kind, sac_config* config);
 
 #endif

@@ -49,6 +49,31 @@ static inline void ops_announce(int variant) {
   (void)fflush(stdout);
 }
 
+/* A tensor of a network, by the table of the kinds of layers. */
+typedef struct ops_tensor {
+  int32_t layer, number; /* among the network's layers, and among the layer's tensors */
+  size_t at, count;      /* offset and length in floats within an agent's slab; count 0: behind the last tensor */
+} ops_tensor;
+
+/* The tensor `number` of layer `layer`, or the next one there is. */
+static inline ops_tensor ops_tensor_from(const sac_net* net, int32_t layer, int32_t number) {
+  for (; layer < net->count; layer++, number = 0) {
+    const sac_layer* its = &net->layer[layer];
+    const sac_layer_type* type = &sac_layer_types[its->kind];
+    if (number >= type->tensors) continue;
+    const size_t columns = type->tensor[number].rank > 1 ? (size_t)its->in : 1;
+    return (ops_tensor){layer, number, its->tensor[number], (size_t)its->out * columns};
+  }
+  return (ops_tensor){0};
+}
+
+/* A walk over the tensors of a network, in the order of its layers:
+ * for (ops_tensor t = ops_first(net); t.count > 0; t = ops_next(net, t)). */
+static inline ops_tensor ops_first(const sac_net* net) { return ops_tensor_from(net, 0, 0); }
+static inline ops_tensor ops_next(const sac_net* net, ops_tensor t) {
+  return ops_tensor_from(net, t.layer, t.number + 1);
+}
+
 /* "forward of critic at (s, a)", "rows sample of actor at (s, a~)" */
 static inline const char* ops_name(const sac_op* op) {
   static char text[96];
@@ -120,12 +145,10 @@ static inline void ops_mark(char* may[SAC_MEMORY_REPLAY], int memory, size_t at,
 }
 
 static inline void ops_mark_group(const sac_agent* agent, sac_group group, int memory, char* may[SAC_MEMORY_REPLAY]) {
-  for (int32_t n = 0; n < agent->tensors.nets[group]; n++)
-    for (int32_t l = 0; l < agent->tensors.net[group][n].layers; l++) {
-      const sac_net* net = &agent->tensors.net[group][n];
-      ops_mark(may, memory, net->weight[l], (size_t)net->size[l] * (size_t)net->size[l + 1]);
-      ops_mark(may, memory, net->bias[l], (size_t)net->size[l + 1]);
-    }
+  for (int32_t n = 0; n < agent->tensors.nets[group]; n++) {
+    const sac_net* net = &agent->tensors.net[group][n];
+    for (ops_tensor t = ops_first(net); t.count > 0; t = ops_next(net, t)) ops_mark(may, memory, t.at, t.count);
+  }
 }
 
 /* What an operation may change in the slabs. */

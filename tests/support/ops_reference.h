@@ -10,6 +10,7 @@
 
 #include "config/field.h"
 #include "support/agent_case.h"
+#include "support/ops_case.h"
 #include "support/reference.h"
 
 /* One network at one place: layer l's output behind its ReLU, and the gradient by its pre-activation. (B, size[l+1]) */
@@ -393,14 +394,12 @@ static inline void ops_adam_step(ops_state* s, double rate, size_t at, size_t co
 /* Calls `visit` for every tensor of the networks of a group, and of the networks `other` beside them. */
 typedef void ops_visit(ops_state* s, const sac_op* op, size_t at, size_t other, size_t count);
 static inline void ops_each_tensor(ops_state* s, const sac_op* op, sac_group other, ops_visit* visit) {
-  const sac_tensors* t = &s->agent->tensors;
-  for (int32_t n = 0; n < t->nets[op->nets]; n++)
-    for (int32_t l = 0; l < t->net[op->nets][n].layers; l++) {
-      const sac_net *net = &t->net[op->nets][n], *beside = &t->net[other][n];
-      const size_t out = (size_t)net->size[l + 1];
-      visit(s, op, net->weight[l], beside->weight[l], out * (size_t)net->size[l]);
-      visit(s, op, net->bias[l], beside->bias[l], out);
-    }
+  const sac_tensors* tensors = &s->agent->tensors;
+  for (int32_t n = 0; n < tensors->nets[op->nets]; n++) {
+    const sac_net *net = &tensors->net[op->nets][n], *beside = &tensors->net[other][n];
+    for (ops_tensor t = ops_first(net); t.count > 0; t = ops_next(net, t))
+      visit(s, op, t.at, beside->layer[t.layer].tensor[t.number], t.count);
+  }
 }
 
 static void ops_adam_tensor(ops_state* s, const sac_op* op, size_t at, size_t other, size_t count) {
