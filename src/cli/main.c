@@ -85,33 +85,6 @@ static int help(int argc, char** argv) {
   return call_command(argv[1], 2, arguments);
 }
 
-int sac_cli_fail(sac_status status) {
-  /* print the error behind everything that was printed before */
-  (void)fflush(stdout);
-  (void)fprintf(stderr, "sac: %s\n", sac_last_error());
-
-  /* choose the exit code */
-  switch (status) {
-    case SAC_OK:
-      return SAC_EXIT_WELL;
-    case SAC_ERROR_ARGUMENT:
-    case SAC_ERROR_CONFIG:
-      return SAC_EXIT_USAGE;
-    case SAC_ERROR_NUMERIC:
-      return SAC_EXIT_NUMERIC;
-    case SAC_STOPPED:
-      return SAC_EXIT_SIGNAL;
-    case SAC_ERROR_SHAPE:
-    case SAC_ERROR_FILE:
-    case SAC_ERROR_FORMAT:
-    case SAC_ERROR_MEMORY:
-    case SAC_ERROR_DEVICE:
-    case SAC_ERROR_ENV:
-      break;
-  }
-  return SAC_EXIT_FAILED;
-}
-
 int main(int argc, char** argv) {
   int code;
 
