@@ -223,8 +223,6 @@ fail:
   return status;
 }
 
-void sac_run_stop(sac_run* run) { atomic_store_explicit(&run->stop, 1, memory_order_relaxed); }
-
 sac_agent* sac_run_agent(sac_run* run) { return run->agent; }
 const char* sac_run_folder(const sac_run* run) { return run->folder->path; }
 int64_t sac_run_step(const sac_run* run) { return run->schedule.step; }

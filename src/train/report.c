@@ -11,6 +11,9 @@
 
 /* --- log lines and time ------------------------------------------------------------------------------------------- */
 
+/* It stands here and not in loop.c, because every callback may ask for it. */
+void sac_run_stop(sac_run* run) { atomic_store_explicit(&run->stop, 1, memory_order_relaxed); }
+
 void sac_run_log(sac_run* run, const char* format, ...) {
   char line[2048];
 
