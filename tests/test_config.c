@@ -148,6 +148,7 @@ static const struct {
     {"device", "cuda:-1", "is not one of"},
     {"device", "cuda:1e1", "is not one of"},
     {"device", "cuda:1000000", "is not one of"},
+    {"device", "cpu:0", "is not one of: auto | cpu | cuda | cuda:N"},
     {"device", "", "device is empty"},
     {"env.id", "", "env.id is empty"},
     {"env.id", long_text, "is longer than 1000 bytes"},

@@ -176,6 +176,28 @@ static int32_t chosen(const sac_settings* settings, sizes s, char why[SAC_WHY_MA
   return ordinal;
 }
 
+START_TEST(kinds_of_devices_are_the_backends) {
+  char range[SAC_VALUE_MAX];
+  int32_t built = 0;
+  sac_field_range(&sac_fields[SAC_FIELD_device], range);
+  for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) {
+    const sac_backend* backend = sac_backend_find(kind->name);
+    ck_assert_msg((backend != NULL) == kind->built, "%s", kind->name);
+    ck_assert_msg(!backend || backend->on_host == kind->on_host, "%s", kind->name);
+    ck_assert_msg(sac_device_kind_of(kind->name) == kind && strstr(range, kind->name), "%s", kind->name);
+    built += kind->built;
+  }
+  ck_assert_int_eq(built, sac_backend_count());
+
+  /* the host is one; of other devices there may be several */
+  ck_assert_ptr_null(sac_device_kind_of("auto"));
+  ck_assert_ptr_null(sac_device_kind_of("cpu:0"));
+  ck_assert_str_eq(sac_device_kind_of("cuda:1")->name, "cuda");
+  ck_assert_str_eq(sac_backend_host()->kernels(NULL), sac_isa_choose()->name);
+  ck_assert_str_eq(sac_backend_host()->kernels_at(0), sac_isa_available(0)->name);
+}
+END_TEST
+
 START_TEST(asked_for_is_what_is_taken) {
   char why[SAC_WHY_MAX];
   const sac_settings cpu = settings_with("device", "cpu");
@@ -211,10 +233,10 @@ START_TEST(auto_takes_the_faster) {
   ck_assert_str_eq(why, "device auto: cuda:0, for precision tf32");
   settings.precision = SAC_FP32;
 
-  settings.stay = SAC_STAY_CUDA;
+  settings.stay = SAC_STAY_DEVICE;
   ck_assert_int_eq(chosen(&settings, tiny, why), 0);
   ck_assert_str_eq(why, "device auto: cuda:0, where the run was (--device moves it)");
-  settings.stay = SAC_STAY_CPU;
+  settings.stay = SAC_STAY_HOST;
   ck_assert_int_eq(chosen(&settings, many, why), -1);
   ck_assert_str_eq(why, "device auto: cpu, where the run was (--device moves it)");
   settings.stay = SAC_STAY_NOT;
@@ -241,4 +263,5 @@ END_TEST
 
 CHECK_MAIN("estimate", CASE(cost_of_an_update), LOOP(near_what_was_measured, sizeof figures / sizeof *figures),
            LOOP(steps_near_what_was_measured, 4), CASE(a_step_is_the_sum_of_its_parts), LOOP(grows_with_the_work, 2),
-           CASE(asked_for_is_what_is_taken), CASE(auto_takes_the_faster), CASE(built_in_tasks_by_their_sizes))
+           CASE(kinds_of_devices_are_the_backends), CASE(asked_for_is_what_is_taken), CASE(auto_takes_the_faster),
+           CASE(built_in_tasks_by_their_sizes))

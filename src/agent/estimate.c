@@ -54,7 +54,6 @@
 
 #include "algo/cost.h"
 #include "algo/plan.h"
-#include "cpu/isa.h"
 #include "env/task.h"
 #include "util/system.h"
 
@@ -94,8 +93,10 @@ static const sac_estimate_figure cuda_figures[CUDA_FIGURES] = {
     [WAIT] = {"wait", "s", "the host's waits of a step without train.overlap", 22e-6},
     [RESIDENT] = {"resident", "s", "act, env step and push of a task that the device steps", 29e-6}};
 
+const char* const sac_where_names[SAC_WHERE_COUNT] = {[SAC_ON_CPU] = "cpu", [SAC_ON_CUDA] = "cuda"};
+
 const sac_estimate_figure* sac_estimate_figures(sac_where where, int* count) {
-  const char* isa = sac_isa_choose()->name;
+  const char* isa = sac_backend_host()->kernels(NULL);
 
   /* the CPU backend chooses its instruction set at run time, so its figures follow that choice */
   *count = where == SAC_ON_CUDA ? CUDA_FIGURES : CPU_FIGURES;
@@ -217,7 +218,7 @@ static int choose_device(const sac_settings* settings, const sac_shape* shape, c
   /* a resumed run stays where it was: CPU and device differ in bits */
   if (settings->stay) {
     (void)snprintf(reason, size, "where the run was (--device moves it)");
-    return settings->stay != SAC_STAY_CPU;
+    return settings->stay != SAC_STAY_HOST;
   }
 
   /* compare the estimates; they leave out environments that the host steps in both cases */
@@ -231,8 +232,9 @@ static int choose_device(const sac_settings* settings, const sac_shape* shape, c
 
 sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* shape, const sac_backend** backend,
                                int32_t* ordinal, char why[SAC_WHY_MAX]) {
-  char reason[SAC_WHY_MAX - 32] = "", device[16] = "cpu";
+  char reason[SAC_WHY_MAX - 32] = "", device[16];
   const sac_backend* on_device = sac_backend_device();
+  (void)snprintf(device, sizeof device, "%s", sac_backend_host()->name);
 
   /* find the device that the key names; for auto, the first usable one; a build without devices has no choice */
   why[0] = '\0';

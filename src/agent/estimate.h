@@ -7,7 +7,9 @@
 
 #include "backend/registry.h"
 
+/* The backends that there are figures for, and their names. */
 typedef enum sac_where { SAC_ON_CPU, SAC_ON_CUDA, SAC_WHERE_COUNT } sac_where;
+extern const char* const sac_where_names[SAC_WHERE_COUNT];
 
 /* Seconds for one step of the vector (P*N transitions) after the warm-up. */
 typedef struct sac_estimate {

@@ -212,13 +212,16 @@ struct sac_backend {
   sac_status (*fits)(const sac_agent* agent);
 
   /* devices: returns the number of devices that CUDA_VISIBLE_DEVICES leaves; writes to `why` why there is none.
-   * describe: writes a line about one device: name, compute capability, memory. */
+   * describe: writes a line about one device: name, compute capability, memory. NULL: on_host. */
   int32_t (*devices)(char* why, size_t size);
   void (*describe)(int32_t ordinal, char* text, size_t size);
 
-  /* For people and benchmarks: the number of threads, and the name of the instruction set. */
+  /* For people and benchmarks: the number of threads, and the name of the instruction set (agent NULL: of an agent that
+   * were created now). kernels_at: those that the processor has, the best first; NULL after the last. NULL: not
+   * on_host. */
   int32_t (*threads)(const sac_agent* agent);
   const char* (*kernels)(const sac_agent* agent);
+  const char* (*kernels_at)(int32_t index);
 
   /* The nodes in the graph of one update; 0: no graph was captured. */
   size_t (*graph_nodes)(const sac_agent* agent);

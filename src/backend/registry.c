@@ -5,23 +5,28 @@
 #include "config/field.h"
 #include "util/error.h"
 
-/* X(name): `const sac_backend sac_<name>_backend` of src/<name>. Each name is also a value of key `device`. */
 #ifdef SAC_CUDA
-#define BACKENDS(X) X(cpu) X(cuda)
+#define IF_CUDA(built, absent) built
 #else
-#define BACKENDS(X) X(cpu)
+#define IF_CUDA(built, absent) absent
 #endif
 
-#define DECLARE(name) extern const sac_backend sac_##name##_backend;
-BACKENDS(DECLARE)
-static const sac_backend* const backends[] = {
-#define ENTRY(name) &sac_##name##_backend,
-    BACKENDS(ENTRY)};
+/* BUILT(name, title, on_host): `const sac_backend sac_<name>_backend` of src/<name>, and its kind of devices
+ * (config/field.h). ABSENT: the same, where this build leaves the backend out. */
+#define BACKENDS(BUILT, ABSENT) BUILT(cpu, "CPU", 1) IF_CUDA(BUILT, ABSENT)(cuda, "CUDA", 0)
 
-/* The kinds of devices for key `device` in this build (config/field.h). */
-const char* const sac_device_names[] = {
-#define NAME(name) #name,
-    BACKENDS(NAME) NULL};
+#define NOTHING(name, title, on_host)
+#define DECLARE(name, title, on_host) extern const sac_backend sac_##name##_backend;
+BACKENDS(DECLARE, NOTHING)
+static const sac_backend* const backends[] = {
+#define ENTRY(name, title, on_host) &sac_##name##_backend,
+    BACKENDS(ENTRY, NOTHING)};
+
+/* What key `device` may name (config/field.h). */
+const sac_device_kind sac_device_kinds[] = {
+#define BUILT_KIND(name, title, on_host) {#name, title, on_host, 1},
+#define ABSENT_KIND(name, title, on_host) {#name, title, on_host, 0},
+    BACKENDS(BUILT_KIND, ABSENT_KIND){NULL, NULL, 0, 0}};
 
 /* The values of key cuda.path (config/field.h). */
 const char* const sac_cuda_path_names[] = {"auto", SAC_CUDA_PATHS(NAME) NULL};

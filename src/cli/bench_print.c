@@ -19,7 +19,7 @@ typedef struct agent_facts {
 
 static agent_facts facts_of(const sac_bench_head* head) {
   const sac_agent* agent = head->agent;
-  agent_facts facts = {.device = "cpu", .backend = sac_backend_host()};
+  agent_facts facts = {.device = sac_backend_host()->name, .backend = sac_backend_host()};
   size_t used = 0;
 
   /* keep the host where there is no agent */

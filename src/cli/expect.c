@@ -16,9 +16,6 @@
 #include "util/error.h"
 #include "util/text.h"
 
-/* The devices that estimates compare, by sac_where. */
-static const char* const where_names[SAC_WHERE_COUNT] = {"cpu", "cuda"};
-
 /* --- figures and shapes ------------------------------------------------------------------------------------------- */
 
 /* The shapes that sac info prints estimates for: some are faster on the CPU, others on a device. width: of both hidden
@@ -57,7 +54,7 @@ static sac_status estimate(size_t i, sac_estimate e[SAC_WHERE_COUNT]) {
 
 /* The device on which a step is expected to be shorter. */
 static const char* faster(const sac_estimate e[SAC_WHERE_COUNT]) {
-  return where_names[e[SAC_ON_CUDA].step < e[SAC_ON_CPU].step ? SAC_ON_CUDA : SAC_ON_CPU];
+  return sac_where_names[e[SAC_ON_CUDA].step < e[SAC_ON_CPU].step ? SAC_ON_CUDA : SAC_ON_CPU];
 }
 
 /* "3.5 us", "108 G/s" */
@@ -84,15 +81,18 @@ static void print_figures(void) {
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate_figure* f = sac_estimate_figures((sac_where)w, &count);
     for (int i = 0; i < count; i++)
-      printf("  %-6s%-12s%10s  %s\n", i ? "" : where_names[w], f[i].name, with_unit(text, &f[i]), f[i].meaning);
+      printf("  %-6s%-12s%10s  %s\n", i ? "" : sac_where_names[w], f[i].name, with_unit(text, &f[i]), f[i].meaning);
   }
 }
 
 /* Prints the estimates of the shapes as a table, in microseconds. */
 static void print_shapes(void) {
   sac_estimate e[SAC_WHERE_COUNT];
-  printf("\n  %-44s%21s%21s\n  %-44s%11s%10s%11s%10s  auto\n", "us; cuda: an H200; a step without the time of", "cpu",
-         "cuda", "environments that the host steps", "update", "step", "update", "step");
+  printf("\n  %-44s", "us; cuda: an H200; a step without the time of");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) printf("%21s", sac_where_names[w]);
+  printf("\n  %-44s", "environments that the host steps");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) printf("%11s%10s", "update", "step");
+  printf("  auto\n");
 
   /* print one line for each shape; a shape that fails ends the table */
   for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
@@ -102,8 +102,9 @@ static void print_shapes(void) {
                    shapes[i].env[0] ? ", " : "", shapes[i].env);
 
     /* update and step of each device, and the device that auto takes */
-    printf("  %-44s%11.0f%10.0f%11.0f%10.0f  %s\n", text, 1e6 * e[0].update, 1e6 * e[0].step, 1e6 * e[1].update,
-           1e6 * e[1].step, faster(e));
+    printf("  %-44s", text);
+    for (int w = 0; w < SAC_WHERE_COUNT; w++) printf("%11.0f%10.0f", 1e6 * e[w].update, 1e6 * e[w].step);
+    printf("  %s\n", faster(e));
   }
 }
 
@@ -116,7 +117,7 @@ static void print_json(void) {
   printf("  \"estimate\": {");
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate_figure* f = sac_estimate_figures((sac_where)w, &count);
-    printf("\"%s\": {", where_names[w]);
+    printf("\"%s\": {", sac_where_names[w]);
     for (int i = 0; i < count; i++) printf("%s\"%s\": %s", i ? ", " : "", f[i].name, sac_bench_number(f[i].value));
     printf("}, ");
   }
@@ -128,7 +129,7 @@ static void print_json(void) {
            (int)shapes[i].obs, (int)shapes[i].action, (int)shapes[i].width, (int)shapes[i].width, (int)shapes[i].batch,
            (int)shapes[i].population);
     for (int w = 0; w < SAC_WHERE_COUNT; w++)
-      printf(", \"%s\": {\"update\": %s, \"step\": %s}", where_names[w], sac_bench_number(e[w].update),
+      printf(", \"%s\": {\"update\": %s, \"step\": %s}", sac_where_names[w], sac_bench_number(e[w].update),
              sac_bench_number(e[w].step));
     printf(", \"auto\": \"%s\"}", faster(e));
   }
@@ -273,10 +274,10 @@ static void print_expected_json(const expected* x, const char* hidden) {
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate* e = &x->e[w];
     if (!x->there[w]) {
-      printf(", \"%s\": null", where_names[w]);
+      printf(", \"%s\": null", sac_where_names[w]);
       continue;
     }
-    printf(", \"%s\": {\"act\": %s, \"env_step\": %s, \"replay_push\": %s, \"waits\": %s", where_names[w],
+    printf(", \"%s\": {\"act\": %s, \"env_step\": %s, \"replay_push\": %s, \"waits\": %s", sac_where_names[w],
            sac_bench_number(e->act), sac_bench_number(e->env), sac_bench_number(e->push), sac_bench_number(e->wait));
     printf(", \"update\": %s, \"step\": %s}", sac_bench_number(e->update), sac_bench_number(e->step));
   }
@@ -309,8 +310,9 @@ sac_status sac_cli_expected(const sac_config* config, int json) {
   /* estimate for each device; the CPU computes in fp32 only */
   x.there[SAC_ON_CPU] = x.settings.precision == SAC_FP32;
   x.there[SAC_ON_CUDA] = here >= 0;
-  (void)snprintf(x.name[SAC_ON_CPU], sizeof x.name[0], "cpu");
-  (void)snprintf(x.name[SAC_ON_CUDA], sizeof x.name[0], "cuda:%d", here >= 0 ? (int)here : 0);
+  (void)snprintf(x.name[SAC_ON_CPU], sizeof x.name[0], "%s", sac_where_names[SAC_ON_CPU]);
+  (void)snprintf(x.name[SAC_ON_CUDA], sizeof x.name[0], "%s:%d", sac_where_names[SAC_ON_CUDA],
+                 here >= 0 ? (int)here : 0);
   for (int w = 0; w < SAC_WHERE_COUNT; w++) x.e[w] = sac_estimate_step((sac_where)w, &x.settings, &x.shape, env);
 
   /* print the expectations */

@@ -9,16 +9,12 @@
 #include "cli/info_algo.h"
 #include "cli/options.h"
 #include "config/sources.h"
-#include "cpu/isa.h"
 #include "env/list.h"
 #include "env/vector.h"
 #include "util/embedded.h"
 #include "util/memory.h"
 #include "util/system.h"
 #include "util/text.h"
-
-/* Devices that a table has a column for, whether this build has them or not. */
-static const char* const devices[] = {"cpu", "cuda"};
 
 /* How an update of a combination runs on a device, by the name of its path; "" when the combination is not supported,
  * or this build has no such device. index: of algo, network and replay. */
@@ -34,7 +30,6 @@ static const char* path_on(const char* device, const int index[3]) {
   const char* path = backend ? backend->path(&settings) : NULL;
   return path ? path : "";
 }
-#define DEVICE_COUNT SAC_LENGTH(devices)
 
 #ifdef __clang__
 static const char compiler[] = __VERSION__; /* "Clang 14.0.6" */
@@ -56,22 +51,29 @@ static void each_combination(void (*row)(const char* const names[3], const int i
 /* The kind of actions that an algorithm takes. */
 static const char* actions_of(int algo) { return sac_algo_at(algo)->discrete ? "discrete" : "continuous"; }
 
-/* Prints a line of the table of what is supported: a path for each device, "-" where there is none. */
-static void print_row(const char* const names[3], const int index[3]) {
-  printf("  %-14s%-12s%-10s%-10s", names[0], actions_of(index[0]), names[1], names[2]);
-  for (int d = 0; d < DEVICE_COUNT; d++) {
-    const char* path = path_on(devices[d], index);
-    printf(d + 1 < DEVICE_COUNT ? "%-12s" : "%s", *path ? path : "-");
-  }
-  printf("\n");
+/* Prints a word in the column of a kind of devices; the last column is not padded. */
+static void print_column(const sac_device_kind* kind, const char* word) {
+  printf(kind[1].name ? "%-12s" : "%s\n", word);
 }
 
-/* The launches in the graph of one update on CUDA, counted with a small agent that has two hidden layers; 0: it failed,
- * and sac_last_error says why. */
-static size_t graph_nodes(const char* algo) {
+/* Prints a line of the table of what is supported: a path for each kind of devices, built or not; "-": none. */
+static void print_row(const char* const names[3], const int index[3]) {
+  printf("  %-14s%-12s%-10s%-10s", names[0], actions_of(index[0]), names[1], names[2]);
+  for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) {
+    const char* path = path_on(kind->name, index);
+    print_column(kind, *path ? path : "-");
+  }
+}
+
+/* The launches in the graph of one update on a device, counted with a small agent that has two hidden layers; 0: it
+ * failed, and sac_last_error says why. */
+static size_t graph_nodes(const char* device, const char* algo) {
   /* describe the smallest agent: O = 3, A = 1, B = 16 */
-  static const char* const keys[][2] = {{"device", "cuda"},     {"network.hidden", "16,16"}, {"replay.capacity", "64"},
-                                        {"replay.batch", "16"}, {"cuda.graph", "on"},        {"seeds", "1"}};
+  static const char* const keys[][2] = {{"network.hidden", "16,16"},
+                                        {"replay.capacity", "64"},
+                                        {"replay.batch", "16"},
+                                        {"cuda.graph", "on"},
+                                        {"seeds", "1"}};
   static const float low[1] = {-1}, high[1] = {1}, zero[3] = {0};
   static const uint8_t no[1] = {0};
   const sac_env_spec spec = {
@@ -85,6 +87,7 @@ static size_t graph_nodes(const char* algo) {
   /* create the agent, with one transition in its replay */
   for (size_t i = 0; i < sizeof keys / sizeof *keys && status == SAC_OK; i++)
     status = sac_config_set(config, keys[i][0], keys[i][1]);
+  if (status == SAC_OK) status = sac_config_set(config, "device", device);
   if (status == SAC_OK) status = sac_config_set(config, "algo", algo);
   if (status == SAC_OK) status = sac_agent_create(&agent, config, &spec);
   if (status == SAC_OK) status = sac_agent_push(agent, &one);
@@ -97,16 +100,16 @@ static size_t graph_nodes(const char* algo) {
   return nodes;
 }
 
-/* Calls `row` for every algorithm that runs on a CUDA device here, with the number of nodes of its graph. */
+/* Calls `row` for every algorithm that runs on the first usable device, with the number of nodes of its graph. */
 static void each_graph(void (*row)(const char* algo, size_t nodes)) {
   const char* const* algos = sac_fields[SAC_FIELD_algo].names;
   const sac_backend* backend;
   int32_t ordinal;
 
   /* leave when there is no usable device */
-  if (sac_backend_choose("auto", &backend, &ordinal) != SAC_OK || ordinal < 0) return;
+  if (sac_backend_choose("auto", &backend, &ordinal) != SAC_OK || ordinal < 0 || !backend->graph_nodes) return;
   for (int a = 0; algos[a]; a++)
-    if (*path_on(backend->name, (const int[]){a, 0, 0})) row(algos[a], graph_nodes(algos[a]));
+    if (*path_on(backend->name, (const int[]){a, 0, 0})) row(algos[a], graph_nodes(backend->name, algos[a]));
 }
 
 /* Prints the launches of an algorithm, for people. */
@@ -115,24 +118,26 @@ static void print_graph(const char* algo, size_t nodes) {
   else printf("              %s: no update could be made: %s\n", algo, sac_last_error());
 }
 
-/* The number of CUDA devices here. why: receives the reason when there is none. */
-static int32_t count_devices(char* why, size_t size) {
-  const sac_backend* backend = sac_backend_device();
+/* The number of devices of a kind here. why: receives the reason when there is none. */
+static int32_t count_devices(const sac_device_kind* kind, char* why, size_t size) {
+  const sac_backend* backend = sac_backend_find(kind->name);
   if (backend) return backend->devices(why, size);
-  (void)snprintf(why, size, "this build of sac has no CUDA");
+  (void)snprintf(why, size, "this build of sac has no %s", kind->title);
   return 0;
 }
 
-/* Prints the CUDA devices and the launches on them, for people. */
+/* Prints the devices and the launches on them, for people. */
 static void print_devices(void) {
-  char text[512];
-  const int32_t count = count_devices(text, sizeof text);
+  for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) {
+    char text[512];
+    const int32_t count = kind->on_host ? -1 : count_devices(kind, text, sizeof text);
 
-  /* list the devices, or say why there is none */
-  if (count == 0) printf("CUDA          none: %s\n", text);
-  for (int32_t i = 0; i < count; i++) {
-    sac_backend_device()->describe(i, text, sizeof text);
-    printf("%-14s%s\n", i ? "" : "CUDA", text);
+    /* list the devices of this kind, or say why there is none */
+    if (count == 0) printf("%-14snone: %s\n", kind->title, text);
+    for (int32_t i = 0; i < count; i++) {
+      sac_backend_find(kind->name)->describe(i, text, sizeof text);
+      printf("%-14s%s\n", i ? "" : kind->title, text);
+    }
   }
 
   /* create an agent of each algorithm to count its launches */
@@ -151,9 +156,9 @@ static void print_text(void) {
          sac_system_cores());
 
   /* print the instruction sets that SAC_CPU can choose, and the memory */
-  printf("CPU kernels   %s", sac_isa_choose()->name);
-  for (int32_t i = 0; sac_isa_available(i); i++)
-    printf("%s%s", i ? ", " : " (SAC_CPU chooses: ", sac_isa_available(i)->name);
+  const sac_backend* host = sac_backend_host();
+  printf("CPU kernels   %s", host->kernels(NULL));
+  for (int32_t i = 0; host->kernels_at(i); i++) printf("%s%s", i ? ", " : " (SAC_CPU chooses: ", host->kernels_at(i));
   printf(")\nmemory        %s free of %s\n", sac_text_bytes(available, sac_memory_available()),
          sac_text_bytes(total, sac_system_memory()));
   print_devices();
@@ -162,23 +167,22 @@ static void print_text(void) {
   printf("environments  %d built in ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n", sac_env_count(),
          sac_embedded_config_count);
   printf("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
-  for (int d = 0; d < DEVICE_COUNT; d++) printf(d + 1 < DEVICE_COUNT ? "%-12s" : "%s", devices[d]);
-  printf("\n");
+  for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) print_column(kind, kind->name);
   each_combination(print_row);
   sac_cli_estimates(0);
 }
 
 static int first_row; /* 1: nothing is in the JSON list yet, so that no comma comes first */
 
-/* Prints a combination as a JSON object: the path on each device, null where there is none. */
+/* Prints a combination as a JSON object: the path on each kind of devices, null where there is none. */
 static void print_json_row(const char* const names[3], const int index[3]) {
   printf("%s\n    {\"algo\": \"%s\", \"actions\": \"%s\", \"network\": \"%s\", \"replay\": \"%s\"",
          first_row ? "" : ",", names[0], actions_of(index[0]), names[1], names[2]);
 
   /* quote the path; null has no quotes */
-  for (int d = 0; d < DEVICE_COUNT; d++) {
-    const char *path = path_on(devices[d], index), *quote = *path ? "\"" : "";
-    printf(", \"%s\": %s%s%s", devices[d], quote, *path ? path : "null", quote);
+  for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) {
+    const char *path = path_on(kind->name, index), *quote = *path ? "\"" : "";
+    printf(", \"%s\": %s%s%s", kind->name, quote, *path ? path : "null", quote);
   }
   printf("}");
   first_row = 0;
@@ -198,25 +202,34 @@ static void print_json_graph(const char* algo, size_t nodes) {
   first_row = 0;
 }
 
-/* Prints the CUDA devices and the launches on them as members. */
-static void print_json_devices(void) {
-  const char* built = sac_backend_find("cuda") ? "true" : "false";
-  char text[512], quoted[2048];
+/* Prints the devices of a kind as members "cuda", "cuda_none" and "cuda_devices". */
+static void print_json_kind(const sac_device_kind* kind) {
+  char text[512], name[64], quoted[2048];
   size_t used = 0;
 
-  /* list the devices, or say why there is none */
-  const int32_t count = count_devices(text, sizeof text);
-  printf("  \"cuda\": %s,\n", built);
-  if (count == 0) print_pair("cuda_none", text);
-  printf("  \"cuda_devices\": [");
+  /* say whether this build has the kind, and why there is no device */
+  const int32_t count = count_devices(kind, text, sizeof text);
+  printf("  \"%s\": %s,\n", kind->name, kind->built ? "true" : "false");
+  (void)snprintf(name, sizeof name, "%s_none", kind->name);
+  if (count == 0) print_pair(name, text);
+
+  /* list the devices */
+  printf("  \"%s_devices\": [", kind->name);
   for (int32_t i = 0; i < count; i++, used = 0) {
-    sac_backend_device()->describe(i, text, sizeof text);
+    sac_backend_find(kind->name)->describe(i, text, sizeof text);
     sac_text_append_quoted(quoted, sizeof quoted, &used, text);
     printf("%s%s", i ? ", " : "", quoted);
   }
+  printf("],\n");
+}
+
+/* Prints the devices and the launches on them as members. */
+static void print_json_devices(void) {
+  for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++)
+    if (!kind->on_host) print_json_kind(kind);
 
   /* list the launches in the graph of each algorithm */
-  printf("],\n  \"graph_nodes\": {");
+  printf("  \"graph_nodes\": {");
   first_row = 1;
   each_graph(print_json_graph);
   printf("},\n");
@@ -234,7 +247,7 @@ static void print_json(void) {
   print_pair("compiler", compiler);
   print_pair("system", system);
   print_pair("processor", processor);
-  print_pair("cpu_kernels", sac_isa_choose()->name);
+  print_pair("cpu_kernels", sac_backend_host()->kernels(NULL));
 
   /* print devices, estimates, and the table of what is supported */
   print_json_devices();

@@ -49,13 +49,10 @@ static sac_status share_threads(sac_settings* s) {
   return status;
 }
 
-/* Whether this build has a backend for a device, such as "cuda:1". */
-static int device_is_built(const char* device) {
-  if (strcmp(device, "auto") == 0) return 1;
-
-  /* compare the name alone: the number of the device may follow it */
-  for (int i = 0; sac_device_names[i]; i++)
-    if (strncmp(device, sac_device_names[i], strlen(sac_device_names[i])) == 0) return 1;
+/* Whether this build has a backend for devices other than the host. */
+static int devices_are_built(void) {
+  for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++)
+    if (kind->built && !kind->on_host) return 1;
   return 0;
 }
 
@@ -80,10 +77,12 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
                     VALUE(num_envs), (long long)(SAC_LAG_MAX * s->num_envs));
 
   /* check that this build has the device, and that the device has the precision */
-  if (!device_is_built(s->device))
-    return sac_fail(SAC_ERROR_DEVICE, "%s: this build of sac has no CUDA; use device cpu or auto", VALUE(device));
-  const int on_cpu = strcmp(s->device, "cpu") == 0 || !sac_device_names[1]; /* no other device is built */
-  if (on_cpu && s->precision != SAC_FP32)
+  const sac_device_kind* kind = sac_device_kind_of(s->device); /* NULL: auto */
+  if (kind && !kind->built)
+    return sac_fail(SAC_ERROR_DEVICE, "%s: this build of sac has no %s; use device cpu or auto", VALUE(device),
+                    kind->title);
+  const int on_host = kind ? kind->on_host : !devices_are_built();
+  if (on_host && s->precision != SAC_FP32)
     return sac_fail(SAC_ERROR_CONFIG, "%s needs a CUDA device; on the CPU precision is fp32", VALUE(precision));
 
   /* copy the values, and give cpu.threads to the environment */

@@ -61,7 +61,18 @@ extern const char* const sac_algo_names[];         /* src/algo/algo.c */
 extern const char* const sac_network_kind_names[]; /* src/model/layers.c */
 extern const char* const sac_sampler_names[];      /* src/replay/sampler.c */
 extern const char* const sac_cuda_path_names[];    /* src/backend/registry.c */
-extern const char* const sac_device_names[];       /* src/backend/registry.c: "cpu", and what else this build has */
+
+/* A kind of devices: what key `device` may name. */
+typedef struct sac_device_kind {
+  const char* name;  /* the value: "cpu", "cuda" */
+  const char* title; /* for people: "CPU", "CUDA" */
+  int on_host;       /* 0: there may be several of them, and "cuda:1" names one */
+  int built;         /* 0: this build has no backend for them */
+} sac_device_kind;
+extern const sac_device_kind sac_device_kinds[]; /* src/backend/registry.c; a NULL name ends the list */
+
+/* The kind of the device that a text names ("cuda", "cuda:1"); NULL: "auto", or a text that names none. */
+const sac_device_kind* sac_device_kind_of(const char* device);
 
 /* The library's default of every field. */
 extern const sac_settings sac_settings_library;

@@ -35,7 +35,11 @@ void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]) {
         sac_text_append(text, SAC_VALUE_MAX, &used, "%s%s", i ? " | " : "", field->names[i]);
       break;
     case SAC_VALUE_DEVICE:
-      sac_text_append(text, SAC_VALUE_MAX, &used, "auto | cpu | cuda | cuda:N");
+      sac_text_append(text, SAC_VALUE_MAX, &used, "auto");
+      for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) {
+        sac_text_append(text, SAC_VALUE_MAX, &used, " | %s", kind->name);
+        if (!kind->on_host) sac_text_append(text, SAC_VALUE_MAX, &used, " | %s:N", kind->name);
+      }
       break;
     case SAC_VALUE_TEXT:
       sac_text_append(text, SAC_VALUE_MAX, &used, "text");
@@ -145,17 +149,25 @@ static sac_status parse_text(const sac_field* field, const char* text, const cha
   return SAC_OK;
 }
 
-/* Parses "auto", "cpu", "cuda" or "cuda:N". */
-static sac_status parse_device(const sac_field* field, const char* text, const char* from, char* value) {
-  char shown[SAC_SHOW_MAX];
-  int64_t index = 0;
+const sac_device_kind* sac_device_kind_of(const char* device) {
+  for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) {
+    const size_t name = strlen(kind->name), length = strlen(device);
+    if (strncmp(device, kind->name, name) != 0) continue;
 
-  /* accept a name, or "cuda:" with one to three digits */
-  int known = strcmp(text, "auto") == 0 || strcmp(text, "cpu") == 0 || strcmp(text, "cuda") == 0;
-  if (strncmp(text, "cuda:", 5) == 0)
-    known = strlen(text) <= 8 && strspn(text + 5, "0123456789") == strlen(text + 5) &&
-            sac_parse_integer(text + 5, &index) == SAC_NUMBER_OK;
-  if (!known) return COMPLAIN("is not one of: auto | cpu | cuda | cuda:N");
+    /* the name alone; or, if there may be several devices, the name, ':' and one to three digits */
+    if (length == name) return kind;
+    if (!kind->on_host && device[name] == ':' && length >= name + 2 && length <= name + 4 &&
+        strspn(device + name + 1, "0123456789") == length - name - 1)
+      return kind;
+  }
+  return NULL;
+}
+
+/* Parses "auto", or the name of a device. */
+static sac_status parse_device(const sac_field* field, const char* text, const char* from, char* value) {
+  char shown[SAC_SHOW_MAX], range[SAC_VALUE_MAX];
+  sac_field_range(field, range);
+  if (strcmp(text, "auto") != 0 && !sac_device_kind_of(text)) return COMPLAIN("is not one of: %s", range);
 
   /* keep the text, with zeros behind it */
   memset(value, 0, SAC_TEXT_MAX);

@@ -4,7 +4,7 @@
  * X(kind, member, key, default, low, high, change, help)
  *   kind    INT int64_t | REAL double | AUTO double, NaN means "auto" | BOOL int | TEXT char[SAC_TEXT_MAX]
  *           CHOICE int, index into `member`_names (src/config/field.c) | SIZES the hidden widths
- *           OPTIONS a mapping, kept as JSON text: keys sorted, "{}" when empty | DEVICE text: auto, cpu, cuda or cuda:N
+ *           OPTIONS a mapping, kept as JSON text: keys sorted, "{}" when empty | DEVICE text: auto or a device
  *   low, high   the allowed range, both ends included; a low of OPEN(x) is excluded. TEXT: of its length in bytes
  *   change  what a resume may do: FREE (change it: it has no effect on results) | LATER (change it: the new value holds
  *           from the resume on) | FIXED (not change it)

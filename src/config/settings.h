@@ -9,7 +9,7 @@
 #include "config/fields.h"
 
 /* Where `device: auto` must stay. A resumed run stays where it was started, because CPU and device differ in bits. */
-typedef enum sac_stay { SAC_STAY_NOT, SAC_STAY_CPU, SAC_STAY_CUDA } sac_stay;
+typedef enum sac_stay { SAC_STAY_NOT, SAC_STAY_HOST, SAC_STAY_DEVICE } sac_stay;
 
 /* The values: one plain member for each field. */
 typedef struct sac_settings {

@@ -214,7 +214,14 @@ static const char* path(const sac_settings* settings) {
 }
 
 static int32_t threads(const sac_agent* agent) { return ((const sac_cpu*)agent->storage)->threads; }
-static const char* kernels(const sac_agent* agent) { return ((const sac_cpu*)agent->storage)->isa->name; }
+static const char* kernels(const sac_agent* agent) {
+  return (agent ? ((const sac_cpu*)agent->storage)->isa : sac_isa_choose())->name;
+}
+
+static const char* kernels_at(int32_t index) {
+  const sac_isa* isa = sac_isa_available(index);
+  return isa ? isa->name : NULL;
+}
 
 const sac_backend sac_cpu_backend = {.name = "cpu",
                                      .description = "the host's cores",
@@ -236,4 +243,5 @@ const sac_backend sac_cpu_backend = {.name = "cpu",
                                      .part_at = sac_cpu_part_at,
                                      .part_run = part_run,
                                      .threads = threads,
-                                     .kernels = kernels};
+                                     .kernels = kernels,
+                                     .kernels_at = kernels_at};

@@ -10,7 +10,6 @@
 #include <sac/sac.h>
 
 #include "backend/registry.h"
-#include "cpu/isa.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/system.h"
@@ -32,7 +31,7 @@ static json_t* describe_machine(const char* device) {
 
   /* the keys of machine.json, in the order of the file */
   return json_pack("{s:s, s:s, s:i, s:s, s:I, s:s, s:s, s:s, s:s, s:s}", "processor", cpu, "cpu_kernels",
-                   sac_isa_choose()->name, "cores", sac_system_cores(), "device", device, "memory_bytes",
+                   sac_backend_host()->kernels(NULL), "cores", sac_system_cores(), "device", device, "memory_bytes",
                    (json_int_t)sac_system_memory(), "system", os, "kernel", kernel.release, "compiler", __VERSION__,
                    "sac", SAC_VERSION, "started", started);
 }
@@ -73,7 +72,7 @@ sac_stay sac_machine_stay(const char* folder) {
   if (sac_path(path, "%s/machine.json", folder) == SAC_OK && sac_read_file(path, FILE_MAX, &text, &bytes) == SAC_OK) {
     json_t* was = json_loadb(text, bytes, 0, NULL);
     const char* device = json_string_value(json_object_get(was, "device"));
-    if (device) stay = strcmp(device, "cpu") == 0 ? SAC_STAY_CPU : SAC_STAY_CUDA;
+    if (device) stay = strcmp(device, sac_backend_host()->name) == 0 ? SAC_STAY_HOST : SAC_STAY_DEVICE;
     json_decref(was);
   }
   free(text);
