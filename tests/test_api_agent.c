@@ -18,18 +18,20 @@ START_TEST(create_refuses) {
     sac_env_spec spec;
     const char* says;
   } bad[] = {
-      {{0, A, 0, 0, action_low, action_high}, "obs_size 0"},
-      {{-1, A, 0, 0, action_low, action_high}, "obs_size -1"},
-      {{O, 0, 0, 0, action_low, action_high}, "action_size 0"},
-      {{2000000000, A, 0, 0, action_low, action_high}, "obs_size"},
-      {{O, A, 0, 0, NULL, action_high}, "action_low"},
-      {{O, A, 0, 0, action_low, NULL}, "action_high"},
-      {{O, A, 0, 0, action_high, action_low}, "bounds"},
-      {{O, A, 0, 0, action_low, action_low}, "bounds"},
+      {{0, A, 0, 0, action_low, action_high}, " 0 observations; 1 to 65536"},
+      {{-1, A, 0, 0, action_low, action_high}, " -1 observations"},
+      {{O, 0, 0, 0, action_low, action_high}, " 0 actions; 1 to 65536"},
+      {{2000000000, A, 0, 0, action_low, action_high}, " 2000000000 observations"},
+      {{O, A, 0, 0, NULL, action_high}, "without bounds"},
+      {{O, A, 0, 0, action_low, NULL}, "without bounds"},
+      {{O, A, 0, 0, action_high, action_low}, "bounded by [2, -2]; the first must be smaller"},
+      {{O, A, 0, 0, action_low, action_low}, "bounded by [-2, -2]; the first must be smaller"},
       {{O, A, 0, 0, infinite, action_high}, "finite"},
       {{O, A, 0, 0, action_low, huge}, "finite"},
       {{O, A, 0, 0, nan_bound, action_high}, "finite"},
-      {{O, 1, 3, 0, NULL, NULL}, "discrete"},
+      {{O, 1, 3, 0, NULL, NULL}, "3 discrete actions; algo"},
+      {{O, 1, -1, 0, NULL, NULL}, "-1 discrete actions in 1 numbers"},
+      {{O, A, 0, -1, action_low, action_high}, "max_episode_steps is -1"},
   };
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     agent = (void*)marker;

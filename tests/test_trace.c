@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 
-#include "support/tolerances.h"
 #include "verify/verify.h"
 
 #define STEPS 3
@@ -96,7 +95,7 @@ START_TEST(committed_traces_agree) {
     for (int32_t i = 0; i < report.count; i++) {
       const sac_verify_row* row = &report.row[i];
       ck_assert_msg(row->ok, "%s: %s is off by %g at [%zu]", entry->d_name, row->name, row->absolute, row->worst);
-      ck_near(row->absolute, 0, TRACE_ABS);
+      ck_near(row->absolute, 0, SAC_TRACE_TOLERANCE);
     }
     wide += strstr(report.row[0].name, "float64 actions") != NULL;
     sac_verify_free(&report);
@@ -117,7 +116,7 @@ START_TEST(a_difference_is_seen_where_it_is) {
   ck_ok(verify(fields, FIELDS, "Pendulum-v1", "{}", &report));
   check_rows(&report);
   for (int r = 0; r < 4; r++) ck_assert_int_eq(report.row[r].ok, 1);
-  ck_near(report.row[0].absolute, 0, TRACE_ABS);
+  ck_near(report.row[0].absolute, 0, SAC_TRACE_TOLERANCE);
   sac_verify_free(&report);
 
   /* The row that must fail, and its worst value. */

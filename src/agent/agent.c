@@ -29,31 +29,11 @@ static sac_status refuse_discrete(const sac_settings* settings, const sac_env_sp
       settings->env_id, (int)spec->actions, name);
 }
 
-/* Checks sizes, kind of actions and bounds of an environment against the algorithm. */
+/* Checks sizes, bounds and kind of actions of an environment against the algorithm. */
 static sac_status check_spec(const sac_settings* settings, const sac_env_spec* spec) {
-  /* check the sizes */
-  if (spec->obs_size < 1 || spec->obs_size > SAC_ENV_SIZE_MAX || spec->action_size < 1 ||
-      spec->action_size > SAC_ENV_SIZE_MAX)
-    return sac_fail(SAC_ERROR_ENV, "%s: obs_size %d and action_size %d must be in [1, %d]", settings->env_id,
-                    (int)spec->obs_size, (int)spec->action_size, SAC_ENV_SIZE_MAX);
-
-  /* check the kind of actions */
-  if (spec->actions > 0 && !sac_algo_at(settings->algo)->discrete) return refuse_discrete(settings, spec);
-  if (spec->actions == 0 && (!spec->action_low || !spec->action_high))
-    return sac_fail(SAC_ERROR_ENV, "%s: continuous actions need action_low and action_high", settings->env_id);
-
-  /* check the bounds of continuous actions */
-  for (int32_t i = 0; spec->actions == 0 && i < spec->action_size; i++) {
-    const double low = (double)spec->action_low[i], high = (double)spec->action_high[i];
-
-    /* the comparison is false for NaN */
-    if (!(low >= -SAC_ENV_BOUND_MAX && high <= SAC_ENV_BOUND_MAX && low < high))
-      return sac_fail(
-          SAC_ERROR_ENV,
-          "%s: action %d has bounds [%g, %g]; they must be finite, low below high, within +-%g (wrap the environment)",
-          settings->env_id, (int)i, low, high, SAC_ENV_BOUND_MAX);
-  }
-  return SAC_OK;
+  const sac_status status = sac_env_check_spec(settings->env_id, spec);
+  if (status != SAC_OK) return status;
+  return spec->actions > 0 && !sac_algo_at(settings->algo)->discrete ? refuse_discrete(settings, spec) : SAC_OK;
 }
 
 sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const sac_env_spec* spec) {

@@ -116,9 +116,11 @@ static void print_op(const list* l, int32_t i) {
 
 /* Prints the shape of the costs. */
 static void print_sizes(const list* l) {
-  printf("obs %d act %d, hidden ", OBS, ACTION);
-  for (int32_t i = 0; i < l->shape.layers; i++) printf("%s%d", i ? "," : "", (int)l->shape.hidden[i]);
-  printf(", batch %d, %d critics", (int)l->shape.batch, (int)l->shape.critics);
+  char hidden[SAC_TEXT_MAX] = "";
+  size_t used = 0;
+  sac_widths_append(hidden, sizeof hidden, &used, l->shape.hidden, l->shape.layers, ",");
+  printf("obs %d act %d, hidden %s, batch %d, %d critics", OBS, ACTION, hidden, (int)l->shape.batch,
+         (int)l->shape.critics);
 }
 
 /* Prints the table, for people. */
@@ -166,15 +168,15 @@ static void print_json_op(const list* l, int32_t i) {
 
 /* Prints the list as one JSON object. */
 static void print_json(const list* l) {
-  char meaning[512] = "";
-  size_t used = 0;
+  char meaning[512] = "", hidden[SAC_TEXT_MAX] = "";
+  size_t used = 0, hidden_used = 0;
   sac_text_append_quoted(meaning, sizeof meaning, &used, l->algo->meaning);
+  sac_widths_append(hidden, sizeof hidden, &hidden_used, l->shape.hidden, l->shape.layers, ", ");
 
   /* print algorithm, shape and launches */
-  printf("{\n  \"algo\": \"%s\",\n  \"meaning\": %s,\n  \"obs\": %d,\n  \"act\": %d,\n  \"hidden\": [", l->name,
-         meaning, OBS, ACTION);
-  for (int32_t i = 0; i < l->shape.layers; i++) printf("%s%d", i ? ", " : "", (int)l->shape.hidden[i]);
-  printf("],\n  \"batch\": %d,\n  \"critics\": %d,\n  \"launches\": %d,\n  \"launches_two_hidden\": %d,\n",
+  printf("{\n  \"algo\": \"%s\",\n  \"meaning\": %s,\n  \"obs\": %d,\n  \"act\": %d,\n  \"hidden\": [%s],\n", l->name,
+         meaning, OBS, ACTION, hidden);
+  printf("  \"batch\": %d,\n  \"critics\": %d,\n  \"launches\": %d,\n  \"launches_two_hidden\": %d,\n",
          (int)l->shape.batch, (int)l->shape.critics, (int)sac_algo_launches(l->algo, l->shape.layers),
          (int)sac_algo_launches(l->algo, 2));
 

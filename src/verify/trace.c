@@ -13,10 +13,6 @@
 #include "verify/verify.h"
 #include "verify/wide.h"
 
-/* The difference from Gymnasium that a number of an episode may have: relative above 1, absolute below. On one machine
- * both programs use the same sin and cos, and there is no difference at all. */
-#define TOLERANCE 1e-6
-
 #define INFO "info/"
 
 /* One trace: the arrays of the file and ours, in double: actions (T, A), observations (T + 1, O), all others (T). */
@@ -290,7 +286,7 @@ static sac_status replay(trace* t, int wide) {
 static void set_allowed(trace* t, double* expected, size_t count) {
   for (size_t i = 0; i < count; i++) {
     expected[i] = (double)(float)expected[i];
-    t->allowed[i] = TOLERANCE * fmax(1, fabs(expected[i]));
+    t->allowed[i] = SAC_TRACE_TOLERANCE * fmax(1, fabs(expected[i]));
   }
 }
 

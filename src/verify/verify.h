@@ -30,6 +30,10 @@
 
 #define SAC_VERIFY_NAME_MAX 96
 
+/* The difference from Gymnasium that a number of an episode may have: relative above 1, absolute below. On one machine
+ * both programs use the same sin and cos, and there is no difference at all. */
+#define SAC_TRACE_TOLERANCE 1e-6
+
 /* The comparison of one tensor, with its worst element: the one whose difference is largest relative to its tolerance.
  */
 typedef struct sac_verify_row {

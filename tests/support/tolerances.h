@@ -50,9 +50,6 @@
  * probabilities by as much. */
 #define SOFT_VALUE_REL 1e-11
 
-/* Environments in double against Gymnasium's, over a whole episode. */
-#define TRACE_ABS 1e-6
-
 /* A sum of K products against the same sum in double: K roundings of at most half a unit of the partial sum, which
  * stays below the sum of the terms' sizes. Random terms need far less. */
 #define PRODUCT_REL(k) ((k + 8) * FLOAT_EPSILON)
