@@ -29,7 +29,9 @@ const sac_device_kind sac_device_kinds[] = {
     BACKENDS(BUILT_KIND, ABSENT_KIND){NULL, NULL, 0, 0}};
 
 /* The values of key cuda.path (config/field.h). */
-const char* const sac_cuda_path_names[] = {"auto", SAC_CUDA_PATHS(NAME) NULL};
+const char* const sac_cuda_path_names[] = {"auto",
+#define PATH_NAME(name) #name,
+                                           SAC_CUDA_PATHS(PATH_NAME) NULL};
 
 int32_t sac_backend_count(void) { return SAC_LENGTH(backends); }
 const sac_backend* sac_backend_at(int32_t index) {
