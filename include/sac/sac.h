@@ -3,6 +3,7 @@
  *   sac_config  what to train with: keys and values, as in YAML         config.h
  *   sac_env_api the interface of an environment                         env.h
  *   sac_agent   replay, networks, optimisers and the update             agent.h
+ *               the list of the statistics of an update                 statistics.h
  *   sac_run     a training run: agent, environments, run folder         run.h
  *   sac_policy  a trained actor alone, for the robot (libsac_policy)    policy.h
  *
@@ -19,6 +20,7 @@
 #include <sac/env.h>
 #include <sac/policy.h>
 #include <sac/run.h>
+#include <sac/statistics.h>
 #include <sac/status.h>
 
 #ifdef __cplusplus

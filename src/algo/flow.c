@@ -1,5 +1,4 @@
 #include "algo/flow.h"
 
-const char* const sac_stage_names[SAC_STAGE_COUNT] = {
-    "act",           "env step",     "replay push",        "replay sample",
-    "critic update", "actor update", "temperature update", "target update"};
+#define WORDS(NAME, name, words) words,
+const char* const sac_stage_names[SAC_STAGE_COUNT] = {SAC_STAGES(WORDS)};

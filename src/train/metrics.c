@@ -22,10 +22,15 @@
 #define STATISTIC_TAG(name, column, watched, each, over, value, tag, meaning) [SAC_METRIC_##name] = tag,
 #define STATISTIC_MEANING(name, column, watched, each, over, value, tag, meaning) [SAC_METRIC_##name] = meaning,
 #define STATISTIC_METRIC(name, ...) SAC_METRIC_##name,
-const char* const sac_metric_names[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_NAME, SAC_STATISTICS(METRIC_NAME), )};
-const char* const sac_metric_tags[SAC_METRIC_COUNT] = {SAC_METRICS(METRIC_TAG, SAC_STATISTICS(STATISTIC_TAG), )};
+#define STAGE_NAME(NAME, name, words) SAC_METRIC_STAGE(METRIC_NAME, name)
+#define STAGE_TAG(NAME, name, words) SAC_METRIC_STAGE(METRIC_TAG, name)
+#define STAGE_MEANING(NAME, name, words) SAC_METRIC_STAGE(METRIC_MEANING, name)
+const char* const sac_metric_names[SAC_METRIC_COUNT] = {
+    SAC_METRICS(METRIC_NAME, SAC_STATISTICS(METRIC_NAME), SAC_STAGES(STAGE_NAME))};
+const char* const sac_metric_tags[SAC_METRIC_COUNT] = {
+    SAC_METRICS(METRIC_TAG, SAC_STATISTICS(STATISTIC_TAG), SAC_STAGES(STAGE_TAG))};
 const char* const sac_metric_meanings[SAC_METRIC_COUNT] = {
-    SAC_METRICS(METRIC_MEANING, SAC_STATISTICS(STATISTIC_MEANING), )};
+    SAC_METRICS(METRIC_MEANING, SAC_STATISTICS(STATISTIC_MEANING), SAC_STAGES(STAGE_MEANING))};
 const int sac_metric_of_statistic[] = {SAC_STATISTICS(STATISTIC_METRIC)};
 
 static const char evaluations_header[] = "step,mean,std,episodes,returns,lengths\n";

@@ -7,37 +7,37 @@
 #include <sac/run.h>
 #include <sac/statistics.h>
 
+#include "algo/flow.h"
+
 /* X(name, TensorBoard tag, meaning). The columns of metrics.csv are the step, these metrics in this order, and the
  * terms of the environment's info. STATISTICS stands for the statistics of sac/statistics.h; they stand in the order of
- * their columns. The metrics after TIMES are times and rates: a comparison of two runs must leave them out. */
+ * their columns. STAGES stands for the seconds of each stage (algo/flow.h). The metrics after STATISTICS are times and
+ * rates: a comparison of two runs must leave them out. */
 /* clang-format off */
-#define SAC_METRICS(X, STATISTICS, TIMES)                                                         \
-  X(updates, "train/updates", "updates made")                                                     \
-  X(episodes, "train/episodes", "training episodes ended since the last row")                     \
-  X(episode_return, "train/episode_return", "mean return of those episodes")                      \
-  X(episode_length, "train/episode_length", "mean length of those episodes, steps")               \
-  STATISTICS                                                                                      \
-  TIMES                                                                                           \
-  X(updates_per_second, "speed/updates_per_second", "of this agent")                              \
-  X(steps_per_second, "speed/steps_per_second", "of this agent")                                  \
-  X(seconds, "speed/seconds", "since the start of the run, pauses apart")                         \
-  X(act_seconds, "seconds/act", "in this stage since the last row")                               \
-  X(env_step_seconds, "seconds/env_step", "in this stage since the last row")                     \
-  X(replay_push_seconds, "seconds/replay_push", "in this stage since the last row")               \
-  X(replay_sample_seconds, "seconds/replay_sample", "in this stage since the last row")           \
-  X(critic_update_seconds, "seconds/critic_update", "in this stage since the last row")           \
-  X(actor_update_seconds, "seconds/actor_update", "in this stage since the last row")             \
-  X(temperature_update_seconds, "seconds/temperature_update", "in this stage since the last row") \
-  X(target_update_seconds, "seconds/target_update", "in this stage since the last row")
+#define SAC_METRICS(X, STATISTICS, STAGES)                                          \
+  X(updates, "train/updates", "updates made")                                       \
+  X(episodes, "train/episodes", "training episodes ended since the last row")       \
+  X(episode_return, "train/episode_return", "mean return of those episodes")        \
+  X(episode_length, "train/episode_length", "mean length of those episodes, steps") \
+  STATISTICS                                                                        \
+  X(updates_per_second, "speed/updates_per_second", "of this agent")                \
+  X(steps_per_second, "speed/steps_per_second", "of this agent")                    \
+  X(seconds, "speed/seconds", "since the start of the run, pauses apart")           \
+  STAGES
 /* clang-format on */
+
+/* The line of a stage in that list. */
+#define SAC_METRIC_STAGE(X, name) X(name##_seconds, "seconds/" #name, "in this stage since the last row")
 
 /* The index of each metric in a row. The statistics only reserve their indices here; the enum below gives these out in
  * the order of their columns. */
 typedef enum sac_metric {
 #define SAC_METRIC_ENUM(name, tag, meaning) SAC_METRIC_##name,
 #define SAC_METRIC_PLACE(name, ...) SAC_METRIC_PLACE_##name,
-  SAC_METRICS(SAC_METRIC_ENUM, SAC_STATISTICS(SAC_METRIC_PLACE), )
+#define SAC_METRIC_SECONDS(NAME, name, words) SAC_METRIC_STAGE(SAC_METRIC_ENUM, name)
+  SAC_METRICS(SAC_METRIC_ENUM, SAC_STATISTICS(SAC_METRIC_PLACE), SAC_STAGES(SAC_METRIC_SECONDS))
 #undef SAC_METRIC_ENUM
+#undef SAC_METRIC_SECONDS
 #undef SAC_METRIC_PLACE
       SAC_METRIC_COUNT
 } sac_metric;

@@ -140,9 +140,6 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   }
 }
 
-_Static_assert(SAC_METRIC_target_update_seconds - SAC_METRIC_act_seconds == SAC_STAGE_TARGET_UPDATE,
-               "the stages' seconds follow the order of sac_stage");
-
 /* Logs MuJoCo's warnings since the last row of metrics. Those of evaluations count too: the count is of the process. */
 static void log_warnings(sac_run* run) {
   char last[SAC_SHOW_MAX];
