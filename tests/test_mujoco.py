@@ -291,6 +291,12 @@ def test_an_unknown_option_names_the_nearest():
     assert "nearest is 'ctrl_cost_weight'" in one_line(result.stderr), result.stderr
 
 
+def test_no_log_file_is_in_the_working_folder():
+    """The last test: no run before it, of sac or of Gymnasium, wrote MuJoCo's warnings to a file here."""
+    log = pathlib.Path("MUJOCO_LOG.TXT").resolve()
+    assert not log.exists(), f"{log}: a test wrote it, or an older run; delete it and run the test again"
+
+
 if __name__ == "__main__":
     if sac("envs", "HalfCheetah-v5", code=None).returncode != 0:
         skip("MuJoCo is not here (scripts/setup --mujoco brings it)")
