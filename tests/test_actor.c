@@ -24,23 +24,29 @@ static const agent_case agents[] = {
 #define AGENTS (sizeof agents / sizeof *agents)
 
 START_TEST(against_the_reference) {
+  /* an agent whose moments are not zero, and a given minibatch */
   sac_agent* agent = agent_case_create(&agents[_i]);
   const int at_old = agent->settings.algo == SAC_ALGO_SAC_V;
   agent_case_age(agent, 2);
   update_inputs in = update_inputs_create(agent, 5);
   ck_ok(agent->backend->minibatch_set(agent, &in.minibatch, &in.noise));
+
+  /* the stages of the CPU, with the slabs between them */
   reference old = reference_read(agent, 0);
   ck_ok(agent->backend->stage(agent, SAC_STAGE_CRITIC_UPDATE));
   reference before = reference_read(agent, 0); /* the actor learns through the updated critics */
   ck_ok(agent->backend->stage(agent, SAC_STAGE_ACTOR_UPDATE));
   reference after = reference_read(agent, 0);
 
+  /* the actor's gradient and its step; sac-v takes them at the old parameters */
   reference_update expected = reference_update_create(agent);
   reference_actor(agent, at_old ? &old : &before, &in.minibatch, &in.noise, &expected);
   const sac_net* actor = &agent->tensors.net[SAC_ACTOR][0];
   ck_gradient(agent, actor, after.slab[SAC_MEMORY_GRAD], expected.grad, GRADIENT_REL);
   ck_adam(agent, actor, before, after, agent->counters[0].updates + 1,
           sac_auto(agent->settings.actor_lr, agent->settings.lr));
+
+  /* the statistics of the actor */
   double norm = 0;
   for (int l = 0; l < actor->layers; l++) {
     for (size_t i = 0; i < (size_t)actor->size[l] * (size_t)actor->size[l + 1]; i++)
@@ -52,7 +58,9 @@ START_TEST(against_the_reference) {
   ck_near_relative(stats->entropy, expected.stats.entropy, LOSS_REL, LOSS_ABS);
   ck_near(stats->saturation, expected.stats.saturation, DOUBLE_SUM_ABS);
   ck_near_relative(stats->actor_grad, sqrt(norm), LOSS_REL, LOSS_ABS);
-  for (int k = 0; k < agent->shape.critics; k++) /* the actor update does not change the critics */
+
+  /* the actor update does not change the critics */
+  for (int k = 0; k < agent->shape.critics; k++)
     for (int l = 0; l < actor->layers; l++) {
       const sac_net* net = &agent->tensors.net[SAC_CRITIC][k];
       ck_same_bits(after.slab[SAC_MEMORY_WEIGHTS] + net->weight[l], before.slab[SAC_MEMORY_WEIGHTS] + net->weight[l],

@@ -47,9 +47,11 @@ END_TEST
 /* --- Tensors ------------------------------------------------------------------------------------------------------ */
 
 START_TEST(tensors_by_name) {
+  /* every tensor of the list */
   const int is_v = _i % 2, population = 1 + _i / 2;
   sac_agent* agent = make_agent(is_v ? "sac-v" : "sac", population == 1 ? "1" : "2");
   const int32_t count = sac_agent_tensor_count(agent);
+
   /* networks of 3 layers, weight and bias: actor, 2 critics and 2 targets, or a value network and its target */
   ck_assert_int_eq(count, (is_v ? 5 : 5) * 6 + 1);
   ck_assert_int_eq(sac_agent_tensor_count(NULL), 0);
@@ -59,6 +61,8 @@ START_TEST(tensors_by_name) {
     ck_ok(sac_agent_tensor_info(agent, i, &info));
     size_t n = (size_t)population;
     for (int32_t d = 0; d < info.rank; d++) n *= (size_t)info.dims[d];
+
+    /* what is set comes back */
     float data[2 * 8 * 8], back[2 * 8 * 8];
     ck_assert_uint_le(n, sizeof data / sizeof *data);
     ck_ok(sac_agent_tensor_get(agent, info.name, data, n));
@@ -66,12 +70,16 @@ START_TEST(tensors_by_name) {
     ck_ok(sac_agent_tensor_set(agent, info.name, data, n));
     ck_ok(sac_agent_tensor_get(agent, info.name, back, n));
     ck_same_bits(back, data, n);
+
+    /* a wrong count, or a NaN, changes nothing */
     ck_fails(sac_agent_tensor_get(agent, info.name, data, n + 1), SAC_ERROR_SHAPE, info.name);
     ck_fails(sac_agent_tensor_set(agent, info.name, data, n - 1), SAC_ERROR_SHAPE, info.name);
     data[n - 1] = NAN;
     ck_fails(sac_agent_tensor_set(agent, info.name, data, n), SAC_ERROR_NUMERIC, info.name);
     ck_ok(sac_agent_tensor_get(agent, info.name, data, n));
     ck_same_bits(back, data, n);
+
+    /* trained tensors have a gradient and moments; targets have none */
     static const char* const groups[] = {"grad/", "adam_m/", "adam_v/"};
     for (int g = 0; g < 3; g++) {
       char name[96];
@@ -83,6 +91,8 @@ START_TEST(tensors_by_name) {
         ck_fails(sac_agent_tensor_get(agent, name, data, n), SAC_ERROR_ARGUMENT, name);
       }
     }
+
+    /* the list says what is trained */
     trained += info.trained;
     log_alpha += strcmp(info.name, "log_alpha") == 0;
     ck_assert_int_eq(info.trained, strstr(info.name, "_target") == NULL);
@@ -137,6 +147,7 @@ END_TEST
 /* --- Files -------------------------------------------------------------------------------------------------------- */
 
 START_TEST(save_and_load) {
+  /* an agent after some updates */
   const char* algo = _i ? "sac-v" : "sac";
   char path[] = "/tmp/sac_api_XXXXXX";
   const int fd = mkstemp(path);
@@ -148,17 +159,22 @@ START_TEST(save_and_load) {
   const sac_transitions t = transitions_of(&r, N);
   ck_ok(sac_agent_push(agent, &t));
   ck_ok(sac_agent_update(agent, 3));
+
+  /* what is loaded has every tensor */
   ck_ok(sac_agent_save(agent, path));
   ck_ok(sac_agent_load(&loaded, path, NULL));
   snapshot(agent, before, MAX);
   snapshot(loaded, after, MAX);
   ck_same_bits(after, before, MAX);
+
+  /* counters are saved too, so the loaded agent draws the same noise; the replay is not */
   float ours[A], theirs[A];
   ck_ok(sac_agent_act(agent, 1, r.obs, NULL, 0, ours, NULL));
   ck_ok(sac_agent_act(loaded, 1, r.obs, NULL, 0, theirs,
                       NULL)); /* counters are saved, so that the loaded agent draws the same noise */
   ck_same_bits(theirs, ours, A);
   ck_fails(sac_agent_update(loaded, 1), SAC_ERROR_ARGUMENT, "replay is empty");
+
   /* moments and counters are saved, so that the next update is the same */
   const sac_minibatch m = minibatch_of(&r);
   const sac_noise noise = {r.noise, r.next_noise};
@@ -169,10 +185,13 @@ START_TEST(save_and_load) {
   ck_same_bits(after, before, MAX);
   sac_agent_destroy(loaded);
 
+  /* bad arguments, and paths that cannot be used */
   ck_fails(sac_agent_save(NULL, path), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_save(agent, NULL), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_save(agent, "/nonexistent/agent.safetensors"), SAC_ERROR_FILE, "/nonexistent");
   ck_fails(sac_agent_load(NULL, path, NULL), SAC_ERROR_ARGUMENT, "NULL");
+
+  /* a load that fails leaves NULL */
   loaded = agent;
   ck_fails(sac_agent_load(&loaded, NULL, NULL), SAC_ERROR_ARGUMENT, "NULL");
   ck_assert(loaded == NULL);

@@ -4,6 +4,7 @@
 /* --- Agents: creation and ownership ------------------------------------------------------------------------------- */
 
 START_TEST(create_refuses) {
+  /* missing arguments */
   sac_config* config = make_config("sac", "1");
   sac_agent* agent = (void*)marker;
   ck_fails(sac_agent_create(NULL, config, &spec), SAC_ERROR_ARGUMENT, "agent");
@@ -13,6 +14,7 @@ START_TEST(create_refuses) {
   ck_fails(sac_agent_create(&agent, config, NULL), SAC_ERROR_ARGUMENT, "spec");
   ck_assert(agent == NULL);
 
+  /* specs that make no sense */
   const float infinite[A] = {-INFINITY, 0}, huge[A] = {3e38f, 10}, nan_bound[A] = {NAN, 0};
   const struct {
     sac_env_spec spec;
@@ -33,6 +35,8 @@ START_TEST(create_refuses) {
       {{O, 1, -1, 0, NULL, NULL}, "-1 discrete actions in 1 numbers"},
       {{O, A, 0, -1, action_low, action_high}, "max_episode_steps is -1"},
   };
+
+  /* each is refused with the name of its field, and leaves NULL */
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     agent = (void*)marker;
     const sac_status status = sac_agent_create(&agent, config, &bad[i].spec);
@@ -46,6 +50,7 @@ START_TEST(create_refuses) {
   agent = (void*)marker;
   ck_fails(sac_agent_create(&agent, config, &spec), SAC_ERROR_MEMORY, "replay.capacity");
   ck_assert(agent == NULL);
+
   /* fields that contradict each other */
   ck_ok(sac_config_set(config, "replay.capacity", "2"));
   agent = (void*)marker;

@@ -206,6 +206,7 @@ END_TEST
 
 /* Each agent of a population has a folder of its own, with the same content as that of a single run. */
 START_TEST(population) {
+  /* three agents, saved together */
   const char* dir = test_folder();
   sac_agent* three = rows_agent("seeds", "3", "seed", "5", NULL);
   rows_push(three, 300);
@@ -215,6 +216,7 @@ START_TEST(population) {
   ck_ok(sac_checkpoint_save(checkpoint, 300, 1, NULL));
   sac_checkpoint_destroy(checkpoint);
 
+  /* the third one's folder is that of a single run with its seed */
   sac_agent* one = rows_agent("seed", "7", NULL);
   ck_ok(sac_checkpoint_create(&checkpoint, dir, one, 0, NULL, 0));
   ck_ok(sac_checkpoint_load(checkpoint, 300));
@@ -291,6 +293,7 @@ static char* tensor_bytes(const char* name) {
 }
 
 START_TEST(damaged) {
+  /* a checkpoint, and the bytes of its file */
   const char* dir = test_folder();
   char config[8];
   sac_agent* agent = rows_agent(NULL);
@@ -300,9 +303,11 @@ START_TEST(damaged) {
   const char* path = rows_step_file(dir, 500);
   good = test_read(path, &good_size);
 
+  /* what is not there, and a buffer that is too small */
   ck_fails(sac_checkpoint_probe(dir, 499, NULL, 0), SAC_ERROR_FILE, "cannot be read (cannot read ");
   ck_fails(sac_checkpoint_probe(dir, 500, config, sizeof config), SAC_ERROR_FORMAT, "'config' is missing or too long");
-  /* the run's message starts with "last checkpoint ", followed by this */
+
+  /* a file that was cut; the run's message starts with "last checkpoint ", followed by this */
   test_write(path, good, 100);
   ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, "is cut short (header ");
   ck_assert_int_eq(strncmp(sac_last_error(), "is cut short", 12), 0);
@@ -311,6 +316,8 @@ START_TEST(damaged) {
     ck_assert_int_eq(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT);
     ck_assert_int_eq(sac_checkpoint_load(checkpoint, 500), SAC_ERROR_FORMAT);
   }
+
+  /* changed bytes of single tensors; `error` says what is found */
   static const struct {
     const char *tensor, *error;
     size_t at, size;
@@ -334,10 +341,30 @@ START_TEST(damaged) {
     ck_assert_int_eq(sac_checkpoint_load(checkpoint, 500), SAC_ERROR_FORMAT);
     memcpy(at, before, changes[i].size);
   }
+
+  /* whole again, it is good */
   test_write(path, good, good_size);
   ck_ok(sac_checkpoint_probe(dir, 500, NULL, 0));
 
-  /* rows */
+  /* a file of another step */
+  ck_assert_int_eq(rename(path, rows_step_file(dir, 600)), 0);
+  ck_fails(sac_checkpoint_probe(dir, 600, NULL, 0), SAC_ERROR_FORMAT, "is damaged (the file holds step 500)");
+  free(good);
+  sac_checkpoint_destroy(checkpoint);
+  sac_agent_destroy(agent);
+  test_folder_remove();
+}
+END_TEST
+
+/* The files with the rows of the replay, which the checkpoint counts and whose checksums it has. */
+START_TEST(damaged_rows) {
+  const char* dir = test_folder();
+  sac_agent* agent = rows_agent(NULL);
+  sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
+  rows_push(agent, 500);
+  rows_save(checkpoint, 500, 2);
+
+  /* a changed byte, and a file that was cut */
   const char* rows = test_path(dir, "replay/rows_0.bin");
   size_t size;
   char* bytes = test_read(rows, &size);
@@ -349,21 +376,19 @@ START_TEST(damaged) {
     test_write(rows, bytes, at);
     ck_assert_int_eq(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT);
   }
+
+  /* rows that are missing */
   ck_assert_int_eq(unlink(rows), 0);
   ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FILE, "rows_0.bin: No such file");
+
+  /* more rows than the checkpoint counts: a run was killed after it wrote them, and goes on */
   char* longer = malloc(size + 5000);
   memcpy(longer, bytes, size);
   memset(longer + size, 7, 5000);
-  test_write(rows, longer,
-             size + 5000); /* a run was killed after it wrote rows: there are more rows than the checkpoint counts */
+  test_write(rows, longer, size + 5000);
   ck_ok(sac_checkpoint_load(checkpoint, 500));
   rows_check(agent, 0, 0);
   free(bytes), free(longer);
-
-  /* rows of another run */
-  ck_assert_int_eq(rename(path, rows_step_file(dir, 600)), 0);
-  ck_fails(sac_checkpoint_probe(dir, 600, NULL, 0), SAC_ERROR_FORMAT, "is damaged (the file holds step 500)");
-  free(good);
   sac_checkpoint_destroy(checkpoint);
   sac_agent_destroy(agent);
   test_folder_remove();
@@ -382,6 +407,8 @@ START_TEST(other_shapes) {
       {"algo", "sac-v", "has no place in this agent"},
       {"replay.capacity", "2000", "replay.capacity was 1000 and is now 2000"},
   };
+
+  /* a checkpoint of an agent with hidden layers 8 and 5 */
   const char* dir = test_folder();
   sac_agent* agent = rows_agent(NULL);
   sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
@@ -389,6 +416,8 @@ START_TEST(other_shapes) {
   rows_save(checkpoint, 10, 2);
   sac_checkpoint_destroy(checkpoint);
   sac_agent_destroy(agent);
+
+  /* agents of other shapes refuse it, and stay as they were */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     agent = rows_agent(cases[i].key, cases[i].value, NULL);
     checkpoint = rows_checkpoint(agent, dir);
@@ -399,13 +428,15 @@ START_TEST(other_shapes) {
     sac_checkpoint_destroy(checkpoint);
     sac_agent_destroy(agent);
   }
-  /* other states, and other bounds */
+
+  /* another size of a state */
   agent = rows_agent(NULL);
   double more[6];
   const sac_state other = {"env.state", SAC_F64, more, sizeof more, 0};
   ck_ok(sac_checkpoint_create(&checkpoint, dir, agent, 0, &other, 1));
   ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "'env.state' is F64 [5]; F64 [6] is wanted");
   sac_checkpoint_destroy(checkpoint);
+
   /* a state that the file does not have: an error, or zeros if it is optional */
   for (int optional = 0; optional < 2; optional++) {
     for (int i = 0; i < 6; i++) more[i] = 7;
@@ -416,11 +447,14 @@ START_TEST(other_shapes) {
     for (int i = 0; i < 6; i++) ck_near(more[i], optional ? 0 : 7, 0);
     sac_checkpoint_destroy(checkpoint);
   }
+
+  /* other bounds of the action */
   agent->action_half[1] *= 2;
   checkpoint = rows_checkpoint(agent, dir);
   ck_fails(sac_checkpoint_load(checkpoint, 10), SAC_ERROR_SHAPE, "action bounds have changed ('action.half_range')");
   sac_checkpoint_destroy(checkpoint);
-  /* not the file of an agent */
+
+  /* a file that is not an agent's */
   ck_ok(sac_safetensors_write(rows_step_file(dir, 10), NULL, 0, NULL, 0));
   ck_fails(sac_checkpoint_probe(dir, 10, NULL, 0), SAC_ERROR_FORMAT, "no agent's file");
   sac_agent_destroy(agent);
@@ -445,4 +479,4 @@ END_TEST
 
 CHECK_MAIN("checkpoint", LOOP(round_trip, 2), LOOP(ring_and_segments, 5), CASE(keep_and_list), CASE(append_only),
            CASE(lost_rows), CASE(best_and_policy), CASE(population), CASE(not_finite_is_not_written), CASE(damaged),
-           CASE(other_shapes), CASE(readback))
+           CASE(damaged_rows), CASE(other_shapes), CASE(readback))

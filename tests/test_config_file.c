@@ -167,6 +167,8 @@ START_TEST(names_that_need_quotes_come_back) {
                                       ",",
                                       "gym:A-v0",
                                       "./lib.so"};
+
+  /* each is written, and read again as the same text */
   for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
     sac_config *config = fresh(), *back = fresh();
     ck_ok(set(config, "out", names[i]));

@@ -26,19 +26,25 @@ static const agent_case agents[] = {
 static int is_sac_v(const sac_agent* agent) { return agent->settings.algo == SAC_ALGO_SAC_V; }
 
 START_TEST(against_the_reference) {
+  /* an agent whose moments are not zero, and a given minibatch */
   sac_agent* agent = agent_case_create(&agents[_i]);
   agent_case_age(agent, 2);
   update_inputs in = update_inputs_create(agent, 5);
   ck_ok(agent->backend->minibatch_set(agent, &in.minibatch, &in.noise));
+
+  /* the stage of the CPU, with the slabs around it */
   reference before = reference_read(agent, 0);
   ck_ok(agent->backend->stage(agent, SAC_STAGE_CRITIC_UPDATE));
   reference after = reference_read(agent, 0);
 
+  /* losses and gradients in double */
   reference_update expected = reference_update_create(agent);
   reference_critics(agent, &before, &in.minibatch, &in.noise, &expected);
   if (is_sac_v(agent)) reference_actor(agent, &before, &in.minibatch, &in.noise, &expected);
   const sac_tensors* t = &agent->tensors;
   const double lr = sac_auto(agent->settings.critic_lr, agent->settings.lr);
+
+  /* each network's gradient and step */
   double norm = 0;
   for (int k = 0; k < agent->shape.critics + is_sac_v(agent); k++) {
     const sac_net* net = k < agent->shape.critics ? &t->net[SAC_CRITIC][k] : &t->net[SAC_VALUE][0];
@@ -50,6 +56,8 @@ START_TEST(against_the_reference) {
       for (size_t i = 0; i < (size_t)net->size[l + 1]; i++) norm += pow(expected.grad[net->bias[l] + i], 2);
     }
   }
+
+  /* the statistics */
   const sac_update_stats* stats = &agent->stats[0];
   ck_near_relative(stats->critic_loss, expected.stats.critic_loss, LOSS_REL, LOSS_ABS);
   ck_near_relative(stats->value_loss, expected.stats.value_loss, LOSS_REL, LOSS_ABS);
@@ -57,7 +65,9 @@ START_TEST(against_the_reference) {
   ck_near_relative(stats->td_error, expected.stats.td_error, LOSS_REL, LOSS_ABS);
   ck_near_relative(stats->alpha, expected.stats.alpha, LOSS_REL, 0);
   ck_near_relative(stats->critic_grad, sqrt(norm), LOSS_REL, LOSS_ABS);
-  if (is_sac_v(agent)) { /* the actor's gradient exists already, at the old parameters; its step was not made */
+
+  /* sac-v: the actor's gradient exists already, at the old parameters; its step was not made */
+  if (is_sac_v(agent)) {
     ck_gradient(agent, &t->net[SAC_ACTOR][0], after.slab[SAC_MEMORY_GRAD], expected.grad, GRADIENT_REL);
     ck_near_relative(stats->actor_loss, expected.stats.actor_loss, LOSS_REL, LOSS_ABS);
   }

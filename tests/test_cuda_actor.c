@@ -88,6 +88,7 @@ static void squash_put(cuda_case* c, squash_case* s, int i) {
 static double log_slope(double u) { return 2 * (log(2) - fabs(u) - log1p(exp(-2 * fabs(u)))); }
 
 START_TEST(squash) {
+  /* one run of the kernel */
   cuda_case c = cuda_case_create((uint64_t)_i);
   squash_case s = squash_create(&c, _i);
   squash_put(&c, &s, _i);
@@ -96,12 +97,16 @@ START_TEST(squash) {
   const float *next = cuda_result(&c, s.args.minibatch.next), *out_action = cuda_result(&c, s.args.out.action);
   const float *out_spread = cuda_result(&c, s.args.out.spread), *out_slope = cuda_result(&c, s.args.out.slope);
   const float *log_probs = cuda_result(&c, s.args.out.log_prob), *saturated = cuda_result(&c, s.args.out.saturated);
+
+  /* each row in double, with its bound on the rounding */
   for (size_t p = 0; p < s.P; p++)
     for (size_t r = 0; s.state[p].alive && r < (size_t)s.args.rows; r++) {
       const size_t row = 2 * p * s.B + r;
       const int of_next = r >= s.B;
       const float* bias = s.bias + p * s.args.bias_stride;
       double log_prob = 0, log_prob_error = 0, sizes = 0, beyond = 0, doubtful = 0;
+
+      /* each component of the action */
       for (size_t i = 0; i < s.A; i++) {
         const double mean = (double)s.head[row * 2 * s.A + i] + (double)bias[i];
         const double log_std = (double)s.head[(row * 2 + 1) * s.A + i] + (double)bias[s.A + i];
@@ -116,10 +121,14 @@ START_TEST(squash) {
         sizes += eps * eps / 2 + fabs(log_sigma) + 1 + fabs(log_slope(u));
         beyond += fabs(action) > 0.999;
         doubtful += fabs(fabs(action) - 0.999) <= action_error;
+
+        /* every critic's input has the action */
         for (size_t k = 0; k < s.K; k++) {
           const float* inputs = of_next ? next : policy;
           cuda_near(inputs[((p * s.K + k) * s.B + r % s.B) * s.F + s.O + i], action, action_error);
         }
+
+        /* only the policy's own pass keeps what the way back needs */
         if (of_next) continue;
         const size_t at = (p * s.B + r) * s.A + i;
         cuda_near(out_action[at], action, action_error);
@@ -127,6 +136,8 @@ START_TEST(squash) {
         cuda_near(out_slope[at], slope, slope * (2 * u_error + 12 * FLOAT_EPSILON) + CUDA_TINY);
         cuda_near(head[(row * 2 + 1) * s.A + i], log_std, 0); /* with its bias, not clamped */
       }
+
+      /* the sum of the row; `doubtful` components may be on either side of 0.999 */
       cuda_near(log_probs[row], log_prob, log_prob_error + (6 + (double)s.A / 32) * FLOAT_EPSILON * sizes);
       if (!of_next) cuda_near(saturated[p * s.B + r], beyond, doubtful);
     }

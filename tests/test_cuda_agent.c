@@ -23,6 +23,7 @@ static float* fetch(const float* device, size_t n) {
 
 /* Checks that two agents drew the same rows and the same noise, to the bit. */
 static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
+  /* the two minibatches; the CPU keeps rows in panels */
   const sac_shape* s = &cpu->shape;
   const size_t B = (size_t)s->batch, O = (size_t)s->obs, A = (size_t)s->action, K = (size_t)s->critics, F = O + A;
   const sac_cpu_minibatch* ours = ((const sac_cpu*)cpu->storage)->minibatch;
@@ -32,6 +33,8 @@ static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
   float *states = fetch(m->states, 2 * B * O), *current = fetch(m->current, K * B * F),
         *policy = fetch(m->policy, K * B * F), *next = fetch(m->next, K * B * F), *reward = fetch(m->reward, B),
         *discount = fetch(m->discount, B), *noise = fetch(m->noise, 2 * B * A);
+
+  /* every place that a number goes to: each critic's input, and the states */
   for (size_t r = 0; r < B; r++) {
     for (size_t f = 0; f < F; f++) {
       const size_t panel = f / SAC_PANEL * stride + r * SAC_PANEL + f % SAC_PANEL;
@@ -47,6 +50,8 @@ static void same_minibatch(const sac_agent* cpu, const sac_agent* gpu) {
       ck_same_bits(&states[(B + r) * O + f], &ours->next[panel], 1);
     }
   }
+
+  /* rewards, discounts and noise */
   ck_same_bits(reward, ours->reward, B);
   ck_same_bits(discount, ours->discount, B);
   ck_same_bits(noise, ours->noise[SAC_POLICY], B * A);
@@ -60,6 +65,7 @@ static int begins(const sac_tensor* tensor, const char* with) { return strncmp(t
  * `graded` only have gradients; everything else is unchanged. */
 static void check_stage(const sac_agent* cpu, const sac_agent* gpu, const reference* before, const char* stepped,
                         const char* also, const char* graded) {
+  /* both agents' slabs, tensor by tensor */
   reference after = reference_read(gpu, 0), expected = reference_read(cpu, 0);
   const sac_settings* s = &gpu->settings;
   for (int i = 0; i < gpu->tensors.count; i++) {
@@ -67,21 +73,29 @@ static void check_stage(const sac_agent* cpu, const sac_agent* gpu, const refere
     if (t->slab != SAC_SLAB_TRAINED) continue;
     const int steps = begins(t, stepped) || begins(t, also);
     const double* grad = expected.slab[SAC_MEMORY_GRAD];
+
+    /* the size of the gradient, and the learning rate */
     double largest = 0;
     for (size_t e = t->offset; e < t->offset + t->count; e++) largest = fmax(largest, fabs(grad[e]));
     const double rate = begins(t, "actor") ? s->actor_lr : begins(t, "log_alpha") ? s->alpha_lr : s->critic_lr;
     const double lr = sac_auto(rate, s->lr);
     for (size_t e = t->offset; e < t->offset + t->count; e++) {
       double adam[3];
+
+      /* a tensor that made no step is as it was */
       if (!steps) {
         for (int m = 0; m < SAC_MEMORY_TARGET; m++)
           if (m != SAC_MEMORY_GRAD || !begins(t, graded)) ck_same_bits(&after.slab[m][e], &before->slab[m][e], 1);
         if (!begins(t, graded)) continue;
       }
+
+      /* the gradient */
       const double got = after.slab[SAC_MEMORY_GRAD][e];
       ck_assert_msg(fabs(got - grad[e]) <= BOTH_SIDES * GRADIENT_REL * largest + GRADIENT_ABS,
                     "grad/%s[%zu]: %.9g, not %.9g (of %.3g)", t->name, e - t->offset, got, grad[e], largest);
       if (!steps) continue;
+
+      /* the step, in double from the device's own gradient */
       reference_adam(s, gpu->counters[0].updates + 1, lr, before, &after, e, adam);
       const double w = before->slab[SAC_MEMORY_WEIGHTS][e];
       ck_near(after.slab[SAC_MEMORY_WEIGHTS][e], adam[0], FLOAT_EPSILON * 2 * fabs(w) + ADAM_STEP_REL * lr);
@@ -109,18 +123,24 @@ static void same_stats(const sac_update_stats* got, const sac_update_stats* expe
   } while (0)
 
 START_TEST(stages_are_the_cpu_s) {
+  /* two agents with the same replay */
   sac_agent *cpu = agent_case_create(&cuda_agents[_i]), *gpu = cuda_agent_create(&cuda_agents[_i]);
   agent_case_push(cpu, 600, 9);
   agent_case_push(gpu, 600, 9);
   for (int round = 0; round < 3; round++) {
+    /* each round starts later in training, from the CPU's bits */
     ck_ok(sac_agent_update(cpu, round));
     copy_agent(cpu, gpu);
     const int at_once = cpu->settings.algo == SAC_ALGO_SAC_V, learned = cpu->settings.alpha_learn;
     reference before = reference_read(gpu, 0);
+
+    /* minibatch and critics */
     BOTH(SAC_STAGE_REPLAY_SAMPLE);
     same_minibatch(cpu, gpu);
     BOTH(SAC_STAGE_CRITIC_UPDATE);
     check_stage(cpu, gpu, &before, "critic", "value", at_once ? "actor" : "critic");
+
+    /* actor, then temperature */
     for (int stage = 0; stage < 2; stage++) {
       reference_free(&before);
       for (int m = 0; m < SAC_MEMORY_TARGET; m++) { /* the next stage starts from the CPU's weights, to the bit */
@@ -130,11 +150,15 @@ START_TEST(stages_are_the_cpu_s) {
         free(x);
       }
       before = reference_read(gpu, 0);
+
+      /* only the networks of the stage move */
       if (stage == 0) BOTH(SAC_STAGE_ACTOR_UPDATE);
       else BOTH(SAC_STAGE_TEMPERATURE_UPDATE);
       const char* moved = stage == 0 ? "actor" : learned ? "log_alpha" : "none";
       check_stage(cpu, gpu, &before, moved, moved, moved);
     }
+
+    /* targets, statistics and counters */
     reference_free(&before);
     BOTH(SAC_STAGE_TARGET_UPDATE);
     size_t count;
@@ -178,6 +202,7 @@ static double distance(const sac_agent* one, const sac_agent* other, sac_memory 
 }
 
 START_TEST(many_updates_stay_together) {
+  /* two agents with the same replay */
   agent_case c = {
       .algo = _i % 2 ? "sac-v" : "sac", .obs = 11, .action = 3, .hidden = "32,32", .batch = 64, .critics = 2};
   case_set(&c, "optim.lr", "1e-3");
@@ -186,6 +211,8 @@ START_TEST(many_updates_stay_together) {
   sac_agent* gpu = cuda_agent_create(&c);
   agent_case_push(cpu, 1500, 9);
   agent_case_push(gpu, 1500, 9);
+
+  /* the gradients of the first update, then all the updates */
   size_t n;
   float* start = slab_copy(cpu, SAC_MEMORY_WEIGHTS, 0, &n);
   ck_ok(sac_agent_update(cpu, 1));
@@ -194,6 +221,8 @@ START_TEST(many_updates_stay_together) {
   ck_ok(sac_agent_update(cpu, MANY - 1));
   ck_ok(sac_agent_update(gpu, MANY - 1));
   const double weights = distance(cpu, gpu, SAC_MEMORY_WEIGHTS, start);
+
+  /* the largest difference of the statistics' sums, relative to their size */
   const double* ours = (const double*)&gpu->totals[0].sum;
   const double* theirs = (const double*)&cpu->totals[0].sum;
   double worst = 0;
@@ -201,6 +230,8 @@ START_TEST(many_updates_stay_together) {
     worst = check_larger(worst, fabs(ours[i] - theirs[i]) / (fabs(theirs[i]) + CUDA_DRIFT_FLOOR * MANY));
   printf("%s %s: first gradients apart by %.2g, statistics by %.2g, weights by %.2g of their way\n", c.algo,
          drift[_i / 2].precision, first, worst, weights);
+
+  /* each within its bounds */
   ck_assert_msg(first >= (CUDA_HOST ? drift[_i / 2].low : 0) && first <= drift[_i / 2].high,
                 "gradients are apart by %.3g", first);
   ck_assert_msg(worst <= drift[_i / 2].metrics, "statistics are apart by %.3g", worst);
@@ -222,6 +253,8 @@ START_TEST(precision_is_used) {
                   .hidden = CUDA_HOST ? "128,128" : "1024,1024",
                   .batch = CUDA_HOST ? 64 : 256,
                   .critics = 2};
+
+  /* one update in each precision */
   sac_agent* agent[3];
   for (int i = 0; i < 3; i++) {
     agent_case of = c;
@@ -230,6 +263,8 @@ START_TEST(precision_is_used) {
     agent_case_push(agent[i], 300, 9);
     ck_ok(sac_agent_update(agent[i], 1));
   }
+
+  /* tf32 rounds more than fp32, and bf16 more than tf32 */
   const double tf32 = distance(agent[0], agent[1], SAC_MEMORY_GRAD, NULL);
   const double bf16 = distance(agent[0], agent[2], SAC_MEMORY_GRAD, NULL);
   printf("%s %s: gradients apart from fp32's by %.2g (tf32), %.2g (bf16)\n", c.algo, c.hidden, tf32, bf16);

@@ -91,6 +91,7 @@ static void check_way_back(const cuda_heads* h, int net, int r, double differenc
 }
 
 START_TEST(loss) {
+  /* one run of the kernel */
   cuda_case c = cuda_case_create((uint64_t)_i);
   loss_case l = create(&c, _i);
   const int soft = losses[_i].soft;
@@ -98,6 +99,8 @@ START_TEST(loss) {
   cuda_run(&c, sac_critic_loss(c.stream, &l.args));
   const float *got_q = cuda_result(&c, l.args.q), *got_y = cuda_result(&c, l.args.y);
   const float *d_q = cuda_result(&c, l.args.d_q), *d_hidden = cuda_result(&c, l.args.d_hidden);
+
+  /* each row of each agent in double, with its bound on the rounding */
   for (size_t p = 0; p < l.P; p++) {
     if (!l.state[p].alive) continue;
     cuda_heads_check(&c, &l.critic, (int)(p * l.K), (int)l.K);
@@ -106,6 +109,8 @@ START_TEST(loss) {
     for (size_t r = 0; r < l.B; r++) {
       const double log_prob = (double)l.log_prob[(2 * p + 1) * l.B + r], discount = (double)l.discount[p * l.B + r],
                    weight = (double)l.weight[p * l.B + r];
+
+      /* the smallest target critic, less the entropy where there is one */
       double value = INFINITY, value_error = 0;
       for (size_t k = 0; k < l.T; k++) {
         double error;
@@ -116,10 +121,14 @@ START_TEST(loss) {
         value -= alpha * log_prob;
         value_error += 4 * FLOAT_EPSILON * fabs(alpha * log_prob) + FLOAT_EPSILON * fabs(value);
       }
+
+      /* the target of the row */
       const double scaled = (double)l.reward[p * l.B + r] * reward_scale, next = discount * value;
       const double y = scaled + next;
       const double y_error = discount * value_error + FLOAT_EPSILON * (2 * fabs(scaled) + 3 * fabs(next) + fabs(y));
       cuda_near(got_y[p * l.B + r], y, y_error);
+
+      /* each critic's output, and the gradient back into its hidden layer */
       for (size_t k = 0; k < l.K; k++) {
         const size_t net = p * l.K + k, at = net * l.B + r;
         double q_error;
@@ -187,17 +196,22 @@ static const struct {
 } values[] = {{1, 1, 1}, {3, 31, 33}, {1, 257, 256}, {3, 257, 7}, {1, 3000, 20}, {1, 31, 400}};
 
 START_TEST(value_loss) {
+  /* the value network's head, and what its target is made of */
   const size_t P = (size_t)values[_i].population, B = (size_t)values[_i].batch, H = (size_t)values[_i].width;
   cuda_case c = cuda_case_create((uint64_t)_i);
   sac_device_state* state = cuda_states(&c, (int)P);
   cuda_heads value = cuda_heads_create(&c, (int)P, (int)B, (int)H);
   float *smallest = cuda_numbers(&c, P * B, 50), *log_prob = cuda_numbers(&c, 2 * P * B, 8);
   float* log_alpha = log_alphas(&c, P);
-  const int bad = B > 4; /* row 3 of the last agent, for each input in turn */
+
+  /* a NaN in one row, for each input in turn: row 3 of the last agent */
+  const int bad = B > 4;
   const size_t last = (P - 1) * B + 3;
   if (bad && _i % 2) smallest[last] = NAN;
   else if (bad) log_prob[2 * (P - 1) * B + 3] = NAN;
   cuda_heads_put(&c, &value);
+
+  /* the kernel's arguments; it may write the outputs of agents that are not stopped */
   const sac_critic_value_loss_args args = {.state = cuda_put(&c, state, P),
                                            .value = value.device,
                                            .smallest = cuda_put(&c, smallest, P * B),
@@ -217,9 +231,13 @@ START_TEST(value_loss) {
     cuda_open(&c, args.v + p * B, B);
     cuda_open(&c, args.v_target + p * B, B);
   }
+
+  /* one run */
   cuda_run(&c, sac_critic_value_loss(c.stream, &args));
   const float *got_v = cuda_result(&c, args.v), *got_target = cuda_result(&c, args.v_target);
   const float *d_v = cuda_result(&c, args.d_v), *d_hidden = cuda_result(&c, args.d_hidden);
+
+  /* each row in double, with its bound on the rounding; the NaN is in its row alone */
   for (size_t p = 0; p < P; p++) {
     if (!state[p].alive) continue;
     cuda_heads_check(&c, &value, (int)p, 1);

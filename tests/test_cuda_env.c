@@ -43,6 +43,8 @@ static void read_states(env_case* e) {
 /* limit < 0: the time limit of the task. */
 static env_case create(cuda_case* c, const char* id, const char* options, int population, int num_envs, int limit) {
   env_case e = {.task = sac_task_find(id), .n = (size_t)population * (size_t)num_envs};
+
+  /* the environments of the host, whose state and observations the device starts from */
   const sac_env_api* api;
   ck_assert_ptr_nonnull(e.task);
   uint64_t* seed = cuda_host(c, uint64_t, population);
@@ -55,6 +57,8 @@ static env_case create(cuda_case* c, const char* id, const char* options, int po
   e.A = (size_t)v->spec.action_size;
   e.state = cuda_host(c, char, e.n* e.task->state_size);
   read_states(&e);
+
+  /* all arrays on the device */
   sac_env_step_args* a = &e.args;
   a->env.state = (double*)cuda_put_bytes(c, "state", e.state, e.n * e.task->state_size, 0);
   a->env.obs = cuda_put(c, v->obs, e.n * e.O);
@@ -71,6 +75,8 @@ static env_case create(cuda_case* c, const char* id, const char* options, int po
   a->finished = cuda_room(c, sac_env_finished, e.n);
   a->failure = (uint64_t*)cuda_put_bytes(c, "failure", &e.none, sizeof e.none, 0);
   a->stream = STREAM;
+
+  /* options, bounds and sizes */
   ck_ok(sac_env_options_read(e.task->options, e.task->option_count, id, options, a->options));
   for (size_t j = 0; v->spec.actions == 0 && j < e.A; j++) {
     a->low[j] = v->spec.action_low[j];
@@ -80,6 +86,8 @@ static env_case create(cuda_case* c, const char* id, const char* options, int po
   a->population = population;
   a->num_envs = num_envs;
   a->limit = v->spec.max_episode_steps;
+
+  /* what a step may write */
   cuda_open_bytes(c, a->env.state, e.n * e.task->state_size);
   cuda_open(c, a->env.obs, e.n * e.O);
   cuda_open(c, a->env.prev_obs, e.n * e.O);

@@ -248,6 +248,7 @@ END_TEST
 
 /* Makes all calls of an agent's life up to the first one that fails, whose name goes to *where. Destroys everything. */
 static sac_status life(const char* algo, const char* path, const char** where, char* notice, size_t notice_size) {
+  /* environments on the host; they are no call that fails */
   const uint64_t seed = 1;
   const sac_env_api* api;
   sac_agent* agent = NULL;
@@ -266,6 +267,8 @@ static sac_status life(const char* algo, const char* path, const char** where, c
     if ((status = (call)) != SAC_OK) goto the_end; \
   } while (0)
   DO(make(&agent, sets));
+
+  /* environments on the device: bursts of steps, and a reset */
   DO(agent->backend->env_attach(agent, vector));
   for (int i = 0; i < 2; i++) DO(sac_step(agent, vector, SAC_ACT_UNIFORM, 0));
   DO(sac_step(agent, vector, SAC_ACT_SAMPLE, 1));
@@ -274,21 +277,28 @@ static sac_status life(const char* algo, const char* path, const char** where, c
   DO(sac_vector_reset(vector, 5));
   DO(sac_step(agent, vector, SAC_ACT_SAMPLE, 4));
   DO(sac_settle(agent, vector));
+
+  /* the public API: push, act and update */
   const sac_transitions t = {3, obs, action, reward, no, no, obs};
   for (int i = 0; i < 2; i++) DO(sac_agent_push(agent, &t));
   DO(sac_agent_act(agent, 3, obs, NULL, 0, action, log_prob));
   DO(sac_agent_update(agent, 3));
+
+  /* an update with a given minibatch */
   update_inputs in = update_inputs_create(agent, 5);
   *where = "update_with";
   status = sac_agent_update_with(agent, &in.minibatch, &in.noise, NULL);
   update_inputs_free(&in);
   if (status != SAC_OK) goto the_end;
+
+  /* tensors and files */
   DO(sac_agent_tensor_get(agent, "actor.head.bias", data, 4));
   DO(sac_agent_tensor_set(agent, "actor.head.bias", data, 4));
   DO(sac_agent_save(agent, path));
 #undef DO
   *where = "destroy";
 the_end:
+  /* the end is the same, wherever it stopped */
   notice[0] = '\0';
   if (agent) (void)sac_cuda_notice(agent, notice, notice_size);
   sac_vector_destroy(vector);

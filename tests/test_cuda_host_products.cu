@@ -21,6 +21,7 @@ struct shape {
 static const shape shapes[] = {{1, 1, 1, 1}, {31, 7, 17, 3}, {16, 6, 8, 2}, {64, 33, 257, 1}, {3, 50, 0, 2}};
 #define SHAPES (sizeof shapes / sizeof *shapes)
 START_TEST(products) {
+  // every combination of transposed operands, precisions, and a C that is added
   const shape s = shapes[_i];
   const size_t m = (size_t)s.m, n = (size_t)s.n, k = (size_t)s.k, batch = (size_t)s.batch;
   cublasHandle_t blas;
@@ -33,6 +34,7 @@ START_TEST(products) {
   for (int ops = 0; ops < 4; ops++)
     for (const auto& kind : kinds)
       for (int with_c = 0; with_c < 2; with_c++) {
+        // leading dimensions and strides with gaps
         const bool ta = ops & 1, tb = ops & 2;
         const size_t lda = (ta ? k : m) + 2, ldb = (tb ? n : k) + 1, ldc = m + 3;
         const size_t sa = lda * ((ta ? m : k) + 1), sb = ldb * (tb ? k : n) + 5, sc = ldc * n + 1;
@@ -41,6 +43,8 @@ START_TEST(products) {
         for (float& x : b) x = random_float(&state);
         for (float& x : c) x = with_c ? random_float(&state) : NAN;  // with beta 0, C is not read
         const float alpha = with_c ? 0.5f : 1, beta = with_c ? -2 : 0;
+
+        // the product on the "device"
         float *da = device_array<float>(a.size()), *db = device_array<float>(b.size()),
               *dc = device_array<float>(c.size());
         write(da, a), write(db, b), write(dc, c);
@@ -48,6 +52,8 @@ START_TEST(products) {
                                         s.k, &alpha, da, CUDA_R_32F, (int)lda, (long long)sa, db, CUDA_R_32F, (int)ldb,
                                         (long long)sb, &beta, dc, CUDA_R_32F, (int)ldc, (long long)sc, s.batch,
                                         kind.compute, CUBLAS_GEMM_DEFAULT));
+
+        // the same sums, rounded as the precision rounds; the gaps of C stay
         const auto got = read_back(dc, c.size());
         for (size_t e = 0; e < batch; e++)
           for (size_t j = 0; j < n; j++)

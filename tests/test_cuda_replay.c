@@ -30,6 +30,7 @@ static const struct {
 };
 
 START_TEST(push) {
+  /* a ring that earlier rows have filled up to `pushed` */
   const int population = pushes[_i].population, obs = pushes[_i].obs, action = pushes[_i].action, n = pushes[_i].n;
   const int64_t capacity = pushes[_i].capacity;
   const size_t rows = (size_t)population * (size_t)n, O = (size_t)obs, A = (size_t)action;
@@ -38,12 +39,15 @@ START_TEST(push) {
   cuda_case c = cuda_case_create((uint64_t)_i);
   sac_device_state* state = cuda_states(&c, population);
   for (int p = 0; p < population; p++) state[p].pushed = pushes[_i].pushed + 3 * (uint64_t)p;
+
+  /* the rows to push, with a NaN among them */
   float *x = cuda_numbers(&c, rows * O, 9), *a = cuda_numbers(&c, rows * A, 1), *r = cuda_numbers(&c, rows, 5);
   float *next = cuda_numbers(&c, rows * O, 9), *ring = cuda_numbers(&c, ring_floats, 1);
   uint8_t *terminated = cuda_host(&c, uint8_t, rows), *truncated = cuda_host(&c, uint8_t, rows);
   for (size_t i = 0; i < rows; i++) terminated[i] = i % 3 == 1, truncated[i] = i % 5 > 2;
   x[rows * O - 1] = NAN; /* rows are copied whatever they contain */
 
+  /* the kernel's arguments; rows come from pageable or from pinned memory */
   const int pinned = pushes[_i].pinned;
   sac_replay_push_args args = {
       .state = cuda_put(&c, state, population),
@@ -58,7 +62,8 @@ START_TEST(push) {
       .row = row,
       .capacity = capacity,
       .n = n};
-  /* row: obs | action | reward | terminated | truncated | next_obs | zeros */
+
+  /* the ring as it must be: obs, action, reward, terminated, truncated, next_obs, zeros. A stopped agent's stays. */
   for (size_t p = 0; p < (size_t)population; p++) {
     if (!state[p].alive) continue;
     cuda_open(&c, &args.state[p].pushed, 1);
@@ -77,6 +82,8 @@ START_TEST(push) {
     }
     state[p].pushed += (uint64_t)n;
   }
+
+  /* every bit of the ring, and the counters, are as expected */
   cuda_run(&c, sac_replay_push_rows(c.stream, &args));
   cuda_same((const float*)cuda_result(&c, args.ring), ring, ring_floats);
   const sac_device_state* after = cuda_result(&c, args.state);
@@ -111,39 +118,103 @@ typedef struct minibatch_case {
   sac_device_minibatch device;
 } minibatch_case;
 
+/* The sizes of a case, by the dimension letters of src/README.md. */
+typedef struct sizes {
+  size_t P, K, B, O, A, F, capacity, floats;
+} sizes;
+
+/* Numbers on both sides: what the kernel may not touch must stay. */
+static minibatch_case create_minibatch(cuda_case* c, const sizes* s) {
+  const size_t P = s->P, K = s->K, B = s->B, O = s->O, A = s->A, F = s->F;
+  minibatch_case m = {.states = cuda_numbers(c, P * 2 * B * O, 1),
+                      .current = cuda_numbers(c, P * K * B * F, 1),
+                      .next = cuda_numbers(c, P * K * B * F, 1),
+                      .policy = cuda_numbers(c, P * K * B * F, 1),
+                      .reward = cuda_numbers(c, P * B, 1),
+                      .discount = cuda_numbers(c, P * B, 1),
+                      .weight = cuda_numbers(c, P * B, 1),
+                      .index = cuda_host(c, uint64_t, P * B),
+                      .noise = cuda_numbers(c, P * 2 * B * A, 1)};
+  m.device = (sac_device_minibatch){
+      cuda_put(c, m.states, P * 2 * B * O), cuda_put(c, m.current, P * K * B * F), cuda_put(c, m.next, P * K * B * F),
+      cuda_put(c, m.policy, P * K * B * F), cuda_put(c, m.reward, P * B),          cuda_put(c, m.discount, P * B),
+      cuda_put(c, m.weight, P * B),         cuda_put(c, m.index, P * B),           cuda_put(c, m.noise, P * 2 * B * A)};
+  return m;
+}
+
+/* What one row of agent p's minibatch must hold, from a row of the ring. */
+static void expect_row(cuda_case* c, const sizes* s, minibatch_case* m, size_t p, size_t r, const float* from,
+                       int of_next) {
+  const size_t K = s->K, B = s->B, O = s->O, F = s->F;
+  const float* next_obs = from + F + 3;
+  memcpy(m->states + (p * 2 * B + r) * O, from, O * sizeof(float));
+  memcpy(m->states + ((p * 2 + 1) * B + r) * O, next_obs, O * sizeof(float));
+
+  /* each critic's inputs; the actor writes the actions of `policy` and `next` */
+  for (size_t k = 0; k < K; k++) {
+    const size_t at = ((p * K + k) * B + r) * F;
+    memcpy(m->current + at, from, F * sizeof(float));
+    memcpy(m->policy + at, from, O * sizeof(float));
+    if (of_next) memcpy(m->next + at, next_obs, O * sizeof(float));
+    cuda_open(c, m->device.policy + at, O);
+    if (of_next) cuda_open(c, m->device.next + at, O);
+  }
+  m->reward[p * B + r] = from[F];
+  m->discount[p * B + r] = sac_discount(0.97f, from[F + 1]);
+  m->weight[p * B + r] = 1;
+}
+
+/* The noise of agent p, and what the kernel may write of its arrays. */
+static void expect_noise(cuda_case* c, const sizes* s, minibatch_case* m, size_t p, const sac_device_state* state,
+                         int of_next) {
+  const size_t K = s->K, B = s->B, O = s->O, A = s->A, F = s->F;
+  const uint64_t block = sac_draw_block(state->updates, B * A, SAC_NORMALS_PER_BLOCK);
+  sac_fill_normals(state->seed, SAC_STREAM_ACTION_NOISE, block, B * A, m->noise + 2 * p * B * A);
+  if (of_next)
+    sac_fill_normals(state->seed, SAC_STREAM_NEXT_ACTION_NOISE, block, B * A, m->noise + (2 * p + 1) * B * A);
+  cuda_open(c, m->device.states + p * 2 * B * O, 2 * B * O);
+  cuda_open(c, m->device.current + p * K * B * F, K * B * F);
+  cuda_open(c, m->device.reward + p * B, B);
+  cuda_open(c, m->device.discount + p * B, B);
+  cuda_open(c, m->device.weight + p * B, B);
+  cuda_open(c, m->device.index + p * B, B);
+  cuda_open(c, m->device.noise + 2 * p * B * A, of_next ? 2 * B * A : B * A);
+}
+
+static void same_minibatch(cuda_case* c, const sizes* s, const minibatch_case* m) {
+  const size_t P = s->P, K = s->K, B = s->B, O = s->O, A = s->A, F = s->F;
+  cuda_same((const float*)cuda_result(c, m->device.states), m->states, P * 2 * B * O);
+  cuda_same((const float*)cuda_result(c, m->device.current), m->current, P * K * B * F);
+  cuda_same((const float*)cuda_result(c, m->device.next), m->next, P * K * B * F);
+  cuda_same((const float*)cuda_result(c, m->device.policy), m->policy, P * K * B * F);
+  cuda_same((const float*)cuda_result(c, m->device.reward), m->reward, P * B);
+  cuda_same((const float*)cuda_result(c, m->device.discount), m->discount, P * B);
+  cuda_same((const float*)cuda_result(c, m->device.weight), m->weight, P * B);
+  cuda_same((const uint64_t*)cuda_result(c, m->device.index), m->index, P * B);
+  cuda_same((const float*)cuda_result(c, m->device.noise), m->noise, P * 2 * B * A);
+}
+
 START_TEST(sample) {
-  const size_t P = (size_t)samples[_i].population, K = (size_t)samples[_i].critics, B = (size_t)samples[_i].batch;
-  const size_t O = (size_t)samples[_i].obs, A = (size_t)samples[_i].action, F = O + A;
-  const size_t capacity = (size_t)samples[_i].capacity;
-  const int of_next = samples[_i].with_next_action;
   const sac_row_layout row = layout_of(samples[_i].obs, samples[_i].action);
-  const size_t floats = (size_t)row.floats;
+  const size_t O = (size_t)samples[_i].obs, A = (size_t)samples[_i].action;
+  const sizes s = {(size_t)samples[_i].population, (size_t)samples[_i].critics, (size_t)samples[_i].batch, O, A, O + A,
+                   (size_t)samples[_i].capacity,   (size_t)row.floats};
+  const int of_next = samples[_i].with_next_action;
+
+  /* a ring with a NaN, which is in many minibatches and is copied */
   cuda_case c = cuda_case_create((uint64_t)_i);
-  c.runs = B > 1000 ? 2 : CUDA_RUNS;
+  c.runs = s.B > 1000 ? 2 : CUDA_RUNS;
   sac_device_state* state = cuda_states(&c, samples[_i].population);
-  for (size_t p = 0; p < P; p++) {
+  for (size_t p = 0; p < s.P; p++) {
     state[p].pushed = samples[_i].pushed + p;
     state[p].updates = samples[_i].updates + 11 * p;
   }
-  float* ring = cuda_numbers(&c, P * capacity * floats, 3);
-  ring[1] = NAN; /* a NaN is in many minibatches and is copied */
-  minibatch_case m = {.states = cuda_numbers(&c, P * 2 * B * O, 1),
-                      .current = cuda_numbers(&c, P * K * B * F, 1),
-                      .next = cuda_numbers(&c, P * K * B * F, 1),
-                      .policy = cuda_numbers(&c, P * K * B * F, 1),
-                      .reward = cuda_numbers(&c, P * B, 1),
-                      .discount = cuda_numbers(&c, P * B, 1),
-                      .weight = cuda_numbers(&c, P * B, 1),
-                      .index = cuda_host(&c, uint64_t, P * B),
-                      .noise = cuda_numbers(&c, P * 2 * B * A, 1)};
-  m.device = (sac_device_minibatch){cuda_put(&c, m.states, P * 2 * B * O), cuda_put(&c, m.current, P * K * B * F),
-                                    cuda_put(&c, m.next, P * K * B * F),   cuda_put(&c, m.policy, P * K * B * F),
-                                    cuda_put(&c, m.reward, P * B),         cuda_put(&c, m.discount, P * B),
-                                    cuda_put(&c, m.weight, P * B),         cuda_put(&c, m.index, P * B),
-                                    cuda_put(&c, m.noise, P * 2 * B * A)};
+  float* ring = cuda_numbers(&c, s.P * s.capacity * s.floats, 3);
+  ring[1] = NAN;
+  minibatch_case m = create_minibatch(&c, &s);
   const sac_replay_sample_args args = {
-      .state = cuda_put(&c, state, P),
-      .ring = cuda_put(&c, ring, P * capacity * floats),
+      .state = cuda_put(&c, state, s.P),
+      .ring = cuda_put(&c, ring, s.P * s.capacity * s.floats),
       .minibatch = m.device,
       .dims = {samples[_i].population, samples[_i].batch, samples[_i].obs, samples[_i].action, samples[_i].critics},
       .row = row,
@@ -151,52 +222,24 @@ START_TEST(sample) {
       .with_next_action = of_next,
       .gamma = 0.97f};
 
-  uint64_t* index = cuda_host(&c, uint64_t, B);
-  for (size_t p = 0; p < P; p++) {
+  /* the rows and the noise that each agent must draw; a stopped one draws nothing */
+  uint64_t* index = cuda_host(&c, uint64_t, s.B);
+  for (size_t p = 0; p < s.P; p++) {
     if (!state[p].alive) continue;
-    const uint64_t updates = state[p].updates, size = state[p].pushed < capacity ? state[p].pushed : capacity;
-    sac_fill_indices(state[p].seed, SAC_STREAM_SAMPLE, sac_draw_block(updates, B, SAC_INDICES_PER_BLOCK), B, size,
-                     index);
-    for (size_t r = 0; r < B; r++) {
-      const float* from = ring + (p * capacity + index[r]) * floats;
+    const uint64_t size = state[p].pushed < s.capacity ? state[p].pushed : s.capacity;
+    sac_fill_indices(state[p].seed, SAC_STREAM_SAMPLE, sac_draw_block(state[p].updates, s.B, SAC_INDICES_PER_BLOCK),
+                     s.B, size, index);
+    for (size_t r = 0; r < s.B; r++) {
       ck_assert_uint_lt(index[r], size);
-      memcpy(m.states + (p * 2 * B + r) * O, from, O * sizeof(float));
-      memcpy(m.states + ((p * 2 + 1) * B + r) * O, from + O + A + 3, O * sizeof(float));
-      for (size_t k = 0; k < K; k++) {
-        const size_t at = ((p * K + k) * B + r) * F;
-        memcpy(m.current + at, from, F * sizeof(float));
-        memcpy(m.policy + at, from, O * sizeof(float)); /* the actor writes the actions of these two places */
-        if (of_next) memcpy(m.next + at, from + O + A + 3, O * sizeof(float));
-        cuda_open(&c, m.device.policy + at, O);
-        if (of_next) cuda_open(&c, m.device.next + at, O);
-      }
-      m.reward[p * B + r] = from[F];
-      m.discount[p * B + r] = sac_discount(0.97f, from[F + 1]);
-      m.weight[p * B + r] = 1;
-      m.index[p * B + r] = index[r];
+      m.index[p * s.B + r] = index[r];
+      expect_row(&c, &s, &m, p, r, ring + (p * s.capacity + index[r]) * s.floats, of_next);
     }
-    const uint64_t block = sac_draw_block(updates, B * A, SAC_NORMALS_PER_BLOCK);
-    sac_fill_normals(state[p].seed, SAC_STREAM_ACTION_NOISE, block, B * A, m.noise + 2 * p * B * A);
-    if (of_next)
-      sac_fill_normals(state[p].seed, SAC_STREAM_NEXT_ACTION_NOISE, block, B * A, m.noise + (2 * p + 1) * B * A);
-    cuda_open(&c, m.device.states + p * 2 * B * O, 2 * B * O);
-    cuda_open(&c, m.device.current + p * K * B * F, K * B * F);
-    cuda_open(&c, m.device.reward + p * B, B);
-    cuda_open(&c, m.device.discount + p * B, B);
-    cuda_open(&c, m.device.weight + p * B, B);
-    cuda_open(&c, m.device.index + p * B, B);
-    cuda_open(&c, m.device.noise + 2 * p * B * A, of_next ? 2 * B * A : B * A);
+    expect_noise(&c, &s, &m, p, &state[p], of_next);
   }
+
+  /* every bit */
   cuda_run(&c, sac_replay_sample_uniform(c.stream, &args));
-  cuda_same((const float*)cuda_result(&c, m.device.states), m.states, P * 2 * B * O);
-  cuda_same((const float*)cuda_result(&c, m.device.current), m.current, P * K * B * F);
-  cuda_same((const float*)cuda_result(&c, m.device.next), m.next, P * K * B * F);
-  cuda_same((const float*)cuda_result(&c, m.device.policy), m.policy, P * K * B * F);
-  cuda_same((const float*)cuda_result(&c, m.device.reward), m.reward, P * B);
-  cuda_same((const float*)cuda_result(&c, m.device.discount), m.discount, P * B);
-  cuda_same((const float*)cuda_result(&c, m.device.weight), m.weight, P * B);
-  cuda_same((const uint64_t*)cuda_result(&c, m.device.index), m.index, P * B);
-  cuda_same((const float*)cuda_result(&c, m.device.noise), m.noise, P * 2 * B * A);
+  same_minibatch(&c, &s, &m);
   cuda_case_free(&c);
 }
 END_TEST

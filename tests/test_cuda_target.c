@@ -43,6 +43,7 @@ static void check_scalars(const sac_device_state* got, uint64_t updates) {
 }
 
 START_TEST(update) {
+  /* agents with counters of their own, and statistics to add up */
   const int population = regions[_i].population;
   const size_t floats = regions[_i].floats, all = (size_t)population * floats;
   const float tau = regions[_i].tau;
@@ -54,6 +55,8 @@ START_TEST(update) {
     random_stats(&c, &state[p].stats);
     random_stats(&c, &state[p].totals);
   }
+
+  /* targets and sources, each with a NaN */
   float *target = cuda_numbers(&c, all, 2), *source = cuda_numbers(&c, all, 3);
   target[1] = source[2] = NAN;
   sac_target_args args = {.state = cuda_put(&c, state, population),
@@ -63,6 +66,8 @@ START_TEST(update) {
                           .population = population,
                           .tau = tau,
                           .rates = rates};
+
+  /* what the kernel may write: nothing of stopped agents */
   for (int p = 0; p < population; p++) {
     if (!state[p].alive) continue;
     cuda_open(&c, args.target + (size_t)p * floats, floats);
@@ -71,9 +76,13 @@ START_TEST(update) {
     cuda_open(&c, &args.state[p].totals_updates, 1);
     cuda_open(&c, &args.state[p].totals, 1);
   }
+
+  /* one run */
   cuda_run(&c, sac_target_update(c.stream, &args));
   const float* got = cuda_result(&c, args.target);
   const sac_device_state* after = cuda_result(&c, args.state);
+
+  /* the weighted mean, to the bit for tau 0 and 1; a NaN on either side stays */
   for (int p = 0; p < population; p++) {
     if (!state[p].alive) continue;
     for (size_t i = (size_t)p * floats; i < (size_t)(p + 1) * floats; i++) {
@@ -83,6 +92,8 @@ START_TEST(update) {
       else if (tau == 0) cuda_same(&got[i], &target[i], 1);
       else cuda_near(got[i], x + y, 3 * FLOAT_EPSILON * (fabs(x) + fabs(y)));
     }
+
+    /* totals and counters have moved by one update, and the scalars belong to the next */
     double before[SAC_STATISTIC_COUNT], step[SAC_STATISTIC_COUNT], now[SAC_STATISTIC_COUNT];
     stats_of(&state[p].totals, before);
     stats_of(&state[p].stats, step);

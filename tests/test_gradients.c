@@ -264,25 +264,17 @@ static void get_all(world* w, const sac_agent* agent) {
   if (w->value.layers) net_get(&w->value_target, agent);
 }
 
-START_TEST(central_differences) {
-  const problem* p = &problems[_i];
-  const int is_v = strcmp(p->algo, "sac-v") == 0;
-  dice = (uint64_t)_i + 1;
-  sac_agent* agent = NULL;
-  sac_config* config = config_of(
-      "device=cpu algo=%s network.hidden=%s network.critics=%s alpha.learn=%s alpha.initial=0.3 "
-      "alpha.target_entropy=-0.4 replay.batch=%d replay.capacity=%d reward_scale=1.7 optim.lr=0.01",
-      p->algo, p->hidden, p->critics, p->learn, p->batch, p->batch);
-  const float low[] = {-1, -1}, high[] = {1, 1};
-  const sac_env_spec spec = {p->obs, p->act, 0, 0, low, high};
-  ck_ok(sac_agent_create(&agent, config, &spec));
-
+/* The networks and inputs of a problem, in the test's own code. */
+static world world_create(const problem* p, sac_config* config) {
+  const int is_v = strcmp(p->algo, "sac-v") == 0, n = p->batch;
   world w = {.p = p, .critics = (int)strtol(p->critics, NULL, 10)};
   w.gamma = key(config, "gamma");
   w.reward_scale = key(config, "reward_scale");
   w.target_entropy = key(config, "alpha.target_entropy");
   w.log_std_min = key(config, "policy.log_std_min");
   w.log_std_max = key(config, "policy.log_std_max");
+
+  /* networks: sac has targets of the critics, sac-v a value network and its target */
   net_make(&w.actor, "actor", p->obs, p->hidden, 2 * p->act);
   for (int k = 0; k < w.critics; k++) {
     char name[32];
@@ -294,15 +286,7 @@ START_TEST(central_differences) {
   if (is_v) net_make(&w.value, "value", p->obs, p->hidden, 1);
   if (is_v) net_make(&w.value_target, "value_target", p->obs, p->hidden, 1);
 
-  float head[4];
-  ck_ok(sac_agent_tensor_get(agent, "actor.head.bias", head, 2 * (size_t)p->act));
-  for (int i = 0; i < p->act; i++) {
-    head[i] += (float)(i % 2 ? -p->mean_bias : p->mean_bias);
-    head[p->act + i] += (float)p->log_std_bias;
-  }
-  ck_ok(sac_agent_tensor_set(agent, "actor.head.bias", head, 2 * (size_t)p->act));
-
-  const int n = p->batch;
+  /* a minibatch and its noise */
   w.obs = fill(n * p->obs, normal);
   w.action = fill(n * p->act, in_box);
   w.reward = fill(n, normal);
@@ -311,45 +295,87 @@ START_TEST(central_differences) {
   w.next_obs = fill(n * p->obs, normal);
   w.noise = fill(n * p->act, normal);
   w.next_noise = fill(n * p->act, normal);
+  return w;
+}
+
+static void world_free(world* w) {
+  float* arrays[] = {w->obs, w->action, w->reward, w->terminated, w->next_obs, w->noise, w->next_noise};
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+  net_free(&w->actor);
+  net_free(&w->value);
+  net_free(&w->value_target);
+  for (int k = 0; k < w->critics; k++) {
+    net_free(&w->critic[k]);
+    net_free(&w->critic_target[k]);
+  }
+}
+
+/* Moves the actor's means and log sigmas to where the problem wants them. */
+static void bias_actor(sac_agent* agent, const problem* p) {
+  float head[4];
+  ck_ok(sac_agent_tensor_get(agent, "actor.head.bias", head, 2 * (size_t)p->act));
+  for (int i = 0; i < p->act; i++) {
+    head[i] += (float)(i % 2 ? -p->mean_bias : p->mean_bias);
+    head[p->act + i] += (float)p->log_std_bias;
+  }
+  ck_ok(sac_agent_tensor_set(agent, "actor.head.bias", head, 2 * (size_t)p->act));
+}
+
+/* Compares grad/log_alpha with central differences. */
+static void check_alpha(world* w, const sac_agent* agent) {
+  float grad;
+  const double kept = w->log_alpha, h = DIFFERENCE_STEP;
+  ck_ok(sac_agent_tensor_get(agent, "grad/log_alpha", &grad, 1));
+  w->log_alpha = kept + h;
+  const double up = loss(w, ALPHA, 0, NULL);
+  w->log_alpha = kept - h;
+  const double down = loss(w, ALPHA, 0, NULL);
+  w->log_alpha = kept;
+  ck_near(grad, (up - down) / (2 * h), GRADIENT_REL * (1 + fabs(up / kept)));
+}
+
+START_TEST(central_differences) {
+  const problem* p = &problems[_i];
+  const int is_v = strcmp(p->algo, "sac-v") == 0;
+  dice = (uint64_t)_i + 1;
+
+  /* an agent of the library */
+  sac_agent* agent = NULL;
+  sac_config* config = config_of(
+      "device=cpu algo=%s network.hidden=%s network.critics=%s alpha.learn=%s alpha.initial=0.3 "
+      "alpha.target_entropy=-0.4 replay.batch=%d replay.capacity=%d reward_scale=1.7 optim.lr=0.01",
+      p->algo, p->hidden, p->critics, p->learn, p->batch, p->batch);
+  const float low[] = {-1, -1}, high[] = {1, 1};
+  const sac_env_spec spec = {p->obs, p->act, 0, 0, low, high};
+  ck_ok(sac_agent_create(&agent, config, &spec));
+  bias_actor(agent, p);
+
+  /* the same networks here, and what both compute with */
+  world w = world_create(p, config);
   const sac_minibatch minibatch = {w.obs, w.action, w.reward, w.terminated, w.next_obs};
   const sac_noise noise = {w.noise, is_v ? NULL : w.next_noise};
 
-  for (int update = 0; update < 2;
-       update++) { /* the second update has targets that differ from their networks, and moments that are not zero */
+  /* the second update has targets that differ from their networks, and moments that are not zero */
+  for (int update = 0; update < 2; update++) {
+    /* targets are constants of the loss: they are computed before a weight is moved */
     double critic_fixed[16] = {0}, value_fixed[16] = {0};
     get_all(&w, agent);
     fix_critic_targets(&w, critic_fixed);
     fix_value_targets(&w, value_fixed);
     world after = w;
+
+    /* the critics, and the value network */
     ck_ok(sac_agent_update_with(agent, &minibatch, &noise, NULL));
     for (int k = 0; k < w.critics; k++) check_net(&w, agent, &w.critic[k], CRITIC, k, critic_fixed);
     if (is_v) check_net(&w, agent, &w.value, VALUE, 0, value_fixed);
+
     /* the losses of alpha and of the actor use the old actor; in [sac] the new critics */
-    if (strcmp(p->learn, "true") == 0) {
-      float grad;
-      const double kept = w.log_alpha, h = DIFFERENCE_STEP;
-      ck_ok(sac_agent_tensor_get(agent, "grad/log_alpha", &grad, 1));
-      w.log_alpha = kept + h;
-      const double up = loss(&w, ALPHA, 0, NULL);
-      w.log_alpha = kept - h;
-      const double down = loss(&w, ALPHA, 0, NULL);
-      w.log_alpha = kept;
-      ck_near(grad, (up - down) / (2 * h), GRADIENT_REL * (1 + fabs(up / kept)));
-    }
+    if (strcmp(p->learn, "true") == 0) check_alpha(&w, agent);
     if (!is_v)
       for (int k = 0; k < w.critics; k++) net_get(&after.critic[k], agent);
     check_net(&after, agent, &after.actor, ACTOR, 0, NULL);
   }
-
-  float* arrays[] = {w.obs, w.action, w.reward, w.terminated, w.next_obs, w.noise, w.next_noise};
-  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
-  net_free(&w.actor);
-  net_free(&w.value);
-  net_free(&w.value_target);
-  for (int k = 0; k < w.critics; k++) {
-    net_free(&w.critic[k]);
-    net_free(&w.critic_target[k]);
-  }
+  world_free(&w);
   sac_agent_destroy(agent);
   sac_config_destroy(config);
 }

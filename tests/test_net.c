@@ -201,6 +201,7 @@ START_TEST(elementwise) {
   float *mean = random_floats(4, N, 12), *log_std = random_floats(5, N, 25);
   const sac_adam_step step = sac_adam_begin(3, 1e-3, 0.9, 0.999, 1e-8);
   EACH_ISA(isa) {
+    /* Adam's step, with the sum of squares that it returns */
     float w1[N], m1[N], v1[N], w2[N], m2[N], v2[N], a[N], lp[N] = {0}, sp[N], sl[N];
     double squares = 0;
     for (int i = 0; i < N; i++) {
@@ -215,9 +216,13 @@ START_TEST(elementwise) {
     ck_same_bits(w1, w2, N);
     ck_same_bits(m1, m2, N);
     ck_same_bits(v1, v2, N);
+
+    /* the targets' step */
     isa->polyak(N, w1, g, 0.3f);
     for (int i = 0; i < N; i++) w2[i] = sac_polyak(w2[i], g[i], 0.3f);
     ck_same_bits(w1, w2, N);
+
+    /* the squash and its way back */
     isa->squash(N, mean, log_std, eps, -20, 2, a, lp, sp, sl);
     float d_mean[N], d_log_std[N];
     memcpy(d_mean, mean, sizeof d_mean);
@@ -231,6 +236,8 @@ START_TEST(elementwise) {
       ck_same_bits(&d_mean[i], &grad.mean, 1);
       ck_same_bits(&d_log_std[i], &grad.log_std, 1);
     }
+
+    /* normals */
     float z1[N], z2[N];
     isa->normals(5, 6, 7, N, z1);
     sac_fill_normals(5, 6, 7, N, z2);
@@ -278,16 +285,65 @@ static double objective(const sac_net* net, const double* w, const float* x, con
 
 static const char* const widths[] = {"31", "7,5", "33,1,8", "64,65"};
 
+/* What the differences compare: a network in float and its weights in double, rows x, and dJ/dy in `head`. */
+typedef struct slopes {
+  const sac_net* net;
+  int rows;
+  double* wd;
+  float *x, *head;
+} slopes;
+
+/* dJ/dw of some weights and biases of each layer. */
+static void check_weights(const slopes* s, const float* grad) {
+  const sac_net* net = s->net;
+  const double h = DIFFERENCE_STEP;
+  for (int l = 0; l < net->layers; l++)
+    for (int part = 0; part < 2; part++) {
+      const size_t n = (size_t)net->size[l + 1] * (part ? 1 : (size_t)net->size[l]);
+      for (size_t i = 0; i < n; i += 1 + n / 40) {
+        const size_t e = (part ? net->bias[l] : net->weight[l]) + i;
+        const double value = s->wd[e];
+        s->wd[e] = value + h;
+        const double above = objective(net, s->wd, s->x, s->head, s->rows);
+        s->wd[e] = value - h;
+        const double below = objective(net, s->wd, s->x, s->head, s->rows);
+        s->wd[e] = value;
+        ck_near_relative(grad[e], (above - below) / (2 * h), GRADIENT_REL, GRADIENT_DIFFERENCE_ABS);
+      }
+    }
+}
+
+/* dJ/dx of some rows, without the first feature. */
+static void check_inputs(const slopes* s, const float* dx) {
+  const int in = s->net->size[0];
+  for (int r = 0; r < s->rows; r += 17)
+    for (int k = 1; k < in; k++) {
+      float* at = &s->x[r * in + k];
+      const float value = *at;
+      *at = value + 0x1p-16f; /* exact in float: |x| < 2 */
+      const double above = objective(s->net, s->wd, s->x, s->head, s->rows), up = (double)*at;
+      *at = value - 0x1p-16f;
+      const double below = objective(s->net, s->wd, s->x, s->head, s->rows), down = (double)*at;
+      *at = value;
+      ck_near_relative(panel_at(dx, in - 1, r, k - 1), (above - below) / (up - down), GRADIENT_REL,
+                       GRADIENT_DIFFERENCE_ABS);
+    }
+}
+
 START_TEST(central_differences) {
   const agent_case c = {.algo = "sac", .obs = 5, .action = 2, .hidden = widths[_i], .batch = 8, .critics = 1};
   sac_agent* agent = agent_case_create(&c);
   const sac_net* net = &agent->tensors.net[SAC_ACTOR][0];
   const int rows = 35, in = net->size[0], out = net->size[net->layers], panels = 2;
+
+  /* the network's weights, in float and in double, and random rows */
   size_t floats;
   float *w = slab_copy(agent, SAC_MEMORY_WEIGHTS, 0, &floats), *x = random_floats(1, (size_t)(rows * in), 2);
   float* head = random_floats(2, (size_t)(rows * out), 1);
   double* wd = calloc(floats, sizeof(double));
   for (size_t i = 0; i < floats; i++) wd[i] = (double)w[i];
+
+  /* a trace for all rows, and the rows in panels */
   sac_trace trace = {.turned = (size_t)panels * SAC_PANEL * SAC_PANEL};
   for (int l = 0; l + 1 < net->layers; l++) {
     trace.h[l] = calloc((size_t)(panels * net->size[l + 1] * SAC_PANEL), sizeof(float));
@@ -296,48 +352,31 @@ START_TEST(central_differences) {
   float *xp = panels_of(x, rows, in), *xt = calloc(trace.turned, sizeof(float));
   for (int r = 0; r < rows; r++)
     for (int k = 0; k < in; k++) xt[r * SAC_PANEL + k] = x[r * in + k];
+
+  /* where the gradients go */
   float* grad = calloc(floats, sizeof(float));
   float* dx = calloc((size_t)(panels * in * SAC_PANEL), sizeof(float));
   EACH_ISA(isa) {
+    /* forward, and back from dJ/dy, which is `head` */
     trace.out = panels_of(head, rows, out);
     sac_net_forward(isa, net, w, (sac_rows){xp, (size_t)in * SAC_PANEL}, &trace, 0, rows);
     free(trace.out);
-    trace.out = panels_of(head, rows, out); /* dJ/dy = c */
+    trace.out = panels_of(head, rows, out);
     sac_net_backward(isa, net, w, &trace, 0, rows);
+
+    /* gradients of weights and biases, layer by layer */
     for (int l = 0; l < net->layers; l++) {
       const sac_rows d = sac_trace_rows(&trace, net, l, 0);
       isa->weight_grad(d, l ? trace.t[l - 1] : xt, trace.turned, net->size[l], 0, net->size[l + 1],
                        grad + net->weight[l], rows, NULL);
       isa->bias_grad(d, 0, net->size[l + 1], grad + net->bias[l], rows);
     }
-    const double h = DIFFERENCE_STEP;
-    for (int l = 0; l < net->layers; l++)
-      for (int part = 0; part < 2; part++) {
-        const size_t n = (size_t)net->size[l + 1] * (part ? 1 : (size_t)net->size[l]);
-        for (size_t i = 0; i < n; i += 1 + n / 40) {
-          double* at = &wd[(part ? net->bias[l] : net->weight[l]) + i];
-          const double value = *at;
-          *at = value + h;
-          const double above = objective(net, wd, x, head, rows);
-          *at = value - h;
-          const double below = objective(net, wd, x, head, rows);
-          *at = value;
-          ck_near_relative(grad[(part ? net->bias[l] : net->weight[l]) + i], (above - below) / (2 * h), GRADIENT_REL,
-                           GRADIENT_DIFFERENCE_ABS);
-        }
-      }
+    const slopes of = {net, rows, wd, x, head};
+    check_weights(&of, grad);
+
+    /* the input's gradient, for all features but the first */
     sac_net_input_grad(isa, net, w, &trace, 0, rows, 1, in - 1, (sac_rows){dx, (size_t)(in - 1) * SAC_PANEL});
-    for (int r = 0; r < rows; r += 17)
-      for (int k = 1; k < in; k++) {
-        const float value = x[r * in + k];
-        x[r * in + k] = value + 0x1p-16f; /* exact in float: |x| < 2 */
-        const double above = objective(net, wd, x, head, rows), up = (double)x[r * in + k];
-        x[r * in + k] = value - 0x1p-16f;
-        const double below = objective(net, wd, x, head, rows), down = (double)x[r * in + k];
-        x[r * in + k] = value;
-        ck_near_relative(panel_at(dx, in - 1, r, k - 1), (above - below) / (up - down), GRADIENT_REL,
-                         GRADIENT_DIFFERENCE_ABS);
-      }
+    check_inputs(&of, dx);
     free(trace.out);
   }
   for (int l = 0; l + 1 < net->layers; l++) free(trace.h[l]), free(trace.t[l]);

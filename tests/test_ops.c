@@ -358,12 +358,15 @@ END_TEST
 
 /* Each kind of operation, function of rows and kind of network is in some case, and has its entries in the tables. */
 START_TEST(nothing_is_missing) {
+  /* what the algorithms list */
   int kinds[SAC_OP_KIND_COUNT] = {0}, rows[SAC_ROW_COUNT] = {0};
   for (int a = 0; a < SAC_ALGO_COUNT; a++)
     for (int32_t i = 0; i < sac_algo_at(a)->op_count; i++) {
       kinds[sac_algo_at(a)->update[i].kind]++;
       rows[sac_algo_at(a)->update[i].row]++;
     }
+
+  /* kinds of operations */
   for (int k = 0; k < SAC_OP_KIND_COUNT; k++) {
     ck_assert_msg(kinds[k] > 0, "no algorithm has an operation '%s', so nothing tests it", sac_op_kind_names[k]);
     ck_assert_msg(ops_kinds[k] != NULL, "operation '%s' has no entry in ops_kinds (tests/support/ops_reference.h)",
@@ -372,6 +375,8 @@ START_TEST(nothing_is_missing) {
                   "operation '%s' has no entry in ops_columns_of_kind (tests/support/ops_columns.h)",
                   sac_op_kind_names[k]);
   }
+
+  /* functions of rows */
   for (int r = SAC_ROW_NONE + 1; r < SAC_ROW_COUNT; r++) {
     const char* name = sac_row_name((sac_row_function)r);
     ck_assert_msg(rows[r] > 0, "no algorithm has the row function '%s', so nothing tests it", name);
@@ -380,6 +385,8 @@ START_TEST(nothing_is_missing) {
     ck_assert_msg(ops_columns_of_row[r].cpu != NULL,
                   "row function '%s' has no entry in ops_columns_of_row (tests/support/ops_columns.h)", name);
   }
+
+  /* kinds of networks */
   for (int k = 0; sac_network_kind_names[k]; k++) (void)ops_find_network_kind(sac_network_kind_names[k]);
 }
 END_TEST

@@ -117,11 +117,15 @@ START_TEST(lies_are_found) {
       {"nan observation", SAC_ERROR_NUMERIC, "step 80: "},
       {"nan reward", SAC_ERROR_NUMERIC, "reward is NaN in environment 0"},
   };
+
+  /* the environment of plugins/liar.c tells the lie when it is created, or later in one of 60 steps */
   sac_vector* v;
   (void)setenv("SAC_TEST_LIE", cases[_i].lie, 1);
   sac_status status = make(liar, "{}", 2, &v);
   for (int32_t t = 0; status == SAC_OK && t < 60; t++) act(v, t), status = sac_vector_step(v);
   ck_assert_int_eq(unsetenv("SAC_TEST_LIE"), 0);
+
+  /* the message says which, and names the file */
   ck_fails(status, cases[_i].status, cases[_i].text);
   ck_assert_msg(strstr(sac_last_error(), "plugins/liar.so") != NULL || strlen(liar) > 90, "%s", sac_last_error());
   sac_vector_destroy(v);

@@ -149,6 +149,7 @@ static char* edited(const char* file, size_t size, const char* from, const char*
   return copy;
 }
 
+/* Long for its list of edits. Each edit keeps the length of the file. */
 START_TEST(hostile_files) {
   static const struct {
     const char *from, *to;
@@ -173,17 +174,23 @@ START_TEST(hostile_files) {
       {"__metadata__", "__metadatx__"},
       {"[412,420]", "[404,412]"}, /* the bytes of one tensor twice, those of another never */
   };
+
+  /* a good file, which the edits start from */
   sac_agent* agent = rows_agent("network.hidden", "8,5", NULL);
   void* memory;
   char* file;
   size_t size;
   (void)make(agent, &memory, &file, &size);
   ck_assert_int_eq(status_of(file, size), SAC_POLICY_OK);
+
+  /* every edit is refused */
   for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
     char* copy = edited(file, size, edits[i].from, edits[i].to);
     ck_assert_msg(status_of(copy, size) == SAC_POLICY_FORMAT, "%s -> %s was taken", edits[i].from, edits[i].to);
     free(copy);
   }
+
+  /* a longer file, and every shorter one */
   char* longer = calloc(1, size + 4);
   memcpy(longer, file, size);
   ck_assert_int_eq(status_of(longer, size + 4), SAC_POLICY_FORMAT);
@@ -194,13 +201,16 @@ START_TEST(hostile_files) {
     ck_assert_int_eq(status_of(copy, cut), SAC_POLICY_FORMAT);
     free(copy);
   }
-  for (size_t i = 0; i < size;
-       i++) { /* change any byte: the file is refused, or harmless; no access out of bounds (sanitizers) */
+
+  /* any byte changed: the file is refused, or harmless; no access out of bounds (sanitizers) */
+  for (size_t i = 0; i < size; i++) {
     const char old = file[i];
     file[i] = (char)(old ^ 0x15);
     (void)status_of(file, size);
     file[i] = old;
   }
+
+  /* values that are not finite, in the last tensor */
   const float bad[2] = {NAN, INFINITY};
   for (int i = 0; i < 2; i++) {
     float old;
@@ -208,6 +218,8 @@ START_TEST(hostile_files) {
     ck_assert_int_eq(status_of(file, size), SAC_POLICY_NUMERIC);
     memcpy(file + size - 4 * (i + 1), &old, 4);
   }
+
+  /* no bytes at all */
   ck_assert_int_eq(status_of(NULL, 0), SAC_POLICY_FORMAT);
   ck_assert_int_eq(status_of(file, 0), SAC_POLICY_FORMAT);
   free(file), free(memory);

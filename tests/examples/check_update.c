@@ -70,8 +70,12 @@ static double first_step(double weight, double gradient, double lr) {
   return weight - lr * gradient / (fabs(gradient) + 1e-8);
 }
 
+/* Long because it reads as the update runs: settings, weights, one transition, then critic, actor, temperature,
+ * target. */
 int main(void) {
   const double lr = 0.01, gamma = 0.9, tau = 0.25, scale = 2.0, log_alpha = -1.0;
+
+  /* an agent whose networks have one hidden unit, so that a hand can follow it */
   sac_config* config = NULL;
   must(sac_config_create(&config));
   must(sac_config_set(config, "device", "cpu"));
@@ -84,6 +88,7 @@ int main(void) {
   must(sac_config_set(config, "tau", "0.25"));
   must(sac_config_set(config, "reward_scale", "2"));
 
+  /* observations and actions are single numbers */
   const float low = -1, high = 1;
   const sac_env_spec spec = {1, 1, 0, 0, &low, &high};
   sac_agent* agent = NULL;

@@ -60,6 +60,7 @@ static double evaluate(sac_agent* agent) {
   return sum / episodes;
 }
 
+/* Long because it is the whole program of a user, in the order in which it runs. */
 int main(void) {
   /* 1. What to train with. Any key of `sac config` may be set; all values are text, as in a YAML file. */
   sac_config* config = NULL;
@@ -94,12 +95,14 @@ int main(void) {
     if (step < WARMUP) force = 2.0f * uniform();                    /* random, to see the world first */
     else must(sac_agent_act(agent, 1, obs, NULL, 0, &force, NULL)); /* a sample of the policy */
 
+    /* the world's step, and what it has shown */
     const float reward = cart_step(&c, force);
     const float next_obs[OBS] = {c.position, c.velocity};
     const float action[ACT] = {force / 2.0f};                  /* stored in (-1, 1): divide by the half range */
     const unsigned char terminated = 0;                        /* this world has no terminal state ... */
     const unsigned char truncated = (step + 1) % EPISODE == 0; /* ... its episodes are only cut off */
 
+    /* one transition goes into the replay */
     sac_transitions transition = {0}; /* one, or many at once: arrays are (n, ...) */
     transition.n = 1;
     transition.obs = obs;
@@ -110,10 +113,12 @@ int main(void) {
     transition.next_obs = next_obs; /* the true one, also at the end of an episode */
     must(sac_agent_push(agent, &transition));
 
+    /* learning: every step after the warm-up has one update */
     if (step >= WARMUP) must(sac_agent_update(agent, 1)); /* samples the replay; one gradient step each */
     if (truncated) c = cart_start();
   }
 
+  /* what training has changed */
   sac_update_stats stats;
   must(sac_agent_stats(agent, &stats));
   const double after = evaluate(agent);
@@ -135,6 +140,7 @@ int main(void) {
   sac_agent_destroy(loaded);
   sac_agent_destroy(agent);
 
+  /* the loaded agent acts alike, and training has helped */
   const int same = one == two, learnt = after > before && after > -25.0;
   printf("force at (0.5, -0.2): %.4f N; %s after loading\n", (double)one, same ? "the same" : "NOT the same");
   return same && learnt ? EXIT_SUCCESS : EXIT_FAILURE;

@@ -144,6 +144,7 @@ fail:
 }
 
 static sac_status create(micro* m, int tiny) {
+  /* the sizes, the least ones for --tiny */
   struct cudaDeviceProp device;
   const micro_sizes least = {.nodes = 3,
                              .launches = 1,
@@ -185,6 +186,8 @@ static sac_status create(micro* m, int tiny) {
   const size_t update = micro_update_floats(&m->size);
   m->third = square > update ? square : update;
   const size_t floats = 3 * m->third > m->size.floats ? 3 * m->third : m->size.floats;
+
+  /* what the measurements share: a stream, events, memory and cuBLAS */
   MICRO_TRY(cudaStreamCreateWithFlags(&m->stream, cudaStreamNonBlocking));
   MICRO_TRY(cudaEventCreate(&m->begin));
   MICRO_TRY(cudaEventCreate(&m->end));

@@ -274,6 +274,32 @@ bool is_shared(const void* pointer, size_t size) {
 
 }  // namespace
 
+// Gives each thread of the blocks its index; the indices are kept for the next launch of this shape.
+static void index_threads(dim3 shape) {
+  if (!memcmp(&indexed, &shape, sizeof indexed) && indexed_count >= count) return;
+  for (unsigned t = 0; t < count; t++) {
+    const unsigned i = t % in_block;
+    threads[t].index = {i % shape.x, i / shape.x % shape.y, i / shape.x / shape.y};
+  }
+  indexed = shape;
+  indexed_count = count;
+}
+
+// Makes the members of cluster b ready to run; their dynamic shared memory is poisoned.
+static void begin_cluster(const launch& l, uint64_t b, unsigned char* const* dynamic) {
+  for (unsigned m = 0; m < l.cluster; m++) {
+    const uint64_t each = b * l.cluster + m;
+    memset(dynamic[m], poison, l.shared);
+    members[m] = {};
+    members[m].dynamic = dynamic[m];
+    members[m].index = {static_cast<unsigned>(each % l.grid.x), static_cast<unsigned>(each / l.grid.x % l.grid.y),
+                        static_cast<unsigned>(each / l.grid.x / l.grid.y)};
+  }
+  cuda_host_now.rank = 0;
+  cuda_host_now.block = members[0].index;
+  cuda_host_now.dynamic_shared = members[0].dynamic;
+}
+
 cudaError_t run_kernel(int device, const launch& l) {
   count_launch(l.name);
   if (fault_wanted(l.name)) {
@@ -281,7 +307,7 @@ cudaError_t run_kernel(int device, const launch& l) {
     return cudaErrorIllegalAddress;
   }
 
-  // What all blocks share: sizes, the order of threads, and their indices, which are kept for the next launch.
+  // What all blocks share: sizes, the order of threads, and their indices.
   unsigned char* dynamic[cluster_blocks_max];
   take_dynamic(l.shared, l.cluster, dynamic);
   running = &l;
@@ -290,14 +316,7 @@ cudaError_t run_kernel(int device, const launch& l) {
   in_block = l.block.x * l.block.y * l.block.z;
   count = in_block * l.cluster;
   for (unsigned t = 0; t < count; t++) order[t] = t;
-  if (memcmp(&indexed, &l.block, sizeof indexed) || indexed_count < count) {
-    for (unsigned t = 0; t < count; t++) {
-      const unsigned i = t % in_block;
-      threads[t].index = {i % l.block.x, i / l.block.x % l.block.y, i / l.block.x / l.block.y};
-    }
-    indexed = l.block;
-    indexed_count = count;
-  }
+  index_threads(l.block);
   cuda_host_now.block_size = l.block;
   cuda_host_now.grid_size = l.grid;
 
@@ -313,19 +332,7 @@ cudaError_t run_kernel(int device, const launch& l) {
   // Run them.
   bool well = true;
   for (uint64_t i = 0; i < blocks && well; i++) {
-    const uint64_t b = shuffled.empty() ? i : shuffled[i];
-    for (unsigned m = 0; m < l.cluster; m++) {
-      const uint64_t each = b * l.cluster + m;
-      memset(dynamic[m], poison, l.shared);
-      members[m] = {};
-      members[m].dynamic = dynamic[m];
-      members[m].index = {static_cast<unsigned>(each % l.grid.x), static_cast<unsigned>(each / l.grid.x % l.grid.y),
-                          static_cast<unsigned>(each / l.grid.x / l.grid.y)};
-    }
-
-    cuda_host_now.rank = 0;
-    cuda_host_now.block = members[0].index;
-    cuda_host_now.dynamic_shared = members[0].dynamic;
+    begin_cluster(l, shuffled.empty() ? i : shuffled[i], dynamic);
     well = run_blocks();
 
     // Which __shared__ variables does the kernel write? Fill them for the next block.

@@ -281,6 +281,7 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
     return cudaSuccess;
   });
 }
+// Long because it is a table: each attribute with its value, mostly an H100's.
 cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int device) {
   return call(plain, [&] {
     if (device < 0 || device >= device_count()) return cudaErrorInvalidDevice;
