@@ -362,6 +362,9 @@ def test_wrong_policy_file():
         refused(["eval", policy, "--env", "Pendulum-v1"], FAILED, "observations")
         refused(["train", "--env", "Pendulum-v1", *sets(SMALL), "--out", f"{path}/new", "--init", policy], FAILED,
                 "actor.layers.0.weight")
+        train(pathlib.Path(path, "deep"), {"network.hidden": "16,16,16", "train.steps": 300})
+        refused(["train", "--env", "Pendulum-v1", *sets(dict(SMALL, **{"network.hidden": "16,16"})), "--out", f"{path}/new",
+                 "--init", f"{path}/deep/seed_1/policy.safetensors"], FAILED, "actor.layers.2.weight", "network.*")
         refused(["eval", "/etc/passwd"], FAILED, "/etc/passwd")
         policy.write_bytes(policy.read_bytes()[:-4])
         refused(["eval", policy], FAILED, "cut short")

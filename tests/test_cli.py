@@ -14,6 +14,7 @@ from support.program import PROGRAM, SMALL, checkpoints, main, one_line, rows, s
 
 # ctest: timeout=300
 
+ALGOS = json.loads(sac("config", "algo", "--json").stdout)[0]["allowed"].split(" | ")
 LONG = {"train.steps": 10000000, "checkpoint.every": 0, "eval.every": 0}
 
 
@@ -47,9 +48,10 @@ def test_info():
         assert shape["auto"] == ("cuda" if shape["cuda"]["step"] < shape["cpu"]["step"] else "cpu"), shape
         assert all(0 < shape[place]["update"] < shape[place]["step"] for place in ("cpu", "cuda")), shape
         assert re.search(rf"{shape['population']} x obs {shape['obs']} act .* {shape['auto']}\n", text), (shape, text)
-    assert {row["algo"] for row in info["support"]} == {"sac", "sac-v"}
+    assert {row["algo"] for row in info["support"]} == set(ALGOS)
     for row in info["support"]:
-        assert row["cpu"] == "composed" and row["cuda"] == ("composed" if info["cuda"] else None), row
+        cuda = {None, "composed"} if row["algo"] not in ("sac", "sac-v") else {"composed" if info["cuda"] else None}
+        assert row["cpu"] == "composed" and row["cuda"] in cuda, row
     if info["cuda_devices"]:
         assert info["cuda_devices"][0].startswith("cuda:0 ") and info["cuda_devices"][0] in text, text
         # Kernels and products. A device may split a product into two kernels.
@@ -155,14 +157,14 @@ def test_info_algo():
 
     deep = json.loads(sac("info", "--algo", "sac", "--set", "network.hidden=8,8,8", "--json").stdout)
     assert deep["launches"] == 48 and deep["launches_two_hidden"] == 34 and deep["hidden"] == [8, 8, 8], deep
-    assert "is not one of: sac | sac-v" in one_line(sac("info", "--algo", "sack", code=2).stderr)
+    assert "is not one of: " + " | ".join(ALGOS) in one_line(sac("info", "--algo", "sack", code=2).stderr)
     assert sac("info", "--env", "Pendulum-v1", "--algo", "sac-v", "--device", "cpu").stdout.startswith("Pendulum-v1: algo sac-v")
 
 
 def test_bench_op():
     tiny = ("--device", "cpu", "--seconds", 0.01, "--warmup", 0, "--repeats", 1, "--rows", 200)
     sizes = ("--obs", 3, "--act", 2, "--hidden", "8,7", "--batch", 33)
-    for algo in ("sac", "sac-v"):
+    for algo in ALGOS:
         for more in ((), ("--population", 3, "--threads", 2)):
             case = json.loads(sac("bench", "op", *tiny, *sizes, *more, "--set", f"algo={algo}", "--json").stdout)
             parts = case["parts"]
@@ -182,7 +184,7 @@ def test_bench_op():
     assert re.search(r"\n  critic update +[\d.]+ +[\d.]+%.* blocks +gradient critic \(s, a\), adam critic\n", text), text
     assert re.search(r"\n  all +[\d.]+  the sum\n  measured +[\d.]+  in the loop, [\d.]+ us (less|more)\n", text), text
     cases = [json.loads(line) for line in sac("bench", "op", *tiny, "--cases", "--json").stdout.splitlines()]
-    assert {case["algo"] for case in cases} == {"sac", "sac-v"} and {case["batch"] for case in cases} >= {1, 31, 33, 257}
+    assert {case["algo"] for case in cases} == set(ALGOS) and {case["batch"] for case in cases} >= {1, 31, 33, 257}
     assert {case["population"] for case in cases} == {1, 3} and len(cases) >= 14, cases
     assert "--cases goes with op" in one_line(sac("bench", "update", "--cases", code=2).stderr)
 

@@ -118,6 +118,43 @@ START_TEST(sample) {
 END_TEST
 
 /* The caller's minibatch is stored in the same place as a sampled one. */
+/* Every sampler draws rows that are in the ring, with weights above 0, and the same ones each time. */
+START_TEST(samplers_draw_rows_of_the_ring) {
+  enum { C = 50, B = 32 };
+  static const char* const capacity = "50";
+  const sac_sampler* sampler = sac_sampler_at(_i);
+  sac_agent* agent = make(3, 2, B, 1, 1, capacity);
+  const size_t floats = (size_t)agent->row.floats;
+  float* rows = calloc(C * floats, sizeof *rows);
+  void* state = sampler->bytes ? calloc(1, sampler->bytes(&agent->shape)) : NULL;
+  sac_ring view = {.rows = rows, .row = &agent->row, .state = state};
+
+  /* the ring grows, then wraps */
+  for (int64_t pushed = 0; pushed < 3 * C; pushed += 10) {
+    push_numbered(agent, pushed, 10);
+    ck_ok(agent->backend->read(agent, SAC_MEMORY_REPLAY, 0, 0, rows, C * floats));
+    if (sampler->pushed) sampler->pushed(&view, pushed % C, 10);
+    view.size = pushed + 10 < C ? pushed + 10 : C;
+
+    /* two draws of one minibatch, each with its rewards and discounts */
+    const sac_draw draw = {.seed = 7, .number = (uint64_t)pushed, .batch = B, .count = B, .gamma = 0.9f};
+    uint64_t index[2][B];
+    float weight[2][B], reward[B], discount[B];
+    for (int d = 0; d < 2; d++) sampler->draw(&view, &draw, index[d], weight[d]);
+    sampler->read(&view, &draw, index[0], reward, discount);
+    ck_assert_mem_eq(index[0], index[1], sizeof *index);
+    ck_assert_mem_eq(weight[0], weight[1], sizeof *weight);
+    for (int b = 0; b < B; b++) {
+      ck_assert_uint_lt(index[0][b], (uint64_t)view.size);
+      ck_assert(weight[0][b] > 0 && isfinite(weight[0][b]));
+      ck_assert(isfinite(reward[b]) && discount[b] >= 0 && discount[b] <= 1);
+    }
+  }
+  free(state), free(rows);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
 START_TEST(set_equals_sampled) {
   const int* s = shapes[_i];
   sac_agent *one = make(s[0], s[1], s[2], s[3], s[4], "2000"), *other = make(s[0], s[1], s[2], s[3], s[4], "2000");
@@ -252,4 +289,4 @@ START_TEST(sampler_that_learns) {
 END_TEST
 
 CHECK_MAIN("replay", CASE(ring), LOOP(sample, SHAPES), LOOP(set_equals_sampled, SHAPES), CASE(indices_are_uniform),
-           CASE(sampler_that_learns))
+           LOOP(samplers_draw_rows_of_the_ring, SAC_SAMPLER_COUNT), CASE(sampler_that_learns))

@@ -31,7 +31,8 @@ typedef struct sac_draw {
 typedef struct sac_sampler {
   const char* meaning; /* one line, for people */
 
-  /* Bytes of state that an agent's ring needs; NULL: none. The backend gives them zeroed. */
+  /* Bytes of state that an agent's ring needs; NULL: none. The backend gives them zeroed. Checkpoints do not hold this
+   * state: a sampler that has any must add it to them, or its runs do not resume exactly. */
   size_t (*bytes)(const sac_shape* shape);
 
   /* Called when rows first .. first + n - 1 of the ring were just written; ring->size does not count them yet. NULL:

@@ -330,6 +330,25 @@ static void log_start(sac_run* run) {
   sac_run_log(run, "writes to %s", run->folder->path);
 }
 
+/* Refuses a file whose actor has a tensor that this agent's lacks: its network has other layers. Errors: SHAPE. */
+static sac_status check_actor_tensors(const sac_run* run, const sac_safetensors* file) {
+  for (int32_t i = 0; i < file->count; i++) {
+    const char* name = file->tensors[i].name;
+    int32_t index = 0;
+    if (strncmp(name, "actor.", 6) != 0) continue;
+
+    /* look for it among the agent's */
+    const int32_t count = sac_agent_tensor_count(run->agent);
+    sac_tensor_info info = {0};
+    while (index < count && sac_agent_tensor_info(run->agent, index, &info) == SAC_OK && strcmp(info.name, name) != 0)
+      index++;
+    if (index == count)
+      return sac_fail(SAC_ERROR_SHAPE, "%s holds '%s', which this run's actor lacks: give the network.* of that policy",
+                      file->path, name);
+  }
+  return SAC_OK;
+}
+
 /* Copies the actor of the policy or checkpoint file `init` into every agent. */
 static sac_status load_initial_actor(sac_run* run) {
   const char* path = run->settings.init;
@@ -343,6 +362,7 @@ static sac_status load_initial_actor(sac_run* run) {
 
   /* go through the agent's tensors and take those of the actor from the file */
   SAC_TRY(sac_safetensors_open(&file, path));
+  SAC_TRY(check_actor_tensors(run, file));
   for (int32_t t = 0; t < sac_agent_tensor_count(run->agent); t++) {
     sac_tensor_info info;
     SAC_TRY(sac_agent_tensor_info(run->agent, t, &info));
