@@ -1,7 +1,8 @@
-/* A SAC agent, or a population of P of them side by side: replay, networks, optimisers and the update.
+/* A SAC agent, or a population of P agents side by side: replay, networks, optimisers and the update.
  *
- * P is the config's `seeds`; agent p is seeded with seed + p and is equal, bit for bit, to a population of one with
- * that seed. All arrays below lead with P. Everything is allocated by create and load; no other call allocates. */
+ * P is the value of key `seeds`. Agent p has the seed seed + p; on the CPU it has the same bits as a single agent with
+ * that seed. The first dimension of all arrays is P. create and load allocate all memory; acting, pushing and updating
+ * allocate none. */
 #ifndef SAC_AGENT_H
 #define SAC_AGENT_H
 
@@ -20,45 +21,46 @@ extern "C" {
 
 typedef struct sac_agent sac_agent;
 
-/* Transitions, n for each of the P agents. Read-only, copied before push returns. */
+/* n transitions for each of the P agents. push reads and copies them. */
 typedef struct sac_transitions {
   int32_t n;
   const float* obs;          /* (P, n, O) */
   const float* action;       /* (P, n, A) in [-1, 1], before scaling to the environment's bounds */
   const float* reward;       /* (P, n) */
-  const uint8_t* terminated; /* (P, n) 1: the episode ended in a terminal state, no bootstrap */
+  const uint8_t* terminated; /* (P, n) 1: the episode ended in a terminal state; no bootstrap */
   const uint8_t* truncated;  /* (P, n) 1: the episode was cut off; the value bootstraps from next_obs */
   const float* next_obs;     /* (P, n, O) the true next observation, also at an episode's end */
 } sac_transitions;
 
-/* One update's inputs: B transitions (config replay.batch) for each agent. terminated as 0 or 1. */
+/* The inputs of one update: B transitions (key replay.batch) for each agent. */
 typedef struct sac_minibatch {
   const float* obs;        /* (P, B, O) */
   const float* action;     /* (P, B, A) */
   const float* reward;     /* (P, B) */
-  const float* terminated; /* (P, B) */
+  const float* terminated; /* (P, B) 0 or 1 */
   const float* next_obs;   /* (P, B, O) */
 } sac_minibatch;
 
-/* Standard normal noise, eps of u = mu + sigma * eps. */
+/* Standard normal noise: eps in u = mu + sigma * eps, where the action is tanh(u). */
 typedef struct sac_noise {
   const float* action;      /* (P, B, A) for obs */
-  const float* next_action; /* (P, B, A) for next_obs (algo sac); not read, may be NULL, for sac-v */
+  const float* next_action; /* (P, B, A) for next_obs; NULL is allowed if the algorithm samples no action there */
 } sac_noise;
 
-/* A named tensor: NET.layers.I.weight (out, in) and NET.layers.I.bias (out) of hidden layer I, NET.head.weight and
- * NET.head.bias of the output layer, and log_alpha. NET is actor, critic.K, critic_target.K (algo sac), value or
- * value_target (algo sac-v). The actor's head has 2A rows: A means, then A log sigmas. */
+/* A named tensor. NET.layers.I.weight (out, in) and NET.layers.I.bias (out) belong to hidden layer I, NET.head.weight
+ * and NET.head.bias to the output layer. NET is a network of the algorithm: actor, critic.K, and critic_target.K or,
+ * where there is a value network, value and value_target. The head of the actor has 2A rows: A means, then A log
+ * sigmas. log_alpha belongs to no network. */
 typedef struct sac_tensor_info {
   const char* name; /* lives as long as the agent */
   int32_t rank;     /* 0 to 2, without the leading P */
   int32_t dims[2];  /* (out, in) for weights */
-  int32_t trained;  /* 1: "grad/NAME", "adam_m/NAME" and "adam_v/NAME" exist too; 0: a target */
+  int32_t trained;  /* 1: "grad/NAME", "adam_m/NAME" and "adam_v/NAME" exist too; 0: of a target network */
 } sac_tensor_info;
 
-/* Makes the P agents that `config` describes for an environment of `spec` (copied; sizes and bounds are checked),
- * weights drawn from their seeds. Errors: ARGUMENT, CONFIG, SHAPE, MEMORY (says which fields to lower, and what fits),
- * DEVICE. */
+/* Creates the P agents that `config` describes, for an environment with the sizes and bounds of `spec`. Draws the
+ * initial weights from the seeds. config and spec are copied. Errors: ARGUMENT, CONFIG, ENV (sizes or bounds of spec),
+ * SHAPE, MEMORY (the message says which keys to lower, and what fits), DEVICE. */
 SAC_API sac_status sac_agent_create(sac_agent** agent, const sac_config* config, const sac_env_spec* spec);
 
 SAC_API void sac_agent_destroy(sac_agent* agent);
@@ -67,47 +69,50 @@ SAC_API void sac_agent_destroy(sac_agent* agent);
 SAC_API void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_t* obs, int32_t* action,
                              int32_t* batch);
 
-/* Acts on n observations an agent. obs (P, n, O); noise (P, n, A), or NULL: drawn from the agent's own act stream,
- * which then advances; deterministic: tanh(mean), noise is not read. action (P, n, A) in the environment's units;
- * log_prob (P, n), or NULL: log pi of the action in (-1, 1), nats; 0 for a stopped agent, whose actions are 0 too.
- * Errors: ARGUMENT, DEVICE. */
+/* Chooses actions for n observations per agent.
+ *   obs            (P, n, O)
+ *   noise          (P, n, A), or NULL: drawn from the agent's own random stream, which then advances
+ *   deterministic  1: the action is tanh(mean), and noise is not read; 0: the action is sampled
+ *   action         (P, n, A), in the environment's units
+ *   log_prob       (P, n) log pi of the action in (-1, 1), in nats; or NULL
+ * For a stopped agent the action is the centre of the bounds, and log_prob is 0. Errors: ARGUMENT, DEVICE. */
 SAC_API sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const float* noise, int deterministic,
                                  float* action, float* log_prob);
 
-/* Appends to the replay; past the capacity the oldest are overwritten. Errors: ARGUMENT; NUMERIC (a value is not
- * finite: nothing is stored). */
+/* Appends to the replay. If it is full, the oldest transitions are overwritten. Errors: ARGUMENT; NUMERIC (a value is
+ * not finite, or an action is outside [-1, 1]; nothing is stored). */
 SAC_API sac_status sac_agent_push(sac_agent* agent, const sac_transitions* transitions);
 
-/* `updates` updates, each on its own minibatch drawn from the replay. Errors: ARGUMENT (replay empty), DEVICE; NUMERIC
- * (names the first tensor that is not finite: that agent is stopped for good, the others of the population go on; and
- * when none is left). */
+/* Makes `updates` updates. Each draws its own minibatch from the replay. Errors: ARGUMENT (the replay is empty),
+ * DEVICE, NUMERIC. NUMERIC: a loss or gradient of an agent is not finite. The message names the first such tensor. That
+ * agent is stopped for good; the others go on. If all agents have been stopped, every call returns NUMERIC. */
 SAC_API sac_status sac_agent_update(sac_agent* agent, int32_t updates);
 
-/* One update on the caller's minibatch and noise: nothing is drawn, the replay is untouched. stats (P), or NULL.
- * Errors: ARGUMENT (an array is NULL), NUMERIC (as above), DEVICE. */
+/* Makes one update on the caller's minibatch and noise. Nothing is drawn, and the replay does not change. stats (P), or
+ * NULL. Errors: ARGUMENT (an array is NULL), NUMERIC (as above), DEVICE. */
 SAC_API sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise,
                                          sac_update_stats* stats);
 
-/* The stats of the last update. stats (P). Errors: ARGUMENT (none was made). */
+/* Copies the statistics of the last update. stats (P). Errors: ARGUMENT (there was no update). */
 SAC_API sac_status sac_agent_stats(const sac_agent* agent, sac_update_stats* stats);
 
-/* Tensors by index, for listing. */
+/* The list of tensors, by index. */
 SAC_API int32_t sac_agent_tensor_count(const sac_agent* agent);
 SAC_API sac_status sac_agent_tensor_info(const sac_agent* agent, int32_t index, sac_tensor_info* info);
 
-/* Copies a tensor out or in: data (P, dims...), `count` floats in all, checked. Errors: ARGUMENT (no such name), SHAPE
- * (count), NUMERIC (set: a value is not finite). */
+/* Copies a tensor out or in. data (P, dims...) has `count` floats. Errors: ARGUMENT (no such name), SHAPE (count is
+ * wrong), NUMERIC (set: a value is not finite). */
 SAC_API sac_status sac_agent_tensor_get(const sac_agent* agent, const char* name, float* data, size_t count);
 SAC_API sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, const float* data, size_t count);
 
-/* Everything but the replay's rows, as one safetensors file, written beside and renamed: a failure leaves the old file.
- * load makes an agent from such a file on `device` ("auto", "cpu", "cuda:0"; NULL: as saved), its replay empty.
+/* save writes everything but the replay to one safetensors file. If it fails, an older file at `path` stays as it was.
+ * load creates an agent from such a file, with an empty replay. device: "auto", "cpu", "cuda:0"; NULL: as saved.
  * Errors: FILE, FORMAT, SHAPE, MEMORY, DEVICE. */
 SAC_API sac_status sac_agent_save(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_load(sac_agent** agent, const char* path, const char* device);
 
-/* Copies agent 0's actor into `policy` (made from a policy file of the same shape): a control thread may own the policy
- * while a learner owns the agent. Errors: ARGUMENT, SHAPE. */
+/* Copies the actor of agent 0 into `policy`, which was created from a policy file of the same shape. One thread may
+ * then act with the policy while another updates the agent. Errors: ARGUMENT, SHAPE. */
 SAC_API sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy);
 
 #ifdef __cplusplus

@@ -1,8 +1,8 @@
 /* The configuration of a run: keys and values, the same as in YAML and on the command line.
  *
- * Opaque: fields come and go without an ABI break. `sac config` lists every key with its range, default and meaning.
- * Values come from layers, later ones win: library < algorithm < environment preset < file < set. Each value remembers
- * where it came from, so that error messages and the written-out config can say it. */
+ * The struct is opaque, so keys can be added or removed without a change of the ABI. `sac config` lists every key with
+ * its range, default and meaning. A value comes from one of these sources; a later one wins: library, algorithm, preset
+ * of the environment, file, sac_config_set. Each value keeps its source, which error messages and config.yaml name. */
 #ifndef SAC_CONFIG_H
 #define SAC_CONFIG_H
 
@@ -16,26 +16,26 @@ extern "C" {
 
 typedef struct sac_config sac_config;
 
-/* Every key at its library default. Errors: MEMORY. */
+/* Creates a configuration with the default of every key. Errors: MEMORY. */
 SAC_API sac_status sac_config_create(sac_config** config);
 
-/* Selects the environment `env_id` (sets env.id) and applies the preset compiled in for it: that of its own name; for
- * "gym:ID" without one, that of ID, the same task stepped by Gymnasium ("gym:PACKAGE:ID" is another's task and has its
- * own or none). Without a preset only env.id changes, and values of an earlier preset go back to the defaults.
- * Selecting sets env.id whoever set it before; other keys that a file or a set gave, before or after, are never
- * overridden. Errors: ARGUMENT (NULL or empty id). */
+/* Sets env.id to `env_id` and applies the preset of this environment. Presets are compiled into the library. If gym:ID
+ * has none, the preset of ID is used. gym:PACKAGE:ID uses only its own. Values of an earlier preset go back to the
+ * defaults, also if this environment has no preset. env.id is always replaced. Other keys from a file or from
+ * sac_config_set keep their values. Errors: ARGUMENT (env_id is NULL or empty), MEMORY. */
 SAC_API sac_status sac_config_preset(sac_config* config, const char* env_id);
 
-/* Reads a YAML file of keys: nested mappings or dotted keys, no aliases, tags or duplicates, 1 MiB at most. On error
- * nothing of the file is applied. Errors: FILE, CONFIG (message: file, line, key, what is allowed). */
+/* Reads a YAML file of keys, of at most 1 MiB. Keys are nested mappings or dotted names. Aliases, tags and duplicate
+ * keys are errors. On an error the configuration does not change. Errors: FILE, CONFIG (the message has the file, the
+ * line, the key and the allowed values). */
 SAC_API sac_status sac_config_load(sac_config* config, const char* path);
 
-/* Sets one key from text: "optim.lr", "1e-3". Errors: CONFIG (unknown key, with the nearest one; wrong type; out of
- * range). */
+/* Sets one key from text: "optim.lr", "1e-3". Errors: CONFIG (the key is unknown, and the message suggests the nearest
+ * one; the value has a wrong type or is out of range). */
 SAC_API sac_status sac_config_set(sac_config* config, const char* key, const char* value);
 
-/* The value of `key` (or of one option, "env.options.g") as text, as a file would hold it. Valid until the next call
- * with this config; NULL for an unknown key. */
+/* The value of `key`, or of one option ("env.options.g"), as text in the form of a YAML file. NULL for an unknown key.
+ * The text is valid until the next call with this config. */
 SAC_API const char* sac_config_get(sac_config* config, const char* key);
 
 SAC_API void sac_config_destroy(sac_config* config);

@@ -1,4 +1,4 @@
-/* Marks what the shared library exports; everything else is hidden. */
+/* SAC_API marks the functions that the shared library exports. All others are hidden. */
 #ifndef SAC_EXPORT_H
 #define SAC_EXPORT_H
 

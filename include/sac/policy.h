@@ -1,5 +1,6 @@
-/* A trained actor alone: what goes on the robot. A library of its own (libsac_policy; needs libm only):
- * no allocation, files, threads or locale. Action scaling is inside. */
+/* A trained actor alone, for use on a robot. It is a library of its own, libsac_policy, which needs only libm. It
+ * allocates no memory, opens no file, starts no thread and depends on no locale. It scales actions to the environment's
+ * units. */
 #ifndef SAC_POLICY_H
 #define SAC_POLICY_H
 
@@ -14,7 +15,7 @@ extern "C" {
 
 typedef struct sac_policy sac_policy;
 
-/* Why create refused a file. */
+/* The result of sac_policy_create. */
 typedef enum sac_policy_status {
   SAC_POLICY_OK = 0,
   SAC_POLICY_FORMAT = 1, /* not a policy file, damaged, or of wrong shapes */
@@ -22,10 +23,11 @@ typedef enum sac_policy_status {
   SAC_POLICY_NUMERIC = 3 /* a weight is not finite */
 } sac_policy_status;
 
-/* Bytes of memory that create needs for this policy file (the bytes of policy.safetensors); 0: not a policy file. */
+/* Bytes of memory that sac_policy_create needs. file: the content of policy.safetensors. 0: it is not a policy file. */
 SAC_API size_t sac_policy_memory(const void* file, size_t bytes);
 
-/* Builds the policy inside `memory` (16-byte aligned, the caller's; `file` may be dropped afterwards). */
+/* Creates the policy in `memory`, which belongs to the caller and is aligned to 16 bytes. `file` is not needed after
+ * this call. */
 SAC_API sac_policy_status sac_policy_create(sac_policy** policy, const void* file, size_t bytes, void* memory,
                                             size_t memory_bytes);
 
@@ -33,7 +35,7 @@ SAC_API sac_policy_status sac_policy_create(sac_policy** policy, const void* fil
 SAC_API void sac_policy_sizes(const sac_policy* policy, int32_t* obs, int32_t* action);
 
 /* The deterministic action tanh(mean), in the environment's units. obs (O), action (A). Writes into the policy's own
- * memory: one thread a policy. */
+ * memory, so only one thread at a time may use a policy. */
 SAC_API void sac_policy_act(sac_policy* policy, const float* obs, float* action);
 
 #ifdef __cplusplus

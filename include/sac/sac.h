@@ -7,9 +7,9 @@
  *   sac_run     a training run: agent, environments, run folder         run.h
  *   sac_policy  a trained actor alone, for the robot (libsac_policy)    policy.h
  *
- * Ownership: create and load give it, destroy ends it and takes NULL. On error *out is NULL.
+ * Ownership: create and load make an object for the caller, destroy frees it and takes NULL. On error *out is NULL.
  * Threads: one object is used by one thread at a time; different objects are independent.
- * Arrays are row-major, host memory, copied before a call returns. Dimension letters:
+ * Arrays are row-major, in host memory, and copied before a call returns. Dimension letters:
  * P population, N environments, B minibatch, O observation, A action, H hidden, L hidden layers,
  * C replay capacity, K critics, W weights. With P = 1 the leading P may be ignored. */
 #ifndef SAC_SAC_H
@@ -32,7 +32,7 @@ extern "C" {
 #define SAC_VERSION_PATCH 0
 #define SAC_VERSION "0.1.0"
 
-/* The version of the library in use, "major.minor.patch"; the macro is that of the headers compiled against. */
+/* The version of the library in use, "major.minor.patch". SAC_VERSION is that of the headers. */
 SAC_API const char* sac_version(void);
 
 #ifdef __cplusplus

@@ -1,4 +1,4 @@
-/* Status codes: what every fallible call of the library returns. */
+/* Status codes. Every call of libsac that can fail returns one. */
 #ifndef SAC_STATUS_H
 #define SAC_STATUS_H
 
@@ -31,8 +31,8 @@ typedef enum sac_status {
 /* The code's name ("SAC_ERROR_FILE"), or "unknown status". Static storage. Any thread. */
 SAC_API const char* sac_status_name(sac_status status);
 
-/* What went wrong in this thread's last failed call: what, where, and what to do, in one line.
- * Valid until the next call into the library from this thread; "" when nothing has failed. */
+/* The message of this thread's last failed call, in one line: what failed, where, and what to do. Valid until this
+ * thread's next call into the library. "": nothing has failed. */
 SAC_API const char* sac_last_error(void);
 
 #ifdef __cplusplus
