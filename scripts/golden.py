@@ -21,12 +21,6 @@ import sys
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from packages import need
 
-need("numpy", "torch", "safetensors", setup="--golden")
-import numpy as np
-import torch
-import torch.nn.functional as F
-from safetensors.numpy import save_file
-
 BETAS, ADAM_EPS = (0.9, 0.999), 1e-8
 
 
@@ -305,16 +299,27 @@ def parser():
     return p
 
 
+def import_packages():
+    """Imports the packages, after the command line is parsed: --help works without them."""
+    global np, torch, F, save_file
+    need("numpy", "torch", "safetensors", setup="--golden")
+    import numpy as np
+    import torch
+    import torch.nn.functional as F
+    from safetensors.numpy import save_file
+
+
 def main():
     options = parser().parse_args()
+    if not options.suite and not options.out:
+        parser().error("give a file to write, or --suite DIR")
+    import_packages()
     torch.set_num_threads(1)  # one thread, so that sums have one order
     if options.suite:
         for name, arguments in SUITE.items():
             make(f"{options.suite}/{name}.safetensors", parser().parse_args(arguments.split()))
-    elif options.out:
-        make(options.out, options)
     else:
-        parser().error("give a file to write, or --suite DIR")
+        make(options.out, options)
 
 
 if __name__ == "__main__":
