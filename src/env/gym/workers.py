@@ -46,7 +46,7 @@ def sized(data):
 
 
 class Worker:
-    """A process with some of the environments. Requests are a letter each: r (reset), s (step), i (the terms of info
+    """A process with some of the environments. A request is one letter: r (reset), s (step), i (the terms of info
     follow). The answer is empty, or JSON [config, text]: an error, or with config null a result. The numbers lie in
     shared memory. The process ends when its channel is closed, so it ends with sac, also after a crash."""
 
@@ -220,7 +220,7 @@ def step_seconds(one):
             times.append(time.perf_counter() - start)
             if terminated or truncated:
                 one.env.reset()
-    except BaseException:
+    except Exception:
         return float("inf")
     return sorted(times)[len(times) // 2]
 
