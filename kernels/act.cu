@@ -61,7 +61,7 @@ __device__ void act_rows(const sac_actor_act_args& a, size_t p, size_t first, si
     y = other;
   }
 
-  // The head: a warp an output.
+  // The head: one warp for each output.
   const float *head = weights + a.weight[a.layers - 1], *bias = weights + a.bias[a.layers - 1];
   const int in = a.size[a.layers - 1];
   for (int pair = warp; pair < outputs * rows; pair += static_cast<int>(blockDim.x) / SAC_WARP) {
@@ -71,7 +71,7 @@ __device__ void act_rows(const sac_actor_act_args& a, size_t p, size_t first, si
   }
   __syncthreads();
 
-  // The actions: a warp an observation.
+  // The actions: one warp for each observation.
   const size_t mine = static_cast<size_t>(warp);
   if (mine < count)
     sac_act_write(a, a.mode == SAC_DEVICE_ACT_SAMPLE, a.state[p].seed, position + first + mine, row + mine,

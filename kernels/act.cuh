@@ -26,7 +26,7 @@ inline int32_t sac_act_widest(const sac_actor_act_args* args) {
   return sac_act_padded(widest);
 }
 
-// Sums over the warp of `sums` numbers a lane, in the order of sac_warp_sum. Each step halves the numbers that a lane
+// Sums over the warp of `sums` numbers per lane, in the order of sac_warp_sum. Each step halves the numbers that a lane
 // holds: it sends one half to another lane and adds what it receives to the other. At the end lane l has sum
 // l / (SAC_WARP / sums).
 template <int sums>

@@ -1,4 +1,4 @@
-// act: one observation a cluster of blocks. A host waits for the action, so latency counts.
+// act: a cluster of blocks for each observation. A host waits for the action, so latency counts.
 //
 // Each block of a cluster computes a part of every hidden layer, and a part of the head's sums, from its own columns of
 // the head. It copies the weights of its parts to shared memory while the observation comes from the host. It writes
@@ -117,7 +117,8 @@ __device__ void hidden_layers(const one_args& a, int rank, const float* weights,
   }
 }
 
-// Sends the sums of a block's columns, chunk by chunk, to the first block: a warp an output of the head.
+// Sends the sums of a block's columns, chunk by chunk, to the first block: one warp for each output of
+// the head.
 __device__ void send_sums(const float* weight, int stride, const part& columns, int outputs, const float* x,
                           float* sums) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
@@ -133,8 +134,8 @@ __device__ void send_sums(const float* weight, int stride, const part& columns, 
     }
 }
 
-// Adds the sums of all blocks, in the order of their chunks, and the head's bias, which follows them: a thread an
-// output.
+// Adds the sums of all blocks, in the order of their chunks, and the head's bias, which follows them: one thread
+// for each output.
 __device__ void add_sums(const float* sums, int chunks, int outputs, float* y) {
   for (int o = static_cast<int>(threadIdx.x); o < outputs; o += static_cast<int>(blockDim.x)) {
     float sum = 0;

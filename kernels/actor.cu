@@ -9,7 +9,7 @@
 
 namespace {
 
-// --- squash: a warp a row, a lane an action component ----------------------------------------------------------------
+// --- squash: a warp for each row, a lane for each action component ---------------------------------------------------
 
 constexpr int squash_threads = 64;
 
@@ -67,7 +67,7 @@ __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_
   if (!of_next) a.out.saturated[p * batch + r] = saturated;
 }
 
-// --- the smallest critic: a warp a critic ----------------------------------------------------------------------------
+// --- the smallest critic: a warp for each critic ---------------------------------------------------------------------
 
 // The networks of a row are the critics. The gradient goes back through the smallest one; it is zero in the others.
 struct smallest_q_row {
@@ -80,7 +80,7 @@ struct smallest_q_row {
   __device__ smallest_q_row(const args&, const sac_head_warp&) {}
 
   __device__ void finish(const args& a, const sac_head_warp& warp, sac_head_row& x, float, const float* outputs) {
-    // The smallest critic, and the gradient of the mean loss by its output.
+    // The smallest critic, and the gradient of the mean loss with respect to its output.
     int index;
     const float smallest = sac_min_critic(outputs, 1, a.dims.critics, &index);
     const float d_q = sac_head_mean_grad(a.dims, sac_actor_loss_grad_q());
@@ -103,7 +103,7 @@ __global__ void __launch_bounds__(sac_head_threads_max) actor_smallest_q(sac_act
   sac_head_rows<smallest_q_row>(a);
 }
 
-// --- gradient back through the action and the squash: a warp a row ---------------------------------------------------
+// --- gradient back through the action and the squash: a warp for each row --------------------------------------------
 
 // The rows of a block share the weights of the critics' first layer, which they read from shared memory.
 constexpr int tile = 8;       // action components at a time
@@ -158,7 +158,7 @@ __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_
 }
 
 // Takes a part out of `reads`, which the next part then overwrites: stores its weights in shared memory, and the
-// gradients by the row's pre-activations in d.
+// gradients with respect to the row's pre-activations in d.
 __device__ void store_part(const grad_reads& reads, float* block_weights, float (&d)[sac_head_columns]) {
   const int t = static_cast<int>(threadIdx.x);
 
@@ -171,7 +171,7 @@ __device__ void store_part(const grad_reads& reads, float* block_weights, float 
   for (int j = 0; j < sac_head_columns; j++) d[j] = sac_relu_grad(reads.hidden[j], reads.d_hidden[j]);
 }
 
-// Adds a lane's products of one part to the gradient by `tile` action components.
+// Adds a lane's products of one part to the gradient with respect to `tile` action components.
 __device__ void add_products(const float (&d)[sac_head_columns], const float* block_weights, int lane,
                              float (&sum)[tile]) {
 #pragma unroll
@@ -220,8 +220,8 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
     sac_loads_first();
     if (!alive) return;
 
-    // The gradient by the action: a sum over the hidden units of all critics. The loads of the next part are under way
-    // while a part is added.
+    // The gradient with respect to the action: a sum over the hidden units of all critics. The loads of the next part
+    // are under way while a part is added.
     float sum[tile] = {0};
     for (int n = 0; n < parts_of_all; n++) {
       float d[sac_head_columns];
@@ -232,7 +232,7 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
       add_products(d, weights[n % 2], lane, sum);
     }
 
-    // Over the warp: lane k keeps the gradient by component first + k.
+    // Sum over the warp: lane k keeps the gradient with respect to component first + k.
     float d_action = 0;
 #pragma unroll
     for (int k = 0; k < tile; k++) {
@@ -241,7 +241,7 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
     }
     __syncthreads();  // the next components' weights overwrite these
 
-    // The gradient by the head's outputs.
+    // The gradient with respect to the head's outputs.
     if (!writes) continue;
     const float d_log_prob = sac_actor_loss_grad_log_prob(sac_alpha(log_alpha)) / static_cast<float>(a.dims.batch);
     const sac_squash_grad grad = sac_squash_backward(out, log_std, a.log_std_min, a.log_std_max, d_log_prob, d_action);

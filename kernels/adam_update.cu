@@ -7,7 +7,7 @@
 namespace {
 
 constexpr int threads = 256;
-constexpr int quads = 2;  // float4s a thread
+constexpr int quads = 2;  // float4s per thread
 
 // Each block also writes the squared norm of its part of the gradient, which temperature_update adds up.
 __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {

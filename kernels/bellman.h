@@ -44,15 +44,16 @@ SAC_FN real sac_target(real reward, real reward_scale, real discount, real next_
 // [sac.td-error] delta = y - Q(s, a).
 SAC_FN real sac_td_error(real q, real target) { return target - q; }
 
-// [sac.critic-loss] [sac-v.value-loss] 1/2 (Q - y)^2, and its gradient by Q: Q - y. The target is a constant.
+// [sac.critic-loss] [sac-v.value-loss] 1/2 (Q - y)^2, and its gradient with respect to Q: Q - y. The
+// target is a constant.
 SAC_FN real sac_square_loss(real q, real target) {
   const real error = q - target;
   return (real)0.5 * error * error;
 }
 SAC_FN real sac_square_loss_grad(real q, real target) { return q - target; }
 
-// [sac.actor-loss] [sac-v.actor-loss] alpha log pi(a~|s) - min_k Q_k(s, a~). Its gradient by log pi is alpha, by the
-// smallest Q it is -1; alpha is a constant.
+// [sac.actor-loss] [sac-v.actor-loss] alpha log pi(a~|s) - min_k Q_k(s, a~). Its gradient with respect to log pi
+// is alpha, and with respect to the smallest Q it is -1; alpha is a constant.
 SAC_FN real sac_actor_loss(real smallest_q, real alpha, real log_prob) { return alpha * log_prob - smallest_q; }
 SAC_FN real sac_actor_loss_grad_log_prob(real alpha) { return alpha; }
 SAC_FN real sac_actor_loss_grad_q(void) { return (real)-1; }

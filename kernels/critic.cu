@@ -1,5 +1,5 @@
 // critic update, between the matrix products: heads of the critics and the value network, targets, losses, and the
-// gradients by the last hidden layer.
+// gradients with respect to the last hidden layer.
 #include "kernels/bellman.h"
 #include "kernels/cuda.cuh"
 #include "kernels/head.cuh"

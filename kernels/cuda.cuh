@@ -127,8 +127,8 @@ __device__ inline T sac_warp_sum(T x) {
   return x;
 }
 
-// Sums of n numbers a thread over the block, in a fixed order. Thread i < n gets sum i in x[0]; x[0] of the other
-// threads is of no use. Every thread of the block calls it, once a kernel. n <= 32 and at most 32 warps.
+// Sums of n numbers per thread over the block, in a fixed order. Thread i < n gets sum i in x[0]; x[0] of the other
+// threads is of no use. Every thread of the block calls it, once per kernel. n <= 32 and at most 32 warps.
 template <typename T, int n>
 __device__ inline void sac_block_sums(T x[n]) {
   __shared__ T partial[n][SAC_WARP + 1];  // one more: no bank conflicts below

@@ -1,3 +1,4 @@
+// No algorithm here uses this file; today only tests use it.
 // Policies over a finite set of actions: log-sum-exp, softmax, Boltzmann policies and their objectives.
 // A row is x[a*stride], a in [0, actions), actions >= 1. Everything is in nats.
 //

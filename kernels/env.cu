@@ -1,4 +1,4 @@
-// env step: the built-in tasks (kernels/tasks), one thread an environment. The CPU runs the same source.
+// env step: the built-in tasks (kernels/tasks), one thread for each environment. The CPU runs the same source.
 #include "kernels/cuda.cuh"
 #include "kernels/kernels.h"
 #include "kernels/random.h"

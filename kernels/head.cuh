@@ -87,8 +87,8 @@ __device__ inline float sac_head_forward(sac_head_row& row, bool stores, int lan
   return sac_warp_sum(sum) + row.bias;
 }
 
-// Writes the gradient by the hidden row's pre-activation, from the gradient by the head's output. sac_head_forward has
-// to run first in the same lanes, with stores set where sac_head_stores says so.
+// Writes the gradient with respect to the hidden row's pre-activation. d_output: that with respect to the head's
+// output. sac_head_forward has to run first in the same lanes, with stores set where sac_head_stores says so.
 __device__ inline void sac_head_backward(sac_head_row& row, int lane, float d_output, float* d_hidden) {
   for (int first = lane; first < row.width; first += sac_head_part) {
     // Load again what the registers could not hold.

@@ -63,8 +63,8 @@ typedef struct sac_bias_relu_args {
 } sac_bias_relu_args;
 cudaError_t sac_net_bias_relu(cudaStream_t stream, const sac_bias_relu_args* args);
 
-// Gradient by a layer's output to gradient by its pre-activation: d = 0 where y = relu(x) is 0, over (nets, rows,
-// width).
+// From the gradient with respect to a layer's output to that with respect to its pre-activation: d = 0 where
+// y = relu(x) is 0, over (nets, rows, width).
 typedef struct sac_relu_grad_args {
   float* d;
   const float* y;
@@ -158,7 +158,7 @@ typedef struct sac_squashed {
   float* action;     // (P, B, A)
   float* spread;     // (P, B, A) sigma * eps
   float* slope;      // (P, B, A) da/du
-  float* log_prob;   // (P, 2B) log pi(a~|s), then log pi(a'|s'); [sac-v] the first half
+  float* log_prob;   // (P, 2B) log pi(a~|s), then log pi(a'|s') where the algorithm samples a'
   float* saturated;  // (P, B) number of components with |a~| > 0.999
 } sac_squashed;
 
@@ -173,12 +173,12 @@ typedef struct sac_actor_squash_args {
   sac_squashed out;
   sac_dims dims;
   float log_std_min, log_std_max;
-  int32_t rows;  // B: those of s; 2B: those of s' too
+  int32_t rows;  // B: rows of s only. 2B: rows of s, then rows of s'
 } sac_actor_squash_args;
 cudaError_t sac_actor_squash(cudaStream_t stream, const sac_actor_squash_args* args);
 
-// Heads of the critics at (s, a~), their minimum, and the gradient of the actor's loss by the pre-activation of the
-// last hidden layer. A row's gradient goes through its smallest critic; it is zero in the others.
+// Heads of the critics at (s, a~), their minimum, and the gradient of the actor's loss with respect to the
+// pre-activation of the last hidden layer. A row's gradient goes through its smallest critic; it is zero in the others.
 typedef struct sac_actor_smallest_q_args {
   const sac_device_state* state;
   sac_head critic;
@@ -188,10 +188,11 @@ typedef struct sac_actor_smallest_q_args {
 } sac_actor_smallest_q_args;
 cudaError_t sac_actor_smallest_q(cudaStream_t stream, const sac_actor_smallest_q_args* args);
 
-// From the gradient by the critics' first hidden layer, through action and squash, to the gradient by the actor's head.
+// From the gradient with respect to the critics' first hidden layer, through action and squash, to the gradient with
+// respect to the actor's head.
 typedef struct sac_actor_squash_grad_args {
   const sac_device_state* state;
-  const float* d_hidden;  // (P, K, B, H) by the output of the first layer: the gradient of its ReLU is taken here
+  const float* d_hidden;  // (P, K, B, H) with respect to the first layer's output, behind its ReLU
   const float* hidden;    // (P, K, B, H) the output of the first layer
   const float* weight;    // (H, F) of the first layer of critic 0
   size_t hidden_stride, weight_stride;
@@ -259,14 +260,14 @@ cudaError_t sac_actor_snapshot(cudaStream_t stream, const sac_actor_snapshot_arg
 
 // --- critic.cu -------------------------------------------------------------------------------------------------------
 
-// Heads of the critics at (s, a) and of the targets at s', the TD target, and the gradient of the critics' loss by the
-// pre-activation of their last hidden layer.
+// Heads of the critics at (s, a) and of the targets at s', the TD target, and the gradient of the critics' loss with
+// respect to the pre-activation of their last hidden layer.
 typedef struct sac_critic_loss_args {
   const sac_device_state* state;
   sac_head critic;         // (P, K)
-  sac_head target;         // (P, targets): K target critics at (s', a') [sac]; the target value network at s' [sac-v]
+  sac_head target;         // (P, targets): K target critics at (s', a'), or the target value network at s'
   int32_t targets;         // networks that give y, at most 16; K is at most 16 too
-  int32_t soft;            // 1 [sac]: (minimum of the targets) - alpha log pi(a'|s'); 0 [sac-v]: Vbar(s')
+  int32_t soft;            // 1: (minimum of the targets) - alpha log pi(a'|s'); 0: the target value network, Vbar(s')
   const float* log_prob;   // (P, 2B); the second half is read
   const float* reward;     // (P, B)
   const float* discount;   // (P, B)
@@ -274,7 +275,7 @@ typedef struct sac_critic_loss_args {
   const float* log_alpha;  // of agent 0
   size_t log_alpha_stride;
   float* d_hidden;  // (P, K, B, H)
-  float* d_q;       // (P, K, B) by the head's output
+  float* d_q;       // (P, K, B) with respect to the head's output
   float* q;         // (P, K, B) Q_k(s, a)
   float* y;         // (P, B)
   sac_dims dims;
@@ -282,7 +283,7 @@ typedef struct sac_critic_loss_args {
 } sac_critic_loss_args;
 cudaError_t sac_critic_loss(cudaStream_t stream, const sac_critic_loss_args* args);
 
-// [sac-v] Head of the value network at s, its target min_k Q_k - alpha log pi, and the gradient, as above.
+// Head of the value network, if there is one, at s, its target min_k Q_k - alpha log pi, and the gradient, as above.
 typedef struct sac_critic_value_loss_args {
   const sac_device_state* state;
   sac_head value;         // (P)

@@ -166,7 +166,7 @@ dim3 elementwise_grid(int32_t nets, int32_t rows, int32_t width, int quads) {
 }  // namespace
 
 cudaError_t sac_net_bias_relu(cudaStream_t stream, const sac_bias_relu_args* args) {
-  // Choose one float4 a thread while all blocks run at the same time, two otherwise.
+  // Choose one float4 per thread while all blocks run at the same time, two otherwise.
   const dim3 one = elementwise_grid(args->nets, args->rows, args->width, 1),
              two = elementwise_grid(args->nets, args->rows, args->width, 2);
   if (size_t{one.x} * one.y <= few) {
@@ -178,7 +178,7 @@ cudaError_t sac_net_bias_relu(cudaStream_t stream, const sac_bias_relu_args* arg
 }
 
 cudaError_t sac_net_relu_grad(cudaStream_t stream, const sac_relu_grad_args* args) {
-  // Choose one float4 a thread while all blocks run at the same time, two otherwise.
+  // Choose one float4 per thread while all blocks run at the same time, two otherwise.
   const dim3 one = elementwise_grid(args->nets, args->rows, args->width, 1),
              two = elementwise_grid(args->nets, args->rows, args->width, 2);
   if (size_t{one.x} * one.y <= few) {

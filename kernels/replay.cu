@@ -54,7 +54,7 @@ __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
   const size_t i = at / floats, place = at % floats;
   if (!alive) return;
 
-  // Of rows with the same place in the ring only the last one is written.
+  // If n > C, only the last C rows are written.
   if (i < n && n - i <= static_cast<size_t>(a.capacity)) {
     const uint64_t row = (pushed + i) % static_cast<uint64_t>(a.capacity);
     a.ring[(p * static_cast<size_t>(a.capacity) + row) * floats + place] =
@@ -150,8 +150,8 @@ __device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t num
     if (block * SAC_NORMALS_PER_BLOCK + static_cast<size_t>(i) < count) noise[i] = z[i];
 }
 
-// The first `gathering` blocks gather, a warp a row; the others draw noise. The second number of the launch bounds
-// stops the compiler from spilling registers to fit more blocks.
+// The first `gathering` blocks gather, a warp for each row; the others draw noise. The second number of the launch
+// bounds stops the compiler from spilling registers to fit more blocks.
 __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_args a, unsigned gathering) {
   // The agent's state, which this kernel does not change.
   const size_t p = blockIdx.y;
@@ -161,14 +161,14 @@ __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_ar
   sac_loads_first();
   if (!alive) return;
 
-  // Gather: a warp a row.
+  // Gather: one warp for each row.
   if (blockIdx.x < gathering) {
     const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
     if (r < static_cast<size_t>(a.dims.batch)) gather(a, p, r, threadIdx.x % SAC_WARP, seed, pushed, updates);
     return;
   }
 
-  // Draw noise: a thread a Philox block.
+  // Draw noise: one thread for each Philox block.
   const size_t count = static_cast<size_t>(a.dims.batch) * static_cast<size_t>(a.dims.action);
   make_noise(a, p, static_cast<size_t>(blockIdx.x - gathering) * threads + threadIdx.x,
              (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK, seed, updates);

@@ -69,7 +69,8 @@ SAC_FN sac_squash_out sac_squash(real mean, real log_std, real eps, real log_std
 // [squash.grad] From dJ/d log pi and dJ/da, at fixed eps:
 //   d log pi/d mean = 2a,  d log pi/d log sigma = -1 + 2 a sigma eps
 //   da/d mean = da/du,     da/d log sigma = da/du sigma eps
-// Outside the bounds log sigma does not depend on log_std, so the gradient by log_std is 0. At a bound it is not.
+// Outside the bounds log sigma does not depend on log_std, so the gradient with respect to log_std is 0.
+// At a bound it is not.
 SAC_FN sac_squash_grad sac_squash_backward(sac_squash_out out, real log_std, real log_std_min, real log_std_max,
                                            real grad_log_prob, real grad_action) {
   const real through_action = grad_action * out.slope;

@@ -7,7 +7,7 @@
 namespace {
 
 constexpr int threads = 256;
-constexpr int quads = 2;  // float4s a thread
+constexpr int quads = 2;  // float4s per thread
 
 // Computes the scalars of Adam's next step.
 __device__ void next_scalars(sac_device_state* state, const sac_adam_rates& rates) {
@@ -43,14 +43,14 @@ static_assert(SAC_ADAM_SETS == 3, "next_scalars_of_warp is written for three set
 
 constexpr int stats = SAC_STATISTIC_COUNT;
 static_assert(stats < SAC_WARP && sizeof(sac_update_stats) == stats * sizeof(double),
-              "a lane a statistic, and one for the number of updates");
+              "one lane for each statistic, and one for the number of updates");
 
 // Ends an update. The first warp adds the update's statistics to the totals. The second warp computes the next scalars;
 // it alone reads and writes state->updates.
 __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   if (warp == 0) {
-    // Add: a lane a statistic, and one lane for the number of updates in the totals.
+    // Add: one lane for each statistic, and one lane for the number of updates in the totals.
     const double* last = reinterpret_cast<const double*>(&state->stats);
     double* total = reinterpret_cast<double*>(&state->totals);
     const uint32_t alive = state->alive;

@@ -16,8 +16,8 @@ SAC_FN real sac_alpha_loss(real log_alpha, real log_prob, real target_entropy) {
   return -log_alpha * (log_prob + target_entropy);
 }
 
-// [temperature.grad] Gradient by log_alpha: -(log pi + Hbar). Where the entropy is below its target, the gradient is
-// negative and alpha grows.
+// [temperature.grad] Gradient with respect to log_alpha: -(log pi + Hbar). Where the entropy is below its target,
+// the gradient is negative and alpha grows.
 SAC_FN real sac_alpha_loss_grad(real log_prob, real target_entropy) { return -(log_prob + target_entropy); }
 
 // [temperature.target-entropy] Hbar = -A (arXiv 1812.05905, appendix D).

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures `sac bench env --env gym:ID` against Gymnasium's vector environments, alternately: every round runs sac, the
 synchronous one and the asynchronous one (shared memory), so that other work on the machine affects all alike. Random
-actions are drawn beforehand; transitions a second do not count resets. Prints medians, and the median over rounds of
+actions are drawn beforehand; transitions per second do not count resets. Prints medians, and the median over rounds of
 the ratio of sac to the better of the two.
 
   scripts/bench_gym.py

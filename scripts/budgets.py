@@ -107,8 +107,8 @@ def measure(build):
 
 
 def with_room(uses):
-    """A line of the table: registers in steps of their allocation, at least four free; shared memory and stack
-    exactly."""
+    """The limits of a kernel, from its largest use. Registers: at least four more, rounded up to a multiple of 8, as
+    the device allocates them. Shared memory and stack: exactly as used."""
     registers = max(use.registers for use in uses.values())
     return ((registers + 4 + 7) // 8 * 8, max(use.shared for use in uses.values()), max(use.stack for use in uses.values()))
 

@@ -210,9 +210,10 @@ def make_table():
     t.add("normal", "[normal] Box-Muller", ["radius_word", "angle_word", "z0", "z1"], normal_rows())
     t.add("adam", "[adam] one step with lr 3e-4",
           ["t", "beta1", "beta2", "eps", "weight", "gradient", "m", "v", "new_weight", "new_m", "new_v", "move"], adam_rows())
-    t.add("discrete", "Boltzmann policy of q: alpha log Z, entropy, KL(softmax(0.5, -1, 0.25, 2, 0) || it), log p",
+    t.add("discrete",
+          "Boltzmann policy of q: alpha log Z, entropy, KL(softmax(0.5, -1, 0.25, 2, 0) || that policy), log p",
           ["alpha", "q[5]", "value", "entropy", "kl", "log_p[5]"], discrete_rows())
-    t.add("discrete_actor", "[sac-discrete] J_pi of logits (0.5, -1, 0.25, 2, 0) and its gradient by them",
+    t.add("discrete_actor", "[sac-discrete] J_pi of logits (0.5, -1, 0.25, 2, 0) and its gradient with respect to them",
           ["alpha", "q[5]", "loss", "gradient[5]"], actor_rows())
     return t.text()
 

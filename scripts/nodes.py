@@ -20,7 +20,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "src/cuda/README.md"
 BEGIN, END = "<!-- made by scripts/nodes.py -->\n", "<!-- end -->\n"
 HEAD = ["stage", "nodes", "launch", "MFLOP", "MB", "us at the bound, fp32 / TF32 / bytes", "us expected"]
-# An H100: flops a second of products in fp32 and TF32, and bytes a second of the second-level cache.
+# An H100: flops per second of products in fp32 and TF32, and bytes per second of the second-level cache.
 FP32, TF32, BYTES = 67e12, 400e12, 5e12
 
 

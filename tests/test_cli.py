@@ -142,7 +142,7 @@ def test_info_algo():
         assert listed["hidden"] == [256, 256] and listed["launches"] == two_hidden == listed["launches_two_hidden"], listed
         assert 1 + sum(one["launches"] for one in operations) == two_hidden, operations
         assert [one["number"] for one in operations] == list(range(1, len(operations) + 1))
-        assert text.startswith(f"{algo}: ") and f"\n{two_hidden} launches an update" in text, text
+        assert text.startswith(f"{algo}: ") and f"\n{two_hidden} launches per update" in text, text
         assert not re.search(r" \n", text), text
         for one in operations:
             (line,) = re.findall(rf"^ *{one['number']}  {one['stage']} .*$", text, re.M)

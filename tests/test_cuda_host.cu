@@ -360,7 +360,8 @@ START_TEST(divergence_is_reported) {
 }
 END_TEST
 
-// Each thread reads the element of the one before it: right only with the barrier, or when threads run in order.
+// Each thread reads the element of the thread before it. Without the barrier thread 0 is wrong even in order, and most
+// are wrong in random order.
 __global__ static void neighbours(int* out, bool barrier) {
   __shared__ int x[64];
   x[threadIdx.x] = (int)threadIdx.x;

@@ -182,7 +182,7 @@ static void put_terms(sac_metrics_files* files, int64_t step, int32_t count, dou
   ck_ok(sac_metrics_row(files, step, value));
 }
 
-/* What follows the columns of every run in line `line` of metrics.csv. */
+/* The text of line `line` of metrics.csv after the columns that every run has. */
 static const char* terms_of(const char* folder, int line) {
   static char found[512];
   char *text = test_read(test_path(folder, "metrics.csv"), NULL), *at = text;

@@ -398,7 +398,7 @@ START_TEST(terms_that_came_later) {
   ck_near(parts->info[0].count, 0, 0); /* the checkpoint does not have these terms */
   ck_ok(sac_run_steps(parts, 20));
   ck_ok(sac_run_save(parts));
-  ck_near(parts->info[0].count, 7, 0); /* 127 - 120 */
+  ck_near(parts->info[0].count, 7, 0); /* steps 121 to 127 */
   sac_run_destroy(parts);
   log[0] = '\0';
   ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_info_api, &callbacks));

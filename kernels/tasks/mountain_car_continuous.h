@@ -76,7 +76,8 @@ SAC_FN int sac_mountain_car_continuous_step(const sac_mountain_car_continuous_op
 #define ROUND(x) sac_mountain_car_continuous_round(narrow, x)
   double velocity = ROUND(state->velocity + ROUND(push));
   double goal_velocity = ROUND(options->goal_velocity);
-  // The limit is a Python float, so later sums have the type of the state.
+  // A limited velocity is a Python float. NumPy then computes the position in the state's type, and compares the
+  // velocity with the goal's in double.
   if (velocity > ROUND(max_speed) || velocity < ROUND(-max_speed)) {
     velocity = velocity < 0 ? -max_speed : max_speed;
     goal_velocity = options->goal_velocity;

@@ -16,7 +16,7 @@ enum {
   sac_point_mass_initial_size = 4,
 };
 
-// field: bound of each coordinate; beyond it the episode ends. dt: seconds a step.
+// field: bound of each coordinate; beyond it the episode ends. dt: seconds per step.
 #define SAC_POINT_MASS_OPTIONS(X)               \
   X(point_mass, REAL, field, 2.0, 1.0, 1e3, "") \
   X(point_mass, REAL, dt, 0.1, 1e-3, 1.0, "")

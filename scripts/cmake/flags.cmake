@@ -61,7 +61,7 @@ if(SAC_FUZZ)
   add_compile_options($<$<COMPILE_LANGUAGE:C>:-fsanitize=fuzzer-no-link>)
 endif()
 
-# One file an instruction set (gemm_avx512.c and its like); the choice is made at run time, by what the processor has.
+# One file for each instruction set (gemm_avx512.c and its like); the choice is made at run time, by what the processor has.
 # On other architectures the x86 files are left out: guard their use with __x86_64__.
 function(sac_set_instruction_sets list)
   set(files ${${list}})

@@ -234,7 +234,7 @@ def step_agents(s):
             s.row(name, "sac", result, result["steps_per_second"], "agent-steps/s")
             s.machine.setdefault("bench", {})[name] = result
             said.append(f"{agents} x overlap {overlap}: {result['steps_per_second']:.0f} agent-steps/s, "
-                        f"{result['microseconds']:.0f} us a step")
+                        f"{result['microseconds']:.0f} us per step")
     return "; ".join(said)
 
 

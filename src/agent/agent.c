@@ -25,8 +25,9 @@ static sac_status refuse_discrete(const sac_settings* settings, const sac_env_sp
   /* there is none: only another environment helps */
   return sac_fail(
       SAC_ERROR_CONFIG,
-      "%s has %d discrete actions; algo '%s' needs continuous ones ('sac envs' lists the environments that have them)",
-      settings->env_id, (int)spec->actions, name);
+      "%s has %d discrete actions; no algorithm here takes discrete actions; 'sac envs' shows which environments have "
+      "continuous ones",
+      settings->env_id, (int)spec->actions);
 }
 
 /* Checks sizes, bounds and kind of actions of an environment against the algorithm. */

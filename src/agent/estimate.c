@@ -9,7 +9,7 @@
  *   CPU          (flops / rate + elements * t + parameters * t) / cores + floor
  *                cores: the threads, but not more than agents * panels of 32 rows * critics
  *   CUDA device  launches * t + flops / rate + bytes / bandwidth
- *                bytes: those of algo/cost.c (41 MB an update of 2x256; src/cuda/README.md)
+ *                bytes: those of algo/cost.c (41 MB per update of 2x256; src/cuda/README.md)
  *
  * The figures.
  *
@@ -28,7 +28,7 @@
  *     3  1  2x16     16 |      13     16 |     14     19 |       27     30 |
  *    17  6  2x256   256, sac-v: 6,515, model 6,251; 5 critics: 11,720, model 12,381
  *
- * Acting, a row: 2x256 5.6, 2x64 1.1, 2x16 0.4; pushing a row 0.55; a step of Pendulum-v1 0.45.
+ * Acting, per row: 2x256 5.6, 2x64 1.1, 2x16 0.4; pushing a row 0.55; a step of Pendulum-v1 0.45.
  *
  * CUDA, 27 November 2026: one H200, us:
  *
@@ -63,20 +63,20 @@
 enum { RATE, ELEMENT, PARAMETER, FLOOR, ACT_ROW, ACT_WEIGHT, ENV_ROW, PUSH_ROW, CPU_FIGURES };
 enum { LAUNCH, RATE_FP32, RATE_TF32, BANDWIDTH, ACT, PUSH, WAIT, RESIDENT, CUDA_FIGURES };
 
-#define CPU_TABLE(rate, act_weight)                                                    \
-  {                                                                                    \
-    [RATE] = {"flops", "1/s", "arithmetic of the products, a core", rate},             \
-    [ELEMENT] = {"element", "s", "an element that passes through a layer", 0.12e-9},   \
-    [PARAMETER] = {"parameter", "s", "a parameter in Adam and the targets", 1.2e-9},   \
-    [FLOOR] = {"floor", "s", "an update, whatever its sizes", 10e-6},                  \
-    [ACT_ROW] = {"act_row", "s", "acting, an observation", 0.35e-6},                   \
-    [ACT_WEIGHT] = {"act_weight", "s", "acting, an observation a weight", act_weight}, \
-    [ENV_ROW] = {"env_row", "s", "a step of a built-in task", 0.45e-6}, [PUSH_ROW] = { \
-      "push_row",                                                                      \
-      "s",                                                                             \
-      "a transition into the replay",                                                  \
-      0.55e-6                                                                          \
-    }                                                                                  \
+#define CPU_TABLE(rate, act_weight)                                                       \
+  {                                                                                       \
+    [RATE] = {"flops", "1/s", "arithmetic of the products, per core", rate},              \
+    [ELEMENT] = {"element", "s", "per element that passes through a layer", 0.12e-9},     \
+    [PARAMETER] = {"parameter", "s", "per parameter in Adam and the targets", 1.2e-9},    \
+    [FLOOR] = {"floor", "s", "per update, whatever its sizes", 10e-6},                    \
+    [ACT_ROW] = {"act_row", "s", "acting, per observation", 0.35e-6},                     \
+    [ACT_WEIGHT] = {"act_weight", "s", "acting, per observation and weight", act_weight}, \
+    [ENV_ROW] = {"env_row", "s", "per step of a built-in task", 0.45e-6}, [PUSH_ROW] = {  \
+      "push_row",                                                                         \
+      "s",                                                                                \
+      "per transition into the replay",                                                   \
+      0.55e-6                                                                             \
+    }                                                                                     \
   }
 
 static const sac_estimate_figure avx512_figures[CPU_FIGURES] = CPU_TABLE(108e9, 0.075e-9);
@@ -84,11 +84,11 @@ static const sac_estimate_figure avx2_figures[CPU_FIGURES] = CPU_TABLE(60e9, 0.0
 static const sac_estimate_figure portable_figures[CPU_FIGURES] = CPU_TABLE(20e9, 0.16e-9);
 
 static const sac_estimate_figure cuda_figures[CUDA_FIGURES] = {
-    [LAUNCH] = {"launch", "s", "a launch of an update's graph, and what cuBLAS adds to it", 3e-6},
+    [LAUNCH] = {"launch", "s", "per launch of an update's graph, with what cuBLAS adds to it", 3e-6},
     [RATE_FP32] = {"flops_fp32", "1/s", "arithmetic of the products, fp32", 40e12},
     [RATE_TF32] = {"flops_tf32", "1/s", "arithmetic of the products, tf32 and bf16", 300e12},
     [BANDWIDTH] = {"bytes", "1/s", "memory", 4e12},
-    [ACT] = {"act", "s", "from observations on the host to actions there", 10.4e-6},
+    [ACT] = {"act", "s", "from observations on the host to actions on the host", 10.4e-6},
     [PUSH] = {"push", "s", "transitions of the host into the replay", 11.5e-6},
     [WAIT] = {"wait", "s", "the host's waits of a step without train.overlap", 22e-6},
     [RESIDENT] = {"resident", "s", "act, env step and push of a task that the device steps", 29e-6}};

@@ -37,10 +37,10 @@ extern const char* const sac_place_names[SAC_PLACE_COUNT]; /* "(s, a)" */
 typedef enum sac_op_kind {
   SAC_FORWARD,     /* evaluates the networks at a place, for all rows */
   SAC_ROWS,        /* applies a function to one row at a time: sac_op.row */
-  SAC_BACKWARD,    /* from the gradient by the output to the gradients by the hidden layers' pre-activations */
-  SAC_GRADIENT,    /* gradients by weights and biases, summed over all rows */
+  SAC_BACKWARD,    /* from the gradient with respect to the output to those with respect to hidden pre-activations */
+  SAC_GRADIENT,    /* gradients with respect to weights and biases, summed over all rows */
   SAC_ADAM,        /* Adam's step on weights and biases */
-  SAC_INPUT_GRAD,  /* gradient by the action, in each row through the smallest critic of that row only */
+  SAC_INPUT_GRAD,  /* gradient with respect to the action; each row's goes through its smallest critic only */
   SAC_TEMPERATURE, /* Adam's step on log alpha, if alpha is learned; CUDA also sums the statistics in it */
   SAC_POLYAK,      /* moves the targets `nets` towards the networks `source` */
   SAC_OP_KIND_COUNT

@@ -7,7 +7,7 @@
 /* The cost for one agent, of all networks of the operation's group together. */
 typedef struct sac_cost {
   double flops;      /* multiplications and additions of its products */
-  double elements;   /* outputs of hidden layers that it computes, or gradients by them */
+  double elements;   /* outputs of hidden layers that it computes, or gradients with respect to them */
   double parameters; /* parameters that its Adam step changes */
   double bytes;      /* bytes read from and written to a device's memory or its second-level cache */
 } sac_cost;

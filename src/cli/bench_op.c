@@ -67,7 +67,7 @@ typedef struct row {
   const sac_part* part;
   const sac_stage_time* time;
   double share;  /* of the sum over all parts, 0 to 1 */
-  double gflops; /* 10^9 flops a second; 0: no products */
+  double gflops; /* 10^9 flops per second; 0: no products */
   int nodes;     /* 1: of a device, which counts its launches */
 } row;
 
@@ -110,7 +110,7 @@ static void print_json_row(const row* r) {
 static void print_parts(const sac_agent* agent, int32_t parts, const sac_stage_time* times, double sum, int json) {
   const int device = agent->backend->part_times != NULL;
 
-  /* print the head */
+  /* print the column titles */
   if (json) printf(", \"parts\": [");
   else
     printf("\n  %-20s%10s%9s%s%10s  %-46s  %s", "stage", "us", "share", device ? "  nodes" : "", "GFLOP/s", "runs as",

@@ -107,7 +107,7 @@ sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates
   const char* separator = "";
   if (status != SAC_OK) return status;
 
-  /* print the head */
+  /* print the column titles */
   const sums all = add_up(agent, vector, updates, times);
   if (json) printf(", \"stages\": {");
   else printf("\n  %-20s%10s%9s%8s", "stage", "us", "share", host ? "" : "nodes");

@@ -10,7 +10,7 @@
 
 static const char notes[] =
     "Without arguments: every key with its default, its allowed values, what a resume may do (free: change it without\n"
-    "effect on results; later: change it, counting from there on; fixed: not change it), and its meaning.\n"
+    "effect on results; later: change it, from the resume on; fixed: not change it), and its meaning.\n"
     "With KEY (or a section such as 'optim'): this key, and the presets that give it a value.\n"
     "With --env, --config or --set: the configuration that 'sac train' would use, as a file for --config. Each value\n"
     "names its source. Later sources win: library, algo, preset, --config, --set, other options.\n"
@@ -143,8 +143,9 @@ static sac_status print_presets(sac_field_index index) {
 
 /* Prints all about one field. resolved 1: also its value in `config`, and where the value comes from. */
 static sac_status print_field(sac_field_index index, const sac_config* config, int resolved) {
-  static const char* const changes[] = {"free: it may change, and has no effect on results",
-                                        "later: it may change, and counts from there on", "fixed: it cannot change"};
+  static const char* const changes[] = {"free: you may change it; it has no effect on results",
+                                        "later: you may change it; the new value holds from the resume on",
+                                        "fixed: you cannot change it"};
   const sac_field* field = &sac_fields[index];
   char value[SAC_VALUE_MAX], range[SAC_VALUE_MAX];
   sac_field_print(field, &sac_settings_library, value);

@@ -180,9 +180,9 @@ static void print_rows(const row* rows, int count) {
     for (int c = 0; c < 7; c++) width[c] = longer(width[c], cells[c]);
   }
 
-  /* print the heads, then one line for each environment */
+  /* print the column titles, then one line for each environment */
   for (int i = -1; i < count; i++) {
-    /* print all columns but the last two; i = -1 is the line of heads */
+    /* print all columns but the last two; i = -1 is the line of titles */
     const row* one = i < 0 ? NULL : &rows[i];
     printf("%-*s  %*s  %-*s  %*s  %*s  %-*s  ", width[0], one ? one->id : heads[0], width[1], one ? one->obs : heads[1],
            width[2], one ? one->actions : heads[2], width[3], one ? one->steps : heads[3], width[4],

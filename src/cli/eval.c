@@ -30,7 +30,7 @@ static const char notes[] =
     "videos, of gym:ID and of the tasks here that Gymnasium has too (Pendulum-v1, HalfCheetah-v5). It steps those\n"
     "tasks itself, from other initial states. The Python that sac uses ('sac envs --help') needs Gymnasium, MoviePy\n"
     "and what the environment draws with. Without a display MuJoCo draws through EGL, unless MUJOCO_GL names another\n"
-    "library; without a GPU this takes a second for about ten steps.\n"
+    "library; without a GPU it draws about 10 steps per second.\n"
     "\n"
     "The 95% interval of the mean (Student's t) is over the episodes of one policy, or over the seeds of several.\n"
     "\n"

@@ -75,7 +75,7 @@ static const char* with_unit(char text[32], const sac_estimate_figure* f) {
 static void print_figures(void) {
   char text[32];
   int count;
-  printf("\ndevice auto takes where a step is expected to be shorter. The figures of the estimates:\n\n");
+  printf("\ndevice auto chooses where a step is expected to be faster. The figures of the estimates:\n\n");
 
   /* list the figures of each device; its name stands on its first line */
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {

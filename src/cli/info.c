@@ -164,8 +164,8 @@ static void print_text(void) {
   print_devices();
 
   /* print the table of what is supported, then the estimates */
-  printf("environments  %d built in ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n", sac_env_count(),
-         sac_embedded_config_count);
+  printf("environments  %d known by name ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n",
+         sac_env_count(), sac_embedded_config_count);
   printf("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
   for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) print_column(kind, kind->name);
   each_combination(print_row);

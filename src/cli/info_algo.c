@@ -125,7 +125,7 @@ static void print_sizes(const list* l) {
 
 /* Prints the table, for people. */
 static void print_text(const list* l) {
-  /* print the head */
+  /* print the column titles */
   printf("%s: %s\nMFLOP and MB: ", l->name, l->algo->meaning);
   print_sizes(l);
   printf("\n\n%3s  %-19s%-17s%-30s%-9s%9s%8s%7s", "", "stage", "operation", "networks", "at", "launches", "MFLOP",
@@ -137,8 +137,8 @@ static void print_text(const list* l) {
   for (int32_t i = 0; i < l->algo->op_count; i++) print_op(l, i);
 
   /* print the launches of a whole update */
-  printf("\n%d launches an update on a device with %d hidden layer%s", (int)sac_algo_launches(l->algo, l->shape.layers),
-         (int)l->shape.layers, l->shape.layers > 1 ? "s" : "");
+  printf("\n%d launches per update on a device with %d hidden layer%s",
+         (int)sac_algo_launches(l->algo, l->shape.layers), (int)l->shape.layers, l->shape.layers > 1 ? "s" : "");
   if (l->shape.layers != 2) printf("; %d with two", (int)sac_algo_launches(l->algo, 2));
   printf("\n");
 }

@@ -96,7 +96,7 @@ void sac_field_print(const sac_field* field, const sac_settings* settings, char 
 void sac_widths_append(char* text, size_t size, size_t* used, const int32_t* width, int32_t count,
                        const char* separator);
 
-/* Prints the allowed values, for people: "(0, 1]", "sac | sac-v", "true | false". */
+/* Prints the allowed values, for people: "(0, 1]", "fp32 | tf32 | bf16", "true | false". */
 void sac_field_range(const sac_field* field, char text[SAC_VALUE_MAX]);
 
 int sac_field_equal(const sac_field* field, const sac_settings* a, const sac_settings* b);

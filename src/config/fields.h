@@ -37,9 +37,9 @@ typedef struct sac_sizes {
 
 #define SAC_FIELDS(X)                                                                                             \
   X(TEXT, env_id, "env.id", "Pendulum-v1", 1, 1000, FIXED,                                                        \
-    "environment ('sac envs' lists them), or path of one's own")                                                  \
+    "environment ('sac envs' lists them), or the path of your own")                                               \
   X(OPTIONS, env_options, "env.options", "{}", 0, 0, FIXED, "options of the environment, a mapping")              \
-  X(INT, num_envs, "env.num_envs", 1, 1, 65536, FIXED, "environments stepped together, an agent")                 \
+  X(INT, num_envs, "env.num_envs", 1, 1, 65536, FIXED, "environments stepped together, per agent")                \
   X(INT, seed, "seed", 1, 0, SAC_BIG, FIXED, "seed of the first agent; agent i has seed + i")                     \
   X(INT, seeds, "seeds", 1, 1, 4096, FIXED, "agents trained side by side, each complete")                         \
   X(DEVICE, device, "device", "auto", 0, 0, LATER,                                                                \
@@ -48,13 +48,14 @@ typedef struct sac_sizes {
   X(CHOICE, algo, "algo", 0, 0, 0, FIXED, "the algorithm ('sac info --algo' prints one)")                         \
   X(TEXT, out, "out", "", 0, 1023, FREE, "run folder; empty: runs/ENV/DATE-TIME")                                 \
   X(INT, steps, "train.steps", 1000000, 1, SAC_BIG, LATER,                                                        \
-    "transitions to train on, an agent, summed over its environments")                                            \
+    "transitions to train on, per agent, summed over its environments")                                           \
   X(INT, warmup_steps, "train.warmup_steps", 10000, 0, SAC_BIG, LATER,                                            \
     "first steps with uniform random actions and no updates")                                                     \
   X(REAL, updates_per_step, "train.updates_per_step", 1.0, 0, 1000, LATER,                                        \
     "updates for each step after the warm-up; the fraction is carried")                                           \
   X(INT, overlap, "train.overlap", 0, 0, 4194304, FIXED,                                                          \
-    "steps by which updates come late, so that environments step meanwhile; 0: they wait")                        \
+    "number of steps that updates lag behind, so that environments and updates run at the same time; "            \
+    "0: no overlap")                                                                                              \
   X(INT, replay_capacity, "replay.capacity", 1000000, 1, SAC_BIG, FIXED,                                          \
     "transitions kept; the oldest are overwritten")                                                               \
   X(INT, batch, "replay.batch", 256, 1, 1048576, FIXED, "transitions in a minibatch")                             \
@@ -77,13 +78,13 @@ typedef struct sac_sizes {
   X(AUTO, target_entropy, "alpha.target_entropy", NAN, -1e6, 1e6, LATER,                                          \
     "nats; auto: minus the number of action dimensions")                                                          \
   X(REAL, gamma, "gamma", 0.99, 0, 1, LATER, "discount")                                                          \
-  X(REAL, tau, "tau", 0.005, OPEN(0), 1, LATER, "step of the target networks towards the networks, an update")    \
+  X(REAL, tau, "tau", 0.005, OPEN(0), 1, LATER, "step of the target networks towards the networks, per update")   \
   X(REAL, reward_scale, "reward_scale", 1.0, OPEN(0), 1e6, LATER, "rewards are multiplied by it in the target")   \
   X(REAL, log_std_min, "policy.log_std_min", -20, -40, 4, LATER, "lower clamp of log sigma")                      \
   X(REAL, log_std_max, "policy.log_std_max", 2, -40, 4, LATER, "upper clamp of log sigma")                        \
   X(TEXT, init, "policy.init", "", 0, 1023, FIXED, "policy or checkpoint file that the actors start from")        \
   X(INT, eval_every, "eval.every", 10000, 0, SAC_BIG, LATER, "steps between evaluations; 0: none")                \
-  X(INT, eval_episodes, "eval.episodes", 10, 1, 100000, LATER, "deterministic episodes an evaluation")            \
+  X(INT, eval_episodes, "eval.episodes", 10, 1, 100000, LATER, "deterministic episodes per evaluation")           \
   X(INT, log_every, "log.every", 1000, 1, SAC_BIG, LATER, "steps between rows of metrics")                        \
   X(INT, checkpoint_every, "checkpoint.every", 10000, 0, SAC_BIG, LATER,                                          \
     "steps between checkpoints; 0: only at the end")                                                              \
@@ -96,7 +97,7 @@ typedef struct sac_sizes {
     "how an update runs on CUDA; auto: the fastest that serves the shape")                                        \
   X(BOOL, cuda_graph, "cuda.graph", 1, 0, 1, FREE, "updates run as CUDA graphs; off for profiling by stage")      \
   X(INT, cuda_updates_per_graph, "cuda.updates_per_graph", 16, 1, 1024, FREE,                                     \
-    "updates in the larger of the two graphs, used where so many are due")
+    "updates in the larger of the two graphs, which runs when that many are due")
 
 /* Names that other programs use for a key: X(name, key). They are used in messages about unknown keys only. */
 #define SAC_FIELD_ALIASES(X)                    \

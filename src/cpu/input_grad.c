@@ -28,7 +28,7 @@ static void back_to_actions(const sac_cpu_job* job, int32_t k, const sac_trace* 
   const float* weights = sac_cpu_weights(job, net);
   const int32_t first = panel * SAC_PANEL;
 
-  /* start from the gradient by Q, divided by B for the mean */
+  /* start from the gradient with respect to Q, divided by B for the mean */
   for (int32_t r = first; r < first + count; r++) trace->out[r] = sac_actor_loss_grad_q() / (float)agent->shape.batch;
 
   /* go back to the first hidden layer, and from there to the actions among the inputs */

@@ -57,13 +57,13 @@ static int32_t linear_forward(const sac_cpu_pass* pass, int32_t i, sac_rows* x) 
   return 1 + relu;
 }
 
-/* Overwrites the layer's input with the gradient by it. The gradient of a ReLU before the layer is part of the same
- * loop. */
+/* Overwrites the layer's input with the gradient with respect to it. The gradient of a ReLU before the layer is part of
+ * the same loop. */
 static int32_t linear_backward(const sac_cpu_pass* pass, int32_t i, sac_rows* d) {
   const sac_layer* layer = &pass->net->layer[i];
   const int relu = is(pass->net, i - 1, SAC_RELU);
 
-  /* x holds the layer's input, and then the gradient by it; the product reads x only as ReLU's gate */
+  /* x holds the layer's input, and then the gradient with respect to it; the product reads x only as ReLU's gate */
   const sac_rows x = sac_trace_rows(pass->trace, pass->net, layer->buffer - 1, pass->panel);
   pass->isa->backward(pass->weights + layer->tensor[0], layer->out, layer->in, layer->in, *d, x, pass->rows, relu);
   *d = x;

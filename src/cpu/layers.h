@@ -19,14 +19,14 @@ typedef struct sac_cpu_layer {
   /* Computes layer i from its input *x, and layers after it that it includes. Sets *x to the output. */
   int32_t (*forward)(const sac_cpu_pass* pass, int32_t i, sac_rows* x);
 
-  /* Computes the gradient by the input of layer i from *d, the gradient by its output, and goes on through layers
-   * before it that it includes, as it must include ReLU. Overwrites the input in the trace, and sets *d to it. Not
-   * called for the first layer of a network. */
+  /* On entry *d is the gradient with respect to the output of layer i. Computes the gradient with respect to its input,
+   * and goes on through the layers before it that it includes; it must include ReLU. Overwrites the input in the trace
+   * with the result, and sets *d to it. Not called for the first layer of a network. */
   int32_t (*backward)(const sac_cpu_pass* pass, int32_t i, sac_rows* d);
 
   /* Computes the gradients of the layer's tensors, for its outputs from .. to - 1, summed over all rows. d: the
-   * gradient by its output. x: its input in feature panels, x_stride floats apart. grad: the agent's part of the slab.
-   * near: what to prefetch, or NULL. The function is NULL for a kind without tensors. */
+   * gradient with respect to its output. x: its input in feature panels, x_stride floats apart. grad: the agent's part
+   * of the slab. near: what to prefetch, or NULL. The function is NULL for a kind without tensors. */
   void (*gradient)(const sac_isa* isa, const sac_layer* layer, sac_rows d, const float* x, size_t x_stride,
                    int32_t from, int32_t to, float* grad, int32_t rows, const sac_near* near);
 

@@ -149,8 +149,8 @@ static void value_target(const span* s) {
     s->job->scratch->y[r] = sac_target(minibatch->reward[r], scale, minibatch->discount[r], v[r]);
 }
 
-/* The squared loss of network n, which has a single output: writes the gradient by the output over the output in the
- * trace. weight (R): of each row; NULL: all are 1. */
+/* The squared loss of network n, which has a single output: writes the gradient with respect to the output over the
+ * output in the trace. weight (R): of each row; NULL: all are 1. */
 static void regress(const span* s, int32_t n, const float* target, const float* weight) {
   const float share = mean_factor(s);
   const float* output = output_of(s, n);
@@ -190,7 +190,8 @@ static void smallest(const span* s) {
   }
 }
 
-/* [squash.grad] Computes the gradient by the actor's head from dJ/da~, and writes it over the head in the trace. */
+/* [squash.grad] Computes the gradient with respect to the actor's head from dJ/da~, and writes it over the head in the
+ * trace. */
 static void sample_grad(const span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_scratch* scratch = s->job->scratch;

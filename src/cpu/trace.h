@@ -8,7 +8,7 @@
 /* The activations for the rows of a minibatch or of a chunk, by buffer of the network. */
 typedef struct sac_trace {
   float* h[SAC_NET_LAYERS_MAX]; /* (panels, H, 32): output of each hidden layer; backward overwrites it with the
-                               gradient by its pre-activation */
+                               gradient with respect to its pre-activation */
   float* t[SAC_NET_LAYERS_MAX]; /* (ceil(H/32), panels*32, 32): the output again, in feature panels: backward leaves
                                it alone, as the next layer's weight gradient reads it. NULL: not kept */
   float* out;                   /* (panels, out, 32): the head's output; the caller overwrites it with its gradient */

@@ -19,7 +19,7 @@ typedef enum sac_layer_kind {
 } sac_layer_kind;
 
 #define SAC_LAYER_TENSORS_MAX 2
-#define SAC_NET_LAYERS_MAX (3 * SAC_LAYERS_MAX + 1)
+#define SAC_NET_LAYERS_MAX (3 * SAC_LAYERS_MAX + 1) /* three for each hidden width, and the output layer */
 
 /* A layer of a network: it has `in` inputs and `out` outputs for each row. */
 typedef struct sac_layer {

@@ -116,7 +116,8 @@ sac_status sac_tensors_create(sac_tensors* tensors, const sac_shape* shape, cons
   int32_t nets = 0;
   for (int32_t i = 0; i < count; i++) nets += number_of(shape, &networks[i]);
 
-  /* allocate the list: the most tensors that the layers can have, and log_alpha */
+  /* allocate the list: the most tensors that the layers can have, and log_alpha; a network has at most three layers for
+   * each hidden width, and its output layer (SAC_NET_LAYERS_MAX) */
   tensors->tensor =
       calloc((size_t)nets * SAC_LAYER_TENSORS_MAX * (size_t)(3 * shape->layers + 1) + 1, sizeof *tensors->tensor);
   if (!tensors->tensor) return sac_fail(SAC_ERROR_MEMORY, "no memory for the list of tensors");

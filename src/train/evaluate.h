@@ -16,11 +16,11 @@ typedef struct sac_evaluator sac_evaluator;
 typedef struct sac_eval_env {
   const sac_env_api* api;
   const char *id, *options;
-  int sequential; /* 1: one environment plays all episodes, one after another; 0: one environment an episode, all
-                     stepped together. The seeds of an episode are the same either way. */
+  int sequential; /* 1: one environment plays all episodes, one after another; 0: one environment for each episode,
+                     all stepped together. The seeds of an episode are the same either way. */
 } sac_eval_env;
 
-/* Creates environments for `episodes` episodes an agent (one agent only when sequential).
+/* Creates environments for `episodes` episodes per agent (one agent only when sequential).
  *
  * A copy of the agent on the CPU plays the episodes on a thread of its own, while the agent goes on training, if the
  * host steps the environments, they are `concurrent`, the episodes are not sequential, and training leaves a processor

@@ -42,7 +42,7 @@ typedef enum sac_metric {
       SAC_METRIC_COUNT
 } sac_metric;
 
-/* The index of each statistic in a row, by its column. */
+/* SAC_METRIC_<name>: the column of each statistic in a row of metrics. */
 enum {
   SAC_METRIC_FIRST_STATISTIC = SAC_METRIC_episode_length + 1,
   SAC_METRIC_LAST_STATISTIC = SAC_METRIC_FIRST_STATISTIC + SAC_STATISTIC_COUNT - 1,

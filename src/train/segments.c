@@ -16,7 +16,7 @@
 #include "util/number.h"
 
 #define HEADER_BYTES 64
-#define STAGING_FLOATS ((size_t)1 << 18) /* 1 MiB a transfer; one row if a row is larger */
+#define STAGING_FLOATS ((size_t)1 << 18) /* 1 MiB per transfer; one row if a row is larger */
 
 struct sac_segments {
   char dir[SAC_PATH_MAX];
@@ -310,7 +310,7 @@ static int parts_fit(const sac_segments* s, const sac_segment_part* part, int32_
   if (pushed == 0) return count == 0;
   if (pushed > (uint64_t)SAC_BIG) return 0;
 
-  /* one part a segment, from the one with the oldest row of the replay to the last */
+  /* one part for each segment, from the one with the oldest row of the replay to the last */
   const uint64_t needed = first_needed(pushed, s->capacity), first = needed / SAC_SEGMENT_ROWS;
   const uint64_t last = (pushed - 1) / SAC_SEGMENT_ROWS;
   if (count < 0 || (uint64_t)count != last - first + 1) return 0;

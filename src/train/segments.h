@@ -1,8 +1,8 @@
 /* The replay's rows on disk, in segments of 64 Ki transitions. Rows are only appended, so a checkpoint writes only the
  * rows that were pushed since the last checkpoint.
  *
- *   SEED/replay/rows_K.bin   64 bytes of header ("sacrows1", floats a row, number of the first transition, zeros), then
- *                            transitions from K*65536 on, each a row as in the replay
+ *   SEED/replay/rows_K.bin   64 bytes of header ("sacrows1", floats per row, number of the first transition,
+ *                            zeros), then transitions from K*65536 on, each a row as in the replay
  *
  * A segment may hold more rows than a checkpoint needs: the run may be killed after writing rows and before writing the
  * checkpoint. So each checkpoint holds a list of parts: which rows of which segment it needs, and their CRC-32C. */

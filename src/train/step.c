@@ -1,4 +1,4 @@
-/* One step of a run, from left to right:
+/* One step of a run, in this order:
  *
  *  act -> env step -> replay push
  *      -> replay sample -> critic update -> actor update -> temperature update -> target update

@@ -42,7 +42,8 @@ void sac_system_distribution(char* text, size_t size) {
   read_line(text, size, "/etc/os-release", "PRETTY_NAME=", "\"'", "\"'\n", "Linux");
 }
 
-/* The number of processors that the control group allows, rounded up; INT32_MAX when it sets no limit. */
+/* The number of processors that the cgroup allows, rounded up; INT32_MAX when it sets no limit. Only the limit of
+ * cgroup v2 at the root of the mount is read. That is the limit of a container. */
 static int32_t group_processors(void) {
   double quota = 0, period = 0;
 

@@ -16,7 +16,7 @@ int sac_text_same(const char* a, const char* b) {
   return lower(*a) == lower(*b);
 }
 
-/* The cost of one character in place of another, in half edits: another case is half an edit. */
+/* The cost of replacing a by b: 0 if equal, 1 if only the case differs, 2 otherwise. Any other edit costs 2. */
 static unsigned replace_cost(char a, char b) {
   if (a == b) return 0;
   return lower(a) == lower(b) ? 1 : 2;

@@ -8,7 +8,7 @@
 #include "formats/safetensors.h"
 #include "model/tensors.h"
 
-/* The metrics of the format; value_loss is sac-v's. */
+/* The metrics of the format; value_loss is there where there is a value network. */
 #define SAC_GOLDEN_METRICS(X) X(critic_loss) X(actor_loss) X(alpha_loss) X(alpha) X(entropy) X(value_loss)
 
 enum {
@@ -29,7 +29,7 @@ typedef struct sac_golden {
   sac_tensors list;                                     /* the agent's tensors, as under before/ and after/ */
   int64_t updates;                                      /* U */
   float *obs, *action, *reward, *terminated, *next_obs; /* (U, B, ...) */
-  float *noise, *next_noise;                            /* (U, B, A); the second NULL for sac-v */
+  float *noise, *next_noise;                            /* (U, B, A); next_noise: NULL where no a' is sampled */
   float* metric[SAC_METRIC_COUNT];                      /* (U), NULL where the algorithm has none */
 } sac_golden;
 

@@ -271,8 +271,8 @@ fail:
 /* --- the comparison ----------------------------------------------------------------------------------------------- */
 
 /* The error of roundings that perturbations do not show. Every number: two roundings, the last one in the file and the
- * last one in ours. Weights and moments, which are carried from update to update: two more an update, one when they are
- * scaled and one when something is added. Metrics: six more, for the few terms that are summed. */
+ * last one in ours. Weights and moments, which are carried from update to update: two more per update, one when they
+ * are scaled and one when something is added. Metrics: six more, for the few terms that are summed. */
 static double roundings(const replay* r, const item* it, double expected) {
   const int carried = it->which == WEIGHT || it->which == ADAM_M || it->which == ADAM_V;
   const double more = carried ? 2 * (double)r->in.updates : it->which == METRIC ? 6 : 0;

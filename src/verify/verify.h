@@ -5,8 +5,8 @@
  *   before/NAME, after/NAME             every tensor of the agent before the first and after the last update
  *   after/adam_m/NAME, after/adam_v/NAME, after/grad/NAME   optional; compared where present
  *   minibatch/obs (U, B, O)  /action (U, B, A)  /reward (U, B)  /terminated (U, B)  /next_obs (U, B, O)
- *   noise/action (U, B, A)  noise/next_action (U, B, A)     for s and for s'; sac-v has only the first
- *   metrics/critic_loss, actor_loss, alpha_loss, alpha, entropy (U), and value_loss (U) for sac-v
+ *   noise/action (U, B, A)  noise/next_action (U, B, A)     the second where the algorithm samples a'
+ *   metrics/critic_loss, actor_loss, alpha_loss, alpha, entropy (U), and value_loss (U) where there is a value network
  *   metadata "config": a JSON object of algo, obs, act, hidden, batch, updates, critics, gamma, tau, lr,
  *     alpha ("auto" or "fixed"; its value is exp(before/log_alpha)), target_entropy, reward_scale, log_std_min,
  *     log_std_max

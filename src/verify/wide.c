@@ -5,7 +5,7 @@
 
 #include "kernels/tasks/tasks.h"
 
-/* replay_pendulum and so on: one function a task, with the types and functions of that task. */
+/* replay_pendulum and so on: one function for each task, with the types and functions of that task. */
 #define REPLAY(name, NAME, id, summary)                                                                                \
   static void replay_##name(const sac_wide_trace* trace) {                                                             \
     const sac_##name##_options* options = (const sac_##name##_options*)trace->options;                                 \

@@ -967,7 +967,7 @@ static const struct {
     {1.0e+9, 0.5, 0.989999999999999991, 0.00100000000000000002, 0, 0.25, 0.25, 0.0625, -2.98804780876493998e-4, 0.25, 0.0625, 2.98804780876493998e-4},
 };
 
-/* Boltzmann policy of q: alpha log Z, entropy, KL(softmax(0.5, -1, 0.25, 2, 0) || it), log p */
+/* Boltzmann policy of q: alpha log Z, entropy, KL(softmax(0.5, -1, 0.25, 2, 0) || that policy), log p */
 static const struct {
   double alpha, q[5], value, entropy, kl, log_p[5];
 } golden_discrete[] = {
@@ -982,7 +982,7 @@ static const struct {
     {0.00100000004749745131, {0.00100000004749745131, 0.00200000009499490261, 0.00150000001303851604, 5.00000023748725653e-4, 0.00175000005401670933}, 0.00309069483588108697, 1.49405581176937835, 1.1281994920131947, {-2.09069468908096648, -1.09069468908096648, -1.59069474728862463, -2.59069468908096648, -1.34069471818479555}},
 };
 
-/* [sac-discrete] J_pi of logits (0.5, -1, 0.25, 2, 0) and its gradient by them */
+/* [sac-discrete] J_pi of logits (0.5, -1, 0.25, 2, 0) and its gradient with respect to them */
 static const struct {
   double alpha, q[5], loss, gradient[5];
 } golden_discrete_actor[] = {

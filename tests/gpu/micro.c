@@ -1,7 +1,7 @@
 /* sac_micro: what an update on a device is made of, measured by itself: the gap between the nodes of a graph, the
  * bandwidth of the second-level cache, the rate of the tensor cores, small products of cuBLAS, the products of an
  * update (micro_update.c), the host's waits (micro_wait.c). Operands are normals: zeros cost less power and run faster.
- * One JSON object a line, medians. sac_micro --tiny: the same in no time, to see that it works. */
+ * One JSON object per line, medians. sac_micro --tiny: the same in no time, to see that it works. */
 #include "tests/gpu/micro.h"
 
 #include <stdio.h>

@@ -45,7 +45,7 @@ cudaError_t micro_flag(cudaStream_t stream, const float* from, int floats, float
 
 /* How much of everything. */
 typedef struct micro_sizes {
-  int nodes, launches; /* of a chain, and chains a measurement */
+  int nodes, launches; /* of a chain, and chains per measurement */
   int blocks;          /* of the kernels that fill the device */
   size_t floats;       /* read through the second-level cache */
   int passes, steps;

@@ -4,7 +4,7 @@
 
 #include "tests/gpu/micro.h"
 
-/* `per_agent`: nets side by side, an agent. `times`: how often an update makes it. */
+/* `per_agent`: nets side by side, per agent. `times`: how often an update makes it. */
 typedef struct shape {
   const char* name;
   sac_product product;

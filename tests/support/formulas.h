@@ -19,7 +19,7 @@
 
 static const real not_a_number = (real)NAN;
 
-/* The derivative of `expression` by `variable` at its present value, by central differences. */
+/* The derivative of `expression` with respect to `variable` at its present value, by central differences. */
 #define central_difference(variable, expression, result)                                     \
   do {                                                                                       \
     const real at_ = (variable), step_ = (real)FORMULA_DIFFERENCE_STEP * (1 + sac_abs(at_)); \

@@ -13,7 +13,8 @@
 #include "support/ops_case.h"
 #include "support/reference.h"
 
-/* One network at one place: layer l's output behind its ReLU, and the gradient by its pre-activation. (B, size[l+1]) */
+/* One network at one place: layer l's output behind its ReLU, and the gradient with respect to its
+ * pre-activation. (B, size[l+1]) */
 typedef struct ops_trace {
   double *y[REFERENCE_LAYERS], *d[REFERENCE_LAYERS];
 } ops_trace;
@@ -256,7 +257,7 @@ static void ops_value_target(ops_state* s, const sac_op* op) {
   for (int32_t b = 0; b < s->B; b++) ops_target(s, b, ops_output(s, op, 0)[b]);
 }
 
-/* mean 1/2 (output - target)^2 of one network, and its gradient by the output */
+/* mean 1/2 (output - target)^2 of one network, and its gradient with respect to the output */
 static inline void ops_regress(ops_state* s, const sac_op* op, int32_t n, const double* target) {
   for (int32_t b = 0; b < s->B; b++) {
     const double error = ops_output(s, op, n)[b] - target[b];

@@ -98,9 +98,9 @@
 #define RUN_METRIC_REL 1e-3
 #define RUN_METRIC_ABS 1e-4
 
-/* A number of one row of the minibatch (an output, a target, a gradient by an activation), relative to the largest of
- * its column: sums of a few hundred products through a few layers, as in a gradient. The floor is for a column of
- * numbers near 0. */
+/* A number of one row of the minibatch (an output, a target, a gradient with respect to an activation), relative to
+ * the largest of its column: sums of a few hundred products through a few layers, as in a gradient. The floor is for a
+ * column of numbers near 0. */
 #define COLUMN_REL 1e-5
 #define COLUMN_ABS 1e-7
 

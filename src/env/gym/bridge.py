@@ -211,7 +211,7 @@ def check_tuple(result, function, size, names):
 
 def layout(n, obs, action):
     """The offsets of seed, obs, action, reward, low, high, mask, terminated, truncated and info in the block, and its
-    size. Info has room for the most terms: how many there are is known only later."""
+    size. Info is sized for INFO_MAX terms, because the real number is known later."""
     at, offsets = 0, []
     for size in (8 * n, 4 * n * obs, 4 * n * action, 4 * n, 4 * action, 4 * action, n, n, n, 4 * n * INFO_MAX):
         offsets.append(at)

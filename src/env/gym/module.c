@@ -45,7 +45,7 @@ static held enter(void) {
   held h;
   (void)fegetenv(&h.floats);
 
-  /* Once a thread: take one hold that is never released. Python deletes its data of a foreign thread when the thread
+  /* Once per thread: take one hold that is never released. Python deletes its data of a foreign thread when the thread
    * releases its last hold. */
   if (!known && !PyGILState_GetThisThreadState()) {
     (void)PyGILState_Ensure();
@@ -91,7 +91,7 @@ static void take_exception(char* to, size_t size) {
 
 /* --- start -------------------------------------------------------------------------------------------------------- */
 
-/* Runs a file's text with the names of `dict`. 0 for success, otherwise Python holds an exception. */
+/* Runs the text of a file with `dict` as globals and locals. 0 for success, otherwise Python holds an exception. */
 static int run_text(const char* source, PyObject* dict) {
   PyObject* code = Py_CompileString(source, "<sac>", Py_file_input);
   PyObject* done = code ? PyEval_EvalCode(code, dict, dict) : NULL;

@@ -12,7 +12,7 @@
 
 #include "env/mujoco/layout.h"
 
-#ifndef MUJOCO_MUJOCO_H_ /* MuJoCo's own header */
+#ifndef MUJOCO_MUJOCO_H_ /* defined by MuJoCo's own header, which then has declared the types */
 
 /* A field at its offset, in a union that stands for one of MuJoCo's structs. */
 #define SAC_MUJOCO_PLACE(name, field, type, offset) \

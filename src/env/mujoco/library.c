@@ -24,7 +24,7 @@
 
 /* What was found so far; "": not found yet. */
 typedef struct search {
-  char library[SAC_PATH_MAX], models[SAC_PATH_MAX]; /* a file; a folder */
+  char library[SAC_PATH_MAX], models[SAC_PATH_MAX]; /* path of libmujoco.so; folder of the models */
 } search;
 
 /* Sets `out` to the first file that matches folder/pattern, or to its folder when `strip` is 1. Does nothing when `out`
@@ -45,7 +45,7 @@ static void find_file(char out[SAC_PATH_MAX], const char* folder, const char* pa
   }
 }
 
-/* Searches a folder that holds MuJoCo itself, in each layout that the file's head names. */
+/* Searches a folder that holds MuJoCo itself, in each layout that the top of this file names. */
 static void search_release(search* s, const char* folder) {
   /* the library: of scripts/setup or a release; of the Python package */
   find_file(s->library, folder, "lib/" LIBRARY ".[0-9]*", 0);
@@ -57,7 +57,7 @@ static void search_release(search* s, const char* folder) {
   find_file(s->models, folder, "../gymnasium/envs/mujoco/assets/" MODEL, 1);
 }
 
-/* Searches the folder of a project, then those above it, six in all. Shortens `folder`. */
+/* Searches `folder` and up to five folders above it. Changes `folder`. */
 static void search_project(search* s, char folder[SAC_PATH_MAX]) {
   for (int level = 0; level < 6 && *folder; level++) {
     /* what scripts/setup --mujoco installed */

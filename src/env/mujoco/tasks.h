@@ -1,4 +1,4 @@
-/* The MuJoCo tasks: one line a task. The registry, the driver, `sac envs` and the tests are made from this list. */
+/* The MuJoCo tasks: one line for each. The registry, the driver, `sac envs` and the tests are made from this list. */
 #ifndef SAC_ENV_MUJOCO_TASKS_H
 #define SAC_ENV_MUJOCO_TASKS_H
 

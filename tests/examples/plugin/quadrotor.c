@@ -12,7 +12,7 @@
 
 #define O 7           /* x, z, vx, vz, sin(tilt), cos(tilt), spin */
 #define A 2           /* thrust of the left and of the right rotor, N */
-#define DT 0.02       /* seconds a step */
+#define DT 0.02       /* seconds per step */
 #define SUBSTEPS 10   /* of the integration */
 #define GRAVITY 9.81  /* m/s^2 */
 #define ARM 0.17      /* m from the centre to a rotor */
@@ -100,7 +100,7 @@ static int step(void* self, const float* action, float* obs, float* reward, uint
     body* b = &q->state[i];
     move(b, q->mass, (double)action[i * A], (double)action[i * A + 1]);
     const double far = b->x * b->x + b->z * b->z, fast = b->vx * b->vx + b->vz * b->vz;
-    reward[i] = (float)(1 / (1 + 4 * far + 0.2 * fast + 0.02 * b->spin * b->spin)); /* 1 a step where it hovers */
+    reward[i] = (float)(1 / (1 + 4 * far + 0.2 * fast + 0.02 * b->spin * b->spin)); /* 1 per step where it hovers */
     terminated[i] = far > 4 || fabs(b->tilt) > 1.5;                                 /* it flew off, or tipped over */
     truncated[i] = 0;                                                               /* max_episode_steps is sac's */
     observe(b, obs + i * O);
