@@ -107,6 +107,7 @@ END_TEST
 
 /* Compares actions and log-probabilities of single observations with the reference's actor in double. */
 START_TEST(acting) {
+  /* two agents act by given noise, and by the mean */
   const agent_case c = {
       .algo = "sac", .obs = 5, .action = 3, .hidden = "33,70", .batch = 4, .critics = 1, .population = 2, .threads = 2};
   sac_agent* agent = agent_case_create(&c);
@@ -121,6 +122,8 @@ START_TEST(acting) {
   act.action = mean;
   ck_ok(agent->backend->act(agent, &act));
   ck_assert_uint_eq(agent->counters[0].act, position); /* no noise was drawn */
+
+  /* each action in double */
   for (int p = 0; p < 2; p++) {
     reference at = reference_read(agent, p);
     reference_row row = reference_row_create(&agent->tensors.net[SAC_ACTOR][0]);
@@ -146,11 +149,14 @@ END_TEST
 /* Noise comes from the agent's own stream, one position for each observation. Calls of any size give the same actions.
  */
 START_TEST(noise_by_position) {
+  /* two equal agents */
   const agent_case c = {
       .algo = "sac", .obs = 5, .action = 3, .hidden = "33", .batch = 4, .critics = 1, .population = 1};
   sac_agent *one = agent_case_create(&c), *other = agent_case_create(&c);
   enum { N = 90, O = 5, A = 3 };
   float* obs = random_floats(1, N * O, 3);
+
+  /* one acts on all observations at once, the other in pieces */
   for (int mode = 0; mode < 2; mode++) {
     float whole[N * A], parts[N * A];
     const sac_act_mode modes[] = {SAC_ACT_SAMPLE, SAC_ACT_UNIFORM};
@@ -162,9 +168,13 @@ START_TEST(noise_by_position) {
       act.action = parts + i * A;
       ck_ok(other->backend->act(other, &act));
     }
+
+    /* actions and counters are the same */
     ck_same_bits(whole, parts, N * A);
     ck_assert_uint_eq(one->counters[0].act, (uint64_t)(mode + 1) * N);
     ck_assert_uint_eq(other->counters[0].act, (uint64_t)(mode + 1) * N);
+
+    /* and actions lie in (-1, 1), on both sides of 0 */
     double sum = 0;
     for (int i = 0; i < N * A; i++) {
       ck_assert(whole[i] > -1 && whole[i] < 1);

@@ -104,6 +104,7 @@ START_TEST(tensors_by_name) {
 END_TEST
 
 START_TEST(tensor_arguments) {
+  /* missing arguments, and places beyond the list */
   sac_agent* agent = make_agent("sac", "1");
   sac_tensor_info info;
   float data[1] = {0};
@@ -115,6 +116,8 @@ START_TEST(tensor_arguments) {
   ck_fails(sac_agent_tensor_get(agent, NULL, data, 1), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_tensor_get(agent, "log_alpha", NULL, 1), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_tensor_set(agent, "log_alpha", NULL, 1), SAC_ERROR_ARGUMENT, "NULL");
+
+  /* names that are no tensor's */
   static const char* const absent[] = {"",
                                        "actor",
                                        "grad/",

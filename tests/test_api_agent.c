@@ -186,6 +186,7 @@ START_TEST(update_arguments) {
 END_TEST
 
 START_TEST(update_with_arguments) {
+  /* missing arguments */
   const int is_v = _i == 1;
   sac_agent* agent = make_agent(is_v ? "sac-v" : "sac", "1");
   const rows r = make_rows();
@@ -194,12 +195,16 @@ START_TEST(update_with_arguments) {
   ck_fails(sac_agent_update_with(NULL, &m, &noise, NULL), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_update_with(agent, NULL, &noise, NULL), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_update_with(agent, &m, NULL, NULL), SAC_ERROR_ARGUMENT, "NULL");
+
+  /* missing arrays of the minibatch */
   const float** arrays[] = {&m.obs, &m.action, &m.reward, &m.terminated, &m.next_obs};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) {
     m = minibatch_of(&r);
     *arrays[i] = NULL;
     ck_fails(sac_agent_update_with(agent, &m, &noise, NULL), SAC_ERROR_ARGUMENT, "minibatch");
   }
+
+  /* missing noise; sac-v does not use that of the next action */
   m = minibatch_of(&r);
   noise = (sac_noise){NULL, r.next_noise};
   ck_fails(sac_agent_update_with(agent, &m, &noise, NULL), SAC_ERROR_ARGUMENT, "noise");

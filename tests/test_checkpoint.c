@@ -179,21 +179,28 @@ START_TEST(lost_rows) {
 END_TEST
 
 START_TEST(best_and_policy) {
+  /* the best agent is saved with its return */
   const char* dir = test_folder();
   sac_agent *agent = rows_agent(NULL), *loaded;
   sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
   rows_push(agent, 50);
   ck_ok(sac_agent_update(agent, 2));
   ck_ok(sac_checkpoint_best(checkpoint, agent, 50, -12.5, NULL));
+
+  /* return and step are in its metadata */
   sac_safetensors* file;
   ck_ok(sac_safetensors_open(&file, test_path(dir, "checkpoints/best")));
   ck_assert_str_eq(sac_safetensors_metadata(file, "mean_return"), "-12.5");
   ck_assert_str_eq(sac_safetensors_metadata(file, "step"), "50");
   sac_safetensors_close(file);
+
+  /* it can be loaded */
   ck_ok(sac_agent_load(&loaded, test_path(dir, "checkpoints/best"), NULL));
   agent->counters[0].pushed = 0; /* a loaded agent's replay is empty */
   rows_same_agent(agent, 0, loaded, 0);
   sac_agent_destroy(loaded);
+
+  /* neither it nor the policy is a checkpoint of a step */
   int64_t step;
   ck_assert_int_eq(sac_checkpoint_list(dir, &step, 1), 0); /* best is separate from the steps */
   ck_ok(sac_checkpoint_policy(checkpoint));

@@ -39,6 +39,8 @@ START_TEST(full_disk) {
     rows_save(checkpoint, 100, 2);
     rows_push(agent, 800);
     int failed = 0;
+
+    /* saving fails until the limit is large enough; each time the old checkpoint is still there */
     for (rlim_t limit = 0; limit < 100000; limit += limit < 10000 ? 977 : 5000) {
       const struct rlimit size = {limit, RLIM_INFINITY};
       setrlimit(RLIMIT_FSIZE, &size);
@@ -78,12 +80,16 @@ START_TEST(full_disk_in_the_middle_of_rows) {
     rows_save(checkpoint, 10, 2);
     const char* rows = test_path(dir, "replay/rows_0.bin");
     const long long before = test_file_size(rows);
+
+    /* the limit is reached within the rows, which go again */
     rows_push(agent, 150000); /* a segment of 3.1 MB, written 1 MiB at a time */
     const struct rlimit small = {2500000, RLIM_INFINITY}, large = {RLIM_INFINITY, RLIM_INFINITY};
     setrlimit(RLIMIT_FSIZE, &small);
     if (sac_checkpoint_save(checkpoint, 150010, 2, NULL) != SAC_ERROR_FILE) _exit(1);
     if (test_file_size(rows) != before || test_count_entries(test_path(dir, "replay")) != 1) _exit(2);
     if (sac_checkpoint_probe(dir, 10, NULL, 0) != SAC_OK) _exit(3);
+
+    /* with room, everything is written */
     setrlimit(RLIMIT_FSIZE, &large);
     if (sac_checkpoint_save(checkpoint, 150010, 2, NULL) != SAC_OK) _exit(4);
     if (sac_checkpoint_load(checkpoint, 150010) != SAC_OK) _exit(5);
@@ -106,6 +112,8 @@ START_TEST(small_disk) {
     if (unshare(CLONE_NEWNS) != 0 || mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
         mount("sac", dir, "tmpfs", 0, "size=256k") != 0)
       _exit(77);
+
+    /* a checkpoint on a disk of 256 KiB, which is then filled */
     sac_agent* agent = rows_agent(NULL);
     sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
     rows_push(agent, 100);
@@ -115,11 +123,15 @@ START_TEST(small_disk) {
     for (size_t n = 1 << 12; n > 0; n = write(fd, filler, n) == (ssize_t)n ? n : n / 2) continue;
     close(fd);
     rows_push(agent, 800);
+
+    /* the next one fails, and the old one stays */
     for (int i = 0; i < 3; i++) {
       if (sac_checkpoint_save(checkpoint, 900, 2, NULL) != SAC_ERROR_FILE) _exit(2);
       if (!strstr(sac_last_error(), "No space left on device")) _exit(3);
       if (sac_checkpoint_probe(dir, 100, NULL, 0) != SAC_OK) _exit(4);
     }
+
+    /* with room, it is written */
     unlink(test_path(dir, "filler"));
     if (sac_checkpoint_save(checkpoint, 900, 2, NULL) != SAC_OK) _exit(5);
     _exit(sac_checkpoint_probe(dir, 900, NULL, 0) == SAC_OK ? 0 : 6);
@@ -182,6 +194,7 @@ START_TEST(killed_at_any_moment) {
   uint64_t reached = 0;
   int most = 60; /* milliseconds; longer if a round makes no progress, on a busy machine or with a sanitizer */
   for (int kills = 0; kills < KILLS || (reached <= 70000 && kills < KILLS_MAX); kills++) {
+    /* a run in another process, killed after a random time */
     const pid_t child = fork();
     if (child == 0) run_until_killed(dir);
     random = random * 6364136223846793005u + 1442695040888963407u;

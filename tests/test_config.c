@@ -248,6 +248,7 @@ END_TEST
 
 /* MuJoCo's threads follow cpu.threads in the settings, but not in the configuration that is written. */
 START_TEST(threads_of_the_environment) {
+  /* cpu.threads reaches an environment that has the option `threads` */
   int32_t count;
   const int has = sac_env_options_of("HalfCheetah-v5", &count) != NULL;
   sac_config* config = fresh();
@@ -260,10 +261,14 @@ START_TEST(threads_of_the_environment) {
   ck_ok(sac_config_settings(config, &s));
   ck_assert_str_eq(s.env_options, has ? "{\"frame_skip\": 2, \"threads\": 3}" : "{\"frame_skip\": 2}");
   ck_assert_str_eq(sac_config_get(config, "env.options"), "{\"frame_skip\": 2}");
-  ck_ok(set(config, "env.options.threads", "1")); /* an explicit value wins */
+
+  /* an explicit value wins */
+  ck_ok(set(config, "env.options.threads", "1"));
   ck_ok(sac_config_settings(config, &s));
   ck_assert_str_eq(s.env_options, "{\"frame_skip\": 2, \"threads\": 1}");
   sac_config_destroy(config);
+
+  /* an environment without the option gets none */
   config = fresh();
   ck_ok(set(config, "env.id", "Pendulum-v1")); /* this environment has no such option */
   ck_ok(set(config, "cpu.threads", "3"));

@@ -83,6 +83,7 @@ END_TEST
 
 /* Long text, deep nesting and many values are refused at once, whatever their size. */
 START_TEST(bombs_are_refused) {
+  /* one character, up to the largest file and one more */
   const size_t size = SAC_YAML_BYTES;
   char* text = malloc(size + 2);
   const char fills[] = "[{-a?\"' &*!|\n";
@@ -94,6 +95,8 @@ START_TEST(bombs_are_refused) {
     ck_assert_msg((status == SAC_OK) == (fills[f] == '\n' || fills[f] == ' '), "%c: %s", fills[f], sac_last_error());
     sac_config_destroy(config);
   }
+
+  /* nested or repeated pieces */
   static const char* const pieces[] = {"- ", "a: ", "[a, ", "{a: ", "? ", "- - ", "[],", "a: b\n", "\"x\": {}\n", "a,"};
   for (size_t p = 0; p < sizeof pieces / sizeof *pieces; p++) {
     sac_config* config = fresh();

@@ -90,6 +90,7 @@ END_TEST
 
 /* Checks the reference itself: dJ_Q/dw by central differences of its loss. */
 START_TEST(reference_by_differences) {
+  /* the reference's gradients of the critics */
   const agent_case c = {.algo = _i ? "sac-v" : "sac", .obs = 3, .action = 2, .hidden = "5,4", .batch = 7, .critics = 2};
   sac_agent* agent = agent_case_create(&c);
   agent_case_age(agent, 1);
@@ -97,6 +98,8 @@ START_TEST(reference_by_differences) {
   reference at = reference_read(agent, 0);
   reference_update u = reference_update_create(agent);
   reference_critics(agent, &at, &in.minibatch, &in.noise, &u);
+
+  /* each weight, moved up and down */
   const double h = DIFFERENCE_STEP;
   for (int k = 0; k < 2; k++)
     for (int l = 0; l < 3; l++) {

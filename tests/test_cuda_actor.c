@@ -147,6 +147,7 @@ END_TEST
 
 /* A NaN in mean, log sigma, bias or noise reaches the action and the row's log-probability. */
 START_TEST(squash_of_nan) {
+  /* a NaN in mean, log sigma, their biases or the noise */
   const int shape = 3;
   cuda_case c = cuda_case_create(1);
   squash_case s = squash_create(&c, shape);
@@ -158,6 +159,8 @@ START_TEST(squash_of_nan) {
   cuda_run(&c, sac_actor_squash(c.stream, &s.args));
   const float *action = cuda_result(&c, s.args.out.action), *log_prob = cuda_result(&c, s.args.out.log_prob);
   const float *policy = cuda_result(&c, s.args.minibatch.policy), *slope = cuda_result(&c, s.args.out.slope);
+
+  /* it is in its row and component, or in every row for a bias */
   for (size_t r = 0; r < s.B; r++) {
     const int here = r == row || _i == 2 || _i == 3;
     ck_assert(cuda_nan(log_prob[r]) == here);
@@ -227,6 +230,7 @@ static void check_only(const smallest_case* j, size_t p, size_t r, size_t which,
 }
 
 START_TEST(smallest_q) {
+  /* one run of the kernel */
   cuda_case c = cuda_case_create((uint64_t)_i);
   smallest_case j = smallest_create(&c, _i);
   smallest_run(&c, &j);
@@ -236,6 +240,7 @@ START_TEST(smallest_q) {
     if (!j.state[p].alive) continue;
     if (turned(&j)) cuda_heads_check(&c, &j.critic, (int)(p * j.K), (int)j.K);
     for (size_t r = 0; r < j.B; r++) {
+      /* the smallest critic of each row in double, and the second smallest */
       double q = INFINITY, second = INFINITY, error = 0;
       size_t which = 0;
       for (size_t k = 0; k < j.K; k++) {
@@ -245,6 +250,8 @@ START_TEST(smallest_q) {
         if (one < q) q = one, which = k;
         error = fmax(error, one_error);
       }
+
+      /* its value, and its gradient into the smallest alone, unless two are too near each other */
       cuda_near(smallest[p * j.B + r], q, error);
       through[which]++;
       rows++;
@@ -252,6 +259,8 @@ START_TEST(smallest_q) {
       else doubtful++; /* too near to say which float takes */
     }
   }
+
+  /* most rows are decided, and no critic always wins */
   ck_assert_uint_lt(doubtful, 1 + rows / 10);
   for (size_t k = 0; j.B > 1 && j.K > 1 && k < j.K; k++) ck_assert_uint_lt(through[k], rows);
   cuda_case_free(&c);
@@ -340,14 +349,18 @@ static void back_run(cuda_case* c, back_case* b) {
 static const size_t widths[] = {1, 31, 64, 33, 257, 7, 5, 400};
 
 START_TEST(squash_grad) {
+  /* one run of the kernel */
   cuda_case c = cuda_case_create((uint64_t)_i);
   back_case b = back_create(&c, _i, widths[_i]);
   back_run(&c, &b);
   const float* d_head = cuda_result(&c, b.args.d_head);
+
+  /* each component in double */
   for (size_t p = 0; p < b.P; p++) {
     const double by_log_prob = exp((double)b.log_alpha[4 * p]) / (double)b.B;
     for (size_t r = 0; b.state[p].alive && r < b.B; r++)
       for (size_t i = 0; i < b.A; i++) {
+        /* back through the hidden layer of each critic that is active */
         double by_action = 0, size = 0;
         for (size_t k = p * b.K; k < (p + 1) * b.K; k++)
           for (size_t h = 0; h < b.H; h++) {
@@ -357,12 +370,16 @@ START_TEST(squash_grad) {
             by_action += term;
             size += fabs(term);
           }
+
+        /* back through the squash, and the clamp of log sigma */
         const size_t at = (p * b.B + r) * b.A + i;
         const double a = (double)b.action[at], spread = (double)b.spread[at], slope = (double)b.slope[at];
         const double log_std = (double)b.head[(2 * p * b.B + r) * 2 * b.A + b.A + i];
         const double through = by_action * slope, inside = log_std >= LOW && log_std <= HIGH;
         const double by_mean = by_log_prob * 2 * a + through;
         const double by_log_std = inside * (by_log_prob * (2 * a * spread - 1) + through * spread);
+
+        /* the bound on the rounding */
         const double error = PRODUCT_REL((double)(b.K * b.H) / 8) * size * fabs(slope) +
                              8 * FLOAT_EPSILON * (by_log_prob * (2 * fabs(a) + 1) + fabs(through));
         const float* got = d_head + (p * b.B + r) * 2 * b.A;

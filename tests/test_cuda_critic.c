@@ -146,6 +146,7 @@ END_TEST
 /* A NaN in an input reaches everything that depends on it, and no other row. */
 enum { IN_CRITIC, IN_TARGET, IN_REWARD, IN_LOG_PROB, IN_LOG_ALPHA, NAN_PLACES };
 START_TEST(nan_is_not_hidden) {
+  /* a NaN in one place */
   cuda_case c = cuda_case_create(5);
   loss_case l = create(&c, 1); /* two critics, 31 rows */
   const size_t row = 6;        /* a terminated one */
@@ -160,6 +161,8 @@ START_TEST(nan_is_not_hidden) {
   cuda_run(&c, sac_critic_loss(c.stream, &l.args));
   const float *q = cuda_result(&c, l.args.q), *y = cuda_result(&c, l.args.y), *d_q = cuda_result(&c, l.args.d_q);
   const float* d_hidden = cuda_result(&c, l.args.d_hidden);
+
+  /* it is where it must be, and nowhere else */
   for (size_t r = 0; r < l.B; r++) {
     const int here = r == row || _i == IN_LOG_ALPHA;
     ck_assert(cuda_nan(y[r]) == (here && _i != IN_CRITIC));

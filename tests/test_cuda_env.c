@@ -234,6 +234,7 @@ static uint64_t failure_of(cuda_case* c, env_case* e) {
 
 /* An invalid action is reported and replaced by 0. The earliest one is reported. */
 START_TEST(bad_discrete_action) {
+  /* a step in which two environments get a bad action */
   static const float bad[] = {3, -1, 0.5f, NAN, INFINITY, -INFINITY, 1e10f};
   cuda_case c = cuda_case_create(1);
   env_case e = create(&c, "Acrobot-v1", NULL, 2, 100, -1);
@@ -245,8 +246,12 @@ START_TEST(bad_discrete_action) {
   e.vector->action[199] = bad[(_i + 1) % 7];
   cuda_set(&c, e.args.env.action, e.vector->action, e.n * sizeof(float));
   e.args.step = 7;
+
+  /* the first of them is the failure */
   ck_assert_uint_eq(failure_of(&c, &e), SAC_ENV_FAILURE(7, 150, SAC_ENV_BAD_ACTION));
   compare(&c, &e);
+
+  /* a failure that came earlier stays; a later one does not */
   const uint64_t before[] = {SAC_ENV_FAILURE(2, 180, SAC_ENV_BAD_REWARD), SAC_ENV_FAILURE(7, 149, SAC_ENV_BAD_OBS),
                              SAC_ENV_FAILURE(7, 151, SAC_ENV_BAD_ACTION), SAC_ENV_FAILURE(8, 0, SAC_ENV_BAD_ACTION)};
   for (int i = 0; i < 4; i++) {

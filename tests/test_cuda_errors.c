@@ -69,12 +69,15 @@ static const struct {
                 {too_old, "cuda:0 has compute capability 7.5; 8.0 or newer is needed"}};
 
 START_TEST(machines_without_a_device) {
+  /* an agent on the device is refused with what is wrong with the machine */
   sac_agent* agent;
   char text[256];
   machines[_i].machine();
   ck_fails(make(&agent, ""), SAC_ERROR_DEVICE, machines[_i].says);
   ck_assert_msg(strstr(sac_last_error(), "; --device cpu works everywhere"), "%s", sac_last_error());
   ck_assert_ptr_null(agent);
+
+  /* sac info says the same */
   if (machines[_i].machine != too_old) {
     ck_assert_int_eq(sac_cuda_devices(text, sizeof text), 0);
     ck_assert_str_eq(text, machines[_i].says);
@@ -82,6 +85,8 @@ START_TEST(machines_without_a_device) {
     sac_cuda_describe(0, text, sizeof text);
     ck_assert_msg(strstr(text, "too old for this build"), "%s", text);
   }
+
+  /* the CPU is not affected */
   ck_fails(make(&agent, "device=auto precision=bf16"), SAC_ERROR_CONFIG, "none is usable here");
   ck_ok(make(&agent, "device=auto")); /* the CPU is not affected */
   ck_assert_str_eq(agent->device, "cpu");
@@ -136,6 +141,7 @@ END_TEST
 /* --- faults of kernels -------------------------------------------------------------------------------------------- */
 
 START_TEST(kernel_that_faults) {
+  /* a run with a fault in one of its kernels */
   static const char* const kernels[] = {"actor_act", "replay_push", "critic_loss", "temperature_update", "env_step"};
   const char* out = small_path(test_folder(), "run");
   sac_agent* agent;
@@ -148,19 +154,25 @@ START_TEST(kernel_that_faults) {
   sac_config_destroy(config);
   ck_ok(sac_run_steps(run, 110));
   sac_cuda_host_fault_in_kernel(kernels[_i], 23);
+
+  /* the message has CUDA's error, and what to do */
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_DEVICE, "cuda:0: ");
   ck_assert_msg(
       strstr(sac_last_error(), "an illegal memory access was encountered (cudaErrorIllegalAddress, code 700)"), "%s",
       sac_last_error());
   ck_assert_msg(strstr(sac_last_error(), "the last checkpoint is kept, resume from it"), "%s", sac_last_error());
   ck_assert_str_ne(sac_cuda_host_message(), "");
+
+  /* nothing on this device works any more, and nothing leaks */
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_DEVICE, "code 700"); /* later calls fail too */
   ck_fails(sac_run_save(run), SAC_ERROR_DEVICE, "no checkpoint of a failed run");
   sac_run_destroy(run);
   ck_assert_uint_eq(sac_cuda_host_leaks(), 0);
   ck_fails(make(&agent, ""), SAC_ERROR_DEVICE, "code 700"); /* this process has lost the context */
   ck_assert_uint_eq(sac_cuda_host_leaks(), 0);
-  sac_cuda_host_reset(); /* as in the next process */
+
+  /* the next process resumes the run */
+  sac_cuda_host_reset();
   ck_ok(sac_run_resume(&run, out, NULL, NULL, NULL));
   ck_assert_int_ge(sac_run_step(run), 100);
   ck_ok(sac_run_steps(run, 0));
@@ -184,6 +196,7 @@ static const struct {
 /* Without a graph the kernels of an update are launched one by one, with the same results. A notice says so once. The
  * capture is tried again after 1000 updates, and then after 2000; the test shortens these intervals. */
 START_TEST(captures_that_fail) {
+  /* one agent without graphs, one whose captures fail */
   sac_agent *eager, *graph;
   char text[1024];
   ck_ok(make(&eager, "network.hidden=4 replay.batch=4 cuda.graph=false"));
@@ -191,10 +204,14 @@ START_TEST(captures_that_fail) {
   agent_case_push(eager, 20, 1);
   agent_case_push(graph, 20, 1);
   sac_gpu* gpu = sac_gpu_of(graph);
+
+  /* the first capture comes with the second call */
   sac_cuda_host_break_captures(broken[_i].count, broken[_i].nodes);
   ck_ok(sac_agent_update(graph, 1)); /* no capture yet */
   ck_ok(sac_agent_update(graph, 8));
   ck_assert_int_eq(gpu->capture_at, 1 + 1000);
+
+  /* each round tries again later; the first failure alone is told */
   for (int i = 0; i < 3; i++) {
     ck_assert_int_eq((gpu->one ? 1 : 0) + (gpu->many ? 2 : 0), broken[_i].after[i]);
     ck_assert_uint_eq(sac_cuda_graph_nodes(graph), gpu->one ? 21 : 0);
@@ -207,11 +224,15 @@ START_TEST(captures_that_fail) {
       ck_assert_msg(strstr(text, "with the same results; another try follows after 1000 updates: "), "%s", text);
       ck_assert_msg(strstr(text, ": cuda:0: ") || strstr(text, ": cuBLAS: "), "%s", text); /* and the reason */
     }
+
+    /* the next try comes due */
     gpu->capture_at = gpu->queued + 3;
     ck_ok(sac_agent_update(graph, 3));
     ck_assert_int_eq((gpu->one ? 1 : 0) + (gpu->many ? 2 : 0), broken[_i].after[i]);
     ck_ok(sac_agent_update(graph, 5));
   }
+
+  /* whatever was captured, the bits are the same */
   ck_ok(sac_agent_update(eager, 9 + 3 * 8));
   same_agents(eager, 0, graph, 0);
   ck_assert_int_eq(sac_cuda_notice(eager, text, sizeof text), 0);
@@ -325,6 +346,7 @@ static const struct {
               {"sac", cudaErrorMemoryAllocation, SOME, "code 2)"}};
 
 START_TEST(every_call_fails_once) {
+  /* how many calls a life has */
   const char *path = test_path(test_folder(), "agent"), *where;
   char notice[1024];
   cuda_done(); /* count the calls from here on */
@@ -333,6 +355,8 @@ START_TEST(every_call_fails_once) {
   const long calls = sac_cuda_host_calls();
   ck_assert_int_gt(calls, 200);
   cuda_done();
+
+  /* each life with one call that fails: nothing leaks, and the error has its code */
   long quiet = 0, eager = 0;
   for (long n = 1; n <= calls; n += faults[_i].stride) {
     sac_cuda_host_fail(n, faults[_i].error);
@@ -341,6 +365,8 @@ START_TEST(every_call_fails_once) {
     (void)snprintf(message, sizeof message, "%s", sac_last_error());
     ck_assert_msg(sac_cuda_host_leaks() == 0, "call %ld in %s: %zu leaks", n, where, sac_cuda_host_leaks());
     ck_assert_msg(sac_cuda_host_calls() >= n, "call %ld never came", n);
+
+    /* no error: it failed in destroy, or in a capture that is made good by single launches */
     if (status == SAC_OK) {
       ck_assert_msg(strcmp(where, "destroy") == 0, "call %ld", n);
       if (notice[0]) eager++;
@@ -356,6 +382,8 @@ START_TEST(every_call_fails_once) {
     }
     cuda_done();
   }
+
+  /* nearly every call that fails is told as an error */
   printf("%s: %ld calls, of which one in %ld failed; %ld in destroy or asked again, %ld in a capture\n",
          faults[_i].algo, calls, faults[_i].stride, quiet, eager);
   ck_assert_int_le(quiet, 40);

@@ -288,6 +288,8 @@ START_TEST(launch_limits) {
     GIVES(cudaGetLastError(), error);
     GIVES(cudaGetLastError(), cudaSuccess);
   };
+
+  // blocks and grids
   gives(1, 1024, 0, cudaSuccess);
   gives(1, 1025, 0, cudaErrorInvalidConfiguration);
   gives(1, dim3(32, 33), 0, cudaErrorInvalidConfiguration);
@@ -296,6 +298,8 @@ START_TEST(launch_limits) {
   gives(1, 0, 0, cudaErrorInvalidConfiguration);
   gives(dim3(1, 65536), 32, 0, cudaErrorInvalidConfiguration);
   gives(dim3(1, 1, 65536), 32, 0, cudaErrorInvalidConfiguration);
+
+  // shared memory: 48 KiB, and more where the kernel has asked for it
   gives(1, 32, 48 << 10, cudaSuccess);
   gives(1, 32, (48 << 10) + 1, cudaErrorInvalidValue);
   OK(cudaFuncSetAttribute(any_block, cudaFuncAttributeMaxDynamicSharedMemorySize, 100 << 10));

@@ -123,6 +123,8 @@ START_TEST(events_order_streams) {
   OK(cudaEventCreateWithFlags(&event, cudaEventDisableTiming));
   OK(cudaEventCreate(&timed[0]));
   OK(cudaEventCreate(&timed[1]));
+
+  // without the event, b copies before a has written
   float got[2];
   for (int ordered = 0; ordered < 2; ordered++) {
     OK(cudaDeviceSynchronize());
@@ -137,11 +139,15 @@ START_TEST(events_order_streams) {
   }
   ck_near(got[0], 0, 0);
   ck_near(got[1], 1, 0);
+
+  // times
   float milliseconds;
   OK(cudaEventSynchronize(timed[1]));
   OK(cudaEventElapsedTime(&milliseconds, timed[0], timed[1]));
   ck_assert(milliseconds >= 0);
   GIVES(cudaEventElapsedTime(&milliseconds, timed[0], event), cudaErrorInvalidResourceHandle);
+
+  // host functions run in the stream's order
   int called = 0;
   OK(cudaLaunchHostFunc(a, count_up, &called));
   ck_assert_int_eq(called, 0);
@@ -174,6 +180,7 @@ static void work(cudaStream_t main, cudaStream_t side, cudaEvent_t fork, cudaEve
   OK(cudaMemcpyAsync(pinned, x, 32, cudaMemcpyDeviceToHost, main));
 }
 START_TEST(replay_equals_eager) {
+  // two streams that fork and join, run three times without a graph
   sac_cuda_host_seed((uint64_t)_i);
   float *x = device_array<float>(8), *pinned;
   cudaStream_t main, side;
@@ -235,6 +242,8 @@ START_TEST(not_while_capturing) {
   OK(cudaStreamCreate(&stream));
   OK(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal));
   GIVES(cudaStreamBeginCapture(stream, cudaStreamCaptureModeThreadLocal), cudaErrorIllegalState);
+
+  // a call that is not allowed while the stream captures
   switch (_i) {
     case 0:
       GIVES(cudaMalloc(&y, 4), cudaErrorStreamCaptureUnsupported);
@@ -419,6 +428,7 @@ START_TEST(every_call_can_fail) {
 END_TEST
 
 START_TEST(fault_in_a_kernel) {
+  // the second launch faults
   float* x = device_array<float>(1);
   OK(cudaMemset(x, 0, 4));
   sac_cuda_host_fault_in_kernel("sca", 2);
@@ -428,6 +438,7 @@ START_TEST(fault_in_a_kernel) {
   int called = 0;
   OK(cudaLaunchHostFunc(0, count_up, &called));
   OK(cudaGetLastError());
+  // the error comes with the next wait and stays
   GIVES(cudaDeviceSynchronize(), cudaErrorIllegalAddress);
   ck_assert_int_eq(called, 0);  // nothing runs after a fault
   GIVES(cudaGetLastError(), cudaErrorIllegalAddress);

@@ -11,6 +11,7 @@ static const struct {
 static size_t stride_of(int rows, int width) { return (size_t)rows * (size_t)width + (width % 4 == 0 ? 8 : 3); }
 
 START_TEST(bias_relu) {
+  /* sums that are 0, infinite or NaN, and a NaN in the bias */
   const int nets = shapes[_i].nets, rows = shapes[_i].rows, width = shapes[_i].width;
   const size_t stride = stride_of(rows, width), count = (size_t)rows * (size_t)width;
   const size_t bias_stride = (size_t)width + (width % 4 == 0 ? 4 : 1);
@@ -22,6 +23,8 @@ START_TEST(bias_relu) {
   float *d_y = cuda_put(&c, y, (size_t)nets * stride), *d_bias = cuda_put(&c, bias, (size_t)nets * bias_stride);
   for (int n = 0; n < nets; n++) cuda_open(&c, d_y + (size_t)n * stride, count);
   const sac_bias_relu_args args = {d_y, d_bias, stride, bias_stride, nets, rows, width};
+
+  /* NaN stays, everything else is cut at 0 */
   cuda_run(&c, sac_net_bias_relu(c.stream, &args));
   const float* got = cuda_result(&c, d_y);
   for (size_t n = 0; n < (size_t)nets; n++)
@@ -66,6 +69,7 @@ static const struct {
             {2, 40, SAC_COLUMN_JOBS_MAX, {1, 2, 3, 31, 32, 33, 64, 65, 5, 1, 1, 100, 32, 32, 8, 9, 40, 4, 12, 70}}};
 
 START_TEST(column_sums) {
+  /* several jobs at once, every second one with a factor for each row */
   const int nets = sums[_i].nets, rows = sums[_i].rows, jobs = sums[_i].jobs;
   cuda_case c = cuda_case_create((uint64_t)_i);
   c.runs = 3;
@@ -85,6 +89,8 @@ START_TEST(column_sums) {
     job->sum = cuda_room(&c, float, (size_t)nets * job->sum_stride);
     for (int n = 0; n < nets; n++) cuda_open(&c, job->sum + (size_t)n * job->sum_stride, width);
   }
+
+  /* each column in double */
   cuda_run(&c, sac_net_column_sums(c.stream, &args));
   for (int j = 0; j < jobs; j++) {
     const sac_column_job* job = &args.job[j];

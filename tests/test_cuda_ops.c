@@ -157,6 +157,7 @@ END_TEST
 
 /* Each part's graph has the launches that the list says (sac_op_launches), and all of them those of an update's. */
 START_TEST(launches_of_parts) {
+  /* the times of each part, with its nodes */
   const char* const hidden[] = {"8", "16,8", "16,8,8"};
   const agent_case c = {
       .algo = sac_algo_name(_i / 3), .obs = 3, .action = 2, .hidden = hidden[_i % 3], .batch = 8, .critics = 2};
@@ -167,6 +168,8 @@ START_TEST(launches_of_parts) {
   size_t nodes = 0;
   agent_case_push(agent, 20, 9);
   ck_ok(agent->backend->part_times(agent, times));
+
+  /* part by part; the first one has the draw of the minibatch besides */
   for (int32_t part = 0; part < count; nodes += times[part++].nodes) {
     const sac_part its = agent->backend->part_at(agent, part);
     size_t expected = part == 0;
@@ -177,6 +180,8 @@ START_TEST(launches_of_parts) {
     ck_assert(times[part].nodes >= expected); /* a device's cuBLAS may split a product */
     ck_assert(times[part].nodes > 0 ? times[part].microseconds > 0 : times[part].microseconds >= 0);
   }
+
+  /* all parts together */
   ck_assert_int_eq(number, agent->algo->op_count);
   ck_ok(sac_agent_update(agent, 2));
   ck_assert_uint_ge(nodes, (size_t)sac_algo_launches(agent->algo, layers));

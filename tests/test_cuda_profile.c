@@ -40,6 +40,7 @@ static int ranges(char first[32], char last[32]) {
 #endif
 
 START_TEST(capture_holds_what_was_asked_for) {
+  /* the weights without a capture */
   float *plain, *captured;
   size_t count;
   sac_agent* agent = create();
@@ -47,6 +48,7 @@ START_TEST(capture_holds_what_was_asked_for) {
   weights(agent, &plain, &count);
   sac_agent_destroy(agent);
 
+  /* updates 7 to 9 are captured; the weights are the same */
   sac_cuda_profile(7, 3);
   agent = create();
   ck_ok(sac_agent_update(agent, 6)); /* no update is captured */

@@ -55,6 +55,7 @@ std::vector<word_case> all_cases() {
 }
 
 START_TEST(device_and_c_agree) {
+  // every word and number in C
   const std::vector<word_case> cases = all_cases();
   const size_t count = cases.size();
   std::vector<word_results> got(count), expected(count);
@@ -62,6 +63,8 @@ START_TEST(device_and_c_agree) {
   word_results* device_results;
   memset(static_cast<void*>(expected.data()), 0, count * sizeof(word_results));
   for (size_t i = 0; i < count; i++) words_of_c(&cases[i], &expected[i]);
+
+  // the same on the device
   ck_assert_int_eq(cudaMalloc(reinterpret_cast<void**>(&device_cases), count * sizeof(word_case)), cudaSuccess);
   ck_assert_int_eq(cudaMalloc(reinterpret_cast<void**>(&device_results), count * sizeof(word_results)), cudaSuccess);
   ck_assert_int_eq(cudaMemcpy(device_cases, cases.data(), count * sizeof(word_case), cudaMemcpyHostToDevice),
@@ -71,6 +74,8 @@ START_TEST(device_and_c_agree) {
   ck_assert_int_eq(cudaGetLastError(), cudaSuccess);
   ck_assert_int_eq(cudaMemcpy(got.data(), device_results, count * sizeof(word_results), cudaMemcpyDeviceToHost),
                    cudaSuccess);
+
+  // to the bit
   for (size_t i = 0; i < count; i++) {
     const word_case& c = cases[i];
     const int same = memcmp(got[i].word, expected[i].word, sizeof got[i].word) == 0 &&

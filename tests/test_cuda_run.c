@@ -61,6 +61,7 @@ static int is_fake(const char* sets) { return strstr(sets, "env.id") == NULL; }
 
 /* Stops as Ctrl-C does, and resumes, each time with another order of blocks, threads and streams. */
 START_TEST(stopped_and_resumed) {
+  /* the run in one go */
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
   char sets[256];
@@ -69,16 +70,22 @@ START_TEST(stopped_and_resumed) {
   ck_assert_int_eq(whole->vector->resident != NULL, !is_fake(runs[_i].sets));
   ck_assert_int_eq(whole->vector->burst > 1, !is_fake(runs[_i].sets));
   ck_ok(sac_run_steps(whole, 0));
+
+  /* a run that is stopped */
   cuda_order(11 + (uint64_t)_i);
   parts = begin(parts_path, sets, NULL);
   ck_ok(sac_run_steps(parts, runs[_i].stop));
   sac_run_stop(parts);
   ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
   sac_run_destroy(parts);
+
+  /* and resumed, in another order of blocks and threads */
   cuda_order(1234567 + (uint64_t)_i);
   parts = again(parts_path, "", NULL, is_fake(runs[_i].sets));
   ck_assert_int_ge(sac_run_step(parts), runs[_i].stop);
   ck_ok(sac_run_steps(parts, 0));
+
+  /* state and files are the same */
   same_state(whole, parts);
   const int64_t seeds = whole->settings.seeds;
   sac_run_destroy(whole);
@@ -184,6 +191,7 @@ END_TEST
 /* With train.overlap acting reads a copy of the actor while updates run. The bits are those of the program that this
  * stands for: act, the updates of the previous step, env step, push. */
 START_TEST(acting_beside_updates) {
+  /* a run with overlap, and an agent that is stepped here */
   static const char* const sets[] = {"train.overlap=1 seeds=2 eval.every=0",
                                      "train.overlap=1 eval.every=0 cuda.graph=off"};
   const char* folder = test_folder();
@@ -193,6 +201,8 @@ START_TEST(acting_beside_updates) {
   sac_agent* agent = other->agent;
   sac_vector* vector = other->vector;
   ck_assert_ptr_nonnull(sac_gpu_of(agent)->act_copy);
+
+  /* act, the updates of the previous step, env step, push */
   for (int64_t t = 0; t < run->settings.steps; t++) {
     const int learning = t >= run->settings.warmup_steps;
     const sac_act act = {.n = 1,
@@ -206,6 +216,8 @@ START_TEST(acting_beside_updates) {
     const sac_transitions transitions = sac_vector_transitions(vector);
     ck_ok(agent->backend->replay_push(agent, &transitions, vector));
   }
+
+  /* the same bits */
   ck_ok(sac_settle(agent, vector));
   for (int32_t p = 0; p < agent->shape.population; p++) same_agent(run, other, p);
   sac_run_destroy(run);
@@ -216,6 +228,7 @@ START_TEST(acting_beside_updates) {
 END_TEST
 
 START_TEST(rows_are_the_cpu_s) {
+  /* the same run on both */
   static const char* const overlap[] = {"0", "3"};
   const char* folder = test_folder();
   static metric_rows of[2];
@@ -231,6 +244,8 @@ START_TEST(rows_are_the_cpu_s) {
   }
   ck_assert_int_eq(of[0].count, 7);
   ck_assert_int_eq(of[1].count, 7);
+
+  /* their rows, without times; empty on one is empty on the other */
   for (int r = 0; r < 7; r++)
     for (int m = 0; m < SAC_METRIC_updates_per_second; m++) {
       const double ours = of[0].value[r][m], theirs = of[1].value[r][m];
@@ -252,6 +267,7 @@ static int keep_log(void* user, const char* line) {
 }
 
 START_TEST(to_the_cpu_and_back) {
+  /* two runs on the device, saved in the middle */
   char log[8192] = "";
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
   const char* folder = test_folder();
@@ -265,6 +281,8 @@ START_TEST(to_the_cpu_and_back) {
     ck_ok(sac_run_save(run));
   }
   sac_run_destroy(goes);
+
+  /* one resumes on the CPU and is saved there; nothing of its state changes */
   goes = again(moved, "device=cpu", &callbacks, 0);
   ck_assert_str_eq(goes->agent->device, "cpu");
   ck_assert_msg(strstr(log, ", is cpu"), "%s", log);
@@ -272,6 +290,8 @@ START_TEST(to_the_cpu_and_back) {
   same_state(stays, goes);
   ck_ok(sac_run_save(goes));
   sac_run_destroy(goes);
+
+  /* back on the device, it ends as the run that stayed */
   goes = again(moved, "device=cuda:0", &callbacks, 0);
   ck_assert_ptr_nonnull(goes->vector->resident);
   same_state(stays, goes);
@@ -280,6 +300,8 @@ START_TEST(to_the_cpu_and_back) {
   same_state(stays, goes);
   sac_run_destroy(stays);
   sac_run_destroy(goes);
+
+  /* a move in the middle of a longer run, to the end on the CPU */
   goes = again(moved, "train.steps=160", &callbacks, 0);
   ck_ok(sac_run_steps(goes, 7));
   ck_ok(sac_run_save(goes));
@@ -298,6 +320,7 @@ END_TEST
 /* One agent, or two in the same update, stop at the end of the burst, are named, and are not saved again. The others
  * are not affected. */
 START_TEST(agents_that_are_no_longer_finite) {
+  /* two equal runs of four agents; in one of them one or two agents become NaN at step 119 */
   char log[8192] = "";
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
   const char* folder = test_folder();
@@ -309,11 +332,15 @@ START_TEST(agents_that_are_no_longer_finite) {
   ck_ok(sac_run_steps(well, 0));
   ck_ok(sac_run_steps(run, 119)); /* at 120 all running agents are saved */
   for (int i = 0; i <= two; i++) make_weight_nan(run, 1 + i);
+
+  /* the log says which, why and since when */
   ck_fails(sac_run_steps(run, 0), SAC_ERROR_NUMERIC, two ? "2 of 4 agents stopped" : "1 of 4 agents stopped");
   ck_assert_msg(strstr(log, "seed 2 stops; step 120: gradient actor."), "%s", log);
   if (two) ck_assert_msg(strstr(log, "seed 3 stops; step 120: "), "%s", log);
   ck_assert_msg(strstr(log, " is NaN (first of "), "%s", log);
   ck_assert_msg(strstr(log, "seed_2/checkpoints/step_60.safetensors"), "%s", log);
+
+  /* the others are as if nothing had happened */
   for (int32_t p = 0; p < 4; p++) {
     const int ill = p >= 1 && p <= 1 + two;
     char name[96];

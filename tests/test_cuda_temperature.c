@@ -142,6 +142,7 @@ static void check_stats(const update_case* u, int i, size_t p, const sac_update_
 }
 
 START_TEST(statistics_and_step) {
+  /* one run of the kernel */
   cuda_case c = cuda_case_create((uint64_t)_i);
   update_case u = create(&c, _i);
   put(&c, &u, _i);
@@ -149,11 +150,15 @@ START_TEST(statistics_and_step) {
   const sac_device_state* after = cuda_result(&c, u.args.state);
   const float *log_alpha = cuda_result(&c, u.args.log_alpha), *grad = cuda_result(&c, u.args.grad);
   const float *m = cuda_result(&c, u.args.m), *v = cuda_result(&c, u.args.v);
+
+  /* the statistics of each agent */
   for (size_t p = 0; p < u.P; p++) {
     if (!u.state[p].alive) continue;
     check_stats(&u, _i, p, &after[p].stats);
     ck_assert_uint_eq(after[p].alive, 1);
     if (!shapes[_i].learn) continue; /* that nothing was written then, the case has seen */
+
+    /* the gradient */
     const size_t at = p * ALPHA_STRIDE;
     double gradient = 0, size = 0;
     for (size_t r = 0; r < u.B; r++) {
@@ -163,6 +168,8 @@ START_TEST(statistics_and_step) {
     }
     const double error = CUDA_STATS_REL * size, t = (double)(u.state[p].updates + 1);
     ck_near(grad[at], gradient, error);
+
+    /* Adam's step from it */
     const double old_m = (double)u.m[at], new_m = 0.9 * old_m + 0.1 * gradient;
     const double new_v = 0.999 * (double)u.second[at] + 0.001 * gradient * gradient;
     const double root = sqrt(new_v / (1 - pow(0.999, t))) + 1e-8, step = rate / (1 - pow(0.9, t)) / root;

@@ -15,6 +15,7 @@ static agent_case one_of_few(int i) { return cuda_agents[CUDA_HOST ? few[i] : i]
 
 /* Two on the host execution, which is slow; a_dead_agent_is_skipped stops the middle one of three. */
 START_TEST(population_members_are_single_agents) {
+  /* agents of a population, seeds 7, 8, ... */
   enum { POPULATION = CUDA_HOST ? 2 : 3 };
   agent_case c = one_of_few(_i);
   c.population = POPULATION;
@@ -22,6 +23,8 @@ START_TEST(population_members_are_single_agents) {
   sac_agent* all = after_updates(c, NULL, NULL);
   c.population = 1;
   double worst = 0;
+
+  /* each alone, with its seed */
   for (int p = 0; p < POPULATION; p++) {
     for (int i = 0; i < 8; i++)
       if (c.set[i][0] && strcmp(c.set[i][0], "seed") == 0) c.set[i][1] = (const char* const[]){"7", "8", "9"}[p];
@@ -44,6 +47,7 @@ START_TEST(population_members_are_single_agents) {
 END_TEST
 
 START_TEST(a_dead_agent_is_skipped) {
+  /* three equal populations, after an update, so that a step of Adam would change something */
   agent_case c = one_of_few(_i);
   c.population = 3;
   sac_agent *agent = cuda_agent_create(&c), *whole = cuda_agent_create(&c), *fresh = cuda_agent_create(&c);
@@ -53,16 +57,21 @@ START_TEST(a_dead_agent_is_skipped) {
   ck_ok(sac_agent_update(agent, 1)); /* so that a step of Adam would change something */
   ck_ok(sac_agent_update(whole, 1));
   ck_ok(sac_agent_update(fresh, 1));
+
+  /* one agent of the first stops; all go on */
   agent->alive[1] = 0;
   ck_ok(agent->backend->state_set(agent));
   agent_case_push(agent, 5, 10);
   agent_case_push(whole, 5, 10);
   ck_ok(sac_agent_update(agent, 1)); /* the first update of a graph */
   ck_ok(sac_agent_update(whole, 1));
+
+  /* its neighbours are not affected */
   same_agents(agent, 0, whole, 0);
   same_agents(agent, 2, whole, 2);
-  for (int m = 0; m < SAC_MEMORY_REPLAY;
-       m++) /* products are computed for stopped agents too, so their gradients change */
+
+  /* products are computed for stopped agents too, so their gradients change; nothing else does */
+  for (int m = 0; m < SAC_MEMORY_REPLAY; m++)
     if (m != SAC_MEMORY_GRAD) same_slab(agent, 1, fresh, 1, (sac_memory)m);
   ck_assert_mem_eq(&agent->counters[1], &fresh->counters[1], sizeof *agent->counters);
   ck_assert_mem_eq(&agent->totals[1], &fresh->totals[1], sizeof *agent->totals);
@@ -76,10 +85,13 @@ END_TEST
 /* --- to the host and back ----------------------------------------------------------------------------------------- */
 
 START_TEST(tensors_and_slabs) {
+  /* the same initial weights; zeros everywhere else, and in the gaps */
   agent_case c = cuda_agents[_i];
   c.population = 2;
   sac_agent *cpu = agent_case_create(&c), *gpu = cuda_agent_create(&c);
-  for (int p = 0; p < 2; p++) same_agents(cpu, p, gpu, p); /* initial weights; zeros everywhere else, and in the gaps */
+  for (int p = 0; p < 2; p++) same_agents(cpu, p, gpu, p);
+
+  /* every tensor, with its gradient and moments, comes back as it was set */
   for (int i = 0; i < cpu->tensors.count; i++) {
     const sac_tensor* t = &cpu->tensors.tensor[i];
     static const char* const kinds[] = {"", "grad/", "adam_m/", "adam_v/"};
@@ -95,6 +107,8 @@ START_TEST(tensors_and_slabs) {
     }
   }
   for (int p = 0; p < 2; p++) same_agents(cpu, p, gpu, p);
+
+  /* the replay, around the end of the ring; parts of it are written and read */
   agent_case_push(cpu, 1500, 1), agent_case_push(gpu, 1500, 1);
   agent_case_push(cpu, 777, 2), agent_case_push(gpu, 777, 2); /* around the end of the ring */
   const size_t floats = (size_t)cpu->shape.capacity * (size_t)cpu->row.floats;
@@ -115,6 +129,7 @@ START_TEST(tensors_and_slabs) {
 END_TEST
 
 START_TEST(states) {
+  /* numbers in every place */
   agent_case c = cuda_agents[0];
   c.population = 3;
   sac_agent* agent = cuda_agent_create(&c);
@@ -129,6 +144,8 @@ START_TEST(states) {
     agent->totals[p].updates = 5 + p;
     stats[p] = agent->stats[p], totals[p] = agent->totals[p];
   }
+
+  /* they go to the device and come back */
   ck_ok(agent->backend->state_set(agent));
   memset(agent->counters, 0, sizeof counters), memset(agent->stats, 0, sizeof stats);
   memset(agent->totals, 0, sizeof totals);
@@ -144,6 +161,7 @@ END_TEST
 /* --- act ---------------------------------------------------------------------------------------------------------- */
 
 START_TEST(acts_as_the_cpu) {
+  /* as many observations as each path of the kernels takes */
   static const int32_t counts[] = {1, 2, 8, 9, 31, 257, 1000};
   agent_case c = cuda_agents[_i];
   c.population = 2;
@@ -157,7 +175,9 @@ START_TEST(acts_as_the_cpu) {
     float *obs = random_floats(i, rows * O, 2), *noise = random_floats(50 + i, rows * A, 2);
     float *x = calloc(rows * A, sizeof(float)), *y = calloc(rows * A, sizeof(float));
     float *log_x = calloc(rows, sizeof(float)), *log_y = calloc(rows, sizeof(float));
-    for (int mode = 0; mode < 4; mode++) { /* given noise, drawn noise, the mean, the warm-up */
+
+    /* given noise, drawn noise, the mean, the warm-up */
+    for (int mode = 0; mode < 4; mode++) {
       const sac_act act = {.n = n,
                            .mode = mode < 2    ? SAC_ACT_SAMPLE
                                    : mode == 2 ? SAC_ACT_MEAN
@@ -168,6 +188,8 @@ START_TEST(acts_as_the_cpu) {
       on_cpu.action = x, on_cpu.log_prob = log_x, on_gpu.action = y, on_gpu.log_prob = log_y;
       ck_ok(cpu->backend->act(cpu, &on_cpu));
       ck_ok(gpu->backend->act(gpu, &on_gpu));
+
+      /* uniform actions are the same bits; the others are computed in another order */
       ck_near_array(y, x, rows * A, mode == 3 ? 0 : POLICY_REL, mode == 3 ? 0 : POLICY_ABS);
       if (mode < 2) ck_near_array(log_y, log_x, rows, POLICY_REL, POLICY_ABS * (double)A);
       ck_ok(gpu->backend->state_get(gpu));

@@ -99,6 +99,7 @@ START_TEST(reset_depends_on_the_seed_alone) {
 END_TEST
 
 START_TEST(many_are_as_many_single_ones) {
+  /* N environments together, and N alone with the same seeds */
   rig all, one[N];
   open_rig(&all, _i, N);
   const size_t size = (size_t)all.spec.obs_size;
@@ -107,6 +108,8 @@ START_TEST(many_are_as_many_single_ones) {
     one[i].seed[0] = all.seed[i];
     ck_assert_int_eq(one[i].api->reset(one[i].env, one[i].mask, one[i].seed, one[i].obs), 0);
   }
+
+  /* the same steps, to the bit */
   for (int32_t t = 0; t < 60; t++) {
     step(&all, 0, t);
     for (int32_t i = 0; i < N; i++) {
@@ -208,6 +211,7 @@ static void check_uncorrelated(const double* x, const double* y, double low, dou
 }
 
 START_TEST(starts_are_uniform_in_gymnasiums_ranges) {
+  /* starts of three tasks */
   for (int i = 0; i < DRAWS; i++) {
     const uint64_t seed = sac_philox_seed(5, sac_stream_env(0), (uint64_t)i);
     sac_pendulum pendulum;
@@ -221,6 +225,8 @@ START_TEST(starts_are_uniform_in_gymnasiums_ranges) {
     for (int k = 0; k < 8; k++) sample[k][i] = row[k];
     ck_assert_double_eq(car.velocity, 0);
   }
+
+  /* CartPole's four numbers are independent; each number fills its range */
   for (int k = 4; k < 8; k++)
     for (int l = k + 1; l < 8; l++) check_uncorrelated(sample[k], sample[l], -0.05, 0.05);
   check_uniform(sample[0], -SAC_PI, SAC_PI);
@@ -228,6 +234,7 @@ START_TEST(starts_are_uniform_in_gymnasiums_ranges) {
   check_uniform(sample[2], -0.6, -0.4);
   for (int k = 4; k < 8; k++) check_uniform(sample[k], -0.05, 0.05);
 
+  /* Acrobot's starts are floats */
   for (int i = 0; i < DRAWS; i++) {
     sac_acrobot arm;
     sac_acrobot_reset(NULL, &arm, sac_philox_seed(6, sac_stream_env(0), (uint64_t)i));
@@ -298,6 +305,8 @@ START_TEST(options_are_read_and_refused) {
       {"Acrobot-v1", "{\"book_or_nips\": \"book|nips\"}", "takes one of"},
       {"Acrobot-v1", "{\"book_or_nips\": 1}", "takes one of"},
   };
+
+  /* each is refused with a message that helps */
   const uint64_t seed = 1;
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
     const sac_env_api* api;
@@ -307,6 +316,8 @@ START_TEST(options_are_read_and_refused) {
              SAC_ERROR_CONFIG, bad[i].text);
     ck_assert_ptr_null(vector);
   }
+
+  /* what is read; options that are not given have their defaults */
   sac_pendulum_options pendulum;
   sac_acrobot_options acrobot;
   const sac_task* task = sac_task_find("Pendulum-v1");
@@ -337,6 +348,7 @@ START_TEST(unknown_ids_name_the_nearest) {
 END_TEST
 
 START_TEST(quadratic_and_point_mass_are_what_they_say) {
+  /* the quadratic: -curvature (a - centre)^2 */
   const sac_quadratic_options quadratic = {.centre = 0.25, .curvature = 3};
   sac_quadratic q;
   double reward;
@@ -345,6 +357,7 @@ START_TEST(quadratic_and_point_mass_are_what_they_say) {
   ck_assert_int_eq(sac_quadratic_step(&quadratic, &q, action, &reward), 1);
   ck_assert_double_eq(reward, -0.75);
 
+  /* one step of the point mass by hand */
   const sac_point_mass_options field = {.field = 1, .dt = 0.5};
   sac_point_mass mass;
   const double initial[4] = {0.5, 0, 0, 0.5};

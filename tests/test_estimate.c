@@ -213,6 +213,7 @@ START_TEST(asked_for_is_what_is_taken) {
 END_TEST
 
 START_TEST(auto_takes_the_faster) {
+  /* a tiny agent is faster on the CPU, many agents are on the device */
   char why[SAC_WHY_MAX];
   sac_settings settings = settings_with("device", "auto");
   const sac_backend* backend;
@@ -228,11 +229,13 @@ START_TEST(auto_takes_the_faster) {
   ck_assert_msg(strstr(why, "device auto: cuda:0, a step without the environment takes about ") == why, "%s", why);
   ck_assert_msg(strstr(why, " us on the CPU, ") && strstr(why, " us on cuda:0 (estimates)"), "%s", why);
 
+  /* a precision of the device decides */
   settings.precision = SAC_TF32;
   ck_assert_int_eq(chosen(&settings, tiny, why), 0);
   ck_assert_str_eq(why, "device auto: cuda:0, for precision tf32");
   settings.precision = SAC_FP32;
 
+  /* a run stays where it was */
   settings.stay = SAC_STAY_DEVICE;
   ck_assert_int_eq(chosen(&settings, tiny, why), 0);
   ck_assert_str_eq(why, "device auto: cuda:0, where the run was (--device moves it)");
@@ -241,6 +244,7 @@ START_TEST(auto_takes_the_faster) {
   ck_assert_str_eq(why, "device auto: cpu, where the run was (--device moves it)");
   settings.stay = SAC_STAY_NOT;
 
+  /* without a device the CPU is left */
   ck_assert_int_eq(setenv("CUDA_VISIBLE_DEVICES", "", 1), 0);
 #ifdef SAC_CUDA_HOST /* the CUDA runtime reads it only once */
   ck_assert_int_eq(chosen(&settings, many, why), -1);

@@ -63,6 +63,8 @@ START_TEST(small_mistakes_are_seen) {
     sac_safetensors* file = NULL;
     ck_ok(sac_safetensors_open(&file, files->path[i]));
     const double lr = lr_of(file);
+
+    /* every second trained tensor gets a mistake at the number that moved most */
     char wrong[256][64];
     int wrongs = 0;
     for (int32_t k = 0; k < file->count; k += 2) {
@@ -82,6 +84,8 @@ START_TEST(small_mistakes_are_seen) {
       *value += (float)(moment ? 3e-3 * moved : 0.02 * lr + 16 * FLOAT_EPSILON * fabs((double)*value));
       (void)snprintf(wrong[wrongs++], sizeof wrong[0], "%s", name);
     }
+
+    /* the report names these tensors, and no other */
     ck_assert_int_gt(wrongs, 2);
     mistakes += wrongs;
     sac_verify_report report = {0};

@@ -48,6 +48,7 @@ START_TEST(numbers_have_points) {
 END_TEST
 
 START_TEST(configurations_have_points) {
+  /* numbers are read with a point, whatever the locale writes */
   sac_config *config = NULL, *back = NULL;
   sac_settings s;
   ck_ok(sac_config_create(&config));
@@ -59,6 +60,8 @@ START_TEST(configurations_have_points) {
            "gamma = 0,5 (from sac_config_set) is not a number");
   ck_assert_str_eq(sac_config_get(config, "optim.lr"), "0.25");
   ck_assert_str_eq(sac_config_get(config, "env.options"), "{\"g\": 9.81}");
+
+  /* and written with one, and read again */
   char* text = NULL;
   size_t size = 0;
   FILE* file = open_memstream(&text, &size);

@@ -131,6 +131,7 @@ START_TEST(resume_cuts) {
 END_TEST
 
 START_TEST(odd_tables) {
+  /* a header that was cut is written anew */
   const char* folder = test_folder();
   const char* rows = test_path(folder, "metrics.csv");
   sac_metrics_files* files = (void*)1;
@@ -141,18 +142,24 @@ START_TEST(odd_tables) {
   char* text = test_read(rows, NULL);
   ck_assert_int_eq(lines(text), 2);
   free(text);
-  ck_assert_int_eq(unlink(rows), 0); /* the file was deleted */
+
+  /* so is a file that was deleted */
+  ck_assert_int_eq(unlink(rows), 0);
   ck_ok(begin(&files, folder, 10, 10));
   sac_metrics_close(files);
   text = test_read(rows, NULL);
   ck_assert_int_eq(lines(text), 1);
+
+  /* a file with other columns is refused, and left alone */
   const size_t length = strlen(text);
   text[6] = 'x';
   test_write(rows, text, length);
   free(text);
   ck_fails(begin(&files, folder, 10, 10), SAC_ERROR_FILE, "has other columns");
   ck_assert_ptr_null(files);
-  ck_ok(begin(&files, folder, -1, -1)); /* a new run starts a new file */
+
+  /* a new run starts a new file; one more column is refused too */
+  ck_ok(begin(&files, folder, -1, -1));
   sac_metrics_close(files);
   text = test_read(rows, NULL);
   strcpy(text + strlen(text) - 12, ",something\n"); /* a column that no metric has */
@@ -281,6 +288,8 @@ START_TEST(full_disk) {
     signal(SIGXFSZ, SIG_IGN);
     if (begin(&files, folder, -1, -1) != SAC_OK) _exit(1);
     int failed = 0, written = 0;
+
+    /* the limit grows, so some rows fail and some are written */
     for (rlim_t limit = 500; limit < 20000; limit += 97) {
       const struct rlimit size = {limit, RLIM_INFINITY};
       setrlimit(RLIMIT_FSIZE, &size);
@@ -291,6 +300,8 @@ START_TEST(full_disk) {
       const sac_evaluation evaluation = {0, written, 3, returns, lengths, -0.5, 0.1};
       if (status == SAC_OK) (void)sac_metrics_evaluation(files, &evaluation);
     }
+
+    /* what is in the file is whole rows */
     sac_metrics_close(files);
     char* text = test_read(test_path(folder, "metrics.csv"), NULL);
     _exit(failed > 5 && written > 5 && lines(text) == written + 1 && text[strlen(text) - 1] == '\n' ? 0 : 3);

@@ -139,6 +139,7 @@ START_TEST(reset_depends_on_the_seed_alone) {
 END_TEST
 
 START_TEST(neither_numbers_nor_threads_change_a_bit) {
+  /* the same environments together on three threads, on one, and each alone */
   rig all, one_thread, one[N];
   open_rig(&all, _i, N, "{\"threads\": 3}");
   open_rig(&one_thread, _i, N, "{\"threads\": 1}");
@@ -149,6 +150,8 @@ START_TEST(neither_numbers_nor_threads_change_a_bit) {
     one[i].seed[0] = all.seed[i];
     reset(&one[i]);
   }
+
+  /* every step, to the bit */
   for (int32_t t = 0; t < 40; t++) {
     step(&all, 0, t);
     step(&one_thread, 0, t);
@@ -213,6 +216,8 @@ START_TEST(wrong_options_are_refused) {
       {"Hopper-v5", "{\"terminate_when_unhealthy\": 1}", "takes true or false"},
       {"Hopper-v5", "{\"xml_file\": \"inverted_pendulum.xml\"}", "needs a model with at least 3 positions"},
   };
+
+  /* each is refused with a message that helps */
   for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
     const sac_env_api* api;
     sac_vector* vector;

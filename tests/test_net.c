@@ -41,6 +41,7 @@ static void near_sum(double got, double sum, double size, int terms) {
     for (const sac_isa* isa = sac_isa_available(n_##isa); isa; isa = NULL)
 
 START_TEST(forward) {
+  /* a layer of each size, for rows in panels and dense */
   const int out = sizes[_i][0], in = sizes[_i][1], rows = sizes[_i][2];
   float *w = random_floats(1, (size_t)(out * in), 1), *b = random_floats(2, (size_t)out, 1);
   float *x = random_floats(3, (size_t)(rows * in), 1), *xp = panels_of(x, rows, in);
@@ -51,6 +52,8 @@ START_TEST(forward) {
     isa->forward(w, b, out, in, (sac_rows){xp, (size_t)in * SAC_PANEL}, (sac_rows){y, (size_t)out * SAC_PANEL}, rows,
                  relu, NULL);
     isa->dense(w, b, out, in, x, (size_t)in, dense, (size_t)out, rows, relu);
+
+    /* each output in double */
     for (int r = 0; r < rows; r++)
       for (int n = 0; n < out; n++) {
         double sum = (double)b[n], size = fabs(sum);
@@ -68,6 +71,7 @@ START_TEST(forward) {
 END_TEST
 
 START_TEST(backward) {
+  /* activations of the layer below, some of them 0 */
   const int out = sizes[_i][0], in = sizes[_i][1], rows = sizes[_i][2];
   float *w = random_floats(1, (size_t)(out * in), 1), *d = random_floats(2, (size_t)(rows * out), 1);
   float *dp = panels_of(d, rows, out), *y = random_floats(3, (size_t)(rows * in), 1);
@@ -75,6 +79,7 @@ START_TEST(backward) {
   EACH_ISA(isa)
   for (int gate = 0; gate < 2; gate++)
     for (int from = 0, last = in > 3 ? in - 3 : 1; from < in; from += last) { /* all columns, and the last three */
+      /* the gradient behind the layer, gated by its ReLU or not */
       const int count = in - from;
       float* x = calloc((size_t)(rows * count) + 1, sizeof(float));
       for (int r = 0; r < rows; r++)
@@ -140,6 +145,7 @@ END_TEST
 
 /* A row has the same bits in chunks of any size. */
 START_TEST(rows_do_not_touch_each_other) {
+  /* a layer of sizes that fill no panel */
   const int out = 37, in = 45, rows = 100;
   float *w = random_floats(1, (size_t)(out * in), 1), *b = random_floats(2, (size_t)out, 1);
   float *x = random_floats(3, (size_t)(rows * in), 1), *xp = panels_of(x, rows, in);
@@ -147,6 +153,7 @@ START_TEST(rows_do_not_touch_each_other) {
   float *whole = calloc(4 * width, sizeof(float)), *part = calloc(4 * width, sizeof(float));
   float *dense = calloc((size_t)(rows * out), sizeof(float)), *one = calloc((size_t)out, sizeof(float));
   EACH_ISA(isa) {
+    /* all panels at once, and panel by panel */
     const sac_rows input = {xp, (size_t)in * SAC_PANEL};
     isa->forward(w, b, out, in, input, (sac_rows){whole, width}, rows, 1, NULL);
     for (int panel = 0; panel < 4; panel++)
@@ -154,6 +161,8 @@ START_TEST(rows_do_not_touch_each_other) {
                    (sac_rows){part + (size_t)panel * width, width}, panel < 3 ? SAC_PANEL : rows - 96, 1, NULL);
     for (int r = 0; r < rows; r++)
       for (int n = 0; n < out; n++) ck_assert(panel_at(whole, out, r, n) == panel_at(part, out, r, n));
+
+    /* all rows at once, and row by row */
     isa->dense(w, b, out, in, x, (size_t)in, dense, (size_t)out, rows, 1);
     for (int r = 0; r < rows; r++) {
       isa->dense(w, b, out, in, x + r * in, (size_t)in, one, (size_t)out, 1, 1);
@@ -165,6 +174,7 @@ START_TEST(rows_do_not_touch_each_other) {
 END_TEST
 
 START_TEST(turn_and_pick) {
+  /* blocks of every size are transposed, and nothing beside them is written */
   float* from = random_floats(1, SAC_PANEL * SAC_PANEL, 1);
   float to[SAC_PANEL * SAC_PANEL];
   EACH_ISA(isa)
@@ -177,6 +187,8 @@ START_TEST(turn_and_pick) {
           ck_assert(to[j * SAC_PANEL + i] == (i < m && j < n ? from[i * SAC_PANEL + j] : 9));
     }
   free(from);
+
+  /* rows picked in any order, some of them twice */
   const int features = 5;
   float* x = random_floats(2, 3 * features * SAC_PANEL, 1);
   const int32_t row[] = {0, 1, 5, 31, 32, 40, 41, 63, 64, 65, 70, 2,  2,  90, 95, 3,  4, 6,

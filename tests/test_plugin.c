@@ -49,6 +49,7 @@ START_TEST(a_quadrotor_flies) {
 END_TEST
 
 START_TEST(its_state_continues_to_the_bit) {
+  /* two vectors, one of which has flown */
   sac_vector *a, *b;
   int exact = 0;
   ck_ok(make(quadrotor, "{}", 3, &a));
@@ -57,10 +58,14 @@ START_TEST(its_state_continues_to_the_bit) {
     act(a, t);
     ck_ok(sac_vector_step(a));
   }
+
+  /* its state goes to the other */
   void* state = malloc(sac_vector_state_size(a));
   ck_ok(sac_vector_state_get(a, 0, state));
   ck_ok(sac_vector_state_set(b, 0, state, &exact));
   ck_assert_int_eq(exact, 1);
+
+  /* from there on both are the same */
   for (int32_t t = 90; t < 400; t++) {
     act(a, t), act(b, t);
     ck_ok(sac_vector_step(a));

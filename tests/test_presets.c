@@ -49,6 +49,8 @@ START_TEST(gymnasiums_ids_find_presets) {
       {"gym:Pendulum", NULL},
       {"gym::Pendulum-v1", NULL},
   };
+
+  /* an id takes its preset, or falls back to the library's defaults */
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     sac_config* config = fresh();
     char from[SAC_FROM_MAX] = "library", text[512];
@@ -62,6 +64,8 @@ START_TEST(gymnasiums_ids_find_presets) {
     else if (text[0]) ck_assert_msg(strncmp(text, from, strlen(from)) == 0, "%s", text);
     sac_config_destroy(config);
   }
+
+  /* values of the first preset do not stay behind a second one */
   sac_config* config = fresh();
   ck_ok(sac_config_preset(config, "gym:Pendulum-v1"));
   ck_assert_str_eq(sac_config_get(config, "network.hidden"), "[64, 64]");

@@ -42,12 +42,15 @@ static void push_numbered(sac_agent* agent, int64_t first, int32_t n) {
 }
 
 START_TEST(ring) {
+  /* pushes that wrap around, and one that is larger than the ring */
   sac_agent* agent = make(3, 2, 4, 2, 1, "10");
   int64_t pushed = 0;
   const int32_t sizes[] = {1, 4, 3, 7, 25, 2};
   for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
     push_numbered(agent, pushed, sizes[s]);
     pushed += sizes[s];
+
+    /* the last ten rows are there, each field in its place */
     for (int32_t p = 0; p < 2; p++) {
       ck_assert_uint_eq(agent->counters[p].pushed, (uint64_t)pushed);
       for (int64_t i = pushed < 10 ? 0 : pushed - 10; i < pushed; i++) {
@@ -77,6 +80,7 @@ static const int shapes[][5] = {/* obs, action, batch, population, threads */
 
 /* The minibatch has the rows that Philox draws, complete, and the noise of its streams. */
 START_TEST(sample) {
+  /* rows that hold their own number */
   const int* s = shapes[_i];
   const int O = s[0], A = s[1], B = s[2];
   sac_agent* agent = make(O, A, B, s[3], s[4], "2000");
@@ -85,6 +89,8 @@ START_TEST(sample) {
   const size_t stride = (size_t)cpu->panels * SAC_PANEL * SAC_PANEL;
   uint64_t* index = calloc((size_t)B, sizeof *index);
   float* noise = calloc((size_t)(B * A), sizeof(float));
+
+  /* each agent's rows, by Philox */
   for (uint64_t update = 0; update < 3; update++) {
     for (int p = 0; p < s[3]; p++) agent->counters[p].updates = update * 1000;
     ck_ok(agent->backend->stage(agent, SAC_STAGE_REPLAY_SAMPLE));
@@ -105,6 +111,8 @@ START_TEST(sample) {
         ck_assert(m->weight[r] == 1);
         ck_assert_uint_eq(m->index[r], index[r]);
       }
+
+      /* and its noise */
       const uint64_t block = sac_draw_block(update * 1000, (uint64_t)(B * A), SAC_NORMALS_PER_BLOCK);
       sac_fill_normals(agent->seed[p], SAC_STREAM_ACTION_NOISE, block, (size_t)(B * A), noise);
       ck_same_bits(m->noise[SAC_POLICY], noise, B * A);
@@ -156,10 +164,13 @@ START_TEST(samplers_draw_rows_of_the_ring) {
 END_TEST
 
 START_TEST(set_equals_sampled) {
+  /* one agent samples its update */
   const int* s = shapes[_i];
   sac_agent *one = make(s[0], s[1], s[2], s[3], s[4], "2000"), *other = make(s[0], s[1], s[2], s[3], s[4], "2000");
   agent_case_push(one, 500, 3);
   ck_ok(sac_agent_update(one, 1));
+
+  /* the same rows and noise, read from its replay by Philox */
   const size_t P = (size_t)s[3], O = (size_t)s[0], A = (size_t)s[1], B = (size_t)s[2];
   float *obs = calloc(P * B * O, 4), *action = calloc(P * B * A, 4), *reward = calloc(P * B, 4);
   float *terminated = calloc(P * B, 4), *next = calloc(P * B * O, 4);
@@ -180,6 +191,8 @@ START_TEST(set_equals_sampled) {
     sac_fill_normals(one->seed[p], SAC_STREAM_ACTION_NOISE, 0, B * A, eps + p * B * A);
     sac_fill_normals(one->seed[p], SAC_STREAM_NEXT_ACTION_NOISE, 0, B * A, next_eps + p * B * A);
   }
+
+  /* the other agent is given them, and is the same to the bit */
   const sac_minibatch minibatch = {obs, action, reward, terminated, next};
   const sac_noise noise = {eps, next_eps};
   ck_ok(sac_agent_update_with(other, &minibatch, &noise, NULL));

@@ -65,6 +65,7 @@ END_TEST
 
 /* Finishes with train.steps n, then continues to 2n: what the end of a run does beyond its schedule is undone. */
 START_TEST(finished_and_continued) {
+  /* the run in one go */
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
@@ -73,6 +74,8 @@ START_TEST(finished_and_continued) {
       runs[_i].stop > 40 ? runs[_i].stop : runs[_i].stop + 40; /* a run must be longer than its warm-up */
   sac_run *whole = small_run_of(runs[_i].env, whole_path, runs[_i].sets, NULL), *parts;
   ck_ok(sac_run_steps(whole, 0));
+
+  /* a run that ends earlier, and is resumed with more steps */
   (void)snprintf(first, sizeof first, "%s train.steps=%lld", runs[_i].sets, (long long)stop);
   parts = small_run_of(runs[_i].env, parts_path, first, NULL);
   ck_ok(sac_run_steps(parts, 0));
@@ -81,6 +84,8 @@ START_TEST(finished_and_continued) {
   ck_ok(sac_run_resume(&parts, parts_path, more, runs[_i].env, NULL));
   sac_config_destroy(more);
   ck_ok(sac_run_steps(parts, 0));
+
+  /* state and files are the same */
   same_state(whole, parts);
   const int64_t seeds = whole->settings.seeds;
   sac_run_destroy(whole);
@@ -144,6 +149,7 @@ static int keep_log(void* user, const char* line) {
 }
 
 START_TEST(damaged_checkpoint_is_passed_over) {
+  /* a whole run, and one that was killed with checkpoints of steps 100 and 150 */
   char log[8192] = "";
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
   memset(&fake_env, 0, sizeof fake_env);
@@ -154,11 +160,15 @@ START_TEST(damaged_checkpoint_is_passed_over) {
   parts = small_run(out, "", NULL);
   ck_ok(sac_run_steps(parts, 160));
   sac_run_destroy(parts); /* as after a kill: checkpoints 100 and 150 exist */
+
+  /* the later one is cut */
   const char* last = small_path(out, "seed_1/checkpoints/step_150.safetensors");
   size_t size;
   char* bytes = test_read(last, &size);
   test_write(last, bytes, size / 2);
   free(bytes);
+
+  /* the run goes on from the earlier one, says so, and ends as the whole one */
   ck_ok(sac_run_resume(&parts, out, NULL, &fake_env_api, &callbacks));
   ck_assert_int_eq(sac_run_step(parts), 100);
   ck_assert_msg(strstr(log, "warning: last checkpoint ") && strstr(log, "cut short") && strstr(log, "using step_100"),
@@ -299,11 +309,14 @@ END_TEST
 /* The evaluation at the step of the last checkpoint is repeated if the run was killed before it. If it exists, its row
  * and the run's record of it are kept. */
 START_TEST(evaluation_after_the_checkpoint) {
+  /* the run in one go */
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *sets = "eval.every=50 seeds=2 cpu.threads=1";
   sac_run *whole = small_run(whole_path, sets, NULL), *parts;
   ck_ok(sac_run_steps(whole, 0));
+
+  /* a run that ended behind a checkpoint and its evaluation */
   for (int there = 0; there < 2; there++) {
     const char* out = small_path(folder, there ? "there" : "not");
     parts = small_run(out, sets, NULL);
@@ -311,17 +324,23 @@ START_TEST(evaluation_after_the_checkpoint) {
     ck_ok(sac_run_finish_evaluation(parts));
     const sac_window window = parts->window[1];
     sac_run_destroy(parts);
+
+    /* once the evaluation's last row is whole, once it was cut */
     const char* csv = small_path(out, "seed_2/evaluations.csv");
     char* text = test_read(csv, NULL);
     char* row = strstr(text, "\n100,");
     ck_assert_ptr_nonnull(row);
     if (!there) test_write(csv, text, (size_t)(row + 8 - text)); /* killed while the row was written */
+
+    /* a whole one is taken, a cut one is repeated before anything is saved */
     ck_ok(sac_run_resume(&parts, out, NULL, &fake_env_api, NULL));
     ck_assert_int_eq(parts->evaluation_missing, !there);
     if (there)
       ck_assert(parts->window[1].best_step == window.best_step && parts->window[1].best_return == window.best_return);
     else ck_ok(sac_run_save(parts)); /* it is repeated before anything is saved */
     ck_assert_int_eq(parts->evaluation_missing, 0);
+
+    /* both ways the files are those of the whole run */
     char* again = test_read(csv, NULL);
     ck_assert_str_eq(text, again);
     free(text);

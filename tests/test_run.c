@@ -128,6 +128,7 @@ END_TEST
 
 /* A row covers exactly its own window: two rows of 10 steps together equal one of 20. */
 START_TEST(rows_are_of_their_window) {
+  /* the same run with rows every 10 and every 20 steps */
   static metric_rows fine, coarse;
   memset(&fine, 0, sizeof fine);
   memset(&coarse, 0, sizeof coarse);
@@ -141,6 +142,8 @@ START_TEST(rows_are_of_their_window) {
   }
   ck_assert_int_eq(fine.count, 20);
   ck_assert_int_eq(coarse.count, 10);
+
+  /* a coarse row is what the two fine ones say together */
   for (int r = 0; r < 10; r++) {
     const double *a = fine.value[2 * r], *b = fine.value[2 * r + 1], *both = coarse.value[r];
     ck_near(both[SAC_METRIC_updates], b[SAC_METRIC_updates], 0);
@@ -152,6 +155,8 @@ START_TEST(rows_are_of_their_window) {
       }
       ck_near_relative(both[m], (a[m] + b[m]) / 2, DOUBLE_SUM_REL, DOUBLE_SUM_ABS);
     }
+
+    /* returns are means over episodes, not over rows */
     const double episodes = both[SAC_METRIC_episodes];
     double returns = 0;
     for (int i = 0; i < 2; i++) {
@@ -167,6 +172,7 @@ END_TEST
 /* --- the folder --------------------------------------------------------------------------------------------------- */
 
 START_TEST(folder_is_complete) {
+  /* a run of two seeds, in a folder that does not exist yet */
   seen s;
   const sac_callbacks c = callbacks(&s);
   const char* out = small_path(test_folder(), "deep/run");
@@ -175,6 +181,8 @@ START_TEST(folder_is_complete) {
   ck_assert(test_exists(test_path(out, "seed_4/checkpoints/step_0.safetensors"))); /* from the start */
   ck_ok(sac_run_steps(run, 0));
   sac_run_destroy(run);
+
+  /* the files of the run, and of each seed */
   static const char* const files[] = {"config.yaml", "machine.json", "log.txt"};
   static const char* const seed_files[] = {"metrics.csv",
                                            "evaluations.csv",
@@ -192,7 +200,9 @@ START_TEST(folder_is_complete) {
       (void)snprintf(name, sizeof name, "seed_%d/%s", seed, seed_files[i]);
       ck_assert_msg(test_exists(test_path(out, name)), "%s", name);
     }
-  ck_assert(!test_exists(test_path(out, "seed_4/checkpoints/step_100.safetensors"))); /* two are kept */
+
+  /* two checkpoints are kept, and the log is what the callback saw */
+  ck_assert(!test_exists(test_path(out, "seed_4/checkpoints/step_100.safetensors")));
   char* log = test_read(test_path(out, "log.txt"), NULL);
   ck_assert_str_eq(log, s.log);
   ck_assert(strstr(log, "memory ") && strstr(log, out));
@@ -289,14 +299,20 @@ START_TEST(bad_values_of_an_environment) {
   for (int i = 0; i < 3; i++) {
     const sac_callbacks c = callbacks(&s);
     const char* out = small_path(test_folder(), "run");
+
+    /* a bad reward, a bad observation, or an error at one step */
     sac_run* run = small_run(out, "eval.every=0 env.num_envs=2 train.steps=400", &c);
     if (i == 0) fake_env.nan_reward_at = 77, fake_env.nan_env = 1;
     if (i == 1) fake_env.nan_obs_at = 77, fake_env.nan_env = 1;
     if (i == 2) fake_env.fail_at = 77;
+
+    /* the message names the step and the environment */
     ck_fails(sac_run_steps(run, 0), i == 2 ? SAC_ERROR_ENV : SAC_ERROR_NUMERIC, "step ");
     ck_assert(strstr(sac_last_error(), "fake"));
     if (i < 2) ck_assert_msg(strstr(sac_last_error(), "environment 1"), "%s", sac_last_error());
     if (i == 2) ck_assert_msg(strstr(sac_last_error(), "it broke"), "%s", sac_last_error());
+
+    /* the run is over; its last checkpoint is kept */
     ck_fails(sac_run_steps(run, 0), i == 2 ? SAC_ERROR_ENV : SAC_ERROR_NUMERIC, ""); /* the next call fails too */
     ck_assert(sac_run_save(run) != SAC_OK);
     sac_run_destroy(run);
@@ -373,6 +389,7 @@ END_TEST
 
 /* A full disk, as a process can simulate it: a limit on the size of files. */
 START_TEST(full_disk) {
+  /* two checkpoints fit, and the third does not */
   seen s;
   for (int go_on = 0; go_on < 2; go_on++) {
     const sac_callbacks c = callbacks(&s);
@@ -385,11 +402,15 @@ START_TEST(full_disk) {
     small.rlim_cur = 4000; /* less than a checkpoint */
     void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &small), 0);
+
+    /* the last whole checkpoint stays */
     const sac_status status = sac_run_steps(run, 50);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     (void)signal(SIGXFSZ, before);
     ck_assert(test_exists(test_path(out, "seed_1/checkpoints/step_50.safetensors")));
     ck_assert(!test_exists(test_path(out, "seed_1/checkpoints/step_100.safetensors")));
+
+    /* checkpoint.on_error=continue: a warning, and the next one is written when there is room */
     if (go_on) {
       ck_assert_msg(status == SAC_OK, "%s", sac_last_error());
       ck_assert_msg(strstr(s.log, "warning: checkpoint of step 100: "), "%s", s.log);
@@ -397,6 +418,7 @@ START_TEST(full_disk) {
       ck_assert(test_exists(test_path(out, "seed_1/checkpoints/step_200.safetensors")));
       sac_run_destroy(run);
     } else {
+      /* otherwise the run ends, and can be resumed */
       ck_assert_int_eq(status, SAC_ERROR_FILE);
       sac_run_destroy(run);
       ck_ok(sac_run_resume(&run, out, NULL, &fake_env_api, NULL));
@@ -430,6 +452,7 @@ START_TEST(disk_full_for_one_agent) {
 END_TEST
 
 START_TEST(starts_from_a_policy) {
+  /* a trained policy */
   seen s;
   const sac_callbacks c = callbacks(&s);
   const char* out = small_path(test_folder(), "run");
@@ -439,6 +462,8 @@ START_TEST(starts_from_a_policy) {
   ck_ok(sac_run_steps(run, 0));
   ck_ok(sac_agent_tensor_get(run->agent, "actor.layers.0.weight", weight, 16));
   sac_run_destroy(run);
+
+  /* new runs take its weights for each seed, from a policy or a checkpoint */
   static const char* const files[] = {"seed_1/policy.safetensors", "seed_1/checkpoints/last"};
   for (int i = 0; i < 2; i++) {
     (void)snprintf(sets, sizeof sets, "seeds=2 policy.init=%s", test_path(out, files[i]));
@@ -448,6 +473,8 @@ START_TEST(starts_from_a_policy) {
     ck_same_bits(initial + 16, weight, 16);
     sac_run_destroy(run);
   }
+
+  /* another shape is refused */
   (void)snprintf(sets, sizeof sets, "network.hidden=9 policy.init=%s", test_path(out, files[0]));
   sac_config* config = small_config(test_path(out, "c"), sets);
   ck_fails(sac_run_create(&run, config, &fake_env_api, &c), SAC_ERROR_SHAPE, "actor.layers.0.weight");

@@ -234,6 +234,8 @@ START_TEST(sizes_by_hand) {
       {1, 2, 0, "empty header"},
       {0, 2, 0, "empty header (file 10 bytes)"},
   };
+
+  /* a header of "{}" with a size that is not its own */
   sac_safetensors* file;
   for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
     size_t size;
@@ -241,6 +243,8 @@ START_TEST(sizes_by_hand) {
     ck_fails(sac_safetensors_parse(&file, "x", bytes, size), SAC_ERROR_FORMAT, cases[i].error);
     free(bytes);
   }
+
+  /* less than the size itself */
   for (size_t size = 0; size < 8; size++)
     ck_fails(sac_safetensors_parse(&file, "x", "\2\0\0\0\0\0\0", size), SAC_ERROR_FORMAT, "shorter than the 8 bytes");
 }
@@ -364,6 +368,7 @@ START_TEST(folders) {
 END_TEST
 
 START_TEST(whole_files_and_links) {
+  /* what was written is read, up to the limit */
   const char* folder = test_folder();
   const char* path = test_path(folder, "x");
   void* bytes;
@@ -375,9 +380,13 @@ START_TEST(whole_files_and_links) {
   free(bytes);
   ck_fails(sac_read_file(path, 4, &bytes, &size), SAC_ERROR_FILE, "has 5 bytes, 4 are the most");
   ck_assert_ptr_null(bytes);
+
+  /* folders and pipes are no files */
   ck_fails(sac_read_file(folder, 4, &bytes, &size), SAC_ERROR_FILE, "not a file");
   ck_assert_int_eq(mkfifo(test_path(folder, "fifo"), 0666), 0);
   ck_fails(sac_read_file(test_path(folder, "fifo"), 4, &bytes, &size), SAC_ERROR_FILE, "not a file");
+
+  /* a link is replaced */
   for (int i = 0; i < 2; i++) {
     char target[16] = "";
     ck_ok(sac_link_file(i ? "other" : "x", test_path(folder, "last")));

@@ -95,11 +95,14 @@ START_TEST(fixed_point_is_the_boltzmann_policys_value) {
 END_TEST
 
 START_TEST(no_policy_has_more) {
+  /* the optimum, and its policy */
   const double alpha = alphas[_i];
   const mdp m = make_mdp((uint64_t)_i + 7);
   double v[S], q[S][A], best[S][A];
   soft_value_iteration(&m, alpha, v, q);
   for (int s = 0; s < S; s++) sac_log_softmax(q[s], 1, A, 1 / alpha, best[s]);
+
+  /* random policies, and how far each is from the best in every state */
   for (int trial = 0; trial < 20; trial++) {
     double log_p[S][A], value[S], shortfall[S], gathered[S];
     mdp silent = m;
@@ -110,6 +113,8 @@ START_TEST(no_policy_has_more) {
       shortfall[s] = alpha * sac_kl(log_p[s], best[s], 1, A);
       for (int a = 0; a < A; a++) silent.reward[s][a] = 0;
     }
+
+    /* what a policy has less is that distance, gathered along its path */
     policy_value(&m, log_p, alpha, value);
     solve(&silent, log_p, shortfall, gathered); /* the discounted sum of alpha KL along the path of the policy */
     for (int s = 0; s < S; s++) {

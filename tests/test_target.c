@@ -20,6 +20,7 @@ static void follows(const sac_net* target, const sac_net* net, const reference* 
 }
 
 START_TEST(polyak) {
+  /* an agent before its target update */
   const agent_case c = {.algo = _i ? "sac-v" : "sac",
                         .obs = 3,
                         .action = 2,
@@ -35,9 +36,13 @@ START_TEST(polyak) {
   ck_ok(agent->backend->stage(agent, SAC_STAGE_CRITIC_UPDATE));
   ck_ok(agent->backend->stage(agent, SAC_STAGE_ACTOR_UPDATE));
   ck_ok(agent->backend->stage(agent, SAC_STAGE_TEMPERATURE_UPDATE));
+
+  /* the stage of the CPU */
   reference before = reference_read(agent, 0);
   ck_ok(agent->backend->stage(agent, SAC_STAGE_TARGET_UPDATE));
   reference after = reference_read(agent, 0);
+
+  /* each target has followed its network, and nothing else has changed */
   const sac_tensors* t = &agent->tensors;
   int targets = 0;
   for (int k = 0; k < 3; k++)

@@ -78,6 +78,7 @@ static void check_rows(const sac_verify_report* report) {
 }
 
 START_TEST(committed_traces_agree) {
+  /* every file of the folder */
   const char* source = getenv("SAC_SOURCE");
   char folder[1024], path[2048];
   snprintf(folder, sizeof folder, "%s/tests/golden/traces", source ? source : "../..");
@@ -87,6 +88,8 @@ START_TEST(committed_traces_agree) {
   for (struct dirent* entry; (entry = readdir(list));) {
     if (!strstr(entry->d_name, ".safetensors")) continue;
     snprintf(path, sizeof path, "%s/%s", folder, entry->d_name);
+
+    /* each is repeated step by step */
     sac_safetensors* file;
     sac_verify_report report = {0};
     ck_ok(sac_safetensors_open(&file, path));
@@ -103,6 +106,8 @@ START_TEST(committed_traces_agree) {
     files++;
   }
   closedir(list);
+
+  /* none was left out */
   ck_assert_int_ge(files, 25);
   ck_assert_int_ge(wide, 1);
 }
@@ -156,6 +161,7 @@ START_TEST(numbers_may_be_of_any_type) {
 END_TEST
 
 START_TEST(what_is_no_trace_is_refused) {
+  /* each field missing, and each too short */
   small s = pendulum;
   field fields[FIELDS];
   sac_verify_report report;
@@ -168,20 +174,28 @@ START_TEST(what_is_no_trace_is_refused) {
     fields[k].dims[0]--;
     ck_fails(verify(fields, FIELDS, "Pendulum-v1", "{}", &report), SAC_ERROR_SHAPE, "expected (");
   }
+
+  /* no steps */
   fields_of(&s, fields);
   fields[1].dims[0] = 0;
   ck_fails(verify(fields, FIELDS, "Pendulum-v1", "{}", &report), SAC_ERROR_FORMAT, "one step or more");
+
+  /* no environment, or one that sac does not step itself */
   fields_of(&s, fields);
   ck_fails(verify(fields, FIELDS, NULL, NULL, &report), SAC_ERROR_FORMAT, "metadata 'env'");
   ck_fails(verify(fields, FIELDS, "Pendulum-v2", "{}", &report), SAC_ERROR_ENV, "nearest is Pendulum-v1");
   ck_fails(verify(fields, FIELDS, "./libmine.so", "{}", &report), SAC_ERROR_ENV,
            "is a trace of ./libmine.so; those of built-in environments alone are verified");
   ck_fails(verify(fields, FIELDS, "gym:Pendulum-v1", "{}", &report), SAC_ERROR_ENV, "built-in environments alone");
+
+  /* a term of info that the environment does not have */
   field with_info[FIELDS + 1];
   memcpy(with_info, fields, sizeof fields);
   with_info[FIELDS] = (field){"info/speed", SAC_F64, 1, {STEPS}, s.reward};
   ck_fails(verify(with_info, FIELDS + 1, "Pendulum-v1", "{}", &report), SAC_ERROR_FORMAT,
            "'info/speed' is no term of Pendulum-v1");
+
+  /* another environment, other options, and values that cannot be */
   ck_fails(verify(fields, FIELDS, "CartPole-v1", "{}", &report), SAC_ERROR_SHAPE, "'observation'");
   ck_fails(verify(fields, FIELDS, "Pendulum-v1", "{\"m\": 1}", &report), SAC_ERROR_CONFIG, "no option 'm'");
   s.action[1] = NAN;

@@ -93,6 +93,7 @@ END_TEST
 
 /* After the end of an episode the environment starts with the seed of the next one, as with the task's own reset. */
 START_TEST(episodes_start_from_their_own_seeds) {
+  /* six environments of two agents, and one beside them */
   const uint64_t seeds[2] = {11, 12};
   sac_vector* v = make("CartPole-v1", 2, 3, seeds, STREAM);
   const sac_env_entry* entry = sac_env_entry_find("CartPole-v1");
@@ -101,6 +102,7 @@ START_TEST(episodes_start_from_their_own_seeds) {
   ck_assert_int_eq(entry->api->create(&env, "CartPole-v1", 1, "{}", &spec), 0);
   int starts = 0;
   for (uint64_t t = 0; t < 200; t++) {
+    /* each start is that of the agent's seed, the environment's stream and the episode's number */
     for (uint64_t i = 0; i < 6; i++) {
       if (v->episode_length[i] != 0) continue;
       float obs[4];
@@ -181,12 +183,15 @@ START_TEST(evaluation_and_other_seeds_are_other_episodes) {
 END_TEST
 
 START_TEST(state_continues_to_the_bit) {
+  /* two vectors at different places */
   const uint64_t seeds[2] = {41, 42}, others[2] = {1, 2};
   const char* id = sac_env_at(_i)->id;
   sac_vector* a = make(id, 2, 3, seeds, STREAM);
   sac_vector* b = make(id, 2, 3, others, STREAM);
   run(a, 0, 333);
   run(b, 0, 7);
+
+  /* the state of the one goes to the other; it is all bytes, also padding, because checkpoints are compared */
   const size_t size = sac_vector_state_size(a);
   ck_assert_uint_eq(size, sac_vector_state_size(b));
   unsigned char* state = malloc(size);
@@ -204,6 +209,8 @@ START_TEST(state_continues_to_the_bit) {
   }
   free(state);
   free(again);
+
+  /* from there on both are the same */
   for (uint64_t t = 333; t < 900; t++) {
     run(a, t, t + 1);
     run(b, t, t + 1);
@@ -297,6 +304,8 @@ START_TEST(what_create_says_is_checked) {
       {"swapped_bounds", SAC_ERROR_ENV, "action 0 is bounded by [2, 1]; the first must be smaller"},
       {"equal_bounds", SAC_ERROR_ENV, "action 0 is bounded by [1, 1]; the first must be smaller"},
   };
+
+  /* the environment has one fault */
   const uint64_t seed = 1;
   sac_vector* v;
   ck_fails(sac_vector_create(&v, &bad_env, row[_i].fault, NULL, 1, 2, &seed, STREAM), row[_i].status, row[_i].text);
@@ -329,10 +338,13 @@ END_TEST
 
 /* Without functions for its state an environment starts a new episode, and the caller learns of it. */
 START_TEST(stateless_environments_start_their_next_episode) {
+  /* an environment without a state, in the middle of an episode */
   const uint64_t seeds[2] = {8, 9};
   sac_vector* v;
   ck_ok(sac_vector_create(&v, &bad_env, "good", NULL, 2, 2, seeds, STREAM));
   for (int t = 0; t < 14; t++) ck_ok(sac_vector_step(v)); /* episodes of 10 steps */
+
+  /* agent 1 is set back to it */
   unsigned char* state = malloc(sac_vector_state_size(v));
   int exact = -1;
   ck_ok(sac_vector_state_get(v, 1, state));
@@ -341,7 +353,9 @@ START_TEST(stateless_environments_start_their_next_episode) {
   free(state);
   ck_assert_int_eq(exact, 0);
   ck_assert_uint_eq(v->steps, 14);
-  ck_near(v->obs[0], 5, 0); /* agent 0 goes on */
+
+  /* agent 0 goes on; agent 1 starts the next episode */
+  ck_near(v->obs[0], 5, 0);
   ck_assert_int_eq(v->episode_length[1], 5);
   for (uint32_t i = 2; i < 4; i++) {
     ck_near(v->obs[2 * i], 0, 0);
