@@ -73,12 +73,15 @@ END_TEST
 
 /* The program that train.overlap = N stands for: act, the updates of the previous step, env step, push. */
 START_TEST(equals_the_program_in_turn) {
+  /* a run with overlap, and an agent that is stepped here */
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
   sac_run *run = start(folder, "run", "train.overlap=1", 1), *other = start(folder, "other", "train.overlap=1", 0);
   ck_ok(sac_run_steps(run, 0));
   sac_agent* agent = other->agent;
   sac_vector* vector = other->vector;
+
+  /* each step in turn */
   for (int64_t t = 0; t < 200; t++) {
     const sac_act act = {.n = 1,
                          .mode = t < WARMUP ? SAC_ACT_UNIFORM : SAC_ACT_SAMPLE,
@@ -91,6 +94,8 @@ START_TEST(equals_the_program_in_turn) {
     const sac_transitions transitions = sac_vector_transitions(vector);
     ck_ok(agent->backend->replay_push(agent, &transitions, vector));
   }
+
+  /* the same bits */
   same_memory(run, other, SAC_MEMORY_WEIGHTS, 0, agent->tensors.floats[SAC_SLAB_TRAINED]);
   same_memory(run, other, SAC_MEMORY_REPLAY, 0, (size_t)200 * (size_t)agent->row.floats);
   sac_run_destroy(run);
