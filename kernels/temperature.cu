@@ -92,7 +92,7 @@ __device__ void add_value(float v, float v_target, const temperature_reads& t, d
 #undef SUM_VALUE
 #define SUM_VALUE NOTHING
 
-// The statistics of a row's sampled action, and the gradient by log_alpha.
+// The statistics of a row's sampled action, and the gradient with respect to log_alpha.
 #undef SUM_POLICY
 #define SUM_POLICY ADD
 __device__ void add_policy(const row_reads& reads, const temperature_reads& t, double sum[SUMS]) {
@@ -225,7 +225,7 @@ __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double
   const double number = number_of(lane, sum, mean, t);
   if (lane < SAC_STATISTIC_COUNT) reinterpret_cast<double*>(&a.state[p].stats)[lane] = number;
 
-  // One more lane has the gradient by log_alpha, and makes Adam's step.
+  // One more lane has the gradient with respect to log_alpha, and makes Adam's step.
   if (lane == ALPHA_GRAD && a.learn) {
     const size_t at = p * a.log_alpha_stride;
     const float grad = static_cast<float>(mean);

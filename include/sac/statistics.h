@@ -42,7 +42,7 @@
 #define SAC_STATISTIC_OVER_ROWS_CRITICS(rows, critics, actions) ((rows) * (critics))
 #define SAC_STATISTIC_OVER_ROWS_ACTIONS(rows, critics, actions) ((rows) * (actions))
 
-/* What one update did, for one agent: one double a statistic, in the units of the formulas. */
+/* What one update did, for one agent: one double per statistic, in the units of the formulas. */
 typedef struct sac_update_stats {
 #define SAC_STATISTIC_MEMBER(name, column, watched, each, over, value, tag, meaning) double name;
   SAC_STATISTICS(SAC_STATISTIC_MEMBER)

@@ -53,7 +53,7 @@ static void row_things(const sac_op* op, int32_t pass, things* reads, things* wr
       *writes |= one(TARGET_Y);
       break;
     case SAC_ROW_SQUARE_LOSS:
-      /* losses: the gradient by the output */
+      /* losses: the gradient with respect to the output */
       *reads |= one(TARGET_Y);
       *writes |= one(D_OUTPUT + pass);
       break;

@@ -16,7 +16,7 @@ typedef struct sac_pass {
   sac_place at;
   int32_t first, last; /* operations of the plan: its FORWARD, and the last one that reads its activations */
   int back;            /* 1: gradients go back through it, so its hidden activations are kept */
-  int gradient;        /* 1: gradients by its weights are computed */
+  int gradient;        /* 1: gradients with respect to its weights are computed */
   int32_t memory;      /* the pass, of the same networks, whose memory it uses; its own number: memory of its own */
 } sac_pass;
 
@@ -37,7 +37,8 @@ sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int reorde
 /* The pass of a group at a place; -1: none. */
 int32_t sac_plan_find(const sac_plan* plan, sac_group nets, sac_place at);
 
-/* Whether a row function starts a gradient: it writes the gradient of a loss by the output of its networks. */
+/* Whether a row function starts a gradient: it writes the gradient of a loss with respect to the output of its
+ * networks. */
 int sac_row_starts_gradient(sac_row_function row);
 
 /* The number of launches on a device for operation `number` of an algorithm's list, with `layers` hidden layers. 0: it

@@ -87,8 +87,8 @@ typedef struct sac_isa {
   void (*squash)(size_t n, const float* mean, const float* log_std, const float* eps, float log_std_min,
                  float log_std_max, float* action, float* log_prob, float* spread, float* slope);
 
-  /* Gradients by the actor's head. On entry log_std holds that output of the head, not clamped; it and mean are
-   * overwritten with their gradients. */
+  /* Gradients with respect to the actor's head. On entry log_std holds that output of the head, not clamped; it and
+   * mean are overwritten with their gradients. */
   void (*squash_backward)(size_t n, const float* action, const float* spread, const float* slope, const float* d_action,
                           float d_log_prob, float log_std_min, float log_std_max, float* mean, float* log_std);
 
