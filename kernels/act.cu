@@ -19,11 +19,11 @@ __device__ float head_output(const float* weight, int in, const float* x, int la
   float sum = 0;
 #pragma unroll 4
   for (int first = 0; first < in; first += 2 * sac_act_chunk) {
-    // Each half of the warp sums one chunk.
+    // each half of the warp sums one chunk
     const int column = first + lane;
     const float part = sac_act_chunk_sum(column < in ? weight[column] * x[column] : 0.0f);
 
-    // The lower chunk is added first, then the upper one if it exists.
+    // the lower chunk is added first, then the upper one if it exists
     sum += __shfl_sync(SAC_WHOLE_WARP, part, 0);
     const float upper = __shfl_sync(SAC_WHOLE_WARP, part, sac_act_chunk);
     if (first + sac_act_chunk < in) sum += upper;
@@ -34,34 +34,34 @@ __device__ float head_output(const float* weight, int in, const float* x, int la
 // Writes the actions of rows first .. first + count - 1 of agent p. x: two buffers of activations, (rows, widest) each.
 __device__ void act_rows(const sac_actor_act_args& a, size_t p, size_t first, size_t count, uint64_t position, float* x,
                          int widest) {
-  // Where the observations and the agent's weights are, and the second buffer.
+  // where the observations and the agent's weights are, and the second buffer
   const size_t obs = static_cast<size_t>(a.size[0]), row = p * static_cast<size_t>(a.n) + first;
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int outputs = a.size[a.layers];
   const float *from = a.obs + row * obs, *weights = a.weights + p * a.weights_stride;
   float* y = x + rows * widest;
 
-  // Load the observations; rows beyond the last are zeros.
+  // load the observations; rows beyond the last are zeros
   for (size_t i = threadIdx.x; i < rows * obs; i += blockDim.x)
     x[i / obs * static_cast<size_t>(widest) + i % obs] = i < count * obs ? from[i] : 0.0f;
   __syncthreads();
 
-  // The hidden layers, from x to y; then x and y change places.
+  // the hidden layers, from x to y; then x and y change places
   for (int l = 0; l + 1 < a.layers; l++) {
     const sac_act_part layer = {weights + a.weight[l], weights + a.bias[l], a.size[l], a.size[l + 1]};
     sac_act_layer<rows, neurons>(layer, x, widest, [&](int n, int r, float unit) {
-      // Of the lanes that hold this unit, one writes it.
+      // of the lanes that hold this unit, one writes it
       if (lane % (SAC_WARP / (rows * neurons)) == 0) y[r * widest + n] = unit;
     });
     __syncthreads();
 
-    // The outputs are the inputs of the next layer.
+    // the outputs are the inputs of the next layer
     float* other = x;
     x = y;
     y = other;
   }
 
-  // The head: one warp for each output.
+  // the head: one warp for each output
   const float *head = weights + a.weight[a.layers - 1], *bias = weights + a.bias[a.layers - 1];
   const int in = a.size[a.layers - 1];
   for (int pair = warp; pair < outputs * rows; pair += static_cast<int>(blockDim.x) / SAC_WARP) {
@@ -71,7 +71,7 @@ __device__ void act_rows(const sac_actor_act_args& a, size_t p, size_t first, si
   }
   __syncthreads();
 
-  // The actions: one warp for each observation.
+  // the actions: one warp for each observation
   const size_t mine = static_cast<size_t>(warp);
   if (mine < count)
     sac_act_write(a, a.mode == SAC_DEVICE_ACT_SAMPLE, a.state[p].seed, position + first + mine, row + mine,
@@ -82,29 +82,29 @@ __device__ void act_rows(const sac_actor_act_args& a, size_t p, size_t first, si
 __global__ void __launch_bounds__(threads_max, 1) actor_act_rows(sac_actor_act_args a, int widest, int in_shared) {
   SAC_DYNAMIC_SHARED(float, shared);
 
-  // The agent, and the memory for activations: scratch memory where shared memory is too small.
+  // the agent, and the memory for activations: scratch memory where shared memory is too small
   const size_t p = blockIdx.y, n = static_cast<size_t>(a.n), actions = static_cast<size_t>(a.size[a.layers]) / 2;
   const bool alive = a.alive[p * a.alive_stride] != 0;
   const uint64_t position = a.state[p].act;
   const size_t floats = 2 * rows * static_cast<size_t>(widest);
   float* activations = in_shared ? shared : a.scratch + (p * scratch_blocks + blockIdx.x) * floats;
 
-  // The block's observations, `rows` at a time.
+  // the block's observations, `rows` at a time
   for (size_t first = static_cast<size_t>(blockIdx.x) * rows; first < n; first += gridDim.x * size_t{rows}) {
     const size_t count = n - first < rows ? n - first : rows;
     if (alive) act_rows(a, p, first, count, position, activations, widest);
 
-    // Zeros for a stopped agent.
+    // zeros for a stopped agent
     for (size_t i = threadIdx.x; !alive && i < count * actions; i += blockDim.x)
       a.action[(p * n + first) * actions + i] = 0;
     if (threadIdx.x < count && !alive && a.log_prob && a.mode == SAC_DEVICE_ACT_SAMPLE)
       a.log_prob[p * n + first + threadIdx.x] = 0;
 
-    // The next observations overwrite these activations.
+    // the next observations overwrite these activations
     __syncthreads();
   }
 
-  // Advance the counter of the noise.
+  // advance the counter of the noise
   if (threadIdx.x == 0 && alive && a.mode == SAC_DEVICE_ACT_SAMPLE && !a.noise)
     sac_act_count(&a.state[p], gridDim.x, position, a.n);
 }
@@ -115,16 +115,16 @@ constexpr int uniform_threads = 128;
 
 // Grid: (blocks, P). A thread has one component of an action.
 __global__ void __launch_bounds__(uniform_threads) actor_act_uniform(sac_actor_act_args a) {
-  // The component of this thread.
+  // the component of this thread
   const size_t p = blockIdx.y, actions = static_cast<size_t>(a.size[a.layers]) / 2;
   const size_t count = static_cast<size_t>(a.n) * actions;
   const size_t i = static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 
-  // The agent's state, read before the last block changes the counter.
+  // the agent's state, read before the last block changes the counter
   const bool alive = a.alive[p * a.alive_stride] != 0;
   const uint64_t position = a.state[p].act;
 
-  // The uniform number, from the component's word of its Philox block.
+  // the uniform number, from the component's word of its Philox block
   if (i < count && alive) {
     const size_t row = i / actions, j = i % actions, which = j % SAC_UNIFORMS_PER_BLOCK;
     const sac_words words =
@@ -137,7 +137,7 @@ __global__ void __launch_bounds__(uniform_threads) actor_act_uniform(sac_actor_a
     a.action[p * count + i] = sac_uniform_within(word, 1.0f);
   }
 
-  // Zeros for a stopped agent.
+  // zeros for a stopped agent
   if (i < count && !alive) a.action[p * count + i] = 0;
 
   __syncthreads();  // every thread of the block has read the counter
@@ -150,11 +150,11 @@ constexpr int snapshot_threads = 256;
 
 // A thread has one float4.
 __global__ void __launch_bounds__(snapshot_threads) actor_snapshot(sac_actor_snapshot_args a) {
-  // The weights.
+  // the weights
   const size_t i = static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
   if (i < a.floats / 4) reinterpret_cast<float4*>(a.copy)[i] = reinterpret_cast<const float4*>(a.weights)[i];
 
-  // Which agents are alive: the first block copies it.
+  // which agents are alive: the first block copies it
   if (blockIdx.x > 0) return;
   for (int p = static_cast<int>(threadIdx.x); p < a.population; p += static_cast<int>(blockDim.x))
     a.alive[p] = a.state[p].alive;
@@ -169,16 +169,16 @@ bool fits_shared(int32_t widest) { return floats_of(widest) * sizeof(float) <= s
 void launch_rows(cudaStream_t stream, const sac_actor_act_args& args) {
   const int32_t widest = sac_act_widest(&args);
 
-  // A warp for every `neurons` units of the widest layer, within these limits: one for each observation, threads_max.
+  // a warp for every `neurons` units of the widest layer, within these limits: one for each observation, threads_max
   const int wanted = (widest + neurons - 1) / neurons, most = threads_max / SAC_WARP;
   const int warps = wanted < rows ? rows : wanted > most ? most : wanted;
 
-  // A block for every `rows` observations, at most those that scratch memory has room for.
+  // a block for every `rows` observations, at most those that scratch memory has room for
   const bool in_shared = fits_shared(widest);
   unsigned blocks = sac_blocks(static_cast<size_t>(args.n), rows);
   if (!in_shared && blocks > scratch_blocks) blocks = scratch_blocks;
 
-  // Grid: (blocks, P).
+  // grid: (blocks, P)
   SAC_LAUNCH(actor_act_rows, dim3(blocks, static_cast<unsigned>(args.population)),
              dim3(SAC_WARP * static_cast<unsigned>(warps)), in_shared ? floats_of(widest) * sizeof(float) : 0, stream,
              args, widest, in_shared);
@@ -192,12 +192,12 @@ size_t sac_actor_act_scratch(int32_t widest) {
 
 cudaError_t sac_actor_act(cudaStream_t stream, const sac_actor_act_args* args) {
   if (args->mode == SAC_DEVICE_ACT_UNIFORM) {
-    // Uniform actions do not use the network.
+    // uniform actions do not use the network
     const size_t count = static_cast<size_t>(args->n) * static_cast<size_t>(args->size[args->layers]) / 2;
     SAC_LAUNCH(actor_act_uniform, dim3(sac_blocks(count, uniform_threads), static_cast<unsigned>(args->population)),
                dim3(uniform_threads), 0, stream, *args);
   } else if (!sac_actor_act_one(stream, args)) {
-    // Too many observations, or too wide a network, for actor_act_one.
+    // too many observations, or too wide a network, for actor_act_one
     launch_rows(stream, *args);
   }
   return cudaGetLastError();

@@ -31,11 +31,11 @@ inline int32_t sac_act_widest(const sac_actor_act_args* args) {
 // l / (SAC_WARP / sums).
 template <int sums>
 __device__ float sac_act_sums(float (&x)[sums], int lane) {
-  // Halve the numbers of each lane until one is left.
+  // halve the numbers of each lane until one is left
   int distance = SAC_WARP / 2;
 #pragma unroll
   for (int half = sums / 2; half > 0; half /= 2) {
-    // The upper lanes keep the upper half of the numbers.
+    // the upper lanes keep the upper half of the numbers
     const bool upper = lane & distance;
 #pragma unroll
     for (int i = 0; i < half; i++) {
@@ -45,7 +45,7 @@ __device__ float sac_act_sums(float (&x)[sums], int lane) {
     distance /= 2;
   }
 
-  // Add that number over the lanes that have parts of the same sum.
+  // add that number over the lanes that have parts of the same sum
   float sum = x[0];
 #pragma unroll
   for (int rest = SAC_WARP / 2 / sums; rest > 0; rest /= 2) sum += __shfl_xor_sync(SAC_WHOLE_WARP, sum, rest);
@@ -109,12 +109,12 @@ __device__ void sac_act_layer(const sac_act_part& layer, const float* x, int wid
 #pragma unroll
     for (int j = 0; j < neurons; j++) row[j] = (first + j < layer.count ? first + j : layer.count - 1) * layer.in;
 
-    // This lane's part of each sum.
+    // this lane's part of each sum
     float sum[sums] = {};
     if (quad) sac_act_add<rows, neurons, true>(sum, layer.weight, row, layer.in, x, widest);
     else sac_act_add<rows, neurons, false>(sum, layer.weight, row, layer.in, x, widest);
 
-    // Each lane gets one of the sums, and makes one unit of it.
+    // each lane gets one of the sums, and makes one unit of it
     const float whole = sac_act_sums(sum, lane);
     const int which = lane / (SAC_WARP / sums), n = first + which / rows;
     if (n < layer.count) keep(n, which % rows, sac_relu(whole + layer.bias[n]));
@@ -131,14 +131,14 @@ __device__ inline float sac_act_chunk_sum(float part) {
 
 // Draws component i of the noise of the observation at a position of the act stream.
 __device__ inline float sac_act_noise(uint64_t seed, uint64_t position, int actions, int i) {
-  // The Philox block that holds component i.
+  // the Philox block that holds component i
   float z[SAC_NORMALS_PER_BLOCK];
   sac_normals(sac_philox(seed, SAC_STREAM_ACT,
                          sac_draw_block(position, static_cast<uint64_t>(actions), SAC_NORMALS_PER_BLOCK) +
                              static_cast<uint64_t>(i / SAC_NORMALS_PER_BLOCK)),
               z);
 
-  // Choose by comparisons: an index would force z out of registers.
+  // choose by comparisons: an index would force z out of registers
   const int which = i % SAC_NORMALS_PER_BLOCK;
   return which == 0 ? z[0] : which == 1 ? z[1] : which == 2 ? z[2] : z[3];
 }
@@ -149,31 +149,31 @@ __device__ inline float sac_act_noise(uint64_t seed, uint64_t position, int acti
 template <typename Args>
 __device__ void sac_act_write(const Args& a, bool sample, uint64_t seed, uint64_t position, size_t row,
                               const float* head, int actions, const float* drawn) {
-  // A lane has every 32nd component.
+  // a lane has every 32nd component
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
   const size_t first = row * static_cast<size_t>(actions);
   float log_prob = 0;
   for (int i = lane; i < actions; i += SAC_WARP) {
     const size_t at = first + static_cast<size_t>(i);
 
-    // The action of the mean needs no noise and has no log-probability.
+    // the action of the mean needs no noise and has no log-probability
     if (!sample) {
       a.action[at] = sac_squash_mean(head[i]);
       continue;
     }
 
-    // The noise is the caller's, was drawn before, or is drawn now.
+    // the noise is the caller's, was drawn before, or is drawn now
     const float eps = a.noise                 ? a.noise[at]
                       : drawn && i < SAC_WARP ? drawn[i]
                                               : sac_act_noise(seed, position, actions, i);
 
-    // The action, and its term of the log-probability.
+    // the action, and its term of the log-probability
     const sac_squash_out out = sac_squash(head[i], head[actions + i], eps, a.log_std_min, a.log_std_max);
     a.action[at] = out.action;
     log_prob += out.log_prob;
   }
 
-  // The log-probability: the sum over the components.
+  // the log-probability: the sum over the components
   if (!a.log_prob || !sample) return;
   log_prob = sac_warp_sum(log_prob);
   if (lane == 0) a.log_prob[row] = log_prob;

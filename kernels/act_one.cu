@@ -60,7 +60,7 @@ __device__ float* stage(float* to, const float* from, int count) {
 // Starts to copy the weights of a block's parts to shared memory, layer after layer, then its columns of the head,
 // (outputs, columns). Returns where the head's columns will be.
 __device__ const float* stage_all(const one_args& a, const float* weights, int rank, const part& columns, float* to) {
-  // The hidden layers: the weights of the block's outputs, then their biases.
+  // the hidden layers: the weights of the block's outputs, then their biases
   for (int l = 0; l < a.hidden; l++) {
     const one_layer layer = a.layer[l];
     const part mine = part_of(layer, layer.out, rank);
@@ -75,7 +75,7 @@ __device__ const float* stage_all(const one_args& a, const float* weights, int r
     for (int c = 4 * lane; c < columns.count; c += 4 * SAC_WARP)
       sac_copy_async(to + o * columns.count + c, weights + head.weight + o * head.in + columns.from + c);
 
-  // All copies form one group, so one wait is for all of them.
+  // all copies form one group, so one wait is for all of them
   sac_copy_commit();
   return to;
 }
@@ -87,7 +87,7 @@ __device__ void hidden_layers(const one_args& a, int rank, const float* weights,
                               float*& y) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
   for (int l = 0; l < a.hidden; l++) {
-    // The weights of the block's part, in global memory or in the copy.
+    // the weights of the block's part, in global memory or in the copy
     const one_layer layer = a.layer[l];
     const part mine = part_of(layer, layer.out, rank);
     const bool for_all = l + 1 < a.hidden;
@@ -98,7 +98,7 @@ __device__ void hidden_layers(const one_args& a, int rank, const float* weights,
       copies += mine.count * (layer.in + 1);
     }
 
-    // The units, to this block or to all of them: the lanes that hold a unit share the blocks.
+    // the units, to this block or to all of them: the lanes that hold a unit share the blocks
     sac_act_layer<1, neurons>(rows, x, a.widest, [&](int n, int, float unit) {
       const int lanes = SAC_WARP / neurons, first = lane % lanes;
       if (!for_all && first == 0) y[mine.from + n] = unit;
@@ -106,11 +106,11 @@ __device__ void hidden_layers(const one_args& a, int rank, const float* weights,
         sac_cluster_put(y + mine.from + n, block, unit);
     });
 
-    // Wait until all units of the layer are written: by the cluster, or by this block alone.
+    // wait until all units of the layer are written: by the cluster, or by this block alone
     if (for_all) sac_cluster_arrive(), sac_cluster_wait();
     else __syncthreads();
 
-    // The outputs are the inputs of the next layer.
+    // the outputs are the inputs of the next layer
     float* other = x;
     x = y;
     y = other;
@@ -123,12 +123,12 @@ __device__ void send_sums(const float* weight, int stride, const part& columns, 
                           float* sums) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   for (int o = warp; o < outputs; o += static_cast<int>(blockDim.x) / SAC_WARP)
-    // Two chunks at a time: one in each half of the warp.
+    // two chunks at a time: one in each half of the warp
     for (int c = lane; c - lane < columns.count; c += 2 * sac_act_chunk) {
       const bool mine = c < columns.count;
       const float sum = sac_act_chunk_sum(mine ? weight[o * stride + c] * x[columns.from + c] : 0.0f);
 
-      // One lane of each half sends the sum of its chunk.
+      // one lane of each half sends the sum of its chunk
       if (mine && lane % sac_act_chunk == 0)
         sac_cluster_put(sums + (columns.from + c) / sac_act_chunk * outputs + o, 0, sum);
     }
@@ -150,33 +150,33 @@ template <bool staged>
 __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args a) {
   SAC_DYNAMIC_SHARED(float, x);
 
-  // The block's number in its cluster, and the observation of the cluster.
+  // the block's number in its cluster, and the observation of the cluster
   const int thread = static_cast<int>(threadIdx.x), lane = thread % SAC_WARP, warp = thread / SAC_WARP;
   const int warps = static_cast<int>(blockDim.x) / SAC_WARP, rank = a.blocks > 1 ? sac_cluster_rank() : 0;
   const size_t p = blockIdx.y, which = blockIdx.x / static_cast<unsigned>(a.blocks);
   const size_t row = p * static_cast<size_t>(a.n) + which;
 
-  // The sizes of the network, and where the observation and the weights are.
+  // the sizes of the network, and where the observation and the weights are
   const one_layer head = a.layer[a.hidden];
   const int inputs = a.layer[0].in, outputs = head.out, actions = outputs / 2;
   const float *obs = a.obs + row * static_cast<size_t>(inputs), *weights = a.weights + p * a.weights_stride;
 
-  // The parts of the shared memory, behind the first buffer x.
+  // the parts of the shared memory, behind the first buffer x
   float* y = x + a.widest;
   float* drawn = y + a.widest;
   float* sums = drawn + SAC_WARP;
   float* copies = sums + ((a.chunks + 1) * outputs + 3) / 4 * 4;
 
-  // Load the observation first: host memory has the longest latency.
+  // load the observation first: host memory has the longest latency
   const float early = thread < inputs ? obs[thread] : 0.0f;
   sac_cluster_begin();  // other blocks may write here after the first wait, when all blocks have begun
 
-  // Start to copy the weights.
+  // start to copy the weights
   const part columns = part_of(head, head.in, rank);
   const float* head_weight =
       staged ? stage_all(a, weights, rank, columns, copies) : weights + head.weight + columns.from;
 
-  // In the first block, load now what is needed at the end.
+  // in the first block, load now what is needed at the end
   uint64_t seed = 0, position = 0;
   bool alive = false;
   if (rank == 0) {
@@ -185,29 +185,29 @@ __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args
       sums[a.chunks * outputs + o] = weights[head.bias + o];
   }
 
-  // Draw the noise in the last warp, while the copies and the observation are under way.
+  // draw the noise in the last warp, while the copies and the observation are under way
   if (rank == 0 && warp == warps - 1 && a.sample && !a.noise && lane < actions)
     drawn[lane] = sac_act_noise(seed, position, actions, lane);
 
-  // The observation, into shared memory.
+  // the observation, into shared memory
   if (thread < inputs) x[thread] = early;
   for (int i = thread + static_cast<int>(blockDim.x); i < inputs; i += static_cast<int>(blockDim.x)) x[i] = obs[i];
 
-  // Wait for the copies and for the threads of this block; then until all blocks have begun.
+  // wait for the copies and for the threads of this block; then until all blocks have begun
   if (staged) sac_copy_wait<0>();
   __syncthreads();
   sac_cluster_wait();
 
-  // The hidden layers.
+  // the hidden layers
   hidden_layers<staged>(a, rank, weights, copies, x, y);
 
-  // The sums of the head go to the first block, which alone continues.
+  // the sums of the head go to the first block, which alone continues
   send_sums(head_weight, staged ? columns.count : head.in, columns, outputs, x, sums);
   sac_cluster_arrive();
   if (rank > 0) return;
   sac_cluster_wait();
 
-  // The first block adds them up, and its first warp writes the action.
+  // the first block adds them up, and its first warp writes the action
   add_sums(sums, a.chunks, outputs, y);
   __syncthreads();
   if (warp > 0) return;
@@ -218,7 +218,7 @@ __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args
     a.action[row * static_cast<size_t>(actions) + static_cast<size_t>(i)] = 0;
   if (lane == 0 && !alive && a.sample && a.log_prob) a.log_prob[row] = 0;
 
-  // Advance the counter of the noise, if the kernel has drawn it.
+  // advance the counter of the noise, if the kernel has drawn it
   if (lane == 0 && alive && a.sample && !a.noise)
     sac_act_count(&a.state[p], static_cast<unsigned>(a.n), position - which, a.n);
 }
@@ -236,10 +236,10 @@ int32_t share_of(int32_t units, int32_t blocks) {
 size_t staged_bytes(const sac_actor_act_args& args, const one_args& a) {
   const one_layer& head = a.layer[a.hidden];
 
-  // Copies are of 16 bytes, so every layer starts at a multiple of 4 floats.
+  // copies are of 16 bytes, so every layer starts at a multiple of 4 floats
   bool aligned = reinterpret_cast<uintptr_t>(args.weights) % 16 == 0 && args.weights_stride % 4 == 0;
 
-  // The head's columns, then the outputs of each hidden layer with their biases.
+  // the head's columns, then the outputs of each hidden layer with their biases
   size_t floats = static_cast<size_t>(head.share) * static_cast<size_t>(head.out);
   for (int32_t l = 0; l <= a.hidden; l++) {
     const one_layer& layer = a.layer[l];
@@ -251,11 +251,11 @@ size_t staged_bytes(const sac_actor_act_args& args, const one_args& a) {
 
 // Divides the layers among the blocks of a cluster.
 void divide_layers(const sac_actor_act_args& args, one_args& a) {
-  // The width of the last hidden layer, and the observations of all agents.
+  // the width of the last hidden layer, and the observations of all agents
   const int32_t below = args.size[args.layers - 1];
   const size_t rows = static_cast<size_t>(args.n) * static_cast<size_t>(args.population);
 
-  // Blocks of a cluster: halved until each block has enough units, and all blocks run at the same time.
+  // blocks of a cluster: halved until each block has enough units, and all blocks run at the same time
   for (a.blocks = args.blocks > 1 ? args.blocks : 1; a.blocks > 1; a.blocks /= 2)
     if (rows * static_cast<size_t>(a.blocks) <= blocks_max && below / a.blocks >= units_min) break;
 
@@ -268,20 +268,20 @@ void divide_layers(const sac_actor_act_args& args, one_args& a) {
                   share_of(l == a.hidden ? in : out, a.blocks)};
   }
 
-  // Floats of a buffer: any layer fits.
+  // floats of a buffer: any layer fits
   a.widest = sac_act_widest(&args);
 }
 
 // Warps of a block: one for every `neurons` units of its widest layer.
 int32_t warps_of(const one_args& a) {
-  // The most units that a block computes in one layer; of the head, all outputs.
+  // the most units that a block computes in one layer; of the head, all outputs
   int32_t units = a.layer[a.hidden].out;
   for (int32_t l = 0; l < a.hidden; l++) {
     const int32_t mine = a.layer[l].share < a.layer[l].out ? a.layer[l].share : a.layer[l].out;
     units = mine > units ? mine : units;
   }
 
-  // At least 2 warps, at most those that such a block may have.
+  // at least 2 warps, at most those that such a block may have
   const int32_t wanted = (units + neurons - 1) / neurons, most = a.blocks > 1 ? warps_shared : warps_max;
   return wanted < 2 ? 2 : wanted > most ? most : wanted;
 }
@@ -289,7 +289,7 @@ int32_t warps_of(const one_args& a) {
 }  // namespace
 
 cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared) {
-  // Ask the device, and the compiled code.
+  // ask the device, and the compiled code
   cudaFuncAttributes attributes;
   int device = 0, has = 0, most = 0;
   cudaError_t error = cudaGetDevice(&device);
@@ -298,11 +298,11 @@ cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared) {
   if (error == cudaSuccess) error = cudaFuncGetAttributes(&attributes, actor_act_one<true>);
   if (error != cudaSuccess) return error;
 
-  // Clusters need a device and code of compute capability 9.0 or later.
+  // clusters need a device and code of compute capability 9.0 or later
   *blocks = has && attributes.ptxVersion >= 90 ? cluster_max : 1;
   *shared = static_cast<size_t>(most) < shared_max ? static_cast<size_t>(most) : shared_max;
 
-  // Allow the kernels that much dynamic shared memory.
+  // allow the kernels that much dynamic shared memory
   const int bytes = static_cast<int>(*shared);
   error = cudaFuncSetAttribute(actor_act_one<true>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
   if (error != cudaSuccess) return error;
@@ -310,10 +310,10 @@ cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared) {
 }
 
 bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
-  // Leave many observations to actor_act_rows.
+  // leave many observations to actor_act_rows
   if (static_cast<size_t>(args->n) * static_cast<size_t>(args->population) > rows_max) return false;
 
-  // The arguments, and the division of the layers among the blocks.
+  // the arguments, and the division of the layers among the blocks
   one_args a = {};
   a.weights = args->weights, a.weights_stride = args->weights_stride;
   a.obs = args->obs, a.noise = args->noise, a.action = args->action, a.log_prob = args->log_prob;
@@ -322,15 +322,15 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   a.log_std_min = args->log_std_min, a.log_std_max = args->log_std_max;
   divide_layers(*args, a);
 
-  // Shared memory: two buffers of activations, the noise, the head's sums and bias, and the weights where they fit.
+  // shared memory: two buffers of activations, the noise, the head's sums and bias, and the weights where they fit
   const size_t sums = static_cast<size_t>(a.chunks + 1) * static_cast<size_t>(a.layer[a.hidden].out);
   const size_t bytes = (2 * static_cast<size_t>(a.widest) + SAC_WARP + (sums + 3) / 4 * 4) * sizeof(float);
   const size_t weights = staged_bytes(*args, a);
 
-  // Decline a network that does not fit into shared memory, or whose offsets do not fit into 32 bits.
+  // decline a network that does not fit into shared memory, or whose offsets do not fit into 32 bits
   if (bytes > args->shared || args->weights_stride > INT32_MAX) return false;
 
-  // Launch, with copies of the weights if they fit into shared memory too.
+  // launch, with copies of the weights if they fit into shared memory too
   const dim3 grid(static_cast<unsigned>(a.n * a.blocks), static_cast<unsigned>(args->population));
   const dim3 block(SAC_WARP * static_cast<unsigned>(warps_of(a)));
   const unsigned cluster = static_cast<unsigned>(a.blocks);

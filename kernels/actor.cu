@@ -15,13 +15,13 @@ constexpr int squash_threads = 64;
 
 // The rows of an agent are those of s, then those of s'.
 __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_args a) {
-  // A warp has row r of agent p.
+  // a warp has row r of agent p
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch), actions = static_cast<size_t>(a.dims.action);
   const size_t r = (static_cast<size_t>(blockIdx.x) * squash_threads + threadIdx.x) / SAC_WARP;
   const size_t lane = threadIdx.x % SAC_WARP;
   if (r >= static_cast<size_t>(a.rows)) return;
 
-  // Where the row is in the head's outputs and in the critics' inputs.
+  // where the row is in the head's outputs and in the critics' inputs
   const uint32_t alive = a.state[p].alive;
   const size_t row = 2 * p * batch + r, critics = static_cast<size_t>(a.dims.critics);
   const size_t features = static_cast<size_t>(a.dims.obs) + actions;
@@ -32,7 +32,7 @@ __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_
 
   float log_prob = 0, saturated = 0;
   for (size_t first = 0; first < actions; first += SAC_WARP) {
-    // Every lane loads a component; those beyond the last load the last one.
+    // every lane loads a component; those beyond the last load the last one
     const size_t i = first + lane, j = i < actions ? i : actions - 1;
     const float mean = head[j] + bias[j], log_std = head[actions + j] + bias[actions + j];
     const float noise = a.minibatch.noise[row * actions + j];
@@ -40,14 +40,14 @@ __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_
     if (!alive) return;
     if (i >= actions) continue;
 
-    // The action, to the inputs of each critic.
+    // the action, to the inputs of each critic
     const sac_squash_out out = sac_squash(mean, log_std, noise, a.log_std_min, a.log_std_max);
     log_prob += out.log_prob;
     for (size_t k = 0; k < critics; k++)
       inputs[((p * critics + k) * batch + (of_next ? r - batch : r)) * features + i] = out.action;
     if (of_next) continue;
 
-    // Keep what the gradient and the statistics of a~ need.
+    // keep what the gradient and the statistics of a~ need
     const size_t at = (p * batch + r) * actions + i;
     head[actions + i] = log_std;
     a.out.action[at] = out.action;
@@ -56,7 +56,7 @@ __global__ void __launch_bounds__(squash_threads) actor_squash(sac_actor_squash_
     saturated += sac_squash_saturated(out.action);
   }
 
-  // The sums over the components.
+  // the sums over the components
   if (!alive) return;
   log_prob = sac_warp_sum(log_prob);
   saturated = sac_warp_sum(saturated);
@@ -124,20 +124,20 @@ static_assert(tile == sac_head_columns, "a thread loads weights of as many units
 // Loads a part of network `net` for row r, and its weights for the action components from `first` on.
 __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_t r, int part, size_t first,
                           grad_reads& reads) {
-  // The columns of this lane; the unit and the action component of the weights that this thread loads.
+  // the columns of this lane; the unit and the action component of the weights that this thread loads
   const size_t actions = static_cast<size_t>(a.dims.action), width = static_cast<size_t>(a.width);
   const size_t features = static_cast<size_t>(a.dims.obs) + actions;
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, t = static_cast<int>(threadIdx.x);
   const int column = part * grad_part + lane, unit = part * grad_part + t / tile;
   const size_t component = first + static_cast<size_t>(t % tile);
 
-  // Where the row is, and the component's column in the critic's first layer.
+  // where the row is, and the component's column in the critic's first layer
   const float* d_hidden = a.d_hidden + (net * static_cast<size_t>(a.dims.batch) + r) * width;
   const float* hidden = a.hidden + net * a.hidden_stride + r * width;
   const float* weight = a.weight + net * a.weight_stride + static_cast<size_t>(a.dims.obs) +
                         (component < actions ? component : actions - 1);
 
-  // The row's hidden units.
+  // the row's hidden units
 #pragma unroll
   for (int i = 0; i < sac_head_columns; i++) {
     const int j = sac_head_column(column, i, a.width);
@@ -145,14 +145,14 @@ __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_
     reads.d_hidden[i] = d_hidden[j];
   }
 
-  // The block's weights.
+  // the block's weights
 #pragma unroll
   for (int i = 0; i < sac_head_columns; i++) {
     const int j = sac_head_column(unit, i, a.width);
     reads.weight[i] = weight[static_cast<size_t>(j) * features];
   }
 
-  // All weights of a component beyond the last one count as 0.
+  // all weights of a component beyond the last one count as 0
   reads.units = component < actions ? a.width - unit : 0;
   sac_loads_first();
 }
@@ -162,7 +162,7 @@ __device__ void read_part(const sac_actor_squash_grad_args& a, size_t net, size_
 __device__ void store_part(const grad_reads& reads, float* block_weights, float (&d)[sac_head_columns]) {
   const int t = static_cast<int>(threadIdx.x);
 
-  // The weights: shared memory has a row for each action component.
+  // the weights: shared memory has a row for each action component
 #pragma unroll
   for (int j = 0; j < tile; j++)
     block_weights[t % tile * grad_pitch + t / tile + j * SAC_WARP] =
@@ -190,11 +190,11 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
   const bool in_batch = r < batch;
 
-  // The hidden units of all critics are read part by part.
+  // the hidden units of all critics are read part by part
   const int parts = (a.width + grad_part - 1) / grad_part, parts_of_all = parts * a.dims.critics;
   const size_t first_net = p * static_cast<size_t>(a.dims.critics), row = in_batch ? r : 0;
 
-  // The agent's state and temperature, and the row in the outputs of the actor's head.
+  // the agent's state and temperature, and the row in the outputs of the actor's head
   const uint32_t alive = a.state[p].alive;
   const float log_alpha = a.log_alpha[p * a.log_alpha_stride];
   const float* head = a.head + (2 * p * batch + row) * 2 * actions;
@@ -203,10 +203,10 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
   // `tile` action components at a time.
   grad_reads reads;
   for (size_t first = 0; first < actions; first += tile) {
-    // Load the first part of the hidden units.
+    // load the first part of the hidden units
     read_part(a, first_net, row, 0, first, reads);
 
-    // Load what the squash's gradient needs: lane k has component first + k.
+    // load what the squash's gradient needs: lane k has component first + k
     const size_t i = first + static_cast<size_t>(lane), at = (p * batch + row) * actions + i;
     const bool writes = in_batch && lane < tile && i < actions;
     sac_squash_out out = {0, 0, 0, 0};
@@ -232,7 +232,7 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
       add_products(d, weights[n % 2], lane, sum);
     }
 
-    // Sum over the warp: lane k keeps the gradient with respect to component first + k.
+    // sum over the warp: lane k keeps the gradient with respect to component first + k
     float d_action = 0;
 #pragma unroll
     for (int k = 0; k < tile; k++) {
@@ -241,7 +241,7 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
     }
     __syncthreads();  // the next components' weights overwrite these
 
-    // The gradient with respect to the head's outputs.
+    // the gradient with respect to the head's outputs
     if (!writes) continue;
     const float d_log_prob = sac_actor_loss_grad_log_prob(sac_alpha(log_alpha)) / static_cast<float>(a.dims.batch);
     const sac_squash_grad grad = sac_squash_backward(out, log_std, a.log_std_min, a.log_std_max, d_log_prob, d_action);

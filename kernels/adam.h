@@ -23,10 +23,10 @@ SAC_FN double sac_adam_correction(uint64_t t, double beta) { return -expm1((doub
 // [adam.step] Scalars of step t = 1, 2, ..., computed in double.
 SAC_FN sac_adam_step sac_adam_begin(uint64_t t, double lr, double beta1, double beta2, double eps) {
   sac_adam_step step;
-  // The corrections of the moments' bias.
+  // the corrections of the moments' bias
   step.step_size = (real)(lr / sac_adam_correction(t, beta1));
   step.root_scale = (real)(1.0 / sqrt(sac_adam_correction(t, beta2)));
-  // The other scalars are the same in every step.
+  // the other scalars are the same in every step
   step.beta2 = (real)beta2;
   step.one_minus_beta1 = (real)(1.0 - beta1);
   step.one_minus_beta2 = (real)(1.0 - beta2);

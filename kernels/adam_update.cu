@@ -11,7 +11,7 @@ constexpr int quads = 2;  // float4s per thread
 
 // Each block also writes the squared norm of its part of the gradient, which temperature_update adds up.
 __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
-  // This thread's part of the weights.
+  // this thread's part of the weights
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;
@@ -36,7 +36,7 @@ __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
   sac_loads_first();
   if (!alive) return;
 
-  // Adam's step, and the squared norm of this thread's gradients.
+  // Adam's step, and the squared norm of this thread's gradients
   double norm[1] = {0};
 #pragma unroll
   for (int i = 0; i < quads; i++) {
@@ -44,11 +44,11 @@ __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
     if (j >= count) continue;
     const float4 g = grad[i];
 
-    // The squared norm in double: the squares of floats are exact.
+    // the squared norm in double: the squares of floats are exact
     norm[0] += (static_cast<double>(g.x) * g.x + static_cast<double>(g.y) * g.y) +
                (static_cast<double>(g.z) * g.z + static_cast<double>(g.w) * g.w);
 
-    // The step of each weight.
+    // the step of each weight
     weight[i].x = sac_adam(step, weight[i].x, g.x, &m[i].x, &v[i].x);
     weight[i].y = sac_adam(step, weight[i].y, g.y, &m[i].y, &v[i].y);
     weight[i].z = sac_adam(step, weight[i].z, g.z, &m[i].z, &v[i].z);
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(threads) adam_update(sac_adam_args a) {
     vs[j] = v[i];
   }
 
-  // The squared norm of the block's gradients.
+  // the squared norm of the block's gradients
   sac_block_sums<double, 1>(norm);
   if (threadIdx.x == 0) a.norm[p * gridDim.x + blockIdx.x] = norm[0];
 }

@@ -19,7 +19,7 @@ SAC_FN real sac_min_critic(const real* q, size_t stride, int critics, int* index
   *index = 0;
   for (int k = 1; k < critics; k++) {
     const real candidate = q[(size_t)k * stride];
-    // Choose without a branch, so that a loop over rows vectorises.
+    // choose without a branch, so that a loop over rows vectorises
     const int takes = sac_min_takes(candidate, smallest);
     smallest = takes ? candidate : smallest;
     *index = takes ? k : *index;

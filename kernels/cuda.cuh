@@ -32,7 +32,7 @@ inline void sac_launch_cluster(void (*kernel)(P...), unsigned cluster, dim3 grid
   attribute.id = cudaLaunchAttributeClusterDimension;
   attribute.val.clusterDim.x = cluster, attribute.val.clusterDim.y = 1, attribute.val.clusterDim.z = 1;
 
-  // The launch itself.
+  // the launch itself
   cudaLaunchConfig_t config = {};
   config.gridDim = grid, config.blockDim = block, config.dynamicSmemBytes = shared, config.stream = stream;
   config.attrs = &attribute, config.numAttrs = cluster > 1 ? 1 : 0;
@@ -96,7 +96,7 @@ __device__ inline void sac_cluster_begin() { asm volatile("barrier.cluster.arriv
 __device__ inline void sac_cluster_arrive() { asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory"); }
 __device__ inline void sac_cluster_wait() { asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory"); }
 __device__ inline void sac_cluster_put(float* mine, int rank, float x) {
-  // The address of `mine` in the shared memory of block `rank`.
+  // the address of `mine` in the shared memory of block `rank`
   uint32_t there;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;"
                : "=r"(there)
@@ -133,11 +133,11 @@ template <typename T, int n>
 __device__ inline void sac_block_sums(T x[n]) {
   __shared__ T partial[n][SAC_WARP + 1];  // one more: no bank conflicts below
 
-  // This thread's place, and the warps of the block.
+  // this thread's place, and the warps of the block
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int warps = (static_cast<int>(blockDim.x) + SAC_WARP - 1) / SAC_WARP;
 
-  // Over the lanes of each warp.
+  // over the lanes of each warp
 #pragma unroll
   for (int i = 0; i < n; i++) {
     const T sum = sac_warp_sum(x[i]);
@@ -145,7 +145,7 @@ __device__ inline void sac_block_sums(T x[n]) {
   }
   __syncthreads();
 
-  // Over the warps, in their order: one thread for each sum.
+  // over the warps, in their order: one thread for each sum
   if (threadIdx.x >= n) return;
   const T* mine = partial[threadIdx.x];
   T sum = mine[0];

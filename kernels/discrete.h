@@ -14,7 +14,7 @@ SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
   real largest = x[0];
   for (int a = 1; a < actions; a++) {
     const real candidate = x[(size_t)a * stride];
-    // A NaN replaces any number, and is never replaced.
+    // a NaN replaces any number, and is never replaced
     largest = !(candidate <= largest) && largest == largest ? candidate : largest;
   }
   return largest;
@@ -26,7 +26,7 @@ SAC_FN real sac_log_sum_exp(const real* x, size_t stride, int actions, real scal
   const real largest = scale * sac_row_max(x, stride, actions);
   if (largest - largest != (real)0) return largest;  // NOLINT(misc-redundant-expression): infinite, or NaN
 
-  // Each term is in [0, 1], and the largest one is 1.
+  // each term is in [0, 1], and the largest one is 1
   real sum = 0;
   for (int a = 0; a < actions; a++) sum += SAC_M(exp)(scale * x[(size_t)a * stride] - largest);
   return largest + SAC_M(log)(sum);
@@ -51,7 +51,7 @@ SAC_FN real sac_weighted(real p, real value) { return p == (real)0 && value == v
 SAC_FN real sac_entropy(const real* log_p, size_t stride, int actions) {
   real sum = 0;
   for (int a = 0; a < actions; a++) {
-    // The term of an action of probability 0 is 0, not NaN.
+    // the term of an action of probability 0 is 0, not NaN
     const real l = log_p[(size_t)a * stride];
     sum -= sac_weighted(SAC_M(exp)(l), l);
   }
@@ -82,7 +82,7 @@ SAC_FN real sac_discrete_value(const real* log_p, const real* q, size_t stride, 
 // f_a = alpha log p_a - Q_a it is p_a (f_a - J_pi). grad may not overlap the inputs.
 SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t stride, int actions, real alpha,
                                     real* grad) {
-  // J_pi, which every component of the gradient contains.
+  // J_pi, which every component of the gradient contains
   const real loss = -sac_discrete_value(log_p, q, stride, actions, alpha);
   for (int a = 0; a < actions; a++) {
     const size_t i = (size_t)a * stride;
@@ -99,7 +99,7 @@ SAC_FN int sac_categorical(const real* log_p, size_t stride, int actions, real u
   real cumulated = 0;
   int last = 0;
   for (int a = 0; a < actions; a++) {
-    // Add up probabilities, and remember the last action that is possible.
+    // add up probabilities, and remember the last action that is possible
     const real p = SAC_M(exp)(log_p[(size_t)a * stride]);
     cumulated += p;
     last = p > (real)0 ? a : last;

@@ -40,7 +40,7 @@ template <typename Task>
 __device__ void scale(const sac_env_step_args& a, size_t i, float scaled[Task::action]) {
   const float* action = a.env.action + i * Task::action;
   for (int j = 0; j < Task::action; j++) {
-    // A discrete action is the number of an action.
+    // a discrete action is the number of an action
     if (Task::actions > 0) {
       const bool exists =
           action[j] >= 0 && action[j] < Task::actions && action[j] == static_cast<float>(static_cast<int>(action[j]));
@@ -49,7 +49,7 @@ __device__ void scale(const sac_env_step_args& a, size_t i, float scaled[Task::a
       continue;
     }
 
-    // A continuous action.
+    // a continuous action
     const float centre = sac_action_centre(a.low[j], a.high[j]), half = sac_action_half_range(a.low[j], a.high[j]);
     scaled[j] = sac_clamp(sac_action_scale(action[j], centre, half), a.low[j], a.high[j]);
   }
@@ -58,13 +58,13 @@ __device__ void scale(const sac_env_step_args& a, size_t i, float scaled[Task::a
 // One step of each environment. Where the step ends an episode, the next episode starts.
 template <typename Task>
 __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
-  // The environment of this thread: agent i / N.
+  // the environment of this thread: agent i / N
   const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   const size_t num_envs = static_cast<size_t>(a.num_envs);
   if (i >= static_cast<size_t>(a.population) * num_envs) return;
   const typename Task::options* options = reinterpret_cast<const typename Task::options*>(a.options);
 
-  // Step with the state in registers.
+  // step with the state in registers
   typename Task::state* place = reinterpret_cast<typename Task::state*>(a.env.state) + i;
   typename Task::state state = *place;
   float scaled[Task::action], obs[Task::obs];
@@ -74,7 +74,7 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   const float reward = static_cast<float>(exact);
   Task::observe(options, &state, obs);
 
-  // The observations of the transition, and whether all its numbers are finite.
+  // the observations of the transition, and whether all its numbers are finite
   bool finite = true;
   for (int j = 0; j < Task::obs; j++) {
     finite = finite && isfinite(obs[j]);
@@ -84,17 +84,17 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   if (!finite) report_failure(a, i, SAC_ENV_BAD_OBS);
   else if (!isfinite(reward)) report_failure(a, i, SAC_ENV_BAD_REWARD);
 
-  // The episode so far.
+  // the episode so far
   double episode_return = a.env.episode_return[i] + static_cast<double>(reward);
   int64_t length = a.env.episode_length[i] + 1;
 
-  // The time limit truncates.
+  // the time limit truncates
   const bool truncated = a.limit > 0 && length >= a.limit, over = terminated || truncated;
   a.env.reward[i] = reward;
   a.env.terminated[i] = terminated;
   a.env.truncated[i] = truncated;
 
-  // Start the next episode where this one is over.
+  // start the next episode where this one is over
   sac_env_finished finished = {0, 0};
   if (over) {
     finished.episode_return = episode_return;
@@ -107,7 +107,7 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
     length = 0;
   }
 
-  // The state after the step, and after a reset if there was one.
+  // the state after the step, and after a reset if there was one
   a.finished[i] = finished;
   a.env.episode_return[i] = episode_return;
   a.env.episode_length[i] = length;
@@ -128,7 +128,7 @@ cudaError_t sac_env_step_all(cudaStream_t stream, const sac_env_step_args* args)
 #define ENTRY(name, NAME, id, summary) launch<name##_task>,
   static void (*const launches[])(cudaStream_t, const sac_env_step_args&) = {SAC_TASKS(ENTRY)};
 
-  // Reject a number that is not in the list.
+  // reject a number that is not in the list
   if (args->task < 0 || static_cast<size_t>(args->task) >= sizeof launches / sizeof *launches)
     return cudaErrorInvalidValue;
   launches[args->task](stream, *args);

@@ -46,13 +46,13 @@ __device__ inline void sac_head_read(sac_head_row& row, int first) {
 __device__ inline void sac_head_begin(sac_head_row& row, const sac_head& head, size_t net, size_t r, int lane) {
   row.width = head.width;
 
-  // Where the hidden row is, and the weights of its network.
+  // where the hidden row is, and the weights of its network
   row.hidden = head.hidden + net * head.hidden_stride + r * static_cast<size_t>(head.width);
   row.hidden_biases = head.hidden_bias + net * head.weight_stride;
   row.weights = head.weight + net * head.weight_stride;
   row.bias = head.bias[net * head.weight_stride];
 
-  // Issue the loads of the first part.
+  // issue the loads of the first part
   sac_head_read(row, lane);
 }
 
@@ -66,24 +66,24 @@ __device__ inline bool sac_head_stores(const sac_head& head, bool backward) {
 __device__ inline float sac_head_forward(sac_head_row& row, bool stores, int lane) {
   float sum = 0;
   for (int first = lane; first < row.width; first += sac_head_part) {
-    // The first part is loaded already.
+    // the first part is loaded already
     if (first != lane) sac_head_read(row, first);
 
-      // The hidden units, and their part of the product.
+      // the hidden units, and their part of the product
 #pragma unroll
     for (int i = 0; i < sac_head_columns; i++) {
       row.x[i] = sac_relu(row.x[i] + row.hidden_bias[i]);
       if (first + i * SAC_WARP < row.width) sum = fmaf(row.weight[i], row.x[i], sum);
     }
 
-    // Store the units where they are read later.
+    // store the units where they are read later
     if (!stores) continue;
 #pragma unroll
     for (int i = 0; i < sac_head_columns; i++)
       if (first + i * SAC_WARP < row.width) row.hidden[first + i * SAC_WARP] = row.x[i];
   }
 
-  // The head's output: the sum over all columns, and the bias.
+  // the head's output: the sum over all columns, and the bias
   return sac_warp_sum(sum) + row.bias;
 }
 
@@ -91,7 +91,7 @@ __device__ inline float sac_head_forward(sac_head_row& row, bool stores, int lan
 // output. sac_head_forward has to run first in the same lanes, with stores set where sac_head_stores says so.
 __device__ inline void sac_head_backward(sac_head_row& row, int lane, float d_output, float* d_hidden) {
   for (int first = lane; first < row.width; first += sac_head_part) {
-    // Load again what the registers could not hold.
+    // load again what the registers could not hold
     if (row.width > sac_head_part) {
 #pragma unroll
       for (int i = 0; i < sac_head_columns; i++) {
@@ -101,7 +101,7 @@ __device__ inline void sac_head_backward(sac_head_row& row, int lane, float d_ou
       }
     }
 
-    // The gradient: d_output times the head's weights, where the unit is not 0.
+    // the gradient: d_output times the head's weights, where the unit is not 0
 #pragma unroll
     for (int i = 0; i < sac_head_columns; i++)
       if (first + i * SAC_WARP < row.width)
@@ -147,7 +147,7 @@ template <typename Row>
 __device__ inline void sac_head_rows(const typename Row::args& a) {
   __shared__ float shared[sac_head_nets_max];
 
-  // The row and the network of this warp.
+  // the row and the network of this warp
   const size_t p = blockIdx.y, batch = static_cast<size_t>(a.dims.batch);
   const size_t place = static_cast<size_t>(blockIdx.x) * blockDim.z + threadIdx.z;
   const bool in_batch = place < batch;
@@ -157,7 +157,7 @@ __device__ inline void sac_head_rows(const typename Row::args& a) {
   const sac_head_warp warp = {lane, n, p, p * batch + r, net.index * batch + r};
   float* outputs = shared + threadIdx.z * blockDim.y;
 
-  // Load everything before the first branch.
+  // load everything before the first branch
   const uint32_t alive = a.state[p].alive;
   sac_head_row x;
   sac_head_begin(x, net.head, net.index, r, lane);
@@ -165,12 +165,12 @@ __device__ inline void sac_head_rows(const typename Row::args& a) {
   sac_loads_first();
   if (!alive) return;
 
-  // Share the outputs of the row's networks.
+  // share the outputs of the row's networks
   const float y = sac_head_forward(x, in_batch && sac_head_stores(net.head, net.backward), lane);
   if (lane == 0) outputs[n] = y;
   __syncthreads();
 
-  // Compute and store the results of the row.
+  // compute and store the results of the row
   if (in_batch) row.finish(a, warp, x, y, outputs);
 }
 

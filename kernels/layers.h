@@ -37,7 +37,7 @@ SAC_FN sac_moments sac_moments_merge(sac_moments a, sac_moments b) {
   sac_moments merged;
   merged.count = count;
   merged.mean = a.mean + delta * share;
-  // The mean of both variances, and the part that comes from the distance of the two means.
+  // the mean of both variances, and the part that comes from the distance of the two means
   merged.var = a.var + (b.var - a.var) * share + delta * delta * share * (1.0 - share);
   return merged;
 }

@@ -25,43 +25,43 @@ __device__ size_t column_of(size_t i, size_t width) {
 // multiple of 4, it has one number.
 template <int quads>
 __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
-  // The matrix of this block's network.
+  // the matrix of this block's network
   const size_t count = static_cast<size_t>(a.rows) * static_cast<size_t>(a.width);
   float* y = a.y + blockIdx.y * a.y_stride;
   const float* bias = a.bias + blockIdx.y * a.bias_stride;
   if (a.width % 4 == 0) {
-    // The first float4 of this thread, and the last one of the matrix.
+    // the first float4 of this thread, and the last one of the matrix
     const size_t first = static_cast<size_t>(blockIdx.x) * threads * quads + threadIdx.x, last = count / 4 - 1;
     float4* ys = reinterpret_cast<float4*>(y);
     const float4* biases = reinterpret_cast<const float4*>(bias);
     size_t column[quads];
     float4 x[quads], b[quads];
 
-    // The columns, whose divisions come before the loads.
+    // the columns, whose divisions come before the loads
 #pragma unroll
-    for (int n = 0; n < quads; ++n) {
+    for (int n = 0; n < quads; n++) {
       const size_t i = first + static_cast<size_t>(n) * threads;
       column[n] = column_of(i < last ? i : last, static_cast<size_t>(a.width / 4));
     }
 
     // Load everything before the first store. Threads beyond the last float4 load the last one.
 #pragma unroll
-    for (int n = 0; n < quads; ++n) {
+    for (int n = 0; n < quads; n++) {
       const size_t i = first + static_cast<size_t>(n) * threads;
       x[n] = ys[i < last ? i : last];
       b[n] = biases[column[n]];
     }
 
-    // Store the outputs.
+    // store the outputs
 #pragma unroll
-    for (int n = 0; n < quads; ++n) {
+    for (int n = 0; n < quads; n++) {
       const size_t i = first + static_cast<size_t>(n) * threads;
       if (i <= last) ys[i] = relu4(x[n], b[n]);
     }
     return;
   }
 
-  // A width that is not a multiple of 4.
+  // a width that is not a multiple of 4
   const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   if (i < count) y[i] = sac_relu(y[i] + bias[column_of(i, static_cast<size_t>(a.width))]);
 }
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(threads) net_bias_relu(sac_bias_relu_args a) {
 // The same for the gradient.
 template <int quads>
 __global__ void __launch_bounds__(threads) net_relu_grad(sac_relu_grad_args a) {
-  // The matrices of this block's network.
+  // the matrices of this block's network
   const size_t count = static_cast<size_t>(a.rows) * static_cast<size_t>(a.width);
   float* d = a.d + blockIdx.y * a.d_stride;
   const float* y = a.y + blockIdx.y * a.y_stride;
@@ -81,22 +81,22 @@ __global__ void __launch_bounds__(threads) net_relu_grad(sac_relu_grad_args a) {
 
     // Load everything before the first store. Threads beyond the last float4 load the last one.
 #pragma unroll
-    for (int n = 0; n < quads; ++n) {
+    for (int n = 0; n < quads; n++) {
       const size_t i = first + static_cast<size_t>(n) * threads, j = i < last ? i : last;
       x[n] = ys[j];
       g[n] = ds[j];
     }
 
-    // Store the gradients.
+    // store the gradients
 #pragma unroll
-    for (int n = 0; n < quads; ++n) {
+    for (int n = 0; n < quads; n++) {
       const size_t i = first + static_cast<size_t>(n) * threads;
       if (i <= last) ds[i] = relu_grad4(x[n], g[n]);
     }
     return;
   }
 
-  // A width that is not a multiple of 4.
+  // a width that is not a multiple of 4
   const size_t i = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   if (i < count) d[i] = sac_relu_grad(y[i], d[i]);
 }
@@ -109,47 +109,47 @@ constexpr int rows_ahead = 8;  // rows that a warp loads at a time
 __global__ void __launch_bounds__(columns* row_warps) net_column_sums(sac_column_sums_args a) {
   __shared__ float partial[row_warps][columns + 1];
 
-  // Find the block's job, and its columns.
+  // find the block's job, and its columns
   int tile = static_cast<int>(blockIdx.x), job = 0;
   while (job < a.jobs - 1 && tile >= (a.job[job].width + columns - 1) / columns)
     tile -= (a.job[job++].width + columns - 1) / columns;
   const sac_column_job j = a.job[job];
 
-  // A lane has a column; a warp has every 32nd row.
+  // a lane has a column; a warp has every 32nd row
   const int lane = static_cast<int>(threadIdx.x) % columns, warp = static_cast<int>(threadIdx.x) / columns;
   const int column = tile * columns + lane;
 
-  // Where the column and the factors of its rows are.
+  // where the column and the factors of its rows are
   const size_t net = blockIdx.y, width = static_cast<size_t>(j.width);
   const float* x = j.x + net * j.x_stride + column;
   const float* factor = j.factor ? j.factor + net * j.factor_stride : nullptr;
 
-  // The warp's rows.
+  // the warp's rows
   float sum = 0;
   for (int first = warp; column < j.width && first < a.rows; first += rows_ahead * row_warps) {
     float read[rows_ahead], times[rows_ahead];
 
     // Load. Beyond the last row: the last row, which is not added.
 #pragma unroll
-    for (int n = 0; n < rows_ahead; ++n) {
+    for (int n = 0; n < rows_ahead; n++) {
       const int r = first + n * row_warps < a.rows ? first + n * row_warps : a.rows - 1;
       read[n] = x[static_cast<size_t>(r) * width];
       times[n] = factor ? factor[r] : 1.0f;
     }
 
-    // Add in the order of the rows.
+    // add in the order of the rows
 #pragma unroll
-    for (int n = 0; n < rows_ahead; ++n)
+    for (int n = 0; n < rows_ahead; n++)
       if (first + n * row_warps < a.rows) sum += times[n] * read[n];
   }
 
-  // Over the warps, in their order.
+  // over the warps, in their order
   partial[warp][lane] = sum;
   __syncthreads();
 
-  // The first warp continues from its own sum.
+  // the first warp continues from its own sum
   if (warp != 0 || column >= j.width) return;
-  for (int w = 1; w < row_warps; ++w) sum += partial[w][lane];
+  for (int w = 1; w < row_warps; w++) sum += partial[w][lane];
   j.sum[net * j.sum_stride + column] = sum;
 }
 
@@ -166,7 +166,7 @@ dim3 elementwise_grid(int32_t nets, int32_t rows, int32_t width, int quads) {
 }  // namespace
 
 cudaError_t sac_net_bias_relu(cudaStream_t stream, const sac_bias_relu_args* args) {
-  // Choose one float4 per thread while all blocks run at the same time, two otherwise.
+  // choose one float4 per thread while all blocks run at the same time, two otherwise
   const dim3 one = elementwise_grid(args->nets, args->rows, args->width, 1),
              two = elementwise_grid(args->nets, args->rows, args->width, 2);
   if (size_t{one.x} * one.y <= few) {
@@ -178,7 +178,7 @@ cudaError_t sac_net_bias_relu(cudaStream_t stream, const sac_bias_relu_args* arg
 }
 
 cudaError_t sac_net_relu_grad(cudaStream_t stream, const sac_relu_grad_args* args) {
-  // Choose one float4 per thread while all blocks run at the same time, two otherwise.
+  // choose one float4 per thread while all blocks run at the same time, two otherwise
   const dim3 one = elementwise_grid(args->nets, args->rows, args->width, 1),
              two = elementwise_grid(args->nets, args->rows, args->width, 2);
   if (size_t{one.x} * one.y <= few) {
@@ -190,9 +190,9 @@ cudaError_t sac_net_relu_grad(cudaStream_t stream, const sac_relu_grad_args* arg
 }
 
 cudaError_t sac_net_column_sums(cudaStream_t stream, const sac_column_sums_args* args) {
-  // The blocks of all jobs, side by side in x.
+  // the blocks of all jobs, side by side in x
   unsigned tiles = 0;
-  for (int32_t job = 0; job < args->jobs; ++job)
+  for (int32_t job = 0; job < args->jobs; job++)
     tiles += sac_blocks(static_cast<size_t>(args->job[job].width), columns);
   SAC_LAUNCH(net_column_sums, dim3(tiles, static_cast<unsigned>(args->nets)), dim3(columns * row_warps), 0, stream,
              *args);

@@ -120,7 +120,7 @@ SAC_FN float sac_minus_log_uniform(uint32_t word) {
   const float f = high ? below : sac_add(m, -1.0f);
   const float k = high ? 0.0f : (float)((int32_t)(shifted >> 23) - 127 - 31);
 
-  // log u = k log 2 + log(1 + f), with log 2 in two parts: k times the larger one is exact.
+  // log u = k log 2 + log(1 + f), with log 2 in two parts: k times the larger one is exact
   const float fine = sac_add(sac_mul(k, -2.12194440e-4f), sac_log1p_near(f));
   return -sac_add(sac_mul(k, 0.693359375f), fine);
 }
@@ -128,15 +128,15 @@ SAC_FN float sac_minus_log_uniform(uint32_t word) {
 // [normal] Box and Muller: two words become two independent numbers from N(0, 1), sqrt(-2 log u) (cos, sin)(2 pi v).
 // |z| <= sqrt(64 log 2) = 6.66: the tails beyond it, a probability of 3e-11, are missing.
 SAC_FN void sac_normal_pair(uint32_t radius_word, uint32_t angle_word, float* z0, float* z1) {
-  // The radius, from the first word.
+  // the radius, from the first word
   const float radius = sac_root(sac_mul(2.0f, sac_minus_log_uniform(radius_word)));
 
-  // The angle is `quarter` quarter turns and a rest y in [-pi/4, pi/4].
+  // the angle is `quarter` quarter turns and a rest y in [-pi/4, pi/4]
   const uint32_t quarter = (angle_word + 0x20000000u) >> 30;
   const int32_t rest = (int32_t)(angle_word - (quarter << 30) + 0x20000000u) - 0x20000000;
   const float y = sac_mul(sac_add((float)rest, 0.5f), 1.46291807927e-9f);  // pi/2^31: radians
 
-  // sin y and cos y, by polynomials in y^2.
+  // sin y and cos y, by polynomials in y^2
   const float square = sac_mul(y, y);
   float s = -0.000195878907f;
   s = sac_add(sac_mul(s, square), 0.00833274797f);
@@ -147,10 +147,10 @@ SAC_FN void sac_normal_pair(uint32_t radius_word, uint32_t angle_word, float* z0
   c = sac_add(sac_mul(c, square), 0.0416666642f);
   c = sac_add(1.0f, sac_add(sac_mul(sac_mul(square, square), c), sac_mul(square, -0.5f)));
 
-  // Turn by the quarter turns: an odd number of them swaps sine and cosine.
+  // turn by the quarter turns: an odd number of them swaps sine and cosine
   const uint32_t odd = quarter & 1u;
   const float along = odd ? s : c, across = odd ? c : s;
-  // The signs of (cos, sin) after 0, 1, 2, 3 quarter turns: ++ -+ -- +-.
+  // the signs of (cos, sin) after 0, 1, 2, 3 quarter turns: ++ -+ -- +-
   const uint32_t cos_sign = (quarter ^ (quarter >> 1)) << 31, sin_sign = (quarter >> 1) << 31;
   *z0 = sac_mul(radius, sac_bits_float(sac_float_bits(along) ^ cos_sign));
   *z1 = sac_mul(radius, sac_bits_float(sac_float_bits(across) ^ sin_sign));
@@ -167,11 +167,11 @@ SAC_FN void sac_normals(sac_words words, float z[4]) {
 
 // [normal] z[j] is lane j%4 of block + j/4.
 SAC_FN void sac_fill_normals(uint64_t seed, uint64_t stream, uint64_t block, size_t n, float* z) {
-  // The numbers of whole blocks.
+  // the numbers of whole blocks
   const size_t whole = n / SAC_NORMALS_PER_BLOCK;
   for (size_t i = 0; i < whole; i++) sac_normals(sac_philox(seed, stream, block + i), z + SAC_NORMALS_PER_BLOCK * i);
 
-  // The first numbers of one more block.
+  // the first numbers of one more block
   if (n % SAC_NORMALS_PER_BLOCK) {
     float last[SAC_NORMALS_PER_BLOCK];
     sac_normals(sac_philox(seed, stream, block + whole), last);
@@ -181,7 +181,7 @@ SAC_FN void sac_fill_normals(uint64_t seed, uint64_t stream, uint64_t block, siz
 
 // [uniform] x[j] in (-bound, bound) is made of word j%4 of block + j/4.
 SAC_FN void sac_fill_uniform(uint64_t seed, uint64_t stream, uint64_t block, size_t n, float bound, float* x) {
-  // The numbers of whole blocks.
+  // the numbers of whole blocks
   const size_t whole = n / SAC_UNIFORMS_PER_BLOCK;
   for (size_t i = 0; i < whole; i++) {
     const sac_words words = sac_philox(seed, stream, block + i);
@@ -189,7 +189,7 @@ SAC_FN void sac_fill_uniform(uint64_t seed, uint64_t stream, uint64_t block, siz
       x[SAC_UNIFORMS_PER_BLOCK * i + (size_t)w] = sac_uniform_within(words.word[w], bound);
   }
 
-  // The first numbers of one more block.
+  // the first numbers of one more block
   const sac_words words = sac_philox(seed, stream, block + whole);
   for (size_t j = SAC_UNIFORMS_PER_BLOCK * whole; j < n; j++)
     x[j] = sac_uniform_within(words.word[j % SAC_UNIFORMS_PER_BLOCK], bound);
@@ -198,14 +198,14 @@ SAC_FN void sac_fill_uniform(uint64_t seed, uint64_t stream, uint64_t block, siz
 // [index] index[j] in [0, range) is made of words 2(j%2) and 2(j%2) + 1 of block + j/2.
 SAC_FN void sac_fill_indices(uint64_t seed, uint64_t stream, uint64_t block, size_t n, uint64_t range,
                              uint64_t* index) {
-  // The numbers of whole blocks.
+  // the numbers of whole blocks
   for (size_t i = 0; i < n / SAC_INDICES_PER_BLOCK; i++) {
     const sac_words words = sac_philox(seed, stream, block + i);
     index[2 * i] = sac_index(words.word[0], words.word[1], range);
     index[2 * i + 1] = sac_index(words.word[2], words.word[3], range);
   }
 
-  // The first number of one more block.
+  // the first number of one more block
   if (n % SAC_INDICES_PER_BLOCK) {
     const sac_words words = sac_philox(seed, stream, block + n / SAC_INDICES_PER_BLOCK);
     index[n - 1] = sac_index(words.word[0], words.word[1], range);

@@ -69,7 +69,7 @@ SAC_FN float sac_root(float a) { return sqrtf(a); }
 // log(1 + f) for f in [sqrt(1/2) - 1, sqrt(2) - 1], within 1 ulp: f - f^2/2 + f^3 P(f), where P is a near-minimax
 // polynomial (scripts/formulas.py --coefficients). The same bits on every machine.
 SAC_FN float sac_log1p_near(float f) {
-  // P(f), from the highest power down.
+  // P(f), from the highest power down
   float p = 0.0697161183f;
   p = sac_add(sac_mul(p, f), -0.114797339f);
   p = sac_add(sac_mul(p, f), 0.116854198f);
@@ -80,7 +80,7 @@ SAC_FN float sac_log1p_near(float f) {
   p = sac_add(sac_mul(p, f), -0.24999997f);
   p = sac_add(sac_mul(p, f), 0.333333313f);
 
-  // f - f^2/2 + f^3 P(f), the smallest terms first.
+  // f - f^2/2 + f^3 P(f), the smallest terms first
   const float square = sac_mul(f, f);
   return sac_add(f, sac_add(sac_mul(sac_mul(square, f), p), sac_mul(square, -0.5f)));
 }
@@ -90,12 +90,12 @@ SAC_FN float sac_log1p_near(float f) {
 // 2^-124.9) exp(x) is 0, because denormal numbers are slow. Results above the range of float are infinity. NaN stays
 // NaN.
 SAC_FN float sac_exp_float(float x, float* complement) {
-  // k, the integer nearest to x / log 2.
+  // k, the integer nearest to x / log 2
   const float shift = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
   const float shifted = x * 1.44269504f + shift;
   const float k = shifted - shift;
 
-  // r = x - k log 2, with log 2 in two parts: k times the first one is exact.
+  // r = x - k log 2, with log 2 in two parts: k times the first one is exact
   const float r = (x - k * 0.693359375f) - k * -2.12194440e-4f;
 
   // expm1(r)
@@ -106,12 +106,12 @@ SAC_FN float sac_exp_float(float x, float* complement) {
   p = p * r + 0.5f;
   p = r + r * r * p;
 
-  // exp(x) and 1 - exp(x), scaled by 2^(k-1) and then by 2, because 2^128 is not a float.
+  // exp(x) and 1 - exp(x), scaled by 2^(k-1) and then by 2, because 2^128 is not a float
   const float half_scale = sac_bits_float((sac_float_bits(shifted) << 23) + 0x3f000000u);
   float e = (half_scale * (1.0f + p)) * 2.0f;
   const float c = (1.0f - 2.0f * half_scale) - 2.0f * half_scale * p;
 
-  // Beyond the range of float: infinity above, 0 below.
+  // beyond the range of float: infinity above, 0 below
   e = x > 89.0f ? HUGE_VALF : e;
   e = x < -86.6f ? 0.0f : e;
   *complement = x < -86.6f ? 1.0f : c;

@@ -11,7 +11,7 @@ constexpr int threads = 256;
 // Returns true in one thread of the agent's last block: by then all other blocks have read the counter that this thread
 // will change.
 __device__ bool last_block(sac_device_state* state) {
-  // All threads of this block have read the counter; one of them continues.
+  // all threads of this block have read the counter; one of them continues
   __syncthreads();
   if (threadIdx.x != 0) return false;
 
@@ -24,13 +24,13 @@ __device__ bool last_block(sac_device_state* state) {
 
 // The number at a place of a row of the ring, from transition `from`.
 __device__ float row_value(const sac_replay_push_args& a, size_t from, int32_t place) {
-  // The observation and the action.
+  // the observation and the action
   const sac_row_layout& row = a.row;
   if (place < row.action) return a.obs[from * static_cast<size_t>(a.dims.obs) + static_cast<size_t>(place)];
   if (place < row.reward)
     return a.action[from * static_cast<size_t>(a.dims.action) + static_cast<size_t>(place - row.action)];
 
-  // The single numbers.
+  // the single numbers
   if (place == row.reward) return a.reward[from];
   if (place == row.terminated) return a.terminated[from];
   if (place == row.truncated) return a.truncated[from];
@@ -42,26 +42,26 @@ __device__ float row_value(const sac_replay_push_args& a, size_t from, int32_t p
 
 // A thread writes one number of a row.
 __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
-  // Load the agent's state before the first branch.
+  // load the agent's state before the first branch
   const size_t p = blockIdx.y, floats = static_cast<size_t>(a.row.floats), n = static_cast<size_t>(a.n);
   sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;
   const uint64_t pushed = state->pushed;
   sac_loads_first();
 
-  // The transition that this thread writes, and which number of it.
+  // the transition that this thread writes, and which number of it
   const size_t at = static_cast<size_t>(blockIdx.x) * threads + threadIdx.x;
   const size_t i = at / floats, place = at % floats;
   if (!alive) return;
 
-  // If n > C, only the last C rows are written.
+  // if n > C, only the last C rows are written
   if (i < n && n - i <= static_cast<size_t>(a.capacity)) {
     const uint64_t row = (pushed + i) % static_cast<uint64_t>(a.capacity);
     a.ring[(p * static_cast<size_t>(a.capacity) + row) * floats + place] =
         row_value(a, p * n + i, static_cast<int32_t>(place));
   }
 
-  // The last block advances the counter.
+  // the last block advances the counter
   if (last_block(state)) state->pushed = pushed + n;
 }
 
@@ -74,7 +74,7 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
                action = static_cast<size_t>(a.dims.action), critics = static_cast<size_t>(a.dims.critics);
   const size_t features = obs + action;
 
-  // Draw the index: this row's place in the ring.
+  // draw the index: this row's place in the ring
   const uint64_t capacity = static_cast<uint64_t>(a.capacity);
   const uint64_t size = pushed < capacity ? pushed : capacity;
   const uint64_t block = sac_draw_block(updates, batch, SAC_INDICES_PER_BLOCK) + r / SAC_INDICES_PER_BLOCK;
@@ -82,35 +82,35 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
   const uint64_t index =
       r % 2 ? sac_index(words.word[2], words.word[3], size) : sac_index(words.word[0], words.word[1], size);
 
-  // Where the row comes from, and where it goes.
+  // where the row comes from, and where it goes
   const float* row = a.ring + (p * static_cast<size_t>(a.capacity) + index) * static_cast<size_t>(a.row.floats);
   const float* next_row = row + a.row.next_obs;
   const sac_device_minibatch& m = a.minibatch;
   float* states = m.states + (p * 2 * batch + r) * obs;
   const float reward = row[a.row.reward], terminated = row[a.row.terminated];
 
-  // Copy the row's observation, action and next observation.
+  // copy the row's observation, action and next observation
   for (size_t first = 0; first < features; first += gather_numbers * SAC_WARP) {
     // Load. Lanes beyond the last number load the last one: without branches all loads are under way together.
     float now[gather_numbers], next[gather_numbers];
 #pragma unroll
-    for (int n = 0; n < gather_numbers; ++n) {
+    for (int n = 0; n < gather_numbers; n++) {
       const size_t i = first + lane + static_cast<size_t>(n) * SAC_WARP;
       now[n] = row[i < features ? i : features - 1];  // obs and action are side by side
       next[n] = next_row[i < obs ? i : obs - 1];
     }
     sac_loads_first();
 
-    // Store: to the states, and to the inputs of each critic.
+    // store: to the states, and to the inputs of each critic
 #pragma unroll
-    for (int n = 0; n < gather_numbers; ++n) {
+    for (int n = 0; n < gather_numbers; n++) {
       const size_t i = first + lane + static_cast<size_t>(n) * SAC_WARP;
       if (i >= features) break;
       if (i < obs) {
         states[i] = now[n];
         states[batch * obs + i] = next[n];
       }
-      for (size_t k = 0; k < critics; ++k) {
+      for (size_t k = 0; k < critics; k++) {
         const size_t at = ((p * critics + k) * batch + r) * features + i;
         m.current[at] = now[n];
         if (i >= obs) continue;
@@ -120,7 +120,7 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
     }
   }
 
-  // One lane stores the numbers that a row has once.
+  // one lane stores the numbers that a row has once
   if (lane != 0) return;
   m.reward[p * batch + r] = reward;
   m.discount[p * batch + r] = sac_discount(a.gamma, terminated);
@@ -131,13 +131,13 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
 // One thread makes the four normals of a Philox block, for a~ or for a'.
 __device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t number, size_t blocks, uint64_t seed,
                            uint64_t updates) {
-  // The first `blocks` Philox blocks are for a~, the next ones for a'.
+  // the first `blocks` Philox blocks are for a~, the next ones for a'
   const size_t count = static_cast<size_t>(a.dims.batch) * static_cast<size_t>(a.dims.action);
   const bool of_next = number >= blocks;
   const size_t block = of_next ? number - blocks : number;
   if (block >= blocks || (of_next && !a.with_next_action)) return;
 
-  // Draw four normals.
+  // draw four normals
   float z[SAC_NORMALS_PER_BLOCK];
   sac_normals(sac_philox(seed, of_next ? SAC_STREAM_NEXT_ACTION_NOISE : SAC_STREAM_ACTION_NOISE,
                          sac_draw_block(updates, count, SAC_NORMALS_PER_BLOCK) + block),
@@ -146,14 +146,14 @@ __device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t num
   // Store them. The last block may have more than are needed.
   float* noise = a.minibatch.noise + (2 * p + of_next) * count + block * SAC_NORMALS_PER_BLOCK;
 #pragma unroll
-  for (int i = 0; i < SAC_NORMALS_PER_BLOCK; ++i)
+  for (int i = 0; i < SAC_NORMALS_PER_BLOCK; i++)
     if (block * SAC_NORMALS_PER_BLOCK + static_cast<size_t>(i) < count) noise[i] = z[i];
 }
 
 // The first `gathering` blocks gather, a warp for each row; the others draw noise. The second number of the launch
 // bounds stops the compiler from spilling registers to fit more blocks.
 __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_args a, unsigned gathering) {
-  // The agent's state, which this kernel does not change.
+  // the agent's state, which this kernel does not change
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;
@@ -161,14 +161,14 @@ __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_ar
   sac_loads_first();
   if (!alive) return;
 
-  // Gather: one warp for each row.
+  // gather: one warp for each row
   if (blockIdx.x < gathering) {
     const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
     if (r < static_cast<size_t>(a.dims.batch)) gather(a, p, r, threadIdx.x % SAC_WARP, seed, pushed, updates);
     return;
   }
 
-  // Draw noise: one thread for each Philox block.
+  // draw noise: one thread for each Philox block
   const size_t count = static_cast<size_t>(a.dims.batch) * static_cast<size_t>(a.dims.action);
   make_noise(a, p, static_cast<size_t>(blockIdx.x - gathering) * threads + threadIdx.x,
              (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK, seed, updates);
@@ -191,7 +191,7 @@ cudaError_t sac_replay_push_rows(cudaStream_t stream, const sac_replay_push_args
 }
 
 cudaError_t sac_replay_sample_uniform(cudaStream_t stream, const sac_replay_sample_args* args) {
-  // Blocks that gather, then blocks that draw the noise for a~, and for a' where it is used.
+  // blocks that gather, then blocks that draw the noise for a~, and for a' where it is used
   const size_t rows = static_cast<size_t>(args->dims.batch), count = rows * static_cast<size_t>(args->dims.action);
   const unsigned gathering = sac_blocks(rows, threads / SAC_WARP);
   const size_t blocks = (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK;

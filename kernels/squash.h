@@ -28,7 +28,7 @@ typedef struct sac_squash_grad {
 // Returns a = tanh(u). *slope: da/du = 4 e / (1 + e)^2. *log_slope: log(1 - tanh(u)^2) = 2 (log 2 - |u| - log(1 + e)),
 // which equals 2 (log 2 - u - softplus(-2u)) for both signs of u.
 SAC_FN real sac_tanh_parts(real u, real* slope, real* log_slope) {
-  // tanh |u| = (1 - e)/(1 + e) with e = exp(-2|u|), and da/du.
+  // tanh |u| = (1 - e)/(1 + e) with e = exp(-2|u|), and da/du
   const real size = sac_abs(u);
   real complement;  // 1 - e
   const real e = sac_exp_complement((real)-2 * size, &complement);
@@ -42,7 +42,7 @@ SAC_FN real sac_tanh_parts(real u, real* slope, real* log_slope) {
   const real log_part = sac_log1p(near ? (real)-0.5 * complement : e);
   const real offset = near ? (real)0 : (real)SAC_LOG_2;
   *log_slope = (real)2 * (offset - size - log_part);
-  // tanh is odd.
+  // tanh is odd
   return u < (real)0 ? -magnitude : magnitude;
 }
 
@@ -56,7 +56,7 @@ SAC_FN real sac_squash_mean(real mean) {
 // sigma.
 //   u = mean + sigma eps,  a = tanh(u),  log pi = -eps^2/2 - log sigma - log(2 pi)/2 - log(1 - a^2)
 SAC_FN sac_squash_out sac_squash(real mean, real log_std, real eps, real log_std_min, real log_std_max) {
-  // The head's log_std has no bounds; sigma has.
+  // the head's log_std has no bounds; sigma has
   const real log_sigma = sac_clamp(log_std, log_std_min, log_std_max);
   sac_squash_out out;
   real log_slope;

@@ -20,14 +20,14 @@ __device__ void next_scalars(sac_device_state* state, const sac_adam_rates& rate
 __device__ void next_scalars_of_warp(sac_device_state* state, uint64_t t, const sac_adam_rates& rates, int lane) {
   if (lane >= 2 * SAC_ADAM_SETS) return;
 
-  // The lane's number: step_size in the first lane of a set, root_scale in the second.
+  // the lane's number: step_size in the first lane of a set, root_scale in the second
   const int set = lane / 2;
   const bool first = lane % 2 == 0;
   const double correction = sac_adam_correction(t, first ? rates.beta1 : rates.beta2);
   const double lr = set == 0 ? rates.lr[0] : set == 1 ? rates.lr[1] : rates.lr[2];
   const real number = static_cast<real>((first ? lr : 1.0) / (first ? correction : sqrt(correction)));
 
-  // The other scalars need no logarithm: each lane stores two or three of the six.
+  // the other scalars need no logarithm: each lane stores two or three of the six
   sac_adam_step* step = &state->adam[set];
   if (first) {
     step->step_size = number;
@@ -50,7 +50,7 @@ static_assert(stats < SAC_WARP && sizeof(sac_update_stats) == stats * sizeof(dou
 __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   if (warp == 0) {
-    // Add: one lane for each statistic, and one lane for the number of updates in the totals.
+    // add: one lane for each statistic, and one lane for the number of updates in the totals
     const double* last = reinterpret_cast<const double*>(&state->stats);
     double* total = reinterpret_cast<double*>(&state->totals);
     const uint32_t alive = state->alive;
@@ -63,7 +63,7 @@ __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates)
     if (lane < stats) total[i] = sum;
     if (lane == stats) state->totals_updates = count + 1;
   } else if (warp == 1) {
-    // updates + 1 is the number of this update, so the next one is updates + 2.
+    // updates + 1 is the number of this update, so the next one is updates + 2
     const uint32_t alive = state->alive;
     const uint64_t updates = state->updates;
     sac_loads_first();
@@ -78,7 +78,7 @@ __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates)
 // The first block of each agent ends the update: it starts first, because this takes longest. The other blocks average
 // weights, and read nothing that the first block writes.
 __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
-  // The agent, and the block that ends its update.
+  // the agent, and the block that ends its update
   const size_t p = blockIdx.y;
   sac_device_state* state = &a.state[p];
   if (blockIdx.x == 0) {
@@ -86,7 +86,7 @@ __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
     return;
   }
 
-  // This thread's part of the weights.
+  // this thread's part of the weights
   const uint32_t alive = state->alive;
   const size_t at = p * a.floats / 4, count = a.floats / 4;
   float4* targets = reinterpret_cast<float4*>(a.target) + at;

@@ -35,7 +35,7 @@ struct row_reads {
 
 // Loads a row; beyond the last row, the last one.
 __device__ void read_row(const sac_temperature_args& a, size_t p, int row, row_reads& reads) {
-  // Where the row is.
+  // where the row is
   const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
   const size_t r = static_cast<size_t>(row < a.dims.batch ? row : a.dims.batch - 1), at = p * batch + r;
 
@@ -58,7 +58,7 @@ __device__ void read_row(const sac_temperature_args& a, size_t p, int row, row_r
 __device__ void read_rows(const sac_temperature_args& a, size_t p, int first, row_reads rows[rows_ahead]) {
   read_row(a, p, first, rows[0]);
 
-  // A small minibatch has at most one row for each thread.
+  // a small minibatch has at most one row for each thread
   if (a.dims.batch <= threads) return;
 #pragma unroll
   for (int n = 1; n < rows_ahead; n++) read_row(a, p, first + n * threads, rows[n]);
@@ -107,7 +107,7 @@ __device__ void add_policy(const row_reads& reads, const temperature_reads& t, d
 // Adds a row to all sums.
 __device__ void add_row(const sac_temperature_args& a, size_t p, int row, const row_reads& reads,
                         const temperature_reads& t, double sum[SUMS]) {
-  // The critics: those that read_row has loaded, then the others.
+  // the critics: those that read_row has loaded, then the others
   const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
 #pragma unroll
   for (int k = 0; k < critics_ahead; k++)
@@ -115,7 +115,7 @@ __device__ void add_row(const sac_temperature_args& a, size_t p, int row, const 
   for (size_t k = critics_ahead; k < critics; k++)
     add_critic(a.q[(p * critics + k) * batch + static_cast<size_t>(row)], reads.y, t, sum);
 
-  // The value network, where there is one, and the policy.
+  // the value network, where there is one, and the policy
   if (a.v_value) add_value(reads.v_value, reads.v_target, t, sum);
   add_policy(reads, t, sum);
 }
@@ -143,26 +143,26 @@ __device__ void add_squares(double critic_square, double actor_square, double su
 // Finds the gradients that are not finite: how many tensors have one, the first of these tensors in the order of
 // a.tensors, and its first such number. It runs once in an agent's life, when the agent stops.
 __device__ void find_bad_gradients(const sac_temperature_args& a, size_t p, sac_device_state* state) {
-  // The block searches one tensor after another.
+  // the block searches one tensor after another
   int bad = 0, first = -1;
   for (int i = 0; i < a.tensor_count; i++) {
     const sac_gradient_tensor tensor = a.tensors[i];
     const float* x = a.gradients + tensor.start + p * tensor.stride;
 
-    // Whether any number of the tensor is not finite, for all threads.
+    // whether any number of the tensor is not finite, for all threads
     int mine = 0;
     for (uint64_t e = threadIdx.x; e < tensor.count; e += threads) mine |= !isfinite(x[e]);
     if (!__syncthreads_or(mine)) continue;
     first = bad++ == 0 ? i : first;
   }
 
-  // One thread finds the first number that is not finite.
+  // one thread finds the first number that is not finite
   if (threadIdx.x != 0) return;
   state->bad_tensors = bad;
   state->first_bad = first;
   state->bad_value = 0;
 
-  // All gradients are finite if only a loss or another statistic is not.
+  // all gradients are finite if only a loss or another statistic is not
   if (first < 0) return;
   const float* x = a.gradients + a.tensors[first].start + p * a.tensors[first].stride;
   while (isfinite(*x)) x++;
@@ -220,12 +220,12 @@ constexpr uint32_t watched_statistics = 0u SAC_STATISTICS(WATCHED);
 // all watched statistics are finite, in all lanes.
 __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double sum, const temperature_reads& t,
                        step_reads& reads) {
-  // Lane i stores statistic i.
+  // lane i stores statistic i
   const double mean = sum / divisor(lane, a.dims);
   const double number = number_of(lane, sum, mean, t);
   if (lane < SAC_STATISTIC_COUNT) reinterpret_cast<double*>(&a.state[p].stats)[lane] = number;
 
-  // One more lane has the gradient with respect to log_alpha, and makes Adam's step.
+  // one more lane has the gradient with respect to log_alpha, and makes Adam's step
   if (lane == ALPHA_GRAD && a.learn) {
     const size_t at = p * a.log_alpha_stride;
     const float grad = static_cast<float>(mean);
@@ -235,14 +235,14 @@ __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double
     a.v[at] = reads.v;
   }
 
-  // Statistics that are not watched may be infinite or NaN.
+  // statistics that are not watched may be infinite or NaN
   return __all_sync(SAC_WHOLE_WARP, !(watched_statistics >> lane & 1) || isfinite(number));
 }
 static_assert(SUMS <= SAC_WARP, "a lane for each sum");
 
 // One block for each agent.
 __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) {
-  // The agent, and what Adam's step of log_alpha needs.
+  // the agent, and what Adam's step of log_alpha needs
   const size_t p = blockIdx.x, at = p * a.log_alpha_stride;
   const int thread = static_cast<int>(threadIdx.x);
   sac_device_state* state = &a.state[p];
@@ -253,7 +253,7 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
     step.v = a.v[at];
   }
 
-  // Load everything before the first branch.
+  // load everything before the first branch
   row_reads rows[rows_ahead] = {};
   read_rows(a, p, thread, rows);
   const double critic_part = first_part(a.critic_norm, p, a.critic_parts),
@@ -268,7 +268,7 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
   const double actor_square = add_parts(actor_part, a.actor_norm, p, a.actor_parts);
   add_squares(critic_square, actor_square, sum);
 
-  // This thread's rows.
+  // this thread's rows
   const temperature_reads t = {sac_alpha(step.log_alpha), step.log_alpha, a.target_entropy};
   for (int first = thread; first < a.dims.batch; first += rows_ahead * threads) {
     if (first != thread) read_rows(a, p, first, rows);
@@ -282,7 +282,7 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
   bool finite = true;
   if (thread < SAC_WARP) finite = finish(a, p, thread, sum[0], t, step);
 
-  // Stop the agent if a watched statistic is not finite.
+  // stop the agent if a watched statistic is not finite
   if (!__syncthreads_or(!finite)) return;
   if (thread == 0) state->alive = 0;
   find_bad_gradients(a, p, state);

@@ -123,7 +123,7 @@ START_TEST(what_is_written_reads_back_to_the_bit) {
   char *text = written(config), *again;
   ck_ok(sac_config_parse(back, text, strlen(text), "config.yaml", SAC_ORIGIN_SAVED));
   same_settings(config, back);
-  /* The origins of the values are kept too. */
+  /* the origins of the values are kept too */
   again = written(back);
   ck_assert_str_eq(text, again);
   free(text);

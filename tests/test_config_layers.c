@@ -18,7 +18,7 @@ START_TEST(options_merge) {
   ck_assert_str_eq(sac_config_get(config, "env.options.list"), "[1, \"two\", null, true, 0.001]");
   ck_assert_ptr_null(sac_config_get(config, "env.options.deep.c"));
   ck_assert_ptr_null(sac_config_get(config, "env.options.g.x"));
-  /* An earlier layer does not replace existing options. */
+  /* an earlier layer does not replace existing options */
   ck_ok(parse(config, "env.options: {g: 1, extra: 2}\n"));
   ck_assert_str_eq(sac_config_get(config, "env.options.g"), "10");
   ck_assert_str_eq(sac_config_get(config, "env.options.extra"), "2");

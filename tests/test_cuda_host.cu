@@ -157,7 +157,7 @@ __global__ static void multiply(const float* a, const float* b, float* d) {
   for (int i = 0; i < 4; i++) rows[i / 2][i % 2] = fd[i];
 }
 START_TEST(mma_layout) {
-  // Small integers are exact, so every element is compared exactly; all differ.
+  // small integers are exact, so every element is compared exactly; all differ
   std::vector<float> a(16 * 8), b(8 * 8), d(16 * 8);
   uint64_t state = 1;
   for (float& x : a) x = roundf(random_float(&state) * 30);

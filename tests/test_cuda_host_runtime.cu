@@ -31,7 +31,7 @@ START_TEST(kinds_of_memory) {
   GIVES(cudaFree(pinned), cudaErrorInvalidValue);
   GIVES(cudaFreeHost(device), cudaErrorInvalidValue);
 
-  // A kernel may use pinned memory.
+  // a kernel may use pinned memory
   for (int i = 0; i < 10; i++) pinned[i] = (float)i;
   SAC_LAUNCH(scale, 1, 32, 0, 0, pinned, 10, 2.0f);
   ck_near(pinned[3], 3, 0);  // not yet
@@ -95,7 +95,7 @@ START_TEST(nothing_before_the_wait) {
   OK(cudaStreamSynchronize(stream));
   for (int i = 0; i < 4; i++) ck_near(pinned[i], (i + 1) * 10 + 1, 0);
 
-  // From pinned memory a copy reads when it runs; to pageable memory it is done on return.
+  // from pinned memory a copy reads when it runs; to pageable memory it is done on return
   OK(cudaMemcpyAsync(device, pinned, 16, cudaMemcpyHostToDevice, stream));
   pinned[0] = 7;
   OK(cudaMemcpyAsync(pageable, device, 16, cudaMemcpyDeviceToHost, stream));
@@ -148,7 +148,7 @@ START_TEST(events_order_streams) {
   OK(cudaStreamQuery(a));
   ck_assert_int_eq(called, 1);
 
-  // The legacy stream waits for blocking streams, and they for it.
+  // the legacy stream waits for blocking streams, and they for it
   cudaStream_t blocking;
   OK(cudaStreamCreate(&blocking));
   OK(cudaMemset(x, 0, 4));
@@ -349,7 +349,7 @@ START_TEST(devices_and_drivers) {
   OK(cudaDeviceGetAttribute(&value, cudaDevAttrComputeCapabilityMajor, 0));
   ck_assert_int_eq(value, 8);
 
-  // Each device has its memory.
+  // each device has its memory
   OK(cudaSetDevice(1));
   x = device_array<float>(4);
   cudaPointerAttributes a;

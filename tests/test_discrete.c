@@ -20,7 +20,7 @@ static double largest(const double* x) {
 
 START_TEST(boltzmann) {
   const real alpha = (real)golden_discrete[_i].alpha;
-  /* All results are functions of q/alpha, with one or two roundings: errors are relative to the largest of them. */
+  /* all results are functions of q/alpha, with one or two roundings: errors are relative to the largest of them */
   const double scale = 1 + largest(golden_discrete[_i].q) / (double)alpha;
   real q[N], log_p[N], reference[N];
   to_real(golden_discrete[_i].q, q);

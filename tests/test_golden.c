@@ -33,7 +33,7 @@ START_TEST(all_agree) {
     ck_assert(report.ok);
     sac_verify_free(&report);
   }
-  /* The comparison must not let everything pass. */
+  /* the comparison must not let everything pass */
   printf("%zu numbers; %zu with a tolerance above half a step\n", weights, blind);
   ck_assert_uint_le(blind * 10000, weights);
 }

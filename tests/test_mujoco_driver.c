@@ -84,7 +84,7 @@ START_TEST(every_task_describes_itself) {
   ck_assert_int_ge(count, 4);
   ck_assert_int_le(count, SAC_ENV_OPTIONS_MAX);
 
-  /* The defaults that are shown are right: setting all of them changes nothing. */
+  /* the defaults that are shown are right: setting all of them changes nothing */
   char json[4096] = "{", text[SAC_ENV_OPTION_TEXT_MAX];
   size_t used = 1;
   for (int32_t i = 0; i < count; i++)

@@ -79,7 +79,7 @@ START_TEST(passes_share_memory) {
   ck_assert(!plan.pass[sac_plan_find(&plan, SAC_CRITIC_TARGET, SAC_NEXT)].back);
   ck_assert_int_eq(sac_plan_find(&plan, SAC_VALUE, SAC_CURRENT), -1);
 
-  /* sac-v takes the critics' gradients after their pass at the policy's actions. */
+  /* sac-v takes the critics' gradients after their pass at the policy's actions */
   ck_ok(sac_plan_create(&plan, of(SAC_ALGO_SAC_V), 1));
   for (int32_t i = 0; i < plan.passes; i++) ck_assert_int_eq(plan.pass[i].memory, i);
 }
@@ -152,7 +152,7 @@ START_TEST(refuses) {
     ck_fails(sac_plan_create(&plan, &algo, 1), SAC_ERROR_CONFIG, "reads what no operation before it has written");
   }
 
-  /* A step of networks without gradients; a stage before the one before; too many operations. */
+  /* a step of networks without gradients; a stage before the one before; too many operations */
   memcpy(update, of(SAC_ALGO_SAC)->update, (size_t)of(SAC_ALGO_SAC)->op_count * sizeof *update);
   algo.op_count = of(SAC_ALGO_SAC)->op_count;
   update[algo.op_count++] = extra;

@@ -151,7 +151,7 @@ START_TEST(indices_are_even) {
     for (int i = 0; i < SAMPLES; i++) counts[index[i]]++;
     ck_near(chi_square_z(counts, ranges[r], SAMPLES), 0, STANDARD_ERRORS);
   }
-  /* Large ranges, counted in 64 equal parts. */
+  /* large ranges, counted in 64 equal parts */
   for (uint64_t range = 1000000; range < (uint64_t)1 << 50; range *= 977) {
     memset(counts, 0, sizeof counts);
     sac_fill_indices(SEED, SAC_STREAM_SAMPLE, 12345, SAMPLES, range, index);
@@ -165,8 +165,8 @@ START_TEST(normal_pair) {
   float z[2];
   sac_normal_pair((uint32_t)golden_normal[_i].radius_word, (uint32_t)golden_normal[_i].angle_word, &z[0], &z[1]);
   const double expected[2] = {golden_normal[_i].z0, golden_normal[_i].z1};
-  /* The relative error is small at the ends of the range too: for the logarithm near u = 1 and for angles near the
-   * axes. */
+  /* the relative error is small at the ends of the range too: for the logarithm near u = 1 and for angles near the
+   * axes */
   ck_near_array(z, expected, 2, NORMAL_REL, 0);
 }
 END_TEST

@@ -274,7 +274,7 @@ START_TEST(sampler_that_learns) {
   ck_ok(sac_cpu_phases(agent, cpu));
   memset(&told, 0, sizeof told);
 
-  /* Each row is told of once, in the order of the ring, and no run goes over its end. */
+  /* each row is told of once, in the order of the ring, and no run goes over its end */
   push_numbered(agent, 0, 40);
   push_numbered(agent, 40, 20);
   int64_t row = 0;
@@ -286,7 +286,7 @@ START_TEST(sampler_that_learns) {
   ck_assert_int_eq(row, 60);
   ck_assert_uint_eq(words[0], (uint64_t)told.pushes);
 
-  /* An update: the rows it drew, their weight, and their errors, whose mean is the statistic. */
+  /* an update: the rows it drew, their weight, and their errors, whose mean is the statistic */
   ck_ok(sac_agent_update(agent, 1));
   ck_assert_int_eq(told.calls, 1);
   double sum = 0;

@@ -37,7 +37,7 @@ START_TEST(tanh_by_u) {
   const real action = sac_tanh_parts((real)golden_tanh[_i].u, &slope, &log_slope);
   ck_near_relative(action, golden_tanh[_i].action, 3 * R, 0);
   ck_near_relative(slope, golden_tanh[_i].slope, 5 * R, SLOPE_FLOOR);
-  /* A sum of terms up to |u|: its rounding is relative to them, and small beside the log(2 pi)/2 that is added. */
+  /* a sum of terms up to |u|: its rounding is relative to them, and small beside the log(2 pi)/2 that is added */
   ck_near_relative(log_slope, golden_tanh[_i].log_slope, 3 * R, 3 * R * fabs(golden_tanh[_i].u));
 }
 END_TEST
@@ -65,7 +65,7 @@ START_TEST(forward_and_backward) {
   const double action = golden_squash[_i].action, log_prob = golden_squash[_i].log_prob;
   const double spread = exp(log_std) * eps;
   const sac_squash_out out = sac_squash((real)mean, (real)log_std, (real)eps, LOW, HIGH);
-  /* u is a rounded sum, so every result has the rounding of its terms, and a few roundings of its own. */
+  /* u is a rounded sum, so every result has the rounding of its terms, and a few roundings of its own */
   const double du = 2 * R * (fabs(mean) + fabs(spread));
   const double slope = golden_squash[_i].action_by_mean, action_error = slope * du + 3 * R * fabs(action);
   ck_near(out.action, action, action_error);

@@ -124,7 +124,7 @@ START_TEST(a_difference_is_seen_where_it_is) {
   ck_near(report.row[0].absolute, 0, SAC_TRACE_TOLERANCE);
   sac_verify_free(&report);
 
-  /* The row that must fail, and its worst value. */
+  /* the row that must fail, and its worst value */
   for (int k = 0; k < 4; k++) {
     s = pendulum;
     if (k == 0) s.observation[7] += 2e-6;
@@ -136,7 +136,7 @@ START_TEST(a_difference_is_seen_where_it_is) {
     ck_assert_uint_eq(report.row[k].worst, k == 0 ? 7 : k == 1 ? 1 : 2);
     sac_verify_free(&report);
   }
-  /* The options of the trace are used. */
+  /* the options of the trace are used */
   s = pendulum;
   ck_ok(verify(fields, FIELDS, "Pendulum-v1", "{\"g\": 9.81}", &report));
   ck_assert_int_eq(report.row[0].ok, 0);

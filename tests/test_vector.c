@@ -71,7 +71,7 @@ START_TEST(time_limit_truncates_and_resets) {
     if (!end) {
       ck_same_bits(v->obs, v->next_obs, 6);
     } else {
-      /* next_obs is where the episode ended, obs where the next one starts. */
+      /* next_obs is where the episode ended, obs where the next one starts */
       ck_assert_int_ne(memcmp(v->obs, v->next_obs, 12), 0);
       ck_assert_int_eq(v->finished[1].env, 1);
       ck_assert_int_eq(v->finished[1].length, 200);
@@ -169,7 +169,7 @@ START_TEST(evaluation_and_other_seeds_are_other_episodes) {
   ck_assert_int_ne(memcmp(a->obs, b->obs, 12), 0);
   ck_assert_int_ne(memcmp(a->obs, c->obs, 12), 0);
   ck_assert_int_ne(memcmp(a->obs, a->obs + 3, 12), 0);
-  /* Episode number 5 of a stream is always the same. */
+  /* episode number 5 of a stream is always the same */
   run(a, 0, 5 * 200);
   ck_ok(sac_vector_reset(c, 5));
   c->seed[0] = seed;

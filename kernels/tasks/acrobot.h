@@ -29,7 +29,7 @@ typedef struct sac_acrobot {
 } sac_acrobot;
 
 SAC_FN void sac_acrobot_bounds(const sac_acrobot_options* options, float* low, float* high) {
-  // Discrete actions have no bounds.
+  // Discrete actions have no bounds
   (void)options;
   (void)low;
   (void)high;
@@ -58,14 +58,14 @@ SAC_FN void sac_acrobot_start(const sac_acrobot_options* options, sac_acrobot* s
 SAC_FN double sac_acrobot_square(double x) {
   const double square = x * x;
 #ifndef __CUDA_ARCH__
-  // The distance of x*x to the exact square, compared with that to the next double.
+  // the distance of x*x to the exact square, compared with that to the next double
   uint64_t bits;
   double next;
   memcpy(&bits, &square, sizeof bits);
   bits++;
   memcpy(&next, &bits, sizeof next);
   if (!(fabs(fma(x, x, -square)) < 0.45 * (next - square))) {
-    // Near the middle of two doubles the result is pow's.
+    // near the middle of two doubles the result is pow's
     const volatile double two = 2;
     return pow(x, two);
   }
@@ -76,11 +76,11 @@ SAC_FN double sac_acrobot_square(double x) {
 // The derivative of y = (angles, velocities) under `torque`. Both links: length and mass 1, centre of mass at 1/2,
 // moment of inertia 1.
 SAC_FN void sac_acrobot_derivative(int nips, double torque, const double y[4], double dy[4]) {
-  // The angles and velocities of the two links, in SI units.
+  // the angles and velocities of the two links, in SI units
   const double g = 9.8, first = y[0], second = y[1], v1 = y[2], v2 = y[3];
   const double cosine = cos(second), sine = sin(second);
 
-  // The inertias d1, d2 and the torques phi1, phi2, in the notation of the book.
+  // the inertias d1, d2 and the torques phi1, phi2, in the notation of the book
   const double d1 = 0.25 + (1.25 + cosine) + 1.0 + 1.0;
   const double d2 = (0.25 + 0.5 * cosine) + 1.0;
   const double phi2 = 0.5 * g * cos(first + second - SAC_PI / 2.0);
@@ -91,7 +91,7 @@ SAC_FN void sac_acrobot_derivative(int nips, double torque, const double y[4], d
   const double a2 =
       ((nips ? coupled : coupled - 0.5 * sac_acrobot_square(v1) * sine) - phi2) / (1.25 - sac_acrobot_square(d2) / d1);
 
-  // Velocities, then accelerations: that of the first link follows from that of the second.
+  // velocities, then accelerations: that of the first link follows from that of the second
   dy[0] = v1;
   dy[1] = v2;
   dy[2] = -(d2 * a2 + phi1) / d1;
@@ -110,13 +110,13 @@ SAC_FN double sac_acrobot_wrap(double x) {
 
 SAC_FN int sac_acrobot_step(const sac_acrobot_options* options, sac_acrobot* state, const real* action,
                             double* reward) {
-  // The torque is action - 1, in N m; dt is in s.
+  // the torque is action - 1, in N m; dt is in s
   const int nips = options->book_or_nips == 1;
   const double torque = (double)action[0] - 1.0, dt = 0.2;
   const double y[4] = {state->angle[0], state->angle[1], state->velocity[0], state->velocity[1]};
   double k1[4], k2[4], k3[4], k4[4], at[4];
 
-  // One step of the fourth-order Runge-Kutta method.
+  // one step of the fourth-order Runge-Kutta method
   sac_acrobot_derivative(nips, torque, y, k1);
   for (int j = 0; j < 4; j++) at[j] = y[j] + dt / 2.0 * k1[j];
   sac_acrobot_derivative(nips, torque, at, k2);
@@ -126,13 +126,13 @@ SAC_FN int sac_acrobot_step(const sac_acrobot_options* options, sac_acrobot* sta
   sac_acrobot_derivative(nips, torque, at, k4);
   for (int j = 0; j < 4; j++) at[j] = y[j] + dt / 6.0 * (k1[j] + 2 * k2[j] + 2 * k3[j] + k4[j]);
 
-  // Wrap the angles, limit the velocities.
+  // wrap the angles, limit the velocities
   state->angle[0] = sac_acrobot_wrap(at[0]);
   state->angle[1] = sac_acrobot_wrap(at[1]);
   state->velocity[0] = sac_task_clip(at[2], -4 * SAC_PI, 4 * SAC_PI);
   state->velocity[1] = sac_task_clip(at[3], -9 * SAC_PI, 9 * SAC_PI);
 
-  // The episode ends when the tip is more than one link's length above the pivot.
+  // the episode ends when the tip is more than one link's length above the pivot
   const int terminated = -cos(state->angle[0]) - cos(state->angle[1] + state->angle[0]) > 1.0;
   *reward = terminated ? 0.0 : -1.0;
   return terminated;

@@ -30,7 +30,7 @@ typedef struct sac_cartpole {
 } sac_cartpole;
 
 SAC_FN void sac_cartpole_bounds(const sac_cartpole_options* options, float* low, float* high) {
-  // Discrete actions have no bounds.
+  // Discrete actions have no bounds
   (void)options;
   (void)low;
   (void)high;
@@ -67,13 +67,13 @@ SAC_FN int sac_cartpole_step(const sac_cartpole_options* options, sac_cartpole* 
       (gravity * sine - cosine * push) / (half_length * (4.0 / 3.0 - mass_pole * (cosine * cosine) / total_mass));
   const double x_acceleration = push - mass_length * theta_acceleration * cosine / total_mass;
 
-  // One step of explicit Euler: the positions move with the old velocities.
+  // one step of explicit Euler: the positions move with the old velocities
   state->x += dt * state->x_velocity;
   state->x_velocity += dt * x_acceleration;
   state->theta += dt * state->theta_velocity;
   state->theta_velocity += dt * theta_acceleration;
 
-  // The episode ends when the cart leaves the track or the pole falls.
+  // the episode ends when the cart leaves the track or the pole falls
   const int terminated = state->x < -max_x || state->x > max_x || state->theta < -max_theta || state->theta > max_theta;
   *reward = options->sutton_barto_reward ? (terminated ? -1.0 : 0.0) : 1.0;
   return terminated;

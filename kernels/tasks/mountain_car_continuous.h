@@ -72,7 +72,7 @@ SAC_FN int sac_mountain_car_continuous_step(const sac_mountain_car_continuous_op
       limited ? (raw < 0 ? -1.0 : 1.0) * power - slope : (double)((real)(action[0] * (real)power) - (real)slope);
   int narrow = single && (limited || sizeof(real) == sizeof(float));  // the sums below are in float
 
-  // The velocity.
+  // the velocity
 #define ROUND(x) sac_mountain_car_continuous_round(narrow, x)
   double velocity = ROUND(state->velocity + ROUND(push));
   double goal_velocity = ROUND(options->goal_velocity);
@@ -89,11 +89,11 @@ SAC_FN int sac_mountain_car_continuous_step(const sac_mountain_car_continuous_op
   if (position > ROUND(max_position)) position = max_position;
   if (position < ROUND(min_position)) position = ROUND(min_position);
   if (position == ROUND(min_position) && velocity < 0) velocity = 0;
-  // Whether the car reaches the flag, and is fast enough there.
+  // whether the car reaches the flag, and is fast enough there
   const int terminated = position >= ROUND(goal) && velocity >= goal_velocity;
 #undef ROUND
 
-  // The reward, and the next state, which is float.
+  // the reward, and the next state, which is float
   *reward = (terminated ? 100.0 : 0.0) - raw * raw * 0.1;
   state->position = (double)(float)position;
   state->velocity = (double)(float)velocity;

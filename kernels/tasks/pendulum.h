@@ -50,11 +50,11 @@ SAC_FN void sac_pendulum_start(const sac_pendulum_options* options, sac_pendulum
 
 // x in [-pi, pi), as (x + pi) % (2 pi) - pi in NumPy.
 SAC_FN double sac_pendulum_wrap(double x) {
-  // Within one turn fmod changes nothing, so it is not called.
+  // within one turn fmod changes nothing, so it is not called
   const double turn = 2 * SAC_PI, shifted = x + SAC_PI;
   if (shifted >= 0 && shifted < turn) return shifted - SAC_PI;
 
-  // The remainder is not negative, as in Python.
+  // the remainder is not negative, as in Python
   double rest = fmod(shifted, turn);
   if (rest < 0) rest += turn;
   return rest - SAC_PI;
@@ -62,12 +62,12 @@ SAC_FN double sac_pendulum_wrap(double x) {
 
 SAC_FN int sac_pendulum_step(const sac_pendulum_options* options, sac_pendulum* state, const real* action,
                              double* reward) {
-  // The reward of the state before the step.
+  // the reward of the state before the step
   const real torque = sac_clamp(action[0], -(real)SAC_PENDULUM_MAX_TORQUE, (real)SAC_PENDULUM_MAX_TORQUE);
   const double theta = state->theta, velocity = state->velocity, wrapped = sac_pendulum_wrap(theta);
   *reward = -(wrapped * wrapped + 0.1 * (velocity * velocity) + (double)((real)0.001 * (torque * torque)));
 
-  // One step of semi-implicit Euler: the angle moves with the new velocity.
+  // one step of semi-implicit Euler: the angle moves with the new velocity
   const double acceleration = 3 * options->g / 2.0 * sin(theta) + (double)((real)3.0 * torque);
   const double pushed = velocity + acceleration * SAC_PENDULUM_DT;
   state->velocity = sac_task_clip(pushed, -SAC_PENDULUM_MAX_SPEED, SAC_PENDULUM_MAX_SPEED);

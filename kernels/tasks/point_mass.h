@@ -59,7 +59,7 @@ SAC_FN int sac_point_mass_step(const sac_point_mass_options* options, sac_point_
   double cost = 0;
   int lost = 0;
   for (int j = 0; j < 2; j++) {
-    // Semi-implicit Euler on each axis.
+    // semi-implicit Euler on each axis
     const double force = (double)action[j];
     state->velocity[j] += options->dt * force;
     state->position[j] += options->dt * state->velocity[j];

@@ -33,11 +33,11 @@ static sac_status host_times(sac_agent* agent, sac_vector* vector, sac_stage_tim
 
   /* run steps with one update each, or updates alone */
   memset(agent->seconds, 0, sizeof agent->seconds);
-  for (; status == SAC_OK && (updates < 3 || sac_seconds() - start < LONG_ENOUGH); ++updates)
+  for (; status == SAC_OK && (updates < 3 || sac_seconds() - start < LONG_ENOUGH); updates++)
     status = vector ? sac_step(agent, vector, SAC_ACT_SAMPLE, 1) : sac_update(agent, 1);
 
   /* divide by their number: the time of one call of each stage; nodes 1: the stage ran */
-  for (int s = 0; s < SAC_STAGE_COUNT; ++s)
+  for (int s = 0; s < SAC_STAGE_COUNT; s++)
     times[s] = (sac_stage_time){1e6 * agent->seconds[s] / updates, agent->seconds[s] > 0};
   return status;
 }
@@ -56,7 +56,7 @@ static sums add_up(const sac_agent* agent, const sac_vector* vector, double upda
   double update = 0;
 
   /* add up the five stages of an update */
-  for (int i = SAC_STAGE_REPLAY_SAMPLE; i < SAC_STAGE_COUNT; ++i) update += updates * times[i].microseconds;
+  for (int i = SAC_STAGE_REPLAY_SAMPLE; i < SAC_STAGE_COUNT; i++) update += updates * times[i].microseconds;
   const double act = times[SAC_STAGE_ACT].microseconds, push = times[SAC_STAGE_REPLAY_PUSH].microseconds;
 
   /* add the stages of a step, one after another */
@@ -113,7 +113,7 @@ sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates
   else printf("\n  %-20s%10s%9s%8s", "stage", "us", "share", host ? "" : "nodes");
 
   /* print each stage that ran */
-  for (int s = 0; s < SAC_STAGE_COUNT; ++s) {
+  for (int s = 0; s < SAC_STAGE_COUNT; s++) {
     if (times[s].nodes == 0) continue;
     if (!json) {
       print_stage(vector, s, &times[s], host, all.whole);

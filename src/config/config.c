@@ -179,7 +179,7 @@ sac_status sac_config_set_from(sac_config* config, const char* key, const char* 
     return sac_config_unknown(key, where);
   }
 
-  /* An option of the environment is read as YAML: 9.81 is a number, "9.81" text, {a: 1} a mapping. */
+  /* an option of the environment is read as YAML: 9.81 is a number, "9.81" text, {a: 1} a mapping */
   sac_node* node = NULL;
   sac_text_append(where, sizeof where, &used, "%s (from %s)", path ? "option" : SAC_OPTIONS_KEY, from);
   sac_status status = sac_yaml_parse(&node, value, strlen(value), where);

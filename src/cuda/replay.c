@@ -27,7 +27,7 @@ static sac_replay_push_args push_args(const sac_agent* agent, int32_t n) {
  * Returns the place behind the copy. */
 static void* stage(void* to, const void* from, size_t population, size_t all, size_t first, size_t n, size_t size) {
   char* at = to;
-  for (size_t p = 0; p < population; ++p, at += n * size)
+  for (size_t p = 0; p < population; p++, at += n * size)
     memcpy(at, (const char*)from + (p * all + first) * size, n * size);
   return at;
 }
@@ -95,7 +95,7 @@ sac_status sac_cuda_replay_push(sac_agent* agent, const sac_transitions* transit
 
   /* advance the host's copies of the counters; the kernel advances the device's */
   const int32_t n = vector && vector->resident ? vector->num_envs : transitions->n;
-  for (int32_t p = 0; p < agent->shape.population; ++p)
+  for (int32_t p = 0; p < agent->shape.population; p++)
     if (agent->alive[p]) agent->counters[p].pushed += (uint64_t)n;
 fail:
   return status;
@@ -144,7 +144,7 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
                K = (size_t)agent->shape.critics, F = O + A;
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
-  for (size_t p = 0; p < (size_t)agent->shape.population; ++p) {
+  for (size_t p = 0; p < (size_t)agent->shape.population; p++) {
     /* agent p's part of the caller's arrays */
     const float *obs = minibatch->obs + p * B * O, *next = minibatch->next_obs + p * B * O,
                 *action = minibatch->action + p * B * A;
@@ -154,7 +154,7 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
     SAC_TRY(put(gpu, m->states + (2 * p + 1) * B * O, O, next, O, B));
 
     /* inputs of networks with actions, a copy for each critic; the update writes a~ and a' */
-    for (size_t k = 0; k < K; ++k) {
+    for (size_t k = 0; k < K; k++) {
       const size_t at = (p * K + k) * B * F;
       SAC_TRY(put(gpu, m->current + at, F, obs, O, B));
       SAC_TRY(put(gpu, m->current + at + O, F, action, A, B));

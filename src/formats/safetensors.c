@@ -47,19 +47,19 @@ static sac_status bad_entry(const sac_safetensors* file, const sac_header* heade
                             uint64_t data_at) {
   char name[SAC_SHOW_MAX], dtype[SAC_SHOW_MAX];
 
-  /* The data of a tensor lies behind the end of the file: give both sizes. */
+  /* the data of a tensor lies behind the end of the file: give both sizes */
   if (header->error && strcmp(header->error, "data_offsets lie outside the file") == 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: cut short (tensor '%s' ends at byte %llu, file %zu)", file->path,
                     sac_text_show(name, entry->name.at, entry->name.size), (unsigned long long)(data_at + entry->end),
                     file->size);
 
-  /* A dtype that this library does not read. */
+  /* a dtype that this library does not read */
   if (header->error && strcmp(header->error, "unknown dtype") == 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' has dtype '%s'; F32, F64, U8, I64 and U64 are read", file->path,
                     sac_text_show(name, entry->name.at, entry->name.size),
                     sac_text_show(dtype, entry->dtype.at, entry->dtype.size));
 
-  /* Any other error: what is wrong and where, with the name of the entry if that was read. */
+  /* any other error: what is wrong and where, with the name of the entry if that was read */
   if (entry->name.size > 0)
     return sac_fail(SAC_ERROR_FORMAT, "%s: %s (header byte %zu, at '%s')", file->path, header->error, header->position,
                     sac_text_show(name, entry->name.at, entry->name.size));
@@ -116,7 +116,7 @@ static int by_place(const void* a, const void* b) {
 static sac_status check_metadata_keys(sac_safetensors* file) {
   char text[SAC_SHOW_MAX];
 
-  /* After sorting, equal keys are neighbours. */
+  /* after sorting, equal keys are neighbours */
   if (file->metadata_count > 1) qsort(file->metadata, (size_t)file->metadata_count, sizeof *file->metadata, by_key);
   for (int32_t i = 1; i < file->metadata_count; i++)
     if (strcmp(file->metadata[i].key, file->metadata[i - 1].key) == 0)
@@ -130,7 +130,7 @@ static sac_status check_tensor_names(sac_safetensors* file) {
   char text[SAC_SHOW_MAX];
   const size_t count = (size_t)file->count;
 
-  /* After sorting, equal names are neighbours. */
+  /* after sorting, equal names are neighbours */
   if (count > 1) qsort(file->tensors, count, sizeof *file->tensors, by_name);
   for (size_t i = 1; i < count; i++)
     if (strcmp(file->tensors[i].name, file->tensors[i - 1].name) == 0)
@@ -144,10 +144,10 @@ static sac_status check_offsets(sac_safetensors* file, const char* data, uint64_
   char text[SAC_SHOW_MAX];
   const size_t count = (size_t)file->count;
 
-  /* Bring the tensors into the order of their data. */
+  /* bring the tensors into the order of their data */
   if (count > 1) qsort(file->tensors, count, sizeof *file->tensors, by_place);
 
-  /* Each tensor begins where the one before it ends. */
+  /* each tensor begins where the one before it ends */
   uint64_t end = 0;
   for (size_t i = 0; i < count; i++) {
     const sac_file_tensor* tensor = &file->tensors[i];
@@ -161,7 +161,7 @@ static sac_status check_offsets(sac_safetensors* file, const char* data, uint64_
     end += tensor->bytes;
   }
 
-  /* The last one ends with the file. */
+  /* the last one ends with the file */
   if (end != data_size)
     return sac_fail(SAC_ERROR_FORMAT, "%s: %llu bytes follow the last tensor", file->path,
                     (unsigned long long)(data_size - end));
@@ -172,14 +172,14 @@ static sac_status check_offsets(sac_safetensors* file, const char* data, uint64_
 static sac_status align_tensors(sac_safetensors* file) {
   size_t bytes = 0;
 
-  /* The first pass counts the bytes to copy, the second pass copies. */
+  /* the first pass counts the bytes to copy, the second pass copies */
   for (int pass = 0; pass < 2; pass++) {
     size_t used = 0;
     for (int32_t i = 0; i < file->count; i++) {
       sac_file_tensor* tensor = &file->tensors[i];
       if ((uintptr_t)tensor->data % sac_dtype_size(tensor->dtype) == 0) continue;
 
-      /* Each copy takes a multiple of 8 bytes, the size of the largest element, so that the next one is aligned. */
+      /* each copy takes a multiple of 8 bytes, the size of the largest element, so that the next one is aligned */
       if (pass == 1) tensor->data = memcpy((char*)file->moved + used, tensor->data, tensor->bytes);
       used += (tensor->bytes + 7) / 8 * 8;
     }
@@ -227,7 +227,7 @@ static sac_status parse(sac_safetensors* file, char* json, size_t json_size) {
   sac_header_entry entry;
   sac_header_kind kind;
 
-  /* Check the header, and make room for its entries. */
+  /* check the header, and make room for its entries */
   SAC_TRY(count_entries(file, json, json_size, data_size));
 
   /* Take the entries. This writes the '\0' of each text into the header, which cannot be read again after that. */
@@ -242,12 +242,12 @@ static sac_status parse(sac_safetensors* file, char* json, size_t json_size) {
     }
   }
 
-  /* Check what needs all entries at once: repeated names, overlaps and gaps. */
+  /* check what needs all entries at once: repeated names, overlaps and gaps */
   SAC_TRY(check_metadata_keys(file));
   SAC_TRY(check_tensor_names(file));
   SAC_TRY(check_offsets(file, data, data_size));
 
-  /* Last, because check_offsets needs the addresses within the file. */
+  /* last, because check_offsets needs the addresses within the file */
   SAC_TRY(align_tensors(file));
 fail:
   return status;
@@ -268,11 +268,11 @@ static sac_status allocate(sac_safetensors* file, const void* first, uint64_t si
                     (unsigned long long)json, (unsigned long long)size);
   if (error) return sac_fail(SAC_ERROR_FORMAT, "%s: %s (file %llu bytes)", file->path, error, (unsigned long long)size);
 
-  /* Shift the file in memory so that its data begins at a multiple of 16. */
+  /* shift the file in memory so that its data begins at a multiple of 16 */
   const size_t shift = (size_t)(16 - (8 + json) % 16) % 16;
   char has[SAC_BYTES_MAX];
 
-  /* Compare with the free memory first: malloc may promise more memory than the machine has. */
+  /* compare with the free memory first: malloc may promise more memory than the machine has */
   if (size > sac_memory_available() || !(file->bytes = malloc((size_t)size + 16))) {
     sac_text_bytes(has, sac_memory_available());
     return sac_fail(SAC_ERROR_MEMORY, "%s: no memory for its %llu bytes, %s are free", file->path,
@@ -305,7 +305,7 @@ sac_status sac_safetensors_open(sac_safetensors** out, const char* path) {
   int fd = -1;
   *out = NULL;
 
-  /* Read the first 8 bytes: the header's size decides where the file goes in memory. */
+  /* read the first 8 bytes: the header's size decides where the file goes in memory */
   SAC_TRY(sac_open_file(path, &fd, &size));
   SAC_TRY(make(&file, path));
   SAC_TRY(sac_read_at(fd, path, 0, first, size < sizeof first ? (size_t)size : sizeof first));
@@ -318,7 +318,7 @@ sac_status sac_safetensors_open(sac_safetensors** out, const char* path) {
     goto fail;
   }
 
-  /* Give the object to the caller, or close it after an error. */
+  /* give the object to the caller, or close it after an error */
   SAC_TRY(parse(file, at + 8, json_size));
   *out = file;
   file = NULL;
@@ -335,12 +335,12 @@ sac_status sac_safetensors_parse(sac_safetensors** out, const char* name, const 
   size_t json_size;
   *out = NULL;
 
-  /* Copy the bytes to memory that aligns their data. */
+  /* copy the bytes to memory that aligns their data */
   SAC_TRY(make(&file, name));
   SAC_TRY(allocate(file, bytes, size, &at, &json_size));
   memcpy(at, bytes, size);
 
-  /* Give the object to the caller, or close it after an error. */
+  /* give the object to the caller, or close it after an error */
   SAC_TRY(parse(file, at + 8, json_size));
   *out = file;
   file = NULL;
@@ -375,7 +375,7 @@ sac_status sac_safetensors_get(const sac_safetensors* file, const char* name, sa
   const sac_file_tensor* tensor = sac_safetensors_find(file, name);
   if (!tensor) return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' is missing", file->path, name);
 
-  /* The tensor must have the dtype and the shape that the caller expects. */
+  /* the tensor must have the dtype and the shape that the caller expects */
   int same = tensor->dtype == dtype && tensor->rank == rank;
   for (int32_t i = 0; same && i < rank; i++) same = tensor->dims[i] == dims[i];
   if (!same) {
@@ -385,7 +385,7 @@ sac_status sac_safetensors_get(const sac_safetensors* file, const char* name, sa
                     shape_text(wants, rank, dims));
   }
 
-  /* A caller without `data` wanted the check alone; a tensor may be empty. */
+  /* a caller without `data` wanted the check alone; a tensor may be empty */
   if (data && tensor->bytes > 0) memcpy(data, tensor->data, tensor->bytes);
   return SAC_OK;
 }

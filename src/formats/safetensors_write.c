@@ -38,7 +38,7 @@ static void emit_quoted(header_out* out, const char* text) {
       (void)snprintf(escaped, sizeof escaped, "\\u%04x", (unsigned)*text);
       emit(out, escaped, 6);
     } else {
-      /* Any other character stays, with a backslash before a quote or a backslash. */
+      /* any other character stays, with a backslash before a quote or a backslash */
       if (*text == '"' || *text == '\\') emit(out, "\\", 1);
       emit(out, text, length);
     }
@@ -75,19 +75,19 @@ static void emit_metadata(header_out* out, const sac_metadata* metadata, int32_t
 
 /* "NAME":{"dtype":...,"shape":...,"data_offsets":...}; `offset` is where the tensor's data begins. */
 static void emit_tensor(header_out* out, const sac_file_tensor* tensor, uint64_t offset) {
-  /* Name and dtype: "actor.head.bias":{"dtype":"F32". */
+  /* name and dtype: "actor.head.bias":{"dtype":"F32" */
   emit_quoted(out, tensor->name);
   emit_string(out, ":{\"dtype\":\"");
   emit_string(out, sac_dtype_name(tensor->dtype));
 
-  /* Dimensions: "shape":[12]. */
+  /* dimensions: "shape":[12] */
   emit_string(out, "\",\"shape\":[");
   for (int32_t d = 0; d < tensor->rank; d++) {
     if (d > 0) emit_string(out, ",");
     emit_number(out, (uint64_t)tensor->dims[d]);
   }
 
-  /* First byte of the data, and the byte behind the last: "data_offsets":[0,48]. */
+  /* first byte of the data, and the byte behind the last: "data_offsets":[0,48] */
   emit_string(out, "],\"data_offsets\":[");
   emit_number(out, offset);
   emit_string(out, ",");
@@ -101,7 +101,7 @@ static void emit_header(header_out* out, const sac_tensor_source* source, const 
   uint64_t offset = 0;
   sac_file_tensor tensor;
 
-  /* The metadata is the first entry. */
+  /* the metadata is the first entry */
   emit_string(out, "{");
   if (metadata_count > 0) {
     emit_string(out, "\"__metadata__\":");
@@ -118,7 +118,7 @@ static void emit_header(header_out* out, const sac_tensor_source* source, const 
   }
   emit_string(out, "}");
 
-  /* Pad with blanks, so that the data begins at a multiple of 8. */
+  /* pad with blanks, so that the data begins at a multiple of 8 */
   while (out->size % 8 != 0) emit_string(out, " ");
 }
 
@@ -130,19 +130,19 @@ sac_status sac_safetensors_stream(const char* path, const sac_tensor_source* sou
   sac_file file;
   file.fd = -1;
 
-  /* Count the bytes of the header: its size is written before it. */
+  /* count the bytes of the header: its size is written before it */
   emit_header(&count, source, metadata, metadata_count);
   if (count.size > SAC_HEADER_MAX)
     return sac_fail(SAC_ERROR_FILE, "%s: header of %llu bytes, %u are the most", path, (unsigned long long)count.size,
                     SAC_HEADER_MAX);
 
-  /* Begin the file with the size of the header, 8 bytes in little-endian order. */
+  /* begin the file with the size of the header, 8 bytes in little-endian order */
   SAC_TRY(sac_file_begin(&file, path));
   unsigned char size[8];
   for (int i = 0; i < 8; i++) size[i] = (unsigned char)(count.size >> 8 * i);
   SAC_TRY(sac_file_put(&file, size, sizeof size));
 
-  /* Make the header again, now into the file. */
+  /* make the header again, now into the file */
   header_out out = {&file, 0, SAC_OK};
   emit_header(&out, source, metadata, metadata_count);
   SAC_TRY(out.status);
@@ -181,13 +181,13 @@ static sac_status write_listed(void* user, int32_t i, sac_file* file) {
 
 sac_status sac_safetensors_write(const char* path, const sac_file_tensor* tensors, int32_t count,
                                  const sac_metadata* metadata, int32_t metadata_count) {
-  /* The offsets of the file are sums of `bytes`, so `bytes` must agree with the shapes. */
+  /* the offsets of the file are sums of `bytes`, so `bytes` must agree with the shapes */
   for (int32_t i = 0; i < count; i++)
     if (tensors[i].bytes != sac_tensor_bytes(&tensors[i]))
       return sac_fail(SAC_ERROR_ARGUMENT, "%s: tensor %s has %zu bytes, its shape %zu", path, tensors[i].name,
                       tensors[i].bytes, sac_tensor_bytes(&tensors[i]));
 
-  /* Write the list as a source. */
+  /* write the list as a source */
   tensor_list all = {tensors};
   const sac_tensor_source source = {&all, count, describe_listed, write_listed};
   return sac_safetensors_stream(path, &source, metadata, metadata_count);

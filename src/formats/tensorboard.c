@@ -37,16 +37,16 @@ static sac_status write_event(sac_events* events, Sac__Event* event) {
   unsigned char record[RECORD_MAX];
   event->wall_time = wall_time();
 
-  /* A message that does not fit is refused: the record adds 16 bytes, a length of 8 and two CRCs of 4. */
+  /* a message that does not fit is refused: the record adds 16 bytes, a length of 8 and two CRCs of 4 */
   const uint64_t size = sac__event__get_packed_size(event);
   if (size > RECORD_MAX - 16) return sac_fail(SAC_ERROR_ARGUMENT, "%s: event of %zu bytes", events->path, (size_t)size);
 
-  /* The length (little-endian) and its CRC. */
+  /* the length (little-endian) and its CRC */
   memcpy(record, &size, 8);
   const uint32_t size_crc = masked_crc(record, 8);
   memcpy(record + 8, &size_crc, 4);
 
-  /* The message and its CRC. */
+  /* the message and its CRC */
   sac__event__pack(event, record + 12);
   const uint32_t crc = masked_crc(record + 12, (size_t)size);
   memcpy(record + 12 + size, &crc, 4);
@@ -65,7 +65,7 @@ static int64_t next_time(const char* dir) {
   DIR* folder = opendir(dir);
   if (!folder) return newest;
 
-  /* Look for a file as late as now or later; the new file is one second later than that. */
+  /* look for a file as late as now or later; the new file is one second later than that */
   for (struct dirent* entry; (entry = readdir(folder));) {
     if (strncmp(entry->d_name, NAME, sizeof NAME - 1) != 0) continue;
     const long long time_there = strtoll(entry->d_name + sizeof NAME - 1, NULL, 10);
@@ -95,7 +95,7 @@ sac_status sac_events_open(sac_events* events, const char* dir, int64_t first_st
   SAC_TRY(write_event(events, &event));
   if (first_step < 0) return SAC_OK;
 
-  /* A resumed run marks its first step: readers then drop the events of older files from that step on. */
+  /* a resumed run marks its first step: readers then drop the events of older files from that step on */
   Sac__SessionLog session = SAC__SESSION_LOG__INIT;
   session.status = SAC__SESSION_LOG__SESSION_STATUS__START;
   event.what_case = SAC__EVENT__WHAT_SESSION_LOG;
@@ -120,7 +120,7 @@ sac_status sac_events_scalars(sac_events* events, int64_t step, int32_t count, c
   Sac__Summary summary = SAC__SUMMARY__INIT;
   Sac__Event event = SAC__EVENT__INIT;
 
-  /* Collect the scalars that have a value: NaN means none. */
+  /* collect the scalars that have a value: NaN means none */
   for (int32_t i = 0; i < count && i < SAC_EVENTS_SCALARS_MAX; i++) {
     if (isnan(value[i])) continue;
     Sac__Summary__Value* entry = &values[summary.n_value];
@@ -132,7 +132,7 @@ sac_status sac_events_scalars(sac_events* events, int64_t step, int32_t count, c
   }
   if (summary.n_value == 0) return SAC_OK;
 
-  /* Write the scalars as one record. */
+  /* write the scalars as one record */
   summary.value = list;
   event.step = step;
   event.what_case = SAC__EVENT__WHAT_SUMMARY;

@@ -23,7 +23,7 @@ typedef struct reader {
 void sac_yaml_free(sac_node* node) {
   if (!node) return;
 
-  /* The recursion is SAC_YAML_DEPTH deep at most. */
+  /* the recursion is SAC_YAML_DEPTH deep at most */
   for (sac_node *child = node->first, *next; child; child = next) {
     next = child->next;
     sac_yaml_free(child);
@@ -68,13 +68,13 @@ static int wants_key(const reader* in) {
 static sac_status take_key(reader* in, int line, const char* text, size_t length) {
   char shown[SAC_SHOW_MAX];
 
-  /* A NUL would end the C string early, and two different keys could look equal. */
+  /* a NUL would end the C string early, and two different keys could look equal */
   if (memchr(text, '\0', length))
     return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a key holds a NUL character", in->name, line);
   char* key = copy(text, length);
   if (!key) return no_memory(in);
 
-  /* Compare the key with all earlier keys of the mapping. */
+  /* compare the key with all earlier keys of the mapping */
   for (const sac_node* other = innermost(in)->first; other; other = other->next)
     if (strcmp(other->key, key) == 0) {
       free(key);
@@ -82,7 +82,7 @@ static sac_status take_key(reader* in, int line, const char* text, size_t length
                       sac_text_show(shown, text, length), other->line);
     }
 
-  /* The next node takes the key from here. */
+  /* the next node takes the key from here */
   in->key = key;
   in->key_line = line;
   return SAC_OK;
@@ -90,7 +90,7 @@ static sac_status take_key(reader* in, int line, const char* text, size_t length
 
 /* Adds a node at its place in the tree. */
 static sac_status add(reader* in, sac_node_kind kind, int line, sac_node** out) {
-  /* Refuse too many nodes, and a second node at the top. */
+  /* refuse too many nodes, and a second node at the top */
   in->nodes++;
   if (in->nodes > SAC_YAML_NODES)
     return sac_fail(SAC_ERROR_CONFIG, "%s:%d: more than %d values", in->name, line, SAC_YAML_NODES);
@@ -101,12 +101,12 @@ static sac_status add(reader* in, sac_node_kind kind, int line, sac_node** out) 
   sac_node* node = calloc(1, sizeof *node);
   if (!node) return no_memory(in);
   node->kind = kind;
-  /* A value in a mapping has the line of its key, where messages point to. */
+  /* a value in a mapping has the line of its key, where messages point to */
   node->line = in->key ? in->key_line : line;
   node->key = in->key;
   in->key = NULL;
 
-  /* Append the node to the children of its parent; without a parent it is the root. */
+  /* append the node to the children of its parent; without a parent it is the root */
   if (!parent) in->root = node;
   else if (parent->last) parent->last->next = node;
   else parent->first = node;
@@ -127,11 +127,11 @@ static sac_status take_scalar(reader* in, const yaml_event_t* event) {
   sac_status status = SAC_OK;
   SAC_TRY(check_marks(in, line, event->data.scalar.anchor, event->data.scalar.tag));
 
-  /* In a mapping, every second node is a key. */
+  /* in a mapping, every second node is a key */
   if (wants_key(in)) return take_key(in, line, text, length);
   if (memchr(text, '\0', length)) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a NUL character", in->name, line);
 
-  /* Any other scalar is a value. */
+  /* any other scalar is a value */
   SAC_TRY(add(in, SAC_NODE_SCALAR, line, &node));
   node->plain = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
   node->text = copy(text, length);
@@ -147,12 +147,12 @@ static sac_status take_start(reader* in, sac_node_kind kind, int line, const yam
   sac_status status = SAC_OK;
   SAC_TRY(check_marks(in, line, anchor, tag));
 
-  /* A key must be a scalar, and `open` has SAC_YAML_DEPTH places. */
+  /* a key must be a scalar, and `open` has SAC_YAML_DEPTH places */
   if (wants_key(in)) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a key that is not plain text", in->name, line);
   if (in->depth == SAC_YAML_DEPTH)
     return sac_fail(SAC_ERROR_CONFIG, "%s:%d: nested more than %d deep", in->name, line, SAC_YAML_DEPTH);
 
-  /* Open the node: it is now the innermost. */
+  /* open the node: it is now the innermost */
   SAC_TRY(add(in, kind, line, &node));
   in->open[in->depth++] = node;
   return SAC_OK;
@@ -164,14 +164,14 @@ fail:
 static sac_status take(reader* in, const yaml_event_t* event) {
   const int line = line_of(event->start_mark);
   switch (event->type) {
-    /* A second document and any alias are refused. */
+    /* a second document and any alias are refused */
     case YAML_DOCUMENT_START_EVENT:
       if (in->documents++ > 0) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: a second document", in->name, line);
       return SAC_OK;
     case YAML_ALIAS_EVENT:
       return check_marks(in, line, event->data.alias.anchor, NULL);
 
-    /* Nodes: a scalar is one event, a mapping or sequence has a start and an end. */
+    /* nodes: a scalar is one event, a mapping or sequence has a start and an end */
     case YAML_SCALAR_EVENT:
       return take_scalar(in, event);
     case YAML_SEQUENCE_START_EVENT:
@@ -183,7 +183,7 @@ static sac_status take(reader* in, const yaml_event_t* event) {
       in->depth--;
       return SAC_OK;
 
-    /* Events that carry nothing for the tree. */
+    /* events that carry nothing for the tree */
     case YAML_NO_EVENT:
     case YAML_STREAM_START_EVENT:
     case YAML_STREAM_END_EVENT:
@@ -205,7 +205,7 @@ static sac_status syntax_error(const reader* in, const yaml_parser_t* parser) {
     for (size_t i = 0; i < parser->problem_offset && i < in->size; i++) line += in->text[i] == '\n';
   }
 
-  /* The context says in which construct the problem was found: "while parsing a block mapping". */
+  /* the context says in which construct the problem was found: "while parsing a block mapping" */
   if (parser->context) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s, %s", in->name, line, parser->context, problem);
   return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s", in->name, line, problem);
 }
@@ -223,7 +223,7 @@ sac_status sac_yaml_parse(sac_node** root, const char* text, size_t size, const 
   yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
   yaml_parser_set_input_string(&parser, (const unsigned char*)text, size);
 
-  /* Build the tree from its events. */
+  /* build the tree from its events */
   for (int more = 1; more;) {
     yaml_event_t event;
     if (!yaml_parser_parse(&parser, &event)) {

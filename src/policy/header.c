@@ -28,13 +28,13 @@ const char* sac_header_size(const void* bytes, uint64_t file_size, uint64_t* jso
   if (json_size) *json_size = 0;
   if (file_size < 8) return "shorter than the 8 bytes of the header's size";
 
-  /* The size is little-endian. */
+  /* the size is little-endian */
   const unsigned char* byte = bytes;
   uint64_t size = 0;
   for (int i = 7; i >= 0; i--) size = size << 8 | byte[i];
   if (json_size) *json_size = size;
 
-  /* Limits: that of the format, the file itself, and the shortest JSON object, "{}". */
+  /* limits: that of the format, the file itself, and the shortest JSON object, "{}" */
   if (size > SAC_HEADER_MAX) return "header beyond 100000000 bytes";
   if (size > file_size - 8) return "cut short";
   if (size < 2) return "empty header";
@@ -84,7 +84,7 @@ static int hex4(const char* at, uint32_t* value) {
   *value = 0;
   for (int i = 0; i < 4; i++) {
     const char c = at[i];
-    /* 16 stands for a character that is no digit. */
+    /* 16 stands for a character that is no digit */
     const uint32_t digit = c >= '0' && c <= '9'   ? (uint32_t)(c - '0')
                            : c >= 'a' && c <= 'f' ? (uint32_t)(c - 'a') + 10
                            : c >= 'A' && c <= 'F' ? (uint32_t)(c - 'A') + 10
@@ -102,7 +102,7 @@ static size_t escape(const char* at, size_t left, uint32_t* character) {
   static const char letter[] = "\"\\/bfnrt", meaning[] = "\"\\/\b\f\n\r\t";
   if (left < 2) return 0;
 
-  /* A backslash and one letter or sign, such as \n. */
+  /* a backslash and one letter or sign, such as \n */
   const char* found = at[1] ? strchr(letter, at[1]) : NULL;
   if (found) {
     *character = (unsigned char)meaning[found - letter];
@@ -128,7 +128,7 @@ static int read_text(sac_header* header, sac_header_text* text, const char* erro
   text->at = header->json + header->position;
   text->escaped = 0;
 
-  /* Check each character up to the closing quote. */
+  /* check each character up to the closing quote */
   for (;;) {
     const size_t left = header->size - header->position;
     const char* at = header->json + header->position;
@@ -140,7 +140,7 @@ static int read_text(sac_header* header, sac_header_text* text, const char* erro
     if (*at == '"') break;
     if ((unsigned char)*at < 0x20) return fail(header, "control character in a text");
 
-    /* An escape, or a character of UTF-8. */
+    /* an escape, or a character of UTF-8 */
     if (*at == '\\') {
       length = escape(at, left, &character);
       if (length == 0) return fail(header, "wrong escape in a text");
@@ -152,7 +152,7 @@ static int read_text(sac_header* header, sac_header_text* text, const char* erro
     header->position += length;
   }
 
-  /* The text ends before the closing quote, the reading goes on behind it. */
+  /* the text ends before the closing quote, the reading goes on behind it */
   text->size = (size_t)(header->json + header->position - text->at);
   header->position++;
   return 1;
@@ -181,7 +181,7 @@ static int read_numbers(sac_header* header, uint64_t* number, int32_t max, int32
   *count = 0;
   if (!expect(header, '[', "'[' is missing")) return 0;
 
-  /* An empty list is the shape of a single number. */
+  /* an empty list is the shape of a single number */
   if (accept(header, ']')) return 1;
   do {
     if (*count == max) return fail(header, too_many);
@@ -193,18 +193,18 @@ static int read_numbers(sac_header* header, uint64_t* number, int32_t max, int32
 
 /* Whether dtype, shape and data_offsets agree with each other and with the file's size. */
 static int check_entry(sac_header* header, sac_header_entry* entry) {
-  /* The bytes of an element. */
+  /* the bytes of an element */
   entry->element = 0;
   for (size_t i = 0; i < sizeof dtypes / sizeof *dtypes; i++)
     if (sac_header_is(&entry->dtype, dtypes[i].name)) entry->element = dtypes[i].size;
   if (entry->element == 0) return fail(header, "unknown dtype");
 
-  /* The bytes of the tensor: an element times all dimensions. */
+  /* the bytes of the tensor: an element times all dimensions */
   uint64_t bytes = entry->element;
   for (int32_t i = 0; i < entry->rank; i++)
     if (__builtin_mul_overflow(bytes, (uint64_t)entry->dims[i], &bytes)) return fail(header, "shape too large");
 
-  /* The tensor's place in the data. */
+  /* the tensor's place in the data */
   if (entry->begin > entry->end) return fail(header, "data_offsets run backwards");
   if (entry->end > header->data_size) return fail(header, "data_offsets lie outside the file");
   if (entry->end - entry->begin != bytes) return fail(header, "data_offsets do not fit shape and dtype");
@@ -238,7 +238,7 @@ static int read_field(sac_header* header, sac_header_entry* entry, int field) {
     return 1;
   }
 
-  /* data_offsets: the first byte in the data, and the byte behind the last. */
+  /* data_offsets: the first byte in the data, and the byte behind the last */
   if (!read_numbers(header, number, 2, &count, "data_offsets are not two numbers")) return 0;
   if (count != 2) return fail(header, "data_offsets are not two numbers");
   entry->begin = number[0];
@@ -300,11 +300,11 @@ static int read_metadata(sac_header* header, sac_header_entry* entry) {
 }
 
 sac_header_kind sac_header_next(sac_header* header, sac_header_entry* entry) {
-  /* After the end or an error, repeat the answer. */
+  /* after the end or an error, repeat the answer */
   if (header->state == DONE) return SAC_HEADER_END;
   if (header->state == BROKEN) return SAC_HEADER_BAD;
 
-  /* The format wants '{' as the very first byte. */
+  /* the format wants '{' as the very first byte */
   if (header->state == START) {
     if (peek(header) != '{') return fail(header, "header does not begin with '{'"), SAC_HEADER_BAD;
     header->position++;
@@ -316,24 +316,24 @@ sac_header_kind sac_header_next(sac_header* header, sac_header_entry* entry) {
     const int in_metadata = header->state == FIRST_METADATA || header->state == NEXT_METADATA;
     memset(entry, 0, sizeof *entry);
 
-    /* The end of the header, or of the metadata. */
+    /* the end of the header, or of the metadata */
     if (accept(header, '}')) {
       if (!in_metadata) return read_end(header) ? SAC_HEADER_END : SAC_HEADER_BAD;
       header->state = NEXT;
       continue;
     }
 
-    /* One pair of the metadata. */
+    /* one pair of the metadata */
     if (in_metadata) return read_metadata(header, entry) ? SAC_HEADER_METADATA : SAC_HEADER_BAD;
 
-    /* A tensor. */
+    /* a tensor */
     if (!read_name(header, entry)) return SAC_HEADER_BAD;
     if (!sac_header_is(&entry->name, "__metadata__")) {
       header->state = NEXT;
       return read_tensor(header, entry) ? SAC_HEADER_TENSOR : SAC_HEADER_BAD;
     }
 
-    /* Or the start of the metadata: the next round reads its first pair. */
+    /* or the start of the metadata: the next round reads its first pair */
     if (!enter_metadata(header)) return SAC_HEADER_BAD;
   }
 }

@@ -73,7 +73,7 @@ static int32_t layer_slot(const sac_header_text* name) {
     if (number >= HEAD) return -1;
   }
 
-  /* The rest of the name must be one of the two endings. */
+  /* the rest of the name must be one of the two endings */
   const sac_header_text rest = {name->at + i, name->size - i, 0};
   if (i == start) return -1;
   return sac_header_is(&rest, ".weight") ? WEIGHT(number) : sac_header_is(&rest, ".bias") ? BIAS(number) : -1;
@@ -97,7 +97,7 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   int format_right = 0;
   memset(file, 0, sizeof *file);
 
-  /* The layout: 8 bytes with the size of the header, the header, the data. */
+  /* the layout: 8 bytes with the size of the header, the header, the data */
   if (!bytes || sac_header_size(bytes, size, &json) != NULL) return 0;
   file->data = (const unsigned char*)bytes + 8 + json;
   file->data_size = size - 8 - json;
@@ -127,7 +127,7 @@ static int data_covered(const policy_file* file) {
     if (!a->present) continue;
     sum += a->end - a->begin;
 
-    /* There are few tensors, so compare each pair. */
+    /* there are few tensors, so compare each pair */
     for (int32_t j = 0; j < i; j++) {
       const policy_tensor* b = &file->slot[j];
       if (b->present && a->begin < b->end && b->begin < a->end) return 0;
@@ -149,7 +149,7 @@ static int read_shapes(policy_file* file) {
     if (file->slot[WEIGHT(l)].present || file->slot[BIAS(l)].present) return 0;
   file->layers = hidden + 1;
 
-  /* Check each layer: a weight (out, in) and a bias (out), of sizes within the limits. */
+  /* check each layer: a weight (out, in) and a bias (out), of sizes within the limits */
   for (int32_t l = 0; l < file->layers; l++) {
     const int32_t number = l < hidden ? l : HEAD;
     const policy_tensor* weight = &file->slot[WEIGHT(number)];
@@ -162,13 +162,13 @@ static int read_shapes(policy_file* file) {
     if (l == 0) file->size[0] = (int32_t)in;
     if (in != file->size[l]) return 0;
 
-    /* The outputs of the head are A means, then A log_stds, which a policy does not use. */
+    /* the outputs of the head are A means, then A log_stds, which a policy does not use */
     if (l == hidden && out % 2 != 0) return 0;
     file->size[l + 1] = (int32_t)(l == hidden ? out / 2 : out);
     if (file->size[l + 1] > WIDTH_MAX) return 0;
   }
 
-  /* The scaling of the action: two vectors (A). */
+  /* the scaling of the action: two vectors (A) */
   const int32_t action = file->size[file->layers];
   return has_shape(&file->slot[CENTRE], 1, action, 0) && has_shape(&file->slot[HALF_RANGE], 1, action, 0);
 }
@@ -207,12 +207,12 @@ static float* take_floats(arena* memory, size_t count) { return take(memory, cou
 /* Places the policy and its arrays in memory, without their values. Returns NULL when bytes are only counted. The same
  * code counts and places, so both agree. */
 static sac_policy* lay_out(const policy_file* file, arena* memory) {
-  /* When bytes are only counted, the members go to a policy on the stack. */
+  /* when bytes are only counted, the members go to a policy on the stack */
   sac_policy counted, *policy = take(memory, sizeof *policy);
   sac_policy* p = policy ? policy : &counted;
   memset(p, 0, sizeof *p);
 
-  /* Weights and biases of the layers. */
+  /* weights and biases of the layers */
   p->layers = file->layers;
   for (int32_t l = 0; l < file->layers; l++) {
     policy_layer* layer = &p->layer[l];
@@ -222,11 +222,11 @@ static sac_policy* lay_out(const policy_file* file, arena* memory) {
     layer->bias = take_floats(memory, (size_t)layer->out);
   }
 
-  /* Scaling of the action. */
+  /* scaling of the action */
   p->centre = take_floats(memory, (size_t)file->size[file->layers]);
   p->half = take_floats(memory, (size_t)file->size[file->layers]);
 
-  /* Activations: two vectors, as wide as the widest layer. */
+  /* activations: two vectors, as wide as the widest layer */
   int32_t widest = 0;
   for (int32_t l = 0; l <= file->layers; l++)
     if (file->size[l] > widest) widest = file->size[l];
@@ -261,7 +261,7 @@ sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t 
     const policy_layer* layer = &policy->layer[l];
     const int32_t number = l + 1 < policy->layers ? l : HEAD;
 
-    /* Copy float by float with memcpy: the file may begin at any address. */
+    /* copy float by float with memcpy: the file may begin at any address */
     const unsigned char* weight = file.data + file.slot[WEIGHT(number)].begin;
     for (int32_t o = 0; o < layer->out; o++)
       for (int32_t i = 0; i < layer->in; i++, weight += sizeof(float))
@@ -269,7 +269,7 @@ sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t 
     memcpy(layer->bias, file.data + file.slot[BIAS(number)].begin, (size_t)layer->out * sizeof(float));
   }
 
-  /* Copy the scaling of the action. */
+  /* copy the scaling of the action */
   const size_t action_bytes = (size_t)file.size[file.layers] * sizeof(float);
   memcpy(policy->centre, file.data + file.slot[CENTRE].begin, action_bytes);
   memcpy(policy->half, file.data + file.slot[HALF_RANGE].begin, action_bytes);
@@ -291,7 +291,7 @@ static void linear(const policy_layer* layer, const float* restrict x, float* re
   const float* restrict w = layer->weight;
   memcpy(y, layer->bias, out * sizeof *y);
 
-  /* Four inputs in one pass over y: it is loaded and stored a quarter as often. */
+  /* four inputs in one pass over y: it is loaded and stored a quarter as often */
   size_t i = 0;
   for (; i + 4 <= in; i += 4, w += 4 * out) {
     const float x0 = x[i], x1 = x[i + 1], x2 = x[i + 2], x3 = x[i + 3];
@@ -299,7 +299,7 @@ static void linear(const policy_layer* layer, const float* restrict x, float* re
       y[o] = (((y[o] + x0 * w[o]) + x1 * w[out + o]) + x2 * w[2 * out + o]) + x3 * w[3 * out + o];
   }
 
-  /* The last one to three inputs. */
+  /* the last one to three inputs */
   for (; i < in; i++, w += out)
     for (size_t o = 0; o < out; o++) y[o] += x[i] * w[o];
 }
@@ -309,7 +309,7 @@ void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
   float *y = policy->y, *other = policy->x;
   const int32_t head = policy->layers - 1;
 
-  /* Hidden layers: a product and ReLU. */
+  /* hidden layers: a product and ReLU */
   for (int32_t l = 0; l < head; l++) {
     linear(&policy->layer[l], x, y);
     for (int32_t o = 0; o < policy->layer[l].out; o++) y[o] = sac_relu(y[o]);
@@ -320,7 +320,7 @@ void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
     other = y == policy->x ? policy->y : policy->x;
   }
 
-  /* The means of the head, squashed to [-1, 1] and scaled to the range of the action. */
+  /* the means of the head, squashed to [-1, 1] and scaled to the range of the action */
   linear(&policy->layer[head], x, y);
   for (int32_t i = 0; i < policy->layer[head].out; i++)
     action[i] = sac_action_scale(sac_squash_mean(y[i]), policy->centre[i], policy->half[i]);
@@ -338,7 +338,7 @@ void sac_policy_set_weights(sac_policy* policy, int32_t l, size_t first, size_t 
   const policy_layer* layer = &policy->layer[l];
   const size_t in = (size_t)layer->in, out = (size_t)layer->out;
 
-  /* Weight k of the tensor (out, in) is that of output k / in and input k % in. */
+  /* weight k of the tensor (out, in) is that of output k / in and input k % in */
   for (size_t k = first; k < first + count && k < in * out; k++)
     layer->weight[(k % in) * out + k / in] = weights[k - first];
 }

@@ -70,7 +70,7 @@ static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const 
   const int free_processor = sac_processors() > learning_threads(&agent->settings, on_device);
   sac_status status = SAC_OK;
 
-  /* Sequential episodes are for videos, which some environments draw on the caller's thread only. */
+  /* sequential episodes are for videos, which some environments draw on the caller's thread only */
   if (env->sequential || e->vector->resident || !is_concurrent(env->api) || (!on_device && !free_processor))
     return SAC_OK;
   SAC_TRY(create_copy(e, agent));

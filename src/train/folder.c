@@ -118,7 +118,7 @@ sac_status sac_folder_create(sac_folder** out, const char* path, const char* env
   }
   SAC_TRY(lock_and_log(folder));
 
-  /* Look for a run only under the lock: when two start in one folder, the second finds it in use or with a run. */
+  /* look for a run only under the lock: when two start in one folder, the second finds it in use or with a run */
   if (sac_folder_holds_run(folder->path)) {
     folder->created = 0;
     SAC_TRY(sac_fail(SAC_ERROR_FILE,

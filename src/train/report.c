@@ -193,7 +193,7 @@ sac_status sac_run_report_metrics(sac_run* run, int restart) {
   if (backend->notice && backend->notice(run->agent, notice, sizeof notice)) sac_run_log(run, "%s", notice);
   log_warnings(run);
 
-  /* Write all rows, also after an error: a full disk may refuse one file and take the next. */
+  /* write all rows, also after an error: a full disk may refuse one file and take the next */
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!run->agent->alive[p]) continue;
     const sac_status written = report_agent(run, p);
@@ -277,7 +277,7 @@ sac_status sac_run_start_evaluation(sac_run* run) {
   SAC_TRY(sac_run_finish_evaluation(run));
   run->evaluation_missing = 0;
 
-  /* The number of the evaluation is the step, so its episodes do not depend on earlier evaluations. */
+  /* the number of the evaluation is the step, so its episodes do not depend on earlier evaluations */
   SAC_TRY(sac_evaluator_begin(run->evaluator, run->agent, (uint64_t)run->schedule.step, run->episode_return,
                               run->episode_length));
   run->evaluation_step = run->schedule.step;

@@ -262,8 +262,8 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
   /* an evaluation that was due and is not in evaluations.csv is played before the next step */
   run->evaluation_missing = evaluation_due && run->evaluator && !has_evaluation(run, step);
 
-  /* Restore stopped agents first: each agent overwrites the schedule and the clock of the run, which must end as those
-   * of an agent that goes on. */
+  /* restore stopped agents first: each agent overwrites the schedule and the clock of the run, which must end as those
+   * of an agent that goes on */
   for (int stopped = 1; stopped >= 0; stopped--)
     for (int32_t p = 0; p < run->agent->shape.population; p++) {
       if (stopped_before(run->folder->path, run->agent->seed[p], step) != stopped) continue;

@@ -36,7 +36,7 @@ void sac_fail_prefix(const char* format, ...) {
   int used = vsnprintf(text, sizeof text, format, args);
   va_end(args);
 
-  /* Put the old message behind the prefix; a prefix that fills the text would leave no room for it. */
+  /* put the old message behind the prefix; a prefix that fills the text would leave no room for it */
   if (used < 0 || used >= SAC_ERROR_MAX) return;
   (void)snprintf(text + used, sizeof text - (size_t)used, "%s", message);
   memcpy(message, text, sizeof message);

@@ -25,7 +25,7 @@ sac_status sac_path(char path[SAC_PATH_MAX], const char* format, ...) {
   const int length = vsnprintf(path, SAC_PATH_MAX, format, args);
   va_end(args);
 
-  /* vsnprintf returns the length of the whole path, also where it cut it. */
+  /* vsnprintf returns the length of the whole path, also where it cut it */
   if (length >= 0 && length < SAC_PATH_MAX) return SAC_OK;
   return sac_fail(SAC_ERROR_FILE, "path is longer than %d bytes: %.100s...", SAC_PATH_MAX - 1, path);
 }
@@ -64,7 +64,7 @@ sac_status sac_make_folders(const char* path) {
 sac_status sac_sync_folder(const char* path) {
   const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return fail_errno("open folder", path);
-  /* EINVAL: the file system cannot sync folders (some network and FUSE file systems). */
+  /* EINVAL: the file system cannot sync folders (some network and FUSE file systems) */
   const int bad = fsync(fd) != 0 && errno != EINVAL;
   const sac_status status = bad ? fail_errno("sync folder", path) : SAC_OK;
   close(fd);
@@ -73,13 +73,13 @@ sac_status sac_sync_folder(const char* path) {
 
 sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, size_t size) {
   for (size_t done = 0; done < size;) {
-    /* A call may read less than it was asked for, or be interrupted by a signal: go on with the rest. */
+    /* a call may read less than it was asked for, or be interrupted by a signal: go on with the rest */
     const size_t want = size - done < CHUNK_MAX ? size - done : CHUNK_MAX;
     const ssize_t got = pread(fd, (char*)bytes + done, want, (off_t)(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return fail_errno("read", path);
 
-    /* The end of the file came first. */
+    /* the end of the file came first */
     if (got == 0)
       return sac_fail(SAC_ERROR_FORMAT, "%s is cut short (%llu bytes expected, file %llu)", path,
                       (unsigned long long)(offset + size), (unsigned long long)(offset + done));
@@ -91,7 +91,7 @@ sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, s
 /* Writes all bytes, at *offset, or at the current position of the file when `offset` is NULL. */
 static sac_status write_all(int fd, const char* path, const uint64_t* offset, const void* bytes, size_t size) {
   for (size_t done = 0; done < size;) {
-    /* A call may write less than it was asked for, or be interrupted by a signal: go on with the rest. */
+    /* a call may write less than it was asked for, or be interrupted by a signal: go on with the rest */
     const size_t want = size - done < CHUNK_MAX ? size - done : CHUNK_MAX;
     const char* from = (const char*)bytes + done;
     const ssize_t put = offset ? pwrite(fd, from, want, (off_t)(*offset + done)) : write(fd, from, want);
@@ -119,7 +119,7 @@ sac_status sac_open_file(const char* path, int* fd, uint64_t* size) {
   else *size = (uint64_t)info.st_size;
   if (status == SAC_OK) return SAC_OK;
 
-  /* After an error the caller has nothing to close. */
+  /* after an error the caller has nothing to close */
   close(*fd);
   *fd = -1;
   return status;
@@ -133,7 +133,7 @@ sac_status sac_read_file(const char* path, size_t limit, void** bytes, size_t* s
   sac_status status = sac_open_file(path, &fd, &length);
   if (status != SAC_OK) return status;
 
-  /* Read the file into new memory, unless it is too large. */
+  /* read the file into new memory, unless it is too large */
   char* whole = NULL;
   if (length > limit)
     status = sac_fail(SAC_ERROR_FILE, "cannot read %s: it has %llu bytes, %zu are the most", path,
@@ -143,7 +143,7 @@ sac_status sac_read_file(const char* path, size_t limit, void** bytes, size_t* s
   else status = sac_read_at(fd, path, 0, whole, (size_t)length);
   close(fd);
 
-  /* Give the memory to the caller, or free it. */
+  /* give the memory to the caller, or free it */
   if (status != SAC_OK) {
     free(whole);
     return status;
@@ -185,10 +185,10 @@ static sac_status flush(sac_file* file) {
 sac_status sac_file_put(sac_file* file, const void* bytes, size_t size) {
   sac_status status = SAC_OK;
 
-  /* Make room in the buffer. */
+  /* make room in the buffer */
   if (size > sizeof file->buffer - file->used) SAC_TRY(flush(file));
 
-  /* Many small pieces become one large write; a piece that is larger than the buffer goes past it. */
+  /* many small pieces become one large write; a piece that is larger than the buffer goes past it */
   if (size > sizeof file->buffer) {
     SAC_TRY(write_all(file->fd, file->part, NULL, bytes, size));
   } else if (size > 0) {
@@ -214,7 +214,7 @@ sac_status sac_file_commit(sac_file* file) {
   char folder[SAC_PATH_MAX];
   sac_status status = SAC_OK;
 
-  /* Bring the bytes to the disk before the name: a power cut then leaves the old file or the new one. */
+  /* bring the bytes to the disk before the name: a power cut then leaves the old file or the new one */
   SAC_TRY(flush(file));
   if (fsync(file->fd) != 0) {
     status = fail_errno("write", file->part);
@@ -230,7 +230,7 @@ sac_status sac_file_commit(sac_file* file) {
     return status;
   }
 
-  /* Bring the new name to the disk. */
+  /* bring the new name to the disk */
   folder_of(folder, file->path);
   return sac_sync_folder(folder);
 fail:
@@ -259,11 +259,11 @@ sac_status sac_link_file(const char* target, const char* path) {
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(part, "%s.part", path));
 
-  /* Make the link under another name, in place of one that a killed process may have left. */
+  /* make the link under another name, in place of one that a killed process may have left */
   if (unlink(part) != 0 && errno != ENOENT) return fail_errno("replace", part);
   if (symlink(target, part) != 0) return fail_errno("write", part);
 
-  /* Give the link its name: rename replaces an older link in one step. */
+  /* give the link its name: rename replaces an older link in one step */
   if (rename(part, path) != 0) {
     status = fail_errno("write", path);
     unlink(part);
@@ -285,9 +285,9 @@ sac_status sac_lock(int* lock, const char* folder) {
   const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
   if (fd < 0) return fail_errno("write", path);
 
-  /* Lock it with flock, which the kernel ends with the process, also after a crash. */
+  /* lock it with flock, which the kernel ends with the process, also after a crash */
   if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    /* Read the id of the process that holds the lock. */
+    /* read the id of the process that holds the lock */
     const int reason = errno;
     const ssize_t length = pread(fd, text, sizeof text - 1, 0);
     text[length > 0 ? length : 0] = '\0';

@@ -11,12 +11,12 @@
 void* sac_alloc(size_t bytes) {
   if (bytes > SIZE_MAX - SAC_ALIGNMENT) return NULL;
 
-  /* Ask the kernel for the memory and one cache line more. */
+  /* ask the kernel for the memory and one cache line more */
   size_t whole = bytes + SAC_ALIGNMENT;
   char* memory = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (memory == MAP_FAILED) return NULL;
 
-  /* Keep the length in that line. */
+  /* keep the length in that line */
   memcpy(memory, &whole, sizeof whole);
   return memory + SAC_ALIGNMENT;
 }
@@ -39,7 +39,7 @@ static size_t read_number(const char* path, const char* label) {
   FILE* file = fopen(path, "re");
   if (!file) return SIZE_MAX;
 
-  /* Find the line of the label; the number comes after blanks. */
+  /* find the line of the label; the number comes after blanks */
   size_t number = SIZE_MAX;
   char line[256];
   while (fgets(line, sizeof line, file)) {
@@ -53,11 +53,11 @@ static size_t read_number(const char* path, const char* label) {
 }
 
 size_t sac_memory_available(void) {
-  /* The memory of the whole machine that is free, in KiB. */
+  /* the memory of the whole machine that is free, in KiB */
   size_t kib = read_number("/proc/meminfo", "MemAvailable:");
   size_t available = kib == SIZE_MAX ? SIZE_MAX : sac_bytes(kib, 1024);
 
-  /* The control group (a container's, for example) may allow less. */
+  /* the control group (a container's, for example) may allow less */
   size_t limit = read_number("/sys/fs/cgroup/memory.max", ""), used = read_number("/sys/fs/cgroup/memory.current", "");
   if (limit != SIZE_MAX && used != SIZE_MAX) {
     size_t left = limit > used ? limit - used : 0;

@@ -25,20 +25,20 @@ static int split(const char* text, parts* out) {
   *out = (parts){.negative = *c == '-'};
   if (*c == '-' || *c == '+') c++;
 
-  /* At least one digit, at most one point. */
+  /* at least one digit, at most one point */
   out->digits = c;
   int digits = 0, points = 0;
   for (; is_digit(*c) || *c == '.'; c++) *c == '.' ? points++ : digits++;
   if (digits == 0 || points > 1) return 0;
   out->end = c;
 
-  /* The exponent, if there is one. */
+  /* the exponent, if there is one */
   if (*c == 'e' || *c == 'E') {
     c++;
     const int negative = *c == '-';
     if (*c == '-' || *c == '+') c++;
     if (!is_digit(*c)) return 0;
-    /* Further digits are skipped once the exponent is too large for any number, so that it cannot overflow. */
+    /* further digits are skipped once the exponent is too large for any number, so that it cannot overflow */
     for (; is_digit(*c); c++)
       if (out->exponent < 1000000) out->exponent = out->exponent * 10 + (*c - '0');
     if (negative) out->exponent = -out->exponent;
@@ -63,7 +63,7 @@ sac_number sac_parse_integer(const char* text, int64_t* value) {
   parts number;
   if (!split(text, &number)) return SAC_NUMBER_NONE;
 
-  /* Write the number as digits * 10^shift, without trailing zeros: "2.50e3" is 25 * 10^2. */
+  /* write the number as digits * 10^shift, without trailing zeros: "2.50e3" is 25 * 10^2 */
   const char* point = memchr(number.digits, '.', (size_t)(number.end - number.digits));
   long behind = point ? (long)(number.end - point - 1) : 0; /* digits behind the point */
   const char* last = number.end;

@@ -16,14 +16,14 @@ static void read_line(char* text, size_t size, const char* path, const char* lab
   size_t used = 0;
   FILE* file = fopen(path, "re");
 
-  /* Find the line and cut its value out. */
+  /* find the line and cut its value out */
   while (file && used == 0 && fgets(line, sizeof line, file)) {
     if (strncmp(line, label, strlen(label)) != 0) continue;
     char* value = line + strlen(label);
     value += strspn(value, between);
     value[strcspn(value, end)] = '\0';
 
-    /* Keep printable ASCII only. */
+    /* keep printable ASCII only */
     for (char* c = value; *c; c++)
       if (*c < ' ' || *c > '~') *c = '?';
     sac_text_append(text, size, &used, "%s", value);
@@ -71,10 +71,10 @@ int32_t sac_processors(void) {
   int32_t count = 1;
   CPU_ZERO(&set);
 
-  /* The processors that the affinity mask (taskset) allows. */
+  /* the processors that the affinity mask (taskset) allows */
   if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
 
-  /* The control group may allow fewer. */
+  /* the control group may allow fewer */
   const int32_t group = group_processors();
   return group < count ? group : count > 0 ? count : 1;
 }

@@ -32,7 +32,7 @@ unsigned sac_text_distance(const char* a, const char* b) {
   unsigned table[3][COMPARED_MAX + 1];
   for (size_t j = 0; j <= columns; j++) table[0][j] = (unsigned)(2 * j);
 
-  /* Each entry is the cheapest of: replace a character, delete one, insert one, swap two neighbours. */
+  /* each entry is the cheapest of: replace a character, delete one, insert one, swap two neighbours */
   for (size_t i = 1; i <= rows; i++) {
     unsigned *now = table[i % 3], *above = table[(i + 2) % 3], *twice = table[(i + 1) % 3];
     now[0] = (unsigned)(2 * i);
@@ -54,7 +54,7 @@ const char* sac_nearest(const char* word, const char* const* list, size_t count)
     /* Skip words that are too different. The distance counts half edits, so the limit is half of the longer word. */
     if (distance > (word_length > length ? word_length : length)) continue;
 
-    /* Of equally near words the first one stays. */
+    /* of equally near words the first one stays */
     if (best && distance >= best_distance) continue;
     best = list[i];
     best_distance = distance;
@@ -67,12 +67,12 @@ const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes) {
   uint64_t unit = 1;
   int step = 0;
 
-  /* Choose the unit: the larger one already from 999.5, which would be rounded to 1000 of the smaller one. */
+  /* choose the unit: the larger one already from 999.5, which would be rounded to 1000 of the smaller one */
   while (step < 6 && (step == 0 ? bytes >= 1000 : bytes / unit * 2 + bytes % unit * 2 / unit >= 1999))
     unit *= 1000, step++;
   const uint64_t whole = bytes / unit, rest = bytes % unit;
 
-  /* Bytes have no fraction. */
+  /* bytes have no fraction */
   if (step == 0) {
     snprintf(text, SAC_BYTES_MAX, "%" PRIu64 " B", bytes);
     return text;
@@ -106,19 +106,19 @@ const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t len
   const size_t room = SAC_SHOW_MAX - sizeof "...";
   size_t used = 0;
 
-  /* Copy character by character, so that a long text is never cut inside a character. */
+  /* copy character by character, so that a long text is never cut inside a character */
   for (size_t i = 0; i < length;) {
-    /* A byte that cannot be shown takes 4 characters: \xNN. */
+    /* a byte that cannot be shown takes 4 characters: \xNN */
     const size_t size = printable(text + i, length - i), takes = size ? size : 4;
 
-    /* End with "..." where the next character does not fit. */
+    /* end with "..." where the next character does not fit */
     if (used + takes > room) {
       memcpy(shown + used, "...", 3);
       used += 3;
       break;
     }
 
-    /* Copy the character, or write its byte as \xNN. */
+    /* copy the character, or write its byte as \xNN */
     if (size) memcpy(shown + used, text + i, size);
     else snprintf(shown + used, 5, "\\x%02X", (unsigned char)text[i]);
     used += takes;
@@ -131,13 +131,13 @@ const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t len
 void sac_text_append(char* text, size_t size, size_t* used, const char* format, ...) {
   if (*used + 1 >= size) return;
 
-  /* Print behind the text, in the space that is left. */
+  /* print behind the text, in the space that is left */
   va_list args;
   va_start(args, format);
   const int length = vsnprintf(text + *used, size - *used, format, args);
   va_end(args);
 
-  /* An error leaves the text as it was; a piece that was cut fills the space. */
+  /* an error leaves the text as it was; a piece that was cut fills the space */
   if (length < 0) {
     text[*used] = '\0';
     return;
@@ -165,7 +165,7 @@ void sac_text_append_quoted(char* text, size_t size, size_t* used, const char* s
     if (bytes == 2) code = (c[0] & 0x1Fu) << 6 | (c[1] & 0x3Fu);
     if (bytes == 3) code = (c[0] & 0x0Fu) << 12 | (c[1] & 0x3Fu) << 6 | (c[2] & 0x3Fu);
 
-    /* Quotes and backslashes get a backslash, control characters become \uXXXX, all others stay. */
+    /* quotes and backslashes get a backslash, control characters become \uXXXX, all others stay */
     if (*c == '"' || *c == '\\') sac_text_append(text, size, used, "\\%c", *c);
     else if (bytes < 4 && needs_escape(code)) sac_text_append(text, size, used, "\\u%04X", code);
     else sac_text_append(text, size, used, "%.*s", (int)bytes, (const char*)c);

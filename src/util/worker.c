@@ -90,7 +90,7 @@ sac_status sac_worker_create(sac_worker** out) {
   pthread_sigmask(SIG_SETMASK, &old, NULL);
   worker->started = !failed;
 
-  /* sac_worker_destroy joins no thread that did not start. */
+  /* sac_worker_destroy joins no thread that did not start */
   if (failed) {
     sac_worker_destroy(worker);
     return sac_fail(SAC_ERROR_MEMORY, "a thread does not start: %s", strerror(failed));
@@ -102,7 +102,7 @@ sac_status sac_worker_create(sac_worker** out) {
 void sac_worker_destroy(sac_worker* worker) {
   if (!worker) return;
 
-  /* Let the thread finish its job and return. */
+  /* let the thread finish its job and return */
   if (worker->started) {
     if (!has_phase(worker, IDLE)) (void)sac_worker_wait(worker);
     set_phase(worker, ENDING);
@@ -124,11 +124,11 @@ int sac_worker_done(const sac_worker* worker) { return has_phase(worker, DONE); 
 sac_status sac_worker_wait(sac_worker* worker) {
   wait_for(worker, DONE, DONE);
 
-  /* Make the error message of the job the message of this thread. */
+  /* make the error message of the job the message of this thread */
   const sac_status status = worker->status;
   if (status != SAC_OK) (void)sac_fail(status, "%s", worker->message);
 
-  /* No lock and no signal: nobody waits for IDLE. */
+  /* no lock and no signal: nobody waits for IDLE */
   atomic_store_explicit(&worker->phase, IDLE, memory_order_relaxed);
   return status;
 }

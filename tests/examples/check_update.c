@@ -115,14 +115,14 @@ int main(void) {
   set(agent, "critic_target.0.head.bias", &bar.d, 1);
   set(agent, "log_alpha", &log_alpha, 1);
 
-  /* A known transition and known noise: nothing is drawn, and the replay stays empty. */
+  /* a known transition and known noise: nothing is drawn, and the replay stays empty */
   const float s = 0.5f, a = -0.25f, r = 1.5f, terminated = 0, next = 0.75f, eps = 0.5f, next_eps = -1.0f;
   const sac_minibatch minibatch = {&s, &a, &r, &terminated, &next};
   const sac_noise noise = {&eps, &next_eps};
   sac_update_stats stats;
   must(sac_agent_update_with(agent, &minibatch, &noise, &stats));
 
-  /* The critic: y = r scale + gamma (Qbar(s', a') - alpha log pi(a'|s')), J = 1/2 (Q - y)^2. */
+  /* the critic: y = r scale + gamma (Qbar(s', a') - alpha log pi(a'|s')), J = 1/2 (Q - y)^2 */
   const double alpha = exp((double)(float)log_alpha);
   double log_prob;
   const double next_action = sample(m, (double)next, (double)next_eps, &log_prob);
@@ -145,7 +145,7 @@ int main(void) {
   near("critic.0.head.weight", get(agent, "critic.0.head.weight", 1, 0), k.v);
   near("critic.0.layers.0.weight [a]", get(agent, "critic.0.layers.0.weight", 2, 1), k.q);
 
-  /* The actor, through the critic just updated: its gradient by central differences of the loss. */
+  /* the actor, through the critic just updated: its gradient by central differences of the loss */
   near("actor_loss", stats.actor_loss, actor_loss(m, k, (double)s, (double)eps, alpha));
   double* weights[] = {&m.w, &m.b, &m.wm, &m.ws, &m.bm, &m.bs};
   static const struct {
@@ -167,14 +167,14 @@ int main(void) {
   }
   near("actor.head.bias [mean]", get(agent, "actor.head.bias", 2, 0), first_step(m.bm, gradient[4], lr));
 
-  /* The temperature: J = -log alpha (log pi + Hbar), Hbar = -A = -1, of the log pi of the actor's pass. */
+  /* the temperature: J = -log alpha (log pi + Hbar), Hbar = -A = -1, of the log pi of the actor's pass */
   (void)sample(m, (double)s, (double)eps, &log_prob);
   near("entropy", stats.entropy, -log_prob);
   near("alpha_loss", stats.alpha_loss, -log_alpha * (log_prob - 1));
   near("grad/log_alpha", get(agent, "grad/log_alpha", 1, 0), -(log_prob - 1));
   near("log_alpha", get(agent, "log_alpha", 1, 0), first_step(log_alpha, -(log_prob - 1), lr));
 
-  /* The target follows the critic. */
+  /* the target follows the critic */
   near("critic_target.0.head.weight", get(agent, "critic_target.0.head.weight", 1, 0), tau * k.v + (1 - tau) * bar.v);
 
   sac_agent_destroy(agent);

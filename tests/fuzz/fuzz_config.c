@@ -56,7 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     REQUIRE(memcmp(config, before, sizeof *config) == 0);
     REQUIRE(sac_last_error()[0] != '\0');
   }
-  /* The same bytes as one value, of each kind of field. */
+  /* the same bytes as one value, of each kind of field */
   text[size] = '\0';
   for (int i = 0; i < SAC_FIELD_COUNT; i++) (void)sac_config_set(before, sac_fields[i].key, text);
   (void)sac_config_set(before, text, "1");
