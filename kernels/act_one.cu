@@ -9,13 +9,13 @@
 
 namespace {
 
-constexpr int warps_max = 16;       // of a block that is a cluster by itself
-constexpr int warps_shared = 8;     // of a block of a larger cluster: such small blocks fit beside those of an update
-constexpr int neurons = 4;          // units of a warp at a time
-constexpr int units_min = 32;       // units of the last hidden layer that a block has at least
-constexpr int32_t cluster_max = 8;  // blocks: every device with clusters supports this size
-constexpr size_t rows_max = 256;    // observations of all agents; more of them go to actor_act_rows
-constexpr size_t blocks_max = 128;  // blocks of all observations: about one a multiprocessor
+constexpr int warps_max = 16;        // of a block that is a cluster by itself
+constexpr int warps_in_cluster = 8;  // of a block of a larger cluster: such small blocks fit beside those of an update
+constexpr int neurons = 4;           // units of a warp at a time
+constexpr int units_min = 32;        // units of the last hidden layer that a block has at least
+constexpr int32_t cluster_max = 8;   // blocks: every device with clusters supports this size
+constexpr size_t rows_max = 256;     // observations of all agents; more of them go to actor_act_rows
+constexpr size_t blocks_max = 128;   // blocks of all observations: about one a multiprocessor
 constexpr size_t shared_max = size_t{112} << 10;  // bytes of a block: a multiprocessor holds two such blocks
 
 // A layer and its division among blocks. A block has `share` outputs of a hidden layer; of the head it has `share`
@@ -282,7 +282,7 @@ int32_t warps_of(const one_args& a) {
   }
 
   // at least 2 warps, at most those that such a block may have
-  const int32_t wanted = (units + neurons - 1) / neurons, most = a.blocks > 1 ? warps_shared : warps_max;
+  const int32_t wanted = (units + neurons - 1) / neurons, most = a.blocks > 1 ? warps_in_cluster : warps_max;
   return wanted < 2 ? 2 : wanted > most ? most : wanted;
 }
 

@@ -4,7 +4,7 @@
 // kernel's execution appear when the stream is waited for. Pointers are device memory unless a comment says otherwise.
 // A kernel works on all P agents. It skips agents whose state has alive == 0, and leaves their memory as it is. The
 // exceptions: products of cuBLAS and the kernels of net.cu, env.cu, sac_replay_given, sac_actor_snapshot and
-// sac_target_begin go on for stopped agents, and sac_actor_act gives them actions of 0.
+// sac_adam_scalars go on for stopped agents, and sac_actor_act gives them actions of 0.
 //
 // Dimension letters as everywhere: P population, N environments, B minibatch, O observation, A action, H hidden, K
 // critics, C replay capacity. F = O + A, R rows. Arrays are dense and row-major.
@@ -365,7 +365,7 @@ cudaError_t sac_target_update(cudaStream_t stream, const sac_target_args* args);
 
 // Computes the scalars of the next update from the counters, for stopped agents too. For use after the host has written
 // the states.
-cudaError_t sac_target_begin(cudaStream_t stream, sac_device_state* state, int32_t population,
+cudaError_t sac_adam_scalars(cudaStream_t stream, sac_device_state* state, int32_t population,
                              const sac_adam_rates* rates);
 
 // --- env.cu ----------------------------------------------------------------------------------------------------------

@@ -133,7 +133,7 @@ cudaError_t sac_target_update(cudaStream_t stream, const sac_target_args* args) 
   return cudaGetLastError();
 }
 
-cudaError_t sac_target_begin(cudaStream_t stream, sac_device_state* state, int32_t population,
+cudaError_t sac_adam_scalars(cudaStream_t stream, sac_device_state* state, int32_t population,
                              const sac_adam_rates* rates) {
   SAC_LAUNCH(target_begin, dim3(sac_blocks(static_cast<size_t>(population), threads)), dim3(threads), 0, stream, state,
              population, *rates);

@@ -216,7 +216,7 @@ START_TEST(captures_that_fail) {
     ck_assert_int_eq((gpu->one ? 1 : 0) + (gpu->many ? 2 : 0), broken[_i].after[i]);
     ck_assert_uint_eq(sac_cuda_graph_nodes(graph), gpu->one ? 21 : 0);
     ck_assert_int_eq(gpu->capture_wait, i > 0 && broken[_i].count == 2 ? 2000 : 1000);
-    ck_assert_int_eq(sac_cuda_notice(graph, text, sizeof text), i == 0);
+    ck_assert_int_eq(sac_cuda_take_warning(graph, text, sizeof text), i == 0);
     if (i == 0) {
       ck_assert_msg(strstr(text, gpu->one ? "warning: no CUDA graph of several updates could be captured"
                                           : "warning: no CUDA graph of an update could be captured") == text,
@@ -235,7 +235,7 @@ START_TEST(captures_that_fail) {
   /* whatever was captured, the bits are the same */
   ck_ok(sac_agent_update(eager, 9 + 3 * 8));
   same_agents(eager, 0, graph, 0);
-  ck_assert_int_eq(sac_cuda_notice(eager, text, sizeof text), 0);
+  ck_assert_int_eq(sac_cuda_take_warning(eager, text, sizeof text), 0);
   sac_agent_destroy(eager);
   sac_agent_destroy(graph);
   cuda_done();
@@ -321,7 +321,7 @@ static sac_status life(const char* algo, const char* path, const char** where, c
 the_end:
   /* the end is the same, wherever it stopped */
   notice[0] = '\0';
-  if (agent) (void)sac_cuda_notice(agent, notice, notice_size);
+  if (agent) (void)sac_cuda_take_warning(agent, notice, notice_size);
   sac_vector_destroy(vector);
   sac_agent_destroy(agent);
   return status;

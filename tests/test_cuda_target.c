@@ -116,7 +116,7 @@ START_TEST(begin) {
   state[population - 1].updates = UINT64_C(1) << 40;
   sac_device_state* device = cuda_put(&c, state, population);
   for (int p = 0; p < population; p++) cuda_open(&c, device[p].adam, SAC_ADAM_SETS);
-  cuda_run(&c, sac_target_begin(c.stream, device, population, &rates));
+  cuda_run(&c, sac_adam_scalars(c.stream, device, population, &rates));
   const sac_device_state* after = cuda_result(&c, device);
   for (int p = 0; p < population; p++) check_scalars(&after[p], state[p].updates);
   cuda_case_free(&c);

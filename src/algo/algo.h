@@ -49,7 +49,7 @@ typedef enum sac_op_kind {
 extern const char* const sac_op_kind_names[SAC_OP_KIND_COUNT];
 
 /* Row functions. X(ID, name, joins, equation). joins 1: the function reads the outputs of all networks of the group at
- * once; 0: it works on one network at a time. row_things in src/algo/plan.c says what each reads and writes. */
+ * once; 0: it works on one network at a time. row_uses in src/algo/plan.c says what each reads and writes. */
 #define SAC_ROW_FUNCTIONS(X)                                                                      \
   X(SAMPLE, "sample", 0, "a = tanh(mu + sigma eps), log pi(a|s)")                                 \
   X(SOFT_TARGET, "soft target", 1, "y = r + gamma (1 - terminated)(min_k Qbar_k - alpha log pi)") \

@@ -6,13 +6,13 @@
 
 /* --- what operations read and write ------------------------------------------------------------------------------- */
 
-/* A set of things that operations read and write: a bit for each thing. */
-typedef uint64_t things;
+/* Values that operations read and write, as a set: a bit for each of them. */
+typedef uint64_t value_set;
 
-/* Things that exist once in an update: columns with a value for each row, and the temperature. */
+/* Values that exist once in an update: columns with a value for each row, and the temperature. */
 enum { TARGET_Y, SMALLEST, D_ACTION, SATURATED, VALUE_TARGET, ALPHA, COLUMNS };
 
-/* Things that exist once for each place, group or pass. They are numbered after the columns. */
+/* Values that exist once for each place, group or pass. They are numbered after the columns. */
 enum {
   ACTION = COLUMNS,
   LOG_PROB = ACTION + SAC_PLACE_COUNT,
@@ -21,12 +21,12 @@ enum {
   OUTPUT = GRADIENTS + SAC_GROUP_COUNT,
   D_OUTPUT = OUTPUT + SAC_PASSES_MAX,
   D_HIDDEN = D_OUTPUT + SAC_PASSES_MAX,
-  THINGS = D_HIDDEN + SAC_PASSES_MAX
+  VALUES = D_HIDDEN + SAC_PASSES_MAX
 };
-_Static_assert(THINGS <= 64, "a bit each");
+_Static_assert(VALUES <= 64, "a bit each");
 
-/* The set of one thing. */
-static things one(int thing) { return (things)1 << thing; }
+/* The set of one value. */
+static value_set one(int value) { return (value_set)1 << value; }
 
 /* Whether the input of the networks of a group includes actions. */
 static int reads_actions(const sac_algorithm* algo, sac_group nets) {
@@ -36,8 +36,8 @@ static int reads_actions(const sac_algorithm* algo, sac_group nets) {
 }
 
 /* Adds what a row function reads and writes. Leaves out the outputs of its networks, which every row function reads. */
-static void row_things(const sac_op* op, int32_t pass, things* reads, things* writes) {
-  const things log_prob = one(LOG_PROB + (int)op->at);
+static void row_uses(const sac_op* op, int32_t pass, value_set* reads, value_set* writes) {
+  const value_set log_prob = one(LOG_PROB + (int)op->at);
 
   /* the variables of the equations in algo.h (SAC_ROW_FUNCTIONS); the minibatch and the noise always exist */
   switch (op->row) {
@@ -77,16 +77,16 @@ static void row_things(const sac_op* op, int32_t pass, things* reads, things* wr
 
 int sac_row_starts_gradient(sac_row_function row) {
   const sac_op op = {.kind = SAC_ROWS, .row = row};
-  things reads = 0, writes = 0;
-  row_things(&op, 0, &reads, &writes);
+  value_set reads = 0, writes = 0;
+  row_uses(&op, 0, &reads, &writes);
   return (writes & one(D_OUTPUT)) != 0;
 }
 
-/* Finds the things that an operation reads and writes. pass: the pass that it works on; -1: none. */
-static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass, things* reads, things* writes) {
-  const things weights = one(WEIGHTS + (int)op->nets), gradients = one(GRADIENTS + (int)op->nets);
-  const things output = pass < 0 ? 0 : one(OUTPUT + pass), d_output = pass < 0 ? 0 : one(D_OUTPUT + pass),
-               d_hidden = pass < 0 ? 0 : one(D_HIDDEN + pass);
+/* Finds the values that an operation reads and writes. pass: the pass that it works on; -1: none. */
+static void op_uses(const sac_algorithm* algo, const sac_op* op, int32_t pass, value_set* reads, value_set* writes) {
+  const value_set weights = one(WEIGHTS + (int)op->nets), gradients = one(GRADIENTS + (int)op->nets);
+  const value_set output = pass < 0 ? 0 : one(OUTPUT + pass), d_output = pass < 0 ? 0 : one(D_OUTPUT + pass),
+                  d_hidden = pass < 0 ? 0 : one(D_HIDDEN + pass);
 
   /* the meanings of the kinds in algo.h (sac_op_kind) */
   *reads = *writes = 0;
@@ -98,7 +98,7 @@ static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass,
       break;
     case SAC_ROWS:
       *reads = output;
-      row_things(op, pass, reads, writes);
+      row_uses(op, pass, reads, writes);
       break;
     case SAC_BACKWARD:
       /* from the output to the hidden layers */
@@ -120,7 +120,7 @@ static void op_things(const sac_algorithm* algo, const sac_op* op, int32_t pass,
       *writes = one(D_ACTION);
       break;
     case SAC_TEMPERATURE:
-      /* the weights slab also has log alpha, but it is a thing of its own */
+      /* the weights slab also has log alpha, but it is a value of its own */
       *reads = one(LOG_PROB + SAC_POLICY) | one(ALPHA);
       *writes = one(ALPHA);
       break;
@@ -212,13 +212,13 @@ static int32_t place_of(const sac_plan* plan, const sac_algorithm* algo, int32_t
   const int stays = op->kind != SAC_FORWARD && op->kind != SAC_ROWS && op->kind != SAC_GRADIENT;
 
   /* steps of parameters and backward passes stay where the list has them */
-  things reads, writes, later_reads, later_writes;
+  value_set reads, writes, later_reads, later_writes;
   if (stays) return -1;
 
   /* stop at the first operation that depends on this one, or changes what this one reads */
-  op_things(algo, op, plan->pass_of[i], &reads, &writes);
+  op_uses(algo, op, plan->pass_of[i], &reads, &writes);
   for (int32_t j = i + 1; j < plan->count; j++) {
-    op_things(algo, &plan->op[j], plan->pass_of[j], &later_reads, &later_writes);
+    op_uses(algo, &plan->op[j], plan->pass_of[j], &later_reads, &later_writes);
     if (writes & (later_reads | later_writes)) return j;
     if (reads & later_writes) return j;
 
@@ -250,7 +250,7 @@ static void move_down(sac_plan* plan, const sac_algorithm* algo) {
 
 /* Checks the list: every operation reads only what was written before it, and stages ascend. Errors: CONFIG. */
 static sac_status check_order(const sac_plan* plan, const sac_algorithm* algo) {
-  things written = one(ACTION + SAC_CURRENT) | one(ALPHA), reads, writes;
+  value_set written = one(ACTION + SAC_CURRENT) | one(ALPHA), reads, writes;
 
   /* start with what exists before the update: the minibatch, the temperature and the weights */
   for (int group = 0; group < SAC_GROUP_COUNT; group++) written |= one(WEIGHTS + group);
@@ -259,7 +259,7 @@ static sac_status check_order(const sac_plan* plan, const sac_algorithm* algo) {
   for (int32_t i = 0; i < plan->count; i++) {
     const sac_op* op = &plan->op[i];
     const int stage_descends = i > 0 && op->stage < plan->op[i - 1].stage;
-    op_things(algo, op, plan->pass_of[i], &reads, &writes);
+    op_uses(algo, op, plan->pass_of[i], &reads, &writes);
 
     /* name the operation and what is wrong with it */
     if ((has_pass(op->kind) && plan->pass_of[i] < 0) || (reads & ~written) || stage_descends)

@@ -111,14 +111,14 @@ static sac_status measure(sac_bench_case* c, sac_bench_loop* loop, sac_timing* t
   return sac_bench_time(loop, NULL, c, c->b->warmup, c->b->seconds, (int32_t)c->b->repeats, t);
 }
 
-static void print_head(const sac_bench_case* c) {
-  const sac_bench_head head = {.kind = c->b->kind,
-                               .json = c->b->json,
-                               .repeats = (int32_t)c->b->repeats,
-                               .config = c->config,
-                               .agent = c->agent,
-                               .vector = c->vector};
-  sac_bench_print_head(&head);
+static void print_label(const sac_bench_case* c) {
+  const sac_bench_label label = {.kind = c->b->kind,
+                                 .json = c->b->json,
+                                 .repeats = (int32_t)c->b->repeats,
+                                 .config = c->config,
+                                 .agent = c->agent,
+                                 .vector = c->vector};
+  sac_bench_print_label(&label);
 }
 
 /* --- cases -------------------------------------------------------------------------------------------------------- */
@@ -136,7 +136,7 @@ static sac_status run_update(sac_bench_case* c) {
   SAC_TRY(measure(c, loop_update, &t));
 
   /* print the rates, and with --stages the time of each stage */
-  print_head(c);
+  print_label(c);
   sac_bench_print_rate(c->b->json, "updates_per_second", "agent-updates/s", c->agent->shape.population, t);
   sac_bench_print_microseconds(c->b->json, "microseconds", t);
   if (c->b->stages) SAC_TRY(sac_bench_stages(c->agent, NULL, 1, t.median, c->b->json));
@@ -164,7 +164,7 @@ static sac_status run_op(sac_bench_case* c) {
   SAC_TRY(measure(c, loop_update, &t));
 
   /* print the case and the time of a whole update */
-  print_head(c);
+  print_label(c);
   if (!c->b->json) printf("  %s", sac_config_get(c->config, "algo"));
   print_network(c);
   sac_bench_print_microseconds(c->b->json, "microseconds", t);
@@ -188,7 +188,7 @@ static sac_status run_act(sac_bench_case* c) {
   SAC_TRY(measure(c, loop_act, &t));
 
   /* print the rate; one count of the loop gives P*N actions */
-  print_head(c);
+  print_label(c);
   sac_bench_print_rate(c->b->json, "actions_per_second", "actions/s",
                        (double)c->agent->shape.population * c->agent->shape.num_envs, t);
   sac_bench_print_microseconds(c->b->json, "microseconds", t);
@@ -211,7 +211,7 @@ static sac_status run_replay(sac_bench_case* c) {
   SAC_TRY(measure(c, loop_sample, &sample));
 
   /* print the rates; one count pushes P*N transitions, or samples P*B rows */
-  print_head(c);
+  print_label(c);
   const double agents = c->agent->shape.population;
   sac_bench_print_rate(c->b->json, "pushes_per_second", "pushed/s", agents * c->agent->shape.num_envs, push);
   sac_bench_print_rate(c->b->json, "samples_per_second", "sampled/s", agents * c->agent->shape.batch, sample);
@@ -241,7 +241,7 @@ static sac_status run_env(sac_bench_case* c) {
                          (int32_t)c->b->repeats, t));
 
   /* print the rates; one count steps P*N environments */
-  print_head(c);
+  print_label(c);
   const double each = (double)c->vector->population * c->vector->num_envs;
   sac_bench_print_rate(c->b->json, "steps_per_second", "steps/s", each, t[0]);
 
@@ -278,7 +278,7 @@ static sac_status run_train(sac_bench_case* c) {
   SAC_TRY(measure(c, loop_train, &t));
 
   /* print the rates, and with --stages the time of each stage */
-  print_head(c);
+  print_label(c);
   sac_bench_print_rate(c->b->json, "steps_per_second", "steps/s", (double)c->vector->population * c->vector->num_envs,
                        t);
   sac_bench_print_microseconds(c->b->json, "microseconds", t);

@@ -17,8 +17,8 @@ typedef struct agent_facts {
   char hidden[SAC_TEXT_MAX]; /* "256, 256" */
 } agent_facts;
 
-static agent_facts facts_of(const sac_bench_head* head) {
-  const sac_agent* agent = head->agent;
+static agent_facts facts_of(const sac_bench_label* label) {
+  const sac_agent* agent = label->agent;
   agent_facts facts = {.device = sac_backend_host()->name, .backend = sac_backend_host()};
   size_t used = 0;
 
@@ -28,28 +28,28 @@ static agent_facts facts_of(const sac_bench_head* head) {
   /* take the rest from the agent */
   facts.device = agent->device;
   facts.backend = agent->backend;
-  facts.updates = strcmp(head->kind, "env") != 0;
+  facts.updates = strcmp(label->kind, "env") != 0;
   facts.threaded = facts.backend->threads != NULL;
   sac_widths_append(facts.hidden, sizeof facts.hidden, &used, agent->shape.hidden, agent->shape.layers, ", ");
   return facts;
 }
 
-static void print_head_json(const sac_bench_head* head, const agent_facts* facts) {
-  const sac_agent* agent = head->agent;
+static void print_label_json(const sac_bench_label* label, const agent_facts* facts) {
+  const sac_agent* agent = label->agent;
   const sac_backend* backend = facts->backend;
 
   /* print what was measured, and where */
-  printf("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\"", head->kind, facts->device,
-         sac_config_get(head->config, "precision"));
-  if (head->vector) printf(", \"env\": \"%s\"", head->vector->id);
+  printf("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\"", label->kind, facts->device,
+         sac_config_get(label->config, "precision"));
+  if (label->vector) printf(", \"env\": \"%s\"", label->vector->id);
 
   /* print the sizes */
   if (facts->updates)
     printf(", \"algo\": \"%s\", \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"critics\": %d",
-           sac_config_get(head->config, "algo"), (int)agent->shape.obs, (int)agent->shape.action, facts->hidden,
+           sac_config_get(label->config, "algo"), (int)agent->shape.obs, (int)agent->shape.action, facts->hidden,
            (int)agent->shape.batch, (int)agent->shape.critics);
-  printf(", \"population\": %s", sac_config_get(head->config, "seeds"));
-  printf(", \"envs\": %s", sac_config_get(head->config, "env.num_envs"));
+  printf(", \"population\": %s", sac_config_get(label->config, "seeds"));
+  printf(", \"envs\": %s", sac_config_get(label->config, "env.num_envs"));
 
   /* print how the agent computes */
   if (facts->updates) printf(", \"path\": \"%s\"", backend->path(&agent->settings));
@@ -57,29 +57,29 @@ static void print_head_json(const sac_bench_head* head, const agent_facts* facts
     printf(", \"isa\": \"%s\", \"threads\": %d", backend->kernels(agent), (int)backend->threads(agent));
   const size_t nodes = agent && backend->graph_nodes ? backend->graph_nodes(agent) : 0;
   if (nodes) printf(", \"nodes\": %zu", nodes);
-  printf(", \"repeats\": %d", (int)head->repeats);
+  printf(", \"repeats\": %d", (int)label->repeats);
 }
 
-void sac_bench_print_head(const sac_bench_head* head) {
-  const agent_facts facts = facts_of(head);
-  const sac_agent* agent = head->agent;
-  if (head->json) {
-    print_head_json(head, &facts);
+void sac_bench_print_label(const sac_bench_label* label) {
+  const agent_facts facts = facts_of(label);
+  const sac_agent* agent = label->agent;
+  if (label->json) {
+    print_label_json(label, &facts);
     return;
   }
 
   /* print what was measured, its sizes, and how the agent computes */
-  printf("%-6s %s", head->kind, head->vector ? head->vector->id : facts.device);
+  printf("%-6s %s", label->kind, label->vector ? label->vector->id : facts.device);
   if (facts.updates)
     printf("  obs %d act %d hidden %s batch %d", (int)agent->shape.obs, (int)agent->shape.action, facts.hidden,
            (int)agent->shape.batch);
   if (facts.updates && facts.threaded)
     printf(" threads %d %s", (int)facts.backend->threads(agent), facts.backend->kernels(agent));
-  else if (!facts.threaded && agent) printf(" on %s %s", facts.device, sac_config_get(head->config, "precision"));
+  else if (!facts.threaded && agent) printf(" on %s %s", facts.device, sac_config_get(label->config, "precision"));
 
   /* print the number of agents and environments */
-  printf("  P %s", sac_config_get(head->config, "seeds"));
-  printf(" N %s:", sac_config_get(head->config, "env.num_envs"));
+  printf("  P %s", sac_config_get(label->config, "seeds"));
+  printf(" N %s:", sac_config_get(label->config, "env.num_envs"));
 }
 
 void sac_bench_print_rate(int json, const char* key, const char* words, double each, sac_timing t) {

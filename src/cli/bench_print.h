@@ -12,17 +12,17 @@ struct sac_agent;
 struct sac_vector;
 
 /* What is printed about a case before its results. */
-typedef struct sac_bench_head {
+typedef struct sac_bench_label {
   const char* kind; /* "update", "act", ... */
   int json;
   int32_t repeats;
   sac_config* config;
   const struct sac_agent* agent;   /* NULL: there is none */
   const struct sac_vector* vector; /* NULL: there is none */
-} sac_bench_head;
+} sac_bench_label;
 
 /* Prints what was measured, on which device and with which sizes. */
-void sac_bench_print_head(const sac_bench_head* head);
+void sac_bench_print_label(const sac_bench_label* label);
 
 /* Prints a rate: that of the median repeat, of the slowest and of the fastest. each: how many of the counted things one
  * count of the loop makes. key: the name of the JSON member (and NAME_min, NAME_max); words: the unit for people. */

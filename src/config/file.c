@@ -20,7 +20,7 @@ typedef struct {
 } reader;
 
 /* A path for messages, without control characters. A long one is cut at its start: the end tells files apart. */
-static void show_name(char shown[SAC_FROM_MAX - 16], const char* name) {
+static void shorten_path(char shown[SAC_FROM_MAX - 16], const char* name) {
   const size_t room = SAC_FROM_MAX - 16, length = strlen(name);
   size_t used = 0;
 
@@ -154,7 +154,7 @@ sac_status sac_config_read(sac_config* config, const char* text, size_t size, co
   /* parse the text; the name is for messages */
   sac_node* root = NULL;
   char shown[SAC_FROM_MAX - 16] = "";
-  show_name(shown, name);
+  shorten_path(shown, name);
   sac_status status = sac_yaml_parse(&root, text, size, shown);
   if (status != SAC_OK || !root) return status; /* an empty file sets nothing */
 
@@ -176,7 +176,7 @@ sac_status sac_config_parse(sac_config* config, const char* text, size_t size, c
 sac_status sac_config_load(sac_config* config, const char* path) {
   if (!config || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_load: config or path is NULL");
   char name[SAC_FROM_MAX - 16] = "";
-  show_name(name, path);
+  shorten_path(name, path);
   sac_status status = SAC_OK;
   char* text = NULL;
 

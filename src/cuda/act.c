@@ -4,7 +4,7 @@
  * Before the launch the host fills the results with SAC_ACT_UNSET; then it polls until all of them have changed. This
  * is faster than to wait for a stream. When all results are there, the kernel may still run, and may not have advanced
  * the counters of the noise yet. So before work on another stream reads these counters, it waits for the kernel
- * (sac_cuda_act_join). The tests' host execution runs a kernel as a whole, so it cannot show where such a wait is
+ * (sac_cuda_wait_for_act). The tests' host execution runs a kernel as a whole, so it cannot show where such a wait is
  * missing.
  *
  * With train.overlap, act uses the actor as it was before the updates that are running: a copy of the actor
@@ -58,12 +58,13 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
   args->log_std_max = (float)agent->settings.log_std_max;
 }
 
-sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream) {
+sac_status sac_cuda_wait_for_act(sac_gpu* gpu, cudaStream_t stream) {
   sac_status status = SAC_OK;
 
   /* work on the same stream comes after that act without a wait */
-  if (gpu->acted && gpu->acted != stream) SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->acted));
-  gpu->acted = NULL;
+  if (gpu->last_act_stream && gpu->last_act_stream != stream)
+    SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->last_act_stream));
+  gpu->last_act_stream = NULL;
 fail:
   return status;
 }
@@ -76,8 +77,8 @@ static sac_status act_resident(const sac_agent* agent, const sac_act* act) {
   sac_status status = SAC_OK;
 
   /* an earlier act on another stream must have advanced the counters */
-  SAC_TRY(sac_cuda_act_join(gpu, gpu->stream));
-  gpu->acted = gpu->stream;
+  SAC_TRY(sac_cuda_wait_for_act(gpu, gpu->stream));
+  gpu->last_act_stream = gpu->stream;
 
   /* the kernel reads and writes the vector's arrays */
   fill_args(agent, act, act->n, &args);
@@ -118,8 +119,8 @@ static sac_status launch(const sac_agent* agent, const sac_actor_act_args* args,
   sac_status status = SAC_OK;
 
   /* the launch reads the counters that the last act advances */
-  SAC_TRY(sac_cuda_act_join(gpu, stream));
-  gpu->acted = stream;
+  SAC_TRY(sac_cuda_wait_for_act(gpu, stream));
+  gpu->last_act_stream = stream;
 
   /* destroy the graph of other arguments */
   if (!again) {

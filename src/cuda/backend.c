@@ -78,7 +78,7 @@ static sac_status create(sac_agent* agent) {
 
   /* streams and events; they do not wait for the program's work on the default stream */
   SAC_CUDA_TRY(gpu, cudaStreamCreateWithFlags(&gpu->stream, cudaStreamNonBlocking));
-  SAC_CUDA_TRY(gpu, cudaEventCreateWithFlags(&gpu->pushed, cudaEventDisableTiming));
+  SAC_CUDA_TRY(gpu, cudaEventCreateWithFlags(&gpu->push_read, cudaEventDisableTiming));
   if (agent->settings.overlap > 0) SAC_TRY(create_act_stream(gpu));
   SAC_CUDA_TRY(gpu, sac_actor_act_prepare(&gpu->act_blocks, &gpu->act_shared));
 
@@ -127,7 +127,7 @@ static void destroy(sac_agent* agent) {
 
   /* act's graph, events and streams */
   if (gpu->act_graph) (void)cudaGraphExecDestroy(gpu->act_graph);
-  if (gpu->pushed) (void)cudaEventDestroy(gpu->pushed);
+  if (gpu->push_read) (void)cudaEventDestroy(gpu->push_read);
   if (gpu->act_copied) (void)cudaEventDestroy(gpu->act_copied);
   if (gpu->act_stream) (void)cudaStreamDestroy(gpu->act_stream);
   if (gpu->stream) (void)cudaStreamDestroy(gpu->stream);
@@ -189,7 +189,7 @@ static sac_status state_get(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
 
   /* wait for all queued work; act may have its own stream */
-  SAC_TRY(sac_cuda_act_join(gpu, gpu->stream));
+  SAC_TRY(sac_cuda_wait_for_act(gpu, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state_in, gpu->state, population * sizeof *gpu->state, cudaMemcpyDeviceToHost,
                                     gpu->stream));
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
@@ -214,7 +214,7 @@ static sac_status state_set(sac_agent* agent) {
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
 
   /* wait: act may still advance the counters, and an earlier copy may still read state_out */
-  SAC_TRY(sac_cuda_act_join(gpu, gpu->stream));
+  SAC_TRY(sac_cuda_wait_for_act(gpu, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaStreamSynchronize(gpu->stream));
 
   /* fill the states; `queued` is the number of updates of the agent with the most */
@@ -239,7 +239,7 @@ static sac_status state_set(sac_agent* agent) {
   /* copy the states, and compute the scalars of Adam's next step from the counters */
   SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->state, gpu->state_out, population * sizeof *gpu->state, cudaMemcpyHostToDevice,
                                     gpu->stream));
-  SAC_CUDA_TRY(gpu, sac_target_begin(gpu->stream, gpu->state, agent->shape.population, &rates));
+  SAC_CUDA_TRY(gpu, sac_adam_scalars(gpu->stream, gpu->state, agent->shape.population, &rates));
 fail:
   return status;
 }
@@ -291,7 +291,7 @@ const sac_backend sac_cuda_backend = {.name = "cuda",
                                       .devices = sac_cuda_devices,
                                       .describe = sac_cuda_describe,
                                       .graph_nodes = sac_cuda_graph_nodes,
-                                      .notice = sac_cuda_notice,
+                                      .notice = sac_cuda_take_warning,
                                       .profile = sac_cuda_profile,
                                       .profiled = sac_cuda_profiled,
                                       .stage_times = sac_cuda_stage_times,

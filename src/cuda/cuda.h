@@ -115,19 +115,19 @@ typedef struct sac_gpu {
   void* blas_workspace;
 
   /* act.c */
-  float* act_scratch;          /* activations, for layers that are too wide for shared memory */
-  int32_t act_blocks;          /* blocks that may share an observation (sac_actor_act_prepare) */
-  size_t act_shared;           /* bytes of shared memory that a block may take */
-  int32_t act_rows;            /* observations of each agent that the buffers of act hold */
-  float* act_copy;             /* (P, actor) snapshot of the actors; NULL without train.overlap */
-  uint32_t* act_alive;         /* (P) snapshot of state->alive; NULL likewise */
-  int act_stale;               /* 1: the actor may have changed since the snapshot */
-  cudaStream_t act_stream;     /* for act with the snapshot; NULL without train.overlap */
-  cudaEvent_t act_copied;      /* recorded when the snapshot is complete */
-  cudaStream_t acted;          /* the stream of the last act; NULL: no work has to wait for it */
-  sac_actor_act_args act_args; /* arguments of the last launch for the host's observations */
-  cudaGraphExec_t act_graph;   /* graph of a launch with act_args; NULL: not captured */
-  int act_wait;                /* launches until a capture is tried again */
+  float* act_scratch;           /* activations, for layers that are too wide for shared memory */
+  int32_t act_blocks;           /* blocks that may share an observation (sac_actor_act_prepare) */
+  size_t act_shared;            /* bytes of shared memory that a block may take */
+  int32_t act_rows;             /* observations of each agent that the buffers of act hold */
+  float* act_copy;              /* (P, actor) snapshot of the actors; NULL without train.overlap */
+  uint32_t* act_alive;          /* (P) snapshot of state->alive; NULL likewise */
+  int act_stale;                /* 1: the actor may have changed since the snapshot */
+  cudaStream_t act_stream;      /* for act with the snapshot; NULL without train.overlap */
+  cudaEvent_t act_copied;       /* recorded when the snapshot is complete */
+  cudaStream_t last_act_stream; /* the stream of the last act; NULL: no work has to wait for it */
+  sac_actor_act_args act_args;  /* arguments of the last launch for the host's observations */
+  cudaGraphExec_t act_graph;    /* graph of a launch with act_args; NULL: not captured */
+  int act_wait;                 /* launches until a capture is tried again */
 
   /* Pinned host memory: one allocation, and the arrays in it. */
   void* pinned;
@@ -137,8 +137,8 @@ typedef struct sac_gpu {
   float *act_obs, *act_noise, *act_action, *act_log_prob; /* (P, act_rows, ...) */
   void* push_rows;                                        /* transitions for the ring */
   int32_t push_capacity;                                  /* rows of each agent that push_rows holds */
-  cudaEvent_t pushed;                                     /* recorded when the device has read push_rows */
-  int pushing;                                            /* 1: `pushed` was recorded */
+  cudaEvent_t push_read;                                  /* recorded when the device has read push_rows */
+  int pushing;                                            /* 1: `push_read` was recorded */
 
   /* graph.c */
   int warm;                         /* 1: an update has run without a graph, so cuBLAS has loaded its kernels */
@@ -147,7 +147,7 @@ typedef struct sac_gpu {
   int64_t queued;                   /* updates queued so far, as the counters have them */
   int64_t capture_at, capture_wait; /* after a failed capture: `queued` at the next try; updates until then */
   int capture_warned;               /* 1: the warning about a failed capture was written */
-  char notice[1024];                /* for sac_cuda_notice; "": none */
+  char notice[1024];                /* for sac_cuda_take_warning; "": none */
 } sac_gpu;
 
 #define SAC_ALPHA_STRIDE 16                   /* floats between agents' log_alpha */
@@ -277,7 +277,7 @@ sac_status sac_cuda_act(sac_agent* agent, const sac_act* act);
 sac_status sac_cuda_snapshot(sac_agent* agent);
 
 /* Makes sure that work queued on `stream` from now on sees the counters as the last act leaves them. */
-sac_status sac_cuda_act_join(sac_gpu* gpu, cudaStream_t stream);
+sac_status sac_cuda_wait_for_act(sac_gpu* gpu, cudaStream_t stream);
 
 /* --- graph.c ------------------------------------------------------------------------------------------------------ */
 
@@ -286,7 +286,7 @@ void sac_cuda_graph_destroy(sac_gpu* gpu);
 
 /* As sac_backend has them. */
 size_t sac_cuda_graph_nodes(const sac_agent* agent);
-int sac_cuda_notice(const sac_agent* agent, char* text, size_t size);
+int sac_cuda_take_warning(const sac_agent* agent, char* text, size_t size);
 
 /* Captures what work(context) queues on `stream`, and makes a graph of it that can be launched. Nothing runs. *nodes:
  * how many nodes it has (may be NULL). On error *launchable is NULL, and the stream can be used as before. */

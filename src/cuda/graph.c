@@ -42,7 +42,7 @@ typedef struct several {
   int32_t updates;
 } several;
 
-static sac_status make_several(void* context) {
+static sac_status queue_updates(void* context) {
   const several* s = context;
   sac_status status = SAC_OK;
   for (int32_t u = 0; u < s->updates && status == SAC_OK; u++) status = sac_cuda_update_stages(s->agent);
@@ -54,7 +54,7 @@ static sac_status make_several(void* context) {
 static sac_status capture(sac_agent* agent, int32_t updates, cudaGraphExec_t* launchable, size_t* nodes) {
   const sac_gpu* gpu = sac_gpu_of(agent);
   several s = {agent, updates};
-  return sac_cuda_capture(gpu, gpu->stream, make_several, &s, launchable, nodes);
+  return sac_cuda_capture(gpu, gpu->stream, queue_updates, &s, launchable, nodes);
 }
 
 /* Updates between a capture that failed and the next try. The number doubles with each failure. */
@@ -73,7 +73,7 @@ static void capture_later(sac_gpu* gpu) {
   if (gpu->capture_wait > RECAPTURE_LAST) gpu->capture_wait = RECAPTURE_LAST;
   gpu->capture_at = gpu->queued + gpu->capture_wait;
 
-  /* write the warning once; sac_cuda_notice hands it out */
+  /* write the warning once; sac_cuda_take_warning hands it out */
   if (gpu->capture_warned) return;
   gpu->capture_warned = 1;
   (void)snprintf(
@@ -139,7 +139,7 @@ fail:
 
 size_t sac_cuda_graph_nodes(const sac_agent* agent) { return sac_gpu_of(agent)->nodes; }
 
-int sac_cuda_notice(const sac_agent* agent, char* text, size_t size) {
+int sac_cuda_take_warning(const sac_agent* agent, char* text, size_t size) {
   sac_gpu* gpu = sac_gpu_of(agent);
   if (!gpu->notice[0]) return 0;
 

@@ -42,7 +42,7 @@ static sac_status push_staged(sac_agent* agent, const sac_transitions* t, int32_
   sac_status status = SAC_OK;
 
   /* wait until the kernel of the last push has read the pinned memory */
-  if (gpu->pushing) SAC_CUDA_TRY(gpu, cudaEventSynchronize(gpu->pushed));
+  if (gpu->pushing) SAC_CUDA_TRY(gpu, cudaEventSynchronize(gpu->push_read));
 
   /* stage the arrays one behind the other; floats first, because bytes would break their alignment */
   void* at = gpu->push_rows;
@@ -55,7 +55,7 @@ static sac_status push_staged(sac_agent* agent, const sac_transitions* t, int32_
 
   /* queue the kernel, and record when it has read the rows */
   SAC_CUDA_TRY(gpu, sac_replay_push_rows(gpu->stream, &args));
-  SAC_CUDA_TRY(gpu, cudaEventRecord(gpu->pushed, gpu->stream));
+  SAC_CUDA_TRY(gpu, cudaEventRecord(gpu->push_read, gpu->stream));
   gpu->pushing = 1;
 fail:
   return status;

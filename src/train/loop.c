@@ -94,7 +94,7 @@ static int stop_requested(const sac_run* run) { return atomic_load_explicit(&run
 
 /* Makes steps until something is due, or until the backend must be waited for. updates: receives the number of updates
  * of each agent. */
-static sac_status burst(sac_run* run, int64_t end, int32_t* updates) {
+static sac_status run_burst(sac_run* run, int64_t end, int32_t* updates) {
   sac_schedule* schedule = &run->schedule;
   const int32_t most = sac_burst(run->agent, run->vector);
   sac_status status = SAC_OK;
@@ -132,7 +132,7 @@ static sac_status burst_and_report(sac_run* run, int64_t end) {
   sac_status status = SAC_OK;
 
   /* make steps, and check for agents that stopped in an update */
-  SAC_TRY(burst(run, end, &updates));
+  SAC_TRY(run_burst(run, end, &updates));
   if (updates) SAC_TRY(check_agents(run));
 
   /* report an evaluation that has ended, and write a row of metrics */

@@ -44,7 +44,7 @@ void sac_system_distribution(char* text, size_t size) {
 
 /* The number of processors that the cgroup allows, rounded up; INT32_MAX when it sets no limit. Only the limit of
  * cgroup v2 at the root of the mount is read. That is the limit of a container. */
-static int32_t group_processors(void) {
+static int32_t cgroup_processors(void) {
   double quota = 0, period = 0;
 
   /* Read "quota period", both in microseconds: the processor time allowed in each period. "max" reads as 0. */
@@ -75,7 +75,7 @@ int32_t sac_processors(void) {
   if (sched_getaffinity(0, sizeof set, &set) == 0) count = CPU_COUNT(&set);
 
   /* the control group may allow fewer */
-  const int32_t group = group_processors();
+  const int32_t group = cgroup_processors();
   return group < count ? group : count > 0 ? count : 1;
 }
 

@@ -350,7 +350,7 @@ static sac_status replay_wide(trace* t, const sac_task* task) {
   /* replay the trace with the options of its metadata */
   SAC_TRY(sac_env_options_read(task->options, task->option_count, t->id, t->options, options));
   const sac_wide_trace wide = {options, t->initial, t->steps, t->action, obs, t->our_reward, terminated};
-  sac_wide_replay(task, &wide);
+  sac_wide_run(task, &wide);
 
   /* keep the results, rounded to float as the interface does; our_truncated stays as it was */
   for (size_t i = 0; i < observations; i++) t->our_obs[i] = (double)obs[i];

@@ -1,10 +1,10 @@
-/* Golden updates: updates computed by another framework, replayed through the public API and compared.
+/* Golden updates: updates computed by another framework, run again through the public API and compared.
  *
  * No fixed tolerance can say how far two correct programs may differ. Adam divides the gradient by its own size. If
  * rounding decides the sign of a weight's gradient, that weight moves by lr in one direction or in the other. Where the
  * input of a ReLU is near 0, or two critics are nearly equal, rounding switches the whole contribution of a row.
  *
- * So the tolerance of each number is measured. The updates are replayed REPLAYS times. Every replay changes all
+ * So the tolerance of each number is measured. The updates are run again RERUNS times. Every run changes all
  * weights, minibatches and noise (but not `terminated`) at random by a relative PERTURBATION, a little more than float
  * arithmetic changes them. The largest change of a number over these replays shows how much rounding can change it. Our
  * number must be within FACTOR times this change, plus a few units in the last place. It is then as good as that of an
@@ -21,7 +21,7 @@
 
 /* 16 roundings of a float. The error of a sum of 256 products is about as large: sqrt(256) 2^-24. */
 #define PERTURBATION 0x1p-20
-#define REPLAYS 16
+#define RERUNS 16
 #define FACTOR 4
 
 /* Half a unit in the last place of a float of size 1. */
@@ -40,24 +40,24 @@ typedef struct item {
 } item;
 
 /* A golden update and everything that its replays need. */
-typedef struct replay {
+typedef struct golden_run {
   sac_golden in;
   int32_t items;
   item* item;
   size_t count;                               /* numbers of all items */
   double *expected, *ours, *change, *allowed; /* (count); change: of a weight since before/, otherwise the value */
-  double* changed;                            /* (count) as `change`, of a perturbed replay */
+  double* changed;                            /* (count) as `change`, of a perturbed run */
   float* scratch;                             /* (floats of the largest tensor) */
-  float** before;                             /* (list.count) the tensors that the last replay started from */
-  float *obs, *action, *reward, *next_obs, *noise, *next_noise; /* the inputs of the last replay */
+  float** before;                             /* (list.count) the tensors that the last run started from */
+  float *obs, *action, *reward, *next_obs, *noise, *next_noise; /* the inputs of the last run */
   sac_update_stats* stats;                                      /* (U) */
   uint64_t random;                                              /* the state of the generator of perturbations */
-} replay;
+} golden_run;
 
 /* --- what is compared --------------------------------------------------------------------------------------------- */
 
 /* Appends an item of `count` numbers. */
-static void add_item(replay* r, const char* name, group which, int32_t index, size_t count) {
+static void add_item(golden_run* r, const char* name, group which, int32_t index, size_t count) {
   item* added = &r->item[r->items++];
   (void)snprintf(added->name, sizeof added->name, "%s", name);
   added->which = which;
@@ -68,7 +68,7 @@ static void add_item(replay* r, const char* name, group which, int32_t index, si
 }
 
 /* Lists the metrics, the weights, and the moments and gradients that the file has. */
-static sac_status list_items(replay* r) {
+static sac_status list_items(golden_run* r) {
   const sac_tensors* list = &r->in.list;
 
   /* allocate for the most items that there can be */
@@ -92,7 +92,7 @@ static sac_status list_items(replay* r) {
 }
 
 /* Reads each item's expected numbers from the file. */
-static sac_status read_expected(replay* r) {
+static sac_status read_expected(golden_run* r) {
   for (int32_t i = 0; i < r->items; i++) {
     /* a metric was read with the inputs; a tensor is read here */
     const item* it = &r->item[i];
@@ -118,7 +118,7 @@ static void* make(int* ok, size_t count, size_t size) {
   return memory;
 }
 
-static sac_status allocate(replay* r) {
+static sac_status allocate(golden_run* r) {
   const sac_golden* in = &r->in;
   const sac_tensors* list = &in->list;
   const size_t rows = (size_t)in->updates * (size_t)in->shape.batch, o = (size_t)in->shape.obs,
@@ -130,7 +130,7 @@ static sac_status allocate(replay* r) {
   for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++) *doubles[i] = make(&ok, r->count, sizeof(double));
   r->stats = make(&ok, (size_t)in->updates, sizeof *r->stats);
 
-  /* allocate the inputs of a replay */
+  /* allocate the inputs of a run */
   r->obs = make(&ok, rows * o, sizeof(float));
   r->next_obs = make(&ok, rows * o, sizeof(float));
   r->action = make(&ok, rows * a, sizeof(float));
@@ -138,7 +138,7 @@ static sac_status allocate(replay* r) {
   r->noise = make(&ok, rows * a, sizeof(float));
   r->next_noise = make(&ok, rows * a, sizeof(float));
 
-  /* allocate the tensors of a replay, and scratch for the largest of them */
+  /* allocate the tensors of a run, and scratch for the largest of them */
   size_t largest = 1;
   for (int32_t i = 0; i < list->count; i++)
     if (list->tensor[i].count > largest) largest = list->tensor[i].count;
@@ -148,7 +148,7 @@ static sac_status allocate(replay* r) {
   return ok ? SAC_OK : sac_fail(SAC_ERROR_MEMORY, "no memory to compare %zu numbers", r->count);
 }
 
-static void release(replay* r) {
+static void release(golden_run* r) {
   for (int32_t i = 0; r->before && i < r->in.list.count; i++) free(r->before[i]);
   void* arrays[] = {r->item, r->expected, r->ours,   r->change, r->allowed,    r->changed, r->scratch, (void*)r->before,
                     r->obs,  r->action,   r->reward, r->noise,  r->next_noise, r->stats,   r->next_obs};
@@ -156,23 +156,23 @@ static void release(replay* r) {
   sac_golden_free(&r->in);
 }
 
-/* --- one replay --------------------------------------------------------------------------------------------------- */
+/* --- one run ------------------------------------------------------------------------------------------------------ */
 
 /* x (1 + size r), with r uniform in [-1, 1). The sequence of r is always the same, so that verifying a file twice gives
  * the same result. */
-static float perturbed(replay* r, float x, double size) {
+static float perturbed(golden_run* r, float x, double size) {
   /* advance a linear congruential generator, and read its state as a signed fraction */
   r->random = r->random * 6364136223846793005u + 1442695040888963407u;
   return (float)((double)x * (1 + size * ((double)(int64_t)r->random * 0x1p-63)));
 }
 
 /* Perturbs `count` numbers. from NULL: the algorithm has no such input, and `to` stays 0. */
-static void perturb(replay* r, const float* from, float* to, size_t count, double size) {
+static void perturb(golden_run* r, const float* from, float* to, size_t count, double size) {
   for (size_t i = 0; from && i < count; i++) to[i] = perturbed(r, from[i], size);
 }
 
-/* Sets the inputs of a replay and the tensors of its agent, all perturbed by `size` (0: unchanged). */
-static sac_status set_inputs(replay* r, sac_agent* agent, double size) {
+/* Sets the inputs of a run and the tensors of its agent, all perturbed by `size` (0: unchanged). */
+static sac_status set_inputs(golden_run* r, sac_agent* agent, double size) {
   const sac_golden* in = &r->in;
   const size_t rows = (size_t)in->updates * (size_t)in->shape.batch, o = (size_t)in->shape.obs,
                a = (size_t)in->shape.action;
@@ -215,7 +215,7 @@ static double metric_value(const sac_update_stats* stats, int32_t k) {
 
 /* Reads every item after the updates. ours (count, may be NULL): the values. change (count): the numbers that are
  * compared between replays. */
-static sac_status read_results(replay* r, const sac_agent* agent, double* ours, double* change) {
+static sac_status read_results(golden_run* r, const sac_agent* agent, double* ours, double* change) {
   for (int32_t i = 0; i < r->items; i++) {
     const item* it = &r->item[i];
 
@@ -238,7 +238,7 @@ static sac_status read_results(replay* r, const sac_agent* agent, double* ours, 
 }
 
 /* Creates an agent, runs all updates with everything perturbed by `size`, and reads the results. */
-static sac_status run(replay* r, double size, double* ours, double* change) {
+static sac_status run(golden_run* r, double size, double* ours, double* change) {
   const sac_golden* in = &r->in;
   const size_t b = (size_t)in->shape.batch, o = (size_t)in->shape.obs, a = (size_t)in->shape.action;
   sac_agent* agent = NULL;
@@ -273,14 +273,14 @@ fail:
 /* The error of roundings that perturbations do not show. Every number: two roundings, the last one in the file and the
  * last one in ours. Weights and moments, which are carried from update to update: two more per update, one when they
  * are scaled and one when something is added. Metrics: six more, for the few terms that are summed. */
-static double roundings(const replay* r, const item* it, double expected) {
+static double roundings(const golden_run* r, const item* it, double expected) {
   const int carried = it->which == WEIGHT || it->which == ADAM_M || it->which == ADAM_V;
   const double more = carried ? 2 * (double)r->in.updates : it->which == METRIC ? 6 : 0;
   return (2 + more) * FLOAT_ROUNDING * fabs(expected);
 }
 
 /* Compares each item, and adds a row for it. r->allowed holds the changes by perturbations; they become tolerances. */
-static sac_status compare(replay* r, sac_verify_report* report) {
+static sac_status compare(golden_run* r, sac_verify_report* report) {
   for (int32_t i = 0; i < r->items; i++) {
     const item* it = &r->item[i];
     const double *ours = r->ours + it->offset, *expected = r->expected + it->offset;
@@ -302,7 +302,7 @@ static sac_status compare(replay* r, sac_verify_report* report) {
 }
 
 sac_status sac_verify_update(const sac_safetensors* file, const sac_config* config, sac_verify_report* report) {
-  replay r = {.random = 1};
+  golden_run r = {.random = 1};
   sac_status status = SAC_OK;
 
   /* read the file */
@@ -315,7 +315,7 @@ sac_status sac_verify_update(const sac_safetensors* file, const sac_config* conf
   SAC_TRY(run(&r, 0, r.ours, r.change));
 
   /* measure how much perturbations change each number; NaN counts as the largest */
-  for (int k = 0; k < REPLAYS; k++) {
+  for (int k = 0; k < RERUNS; k++) {
     SAC_TRY(run(&r, PERTURBATION, NULL, r.changed));
     for (size_t e = 0; e < r.count; e++) {
       const double moved = fabs(r.changed[e] - r.change[e]);

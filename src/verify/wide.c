@@ -24,4 +24,4 @@ SAC_TASKS(REPLAY)
 #define REPLAY_POINTER(name, NAME, id, summary) replay_##name,
 static void (*const replays[])(const sac_wide_trace*) = {SAC_TASKS(REPLAY_POINTER)};
 
-void sac_wide_replay(const sac_task* task, const sac_wide_trace* trace) { replays[task - sac_tasks](trace); }
+void sac_wide_run(const sac_task* task, const sac_wide_trace* trace) { replays[task - sac_tasks](trace); }

@@ -22,6 +22,6 @@ typedef struct sac_wide_trace {
 } sac_wide_trace;
 
 /* Steps the task through the trace and writes obs, reward and terminated. */
-void sac_wide_replay(const sac_task* task, const sac_wide_trace* trace);
+void sac_wide_run(const sac_task* task, const sac_wide_trace* trace);
 
 #endif
