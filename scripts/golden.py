@@ -67,22 +67,23 @@ def policy(actor, obs, noise, config):
 
 
 class Learner:
+    """What the algorithms share. A subclass is an algorithm: its value networks and targets, and one update."""
+
+    next_action = True  # whether an update samples an action at s'
+
     def __init__(self, config, generator, options):
         self.config = config
         obs, act, hidden = config["obs"], config["act"], config["hidden"]
         self.actor = Network(generator, "actor", [obs, *hidden, 2 * act])
         self.critics = [Network(generator, f"critic.{k}", [obs + act, *hidden, 1]) for k in range(config["critics"])]
-        self.values = [Network(generator, "value", [obs, *hidden, 1])] if config["algo"] == "sac-v" else []
+        self.values = self.make_values(generator)
         with torch.no_grad():
             bias = self.actor.parameters["head.bias"]
             bias[:act] += float(np.float32(options.mean_bias)) * torch.tensor([(-1.0) ** i for i in range(act)])
             bias[act:] += float(np.float32(options.log_std_bias))
             bias.copy_(bias.float().double())
         self.log_alpha = torch.tensor(float(np.float32(options.log_alpha)), dtype=torch.float64, requires_grad=True)
-        if config["algo"] == "sac-v":
-            self.targets = [self.values[0].target("value_target")]
-        else:
-            self.targets = [critic.target(f"critic_target.{k}") for k, critic in enumerate(self.critics)]
+        self.targets = self.make_targets()
         for target in self.targets:  # targets that differ from their networks, as in a run
             for value in target.parameters.values():
                 lag = generator.normal(0, 0.02, tuple(value.shape))
@@ -92,6 +93,18 @@ class Learner:
             for network in [self.actor, *self.critics, *self.values]
         }
         self.optimizers["log_alpha"] = torch.optim.Adam([self.log_alpha], lr=config["lr"], betas=BETAS, eps=ADAM_EPS)
+
+    def make_values(self, generator):
+        """The value networks: none, unless the algorithm has one."""
+        return []
+
+    def make_targets(self):
+        """The target networks, in the order of the networks that they follow."""
+        raise NotImplementedError
+
+    def update(self, batch):
+        """One update; returns its metrics."""
+        raise NotImplementedError
 
     def trained(self):
         """name -> leaf, for everything that Adam updates."""
@@ -113,11 +126,16 @@ class Learner:
         return result
 
     def step(self, network, gradients):
+        """Adam's step of a network, or of log alpha."""
         optimizer = self.optimizers[network.name if isinstance(network, Network) else "log_alpha"]
         leaves = network.leaves() if isinstance(network, Network) else [network]
         for leaf, gradient in zip(leaves, gradients):
             leaf.grad = gradient
         optimizer.step()
+
+    def step_critics(self, critic_gradients):
+        for critic, gradients in zip(self.critics, critic_gradients):
+            self.step(critic, gradients)
 
     def q(self, networks, obs, action):
         return torch.stack([network(torch.cat([obs, action], -1)).squeeze(-1) for network in networks])
@@ -125,58 +143,85 @@ class Learner:
     def smallest_q(self, networks, obs, action):
         return self.q(networks, obs, action).min(dim=0).values
 
-    def critic_loss(self, batch, alpha):
+    def critic_pass(self, batch, next_value):
+        """The critics' loss towards y = reward + gamma next_value, and its gradients."""
         config = self.config
-        with torch.no_grad():
-            if config["algo"] == "sac-v":
-                next_value = self.targets[0](batch["next_obs"]).squeeze(-1)
-            else:
-                next_action, next_log_prob = policy(self.actor, batch["next_obs"], batch["next_action"], config)
-                next_value = self.smallest_q(self.targets, batch["next_obs"], next_action) - alpha * next_log_prob
-            y = batch["reward"] * config["reward_scale"] + config["gamma"] * (1 - batch["terminated"]) * next_value
-        q = self.q(self.critics, batch["obs"], batch["action"])
-        return (0.5 * (q - y) ** 2).mean(-1).sum()
+        y = batch["reward"] * config["reward_scale"] + config["gamma"] * (1 - batch["terminated"]) * next_value
+        loss = (0.5 * (self.q(self.critics, batch["obs"], batch["action"]) - y) ** 2).mean(-1).sum()
+        return loss, [torch.autograd.grad(loss, critic.leaves(), retain_graph=True) for critic in self.critics]
 
     def actor_pass(self, batch, alpha):
+        """min_k Q_k(s, a~), log pi(a~|s), the actor's loss and its gradients."""
         action, log_prob = policy(self.actor, batch["obs"], batch["noise"], self.config)
         smallest = self.smallest_q(self.critics, batch["obs"], action)
-        return smallest, log_prob, (alpha * log_prob - smallest).mean()
+        loss = (alpha * log_prob - smallest).mean()
+        return smallest, log_prob, loss, torch.autograd.grad(loss, self.actor.leaves(), retain_graph=True)
+
+    def step_temperature(self, log_prob):
+        """The temperature's loss; its step, if alpha is learned."""
+        loss = (-self.log_alpha * (log_prob.detach() + self.config["target_entropy"])).mean()
+        if self.config["alpha"] == "auto":
+            self.step(self.log_alpha, torch.autograd.grad(loss, [self.log_alpha]))
+        return loss
+
+    def follow(self, sources):
+        """Polyak averaging of the targets."""
+        with torch.no_grad():
+            for target, source in zip(self.targets, sources):
+                target.follow(source, self.config["tau"])
+
+
+class Sac(Learner):
+    """arXiv 1812.05905: target critics; the actor learns through the updated critics."""
+
+    def make_targets(self):
+        return [critic.target(f"critic_target.{k}") for k, critic in enumerate(self.critics)]
 
     def update(self, batch):
-        config = self.config
         alpha = self.log_alpha.detach().exp()
-        metrics = {"alpha": alpha}
-
-        critic_loss = self.critic_loss(batch, alpha)
-        critic_gradients = [torch.autograd.grad(critic_loss, c.leaves(), retain_graph=True) for c in self.critics]
-        metrics["critic_loss"] = critic_loss
-
-        if config["algo"] == "sac":  # the actor learns through the updated critics
-            for critic, gradients in zip(self.critics, critic_gradients):
-                self.step(critic, gradients)
-        smallest, log_prob, actor_loss = self.actor_pass(batch, alpha)
-        actor_gradients = torch.autograd.grad(actor_loss, self.actor.leaves(), retain_graph=True)
-        metrics["actor_loss"], metrics["entropy"] = actor_loss, -log_prob.mean()
-
-        if config["algo"] == "sac-v":  # all gradients at the parameters before the update
-            wanted = (smallest - alpha * log_prob).detach()
-            value_loss = (0.5 * (self.values[0](batch["obs"]).squeeze(-1) - wanted) ** 2).mean()
-            value_gradients = torch.autograd.grad(value_loss, self.values[0].leaves())
-            metrics["value_loss"] = value_loss
-            self.step(self.values[0], value_gradients)
-            for critic, gradients in zip(self.critics, critic_gradients):
-                self.step(critic, gradients)
-        self.step(self.actor, actor_gradients)
-
-        alpha_loss = (-self.log_alpha * (log_prob.detach() + config["target_entropy"])).mean()
-        metrics["alpha_loss"] = alpha_loss
-        if config["alpha"] == "auto":
-            self.step(self.log_alpha, torch.autograd.grad(alpha_loss, [self.log_alpha]))
-
         with torch.no_grad():
-            for target, source in zip(self.targets, self.values if config["algo"] == "sac-v" else self.critics):
-                target.follow(source, config["tau"])
-        return {name: value.item() for name, value in metrics.items()}
+            next_action, next_log_prob = policy(self.actor, batch["next_obs"], batch["next_action"], self.config)
+            next_value = self.smallest_q(self.targets, batch["next_obs"], next_action) - alpha * next_log_prob
+        critic_loss, critic_gradients = self.critic_pass(batch, next_value)
+        self.step_critics(critic_gradients)
+        _, log_prob, actor_loss, actor_gradients = self.actor_pass(batch, alpha)
+        self.step(self.actor, actor_gradients)
+        alpha_loss = self.step_temperature(log_prob)
+        self.follow(self.critics)
+        return {"alpha": alpha, "critic_loss": critic_loss, "actor_loss": actor_loss, "entropy": -log_prob.mean(),
+                "alpha_loss": alpha_loss}  # fmt: skip
+
+
+class SacV(Learner):
+    """arXiv 1801.01290: a value network; all gradients at the parameters before the update."""
+
+    next_action = False
+
+    def make_values(self, generator):
+        return [Network(generator, "value", [self.config["obs"], *self.config["hidden"], 1])]
+
+    def make_targets(self):
+        return [self.values[0].target("value_target")]
+
+    def update(self, batch):
+        alpha, value = self.log_alpha.detach().exp(), self.values[0]
+        with torch.no_grad():
+            next_value = self.targets[0](batch["next_obs"]).squeeze(-1)
+        critic_loss, critic_gradients = self.critic_pass(batch, next_value)
+        smallest, log_prob, actor_loss, actor_gradients = self.actor_pass(batch, alpha)
+        wanted = (smallest - alpha * log_prob).detach()
+        value_loss = (0.5 * (value(batch["obs"]).squeeze(-1) - wanted) ** 2).mean()
+        self.step(value, torch.autograd.grad(value_loss, value.leaves()))
+        self.step_critics(critic_gradients)
+        self.step(self.actor, actor_gradients)
+        alpha_loss = self.step_temperature(log_prob)
+        self.follow(self.values)
+        return {"alpha": alpha, "critic_loss": critic_loss, "actor_loss": actor_loss, "entropy": -log_prob.mean(),
+                "value_loss": value_loss, "alpha_loss": alpha_loss}  # fmt: skip
+
+
+# The algorithms, by their names in the configuration.
+ALGOS = {"sac": Sac, "sac-v": SacV}
 
 
 def draw_batches(config, generator, options):
@@ -203,7 +248,7 @@ def make(path, options):
         "reward_scale": options.reward_scale, "log_std_min": options.log_std_min, "log_std_max": options.log_std_max,
     }  # fmt: skip
     generator = np.random.default_rng(options.seed)
-    learner = Learner(config, generator, options)
+    learner = ALGOS[config["algo"]](config, generator, options)
     data = draw_batches(config, generator, options)
     data = {name: np.ascontiguousarray(value, np.float32) for name, value in data.items()}
     file = dict(data)
@@ -215,12 +260,12 @@ def make(path, options):
                  if name.startswith("minibatch/")}  # fmt: skip
         batch["noise"] = torch.tensor(data["noise/action"][u], dtype=torch.float64)
         batch["next_action"] = torch.tensor(data["noise/next_action"][u], dtype=torch.float64)
-        metrics.append(learner.update(batch))
+        metrics.append({name: value.item() for name, value in learner.update(batch).items()})
     file |= {f"metrics/{name}": np.array([row[name] for row in metrics]) for name in metrics[0]}
     file |= {f"after/{name}": value.numpy() for name, value in learner.tensors().items()}
     file |= {f"after/{name}": value.numpy() for name, value in learner.moments().items()}
-    if config["algo"] == "sac-v":
-        del file["noise/next_action"]  # without an action at s'
+    if not learner.next_action:
+        del file["noise/next_action"]
 
     with np.errstate(under="ignore"):  # squares of the smallest gradients
         file = {name: np.asarray(value).astype(np.float32, order="C") for name, value in file.items()}
@@ -274,7 +319,7 @@ def parser():
     p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     p.add_argument("out", nargs="?", help="file to write")
     p.add_argument("--suite", metavar="DIR", help="write the committed files there")
-    p.add_argument("--algo", choices=["sac", "sac-v"], default="sac")
+    p.add_argument("--algo", choices=list(ALGOS), default="sac")
     p.add_argument("--obs", type=int, default=3)
     p.add_argument("--act", type=int, default=1)
     p.add_argument("--hidden", default="16,16", help="widths, comma-separated")
