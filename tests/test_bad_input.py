@@ -367,7 +367,10 @@ def test_wrong_policy_file():
         refused(["train", "--env", "Pendulum-v1", *sets(dict(SMALL, **{"network.hidden": "16,16"})), "--out", f"{path}/new",
                  "--init", f"{path}/deep/seed_1/policy.safetensors"], FAILED, "actor.layers.2.weight", "network.*")
         refused(["eval", "/etc/passwd"], FAILED, "/etc/passwd")
-        policy.write_bytes(policy.read_bytes()[:-4])
+        whole = policy.read_bytes()
+        policy.write_bytes(whole.replace(b"sac-policy-1", b"sac-policy-9"))
+        refused(["eval", policy], FAILED, "sac-policy-9", "sac-policy-1")
+        policy.write_bytes(whole[:-4])
         refused(["eval", policy], FAILED, "cut short")
 
 

@@ -72,8 +72,11 @@ static sac_status choose_backend(sac_agent* agent) {
 
   /* check that the backend supports the algorithm, the precision and the number of networks */
   if (!backend->path(&agent->settings))
-    return sac_fail(SAC_ERROR_CONFIG, "algo '%s' does not run on %s with these settings ('sac info')",
-                    sac_algo_name(agent->settings.algo), agent->device);
+    return sac_fail(SAC_ERROR_CONFIG,
+                    "algo '%s' with network.kind %s and replay.sampling %s does not run on %s ('sac info' has a table)",
+                    sac_algo_name(agent->settings.algo),
+                    sac_fields[SAC_FIELD_network_kind].names[agent->settings.network_kind],
+                    sac_fields[SAC_FIELD_replay_sampling].names[agent->settings.replay_sampling], agent->device);
   if (backend->on_host && agent->settings.precision != SAC_FP32)
     return sac_fail(SAC_ERROR_CONFIG,
                     "precision tf32 and bf16 need a CUDA device, and none is usable here ('sac info')");

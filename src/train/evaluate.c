@@ -317,6 +317,12 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
   sac_status status = SAC_OK;
   if (!done) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d episodes", (int)episodes));
 
+  /* a format that this version does not evaluate */
+  const char* format = sac_safetensors_metadata(file, "format");
+  if (format && strncmp(format, "sac-policy-", 11) == 0 && strcmp(format, "sac-policy-1") != 0)
+    SAC_TRY(
+        sac_fail(SAC_ERROR_FORMAT, "%s: its format is %s; this version evaluates sac-policy-1", file->path, format));
+
   /* create the policy and its environments, and compare their sizes */
   SAC_TRY(create_policy(file->path, file->size, &policy, &memory));
   SAC_TRY(sac_vector_create(&vector, env->api, env->id, env->options, 1, num_envs, &seed, sac_stream_eval_env(0)));
