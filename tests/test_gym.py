@@ -287,7 +287,7 @@ def test_ids():
     refused(USAGE, "gym: names no environment", env="gym:")
     refused(USAGE, "env.options", "wnd", env="gym:gym_envs:Drift-v0", options={"wnd": 1})
     refused(USAGE, "sac_workers = -1 is no number of processes", options={"sac_workers": -1})
-    refused(USAGE, "2 discrete actions; no algorithm here takes discrete actions", env="gym:CartPole-v1")
+    refused(USAGE, "2 discrete actions, and no algorithm of this version takes them", env="gym:CartPole-v1")
 
 
 def test_spaces():

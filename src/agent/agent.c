@@ -23,11 +23,11 @@ static sac_status refuse_discrete(const sac_settings* settings, const sac_env_sp
                       settings->env_id, (int)spec->actions, name, sac_algo_name(other));
 
   /* there is none: only another environment helps */
-  return sac_fail(
-      SAC_ERROR_CONFIG,
-      "%s has %d discrete actions; no algorithm here takes discrete actions; 'sac envs' shows which environments have "
-      "continuous ones",
-      settings->env_id, (int)spec->actions);
+  return sac_fail(SAC_ERROR_CONFIG,
+                  "%s has %d discrete actions, and no algorithm of this version takes them; 'sac envs' shows which "
+                  "environments have "
+                  "continuous ones",
+                  settings->env_id, (int)spec->actions);
 }
 
 /* Checks sizes, bounds and kind of actions of an environment against the algorithm. */

@@ -362,7 +362,6 @@ static sac_status load_initial_actor(sac_run* run) {
 
   /* go through the agent's tensors and take those of the actor from the file */
   SAC_TRY(sac_safetensors_open(&file, path));
-  SAC_TRY(check_actor_tensors(run, file));
   for (int32_t t = 0; t < sac_agent_tensor_count(run->agent); t++) {
     sac_tensor_info info;
     SAC_TRY(sac_agent_tensor_info(run->agent, t, &info));
@@ -381,6 +380,7 @@ static sac_status load_initial_actor(sac_run* run) {
     for (int32_t p = 1; p < population; p++) memcpy(data + (size_t)p * count, data, sizeof(float) * count);
     SAC_TRY(sac_agent_tensor_set(run->agent, info.name, data, count * (size_t)population));
   }
+  SAC_TRY(check_actor_tensors(run, file));
 fail:
   if (status != SAC_OK) sac_fail_prefix("init: ");
   free(data);
