@@ -145,6 +145,7 @@ __device__ void add_sums(const float* sums, int chunks, int outputs, float* y) {
   }
 }
 
+// Long, as one pass through the layers: its paragraphs share the buffers and barriers.
 // Grid: (n times blocks of a cluster, P). staged: weights are copied to shared memory.
 template <bool staged>
 __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args a) {

@@ -181,6 +181,7 @@ __device__ void add_products(const float (&d)[sac_head_columns], const float* bl
   }
 }
 
+// Long, as its loads of one part run beside the sums of the part before, in the same registers.
 __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_squash_grad_args a) {
   __shared__ float weights[2][tile * grad_pitch];
 
