@@ -201,7 +201,7 @@ __global__ void __launch_bounds__(grad_threads, 2) actor_squash_grad(sac_actor_s
   const float* head = a.head + (2 * p * batch + row) * 2 * actions;
   float* d_head = a.d_head + (p * batch + row) * 2 * actions;
 
-  // `tile` action components at a time.
+  // `tile` action components at a time
   grad_reads reads;
   for (size_t first = 0; first < actions; first += tile) {
     // load the first part of the hidden units

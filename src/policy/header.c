@@ -109,7 +109,7 @@ static size_t escape(const char* at, size_t left, uint32_t* character) {
     return 2;
   }
 
-  /* \uXXXX: one character, unless it is half of a surrogate pair (0xD800 to 0xDFFF). */
+  /* \uXXXX: one character, unless it is half of a surrogate pair (0xD800 to 0xDFFF) */
   uint32_t high, low;
   if (at[1] != 'u' || left < 6 || !hex4(at + 2, &high) || high == 0) return 0;
   *character = high;
