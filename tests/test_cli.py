@@ -81,7 +81,7 @@ def test_profiling():
 def test_bench_bare():
     """MuJoCo's own loop next to sac's. test_mujoco.py has the tests that need the library."""
     assert "--bare goes with env" in one_line(sac("bench", "act", "--bare", code=2).stderr)
-    assert "--bare: Pendulum-v1 is no task of MuJoCo's" in one_line(sac("bench", "env", "--env", "Pendulum-v1", "--bare",
+    assert "--bare works only with MuJoCo's tasks; Pendulum-v1 is not one of them" in one_line(sac("bench", "env", "--env", "Pendulum-v1", "--bare",
                                                                         "--device", "cpu", code=2).stderr)
 
 

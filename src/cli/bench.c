@@ -229,7 +229,7 @@ static sac_status run_env(sac_bench_case* c) {
   /* create the environments */
   SAC_TRY(sac_bench_make_vector(c));
   if (c->b->bare && !sac_bench_env_has_bare(&c->env)) {
-    status = sac_fail(SAC_ERROR_CONFIG, "--bare: %s is no task of MuJoCo's", c->vector->id);
+    status = sac_fail(SAC_ERROR_CONFIG, "--bare works only with MuJoCo's tasks; %s is not one of them", c->vector->id);
     goto fail;
   }
 

@@ -93,7 +93,7 @@ static void print_table(const char* path, const sac_verify_report* report) {
   }
 
   /* print the result */
-  if (beyond) printf("  %d of %d tensors are beyond their tolerance\n", beyond, report->count);
+  if (beyond) printf("  %d of %d tensors beyond their tolerance\n", beyond, report->count);
   else
     printf("  all %d tensors are within their tolerance; worst is %s, %.3g%% of what is allowed\n", report->count,
            worst->name, 100 * worst->share);
