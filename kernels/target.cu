@@ -120,7 +120,7 @@ __global__ void __launch_bounds__(threads) target_update(sac_target_args a) {
 }
 
 // A thread has one agent.
-__global__ void target_begin(sac_device_state* state, int32_t population, sac_adam_rates rates) {
+__global__ void adam_scalars(sac_device_state* state, int32_t population, sac_adam_rates rates) {
   const int p = static_cast<int>(blockIdx.x * blockDim.x + threadIdx.x);
   if (p < population) next_scalars(&state[p], rates);
 }
@@ -135,7 +135,7 @@ cudaError_t sac_target_update(cudaStream_t stream, const sac_target_args* args) 
 
 cudaError_t sac_adam_scalars(cudaStream_t stream, sac_device_state* state, int32_t population,
                              const sac_adam_rates* rates) {
-  SAC_LAUNCH(target_begin, dim3(sac_blocks(static_cast<size_t>(population), threads)), dim3(threads), 0, stream, state,
+  SAC_LAUNCH(adam_scalars, dim3(sac_blocks(static_cast<size_t>(population), threads)), dim3(threads), 0, stream, state,
              population, *rates);
   return cudaGetLastError();
 }

@@ -189,9 +189,20 @@ __device__ double divisor(int statistic, const sac_dims& dims) {
   }
 }
 
+// A bit for each statistic that is made of a norm.
+#define NORM_CRITIC 0u
+#define NORM_VALUE 0u
+#define NORM_POLICY 0u
+#define NORM_ONCE 0u
+#define NORM_CRITIC_GRADIENT 1u
+#define NORM_ACTOR_GRADIENT 1u
+#define NORM(name, column, watched, each, over, value, tag, meaning) | (NORM_##each << SAC_STATISTIC_##name)
+constexpr uint32_t norms = 0u SAC_STATISTICS(NORM);
+#undef NORM
+
 // The number of a statistic: the mean of its sum; or, where it is read once in an update, its value.
 __device__ double number_of(int statistic, double sum, double mean, const temperature_reads& t) {
-  const double norm = sqrt(sum);  // of the sum of squares of a gradient
+  const double norm = norms >> statistic & 1 ? sqrt(sum) : 0.0;  // only where it is used: a root is slow
   NAMES(t);
   (void)norm;
   switch (statistic) {

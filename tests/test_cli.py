@@ -15,6 +15,7 @@ from support.program import PROGRAM, SMALL, checkpoints, main, one_line, rows, s
 # ctest: timeout=300
 
 ALGOS = json.loads(sac("config", "algo", "--json").stdout)[0]["allowed"].split(" | ")
+assert {"sac", "sac-v"} <= set(ALGOS), ALGOS
 LONG = {"train.steps": 10000000, "checkpoint.every": 0, "eval.every": 0}
 
 

@@ -148,6 +148,7 @@ def test_info():
     assert text.startswith(f"sac {facts['version']} ")
     algos = next(f["allowed"] for f in json.loads(well("config", "algo", "--json"))).split(" | ")
     assert list(dict.fromkeys(row["algo"] for row in facts["support"])) == algos  # a row for each network and sampler
+    assert len({(row["algo"], row["network"], row["replay"]) for row in facts["support"]}) == len(facts["support"]), facts
     for row in facts["support"]:
         assert row["cpu"], row  # the CPU supports all of them
     if not facts["cuda"]:

@@ -75,6 +75,21 @@ START_TEST(population_changes_no_bit) {
 }
 END_TEST
 
+/* Fewer agents than threads: each has the scratch that it needs. */
+START_TEST(few_agents_on_many_threads) {
+  const agent_case c = population_case((size_t)_i);
+  for (int population = 2; population <= 3; population++) {
+    sac_agent* all = run(c, population + 3, population, 7, POPULATION_UPDATES);
+    for (int p = 0; p < population; p++) {
+      sac_agent* one = run(c, 1, 1, 7 + p, POPULATION_UPDATES);
+      same_agents(one, 0, all, p);
+      sac_agent_destroy(one);
+    }
+    sac_agent_destroy(all);
+  }
+}
+END_TEST
+
 /* A stopped agent of a population is not changed, and does not change the others. */
 START_TEST(a_dead_agent_is_skipped) {
   agent_case c = population_case((size_t)_i / 2);
@@ -165,5 +180,6 @@ START_TEST(threads_by_default) {
 END_TEST
 
 CHECK_MAIN("cpu", LOOP(threads_change_no_bit, AGENTS), LOOP(population_changes_no_bit, AGENTS),
-           LOOP(a_dead_agent_is_skipped, 2 * AGENTS), LOOP(instruction_sets_agree, AGENTS),
-           CASE(an_unknown_instruction_set_is_ignored), LOOP(size_and_memory, AGENTS), CASE(threads_by_default))
+           LOOP(few_agents_on_many_threads, AGENTS), LOOP(a_dead_agent_is_skipped, 2 * AGENTS),
+           LOOP(instruction_sets_agree, AGENTS), CASE(an_unknown_instruction_set_is_ignored),
+           LOOP(size_and_memory, AGENTS), CASE(threads_by_default))

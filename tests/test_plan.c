@@ -37,17 +37,17 @@ END_TEST
 /* Without reordering the list's order stays; with it a forward stands right before its first reader, in its stage. */
 START_TEST(moves_to_the_first_reader) {
   const sac_algorithm* sac = of(SAC_ALGO_SAC);
-  sac_plan list, sunk;
+  sac_plan list, moved;
   ck_ok(sac_plan_create(&list, sac, 0));
-  ck_ok(sac_plan_create(&sunk, sac, 1));
+  ck_ok(sac_plan_create(&moved, sac, 1));
   for (int32_t i = 0; i < list.count; i++) ck_assert_int_eq(list.op[i].kind, sac->update[i].kind);
 
-  const int32_t actor = place_of(&sunk, SAC_FORWARD, SAC_ACTOR, SAC_POLICY, SAC_ROW_NONE);
-  const int32_t sample = place_of(&sunk, SAC_ROWS, SAC_ACTOR, SAC_POLICY, SAC_ROW_SAMPLE);
-  const int32_t critics = place_of(&sunk, SAC_FORWARD, SAC_CRITIC, SAC_POLICY, SAC_ROW_NONE);
+  const int32_t actor = place_of(&moved, SAC_FORWARD, SAC_ACTOR, SAC_POLICY, SAC_ROW_NONE);
+  const int32_t sample = place_of(&moved, SAC_ROWS, SAC_ACTOR, SAC_POLICY, SAC_ROW_SAMPLE);
+  const int32_t critics = place_of(&moved, SAC_FORWARD, SAC_CRITIC, SAC_POLICY, SAC_ROW_NONE);
   ck_assert_int_eq(sample, actor + 1);
   ck_assert_int_eq(critics, sample + 1);
-  ck_assert_int_eq(sunk.op[actor].stage, SAC_STAGE_ACTOR_UPDATE);
+  ck_assert_int_eq(moved.op[actor].stage, SAC_STAGE_ACTOR_UPDATE);
   ck_assert_int_eq(list.op[place_of(&list, SAC_FORWARD, SAC_ACTOR, SAC_POLICY, SAC_ROW_NONE)].stage,
                    SAC_STAGE_CRITIC_UPDATE);
 }

@@ -34,7 +34,7 @@ static int32_t actor_count(const sac_agent* agent) {
 static int policy_evaluates(const sac_net* net) {
   for (int32_t i = 0; i < net->count; i++)
     if (net->layer[i].kind != (i % 2 ? SAC_RELU : SAC_LINEAR)) return 0;
-  return 1;
+  return net->count % 2 == 1;
 }
 
 /* Gives name, type and dimensions of tensor i of the file. */

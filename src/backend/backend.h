@@ -217,7 +217,7 @@ struct sac_backend {
   void (*describe)(int32_t ordinal, char* text, size_t size);
 
   /* For people and benchmarks: the number of threads, and the name of the instruction set (agent NULL: of an agent that
-   * were created now). kernels_at: those that the processor has, the best first; NULL after the last. NULL: not
+   * would be created now). kernels_at: those that the processor has, the best first; NULL after the last. NULL: not
    * on_host. */
   int32_t (*threads)(const sac_agent* agent);
   const char* (*kernels)(const sac_agent* agent);

@@ -54,7 +54,7 @@ typedef struct sac_sizes {
   X(REAL, updates_per_step, "train.updates_per_step", 1.0, 0, 1000, LATER,                                        \
     "updates for each step after the warm-up; the fraction is carried")                                           \
   X(INT, overlap, "train.overlap", 0, 0, 4194304, FIXED,                                                          \
-    "steps that updates lag behind, so that environments run beside them; 0: no overlap")                         \
+    "steps by which updates lag, so that environments step at the same time; 0: no overlap")                      \
   X(INT, replay_capacity, "replay.capacity", 1000000, 1, SAC_BIG, FIXED,                                          \
     "transitions kept; the oldest are overwritten")                                                               \
   X(INT, batch, "replay.batch", 256, 1, 1048576, FIXED, "transitions in a minibatch")                             \

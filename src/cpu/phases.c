@@ -208,9 +208,11 @@ static void run_phases(sac_agent* agent, int32_t first, int32_t count, int part)
   for (int32_t p = 0; p < agent->shape.population; p++)
     if (agent->alive[p]) cpu->running[running++] = p;
 
-  /* give each thread the same number of whole agents; where sharing an agent does not pay, all agents are whole */
+  /* give each thread the same number of whole agents. Where sharing an agent does not pay, all agents are whole; fewer
+   * of them than threads run one after the other on this thread, as there is one scratch for each agent or thread,
+   * whichever are fewer. */
   const int32_t whole = cpu->worth_sharing ? running / cpu->threads * cpu->threads : running;
-  if (whole <= 1) sac_pool_run_alone(whole_agent, &whole_run, whole);
+  if (whole < cpu->threads) sac_pool_run_alone(whole_agent, &whole_run, whole);
   else sac_pool_run(cpu->pool, whole_agent, &whole_run, whole);
 
   /* share each of the remaining agents among all threads */

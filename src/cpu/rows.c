@@ -144,7 +144,7 @@ static void value_target(const span* s) {
   const float scale = (float)agent->settings.reward_scale;
   const float* v = output_of(s, 0);
 
-  /* vbar(s') takes the place of the soft value */
+  /* Vbar(s') takes the place of the soft value */
   for (int32_t r = s->panel * SAC_PANEL; r < s->panel * SAC_PANEL + s->rows; r++)
     s->job->scratch->y[r] = sac_target(minibatch->reward[r], scale, minibatch->discount[r], v[r]);
 }

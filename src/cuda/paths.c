@@ -190,8 +190,9 @@ const char* sac_cuda_path_name(const sac_settings* settings) {
 
 const char* sac_cuda_runs_as(const sac_settings* settings, int32_t number, int32_t* count) {
   const sac_algorithm* algo = sac_algo_at(settings->algo);
+  const sac_update_path* path = sac_cuda_path(settings);
   const sac_launch* launch =
-      sac_cuda_find_launch(sac_cuda_path(settings), algo, &algo->update[number], algo->op_count - number);
+      path ? sac_cuda_find_launch(path, algo, &algo->update[number], algo->op_count - number) : NULL;
   *count = launch ? launch->count : 1;
   return launch ? launch->name : NULL;
 }

@@ -164,7 +164,7 @@
 #define CUDA_DRIFT_FP32 1e-3, 0.05, 0, 1e-6
 #define CUDA_DRIFT_TF32 2e-3, 0.3, 1e-5, 1e-3
 #define CUDA_DRIFT_BF16 1e-2, 0.4, 1e-4, 1e-2
-/* Statistics near 0 are compared with this much an update. */
+/* Statistics near 0 are compared with this much per update. */
 #define CUDA_DRIFT_FLOOR 0.05
 
 /* Gradients of wide networks in a precision against fp32's. Measured: 0.001 (tf32) and 0.006 (bf16); the bounds
