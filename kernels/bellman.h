@@ -44,8 +44,8 @@ SAC_FN real sac_target(real reward, real reward_scale, real discount, real next_
 // [sac.td-error] delta = y - Q(s, a).
 SAC_FN real sac_td_error(real q, real target) { return target - q; }
 
-// [sac.critic-loss] [sac-v.value-loss] 1/2 (Q - y)^2, and its gradient with respect to Q: Q - y. The
-// target is a constant.
+// [sac.critic-loss] [sac-v.value-loss] 1/2 (Q - y)^2, and its gradient with respect to Q: Q - y. The target
+// is a constant.
 SAC_FN real sac_square_loss(real q, real target) {
   const real error = q - target;
   return (real)0.5 * error * error;

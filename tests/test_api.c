@@ -117,7 +117,7 @@ START_TEST(tensor_arguments) {
   ck_fails(sac_agent_tensor_get(agent, "log_alpha", NULL, 1), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_tensor_set(agent, "log_alpha", NULL, 1), SAC_ERROR_ARGUMENT, "NULL");
 
-  /* names that are no tensor's */
+  /* names that no tensor has */
   static const char* const absent[] = {"",
                                        "actor",
                                        "grad/",

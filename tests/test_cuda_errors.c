@@ -269,7 +269,7 @@ END_TEST
 
 /* Makes all calls of an agent's life up to the first one that fails, whose name goes to *where. Destroys everything. */
 static sac_status life(const char* algo, const char* path, const char** where, char* notice, size_t notice_size) {
-  /* environments on the host; they are no call that fails */
+  /* environments on the host: none of their calls fails */
   const uint64_t seed = 1;
   const sac_env_api* api;
   sac_agent* agent = NULL;
@@ -366,7 +366,7 @@ START_TEST(every_call_fails_once) {
     ck_assert_msg(sac_cuda_host_leaks() == 0, "call %ld in %s: %zu leaks", n, where, sac_cuda_host_leaks());
     ck_assert_msg(sac_cuda_host_calls() >= n, "call %ld never came", n);
 
-    /* no error: it failed in destroy, or in a capture that is made good by single launches */
+    /* no error: it failed in destroy, or in a capture, after which single launches do the work */
     if (status == SAC_OK) {
       ck_assert_msg(strcmp(where, "destroy") == 0, "call %ld", n);
       if (notice[0]) eager++;
@@ -383,7 +383,7 @@ START_TEST(every_call_fails_once) {
     cuda_done();
   }
 
-  /* nearly every call that fails is told as an error */
+  /* nearly every call that fails gives an error */
   printf("%s: %ld calls, of which one in %ld failed; %ld in destroy or asked again, %ld in a capture\n",
          faults[_i].algo, calls, faults[_i].stride, quiet, eager);
   ck_assert_int_le(quiet, 40);

@@ -143,7 +143,7 @@ START_TEST(rows_are_of_their_window) {
   ck_assert_int_eq(fine.count, 20);
   ck_assert_int_eq(coarse.count, 10);
 
-  /* a coarse row is what the two fine ones say together */
+  /* a coarse row is the sum or the mean of the two fine ones */
   for (int r = 0; r < 10; r++) {
     const double *a = fine.value[2 * r], *b = fine.value[2 * r + 1], *both = coarse.value[r];
     ck_near(both[SAC_METRIC_updates], b[SAC_METRIC_updates], 0);

@@ -114,7 +114,7 @@ START_TEST(no_policy_has_more) {
       for (int a = 0; a < A; a++) silent.reward[s][a] = 0;
     }
 
-    /* what a policy has less is that distance, gathered along its path */
+    /* the policy's value is below the best one by that distance, summed along its path */
     policy_value(&m, log_p, alpha, value);
     solve(&silent, log_p, shortfall, gathered); /* the discounted sum of alpha KL along the path of the policy */
     for (int s = 0; s < S; s++) {

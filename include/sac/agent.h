@@ -85,7 +85,7 @@ SAC_API sac_status sac_agent_push(sac_agent* agent, const sac_transitions* trans
 
 /* Makes `updates` updates. Each draws its own minibatch from the replay. Errors: ARGUMENT (the replay is empty),
  * DEVICE, NUMERIC. NUMERIC: a loss or gradient of an agent is not finite. The message names the first such tensor. That
- * agent is stopped for good; the others go on. If all agents have been stopped, every call returns NUMERIC. */
+ * agent is stopped for good; the others go on. If all agents are stopped, every update returns NUMERIC. */
 SAC_API sac_status sac_agent_update(sac_agent* agent, int32_t updates);
 
 /* Makes one update on the caller's minibatch and noise. Nothing is drawn, and the replay does not change. stats (P), or

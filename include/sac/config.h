@@ -22,7 +22,8 @@ SAC_API sac_status sac_config_create(sac_config** config);
 /* Sets env.id to `env_id` and applies the preset of this environment. Presets are compiled into the library. If gym:ID
  * has none, the preset of ID is used. gym:PACKAGE:ID uses only its own. Values of an earlier preset go back to the
  * defaults, also if this environment has no preset. env.id is always replaced. Other keys from a file or from
- * sac_config_set keep their values. Errors: ARGUMENT (env_id is NULL or empty), MEMORY. */
+ * sac_config_set keep their values. Errors: ARGUMENT (env_id is NULL or empty), CONFIG (env_id is too
+ * long), MEMORY. */
 SAC_API sac_status sac_config_preset(sac_config* config, const char* env_id);
 
 /* Reads a YAML file of keys, of at most 1 MiB. Keys are nested mappings or dotted names. Aliases, tags and duplicate

@@ -29,7 +29,7 @@ typedef struct sac_acrobot {
 } sac_acrobot;
 
 SAC_FN void sac_acrobot_bounds(const sac_acrobot_options* options, float* low, float* high) {
-  // Discrete actions have no bounds
+  // discrete actions have no bounds
   (void)options;
   (void)low;
   (void)high;

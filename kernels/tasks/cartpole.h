@@ -30,7 +30,7 @@ typedef struct sac_cartpole {
 } sac_cartpole;
 
 SAC_FN void sac_cartpole_bounds(const sac_cartpole_options* options, float* low, float* high) {
-  // Discrete actions have no bounds
+  // discrete actions have no bounds
   (void)options;
   (void)low;
   (void)high;

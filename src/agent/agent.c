@@ -25,8 +25,7 @@ static sac_status refuse_discrete(const sac_settings* settings, const sac_env_sp
   /* there is none: only another environment helps */
   return sac_fail(SAC_ERROR_CONFIG,
                   "%s has %d discrete actions, and no algorithm of this version takes them; 'sac envs' shows which "
-                  "environments have "
-                  "continuous ones",
+                  "environments have continuous ones",
                   settings->env_id, (int)spec->actions);
 }
 

@@ -16,8 +16,8 @@ void sac_net_backward(const sac_isa* isa, const sac_net* net, const float* weigh
   const sac_cpu_pass pass = {isa, net, weights, trace, panel, rows};
   sac_rows d = sac_trace_rows(trace, net, net->buffers - 1, panel);
 
-  /* go from the head down to layer 1; sac_net_input_grad computes the gradient with respect to the inputs
-   * of layer 0 */
+  /* go from the head down to layer 1; sac_net_input_grad computes the gradient with respect to the inputs of layer
+   * 0 */
   for (int32_t i = net->count - 1; i > 0;) i -= sac_cpu_layers[net->layer[i].kind].backward(&pass, i, &d);
 }
 

@@ -32,8 +32,7 @@ static sac_status check_file(const char* path, const char* shown) {
 
   /* a folder, or another thing that cannot be loaded */
   if (!S_ISREG(info.st_mode))
-    return sac_fail(SAC_ERROR_ENV, "%s is no file: an environment of one's own is a shared object, ./libmyenv.so",
-                    shown);
+    return sac_fail(SAC_ERROR_ENV, "%s is no file: your own environment is a shared object, ./libmyenv.so", shown);
   return SAC_OK;
 }
 

@@ -11,7 +11,7 @@
 
 /* --- log lines and time ------------------------------------------------------------------------------------------- */
 
-/* It stands here and not in loop.c, because every callback may ask for it. */
+/* It is here because callbacks are called here, and a nonzero return value stops the run. */
 void sac_run_stop(sac_run* run) { atomic_store_explicit(&run->stop, 1, memory_order_relaxed); }
 
 void sac_run_log(sac_run* run, const char* format, ...) {

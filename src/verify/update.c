@@ -6,7 +6,7 @@
  *
  * So the tolerance of each number is measured. The updates are run again RERUNS times. Every run changes all
  * weights, minibatches and noise (but not `terminated`) at random by a relative PERTURBATION, a little more than float
- * arithmetic changes them. The largest change of a number over these replays shows how much rounding can change it. Our
+ * arithmetic changes them. The largest change of a number over these runs shows how much rounding can change it. Our
  * number must be within FACTOR times this change, plus a few units in the last place. It is then as good as that of an
  * exact program with slightly different inputs (backward stability). */
 #include <math.h>
@@ -39,7 +39,7 @@ typedef struct item {
   size_t offset, count;
 } item;
 
-/* A golden update and everything that its replays need. */
+/* A golden update and everything that its runs need. */
 typedef struct golden_run {
   sac_golden in;
   int32_t items;
@@ -214,7 +214,7 @@ static double metric_value(const sac_update_stats* stats, int32_t k) {
 }
 
 /* Reads every item after the updates. ours (count, may be NULL): the values. change (count): the numbers that are
- * compared between replays. */
+ * compared between runs. */
 static sac_status read_results(golden_run* r, const sac_agent* agent, double* ours, double* change) {
   for (int32_t i = 0; i < r->items; i++) {
     const item* it = &r->item[i];
@@ -227,7 +227,7 @@ static sac_status read_results(golden_run* r, const sac_agent* agent, double* ou
       if (status != SAC_OK) return status;
     }
 
-    /* replays start from different weights, so the change of a weight since the start is compared */
+    /* runs start from different weights, so the change of a weight since the start is compared */
     for (size_t e = 0; e < it->count; e++) {
       const double value = it->which == METRIC ? metric_value(&r->stats[e], it->index) : (double)r->scratch[e];
       if (ours) ours[it->offset + e] = value;

@@ -155,12 +155,12 @@
 #define CUDA_TASK_ABS 1e-12
 #endif
 
-/* CPU and CUDA after many updates (test_cuda_agent): over these the weights of the two drift apart, as with any two
- * orders of summation: Adam makes a full step in the direction of a gradient whose sign is lost in rounding. Their
- * statistics, which are means, stay close. Measured: 1e-5 (fp32), 1e-4 (tf32) and 1e-3 (bf16) of the statistics;
- * 0.002, 0.06 and 0.07 of the distance that the weights moved. Four numbers each: the most that the statistics and the
- * weights are apart; then the least and the most that the gradients of the first update are, which is the rounding of
- * the products: 2^-24, 2^-11 and 2^-8 of a term. */
+/* CPU and CUDA after many updates (test_cuda_agent): with each update the weights of the two drift further apart, as
+ * with any two orders of summation: Adam makes a full step in the direction of a gradient whose sign is lost in
+ * rounding. Their statistics, which are means, stay close. Measured: 1e-5 (fp32), 1e-4 (tf32) and 1e-3 (bf16) of the
+ * statistics; 0.002, 0.06 and 0.07 of the distance that the weights moved. Four numbers each: the most that the
+ * statistics and the weights are apart; then the least and the most that the gradients of the first update are, which
+ * is the rounding of the products: 2^-24, 2^-11 and 2^-8 of a term. */
 #define CUDA_DRIFT_FP32 1e-3, 0.05, 0, 1e-6
 #define CUDA_DRIFT_TF32 2e-3, 0.3, 1e-5, 1e-3
 #define CUDA_DRIFT_BF16 1e-2, 0.4, 1e-4, 1e-2
