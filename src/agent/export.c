@@ -30,11 +30,9 @@ static int32_t actor_count(const sac_agent* agent) {
   return count;
 }
 
-/* Whether libsac_policy evaluates these layers: linear, ReLU, linear, ..., linear. */
-static int policy_evaluates(const sac_net* net) {
-  for (int32_t i = 0; i < net->count; i++)
-    if (net->layer[i].kind != (i % 2 ? SAC_RELU : SAC_LINEAR)) return 0;
-  return net->count % 2 == 1;
+/* Whether libsac_policy evaluates the actor's layers. */
+static int policy_evaluates(const sac_agent* agent) {
+  return sac_network_is_mlp(agent->shape.network_kind, agent->shape.hidden, agent->shape.layers);
 }
 
 /* Gives name, type and dimensions of tensor i of the file. */
@@ -102,7 +100,7 @@ sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path)
   /* list the metadata: what a reader needs to build the network and to know the environment */
   const sac_metadata metadata[] = {
       /* libsac_policy refuses a format that it does not know */
-      {"format", policy_evaluates(agent->tensors.net[SAC_ACTOR]) ? "sac-policy-1" : "sac-policy-other-layers"},
+      {"format", policy_evaluates(agent) ? SAC_POLICY_FORMAT_NAME : SAC_POLICY_FORMATS "other-layers"},
       {"version", SAC_VERSION},
       {"env", agent->settings.env_id},
       {"env.options", agent->config->settings.env_options},
@@ -128,7 +126,7 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   const sac_net* net = &agent->tensors.net[SAC_ACTOR][0];
   int same = sac_policy_layers(policy, size) == net->layers;
   for (int32_t l = 0; same && l < net->layers; l++) same = size[l] == net->size[l];
-  same = same && policy_evaluates(net);
+  same = same && policy_evaluates(agent);
   if (!same || size[net->layers] != agent->shape.action)
     return sac_fail(SAC_ERROR_SHAPE, "sac_agent_policy: the policy has other layers than this agent's actor");
 

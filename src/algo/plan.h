@@ -38,7 +38,7 @@ sac_status sac_plan_create(sac_plan* plan, const sac_algorithm* algo, int reorde
 int32_t sac_plan_find(const sac_plan* plan, sac_group nets, sac_place at);
 
 /* Whether a row function starts a gradient: it writes the gradient of a loss with respect to the output of its
- * networks. */
+ * networks. (SAC_ROW_NONE, the row of other operations, does not.) */
 int sac_row_starts_gradient(sac_row_function row);
 
 /* The number of launches on a device for operation `number` of an algorithm's list, with `layers` hidden layers. 0: it

@@ -226,9 +226,9 @@ struct sac_backend {
   /* The nodes in the graph of one update; 0: no graph was captured. */
   size_t (*graph_nodes)(const sac_agent* agent);
 
-  /* Returns 1 and writes a line for the log, if there is news about how an agent's updates run. Each notice is returned
-   * once. */
-  int (*notice)(const sac_agent* agent, char* text, size_t size);
+  /* Returns 1 and writes a line for the log, if there is news about how an agent's updates run. Each warning is
+   * returned once. */
+  int (*take_warning)(const sac_agent* agent, char* text, size_t size);
 
   /* profile: requests a capture for a profiler that waits for cudaProfilerStart (nsys: --capture-range=cudaProfilerApi;
    * ncu: --profile-from-start off). It captures `count` updates from update `from` on (0: an agent's first, also in a

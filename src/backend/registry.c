@@ -39,13 +39,9 @@ const sac_backend* sac_backend_at(int32_t index) {
 }
 
 const sac_backend* sac_backend_find(const char* device) {
-  for (int32_t i = 0; i < SAC_LENGTH(backends); i++) {
-    const size_t length = strlen(backends[i]->name);
-
-    /* the name may be followed by the number of a device: "cuda:1" */
-    if (strncmp(device, backends[i]->name, length) == 0 && (device[length] == '\0' || device[length] == ':'))
-      return backends[i];
-  }
+  const sac_device_kind* kind = sac_device_kind_of(device);
+  for (int32_t i = 0; kind && i < SAC_LENGTH(backends); i++)
+    if (strcmp(backends[i]->name, kind->name) == 0) return backends[i];
   return NULL;
 }
 

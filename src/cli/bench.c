@@ -302,7 +302,7 @@ static sac_status run_case(const sac_bench* b, const sac_config* base, const cha
                                          {"seeds", "--population"},
                                          {"cpu.threads", "--threads"},
                                          {"env.num_envs", "--envs"}};
-  char notice[1024];
+  char warning[1024];
   sac_status status = SAC_OK;
   sac_bench_case c = {.b = b};
 
@@ -316,8 +316,8 @@ static sac_status run_case(const sac_bench* b, const sac_config* base, const cha
     if (strcmp(kinds[k].name, b->kind) == 0) SAC_TRY(kinds[k].run(&c));
 fail:
   /* pass on news of the backend about how updates ran, also after an error */
-  if (c.agent && c.agent->backend->notice && c.agent->backend->notice(c.agent, notice, sizeof notice))
-    (void)fprintf(stderr, "sac bench: %s\n", notice);
+  if (c.agent && c.agent->backend->take_warning && c.agent->backend->take_warning(c.agent, warning, sizeof warning))
+    (void)fprintf(stderr, "sac bench: %s\n", warning);
   sac_bench_case_end(&c);
   return status;
 }

@@ -14,7 +14,7 @@ unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
     if (op->stage != stage) continue;
 
     /* statistics of rows are complete with the row function that starts the gradient of these networks */
-    const int starts = op->kind == SAC_ROWS && sac_row_starts_gradient(op->row);
+    const int starts = sac_row_starts_gradient(op->row);
     if (starts && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_ROW;
     if (starts && op->nets == SAC_VALUE) done |= SAC_EACH_VALUE_ROW;
     if (starts && op->nets == SAC_ACTOR) done |= SAC_EACH_POLICY_ROW;

@@ -147,7 +147,7 @@ typedef struct sac_gpu {
   int64_t queued;                   /* updates queued so far, as the counters have them */
   int64_t capture_at, capture_wait; /* after a failed capture: `queued` at the next try; updates until then */
   int capture_warned;               /* 1: the warning about a failed capture was written */
-  char notice[1024];                /* for sac_cuda_take_warning; "": none */
+  char warning[1024];               /* for sac_cuda_take_warning; "": none */
 } sac_gpu;
 
 #define SAC_ALPHA_STRIDE 16                   /* floats between agents' log_alpha */

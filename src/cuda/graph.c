@@ -77,7 +77,7 @@ static void capture_later(sac_gpu* gpu) {
   if (gpu->capture_warned) return;
   gpu->capture_warned = 1;
   (void)snprintf(
-      gpu->notice, sizeof gpu->notice,
+      gpu->warning, sizeof gpu->warning,
       "warning: no CUDA graph of %s could be captured, so updates take more launches and more time, with the "
       "same results; another try follows after %lld updates: %.600s",
       gpu->one ? "several updates" : "an update", (long long)gpu->capture_wait, sac_last_error());
@@ -141,11 +141,11 @@ size_t sac_cuda_graph_nodes(const sac_agent* agent) { return sac_gpu_of(agent)->
 
 int sac_cuda_take_warning(const sac_agent* agent, char* text, size_t size) {
   sac_gpu* gpu = sac_gpu_of(agent);
-  if (!gpu->notice[0]) return 0;
+  if (!gpu->warning[0]) return 0;
 
-  /* hand the notice out once */
-  (void)snprintf(text, size, "%s", gpu->notice);
-  gpu->notice[0] = '\0';
+  /* hand the warning out once */
+  (void)snprintf(text, size, "%s", gpu->warning);
+  gpu->warning[0] = '\0';
   return 1;
 }
 

@@ -141,17 +141,8 @@ const sac_cuda_layer sac_cuda_layers[SAC_LAYER_KIND_COUNT] = {
     [SAC_RELU] = {NULL, NULL, NULL}, /* done with the linear layers around it */
 };
 
-/* The list is linear, ReLU, linear, ..., linear, with one ReLU or more. The kernels of acting (act.cu, act_one.cu)
- * evaluate no other; those of head.cuh need linear, ReLU, linear at the end. */
+/* The kernels of acting (act.cu, act_one.cu) evaluate no other layers, and those of head.cuh need a hidden layer. */
 int sac_cuda_serves_network(const sac_settings* settings) {
-  sac_layer_spec spec[SAC_NET_LAYERS_MAX];
   const sac_sizes* hidden = &settings->hidden;
-
-  /* list the layers; the head's width does not matter here */
-  const int32_t count = sac_network_kind_at(settings->network_kind)(hidden->size, hidden->count, 1, spec);
-
-  /* linear layers at even places, ReLU at odd ones */
-  for (int32_t i = 0; i < count; i++)
-    if (spec[i].kind != (i % 2 ? SAC_RELU : SAC_LINEAR)) return 0;
-  return count >= 3 && count % 2 == 1;
+  return hidden->count > 0 && sac_network_is_mlp(settings->network_kind, hidden->size, hidden->count);
 }

@@ -60,14 +60,19 @@ static int fits(const sac_launch* launch, const sac_algorithm* algo, const sac_o
   return !launch->serves || launch->serves(algo, op);
 }
 
+/* The first of `count` launches that fits, which is the longest one; NULL: none does. */
+static const sac_launch* find_in(const sac_launch* launch, int32_t count, const sac_algorithm* algo, const sac_op* op,
+                                 int32_t left) {
+  for (int32_t i = 0; i < count; i++)
+    if (fits(&launch[i], algo, op, left)) return &launch[i];
+  return NULL;
+}
+
 const sac_launch* sac_cuda_find_launch(const sac_update_path* path, const sac_algorithm* algo, const sac_op* op,
                                        int32_t left) {
-  /* the path's own launches come before those of the composed path; of each the first that fits is the longest one */
-  for (int32_t i = 0; path && i < path->count; i++)
-    if (fits(&path->launch[i], algo, op, left)) return &path->launch[i];
-  for (int32_t i = 0; i < SAC_LENGTH(composed); i++)
-    if (fits(&composed[i], algo, op, left)) return &composed[i];
-  return NULL;
+  /* the path's own launches come before those of the composed path */
+  const sac_launch* own = path ? find_in(path->launch, path->count, algo, op, left) : NULL;
+  return own ? own : find_in(composed, SAC_LENGTH(composed), algo, op, left);
 }
 
 /* --- the parts of an update --------------------------------------------------------------------------------------- */
@@ -150,8 +155,7 @@ static int keeps_gradients(const sac_algorithm* algo) {
   const sac_op* back[SAC_GROUP_COUNT] = {NULL};
   for (int32_t i = 0; i < algo->op_count; i++) {
     const sac_op* op = &algo->update[i];
-    const int starts = op->kind == SAC_ROWS && sac_row_starts_gradient(op->row);
-    if (starts || op->kind == SAC_BACKWARD || op->kind == SAC_INPUT_GRAD) back[op->nets] = op;
+    if (sac_row_starts_gradient(op->row) || op->kind == SAC_BACKWARD || op->kind == SAC_INPUT_GRAD) back[op->nets] = op;
 
     /* the last operation that went back must be the BACKWARD of the same place */
     if (op->kind != SAC_GRADIENT) continue;

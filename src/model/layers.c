@@ -48,3 +48,13 @@ const char* const sac_network_kind_names[] = {
     SAC_NETWORK_KINDS(NAME) NULL};
 
 sac_network_list* sac_network_kind_at(int kind) { return kinds[kind]; }
+
+int sac_network_is_mlp(int kind, const int32_t* hidden, int32_t count) {
+  sac_layer_spec spec[SAC_NET_LAYERS_MAX];
+  const int32_t layers = kinds[kind](hidden, count, 1, spec); /* the width of the head does not matter here */
+
+  /* linear layers at even places, ReLU at odd ones */
+  for (int32_t i = 0; i < layers; i++)
+    if (spec[i].kind != (i % 2 ? SAC_RELU : SAC_LINEAR)) return 0;
+  return layers % 2 == 1;
+}

@@ -63,4 +63,8 @@ typedef int32_t sac_network_list(const int32_t* hidden, int32_t count, int32_t o
 /* The function of a kind, by its index in the list (the value of key network.kind). */
 sac_network_list* sac_network_kind_at(int kind);
 
+/* Whether the layers of a kind for these hidden widths (count) are linear, ReLU, linear, ..., linear. The exported
+ * policy and acting on CUDA evaluate no others. */
+int sac_network_is_mlp(int kind, const int32_t* hidden, int32_t count);
+
 #endif

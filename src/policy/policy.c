@@ -106,7 +106,7 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   sac_header_begin(&header, (const char*)bytes + 8, (size_t)json, file->data_size);
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_METADATA) {
-      if (sac_header_is(&entry.name, "format")) format_right = sac_header_is(&entry.value, "sac-policy-1");
+      if (sac_header_is(&entry.name, "format")) format_right = sac_header_is(&entry.value, SAC_POLICY_FORMAT_NAME);
       continue;
     }
 

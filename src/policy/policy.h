@@ -4,6 +4,10 @@
 
 #include <sac/policy.h>
 
+/* The format that this version evaluates, as the metadata of a policy file names it; and how all formats begin. */
+#define SAC_POLICY_FORMATS "sac-policy-"
+#define SAC_POLICY_FORMAT_NAME SAC_POLICY_FORMATS "1"
+
 #define SAC_POLICY_LAYERS_MAX 17 /* 16 hidden ones and the head */
 
 /* Returns the number of layers, the head included. size: O, then the widths of the hidden layers, then A. */

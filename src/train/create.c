@@ -334,15 +334,7 @@ static void log_start(sac_run* run) {
 static sac_status check_actor_tensors(const sac_run* run, const sac_safetensors* file) {
   for (int32_t i = 0; i < file->count; i++) {
     const char* name = file->tensors[i].name;
-    int32_t index = 0;
-    if (strncmp(name, "actor.", 6) != 0) continue;
-
-    /* look for it among the agent's */
-    const int32_t count = sac_agent_tensor_count(run->agent);
-    sac_tensor_info info = {0};
-    while (index < count && sac_agent_tensor_info(run->agent, index, &info) == SAC_OK && strcmp(info.name, name) != 0)
-      index++;
-    if (index == count)
+    if (strncmp(name, "actor.", 6) == 0 && !sac_tensors_find(&run->agent->tensors, name))
       return sac_fail(SAC_ERROR_SHAPE, "%s holds '%s', which this run's actor lacks: give the network.* of that policy",
                       file->path, name);
   }

@@ -9,6 +9,7 @@
 #include "env/task.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
+#include "policy/policy.h"
 #include "train/step.h"
 #include "util/error.h"
 #include "util/file.h"
@@ -319,9 +320,10 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
 
   /* a format that this version does not evaluate */
   const char* format = sac_safetensors_metadata(file, "format");
-  if (format && strncmp(format, "sac-policy-", 11) == 0 && strcmp(format, "sac-policy-1") != 0)
-    SAC_TRY(
-        sac_fail(SAC_ERROR_FORMAT, "%s: its format is %s; this version evaluates sac-policy-1", file->path, format));
+  if (format && strncmp(format, SAC_POLICY_FORMATS, strlen(SAC_POLICY_FORMATS)) == 0 &&
+      strcmp(format, SAC_POLICY_FORMAT_NAME) != 0)
+    SAC_TRY(sac_fail(SAC_ERROR_FORMAT, "%s: its format is %s; this version evaluates " SAC_POLICY_FORMAT_NAME,
+                     file->path, format));
 
   /* create the policy and its environments, and compare their sizes */
   SAC_TRY(create_policy(file->path, file->size, &policy, &memory));

@@ -185,12 +185,13 @@ static sac_status restart_clocks(sac_run* run) {
 
 sac_status sac_run_report_metrics(sac_run* run, int restart) {
   const sac_backend* backend = run->agent->backend;
-  char notice[1024];
+  char warning[1024];
   sac_status status = SAC_OK;
 
   /* log messages of the device and warnings of the simulator */
   sac_run_count_time(run);
-  if (backend->notice && backend->notice(run->agent, notice, sizeof notice)) sac_run_log(run, "%s", notice);
+  if (backend->take_warning && backend->take_warning(run->agent, warning, sizeof warning))
+    sac_run_log(run, "%s", warning);
   log_warnings(run);
 
   /* write all rows, also after an error: a full disk may refuse one file and take the next */

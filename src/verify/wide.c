@@ -5,9 +5,9 @@
 
 #include "kernels/tasks/tasks.h"
 
-/* replay_pendulum and so on: one function for each task, with the types and functions of that task. */
-#define REPLAY(name, NAME, id, summary)                                                                                \
-  static void replay_##name(const sac_wide_trace* trace) {                                                             \
+/* run_pendulum and so on: one function for each task, with the types and functions of that task. */
+#define RUN(name, NAME, id, summary)                                                                                   \
+  static void run_##name(const sac_wide_trace* trace) {                                                                \
     const sac_##name##_options* options = (const sac_##name##_options*)trace->options;                                 \
     sac_##name state;                                                                                                  \
     sac_##name##_start(options, &state, trace->initial);                                                               \
@@ -18,10 +18,10 @@
       sac_##name##_observe(options, &state, trace->obs + (t + 1) * sac_##name##_obs_size);                             \
     }                                                                                                                  \
   }
-SAC_TASKS(REPLAY)
+SAC_TASKS(RUN)
 
 /* In the order of sac_tasks, which gives the index. */
-#define REPLAY_POINTER(name, NAME, id, summary) replay_##name,
-static void (*const replays[])(const sac_wide_trace*) = {SAC_TASKS(REPLAY_POINTER)};
+#define RUN_POINTER(name, NAME, id, summary) run_##name,
+static void (*const runs[])(const sac_wide_trace*) = {SAC_TASKS(RUN_POINTER)};
 
-void sac_wide_run(const sac_task* task, const sac_wide_trace* trace) { replays[task - sac_tasks](trace); }
+void sac_wide_run(const sac_task* task, const sac_wide_trace* trace) { runs[task - sac_tasks](trace); }
