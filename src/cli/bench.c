@@ -12,6 +12,7 @@
 #include "cli/bench_time.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "cli/profile.h"
 #include "config/field.h"
 #include "env/vector.h"
@@ -148,7 +149,7 @@ fail:
 /* Prints the kind of the networks where it is not the default. */
 static void print_network(const sac_bench_case* c) {
   const char* kind = sac_config_get(c->config, "network.kind");
-  if (strcmp(kind, sac_network_kind_names[0]) != 0) printf(c->b->json ? ", \"network\": \"%s\"" : " %s", kind);
+  if (strcmp(kind, sac_network_kind_names[0]) != 0) sac_print(c->b->json ? ", \"network\": \"%s\"" : " %s", kind);
 }
 
 /* sac bench op */
@@ -165,7 +166,7 @@ static sac_status run_op(sac_bench_case* c) {
 
   /* print the case and the time of a whole update */
   print_label(c);
-  if (!c->b->json) printf("  %s", sac_config_get(c->config, "algo"));
+  if (!c->b->json) sac_print("  %s", sac_config_get(c->config, "algo"));
   print_network(c);
   sac_bench_print_microseconds(c->b->json, "microseconds", t);
 

@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "config/sources.h"
 #include "util/embedded.h"
 #include "util/text.h"
@@ -24,7 +25,7 @@ static void print_quoted(const char* text) {
   char quoted[6 * SAC_VALUE_MAX] = ""; /* an escape is six characters */
   size_t used = 0;
   sac_text_append_quoted(quoted, sizeof quoted, &used, text);
-  (void)fputs(quoted, stdout);
+  (void)fputs(quoted, sac_out);
 }
 
 /* Prints a value as JSON: text in quotes, everything else as it is. */
@@ -36,7 +37,7 @@ static void print_json_value(const sac_field* field, const sac_settings* setting
   const int quoted = field->kind == SAC_VALUE_TEXT || field->kind == SAC_VALUE_DEVICE ||
                      field->kind == SAC_VALUE_CHOICE || strcmp(text, "auto") == 0;
   if (quoted) print_quoted(text);
-  else (void)fputs(text, stdout); /* numbers, booleans, lists and mappings are JSON already */
+  else (void)fputs(text, sac_out); /* numbers, booleans, lists and mappings are JSON already */
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
@@ -58,8 +59,8 @@ static void widen(int width[COLUMNS], const char* const text[COLUMNS]) {
 
 static void print_row(const int width[COLUMNS], const char* const text[COLUMNS], const char* resume,
                       const char* meaning) {
-  printf("%-*s  %-*s  %-*s  %-6s  %s\n", width[KEY], text[KEY], width[DEFAULT], text[DEFAULT], width[ALLOWED],
-         text[ALLOWED], resume, meaning);
+  sac_print("%-*s  %-*s  %-*s  %-6s  %s\n", width[KEY], text[KEY], width[DEFAULT], text[DEFAULT], width[ALLOWED],
+            text[ALLOWED], resume, meaning);
 }
 
 /* Prints the fields that `key` selects, for people. */
@@ -92,31 +93,31 @@ static void print_table(const char* key) {
 static void print_table_json(const char* key) {
   char range[SAC_VALUE_MAX];
   const char* between = "";
-  printf("[");
+  sac_print("[");
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     const sac_field* field = &sac_fields[i];
     if (!is_selected(field, key)) continue;
 
     /* name the field, its kind, and its default as a JSON value */
     sac_field_range(field, range);
-    printf("%s\n  {\"key\": ", between);
+    sac_print("%s\n  {\"key\": ", between);
     print_quoted(field->key);
-    printf(", \"kind\": ");
+    sac_print(", \"kind\": ");
     print_quoted(sac_kind_name(field->kind));
-    printf(", \"default\": ");
+    sac_print(", \"default\": ");
     print_json_value(field, &sac_settings_library);
 
     /* add what it takes, what a resume may do, and its meaning as text */
-    printf(", \"allowed\": ");
+    sac_print(", \"allowed\": ");
     print_quoted(range);
-    printf(", \"resume\": ");
+    sac_print(", \"resume\": ");
     print_quoted(sac_change_name(field->change));
-    printf(", \"meaning\": ");
+    sac_print(", \"meaning\": ");
     print_quoted(field->help);
-    printf("}");
+    sac_print("}");
     between = ",";
   }
-  printf("\n]\n");
+  sac_print("\n]\n");
 }
 
 /* --- one field ---------------------------------------------------------------------------------------------------- */
@@ -133,7 +134,7 @@ static sac_status print_presets(sac_field_index index) {
     /* print the value if it comes from the preset; env.id, the name of a preset, is left out */
     if (status == SAC_OK && config->source[index].origin == SAC_ORIGIN_PRESET && index != SAC_FIELD_env_id) {
       sac_field_print(&sac_fields[index], &config->settings, value);
-      printf("  preset   %s: %s\n", sac_embedded_configs[i].name, value);
+      sac_print("  preset   %s: %s\n", sac_embedded_configs[i].name, value);
     }
     sac_config_destroy(config);
     if (status != SAC_OK) return status;
@@ -152,11 +153,11 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
   sac_field_range(field, range);
 
   /* print meaning, default, allowed values, and what a resume may do */
-  printf("%s\n  meaning  %s\n  kind     %s\n  default  %s\n", field->key, field->help, sac_kind_name(field->kind),
-         value);
-  printf("  allowed  %s\n", range);
-  if (field->kind == SAC_VALUE_SIZES) printf("           1 to %d of them: [256, 256]\n", SAC_LAYERS_MAX);
-  printf("  resume   %s\n", changes[field->change]);
+  sac_print("%s\n  meaning  %s\n  kind     %s\n  default  %s\n", field->key, field->help, sac_kind_name(field->kind),
+            value);
+  sac_print("  allowed  %s\n", range);
+  if (field->kind == SAC_VALUE_SIZES) sac_print("           1 to %d of them: [256, 256]\n", SAC_LAYERS_MAX);
+  sac_print("  resume   %s\n", changes[field->change]);
 
   /* print the presets that give it a value */
   const sac_status status = print_presets(index);
@@ -164,7 +165,7 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
 
   /* print its value in this configuration */
   sac_field_print(field, &config->settings, value);
-  printf("  value    %s (from %s)\n", value, config->source[index].from);
+  sac_print("  value    %s (from %s)\n", value, config->source[index].from);
   return SAC_OK;
 }
 
@@ -173,19 +174,19 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
 /* Prints the values of the fields that `key` selects, with their sources, as one JSON object. */
 static void print_resolved_json(const sac_config* config, const char* key) {
   const char* between = "";
-  printf("{");
+  sac_print("{");
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (!is_selected(&sac_fields[i], key)) continue;
-    printf("%s\n  ", between);
+    sac_print("%s\n  ", between);
     print_quoted(sac_fields[i].key);
-    printf(": {\"value\": ");
+    sac_print(": {\"value\": ");
     print_json_value(&sac_fields[i], &config->settings);
-    printf(", \"from\": ");
+    sac_print(", \"from\": ");
     print_quoted(config->source[i].from);
-    printf("}");
+    sac_print("}");
     between = ",";
   }
-  printf("\n}\n");
+  sac_print("\n}\n");
 }
 
 /* Prints what the arguments ask for. Returns the exit code. */
@@ -215,7 +216,7 @@ static int print_config(const sac_config* config, const char* key, int json) {
   if (json && resolved) print_resolved_json(config, key);
   else if (json) print_table_json(key);
   else if (index != SAC_FIELD_COUNT) status = print_field(index, config, resolved);
-  else if (resolved && !key[0]) status = sac_config_write(config, stdout);
+  else if (resolved && !key[0]) status = sac_config_write(config, sac_out);
   else print_table(key);
   return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
 }

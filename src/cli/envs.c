@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "env/gym.h"
 #include "env/list.h"
 #include "env/references.h"
@@ -184,31 +185,31 @@ static void print_rows(const row* rows, int count) {
   for (int i = -1; i < count; i++) {
     /* print all columns but the last two; i = -1 is the line of titles */
     const row* one = i < 0 ? NULL : &rows[i];
-    printf("%-*s  %*s  %-*s  %*s  %*s  %-*s  ", width[0], one ? one->id : heads[0], width[1], one ? one->obs : heads[1],
-           width[2], one ? one->actions : heads[2], width[3], one ? one->steps : heads[3], width[4],
-           one ? one->options : heads[4], width[5], one ? one->source : heads[5]);
+    sac_print("%-*s  %*s  %-*s  %*s  %*s  %-*s  ", width[0], one ? one->id : heads[0], width[1],
+              one ? one->obs : heads[1], width[2], one ? one->actions : heads[2], width[3], one ? one->steps : heads[3],
+              width[4], one ? one->options : heads[4], width[5], one ? one->source : heads[5]);
 
     /* print the reference, and the summary where there is one: built-in environments have it */
     const char* what = one ? one->summary : rows[0].summary[0] ? "what" : "";
-    if (what[0]) printf("%-*s  %s\n", width[6], one ? one->figure : heads[6], what);
-    else printf("%s\n", one ? one->figure : heads[6]);
+    if (what[0]) sac_print("%-*s  %s\n", width[6], one ? one->figure : heads[6], what);
+    else sac_print("%s\n", one ? one->figure : heads[6]);
   }
 }
 
 /* Prints the sources of the references, by their numbers. */
 static void print_sources(const table* all) {
-  if (all->source_count > 0) printf("\nreference: a return to compare a run with, +- over seeds\n");
-  for (int i = 0; i < all->source_count; i++) printf("  [%d] %s\n", i + 1, all->sources[i]);
+  if (all->source_count > 0) sac_print("\nreference: a return to compare a run with, +- over seeds\n");
+  for (int i = 0; i < all->source_count; i++) sac_print("  [%d] %s\n", i + 1, all->sources[i]);
 }
 
 /* Prints the keys that env.options may hold for an environment. */
 static void print_options(const char* id) {
   int32_t count;
   const sac_env_option* option = sac_env_options_of(id, &count);
-  if (count > 0) printf("\nenv.options and their defaults:\n");
+  if (count > 0) sac_print("\nenv.options and their defaults:\n");
   for (int32_t i = 0; i < count; i++) {
     char text[SAC_ENV_OPTION_TEXT_MAX];
-    printf("  %-44s  %s\n", option[i].name, sac_env_option_initial(&option[i], text));
+    sac_print("  %-44s  %s\n", option[i].name, sac_env_option_initial(&option[i], text));
   }
 }
 
@@ -249,8 +250,8 @@ static sac_status list_all(table* all) {
   /* print two tables for people; JSON is printed by the caller */
   if (all->array) return SAC_OK;
   print_rows(all->rows, own);
-  if (missing) printf("\nEnvironments without numbers cannot be created here: %s.\n", missing);
-  printf(
+  if (missing) sac_print("\nEnvironments without numbers cannot be created here: %s.\n", missing);
+  sac_print(
       "\nGymnasium's environments that have a preset; 'sac envs ID' shows its sizes. All others work as gym:ID.\n\n");
   print_rows(all->rows + own, all->count - own);
   print_sources(all);
@@ -271,8 +272,8 @@ static int list(const char* id, int json) {
     /* fill the table; text is printed on the way, JSON at the end */
     const sac_status status = id ? list_one(&all, id) : list_all(&all);
     if (status != SAC_OK) code = sac_cli_fail(status);
-    else if (!json ||
-             (json_dumpf(all.array, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && putchar('\n') != EOF))
+    else if (!json || (json_dumpf(all.array, sac_out, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 &&
+                       fputc('\n', sac_out) != EOF))
       code = SAC_EXIT_WELL;
   }
 

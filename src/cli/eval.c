@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "env/record.h"
 #include "env/vector.h"
 #include "formats/safetensors.h"
@@ -305,20 +306,20 @@ static void print_text(const options* o, const score* scores, int64_t count, con
     const score* s = &scores[i];
 
     /* print the statistics of a policy; one episode has no interval */
-    (void)printf("%s\n  mean %.2f", s->path, s->mean);
-    if (o->episodes > 1) (void)printf(" +- %.2f (95%%), std %.2f", s->half_width, s->std);
-    (void)printf(", min %.2f, max %.2f over %lld episodes of %.1f steps\n", s->min, s->max, (long long)o->episodes,
-                 s->mean_length);
+    sac_print("%s\n  mean %.2f", s->path, s->mean);
+    if (o->episodes > 1) sac_print(" +- %.2f (95%%), std %.2f", s->half_width, s->std);
+    sac_print(", min %.2f, max %.2f over %lld episodes of %.1f steps\n", s->min, s->max, (long long)o->episodes,
+              s->mean_length);
 
     /* name its videos */
     for (int64_t e = 0; o->record && e < o->episodes; e++)
-      (void)printf("  %.2f in %s\n", s->episode_return[e], video(o, s, e, path));
+      sac_print("  %.2f in %s\n", s->episode_return[e], video(o, s, e, path));
   }
 
   /* print the statistics over the seeds */
   if (count > 1)
-    (void)printf("all %lld seeds\n  mean %.2f +- %.2f (95%%), std between seeds %.2f, min %.2f, max %.2f\n",
-                 (long long)count, all->mean, all->half_width, all->std, all->min, all->max);
+    sac_print("all %lld seeds\n  mean %.2f +- %.2f (95%%), std between seeds %.2f, min %.2f, max %.2f\n",
+              (long long)count, all->mean, all->half_width, all->std, all->min, all->max);
 }
 
 /* The statistics as a JSON object. */
@@ -362,7 +363,8 @@ static int print_json(const options* o, const score* scores, int64_t count, cons
 
   /* add the statistics over all of them, and print */
   bad += json_object_set_new(root, "policies", list) + json_object_set_new(root, "all", statistics_json(all));
-  if (bad == 0) bad = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) || putchar('\n') == EOF;
+  if (bad == 0)
+    bad = json_dumpf(root, sac_out, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) || fputc('\n', sac_out) == EOF;
   json_decref(root);
   return bad;
 }

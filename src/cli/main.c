@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/out.h"
 #include "util/text.h"
 
 /* The subcommands of SAC_COMMANDS. */
@@ -75,7 +76,7 @@ static int call_command(const char* name, int argc, char** argv) {
 /* sac help, sac help COMMAND. argv[0] is "help". */
 static int help(int argc, char** argv) {
   if (argc < 2) {
-    print_help(stdout);
+    print_help(sac_out);
     return SAC_EXIT_WELL;
   }
 
@@ -87,6 +88,7 @@ static int help(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   int code;
+  sac_out_open();
 
   /* without a command, print the help as an error */
   if (argc < 2) {
@@ -96,7 +98,7 @@ int main(int argc, char** argv) {
 
   /* print version or help, or call a command, which gets argv from its own name on */
   if (strcmp(argv[1], "--version") == 0) {
-    (void)printf("sac %s\n", sac_version());
+    sac_print("sac %s\n", sac_version());
     code = SAC_EXIT_WELL;
   } else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
     code = help(argc - 1, argv + 1);
@@ -105,7 +107,7 @@ int main(int argc, char** argv) {
   }
 
   /* check that the output was written: "sac config > full_disk" must fail */
-  if ((fflush(stdout) != 0 || ferror(stdout)) && code == SAC_EXIT_WELL) {
+  if (sac_out_close() != 0 && code == SAC_EXIT_WELL) {
     (void)fprintf(stderr, "sac: cannot write to standard output\n");
     code = SAC_EXIT_FAILED;
   }

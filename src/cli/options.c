@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/out.h"
 #include "env/vector.h"
 #include "util/number.h"
 #include "util/text.h"
@@ -26,7 +27,7 @@ typedef struct {
 static int print_usage_error(const sac_syntax* syntax, const char* format, va_list args)
     __attribute__((format(printf, 2, 0)));
 static int print_usage_error(const sac_syntax* syntax, const char* format, va_list args) {
-  fflush(stdout);
+  fflush(sac_out);
   fputs("sac: ", stderr);
   vfprintf(stderr, format, args);
   fprintf(stderr, " ('sac %s --help' says more)\n", syntax->command);
@@ -44,7 +45,7 @@ int sac_options_usage(const sac_syntax* syntax, const char* format, ...) {
 /* Prints the library's last error, and returns the exit code. Wrong values on the command line are wrong usage, and so
  * is a --config file that cannot be read. */
 static int config_error(sac_status status) {
-  fflush(stdout);
+  fflush(sac_out);
   fprintf(stderr, "sac: %s\n", sac_last_error());
   return status == SAC_ERROR_MEMORY ? SAC_EXIT_FAILED : SAC_EXIT_USAGE;
 }
@@ -65,15 +66,15 @@ static void print_help(const sac_syntax* syntax) {
     if (width_of(option) > width) width = width_of(option);
 
   /* print the usage, then one line for each option, with its help in one column */
-  printf("Usage: sac %s%s%s\n\n%s\n\nOptions:\n", syntax->command, *arguments ? " " : "", arguments, syntax->help);
+  sac_print("Usage: sac %s%s%s\n\n%s\n\nOptions:\n", syntax->command, *arguments ? " " : "", arguments, syntax->help);
   for (const sac_option* option = syntax->options; option && option->name; option++)
-    printf("  %s%s%-*s  %s\n", option->name, option->value ? " " : "",
-           width - (int)strlen(option->name) - (option->value != NULL), option->value ? option->value : "",
-           option->help);
-  printf("  %-*s  %s\n", width, help.name, help.help);
+    sac_print("  %s%s%-*s  %s\n", option->name, option->value ? " " : "",
+              width - (int)strlen(option->name) - (option->value != NULL), option->value ? option->value : "",
+              option->help);
+  sac_print("  %-*s  %s\n", width, help.name, help.help);
 
   /* print the notes */
-  if (syntax->notes) printf("\n%s", syntax->notes);
+  if (syntax->notes) sac_print("\n%s", syntax->notes);
 }
 
 /* --- splitting the command line ----------------------------------------------------------------------------------- */

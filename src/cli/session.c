@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/out.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -137,7 +138,7 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
     /* failed: log results when all steps were made, and write the error to the log and to stderr */
     if (run->finished) log_results(run, progress);
     sac_folder_log(run->folder, error);
-    (void)fflush(stdout);
+    (void)fflush(sac_out);
     (void)fprintf(stderr, "sac: %s\n", error);
     code = status == SAC_ERROR_NUMERIC ? SAC_EXIT_NUMERIC : SAC_EXIT_FAILED;
   }

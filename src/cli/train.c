@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/expect.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "cli/profile.h"
 #include "cli/session.h"
 #include "util/text.h"
@@ -34,10 +35,10 @@ static int dry_run(sac_config* config, const sac_env_api* env) {
   if (status == SAC_OK) status = sac_cli_device_why(config, why);
 
   /* print the configuration; memory and device follow as comments of the YAML file */
-  if (status == SAC_OK) status = sac_config_write(config, stdout);
+  if (status == SAC_OK) status = sac_config_write(config, sac_out);
   if (status != SAC_OK) return sac_cli_fail(status);
-  (void)printf("# memory: %s, of it replay %s\n", sac_text_bytes(all, replay + rest), sac_text_bytes(rows, replay));
-  if (why[0]) (void)printf("# %s\n", why);
+  sac_print("# memory: %s, of it replay %s\n", sac_text_bytes(all, replay + rest), sac_text_bytes(rows, replay));
+  if (why[0]) sac_print("# %s\n", why);
   return SAC_EXIT_WELL;
 }
 
