@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/crash.h"
 #include "cli/out.h"
 #include "util/text.h"
 
@@ -89,11 +90,12 @@ static int help(int argc, char** argv) {
 int main(int argc, char** argv) {
   int code;
   sac_out_open();
+  sac_crash_catch();
 
   /* without a command, print the help as an error */
   if (argc < 2) {
     print_help(stderr);
-    return SAC_EXIT_USAGE;
+    return sac_crash_end(SAC_EXIT_USAGE);
   }
 
   /* print version or help, or call a command, which gets argv from its own name on */
@@ -111,5 +113,5 @@ int main(int argc, char** argv) {
     (void)fprintf(stderr, "sac: cannot write to standard output\n");
     code = SAC_EXIT_FAILED;
   }
-  return code;
+  return sac_crash_end(code);
 }

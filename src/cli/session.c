@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/crash.h"
 #include "cli/out.h"
 #include "util/clock.h"
 #include "util/error.h"
@@ -33,7 +34,8 @@ static void raise_file_limit(void) {
 }
 
 void sac_session_prepare(void) {
-  static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+  /* people, schedulers, 'ulimit -t'; then timers that an environment may have set */
+  static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF};
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
   (void)sigemptyset(&action.sa_mask);
 
@@ -110,8 +112,8 @@ static void log_results(sac_run* run, const sac_progress* progress) {
                 population > 1 ? "of an agent " : "", best, (long long)best_step);
 
   /* log what the user may want to do next */
-  sac_run_log(run, "  sac eval %s", run->folder->path);
-  sac_run_log(run, "  sac resume %s --steps %lld", run->folder->path, (long long)(2 * run->settings.steps));
+  sac_run_log(run, "  sac eval %s", run->folder->shown);
+  sac_run_log(run, "  sac resume %s --steps %lld", run->folder->shown, (long long)(2 * run->settings.steps));
 }
 
 int sac_session_run(sac_run* run, sac_progress* progress) {
@@ -120,6 +122,7 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
 
   /* train, and let signals reach the run */
   atomic_store(&running, run);
+  sac_crash_run(run);
   if (caught) sac_run_stop(run); /* a signal came while the run was created */
   const sac_status status = train_to_end(run, progress);
 
@@ -145,6 +148,7 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
 
   /* destroy the run, which signals must not reach any more */
   atomic_store(&running, NULL);
+  sac_crash_run(NULL);
   sac_run_destroy(run);
   return code;
 }

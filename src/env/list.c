@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "config/settings.h"
+#include "env/guard.h"
 #include "env/gym.h"
 #include "env/mujoco/tasks.h"
 #include "env/plugin.h"
@@ -64,9 +65,16 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
   }
   if (!id || !*id) return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('sac envs' lists them)");
 
-  /* an environment from outside, whose code is loaded */
-  if (sac_env_is_gym(id)) return sac_env_gym_load(id, api);
-  if (sac_env_is_plugin(id)) return sac_env_plugin_load(id, api);
+  /* an environment from outside, whose code is loaded, and may change the process then */
+  if (sac_env_is_outside(id)) {
+    char name[SAC_SHOW_MAX];
+    sac_guard guard = sac_guard_create(1);
+    sac_guard_enter(&guard, (sac_env_place){sac_text_show(name, id, SIZE_MAX), "load", 0}, 1);
+    const sac_status status = sac_env_is_gym(id) ? sac_env_gym_load(id, api) : sac_env_plugin_load(id, api);
+    sac_guard_leave(&guard);
+    sac_guard_destroy(&guard);
+    return status;
+  }
 
   /* unknown: name the nearest of the list */
   const char* ids[LISTED_MAX];

@@ -12,6 +12,7 @@
 #include <sac/agent.h>
 #include <sac/env.h>
 
+#include "env/guard.h"
 #include "util/worker.h"
 
 /* An episode that ended in the last step. */
@@ -26,6 +27,7 @@ typedef struct sac_episode {
 typedef struct sac_vector {
   const sac_env_api* api;
   void* self;
+  sac_guard guard; /* of an environment from outside (list.h) */
   char id[128];
   sac_env_spec spec;
   int32_t population; /* P */
@@ -87,6 +89,12 @@ sac_status sac_vector_reset_masked(sac_vector* vector);
  * truncated, prev_obs, next_obs, info and finished. Starts a new episode where one ended, so obs is what to act on
  * next. Errors: ENV; NUMERIC (the message names the step, the environment and its agent). */
 sac_status sac_vector_step(sac_vector* vector);
+
+/* Around the steps that one call of the library makes: the environment may change the process only for a moment
+ * (guard.h). check: nothing is changed now; before files are made. The library's own environments cost nothing. */
+void sac_vector_begin(sac_vector* vector);
+void sac_vector_check(sac_vector* vector);
+void sac_vector_end(sac_vector* vector);
 
 /* The last step as transitions, for replay push. They point into the vector, and hold until its next step. */
 sac_transitions sac_vector_transitions(const sac_vector* vector);

@@ -206,6 +206,7 @@ sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_
   if (callbacks) run->callbacks = *callbacks;
   run->saved_step = run->evaluation_step = -1;
   run->env_warnings = sac_mujoco_warnings((char[SAC_SHOW_MAX]){0});
+  run->guard_changes = sac_guard_changes();
   run->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
   if (!run->locale) SAC_TRY(no_memory((size_t)settings->seeds));
   SAC_TRY(create_arrays(run));
@@ -327,7 +328,8 @@ static void log_start(sac_run* run) {
   if (text[0]) sac_run_log(run, "%s", text);
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_memory(run);
-  sac_run_log(run, "writes to %s", run->folder->path);
+  sac_run_log_guard(run);
+  sac_run_log(run, "writes to %s", run->folder->shown);
 }
 
 /* Refuses a file whose actor has a tensor that this agent's lacks: its network has other layers. Errors: SHAPE. */

@@ -215,13 +215,14 @@ static sac_status play(void* context) {
   sac_status status = SAC_OK;
 
   /* with more than one round P = N = 1, so round t writes element t */
+  sac_vector_begin(e->vector);
   for (int32_t t = 0; t < e->rounds; t++) {
     set_round(e->vector, t);
     SAC_TRY(play_round(e, e->episode_return + t, e->length + t));
   }
-  return SAC_OK;
 fail:
-  sac_fail_prefix("evaluation: ");
+  sac_vector_end(e->vector);
+  if (status != SAC_OK) sac_fail_prefix("evaluation: ");
   return status;
 }
 

@@ -87,10 +87,22 @@ static sac_status set_path(sac_folder* folder, const char* path) {
   return SAC_OK;
 }
 
+/* Makes the path absolute, and keeps the given one. */
+static sac_status make_absolute(sac_folder* folder) {
+  char here[SAC_PATH_MAX];
+  memcpy(folder->shown, folder->path, sizeof folder->shown);
+  if (folder->path[0] == '/') return SAC_OK;
+  if (!getcwd(here, sizeof here))
+    return sac_fail(SAC_ERROR_FILE, "%s: the working folder has no path: %s; give --out from / on", folder->shown,
+                    strerror(errno));
+  return sac_path(folder->path, "%s/%s", here, folder->shown);
+}
+
 /* Locks the folder and opens log.txt. */
 static sac_status lock_and_log(sac_folder* folder) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
+  SAC_TRY(make_absolute(folder));
   SAC_TRY(sac_lock(&folder->lock, folder->path));
 
   /* append to the log, which a resumed run continues */
@@ -124,7 +136,7 @@ sac_status sac_folder_create(sac_folder** out, const char* path, const char* env
     SAC_TRY(sac_fail(SAC_ERROR_FILE,
                      "%s holds a run already: 'sac resume %s' continues it; for a new one choose "
                      "another --out",
-                     folder->path, folder->path));
+                     folder->shown, folder->shown));
   }
   *out = folder;
   return SAC_OK;

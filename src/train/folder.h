@@ -13,9 +13,10 @@
 #include "util/file.h"
 
 typedef struct sac_folder {
-  char path[SAC_PATH_MAX];
-  int created; /* 1: created here, and holds no run yet */
-  int lock;    /* of util/file.h; -1: not held */
+  char path[SAC_PATH_MAX];  /* absolute, as an environment may change the working folder */
+  char shown[SAC_PATH_MAX]; /* as it was given, for messages */
+  int created;              /* 1: created here, and holds no run yet */
+  int lock;                 /* of util/file.h; -1: not held */
   FILE* log;
 } sac_folder;
 

@@ -185,7 +185,7 @@ static sac_status stop(sac_run* run) {
   /* clear the request, so that the caller may go on with sac_run_steps */
   atomic_store(&run->stop, 0);
   return sac_fail(SAC_STOPPED, "stopped at step %lld; 'sac resume %s' continues", (long long)run->schedule.step,
-                  run->folder->path);
+                  run->folder->shown);
 fail:
   return status;
 }
@@ -204,6 +204,7 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   sac_status status = SAC_OK;
 
   /* start the clock, and play an evaluation that a killed process left out */
+  sac_vector_begin(run->vector);
   run->clock_start = sac_seconds();
   if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
 
@@ -215,6 +216,7 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   if (run->schedule.step >= steps && !run->finished) SAC_TRY(finish(run));
 fail:
   /* stop the clock: time between two calls does not count */
+  sac_vector_end(run->vector);
   sac_run_count_time(run);
   run->clock_start = 0;
 
@@ -224,5 +226,5 @@ fail:
 }
 
 sac_agent* sac_run_agent(sac_run* run) { return run->agent; }
-const char* sac_run_folder(const sac_run* run) { return run->folder->path; }
+const char* sac_run_folder(const sac_run* run) { return run->folder->shown; }
 int64_t sac_run_step(const sac_run* run) { return run->schedule.step; }

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env/guard.h"
 #include "env/list.h"
 #include "train/run.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/text.h"
 
 /* --- log lines and time ------------------------------------------------------------------------------------------- */
 
@@ -149,6 +151,25 @@ static void log_warnings(sac_run* run) {
   if (count > 1) sac_run_log(run, "warning: MuJoCo, %llu times, the last: %s", (unsigned long long)count, last);
 }
 
+void sac_run_log_guard(sac_run* run) {
+  static const char* const words[] = {
+#define WORDS(name, words) words,
+      SAC_GUARD_LIST(WORDS)
+#undef WORDS
+  };
+  char list[256] = "";
+  size_t used = 0;
+
+  /* each change is logged once */
+  const uint32_t found = sac_guard_changes() & ~run->guard_changes;
+  run->guard_changes |= found;
+  for (int i = 0; i < SAC_GUARD_LOST; i++)
+    if (found >> i & 1) sac_text_append(list, sizeof list, &used, "%s%s", used ? ", " : "", words[i]);
+  if (used) sac_run_log(run, "%s changed %s of this process; sac has its own back", run->settings.env_id, list);
+  if (found >> SAC_GUARD_LOST & 1)
+    sac_run_log(run, "warning: %s changed %s", run->settings.env_id, words[SAC_GUARD_LOST]);
+}
+
 /* Reports the row of agent p to the callback and to its files. */
 static sac_status report_agent(sac_run* run, int32_t p) {
   const sac_callbacks* callbacks = &run->callbacks;
@@ -193,6 +214,7 @@ sac_status sac_run_report_metrics(sac_run* run, int restart) {
   if (backend->take_warning && backend->take_warning(run->agent, warning, sizeof warning))
     sac_run_log(run, "%s", warning);
   log_warnings(run);
+  sac_run_log_guard(run);
 
   /* write all rows, also after an error: a full disk may refuse one file and take the next */
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
@@ -299,6 +321,7 @@ sac_status sac_run_finish_evaluation(sac_run* run) {
   SAC_TRY(sac_evaluator_end(run->evaluator));
 
   /* report all agents, also after a file error */
+  sac_vector_check(run->vector);
   const sac_agent* agent = sac_evaluator_agent(run->evaluator);
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!agent->alive[p]) continue;

@@ -316,7 +316,7 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
   else if (point->newest > point->step)
     sac_run_log(run, "step_%lld was not saved by all agents; using step_%lld", (long long)point->newest,
                 (long long)point->step);
-  sac_run_log(run, "sac %s: continues %s at step %lld of %lld on %s", SAC_VERSION, run->folder->path,
+  sac_run_log(run, "sac %s: continues %s at step %lld of %lld on %s", SAC_VERSION, run->folder->shown,
               (long long)point->step, (long long)run->settings.steps, run->agent->device);
 
   /* log changes of configuration and machine */
@@ -335,6 +335,7 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
   /* log the choice of the device, and memory */
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_memory(run);
+  sac_run_log_guard(run);
 }
 
 sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* overrides, const sac_env_api* env,

@@ -76,6 +76,7 @@ struct sac_run {
   sac_metrics_files** metrics; /* (P) NULL: the agent had stopped before a resume */
   int64_t saved_step;          /* of the newest checkpoint that all live agents have; -1: none */
   uint64_t env_warnings;       /* number of MuJoCo's warnings in this process that are logged, or older than the run */
+  uint32_t guard_changes;      /* what environments have changed of the process, as far as it is logged */
 
   double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
   int finished;                /* 1: the last checkpoint, row and evaluation are written */
@@ -128,6 +129,9 @@ sac_status sac_run_read_progress(const char* dir, const sac_config* overrides, i
 
 /* Writes one line for people to log.txt and to the log callback. */
 void sac_run_log(sac_run* run, const char* format, ...) __attribute__((format(printf, 2, 3)));
+
+/* Logs what the environment has changed of the process, each thing once (env/guard.h). */
+void sac_run_log_guard(sac_run* run);
 
 /* Adds the last `steps` vector steps, and the episodes that ended in them, to the windows. */
 void sac_run_count_steps(sac_run* run, int32_t steps);

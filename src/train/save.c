@@ -68,6 +68,7 @@ sac_status sac_run_save_checkpoint(sac_run* run) {
   if (agent->shape.population > 1 && keep < 2) keep = 2;
 
   /* bring everything that is saved up to date: evaluations, time, environments on a device */
+  sac_vector_check(run->vector);
   if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
   SAC_TRY(sac_run_finish_evaluation(run));
   sac_run_count_time(run);
