@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from support.program import PROGRAM, SMALL, checkpoints, main, one_line, sac, same_runs, sets, train
+from support.program import PROGRAM, SMALL, checkpoints, main, one_line, replay, sac, same_runs, sets
 
 # ctest: timeout=300
 
@@ -18,6 +18,7 @@ SOURCE, BUILD = pathlib.Path(os.environ["SAC_SOURCE"]), pathlib.Path(os.environ[
 ROGUE = BUILD / "tests/plugins/rogue.so"
 SUPPORT = pathlib.Path(__file__).parent / "support"
 PYTHON = {"SAC_PYTHON": sys.executable, "PYTHONPATH": str(SUPPORT)}
+PYTHON_ROGUE = "gym:rogue_envs:Rogue-v0"
 FAILED = 1
 SHORT = {"train.steps": 100, "train.warmup_steps": 20, "eval.every": 0}
 
@@ -27,13 +28,13 @@ def folder():
 
 
 def doing(deed, when="create"):
-    return {"SAC_TEST_DEED": deed, "SAC_TEST_WHEN": when}
+    return dict(PYTHON, SAC_TEST_DEED=deed, SAC_TEST_WHEN=when)
 
 
-def go(out, deed="nothing", when="create", values=None, *arguments, env=ROGUE, more=None, **options):
+def go(out, deed="nothing", when="create", values=None, *arguments, env=ROGUE, **options):
     """A small run of an environment that does this deed."""
     return sac("train", "--env", env, "--out", out, *sets(dict(SMALL, **(values or {}))), *arguments,
-               env=dict(doing(deed, when), **(more or {})), **options)
+               env=doing(deed, when), **options)
 
 
 # --- what it prints ---------------------------------------------------------------------------------------------------
@@ -51,6 +52,12 @@ def test_only_sac_prints_to_standard_output():
         json.loads(sac("envs", ROGUE, "--json", env=doing("print")).stdout)
         dry.write_text(sac("train", "--env", ROGUE, "--dry-run", env=doing("print")).stdout)
         sac("config", "--config", dry)
+        for workers in (0, 2):
+            values = dict(SHORT, **{"env.num_envs": 2, "env.options.sac_workers": workers})
+            result = go(run / str(workers), "print", "step", values, "--quiet", env=PYTHON_ROGUE)
+            assert result.stdout == "", result
+            for word in ("print", "stdout", "descriptor 1", "a child"):
+                assert f"from {word}" in result.stderr, (word, result)
         result = go(run / "exit", "print at exit", "create", SHORT)
         assert "goodbye" in result.stderr and "goodbye" not in result.stdout, result
 
@@ -91,14 +98,14 @@ def until_saved(process, out):
         time.sleep(0.02)
 
 
-def stops(number, deed, when, values=None, env=ROGUE, more=None):
+def stops(number, deed, when, values=None, env=ROGUE):
     """The signal stops a run after a checkpoint, whatever the environment does with signals."""
     with folder() as path:
         out = pathlib.Path(path, "run")
         values = dict(SMALL, **{"train.steps": 10**8, "eval.every": 0}, **(values or {}))
         line = [PROGRAM, "train", "--env", env, "--out", out, "--quiet", *sets(values)]
         process = subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True,
-                                   env=dict(os.environ, **doing(deed, when), **(more or {})))
+                                   env=dict(os.environ, **doing(deed, when)))
         until_saved(process, out)
         time.sleep(0.1)
         process.send_signal(number)
@@ -118,6 +125,8 @@ def test_signals():
             what = "blocked signals" if deed == "block signals" else "signal handlers"
             assert f"rogue.so changed {what} of this process; sac has its own back" in log, log
     stops(signal.SIGTERM, "ignore signals", "reset", {"train.overlap": 1})
+    stops(signal.SIGTERM, "ignore signals", "reset", env=PYTHON_ROGUE)
+    stops(signal.SIGINT, "handle signals", "create", env=PYTHON_ROGUE)
 
 
 def test_a_timer_stops_the_run():
@@ -146,6 +155,44 @@ def test_changes_of_the_process():
                 assert word is None or f"changed {word} of" in pathlib.Path(path, out, "log.txt").read_text(), out
         same = sac("eval", "plain", "--episodes", 2, "--json", cwd=path).stdout
         assert sac("eval", "plain", "--episodes", 2, "--json", cwd=path, env=doing("folder", "reset")).stdout == same
+
+
+def test_a_python_environment_in_a_folder():
+    """It stays in the folder that it has chosen, also in worker processes; the run's files do not."""
+    for workers in (0, 2):
+        with folder() as path:
+            values = dict(SHORT, **{"env.num_envs": 2 if workers else 1, "env.options.sac_workers": workers, "eval.every": 50,
+                                    "eval.episodes": 1})
+            go("run", "folder", "create", values, cwd=path, env=PYTHON_ROGUE)
+            assert sorted(os.listdir(path)) == ["away", "run"], os.listdir(path)
+            sac("resume", "run", "--steps", 200, cwd=path, env=doing("folder", "reset"))
+            assert "config.yaml" in os.listdir(pathlib.Path(path, "run"))
+
+
+# --- random generators ------------------------------------------------------------------------------------------------
+
+
+def test_generators_of_the_process():
+    """Two runs of one seed are equal, though the environment draws from generators that reset does not seed; evaluations
+    do not change the training."""
+    for env, workers in ((ROGUE, None), (PYTHON_ROGUE, 0), (PYTHON_ROGUE, 2)):
+        with folder() as path:
+            values = dict(SHORT, **{"eval.every": 40, "env.num_envs": 2})
+            if workers is not None:
+                values["env.options.sac_workers"] = workers
+            outs = {name: pathlib.Path(path, name) for name in ("one", "two", "other", "none")}
+            for name, out in outs.items():
+                more = ("--seed", 2) if name == "other" else ("--set", "eval.every=0") if name == "none" else ()
+                if name in ("one", "two") or workers == 0:
+                    go(out, "random", "step", values, *more, env=env)
+            same_runs(outs["one"] / "seed_1", outs["two"] / "seed_1")
+            if workers == 0:
+                assert replay(outs["one"] / "seed_1") == replay(outs["none"] / "seed_1")
+                assert replay(outs["one"] / "seed_1") != replay(outs["other"] / "seed_2")
+    with folder() as path:  # slow steps, which would get processes
+        values = dict(SHORT, **{"train.steps": 24, "env.num_envs": 4, "train.updates_per_step": 0, "env.options.slow": 0.004})
+        result = go(pathlib.Path(path, "run"), "random", "step", values, env=PYTHON_ROGUE)
+        assert "gym:rogue_envs:Rogue-v0 draws from the generators of random or numpy.random" in result.stderr, result
 
 
 # --- environments that end the process --------------------------------------------------------------------------------

@@ -6,6 +6,8 @@
 #include "util/error.h"
 #include "util/text.h"
 
+int sac_env_is_concurrent(const sac_env_api* api) { return api->size == sizeof *api && api->concurrent; }
+
 const char* sac_env_error_text(const sac_env_api* api, void* self) {
   const char* text = api->error ? api->error(self) : NULL;
   return text && *text ? text : NULL;

@@ -15,6 +15,10 @@
 #define SAC_ENV_COUNT_MAX 1048576 /* the most environments of a vector: P*N */
 #define SAC_ENV_BOUND_MAX 1e6     /* the largest bound of an action: a larger one means "no bound" and gives no scale */
 
+/* Whether two instances may be stepped at the same time. A plugin built with an older header has a shorter table,
+ * without `concurrent`. */
+int sac_env_is_concurrent(const sac_env_api* api);
+
 /* The environment's text about its last failure; NULL when it has none. */
 const char* sac_env_error_text(const sac_env_api* api, void* self);
 

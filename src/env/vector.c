@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "env/check.h"
+#include "env/generators.h"
 #include "env/list.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
@@ -64,6 +65,12 @@ static sac_status check_reward(const sac_vector* vector) {
   const size_t count = COUNT(vector);
   const size_t i = sac_all_finite(vector->reward, count) ? count : sac_first_not_finite(vector->reward, count);
   return i == count ? SAC_OK : not_finite(vector, i, "reward", -1, (double)vector->reward[i]);
+}
+
+void sac_vector_seed_generators(const sac_vector* vector, uint64_t position) {
+  if (!vector->guard.on) return;
+  const uint64_t stream = sac_stream_generators(vector->stream);
+  sac_generators_seed(vector->api, vector->self, sac_philox_seed(vector->seed[0], stream, position));
 }
 
 sac_status sac_vector_reset_masked(sac_vector* vector) {
@@ -127,6 +134,7 @@ static sac_status allocate(sac_vector* vector) {
 static sac_status make_instance(sac_vector* vector, const char* id, const char* options) {
   const sac_env_api* api = vector->api;
   /* an environment without options gets an empty JSON object */
+  sac_vector_seed_generators(vector, 0);
   sac_guard_enter(&vector->guard, (sac_env_place){vector->id, "create", 0}, 1);
   const int code = api->create(&vector->self, id, (int32_t)COUNT(vector), options ? options : "{}", &vector->spec);
   sac_guard_leave(&vector->guard);
@@ -177,8 +185,8 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   vector->burst = 1;
 
   /* make the environments, then the arrays, whose sizes they give */
-  SAC_TRY(make_instance(vector, id, options));
   SAC_TRY(copy_seeds(vector, seed));
+  SAC_TRY(make_instance(vector, id, options));
   SAC_TRY(allocate(vector));
 
   /* start the first episodes */
@@ -227,6 +235,11 @@ void sac_vector_destroy(sac_vector* vector) {
 
 sac_status sac_vector_reset(sac_vector* vector, uint64_t episode) {
   const size_t count = COUNT(vector);
+
+  /* an evaluation draws what its number says; the first episodes go on behind the constructors */
+  if (episode > 0) sac_vector_seed_generators(vector, episode);
+
+  /* start it everywhere */
   memset(vector->mask, 1, count);
   for (size_t i = 0; i < count; i++) vector->episode[i] = episode;
   vector->finished_count = 0;

@@ -90,6 +90,10 @@ sac_status sac_vector_reset_masked(sac_vector* vector);
  * next. Errors: ENV; NUMERIC (the message names the step, the environment and its agent). */
 sac_status sac_vector_step(sac_vector* vector);
 
+/* Seeds the random generators that environments from outside share (generators.h) for what begins at `position`: 0, the
+ * number of an evaluation, or the step of a resume. */
+void sac_vector_seed_generators(const sac_vector* vector, uint64_t position);
+
 /* Around the steps that one call of the library makes: the environment may change the process only for a moment
  * (guard.h). check: nothing is changed now; before files are made. The library's own environments cost nothing. */
 void sac_vector_begin(sac_vector* vector);

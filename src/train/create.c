@@ -6,6 +6,7 @@
 
 #include <sac/sac.h>
 
+#include "env/generators.h"
 #include "env/list.h"
 #include "formats/safetensors.h"
 #include "kernels/random.h"
@@ -184,7 +185,10 @@ static sac_status create_evaluator(sac_run* run, const sac_env_api* env) {
   sac_status status = SAC_OK;
 
   /* create the evaluator; it plays the same environment with streams of its own */
-  SAC_TRY(sac_evaluator_create(&run->evaluator, run->agent, &eval_env, (int32_t)episodes));
+  if (run->vector->guard.on) sac_generators_keep(env);
+  status = sac_evaluator_create(&run->evaluator, run->agent, &eval_env, (int32_t)episodes);
+  if (run->vector->guard.on) sac_generators_restore(env);
+  SAC_TRY(status);
 
   /* allocate one result for each agent and episode */
   run->episode_return = calloc(sac_bytes(population, episodes), sizeof(double));

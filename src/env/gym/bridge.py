@@ -15,6 +15,7 @@ RECORD = "sac_record"    # SAC_GYM_RECORD of gym.h; what it does is in record.py
 TEXT_MAX = 2800          # characters of a traceback: sac's messages are short
 INFO_MAX, INFO_NAME_MAX = 32, 63  # terms of info and letters of their names: SAC_ENV_INFO_* of sac/env.h
 FLOAT_MAX = (2 - 2**-23) * 2.0**127
+START = None             # the folder in which each environment is made: some change it for those that come after
 
 
 class EnvError(Exception):
@@ -138,6 +139,8 @@ class Spaces:
     """An environment, the sizes of its spaces, and the conversion between its values and sac's rows of floats."""
 
     def __init__(self, name, options, record=None):
+        if START:
+            os.chdir(START)
         gymnasium, self.numpy, self.env = make_recorded(name, options, record) if record else make(name, options)
         spaces = gymnasium.spaces
 
@@ -303,6 +306,15 @@ class Local:
             if terms:
                 write_info(info, terms, self.info[i])
 
+    def seed(self, seed):
+        """Seeds the generators of this process, and the spaces of its environments."""
+        seed_generators(seed, library=False)
+        self.seed_spaces(seed)
+
+    def seed_spaces(self, seed):
+        for i, one in enumerate(self.all, self.first):
+            seed_spaces(one.env, mixed(seed, i))
+
     def close(self):
         for one in self.all:
             one.close()
@@ -330,6 +342,9 @@ class Envs:
     def step(self):
         return self.guarded(self.all.step)
 
+    def seed(self, seed):
+        return self.guarded(lambda: self.all.seed(seed))
+
     def close(self):
         return self.guarded(self.all.close)
 
@@ -354,7 +369,9 @@ def open_local(name, n, options, one, record):
     if not record:  # the step that finds the terms would be recorded, and a recorded run has no metrics
         terms = find_terms(one)
         one.close()
+    seed_generators(SEED, library=False)
     envs = Local(name, options, 0, n, one if record else None)
+    envs.seed_spaces(SEED)
     envs.bind(block, n)
     envs.set_terms(terms)
     return envs, block
@@ -369,9 +386,15 @@ def open_envs(name, n, options):
 
     # Where they are stepped: as the options say, or as it is fastest.
     count = 0 if record else worker_count(n, options)
-    one = Spaces(name, options, record)
+    import_gymnasium()  # with NumPy, whose generator is seeded too
+    seed_generators(SEED, library=False)
+    drawn, one = draws_of_all(), Spaces(name, options, record)
     if count is None:
         count = fastest_count(n, step_seconds(one))
+        if count and draws_of_all() != drawn:  # results would depend on the time that a step takes
+            count = 0
+            print(f"gym:{name} draws from the generators of random or numpy.random, which environments of one process "
+                  "share; so it gets no worker processes unless env.options.sac_workers says how many", file=sys.stderr)
     envs, block = open_workers(name, n, options, count, one) if count else open_local(name, n, options, one, record)
 
     # The bounds of actions.
@@ -382,8 +405,17 @@ def open_envs(name, n, options):
     return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10], envs.terms)
 
 
+def working_folder():
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted
+        return None
+
+
 def create(name, n, options):
     """(Envs, its sizes, block, offsets and terms), or (whether the configuration is wrong, text)."""
+    global START
+    START = working_folder()
     try:
         return open_envs(name[4:], n, options)
     except BaseException as error:
@@ -396,4 +428,4 @@ if OWN:  # module.c sets it when the interpreter is sac's own
     if not getattr(sys, "argv", None):
         sys.argv = [""]
     if "" not in sys.path and not sys.flags.safe_path:
-        sys.path.insert(0, "")  # packages in the current folder, as with python -c
+        sys.path.insert(0, working_folder() or "")  # packages in the current folder, as with python -c

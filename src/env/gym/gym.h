@@ -3,6 +3,7 @@
 #define SAC_ENV_GYM_GYM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #define SAC_GYM_START "sac_gym_start"
 
@@ -15,5 +16,17 @@
  * environment. The caller has loaded the libpython of that program. Call it once. Returns 0 for success; otherwise
  * error (size) says why. */
 typedef int (*sac_gym_start_fn)(const char* python, char* error, size_t size);
+
+#define SAC_GYM_GENERATORS "sac_gym_generators"
+
+/* What to do with the random generators that environments share (env/generators.h). */
+typedef enum sac_gym_generators_call {
+  SAC_GYM_GENERATORS_SEED, /* with `seed`; self: an instance, whose worker processes and spaces are seeded too, or NULL
+                            */
+  SAC_GYM_GENERATORS_KEEP,
+  SAC_GYM_GENERATORS_RESTORE
+} sac_gym_generators_call;
+
+typedef void (*sac_gym_generators_fn)(sac_gym_generators_call what, void* self, uint64_t seed);
 
 #endif

@@ -166,6 +166,9 @@ EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
   char* locale = setlocale(LC_ALL, NULL);
   locale = locale ? strdup(locale) : NULL;
   set_program(python);
+
+  /* sets of texts have the same order in every run, unless the user says otherwise; worker processes get it too */
+  (void)setenv("PYTHONHASHSEED", "0", 0);
   Py_InitializeEx(0);
   if (locale) (void)setlocale(LC_ALL, locale);
   free(locale);
@@ -243,6 +246,24 @@ static int take_spec(gym* g, PyObject* spec, sac_env_spec* out) {
     out->action_high = g->high;
   }
   return 0;
+}
+
+EXPORT void sac_gym_generators(sac_gym_generators_call what, void* self, uint64_t seed);
+EXPORT void sac_gym_generators(sac_gym_generators_call what, void* self, uint64_t seed) {
+  const gym* g = self;
+  const held h = enter();
+  PyObject* result = NULL;
+
+  /* an instance seeds its processes and spaces as well */
+  if (what == SAC_GYM_GENERATORS_KEEP) result = PyObject_CallMethod(bridge, "keep_generators", NULL);
+  else if (what == SAC_GYM_GENERATORS_RESTORE) result = PyObject_CallMethod(bridge, "restore_generators", NULL);
+  else if (g && g->envs) result = PyObject_CallMethod(g->envs, "seed", "K", (unsigned long long)seed);
+  else result = PyObject_CallMethod(bridge, "seed_generators", "KO", (unsigned long long)seed, Py_False);
+
+  /* an error, such as that of a worker process that has ended, shows in the next call */
+  if (!result) PyErr_Clear();
+  Py_XDECREF(result);
+  leave(&h);
 }
 
 static int create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
