@@ -81,7 +81,7 @@ END_TEST
 
 START_TEST(options_are_its_own) {
   sac_vector* v;
-  ck_fails(make(quadrotor, "{\"mass\": 3}", 1, &v), SAC_ERROR_CONFIG, "env.options.mass = 3 kg is outside [0.1, 1]");
+  ck_fails(make(quadrotor, "{\"mass\": 3}", 1, &v), SAC_ERROR_CONFIG, "env.options.mass takes a number in [0.1, 1]");
   ck_assert_ptr_null(v);
 }
 END_TEST

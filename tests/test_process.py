@@ -219,6 +219,40 @@ def test_ends_are_named():
                 sac("resume", out, "--steps", 200)
 
 
+def test_exceptions_of_cpp():
+    """An exception that leaves a plugin written in C++ is named, with its text."""
+    with folder() as path:
+        source, plugin = pathlib.Path(path, "thrower.cpp"), pathlib.Path(path, "thrower.so")
+        source.write_text(THROWER)
+        subprocess.run(["c++", "-std=c++17", "-shared", "-fPIC", "-I", SOURCE / "include", source, "-o", plugin], check=True)
+        result = go(pathlib.Path(path, "run"), env=plugin, values=SHORT, code=-signal.SIGABRT)
+        assert "what():  the arm is stuck" in result.stderr, result
+        assert f"sac: step 40: {plugin}: step: the process ends by SIGABRT" in result.stderr, result
+
+
+THROWER = """
+#include <sac/env.h>
+#include <stdexcept>
+static const float low = -1, high = 1;
+static int create(void** self, const char*, int32_t, const char*, sac_env_spec* spec) {
+  *self = new int(0);
+  *spec = {1, 1, 0, 50, &low, &high};
+  return 0;
+}
+static int reset(void*, const uint8_t*, const uint64_t*, float* obs) { return *obs = 0; }
+static int step(void* self, const float*, float* obs, float* reward, uint8_t* terminated, uint8_t* truncated) {
+  if (++*static_cast<int*>(self) == 40) throw std::runtime_error("the arm is stuck");
+  *obs = *reward = *terminated = *truncated = 0;
+  return 0;
+}
+static void destroy(void* self) { delete static_cast<int*>(self); }
+extern "C" const sac_env_api* sac_env_plugin() {
+  static const sac_env_api api = {SAC_ENV_ABI, sizeof api, "thrower", create, reset, step, destroy};
+  return &api;
+}
+"""
+
+
 def test_threads_that_end_the_process():
     """exit in a thread of the environment, while sac trains, stops the run after a checkpoint."""
     for deed, code in (("exit of a thread", FAILED), ("abort of a thread", -signal.SIGABRT)):

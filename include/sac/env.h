@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sac/env_options.h>
 #include <sac/status.h>
 
 #ifdef __cplusplus
@@ -30,7 +31,14 @@ typedef struct sac_env_spec {
   const float* action_high;  /* (A) */
 } sac_env_spec;
 
-/* The table of functions. A function that returns int returns 0 for success. Any other value ends the run, with the
+/* An environment shares the process of its host. After each call the host's signal handlers and blocked signals, umask,
+ * locale, float modes and working folder are put back, if the call has changed them; the working folder that an
+ * environment has chosen is there again in its next call. A handler of its own for SIGCHLD or for timers may stay. The
+ * program sac prints to a copy of descriptor 1: what an environment prints there goes to standard error. exit, abort, a
+ * C++ exception that leaves a function of the table, and a crash end the process with a message that names the call and
+ * the step, and lose what was learnt since the last checkpoint: return an error instead.
+ *
+ * The table of functions. A function that returns int returns 0 for success. Any other value ends the run, with the
  * text of error(self). An instance is called from one thread at a time, but not always from the same one; see
  * `concurrent`. An observation or reward that is not finite ends the run; the message names the step. */
 typedef struct sac_env_api {
@@ -39,8 +47,9 @@ typedef struct sac_env_api {
   const char* name; /* for messages */
 
   /* Makes n environments of task `id`. A table may have several tasks; a plugin gets the path as id. options: a JSON
-   * object, "{}" if there are none. On failure *self may hold an instance for error(); the library then destroys it.
-   * Return SAC_ERROR_CONFIG if the options are wrong, and any other nonzero value for another failure. */
+   * object, "{}" if there are none; sac_env_read_options reads it. On failure *self may hold an instance for error();
+   * the library then destroys it. Return SAC_ERROR_CONFIG if the options are wrong, and any other nonzero value for
+   * another failure. */
   int (*create)(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec);
 
   /* Starts a new episode in each environment i with mask[i] != 0. The start depends on seed[i] alone: the same seed
@@ -75,9 +84,9 @@ typedef struct sac_env_api {
   const char* const* (*info_names)(void* self);
   int (*info)(void* self, float* value);
 
-  /* Optional. 1: instances share no data that changes, not even a random number generator. Two threads may then call
-   * two instances at the same time, and evaluations can run at the same time as training. 0: training waits while an
-   * evaluation runs. In both cases one instance is called from one thread at a time. */
+  /* Optional. 1: instances share no data that changes, not even a random number generator or a working folder. Two
+   * threads may then call two instances at the same time, and evaluations can run at the same time as training. 0:
+   * training waits while an evaluation runs. In both cases one instance is called from one thread at a time. */
   int32_t concurrent;
 } sac_env_api;
 
