@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <sac/sac.h>
 
+#include "agent/steps.h"
 #include "env/list.h"
 #include "formats/safetensors.h"
 #include "kernels/random.h"
@@ -353,7 +355,7 @@ static sac_status load_initial_actor(sac_run* run) {
   if (!path[0]) return SAC_OK;
 
   /* go through the agent's tensors and take those of the actor from the file */
-  SAC_TRY(sac_safetensors_open(&file, path));
+  SAC_TRY(sac_steps_open(&file, path));
   for (int32_t t = 0; t < sac_agent_tensor_count(run->agent); t++) {
     sac_tensor_info info;
     SAC_TRY(sac_agent_tensor_info(run->agent, t, &info));
@@ -396,6 +398,21 @@ fail:
   return status;
 }
 
+void sac_run_log_lacks(sac_run* run) {
+  char dir[SAC_PATH_MAX], path[SAC_PATH_MAX];
+  struct stat info;
+  if (!run->folder->held)
+    sac_run_log(run,
+                "warning: the file system of %s has no locks: nothing keeps a second process from writing there, so "
+                "start one only",
+                run->folder->path);
+
+  /* look for the link of the first agent: all have it, or none */
+  if (sac_folder_seed(run->folder->path, run->agent->seed[0], dir) == SAC_OK &&
+      sac_path(path, "%s/checkpoints/last", dir) == SAC_OK && lstat(path, &info) != 0)
+    sac_run_log(run, "no symbolic links here: %s is not made, and still names the newest checkpoint", path);
+}
+
 /* Creates the run folder with everything that a resume needs. */
 static sac_status create_files(sac_run* run) {
   char changed[1024];
@@ -416,6 +433,7 @@ static sac_status create_files(sac_run* run) {
   /* write config.yaml last: a folder that has one can be resumed */
   SAC_TRY(sac_run_save(run));
   SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
+  sac_run_log_lacks(run);
 fail:
   return status;
 }

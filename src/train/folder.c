@@ -1,6 +1,7 @@
 #include "train/folder.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,13 +10,14 @@
 
 #include "formats/yaml.h"
 #include "util/error.h"
+#include "util/lock.h"
 #include "util/number.h"
 
 #define NAME_TRIES 1000 /* suffixes -2, -3, ... of a folder name */
 
 int sac_folder_holds_run(const char* path) {
   char config[SAC_PATH_MAX];
-  return sac_path(config, "%s/config.yaml", path) == SAC_OK && access(config, F_OK) == 0;
+  return sac_path(config, "%s/config.yaml", path) == SAC_OK && sac_file_exists(config);
 }
 
 sac_status sac_folder_seed(const char* folder, uint64_t seed, char path[SAC_PATH_MAX]) {
@@ -32,10 +34,12 @@ static void env_folder(char name[128], const char* env_id) {
   /* take the part after the last '/', if there is any */
   (void)snprintf(name, 128, "%s", slash && slash[1] ? slash + 1 : env_id);
 
-  /* replace characters that paths and shells treat specially; no hidden folder */
-  for (char* c = name; *c; c++)
-    if (strchr("/:\\ ", *c)) *c = '_';
+  /* replace characters that shells treat specially, or that a file system of Windows refuses; no hidden folder */
+  char* end = name;
+  for (; *end; end++)
+    if (strchr("/:\\ <>\"|?*'$&;", *end) || (unsigned char)*end < 0x20) *end = '_';
   if (name[0] == '.') name[0] = '_';
+  if (end > name && end[-1] == '.') end[-1] = '_';
 }
 
 /* Creates runs/ENV/DATE-TIME. mkdir tells whether a name is free, also when two runs start in the same minute. */
@@ -87,15 +91,24 @@ static sac_status set_path(sac_folder* folder, const char* path) {
   return SAC_OK;
 }
 
+/* Opens log.txt to append to it: a resumed run continues it. Some file systems cannot append: there it is opened to
+ * write, at its end. */
+static FILE* open_log(const char* path) {
+  FILE* log = fopen(path, "ae");
+  if (log || (errno != EINVAL && errno != EOPNOTSUPP && errno != EPERM)) return log;
+  int fd;
+  if (sac_open(&fd, path, O_WRONLY | O_CREAT) != SAC_OK) return NULL;
+  (void)lseek(fd, 0, SEEK_END);
+  return fdopen(fd, "w");
+}
+
 /* Locks the folder and opens log.txt. */
 static sac_status lock_and_log(sac_folder* folder) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
-  SAC_TRY(sac_lock(&folder->lock, folder->path));
-
-  /* append to the log, which a resumed run continues */
+  SAC_TRY(sac_lock(&folder->lock, &folder->held, folder->path));
   SAC_TRY(sac_path(path, "%s/log.txt", folder->path));
-  folder->log = fopen(path, "ae");
+  folder->log = open_log(path);
   if (!folder->log) status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
 fail:
   return status;
@@ -170,7 +183,9 @@ static void delete_created(const sac_folder* folder) {
 void sac_folder_close(sac_folder* folder) {
   if (!folder) return;
   if (folder->log) (void)fclose(folder->log);
-  if (folder->created) delete_created(folder);
+
+  /* without the lock the folder may be that of another process, which has made it at the same time */
+  if (folder->created && folder->held) delete_created(folder);
 
   /* unlock last: until then nobody else may use the folder */
   sac_unlock(folder->lock);

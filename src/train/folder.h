@@ -15,7 +15,8 @@
 typedef struct sac_folder {
   char path[SAC_PATH_MAX];
   int created; /* 1: created here, and holds no run yet */
-  int lock;    /* of util/file.h; -1: not held */
+  int lock;    /* of util/lock.h; -1: none */
+  int held;    /* 0: the lock is not held, or the file system has none */
   FILE* log;
 } sac_folder;
 

@@ -5,6 +5,7 @@
 
 #include <sac/sac.h>
 
+#include "agent/steps.h"
 #include "formats/safetensors.h"
 #include "formats/yaml.h"
 #include "train/machine.h"
@@ -19,6 +20,8 @@ typedef struct resume_point {
   int64_t step;
   int64_t newest;              /* the newest step of any agent; if later than `step`, it cannot be used */
   char reason[800];            /* why not: what is damaged; "": some agents do not have that step */
+  int64_t lost;                /* the step that a link `last` names although its checkpoint is gone; -1: none */
+  int64_t reached;             /* of the last row of metrics */
   char config[SAC_YAML_BYTES]; /* text of the configuration that the checkpoint was saved with */
 } resume_point;
 
@@ -77,6 +80,20 @@ fail:
   return status;
 }
 
+/* Finds how far the agents had come: the latest step that a link `last` names although the checkpoint is gone, and that
+ * of the last row of metrics. */
+static void find_reached(const char* folder, uint64_t seed, int64_t seeds, resume_point* point) {
+  char dir[SAC_PATH_MAX], path[SAC_PATH_MAX];
+  point->lost = point->reached = -1;
+  for (int64_t p = 0; p < seeds; p++) {
+    if (sac_folder_seed(folder, seed + (uint64_t)p, dir) != SAC_OK || sac_path(path, "%s/checkpoints", dir) != SAC_OK)
+      continue;
+    const int64_t lost = sac_steps_lost(path), reached = sac_metrics_reached(dir);
+    if (lost > point->lost) point->lost = lost;
+    if (reached > point->reached) point->reached = reached;
+  }
+}
+
 /* Finds the newest step that loads for all agents. Agents are saved one after another, so their lists differ when the
  * run was killed in between. */
 static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t seeds, resume_point* point) {
@@ -84,6 +101,7 @@ static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t s
   sac_status status = SAC_OK;
   point->step = point->newest = -1;
   point->reason[0] = '\0';
+  find_reached(folder, seed, seeds, point);
 
   /* try the steps from the newest to the oldest */
   for (;;) {
@@ -178,6 +196,7 @@ static sac_status restore_agent(sac_run* run, int32_t p, int64_t step, int* exac
 
   /* delete later results: they will be made again, perhaps under another configuration */
   sac_run_delete_later(dir, step);
+  sac_checkpoint_point_last(dir, step); /* a copy may have lost the link */
   sac_failed_clear(dir);
 fail:
   return status;
@@ -316,6 +335,12 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
   else if (point->newest > point->step)
     sac_run_log(run, "step_%lld was not saved by all agents; using step_%lld", (long long)point->newest,
                 (long long)point->step);
+  if (point->lost > point->newest)
+    sac_run_log(run, "warning: the last checkpoint, step_%lld, is missing; using step_%lld", (long long)point->lost,
+                (long long)point->step);
+  if (point->reached > point->step)
+    sac_run_log(run, "the run had reached step %lld; its steps after %lld were not saved, and are made again",
+                (long long)point->reached, (long long)point->step);
   sac_run_log(run, "sac %s: continues %s at step %lld of %lld on %s", SAC_VERSION, run->folder->path,
               (long long)point->step, (long long)run->settings.steps, run->agent->device);
 
@@ -335,6 +360,7 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
   /* log the choice of the device, and memory */
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_memory(run);
+  sac_run_log_lacks(run);
 }
 
 sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* overrides, const sac_env_api* env,

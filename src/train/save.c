@@ -9,15 +9,13 @@
 /* --- later checkpoints -------------------------------------------------------------------------------------------- */
 
 void sac_run_delete_later(const char* dir, int64_t step) {
-  char path[SAC_PATH_MAX], aside[SAC_PATH_MAX], name[64];
+  char path[SAC_PATH_MAX], aside[SAC_PATH_MAX];
   int64_t list[SAC_CHECKPOINT_LIST_MAX];
 
   /* point `last` to a checkpoint that stays */
   const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
-  (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
-  if (count == 0 || list[0] <= step || sac_path(path, "%s/checkpoints/last", dir) != SAC_OK ||
-      sac_link_file(name, path) != SAC_OK)
-    return;
+  if (count == 0 || list[0] <= step) return;
+  sac_checkpoint_point_last(dir, step);
 
   /* delete later checkpoints; rename damaged ones, so that somebody can look at them */
   for (int32_t c = 0; c < count && list[c] > step; c++) {
