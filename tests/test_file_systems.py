@@ -159,6 +159,35 @@ def test_short_and_interrupted_calls():
         assert log.count("memory ") == 2, log  # of the start and of the resume: nothing is overwritten
 
 
+def test_rows_that_are_lost():
+    """A run that goes on without some of its rows says so at its end, and exits 1."""
+    with folder() as path:
+        for name, size in (("metrics.csv", 900), ("evaluations.csv", 60), ("events.", 300)):
+            out = pathlib.Path(path, name)
+            env = {"LD_PRELOAD": str(LACK), "SAC_FULL": name, "SAC_FULL_BYTES": str(size)}
+            start = ["train", "--env", "Pendulum-v1", "--out", out, "--quiet", *sets(SMALL)]
+            said = sac(*start, "--set", "checkpoint.on_error=continue", code=FAILED, env=env).stderr
+            last = said.splitlines()[-1]
+            assert "trained to step 600, but rows were lost" in last and name in last and "No space left" in last, said
+            assert checkpoints(out / "seed_1")[-1] == 600
+
+            # without that key the run stops there, and says how to go on
+            out = pathlib.Path(path, name + "stop")
+            start[4] = out
+            line = one_line(sac(*start, code=FAILED, env=env).stderr)
+            assert name in line and f"'sac resume {out}' goes on from step " in line, line
+            sac("resume", out)
+
+        # log.txt alone stops nothing
+        out = pathlib.Path(path, "log")
+        out.mkdir()
+        (out / "log.txt").symlink_to("/dev/full")
+        start[4] = out
+        lines = sac(*start, code=FAILED).stderr.splitlines()
+        assert len(lines) == 2 and all("log.txt: No space left" in line for line in lines), lines
+        assert checkpoints(out / "seed_1")[-1] == 600
+
+
 if __name__ == "__main__":
     if SANITIZED:
         print("skipped: a sanitizer must be loaded before every other library")

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/text.h"
 
 /* --- signals ------------------------------------------------------------------------------------------------------ */
 
@@ -85,6 +86,7 @@ static sac_status train_to_end(sac_run* run, sac_progress* progress) {
 
 /* Logs what was trained, its returns, and the next commands. */
 static void log_results(sac_run* run, const sac_progress* progress) {
+  char word[SAC_WORD_MAX];
   const int32_t population = run->agent->shape.population;
   uint64_t updates = 0;
   int64_t best_step = -1;
@@ -109,8 +111,9 @@ static void log_results(sac_run* run, const sac_progress* progress) {
                 population > 1 ? "of an agent " : "", best, (long long)best_step);
 
   /* log what the user may want to do next */
-  sac_run_log(run, "  sac eval %s", run->folder->path);
-  sac_run_log(run, "  sac resume %s --steps %lld", run->folder->path, (long long)(2 * run->settings.steps));
+  (void)sac_text_word(word, run->folder->path);
+  sac_run_log(run, "  sac eval %s", word);
+  sac_run_log(run, "  sac resume %s --steps %lld", word, (long long)(2 * run->settings.steps));
 }
 
 int sac_session_run(sac_run* run, sac_progress* progress) {
@@ -134,9 +137,9 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
     sac_run_log(run, "%s", error);
     code = caught ? 128 + (int)caught : SAC_EXIT_SIGNAL;
   } else {
-    /* failed: log results when all steps were made, and write the error to the log and to stderr */
-    if (run->finished) log_results(run, progress);
-    sac_folder_log(run->folder, error);
+    /* failed: log results when all steps were made and saved, and write the error to the log and to stderr */
+    if (run->finished && status == SAC_ERROR_NUMERIC) log_results(run, progress);
+    (void)sac_folder_log(run->folder, error);
     (void)fflush(stdout);
     (void)fprintf(stderr, "sac: %s\n", error);
     code = status == SAC_ERROR_NUMERIC ? SAC_EXIT_NUMERIC : SAC_EXIT_FAILED;

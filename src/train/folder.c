@@ -194,9 +194,14 @@ void sac_folder_close(sac_folder* folder) {
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
-void sac_folder_log(sac_folder* folder, const char* line) {
-  /* a full disk must not end the run: drop the error and try again at the next line */
-  if (fprintf(folder->log, "%s\n", line) < 0 || fflush(folder->log) != 0) clearerr(folder->log);
+int sac_folder_log(sac_folder* folder, const char* line) {
+  /* a full disk must not end the run: note the error and try again at the next line */
+  folder->log_error = 0;
+  if (fprintf(folder->log, "%s\n", line) < 0 || fflush(folder->log) != 0) {
+    folder->log_error = errno;
+    clearerr(folder->log);
+  }
+  return folder->log_error == 0;
 }
 
 sac_status sac_folder_config_write(sac_folder* folder, const char* text) {

@@ -18,6 +18,7 @@ typedef struct sac_folder {
   int lock;    /* of util/lock.h; -1: none */
   int held;    /* 0: the lock is not held, or the file system has none */
   FILE* log;
+  int log_error; /* errno of the last line of log.txt; 0: it was written */
 } sac_folder;
 
 /* Creates the folder `out`, or uses it when it exists and holds no run, and locks it. out: "" for runs/ENV/DATE-TIME,
@@ -36,8 +37,9 @@ int sac_folder_holds_run(const char* path);
 /* The seed folder of one agent: PATH/seed_S. Errors: FILE. */
 sac_status sac_folder_seed(const char* folder, uint64_t seed, char path[SAC_PATH_MAX]);
 
-/* Writes a line to log.txt. Never fails: the log callback shows the line too. */
-void sac_folder_log(sac_folder* folder, const char* line);
+/* Writes a line to log.txt. Returns 0 if the file cannot be written now: folder->log_error says why. The lines follow
+ * when it can be written again. */
+int sac_folder_log(sac_folder* folder, const char* line);
 
 /* Writes config.yaml by a rename, so that it is complete or absent. From then on the folder holds a run.
  * Errors: FILE. */

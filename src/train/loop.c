@@ -1,10 +1,12 @@
 /* The loop of a run: steps, rows of metrics, evaluations, checkpoints, the end. */
 #include <stdio.h>
+#include <string.h>
 
 #include "train/run.h"
 #include "train/step.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/text.h"
 
 /* --- agents that stop --------------------------------------------------------------------------------------------- */
 
@@ -140,11 +142,11 @@ static sac_status burst_and_report(sac_run* run, int64_t end) {
   if (sac_due(schedule->step, n, settings->log_every)) SAC_TRY(sac_run_file_error(run, sac_run_report_metrics(run, 1)));
 
   /* A checkpoint waits for an evaluation that was started. So save the checkpoint before this step's evaluation starts.
-   * At the last step evaluate first: a run with a checkpoint of its last step counts as finished. */
+   * At the last step evaluate first, and save in `finish`: a run with a checkpoint of its last step counts as finished.
+   */
   const int evaluate = sac_due(schedule->step, n, settings->eval_every), last = schedule->step >= settings->steps;
   if (evaluate && last) SAC_TRY(sac_run_start_evaluation(run));
-  if (sac_due(schedule->step, n, settings->checkpoint_every))
-    SAC_TRY(sac_run_file_error(run, sac_run_save_checkpoint(run)));
+  if (sac_due(schedule->step, n, settings->checkpoint_every) && !last) SAC_TRY(sac_run_checkpoint(run, 0));
   if (evaluate && !last) SAC_TRY(sac_run_start_evaluation(run));
 fail:
   return status;
@@ -152,15 +154,25 @@ fail:
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
+/* Fails, because rows of metrics or evaluations could not be written on the way. */
+static sac_status report_lost(const sac_run* run) {
+  return sac_fail(SAC_ERROR_FILE, "trained to step %lld, but rows were lost, %lld times; the last time: %s",
+                  (long long)run->schedule.step, (long long)run->lost, run->lost_why);
+}
+
 /* The end of training. A row of metrics or an evaluation that is not due here, and is made only because the run ends,
  * comes after the last checkpoint. A resume with more steps continues from that checkpoint, so both leave no trace. */
 static sac_status finish(sac_run* run) {
   const sac_settings* settings = &run->settings;
   const int64_t n = settings->num_envs, step = run->schedule.step;
+  const int go_on = settings->checkpoint_on_error == SAC_ON_ERROR_CONTINUE;
+  char unsaved[SAC_ERROR_MAX] = "";
   sac_status status = SAC_OK;
 
-  /* save first, then make the extra row and evaluation */
-  if (run->saved_step != step) SAC_TRY(sac_run_file_error(run, sac_run_save_checkpoint(run)));
+  /* save first, then make the extra row and evaluation; a full disk does not keep them from a run that is to go on */
+  if (run->saved_step != step) status = sac_run_checkpoint(run, 1);
+  if (status == SAC_ERROR_FILE && go_on) (void)snprintf(unsaved, sizeof unsaved, "%s", sac_last_error());
+  else if (status != SAC_OK) goto fail;
   if (!sac_due(step, n, settings->log_every)) SAC_TRY(sac_run_file_error(run, sac_run_report_metrics(run, 0)));
   if (settings->eval_every && !sac_due(step, n, settings->eval_every)) SAC_TRY(sac_run_start_evaluation(run));
   SAC_TRY(sac_run_finish_evaluation(run));
@@ -169,6 +181,13 @@ static sac_status finish(sac_run* run) {
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->agent->alive[p]) SAC_TRY(sac_run_file_error(run, sac_metrics_sync(run->metrics[p])));
   run->finished = 1;
+
+  /* a run that lost something has not ended well */
+  if (unsaved[0]) return sac_fail(SAC_ERROR_FILE, "%s", unsaved);
+  if (run->lost) return report_lost(run);
+  if (run->folder->log_error)
+    return sac_fail(SAC_ERROR_FILE, "cannot write the end of %s/log.txt: %s", run->folder->path,
+                    strerror(run->folder->log_error));
   return count_failed_agents(run);
 fail:
   return status;
@@ -179,13 +198,14 @@ static sac_status stop(sac_run* run) {
   sac_status status = SAC_OK;
 
   /* save this step, and report an evaluation that is being played */
-  if (run->saved_step != run->schedule.step) SAC_TRY(sac_run_file_error(run, sac_run_save_checkpoint(run)));
+  if (run->saved_step != run->schedule.step) SAC_TRY(sac_run_checkpoint(run, 1));
   SAC_TRY(sac_run_finish_evaluation(run));
 
   /* clear the request, so that the caller may go on with sac_run_steps */
   atomic_store(&run->stop, 0);
+  char word[SAC_WORD_MAX];
   return sac_fail(SAC_STOPPED, "stopped at step %lld; 'sac resume %s' continues", (long long)run->schedule.step,
-                  run->folder->path);
+                  sac_text_word(word, run->folder->path));
 fail:
   return status;
 }

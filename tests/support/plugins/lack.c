@@ -1,6 +1,8 @@
-/* A library for LD_PRELOAD that takes calls from a file system: SAC_LACK is a list of CALL=ERRNO ("flock=38,symlink=1").
- * Of rename only a call over an existing file fails, as on network file systems; `append` is fopen with mode "a"; `lock`
- * is fcntl with a lock. "short=1" writes at most 7 bytes at a time, "interrupt=1" gives EINTR at every second call. */
+/* A library for LD_PRELOAD that takes calls from a file system: SAC_LACK is a list of CALL=ERRNO
+ * ("flock=38,symlink=1"). Of rename only a call over an existing file fails, as on network file systems; `append` is
+ * fopen with mode "a"; `lock` is fcntl with a lock. "short=1" writes at most 7 bytes at a time, "interrupt=1" gives
+ * EINTR at every second call. SAC_FULL names files that are full
+ * once they have SAC_FULL_BYTES bytes. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -29,6 +31,19 @@ static int fails(const char* call) {
   const int reason = lacks(call);
   if (reason) errno = reason;
   return reason != 0;
+}
+
+/* Sets ENOSPC and returns 1 if the file's name is SAC_FULL and it has SAC_FULL_BYTES bytes already. */
+static int full(int fd) {
+  char link[64], path[4096] = "";
+  struct stat info;
+  const char *name = getenv("SAC_FULL"), *bytes = getenv("SAC_FULL_BYTES");
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  if (!name || readlink(link, path, sizeof path - 1) < 0 || !strrchr(path, '/')) return 0;
+  if (strncmp(strrchr(path, '/') + 1, name, strlen(name)) != 0 || fstat(fd, &info) != 0) return 0;
+  if (info.st_size < (bytes ? atoi(bytes) : 0)) return 0;
+  errno = ENOSPC;
+  return 1;
 }
 
 /* Sets EINTR and returns 1 at every second call. */
@@ -68,7 +83,7 @@ ssize_t write(int fd, const void* bytes, size_t size) {
   return syscall(SYS_write, fd, bytes, lacks("short") && size > 7 ? (size_t)7 : size);
 }
 ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
-  if (interrupted()) return -1;
+  if (full(fd) || interrupted()) return -1;
   return syscall(SYS_pwrite64, fd, bytes, lacks("short") && size > 7 ? (size_t)7 : size, offset);
 }
 ssize_t pread(int fd, void* bytes, size_t size, off_t offset) {
