@@ -445,6 +445,11 @@ int sac_cli_eval(int argc, char** argv) {
 
   /* set the default of --episodes, and check the limits of --record-video */
   if (o.episodes == 0) o.episodes = o.record ? EPISODES_RECORDED : EPISODES;
+  char env[SAC_PATH_MAX], record[SAC_PATH_MAX]; /* "--env=~/x" comes as it is: a shell expands whole words only */
+  if ((o.env && sac_expand_home(env, o.env) != SAC_OK) || (o.record && sac_expand_home(record, o.record) != SAC_OK))
+    return sac_options_usage(&syntax, "%s", sac_last_error());
+  if (o.env) o.env = env;
+  if (o.record) o.record = record;
   if (o.record && !*o.record) return sac_options_usage(&syntax, "--record-video takes a folder, such as videos");
   if (o.record && o.episodes > EPISODES_RECORDED_MAX)
     return sac_options_usage(&syntax, "--record-video records every episode: at most %d of --episodes, not %lld",
