@@ -258,6 +258,10 @@ static sac_status seed_file(const char* folder, const options* o, char path[SAC_
   sac_status status = SAC_OK;
   char last[SAC_PATH_MAX];
 
+  /* a folder without checkpoints is no seed folder */
+  SAC_TRY(sac_path(path, "%s/checkpoints", folder));
+  if (!is_folder(path)) return sac_folder_no_run(folder);
+
   /* the best one is a file of its own */
   if (o->best) {
     SAC_TRY(sac_path(path, "%s/checkpoints/best", folder));

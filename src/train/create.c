@@ -3,7 +3,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 
 #include <sac/sac.h>
 
@@ -398,21 +397,6 @@ fail:
   return status;
 }
 
-void sac_run_log_lacks(sac_run* run) {
-  char dir[SAC_PATH_MAX], path[SAC_PATH_MAX];
-  struct stat info;
-  if (!run->folder->held)
-    sac_run_log(run,
-                "warning: the file system of %s has no locks: nothing keeps a second process from writing there, so "
-                "start one only",
-                run->folder->path);
-
-  /* look for the link of the first agent: all have it, or none */
-  if (sac_folder_seed(run->folder->path, run->agent->seed[0], dir) == SAC_OK &&
-      sac_path(path, "%s/checkpoints/last", dir) == SAC_OK && lstat(path, &info) != 0)
-    sac_run_log(run, "no symbolic links here: %s is not made, and still names the newest checkpoint", path);
-}
-
 /* Creates the run folder with everything that a resume needs. */
 static sac_status create_files(sac_run* run) {
   char changed[1024];
@@ -422,6 +406,7 @@ static sac_status create_files(sac_run* run) {
   SAC_TRY(sac_folder_create(&run->folder, run->settings.out, run->settings.env_id));
   SAC_TRY(check_seed_folders(run));
   log_start(run);
+  sac_run_warn_no_update(run);
 
   /* record the machine, and open the files of each agent */
   SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, changed, sizeof changed));
@@ -452,11 +437,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
   if (!run) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run");
   SAC_TRY(sac_config_copy(&run->config, config));
   SAC_TRY(sac_config_settings(run->config, &run->settings));
-  if (run->settings.out[0] && sac_folder_holds_run(run->settings.out))
-    SAC_TRY(sac_fail(SAC_ERROR_FILE,
-                     "%s already holds a run: 'sac resume %s' continues it; for a new one give another "
-                     "--out",
-                     run->settings.out, run->settings.out));
+  if (run->settings.out[0]) SAC_TRY(sac_folder_check_new(run->settings.out));
 
   /* create the parts before the files: a run that fails here leaves no folder */
   SAC_TRY(sac_run_create_parts(run, env, callbacks));

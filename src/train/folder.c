@@ -1,5 +1,6 @@
 #include "train/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -12,7 +13,9 @@
 #include "util/error.h"
 #include "util/lock.h"
 #include "util/number.h"
+#include "util/text.h"
 
+#define RUNS_SHOWN 3    /* runs that a message lists */
 #define NAME_TRIES 1000 /* suffixes -2, -3, ... of a folder name */
 
 int sac_folder_holds_run(const char* path) {
@@ -73,6 +76,82 @@ fail:
   return status;
 }
 
+/* --- what a folder is --------------------------------------------------------------------------------------------- */
+
+/* Whether a run may begin in a folder that has an entry of this name: what a run that was killed at its start leaves
+ * (also the files of its seeds), hidden files, and logs that a shell or a scheduler keeps there. */
+static int may_be_there(const char* name) {
+  static const char* const files[] = {"log.txt", "machine.json", "machine.json.part", "config.yaml.part", "lost+found"};
+  static const char* const ends[] = {".out", ".err", ".log", ".txt"};
+  const char* dot = strrchr(name, '.');
+  if (name[0] == '.' || strncmp(name, "seed_", 5) == 0) return 1;
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    if (strcmp(name, files[i]) == 0) return 1;
+  for (size_t i = 0; dot && i < sizeof ends / sizeof *ends; i++)
+    if (strcmp(dot, ends[i]) == 0) return 1;
+  return 0;
+}
+
+sac_status sac_folder_check_new(const char* path) {
+  char word[SAC_WORD_MAX];
+  if (sac_folder_holds_run(path))
+    return sac_fail(SAC_ERROR_FILE,
+                    "%s holds a run already: 'sac resume %s' continues it; for a new one choose another "
+                    "--out",
+                    path, sac_text_word(word, path));
+
+  /* a folder that is missing, or a file in its place, is for the caller */
+  DIR* folder = opendir(path);
+  if (!folder) return SAC_OK;
+  char other[256] = "";
+  for (struct dirent* entry; !other[0] && (entry = readdir(folder));)
+    if (!may_be_there(entry->d_name)) (void)snprintf(other, sizeof other, "%s", entry->d_name);
+  closedir(folder);
+  if (!other[0]) return SAC_OK;
+  return sac_fail(SAC_ERROR_FILE, "%s holds other files ('%.60s') and no run: choose a new or empty folder as --out",
+                  path, other);
+}
+
+/* Adds the run folders in `path` to a list for messages, down to `depth` folders below it. */
+static void list_runs(const char* path, int depth, char* text, size_t size, int* count) {
+  char below[SAC_PATH_MAX];
+  DIR* folder = opendir(path);
+  if (!folder) return;
+  for (struct dirent* entry; *count < RUNS_SHOWN && (entry = readdir(folder));) {
+    if (entry->d_name[0] == '.' || sac_path(below, "%s/%s", path, entry->d_name) != SAC_OK) continue;
+    if (sac_folder_holds_run(below)) {
+      const size_t used = strlen(text);
+      (void)snprintf(text + used, size - used, "%s%s", (*count)++ ? ", " : "", below);
+    } else if (depth > 1) {
+      list_runs(below, depth - 1, text, size, count);
+    }
+  }
+  closedir(folder);
+}
+
+sac_status sac_folder_no_run(const char* path) {
+  char runs[RUNS_SHOWN * SAC_PATH_MAX] = "", parent[SAC_PATH_MAX], word[SAC_WORD_MAX];
+  struct stat info;
+  int count = 0;
+  if (stat(path, &info) != 0) return sac_fail(SAC_ERROR_FILE, "%s: %s", path, strerror(errno));
+  if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is not a run folder", path);
+
+  /* a folder of one agent is in that of its run */
+  const char* slash = strrchr(path, '/');
+  const char* name = slash ? slash + 1 : path;
+  if (sac_path(parent, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".") == SAC_OK &&
+      strncmp(name, "seed_", 5) == 0 && sac_folder_holds_run(parent))
+    return sac_fail(SAC_ERROR_FILE, "%s holds no run: it is the folder of one agent, of the run 'sac resume %s'", path,
+                    sac_text_word(word, parent));
+
+  /* a folder of runs is named with some of them */
+  list_runs(path, 2, runs, sizeof runs, &count);
+  if (count)
+    return sac_fail(SAC_ERROR_FILE, "%s holds no run itself; runs in it: %.900s%s", path, runs,
+                    count == RUNS_SHOWN ? ", ..." : "");
+  return sac_fail(SAC_ERROR_FILE, "%s holds no run: there is no config.yaml in it", path);
+}
+
 /* --- open and close ----------------------------------------------------------------------------------------------- */
 
 /* Allocates a folder that is not locked yet. */
@@ -129,16 +208,13 @@ sac_status sac_folder_create(sac_folder** out, const char* path, const char* env
     folder->created = stat(folder->path, &info) != 0;
     SAC_TRY(sac_make_folders(folder->path));
   }
-  SAC_TRY(lock_and_log(folder));
+  status = lock_and_log(folder);
+  if (status != SAC_OK && folder->lock < 0) status = sac_fail(status, "%s; or choose another --out", sac_last_error());
+  if (status != SAC_OK) goto fail;
 
   /* look for a run only under the lock: when two start in one folder, the second finds it in use or with a run */
-  if (sac_folder_holds_run(folder->path)) {
-    folder->created = 0;
-    SAC_TRY(sac_fail(SAC_ERROR_FILE,
-                     "%s holds a run already: 'sac resume %s' continues it; for a new one choose "
-                     "another --out",
-                     folder->path, folder->path));
-  }
+  if (sac_folder_holds_run(folder->path)) folder->created = 0;
+  SAC_TRY(sac_folder_check_new(folder->path));
   *out = folder;
   return SAC_OK;
 fail:
@@ -147,7 +223,6 @@ fail:
 }
 
 sac_status sac_folder_open(sac_folder** out, const char* path) {
-  struct stat info;
   sac_folder* folder = NULL;
   sac_status status = SAC_OK;
   *out = NULL;
@@ -155,10 +230,7 @@ sac_status sac_folder_open(sac_folder** out, const char* path) {
   SAC_TRY(set_path(folder, path));
 
   /* check that it holds a run */
-  if (stat(folder->path, &info) != 0) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s: %s", folder->path, strerror(errno)));
-  if (!S_ISDIR(info.st_mode)) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s is not a run folder", folder->path));
-  if (!sac_folder_holds_run(folder->path))
-    SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s holds no run: there is no config.yaml in it", folder->path));
+  if (!sac_folder_holds_run(folder->path)) SAC_TRY(sac_folder_no_run(folder->path));
 
   /* lock it, so that no other process resumes the same run */
   SAC_TRY(lock_and_log(folder));

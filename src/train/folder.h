@@ -34,6 +34,13 @@ void sac_folder_close(sac_folder* folder);
 /* Whether `path` holds a run, finished or not. */
 int sac_folder_holds_run(const char* path);
 
+/* Checks that a new run may be written to `path`: it is missing, or holds neither a run nor files of something else.
+ * Errors: FILE. */
+sac_status sac_folder_check_new(const char* path);
+
+/* Fails because `path` holds no run: says what it is instead, and which run is meant. Errors: FILE, always. */
+sac_status sac_folder_no_run(const char* path);
+
 /* The seed folder of one agent: PATH/seed_S. Errors: FILE. */
 sac_status sac_folder_seed(const char* folder, uint64_t seed, char path[SAC_PATH_MAX]);
 

@@ -25,6 +25,18 @@ static void mark_failed(const sac_run* run, int32_t p, int64_t step, const char*
   (void)sac_failed_write(dir, step, why);
 }
 
+/* Adds to run->failure how to go on. The same settings would lead to the same value again. */
+static void add_next_command(sac_run* run) {
+  char word[SAC_WORD_MAX];
+  const size_t used = strlen(run->failure);
+  if (run->saved_step >= 0)
+    (void)snprintf(
+        run->failure + used, sizeof run->failure - used,
+        "; with other settings, such as a lower optim.lr, 'sac resume %s --set optim.lr=%g' goes on from step "
+        "%lld",
+        sac_text_word(word, run->folder->path), run->settings.lr / 10, (long long)run->saved_step);
+}
+
 /* The step at which agent p stopped. A backend that queues steps reports a stopped agent only at the end of the burst.
  * A stopped agent makes no more updates, so the number of its updates tells the step. */
 static int64_t failed_step(const sac_run* run, int32_t p) {
@@ -66,6 +78,7 @@ static sac_status check_agents(sac_run* run) {
       sac_run_log(run, "seed %llu stops; step %lld: %s; good state: %s", (unsigned long long)agent->seed[p], step, why,
                   checkpoint);
     (void)snprintf(run->failure, sizeof run->failure, "step %lld: %.400s; good state: %.500s", step, why, checkpoint);
+    if (agent->shape.population == 1) add_next_command(run);
   }
   return alive ? SAC_OK : sac_fail(SAC_ERROR_NUMERIC, "%s", run->failure);
 }

@@ -97,9 +97,6 @@ sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size
 /* Logs the bytes that this run needs. */
 void sac_run_log_memory(sac_run* run);
 
-/* Logs what the file system of the run folder lacks: locks, symbolic links. Needs a first checkpoint. */
-void sac_run_log_lacks(sac_run* run);
-
 /* Creates all parts of a run that need no folder, from run->config and run->settings. Errors of the environment and
  * lack of memory appear here, before any file is written. */
 sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_callbacks* callbacks);
@@ -112,6 +109,14 @@ sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_
 
 /* Fills run->config_text and run->agent_text from run->config. */
 sac_status sac_run_config_text(sac_run* run);
+
+/* --- notice.c ----------------------------------------------------------------------------------------------------- */
+
+/* Warns of a new run that is so short, or has so many environments, that no update is due. */
+void sac_run_warn_no_update(sac_run* run);
+
+/* Logs what the file system of the run folder lacks: locks, symbolic links. Needs a first checkpoint. */
+void sac_run_log_lacks(sac_run* run);
 
 /* --- save.c ------------------------------------------------------------------------------------------------------- */
 
