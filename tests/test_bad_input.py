@@ -343,7 +343,8 @@ def test_damaged_replay():
         train(out)
         (rows,) = (out / "seed_1/replay").iterdir()
         rows.write_bytes(rows.read_bytes()[: rows.stat().st_size // 2])
-        refused(["resume", out, "--steps", 700], FAILED, "no checkpoint loads", "cut short")
+        refused(["resume", out, "--steps", 700], FAILED, "no checkpoint loads", "cut short", f"'sac eval {out}'")
+        sac("eval", out, "--episodes", 1)
         rows.unlink()
         refused(["resume", out, "--steps", 700], FAILED, "no checkpoint loads", rows.name)
 
@@ -403,7 +404,7 @@ def test_not_finite():
         train(out, {"train.steps": 400})
         explode(out / "seed_1/checkpoints/step_400.safetensors")
         line = refused(["resume", out, "--steps", 600, "--quiet"], NUMERIC, "step 401: ", "gradient ", "NaN",
-                       "good state: ", "step_400.safetensors")
+                       "good state: ", "step_400.safetensors", f"'sac resume {out} --set optim.lr=", "from step 400")
         assert "step 401" in (out / "seed_1/failed.txt").read_text(), line
         assert checkpoints(out / "seed_1")[-1] == 400
 

@@ -133,16 +133,18 @@ sac_status sac_folder_no_run(const char* path) {
   char runs[RUNS_SHOWN * SAC_PATH_MAX] = "", parent[SAC_PATH_MAX], word[SAC_WORD_MAX];
   struct stat info;
   int count = 0;
+  sac_status status = SAC_OK;
   if (stat(path, &info) != 0) return sac_fail(SAC_ERROR_FILE, "%s: %s", path, strerror(errno));
   if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is not a run folder", path);
 
-  /* a folder of one agent is in that of its run */
-  const char* slash = strrchr(path, '/');
-  const char* name = slash ? slash + 1 : path;
-  if (sac_path(parent, "%.*s", slash ? (int)(slash - path) : 1, slash ? path : ".") == SAC_OK &&
-      strncmp(name, "seed_", 5) == 0 && sac_folder_holds_run(parent))
-    return sac_fail(SAC_ERROR_FILE, "%s holds no run: it is the folder of one agent, of the run 'sac resume %s'", path,
-                    sac_text_word(word, parent));
+  /* a folder inside of a run, such as that of one agent: name the run */
+  SAC_TRY(sac_path(parent, "%s", path));
+  for (char* slash = strrchr(parent, '/'); slash && slash > parent; slash = strrchr(parent, '/')) {
+    *slash = '\0';
+    if (sac_folder_holds_run(parent))
+      return sac_fail(SAC_ERROR_FILE, "%s holds no run: it is a part of the run in %s ('sac resume %s')", path, parent,
+                      sac_text_word(word, parent));
+  }
 
   /* a folder of runs is named with some of them */
   list_runs(path, 2, runs, sizeof runs, &count);
@@ -150,6 +152,8 @@ sac_status sac_folder_no_run(const char* path) {
     return sac_fail(SAC_ERROR_FILE, "%s holds no run itself; runs in it: %.900s%s", path, runs,
                     count == RUNS_SHOWN ? ", ..." : "");
   return sac_fail(SAC_ERROR_FILE, "%s holds no run: there is no config.yaml in it", path);
+fail:
+  return status;
 }
 
 /* --- open and close ----------------------------------------------------------------------------------------------- */
