@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from support.program import PROGRAM, SMALL, checkpoints, main, one_line, sac, same_runs, sets, tensors, train
+from support.program import PROGRAM, SMALL, checkpoints, main, one_line, sac, same_runs, same_tensors, sets, tensors, train
 
 # ctest: timeout=300
 
@@ -201,14 +201,26 @@ def test_disk_full_by_limit():
 
 def test_disk_full_goes_on():
     with folder() as path:
-        out = pathlib.Path(path, "run")
+        whole, out = pathlib.Path(path, "whole"), pathlib.Path(path, "run")
+        train(whole)
         train(out, {"train.steps": 250})
         kept = checkpoints(out / "seed_1")
-        result = sac("resume", out, "--steps", 600, "--quiet", "--set", "checkpoint.on_error=continue",
+        result = sac("resume", out, "--steps", 600, "--quiet", "--set", "checkpoint.on_error=continue", code=FAILED,
                      preexec_fn=small_files)
-        assert "checkpoint of step 300" in result.stderr and "the run goes on" in result.stderr, result.stderr
-        assert all(line.startswith("sac: ") for line in result.stderr.splitlines()), result.stderr
+        lines = result.stderr.splitlines()
+        assert [line[: len("sac: checkpoint of step 300")] for line in lines] == [
+            f"sac: checkpoint of step {step}" for step in (300, 450, 600)], result.stderr
+        assert all("the run goes on" in line for line in lines[:2]) and "the run goes on" not in lines[2], lines
+        assert "policy.safetensors is of this step" in lines[2] and f"'sac resume {out}' goes on from step 250" in lines[2]
         assert checkpoints(out / "seed_1") == kept
+
+        # the policy of the last step is there, and an older checkpoint does not play unsaid
+        same_tensors(whole / "seed_1/policy.safetensors", out / "seed_1/policy.safetensors")
+        result = sac("eval", out, "--episodes", 1)
+        assert "step_250 plays" in one_line(result.stderr) and "reached step 600" in result.stderr
+        result = sac("resume", out)
+        assert "reached step 600; its steps after 250 were not saved" in result.stdout
+        same_runs(whole / "seed_1", out / "seed_1", best=False)
 
 
 def test_disk_really_full():
@@ -331,7 +343,8 @@ def test_damaged_replay():
         train(out)
         (rows,) = (out / "seed_1/replay").iterdir()
         rows.write_bytes(rows.read_bytes()[: rows.stat().st_size // 2])
-        refused(["resume", out, "--steps", 700], FAILED, "no checkpoint loads", "cut short")
+        refused(["resume", out, "--steps", 700], FAILED, "no checkpoint loads", "cut short", f"'sac eval {out}'")
+        sac("eval", out, "--episodes", 1)
         rows.unlink()
         refused(["resume", out, "--steps", 700], FAILED, "no checkpoint loads", rows.name)
 
@@ -391,7 +404,7 @@ def test_not_finite():
         train(out, {"train.steps": 400})
         explode(out / "seed_1/checkpoints/step_400.safetensors")
         line = refused(["resume", out, "--steps", 600, "--quiet"], NUMERIC, "step 401: ", "gradient ", "NaN",
-                       "good state: ", "step_400.safetensors")
+                       "good state: ", "step_400.safetensors", f"'sac resume {out} --set optim.lr=", "from step 400")
         assert "step 401" in (out / "seed_1/failed.txt").read_text(), line
         assert checkpoints(out / "seed_1")[-1] == 400
 

@@ -112,7 +112,7 @@ def test_bad_values():
     refused("replay.capacity = 100 (from --set) is less than replay.batch = 256 (the default)", "config", "--env",
             "CartPole-v1", "--set", "replay.capacity=100")
     refused("no environment 'Pendulm-v1'; nearest is Pendulum-v1", "config", "--env", "Pendulm-v1")
-    refused("env.id is empty (from --env)", "config", "--env=")
+    refused("the value of --env is empty: --env ID", "config", "--env=")
     refused("device = gpu (from --set) is not one of", "config", "--set", "device=gpu")
 
 

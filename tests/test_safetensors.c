@@ -12,6 +12,7 @@
 #include "support/folder.h"
 #include "util/error.h"
 #include "util/file.h"
+#include "util/lock.h"
 
 static const float matrix[6] = {1, -2, 3.5f, 1e-30f, 0, -0.0f};
 static const double doubles[3] = {0.1, -1e300, 5e-324};
@@ -399,23 +400,23 @@ END_TEST
 
 START_TEST(one_process_a_folder) {
   const char* folder = test_folder();
-  int first, second;
-  ck_ok(sac_lock(&first, folder));
+  int first, second, held;
+  ck_ok(sac_lock(&first, &held, folder));
   char text[64];
-  snprintf(text, sizeof text, "is in use by process %ld;", (long)getpid());
-  ck_fails(sac_lock(&second, folder), SAC_ERROR_FILE, text);
+  snprintf(text, sizeof text, "is in use by process %ld: stop it first", (long)getpid());
+  ck_fails(sac_lock(&second, &held, folder), SAC_ERROR_FILE, text);
   ck_assert_int_eq(second, -1);
   sac_unlock(second);
   sac_unlock(first);
   /* a killed process leaves the lock file, but not the lock */
   const pid_t child = fork();
-  if (child == 0) _exit(sac_lock(&first, folder) == SAC_OK ? (kill(getpid(), SIGKILL), 0) : 1);
+  if (child == 0) _exit(sac_lock(&first, &held, folder) == SAC_OK ? (kill(getpid(), SIGKILL), 0) : 1);
   int result;
   waitpid(child, &result, 0);
   ck_assert(WIFSIGNALED(result));
-  ck_ok(sac_lock(&first, folder));
+  ck_ok(sac_lock(&first, &held, folder));
   sac_unlock(first);
-  ck_fails(sac_lock(&first, "/no/such"), SAC_ERROR_FILE, "No such file");
+  ck_fails(sac_lock(&first, &held, "/no/such"), SAC_ERROR_FILE, "No such file");
   test_folder_remove();
 }
 END_TEST

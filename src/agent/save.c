@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/file.h"
+#include "agent/steps.h"
 #include "env/check.h"
 #include "formats/safetensors.h"
 #include "util/error.h"
@@ -71,7 +72,7 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   sac_env_spec spec;
 
   /* open the file; its configuration is in the metadata */
-  SAC_TRY(sac_safetensors_open(&file, path));
+  SAC_TRY(sac_steps_open(&file, path));
   const char* text = sac_safetensors_metadata(file, "config");
   if (!text) {
     status = sac_fail(SAC_ERROR_FORMAT, "%s: no metadata 'config'; it is not an agent's file", path);

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/steps.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/options.h"
@@ -18,6 +19,7 @@
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/folder.h"
+#include "train/metrics.h"
 #include "util/error.h"
 #include "util/number.h"
 
@@ -237,13 +239,42 @@ static int is_folder(const char* path) {
   return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* Says on stderr when the run of a seed folder had come further than the checkpoint of `step`, which plays. */
+static void note_older(const char* folder, int64_t step) {
+  char path[SAC_PATH_MAX];
+  if (step < 0 || sac_path(path, "%s/checkpoints", folder) != SAC_OK) return;
+  const int64_t lost = sac_steps_lost(path), reached = sac_metrics_reached(folder);
+
+  /* a checkpoint that is gone; or one that could not be saved, or is not due yet */
+  if (lost > step)
+    (void)fprintf(stderr, "sac: %s: the last checkpoint, step_%lld, is missing; step_%lld plays\n", folder,
+                  (long long)lost, (long long)step);
+  else if (reached > step)
+    (void)fprintf(stderr, "sac: %s: step_%lld plays, the newest checkpoint; the run has reached step %lld\n", folder,
+                  (long long)step, (long long)reached);
+}
+
 /* Writes the path of the checkpoint that plays for a seed folder: the last, or with --best the best. */
 static sac_status seed_file(const char* folder, const options* o, char path[SAC_PATH_MAX]) {
   sac_status status = SAC_OK;
-  SAC_TRY(sac_path(path, "%s/checkpoints/%s", folder, o->best ? "best" : "last"));
-  struct stat info;
-  if (stat(path, &info) != 0 && o->best)
+  char last[SAC_PATH_MAX];
+
+  /* a folder without checkpoints is no seed folder */
+  SAC_TRY(sac_path(path, "%s/checkpoints", folder));
+  if (!is_folder(path)) return sac_folder_no_run(folder);
+
+  /* the best one is a file of its own */
+  if (o->best) {
+    SAC_TRY(sac_path(path, "%s/checkpoints/best", folder));
+    if (sac_file_exists(path)) return SAC_OK;
     return sac_fail(SAC_ERROR_FILE, "%s has no best checkpoint: it was never evaluated", folder);
+  }
+
+  /* the last one is found by its number */
+  SAC_TRY(sac_path(last, "%s/checkpoints/last", folder));
+  SAC_TRY(sac_steps_path(path, last));
+  if (sac_file_exists(path)) note_older(folder, sac_step_of(strrchr(path, '/') + 1));
+  else status = sac_fail(SAC_ERROR_FILE, "%s has no checkpoint", folder);
 fail:
   return status;
 }
@@ -280,7 +311,7 @@ static sac_status play_all(const char* target, const options* o, score** scores,
   for (int64_t i = 0; i < seeds; i++) {
     /* find the seed folder; a target that is no run is a seed folder or a file itself */
     if (run) SAC_TRY(sac_folder_seed(target, (uint64_t)(seed + i), folder));
-    else SAC_TRY(sac_path(folder, "%s", target));
+    else SAC_TRY(sac_steps_path(folder, target));
     if (o->record) SAC_TRY(name_videos(folder, is_folder(folder), (*scores)[i].name));
 
     /* find its checkpoint, and play */
@@ -420,6 +451,11 @@ int sac_cli_eval(int argc, char** argv) {
 
   /* set the default of --episodes, and check the limits of --record-video */
   if (o.episodes == 0) o.episodes = o.record ? EPISODES_RECORDED : EPISODES;
+  char env[SAC_PATH_MAX], record[SAC_PATH_MAX]; /* "--env=~/x" comes as it is: a shell expands whole words only */
+  if ((o.env && sac_expand_home(env, o.env) != SAC_OK) || (o.record && sac_expand_home(record, o.record) != SAC_OK))
+    return sac_options_usage(&syntax, "%s", sac_last_error());
+  if (o.env) o.env = env;
+  if (o.record) o.record = record;
   if (o.record && !*o.record) return sac_options_usage(&syntax, "--record-video takes a folder, such as videos");
   if (o.record && o.episodes > EPISODES_RECORDED_MAX)
     return sac_options_usage(&syntax, "--record-video records every episode: at most %d of --episodes, not %lld",

@@ -107,6 +107,13 @@ static int unknown_option(const sac_syntax* syntax, const char* name, size_t len
   return sac_options_usage(syntax, "unknown option '%s'", shown);
 }
 
+/* Refuses an empty value: what a shell makes of a variable that is not set (--out "$DIR"). */
+static int check_value(const sac_syntax* syntax, const given* item) {
+  const sac_option* option = item->option;
+  if (*item->value) return SAC_OPTIONS_GO;
+  return sac_options_usage(syntax, "the value of %s is empty: %s %s", option->name, option->name, option->value);
+}
+
 /* Reads the option in argv[*i], and its value. Where the value is the next argument, *i moves on to it. Returns
  * SAC_OPTIONS_GO, or the exit code after a message. */
 static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, given* item) {
@@ -120,15 +127,16 @@ static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, 
   item->value = equals ? equals + 1 : NULL;
   const char* name = item->option->name;
   if (!item->option->value && item->value) return sac_options_usage(syntax, "%s takes no value", name);
-  if (!item->option->value || item->value) return SAC_OPTIONS_GO;
+  if (!item->option->value) return SAC_OPTIONS_GO;
 
   /* use the next argument; an option there means that the value is missing ("--out=--quiet" gives such a value) */
+  if (item->value) return check_value(syntax, item);
   const char* next = *i + 1 < argc ? argv[*i + 1] : NULL;
   if (!next || find_option(syntax, next, strlen(next)) || strcmp(next, "--help") == 0)
     return sac_options_usage(syntax, "%s needs a value: %s %s", name, name, item->option->value);
   (*i)++;
   item->value = argv[*i];
-  return SAC_OPTIONS_GO;
+  return check_value(syntax, item);
 }
 
 /* Checks the number of operands. Returns SAC_OPTIONS_GO, or the exit code after a message. */

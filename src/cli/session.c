@@ -10,6 +10,7 @@
 #include "cli/out.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/text.h"
 
 /* --- signals ------------------------------------------------------------------------------------------------------ */
 
@@ -86,8 +87,9 @@ static sac_status train_to_end(sac_run* run, sac_progress* progress) {
 
 /* --- results ------------------------------------------------------------------------------------------------------ */
 
-/* Logs what was trained, its returns, and the next commands. */
-static void log_results(sac_run* run, const sac_progress* progress) {
+/* Logs what was trained since step `start`, its returns, and the next commands. */
+static void log_results(sac_run* run, const sac_progress* progress, int64_t start) {
+  char word[SAC_WORD_MAX];
   const int32_t population = run->agent->shape.population;
   uint64_t updates = 0;
   int64_t best_step = -1;
@@ -104,20 +106,25 @@ static void log_results(sac_run* run, const sac_progress* progress) {
   }
 
   /* log the training and the evaluations; the last one is a mean over the agents */
-  sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
-              (unsigned long long)updates, run->seconds.total);
+  if (start >= run->settings.steps)
+    sac_run_log(run, "finished already: all %lld steps were made; --steps trains on", (long long)run->settings.steps);
+  else
+    sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
+                (unsigned long long)updates, run->seconds.total);
   if (progress->evaluation_count && best_step >= 0)
     sac_run_log(run, "last evaluation %.2f%s, the best %s%.2f at step %lld",
                 progress->evaluation_sum / progress->evaluation_count, population > 1 ? " (mean)" : "",
                 population > 1 ? "of an agent " : "", best, (long long)best_step);
 
   /* log what the user may want to do next */
-  sac_run_log(run, "  sac eval %s", run->folder->shown);
-  sac_run_log(run, "  sac resume %s --steps %lld", run->folder->shown, (long long)(2 * run->settings.steps));
+  (void)sac_text_word(word, run->folder->shown);
+  sac_run_log(run, "  sac eval %s", word);
+  sac_run_log(run, "  sac resume %s --steps %lld", word, (long long)(2 * run->settings.steps));
 }
 
 int sac_session_run(sac_run* run, sac_progress* progress) {
   char error[SAC_ERROR_MAX];
+  const int64_t start = sac_run_step(run);
   int code = SAC_EXIT_WELL;
 
   /* train, and let signals reach the run */
@@ -132,15 +139,15 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
   /* log results or the error, and choose the exit code */
   sac_progress_clear(progress);
   if (status == SAC_OK) {
-    log_results(run, progress);
+    log_results(run, progress, start);
   } else if (status == SAC_STOPPED) {
     /* stopped by a signal: the exit code is that of the signal */
     sac_run_log(run, "%s", error);
     code = caught ? 128 + (int)caught : SAC_EXIT_SIGNAL;
   } else {
-    /* failed: log results when all steps were made, and write the error to the log and to stderr */
-    if (run->finished) log_results(run, progress);
-    sac_folder_log(run->folder, error);
+    /* failed: log results when all steps were made and saved, and write the error to the log and to stderr */
+    if (run->finished && status == SAC_ERROR_NUMERIC) log_results(run, progress, start);
+    (void)sac_folder_log(run->folder, error);
     (void)fflush(sac_out);
     (void)fprintf(stderr, "sac: %s\n", error);
     code = status == SAC_ERROR_NUMERIC ? SAC_EXIT_NUMERIC : SAC_EXIT_FAILED;

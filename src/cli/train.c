@@ -8,6 +8,7 @@
 #include "cli/out.h"
 #include "cli/profile.h"
 #include "cli/session.h"
+#include "util/error.h"
 #include "util/text.h"
 
 static const char notes[] =
@@ -48,7 +49,10 @@ static sac_status continue_run(sac_run** run, const char* out, const sac_config*
                                int* refused) {
   /* read how far the run is */
   int64_t step = 0, steps = 0;
+  char word[SAC_WORD_MAX];
   const sac_status status = sac_run_read_progress(out, config, &step, &steps);
+  if (status == SAC_ERROR_CONFIG)
+    sac_fail_prefix("%s holds a run already; for a new one choose another --out; to continue that one: ", out);
   if (status != SAC_OK) return status;
 
   /* refuse a run that has made all its steps */
@@ -56,7 +60,7 @@ static sac_status continue_run(sac_run** run, const char* out, const sac_config*
     (void)fprintf(stderr,
                   "sac: %s holds a finished run of %lld steps; choose another --out, or train it on: 'sac resume %s "
                   "--steps %lld'\n",
-                  out, (long long)step, out, (long long)(2 * step));
+                  out, (long long)step, sac_text_word(word, out), (long long)(2 * step));
     *refused = 1;
     return SAC_OK;
   }

@@ -2,12 +2,12 @@
  * the resume check all iterate over it. A new field is one line here and its use.
  *
  * X(kind, member, key, default, low, high, change, help)
- *   kind    INT int64_t | REAL double | AUTO double, NaN means "auto" | BOOL int | TEXT char[SAC_TEXT_MAX]
- *           CHOICE int, index into `member`_names (src/config/field.c) | SIZES the hidden widths
- *           OPTIONS a mapping, kept as JSON text: keys sorted, "{}" when empty | DEVICE text: auto or a device
- *   low, high   the allowed range, both ends included; a low of OPEN(x) is excluded. TEXT: of its length in bytes
- *   change  what a resume may do: FREE (change it: it has no effect on results) | LATER (change it: the new value holds
- *           from the resume on) | FIXED (not change it)
+ *   kind    INT int64_t | REAL double | AUTO double, NaN means "auto" | BOOL int | TEXT char[SAC_TEXT_MAX], a path or
+ * what may be one: "~/x" is in the home folder CHOICE int, index into `member`_names (src/config/field.c) | SIZES the
+ * hidden widths OPTIONS a mapping, kept as JSON text: keys sorted, "{}" when empty | DEVICE text: auto or a device low,
+ * high   the allowed range, both ends included; a low of OPEN(x) is excluded. TEXT: of its length in bytes change  what
+ * a resume may do: FREE (change it: it has no effect on results) | LATER (change it: the new value holds from the
+ * resume on) | FIXED (not change it)
  *
  * Keys of one section ("optim.") stand together. */
 #ifndef SAC_CONFIG_FIELDS_H

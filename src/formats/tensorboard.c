@@ -84,8 +84,7 @@ sac_status sac_events_open(sac_events* events, const char* dir, int64_t first_st
   /* Make the file: events.out.tfevents.TIME.HOST. O_EXCL: never append to a file of another run. */
   if (gethostname(host, sizeof host - 1) != 0 || !*host) (void)snprintf(host, sizeof host, "localhost");
   SAC_TRY(sac_path(events->path, "%s/" NAME "%010lld.%s", dir, (long long)next_time(dir), host));
-  events->fd = open(events->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (events->fd < 0) return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", events->path, strerror(errno));
+  SAC_TRY(sac_open(&events->fd, events->path, O_WRONLY | O_CREAT | O_EXCL));
 
   /* The first record holds the version of the format. A new run needs nothing else. */
   char version[] = "brain.Event:2";
@@ -140,7 +139,4 @@ sac_status sac_events_scalars(sac_events* events, int64_t step, int32_t count, c
   return write_event(events, &event);
 }
 
-sac_status sac_events_sync(const sac_events* events) {
-  if (fdatasync(events->fd) == 0) return SAC_OK;
-  return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", events->path, strerror(errno));
-}
+sac_status sac_events_sync(const sac_events* events) { return sac_sync(events->fd, events->path); }

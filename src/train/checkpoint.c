@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "agent/export.h"
+#include "agent/steps.h"
 #include "policy/header.h"
 #include "train/segments.h"
 #include "util/error.h"
@@ -28,7 +29,9 @@ struct sac_checkpoint {
 
 /* The path of the checkpoint of step N. */
 static sac_status step_path(const char* dir, int64_t step, char path[SAC_PATH_MAX]) {
-  return sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)step);
+  char name[SAC_STEP_NAME_MAX];
+  sac_step_name(name, step);
+  return sac_path(path, "%s/checkpoints/%s", dir, name);
 }
 
 /* Deletes files that a killed process left incomplete. sub: a folder in the seed folder, with its '/'; or "". */
@@ -89,38 +92,9 @@ void sac_checkpoint_destroy(sac_checkpoint* checkpoint) {
 
 /* --- listing ------------------------------------------------------------------------------------------------------ */
 
-/* The step of "step_N.safetensors", -1 for any other name. */
-static int64_t name_step(const char* name) {
-  char again[64];
-  if (strncmp(name, "step_", 5) != 0) return -1;
-
-  /* print the step again: only the exact form is a checkpoint, not "step_07" or "step_7.part" */
-  const long long step = strtoll(name + 5, NULL, 10);
-  if (step < 0) return -1;
-  (void)snprintf(again, sizeof again, "step_%lld.safetensors", step);
-  return strcmp(name, again) == 0 ? step : -1;
-}
-
 int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   char path[SAC_PATH_MAX];
-  int32_t count = 0;
-  if (sac_path(path, "%s/checkpoints", dir) != SAC_OK) return 0;
-  DIR* folder = opendir(path);
-  if (!folder) return 0;
-
-  /* keep the newest `max` steps */
-  for (struct dirent* entry; (entry = readdir(folder));) {
-    const int64_t found = name_step(entry->d_name);
-    if (found < 0) continue;
-
-    /* insert the step; the oldest one falls out of a full list */
-    int32_t at = count < max ? count++ : max;
-    for (; at > 0 && step[at - 1] < found; at--)
-      if (at < max) step[at] = step[at - 1];
-    if (at < max) step[at] = found;
-  }
-  closedir(folder);
-  return count;
+  return sac_path(path, "%s/checkpoints", dir) == SAC_OK ? sac_steps_list(path, step, max) : 0;
 }
 
 /* Counts the checkpoints of a seed folder. oldest: receives the step of the oldest; -1: none. */
@@ -133,7 +107,7 @@ static int32_t count_steps(const char* dir, int64_t* oldest) {
 
   /* read the folder itself: it may hold more checkpoints than a list of fixed length */
   for (struct dirent* entry; (entry = readdir(folder));) {
-    const int64_t found = name_step(entry->d_name);
+    const int64_t found = sac_step_of(entry->d_name);
     if (found < 0) continue;
     count++;
     if (*oldest < 0 || found < *oldest) *oldest = found;
@@ -157,7 +131,7 @@ static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   int fd = -1;
 
   /* read the header into the staging buffer of the segments */
-  if (step_path(c->dir, step, path) != SAC_OK || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) return 0;
+  if (step_path(c->dir, step, path) != SAC_OK || sac_open(&fd, path, O_RDONLY) != SAC_OK) return 0;
   const off_t size = lseek(fd, 0, SEEK_END);
   if (size < 8 || sac_read_at(fd, path, 0, first, 8) != SAC_OK) goto end;
   if (sac_header_size(first, (uint64_t)size, &json) != NULL) goto end;
@@ -190,8 +164,17 @@ static void prune(const sac_checkpoint* c, int32_t keep) {
   if (oldest >= 0) sac_segments_prune(c->segments, sac_segments_first(pushed_at(c, oldest), c->agent->shape.capacity));
 }
 
+void sac_checkpoint_point_last(const char* dir, int64_t step) {
+  char path[SAC_PATH_MAX], name[SAC_STEP_NAME_MAX];
+  if (sac_path(path, "%s/checkpoints/last", dir) != SAC_OK) return;
+
+  /* an old `last` would mislead where no new one can be made */
+  sac_step_name(name, step);
+  if (sac_link_file(name, path) != SAC_OK) (void)unlink(path);
+}
+
 sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, const char* config_text) {
-  char path[SAC_PATH_MAX], name[64], number[24];
+  char path[SAC_PATH_MAX], number[24];
   sac_segment_part* part;
   sac_status status = SAC_OK;
 
@@ -211,9 +194,7 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
   SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, metadata, config_text ? 2 : 1));
 
   /* point `last` to it, then delete old checkpoints */
-  (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
-  SAC_TRY(sac_path(path, "%s/checkpoints/last", c->dir));
-  SAC_TRY(sac_link_file(name, path));
+  sac_checkpoint_point_last(c->dir, step);
   prune(c, keep);
 fail:
   return status;

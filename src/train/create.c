@@ -6,6 +6,7 @@
 
 #include <sac/sac.h>
 
+#include "agent/steps.h"
 #include "env/generators.h"
 #include "env/list.h"
 #include "formats/safetensors.h"
@@ -359,7 +360,7 @@ static sac_status load_initial_actor(sac_run* run) {
   if (!path[0]) return SAC_OK;
 
   /* go through the agent's tensors and take those of the actor from the file */
-  SAC_TRY(sac_safetensors_open(&file, path));
+  SAC_TRY(sac_steps_open(&file, path));
   for (int32_t t = 0; t < sac_agent_tensor_count(run->agent); t++) {
     sac_tensor_info info;
     SAC_TRY(sac_agent_tensor_info(run->agent, t, &info));
@@ -411,6 +412,7 @@ static sac_status create_files(sac_run* run) {
   SAC_TRY(sac_folder_create(&run->folder, run->settings.out, run->settings.env_id));
   SAC_TRY(check_seed_folders(run));
   log_start(run);
+  sac_run_warn_no_update(run);
 
   /* record the machine, and open the files of each agent */
   SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, changed, sizeof changed));
@@ -422,6 +424,7 @@ static sac_status create_files(sac_run* run) {
   /* write config.yaml last: a folder that has one can be resumed */
   SAC_TRY(sac_run_save(run));
   SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
+  sac_run_log_lacks(run);
 fail:
   return status;
 }
@@ -440,11 +443,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
   if (!run) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run");
   SAC_TRY(sac_config_copy(&run->config, config));
   SAC_TRY(sac_config_settings(run->config, &run->settings));
-  if (run->settings.out[0] && sac_folder_holds_run(run->settings.out))
-    SAC_TRY(sac_fail(SAC_ERROR_FILE,
-                     "%s already holds a run: 'sac resume %s' continues it; for a new one give another "
-                     "--out",
-                     run->settings.out, run->settings.out));
+  if (run->settings.out[0]) SAC_TRY(sac_folder_check_new(run->settings.out));
 
   /* create the parts before the files: a run that fails here leaves no folder */
   SAC_TRY(sac_run_create_parts(run, env, callbacks));

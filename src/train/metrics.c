@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sac/statistics.h>
@@ -165,10 +166,12 @@ static sac_status csv_open(csv* table, const char* dir, const char* name, const 
   }
 
   /* cut it to the rows that stay */
-  table->fd = open(table->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY | O_CREAT));
   table->whole = size >= header_size ? rows_up_to(text, size, header_size, last) : 0;
-  if (table->fd < 0 || ftruncate(table->fd, (off_t)table->whole) != 0) {
-    status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", table->path, strerror(errno));
+  struct stat info;
+  if (fstat(table->fd, &info) != 0 ||
+      (info.st_size > (off_t)table->whole && ftruncate(table->fd, (off_t)table->whole) != 0)) {
+    status = sac_fail(SAC_ERROR_FILE, "cannot shorten %s: %s", table->path, strerror(errno));
     goto fail;
   }
 
@@ -351,10 +354,34 @@ int sac_metrics_evaluated(const char* dir, int64_t step, double* mean) {
   return found;
 }
 
+int64_t sac_metrics_reached(const char* dir) {
+  char path[SAC_PATH_MAX], tail[16384];
+  int64_t step = -1;
+  uint64_t size;
+  int fd;
+  if (sac_path(path, "%s/metrics.csv", dir) != SAC_OK || sac_open_file(path, &fd, &size) != SAC_OK) return -1;
+
+  /* read the end of the file, which holds the last rows */
+  const size_t length = size < sizeof tail - 1 ? (size_t)size : sizeof tail - 1;
+  const sac_status status = sac_read_at(fd, path, size - length, tail, length);
+  close(fd);
+  if (status != SAC_OK) return -1;
+  tail[length] = '\0';
+
+  /* take the first cell of each complete line; the first line may begin in the middle of a row */
+  char* line = strchr(tail, '\n');
+  for (char* end; line && (end = strchr(line + 1, '\n')); line = end) {
+    line[1 + strcspn(line + 1, ",\n")] = '\0';
+    if (sac_parse_integer(line + 1, &step) != SAC_NUMBER_OK) step = -1;
+  }
+  return step;
+}
+
 sac_status sac_metrics_sync(sac_metrics_files* files) {
-  const csv* const tables[2] = {&files->rows, &files->evaluations};
-  for (int i = 0; i < 2; i++)
-    if (fdatasync(tables[i]->fd) != 0)
-      return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", tables[i]->path, strerror(errno));
-  return sac_events_sync(&files->events);
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_sync(files->rows.fd, files->rows.path));
+  SAC_TRY(sac_sync(files->evaluations.fd, files->evaluations.path));
+  SAC_TRY(sac_events_sync(&files->events));
+fail:
+  return status;
 }

@@ -102,6 +102,9 @@ sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation
 /* Whether evaluations.csv in `dir` has a complete row of `step`. mean: receives its mean return. */
 int sac_metrics_evaluated(const char* dir, int64_t step, double* mean);
 
+/* The step of the last row of a seed folder's metrics.csv: how far the run had come; -1: none. */
+int64_t sac_metrics_reached(const char* dir);
+
 /* Syncs all files to the disk; needed before a checkpoint. Errors: FILE. */
 sac_status sac_metrics_sync(sac_metrics_files* files);
 

@@ -28,7 +28,13 @@ void sac_run_log(sac_run* run, const char* format, ...) {
   (void)uselocale(caller);
 
   /* send the line to log.txt, which exists once the run has a folder, and to the caller */
-  if (run->folder) sac_folder_log(run->folder, line);
+  if (run->folder && !sac_folder_log(run->folder, line) && !run->log_warned && run->callbacks.log) {
+    run->log_warned = 1;
+    char warning[SAC_PATH_MAX + 128];
+    (void)snprintf(warning, sizeof warning, "warning: cannot write %s/log.txt: %s", run->folder->shown,
+                   strerror(run->folder->log_error));
+    if (run->callbacks.log(run->callbacks.user, warning)) sac_run_stop(run);
+  }
   if (run->callbacks.log && run->callbacks.log(run->callbacks.user, line)) sac_run_stop(run);
 }
 
@@ -45,13 +51,21 @@ void sac_run_count_time(sac_run* run) {
   }
 }
 
-sac_status sac_run_file_error(sac_run* run, sac_status status) {
-  if (status != SAC_ERROR_FILE || run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return status;
-
+void sac_run_warn_disk(sac_run* run) {
   /* copy the reason: logging may replace the message */
   char reason[1024];
   (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
   sac_run_log(run, "warning: %s; the run goes on (checkpoint.on_error is continue)", reason);
+}
+
+sac_status sac_run_file_error(sac_run* run, sac_status status) {
+  if (status != SAC_ERROR_FILE) return status;
+  if (run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return sac_run_end_by_disk(run);
+
+  /* remember the loss for the end: nothing makes up for it */
+  run->lost++;
+  (void)snprintf(run->lost_why, sizeof run->lost_why, "%s", sac_last_error());
+  sac_run_warn_disk(run);
   return SAC_OK;
 }
 

@@ -74,11 +74,15 @@ struct sac_run {
 
   sac_checkpoint** checkpoint; /* (P) */
   sac_metrics_files** metrics; /* (P) NULL: the agent had stopped before a resume */
-  int64_t saved_step;          /* of the newest checkpoint that all live agents have; -1: none */
-  uint64_t env_warnings;       /* number of MuJoCo's warnings in this process that are logged, or older than the run */
-  uint32_t guard_changes;      /* what environments have changed of the process, as far as it is logged */
+  int64_t lost; /* times that rows of metrics or evaluations could not be written, and why the last time */
+  char lost_why[512];
+  int64_t saved_step;     /* of the newest checkpoint that all live agents have; -1: none */
+  uint64_t env_warnings;  /* number of MuJoCo's warnings in this process that are logged, or older than the run */
+  uint32_t guard_changes; /* what environments have changed of the process, as far as it is logged */
 
   double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
+  int ended_by_disk;           /* 1: sac_run_end_by_disk was called */
+  int log_warned;              /* 1: it was said that log.txt cannot be written */
   int finished;                /* 1: the last checkpoint, row and evaluation are written */
   sac_status failed;           /* not OK: the run cannot go on, and why */
   char failure[SAC_ERROR_MAX]; /* message of `failed`, or why the last agent stopped */
@@ -107,11 +111,28 @@ sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_
 /* Fills run->config_text and run->agent_text from run->config. */
 sac_status sac_run_config_text(sac_run* run);
 
+/* --- notice.c ----------------------------------------------------------------------------------------------------- */
+
+/* Warns of a new run that is so short, or has so many environments, that no update is due. */
+void sac_run_warn_no_update(sac_run* run);
+
+/* Logs what the file system of the run folder lacks: locks, symbolic links. Needs a first checkpoint. */
+void sac_run_log_lacks(sac_run* run);
+
 /* --- save.c ------------------------------------------------------------------------------------------------------- */
 
 /* Saves a checkpoint of every live agent at the present step, after the report of an evaluation that was started.
  * Errors: FILE (the previous checkpoint stays); ENV, NUMERIC (from the evaluation or environments on a device). */
 sac_status sac_run_save_checkpoint(sac_run* run);
+
+/* Saves a checkpoint that is due. last: 1 if the run ends or stops here. Where the disk takes none, a run with
+ * checkpoint.on_error `continue` goes on with a warning, unless this is the last. Errors: as sac_run_save_checkpoint,
+ * FILE as sac_run_end_by_disk. */
+sac_status sac_run_checkpoint(sac_run* run, int last);
+
+/* The end of a run whose files cannot be written: keeps the policies alone if they fit, and adds to the error message
+ * what is kept and how to go on. Returns FILE. */
+sac_status sac_run_end_by_disk(sac_run* run);
 
 /* Deletes the checkpoints of a seed folder that are later than `step`, which must exist. */
 void sac_run_delete_later(const char* dir, int64_t step);
@@ -151,8 +172,11 @@ sac_status sac_run_start_evaluation(sac_run* run);
  * FILE. */
 sac_status sac_run_finish_evaluation(sac_run* run);
 
-/* Decides what a file error means for the run: returns `status`, or logs a warning and returns OK if `status` is FILE
- * and checkpoint.on_error is `continue`. */
+/* Decides what an error of writing rows means for the run: returns `status`, or logs a warning, counts the loss and
+ * returns OK if `status` is FILE and checkpoint.on_error is `continue`. */
 sac_status sac_run_file_error(sac_run* run, sac_status status);
+
+/* Logs the error message as a warning: the run goes on without this file. */
+void sac_run_warn_disk(sac_run* run);
 
 #endif

@@ -128,6 +128,20 @@ const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t len
   return shown;
 }
 
+const char* sac_text_word(char word[SAC_WORD_MAX], const char* path) {
+  static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-:,@%=";
+  const int plain = strspn(path, safe) == strlen(path);
+  size_t used = 0;
+
+  /* quote the word, with a backslash before what a shell reads inside of double quotes */
+  word[0] = '\0';
+  if (!plain) sac_text_append(word, SAC_WORD_MAX, &used, "\"");
+  for (const char* c = path; *c; c++)
+    sac_text_append(word, SAC_WORD_MAX, &used, "%s%c", !plain && strchr("\"\\$`", *c) ? "\\" : "", *c);
+  if (!plain) sac_text_append(word, SAC_WORD_MAX, &used, "\"");
+  return word;
+}
+
 void sac_text_append(char* text, size_t size, size_t* used, const char* format, ...) {
   if (*used + 1 >= size) return;
 

@@ -7,6 +7,7 @@
 
 #define SAC_BYTES_MAX 48 /* chars that hold any sac_text_bytes */
 #define SAC_SHOW_MAX 96  /* chars that hold any sac_text_show */
+#define SAC_WORD_MAX 1100
 
 /* The number of half edits from one text to the other. An edit inserts, deletes or replaces a character, or swaps two
  * neighbours, and counts 2; a letter in the wrong case counts 1. Compares the first 128 bytes. */
@@ -26,6 +27,10 @@ const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes);
 /* Makes `length` bytes (SIZE_MAX: up to the '\0') safe for a message: control characters and bytes that are not UTF-8
  * become \xNN, long text is cut and ends with "...". Returns `shown`. */
 const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t length);
+
+/* A path as one word of a shell, for commands in messages: in double quotes where it has blanks or the like. The word
+ * may be cut at its end. Returns `word`. */
+const char* sac_text_word(char word[SAC_WORD_MAX], const char* path);
 
 /* Whether `length` bytes are valid UTF-8 (no surrogates, no overlong forms) without control characters. */
 int sac_text_printable(const char* text, size_t length);
