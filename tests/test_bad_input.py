@@ -265,11 +265,28 @@ def whole(header, body):
     return struct.pack("<Q", len(text)) + text + body
 
 
+def unsealed(data):
+    """The file without its checksum, which would not fit after a change: its entry gets another name."""
+    return data.replace(b'"crc32c"', b'"crc32-"', 1)
+
+
 def damage(data):
     """(description, damaged file) for a good checkpoint."""
     header, body = parts(data)
     name = "critic.0.layers.0.weight"
     begin, _ = header[name]["data_offsets"]
+
+    def flipped(at):
+        return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+    # Nothing but the checksum notices these.
+    yield "one bit of a weight", flipped(len(data) - len(body) + header["actor.head.weight"]["data_offsets"][0])
+    yield "one bit of the configuration", flipped(data.index(b"gamma: 0.") + len("gamma: 0."))
+    yield "one bit of the checksum", flipped(data.index(header["__metadata__"]["crc32c"].encode()))
+
+    # The others get as far as they can, without a checksum.
+    del header["__metadata__"]["crc32c"]
+    data = whole(header, body)
 
     def changed(**fields):
         return {**header, name: {**header[name], **fields}}
@@ -381,7 +398,9 @@ def test_wrong_policy_file():
                  "--init", f"{path}/deep/seed_1/policy.safetensors"], FAILED, "actor.layers.2.weight", "network.*")
         refused(["eval", "/etc/passwd"], FAILED, "/etc/passwd")
         whole = policy.read_bytes()
-        policy.write_bytes(whole.replace(b"sac-policy-1", b"sac-policy-9"))
+        policy.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        refused(["eval", policy], FAILED, "policy.safetensors: damaged: its checksum is ", "metadata 'crc32c' says ")
+        policy.write_bytes(unsealed(whole).replace(b"sac-policy-1", b"sac-policy-9"))
         refused(["eval", policy], FAILED, "sac-policy-9", "sac-policy-1")
         policy.write_bytes(whole[:-4])
         refused(["eval", policy], FAILED, "cut short")
@@ -392,7 +411,7 @@ def test_wrong_policy_file():
 
 def explode(checkpoint):
     """Makes a critic's weight finite and far too large."""
-    data = checkpoint.read_bytes()
+    data = unsealed(checkpoint.read_bytes())
     header, body = parts(data)
     begin, _ = header["critic.0.head.bias"]["data_offsets"]
     checkpoint.write_bytes(data[: len(data) - len(body)] + body[:begin] + struct.pack("<f", 3e38) + body[begin + 4 :])

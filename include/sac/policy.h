@@ -18,9 +18,10 @@ typedef struct sac_policy sac_policy;
 /* The result of sac_policy_create. */
 typedef enum sac_policy_status {
   SAC_POLICY_OK = 0,
-  SAC_POLICY_FORMAT = 1, /* not a policy file, damaged, or of wrong shapes */
-  SAC_POLICY_MEMORY = 2, /* memory too small or not aligned to 16 bytes */
-  SAC_POLICY_NUMERIC = 3 /* a weight is not finite */
+  SAC_POLICY_FORMAT = 1,  /* not a policy file, cut short, or of wrong shapes */
+  SAC_POLICY_MEMORY = 2,  /* memory too small or not aligned to 16 bytes */
+  SAC_POLICY_NUMERIC = 3, /* a weight is not finite */
+  SAC_POLICY_DAMAGED = 4  /* the bytes of the file do not fit its checksum */
 } sac_policy_status;
 
 /* Bytes of memory that sac_policy_create needs. file: the content of policy.safetensors. 0: it is not a policy file. */

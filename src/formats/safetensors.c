@@ -7,7 +7,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "policy/checksum.h"
 #include "policy/header.h"
+#include "util/crc.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/text.h"
@@ -193,20 +195,40 @@ static sac_status align_tensors(sac_safetensors* file) {
   return SAC_OK;
 }
 
-/* Checks the header and allocates file->tensors and file->metadata. */
+/* Compares the bytes of the file with the checksum in its metadata. written: the value of that entry; without `at` the
+ * file has none. */
+static sac_status check_checksum(const sac_safetensors* file, const char* json, const sac_header_text* written) {
+  char digits[SAC_CHECKSUM_DIGITS + 1], shown[SAC_SHOW_MAX];
+  if (!written->at) return SAC_OK;
+
+  /* the file begins 8 bytes before the header */
+  sac_checksum(json - 8, file->size, written, sac_crc32c, digits);
+  if (sac_header_is(written, digits)) return SAC_OK;
+  return sac_fail(SAC_ERROR_FORMAT, "%s: damaged: its checksum is %s, metadata '" SAC_CHECKSUM_KEY "' says %s",
+                  file->path, digits, sac_text_show(shown, written->at, written->size));
+}
+
+/* Checks the header and the checksum, and allocates file->tensors and file->metadata. */
 static sac_status count_entries(sac_safetensors* file, const char* json, size_t json_size, uint64_t data_size) {
   sac_header header;
   sac_header_entry entry;
   sac_header_kind kind;
+  sac_header_text checksum = {NULL, 0, 0};
+  sac_status status = SAC_OK;
   int64_t tensors = 0, metadata = 0;
   memset(&entry, 0, sizeof entry);
 
   /* Count the entries. Reading them also checks the whole header. */
   sac_header_begin(&header, json, json_size, data_size);
-  while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END)
+  while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_TENSOR) tensors++;
     else metadata++;
+    if (kind == SAC_HEADER_METADATA && sac_header_is(&entry.name, SAC_CHECKSUM_KEY)) checksum = entry.value;
+  }
   if (kind == SAC_HEADER_BAD) return bad_entry(file, &header, &entry, file->size - data_size);
+
+  /* compare the checksum now, because the texts of the header are changed later */
+  SAC_TRY(check_checksum(file, json, &checksum));
 
   /* A tensor's entry takes at least 49 bytes of the header, a pair of metadata at least 5: the two arrays have at most
    * a few times the size of the header, also for a hostile file. One element more, because calloc of none may return
@@ -215,7 +237,8 @@ static sac_status count_entries(sac_safetensors* file, const char* json, size_t 
   file->metadata = calloc((size_t)metadata + 1, sizeof *file->metadata);
   if (!file->tensors || !file->metadata)
     return sac_fail(SAC_ERROR_MEMORY, "%s: no memory for its %lld tensors", file->path, (long long)tensors);
-  return SAC_OK;
+fail:
+  return status;
 }
 
 /* Reads the file whose header is `json` and whose data follows it, at a multiple of 16. */

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <isa-l/crc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "event.pb-c.h"
+#include "util/crc.h"
 #include "util/error.h"
 
 #define NAME "events.out.tfevents."
@@ -20,8 +20,7 @@
 /* The masked CRC-32C of TFRecord: rotated right by 15 bits and offset. A plain CRC detects errors badly in data that
  * contains CRCs. */
 static uint32_t masked_crc(const void* bytes, size_t size) {
-  unsigned char* data = (unsigned char*)(uintptr_t)bytes; /* isa-l's parameter lacks a const */
-  const uint32_t crc = ~crc32_iscsi(data, (int)size, UINT32_MAX);
+  const uint32_t crc = sac_crc32c(0, bytes, size);
   return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
 }
 

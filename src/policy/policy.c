@@ -7,6 +7,7 @@
 
 #include "kernels/layers.h"
 #include "kernels/squash.h"
+#include "policy/checksum.h"
 #include "policy/header.h"
 #include "policy/policy.h"
 
@@ -53,6 +54,7 @@ typedef struct policy_tensor {
 typedef struct policy_file {
   const unsigned char* data;
   uint64_t data_size;
+  sac_header_text checksum; /* the entry of the metadata; its `at` is NULL when there is none */
   policy_tensor slot[SLOTS];
   int32_t layers; /* with the head */
   int32_t size[SAC_POLICY_LAYERS_MAX + 1];
@@ -107,6 +109,7 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_METADATA) {
       if (sac_header_is(&entry.name, "format")) format_right = sac_header_is(&entry.value, SAC_POLICY_FORMAT_NAME);
+      if (sac_header_is(&entry.name, SAC_CHECKSUM_KEY)) file->checksum = entry.value;
       continue;
     }
 
@@ -176,6 +179,14 @@ static int read_shapes(policy_file* file) {
 /* Reads and checks everything except the values of the weights. */
 static int read_file(policy_file* file, const void* bytes, size_t size) {
   return read_header(file, bytes, size) && read_shapes(file) && data_covered(file);
+}
+
+/* Whether the bytes of the file fit its checksum, if it has one. */
+static int is_intact(const policy_file* file, const void* bytes, size_t size) {
+  char digits[SAC_CHECKSUM_DIGITS + 1];
+  if (!file->checksum.at) return 1;
+  sac_checksum(bytes, size, &file->checksum, sac_crc32c_small, digits);
+  return sac_header_is(&file->checksum, digits);
 }
 
 /* Whether all values of the file are finite. All tensors are F32, so the data is one array of floats. */
@@ -253,6 +264,7 @@ sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t 
   if (!read_file(&file, bytes, size)) return SAC_POLICY_FORMAT;
   (void)lay_out(&file, &counted);
   if (!memory || (uintptr_t)memory % ALIGNMENT != 0 || memory_bytes < counted.used) return SAC_POLICY_MEMORY;
+  if (!is_intact(&file, bytes, size)) return SAC_POLICY_DAMAGED;
   if (!all_finite(&file)) return SAC_POLICY_NUMERIC;
 
   /* Copy the layers. The file has a weight as (out, in), the policy as (in, out). */

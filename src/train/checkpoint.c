@@ -118,8 +118,8 @@ static int32_t count_steps(const char* dir, int64_t* oldest) {
 
 /* --- saving ------------------------------------------------------------------------------------------------------- */
 
-/* The number of transitions pushed when step N was saved; 0 when it cannot be read. Reads the header only, and
- * allocates nothing. */
+/* The number of transitions pushed when step N was saved; 0 when it cannot be read, or cannot be right. Reads the
+ * header only, and allocates nothing. */
 static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   char path[SAC_PATH_MAX];
   unsigned char first[8];
@@ -143,6 +143,7 @@ static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   while (sac_header_next(&header, &entry) > SAC_HEADER_END) {
     if (!sac_header_is(&entry.name, "counters") || entry.element != 8 || entry.end - entry.begin < 8) continue;
     if (sac_read_at(fd, path, 8 + json + entry.begin, &pushed, 8) != SAC_OK) pushed = 0;
+    if (pushed > c->agent->counters[c->p].pushed) pushed = 0; /* damaged, as no checksum was compared here */
     break;
   }
 end:
@@ -327,7 +328,8 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
   if (strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0) text += length + 2;
   else if (strncmp(text, dir, dir_length) == 0 && text[dir_length] == '/') text += dir_length + 1;
 
-  /* continue "last checkpoint ..." */
+  /* continue "last checkpoint ..."; the words below say that it is damaged */
+  if (strncmp(text, "damaged: ", 9) == 0) text += 9;
   (void)snprintf(reason, sizeof reason, "%s", text);
   if (strncmp(reason, "cut short", 9) == 0) return sac_fail(status, "is %s", reason);
   if (strncmp(reason, "cannot be ", 10) == 0) return sac_fail(status, "%s", reason);

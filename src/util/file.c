@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/crc.h"
 #include "util/error.h"
 
 /* The most bytes of one read or write: 1 GiB. Linux transfers less than 2 GiB in one call. */
@@ -214,6 +215,7 @@ sac_status sac_file_begin(sac_file* file, const char* path) {
   file->fd = -1;
   file->used = 0;
   file->size = 0;
+  file->crc = 0;
   sac_status status = SAC_OK;
 
   /* Write to PATH.part. O_TRUNC: a killed process may have left one. */
@@ -245,6 +247,18 @@ sac_status sac_file_put(sac_file* file, const void* bytes, size_t size) {
     file->used += size;
   }
   file->size += size;
+  file->crc = sac_crc32c(file->crc, bytes, size);
+  return SAC_OK;
+fail:
+  return drop(file, status);
+}
+
+sac_status sac_file_replace(sac_file* file, uint64_t offset, const void* bytes, size_t size) {
+  sac_status status = SAC_OK;
+
+  /* the bytes may still be in the buffer */
+  SAC_TRY(flush(file));
+  SAC_TRY(write_all(file->fd, file->part, &offset, bytes, size));
   return SAC_OK;
 fail:
   return drop(file, status);

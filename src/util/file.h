@@ -52,16 +52,19 @@ typedef struct sac_file {
   char part[SAC_PATH_MAX];
   int fd;        /* -1: closed */
   uint64_t size; /* bytes put so far */
+  uint32_t crc;  /* CRC-32C of these bytes */
   size_t used;   /* bytes in the buffer, not written yet */
   unsigned char buffer[16384];
 } sac_file;
 
-/* Call begin, then put any number of times, then commit. A put or commit that fails removes PATH.part and leaves PATH
- * as it was, but PATH is the new file already if only the last step, the sync of the folder, fails. After a failure put
- * and commit must not be called. abandon removes PATH.part; it may be called at any time after begin, also after a
- * failure. Errors: FILE. */
+/* Call begin, then put any number of times, then commit. A put, replace or commit that fails removes PATH.part and
+ * leaves PATH as it was, but PATH is the new file already if only the last step, the sync of the folder, fails. After a
+ * failure none of the three must be called. abandon removes PATH.part; it may be called at any time after begin, also
+ * after a failure. Errors: FILE. */
 sac_status sac_file_begin(sac_file* file, const char* path);
 sac_status sac_file_put(sac_file* file, const void* bytes, size_t size);
+/* Replaces bytes that were put at `offset`. Does not change `size` and `crc`. */
+sac_status sac_file_replace(sac_file* file, uint64_t offset, const void* bytes, size_t size);
 sac_status sac_file_commit(sac_file* file); /* syncs the file, renames it, syncs its folder */
 void sac_file_abandon(sac_file* file);
 
