@@ -212,12 +212,13 @@ def test_overlap():
 def test_bench_and_lists():
     result = sac("bench", "env", "--env", "gym:Pendulum-v1", "--json", *BENCH, env=PYTHON)
     assert json.loads(result.stdout.splitlines()[0])
-    assert "gym:LunarLander-v3" in sac("envs", "--help").stdout
+    assert "gym:LunarLanderContinuous-v3" in sac("envs", "--help").stdout
     (one,) = json.loads(sac("envs", "gym:Pendulum-v1", "--json", env=PYTHON).stdout)
     assert (one["source"], one["obs_size"], one["max_episode_steps"]) == ("Gymnasium", 3, 200), one
     (own,) = json.loads(sac("envs", "Pendulum-v1", "--json").stdout)
     assert one["reference_return"] == own["reference_return"] and "options" not in one
-    assert re.search(r"^gym:gym_envs:Plain-v0 .* Gymnasium +-$", sac("envs", PLAIN, env=PYTHON).stdout, re.M)
+    text = sac("envs", PLAIN, env=PYTHON).stdout
+    assert text.startswith("gym:gym_envs:Plain-v0\n") and re.search(r"^  source +Gymnasium$", text, re.M), text
 
 
 def test_presets():
@@ -283,7 +284,8 @@ def refused(code, *texts, env=PLAIN, options=None, more=None, **options_of_sac):
 def test_ids():
     refused(USAGE, "no Gymnasium environment 'Pendulm-v1'", "nearest is gym:Pendulum-v1", env="gym:Pendulm-v1")
     refused(USAGE, "no package 'no_such_package' in", env="gym:no_such_package:Some-v0")
-    refused(USAGE, "no Gymnasium environment 'gym_envs:Plane-v0'", "nearest is gym:", "Plain-v0", env="gym:gym_envs:Plane-v0")
+    refused(USAGE, "no Gymnasium environment 'gym_envs:Plane-v0'", "nearest is gym:gym_envs:Plain-v0", env="gym:gym_envs:Plane-v0")
+    refused(USAGE, "no Gymnasium environment 'gym_envs:xyz'", "gym_envs registers ", env="gym:gym_envs:xyz")
     refused(USAGE, "gym: names no environment", env="gym:")
     refused(USAGE, "env.options", "wnd", env="gym:gym_envs:Drift-v0", options={"wnd": 1})
     refused(USAGE, "sac_workers = -1 is no number of processes", options={"sac_workers": -1})

@@ -204,9 +204,14 @@ def test_what_is_missing_is_said():
                                 capture_output=True)
         assert result.returncode == 2, result
         assert one_line(result.stderr) == (
-            "sac: MuJoCo not found (looked in SAC_MUJOCO, .deps/mujoco, .venv): run scripts/setup --mujoco"), result.stderr
+            "sac: MuJoCo not found (looked in SAC_MUJOCO, .deps/mujoco, .venv): run scripts/setup --mujoco in a clone of sac, "
+            "or python3 -m venv .venv && .venv/bin/pip install mujoco-core==4.0.0 gymnasium"), result.stderr
+        wrong = subprocess.run([copy, "train", "--env", "HalfCheetah-v5"], cwd=folder, text=True, capture_output=True,
+                               env=dict(environment, SAC_MUJOCO="/no/such"))
+        assert "SAC_MUJOCO=/no/such: no MuJoCo is in this folder" in one_line(wrong.stderr), wrong.stderr
         listed = subprocess.run([copy, "envs"], cwd=folder, env=environment, text=True, capture_output=True)
-        assert listed.returncode == 0 and "Pendulum-v1" in listed.stdout and "MuJoCo not found" in listed.stdout
+        assert listed.returncode == 0 and "Pendulum-v1" in listed.stdout
+        assert "MuJoCo not found" in " ".join(listed.stdout.split()), listed.stdout
         assert all(task in listed.stdout for task in TASKS), listed.stdout
         if not BROUGHT.exists():
             return
@@ -214,7 +219,7 @@ def test_what_is_missing_is_said():
         show = [copy, "envs", "HalfCheetah-v5"]
         subprocess.run(show, cwd=folder, env=dict(environment, SAC_MUJOCO=BROUGHT), check=True, capture_output=True)
         # The same program finds what scripts/setup --mujoco installs.
-        assert subprocess.run(show, cwd=folder, env=environment, capture_output=True).returncode == 1
+        assert subprocess.run(show, cwd=folder, env=environment, capture_output=True).returncode == 2
         pathlib.Path(folder, ".deps").mkdir()
         pathlib.Path(folder, ".deps/mujoco").symlink_to(BROUGHT)
         subprocess.run(show, cwd=folder, env=environment, check=True, capture_output=True)

@@ -5,6 +5,7 @@
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/wrap.h"
 #include "config/sources.h"
 #include "util/embedded.h"
 #include "util/text.h"
@@ -13,8 +14,10 @@ static const char notes[] =
     "Without arguments: every key with its default, its allowed values, what a resume may do (free: change it without\n"
     "effect on results; later: change it, from the resume on; fixed: not change it), and its meaning.\n"
     "With KEY (or a section such as 'optim'): this key, and the presets that give it a value.\n"
-    "With --env, --config or --set: the configuration that 'sac train' would use, as a file for --config. Each value\n"
-    "names its source. Later sources win: library, algo, preset, --config, --set, other options.\n"
+    "With --env, --config or --set: the configuration that 'sac train' would use, as a file for --config, or the "
+    "values\n"
+    "of KEY in it. Each value names its source. Later sources win: library, algo, preset, --config, --set, other "
+    "options.\n"
     "\n"
     "Examples:\n"
     "  sac config optim.lr\n"
@@ -49,6 +52,8 @@ static int is_selected(const sac_field* field, const char* key) {
          (strncmp(field->key, key, length) == 0 && (field->key[length] == '.' || field->key[length] == '\0'));
 }
 
+#define MEANING_MIN 40 /* columns that the meaning takes beside the others, or it stands below */
+
 enum { KEY, DEFAULT, ALLOWED, COLUMNS }; /* columns of the table that are padded to a width */
 
 /* Widens the columns to hold these texts. */
@@ -57,10 +62,15 @@ static void widen(int width[COLUMNS], const char* const text[COLUMNS]) {
     if ((int)strlen(text[c]) > width[c]) width[c] = (int)strlen(text[c]);
 }
 
+/* Prints a row. The meaning stands in the last column where the terminal has room for it, else below. */
 static void print_row(const int width[COLUMNS], const char* const text[COLUMNS], const char* resume,
                       const char* meaning) {
-  sac_print("%-*s  %-*s  %-*s  %-6s  %s\n", width[KEY], text[KEY], width[DEFAULT], text[DEFAULT], width[ALLOWED],
-            text[ALLOWED], resume, meaning);
+  const int columns = sac_wrap_width(), at = width[KEY] + width[DEFAULT] + width[ALLOWED] + 14;
+  const int beside = columns - at >= MEANING_MIN;
+  sac_print("%-*s  %-*s  %-*s  ", width[KEY], text[KEY], width[DEFAULT], text[DEFAULT], width[ALLOWED], text[ALLOWED]);
+  if (beside) sac_print("%-6s  ", resume);
+  else sac_print("%s\n    ", resume);
+  sac_wrap(sac_out, meaning, beside ? at : 4, beside ? at : 4, columns);
 }
 
 /* Prints the fields that `key` selects, for people. */
@@ -124,7 +134,7 @@ static void print_table_json(const char* key) {
 
 /* Prints the presets that give a value for the field. */
 static sac_status print_presets(sac_field_index index) {
-  char value[SAC_VALUE_MAX];
+  char value[SAC_VALUE_MAX], line[2 * SAC_VALUE_MAX];
   for (size_t i = 0; i < sac_embedded_config_count; i++) {
     /* apply the preset to a new configuration */
     sac_config* config = NULL;
@@ -134,7 +144,9 @@ static sac_status print_presets(sac_field_index index) {
     /* print the value if it comes from the preset; env.id, the name of a preset, is left out */
     if (status == SAC_OK && config->source[index].origin == SAC_ORIGIN_PRESET && index != SAC_FIELD_env_id) {
       sac_field_print(&sac_fields[index], &config->settings, value);
-      sac_print("  preset   %s: %s\n", sac_embedded_configs[i].name, value);
+      (void)snprintf(line, sizeof line, "%s: %s", sac_embedded_configs[i].name, value);
+      sac_print("  preset   ");
+      sac_wrap(sac_out, line, 11, 13, sac_wrap_width());
     }
     sac_config_destroy(config);
     if (status != SAC_OK) return status;
@@ -153,8 +165,9 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
   sac_field_range(field, range);
 
   /* print meaning, default, allowed values, and what a resume may do */
-  sac_print("%s\n  meaning  %s\n  kind     %s\n  default  %s\n", field->key, field->help, sac_kind_name(field->kind),
-            value);
+  sac_print("%s\n  meaning  ", field->key);
+  sac_wrap(sac_out, field->help, 11, 11, sac_wrap_width());
+  sac_print("  kind     %s\n  default  %s\n", sac_kind_name(field->kind), value);
   sac_print("  allowed  %s\n", range);
   if (field->kind == SAC_VALUE_SIZES) sac_print("           1 to %d of them: [256, 256]\n", SAC_LAYERS_MAX);
   sac_print("  resume   %s\n", changes[field->change]);
@@ -189,6 +202,17 @@ static void print_resolved_json(const sac_config* config, const char* key) {
   sac_print("\n}\n");
 }
 
+/* Prints the same values for people, a line each. */
+static void print_resolved(const sac_config* config, const char* key) {
+  char value[SAC_VALUE_MAX], line[2 * SAC_VALUE_MAX];
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (!is_selected(&sac_fields[i], key)) continue;
+    sac_field_print(&sac_fields[i], &config->settings, value);
+    (void)snprintf(line, sizeof line, "%s: %s", sac_fields[i].key, value);
+    sac_print("%-36s # from %s\n", line, config->source[i].from);
+  }
+}
+
 /* Prints what the arguments ask for. Returns the exit code. */
 static int print_config(const sac_config* config, const char* key, int json) {
   sac_settings settings;
@@ -217,6 +241,7 @@ static int print_config(const sac_config* config, const char* key, int json) {
   else if (json) print_table_json(key);
   else if (index != SAC_FIELD_COUNT) status = print_field(index, config, resolved);
   else if (resolved && !key[0]) status = sac_config_write(config, sac_out);
+  else if (resolved) print_resolved(config, key);
   else print_table(key);
   return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
 }

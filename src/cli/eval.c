@@ -33,7 +33,9 @@ static const char notes[] =
     "videos, of gym:ID and of the tasks here that Gymnasium has too (Pendulum-v1, HalfCheetah-v5). It steps those\n"
     "tasks itself, from other initial states. The Python that sac uses ('sac envs --help') needs Gymnasium, MoviePy\n"
     "and what the environment draws with. Without a display MuJoCo draws through EGL, unless MUJOCO_GL names another\n"
-    "library; without a GPU it draws about 10 steps per second.\n"
+    "library; without a GPU it draws about 10 steps per second. The camera follows the body where the model of the "
+    "task\n"
+    "has a camera 'track'; --camera default is the one that stays.\n"
     "\n"
     "The 95% interval of the mean (Student's t) is over the episodes of one policy, or over the seeds of several.\n"
     "\n"
@@ -54,6 +56,7 @@ typedef struct options {
   int64_t episodes, seed;
   const char* env;    /* replaces the environment that the file names; NULL: does not */
   const char* record; /* the folder of videos; NULL: none */
+  const char* camera; /* replaces eval.camera; NULL: does not */
   int best, json;
 } options;
 
@@ -107,13 +110,15 @@ static void summarize(score* s, int64_t episodes) {
 /* Finds the environment `id`. With --record-video: the one that records it, one episode after another. `env` points
  * into `record`, which must outlive it. */
 static sac_status find_env(const options* o, const score* s, const char* id, const char* env_options,
-                           sac_env_record* record, sac_eval_env* env) {
+                           const char* camera, sac_env_record* record, sac_eval_env* env) {
+  const sac_env_film film = {
+      .folder = o->record, .name = s->name, .camera = o->camera ? o->camera : camera, .episodes = o->episodes};
   sac_status status = SAC_OK;
   *env = (sac_eval_env){.id = id, .options = env_options, .sequential = o->record != NULL};
   if (!o->record) return sac_env_find(id, &env->api);
 
   /* replace it by the environment of Gymnasium that records */
-  SAC_TRY(sac_env_record_make(record, id, env_options, o->record, s->name));
+  SAC_TRY(sac_env_record_make(record, id, env_options, &film));
   env->api = record->api;
   env->id = record->id;
   env->options = record->options;
@@ -145,10 +150,14 @@ static sac_status play_checkpoint(const sac_safetensors* file, const char* text,
   SAC_TRY(sac_config_set_from(config, "seeds", "1", SAC_ORIGIN_FLAG, "eval"));
 
   /* create the agent; one environment gives its sizes */
-  SAC_TRY(find_env(o, s, settings.env_id, settings.env_options, &record, &eval_env));
+  SAC_TRY(find_env(o, s, settings.env_id, settings.env_options, settings.eval_camera, &record, &eval_env));
   SAC_TRY(sac_vector_create(&vector, eval_env.api, eval_env.id, eval_env.options, 1, 1, &seed, 0));
   SAC_TRY(sac_agent_create(&agent, config, &vector->spec));
-  SAC_TRY(sac_agent_read(agent, file, 0, 1));
+  status = sac_agent_read(agent, file, 0, 1);
+  if (status == SAC_ERROR_SHAPE)
+    sac_fail_prefix("%s does not fit %s, which has %d observations and %d actions: ", file->path, eval_env.id,
+                    (int)vector->spec.obs_size, (int)vector->spec.action_size);
+  if (status != SAC_OK) goto fail;
 
   /* play; --seed picks the episodes */
   agent->seed[0] = seed;
@@ -172,7 +181,7 @@ static sac_status play_policy(const sac_safetensors* file, const options* o, sco
   /* find the environment: that of --env, or the one that the file names */
   const char* env = o->env ? o->env : sac_safetensors_metadata(file, "env");
   if (!env) return sac_fail(SAC_ERROR_FORMAT, "%s does not say its environment: give --env", file->path);
-  SAC_TRY(find_env(o, s, env, sac_safetensors_metadata(file, "env.options"), &record, &eval_env));
+  SAC_TRY(find_env(o, s, env, sac_safetensors_metadata(file, "env.options"), "auto", &record, &eval_env));
 
   /* play */
   SAC_TRY(sac_evaluate_policy(file, &eval_env, (uint64_t)o->seed, (int32_t)o->episodes, s->episode_return, s->length));
@@ -339,8 +348,8 @@ static void print_text(const options* o, const score* scores, int64_t count, con
     /* print the statistics of a policy; one episode has no interval */
     sac_print("%s\n  mean %.2f", s->path, s->mean);
     if (o->episodes > 1) sac_print(" +- %.2f (95%%), std %.2f", s->half_width, s->std);
-    sac_print(", min %.2f, max %.2f over %lld episodes of %.1f steps\n", s->min, s->max, (long long)o->episodes,
-              s->mean_length);
+    sac_print(", min %.2f, max %.2f over %lld episode%s of %.1f steps\n", s->min, s->max, (long long)o->episodes,
+              o->episodes > 1 ? "s" : "", s->mean_length);
 
     /* name its videos */
     for (int64_t e = 0; o->record && e < o->episodes; e++)
@@ -432,6 +441,7 @@ int sac_cli_eval(int argc, char** argv) {
       SAC_OPTION_SWITCH("--best", &o.best, "the checkpoint with the best evaluation, not the last"),
       SAC_OPTION_TEXT("--env", "ID", (void*)&o.env, "environment, instead of the file's own"),
       SAC_OPTION_TEXT("--record-video", "FOLDER", (void*)&o.record, "write a video of each episode to FOLDER"),
+      SAC_OPTION_TEXT("--camera", "NAME", (void*)&o.camera, "of the video; otherwise key eval.camera"),
       SAC_OPTION_SWITCH("--json", &o.json, "print one JSON object"),
       {0}};
   const sac_syntax syntax = {.command = "eval",
@@ -456,10 +466,14 @@ int sac_cli_eval(int argc, char** argv) {
     return sac_options_usage(&syntax, "%s", sac_last_error());
   if (o.env) o.env = env;
   if (o.record) o.record = record;
+  if (o.camera && !o.record) return sac_options_usage(&syntax, "--camera goes with --record-video");
   if (o.record && !*o.record) return sac_options_usage(&syntax, "--record-video takes a folder, such as videos");
   if (o.record && o.episodes > EPISODES_RECORDED_MAX)
     return sac_options_usage(&syntax, "--record-video records every episode: at most %d of --episodes, not %lld",
                              EPISODES_RECORDED_MAX, (long long)o.episodes);
+
+  if (o.best && !is_folder(operands.text[0]))
+    return sac_options_usage(&syntax, "--best chooses a checkpoint of a run: give its folder, not a file");
 
   /* play all policies, then print */
   code = SAC_EXIT_WELL;

@@ -11,6 +11,7 @@
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
 #include "cli/out.h"
+#include "cli/wrap.h"
 #include "config/field.h"
 #include "env/vector.h"
 #include "kernels/random.h"
@@ -76,37 +77,40 @@ static const char* with_unit(char text[32], const sac_estimate_figure* f) {
 static void print_figures(void) {
   char text[32];
   int count;
-  sac_print("\ndevice auto chooses where a step is expected to be faster. The figures of the estimates:\n\n");
+  sac_print("\ndevice auto chooses where a step is expected to be faster. The figures of the\nestimates:\n\n");
 
   /* list the figures of each device; its name stands on its first line */
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate_figure* f = sac_estimate_figures((sac_where)w, &count);
-    for (int i = 0; i < count; i++)
-      sac_print("  %-6s%-12s%10s  %s\n", i ? "" : sac_where_names[w], f[i].name, with_unit(text, &f[i]), f[i].meaning);
+    for (int i = 0; i < count; i++) {
+      sac_print("  %-6s%-12s%10s  ", i ? "" : sac_where_names[w], f[i].name, with_unit(text, &f[i]));
+      sac_wrap(sac_out, f[i].meaning, 32, 32, sac_wrap_width());
+    }
   }
 }
 
 /* Prints the estimates of the shapes as a table, in microseconds. */
 static void print_shapes(void) {
   sac_estimate e[SAC_WHERE_COUNT];
-  sac_print("\n  %-44s", "us; cuda: an H200; a step without the time of");
-  for (int w = 0; w < SAC_WHERE_COUNT; w++) sac_print("%21s", sac_where_names[w]);
-  sac_print("\n  %-44s", "environments that the host steps");
-  for (int w = 0; w < SAC_WHERE_COUNT; w++) sac_print("%11s%10s", "update", "step");
+  sac_print("\n  %-36s", "us; cuda: an H200");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) sac_print("%18s", sac_where_names[w]);
+  sac_print("\n  %-36s", "");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) sac_print("%9s%9s", "update", "step");
   sac_print("  auto\n");
 
   /* print one line for each shape; a shape that fails ends the table */
   for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
     char text[96];
-    (void)snprintf(text, sizeof text, "%d x obs %d act %d, 2x%d, batch %d%s%s", (int)shapes[i].population,
+    (void)snprintf(text, sizeof text, "%d x obs %d act %d, 2x%d, batch %d%s", (int)shapes[i].population,
                    (int)shapes[i].obs, (int)shapes[i].action, (int)shapes[i].width, (int)shapes[i].batch,
-                   shapes[i].env[0] ? ", " : "", shapes[i].env);
+                   shapes[i].env[0] ? " *" : "");
 
     /* update and step of each device, and the device that auto takes */
-    sac_print("  %-44s", text);
-    for (int w = 0; w < SAC_WHERE_COUNT; w++) sac_print("%11.0f%10.0f", 1e6 * e[w].update, 1e6 * e[w].step);
+    sac_print("  %-36s", text);
+    for (int w = 0; w < SAC_WHERE_COUNT; w++) sac_print("%9.0f%9.0f", 1e6 * e[w].update, 1e6 * e[w].step);
     sac_print("  %s\n", faster(e));
   }
+  sac_print("  * Pendulum-v1, which sac steps; the others without the time of environments\n");
 }
 
 /* Prints figures and shapes as the member "estimate" of a JSON object, in seconds. */
@@ -228,11 +232,15 @@ static void print_expected(const expected* x, const char* hidden) {
   static const char* const rows[] = {"act", "env step", "replay push", "waits", "updates", "a step"};
   const double agents = x->shape.population, envs = x->shape.num_envs;
   const char* const* algos = sac_fields[SAC_FIELD_algo].names;
-  sac_print(
-      "%s: algo %s, obs %d act %d, hidden %s, batch %d, %d agent%s of %d environment%s, updates a transition: %g%s\n\n",
+  char text[2 * SAC_TEXT_MAX + 256];
+  (void)snprintf(
+      text, sizeof text,
+      "%s: algo %s, obs %d act %d, hidden %s, batch %d, %d agent%s of %d environment%s, updates a transition: %g%s",
       x->settings.env_id, algos[x->settings.algo], (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch,
       (int)agents, agents > 1 ? "s" : "", (int)envs, envs > 1 ? "s" : "", x->settings.updates_per_step,
       x->settings.overlap ? ", beside the environments" : "");
+  sac_wrap(sac_out, text, 0, 2, sac_wrap_width());
+  sac_print("\n");
 
   /* print the table, one column for each device */
   sac_print("  %-24s", "us, expected");
@@ -255,10 +263,10 @@ static void print_expected(const expected* x, const char* hidden) {
     if (x->there[w]) sac_print("%12.0f", agents * envs / x->e[w].step);
 
   /* say where the numbers come from, and why this device is chosen */
-  sac_print("\n\nEstimates, but for the env step of the host: measured here, with random actions.\n");
+  sac_print("\n\nEstimates, but for the env step of the host: measured here, with random\nactions.\n");
   if (x->there[SAC_ON_CUDA] && x->e[SAC_ON_CUDA].push == 0)
     sac_print("%s steps this task itself: act stands for act, env step and replay push.\n", x->name[SAC_ON_CUDA]);
-  if (x->why[0]) sac_print("%s\n", x->why);
+  if (x->why[0]) sac_wrap(sac_out, x->why, 0, 0, sac_wrap_width());
 }
 
 /* Prints the same as one JSON object, in seconds. */

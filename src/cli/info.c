@@ -166,8 +166,10 @@ static void print_text(void) {
   print_devices();
 
   /* print the table of what is supported, then the estimates */
-  sac_print("environments  %d known by name ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n",
-            sac_env_count(), sac_embedded_config_count);
+  sac_print(
+      "environments  %d known by name ('sac envs' lists them)\n"
+      "              %zu presets ('sac config --env ID')\n\n",
+      sac_env_count(), sac_embedded_config_count);
   sac_print("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
   for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) print_column(kind, kind->name);
   each_combination(print_row);
@@ -327,10 +329,19 @@ int sac_cli_info(int argc, char** argv) {
   const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
+  /* refuse options that the list of an algorithm does not depend on */
+  const int algo = given(config, SAC_FIELD_algo, SAC_ORIGIN_FLAG) && !given(config, SAC_FIELD_env_id, SAC_ORIGIN_FILE);
+  const char* extra = given(config, SAC_FIELD_seeds, SAC_ORIGIN_FLAG)    ? "--seeds"
+                      : given(config, SAC_FIELD_device, SAC_ORIGIN_FLAG) ? "--device"
+                                                                         : NULL;
+  if (algo && extra) {
+    sac_config_destroy(config);
+    return sac_options_usage(&syntax, "%s goes with --env: the list of an algorithm does not depend on it", extra);
+  }
+
   /* print an algorithm (--algo without an environment), a run, or this machine */
   int result = SAC_EXIT_WELL;
-  if (given(config, SAC_FIELD_algo, SAC_ORIGIN_FLAG) && !given(config, SAC_FIELD_env_id, SAC_ORIGIN_FILE))
-    result = sac_cli_info_algo(config, json);
+  if (algo) result = sac_cli_info_algo(config, json);
   else if (asks(config)) result = tell(config, json);
   else if (json) print_json();
   else print_text();

@@ -120,8 +120,8 @@ static void print_sizes(const list* l) {
   char hidden[SAC_TEXT_MAX] = "";
   size_t used = 0;
   sac_widths_append(hidden, sizeof hidden, &used, l->shape.hidden, l->shape.layers, ",");
-  sac_print("obs %d act %d, hidden %s, batch %d, %d critics", OBS, ACTION, hidden, (int)l->shape.batch,
-            (int)l->shape.critics);
+  sac_print("obs %d act %d, hidden %s, batch %d, %d critic%s", OBS, ACTION, hidden, (int)l->shape.batch,
+            (int)l->shape.critics, l->shape.critics > 1 ? "s" : "");
 }
 
 /* Prints the table, for people. */

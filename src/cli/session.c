@@ -108,9 +108,12 @@ static void log_results(sac_run* run, const sac_progress* progress, int64_t star
   /* log the training and the evaluations; the last one is a mean over the agents */
   if (start >= run->settings.steps)
     sac_run_log(run, "finished already: all %lld steps were made; --steps trains on", (long long)run->settings.steps);
-  else
+  else if (population == 1)
     sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
                 (unsigned long long)updates, run->seconds.total);
+  else
+    sac_run_log(run, "done: %d agents, %lld steps of each and %llu updates of all in %.1f s", (int)population,
+                (long long)run->schedule.step, (unsigned long long)updates, run->seconds.total);
   if (progress->evaluation_count && best_step >= 0)
     sac_run_log(run, "last evaluation %.2f%s, the best %s%.2f at step %lld",
                 progress->evaluation_sum / progress->evaluation_count, population > 1 ? " (mean)" : "",

@@ -8,6 +8,7 @@
 #include "cli/out.h"
 #include "cli/profile.h"
 #include "cli/session.h"
+#include "config/sources.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -120,6 +121,11 @@ int sac_cli_train(int argc, char** argv) {
   /* parse it */
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
+
+  /* say which environment is taken where none was named */
+  if (config->source[SAC_FIELD_env_id].origin == SAC_ORIGIN_LIBRARY && !quiet)
+    (void)fprintf(stderr, "sac: no --env given: taking %s ('sac envs' lists others)\n",
+                  sac_config_get(config, "env.id"));
 
   /* check the configuration, then print it or train; settings are those before --profile, which may set `device` */
   code = sac_options_env(config, &settings, &env);

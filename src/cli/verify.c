@@ -74,7 +74,7 @@ static void print_table(const char* path, const sac_verify_report* report) {
     const sac_verify_row* row = &report->row[i];
     const int length = snprintf(NULL, 0, "%s", row->name);
     if (length > width) width = length;
-    if (!(row->share <= worst->share)) worst = row;
+    if (!isnan(worst->share) && !(row->share <= worst->share)) worst = row;
     beyond += !row->ok;
   }
 
@@ -94,10 +94,13 @@ static void print_table(const char* path, const sac_verify_report* report) {
   }
 
   /* print the result */
-  if (beyond) sac_print("  %d of %d tensors beyond their tolerance\n", beyond, report->count);
+  if (beyond)
+    sac_print("  %d of %d tensors %s beyond the tolerance; worst is %s\n", beyond, report->count,
+              beyond == 1 ? "is" : "are", worst->name);
   else
-    sac_print("  all %d tensors are within their tolerance; worst is %s, %.3g%% of what is allowed\n", report->count,
-              worst->name, 100 * worst->share);
+    sac_print("  %s%d tensor%s within tolerance; worst is %s, %.3g%% of what is allowed\n",
+              report->count > 1 ? "all " : "", report->count, report->count > 1 ? "s are" : " is", worst->name,
+              100 * worst->share);
 }
 
 int sac_cli_verify(int argc, char** argv) {

@@ -68,10 +68,15 @@ sac_status sac_config_assign_options(sac_config* config, const char* path, const
   char json[SAC_TEXT_MAX] = "";
   sac_source* source = &config->source[SAC_FIELD_env_options];
 
-  /* merge into a new text; where both have an option, that of the later origin wins */
+  /* an empty mapping, {}, clears the options of the same and of earlier origins */
   const int keep_old = origin < source->origin;
-  const sac_status status =
-      sac_env_options_merge(json, sizeof json, config->settings.env_options, path, node, keep_old, from);
+  const int cleared = keep_old && strcmp(config->settings.env_options, "{}") == 0;
+  const int clears = !keep_old && !path && node && node->kind == SAC_NODE_MAPPING && node->count == 0;
+  if (cleared) return SAC_OK;
+
+  /* merge into a new text; where both have an option, that of the later origin wins */
+  const char* old = clears ? "{}" : config->settings.env_options;
+  const sac_status status = sac_env_options_merge(json, sizeof json, old, path, node, keep_old, from);
   if (status != SAC_OK) return status;
 
   /* replace the text, with zeros behind it */

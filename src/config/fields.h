@@ -84,6 +84,8 @@ typedef struct sac_sizes {
   X(TEXT, init, "policy.init", "", 0, 1023, FIXED, "policy or checkpoint file that the actors start from")        \
   X(INT, eval_every, "eval.every", 10000, 0, SAC_BIG, LATER, "steps between evaluations; 0: none")                \
   X(INT, eval_episodes, "eval.episodes", 10, 1, 100000, LATER, "deterministic episodes per evaluation")           \
+  X(TEXT, eval_camera, "eval.camera", "auto", 1, 63, FREE,                                                        \
+    "of videos of MuJoCo's tasks: auto follows the body, default stays, or a camera's name")                      \
   X(INT, log_every, "log.every", 1000, 1, SAC_BIG, LATER, "steps between rows of metrics")                        \
   X(INT, checkpoint_every, "checkpoint.every", 10000, 0, SAC_BIG, LATER,                                          \
     "steps between checkpoints; 0: only at the end")                                                              \
@@ -110,6 +112,10 @@ typedef struct sac_sizes {
   X("output", "out")                            \
   X("output_dir", "out")                        \
   X("total_timesteps", "train.steps")           \
+  X("timesteps", "train.steps")                 \
+  X("num_timesteps", "train.steps")             \
+  X("total_steps", "train.steps")               \
+  X("num_steps", "train.steps")                 \
   X("max_steps", "train.steps")                 \
   X("learning_starts", "train.warmup_steps")    \
   X("start_steps", "train.warmup_steps")        \

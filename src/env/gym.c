@@ -262,7 +262,8 @@ sac_status sac_env_gym_load(const char* id, const sac_env_api** api) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
   sac_status status = SAC_OK;
   *api = NULL;
-  if (!id[4]) return sac_fail(SAC_ERROR_ENV, "gym: names no environment: gym:LunarLander-v3, or gym:PACKAGE:ID");
+  if (!id[4])
+    return sac_fail(SAC_ERROR_ENV, "gym: names no environment: gym:LunarLanderContinuous-v3, or gym:PACKAGE:ID");
 
   /* the first call starts Python; a failure leaves *api NULL, and the next call tries again */
   (void)pthread_mutex_lock(&lock);

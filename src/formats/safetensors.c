@@ -14,6 +14,8 @@
 #include "util/memory.h"
 #include "util/text.h"
 
+#define FIRST 16 /* bytes at the beginning of a file that tell what it is */
+
 _Static_assert(SAC_RANK_MAX == SAC_HEADER_RANK_MAX, "the header's reader has the same limit of dimensions");
 
 static const struct {
@@ -276,10 +278,52 @@ fail:
   return status;
 }
 
-/* Allocates memory for a file of `size` bytes. first: the first 8 bytes of the file. *at: where in memory the file has
- * to be copied. *json_size: bytes of the header. */
+/* What a file is that is no safetensors file, by its first `count` bytes; NULL: not known. */
+static const char* foreign_kind(const unsigned char* first, size_t count) {
+  static const struct {
+    const char* bytes;
+    size_t length;
+    const char* kind;
+  } kinds[] = {{"PK\3\4", 4, "a zip file, as .pt, .pth, .npz and other trainers' .zip are"},
+               {"\x80\2", 2, "a pickle, as .pkl and old .pt files are"},
+               {"\x80\3", 2, "a pickle, as .pkl and old .pt files are"},
+               {"\x80\4", 2, "a pickle, as .pkl and old .pt files are"},
+               {"\x80\5", 2, "a pickle, as .pkl and old .pt files are"},
+               {"\x93NUMPY", 6, "a NumPy array"},
+               {"\x89HDF", 4, "an HDF5 file"},
+               {"\x1f\x8b", 2, "compressed by gzip"},
+               {"\x89PNG", 4, "a PNG picture"},
+               {"\xff\xd8\xff", 3, "a JPEG picture"},
+               {"%PDF", 4, "a PDF document"},
+               {"\x7f"
+                "ELF",
+                4, "a program or shared object"}};
+  size_t printed = 0;
+
+  /* compare with the beginnings that are known */
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (count >= kinds[i].length && memcmp(first, kinds[i].bytes, kinds[i].length) == 0) return kinds[i].kind;
+
+  /* the header's size of a real file has zeros, which text has not */
+  while (printed < count && (first[printed] >= ' ' || (first[printed] >= '\t' && first[printed] <= '\r'))) printed++;
+  return count == 0 ? "empty" : printed == count ? "text" : NULL;
+}
+
+/* Fails where the first `count` bytes, at most FIRST of them, are not those of a safetensors file: the '{' of the
+ * header stands behind its size. */
+static sac_status check_kind(const char* path, const unsigned char* first, size_t count) {
+  if (count > 8 && first[8] == '{') return SAC_OK;
+  const char* kind = foreign_kind(first, count);
+  return sac_fail(SAC_ERROR_FORMAT, "%s is no safetensors file, as policies and checkpoints are%s%s", path,
+                  kind ? "; it is " : "", kind ? kind : "");
+}
+
+/* Allocates memory for a file of `size` bytes. first: its first FIRST bytes, or all if it is shorter. *at: where in
+ * memory the file has to be copied. *json_size: bytes of the header. */
 static sac_status allocate(sac_safetensors* file, const void* first, uint64_t size, char** at, size_t* json_size) {
   uint64_t json;
+  const sac_status kind = check_kind(file->path, first, size < FIRST ? (size_t)size : FIRST);
+  if (kind != SAC_OK) return kind;
 
   /* Read the header's size, which must fit the file. Each message gives the sizes that were found. */
   const char* error = sac_header_size(first, size, &json);
@@ -322,21 +366,21 @@ static sac_status make(sac_safetensors** out, const char* path) {
 sac_status sac_safetensors_open(sac_safetensors** out, const char* path) {
   sac_status status = SAC_OK;
   sac_safetensors* file = NULL;
-  char first[8] = {0}, *at;
+  char first[FIRST] = {0}, *at;
   size_t json_size;
   uint64_t size;
   int fd = -1;
   *out = NULL;
 
-  /* read the first 8 bytes: the header's size decides where the file goes in memory */
+  /* read the first bytes: the header's size decides where the file goes in memory */
   SAC_TRY(sac_open_file(path, &fd, &size));
   SAC_TRY(make(&file, path));
   SAC_TRY(sac_read_at(fd, path, 0, first, size < sizeof first ? (size_t)size : sizeof first));
   SAC_TRY(allocate(file, first, size, &at, &json_size));
 
-  /* Read the whole file. The memory was sized by the first 8 bytes, so they must not have changed since. */
+  /* Read the whole file. The memory was sized by the first bytes, so they must not have changed since. */
   SAC_TRY(sac_read_at(fd, path, 0, at, file->size));
-  if (memcmp(at, first, sizeof first) != 0) {
+  if (memcmp(at, first, file->size < sizeof first ? file->size : sizeof first) != 0) {
     status = sac_fail(SAC_ERROR_FILE, "%s changed while it was read", path);
     goto fail;
   }

@@ -26,6 +26,7 @@ void sac_run_log(sac_run* run, const char* format, ...) {
   (void)vsnprintf(line, sizeof line, format, args);
   va_end(args);
   (void)uselocale(caller);
+  sac_text_clean(line); /* an environment's own words may be in it */
 
   /* send the line to log.txt, which exists once the run has a folder, and to the caller */
   if (run->folder && !sac_folder_log(run->folder, line) && !run->log_warned && run->callbacks.log) {
@@ -260,11 +261,11 @@ typedef struct evaluation_summary {
 static void log_evaluation(sac_run* run, const evaluation_summary* s) {
   const int32_t episodes = (int32_t)run->settings.eval_episodes;
   if (run->agent->shape.population == 1)
-    sac_run_log(run, "step %lld: evaluation %.2f, std %.2f over %d episodes%s", (long long)s->step, s->sum, s->std,
-                episodes, s->best ? ", the best so far" : "");
+    sac_run_log(run, "step %lld: evaluation %.2f, std %.2f over %d episode%s%s", (long long)s->step, s->sum, s->std,
+                episodes, episodes > 1 ? "s" : "", s->best ? ", the best so far" : "");
   else
-    sac_run_log(run, "step %lld: evaluation %.2f, mean of %d agents (%.2f to %.2f), %d episodes each",
-                (long long)s->step, s->sum / s->agents, s->agents, s->low, s->high, episodes);
+    sac_run_log(run, "step %lld: evaluation %.2f, mean of %d agents (%.2f to %.2f), %d episode%s each",
+                (long long)s->step, s->sum / s->agents, s->agents, s->low, s->high, episodes, episodes > 1 ? "s" : "");
 }
 
 /* Reports the evaluation of agent p and adds it to the summary. agent: holds the weights that were evaluated. */

@@ -8,8 +8,10 @@ import json
 import math
 import mmap
 import os
+import re
 import sys
 import traceback
+import warnings
 
 RECORD = "sac_record"    # SAC_GYM_RECORD of gym.h; what it does is in record.py
 TEXT_MAX = 2800          # characters of a traceback: sac's messages are short
@@ -51,6 +53,13 @@ def describe(error):
     return f"{first}\n{text if len(text) <= TEXT_MAX else '...' + text[-TEXT_MAX:]}"
 
 
+def show_warning(message, category, filename, lineno, file=None, line=None):
+    """A warning of Python code as one line on stderr, without the colours that Gymnasium puts into it."""
+    words = re.sub(r"\x1b\[[0-9;]*m", "", str(message)).removeprefix("WARN: ")
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
+    print(f"sac: warning of {os.path.basename(filename)}:{lineno}: {words[:500]}", file=sys.stderr)
+
+
 class MuJoCoLog:
     """Sends MuJoCo's warnings to stderr. Otherwise MuJoCo writes them to a file in the user's current folder. It takes
     effect when an environment imports MuJoCo: this class is an import finder."""
@@ -82,10 +91,23 @@ class MuJoCoLog:
 # --- the environments of one process ----------------------------------------------------------------------------------
 
 
-def nearest(gymnasium, name):
+def nearest(gymnasium, name, before):
+    """What was probably meant by an id that is not registered. before: the ids that were, before PACKAGE was imported."""
     import difflib
 
-    found = difflib.get_close_matches(name.rpartition(":")[2], gymnasium.registry, 1, 0.5)
+    # The ids of the package: those that it registered now, or whose code is its own.
+    package, _, word = name.rpartition(":")
+    root = package.partition(".")[0]
+    own = [found for found, spec in gymnasium.registry.items() if package and (
+        found not in before or str(spec.entry_point).partition(":")[0].partition(".")[0] == root)]
+    near = difflib.get_close_matches(word, own, 1, 0.4)
+    if near:
+        return f"; nearest is gym:{package}:{near[0]}"
+    if package:
+        return f"; {package} registers {', '.join(sorted(own)[:5])}" if own else f"; {package} registers none"
+
+    # Ids of Gymnasium, also without their version.
+    found = difflib.get_close_matches(word, gymnasium.registry, 1, 0.6)
     return f"; nearest is gym:{found[0]}" if found else ""
 
 
@@ -104,12 +126,13 @@ def import_gymnasium():
 def make(name, options):
     """gymnasium.make. Its errors become texts for the user."""
     gymnasium, numpy = import_gymnasium()
+    before = set(gymnasium.registry)
     try:
         return gymnasium, numpy, gymnasium.make(name, disable_env_checker=True, **options)
     except gymnasium.error.DependencyNotInstalled:
         raise  # describe() has a text for it
     except gymnasium.error.UnregisteredEnv as error:
-        raise EnvError(f"no Gymnasium environment '{name}'{nearest(gymnasium, name)} ({error})", True) from None
+        raise EnvError(f"no Gymnasium environment '{name}'{nearest(gymnasium, name, before)} ({error})", True) from None
     except gymnasium.error.Error as error:
         raise EnvError(f"gym:{name}: {error}", True) from None
     except ModuleNotFoundError as error:
@@ -424,6 +447,7 @@ def create(name, n, options):
 
 if OWN:  # module.c sets it when the interpreter is sac's own
     sys.meta_path.insert(0, MuJoCoLog)
+    warnings.showwarning = show_warning
     sys.stdout = sys.stderr  # what environments print must not mix with sac's output
     if not getattr(sys, "argv", None):
         sys.argv = [""]
