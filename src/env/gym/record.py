@@ -65,13 +65,15 @@ class Progress:
         self.live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
     def begin(self):
-        """Before the first picture. An environment that is made for its sizes alone draws none."""
+        """With the first picture, so that an error comes alone. An environment that is made for its sizes alone draws none."""
         self.start = self.shown = time.monotonic()
         many = "s" if self.episodes > 1 else ""
         print(f"sac: recording {self.episodes} episode{many} of {self.name}, a picture for each step"
               f"{self.most.replace(' of', ',')}; this may take long", file=sys.stderr, flush=True)
 
     def add(self):
+        if self.drawn == 0:
+            self.begin()
         self.drawn += 1
         now = time.monotonic()
         if now - self.shown < (0.5 if self.live else 10):
@@ -125,8 +127,6 @@ def wrappers(gymnasium, numpy, progress):
 
     class Pictures(gymnasium.Wrapper):
         def render(self):
-            if progress.drawn == 0:
-                progress.begin()
             try:
                 picture = self.env.render()
             except Exception as error:
