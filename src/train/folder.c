@@ -246,7 +246,7 @@ sac_status sac_folder_open(sac_folder** out, const char* path) {
   SAC_TRY(set_path(folder, path));
 
   /* check that it holds a run */
-  if (!sac_folder_holds_run(folder->path)) SAC_TRY(sac_folder_no_run(folder->shown));
+  if (!sac_folder_holds_run(folder->path)) SAC_TRY(sac_folder_no_run(folder->path));
 
   /* lock it, so that no other process resumes the same run */
   SAC_TRY(lock_and_log(folder));
