@@ -59,7 +59,8 @@ typedef struct sac_env_api {
 
   /* Makes one step of all n environments. action (n, A), in the task's own units; discrete: the number of the action,
    * as a float. Writes every row of obs (n, O), reward (n), terminated (n) and truncated (n). The last two are 0 or 1.
-   * truncated is 1 only for a limit that the environment itself has. */
+   * truncated is 1 only for a limit that the environment itself has. Return SAC_ERROR_NUMERIC if a simulation has
+   * become unstable: the run then ends as for a value that is not finite. */
   int (*step)(void* self, const float* action, float* obs, float* reward, uint8_t* terminated, uint8_t* truncated);
 
   void (*destroy)(void* self); /* self may be NULL */
@@ -75,12 +76,13 @@ typedef struct sac_env_api {
    * term over the steps since the last row. An older table, which ends before info_names, is accepted.
    *
    * info_names: at most SAC_ENV_INFO_MAX names, then NULL. A name consists of ASCII letters, digits and '_', does not
-   * begin with a digit, and differs from the other names. Called once, after create. The names live as long as the
-   * instance.
+   * begin with a digit, and differs from the other names. Called once, after create. The list and its names live as
+   * long as the instance. A step may add names: it writes them at the end of the list, and NULL behind them. They are
+   * metrics from then on.
    *
-   * info: writes the terms of the last step of all n environments. Called after a step and before any reset.
-   * value (n, terms). A value that is not finite does not end the run. NaN: the step has no such term, and the mean
-   * leaves that step out. */
+   * info: writes the terms of the last step of all n environments, those that this step has added too. Called after a
+   * step and before any reset. value (n, terms). A value that is not finite does not end the run. NaN: the step has no
+   * such term, and the mean leaves that step out. */
   const char* const* (*info_names)(void* self);
   int (*info)(void* self, float* value);
 

@@ -89,19 +89,11 @@ static int is_identifier(const char* name, size_t length) {
          !(name[0] >= '0' && name[0] <= '9');
 }
 
-sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self, const char* const** name,
-                              int32_t* count) {
+sac_status sac_env_check_names(const char* id, const char* const* names, int32_t* count) {
   char shown[SAC_SHOW_MAX], term[SAC_SHOW_MAX];
-  *name = NULL;
-  *count = 0;
-
-  /* an older table ends before info, and info is optional */
-  if (api->size < sizeof *api || !api->info_names) return SAC_OK;
   sac_text_show(shown, id, SIZE_MAX);
 
-  /* get the list; the loop ends after SAC_ENV_INFO_MAX names, in case the list lacks its NULL */
-  const char* const* names = api->info_names(self);
-  if (!names) return sac_fail(SAC_ERROR_ENV, "%s: info_names gave no list", shown);
+  /* the loop ends after SAC_ENV_INFO_MAX names, in case the list lacks its NULL */
   int32_t k = 0;
   for (; k <= SAC_ENV_INFO_MAX && names[k]; k++) {
     /* a valid name; strnlen, in case the text lacks its 0 */
@@ -124,8 +116,19 @@ sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self
     return sac_fail(SAC_ERROR_ENV, "%s: info has more than %d terms, or the list of their names does not end with NULL",
                     shown, SAC_ENV_INFO_MAX);
 
-  /* the list stays the environment's */
-  *name = names;
   *count = k;
   return SAC_OK;
+}
+
+sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self, const char* const** name,
+                              int32_t* count) {
+  char shown[SAC_SHOW_MAX];
+  *name = NULL;
+  *count = 0;
+
+  /* an older table ends before info, and info is optional */
+  if (api->size < sizeof *api || !api->info_names) return SAC_OK;
+  *name = api->info_names(self);
+  if (!*name) return sac_fail(SAC_ERROR_ENV, "%s: info_names gave no list", sac_text_show(shown, id, SIZE_MAX));
+  return sac_env_check_names(id, *name, count);
 }

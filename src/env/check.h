@@ -34,4 +34,7 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec);
 sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self, const char* const** name,
                               int32_t* count);
 
+/* Checks such names, which end with NULL, and counts them. Errors: ENV. */
+sac_status sac_env_check_names(const char* id, const char* const* names, int32_t* count);
+
 #endif

@@ -98,7 +98,7 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
 /* Allocates the vector's arrays; those of 0 bytes stay NULL. */
 static sac_status allocate(sac_vector* vector) {
   const size_t count = COUNT(vector), obs = (size_t)vector->spec.obs_size, action = (size_t)vector->spec.action_size;
-  const size_t info = (size_t)vector->info_count;
+  const size_t info = vector->info_name ? SAC_ENV_INFO_MAX : 0; /* steps may add terms */
 
   /* each array and its size; where a product overflows sac_bytes gives SIZE_MAX, which sac_alloc refuses */
   const struct {
@@ -282,10 +282,22 @@ static sac_status call_step(sac_vector* vector) {
   const int failed = vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward,
                                        vector->terminated, vector->truncated);
   sac_guard_leave(&vector->guard);
-  return failed ? env_failed(vector, "step") : SAC_OK;
+  if (!failed) return SAC_OK;
+
+  /* an unstable simulation ends a run as a value that is not finite does */
+  const char* text = failed == SAC_ERROR_NUMERIC ? sac_env_error_text(vector->api, vector->self) : NULL;
+  return text ? sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s", step_number(vector), vector->id, text)
+              : env_failed(vector, "step");
 }
 
 static sac_status call_info(sac_vector* vector) {
+  if (!vector->info_name) return SAC_OK;
+
+  /* names that this step has added stand where the list ended */
+  if (vector->info_name[vector->info_count]) {
+    const sac_status status = sac_env_check_names(vector->id, vector->info_name, &vector->info_count);
+    if (status != SAC_OK) return status;
+  }
   if (vector->info_count == 0) return SAC_OK;
   sac_guard_enter(&vector->guard, place(vector, "info"), 0);
   const int failed = vector->api->info(vector->self, vector->info);

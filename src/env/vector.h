@@ -44,9 +44,9 @@ typedef struct sac_vector {
   uint8_t* truncated;  /* (P, N) by the environment or by max_episode_steps */
   float* next_obs;     /* (P, N, O) the true next observation */
 
-  int32_t info_count;           /* I: terms of the environment's info; 0 where a backend steps */
-  const char* const* info_name; /* (I) owned by the environment */
-  float* info;                  /* (P, N, I) of the last step, NaN where it had no such term; NULL when I is 0 */
+  int32_t info_count;           /* I: terms of the environment's info, which steps may add to */
+  const char* const* info_name; /* (I, then NULL) owned by the environment; NULL: it has no info */
+  float* info;                  /* (P, N, I) of the last step, NaN where it had no such term; NULL: it has no info */
 
   uint64_t* episode;       /* (P, N) episodes started: the next seed's position */
   double* episode_return;  /* (P, N) of the running episode */

@@ -22,7 +22,8 @@ struct sac_checkpoint {
   char dir[SAC_PATH_MAX];
   sac_agent* agent;
   int32_t p;         /* index in the agent */
-  sac_state* states; /* (state_count + 1) the caller's states, and one for the list of segments */
+  sac_state* states; /* (state_count + 1) the caller's states, and one for the list of segments; with room for
+                        SAC_ENV_INFO_MAX more */
   int32_t state_count;
   sac_segments* segments;
 };
@@ -62,7 +63,7 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
   c->agent = agent;
   c->p = p;
   c->state_count = state_count;
-  c->states = calloc((size_t)state_count + 1, sizeof *c->states);
+  c->states = calloc((size_t)state_count + 1 + SAC_ENV_INFO_MAX, sizeof *c->states);
   if (!c->states) {
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for checkpoints");
     goto fail;
@@ -227,6 +228,8 @@ fail:
   return status;
 }
 
+void sac_checkpoint_add_state(sac_checkpoint* c, const sac_state* state) { c->states[c->state_count++] = *state; }
+
 /* --- loading ------------------------------------------------------------------------------------------------------ */
 
 /* Finds the list of segments in a checkpoint, and the number of transitions pushed. */
@@ -334,6 +337,20 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
   if (strncmp(reason, "cut short", 9) == 0) return sac_fail(status, "is %s", reason);
   if (strncmp(reason, "cannot be ", 10) == 0) return sac_fail(status, "%s", reason);
   return sac_fail(status, "%s (%s)", status == SAC_ERROR_FILE ? "cannot be read" : "is damaged", reason);
+}
+
+sac_status sac_checkpoint_states(const char* dir, int64_t step, const char* prefix,
+                                 void (*found)(void* context, const char* name), void* context) {
+  char path[SAC_PATH_MAX];
+  sac_safetensors* file = NULL;
+  sac_status status = SAC_OK;
+  SAC_TRY(step_path(dir, step, path));
+  SAC_TRY(sac_safetensors_open(&file, path));
+  for (int32_t i = 0; i < file->count; i++)
+    if (strncmp(file->tensors[i].name, prefix, strlen(prefix)) == 0) found(context, file->tensors[i].name);
+fail:
+  sac_safetensors_close(file);
+  return status;
 }
 
 /* Checks that the checkpoint fits this run: the same capacity, action bounds and states. */

@@ -29,6 +29,13 @@ sac_status sac_checkpoint_create(sac_checkpoint** checkpoint, const char* dir, s
                                  const sac_state* states, int32_t state_count);
 void sac_checkpoint_destroy(sac_checkpoint* checkpoint);
 
+/* Adds a state to the list: at most SAC_ENV_INFO_MAX in all, for the terms of info. */
+void sac_checkpoint_add_state(sac_checkpoint* checkpoint, const sac_state* state);
+
+/* Calls found(context, name) for each state of step N whose name begins with `prefix`. Errors: FILE, FORMAT. */
+sac_status sac_checkpoint_states(const char* dir, int64_t step, const char* prefix,
+                                 void (*found)(void* context, const char* name), void* context);
+
 /* Saves step N and keeps the newest `keep` checkpoints. config_text: this agent's configuration, written to the
  * metadata for sac_agent_load and a resume; NULL: the agent's own. Errors: FILE (the previous checkpoint stays);
  * NUMERIC (the agent has stopped, or a tensor is not finite, so the file would not load). */

@@ -149,11 +149,12 @@ static sac_status create_vector(sac_run* run, const sac_env_api* env) {
                             (int32_t)settings->num_envs, seed, sac_stream_env(0)));
 
   /* prepare the columns of metrics.csv, and the sums of info */
-  sac_metric_list_fill(&run->metric_list, run->vector->info_name, run->vector->info_count);
-  if (run->vector->info_count > 0) {
-    run->info = calloc(sac_bytes(population, (size_t)run->vector->info_count), sizeof *run->info);
+  sac_metric_list_fill(&run->metric_list, NULL, 0);
+  if (run->vector->info_name) {
+    run->info = calloc(sac_bytes(population, SAC_ENV_INFO_MAX), sizeof *run->info);
     if (!run->info) SAC_TRY(no_memory(population));
   }
+  sac_run_find_terms(run);
 fail:
   free(seed);
   return status;
@@ -257,10 +258,8 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
                                   (size_t)run->schedule.lag * sizeof *run->schedule.pending, 0};
 
   /* add the sums of info; optional, because checkpoints of older versions lack them */
-  for (int32_t k = 0; k < run->vector->info_count; k++) {
-    sac_info_sum* info = &run->info[p * run->vector->info_count + k];
-    states[count++] = (sac_state){run->metric_list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
-  }
+  for (int32_t k = 0; k < run->metric_list.count - SAC_METRIC_COUNT; k++)
+    states[count++] = sac_run_info_state(run, p, k);
 
   /* open the seed folder */
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));

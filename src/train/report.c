@@ -72,7 +72,29 @@ sac_status sac_run_file_error(sac_run* run, sac_status status) {
 
 /* --- rows of metrics ---------------------------------------------------------------------------------------------- */
 
-/* Adds the info of the last vector step to the sums, (P, N, I) to (P, I). */
+sac_state sac_run_info_state(const sac_run* run, int32_t p, int32_t k) {
+  sac_info_sum* info = &run->info[p * SAC_ENV_INFO_MAX + k];
+  return (sac_state){run->metric_list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
+}
+
+void sac_run_find_terms(sac_run* run) {
+  const sac_vector* vector = run->vector;
+  for (; run->info_known < vector->info_count; run->info_known++) {
+    /* find its place; a resumed run may know the term from its checkpoint */
+    const int32_t before = run->metric_list.count;
+    const int32_t k = sac_metric_list_term(&run->metric_list, vector->info_name[run->info_known]);
+    run->info_at[run->info_known] = k;
+    if (run->metric_list.count == before) continue;
+
+    /* a new one is saved from now on */
+    for (int32_t p = 0; p < vector->population; p++) {
+      const sac_state state = sac_run_info_state(run, p, k);
+      if (run->checkpoint[p]) sac_checkpoint_add_state(run->checkpoint[p], &state);
+    }
+  }
+}
+
+/* Adds the info of the last vector step to the sums, (P, N, I) to (P, SAC_ENV_INFO_MAX). */
 static void count_info(sac_run* run) {
   const sac_vector* vector = run->vector;
   const int32_t terms = vector->info_count;
@@ -81,8 +103,8 @@ static void count_info(sac_run* run) {
     for (int32_t i = 0; i < vector->num_envs; i++)
       for (int32_t k = 0; k < terms; k++, value++) {
         /* leave out terms that are NaN: the environment did not give them in this step */
-        if (!isfinite(*value)) continue;
-        sac_info_sum* info = &run->info[p * terms + k];
+        if (!isfinite(*value) || run->info_at[k] < 0) continue;
+        sac_info_sum* info = &run->info[p * SAC_ENV_INFO_MAX + run->info_at[k]];
         info->sum += (double)*value;
         info->count++;
       }
@@ -105,6 +127,7 @@ void sac_run_count_steps(sac_run* run, int32_t steps) {
   }
 
   /* the vector holds the info of its last step */
+  if (vector->info_count > run->info_known) sac_run_find_terms(run);
   if (vector->info_count > 0) count_info(run);
 }
 
@@ -125,7 +148,7 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   const sac_window* window = &run->window[p];
   const double episodes = (double)window->count.episodes;
   const double elapsed = run->seconds.total - run->seconds.row;
-  const int32_t terms = run->vector->info_count;
+  const int32_t terms = run->metric_list.count - SAC_METRIC_COUNT;
 
   /* a metric that gets no value below is an empty cell */
   for (int32_t m = 0; m < run->metric_list.count; m++) value[m] = NAN;
@@ -152,7 +175,7 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
 
   /* average the environment's info */
   for (int32_t k = 0; k < terms; k++) {
-    const sac_info_sum* info = &run->info[p * terms + k];
+    const sac_info_sum* info = &run->info[p * SAC_ENV_INFO_MAX + k];
     if (info->count > 0) value[SAC_METRIC_COUNT + k] = info->sum / info->count;
   }
 }
@@ -203,12 +226,10 @@ static sac_status report_agent(sac_run* run, int32_t p) {
 
 /* Starts a new window of agent p. */
 static void restart_window(sac_run* run, int32_t p) {
-  const size_t terms = (size_t)run->vector->info_count;
-
   /* clear the sums; best_step and best_return are of the whole run and stay */
   memset(&run->window[p].count, 0, sizeof run->window[p].count);
   run->window[p].returns = 0;
-  if (terms > 0) memset(run->info + (size_t)p * terms, 0, terms * sizeof *run->info);
+  if (run->info) memset(run->info + (size_t)p * SAC_ENV_INFO_MAX, 0, SAC_ENV_INFO_MAX * sizeof *run->info);
   memset(&run->agent->totals[p], 0, sizeof run->agent->totals[p]);
 }
 

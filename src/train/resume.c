@@ -6,6 +6,7 @@
 #include <sac/sac.h>
 
 #include "agent/steps.h"
+#include "env/check.h"
 #include "formats/safetensors.h"
 #include "formats/yaml.h"
 #include "train/machine.h"
@@ -313,6 +314,24 @@ fail:
   return status;
 }
 
+/* Takes the name of a term of info from a checkpoint, whose sum belongs to the next row. */
+static void take_term(void* context, const char* state) {
+  sac_run* run = context;
+  const char* const names[] = {state + sizeof SAC_INFO_PREFIX - 1, NULL};
+  int32_t count;
+  if (sac_env_check_names("", names, &count) == SAC_OK) (void)sac_metric_list_term(&run->metric_list, names[0]);
+}
+
+/* Finds the terms of info that agent p had when it was saved. The environment may give some of them later. */
+static sac_status find_terms(sac_run* run, int32_t p, int64_t step) {
+  char dir[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
+  if (run->info) SAC_TRY(sac_checkpoint_states(dir, step, SAC_INFO_PREFIX, take_term, run));
+fail:
+  return status;
+}
+
 /* Restores all agents from their checkpoints of `step`. */
 static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* before, int* exact) {
   const double rate = run->settings.updates_per_step;
@@ -321,6 +340,10 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
 
   /* an evaluation that was due and is not in evaluations.csv is played before the next step */
   run->evaluation_missing = evaluation_due && run->evaluator && !has_evaluation(run, step);
+
+  /* all agents have the same terms of info: find them before the list of states is made */
+  for (int32_t p = 0; p < run->agent->shape.population; p++)
+    if (!stopped_before(run->folder->path, run->agent->seed[p], step)) SAC_TRY(find_terms(run, p, step));
 
   /* restore stopped agents first: each agent overwrites the schedule and the clock of the run, which must end as those
    * of an agent that goes on */
@@ -391,11 +414,7 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
     sac_run_log(run, "warning: the run was started on another machine, results may differ in the last bits: %s",
                 machine);
 
-  /* warn of columns that are missing, and of environments without saved state */
-  int32_t kept = 0;
-  for (int32_t p = 0; p < run->agent->shape.population; p++)
-    kept += run->metrics[p] && sac_metrics_kept_columns(run->metrics[p]);
-  if (kept) sac_run_log(run, "warning: metrics.csv keeps its columns: metrics without one go to TensorBoard only");
+  /* warn of environments without saved state */
   if (!exact) sac_run_log(run, "warning: %s saves no state: new episodes start", run->settings.env_id);
 
   /* log the choice of the device, and memory */

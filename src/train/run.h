@@ -60,16 +60,18 @@ struct sac_run {
 
   sac_schedule schedule;
   sac_run_seconds seconds;
-  sac_window* window;               /* (P) */
-  sac_info_sum* info;               /* (P, I); NULL: the environment has no info */
-  sac_metric_list metric_list;      /* columns of metrics.csv */
-  double* best_return;              /* (P) of the file `best`, which may be newer than the last checkpoint */
-  uint8_t* was_alive;               /* (P) agent->alive before the last burst of steps */
-  uint64_t* updates_before;         /* (P) each agent's number of updates before the last burst */
-  int64_t burst_start;              /* the step before the last burst */
-  int32_t burst_due[SAC_BURST_MAX]; /* updates due at each of its steps */
-  int32_t burst_steps;              /* vector steps of the last burst */
-  uint8_t* env_state;               /* (P, env_state_size) for checkpoints */
+  sac_window* window;                /* (P) */
+  sac_info_sum* info;                /* (P, SAC_ENV_INFO_MAX) of each term of metric_list; NULL: there is no info */
+  sac_metric_list metric_list;       /* columns of metrics.csv, which grows when a step gives a new term of info */
+  int32_t info_known;                /* terms of the vector that have a place below */
+  int32_t info_at[SAC_ENV_INFO_MAX]; /* the index in metric_list of each term of the vector; -1: no place left */
+  double* best_return;               /* (P) of the file `best`, which may be newer than the last checkpoint */
+  uint8_t* was_alive;                /* (P) agent->alive before the last burst of steps */
+  uint64_t* updates_before;          /* (P) each agent's number of updates before the last burst */
+  int64_t burst_start;               /* the step before the last burst */
+  int32_t burst_due[SAC_BURST_MAX];  /* updates due at each of its steps */
+  int32_t burst_steps;               /* vector steps of the last burst */
+  uint8_t* env_state;                /* (P, env_state_size) for checkpoints */
   size_t env_state_size;
 
   sac_checkpoint** checkpoint; /* (P) */
@@ -156,6 +158,12 @@ void sac_run_log_guard(sac_run* run);
 
 /* Adds the last `steps` vector steps, and the episodes that ended in them, to the windows. */
 void sac_run_count_steps(sac_run* run, int32_t steps);
+
+/* Gives a place in metric_list to the terms of info that the vector has got, and a state in the checkpoints. */
+void sac_run_find_terms(sac_run* run);
+
+/* State k of agent p's checkpoints: the sum of a term of info. */
+sac_state sac_run_info_state(const sac_run* run, int32_t p, int32_t k);
 
 /* Brings run->seconds up to now. */
 void sac_run_count_time(sac_run* run);

@@ -46,8 +46,8 @@ def sized(data):
 
 
 class Worker:
-    """A process with some of the environments. A request is one letter: r (reset), s (step), i (the terms of info
-    follow), g (8 bytes follow that seed the generators). The answer is empty, or JSON [config, text]: an error, or with config null a result. The numbers lie in
+    """A process with some of the environments. A request is one letter: r (reset), s (step), i (the columns of
+    info follow), g (8 bytes follow that seed the generators). The answer is empty, or JSON [config, text]: an error, or with config null a result. The numbers lie in
     shared memory. The process ends when its channel is closed, so it ends with sac, also after a crash."""
 
     START = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); n = int(sys.argv[2]); s = b''\n" \
@@ -60,7 +60,7 @@ class Worker:
 
         # Start Python. It inherits only its own end of the channel, which we close here: so each side notices when the
         # other ends.
-        source = "\n".join(FILES[name] for name in ("bridge", "generators", "workers")).encode()
+        source = "\n".join(FILES[name] for name in ("bridge", "generators", "values", "workers")).encode()
         self.channel, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
@@ -112,31 +112,31 @@ class Workers:
     """n environments, divided among `count` processes. mask: the block's array, which says what reset resets."""
 
     def __init__(self, name, options, count, memory, n, mask):
-        self.all, self.mask = [], mask
+        self.all, self.mask, self.names = [], mask, Names()
         try:
             # Start all processes before waiting for any of them.
             for k in range(count):
                 self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
 
-            # The first worker finds the terms of info; all must write the same.
-            self.terms = [worker.answer() for worker in self.all][0]
-            self.call(b"i" + sized(json.dumps(self.terms).encode()), self.all)
+            for worker in self.all:
+                worker.answer()
         except BaseException:
             self.close()
             raise
 
     def call(self, data, workers):
-        """Sends a request to these workers and waits for all answers. Raises the first error."""
+        """Sends a request to these workers and waits for all answers, which it returns. Raises the first error."""
         for worker in workers:
             worker.request(data)
-        first = None
+        first, results = None, []
         for worker in workers:  # every answer is read, so that the next call does not find an old one
             try:
-                worker.answer()
+                results.append(worker.answer())
             except EnvError as error:
                 first = first or error
         if first:
             raise first
+        return results
 
     def seed(self, seed):
         seed_generators(seed, library=False)
@@ -146,7 +146,12 @@ class Workers:
         self.call(b"r", [worker for worker in self.all if any(self.mask[worker.first:worker.last])])
 
     def step(self):
-        self.call(b"s", self.all)
+        """Steps all. New terms of info get columns, which every worker must know."""
+        fresh = [tuple(key) if isinstance(key, list) else key for keys in self.call(b"s", self.all) for key in keys or ()]
+        if not fresh or not self.names.add(fresh):
+            return None
+        self.call(b"i" + sized(json.dumps(list(self.names.at.items())).encode()), self.all)
+        return self.names.names
 
     def close(self):
         for worker in self.all:
@@ -180,21 +185,19 @@ def work(channel):
         local.seed_spaces(seed)
 
     def start():
-        """Makes the environments. The worker of the first one returns the terms of info."""
+        """Makes the environments."""
         global START
         nonlocal local
-        START, terms = working_folder(), None
+        START = working_folder()
         import_gymnasium()  # with NumPy, whose generator is seeded too
         seed_generators(mixed(seed, first))
-        if first == 0:
-            one = Spaces(name, options)
-            terms = find_terms(one)
-            one.close()
-            seed_generators(mixed(seed, first))
         local = Local(name, options, first, last)
         local.seed_spaces(seed)
         local.bind(mmap.mmap(memory, 0), n)
-        return terms
+
+    def step():
+        local.step_all()
+        return local.info.take_fresh() or None
 
     try:
         name, options, first, last, memory, n, seed, sys.path[:] = json.loads(receive_sized(channel))
@@ -202,11 +205,11 @@ def work(channel):
         while going:
             letter = receive(channel, 1)
             if letter == b"i":
-                answer(channel, local.set_terms, json.loads(receive_sized(channel)))
+                answer(channel, local.info.set_columns, json.loads(receive_sized(channel)))
             elif letter == b"g":
                 answer(channel, seed_again, int.from_bytes(receive(channel, 8), "little"))
             else:
-                answer(channel, local.reset if letter == b"r" else local.step)
+                answer(channel, local.reset if letter == b"r" else step)
     except (EOFError, OSError):  # sac has closed the channel, or has ended
         pass
     if local:
