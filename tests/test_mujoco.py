@@ -14,7 +14,7 @@ import tempfile
 
 import numpy
 
-from support.program import PROGRAM, SANITIZED, SMALL, main, one_line, sac, same_runs, sets, train
+from support.program import PROGRAM, SANITIZED, SMALL, main, one_line, rows, sac, same_runs, sets, train
 
 SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
 BROUGHT = SOURCE / ".deps/mujoco"  # by scripts/setup --mujoco
@@ -294,6 +294,23 @@ def test_bench_beside_the_bare_loop():
 def test_an_unknown_option_names_the_nearest():
     result = sac("train", "--env", "HalfCheetah-v5", "--set", "env.options.ctrl_cost_wieght=1", "--dry-run", code=2)
     assert "nearest is 'ctrl_cost_weight'" in one_line(result.stderr), result.stderr
+
+
+def test_an_unstable_simulation_is_counted_and_ends_the_run():
+    """With steps of 0.2 s the cheetah flies apart, and MuJoCo resets it inside mj_step."""
+    model = BROUGHT / "models/half_cheetah.xml"
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as path:
+        text, steps = re.subn('timestep="[0-9.]+"', 'timestep="0.2"', model.read_text())
+        assert steps == 1
+        pathlib.Path(path, "model.xml").write_text(text)
+        result = sac("train", "--env", "HalfCheetah-v5", "--out", "run", *sets(dict(SMALL, **{
+            "env.options.xml_file": "./model.xml", "eval.every": 0, "log.every": 20, "train.steps": 2000})), cwd=path, code=3)
+        assert "the simulation of environment 0 is unstable: MuJoCo reset it in 101 of" in result.stderr, result.stderr
+        assert 2 <= result.stderr.count("sac: MuJoCo") <= 3, result.stderr  # the first ones, 10 and 100
+        header, *table = rows(pathlib.Path(path, "run/seed_1/metrics.csv"))
+        share = [float(row[header.index("info/simulation_resets")] or "nan") for row in table]
+        assert 0 < max(share) <= 1, share
+        assert sorted(os.listdir(path)) == ["model.xml", "run"]
 
 
 def test_no_log_file_is_in_the_working_folder():

@@ -180,13 +180,15 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   }
 }
 
-/* Logs MuJoCo's warnings since the last row of metrics. Those of evaluations count too: the count is of the process. */
+/* Logs MuJoCo's warnings: the first, and then each time that there are ten times as many, so that a log is not full of
+ * them. Those of evaluations count too: the count is of the process. */
 static void log_warnings(sac_run* run) {
   char last[SAC_SHOW_MAX];
-  const uint64_t all = sac_mujoco_warnings(last), count = all - run->env_warnings;
-  run->env_warnings = all;
+  const uint64_t count = sac_mujoco_warnings(last) - run->env_warnings;
+  if (count == 0 || count < run->warnings_due) return;
+  while (run->warnings_due <= count) run->warnings_due = run->warnings_due ? 10 * run->warnings_due : 1;
   if (count == 1) sac_run_log(run, "warning: MuJoCo: %s", last);
-  if (count > 1) sac_run_log(run, "warning: MuJoCo, %llu times, the last: %s", (unsigned long long)count, last);
+  else sac_run_log(run, "warning: MuJoCo, %llu times so far, the last: %s", (unsigned long long)count, last);
 }
 
 void sac_run_log_guard(sac_run* run) {

@@ -79,8 +79,9 @@ struct sac_run {
   int64_t lost; /* times that rows of metrics or evaluations could not be written, and why the last time */
   char lost_why[512];
   int64_t saved_step;     /* of the newest checkpoint that all live agents have; -1: none */
-  uint64_t env_warnings;  /* number of MuJoCo's warnings in this process that are logged, or older than the run */
   uint32_t guard_changes; /* what environments have changed of the process, as far as it is logged */
+  uint64_t env_warnings;  /* number of MuJoCo's warnings in this process that are older than the run */
+  uint64_t warnings_due;  /* the number of later ones from which on they are logged again */
 
   double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
   int ended_by_disk;           /* 1: sac_run_end_by_disk was called */
