@@ -186,6 +186,18 @@ def test_rows_of_the_replay():
             assert not terminated.any() and numpy.array_equal(truncated, step == 49)
 
 
+def test_actions_inside_the_bounds():
+    """Bounds of any type: the environment refuses an action that is outside by one rounding. Large standard deviations
+    put half of the actions at a bound."""
+    for dtype in ("float16", "float32", "float64"):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            values = {"env.options.dtype": dtype, "train.steps": 300, "train.warmup_steps": 60, "policy.log_std_min": 1,
+                      "eval.every": 150}
+            gym_train(out, values, env="gym:gym_envs:Bounds-v0")
+            sac("eval", out / "seed_1/policy.safetensors", "--episodes", 2, env=PYTHON)
+
+
 def test_workers_change_nothing():
     with folder() as path:
         outs = [pathlib.Path(path, name) for name in ("here", "there")]

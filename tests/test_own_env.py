@@ -106,7 +106,7 @@ def test_lies():
             ("abi", USAGE, "build it against"),
             ("no table", USAGE, "no table of functions"),
             ("no step", USAGE, "lacks 'step'"),
-            ("no observations", FAILED, "0 observations"),
+            ("no observations", FAILED, "obs_size is 0"),
             ("infinite bounds", FAILED, "bounds must be finite"),
             ("create", FAILED, "create failed: the cable is loose"),
         ):

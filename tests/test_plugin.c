@@ -109,7 +109,7 @@ START_TEST(lies_are_found) {
       {"two names", SAC_ERROR_ENV, "terms 0 and 1 of info are both named 'steps'"},
       {"many names", SAC_ERROR_ENV, "info has more than 32 terms"},
       {"info", SAC_ERROR_ENV, "step 80: "},
-      {"no observations", SAC_ERROR_ENV, "0 observations"},
+      {"no observations", SAC_ERROR_ENV, "obs_size is 0"},
       {"no actions", SAC_ERROR_ENV, "0 actions"},
       {"no bounds", SAC_ERROR_ENV, "without bounds"},
       {"swapped bounds", SAC_ERROR_ENV, "bounded by [2, 1]"},

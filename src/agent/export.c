@@ -145,5 +145,5 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   /* copy the scaling of actions */
   sac_policy_set_scaling(policy, agent->action_centre, agent->action_half);
 fail:
-  return status;
+  return sac_result(status);
 }

@@ -57,7 +57,7 @@ fail:
 
 sac_status sac_agent_save(const sac_agent* agent, const char* path) {
   if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save: agent or path is NULL");
-  return sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, NULL, 0);
+  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, NULL, 0));
 }
 
 sac_status sac_agent_load(sac_agent** out, const char* path, const char* device) {
@@ -106,5 +106,5 @@ fail:
   sac_config_destroy(config);
   sac_safetensors_close(file);
   free(bounds);
-  return status;
+  return sac_result(status);
 }

@@ -114,7 +114,7 @@ sac_status sac_config_create(sac_config** out) {
   config->settings = sac_settings_library;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
   refresh_algo_layer(config);
-  return SAC_OK;
+  return sac_succeed();
 }
 
 sac_status sac_config_copy(sac_config** out, const sac_config* config) {
@@ -155,7 +155,7 @@ sac_status sac_config_set_from(sac_config* config, const char* key, const char* 
 }
 
 sac_status sac_config_set(sac_config* config, const char* key, const char* value) {
-  return sac_config_set_from(config, key, value, SAC_ORIGIN_SET, "sac_config_set");
+  return sac_result(sac_config_set_from(config, key, value, SAC_ORIGIN_SET, "sac_config_set"));
 }
 
 const char* sac_config_get(sac_config* config, const char* key) {

@@ -208,7 +208,7 @@ sac_status sac_config_load(sac_config* config, const char* path) {
 fail:
   free(text);
   fclose(file);
-  return status;
+  return sac_result(status);
 }
 
 /* Whether YAML reads the text back unchanged without quotes. Only safe characters pass, and ':' only inside a word. */

@@ -48,10 +48,10 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
 
   /* sizes and the time limit */
   if (spec->obs_size < 1 || spec->obs_size > SAC_ENV_SIZE_MAX)
-    return sac_fail(SAC_ERROR_ENV, "%s: %d observations; 1 to %d are possible", shown, (int)spec->obs_size,
+    return sac_fail(SAC_ERROR_ENV, "%s: obs_size is %d; 1 to %d are possible", shown, (int)spec->obs_size,
                     SAC_ENV_SIZE_MAX);
   if (spec->action_size < 1 || spec->action_size > SAC_ENV_SIZE_MAX)
-    return sac_fail(SAC_ERROR_ENV, "%s: %d actions; 1 to %d are possible", shown, (int)spec->action_size,
+    return sac_fail(SAC_ERROR_ENV, "%s: action_size is %d; 1 to %d are possible", shown, (int)spec->action_size,
                     SAC_ENV_SIZE_MAX);
   if (spec->max_episode_steps < 0)
     return sac_fail(SAC_ERROR_ENV, "%s: max_episode_steps is %d; 0 means no limit", shown,

@@ -3,6 +3,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -353,6 +355,16 @@ fail:
   return status;
 }
 
+/* Whether these are the same bounds, but for roundings: older versions rounded the half range in another way. */
+static int same_bounds(const void* saved, const float* value, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    float was;
+    memcpy(&was, (const char*)saved + i * sizeof was, sizeof was);
+    if (!(fabsf(was - value[i]) <= 4 * FLT_EPSILON * fabsf(value[i]))) return 0;
+  }
+  return 1;
+}
+
 /* Checks that the checkpoint fits this run: the same capacity, action bounds and states. */
 static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensors* file) {
   const sac_agent* agent = c->agent;
@@ -371,7 +383,7 @@ static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensor
   const float* const values[] = {agent->action_centre, agent->action_half};
   for (int i = 0; i < 2; i++) {
     SAC_TRY(sac_safetensors_get(file, names[i], SAC_F32, 1, &actions, NULL));
-    if (memcmp(sac_safetensors_find(file, names[i])->data, values[i], (size_t)actions * sizeof(float)) != 0)
+    if (!same_bounds(sac_safetensors_find(file, names[i])->data, values[i], (size_t)actions))
       return sac_fail(SAC_ERROR_SHAPE, "%s: the environment's action bounds have changed ('%s')", file->path, names[i]);
   }
 

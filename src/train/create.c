@@ -450,7 +450,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
   SAC_TRY(sac_run_config_text(run));
   SAC_TRY(create_files(run));
   *out = run;
-  return SAC_OK;
+  return sac_succeed();
 fail:
   sac_run_destroy(run);
   return status;

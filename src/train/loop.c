@@ -255,7 +255,7 @@ fail:
 
   /* after an error the last step is incomplete, so no checkpoint may be written */
   if (status != SAC_OK && status != SAC_STOPPED && !run->finished) sac_run_fail(run, status);
-  return status;
+  return sac_result(status);
 }
 
 sac_agent* sac_run_agent(sac_run* run) { return run->agent; }

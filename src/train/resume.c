@@ -469,5 +469,5 @@ fail:
   sac_config_destroy(folder);
   if (status != SAC_OK) sac_run_destroy(run);
   else *out = run;
-  return status;
+  return sac_result(status);
 }

@@ -141,5 +141,5 @@ sac_status sac_run_save(sac_run* run) {
   /* the run ends if an evaluation or the environments on a device failed, but not on a full disk */
   const sac_status status = sac_run_save_checkpoint(run);
   if (status == SAC_ERROR_ENV || status == SAC_ERROR_NUMERIC) sac_run_fail(run, status);
-  return status;
+  return sac_result(status);
 }

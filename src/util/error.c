@@ -34,6 +34,13 @@ sac_status(sac_fail)(sac_status status, const char* format, ...) {
   return status;
 }
 
+sac_status sac_succeed(void) {
+  message[0] = '\0';
+  return SAC_OK;
+}
+
+sac_status sac_result(sac_status status) { return status == SAC_OK ? sac_succeed() : status; }
+
 void sac_fail_prefix(const char* format, ...) {
   char text[SAC_ERROR_MAX];
   va_list args;

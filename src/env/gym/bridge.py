@@ -397,6 +397,16 @@ def open_local(name, n, options, one, record):
     return envs, block
 
 
+def inner_bounds(numpy, low, high):
+    """The bounds as floats inside of those that the environment declares, whatever their type: what sac gives is then
+    inside, too."""
+    with numpy.errstate(over="ignore"):  # a bound that no float holds is refused later
+        inner = low.astype("f4"), high.astype("f4")
+    wider = numpy.longdouble  # holds every number of the types that are compared
+    return (numpy.where(inner[0].astype(wider) < low.astype(wider), numpy.nextafter(inner[0], numpy.float32("inf")), inner[0]),
+            numpy.where(inner[1].astype(wider) > high.astype(wider), numpy.nextafter(inner[1], numpy.float32("-inf")), inner[1]))
+
+
 def open_envs(name, n, options):
     """n environments of Gymnasium's id `name`; what `create` returns for them."""
     options = json.loads(options)
@@ -420,7 +430,7 @@ def open_envs(name, n, options):
     # The bounds of actions.
     at = layout(n, one.obs_size, one.action_size)
     if not one.actions:
-        for k, values in ((4, one.low), (5, one.high)):
+        for k, values in enumerate(inner_bounds(one.numpy, one.low, one.high), 4):
             one.numpy.frombuffer(block, "f4", one.action_size, at[k])[:] = values
     return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10])
 
