@@ -71,6 +71,25 @@ def test_no_locks():
         assert said.count("has no locks") == 2, said  # of the start and of the resume
 
 
+def test_two_starts_at_once():
+    """Of two starts with one new folder the second is refused, and changes nothing in the folder of the first."""
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        values = dict(SMALL, **{"train.steps": 10**7, "eval.every": 0})
+        start = [PROGRAM, "train", "--env", "Pendulum-v1", "--quiet", "--out", str(out), *map(str, sets(values))]
+        late = subprocess.Popen(start, env=dict(os.environ, **lacking(slow_mkdir=500)), stderr=subprocess.PIPE, text=True)
+        time.sleep(0.2)  # it has looked for the folder by now, and waits before it makes it
+        first = subprocess.Popen(start)
+        try:
+            said = one_line(late.communicate(timeout=60)[1])
+            assert late.returncode == FAILED and f"in use by process {first.pid}" in said and "--out" in said, said
+            assert (out / ".lock").exists() and "writes to" in (out / "log.txt").read_text()
+            sac("resume", out, code=FAILED)
+        finally:
+            first.send_signal(signal.SIGINT)
+            assert first.wait(timeout=60) == 130
+
+
 def test_no_links():
     with folder() as path:
         whole = whole_run(path)

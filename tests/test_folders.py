@@ -3,10 +3,9 @@ to do next."""
 import os
 import pathlib
 import shlex
-import subprocess
 import tempfile
 
-from support.program import PROGRAM, SMALL, checkpoints, main, one_line, sac, sets, train
+from support.program import SMALL, checkpoints, main, one_line, sac, sets, train
 
 # ctest: timeout=120
 
@@ -122,21 +121,6 @@ def test_runs_without_updates():
             assert "makes no update" in line, line
         for i, value in enumerate(({"train.steps": 201}, {"train.updates_per_step": 0.1}, {"env.num_envs": 200})):
             assert not sac(*start(f"{path}/with-{i}", values=value)).stderr
-
-
-def test_two_starts_at_once():
-    """Of several starts with one new folder, one trains, and the others change nothing of it."""
-    with folder() as path:
-        for i in range(6):
-            out = pathlib.Path(path, f"run-{i}")
-            runs = [subprocess.Popen([PROGRAM, *map(str, start(out))], stderr=subprocess.PIPE, text=True)
-                    for _ in range(4)]
-            said = [run.communicate(timeout=60)[1] for run in runs]
-            ends = [run.returncode for run in runs]
-            assert ends.count(0) == 1, (ends, said)
-            assert (out / ".lock").exists() and "writes to" in (out / "log.txt").read_text()
-            for run, text in zip(runs, said):
-                assert run.returncode == 0 or "in use" in text or "holds a" in text, text
 
 
 def test_best_of_a_later_step():

@@ -15,8 +15,15 @@
 /* The most bytes of one read or write: 1 GiB. Linux transfers less than 2 GiB in one call. */
 #define CHUNK_MAX ((size_t)1 << 30)
 
+/* What to do about an error whose name does not say it; "" for all others. */
+static const char* advice(int reason) {
+  if (reason == EFBIG) return " (raise 'ulimit -f', or use a file system that takes larger files)";
+  if (reason == ESTALE) return " (it was replaced or deleted on its server: try again)";
+  return "";
+}
+
 static sac_status fail_errno(const char* what, const char* path) {
-  return sac_fail(SAC_ERROR_FILE, "cannot %s %s: %s", what, path, strerror(errno));
+  return sac_fail(SAC_ERROR_FILE, "cannot %s %s: %s%s", what, path, strerror(errno), advice(errno));
 }
 
 sac_status sac_path(char path[SAC_PATH_MAX], const char* format, ...) {
