@@ -106,7 +106,7 @@ sac_status sac_run_end_by_disk(sac_run* run) {
   return sac_fail(SAC_ERROR_FILE, "%s; %s; when the disk takes files again, 'sac resume %s' goes on from step %lld",
                   reason,
                   kept ? "policy.safetensors is of this step" : "policy.safetensors could not be written either",
-                  sac_text_word(word, run->folder->path), (long long)run->saved_step);
+                  sac_text_word(word, run->folder->shown), (long long)run->saved_step);
 }
 
 sac_status sac_run_checkpoint(sac_run* run, int last) {
