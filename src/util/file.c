@@ -363,7 +363,7 @@ fail:
 }
 
 sac_status sac_link_file(const char* target, const char* path) {
-  char part[SAC_PATH_MAX], folder[SAC_PATH_MAX];
+  char part[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(part, "%s.part", path));
 
@@ -373,8 +373,6 @@ sac_status sac_link_file(const char* target, const char* path) {
 
   /* give the link its name */
   SAC_TRY(replace(part, path));
-  folder_of(folder, path);
-  SAC_TRY(sac_sync_folder(folder));
 fail:
   return status;
 }
