@@ -3,6 +3,7 @@ to do next."""
 import os
 import pathlib
 import shlex
+import shutil
 import tempfile
 
 from support.program import SMALL, checkpoints, main, one_line, sac, sets, train
@@ -60,6 +61,15 @@ def test_folders_that_hold_something_else():
         sac(*start(out))
         (out / "config.yaml").unlink()
         refused(start(out), FAILED, "checkpoint of step 210, but no config.yaml")
+
+
+def test_names_of_default_folders():
+    """The folder of an environment's id has no character that a shell or another file system refuses."""
+    plugin = next(pathlib.Path(os.environ["SAC_BUILD"], "tests/plugins").glob("libquadrotor.so"))
+    with folder() as path:
+        shutil.copy(plugin, pathlib.Path(path, "a:b?c*d e|f.so"))
+        sac("train", "--env", "./a:b?c*d e|f.so", "--quiet", *sets(SHORT), cwd=path)
+        assert os.listdir(f"{path}/runs") == ["a_b_c_d_e_f.so"]
 
 
 def test_empty_values():

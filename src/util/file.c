@@ -72,7 +72,7 @@ sac_status sac_expand_home(char path[SAC_PATH_MAX], const char* text) {
   /* a path that does not begin with "~" stays; "./~" is the way to name such a file */
   if (text[0] != '~') return sac_path(path, "%s", text);
   if (text[1] != '\0' && text[1] != '/')
-    return sac_fail(SAC_ERROR_FILE, "'%.*s' is not taken here: write the whole path of that home folder",
+    return sac_fail(SAC_ERROR_FILE, "'%.*s' is not expanded here: write the whole path",
                     (int)strcspn(text, "/"), text);
 
   /* put the home folder in place of the "~" */
