@@ -211,7 +211,7 @@ def test_disk_full_goes_on():
         assert [line[: len("sac: checkpoint of step 300")] for line in lines] == [
             f"sac: checkpoint of step {step}" for step in (300, 450, 600)], result.stderr
         assert all("the run goes on" in line for line in lines[:2]) and "the run goes on" not in lines[2], lines
-        assert "policy.safetensors is of this step" in lines[2] and f"'sac resume {out}' goes on from step 250" in lines[2]
+        assert f"policy.safetensors in {out}/seed_1 is of this step" in lines[2] and f"'sac resume {out}' goes on from step 250" in lines[2]
         assert checkpoints(out / "seed_1") == kept
 
         # the policy of the last step is there, and an older checkpoint does not play unsaid

@@ -168,6 +168,16 @@ def test_no_sync():
         assert "cannot sync" in line and "Input/output error" in line, line
 
 
+def test_no_shorter_files():
+    """Metrics beyond the checkpoint are cut off where a file cannot be shortened, too."""
+    with folder() as path:
+        whole, out = whole_run(path), pathlib.Path(path, "run")
+        train(out)
+        (out / "seed_1/checkpoints/step_600.safetensors").unlink()
+        sac("resume", out, env=lacking(ftruncate=errno.EPERM))
+        same_runs(whole, out / "seed_1")
+
+
 def test_short_and_interrupted_calls():
     with folder() as path:
         whole = whole_run(path)

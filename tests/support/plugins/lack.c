@@ -71,6 +71,8 @@ int mkdir(const char* path, mode_t mode) {
   return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
 }
 
+int ftruncate(int fd, off_t size) { return fails("ftruncate") ? -1 : (int)syscall(SYS_ftruncate, fd, size); }
+
 int symlink(const char* target, const char* path) {
   return fails("symlink") ? -1 : (int)syscall(SYS_symlinkat, target, AT_FDCWD, path);
 }
