@@ -197,7 +197,7 @@ def test_rows_that_are_lost():
             start = ["train", "--env", "Pendulum-v1", "--out", out, "--quiet", *sets(SMALL)]
             said = sac(*start, "--set", "checkpoint.on_error=continue", code=FAILED, env=env).stderr
             last = said.splitlines()[-1]
-            assert "trained to step 600, but rows were lost" in last and name in last and "No space left" in last, said
+            assert "trained to step 600, but " in last and "is lost; the last time: " in last and name in last and "No space left" in last, said
             assert checkpoints(out / "seed_1")[-1] == 600
 
             # without that key the run stops there, and says how to go on

@@ -74,7 +74,7 @@ struct sac_run {
 
   sac_checkpoint** checkpoint; /* (P) */
   sac_metrics_files** metrics; /* (P) NULL: the agent had stopped before a resume */
-  int64_t lost; /* times that rows of metrics or evaluations could not be written, and why the last time */
+  int64_t lost;                /* times that rows, or the best weights, could not be written, and why the last time */
   char lost_why[512];
   int64_t saved_step;     /* of the newest checkpoint that all live agents have; -1: none */
   uint64_t env_warnings;  /* number of MuJoCo's warnings in this process that are logged, or older than the run */
