@@ -71,6 +71,25 @@ def test_no_locks():
         assert said.count("has no locks") == 2, said  # of the start and of the resume
 
 
+def test_two_starts_at_once():
+    """Of two starts with one new folder the second is refused, and changes nothing in the folder of the first."""
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        values = dict(SMALL, **{"train.steps": 10**7, "eval.every": 0})
+        start = [PROGRAM, "train", "--env", "Pendulum-v1", "--quiet", "--out", str(out), *map(str, sets(values))]
+        late = subprocess.Popen(start, env=dict(os.environ, **lacking(slow_mkdir=500)), stderr=subprocess.PIPE, text=True)
+        time.sleep(0.2)  # it has looked for the folder by now, and waits before it makes it
+        first = subprocess.Popen(start)
+        try:
+            said = one_line(late.communicate(timeout=60)[1])
+            assert late.returncode == FAILED and f"in use by process {first.pid}" in said and "--out" in said, said
+            assert (out / ".lock").exists() and "writes to" in (out / "log.txt").read_text()
+            sac("resume", out, code=FAILED)
+        finally:
+            first.send_signal(signal.SIGINT)
+            assert first.wait(timeout=60) == 130
+
+
 def test_no_links():
     with folder() as path:
         whole = whole_run(path)
@@ -149,6 +168,16 @@ def test_no_sync():
         assert "cannot sync" in line and "Input/output error" in line, line
 
 
+def test_no_shorter_files():
+    """Metrics beyond the checkpoint are cut off where a file cannot be shortened, too."""
+    with folder() as path:
+        whole, out = whole_run(path), pathlib.Path(path, "run")
+        train(out)
+        (out / "seed_1/checkpoints/step_600.safetensors").unlink()
+        sac("resume", out, env=lacking(ftruncate=errno.EPERM))
+        same_runs(whole, out / "seed_1")
+
+
 def test_short_and_interrupted_calls():
     with folder() as path:
         whole = whole_run(path)
@@ -168,7 +197,7 @@ def test_rows_that_are_lost():
             start = ["train", "--env", "Pendulum-v1", "--out", out, "--quiet", *sets(SMALL)]
             said = sac(*start, "--set", "checkpoint.on_error=continue", code=FAILED, env=env).stderr
             last = said.splitlines()[-1]
-            assert "trained to step 600, but rows were lost" in last and name in last and "No space left" in last, said
+            assert "trained to step 600, but " in last and "is lost; the last time: " in last and name in last and "No space left" in last, said
             assert checkpoints(out / "seed_1")[-1] == 600
 
             # without that key the run stops there, and says how to go on

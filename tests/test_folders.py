@@ -3,10 +3,10 @@ to do next."""
 import os
 import pathlib
 import shlex
-import subprocess
+import shutil
 import tempfile
 
-from support.program import PROGRAM, SMALL, checkpoints, main, one_line, sac, sets, train
+from support.program import SMALL, checkpoints, main, one_line, sac, sets, train
 
 # ctest: timeout=120
 
@@ -61,6 +61,15 @@ def test_folders_that_hold_something_else():
         sac(*start(out))
         (out / "config.yaml").unlink()
         refused(start(out), FAILED, "checkpoint of step 210, but no config.yaml")
+
+
+def test_names_of_default_folders():
+    """The folder of an environment's id has no character that a shell or another file system refuses."""
+    plugin = next(pathlib.Path(os.environ["SAC_BUILD"], "tests/plugins").glob("libquadrotor.so"))
+    with folder() as path:
+        shutil.copy(plugin, pathlib.Path(path, "a:b?c*d e|f.so"))
+        sac("train", "--env", "./a:b?c*d e|f.so", "--quiet", *sets(SHORT), cwd=path)
+        assert os.listdir(f"{path}/runs") == ["a_b_c_d_e_f.so"]
 
 
 def test_empty_values():
@@ -122,21 +131,6 @@ def test_runs_without_updates():
             assert "makes no update" in line, line
         for i, value in enumerate(({"train.steps": 201}, {"train.updates_per_step": 0.1}, {"env.num_envs": 200})):
             assert not sac(*start(f"{path}/with-{i}", values=value)).stderr
-
-
-def test_two_starts_at_once():
-    """Of several starts with one new folder, one trains, and the others change nothing of it."""
-    with folder() as path:
-        for i in range(6):
-            out = pathlib.Path(path, f"run-{i}")
-            runs = [subprocess.Popen([PROGRAM, *map(str, start(out))], stderr=subprocess.PIPE, text=True)
-                    for _ in range(4)]
-            said = [run.communicate(timeout=60)[1] for run in runs]
-            ends = [run.returncode for run in runs]
-            assert ends.count(0) == 1, (ends, said)
-            assert (out / ".lock").exists() and "writes to" in (out / "log.txt").read_text()
-            for run, text in zip(runs, said):
-                assert run.returncode == 0 or "in use" in text or "holds a" in text, text
 
 
 def test_best_of_a_later_step():

@@ -117,8 +117,8 @@ SAC_API sac_status sac_agent_tensor_get(const sac_agent* agent, const char* name
 SAC_API sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, const float* data, size_t count);
 
 /* save writes everything but the replay to one safetensors file. If it fails, an older file at `path` stays as it was.
- * load creates an agent from such a file, with an empty replay. device: "auto", "cpu", "cuda:0"; NULL: as saved.
- * Errors: FILE, FORMAT, SHAPE, MEMORY, DEVICE. */
+ * load creates an agent from such a file, with an empty replay; FOLDER/last is the newest step_N.safetensors of a
+ * folder. device: "auto", "cpu", "cuda:0"; NULL: as saved. Errors: FILE, FORMAT, SHAPE, MEMORY, DEVICE. */
 SAC_API sac_status sac_agent_save(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_load(sac_agent** agent, const char* path, const char* device);
 

@@ -15,7 +15,7 @@
 static const char notes[] =
     "Sources of values, of which later ones win: the library, the algorithm, the environment's preset,\n"
     "--config, --set, other options. With --out DIR an unfinished run in DIR is continued, and a finished one\n"
-    "is refused.\n"
+    "is refused, as is a folder with other files.\n"
     "\n"
     "Ctrl-C (or SIGTERM, SIGHUP) finishes the step and a running evaluation, writes a checkpoint and exits. A\n"
     "second one exits at once.\n"

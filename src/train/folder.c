@@ -201,7 +201,7 @@ static sac_status lock_and_log(sac_folder* folder) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(make_absolute(folder));
-  SAC_TRY(sac_lock(&folder->lock, &folder->held, folder->path));
+  SAC_TRY(sac_lock(&folder->lock, &folder->held, folder->shown));
   SAC_TRY(sac_path(path, "%s/log.txt", folder->path));
   folder->log = open_log(path);
   if (!folder->log) status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));

@@ -167,9 +167,10 @@ fail:
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
-/* Fails, because rows of metrics or evaluations could not be written on the way. */
+/* Fails, because rows of metrics or evaluations, or the best weights, could not be written on the way. */
 static sac_status report_lost(const sac_run* run) {
-  return sac_fail(SAC_ERROR_FILE, "trained to step %lld, but rows were lost, %lld times; the last time: %s",
+  return sac_fail(SAC_ERROR_FILE,
+                  "trained to step %lld, but %lld times something could not be written and is lost; the last time: %s",
                   (long long)run->schedule.step, (long long)run->lost, run->lost_why);
 }
 

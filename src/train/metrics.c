@@ -160,6 +160,23 @@ static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t l
   return keep;
 }
 
+/* Opens the file and cuts it to its first table->whole bytes, which are at `text` too. */
+static sac_status csv_cut(csv* table, const void* text) {
+  struct stat info;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY | O_CREAT));
+  if (fstat(table->fd, &info) == 0 && info.st_size <= (off_t)table->whole) return SAC_OK;
+  if (ftruncate(table->fd, (off_t)table->whole) == 0) return SAC_OK;
+
+  /* write the file again where the file system cannot shorten one */
+  close(table->fd);
+  table->fd = -1;
+  SAC_TRY(sac_write_file(table->path, table->whole ? text : "", table->whole));
+  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY));
+fail:
+  return status;
+}
+
 /* Opens a CSV file and cuts it to the rows with step <= last. last: -1 for a new file, which replaces an old one. */
 static sac_status csv_open(csv* table, const char* dir, const char* name, const char* header, int64_t last) {
   sac_status status = SAC_OK;
@@ -178,14 +195,8 @@ static sac_status csv_open(csv* table, const char* dir, const char* name, const 
   }
 
   /* cut it to the rows that stay */
-  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY | O_CREAT));
   table->whole = size >= header_size ? rows_up_to(text, size, header_size, last) : 0;
-  struct stat info;
-  if (fstat(table->fd, &info) != 0 ||
-      (info.st_size > (off_t)table->whole && ftruncate(table->fd, (off_t)table->whole) != 0)) {
-    status = sac_fail(SAC_ERROR_FILE, "cannot shorten %s: %s", table->path, strerror(errno));
-    goto fail;
-  }
+  SAC_TRY(csv_cut(table, text));
 
   /* write the header of a new file */
   table->size = table->whole;

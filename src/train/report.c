@@ -319,16 +319,16 @@ static sac_status report_evaluation(sac_run* run, const sac_agent* agent, int32_
     s->best++;
   }
 
-  /* keep the weights of the best evaluation in the file `best` */
+  /* keep the weights of the best evaluation in the file `best`; where that fails, a later one may still fit */
   if (evaluation.mean > run->best_return[p]) {
-    run->best_return[p] = evaluation.mean;
-    SAC_TRY(sac_checkpoint_best(run->checkpoint[p], agent, s->step, evaluation.mean, run->agent_text[p]));
+    status = sac_checkpoint_best(run->checkpoint[p], agent, s->step, evaluation.mean, run->agent_text[p]);
+    if (status == SAC_OK) run->best_return[p] = evaluation.mean;
   }
+  if (status != SAC_OK && status != SAC_ERROR_FILE) return status;
 
   /* write the row last: a resume takes an evaluation with a row for complete */
-  SAC_TRY(sac_metrics_evaluation(run->metrics[p], &evaluation));
-fail:
-  return status;
+  const sac_status row = sac_metrics_evaluation(run->metrics[p], &evaluation);
+  return status != SAC_OK ? status : row;
 }
 
 sac_status sac_run_start_evaluation(sac_run* run) {

@@ -76,7 +76,7 @@ struct sac_run {
 
   sac_checkpoint** checkpoint; /* (P) */
   sac_metrics_files** metrics; /* (P) NULL: the agent had stopped before a resume */
-  int64_t lost; /* times that rows of metrics or evaluations could not be written, and why the last time */
+  int64_t lost;                /* times that rows, or the best weights, could not be written, and why the last time */
   char lost_why[512];
   int64_t saved_step;     /* of the newest checkpoint that all live agents have; -1: none */
   uint32_t guard_changes; /* what environments have changed of the process, as far as it is logged */

@@ -97,16 +97,19 @@ static int keep_policies(const sac_run* run) {
 
 sac_status sac_run_end_by_disk(sac_run* run) {
   char reason[SAC_ERROR_MAX], word[SAC_WORD_MAX];
+  const int alone = run->agent->shape.population == 1;
   if (run->ended_by_disk) return SAC_ERROR_FILE; /* the message says so already */
   run->ended_by_disk = 1;
   (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
 
   /* the actors alone are small, and may fit where a checkpoint does not */
   const int kept = run->saved_step == run->schedule.step || keep_policies(run);
-  return sac_fail(SAC_ERROR_FILE, "%s; %s; when the disk takes files again, 'sac resume %s' goes on from step %lld",
-                  reason,
-                  kept ? "policy.safetensors is of this step" : "policy.safetensors could not be written either",
-                  sac_text_word(word, run->folder->path), (long long)run->saved_step);
+  return sac_fail(SAC_ERROR_FILE,
+                  "%s; policy.safetensors in %s/seed_%s %s; when the disk takes files again, 'sac resume %s' goes on "
+                  "from step %lld",
+                  reason, run->folder->shown, alone ? sac_config_get(run->config, "seed") : "*",
+                  kept ? "is of this step" : "could not be written either", sac_text_word(word, run->folder->shown),
+                  (long long)run->saved_step);
 }
 
 sac_status sac_run_checkpoint(sac_run* run, int last) {

@@ -28,6 +28,7 @@ struct sac_segments {
   sac_segment_part* parts; /* (slots) for sac_segments_parts */
   float* staging;          /* (staging_rows, row_floats) */
   uint64_t staging_rows;
+  int new_files; /* 1: the folder has files that are not synced to the disk */
 };
 
 /* The first transition that is still in the replay. */
@@ -144,6 +145,7 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
     unsigned char header[HEADER_BYTES];
     make_header(s, segment, header);
     SAC_TRY(sac_write_at(fd, path, 0, header, sizeof header));
+    s->new_files = 1;
   }
 
   /* copy rows through the staging buffer */
@@ -203,10 +205,12 @@ sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t 
     }
   }
 
-  /* sync the folder, which may have new files */
+  /* sync the folder if it has new files */
   s->written = pushed;
+  if (!s->new_files) return SAC_OK;
   SAC_TRY(sac_path(path, "%s/replay", s->dir));
   SAC_TRY(sac_sync_folder(path));
+  s->new_files = 0;
 fail:
   return status;
 }

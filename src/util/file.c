@@ -15,8 +15,15 @@
 /* The most bytes of one read or write: 1 GiB. Linux transfers less than 2 GiB in one call. */
 #define CHUNK_MAX ((size_t)1 << 30)
 
+/* What to do about an error whose name does not say it; "" for all others. */
+static const char* advice(int reason) {
+  if (reason == EFBIG) return " (raise 'ulimit -f', or use a file system that takes larger files)";
+  if (reason == ESTALE) return " (it was replaced or deleted on its server: try again)";
+  return "";
+}
+
 static sac_status fail_errno(const char* what, const char* path) {
-  return sac_fail(SAC_ERROR_FILE, "cannot %s %s: %s", what, path, strerror(errno));
+  return sac_fail(SAC_ERROR_FILE, "cannot %s %s: %s%s", what, path, strerror(errno), advice(errno));
 }
 
 sac_status sac_path(char path[SAC_PATH_MAX], const char* format, ...) {
@@ -65,8 +72,7 @@ sac_status sac_expand_home(char path[SAC_PATH_MAX], const char* text) {
   /* a path that does not begin with "~" stays; "./~" is the way to name such a file */
   if (text[0] != '~') return sac_path(path, "%s", text);
   if (text[1] != '\0' && text[1] != '/')
-    return sac_fail(SAC_ERROR_FILE, "'%.*s' is not taken here: write the whole path of that home folder",
-                    (int)strcspn(text, "/"), text);
+    return sac_fail(SAC_ERROR_FILE, "'%.*s' is not expanded here: write the whole path", (int)strcspn(text, "/"), text);
 
   /* put the home folder in place of the "~" */
   const char* home = getenv("HOME");
@@ -77,6 +83,11 @@ sac_status sac_expand_home(char path[SAC_PATH_MAX], const char* text) {
 /* Whether a sync failed because the file system has none, not because the disk failed. */
 static int no_sync(int reason) { return reason == EINVAL || reason == ENOSYS || reason == EOPNOTSUPP; }
 
+/* The same for a folder: some file systems refuse to open one, or to sync what is open for reading. */
+static int no_folder_sync(int reason) {
+  return no_sync(reason) || reason == EBADF || reason == EACCES || reason == EPERM || reason == EISDIR;
+}
+
 sac_status sac_sync(int fd, const char* path) {
   while (fdatasync(fd) != 0) {
     if (errno == EINTR) continue;
@@ -86,15 +97,12 @@ sac_status sac_sync(int fd, const char* path) {
 }
 
 sac_status sac_sync_folder(const char* path) {
-  int fd;
-  sac_status status = sac_open(&fd, path, O_RDONLY | O_DIRECTORY);
-  if (status != SAC_OK) return status;
-
-  /* some file systems refuse to sync a folder that is open for reading */
-  int bad = 0;
-  while ((bad = fsync(fd) != 0) && errno == EINTR) continue;
-  if (bad && !no_sync(errno) && errno != EBADF && errno != EACCES && errno != EPERM && errno != EISDIR)
-    status = fail_errno("sync folder", path);
+  int fd, bad;
+  sac_status status = SAC_OK;
+  while ((fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 && errno == EINTR) continue;
+  if (fd < 0) return no_folder_sync(errno) ? SAC_OK : fail_errno("open folder", path);
+  while ((bad = fsync(fd)) != 0 && errno == EINTR) continue;
+  if (bad && !no_folder_sync(errno)) status = fail_errno("sync folder", path);
   close(fd);
   return status;
 }
@@ -104,7 +112,7 @@ sac_status sac_open(int* fd, const char* path, int flags) {
   do *fd = open(path, flags | O_CLOEXEC, 0666);
   while (*fd < 0 && errno == EINTR);
   if (*fd >= 0) return SAC_OK;
-  return fail_errno(flags & O_DIRECTORY ? "open folder" : (flags & O_ACCMODE) == O_RDONLY ? "read" : "write", path);
+  return fail_errno((flags & O_ACCMODE) == O_RDONLY ? "read" : "write", path);
 }
 
 sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, size_t size) {
@@ -356,7 +364,7 @@ fail:
 }
 
 sac_status sac_link_file(const char* target, const char* path) {
-  char part[SAC_PATH_MAX], folder[SAC_PATH_MAX];
+  char part[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(part, "%s.part", path));
 
@@ -366,8 +374,6 @@ sac_status sac_link_file(const char* target, const char* path) {
 
   /* give the link its name */
   SAC_TRY(replace(part, path));
-  folder_of(folder, path);
-  SAC_TRY(sac_sync_folder(folder));
 fail:
   return status;
 }

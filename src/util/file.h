@@ -71,8 +71,8 @@ void sac_file_abandon(sac_file* file);
 /* begin, put and commit in one call. */
 sac_status sac_write_file(const char* path, const void* bytes, size_t size);
 
-/* Makes `path` a symbolic link to `target`, replacing an older one in one step. Errors: FILE, also where the file
- * system has no links; `path` is then what it was. */
+/* Makes `path` a symbolic link to `target`, replacing an older one in one step; does not sync. Errors: FILE, also where
+ * the file system has no links; `path` is then what it was. */
 sac_status sac_link_file(const char* target, const char* path);
 
 #endif

@@ -16,7 +16,9 @@
 /* Locks an open file without waiting. Returns 0, or the reason as an errno: EWOULDBLOCK when another process holds it.
  * The kernel ends either lock with the process. */
 static int lock_file(int fd) {
-  if (flock(fd, LOCK_EX | LOCK_NB) == 0) return 0;
+  int bad;
+  while ((bad = flock(fd, LOCK_EX | LOCK_NB)) != 0 && errno == EINTR) continue;
+  if (!bad) return 0;
   if (errno == EWOULDBLOCK) return EWOULDBLOCK;
 
   /* flock is missing on some file systems (Lustre, some of NFS): lock the bytes of the file instead */
@@ -51,14 +53,13 @@ sac_status sac_lock(int* lock, int* held, const char* folder) {
   SAC_TRY(sac_path(path, "%s/.lock", folder));
 
   /* Open and lock FOLDER/.lock. It stays in the folder when the lock ends. */
-  for (int i = 0; i < OPEN_TRIES; i++) {
+  for (int tries = 1;; tries++) {
     SAC_TRY(sac_open(&fd, path, O_RDWR | O_CREAT));
     reason = lock_file(fd);
-    if (reason != 0 || is_same_file(fd, path)) break;
+    if (reason != 0 || is_same_file(fd, path) || tries == OPEN_TRIES) break;
 
     /* the file was deleted between the two calls: a lock of it would keep nobody out */
     close(fd);
-    fd = -1;
   }
 
   /* another process holds it */
@@ -69,10 +70,10 @@ sac_status sac_lock(int* lock, int* held, const char* folder) {
   }
 
   /* Write the id of this process, for the message above. The lock also holds without it, for example on a full disk. */
-  *held = reason == 0 && fd >= 0;
+  *held = reason == 0;
   *lock = fd;
   const int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-  if (fd >= 0 && ftruncate(fd, 0) == 0) (void)!pwrite(fd, text, (size_t)length, 0);
+  if (ftruncate(fd, 0) == 0) (void)!pwrite(fd, text, (size_t)length, 0);
 fail:
   return status;
 }

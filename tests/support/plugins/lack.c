@@ -1,7 +1,8 @@
 /* A library for LD_PRELOAD that takes calls from a file system: SAC_LACK is a list of CALL=ERRNO
  * ("flock=38,symlink=1"). Of rename only a call over an existing file fails, as on network file systems; `append` is
  * fopen with mode "a"; `lock` is fcntl with a lock. "short=1" writes at most 7 bytes at a time, "interrupt=1" gives
- * EINTR at every second call. SAC_FULL names files that are full
+ * EINTR at every second call. "slow_mkdir=500" takes 500 ms to make a folder.
+ * SAC_FULL names files that are full
  * once they have SAC_FULL_BYTES bytes. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -64,6 +65,13 @@ int fcntl(int fd, int command, ...) {
   if ((command == F_SETLK || command == F_OFD_SETLK) && fails("lock")) return -1;
   return (int)syscall(SYS_fcntl, fd, command, argument);
 }
+
+int mkdir(const char* path, mode_t mode) {
+  usleep(1000u * (useconds_t)lacks("slow_mkdir"));
+  return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+
+int ftruncate(int fd, off_t size) { return fails("ftruncate") ? -1 : (int)syscall(SYS_ftruncate, fd, size); }
 
 int symlink(const char* target, const char* path) {
   return fails("symlink") ? -1 : (int)syscall(SYS_symlinkat, target, AT_FDCWD, path);
