@@ -122,6 +122,11 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   sac_status status = SAC_OK;
   if (!agent || !policy) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_policy: agent or policy is NULL");
 
+  /* a file that is used in place may be a constant */
+  if (sac_policy_is_in_place(policy))
+    return sac_fail(SAC_ERROR_ARGUMENT,
+                    "sac_agent_policy: the policy uses the weights of its file: make it with sac_policy_create");
+
   /* check that the policy has the layers of the actor */
   const sac_net* net = &agent->tensors.net[SAC_ACTOR][0];
   int same = sac_policy_layers(policy, size) == net->layers;
