@@ -21,7 +21,7 @@
 /* A policy of agent 0, and its file. */
 static sac_policy* make(sac_agent* agent, void** memory, char** file, size_t* size) {
   const char* path = test_path(test_folder(), "policy.safetensors");
-  ck_ok(sac_policy_write(agent, 0, path));
+  ck_ok(sac_policy_write(agent, 0, NULL, path));
   *file = test_read(path, size);
   test_folder_remove();
   const size_t bytes = sac_policy_memory(*file, *size);

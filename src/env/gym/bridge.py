@@ -422,7 +422,9 @@ def open_envs(name, n, options):
     if not one.actions:
         for k, values in ((4, one.low), (5, one.high)):
             one.numpy.frombuffer(block, "f4", one.action_size, at[k])[:] = values
-    return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10])
+    opened = Envs(envs)
+    opened.spaces = describe_spaces(one.env)
+    return opened, (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10])
 
 
 def working_folder():
