@@ -204,7 +204,7 @@ START_TEST(best_and_policy) {
   /* neither it nor the policy is a checkpoint of a step */
   int64_t step;
   ck_assert_int_eq(sac_checkpoint_list(dir, &step, 1), 0); /* best is separate from the steps */
-  ck_ok(sac_checkpoint_policy(checkpoint));
+  ck_ok(sac_checkpoint_policy(checkpoint, NULL));
   ck_assert_int_eq(test_exists(test_path(dir, "policy.safetensors")), 1);
   sac_checkpoint_destroy(checkpoint);
   sac_agent_destroy(agent);
@@ -480,7 +480,7 @@ START_TEST(readback) {
   rows_push(agent, 50);
   ck_ok(sac_agent_update(agent, 2));
   rows_save(checkpoint, 50, 1);
-  ck_ok(sac_checkpoint_policy(checkpoint));
+  ck_ok(sac_checkpoint_policy(checkpoint, NULL));
   sac_checkpoint_destroy(checkpoint);
   sac_agent_destroy(agent);
 }

@@ -147,7 +147,7 @@ START_TEST(any_bit_of_a_policy) {
   static char memory[4096] __attribute__((aligned(16)));
   const char* path = test_path(test_folder(), "policy.safetensors");
   sac_agent* agent = rows_agent("network.hidden", "2", NULL);
-  ck_ok(sac_policy_write(agent, 0, path));
+  ck_ok(sac_policy_write(agent, 0, NULL, path));
   size_t size, damaged = 0;
   char* bytes = test_read(path, &size);
   const size_t name = (size_t)((char*)memmem(bytes, size, "crc32c", 6) - bytes);

@@ -13,6 +13,7 @@ import time
 
 import gymnasium
 import numpy
+from safetensors import safe_open
 
 from support.program import BENCH, PROGRAM, SMALL, checkpoints, children, main, one_line, replay, rows, sac, same_runs, sets
 
@@ -165,6 +166,30 @@ def test_train_resume_eval():
         gym_train(again, {"train.steps": 800})
         gym_train(many, {"train.steps": 800}, "--seeds", 2)
         same_runs(again / "seed_1", many / "seed_1")
+
+
+def test_spaces_in_the_policy():
+    """The policy says where the members of a Dict are: at those places Gymnasium's own flattening puts them."""
+    sys.path.insert(0, str(SUPPORT))
+    import gym_envs
+
+    for options in ({}, {"env.options.sac_workers": 2, "env.num_envs": 2}):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            gym_train(out, {"train.steps": 300, **options}, env="gym:gym_envs:Drift-v0")
+            with safe_open(out / "seed_1/policy.safetensors", "numpy") as file:
+                said = json.loads(file.metadata()["spaces"])
+        env = gym_envs.Drift()
+        value = env.observation_space.sample()
+        flat = gymnasium.spaces.flatten(env.observation_space, value)
+        assert sorted(part["name"] for part in said["observation"]) == ["picture", "position", "side"], said
+        for part in said["observation"]:
+            own = gymnasium.spaces.flatten(env.observation_space[part["name"]], value[part["name"]])
+            assert part["size"] == len(own), part
+            assert numpy.array_equal(flat[part["offset"] : part["offset"] + part["size"]], own), part
+        assert [part["encoding"] for part in said["observation"] if part["space"] == "Discrete"] == ["one-hot"], said
+        assert said["action"] == [{"name": "", "offset": 0, "size": 2, "space": "Box", "shape": [2, 1],
+                                   "dtype": "float64"}], said
 
 
 def test_rows_of_the_replay():

@@ -122,8 +122,9 @@ SAC_API sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, cons
 SAC_API sac_status sac_agent_save(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_load(sac_agent** agent, const char* path, const char* device);
 
-/* Copies the actor of agent 0 into `policy`, which was created from a policy file of the same shape. One thread may
- * then act with the policy while another updates the agent. Errors: ARGUMENT, SHAPE. */
+/* Copies the actor of agent 0 into `policy`, which sac_policy_create made of a policy file of the same shape. One
+ * thread may then act with the policy while another updates the agent. Errors: ARGUMENT (also for a policy that uses
+ * its file in place), SHAPE. */
 SAC_API sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy);
 
 #ifdef __cplusplus

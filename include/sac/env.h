@@ -90,6 +90,12 @@ typedef struct sac_env_api {
    * threads may then call two instances at the same time, and evaluations can run at the same time as training. 0:
    * training waits while an evaluation runs. In both cases one instance is called from one thread at a time. */
   int32_t concurrent;
+
+  /* Optional. A JSON object that says what the numbers are, for the reader of policy.safetensors, whose metadata
+   * `spaces` it becomes: {"observation": [{"name": "arm.angle", "offset": 0, "size": 3, "unit": "rad"}, ...],
+   * "action": [...]}. Members besides these are free. NULL: not known. Called once, after create. The text lives as
+   * long as the instance. An older table, which ends before describe, is accepted. */
+  const char* (*describe)(void* self);
 } sac_env_api;
 
 /* The type of the function that a plugin (a shared object, --env ./libmyenv.so) exports under the name

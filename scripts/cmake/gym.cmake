@@ -29,7 +29,8 @@ if(NOT python_headers)
 endif()
 
 set(bridge ${PROJECT_SOURCE_DIR}/src/env/gym/bridge.py ${PROJECT_SOURCE_DIR}/src/env/gym/generators.py
-    ${PROJECT_SOURCE_DIR}/src/env/gym/record.py ${PROJECT_SOURCE_DIR}/src/env/gym/values.py
+    ${PROJECT_SOURCE_DIR}/src/env/gym/record.py ${PROJECT_SOURCE_DIR}/src/env/gym/spaces.py
+    ${PROJECT_SOURCE_DIR}/src/env/gym/values.py
     ${PROJECT_SOURCE_DIR}/src/env/gym/workers.py)
 set(embedded_gym ${PROJECT_BINARY_DIR}/generated/embedded_gym.c)
 add_custom_command(

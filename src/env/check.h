@@ -10,6 +10,8 @@
 /* The size of a table that was built before sac_env_api had info_names, info and concurrent. Where `size` is this,
  * those members must not be read. */
 #define SAC_ENV_API_SIZE_BEFORE_INFO offsetof(sac_env_api, info_names)
+/* The same for a table that was built before it had describe. */
+#define SAC_ENV_API_SIZE_BEFORE_DESCRIBE offsetof(sac_env_api, describe)
 
 #define SAC_ENV_SIZE_MAX 65536    /* the largest obs_size, action_size, and number of discrete actions */
 #define SAC_ENV_COUNT_MAX 1048576 /* the most environments of a vector: P*N */
@@ -36,5 +38,9 @@ sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self
 
 /* Checks such names, which end with NULL, and counts them. Errors: ENV. */
 sac_status sac_env_check_names(const char* id, const char* const* names, int32_t* count);
+
+/* Gets what the environment says of the numbers of its observations and actions: a JSON object, which belongs to it;
+ * NULL when it says nothing. Errors: ENV (no JSON object). */
+sac_status sac_env_check_description(const char* id, const sac_env_api* api, void* self, const char** text);
 
 #endif

@@ -147,7 +147,8 @@ static sac_status make_instance(sac_vector* vector, const char* id, const char* 
   }
 
   /* check what it says of itself, before its sizes are used */
-  const sac_status status = sac_env_check_spec(id, &vector->spec);
+  sac_status status = sac_env_check_spec(id, &vector->spec);
+  if (status == SAC_OK) status = sac_env_check_description(id, api, vector->self, &vector->description);
   if (status != SAC_OK) return status;
   return sac_env_check_info(id, api, vector->self, &vector->info_name, &vector->info_count);
 }

@@ -30,10 +30,11 @@ typedef struct sac_vector {
   sac_guard guard; /* of an environment from outside (list.h) */
   char id[128];
   sac_env_spec spec;
-  int32_t population; /* P */
-  int32_t num_envs;   /* N */
-  uint64_t stream;    /* first stream: sac_stream_env(0) or sac_stream_eval_env(0) */
-  uint64_t* seed;     /* (P) */
+  const char* description; /* JSON: what the numbers of observation and action are; NULL: not known */
+  int32_t population;      /* P */
+  int32_t num_envs;        /* N */
+  uint64_t stream;         /* first stream: sac_stream_env(0) or sac_stream_eval_env(0) */
+  uint64_t* seed;          /* (P) */
 
   float* obs;          /* (P, N, O) current observations: what act reads */
   float* action;       /* (P, N, A) in [-1, 1]: what act writes. Discrete: the action's number */

@@ -221,11 +221,11 @@ fail:
   return status;
 }
 
-sac_status sac_checkpoint_policy(sac_checkpoint* c) {
+sac_status sac_checkpoint_policy(sac_checkpoint* c, const char* spaces) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(path, "%s/policy.safetensors", c->dir));
-  SAC_TRY(sac_policy_write(c->agent, c->p, path));
+  SAC_TRY(sac_policy_write(c->agent, c->p, spaces, path));
 fail:
   return status;
 }

@@ -49,8 +49,8 @@ void sac_checkpoint_point_last(const char* dir, int64_t step);
 sac_status sac_checkpoint_best(sac_checkpoint* checkpoint, const sac_agent* agent, int64_t step, double mean_return,
                                const char* config_text);
 
-/* Writes SEED/policy.safetensors from the agent's actor. */
-sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint);
+/* Writes SEED/policy.safetensors from the agent's actor. spaces: as sac_policy_write takes it. */
+sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint, const char* spaces);
 
 #define SAC_CHECKPOINT_LIST_MAX 1024 /* checkpoints of one folder that a run looks at */
 

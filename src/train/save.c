@@ -52,7 +52,7 @@ static sac_status save_agent(sac_run* run, int32_t p, int32_t keep) {
   SAC_TRY(sac_metrics_sync(run->metrics[p]));
   SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
   SAC_TRY(sac_checkpoint_save(run->checkpoint[p], run->schedule.step, keep, run->agent_text[p]));
-  SAC_TRY(sac_checkpoint_policy(run->checkpoint[p]));
+  SAC_TRY(sac_checkpoint_policy(run->checkpoint[p], run->vector->description));
 fail:
   return status;
 }
@@ -91,7 +91,8 @@ fail:
 static int keep_policies(const sac_run* run) {
   int kept = 1;
   for (int32_t p = 0; p < run->agent->shape.population; p++)
-    if (run->agent->alive[p] && run->checkpoint[p]) kept &= sac_checkpoint_policy(run->checkpoint[p]) == SAC_OK;
+    if (run->agent->alive[p] && run->checkpoint[p])
+      kept &= sac_checkpoint_policy(run->checkpoint[p], run->vector->description) == SAC_OK;
   return kept;
 }
 

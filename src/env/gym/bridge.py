@@ -432,7 +432,9 @@ def open_envs(name, n, options):
     if not one.actions:
         for k, values in enumerate(inner_bounds(one.numpy, one.low, one.high), 4):
             one.numpy.frombuffer(block, "f4", one.action_size, at[k])[:] = values
-    return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10])
+    opened = Envs(envs)
+    opened.spaces = describe_spaces(one.env)
+    return opened, (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10])
 
 
 def working_folder():

@@ -30,6 +30,7 @@ typedef struct gym {
   size_t terms;                                     /* of info that steps have given so far */
   const char* term[SAC_ENV_INFO_MAX + 1];           /* (terms, then NULL) the names of the terms, in `names` */
   char names[SAC_ENV_INFO_MAX][SAC_ENV_INFO_NAME_MAX];
+  char* spaces; /* a JSON object: what the numbers of observation and action are; NULL: not known */
   char error[TEXT_MAX];
 } gym;
 
@@ -270,6 +271,16 @@ EXPORT void sac_gym_generators(sac_gym_generators_call what, void* self, uint64_
   leave(&h);
 }
 
+/* Copies the description of the spaces from Envs. Without one nothing is lost but words in a file. */
+static void take_spaces(gym* g) {
+  PyObject* text = PyObject_GetAttrString(g->envs, "spaces");
+  Py_ssize_t length = 0;
+  const char* bytes = text && PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &length) : NULL;
+  g->spaces = bytes && length > 0 ? strdup(bytes) : NULL;
+  Py_XDECREF(text);
+  PyErr_Clear();
+}
+
 static int create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
   gym* g = calloc(1, sizeof *g);
   int code = 1;
@@ -293,6 +304,7 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
     g->envs = first;
     Py_INCREF(g->envs);
     code = take_spec(g, second, spec);
+    if (code == 0) take_spaces(g);
     if (code != 0) take_exception(g->error, sizeof g->error);
   }
   Py_XDECREF(result);
@@ -343,6 +355,7 @@ static void destroy(void* self) {
   if (g->memory.obj) PyBuffer_Release(&g->memory);
   Py_XDECREF(g->envs);
   leave(&h);
+  free(g->spaces);
   free(g);
 }
 
@@ -354,6 +367,8 @@ static int info(void* self, float* value) {
     memcpy(value + i * g->terms, g->info + i * SAC_ENV_INFO_MAX, g->terms * sizeof *value);
   return 0;
 }
+
+static const char* describe(void* self) { return ((gym*)self)->spaces; }
 
 static const char* error(void* self) { return ((gym*)self)->error; }
 
@@ -368,6 +383,7 @@ EXPORT const sac_env_api* sac_env_plugin(void) {
                                   .destroy = destroy,
                                   .error = error,
                                   .info_names = info_names,
-                                  .info = info};
+                                  .info = info,
+                                  .describe = describe};
   return &api;
 }
