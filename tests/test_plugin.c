@@ -112,7 +112,7 @@ START_TEST(lies_are_found) {
       {"no JSON", SAC_ERROR_ENV, "describe gave no JSON object"},
       {"info", SAC_ERROR_ENV, "step 80: "},
       {"no observations", SAC_ERROR_ENV, "obs_size is 0"},
-      {"no actions", SAC_ERROR_ENV, "0 actions"},
+      {"no actions", SAC_ERROR_ENV, "action_size is 0"},
       {"no bounds", SAC_ERROR_ENV, "without bounds"},
       {"swapped bounds", SAC_ERROR_ENV, "bounded by [2, 1]"},
       {"infinite bounds", SAC_ERROR_ENV, "bounds must be finite"},
