@@ -111,6 +111,13 @@ START_TEST(act_refuses_what_is_not_finite) {
   ck_ok(sac_agent_act(agent, N, r.obs, NULL, 0, action, NULL));
   ck_ok(sac_agent_act(twin, N, r.obs, NULL, 0, other, NULL));
   ck_same_bits(action, other, N * A);
+
+  /* finite weights whose products are not */
+  float weight[8 * O];
+  for (int i = 0; i < 8 * O; i++) weight[i] = i % 2 ? 3e38f : -3e38f;
+  for (int i = 0; i < N * O; i++) r.obs[i] = i % 2 ? 1e10f : -2e10f;
+  ck_ok(sac_agent_tensor_set(agent, "actor.layers.0.weight", weight, 8 * O));
+  ck_fails(sac_agent_act(agent, N, r.obs, NULL, 1, action, NULL), SAC_ERROR_NUMERIC, "too large");
   sac_agent_destroy(agent);
   sac_agent_destroy(twin);
 }

@@ -77,7 +77,8 @@ SAC_API void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_
  *   action         (P, n, A), in the environment's units
  *   log_prob       (P, n) log pi of the action in (-1, 1), in nats; or NULL
  * An action is inside the bounds of the environment. For a stopped agent it is their centre, and log_prob is 0. Errors:
- * ARGUMENT, DEVICE; NUMERIC (a value of obs or noise is not finite). */
+ * ARGUMENT, DEVICE; NUMERIC (a value of obs or noise is not finite, or so large that an action is not; then the noise
+ * is drawn all the same). */
 SAC_API sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const float* noise, int deterministic,
                                  float* action, float* log_prob);
 

@@ -45,6 +45,10 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
   status = agent->backend->act(agent, &act);
   if (status != SAC_OK) return status;
 
+  /* finite weights and observations may still be so large that an activation is not finite */
+  if (!sac_all_finite(action, rows * a))
+    return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_act: an action is not finite: weights or observations are too large");
+
   /* scale the actions (P, n, A) to the environment's units; log_prob stays that of the action before scaling */
   for (size_t r = 0; r < rows; r++)
     for (size_t i = 0; i < a; i++)
