@@ -203,7 +203,8 @@ def test_ends_are_named():
     for deed, when, code, text in (
         ("exit", "step", FAILED, "step 40: {}: step has called exit(0)"),
         ("exit", "create", FAILED, "{}: create has called exit(0)"),
-        ("quick exit", "step", FAILED, "step 40: {}: step has called exit("),
+        ("quick exit", "step", FAILED, "step 40: {}: step has called quick_exit("),
+        ("_exit", "step", FAILED, "step 40: {}: step has called _exit(0)"),
         ("crash", "step", -signal.SIGSEGV, "step 40: {}: step: the process ends by SIGSEGV"),
         ("abort", "step", -signal.SIGABRT, "step 40: {}: step: the process ends by SIGABRT"),
         ("abort", "reset", -signal.SIGABRT, "step 1: {}: reset: the process ends by SIGABRT"),
@@ -217,6 +218,12 @@ def test_ends_are_named():
                 assert line in (out / "log.txt").read_text() and f"'sac resume {out}'" in line, line
                 assert checkpoints(out / "seed_1")[-1] == 25
                 sac("resume", out, "--steps", 200)
+
+
+def test_os_exit_of_python():
+    with folder() as path:
+        result = go(pathlib.Path(path, "run"), "_exit", "step", SHORT, "--quiet", env=PYTHON_ROGUE, code=FAILED)
+        assert re.match(f"sac: step \\d+: {PYTHON_ROGUE}: step has called _exit\\(0\\); 'sac resume", one_line(result.stderr))
 
 
 def test_exceptions_of_cpp():

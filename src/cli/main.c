@@ -1,4 +1,5 @@
 /* The program `sac`: calls the subcommand and returns its exit code. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -105,7 +106,9 @@ static int help(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   int code;
+  /* who started this program may have left descriptors closed, and the end of children ignored */
   sac_out_open();
+  (void)signal(SIGCHLD, SIG_DFL);
   sac_crash_catch();
 
   /* without a command, print the help as an error */
