@@ -146,7 +146,7 @@ def test_changes_of_the_process():
             sac("resume", out, "--steps", 600, cwd=path, env=doing(deed, when))
 
         twice("plain", "nothing", "step")
-        for deed, word in (("folder", "the working folder"), ("umask", "the umask"), ("floats", None)):
+        for deed, word in (("folder", "the working folder"), ("umask", "the umask"), ("locale", "the locale"), ("floats", None)):
             for when in ("create", "reset", "step"):
                 out = f"{deed} {when}"
                 twice(out, deed, when)

@@ -247,23 +247,23 @@ void sac_guard_destroy(sac_guard* guard) {
   *guard = (sac_guard){0};
 }
 
-void sac_guard_enter(sac_guard* guard, sac_env_place place, int whole) {
+void sac_guard_enter(sac_guard* guard, sac_env_place place, sac_guard_check_kind kind) {
   if (!guard->on) return;
 
   /* remember the host's folder before going to the environment's own */
-  guard->whole = whole || guard->folder >= 0;
+  guard->whole = kind == SAC_GUARD_ALWAYS || (kind == SAC_GUARD_OFTEN && process.holds == 0) || guard->folder >= 0;
   if (guard->whole) sac_guard_begin();
   if (guard->folder >= 0 && fchdir(guard->folder) != 0) note(SAC_GUARD_LOST);
 
   /* what belongs to the thread */
   guard->locale = uselocale((locale_t)0);
-  (void)fegetenv(&guard->floats);
+  guard->floats = sac_float_modes_get();
   remember_place(place);
 }
 
 void sac_guard_leave(sac_guard* guard) {
   if (!guard->on) return;
-  (void)fesetenv(&guard->floats);
+  sac_float_modes_restore(&guard->floats);
   if (uselocale((locale_t)0) != guard->locale) (void)uselocale(guard->locale);
   inside.id = NULL;
 

@@ -2,20 +2,29 @@
  * changes the folder, a float mode, the locale. Around each of their calls a guard puts back what the host of the
  * library had: libsac installs no handler and sets no mode of its own.
  *
- * Put back after each call: float modes and the locale of the thread. After each create, reset, state_set and destroy,
- * and after a step at most every SAC_GUARD_SECONDS: what signals do, the signals that the thread blocks, the umask, the
- * locale, and the working folder. A descriptor 0 to 2 that an environment has closed becomes /dev/null, as the next
- * file would get its number. A handler of an environment's own for SIGCHLD, for timers or for crashes stays.
+ * Put back after each call: float modes and the locale of the thread. After each create, state_set and destroy, and
+ * after steps and resets every SAC_GUARD_SECONDS at the latest: what signals do, the signals that the thread blocks,
+ * the umask, the locale, and the working folder. A descriptor 0 to 2 that an environment has closed becomes /dev/null,
+ * as the next file would get its number. A handler of an environment's own for SIGCHLD, for timers or for crashes
+ * stays.
  *
  * Each environment keeps the working folder that it has set: it is back there in its next call. */
 #ifndef SAC_ENV_GUARD_H
 #define SAC_ENV_GUARD_H
 
-#include <fenv.h>
 #include <locale.h>
 #include <stdint.h>
 
-#define SAC_GUARD_SECONDS 0.05 /* the longest that a step's changes last, or one step where that takes longer */
+#include "util/floats.h"
+
+#define SAC_GUARD_SECONDS 0.05 /* the longest that changes of a step last, or one step where that takes longer */
+
+/* When everything is checked after a call. */
+typedef enum sac_guard_check_kind {
+  SAC_GUARD_SOMETIMES, /* between begin and end, if the last check is old enough: step */
+  SAC_GUARD_OFTEN,     /* as above, but outside of begin and end always: reset */
+  SAC_GUARD_ALWAYS
+} sac_guard_check_kind;
 
 /* What was changed, as bits of sac_guard_changes. X(name, words) */
 #define SAC_GUARD_LIST(X)                       \
@@ -39,7 +48,7 @@ typedef struct sac_guard {
   int whole;      /* 1: the present call is checked for everything */
 
   /* before the present call */
-  fenv_t floats;
+  sac_float_modes floats;
   locale_t locale;
 } sac_guard;
 
@@ -53,9 +62,8 @@ typedef struct sac_env_place {
 sac_guard sac_guard_create(int on);
 void sac_guard_destroy(sac_guard* guard); /* takes one that is all zeros */
 
-/* Around each call of the environment, on the same thread. place: who is called; its texts live until leave. whole: 1
- * checks everything afterwards, 0 only at intervals. */
-void sac_guard_enter(sac_guard* guard, sac_env_place place, int whole);
+/* Around each call of the environment, on the same thread. place: who is called; its texts live until leave. */
+void sac_guard_enter(sac_guard* guard, sac_env_place place, sac_guard_check_kind kind);
 void sac_guard_leave(sac_guard* guard);
 
 /* From begin to end, what the host has counts as unchanged: begin remembers it, checks put that back, end checks once
