@@ -106,10 +106,13 @@ def stops(number, deed, when, values=None, env=ROGUE):
         line = [PROGRAM, "train", "--env", env, "--out", out, "--quiet", *sets(values)]
         process = subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True,
                                    env=dict(os.environ, **doing(deed, when)))
-        until_saved(process, out)
-        time.sleep(0.1)
-        process.send_signal(number)
-        _, text = process.communicate(timeout=30)
+        try:
+            until_saved(process, out)
+            time.sleep(0.1)
+            process.send_signal(number)
+            _, text = process.communicate(timeout=30)
+        finally:
+            process.kill()
         assert process.returncode == 128 + number and text == "", (deed, when, process.returncode, text)
         log = (out / "log.txt").read_text()
         step = int(re.search(r"stopped at step (\d+)", log).group(1))

@@ -6,6 +6,7 @@
 
 #include "cli/cli.h"
 #include "cli/crash.h"
+#include "cli/handlers.h"
 #include "cli/out.h"
 #include "cli/wrap.h"
 #include "util/text.h"
@@ -110,6 +111,7 @@ int main(int argc, char** argv) {
   sac_out_open();
   (void)signal(SIGCHLD, SIG_DFL);
   sac_crash_catch();
+  sac_handlers_keep();
 
   /* without a command, print the help as an error */
   if (argc < 2) {

@@ -101,7 +101,7 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
   if (sac_env_is_outside(id)) {
     char name[SAC_SHOW_MAX];
     sac_guard guard = sac_guard_create(1);
-    sac_guard_enter(&guard, (sac_env_place){sac_text_show(name, id, SIZE_MAX), "load", 0}, SAC_GUARD_ALWAYS);
+    sac_guard_enter(&guard, (sac_env_place){sac_text_show(name, id, SIZE_MAX), "load", 0}, 1);
     const sac_status status = sac_env_is_gym(id) ? sac_env_gym_load(id, api) : sac_env_plugin_load(id, api);
     sac_guard_leave(&guard);
     sac_guard_destroy(&guard);

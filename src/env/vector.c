@@ -88,7 +88,7 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
 
   /* reset, and check the first observations; `changed` makes a backend that steps read the states again */
   vector->changed = 1;
-  sac_guard_enter(&vector->guard, place(vector, "reset"), SAC_GUARD_OFTEN);
+  sac_guard_enter(&vector->guard, place(vector, "reset"), 1);
   const int failed = vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs);
   sac_guard_leave(&vector->guard);
   if (failed) return env_failed(vector, "reset");
@@ -135,7 +135,7 @@ static sac_status make_instance(sac_vector* vector, const char* id, const char* 
   const sac_env_api* api = vector->api;
   /* an environment without options gets an empty JSON object */
   sac_vector_seed_generators(vector, 0);
-  sac_guard_enter(&vector->guard, (sac_env_place){vector->id, "create", 0}, SAC_GUARD_ALWAYS);
+  sac_guard_enter(&vector->guard, (sac_env_place){vector->id, "create", 0}, 1);
   const int code = api->create(&vector->self, id, (int32_t)COUNT(vector), options ? options : "{}", &vector->spec);
   sac_guard_leave(&vector->guard);
 
@@ -208,7 +208,7 @@ void sac_vector_destroy(sac_vector* vector) {
   /* what a backend holds, then the instance */
   if (vector->resident) vector->resident_destroy(vector);
   if (vector->self) {
-    sac_guard_enter(&vector->guard, place(vector, "destroy"), SAC_GUARD_ALWAYS);
+    sac_guard_enter(&vector->guard, place(vector, "destroy"), 1);
     vector->api->destroy(vector->self);
     sac_guard_leave(&vector->guard);
   }
@@ -279,7 +279,7 @@ void sac_vector_end(sac_vector* vector) {
 }
 
 static sac_status call_step(sac_vector* vector) {
-  sac_guard_enter(&vector->guard, place(vector, "step"), SAC_GUARD_SOMETIMES);
+  sac_guard_enter(&vector->guard, place(vector, "step"), 0);
   const int failed = vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward,
                                        vector->terminated, vector->truncated);
   sac_guard_leave(&vector->guard);
@@ -300,7 +300,7 @@ static sac_status call_info(sac_vector* vector) {
     if (status != SAC_OK) return status;
   }
   if (vector->info_count == 0) return SAC_OK;
-  sac_guard_enter(&vector->guard, place(vector, "info"), SAC_GUARD_SOMETIMES);
+  sac_guard_enter(&vector->guard, place(vector, "info"), 0);
   const int failed = vector->api->info(vector->self, vector->info);
   sac_guard_leave(&vector->guard);
   return failed ? env_failed(vector, "info") : SAC_OK;

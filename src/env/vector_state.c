@@ -42,7 +42,7 @@ static sac_env_place place(const sac_vector* vector, const char* call) {
 
 static int get_state(sac_vector* vector, int32_t i, void* state) {
   if (!vector->api->state_get) return 0;
-  sac_guard_enter(&vector->guard, place(vector, "state_get"), SAC_GUARD_SOMETIMES);
+  sac_guard_enter(&vector->guard, place(vector, "state_get"), 0);
   const int failed = vector->api->state_get(vector->self, i, state);
   sac_guard_leave(&vector->guard);
   return failed;
@@ -50,7 +50,7 @@ static int get_state(sac_vector* vector, int32_t i, void* state) {
 
 static int set_state(sac_vector* vector, int32_t i, const void* state) {
   if (!vector->api->state_set) return 0;
-  sac_guard_enter(&vector->guard, place(vector, "state_set"), SAC_GUARD_ALWAYS);
+  sac_guard_enter(&vector->guard, place(vector, "state_set"), 1);
   const int failed = vector->api->state_set(vector->self, i, state);
   sac_guard_leave(&vector->guard);
   return failed;
