@@ -10,7 +10,7 @@ import sys
 import tempfile
 import time
 
-from support.program import PROGRAM, SMALL, checkpoints, main, one_line, replay, sac, same_runs, sets
+from support.program import PROGRAM, SANITIZED, SMALL, checkpoints, main, one_line, replay, sac, same_runs, sets
 
 # ctest: timeout=300
 
@@ -106,10 +106,13 @@ def stops(number, deed, when, values=None, env=ROGUE):
         line = [PROGRAM, "train", "--env", env, "--out", out, "--quiet", *sets(values)]
         process = subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True,
                                    env=dict(os.environ, **doing(deed, when)))
-        until_saved(process, out)
-        time.sleep(0.1)
-        process.send_signal(number)
-        _, text = process.communicate(timeout=30)
+        try:
+            until_saved(process, out)
+            time.sleep(0.1)
+            process.send_signal(number)
+            _, text = process.communicate(timeout=30)
+        finally:
+            process.kill()
         assert process.returncode == 128 + number and text == "", (deed, when, process.returncode, text)
         log = (out / "log.txt").read_text()
         step = int(re.search(r"stopped at step (\d+)", log).group(1))
@@ -146,7 +149,7 @@ def test_changes_of_the_process():
             sac("resume", out, "--steps", 600, cwd=path, env=doing(deed, when))
 
         twice("plain", "nothing", "step")
-        for deed, word in (("folder", "the working folder"), ("umask", "the umask"), ("floats", None)):
+        for deed, word in (("folder", "the working folder"), ("umask", "the umask"), ("locale", "the locale"), ("floats", None)):
             for when in ("create", "reset", "step"):
                 out = f"{deed} {when}"
                 twice(out, deed, when)
@@ -203,8 +206,9 @@ def test_ends_are_named():
     for deed, when, code, text in (
         ("exit", "step", FAILED, "step 40: {}: step has called exit(0)"),
         ("exit", "create", FAILED, "{}: create has called exit(0)"),
-        ("quick exit", "step", FAILED, "step 40: {}: step has called exit("),
-        ("crash", "step", -signal.SIGSEGV, "step 40: {}: step: the process ends by SIGSEGV"),
+        ("quick exit", "step", FAILED, "step 40: {}: step has called quick_exit("),
+        ("_exit", "step", FAILED, "step 40: {}: step has called _exit(0)"),
+        *[("crash", "step", -signal.SIGSEGV, "step 40: {}: step: the process ends by SIGSEGV")] * (not SANITIZED),
         ("abort", "step", -signal.SIGABRT, "step 40: {}: step: the process ends by SIGABRT"),
         ("abort", "reset", -signal.SIGABRT, "step 1: {}: reset: the process ends by SIGABRT"),
     ):
@@ -217,6 +221,12 @@ def test_ends_are_named():
                 assert line in (out / "log.txt").read_text() and f"'sac resume {out}'" in line, line
                 assert checkpoints(out / "seed_1")[-1] == 25
                 sac("resume", out, "--steps", 200)
+
+
+def test_os_exit_of_python():
+    with folder() as path:
+        result = go(pathlib.Path(path, "run"), "_exit", "step", SHORT, "--quiet", env=PYTHON_ROGUE, code=FAILED)
+        assert re.match(f"sac: step \\d+: {PYTHON_ROGUE}: step has called _exit\\(0\\); 'sac resume", one_line(result.stderr))
 
 
 def test_exceptions_of_cpp():

@@ -165,6 +165,7 @@ fail:
 }
 
 void sac_bench_case_end(sac_bench_case* c) {
+  sac_bench_env_end(&c->env);
   sac_vector_destroy(c->vector);
   sac_agent_destroy(c->agent);
   sac_config_destroy(c->config);
@@ -174,5 +175,4 @@ void sac_bench_case_end(sac_bench_case* c) {
   free(c->reward);
   free(c->terminated);
   free(c->truncated);
-  sac_bench_env_end(&c->env);
 }

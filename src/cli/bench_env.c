@@ -21,9 +21,10 @@ static size_t count_of(const sac_vector* v) {
 sac_status sac_bench_env_begin(sac_bench_env* env, sac_vector* vector) {
   const sac_env_spec* spec = &vector->spec;
   const size_t count = count_of(vector), all = ROUNDS * count;
-  env->vector = vector;
   env->rounds = calloc(2 * all, sizeof(float));
   if (!env->rounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for random actions");
+  env->vector = vector;
+  sac_vector_begin(vector);
 
   /* draw actions in [-1, 1], and scale them as sac_vector_step does */
   sac_fill_uniform(1, 95, 0, all, 1, env->rounds);
@@ -44,6 +45,7 @@ sac_status sac_bench_env_begin(sac_bench_env* env, sac_vector* vector) {
 }
 
 void sac_bench_env_end(sac_bench_env* env) {
+  if (env->vector) sac_vector_end(env->vector);
   free(env->rounds);
   *env = (sac_bench_env){0};
 }

@@ -4,7 +4,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +27,7 @@ static const struct {
 static _Atomic(sac_run*) running;   /* the run that a thread's exit stops; NULL: none */
 static char folder[SAC_PATH_MAX];   /* of the run, for the message; "": none */
 static atomic_int log_file = -1;    /* descriptor of its log.txt; -1: none */
+static pid_t process;               /* this one, and not a child that was forked */
 static atomic_int leaving, waiting; /* 1: main ends; 1: an environment's thread waits in exit */
 static char alternate[64 * 1024];   /* the stack of on_crash, for a stack that has overflowed */
 
@@ -108,34 +109,56 @@ static void wait_for_main(sac_run* run) {
   for (;;) (void)nanosleep(&moment, NULL);
 }
 
-/* Somebody has called exit. Handlers that were registered later have run. */
-static void on_exit_code(int code, void* unused) {
-  (void)unused;
-  if (atomic_load(&leaving)) return;
-
-  /* name the one who has called it */
+/* An environment has called the function `name` to end the process. */
+static void end(const char* name, int code) {
   line l = {.used = 0};
   add(&l, "sac: ");
   const int in_call = add_place(&l);
-  add(&l, in_call ? " has called exit(" : ": a thread of it has called exit(");
+  add(&l, in_call ? " has called " : ": a thread of it has called ");
+  add(&l, name);
+  add(&l, "(");
   add_number(&l, (uint64_t)(code & 0xff));
   add(&l, ")");
   write_line(&l);
 
-  /* a thread of the environment: the run can be saved */
+  /* in a thread of its own: the run can be saved, and main ends the process */
   sac_run* run = atomic_load(&running);
   if (!in_call && run) wait_for_main(run);
 
-  /* in the middle of a step nothing can be saved; write what is in memory, and fail whatever the code was */
-  (void)fflush(NULL);
-  _exit(SAC_EXIT_FAILED);
+  /* in the middle of a step nothing can be saved; it is a failure, whatever the code was */
+  sac_crash_leave(SAC_EXIT_FAILED);
 }
 
-static void on_quick_exit(void) { on_exit_code(0, NULL); }
+/* After handlers that were registered later; before what is in memory is written. */
+static void on_exit_code(int code, void* unused) {
+  (void)unused;
+  if (atomic_load(&leaving)) return;
+  (void)fflush(NULL);
+  end("exit", code);
+}
+
+static void on_quick_exit(void) { end("quick_exit", 0); }
+
+/* The C library's function, which nothing else can catch, for all that is loaded into this process: plugins, and
+ * os._exit of Python. Children that an environment has forked end as usual. */
+__attribute__((visibility("default"))) void _exit(int code) { /* NOLINT(bugprone-reserved-identifier) */
+  sac_env_place place;
+  if (getpid() == process && sac_env_where(&place)) end("_exit", code);
+  sac_crash_leave(code);
+}
+
+/* The same under its other name. */
+__attribute__((visibility("default"), alias("_exit"))) void _Exit(int code); /* NOLINT(bugprone-reserved-identifier) */
+
+void sac_crash_leave(int code) {
+  for (;;) (void)syscall(SYS_exit_group, code);
+}
 
 /* --- use ---------------------------------------------------------------------------------------------------------- */
 
 void sac_crash_catch(void) {
+  process = getpid();
+
   /* a stack of its own for the handler */
   const stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
   (void)sigaltstack(&stack, NULL);
@@ -167,5 +190,5 @@ int sac_crash_end(int code) {
   atomic_store(&leaving, 1);
   if (!atomic_load(&waiting)) return code;
   (void)fflush(NULL);
-  _exit(SAC_EXIT_FAILED);
+  sac_crash_leave(SAC_EXIT_FAILED);
 }

@@ -365,7 +365,7 @@ static int list(const char* id, int json) {
     if (status != SAC_OK) code = sac_cli_fail(status);
     if (usage) code = SAC_EXIT_USAGE; /* as in the other subcommands */
     if (status == SAC_OK && (!json || (json_dumpf(all.array, sac_out, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 &&
-                                       putchar('\n') != EOF)))
+                                       fputc('\n', sac_out) != EOF)))
       code = SAC_EXIT_WELL;
   }
 

@@ -1,10 +1,12 @@
 /* The program `sac`: calls the subcommand and returns its exit code. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/crash.h"
+#include "cli/handlers.h"
 #include "cli/out.h"
 #include "cli/wrap.h"
 #include "util/text.h"
@@ -105,8 +107,11 @@ static int help(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   int code;
+  /* who started this program may have left descriptors closed, and the end of children ignored */
   sac_out_open();
+  (void)signal(SIGCHLD, SIG_DFL);
   sac_crash_catch();
+  sac_handlers_keep();
 
   /* without a command, print the help as an error */
   if (argc < 2) {

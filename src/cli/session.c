@@ -20,7 +20,7 @@ static volatile sig_atomic_t caught; /* the first signal; 0: none */
 /* The first signal stops the run after its step. The second one ends the process at once. Only functions that are safe
  * in a signal handler are called. */
 static void on_signal(int signal) {
-  if (caught) _exit(128 + signal);
+  if (caught) sac_crash_leave(128 + signal);
   caught = signal;
   sac_run* run = atomic_load(&running);
   if (run) sac_run_stop(run);

@@ -16,12 +16,12 @@
 #define LOCALE_MAX 1024 /* bytes of a locale's name, which lists its categories where they differ */
 
 /* Signals by which a run is stopped, or that the host has turned into errors. */
-static const int host_signals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
-                                   SIGUSR2, SIGPIPE, SIGXFSZ, SIGXCPU, SIGTSTP};
+static const int host_signals[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGPIPE, SIGXFSZ, SIGTSTP};
 
 /* Signals for which an environment may have a handler of its own. A handler of the host is put back where the
  * environment has none. */
-static const int shared_signals[] = {SIGALRM, SIGVTALRM, SIGPROF, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS};
+static const int shared_signals[] = {SIGALRM, SIGVTALRM, SIGPROF, SIGXCPU, SIGSEGV,
+                                     SIGBUS,  SIGFPE,    SIGILL,  SIGABRT, SIGSYS};
 
 #define HOST_COUNT (sizeof host_signals / sizeof *host_signals)
 #define SHARED_COUNT (sizeof shared_signals / sizeof *shared_signals)
@@ -43,8 +43,20 @@ static _Thread_local struct {
 } thread;
 
 static _Atomic uint32_t changes;
+static _Thread_local int noted; /* changes that this thread has found */
 
-static void note(int change) { atomic_fetch_or_explicit(&changes, 1u << change, memory_order_relaxed); }
+static void note(int change) {
+  noted++;
+  atomic_fetch_or_explicit(&changes, 1u << change, memory_order_relaxed);
+}
+
+void sac_guard_refused(void) { note(SAC_GUARD_SIGNALS); }
+
+int sac_guard_owns(int number) {
+  for (size_t i = 0; i < HOST_COUNT; i++)
+    if (host_signals[i] == number) return 1;
+  return 0;
+}
 
 uint32_t sac_guard_changes(void) { return atomic_load_explicit(&changes, memory_order_relaxed); }
 
@@ -251,25 +263,27 @@ void sac_guard_enter(sac_guard* guard, sac_env_place place, int whole) {
   if (!guard->on) return;
 
   /* remember the host's folder before going to the environment's own */
-  guard->whole = whole || guard->folder >= 0;
+  guard->whole = whole || guard->restless || guard->folder >= 0;
   if (guard->whole) sac_guard_begin();
   if (guard->folder >= 0 && fchdir(guard->folder) != 0) note(SAC_GUARD_LOST);
 
   /* what belongs to the thread */
   guard->locale = uselocale((locale_t)0);
-  (void)fegetenv(&guard->floats);
+  guard->floats = sac_float_modes_get();
   remember_place(place);
 }
 
 void sac_guard_leave(sac_guard* guard) {
   if (!guard->on) return;
-  (void)fesetenv(&guard->floats);
+  sac_float_modes_restore(&guard->floats);
   if (uselocale((locale_t)0) != guard->locale) (void)uselocale(guard->locale);
   inside.id = NULL;
 
   /* everything else: now, or when the last check is old enough */
   if (!guard->whole && (process.holds == 0 || sac_seconds() - guard->checked < SAC_GUARD_SECONDS)) return;
+  const int before = noted, stepped = !guard->whole;
   check(guard);
   guard->checked = sac_seconds();
+  if (stepped && noted != before) guard->restless = 1;
   if (guard->whole) release();
 }

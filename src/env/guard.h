@@ -2,20 +2,22 @@
  * changes the folder, a float mode, the locale. Around each of their calls a guard puts back what the host of the
  * library had: libsac installs no handler and sets no mode of its own.
  *
- * Put back after each call: float modes and the locale of the thread. After each create, reset, state_set and destroy,
- * and after a step at most every SAC_GUARD_SECONDS: what signals do, the signals that the thread blocks, the umask, the
- * locale, and the working folder. A descriptor 0 to 2 that an environment has closed becomes /dev/null, as the next
- * file would get its number. A handler of an environment's own for SIGCHLD, for timers or for crashes stays.
+ * After each call: float modes, and the locale of the thread. After each call but a step: what signals do, the signals
+ * that the thread blocks, the umask, the locale, and the working folder. A descriptor 0 to 2 that an environment has
+ * closed becomes /dev/null, as the next file would get its number. After a step all this takes place every
+ * SAC_GUARD_SECONDS; and after each step, once one was found to have changed something. A handler of an environment's
+ * own for SIGCHLD, for timers or for crashes stays.
  *
  * Each environment keeps the working folder that it has set: it is back there in its next call. */
 #ifndef SAC_ENV_GUARD_H
 #define SAC_ENV_GUARD_H
 
-#include <fenv.h>
 #include <locale.h>
 #include <stdint.h>
 
-#define SAC_GUARD_SECONDS 0.05 /* the longest that a step's changes last, or one step where that takes longer */
+#include "util/floats.h"
+
+#define SAC_GUARD_SECONDS 0.05 /* the longest that changes of a step last, or one step where that takes longer */
 
 /* What was changed, as bits of sac_guard_changes. X(name, words) */
 #define SAC_GUARD_LIST(X)                       \
@@ -37,9 +39,10 @@ typedef struct sac_guard {
   int folder;     /* descriptor of the environment's own working folder; -1: it has that of the host */
   double checked; /* sac_seconds of the last check of everything */
   int whole;      /* 1: the present call is checked for everything */
+  int restless;   /* 1: a step has changed something, and others may */
 
   /* before the present call */
-  fenv_t floats;
+  sac_float_modes floats;
   locale_t locale;
 } sac_guard;
 
@@ -53,8 +56,8 @@ typedef struct sac_env_place {
 sac_guard sac_guard_create(int on);
 void sac_guard_destroy(sac_guard* guard); /* takes one that is all zeros */
 
-/* Around each call of the environment, on the same thread. place: who is called; its texts live until leave. whole: 1
- * checks everything afterwards, 0 only at intervals. */
+/* Around each call of the environment, on the same thread. place: who is called; its texts live until leave. whole: 0
+ * for a step, after which everything is checked at intervals, 1 for other calls. */
 void sac_guard_enter(sac_guard* guard, sac_env_place place, int whole);
 void sac_guard_leave(sac_guard* guard);
 
@@ -68,6 +71,12 @@ void sac_guard_check(sac_guard* guard);
 
 /* The changes since the process began: bit 1 << SAC_GUARD_SIGNALS and so on. */
 uint32_t sac_guard_changes(void);
+
+/* Whether a signal is one that a guard puts back, whatever an environment has set. */
+int sac_guard_owns(int number);
+
+/* Counts a change of such a signal that the host has refused. */
+void sac_guard_refused(void);
 
 /* Fills `place` and returns 1 when the calling thread is in an environment's call. Otherwise returns 0, and `place` is
  * the last call of any thread; its id is then shortened to 127 bytes. Safe in a signal handler. */

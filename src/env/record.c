@@ -1,7 +1,10 @@
 #include "env/record.h"
 
+#include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "env/gym.h"
 #include "env/gym/gym.h"
@@ -45,7 +48,7 @@ fail:
 
 sac_status sac_env_record_make(sac_env_record* record, const char* id, const char* options, const sac_env_film* film) {
   sac_status status = SAC_OK;
-  char shown[SAC_SHOW_MAX];
+  char shown[SAC_SHOW_MAX], whole[PATH_MAX];
   const int ours = sac_env_entry_find(id) != NULL;
 
   /* clear it before anything can fail; a plugin has nothing that draws */
@@ -59,8 +62,13 @@ sac_status sac_env_record_make(sac_env_record* record, const char* id, const cha
   /* in place of a task of ours take Gymnasium's of the same id */
   SAC_TRY(sac_path(record->id, "%s%s", ours ? "gym:" : "", id));
   SAC_TRY(sac_env_find(record->id, &record->api));
-  SAC_TRY(make_options(record, options, ours, film));
+
+  /* the environment may change the working folder before the recorder is made */
   SAC_TRY(sac_make_folders(film->folder));
+  if (!realpath(film->folder, whole)) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s: %s", film->folder, strerror(errno)));
+  sac_env_film absolute = *film;
+  absolute.folder = whole;
+  SAC_TRY(make_options(record, options, ours, &absolute));
 fail:
   return status;
 }

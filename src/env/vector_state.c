@@ -35,7 +35,28 @@ static sac_status env_failed(const sac_vector* vector, const char* what) {
   return sac_fail(SAC_ERROR_ENV, "%s: %s failed: %s", vector->id, what, text ? text : "it gives no reason");
 }
 
-sac_status sac_vector_state_get(const sac_vector* vector, int32_t p, void* state) {
+/* Where a call of the environment is, for its guard. */
+static sac_env_place place(const sac_vector* vector, const char* call) {
+  return (sac_env_place){vector->id, call, vector->steps * (uint64_t)vector->num_envs};
+}
+
+static int get_state(sac_vector* vector, int32_t i, void* state) {
+  if (!vector->api->state_get) return 0;
+  sac_guard_enter(&vector->guard, place(vector, "state_get"), 0);
+  const int failed = vector->api->state_get(vector->self, i, state);
+  sac_guard_leave(&vector->guard);
+  return failed;
+}
+
+static int set_state(sac_vector* vector, int32_t i, const void* state) {
+  if (!vector->api->state_set) return 0;
+  sac_guard_enter(&vector->guard, place(vector, "state_set"), 1);
+  const int failed = vector->api->state_set(vector->self, i, state);
+  sac_guard_leave(&vector->guard);
+  return failed;
+}
+
+sac_status sac_vector_state_get(sac_vector* vector, int32_t p, void* state) {
   const size_t size = one_size(vector), obs = obs_bytes(vector);
 
   /* clear, so that padding has the same bytes in every checkpoint */
@@ -50,8 +71,7 @@ sac_status sac_vector_state_get(const sac_vector* vector, int32_t p, void* state
     memcpy(to + sizeof head, vector->obs + (size_t)i * (size_t)vector->spec.obs_size, obs);
 
     /* the environment's own state, if it has one */
-    if (vector->api->state_get && vector->api->state_get(vector->self, i, to + sizeof head + obs) != 0)
-      return env_failed(vector, "state_get");
+    if (get_state(vector, i, to + sizeof head + obs) != 0) return env_failed(vector, "state_get");
   }
   return SAC_OK;
 }
@@ -94,8 +114,7 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
     vector->mask[i] = 1;
 
     /* restore the environment's own state */
-    if (vector->api->state_set && vector->api->state_set(vector->self, i, from + sizeof head + obs) != 0)
-      return env_failed(vector, "state_set");
+    if (set_state(vector, i, from + sizeof head + obs) != 0) return env_failed(vector, "state_set");
   }
 
   /* a resume goes on with other random numbers than the run began with */

@@ -317,6 +317,7 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
   void* memory = NULL;
   uint8_t* done = calloc((size_t)num_envs, 1);
   int32_t obs, action;
+  int playing = 0;
   sac_status status = SAC_OK;
   if (!done) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d episodes", (int)episodes));
 
@@ -336,6 +337,8 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
                      (int)obs, (int)action, env->id, (int)vector->spec.obs_size, (int)vector->spec.action_size));
 
   /* play one episode in each environment, as play_round does */
+  sac_vector_begin(vector);
+  playing = 1;
   for (int32_t t = 0; t < episodes / num_envs; t++) {
     set_round(vector, t);
     SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_STANDALONE));
@@ -347,6 +350,7 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
     }
   }
 fail:
+  if (playing) sac_vector_end(vector);
   sac_vector_destroy(vector);
   sac_free(memory);
   free(done);

@@ -17,7 +17,7 @@
  * - `destroy` stops the motor. It is called after an error too, but not when the process is killed: that is the
  *   watchdog's.
  * - `reset` moves the servo to its start. It takes time, and has a timeout as well. */
-#define _POSIX_C_SOURCE 200809L
+#define _GNU_SOURCE
 #include <errno.h>
 #include <math.h>
 #include <sac/env.h>

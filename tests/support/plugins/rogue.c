@@ -55,8 +55,11 @@ static void change_signals(void) {
 static void change_process(void) {
   static const char text[] = "from descriptor 1\n";
   if (deed("umask")) umask(0777);
-  if (deed("locale")) setlocale(LC_ALL, "de_DE.UTF-8");
+  if (deed("locale") && !setlocale(LC_ALL, "de_DE.UTF-8")) setlocale(LC_ALL, "C.UTF-8");
   if (deed("floats")) fesetround(FE_UPWARD), feenableexcept(FE_INEXACT);
+#if defined(__x86_64__)
+  if (deed("floats")) __builtin_ia32_ldmxcsr(__builtin_ia32_stmxcsr() | 0x8040); /* subnormal numbers are 0 */
+#endif
   if (deed("close")) close(0), close(1), close(2);
   if (deed("print")) printf("from the C library\n"), (void)!write(1, text, sizeof text - 1);
   if (deed("print at exit")) atexit(say_goodbye);
