@@ -383,21 +383,6 @@ def test_signals():
             assert f"at step {step} of" in sac("resume", out, "--steps", step + 5).stdout
 
 
-def test_second_signal_ends_at_once():
-    with folder() as path:
-        out = pathlib.Path(path, "run")
-        # an evaluation that takes minutes: the first signal waits for the end of the step, the second does not
-        values = dict(LONG, **{"eval.every": 1, "eval.episodes": 100000})
-        process = subprocess.Popen([PROGRAM, *words(values), "--out", str(out), "--quiet"])
-        wait_for(lambda: (out / "config.yaml").exists())
-        time.sleep(0.3)
-        process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        assert process.poll() is None
-        process.send_signal(signal.SIGINT)
-        assert process.wait(timeout=10) == 130
-
-
 def test_closed_pipe():
     """sac train | head: the closed pipe does not end the run."""
     with folder() as path:

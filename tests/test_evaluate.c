@@ -1,4 +1,7 @@
 /* Evaluation: episodes, statistics, and that training does not change. */
+#include <stdatomic.h>
+
+#include "env/list.h"
 #include "kernels/random.h"
 #include "support/small_run.h"
 #include "support/tolerances.h"
@@ -26,7 +29,7 @@ typedef struct bench {
   sac_evaluator* evaluator;
 } bench;
 
-static void set_up_in(bench* b, const char* sets, int32_t episodes, int sequential) {
+static void set_up_in(bench* b, const char* sets, int32_t episodes, int64_t num_envs) {
   sac_settings settings;
   memset(&fake_env, 0, sizeof fake_env);
   b->config = small_config("", sets);
@@ -35,11 +38,11 @@ static void set_up_in(bench* b, const char* sets, int32_t episodes, int sequenti
   ck_ok(sac_vector_create(&b->vector, &fake_env_api, "fake", "{}", (int32_t)settings.seeds, (int32_t)settings.num_envs,
                           seed, sac_stream_env(0)));
   ck_ok(sac_agent_create(&b->agent, b->config, &b->vector->spec));
-  const sac_eval_env env = {.api = &fake_env_api, .id = "fake", .options = "{}", .sequential = sequential};
+  const sac_eval_env env = {.api = &fake_env_api, .id = "fake", .options = "{}", .num_envs = num_envs};
   ck_ok(sac_evaluator_create(&b->evaluator, b->agent, &env, episodes));
 }
 
-static void set_up(bench* b, const char* sets, int32_t episodes) { set_up_in(b, sets, episodes, 0); }
+static void set_up(bench* b, const char* sets, int32_t episodes) { set_up_in(b, sets, episodes, episodes); }
 
 static void tear_down(bench* b) {
   sac_evaluator_destroy(b->evaluator);
@@ -93,22 +96,110 @@ START_TEST(population_equals_single_agents) {
 }
 END_TEST
 
-/* Environments one after the other give the same episodes as several at once, and every evaluation starts them anew. */
+/* Any number of environments plays the same episodes, and every evaluation starts them anew. */
 START_TEST(in_turn_equals_together) {
+  static const int64_t num_envs[] = {0, 1, 2, 3, 4, 5, 10}; /* 0: the default of an environment from outside */
   bench together, turns;
-  double returns[5], single[5];
-  int64_t lengths[5];
-  set_up(&together, "", 5);
+  double returns[2 * 5], other[2 * 5];
+  int64_t lengths[2 * 5];
+  set_up(&together, "seeds=2", 5);
   ck_ok(sac_evaluator_run(together.evaluator, together.agent, 60, returns, lengths));
-  set_up_in(&turns, "", 5, 1);
+  set_up_in(&turns, "seeds=2", 5, num_envs[_i]);
   for (int again = 0; again < 2; again++) {
-    ck_ok(sac_evaluator_run(turns.evaluator, turns.agent, 60, single, lengths));
-    ck_same_bits(returns, single, 5);
-    for (int i = 0; i < 5; i++) ck_assert_int_eq(lengths[i], 7);
+    ck_ok(sac_evaluator_run(turns.evaluator, turns.agent, 60, other, lengths));
+    ck_same_bits(returns, other, 10);
+    for (int i = 0; i < 10; i++) ck_assert_int_eq(lengths[i], 7);
   }
-  ck_assert(memcmp(&single[0], &single[1], sizeof *single) != 0);
+  ck_assert(memcmp(&other[0], &other[1], sizeof *other) != 0);
   tear_down(&turns);
   tear_down(&together);
+}
+END_TEST
+
+START_TEST(number_of_environments) {
+  const sac_env_api* pendulum;
+  ck_ok(sac_env_find("Pendulum-v1", &pendulum));
+  const sac_eval_env own = {.api = pendulum, .id = "Pendulum-v1"}, plugin = {.api = &fake_env_api, .id = "fake"},
+                     same_name = {.api = &fake_env_api, .id = "Pendulum-v1"}, three = {.num_envs = 3, .id = "fake"};
+  ck_assert_int_eq(sac_eval_env_count(&own, 10), 10);
+  ck_assert_int_eq(sac_eval_env_count(&plugin, 10), 1);
+  ck_assert_int_eq(sac_eval_env_count(&same_name, 10), 1);
+  ck_assert_int_eq(sac_eval_env_count(&three, 10), 3);
+  ck_assert_int_eq(sac_eval_env_count(&three, 2), 2);
+}
+END_TEST
+
+/* An episode that does not end is cut; the limit of an environment that has a shorter one stays. */
+START_TEST(endless_episodes_are_cut) {
+  static const struct {
+    int64_t max_steps;
+    int32_t own, limit;
+    int by_default;
+  } row[] = {{5, 0, 5, 0}, {5, 9, 5, 0}, {9, 5, 0, 0}, {0, 5, 0, 0}, {0, 0, SAC_EVAL_STEPS_MAX, 1}};
+  bench b;
+  double returns[3];
+  int64_t lengths[3];
+  int by_default;
+  set_up(&b, "", 3);
+  fake_env.episode = 1 << 30;
+  for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+    sac_evaluator* evaluator;
+    fake_env.limit = row[i].own;
+    const sac_eval_env env = {.api = &fake_env_api, .id = "fake", .options = "{}", .max_steps = row[i].max_steps};
+    ck_ok(sac_evaluator_create(&evaluator, b.agent, &env, 3));
+    ck_assert_int_eq(sac_evaluator_limit(evaluator, &by_default), row[i].limit);
+    ck_assert_int_eq(by_default, row[i].by_default);
+    if (!row[i].by_default) {
+      ck_ok(sac_evaluator_run(evaluator, b.agent, 60, returns, lengths));
+      for (int t = 0; t < 3; t++) ck_assert(lengths[t] == 5 && isfinite(returns[t]));
+    }
+    sac_evaluator_destroy(evaluator);
+  }
+  tear_down(&b);
+}
+END_TEST
+
+/* Leaves an evaluation at the step that `user` counts down to. */
+static int leave_at(void* user, int beside) {
+  atomic_int* left = user;
+  (void)beside;
+  return atomic_fetch_sub(left, 1) == 0;
+}
+
+/* An evaluation that was left and is played again has the results of one that was not; played on this thread (0), and
+ * on its own while the agent learns (1). */
+START_TEST(left_and_played_again) {
+  bench b;
+  double whole[5], again[5];
+  int64_t lengths[5];
+  set_up(&b, _i ? "cpu.threads=1" : "cpu.threads=1024", 5);
+  ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, whole, lengths));
+  for (int at = 0; at < 15; at += 7) {
+    sac_evaluator* evaluator;
+    atomic_int left = at;
+    const sac_eval_env env = {.api = &fake_env_api, .id = "fake", .num_envs = 2, .leave = leave_at, .user = &left};
+    ck_ok(sac_evaluator_create(&evaluator, b.agent, &env, 5));
+    ck_fails(sac_evaluator_run(evaluator, b.agent, 60, again, lengths), SAC_STOPPED, "left");
+    for (int i = 0; i < 5; i++) ck_assert_int_eq(isnan(again[i]), i >= at / 7 * 2);
+    /* the agent goes on meanwhile, and the copy has the weights of before */
+    if (sac_evaluator_agent(evaluator) != b.agent) ck_ok(sac_step(b.agent, b.vector, SAC_ACT_SAMPLE, 0));
+    ck_ok(sac_evaluator_run(evaluator, sac_evaluator_agent(evaluator), 60, again, lengths));
+    ck_same_bits(whole, again, 5);
+    sac_evaluator_destroy(evaluator);
+  }
+  tear_down(&b);
+}
+END_TEST
+
+/* An evaluator does not wait for an evaluation that it is destroyed in. */
+START_TEST(destroyed_while_it_plays) {
+  bench b;
+  double returns[3];
+  int64_t lengths[3];
+  set_up(&b, "cpu.threads=1", 3);
+  fake_env.episode = 1 << 30;
+  if (sac_processors() > 1) ck_ok(sac_evaluator_begin(b.evaluator, b.agent, 60, returns, lengths));
+  tear_down(&b);
 }
 END_TEST
 
@@ -260,7 +351,8 @@ START_TEST(failures_say_where) {
 END_TEST
 
 CHECK_MAIN("evaluate", CASE(mean_and_std), CASE(every_episode_once), CASE(number_picks_the_episodes),
-           CASE(population_equals_single_agents), CASE(in_turn_equals_together), CASE(stopped_agents_do_not_play),
-           CASE(training_is_left_alone), CASE(played_while_the_agent_learns), CASE(copy_plays_as_the_agent),
-           CASE(one_after_the_other), CASE(copy_of_a_flagged_device), CASE(memory_of_the_copy),
-           CASE(failures_say_where))
+           CASE(population_equals_single_agents), LOOP(in_turn_equals_together, 7), CASE(number_of_environments),
+           CASE(endless_episodes_are_cut), LOOP(left_and_played_again, 2), CASE(destroyed_while_it_plays),
+           CASE(stopped_agents_do_not_play), CASE(training_is_left_alone), CASE(played_while_the_agent_learns),
+           CASE(copy_plays_as_the_agent), CASE(one_after_the_other), CASE(copy_of_a_flagged_device),
+           CASE(memory_of_the_copy), CASE(failures_say_where))

@@ -113,7 +113,8 @@ def stops(number, deed, when, values=None, env=ROGUE):
             _, text = process.communicate(timeout=30)
         finally:
             process.kill()
-        assert process.returncode == 128 + number and text == "", (deed, when, process.returncode, text)
+        assert process.returncode == 128 + number, (deed, when, process.returncode, text)
+        assert re.fullmatch(r"sac: [^\n]+: stops after this step [^\n]+\n", text), text
         log = (out / "log.txt").read_text()
         step = int(re.search(r"stopped at step (\d+)", log).group(1))
         assert checkpoints(out / "seed_1")[-1] == step, (step, checkpoints(out / "seed_1"))

@@ -404,6 +404,51 @@ START_TEST(stopped_agents_are_harmless) {
 }
 END_TEST
 
+/* end_all truncates what goes on, lists only what ended by itself, and starts nothing before sac_vector_start. The
+ * state of such a vector needs nothing of the environments. */
+START_TEST(all_episodes_end) {
+  const uint64_t seed = 3;
+  sac_vector *v = make("Pendulum-v1", 1, 2, &seed, STREAM), *other = make("Pendulum-v1", 1, 2, &seed, STREAM), *shared;
+  int exact = 0;
+
+  /* in the middle of two episodes */
+  for (uint64_t t = 150; t <= 200; t += 50) {
+    run(v, v->steps, t - 1);
+    v->end_all = 1;
+    run(v, t - 1, t);
+    ck_assert(v->ended && !v->end_all && v->truncated[0] && v->truncated[1] && !v->terminated[0]);
+    ck_assert_int_eq(v->finished_count, 0);
+
+    /* another vector takes the state, and both start the same next episodes */
+    void* state = calloc(sac_vector_state_size(v), 1);
+    ck_ok(sac_vector_state_get(v, 0, state));
+    ck_ok(sac_vector_state_set(other, 0, state, &exact));
+    ck_assert(exact == 1 && other->ended);
+    free(state);
+    ck_ok(sac_vector_start(v));
+    ck_ok(sac_vector_start(other));
+    ck_ok(sac_vector_start(other)); /* does nothing */
+    run(v, t, t + 1);
+    run(other, t, t + 1);
+    same(v, 0, other, 0, 2);
+    ck_assert(!v->ended && v->episode[0] == t / 50 - 1);
+  }
+
+  /* a shared vector plays in the same instance, and leaves the owner's arrays alone */
+  v->end_all = 1;
+  run(v, 201, 202);
+  ck_ok(sac_vector_share(&shared, v, sac_stream_eval_env(0)));
+  ck_ok(sac_vector_reset(shared, 7));
+  run(shared, 0, 230);
+  ck_assert(v->episode[1] == 3 && v->steps == 202 && v->ended);
+  sac_vector_destroy(shared);
+  ck_ok(sac_vector_start(v));
+  run(v, 202, 210);
+  sac_vector_destroy(other);
+  sac_vector_destroy(v);
+}
+END_TEST
+
 int main(void) {
   const int tasks = sac_task_count;
   const check_case cases[] = {CASE(time_limit_truncates_and_resets),
@@ -419,6 +464,7 @@ int main(void) {
                               CASE(foreign_tables_are_refused),
                               CASE(stateless_environments_start_their_next_episode),
                               CASE(the_environments_own_flags_are_kept),
-                              CASE(stopped_agents_are_harmless)};
+                              CASE(stopped_agents_are_harmless),
+                              CASE(all_episodes_end)};
   return check_run("vector", cases, sizeof cases / sizeof *cases);
 }

@@ -43,7 +43,8 @@ typedef struct sac_evaluation {
  * does. The structs and texts are valid during the call.
  *
  * evaluation: if an evaluation runs on a thread of its own, the callback may come some steps after the step of the
- * evaluation. It comes before the next checkpoint or evaluation, and before sac_run_steps stops or ends the run.
+ * evaluation. It comes before the next scheduled checkpoint or evaluation, and before sac_run_steps ends the run. An
+ * evaluation that is left has no callback until it is played again.
  * log: one line of text for people, without a newline. */
 typedef struct sac_callbacks {
   void* user;
@@ -66,14 +67,20 @@ SAC_API sac_status sac_run_resume(sac_run** run, const char* dir, const sac_conf
                                   const sac_callbacks* callbacks);
 
 /* Trains n more steps (transitions per agent), but not beyond train.steps; n = 0: up to train.steps. Evaluates, logs
- * and writes checkpoints as configured. Errors: STOPPED (by sac_run_stop or a callback; a checkpoint has been written),
- * NUMERIC, ENV, FILE (with checkpoint.on_error=continue only at the end, if its checkpoint or rows on the way could not
- * be written: sac_run_save tries the checkpoint again). */
+ * and writes checkpoints as configured. An evaluation that was left is played again first. Errors: STOPPED (by
+ * sac_run_stop or a callback; a checkpoint has been written), NUMERIC, ENV, FILE (with checkpoint.on_error=continue
+ * only at the end, if its checkpoint or rows on the way could not be written: sac_run_save tries the checkpoint again).
+ */
 SAC_API sac_status sac_run_steps(sac_run* run, int64_t n);
 
-/* Asks sac_run_steps to stop. It finishes the current step and a running evaluation, writes a checkpoint and returns
- * STOPPED. This is the only call that is allowed from another thread or from a signal handler. */
+/* Asks sac_run_steps to stop. It finishes the current step of the environments, leaves an evaluation that is being
+ * played, writes a checkpoint and returns STOPPED. The evaluation is played again by the next sac_run_steps, or after a
+ * resume: its episodes and weights are the same, and so is evaluations.csv. */
 SAC_API void sac_run_stop(sac_run* run);
+
+/* Asks sac_run_steps to write a checkpoint after the current step of the environments, also in an evaluation, and to go
+ * on. This call and sac_run_stop are the only ones that are allowed from another thread or from a signal handler. */
+SAC_API void sac_run_request_checkpoint(sac_run* run);
 
 SAC_API sac_agent* sac_run_agent(sac_run* run);         /* owned by the run, lives as long as it */
 SAC_API const char* sac_run_folder(const sac_run* run); /* the run folder */

@@ -13,9 +13,12 @@
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/score.h"
+#include "cli/signals.h"
 #include "env/record.h"
 #include "env/vector.h"
 #include "formats/safetensors.h"
+#include "kernels/random.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/folder.h"
@@ -39,7 +42,11 @@ static const char notes[] =
     "\n"
     "The 95% interval of the mean (Student's t) is over the episodes of one policy, or over the seeds of several.\n"
     "\n"
-    "Exit codes: 0 well, 1 failed, 2 wrong usage, 3 a value was not finite.\n"
+    "Ctrl-C (or SIGTERM, SIGHUP) leaves the evaluation after its step, and prints the numbers of the episodes that\n"
+    "have ended.\n"
+    "\n"
+    "Exit codes: 0 well, 1 failed, 2 wrong usage, 3 a value was not finite, 130 stopped by Ctrl-C (143 by SIGTERM,\n"
+    "129 by SIGHUP).\n"
     "\n"
     "Examples:\n"
     "  sac eval runs/mine\n"
@@ -54,90 +61,85 @@ static const char notes[] =
 /* The command line. */
 typedef struct options {
   int64_t episodes, seed;
+  int64_t max_steps;  /* steps after which an episode is cut; 0: as the run says */
   const char* env;    /* replaces the environment that the file names; NULL: does not */
   const char* record; /* the folder of videos; NULL: none */
   const char* camera; /* replaces eval.camera; NULL: does not */
   int best, json;
 } options;
 
-/* The episodes of one policy, and their statistics. The arrays are owned. */
-typedef struct score {
-  char path[SAC_PATH_MAX];
-  char name[SAC_PATH_MAX]; /* of its videos; "" without --record-video */
-
-  /* episode_return, length (episodes): each episode's return and steps; half_width: of the 95% interval of the mean */
-  double *episode_return, mean, std, half_width, min, max;
-  int64_t* length;
-  double mean_length;
-} score;
-
-/* --- statistics --------------------------------------------------------------------------------------------------- */
-
-/* The 97.5% point of Student's t with `freedom` degrees of freedom, to within 0.1%: a table up to 10, then two terms of
- * the expansion of Cornish and Fisher about the normal quantile z. */
-static double student_t(int64_t freedom) {
-  static const double table[] = {NAN,     12.7062, 4.30265, 3.18245, 2.77645, 2.57058,
-                                 2.44691, 2.36462, 2.306,   2.26216, 2.22814};
-  if (freedom < (int64_t)(sizeof table / sizeof *table)) return table[freedom];
-  const double z = 1.959963985, n = (double)freedom, z2 = z * z;
-  return z * (1 + (z2 + 1) / (4 * n) + ((5 * z2 + 16) * z2 + 3) / (96 * n * n));
-}
-
-/* Half the width of the 95% confidence interval of a mean of n values; NaN for n = 1. */
-static double half_width(double std, int64_t n) { return n > 1 ? student_t(n - 1) * std / sqrt((double)n) : NAN; }
-
-/* Fills the statistics of the episodes. */
-static void summarize(score* s, int64_t episodes) {
-  int64_t steps = 0;
-
-  /* find mean, spread and confidence */
-  sac_mean_std(s->episode_return, (int32_t)episodes, &s->mean, &s->std);
-  s->half_width = half_width(s->std, episodes);
-
-  /* find the range of the returns, and the mean length */
-  s->min = INFINITY;
-  s->max = -INFINITY;
-  for (int64_t i = 0; i < episodes; i++) {
-    s->min = fmin(s->min, s->episode_return[i]);
-    s->max = fmax(s->max, s->episode_return[i]);
-    steps += s->length[i];
-  }
-  s->mean_length = (double)steps / (double)episodes;
-}
-
 /* --- playing ------------------------------------------------------------------------------------------------------ */
 
-/* Finds the environment `id`. With --record-video: the one that records it, one episode after another. `env` points
- * into `record`, which must outlive it. */
-static sac_status find_env(const options* o, const score* s, const char* id, const char* env_options,
-                           const char* camera, sac_env_record* record, sac_eval_env* env) {
+/* Whether a signal asked to leave the evaluation. */
+static int leave(void* user, int beside) {
+  (void)user;
+  (void)beside;
+  return sac_signals_caught() != 0;
+}
+
+/* The environments that play, and what they are made of. */
+typedef struct scene {
+  sac_eval_env env;
+  sac_env_record record; /* with --record-video; env points into it */
+  sac_vector* vector;
+} scene;
+
+static void end_scene(scene* c) {
+  sac_vector_destroy(c->vector);
+  sac_env_record_clear(&c->record);
+}
+
+/* Finds the environment `id`. With --record-video: the one that records it, by a camera (eval.camera). */
+static sac_status find_env(const options* o, const sac_score* s, const char* id, const char* env_options,
+                           const char* camera, scene* c) {
   const sac_env_film film = {
       .folder = o->record, .name = s->name, .camera = o->camera ? o->camera : camera, .episodes = o->episodes};
   sac_status status = SAC_OK;
-  *env = (sac_eval_env){.id = id, .options = env_options, .sequential = o->record != NULL};
-  if (!o->record) return sac_env_find(id, &env->api);
+  c->env.id = id;
+  c->env.options = env_options;
+  if (!o->record) return sac_env_find(id, &c->env.api);
 
-  /* replace it by the environment of Gymnasium that records */
-  SAC_TRY(sac_env_record_make(record, id, env_options, &film));
-  env->api = record->api;
-  env->id = record->id;
-  env->options = record->options;
+  /* replace it by the environment of Gymnasium that records, one episode after another */
+  SAC_TRY(sac_env_record_make(&c->record, id, env_options, &film));
+  c->env.api = c->record.api;
+  c->env.id = c->record.id;
+  c->env.options = c->record.options;
+  c->env.num_envs = 1;
+fail:
+  return status;
+}
+
+/* Makes the environments. settings: of the run that the policy is of; NULL: not known. No other environment is made,
+ * also not for its sizes. */
+static sac_status make_scene(const options* o, const sac_score* s, const char* id, const char* env_options,
+                             const sac_settings* settings, scene* c) {
+  const uint64_t seed = (uint64_t)o->seed;
+  sac_status status = SAC_OK;
+  c->env.num_envs = settings ? settings->eval_num_envs : 0;
+  c->env.max_steps = o->max_steps > 0 ? o->max_steps : settings ? settings->eval_max_steps : 0;
+  c->env.leave = leave;
+  SAC_TRY(find_env(o, s, id, env_options, settings ? settings->eval_camera : "auto", c));
+  SAC_TRY(sac_vector_create(&c->vector, c->env.api, c->env.id, c->env.options, 1,
+                            sac_eval_env_count(&c->env, (int32_t)o->episodes), &seed, sac_stream_eval_env(0)));
+  c->env.vector = c->vector;
+
+  /* episodes may not end by themselves */
+  if (c->env.max_steps == 0 && c->vector->spec.max_episode_steps == 0)
+    (void)fprintf(stderr, "sac: %s has no limit of steps: an episode is cut after %d (--max-steps)\n", c->vector->id,
+                  SAC_EVAL_STEPS_MAX);
 fail:
   return status;
 }
 
 /* Plays the agent of a checkpoint file. text: its configuration. The replay is as small as possible, so that a big run
  * can be evaluated on a small machine. */
-static sac_status play_checkpoint(const sac_safetensors* file, const char* text, const options* o, score* s) {
+static sac_status play_checkpoint(const sac_safetensors* file, const char* text, const options* o, sac_score* s) {
   char number[SAC_NUMBER_MAX];
   sac_config* config = NULL;
   sac_settings settings;
-  sac_eval_env eval_env;
-  sac_env_record record = {0};
-  sac_vector* vector = NULL;
+  scene c = {0};
   sac_agent* agent = NULL;
   sac_evaluator* evaluator = NULL;
-  const uint64_t seed = (uint64_t)o->seed;
   sac_status status = SAC_OK;
 
   /* change the configuration of the run to one agent with a small replay */
@@ -149,44 +151,43 @@ static sac_status play_checkpoint(const sac_safetensors* file, const char* text,
   SAC_TRY(sac_config_set_from(config, "replay.capacity", number, SAC_ORIGIN_FLAG, "eval"));
   SAC_TRY(sac_config_set_from(config, "seeds", "1", SAC_ORIGIN_FLAG, "eval"));
 
-  /* create the agent; one environment gives its sizes */
-  SAC_TRY(find_env(o, s, settings.env_id, settings.env_options, settings.eval_camera, &record, &eval_env));
-  SAC_TRY(sac_vector_create(&vector, eval_env.api, eval_env.id, eval_env.options, 1, 1, &seed, 0));
-  SAC_TRY(sac_agent_create(&agent, config, &vector->spec));
+  /* create the environments, which give the sizes of the agent, then the agent */
+  SAC_TRY(make_scene(o, s, settings.env_id, settings.env_options, &settings, &c));
+  SAC_TRY(sac_agent_create(&agent, config, &c.vector->spec));
   status = sac_agent_read(agent, file, 0, 1);
   if (status == SAC_ERROR_SHAPE)
-    sac_fail_prefix("%s does not fit %s, which has %d observations and %d actions: ", file->path, eval_env.id,
-                    (int)vector->spec.obs_size, (int)vector->spec.action_size);
+    sac_fail_prefix("%s does not fit %s, which has %d observations and %d actions: ", file->path, c.env.id,
+                    (int)c.vector->spec.obs_size, (int)c.vector->spec.action_size);
   if (status != SAC_OK) goto fail;
 
   /* play; --seed picks the episodes */
-  agent->seed[0] = seed;
-  SAC_TRY(sac_evaluator_create(&evaluator, agent, &eval_env, (int32_t)o->episodes));
+  agent->seed[0] = (uint64_t)o->seed;
+  SAC_TRY(sac_evaluator_create(&evaluator, agent, &c.env, (int32_t)o->episodes));
+  s->limit = sac_evaluator_limit(evaluator, NULL);
   SAC_TRY(sac_evaluator_run(evaluator, agent, SAC_EVALUATION_STANDALONE, s->episode_return, s->length));
 fail:
   sac_evaluator_destroy(evaluator);
   sac_agent_destroy(agent);
-  sac_vector_destroy(vector);
-  sac_env_record_clear(&record);
+  end_scene(&c);
   sac_config_destroy(config);
   return status;
 }
 
 /* Plays a policy file. */
-static sac_status play_policy(const sac_safetensors* file, const options* o, score* s) {
-  sac_eval_env eval_env;
-  sac_env_record record = {0};
+static sac_status play_policy(const sac_safetensors* file, const options* o, sac_score* s) {
+  scene c = {0};
   sac_status status = SAC_OK;
 
   /* find the environment: that of --env, or the one that the file names */
   const char* env = o->env ? o->env : sac_safetensors_metadata(file, "env");
   if (!env) return sac_fail(SAC_ERROR_FORMAT, "%s does not say its environment: give --env", file->path);
-  SAC_TRY(find_env(o, s, env, sac_safetensors_metadata(file, "env.options"), "auto", &record, &eval_env));
+  SAC_TRY(make_scene(o, s, env, sac_safetensors_metadata(file, "env.options"), NULL, &c));
 
   /* play */
-  SAC_TRY(sac_evaluate_policy(file, &eval_env, (uint64_t)o->seed, (int32_t)o->episodes, s->episode_return, s->length));
+  SAC_TRY(sac_evaluate_policy(file, &c.env, (uint64_t)o->seed, (int32_t)o->episodes, s->episode_return, s->length,
+                              &s->limit));
 fail:
-  sac_env_record_clear(&record);
+  end_scene(&c);
   return status;
 }
 
@@ -203,11 +204,11 @@ static sac_status name_videos(const char* path, int seed_folder, char name[SAC_P
 }
 
 /* Fails unless the video of every episode was written: Gymnasium's recorder does not report its errors. */
-static sac_status check_videos(const options* o, const score* s) {
+static sac_status check_videos(const options* o, const sac_score* s) {
   char path[SAC_PATH_MAX];
   struct stat info;
   sac_status status = SAC_OK;
-  for (int64_t e = 0; e < o->episodes; e++) {
+  for (int64_t e = 0; e < s->episodes; e++) {
     SAC_TRY(sac_env_record_path(path, o->record, s->name, e));
     if (stat(path, &info) != 0 || info.st_size == 0)
       return sac_fail(SAC_ERROR_FILE, "Gymnasium's recorder has not written %s", path);
@@ -216,8 +217,9 @@ fail:
   return status;
 }
 
-/* Plays the episodes of one file and fills its score. */
-static sac_status play(const char* path, const options* o, score* s) {
+/* Plays the episodes of one file and fills its score. STOPPED: a signal came, and the score is of the episodes that
+ * have ended. */
+static sac_status play(const char* path, const options* o, sac_score* s) {
   sac_safetensors* file = NULL;
   sac_status status = SAC_OK;
 
@@ -230,12 +232,14 @@ static sac_status play(const char* path, const options* o, score* s) {
 
   /* play; a checkpoint holds a configuration, a policy file does not */
   SAC_TRY(sac_safetensors_open(&file, path));
-  const char* config = sac_safetensors_metadata(file, "config");
-  SAC_TRY(config ? play_checkpoint(file, config, o, s) : play_policy(file, o, s));
+  const char *config = sac_safetensors_metadata(file, "config"), *step = sac_safetensors_metadata(file, "step");
+  (void)snprintf(s->step, sizeof s->step, "%s", step ? step : "");
+  status = config ? play_checkpoint(file, config, o, s) : play_policy(file, o, s);
+  if (status != SAC_OK && status != SAC_STOPPED) goto fail;
 
   /* compute the statistics */
-  summarize(s, o->episodes);
-  if (o->record) SAC_TRY(check_videos(o, s));
+  sac_score_fill(s, o->episodes);
+  if (o->record && status == SAC_OK) SAC_TRY(check_videos(o, s));
 fail:
   sac_safetensors_close(file);
   return status;
@@ -303,8 +307,9 @@ fail:
 }
 
 /* Plays all policies of the target: a run folder, a seed folder or a file. *scores (count) is the caller's to free,
- * with its arrays, also after an error. */
-static sac_status play_all(const char* target, const options* o, score** scores, int64_t* count) {
+ * with its arrays, also after an error. played: receives the number of policies of which an episode has ended. STOPPED:
+ * a signal came. */
+static sac_status play_all(const char* target, const options* o, sac_score** scores, int64_t* count, int64_t* played) {
   char folder[SAC_PATH_MAX], path[SAC_PATH_MAX];
   int64_t seed = 0, seeds = 1;
   sac_status status = SAC_OK;
@@ -326,7 +331,9 @@ static sac_status play_all(const char* target, const options* o, score** scores,
     /* find its checkpoint, and play */
     if (is_folder(folder)) SAC_TRY(seed_file(folder, o, path));
     else SAC_TRY(sac_path(path, "%s", folder));
-    SAC_TRY(play(path, o, &(*scores)[i]));
+    status = play(path, o, &(*scores)[i]);
+    *played += (status == SAC_OK || status == SAC_STOPPED) && (*scores)[i].episodes > 0;
+    if (status != SAC_OK) goto fail;
   }
 fail:
   return status;
@@ -335,24 +342,27 @@ fail:
 /* --- printing ----------------------------------------------------------------------------------------------------- */
 
 /* The path of a video. It fits, because check_videos has made it before. */
-static const char* video(const options* o, const score* s, int64_t episode, char path[SAC_PATH_MAX]) {
+static const char* video(const options* o, const sac_score* s, int64_t episode, char path[SAC_PATH_MAX]) {
   return sac_env_record_path(path, o->record, s->name, episode) == SAC_OK ? path : "";
 }
 
 /* Prints the returns of each policy and, for several seeds, those over all of them. */
-static void print_text(const options* o, const score* scores, int64_t count, const score* all) {
+static void print_text(const options* o, const sac_score* scores, int64_t count, const sac_score* all) {
   char path[SAC_PATH_MAX];
   for (int64_t i = 0; i < count; i++) {
-    const score* s = &scores[i];
+    const sac_score* s = &scores[i];
 
-    /* print the statistics of a policy; one episode has no interval */
+    /* name the policy, and print its statistics; one episode has no interval */
+    if (s->step[0]) sac_print("step %s of ", s->step);
     sac_print("%s\n  mean %.2f", s->path, s->mean);
-    if (o->episodes > 1) sac_print(" +- %.2f (95%%), std %.2f", s->half_width, s->std);
-    sac_print(", min %.2f, max %.2f over %lld episode%s of %.1f steps\n", s->min, s->max, (long long)o->episodes,
-              o->episodes > 1 ? "s" : "", s->mean_length);
+    if (s->episodes > 1) sac_print(" +- %.2f (95%%), std %.2f", s->half_width, s->std);
+    sac_print(", min %.2f, max %.2f over %lld episode%s of %.1f steps", s->min, s->max, (long long)s->episodes,
+              s->episodes > 1 ? "s" : "", s->mean_length);
+    if (s->cut) sac_print(", %lld cut after %d steps", (long long)s->cut, (int)s->limit);
+    sac_print("\n");
 
     /* name its videos */
-    for (int64_t e = 0; o->record && e < o->episodes; e++)
+    for (int64_t e = 0; o->record && e < s->episodes; e++)
       sac_print("  %.2f in %s\n", s->episode_return[e], video(o, s, e, path));
   }
 
@@ -362,19 +372,12 @@ static void print_text(const options* o, const score* scores, int64_t count, con
               (long long)count, all->mean, all->half_width, all->std, all->min, all->max);
 }
 
-/* The statistics as a JSON object. */
-static json_t* statistics_json(const score* s) {
-  return json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", sac_json_real(s->mean), "std", sac_json_real(s->std),
-                   "half_width_95", sac_json_real(s->half_width), "min", sac_json_real(s->min), "max",
-                   sac_json_real(s->max));
-}
-
 /* One policy as a JSON object. *bad becomes not 0 when a part could not be made. */
-static json_t* score_json(const options* o, const score* s, int* bad) {
+static json_t* score_json(const options* o, const sac_score* s, int* bad) {
   /* fill the arrays, one element for each episode */
   char path[SAC_PATH_MAX];
-  json_t *one = statistics_json(s), *returns = json_array(), *lengths = json_array(), *videos = json_array();
-  for (int64_t e = 0; e < o->episodes; e++) {
+  json_t *one = sac_score_json(s), *returns = json_array(), *lengths = json_array(), *videos = json_array();
+  for (int64_t e = 0; e < s->episodes; e++) {
     *bad += json_array_append_new(returns, sac_json_real(s->episode_return[e]));
     *bad += json_array_append_new(lengths, json_integer(s->length[e]));
     if (o->record) *bad += json_array_append_new(videos, json_string(video(o, s, e, path)));
@@ -382,6 +385,8 @@ static json_t* score_json(const options* o, const score* s, int* bad) {
 
   /* put everything into the object; `videos` stays out without --record-video */
   *bad += json_object_set_new(one, "path", json_string(s->path));
+  if (s->step[0]) *bad += json_object_set_new(one, "step", json_integer(strtoll(s->step, NULL, 10)));
+  *bad += json_object_set_new(one, "cut", json_integer(s->cut));
   *bad += json_object_set_new(one, "mean_length", sac_json_real(s->mean_length));
   *bad += json_object_set_new(one, "returns", returns) + json_object_set_new(one, "lengths", lengths);
   *bad += o->record ? json_object_set(one, "videos", videos) : 0;
@@ -390,7 +395,7 @@ static json_t* score_json(const options* o, const score* s, int* bad) {
 }
 
 /* Returns 0, or not 0 when the object could not be made or printed. */
-static int print_json(const options* o, const score* scores, int64_t count, const score* all) {
+static int print_json(const options* o, const sac_score* scores, int64_t count, const sac_score* all) {
   json_t *root = json_object(), *list = json_array();
   int bad = json_object_set_new(root, "episodes", json_integer(o->episodes)) +
             json_object_set_new(root, "seed", json_integer(o->seed));
@@ -402,33 +407,32 @@ static int print_json(const options* o, const score* scores, int64_t count, cons
   }
 
   /* add the statistics over all of them, and print */
-  bad += json_object_set_new(root, "policies", list) + json_object_set_new(root, "all", statistics_json(all));
+  bad += json_object_set_new(root, "policies", list) + json_object_set_new(root, "all", sac_score_json(all));
   if (bad == 0)
     bad = json_dumpf(root, sac_out, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) || fputc('\n', sac_out) == EOF;
   json_decref(root);
   return bad;
 }
 
-/* The statistics of all policies. Of several seeds: mean and std of their means, min and max of all episodes. Of the
- * only policy: its own. */
-static sac_status combine(const score* scores, int64_t count, score* all) {
-  *all = scores[0];
-  if (count <= 1) return SAC_OK;
+/* Prints the scores of the policies that were played. Returns the exit code. */
+static int print_scores(const options* o, const sac_score* scores, int64_t played) {
+  sac_score all = {0};
+  if (played == 0) return SAC_EXIT_WELL;
+  const sac_status status = sac_score_combine(scores, played, &all);
+  if (status != SAC_OK) return sac_cli_fail(status);
+  if (o->json) return print_json(o, scores, played, &all) == 0 ? SAC_EXIT_WELL : SAC_EXIT_FAILED;
+  print_text(o, scores, played, &all);
+  return SAC_EXIT_WELL;
+}
 
-  /* collect the means, and find the range over all episodes */
-  double* means = calloc((size_t)count, sizeof *means);
-  if (!means) return sac_fail(SAC_ERROR_MEMORY, "no memory for the means of %lld policies", (long long)count);
-  for (int64_t i = 0; i < count; i++) {
-    means[i] = scores[i].mean;
-    all->min = fmin(all->min, scores[i].min);
-    all->max = fmax(all->max, scores[i].max);
-  }
-
-  /* the interval is over seeds, not over episodes */
-  sac_mean_std(means, (int32_t)count, &all->mean, &all->std);
-  all->half_width = half_width(all->std, count);
-  free(means);
-  return SAC_OK;
+/* Says how far an evaluation came that a signal stopped. Returns the exit code. */
+static int tell_stopped(const options* o, const sac_score* scores, int64_t count, int64_t played) {
+  int64_t ended = 0;
+  for (int64_t i = 0; i < count; i++) ended += scores[i].episodes;
+  (void)fflush(sac_out);
+  (void)fprintf(stderr, "sac: stopped: %lld of %lld episodes have ended%s\n", (long long)ended,
+                (long long)(count * o->episodes), played ? "; the numbers are of these" : "");
+  return 128 + sac_signals_caught();
 }
 
 int sac_cli_eval(int argc, char** argv) {
@@ -440,6 +444,8 @@ int sac_cli_eval(int argc, char** argv) {
       SAC_OPTION_INTEGER("--seed", "N", &o.seed, 0, 9007199254740992.0, "seed of the episodes (0)"),
       SAC_OPTION_SWITCH("--best", &o.best, "the checkpoint with the best evaluation, not the last"),
       SAC_OPTION_TEXT("--env", "ID", (void*)&o.env, "environment, instead of the file's own"),
+      SAC_OPTION_INTEGER("--max-steps", "N", &o.max_steps, 1, 2147483647,
+                         "steps after which an episode is cut (eval.max_steps of the run)"),
       SAC_OPTION_TEXT("--record-video", "FOLDER", (void*)&o.record, "write a video of each episode to FOLDER"),
       SAC_OPTION_TEXT("--camera", "NAME", (void*)&o.camera, "of the video; otherwise key eval.camera"),
       SAC_OPTION_SWITCH("--json", &o.json, "print one JSON object"),
@@ -454,8 +460,8 @@ int sac_cli_eval(int argc, char** argv) {
 
   /* parse the command line */
   sac_operands operands;
-  score* scores = NULL;
-  int64_t count = 0;
+  sac_score* scores = NULL;
+  int64_t count = 0, played = 0;
   int code = sac_options_parse(&syntax, argc, argv, NULL, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
@@ -475,14 +481,11 @@ int sac_cli_eval(int argc, char** argv) {
   if (o.best && !is_folder(operands.text[0]))
     return sac_options_usage(&syntax, "--best chooses a checkpoint of a run: give its folder, not a file");
 
-  /* play all policies, then print */
-  code = SAC_EXIT_WELL;
-  score all = {0};
-  sac_status status = play_all(operands.text[0], &o, &scores, &count);
-  if (status == SAC_OK) status = combine(scores, count, &all);
-  if (status != SAC_OK) code = sac_cli_fail(status);
-  else if (!o.json) print_text(&o, scores, count, &all);
-  else if (print_json(&o, scores, count, &all) != 0) code = SAC_EXIT_FAILED;
+  /* play all policies until a signal comes, then print what was played */
+  sac_signals_catch("stops after this step, and shows the episodes that have ended", 0);
+  sac_status status = play_all(operands.text[0], &o, &scores, &count, &played);
+  code = status == SAC_OK || status == SAC_STOPPED ? print_scores(&o, scores, played) : sac_cli_fail(status);
+  if (status == SAC_STOPPED && code == SAC_EXIT_WELL) code = tell_stopped(&o, scores, count, played);
 
   /* free the scores, also after an error */
   for (int64_t i = 0; i < count; i++) {

@@ -174,25 +174,6 @@ fail:
   return status;
 }
 
-sac_status sac_cli_device_why(const sac_config* config, char why[SAC_WHY_MAX]) {
-  sac_settings settings;
-  sac_shape shape;
-  sac_vector* vector = NULL;
-  const sac_backend* backend;
-  int32_t ordinal;
-
-  /* nothing is to be explained when the device is named */
-  sac_status status = sac_config_settings(config, &settings);
-  why[0] = '\0';
-  if (status != SAC_OK || strcmp(settings.device, "auto") != 0) return status;
-
-  /* choose; one environment suffices, as only its sizes are read */
-  status = prepare(config, 1, 1, &settings, &vector, &shape);
-  if (status == SAC_OK) status = sac_estimate_choose(&settings, &shape, &backend, &ordinal, why);
-  sac_vector_destroy(vector);
-  return status;
-}
-
 /* Steps of all environments with random actions, for sac_bench_time. */
 static sac_status loop_env(void* user, int64_t count) {
   sac_status status = SAC_OK;

@@ -1,4 +1,4 @@
-/* The estimates of src/agent/estimate.h, as sac info and --dry-run print them. */
+/* The estimates of src/agent/estimate.h, as sac info prints them. */
 #ifndef SAC_CLI_EXPECT_H
 #define SAC_CLI_EXPECT_H
 
@@ -12,9 +12,5 @@ void sac_cli_estimates(int json);
  * Creates the environments of the run and steps them for about 0.3 s, because their time is measured and not
  * estimated. Errors: as sac_run_create. */
 sac_status sac_cli_expected(const sac_config* config, int json);
-
-/* why: receives the line of sac_estimate_choose about the device that `device: auto` chooses for a run; "" when the
- * configuration names a device. Errors: as sac_run_create. */
-sac_status sac_cli_device_why(const sac_config* config, char why[SAC_WHY_MAX]);
 
 #endif

@@ -1,30 +1,17 @@
 #include "cli/session.h"
 
 #include <signal.h>
-#include <stdatomic.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "cli/cli.h"
 #include "cli/crash.h"
 #include "cli/out.h"
+#include "cli/signals.h"
 #include "util/clock.h"
 #include "util/error.h"
 #include "util/text.h"
 
-/* --- signals ------------------------------------------------------------------------------------------------------ */
-
-static _Atomic(sac_run*) running;    /* the run that on_signal stops; NULL: none */
-static volatile sig_atomic_t caught; /* the first signal; 0: none */
-
-/* The first signal stops the run after its step. The second one ends the process at once. Only functions that are safe
- * in a signal handler are called. */
-static void on_signal(int signal) {
-  if (caught) sac_crash_leave(128 + signal);
-  caught = signal;
-  sac_run* run = atomic_load(&running);
-  if (run) sac_run_stop(run);
-}
+/* --- the process -------------------------------------------------------------------------------------------------- */
 
 /* Raises the limit of open files to the most that is allowed: a large population needs more than the usual 1,024. */
 static void raise_file_limit(void) {
@@ -35,17 +22,8 @@ static void raise_file_limit(void) {
 }
 
 void sac_session_prepare(void) {
-  /* people, schedulers, 'ulimit -t'; then timers that an environment may have set */
-  static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF};
-  struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
-  (void)sigemptyset(&action.sa_mask);
-
   /* make the first signal stop the run */
-  for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
-    /* leave a signal that is ignored already: nohup, background jobs of a shell */
-    if (sigaction(signals[i], NULL, &before) == 0 && before.sa_handler == SIG_IGN) continue;
-    (void)sigaction(signals[i], &action, NULL);
-  }
+  sac_signals_catch("stops when the run is set up", 1);
 
   /* turn signals into errors: a closed pipe ("sac train | head"), a file larger than "ulimit -f" */
   (void)signal(SIGPIPE, SIG_IGN);
@@ -131,9 +109,8 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
   int code = SAC_EXIT_WELL;
 
   /* train, and let signals reach the run */
-  atomic_store(&running, run);
+  sac_signals_attach(run, &run->settings, "stops after this step of the environments and a checkpoint");
   sac_crash_run(run);
-  if (caught) sac_run_stop(run); /* a signal came while the run was created */
   const sac_status status = train_to_end(run, progress);
 
   /* keep the error message, because later calls may replace it */
@@ -146,7 +123,7 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
   } else if (status == SAC_STOPPED) {
     /* stopped by a signal: the exit code is that of the signal */
     sac_run_log(run, "%s", error);
-    code = caught ? 128 + (int)caught : SAC_EXIT_SIGNAL;
+    code = sac_signals_caught() ? 128 + sac_signals_caught() : SAC_EXIT_SIGNAL;
   } else {
     /* failed: log results when all steps were made and saved, and write the error to the log and to stderr */
     if (run->finished && status == SAC_ERROR_NUMERIC) log_results(run, progress, start);
@@ -157,7 +134,7 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
   }
 
   /* destroy the run, which signals must not reach any more */
-  atomic_store(&running, NULL);
+  sac_signals_attach(NULL, NULL, NULL);
   sac_crash_run(NULL);
   sac_run_destroy(run);
   return code;

@@ -3,7 +3,6 @@
 #include <string.h>
 
 #include "cli/cli.h"
-#include "cli/expect.h"
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/profile.h"
@@ -17,30 +16,33 @@ static const char notes[] =
     "--config, --set, other options. With --out DIR an unfinished run in DIR is continued, and a finished one\n"
     "is refused, as is a folder with other files.\n"
     "\n"
-    "Ctrl-C (or SIGTERM, SIGHUP) finishes the step and a running evaluation, writes a checkpoint and exits. A\n"
-    "second one exits at once.\n"
+    "Ctrl-C (or SIGTERM, SIGHUP, SIGUSR2) finishes the step of the environments, leaves a running evaluation,\n"
+    "writes a checkpoint and exits. A second one exits at once. SIGUSR1 writes a checkpoint and goes on. The keys\n"
+    "signal.stop and signal.checkpoint choose the last two signals. 'sac resume' plays the evaluation again.\n"
     "\n"
     "Exit codes: 0 well, 1 the run failed, 2 wrong usage or configuration, 3 a value was not finite, 130 stopped by\n"
-    "Ctrl-C (143 by SIGTERM, 129 by SIGHUP).\n"
+    "Ctrl-C (143 by SIGTERM or signal.stop, 129 by SIGHUP).\n"
     "\n"
     "Examples:\n"
     "  sac train --env Pendulum-v1\n"
     "  sac train --env Pendulum-v1 --seeds 5 --set optim.lr=1e-3 --out runs/mine\n";
 
-/* --dry-run: prints the configuration as a run would write it, its memory, and where it would run. */
+/* --dry-run: prints the configuration as a run would write it, what it needs, and where it would run. */
 static int dry_run(sac_config* config, const sac_env_api* env) {
-  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX], why[SAC_WHY_MAX] = "";
-  size_t replay = 0, rest = 0;
+  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX];
+  sac_needs needs = {0};
 
-  /* find the memory and the device before anything is printed */
-  sac_status status = sac_run_memory(config, env, &replay, &rest);
-  if (status == SAC_OK) status = sac_cli_device_why(config, why);
+  /* find what the run needs before anything is printed */
+  sac_status status = sac_run_needs(config, env, &needs);
 
-  /* print the configuration; memory and device follow as comments of the YAML file */
+  /* print the configuration; what the run needs follows as comments of the YAML file */
   if (status == SAC_OK) status = sac_config_write(config, sac_out);
   if (status != SAC_OK) return sac_cli_fail(status);
-  sac_print("# memory: %s, of it replay %s\n", sac_text_bytes(all, replay + rest), sac_text_bytes(rows, replay));
-  if (why[0]) sac_print("# %s\n", why);
+  sac_print("# memory: %s, of it replay %s\n", sac_text_bytes(all, needs.replay + needs.rest),
+            sac_text_bytes(rows, needs.replay));
+  sac_print("# environments: %lld for training, %lld more for evaluations\n", (long long)needs.train_envs,
+            (long long)needs.eval_envs);
+  if (needs.device_why[0]) sac_print("# %s\n", needs.device_why);
   return SAC_EXIT_WELL;
 }
 

@@ -76,6 +76,11 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
     return sac_fail(SAC_ERROR_CONFIG, "%s is more than %d steps of %s: at most %lld", VALUE(overlap), SAC_LAG_MAX,
                     VALUE(num_envs), (long long)(SAC_LAG_MAX * s->num_envs));
 
+  /* a signal has one meaning */
+  if (s->signal_checkpoint == s->signal_stop && s->signal_stop != SAC_SIGNAL_NONE)
+    return sac_fail(SAC_ERROR_CONFIG, "%s and %s are the same signal: set one of them to none",
+                    VALUE(signal_checkpoint), VALUE(signal_stop));
+
   /* check that this build has the device, and that the device has the precision */
   const sac_device_kind* kind = sac_device_kind_of(s->device); /* NULL: auto */
   if (kind && !kind->built)

@@ -23,10 +23,17 @@
 typedef enum sac_precision { SAC_FP32, SAC_TF32, SAC_BF16, SAC_PRECISION_COUNT } sac_precision;
 typedef enum sac_on_error { SAC_ON_ERROR_STOP, SAC_ON_ERROR_CONTINUE, SAC_ON_ERROR_COUNT } sac_on_error;
 
+typedef enum sac_eval_where { SAC_EVAL_OWN, SAC_EVAL_TRAIN, SAC_EVAL_WHERE_COUNT } sac_eval_where;
+typedef enum sac_signal { SAC_SIGNAL_NONE, SAC_SIGNAL_USR1, SAC_SIGNAL_USR2, SAC_SIGNAL_COUNT } sac_signal;
+
 #define SAC_PRECISION_NAMES \
   { "fp32", "tf32", "bf16", NULL }
 #define SAC_ON_ERROR_NAMES \
   { "stop", "continue", NULL }
+#define SAC_EVAL_WHERE_NAMES \
+  { "own", "train", NULL }
+#define SAC_SIGNAL_NAMES \
+  { "none", "usr1", "usr2", NULL }
 
 typedef struct sac_sizes {
   int32_t count;
@@ -86,12 +93,22 @@ typedef struct sac_sizes {
   X(INT, eval_episodes, "eval.episodes", 10, 1, 100000, LATER, "deterministic episodes per evaluation")           \
   X(TEXT, eval_camera, "eval.camera", "auto", 1, 63, FREE,                                                        \
     "of videos of MuJoCo's tasks: auto follows the body, default stays, or a camera's name")                      \
+  X(INT, eval_max_steps, "eval.max_steps", 0, 0, 2147483647, LATER,                                               \
+    "steps after which an evaluation cuts an episode; 0: the environment's limit, 100000 if it has none")         \
+  X(INT, eval_num_envs, "eval.num_envs", 0, 0, 65536, FREE,                                                       \
+    "evaluation environments, per agent; 0: 1 for gym: and your own, otherwise one per episode")                  \
+  X(CHOICE, eval_env, "eval.env", SAC_EVAL_OWN, 0, 0, FIXED,                                                      \
+    "own, or train: evaluate in the training environments, whose episodes end before it as truncated")            \
   X(INT, log_every, "log.every", 1000, 1, SAC_BIG, LATER, "steps between rows of metrics")                        \
   X(INT, checkpoint_every, "checkpoint.every", 10000, 0, SAC_BIG, LATER,                                          \
     "steps between checkpoints; 0: only at the end")                                                              \
   X(INT, checkpoint_keep, "checkpoint.keep", 2, 1, 1000000, LATER, "checkpoints kept, besides best")              \
   X(CHOICE, checkpoint_on_error, "checkpoint.on_error", SAC_ON_ERROR_STOP, 0, 0, LATER,                           \
     "when one cannot be written (disk full): stop, or continue with the last good one")                           \
+  X(CHOICE, signal_checkpoint, "signal.checkpoint", SAC_SIGNAL_USR1, 0, 0, FREE,                                  \
+    "signal after which 'sac train' writes a checkpoint and goes on")                                             \
+  X(CHOICE, signal_stop, "signal.stop", SAC_SIGNAL_USR2, 0, 0, FREE,                                              \
+    "signal after which it writes a checkpoint and exits as for SIGTERM")                                         \
   X(INT, threads, "cpu.threads", 0, 0, 1024, FREE,                                                                \
     "of the CPU backend and of MuJoCo; 0: the cores this process may use")                                        \
   X(CHOICE, cuda_path, "cuda.path", 0, 0, 0, LATER,                                                               \

@@ -219,6 +219,7 @@ sac_status sac_cuda_env_step(sac_agent* agent, sac_vector* vector) {
                     (int)r->filled);
 
   /* queue the step; it writes the next row of records */
+  r->args.stream = vector->stream; /* an evaluation changes it between its rounds */
   r->args.step = r->filled;
   r->args.finished = r->finished + (size_t)r->filled * count_of(vector);
   sac_cuda_range_push("env step");
@@ -269,10 +270,9 @@ static sac_status fill_args(const sac_agent* agent, const sac_vector* vector, re
     args->high[i] = vector->spec.action_high[i];
   }
 
-  /* arrays, random streams, sizes and the time limit */
+  /* arrays, seeds, sizes and the time limit */
   args->env = r->at;
   args->seed = r->seed;
-  args->stream = vector->stream;
   args->task = (int32_t)(r->task - sac_tasks);
   args->population = vector->population;
   args->num_envs = vector->num_envs;

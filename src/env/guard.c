@@ -254,6 +254,12 @@ void sac_guard_end(sac_guard* guard) {
 
 sac_guard sac_guard_create(int on) { return (sac_guard){.on = on, .folder = -1}; }
 
+sac_guard sac_guard_share(const sac_guard* guard) {
+  sac_guard shared = sac_guard_create(guard->on);
+  if (guard->folder >= 0) shared.folder = fcntl(guard->folder, F_DUPFD_CLOEXEC, 3);
+  return shared;
+}
+
 void sac_guard_destroy(sac_guard* guard) {
   if (guard->on) forget_folder(guard);
   *guard = (sac_guard){0};

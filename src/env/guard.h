@@ -54,6 +54,9 @@ typedef struct sac_env_place {
 } sac_env_place;
 
 sac_guard sac_guard_create(int on);
+
+/* The guard of a second user of the instance, who gets its present working folder. */
+sac_guard sac_guard_share(const sac_guard* guard);
 void sac_guard_destroy(sac_guard* guard); /* takes one that is all zeros */
 
 /* Around each call of the environment, on the same thread. place: who is called; its texts live until leave. whole: 0

@@ -161,6 +161,20 @@ static sac_status copy_seeds(sac_vector* vector, const uint64_t* seed) {
   return SAC_OK;
 }
 
+/* Allocates a vector that has no instance and no arrays yet. */
+static sac_status make_vector(sac_vector** out, const sac_env_api* api, int32_t population, int32_t num_envs,
+                              uint64_t stream) {
+  sac_vector* vector = sac_alloc(sizeof *vector);
+  *out = vector;
+  if (!vector) return sac_fail(SAC_ERROR_MEMORY, "not enough memory for an environment");
+  vector->api = api;
+  vector->population = population;
+  vector->num_envs = num_envs;
+  vector->stream = stream;
+  vector->burst = 1;
+  return SAC_OK;
+}
+
 sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const char* id, const char* options,
                              int32_t population, int32_t num_envs, const uint64_t* seed, uint64_t stream) {
   *out = NULL;
@@ -175,15 +189,9 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   SAC_TRY(sac_env_check_api(id, api));
 
   /* make the vector, without environments yet */
-  vector = sac_alloc(sizeof *vector);
-  if (!vector) return sac_fail(SAC_ERROR_MEMORY, "not enough memory for an environment");
-  vector->api = api;
+  SAC_TRY(make_vector(&vector, api, population, num_envs, stream));
   sac_text_show(vector->id, id, SIZE_MAX);
   vector->guard = sac_guard_create(sac_env_is_outside(id));
-  vector->population = population;
-  vector->num_envs = num_envs;
-  vector->stream = stream;
-  vector->burst = 1;
 
   /* make the environments, then the arrays, whose sizes they give */
   SAC_TRY(copy_seeds(vector, seed));
@@ -199,6 +207,29 @@ fail:
   return status;
 }
 
+sac_status sac_vector_share(sac_vector** out, const sac_vector* owner, uint64_t stream) {
+  sac_vector* vector = NULL;
+  sac_status status = SAC_OK;
+  *out = NULL;
+
+  /* take the instance of the owner with its sizes */
+  SAC_TRY(make_vector(&vector, owner->api, owner->population, owner->num_envs, stream));
+  memcpy(vector->id, owner->id, sizeof vector->id);
+  vector->self = owner->self;
+  vector->spec = owner->spec;
+  vector->borrowed = 1;
+  vector->guard = sac_guard_share(&owner->guard);
+
+  /* make arrays of its own; there is no info to report */
+  SAC_TRY(copy_seeds(vector, owner->seed));
+  SAC_TRY(allocate(vector));
+  *out = vector;
+  return SAC_OK;
+fail:
+  sac_vector_destroy(vector);
+  return status;
+}
+
 void sac_vector_destroy(sac_vector* vector) {
   if (!vector) return;
 
@@ -207,7 +238,7 @@ void sac_vector_destroy(sac_vector* vector) {
 
   /* what a backend holds, then the instance */
   if (vector->resident) vector->resident_destroy(vector);
-  if (vector->self) {
+  if (vector->self && !vector->borrowed) {
     sac_guard_enter(&vector->guard, place(vector, "destroy"), 1);
     vector->api->destroy(vector->self);
     sac_guard_leave(&vector->guard);
@@ -244,6 +275,13 @@ sac_status sac_vector_reset(sac_vector* vector, uint64_t episode) {
   memset(vector->mask, 1, count);
   for (size_t i = 0; i < count; i++) vector->episode[i] = episode;
   vector->finished_count = 0;
+  return sac_vector_reset_masked(vector);
+}
+
+sac_status sac_vector_start(sac_vector* vector) {
+  if (!vector->ended) return SAC_OK;
+  memset(vector->mask, 1, COUNT(vector));
+  vector->ended = 0;
   return sac_vector_reset_masked(vector);
 }
 
@@ -333,11 +371,16 @@ sac_status sac_vector_step(sac_vector* vector) {
     if (vector->mask[i])
       vector->finished[vector->finished_count++] =
           (sac_episode){(int32_t)i, vector->episode_return[i], vector->episode_length[i]};
+
+    /* an episode that goes on ends here if all must end; it is no result of the policy, so it is not listed */
+    if (vector->end_all) vector->truncated[i] = !vector->terminated[i];
   }
 
   /* start new episodes where one ended: obs is then what to act on next, next_obs stays the true next observation */
   vector->steps++;
-  if (vector->finished_count > 0) SAC_TRY(sac_vector_reset_masked(vector));
+  vector->ended = vector->end_all;
+  vector->end_all = 0;
+  if (vector->finished_count > 0 && !vector->ended && !vector->keep_ended) SAC_TRY(sac_vector_reset_masked(vector));
 fail:
   return status;
 }

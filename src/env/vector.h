@@ -60,6 +60,11 @@ typedef struct sac_vector {
   uint8_t* mask;        /* (P, N) 1: to be reset */
   uint64_t* reset_seed; /* (P, N) */
 
+  int keep_ended; /* 1: sac_vector_step starts no episodes; the caller resets those that ended, which `mask` marks */
+  int end_all;    /* 1: the next step ends every episode, as truncated; it becomes 0 */
+  int ended;      /* 1: all episodes have ended, and sac_vector_start begins the next ones */
+  int borrowed;   /* 1: the instance is that of another vector, which destroys it */
+
   sac_worker* worker; /* steps while the agent learns (step.h, sac_step_overlap); NULL: the caller's thread steps */
 
   /* For a backend that steps the environments itself (sac_backend.env_attach). The members above then hold what
@@ -80,15 +85,24 @@ sac_status sac_vector_create(sac_vector** vector, const sac_env_api* api, const 
                              int32_t population, int32_t num_envs, const uint64_t* seed, uint64_t stream);
 void sac_vector_destroy(sac_vector* vector);
 
+/* Makes a second vector on the instance of `owner`, with arrays and a stream of its own and without info. Its first
+ * episodes start with sac_vector_reset. The episodes of `owner` must have ended (`ended`), and `owner` must outlive it.
+ * Errors: MEMORY. */
+sac_status sac_vector_share(sac_vector** vector, const sac_vector* owner, uint64_t stream);
+
 /* Starts episode number `episode`, counted from 0, in every environment. */
 sac_status sac_vector_reset(sac_vector* vector, uint64_t episode);
 
 /* Starts the next episode in every environment i with vector->mask[i] != 0. */
 sac_status sac_vector_reset_masked(sac_vector* vector);
 
+/* Starts the next episode in every environment, if all have ended (`ended`). */
+sac_status sac_vector_start(sac_vector* vector);
+
 /* Scales vector->action to the environment's units and steps all environments. Writes env_action, reward, terminated,
  * truncated, prev_obs, next_obs, info and finished. Starts a new episode where one ended, so obs is what to act on
- * next. Errors: ENV; NUMERIC (the message names the step, the environment and its agent). */
+ * next; not with keep_ended, and not where end_all ends all of them. An episode that only end_all ended is not in
+ * finished. Errors: ENV; NUMERIC (the message names the step, the environment and its agent). */
 sac_status sac_vector_step(sac_vector* vector);
 
 /* Seeds the random generators that environments from outside share (generators.h) for what begins at `position`: 0, the
@@ -105,8 +119,9 @@ void sac_vector_end(sac_vector* vector);
 sac_transitions sac_vector_transitions(const sac_vector* vector);
 
 /* The state of agent p's N environments with their episode statistics, for checkpoints. In set, environments without
- * state functions start a new episode instead, and *exact (may be NULL) becomes 0; otherwise 1. Errors: ENV; FORMAT
- * (damaged), NUMERIC. */
+ * state functions start a new episode instead, and *exact (may be NULL) becomes 0; otherwise 1. Where all episodes have
+ * ended, the next one starts from its seed alone, so its environment's own state is neither saved nor restored. Errors:
+ * ENV; FORMAT (damaged), NUMERIC. */
 size_t sac_vector_state_size(const sac_vector* vector);
 sac_status sac_vector_state_get(sac_vector* vector, int32_t p, void* state);
 sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state, int* exact);

@@ -9,6 +9,8 @@
 #include "util/error.h"
 #include "util/number.h"
 
+#define ENDED INT64_MIN /* the episode_length of an environment whose episode has ended, and has no next one yet */
+
 typedef struct header {
   uint64_t steps;   /* of the vector: the same in all headers */
   uint64_t episode; /* this and the others: of the environment, see sac_vector */
@@ -66,8 +68,11 @@ sac_status sac_vector_state_get(sac_vector* vector, int32_t p, void* state) {
     unsigned char* to = (unsigned char*)state + (size_t)n * size;
 
     /* the header and the current observation */
-    const header head = {vector->steps, vector->episode[i], vector->episode_return[i], vector->episode_length[i]};
+    const header head = vector->ended ? (header){vector->steps, vector->episode[i], 0, ENDED}
+                                      : (header){vector->steps, vector->episode[i], vector->episode_return[i],
+                                                 vector->episode_length[i]};
     memcpy(to, &head, sizeof head);
+    if (vector->ended) continue; /* the next episode needs its number alone */
     memcpy(to + sizeof head, vector->obs + (size_t)i * (size_t)vector->spec.obs_size, obs);
 
     /* the environment's own state, if it has one */
@@ -79,7 +84,7 @@ sac_status sac_vector_state_get(sac_vector* vector, int32_t p, void* state) {
 /* Refuses values that only a damaged file can hold. The next step would fail with them, or train on them. */
 static sac_status check(const sac_vector* vector, int32_t n, const header* head, const float* obs) {
   const int32_t limit = vector->spec.max_episode_steps;
-  const int ok = isfinite(head->episode_return) && head->episode_length >= 0 &&
+  const int ok = isfinite(head->episode_return) && (head->episode_length >= 0 || head->episode_length == ENDED) &&
                  (limit == 0 || head->episode_length < limit) && sac_all_finite(obs, (size_t)vector->spec.obs_size);
   if (!ok)
     return sac_fail(SAC_ERROR_FORMAT, "saved state of environment %d of %s is damaged (episode length %lld)", (int)n,
@@ -113,6 +118,10 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
     vector->episode_length[i] = head.episode_length;
     vector->mask[i] = 1;
 
+    /* leave an environment whose episode has ended as it is: sac_vector_start begins the next one */
+    vector->ended = head.episode_length == ENDED;
+    if (vector->ended) continue;
+
     /* restore the environment's own state */
     if (set_state(vector, i, from + sizeof head + obs) != 0) return env_failed(vector, "state_set");
   }
@@ -123,5 +132,6 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
   /* without state functions start new episodes; a backend that steps must read the states again */
   vector->finished_count = 0;
   vector->changed = 1;
-  return vector->api->state_set ? SAC_OK : sac_vector_reset_masked(vector);
+  if (vector->ended && exact) *exact = 1;
+  return vector->api->state_set || vector->ended ? SAC_OK : sac_vector_reset_masked(vector);
 }

@@ -221,6 +221,22 @@ fail:
   return status;
 }
 
+sac_status sac_checkpoint_evaluation(sac_checkpoint* c, const sac_agent* agent, int64_t step, const char* config_text) {
+  char path[SAC_PATH_MAX], number[24];
+  sac_status status = SAC_OK;
+  (void)snprintf(number, sizeof number, "%lld", (long long)step);
+  const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
+  SAC_TRY(sac_path(path, "%s/checkpoints/evaluation", c->dir));
+  SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, metadata, config_text ? 2 : 1));
+fail:
+  return status;
+}
+
+void sac_checkpoint_evaluation_done(const sac_checkpoint* c) {
+  char path[SAC_PATH_MAX];
+  if (sac_path(path, "%s/checkpoints/evaluation", c->dir) == SAC_OK) (void)unlink(path);
+}
+
 sac_status sac_checkpoint_policy(sac_checkpoint* c, const char* spaces) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
@@ -264,6 +280,20 @@ static sac_status find_number(const sac_safetensors* file, const char* key, int6
   /* the whole text must be one number */
   if (text && end != text && !*end && errno == 0 && *number >= low && *number <= high) return SAC_OK;
   return sac_fail(SAC_ERROR_FORMAT, "%s: metadata '%s' is '%.40s'", file->path, key, text ? text : "");
+}
+
+int64_t sac_checkpoint_evaluation_read(const char* dir, sac_agent* agent, int32_t p) {
+  char path[SAC_PATH_MAX];
+  sac_safetensors* file = NULL;
+  int64_t step = -1;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_path(path, "%s/checkpoints/evaluation", dir));
+  SAC_TRY(sac_safetensors_open(&file, path));
+  SAC_TRY(find_number(file, "step", 0, INT64_MAX, &step));
+  if (agent) SAC_TRY(sac_agent_read(agent, file, p, 1));
+fail:
+  sac_safetensors_close(file);
+  return status == SAC_OK ? step : -1;
 }
 
 /* Checks that the file holds the step that its name says. */

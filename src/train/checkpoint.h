@@ -2,9 +2,12 @@
  *
  *   SEED/checkpoints/step_N.safetensors   everything except the replay's rows
  *   SEED/checkpoints/last                 a link to the newest step_N.safetensors, for people: nothing here needs it,
- * and a file system without links goes without (agent/steps.h) SEED/checkpoints/best                 the agent with its
- * best evaluation, without the state of the run SEED/replay/rows_K.bin                append-only segments of 64 Ki
- * rows, see segments.h SEED/policy.safetensors               the actor alone, for sac_policy
+ *                                         and a file system without links goes without (agent/steps.h)
+ *   SEED/checkpoints/best                 the agent with its best evaluation, without the state of the run
+ *   SEED/checkpoints/evaluation           likewise, the agent of an evaluation that had not ended when the newest
+ *                                         checkpoint was saved; a resume plays it again
+ *   SEED/replay/rows_K.bin                append-only segments of 64 Ki rows, see segments.h
+ *   SEED/policy.safetensors               the actor alone, for sac_policy
  *
  * A checkpoint holds every tensor (NAME, adam_m/NAME, adam_v/NAME, targets), counters, seed, alive, totals, stats,
  * action.centre and .half_range, the run's states under their names and replay.segments. It records how many
@@ -48,6 +51,16 @@ void sac_checkpoint_point_last(const char* dir, int64_t step);
  * checkpoint's own or a copy of it as it was at `step`. */
 sac_status sac_checkpoint_best(sac_checkpoint* checkpoint, const sac_agent* agent, int64_t step, double mean_return,
                                const char* config_text);
+
+/* Writes the file `evaluation`: agent p of `agent`, which plays the evaluation of `step`. _done removes the file.
+ * Errors: FILE. */
+sac_status sac_checkpoint_evaluation(sac_checkpoint* checkpoint, const sac_agent* agent, int64_t step,
+                                     const char* config_text);
+void sac_checkpoint_evaluation_done(const sac_checkpoint* checkpoint);
+
+/* The step of the file `evaluation` in a seed folder; -1: there is none that can be read. agent: agent p of it becomes
+ * that of the file; NULL: is not read. */
+int64_t sac_checkpoint_evaluation_read(const char* dir, sac_agent* agent, int32_t p);
 
 /* Writes SEED/policy.safetensors from the agent's actor. spaces: as sac_policy_write takes it. */
 sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint, const char* spaces);

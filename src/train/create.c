@@ -19,47 +19,6 @@
 #include "util/number.h"
 #include "util/text.h"
 
-/* --- memory ------------------------------------------------------------------------------------------------------- */
-
-/* Finds the environment that env.id names, unless the caller gave an environment of its own. */
-static sac_status find_env(const sac_settings* settings, const sac_env_api** env) {
-  return *env ? SAC_OK : sac_env_find(settings->env_id, env);
-}
-
-/* The bytes of the agent, and of the copy of it that plays evaluations. */
-static sac_status agent_memory(const sac_config* config, const sac_vector* vector, size_t* replay, size_t* rest) {
-  const sac_status status = sac_agent_memory(config, &vector->spec, replay, rest);
-  if (status == SAC_OK) *rest += sac_evaluator_memory(config, &vector->spec, vector->api);
-  return status;
-}
-
-sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size_t* replay, size_t* rest) {
-  sac_settings settings;
-  sac_vector* vector = NULL;
-  const uint64_t seed = 0;
-  sac_status status = SAC_OK;
-
-  /* create one environment to learn its sizes; the seed does not matter */
-  SAC_TRY(sac_config_settings(config, &settings));
-  SAC_TRY(find_env(&settings, &env));
-  SAC_TRY(sac_vector_create(&vector, env, settings.env_id, settings.env_options, 1, 1, &seed, sac_stream_env(0)));
-
-  /* the configuration says how many agents there are */
-  status = agent_memory(config, vector, replay, rest);
-fail:
-  sac_vector_destroy(vector);
-  return status;
-}
-
-void sac_run_log_memory(sac_run* run) {
-  const sac_shape* shape = &run->agent->shape;
-  char all[SAC_BYTES_MAX], rows[SAC_BYTES_MAX];
-  size_t replay = 0, rest = 0;
-  if (agent_memory(run->config, run->vector, &replay, &rest) != SAC_OK) return;
-  sac_run_log(run, "memory %s, of it replay %s (%lld transitions%s)", sac_text_bytes(all, replay + rest),
-              sac_text_bytes(rows, replay), (long long)shape->capacity, shape->population > 1 ? " an agent" : "");
-}
-
 /* --- configuration as text ---------------------------------------------------------------------------------------- */
 
 /* The configuration of agent p alone: its own seed, and seeds: 1. *text becomes the caller's. */
@@ -165,9 +124,11 @@ static sac_status create_agent(sac_run* run) {
   const size_t population = (size_t)run->settings.seeds;
   sac_status status = SAC_OK;
 
-  /* create and connect: a backend may step the environments itself, and train.overlap may need a thread */
+  /* create and connect: a backend may step the environments itself, unless evaluations take them in between, and
+   * train.overlap may need a thread */
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
-  if (run->agent->backend->env_attach) SAC_TRY(run->agent->backend->env_attach(run->agent, run->vector));
+  if (run->agent->backend->env_attach && run->settings.eval_env == SAC_EVAL_OWN)
+    SAC_TRY(run->agent->backend->env_attach(run->agent, run->vector));
   SAC_TRY(sac_step_overlap(run->agent, run->vector));
 
   /* allocate room for the environments' state in checkpoints */
@@ -183,10 +144,12 @@ fail:
 static sac_status create_evaluator(sac_run* run, const sac_env_api* env) {
   const sac_settings* settings = &run->settings;
   const size_t population = (size_t)settings->seeds, episodes = (size_t)settings->eval_episodes;
-  const sac_eval_env eval_env = {.api = env, .id = settings->env_id, .options = settings->env_options};
+  sac_eval_env eval_env = sac_run_eval_env(settings, env, run->vector);
   sac_status status = SAC_OK;
 
   /* create the evaluator; it plays the same environment with streams of its own */
+  eval_env.leave = sac_run_leave_evaluation;
+  eval_env.user = run;
   if (run->vector->guard.on) sac_generators_keep(env);
   status = sac_evaluator_create(&run->evaluator, run->agent, &eval_env, (int32_t)episodes);
   if (run->vector->guard.on) sac_generators_restore(env);
@@ -210,7 +173,7 @@ sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_
 
   /* set what needs no other part; warnings of earlier runs in this process do not count */
   if (callbacks) run->callbacks = *callbacks;
-  run->saved_step = run->evaluation_step = -1;
+  run->saved_step = run->evaluation_step = run->evaluation_left = -1;
   run->env_warnings = sac_mujoco_warnings((char[SAC_SHOW_MAX]){0});
   run->guard_changes = sac_guard_changes();
   run->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
@@ -218,7 +181,7 @@ sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_
   SAC_TRY(create_arrays(run));
 
   /* create environments, agent, evaluator */
-  SAC_TRY(find_env(settings, &env));
+  SAC_TRY(sac_run_find_env(settings, &env));
   SAC_TRY(create_vector(run, env));
   SAC_TRY(create_agent(run));
   if (settings->eval_every) SAC_TRY(create_evaluator(run, env));
@@ -331,7 +294,7 @@ static void log_start(sac_run* run) {
   sac_config_summary(run->config, text, sizeof text);
   if (text[0]) sac_run_log(run, "%s", text);
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
-  sac_run_log_memory(run);
+  sac_run_log_needs(run);
   sac_run_log_guard(run);
   sac_run_log(run, "writes to %s", run->folder->shown);
 }

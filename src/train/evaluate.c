@@ -1,13 +1,14 @@
 #include "train/evaluate.h"
 
-#include "agent/estimate.h"
-
 #include <math.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/estimate.h"
 #include "env/check.h"
 #include "env/generators.h"
+#include "env/list.h"
 #include "env/task.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
@@ -19,20 +20,82 @@
 #include "util/system.h"
 #include "util/worker.h"
 
-struct sac_evaluator {
-  sac_vector* vector; /* P x N environments */
-  uint8_t* done;      /* (P, N) 1: the environment's episode of this round has ended, or its agent has stopped */
-  int32_t rounds;     /* episodes that each environment plays: 1, or all episodes if they are sequential (N = 1) */
-  sac_agent* copy;    /* plays instead of the agent; NULL: the agent itself plays */
-  sac_worker* worker; /* NULL: played on the caller's thread */
+/* The environments that play, and the results of their episodes. */
+typedef struct stage {
+  sac_vector* vector; /* P x M environments */
+  uint8_t* done;      /* (P, M) 1: the environment's episode of this round has ended, or it plays none */
+  int32_t episodes;   /* E: of each agent */
+  int32_t limit;      /* steps of an episode, if it is not the environment's own limit; otherwise 0 */
+  int by_default;     /* 1: the limit is SAC_EVAL_STEPS_MAX, because nothing sets one */
+  int (*leave)(void* user, int beside);
+  void* user;
+  atomic_int ending; /* 1: the evaluator is being destroyed */
 
   /* the last evaluation */
-  sac_agent* agent;       /* the agent that plays: the copy, or the agent in training */
   uint64_t number;        /* picks the seeds of the episodes */
-  double* episode_return; /* (P, N * rounds) */
-  int64_t* length;        /* (P, N * rounds) */
-  sac_status status;      /* the result, if there is no worker */
+  double* episode_return; /* (P, E) */
+  int64_t* length;        /* (P, E) */
+} stage;
+
+struct sac_evaluator {
+  stage stage;
+  sac_agent* copy;    /* plays instead of the agent; NULL: the agent itself plays */
+  sac_worker* worker; /* NULL: played on the caller's thread */
+  int borrowed;       /* 1: the worker is that of the training environments */
+  sac_agent* agent;   /* the agent that plays: the copy, or the agent in training */
+  sac_status status;  /* the result, if there is no worker */
 };
+
+/* --- environments ------------------------------------------------------------------------------------------------- */
+
+int32_t sac_eval_env_count(const sac_eval_env* env, int32_t episodes) {
+  const sac_env_entry* entry = sac_env_entry_find(env->id);
+  if (env->num_envs > 0) return env->num_envs < episodes ? (int32_t)env->num_envs : episodes;
+
+  /* a simulator from outside may exist once, start slowly, or take much memory */
+  return entry && entry->api == env->api ? episodes : 1;
+}
+
+/* Sets the limit of an episode. */
+static void set_limit(stage* s, int64_t max_steps) {
+  const int32_t own = s->vector->spec.max_episode_steps;
+  s->by_default = max_steps == 0 && own == 0;
+  const int64_t limit = s->by_default ? SAC_EVAL_STEPS_MAX : max_steps;
+
+  /* the environment's own limit stays if it is not longer */
+  if (limit == 0 || (own > 0 && own <= limit)) return;
+  s->limit = s->vector->spec.max_episode_steps = (int32_t)limit;
+}
+
+/* Makes the environments in which each of P agents plays `episodes` episodes, or shares those of env->vector. */
+static sac_status make_stage(stage* s, const sac_eval_env* env, int32_t population, const uint64_t* seed,
+                             int32_t episodes) {
+  const uint64_t stream = sac_stream_eval_env(0);
+  sac_status status = SAC_OK;
+  s->episodes = episodes;
+  s->leave = env->leave;
+  s->user = env->user;
+
+  /* make or share the environments; between two rounds nobody but this file starts episodes */
+  if (env->vector) SAC_TRY(sac_vector_share(&s->vector, env->vector, stream));
+  else
+    SAC_TRY(sac_vector_create(&s->vector, env->api, env->id, env->options, population,
+                              sac_eval_env_count(env, episodes), seed, stream));
+  s->vector->keep_ended = 1;
+  set_limit(s, env->max_steps);
+
+  /* allocate a flag for each environment */
+  s->done = calloc(sac_bytes((size_t)population, (size_t)s->vector->num_envs), 1);
+  if (!s->done)
+    SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d evaluation episodes: lower eval.episodes", (int)episodes));
+fail:
+  return status;
+}
+
+static void free_stage(stage* s) {
+  sac_vector_destroy(s->vector);
+  free(s->done);
+}
 
 /* --- who plays ---------------------------------------------------------------------------------------------------- */
 
@@ -55,9 +118,11 @@ static sac_status copy_config(sac_config** copy, const sac_config* config) {
 /* Creates the copy of the agent that plays its evaluations. */
 static sac_status create_copy(sac_evaluator* e, const sac_agent* agent) {
   sac_config* config = NULL;
+  sac_env_spec spec = e->stage.vector->spec;
   sac_status status = SAC_OK;
+  spec.max_episode_steps = agent->max_episode_steps; /* files of the copy name the environment's own limit */
   SAC_TRY(copy_config(&config, agent->config));
-  SAC_TRY(sac_agent_create(&e->copy, config, &e->vector->spec));
+  SAC_TRY(sac_agent_create(&e->copy, config, &spec));
 fail:
   sac_config_destroy(config);
   return status;
@@ -69,9 +134,15 @@ static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const 
   const int free_processor = sac_processors() > learning_threads(&agent->settings, on_device);
   sac_status status = SAC_OK;
 
-  /* sequential episodes are for videos, which some environments draw on the caller's thread only */
-  if (env->sequential || e->vector->resident || !sac_env_is_concurrent(env->api) || (!on_device && !free_processor))
+  /* environments of the training are stepped by the thread that always steps them */
+  if (env->vector) {
+    e->worker = env->vector->worker;
+    e->borrowed = 1;
     return SAC_OK;
+  }
+
+  /* otherwise a copy plays, if it may step its environments while those of the training step */
+  if (e->stage.vector->resident || !sac_env_is_concurrent(env->api) || (!on_device && !free_processor)) return SAC_OK;
   SAC_TRY(create_copy(e, agent));
 
   /* without a free processor the copy plays on the caller's thread */
@@ -105,12 +176,8 @@ size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, 
   return replay + rest;
 }
 
-/* N: the number of environments in which an agent plays `episodes` episodes. */
-static int32_t envs_per_agent(const sac_eval_env* env, int32_t episodes) { return env->sequential ? 1 : episodes; }
-
 sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_eval_env* env,
                                 int32_t episodes) {
-  const int32_t population = agent->shape.population, num_envs = envs_per_agent(env, episodes);
   sac_status status = SAC_OK;
   *evaluator = NULL;
 
@@ -118,18 +185,9 @@ sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, con
   if (!e) return sac_fail(SAC_ERROR_MEMORY, "no memory for evaluation");
   e->agent = agent;
 
-  /* round t writes its results from element t on, which is right for one agent only */
-  if (env->sequential && population > 1)
-    SAC_TRY(sac_fail(SAC_ERROR_ARGUMENT, "sequential episodes need one agent, not %d", (int)population));
-
-  /* create the environments; a backend may step them itself */
-  e->rounds = episodes / num_envs;
-  e->done = calloc(sac_bytes((size_t)population, (size_t)num_envs), 1);
-  if (!e->done)
-    SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d evaluation episodes: lower eval.episodes", episodes));
-  SAC_TRY(sac_vector_create(&e->vector, env->api, env->id, env->options, population, num_envs, agent->seed,
-                            sac_stream_eval_env(0)));
-  if (agent->backend->env_attach) SAC_TRY(agent->backend->env_attach(agent, e->vector));
+  /* make the environments; a backend may step them itself */
+  SAC_TRY(make_stage(&e->stage, env, agent->shape.population, agent->seed, episodes));
+  if (agent->backend->env_attach) SAC_TRY(agent->backend->env_attach(agent, e->stage.vector));
 
   /* decide who plays, and on which thread */
   SAC_TRY(choose_player(e, agent, env));
@@ -144,86 +202,144 @@ void sac_evaluator_destroy(sac_evaluator* evaluator) {
   if (!evaluator) return;
 
   /* end the thread first: it uses the copy and the environments */
-  sac_worker_destroy(evaluator->worker);
+  atomic_store(&evaluator->stage.ending, 1);
+  if (!evaluator->borrowed) sac_worker_destroy(evaluator->worker);
   sac_agent_destroy(evaluator->copy);
-  sac_vector_destroy(evaluator->vector);
-  free(evaluator->done);
+  free_stage(&evaluator->stage);
   free(evaluator);
 }
 
 sac_agent* sac_evaluator_agent(const sac_evaluator* evaluator) { return evaluator->agent; }
 
+sac_status sac_evaluator_copy(sac_evaluator* evaluator, sac_agent** copy) {
+  const sac_status status = evaluator->copy ? SAC_OK : create_copy(evaluator, evaluator->agent);
+  *copy = evaluator->copy;
+  if (status != SAC_OK) return status;
+
+  /* its files name the capacity of the run's replay, as those of every copy */
+  evaluator->copy->capacity = evaluator->agent->capacity;
+  evaluator->agent = evaluator->copy;
+  return SAC_OK;
+}
+
+int32_t sac_evaluator_limit(const sac_evaluator* evaluator, int* by_default) {
+  if (by_default) *by_default = evaluator->stage.by_default;
+  return evaluator->stage.limit;
+}
+
 /* --- playing ------------------------------------------------------------------------------------------------------ */
 
-/* Takes the results of episodes that ended since the last call, one of each environment. Returns how many it took. */
-static int32_t collect(const sac_vector* vector, uint8_t* done, double* episode_return, int64_t* length) {
+/* Makes one step, or a burst of steps, of all environments. */
+typedef sac_status step_all(void* player, sac_vector* vector);
+
+/* Takes the results of episodes that ended since the last call, one of each environment. first: the number of the
+ * round's first episode. Returns how many it took. */
+static int32_t collect(const stage* s, int32_t first) {
+  const sac_vector* vector = s->vector;
   int32_t taken = 0;
   for (int32_t f = 0; f < vector->finished_count; f++) {
     const sac_episode* episode = &vector->finished[f];
+    const int32_t p = episode->env / vector->num_envs, i = episode->env % vector->num_envs;
 
     /* a later episode of this environment, which was reset while others still played */
-    if (done[episode->env]) continue;
-    done[episode->env] = 1;
-    episode_return[episode->env] = episode->episode_return;
-    length[episode->env] = episode->length;
+    if (s->done[episode->env]) continue;
+    s->done[episode->env] = 1;
+    s->episode_return[p * s->episodes + first + i] = episode->episode_return;
+    s->length[p * s->episodes + first + i] = episode->length;
     taken++;
   }
   return taken;
 }
 
-/* Plays one episode in every environment. episode_return, length (P, N). */
-static sac_status play_round(sac_evaluator* e, double* episode_return, int64_t* length) {
-  sac_vector* vector = e->vector;
-  sac_agent* agent = e->agent;
-  const int32_t episodes = vector->num_envs, all = vector->population * episodes;
-  const sac_act act = {
-      .n = episodes, .mode = SAC_ACT_MEAN, .obs = vector->obs, .action = vector->action, .vector = vector};
+/* Marks the environments that play no episode of the round: those of stopped agents, and those for which no episode is
+ * left. Returns how many play. */
+static int32_t begin_round(const stage* s, int32_t first, const uint8_t* alive) {
+  const int32_t n = s->vector->num_envs, all = s->vector->population * n;
   int32_t left = all;
-  sac_status status = SAC_OK;
-
-  /* clear the results; environments of stopped agents count as done, with NaN */
   for (int32_t i = 0; i < all; i++) {
-    e->done[i] = !agent->alive[i / episodes];
-    left -= e->done[i];
-    episode_return[i] = NAN;
-    length[i] = 0;
+    s->done[i] = !alive[i / n] || first + i % n >= s->episodes;
+    left -= s->done[i];
   }
-  memset(vector->action, 0, sizeof(float) * (size_t)all * (size_t)vector->spec.action_size);
+  return left;
+}
+
+/* Whether the evaluation must be left. beside: 1 on another thread than that which began it. */
+static int must_leave(stage* s, int beside) {
+  return atomic_load_explicit(&s->ending, memory_order_relaxed) || (s->leave && s->leave(s->user, beside));
+}
+
+/* Plays one episode in every environment, from episode number `first` on. */
+static sac_status play_round(stage* s, int32_t first, const uint8_t* alive, step_all* step, void* player, int beside) {
+  sac_vector* vector = s->vector;
+  const size_t actions = (size_t)vector->population * (size_t)vector->num_envs * (size_t)vector->spec.action_size;
+  int32_t left = begin_round(s, first, alive);
+  sac_status status = SAC_OK;
+  if (left == 0) return SAC_OK;
+
+  /* start the episodes; environment i has the seed of environment first + i if all episodes are stepped together */
+  memset(vector->action, 0, sizeof(float) * actions);
+  vector->stream = sac_stream_eval_env((uint32_t)first);
+  SAC_TRY(sac_vector_reset(vector, s->number));
 
   /* step until the last episode ends; later episodes of the other environments do not count */
-  SAC_TRY(sac_vector_reset(vector, e->number));
   while (left > 0) {
-    /* a device makes several steps before the host looks; the host's own vector makes one */
-    for (int32_t i = 0; i < vector->burst; i++) {
-      SAC_TRY(agent->backend->act(agent, &act));
-      SAC_TRY(agent->backend->env_step(agent, vector));
-    }
-    SAC_TRY(sac_settle(agent, vector));
-    left -= collect(vector, e->done, episode_return, length);
+    if (must_leave(s, beside)) return sac_fail(SAC_STOPPED, "the evaluation was left");
+    SAC_TRY(step(player, vector));
+    left -= collect(s, first);
+
+    /* an environment that waits for others goes on with a new episode, as no environment takes a step after its end */
+    if (left > 0 && vector->finished_count > 0 && !vector->resident) SAC_TRY(sac_vector_reset_masked(vector));
   }
 fail:
   return status;
 }
 
-/* Sets the seeds of round t: those that environment t has when all episodes are stepped together. */
-static void set_round(sac_vector* vector, int32_t t) { vector->stream = sac_stream_eval_env((uint32_t)t); }
+/* Plays all episodes of an evaluation. alive (P): 0 for agents that do not play, whose results are NaN. */
+static sac_status play_all(stage* s, const uint8_t* alive, step_all* step, void* player, int beside) {
+  sac_status status = SAC_OK;
+
+  /* clear the results */
+  for (int32_t i = 0; i < s->vector->population * s->episodes; i++) {
+    s->episode_return[i] = NAN;
+    s->length[i] = 0;
+  }
+
+  /* play round by round */
+  for (int32_t first = 0; first < s->episodes; first += s->vector->num_envs)
+    SAC_TRY(play_round(s, first, alive, step, player, beside));
+fail:
+  return status;
+}
+
+/* Steps with the agent's mean actions. */
+static sac_status step_agent(void* player, sac_vector* vector) {
+  sac_agent* agent = player;
+  const sac_act act = {
+      .n = vector->num_envs, .mode = SAC_ACT_MEAN, .obs = vector->obs, .action = vector->action, .vector = vector};
+  sac_status status = SAC_OK;
+
+  /* a device makes several steps before the host looks; the host's own vector makes one */
+  for (int32_t i = 0; i < vector->burst; i++) {
+    SAC_TRY(agent->backend->act(agent, &act));
+    SAC_TRY(agent->backend->env_step(agent, vector));
+  }
+  return sac_settle(agent, vector);
+fail:
+  return status;
+}
 
 /* Plays the whole evaluation; the job of the worker. */
 static sac_status play(void* context) {
   sac_evaluator* e = context;
-  sac_status status = SAC_OK;
 
-  /* with more than one round P = N = 1, so round t writes element t */
-  sac_vector_begin(e->vector);
-  if (e->vector->guard.on) sac_generators_keep(e->vector->api);
-  for (int32_t t = 0; t < e->rounds; t++) {
-    set_round(e->vector, t);
-    SAC_TRY(play_round(e, e->episode_return + t, e->length + t));
-  }
-fail:
-  if (e->vector->guard.on) sac_generators_restore(e->vector->api);
-  sac_vector_end(e->vector);
-  if (status != SAC_OK) sac_fail_prefix("evaluation: ");
+  /* what the environments draw and change of the process is no matter of the training */
+  sac_vector* vector = e->stage.vector;
+  sac_vector_begin(vector);
+  if (vector->guard.on) sac_generators_keep(vector->api);
+  const sac_status status = play_all(&e->stage, e->agent->alive, step_agent, e->agent, e->worker != NULL);
+  if (vector->guard.on) sac_generators_restore(vector->api);
+  sac_vector_end(vector);
+  if (status != SAC_OK && status != SAC_STOPPED) sac_fail_prefix("evaluation: ");
   return status;
 }
 
@@ -233,12 +349,12 @@ sac_status sac_evaluator_begin(sac_evaluator* evaluator, sac_agent* agent, uint6
 
   /* remember what is played, and where the results go */
   e->agent = e->copy ? e->copy : agent;
-  e->number = number;
-  e->episode_return = episode_return;
-  e->length = length;
+  e->stage.number = number;
+  e->stage.episode_return = episode_return;
+  e->stage.length = length;
 
   /* give the copy the weights that the agent has now */
-  if (e->copy) {
+  if (e->copy && agent != e->copy) {
     const sac_status status = sac_agent_copy(e->copy, agent);
     if (status != SAC_OK) return status;
   }
@@ -251,6 +367,10 @@ sac_status sac_evaluator_begin(sac_evaluator* evaluator, sac_agent* agent, uint6
 
 int sac_evaluator_done(const sac_evaluator* evaluator) {
   return !evaluator->worker || sac_worker_done(evaluator->worker);
+}
+
+int sac_evaluator_wait(sac_evaluator* evaluator, double seconds) {
+  return !evaluator->worker || sac_worker_wait_for(evaluator->worker, seconds);
 }
 
 sac_status sac_evaluator_end(sac_evaluator* evaluator) {
@@ -309,17 +429,27 @@ fail:
   return status;
 }
 
-sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* env, uint64_t seed, int32_t episodes,
-                               double* episode_return, int64_t* length) {
-  const int32_t num_envs = envs_per_agent(env, episodes);
-  sac_policy* policy = NULL;
-  sac_vector* vector = NULL;
-  void* memory = NULL;
-  uint8_t* done = calloc((size_t)num_envs, 1);
+/* Steps with the policy's actions. */
+static sac_status step_policy(void* player, sac_vector* vector) {
+  act_with(player, vector);
+  return sac_vector_step(vector);
+}
+
+/* Compares the sizes of the policy with those of the environment. */
+static sac_status check_sizes(const char* path, const sac_policy* policy, const char* id, const sac_env_spec* spec) {
   int32_t obs, action;
-  int playing = 0;
+  sac_policy_sizes(policy, &obs, &action);
+  if (obs == spec->obs_size && action == spec->action_size) return SAC_OK;
+  return sac_fail(SAC_ERROR_SHAPE, "%s takes %d observations and gives %d actions; %s has %d and %d", path, (int)obs,
+                  (int)action, id, (int)spec->obs_size, (int)spec->action_size);
+}
+
+sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* env, uint64_t seed, int32_t episodes,
+                               double* episode_return, int64_t* length, int32_t* limit) {
+  stage s = {.number = SAC_EVALUATION_STANDALONE, .episode_return = episode_return, .length = length};
+  sac_policy* policy = NULL;
+  void* memory = NULL;
   sac_status status = SAC_OK;
-  if (!done) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %d episodes", (int)episodes));
 
   /* a format that this version does not evaluate */
   const char* format = sac_safetensors_metadata(file, "format");
@@ -330,30 +460,17 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
 
   /* create the policy and its environments, and compare their sizes */
   SAC_TRY(create_policy(file->path, file->size, &policy, &memory));
-  SAC_TRY(sac_vector_create(&vector, env->api, env->id, env->options, 1, num_envs, &seed, sac_stream_eval_env(0)));
-  sac_policy_sizes(policy, &obs, &action);
-  if (obs != vector->spec.obs_size || action != vector->spec.action_size)
-    SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s takes %d observations and gives %d actions; %s has %d and %d", file->path,
-                     (int)obs, (int)action, env->id, (int)vector->spec.obs_size, (int)vector->spec.action_size));
+  SAC_TRY(make_stage(&s, env, 1, &seed, episodes));
+  SAC_TRY(check_sizes(file->path, policy, env->id, &s.vector->spec));
+  *limit = s.limit;
 
-  /* play one episode in each environment, as play_round does */
-  sac_vector_begin(vector);
-  playing = 1;
-  for (int32_t t = 0; t < episodes / num_envs; t++) {
-    set_round(vector, t);
-    SAC_TRY(sac_vector_reset(vector, SAC_EVALUATION_STANDALONE));
-    memset(done, 0, (size_t)num_envs);
-    for (int32_t left = num_envs; left > 0;) {
-      act_with(policy, vector);
-      SAC_TRY(sac_vector_step(vector));
-      left -= collect(vector, done, episode_return + t, length + t);
-    }
-  }
+  /* play; what the environment changes of the process is put back */
+  sac_vector_begin(s.vector);
+  status = play_all(&s, (const uint8_t[]){1}, step_policy, policy, 0);
+  sac_vector_end(s.vector);
 fail:
-  if (playing) sac_vector_end(vector);
-  sac_vector_destroy(vector);
+  free_stage(&s);
   sac_free(memory);
-  free(done);
   return status;
 }
 

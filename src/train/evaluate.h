@@ -1,5 +1,5 @@
-/* Evaluation: episodes with the policy's mean action, in environments and random streams of their own. Changes nothing
- * in the training. */
+/* Evaluation: episodes with the policy's mean action, in random streams of their own. Changes nothing in the training;
+ * only with eval.env: train it needs the instance of the training environments, whose episodes must have ended. */
 #ifndef SAC_TRAIN_EVALUATE_H
 #define SAC_TRAIN_EVALUATE_H
 
@@ -12,39 +12,62 @@
 
 typedef struct sac_evaluator sac_evaluator;
 
-/* The environment of an evaluation. */
+#define SAC_EVAL_STEPS_MAX                                                                   \
+  100000 /* the limit of an episode where neither eval.max_steps nor the environment has one \
+          */
+
+/* The environments of an evaluation, and how its episodes are played. The environments of an agent play a round of
+ * episodes, one each, until all episodes are played. The seed of an episode, and so its return, does not depend on how
+ * many environments there are. */
 typedef struct sac_eval_env {
   const sac_env_api* api;
   const char *id, *options;
-  int sequential; /* 1: one environment plays all episodes, one after another; 0: one environment for each episode,
-                     all stepped together. The seeds of an episode are the same either way. */
+  int64_t num_envs;   /* environments of each agent, at most one for each episode; 0: one for each episode of a built-in
+                         or MuJoCo task, otherwise 1 */
+  int64_t max_steps;  /* an episode is cut after this many steps; 0: at the environment's own limit, or if it has none
+                         after SAC_EVAL_STEPS_MAX */
+  sac_vector* vector; /* play in the instance of these environments, which must outlive the evaluator; num_envs is then
+                         theirs. NULL: make environments of their own */
+
+  /* Called between two steps; NULL: not called. Not 0: the evaluation is left, and ends with STOPPED. beside: 1 if
+   * another thread calls it than the one that began the evaluation. */
+  int (*leave)(void* user, int beside);
+  void* user;
 } sac_eval_env;
 
-/* Creates environments for `episodes` episodes per agent (one agent only when sequential).
+/* The environments that `env` makes for each agent for `episodes` episodes. */
+int32_t sac_eval_env_count(const sac_eval_env* env, int32_t episodes);
+
+/* Creates environments for `episodes` episodes per agent.
  *
  * A copy of the agent on the CPU plays the episodes on a thread of its own, while the agent goes on training, if the
- * host steps the environments, they are `concurrent`, the episodes are not sequential, and training leaves a processor
- * free. For an agent on the CPU the results are the same with and without a copy. For an agent on a device the
- * environment alone decides whether device or copy plays, so the results do not depend on the number of processors.
- * Errors: ENV, MEMORY. */
+ * host steps the environments, they are `concurrent` and the evaluator's own, and training leaves a processor free. For
+ * an agent on the CPU the results are the same with and without a copy. For an agent on a device the environment alone
+ * decides whether device or copy plays, so the results do not depend on the number of processors. Errors: ENV, MEMORY.
+ */
 sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, const sac_eval_env* env, int32_t episodes);
 
-/* Waits for an evaluation that has not ended. */
+/* Leaves an evaluation that has not ended. */
 void sac_evaluator_destroy(sac_evaluator* evaluator);
 
 /* The bytes of the agent's copy; 0: no copy is made for this configuration. */
 size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, const sac_env_api* api);
 
-/* Starts an evaluation of every live agent. number: picks the seeds of the episodes; the same number gives the same
- * starts. episode_return, length (P, episodes) are written until sac_evaluator_end returns. The agent must be settled.
- * Errors: DEVICE, and those of copying. */
+/* Starts an evaluation of every live agent. agent: the one that was given to sac_evaluator_create, or that of
+ * sac_evaluator_agent or sac_evaluator_copy, which then plays as it is. number: picks the seeds of the episodes; the
+ * same number gives the same starts. episode_return, length (P, episodes) are written until sac_evaluator_end returns.
+ * The agent must be settled. Errors: DEVICE, and those of copying. */
 sac_status sac_evaluator_begin(sac_evaluator* evaluator, sac_agent* agent, uint64_t number, double* episode_return,
                                int64_t* length);
 
 /* Whether the evaluation has ended, so that sac_evaluator_end will not wait. */
 int sac_evaluator_done(const sac_evaluator* evaluator);
 
-/* Waits for the evaluation. Errors: ENV, NUMERIC. */
+/* Waits until the evaluation has ended, at most `seconds`. Returns whether it has. */
+int sac_evaluator_wait(sac_evaluator* evaluator, double seconds);
+
+/* Waits for the evaluation. STOPPED: it was left, and must be begun again; the episodes that had not ended have a
+ * return of NaN. Errors: ENV, NUMERIC. */
 sac_status sac_evaluator_end(sac_evaluator* evaluator);
 
 /* Begins an evaluation and waits for it. */
@@ -54,10 +77,19 @@ sac_status sac_evaluator_run(sac_evaluator* evaluator, sac_agent* agent, uint64_
 /* The agent as it was when the last evaluation began: the copy, or the agent itself when there is no copy. */
 sac_agent* sac_evaluator_agent(const sac_evaluator* evaluator);
 
+/* The copy that plays, which is made if there is none yet. For an evaluation with the weights of an earlier step.
+ * Errors: MEMORY. */
+sac_status sac_evaluator_copy(sac_evaluator* evaluator, sac_agent** copy);
+
+/* The limit of an episode in steps, if it is not the environment's own; otherwise 0. by_default: whether neither
+ * eval.max_steps nor the environment sets one; may be NULL. */
+int32_t sac_evaluator_limit(const sac_evaluator* evaluator, int* by_default);
+
 /* Evaluates a policy file. seed and SAC_EVALUATION_STANDALONE pick the episodes. episode_return, length (episodes).
- * Errors: ENV, FORMAT, SHAPE, NUMERIC, MEMORY. */
+ * limit: receives what sac_evaluator_limit gives. STOPPED: as sac_evaluator_end. Errors: ENV, FORMAT, SHAPE, NUMERIC,
+ * MEMORY. */
 sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* env, uint64_t seed, int32_t episodes,
-                               double* episode_return, int64_t* length);
+                               double* episode_return, int64_t* length, int32_t* limit);
 
 /* Mean of value (n), and standard deviation with n - 1 (0 for n = 1). */
 void sac_mean_std(const double* value, int32_t n, double* mean, double* std);

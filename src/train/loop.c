@@ -103,7 +103,16 @@ static int report_is_due(const sac_run* run) {
          sac_due(step, n, settings->checkpoint_every);
 }
 
-static int stop_requested(const sac_run* run) { return atomic_load_explicit(&run->stop, memory_order_relaxed); }
+/* Whether the caller asked to stop, or for a checkpoint. */
+static int is_asked(const sac_run* run) {
+  return sac_run_stopping(run) || atomic_load_explicit(&run->save, memory_order_relaxed);
+}
+
+/* Whether an evaluation in the training environments follows the present step, which then ends their episodes. */
+static int evaluation_takes_envs(const sac_run* run) {
+  const sac_settings* settings = &run->settings;
+  return settings->eval_env == SAC_EVAL_TRAIN && sac_due(run->schedule.step, settings->num_envs, settings->eval_every);
+}
 
 #define BURST_UPDATES 1024 /* updates in a burst, so that a signal is answered soon; changes no result */
 
@@ -120,16 +129,20 @@ static sac_status run_burst(sac_run* run, int64_t end, int32_t* updates) {
   run->burst_steps = 0;
   for (int32_t p = 0; p < run->agent->shape.population; p++) run->updates_before[p] = run->agent->counters[p].updates;
 
+  /* begin the episodes that an evaluation in these environments has ended */
+  SAC_TRY(sac_step_start(run->vector));
+
   /* make steps; the warm-up has random actions and no updates */
   do {
     const int learning = schedule->step >= run->settings.warmup_steps;
     const int32_t due = sac_schedule_step(schedule, run->settings.num_envs, learning);
+    run->vector->end_all = evaluation_takes_envs(run);
     SAC_TRY(sac_step(run->agent, run->vector, learning ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM, due));
     *updates += due;
     run->burst_due[run->burst_steps++] = due;
     if (!run->vector->resident) sac_run_count_steps(run, 1);
   } while (run->burst_steps < most && *updates < BURST_UPDATES && schedule->step < end && !report_is_due(run) &&
-           !stop_requested(run));
+           !is_asked(run));
 
   /* wait for the backend; environments on a device report their episodes only now */
   SAC_TRY(sac_settle(run->agent, run->vector));
@@ -167,6 +180,30 @@ fail:
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
+/* Whether an evaluation was left, or not begun, because the run stops. */
+static int evaluation_is_open(const sac_run* run) { return run->evaluation_missing || run->evaluation_left >= 0; }
+
+/* Saves a checkpoint and returns STOPPED, after sac_run_stop. */
+static sac_status stop(sac_run* run) {
+  sac_status status = SAC_OK;
+
+  /* leave an evaluation that is being played, unless it has just ended; then save this step */
+  SAC_TRY(sac_run_finish_evaluation(run));
+  if (run->saved_step != run->schedule.step) SAC_TRY(sac_run_checkpoint_now(run, 1));
+  if (evaluation_is_open(run))
+    sac_run_log(run, "the evaluation of step %lld was left: it is played when the run goes on",
+                (long long)(run->evaluation_left >= 0 ? run->evaluation_left : run->schedule.step));
+
+  /* clear the requests, so that the caller may go on with sac_run_steps */
+  atomic_store(&run->stop, 0);
+  atomic_store(&run->save, 0);
+  char word[SAC_WORD_MAX];
+  return sac_fail(SAC_STOPPED, "stopped at step %lld; 'sac resume %s' continues", (long long)run->schedule.step,
+                  sac_text_word(word, run->folder->shown));
+fail:
+  return status;
+}
+
 /* Fails, because rows of metrics or evaluations, or the best weights, could not be written on the way. */
 static sac_status report_lost(const sac_run* run) {
   return sac_fail(SAC_ERROR_FILE,
@@ -183,13 +220,29 @@ static sac_status finish(sac_run* run) {
   char unsaved[SAC_ERROR_MAX] = "";
   sac_status status = SAC_OK;
 
+  /* an evaluation that was left at this step belongs to the run */
+  SAC_TRY(sac_run_save_requested(run));
+  SAC_TRY(sac_run_repeat_evaluation(run));
+  SAC_TRY(sac_run_finish_evaluation(run));
+  if (evaluation_is_open(run)) return stop(run);
+
   /* save first, then make the extra row and evaluation; a full disk does not keep them from a run that is to go on */
   if (run->saved_step != step) status = sac_run_checkpoint(run, 1);
   if (status == SAC_ERROR_FILE && go_on) (void)snprintf(unsaved, sizeof unsaved, "%s", sac_last_error());
   else if (status != SAC_OK) goto fail;
-  if (!sac_due(step, n, settings->log_every)) SAC_TRY(sac_run_file_error(run, sac_run_report_metrics(run, 0)));
-  if (settings->eval_every && !sac_due(step, n, settings->eval_every)) SAC_TRY(sac_run_start_evaluation(run));
+  if (!run->end_row && !sac_due(step, n, settings->log_every))
+    SAC_TRY(sac_run_file_error(run, sac_run_report_metrics(run, 0)));
+  run->end_row = 1;
+  const int extra = settings->eval_every && !sac_due(step, n, settings->eval_every);
+  if (extra) SAC_TRY(sac_run_start_evaluation(run));
   SAC_TRY(sac_run_finish_evaluation(run));
+
+  /* if the extra evaluation is left, the next call begins it here again */
+  if (evaluation_is_open(run)) {
+    status = stop(run);
+    if (extra) run->evaluation_missing = 0;
+    return status;
+  }
 
   /* sync all files */
   for (int32_t p = 0; p < run->agent->shape.population; p++)
@@ -207,23 +260,6 @@ fail:
   return status;
 }
 
-/* Saves a checkpoint and returns STOPPED, after sac_run_stop. */
-static sac_status stop(sac_run* run) {
-  sac_status status = SAC_OK;
-
-  /* save this step, and report an evaluation that is being played */
-  if (run->saved_step != run->schedule.step) SAC_TRY(sac_run_checkpoint(run, 1));
-  SAC_TRY(sac_run_finish_evaluation(run));
-
-  /* clear the request, so that the caller may go on with sac_run_steps */
-  atomic_store(&run->stop, 0);
-  char word[SAC_WORD_MAX];
-  return sac_fail(SAC_STOPPED, "stopped at step %lld; 'sac resume %s' continues", (long long)run->schedule.step,
-                  sac_text_word(word, run->folder->shown));
-fail:
-  return status;
-}
-
 /* --- the loop ----------------------------------------------------------------------------------------------------- */
 
 sac_status sac_run_steps(sac_run* run, int64_t n) {
@@ -237,14 +273,16 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   const int64_t end = n > 0 && n < left ? run->schedule.step + n : steps;
   sac_status status = SAC_OK;
 
-  /* start the clock, and play an evaluation that a killed process left out */
+  /* start the clock, and play an evaluation that was left */
   sac_vector_begin(run->vector);
   run->clock_start = sac_seconds();
-  if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
+  SAC_TRY(sac_run_repeat_evaluation(run));
 
   /* train to `end`; the last call ends the run */
   while (run->schedule.step < end) {
-    if (stop_requested(run)) SAC_TRY(stop(run));
+    if (sac_run_stopping(run)) SAC_TRY(stop(run));
+    SAC_TRY(sac_run_save_requested(run));
+    SAC_TRY(sac_run_repeat_evaluation(run)); /* if a checkpoint that could not be written has left one */
     SAC_TRY(burst_and_report(run, end));
   }
   if (run->schedule.step >= steps && !run->finished) SAC_TRY(finish(run));

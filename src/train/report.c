@@ -13,8 +13,10 @@
 
 /* --- log lines and time ------------------------------------------------------------------------------------------- */
 
-/* It is here because callbacks are called here, and a nonzero return value stops the run. */
+/* They are here because callbacks are called here, and a nonzero return value stops the run. */
 void sac_run_stop(sac_run* run) { atomic_store_explicit(&run->stop, 1, memory_order_relaxed); }
+
+void sac_run_request_checkpoint(sac_run* run) { atomic_store_explicit(&run->save, 1, memory_order_relaxed); }
 
 void sac_run_log(sac_run* run, const char* format, ...) {
   char line[2048];
@@ -278,17 +280,27 @@ typedef struct evaluation_summary {
   int32_t agents, best;  /* agents evaluated; how many of them had their best result so far */
   double sum, low, high; /* over the agents' mean returns */
   double std;            /* of the last agent's returns */
+  int32_t cut;           /* episodes of all agents that the limit of evaluations has cut */
 } evaluation_summary;
 
 /* Logs one line for an evaluation: the result of one agent, or the mean and range of several. */
 static void log_evaluation(sac_run* run, const evaluation_summary* s) {
   const int32_t episodes = (int32_t)run->settings.eval_episodes;
+  char cut[64] = "";
+
+  /* say how many episodes did not end by themselves */
+  if (s->cut)
+    (void)snprintf(cut, sizeof cut, ", %d cut after %d steps", (int)s->cut,
+                   (int)sac_evaluator_limit(run->evaluator, NULL));
+
+  /* log the result */
   if (run->agent->shape.population == 1)
-    sac_run_log(run, "step %lld: evaluation %.2f, std %.2f over %d episode%s%s", (long long)s->step, s->sum, s->std,
-                episodes, episodes > 1 ? "s" : "", s->best ? ", the best so far" : "");
+    sac_run_log(run, "step %lld: evaluation %.2f, std %.2f over %d episode%s%s%s", (long long)s->step, s->sum, s->std,
+                episodes, episodes > 1 ? "s" : "", cut, s->best ? ", the best so far" : "");
   else
-    sac_run_log(run, "step %lld: evaluation %.2f, mean of %d agents (%.2f to %.2f), %d episode%s each",
-                (long long)s->step, s->sum / s->agents, s->agents, s->low, s->high, episodes, episodes > 1 ? "s" : "");
+    sac_run_log(run, "step %lld: evaluation %.2f, mean of %d agents (%.2f to %.2f), %d episode%s each%s",
+                (long long)s->step, s->sum / s->agents, s->agents, s->low, s->high, episodes, episodes > 1 ? "s" : "",
+                cut);
 }
 
 /* Reports the evaluation of agent p and adds it to the summary. agent: holds the weights that were evaluated. */
@@ -308,6 +320,8 @@ static sac_status report_evaluation(sac_run* run, const sac_agent* agent, int32_
   if (callbacks->evaluation && callbacks->evaluation(callbacks->user, &evaluation)) sac_run_stop(run);
 
   /* update the summary, and the best result, which checkpoints hold */
+  const int32_t limit = sac_evaluator_limit(run->evaluator, NULL);
+  for (int32_t i = 0; i < episodes; i++) s->cut += limit > 0 && evaluation.length[i] >= limit;
   s->agents++;
   s->sum += evaluation.mean;
   s->std = evaluation.std;
@@ -331,20 +345,65 @@ static sac_status report_evaluation(sac_run* run, const sac_agent* agent, int32_
   return status != SAC_OK ? status : row;
 }
 
+/* Starts an evaluation with the weights of `agent`, under the number of its step. So its episodes do not depend on
+ * earlier evaluations. */
+static sac_status start_evaluation(sac_run* run, sac_agent* agent, int64_t step) {
+  const int takes_envs = run->settings.eval_env == SAC_EVAL_TRAIN;
+  sac_status status = SAC_OK;
+
+  /* no training episode goes on in environments that the evaluation takes */
+  if (takes_envs) run->vector->ended = 1;
+  run->evaluation_step = step;
+  SAC_TRY(sac_evaluator_begin(run->evaluator, agent, (uint64_t)step, run->episode_return, run->episode_length));
+
+  /* report at once if the episodes were played on this thread, or in the training environments */
+  if (takes_envs || sac_evaluator_done(run->evaluator)) return sac_run_finish_evaluation(run);
+fail:
+  return status;
+}
+
+sac_status sac_run_repeat_evaluation(sac_run* run) {
+  const int64_t left = run->evaluation_left;
+  sac_status status = SAC_OK;
+
+  /* first that of an earlier step, for which the evaluator still has the weights */
+  if (left >= 0 && !sac_run_stopping(run)) {
+    run->evaluation_left = -1;
+    SAC_TRY(start_evaluation(run, sac_evaluator_agent(run->evaluator), left));
+  }
+
+  /* then that of this step, whose results go to the same arrays */
+  if (!run->evaluation_missing || sac_run_stopping(run)) return SAC_OK;
+  SAC_TRY(sac_run_finish_evaluation(run));
+  if (run->evaluation_left >= 0 || sac_run_stopping(run)) return SAC_OK;
+  run->evaluation_missing = 0;
+
+  /* the checkpoint of the last step holds the result of its evaluation: it is written again */
+  const sac_settings* settings = &run->settings;
+  const int64_t step = run->schedule.step;
+  if (step >= settings->steps && sac_due(step, settings->num_envs, settings->eval_every)) run->saved_step = -1;
+  return start_evaluation(run, run->agent, run->schedule.step);
+fail:
+  return status;
+}
+
 sac_status sac_run_start_evaluation(sac_run* run) {
   sac_status status = SAC_OK;
 
   /* report the previous evaluation first: its results are in the arrays that this one fills */
+  run->evaluation_missing = 1;
   SAC_TRY(sac_run_finish_evaluation(run));
-  run->evaluation_missing = 0;
+  return sac_run_repeat_evaluation(run);
+fail:
+  return status;
+}
 
-  /* the number of the evaluation is the step, so its episodes do not depend on earlier evaluations */
-  SAC_TRY(sac_evaluator_begin(run->evaluator, run->agent, (uint64_t)run->schedule.step, run->episode_return,
-                              run->episode_length));
-  run->evaluation_step = run->schedule.step;
+#define WAIT 0.05 /* seconds between two looks whether a checkpoint is asked for */
 
-  /* report at once if the episodes were played on this thread */
-  if (sac_evaluator_done(run->evaluator)) return sac_run_finish_evaluation(run);
+/* Waits until the evaluation has ended, and saves a checkpoint that is asked for meanwhile. */
+static sac_status wait_for_evaluation(sac_run* run) {
+  sac_status status = SAC_OK;
+  while (!sac_evaluator_wait(run->evaluator, WAIT)) SAC_TRY(sac_run_save_requested(run));
 fail:
   return status;
 }
@@ -354,9 +413,16 @@ sac_status sac_run_finish_evaluation(sac_run* run) {
   sac_status status = SAC_OK, written = SAC_OK;
   if (run->evaluation_step < 0) return SAC_OK;
 
-  /* wait for the results; an evaluation that fails is not waited for again */
+  /* wait for the results; an evaluation that fails is not waited for again, one that was left is played again */
+  SAC_TRY(wait_for_evaluation(run));
   run->evaluation_step = -1;
-  SAC_TRY(sac_evaluator_end(run->evaluator));
+  status = sac_evaluator_end(run->evaluator);
+  if (status == SAC_STOPPED) {
+    if (summary.step < run->schedule.step) run->evaluation_left = summary.step;
+    else run->evaluation_missing = 1;
+    return SAC_OK;
+  }
+  SAC_TRY(status);
 
   /* report all agents, also after a file error */
   sac_vector_check(run->vector);

@@ -254,6 +254,13 @@ static sac_status restore_stopped_agent(sac_run* run, int32_t p) {
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
   if (sac_checkpoint_list(dir, &newest, 1) == 1) SAC_TRY(sac_checkpoint_load(run->checkpoint[p], newest));
 
+  /* an evaluation of an earlier step goes on without it */
+  if (run->evaluation_left >= 0) {
+    sac_agent* copy = NULL;
+    SAC_TRY(sac_evaluator_copy(run->evaluator, &copy));
+    copy->alive[p] = 0;
+  }
+
   /* its state says alive, because it was saved before the agent stopped */
   run->agent->alive[p] = run->was_alive[p] = 0;
   sac_run_log(run, "seed %llu stopped at step %lld and stays stopped", (unsigned long long)run->agent->seed[p],
@@ -299,16 +306,56 @@ fail:
   return status;
 }
 
-/* Restores one agent that goes on, and opens its files. before: the settings that it was saved with. exact: as in
- * restore_agent. */
-static sac_status restore(sac_run* run, int32_t p, int64_t step, const sac_settings* before, int* exact) {
+/* The step of the evaluation that had not ended when the checkpoint of `step` was saved; -1: there is none, or not for
+ * all agents that go on. */
+static int64_t evaluation_beside(const sac_run* run, int64_t step) {
+  char dir[SAC_PATH_MAX];
+  int64_t common = -1;
+  for (int32_t p = 0; run->evaluator && p < run->agent->shape.population; p++) {
+    if (stopped_before(run->folder->path, run->agent->seed[p], step)) continue;
+    if (sac_folder_seed(run->folder->path, run->agent->seed[p], dir) != SAC_OK) return -1;
+
+    /* a file of a later step belongs to a checkpoint that is not used */
+    const int64_t left = sac_checkpoint_evaluation_read(dir, NULL, 0);
+    if (left < 0 || left >= step || (common >= 0 && left != common)) return -1;
+    common = left;
+  }
+  return common;
+}
+
+/* Reads agent p's part of the evaluation of step `left`: its result from evaluations.csv, or the weights that play it
+ * again (run->evaluation_left). */
+static sac_status restore_evaluation(sac_run* run, int32_t p, int64_t left) {
+  char dir[SAC_PATH_MAX];
+  sac_agent* copy = NULL;
+  sac_status status = SAC_OK;
+  if (left < 0) return SAC_OK;
+  if (run->evaluation_left < 0) return read_evaluation(run, p, left);
+
+  /* read the weights; without them the run goes on, and lacks this evaluation */
+  SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
+  SAC_TRY(sac_evaluator_copy(run->evaluator, &copy));
+  if (sac_checkpoint_evaluation_read(dir, copy, p) == left) return SAC_OK;
+  sac_run_log(run, "warning: the evaluation of step %lld cannot be played again: %s", (long long)left,
+              sac_last_error());
+  copy->alive[p] = 0;
+fail:
+  return status;
+}
+
+/* Restores one agent that goes on, and opens its files. left: step of an evaluation that had not ended; -1: none.
+ * before: the settings that it was saved with. exact: as in restore_agent. */
+static sac_status restore(sac_run* run, int32_t p, int64_t step, int64_t left, const sac_settings* before, int* exact) {
   const int64_t n = run->settings.num_envs;
   sac_status status = SAC_OK;
   SAC_TRY(restore_agent(run, p, step, exact));
+  SAC_TRY(restore_evaluation(run, p, left));
 
   /* read the evaluation of this step, or remove its incomplete row and play it again later */
   if (sac_due(step, n, before->eval_every) && !run->evaluation_missing) SAC_TRY(read_evaluation(run, p, step));
-  const int64_t evaluations_to = run->evaluation_missing ? step - 1 : last_row(step, n, before->eval_every);
+  const int64_t evaluations_to = run->evaluation_left >= 0 ? run->evaluation_left - 1
+                                 : run->evaluation_missing ? step - 1
+                                                           : last_row(step, n, before->eval_every);
   SAC_TRY(sac_run_open_metrics(run, p, last_row(step, n, before->log_every), evaluations_to));
 fail:
   return status;
@@ -340,6 +387,8 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
 
   /* an evaluation that was due and is not in evaluations.csv is played before the next step */
   run->evaluation_missing = evaluation_due && run->evaluator && !has_evaluation(run, step);
+  const int64_t left = evaluation_beside(run, step);
+  if (left >= 0 && !has_evaluation(run, left)) run->evaluation_left = left;
 
   /* all agents have the same terms of info: find them before the list of states is made */
   for (int32_t p = 0; p < run->agent->shape.population; p++)
@@ -352,7 +401,7 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
       if (stopped_before(run->folder->path, run->agent->seed[p], step) != stopped) continue;
       SAC_TRY(sac_run_open_checkpoint(run, p));
       if (stopped) SAC_TRY(restore_stopped_agent(run, p));
-      else SAC_TRY(restore(run, p, step, before, exact));
+      else SAC_TRY(restore(run, p, step, left, before, exact));
     }
 
   /* set the rate of updates, which may have changed, and tell a device which agents have stopped */
@@ -360,32 +409,6 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
   if (run->agent->backend->state_set) SAC_TRY(run->agent->backend->state_set(run->agent));
   run->saved_step = step;
 fail:
-  return status;
-}
-
-/* --- progress of a run -------------------------------------------------------------------------------------------- */
-
-sac_status sac_run_read_progress(const char* dir, const sac_config* overrides, int64_t* step, int64_t* steps) {
-  char seed_dir[SAC_PATH_MAX], changes[1024];
-  sac_config* config = NULL;
-  sac_settings settings;
-  int64_t newest;
-  sac_status status = SAC_OK;
-  *step = 0;
-
-  /* read train.steps as a resume would */
-  SAC_TRY(sac_folder_config_read(dir, &config));
-  if (overrides) SAC_TRY(sac_config_resume(config, overrides, changes, sizeof changes));
-  SAC_TRY(sac_config_settings(config, &settings));
-  *steps = settings.steps;
-
-  /* find the newest checkpoint of any agent */
-  for (int64_t p = 0; p < settings.seeds; p++) {
-    SAC_TRY(sac_folder_seed(dir, (uint64_t)(settings.seed + p), seed_dir));
-    if (sac_checkpoint_list(seed_dir, &newest, 1) == 1 && newest > *step) *step = newest;
-  }
-fail:
-  sac_config_destroy(config);
   return status;
 }
 
@@ -417,9 +440,9 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
   /* warn of environments without saved state */
   if (!exact) sac_run_log(run, "warning: %s saves no state: new episodes start", run->settings.env_id);
 
-  /* log the choice of the device, and memory */
+  /* log the choice of the device, and what the run needs */
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
-  sac_run_log_memory(run);
+  sac_run_log_needs(run);
   sac_run_log_guard(run);
   sac_run_log_lacks(run);
 }

@@ -54,7 +54,10 @@ struct sac_run {
   sac_vector* vector;       /* training environments */
   sac_evaluator* evaluator; /* NULL: eval.every is 0 */
   int64_t evaluation_step;  /* step of the evaluation that was started and is not reported yet; -1: none */
-  int evaluation_missing;   /* 1: resumed from a step whose evaluation was due and is not in evaluations.csv */
+  int evaluation_missing;   /* 1: the evaluation of the present step was left, or was due at the step of a resume and is
+                               not in evaluations.csv; it is played before the next step */
+  int64_t evaluation_left;  /* an earlier step whose evaluation was left, with whose weights the evaluator's copy plays
+                               it  again before anything else; -1: none */
   double* episode_return;   /* (P, episodes) of that evaluation; the evaluator writes it while it plays */
   int64_t* episode_length;  /* (P, episodes) likewise, in steps */
 
@@ -86,20 +89,37 @@ struct sac_run {
   double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
   int ended_by_disk;           /* 1: sac_run_end_by_disk was called */
   int log_warned;              /* 1: it was said that log.txt cannot be written */
+  int end_row;                 /* 1: the row of metrics that only the end of the run makes is written */
   int finished;                /* 1: the last checkpoint, row and evaluation are written */
   sac_status failed;           /* not OK: the run cannot go on, and why */
   char failure[SAC_ERROR_MAX]; /* message of `failed`, or why the last agent stopped */
   atomic_int stop;             /* 1: sac_run_stop was called; any thread may set it */
+  atomic_int save;             /* 1: sac_run_request_checkpoint was called; likewise */
 };
 
-/* --- create.c ----------------------------------------------------------------------------------------------------- */
+/* --- needs.c ------------------------------------------------------------------------------------------------------ */
 
-/* Computes the bytes that a run of this configuration needs: those of the replay, and all others. env: the caller's own
+/* Finds the environment that env.id names, unless the caller gave one of its own (*env). Errors: ENV. */
+sac_status sac_run_find_env(const sac_settings* settings, const sac_env_api** env);
+
+/* The environments of evaluations. With eval.env: train they share the instance of `vector`. */
+sac_eval_env sac_run_eval_env(const sac_settings* settings, const sac_env_api* env, sac_vector* vector);
+
+/* What a run needs, for --dry-run. */
+typedef struct sac_needs {
+  size_t replay, rest;           /* bytes: of the replay, and all others */
+  int64_t train_envs, eval_envs; /* environments of all agents: for training, and for evaluations alone */
+  char device_why[SAC_WHY_MAX];  /* why `device: auto` chooses its device; "" when the configuration names one */
+} sac_needs;
+
+/* Computes what a run of this configuration needs. Makes one environment, for its sizes. env: the caller's own
  * environment, or NULL. Errors: CONFIG, ENV. */
-sac_status sac_run_memory(const sac_config* config, const sac_env_api* env, size_t* replay, size_t* rest);
+sac_status sac_run_needs(const sac_config* config, const sac_env_api* env, sac_needs* needs);
 
-/* Logs the bytes that this run needs. */
-void sac_run_log_memory(sac_run* run);
+/* Logs the bytes that this run needs, and a limit of evaluation episodes that nobody has set. */
+void sac_run_log_needs(sac_run* run);
+
+/* --- create.c ----------------------------------------------------------------------------------------------------- */
 
 /* Creates all parts of a run that need no folder, from run->config and run->settings. Errors of the environment and
  * lack of memory appear here, before any file is written. */
@@ -129,13 +149,27 @@ void sac_run_log_lacks(sac_run* run);
 sac_status sac_run_save_checkpoint(sac_run* run);
 
 /* Saves a checkpoint that is due. last: 1 if the run ends or stops here. Where the disk takes none, a run with
- * checkpoint.on_error `continue` goes on with a warning, unless this is the last. Errors: as sac_run_save_checkpoint,
- * FILE as sac_run_end_by_disk. */
+ * checkpoint.on_error `continue` goes on with a warning, unless this is the last. now: without waiting for an
+ * evaluation that is being played; what a resume needs to play it again is saved with the checkpoint. Errors: as
+ * sac_run_save_checkpoint, FILE as sac_run_end_by_disk. */
 sac_status sac_run_checkpoint(sac_run* run, int last);
+sac_status sac_run_checkpoint_now(sac_run* run, int last);
 
 /* The end of a run whose files cannot be written: keeps the policies alone if they fit, and adds to the error message
  * what is kept and how to go on. Returns FILE. */
 sac_status sac_run_end_by_disk(sac_run* run);
+
+/* Whether sac_run_stop was called. */
+static inline int sac_run_stopping(const sac_run* run) {
+  return atomic_load_explicit(&run->stop, memory_order_relaxed);
+}
+
+/* Saves a checkpoint if sac_run_request_checkpoint was called. Errors: as sac_run_checkpoint_now. */
+sac_status sac_run_save_requested(sac_run* run);
+
+/* What an evaluation calls between two steps (sac_eval_env.leave): saves a checkpoint that was asked for. user: the
+ * run. Returns 1 if the evaluation must be left. */
+int sac_run_leave_evaluation(void* user, int beside);
 
 /* Deletes the checkpoints of a seed folder that are later than `step`, which must exist. */
 void sac_run_delete_later(const char* dir, int64_t step);
@@ -143,10 +177,11 @@ void sac_run_delete_later(const char* dir, int64_t step);
 /* Marks the run as failed: the last step is incomplete, and only what is on disk is good. Keeps the error message. */
 void sac_run_fail(sac_run* run, sac_status status);
 
-/* --- resume.c ----------------------------------------------------------------------------------------------------- */
+/* --- progress.c --------------------------------------------------------------------------------------------------- */
 
 /* Reads how far the run in `dir` is; takes no lock and changes nothing. step: receives the step of the newest
- * checkpoint. steps: receives train.steps under `overrides` (may be NULL). Errors: FILE, CONFIG. */
+ * checkpoint, but less than `steps` if the last evaluation is still to be played. steps: receives train.steps under
+ * `overrides` (may be NULL). Errors: FILE, CONFIG. */
 sac_status sac_run_read_progress(const char* dir, const sac_config* overrides, int64_t* step, int64_t* steps);
 
 /* --- report.c ----------------------------------------------------------------------------------------------------- */
@@ -172,13 +207,16 @@ void sac_run_count_time(sac_run* run);
 /* Writes a row of metrics of each live agent. restart: 1 starts new windows afterwards. Errors: FILE. */
 sac_status sac_run_report_metrics(sac_run* run, int restart);
 
-/* Starts an evaluation of every live agent at the present step, after the report of the previous one. Errors: ENV,
- * NUMERIC, FILE. */
+/* Starts an evaluation of every live agent at the present step, after the report of the previous one. After
+ * sac_run_stop it is not played, but missing. Errors: ENV, NUMERIC, FILE. */
 sac_status sac_run_start_evaluation(sac_run* run);
 
+/* Plays the evaluations that were left or are missing. Errors: likewise. */
+sac_status sac_run_repeat_evaluation(sac_run* run);
+
 /* Waits for the evaluation that was started, if there is one, and reports it: callbacks, `best`, evaluations.csv. Comes
- * before each checkpoint, because a checkpoint holds the best result of all earlier evaluations. Errors: ENV, NUMERIC,
- * FILE. */
+ * before each scheduled checkpoint, because a checkpoint holds the best result of all earlier evaluations. After
+ * sac_run_stop the evaluation is left: it is then missing. Errors: ENV, NUMERIC, FILE. */
 sac_status sac_run_finish_evaluation(sac_run* run);
 
 /* Decides what an error of writing rows means for the run: returns `status`, or logs a warning, counts the loss and

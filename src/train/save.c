@@ -57,7 +57,24 @@ fail:
   return status;
 }
 
-sac_status sac_run_save_checkpoint(sac_run* run) {
+/* Saves for each agent what a resume needs to play the evaluation of an earlier step again, which has not ended or was
+ * left; otherwise removes what an earlier checkpoint has saved. */
+static sac_status save_evaluation(sac_run* run) {
+  const int64_t playing = run->evaluation_step, step = playing >= 0 ? playing : run->evaluation_left;
+  const int needed = step >= 0 && step < run->schedule.step;
+  const sac_agent* agent = needed ? sac_evaluator_agent(run->evaluator) : run->agent;
+  sac_status status = SAC_OK;
+  for (int32_t p = 0; p < agent->shape.population; p++) {
+    if (!agent->alive[p] || !run->agent->alive[p]) continue;
+    if (needed) SAC_TRY(sac_checkpoint_evaluation(run->checkpoint[p], agent, step, run->agent_text[p]));
+    else sac_checkpoint_evaluation_done(run->checkpoint[p]);
+  }
+fail:
+  return status;
+}
+
+/* Saves a checkpoint of every live agent, without waiting for an evaluation that is being played. */
+static sac_status save_now(sac_run* run) {
   const sac_agent* agent = run->agent;
   sac_status status = SAC_OK;
 
@@ -66,12 +83,11 @@ sac_status sac_run_save_checkpoint(sac_run* run) {
   int32_t keep = (int32_t)run->settings.checkpoint_keep;
   if (agent->shape.population > 1 && keep < 2) keep = 2;
 
-  /* bring everything that is saved up to date: evaluations, time, environments on a device */
+  /* bring everything that is saved up to date: time, environments on a device, an evaluation that goes on */
   sac_vector_check(run->vector);
-  if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
-  SAC_TRY(sac_run_finish_evaluation(run));
   sac_run_count_time(run);
   if (agent->backend->env_get) status = agent->backend->env_get(run->agent, run->vector, 1);
+  if (status == SAC_OK) status = save_evaluation(run);
 
   /* save the live agents */
   for (int32_t p = 0; p < agent->shape.population && status == SAC_OK; p++) {
@@ -83,6 +99,17 @@ sac_status sac_run_save_checkpoint(sac_run* run) {
   /* remember the step only when all agents have it */
   if (status == SAC_OK) run->saved_step = run->schedule.step;
   else sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
+  return status;
+}
+
+sac_status sac_run_save_checkpoint(sac_run* run) {
+  sac_status status = SAC_OK;
+
+  /* report the evaluations first: the checkpoint holds the best result */
+  SAC_TRY(sac_run_finish_evaluation(run));
+  SAC_TRY(sac_run_repeat_evaluation(run));
+  SAC_TRY(sac_run_finish_evaluation(run));
+  return save_now(run);
 fail:
   return status;
 }
@@ -113,14 +140,45 @@ sac_status sac_run_end_by_disk(sac_run* run) {
                   (long long)run->saved_step);
 }
 
-sac_status sac_run_checkpoint(sac_run* run, int last) {
-  const sac_status status = sac_run_save_checkpoint(run);
+/* Decides what the result of saving a checkpoint means for the run. */
+static sac_status after_saving(sac_run* run, sac_status status, int last) {
   if (status != SAC_ERROR_FILE) return status;
   if (last || run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return sac_run_end_by_disk(run);
 
   /* a later checkpoint replaces this one */
   sac_run_warn_disk(run);
   return SAC_OK;
+}
+
+sac_status sac_run_checkpoint(sac_run* run, int last) { return after_saving(run, sac_run_save_checkpoint(run), last); }
+
+sac_status sac_run_checkpoint_now(sac_run* run, int last) { return after_saving(run, save_now(run), last); }
+
+/* Saves a checkpoint if one was asked for. */
+static sac_status save_requested(sac_run* run) {
+  sac_status status = SAC_OK;
+  if (run->failed || !atomic_load_explicit(&run->save, memory_order_relaxed)) return SAC_OK;
+
+  /* clear the request first: one that comes while the checkpoint is written counts */
+  atomic_store(&run->save, 0);
+  if (run->saved_step != run->schedule.step) SAC_TRY(save_now(run));
+  sac_run_log(run, "step %lld: checkpoint written on request", (long long)run->schedule.step);
+fail:
+  return status;
+}
+
+sac_status sac_run_save_requested(sac_run* run) { return after_saving(run, save_requested(run), 0); }
+
+int sac_run_leave_evaluation(void* user, int beside) {
+  sac_run* run = user;
+
+  /* The thread of the run saves. If that fails, leave the evaluation: the loop of the run tries once more, and decides
+   * what a failure means. */
+  if (!beside && save_requested(run) != SAC_OK) {
+    sac_run_request_checkpoint(run);
+    return 1;
+  }
+  return sac_run_stopping(run);
 }
 
 void sac_run_fail(sac_run* run, sac_status status) {

@@ -89,6 +89,15 @@ fail:
   return status;
 }
 
+/* Begins the next episodes; the job of the worker. */
+static sac_status start_episodes(void* context) { return sac_vector_start(context); }
+
+sac_status sac_step_start(sac_vector* vector) {
+  if (!vector->ended || !vector->worker) return sac_vector_start(vector);
+  sac_worker_start(vector->worker, start_episodes, vector);
+  return sac_worker_wait(vector->worker);
+}
+
 sac_status sac_step_overlap(const sac_agent* agent, sac_vector* vector) {
   /* no thread where updates are only queued, or where both threads would share a processor */
   if (agent->settings.overlap == 0 || agent->backend->update || sac_processors() < 2) return SAC_OK;

@@ -10,6 +10,9 @@ struct sac_vector;
  * update -> target update). mode: how actions are chosen. Errors: those of the stages. */
 sac_status sac_step(sac_agent* agent, struct sac_vector* vector, sac_act_mode mode, int32_t updates);
 
+/* Begins the next episodes if all have ended (sac_vector.ended), on the thread that steps the environments. */
+sac_status sac_step_start(struct sac_vector* vector);
+
 /* Prepares the vector for train.overlap. sac_step then makes its updates between act and replay push, while the
  * environments step. A backend that has `snapshot` queues the updates before act, unless the vector is resident; act
  * then uses the weights from before these updates. Creates a thread for the environments, if the backend computes on

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "util/clock.h"
 #include "util/error.h"
@@ -120,6 +121,24 @@ void sac_worker_start(sac_worker* worker, sac_worker_job* job, void* context) {
 }
 
 int sac_worker_done(const sac_worker* worker) { return has_phase(worker, DONE); }
+
+int sac_worker_wait_for(sac_worker* worker, double seconds) {
+  struct timespec until;
+  const long long nanoseconds = (long long)(seconds * 1e9);
+
+  /* find the time at which to give up */
+  (void)clock_gettime(CLOCK_REALTIME, &until);
+  const long long at = until.tv_nsec + nanoseconds;
+  until.tv_sec += (time_t)(at / 1000000000);
+  until.tv_nsec = (long)(at % 1000000000);
+
+  /* sleep until the job is done, or until then */
+  pthread_mutex_lock(&worker->lock);
+  for (int late = 0; !late && !has_phase(worker, DONE);)
+    late = pthread_cond_timedwait(&worker->changed, &worker->lock, &until) != 0;
+  pthread_mutex_unlock(&worker->lock);
+  return has_phase(worker, DONE);
+}
 
 sac_status sac_worker_wait(sac_worker* worker) {
   wait_for(worker, DONE, DONE);

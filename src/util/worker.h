@@ -21,6 +21,9 @@ void sac_worker_start(sac_worker* worker, sac_worker_job* job, void* context);
 /* Whether a started job is done and sac_worker_wait would return at once. */
 int sac_worker_done(const sac_worker* worker);
 
+/* Waits until the started job is done, at most `seconds`. Returns whether it is. */
+int sac_worker_wait_for(sac_worker* worker, double seconds);
+
 /* Waits until the started job is done and returns its status. The error message of the job becomes the message of the
  * calling thread, which also sees everything that the job has written. */
 sac_status sac_worker_wait(sac_worker* worker);

@@ -25,7 +25,11 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
   all->high = fake_env.action_high != 0 ? fake_env.action_high : 2;
   all->low = -all->high;
   all->env = calloc((size_t)n, sizeof *all->env);
-  *spec = (sac_env_spec){.obs_size = 2, .action_size = 1, .action_low = &all->low, .action_high = &all->high};
+  *spec = (sac_env_spec){.obs_size = 2,
+                         .action_size = 1,
+                         .max_episode_steps = fake_env.limit,
+                         .action_low = &all->low,
+                         .action_high = &all->high};
   *self = all;
   return 0;
 }

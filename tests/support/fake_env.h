@@ -10,6 +10,7 @@ typedef struct fake_env_plan {
   int64_t nan_obs_at;  /* likewise for an observation */
   int64_t fail_at;     /* step that fails with "it broke" */
   int32_t episode;     /* steps of an episode; 0: 7 */
+  int32_t limit;       /* max_episode_steps; 0: none */
   float action_high;   /* bound of the action; 0: 2 */
   double reward_scale; /* 0: 1 */
 } fake_env_plan;

@@ -3,6 +3,7 @@ which run this file too; record.py records videos.
 
 Functions that module.c calls return None for success, or the text of an error; step may return new names of info. The arrays of N environments lie in one
 block of memory (see `layout`): the module writes mask, seed and action there and reads the others."""
+import array
 import json
 import mmap
 import os
@@ -372,29 +373,46 @@ class Envs:
         return self.guarded(self.all.close)
 
 
-def open_workers(name, n, options, count, one):
-    """n environments in `count` worker processes, and their block. one: an environment with the sizes; it is closed."""
-    at = layout(n, one.obs_size, one.action_size)
+def open_workers(name, n, options, count):
+    """n environments in `count` worker processes, their block and their sizes."""
     memory = os.memfd_create("sac_gym")
     try:
-        os.ftruncate(memory, at[-1])
-        block = mmap.mmap(memory, at[-1])
-        one.close()
-        return Workers(name, options, count, memory, n, memoryview(block)[at[6]:at[6] + n]), block
+        envs = Workers(name, options, count, memory, n)
+        try:
+            at = layout(n, *envs.sizes[:2])
+            os.ftruncate(memory, at[-1])
+            block = mmap.mmap(memory, at[-1])
+            envs.bind(memoryview(block)[at[6]:at[6] + n])
+        except BaseException:
+            envs.close()
+            raise
+        return envs, block, envs.sizes
     finally:
         os.close(memory)
 
 
-def open_local(name, n, options, one, record):
-    """n environments in this process, and their block. one: as above; a recorded environment is used itself."""
-    block = mmap.mmap(-1, layout(n, one.obs_size, one.action_size)[-1])
-    if not record:
-        one.close()
+def open_local(name, n, options, record):
+    """n environments in this process, their block and their sizes."""
     seed_generators(SEED, library=False)
-    envs = Local(name, options, 0, n, one if record else None)
+    envs = Local(name, options, 0, n, Spaces(name, options, record) if record else None)
+    one = envs.all[0]
     envs.seed_spaces(SEED)
+    block = mmap.mmap(-1, layout(n, one.obs_size, one.action_size)[-1])
     envs.bind(block, n)
-    return envs, block
+    return envs, block, sizes_of(one)
+
+
+def measured_count(name, n, options):
+    """The number of worker processes for n environments, by the time that a step takes. An environment is made for this
+    alone, as results must not depend on how many steps the measurement makes."""
+    drawn, one = draws_of_all(), Spaces(name, options)
+    count = fastest_count(n, step_seconds(one))
+    one.close()
+    if count and draws_of_all() != drawn:  # results would depend on the time that a step takes
+        print(f"gym:{name} draws from the generators of random or numpy.random, which environments of one process "
+              "share; so it gets no worker processes unless env.options.sac_workers says how many", file=sys.stderr)
+        return 0
+    return count
 
 
 def inner_bounds(numpy, low, high):
@@ -405,6 +423,13 @@ def inner_bounds(numpy, low, high):
     wider = numpy.longdouble  # holds every number of the types that are compared
     return (numpy.where(inner[0].astype(wider) < low.astype(wider), numpy.nextafter(inner[0], numpy.float32("inf")), inner[0]),
             numpy.where(inner[1].astype(wider) > high.astype(wider), numpy.nextafter(inner[1], numpy.float32("-inf")), inner[1]))
+
+
+def sizes_of(one):
+    """What all environments of an instance have in common, for JSON: the numbers of observations, of actions and of
+    discrete actions, the time limit, the bounds (None: discrete), and the description of the spaces."""
+    bounds = None if one.actions else [values.tolist() for values in inner_bounds(one.numpy, one.low, one.high)]
+    return one.obs_size, one.action_size, one.actions, one.limit, bounds, describe_spaces(one.env)
 
 
 def open_envs(name, n, options):
@@ -418,23 +443,18 @@ def open_envs(name, n, options):
     count = 0 if record else worker_count(n, options)
     import_gymnasium()  # with NumPy, whose generator is seeded too
     seed_generators(SEED, library=False)
-    drawn, one = draws_of_all(), Spaces(name, options, record)
     if count is None:
-        count = fastest_count(n, step_seconds(one))
-        if count and draws_of_all() != drawn:  # results would depend on the time that a step takes
-            count = 0
-            print(f"gym:{name} draws from the generators of random or numpy.random, which environments of one process "
-                  "share; so it gets no worker processes unless env.options.sac_workers says how many", file=sys.stderr)
-    envs, block = open_workers(name, n, options, count, one) if count else open_local(name, n, options, one, record)
+        count = measured_count(name, n, options)
+    envs, block, sizes = open_workers(name, n, options, count) if count else open_local(name, n, options, record)
 
-    # The bounds of actions.
-    at = layout(n, one.obs_size, one.action_size)
-    if not one.actions:
-        for k, values in enumerate(inner_bounds(one.numpy, one.low, one.high), 4):
-            one.numpy.frombuffer(block, "f4", one.action_size, at[k])[:] = values
+    # Write the bounds of actions to the block.
+    obs_size, action_size, actions, limit, bounds, spaces = sizes
+    at = layout(n, obs_size, action_size)
+    for k, values in enumerate(bounds or (), 4):
+        memoryview(block)[at[k]:at[k] + 4 * action_size].cast("f")[:] = array.array("f", values)
     opened = Envs(envs)
-    opened.spaces = describe_spaces(one.env)
-    return opened, (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10])
+    opened.spaces = spaces
+    return opened, (obs_size, action_size, actions, limit, block, at[:10])
 
 
 def working_folder():

@@ -46,9 +46,10 @@ def sized(data):
 
 
 class Worker:
-    """A process with some of the environments. A request is one letter: r (reset), s (step), i (the columns of
-    info follow), g (8 bytes follow that seed the generators). The answer is empty, or JSON [config, text]: an error, or with config null a result. The numbers lie in
-    shared memory. The process ends when its channel is closed, so it ends with sac, also after a crash."""
+    """A process with some of the environments. A request is one letter: b (bind the arrays), r (reset), s (step), i (the
+    columns of info follow), g (8 bytes follow that seed the generators). The answer is empty, or JSON [config, text]: an
+    error, or with config null a result. The numbers lie in shared memory. The process ends when its channel is closed,
+    so it ends with sac, also after a crash."""
 
     START = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); n = int(sys.argv[2]); s = b''\n" \
             "while len(s) < n: s += c.recv(n - len(s)) or sys.exit()\n" \
@@ -60,7 +61,7 @@ class Worker:
 
         # Start Python. It inherits only its own end of the channel, which we close here: so each side notices when the
         # other ends.
-        source = "\n".join(FILES[name] for name in ("bridge", "generators", "values", "workers")).encode()
+        source = "\n".join(FILES[name] for name in ("bridge", "generators", "spaces", "values", "workers")).encode()
         self.channel, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
@@ -109,17 +110,17 @@ class Worker:
 
 
 class Workers:
-    """n environments, divided among `count` processes. mask: the block's array, which says what reset resets."""
+    """n environments, divided among `count` processes. They can be used after bind."""
 
-    def __init__(self, name, options, count, memory, n, mask):
-        self.all, self.mask, self.names = [], mask, Names()
+    def __init__(self, name, options, count, memory, n):
+        self.all, self.mask, self.names = [], None, Names()
         try:
             # Start all processes before waiting for any of them.
             for k in range(count):
                 self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
 
-            for worker in self.all:
-                worker.answer()
+            # The first one tells the sizes.
+            self.sizes = [worker.answer() for worker in self.all][0]
         except BaseException:
             self.close()
             raise
@@ -137,6 +138,11 @@ class Workers:
         if first:
             raise first
         return results
+
+    def bind(self, mask):
+        """Lets the processes use the block, which has its size now. mask: its array that says what reset resets."""
+        self.mask = mask
+        self.call(b"b", self.all)
 
     def seed(self, seed):
         seed_generators(seed, library=False)
@@ -185,7 +191,7 @@ def work(channel):
         local.seed_spaces(seed)
 
     def start():
-        """Makes the environments."""
+        """Makes the environments. Returns the sizes and bounds of the first."""
         global START
         nonlocal local
         START = working_folder()
@@ -193,6 +199,9 @@ def work(channel):
         seed_generators(mixed(seed, first))
         local = Local(name, options, first, last)
         local.seed_spaces(seed)
+        return sizes_of(local.all[0])
+
+    def bind():
         local.bind(mmap.mmap(memory, 0), n)
 
     def step():
@@ -209,7 +218,7 @@ def work(channel):
             elif letter == b"g":
                 answer(channel, seed_again, int.from_bytes(receive(channel, 8), "little"))
             else:
-                answer(channel, local.reset if letter == b"r" else step)
+                answer(channel, {b"b": bind, b"r": local.reset, b"s": step}[letter])
     except (EOFError, OSError):  # sac has closed the channel, or has ended
         pass
     if local:

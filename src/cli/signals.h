@@ -1,0 +1,24 @@
+/* Signals from outside. The first SIGINT, SIGTERM or SIGHUP asks a command to stop, and is answered by a line on
+ * standard error at once; a second one ends the process. A signal that comes within a fifth of a second of the first
+ * repeats it: programs that stop a process often send a signal twice. Signals that are ignored at the start stay
+ * ignored. */
+#ifndef SAC_CLI_SIGNALS_H
+#define SAC_CLI_SIGNALS_H
+
+#include <sac/run.h>
+
+#include "config/settings.h"
+
+/* Catches the signals from now on. answer: what the first one announces, behind its name: "stops after this step"; a
+ * text that stays. for_run: 1 catches SIGUSR1 and SIGUSR2 too, until sac_signals_attach knows what they mean. */
+void sac_signals_catch(const char* answer, int for_run);
+
+/* Lets signals reach the run: to stop it, or to write a checkpoint, by the keys signal.stop and signal.checkpoint. A
+ * signal that has come before reaches it now. NULL: there is no run any more. answer: as above. */
+void sac_signals_attach(sac_run* run, const sac_settings* settings, const char* answer);
+
+/* The signal that asked to stop, as an exit code tells it: SIGINT, SIGTERM (also for signal.stop) or SIGHUP; 0: none.
+ */
+int sac_signals_caught(void);
+
+#endif
