@@ -14,6 +14,9 @@ static const char notes[] =
     "--config, --set, other options. With --out DIR an unfinished run in DIR is continued, and a finished one\n"
     "is refused.\n"
     "\n"
+    "--init PATH starts from a trained agent: a run folder (its newest checkpoint), a checkpoint, or a policy file.\n"
+    "'sac config init.parts' says what comes along, and 'sac config train.actor_delay_steps' how it is protected.\n"
+    "\n"
     "Ctrl-C (or SIGTERM, SIGHUP) finishes the step and a running evaluation, writes a checkpoint and exits. A\n"
     "second one exits at once.\n"
     "\n"
@@ -96,7 +99,7 @@ int sac_cli_train(int argc, char** argv) {
   const char* profile = NULL;
   const sac_option options[] = {
       SAC_OPTIONS_RUN,
-      SAC_OPTION_KEY("--init", "POLICY", "policy.init", "policy or checkpoint file that the actors start from"),
+      SAC_OPTION_KEY("--init", "PATH", "init.file", "run folder, checkpoint or policy file to start from"),
       SAC_OPTION_SWITCH("--dry-run", &dry, "print the configuration and the memory it takes, and stop"),
       SAC_OPTION_SWITCH("--quiet", &quiet, "print only errors and warnings"),
       SAC_OPTION_PROFILE(&profile),

@@ -105,11 +105,12 @@ static sac_status run_burst(sac_run* run, int64_t end, int32_t* updates) {
   run->burst_steps = 0;
   for (int32_t p = 0; p < run->agent->shape.population; p++) run->updates_before[p] = run->agent->counters[p].updates;
 
-  /* make steps; the warm-up has random actions and no updates */
+  /* make steps; the warm-up has no updates, and random actions unless the agents act from the start */
   do {
-    const int learning = schedule->step >= run->settings.warmup_steps;
+    const int learning = schedule->step + (int64_t)run->start.loaded >= run->settings.warmup_steps;
     const int32_t due = sac_schedule_step(schedule, run->settings.num_envs, learning);
-    SAC_TRY(sac_step(run->agent, run->vector, learning ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM, due));
+    const sac_act_mode mode = learning || run->start.acts ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM;
+    SAC_TRY(sac_step(run->agent, run->vector, mode, due));
     *updates += due;
     run->burst_due[run->burst_steps++] = due;
     if (!run->vector->resident) sac_run_count_steps(run, 1);
