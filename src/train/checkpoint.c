@@ -208,7 +208,7 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
   SAC_TRY(step_path(c->dir, step, path));
-  SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, metadata, config_text ? 2 : 1));
+  SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, 0, metadata, config_text ? 2 : 1));
 
   /* point `last` to it, then delete old checkpoints */
   (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
@@ -231,7 +231,7 @@ sac_status sac_checkpoint_best(sac_checkpoint* c, const sac_agent* agent, int64_
 
   /* write weights without states: the file is for eval and export, not for a resume */
   SAC_TRY(sac_path(path, "%s/checkpoints/best", c->dir));
-  SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, metadata, config_text ? 3 : 2));
+  SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, 0, metadata, config_text ? 3 : 2));
 fail:
   return status;
 }
