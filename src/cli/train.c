@@ -100,6 +100,7 @@ int sac_cli_train(int argc, char** argv) {
   const sac_option options[] = {
       SAC_OPTIONS_RUN,
       SAC_OPTION_KEY("--init", "PATH", "init.file", "run folder, checkpoint or policy file to start from"),
+      SAC_OPTION_KEY("--replay", "PATH", "replay.load", "run folder or transitions file to start the replay with"),
       SAC_OPTION_SWITCH("--dry-run", &dry, "print the configuration and the memory it takes, and stop"),
       SAC_OPTION_SWITCH("--quiet", &quiet, "print only errors and warnings"),
       SAC_OPTION_PROFILE(&profile),

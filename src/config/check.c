@@ -73,7 +73,7 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   if (named != SAC_OK) return named;
 
   /* check the schedule: learning needs steps after the warm-up; train.overlap is SAC_LAG_MAX vector steps at most */
-  if (s->updates_per_step > 0 && !(s->warmup_steps < s->steps))
+  if (s->updates_per_step > 0 && !s->replay_load[0] && !(s->warmup_steps < s->steps))
     return sac_fail(SAC_ERROR_CONFIG,
                     "%s leaves no step to learn in: %s; lower train.warmup_steps, raise train.steps, or set "
                     "train.updates_per_step=0",

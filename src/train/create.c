@@ -13,6 +13,7 @@
 #include "train/machine.h"
 #include "train/run.h"
 #include "train/step.h"
+#include "train/transitions.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/number.h"
@@ -402,6 +403,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
   /* create the parts before the files: a run that fails here leaves no folder */
   SAC_TRY(sac_run_create_parts(run, env, callbacks));
   SAC_TRY(sac_run_init(run));
+  SAC_TRY(sac_run_load_replay(run));
   SAC_TRY(sac_run_config_text(run));
   SAC_TRY(create_files(run));
   *out = run;
