@@ -43,6 +43,9 @@
 SAC_FN uint64_t sac_stream_env(uint32_t i) { return ((uint64_t)1 << 32) + i; }
 SAC_FN uint64_t sac_stream_eval_env(uint32_t i) { return ((uint64_t)2 << 32) + i; }
 
+// Streams of the seeds of the generators that environments share (env/generators.h), from one of the above.
+SAC_FN uint64_t sac_stream_generators(uint64_t stream) { return stream + ((uint64_t)4 << 32); }
+
 #define SAC_NORMALS_PER_BLOCK 4
 #define SAC_UNIFORMS_PER_BLOCK 4
 #define SAC_INDICES_PER_BLOCK 2

@@ -86,15 +86,34 @@ SAC_FN sac_squash_grad sac_squash_backward(sac_squash_out out, real log_std, rea
 // [squash.saturated] 1 where |a| > 0.999, else 0. Its mean is a metric.
 SAC_FN real sac_squash_saturated(real action) { return sac_abs(action) > (real)0.999 ? (real)1 : (real)0; }
 
-// [squash.range] Centre and half range of an action's bounds. In double: sums of bounds do not overflow or round twice.
+// [squash.range] Centre and half range of an action's bounds, which are of type real. In double: sums of bounds do not
+// overflow or round twice. No action in [-1, 1] is scaled to a value outside the bounds.
 SAC_FN real sac_action_centre(double low, double high) { return (real)(0.5 * (low + high)); }
-SAC_FN real sac_action_half_range(double low, double high) { return (real)(0.5 * (high - low)); }
+SAC_FN real sac_action_half_range(double low, double high) {
+  const real centre = sac_action_centre(low, high), up = (real)high - centre, down = centre - (real)low;
+  real half = (real)(0.5 * (high - low));
+  if (up < half) half = up;
+  if (down < half) half = down;
+
+  // centre + half may still round to a value beyond a bound: each step makes half smaller by one or two roundings, and
+  // after two of them it is less than the distance to the bound
+  for (int step = 0; step < 2; step++)
+    if (centre + half > (real)high || centre - half < (real)low) half *= (real)1 - SAC_REAL_EPSILON;
+  return half;
+}
 
 // [squash.scale] From the policy's units (-1, 1) to the environment's, and back. A component whose bounds are equal has
 // 0 in the policy's units.
 SAC_FN real sac_action_scale(real action, real centre, real half_range) { return centre + half_range * action; }
 SAC_FN real sac_action_unscale(real scaled, real centre, real half_range) {
   return half_range == (real)0 ? (real)0 * scaled : (scaled - centre) / half_range;
+}
+
+// How far beyond 1 the size of an action may be in the policy's units, if it was computed from one in the environment's
+// units: roundings of a value near the bounds.
+SAC_FN real sac_action_rounding(real centre, real half_range) {
+  const real size = sac_abs(centre) + half_range;
+  return half_range == (real)0 ? (real)0 : (real)4 * SAC_REAL_EPSILON * size / half_range;
 }
 
 #endif

@@ -26,7 +26,8 @@ REALS = "double*"
 MODEL = {"nq": "int64_t", "nv": "int64_t", "nu": "int64_t", "nbody": "int64_t", "nsite": "int64_t",
          "timestep=opt.timestep": "double", "qpos0": REALS, "body_mass": REALS, "actuator_ctrlrange": REALS}
 DATA = dict.fromkeys(["qpos", "qvel", "ctrl", "xpos", "xipos", "site_xpos", "cinert", "cvel", "qfrc_actuator",
-                      "qfrc_constraint", "cfrc_ext"], REALS)
+                      "qfrc_constraint", "cfrc_ext"], REALS) | {
+    f"{name}=warning[mjWARN_{name.upper().replace('_', '')}].number": "int" for name in ("bad_qpos", "bad_qvel", "bad_qacc")}
 BATCH_CONFIG = {"nthread": "int", "persistent": "_Bool"}
 LOG_CONFIG = {"logto_console": "_Bool", "logto_file": "_Bool", "logfile": "char[1024]", "topics": "int"}
 STRUCTS = {"MODEL": ("mjModel", MODEL), "DATA": ("mjData", DATA), "BATCH_CONFIG": ("mjBatchConfig", BATCH_CONFIG),

@@ -1,17 +1,20 @@
 #!/usr/bin/env python3
-"""Draws the learning curves of run folders, one line for each run: the mean over its seeds, and a band of one standard
-deviation (of the seeds; with one seed, of the episodes of an evaluation).
+"""Draws the learning curves of run folders, one line for each run: the mean over its seeds, and a band. Where a seed
+ended or stopped, the line is dashed from there on, and the legend says how many seeds are left.
 
   scripts/plot.py runs/Pendulum-v1/quickstart
   scripts/plot.py runs/Pendulum-v1/* --metrics alpha,entropy,q_mean --out compare.png
   scripts/plot.py RUN --metrics info/reward_forward    a term of the environment's info
+  scripts/plot.py RUN --band std                   the standard deviation over seeds as the band
   scripts/plot.py RUN --text                       the curve as text, without a picture
 """
 import argparse
 import csv
+import functools
 import math
 import os
 import pathlib
+import random
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
@@ -19,10 +22,17 @@ from packages import need
 
 DEFAULT_METRICS = "episode_return,critic_loss,actor_loss,alpha,entropy,q_mean"
 BARS = "▁▂▃▄▅▆▇█"
+RESAMPLES = 1000
+BAND_POINTS = 200  # of a long curve; the band is straight between them
+BANDS = {"ci": "band: 95 % interval of the mean, by bootstrap over seeds",
+         "std": "band: standard deviation over seeds", "none": ""}
 
 
 class Unreadable(Exception):
     pass
+
+
+# --- reading ----------------------------------------------------------------------------------------------------------
 
 
 def seed_folders(run):
@@ -37,83 +47,186 @@ def seed_folders(run):
     return seeds or [run]
 
 
-def read_rows(path):
+def read_points(path, name):
+    """{step: value} of one column. A value that is empty, or no finite number, is left out; anything else is an error
+    that names its line."""
+    points = {}
     try:
         with open(path, newline="", encoding="utf-8") as file:
-            return list(csv.DictReader(file))
+            lines = csv.reader(file)
+            names = next(lines, [])
+            if not names:
+                return {}
+            for column in ("step", name):
+                if column not in names:
+                    raise Unreadable(f"{path}:1: no column '{column}'; it has {', '.join(names)[:300]}")
+            at, value_at = names.index("step"), names.index(name)
+            for line in filter(None, lines):
+                if len(line) != len(names):
+                    raise Unreadable(f"{path}:{lines.line_num}: {len(line)} columns, not {len(names)}")
+                value = float(line[value_at] or "nan")
+                if math.isfinite(value):
+                    points[int(line[at])] = value
     except FileNotFoundError:
-        return []
-
-
-def number(text):
-    try:
-        return float(text)
-    except (TypeError, ValueError):
-        return math.nan
+        return {}
+    except UnicodeDecodeError:
+        raise Unreadable(f"{path}: no text") from None
+    except csv.Error as error:
+        raise Unreadable(f"{path}:{lines.line_num}: {error}") from None
+    except ValueError:
+        raise Unreadable(f"{path}:{lines.line_num}: no number in '{','.join(line)[:60]}'") from None
+    return points
 
 
 def evaluations(run):
-    """[{step: (mean, std of the episodes)}] for each seed."""
-    curves = []
-    for seed in seed_folders(run):
-        rows = read_rows(seed / "evaluations.csv")
-        curve = {int(number(row["step"])): (number(row["mean"]), number(row["std"])) for row in rows}
-        curves.append({step: point for step, point in curve.items() if math.isfinite(point[0])})
-    return curves
+    """{step: mean return} for each seed."""
+    return [read_points(seed / "evaluations.csv", "mean") for seed in seed_folders(run)]
 
 
 def metric(run, name):
-    curves = []
-    for seed in seed_folders(run):
-        rows = read_rows(seed / "metrics.csv")
-        if rows and name not in rows[0]:
-            raise Unreadable(f"{seed}/metrics.csv has no '{name}'; it has {', '.join(rows[0])}")
-        points = {int(number(row["step"])): (number(row[name]), 0.0) for row in rows}
-        curves.append({step: point for step, point in points.items() if math.isfinite(point[0])})
-    return curves
+    return [read_points(seed / "metrics.csv", name) for seed in seed_folders(run)]
 
 
-def combine(curves):
-    """Steps, mean over the seeds, and half width of the band. Where some seeds lack a step, the others are used."""
-    steps = sorted(set().union(*curves))
-    means, bands = [], []
-    for step in steps:
-        points = [curve[step] for curve in curves if step in curve]
-        mean = sum(point[0] for point in points) / len(points)
-        if len(points) > 1:
-            band = math.sqrt(sum((point[0] - mean) ** 2 for point in points) / (len(points) - 1))
+# --- statistics -------------------------------------------------------------------------------------------------------
+
+
+@functools.cache
+def resamples(count):
+    """Seeds that are drawn with replacement, always the same ones."""
+    draw = random.Random(1)
+    return [draw.choices(range(count), k=count) for _ in range(RESAMPLES)]
+
+
+def interval(values):
+    """The 95 % interval of the mean, by bootstrap over the seeds."""
+    means = sorted(sum([values[i] for i in drawn]) / len(values) for drawn in resamples(len(values)))
+    return means[round(0.025 * (RESAMPLES - 1))], means[round(0.975 * (RESAMPLES - 1))]
+
+
+def spread(values, band):
+    """The ends of the band at one step, or None: one seed has none. Two seeds are their own interval."""
+    if len(values) < 2 or band == "none":
+        return None
+    if len(values) == 2 and band == "ci":
+        return min(values), max(values)
+    if band == "ci":
+        return interval(values)
+    mean = sum(values) / len(values)
+    std = math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    return mean - std, mean + std
+
+
+def combine(curves, band):
+    """[(step, mean over the seeds, ends of the band or None, number of seeds)]. A seed that lacks a step between two of
+    its own is interpolated there, so that the mean does not jump between seeds that were evaluated at other steps."""
+    steps, points = sorted(set().union(*curves)), []
+    every = -(-len(steps) // BAND_POINTS)
+    for i, step in enumerate(steps):
+        values = [value for value in (value_at(curve, step) for curve in curves) if value is not None]
+        sides = spread(values, band) if i % every == 0 or i + 1 == len(steps) else None
+        points.append((step, sum(values) / len(values), sides, len(values)))
+    return points
+
+
+def value_at(curve, step):
+    if step in curve:
+        return curve[step]
+    before, after = [s for s in curve if s < step], [s for s in curve if s > step]
+    if not before or not after:
+        return None
+    low, high = max(before), min(after)
+    return curve[low] + (curve[high] - curve[low]) * (step - low) / (high - low)
+
+
+def pieces(points):
+    """Parts of the curve with the same number of seeds. Each begins with the last point of the one before, so that the
+    line has no gap."""
+    parts = []
+    for point in points:
+        if parts and parts[-1][-1][3] == point[3]:
+            parts[-1].append(point)
         else:
-            band = points[0][1] if math.isfinite(points[0][1]) else 0.0
-        means.append(mean)
-        bands.append(band)
-    return steps, means, bands
+            parts.append(parts[-1][-1:] + [point] if parts else [point])
+    return parts
 
 
-def label_of(run, curves):
+def ends(points):
+    """Where the number of seeds changes: ["1 beyond 110,000"]."""
+    changes = []
+    for before, after in zip(points, points[1:]):
+        if before[3] != after[3]:
+            changes.append(f"{after[3]} beyond {before[0]:,}")
+    return changes if len(changes) <= 3 else [*changes[:2], f"... {changes[-1]}"]
+
+
+def label_of(run, curves, points):
     path = pathlib.Path(os.path.abspath(run))
-    return f"{path.parent.name}/{path.name}" + (f" ({len(curves)} seeds)" if len(curves) > 1 else "")
+    seeds = [f"{len(curves)} seeds"] if len(curves) > 1 else []
+    told = seeds + (ends(points) if len(curves) > 1 else [])
+    return f"{path.parent.name}/{path.name}" + (f" ({', '.join(told)})" if told else "")
 
 
-def print_text(run, width=60):
-    curves = evaluations(run)
-    steps, means, bands = combine(curves)
-    print(label_of(run, curves))
-    if not steps:
-        print("  no evaluation yet")
+# --- showing ----------------------------------------------------------------------------------------------------------
+
+
+def print_curve(curves, band, what, width=60):
+    points = combine(curves, band)
+    if not points:
+        print(f"  {what}: nothing yet")
         return
+    means = [point[1] for point in points]
     shown = [means[i * len(means) // width] for i in range(width)] if len(means) > width else means
     low, high = min(shown), max(shown)
     scale = (len(BARS) - 1) / (high - low) if high > low else 0
+    print(f"  {''.join(BARS[round((value - low) * scale)] for value in shown)}  {what}, {points[0][0]} to "
+          f"{points[-1][0]} steps")
+    last = f"last {means[-1]:.6g}"
+    if points[-1][2]:
+        last += f" [{points[-1][2][0]:.6g}, {points[-1][2][1]:.6g}]"
+    if points[-1][3] < len(curves):
+        last += f" of {points[-1][3]} seed{'s' if points[-1][3] > 1 else ''}"
     best = max(range(len(means)), key=means.__getitem__)
-    print(f"  {''.join(BARS[round((value - low) * scale)] for value in shown)}  return, {steps[0]} to {steps[-1]} steps")
-    print(f"  first {means[0]:.1f}   best {means[best]:.1f} at step {steps[best]}   last {means[-1]:.1f} +- {bands[-1]:.1f}")
+    highest = f"best {means[best]:.6g}" if what == "return" else f"highest {means[best]:.6g}"
+    print(f"  first {means[0]:.6g}   {highest} at step {points[best][0]}   {last}")
 
 
-def draw(runs, metrics, out):
+def print_text(run, metrics, band):
+    curves = evaluations(run)
+    print(label_of(run, curves, combine(curves, "none")))
+    print_curve(curves, band, "return")
+    for name in metrics:
+        print_curve(metric(run, name), band, name)
+
+
+def draw_curve(axis, run, curves, band):
+    """Draws one run. Returns whether there was anything to draw."""
+    points = combine(curves, band)
+    if not points:
+        return False
+    color, marker = None, "." if len(points) < 60 else ""
+    for part in pieces(points):
+        whole = part[-1][3] == len(curves)
+        steps, means = [point[0] for point in part], [point[1] for point in part]
+        (line,) = axis.plot(steps, means, color=color, marker=marker, linestyle="-" if whole else "--",
+                            label=None if color else label_of(run, curves, points))
+        color = line.get_color()
+    banded = [(step, *sides) for step, _, sides, _ in points if sides]
+    if banded:
+        axis.fill_between(*zip(*banded), color=color, alpha=0.2, linewidth=0)
+    return True
+
+
+def draw(runs, metrics, out, band):
     need("matplotlib", setup="--runtime")
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
+
+    # A name that matplotlib cannot draw is found before anything is drawn.
+    out = pathlib.Path(out)
+    formats = sorted(pyplot.figure().canvas.get_supported_filetypes())
+    if out.suffix.lower().lstrip(".") not in formats:
+        raise Unreadable(f"--out {out}: the name must end with one of .{', .'.join(formats)}")
 
     panels = [("evaluation return", evaluations)]
     panels += [(name, lambda run, name=name: metric(run, name)) for name in metrics]
@@ -122,20 +235,22 @@ def draw(runs, metrics, out):
     figure, axes = pyplot.subplots(rows, columns, figsize=(6 * columns + 1, 4 * rows), squeeze=False)
     for axis in axes.flat[len(panels):]:
         axis.remove()
+    drawn, several = False, False
     for axis, (title, read) in zip(axes.flat, panels):
         for run in runs:
             curves = read(run)
-            steps, means, bands = combine(curves)
-            (line,) = axis.plot(steps, means, label=label_of(run, curves), marker="." if len(steps) < 60 else "")
-            if any(bands):
-                low = [mean - band for mean, band in zip(means, bands)]
-                high = [mean + band for mean, band in zip(means, bands)]
-                axis.fill_between(steps, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+            drawn |= draw_curve(axis, run, curves, band)
+            several |= sum(map(bool, curves)) > 1
         axis.set_title(title)
         axis.set_xlabel("steps")
         axis.grid(alpha=0.3)
-    axes.flat[0].legend()
+    if not drawn:
+        raise Unreadable(f"nothing to draw yet: {', '.join(map(str, runs))}: no evaluations"
+                         f"{' and no such metrics' if metrics else '; eval.every=0 makes none'}")
+    legend = axes.flat[0].legend(title=BANDS[band] if several else None)
+    legend.get_title().set_fontsize("small")
     figure.tight_layout()
+    out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)
     print(f"drew {out}")
 
@@ -145,22 +260,29 @@ def main():
     parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or seed folders")
     parser.add_argument("--metrics", nargs="?", const=DEFAULT_METRICS, default="", metavar="NAME,...",
                         help=f"also draw these columns of metrics.csv; alone: {DEFAULT_METRICS}")
+    parser.add_argument("--band", choices=BANDS, default="ci", help="around the mean of several seeds: ci, the 95 %%"
+                        " interval of the mean by bootstrap over seeds (of two: from one to the other; the default);"
+                        " std, their standard deviation; none")
     parser.add_argument("--out", metavar="FILE", help="the picture: PNG, PDF or SVG (default: curves.png in the run"
                         " folder, or here where there are several)")
     parser.add_argument("--text", action="store_true", help="print the curves as text instead")
     options = parser.parse_args()
+    if options.text and options.out:
+        parser.error("--text prints, and --out names a picture: give one of them")
     sys.stdout.reconfigure(errors="replace")  # a terminal without these characters shows question marks
+    metrics = [name for name in options.metrics.split(",") if name]
     try:
         if options.text:
             for run in options.runs:
-                print_text(run)
+                print_text(run, metrics, options.band)
         else:
             single = len(options.runs) == 1
             out = options.out or (pathlib.Path(options.runs[0]) / "curves.png" if single else "curves.png")
-            draw(options.runs, [name for name in options.metrics.split(",") if name], out)
-    except (Unreadable, KeyError, OSError) as error:
-        what = f"a CSV lacks the column {error}" if isinstance(error, KeyError) else error
-        sys.exit(f"plot.py: {what}")
+            draw(options.runs, metrics, out, options.band)
+    except OSError as error:
+        sys.exit(f"plot.py: {error.filename or options.out}: {error.strerror or error}")
+    except Unreadable as error:
+        sys.exit(f"plot.py: {error}")
 
 
 if __name__ == "__main__":

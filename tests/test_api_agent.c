@@ -20,10 +20,10 @@ START_TEST(create_refuses) {
     sac_env_spec spec;
     const char* says;
   } bad[] = {
-      {{0, A, 0, 0, action_low, action_high}, " 0 observations; 1 to 65536"},
-      {{-1, A, 0, 0, action_low, action_high}, " -1 observations"},
-      {{O, 0, 0, 0, action_low, action_high}, " 0 actions; 1 to 65536"},
-      {{2000000000, A, 0, 0, action_low, action_high}, " 2000000000 observations"},
+      {{0, A, 0, 0, action_low, action_high}, " obs_size is 0; 1 to 65536"},
+      {{-1, A, 0, 0, action_low, action_high}, " obs_size is -1"},
+      {{O, 0, 0, 0, action_low, action_high}, " action_size is 0; 1 to 65536"},
+      {{2000000000, A, 0, 0, action_low, action_high}, " obs_size is 2000000000"},
       {{O, A, 0, 0, NULL, action_high}, "without bounds"},
       {{O, A, 0, 0, action_low, NULL}, "without bounds"},
       {{O, A, 0, 0, action_high, action_low}, "bounded by [2, -2]; the first must be smaller"},
@@ -87,6 +87,115 @@ START_TEST(act_arguments) {
     ck_assert(isfinite(log_prob[i]));
     for (int k = 0; k < A; k++) ck_assert(action[i * A + k] >= action_low[k] && action[i * A + k] <= action_high[k]);
   }
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+/* What is not finite has no action. A refused call draws nothing, and the next one that succeeds clears the message. */
+START_TEST(act_refuses_what_is_not_finite) {
+  sac_agent *agent = make_agent("sac", "1"), *twin = make_agent("sac", "1");
+  rows r = make_rows();
+  float action[N * A], other[N * A];
+  const float bad[] = {NAN, INFINITY, -INFINITY};
+  for (int i = 0; i < 3; i++) {
+    r.obs[2 * O + 1] = bad[i];
+    ck_fails(sac_agent_act(agent, N, r.obs, NULL, 0, action, NULL), SAC_ERROR_NUMERIC, "in row 2, place 1");
+    ck_ok(sac_agent_act(agent, 2, r.obs, NULL, 1, action, NULL)); /* the first two rows are good */
+    ck_assert_str_eq(sac_last_error(), "");
+    r.obs[2 * O + 1] = 0;
+    r.noise[3] = bad[i];
+    ck_fails(sac_agent_act(agent, N, r.obs, r.noise, 0, action, NULL), SAC_ERROR_NUMERIC, "noise");
+    ck_ok(sac_agent_act(agent, N, r.obs, r.noise, 1, action, NULL)); /* noise is not read */
+    r.noise[3] = 0;
+  }
+  ck_ok(sac_agent_act(agent, N, r.obs, NULL, 0, action, NULL));
+  ck_ok(sac_agent_act(twin, N, r.obs, NULL, 0, other, NULL));
+  ck_same_bits(action, other, N * A);
+
+  /* finite weights whose products are not */
+  float weight[8 * O];
+  for (int i = 0; i < 8 * O; i++) weight[i] = i % 2 ? 3e38f : -3e38f;
+  for (int i = 0; i < N * O; i++) r.obs[i] = i % 2 ? 1e10f : -2e10f;
+  ck_ok(sac_agent_tensor_set(agent, "actor.layers.0.weight", weight, 8 * O));
+  ck_fails(sac_agent_act(agent, N, r.obs, NULL, 1, action, NULL), SAC_ERROR_NUMERIC, "too large");
+  sac_agent_destroy(agent);
+  sac_agent_destroy(twin);
+}
+END_TEST
+
+/* --- Actions at the bounds ---------------------------------------------------------------------------------------- */
+
+/* A number in [0, 1), of a small generator for tests. */
+static float draw(uint32_t* state) {
+  *state = *state * 1664525u + 1013904223u;
+  return (float)(*state >> 8) / 16777216.0f;
+}
+
+/* Random bounds, many of which are no exact centre and half range: actions stay inside, and what comes back is taken.
+ */
+START_TEST(actions_are_inside_any_bounds) {
+  uint32_t state = 7;
+  sac_config* config = make_config("sac", "1");
+  for (int round = 0; round < 300; round++) {
+    /* of many sizes, also narrow ones far from 0 */
+    const float scale = powf(10, 8 * draw(&state) - 4), width = powf(10, 4 * draw(&state) - 3);
+    const float low[A] = {scale * (2 * draw(&state) - 1), draw(&state)};
+    const float high[A] = {low[0] + scale * width, low[1] + 1e-6f + draw(&state)};
+    if (!(low[0] < high[0])) continue;
+    const sac_env_spec bounded = {O, A, 0, 0, low, high};
+    sac_agent* agent = NULL;
+    ck_ok(sac_agent_create(&agent, config, &bounded));
+
+    /* large noise saturates the policy: actions lie at both ends and between them */
+    const rows r = make_rows();
+    float noise[N * A], action[N * A], unit[N * A], back[N * A];
+    for (int i = 0; i < N * A; i++) noise[i] = (i % 3 == 0 ? 1 : i % 3 == 1 ? -1 : 0.01f) * 50 * (float)(1 + i % 2);
+    ck_ok(sac_agent_act(agent, N, r.obs, noise, 0, action, NULL));
+    for (int i = 0; i < N * A; i++) ck_assert(action[i] >= low[i % A] && action[i] <= high[i % A]);
+
+    /* both ways: inside again, within a rounding of the bounds, and exact at the ends */
+    ck_ok(sac_agent_action_to_unit(agent, N, action, unit));
+    ck_ok(sac_agent_action_from_unit(agent, N, unit, back));
+    for (int i = 0; i < N * A; i++) {
+      const float size = fmaxf(fabsf(low[i % A]), fabsf(high[i % A]));
+      ck_assert(unit[i] >= -1 && unit[i] <= 1 && back[i] >= low[i % A] && back[i] <= high[i % A]);
+      ck_near(back[i], action[i], 4 * FLT_EPSILON * size);
+    }
+    const float ends[2 * A] = {-1, 1, 1, -1};
+    ck_ok(sac_agent_action_from_unit(agent, 2, ends, action));
+    ck_ok(sac_agent_action_to_unit(agent, 2, action, unit));
+    ck_same_bits(unit, ends, 2 * A);
+
+    /* the environment's own bounds, scaled back by hand, are taken by push */
+    for (int i = 0; i < N * A; i++) {
+      const float centre = 0.5f * (low[i % A] + high[i % A]), half = 0.5f * (high[i % A] - low[i % A]);
+      unit[i] = ((i / A % 2 ? low[i % A] : high[i % A]) - centre) / half;
+    }
+    rows pushed = make_rows();
+    memcpy(pushed.action, unit, sizeof unit);
+    const sac_transitions t = transitions_of(&pushed, N);
+    ck_ok(sac_agent_push(agent, &t));
+    ck_ok(sac_agent_action_to_unit(agent, 1, high, unit));
+    ck_ok(sac_agent_action_to_unit(agent, 1, low, unit));
+    sac_agent_destroy(agent);
+  }
+  sac_config_destroy(config);
+}
+END_TEST
+
+START_TEST(action_scaling_arguments) {
+  sac_agent* agent = make_agent("sac", "1");
+  float action[A] = {2, 10}, unit[A];
+  ck_fails(sac_agent_action_to_unit(NULL, 1, action, unit), SAC_ERROR_ARGUMENT, "agent");
+  ck_fails(sac_agent_action_to_unit(agent, 1, NULL, unit), SAC_ERROR_ARGUMENT, "NULL");
+  ck_fails(sac_agent_action_from_unit(agent, 1, unit, NULL), SAC_ERROR_ARGUMENT, "NULL");
+  ck_fails(sac_agent_action_to_unit(agent, 0, action, unit), SAC_ERROR_ARGUMENT, "n is 0");
+  action[1] = 11;
+  ck_fails(sac_agent_action_to_unit(agent, 1, action, unit), SAC_ERROR_ARGUMENT, "component 1");
+  action[1] = NAN;
+  ck_fails(sac_agent_action_to_unit(agent, 1, action, unit), SAC_ERROR_NUMERIC, "component 1");
+  unit[0] = -1.01f;
+  ck_fails(sac_agent_action_from_unit(agent, 1, unit, action), SAC_ERROR_ARGUMENT, "component 0");
   sac_agent_destroy(agent);
 }
 END_TEST
@@ -157,7 +266,13 @@ START_TEST(push_arguments) {
     *values[i] = kept;
   }
   r.action[0] = 1.5f;
-  ck_fails(sac_agent_push(agent, &t), SAC_ERROR_NUMERIC, "[-1, 1]");
+  ck_fails(sac_agent_push(agent, &t), SAC_ERROR_ARGUMENT, "[-1, 1]");
+  r.action[0] = 0.5f;
+  r.terminated[3] = 2;
+  ck_fails(sac_agent_push(agent, &t), SAC_ERROR_ARGUMENT, "terminated is 2 in row 3");
+  r.terminated[3] = 0;
+  r.truncated[1] = 255;
+  ck_fails(sac_agent_push(agent, &t), SAC_ERROR_ARGUMENT, "truncated is 255 in row 1");
   /* none of these transitions was stored */
   ck_fails(sac_agent_update(agent, 1), SAC_ERROR_ARGUMENT, "replay is empty");
   sac_agent_destroy(agent);
@@ -323,6 +438,7 @@ START_TEST(inputs_are_copied) {
 END_TEST
 
 CHECK_MAIN("api_agent", CASE(create_refuses), CASE(sizes_are_told), CASE(act_arguments), CASE(act_by_rows),
+           CASE(act_refuses_what_is_not_finite), CASE(actions_are_inside_any_bounds), CASE(action_scaling_arguments),
            CASE(act_draws_its_own_noise), CASE(push_arguments), CASE(update_arguments), LOOP(update_with_arguments, 2),
            CASE(update_with_repeats), CASE(not_finite_stops), CASE(not_finite_stops_one), CASE(agents_are_independent),
            CASE(inputs_are_copied))

@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 import time
 
-from support.program import PROGRAM, SMALL, checkpoints, main, one_line, sac, same_runs, sets, tensors, train
+from support.program import PROGRAM, SMALL, checkpoints, main, one_line, sac, same_runs, same_tensors, sets, tensors, train
 
 # ctest: timeout=300
 
@@ -201,14 +201,26 @@ def test_disk_full_by_limit():
 
 def test_disk_full_goes_on():
     with folder() as path:
-        out = pathlib.Path(path, "run")
-        train(out, {"train.steps": 250})
+        whole, out = pathlib.Path(path, "whole"), pathlib.Path(path, "run")
+        train(whole, {"eval.every": 0})
+        train(out, {"train.steps": 250, "eval.every": 0})
         kept = checkpoints(out / "seed_1")
-        result = sac("resume", out, "--steps", 600, "--quiet", "--set", "checkpoint.on_error=continue",
+        result = sac("resume", out, "--steps", 600, "--quiet", "--set", "checkpoint.on_error=continue", code=FAILED,
                      preexec_fn=small_files)
-        assert "checkpoint of step 300" in result.stderr and "the run goes on" in result.stderr, result.stderr
-        assert all(line.startswith("sac: ") for line in result.stderr.splitlines()), result.stderr
+        lines = result.stderr.splitlines()
+        assert [line[: len("sac: checkpoint of step 300")] for line in lines] == [
+            f"sac: checkpoint of step {step}" for step in (300, 450, 600)], result.stderr
+        assert all("the run goes on" in line for line in lines[:2]) and "the run goes on" not in lines[2], lines
+        assert f"policy.safetensors in {out}/seed_1 is of this step" in lines[2] and f"'sac resume {out}' goes on from step 250" in lines[2]
         assert checkpoints(out / "seed_1") == kept
+
+        # the policy of the last step is there, and an older checkpoint does not play unsaid
+        same_tensors(whole / "seed_1/policy.safetensors", out / "seed_1/policy.safetensors")
+        result = sac("eval", out, "--episodes", 1)
+        assert "step_250 plays" in one_line(result.stderr) and "reached step 600" in result.stderr
+        result = sac("resume", out)
+        assert "reached step 600; its steps after 250 were not saved" in result.stdout
+        same_runs(whole / "seed_1", out / "seed_1")
 
 
 def test_disk_really_full():
@@ -253,11 +265,28 @@ def whole(header, body):
     return struct.pack("<Q", len(text)) + text + body
 
 
+def unsealed(data):
+    """The file without its checksum, which would not fit after a change: its entry gets another name."""
+    return data.replace(b'"crc32c"', b'"crc32-"', 1)
+
+
 def damage(data):
     """(description, damaged file) for a good checkpoint."""
     header, body = parts(data)
     name = "critic.0.layers.0.weight"
     begin, _ = header[name]["data_offsets"]
+
+    def flipped(at):
+        return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+    # Nothing but the checksum notices these.
+    yield "one bit of a weight", flipped(len(data) - len(body) + header["actor.head.weight"]["data_offsets"][0])
+    yield "one bit of the configuration", flipped(data.index(b"gamma: 0.") + len("gamma: 0."))
+    yield "one bit of the checksum", flipped(data.index(header["__metadata__"]["crc32c"].encode()))
+
+    # The others get as far as they can, without a checksum.
+    del header["__metadata__"]["crc32c"]
+    data = whole(header, body)
 
     def changed(**fields):
         return {**header, name: {**header[name], **fields}}
@@ -331,7 +360,8 @@ def test_damaged_replay():
         train(out)
         (rows,) = (out / "seed_1/replay").iterdir()
         rows.write_bytes(rows.read_bytes()[: rows.stat().st_size // 2])
-        refused(["resume", out, "--steps", 700], FAILED, "no checkpoint loads", "cut short")
+        refused(["resume", out, "--steps", 700], FAILED, "no checkpoint loads", "cut short", f"'sac eval {out}'")
+        sac("eval", out, "--episodes", 1)
         rows.unlink()
         refused(["resume", out, "--steps", 700], FAILED, "no checkpoint loads", rows.name)
 
@@ -368,7 +398,9 @@ def test_wrong_policy_file():
                  "--init", f"{path}/deep/seed_1/policy.safetensors"], FAILED, "16,16,16", "network.hidden")
         refused(["eval", "/etc/passwd"], FAILED, "/etc/passwd")
         whole = policy.read_bytes()
-        policy.write_bytes(whole.replace(b"sac-policy-1", b"sac-policy-9"))
+        policy.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        refused(["eval", policy], FAILED, "policy.safetensors: damaged: its checksum is ", "metadata 'crc32c' says ")
+        policy.write_bytes(unsealed(whole).replace(b"sac-policy-1", b"sac-policy-9"))
         refused(["eval", policy], FAILED, "sac-policy-9", "sac-policy-1")
         policy.write_bytes(whole[:-4])
         refused(["eval", policy], FAILED, "cut short")
@@ -379,7 +411,7 @@ def test_wrong_policy_file():
 
 def explode(checkpoint):
     """Makes a critic's weight finite and far too large."""
-    data = checkpoint.read_bytes()
+    data = unsealed(checkpoint.read_bytes())
     header, body = parts(data)
     begin, _ = header["critic.0.head.bias"]["data_offsets"]
     checkpoint.write_bytes(data[: len(data) - len(body)] + body[:begin] + struct.pack("<f", 3e38) + body[begin + 4 :])
@@ -391,7 +423,7 @@ def test_not_finite():
         train(out, {"train.steps": 400})
         explode(out / "seed_1/checkpoints/step_400.safetensors")
         line = refused(["resume", out, "--steps", 600, "--quiet"], NUMERIC, "step 401: ", "gradient ", "NaN",
-                       "good state: ", "step_400.safetensors")
+                       "good state: ", "step_400.safetensors", f"'sac resume {out} --set optim.lr=", "from step 400")
         assert "step 401" in (out / "seed_1/failed.txt").read_text(), line
         assert checkpoints(out / "seed_1")[-1] == 400
 

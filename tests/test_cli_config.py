@@ -2,6 +2,7 @@
 import json
 import os
 import pathlib
+import re
 import subprocess
 import tempfile
 
@@ -31,23 +32,27 @@ def refused(message, *arguments, code=2, **more):
 
 def test_table():
     table = well("config")
-    rows = table.splitlines()
-    assert rows[0].split() == ["key", "default", "allowed", "resume", "meaning"]
+    assert max(map(len, table.splitlines())) <= 80 and " \n" not in table, table
+    rows = [" ".join(row.split()) for row in re.split(r"\n(?! )", table.strip())]  # a meaning may take several lines
+    assert rows[0] == "key default allowed resume meaning"
     fields = json.loads(well("config", "--json"))
     assert len(fields) == len(rows) - 1
     for field, row in zip(fields, rows[1:]):
         assert row.startswith(field["key"] + " "), row
-        assert field["meaning"] in row and field["resume"] in row
+        assert row.endswith(f"{field['resume']} {field['meaning']}"), row
         assert field["resume"] in ("free", "later", "fixed")
-        assert well("config", field["key"]).startswith(field["key"] + "\n  meaning  " + field["meaning"])
+        own = " ".join(well("config", field["key"]).split())
+        assert own.startswith(f"{field['key']} meaning {field['meaning']} kind"), own
     by_key = {field["key"]: field for field in fields}
     assert by_key["optim.lr"]["default"] == 3e-4 and by_key["optim.lr"]["allowed"] == "(0, 1]"
     assert by_key["network.hidden"]["default"] == [256, 256]
     assert by_key["alpha.learn"]["default"] is True and by_key["optim.actor_lr"]["default"] == "auto"
     assert by_key["env.options"]["default"] == {} and by_key["seed"]["default"] == 1
     # A section without a key.
-    assert {row.split()[0] for row in well("config", "network").splitlines()[1:]} == {
+    assert {row.split()[0] for row in well("config", "network").splitlines()[1:] if row[0] != " "} == {
         key for key in by_key if key.startswith("network.")}
+    text = well("config", "network", "--set", "network.hidden=3")
+    assert "network.hidden: [3]                  # from --set\n" in text and "optim" not in text, text
 
 
 def test_one_key():
@@ -112,7 +117,7 @@ def test_bad_values():
     refused("replay.capacity = 100 (from --set) is less than replay.batch = 256 (the default)", "config", "--env",
             "CartPole-v1", "--set", "replay.capacity=100")
     refused("no environment 'Pendulm-v1'; nearest is Pendulum-v1", "config", "--env", "Pendulm-v1")
-    refused("env.id is empty (from --env)", "config", "--env=")
+    refused("the value of --env is empty: --env ID", "config", "--env=")
     refused("device = gpu (from --set) is not one of", "config", "--set", "device=gpu")
 
 

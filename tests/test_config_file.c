@@ -81,6 +81,59 @@ START_TEST(eight_deep_is_not_too_deep) {
 }
 END_TEST
 
+/* What editors of other systems write: byte order marks, and lines that end with CR LF. */
+START_TEST(files_of_other_systems) {
+  sac_config* config = fresh();
+  ck_ok(parse(config, "\xef\xbb\xbfoptim:\r\n  lr: 0.001\r\nseed: 3\r\n"));
+  ck_assert_str_eq(sac_config_get(config, "optim.lr"), "0.001");
+  ck_assert_str_eq(sac_config_get(config, "seed"), "3");
+  ck_ok(parse(config, "\xef\xbb\xbf"));
+  ck_fails(parse(config, "\xef\xbb\xbf\nsede: 3\n"), SAC_ERROR_CONFIG, "my.yaml:2: unknown key 'sede'");
+  ck_fails(parse(config, "seed: 3\n\xef\xbb\xbfgamma: 1\n"), SAC_ERROR_CONFIG,
+           "my.yaml:2: begins with a byte order mark");
+
+  /* UTF-16 and UTF-32, in both orders, with a mark and without */
+  static const char wide[][13] = {"\xff\xfes\0e\0\0\0", "\xfe\xff\0s\0e\0\0",  "\0s\0e\0e\0d\0",
+                                  "s\0e\0e\0d\0\0",     "\xff\xfe\0\0s\0\0\0", "\0\0\xfe\xff\0\0\0s"};
+  for (size_t i = 0; i < COUNT(wide); i++)
+    ck_fails(sac_config_parse(config, wide[i], 8, "my.yaml", SAC_ORIGIN_FILE), SAC_ERROR_CONFIG, "save it as UTF-8");
+
+  /* the source of a saved value does not end with the CR */
+  ck_ok(sac_config_parse(config, "tau: 0.5 # from --set\r\n", 23, "config.yaml", SAC_ORIGIN_SAVED));
+  ck_assert_str_eq(config->source[SAC_FIELD_tau].from, "--set");
+  sac_config_destroy(config);
+}
+END_TEST
+
+/* No shell reads a configuration: "~" is the home folder there too. */
+START_TEST(home_folders) {
+  sac_config* config = fresh();
+  ck_assert_int_eq(setenv("HOME", "/home/me", 1), 0);
+  ck_ok(parse(config, "out: ~/runs/a\npolicy.init: \"~/a b\"\nenv.id: ~/lib/plug.so\n"));
+  ck_assert_str_eq(sac_config_get(config, "out"), "/home/me/runs/a");
+  ck_assert_str_eq(sac_config_get(config, "policy.init"), "/home/me/a b");
+  ck_assert_str_eq(sac_config_get(config, "env.id"), "/home/me/lib/plug.so");
+  ck_ok(set(config, "out", "~"));
+  ck_assert_str_eq(sac_config_get(config, "out"), "/home/me");
+  ck_ok(set(config, "out", "./~/x~"));
+  ck_assert_str_eq(sac_config_get(config, "out"), "./~/x~");
+
+  /* a plain ~ alone is YAML's word for no value */
+  ck_ok(parse(config, "policy.init: ~\n"));
+  ck_assert_str_eq(sac_config_get(config, "policy.init"), "");
+  ck_fails(parse(config, "seed: ~\n"), SAC_ERROR_CONFIG, "seed is empty (from my.yaml:1)");
+
+  /* what cannot be told is refused */
+  ck_fails(set(config, "out", "~you/runs"), SAC_ERROR_CONFIG, "out = ~you/runs (from --set) is no path: '~you'");
+  ck_assert_int_eq(unsetenv("HOME"), 0);
+  ck_fails(set(config, "out", "~/runs"), SAC_ERROR_CONFIG, "HOME is not set");
+  ck_fails(sac_config_load(config, "~/my.yaml"), SAC_ERROR_FILE, "HOME is not set");
+  ck_assert_int_eq(setenv("HOME", "/nonexistent", 1), 0);
+  ck_fails(sac_config_load(config, "~/my.yaml"), SAC_ERROR_FILE, "~/my.yaml: cannot be opened: No such");
+  sac_config_destroy(config);
+}
+END_TEST
+
 /* Long text, deep nesting and many values are refused at once, whatever their size. */
 START_TEST(bombs_are_refused) {
   /* one character, up to the largest file and one more */
@@ -240,6 +293,7 @@ START_TEST(long_names_keep_their_end) {
 END_TEST
 
 CHECK_MAIN("config_file", LOOP(files_say_what_and_where, COUNT(files)), CASE(an_error_applies_nothing),
-           CASE(empty_files_set_nothing), CASE(eight_deep_is_not_too_deep), CASE(bombs_are_refused),
-           CASE(what_is_written_reads_back_to_the_bit), CASE(names_that_need_quotes_come_back),
-           CASE(written_values_name_their_origin), CASE(files_that_cannot_be_read), CASE(long_names_keep_their_end))
+           CASE(empty_files_set_nothing), CASE(eight_deep_is_not_too_deep), CASE(files_of_other_systems),
+           CASE(home_folders), CASE(bombs_are_refused), CASE(what_is_written_reads_back_to_the_bit),
+           CASE(names_that_need_quotes_come_back), CASE(written_values_name_their_origin),
+           CASE(files_that_cannot_be_read), CASE(long_names_keep_their_end))

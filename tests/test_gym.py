@@ -13,6 +13,7 @@ import time
 
 import gymnasium
 import numpy
+from safetensors import safe_open
 
 from support.program import BENCH, PROGRAM, SMALL, checkpoints, children, main, one_line, replay, rows, sac, same_runs, sets
 
@@ -72,6 +73,11 @@ def single(value):
     return numpy.float32(value if abs(value) <= float(numpy.finfo("f4").max) else "nan")
 
 
+def named(info):
+    """Info with the terms of the dict in it, and with names that columns can have."""
+    return {**info, "episode_r": info.get("episode", {}).get("r"), "two_words": info.get("two words")}
+
+
 def play(api, name, n, options, make, flatten, terms=()):
     """200 steps with random actions, in sac and in Python, from the same seeds. Observations, rewards and info agree
     to the bit."""
@@ -88,9 +94,8 @@ def play(api, name, n, options, make, flatten, terms=()):
     if spec.actions == 0:
         assert numpy.array_equal(numpy.ctypeslib.as_array(spec.low, (spec.action_size,)), space.low.reshape(-1).astype("f4"))
         assert numpy.array_equal(numpy.ctypeslib.as_array(spec.high, (spec.action_size,)), space.high.reshape(-1).astype("f4"))
-    names = api.info_names(self)
-    received = numpy.empty((n, len(terms)), "f4")
-    assert [names[k].decode() for k in range(len(terms))] == list(terms) and names[len(terms)] is None, names[0]
+    names, known = api.info_names(self), 0
+    assert names[0] is None
     ends = 0
     for _ in range(200):
         if mask.any():
@@ -106,16 +111,20 @@ def play(api, name, n, options, make, flatten, terms=()):
             action = draw.uniform(space.low.reshape(-1), space.high.reshape(-1), (n, spec.action_size)).astype("f4")
         assert api.step(self, action.ctypes.data, obs.ctypes.data, reward.ctypes.data, terminated.ctypes.data,
                         truncated.ctypes.data) == 0, api.error(self)
+        while names[known] is not None:  # steps add names
+            known += 1
+        received = numpy.empty((n, known), "f4")
         assert api.info(self, received.ctypes.data) == 0
         for i, env in enumerate(envs):
             own = space.start + int(action[i, 0]) if spec.actions else action[i].astype(space.dtype).reshape(space.shape)
             o, r, end, cut, info = env.step(own)
             assert obs[i].tobytes() == flatten(o).astype("f4").tobytes(), (name, i, obs[i], o)
             assert reward[i] == numpy.float32(r) and terminated[i] == end and truncated[i] == cut
-            wanted = numpy.array([single(info.get(term)) for term in terms], "f4")
+            wanted = numpy.array([single(named(info).get(term)) for term in terms[:known]], "f4")
             assert numpy.array_equal(received[i], wanted, equal_nan=True), (name, i, received[i], wanted)
         mask[:] = terminated | truncated
         ends += mask.sum()
+    assert [names[k].decode() for k in range(known)] == list(terms), (name, known)
     api.destroy(self)
     print(f"{name}, {n} environments: equal, {ends} ends of episodes")
     assert ends > 0 or name == "gym:MountainCarContinuous-v0"
@@ -135,7 +144,7 @@ def test_equal_to_python():
             play(api, f"gym:{name}", n, {"sac_workers": 2 if n == 5 else 0}, lambda name=name: gymnasium.make(name), plain)
         play(api, "gym:gym_envs:Drift-v0", n, {"wind": 0.03, "sac_workers": 2 if n == 5 else 0},
              lambda: gymnasium.make("gym_envs:Drift-v0", wind=0.03), lambda value: gymnasium.spaces.flatten(drift, value),
-             ("calm", "half", "huge", "life", "near", "x"))
+             ("calm", "episode_r", "half", "huge", "life", "near", "two_words", "x", "late"))
 
 
 # --- trained ----------------------------------------------------------------------------------------------------------
@@ -159,6 +168,30 @@ def test_train_resume_eval():
         same_runs(again / "seed_1", many / "seed_1")
 
 
+def test_spaces_in_the_policy():
+    """The policy says where the members of a Dict are: at those places Gymnasium's own flattening puts them."""
+    sys.path.insert(0, str(SUPPORT))
+    import gym_envs
+
+    for options in ({}, {"env.options.sac_workers": 2, "env.num_envs": 2}):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            gym_train(out, {"train.steps": 300, **options}, env="gym:gym_envs:Drift-v0")
+            with safe_open(out / "seed_1/policy.safetensors", "numpy") as file:
+                said = json.loads(file.metadata()["spaces"])
+        env = gym_envs.Drift()
+        value = env.observation_space.sample()
+        flat = gymnasium.spaces.flatten(env.observation_space, value)
+        assert sorted(part["name"] for part in said["observation"]) == ["picture", "position", "side"], said
+        for part in said["observation"]:
+            own = gymnasium.spaces.flatten(env.observation_space[part["name"]], value[part["name"]])
+            assert part["size"] == len(own), part
+            assert numpy.array_equal(flat[part["offset"] : part["offset"] + part["size"]], own), part
+        assert [part["encoding"] for part in said["observation"] if part["space"] == "Discrete"] == ["one-hot"], said
+        assert said["action"] == [{"name": "", "offset": 0, "size": 2, "space": "Box", "shape": [2, 1],
+                                   "dtype": "float64"}], said
+
+
 def test_rows_of_the_replay():
     """Values of a Python environment arrive unchanged: the observation of Plain counts its steps, its reward is
     -a^2."""
@@ -178,6 +211,18 @@ def test_rows_of_the_replay():
             assert not terminated.any() and numpy.array_equal(truncated, step == 49)
 
 
+def test_actions_inside_the_bounds():
+    """Bounds of any type: the environment refuses an action that is outside by one rounding. Large standard deviations
+    put half of the actions at a bound."""
+    for dtype in ("float16", "float32", "float64"):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            values = {"env.options.dtype": dtype, "train.steps": 300, "train.warmup_steps": 60, "policy.log_std_min": 1,
+                      "eval.every": 150}
+            gym_train(out, values, env="gym:gym_envs:Bounds-v0")
+            sac("eval", out / "seed_1/policy.safetensors", "--episodes", 2, env=PYTHON)
+
+
 def test_workers_change_nothing():
     with folder() as path:
         outs = [pathlib.Path(path, name) for name in ("here", "there")]
@@ -189,10 +234,12 @@ def test_workers_change_nothing():
         for name in ("metrics.csv", "evaluations.csv"):
             assert rows(one / name) == rows(other / name), name
         header, *table = rows(one / "metrics.csv")
-        assert header[-6:] == [f"info/{name}" for name in ("calm", "half", "huge", "life", "near", "x")], header
-        values = numpy.array([[float(cell or "nan") for cell in row[-6:]] for row in table])
-        assert not values[:, 0].any() and numpy.isnan(values[:, 2]).all() and (values[:, 3] >= 1).all(), values
-        assert (abs(values[:, 5]) < 1.5).all() and ((0 <= values[:, 4]) & (values[:, 4] <= 1)).all(), values
+        names = ("calm", "episode_r", "half", "huge", "life", "near", "two_words", "x", "late")
+        assert header[-9:] == [f"info/{name}" for name in names], header
+        values = dict(zip(names, numpy.array([[float(cell or "nan") for cell in row[-9:]] for row in table]).T))
+        assert not values["calm"].any() and numpy.isnan(values["huge"]).all() and (values["life"] >= 1).all(), values
+        assert (abs(values["x"]) < 1.5).all() and ((0 <= values["near"]) & (values["near"] <= 1)).all(), values
+        assert (values["late"] == 1).all() and (values["two_words"] == 2).all(), values
 
 
 def test_overlap():
@@ -212,12 +259,13 @@ def test_overlap():
 def test_bench_and_lists():
     result = sac("bench", "env", "--env", "gym:Pendulum-v1", "--json", *BENCH, env=PYTHON)
     assert json.loads(result.stdout.splitlines()[0])
-    assert "gym:LunarLander-v3" in sac("envs", "--help").stdout
+    assert "gym:LunarLanderContinuous-v3" in sac("envs", "--help").stdout
     (one,) = json.loads(sac("envs", "gym:Pendulum-v1", "--json", env=PYTHON).stdout)
     assert (one["source"], one["obs_size"], one["max_episode_steps"]) == ("Gymnasium", 3, 200), one
     (own,) = json.loads(sac("envs", "Pendulum-v1", "--json").stdout)
     assert one["reference_return"] == own["reference_return"] and "options" not in one
-    assert re.search(r"^gym:gym_envs:Plain-v0 .* Gymnasium +-$", sac("envs", PLAIN, env=PYTHON).stdout, re.M)
+    text = sac("envs", PLAIN, env=PYTHON).stdout
+    assert text.startswith("gym:gym_envs:Plain-v0\n") and re.search(r"^  source +Gymnasium$", text, re.M), text
 
 
 def test_presets():
@@ -283,7 +331,8 @@ def refused(code, *texts, env=PLAIN, options=None, more=None, **options_of_sac):
 def test_ids():
     refused(USAGE, "no Gymnasium environment 'Pendulm-v1'", "nearest is gym:Pendulum-v1", env="gym:Pendulm-v1")
     refused(USAGE, "no package 'no_such_package' in", env="gym:no_such_package:Some-v0")
-    refused(USAGE, "no Gymnasium environment 'gym_envs:Plane-v0'", "nearest is gym:", "Plain-v0", env="gym:gym_envs:Plane-v0")
+    refused(USAGE, "no Gymnasium environment 'gym_envs:Plane-v0'", "nearest is gym:gym_envs:Plain-v0", env="gym:gym_envs:Plane-v0")
+    refused(USAGE, "no Gymnasium environment 'gym_envs:xyz'", "gym_envs registers ", env="gym:gym_envs:xyz")
     refused(USAGE, "gym: names no environment", env="gym:")
     refused(USAGE, "env.options", "wnd", env="gym:gym_envs:Drift-v0", options={"wnd": 1})
     refused(USAGE, "sac_workers = -1 is no number of processes", options={"sac_workers": -1})

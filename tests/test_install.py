@@ -51,7 +51,7 @@ def example(page):
 def rendered(page):
     """The text of a manual page, by the first formatter on this machine, which must not warn; "" without one."""
     formatters = {"mandoc": [["mandoc", "-T", "lint", "-W", "warning", page], ["mandoc", "-T", "utf8", "-O", "width=200", page]],
-                  "groff": [["groff", "-man", "-Tutf8", "-ww", "-rLL=200n", page]]}
+                  "groff": [["groff", "-man", "-Tutf8", "-ww", "-rLL=200n", "-rHY=0", page]]}
     text = ""
     for command in next((formatters[name] for name in formatters if shutil.which(name)), []):
         result = subprocess.run(command, text=True, capture_output=True)

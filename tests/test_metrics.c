@@ -204,12 +204,10 @@ START_TEST(terms_follow_the_columns_of_every_run) {
   static const char* const terms[] = {"reward_ctrl", "x_position"};
   const char* folder = test_folder();
   sac_metrics_files* files = with_terms(folder, terms, 2, -1);
-  ck_assert_int_eq(sac_metrics_kept_columns(files), 0);
   put_terms(files, 1000, 2, 0.5);
   put_terms(files, 2000, 2, NAN);
   sac_metrics_close(files);
   files = with_terms(folder, terms, 2, 1000);
-  ck_assert_int_eq(sac_metrics_kept_columns(files), 0);
   put_terms(files, 3000, 2, 7);
   sac_metrics_close(files);
   ck_assert_str_eq(terms_of(folder, 0), ",info/reward_ctrl,info/x_position");
@@ -219,7 +217,8 @@ START_TEST(terms_follow_the_columns_of_every_run) {
 }
 END_TEST
 
-/* A run that is continued with other terms of info keeps its columns. Each holds the term of its name, or is empty. */
+/* A run that is continued with other terms of info keeps its columns: each holds the term of its name, or is empty. New
+ * terms stand behind them. */
 START_TEST(a_table_keeps_its_columns) {
   static const char* const old[] = {"speed", "height"};
   static const char* const new[] = {"height", "success", "torque"};
@@ -228,17 +227,15 @@ START_TEST(a_table_keeps_its_columns) {
   put_terms(files, 1000, 2, 1);
   sac_metrics_close(files);
   files = with_terms(folder, new, 3, 1000);
-  ck_assert_int_eq(sac_metrics_kept_columns(files), 1);
   put_terms(files, 2000, 3, 30);
   sac_metrics_close(files);
-  ck_assert_str_eq(terms_of(folder, 0), ",info/speed,info/height");
-  ck_assert_str_eq(terms_of(folder, 1), ",1,2");
-  ck_assert_str_eq(terms_of(folder, 2), ",,30");
+  ck_assert_str_eq(terms_of(folder, 0), ",info/speed,info/height,info/success,info/torque");
+  ck_assert_str_eq(terms_of(folder, 1), ",1,2,,");
+  ck_assert_str_eq(terms_of(folder, 2), ",,30,31,32");
   files = with_terms(folder, NULL, 0, 1000);
-  ck_assert_int_eq(sac_metrics_kept_columns(files), 1);
   put_terms(files, 2000, 0, 0);
   sac_metrics_close(files);
-  ck_assert_str_eq(terms_of(folder, 2), ",,");
+  ck_assert_str_eq(terms_of(folder, 2), ",,,,");
   test_folder_remove();
 
   /* started by a sac without info, or in an environment without it */
@@ -247,15 +244,46 @@ START_TEST(a_table_keeps_its_columns) {
   put_row(files, 1000);
   sac_metrics_close(files);
   files = with_terms(folder, new, 3, 1000);
-  ck_assert_int_eq(sac_metrics_kept_columns(files), 1);
   put_terms(files, 2000, 3, 30);
   sac_metrics_close(files);
-  for (int line = 0; line < 3; line++) ck_assert_str_eq(terms_of(folder, line), "");
+  ck_assert_str_eq(terms_of(folder, 0), ",info/height,info/success,info/torque");
+  ck_assert_str_eq(terms_of(folder, 1), ",,,");
+  ck_assert_str_eq(terms_of(folder, 2), ",30,31,32");
   test_folder_remove();
 }
 END_TEST
 
-/* A table of a version that had fewer statistics is continued as it is. */
+/* A term that a later step gives for the first time becomes a column, which is empty in the rows before. */
+START_TEST(a_new_term_becomes_a_column) {
+  static const char* const first[] = {"speed"};
+  static sac_metric_list list;
+  const char* folder = test_folder();
+  sac_metrics_files* files;
+  sac_metric_list_fill(&list, first, 1);
+  ck_ok(sac_metrics_open(&files, folder, &list, -1, -1));
+  put_terms(files, 1000, 1, 5);
+  ck_assert_int_eq(sac_metric_list_term(&list, "success"), 1);
+  ck_assert_int_eq(sac_metric_list_term(&list, "speed"), 0);
+  put_terms(files, 2000, 2, 7);
+  put_terms(files, 3000, 2, NAN);
+  sac_metrics_close(files);
+  ck_assert_str_eq(terms_of(folder, 0), ",info/speed,info/success");
+  ck_assert_str_eq(terms_of(folder, 1), ",5,");
+  ck_assert_str_eq(terms_of(folder, 2), ",7,8");
+  ck_assert_str_eq(terms_of(folder, 3), ",,");
+
+  /* there is room for so many terms, and no more */
+  char name[8];
+  for (int k = 2; k < SAC_ENV_INFO_MAX; k++) {
+    (void)snprintf(name, sizeof name, "t%d", k);
+    ck_assert_int_eq(sac_metric_list_term(&list, name), k);
+  }
+  ck_assert_int_eq(sac_metric_list_term(&list, "more"), -1);
+  test_folder_remove();
+}
+END_TEST
+
+/* A table of a version that had fewer statistics is continued: its columns stay, new ones stand behind them. */
 START_TEST(a_table_of_an_older_version) {
   const char* folder = test_folder();
   const char* rows = test_path(folder, "metrics.csv");
@@ -263,7 +291,6 @@ START_TEST(a_table_of_an_older_version) {
   sac_metrics_files* files;
   test_write(rows, old, sizeof old - 1);
   ck_ok(begin(&files, folder, 1000, 1000));
-  ck_assert_int_eq(sac_metrics_kept_columns(files), 1);
   double value[SAC_METRIC_COUNT];
   for (int m = 0; m < SAC_METRIC_COUNT; m++) value[m] = 100 + m;
   value[SAC_METRIC_updates] = 8;
@@ -271,7 +298,10 @@ START_TEST(a_table_of_an_older_version) {
   ck_ok(sac_metrics_row(files, 2000, value));
   sac_metrics_close(files);
   char* text = test_read(rows, NULL);
-  ck_assert_str_eq(text, "step,updates,alpha\n1000,7,0.5\n2000,8,0.25\n");
+  ck_assert_int_eq(strncmp(text, "step,updates,alpha,episodes,", 28), 0);
+  ck_assert_ptr_nonnull(strstr(text, "\n1000,7,0.5,,"));
+  ck_assert_ptr_nonnull(strstr(text, "\n2000,8,0.25,101,"));
+  ck_assert_int_eq(lines(text), 3);
   free(text);
   test_folder_remove();
 }
@@ -386,4 +416,5 @@ END_TEST
 
 CHECK_MAIN("metrics", CASE(statistics_have_columns), CASE(rows_as_text), CASE(resume_cuts), CASE(odd_tables),
            CASE(terms_follow_the_columns_of_every_run), CASE(a_table_keeps_its_columns),
-           CASE(a_table_of_an_older_version), CASE(full_disk), CASE(events_files_sort), CASE(readback))
+           CASE(a_new_term_becomes_a_column), CASE(a_table_of_an_older_version), CASE(full_disk),
+           CASE(events_files_sort), CASE(readback))

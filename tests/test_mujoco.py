@@ -14,7 +14,7 @@ import tempfile
 
 import numpy
 
-from support.program import PROGRAM, SANITIZED, SMALL, main, one_line, sac, same_runs, sets, train
+from support.program import PROGRAM, SANITIZED, SMALL, main, one_line, rows, sac, same_runs, sets, train
 
 SOURCE = pathlib.Path(os.environ["SAC_SOURCE"])
 BROUGHT = SOURCE / ".deps/mujoco"  # by scripts/setup --mujoco
@@ -204,9 +204,14 @@ def test_what_is_missing_is_said():
                                 capture_output=True)
         assert result.returncode == 2, result
         assert one_line(result.stderr) == (
-            "sac: MuJoCo not found (looked in SAC_MUJOCO, .deps/mujoco, .venv): run scripts/setup --mujoco"), result.stderr
+            "sac: MuJoCo not found (looked in SAC_MUJOCO, .deps/mujoco, .venv): run scripts/setup --mujoco in a clone of sac, "
+            "or python3 -m venv .venv && .venv/bin/pip install mujoco-core==4.0.0 gymnasium"), result.stderr
+        wrong = subprocess.run([copy, "train", "--env", "HalfCheetah-v5"], cwd=folder, text=True, capture_output=True,
+                               env=dict(environment, SAC_MUJOCO="/no/such"))
+        assert "SAC_MUJOCO=/no/such: no MuJoCo is in this folder" in one_line(wrong.stderr), wrong.stderr
         listed = subprocess.run([copy, "envs"], cwd=folder, env=environment, text=True, capture_output=True)
-        assert listed.returncode == 0 and "Pendulum-v1" in listed.stdout and "MuJoCo not found" in listed.stdout
+        assert listed.returncode == 0 and "Pendulum-v1" in listed.stdout
+        assert "MuJoCo not found" in " ".join(listed.stdout.split()), listed.stdout
         assert all(task in listed.stdout for task in TASKS), listed.stdout
         if not BROUGHT.exists():
             return
@@ -214,7 +219,7 @@ def test_what_is_missing_is_said():
         show = [copy, "envs", "HalfCheetah-v5"]
         subprocess.run(show, cwd=folder, env=dict(environment, SAC_MUJOCO=BROUGHT), check=True, capture_output=True)
         # The same program finds what scripts/setup --mujoco installs.
-        assert subprocess.run(show, cwd=folder, env=environment, capture_output=True).returncode == 1
+        assert subprocess.run(show, cwd=folder, env=environment, capture_output=True).returncode == 2
         pathlib.Path(folder, ".deps").mkdir()
         pathlib.Path(folder, ".deps/mujoco").symlink_to(BROUGHT)
         subprocess.run(show, cwd=folder, env=environment, check=True, capture_output=True)
@@ -289,6 +294,23 @@ def test_bench_beside_the_bare_loop():
 def test_an_unknown_option_names_the_nearest():
     result = sac("train", "--env", "HalfCheetah-v5", "--set", "env.options.ctrl_cost_wieght=1", "--dry-run", code=2)
     assert "nearest is 'ctrl_cost_weight'" in one_line(result.stderr), result.stderr
+
+
+def test_an_unstable_simulation_is_counted_and_ends_the_run():
+    """With steps of 0.2 s the cheetah flies apart, and MuJoCo resets it inside mj_step."""
+    model = BROUGHT / "models/half_cheetah.xml"
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as path:
+        text, steps = re.subn('timestep="[0-9.]+"', 'timestep="0.2"', model.read_text())
+        assert steps == 1
+        pathlib.Path(path, "model.xml").write_text(text)
+        result = sac("train", "--env", "HalfCheetah-v5", "--out", "run", *sets(dict(SMALL, **{
+            "env.options.xml_file": "./model.xml", "eval.every": 0, "log.every": 20, "train.steps": 2000})), cwd=path, code=3)
+        assert "the simulation of environment 0 is unstable: MuJoCo reset it in 101 of" in result.stderr, result.stderr
+        assert 2 <= result.stderr.count("sac: MuJoCo") <= 3, result.stderr  # the first ones, 10 and 100
+        header, *table = rows(pathlib.Path(path, "run/seed_1/metrics.csv"))
+        share = [float(row[header.index("info/simulation_resets")] or "nan") for row in table]
+        assert 0 < max(share) <= 1, share
+        assert sorted(os.listdir(path)) == ["model.xml", "run"]
 
 
 def test_no_log_file_is_in_the_working_folder():

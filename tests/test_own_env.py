@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import tempfile
 
-from support.program import BENCH, SMALL, checkpoints, main, one_line, sac, same_runs, sets, train
+from support.program import BENCH, SMALL, checkpoints, main, one_line, rows, sac, same_runs, sets, train
 
 # ctest: timeout=300
 
@@ -47,6 +47,29 @@ def test_the_example_learns():
         assert "./libquadrotor.so: No such file" in line and f"current folder, {away}" in line, line
 
 
+def test_real_hardware():
+    """One servo, in real time: compiled as its page says; trained with updates during the steps; what goes wrong."""
+    with folder() as path:
+        shutil.copy(SOURCE / "tests/examples/plugin/servo.c", path)
+        line = re.search(r"cc .*libservo\.so -lm", pathlib.Path(path, "servo.c").read_text()).group()
+        subprocess.run(line.replace("-I include", f"-I {SOURCE / 'include'}"), shell=True, check=True, cwd=path)
+
+        def servo(out, values=None, **options):
+            usual = {"train.steps": 300, "train.warmup_steps": 50, "eval.every": 0, "train.overlap": 1, "env.options.period_ms": 1}
+            values = sets({**SMALL, **usual, **(values or {})})
+            return sac("train", "--env", "./libservo.so", "--out", out, *values, cwd=path, **options)
+
+        servo("run")
+        header, *table = rows(pathlib.Path(path, "run/seed_1/metrics.csv"))
+        assert header[-1] == "info/late" and all(float(row[-1]) >= 0 for row in table), (header, table)
+        assert "there is one servo, not 2" in one_line(servo("two", {"env.num_envs": 2}, code=USAGE).stderr)
+        result = servo("silent", {"train.steps": 100000, "env.options.silent_after": 0.5}, code=FAILED)
+        line = one_line(result.stderr)
+        assert re.search(r"(step|reset) failed: the servo has not answered for 0.1 s", line), line
+        assert "env.options has no 'perod'; there is: period_ms" in one_line(
+            servo("typo", {"env.options.perod": 1}, code=USAGE).stderr)
+
+
 def test_resume_is_exact():
     plugin = PLUGINS / "libquadrotor.so"
     with folder() as path:
@@ -83,7 +106,7 @@ def test_lies():
             ("abi", USAGE, "build it against"),
             ("no table", USAGE, "no table of functions"),
             ("no step", USAGE, "lacks 'step'"),
-            ("no observations", FAILED, "0 observations"),
+            ("no observations", FAILED, "obs_size is 0"),
             ("infinite bounds", FAILED, "bounds must be finite"),
             ("create", FAILED, "create failed: the cable is loose"),
         ):

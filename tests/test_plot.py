@@ -20,6 +20,38 @@ def write_seed(folder, final):
     (folder / "metrics.csv").write_text("step,alpha,entropy,info/reward_forward\n1000,1,,\n2000,0.5,1.25,-3.5\n")
 
 
+def many_seeds(folder):
+    """A seed that ended early: the label says so, its line changes there, and the interval is of the seeds that go on."""
+    run = folder / "many"
+    for seed in range(1, 6):
+        (run / f"seed_{seed}").mkdir(parents=True)
+        last = 2 if seed == 5 else 4
+        rows = [f"{1000 * i},{100 * i + seed},1,2,,\n" for i in range(1, last + 1)]
+        (run / f"seed_{seed}/evaluations.csv").write_text("step,mean,std,episodes,returns,lengths\n" + "".join(rows))
+    status, text, errors = plot(run, "--text")
+    assert status == 0 and "Pendulum-v1/many (5 seeds, 4 beyond 2,000)" in text, (text, errors)
+    assert "last 402.5 [401.5, 403.5] of 4 seeds" in text, text
+    assert plot(run, "--text")[1] == text, "the interval is the same each time"
+    status, text, errors = plot(run, "--out", folder / "new" / "many.svg")  # the folder is made
+    picture = (folder / "new" / "many.svg").read_text()
+    assert status == 0 and "<!-- band: 95 % interval of the mean, by bootstrap over seeds -->" in picture, errors
+    assert "stroke-dasharray" in picture and "(5 seeds, 4 beyond 2,000)" in picture
+
+
+def files_that_are_wrong(folder):
+    """The file and its line are named; a run without evaluations gives no empty picture."""
+    run = folder / "wrong"
+    (run / "seed_1").mkdir(parents=True)
+    file, head = run / "seed_1/evaluations.csv", "step,mean,std,episodes,returns,lengths\n"
+    for text, message in ((head, "no evaluations"), (head + "1000,5,1,2,,\nx,5,1,2,,\n", "evaluations.csv:3: no number in 'x,5,"),
+                          (head + "1000,5\n", "evaluations.csv:2: 2 columns, not 6"), ("hello\n", "evaluations.csv:1: no column"),
+                          ("\0\1\2\n", "evaluations.csv:1: no column")):
+        file.write_text(text)
+        status, _, errors = plot(run)
+        assert status == 1 and message in errors and "Traceback" not in errors, (text, errors)
+        assert not (run / "curves.png").exists()
+
+
 def main():
     with tempfile.TemporaryDirectory() as folder:
         run = pathlib.Path(folder) / "Pendulum-v1" / "first"
@@ -27,9 +59,9 @@ def main():
         write_seed(run / "seed_2", -170.0)
 
         status, text, _ = plot(run, "--text")
-        assert status == 0 and "2 seeds" in text and "last -160.0 +- 14.1" in text and "best -160.0 at step 2000" in text, text
+        assert status == 0 and "2 seeds" in text and "last -160 [-170, -150]" in text and "best -160 at step 2000" in text, text
         status, text, _ = plot(run / "seed_1", "--text")
-        assert status == 0 and "last -150.0 +- 1.5" in text, text
+        assert status == 0 and text.endswith("last -150\n"), text
 
         status, text, errors = plot(run)
         assert status == 0 and (run / "curves.png").read_bytes().startswith(b"\x89PNG"), errors
@@ -38,7 +70,13 @@ def main():
         assert status == 0 and b"<svg" in out.read_bytes(), errors
         assert b"<!-- info/reward_forward -->" in out.read_bytes()  # the title of its panel
 
-        for arguments, message in (((run, "--metrics", "alhpa"), "has no 'alhpa'; it has step, alpha, entropy, info/reward_forward"),
+        status, text, _ = plot(run, "--text", "--band", "std", "--metrics", "alpha")
+        assert status == 0 and "last -160 [-174.142, -145.858]" in text and "alpha, 1000 to 2000 steps" in text, text
+        many_seeds(run.parent)
+        files_that_are_wrong(run.parent)
+
+        for arguments, message in (((run, "--metrics", "alhpa"), "no column 'alhpa'; it has step, alpha, entropy, info/reward_forward"),
+                                   ((run, "--out", "curve.xyz"), "the name must end with one of ."),
                                    ((folder,), "this is no run folder"), ((run / "none",), "no such folder")):
             status, _, errors = plot(*arguments)
             assert status == 1 and message in errors and "Traceback" not in errors, errors

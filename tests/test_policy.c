@@ -4,10 +4,16 @@
  * memory. */
 #include "support/check_main.h"
 
+#include <sys/mman.h>
+
 #include <sac/agent.h>
 #include <sac/policy.h>
 
 #include "agent/export.h"
+#include "cpu/isa.h"
+#include "kernels/random.h"
+#include "support/checksum.h"
+#include "support/config_of.h"
 #include "support/folder.h"
 #include "support/rows_agent.h"
 #include "support/tolerances.h"
@@ -15,7 +21,7 @@
 /* A policy of agent 0, and its file. */
 static sac_policy* make(sac_agent* agent, void** memory, char** file, size_t* size) {
   const char* path = test_path(test_folder(), "policy.safetensors");
-  ck_ok(sac_policy_write(agent, 0, path));
+  ck_ok(sac_policy_write(agent, 0, NULL, path));
   *file = test_read(path, size);
   test_folder_remove();
   const size_t bytes = sac_policy_memory(*file, *size);
@@ -61,6 +67,88 @@ START_TEST(equals_the_agent) {
   sac_agent_destroy(other);
   sac_agent_destroy(agent);
   free(memory);
+}
+END_TEST
+
+/* Each of the agent's kernels adds in another order than the policy. src/policy/README.md says how far the actions are
+ * apart: as a share of the half range, for observations from N(0, 1). */
+START_TEST(as_near_as_the_page_says) {
+  enum { OBS = 17, ACTION = 6, HALF = 3, N = 1000 };
+  const sac_isa* isa = sac_isa_available(_i);
+  if (!isa) return;
+  setenv("SAC_CPU", isa->name, 1);
+  float low[ACTION], high[ACTION], obs[OBS], ours[ACTION], theirs[ACTION];
+  for (int a = 0; a < ACTION; a++) low[a] = -HALF, high[a] = HALF;
+  const sac_env_spec spec = {OBS, ACTION, 0, 0, low, high};
+  sac_config* config = config_of("network.hidden=256,256 replay.capacity=1000 cpu.threads=1 device=cpu");
+  sac_agent* agent;
+  ck_ok(sac_agent_create(&agent, config, &spec));
+  sac_config_destroy(config);
+  unsetenv("SAC_CPU");
+  void* memory;
+  char* file;
+  size_t size;
+  sac_policy* policy = make(agent, &memory, &file, &size);
+
+  /* the largest difference over many observations */
+  double worst = 0;
+  for (uint64_t k = 0; k < N; k++) {
+    sac_fill_normals(7, SAC_STREAM_ACT, k * OBS, OBS, obs);
+    ck_ok(sac_agent_act(agent, 1, obs, NULL, 1, theirs, NULL));
+    sac_policy_act(policy, obs, ours);
+    for (int a = 0; a < ACTION; a++) worst = check_larger(worst, fabs((double)ours[a] - (double)theirs[a]) / HALF);
+  }
+  printf("%s: at most %.2g of the half range\n", isa->name, worst);
+  ck_assert_msg(worst <= POLICY_AGREEMENT, "%s: %g", isa->name, worst);
+  free(file), free(memory);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+/* The weights stay in the file, which may be read-only: the same bits, with memory for the activations alone. */
+START_TEST(in_place) {
+  sac_agent* agent = rows_agent("network.hidden", hidden[_i], NULL);
+  void* memory;
+  char* file;
+  size_t size;
+  sac_policy *copy = make(agent, &memory, &file, &size), *policy;
+
+  /* the file at the start of a page that cannot be written */
+  char* constant = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  ck_assert(constant != MAP_FAILED);
+  memcpy(constant, file, size);
+  ck_assert_int_eq(mprotect(constant, size, PROT_READ), 0);
+
+  /* little memory: the description of the policy, the scaling, and two vectors of the widest layer, at most 256 */
+  const size_t bytes = sac_policy_memory_in_place(constant, size);
+  ck_assert_uint_lt(bytes, 1024 + 2 * 256 * sizeof(float));
+  char* room = aligned_alloc(16, bytes + 16);
+  memset(room, 0x5A, bytes + 16);
+  ck_assert_int_eq(sac_policy_create_in_place(&policy, constant, size, room, bytes - 1), SAC_POLICY_MEMORY);
+  ck_assert_ptr_null(policy);
+  ck_assert_int_eq(sac_policy_create_in_place(&policy, constant, size, room, bytes), SAC_POLICY_OK);
+
+  /* the same bits as a policy with weights of its own */
+  float obs[ROWS_OBS], ours[ROWS_ACTION], theirs[ROWS_ACTION];
+  for (int i = 0; i < 50; i++) {
+    for (int c = 0; c < ROWS_OBS; c++) obs[c] = (float)((i * 37 + c * 53) % 101 - 50) * 0.07f;
+    sac_policy_act(policy, obs, ours);
+    sac_policy_act(copy, obs, theirs);
+    ck_same_bits(ours, theirs, ROWS_ACTION);
+  }
+  for (size_t i = bytes; i < bytes + 16; i++) ck_assert_int_eq(room[i], 0x5A);
+
+  /* its weights cannot be replaced, and they must be aligned */
+  ck_fails(sac_agent_policy(agent, policy), SAC_ERROR_ARGUMENT, "uses the weights of its file");
+  char* odd = malloc(size + 4);
+  memcpy(odd + 2, file, size);
+  ck_assert_int_eq(sac_policy_create_in_place(&policy, odd + 2, size, room, bytes), SAC_POLICY_UNALIGNED);
+  memcpy(odd, file, size - 1);
+  ck_assert_int_eq(sac_policy_create_in_place(&policy, odd, size - 1, room, bytes), SAC_POLICY_FORMAT);
+  ck_assert_uint_eq(sac_policy_memory_in_place(odd, size - 1), 0);
+  munmap(constant, size);
+  free(odd), free(room), free(file), free(memory);
+  sac_agent_destroy(agent);
 }
 END_TEST
 
@@ -181,6 +269,7 @@ START_TEST(hostile_files) {
   char* file;
   size_t size;
   (void)make(agent, &memory, &file, &size);
+  test_forget_checksum(file, size);
   ck_assert_int_eq(status_of(file, size), SAC_POLICY_OK);
 
   /* every edit is refused */
@@ -227,5 +316,6 @@ START_TEST(hostile_files) {
 }
 END_TEST
 
-CHECK_MAIN("policy", LOOP(equals_the_agent, sizeof hidden / sizeof *hidden), CASE(nan_stays_nan),
+CHECK_MAIN("policy", LOOP(equals_the_agent, sizeof hidden / sizeof *hidden),
+           LOOP(in_place, sizeof hidden / sizeof *hidden), LOOP(as_near_as_the_page_says, 3), CASE(nan_stays_nan),
            CASE(memory_is_the_callers), CASE(two_of_them_do_not_mix), CASE(hostile_files))

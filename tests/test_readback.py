@@ -39,6 +39,16 @@ def equal(ours, theirs):
     assert ours.tobytes() == theirs.tobytes(), (ours, theirs)
 
 
+def crc32c(data):
+    """Bit by bit, as the polynomial defines it."""
+    crc = 2**32 - 1
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 2**32 - 1
+
+
 def test_safetensors():
     save_file(contents, path("theirs.safetensors"), metadata)
     save_file({"half": numpy.zeros(3, numpy.float16)}, path("half.safetensors"))
@@ -48,7 +58,12 @@ def test_safetensors():
     for name, value in contents.items():
         equal(ours[name], value)
     with safetensors.safe_open(path("ours.safetensors"), "numpy") as file:
-        assert file.metadata() == metadata, file.metadata()
+        said = file.metadata()
+    checksum = said.pop("crc32c")
+    assert said == metadata, said
+    with open(path("ours.safetensors"), "rb") as file:
+        data = file.read()
+    assert checksum == f"{crc32c(data.replace(checksum.encode(), b'0' * 8)):08x}", checksum
 
 
 def test_checkpoint():

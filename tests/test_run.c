@@ -394,7 +394,7 @@ START_TEST(full_disk) {
   for (int go_on = 0; go_on < 2; go_on++) {
     const sac_callbacks c = callbacks(&s);
     const char* out = small_path(test_folder(), "run");
-    sac_run* run = small_run(out, go_on ? "checkpoint.on_error=continue" : "", &c);
+    sac_run* run = small_run(out, go_on ? "checkpoint.on_error=continue eval.every=0" : "eval.every=0", &c);
     ck_ok(sac_run_steps(run, 60));
     struct rlimit limit, small;
     ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &limit), 0);

@@ -146,6 +146,34 @@ START_TEST(saturation) {
 }
 END_TEST
 
+/* Random bounds: -1 and 1, and so all between them, are scaled to values inside. */
+START_TEST(scaled_inside_any_bounds) {
+  uint32_t state = 5;
+  int corrected = 0;
+  for (int i = 0; i < 20000; i++) {
+    real part[4];
+    for (int k = 0; k < 4; k++) {
+      state = state * 1664525u + 1013904223u;
+      part[k] = (real)(state >> 8) / 16777216;
+    }
+    const real low = (2 * part[0] - 1) * (real)pow(10, 8 * (double)part[2] - 4);
+    const real high = low + part[1] * (real)pow(10, 8 * (double)part[3] - 4);
+    if (!(low < high)) continue;
+    const real centre = sac_action_centre((double)low, (double)high);
+    const real half = sac_action_half_range((double)low, (double)high),
+               plain = (real)(0.5 * ((double)high - (double)low));
+    ck_assert(sac_action_scale(1, centre, half) <= high && sac_action_scale(-1, centre, half) >= low);
+    ck_near(half, plain, 4 * R * (sac_abs(centre) + plain));
+    corrected += half != plain;
+  }
+  ck_assert(corrected > 100);
+
+  /* bounds that are exact stay so */
+  ck_assert(sac_action_half_range(-2, 2) == 2 && sac_action_half_range(-1, 0.5) == (real)0.75);
+  ck_assert(sac_action_half_range(-(double)(real)0.4, (double)(real)0.4) == (real)0.4);
+}
+END_TEST
+
 START_TEST(scaling) {
   const real centre = (real)0.5, half_range = (real)2.5;
   ck_assert(sac_action_scale(1, centre, half_range) == 3 && sac_action_scale(-1, centre, half_range) == -2);
@@ -191,4 +219,5 @@ CHECK_MAIN(SUITE("squash"), LOOP(exponential, COUNT(golden_exp)), CASE(exponenti
            LOOP(logarithm, COUNT(golden_log1p)), LOOP(tanh_by_u, COUNT(golden_tanh)), CASE(tanh_everywhere),
            LOOP(forward_and_backward, COUNT(golden_squash)), CASE(epsilon_form_would_fail),
            CASE(log_std_is_clamped_and_gated), CASE(nan_is_not_hidden),
-           CASE(deterministic_action_is_the_sample_without_noise), CASE(saturation), CASE(scaling) MORE)
+           CASE(deterministic_action_is_the_sample_without_noise), CASE(saturation), CASE(scaling),
+           CASE(scaled_inside_any_bounds) MORE)

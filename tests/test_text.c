@@ -100,5 +100,19 @@ START_TEST(appends_within_the_room) {
 }
 END_TEST
 
+/* A path in a command of a message is one word for a shell. */
+START_TEST(words_of_a_shell) {
+  static const char* const words[][2] = {{"runs/a-1_b.c", "runs/a-1_b.c"},
+                                         {"my runs/a", "\"my runs/a\""},
+                                         {"a'b", "\"a'b\""},
+                                         {"$x`y`\"z\"\\", "\"\\$x\\`y\\`\\\"z\\\"\\\\\""},
+                                         {"a;b", "\"a;b\""},
+                                         {"", ""}};
+  char word[SAC_WORD_MAX];
+  for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+    ck_assert_str_eq(sac_text_word(word, words[i][0]), words[i][1]);
+}
+END_TEST
+
 CHECK_MAIN("text", CASE(distances), CASE(distance_of_long_texts_ends), CASE(nearest), CASE(bytes),
-           CASE(shows_only_what_is_printable), CASE(knows_utf8), CASE(appends_within_the_room))
+           CASE(shows_only_what_is_printable), CASE(knows_utf8), CASE(appends_within_the_room), CASE(words_of_a_shell))

@@ -7,6 +7,8 @@ import importlib.util
 import json
 import os
 import pathlib
+import re
+import subprocess
 import sys
 import tempfile
 
@@ -30,7 +32,8 @@ def train(out, env, options="{}", *arguments, code=0):
 
 def evaluate(target, *arguments, **options):
     result = sac("eval", target, "--json", *arguments, env=PYTHON, **options)
-    assert result.stderr == "", result.stderr
+    said = r"(sac: recording \d+ episodes? of \S+, a picture for each step, at most [\d,]+; this may take long\n)*"
+    assert re.fullmatch(said if "--record-video" in arguments else "", result.stderr), result.stderr
     return json.loads(result.stdout)["policies"]
 
 
@@ -100,6 +103,35 @@ def test_mujoco():
             return
         recorded = json.loads(result.stdout)["policies"][0]
         check_video(recorded["videos"][0], recorded["lengths"][0])
+        refused(USAGE, out, "no camera 'nose'; this task has auto, default, track", arguments=("--camera", "nose"))
+
+
+def test_camera_follows_the_body():
+    """The view does not change when the body is far away: the middle of the picture shows it, and not the floor alone."""
+    script = """
+import sys
+names = {"OWN": 0, "__name__": "sac_gym"}
+for file in ("bridge", "workers", "record"):
+    exec(open(f"{sys.argv[1]}/src/env/gym/{file}.py").read(), names)
+names["draw_without_display"]()
+import gymnasium
+env = gymnasium.make("HalfCheetah-v5", render_mode="rgb_array")
+env.reset(seed=0)
+names["choose_camera"](gymnasium, env, "auto")
+near, (q, v) = env.render().astype(int), (env.unwrapped.data.qpos.copy(), env.unwrapped.data.qvel.copy())
+q[0] += 40
+env.unwrapped.set_state(q, v)
+far = env.render().astype(int)
+brown = lambda picture: ((picture[..., 0] > picture[..., 2] + 30) & (picture.max(-1) > 60)).sum()
+print(brown(near), brown(far))
+"""
+    shown = subprocess.run([sys.executable, "-c", script, os.environ["SAC_SOURCE"]], text=True, capture_output=True,
+                           timeout=100, cwd=tempfile.gettempdir())
+    if shown.returncode != 0:
+        print(f"MuJoCo draws nothing here: {shown.stderr[-300:]}")
+        return
+    near, far = map(int, shown.stdout.split()[-2:])
+    assert near > 1000 and abs(far - near) < 0.2 * near, f"{near} and {far} pixels of the body"
 
 
 # --- what goes wrong --------------------------------------------------------------------------------------------------
@@ -134,6 +166,7 @@ def test_errors():
         refused(FAILED, out, "./libown.so draws no pictures", "gym:ID", arguments=("--env", "./libown.so"))
         refused(USAGE, out, "Gymnasium, whose recorder makes the videos, has no SacPointMass-v0",
                 arguments=("--env", "SacPointMass-v0"))
+        refused(USAGE, out, "no camera 'nose': this environment has no cameras", arguments=("--camera", "nose"))
         refused(USAGE, out, "--record-video records every episode: at most 100 of --episodes, not 101",
                 arguments=("--episodes", 101))
         file = pathlib.Path(path, "file")
@@ -141,7 +174,7 @@ def test_errors():
         line = one_line(sac("eval", out, "--record-video", file / "videos", env=PYTHON, code=FAILED).stderr)
         assert f"{file}" in line, line
         line = one_line(sac("eval", out, "--record-video", "", env=PYTHON, code=USAGE).stderr)
-        assert "--record-video takes a folder" in line, line
+        assert "the value of --record-video is empty" in line, line
 
 
 def test_environments_that_draw_nothing():

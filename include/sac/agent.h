@@ -59,8 +59,9 @@ typedef struct sac_tensor_info {
 } sac_tensor_info;
 
 /* Creates the P agents that `config` describes, for an environment with the sizes and bounds of `spec`. Draws the
- * initial weights from the seeds. config and spec are copied. Errors: ARGUMENT, CONFIG, ENV (sizes or bounds of spec),
- * SHAPE, MEMORY (the message says which keys to lower, and what fits), DEVICE. */
+ * initial weights from the seeds. config and spec are copied. Errors: ARGUMENT (NULL), CONFIG (also: discrete actions,
+ * which no algorithm takes), ENV (sizes or bounds of spec), SHAPE, MEMORY (the message says which keys to lower, and
+ * what fits), DEVICE. */
 SAC_API sac_status sac_agent_create(sac_agent** agent, const sac_config* config, const sac_env_spec* spec);
 
 SAC_API void sac_agent_destroy(sac_agent* agent);
@@ -75,12 +76,23 @@ SAC_API void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_
  *   deterministic  1: the action is tanh(mean), and noise is not read; 0: the action is sampled
  *   action         (P, n, A), in the environment's units
  *   log_prob       (P, n) log pi of the action in (-1, 1), in nats; or NULL
- * For a stopped agent the action is the centre of the bounds, and log_prob is 0. Errors: ARGUMENT, DEVICE. */
+ * An action is inside the bounds of the environment. For a stopped agent it is their centre, and log_prob is 0. Errors:
+ * ARGUMENT, DEVICE; NUMERIC (a value of obs or noise is not finite, or so large that an action is not; then the noise
+ * is drawn all the same). */
 SAC_API sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const float* noise, int deterministic,
                                  float* action, float* log_prob);
 
-/* Appends to the replay. If it is full, the oldest transitions are overwritten. Errors: ARGUMENT; NUMERIC (a value is
- * not finite, or an action is outside [-1, 1]; nothing is stored). */
+/* Scale actions of n observations between the environment's units, action (n, A), and those of the policy in [-1, 1],
+ * unit (n, A), which sac_agent_push takes: unit = (action - centre) / half_range of the bounds. Both arrays may be the
+ * same. The ends of one range become those of the other. An action that is outside by a rounding becomes the end.
+ * Errors: ARGUMENT (outside), NUMERIC (not finite). */
+SAC_API sac_status sac_agent_action_to_unit(const sac_agent* agent, int32_t n, const float* action, float* unit);
+SAC_API sac_status sac_agent_action_from_unit(const sac_agent* agent, int32_t n, const float* unit, float* action);
+
+/* Appends to the replay. If it is full, the oldest transitions are overwritten. An action that is outside [-1, 1] by a
+ * rounding, as (action - centre) / half_range may be, is stored as -1 or 1. After an error nothing is stored. Errors:
+ * ARGUMENT (an action is outside [-1, 1], terminated or truncated is neither 0 nor 1), NUMERIC (a value is not finite),
+ * DEVICE. */
 SAC_API sac_status sac_agent_push(sac_agent* agent, const sac_transitions* transitions);
 
 /* Makes `updates` updates. Each draws its own minibatch from the replay. Errors: ARGUMENT (the replay is empty),
@@ -89,7 +101,7 @@ SAC_API sac_status sac_agent_push(sac_agent* agent, const sac_transitions* trans
 SAC_API sac_status sac_agent_update(sac_agent* agent, int32_t updates);
 
 /* Makes one update on the caller's minibatch and noise. Nothing is drawn, and the replay does not change. stats (P), or
- * NULL. Errors: ARGUMENT (an array is NULL), NUMERIC (as above), DEVICE. */
+ * NULL. Errors: ARGUMENT (an array is NULL), NUMERIC (as above; a value that is not finite stops the agent), DEVICE. */
 SAC_API sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise,
                                          sac_update_stats* stats);
 
@@ -110,15 +122,16 @@ SAC_API sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, cons
  * save_all writes the replay too, with the position in its ring. On the same kind of device a loaded agent then goes on
  * exactly: its actions, updates and minibatches have the same bits. The file is larger by the replay.
  *
- * If a save fails, an older file at `path` stays as it was. load creates an agent from the file of either. device:
- * "auto", "cpu", "cuda:0"; NULL: as saved. Errors: FILE, NUMERIC (save: a value is not finite), FORMAT, SHAPE, MEMORY,
- * DEVICE. */
+ * If a save fails, an older file at `path` stays as it was. load creates an agent from the file of either; FOLDER/last
+ * is the newest step_N.safetensors of a folder. device: "auto", "cpu", "cuda:0"; NULL: as saved. Errors: FILE, NUMERIC
+ * (save: a value is not finite), FORMAT, SHAPE, MEMORY, DEVICE. */
 SAC_API sac_status sac_agent_save(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_save_all(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_load(sac_agent** agent, const char* path, const char* device);
 
-/* Copies the actor of agent 0 into `policy`, which was created from a policy file of the same shape. One thread may
- * then act with the policy while another updates the agent. Errors: ARGUMENT, SHAPE. */
+/* Copies the actor of agent 0 into `policy`, which sac_policy_create made of a policy file of the same shape. One
+ * thread may then act with the policy while another updates the agent. Errors: ARGUMENT (also for a policy that uses
+ * its file in place), SHAPE. */
 SAC_API sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy);
 
 #ifdef __cplusplus

@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <sac/env_options.h>
 #include <sac/status.h>
 
 #ifdef __cplusplus
@@ -30,7 +31,14 @@ typedef struct sac_env_spec {
   const float* action_high;  /* (A) */
 } sac_env_spec;
 
-/* The table of functions. A function that returns int returns 0 for success. Any other value ends the run, with the
+/* An environment shares the process of its host. After each call the host's signal handlers and blocked signals, umask,
+ * locale, float modes and working folder are put back, if the call has changed them; the working folder that an
+ * environment has chosen is there again in its next call. A handler of its own for SIGCHLD or for timers may stay. The
+ * program sac prints to a copy of descriptor 1: what an environment prints there goes to standard error. exit, abort, a
+ * C++ exception that leaves a function of the table, and a crash end the process with a message that names the call and
+ * the step, and lose what was learnt since the last checkpoint: return an error instead.
+ *
+ * The table of functions. A function that returns int returns 0 for success. Any other value ends the run, with the
  * text of error(self). An instance is called from one thread at a time, but not always from the same one; see
  * `concurrent`. An observation or reward that is not finite ends the run; the message names the step. */
 typedef struct sac_env_api {
@@ -39,8 +47,9 @@ typedef struct sac_env_api {
   const char* name; /* for messages */
 
   /* Makes n environments of task `id`. A table may have several tasks; a plugin gets the path as id. options: a JSON
-   * object, "{}" if there are none. On failure *self may hold an instance for error(); the library then destroys it.
-   * Return SAC_ERROR_CONFIG if the options are wrong, and any other nonzero value for another failure. */
+   * object, "{}" if there are none; sac_env_read_options reads it. On failure *self may hold an instance for error();
+   * the library then destroys it. Return SAC_ERROR_CONFIG if the options are wrong, and any other nonzero value for
+   * another failure. */
   int (*create)(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec);
 
   /* Starts a new episode in each environment i with mask[i] != 0. The start depends on seed[i] alone: the same seed
@@ -50,7 +59,8 @@ typedef struct sac_env_api {
 
   /* Makes one step of all n environments. action (n, A), in the task's own units; discrete: the number of the action,
    * as a float. Writes every row of obs (n, O), reward (n), terminated (n) and truncated (n). The last two are 0 or 1.
-   * truncated is 1 only for a limit that the environment itself has. */
+   * truncated is 1 only for a limit that the environment itself has. Return SAC_ERROR_NUMERIC if a simulation has
+   * become unstable: the run then ends as for a value that is not finite. */
   int (*step)(void* self, const float* action, float* obs, float* reward, uint8_t* terminated, uint8_t* truncated);
 
   void (*destroy)(void* self); /* self may be NULL */
@@ -66,19 +76,26 @@ typedef struct sac_env_api {
    * term over the steps since the last row. An older table, which ends before info_names, is accepted.
    *
    * info_names: at most SAC_ENV_INFO_MAX names, then NULL. A name consists of ASCII letters, digits and '_', does not
-   * begin with a digit, and differs from the other names. Called once, after create. The names live as long as the
-   * instance.
+   * begin with a digit, and differs from the other names. Called once, after create. The list and its names live as
+   * long as the instance. A step may add names: it writes them at the end of the list, and NULL behind them. They are
+   * metrics from then on.
    *
-   * info: writes the terms of the last step of all n environments. Called after a step and before any reset.
-   * value (n, terms). A value that is not finite does not end the run. NaN: the step has no such term, and the mean
-   * leaves that step out. */
+   * info: writes the terms of the last step of all n environments, those that this step has added too. Called after a
+   * step and before any reset. value (n, terms). A value that is not finite does not end the run. NaN: the step has no
+   * such term, and the mean leaves that step out. */
   const char* const* (*info_names)(void* self);
   int (*info)(void* self, float* value);
 
-  /* Optional. 1: instances share no data that changes, not even a random number generator. Two threads may then call
-   * two instances at the same time, and evaluations can run at the same time as training. 0: training waits while an
-   * evaluation runs. In both cases one instance is called from one thread at a time. */
+  /* Optional. 1: instances share no data that changes, not even a random number generator or a working folder. Two
+   * threads may then call two instances at the same time, and evaluations can run at the same time as training. 0:
+   * training waits while an evaluation runs. In both cases one instance is called from one thread at a time. */
   int32_t concurrent;
+
+  /* Optional. A JSON object that says what the numbers are, for the reader of policy.safetensors, whose metadata
+   * `spaces` it becomes: {"observation": [{"name": "arm.angle", "offset": 0, "size": 3, "unit": "rad"}, ...],
+   * "action": [...]}. Members besides these are free. NULL: not known. Called once, after create. The text lives as
+   * long as the instance. An older table, which ends before describe, is accepted. */
+  const char* (*describe)(void* self);
 } sac_env_api;
 
 /* The type of the function that a plugin (a shared object, --env ./libmyenv.so) exports under the name

@@ -1,6 +1,6 @@
 /* A trained actor alone, for use on a robot. It is a library of its own, libsac_policy, which needs only libm. It
  * allocates no memory, opens no file, starts no thread and depends on no locale. It scales actions to the environment's
- * units. */
+ * units, and takes observations as the environment gives them. */
 #ifndef SAC_POLICY_H
 #define SAC_POLICY_H
 
@@ -15,12 +15,14 @@ extern "C" {
 
 typedef struct sac_policy sac_policy;
 
-/* The result of sac_policy_create. */
+/* The result of sac_policy_create and sac_policy_create_in_place. */
 typedef enum sac_policy_status {
   SAC_POLICY_OK = 0,
-  SAC_POLICY_FORMAT = 1, /* not a policy file, damaged, or of wrong shapes */
-  SAC_POLICY_MEMORY = 2, /* memory too small or not aligned to 16 bytes */
-  SAC_POLICY_NUMERIC = 3 /* a weight is not finite */
+  SAC_POLICY_FORMAT = 1,   /* not a policy file, cut short, or of wrong shapes */
+  SAC_POLICY_MEMORY = 2,   /* memory too small or not aligned to 16 bytes */
+  SAC_POLICY_NUMERIC = 3,  /* a weight is not finite */
+  SAC_POLICY_DAMAGED = 4,  /* the bytes of the file do not fit its checksum */
+  SAC_POLICY_UNALIGNED = 5 /* in place: the weights in the file are not aligned to 4 bytes */
 } sac_policy_status;
 
 /* Bytes of memory that sac_policy_create needs. file: the content of policy.safetensors. 0: it is not a policy file. */
@@ -30,6 +32,14 @@ SAC_API size_t sac_policy_memory(const void* file, size_t bytes);
  * this call. */
 SAC_API sac_policy_status sac_policy_create(sac_policy** policy, const void* file, size_t bytes, void* memory,
                                             size_t memory_bytes);
+
+/* The same for a policy that uses the weights where they are: `file` may be a constant in flash memory. It must stay in
+ * place and unchanged as long as the policy is used, and be aligned to 4 bytes, or else the result is
+ * SAC_POLICY_UNALIGNED. `memory` then holds little more than the activations, two vectors as wide as the widest layer.
+ * The actions are the same bits; each takes longer on a processor with vector instructions. */
+SAC_API size_t sac_policy_memory_in_place(const void* file, size_t bytes);
+SAC_API sac_policy_status sac_policy_create_in_place(sac_policy** policy, const void* file, size_t bytes, void* memory,
+                                                     size_t memory_bytes);
 
 /* O and A. */
 SAC_API void sac_policy_sizes(const sac_policy* policy, int32_t* obs, int32_t* action);

@@ -67,7 +67,8 @@ SAC_API sac_status sac_run_resume(sac_run** run, const char* dir, const sac_conf
 
 /* Trains n more steps (transitions per agent), but not beyond train.steps; n = 0: up to train.steps. Evaluates, logs
  * and writes checkpoints as configured. Errors: STOPPED (by sac_run_stop or a callback; a checkpoint has been written),
- * NUMERIC, ENV, FILE. */
+ * NUMERIC, ENV, FILE (with checkpoint.on_error=continue only at the end, if its checkpoint or rows on the way could not
+ * be written: sac_run_save tries the checkpoint again). */
 SAC_API sac_status sac_run_steps(sac_run* run, int64_t n);
 
 /* Asks sac_run_steps to stop. It finishes the current step and a running evaluation, writes a checkpoint and returns

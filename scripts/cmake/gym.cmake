@@ -28,14 +28,16 @@ if(NOT python_headers)
   return()
 endif()
 
-set(bridge ${PROJECT_SOURCE_DIR}/src/env/gym/bridge.py ${PROJECT_SOURCE_DIR}/src/env/gym/record.py
+set(bridge ${PROJECT_SOURCE_DIR}/src/env/gym/bridge.py ${PROJECT_SOURCE_DIR}/src/env/gym/generators.py
+    ${PROJECT_SOURCE_DIR}/src/env/gym/record.py ${PROJECT_SOURCE_DIR}/src/env/gym/spaces.py
+    ${PROJECT_SOURCE_DIR}/src/env/gym/values.py
     ${PROJECT_SOURCE_DIR}/src/env/gym/workers.py)
 set(embedded_gym ${PROJECT_BINARY_DIR}/generated/embedded_gym.c)
 add_custom_command(
   OUTPUT ${embedded_gym}
   COMMAND ${CMAKE_COMMAND} "-DFILES=${bridge}" -DOUTPUT=${embedded_gym} -DTABLE=gym -P ${PROJECT_SOURCE_DIR}/scripts/cmake/embed.cmake
   DEPENDS ${bridge} ${PROJECT_SOURCE_DIR}/scripts/cmake/embed.cmake
-  COMMENT "Embedding src/env/gym/bridge.py, record.py and workers.py" VERBATIM)
+  COMMENT "Embedding the Python files of src/env/gym" VERBATIM)
 add_library(sac_gym MODULE src/env/gym/module.c ${embedded_gym})
 set_target_properties(sac_gym PROPERTIES PREFIX "")
 target_link_libraries(sac_gym PRIVATE sac_flags)

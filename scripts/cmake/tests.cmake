@@ -3,8 +3,8 @@
 #   tests/test_cli_<stem>.c    as the C ones, with src/cli/<stem>.c, which no library has
 #   tests/test_<stem>.py       one Python program each, run with .venv's Python                label program
 #   tests/examples/<stem>.c    a user's program: the shared library and the public headers     label unit
-#   tests/examples/plugin/<stem>.c, tests/support/plugins/<stem>.c    environments that tests load: tests/plugins
-#   tests/fuzz/fuzz_<stem>.c   a reader under libFuzzer; elsewhere its corpus is replayed      label fuzz, unit
+#   tests/examples/plugin/<stem>.c, tests/support/plugins/<stem>.c    libraries that tests load: tests/plugins
+#   tests/fuzz/fuzz_<stem>.c   readers and calls under libFuzzer; elsewhere its corpus is replayed      label fuzz, unit
 #   tests/test_cuda_<stem>.c   as the C ones, where there is a CUDA toolkit, and with          label cuda,
 #   tests/test_cuda_<stem>.cu  SAC_CUDA=HOST; test_cuda_host*.cu are of the latter only        there unit too
 #   tests/test_gpu_<stem>.py   with SAC_CUDA=HOST alone: what a machine with a device runs     label cuda

@@ -269,7 +269,7 @@ sac_status sac_agent_create(sac_agent** out, const sac_config* config, const sac
   SAC_TRY(agent->backend->create(agent));
   for (int32_t p = 0; p < agent->shape.population; p++) SAC_TRY(init_agent(agent, p));
   *out = agent;
-  return SAC_OK;
+  return sac_succeed();
 fail:
   sac_agent_destroy(agent);
   return status;

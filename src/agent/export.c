@@ -85,7 +85,7 @@ fail:
   return status;
 }
 
-sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path) {
+sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* spaces, const char* path) {
   char obs[SAC_NUMBER_MAX], action[SAC_NUMBER_MAX], low[SAC_NUMBER_MAX], high[SAC_NUMBER_MAX];
   char hidden[SAC_LAYERS_MAX * 8] = "";
   size_t used = 0;
@@ -109,18 +109,25 @@ sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* path)
       {"hidden", hidden},
       {"log_std_min", low},
       {"log_std_max", high},
+      {"spaces", spaces}, /* the last, because it may be missing */
   };
+  const int32_t count = (int32_t)(sizeof metadata / sizeof *metadata) - (spaces ? 0 : 1);
 
   /* write the file, tensor by tensor */
   policy_list list = {agent, p};
   const sac_tensor_source source = {&list, actor_count(agent) + 2, describe, write_tensor};
-  return sac_safetensors_stream(path, &source, metadata, sizeof metadata / sizeof *metadata);
+  return sac_safetensors_stream(path, &source, metadata, count);
 }
 
 sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   int32_t size[SAC_POLICY_LAYERS_MAX + 1];
   sac_status status = SAC_OK;
   if (!agent || !policy) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_policy: agent or policy is NULL");
+
+  /* a file that is used in place may be a constant */
+  if (sac_policy_is_in_place(policy))
+    return sac_fail(SAC_ERROR_ARGUMENT,
+                    "sac_agent_policy: the policy uses the weights of its file: make it with sac_policy_create");
 
   /* check that the policy has the layers of the actor */
   const sac_net* net = &agent->tensors.net[SAC_ACTOR][0];
@@ -145,5 +152,5 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   /* copy the scaling of actions */
   sac_policy_set_scaling(policy, agent->action_centre, agent->action_half);
 fail:
-  return status;
+  return sac_result(status);
 }

@@ -4,6 +4,7 @@
 
 #include "agent/agent.h"
 #include "agent/file.h"
+#include "agent/steps.h"
 #include "env/check.h"
 #include "formats/safetensors.h"
 #include "util/error.h"
@@ -57,7 +58,7 @@ fail:
 
 sac_status sac_agent_save(const sac_agent* agent, const char* path) {
   if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save: agent or path is NULL");
-  return sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, 0, NULL, 0);
+  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, 0, NULL, 0));
 }
 
 /* The number of rows of the fullest ring: a stopped agent may have fewer. */
@@ -76,7 +77,7 @@ sac_status sac_agent_save_all(const sac_agent* agent, const char* path) {
   if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save_all: agent or path is NULL");
   const size_t bytes = (size_t)agent->shape.population * sizeof *agent->hold;
   const sac_state hold = {HOLD, SAC_U64, agent->hold, bytes, 0};
-  return sac_agent_write(agent, path, 0, agent->shape.population, &hold, 1, most_rows(agent), NULL, 0);
+  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, &hold, 1, most_rows(agent), NULL, 0));
 }
 
 /* Reads what sac_agent_save_all adds: the replay, and when the actors are held. The counters have been read. */
@@ -119,7 +120,7 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   sac_env_spec spec;
 
   /* open the file; its configuration is in the metadata */
-  SAC_TRY(sac_safetensors_open(&file, path));
+  SAC_TRY(sac_steps_open(&file, path));
   const char* text = sac_safetensors_metadata(file, "config");
   if (!text) {
     status = sac_fail(SAC_ERROR_FORMAT, "%s: no metadata 'config'; it is not an agent's file", path);
@@ -155,5 +156,5 @@ fail:
   sac_config_destroy(config);
   sac_safetensors_close(file);
   free(bounds);
-  return status;
+  return sac_result(status);
 }

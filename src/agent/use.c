@@ -16,10 +16,24 @@ void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_t* obs, 
   if (batch) *batch = agent->shape.batch;
 }
 
+/* Checks that all values of an array (rows, size) are finite. Errors: NUMERIC (names the first that is not). */
+static sac_status check_finite(const char* function, const char* array, const float* value, size_t rows, size_t size) {
+  if (sac_all_finite(value, rows * size)) return SAC_OK;
+  const size_t bad = sac_first_not_finite(value, rows * size);
+  return sac_fail(SAC_ERROR_NUMERIC, "%s: %s is %g in row %zu, place %zu", function, array, (double)value[bad],
+                  bad / size, bad % size);
+}
+
 sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const float* noise, int deterministic,
                          float* action, float* log_prob) {
   if (!agent || !obs || !action) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_act: agent, obs or action is NULL");
   if (n < 1) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_act: n is %d, must be at least 1", (int)n);
+
+  /* refuse what has no action; noise is read only to sample */
+  const size_t a = (size_t)agent->shape.action, rows = (size_t)agent->shape.population * (size_t)n;
+  sac_status status = check_finite("sac_agent_act", "obs", obs, rows, (size_t)agent->shape.obs);
+  if (status == SAC_OK && noise && !deterministic) status = check_finite("sac_agent_act", "noise", noise, rows, a);
+  if (status != SAC_OK) return status;
 
   /* compute actions in [-1, 1] */
   const sac_act act = {.n = n,
@@ -28,15 +42,74 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
                        .noise = noise,
                        .action = action,
                        .log_prob = log_prob};
-  const sac_status status = agent->backend->act(agent, &act);
+  status = agent->backend->act(agent, &act);
   if (status != SAC_OK) return status;
 
+  /* finite weights and observations may still be so large that an activation is not finite */
+  if (!sac_all_finite(action, rows * a))
+    return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_act: an action is not finite: weights or observations are too large");
+
   /* scale the actions (P, n, A) to the environment's units; log_prob stays that of the action before scaling */
-  const size_t a = (size_t)agent->shape.action, rows = (size_t)agent->shape.population * (size_t)n;
   for (size_t r = 0; r < rows; r++)
     for (size_t i = 0; i < a; i++)
       action[r * a + i] = sac_action_scale(action[r * a + i], agent->action_centre[i], agent->action_half[i]);
+  return sac_succeed();
+}
+
+/* Checks that an action component in the policy's units is in [-1, 1], but for the rounding of a value that was
+ * computed from the environment's units. Errors: NUMERIC (not finite), ARGUMENT. */
+static sac_status check_unit(const sac_agent* agent, const char* function, float unit, size_t row, size_t i) {
+  const float rounding = sac_action_rounding(agent->action_centre[i], agent->action_half[i]);
+  if (!isfinite(unit))
+    return sac_fail(SAC_ERROR_NUMERIC, "%s: action is %g in row %zu, component %zu", function, (double)unit, row, i);
+  if (!(sac_abs(unit) <= 1 + rounding))
+    return sac_fail(SAC_ERROR_ARGUMENT,
+                    "%s: action %.9g in row %zu, component %zu, is outside [-1, 1]; sac_agent_action_to_unit makes it "
+                    "from one in the environment's units",
+                    function, (double)unit, row, i);
   return SAC_OK;
+}
+
+/* Checks the arguments of both functions that scale actions. */
+static sac_status check_actions(const sac_agent* agent, const char* function, int32_t n, const float* from,
+                                const float* to) {
+  if (!agent || !from || !to) return sac_fail(SAC_ERROR_ARGUMENT, "%s: agent, action or unit is NULL", function);
+  if (n < 1) return sac_fail(SAC_ERROR_ARGUMENT, "%s: n is %d, must be at least 1", function, (int)n);
+  return SAC_OK;
+}
+
+sac_status sac_agent_action_to_unit(const sac_agent* agent, int32_t n, const float* action, float* unit) {
+  sac_status status = SAC_OK;
+  SAC_TRY(check_actions(agent, "sac_agent_action_to_unit", n, action, unit));
+  const size_t a = (size_t)agent->shape.action;
+
+  /* scale each component back; at and beyond the ends of the range it is -1 or 1 */
+  for (size_t at = 0; at < (size_t)n * a; at++) {
+    const float centre = agent->action_centre[at % a], half = agent->action_half[at % a], value = action[at];
+    const float scaled = sac_action_unscale(value, centre, half);
+    SAC_TRY(check_unit(agent, "sac_agent_action_to_unit", scaled, at / a, at % a));
+    const float inside = sac_clamp(scaled, -1, 1);
+    unit[at] = half == 0                                     ? 0
+               : value >= sac_action_scale(1, centre, half)  ? 1
+               : value <= sac_action_scale(-1, centre, half) ? -1
+                                                             : inside;
+  }
+  return sac_succeed();
+fail:
+  return status;
+}
+
+sac_status sac_agent_action_from_unit(const sac_agent* agent, int32_t n, const float* unit, float* action) {
+  sac_status status = SAC_OK;
+  SAC_TRY(check_actions(agent, "sac_agent_action_from_unit", n, unit, action));
+  const size_t a = (size_t)agent->shape.action;
+  for (size_t at = 0; at < (size_t)n * a; at++) {
+    SAC_TRY(check_unit(agent, "sac_agent_action_from_unit", unit[at], at / a, at % a));
+    action[at] = sac_action_scale(sac_clamp(unit[at], -1, 1), agent->action_centre[at % a], agent->action_half[at % a]);
+  }
+  return sac_succeed();
+fail:
+  return status;
 }
 
 sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
@@ -48,21 +121,26 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
   /* check that all values are finite: one NaN in the replay would stop the agent sooner or later */
   const size_t rows = (size_t)agent->shape.population * (size_t)t->n, o = (size_t)agent->shape.obs,
                a = (size_t)agent->shape.action;
-  if (!sac_all_finite(t->obs, rows * o))
-    return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: obs has a value that is not finite");
-  if (!sac_all_finite(t->reward, rows))
-    return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: reward has a value that is not finite");
-  if (!sac_all_finite(t->next_obs, rows * o))
-    return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: next_obs has a value that is not finite");
+  sac_status status = SAC_OK;
+  SAC_TRY(check_finite("sac_agent_push", "obs", t->obs, rows, o));
+  SAC_TRY(check_finite("sac_agent_push", "reward", t->reward, rows, 1));
+  SAC_TRY(check_finite("sac_agent_push", "next_obs", t->next_obs, rows, o));
 
-  /* check that actions are those before scaling; the comparison is false for NaN */
+  /* check that actions are those before scaling, and that ends of episodes are 0 or 1 */
   for (size_t i = 0; i < rows * a; i++)
     if (!(t->action[i] >= -1 && t->action[i] <= 1))
-      return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_push: action %g is outside [-1, 1] (push actions before scaling)",
-                      (double)t->action[i]);
+      SAC_TRY(check_unit(agent, "sac_agent_push", t->action[i], i / a, i % a));
+  for (size_t i = 0; i < rows; i++)
+    if (t->terminated[i] > 1 || t->truncated[i] > 1)
+      return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_push: %s is %u in row %zu, must be 0 or 1",
+                      t->terminated[i] > 1 ? "terminated" : "truncated",
+                      (unsigned)(t->terminated[i] > 1 ? t->terminated[i] : t->truncated[i]), i);
 
-  /* push */
-  return agent->backend->replay_push(agent, t, NULL);
+  /* push; the backend clamps actions that are beyond 1 by a rounding */
+  SAC_TRY(agent->backend->replay_push(agent, t, NULL));
+  return sac_succeed();
+fail:
+  return status;
 }
 
 /* Fails if all agents were stopped. Without this check an update would do nothing and return OK. */
@@ -87,9 +165,10 @@ sac_status sac_agent_update(sac_agent* agent, int32_t updates) {
 
   /* update, wait for the results and check them */
   SAC_TRY(sac_update(agent, updates));
-  if (updates == 0) return SAC_OK;
+  if (updates == 0) return sac_succeed();
   SAC_TRY(sac_settle(agent, NULL));
-  return sac_agent_check(agent, NULL);
+  SAC_TRY(sac_agent_check(agent, NULL));
+  return sac_succeed();
 fail:
   return status;
 }
@@ -113,7 +192,8 @@ sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatc
   /* wait for the results and check them */
   SAC_TRY(sac_settle(agent, NULL));
   if (stats) memcpy(stats, agent->stats, (size_t)agent->shape.population * sizeof *stats);
-  return sac_agent_check(agent, NULL);
+  SAC_TRY(sac_agent_check(agent, NULL));
+  return sac_succeed();
 fail:
   return status;
 }
@@ -122,7 +202,7 @@ sac_status sac_agent_stats(const sac_agent* agent, sac_update_stats* stats) {
   if (!agent || !stats) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_stats: an argument is NULL");
   if (agent->counters[0].updates == 0) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_stats: no update was made yet");
   memcpy(stats, agent->stats, (size_t)agent->shape.population * sizeof *stats);
-  return SAC_OK;
+  return sac_succeed();
 }
 
 int32_t sac_agent_tensor_count(const sac_agent* agent) { return agent ? agent->tensors.count : 0; }
@@ -133,7 +213,7 @@ sac_status sac_agent_tensor_info(const sac_agent* agent, int32_t index, sac_tens
     return sac_fail(SAC_ERROR_ARGUMENT, "tensor %d: there are %d", (int)index, (int)agent->tensors.count);
   const sac_tensor* t = &agent->tensors.tensor[index];
   *info = (sac_tensor_info){t->name, t->rank, {t->dims[0], t->dims[1]}, t->slab == SAC_SLAB_TRAINED};
-  return SAC_OK;
+  return sac_succeed();
 }
 
 /* Finds the tensor "NAME", "grad/NAME", "adam_m/NAME" or "adam_v/NAME", and the memory that it is in. Checks that
@@ -144,7 +224,7 @@ static sac_status find(const sac_agent* agent, const char* name, size_t count, c
     const char* prefix;
     sac_memory memory;
   } kinds[] = {{"grad/", SAC_MEMORY_GRAD}, {"adam_m/", SAC_MEMORY_ADAM_M}, {"adam_v/", SAC_MEMORY_ADAM_V}};
-  if (!agent || !name) return sac_fail(SAC_ERROR_ARGUMENT, "agent or tensor name is NULL");
+  if (!agent || !name) return sac_fail(SAC_ERROR_ARGUMENT, "agent or name of a tensor is NULL");
 
   /* split off the prefix, which names the memory */
   const char* base = name;
@@ -178,6 +258,7 @@ sac_status sac_agent_tensor_get(const sac_agent* agent, const char* name, float*
   /* copy from the part of each agent; data is (P, ...) */
   for (int32_t p = 0; p < agent->shape.population; p++)
     SAC_TRY(agent->backend->read(agent, memory, p, tensor->offset, data + (size_t)p * tensor->count, tensor->count));
+  return sac_succeed();
 fail:
   return status;
 }
@@ -196,6 +277,7 @@ sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, const float*
   /* copy to the part of each agent; data is (P, ...) */
   for (int32_t p = 0; p < agent->shape.population; p++)
     SAC_TRY(agent->backend->write(agent, memory, p, tensor->offset, data + (size_t)p * tensor->count, tensor->count));
+  return sac_succeed();
 fail:
   return status;
 }

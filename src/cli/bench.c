@@ -12,8 +12,9 @@
 #include "cli/bench_time.h"
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "cli/profile.h"
-#include "config/field.h"
+#include "config/sources.h"
 #include "env/vector.h"
 #include "train/step.h"
 #include "util/error.h"
@@ -148,7 +149,7 @@ fail:
 /* Prints the kind of the networks where it is not the default. */
 static void print_network(const sac_bench_case* c) {
   const char* kind = sac_config_get(c->config, "network.kind");
-  if (strcmp(kind, sac_network_kind_names[0]) != 0) printf(c->b->json ? ", \"network\": \"%s\"" : " %s", kind);
+  if (strcmp(kind, sac_network_kind_names[0]) != 0) sac_print(c->b->json ? ", \"network\": \"%s\"" : " %s", kind);
 }
 
 /* sac bench op */
@@ -165,7 +166,7 @@ static sac_status run_op(sac_bench_case* c) {
 
   /* print the case and the time of a whole update */
   print_label(c);
-  if (!c->b->json) printf("  %s", sac_config_get(c->config, "algo"));
+  if (!c->b->json) sac_print("  %s", sac_config_get(c->config, "algo"));
   print_network(c);
   sac_bench_print_microseconds(c->b->json, "microseconds", t);
 
@@ -295,21 +296,23 @@ static const struct {
 } kinds[] = {{"update", run_update}, {"op", run_op},   {"act", run_act},
              {"replay", run_replay}, {"env", run_env}, {"train", run_train}};
 
-/* Measures one case. one: a value for each of `keys`; NULL: the key keeps the value of `base`. */
+/* Checks one case without measuring it. */
+static sac_status check_case(const sac_bench* b, const sac_config* base, const char* const one[5]) {
+  sac_config* config = NULL;
+  (void)b;
+  const sac_status status = sac_bench_case_config(&config, base, one);
+  sac_config_destroy(config);
+  return status;
+}
+
+/* Measures one case. */
 static sac_status run_case(const sac_bench* b, const sac_config* base, const char* const one[5]) {
-  static const char* const keys[5][2] = {{"network.hidden", "--hidden"},
-                                         {"replay.batch", "--batch"},
-                                         {"seeds", "--population"},
-                                         {"cpu.threads", "--threads"},
-                                         {"env.num_envs", "--envs"}};
   char warning[1024];
   sac_status status = SAC_OK;
   sac_bench_case c = {.b = b};
 
   /* set the values of this case */
-  SAC_TRY(sac_config_copy(&c.config, base));
-  for (int i = 0; i < 5; i++)
-    if (one[i]) SAC_TRY(sac_config_set_from(c.config, keys[i][0], one[i], SAC_ORIGIN_FLAG, keys[i][1]));
+  SAC_TRY(sac_bench_case_config(&c.config, base, one));
 
   /* measure and print */
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
@@ -343,8 +346,9 @@ static int element(const char* list, char separator, int index, char text[SAC_TE
   return 1;
 }
 
-/* Measures every combination of the values that the lists of the command line hold. */
-static sac_status run_all(const sac_bench* b, const sac_config* base) {
+/* Calls `each` for every combination of the values that the lists of the command line hold. */
+static sac_status all_cases(const sac_bench* b, const sac_config* base,
+                            sac_status (*each)(const sac_bench* b, const sac_config* base, const char* const one[5])) {
   const char* const list[5] = {b->hidden, b->batch, b->population, b->threads, b->envs};
   char text[5][SAC_TEXT_MAX];
   const char* one[5];
@@ -355,9 +359,15 @@ static sac_status run_all(const sac_bench* b, const sac_config* base) {
     for (int n = 0; element(list[1], ',', n, text[1], &one[1]); n++)
       for (int p = 0; element(list[2], ',', p, text[2], &one[2]); p++)
         for (int t = 0; element(list[3], ',', t, text[3], &one[3]); t++)
-          for (int e = 0; element(list[4], ',', e, text[4], &one[4]); e++) SAC_TRY(run_case(b, base, one));
+          for (int e = 0; element(list[4], ',', e, text[4], &one[4]); e++) SAC_TRY(each(b, base, one));
 fail:
   return status;
+}
+
+/* Measures all cases, after every one was checked: an error in the last must not come after minutes. */
+static sac_status run_all(const sac_bench* b, const sac_config* base) {
+  const sac_status status = all_cases(b, base, check_case);
+  return status == SAC_OK ? all_cases(b, base, run_case) : status;
 }
 
 /* Measures one row of sac_cases with an algorithm and a kind of network. */
@@ -391,6 +401,16 @@ fail:
 
 /* Checks that the options fit together. Returns SAC_OPTIONS_GO, or the exit code after a message. */
 static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_config* config) {
+  const struct {
+    const char *option, *kinds;
+    int given;
+  } lists[] = {{"--obs", "update, op, act, replay", b->obs > 0},
+               {"--act", "update, op, act, replay", b->act > 0},
+               {"--rows", "update, op, replay", b->rows > 0},
+               {"--hidden", "update, op, act, replay, train", b->hidden != NULL},
+               {"--batch", "update, op, replay, train", b->batch != NULL},
+               {"--env", "env, train", config->source[SAC_FIELD_env_id].origin == SAC_ORIGIN_FLAG}};
+
   /* refuse a kind that does not exist */
   int known = 0;
   for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) known |= strcmp(kinds[k].name, b->kind) == 0;
@@ -403,12 +423,17 @@ static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_confi
   if (b->cases && strcmp(b->kind, "op") != 0) return sac_options_usage(syntax, "--cases goes with op");
   if (b->bare && strcmp(b->kind, "env") != 0) return sac_options_usage(syntax, "--bare goes with env");
 
+  /* refuse sizes that the kind does not have: they come from an environment, or there is no network */
+  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
+    if (lists[i].given && !strstr(lists[i].kinds, b->kind))
+      return sac_options_usage(syntax, "%s goes with %s, not with %s", lists[i].option, lists[i].kinds, b->kind);
+
   /* request a capture by a profiler */
   return sac_cli_profile(syntax, b->profile, config);
 }
 
 int sac_cli_bench(int argc, char** argv) {
-  sac_bench b = {.obs = 17, .act = 6, .rows = 100000, .repeats = 5, .seconds = 0.5, .warmup = 0.5};
+  sac_bench b = {.repeats = 5, .seconds = 0.5, .warmup = 0.5};
 
   /* describe the command line */
   const sac_option options[] = {
@@ -454,6 +479,9 @@ int sac_cli_bench(int argc, char** argv) {
 
   /* check the options, then measure all cases */
   const int go = check_options(&syntax, &b, config);
+  if (b.obs == 0) b.obs = 17;
+  if (b.act == 0) b.act = 6;
+  if (b.rows == 0) b.rows = 100000;
   const sac_status status = go != SAC_OPTIONS_GO ? SAC_OK : b.cases ? run_cases(&b, config) : run_all(&b, config);
 
   /* choose the exit code; a capture that was cut short is reported */

@@ -66,6 +66,22 @@ static sac_status make_transitions(sac_bench_case* c, int32_t rows) {
   return SAC_OK;
 }
 
+sac_status sac_bench_case_config(sac_config** config, const sac_config* base, const char* const one[5]) {
+  static const char* const keys[5][2] = {{"network.hidden", "--hidden"},
+                                         {"replay.batch", "--batch"},
+                                         {"seeds", "--population"},
+                                         {"cpu.threads", "--threads"},
+                                         {"env.num_envs", "--envs"}};
+  sac_settings settings;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_config_copy(config, base));
+  for (int i = 0; i < 5; i++)
+    if (one[i]) SAC_TRY(sac_config_set_from(*config, keys[i][0], one[i], SAC_ORIGIN_FLAG, keys[i][1]));
+  SAC_TRY(sac_config_settings(*config, &settings));
+fail:
+  return status;
+}
+
 sac_status sac_bench_make_agent(sac_bench_case* c, int32_t rows) {
   sac_env_spec spec = {
       .obs_size = (int32_t)c->b->obs, .action_size = (int32_t)c->b->act, .max_episode_steps = SYNTHETIC_EPISODE};

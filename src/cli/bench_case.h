@@ -33,6 +33,10 @@ typedef struct sac_bench_case {
   sac_bench_env env; /* random actions for the vector */
 } sac_bench_case;
 
+/* Makes the configuration of a case, and checks it. one: a value for each of --hidden, --batch, --population, --threads
+ * and --envs; NULL: that of `base` stays. *config is the caller's, also after an error. Errors: CONFIG, MEMORY. */
+sac_status sac_bench_case_config(sac_config** config, const sac_config* base, const char* const one[5]);
+
 /* Creates an agent for an environment with the sizes of --obs and --act, and `rows` random transitions of each agent
  * (at least one for each of its environments). Errors: those of sac_agent_create, MEMORY. */
 sac_status sac_bench_make_agent(sac_bench_case* c, int32_t rows);

@@ -33,6 +33,7 @@ static const char sac_bench_notes[] =
     "  sac bench update --batch 32,256,4096 --hidden 64,64/256,256\n"
     "  sac bench op --device cpu --threads 1 --set algo=sac-v\n"
     "  sac bench train --env Pendulum-v1 --hidden 64,64 --batch 100 --json\n"
-    "  sac bench train --env HalfCheetah-v5 --population 10 --device cuda --stages --set train.overlap=1\n";
+    "  sac bench train --env HalfCheetah-v5 --population 10 --stages \\\n"
+    "    --device cuda --set train.overlap=1\n";
 
 #endif

@@ -9,6 +9,7 @@
 #include "algo/cost.h"
 #include "cli/bench_stages.h"
 #include "cli/ops.h"
+#include "cli/out.h"
 #include "util/clock.h"
 #include "util/error.h"
 
@@ -75,46 +76,46 @@ static void print_row(const row* r) {
   char text[SAC_OP_TEXT_MAX];
 
   /* print time, share, launches, rate and what the part runs as */
-  printf("\n  %-20s%10.1f%8.1f%%", sac_stage_names[r->part->stage], r->time->microseconds, 100 * r->share);
-  if (r->nodes) printf("%7zu", r->time->nodes);
-  if (r->gflops > 0) printf("%10.1f", r->gflops);
-  else printf("%10s", "");
-  printf("  %-46s  ", r->part->name);
+  sac_print("\n  %-20s%10.1f%8.1f%%", sac_stage_names[r->part->stage], r->time->microseconds, 100 * r->share);
+  if (r->nodes) sac_print("%7zu", r->time->nodes);
+  if (r->gflops > 0) sac_print("%10.1f", r->gflops);
+  else sac_print("%10s", "");
+  sac_print("  %-46s  ", r->part->name);
 
   /* list its operations, each as "word networks place" */
   for (int32_t o = 0; o < r->part->count; o++) {
     const sac_op* op = &r->part->first[o];
     const char *nets = sac_op_nets(op, text), *place = sac_op_place(op);
-    printf("%s%s%s%s%s%s", o ? ", " : "", sac_op_word(op), *nets ? " " : "", nets, *place ? " " : "", place);
+    sac_print("%s%s%s%s%s%s", o ? ", " : "", sac_op_word(op), *nets ? " " : "", nets, *place ? " " : "", place);
   }
 }
 
 static void print_json_row(const row* r) {
   /* print time, share, launches and rate */
-  printf("{\"stage\": \"%s\", \"runs_as\": \"%s\", \"microseconds\": %s, \"share\": %s",
-         sac_stage_names[r->part->stage], r->part->name, sac_bench_number(r->time->microseconds),
-         sac_bench_number(r->share));
-  if (r->nodes) printf(", \"nodes\": %zu", r->time->nodes);
-  if (r->gflops > 0) printf(", \"gflops\": %s", sac_bench_number(r->gflops));
+  sac_print("{\"stage\": \"%s\", \"runs_as\": \"%s\", \"microseconds\": %s, \"share\": %s",
+            sac_stage_names[r->part->stage], r->part->name, sac_bench_number(r->time->microseconds),
+            sac_bench_number(r->share));
+  if (r->nodes) sac_print(", \"nodes\": %zu", r->time->nodes);
+  if (r->gflops > 0) sac_print(", \"gflops\": %s", sac_bench_number(r->gflops));
 
   /* list its operations */
-  printf(", \"operations\": [");
+  sac_print(", \"operations\": [");
   for (int32_t o = 0; o < r->part->count; o++) {
-    printf("%s{", o ? ", " : "");
+    sac_print("%s{", o ? ", " : "");
     sac_op_print_json(&r->part->first[o]);
-    printf("}");
+    sac_print("}");
   }
-  printf("]}");
+  sac_print("]}");
 }
 
 static void print_parts(const sac_agent* agent, int32_t parts, const sac_stage_time* times, double sum, int json) {
   const int device = agent->backend->part_times != NULL;
 
   /* print the column titles */
-  if (json) printf(", \"parts\": [");
+  if (json) sac_print(", \"parts\": [");
   else
-    printf("\n  %-20s%10s%9s%s%10s  %-46s  %s", "stage", "us", "share", device ? "  nodes" : "", "GFLOP/s", "runs as",
-           "operations");
+    sac_print("\n  %-20s%10s%9s%s%10s  %-46s  %s", "stage", "us", "share", device ? "  nodes" : "", "GFLOP/s",
+              "runs as", "operations");
 
   /* print one row for each part */
   for (int32_t i = 0; i < parts; i++) {
@@ -123,7 +124,7 @@ static void print_parts(const sac_agent* agent, int32_t parts, const sac_stage_t
     /* find its share of the sum and its rate: 1e-3 flops per microsecond are GFLOP/s */
     const double us = times[i].microseconds;
     const row r = {&part, &times[i], sum > 0 ? us / sum : 0, us > 0 ? 1e-3 * flops_of(agent, &part) / us : 0, device};
-    if (json && i) printf(", ");
+    if (json && i) sac_print(", ");
     if (json) print_json_row(&r);
     else print_row(&r);
   }
@@ -147,10 +148,10 @@ sac_status sac_bench_ops(sac_agent* agent, double seconds, double measured, int 
 
   /* compare their sum with the time of a whole update */
   const double loop = 1e6 * measured;
-  if (json) printf("], \"parts_sum\": %s", sac_bench_number(sum));
+  if (json) sac_print("], \"parts_sum\": %s", sac_bench_number(sum));
   else
-    printf("\n  %-20s%10.1f  the sum\n  %-20s%10.1f  in the loop, %.1f us %s", "all", sum, "measured", loop,
-           fabs(loop - sum), loop < sum ? "less" : "more");
+    sac_print("\n  %-20s%10.1f  the sum\n  %-20s%10.1f  in the loop, %.1f us %s", "all", sum, "measured", loop,
+              fabs(loop - sum), loop < sum ? "less" : "more");
 fail:
   free(times);
   return status;

@@ -5,6 +5,7 @@
 
 #include "backend/registry.h"
 #include "cli/bench_stages.h"
+#include "cli/out.h"
 #include "config/field.h"
 #include "env/vector.h"
 
@@ -39,25 +40,25 @@ static void print_label_json(const sac_bench_label* label, const agent_facts* fa
   const sac_backend* backend = facts->backend;
 
   /* print what was measured, and where */
-  printf("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\"", label->kind, facts->device,
-         sac_config_get(label->config, "precision"));
-  if (label->vector) printf(", \"env\": \"%s\"", label->vector->id);
+  sac_print("{\"bench\": \"%s\", \"device\": \"%s\", \"precision\": \"%s\"", label->kind, facts->device,
+            sac_config_get(label->config, "precision"));
+  if (label->vector) sac_print(", \"env\": \"%s\"", label->vector->id);
 
   /* print the sizes */
   if (facts->updates)
-    printf(", \"algo\": \"%s\", \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"critics\": %d",
-           sac_config_get(label->config, "algo"), (int)agent->shape.obs, (int)agent->shape.action, facts->hidden,
-           (int)agent->shape.batch, (int)agent->shape.critics);
-  printf(", \"population\": %s", sac_config_get(label->config, "seeds"));
-  printf(", \"envs\": %s", sac_config_get(label->config, "env.num_envs"));
+    sac_print(", \"algo\": \"%s\", \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"critics\": %d",
+              sac_config_get(label->config, "algo"), (int)agent->shape.obs, (int)agent->shape.action, facts->hidden,
+              (int)agent->shape.batch, (int)agent->shape.critics);
+  sac_print(", \"population\": %s", sac_config_get(label->config, "seeds"));
+  sac_print(", \"envs\": %s", sac_config_get(label->config, "env.num_envs"));
 
   /* print how the agent computes */
-  if (facts->updates) printf(", \"path\": \"%s\"", backend->path(&agent->settings));
+  if (facts->updates) sac_print(", \"path\": \"%s\"", backend->path(&agent->settings));
   if (facts->updates && facts->threaded)
-    printf(", \"isa\": \"%s\", \"threads\": %d", backend->kernels(agent), (int)backend->threads(agent));
+    sac_print(", \"isa\": \"%s\", \"threads\": %d", backend->kernels(agent), (int)backend->threads(agent));
   const size_t nodes = agent && backend->graph_nodes ? backend->graph_nodes(agent) : 0;
-  if (nodes) printf(", \"nodes\": %zu", nodes);
-  printf(", \"repeats\": %d", (int)label->repeats);
+  if (nodes) sac_print(", \"nodes\": %zu", nodes);
+  sac_print(", \"repeats\": %d", (int)label->repeats);
 }
 
 void sac_bench_print_label(const sac_bench_label* label) {
@@ -69,34 +70,34 @@ void sac_bench_print_label(const sac_bench_label* label) {
   }
 
   /* print what was measured, its sizes, and how the agent computes */
-  printf("%-6s %s", label->kind, label->vector ? label->vector->id : facts.device);
+  sac_print("%-6s %s", label->kind, label->vector ? label->vector->id : facts.device);
   if (facts.updates)
-    printf("  obs %d act %d hidden %s batch %d", (int)agent->shape.obs, (int)agent->shape.action, facts.hidden,
-           (int)agent->shape.batch);
+    sac_print("  obs %d act %d hidden %s batch %d", (int)agent->shape.obs, (int)agent->shape.action, facts.hidden,
+              (int)agent->shape.batch);
   if (facts.updates && facts.threaded)
-    printf(" threads %d %s", (int)facts.backend->threads(agent), facts.backend->kernels(agent));
-  else if (!facts.threaded && agent) printf(" on %s %s", facts.device, sac_config_get(label->config, "precision"));
+    sac_print(" threads %d %s", (int)facts.backend->threads(agent), facts.backend->kernels(agent));
+  else if (!facts.threaded && agent) sac_print(" on %s %s", facts.device, sac_config_get(label->config, "precision"));
 
   /* print the number of agents and environments */
-  printf("  P %s", sac_config_get(label->config, "seeds"));
-  printf(" N %s:", sac_config_get(label->config, "env.num_envs"));
+  sac_print("  P %s", sac_config_get(label->config, "seeds"));
+  sac_print(" N %s:", sac_config_get(label->config, "env.num_envs"));
 }
 
 void sac_bench_print_rate(int json, const char* key, const char* words, double each, sac_timing t) {
   /* a shorter time is a higher rate: the fastest repeat gives the highest */
   const char *median = sac_bench_number(each / t.median), *slowest = sac_bench_number(each / t.slowest),
              *fastest = sac_bench_number(each / t.fastest);
-  if (json) printf(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, median, key, slowest, key, fastest);
-  else printf("  %s %s (%s to %s)", median, words, slowest, fastest);
+  if (json) sac_print(", \"%s\": %s, \"%s_min\": %s, \"%s_max\": %s", key, median, key, slowest, key, fastest);
+  else sac_print("  %s %s (%s to %s)", median, words, slowest, fastest);
 }
 
 void sac_bench_print_microseconds(int json, const char* key, sac_timing t) {
   const char* microseconds = sac_bench_number(1e6 * t.median);
-  if (json) printf(", \"%s\": %s", key, microseconds);
-  else printf(", %s us each", microseconds);
+  if (json) sac_print(", \"%s\": %s", key, microseconds);
+  else sac_print(", %s us each", microseconds);
 }
 
 void sac_bench_print_end(int json) {
-  printf(json ? "}\n" : "\n");
-  (void)fflush(stdout);
+  sac_print(json ? "}\n" : "\n");
+  (void)fflush(sac_out);
 }

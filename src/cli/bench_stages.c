@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "cli/out.h"
 #include "env/vector.h"
 #include "train/step.h"
 #include "util/clock.h"
@@ -79,24 +80,24 @@ static void print_sums(const sums* s, double updates, double measured) {
   const double loop = 1e6 * measured, expected = s->overlap ? s->overlapped : s->whole;
 
   /* print the sum, and what it becomes with train.overlap */
-  printf("\n  %-20s%10.1f  the sum", "all", s->whole);
-  if (updates != 1) printf(", with %s updates", sac_bench_number(updates));
-  if (s->overlap) printf("\n  %-20s%10.1f  with %s beside the updates", "overlapped", s->overlapped, s->overlap);
+  sac_print("\n  %-20s%10.1f  the sum", "all", s->whole);
+  if (updates != 1) sac_print(", with %s updates", sac_bench_number(updates));
+  if (s->overlap) sac_print("\n  %-20s%10.1f  with %s beside the updates", "overlapped", s->overlapped, s->overlap);
 
   /* compare the loop with the sum that applies to it */
-  printf("\n  %-20s%10.1f  in the loop, %.1f us %s", "measured", loop, fabs(loop - expected),
-         loop < expected ? "less" : "more");
+  sac_print("\n  %-20s%10.1f  in the loop, %.1f us %s", "measured", loop, fabs(loop - expected),
+            loop < expected ? "less" : "more");
 }
 
 /* Prints one line. host 1: measured on the host, without launches. whole: the sum of all stages. */
 static void print_stage(const sac_vector* vector, int s, const sac_stage_time* time, int host, double whole) {
-  printf("\n  %-20s%10.1f%8.1f%%", sac_stage_names[s], time->microseconds,
-         whole > 0 ? 100 * time->microseconds / whole : 0.0);
+  sac_print("\n  %-20s%10.1f%8.1f%%", sac_stage_names[s], time->microseconds,
+            whole > 0 ? 100 * time->microseconds / whole : 0.0);
 
   /* print the launches; the host steps environments that the device does not hold */
   if (host) return;
-  if (s == SAC_STAGE_ENV_STEP && !vector->resident) printf("%8s", "host");
-  else printf("%8zu", time->nodes);
+  if (s == SAC_STAGE_ENV_STEP && !vector->resident) sac_print("%8s", "host");
+  else sac_print("%8zu", time->nodes);
 }
 
 sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates, double measured, int json) {
@@ -109,8 +110,8 @@ sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates
 
   /* print the column titles */
   const sums all = add_up(agent, vector, updates, times);
-  if (json) printf(", \"stages\": {");
-  else printf("\n  %-20s%10s%9s%8s", "stage", "us", "share", host ? "" : "nodes");
+  if (json) sac_print(", \"stages\": {");
+  else sac_print("\n  %-20s%10s%9s%8s", "stage", "us", "share", host ? "" : "nodes");
 
   /* print each stage that ran */
   for (int s = 0; s < SAC_STAGE_COUNT; s++) {
@@ -121,9 +122,10 @@ sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates
     }
 
     /* print the same as a member of the JSON object */
-    printf("%s\"%s\": {\"microseconds\": %s", separator, sac_stage_names[s], sac_bench_number(times[s].microseconds));
-    if (!host && !(s == SAC_STAGE_ENV_STEP && !vector->resident)) printf(", \"nodes\": %zu", times[s].nodes);
-    printf("}");
+    sac_print("%s\"%s\": {\"microseconds\": %s", separator, sac_stage_names[s],
+              sac_bench_number(times[s].microseconds));
+    if (!host && !(s == SAC_STAGE_ENV_STEP && !vector->resident)) sac_print(", \"nodes\": %zu", times[s].nodes);
+    sac_print("}");
     separator = ", ";
   }
 
@@ -134,7 +136,7 @@ sac_status sac_bench_stages(sac_agent* agent, sac_vector* vector, double updates
   }
 
   /* print the sums of the JSON object */
-  printf("}, \"updates\": %s, \"stages_sum\": %s", sac_bench_number(updates), sac_bench_number(all.whole));
-  if (all.overlap) printf(", \"stages_overlapped\": %s", sac_bench_number(all.overlapped));
+  sac_print("}, \"updates\": %s, \"stages_sum\": %s", sac_bench_number(updates), sac_bench_number(all.whole));
+  if (all.overlap) sac_print(", \"stages_overlapped\": %s", sac_bench_number(all.overlapped));
   return SAC_OK;
 }

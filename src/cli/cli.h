@@ -26,7 +26,7 @@ enum {
   X(config, "[KEY | --env ID]", "print keys, ranges, defaults and meanings") \
   X(envs, "", "list environments")                                           \
   X(info, "", "print version, devices and what they support")                \
-  X(bench, "update|op|act|replay|env|train", "measure speed")
+  X(bench, "KIND", "measure speed: update, op, act, replay, env, train")
 
 #define SAC_COMMAND_DECLARE(name, arguments, help) int sac_cli_##name(int argc, char** argv);
 SAC_COMMANDS(SAC_COMMAND_DECLARE)

@@ -4,6 +4,8 @@
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/out.h"
+#include "cli/wrap.h"
 #include "config/sources.h"
 #include "util/embedded.h"
 #include "util/text.h"
@@ -12,8 +14,10 @@ static const char notes[] =
     "Without arguments: every key with its default, its allowed values, what a resume may do (free: change it without\n"
     "effect on results; later: change it, from the resume on; fixed: not change it), and its meaning.\n"
     "With KEY (or a section such as 'optim'): this key, and the presets that give it a value.\n"
-    "With --env, --config or --set: the configuration that 'sac train' would use, as a file for --config. Each value\n"
-    "names its source. Later sources win: library, algo, preset, --config, --set, other options.\n"
+    "With --env, --config or --set: the configuration that 'sac train' would use, as a file for --config, or the "
+    "values\n"
+    "of KEY in it. Each value names its source. Later sources win: library, algo, preset, --config, --set, other "
+    "options.\n"
     "\n"
     "Examples:\n"
     "  sac config optim.lr\n"
@@ -24,7 +28,7 @@ static void print_quoted(const char* text) {
   char quoted[6 * SAC_VALUE_MAX] = ""; /* an escape is six characters */
   size_t used = 0;
   sac_text_append_quoted(quoted, sizeof quoted, &used, text);
-  (void)fputs(quoted, stdout);
+  (void)fputs(quoted, sac_out);
 }
 
 /* Prints a value as JSON: text in quotes, everything else as it is. */
@@ -36,7 +40,7 @@ static void print_json_value(const sac_field* field, const sac_settings* setting
   const int quoted = field->kind == SAC_VALUE_TEXT || field->kind == SAC_VALUE_DEVICE ||
                      field->kind == SAC_VALUE_CHOICE || strcmp(text, "auto") == 0;
   if (quoted) print_quoted(text);
-  else (void)fputs(text, stdout); /* numbers, booleans, lists and mappings are JSON already */
+  else (void)fputs(text, sac_out); /* numbers, booleans, lists and mappings are JSON already */
 }
 
 /* --- the table ---------------------------------------------------------------------------------------------------- */
@@ -48,6 +52,8 @@ static int is_selected(const sac_field* field, const char* key) {
          (strncmp(field->key, key, length) == 0 && (field->key[length] == '.' || field->key[length] == '\0'));
 }
 
+#define MEANING_MIN 40 /* columns that the meaning takes beside the others, or it stands below */
+
 enum { KEY, DEFAULT, ALLOWED, COLUMNS }; /* columns of the table that are padded to a width */
 
 /* Widens the columns to hold these texts. */
@@ -56,10 +62,15 @@ static void widen(int width[COLUMNS], const char* const text[COLUMNS]) {
     if ((int)strlen(text[c]) > width[c]) width[c] = (int)strlen(text[c]);
 }
 
+/* Prints a row. The meaning stands in the last column where the terminal has room for it, else below. */
 static void print_row(const int width[COLUMNS], const char* const text[COLUMNS], const char* resume,
                       const char* meaning) {
-  printf("%-*s  %-*s  %-*s  %-6s  %s\n", width[KEY], text[KEY], width[DEFAULT], text[DEFAULT], width[ALLOWED],
-         text[ALLOWED], resume, meaning);
+  const int columns = sac_wrap_width(), at = width[KEY] + width[DEFAULT] + width[ALLOWED] + 14;
+  const int beside = columns - at >= MEANING_MIN;
+  sac_print("%-*s  %-*s  %-*s  ", width[KEY], text[KEY], width[DEFAULT], text[DEFAULT], width[ALLOWED], text[ALLOWED]);
+  if (beside) sac_print("%-6s  ", resume);
+  else sac_print("%s\n    ", resume);
+  sac_wrap(sac_out, meaning, beside ? at : 4, beside ? at : 4, columns);
 }
 
 /* Prints the fields that `key` selects, for people. */
@@ -92,38 +103,38 @@ static void print_table(const char* key) {
 static void print_table_json(const char* key) {
   char range[SAC_VALUE_MAX];
   const char* between = "";
-  printf("[");
+  sac_print("[");
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     const sac_field* field = &sac_fields[i];
     if (!is_selected(field, key)) continue;
 
     /* name the field, its kind, and its default as a JSON value */
     sac_field_range(field, range);
-    printf("%s\n  {\"key\": ", between);
+    sac_print("%s\n  {\"key\": ", between);
     print_quoted(field->key);
-    printf(", \"kind\": ");
+    sac_print(", \"kind\": ");
     print_quoted(sac_kind_name(field->kind));
-    printf(", \"default\": ");
+    sac_print(", \"default\": ");
     print_json_value(field, &sac_settings_library);
 
     /* add what it takes, what a resume may do, and its meaning as text */
-    printf(", \"allowed\": ");
+    sac_print(", \"allowed\": ");
     print_quoted(range);
-    printf(", \"resume\": ");
+    sac_print(", \"resume\": ");
     print_quoted(sac_change_name(field->change));
-    printf(", \"meaning\": ");
+    sac_print(", \"meaning\": ");
     print_quoted(field->help);
-    printf("}");
+    sac_print("}");
     between = ",";
   }
-  printf("\n]\n");
+  sac_print("\n]\n");
 }
 
 /* --- one field ---------------------------------------------------------------------------------------------------- */
 
 /* Prints the presets that give a value for the field. */
 static sac_status print_presets(sac_field_index index) {
-  char value[SAC_VALUE_MAX];
+  char value[SAC_VALUE_MAX], line[2 * SAC_VALUE_MAX];
   for (size_t i = 0; i < sac_embedded_config_count; i++) {
     /* apply the preset to a new configuration */
     sac_config* config = NULL;
@@ -133,7 +144,9 @@ static sac_status print_presets(sac_field_index index) {
     /* print the value if it comes from the preset; env.id, the name of a preset, is left out */
     if (status == SAC_OK && config->source[index].origin == SAC_ORIGIN_PRESET && index != SAC_FIELD_env_id) {
       sac_field_print(&sac_fields[index], &config->settings, value);
-      printf("  preset   %s: %s\n", sac_embedded_configs[i].name, value);
+      (void)snprintf(line, sizeof line, "%s: %s", sac_embedded_configs[i].name, value);
+      sac_print("  preset   ");
+      sac_wrap(sac_out, line, 11, 13, sac_wrap_width());
     }
     sac_config_destroy(config);
     if (status != SAC_OK) return status;
@@ -152,11 +165,12 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
   sac_field_range(field, range);
 
   /* print meaning, default, allowed values, and what a resume may do */
-  printf("%s\n  meaning  %s\n  kind     %s\n  default  %s\n", field->key, field->help, sac_kind_name(field->kind),
-         value);
-  printf("  allowed  %s\n", range);
-  if (field->kind == SAC_VALUE_SIZES) printf("           1 to %d of them: [256, 256]\n", SAC_LAYERS_MAX);
-  printf("  resume   %s\n", changes[field->change]);
+  sac_print("%s\n  meaning  ", field->key);
+  sac_wrap(sac_out, field->help, 11, 11, sac_wrap_width());
+  sac_print("  kind     %s\n  default  %s\n", sac_kind_name(field->kind), value);
+  sac_print("  allowed  %s\n", range);
+  if (field->kind == SAC_VALUE_SIZES) sac_print("           1 to %d of them: [256, 256]\n", SAC_LAYERS_MAX);
+  sac_print("  resume   %s\n", changes[field->change]);
 
   /* print the presets that give it a value */
   const sac_status status = print_presets(index);
@@ -164,7 +178,7 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
 
   /* print its value in this configuration */
   sac_field_print(field, &config->settings, value);
-  printf("  value    %s (from %s)\n", value, config->source[index].from);
+  sac_print("  value    %s (from %s)\n", value, config->source[index].from);
   return SAC_OK;
 }
 
@@ -173,19 +187,30 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
 /* Prints the values of the fields that `key` selects, with their sources, as one JSON object. */
 static void print_resolved_json(const sac_config* config, const char* key) {
   const char* between = "";
-  printf("{");
+  sac_print("{");
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (!is_selected(&sac_fields[i], key)) continue;
-    printf("%s\n  ", between);
+    sac_print("%s\n  ", between);
     print_quoted(sac_fields[i].key);
-    printf(": {\"value\": ");
+    sac_print(": {\"value\": ");
     print_json_value(&sac_fields[i], &config->settings);
-    printf(", \"from\": ");
+    sac_print(", \"from\": ");
     print_quoted(config->source[i].from);
-    printf("}");
+    sac_print("}");
     between = ",";
   }
-  printf("\n}\n");
+  sac_print("\n}\n");
+}
+
+/* Prints the same values for people, a line each. */
+static void print_resolved(const sac_config* config, const char* key) {
+  char value[SAC_VALUE_MAX], line[2 * SAC_VALUE_MAX];
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (!is_selected(&sac_fields[i], key)) continue;
+    sac_field_print(&sac_fields[i], &config->settings, value);
+    (void)snprintf(line, sizeof line, "%s: %s", sac_fields[i].key, value);
+    sac_print("%-36s # from %s\n", line, config->source[i].from);
+  }
 }
 
 /* Prints what the arguments ask for. Returns the exit code. */
@@ -215,7 +240,8 @@ static int print_config(const sac_config* config, const char* key, int json) {
   if (json && resolved) print_resolved_json(config, key);
   else if (json) print_table_json(key);
   else if (index != SAC_FIELD_COUNT) status = print_field(index, config, resolved);
-  else if (resolved && !key[0]) status = sac_config_write(config, stdout);
+  else if (resolved && !key[0]) status = sac_config_write(config, sac_out);
+  else if (resolved) print_resolved(config, key);
   else print_table(key);
   return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
 }

@@ -8,12 +8,15 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/out.h"
+#include "cli/wrap.h"
 #include "env/gym.h"
 #include "env/list.h"
 #include "env/references.h"
 #include "env/vector.h"
 #include "kernels/random.h"
 #include "util/embedded.h"
+#include "util/error.h"
 #include "util/text.h"
 
 /* One environment, with the text of its columns. */
@@ -21,6 +24,7 @@ typedef struct row {
   const char *id, *summary, *source;
   const sac_env_entry* entry;     /* NULL: not built in */
   const sac_reference* reference; /* NULL: none is known */
+  int discrete;                   /* 1: its actions are */
   const char* missing;            /* why it cannot be created here; NULL: it can, or it was not tried */
   char obs[16], actions[96], steps[16], options[16], figure[48];
 } row;
@@ -42,8 +46,9 @@ static void number_text(char* text, size_t size, int known, int32_t value) {
   else (void)snprintf(text, size, "-");
 }
 
-/* "2 discrete", "6 in [-1, 1]"; with bounds that differ "2 in [-1, 1] [0, 4]". */
-static void actions_text(char* text, size_t size, const sac_env_spec* spec) {
+/* "2 discrete", "6 in [-1, 1]"; with bounds that differ "2 in [-1, 1] [0, 4]", or "2, bounds differ" where that is too
+ * long for a table. */
+static void actions_text(char* text, size_t size, const sac_env_spec* spec, int whole) {
   size_t used = 0;
   if (spec->actions > 0) {
     sac_text_append(text, size, &used, "%d discrete", (int)spec->actions);
@@ -54,6 +59,11 @@ static void actions_text(char* text, size_t size, const sac_env_spec* spec) {
   int same = 1;
   for (int32_t j = 1; j < spec->action_size; j++)
     same &= spec->action_low[j] == spec->action_low[0] && spec->action_high[j] == spec->action_high[0];
+
+  if (!same && !whole) {
+    sac_text_append(text, size, &used, "%d, bounds differ", (int)spec->action_size);
+    return;
+  }
 
   /* write one interval, or one for each component */
   sac_text_append(text, size, &used, "%d in", (int)spec->action_size);
@@ -125,8 +135,9 @@ static json_t* row_json(const row* one, const sac_env_spec* spec) {
 }
 
 /* Adds an environment to the table. api: creates one environment, for its sizes; NULL: the sizes stay unknown. missing:
- * why it cannot be created here, or NULL. Errors: those of sac_vector_create. */
-static sac_status add_env(table* all, const char* id, const sac_env_api* api, const char* missing) {
+ * why it cannot be created here, or NULL. whole: 1 to write all bounds of the actions. Errors: those of
+ * sac_vector_create. */
+static sac_status add_env(table* all, const char* id, const sac_env_api* api, const char* missing, int whole) {
   const uint64_t seed = 0;
   sac_vector* vector = NULL;
 
@@ -152,7 +163,8 @@ static sac_status add_env(table* all, const char* id, const sac_env_api* api, co
   number_text(one->obs, sizeof one->obs, spec != NULL, spec ? spec->obs_size : 0);
   number_text(one->steps, sizeof one->steps, spec && spec->max_episode_steps, spec ? spec->max_episode_steps : 0);
   number_text(one->options, sizeof one->options, spec && one->entry, options);
-  if (spec) actions_text(one->actions, sizeof one->actions, spec);
+  one->discrete = spec && spec->actions > 0;
+  if (spec) actions_text(one->actions, sizeof one->actions, spec, whole);
   else (void)snprintf(one->actions, sizeof one->actions, "-");
   figure_text(one->figure, sizeof one->figure, one->reference, all);
 
@@ -167,62 +179,132 @@ static sac_status add_env(table* all, const char* id, const sac_env_api* api, co
 /* The larger of a width and the length of a text. */
 static int longer(int width, const char* text) { return (int)strlen(text) > width ? (int)strlen(text) : width; }
 
-/* Prints a table for people. count: at least 1. */
-static void print_rows(const row* rows, int count) {
-  static const char* const heads[] = {"environment", "obs", "actions", "steps", "options", "source", "reference"};
+enum { ID, OBS, ACTIONS, STEPS, FIGURE, WHAT, SOURCE, OPTIONS, COLUMNS }; /* of the table, as they are shown */
 
-  /* find the widths of the columns */
-  int width[7];
-  for (int c = 0; c < 7; c++) width[c] = (int)strlen(heads[c]);
+/* The texts of a row, column by column. */
+static void cells_of(const row* one, const char* cells[COLUMNS]) {
+  const char* const all[COLUMNS] = {one->id,     one->obs,     one->actions, one->steps,
+                                    one->figure, one->summary, one->source,  one->options};
+  memcpy(cells, all, sizeof all);
+}
+
+/* Finds the width of each column; 0: it is left out. A column without any value is, and the last ones are where the
+ * terminal is too narrow. */
+static void find_widths(const row* rows, int count, const char* const heads[COLUMNS], int width[COLUMNS]) {
+  const char* cells[COLUMNS];
+  int total = 0, full = 0;
+
+  /* find the widest cell of each column */
+  memset(width, 0, COLUMNS * sizeof *width);
   for (int i = 0; i < count; i++) {
-    const char* const cells[] = {rows[i].id,      rows[i].obs,    rows[i].actions, rows[i].steps,
-                                 rows[i].options, rows[i].source, rows[i].figure};
-    for (int c = 0; c < 7; c++) width[c] = longer(width[c], cells[c]);
+    cells_of(&rows[i], cells);
+    for (int c = 0; c < COLUMNS; c++)
+      if (cells[c][0] && strcmp(cells[c], "-") != 0) width[c] = longer(width[c], cells[c]);
   }
 
-  /* print the column titles, then one line for each environment */
-  for (int i = -1; i < count; i++) {
-    /* print all columns but the last two; i = -1 is the line of titles */
-    const row* one = i < 0 ? NULL : &rows[i];
-    printf("%-*s  %*s  %-*s  %*s  %*s  %-*s  ", width[0], one ? one->id : heads[0], width[1], one ? one->obs : heads[1],
-           width[2], one ? one->actions : heads[2], width[3], one ? one->steps : heads[3], width[4],
-           one ? one->options : heads[4], width[5], one ? one->source : heads[5]);
+  /* leave out what does not fit, from the first such column on */
+  for (int c = 0; c < COLUMNS; c++) {
+    if (width[c] == 0) continue;
+    width[c] = longer(width[c], heads[c]);
+    full |= c > FIGURE && total + width[c] > sac_wrap_width();
+    if (full) width[c] = 0;
+    else total += width[c] + 2;
+  }
 
-    /* print the reference, and the summary where there is one: built-in environments have it */
-    const char* what = one ? one->summary : rows[0].summary[0] ? "what" : "";
-    if (what[0]) printf("%-*s  %s\n", width[6], one ? one->figure : heads[6], what);
-    else printf("%s\n", one ? one->figure : heads[6]);
+  /* a long id pushes its row aside, as long as the row fits */
+  const int over = total - 2 - sac_wrap_width();
+  if (over > 0 && width[ID] > over) width[ID] -= over;
+}
+
+/* Prints a table for people. count: at least 1. */
+static void print_rows(const row* rows, int count) {
+  static const char* const heads[COLUMNS] = {"environment", "obs",  "actions", "steps",
+                                             "reference",   "what", "source",  "options"};
+  const char* cells[COLUMNS];
+  int width[COLUMNS];
+  find_widths(rows, count, heads, width);
+
+  /* print the titles (i = -1), then one line for each environment; blanks stand before a cell, not at the line's end */
+  for (int i = -1; i < count; i++) {
+    int gap = 0;
+    if (i >= 0) cells_of(&rows[i], cells);
+    for (int c = 0; c < COLUMNS; c++) {
+      const char* cell = i < 0 ? heads[c] : cells[c];
+      if (width[c] == 0) continue;
+
+      /* numbers stand at the right of their column, texts at the left */
+      const int room = width[c] - longer(0, cell) > 0 ? width[c] - longer(0, cell) : 0,
+                right = c == OBS || c == STEPS || c == OPTIONS;
+      sac_print("%*s%s", gap + (right ? room : 0), "", cell);
+      gap = 2 + (right ? 0 : room);
+    }
+    sac_print("\n");
   }
 }
 
 /* Prints the sources of the references, by their numbers. */
 static void print_sources(const table* all) {
-  if (all->source_count > 0) printf("\nreference: a return to compare a run with, +- over seeds\n");
-  for (int i = 0; i < all->source_count; i++) printf("  [%d] %s\n", i + 1, all->sources[i]);
+  if (all->source_count > 0) sac_print("\nreference: a return to compare a run with, +- over seeds\n");
+  for (int i = 0; i < all->source_count; i++) {
+    char number[32];
+    const int at = snprintf(number, sizeof number, "  [%d] ", i + 1);
+    sac_print("%s", number);
+    sac_wrap(sac_out, all->sources[i], at, at, sac_wrap_width());
+  }
 }
 
 /* Prints the keys that env.options may hold for an environment. */
 static void print_options(const char* id) {
   int32_t count;
   const sac_env_option* option = sac_env_options_of(id, &count);
-  if (count > 0) printf("\nenv.options and their defaults:\n");
+  if (count > 0) sac_print("\nenv.options and their defaults:\n");
   for (int32_t i = 0; i < count; i++) {
     char text[SAC_ENV_OPTION_TEXT_MAX];
-    printf("  %-44s  %s\n", option[i].name, sac_env_option_initial(&option[i], text));
+    sac_print("  %-44s  %s\n", option[i].name, sac_env_option_initial(&option[i], text));
   }
 }
 
-/* Lists one environment, whose errors are those of the command. */
-static sac_status list_one(table* all, const char* id) {
+/* Prints one line of an environment: a name, and a text that may take several lines. */
+static void print_fact(const char* name, const char* text) {
+  sac_print("  %-13s ", name);
+  sac_wrap(sac_out, text, 16, 16, sac_wrap_width());
+}
+
+/* Prints all about one environment, for people. */
+static void print_one(const row* one) {
+  char shown[SAC_SHOW_MAX], text[512];
+
+  /* print its name, which is any text for a plugin, and what it is */
+  sac_print("%s%s%s\n", sac_text_show(shown, one->id, SIZE_MAX), one->summary[0] ? ": " : "", one->summary);
+  print_fact("observation", one->obs);
+  (void)snprintf(text, sizeof text, "%s%s", one->actions,
+                 one->discrete ? ": it can be stepped, but no algorithm of this version trains on it" : "");
+  print_fact("actions", text);
+
+  /* print the steps of an episode, and where it comes from */
+  (void)snprintf(text, sizeof text, "%s steps at most", one->steps);
+  print_fact("episode", one->steps[0] == '-' ? "no limit of steps" : text);
+  print_fact("source", one->source);
+
+  /* print the reference return with its source */
+  if (one->reference) {
+    (void)snprintf(text, sizeof text, "%.*s: %s", (int)strcspn(one->figure, "[") - 1, one->figure,
+                   one->reference->source);
+    print_fact("reference", text);
+  }
+}
+
+/* Lists one environment, whose errors are those of the command. *usage: 1 when there is no such environment. */
+static sac_status list_one(table* all, const char* id, int* usage) {
   /* create it for its sizes */
   const sac_env_api* api;
   sac_status status = sac_env_find(id, &api);
-  if (status == SAC_OK) status = add_env(all, id, api, NULL);
+  *usage = status != SAC_OK;
+  if (status == SAC_OK) status = add_env(all, id, api, NULL, 1);
   if (status != SAC_OK || all->array) return status;
 
   /* print it for people; JSON is printed by the caller */
-  print_rows(all->rows, all->count);
-  print_sources(all);
+  print_one(&all->rows[0]);
   print_options(id);
   return SAC_OK;
 }
@@ -237,21 +319,30 @@ static sac_status list_all(table* all) {
     const sac_env_entry* entry = sac_env_at(i);
     const int ready = !entry->ready || entry->ready() == SAC_OK;
     if (!ready) missing = sac_last_error();
-    const sac_status status = add_env(all, entry->id, ready ? entry->api : NULL, ready ? NULL : missing);
+    const sac_status status = add_env(all, entry->id, ready ? entry->api : NULL, ready ? NULL : missing, 0);
     if (status != SAC_OK) return status;
   }
 
   /* add the presets of Gymnasium's environments */
   const int own = all->count;
   for (size_t i = 0; i < sac_embedded_config_count; i++)
-    if (sac_env_is_gym(sac_embedded_configs[i].name)) (void)add_env(all, sac_embedded_configs[i].name, NULL, NULL);
+    if (sac_env_is_gym(sac_embedded_configs[i].name)) (void)add_env(all, sac_embedded_configs[i].name, NULL, NULL, 0);
 
   /* print two tables for people; JSON is printed by the caller */
   if (all->array) return SAC_OK;
   print_rows(all->rows, own);
-  if (missing) printf("\nEnvironments without numbers cannot be created here: %s.\n", missing);
-  printf(
-      "\nGymnasium's environments that have a preset; 'sac envs ID' shows its sizes. All others work as gym:ID.\n\n");
+  if (missing) {
+    char text[SAC_ERROR_MAX];
+    (void)snprintf(text, sizeof text, "Environments without numbers cannot be created here: %s.", missing);
+    sac_print("\n");
+    sac_wrap(sac_out, text, 0, 0, sac_wrap_width());
+  }
+  sac_print("\n");
+  sac_wrap_page(
+      sac_out,
+      "Environments with discrete actions can be stepped, but no algorithm of this version trains on them.\n\n"
+      "Gymnasium's environments that have a preset; 'sac envs ID' shows more. All others work as gym:ID.\n\n",
+      sac_wrap_width());
   print_rows(all->rows + own, all->count - own);
   print_sources(all);
   return SAC_OK;
@@ -269,10 +360,12 @@ static int list(const char* id, int json) {
     fputs("sac: no memory left for a list\n", stderr);
   } else {
     /* fill the table; text is printed on the way, JSON at the end */
-    const sac_status status = id ? list_one(&all, id) : list_all(&all);
+    int usage = 0;
+    const sac_status status = id ? list_one(&all, id, &usage) : list_all(&all);
     if (status != SAC_OK) code = sac_cli_fail(status);
-    else if (!json ||
-             (json_dumpf(all.array, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 && putchar('\n') != EOF))
+    if (usage) code = SAC_EXIT_USAGE; /* as in the other subcommands */
+    if (status == SAC_OK && (!json || (json_dumpf(all.array, sac_out, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 &&
+                                       putchar('\n') != EOF)))
       code = SAC_EXIT_WELL;
   }
 
@@ -297,12 +390,14 @@ int sac_cli_envs(int argc, char** argv) {
           "in, MuJoCo, Gymnasium), and a return to compare a run with. With an ID (also gym:ID or a path): only this\n"
           "environment, and its options with their defaults.",
       .notes =
-          "Options are given as JSON:  sac train --env Pendulum-v1 --set 'env.options={\"g\": 9.81}'\n"
+          "Options are given as JSON:\n"
+          "  sac train --env Pendulum-v1 --set 'env.options={\"g\": 9.81}'\n"
           "\n"
-          "An environment of your own is a shared object: sac train --env ./libmyenv.so (a name with a '/').\n"
+          "An environment of your own is a shared object, named by a path with a '/': ./libmyenv.so.\n"
           "<sac/env.h> says what it must export.\n"
           "\n"
-          "The names gym:LunarLander-v3 and gym:PACKAGE:ID stand for environments of Gymnasium, and for those that\n"
+          "The names gym:LunarLanderContinuous-v3 and gym:PACKAGE:ID stand for environments of Gymnasium, and for "
+          "those that\n"
           "packages register there. env.options are then the keyword arguments of gymnasium.make. The first of\n"
           "these that exists is used as Python, 3.11 or newer: SAC_PYTHON, VIRTUAL_ENV, .venv in the current\n"
           "folder, python3.\n"

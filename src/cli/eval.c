@@ -8,15 +8,18 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "agent/steps.h"
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "env/record.h"
 #include "env/vector.h"
 #include "formats/safetensors.h"
 #include "train/checkpoint.h"
 #include "train/evaluate.h"
 #include "train/folder.h"
+#include "train/metrics.h"
 #include "util/error.h"
 #include "util/number.h"
 
@@ -30,7 +33,9 @@ static const char notes[] =
     "videos, of gym:ID and of the tasks here that Gymnasium has too (Pendulum-v1, HalfCheetah-v5). It steps those\n"
     "tasks itself, from other initial states. The Python that sac uses ('sac envs --help') needs Gymnasium, MoviePy\n"
     "and what the environment draws with. Without a display MuJoCo draws through EGL, unless MUJOCO_GL names another\n"
-    "library; without a GPU it draws about 10 steps per second.\n"
+    "library; without a GPU it draws about 10 steps per second. The camera follows the body where the model of the "
+    "task\n"
+    "has a camera 'track'; --camera default is the one that stays.\n"
     "\n"
     "The 95% interval of the mean (Student's t) is over the episodes of one policy, or over the seeds of several.\n"
     "\n"
@@ -51,6 +56,7 @@ typedef struct options {
   int64_t episodes, seed;
   const char* env;    /* replaces the environment that the file names; NULL: does not */
   const char* record; /* the folder of videos; NULL: none */
+  const char* camera; /* replaces eval.camera; NULL: does not */
   int best, json;
 } options;
 
@@ -104,13 +110,15 @@ static void summarize(score* s, int64_t episodes) {
 /* Finds the environment `id`. With --record-video: the one that records it, one episode after another. `env` points
  * into `record`, which must outlive it. */
 static sac_status find_env(const options* o, const score* s, const char* id, const char* env_options,
-                           sac_env_record* record, sac_eval_env* env) {
+                           const char* camera, sac_env_record* record, sac_eval_env* env) {
+  const sac_env_film film = {
+      .folder = o->record, .name = s->name, .camera = o->camera ? o->camera : camera, .episodes = o->episodes};
   sac_status status = SAC_OK;
   *env = (sac_eval_env){.id = id, .options = env_options, .sequential = o->record != NULL};
   if (!o->record) return sac_env_find(id, &env->api);
 
   /* replace it by the environment of Gymnasium that records */
-  SAC_TRY(sac_env_record_make(record, id, env_options, o->record, s->name));
+  SAC_TRY(sac_env_record_make(record, id, env_options, &film));
   env->api = record->api;
   env->id = record->id;
   env->options = record->options;
@@ -142,10 +150,14 @@ static sac_status play_checkpoint(const sac_safetensors* file, const char* text,
   SAC_TRY(sac_config_set_from(config, "seeds", "1", SAC_ORIGIN_FLAG, "eval"));
 
   /* create the agent; one environment gives its sizes */
-  SAC_TRY(find_env(o, s, settings.env_id, settings.env_options, &record, &eval_env));
+  SAC_TRY(find_env(o, s, settings.env_id, settings.env_options, settings.eval_camera, &record, &eval_env));
   SAC_TRY(sac_vector_create(&vector, eval_env.api, eval_env.id, eval_env.options, 1, 1, &seed, 0));
   SAC_TRY(sac_agent_create(&agent, config, &vector->spec));
-  SAC_TRY(sac_agent_read(agent, file, 0, 1));
+  status = sac_agent_read(agent, file, 0, 1);
+  if (status == SAC_ERROR_SHAPE)
+    sac_fail_prefix("%s does not fit %s, which has %d observations and %d actions: ", file->path, eval_env.id,
+                    (int)vector->spec.obs_size, (int)vector->spec.action_size);
+  if (status != SAC_OK) goto fail;
 
   /* play; --seed picks the episodes */
   agent->seed[0] = seed;
@@ -169,7 +181,7 @@ static sac_status play_policy(const sac_safetensors* file, const options* o, sco
   /* find the environment: that of --env, or the one that the file names */
   const char* env = o->env ? o->env : sac_safetensors_metadata(file, "env");
   if (!env) return sac_fail(SAC_ERROR_FORMAT, "%s does not say its environment: give --env", file->path);
-  SAC_TRY(find_env(o, s, env, sac_safetensors_metadata(file, "env.options"), &record, &eval_env));
+  SAC_TRY(find_env(o, s, env, sac_safetensors_metadata(file, "env.options"), "auto", &record, &eval_env));
 
   /* play */
   SAC_TRY(sac_evaluate_policy(file, &eval_env, (uint64_t)o->seed, (int32_t)o->episodes, s->episode_return, s->length));
@@ -236,13 +248,42 @@ static int is_folder(const char* path) {
   return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
 }
 
+/* Says on stderr when the run of a seed folder had come further than the checkpoint of `step`, which plays. */
+static void note_older(const char* folder, int64_t step) {
+  char path[SAC_PATH_MAX];
+  if (step < 0 || sac_path(path, "%s/checkpoints", folder) != SAC_OK) return;
+  const int64_t lost = sac_steps_lost(path), reached = sac_metrics_reached(folder);
+
+  /* a checkpoint that is gone; or one that could not be saved, or is not due yet */
+  if (lost > step)
+    (void)fprintf(stderr, "sac: %s: the last checkpoint, step_%lld, is missing; step_%lld plays\n", folder,
+                  (long long)lost, (long long)step);
+  else if (reached > step)
+    (void)fprintf(stderr, "sac: %s: step_%lld plays, the newest checkpoint; the run has reached step %lld\n", folder,
+                  (long long)step, (long long)reached);
+}
+
 /* Writes the path of the checkpoint that plays for a seed folder: the last, or with --best the best. */
 static sac_status seed_file(const char* folder, const options* o, char path[SAC_PATH_MAX]) {
   sac_status status = SAC_OK;
-  SAC_TRY(sac_path(path, "%s/checkpoints/%s", folder, o->best ? "best" : "last"));
-  struct stat info;
-  if (stat(path, &info) != 0 && o->best)
+  char last[SAC_PATH_MAX];
+
+  /* a folder without checkpoints is no seed folder */
+  SAC_TRY(sac_path(path, "%s/checkpoints", folder));
+  if (!is_folder(path)) return sac_folder_no_run(folder);
+
+  /* the best one is a file of its own */
+  if (o->best) {
+    SAC_TRY(sac_path(path, "%s/checkpoints/best", folder));
+    if (sac_file_exists(path)) return SAC_OK;
     return sac_fail(SAC_ERROR_FILE, "%s has no best checkpoint: it was never evaluated", folder);
+  }
+
+  /* the last one is found by its number */
+  SAC_TRY(sac_path(last, "%s/checkpoints/last", folder));
+  SAC_TRY(sac_steps_path(path, last));
+  if (sac_file_exists(path)) note_older(folder, sac_step_of(strrchr(path, '/') + 1));
+  else status = sac_fail(SAC_ERROR_FILE, "%s has no checkpoint", folder);
 fail:
   return status;
 }
@@ -279,7 +320,7 @@ static sac_status play_all(const char* target, const options* o, score** scores,
   for (int64_t i = 0; i < seeds; i++) {
     /* find the seed folder; a target that is no run is a seed folder or a file itself */
     if (run) SAC_TRY(sac_folder_seed(target, (uint64_t)(seed + i), folder));
-    else SAC_TRY(sac_path(folder, "%s", target));
+    else SAC_TRY(sac_steps_path(folder, target));
     if (o->record) SAC_TRY(name_videos(folder, is_folder(folder), (*scores)[i].name));
 
     /* find its checkpoint, and play */
@@ -305,20 +346,20 @@ static void print_text(const options* o, const score* scores, int64_t count, con
     const score* s = &scores[i];
 
     /* print the statistics of a policy; one episode has no interval */
-    (void)printf("%s\n  mean %.2f", s->path, s->mean);
-    if (o->episodes > 1) (void)printf(" +- %.2f (95%%), std %.2f", s->half_width, s->std);
-    (void)printf(", min %.2f, max %.2f over %lld episodes of %.1f steps\n", s->min, s->max, (long long)o->episodes,
-                 s->mean_length);
+    sac_print("%s\n  mean %.2f", s->path, s->mean);
+    if (o->episodes > 1) sac_print(" +- %.2f (95%%), std %.2f", s->half_width, s->std);
+    sac_print(", min %.2f, max %.2f over %lld episode%s of %.1f steps\n", s->min, s->max, (long long)o->episodes,
+              o->episodes > 1 ? "s" : "", s->mean_length);
 
     /* name its videos */
     for (int64_t e = 0; o->record && e < o->episodes; e++)
-      (void)printf("  %.2f in %s\n", s->episode_return[e], video(o, s, e, path));
+      sac_print("  %.2f in %s\n", s->episode_return[e], video(o, s, e, path));
   }
 
   /* print the statistics over the seeds */
   if (count > 1)
-    (void)printf("all %lld seeds\n  mean %.2f +- %.2f (95%%), std between seeds %.2f, min %.2f, max %.2f\n",
-                 (long long)count, all->mean, all->half_width, all->std, all->min, all->max);
+    sac_print("all %lld seeds\n  mean %.2f +- %.2f (95%%), std between seeds %.2f, min %.2f, max %.2f\n",
+              (long long)count, all->mean, all->half_width, all->std, all->min, all->max);
 }
 
 /* The statistics as a JSON object. */
@@ -362,7 +403,8 @@ static int print_json(const options* o, const score* scores, int64_t count, cons
 
   /* add the statistics over all of them, and print */
   bad += json_object_set_new(root, "policies", list) + json_object_set_new(root, "all", statistics_json(all));
-  if (bad == 0) bad = json_dumpf(root, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) || putchar('\n') == EOF;
+  if (bad == 0)
+    bad = json_dumpf(root, sac_out, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) || fputc('\n', sac_out) == EOF;
   json_decref(root);
   return bad;
 }
@@ -399,6 +441,7 @@ int sac_cli_eval(int argc, char** argv) {
       SAC_OPTION_SWITCH("--best", &o.best, "the checkpoint with the best evaluation, not the last"),
       SAC_OPTION_TEXT("--env", "ID", (void*)&o.env, "environment, instead of the file's own"),
       SAC_OPTION_TEXT("--record-video", "FOLDER", (void*)&o.record, "write a video of each episode to FOLDER"),
+      SAC_OPTION_TEXT("--camera", "NAME", (void*)&o.camera, "of the video; otherwise key eval.camera"),
       SAC_OPTION_SWITCH("--json", &o.json, "print one JSON object"),
       {0}};
   const sac_syntax syntax = {.command = "eval",
@@ -418,10 +461,19 @@ int sac_cli_eval(int argc, char** argv) {
 
   /* set the default of --episodes, and check the limits of --record-video */
   if (o.episodes == 0) o.episodes = o.record ? EPISODES_RECORDED : EPISODES;
+  char env[SAC_PATH_MAX], record[SAC_PATH_MAX]; /* "--env=~/x" comes as it is: a shell expands whole words only */
+  if ((o.env && sac_expand_home(env, o.env) != SAC_OK) || (o.record && sac_expand_home(record, o.record) != SAC_OK))
+    return sac_options_usage(&syntax, "%s", sac_last_error());
+  if (o.env) o.env = env;
+  if (o.record) o.record = record;
+  if (o.camera && !o.record) return sac_options_usage(&syntax, "--camera goes with --record-video");
   if (o.record && !*o.record) return sac_options_usage(&syntax, "--record-video takes a folder, such as videos");
   if (o.record && o.episodes > EPISODES_RECORDED_MAX)
     return sac_options_usage(&syntax, "--record-video records every episode: at most %d of --episodes, not %lld",
                              EPISODES_RECORDED_MAX, (long long)o.episodes);
+
+  if (o.best && !is_folder(operands.text[0]))
+    return sac_options_usage(&syntax, "--best chooses a checkpoint of a run: give its folder, not a file");
 
   /* play all policies, then print */
   code = SAC_EXIT_WELL;

@@ -10,6 +10,8 @@
 #include "cli/bench_env.h"
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
+#include "cli/out.h"
+#include "cli/wrap.h"
 #include "config/field.h"
 #include "env/vector.h"
 #include "kernels/random.h"
@@ -75,37 +77,40 @@ static const char* with_unit(char text[32], const sac_estimate_figure* f) {
 static void print_figures(void) {
   char text[32];
   int count;
-  printf("\ndevice auto chooses where a step is expected to be faster. The figures of the estimates:\n\n");
+  sac_print("\ndevice auto chooses where a step is expected to be faster. The figures of the\nestimates:\n\n");
 
   /* list the figures of each device; its name stands on its first line */
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate_figure* f = sac_estimate_figures((sac_where)w, &count);
-    for (int i = 0; i < count; i++)
-      printf("  %-6s%-12s%10s  %s\n", i ? "" : sac_where_names[w], f[i].name, with_unit(text, &f[i]), f[i].meaning);
+    for (int i = 0; i < count; i++) {
+      sac_print("  %-6s%-12s%10s  ", i ? "" : sac_where_names[w], f[i].name, with_unit(text, &f[i]));
+      sac_wrap(sac_out, f[i].meaning, 32, 32, sac_wrap_width());
+    }
   }
 }
 
 /* Prints the estimates of the shapes as a table, in microseconds. */
 static void print_shapes(void) {
   sac_estimate e[SAC_WHERE_COUNT];
-  printf("\n  %-44s", "us; cuda: an H200; a step without the time of");
-  for (int w = 0; w < SAC_WHERE_COUNT; w++) printf("%21s", sac_where_names[w]);
-  printf("\n  %-44s", "environments that the host steps");
-  for (int w = 0; w < SAC_WHERE_COUNT; w++) printf("%11s%10s", "update", "step");
-  printf("  auto\n");
+  sac_print("\n  %-36s", "us; cuda: an H200");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) sac_print("%18s", sac_where_names[w]);
+  sac_print("\n  %-36s", "");
+  for (int w = 0; w < SAC_WHERE_COUNT; w++) sac_print("%9s%9s", "update", "step");
+  sac_print("  auto\n");
 
   /* print one line for each shape; a shape that fails ends the table */
   for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
     char text[96];
-    (void)snprintf(text, sizeof text, "%d x obs %d act %d, 2x%d, batch %d%s%s", (int)shapes[i].population,
+    (void)snprintf(text, sizeof text, "%d x obs %d act %d, 2x%d, batch %d%s", (int)shapes[i].population,
                    (int)shapes[i].obs, (int)shapes[i].action, (int)shapes[i].width, (int)shapes[i].batch,
-                   shapes[i].env[0] ? ", " : "", shapes[i].env);
+                   shapes[i].env[0] ? " *" : "");
 
     /* update and step of each device, and the device that auto takes */
-    printf("  %-44s", text);
-    for (int w = 0; w < SAC_WHERE_COUNT; w++) printf("%11.0f%10.0f", 1e6 * e[w].update, 1e6 * e[w].step);
-    printf("  %s\n", faster(e));
+    sac_print("  %-36s", text);
+    for (int w = 0; w < SAC_WHERE_COUNT; w++) sac_print("%9.0f%9.0f", 1e6 * e[w].update, 1e6 * e[w].step);
+    sac_print("  %s\n", faster(e));
   }
+  sac_print("  * Pendulum-v1, which sac steps; the others without the time of environments\n");
 }
 
 /* Prints figures and shapes as the member "estimate" of a JSON object, in seconds. */
@@ -114,26 +119,26 @@ static void print_json(void) {
   int count;
 
   /* print the figures */
-  printf("  \"estimate\": {");
+  sac_print("  \"estimate\": {");
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate_figure* f = sac_estimate_figures((sac_where)w, &count);
-    printf("\"%s\": {", sac_where_names[w]);
-    for (int i = 0; i < count; i++) printf("%s\"%s\": %s", i ? ", " : "", f[i].name, sac_bench_number(f[i].value));
-    printf("}, ");
+    sac_print("\"%s\": {", sac_where_names[w]);
+    for (int i = 0; i < count; i++) sac_print("%s\"%s\": %s", i ? ", " : "", f[i].name, sac_bench_number(f[i].value));
+    sac_print("}, ");
   }
 
   /* print the estimates of each shape */
-  printf("\"shapes\": [");
+  sac_print("\"shapes\": [");
   for (size_t i = 0; i < SHAPE_COUNT && estimate(i, e) == SAC_OK; i++) {
-    printf("%s{\"obs\": %d, \"act\": %d, \"hidden\": [%d, %d], \"batch\": %d, \"population\": %d", i ? ", " : "",
-           (int)shapes[i].obs, (int)shapes[i].action, (int)shapes[i].width, (int)shapes[i].width, (int)shapes[i].batch,
-           (int)shapes[i].population);
+    sac_print("%s{\"obs\": %d, \"act\": %d, \"hidden\": [%d, %d], \"batch\": %d, \"population\": %d", i ? ", " : "",
+              (int)shapes[i].obs, (int)shapes[i].action, (int)shapes[i].width, (int)shapes[i].width,
+              (int)shapes[i].batch, (int)shapes[i].population);
     for (int w = 0; w < SAC_WHERE_COUNT; w++)
-      printf(", \"%s\": {\"update\": %s, \"step\": %s}", sac_where_names[w], sac_bench_number(e[w].update),
-             sac_bench_number(e[w].step));
-    printf(", \"auto\": \"%s\"}", faster(e));
+      sac_print(", \"%s\": {\"update\": %s, \"step\": %s}", sac_where_names[w], sac_bench_number(e[w].update),
+                sac_bench_number(e[w].step));
+    sac_print(", \"auto\": \"%s\"}", faster(e));
   }
-  printf("]},\n");
+  sac_print("]},\n");
 }
 
 void sac_cli_estimates(int json) {
@@ -227,37 +232,41 @@ static void print_expected(const expected* x, const char* hidden) {
   static const char* const rows[] = {"act", "env step", "replay push", "waits", "updates", "a step"};
   const double agents = x->shape.population, envs = x->shape.num_envs;
   const char* const* algos = sac_fields[SAC_FIELD_algo].names;
-  printf(
-      "%s: algo %s, obs %d act %d, hidden %s, batch %d, %d agent%s of %d environment%s, updates a transition: %g%s\n\n",
+  char text[2 * SAC_TEXT_MAX + 256];
+  (void)snprintf(
+      text, sizeof text,
+      "%s: algo %s, obs %d act %d, hidden %s, batch %d, %d agent%s of %d environment%s, updates a transition: %g%s",
       x->settings.env_id, algos[x->settings.algo], (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch,
       (int)agents, agents > 1 ? "s" : "", (int)envs, envs > 1 ? "s" : "", x->settings.updates_per_step,
       x->settings.overlap ? ", beside the environments" : "");
+  sac_wrap(sac_out, text, 0, 2, sac_wrap_width());
+  sac_print("\n");
 
   /* print the table, one column for each device */
-  printf("  %-24s", "us, expected");
+  sac_print("  %-24s", "us, expected");
   for (int w = 0; w < SAC_WHERE_COUNT; w++)
-    if (x->there[w]) printf("%12s", x->name[w]);
+    if (x->there[w]) sac_print("%12s", x->name[w]);
 
   /* print one row for each stage: its microseconds in one step of the vector */
   for (size_t r = 0; r < sizeof rows / sizeof *rows; r++) {
-    printf("\n  %-24s", rows[r]);
+    sac_print("\n  %-24s", rows[r]);
     for (int w = 0; w < SAC_WHERE_COUNT; w++) {
       const sac_estimate* e = &x->e[w];
       const double values[] = {e->act, e->env, e->push, e->wait, updates_of(x, e), e->step};
-      if (x->there[w]) printf("%12.1f", 1e6 * values[r]);
+      if (x->there[w]) sac_print("%12.1f", 1e6 * values[r]);
     }
   }
 
   /* print the rate; one step of the vector gives P*N transitions */
-  printf("\n  %-24s", "transitions/s, of all");
+  sac_print("\n  %-24s", "transitions/s, of all");
   for (int w = 0; w < SAC_WHERE_COUNT; w++)
-    if (x->there[w]) printf("%12.0f", agents * envs / x->e[w].step);
+    if (x->there[w]) sac_print("%12.0f", agents * envs / x->e[w].step);
 
   /* say where the numbers come from, and why this device is chosen */
-  printf("\n\nEstimates, but for the env step of the host: measured here, with random actions.\n");
+  sac_print("\n\nEstimates, but for the env step of the host: measured here, with random\nactions.\n");
   if (x->there[SAC_ON_CUDA] && x->e[SAC_ON_CUDA].push == 0)
-    printf("%s steps this task itself: act stands for act, env step and replay push.\n", x->name[SAC_ON_CUDA]);
-  if (x->why[0]) printf("%s\n", x->why);
+    sac_print("%s steps this task itself: act stands for act, env step and replay push.\n", x->name[SAC_ON_CUDA]);
+  if (x->why[0]) sac_wrap(sac_out, x->why, 0, 0, sac_wrap_width());
 }
 
 /* Prints the same as one JSON object, in seconds. */
@@ -266,26 +275,26 @@ static void print_expected_json(const expected* x, const char* hidden) {
   char quoted[SAC_TEXT_MAX + 64];
   size_t used = 0;
   sac_text_append_quoted(quoted, sizeof quoted, &used, x->settings.env_id);
-  printf("{\"env\": %s, \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"population\": %d, \"envs\": %d",
-         quoted, (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch, (int)x->shape.population,
-         (int)x->shape.num_envs);
+  sac_print("{\"env\": %s, \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"population\": %d, \"envs\": %d",
+            quoted, (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch, (int)x->shape.population,
+            (int)x->shape.num_envs);
 
   /* add the estimates of each device; null: the run is not possible there */
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {
     const sac_estimate* e = &x->e[w];
     if (!x->there[w]) {
-      printf(", \"%s\": null", sac_where_names[w]);
+      sac_print(", \"%s\": null", sac_where_names[w]);
       continue;
     }
-    printf(", \"%s\": {\"act\": %s, \"env_step\": %s, \"replay_push\": %s, \"waits\": %s", sac_where_names[w],
-           sac_bench_number(e->act), sac_bench_number(e->env), sac_bench_number(e->push), sac_bench_number(e->wait));
-    printf(", \"update\": %s, \"step\": %s}", sac_bench_number(e->update), sac_bench_number(e->step));
+    sac_print(", \"%s\": {\"act\": %s, \"env_step\": %s, \"replay_push\": %s, \"waits\": %s", sac_where_names[w],
+              sac_bench_number(e->act), sac_bench_number(e->env), sac_bench_number(e->push), sac_bench_number(e->wait));
+    sac_print(", \"update\": %s, \"step\": %s}", sac_bench_number(e->update), sac_bench_number(e->step));
   }
 
   /* add the device that the run would use, and why */
   used = 0;
   sac_text_append_quoted(quoted, sizeof quoted, &used, x->why);
-  printf(", \"takes\": \"%s\", \"why\": %s}\n", x->name[x->ordinal >= 0], quoted);
+  sac_print(", \"takes\": \"%s\", \"why\": %s}\n", x->name[x->ordinal >= 0], quoted);
 }
 
 sac_status sac_cli_expected(const sac_config* config, int json) {

@@ -2,10 +2,11 @@
 #include <stdio.h>
 
 #include "cli/cli.h"
+#include "cli/out.h"
 
 int sac_cli_fail(sac_status status) {
   /* print the error behind everything that was printed before */
-  (void)fflush(stdout);
+  (void)fflush(sac_out);
   (void)fprintf(stderr, "sac: %s\n", sac_last_error());
 
   /* choose the exit code */

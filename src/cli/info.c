@@ -8,6 +8,7 @@
 #include "cli/expect.h"
 #include "cli/info_algo.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "config/sources.h"
 #include "env/list.h"
 #include "env/vector.h"
@@ -53,12 +54,12 @@ static const char* actions_of(int algo) { return sac_algo_at(algo)->discrete ? "
 
 /* Prints a word in the column of a kind of devices; the last column is not padded. */
 static void print_column(const sac_device_kind* kind, const char* word) {
-  printf(kind[1].name ? "%-12s" : "%s\n", word);
+  sac_print(kind[1].name ? "%-12s" : "%s\n", word);
 }
 
 /* Prints a line of the table of what is supported: a path for each kind of devices, built or not; "-": none. */
 static void print_row(const char* const names[3], const int index[3]) {
-  printf("  %-14s%-12s%-10s%-10s", names[0], actions_of(index[0]), names[1], names[2]);
+  sac_print("  %-14s%-12s%-10s%-10s", names[0], actions_of(index[0]), names[1], names[2]);
   for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) {
     const char* path = path_on(kind->name, index);
     print_column(kind, *path ? path : "-");
@@ -114,8 +115,8 @@ static void each_graph(void (*row)(const char* algo, size_t nodes)) {
 
 /* Prints the launches of an algorithm, for people. */
 static void print_graph(const char* algo, size_t nodes) {
-  if (nodes) printf("              %s: %zu launches in an update's graph (two hidden layers)\n", algo, nodes);
-  else printf("              %s: no update could be made: %s\n", algo, sac_last_error());
+  if (nodes) sac_print("              %s: %zu launches in an update's graph (two hidden layers)\n", algo, nodes);
+  else sac_print("              %s: no update could be made: %s\n", algo, sac_last_error());
 }
 
 /* The number of devices of a kind here. why: receives the reason when there is none. */
@@ -133,10 +134,10 @@ static void print_devices(void) {
     const int32_t count = kind->on_host ? -1 : count_devices(kind, text, sizeof text);
 
     /* list the devices of this kind, or say why there is none */
-    if (count == 0) printf("%-14snone: %s\n", kind->title, text);
+    if (count == 0) sac_print("%-14snone: %s\n", kind->title, text);
     for (int32_t i = 0; i < count; i++) {
       sac_backend_find(kind->name)->describe(i, text, sizeof text);
-      printf("%-14s%s\n", i ? "" : kind->title, text);
+      sac_print("%-14s%s\n", i ? "" : kind->title, text);
     }
   }
 
@@ -151,22 +152,25 @@ static void print_text(void) {
   /* print version and machine */
   sac_system_processor(processor, sizeof processor);
   sac_system_distribution(system, sizeof system);
-  printf("sac %s (compiler %s)\n\n", sac_version(), compiler);
-  printf("system        %s\nprocessor     %s\ncores         %d for this process\n", system, processor,
-         sac_system_cores());
+  sac_print("sac %s (compiler %s)\n\n", sac_version(), compiler);
+  sac_print("system        %s\nprocessor     %s\ncores         %d for this process\n", system, processor,
+            sac_system_cores());
 
   /* print the instruction sets that SAC_CPU can choose, and the memory */
   const sac_backend* host = sac_backend_host();
-  printf("CPU kernels   %s", host->kernels(NULL));
-  for (int32_t i = 0; host->kernels_at(i); i++) printf("%s%s", i ? ", " : " (SAC_CPU chooses: ", host->kernels_at(i));
-  printf(")\nmemory        %s free of %s\n", sac_text_bytes(available, sac_memory_available()),
-         sac_text_bytes(total, sac_system_memory()));
+  sac_print("CPU kernels   %s", host->kernels(NULL));
+  for (int32_t i = 0; host->kernels_at(i); i++)
+    sac_print("%s%s", i ? ", " : " (SAC_CPU chooses: ", host->kernels_at(i));
+  sac_print(")\nmemory        %s free of %s\n", sac_text_bytes(available, sac_memory_available()),
+            sac_text_bytes(total, sac_system_memory()));
   print_devices();
 
   /* print the table of what is supported, then the estimates */
-  printf("environments  %d known by name ('sac envs' lists them), %zu presets ('sac config --env ID')\n\n",
-         sac_env_count(), sac_embedded_config_count);
-  printf("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
+  sac_print(
+      "environments  %d known by name ('sac envs' lists them)\n"
+      "              %zu presets ('sac config --env ID')\n\n",
+      sac_env_count(), sac_embedded_config_count);
+  sac_print("  %-14s%-12s%-10s%-10s", "algo", "actions", "network", "replay");
   for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) print_column(kind, kind->name);
   each_combination(print_row);
   sac_cli_estimates(0);
@@ -176,15 +180,15 @@ static int first_row; /* 1: nothing is in the JSON list yet, so that no comma co
 
 /* Prints a combination as a JSON object: the path on each kind of devices, null where there is none. */
 static void print_json_row(const char* const names[3], const int index[3]) {
-  printf("%s\n    {\"algo\": \"%s\", \"actions\": \"%s\", \"network\": \"%s\", \"replay\": \"%s\"",
-         first_row ? "" : ",", names[0], actions_of(index[0]), names[1], names[2]);
+  sac_print("%s\n    {\"algo\": \"%s\", \"actions\": \"%s\", \"network\": \"%s\", \"replay\": \"%s\"",
+            first_row ? "" : ",", names[0], actions_of(index[0]), names[1], names[2]);
 
   /* quote the path; null has no quotes */
   for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) {
     const char *path = path_on(kind->name, index), *quote = *path ? "\"" : "";
-    printf(", \"%s\": %s%s%s", kind->name, quote, *path ? path : "null", quote);
+    sac_print(", \"%s\": %s%s%s", kind->name, quote, *path ? path : "null", quote);
   }
-  printf("}");
+  sac_print("}");
   first_row = 0;
 }
 
@@ -193,12 +197,12 @@ static void print_pair(const char* name, const char* value) {
   char text[2048] = "";
   size_t used = 0;
   sac_text_append_quoted(text, sizeof text, &used, value);
-  printf("  \"%s\": %s,\n", name, text);
+  sac_print("  \"%s\": %s,\n", name, text);
 }
 
 /* Prints the launches of an algorithm as a member. */
 static void print_json_graph(const char* algo, size_t nodes) {
-  printf("%s\"%s\": %zu", first_row ? "" : ", ", algo, nodes);
+  sac_print("%s\"%s\": %zu", first_row ? "" : ", ", algo, nodes);
   first_row = 0;
 }
 
@@ -209,18 +213,18 @@ static void print_json_kind(const sac_device_kind* kind) {
 
   /* say whether this build has the kind, and why there is no device */
   const int32_t count = count_devices(kind, text, sizeof text);
-  printf("  \"%s\": %s,\n", kind->name, kind->built ? "true" : "false");
+  sac_print("  \"%s\": %s,\n", kind->name, kind->built ? "true" : "false");
   (void)snprintf(name, sizeof name, "%s_none", kind->name);
   if (count == 0) print_pair(name, text);
 
   /* list the devices */
-  printf("  \"%s_devices\": [", kind->name);
+  sac_print("  \"%s_devices\": [", kind->name);
   for (int32_t i = 0; i < count; i++, used = 0) {
     sac_backend_find(kind->name)->describe(i, text, sizeof text);
     sac_text_append_quoted(quoted, sizeof quoted, &used, text);
-    printf("%s%s", i ? ", " : "", quoted);
+    sac_print("%s%s", i ? ", " : "", quoted);
   }
-  printf("],\n");
+  sac_print("],\n");
 }
 
 /* Prints the devices and the launches on them as members. */
@@ -229,10 +233,10 @@ static void print_json_devices(void) {
     if (!kind->on_host) print_json_kind(kind);
 
   /* list the launches in the graph of each algorithm */
-  printf("  \"graph_nodes\": {");
+  sac_print("  \"graph_nodes\": {");
   first_row = 1;
   each_graph(print_json_graph);
-  printf("},\n");
+  sac_print("},\n");
 }
 
 /* Prints everything about this machine as one JSON object. */
@@ -242,7 +246,7 @@ static void print_json(void) {
   sac_system_distribution(system, sizeof system);
 
   /* print version and machine */
-  printf("{\n");
+  sac_print("{\n");
   print_pair("version", sac_version());
   print_pair("compiler", compiler);
   print_pair("system", system);
@@ -252,11 +256,11 @@ static void print_json(void) {
   /* print devices, estimates, and the table of what is supported */
   print_json_devices();
   sac_cli_estimates(1);
-  printf("  \"cores\": %d,\n  \"memory_bytes\": %zu,\n  \"environments\": %d,\n  \"support\": [", sac_system_cores(),
-         sac_system_memory(), sac_env_count());
+  sac_print("  \"cores\": %d,\n  \"memory_bytes\": %zu,\n  \"environments\": %d,\n  \"support\": [", sac_system_cores(),
+            sac_system_memory(), sac_env_count());
   first_row = 1;
   each_combination(print_json_row);
-  printf("\n  ]\n}\n");
+  sac_print("\n  ]\n}\n");
 }
 
 static const char notes[] =
@@ -325,10 +329,19 @@ int sac_cli_info(int argc, char** argv) {
   const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
+  /* refuse options that the list of an algorithm does not depend on */
+  const int algo = given(config, SAC_FIELD_algo, SAC_ORIGIN_FLAG) && !given(config, SAC_FIELD_env_id, SAC_ORIGIN_FILE);
+  const char* extra = given(config, SAC_FIELD_seeds, SAC_ORIGIN_FLAG)    ? "--seeds"
+                      : given(config, SAC_FIELD_device, SAC_ORIGIN_FLAG) ? "--device"
+                                                                         : NULL;
+  if (algo && extra) {
+    sac_config_destroy(config);
+    return sac_options_usage(&syntax, "%s goes with --env: the list of an algorithm does not depend on it", extra);
+  }
+
   /* print an algorithm (--algo without an environment), a run, or this machine */
   int result = SAC_EXIT_WELL;
-  if (given(config, SAC_FIELD_algo, SAC_ORIGIN_FLAG) && !given(config, SAC_FIELD_env_id, SAC_ORIGIN_FILE))
-    result = sac_cli_info_algo(config, json);
+  if (algo) result = sac_cli_info_algo(config, json);
   else if (asks(config)) result = tell(config, json);
   else if (json) print_json();
   else print_text();

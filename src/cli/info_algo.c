@@ -8,6 +8,7 @@
 #include "backend/registry.h"
 #include "cli/cli.h"
 #include "cli/ops.h"
+#include "cli/out.h"
 #include "config/sources.h"
 #include "util/text.h"
 
@@ -75,7 +76,7 @@ static void find_runs(list* l, const sac_settings* settings) {
  * operation that runs alone has no bracket. */
 static void print_runs(const runs* r, int32_t i, int width) {
   const char* bracket = r->count == 1 ? " " : i == r->first ? "[" : i + 1 == r->first + r->count ? "]" : "|";
-  printf("  %s %-*s", bracket, width, r->name ? r->name : "-");
+  sac_print("  %s %-*s", bracket, width, r->name ? r->name : "-");
 }
 
 /* The width of a backend's column: its name, or the longest name that an operation runs as. */
@@ -96,22 +97,22 @@ static void print_op(const list* l, int32_t i) {
   char text[SAC_OP_TEXT_MAX];
 
   /* print what it is: stage, kind, networks, place */
-  printf("%3d  %-19s%-17s%-30s%-9s", (int)i + 1, sac_stage_names[op->stage], sac_op_word(op), sac_op_nets(op, text),
-         sac_op_place(op));
+  sac_print("%3d  %-19s%-17s%-30s%-9s", (int)i + 1, sac_stage_names[op->stage], sac_op_word(op), sac_op_nets(op, text),
+            sac_op_place(op));
 
   /* print launches and costs; a number that is 0 leaves its column empty */
-  if (launches) printf("%9d", (int)launches);
-  else printf("%9s", "");
-  if (cost.flops > 0) printf("%8.1f", 1e-6 * cost.flops);
-  else printf("%8s", "");
-  if (cost.bytes > 0) printf("%7.2f", 1e-6 * cost.bytes);
-  else printf("%7s", "");
+  if (launches) sac_print("%9d", (int)launches);
+  else sac_print("%9s", "");
+  if (cost.flops > 0) sac_print("%8.1f", 1e-6 * cost.flops);
+  else sac_print("%8s", "");
+  if (cost.bytes > 0) sac_print("%7.2f", 1e-6 * cost.bytes);
+  else sac_print("%7s", "");
 
   /* print what it runs as on each backend, then its equation; the last column is not padded */
   const char* equation = op->kind == SAC_ROWS ? sac_row_equation(op->row) : "";
   for (int32_t b = 0; b < l->backends; b++)
     print_runs(&l->runs[b][i], i, b + 1 < l->backends || *equation ? width_of(l, b) : 0);
-  printf("%s%s\n", *equation ? "  " : "", equation);
+  sac_print("%s%s\n", *equation ? "  " : "", equation);
 }
 
 /* Prints the shape of the costs. */
@@ -119,28 +120,28 @@ static void print_sizes(const list* l) {
   char hidden[SAC_TEXT_MAX] = "";
   size_t used = 0;
   sac_widths_append(hidden, sizeof hidden, &used, l->shape.hidden, l->shape.layers, ",");
-  printf("obs %d act %d, hidden %s, batch %d, %d critics", OBS, ACTION, hidden, (int)l->shape.batch,
-         (int)l->shape.critics);
+  sac_print("obs %d act %d, hidden %s, batch %d, %d critic%s", OBS, ACTION, hidden, (int)l->shape.batch,
+            (int)l->shape.critics, l->shape.critics > 1 ? "s" : "");
 }
 
 /* Prints the table, for people. */
 static void print_text(const list* l) {
   /* print the column titles */
-  printf("%s: %s\nMFLOP and MB: ", l->name, l->algo->meaning);
+  sac_print("%s: %s\nMFLOP and MB: ", l->name, l->algo->meaning);
   print_sizes(l);
-  printf("\n\n%3s  %-19s%-17s%-30s%-9s%9s%8s%7s", "", "stage", "operation", "networks", "at", "launches", "MFLOP",
-         "MB");
-  for (int32_t b = 0; b < l->backends; b++) printf("    %-*s", width_of(l, b), l->backend[b]->name);
+  sac_print("\n\n%3s  %-19s%-17s%-30s%-9s%9s%8s%7s", "", "stage", "operation", "networks", "at", "launches", "MFLOP",
+            "MB");
+  for (int32_t b = 0; b < l->backends; b++) sac_print("    %-*s", width_of(l, b), l->backend[b]->name);
 
   /* print one line for replay sample, which is no operation, and one for each operation */
-  printf("  equation\n%3s  %-75s%9d\n", "", sac_stage_names[SAC_STAGE_REPLAY_SAMPLE], 1);
+  sac_print("  equation\n%3s  %-75s%9d\n", "", sac_stage_names[SAC_STAGE_REPLAY_SAMPLE], 1);
   for (int32_t i = 0; i < l->algo->op_count; i++) print_op(l, i);
 
   /* print the launches of a whole update */
-  printf("\n%d launches per update on a device with %d hidden layer%s",
-         (int)sac_algo_launches(l->algo, l->shape.layers), (int)l->shape.layers, l->shape.layers > 1 ? "s" : "");
-  if (l->shape.layers != 2) printf("; %d with two", (int)sac_algo_launches(l->algo, 2));
-  printf("\n");
+  sac_print("\n%d launches per update on a device with %d hidden layer%s",
+            (int)sac_algo_launches(l->algo, l->shape.layers), (int)l->shape.layers, l->shape.layers > 1 ? "s" : "");
+  if (l->shape.layers != 2) sac_print("; %d with two", (int)sac_algo_launches(l->algo, 2));
+  sac_print("\n");
 }
 
 /* --- JSON --------------------------------------------------------------------------------------------------------- */
@@ -151,19 +152,20 @@ static void print_json_op(const list* l, int32_t i) {
   const sac_cost cost = sac_op_cost(l->algo, op, &l->shape, l->shape.batch);
 
   /* print what it is, and its costs */
-  printf("%s\n    {\"number\": %d, \"stage\": \"%s\", ", i ? "," : "", (int)i + 1, sac_stage_names[op->stage]);
+  sac_print("%s\n    {\"number\": %d, \"stage\": \"%s\", ", i ? "," : "", (int)i + 1, sac_stage_names[op->stage]);
   sac_op_print_json(op);
-  printf(", \"launches\": %d, \"flops\": %.0f, \"bytes\": %.0f, \"runs_as\": {",
-         (int)sac_op_launches(l->algo, i, l->shape.layers), cost.flops, cost.bytes);
+  sac_print(", \"launches\": %d, \"flops\": %.0f, \"bytes\": %.0f, \"runs_as\": {",
+            (int)sac_op_launches(l->algo, i, l->shape.layers), cost.flops, cost.bytes);
 
   /* print what it runs as on each backend, with its group; null: it does not run there */
   for (int32_t b = 0; b < l->backends; b++) {
     const runs* r = &l->runs[b][i];
-    printf("%s\"%s\": ", b ? ", " : "", l->backend[b]->name);
-    if (r->name) printf("{\"name\": \"%s\", \"first\": %d, \"count\": %d}", r->name, (int)r->first + 1, (int)r->count);
-    else printf("null");
+    sac_print("%s\"%s\": ", b ? ", " : "", l->backend[b]->name);
+    if (r->name)
+      sac_print("{\"name\": \"%s\", \"first\": %d, \"count\": %d}", r->name, (int)r->first + 1, (int)r->count);
+    else sac_print("null");
   }
-  printf("}}");
+  sac_print("}}");
 }
 
 /* Prints the list as one JSON object. */
@@ -174,16 +176,16 @@ static void print_json(const list* l) {
   sac_widths_append(hidden, sizeof hidden, &hidden_used, l->shape.hidden, l->shape.layers, ", ");
 
   /* print algorithm, shape and launches */
-  printf("{\n  \"algo\": \"%s\",\n  \"meaning\": %s,\n  \"obs\": %d,\n  \"act\": %d,\n  \"hidden\": [%s],\n", l->name,
-         meaning, OBS, ACTION, hidden);
-  printf("  \"batch\": %d,\n  \"critics\": %d,\n  \"launches\": %d,\n  \"launches_two_hidden\": %d,\n",
-         (int)l->shape.batch, (int)l->shape.critics, (int)sac_algo_launches(l->algo, l->shape.layers),
-         (int)sac_algo_launches(l->algo, 2));
+  sac_print("{\n  \"algo\": \"%s\",\n  \"meaning\": %s,\n  \"obs\": %d,\n  \"act\": %d,\n  \"hidden\": [%s],\n",
+            l->name, meaning, OBS, ACTION, hidden);
+  sac_print("  \"batch\": %d,\n  \"critics\": %d,\n  \"launches\": %d,\n  \"launches_two_hidden\": %d,\n",
+            (int)l->shape.batch, (int)l->shape.critics, (int)sac_algo_launches(l->algo, l->shape.layers),
+            (int)sac_algo_launches(l->algo, 2));
 
   /* print the operations */
-  printf("  \"operations\": [");
+  sac_print("  \"operations\": [");
   for (int32_t i = 0; i < l->algo->op_count; i++) print_json_op(l, i);
-  printf("\n  ]\n}\n");
+  sac_print("\n  ]\n}\n");
 }
 
 int sac_cli_info_algo(const sac_config* config, int json) {

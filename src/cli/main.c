@@ -4,6 +4,9 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/crash.h"
+#include "cli/out.h"
+#include "cli/wrap.h"
 #include "util/text.h"
 
 /* The subcommands of SAC_COMMANDS. */
@@ -22,6 +25,9 @@ static const struct {
 
 /* Prints the help of the program. */
 static void print_help(FILE* out) {
+  const int width = sac_wrap_width();
+  char codes[512];
+
   /* print the usage */
   (void)fprintf(out,
                 "Usage: sac COMMAND [options]\n"
@@ -34,19 +40,23 @@ static void print_help(FILE* out) {
   for (size_t c = 0; c < COMMAND_COUNT; c++) {
     char syntax[64];
     (void)snprintf(syntax, sizeof syntax, "%s %s", commands[c].name, commands[c].arguments);
-    (void)fprintf(out, "  %-38s %s\n", syntax, commands[c].help);
+    (void)fprintf(out, "  %-24s  ", syntax);
+    sac_wrap(out, commands[c].help, 28, 28, width);
   }
 
   /* print what all commands have in common */
   (void)fprintf(out,
                 "\n"
-                "  sac COMMAND --help                     options of a command ('sac help COMMAND' too)\n"
-                "  sac --version                          version\n"
-                "\n"
-                "Exit codes: %d well, %d the run failed, %d wrong usage or configuration, %d a value was not finite,\n"
-                "%d stopped by Ctrl-C after a checkpoint (%d by SIGTERM, %d by SIGHUP).\n",
-                SAC_EXIT_WELL, SAC_EXIT_FAILED, SAC_EXIT_USAGE, SAC_EXIT_NUMERIC, SAC_EXIT_SIGNAL, SAC_EXIT_TERMINATED,
-                SAC_EXIT_HANGUP);
+                "  sac COMMAND --help        options of a command ('sac help COMMAND' too)\n"
+                "  sac --version             version\n"
+                "\n");
+  (void)snprintf(
+      codes, sizeof codes,
+      "Exit codes: %d well, %d the run failed, %d wrong usage or configuration, %d a value was not finite, %d "
+      "stopped by Ctrl-C after a checkpoint (%d by SIGTERM, %d by SIGHUP).\n",
+      SAC_EXIT_WELL, SAC_EXIT_FAILED, SAC_EXIT_USAGE, SAC_EXIT_NUMERIC, SAC_EXIT_SIGNAL, SAC_EXIT_TERMINATED,
+      SAC_EXIT_HANGUP);
+  sac_wrap_page(out, codes, width);
 }
 
 /* Prints an error with the nearest command. Returns the exit code. */
@@ -65,6 +75,14 @@ static int unknown_command(const char* word) {
   return SAC_EXIT_USAGE;
 }
 
+/* Prints the error of an argument that is too many. Returns the exit code. */
+static int unexpected(const char* word) {
+  char shown[SAC_SHOW_MAX];
+  (void)fprintf(stderr, "sac: unexpected argument '%s' ('sac --help' says more)\n",
+                sac_text_show(shown, word, SIZE_MAX));
+  return SAC_EXIT_USAGE;
+}
+
 /* Runs a subcommand: argv[0] is its name. Returns its exit code. */
 static int call_command(const char* name, int argc, char** argv) {
   for (size_t c = 0; c < COMMAND_COUNT; c++)
@@ -75,7 +93,7 @@ static int call_command(const char* name, int argc, char** argv) {
 /* sac help, sac help COMMAND. argv[0] is "help". */
 static int help(int argc, char** argv) {
   if (argc < 2) {
-    print_help(stdout);
+    print_help(sac_out);
     return SAC_EXIT_WELL;
   }
 
@@ -87,27 +105,35 @@ static int help(int argc, char** argv) {
 
 int main(int argc, char** argv) {
   int code;
+  sac_out_open();
+  sac_crash_catch();
 
   /* without a command, print the help as an error */
   if (argc < 2) {
     print_help(stderr);
-    return SAC_EXIT_USAGE;
+    return sac_crash_end(SAC_EXIT_USAGE);
   }
 
+  /* the version takes no arguments, and help one */
+  const int version = strcmp(argv[1], "--version") == 0, most = version ? 2 : 3;
+  const int asks =
+      version || strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0;
+  if (asks && argc > most) return sac_crash_end(unexpected(argv[most]));
+
   /* print version or help, or call a command, which gets argv from its own name on */
-  if (strcmp(argv[1], "--version") == 0) {
-    (void)printf("sac %s\n", sac_version());
+  if (version) {
+    sac_print("sac %s\n", sac_version());
     code = SAC_EXIT_WELL;
-  } else if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+  } else if (asks) {
     code = help(argc - 1, argv + 1);
   } else {
     code = call_command(argv[1], argc - 1, argv + 1);
   }
 
   /* check that the output was written: "sac config > full_disk" must fail */
-  if ((fflush(stdout) != 0 || ferror(stdout)) && code == SAC_EXIT_WELL) {
+  if (sac_out_close() != 0 && code == SAC_EXIT_WELL) {
     (void)fprintf(stderr, "sac: cannot write to standard output\n");
     code = SAC_EXIT_FAILED;
   }
-  return code;
+  return sac_crash_end(code);
 }

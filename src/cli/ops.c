@@ -1,4 +1,5 @@
 #include "cli/ops.h"
+#include "cli/out.h"
 
 #include <stdio.h>
 
@@ -25,12 +26,12 @@ const char* sac_op_place(const sac_op* op) {
 
 void sac_op_print_json(const sac_op* op) {
   /* print what every operation has */
-  printf("\"kind\": \"%s\"", sac_op_kind_names[op->kind]);
-  if (has_nets(op)) printf(", \"networks\": \"%s\"", sac_group_names[op->nets]);
-  if (*sac_op_place(op)) printf(", \"place\": \"%s\"", sac_op_place(op));
+  sac_print("\"kind\": \"%s\"", sac_op_kind_names[op->kind]);
+  if (has_nets(op)) sac_print(", \"networks\": \"%s\"", sac_group_names[op->nets]);
+  if (*sac_op_place(op)) sac_print(", \"place\": \"%s\"", sac_op_place(op));
 
   /* print what only functions of rows and target updates have */
   if (op->kind == SAC_ROWS)
-    printf(", \"rows\": \"%s\", \"equation\": \"%s\"", sac_row_name(op->row), sac_row_equation(op->row));
-  if (op->kind == SAC_POLYAK) printf(", \"source\": \"%s\"", sac_group_names[op->source]);
+    sac_print(", \"rows\": \"%s\", \"equation\": \"%s\"", sac_row_name(op->row), sac_row_equation(op->row));
+  if (op->kind == SAC_POLYAK) sac_print(", \"source\": \"%s\"", sac_group_names[op->source]);
 }

@@ -8,6 +8,9 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/out.h"
+#include "cli/wrap.h"
+#include "config/field.h"
 #include "env/vector.h"
 #include "util/number.h"
 #include "util/text.h"
@@ -26,7 +29,7 @@ typedef struct {
 static int print_usage_error(const sac_syntax* syntax, const char* format, va_list args)
     __attribute__((format(printf, 2, 0)));
 static int print_usage_error(const sac_syntax* syntax, const char* format, va_list args) {
-  fflush(stdout);
+  fflush(sac_out);
   fputs("sac: ", stderr);
   vfprintf(stderr, format, args);
   fprintf(stderr, " ('sac %s --help' says more)\n", syntax->command);
@@ -44,7 +47,7 @@ int sac_options_usage(const sac_syntax* syntax, const char* format, ...) {
 /* Prints the library's last error, and returns the exit code. Wrong values on the command line are wrong usage, and so
  * is a --config file that cannot be read. */
 static int config_error(sac_status status) {
-  fflush(stdout);
+  fflush(sac_out);
   fprintf(stderr, "sac: %s\n", sac_last_error());
   return status == SAC_ERROR_MEMORY ? SAC_EXIT_FAILED : SAC_EXIT_USAGE;
 }
@@ -64,16 +67,23 @@ static void print_help(const sac_syntax* syntax) {
   for (const sac_option* option = syntax->options; option && option->name; option++)
     if (width_of(option) > width) width = width_of(option);
 
-  /* print the usage, then one line for each option, with its help in one column */
-  printf("Usage: sac %s%s%s\n\n%s\n\nOptions:\n", syntax->command, *arguments ? " " : "", arguments, syntax->help);
-  for (const sac_option* option = syntax->options; option && option->name; option++)
-    printf("  %s%s%-*s  %s\n", option->name, option->value ? " " : "",
-           width - (int)strlen(option->name) - (option->value != NULL), option->value ? option->value : "",
-           option->help);
-  printf("  %-*s  %s\n", width, help.name, help.help);
+  /* print the usage */
+  const int columns = sac_wrap_width();
+  sac_print("Usage: sac %s%s%s\n\n", syntax->command, *arguments ? " " : "", arguments);
+  sac_wrap_page(sac_out, syntax->help, columns);
+  sac_print("\nOptions:\n");
+
+  /* print the options, with their help in one column */
+  for (const sac_option* option = syntax->options; option && option->name; option++) {
+    sac_print("  %s%s%-*s  ", option->name, option->value ? " " : "",
+              width - (int)strlen(option->name) - (option->value != NULL), option->value ? option->value : "");
+    sac_wrap(sac_out, option->help, width + 4, width + 4, columns);
+  }
+  sac_print("  %-*s  %s\n", width, help.name, help.help);
 
   /* print the notes */
-  if (syntax->notes) printf("\n%s", syntax->notes);
+  if (syntax->notes) sac_print("\n");
+  if (syntax->notes) sac_wrap_page(sac_out, syntax->notes, columns);
 }
 
 /* --- splitting the command line ----------------------------------------------------------------------------------- */
@@ -85,7 +95,21 @@ static const sac_option* find_option(const sac_syntax* syntax, const char* name,
   return NULL;
 }
 
-/* Prints an error with the nearest option. Returns the exit code. */
+/* The option of a config key: "--steps" of train.steps. NULL: the subcommand has none. */
+static const char* option_of_key(const sac_syntax* syntax, const char* key) {
+  for (const sac_option* option = syntax->options; option && option->name; option++)
+    if (option->kind == SAC_KIND_KEY && strcmp(option->key, key) == 0) return option->name;
+  return NULL;
+}
+
+/* Whether the subcommand has options of this kind. */
+static int has_kind(const sac_syntax* syntax, sac_option_kind kind) {
+  for (const sac_option* option = syntax->options; option && option->name; option++)
+    if (option->kind == kind) return 1;
+  return 0;
+}
+
+/* Prints an error with the option that was probably meant. Returns the exit code. */
 static int unknown_option(const sac_syntax* syntax, const char* name, size_t length) {
   const char* names[OPTIONS_MAX] = {"--help"};
   char shown[SAC_SHOW_MAX], word[128] = "";
@@ -100,10 +124,23 @@ static int unknown_option(const sac_syntax* syntax, const char* name, size_t len
                   name);
   const char* nearest = sac_nearest(word, names, count);
 
-  /* print the word as it was given, made safe to print */
+  /* name the option or the key that other programs call so */
   sac_text_show(shown, name, length);
+  const char* key = has_kind(syntax, SAC_KIND_SET) ? sac_field_known_as(word + 2) : NULL;
+  const char* option = key ? option_of_key(syntax, key) : NULL;
+  if (option) return sac_options_usage(syntax, "unknown option '%s'; use '%s'", shown, option);
+  if (key) return sac_options_usage(syntax, "unknown option '%s'; use '--set %s=VALUE'", shown, key);
+
+  /* name the nearest option, if one is near */
   if (nearest) return sac_options_usage(syntax, "unknown option '%s'; nearest is '%s'", shown, nearest);
   return sac_options_usage(syntax, "unknown option '%s'", shown);
+}
+
+/* Refuses an empty value: what a shell makes of a variable that is not set (--out "$DIR"). */
+static int check_value(const sac_syntax* syntax, const given* item) {
+  const sac_option* option = item->option;
+  if (*item->value) return SAC_OPTIONS_GO;
+  return sac_options_usage(syntax, "the value of %s is empty: %s %s", option->name, option->name, option->value);
 }
 
 /* Reads the option in argv[*i], and its value. Where the value is the next argument, *i moves on to it. Returns
@@ -119,15 +156,16 @@ static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, 
   item->value = equals ? equals + 1 : NULL;
   const char* name = item->option->name;
   if (!item->option->value && item->value) return sac_options_usage(syntax, "%s takes no value", name);
-  if (!item->option->value || item->value) return SAC_OPTIONS_GO;
+  if (!item->option->value) return SAC_OPTIONS_GO;
 
   /* use the next argument; an option there means that the value is missing ("--out=--quiet" gives such a value) */
+  if (item->value) return check_value(syntax, item);
   const char* next = *i + 1 < argc ? argv[*i + 1] : NULL;
   if (!next || find_option(syntax, next, strlen(next)) || strcmp(next, "--help") == 0)
     return sac_options_usage(syntax, "%s needs a value: %s %s", name, name, item->option->value);
   (*i)++;
   item->value = argv[*i];
-  return SAC_OPTIONS_GO;
+  return check_value(syntax, item);
 }
 
 /* Checks the number of operands. Returns SAC_OPTIONS_GO, or the exit code after a message. */
@@ -135,10 +173,15 @@ static int check_operands(const sac_syntax* syntax, const sac_operands* operands
   char shown[SAC_SHOW_MAX];
   if (operands->count < syntax->operands_min)
     return sac_options_usage(syntax, "too few arguments: sac %s %s", syntax->command, syntax->arguments);
-  if (operands->count > syntax->operands_max)
-    return sac_options_usage(syntax, "unexpected argument '%s'",
-                             sac_text_show(shown, operands->text[syntax->operands_max], SIZE_MAX));
-  return SAC_OPTIONS_GO;
+  if (operands->count <= syntax->operands_max) return SAC_OPTIONS_GO;
+
+  /* name the first one that is too many; a value without its option says which option it needs */
+  const char* extra = operands->text[syntax->operands_max];
+  const char* hint = "";
+  if (strchr(extra, '=') && has_kind(syntax, SAC_KIND_SET)) hint = "; a key is set by '--set KEY=VALUE'";
+  else if (syntax->operands_max == 0 && option_of_key(syntax, "env.id"))
+    hint = "; an environment is named by '--env ID'";
+  return sac_options_usage(syntax, "unexpected argument '%s'%s", sac_text_show(shown, extra, SIZE_MAX), hint);
 }
 
 /* Splits argv into options, list (*count of them), and operands, which move to the front of argv: never behind the

@@ -5,6 +5,7 @@
 
 #include "backend/registry.h"
 #include "cli/cli.h"
+#include "cli/out.h"
 #include "util/number.h"
 #include "util/text.h"
 
@@ -62,7 +63,7 @@ void sac_cli_profile_end(const char* text) {
   if (!text || !backend || !parse(text, &from, &count) || backend->profiled() >= count) return;
 
   /* warn */
-  (void)fflush(stdout);
+  (void)fflush(sac_out);
   (void)fprintf(stderr, "sac: --profile %s: only %lld of these updates were made\n", text,
                 (long long)backend->profiled());
 }

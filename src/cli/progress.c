@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include "cli/out.h"
 #include "util/clock.h"
 
 #define LIVE_EVERY 0.1  /* seconds between two live lines */
@@ -18,7 +19,7 @@ void sac_progress_start(sac_progress* progress, int quiet) {
   /* start with nothing known; a live line needs a terminal */
   const double now = sac_seconds();
   *progress = (sac_progress){.quiet = quiet,
-                             .live = !quiet && isatty(STDOUT_FILENO),
+                             .live = !quiet && isatty(fileno(sac_out)),
                              .return_step = -1,
                              .evaluation_step = -1,
                              .last_line = now,
@@ -32,11 +33,11 @@ void sac_progress_start(sac_progress* progress, int quiet) {
 /* Flushes standard output. If that fails because nobody reads it any more ("sac train | head"), the run goes on and
  * shows nothing. */
 static void flush(sac_progress* progress) {
-  if (fflush(stdout) == 0) return;
+  if (fflush(sac_out) == 0) return;
 
   /* drop what could not be written, so that the exit does not fail because of it */
-  __fpurge(stdout);
-  clearerr(stdout);
+  __fpurge(sac_out);
+  clearerr(sac_out);
   progress->quiet = 1;
   progress->live = 0;
 }
@@ -53,10 +54,10 @@ static int on_log(void* user, const char* line) {
 
   /* show a warning, or any other line unless quiet */
   if (strncmp(line, warning, sizeof warning - 1) == 0) {
-    (void)fflush(stdout);
+    (void)fflush(sac_out);
     (void)fprintf(stderr, "sac: %s\n", line + sizeof warning - 1);
   } else if (!progress->quiet) {
-    (void)printf("%s\n", line);
+    sac_print("%s\n", line);
     flush(progress);
   }
   return 0;
@@ -204,7 +205,7 @@ static void measure_speed(sac_progress* progress, const sac_run* run, double now
 /* The columns of the terminal but the last one, in which some terminals begin a new line. */
 static int terminal_width(void) {
   struct winsize size;
-  if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col - 1;
+  if (ioctl(fileno(sac_out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col - 1;
   return WIDTH - 1;
 }
 
@@ -213,7 +214,7 @@ void sac_progress_clear(sac_progress* progress) {
   progress->shown = 0;
 
   /* return to the first column, and clear up to the end of the line */
-  (void)fputs("\r\033[K", stdout);
+  (void)fputs("\r\033[K", sac_out);
   flush(progress);
 }
 
@@ -230,7 +231,7 @@ void sac_progress_tick(sac_progress* progress, sac_run* run) {
   if (progress->live) {
     const int width = terminal_width();
     sac_progress_line(progress, run, width < SAC_PROGRESS_LINE ? width : SAC_PROGRESS_LINE - 1, line);
-    (void)printf("\r%s\033[K", line);
+    sac_print("\r%s\033[K", line);
     flush(progress);
     progress->shown = 1;
   } else if (now - progress->last_line >= PLAIN_EVERY) {

@@ -6,7 +6,7 @@
 static const char notes[] =
     "A resumed run gives the same bits as one that was not stopped. Some keys may change on a resume, and count\n"
     "from there on ('sac config KEY' says which); changes are printed. If the last checkpoint is damaged, the\n"
-    "one before it is used.\n"
+    "one before it is used. A finished run says so; --steps trains it on.\n"
     "\n"
     "Exit codes: as for 'sac train'.\n"
     "\n"

@@ -6,8 +6,11 @@
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/crash.h"
+#include "cli/out.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/text.h"
 
 /* --- signals ------------------------------------------------------------------------------------------------------ */
 
@@ -32,7 +35,8 @@ static void raise_file_limit(void) {
 }
 
 void sac_session_prepare(void) {
-  static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+  /* people, schedulers, 'ulimit -t'; then timers that an environment may have set */
+  static const int signals[] = {SIGINT, SIGTERM, SIGHUP, SIGXCPU, SIGALRM, SIGVTALRM, SIGPROF};
   struct sigaction action = {.sa_handler = on_signal, .sa_flags = SA_RESTART}, before;
   (void)sigemptyset(&action.sa_mask);
 
@@ -83,8 +87,9 @@ static sac_status train_to_end(sac_run* run, sac_progress* progress) {
 
 /* --- results ------------------------------------------------------------------------------------------------------ */
 
-/* Logs what was trained, its returns, and the next commands. */
-static void log_results(sac_run* run, const sac_progress* progress) {
+/* Logs what was trained since step `start`, its returns, and the next commands. */
+static void log_results(sac_run* run, const sac_progress* progress, int64_t start) {
+  char word[SAC_WORD_MAX];
   const int32_t population = run->agent->shape.population;
   uint64_t updates = 0;
   int64_t best_step = -1;
@@ -101,24 +106,33 @@ static void log_results(sac_run* run, const sac_progress* progress) {
   }
 
   /* log the training and the evaluations; the last one is a mean over the agents */
-  sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
-              (unsigned long long)updates, run->seconds.total);
+  if (start >= run->settings.steps)
+    sac_run_log(run, "finished already: all %lld steps were made; --steps trains on", (long long)run->settings.steps);
+  else if (population == 1)
+    sac_run_log(run, "done: %lld steps and %llu updates in %.1f s", (long long)run->schedule.step,
+                (unsigned long long)updates, run->seconds.total);
+  else
+    sac_run_log(run, "done: %d agents, %lld steps of each and %llu updates of all in %.1f s", (int)population,
+                (long long)run->schedule.step, (unsigned long long)updates, run->seconds.total);
   if (progress->evaluation_count && best_step >= 0)
     sac_run_log(run, "last evaluation %.2f%s, the best %s%.2f at step %lld",
                 progress->evaluation_sum / progress->evaluation_count, population > 1 ? " (mean)" : "",
                 population > 1 ? "of an agent " : "", best, (long long)best_step);
 
   /* log what the user may want to do next */
-  sac_run_log(run, "  sac eval %s", run->folder->path);
-  sac_run_log(run, "  sac resume %s --steps %lld", run->folder->path, (long long)(2 * run->settings.steps));
+  (void)sac_text_word(word, run->folder->shown);
+  sac_run_log(run, "  sac eval %s", word);
+  sac_run_log(run, "  sac resume %s --steps %lld", word, (long long)(2 * run->settings.steps));
 }
 
 int sac_session_run(sac_run* run, sac_progress* progress) {
   char error[SAC_ERROR_MAX];
+  const int64_t start = sac_run_step(run);
   int code = SAC_EXIT_WELL;
 
   /* train, and let signals reach the run */
   atomic_store(&running, run);
+  sac_crash_run(run);
   if (caught) sac_run_stop(run); /* a signal came while the run was created */
   const sac_status status = train_to_end(run, progress);
 
@@ -128,22 +142,23 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
   /* log results or the error, and choose the exit code */
   sac_progress_clear(progress);
   if (status == SAC_OK) {
-    log_results(run, progress);
+    log_results(run, progress, start);
   } else if (status == SAC_STOPPED) {
     /* stopped by a signal: the exit code is that of the signal */
     sac_run_log(run, "%s", error);
     code = caught ? 128 + (int)caught : SAC_EXIT_SIGNAL;
   } else {
-    /* failed: log results when all steps were made, and write the error to the log and to stderr */
-    if (run->finished) log_results(run, progress);
-    sac_folder_log(run->folder, error);
-    (void)fflush(stdout);
+    /* failed: log results when all steps were made and saved, and write the error to the log and to stderr */
+    if (run->finished && status == SAC_ERROR_NUMERIC) log_results(run, progress, start);
+    (void)sac_folder_log(run->folder, error);
+    (void)fflush(sac_out);
     (void)fprintf(stderr, "sac: %s\n", error);
     code = status == SAC_ERROR_NUMERIC ? SAC_EXIT_NUMERIC : SAC_EXIT_FAILED;
   }
 
   /* destroy the run, which signals must not reach any more */
   atomic_store(&running, NULL);
+  sac_crash_run(NULL);
   sac_run_destroy(run);
   return code;
 }

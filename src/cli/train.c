@@ -5,14 +5,17 @@
 #include "cli/cli.h"
 #include "cli/expect.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "cli/profile.h"
 #include "cli/session.h"
+#include "config/sources.h"
+#include "util/error.h"
 #include "util/text.h"
 
 static const char notes[] =
     "Sources of values, of which later ones win: the library, the algorithm, the environment's preset,\n"
     "--config, --set, other options. With --out DIR an unfinished run in DIR is continued, and a finished one\n"
-    "is refused.\n"
+    "is refused, as is a folder with other files.\n"
     "\n"
     "--init PATH starts from a trained agent: a run folder (its newest checkpoint), a checkpoint, or a policy file.\n"
     "'sac config init.parts' says what comes along, and 'sac config train.actor_delay_steps' how it is protected.\n"
@@ -37,10 +40,10 @@ static int dry_run(sac_config* config, const sac_env_api* env) {
   if (status == SAC_OK) status = sac_cli_device_why(config, why);
 
   /* print the configuration; memory and device follow as comments of the YAML file */
-  if (status == SAC_OK) status = sac_config_write(config, stdout);
+  if (status == SAC_OK) status = sac_config_write(config, sac_out);
   if (status != SAC_OK) return sac_cli_fail(status);
-  (void)printf("# memory: %s, of it replay %s\n", sac_text_bytes(all, replay + rest), sac_text_bytes(rows, replay));
-  if (why[0]) (void)printf("# %s\n", why);
+  sac_print("# memory: %s, of it replay %s\n", sac_text_bytes(all, replay + rest), sac_text_bytes(rows, replay));
+  if (why[0]) sac_print("# %s\n", why);
   return SAC_EXIT_WELL;
 }
 
@@ -50,7 +53,10 @@ static sac_status continue_run(sac_run** run, const char* out, const sac_config*
                                int* refused) {
   /* read how far the run is */
   int64_t step = 0, steps = 0;
+  char word[SAC_WORD_MAX];
   const sac_status status = sac_run_read_progress(out, config, &step, &steps);
+  if (status == SAC_ERROR_CONFIG)
+    sac_fail_prefix("%s holds a run already; for a new one choose another --out; to continue that one: ", out);
   if (status != SAC_OK) return status;
 
   /* refuse a run that has made all its steps */
@@ -58,7 +64,7 @@ static sac_status continue_run(sac_run** run, const char* out, const sac_config*
     (void)fprintf(stderr,
                   "sac: %s holds a finished run of %lld steps; choose another --out, or train it on: 'sac resume %s "
                   "--steps %lld'\n",
-                  out, (long long)step, out, (long long)(2 * step));
+                  out, (long long)step, sac_text_word(word, out), (long long)(2 * step));
     *refused = 1;
     return SAC_OK;
   }
@@ -119,6 +125,11 @@ int sac_cli_train(int argc, char** argv) {
   /* parse it */
   int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
+
+  /* say which environment is taken where none was named */
+  if (config->source[SAC_FIELD_env_id].origin == SAC_ORIGIN_LIBRARY && !quiet)
+    (void)fprintf(stderr, "sac: no --env given: taking %s ('sac envs' lists others)\n",
+                  sac_config_get(config, "env.id"));
 
   /* check the configuration, then print it or train; settings are those before --profile, which may set `device` */
   code = sac_options_env(config, &settings, &env);

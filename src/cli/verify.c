@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/json.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "verify/verify.h"
 
 static const char notes[] =
@@ -57,8 +58,8 @@ static int print_json(const char* path, const sac_verify_report* report, sac_sta
   }
 
   /* print it, and end the line */
-  int failed = json_dumpf(object, stdout, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
-  (void)putchar('\n');
+  int failed = json_dumpf(object, sac_out, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
+  (void)fputc('\n', sac_out);
   json_decref(object);
   return failed;
 }
@@ -73,30 +74,33 @@ static void print_table(const char* path, const sac_verify_report* report) {
     const sac_verify_row* row = &report->row[i];
     const int length = snprintf(NULL, 0, "%s", row->name);
     if (length > width) width = length;
-    if (!(row->share <= worst->share)) worst = row;
+    if (!isnan(worst->share) && !(row->share <= worst->share)) worst = row;
     beyond += !row->ok;
   }
 
   /* print one line for each tensor */
-  printf("%s: %s\n", path, report->kind);
-  printf("  %-*s  %8s  %11s  %11s  %10s\n", width, "tensor", "numbers", "worst error", "relative", "of allowed");
+  sac_print("%s: %s\n", path, report->kind);
+  sac_print("  %-*s  %8s  %11s  %11s  %10s\n", width, "tensor", "numbers", "worst error", "relative", "of allowed");
   for (int32_t i = 0; i < report->count; i++) {
     const sac_verify_row* row = &report->row[i];
-    printf("  %-*s  %8zu  %11.2e  %11.2e  %9.3g%%", width, row->name, row->count, row->absolute, row->relative,
-           100 * row->share);
+    sac_print("  %-*s  %8zu  %11.2e  %11.2e  %9.3g%%", width, row->name, row->count, row->absolute, row->relative,
+              100 * row->share);
 
     /* say which number is beyond, and how many could not be checked */
     if (!row->ok)
-      printf("  BEYOND: [%zu] is %.9g, expected %.9g +- %.2g", row->worst, row->ours, row->expected, row->allowed);
-    if (row->blind) printf("  (%zu not checked: gradients below rounding)", row->blind);
-    (void)putchar('\n');
+      sac_print("  BEYOND: [%zu] is %.9g, expected %.9g +- %.2g", row->worst, row->ours, row->expected, row->allowed);
+    if (row->blind) sac_print("  (%zu not checked: gradients below rounding)", row->blind);
+    (void)fputc('\n', sac_out);
   }
 
   /* print the result */
-  if (beyond) printf("  %d of %d tensors beyond their tolerance\n", beyond, report->count);
+  if (beyond)
+    sac_print("  %d of %d tensors %s beyond the tolerance; worst is %s\n", beyond, report->count,
+              beyond == 1 ? "is" : "are", worst->name);
   else
-    printf("  all %d tensors are within their tolerance; worst is %s, %.3g%% of what is allowed\n", report->count,
-           worst->name, 100 * worst->share);
+    sac_print("  %s%d tensor%s within tolerance; worst is %s, %.3g%% of what is allowed\n",
+              report->count > 1 ? "all " : "", report->count, report->count > 1 ? "s are" : " is", worst->name,
+              100 * worst->share);
 }
 
 int sac_cli_verify(int argc, char** argv) {
@@ -135,7 +139,7 @@ int sac_cli_verify(int argc, char** argv) {
     /* print the results of this file before its error */
     if (json && print_json(files.text[i], &report, status)) failed = 1;
     if (!json && status == SAC_OK) print_table(files.text[i], &report);
-    (void)fflush(stdout);
+    (void)fflush(sac_out);
     if (status != SAC_OK) (void)sac_cli_fail(status);
     failed |= !report.ok;
     sac_verify_free(&report);

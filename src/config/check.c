@@ -120,9 +120,9 @@ sac_status sac_config_resume(sac_config* saved, const sac_config* wanted, char* 
   sac_config next = *saved;
   sac_settings asked = wanted->settings;
 
-  /* merge options of the environment: a resume may name some of them and keep the others */
+  /* merge options of the environment: a resume may name some of them and keep the others; {} asks for none */
   if (changes_size) changes[0] = '\0';
-  if (wanted->source[SAC_FIELD_env_options].origin >= SAC_ORIGIN_FILE)
+  if (wanted->source[SAC_FIELD_env_options].origin >= SAC_ORIGIN_FILE && strcmp(asked.env_options, "{}") != 0)
     SAC_TRY(merge_options(&saved->settings, &asked, wanted->source[SAC_FIELD_env_options].from));
 
   /* go through the values that the caller gave and that differ from the saved ones */
@@ -175,13 +175,19 @@ void sac_config_summary(const sac_config* config, char* text, size_t size) {
                     sac_text_show(shown, value, SIZE_MAX));
   }
 
-  /* list what a file, --set or an option gave, even if it equals the default */
+  /* list what --set or an option gave, even if it equals the default, and what a file changes: it may hold all keys */
   int yours = 0;
+  sac_config* plain = NULL;
+  if (sac_config_create(&plain) == SAC_OK) (void)sac_config_preset(plain, config->settings.env_id);
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (config->source[i].origin < SAC_ORIGIN_FILE || i == SAC_FIELD_env_id || i == SAC_FIELD_out) continue;
+    if (config->source[i].origin == SAC_ORIGIN_FILE && plain &&
+        sac_field_equal(&sac_fields[i], &config->settings, &plain->settings))
+      continue;
     sac_field_print(&sac_fields[i], &config->settings, value);
     if (yours++ == 0) sac_text_append(text, size, &used, "%syou set ", count ? "; " : "");
     sac_text_append(text, size, &used, "%s%s %s", yours > 1 ? ", " : "", sac_fields[i].key,
                     sac_text_show(shown, value, SIZE_MAX));
   }
+  sac_config_destroy(plain);
 }

@@ -68,10 +68,15 @@ sac_status sac_config_assign_options(sac_config* config, const char* path, const
   char json[SAC_TEXT_MAX] = "";
   sac_source* source = &config->source[SAC_FIELD_env_options];
 
-  /* merge into a new text; where both have an option, that of the later origin wins */
+  /* an empty mapping, {}, clears the options of the same and of earlier origins */
   const int keep_old = origin < source->origin;
-  const sac_status status =
-      sac_env_options_merge(json, sizeof json, config->settings.env_options, path, node, keep_old, from);
+  const int cleared = keep_old && strcmp(config->settings.env_options, "{}") == 0;
+  const int clears = !keep_old && !path && node && node->kind == SAC_NODE_MAPPING && node->count == 0;
+  if (cleared) return SAC_OK;
+
+  /* merge into a new text; where both have an option, that of the later origin wins */
+  const char* old = clears ? "{}" : config->settings.env_options;
+  const sac_status status = sac_env_options_merge(json, sizeof json, old, path, node, keep_old, from);
   if (status != SAC_OK) return status;
 
   /* replace the text, with zeros behind it */
@@ -109,7 +114,7 @@ sac_status sac_config_create(sac_config** out) {
   config->settings = sac_settings_library;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) set_source(&config->source[i], SAC_ORIGIN_LIBRARY, "library");
   refresh_algo_layer(config);
-  return SAC_OK;
+  return sac_succeed();
 }
 
 sac_status sac_config_copy(sac_config** out, const sac_config* config) {
@@ -150,7 +155,7 @@ sac_status sac_config_set_from(sac_config* config, const char* key, const char* 
 }
 
 sac_status sac_config_set(sac_config* config, const char* key, const char* value) {
-  return sac_config_set_from(config, key, value, SAC_ORIGIN_SET, "sac_config_set");
+  return sac_result(sac_config_set_from(config, key, value, SAC_ORIGIN_SET, "sac_config_set"));
 }
 
 const char* sac_config_get(sac_config* config, const char* key) {

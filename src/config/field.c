@@ -83,13 +83,44 @@ static const char* last_word(const char* key) {
   return dot ? dot + 1 : key;
 }
 
-const char* sac_field_nearest(const char* key) {
-  /* a name that other programs use has one meaning */
-  const char* word = last_word(key);
+/* The key that other programs call `word`; NULL: none. */
+static const char* alias_of(const char* word) {
 #define ALIAS(name, meant) \
   if (sac_text_same(word, name)) return meant;
   SAC_FIELD_ALIASES(ALIAS)
 #undef ALIAS
+  return NULL;
+}
+
+const char* sac_field_known_as(const char* name) {
+  char word[64] = "";
+  size_t used = 0;
+  const char* found = NULL;
+
+  /* options have '-' where keys have '_' */
+  sac_text_append(word, sizeof word, &used, "%s", name);
+  for (char* c = word; *c; c++)
+    if (*c == '-') *c = '_';
+
+  /* a whole key, or a name that other programs use */
+  const sac_field_index field = sac_field_find(word);
+  if (field != SAC_FIELD_COUNT) return sac_fields[field].key;
+  if (alias_of(word)) return alias_of(word);
+
+  /* the last word of one key; "every" is that of several */
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (!sac_text_same(word, last_word(sac_fields[i].key))) continue;
+    if (found) return NULL;
+    found = sac_fields[i].key;
+  }
+  return found;
+}
+
+const char* sac_field_nearest(const char* key) {
+  /* a name that other programs use has one meaning */
+  const char* word = last_word(key);
+  const char* alias = alias_of(word);
+  if (alias) return alias;
 
   /* compare whole keys, and last words in case the section is missing or wrong; distances count half edits */
   const char* best = NULL;
@@ -102,8 +133,8 @@ const char* sac_field_nearest(const char* key) {
     const size_t by_word = sac_text_distance(word, last);
     const int near_word = by_word * 3 <= longer_word * 2; /* at most a third of the word may differ */
 
-    /* skip keys that are far: more than half of the whole key and a third of the word differ */
-    if (distance > longer && !near_word) continue;
+    /* skip keys that are far: more than a third of the whole key and of the word differ */
+    if (distance * 3 > longer * 2 && !near_word) continue;
 
     /* a near word counts as half an edit more than it is, so that a whole key that is as near wins */
     if (near_word && by_word + 1 < distance) distance = by_word + 1;

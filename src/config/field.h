@@ -82,6 +82,10 @@ extern const sac_settings sac_settings_library;
 /* Finds the field of a key; SAC_FIELD_COUNT when there is none. */
 sac_field_index sac_field_find(const char* key);
 
+/* The key that a name stands for, without a doubt: a key, the last word of a single key ("lr"), or a name that other
+ * programs use ("learning-rate"; '-' counts as '_'). NULL: none. */
+const char* sac_field_known_as(const char* name);
+
 /* The key that was probably meant, also by a name that other programs use; NULL when none is near. */
 const char* sac_field_nearest(const char* key);
 

@@ -3,6 +3,7 @@
 
 #include "config/field.h"
 #include "util/error.h"
+#include "util/file.h"
 #include "util/number.h"
 #include "util/text.h"
 
@@ -136,9 +137,17 @@ static sac_status parse_choice(const sac_field* field, const char* text, const c
   return COMPLAIN("is not one of: %s", range);
 }
 
-/* Parses text, whose length and characters are limited. */
+/* Parses text, whose length and characters are limited. Each text is a path or may be one, so that "~" is the home
+ * folder. */
 static sac_status parse_text(const sac_field* field, const char* text, const char* from, char* value) {
-  char shown[SAC_SHOW_MAX];
+  char shown[SAC_SHOW_MAX], path[SAC_PATH_MAX];
+  if (text[0] == '~') {
+    const sac_status status = sac_expand_home(path, text);
+    if (status != SAC_OK) return COMPLAIN("is no path: %s", sac_last_error());
+    text = path;
+  }
+
+  /* check length and characters */
   const size_t length = strlen(text);
   if (!is_inside(field, (double)length)) return COMPLAIN("is longer than %d bytes", (int)field->high);
   if (!sac_text_printable(text, length)) return COMPLAIN("is not printable UTF-8 text");

@@ -2,12 +2,12 @@
  * the resume check all iterate over it. A new field is one line here and its use.
  *
  * X(kind, member, key, default, low, high, change, help)
- *   kind    INT int64_t | REAL double | AUTO double, NaN means "auto" | BOOL int | TEXT char[SAC_TEXT_MAX]
- *           CHOICE int, index into `member`_names (src/config/field.c) | SIZES the hidden widths
- *           OPTIONS a mapping, kept as JSON text: keys sorted, "{}" when empty | DEVICE text: auto or a device
- *   low, high   the allowed range, both ends included; a low of OPEN(x) is excluded. TEXT: of its length in bytes
- *   change  what a resume may do: FREE (change it: it has no effect on results) | LATER (change it: the new value holds
- *           from the resume on) | FIXED (not change it)
+ *   kind    INT int64_t | REAL double | AUTO double, NaN means "auto" | BOOL int | TEXT char[SAC_TEXT_MAX], a path or
+ * what may be one: "~/x" is in the home folder CHOICE int, index into `member`_names (src/config/field.c) | SIZES the
+ * hidden widths OPTIONS a mapping, kept as JSON text: keys sorted, "{}" when empty | DEVICE text: auto or a device low,
+ * high   the allowed range, both ends included; a low of OPEN(x) is excluded. TEXT: of its length in bytes change  what
+ * a resume may do: FREE (change it: it has no effect on results) | LATER (change it: the new value holds from the
+ * resume on) | FIXED (not change it)
  *
  * Keys of one section ("optim.") stand together. */
 #ifndef SAC_CONFIG_FIELDS_H
@@ -52,7 +52,7 @@ typedef struct sac_sizes {
   X(INT, warmup_steps, "train.warmup_steps", 10000, 0, SAC_BIG, LATER,                                               \
     "first steps without updates, with random actions, or with those of the agent that init.file gives")             \
   X(AUTO, actor_delay_steps, "train.actor_delay_steps", NAN, 0, SAC_BIG, FIXED,                                      \
-    "steps of learning in which critics learn alone; auto: 0, or some if they start anew for a given policy")        \
+    "steps of learning in which critics learn alone; auto: 0, or 5000 if they start anew for a given policy")        \
   X(REAL, updates_per_step, "train.updates_per_step", 1.0, 0, 1000, LATER,                                           \
     "updates for each step after the warm-up; the fraction is carried")                                              \
   X(INT, overlap, "train.overlap", 0, 0, 4194304, FIXED,                                                             \
@@ -89,6 +89,8 @@ typedef struct sac_sizes {
     "what to take: of actor, critics, alpha, optimizer; auto: all that it has but the optimizer; all")               \
   X(INT, eval_every, "eval.every", 10000, 0, SAC_BIG, LATER, "steps between evaluations; 0: none")                   \
   X(INT, eval_episodes, "eval.episodes", 10, 1, 100000, LATER, "deterministic episodes per evaluation")              \
+  X(TEXT, eval_camera, "eval.camera", "auto", 1, 63, FREE,                                                           \
+    "of videos of MuJoCo's tasks: auto follows the body, default stays, or a camera's name")                         \
   X(INT, log_every, "log.every", 1000, 1, SAC_BIG, LATER, "steps between rows of metrics")                           \
   X(INT, checkpoint_every, "checkpoint.every", 10000, 0, SAC_BIG, LATER,                                             \
     "steps between checkpoints; 0: only at the end")                                                                 \
@@ -118,6 +120,10 @@ typedef struct sac_sizes {
   X("output", "out")                            \
   X("output_dir", "out")                        \
   X("total_timesteps", "train.steps")           \
+  X("timesteps", "train.steps")                 \
+  X("num_timesteps", "train.steps")             \
+  X("total_steps", "train.steps")               \
+  X("num_steps", "train.steps")                 \
   X("max_steps", "train.steps")                 \
   X("learning_starts", "train.warmup_steps")    \
   X("start_steps", "train.warmup_steps")        \

@@ -7,6 +7,7 @@
 #include "config/settings.h"
 #include "config/sources.h"
 #include "util/error.h"
+#include "util/file.h"
 #include "util/text.h"
 
 /* The reading of one text, [text, end). name: for messages. */
@@ -52,6 +53,7 @@ static int comment_source(const reader* in, int line, char* from, size_t size) {
   if (!start) return 0;
   const char* stop = memchr(start, '\n', (size_t)(in->end - start));
   if (!stop) stop = in->end;
+  if (stop > start && stop[-1] == '\r') stop--;
 
   /* find the last "# from ", because a text value may hold one too */
   const char* found = NULL;
@@ -127,9 +129,11 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
     if (status != SAC_OK) return status;
   }
 
-  /* assign it as text */
-  return sac_config_assign(in->config, field, node->kind == SAC_NODE_SEQUENCE ? list : node->text, in->origin,
-                           source_of(in, node->line));
+  /* assign it as text; a plain ~ or null is YAML's word for no value */
+  const char* text = node->kind == SAC_NODE_SEQUENCE ? list : node->text;
+  if (node->kind == SAC_NODE_SCALAR && node->plain && (strcmp(text, "~") == 0 || sac_text_same(text, "null")))
+    text = "";
+  return sac_config_assign(in->config, field, text, in->origin, source_of(in, node->line));
 }
 
 /* Assigns all keys of a mapping, and those of its sections. prefix: the section so far, "" or "optim". */
@@ -182,7 +186,10 @@ sac_status sac_config_load(sac_config* config, const char* path) {
   char* text = NULL;
 
   /* open the file */
-  FILE* file = fopen(path, "rbe");
+  char whole[SAC_PATH_MAX];
+  status = sac_expand_home(whole, path);
+  if (status != SAC_OK) return status;
+  FILE* file = fopen(whole, "rbe");
   if (!file) return sac_fail(SAC_ERROR_FILE, "%s: cannot be opened: %s", name, strerror(errno));
 
   /* read one byte more than is allowed, so that a file that is too large is noticed */
@@ -202,13 +209,13 @@ sac_status sac_config_load(sac_config* config, const char* path) {
 fail:
   free(text);
   fclose(file);
-  return status;
+  return sac_result(status);
 }
 
 /* Whether YAML reads the text back unchanged without quotes. Only safe characters pass, and ':' only inside a word. */
 static int plain(const char* text) {
   static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-";
-  if (!*text || strchr("+-", *text)) return 0;
+  if (!*text || strchr("+-", *text) || sac_text_same(text, "null")) return 0;
   for (const char* c = text; *c; c++)
     if (!strchr(safe, *c) && !(*c == ':' && c[1] && c[1] != ' ')) return 0;
   return 1;

@@ -39,7 +39,7 @@ sac_status sac_config_preset(sac_config* config, const char* env_id) {
 
   /* replace the configuration only if everything went well */
   *config = next;
-  return SAC_OK;
+  return sac_succeed();
 fail:
   return status;
 }

@@ -68,8 +68,8 @@ sac_status sac_config_parse(sac_config* config, const char* text, size_t size, c
  * FIXED field differs; `saved` is unchanged). */
 sac_status sac_config_resume(sac_config* saved, const sac_config* wanted, char* changes, size_t changes_size);
 
-/* Describes in one line what the preset changes from the library's defaults, and what a file, --set or an option gave
- * (without env.id and out). */
+/* Describes in one line what the preset changes from the library's defaults, and what --set or an option gave,
+ * and what a file changes (without env.id and out). */
 void sac_config_summary(const sac_config* config, char* text, size_t size);
 
 /* What this room needs to know about an environment, by its id (src/env/list.c). */

@@ -22,8 +22,9 @@ struct sac_config {
 };
 
 /* Assign a value: sac_config_assign the value `text` of a field, sac_config_assign_options the value `node` (NULL: an
- * empty one) of env.options (path NULL) or of env.options.PATH. If a later origin already gave a value, that value
- * stays, but the new one is still checked. from: the name of the source. Errors: CONFIG, MEMORY. */
+ * empty one) of env.options (path NULL; {} clears earlier options) or of env.options.PATH. If a later origin already
+ * gave a value, that value stays, but the new one is still checked. from: the name of the source. Errors: CONFIG,
+ * MEMORY. */
 sac_status sac_config_assign(sac_config* config, sac_field_index field, const char* text, sac_origin origin,
                              const char* from);
 sac_status sac_config_assign_options(sac_config* config, const char* path, const sac_node* node, sac_origin origin,

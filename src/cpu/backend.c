@@ -10,6 +10,7 @@
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/system.h"
+#include "util/text.h"
 
 /* The number of panels in a chunk. If threads share an agent, each thread has at least one chunk. It has two if the
  * weights fit in a core's cache: other threads can then take one from a thread that is late. Results do not depend on
@@ -29,11 +30,16 @@ static int32_t chunk_panels(const sac_agent* agent, const sac_cpu* cpu) {
 
 /* Computes all sizes of *cpu and the plan of the update, before anything is allocated. Errors: CONFIG. */
 static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
+  char shown[SAC_SHOW_MAX];
   memset(cpu, 0, sizeof *cpu);
   const sac_shape* s = &agent->shape;
 
   /* threads, and the chunks that rows are divided into */
   cpu->isa = sac_isa_choose();
+  const char* wanted = getenv("SAC_CPU");
+  if (wanted && *wanted && strcmp(wanted, cpu->isa->name) != 0)
+    return sac_fail(SAC_ERROR_CONFIG, "SAC_CPU=%s: this processor has no such kernels ('sac info' lists them)",
+                    sac_text_show(shown, wanted, SIZE_MAX));
   cpu->threads = agent->settings.threads > 0 ? (int32_t)agent->settings.threads : sac_processors();
   cpu->scratches = cpu->threads < s->population ? cpu->threads : s->population;
   cpu->panels = sac_panels(s->batch);

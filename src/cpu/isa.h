@@ -106,7 +106,7 @@ extern const sac_isa sac_isa_avx512;
 const sac_isa* sac_isa_available(int32_t index);
 
 /* The instruction set to use: the one that the environment variable SAC_CPU names ("portable", "avx2", "avx512") if the
- * processor has it, else the best one. */
+ * processor has it, else the best one. An agent is not created with a SAC_CPU that the processor does not have. */
 const sac_isa* sac_isa_choose(void);
 
 #endif

@@ -48,9 +48,10 @@ sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* t, const
       const uint64_t place = (agent->counters[p].pushed + i) % (uint64_t)agent->shape.capacity;
       float* to = ring + (size_t)place * (size_t)row->floats;
 
-      /* write the row in the layout of replay/rows.h */
+      /* write the row in the layout of replay/rows.h; an action may be beyond 1 by a rounding */
       memcpy(to + row->obs, t->obs + from * obs, obs * sizeof(float));
-      memcpy(to + row->action, t->action + from * actions, actions * sizeof(float));
+      for (size_t a = 0; a < actions; a++)
+        to[(size_t)row->action + a] = sac_clamp(t->action[from * actions + a], -1, 1);
       to[row->reward] = t->reward[from];
       to[row->terminated] = (float)t->terminated[from];
       to[row->truncated] = (float)t->truncated[from];

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "cuda/cuda.h"
+#include "kernels/real.h"
 #include "replay/sampler.h"
 #include "util/error.h"
 
@@ -48,10 +49,14 @@ static sac_status push_staged(sac_agent* agent, const sac_transitions* t, int32_
   void* at = gpu->push_rows;
   args.obs = at, at = stage(at, t->obs, P, all, from, rows, obs);
   args.next_obs = at, at = stage(at, t->next_obs, P, all, from, rows, obs);
+  float* const actions = at;
   args.action = at, at = stage(at, t->action, P, all, from, rows, action);
   args.reward = at, at = stage(at, t->reward, P, all, from, rows, sizeof(float));
   args.terminated = at, at = stage(at, t->terminated, P, all, from, rows, 1);
   args.truncated = at, (void)stage(at, t->truncated, P, all, from, rows, 1);
+
+  /* an action may be beyond 1 by a rounding */
+  for (size_t i = 0; i < P * rows * (size_t)agent->shape.action; i++) actions[i] = sac_clamp(actions[i], -1, 1);
 
   /* queue the kernel, and record when it has read the rows */
   SAC_CUDA_TRY(gpu, sac_replay_push_rows(gpu->stream, &args));

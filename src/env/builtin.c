@@ -104,7 +104,7 @@ static int bad_action(instance* env, int32_t i, float action) {
  *
  * reset, step: options are copied to the stack, so the compiler knows that the loop's stores do not change them.
  * step: all discrete actions are checked before any environment moves. No task truncates: the vector applies the limit.
- * The last three of the table are info_names, info (the tasks have none) and concurrent. */
+ * The last four of the table are info_names, info (the tasks have none), concurrent and describe. */
 #define DRIVER(name, NAME, id, summary)                                                                       \
   static int name##_reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {                \
     const instance* env = self;                                                                               \
@@ -158,7 +158,8 @@ static int bad_action(instance* env, int32_t i, float action) {
                                          env_state_set,                                                       \
                                          NULL,                                                                \
                                          NULL,                                                                \
-                                         1};
+                                         1,                                                                   \
+                                         NULL};
 SAC_TASKS(DRIVER)
 
 /* The four functions behind `start` are NULL: a built-in task can always be made, always starts from as many numbers,

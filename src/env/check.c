@@ -1,10 +1,15 @@
 #include "env/check.h"
 
+#include <jansson.h>
 #include <math.h>
 #include <string.h>
 
 #include "util/error.h"
 #include "util/text.h"
+
+int sac_env_is_concurrent(const sac_env_api* api) {
+  return api->size > SAC_ENV_API_SIZE_BEFORE_INFO && api->concurrent;
+}
 
 const char* sac_env_error_text(const sac_env_api* api, void* self) {
   const char* text = api->error ? api->error(self) : NULL;
@@ -15,9 +20,10 @@ sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
   char shown[SAC_SHOW_MAX];
   sac_text_show(shown, id, SIZE_MAX);
 
-  /* the table has the size of this version, or of the version before info */
+  /* the table has the size of this version, or of one before it */
   if (!api) return sac_fail(SAC_ERROR_ENV, "%s: there is no table of functions", shown);
-  if (api->abi != SAC_ENV_ABI || (api->size != sizeof *api && api->size != SAC_ENV_API_SIZE_BEFORE_INFO))
+  if (api->abi != SAC_ENV_ABI || (api->size != sizeof *api && api->size != SAC_ENV_API_SIZE_BEFORE_DESCRIBE &&
+                                  api->size != SAC_ENV_API_SIZE_BEFORE_INFO))
     return sac_fail(SAC_ERROR_ENV,
                     "%s: its table of functions has ABI %u and %u bytes, this library has %u and %zu: build it against "
                     "this <sac/env.h>",
@@ -35,7 +41,7 @@ sac_status sac_env_check_api(const char* id, const sac_env_api* api) {
   const int states = (api->state_size != NULL) + (api->state_get != NULL) + (api->state_set != NULL);
   if (states != 0 && states != 3)
     return sac_fail(SAC_ERROR_ENV, "%s: state_size, state_get and state_set come together or not at all", shown);
-  if (api->size == sizeof *api && !api->info_names != !api->info)
+  if (api->size > SAC_ENV_API_SIZE_BEFORE_INFO && !api->info_names != !api->info)
     return sac_fail(SAC_ERROR_ENV, "%s: info_names and info come together or not at all", shown);
   return SAC_OK;
 }
@@ -46,10 +52,10 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
 
   /* sizes and the time limit */
   if (spec->obs_size < 1 || spec->obs_size > SAC_ENV_SIZE_MAX)
-    return sac_fail(SAC_ERROR_ENV, "%s: %d observations; 1 to %d are possible", shown, (int)spec->obs_size,
+    return sac_fail(SAC_ERROR_ENV, "%s: obs_size is %d; 1 to %d are possible", shown, (int)spec->obs_size,
                     SAC_ENV_SIZE_MAX);
   if (spec->action_size < 1 || spec->action_size > SAC_ENV_SIZE_MAX)
-    return sac_fail(SAC_ERROR_ENV, "%s: %d actions; 1 to %d are possible", shown, (int)spec->action_size,
+    return sac_fail(SAC_ERROR_ENV, "%s: action_size is %d; 1 to %d are possible", shown, (int)spec->action_size,
                     SAC_ENV_SIZE_MAX);
   if (spec->max_episode_steps < 0)
     return sac_fail(SAC_ERROR_ENV, "%s: max_episode_steps is %d; 0 means no limit", shown,
@@ -87,19 +93,11 @@ static int is_identifier(const char* name, size_t length) {
          !(name[0] >= '0' && name[0] <= '9');
 }
 
-sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self, const char* const** name,
-                              int32_t* count) {
+sac_status sac_env_check_names(const char* id, const char* const* names, int32_t* count) {
   char shown[SAC_SHOW_MAX], term[SAC_SHOW_MAX];
-  *name = NULL;
-  *count = 0;
-
-  /* an older table ends before info, and info is optional */
-  if (api->size < sizeof *api || !api->info_names) return SAC_OK;
   sac_text_show(shown, id, SIZE_MAX);
 
-  /* get the list; the loop ends after SAC_ENV_INFO_MAX names, in case the list lacks its NULL */
-  const char* const* names = api->info_names(self);
-  if (!names) return sac_fail(SAC_ERROR_ENV, "%s: info_names gave no list", shown);
+  /* the loop ends after SAC_ENV_INFO_MAX names, in case the list lacks its NULL */
   int32_t k = 0;
   for (; k <= SAC_ENV_INFO_MAX && names[k]; k++) {
     /* a valid name; strnlen, in case the text lacks its 0 */
@@ -122,8 +120,36 @@ sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self
     return sac_fail(SAC_ERROR_ENV, "%s: info has more than %d terms, or the list of their names does not end with NULL",
                     shown, SAC_ENV_INFO_MAX);
 
-  /* the list stays the environment's */
-  *name = names;
   *count = k;
   return SAC_OK;
+}
+
+sac_status sac_env_check_info(const char* id, const sac_env_api* api, void* self, const char* const** name,
+                              int32_t* count) {
+  char shown[SAC_SHOW_MAX];
+  *name = NULL;
+  *count = 0;
+
+  /* an older table ends before info, and info is optional */
+  if (api->size == SAC_ENV_API_SIZE_BEFORE_INFO || !api->info_names) return SAC_OK;
+  *name = api->info_names(self);
+  if (!*name) return sac_fail(SAC_ERROR_ENV, "%s: info_names gave no list", sac_text_show(shown, id, SIZE_MAX));
+  return sac_env_check_names(id, *name, count);
+}
+
+sac_status sac_env_check_description(const char* id, const sac_env_api* api, void* self, const char** text) {
+  char shown[SAC_SHOW_MAX];
+  json_error_t error;
+
+  /* an older table ends before describe, and describe is optional */
+  *text = api->size == sizeof *api && api->describe ? api->describe(self) : NULL;
+  if (!*text) return SAC_OK;
+
+  /* a reader of the policy expects a JSON object */
+  json_t* object = json_loads(*text, JSON_REJECT_DUPLICATES, &error);
+  const int is_object = json_is_object(object);
+  json_decref(object);
+  if (is_object) return SAC_OK;
+  return sac_fail(SAC_ERROR_ENV, "%s: describe gave no JSON object: %s", sac_text_show(shown, id, SIZE_MAX),
+                  error.text[0] ? error.text : "it gave another value");
 }

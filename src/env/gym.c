@@ -19,6 +19,9 @@
 
 #define LINES 6 /* that the probe prints */
 
+static const sac_env_api* loaded;        /* the module's table; NULL: Python was not started */
+static sac_gym_generators_fn generators; /* of the module */
+
 /* Python code that prints a line for each fact that loading needs: version ('t': without the global lock), program,
  * folder of libpython, its two possible file names, prefix. */
 static const char probe[] =
@@ -226,11 +229,12 @@ static sac_status start(const sac_env_api** api) {
   SAC_TRY(ask(p));
   SAC_TRY(load_python(p));
 
-  /* load our module, and look up its two functions */
+  /* load our module, and look up its functions */
   void* module = load_module(reason, sizeof reason);
   void* begin = module ? dlsym(module, SAC_GYM_START) : NULL;
   void* table = module ? dlsym(module, "sac_env_plugin") : NULL;
-  if (!begin || !table)
+  void* seeding = module ? dlsym(module, SAC_GYM_GENERATORS) : NULL;
+  if (!begin || !table || !seeding)
     SAC_TRY(
         sac_fail(SAC_ERROR_ENV,
                  "gym: environments need sac_gym.so, which %s%s: build sac where Python's headers are (scripts/setup "
@@ -242,6 +246,7 @@ static sac_status start(const sac_env_api** api) {
   sac_env_plugin_fn plugin;
   memcpy(&gym_start, &begin, sizeof gym_start);
   memcpy(&plugin, &table, sizeof plugin);
+  memcpy(&generators, &seeding, sizeof generators);
 
   /* check the table, then start the interpreter */
   SAC_TRY(sac_env_check_api("sac_gym.so", plugin()));
@@ -255,10 +260,10 @@ fail:
 
 sac_status sac_env_gym_load(const char* id, const sac_env_api** api) {
   static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-  static const sac_env_api* loaded;
   sac_status status = SAC_OK;
   *api = NULL;
-  if (!id[4]) return sac_fail(SAC_ERROR_ENV, "gym: names no environment: gym:LunarLander-v3, or gym:PACKAGE:ID");
+  if (!id[4])
+    return sac_fail(SAC_ERROR_ENV, "gym: names no environment: gym:LunarLanderContinuous-v3, or gym:PACKAGE:ID");
 
   /* the first call starts Python; a failure leaves *api NULL, and the next call tries again */
   (void)pthread_mutex_lock(&lock);
@@ -266,4 +271,8 @@ sac_status sac_env_gym_load(const char* id, const sac_env_api** api) {
   *api = loaded;
   (void)pthread_mutex_unlock(&lock);
   return status;
+}
+
+void sac_env_gym_generators(sac_gym_generators_call what, const sac_env_api* api, void* self, uint64_t seed) {
+  if (loaded) generators(what, api == loaded ? self : NULL, seed);
 }

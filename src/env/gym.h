@@ -6,6 +6,8 @@
 
 #include <sac/env.h>
 
+#include "env/gym/gym.h"
+
 /* Whether `id` begins with "gym:". */
 int sac_env_is_gym(const char* id);
 
@@ -18,5 +20,9 @@ const char* sac_env_gym_task(const char* id);
  * the current folder; else python3 of PATH. If that one does not work, no other is tried. Errors: ENV (no Python, none
  * that can be embedded, or this build has no module). */
 sac_status sac_env_gym_load(const char* id, const sac_env_api** api);
+
+/* Calls the module for the generators of Python. Does nothing where Python was not started. self: an instance of `api`,
+ * or NULL; it counts only if `api` is the table of gym: ids. */
+void sac_env_gym_generators(sac_gym_generators_call what, const sac_env_api* api, void* self, uint64_t seed);
 
 #endif

@@ -1,8 +1,10 @@
 #include "env/list.h"
 
 #include <string.h>
+#include <strings.h>
 
 #include "config/settings.h"
+#include "env/guard.h"
 #include "env/gym.h"
 #include "env/mujoco/tasks.h"
 #include "env/plugin.h"
@@ -52,6 +54,37 @@ const char* sac_env_source(const char* id) {
   return sac_env_entry_find(id) ? "MuJoCo" : sac_env_is_gym(id) ? "Gymnasium" : "plugin";
 }
 
+/* Fails for an id that is of no kind, and says what was probably meant. */
+static sac_status unknown(const char* id) {
+  const char* ids[LISTED_MAX];
+  const int32_t count = sac_env_count() < LISTED_MAX ? sac_env_count() : LISTED_MAX;
+  char shown[SAC_SHOW_MAX], task[SAC_SHOW_MAX];
+  const size_t length = strlen(id);
+  const char* colon = strchr(id, ':');
+  sac_text_show(shown, id, SIZE_MAX);
+
+  /* a file in the current folder, which is a path only with a slash */
+  if ((length > 3 && strcmp(id + length - 3, ".so") == 0) || strstr(id, ".so."))
+    return sac_fail(SAC_ERROR_ENV, "no environment '%s': your own shared object is named by its path, ./%s", shown,
+                    shown);
+  if (length > 3 && strcmp(id + length - 3, ".py") == 0)
+    return sac_fail(SAC_ERROR_ENV,
+                    "no environment '%s': an environment in Python is registered in Gymnasium, and named gym:MODULE:ID",
+                    shown);
+
+  /* another spelling of gym: */
+  if (colon && strncasecmp(id, "gym", 3) == 0)
+    return sac_fail(SAC_ERROR_ENV, "no environment '%s': those of Gymnasium are named gym:%s", shown,
+                    sac_text_show(task, colon + 1, SIZE_MAX));
+
+  /* the nearest of the list */
+  for (int32_t i = 0; i < count; i++) ids[i] = sac_env_at(i)->id;
+  const char* near = sac_nearest(id, ids, (size_t)count);
+  if (near)
+    return sac_fail(SAC_ERROR_ENV, "no environment '%s'; nearest is %s. Gymnasium's own: gym:%s", shown, near, shown);
+  return sac_fail(SAC_ERROR_ENV, "no environment '%s' ('sac envs' lists them). Gymnasium's own: gym:%s", shown, shown);
+}
+
 sac_status sac_env_find(const char* id, const sac_env_api** api) {
   *api = NULL;
 
@@ -64,18 +97,16 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
   }
   if (!id || !*id) return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('sac envs' lists them)");
 
-  /* an environment from outside, whose code is loaded */
-  if (sac_env_is_gym(id)) return sac_env_gym_load(id, api);
-  if (sac_env_is_plugin(id)) return sac_env_plugin_load(id, api);
+  /* an environment from outside, whose code is loaded, and may change the process then */
+  if (sac_env_is_outside(id)) {
+    char name[SAC_SHOW_MAX];
+    sac_guard guard = sac_guard_create(1);
+    sac_guard_enter(&guard, (sac_env_place){sac_text_show(name, id, SIZE_MAX), "load", 0}, 1);
+    const sac_status status = sac_env_is_gym(id) ? sac_env_gym_load(id, api) : sac_env_plugin_load(id, api);
+    sac_guard_leave(&guard);
+    sac_guard_destroy(&guard);
+    return status;
+  }
 
-  /* unknown: name the nearest of the list */
-  const char* ids[LISTED_MAX];
-  const int32_t count = sac_env_count() < LISTED_MAX ? sac_env_count() : LISTED_MAX;
-  for (int32_t i = 0; i < count; i++) ids[i] = sac_env_at(i)->id;
-  char shown[SAC_SHOW_MAX];
-  sac_text_show(shown, id, SIZE_MAX);
-  const char* near = sac_nearest(id, ids, (size_t)count);
-  if (near)
-    return sac_fail(SAC_ERROR_ENV, "no environment '%s'; nearest is %s. Gymnasium's own: gym:%s", shown, near, shown);
-  return sac_fail(SAC_ERROR_ENV, "no environment '%s' ('sac envs' lists them). Gymnasium's own: gym:%s", shown, shown);
+  return unknown(id);
 }

@@ -3,6 +3,7 @@
 #include <jansson.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "util/error.h"
@@ -76,22 +77,31 @@ static int read_end(const json_t* value, double* end) {
   return 0;
 }
 
+/* The given value as JSON, for messages: "'g' = 99". */
+static const char* given_text(char text[SAC_SHOW_MAX], const json_t* value) {
+  char* json = json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(9));
+  sac_text_show(text, json ? json : "?", SIZE_MAX);
+  free(json);
+  return text;
+}
+
 static sac_status read_range(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+  char given[SAC_SHOW_MAX];
   double low, high;
 
   /* two ends, the smaller first */
   if (!json_is_array(value) || json_array_size(value) != 2 || !read_end(json_array_get(value, 0), &low) ||
       !read_end(json_array_get(value, 1), &high) || !(low <= high))
     return sac_fail(SAC_ERROR_CONFIG,
-                    "env.options: %s takes two numbers such as [0.2, 1.0] as '%s', the smaller first; no bound is "
-                    "\"-inf\" or \"inf\"",
-                    id, option->name);
+                    "env.options: %s takes two numbers such as [0.2, 1.0] as '%s', not %s; the smaller first, and no "
+                    "bound is \"-inf\" or \"inf\"",
+                    id, option->name, given_text(given, value));
   store_range(option, options, low, high);
   return SAC_OK;
 }
 
 static sac_status read_text(const sac_env_option* option, const char* id, const json_t* value, void* options) {
-  char digits[32];
+  char digits[32], given[SAC_SHOW_MAX];
   const char* text = json_string_value(value);
 
   /* a whole number is taken as its digits, such as the number of a body */
@@ -102,35 +112,40 @@ static sac_status read_text(const sac_env_option* option, const char* id, const 
 
   /* refuse other types (text is NULL), "" and what does not fit */
   if (!text || !*text || !store_text(option, options, text))
-    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a text of 1 to %d bytes as '%s'", id,
-                    (int)option->high - 1, option->name);
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a text of 1 to %d bytes as '%s', not %s", id,
+                    (int)option->high - 1, option->name, given_text(given, value));
   return SAC_OK;
 }
 
 static sac_status read_number(const sac_env_option* option, const char* id, const json_t* value, void* options) {
   const int whole = option->kind == SAC_ENV_OPTION_INT;
   const double number = json_number_value(value);
+  char given[SAC_SHOW_MAX];
 
   /* in the range and, for INT, without a fraction */
   if (!json_is_number(value) || !(number >= option->low && number <= option->high) ||
       (whole && number != (double)(int32_t)number))
-    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a %snumber in [%g, %g] as '%s'", id, whole ? "whole " : "",
-                    option->low, option->high, option->name);
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes a %snumber in [%g, %g] as '%s', not %s", id,
+                    whole ? "whole " : "", option->low, option->high, option->name, given_text(given, value));
   store(option, options, number);
   return SAC_OK;
 }
 
 static sac_status read_choice(const sac_env_option* option, const char* id, const json_t* value, void* options) {
   const int32_t index = json_is_string(value) ? choice_index(option->choices, json_string_value(value)) : -1;
+  char given[SAC_SHOW_MAX];
   if (index < 0)
-    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes one of \"%s\" as '%s'", id, option->choices, option->name);
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes one of \"%s\" as '%s', not %s", id, option->choices,
+                    option->name, given_text(given, value));
   store(option, options, index);
   return SAC_OK;
 }
 
 static sac_status read_bool(const sac_env_option* option, const char* id, const json_t* value, void* options) {
+  char given[SAC_SHOW_MAX];
   if (!json_is_boolean(value))
-    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes true or false as '%s'", id, option->name);
+    return sac_fail(SAC_ERROR_CONFIG, "env.options: %s takes true or false as '%s', not %s", id, option->name,
+                    given_text(given, value));
   store(option, options, json_is_true(value) ? 1 : 0);
   return SAC_OK;
 }

@@ -17,8 +17,7 @@ static const char* const not_gymnasium[] = {"threads", "sac_workers"};
 
 /* Makes the options of the recorded environment: the run's own as keyword arguments of gymnasium.make, and the settings
  * of the recorder. ours: the environment is one of our own tasks. */
-static sac_status make_options(sac_env_record* record, const char* options, int ours, const char* folder,
-                               const char* name) {
+static sac_status make_options(sac_env_record* record, const char* options, int ours, const sac_env_film* film) {
   json_error_t error;
   json_t* root = json_loads(options && *options ? options : "{}", JSON_REJECT_DUPLICATES, &error);
   sac_status status = SAC_OK;
@@ -32,8 +31,9 @@ static sac_status make_options(sac_env_record* record, const char* options, int 
 
   /* add the recorder's settings */
   if (json_object_set_new(root, SAC_GYM_RECORD,
-                          json_pack("{s:s, s:s, s:b}", "folder", folder, "name", name, "ours", ours)) != 0)
-    SAC_TRY(sac_fail(SAC_ERROR_FILE, "a video's folder and name must be UTF-8 text"));
+                          json_pack("{s:s, s:s, s:b, s:s, s:I}", "folder", film->folder, "name", film->name, "ours",
+                                    ours, "camera", film->camera, "episodes", (json_int_t)film->episodes)) != 0)
+    SAC_TRY(sac_fail(SAC_ERROR_FILE, "a video's folder, name and camera must be UTF-8 text"));
 
   /* write them as text; 17 digits keep every bit of a double */
   record->options = json_dumps(root, JSON_COMPACT | JSON_REAL_PRECISION(17));
@@ -43,8 +43,7 @@ fail:
   return status;
 }
 
-sac_status sac_env_record_make(sac_env_record* record, const char* id, const char* options, const char* folder,
-                               const char* name) {
+sac_status sac_env_record_make(sac_env_record* record, const char* id, const char* options, const sac_env_film* film) {
   sac_status status = SAC_OK;
   char shown[SAC_SHOW_MAX];
   const int ours = sac_env_entry_find(id) != NULL;
@@ -60,8 +59,8 @@ sac_status sac_env_record_make(sac_env_record* record, const char* id, const cha
   /* in place of a task of ours take Gymnasium's of the same id */
   SAC_TRY(sac_path(record->id, "%s%s", ours ? "gym:" : "", id));
   SAC_TRY(sac_env_find(record->id, &record->api));
-  SAC_TRY(make_options(record, options, ours, folder, name));
-  SAC_TRY(sac_make_folders(folder));
+  SAC_TRY(make_options(record, options, ours, film));
+  SAC_TRY(sac_make_folders(film->folder));
 fail:
   return status;
 }

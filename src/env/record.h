@@ -15,13 +15,19 @@ typedef struct sac_env_record {
   char* options;         /* a JSON object, for create */
 } sac_env_record;
 
+/* What is recorded. The texts are not owned. */
+typedef struct sac_env_film {
+  const char *folder, *name; /* of the videos */
+  const char* camera;        /* as key eval.camera says; other tasks than MuJoCo's take "auto" and "default" alone */
+  int64_t episodes;          /* how many will be played, for messages */
+} sac_env_film;
+
 /* Finds the environment that is played and recorded in place of `id` with `options` (a JSON object). An instance made
  * from `record` writes its episode I, counted from 0, to sac_env_record_path of I. In place of a task of ours
  * Gymnasium's is played: it has the same observations, actions and dynamics, but starts episodes from its own random
  * numbers. Makes the folder. `record` is the caller's to clear, also on failure. Errors: ENV (a plugin; no Python, see
  * env/gym.h), CONFIG (options), FILE, MEMORY. */
-sac_status sac_env_record_make(sac_env_record* record, const char* id, const char* options, const char* folder,
-                               const char* name);
+sac_status sac_env_record_make(sac_env_record* record, const char* id, const char* options, const sac_env_film* film);
 void sac_env_record_clear(sac_env_record* record);
 
 /* FOLDER/NAME-episode-I.mp4. Errors: FILE. */

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "env/check.h"
+#include "env/generators.h"
+#include "env/list.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
 #include "util/error.h"
@@ -17,6 +19,11 @@
 /* The number of the current step for messages: the transitions of one agent so far, with those of this step. */
 static unsigned long long step_number(const sac_vector* vector) {
   return (unsigned long long)((vector->steps + 1) * (uint64_t)vector->num_envs);
+}
+
+/* Where a call of the environment is, for its guard. */
+static sac_env_place place(const sac_vector* vector, const char* call) {
+  return (sac_env_place){vector->id, call, step_number(vector)};
 }
 
 static sac_status env_failed(const sac_vector* vector, const char* what) {
@@ -60,6 +67,12 @@ static sac_status check_reward(const sac_vector* vector) {
   return i == count ? SAC_OK : not_finite(vector, i, "reward", -1, (double)vector->reward[i]);
 }
 
+void sac_vector_seed_generators(const sac_vector* vector, uint64_t position) {
+  if (!vector->guard.on) return;
+  const uint64_t stream = sac_stream_generators(vector->stream);
+  sac_generators_seed(vector->api, vector->self, sac_philox_seed(vector->seed[0], stream, position));
+}
+
 sac_status sac_vector_reset_masked(sac_vector* vector) {
   const size_t count = COUNT(vector), num_envs = (size_t)vector->num_envs;
 
@@ -75,15 +88,17 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
 
   /* reset, and check the first observations; `changed` makes a backend that steps read the states again */
   vector->changed = 1;
-  if (vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs) != 0)
-    return env_failed(vector, "reset");
+  sac_guard_enter(&vector->guard, place(vector, "reset"), 1);
+  const int failed = vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs);
+  sac_guard_leave(&vector->guard);
+  if (failed) return env_failed(vector, "reset");
   return check_obs(vector, vector->obs, vector->mask);
 }
 
 /* Allocates the vector's arrays; those of 0 bytes stay NULL. */
 static sac_status allocate(sac_vector* vector) {
   const size_t count = COUNT(vector), obs = (size_t)vector->spec.obs_size, action = (size_t)vector->spec.action_size;
-  const size_t info = (size_t)vector->info_count;
+  const size_t info = vector->info_name ? SAC_ENV_INFO_MAX : 0; /* steps may add terms */
 
   /* each array and its size; where a product overflows sac_bytes gives SIZE_MAX, which sac_alloc refuses */
   const struct {
@@ -119,7 +134,10 @@ static sac_status allocate(sac_vector* vector) {
 static sac_status make_instance(sac_vector* vector, const char* id, const char* options) {
   const sac_env_api* api = vector->api;
   /* an environment without options gets an empty JSON object */
+  sac_vector_seed_generators(vector, 0);
+  sac_guard_enter(&vector->guard, (sac_env_place){vector->id, "create", 0}, 1);
   const int code = api->create(&vector->self, id, (int32_t)COUNT(vector), options ? options : "{}", &vector->spec);
+  sac_guard_leave(&vector->guard);
 
   /* tell wrong options, a mistake in the configuration, from other failures; their message already says where */
   if (code != 0) {
@@ -129,7 +147,8 @@ static sac_status make_instance(sac_vector* vector, const char* id, const char* 
   }
 
   /* check what it says of itself, before its sizes are used */
-  const sac_status status = sac_env_check_spec(id, &vector->spec);
+  sac_status status = sac_env_check_spec(id, &vector->spec);
+  if (status == SAC_OK) status = sac_env_check_description(id, api, vector->self, &vector->description);
   if (status != SAC_OK) return status;
   return sac_env_check_info(id, api, vector->self, &vector->info_name, &vector->info_count);
 }
@@ -160,14 +179,15 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
   if (!vector) return sac_fail(SAC_ERROR_MEMORY, "not enough memory for an environment");
   vector->api = api;
   sac_text_show(vector->id, id, SIZE_MAX);
+  vector->guard = sac_guard_create(sac_env_is_outside(id));
   vector->population = population;
   vector->num_envs = num_envs;
   vector->stream = stream;
   vector->burst = 1;
 
   /* make the environments, then the arrays, whose sizes they give */
-  SAC_TRY(make_instance(vector, id, options));
   SAC_TRY(copy_seeds(vector, seed));
+  SAC_TRY(make_instance(vector, id, options));
   SAC_TRY(allocate(vector));
 
   /* start the first episodes */
@@ -187,7 +207,12 @@ void sac_vector_destroy(sac_vector* vector) {
 
   /* what a backend holds, then the instance */
   if (vector->resident) vector->resident_destroy(vector);
-  if (vector->self) vector->api->destroy(vector->self);
+  if (vector->self) {
+    sac_guard_enter(&vector->guard, place(vector, "destroy"), 1);
+    vector->api->destroy(vector->self);
+    sac_guard_leave(&vector->guard);
+  }
+  sac_guard_destroy(&vector->guard);
 
   /* the arrays; sac_free takes NULL */
   sac_free(vector->seed);
@@ -211,6 +236,11 @@ void sac_vector_destroy(sac_vector* vector) {
 
 sac_status sac_vector_reset(sac_vector* vector, uint64_t episode) {
   const size_t count = COUNT(vector);
+
+  /* an evaluation draws what its number says; the first episodes go on behind the constructors */
+  if (episode > 0) sac_vector_seed_generators(vector, episode);
+
+  /* start it everywhere */
   memset(vector->mask, 1, count);
   for (size_t i = 0; i < count; i++) vector->episode[i] = episode;
   vector->finished_count = 0;
@@ -238,6 +268,44 @@ static void scale_actions(sac_vector* vector) {
   }
 }
 
+void sac_vector_begin(sac_vector* vector) {
+  if (vector->guard.on) sac_guard_begin();
+}
+
+void sac_vector_check(sac_vector* vector) { sac_guard_check(&vector->guard); }
+
+void sac_vector_end(sac_vector* vector) {
+  if (vector->guard.on) sac_guard_end(&vector->guard);
+}
+
+static sac_status call_step(sac_vector* vector) {
+  sac_guard_enter(&vector->guard, place(vector, "step"), 0);
+  const int failed = vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward,
+                                       vector->terminated, vector->truncated);
+  sac_guard_leave(&vector->guard);
+  if (!failed) return SAC_OK;
+
+  /* an unstable simulation ends a run as a value that is not finite does */
+  const char* text = failed == SAC_ERROR_NUMERIC ? sac_env_error_text(vector->api, vector->self) : NULL;
+  return text ? sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s", step_number(vector), vector->id, text)
+              : env_failed(vector, "step");
+}
+
+static sac_status call_info(sac_vector* vector) {
+  if (!vector->info_name) return SAC_OK;
+
+  /* names that this step has added stand where the list ended */
+  if (vector->info_name[vector->info_count]) {
+    const sac_status status = sac_env_check_names(vector->id, vector->info_name, &vector->info_count);
+    if (status != SAC_OK) return status;
+  }
+  if (vector->info_count == 0) return SAC_OK;
+  sac_guard_enter(&vector->guard, place(vector, "info"), 0);
+  const int failed = vector->api->info(vector->self, vector->info);
+  sac_guard_leave(&vector->guard);
+  return failed ? env_failed(vector, "info") : SAC_OK;
+}
+
 sac_status sac_vector_step(sac_vector* vector) {
   const size_t count = COUNT(vector), obs = (size_t)vector->spec.obs_size;
   const int32_t limit = vector->spec.max_episode_steps;
@@ -246,14 +314,12 @@ sac_status sac_vector_step(sac_vector* vector) {
   /* step the environments; keep the observations that the policy acted on */
   scale_actions(vector);
   memcpy(vector->prev_obs, vector->obs, count * obs * sizeof(float));
-  if (vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward, vector->terminated,
-                        vector->truncated) != 0)
-    return env_failed(vector, "step");
+  SAC_TRY(call_step(vector));
 
   /* check the results before anything takes them; terms of info need not be finite */
   SAC_TRY(check_obs(vector, vector->next_obs, NULL));
   SAC_TRY(check_reward(vector));
-  if (vector->info_count > 0 && vector->api->info(vector->self, vector->info) != 0) return env_failed(vector, "info");
+  SAC_TRY(call_info(vector));
   memcpy(vector->obs, vector->next_obs, count * obs * sizeof(float));
 
   /* add to the episodes' statistics, apply the time limit, and list the episodes that ended */

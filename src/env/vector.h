@@ -12,6 +12,7 @@
 #include <sac/agent.h>
 #include <sac/env.h>
 
+#include "env/guard.h"
 #include "util/worker.h"
 
 /* An episode that ended in the last step. */
@@ -26,12 +27,14 @@ typedef struct sac_episode {
 typedef struct sac_vector {
   const sac_env_api* api;
   void* self;
+  sac_guard guard; /* of an environment from outside (list.h) */
   char id[128];
   sac_env_spec spec;
-  int32_t population; /* P */
-  int32_t num_envs;   /* N */
-  uint64_t stream;    /* first stream: sac_stream_env(0) or sac_stream_eval_env(0) */
-  uint64_t* seed;     /* (P) */
+  const char* description; /* JSON: what the numbers of observation and action are; NULL: not known */
+  int32_t population;      /* P */
+  int32_t num_envs;        /* N */
+  uint64_t stream;         /* first stream: sac_stream_env(0) or sac_stream_eval_env(0) */
+  uint64_t* seed;          /* (P) */
 
   float* obs;          /* (P, N, O) current observations: what act reads */
   float* action;       /* (P, N, A) in [-1, 1]: what act writes. Discrete: the action's number */
@@ -42,9 +45,9 @@ typedef struct sac_vector {
   uint8_t* truncated;  /* (P, N) by the environment or by max_episode_steps */
   float* next_obs;     /* (P, N, O) the true next observation */
 
-  int32_t info_count;           /* I: terms of the environment's info; 0 where a backend steps */
-  const char* const* info_name; /* (I) owned by the environment */
-  float* info;                  /* (P, N, I) of the last step, NaN where it had no such term; NULL when I is 0 */
+  int32_t info_count;           /* I: terms of the environment's info, which steps may add to */
+  const char* const* info_name; /* (I, then NULL) owned by the environment; NULL: it has no info */
+  float* info;                  /* (P, N, I) of the last step, NaN where it had no such term; NULL: it has no info */
 
   uint64_t* episode;       /* (P, N) episodes started: the next seed's position */
   double* episode_return;  /* (P, N) of the running episode */
@@ -87,6 +90,16 @@ sac_status sac_vector_reset_masked(sac_vector* vector);
  * truncated, prev_obs, next_obs, info and finished. Starts a new episode where one ended, so obs is what to act on
  * next. Errors: ENV; NUMERIC (the message names the step, the environment and its agent). */
 sac_status sac_vector_step(sac_vector* vector);
+
+/* Seeds the random generators that environments from outside share (generators.h) for what begins at `position`: 0, the
+ * number of an evaluation, or the step of a resume. */
+void sac_vector_seed_generators(const sac_vector* vector, uint64_t position);
+
+/* Around the steps that one call of the library makes: the environment may change the process only for a moment
+ * (guard.h). check: nothing is changed now; before files are made. The library's own environments cost nothing. */
+void sac_vector_begin(sac_vector* vector);
+void sac_vector_check(sac_vector* vector);
+void sac_vector_end(sac_vector* vector);
 
 /* The last step as transitions, for replay push. They point into the vector, and hold until its next step. */
 sac_transitions sac_vector_transitions(const sac_vector* vector);

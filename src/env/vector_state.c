@@ -98,6 +98,9 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
       return env_failed(vector, "state_set");
   }
 
+  /* a resume goes on with other random numbers than the run began with */
+  if (p == 0) sac_vector_seed_generators(vector, vector->steps);
+
   /* without state functions start new episodes; a backend that steps must read the states again */
   vector->finished_count = 0;
   vector->changed = 1;

@@ -7,10 +7,14 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "policy/checksum.h"
 #include "policy/header.h"
+#include "util/crc.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/text.h"
+
+#define FIRST 16 /* bytes at the beginning of a file that tell what it is */
 
 _Static_assert(SAC_RANK_MAX == SAC_HEADER_RANK_MAX, "the header's reader has the same limit of dimensions");
 
@@ -194,20 +198,40 @@ static sac_status align_tensors(sac_safetensors* file) {
   return SAC_OK;
 }
 
-/* Checks the header and allocates file->tensors and file->metadata. */
+/* Compares the bytes of the file with the checksum in its metadata. written: the value of that entry; without `at` the
+ * file has none. */
+static sac_status check_checksum(const sac_safetensors* file, const char* json, const sac_header_text* written) {
+  char digits[SAC_CHECKSUM_DIGITS + 1], shown[SAC_SHOW_MAX];
+  if (!written->at) return SAC_OK;
+
+  /* the file begins 8 bytes before the header */
+  sac_checksum(json - 8, file->size, written, sac_crc32c, digits);
+  if (sac_header_is(written, digits)) return SAC_OK;
+  return sac_fail(SAC_ERROR_FORMAT, "%s: damaged: its checksum is %s, metadata '" SAC_CHECKSUM_KEY "' says %s",
+                  file->path, digits, sac_text_show(shown, written->at, written->size));
+}
+
+/* Checks the header and the checksum, and allocates file->tensors and file->metadata. */
 static sac_status count_entries(sac_safetensors* file, const char* json, size_t json_size, uint64_t data_size) {
   sac_header header;
   sac_header_entry entry;
   sac_header_kind kind;
+  sac_header_text checksum = {NULL, 0, 0};
+  sac_status status = SAC_OK;
   int64_t tensors = 0, metadata = 0;
   memset(&entry, 0, sizeof entry);
 
   /* Count the entries. Reading them also checks the whole header. */
   sac_header_begin(&header, json, json_size, data_size);
-  while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END)
+  while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_TENSOR) tensors++;
     else metadata++;
+    if (kind == SAC_HEADER_METADATA && sac_header_is(&entry.name, SAC_CHECKSUM_KEY)) checksum = entry.value;
+  }
   if (kind == SAC_HEADER_BAD) return bad_entry(file, &header, &entry, file->size - data_size);
+
+  /* compare the checksum now, because the texts of the header are changed later */
+  SAC_TRY(check_checksum(file, json, &checksum));
 
   /* A tensor's entry takes at least 49 bytes of the header, a pair of metadata at least 5: the two arrays have at most
    * a few times the size of the header, also for a hostile file. One element more, because calloc of none may return
@@ -216,7 +240,8 @@ static sac_status count_entries(sac_safetensors* file, const char* json, size_t 
   file->metadata = calloc((size_t)metadata + 1, sizeof *file->metadata);
   if (!file->tensors || !file->metadata)
     return sac_fail(SAC_ERROR_MEMORY, "%s: no memory for its %lld tensors", file->path, (long long)tensors);
-  return SAC_OK;
+fail:
+  return status;
 }
 
 /* Reads the file whose header is `json` and whose data follows it, at a multiple of 16. */
@@ -254,10 +279,52 @@ fail:
   return status;
 }
 
-/* Allocates memory for a file of `size` bytes. first: the first 8 bytes of the file. *at: where in memory the file has
- * to be copied. *json_size: bytes of the header. */
+/* What a file is that is no safetensors file, by its first `count` bytes; NULL: not known. */
+static const char* foreign_kind(const unsigned char* first, size_t count) {
+  static const struct {
+    const char* bytes;
+    size_t length;
+    const char* kind;
+  } kinds[] = {{"PK\3\4", 4, "a zip file, as .pt, .pth, .npz and other trainers' .zip are"},
+               {"\x80\2", 2, "a pickle, as .pkl and old .pt files are"},
+               {"\x80\3", 2, "a pickle, as .pkl and old .pt files are"},
+               {"\x80\4", 2, "a pickle, as .pkl and old .pt files are"},
+               {"\x80\5", 2, "a pickle, as .pkl and old .pt files are"},
+               {"\x93NUMPY", 6, "a NumPy array"},
+               {"\x89HDF", 4, "an HDF5 file"},
+               {"\x1f\x8b", 2, "compressed by gzip"},
+               {"\x89PNG", 4, "a PNG picture"},
+               {"\xff\xd8\xff", 3, "a JPEG picture"},
+               {"%PDF", 4, "a PDF document"},
+               {"\x7f"
+                "ELF",
+                4, "a program or shared object"}};
+  size_t printed = 0;
+
+  /* compare with the beginnings that are known */
+  for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+    if (count >= kinds[i].length && memcmp(first, kinds[i].bytes, kinds[i].length) == 0) return kinds[i].kind;
+
+  /* the header's size of a real file has zeros, which text has not */
+  while (printed < count && (first[printed] >= ' ' || (first[printed] >= '\t' && first[printed] <= '\r'))) printed++;
+  return count == 0 ? "empty" : printed == count ? "text" : NULL;
+}
+
+/* Fails where the first `count` bytes, at most FIRST of them, are not those of a safetensors file: the '{' of the
+ * header stands behind its size. */
+static sac_status check_kind(const char* path, const unsigned char* first, size_t count) {
+  if (count > 8 && first[8] == '{') return SAC_OK;
+  const char* kind = foreign_kind(first, count);
+  return sac_fail(SAC_ERROR_FORMAT, "%s is no safetensors file, as policies and checkpoints are%s%s", path,
+                  kind ? "; it is " : "", kind ? kind : "");
+}
+
+/* Allocates memory for a file of `size` bytes. first: its first FIRST bytes, or all if it is shorter. *at: where in
+ * memory the file has to be copied. *json_size: bytes of the header. */
 static sac_status allocate(sac_safetensors* file, const void* first, uint64_t size, char** at, size_t* json_size) {
   uint64_t json;
+  const sac_status kind = check_kind(file->path, first, size < FIRST ? (size_t)size : FIRST);
+  if (kind != SAC_OK) return kind;
 
   /* Read the header's size, which must fit the file. Each message gives the sizes that were found. */
   const char* error = sac_header_size(first, size, &json);
@@ -300,21 +367,21 @@ static sac_status make(sac_safetensors** out, const char* path) {
 sac_status sac_safetensors_open(sac_safetensors** out, const char* path) {
   sac_status status = SAC_OK;
   sac_safetensors* file = NULL;
-  char first[8] = {0}, *at;
+  char first[FIRST] = {0}, *at;
   size_t json_size;
   uint64_t size;
   int fd = -1;
   *out = NULL;
 
-  /* read the first 8 bytes: the header's size decides where the file goes in memory */
+  /* read the first bytes: the header's size decides where the file goes in memory */
   SAC_TRY(sac_open_file(path, &fd, &size));
   SAC_TRY(make(&file, path));
   SAC_TRY(sac_read_at(fd, path, 0, first, size < sizeof first ? (size_t)size : sizeof first));
   SAC_TRY(allocate(file, first, size, &at, &json_size));
 
-  /* Read the whole file. The memory was sized by the first 8 bytes, so they must not have changed since. */
+  /* Read the whole file. The memory was sized by the first bytes, so they must not have changed since. */
   SAC_TRY(sac_read_at(fd, path, 0, at, file->size));
-  if (memcmp(at, first, sizeof first) != 0) {
+  if (memcmp(at, first, file->size < sizeof first ? file->size : sizeof first) != 0) {
     status = sac_fail(SAC_ERROR_FILE, "%s changed while it was read", path);
     goto fail;
   }

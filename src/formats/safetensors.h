@@ -1,8 +1,8 @@
-/* The safetensors format. Files are written completely or not at all, and read strictly.
+/* The safetensors format. Files are written completely or not at all, with a checksum, and read strictly.
  *
  * Layout: u64 little-endian header size, a JSON object of {"NAME": {"dtype", "shape", "data_offsets"}, "__metadata__":
  * {text: text}}, then the data. When reading, any size, offset, shape, dtype, name or JSON that is not exactly right
- * gives FORMAT, never a crash. */
+ * gives FORMAT, never a crash; so does a file whose bytes do not fit its checksum (policy/checksum.h). */
 #ifndef SAC_FORMATS_SAFETENSORS_H
 #define SAC_FORMATS_SAFETENSORS_H
 

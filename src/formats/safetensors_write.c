@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "formats/safetensors.h"
+#include "policy/checksum.h"
 #include "policy/header.h"
 #include "util/error.h"
 #include "util/utf8.h"
@@ -13,6 +14,7 @@ _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the format is little-
 typedef struct header_out {
   sac_file* file;    /* NULL: only count the bytes */
   uint64_t size;     /* bytes so far */
+  uint64_t digits;   /* where the digits of the checksum begin, in bytes of the header */
   sac_status status; /* the first error; nothing is written after it */
 } header_out;
 
@@ -61,11 +63,15 @@ static void emit_string(header_out* out, const char* json) { emit(out, json, str
     for (int32_t i = 0; i < (source)->count; i++)                                           \
       if ((source)->describe((source)->user, i, &(tensor)), sac_dtype_size((tensor).dtype) == element)
 
-/* {"KEY":"VALUE",...} */
+/* {"crc32c":"00000000","KEY":"VALUE",...}: the checksum is known when the whole file has been written */
 static void emit_metadata(header_out* out, const sac_metadata* metadata, int32_t count) {
-  emit_string(out, "{");
+  emit_string(out, "{\"" SAC_CHECKSUM_KEY "\":\"");
+  out->digits = out->size;
+  emit_string(out, SAC_CHECKSUM_BLANK "\"");
+
+  /* the caller's pairs */
   for (int32_t i = 0; i < count; i++) {
-    if (i > 0) emit_string(out, ",");
+    emit_string(out, ",");
     emit_quoted(out, metadata[i].key);
     emit_string(out, ":");
     emit_quoted(out, metadata[i].value);
@@ -97,24 +103,18 @@ static void emit_tensor(header_out* out, const sac_file_tensor* tensor, uint64_t
 
 static void emit_header(header_out* out, const sac_tensor_source* source, const sac_metadata* metadata,
                         int32_t metadata_count) {
-  const char* separator = "";
   uint64_t offset = 0;
   sac_file_tensor tensor;
 
   /* the metadata is the first entry */
-  emit_string(out, "{");
-  if (metadata_count > 0) {
-    emit_string(out, "\"__metadata__\":");
-    emit_metadata(out, metadata, metadata_count);
-    separator = ",";
-  }
+  emit_string(out, "{\"__metadata__\":");
+  emit_metadata(out, metadata, metadata_count);
 
   /* The tensors, in the order of their data. `offset` is the byte at which the next tensor begins. */
   EACH_IN_FILE_ORDER(source, i, tensor) {
-    emit_string(out, separator);
+    emit_string(out, ",");
     emit_tensor(out, &tensor, offset);
     offset += tensor.bytes;
-    separator = ",";
   }
   emit_string(out, "}");
 
@@ -125,7 +125,8 @@ static void emit_header(header_out* out, const sac_tensor_source* source, const 
 sac_status sac_safetensors_stream(const char* path, const sac_tensor_source* source, const sac_metadata* metadata,
                                   int32_t metadata_count) {
   sac_status status = SAC_OK;
-  header_out count = {NULL, 0, SAC_OK};
+  header_out count = {NULL, 0, 0, SAC_OK};
+  char digits[SAC_CHECKSUM_DIGITS + 1];
   sac_file_tensor tensor;
   sac_file file;
   file.fd = -1;
@@ -143,7 +144,7 @@ sac_status sac_safetensors_stream(const char* path, const sac_tensor_source* sou
   SAC_TRY(sac_file_put(&file, size, sizeof size));
 
   /* make the header again, now into the file */
-  header_out out = {&file, 0, SAC_OK};
+  header_out out = {&file, 0, 0, SAC_OK};
   emit_header(&out, source, metadata, metadata_count);
   SAC_TRY(out.status);
 
@@ -157,6 +158,10 @@ sac_status sac_safetensors_stream(const char* path, const sac_tensor_source* sou
       goto fail;
     }
   }
+
+  /* write the checksum in place of its zeros, behind the 8 bytes of the size */
+  sac_checksum_digits(file.crc, digits);
+  SAC_TRY(sac_file_replace(&file, 8 + out.digits, digits, SAC_CHECKSUM_DIGITS));
 
   /* Give the file its name. After that, sac_file_abandon does nothing. */
   SAC_TRY(sac_file_commit(&file));

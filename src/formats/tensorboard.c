@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <isa-l/crc.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "event.pb-c.h"
+#include "util/crc.h"
 #include "util/error.h"
 
 #define NAME "events.out.tfevents."
@@ -20,8 +20,7 @@
 /* The masked CRC-32C of TFRecord: rotated right by 15 bits and offset. A plain CRC detects errors badly in data that
  * contains CRCs. */
 static uint32_t masked_crc(const void* bytes, size_t size) {
-  unsigned char* data = (unsigned char*)(uintptr_t)bytes; /* isa-l's parameter lacks a const */
-  const uint32_t crc = ~crc32_iscsi(data, (int)size, UINT32_MAX);
+  const uint32_t crc = sac_crc32c(0, bytes, size);
   return ((crc >> 15) | (crc << 17)) + 0xa282ead8u;
 }
 
@@ -84,8 +83,7 @@ sac_status sac_events_open(sac_events* events, const char* dir, int64_t first_st
   /* Make the file: events.out.tfevents.TIME.HOST. O_EXCL: never append to a file of another run. */
   if (gethostname(host, sizeof host - 1) != 0 || !*host) (void)snprintf(host, sizeof host, "localhost");
   SAC_TRY(sac_path(events->path, "%s/" NAME "%010lld.%s", dir, (long long)next_time(dir), host));
-  events->fd = open(events->path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-  if (events->fd < 0) return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", events->path, strerror(errno));
+  SAC_TRY(sac_open(&events->fd, events->path, O_WRONLY | O_CREAT | O_EXCL));
 
   /* The first record holds the version of the format. A new run needs nothing else. */
   char version[] = "brain.Event:2";
@@ -140,7 +138,4 @@ sac_status sac_events_scalars(sac_events* events, int64_t step, int32_t count, c
   return write_event(events, &event);
 }
 
-sac_status sac_events_sync(const sac_events* events) {
-  if (fdatasync(events->fd) == 0) return SAC_OK;
-  return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", events->path, strerror(errno));
-}
+sac_status sac_events_sync(const sac_events* events) { return sac_sync(events->fd, events->path); }

@@ -7,6 +7,8 @@
 #include "util/error.h"
 #include "util/text.h"
 
+static const char utf8_mark[] = "\xEF\xBB\xBF"; /* the byte order mark */
+
 typedef struct reader {
   const char* name; /* what messages call the text */
   const char* text;
@@ -206,16 +208,47 @@ static sac_status syntax_error(const reader* in, const yaml_parser_t* parser) {
   }
 
   /* the context says in which construct the problem was found: "while parsing a block mapping" */
+  if (!memchr(in->text, '\n', in->size))
+    return sac_fail(SAC_ERROR_CONFIG, "%s: %s%s%s", in->name, parser->context ? parser->context : "",
+                    parser->context ? ", " : "", problem);
   if (parser->context) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s, %s", in->name, line, parser->context, problem);
   return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s", in->name, line, problem);
+}
+
+/* Refuses a byte order mark at the start of a later line, which files that were joined have: nobody sees it there. */
+static sac_status check_later_marks(const reader* in) {
+  const char* end = in->text + in->size;
+  int line = 2;
+  for (const char* at = in->text; (at = memchr(at, '\n', (size_t)(end - at))) && ++at < end; line++)
+    if ((size_t)(end - at) >= sizeof utf8_mark - 1 && memcmp(at, utf8_mark, sizeof utf8_mark - 1) == 0)
+      return sac_fail(SAC_ERROR_CONFIG, "%s:%d: begins with a byte order mark, in the middle of the text: delete it",
+                      in->name, line);
+  return SAC_OK;
+}
+
+/* Whether a text begins as UTF-16 or UTF-32 do: with their byte order mark, or with a zero in its first character. */
+static int is_wide(const char* text, size_t size) {
+  if (size < 2) return 0;
+  return memcmp(text, "\xFF\xFE", 2) == 0 || memcmp(text, "\xFE\xFF", 2) == 0 ||
+         (text[0] == '\0') != (text[1] == '\0') || (size >= 4 && memcmp(text, "\0\0\xFE\xFF", 4) == 0);
 }
 
 sac_status sac_yaml_parse(sac_node** root, const char* text, size_t size, const char* name) {
   *root = NULL;
   if (size > SAC_YAML_BYTES)
     return sac_fail(SAC_ERROR_CONFIG, "%s: larger than 1 MiB, which is no configuration", name);
-  reader in = {.name = name, .text = text, .size = size};
   sac_status status = SAC_OK;
+
+  /* skip the byte order mark that some editors put before UTF-8; refuse UTF-16, which has zeros or a mark of its own */
+  if (is_wide(text, size))
+    return sac_fail(SAC_ERROR_CONFIG, "%s: its characters have 16 or 32 bits: save it as UTF-8", name);
+  const size_t mark =
+      size >= sizeof utf8_mark - 1 && memcmp(text, utf8_mark, sizeof utf8_mark - 1) == 0 ? sizeof utf8_mark - 1 : 0;
+  text += mark;
+  size -= mark;
+  reader in = {.name = name, .text = text, .size = size};
+  status = check_later_marks(&in);
+  if (status != SAC_OK) return status;
 
   /* Set up the parser. Encoding detection is off: the text must be UTF-8. */
   yaml_parser_t parser;

@@ -7,18 +7,23 @@
 
 #include "kernels/layers.h"
 #include "kernels/squash.h"
+#include "policy/checksum.h"
 #include "policy/header.h"
 #include "policy/policy.h"
 
 #define WIDTH_MAX 65536 /* of O, A and a hidden layer */
 #define ALIGNMENT 16    /* bytes */
 
-/* The weights are the transpose of the file's tensor. The inner loop over outputs then reads neighbours in memory, so
- * the compiler can use vector instructions without changing the order of a sum. */
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file is little-endian; its numbers are used unchanged");
+
+/* The weights of a copy are the transpose of the file's tensor. The inner loop over outputs then reads neighbours in
+ * memory, so the compiler can use vector instructions without changing the order of a sum. */
 typedef struct policy_layer {
   int32_t in, out;
-  float* weight; /* (in, out) */
-  float* bias;   /* (out) */
+  const float* weight; /* (in, out); in place: (out, in), in the file */
+  const float* bias;   /* (out) */
+  float* own_weight;   /* the same memory, if it is the policy's own; NULL: in place */
+  float* own_bias;
 } policy_layer;
 
 struct sac_policy {
@@ -53,6 +58,7 @@ typedef struct policy_tensor {
 typedef struct policy_file {
   const unsigned char* data;
   uint64_t data_size;
+  sac_header_text checksum; /* the entry of the metadata; its `at` is NULL when there is none */
   policy_tensor slot[SLOTS];
   int32_t layers; /* with the head */
   int32_t size[SAC_POLICY_LAYERS_MAX + 1];
@@ -107,6 +113,7 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_METADATA) {
       if (sac_header_is(&entry.name, "format")) format_right = sac_header_is(&entry.value, SAC_POLICY_FORMAT_NAME);
+      if (sac_header_is(&entry.name, SAC_CHECKSUM_KEY)) file->checksum = entry.value;
       continue;
     }
 
@@ -178,6 +185,14 @@ static int read_file(policy_file* file, const void* bytes, size_t size) {
   return read_header(file, bytes, size) && read_shapes(file) && data_covered(file);
 }
 
+/* Whether the bytes of the file fit its checksum, if it has one. */
+static int is_intact(const policy_file* file, const void* bytes, size_t size) {
+  char digits[SAC_CHECKSUM_DIGITS + 1];
+  if (!file->checksum.at) return 1;
+  sac_checksum(bytes, size, &file->checksum, sac_crc32c_small, digits);
+  return sac_header_is(&file->checksum, digits);
+}
+
 /* Whether all values of the file are finite. All tensors are F32, so the data is one array of floats. */
 static int all_finite(const policy_file* file) {
   for (uint64_t i = 0; i + sizeof(float) <= file->data_size; i += sizeof(float)) {
@@ -204,9 +219,9 @@ static void* take(arena* memory, size_t bytes) {
 
 static float* take_floats(arena* memory, size_t count) { return take(memory, count * sizeof(float)); }
 
-/* Places the policy and its arrays in memory, without their values. Returns NULL when bytes are only counted. The same
- * code counts and places, so both agree. */
-static sac_policy* lay_out(const policy_file* file, arena* memory) {
+/* Places the policy and its arrays in memory, without their values. in_place: 1 leaves the weights and biases in the
+ * file. Returns NULL when bytes are only counted. The same code counts and places, so both agree. */
+static sac_policy* lay_out(const policy_file* file, int in_place, arena* memory) {
   /* when bytes are only counted, the members go to a policy on the stack */
   sac_policy counted, *policy = take(memory, sizeof *policy);
   sac_policy* p = policy ? policy : &counted;
@@ -218,8 +233,9 @@ static sac_policy* lay_out(const policy_file* file, arena* memory) {
     policy_layer* layer = &p->layer[l];
     layer->in = file->size[l];
     layer->out = file->size[l + 1];
-    layer->weight = take_floats(memory, (size_t)layer->in * (size_t)layer->out);
-    layer->bias = take_floats(memory, (size_t)layer->out);
+    if (in_place) continue;
+    layer->weight = layer->own_weight = take_floats(memory, (size_t)layer->in * (size_t)layer->out);
+    layer->bias = layer->own_bias = take_floats(memory, (size_t)layer->out);
   }
 
   /* scaling of the action */
@@ -235,39 +251,55 @@ static sac_policy* lay_out(const policy_file* file, arena* memory) {
   return policy;
 }
 
-size_t sac_policy_memory(const void* bytes, size_t size) {
+/* Bytes that lay_out takes; 0: no policy file. */
+static size_t count_bytes(const void* bytes, size_t size, int in_place) {
   policy_file file;
   arena memory = {NULL, 0};
   if (!read_file(&file, bytes, size)) return 0;
-  (void)lay_out(&file, &memory);
+  (void)lay_out(&file, in_place, &memory);
   return memory.used;
 }
 
-sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t size, void* memory,
-                                    size_t memory_bytes) {
+size_t sac_policy_memory(const void* bytes, size_t size) { return count_bytes(bytes, size, 0); }
+size_t sac_policy_memory_in_place(const void* bytes, size_t size) { return count_bytes(bytes, size, 1); }
+
+/* Takes the weight and bias of a layer from the file. number: of the layer there. */
+static void fill_layer(policy_layer* layer, const policy_file* file, int32_t number) {
+  const unsigned char* weight = file->data + file->slot[WEIGHT(number)].begin;
+  const unsigned char* bias = file->data + file->slot[BIAS(number)].begin;
+
+  /* in place: point into the file, which is aligned */
+  if (!layer->own_weight) {
+    layer->weight = (const float*)(const void*)weight;
+    layer->bias = (const float*)(const void*)bias;
+    return;
+  }
+
+  /* Copy float by float with memcpy: the file may begin at any address. It has a weight as (out, in), the policy as
+   * (in, out). */
+  for (int32_t o = 0; o < layer->out; o++)
+    for (int32_t i = 0; i < layer->in; i++, weight += sizeof(float))
+      memcpy(&layer->own_weight[(size_t)i * (size_t)layer->out + (size_t)o], weight, sizeof(float));
+  memcpy(layer->own_bias, bias, (size_t)layer->out * sizeof(float));
+}
+
+static sac_policy_status create(sac_policy** out, const void* bytes, size_t size, void* memory, size_t memory_bytes,
+                                int in_place) {
   policy_file file;
   arena counted = {NULL, 0}, given = {memory, 0};
   *out = NULL;
 
   /* Check the file and the memory. `memory` is written only after all checks have passed. */
   if (!read_file(&file, bytes, size)) return SAC_POLICY_FORMAT;
-  (void)lay_out(&file, &counted);
+  (void)lay_out(&file, in_place, &counted);
   if (!memory || (uintptr_t)memory % ALIGNMENT != 0 || memory_bytes < counted.used) return SAC_POLICY_MEMORY;
+  if (in_place && (uintptr_t)file.data % sizeof(float) != 0) return SAC_POLICY_UNALIGNED;
+  if (!is_intact(&file, bytes, size)) return SAC_POLICY_DAMAGED;
   if (!all_finite(&file)) return SAC_POLICY_NUMERIC;
 
-  /* Copy the layers. The file has a weight as (out, in), the policy as (in, out). */
-  sac_policy* policy = lay_out(&file, &given);
-  for (int32_t l = 0; l < policy->layers; l++) {
-    const policy_layer* layer = &policy->layer[l];
-    const int32_t number = l + 1 < policy->layers ? l : HEAD;
-
-    /* copy float by float with memcpy: the file may begin at any address */
-    const unsigned char* weight = file.data + file.slot[WEIGHT(number)].begin;
-    for (int32_t o = 0; o < layer->out; o++)
-      for (int32_t i = 0; i < layer->in; i++, weight += sizeof(float))
-        memcpy(&layer->weight[(size_t)i * (size_t)layer->out + (size_t)o], weight, sizeof(float));
-    memcpy(layer->bias, file.data + file.slot[BIAS(number)].begin, (size_t)layer->out * sizeof(float));
-  }
+  /* take the layers */
+  sac_policy* policy = lay_out(&file, in_place, &given);
+  for (int32_t l = 0; l < policy->layers; l++) fill_layer(&policy->layer[l], &file, l + 1 < policy->layers ? l : HEAD);
 
   /* copy the scaling of the action */
   const size_t action_bytes = (size_t)file.size[file.layers] * sizeof(float);
@@ -275,6 +307,16 @@ sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t 
   memcpy(policy->half, file.data + file.slot[HALF_RANGE].begin, action_bytes);
   *out = policy;
   return SAC_POLICY_OK;
+}
+
+sac_policy_status sac_policy_create(sac_policy** out, const void* bytes, size_t size, void* memory,
+                                    size_t memory_bytes) {
+  return create(out, bytes, size, memory, memory_bytes, 0);
+}
+
+sac_policy_status sac_policy_create_in_place(sac_policy** out, const void* bytes, size_t size, void* memory,
+                                             size_t memory_bytes) {
+  return create(out, bytes, size, memory, memory_bytes, 1);
 }
 
 /* --- use ---------------------------------------------------------------------------------------------------------- */
@@ -304,6 +346,34 @@ static void linear(const policy_layer* layer, const float* restrict x, float* re
     for (size_t o = 0; o < out; o++) y[o] += x[i] * w[o];
 }
 
+/* The same sums, in the same order, with a weight (out, in) as the file has it. */
+static void linear_in_place(const policy_layer* layer, const float* restrict x, float* restrict y) {
+  enum { BLOCK = 8 };
+  const size_t out = (size_t)layer->out, in = (size_t)layer->in;
+  const float* restrict w = layer->weight;
+  memcpy(y, layer->bias, out * sizeof *y);
+
+  /* eight sums side by side: each waits for its last addition, so one alone takes several times as long */
+  size_t o = 0;
+  for (; o + BLOCK <= out; o += BLOCK, w += BLOCK * in) {
+    float sum[BLOCK];
+    for (size_t k = 0; k < BLOCK; k++) sum[k] = y[o + k];
+    for (size_t i = 0; i < in; i++)
+      for (size_t k = 0; k < BLOCK; k++) sum[k] += x[i] * w[k * in + i];
+    for (size_t k = 0; k < BLOCK; k++) y[o + k] = sum[k];
+  }
+
+  /* the last one to seven outputs */
+  for (; o < out; o++, w += in)
+    for (size_t i = 0; i < in; i++) y[o] += x[i] * w[i];
+}
+
+/* One layer, without the ReLU. */
+static void evaluate(const policy_layer* layer, const float* x, float* y) {
+  if (layer->own_weight) linear(layer, x, y);
+  else linear_in_place(layer, x, y);
+}
+
 void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
   const float* x = obs;
   float *y = policy->y, *other = policy->x;
@@ -311,7 +381,7 @@ void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
 
   /* hidden layers: a product and ReLU */
   for (int32_t l = 0; l < head; l++) {
-    linear(&policy->layer[l], x, y);
+    evaluate(&policy->layer[l], x, y);
     for (int32_t o = 0; o < policy->layer[l].out; o++) y[o] = sac_relu(y[o]);
 
     /* The output is the next input. The first layer read `obs`, which is never written. */
@@ -321,12 +391,14 @@ void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
   }
 
   /* the means of the head, squashed to [-1, 1] and scaled to the range of the action */
-  linear(&policy->layer[head], x, y);
+  evaluate(&policy->layer[head], x, y);
   for (int32_t i = 0; i < policy->layer[head].out; i++)
     action[i] = sac_action_scale(sac_squash_mean(y[i]), policy->centre[i], policy->half[i]);
 }
 
-/* --- setting in place --------------------------------------------------------------------------------------------- */
+/* --- setting the weights ------------------------------------------------------------------------------------------ */
+
+int sac_policy_is_in_place(const sac_policy* policy) { return !policy->layer[0].own_weight; }
 
 int32_t sac_policy_layers(const sac_policy* policy, int32_t size[SAC_POLICY_LAYERS_MAX + 1]) {
   size[0] = policy->layer[0].in;
@@ -340,11 +412,11 @@ void sac_policy_set_weights(sac_policy* policy, int32_t l, size_t first, size_t 
 
   /* weight k of the tensor (out, in) is that of output k / in and input k % in */
   for (size_t k = first; k < first + count && k < in * out; k++)
-    layer->weight[(k % in) * out + k / in] = weights[k - first];
+    layer->own_weight[(k % in) * out + k / in] = weights[k - first];
 }
 
 void sac_policy_set_biases(sac_policy* policy, int32_t layer, const float* biases) {
-  memcpy(policy->layer[layer].bias, biases, (size_t)policy->layer[layer].out * sizeof *biases);
+  memcpy(policy->layer[layer].own_bias, biases, (size_t)policy->layer[layer].out * sizeof *biases);
 }
 
 void sac_policy_set_scaling(sac_policy* policy, const float* centre, const float* half_range) {

@@ -1,4 +1,4 @@
-/* Setting a policy's weights in place, for sac_agent_policy. */
+/* Setting a policy's weights, for sac_agent_policy. */
 #ifndef SAC_POLICY_POLICY_H
 #define SAC_POLICY_POLICY_H
 
@@ -12,6 +12,9 @@
 
 /* Returns the number of layers, the head included. size: O, then the widths of the hidden layers, then A. */
 int32_t sac_policy_layers(const sac_policy* policy, int32_t size[SAC_POLICY_LAYERS_MAX + 1]);
+
+/* Whether the policy uses the weights of its file, which cannot be set. */
+int sac_policy_is_in_place(const sac_policy* policy);
 
 /* Sets `count` weights of a layer, from number `first` on. Weights are numbered as in the tensor of the actor:
  * row-major (out, in). Ignores the log_std rows of the head, which a policy does not have. */

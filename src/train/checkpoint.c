@@ -3,12 +3,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <float.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "agent/export.h"
+#include "agent/steps.h"
 #include "policy/header.h"
 #include "train/segments.h"
 #include "util/error.h"
@@ -21,14 +24,17 @@ struct sac_checkpoint {
   char dir[SAC_PATH_MAX];
   sac_agent* agent;
   int32_t p;         /* index in the agent */
-  sac_state* states; /* (state_count + 1) the caller's states, and one for the list of segments */
+  sac_state* states; /* (state_count + 1) the caller's states, and one for the list of segments; with room for
+                        SAC_ENV_INFO_MAX more */
   int32_t state_count;
   sac_segments* segments;
 };
 
 /* The path of the checkpoint of step N. */
 static sac_status step_path(const char* dir, int64_t step, char path[SAC_PATH_MAX]) {
-  return sac_path(path, "%s/checkpoints/step_%lld.safetensors", dir, (long long)step);
+  char name[SAC_STEP_NAME_MAX];
+  sac_step_name(name, step);
+  return sac_path(path, "%s/checkpoints/%s", dir, name);
 }
 
 /* Deletes files that a killed process left incomplete. sub: a folder in the seed folder, with its '/'; or "". */
@@ -59,7 +65,7 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
   c->agent = agent;
   c->p = p;
   c->state_count = state_count;
-  c->states = calloc((size_t)state_count + 1, sizeof *c->states);
+  c->states = calloc((size_t)state_count + 1 + SAC_ENV_INFO_MAX, sizeof *c->states);
   if (!c->states) {
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for checkpoints");
     goto fail;
@@ -89,38 +95,9 @@ void sac_checkpoint_destroy(sac_checkpoint* checkpoint) {
 
 /* --- listing ------------------------------------------------------------------------------------------------------ */
 
-/* The step of "step_N.safetensors", -1 for any other name. */
-static int64_t name_step(const char* name) {
-  char again[64];
-  if (strncmp(name, "step_", 5) != 0) return -1;
-
-  /* print the step again: only the exact form is a checkpoint, not "step_07" or "step_7.part" */
-  const long long step = strtoll(name + 5, NULL, 10);
-  if (step < 0) return -1;
-  (void)snprintf(again, sizeof again, "step_%lld.safetensors", step);
-  return strcmp(name, again) == 0 ? step : -1;
-}
-
 int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   char path[SAC_PATH_MAX];
-  int32_t count = 0;
-  if (sac_path(path, "%s/checkpoints", dir) != SAC_OK) return 0;
-  DIR* folder = opendir(path);
-  if (!folder) return 0;
-
-  /* keep the newest `max` steps */
-  for (struct dirent* entry; (entry = readdir(folder));) {
-    const int64_t found = name_step(entry->d_name);
-    if (found < 0) continue;
-
-    /* insert the step; the oldest one falls out of a full list */
-    int32_t at = count < max ? count++ : max;
-    for (; at > 0 && step[at - 1] < found; at--)
-      if (at < max) step[at] = step[at - 1];
-    if (at < max) step[at] = found;
-  }
-  closedir(folder);
-  return count;
+  return sac_path(path, "%s/checkpoints", dir) == SAC_OK ? sac_steps_list(path, step, max) : 0;
 }
 
 /* Counts the checkpoints of a seed folder. oldest: receives the step of the oldest; -1: none. */
@@ -133,7 +110,7 @@ static int32_t count_steps(const char* dir, int64_t* oldest) {
 
   /* read the folder itself: it may hold more checkpoints than a list of fixed length */
   for (struct dirent* entry; (entry = readdir(folder));) {
-    const int64_t found = name_step(entry->d_name);
+    const int64_t found = sac_step_of(entry->d_name);
     if (found < 0) continue;
     count++;
     if (*oldest < 0 || found < *oldest) *oldest = found;
@@ -144,8 +121,8 @@ static int32_t count_steps(const char* dir, int64_t* oldest) {
 
 /* --- saving ------------------------------------------------------------------------------------------------------- */
 
-/* The number of transitions pushed when step N was saved; 0 when it cannot be read. Reads the header only, and
- * allocates nothing. */
+/* The number of transitions pushed when step N was saved; 0 when it cannot be read, or cannot be right. Reads the
+ * header only, and allocates nothing. */
 static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   char path[SAC_PATH_MAX];
   unsigned char first[8];
@@ -157,7 +134,7 @@ static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   int fd = -1;
 
   /* read the header into the staging buffer of the segments */
-  if (step_path(c->dir, step, path) != SAC_OK || (fd = open(path, O_RDONLY | O_CLOEXEC)) < 0) return 0;
+  if (step_path(c->dir, step, path) != SAC_OK || sac_open(&fd, path, O_RDONLY) != SAC_OK) return 0;
   const off_t size = lseek(fd, 0, SEEK_END);
   if (size < 8 || sac_read_at(fd, path, 0, first, 8) != SAC_OK) goto end;
   if (sac_header_size(first, (uint64_t)size, &json) != NULL) goto end;
@@ -169,6 +146,7 @@ static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   while (sac_header_next(&header, &entry) > SAC_HEADER_END) {
     if (!sac_header_is(&entry.name, "counters") || entry.element != 8 || entry.end - entry.begin < 8) continue;
     if (sac_read_at(fd, path, 8 + json + entry.begin, &pushed, 8) != SAC_OK) pushed = 0;
+    if (pushed > c->agent->counters[c->p].pushed) pushed = 0; /* damaged, as no checksum was compared here */
     break;
   }
 end:
@@ -190,8 +168,17 @@ static void prune(const sac_checkpoint* c, int32_t keep) {
   if (oldest >= 0) sac_segments_prune(c->segments, sac_segments_first(pushed_at(c, oldest), c->agent->shape.capacity));
 }
 
+void sac_checkpoint_point_last(const char* dir, int64_t step) {
+  char path[SAC_PATH_MAX], name[SAC_STEP_NAME_MAX];
+  if (sac_path(path, "%s/checkpoints/last", dir) != SAC_OK) return;
+
+  /* an old `last` would mislead where no new one can be made */
+  sac_step_name(name, step);
+  if (sac_link_file(name, path) != SAC_OK) (void)unlink(path);
+}
+
 sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, const char* config_text) {
-  char path[SAC_PATH_MAX], name[64], number[24];
+  char path[SAC_PATH_MAX], number[24];
   sac_segment_part* part;
   sac_status status = SAC_OK;
 
@@ -211,9 +198,7 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
   SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, 0, metadata, config_text ? 2 : 1));
 
   /* point `last` to it, then delete old checkpoints */
-  (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
-  SAC_TRY(sac_path(path, "%s/checkpoints/last", c->dir));
-  SAC_TRY(sac_link_file(name, path));
+  sac_checkpoint_point_last(c->dir, step);
   prune(c, keep);
 fail:
   return status;
@@ -236,14 +221,16 @@ fail:
   return status;
 }
 
-sac_status sac_checkpoint_policy(sac_checkpoint* c) {
+sac_status sac_checkpoint_policy(sac_checkpoint* c, const char* spaces) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(path, "%s/policy.safetensors", c->dir));
-  SAC_TRY(sac_policy_write(c->agent, c->p, path));
+  SAC_TRY(sac_policy_write(c->agent, c->p, spaces, path));
 fail:
   return status;
 }
+
+void sac_checkpoint_add_state(sac_checkpoint* c, const sac_state* state) { c->states[c->state_count++] = *state; }
 
 /* --- loading ------------------------------------------------------------------------------------------------------ */
 
@@ -353,11 +340,36 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
   if (strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0) text += length + 2;
   else if (strncmp(text, dir, dir_length) == 0 && text[dir_length] == '/') text += dir_length + 1;
 
-  /* continue "last checkpoint ..." */
+  /* continue "last checkpoint ..."; the words below say that it is damaged */
+  if (strncmp(text, "damaged: ", 9) == 0) text += 9;
   (void)snprintf(reason, sizeof reason, "%s", text);
   if (strncmp(reason, "cut short", 9) == 0) return sac_fail(status, "is %s", reason);
   if (strncmp(reason, "cannot be ", 10) == 0) return sac_fail(status, "%s", reason);
   return sac_fail(status, "%s (%s)", status == SAC_ERROR_FILE ? "cannot be read" : "is damaged", reason);
+}
+
+sac_status sac_checkpoint_states(const char* dir, int64_t step, const char* prefix,
+                                 void (*found)(void* context, const char* name), void* context) {
+  char path[SAC_PATH_MAX];
+  sac_safetensors* file = NULL;
+  sac_status status = SAC_OK;
+  SAC_TRY(step_path(dir, step, path));
+  SAC_TRY(sac_safetensors_open(&file, path));
+  for (int32_t i = 0; i < file->count; i++)
+    if (strncmp(file->tensors[i].name, prefix, strlen(prefix)) == 0) found(context, file->tensors[i].name);
+fail:
+  sac_safetensors_close(file);
+  return status;
+}
+
+/* Whether these are the same bounds, but for roundings: older versions rounded the half range in another way. */
+static int same_bounds(const void* saved, const float* value, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    float was;
+    memcpy(&was, (const char*)saved + i * sizeof was, sizeof was);
+    if (!(fabsf(was - value[i]) <= 4 * FLT_EPSILON * fabsf(value[i]))) return 0;
+  }
+  return 1;
 }
 
 /* Checks that the checkpoint fits this run: the same capacity, action bounds and states. */
@@ -378,7 +390,7 @@ static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensor
   const float* const values[] = {agent->action_centre, agent->action_half};
   for (int i = 0; i < 2; i++) {
     SAC_TRY(sac_safetensors_get(file, names[i], SAC_F32, 1, &actions, NULL));
-    if (memcmp(sac_safetensors_find(file, names[i])->data, values[i], (size_t)actions * sizeof(float)) != 0)
+    if (!same_bounds(sac_safetensors_find(file, names[i])->data, values[i], (size_t)actions))
       return sac_fail(SAC_ERROR_SHAPE, "%s: the environment's action bounds have changed ('%s')", file->path, names[i]);
   }
 

@@ -1,10 +1,10 @@
 /* The checkpoints of one agent, in its seed folder:
  *
  *   SEED/checkpoints/step_N.safetensors   everything except the replay's rows
- *   SEED/checkpoints/last                 a link to the newest step_N.safetensors
- *   SEED/checkpoints/best                 the agent with its best evaluation, without the state of the run
- *   SEED/replay/rows_K.bin                append-only segments of 64 Ki rows, see segments.h
- *   SEED/policy.safetensors               the actor alone, for sac_policy
+ *   SEED/checkpoints/last                 a link to the newest step_N.safetensors, for people: nothing here needs it,
+ * and a file system without links goes without (agent/steps.h) SEED/checkpoints/best                 the agent with its
+ * best evaluation, without the state of the run SEED/replay/rows_K.bin                append-only segments of 64 Ki
+ * rows, see segments.h SEED/policy.safetensors               the actor alone, for sac_policy
  *
  * A checkpoint holds every tensor (NAME, adam_m/NAME, adam_v/NAME, targets), counters, seed, alive, totals, stats,
  * action.centre and .half_range, the run's states under their names and replay.segments. It records how many
@@ -30,18 +30,28 @@ sac_status sac_checkpoint_create(sac_checkpoint** checkpoint, const char* dir, s
                                  const sac_state* states, int32_t state_count);
 void sac_checkpoint_destroy(sac_checkpoint* checkpoint);
 
+/* Adds a state to the list: at most SAC_ENV_INFO_MAX in all, for the terms of info. */
+void sac_checkpoint_add_state(sac_checkpoint* checkpoint, const sac_state* state);
+
+/* Calls found(context, name) for each state of step N whose name begins with `prefix`. Errors: FILE, FORMAT. */
+sac_status sac_checkpoint_states(const char* dir, int64_t step, const char* prefix,
+                                 void (*found)(void* context, const char* name), void* context);
+
 /* Saves step N and keeps the newest `keep` checkpoints. config_text: this agent's configuration, written to the
  * metadata for sac_agent_load and a resume; NULL: the agent's own. Errors: FILE (the previous checkpoint stays);
  * NUMERIC (the agent has stopped, or a tensor is not finite, so the file would not load). */
 sac_status sac_checkpoint_save(sac_checkpoint* checkpoint, int64_t step, int32_t keep, const char* config_text);
+
+/* Points `last` to step N, or removes it where the file system has no links. */
+void sac_checkpoint_point_last(const char* dir, int64_t step);
 
 /* Writes the file `best` for eval and export: agent p of `agent`, without the state of the run. `agent` is the
  * checkpoint's own or a copy of it as it was at `step`. */
 sac_status sac_checkpoint_best(sac_checkpoint* checkpoint, const sac_agent* agent, int64_t step, double mean_return,
                                const char* config_text);
 
-/* Writes SEED/policy.safetensors from the agent's actor. */
-sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint);
+/* Writes SEED/policy.safetensors from the agent's actor. spaces: as sac_policy_write takes it. */
+sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint, const char* spaces);
 
 #define SAC_CHECKPOINT_LIST_MAX 1024 /* checkpoints of one folder that a run looks at */
 

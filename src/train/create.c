@@ -6,6 +6,8 @@
 
 #include <sac/sac.h>
 
+#include "agent/steps.h"
+#include "env/generators.h"
 #include "env/list.h"
 #include "formats/safetensors.h"
 #include "kernels/random.h"
@@ -149,11 +151,12 @@ static sac_status create_vector(sac_run* run, const sac_env_api* env) {
                             (int32_t)settings->num_envs, seed, sac_stream_env(0)));
 
   /* prepare the columns of metrics.csv, and the sums of info */
-  sac_metric_list_fill(&run->metric_list, run->vector->info_name, run->vector->info_count);
-  if (run->vector->info_count > 0) {
-    run->info = calloc(sac_bytes(population, (size_t)run->vector->info_count), sizeof *run->info);
+  sac_metric_list_fill(&run->metric_list, NULL, 0);
+  if (run->vector->info_name) {
+    run->info = calloc(sac_bytes(population, SAC_ENV_INFO_MAX), sizeof *run->info);
     if (!run->info) SAC_TRY(no_memory(population));
   }
+  sac_run_find_terms(run);
 fail:
   free(seed);
   return status;
@@ -186,7 +189,10 @@ static sac_status create_evaluator(sac_run* run, const sac_env_api* env) {
   sac_status status = SAC_OK;
 
   /* create the evaluator; it plays the same environment with streams of its own */
-  SAC_TRY(sac_evaluator_create(&run->evaluator, run->agent, &eval_env, (int32_t)episodes));
+  if (run->vector->guard.on) sac_generators_keep(env);
+  status = sac_evaluator_create(&run->evaluator, run->agent, &eval_env, (int32_t)episodes);
+  if (run->vector->guard.on) sac_generators_restore(env);
+  SAC_TRY(status);
 
   /* allocate one result for each agent and episode */
   run->episode_return = calloc(sac_bytes(population, episodes), sizeof(double));
@@ -208,6 +214,7 @@ sac_status sac_run_create_parts(sac_run* run, const sac_env_api* env, const sac_
   if (callbacks) run->callbacks = *callbacks;
   run->saved_step = run->evaluation_step = -1;
   run->env_warnings = sac_mujoco_warnings((char[SAC_SHOW_MAX]){0});
+  run->guard_changes = sac_guard_changes();
   run->locale = newlocale(LC_ALL_MASK, "C", (locale_t)0);
   if (!run->locale) SAC_TRY(no_memory((size_t)settings->seeds));
   SAC_TRY(create_arrays(run));
@@ -260,10 +267,8 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   }
 
   /* add the sums of info; optional, because checkpoints of older versions lack them */
-  for (int32_t k = 0; k < run->vector->info_count; k++) {
-    sac_info_sum* info = &run->info[p * run->vector->info_count + k];
-    states[count++] = (sac_state){run->metric_list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
-  }
+  for (int32_t k = 0; k < run->metric_list.count - SAC_METRIC_COUNT; k++)
+    states[count++] = sac_run_info_state(run, p, k);
 
   /* open the seed folder */
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
@@ -336,8 +341,9 @@ static void log_start(sac_run* run) {
   if (text[0]) sac_run_log(run, "%s", text);
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_memory(run);
+  sac_run_log_guard(run);
   for (int32_t i = 0; i < run->note_count; i++) sac_run_log(run, "%s", run->notes[i]);
-  sac_run_log(run, "writes to %s", run->folder->path);
+  sac_run_log(run, "writes to %s", run->folder->shown);
 }
 
 /* Checks that the seed folders are free. A run that was killed while it was created leaves a checkpoint of step 0 at
@@ -365,6 +371,7 @@ static sac_status create_files(sac_run* run) {
   SAC_TRY(sac_folder_create(&run->folder, run->settings.out, run->settings.env_id));
   SAC_TRY(check_seed_folders(run));
   log_start(run);
+  sac_run_warn_no_update(run);
 
   /* record the machine, and open the files of each agent */
   SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, changed, sizeof changed));
@@ -376,6 +383,7 @@ static sac_status create_files(sac_run* run) {
   /* write config.yaml last: a folder that has one can be resumed */
   SAC_TRY(sac_run_save(run));
   SAC_TRY(sac_folder_config_write(run->folder, run->config_text));
+  sac_run_log_lacks(run);
 fail:
   return status;
 }
@@ -394,11 +402,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
   if (!run) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run");
   SAC_TRY(sac_config_copy(&run->config, config));
   SAC_TRY(sac_config_settings(run->config, &run->settings));
-  if (run->settings.out[0] && sac_folder_holds_run(run->settings.out))
-    SAC_TRY(sac_fail(SAC_ERROR_FILE,
-                     "%s already holds a run: 'sac resume %s' continues it; for a new one give another "
-                     "--out",
-                     run->settings.out, run->settings.out));
+  if (run->settings.out[0]) SAC_TRY(sac_folder_check_new(run->settings.out));
 
   /* create the parts before the files: a run that fails here leaves no folder */
   SAC_TRY(sac_run_create_parts(run, env, callbacks));
@@ -407,7 +411,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
   SAC_TRY(sac_run_config_text(run));
   SAC_TRY(create_files(run));
   *out = run;
-  return SAC_OK;
+  return sac_succeed();
 fail:
   sac_run_destroy(run);
   return status;

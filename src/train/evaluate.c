@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env/check.h"
+#include "env/generators.h"
 #include "env/task.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
@@ -61,10 +63,6 @@ fail:
   return status;
 }
 
-/* Whether two instances of the environment may be stepped at the same time. A plugin built with an older header has a
- * shorter table, without `concurrent`. */
-static int is_concurrent(const sac_env_api* api) { return api->size == sizeof *api && api->concurrent; }
-
 /* Creates the copy of the agent that plays, and the thread for it, where they are of use (evaluate.h). */
 static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const sac_eval_env* env) {
   const int on_device = !agent->backend->on_host;
@@ -72,7 +70,7 @@ static sac_status choose_player(sac_evaluator* e, const sac_agent* agent, const 
   sac_status status = SAC_OK;
 
   /* sequential episodes are for videos, which some environments draw on the caller's thread only */
-  if (env->sequential || e->vector->resident || !is_concurrent(env->api) || (!on_device && !free_processor))
+  if (env->sequential || e->vector->resident || !sac_env_is_concurrent(env->api) || (!on_device && !free_processor))
     return SAC_OK;
   SAC_TRY(create_copy(e, agent));
 
@@ -92,7 +90,8 @@ size_t sac_evaluator_memory(const sac_config* config, const sac_env_spec* spec, 
   size_t replay = 0, rest = 0;
 
   /* return 0 where choose_player makes no copy */
-  if (sac_config_settings(config, &settings) != SAC_OK || settings.eval_every == 0 || !is_concurrent(api)) return 0;
+  if (sac_config_settings(config, &settings) != SAC_OK || settings.eval_every == 0 || !sac_env_is_concurrent(api))
+    return 0;
   if (sac_agent_shape(&shape, &settings, spec) != SAC_OK ||
       sac_estimate_choose(&settings, &shape, &backend, &ordinal, why) != SAC_OK)
     return 0;
@@ -215,13 +214,16 @@ static sac_status play(void* context) {
   sac_status status = SAC_OK;
 
   /* with more than one round P = N = 1, so round t writes element t */
+  sac_vector_begin(e->vector);
+  if (e->vector->guard.on) sac_generators_keep(e->vector->api);
   for (int32_t t = 0; t < e->rounds; t++) {
     set_round(e->vector, t);
     SAC_TRY(play_round(e, e->episode_return + t, e->length + t));
   }
-  return SAC_OK;
 fail:
-  sac_fail_prefix("evaluation: ");
+  if (e->vector->guard.on) sac_generators_restore(e->vector->api);
+  sac_vector_end(e->vector);
+  if (status != SAC_OK) sac_fail_prefix("evaluation: ");
   return status;
 }
 

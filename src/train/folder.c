@@ -1,6 +1,8 @@
 #include "train/folder.h"
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -9,13 +11,16 @@
 
 #include "formats/yaml.h"
 #include "util/error.h"
+#include "util/lock.h"
 #include "util/number.h"
+#include "util/text.h"
 
+#define RUNS_SHOWN 3    /* runs that a message lists */
 #define NAME_TRIES 1000 /* suffixes -2, -3, ... of a folder name */
 
 int sac_folder_holds_run(const char* path) {
   char config[SAC_PATH_MAX];
-  return sac_path(config, "%s/config.yaml", path) == SAC_OK && access(config, F_OK) == 0;
+  return sac_path(config, "%s/config.yaml", path) == SAC_OK && sac_file_exists(config);
 }
 
 sac_status sac_folder_seed(const char* folder, uint64_t seed, char path[SAC_PATH_MAX]) {
@@ -32,10 +37,12 @@ static void env_folder(char name[128], const char* env_id) {
   /* take the part after the last '/', if there is any */
   (void)snprintf(name, 128, "%s", slash && slash[1] ? slash + 1 : env_id);
 
-  /* replace characters that paths and shells treat specially; no hidden folder */
-  for (char* c = name; *c; c++)
-    if (strchr("/:\\ ", *c)) *c = '_';
+  /* replace characters that shells treat specially, or that a file system of Windows refuses; no hidden folder */
+  char* end = name;
+  for (; *end; end++)
+    if (strchr("/:\\ <>\"|?*'$&;", *end) || (unsigned char)*end < 0x20) *end = '_';
   if (name[0] == '.') name[0] = '_';
+  if (end > name && end[-1] == '.') end[-1] = '_';
 }
 
 /* Creates runs/ENV/DATE-TIME. mkdir tells whether a name is free, also when two runs start in the same minute. */
@@ -69,6 +76,86 @@ fail:
   return status;
 }
 
+/* --- what a folder is --------------------------------------------------------------------------------------------- */
+
+/* Whether a run may begin in a folder that has an entry of this name: what a run that was killed at its start leaves
+ * (also the files of its seeds), hidden files, and logs that a shell or a scheduler keeps there. */
+static int may_be_there(const char* name) {
+  static const char* const files[] = {"log.txt", "machine.json", "machine.json.part", "config.yaml.part", "lost+found"};
+  static const char* const ends[] = {".out", ".err", ".log", ".txt"};
+  const char* dot = strrchr(name, '.');
+  if (name[0] == '.' || strncmp(name, "seed_", 5) == 0) return 1;
+  for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+    if (strcmp(name, files[i]) == 0) return 1;
+  for (size_t i = 0; dot && i < sizeof ends / sizeof *ends; i++)
+    if (strcmp(dot, ends[i]) == 0) return 1;
+  return 0;
+}
+
+sac_status sac_folder_check_new(const char* path) {
+  char word[SAC_WORD_MAX];
+  if (sac_folder_holds_run(path))
+    return sac_fail(SAC_ERROR_FILE,
+                    "%s holds a run already: 'sac resume %s' continues it; for a new one choose another "
+                    "--out",
+                    path, sac_text_word(word, path));
+
+  /* a folder that is missing, or a file in its place, is for the caller */
+  DIR* folder = opendir(path);
+  if (!folder) return SAC_OK;
+  char other[256] = "";
+  for (struct dirent* entry; !other[0] && (entry = readdir(folder));)
+    if (!may_be_there(entry->d_name)) (void)snprintf(other, sizeof other, "%s", entry->d_name);
+  closedir(folder);
+  if (!other[0]) return SAC_OK;
+  return sac_fail(SAC_ERROR_FILE, "%s holds other files ('%.60s') and no run: choose a new or empty folder as --out",
+                  path, other);
+}
+
+/* Adds the run folders in `path` to a list for messages, down to `depth` folders below it. */
+static void list_runs(const char* path, int depth, char* text, size_t size, int* count) {
+  char below[SAC_PATH_MAX];
+  DIR* folder = opendir(path);
+  if (!folder) return;
+  for (struct dirent* entry; *count < RUNS_SHOWN && (entry = readdir(folder));) {
+    if (entry->d_name[0] == '.' || sac_path(below, "%s/%s", path, entry->d_name) != SAC_OK) continue;
+    if (sac_folder_holds_run(below)) {
+      const size_t used = strlen(text);
+      (void)snprintf(text + used, size - used, "%s%s", (*count)++ ? ", " : "", below);
+    } else if (depth > 1) {
+      list_runs(below, depth - 1, text, size, count);
+    }
+  }
+  closedir(folder);
+}
+
+sac_status sac_folder_no_run(const char* path) {
+  char runs[RUNS_SHOWN * SAC_PATH_MAX] = "", parent[SAC_PATH_MAX], word[SAC_WORD_MAX];
+  struct stat info;
+  int count = 0;
+  sac_status status = SAC_OK;
+  if (stat(path, &info) != 0) return sac_fail(SAC_ERROR_FILE, "%s: %s", path, strerror(errno));
+  if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is not a run folder", path);
+
+  /* a folder inside of a run, such as that of one agent: name the run */
+  SAC_TRY(sac_path(parent, "%s", path));
+  for (char* slash = strrchr(parent, '/'); slash && slash > parent; slash = strrchr(parent, '/')) {
+    *slash = '\0';
+    if (sac_folder_holds_run(parent))
+      return sac_fail(SAC_ERROR_FILE, "%s holds no run: it is a part of the run in %s ('sac resume %s')", path, parent,
+                      sac_text_word(word, parent));
+  }
+
+  /* a folder of runs is named with some of them */
+  list_runs(path, 2, runs, sizeof runs, &count);
+  if (count)
+    return sac_fail(SAC_ERROR_FILE, "%s holds no run itself; runs in it: %.900s%s", path, runs,
+                    count == RUNS_SHOWN ? ", ..." : "");
+  return sac_fail(SAC_ERROR_FILE, "%s holds no run: there is no config.yaml in it", path);
+fail:
+  return status;
+}
+
 /* --- open and close ----------------------------------------------------------------------------------------------- */
 
 /* Allocates a folder that is not locked yet. */
@@ -87,15 +174,36 @@ static sac_status set_path(sac_folder* folder, const char* path) {
   return SAC_OK;
 }
 
+/* Makes the path absolute, and keeps the given one. */
+static sac_status make_absolute(sac_folder* folder) {
+  char here[SAC_PATH_MAX];
+  memcpy(folder->shown, folder->path, sizeof folder->shown);
+  if (folder->path[0] == '/') return SAC_OK;
+  if (!getcwd(here, sizeof here))
+    return sac_fail(SAC_ERROR_FILE, "%s: the working folder has no path: %s; give --out from / on", folder->shown,
+                    strerror(errno));
+  return sac_path(folder->path, "%s/%s", here, folder->shown);
+}
+
+/* Opens log.txt to append to it: a resumed run continues it. Some file systems cannot append: there it is opened to
+ * write, at its end. */
+static FILE* open_log(const char* path) {
+  FILE* log = fopen(path, "ae");
+  if (log || (errno != EINVAL && errno != EOPNOTSUPP && errno != EPERM)) return log;
+  int fd;
+  if (sac_open(&fd, path, O_WRONLY | O_CREAT) != SAC_OK) return NULL;
+  (void)lseek(fd, 0, SEEK_END);
+  return fdopen(fd, "w");
+}
+
 /* Locks the folder and opens log.txt. */
 static sac_status lock_and_log(sac_folder* folder) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
-  SAC_TRY(sac_lock(&folder->lock, folder->path));
-
-  /* append to the log, which a resumed run continues */
+  SAC_TRY(make_absolute(folder));
+  SAC_TRY(sac_lock(&folder->lock, &folder->held, folder->shown));
   SAC_TRY(sac_path(path, "%s/log.txt", folder->path));
-  folder->log = fopen(path, "ae");
+  folder->log = open_log(path);
   if (!folder->log) status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
 fail:
   return status;
@@ -116,16 +224,13 @@ sac_status sac_folder_create(sac_folder** out, const char* path, const char* env
     folder->created = stat(folder->path, &info) != 0;
     SAC_TRY(sac_make_folders(folder->path));
   }
-  SAC_TRY(lock_and_log(folder));
+  status = lock_and_log(folder);
+  if (status != SAC_OK && folder->lock < 0) status = sac_fail(status, "%s; or choose another --out", sac_last_error());
+  if (status != SAC_OK) goto fail;
 
   /* look for a run only under the lock: when two start in one folder, the second finds it in use or with a run */
-  if (sac_folder_holds_run(folder->path)) {
-    folder->created = 0;
-    SAC_TRY(sac_fail(SAC_ERROR_FILE,
-                     "%s holds a run already: 'sac resume %s' continues it; for a new one choose "
-                     "another --out",
-                     folder->path, folder->path));
-  }
+  if (sac_folder_holds_run(folder->path)) folder->created = 0;
+  SAC_TRY(sac_folder_check_new(folder->shown));
   *out = folder;
   return SAC_OK;
 fail:
@@ -134,7 +239,6 @@ fail:
 }
 
 sac_status sac_folder_open(sac_folder** out, const char* path) {
-  struct stat info;
   sac_folder* folder = NULL;
   sac_status status = SAC_OK;
   *out = NULL;
@@ -142,10 +246,7 @@ sac_status sac_folder_open(sac_folder** out, const char* path) {
   SAC_TRY(set_path(folder, path));
 
   /* check that it holds a run */
-  if (stat(folder->path, &info) != 0) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s: %s", folder->path, strerror(errno)));
-  if (!S_ISDIR(info.st_mode)) SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s is not a run folder", folder->path));
-  if (!sac_folder_holds_run(folder->path))
-    SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s holds no run: there is no config.yaml in it", folder->path));
+  if (!sac_folder_holds_run(folder->path)) SAC_TRY(sac_folder_no_run(folder->path));
 
   /* lock it, so that no other process resumes the same run */
   SAC_TRY(lock_and_log(folder));
@@ -170,7 +271,9 @@ static void delete_created(const sac_folder* folder) {
 void sac_folder_close(sac_folder* folder) {
   if (!folder) return;
   if (folder->log) (void)fclose(folder->log);
-  if (folder->created) delete_created(folder);
+
+  /* without the lock the folder may be that of another process, which has made it at the same time */
+  if (folder->created && folder->held) delete_created(folder);
 
   /* unlock last: until then nobody else may use the folder */
   sac_unlock(folder->lock);
@@ -179,9 +282,14 @@ void sac_folder_close(sac_folder* folder) {
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
-void sac_folder_log(sac_folder* folder, const char* line) {
-  /* a full disk must not end the run: drop the error and try again at the next line */
-  if (fprintf(folder->log, "%s\n", line) < 0 || fflush(folder->log) != 0) clearerr(folder->log);
+int sac_folder_log(sac_folder* folder, const char* line) {
+  /* a full disk must not end the run: note the error and try again at the next line */
+  folder->log_error = 0;
+  if (fprintf(folder->log, "%s\n", line) < 0 || fflush(folder->log) != 0) {
+    folder->log_error = errno;
+    clearerr(folder->log);
+  }
+  return folder->log_error == 0;
 }
 
 sac_status sac_folder_config_write(sac_folder* folder, const char* text) {

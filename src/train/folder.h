@@ -13,10 +13,13 @@
 #include "util/file.h"
 
 typedef struct sac_folder {
-  char path[SAC_PATH_MAX];
-  int created; /* 1: created here, and holds no run yet */
-  int lock;    /* of util/file.h; -1: not held */
+  char path[SAC_PATH_MAX];  /* absolute, as an environment may change the working folder */
+  char shown[SAC_PATH_MAX]; /* as it was given, for messages */
+  int created;              /* 1: created here, and holds no run yet */
+  int lock;                 /* of util/lock.h; -1: none */
+  int held;                 /* 0: the lock is not held, or the file system has none */
   FILE* log;
+  int log_error; /* errno of the last line of log.txt; 0: it was written */
 } sac_folder;
 
 /* Creates the folder `out`, or uses it when it exists and holds no run, and locks it. out: "" for runs/ENV/DATE-TIME,
@@ -32,11 +35,19 @@ void sac_folder_close(sac_folder* folder);
 /* Whether `path` holds a run, finished or not. */
 int sac_folder_holds_run(const char* path);
 
+/* Checks that a new run may be written to `path`: it is missing, or holds neither a run nor files of something else.
+ * Errors: FILE. */
+sac_status sac_folder_check_new(const char* path);
+
+/* Fails because `path` holds no run: says what it is instead, and which run is meant. Errors: FILE, always. */
+sac_status sac_folder_no_run(const char* path);
+
 /* The seed folder of one agent: PATH/seed_S. Errors: FILE. */
 sac_status sac_folder_seed(const char* folder, uint64_t seed, char path[SAC_PATH_MAX]);
 
-/* Writes a line to log.txt. Never fails: the log callback shows the line too. */
-void sac_folder_log(sac_folder* folder, const char* line);
+/* Writes a line to log.txt. Returns 0 if the file cannot be written now: folder->log_error says why. The lines follow
+ * when it can be written again. */
+int sac_folder_log(sac_folder* folder, const char* line);
 
 /* Writes config.yaml by a rename, so that it is complete or absent. From then on the folder holds a run.
  * Errors: FILE. */

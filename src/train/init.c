@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/steps.h"
 #include "config/parts.h"
 #include "formats/safetensors.h"
 #include "train/source.h"
@@ -307,7 +308,7 @@ static void hold_actors(sac_run* run, int new_critics) {
 }
 
 sac_status sac_run_init(sac_run* run) {
-  char path[SAC_PATH_MAX];
+  char path[SAC_PATH_MAX], opened[SAC_PATH_MAX] = "";
   sac_safetensors* file = NULL;
   source s = {0};
   int new_critics = 0, has_policy = 1;
@@ -316,9 +317,10 @@ sac_status sac_run_init(sac_run* run) {
   /* each agent starts from a file; a folder may have one for each seed */
   for (int32_t p = 0; run->settings.init[0] && p < run->agent->shape.population; p++) {
     SAC_TRY(find_file(run, p, path));
-    if (!file || strcmp(file->path, path) != 0) {
+    if (!file || strcmp(opened, path) != 0) {
+      (void)snprintf(opened, sizeof opened, "%s", path);
       sac_safetensors_close(file);
-      SAC_TRY(sac_safetensors_open(&file, path));
+      SAC_TRY(sac_steps_open(&file, path));
     }
     s = (source){.file = file};
     SAC_TRY(sac_parts_parse(run->settings.init_parts, &s.parts));

@@ -1,10 +1,12 @@
 /* The loop of a run: steps, rows of metrics, evaluations, checkpoints, the end. */
 #include <stdio.h>
+#include <string.h>
 
 #include "train/run.h"
 #include "train/step.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/text.h"
 
 /* --- agents that stop --------------------------------------------------------------------------------------------- */
 
@@ -21,6 +23,18 @@ static void mark_failed(const sac_run* run, int32_t p, int64_t step, const char*
 
   /* leave the reason on disk, so that a resume knows that this agent stays stopped */
   (void)sac_failed_write(dir, step, why);
+}
+
+/* Adds to run->failure how to go on. The same settings would lead to the same value again. */
+static void add_next_command(sac_run* run) {
+  char word[SAC_WORD_MAX];
+  const size_t used = strlen(run->failure);
+  if (run->saved_step >= 0)
+    (void)snprintf(
+        run->failure + used, sizeof run->failure - used,
+        "; with other settings, such as a lower optim.lr, 'sac resume %s --set optim.lr=%g' goes on from step "
+        "%lld",
+        sac_text_word(word, run->folder->shown), run->settings.lr / 10, (long long)run->saved_step);
 }
 
 /* The step at which agent p stopped. A backend that queues steps reports a stopped agent only at the end of the burst.
@@ -64,6 +78,7 @@ static sac_status check_agents(sac_run* run) {
       sac_run_log(run, "seed %llu stops; step %lld: %s; good state: %s", (unsigned long long)agent->seed[p], step, why,
                   checkpoint);
     (void)snprintf(run->failure, sizeof run->failure, "step %lld: %.400s; good state: %.500s", step, why, checkpoint);
+    if (agent->shape.population == 1) add_next_command(run);
   }
   return alive ? SAC_OK : sac_fail(SAC_ERROR_NUMERIC, "%s", run->failure);
 }
@@ -141,11 +156,11 @@ static sac_status burst_and_report(sac_run* run, int64_t end) {
   if (sac_due(schedule->step, n, settings->log_every)) SAC_TRY(sac_run_file_error(run, sac_run_report_metrics(run, 1)));
 
   /* A checkpoint waits for an evaluation that was started. So save the checkpoint before this step's evaluation starts.
-   * At the last step evaluate first: a run with a checkpoint of its last step counts as finished. */
+   * At the last step evaluate first, and save in `finish`: a run with a checkpoint of its last step counts as finished.
+   */
   const int evaluate = sac_due(schedule->step, n, settings->eval_every), last = schedule->step >= settings->steps;
   if (evaluate && last) SAC_TRY(sac_run_start_evaluation(run));
-  if (sac_due(schedule->step, n, settings->checkpoint_every))
-    SAC_TRY(sac_run_file_error(run, sac_run_save_checkpoint(run)));
+  if (sac_due(schedule->step, n, settings->checkpoint_every) && !last) SAC_TRY(sac_run_checkpoint(run, 0));
   if (evaluate && !last) SAC_TRY(sac_run_start_evaluation(run));
 fail:
   return status;
@@ -153,15 +168,26 @@ fail:
 
 /* --- the end ------------------------------------------------------------------------------------------------------ */
 
+/* Fails, because rows of metrics or evaluations, or the best weights, could not be written on the way. */
+static sac_status report_lost(const sac_run* run) {
+  return sac_fail(SAC_ERROR_FILE,
+                  "trained to step %lld, but %lld times something could not be written and is lost; the last time: %s",
+                  (long long)run->schedule.step, (long long)run->lost, run->lost_why);
+}
+
 /* The end of training. A row of metrics or an evaluation that is not due here, and is made only because the run ends,
  * comes after the last checkpoint. A resume with more steps continues from that checkpoint, so both leave no trace. */
 static sac_status finish(sac_run* run) {
   const sac_settings* settings = &run->settings;
   const int64_t n = settings->num_envs, step = run->schedule.step;
+  const int go_on = settings->checkpoint_on_error == SAC_ON_ERROR_CONTINUE;
+  char unsaved[SAC_ERROR_MAX] = "";
   sac_status status = SAC_OK;
 
-  /* save first, then make the extra row and evaluation */
-  if (run->saved_step != step) SAC_TRY(sac_run_file_error(run, sac_run_save_checkpoint(run)));
+  /* save first, then make the extra row and evaluation; a full disk does not keep them from a run that is to go on */
+  if (run->saved_step != step) status = sac_run_checkpoint(run, 1);
+  if (status == SAC_ERROR_FILE && go_on) (void)snprintf(unsaved, sizeof unsaved, "%s", sac_last_error());
+  else if (status != SAC_OK) goto fail;
   if (!sac_due(step, n, settings->log_every)) SAC_TRY(sac_run_file_error(run, sac_run_report_metrics(run, 0)));
   if (settings->eval_every && !sac_due(step, n, settings->eval_every)) SAC_TRY(sac_run_start_evaluation(run));
   SAC_TRY(sac_run_finish_evaluation(run));
@@ -170,6 +196,13 @@ static sac_status finish(sac_run* run) {
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->agent->alive[p]) SAC_TRY(sac_run_file_error(run, sac_metrics_sync(run->metrics[p])));
   run->finished = 1;
+
+  /* a run that lost something has not ended well */
+  if (unsaved[0]) return sac_fail(SAC_ERROR_FILE, "%s", unsaved);
+  if (run->lost) return report_lost(run);
+  if (run->folder->log_error)
+    return sac_fail(SAC_ERROR_FILE, "cannot write the end of %s/log.txt: %s", run->folder->shown,
+                    strerror(run->folder->log_error));
   return count_failed_agents(run);
 fail:
   return status;
@@ -180,13 +213,14 @@ static sac_status stop(sac_run* run) {
   sac_status status = SAC_OK;
 
   /* save this step, and report an evaluation that is being played */
-  if (run->saved_step != run->schedule.step) SAC_TRY(sac_run_file_error(run, sac_run_save_checkpoint(run)));
+  if (run->saved_step != run->schedule.step) SAC_TRY(sac_run_checkpoint(run, 1));
   SAC_TRY(sac_run_finish_evaluation(run));
 
   /* clear the request, so that the caller may go on with sac_run_steps */
   atomic_store(&run->stop, 0);
+  char word[SAC_WORD_MAX];
   return sac_fail(SAC_STOPPED, "stopped at step %lld; 'sac resume %s' continues", (long long)run->schedule.step,
-                  run->folder->path);
+                  sac_text_word(word, run->folder->shown));
 fail:
   return status;
 }
@@ -205,6 +239,7 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   sac_status status = SAC_OK;
 
   /* start the clock, and play an evaluation that a killed process left out */
+  sac_vector_begin(run->vector);
   run->clock_start = sac_seconds();
   if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
 
@@ -216,14 +251,15 @@ sac_status sac_run_steps(sac_run* run, int64_t n) {
   if (run->schedule.step >= steps && !run->finished) SAC_TRY(finish(run));
 fail:
   /* stop the clock: time between two calls does not count */
+  sac_vector_end(run->vector);
   sac_run_count_time(run);
   run->clock_start = 0;
 
   /* after an error the last step is incomplete, so no checkpoint may be written */
   if (status != SAC_OK && status != SAC_STOPPED && !run->finished) sac_run_fail(run, status);
-  return status;
+  return sac_result(status);
 }
 
 sac_agent* sac_run_agent(sac_run* run) { return run->agent; }
-const char* sac_run_folder(const sac_run* run) { return run->folder->path; }
+const char* sac_run_folder(const sac_run* run) { return run->folder->shown; }
 int64_t sac_run_step(const sac_run* run) { return run->schedule.step; }

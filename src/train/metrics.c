@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sac/statistics.h>
@@ -35,24 +36,35 @@ const int sac_metric_of_statistic[] = {SAC_STATISTICS(STATISTIC_METRIC)};
 
 static const char evaluations_header[] = "step,mean,std,episodes,returns,lengths\n";
 
-#define NAME_MAX_BYTES 64 /* of a metric's name */
-#define HEADER_MAX (SAC_METRIC_COUNT * NAME_MAX_BYTES + SAC_ENV_INFO_MAX * sizeof((sac_metric_list*)NULL)->info[0] + 16)
+#define NAME_MAX_BYTES 64                /* of a metric's name */
+#define COLUMNS_MAX (2 * SAC_METRIC_MAX) /* those of an older table, and behind them new ones */
+#define HEADER_MAX ((size_t)COLUMNS_MAX * NAME_MAX_BYTES * 2)
 
 #define EVALUATIONS_MAX ((size_t)1 << 30) /* bytes of the largest evaluations.csv that is read */
 
 _Static_assert(SAC_METRIC_MAX <= SAC_EVENTS_SCALARS_MAX, "a row is one event");
 
+int32_t sac_metric_list_term(sac_metric_list* list, const char* info) {
+  const int32_t terms = list->count - SAC_METRIC_COUNT;
+  for (int32_t k = 0; k < terms; k++)
+    if (strcmp(list->info[k] + sizeof SAC_INFO_PREFIX - 1, info) == 0) return k;
+  if (terms == SAC_ENV_INFO_MAX) return -1;
+
+  /* the name of a term is its tag too */
+  (void)snprintf(list->info[terms], sizeof list->info[terms], SAC_INFO_PREFIX "%s", info);
+  list->name[list->count] = list->tag[list->count] = list->info[terms];
+  list->count++;
+  return terms;
+}
+
 void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_t count) {
   /* first the metrics of every run */
-  list->count = SAC_METRIC_COUNT + count;
+  list->count = SAC_METRIC_COUNT;
   memcpy(list->name, sac_metric_names, sizeof sac_metric_names);
   memcpy(list->tag, sac_metric_tags, sizeof sac_metric_tags);
 
-  /* then the environment's terms; the name of a term is its tag too */
-  for (int32_t k = 0; k < count; k++) {
-    (void)snprintf(list->info[k], sizeof list->info[k], SAC_INFO_PREFIX "%s", info[k]);
-    list->name[SAC_METRIC_COUNT + k] = list->tag[SAC_METRIC_COUNT + k] = list->info[k];
-  }
+  /* then the environment's terms */
+  for (int32_t k = 0; k < count; k++) (void)sac_metric_list_term(list, info[k]);
 }
 
 /* A CSV file that grows by complete rows. */
@@ -68,8 +80,9 @@ typedef struct csv {
 struct sac_metrics_files {
   csv rows, evaluations;
   const sac_metric_list* list;
-  int32_t columns;                /* number of columns of metrics.csv after the step */
-  int32_t column[SAC_METRIC_MAX]; /* (columns) the metric in each column: its index in the list; -1: empty cells */
+  int32_t known;               /* metrics of the list for which the table was last completed */
+  int32_t columns;             /* number of columns of metrics.csv after the step */
+  int32_t column[COLUMNS_MAX]; /* (columns) the metric in each column: its index in the list; -1: empty cells */
   sac_events events;
 };
 
@@ -147,6 +160,23 @@ static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t l
   return keep;
 }
 
+/* Opens the file and cuts it to its first table->whole bytes, which are at `text` too. */
+static sac_status csv_cut(csv* table, const void* text) {
+  struct stat info;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY | O_CREAT));
+  if (fstat(table->fd, &info) == 0 && info.st_size <= (off_t)table->whole) return SAC_OK;
+  if (ftruncate(table->fd, (off_t)table->whole) == 0) return SAC_OK;
+
+  /* write the file again where the file system cannot shorten one */
+  close(table->fd);
+  table->fd = -1;
+  SAC_TRY(sac_write_file(table->path, table->whole ? text : "", table->whole));
+  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY));
+fail:
+  return status;
+}
+
 /* Opens a CSV file and cuts it to the rows with step <= last. last: -1 for a new file, which replaces an old one. */
 static sac_status csv_open(csv* table, const char* dir, const char* name, const char* header, int64_t last) {
   sac_status status = SAC_OK;
@@ -165,12 +195,8 @@ static sac_status csv_open(csv* table, const char* dir, const char* name, const 
   }
 
   /* cut it to the rows that stay */
-  table->fd = open(table->path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
   table->whole = size >= header_size ? rows_up_to(text, size, header_size, last) : 0;
-  if (table->fd < 0 || ftruncate(table->fd, (off_t)table->whole) != 0) {
-    status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", table->path, strerror(errno));
-    goto fail;
-  }
+  SAC_TRY(csv_cut(table, text));
 
   /* write the header of a new file */
   table->size = table->whole;
@@ -195,14 +221,14 @@ static int32_t find_metric(const sac_metric_list* list, const char* name, size_t
  * columns than the list has; columns of info terms that the environment no longer has get empty cells. Returns 0, and
  * changes nothing, if a column is neither a metric nor a term of info. */
 static int take_columns(sac_metrics_files* files, const char* line) {
-  int32_t count = 0, column[SAC_METRIC_MAX];
+  int32_t count = 0, column[COLUMNS_MAX];
   if (strncmp(line, "step,", 5) != 0) return 0;
 
   /* find the metric of each column; at: the ',' before its name */
   for (const char* at = line + 4; *at == ',';) {
     const size_t length = strcspn(++at, ",\n"), prefix = strlen(SAC_INFO_PREFIX);
     const int32_t metric = find_metric(files->list, at, length);
-    if (count == SAC_METRIC_MAX || (metric < 0 && strncmp(at, SAC_INFO_PREFIX, prefix) != 0)) return 0;
+    if (count == COLUMNS_MAX || (metric < 0 && strncmp(at, SAC_INFO_PREFIX, prefix) != 0)) return 0;
     column[count++] = metric;
     at += length;
   }
@@ -239,10 +265,79 @@ fail:
   return status;
 }
 
-int sac_metrics_kept_columns(const sac_metrics_files* files) {
-  for (int32_t k = 0; k < files->columns; k++)
-    if (files->column[k] != k) return 1;
-  return files->columns != files->list->count;
+/* Lists the metrics without a column: their names, each after a ',', and a '\n' (HEADER_MAX), and an empty cell for
+ * each (COLUMNS_MAX + 1). added: receives which they are. Returns how many. */
+static int32_t missing_columns(const sac_metrics_files* files, char* names, char* cells, int32_t* added) {
+  const sac_metric_list* list = files->list;
+  int32_t count = 0;
+  size_t used = 0;
+  for (int32_t m = 0; m < list->count && files->columns + count < COLUMNS_MAX; m++) {
+    int32_t k = 0;
+    while (k < files->columns && files->column[k] != m) k++;
+    if (k < files->columns) continue;
+    used += (size_t)snprintf(names + used, HEADER_MAX - used, ",%s", list->name[m]);
+    cells[count] = ',';
+    added[count++] = m;
+  }
+  (void)snprintf(names + used, HEADER_MAX - used, "\n");
+  (void)snprintf(cells + count, 2, "\n");
+  return count;
+}
+
+/* Writes the table again under another name, with `names` at the end of its first line and `cells` at the end of the
+ * others, and renames it. */
+static sac_status rewrite(const csv* table, const char* names, const char* cells) {
+  void* text = NULL;
+  size_t size = 0;
+  sac_status status = SAC_OK;
+  sac_file* file = malloc(sizeof *file);
+  if (!file) return sac_fail(SAC_ERROR_MEMORY, "no memory for metrics");
+
+  /* every line of the table is complete */
+  SAC_TRY(sac_read_file(table->path, SIZE_MAX / 2, &text, &size));
+  SAC_TRY(sac_file_begin(file, table->path));
+  for (const char *line = text, *last = line + table->whole, *end; line < last; line = end + 1) {
+    const char* more = line == (const char*)text ? names : cells;
+    end = memchr(line, '\n', (size_t)(last - line));
+    if (!end) break;
+    status = sac_file_put(file, line, (size_t)(end - line));
+    if (status == SAC_OK) status = sac_file_put(file, more, strlen(more));
+    if (status != SAC_OK) goto fail;
+  }
+  SAC_TRY(sac_file_commit(file));
+fail:
+  free(text);
+  free(file);
+  return status;
+}
+
+/* Gives columns to metrics that have none: terms of info that are new, or metrics that an older version did not have.
+ * An error changes nothing, and the next call tries again. */
+static sac_status complete_columns(sac_metrics_files* files) {
+  csv* table = &files->rows;
+  char names[HEADER_MAX], cells[COLUMNS_MAX + 2];
+  int32_t added[COLUMNS_MAX];
+  sac_status status = SAC_OK;
+  const int32_t count = missing_columns(files, names, cells, added);
+  if (count > 0) {
+    SAC_TRY(rewrite(table, names, cells));
+
+    /* go on in the new file */
+    const int fd = open(table->path, O_WRONLY | O_CLOEXEC);
+    const off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
+    if (size < 0) {
+      if (fd >= 0) (void)close(fd);
+      return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", table->path, strerror(errno));
+    }
+    (void)close(table->fd);
+    table->fd = fd;
+    table->whole = table->size = (uint64_t)size;
+    memcpy(files->column + files->columns, added, (size_t)count * sizeof *added);
+    files->columns += count;
+  }
+  files->known = files->list->count;
+fail:
+  return status;
 }
 
 sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, const sac_metric_list* list, int64_t rows_to,
@@ -261,6 +356,7 @@ sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, const sac_
   SAC_TRY(sac_make_folders(dir));
   SAC_TRY(choose_columns(files, dir, rows_to >= 0, header));
   SAC_TRY(csv_open(&files->rows, dir, "metrics.csv", header, rows_to));
+  SAC_TRY(complete_columns(files));
   SAC_TRY(csv_open(&files->evaluations, dir, "evaluations.csv", evaluations_header, rows_to < 0 ? -1 : evaluations_to));
 
   /* open the events; they are cut at the later of both steps, because events before it are not written again */
@@ -287,6 +383,7 @@ sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double*
   sac_status status = SAC_OK;
 
   /* write the row; a column without a metric of this version gets an empty cell */
+  if (files->known != files->list->count) SAC_TRY(complete_columns(files));
   SAC_TRY(csv_integer(table, "", step));
   for (int32_t k = 0; k < files->columns; k++)
     SAC_TRY(csv_real(table, ",", files->column[k] < 0 ? (double)NAN : value[files->column[k]]));
@@ -351,10 +448,34 @@ int sac_metrics_evaluated(const char* dir, int64_t step, double* mean) {
   return found;
 }
 
+int64_t sac_metrics_reached(const char* dir) {
+  char path[SAC_PATH_MAX], tail[16384];
+  int64_t step = -1;
+  uint64_t size;
+  int fd;
+  if (sac_path(path, "%s/metrics.csv", dir) != SAC_OK || sac_open_file(path, &fd, &size) != SAC_OK) return -1;
+
+  /* read the end of the file, which holds the last rows */
+  const size_t length = size < sizeof tail - 1 ? (size_t)size : sizeof tail - 1;
+  const sac_status status = sac_read_at(fd, path, size - length, tail, length);
+  close(fd);
+  if (status != SAC_OK) return -1;
+  tail[length] = '\0';
+
+  /* take the first cell of each complete line; the first line may begin in the middle of a row */
+  char* line = strchr(tail, '\n');
+  for (char* end; line && (end = strchr(line + 1, '\n')); line = end) {
+    line[1 + strcspn(line + 1, ",\n")] = '\0';
+    if (sac_parse_integer(line + 1, &step) != SAC_NUMBER_OK) step = -1;
+  }
+  return step;
+}
+
 sac_status sac_metrics_sync(sac_metrics_files* files) {
-  const csv* const tables[2] = {&files->rows, &files->evaluations};
-  for (int i = 0; i < 2; i++)
-    if (fdatasync(tables[i]->fd) != 0)
-      return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", tables[i]->path, strerror(errno));
-  return sac_events_sync(&files->events);
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_sync(files->rows.fd, files->rows.path));
+  SAC_TRY(sac_sync(files->evaluations.fd, files->evaluations.path));
+  SAC_TRY(sac_events_sync(&files->events));
+fail:
+  return status;
 }

@@ -63,6 +63,8 @@ extern const char* const sac_metric_meanings[SAC_METRIC_COUNT];
 
 #define SAC_INFO_PREFIX "info/"
 
+/* Terms of info become known while a run goes on: some are given by the last step of an episode alone. */
+
 /* The columns of a run: SAC_METRICS, then the terms of its environment's info. "info/NAME" is the name and the tag of a
  * term. */
 typedef struct sac_metric_list {
@@ -76,21 +78,22 @@ typedef struct sac_metric_list {
  * it must not be moved. */
 void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_t count);
 
+/* The index of a term among the list's terms. A new one is added at the end; -1: there are SAC_ENV_INFO_MAX others. */
+int32_t sac_metric_list_term(sac_metric_list* list, const char* info);
+
 typedef struct sac_metrics_files sac_metrics_files;
 
 /* Opens the files of a seed folder. rows_to: -1 for new files. For a resume metrics.csv is cut to rows with step <=
  * rows_to, evaluations.csv to rows with step <= evaluations_to, and the events continue after the later of both steps.
- * The two steps differ when a run ended between two scheduled rows. A metrics.csv with other terms of info, of another
- * version of sac or of the environment, keeps its columns. `list` must outlive the files. Errors: FILE. */
+ * The two steps differ when a run ended between two scheduled rows. A metrics.csv with other columns, of another
+ * version of sac or of the environment, keeps them, and gets new ones behind them. `list` must outlive the files.
+ * Errors: FILE. */
 sac_status sac_metrics_open(sac_metrics_files** files, const char* dir, const sac_metric_list* list, int64_t rows_to,
                             int64_t evaluations_to);
 void sac_metrics_close(sac_metrics_files* files); /* takes NULL */
 
-/* Whether metrics.csv has other columns than the list. Metrics without a column are in the events only; columns without
- * a metric stay empty. */
-int sac_metrics_kept_columns(const sac_metrics_files* files);
-
-/* Writes a row of metrics.csv and its events. value (list->count): NaN for an empty cell and no event. Numbers have the
+/* Writes a row of metrics.csv and its events. If the list has grown, the file is written again with columns for the new
+ * metrics, which are empty in earlier rows. value (list->count): NaN for an empty cell and no event. Numbers have the
  * fewest digits that give the same bits, in the C locale. Errors: FILE (nothing of the row remains; the next call may
  * succeed). */
 sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double* value);
@@ -101,6 +104,9 @@ sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation
 
 /* Whether evaluations.csv in `dir` has a complete row of `step`. mean: receives its mean return. */
 int sac_metrics_evaluated(const char* dir, int64_t step, double* mean);
+
+/* The step of the last row of a seed folder's metrics.csv: how far the run had come; -1: none. */
+int64_t sac_metrics_reached(const char* dir);
 
 /* Syncs all files to the disk; needed before a checkpoint. Errors: FILE. */
 sac_status sac_metrics_sync(sac_metrics_files* files);

@@ -4,10 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "env/guard.h"
 #include "env/list.h"
 #include "train/run.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/text.h"
 
 /* --- log lines and time ------------------------------------------------------------------------------------------- */
 
@@ -24,9 +26,16 @@ void sac_run_log(sac_run* run, const char* format, ...) {
   (void)vsnprintf(line, sizeof line, format, args);
   va_end(args);
   (void)uselocale(caller);
+  sac_text_clean(line); /* an environment's own words may be in it */
 
   /* send the line to log.txt, which exists once the run has a folder, and to the caller */
-  if (run->folder) sac_folder_log(run->folder, line);
+  if (run->folder && !sac_folder_log(run->folder, line) && !run->log_warned && run->callbacks.log) {
+    run->log_warned = 1;
+    char warning[SAC_PATH_MAX + 128];
+    (void)snprintf(warning, sizeof warning, "warning: cannot write %s/log.txt: %s", run->folder->shown,
+                   strerror(run->folder->log_error));
+    if (run->callbacks.log(run->callbacks.user, warning)) sac_run_stop(run);
+  }
   if (run->callbacks.log && run->callbacks.log(run->callbacks.user, line)) sac_run_stop(run);
 }
 
@@ -43,19 +52,49 @@ void sac_run_count_time(sac_run* run) {
   }
 }
 
-sac_status sac_run_file_error(sac_run* run, sac_status status) {
-  if (status != SAC_ERROR_FILE || run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return status;
-
+void sac_run_warn_disk(sac_run* run) {
   /* copy the reason: logging may replace the message */
   char reason[1024];
   (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
   sac_run_log(run, "warning: %s; the run goes on (checkpoint.on_error is continue)", reason);
+}
+
+sac_status sac_run_file_error(sac_run* run, sac_status status) {
+  if (status != SAC_ERROR_FILE) return status;
+  if (run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return sac_run_end_by_disk(run);
+
+  /* remember the loss for the end: nothing makes up for it */
+  run->lost++;
+  (void)snprintf(run->lost_why, sizeof run->lost_why, "%s", sac_last_error());
+  sac_run_warn_disk(run);
   return SAC_OK;
 }
 
 /* --- rows of metrics ---------------------------------------------------------------------------------------------- */
 
-/* Adds the info of the last vector step to the sums, (P, N, I) to (P, I). */
+sac_state sac_run_info_state(const sac_run* run, int32_t p, int32_t k) {
+  sac_info_sum* info = &run->info[p * SAC_ENV_INFO_MAX + k];
+  return (sac_state){run->metric_list.name[SAC_METRIC_COUNT + k], SAC_F64, info, sizeof *info, 1};
+}
+
+void sac_run_find_terms(sac_run* run) {
+  const sac_vector* vector = run->vector;
+  for (; run->info_known < vector->info_count; run->info_known++) {
+    /* find its place; a resumed run may know the term from its checkpoint */
+    const int32_t before = run->metric_list.count;
+    const int32_t k = sac_metric_list_term(&run->metric_list, vector->info_name[run->info_known]);
+    run->info_at[run->info_known] = k;
+    if (run->metric_list.count == before) continue;
+
+    /* a new one is saved from now on */
+    for (int32_t p = 0; p < vector->population; p++) {
+      const sac_state state = sac_run_info_state(run, p, k);
+      if (run->checkpoint[p]) sac_checkpoint_add_state(run->checkpoint[p], &state);
+    }
+  }
+}
+
+/* Adds the info of the last vector step to the sums, (P, N, I) to (P, SAC_ENV_INFO_MAX). */
 static void count_info(sac_run* run) {
   const sac_vector* vector = run->vector;
   const int32_t terms = vector->info_count;
@@ -64,8 +103,8 @@ static void count_info(sac_run* run) {
     for (int32_t i = 0; i < vector->num_envs; i++)
       for (int32_t k = 0; k < terms; k++, value++) {
         /* leave out terms that are NaN: the environment did not give them in this step */
-        if (!isfinite(*value)) continue;
-        sac_info_sum* info = &run->info[p * terms + k];
+        if (!isfinite(*value) || run->info_at[k] < 0) continue;
+        sac_info_sum* info = &run->info[p * SAC_ENV_INFO_MAX + run->info_at[k]];
         info->sum += (double)*value;
         info->count++;
       }
@@ -88,6 +127,7 @@ void sac_run_count_steps(sac_run* run, int32_t steps) {
   }
 
   /* the vector holds the info of its last step */
+  if (vector->info_count > run->info_known) sac_run_find_terms(run);
   if (vector->info_count > 0) count_info(run);
 }
 
@@ -108,7 +148,7 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
   const sac_window* window = &run->window[p];
   const double episodes = (double)window->count.episodes;
   const double elapsed = run->seconds.total - run->seconds.row;
-  const int32_t terms = run->vector->info_count;
+  const int32_t terms = run->metric_list.count - SAC_METRIC_COUNT;
 
   /* a metric that gets no value below is an empty cell */
   for (int32_t m = 0; m < run->metric_list.count; m++) value[m] = NAN;
@@ -135,18 +175,39 @@ static void measure(const sac_run* run, int32_t p, double value[SAC_METRIC_MAX])
 
   /* average the environment's info */
   for (int32_t k = 0; k < terms; k++) {
-    const sac_info_sum* info = &run->info[p * terms + k];
+    const sac_info_sum* info = &run->info[p * SAC_ENV_INFO_MAX + k];
     if (info->count > 0) value[SAC_METRIC_COUNT + k] = info->sum / info->count;
   }
 }
 
-/* Logs MuJoCo's warnings since the last row of metrics. Those of evaluations count too: the count is of the process. */
+/* Logs MuJoCo's warnings: the first, and then each time that there are ten times as many, so that a log is not full of
+ * them. Those of evaluations count too: the count is of the process. */
 static void log_warnings(sac_run* run) {
   char last[SAC_SHOW_MAX];
-  const uint64_t all = sac_mujoco_warnings(last), count = all - run->env_warnings;
-  run->env_warnings = all;
+  const uint64_t count = sac_mujoco_warnings(last) - run->env_warnings;
+  if (count == 0 || count < run->warnings_due) return;
+  while (run->warnings_due <= count) run->warnings_due = run->warnings_due ? 10 * run->warnings_due : 1;
   if (count == 1) sac_run_log(run, "warning: MuJoCo: %s", last);
-  if (count > 1) sac_run_log(run, "warning: MuJoCo, %llu times, the last: %s", (unsigned long long)count, last);
+  else sac_run_log(run, "warning: MuJoCo, %llu times so far, the last: %s", (unsigned long long)count, last);
+}
+
+void sac_run_log_guard(sac_run* run) {
+  static const char* const words[] = {
+#define WORDS(name, words) words,
+      SAC_GUARD_LIST(WORDS)
+#undef WORDS
+  };
+  char list[256] = "";
+  size_t used = 0;
+
+  /* each change is logged once */
+  const uint32_t found = sac_guard_changes() & ~run->guard_changes;
+  run->guard_changes |= found;
+  for (int i = 0; i < SAC_GUARD_LOST; i++)
+    if (found >> i & 1) sac_text_append(list, sizeof list, &used, "%s%s", used ? ", " : "", words[i]);
+  if (used) sac_run_log(run, "%s changed %s of this process; sac has its own back", run->settings.env_id, list);
+  if (found >> SAC_GUARD_LOST & 1)
+    sac_run_log(run, "warning: %s changed %s", run->settings.env_id, words[SAC_GUARD_LOST]);
 }
 
 /* Reports the row of agent p to the callback and to its files. */
@@ -167,12 +228,10 @@ static sac_status report_agent(sac_run* run, int32_t p) {
 
 /* Starts a new window of agent p. */
 static void restart_window(sac_run* run, int32_t p) {
-  const size_t terms = (size_t)run->vector->info_count;
-
   /* clear the sums; best_step and best_return are of the whole run and stay */
   memset(&run->window[p].count, 0, sizeof run->window[p].count);
   run->window[p].returns = 0;
-  if (terms > 0) memset(run->info + (size_t)p * terms, 0, terms * sizeof *run->info);
+  if (run->info) memset(run->info + (size_t)p * SAC_ENV_INFO_MAX, 0, SAC_ENV_INFO_MAX * sizeof *run->info);
   memset(&run->agent->totals[p], 0, sizeof run->agent->totals[p]);
 }
 
@@ -193,6 +252,7 @@ sac_status sac_run_report_metrics(sac_run* run, int restart) {
   if (backend->take_warning && backend->take_warning(run->agent, warning, sizeof warning))
     sac_run_log(run, "%s", warning);
   log_warnings(run);
+  sac_run_log_guard(run);
 
   /* write all rows, also after an error: a full disk may refuse one file and take the next */
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
@@ -224,11 +284,11 @@ typedef struct evaluation_summary {
 static void log_evaluation(sac_run* run, const evaluation_summary* s) {
   const int32_t episodes = (int32_t)run->settings.eval_episodes;
   if (run->agent->shape.population == 1)
-    sac_run_log(run, "step %lld: evaluation %.2f, std %.2f over %d episodes%s", (long long)s->step, s->sum, s->std,
-                episodes, s->best ? ", the best so far" : "");
+    sac_run_log(run, "step %lld: evaluation %.2f, std %.2f over %d episode%s%s", (long long)s->step, s->sum, s->std,
+                episodes, episodes > 1 ? "s" : "", s->best ? ", the best so far" : "");
   else
-    sac_run_log(run, "step %lld: evaluation %.2f, mean of %d agents (%.2f to %.2f), %d episodes each",
-                (long long)s->step, s->sum / s->agents, s->agents, s->low, s->high, episodes);
+    sac_run_log(run, "step %lld: evaluation %.2f, mean of %d agents (%.2f to %.2f), %d episode%s each",
+                (long long)s->step, s->sum / s->agents, s->agents, s->low, s->high, episodes, episodes > 1 ? "s" : "");
 }
 
 /* Reports the evaluation of agent p and adds it to the summary. agent: holds the weights that were evaluated. */
@@ -259,16 +319,16 @@ static sac_status report_evaluation(sac_run* run, const sac_agent* agent, int32_
     s->best++;
   }
 
-  /* keep the weights of the best evaluation in the file `best` */
+  /* keep the weights of the best evaluation in the file `best`; where that fails, a later one may still fit */
   if (evaluation.mean > run->best_return[p]) {
-    run->best_return[p] = evaluation.mean;
-    SAC_TRY(sac_checkpoint_best(run->checkpoint[p], agent, s->step, evaluation.mean, run->agent_text[p]));
+    status = sac_checkpoint_best(run->checkpoint[p], agent, s->step, evaluation.mean, run->agent_text[p]);
+    if (status == SAC_OK) run->best_return[p] = evaluation.mean;
   }
+  if (status != SAC_OK && status != SAC_ERROR_FILE) return status;
 
   /* write the row last: a resume takes an evaluation with a row for complete */
-  SAC_TRY(sac_metrics_evaluation(run->metrics[p], &evaluation));
-fail:
-  return status;
+  const sac_status row = sac_metrics_evaluation(run->metrics[p], &evaluation);
+  return status != SAC_OK ? status : row;
 }
 
 sac_status sac_run_start_evaluation(sac_run* run) {
@@ -299,6 +359,7 @@ sac_status sac_run_finish_evaluation(sac_run* run) {
   SAC_TRY(sac_evaluator_end(run->evaluator));
 
   /* report all agents, also after a file error */
+  sac_vector_check(run->vector);
   const sac_agent* agent = sac_evaluator_agent(run->evaluator);
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!agent->alive[p]) continue;

@@ -5,12 +5,15 @@
 
 #include <sac/sac.h>
 
+#include "agent/steps.h"
+#include "env/check.h"
 #include "formats/safetensors.h"
 #include "formats/yaml.h"
 #include "train/machine.h"
 #include "train/run.h"
 #include "util/error.h"
 #include "util/number.h"
+#include "util/text.h"
 
 /* --- which step --------------------------------------------------------------------------------------------------- */
 
@@ -19,6 +22,8 @@ typedef struct resume_point {
   int64_t step;
   int64_t newest;              /* the newest step of any agent; if later than `step`, it cannot be used */
   char reason[800];            /* why not: what is damaged; "": some agents do not have that step */
+  int64_t lost;                /* the step that a link `last` names although its checkpoint is gone; -1: none */
+  int64_t reached;             /* of the last row of metrics */
   char config[SAC_YAML_BYTES]; /* text of the configuration that the checkpoint was saved with */
 } resume_point;
 
@@ -77,13 +82,29 @@ fail:
   return status;
 }
 
+/* Finds how far the agents had come: the latest step that a link `last` names although the checkpoint is gone, and that
+ * of the last row of metrics. */
+static void find_reached(const char* folder, uint64_t seed, int64_t seeds, resume_point* point) {
+  char dir[SAC_PATH_MAX], path[SAC_PATH_MAX];
+  point->lost = point->reached = -1;
+  for (int64_t p = 0; p < seeds; p++) {
+    if (sac_folder_seed(folder, seed + (uint64_t)p, dir) != SAC_OK || sac_path(path, "%s/checkpoints", dir) != SAC_OK)
+      continue;
+    const int64_t lost = sac_steps_lost(path), reached = sac_metrics_reached(dir);
+    if (lost > point->lost) point->lost = lost;
+    if (reached > point->reached) point->reached = reached;
+  }
+}
+
 /* Finds the newest step that loads for all agents. Agents are saved one after another, so their lists differ when the
  * run was killed in between. */
 static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t seeds, resume_point* point) {
+  char word[SAC_WORD_MAX];
   int64_t step, before = INT64_MAX;
   sac_status status = SAC_OK;
   point->step = point->newest = -1;
   point->reason[0] = '\0';
+  find_reached(folder, seed, seeds, point);
 
   /* try the steps from the newest to the oldest */
   for (;;) {
@@ -99,7 +120,10 @@ static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t s
 
   /* no step loads: files are damaged, or the agents have no step in common */
   if (point->reason[0])
-    return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint loads; the last %s", folder, point->reason);
+    return sac_fail(SAC_ERROR_FORMAT,
+                    "%s: no checkpoint loads; the last %s; its weights may still be good: 'sac eval %s', or 'sac train "
+                    "--init' with that file",
+                    folder, point->reason, sac_text_word(word, folder));
   return sac_fail(SAC_ERROR_FILE, "%s: its agents (seed %llu%s) have no checkpoint in common", folder,
                   (unsigned long long)seed, seeds > 1 ? " and on" : "");
 fail:
@@ -114,10 +138,20 @@ static void append_changes(char* text, size_t size, const char* more) {
   if (more[0]) (void)snprintf(text + used, size - used, "%s%s", used ? "; " : "", more);
 }
 
+/* Refuses fewer steps than the `step` that the run has made. before: the settings of the checkpoint, whose last step
+ * may be past train.steps by a part of env.num_envs. */
+static sac_status check_steps(sac_config* config, const sac_settings* before, int64_t step) {
+  int64_t steps = 0;
+  const int whole = sac_parse_integer(sac_config_get(config, "train.steps"), &steps) == SAC_NUMBER_OK;
+  if (!whole || steps >= step || steps >= before->steps) return SAC_OK;
+  return sac_fail(SAC_ERROR_CONFIG, "train.steps = %lld is less than the %lld steps that the run has made: give more",
+                  (long long)steps, (long long)step);
+}
+
 /* Makes run->config: the checkpoint's configuration, changed by the folder's config.yaml, which a user may have edited,
  * then by the caller's overrides. before: holds the folder's settings, receives the checkpoint's. changes: receives the
  * keys that differ. */
-static sac_status merge_config(sac_run* run, const char* saved_text, const sac_config* folder,
+static sac_status merge_config(sac_run* run, int64_t step, const char* saved_text, const sac_config* folder,
                                const sac_config* overrides, sac_settings* before, char* changes, size_t size) {
   char more[1024] = "", number[SAC_NUMBER_MAX];
   sac_status status = SAC_OK;
@@ -139,12 +173,38 @@ static sac_status merge_config(sac_run* run, const char* saved_text, const sac_c
   more[0] = '\0';
   if (overrides) SAC_TRY(sac_config_resume(run->config, overrides, more, sizeof more));
   append_changes(changes, size, more);
+  SAC_TRY(check_steps(run->config, before, step));
   SAC_TRY(sac_config_settings(run->config, &run->settings));
 fail:
   return status;
 }
 
 /* --- agents ------------------------------------------------------------------------------------------------------- */
+
+/* Moves a `best` aside that is later than `step`: the run goes on differently from there, and would never replace a
+ * better result of steps that it does not make again. Nothing is lost, the file keeps its content. */
+static void move_later_best(sac_run* run, int32_t p, int64_t step) {
+  char dir[SAC_PATH_MAX], path[SAC_PATH_MAX], aside[SAC_PATH_MAX];
+  sac_safetensors* file = NULL;
+  int64_t best = -1;
+  if (sac_folder_seed(run->folder->path, run->agent->seed[p], dir) != SAC_OK ||
+      sac_path(path, "%s/checkpoints/best", dir) != SAC_OK || sac_safetensors_open(&file, path) != SAC_OK)
+    return;
+
+  /* read its step */
+  const char* text = sac_safetensors_metadata(file, "step");
+  if (text) (void)sac_parse_integer(text, &best);
+  sac_safetensors_close(file);
+  if (best <= step) return;
+
+  /* rename it, and begin with no best file */
+  if (sac_path(aside, "%s/checkpoints/best_step_%lld.safetensors", dir, (long long)best) != SAC_OK ||
+      rename(path, aside) != 0)
+    return;
+  run->best_return[p] = -INFINITY;
+  sac_run_log(run, "the best checkpoint is of step %lld, after which the run goes on differently: it is kept as %s",
+              (long long)best, aside);
+}
 
 /* The return of the file `best`; -infinity if there is none. It may be better than the best return of the checkpoint: a
  * run that ends between two scheduled evaluations evaluates once more after its last checkpoint. */
@@ -178,6 +238,7 @@ static sac_status restore_agent(sac_run* run, int32_t p, int64_t step, int* exac
 
   /* delete later results: they will be made again, perhaps under another configuration */
   sac_run_delete_later(dir, step);
+  sac_checkpoint_point_last(dir, step); /* a copy may have lost the link */
   sac_failed_clear(dir);
 fail:
   return status;
@@ -253,6 +314,24 @@ fail:
   return status;
 }
 
+/* Takes the name of a term of info from a checkpoint, whose sum belongs to the next row. */
+static void take_term(void* context, const char* state) {
+  sac_run* run = context;
+  const char* const names[] = {state + sizeof SAC_INFO_PREFIX - 1, NULL};
+  int32_t count;
+  if (sac_env_check_names("", names, &count) == SAC_OK) (void)sac_metric_list_term(&run->metric_list, names[0]);
+}
+
+/* Finds the terms of info that agent p had when it was saved. The environment may give some of them later. */
+static sac_status find_terms(sac_run* run, int32_t p, int64_t step) {
+  char dir[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
+  if (run->info) SAC_TRY(sac_checkpoint_states(dir, step, SAC_INFO_PREFIX, take_term, run));
+fail:
+  return status;
+}
+
 /* Restores all agents from their checkpoints of `step`. */
 static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* before, int* exact) {
   const double rate = run->settings.updates_per_step;
@@ -261,6 +340,10 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
 
   /* an evaluation that was due and is not in evaluations.csv is played before the next step */
   run->evaluation_missing = evaluation_due && run->evaluator && !has_evaluation(run, step);
+
+  /* all agents have the same terms of info: find them before the list of states is made */
+  for (int32_t p = 0; p < run->agent->shape.population; p++)
+    if (!stopped_before(run->folder->path, run->agent->seed[p], step)) SAC_TRY(find_terms(run, p, step));
 
   /* restore stopped agents first: each agent overwrites the schedule and the clock of the run, which must end as those
    * of an agent that goes on */
@@ -316,7 +399,13 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
   else if (point->newest > point->step)
     sac_run_log(run, "step_%lld was not saved by all agents; using step_%lld", (long long)point->newest,
                 (long long)point->step);
-  sac_run_log(run, "sac %s: continues %s at step %lld of %lld on %s", SAC_VERSION, run->folder->path,
+  if (point->lost > point->newest)
+    sac_run_log(run, "warning: the last checkpoint, step_%lld, is missing; using step_%lld", (long long)point->lost,
+                (long long)point->step);
+  if (point->reached > point->step)
+    sac_run_log(run, "the run had reached step %lld; its steps after %lld were not saved, and are made again",
+                (long long)point->reached, (long long)point->step);
+  sac_run_log(run, "sac %s: continues %s at step %lld of %lld on %s", SAC_VERSION, run->folder->shown,
               (long long)point->step, (long long)run->settings.steps, run->agent->device);
 
   /* log changes of configuration and machine */
@@ -325,16 +414,14 @@ static void log_resume(sac_run* run, const resume_point* point, const char* chan
     sac_run_log(run, "warning: the run was started on another machine, results may differ in the last bits: %s",
                 machine);
 
-  /* warn of columns that are missing, and of environments without saved state */
-  int32_t kept = 0;
-  for (int32_t p = 0; p < run->agent->shape.population; p++)
-    kept += run->metrics[p] && sac_metrics_kept_columns(run->metrics[p]);
-  if (kept) sac_run_log(run, "warning: metrics.csv keeps its columns: metrics without one go to TensorBoard only");
+  /* warn of environments without saved state */
   if (!exact) sac_run_log(run, "warning: %s saves no state: new episodes start", run->settings.env_id);
 
   /* log the choice of the device, and memory */
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_memory(run);
+  sac_run_log_guard(run);
+  sac_run_log_lacks(run);
 }
 
 sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* overrides, const sac_env_api* env,
@@ -362,7 +449,7 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
   SAC_TRY(sac_folder_config_read(run->folder->path, &folder));
   SAC_TRY(sac_config_settings(folder, before));
   SAC_TRY(find_resume_point(run->folder->path, (uint64_t)before->seed, before->seeds, point));
-  SAC_TRY(merge_config(run, point->config, folder, overrides, before, changes, sizeof changes));
+  SAC_TRY(merge_config(run, point->step, point->config, folder, overrides, before, changes, sizeof changes));
   sac_config_stay(run->config, sac_machine_stay(run->folder->path));
 
   /* create the run as a new one, then restore its state */
@@ -370,6 +457,8 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
   SAC_TRY(sac_run_config_text(run));
   SAC_TRY(sac_machine_write(run->folder->path, run->agent->device, machine, sizeof machine));
   SAC_TRY(restore_all(run, point->step, before, &exact));
+  for (int32_t p = 0; p < run->agent->shape.population && (changes[0] || !exact); p++)
+    move_later_best(run, p, point->step);
   log_resume(run, point, changes, machine, exact);
 
   /* write config.yaml last: a resume that fails leaves it as it was */
@@ -380,5 +469,5 @@ fail:
   sac_config_destroy(folder);
   if (status != SAC_OK) sac_run_destroy(run);
   else *out = run;
-  return status;
+  return sac_result(status);
 }

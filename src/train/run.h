@@ -69,27 +69,35 @@ struct sac_run {
   sac_schedule schedule;
   sac_run_start start;
   sac_run_seconds seconds;
-  sac_window* window;               /* (P) */
-  sac_info_sum* info;               /* (P, I); NULL: the environment has no info */
-  sac_metric_list metric_list;      /* columns of metrics.csv */
-  double* best_return;              /* (P) of the file `best`, which may be newer than the last checkpoint */
-  uint8_t* was_alive;               /* (P) agent->alive before the last burst of steps */
-  uint64_t* updates_before;         /* (P) each agent's number of updates before the last burst */
-  int64_t burst_start;              /* the step before the last burst */
-  int32_t burst_due[SAC_BURST_MAX]; /* updates due at each of its steps */
-  int32_t burst_steps;              /* vector steps of the last burst */
-  uint8_t* env_state;               /* (P, env_state_size) for checkpoints */
+  sac_window* window;                /* (P) */
+  sac_info_sum* info;                /* (P, SAC_ENV_INFO_MAX) of each term of metric_list; NULL: there is no info */
+  sac_metric_list metric_list;       /* columns of metrics.csv, which grows when a step gives a new term of info */
+  int32_t info_known;                /* terms of the vector that have a place below */
+  int32_t info_at[SAC_ENV_INFO_MAX]; /* the index in metric_list of each term of the vector; -1: no place left */
+  double* best_return;               /* (P) of the file `best`, which may be newer than the last checkpoint */
+  uint8_t* was_alive;                /* (P) agent->alive before the last burst of steps */
+  uint64_t* updates_before;          /* (P) each agent's number of updates before the last burst */
+  int64_t burst_start;               /* the step before the last burst */
+  int32_t burst_due[SAC_BURST_MAX];  /* updates due at each of its steps */
+  int32_t burst_steps;               /* vector steps of the last burst */
+  uint8_t* env_state;                /* (P, env_state_size) for checkpoints */
   size_t env_state_size;
 
   sac_checkpoint** checkpoint; /* (P) */
   sac_metrics_files** metrics; /* (P) NULL: the agent had stopped before a resume */
-  int64_t saved_step;          /* of the newest checkpoint that all live agents have; -1: none */
-  uint64_t env_warnings;       /* number of MuJoCo's warnings in this process that are logged, or older than the run */
+  int64_t lost;                /* times that rows, or the best weights, could not be written, and why the last time */
+  char lost_why[512];
+  int64_t saved_step;     /* of the newest checkpoint that all live agents have; -1: none */
+  uint32_t guard_changes; /* what environments have changed of the process, as far as it is logged */
+  uint64_t env_warnings;  /* number of MuJoCo's warnings in this process that are older than the run */
+  uint64_t warnings_due;  /* the number of later ones from which on they are logged again */
 
   char notes[4][SAC_NOTE_MAX]; /* lines about the start of a new run, for the log */
   int32_t note_count;
 
   double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
+  int ended_by_disk;           /* 1: sac_run_end_by_disk was called */
+  int log_warned;              /* 1: it was said that log.txt cannot be written */
   int finished;                /* 1: the last checkpoint, row and evaluation are written */
   sac_status failed;           /* not OK: the run cannot go on, and why */
   char failure[SAC_ERROR_MAX]; /* message of `failed`, or why the last agent stopped */
@@ -118,11 +126,28 @@ sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_
 /* Fills run->config_text and run->agent_text from run->config. */
 sac_status sac_run_config_text(sac_run* run);
 
+/* --- notice.c ----------------------------------------------------------------------------------------------------- */
+
+/* Warns of a new run that is so short, or has so many environments, that no update is due. */
+void sac_run_warn_no_update(sac_run* run);
+
+/* Logs what the file system of the run folder lacks: locks, symbolic links. Needs a first checkpoint. */
+void sac_run_log_lacks(sac_run* run);
+
 /* --- save.c ------------------------------------------------------------------------------------------------------- */
 
 /* Saves a checkpoint of every live agent at the present step, after the report of an evaluation that was started.
  * Errors: FILE (the previous checkpoint stays); ENV, NUMERIC (from the evaluation or environments on a device). */
 sac_status sac_run_save_checkpoint(sac_run* run);
+
+/* Saves a checkpoint that is due. last: 1 if the run ends or stops here. Where the disk takes none, a run with
+ * checkpoint.on_error `continue` goes on with a warning, unless this is the last. Errors: as sac_run_save_checkpoint,
+ * FILE as sac_run_end_by_disk. */
+sac_status sac_run_checkpoint(sac_run* run, int last);
+
+/* The end of a run whose files cannot be written: keeps the policies alone if they fit, and adds to the error message
+ * what is kept and how to go on. Returns FILE. */
+sac_status sac_run_end_by_disk(sac_run* run);
 
 /* Deletes the checkpoints of a seed folder that are later than `step`, which must exist. */
 void sac_run_delete_later(const char* dir, int64_t step);
@@ -141,8 +166,17 @@ sac_status sac_run_read_progress(const char* dir, const sac_config* overrides, i
 /* Writes one line for people to log.txt and to the log callback. */
 void sac_run_log(sac_run* run, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Logs what the environment has changed of the process, each thing once (env/guard.h). */
+void sac_run_log_guard(sac_run* run);
+
 /* Adds the last `steps` vector steps, and the episodes that ended in them, to the windows. */
 void sac_run_count_steps(sac_run* run, int32_t steps);
+
+/* Gives a place in metric_list to the terms of info that the vector has got, and a state in the checkpoints. */
+void sac_run_find_terms(sac_run* run);
+
+/* State k of agent p's checkpoints: the sum of a term of info. */
+sac_state sac_run_info_state(const sac_run* run, int32_t p, int32_t k);
 
 /* Brings run->seconds up to now. */
 void sac_run_count_time(sac_run* run);
@@ -159,8 +193,11 @@ sac_status sac_run_start_evaluation(sac_run* run);
  * FILE. */
 sac_status sac_run_finish_evaluation(sac_run* run);
 
-/* Decides what a file error means for the run: returns `status`, or logs a warning and returns OK if `status` is FILE
- * and checkpoint.on_error is `continue`. */
+/* Decides what an error of writing rows means for the run: returns `status`, or logs a warning, counts the loss and
+ * returns OK if `status` is FILE and checkpoint.on_error is `continue`. */
 sac_status sac_run_file_error(sac_run* run, sac_status status);
+
+/* Logs the error message as a warning: the run goes on without this file. */
+void sac_run_warn_disk(sac_run* run);
 
 #endif

@@ -5,19 +5,18 @@
 #include "train/run.h"
 #include "util/error.h"
 #include "util/file.h"
+#include "util/text.h"
 
 /* --- later checkpoints -------------------------------------------------------------------------------------------- */
 
 void sac_run_delete_later(const char* dir, int64_t step) {
-  char path[SAC_PATH_MAX], aside[SAC_PATH_MAX], name[64];
+  char path[SAC_PATH_MAX], aside[SAC_PATH_MAX];
   int64_t list[SAC_CHECKPOINT_LIST_MAX];
 
   /* point `last` to a checkpoint that stays */
   const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
-  (void)snprintf(name, sizeof name, "step_%lld.safetensors", (long long)step);
-  if (count == 0 || list[0] <= step || sac_path(path, "%s/checkpoints/last", dir) != SAC_OK ||
-      sac_link_file(name, path) != SAC_OK)
-    return;
+  if (count == 0 || list[0] <= step) return;
+  sac_checkpoint_point_last(dir, step);
 
   /* delete later checkpoints; rename damaged ones, so that somebody can look at them */
   for (int32_t c = 0; c < count && list[c] > step; c++) {
@@ -53,7 +52,7 @@ static sac_status save_agent(sac_run* run, int32_t p, int32_t keep) {
   SAC_TRY(sac_metrics_sync(run->metrics[p]));
   SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
   SAC_TRY(sac_checkpoint_save(run->checkpoint[p], run->schedule.step, keep, run->agent_text[p]));
-  SAC_TRY(sac_checkpoint_policy(run->checkpoint[p]));
+  SAC_TRY(sac_checkpoint_policy(run->checkpoint[p], run->vector->description));
 fail:
   return status;
 }
@@ -68,6 +67,7 @@ sac_status sac_run_save_checkpoint(sac_run* run) {
   if (agent->shape.population > 1 && keep < 2) keep = 2;
 
   /* bring everything that is saved up to date: evaluations, time, environments on a device */
+  sac_vector_check(run->vector);
   if (run->evaluation_missing) SAC_TRY(sac_run_start_evaluation(run));
   SAC_TRY(sac_run_finish_evaluation(run));
   sac_run_count_time(run);
@@ -85,6 +85,42 @@ sac_status sac_run_save_checkpoint(sac_run* run) {
   else sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
 fail:
   return status;
+}
+
+/* Writes the policies of the live agents. Returns 0 when one does not fit either. */
+static int keep_policies(const sac_run* run) {
+  int kept = 1;
+  for (int32_t p = 0; p < run->agent->shape.population; p++)
+    if (run->agent->alive[p] && run->checkpoint[p])
+      kept &= sac_checkpoint_policy(run->checkpoint[p], run->vector->description) == SAC_OK;
+  return kept;
+}
+
+sac_status sac_run_end_by_disk(sac_run* run) {
+  char reason[SAC_ERROR_MAX], word[SAC_WORD_MAX];
+  const int alone = run->agent->shape.population == 1;
+  if (run->ended_by_disk) return SAC_ERROR_FILE; /* the message says so already */
+  run->ended_by_disk = 1;
+  (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
+
+  /* the actors alone are small, and may fit where a checkpoint does not */
+  const int kept = run->saved_step == run->schedule.step || keep_policies(run);
+  return sac_fail(SAC_ERROR_FILE,
+                  "%s; policy.safetensors in %s/seed_%s %s; when the disk takes files again, 'sac resume %s' goes on "
+                  "from step %lld",
+                  reason, run->folder->shown, alone ? sac_config_get(run->config, "seed") : "*",
+                  kept ? "is of this step" : "could not be written either", sac_text_word(word, run->folder->shown),
+                  (long long)run->saved_step);
+}
+
+sac_status sac_run_checkpoint(sac_run* run, int last) {
+  const sac_status status = sac_run_save_checkpoint(run);
+  if (status != SAC_ERROR_FILE) return status;
+  if (last || run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return sac_run_end_by_disk(run);
+
+  /* a later checkpoint replaces this one */
+  sac_run_warn_disk(run);
+  return SAC_OK;
 }
 
 void sac_run_fail(sac_run* run, sac_status status) {
@@ -109,5 +145,5 @@ sac_status sac_run_save(sac_run* run) {
   /* the run ends if an evaluation or the environments on a device failed, but not on a full disk */
   const sac_status status = sac_run_save_checkpoint(run);
   if (status == SAC_ERROR_ENV || status == SAC_ERROR_NUMERIC) sac_run_fail(run, status);
-  return status;
+  return sac_result(status);
 }

@@ -28,6 +28,7 @@ struct sac_segments {
   sac_segment_part* parts; /* (slots) for sac_segments_parts */
   float* staging;          /* (staging_rows, row_floats) */
   uint64_t staging_rows;
+  int new_files; /* 1: the folder has files that are not synced to the disk */
 };
 
 /* The first transition that is still in the replay. */
@@ -137,17 +138,14 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
 
   /* open the file without truncating it: an older checkpoint may need the earlier rows */
   SAC_TRY(segment_path(s, segment, path));
-  fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
-  if (fd < 0) {
-    status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
-    goto fail;
-  }
+  SAC_TRY(sac_open(&fd, path, O_WRONLY | O_CREAT));
 
   /* write the header of a new part */
   if (part->rows == part->from) {
     unsigned char header[HEADER_BYTES];
     make_header(s, segment, header);
     SAC_TRY(sac_write_at(fd, path, 0, header, sizeof header));
+    s->new_files = 1;
   }
 
   /* copy rows through the staging buffer */
@@ -162,9 +160,9 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
   }
 
   /* sync the rows before a checkpoint lists them */
-  if (fdatasync(fd) != 0) status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
+  SAC_TRY(sac_sync(fd, path));
 fail:
-  if (fd >= 0 && close(fd) != 0 && status == SAC_OK)
+  if (fd >= 0 && close(fd) != 0 && errno != EINTR && status == SAC_OK)
     status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
   return status;
 }
@@ -207,10 +205,12 @@ sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t 
     }
   }
 
-  /* sync the folder, which may have new files */
+  /* sync the folder if it has new files */
   s->written = pushed;
+  if (!s->new_files) return SAC_OK;
   SAC_TRY(sac_path(path, "%s/replay", s->dir));
   SAC_TRY(sac_sync_folder(path));
+  s->new_files = 0;
 fail:
   return status;
 }
@@ -261,11 +261,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
 
   /* open the file and check its header */
   SAC_TRY(segment_path(s, part->segment, path));
-  fd = open(path, O_RDONLY | O_CLOEXEC);
-  if (fd < 0) {
-    status = sac_fail(SAC_ERROR_FILE, "cannot read %s: %s", path, strerror(errno));
-    goto fail;
-  }
+  SAC_TRY(sac_open(&fd, path, O_RDONLY));
   SAC_TRY(sac_read_at(fd, path, 0, header, sizeof header));
   make_header(s, part->segment, wanted);
   if (memcmp(header, wanted, sizeof header) != 0) {

@@ -12,6 +12,13 @@ sac_status sac_fail(sac_status status, const char* format, ...) __attribute__((f
  * SAC_TRY of outputs that may be unwritten. Evaluates `status` twice. */
 #define sac_fail(status, ...) ((void)sac_fail(status, __VA_ARGS__), (status))
 
+/* The end of a public function that succeeded: makes this thread's message "", and returns SAC_OK. Functions inside the
+ * library do not call it, so that a message outlives the calls that clean up. */
+sac_status sac_succeed(void);
+
+/* The end of a public function with the result `status`: sac_succeed where it is OK. */
+sac_status sac_result(sac_status status);
+
 /* Puts a prefix (printf) before the message of this thread: the callee said what failed, the caller adds where. */
 void sac_fail_prefix(const char* format, ...) __attribute__((format(printf, 1, 2)));
 

@@ -6,17 +6,24 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "util/crc.h"
 #include "util/error.h"
 
 /* The most bytes of one read or write: 1 GiB. Linux transfers less than 2 GiB in one call. */
 #define CHUNK_MAX ((size_t)1 << 30)
 
+/* What to do about an error whose name does not say it; "" for all others. */
+static const char* advice(int reason) {
+  if (reason == EFBIG) return " (raise 'ulimit -f', or use a file system that takes larger files)";
+  if (reason == ESTALE) return " (it was replaced or deleted on its server: try again)";
+  return "";
+}
+
 static sac_status fail_errno(const char* what, const char* path) {
-  return sac_fail(SAC_ERROR_FILE, "cannot %s %s: %s", what, path, strerror(errno));
+  return sac_fail(SAC_ERROR_FILE, "cannot %s %s: %s%s", what, path, strerror(errno), advice(errno));
 }
 
 sac_status sac_path(char path[SAC_PATH_MAX], const char* format, ...) {
@@ -61,14 +68,51 @@ sac_status sac_make_folders(const char* path) {
   }
 }
 
+sac_status sac_expand_home(char path[SAC_PATH_MAX], const char* text) {
+  /* a path that does not begin with "~" stays; "./~" is the way to name such a file */
+  if (text[0] != '~') return sac_path(path, "%s", text);
+  if (text[1] != '\0' && text[1] != '/')
+    return sac_fail(SAC_ERROR_FILE, "'%.*s' is not expanded here: write the whole path", (int)strcspn(text, "/"), text);
+
+  /* put the home folder in place of the "~" */
+  const char* home = getenv("HOME");
+  if (!home || !home[0]) return sac_fail(SAC_ERROR_FILE, "'~' has no meaning: HOME is not set");
+  return sac_path(path, "%s%s", home, text + 1);
+}
+
+/* Whether a sync failed because the file system has none, not because the disk failed. */
+static int no_sync(int reason) { return reason == EINVAL || reason == ENOSYS || reason == EOPNOTSUPP; }
+
+/* The same for a folder: some file systems refuse to open one, or to sync what is open for reading. */
+static int no_folder_sync(int reason) {
+  return no_sync(reason) || reason == EBADF || reason == EACCES || reason == EPERM || reason == EISDIR;
+}
+
+sac_status sac_sync(int fd, const char* path) {
+  while (fdatasync(fd) != 0) {
+    if (errno == EINTR) continue;
+    return no_sync(errno) ? SAC_OK : fail_errno("sync", path);
+  }
+  return SAC_OK;
+}
+
 sac_status sac_sync_folder(const char* path) {
-  const int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return fail_errno("open folder", path);
-  /* EINVAL: the file system cannot sync folders (some network and FUSE file systems) */
-  const int bad = fsync(fd) != 0 && errno != EINVAL;
-  const sac_status status = bad ? fail_errno("sync folder", path) : SAC_OK;
+  int fd, bad;
+  sac_status status = SAC_OK;
+  while ((fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0 && errno == EINTR) continue;
+  if (fd < 0) return no_folder_sync(errno) ? SAC_OK : fail_errno("open folder", path);
+  while ((bad = fsync(fd)) != 0 && errno == EINTR) continue;
+  if (bad && !no_folder_sync(errno)) status = fail_errno("sync folder", path);
   close(fd);
   return status;
+}
+
+sac_status sac_open(int* fd, const char* path, int flags) {
+  /* a signal may interrupt the call on a network file system */
+  do *fd = open(path, flags | O_CLOEXEC, 0666);
+  while (*fd < 0 && errno == EINTR);
+  if (*fd >= 0) return SAC_OK;
+  return fail_errno((flags & O_ACCMODE) == O_RDONLY ? "read" : "write", path);
 }
 
 sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, size_t size) {
@@ -97,6 +141,7 @@ static sac_status write_all(int fd, const char* path, const uint64_t* offset, co
     const ssize_t put = offset ? pwrite(fd, from, want, (off_t)(*offset + done)) : write(fd, from, want);
     if (put < 0 && errno == EINTR) continue;
     if (put < 0) return fail_errno("write", path);
+    if (put == 0) return sac_fail(SAC_ERROR_FILE, "cannot write %s: the file system takes no more bytes", path);
     done += (size_t)put;
   }
   return SAC_OK;
@@ -106,14 +151,28 @@ sac_status sac_write_at(int fd, const char* path, uint64_t offset, const void* b
   return write_all(fd, path, &offset, bytes, size);
 }
 
+/* The name of the old file while it is replaced in two steps. */
+static sac_status aside_path(char aside[SAC_PATH_MAX], const char* path) { return sac_path(aside, "%s.aside", path); }
+
+int sac_file_exists(const char* path) {
+  char aside[SAC_PATH_MAX];
+  return access(path, F_OK) == 0 || (aside_path(aside, path) == SAC_OK && access(aside, F_OK) == 0);
+}
+
 sac_status sac_open_file(const char* path, int* fd, uint64_t* size) {
+  char aside[SAC_PATH_MAX];
   struct stat info;
   *size = 0;
-  *fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* O_NONBLOCK: a FIFO must not make us wait for its writer */
-  if (*fd < 0) return fail_errno("read", path);
+
+  /* open the file, or the old one where a kill came while it was replaced; a FIFO must not make us wait for its writer
+   */
+  const int flags = O_RDONLY | O_NONBLOCK;
+  const int replaced =
+      access(path, F_OK) != 0 && errno == ENOENT && aside_path(aside, path) == SAC_OK && access(aside, F_OK) == 0;
+  sac_status status = sac_open(fd, replaced ? aside : path, flags);
+  if (status != SAC_OK) return status;
 
   /* Take its size. A folder or a device is refused. */
-  sac_status status = SAC_OK;
   if (fstat(*fd, &info) != 0) status = fail_errno("read", path);
   else if (!S_ISREG(info.st_mode)) status = sac_fail(SAC_ERROR_FILE, "cannot read %s: it is not a file", path);
   else *size = (uint64_t)info.st_size;
@@ -164,13 +223,13 @@ sac_status sac_file_begin(sac_file* file, const char* path) {
   file->fd = -1;
   file->used = 0;
   file->size = 0;
+  file->crc = 0;
   sac_status status = SAC_OK;
 
   /* Write to PATH.part. O_TRUNC: a killed process may have left one. */
   SAC_TRY(sac_path(file->path, "%s", path));
   SAC_TRY(sac_path(file->part, "%s.part", path));
-  file->fd = open(file->part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-  if (file->fd < 0) return fail_errno("write", file->part);
+  SAC_TRY(sac_open(&file->fd, file->part, O_WRONLY | O_CREAT | O_TRUNC));
 fail:
   return status;
 }
@@ -196,6 +255,18 @@ sac_status sac_file_put(sac_file* file, const void* bytes, size_t size) {
     file->used += size;
   }
   file->size += size;
+  file->crc = sac_crc32c(file->crc, bytes, size);
+  return SAC_OK;
+fail:
+  return drop(file, status);
+}
+
+sac_status sac_file_replace(sac_file* file, uint64_t offset, const void* bytes, size_t size) {
+  sac_status status = SAC_OK;
+
+  /* the bytes may still be in the buffer */
+  SAC_TRY(flush(file));
+  SAC_TRY(write_all(file->fd, file->part, &offset, bytes, size));
   return SAC_OK;
 fail:
   return drop(file, status);
@@ -210,25 +281,63 @@ static void folder_of(char folder[SAC_PATH_MAX], const char* path) {
   if (!slash) memcpy(folder, ".", 2);
 }
 
+/* Whether a rename failed because the name is taken: by a file that is open, or by any file. */
+static int is_taken(int reason) {
+  return reason == EEXIST || reason == EBUSY || reason == EACCES || reason == EPERM || reason == ETXTBSY;
+}
+
+/* Renames PART to PATH. Where PATH is there and cannot be replaced in one step, it is moved aside first, and back if
+ * the second step fails: at each moment the old file or the new one is there. Removes PART after an error. */
+static sac_status replace(const char* part, const char* path) {
+  char aside[SAC_PATH_MAX];
+  sac_status status = aside_path(aside, path);
+  int reason = 0;
+  if (status != SAC_OK) goto fail;
+
+  /* rename in one step; an old file that an earlier process left aside has had its time */
+  if (rename(part, path) == 0) {
+    (void)unlink(aside);
+    return SAC_OK;
+  }
+
+  /* rename in two steps */
+  reason = errno;
+  if (is_taken(reason) && rename(path, aside) == 0) {
+    if (rename(part, path) == 0) {
+      (void)unlink(aside);
+      return SAC_OK;
+    }
+    reason = errno;
+    (void)rename(aside, path);
+  }
+  errno = reason;
+  status = fail_errno("replace", path);
+fail:
+  (void)unlink(part);
+  return status;
+}
+
 sac_status sac_file_commit(sac_file* file) {
   char folder[SAC_PATH_MAX];
   sac_status status = SAC_OK;
 
   /* bring the bytes to the disk before the name: a power cut then leaves the old file or the new one */
   SAC_TRY(flush(file));
-  if (fsync(file->fd) != 0) {
-    status = fail_errno("write", file->part);
-    goto fail;
-  }
+  SAC_TRY(sac_sync(file->fd, file->part));
 
-  /* Give the file its name. With fd at -1, sac_file_abandon would do nothing, so remove PATH.part here. */
+  /* Close the file, which may report that the disk is full. With fd at -1, sac_file_abandon would do nothing, so remove
+   * PATH.part here. */
   const int fd = file->fd;
   file->fd = -1;
-  if (close(fd) != 0 || rename(file->part, file->path) != 0) {
+  if (close(fd) != 0 && errno != EINTR) {
     status = fail_errno("write", file->path);
     unlink(file->part);
     return status;
   }
+
+  /* give the file its name */
+  status = replace(file->part, file->path);
+  if (status != SAC_OK) return status;
 
   /* bring the new name to the disk */
   folder_of(folder, file->path);
@@ -255,7 +364,7 @@ fail:
 }
 
 sac_status sac_link_file(const char* target, const char* path) {
-  char part[SAC_PATH_MAX], folder[SAC_PATH_MAX];
+  char part[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(part, "%s.part", path));
 
@@ -263,57 +372,8 @@ sac_status sac_link_file(const char* target, const char* path) {
   if (unlink(part) != 0 && errno != ENOENT) return fail_errno("replace", part);
   if (symlink(target, part) != 0) return fail_errno("write", part);
 
-  /* give the link its name: rename replaces an older link in one step */
-  if (rename(part, path) != 0) {
-    status = fail_errno("write", path);
-    unlink(part);
-    return status;
-  }
-  folder_of(folder, path);
-  SAC_TRY(sac_sync_folder(folder));
+  /* give the link its name */
+  SAC_TRY(replace(part, path));
 fail:
   return status;
-}
-
-sac_status sac_lock(int* lock, const char* folder) {
-  *lock = -1;
-  char path[SAC_PATH_MAX], text[32] = "";
-  sac_status status = SAC_OK;
-
-  /* Open FOLDER/.lock. It stays in the folder when the lock ends. */
-  SAC_TRY(sac_path(path, "%s/.lock", folder));
-  const int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-  if (fd < 0) return fail_errno("write", path);
-
-  /* lock it with flock, which the kernel ends with the process, also after a crash */
-  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-    /* read the id of the process that holds the lock */
-    const int reason = errno;
-    const ssize_t length = pread(fd, text, sizeof text - 1, 0);
-    text[length > 0 ? length : 0] = '\0';
-    text[strspn(text, "0123456789")] = '\0';
-    close(fd);
-
-    /* EWOULDBLOCK: another process holds the lock. Another reason is, for example, a file system without locks. */
-    if (reason == EWOULDBLOCK)
-      return sac_fail(SAC_ERROR_FILE, "%s is in use by process %s; stop it, or choose another --out", folder,
-                      *text ? text : "?");
-    errno = reason;
-    return fail_errno("lock", path);
-  }
-
-  /* Write the id of this process, for the message above. The lock also holds without it, for example on a full disk. */
-  const int length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
-  if (ftruncate(fd, 0) == 0) (void)!pwrite(fd, text, (size_t)length, 0);
-  *lock = fd;
-fail:
-  return status;
-}
-
-void sac_unlock(int lock) {
-  if (lock < 0) return;
-
-  /* Remove the process id. Closing the file ends the lock. */
-  (void)!ftruncate(lock, 0);
-  close(lock);
 }

@@ -15,8 +15,20 @@ sac_status sac_path(char path[SAC_PATH_MAX], const char* format, ...) __attribut
 /* Makes a folder and all folders above it (mkdir -p); those that exist are left alone. Errors: FILE. */
 sac_status sac_make_folders(const char* path);
 
-/* Syncs the folder's entries to the disk, so that a rename in it survives a power cut. Errors: FILE. */
+/* Puts the path that `text` stands for into `path`: "~" and "~/x" are in the home folder. A configuration and
+ * "--out=~/x" come without a shell that would do it. Errors: FILE (HOME is not set, "~user", too long). */
+sac_status sac_expand_home(char path[SAC_PATH_MAX], const char* text);
+
+/* Syncs what was written to the disk, so that it survives a power cut; of a folder: its entries. A file system that
+ * cannot sync is no error, a disk that fails is. Errors: FILE. */
+sac_status sac_sync(int fd, const char* path);
 sac_status sac_sync_folder(const char* path);
+
+/* Whether there is something named `path` that sac_open_file would look at. */
+int sac_file_exists(const char* path);
+
+/* Opens a file with the flags of open, and O_CLOEXEC. The caller closes *fd, which is -1 on error. Errors: FILE. */
+sac_status sac_open(int* fd, const char* path, int flags);
 
 /* Opens a regular file for reading. The caller closes *fd, which is -1 on error. Errors: FILE (missing, unreadable, not
  * a regular file). */
@@ -32,35 +44,35 @@ sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, s
 /* Writes exactly `size` bytes at `offset`, in as many calls as it takes. Errors: FILE. */
 sac_status sac_write_at(int fd, const char* path, uint64_t offset, const void* bytes, size_t size);
 
-/* A file being written: PATH.part until commit renames it to PATH. Allocates nothing. */
+/* A file being written: PATH.part until commit renames it to PATH. Where the file system cannot rename over a file that
+ * is there (some network and FUSE file systems), the old file is PATH.aside for a moment; after a kill in that moment
+ * sac_open_file reads it in place of PATH. Allocates nothing. */
 typedef struct sac_file {
   char path[SAC_PATH_MAX];
   char part[SAC_PATH_MAX];
   int fd;        /* -1: closed */
   uint64_t size; /* bytes put so far */
+  uint32_t crc;  /* CRC-32C of these bytes */
   size_t used;   /* bytes in the buffer, not written yet */
   unsigned char buffer[16384];
 } sac_file;
 
-/* Call begin, then put any number of times, then commit. A put or commit that fails removes PATH.part and leaves PATH
- * as it was, but PATH is the new file already if only the last step, the sync of the folder, fails. After a failure put
- * and commit must not be called. abandon removes PATH.part; it may be called at any time after begin, also after a
- * failure. Errors: FILE. */
+/* Call begin, then put any number of times, then commit. A put, replace or commit that fails removes PATH.part and
+ * leaves PATH as it was, but PATH is the new file already if only the last step, the sync of the folder, fails. After a
+ * failure none of the three must be called. abandon removes PATH.part; it may be called at any time after begin, also
+ * after a failure. Errors: FILE. */
 sac_status sac_file_begin(sac_file* file, const char* path);
 sac_status sac_file_put(sac_file* file, const void* bytes, size_t size);
+/* Replaces bytes that were put at `offset`. Does not change `size` and `crc`. */
+sac_status sac_file_replace(sac_file* file, uint64_t offset, const void* bytes, size_t size);
 sac_status sac_file_commit(sac_file* file); /* syncs the file, renames it, syncs its folder */
 void sac_file_abandon(sac_file* file);
 
 /* begin, put and commit in one call. */
 sac_status sac_write_file(const char* path, const void* bytes, size_t size);
 
-/* Makes `path` a symbolic link to `target`, replacing an older one in one step. Errors: FILE. */
+/* Makes `path` a symbolic link to `target`, replacing an older one in one step; does not sync. Errors: FILE, also where
+ * the file system has no links; `path` is then what it was. */
 sac_status sac_link_file(const char* target, const char* path);
-
-/* Reserves a run folder for this process through FOLDER/.lock, which holds the process id. The lock ends with
- * sac_unlock or with the process, also after a crash. *lock is for sac_unlock, -1 on error. Errors: FILE (the folder is
- * in use: the message names the process). */
-sac_status sac_lock(int* lock, const char* folder);
-void sac_unlock(int lock); /* takes -1 */
 
 #endif

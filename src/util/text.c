@@ -44,6 +44,16 @@ unsigned sac_text_distance(const char* a, const char* b) {
   return table[rows % 3][columns];
 }
 
+/* Whether `text` holds `word`, in any case of its letters. */
+static int holds(const char* text, const char* word) {
+  for (; *text; text++) {
+    size_t i = 0;
+    while (word[i] && lower(text[i]) == lower(word[i])) i++;
+    if (!word[i]) return 1;
+  }
+  return 0;
+}
+
 const char* sac_nearest(const char* word, const char* const* list, size_t count) {
   const char* best = NULL;
   unsigned best_distance = 0;
@@ -51,8 +61,9 @@ const char* sac_nearest(const char* word, const char* const* list, size_t count)
     const size_t word_length = strnlen(word, COMPARED_MAX), length = strnlen(list[i], COMPARED_MAX);
     const unsigned distance = sac_text_distance(word, list[i]);
 
-    /* Skip words that are too different. The distance counts half edits, so the limit is half of the longer word. */
-    if (distance > (word_length > length ? word_length : length)) continue;
+    /* skip words that are too different; the distance counts half edits */
+    const size_t longer = word_length > length ? word_length : length;
+    if (3 * distance > 2 * longer && (word_length < 3 || !holds(list[i], word))) continue;
 
     /* of equally near words the first one stays */
     if (best && distance >= best_distance) continue;
@@ -101,6 +112,23 @@ int sac_text_printable(const char* text, size_t length) {
   return 1;
 }
 
+void sac_text_clean(char* text) {
+  const size_t length = strlen(text);
+  size_t used = 0;
+  for (size_t i = 0, size; i < length; i += size) {
+    /* keep a character that can be shown; a control character of two bytes becomes one '?' */
+    size = printable(text + i, length - i);
+    const int keep = size > 0 || text[i] == '\n' || text[i] == '\t';
+    if (size == 0) size = (unsigned char)text[i] == 0xC2 && sac_utf8_length(text + i, length - i) == 2 ? 2 : 1;
+
+    /* the text never grows, so that it can be written over itself */
+    if (keep) memmove(text + used, text + i, size);
+    else text[used] = '?';
+    used += keep ? size : 1;
+  }
+  text[used] = '\0';
+}
+
 const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t length) {
   if (length == SIZE_MAX) length = strlen(text);
   const size_t room = SAC_SHOW_MAX - sizeof "...";
@@ -126,6 +154,20 @@ const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t len
   }
   shown[used] = '\0';
   return shown;
+}
+
+const char* sac_text_word(char word[SAC_WORD_MAX], const char* path) {
+  static const char safe[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_./+-:,@%=";
+  const int plain = strspn(path, safe) == strlen(path);
+  size_t used = 0;
+
+  /* quote the word, with a backslash before what a shell reads inside of double quotes */
+  word[0] = '\0';
+  if (!plain) sac_text_append(word, SAC_WORD_MAX, &used, "\"");
+  for (const char* c = path; *c; c++)
+    sac_text_append(word, SAC_WORD_MAX, &used, "%s%c", !plain && strchr("\"\\$`", *c) ? "\\" : "", *c);
+  if (!plain) sac_text_append(word, SAC_WORD_MAX, &used, "\"");
+  return word;
 }
 
 void sac_text_append(char* text, size_t size, size_t* used, const char* format, ...) {

@@ -7,14 +7,15 @@
 
 #define SAC_BYTES_MAX 48 /* chars that hold any sac_text_bytes */
 #define SAC_SHOW_MAX 96  /* chars that hold any sac_text_show */
+#define SAC_WORD_MAX 1100
 
 /* The number of half edits from one text to the other. An edit inserts, deletes or replaces a character, or swaps two
  * neighbours, and counts 2; a letter in the wrong case counts 1. Compares the first 128 bytes. */
 unsigned sac_text_distance(const char* a, const char* b);
 
 /* The entry of `list` with the smallest distance to `word`; the first one when several are equally near. The list has
- * `count` entries, or ends with NULL (count: SIZE_MAX). Entries are ignored where more characters than half of the
- * longer word would change; NULL when no entry is left. */
+ * `count` entries, or ends with NULL (count: SIZE_MAX). Entries are ignored where more characters than a third of the
+ * longer word would change, unless they hold the whole word, of three characters or more; NULL when none is left. */
 const char* sac_nearest(const char* word, const char* const* list, size_t count);
 
 /* Whether two texts are equal apart from the case of ASCII letters, in any locale. */
@@ -26,6 +27,14 @@ const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes);
 /* Makes `length` bytes (SIZE_MAX: up to the '\0') safe for a message: control characters and bytes that are not UTF-8
  * become \xNN, long text is cut and ends with "...". Returns `shown`. */
 const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t length);
+
+/* A path as one word of a shell, for commands in messages: in double quotes where it has blanks or the like. The word
+ * may be cut at its end. Returns `word`. */
+const char* sac_text_word(char word[SAC_WORD_MAX], const char* path);
+
+/* Makes a whole message safe to print, in place: control characters other than newline and tab, and bytes that are not
+ * UTF-8, become '?'. */
+void sac_text_clean(char* text);
 
 /* Whether `length` bytes are valid UTF-8 (no surrogates, no overlong forms) without control characters. */
 int sac_text_printable(const char* text, size_t length);

@@ -102,6 +102,21 @@ class Plain(gymnasium.Env):
         return obs, reward, False, self.truncate is not None and self.steps >= self.truncate, {}
 
 
+class Bounds(Plain):
+    """Refuses an action outside its bounds, which are random numbers of the type that the options name."""
+
+    def __init__(self, dtype="float64"):
+        super().__init__()
+        draw = numpy.random.default_rng(3)
+        low = draw.uniform(-10, 10, 40)
+        high = low + draw.uniform(0.1, 1, 40) * 10.0 ** draw.integers(0, 3, 40)
+        self.action_space = spaces.Box(low.astype(dtype), high.astype(dtype), dtype=dtype)
+
+    def step(self, action):
+        assert self.action_space.contains(action), (action - self.action_space.low, self.action_space.high - action)
+        return super().step(action)
+
+
 class Choices(Plain):
     action_space = spaces.Discrete(3, start=-1)
 
@@ -132,6 +147,7 @@ class Liar(Texts):
 
 gymnasium.register("Drift-v0", Drift, max_episode_steps=60)
 gymnasium.register("Plain-v0", Plain)
+gymnasium.register("Bounds-v0", Bounds, max_episode_steps=20)
 gymnasium.register("Choices-v0", Choices, max_episode_steps=25)
 gymnasium.register("Texts-v0", Texts)
 gymnasium.register("Liar-v0", Liar)

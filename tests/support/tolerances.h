@@ -32,6 +32,10 @@
 #define POLICY_REL 1e-5
 #define POLICY_ABS 2e-6
 
+/* The same for observations from N(0, 1) and initial weights of 2x256, as a share of the action's half range. Four
+ * times the largest difference that src/policy/README.md gives. */
+#define POLICY_AGREEMENT 1e-6
+
 /* The agent's own actions and log-probabilities against the reference in double. Actions lie in [-1, 1], and tanh
  * passes on at most the rounding of a mean; a log-probability sums over components of both signs, and its floor is for
  * sums near 0. */

@@ -1,20 +1,19 @@
 """Gymnasium's environments for sac: what src/env/gym/module.c calls. workers.py steps environments in other processes,
 which run this file too; record.py records videos.
 
-Functions that module.c calls return None for success, or the text of an error. The arrays of N environments lie in one
+Functions that module.c calls return None for success, or the text of an error; step may return new names of info. The arrays of N environments lie in one
 block of memory (see `layout`): the module writes mask, seed and action there and reads the others."""
-import functools
 import json
-import math
 import mmap
 import os
+import re
 import sys
 import traceback
+import warnings
 
 RECORD = "sac_record"    # SAC_GYM_RECORD of gym.h; what it does is in record.py
 TEXT_MAX = 2800          # characters of a traceback: sac's messages are short
-INFO_MAX, INFO_NAME_MAX = 32, 63  # terms of info and letters of their names: SAC_ENV_INFO_* of sac/env.h
-FLOAT_MAX = (2 - 2**-23) * 2.0**127
+START = None             # the folder in which each environment is made: some change it for those that come after
 
 
 class EnvError(Exception):
@@ -39,15 +38,30 @@ def describe(error):
     if gymnasium and isinstance(error, gymnasium.error.DependencyNotInstalled):
         return missing_package(error)
 
-    # The user's own frames.
-    frames = traceback.extract_tb(error.__traceback__)
-    own = [frame for frame in frames if frame.filename != "<sac>"]
+    # The frames without these files, and the innermost that is the user's own: of no installed package.
+    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != "<sac>"]
+    packages = tuple({os.path.dirname(os.__file__) + os.sep, *(f"{path}{os.sep}" for path in sys.path if path.endswith("-packages"))})
+    users = [frame for frame in own if not frame.filename.startswith((*packages, "<"))]
     last = "".join(traceback.format_exception_only(error)).strip()
+
+    # A wrapper of Gymnasium that cannot take apart what the environment gave it.
+    if own and not users and ("to unpack" in last or "cannot unpack" in last) and own[-1].name in ("step", "reset"):
+        names = "observation, reward, terminated, truncated, info" if own[-1].name == "step" else "observation, info"
+        return f"{own[-1].name}() of the environment did not give ({names}), Gymnasium's interface, unlike gym's of old: {last}"
     text = "Traceback (most recent call last):\n" + "".join(traceback.format_list(own)) + last
 
     # The exception in one line, before all of it.
     first = last.splitlines()[-1][:300] if last else type(error).__name__
+    if users:
+        first += f" ({users[-1].filename}, line {users[-1].lineno})"
     return f"{first}\n{text if len(text) <= TEXT_MAX else '...' + text[-TEXT_MAX:]}"
+
+
+def show_warning(message, category, filename, lineno, file=None, line=None):
+    """A warning of Python code as one line on stderr, without the colours that Gymnasium puts into it."""
+    words = re.sub(r"\x1b\[[0-9;]*m", "", str(message)).removeprefix("WARN: ")
+    words = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
+    print(f"sac: warning of {os.path.basename(filename)}:{lineno}: {words[:500]}", file=sys.stderr)
 
 
 class MuJoCoLog:
@@ -68,23 +82,36 @@ class MuJoCoLog:
             def exec_module(module):
                 run(module)
                 if hasattr(module, "set_mju_user_warning"):
-                    module.set_mju_user_warning(functools.lru_cache(64)(cls.warn))  # a repeated warning is shown once
+                    module.set_mju_user_warning(cls.warn)
 
             spec.loader.exec_module = exec_module
         return spec
 
     @staticmethod
     def warn(text):
-        print(f"MuJoCo warns: {text}", file=sys.stderr)
+        say(f"MuJoCo warns: {text.partition(' Time = ')[0]}")  # without the time, so that each is shown once
 
 
 # --- the environments of one process ----------------------------------------------------------------------------------
 
 
-def nearest(gymnasium, name):
+def nearest(gymnasium, name, before):
+    """What was probably meant by an id that is not registered. before: the ids that were, before PACKAGE was imported."""
     import difflib
 
-    found = difflib.get_close_matches(name.rpartition(":")[2], gymnasium.registry, 1, 0.5)
+    # The ids of the package: those that it registered now, or whose code is its own.
+    package, _, word = name.rpartition(":")
+    root = package.partition(".")[0]
+    own = [found for found, spec in gymnasium.registry.items() if package and (
+        found not in before or str(spec.entry_point).partition(":")[0].partition(".")[0] == root)]
+    near = difflib.get_close_matches(word, own, 1, 0.4)
+    if near:
+        return f"; nearest is gym:{package}:{near[0]}"
+    if package:
+        return f"; {package} registers {', '.join(sorted(own)[:5])}" if own else f"; {package} registers none"
+
+    # Ids of Gymnasium, also without their version.
+    found = difflib.get_close_matches(word, gymnasium.registry, 1, 0.6)
     return f"; nearest is gym:{found[0]}" if found else ""
 
 
@@ -103,12 +130,13 @@ def import_gymnasium():
 def make(name, options):
     """gymnasium.make. Its errors become texts for the user."""
     gymnasium, numpy = import_gymnasium()
+    before = set(gymnasium.registry)
     try:
         return gymnasium, numpy, gymnasium.make(name, disable_env_checker=True, **options)
     except gymnasium.error.DependencyNotInstalled:
         raise  # describe() has a text for it
     except gymnasium.error.UnregisteredEnv as error:
-        raise EnvError(f"no Gymnasium environment '{name}'{nearest(gymnasium, name)} ({error})", True) from None
+        raise EnvError(f"no Gymnasium environment '{name}'{nearest(gymnasium, name, before)} ({error})", True) from None
     except gymnasium.error.Error as error:
         raise EnvError(f"gym:{name}: {error}", True) from None
     except ModuleNotFoundError as error:
@@ -138,16 +166,18 @@ class Spaces:
     """An environment, the sizes of its spaces, and the conversion between its values and sac's rows of floats."""
 
     def __init__(self, name, options, record=None):
+        if START:
+            os.chdir(START)
         gymnasium, self.numpy, self.env = make_recorded(name, options, record) if record else make(name, options)
         spaces = gymnasium.spaces
 
         # Observations are one array of numbers, or can be flattened to one.
-        if not isinstance(self.env.observation_space, spaces.Box):
-            plain = self.env.observation_space
-            self.env = gymnasium.wrappers.FlattenObservation(self.env)
-            if not isinstance(self.env.observation_space, spaces.Box):
-                raise EnvError(f"observations of {plain} have no fixed size")
-        self.obs_size = count(self.env.observation_space)
+        self.obs_space, self.flatten, flat = self.env.observation_space, None, self.env.observation_space
+        if not isinstance(flat, spaces.Box):
+            self.flatten, flat = spaces.flatten, spaces.flatten_space(flat)
+            if not isinstance(flat, spaces.Box):
+                raise EnvError(f"observations of {self.obs_space} have no fixed size")
+        self.obs_size = count(flat)
 
         # Actions are numbers or one choice.
         action, self.actions = self.env.action_space, 0
@@ -162,8 +192,7 @@ class Spaces:
             raise EnvError(f"it takes actions of {action}; sac gives numbers (Box) or one choice (Discrete): wrap the "
                            "environment")
 
-        numpy, spec = self.numpy, self.env.spec
-        self.numbers = (float, int, numpy.floating, numpy.integer, numpy.bool_)
+        spec = self.env.spec
         self.limit = int(spec.max_episode_steps or 0) if spec else 0
 
     def actions_of(self, rows):
@@ -177,21 +206,17 @@ class Spaces:
 
     def observe(self, value, row):
         """Writes an observation to its row."""
-        value = self.numpy.asarray(value)
+        if self.flatten:
+            try:
+                value = self.flatten(self.obs_space, value)
+            except Exception as error:
+                words = "".join(traceback.format_exception_only(error)).strip().splitlines()[-1]
+                raise Wrong(f"an observation, {shown(value)}, does not fit {self.obs_space}: {words}") from None
+        value = array_of(self.numpy, value, "an observation")
         if value.size != row.size:
-            raise EnvError(f"an observation has shape {value.shape}, {value.size} numbers; the space of observations "
-                           f"has {row.size}")
+            raise Wrong(f"an observation has shape {value.shape}, {value.size} numbers; the space of observations "
+                        f"has {row.size}")
         row[:] = value.reshape(-1)
-
-    def is_number(self, value):
-        return isinstance(value, self.numbers) or (
-            isinstance(value, self.numpy.ndarray) and value.ndim == 0 and value.dtype.kind in "biuf")
-
-    def write_info(self, info, terms, row):
-        """Writes the terms of info to their row. A term that is missing, no number or too large for a float is NaN."""
-        get = info.get if isinstance(info, dict) else {}.get
-        row[:] = [value if self.is_number(value) and abs(value) <= FLOAT_MAX else math.nan
-                  for value in map(get, terms)]
 
     def close(self):
         try:
@@ -201,17 +226,17 @@ class Spaces:
 
 
 def check_tuple(result, function, size, names):
-    """The result of an environment's function, which must be a tuple of `size` members."""
-    if not isinstance(result, tuple) or len(result) != size:
-        what = f"a tuple of {len(result)}" if isinstance(result, tuple) else type(result).__name__
-        raise EnvError(f"{function}() gave {what}, not ({names}): Gymnasium's interface, unlike gym's of old, has "
-                       "these")
+    """The result of an environment's function, which must be a tuple or list of `size` members."""
+    if not isinstance(result, (tuple, list)) or len(result) != size:
+        what = f"a {type(result).__name__} of {len(result)}" if isinstance(result, (tuple, list)) else (
+            "None" if result is None else type(result).__name__)
+        raise Wrong(f"{function}() gave {what}, not ({names}): Gymnasium's interface, unlike gym's of old, has these")
     return result
 
 
 def layout(n, obs, action):
     """The offsets of seed, obs, action, reward, low, high, mask, terminated, truncated and info in the block, and its
-    size. Info is sized for INFO_MAX terms, because the real number is known later."""
+    size. Info has room for INFO_MAX terms, whose names become known when steps give them."""
     at, offsets = 0, []
     for size in (8 * n, 4 * n * obs, 4 * n * action, 4 * n, 4 * action, 4 * action, n, n, n, 4 * n * INFO_MAX):
         offsets.append(at)
@@ -219,28 +244,11 @@ def layout(n, obs, action):
     return (*offsets, at)
 
 
-def find_terms(one):
-    """The names of the numbers in info, sorted. Gymnasium does not declare them, so a step is made to see them. The
-    environment is made for this alone, as one that was stepped might start differently. Its errors are ignored: they
-    happen again in use, where they are reported."""
-    try:
-        check_tuple(one.env.reset(seed=0), "reset", 2, "")
-        action = one.numpy.zeros(one.action_size, one.numpy.float32)
-        if not one.actions:
-            action = action.clip(one.low, one.high)
-        info = check_tuple(one.env.step(one.actions_of(action[None])[0]), "step", 5, "")[4]
-        names = sorted(name for name, value in info.items() if isinstance(name, str) and name.isascii()
-                       and name.isidentifier() and len(name) <= INFO_NAME_MAX and one.is_number(value))
-    except (Exception, SystemExit):
-        names = []
-    return names[:INFO_MAX]
-
-
 class Local:
     """The environments `first` to `last` - 1 of the block, stepped in this process."""
 
     def __init__(self, name, options, first, last, spaces=None):
-        self.all, self.first, self.terms = [spaces] if spaces else [], first, []
+        self.all, self.first = [spaces] if spaces else [], first
         try:
             while len(self.all) < last - first:
                 self.all.append(Spaces(name, options))
@@ -256,52 +264,79 @@ class Local:
         def array(k, dtype, *shape):
             return numpy.frombuffer(block, dtype, n * (shape[1] if shape[1:] else 1), at[k]).reshape(shape)
 
-        self.seed = array(0, numpy.uint64, n)
+        self.seeds = array(0, numpy.uint64, n)
         self.obs = array(1, numpy.float32, n, one.obs_size)
         self.action = array(2, numpy.float32, n, one.action_size)
         self.mask = array(6, numpy.uint8, n)
-        self.info = numpy.frombuffer(block, numpy.float32, n * INFO_MAX, at[9])
 
-        # Writing one number to a memoryview takes half the time of an array. Rewards stay an array, as its error for a
-        # value that is no number is clearer.
-        self.reward, *self.ends = array(3, numpy.float32, n), *(memoryview(array(k, numpy.uint8, n)) for k in (7, 8))
+        # Writing one number to a memoryview takes half the time of an array.
+        self.reward, *self.ends = memoryview(array(3, numpy.float32, n)), *(
+            memoryview(array(k, numpy.uint8, n)) for k in (7, 8))
+        self.names, self.info = Names(), Info(memoryview(numpy.frombuffer(block, numpy.float32, n * INFO_MAX, at[9])), numpy)
+        self.info.memory[:] = memoryview(bytearray(bytes(BLANK) * n)).cast("f")
+
+        self.numbers = {float, numpy.float64, numpy.float32}
 
         # Views and methods that every step needs: making them takes as long as the step of a small task.
         last = self.first + len(self.all)
         self.actions = self.action[self.first:last]
         self.rows = [(i, one.env.step, one.observe, self.obs[i]) for i, one in enumerate(self.all, self.first)]
 
-    def set_terms(self, terms):
-        """Sets the names of the terms of info that step writes."""
-        self.terms, n = terms, len(self.mask)
-        self.info = self.info[: n * len(terms)].reshape(n, len(terms))
+    def wrong(self, wrong, i, function):
+        """The error for a value of environment i that sac cannot take."""
+        return EnvError(f"{wrong} (environment {i}{origin(self.all[i - self.first].env, function)})")
 
     def reset(self):
         mask = self.mask.tobytes()
         for i, one in enumerate(self.all, self.first):
             if mask[i]:
                 # 31 bits: a seed that every generator of random numbers takes.
-                result = one.env.reset(seed=int(self.seed[i]) >> 33)
-                one.observe(check_tuple(result, "reset", 2, "observation, info")[0], self.obs[i])
+                result = one.env.reset(seed=int(self.seeds[i]) >> 33)
+                try:
+                    one.observe(check_tuple(result, "reset", 2, "observation, info")[0], self.obs[i])
+                except Wrong as wrong:
+                    raise self.wrong(wrong, i, "reset") from None
 
     def step(self):
-        reward, (terminated, truncated) = self.reward, self.ends
-        terms, write_info = self.terms, self.all[0].write_info
-        array, shape = self.all[0].numpy.ndarray, self.rows[0][3].shape
-        for (i, step, observe, row), action in zip(self.rows, self.all[0].actions_of(self.actions)):
-            result = step(action)
-            if type(result) is not tuple or len(result) != 5:
-                result = check_tuple(result, "step", 5, "observation, reward, terminated, truncated, info")
-            obs, reward[i], end, cut, info = result
+        """Steps all. Returns the names of the terms of info when there are new ones."""
+        self.step_all()
+        if self.info.fresh and self.names.add(self.info.take_fresh()):
+            self.info.set_columns(self.names.at.items())
+            return self.names.names
+        return None
 
-            # Most observations are arrays of the right shape, which need no conversion.
-            if type(obs) is array and obs.shape == shape:
-                row[:] = obs
-            else:
-                observe(obs, row)
-            terminated[i], truncated[i] = bool(end), bool(cut)
-            if terms:
-                write_info(info, terms, self.info[i])
+    def step_all(self):
+        reward, (terminated, truncated), write_info = self.reward, self.ends, self.info.write
+        array, shape = self.all[0].numpy.ndarray, self.rows[0][3].shape
+        numbers = self.numbers
+        i = self.first
+        try:
+            for (i, step, observe, row), action in zip(self.rows, self.all[0].actions_of(self.actions)):
+                result = step(action)
+                if type(result) is not tuple or len(result) != 5:
+                    result = check_tuple(result, "step", 5, "observation, reward, terminated, truncated, info")
+                obs, value, end, cut, info = result
+
+                # Most values have the kind that Gymnasium asks for, and need no conversion.
+                if type(obs) is array and obs.shape == shape and obs.dtype.kind in "fiub":
+                    row[:] = obs
+                else:
+                    observe(obs, row)
+                reward[i] = value if type(value) in numbers else number_of(value, "reward")
+                terminated[i] = end if type(end) is bool else truth_of(end, "terminated")
+                truncated[i] = cut if type(cut) is bool else truth_of(cut, "truncated")
+                write_info(i, info if type(info) is dict else check_info(info))
+        except Wrong as wrong:
+            raise self.wrong(wrong, i, "step") from None
+
+    def seed(self, seed):
+        """Seeds the generators of this process, and the spaces of its environments."""
+        seed_generators(seed, library=False)
+        self.seed_spaces(seed)
+
+    def seed_spaces(self, seed):
+        for i, one in enumerate(self.all, self.first):
+            seed_spaces(one.env, mixed(seed, i))
 
     def close(self):
         for one in self.all:
@@ -318,17 +353,20 @@ class Envs:
         self.all = all
 
     def guarded(self, function):
+        """What the function returns: None, or the names of the terms of info when there are new ones."""
         try:
-            function()
+            return function()
         except BaseException as error:  # also sys.exit() of an environment
             return describe(error)
-        return None
 
     def reset(self):
         return self.guarded(self.all.reset)
 
     def step(self):
         return self.guarded(self.all.step)
+
+    def seed(self, seed):
+        return self.guarded(lambda: self.all.seed(seed))
 
     def close(self):
         return self.guarded(self.all.close)
@@ -350,14 +388,23 @@ def open_workers(name, n, options, count, one):
 def open_local(name, n, options, one, record):
     """n environments in this process, and their block. one: as above; a recorded environment is used itself."""
     block = mmap.mmap(-1, layout(n, one.obs_size, one.action_size)[-1])
-    terms = []
-    if not record:  # the step that finds the terms would be recorded, and a recorded run has no metrics
-        terms = find_terms(one)
+    if not record:
         one.close()
+    seed_generators(SEED, library=False)
     envs = Local(name, options, 0, n, one if record else None)
+    envs.seed_spaces(SEED)
     envs.bind(block, n)
-    envs.set_terms(terms)
     return envs, block
+
+
+def inner_bounds(numpy, low, high):
+    """The bounds as floats inside of those that the environment declares, whatever their type: what sac gives is then
+    inside, too."""
+    with numpy.errstate(over="ignore"):  # a bound that no float holds is refused later
+        inner = low.astype("f4"), high.astype("f4")
+    wider = numpy.longdouble  # holds every number of the types that are compared
+    return (numpy.where(inner[0].astype(wider) < low.astype(wider), numpy.nextafter(inner[0], numpy.float32("inf")), inner[0]),
+            numpy.where(inner[1].astype(wider) > high.astype(wider), numpy.nextafter(inner[1], numpy.float32("-inf")), inner[1]))
 
 
 def open_envs(name, n, options):
@@ -369,21 +416,38 @@ def open_envs(name, n, options):
 
     # Where they are stepped: as the options say, or as it is fastest.
     count = 0 if record else worker_count(n, options)
-    one = Spaces(name, options, record)
+    import_gymnasium()  # with NumPy, whose generator is seeded too
+    seed_generators(SEED, library=False)
+    drawn, one = draws_of_all(), Spaces(name, options, record)
     if count is None:
         count = fastest_count(n, step_seconds(one))
+        if count and draws_of_all() != drawn:  # results would depend on the time that a step takes
+            count = 0
+            print(f"gym:{name} draws from the generators of random or numpy.random, which environments of one process "
+                  "share; so it gets no worker processes unless env.options.sac_workers says how many", file=sys.stderr)
     envs, block = open_workers(name, n, options, count, one) if count else open_local(name, n, options, one, record)
 
     # The bounds of actions.
     at = layout(n, one.obs_size, one.action_size)
     if not one.actions:
-        for k, values in ((4, one.low), (5, one.high)):
+        for k, values in enumerate(inner_bounds(one.numpy, one.low, one.high), 4):
             one.numpy.frombuffer(block, "f4", one.action_size, at[k])[:] = values
-    return Envs(envs), (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10], envs.terms)
+    opened = Envs(envs)
+    opened.spaces = describe_spaces(one.env)
+    return opened, (one.obs_size, one.action_size, one.actions, one.limit, block, at[:10])
+
+
+def working_folder():
+    try:
+        return os.getcwd()
+    except OSError:  # it was deleted
+        return None
 
 
 def create(name, n, options):
-    """(Envs, its sizes, block, offsets and terms), or (whether the configuration is wrong, text)."""
+    """(Envs, its sizes, block and offsets), or (whether the configuration is wrong, text)."""
+    global START
+    START = working_folder()
     try:
         return open_envs(name[4:], n, options)
     except BaseException as error:
@@ -392,8 +456,9 @@ def create(name, n, options):
 
 if OWN:  # module.c sets it when the interpreter is sac's own
     sys.meta_path.insert(0, MuJoCoLog)
+    warnings.showwarning = show_warning
     sys.stdout = sys.stderr  # what environments print must not mix with sac's output
     if not getattr(sys, "argv", None):
         sys.argv = [""]
     if "" not in sys.path and not sys.flags.safe_path:
-        sys.path.insert(0, "")  # packages in the current folder, as with python -c
+        sys.path.insert(0, working_folder() or "")  # packages in the current folder, as with python -c

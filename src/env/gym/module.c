@@ -24,12 +24,13 @@ typedef struct gym {
   PyObject* envs;                                   /* Envs of bridge.py; NULL when create failed */
   Py_buffer memory;                                 /* the block, in which the arrays below lie */
   int32_t n, obs_size, action_size;                 /* N, O, A */
-  float *obs, *action, *reward, *low, *high, *info; /* (N, O), (N, A), (N), (A), (A), (N, terms) */
+  float *obs, *action, *reward, *low, *high, *info; /* (N, O), (N, A), (N), (A), (A), (N, SAC_ENV_INFO_MAX) */
   uint64_t* seed;                                   /* (N) */
   uint8_t *mask, *terminated, *truncated;           /* (N) each */
-  size_t terms;                                     /* of info */
+  size_t terms;                                     /* of info that steps have given so far */
   const char* term[SAC_ENV_INFO_MAX + 1];           /* (terms, then NULL) the names of the terms, in `names` */
   char names[SAC_ENV_INFO_MAX][SAC_ENV_INFO_NAME_MAX];
+  char* spaces; /* a JSON object: what the numbers of observation and action are; NULL: not known */
   char error[TEXT_MAX];
 } gym;
 
@@ -166,6 +167,9 @@ EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
   char* locale = setlocale(LC_ALL, NULL);
   locale = locale ? strdup(locale) : NULL;
   set_program(python);
+
+  /* sets of texts have the same order in every run, unless the user says otherwise; worker processes get it too */
+  (void)setenv("PYTHONHASHSEED", "0", 0);
   Py_InitializeEx(0);
   if (locale) (void)setlocale(LC_ALL, locale);
   free(locale);
@@ -179,27 +183,31 @@ EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
 
 /* --- calls -------------------------------------------------------------------------------------------------------- */
 
-/* Calls a method of Envs. The method returns None, or a str: its error. 0 for success, otherwise g->error says why. */
+static int take_terms(gym* g, PyObject* terms);
+
+/* Calls a method of Envs. The method returns None; a list of all names of info, if there are new ones; or a str: its
+ * error. 0 for success, otherwise g->error says why. */
 static int call(gym* g, const char* method) {
   const held h = enter();
   int failed = 1;
   PyObject* result = PyObject_CallMethod(g->envs, method, NULL);
 
-  /* an exception, success, or an error text */
+  /* an exception, success, new names, or an error text */
   if (!result) take_exception(g->error, sizeof g->error);
   else if (result == Py_None) failed = 0;
+  else if (PyList_Check(result) && take_terms(g, result) == 0) failed = 0;
   else take_text(result, g->error, sizeof g->error);
   Py_XDECREF(result);
   leave(&h);
   return failed;
 }
 
-/* Copies the names of the terms of info from a list of str. 0 for success. */
+/* Takes the names of info that are new, from a list of str that begins with those that g has. 0 for success. */
 static int take_terms(gym* g, PyObject* terms) {
   const Py_ssize_t count = PyList_Size(terms);
   if (count < 0) return 1;
 
-  /* keep the texts in g, as the list is released */
+  /* keep the texts in g, as the list is released; what was NULL at the end of g->term becomes a name */
   for (; (Py_ssize_t)g->terms < count && g->terms < SAC_ENV_INFO_MAX; g->terms++) {
     PyObject* name = PyList_GetItem(terms, (Py_ssize_t)g->terms);
     if (!name) return 1;
@@ -209,17 +217,17 @@ static int take_terms(gym* g, PyObject* terms) {
   return 0;
 }
 
-/* Takes what `create` of bridge.py returned for an instance: its sizes, the block with the offsets of its arrays, and
- * the terms of info. 0 for success, otherwise Python holds an exception. */
+/* Takes what `create` of bridge.py returned for an instance: its sizes, and the block with the offsets of its arrays.
+ * 0 for success, otherwise Python holds an exception. */
 static int take_spec(gym* g, PyObject* spec, sac_env_spec* out) {
   Py_ssize_t at[10];
-  PyObject *block = NULL, *terms = NULL;
+  PyObject* block = NULL;
 
   /* unpack; PyObject_GetBuffer keeps the block alive until destroy */
-  if (!PyArg_ParseTuple(spec, "iiiiO(nnnnnnnnnn)O", &out->obs_size, &out->action_size, &out->actions,
+  if (!PyArg_ParseTuple(spec, "iiiiO(nnnnnnnnnn)", &out->obs_size, &out->action_size, &out->actions,
                         &out->max_episode_steps, &block, &at[0], &at[1], &at[2], &at[3], &at[4], &at[5], &at[6], &at[7],
-                        &at[8], &at[9], &terms) ||
-      take_terms(g, terms) != 0 || PyObject_GetBuffer(block, &g->memory, PyBUF_WRITABLE) != 0)
+                        &at[8], &at[9]) ||
+      PyObject_GetBuffer(block, &g->memory, PyBUF_WRITABLE) != 0)
     return 1;
 
   /* the arrays, in the order of `layout` in bridge.py */
@@ -245,6 +253,34 @@ static int take_spec(gym* g, PyObject* spec, sac_env_spec* out) {
   return 0;
 }
 
+EXPORT void sac_gym_generators(sac_gym_generators_call what, void* self, uint64_t seed);
+EXPORT void sac_gym_generators(sac_gym_generators_call what, void* self, uint64_t seed) {
+  const gym* g = self;
+  const held h = enter();
+  PyObject* result = NULL;
+
+  /* an instance seeds its processes and spaces as well */
+  if (what == SAC_GYM_GENERATORS_KEEP) result = PyObject_CallMethod(bridge, "keep_generators", NULL);
+  else if (what == SAC_GYM_GENERATORS_RESTORE) result = PyObject_CallMethod(bridge, "restore_generators", NULL);
+  else if (g && g->envs) result = PyObject_CallMethod(g->envs, "seed", "K", (unsigned long long)seed);
+  else result = PyObject_CallMethod(bridge, "seed_generators", "KO", (unsigned long long)seed, Py_False);
+
+  /* an error, such as that of a worker process that has ended, shows in the next call */
+  if (!result) PyErr_Clear();
+  Py_XDECREF(result);
+  leave(&h);
+}
+
+/* Copies the description of the spaces from Envs. Without one nothing is lost but words in a file. */
+static void take_spaces(gym* g) {
+  PyObject* text = PyObject_GetAttrString(g->envs, "spaces");
+  Py_ssize_t length = 0;
+  const char* bytes = text && PyUnicode_Check(text) ? PyUnicode_AsUTF8AndSize(text, &length) : NULL;
+  g->spaces = bytes && length > 0 ? strdup(bytes) : NULL;
+  Py_XDECREF(text);
+  PyErr_Clear();
+}
+
 static int create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
   gym* g = calloc(1, sizeof *g);
   int code = 1;
@@ -268,6 +304,7 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
     g->envs = first;
     Py_INCREF(g->envs);
     code = take_spec(g, second, spec);
+    if (code == 0) take_spaces(g);
     if (code != 0) take_exception(g->error, sizeof g->error);
   }
   Py_XDECREF(result);
@@ -318,6 +355,7 @@ static void destroy(void* self) {
   if (g->memory.obj) PyBuffer_Release(&g->memory);
   Py_XDECREF(g->envs);
   leave(&h);
+  free(g->spaces);
   free(g);
 }
 
@@ -325,9 +363,12 @@ static const char* const* info_names(void* self) { return ((gym*)self)->term; }
 
 static int info(void* self, float* value) {
   const gym* g = self;
-  memcpy(value, g->info, (size_t)g->n * g->terms * sizeof *value);
+  for (size_t i = 0; i < (size_t)g->n; i++)
+    memcpy(value + i * g->terms, g->info + i * SAC_ENV_INFO_MAX, g->terms * sizeof *value);
   return 0;
 }
+
+static const char* describe(void* self) { return ((gym*)self)->spaces; }
 
 static const char* error(void* self) { return ((gym*)self)->error; }
 
@@ -342,6 +383,7 @@ EXPORT const sac_env_api* sac_env_plugin(void) {
                                   .destroy = destroy,
                                   .error = error,
                                   .info_names = info_names,
-                                  .info = info};
+                                  .info = info,
+                                  .describe = describe};
   return &api;
 }

@@ -1,6 +1,7 @@
 """Videos of episodes, made by Gymnasium's recorder. Runs in the names of bridge.py, whose make and EnvError it uses."""
 import os
 import sys
+import time
 import traceback
 import warnings
 
@@ -33,6 +34,61 @@ def gymnasium_options(options):
     return {key: tuple(map(end, value)) if isinstance(value, list) else value for key, value in options.items()}
 
 
+def choose_camera(gymnasium, env, camera):
+    """Sets the camera of a MuJoCo task. camera: a name of its model; "auto": the one that follows the body, if the model
+    has it; "default": Gymnasium's own, which stays where it is and which a body runs away from."""
+    renderer = getattr(env.unwrapped, "mujoco_renderer", None)
+    if not hasattr(renderer, "camera_id"):
+        if camera not in ("auto", "default"):
+            raise EnvError(f"no camera '{camera}': this environment has no cameras to choose from", True)
+        return
+    import mujoco
+
+    model = renderer.model
+    names = [model.camera(i).name for i in range(model.ncam)]
+    wanted = "track" if camera == "auto" else camera
+    if wanted in names:
+        renderer.camera_id = names.index(wanted)
+    elif camera not in ("auto", "default"):
+        known = [name for name in names if name]
+        raise EnvError(f"no camera '{camera}'; this task has {', '.join(['auto', 'default', *known])}", True)
+
+
+class Progress:
+    """Says on stderr how many pictures there will be, and how many there are: a line that changes on a terminal, or a
+    line now and then."""
+
+    def __init__(self, record, limit):
+        self.name, self.drawn, self.episodes = record["name"], 0, record["episodes"]
+        self.most = f" of at most {self.episodes * (limit + 1):,}" if limit else ""
+        self.start = self.shown = 0
+        self.live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+    def begin(self):
+        """With the first picture, so that an error comes alone. An environment that is made for its sizes alone draws none."""
+        self.start = self.shown = time.monotonic()
+        many = "s" if self.episodes > 1 else ""
+        print(f"sac: recording {self.episodes} episode{many} of {self.name}, a picture for each step"
+              f"{self.most.replace(' of', ',')}; this may take long", file=sys.stderr, flush=True)
+
+    def add(self):
+        if self.drawn == 0:
+            self.begin()
+        self.drawn += 1
+        now = time.monotonic()
+        if now - self.shown < (0.5 if self.live else 10):
+            return
+        self.shown = now
+        speed = self.drawn / (now - self.start)
+        print(f"{chr(13) if self.live else ''}sac: {self.name}: {self.drawn:,}{self.most} pictures, {speed:.0f} per second",
+              end="\x1b[K" if self.live else "\n", file=sys.stderr, flush=True)
+
+    def clear(self):
+        """Removes the line that changes."""
+        if self.live:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
 def make_recorded(name, options, record):
     """As make, with Gymnasium's recorder around the environment."""
     draw_without_display()
@@ -41,7 +97,9 @@ def make_recorded(name, options, record):
         # Gymnasium warns of a missing render_mode, which is an error below, and of a folder that exists already.
         warnings.simplefilter("ignore")
         gymnasium, numpy, env = make_drawing(name, options, record)
-        pictures, recorder = wrappers(gymnasium, numpy)
+        if not {"camera_id", "camera_name"} & options.keys():
+            choose_camera(gymnasium, env, record["camera"])
+        pictures, recorder = wrappers(gymnasium, numpy, Progress(record, env.spec.max_episode_steps if env.spec else 0))
         env = recorder(pictures(env), record["folder"], episode_trigger=lambda _: True, name_prefix=record["name"])
     return gymnasium, numpy, env
 
@@ -64,7 +122,7 @@ def make_drawing(name, options, record):
     return gymnasium, numpy, env
 
 
-def wrappers(gymnasium, numpy):
+def wrappers(gymnasium, numpy, progress):
     """Two wrappers: one that checks the pictures, and the recorder. Gymnasium is known only at run time."""
 
     class Pictures(gymnasium.Wrapper):
@@ -75,6 +133,7 @@ def wrappers(gymnasium, numpy):
                 raise drawing_error(error) from None
             if not isinstance(picture, numpy.ndarray):
                 raise EnvError(f"render() gave {type(picture).__name__}, no picture to record")
+            progress.add()
             return picture
 
     class Recorder(gymnasium.wrappers.RecordVideo):
@@ -84,6 +143,7 @@ def wrappers(gymnasium, numpy):
             super().start_recording(f"{self.name_prefix}-episode-{self.saved}")
 
         def stop_recording(self):
+            progress.clear()
             if len(self.recorded_frames) < 2:  # an episode that was reset and never stepped
                 self.recorded_frames, self.recording = [], False
                 return

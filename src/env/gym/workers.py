@@ -46,8 +46,8 @@ def sized(data):
 
 
 class Worker:
-    """A process with some of the environments. A request is one letter: r (reset), s (step), i (the terms of info
-    follow). The answer is empty, or JSON [config, text]: an error, or with config null a result. The numbers lie in
+    """A process with some of the environments. A request is one letter: r (reset), s (step), i (the columns of
+    info follow), g (8 bytes follow that seed the generators). The answer is empty, or JSON [config, text]: an error, or with config null a result. The numbers lie in
     shared memory. The process ends when its channel is closed, so it ends with sac, also after a crash."""
 
     START = "import socket, sys; c = socket.socket(fileno=int(sys.argv[1])); n = int(sys.argv[2]); s = b''\n" \
@@ -60,15 +60,16 @@ class Worker:
 
         # Start Python. It inherits only its own end of the channel, which we close here: so each side notices when the
         # other ends.
-        source = "\n".join((FILES["bridge"], FILES["workers"])).encode()
+        source = "\n".join(FILES[name] for name in ("bridge", "generators", "values", "workers")).encode()
         self.channel, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
                 [sys.executable, "-c", self.START, str(theirs.fileno()), str(len(source))],
-                pass_fds=(theirs.fileno(), memory), stdin=subprocess.DEVNULL, stdout=2, start_new_session=True)
+                pass_fds=(theirs.fileno(), memory), stdin=subprocess.DEVNULL, stdout=2, start_new_session=True, cwd=START,
+                env=dict(os.environ, PYTHONHASHSEED=os.environ.get("PYTHONHASHSEED", "0")))
 
         # What it runs, and with which environments.
-        setting = json.dumps([name, options, first, last, memory, n, sys.path]).encode()
+        setting = json.dumps([name, options, first, last, memory, n, SEED, sys.path]).encode()
         self.request(source + sized(setting))
 
     def request(self, data):
@@ -111,37 +112,46 @@ class Workers:
     """n environments, divided among `count` processes. mask: the block's array, which says what reset resets."""
 
     def __init__(self, name, options, count, memory, n, mask):
-        self.all, self.mask = [], mask
+        self.all, self.mask, self.names = [], mask, Names()
         try:
             # Start all processes before waiting for any of them.
             for k in range(count):
                 self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
 
-            # The first worker finds the terms of info; all must write the same.
-            self.terms = [worker.answer() for worker in self.all][0]
-            self.call(b"i" + sized(json.dumps(self.terms).encode()), self.all)
+            for worker in self.all:
+                worker.answer()
         except BaseException:
             self.close()
             raise
 
     def call(self, data, workers):
-        """Sends a request to these workers and waits for all answers. Raises the first error."""
+        """Sends a request to these workers and waits for all answers, which it returns. Raises the first error."""
         for worker in workers:
             worker.request(data)
-        first = None
+        first, results = None, []
         for worker in workers:  # every answer is read, so that the next call does not find an old one
             try:
-                worker.answer()
+                results.append(worker.answer())
             except EnvError as error:
                 first = first or error
         if first:
             raise first
+        return results
+
+    def seed(self, seed):
+        seed_generators(seed, library=False)
+        self.call(b"g" + seed.to_bytes(8, "little"), self.all)
 
     def reset(self):
         self.call(b"r", [worker for worker in self.all if any(self.mask[worker.first:worker.last])])
 
     def step(self):
-        self.call(b"s", self.all)
+        """Steps all. New terms of info get columns, which every worker must know."""
+        fresh = [tuple(key) if isinstance(key, list) else key for keys in self.call(b"s", self.all) for key in keys or ()]
+        if not fresh or not self.names.add(fresh):
+            return None
+        self.call(b"i" + sized(json.dumps(list(self.names.at.items())).encode()), self.all)
+        return self.names.names
 
     def close(self):
         for worker in self.all:
@@ -170,27 +180,36 @@ def work(channel):
     sys.meta_path.insert(0, MuJoCoLog)
     local = None
 
+    def seed_again(seed):
+        seed_generators(mixed(seed, local.first))
+        local.seed_spaces(seed)
+
     def start():
-        """Makes the environments. The worker of the first one returns the terms of info."""
+        """Makes the environments."""
+        global START
         nonlocal local
-        terms = None
-        if first == 0:
-            one = Spaces(name, options)
-            terms = find_terms(one)
-            one.close()
+        START = working_folder()
+        import_gymnasium()  # with NumPy, whose generator is seeded too
+        seed_generators(mixed(seed, first))
         local = Local(name, options, first, last)
+        local.seed_spaces(seed)
         local.bind(mmap.mmap(memory, 0), n)
-        return terms
+
+    def step():
+        local.step_all()
+        return local.info.take_fresh() or None
 
     try:
-        name, options, first, last, memory, n, sys.path[:] = json.loads(receive_sized(channel))
+        name, options, first, last, memory, n, seed, sys.path[:] = json.loads(receive_sized(channel))
         going = answer(channel, start)
         while going:
             letter = receive(channel, 1)
             if letter == b"i":
-                answer(channel, local.set_terms, json.loads(receive_sized(channel)))
+                answer(channel, local.info.set_columns, json.loads(receive_sized(channel)))
+            elif letter == b"g":
+                answer(channel, seed_again, int.from_bytes(receive(channel, 8), "little"))
             else:
-                answer(channel, local.reset if letter == b"r" else local.step)
+                answer(channel, local.reset if letter == b"r" else step)
     except (EOFError, OSError):  # sac has closed the channel, or has ended
         pass
     if local:

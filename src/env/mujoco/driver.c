@@ -11,31 +11,14 @@
 
 #include "env/list.h"
 #include "env/mujoco/mujoco.h"
+#include "env/mujoco/resets.h"
+#include "env/mujoco/tsan.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/system.h"
 #include "util/text.h"
 
 #define ERROR_MAX 1024
-
-/* MuJoCo's threads receive a call and return its results through atomics inside the library, which the thread sanitizer
- * does not see. TSAN_RELEASE and TSAN_ACQUIRE tell the sanitizer of them. */
-#ifdef __has_feature
-#if __has_feature(thread_sanitizer)
-#define __SANITIZE_THREAD__ 1
-#endif
-#endif
-#ifdef __SANITIZE_THREAD__
-void __tsan_acquire(void* at);
-void __tsan_release(void* at);
-__attribute__((visibility("default"))) const char* __tsan_default_suppressions(void);
-const char* __tsan_default_suppressions(void) { return "called_from_lib:libmujoco.so\nrace:libmujoco.so\n"; }
-#define TSAN_RELEASE(at) __tsan_release(at)
-#define TSAN_ACQUIRE(at) __tsan_acquire(at)
-#else
-#define TSAN_RELEASE(at) ((void)0)
-#define TSAN_ACQUIRE(at) ((void)0)
-#endif
 
 typedef struct instance {
   const sac_mujoco_library* mj;
@@ -50,8 +33,9 @@ typedef struct instance {
   double* position;            /* (N, 2) the task's `position` after the last step or reset */
   int* ids;                    /* (N) scratch: simulations to run */
   float* bounds;               /* (2, A) of actions: low, then high */
-  float* info;                 /* (N, info_count) of the last step */
-  int32_t info_count;
+  float* info;                 /* (N, info_count + 1) of the last step; the last column is of RESETS_NAME */
+  int32_t info_count;          /* terms of the task */
+  sac_mujoco_resets resets;
   const char* info_name[SAC_ENV_INFO_MAX + 1];
   mjData* bare; /* env_bare's simulation when N is 1; NULL before its first call */
   char error[ERROR_MAX];
@@ -141,7 +125,9 @@ static void step_one(const mjModel* m, mjData* d, int i, void* arg) {
   for (int64_t j = 0; j < m->nu; j++) d->ctrl[j] = step.wide ? step.wide[j] : (double)step.action[j];
 
   /* simulate; mj_step alone does not compute the contact forces */
+  sac_mujoco_resets_begin(d);
   for (int32_t k = 0; k < common(env)->frame_skip; k++) env->mj->mj_step(m, d);
+  sac_mujoco_resets_end(&env->resets, d, i);
   if (env->task->contact_forces) env->mj->mj_rnePostConstraint(m, d);
 
   /* observation and velocity; observe overwrites the position, so keep the one before */
@@ -151,7 +137,7 @@ static void step_one(const mjModel* m, mjData* d, int i, void* arg) {
 
   /* reward, terminated and info */
   int terminated;
-  sac_mujoco_info info = {.to = env->info + row * (size_t)env->info_count};
+  sac_mujoco_info info = {.to = env->info + row * ((size_t)env->info_count + 1)};
   const double reward = env->task->reward(&sim, &step, &terminated, &info);
 
   /* store the results; env_step_wide keeps the reward in double */
@@ -195,6 +181,7 @@ static void env_destroy(void* self) {
   sac_free(env->ids);
   sac_free(env->bounds);
   sac_free(env->info);
+  sac_mujoco_resets_free(&env->resets);
   sac_free(env);
 }
 
@@ -332,8 +319,8 @@ static sac_status count_outputs(instance* env) {
   const int first = 0;
   /* one simulation is enough: all have the same model and options */
   if (run_batch(env, &first, 1, count_one, &c) != SAC_OK) return sac_fail(SAC_ERROR_ENV, "%s", env->error);
-  env->info = sac_alloc(sac_bytes((size_t)env->n, (size_t)env->info_count * sizeof *env->info));
-  return env->info ? SAC_OK : no_memory(env);
+  env->info = sac_alloc(sac_bytes((size_t)env->n, ((size_t)env->info_count + 1) * sizeof *env->info));
+  return env->info && sac_mujoco_resets_make(&env->resets, env->n) ? SAC_OK : no_memory(env);
 }
 
 /* Makes the simulations and everything that they need. */
@@ -417,7 +404,12 @@ static int env_step(void* self, const float* action, float* obs, float* reward, 
   instance* env = self;
   call c = {.env = env, .action = action, .obs = obs, .reward = reward, .terminated = terminated};
   memset(truncated, 0, (size_t)env->n); /* no task truncates: the vector applies max_episode_steps */
-  return run_batch(env, NULL, (int)env->n, step_one, &c);
+  const int status = run_batch(env, NULL, (int)env->n, step_one, &c);
+  if (status != SAC_OK || !sac_mujoco_resets_count(&env->resets)) return status;
+
+  /* the first reset adds a term to info: a healthy run has Gymnasium's alone */
+  if (env->info_count < SAC_ENV_INFO_MAX) env->info_name[env->info_count] = "simulation_resets";
+  return sac_mujoco_resets_check(&env->resets, env->error, sizeof env->error);
 }
 
 static int env_step_wide(void* self, const double* action, float* obs, double* reward, uint8_t* terminated) {
@@ -470,7 +462,11 @@ static const char* const* env_info_names(void* self) { return ((const instance*)
 
 static int env_info(void* self, float* value) {
   const instance* env = self;
-  memcpy(value, env->info, (size_t)env->n * (size_t)env->info_count * sizeof *value);
+  const size_t terms = (size_t)env->info_count, row = terms + (env->info_name[terms] != NULL);
+  for (size_t i = 0; i < (size_t)env->n; i++) {
+    env->info[i * (terms + 1) + terms] = env->resets.was_reset[i];
+    memcpy(value + i * row, env->info + i * (terms + 1), row * sizeof *value);
+  }
   return SAC_OK;
 }
 

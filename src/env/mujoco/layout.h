@@ -28,7 +28,10 @@
   X(cvel, cvel, double*, 161296) \
   X(qfrc_actuator, qfrc_actuator, double*, 161424) \
   X(qfrc_constraint, qfrc_constraint, double*, 161448) \
-  X(cfrc_ext, cfrc_ext, double*, 161480)
+  X(cfrc_ext, cfrc_ext, double*, 161480) \
+  X(bad_qpos, warning[mjWARN_BADQPOS].number, int, 160292) \
+  X(bad_qvel, warning[mjWARN_BADQVEL].number, int, 160300) \
+  X(bad_qacc, warning[mjWARN_BADQACC].number, int, 160308)
 
 /* mjBatchConfig */
 #define SAC_MUJOCO_BATCH_CONFIG(X) \

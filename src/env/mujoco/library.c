@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <glob.h>
 #include <pthread.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 /* What was found so far; "": not found yet. */
 typedef struct search {
   char library[SAC_PATH_MAX], models[SAC_PATH_MAX]; /* path of libmujoco.so; folder of the models */
+  int named;                                        /* 1: SAC_MUJOCO names a folder that holds one of them */
 } search;
 
 /* Sets `out` to the first file that matches folder/pattern, or to its folder when `strip` is 1. Does nothing when `out`
@@ -82,6 +84,7 @@ static void search_all(search* s) {
 
   /* the folder that the user named, then the current one */
   if (named && *named) search_release(s, named);
+  s->named = *s->library || *s->models;
   if (getcwd(folder, sizeof folder)) search_project(s, folder);
 
   /* the program's: the search begins at the file and goes up */
@@ -147,14 +150,25 @@ static sac_status symbol(void* handle, const search* s, const char* name, void* 
 
 /* Fails when the search did not find both the library and the models. */
 static sac_status check_found(const search* s) {
-  if (!*s->library)
+  const char* named = getenv("SAC_MUJOCO");
+  char shown[SAC_SHOW_MAX], version[32];
+  version_text(version, SAC_MUJOCO_VERSION);
+
+  /* a folder that the user named must hold something */
+  if (named && *named && !s->named)
     return sac_fail(SAC_ERROR_ENV,
-                    "MuJoCo not found (looked in SAC_MUJOCO, .deps/mujoco, .venv): run scripts/setup --mujoco");
-  if (!*s->models)
-    return sac_fail(SAC_ERROR_ENV,
-                    "MuJoCo is there (%s), Gymnasium's models are not (looked in SAC_MUJOCO, .deps/mujoco, .venv): run "
-                    "scripts/setup --mujoco",
-                    s->library);
+                    "SAC_MUJOCO=%s: no MuJoCo is in this folder (lib/" LIBRARY
+                    "*, or the Python package "
+                    "mujoco); correct it, or unset it to look in .deps/mujoco and .venv",
+                    sac_text_show(shown, named, SIZE_MAX));
+
+  /* the two ways to get what is missing: with a clone of sac, and with an installed sac alone */
+  if (!*s->library || !*s->models)
+    return sac_fail(
+        SAC_ERROR_ENV,
+        "%s not found (looked in SAC_MUJOCO, .deps/mujoco, .venv): run scripts/setup --mujoco in a clone of "
+        "sac, or python3 -m venv .venv && .venv/bin/pip install mujoco-core==%s gymnasium",
+        *s->library ? "Gymnasium's models for MuJoCo" : "MuJoCo", version);
   return SAC_OK;
 }
 

@@ -6,7 +6,6 @@
  * <sac/env.h> says what each function must do; nothing of sac is linked. */
 #include <math.h>
 #include <sac/env.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -31,12 +30,6 @@ typedef struct {
   body* state; /* (n) */
 } quadrotors;
 
-/* A number of the options, a JSON object. One look for its name is enough for numbers; a JSON library does the rest. */
-static double option(const char* options, const char* name, double otherwise) {
-  const char* at = strstr(options, name);
-  return at && (at = strchr(at, ':')) ? strtod(at + 1, NULL) : otherwise;
-}
-
 static int create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
   quadrotors* q = calloc(1, sizeof *q);
   (void)id; /* the path: one table may serve several */
@@ -46,11 +39,9 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
   }
   *self = q; /* from here on sac asks error() for the reason, and calls destroy() */
   q->n = n;
-  q->mass = option(options, "\"mass\"", 0.5);
-  if (!(q->mass >= 0.1 && q->mass <= 1)) {
-    snprintf(q->error, sizeof q->error, "env.options.mass = %g kg is outside [0.1, 1]", q->mass);
-    return SAC_ERROR_CONFIG;
-  }
+  q->mass = 0.5;
+  const sac_env_setting settings[] = {{"mass", SAC_ENV_NUMBER, &q->mass, 0.1, 1, 0}};
+  if (sac_env_read_options(options, settings, 1, q->error, sizeof q->error) != SAC_OK) return SAC_ERROR_CONFIG;
   for (int i = 0; i < A; i++) q->high[i] = 6;
   *spec = (sac_env_spec){
       .obs_size = O, .action_size = A, .max_episode_steps = 250, .action_low = q->low, .action_high = q->high};

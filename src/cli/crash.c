@@ -1,0 +1,171 @@
+#include "cli/crash.h"
+
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/cli.h"
+#include "env/guard.h"
+#include "train/run.h"
+
+#define LINE_MAX 2048 /* bytes of the message */
+
+static const struct {
+  int number;
+  const char* name;
+} crashes[] = {{SIGSEGV, "SIGSEGV, an invalid address"},
+               {SIGBUS, "SIGBUS, an invalid address"},
+               {SIGFPE, "SIGFPE, an arithmetic error"},
+               {SIGILL, "SIGILL, an invalid instruction"},
+               {SIGABRT, "SIGABRT: abort, or a C++ exception that it did not catch"},
+               {SIGSYS, "SIGSYS, a forbidden system call"}};
+
+static _Atomic(sac_run*) running;   /* the run that a thread's exit stops; NULL: none */
+static char folder[SAC_PATH_MAX];   /* of the run, for the message; "": none */
+static atomic_int log_file = -1;    /* descriptor of its log.txt; -1: none */
+static atomic_int leaving, waiting; /* 1: main ends; 1: an environment's thread waits in exit */
+static char alternate[64 * 1024];   /* the stack of on_crash, for a stack that has overflowed */
+
+/* --- the message, made without the C library's locks -------------------------------------------------------------- */
+
+typedef struct line {
+  char text[LINE_MAX];
+  size_t used;
+} line;
+
+static void add(line* l, const char* text) {
+  while (*text && l->used < sizeof l->text - 1) l->text[l->used++] = *text++;
+}
+
+static void add_number(line* l, uint64_t number) {
+  char digits[24];
+  size_t at = sizeof digits - 1;
+  digits[at] = '\0';
+  do digits[--at] = (char)('0' + number % 10);
+  while (number /= 10);
+  add(l, digits + at);
+}
+
+/* Adds "step 40: ./mine.so: step", or what is known of another thread. Returns whether this thread is in an
+ * environment's call. */
+static int add_place(line* l) {
+  sac_env_place place;
+  const int in_call = sac_env_where(&place);
+  if (place.id && place.step > 0) {
+    add(l, "step ");
+    add_number(l, place.step);
+    add(l, ": ");
+  }
+  if (place.id) {
+    add(l, place.id);
+    add(l, in_call ? ": " : ": outside of its calls, the last was ");
+    add(l, place.call);
+  } else {
+    add(l, "outside of any environment");
+  }
+  return in_call;
+}
+
+/* Writes the line to stderr and to the log of the run. */
+static void write_line(line* l) {
+  if (folder[0]) {
+    add(l, "; 'sac resume ");
+    add(l, folder);
+    add(l, "' continues from the last checkpoint");
+  }
+  add(l, "\n");
+  (void)!write(STDERR_FILENO, l->text, l->used);
+  const int file = atomic_load(&log_file);
+  if (file >= 0) (void)!write(file, l->text, l->used);
+}
+
+/* --- crashes ------------------------------------------------------------------------------------------------------ */
+
+static void on_crash(int number) {
+  line l = {.used = 0};
+  add(&l, "sac: ");
+  (void)add_place(&l);
+  add(&l, ": the process ends by ");
+  for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+    if (crashes[i].number == number) add(&l, crashes[i].name);
+  write_line(&l);
+
+  /* die by the same signal: the handler is gone (SA_RESETHAND), and the signal waits until this returns */
+  (void)raise(number);
+}
+
+/* --- exit --------------------------------------------------------------------------------------------------------- */
+
+/* Stops the run, and waits until main ends the process. Another thread of the process still trains. */
+static void wait_for_main(sac_run* run) {
+  const struct timespec moment = {.tv_nsec = 10000000};
+  atomic_store(&waiting, 1);
+  sac_run_stop(run);
+  for (;;) (void)nanosleep(&moment, NULL);
+}
+
+/* Somebody has called exit. Handlers that were registered later have run. */
+static void on_exit_code(int code, void* unused) {
+  (void)unused;
+  if (atomic_load(&leaving)) return;
+
+  /* name the one who has called it */
+  line l = {.used = 0};
+  add(&l, "sac: ");
+  const int in_call = add_place(&l);
+  add(&l, in_call ? " has called exit(" : ": a thread of it has called exit(");
+  add_number(&l, (uint64_t)(code & 0xff));
+  add(&l, ")");
+  write_line(&l);
+
+  /* a thread of the environment: the run can be saved */
+  sac_run* run = atomic_load(&running);
+  if (!in_call && run) wait_for_main(run);
+
+  /* in the middle of a step nothing can be saved; write what is in memory, and fail whatever the code was */
+  (void)fflush(NULL);
+  _exit(SAC_EXIT_FAILED);
+}
+
+static void on_quick_exit(void) { on_exit_code(0, NULL); }
+
+/* --- use ---------------------------------------------------------------------------------------------------------- */
+
+void sac_crash_catch(void) {
+  /* a stack of its own for the handler */
+  const stack_t stack = {.ss_sp = alternate, .ss_size = sizeof alternate};
+  (void)sigaltstack(&stack, NULL);
+
+  /* leave a handler that is there already, such as a sanitizer's */
+  struct sigaction action = {.sa_handler = on_crash, .sa_flags = (int)(SA_RESETHAND | SA_ONSTACK)}, before;
+  (void)sigemptyset(&action.sa_mask);
+  for (size_t i = 0; i < sizeof crashes / sizeof *crashes; i++)
+    if (sigaction(crashes[i].number, NULL, &before) == 0 && !(before.sa_flags & SA_SIGINFO) &&
+        before.sa_handler == SIG_DFL)
+      (void)sigaction(crashes[i].number, &action, NULL);
+
+  /* exit */
+  (void)on_exit(on_exit_code, NULL);
+  (void)at_quick_exit(on_quick_exit);
+}
+
+void sac_crash_run(sac_run* run) {
+  atomic_store(&running, run);
+  if (run) (void)snprintf(folder, sizeof folder, "%s", run->folder->shown);
+  else folder[0] = '\0';
+  atomic_store(&log_file, run ? fileno(run->folder->log) : -1);
+
+  /* handlers run in reverse order: this one comes before those of the environment, which may end what it needs */
+  if (run) (void)on_exit(on_exit_code, NULL);
+}
+
+int sac_crash_end(int code) {
+  atomic_store(&leaving, 1);
+  if (!atomic_load(&waiting)) return code;
+  (void)fflush(NULL);
+  _exit(SAC_EXIT_FAILED);
+}

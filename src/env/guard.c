@@ -1,0 +1,275 @@
+#include "env/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "util/clock.h"
+
+#define LOCALE_MAX 1024 /* bytes of a locale's name, which lists its categories where they differ */
+
+/* Signals by which a run is stopped, or that the host has turned into errors. */
+static const int host_signals[] = {SIGINT,  SIGTERM, SIGHUP,  SIGQUIT, SIGUSR1,
+                                   SIGUSR2, SIGPIPE, SIGXFSZ, SIGXCPU, SIGTSTP};
+
+/* Signals for which an environment may have a handler of its own. A handler of the host is put back where the
+ * environment has none. */
+static const int shared_signals[] = {SIGALRM, SIGVTALRM, SIGPROF, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS};
+
+#define HOST_COUNT (sizeof host_signals / sizeof *host_signals)
+#define SHARED_COUNT (sizeof shared_signals / sizeof *shared_signals)
+
+/* What the process has, while `holds` > 0. */
+static struct {
+  pthread_mutex_t lock;
+  _Atomic int holds;
+  struct sigaction host[HOST_COUNT], shared[SHARED_COUNT];
+  mode_t mask;             /* the umask */
+  char locale[LOCALE_MAX]; /* "": not known */
+  int folder;              /* descriptor of the working folder; -1: it cannot be opened */
+} process = {.lock = PTHREAD_MUTEX_INITIALIZER, .folder = -1};
+
+/* What the thread has, while `holds` > 0: the signals that it blocks. */
+static _Thread_local struct {
+  int holds;
+  sigset_t blocked;
+} thread;
+
+static _Atomic uint32_t changes;
+
+static void note(int change) { atomic_fetch_or_explicit(&changes, 1u << change, memory_order_relaxed); }
+
+uint32_t sac_guard_changes(void) { return atomic_load_explicit(&changes, memory_order_relaxed); }
+
+/* --- where it is -------------------------------------------------------------------------------------------------- */
+
+static _Thread_local sac_env_place inside; /* id is NULL outside of a call */
+
+/* The last call of any thread. Threads may write it at the same time: it is only for a message. */
+static struct {
+  char id[128];
+  _Atomic(const char*) call;
+  _Atomic uint64_t step;
+} last;
+
+static void remember_place(sac_env_place place) {
+  inside = place;
+  if (strncmp(last.id, place.id, sizeof last.id - 1) != 0) (void)snprintf(last.id, sizeof last.id, "%s", place.id);
+  atomic_store_explicit(&last.call, place.call, memory_order_relaxed);
+  atomic_store_explicit(&last.step, place.step, memory_order_relaxed);
+}
+
+int sac_env_where(sac_env_place* place) {
+  *place = inside;
+  if (inside.id) return 1;
+  place->id = last.id[0] ? last.id : NULL;
+  place->call = atomic_load_explicit(&last.call, memory_order_relaxed);
+  place->step = atomic_load_explicit(&last.step, memory_order_relaxed);
+  return 0;
+}
+
+/* --- folders ------------------------------------------------------------------------------------------------------ */
+
+/* A descriptor of the working folder; -1: it cannot be opened, for example after it was deleted. */
+static int open_folder(void) { return open(".", O_PATH | O_DIRECTORY | O_CLOEXEC); }
+
+/* Whether the working folder is the one of this descriptor. */
+static int in_folder(int folder) {
+  struct stat here, there;
+  return stat(".", &here) == 0 && fstat(folder, &there) == 0 && here.st_dev == there.st_dev &&
+         here.st_ino == there.st_ino;
+}
+
+/* Forgets the environment's own folder. */
+static void forget_folder(sac_guard* guard) {
+  if (guard->folder >= 0) (void)close(guard->folder);
+  guard->folder = -1;
+}
+
+/* Goes back to the host's folder, and keeps the one that the environment has gone to. guard: NULL outside of a call. */
+static void restore_folder(sac_guard* guard) {
+  if (process.folder < 0 || in_folder(process.folder)) {
+    if (guard) forget_folder(guard); /* the environment has gone back itself */
+    return;
+  }
+
+  /* keep it for the next call, unless it is the one of the last call */
+  if (guard && (guard->folder < 0 || !in_folder(guard->folder))) {
+    forget_folder(guard);
+    guard->folder = open_folder();
+    note(SAC_GUARD_FOLDER);
+  }
+  if (fchdir(process.folder) != 0) note(SAC_GUARD_LOST);
+}
+
+/* --- the process -------------------------------------------------------------------------------------------------- */
+
+/* The umask. Only setting it tells its value, and meanwhile other threads would make files with a wrong one; so ask the
+ * kernel's text first. */
+static mode_t read_umask(void) {
+  char text[512];
+  unsigned mask = 0;
+  const int file = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
+  const ssize_t got = file < 0 ? -1 : read(file, text, sizeof text - 1);
+  if (file >= 0) (void)close(file);
+
+  /* it is the second line */
+  text[got > 0 ? got : 0] = '\0';
+  const char* line = strstr(text, "\nUmask:");
+  if (line) {
+    mask = (unsigned)strtoul(line + 7, NULL, 8);
+  } else {
+    mask = umask(077);
+    (void)umask(mask);
+  }
+  return (mode_t)mask;
+}
+
+/* Remembers what the process has. */
+static void save_process(void) {
+  for (size_t i = 0; i < HOST_COUNT; i++) (void)sigaction(host_signals[i], NULL, &process.host[i]);
+  for (size_t i = 0; i < SHARED_COUNT; i++) (void)sigaction(shared_signals[i], NULL, &process.shared[i]);
+  process.mask = read_umask();
+
+  /* a name that is too long cannot be put back */
+  const char* locale = setlocale(LC_ALL, NULL);
+  process.locale[0] = '\0';
+  if (locale && strlen(locale) < LOCALE_MAX) memcpy(process.locale, locale, strlen(locale) + 1);
+  process.folder = open_folder();
+}
+
+static int has_handler(const struct sigaction* action) {
+  return (action->sa_flags & SA_SIGINFO) || (action->sa_handler != SIG_DFL && action->sa_handler != SIG_IGN);
+}
+
+static int same_action(const struct sigaction* a, const struct sigaction* b) {
+  return a->sa_flags == b->sa_flags && a->sa_handler == b->sa_handler;
+}
+
+static void restore_signals(void) {
+  struct sigaction now;
+
+  /* those of the host */
+  for (size_t i = 0; i < HOST_COUNT; i++) {
+    if (sigaction(host_signals[i], NULL, &now) != 0 || same_action(&now, &process.host[i])) continue;
+    (void)sigaction(host_signals[i], &process.host[i], NULL);
+    note(SAC_GUARD_SIGNALS);
+  }
+
+  /* a handler of the host that was taken away, and for which there is no other */
+  for (size_t i = 0; i < SHARED_COUNT; i++) {
+    if (!has_handler(&process.shared[i]) || sigaction(shared_signals[i], NULL, &now) != 0 || has_handler(&now))
+      continue;
+    (void)sigaction(shared_signals[i], &process.shared[i], NULL);
+    note(SAC_GUARD_SIGNALS);
+  }
+
+  /* the signals that this thread blocks */
+  sigset_t blocked;
+  if (thread.holds == 0 || pthread_sigmask(SIG_SETMASK, NULL, &blocked) != 0) return;
+  for (int signal = 1; signal < NSIG; signal++) {
+    if (sigismember(&blocked, signal) == sigismember(&thread.blocked, signal)) continue;
+    (void)pthread_sigmask(SIG_SETMASK, &thread.blocked, NULL);
+    note(SAC_GUARD_MASK);
+    return;
+  }
+}
+
+/* Puts back what the process has, but for its folder. */
+static void restore_process(void) {
+  restore_signals();
+  if (umask(process.mask) != process.mask) note(SAC_GUARD_UMASK);
+
+  /* the locale of the process */
+  const char* locale = setlocale(LC_ALL, NULL);
+  if (locale && process.locale[0] && strcmp(locale, process.locale) != 0) {
+    note(SAC_GUARD_LOCALE);
+    if (!setlocale(LC_ALL, process.locale)) note(SAC_GUARD_LOST);
+  }
+
+  /* the next file must not get the number of a standard stream; open takes the lowest number that is free */
+  for (int descriptor = 0; descriptor <= STDERR_FILENO; descriptor++)
+    if (fcntl(descriptor, F_GETFD) < 0 && errno == EBADF) {
+      note(SAC_GUARD_DESCRIPTORS);
+      if (open("/dev/null", O_RDWR) < 0) note(SAC_GUARD_LOST);
+    }
+}
+
+void sac_guard_begin(void) {
+  (void)pthread_mutex_lock(&process.lock);
+  if (process.holds++ == 0) save_process();
+  (void)pthread_mutex_unlock(&process.lock);
+  if (thread.holds++ == 0) (void)pthread_sigmask(SIG_SETMASK, NULL, &thread.blocked);
+}
+
+/* Checks everything, with the folder of `guard`, which may be NULL. */
+static void check(sac_guard* guard) {
+  (void)pthread_mutex_lock(&process.lock);
+  restore_process();
+  restore_folder(guard);
+  (void)pthread_mutex_unlock(&process.lock);
+}
+
+/* Ends what sac_guard_begin has begun; the last one forgets what the process had. */
+static void release(void) {
+  thread.holds--;
+  (void)pthread_mutex_lock(&process.lock);
+  if (--process.holds == 0 && process.folder >= 0) {
+    (void)close(process.folder);
+    process.folder = -1;
+  }
+  (void)pthread_mutex_unlock(&process.lock);
+}
+
+void sac_guard_check(sac_guard* guard) {
+  /* steps since the last check may have gone to a folder, which is the environment's from now on */
+  if (guard->on && process.holds > 0) check(guard->folder < 0 ? guard : NULL);
+}
+
+void sac_guard_end(sac_guard* guard) {
+  sac_guard_check(guard);
+  release();
+}
+
+/* --- one environment ---------------------------------------------------------------------------------------------- */
+
+sac_guard sac_guard_create(int on) { return (sac_guard){.on = on, .folder = -1}; }
+
+void sac_guard_destroy(sac_guard* guard) {
+  if (guard->on) forget_folder(guard);
+  *guard = (sac_guard){0};
+}
+
+void sac_guard_enter(sac_guard* guard, sac_env_place place, int whole) {
+  if (!guard->on) return;
+
+  /* remember the host's folder before going to the environment's own */
+  guard->whole = whole || guard->folder >= 0;
+  if (guard->whole) sac_guard_begin();
+  if (guard->folder >= 0 && fchdir(guard->folder) != 0) note(SAC_GUARD_LOST);
+
+  /* what belongs to the thread */
+  guard->locale = uselocale((locale_t)0);
+  (void)fegetenv(&guard->floats);
+  remember_place(place);
+}
+
+void sac_guard_leave(sac_guard* guard) {
+  if (!guard->on) return;
+  (void)fesetenv(&guard->floats);
+  if (uselocale((locale_t)0) != guard->locale) (void)uselocale(guard->locale);
+  inside.id = NULL;
+
+  /* everything else: now, or when the last check is old enough */
+  if (!guard->whole && (process.holds == 0 || sac_seconds() - guard->checked < SAC_GUARD_SECONDS)) return;
+  check(guard);
+  guard->checked = sac_seconds();
+  if (guard->whole) release();
+}

@@ -1,0 +1,57 @@
+"""What the numbers of an observation and an action are: their names, places and spaces. Runs in the names of bridge.py.
+The text goes into policy.safetensors, for those who program a robot."""
+import json
+
+
+def plain_space(env):
+    """The space of observations before they are flattened."""
+    import gymnasium
+
+    while isinstance(env, gymnasium.Wrapper):
+        if isinstance(env, gymnasium.wrappers.FlattenObservation):
+            return env.env.observation_space
+        env = env.env
+    return None
+
+
+def parts(space, name, at):
+    """The parts of a flattened space, in the order in which Gymnasium flattens it. at: where the first one begins."""
+    from gymnasium import spaces
+
+    # A Dict and a Tuple are their members, one after the other.
+    members = None
+    if isinstance(space, spaces.Dict):
+        members = space.spaces.items()
+    elif isinstance(space, spaces.Tuple):
+        members = enumerate(space.spaces)
+    if members is not None:
+        found = []
+        for key, member in members:
+            inner = parts(member, f"{name}.{key}" if name else str(key), at)
+            at += sum(part["size"] for part in inner)
+            found += inner
+        return found
+
+    # Any other space is one part. What its numbers mean follows from its kind.
+    part = {"name": name, "offset": at, "size": int(spaces.flatdim(space)), "space": type(space).__name__}
+    if isinstance(space, spaces.Box):
+        part["shape"] = [int(length) for length in space.shape]
+        part["dtype"] = str(space.dtype)
+    elif isinstance(space, spaces.Discrete):
+        part["encoding"], part["start"] = "one-hot", int(space.start)
+    elif isinstance(space, spaces.MultiDiscrete):
+        part["encoding"], part["choices"] = "one-hot of each", [int(n) for n in space.nvec.reshape(-1)]
+    return [part]
+
+
+def describe_spaces(env):
+    """A JSON object with the parts of observation and action; "" where a space of one's own cannot be described."""
+    try:
+        plain = plain_space(env)
+        observation = parts(env.observation_space if plain is None else plain, "", 0)
+        action = parts(env.action_space, "", 0)
+        if action[0]["space"] == "Discrete":  # a choice is one number, and not flattened
+            action = [{"name": "", "offset": 0, "size": 1, "space": "Discrete", "start": action[0]["start"]}]
+        return json.dumps({"observation": observation, "action": action})
+    except Exception:
+        return ""

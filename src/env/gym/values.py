@@ -1,0 +1,207 @@
+"""What environments give, as sac takes it: observations, rewards, ends of episodes and info. A value of another kind is
+an error that names it. Runs in the names of bridge.py, in sac's process and in worker processes."""
+import inspect
+import math
+import os
+import re
+import sys
+
+INFO_MAX, INFO_NAME_MAX = 32, 63  # terms of info and letters of their names: SAC_ENV_INFO_* of sac/env.h
+FLOAT_MAX = (2 - 2**-23) * 2.0**127
+BLANK = memoryview(bytearray(b"\0\0\xc0\x7f" * INFO_MAX)).cast("f")  # NaN: a step without this term
+NEW, NONE = -1, -2       # terms that are seen for the first time, and those without a column
+SAID = set()             # lines that are shown already
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+
+def say(text):
+    """Shows a line for the user, once in a process, without control characters."""
+    text = CONTROL.sub(" ", text)
+    if text not in SAID:
+        SAID.add(text)
+        print(f"sac: {text}", file=sys.stderr, flush=True)
+
+
+class Wrong(EnvError):
+    """A value that sac cannot take. Whoever catches it adds which environment gave it."""
+
+
+def origin(env, function):
+    """Where the outermost class that is not Gymnasium's own defines this function: ", Arm.step in arm.py, line 7"."""
+    while env is not None:
+        kind = type(env)
+        if not kind.__module__.startswith("gymnasium.") and function in vars(kind):
+            try:
+                code = inspect.unwrap(vars(kind)[function]).__code__
+            except AttributeError:  # written in C, for example
+                return ""
+            return f", {kind.__name__}.{function} in {code.co_filename}, line {code.co_firstlineno}"
+        env = vars(env).get("env") if hasattr(env, "__dict__") else None
+    return ""
+
+
+def shown(value):
+    """A value for a message, in one short line."""
+    try:
+        text = CONTROL.sub(" ", repr(value))
+    except Exception:
+        text = "a value"
+    return (text if len(text) <= 60 else text[:57] + "...") + ("" if value is None else f" ({type(value).__name__})")
+
+
+def single(value, what):
+    """The only member of an array, list or tuple, also of nested ones; any other value as it is."""
+    while isinstance(value, (list, tuple)):
+        if len(value) != 1:
+            raise Wrong(f"{what} is a {type(value).__name__} of {len(value)}, not one number")
+        value = value[0]
+    shape = getattr(value, "shape", None)
+    if shape is None or not hasattr(value, "item"):
+        return value
+    if math.prod(shape) != 1:
+        raise Wrong(f"{what} has shape {tuple(shape)}, not one number")
+    value = value.item()  # of NumPy, PyTorch, JAX: a value of Python
+    return single(value, what) if isinstance(value, (list, tuple)) or hasattr(value, "item") else value
+
+
+def number_of(value, what):
+    """A number as a float, whatever holds it."""
+    one = single(value, what)
+    if not hasattr(type(one), "__float__"):
+        raise Wrong(f"{what} is {shown(value)}, not a number")
+    try:
+        return float(one)
+    except OverflowError:
+        return math.inf if one > 0 else -math.inf
+    except (TypeError, ValueError):
+        raise Wrong(f"{what} is {shown(value)}, not a number") from None
+
+
+def truth_of(value, what):
+    """True or False, whatever holds it: a bool, or a number."""
+    one = single(value, what)
+    if isinstance(one, bool):
+        return one
+    one = number_of(one, what)
+    if math.isnan(one):
+        raise Wrong(f"{what} is NaN, not True or False")
+    return one != 0
+
+
+def array_of(numpy, value, what):
+    """An array of numbers, of any shape."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu()  # a tensor of PyTorch, which may be on a device
+    try:
+        array = numpy.asarray(value)
+    except Exception as error:
+        raise Wrong(f"{what} is no array of numbers: {str(error).splitlines()[0] if str(error) else shown(value)}") from None
+    if array.dtype.kind in "biuf":
+        return array
+    if array.ndim == 0:
+        raise Wrong(f"{what} is {shown(value)}, not an array of numbers")
+    if array.dtype.kind != "O":
+        raise Wrong(f"{what} is an array of {array.dtype}, not of numbers")
+    return numpy.array([number_of(one, f"{what}[{k}]") for k, one in enumerate(array.reshape(-1))]).reshape(array.shape)
+
+
+def check_info(info):
+    if info is not None and not hasattr(info, "items"):
+        raise Wrong(f"info is {shown(info)}, not a dict")
+    return info
+
+
+# --- terms of info ----------------------------------------------------------------------------------------------------
+
+
+def text_of(key):
+    """A term for messages: its name, or OUTER/INNER for a number in a dict."""
+    return key if isinstance(key, str) else "/".join(key)
+
+
+class Names:
+    """The columns of all terms of info that were seen so far, for all environments of an instance."""
+
+    def __init__(self):
+        self.names, self.at = [], {}
+
+    def add(self, keys):
+        """Takes new terms, and says which have no column or one of another name. Returns whether there are new columns."""
+        count = len(self.names)
+        for key in sorted({key for key in keys if key not in self.at}, key=text_of):
+            self.at[key] = self.place(key)
+        return len(self.names) > count
+
+    def place(self, key):
+        text = text_of(key)
+        column = re.sub("[^A-Za-z0-9_]", "_", text)[:INFO_NAME_MAX]
+        column = f"_{column}"[:INFO_NAME_MAX] if column[:1].isdigit() else column
+        if not column:
+            return NONE
+        if column in self.names:
+            say(f"info: '{text}' has no column, because another term has the name '{column}'")
+            return NONE
+        if len(self.names) == INFO_MAX:
+            say(f"info: there are columns for {INFO_MAX} terms; '{text}' and those that come after it have none")
+            return NONE
+        if column != text:
+            say(f"info: '{text}' is the column info/{column}")
+        self.names.append(column)
+        return len(self.names) - 1
+
+
+class Info:
+    """Writes the terms of info of the environments of one process. memory: floats (N, INFO_MAX)."""
+
+    def __init__(self, memory, numpy):
+        self.memory, self.at, self.fresh, self.last = memory, {}, [], {}
+        self.plain = {float, int, bool, numpy.float64, numpy.float32, numpy.bool_, numpy.int64, numpy.int32}
+        self.array, self.numbers = numpy.ndarray, (float, int, numpy.floating, numpy.integer, numpy.bool_)
+
+    def number(self, value):
+        """A number, or None. Arrays of one number are numbers; texts, other arrays and the like are no terms."""
+        if type(value) in self.plain:
+            return value
+        if isinstance(value, self.array):
+            return value.item() if value.size == 1 and value.dtype.kind in "biuf" else None
+        return value if isinstance(value, self.numbers) else None
+
+    def put(self, base, key, value):
+        """Writes a term. One that is no number, or too large for a float, is left out."""
+        value = self.number(value)
+        if value is None:
+            return
+        k = self.at.get(key, NEW)
+        if k >= 0:
+            if -FLOAT_MAX <= value <= FLOAT_MAX:
+                self.memory[base + k] = value
+        elif k == NEW:
+            self.at[key] = NONE
+            if all(isinstance(part, str) for part in (key if isinstance(key, tuple) else (key,))):
+                self.fresh.append(key)
+
+    def write(self, i, info):
+        """Writes the terms of a step of environment i."""
+        base, memory, at, plain = i * INFO_MAX, self.memory, self.at, self.plain
+        memory[base:base + INFO_MAX] = BLANK
+        self.last[i] = info
+        for key, value in info.items() if info else ():
+            if type(value) in plain and (k := at.get(key, NEW)) >= 0:
+                if -FLOAT_MAX <= value <= FLOAT_MAX:
+                    memory[base + k] = value
+            elif isinstance(value, dict):
+                for inner, number in value.items():
+                    self.put(base, (key, inner), number)
+            else:
+                self.put(base, key, value)
+
+    def take_fresh(self):
+        """The terms that were seen for the first time."""
+        fresh, self.fresh = self.fresh, []
+        return fresh
+
+    def set_columns(self, columns):
+        """Takes the columns of all terms, [term, column] each, and writes the last step again."""
+        self.at.update((tuple(key) if isinstance(key, list) else key, k) for key, k in columns)
+        for i, info in list(self.last.items()):
+            self.write(i, info)

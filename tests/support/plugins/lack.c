@@ -1,0 +1,107 @@
+/* A library for LD_PRELOAD that takes calls from a file system: SAC_LACK is a list of CALL=ERRNO
+ * ("flock=38,symlink=1"). Of rename only a call over an existing file fails, as on network file systems; `append` is
+ * fopen with mode "a"; `lock` is fcntl with a lock. "short=1" writes at most 7 bytes at a time, "interrupt=1" gives
+ * EINTR at every second call. "slow_mkdir=500" takes 500 ms to make a folder.
+ * SAC_FULL names files that are full
+ * once they have SAC_FULL_BYTES bytes. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/types.h>
+#include <unistd.h>
+
+/* The number after "CALL=" in SAC_LACK; 0: the call is not lacking. */
+static int lacks(const char* call) {
+  const char* list = getenv("SAC_LACK");
+  const size_t length = strlen(call);
+  for (const char* at = list; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : "")
+    if (strncmp(at, call, length) == 0 && at[length] == '=') return atoi(at + length + 1);
+  return 0;
+}
+
+/* Sets errno and returns 1 where the call fails. */
+static int fails(const char* call) {
+  const int reason = lacks(call);
+  if (reason) errno = reason;
+  return reason != 0;
+}
+
+/* Sets ENOSPC and returns 1 if the file's name is SAC_FULL and it has SAC_FULL_BYTES bytes already. */
+static int full(int fd) {
+  char link[64], path[4096] = "";
+  struct stat info;
+  const char *name = getenv("SAC_FULL"), *bytes = getenv("SAC_FULL_BYTES");
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  if (!name || readlink(link, path, sizeof path - 1) < 0 || !strrchr(path, '/')) return 0;
+  if (strncmp(strrchr(path, '/') + 1, name, strlen(name)) != 0 || fstat(fd, &info) != 0) return 0;
+  if (info.st_size < (bytes ? atoi(bytes) : 0)) return 0;
+  errno = ENOSPC;
+  return 1;
+}
+
+/* Sets EINTR and returns 1 at every second call. */
+static int interrupted(void) {
+  static int calls;
+  if (!lacks("interrupt") || ++calls % 2 == 0) return 0;
+  errno = EINTR;
+  return 1;
+}
+
+int flock(int fd, int operation) { return fails("flock") ? -1 : (int)syscall(SYS_flock, fd, operation); }
+
+int fcntl(int fd, int command, ...) {
+  va_list list;
+  va_start(list, command);
+  void* argument = va_arg(list, void*);
+  va_end(list);
+  if ((command == F_SETLK || command == F_OFD_SETLK) && fails("lock")) return -1;
+  return (int)syscall(SYS_fcntl, fd, command, argument);
+}
+
+int mkdir(const char* path, mode_t mode) {
+  usleep(1000u * (useconds_t)lacks("slow_mkdir"));
+  return (int)syscall(SYS_mkdirat, AT_FDCWD, path, mode);
+}
+
+int ftruncate(int fd, off_t size) { return fails("ftruncate") ? -1 : (int)syscall(SYS_ftruncate, fd, size); }
+
+int symlink(const char* target, const char* path) {
+  return fails("symlink") ? -1 : (int)syscall(SYS_symlinkat, target, AT_FDCWD, path);
+}
+
+int rename(const char* from, const char* to) {
+  struct stat info;
+  if (lacks("rename") && lstat(to, &info) == 0 && fails("rename")) return -1;
+  return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int fsync(int fd) { return fails("fsync") || interrupted() ? -1 : (int)syscall(SYS_fsync, fd); }
+int fdatasync(int fd) { return fails("fsync") || interrupted() ? -1 : (int)syscall(SYS_fdatasync, fd); }
+
+ssize_t write(int fd, const void* bytes, size_t size) {
+  if (fd > 2 && interrupted()) return -1;
+  return syscall(SYS_write, fd, bytes, lacks("short") && size > 7 ? (size_t)7 : size);
+}
+ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
+  if (full(fd) || interrupted()) return -1;
+  return syscall(SYS_pwrite64, fd, bytes, lacks("short") && size > 7 ? (size_t)7 : size, offset);
+}
+ssize_t pread(int fd, void* bytes, size_t size, off_t offset) {
+  if (interrupted()) return -1;
+  return syscall(SYS_pread64, fd, bytes, lacks("short") && size > 7 ? (size_t)7 : size, offset);
+}
+
+FILE* fopen(const char* path, const char* mode) {
+  FILE* (*next)(const char*, const char*);
+  void* symbol = dlsym(RTLD_NEXT, "fopen");
+  memcpy(&next, &symbol, sizeof next); /* ISO C has no conversion of an object pointer to a function pointer */
+  return mode[0] == 'a' && fails("append") ? NULL : next(path, mode);
+}

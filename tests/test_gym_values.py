@@ -1,0 +1,133 @@
+"""What environments give: values in odd containers are taken, values of another kind are named, and info of an episode's
+last step becomes a column."""
+import os
+import pathlib
+import sys
+import tempfile
+
+from support.program import SMALL, main, rows, sac, sets
+
+FAILED, NUMERIC = 1, 3
+ENV = """
+import decimal, fractions, warnings
+import gymnasium, numpy
+from gymnasium import spaces
+
+class Odd(gymnasium.Env):
+    observation_space = spaces.Box(-9, 9, (3,), numpy.float32)
+    action_space = spaces.Box(-1, 1, (2,), numpy.float32)
+
+    def __init__(self, **odd):
+        self.odd = odd
+        if "space" in odd:
+            self.observation_space = eval(odd["space"])
+
+    def value(self, name, usual):
+        return eval(self.odd[name], globals(), self.scope) if name in self.odd else usual
+
+    def reset(self, seed=None, options=None):
+        super().reset(seed=seed)
+        self.t, self.scope = 0, {}
+        return self.value("reset", (self.value("obs", numpy.zeros(3, numpy.float32)), {}))
+
+    def step(self, action):
+        self.t += 1
+        end = self.t >= 20
+        if "raise" in self.odd:
+            int("many")  # the user's own line
+        obs = self.value("obs", self.np_random.standard_normal(3).astype("f4"))
+        info = {"reward/forward": 2, "speed": 1.0, "1st": 3, "a-b": 1, "a_b": 2, "text": "x", "array": numpy.zeros(3),
+                "none": None, 5: 1.0, "parts": {"leg": 0.5}, "one": numpy.ones((1, 1)), **({"is_success": self.t == 20} if end else {})}
+        self.scope = {"end": end, "obs": obs, "info": info}
+        return self.value("step", (obs, self.value("reward", -1.5), self.value("terminated", end),
+                                   self.value("truncated", False), self.value("info", info)))
+
+gymnasium.register("Odd-v0", Odd)
+gymnasium.register("Limited-v0", Odd, max_episode_steps=50)
+"""
+
+
+def play(path, options, env="Odd-v0", code=0, **values):
+    pathlib.Path(path, "odd.py").write_text(ENV)
+    import json
+
+    values = dict(SMALL, **{"train.steps": 300, "eval.every": 0, "env.options": json.dumps(options), **values})
+    out = tempfile.mkdtemp(prefix="run-", dir=path)
+    result = sac("train", "--env", f"gym:odd:{env}", "--out", f"{out}/r", *sets(values), code=code, cwd=path,
+                 env={"SAC_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"})
+    return result, pathlib.Path(out, "r")
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="sac-test-")
+
+
+def test_values_of_size_one_are_taken():
+    with folder() as path:
+        kept = None
+        for options in ({}, {"reward": "numpy.array([-1.5])", "terminated": "numpy.array([[end]])", "truncated": "0"},
+                        {"reward": "[[-1.5]]", "terminated": "numpy.bool_(end)", "truncated": "numpy.array(False)"},
+                        {"reward": "fractions.Fraction(-3, 2)", "terminated": "int(end)", "truncated": "[0]"},
+                        {"reward": "(decimal.Decimal('-1.5'),)", "step": "[obs, -1.5, end, False, info]"},
+                        {"reward": "numpy.array(-1.5, object)", "terminated": "numpy.float32(end)"}):
+            _, out = play(path, options)
+            text = [[row[k] for k in (3, 4)] for row in rows(out / "seed_1/metrics.csv")]
+            kept = kept or text
+            assert text == kept and ["-30", "20"] in text, (options, text)
+
+
+def test_other_values_are_named():
+    cases = {
+        "reward": {"numpy.zeros(2)": "reward has shape (2,), not one number", "None": "reward is None, not a number",
+                   "1j": "reward is 1j (complex)", "numpy.complex128(1)": "(complex128), not a number", "'1.5'": "reward is '1.5' (str)",
+                   "{'a': 1}": "reward is {'a': 1} (dict)", "[1, [2]]": "reward is a list of 2, not one number"},
+        "terminated": {"None": "terminated is None", "numpy.zeros(2, bool)": "terminated has shape (2,)",
+                       "float('nan')": "terminated is NaN", "'False'": "terminated is 'False' (str)"},
+        "truncated": {"{}": "truncated is {} (dict)"},
+        "info": {"7": "info is 7 (int), not a dict"},
+        "step": {"None": "step() gave None, not (", "(obs, 0.0, False, {})": "step() gave a tuple of 4, not ("},
+        "obs": {"None": "an observation is None", "[[1], [2, 3]]": "an observation is no array of numbers",
+                "{'a': 1}": "an observation is {'a': 1} (dict)", "numpy.zeros(3, complex)": "an array of complex128",
+                "numpy.array(['1', '2', '3'])": "an array of <U1", "[1, None, 2]": "an observation[1] is None",
+                "numpy.zeros(4)": "an observation has shape (4,), 4 numbers"},
+        "reset": {"numpy.zeros(3)": "reset() gave ndarray, not (observation, info)"},
+    }
+    with folder() as path:
+        for name, values in cases.items():
+            for value, wanted in values.items():
+                text = play(path, {name: value}, code=FAILED)[0].stderr
+                function = "reset" if name in ("reset", "obs") else "step"
+                assert wanted in text and f"(environment 0, Odd.{function} in " in text and "odd.py, line " in text, (value, text)
+                assert len(text.splitlines()) == 1 or name not in ("reward", "terminated"), text
+        text = play(path, {"reward": "numpy.zeros(2)", "sac_workers": 2}, code=FAILED, **{"env.num_envs": 4})[0].stderr
+        assert "reward has shape (2,)" in text and "odd.py" in text, text
+        text = play(path, {"step": "(obs, 0.0, False, {})"}, env="Limited-v0", code=FAILED)[0].stderr
+        assert "step() of the environment did not give (observation, reward, terminated, truncated, info)" in text, text
+        text = play(path, {"obs": "{'a': 1}", "space": "spaces.Dict(b=spaces.Box(-1, 1, (2,)))"}, code=FAILED)[0].stderr
+        assert "does not fit Dict(" in text and "KeyError: 'b'" in text, text
+        text = play(path, {"raise": 1}, code=FAILED)[0].stderr.splitlines()
+        assert "invalid literal for int()" in text[0] and "odd.py, line 27)" in text[0], text
+
+
+def test_info_becomes_columns():
+    with folder() as path:
+        outs = []
+        for workers in (0, 2):
+            result, out = play(path, {"sac_workers": workers}, **{"env.num_envs": 4, "log.every": 20})
+            outs.append(rows(out / "seed_1/metrics.csv"))
+            for line in ("'reward/forward' is the column info/reward_forward", "'1st' is the column info/_1st",
+                         "'a_b' has no column, because another term has the name 'a_b'"):
+                assert result.stderr.count(line) == 1, (line, result.stderr)
+        assert outs[0] == outs[1]
+        header, *table = outs[0]
+        assert header[-7:] == [f"info/{name}" for name in ("_1st", "a_b", "one", "parts_leg", "reward_forward", "speed", "is_success")]
+        column = [row[-1] for row in table]
+        assert column[:3] == ["", "", ""] and column.count("1") == 3, column
+        assert [row[-7:-1] for row in table] == [["3", "1", "1", "0.5", "2", "1"]] * len(table), table
+
+
+if __name__ == "__main__":
+    if not pathlib.Path(os.environ["SAC_BUILD"], "sac_gym.so").exists():
+        print("skipped: sac_gym.so is not built, Python's headers are missing")
+        sys.exit(77)
+    main(globals())

@@ -1,0 +1,37 @@
+"""libsac_policy without the rest of sac: it needs a C compiler and libm alone."""
+import pathlib
+import tempfile
+
+from support.policy_only import actions, blocks, install, policy_source, run, trained
+from support.program import main
+
+def test_needs_nothing():
+    with tempfile.TemporaryDirectory(prefix="sac policy ") as path:
+        folder = pathlib.Path(path)
+        policy = trained(folder)
+        prefix = install(folder)
+
+        # No other language and no other tool was looked for, and nothing of libsac is installed.
+        cache = (folder / "build/CMakeCache.txt").read_text()
+        assert "CMAKE_CXX_COMPILER" not in cache and "PKG_CONFIG" not in cache and "PROTOC" not in cache, cache
+        installed = sorted(file.name for file in prefix.rglob("*") if file.is_file())
+        assert installed == ["LICENSE", "export.h", "libsac_policy.a", "policy.h", "sac-config-version.cmake",
+                             "sac-config.cmake", "sac-targets-release.cmake", "sac-targets.cmake", "sac_policy.pc"], installed
+
+        # Both ways to create the policy give the same bits.
+        pairs = [line.split() for line in actions(folder, prefix, policy).splitlines()]
+        assert len(pairs) == 200 and all(copied == in_place for copied, in_place in pairs), pairs
+        assert len(set(copied for copied, _ in pairs)) > 100, pairs
+
+        # The page's second program, with pkg-config.
+        user = folder / "page"
+        policy_source(user, policy)
+        (user / "firmware.c").write_text(blocks("c")[1])
+        flags = run("pkg-config", "--cflags", "--libs", "sac_policy",
+                    PKG_CONFIG_PATH=str(next(prefix.rglob("sac_policy.pc")).parent)).replace("\n", " ")
+        run("sh", "-c", f'eval "cc -std=c11 -Wall -Wextra -pedantic -Werror firmware.c policy_file.c {flags} -o firmware"', cwd=user)
+        assert abs(float(run(user / "firmware"))) <= 2, "the bound of Pendulum-v1's torque"
+
+
+if __name__ == "__main__":
+    main(globals())

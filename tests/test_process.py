@@ -1,0 +1,270 @@
+"""Environments that change the process they share with sac: signals, descriptors, working folder, umask, locale, float
+modes, random generators; and those that end it."""
+import json
+import os
+import pathlib
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+from support.program import PROGRAM, SMALL, checkpoints, main, one_line, replay, sac, same_runs, sets
+
+# ctest: timeout=300
+
+SOURCE, BUILD = pathlib.Path(os.environ["SAC_SOURCE"]), pathlib.Path(os.environ["SAC_BUILD"])
+ROGUE = BUILD / "tests/plugins/rogue.so"
+SUPPORT = pathlib.Path(__file__).parent / "support"
+PYTHON = {"SAC_PYTHON": sys.executable, "PYTHONPATH": str(SUPPORT)}
+PYTHON_ROGUE = "gym:rogue_envs:Rogue-v0"
+FAILED = 1
+SHORT = {"train.steps": 100, "train.warmup_steps": 20, "eval.every": 0}
+
+
+def folder():
+    return tempfile.TemporaryDirectory(prefix="sac-test-")
+
+
+def doing(deed, when="create"):
+    return dict(PYTHON, SAC_TEST_DEED=deed, SAC_TEST_WHEN=when)
+
+
+def go(out, deed="nothing", when="create", values=None, *arguments, env=ROGUE, **options):
+    """A small run of an environment that does this deed."""
+    return sac("train", "--env", env, "--out", out, *sets(dict(SMALL, **(values or {}))), *arguments,
+               env=doing(deed, when), **options)
+
+
+# --- what it prints ---------------------------------------------------------------------------------------------------
+
+
+def test_only_sac_prints_to_standard_output():
+    """What C code prints is on standard error, also where standard output is for a program."""
+    with folder() as path:
+        run, dry = pathlib.Path(path, "run"), pathlib.Path(path, "dry.yaml")
+        for when in ("create", "step"):
+            result = go(run / when, "print", when, SHORT, "--quiet")
+            assert result.stdout == "" and "from descriptor 1" in result.stderr, result
+            result = sac("eval", run / when, "--episodes", 1, "--json", env=doing("print", when))
+            assert json.loads(result.stdout) and "from the C library" in result.stderr, result
+        json.loads(sac("envs", ROGUE, "--json", env=doing("print")).stdout)
+        dry.write_text(sac("train", "--env", ROGUE, "--dry-run", env=doing("print")).stdout)
+        sac("config", "--config", dry)
+        for workers in (0, 2):
+            values = dict(SHORT, **{"env.num_envs": 2, "env.options.sac_workers": workers})
+            result = go(run / str(workers), "print", "step", values, "--quiet", env=PYTHON_ROGUE)
+            assert result.stdout == "", result
+            for word in ("print", "stdout", "descriptor 1", "a child"):
+                assert f"from {word}" in result.stderr, (word, result)
+        result = go(run / "exit", "print at exit", "create", SHORT)
+        assert "goodbye" in result.stderr and "goodbye" not in result.stdout, result
+
+
+def test_the_program_prints_to_its_own_stream():
+    for file in SOURCE.glob("src/cli/*.c"):
+        found = re.search(r"(?<!\w)(printf\(|puts\(|putchar\(|stdout\b|STDOUT_FILENO)", file.read_text())
+        assert not found or file.name == "out.c", f"{file}: {found.group()} mixes with what environments print; use sac_print"
+
+
+def test_closed_descriptors():
+    """A descriptor 0 to 2 that is closed at the start, or by the environment, becomes no file of the run."""
+    for closed in ((0,), (1,), (2,), (0, 1, 2)):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            go(out, "print", "step", SHORT, preexec_fn=lambda: [os.close(k) for k in closed])
+            intact(out)
+    for when in ("create", "reset"):
+        with folder() as path:
+            go(pathlib.Path(path, "run"), "close", when, SHORT)
+            intact(pathlib.Path(path, "run"))
+
+
+def intact(run):
+    """Every file of the run begins as it should."""
+    assert (run / "seed_1/metrics.csv").read_text().startswith("step,"), (run / "seed_1/metrics.csv").read_text()[:99]
+    assert (run / "log.txt").read_text().startswith("sac "), (run / "log.txt").read_text()[:99]
+    sac("resume", run, "--steps", 300)
+
+
+# --- signals ----------------------------------------------------------------------------------------------------------
+
+
+def until_saved(process, out):
+    end = time.monotonic() + 60
+    while len(list((out / "seed_1/checkpoints").glob("step_[1-9]*.safetensors"))) == 0:
+        assert time.monotonic() < end and process.poll() is None, process.communicate()
+        time.sleep(0.02)
+
+
+def stops(number, deed, when, values=None, env=ROGUE):
+    """The signal stops a run after a checkpoint, whatever the environment does with signals."""
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        values = dict(SMALL, **{"train.steps": 10**8, "eval.every": 0}, **(values or {}))
+        line = [PROGRAM, "train", "--env", env, "--out", out, "--quiet", *sets(values)]
+        process = subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True,
+                                   env=dict(os.environ, **doing(deed, when)))
+        until_saved(process, out)
+        time.sleep(0.1)
+        process.send_signal(number)
+        _, text = process.communicate(timeout=30)
+        assert process.returncode == 128 + number and text == "", (deed, when, process.returncode, text)
+        log = (out / "log.txt").read_text()
+        step = int(re.search(r"stopped at step (\d+)", log).group(1))
+        assert checkpoints(out / "seed_1")[-1] == step, (step, checkpoints(out / "seed_1"))
+        return log
+
+
+def test_signals():
+    for when in ("create", "reset", "step"):
+        for number, deed in ((signal.SIGTERM, "ignore signals"), (signal.SIGINT, "default signals"),
+                             (signal.SIGHUP, "handle signals"), (signal.SIGTERM, "block signals")):
+            log = stops(number, deed, when)
+            what = "blocked signals" if deed == "block signals" else "signal handlers"
+            assert f"rogue.so changed {what} of this process; sac has its own back" in log, log
+    stops(signal.SIGTERM, "ignore signals", "reset", {"train.overlap": 1})
+    stops(signal.SIGTERM, "ignore signals", "reset", env=PYTHON_ROGUE)
+    stops(signal.SIGINT, "handle signals", "create", env=PYTHON_ROGUE)
+
+
+def test_a_timer_stops_the_run():
+    with folder() as path:
+        result = go(pathlib.Path(path, "run"), "alarm", "create", {"train.steps": 10**8}, code=128 + signal.SIGALRM)
+        assert "stopped at step" in result.stdout, result
+
+
+# --- working folder, umask, locale, float modes -----------------------------------------------------------------------
+
+
+def test_changes_of_the_process():
+    """The files are where and what they are without the change."""
+    with folder() as path:
+        def twice(out, deed, when):
+            go(out, deed, when, {"train.steps": 330}, cwd=path)
+            sac("resume", out, "--steps", 600, cwd=path, env=doing(deed, when))
+
+        twice("plain", "nothing", "step")
+        for deed, word in (("folder", "the working folder"), ("umask", "the umask"), ("floats", None)):
+            for when in ("create", "reset", "step"):
+                out = f"{deed} {when}"
+                twice(out, deed, when)
+                same_runs(pathlib.Path(path, "plain/seed_1"), pathlib.Path(path, out, "seed_1"), best=False)
+                assert all(file.stat().st_mode & 0o400 for file in pathlib.Path(path, out).rglob("*")), out
+                assert word is None or f"changed {word} of" in pathlib.Path(path, out, "log.txt").read_text(), out
+        same = sac("eval", "plain", "--episodes", 2, "--json", cwd=path).stdout
+        assert sac("eval", "plain", "--episodes", 2, "--json", cwd=path, env=doing("folder", "reset")).stdout == same
+
+
+def test_a_python_environment_in_a_folder():
+    """It stays in the folder that it has chosen, also in worker processes; the run's files do not."""
+    for workers in (0, 2):
+        with folder() as path:
+            values = dict(SHORT, **{"env.num_envs": 2 if workers else 1, "env.options.sac_workers": workers, "eval.every": 50,
+                                    "eval.episodes": 1})
+            go("run", "folder", "create", values, cwd=path, env=PYTHON_ROGUE)
+            assert sorted(os.listdir(path)) == ["away", "run"], os.listdir(path)
+            sac("resume", "run", "--steps", 200, cwd=path, env=doing("folder", "reset"))
+            assert "config.yaml" in os.listdir(pathlib.Path(path, "run"))
+
+
+# --- random generators ------------------------------------------------------------------------------------------------
+
+
+def test_generators_of_the_process():
+    """Two runs of one seed are equal, though the environment draws from generators that reset does not seed; evaluations
+    do not change the training."""
+    for env, workers in ((ROGUE, None), (PYTHON_ROGUE, 0), (PYTHON_ROGUE, 2)):
+        with folder() as path:
+            values = dict(SHORT, **{"eval.every": 40, "env.num_envs": 2})
+            if workers is not None:
+                values["env.options.sac_workers"] = workers
+            outs = {name: pathlib.Path(path, name) for name in ("one", "two", "other", "none")}
+            for name, out in outs.items():
+                more = ("--seed", 2) if name == "other" else ("--set", "eval.every=0") if name == "none" else ()
+                if name in ("one", "two") or workers == 0:
+                    go(out, "random", "step", values, *more, env=env)
+            same_runs(outs["one"] / "seed_1", outs["two"] / "seed_1")
+            if workers == 0:
+                assert replay(outs["one"] / "seed_1") == replay(outs["none"] / "seed_1")
+                assert replay(outs["one"] / "seed_1") != replay(outs["other"] / "seed_2")
+    with folder() as path:  # slow steps, which would get processes
+        values = dict(SHORT, **{"train.steps": 24, "env.num_envs": 4, "train.updates_per_step": 0, "env.options.slow": 0.004})
+        result = go(pathlib.Path(path, "run"), "random", "step", values, env=PYTHON_ROGUE)
+        assert "gym:rogue_envs:Rogue-v0 draws from the generators of random or numpy.random" in result.stderr, result
+
+
+# --- environments that end the process --------------------------------------------------------------------------------
+
+
+def test_ends_are_named():
+    """One line names environment, call and step; the log has it too; the run continues from its checkpoint."""
+    for deed, when, code, text in (
+        ("exit", "step", FAILED, "step 40: {}: step has called exit(0)"),
+        ("exit", "create", FAILED, "{}: create has called exit(0)"),
+        ("quick exit", "step", FAILED, "step 40: {}: step has called exit("),
+        ("crash", "step", -signal.SIGSEGV, "step 40: {}: step: the process ends by SIGSEGV"),
+        ("abort", "step", -signal.SIGABRT, "step 40: {}: step: the process ends by SIGABRT"),
+        ("abort", "reset", -signal.SIGABRT, "step 1: {}: reset: the process ends by SIGABRT"),
+    ):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            result = go(out, deed, when, dict(SHORT, **{"checkpoint.every": 25}), "--quiet", code=code)
+            line = one_line(result.stderr)
+            assert line.startswith("sac: " + text.format(ROGUE)), line
+            if when == "step":
+                assert line in (out / "log.txt").read_text() and f"'sac resume {out}'" in line, line
+                assert checkpoints(out / "seed_1")[-1] == 25
+                sac("resume", out, "--steps", 200)
+
+
+def test_exceptions_of_cpp():
+    """An exception that leaves a plugin written in C++ is named, with its text."""
+    with folder() as path:
+        source, plugin = pathlib.Path(path, "thrower.cpp"), pathlib.Path(path, "thrower.so")
+        source.write_text(THROWER)
+        subprocess.run(["c++", "-std=c++17", "-shared", "-fPIC", "-I", SOURCE / "include", source, "-o", plugin], check=True)
+        result = go(pathlib.Path(path, "run"), env=plugin, values=SHORT, code=-signal.SIGABRT)
+        assert "what():  the arm is stuck" in result.stderr, result
+        assert f"sac: step 40: {plugin}: step: the process ends by SIGABRT" in result.stderr, result
+
+
+THROWER = """
+#include <sac/env.h>
+#include <stdexcept>
+static const float low = -1, high = 1;
+static int create(void** self, const char*, int32_t, const char*, sac_env_spec* spec) {
+  *self = new int(0);
+  *spec = {1, 1, 0, 50, &low, &high};
+  return 0;
+}
+static int reset(void*, const uint8_t*, const uint64_t*, float* obs) { return *obs = 0; }
+static int step(void* self, const float*, float* obs, float* reward, uint8_t* terminated, uint8_t* truncated) {
+  if (++*static_cast<int*>(self) == 40) throw std::runtime_error("the arm is stuck");
+  *obs = *reward = *terminated = *truncated = 0;
+  return 0;
+}
+static void destroy(void* self) { delete static_cast<int*>(self); }
+extern "C" const sac_env_api* sac_env_plugin() {
+  static const sac_env_api api = {SAC_ENV_ABI, sizeof api, "thrower", create, reset, step, destroy};
+  return &api;
+}
+"""
+
+
+def test_threads_that_end_the_process():
+    """exit in a thread of the environment, while sac trains, stops the run after a checkpoint."""
+    for deed, code in (("exit of a thread", FAILED), ("abort of a thread", -signal.SIGABRT)):
+        with folder() as path:
+            out = pathlib.Path(path, "run")
+            result = go(out, deed, "step", {"train.steps": 10**8, "checkpoint.every": 1000000, "eval.every": 0}, "--quiet",
+                        code=code)
+            line = one_line(result.stderr)
+            assert re.match(rf"sac: step \d+: {ROGUE}: outside of its calls, the last was \w+: ", line), line
+            if code == FAILED:
+                assert "a thread of it has called exit(0)" in line and checkpoints(out / "seed_1")[-1] > 0, line
+
+
+if __name__ == "__main__":
+    main(globals())

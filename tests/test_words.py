@@ -1,0 +1,112 @@
+"""What a newcomer reads: help that fits 80 columns, and errors that say what to do, each in one line."""
+import pathlib
+import re
+import tempfile
+
+from support.program import BENCH, SMALL, main, one_line, sac, sets, train
+
+COMMANDS = ("train", "resume", "eval", "verify", "config", "envs", "info", "bench")
+
+
+def refused(*arguments, says, code=2, **more):
+    result = sac(*arguments, code=code, **more)
+    line = one_line(result.stderr)
+    assert result.stdout == "" and says in line, f"'{says}' is not in: {line}"
+
+
+def test_text_fits_the_terminal():
+    for arguments in (("--help",), *((command, "--help") for command in COMMANDS), ("envs",), ("config",), ("info",),
+                      ("envs", "SacPointMass-v0"), ("config", "optim.lr"), ("info", "--env", "Pendulum-v1")):
+        text = sac(*arguments).stdout
+        wide = [line for line in text.splitlines() if len(line) > 80]
+        assert not wide and text.endswith("\n") and not text.endswith("\n\n"), (arguments, wide)
+        assert not re.search(r"[ \t]$", text, re.M), arguments
+    text = sac("envs", "SacPointMass-v0").stdout
+    assert "2 in [-1, 1] [-0.5, 1.5]" in text, text
+    assert "no algorithm" in sac("envs", "CartPole-v1").stdout
+
+
+def test_options_of_other_programs():
+    for option, says in (("--lr", "use '--set optim.lr=VALUE'"), ("--learning-rate", "use '--set optim.lr=VALUE'"),
+                         ("--batch-size", "use '--set replay.batch=VALUE'"), ("--gamma", "use '--set gamma=VALUE'"),
+                         ("--num-envs", "use '--set env.num_envs=VALUE'"), ("--total-timesteps", "use '--steps'"),
+                         ("--buffer_size", "use '--set replay.capacity=VALUE'"), ("--cuda", "use '--device'"),
+                         ("--sede", "nearest is '--seed'")):
+        refused("train", option, "1", says=f"unknown option '{option}'")
+        refused("train", f"{option}=1", says=says)
+    line = one_line(sac("train", "--every", 1, code=2).stderr)  # of eval, log and checkpoint
+    assert "unknown option '--every' ('sac train --help' says more)" in line, line
+    refused("train", "Pendulum-v1", says="unexpected argument 'Pendulum-v1'; an environment is named by '--env ID'")
+    refused("train", "gamma=0.9", says="unexpected argument 'gamma=0.9'; a key is set by '--set KEY=VALUE'")
+    line = one_line(sac("config", "qwerty", code=2).stderr)
+    assert line == "sac: unknown key 'qwerty' ('sac config' lists all)", line
+
+
+def test_environments():
+    for env, says in (("libplug.so", "your own shared object is named by its path, ./libplug.so"),
+                      ("libplug.so.1", "./libplug.so.1"), ("my_env.py", "named gym:MODULE:ID"),
+                      ("Gym:Pendulum-v1", "named gym:Pendulum-v1"), ("gymnasium:Pendulum-v1", "named gym:Pendulum-v1"),
+                      ("cheetah", "nearest is HalfCheetah-v5"), ("pendulum", "nearest is Pendulum-v1"),
+                      ("package:Thing-v0", "gym:package:Thing-v0")):
+        refused("train", "--env", env, says=says)
+        refused("envs", env, says=says)
+    line = one_line(sac("train", "--env", "LunarLander-v3", code=2).stderr)
+    assert "nearest" not in line and "gym:LunarLander-v3" in line, line
+    result = sac("train", "--dry-run")
+    assert result.stderr == "sac: no --env given: taking Pendulum-v1 ('sac envs' lists others)\n", result.stderr
+    refused("envs", "a\033[31mb", says=r"'a\x1B[31mb'")
+    for value, says in (("1e99", "[-1e+06, 1e+06] as 'g', not 1e99"), ("[1]", "as 'g', not [1]"), ("no", "not \"no\"")):
+        refused("train", "--env", "Pendulum-v1", "--dry-run", "--set", f"env.options.g={value}", says=says)
+
+
+def test_files_that_are_none():
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        for name, data, says in (("a.zip", b"PK\3\4" + bytes(90), "it is a zip file"), ("b.yaml", b"seed: 1\nseeds: 2\n", "it is text"),
+                                 ("c\033[1m.png", b"\x89PNG\r\n\x1a\n" + bytes(9), "it is a PNG picture"), ("d", b"", "it is empty")):
+            path = pathlib.Path(folder, name)
+            path.write_bytes(data)
+            for command in ("eval", "verify"):
+                result = sac(command, path, code=1)
+                line = one_line(result.stderr)
+                assert "is no safetensors file, as policies and checkpoints are" in line and says in line, line
+                assert "\033" not in line, line
+
+
+def test_arguments_that_have_no_effect():
+    refused("--version", "extra", says="unexpected argument 'extra'")
+    refused("help", "train", "extra", says="unexpected argument 'extra'")
+    refused("bench", "op", "--env", "Pendulum-v1", says="--env goes with env, train, not with op")
+    refused("bench", "env", "--obs", 3, says="--obs goes with update, op, act, replay, not with env")
+    refused("bench", "env", "--batch", 3, says="--batch goes with")
+    refused("bench", "update", "--batch", "8,", *BENCH, says="replay.batch is empty (from --batch)")
+    refused("bench", "update", "--batch", "8,2000000", *BENCH, says="replay.batch = 2000000")
+    refused("info", "--algo", "sac", "--seeds", 2, says="--seeds goes with --env")
+    refused("info", "--algo", "sac", "--device", "cpu", says="--device goes with --env")
+    refused("bench", "update", "--hidden", "8", "--batch", 8, *BENCH, says="SAC_CPU=foo: this processor has no such kernels",
+            env={"SAC_CPU": "foo"})
+    text = sac("config", "env.options", "--env", "Pendulum-v1", "--set", "env.options.g=9", "--set", "env.options={}").stdout
+    assert "value    {} (from --set)" in text, text
+
+
+def test_runs_say_what_was_given():
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        whole = pathlib.Path(folder, "whole.yaml")
+        whole.write_text(sac("config", "--env", "Pendulum-v1", "--set", "gamma=0.9").stdout)
+        out = pathlib.Path(folder, "run")
+        said = sac("train", "--config", whole, "--out", out, *sets(dict(SMALL, **{"eval.episodes": 1})), "--seeds", 2).stdout
+        (given,) = re.findall(r"you set (.*)", said)
+        assert "gamma 0.9" in given and "optim.beta1" not in given and "precision" not in given, given
+        assert re.search(r"^done: 2 agents, 600 steps of each and 800 updates of all in ", said, re.M), said
+        assert "1 episode each" in said and "1 episodes" not in said, said
+
+        # another environment, and an option that a file cannot have
+        policy = out / "seed_1/policy.safetensors"
+        line = one_line(sac("eval", out / "seed_1", "--env", "MountainCarContinuous-v0", code=1).stderr)
+        assert "does not fit MountainCarContinuous-v0, which has 2 observations and 1 actions" in line, line
+        refused("eval", policy, "--best", says="--best chooses a checkpoint of a run")
+        refused("eval", policy, "--camera", "track", says="--camera goes with --record-video")
+        assert "over 1 episode of" in sac("eval", policy, "--episodes", 1).stdout
+
+
+if __name__ == "__main__":
+    main(globals())
