@@ -34,6 +34,26 @@ SAC_FN sac_adam_step sac_adam_begin(uint64_t t, double lr, double beta1, double 
   return step;
 }
 
+// The updates in which the actor and the temperature are held: from, ..., until - 1, counted from 0. None: both are 0.
+typedef struct sac_adam_hold {
+  uint64_t from, until;
+} sac_adam_hold;
+
+// [adam.hold] The number t of the step in the update that follows `updates` others; 0: no step, as the update is held.
+// Held updates are not counted: the moments grow with the steps that were made.
+SAC_FN uint64_t sac_adam_number(sac_adam_hold hold, uint64_t updates) {
+  if (updates >= hold.until) return updates + 1 - (hold.until - hold.from);
+  return updates < hold.from ? updates + 1 : 0;
+}
+
+// [adam.hold] The scalars of a step that leaves the weight and both moments as they are.
+SAC_FN sac_adam_step sac_adam_still(void) {
+  sac_adam_step step;
+  step.step_size = step.one_minus_beta1 = step.one_minus_beta2 = 0;
+  step.root_scale = step.beta2 = step.eps = 1;
+  return step;
+}
+
 // [adam] m <- m + (1 - beta1)(g - m),  v <- beta2 v + (1 - beta2) g^2,  returns
 //   weight - lr/(1 - beta1^t) m / (sqrt(v)/sqrt(1 - beta2^t) + eps)
 SAC_FN real sac_adam(sac_adam_step step, real weight, real gradient, real* m, real* v) {

@@ -31,6 +31,7 @@ typedef struct sac_device_state {
   uint64_t pushed;                    // transitions pushed so far; written by replay push
   uint64_t updates;                   // updates so far; written by target update
   uint64_t act;                       // observations acted on so far; written by act
+  sac_adam_hold hold;                 // the updates that leave actor and temperature as they are
   uint32_t alive;                     // 0: stopped; written by temperature update, which computes the statistics
   uint32_t ticket;                    // blocks of replay push that have finished; 0 between kernels
   sac_adam_step adam[SAC_ADAM_SETS];  // scalars of the next update; written by target update

@@ -9,20 +9,34 @@ namespace {
 constexpr int threads = 256;
 constexpr int quads = 2;  // float4s per thread
 
-// Computes the scalars of Adam's next step.
-__device__ void next_scalars(sac_device_state* state, const sac_adam_rates& rates) {
-  for (int set = 0; set < SAC_ADAM_SETS; set++)
-    state->adam[set] = sac_adam_begin(state->updates + 1, rates.lr[set], rates.beta1, rates.beta2, rates.epsilon);
+// The number of a set's step after `updates` updates; 0: the set is held. The critics are never held.
+__device__ uint64_t step_number(int set, const sac_adam_hold& hold, uint64_t updates) {
+  return set == SAC_ADAM_CRITIC ? updates + 1 : sac_adam_number(hold, updates);
 }
 
-// The scalars of step t by a warp. Two lanes share a set: each computes one of the two numbers that need a logarithm
-// or a root.
-__device__ void next_scalars_of_warp(sac_device_state* state, uint64_t t, const sac_adam_rates& rates, int lane) {
+// Computes the scalars of Adam's next step.
+__device__ void next_scalars(sac_device_state* state, const sac_adam_rates& rates) {
+  for (int set = 0; set < SAC_ADAM_SETS; set++) {
+    const uint64_t t = step_number(set, state->hold, state->updates);
+    state->adam[set] =
+        t == 0 ? sac_adam_still() : sac_adam_begin(t, rates.lr[set], rates.beta1, rates.beta2, rates.epsilon);
+  }
+}
+
+// The scalars of the step after `updates` updates by a warp. Two lanes share a set: each computes one of the two
+// numbers that need a logarithm or a root.
+__device__ void next_scalars_of_warp(sac_device_state* state, uint64_t updates, const sac_adam_hold& hold,
+                                     const sac_adam_rates& rates, int lane) {
   if (lane >= 2 * SAC_ADAM_SETS) return;
 
   // the lane's number: step_size in the first lane of a set, root_scale in the second
   const int set = lane / 2;
   const bool first = lane % 2 == 0;
+  const uint64_t t = step_number(set, hold, updates);
+  if (t == 0) {
+    if (first) state->adam[set] = sac_adam_still();
+    return;
+  }
   const double correction = sac_adam_correction(t, first ? rates.beta1 : rates.beta2);
   const double lr = set == 0 ? rates.lr[0] : set == 1 ? rates.lr[1] : rates.lr[2];
   const real number = static_cast<real>((first ? lr : 1.0) / (first ? correction : sqrt(correction)));
@@ -63,13 +77,14 @@ __device__ void end_update(sac_device_state* state, const sac_adam_rates& rates)
     if (lane < stats) total[i] = sum;
     if (lane == stats) state->totals_updates = count + 1;
   } else if (warp == 1) {
-    // updates + 1 is the number of this update, so the next one is updates + 2
+    // the next update follows updates + 1 others
     const uint32_t alive = state->alive;
     const uint64_t updates = state->updates;
+    const sac_adam_hold hold = state->hold;
     sac_loads_first();
 
     if (!alive) return;
-    next_scalars_of_warp(state, updates + 2, rates, lane);
+    next_scalars_of_warp(state, updates + 1, hold, rates, lane);
     __syncwarp();
     if (lane == 0) state->updates = updates + 1;
   }

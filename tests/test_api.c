@@ -1,5 +1,7 @@
 /* The public API: every call with bad arguments, and ownership. Acting and learning are tested in test_api_agent.c;
  * formats, learning and resume have tests of their own. */
+#include <unistd.h>
+
 #include "support/api_case.h"
 
 START_TEST(versions_and_names) {
@@ -252,5 +254,48 @@ START_TEST(run_arguments) {
 }
 END_TEST
 
+/* The whole agent: updates, pushes and acts with the same bits as the one that was saved. */
+START_TEST(save_all_and_load) {
+  char path[] = "/tmp/sac_api_XXXXXX";
+  const int fd = mkstemp(path);
+  ck_assert_int_ge(fd, 0);
+  enum { MAX = 2048 };
+  static float before[MAX], after[MAX];
+  sac_agent *agent = make_agent(_i ? "sac-v" : "sac", "1"), *loaded;
+  const rows r = make_rows();
+  const sac_transitions t = transitions_of(&r, N);
+
+  /* with more pushes the ring has wrapped around */
+  const int pushes = _i ? 60 : 1;
+  for (int i = 0; i < pushes; i++) ck_ok(sac_agent_push(agent, &t));
+  ck_ok(sac_agent_update(agent, 3));
+  ck_ok(sac_agent_save_all(agent, path));
+  ck_ok(sac_agent_load(&loaded, path, NULL));
+  for (int i = 0; i < 3; i++) {
+    ck_ok(sac_agent_update(agent, 4));
+    ck_ok(sac_agent_update(loaded, 4));
+    snapshot(agent, before, MAX);
+    snapshot(loaded, after, MAX);
+    ck_same_bits(after, before, MAX);
+    ck_ok(sac_agent_push(agent, &t));
+    ck_ok(sac_agent_push(loaded, &t));
+  }
+  ck_fails(sac_agent_save_all(NULL, path), SAC_ERROR_ARGUMENT, "NULL");
+  sac_agent_destroy(loaded);
+
+  /* an empty replay */
+  sac_agent_destroy(agent);
+  agent = make_agent("sac", "1");
+  ck_ok(sac_agent_save_all(agent, path));
+  ck_ok(sac_agent_load(&loaded, path, NULL));
+  ck_fails(sac_agent_update(loaded, 1), SAC_ERROR_ARGUMENT, "replay is empty");
+  sac_agent_destroy(agent);
+  sac_agent_destroy(loaded);
+  close(fd);
+  unlink(path);
+}
+END_TEST
+
 CHECK_MAIN("api", CASE(versions_and_names), CASE(config_arguments), LOOP(tensors_by_name, 4), CASE(tensor_arguments),
-           CASE(set_weights_act), LOOP(save_and_load, 2), CASE(policy_arguments), CASE(run_arguments))
+           CASE(set_weights_act), LOOP(save_and_load, 2), LOOP(save_all_and_load, 2), CASE(policy_arguments),
+           CASE(run_arguments))

@@ -31,7 +31,7 @@ def test_help_and_version():
     assert re.fullmatch(r"sac \d+\.\d+\.\d+\n", sac("--version").stdout)
     text = sac("--help").stdout
     assert sac("help").stdout == text
-    for command in ("train", "resume", "eval", "verify", "config", "bench", "envs", "info"):
+    for command in ("train", "resume", "eval", "replay", "verify", "config", "bench", "envs", "info"):
         assert re.search(rf"^  {command} ", text, re.M), command
         own = sac(command, "--help").stdout
         assert own.startswith(f"Usage: sac {command}"), own

@@ -49,6 +49,8 @@ static const struct {
     {"", 93}, /* a user's environment, which the host steps */
     {"env.num_envs=3 seeds=2 cuda.graph=false", 75},
     {TASK "train.overlap=2", 93},
+    {TASK "train.actor_delay_steps=30", 80}, /* while the actor is held */
+    {TASK "train.actor_delay_steps=30", 80}, /* while the actor is held */
     {"env.num_envs=3 train.overlap=4", 75},
 };
 #define RUNS (sizeof runs / sizeof *runs)
@@ -390,7 +392,29 @@ START_TEST(environment_that_fails) {
 }
 END_TEST
 
-CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(acting_beside_updates, 2),
+/* Held updates change neither weights nor moments; the first one after them changes both. */
+START_TEST(actor_is_held) {
+  const char* folder = test_folder();
+  float before[16], after[16];
+  sac_run* run = begin(test_path(folder, "a"), TASK "train.actor_delay_steps=30", NULL);
+  const size_t at = run->agent->tensors.net[SAC_ACTOR][0].weight[0];
+  ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_WEIGHTS, 0, at, before, 16));
+  ck_ok(sac_run_steps(run, 90));
+  ck_assert_uint_eq(run->agent->counters[0].updates, 30);
+  ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_WEIGHTS, 0, at, after, 16));
+  ck_same_bits(after, before, 16);
+  ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_ADAM_V, 0, at, after, 16));
+  for (int i = 0; i < 16; i++) ck_assert(after[i] == 0);
+  ck_ok(sac_run_steps(run, 1));
+  ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_WEIGHTS, 0, at, after, 16));
+  ck_assert(memcmp(before, after, sizeof before) != 0);
+  sac_run_destroy(run);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
+CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(acting_beside_updates, 2), CASE(actor_is_held),
           LOOP(finished_and_continued, SOME), LOOP(bursts_change_no_bit, SOME), CASE(evaluation_changes_no_bit),
           LOOP(rows_are_the_cpu_s, 2), LOOP(environments_are_the_host_s, 4), CASE(to_the_cpu_and_back),
           LOOP(agents_that_are_no_longer_finite, 4), CASE(learning_that_blows_up), LOOP(environment_that_fails, 2))

@@ -35,6 +35,8 @@ static const struct {
     {"eval.every=25", 100, &fake_env_api}, /* a checkpoint comes before the evaluation of its step, which is repeated */
     {"eval.every=50 seeds=2 cpu.threads=1", 150, &fake_env_api},
     {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75, &fake_env_api},
+    {"train.actor_delay_steps=60", 70, &fake_env_api}, /* while the actor is held */
+    {"algo=sac-v train.actor_delay_steps=60 seeds=2 train.overlap=5", 93, &fake_env_api},
     {"", 37, &fake_env_info_api},
     {"train.overlap=5", 77, &fake_env_info_api},
     {"seeds=2 env.num_envs=3", 93, &fake_env_info_api},

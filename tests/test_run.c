@@ -241,7 +241,7 @@ START_TEST(what_cannot_begin_leaves_nothing) {
   const char* folder = test_folder();
   const char* out = small_path(folder, "run");
   sac_run* run;
-  sac_config* config = small_config(out, "policy.init=/nowhere.safetensors");
+  sac_config* config = small_config(out, "init.file=/nowhere.safetensors");
   ck_fails(sac_run_create(&run, config, &fake_env_api, NULL), SAC_ERROR_FILE, "/nowhere.safetensors");
   ck_assert_ptr_null(run);
   fake_env.action_high = INFINITY;
@@ -466,7 +466,7 @@ START_TEST(starts_from_a_policy) {
   /* new runs take its weights for each seed, from a policy or a checkpoint */
   static const char* const files[] = {"seed_1/policy.safetensors", "seed_1/checkpoints/last"};
   for (int i = 0; i < 2; i++) {
-    (void)snprintf(sets, sizeof sets, "seeds=2 policy.init=%s", test_path(out, files[i]));
+    (void)snprintf(sets, sizeof sets, "seeds=2 init.file=%s", test_path(out, files[i]));
     run = small_run(test_path(out, i ? "b" : "a"), sets, &c);
     ck_ok(sac_agent_tensor_get(run->agent, "actor.layers.0.weight", initial, 32));
     ck_same_bits(initial, weight, 16);
@@ -475,9 +475,9 @@ START_TEST(starts_from_a_policy) {
   }
 
   /* another shape is refused */
-  (void)snprintf(sets, sizeof sets, "network.hidden=9 policy.init=%s", test_path(out, files[0]));
+  (void)snprintf(sets, sizeof sets, "network.hidden=9 init.file=%s", test_path(out, files[0]));
   sac_config* config = small_config(test_path(out, "c"), sets);
-  ck_fails(sac_run_create(&run, config, &fake_env_api, &c), SAC_ERROR_SHAPE, "actor.layers.0.weight");
+  ck_fails(sac_run_create(&run, config, &fake_env_api, &c), SAC_ERROR_SHAPE, "hidden layers of 8,8");
   sac_config_destroy(config);
   test_folder_remove();
 }

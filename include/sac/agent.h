@@ -117,10 +117,16 @@ SAC_API sac_status sac_agent_tensor_info(const sac_agent* agent, int32_t index, 
 SAC_API sac_status sac_agent_tensor_get(const sac_agent* agent, const char* name, float* data, size_t count);
 SAC_API sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, const float* data, size_t count);
 
-/* save writes everything but the replay to one safetensors file. If it fails, an older file at `path` stays as it was.
- * load creates an agent from such a file, with an empty replay; FOLDER/last is the newest step_N.safetensors of a
- * folder. device: "auto", "cpu", "cuda:0"; NULL: as saved. Errors: FILE, FORMAT, SHAPE, MEMORY, DEVICE. */
+/* save writes everything but the replay to one safetensors file: weights, targets, Adam's moments, counters and seeds.
+ * An agent that is loaded from it acts as this one, to the bit, but does not learn as this one: its replay is empty.
+ * save_all writes the replay too, with the position in its ring. On the same kind of device a loaded agent then goes on
+ * exactly: its actions, updates and minibatches have the same bits. The file is larger by the replay.
+ *
+ * If a save fails, an older file at `path` stays as it was. load creates an agent from the file of either; FOLDER/last
+ * is the newest step_N.safetensors of a folder. device: "auto", "cpu", "cuda:0"; NULL: as saved. Errors: FILE, NUMERIC
+ * (save: a value is not finite), FORMAT, SHAPE, MEMORY, DEVICE. */
 SAC_API sac_status sac_agent_save(const sac_agent* agent, const char* path);
+SAC_API sac_status sac_agent_save_all(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_load(sac_agent** agent, const char* path, const char* device);
 
 /* Copies the actor of agent 0 into `policy`, which sac_policy_create made of a policy file of the same shape. One

@@ -51,6 +51,7 @@ typedef struct agent_list {
   int32_t first, count;
   const sac_state* states;
   int32_t state_count;
+  int64_t rows;                       /* rows of each agent's replay that are written after the states; 0: none */
   char name[SAC_TENSOR_NAME_MAX + 8]; /* the name that `describe` gave last, with its prefix */
 } agent_list;
 
@@ -60,6 +61,7 @@ typedef struct item {
   sac_memory memory;        /* the slab of the tensor */
   const char* prefix;       /* of the tensor's name */
   int32_t extra, state;     /* index of the entry or the state; -1: none */
+  int replay;               /* 1: the rows of the replay */
 } item;
 
 static int32_t trained_count(const sac_agent* agent) {
@@ -73,10 +75,11 @@ static int32_t slab_tensors(const sac_agent* agent) {
   return agent->tensors.count + (SLABS - 1) * trained_count(agent);
 }
 
-/* Item i of the file. The order: all tensors, the moments of the trained ones, the extras, the states. */
+/* Item i of the file. The order: all tensors, the moments of the trained ones, the extras, the states, the
+ * rows of the replay. */
 static item find_item(const agent_list* list, int32_t i) {
   const sac_tensors* tensors = &list->agent->tensors;
-  item found = {NULL, SAC_MEMORY_WEIGHTS, "", -1, -1};
+  item found = {NULL, SAC_MEMORY_WEIGHTS, "", -1, -1, 0};
 
   /* a tensor */
   if (i < tensors->count) {
@@ -104,6 +107,7 @@ static item find_item(const agent_list* list, int32_t i) {
   /* state that is not in a slab */
   i -= (SLABS - 1) * trained;
   if (i < EXTRA_COUNT) found.extra = i;
+  else if (i == EXTRA_COUNT + list->state_count) found.replay = 1;
   else found.state = i - EXTRA_COUNT;
   return found;
 }
@@ -114,6 +118,17 @@ static void describe(void* user, int32_t i, sac_file_tensor* tensor) {
   const item it = find_item(list, i);
   memset(tensor, 0, sizeof *tensor);
   tensor->name = list->name;
+
+  /* the rows of the replay, in the order of the ring */
+  if (it.replay) {
+    tensor->name = SAC_REPLAY_TENSOR;
+    tensor->dtype = SAC_F32;
+    if (list->count > 1) tensor->dims[tensor->rank++] = list->count;
+    tensor->dims[tensor->rank++] = list->rows;
+    tensor->dims[tensor->rank++] = list->agent->row.floats;
+    tensor->bytes = sac_tensor_bytes(tensor);
+    return;
+  }
 
   /* a state of the run: a vector of its type */
   if (it.state >= 0) {
@@ -144,7 +159,7 @@ static void describe(void* user, int32_t i, sac_file_tensor* tensor) {
 }
 
 static int32_t list_count(const agent_list* list) {
-  return slab_tensors(list->agent) + EXTRA_COUNT + list->state_count;
+  return slab_tensors(list->agent) + EXTRA_COUNT + list->state_count + (list->rows > 0);
 }
 
 /* Writes an extra of agent p. */
@@ -174,6 +189,21 @@ static sac_status put_extra(const agent_list* list, extra which, int32_t p, sac_
   }
 }
 
+/* Writes the rows of each agent's replay, as much at a time as the staging buffer holds. */
+static sac_status write_replay(const agent_list* list, sac_file* file) {
+  const sac_agent* agent = list->agent;
+  const size_t floats = (size_t)list->rows * (size_t)agent->row.floats;
+  sac_status status = SAC_OK;
+  for (int32_t p = list->first; p < list->first + list->count; p++)
+    for (size_t done = 0, n; done < floats; done += n) {
+      n = floats - done < agent->staging_floats ? floats - done : agent->staging_floats;
+      SAC_TRY(agent->backend->read(agent, SAC_MEMORY_REPLAY, p, done, agent->staging, n));
+      SAC_TRY(sac_file_put(file, agent->staging, n * sizeof(float)));
+    }
+fail:
+  return status;
+}
+
 /* Writes the data of item i. */
 static sac_status write_item(void* user, int32_t i, sac_file* file) {
   agent_list* list = user;
@@ -181,7 +211,8 @@ static sac_status write_item(void* user, int32_t i, sac_file* file) {
   const item it = find_item(list, i);
   sac_status status = SAC_OK;
 
-  /* write a state or an extra */
+  /* write the replay, a state or an extra */
+  if (it.replay) return write_replay(list, file);
   if (it.state >= 0) return sac_file_put(file, list->states[it.state].data, list->states[it.state].bytes);
   if (it.extra >= 0) {
     /* an extra that all agents share is written once */
@@ -231,7 +262,7 @@ fail:
 }
 
 sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t first, int32_t count,
-                           const sac_state* states, int32_t state_count, const sac_metadata* metadata,
+                           const sac_state* states, int32_t state_count, int64_t rows, const sac_metadata* metadata,
                            int32_t metadata_count) {
   char number[8][24], hidden[SAC_LAYERS_MAX * 8] = "", *config = NULL;
   const sac_shape* shape = &agent->shape;
@@ -272,7 +303,7 @@ sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t fir
   }
 
   /* write the file */
-  agent_list list = {agent, first, count, states, state_count, ""};
+  agent_list list = {agent, first, count, states, state_count, rows, ""};
   const sac_tensor_source source = {&list, list_count(&list), describe, write_item};
   const sac_status status = sac_safetensors_stream(path, &source, all, used);
   free(config);
@@ -415,7 +446,7 @@ static void read_statistics(sac_agent* agent, const sac_safetensors* file, int32
 }
 
 sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count) {
-  agent_list list = {agent, first, count, NULL, 0, ""};
+  agent_list list = {agent, first, count, NULL, 0, 0, ""};
   sac_status status = SAC_OK;
   sac_file_tensor wanted;
 

@@ -17,12 +17,15 @@ typedef struct sac_state {
   int optional; /* 1: zeros when the checkpoint does not have it, because it is older */
 } sac_state;
 
-/* Write and read agents first .. first+count-1; with count > 1 the tensors have a leading dimension P. The metadata is
+#define SAC_REPLAY_TENSOR "replay.rows" /* (P, rows, floats of a row) the rows of the ring, in its order */
+
+/* Write and read agents first .. first+count-1; with count > 1 the tensors have a leading dimension P. rows: how many
+ * rows of each agent's replay are written, as SAC_REPLAY_TENSOR; reading leaves them out. The metadata is
  * format, version, env, algo and sizes, then that of the caller, then the configuration unless the caller gave one.
  * Reading checks the whole file before it changes anything. Errors: FILE, NUMERIC (write: a value is not finite);
  * FORMAT, SHAPE (read). */
 sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t first, int32_t count,
-                           const sac_state* states, int32_t state_count, const sac_metadata* metadata,
+                           const sac_state* states, int32_t state_count, int64_t rows, const sac_metadata* metadata,
                            int32_t metadata_count);
 sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count);
 

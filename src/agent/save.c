@@ -8,6 +8,7 @@
 #include "env/check.h"
 #include "formats/safetensors.h"
 #include "util/error.h"
+#include "util/number.h"
 
 /* Reads a whole number from the metadata of a file. */
 static sac_status get_number(const sac_safetensors* file, const char* key, int32_t* number) {
@@ -57,7 +58,54 @@ fail:
 
 sac_status sac_agent_save(const sac_agent* agent, const char* path) {
   if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save: agent or path is NULL");
-  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, NULL, 0));
+  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, 0, NULL, 0));
+}
+
+/* The number of rows of the fullest ring: a stopped agent may have fewer. */
+static int64_t most_rows(const sac_agent* agent) {
+  int64_t most = 0;
+  for (int32_t p = 0; p < agent->shape.population; p++) {
+    const int64_t rows = sac_replay_size(agent->counters[p].pushed, agent->shape.capacity);
+    if (rows > most) most = rows;
+  }
+  return most;
+}
+
+#define HOLD "actor_hold" /* (P * 2) the updates in which each agent's actor is held */
+
+sac_status sac_agent_save_all(const sac_agent* agent, const char* path) {
+  if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save_all: agent or path is NULL");
+  const size_t bytes = (size_t)agent->shape.population * sizeof *agent->hold;
+  const sac_state hold = {HOLD, SAC_U64, agent->hold, bytes, 0};
+  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, &hold, 1, most_rows(agent), NULL, 0));
+}
+
+/* Reads what sac_agent_save_all adds: the replay, and when the actors are held. The counters have been read. */
+static sac_status read_all(sac_agent* agent, const sac_safetensors* file) {
+  const int64_t population = agent->shape.population, rows = most_rows(agent), held = 2 * population;
+  const int64_t dims[3] = {population, rows, agent->row.floats};
+  const int32_t skip = population == 1;
+  sac_status status = SAC_OK;
+
+  /* the updates in which the actors are held; an empty replay has no rows */
+  SAC_TRY(sac_safetensors_get(file, HOLD, SAC_U64, 1, &held, NULL));
+  memcpy(agent->hold, sac_safetensors_find(file, HOLD)->data, (size_t)population * sizeof *agent->hold);
+  if (rows == 0) return SAC_OK;
+
+  /* refuse rows that are not finite */
+  SAC_TRY(sac_safetensors_get(file, SAC_REPLAY_TENSOR, SAC_F32, 3 - skip, dims + skip, NULL));
+  const size_t floats = (size_t)rows * (size_t)agent->row.floats;
+  const float* data = sac_safetensors_find(file, SAC_REPLAY_TENSOR)->data;
+  const size_t bad = sac_first_not_finite(data, floats * (size_t)population);
+  if (bad < floats * (size_t)population)
+    return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '" SAC_REPLAY_TENSOR "' holds %g at %zu", file->path,
+                    (double)data[bad], bad);
+
+  /* copy the rows into the rings */
+  for (int32_t p = 0; p < agent->shape.population; p++)
+    SAC_TRY(agent->backend->write(agent, SAC_MEMORY_REPLAY, p, 0, data + (size_t)p * floats, floats));
+fail:
+  return status;
 }
 
 sac_status sac_agent_load(sac_agent** out, const char* path, const char* device) {
@@ -94,8 +142,10 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, agent->action_centre));
   SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, agent->action_half));
 
-  /* start with an empty replay, because the file has none */
-  for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0;
+  /* read the replay; start with an empty one if the file has none */
+  if (sac_safetensors_find(file, HOLD)) SAC_TRY(read_all(agent, file));
+  else
+    for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0;
   if (agent->backend->state_set) SAC_TRY(agent->backend->state_set(agent));
 
   /* give the agent to the caller, and keep the code below from freeing it */

@@ -16,6 +16,7 @@
 
 #include "algo/algo.h"
 #include "config/settings.h"
+#include "kernels/adam.h"
 #include "model/tensors.h"
 #include "replay/rows.h"
 
@@ -60,6 +61,7 @@ struct sac_agent {
 
   uint64_t* seed;                  /* (P) the random key of agent p */
   sac_counters* counters;          /* (P) */
+  sac_adam_hold* hold;             /* (P) the updates that leave actor and temperature as they are */
   uint8_t* alive;                  /* (P) 0: stopped, as a value was not finite; backends skip the agent */
   sac_update_stats* stats;         /* (P) of the last update */
   sac_totals* totals;              /* (P) */
@@ -187,8 +189,8 @@ struct sac_backend {
   sac_status (*snapshot)(sac_agent* agent);
 
   /* For a backend that queues its work and returns at once. state_get waits for the queued work, and updates counters,
-   * stats and totals on the host (only the host changes `alive`). state_set copies seed, counters, alive, stats and
-   * totals from the host to the backend. NULL: the backend uses the host's. Errors: DEVICE. */
+   * stats and totals on the host (only the host changes `alive`). state_set copies seed, counters, hold, alive, stats
+   * and totals from the host to the backend. NULL: the backend uses the host's. Errors: DEVICE. */
   sac_status (*state_get)(sac_agent* agent);
   sac_status (*state_set)(sac_agent* agent);
 

@@ -16,6 +16,9 @@ static const char notes[] =
     "--config, --set, other options. With --out DIR an unfinished run in DIR is continued, and a finished one\n"
     "is refused, as is a folder with other files.\n"
     "\n"
+    "--init PATH starts from a trained agent: a run folder (its newest checkpoint), a checkpoint, or a policy file.\n"
+    "'sac config init.parts' says what comes along, and 'sac config train.actor_delay_steps' how it is protected.\n"
+    "\n"
     "Ctrl-C (or SIGTERM, SIGHUP, SIGUSR2) finishes the step of the environments, leaves a running evaluation,\n"
     "writes a checkpoint and exits. A second one exits at once. SIGUSR1 writes a checkpoint and goes on. The keys\n"
     "signal.stop and signal.checkpoint choose the last two signals. 'sac resume' plays the evaluation again.\n"
@@ -104,7 +107,8 @@ int sac_cli_train(int argc, char** argv) {
   const char* profile = NULL;
   const sac_option options[] = {
       SAC_OPTIONS_RUN,
-      SAC_OPTION_KEY("--init", "POLICY", "policy.init", "policy or checkpoint file that the actors start from"),
+      SAC_OPTION_KEY("--init", "PATH", "init.file", "run folder, checkpoint or policy file to start from"),
+      SAC_OPTION_KEY("--replay", "PATH", "replay.load", "run folder or transitions file to start the replay with"),
       SAC_OPTION_SWITCH("--dry-run", &dry, "print the configuration and the memory it takes, and stop"),
       SAC_OPTION_SWITCH("--quiet", &quiet, "print only errors and warnings"),
       SAC_OPTION_PROFILE(&profile),

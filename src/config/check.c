@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "config/env_options.h"
+#include "config/parts.h"
 #include "config/settings.h"
 #include "config/sources.h"
 #include "util/error.h"
@@ -66,8 +67,13 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   if (!(s->log_std_min < s->log_std_max))
     return sac_fail(SAC_ERROR_CONFIG, "%s is not below %s", VALUE(log_std_min), VALUE(log_std_max));
 
+  /* check the names of the parts */
+  unsigned parts;
+  const sac_status named = sac_parts_parse(s->init_parts, &parts);
+  if (named != SAC_OK) return named;
+
   /* check the schedule: learning needs steps after the warm-up; train.overlap is SAC_LAG_MAX vector steps at most */
-  if (s->updates_per_step > 0 && !(s->warmup_steps < s->steps))
+  if (s->updates_per_step > 0 && !s->replay_load[0] && !(s->warmup_steps < s->steps))
     return sac_fail(SAC_ERROR_CONFIG,
                     "%s leaves no step to learn in: %s; lower train.warmup_steps, raise train.steps, or set "
                     "train.updates_per_step=0",

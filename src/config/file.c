@@ -117,12 +117,13 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
                     in->line[field]);
   in->line[field] = node->line;
 
-  /* check the kind of the value: a mapping for env.options, a list or a scalar for widths, a scalar for all others */
+  /* check the kind of the value: a mapping for env.options, a list or a scalar for widths and parts, a scalar for all
+   * others */
   if (field == SAC_FIELD_env_options)
     return sac_config_assign_options(in->config, NULL, node, in->origin, source_of(in, node->line));
   if (node->kind == SAC_NODE_MAPPING) return value_error(in, node->line, key, "expected a value, not a mapping");
   if (node->kind == SAC_NODE_SEQUENCE) {
-    if (sac_fields[field].kind != SAC_VALUE_SIZES)
+    if (sac_fields[field].kind != SAC_VALUE_SIZES && field != SAC_FIELD_init_parts)
       return value_error(in, node->line, key, "expected one value, not a list");
     const sac_status status = sequence_text(in, node, key, list, sizeof list);
     if (status != SAC_OK) return status;

@@ -4,9 +4,11 @@
 #include "cpu/cpu.h"
 #include "cpu/layers.h"
 
-sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr) {
-  return sac_adam_begin(agent->counters[p].updates + 1, lr, agent->settings.beta1, agent->settings.beta2,
-                        agent->settings.epsilon);
+sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr, int may_hold) {
+  const sac_adam_hold none = {0, 0};
+  const uint64_t t = sac_adam_number(may_hold ? agent->hold[p] : none, agent->counters[p].updates);
+  if (t == 0) return sac_adam_still();
+  return sac_adam_begin(t, lr, agent->settings.beta1, agent->settings.beta2, agent->settings.epsilon);
 }
 
 /* Applies Adam's step to `count` parameters from offset `at` of the slab on. step NULL: leaves them as they are.
@@ -94,7 +96,8 @@ void sac_cpu_blocks_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int
   const sac_cpu_blocks* blocks = &job->cpu->blocks[group];
   const sac_cpu_block* block = &blocks->block[task];
   const sac_net* net = &job->agent->tensors.net[group][block->net];
-  const sac_adam_step adam = sac_cpu_adam_step(job->agent, job->p, learning_rate(&job->agent->settings, group));
+  const sac_adam_step adam =
+      sac_cpu_adam_step(job->agent, job->p, learning_rate(&job->agent->settings, group), group == SAC_ACTOR);
   const sac_adam_step* step = both || plan->op[op].kind == SAC_ADAM ? &adam : NULL;
 
   /* compute the gradient, make the step, and keep the squared norm for the statistics */

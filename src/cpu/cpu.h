@@ -223,8 +223,8 @@ float sac_cpu_alpha(const sac_cpu_job* job);
  * rows from panel `panel` on. */
 void sac_cpu_load(const sac_cpu_job* job, sac_place at, int32_t panel, int32_t rows);
 
-/* Adam's scalars for this update of agent p. */
-sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr);
+/* Adam's scalars for this update of agent p. may_hold 1: of the actor or the temperature, which may be held. */
+sac_adam_step sac_cpu_adam_step(const sac_agent* agent, int32_t p, double lr, int may_hold);
 
 /* Adds the squared norms of a group's blocks to `sum`, in order. */
 double sac_cpu_sum_norms(const sac_cpu_job* job, sac_group group, double sum);

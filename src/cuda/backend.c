@@ -227,6 +227,7 @@ static sac_status state_set(sac_agent* agent) {
                                            .pushed = agent->counters[p].pushed,
                                            .updates = agent->counters[p].updates,
                                            .act = agent->counters[p].act,
+                                           .hold = agent->hold[p],
                                            .alive = agent->alive[p],
                                            .stats = agent->stats[p],
                                            .totals_updates = agent->totals[p].updates,

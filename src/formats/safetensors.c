@@ -59,8 +59,8 @@ static sac_status bad_entry(const sac_safetensors* file, const sac_header* heade
 
   /* a dtype that this library does not read */
   if (header->error && strcmp(header->error, "unknown dtype") == 0)
-    return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' has dtype '%s'; F32, F64, U8, I64 and U64 are read", file->path,
-                    sac_text_show(name, entry->name.at, entry->name.size),
+    return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' has dtype '%s'; F32, F64, U8, BOOL, I64 and U64 are read",
+                    file->path, sac_text_show(name, entry->name.at, entry->name.size),
                     sac_text_show(dtype, entry->dtype.at, entry->dtype.size));
 
   /* any other error: what is wrong and where, with the name of the entry if that was read */
@@ -86,6 +86,7 @@ static sac_status take_tensor(sac_safetensors* file, sac_header* header, const s
   /* Find the dtype. The reader of the header accepts more dtypes than this library. */
   int32_t dtype = 0;
   while (dtype < SAC_DTYPE_COUNT && !sac_header_is(&entry->dtype, dtypes[dtype].name)) dtype++;
+  if (dtype == SAC_DTYPE_COUNT && sac_header_is(&entry->dtype, "BOOL")) dtype = SAC_U8; /* a byte, 0 or 1 */
   if (dtype == SAC_DTYPE_COUNT) {
     header->error = "unknown dtype";
     return bad_entry(file, header, entry, 0);

@@ -195,7 +195,7 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
   SAC_TRY(step_path(c->dir, step, path));
-  SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, metadata, config_text ? 2 : 1));
+  SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, 0, metadata, config_text ? 2 : 1));
 
   /* point `last` to it, then delete old checkpoints */
   sac_checkpoint_point_last(c->dir, step);
@@ -216,7 +216,7 @@ sac_status sac_checkpoint_best(sac_checkpoint* c, const sac_agent* agent, int64_
 
   /* write weights without states: the file is for eval and export, not for a resume */
   SAC_TRY(sac_path(path, "%s/checkpoints/best", c->dir));
-  SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, metadata, config_text ? 3 : 2));
+  SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, 0, metadata, config_text ? 3 : 2));
 fail:
   return status;
 }
@@ -227,7 +227,7 @@ sac_status sac_checkpoint_evaluation(sac_checkpoint* c, const sac_agent* agent, 
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
   SAC_TRY(sac_path(path, "%s/checkpoints/evaluation", c->dir));
-  SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, metadata, config_text ? 2 : 1));
+  SAC_TRY(sac_agent_write(agent, path, c->p, 1, NULL, 0, 0, metadata, config_text ? 2 : 1));
 fail:
   return status;
 }
@@ -304,8 +304,9 @@ static sac_status check_step(const sac_safetensors* file, int64_t step) {
   return sac_fail(SAC_ERROR_FORMAT, "%s: the file holds step %lld", file->path, (long long)saved);
 }
 
-/* Checks the file of step N and its rows. config_text: as in sac_checkpoint_probe. */
-static sac_status check_file(const char* dir, const char* path, int64_t step, char* config_text, size_t config_size) {
+/* Checks the file of step N and its rows, which go to the sink. config_text: as in sac_checkpoint_probe. */
+static sac_status check_file(const char* dir, const char* path, int64_t step, char* config_text, size_t config_size,
+                             const sac_row_sink* sink) {
   sac_status status = SAC_OK;
   sac_safetensors* file = NULL;
   sac_segments* segments = NULL;
@@ -333,7 +334,7 @@ static sac_status check_file(const char* dir, const char* path, int64_t step, ch
   /* check the rows against their checksums */
   const size_t floats = (size_t)sac_replay_layout((int32_t)obs, (int32_t)action).floats;
   SAC_TRY(sac_segments_create(&segments, dir, floats, capacity));
-  SAC_TRY(sac_segments_read(segments, part, parts, pushed, NULL, 0));
+  SAC_TRY(sac_segments_visit(segments, part, parts, pushed, sink));
 
   /* copy the configuration */
   const char* text = sac_safetensors_metadata(file, "config");
@@ -348,13 +349,19 @@ fail:
   return status;
 }
 
+sac_status sac_checkpoint_rows(const char* dir, int64_t step, const sac_row_sink* sink) {
+  char path[SAC_PATH_MAX];
+  const sac_status status = step_path(dir, step, path);
+  return status == SAC_OK ? check_file(dir, path, step, NULL, 0, sink) : status;
+}
+
 sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text, size_t config_size) {
   char path[SAC_PATH_MAX], reason[512];
   sac_status status = step_path(dir, step, path);
   if (status != SAC_OK) return status;
 
   /* other errors are not of the checkpoint, for example lack of memory */
-  status = check_file(dir, path, step, config_text, config_size);
+  status = check_file(dir, path, step, config_text, config_size, NULL);
   if (status != SAC_ERROR_FORMAT && status != SAC_ERROR_FILE) return status;
 
   /* leave out the path at the start of the message: the log line names the checkpoint */

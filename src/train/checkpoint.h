@@ -23,6 +23,7 @@
 #include <stdint.h>
 
 #include "agent/file.h"
+#include "train/segments.h"
 
 typedef struct sac_checkpoint sac_checkpoint; /* writes and reads one seed folder; allocates in create only */
 
@@ -74,6 +75,9 @@ int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max);
  * configuration; may be NULL. On FILE and FORMAT the message continues "last checkpoint ...": "is cut short (header
  * 18212104 bytes, file 4096)", "is damaged (...)", "cannot be read (...)". */
 sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text, size_t config_size);
+
+/* Gives the transitions of step N's replay to the sink, the oldest first. Errors: FILE, FORMAT, those of the sink. */
+sac_status sac_checkpoint_rows(const char* dir, int64_t step, const sac_row_sink* sink);
 
 /* Restores agent p, its rows and the states from step N. After an error the agent is not usable. Errors: FILE, FORMAT,
  * SHAPE, DEVICE. */

@@ -11,9 +11,11 @@
 #include "env/list.h"
 #include "formats/safetensors.h"
 #include "kernels/random.h"
+#include "train/init.h"
 #include "train/machine.h"
 #include "train/run.h"
 #include "train/step.h"
+#include "train/transitions.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/number.h"
@@ -210,8 +212,8 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
       {"env.state", SAC_U8, run->env_state + (size_t)p * run->env_state_size, run->env_state_size, 0},
   };
 
-  /* copy them to a list with room for run.pending and the terms of info */
-  sac_state states[sizeof always / sizeof *always + 1 + SAC_ENV_INFO_MAX];
+  /* copy them to a list with room for the others below */
+  sac_state states[sizeof always / sizeof *always + 3 + SAC_ENV_INFO_MAX];
   int32_t count = sizeof always / sizeof *always;
   memcpy(states, always, sizeof always);
 
@@ -219,6 +221,13 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   if (run->schedule.lag > 0)
     states[count++] = (sac_state){"run.pending", SAC_I64, run->schedule.pending,
                                   (size_t)run->schedule.lag * sizeof *run->schedule.pending, 0};
+
+  /* add what the run was given at its start, and the updates in which the actor is held; older versions had neither */
+  const sac_settings* settings = &run->settings;
+  if (settings->init[0] || settings->replay_load[0] || settings->actor_delay_steps > 0) {
+    states[count++] = (sac_state){"run.start", SAC_U64, &run->start, sizeof run->start, 1};
+    states[count++] = (sac_state){"run.actor_hold", SAC_U64, &run->agent->hold[p], sizeof *run->agent->hold, 1};
+  }
 
   /* add the sums of info; optional, because checkpoints of older versions lack them */
   for (int32_t k = 0; k < run->metric_list.count - SAC_METRIC_COUNT; k++)
@@ -296,57 +305,8 @@ static void log_start(sac_run* run) {
   if (run->agent->device_why[0]) sac_run_log(run, "%s", run->agent->device_why);
   sac_run_log_needs(run);
   sac_run_log_guard(run);
+  for (int32_t i = 0; i < run->note_count; i++) sac_run_log(run, "%s", run->notes[i]);
   sac_run_log(run, "writes to %s", run->folder->shown);
-}
-
-/* Refuses a file whose actor has a tensor that this agent's lacks: its network has other layers. Errors: SHAPE. */
-static sac_status check_actor_tensors(const sac_run* run, const sac_safetensors* file) {
-  for (int32_t i = 0; i < file->count; i++) {
-    const char* name = file->tensors[i].name;
-    if (strncmp(name, "actor.", 6) == 0 && !sac_tensors_find(&run->agent->tensors, name))
-      return sac_fail(SAC_ERROR_SHAPE, "%s holds '%s', which this run's actor lacks: give the network.* of that policy",
-                      file->path, name);
-  }
-  return SAC_OK;
-}
-
-/* Copies the actor of the policy or checkpoint file `init` into every agent. */
-static sac_status load_initial_actor(sac_run* run) {
-  const char* path = run->settings.init;
-  const int32_t population = run->agent->shape.population;
-  sac_safetensors* file = NULL;
-  float* data = NULL; /* (P, ...) one tensor */
-  sac_status status = SAC_OK;
-
-  /* key `init` is empty: keep the random weights */
-  if (!path[0]) return SAC_OK;
-
-  /* go through the agent's tensors and take those of the actor from the file */
-  SAC_TRY(sac_steps_open(&file, path));
-  for (int32_t t = 0; t < sac_agent_tensor_count(run->agent); t++) {
-    sac_tensor_info info;
-    SAC_TRY(sac_agent_tensor_info(run->agent, t, &info));
-    if (strncmp(info.name, "actor.", 6) != 0) continue;
-
-    /* make room for this tensor of all agents */
-    const int64_t dims[2] = {info.dims[0], info.dims[1]};
-    size_t count = 1;
-    for (int32_t d = 0; d < info.rank; d++) count *= (size_t)info.dims[d];
-    float* grown = realloc(data, sizeof(float) * count * (size_t)population);
-    if (!grown) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for the actor of %s", path));
-    data = grown;
-
-    /* read it once and repeat it for each agent */
-    SAC_TRY(sac_safetensors_get(file, info.name, SAC_F32, info.rank, dims, data));
-    for (int32_t p = 1; p < population; p++) memcpy(data + (size_t)p * count, data, sizeof(float) * count);
-    SAC_TRY(sac_agent_tensor_set(run->agent, info.name, data, count * (size_t)population));
-  }
-  SAC_TRY(check_actor_tensors(run, file));
-fail:
-  if (status != SAC_OK) sac_fail_prefix("init: ");
-  free(data);
-  sac_safetensors_close(file);
-  return status;
 }
 
 /* Checks that the seed folders are free. A run that was killed while it was created leaves a checkpoint of step 0 at
@@ -409,7 +369,8 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
 
   /* create the parts before the files: a run that fails here leaves no folder */
   SAC_TRY(sac_run_create_parts(run, env, callbacks));
-  SAC_TRY(load_initial_actor(run));
+  SAC_TRY(sac_run_init(run));
+  SAC_TRY(sac_run_load_replay(run));
   SAC_TRY(sac_run_config_text(run));
   SAC_TRY(create_files(run));
   *out = run;

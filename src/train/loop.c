@@ -132,12 +132,13 @@ static sac_status run_burst(sac_run* run, int64_t end, int32_t* updates) {
   /* begin the episodes that an evaluation in these environments has ended */
   SAC_TRY(sac_step_start(run->vector));
 
-  /* make steps; the warm-up has random actions and no updates */
+  /* make steps; the warm-up has no updates, and random actions unless the agents act from the start */
   do {
-    const int learning = schedule->step >= run->settings.warmup_steps;
+    const int learning = schedule->step + (int64_t)run->start.loaded >= run->settings.warmup_steps;
     const int32_t due = sac_schedule_step(schedule, run->settings.num_envs, learning);
     run->vector->end_all = evaluation_takes_envs(run);
-    SAC_TRY(sac_step(run->agent, run->vector, learning ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM, due));
+    const sac_act_mode mode = learning || run->start.acts ? SAC_ACT_SAMPLE : SAC_ACT_UNIFORM;
+    SAC_TRY(sac_step(run->agent, run->vector, mode, due));
     *updates += due;
     run->burst_due[run->burst_steps++] = due;
     if (!run->vector->resident) sac_run_count_steps(run, 1);

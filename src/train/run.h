@@ -16,6 +16,8 @@
 #include "train/schedule.h"
 #include "util/error.h"
 
+#define SAC_NOTE_MAX 700 /* characters of a line about the start of a run */
+
 /* What one agent has done since its last row of metrics, and its best evaluation. Each checkpoint holds it, so that a
  * resumed run writes the same rows as an uninterrupted one. */
 typedef struct sac_window {
@@ -40,6 +42,12 @@ typedef struct sac_run_seconds {
   double stage[SAC_STAGE_COUNT]; /* in each stage since that row */
 } sac_run_seconds;
 
+/* What a run was given at its start, all agents alike. State run.start; zero where it was given nothing. */
+typedef struct sac_run_start {
+  uint64_t acts;   /* 1: the warm-up acts with the policy that the run starts from */
+  uint64_t loaded; /* transitions that came along; they count as steps of the warm-up */
+} sac_run_start;
+
 struct sac_run {
   sac_config* config;
   sac_settings settings;
@@ -62,6 +70,7 @@ struct sac_run {
   int64_t* episode_length;  /* (P, episodes) likewise, in steps */
 
   sac_schedule schedule;
+  sac_run_start start;
   sac_run_seconds seconds;
   sac_window* window;                /* (P) */
   sac_info_sum* info;                /* (P, SAC_ENV_INFO_MAX) of each term of metric_list; NULL: there is no info */
@@ -85,6 +94,9 @@ struct sac_run {
   uint32_t guard_changes; /* what environments have changed of the process, as far as it is logged */
   uint64_t env_warnings;  /* number of MuJoCo's warnings in this process that are older than the run */
   uint64_t warnings_due;  /* the number of later ones from which on they are logged again */
+
+  char notes[4][SAC_NOTE_MAX]; /* lines about the start of a new run, for the log */
+  int32_t note_count;
 
   double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
   int ended_by_disk;           /* 1: sac_run_end_by_disk was called */

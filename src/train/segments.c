@@ -251,9 +251,9 @@ void sac_segments_prune(const sac_segments* s, uint64_t first) {
   closedir(folder);
 }
 
-/* Checks the file of one part and, with an agent, copies its rows from transition `needed` on into the replay. */
-static sac_status read_part(const sac_segments* s, const sac_segment_part* part, uint64_t needed, sac_agent* agent,
-                            int32_t p) {
+/* Checks the file of one part, and gives its rows from transition `needed` on to the sink. */
+static sac_status read_part(const sac_segments* s, const sac_segment_part* part, uint64_t needed,
+                            const sac_row_sink* sink) {
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];
   unsigned char header[HEADER_BYTES], wanted[HEADER_BYTES];
@@ -286,7 +286,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
         status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (a row holds a value that is not finite)", path);
         goto fail;
       }
-      if (agent) SAC_TRY(agent->backend->write(agent, SAC_MEMORY_REPLAY, p, ring_offset(s, at), s->staging, floats));
+      if (sink) SAC_TRY(sink->put(sink->user, at, s->staging, rows));
     }
     at += rows;
   }
@@ -320,8 +320,8 @@ static int parts_fit(const sac_segments* s, const sac_segment_part* part, int32_
   return 1;
 }
 
-sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int32_t count, uint64_t pushed,
-                             sac_agent* agent, int32_t p) {
+sac_status sac_segments_visit(const sac_segments* s, const sac_segment_part* part, int32_t count, uint64_t pushed,
+                              const sac_row_sink* sink) {
   sac_status status = SAC_OK;
 
   /* check the list before any file is opened */
@@ -331,7 +331,30 @@ sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int3
 
   /* read the files */
   const uint64_t needed = first_needed(pushed, s->capacity);
-  for (int32_t i = 0; i < count; i++) SAC_TRY(read_part(s, &part[i], needed, agent, p));
+  for (int32_t i = 0; i < count; i++) SAC_TRY(read_part(s, &part[i], needed, sink));
+fail:
+  return status;
+}
+
+/* The replay that rows are copied into. */
+typedef struct ring {
+  const sac_segments* segments;
+  sac_agent* agent;
+  int32_t p;
+} ring;
+
+static sac_status put_in_ring(void* user, uint64_t transition, const float* rows, uint64_t count) {
+  const ring* r = user;
+  return r->agent->backend->write(r->agent, SAC_MEMORY_REPLAY, r->p, ring_offset(r->segments, transition), rows,
+                                  (size_t)count * r->segments->row_floats);
+}
+
+sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int32_t count, uint64_t pushed,
+                             sac_agent* agent, int32_t p) {
+  ring to = {s, agent, p};
+  const sac_row_sink sink = {put_in_ring, &to};
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_segments_visit(s, part, count, pushed, agent ? &sink : NULL));
   if (!agent) return SAC_OK;
 
   /* append from here on */

@@ -43,6 +43,16 @@ uint64_t sac_segments_first(uint64_t pushed, int64_t capacity);
 /* Deletes every segment before `first` or after the last appended segment. Files that cannot be deleted stay. */
 void sac_segments_prune(const sac_segments* segments, uint64_t first);
 
+/* Where rows go that are read: put is called for rows of consecutive transitions, the oldest first. */
+typedef struct sac_row_sink {
+  sac_status (*put)(void* user, uint64_t transition, const float* rows, uint64_t count);
+  void* user;
+} sac_row_sink;
+
+/* As sac_segments_read, but the rows go to a sink. NULL: they are only checked. */
+sac_status sac_segments_visit(const sac_segments* segments, const sac_segment_part* part, int32_t count,
+                              uint64_t pushed, const sac_row_sink* sink);
+
 /* Checks parts against `pushed` and against the files (sizes, headers, checksums, finite rows). agent: not NULL to load
  * the rows into its replay and append from there on. Errors: FILE, FORMAT, DEVICE. */
 sac_status sac_segments_read(sac_segments* segments, const sac_segment_part* part, int32_t count, uint64_t pushed,

@@ -1,0 +1,345 @@
+#include "train/init.h"
+
+#include <math.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/steps.h"
+#include "config/parts.h"
+#include "formats/safetensors.h"
+#include "train/source.h"
+#include "util/error.h"
+#include "util/number.h"
+#include "util/text.h"
+
+/* The agent that a run starts from, and what was taken of it. */
+typedef struct source {
+  const sac_safetensors* file;
+  unsigned parts;     /* of sac_part_bit */
+  int64_t population; /* number of agents in the file: with several, tensors have a leading dimension */
+  int64_t row;        /* the agent in the file that is read */
+  int taken[SAC_GROUP_COUNT], fresh[SAC_GROUP_COUNT]; /* tensors of each group: from the file, or new */
+  int alpha_taken;
+} source;
+
+/* Steps of learning for which `auto` holds an actor whose critics are new: they must first know what actions are worth.
+ * From 5000 on Pendulum-v1 stays trained; with 2000 it loses half of what it had. */
+#define SAC_ACTOR_DELAY 5000
+
+static const char* const group_words[SAC_GROUP_COUNT] = {
+    [SAC_ACTOR] = "actor", [SAC_CRITIC] = "critics", [SAC_VALUE] = "value network"};
+
+/* Adds a line for the log, if there is room for one more. */
+static void note(sac_run* run, const char* format, ...) __attribute__((format(printf, 2, 3)));
+static void note(sac_run* run, const char* format, ...) {
+  if (run->note_count >= (int32_t)(sizeof run->notes / sizeof *run->notes)) return;
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(run->notes[run->note_count++], SAC_NOTE_MAX, format, args);
+  va_end(args);
+}
+
+/* --- the file ----------------------------------------------------------------------------------------------------- */
+
+/* The file that agent p starts from: init.file itself, or the newest checkpoint of the folder that it names. */
+static sac_status find_file(const sac_run* run, int32_t p, char path[SAC_PATH_MAX]) {
+  char folder[SAC_PATH_MAX];
+  int64_t step;
+  sac_status status = SAC_OK;
+  if (!sac_is_folder(run->settings.init)) return sac_path(path, "%s", run->settings.init);
+  SAC_TRY(sac_source_folder(run->settings.init, run->agent->seed[p], folder));
+  SAC_TRY(sac_source_step(folder, &step, path));
+fail:
+  return status;
+}
+
+/* A whole number of the metadata, by its name in agents' files or in policy files; -1: there is none. */
+static int64_t file_number(const sac_safetensors* file, const char* key, const char* policy_key) {
+  const char* text = sac_safetensors_metadata(file, key);
+  int64_t value;
+  if (!text) text = sac_safetensors_metadata(file, policy_key);
+  return text && sac_parse_integer(text, &value) == SAC_NUMBER_OK ? value : -1;
+}
+
+/* Checks the sizes that the file names, before its tensors are compared. Errors: SHAPE. */
+static sac_status check_sizes(const sac_run* run, const sac_safetensors* file) {
+  const sac_shape* shape = &run->agent->shape;
+  char widths[SAC_LAYERS_MAX * 8] = "", of[SAC_SHOW_MAX];
+  size_t used = 0;
+
+  /* compare observations and actions */
+  const char *env = sac_safetensors_metadata(file, "env"), *hidden = sac_safetensors_metadata(file, "hidden");
+  const int64_t obs = file_number(file, "obs_size", "obs"), action = file_number(file, "action_size", "act");
+  if (obs >= 0 && action >= 0 && (obs != shape->obs || action != shape->action))
+    return sac_fail(SAC_ERROR_SHAPE, "%s is of %s: %lld observations and %lld action%s; %s has %d and %d", file->path,
+                    env ? sac_text_show(of, env, SIZE_MAX) : "another environment", (long long)obs, (long long)action,
+                    action == 1 ? "" : "s", run->settings.env_id, (int)shape->obs, (int)shape->action);
+
+  /* compare the hidden layers */
+  sac_widths_append(widths, sizeof widths, &used, shape->hidden, shape->layers, ",");
+  if (hidden && strcmp(hidden, widths) != 0)
+    return sac_fail(SAC_ERROR_SHAPE, "%s has hidden layers of %s; this run has %s: --set network.hidden=%s", file->path,
+                    sac_text_show(of, hidden, SIZE_MAX), widths, hidden);
+  return SAC_OK;
+}
+
+/* Refuses a file whose actor has a tensor that this agent's lacks: its network has other layers. Errors: SHAPE. */
+static sac_status check_actor(const sac_run* run, const sac_safetensors* file) {
+  for (int32_t i = 0; i < file->count; i++) {
+    const char* name = file->tensors[i].name;
+    if (strncmp(name, "actor.", 6) == 0 && !sac_tensors_find(&run->agent->tensors, name))
+      return sac_fail(SAC_ERROR_SHAPE, "%s holds '%s', which this run's actor lacks: give the network.* of that policy",
+                      file->path, name);
+  }
+  return SAC_OK;
+}
+
+/* --- tensors ------------------------------------------------------------------------------------------------------ */
+
+/* The group that a tensor's name begins with; SAC_GROUP_COUNT: none, as of log_alpha. */
+static int group_of(const char* name) {
+  for (int group = 0; group < SAC_GROUP_COUNT; group++) {
+    const size_t length = strlen(sac_group_names[group]);
+    if (strncmp(name, sac_group_names[group], length) == 0 && name[length] == '.') return group;
+  }
+  return SAC_GROUP_COUNT;
+}
+
+/* Whether the file has the network that a tensor belongs to. A network that it has must be whole. */
+static int has_network(const sac_safetensors* file, const char* tensor) {
+  char name[SAC_TENSOR_NAME_MAX + 16];
+  const char* end = strstr(tensor, ".layers.");
+  if (!end) end = strstr(tensor, ".head.");
+  if (!end) return sac_safetensors_find(file, tensor) != NULL;
+  (void)snprintf(name, sizeof name, "%.*s.head.weight", (int)(end - tensor), tensor);
+  return sac_safetensors_find(file, name) != NULL;
+}
+
+/* Copies tensor `name` of the file to agent p's tensor `to` in a slab. Errors: FORMAT, SHAPE, DEVICE. */
+static sac_status take(sac_run* run, const source* s, const char* name, int32_t p, const sac_tensor* to,
+                       sac_memory memory) {
+  int64_t dims[3];
+  int32_t rank = 0;
+  sac_status status = SAC_OK;
+
+  /* check the shape; several agents have a leading dimension */
+  if (s->population > 1) dims[rank++] = s->population;
+  for (int32_t d = 0; d < to->rank; d++) dims[rank++] = to->dims[d];
+  SAC_TRY(sac_safetensors_get(s->file, name, SAC_F32, rank, dims, NULL));
+
+  /* refuse what is not finite, then copy */
+  const float* data = (const float*)sac_safetensors_find(s->file, name)->data + (size_t)s->row * to->count;
+  const size_t bad = sac_first_not_finite(data, to->count);
+  if (bad < to->count)
+    return sac_fail(SAC_ERROR_FORMAT, "%s: tensor '%s' holds %g at %zu", s->file->path, name, (double)data[bad], bad);
+  SAC_TRY(run->agent->backend->write(run->agent, memory, p, to->offset, data, to->count));
+fail:
+  return status;
+}
+
+/* Whether init.parts names the part that a trained tensor belongs to. */
+static int is_wanted(const sac_run* run, unsigned parts, int group) {
+  if (group == SAC_ACTOR) return (parts & SAC_PART_ACTOR) != 0;
+  if (group != SAC_GROUP_COUNT) return (parts & SAC_PART_CRITICS) != 0;
+
+  /* a temperature that is not learned keeps the value of alpha.initial, unless it is asked for */
+  return (parts & SAC_PART_ALPHA) && (run->settings.alpha_learn || !(parts & SAC_PART_AUTO));
+}
+
+/* Takes a target from the file, or from the network that it follows: a file of another algorithm may lack targets. */
+static sac_status take_target(sac_run* run, const source* s, int32_t p, const sac_tensor* target, int group) {
+  const char* rest = target->name + strlen(sac_group_names[group]);
+  char follows[SAC_TENSOR_NAME_MAX];
+  (void)snprintf(follows, sizeof follows, "%s%s", sac_group_names[run->agent->tensors.target_of[group]], rest);
+
+  /* the target of a new network stays its copy */
+  if (!(s->parts & SAC_PART_CRITICS) || !has_network(s->file, follows)) return SAC_OK;
+  return take(run, s, has_network(s->file, target->name) ? target->name : follows, p, target, SAC_MEMORY_TARGET);
+}
+
+/* Takes a trained tensor, with its moments on request, or counts it as new. */
+static sac_status take_trained(sac_run* run, source* s, int32_t p, const sac_tensor* tensor, int group) {
+  char name[SAC_TENSOR_NAME_MAX + 8];
+  const int wanted = is_wanted(run, s->parts, group), there = has_network(s->file, tensor->name);
+  sac_status status = SAC_OK;
+
+  /* leave what is not wanted or not there as it was made */
+  if (!wanted || !there) {
+    if (wanted && (group == SAC_ACTOR || !(s->parts & SAC_PART_AUTO)))
+      return sac_fail(SAC_ERROR_FORMAT, "%s has no '%s'; init.parts=%s asks for it", s->file->path, tensor->name,
+                      run->settings.init_parts);
+    if ((s->parts & SAC_PART_OPTIMIZER) && (group != SAC_GROUP_COUNT || run->settings.alpha_learn))
+      return sac_fail(SAC_ERROR_CONFIG,
+                      "init.parts: optimizer goes with all of actor, critics, alpha, and %s asks for "
+                      "fewer",
+                      run->settings.init_parts);
+    if (group < SAC_GROUP_COUNT) s->fresh[group]++;
+    return SAC_OK;
+  }
+
+  /* take the weights */
+  SAC_TRY(take(run, s, tensor->name, p, tensor, SAC_MEMORY_WEIGHTS));
+  if (group < SAC_GROUP_COUNT) s->taken[group]++;
+  else s->alpha_taken = 1;
+
+  /* take Adam's moments */
+  if (!(s->parts & SAC_PART_OPTIMIZER)) return SAC_OK;
+  (void)snprintf(name, sizeof name, "adam_m/%s", tensor->name);
+  SAC_TRY(take(run, s, name, p, tensor, SAC_MEMORY_ADAM_M));
+  (void)snprintf(name, sizeof name, "adam_v/%s", tensor->name);
+  SAC_TRY(take(run, s, name, p, tensor, SAC_MEMORY_ADAM_V));
+fail:
+  return status;
+}
+
+/* Takes the number of updates that the moments come from. It is the position in random streams too. */
+static sac_status take_updates(sac_run* run, const source* s, int32_t p) {
+  const int64_t dims[2] = {s->population, 3};
+  const int32_t leading = s->population > 1;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_safetensors_get(s->file, "counters", SAC_U64, 1 + leading, dims + !leading, NULL));
+  const sac_counters* counters = sac_safetensors_find(s->file, "counters")->data;
+  run->agent->counters[p].updates = counters[s->row].updates;
+  if (counters[s->row].updates > (uint64_t)SAC_BIG)
+    status = sac_fail(SAC_ERROR_FORMAT, "%s: its number of updates is out of range", s->file->path);
+fail:
+  return status;
+}
+
+/* Starts agent p from the file. */
+static sac_status take_agent(sac_run* run, source* s, int32_t p) {
+  const sac_tensors* tensors = &run->agent->tensors;
+  const int32_t population = run->agent->shape.population;
+  sac_status status = SAC_OK;
+
+  /* choose the agent of a file with several */
+  const int64_t several = file_number(s->file, "population", "population");
+  s->population = several > 1 ? several : 1;
+  s->row = several > 1 ? p : 0;
+  if (several > 1 && several != population)
+    return sac_fail(SAC_ERROR_SHAPE, "%s holds %lld agents, this run has %d: --set seeds=%lld", s->file->path,
+                    (long long)several, (int)population, (long long)several);
+
+  /* a policy file has no moments */
+  if ((s->parts & SAC_PART_OPTIMIZER) && !sac_safetensors_find(s->file, "counters"))
+    return sac_fail(SAC_ERROR_FORMAT, "%s has no optimizer; init.parts=%s asks for it, a checkpoint has one",
+                    s->file->path, run->settings.init_parts);
+
+  /* check the sizes, then take each tensor that is wanted */
+  SAC_TRY(check_sizes(run, s->file));
+  SAC_TRY(check_actor(run, s->file));
+  for (int32_t t = 0; t < tensors->count; t++) {
+    const sac_tensor* tensor = &tensors->tensor[t];
+    const int group = group_of(tensor->name);
+    if (tensor->slab == SAC_SLAB_TARGET) SAC_TRY(take_target(run, s, p, tensor, group));
+    else SAC_TRY(take_trained(run, s, p, tensor, group));
+  }
+  if (s->parts & SAC_PART_OPTIMIZER) SAC_TRY(take_updates(run, s, p));
+fail:
+  return status;
+}
+
+/* --- the log ------------------------------------------------------------------------------------------------------ */
+
+/* Appends a word to a list with commas. */
+static void append_word(char* text, size_t size, size_t* used, const char* word) {
+  sac_text_append(text, size, used, "%s%s", *used ? ", " : "", word);
+}
+
+/* Whether the networks of some critics or of the value are new, while the actor is not. */
+static int critics_are_new(const source* s) {
+  return s->taken[SAC_ACTOR] && (s->fresh[SAC_CRITIC] || s->fresh[SAC_VALUE]);
+}
+
+/* Says what the run starts from, what starts anew, and what of the file has no use here. */
+static void describe(sac_run* run, const source* s) {
+  char taken[128] = "", fresh[128] = "", unused[128] = "", env[SAC_SHOW_MAX];
+  size_t taken_used = 0, fresh_used = 0, unused_used = 0;
+
+  /* list the groups that were taken, and those of which networks are new */
+  for (int group = 0; group < SAC_GROUP_COUNT; group++) {
+    if (s->taken[group]) append_word(taken, sizeof taken, &taken_used, group_words[group]);
+    if (s->fresh[group] && s->taken[group]) append_word(fresh, sizeof fresh, &fresh_used, "some critics");
+    else if (s->fresh[group]) append_word(fresh, sizeof fresh, &fresh_used, group_words[group]);
+  }
+  append_word(s->alpha_taken ? taken : fresh, sizeof taken, s->alpha_taken ? &taken_used : &fresh_used, "temperature");
+  if (s->parts & SAC_PART_OPTIMIZER) append_word(taken, sizeof taken, &taken_used, "optimizer");
+
+  /* list the groups of the file that this algorithm does not have */
+  for (int group = 0; group < SAC_GROUP_COUNT; group++) {
+    int has = 0;
+    for (int32_t i = 0; i < s->file->count; i++) has |= group_of(s->file->tensors[i].name) == group;
+    if (has && run->agent->tensors.nets[group] == 0)
+      append_word(unused, sizeof unused, &unused_used, sac_group_names[group]);
+  }
+
+  /* the first line: where it comes from, and what was taken */
+  const char *of = sac_safetensors_metadata(s->file, "env"), *step = sac_safetensors_metadata(s->file, "step");
+  note(run, "starts from %s (%s%s%.20s): %s", s->file->path, of ? sac_text_show(env, of, SIZE_MAX) : "no environment",
+       step ? ", step " : "", step ? step : "", taken);
+
+  /* more lines where they are needed */
+  const int policy = !sac_safetensors_find(s->file, "counters");
+  if (fresh_used)
+    note(run, "new: %s%s", fresh, policy ? "; the file has the actor alone, a checkpoint of its run has the rest" : "");
+  if (unused_used)
+    note(run, "not used, as algo %s has no such networks: %s", sac_algo_name(run->settings.algo), unused);
+}
+
+/* --- the start ---------------------------------------------------------------------------------------------------- */
+
+/* Sets the updates in which the actors are held: those of the first train.actor_delay_steps steps of learning. */
+static void hold_actors(sac_run* run, int new_critics) {
+  const sac_settings* settings = &run->settings;
+  const double steps = sac_auto(settings->actor_delay_steps, new_critics ? SAC_ACTOR_DELAY : 0);
+  if (!(steps > 0)) return;
+
+  /* the number of updates that are due for these steps */
+  const uint64_t updates = (uint64_t)floor(fmin(steps * settings->updates_per_step, SAC_BIG));
+  for (int32_t p = 0; p < run->agent->shape.population; p++) {
+    const uint64_t from = run->agent->counters[p].updates;
+    run->agent->hold[p] = (sac_adam_hold){from, from + updates};
+  }
+  note(run,
+       "actor and temperature are held for the first %.0f steps of learning, while the critics learn "
+       "(train.actor_delay_steps)",
+       steps);
+}
+
+sac_status sac_run_init(sac_run* run) {
+  char path[SAC_PATH_MAX], opened[SAC_PATH_MAX] = "";
+  sac_safetensors* file = NULL;
+  source s = {0};
+  int new_critics = 0, has_policy = 1;
+  sac_status status = SAC_OK;
+
+  /* each agent starts from a file; a folder may have one for each seed */
+  for (int32_t p = 0; run->settings.init[0] && p < run->agent->shape.population; p++) {
+    SAC_TRY(find_file(run, p, path));
+    if (!file || strcmp(opened, path) != 0) {
+      (void)snprintf(opened, sizeof opened, "%s", path);
+      sac_safetensors_close(file);
+      SAC_TRY(sac_steps_open(&file, path));
+    }
+    s = (source){.file = file};
+    SAC_TRY(sac_parts_parse(run->settings.init_parts, &s.parts));
+    SAC_TRY(take_agent(run, &s, p));
+    if (p == 0) describe(run, &s);
+    new_critics |= critics_are_new(&s);
+    has_policy &= s.taken[SAC_ACTOR] > 0;
+  }
+
+  /* Critics that know the policy's actions alone take others for better. So with new critics the warm-up keeps its
+   * random actions. */
+  run->start.acts = run->settings.init[0] && has_policy && !new_critics;
+
+  /* hold the actors, and pass all counters on to a backend that keeps its own copy */
+  hold_actors(run, new_critics);
+  const int changed = run->settings.init[0] || run->agent->hold[0].until > 0;
+  if (changed && run->agent->backend->state_set) SAC_TRY(run->agent->backend->state_set(run->agent));
+fail:
+  if (status != SAC_OK) sac_fail_prefix("init: ");
+  sac_safetensors_close(file);
+  return status;
+}

@@ -1,0 +1,51 @@
+#include "train/source.h"
+
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "train/checkpoint.h"
+#include "train/folder.h"
+#include "util/error.h"
+
+int sac_is_folder(const char* path) {
+  struct stat info;
+  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
+}
+
+/* Whether this is the folder of one agent: it has checkpoints. */
+static int is_seed_folder(const char* path) {
+  char checkpoints[SAC_PATH_MAX];
+  return sac_path(checkpoints, "%s/checkpoints", path) == SAC_OK && sac_is_folder(checkpoints);
+}
+
+sac_status sac_source_folder(const char* path, uint64_t seed, char folder[SAC_PATH_MAX]) {
+  sac_config* config = NULL;
+  sac_settings settings;
+  sac_status status = SAC_OK;
+
+  /* a seed folder is itself */
+  if (is_seed_folder(path)) return sac_path(folder, "%s", path);
+
+  /* read the seeds of a run */
+  if (!sac_folder_holds_run(path))
+    return sac_fail(SAC_ERROR_FILE, "%s is neither a run folder nor a seed folder of one", path);
+  SAC_TRY(sac_folder_config_read(path, &config));
+  SAC_TRY(sac_config_settings(config, &settings));
+
+  /* take the same seed, or the only one */
+  const uint64_t first = (uint64_t)settings.seed, count = (uint64_t)settings.seeds;
+  if (count > 1 && (seed < first || seed >= first + count)) {
+    status = sac_fail(SAC_ERROR_FILE, "%s has the seeds %llu to %llu and not %llu: name one of its seed folders", path,
+                      (unsigned long long)first, (unsigned long long)(first + count - 1), (unsigned long long)seed);
+    goto fail;
+  }
+  SAC_TRY(sac_folder_seed(path, count > 1 ? seed : first, folder));
+fail:
+  sac_config_destroy(config);
+  return status;
+}
+
+sac_status sac_source_step(const char* folder, int64_t* step, char file[SAC_PATH_MAX]) {
+  if (sac_checkpoint_list(folder, step, 1) == 0) return sac_fail(SAC_ERROR_FILE, "%s has no checkpoint", folder);
+  return sac_path(file, "%s/checkpoints/step_%lld.safetensors", folder, (long long)*step);
+}

@@ -1,0 +1,224 @@
+/* Runs that start from a trained agent: init.file, init.parts, train.actor_delay_steps. */
+#include "config/parts.h"
+#include "support/same_run.h"
+
+static char lines[4096]; /* what the last run has logged */
+
+static int on_log(void* user, const char* line) {
+  (void)user;
+  const size_t used = strlen(lines);
+  (void)snprintf(lines + used, sizeof lines - used, "%s\n", line);
+  return 0;
+}
+
+/* A new run in `folder`/`name` that starts from `file`, with other keys set. */
+static sac_run* start(const char* folder, const char* name, const char* file, const char* sets) {
+  char all[900];
+  const sac_callbacks callbacks = {.log = on_log};
+  lines[0] = '\0';
+  (void)snprintf(all, sizeof all, "init.file=%s %s", file, sets);
+  return small_run(test_path(folder, name), all, &callbacks);
+}
+
+/* Checks that such a run is refused. */
+static void refused(const char* folder, const char* file, const char* sets, sac_status status, const char* text) {
+  char all[900];
+  sac_run* run;
+  (void)snprintf(all, sizeof all, "init.file=%s %s", file, sets);
+  sac_config* config = small_config(test_path(folder, "refused"), all);
+  ck_fails(sac_run_create(&run, config, &fake_env_api, NULL), status, text);
+  sac_config_destroy(config);
+}
+
+/* A trained run in `folder`/a: its folder. */
+static const char* trained(const char* folder, const char* sets) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* path = small_path(folder, "a");
+  sac_run* run = small_run(path, sets, NULL);
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+  return path;
+}
+
+/* The tensor `name` of all agents; the caller frees it. */
+static float* tensor(const sac_run* run, const char* name, size_t* count) {
+  for (int32_t t = 0; t < sac_agent_tensor_count(run->agent); t++) {
+    sac_tensor_info info;
+    ck_ok(sac_agent_tensor_info(run->agent, t, &info));
+    if (!strstr(name, info.name)) continue;
+    *count = (size_t)run->agent->shape.population;
+    for (int32_t d = 0; d < info.rank; d++) *count *= (size_t)info.dims[d];
+    float* data = calloc(*count, sizeof *data);
+    ck_ok(sac_agent_tensor_get(run->agent, name, data, *count));
+    return data;
+  }
+  ck_abort_msg("no tensor %s", name);
+}
+
+/* Whether a tensor has the same bits in both runs. */
+static int same(const sac_run* a, const sac_run* b, const char* name) {
+  size_t n, m;
+  float *x = tensor(a, name, &n), *y = tensor(b, name, &m);
+  const int equal = n == m && memcmp(x, y, n * sizeof *x) == 0;
+  free(x);
+  free(y);
+  return equal;
+}
+
+START_TEST(parts_of_a_checkpoint) {
+  const char *folder = test_folder(), *a = trained(folder, "");
+  sac_run *from, *run;
+  ck_ok(sac_run_resume(&from, a, NULL, &fake_env_api, NULL));
+
+  /* by default everything but the optimizer comes along, from a run, a seed folder or a file */
+  static const char* const files[] = {"a", "a/seed_1", "a/seed_1/checkpoints/step_200.safetensors"};
+  for (int i = 0; i < 3; i++) {
+    char name[16];
+    (void)snprintf(name, sizeof name, "b%d", i);
+    run = start(folder, name, test_path(folder, files[i]), "");
+    ck_assert(same(from, run, "actor.head.weight") && same(from, run, "critic.1.layers.0.bias"));
+    ck_assert(same(from, run, "critic_target.0.head.weight") && same(from, run, "log_alpha"));
+    ck_assert(!same(from, run, "adam_m/actor.head.weight"));
+    ck_assert_uint_eq(run->agent->counters[0].updates, 0);
+    ck_assert_uint_eq(run->agent->hold[0].until, 0);
+    ck_assert(run->start.acts == 1 && strstr(lines, "step_200.safetensors (fake, step 200): actor, critics, temper"));
+    sac_run_destroy(run);
+  }
+
+  /* with the optimizer: moments, and the number of updates that they come from */
+  run = start(folder, "c", a, "init.parts=all");
+  ck_assert(same(from, run, "adam_m/actor.head.weight") && same(from, run, "adam_v/log_alpha"));
+  ck_assert_uint_eq(run->agent->counters[0].updates, from->agent->counters[0].updates);
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+
+  /* the actor alone: critics are new, so the actor is held for a while */
+  run = start(folder, "d", a, "init.parts=actor");
+  ck_assert(same(from, run, "actor.head.weight") && !same(from, run, "critic.0.head.weight"));
+  ck_assert(!same(from, run, "log_alpha") && run->agent->hold[0].until > 0 && run->start.acts == 0);
+  sac_run_destroy(run);
+  sac_run_destroy(from);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(what_does_not_fit) {
+  const char *folder = test_folder(), *a = trained(folder, "");
+  const char *policy = small_path(folder, "a/seed_1/policy.safetensors"), *none = small_path(folder, "none");
+
+  /* words that are no parts, and parts that the file lacks */
+  refused(folder, a, "init.parts=actors", SAC_ERROR_CONFIG, "'actors' is none of actor, critics");
+  refused(folder, a, "init.parts=[]", SAC_ERROR_CONFIG, "init.parts");
+  refused(folder, policy, "init.parts=actor,critics", SAC_ERROR_FORMAT, "asks for it");
+  refused(folder, policy, "init.parts=all", SAC_ERROR_FORMAT, "asks for it");
+  refused(folder, a, "init.parts=actor,optimizer", SAC_ERROR_CONFIG, "optimizer goes with all");
+
+  /* other sizes, and files that are none */
+  refused(folder, policy, "network.hidden=9", SAC_ERROR_SHAPE, "hidden layers of 8,8; this run has 9");
+  refused(folder, none, "", SAC_ERROR_FILE, "none");
+  refused(folder, folder, "", SAC_ERROR_FILE, "neither a run folder nor a seed folder");
+  char sets[600];
+  sac_run* run;
+  (void)snprintf(sets, sizeof sets, "init.file=%s env.id=Pendulum-v1", a);
+  sac_config* config = small_config(test_path(folder, "refused"), sets);
+  ck_fails(sac_run_create(&run, config, NULL, NULL), SAC_ERROR_SHAPE,
+           "is of fake: 2 observations and 1 action; Pendulum-v1 has 3 and 1");
+  sac_config_destroy(config);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(another_algorithm) {
+  const char *folder = test_folder(), *a = trained(folder, "");
+  sac_run *from, *run;
+  ck_ok(sac_run_resume(&from, a, NULL, &fake_env_api, NULL));
+
+  /* critics are the same; the value network is new, so the actor is held */
+  run = start(folder, "b", a, "algo=sac-v");
+  ck_assert(same(from, run, "critic.1.head.weight") && run->agent->hold[0].until > 0);
+  ck_assert(strstr(lines, "new: value network") && strstr(lines, "no such networks: critic_target"));
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+
+  /* back again: the targets, which such a file lacks, are those of the critics */
+  ck_ok(sac_run_resume(&from, test_path(folder, "b"), NULL, &fake_env_api, NULL));
+  run = start(folder, "c", test_path(folder, "b"), "algo=sac");
+  ck_assert(same(from, run, "critic.0.head.weight") && run->agent->hold[0].until == 0);
+  size_t n;
+  float *q = tensor(run, "critic.0.head.weight", &n), *target = tensor(run, "critic_target.0.head.weight", &n);
+  ck_same_bits(target, q, n);
+  free(q);
+  free(target);
+  sac_run_destroy(run);
+  sac_run_destroy(from);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(actor_is_held) {
+  static const char* const held[] = {"actor.head.weight", "adam_m/actor.head.weight", "adam_v/actor.layers.0.bias",
+                                     "log_alpha", "adam_m/log_alpha"};
+  const char *folder = test_folder(), *a = trained(folder, _i ? "algo=sac-v" : "");
+  sac_run* from;
+
+  /* with the moments, so that held ones differ from zero */
+  ck_ok(sac_run_resume(&from, a, NULL, &fake_env_api, NULL));
+  sac_run* run =
+      start(folder, "b", a,
+            _i ? "algo=sac-v init.parts=all train.actor_delay_steps=50" : "init.parts=all train.actor_delay_steps=50");
+  ck_ok(sac_run_steps(run, 90));
+  for (int i = 0; i < 5; i++) ck_assert_msg(same(from, run, held[i]), "%s", held[i]);
+  ck_assert(!same(from, run, "critic.0.head.weight"));
+
+  /* the next update moves them, by a step that counts those of the file alone */
+  const sac_adam_hold hold = run->agent->hold[0];
+  ck_assert_uint_eq(hold.until - hold.from, 50);
+  ck_assert_uint_eq(sac_adam_number(hold, hold.until), hold.from + 1);
+  ck_ok(sac_run_steps(run, 1));
+  for (int i = 0; i < 5; i++) ck_assert_msg(!same(from, run, held[i]), "%s", held[i]);
+  sac_run_destroy(run);
+  sac_run_destroy(from);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(resumed_within_the_start) {
+  const char *folder = test_folder(), *a = trained(folder, "");
+  const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
+  static const char* const sets[] = {"", "init.parts=actor train.actor_delay_steps=60", "init.parts=all seeds=2"};
+  static const int64_t stops[] = {20, 70, 30};
+  sac_run* whole = start(folder, "whole", a, sets[_i]);
+  ck_ok(sac_run_steps(whole, 0));
+
+  /* stop in the warm-up, where the policy acts, or while the actor is held */
+  sac_run* parts = start(folder, "parts", a, sets[_i]);
+  ck_ok(sac_run_steps(parts, stops[_i]));
+  sac_run_stop(parts);
+  ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
+  sac_run_destroy(parts);
+  ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_api, NULL));
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  same_files(whole_path, parts_path, whole->settings.seeds);
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(earlier_name_of_the_key) {
+  sac_config* config;
+  static const char text[] = "policy:\n  init: x.safetensors\n  log_std_min: -5\ninit:\n  parts: [actor, critics]\n";
+  ck_ok(sac_config_create(&config));
+  ck_ok(sac_config_parse(config, text, strlen(text), "saved", SAC_ORIGIN_SAVED));
+  ck_assert_str_eq(sac_config_get(config, "init.file"), "x.safetensors");
+  ck_assert_str_eq(sac_config_get(config, "init.parts"), "[actor, critics]");
+  unsigned parts;
+  ck_ok(sac_parts_parse(sac_config_get(config, "init.parts"), &parts));
+  ck_assert_uint_eq(parts, SAC_PART_ACTOR | SAC_PART_CRITICS);
+  sac_config_destroy(config);
+}
+END_TEST
+
+CHECK_MAIN("init", CASE(parts_of_a_checkpoint), CASE(what_does_not_fit), CASE(another_algorithm),
+           LOOP(actor_is_held, 2), LOOP(resumed_within_the_start, 3), CASE(earlier_name_of_the_key))

@@ -1,0 +1,181 @@
+/* Transitions that come along: key replay.load, and files of transitions. */
+#include <math.h>
+
+#include "formats/safetensors.h"
+#include "support/same_run.h"
+#include "train/transitions.h"
+
+enum { N = 5 };
+
+/* A file of N transitions for the fake environment (O 2, A 1, bounds -2 and 2). Tests change it before it is written.
+ */
+typedef struct demo {
+  double obs[N * 2], action[N];
+  float reward[N], next_obs[N * 2];
+  uint8_t terminated[N];
+  int32_t tensors; /* the first of the list that are written */
+  int64_t n;
+} demo;
+
+static demo make_demo(void) {
+  demo d = {.tensors = 5, .n = N};
+  for (int i = 0; i < N; i++) {
+    d.obs[2 * i] = d.next_obs[2 * i + 1] = 0.25F * (float)i;
+    d.action[i] = i == 0 ? 2 : 0.5 * i - 1;
+    d.reward[i] = (float)i;
+    d.terminated[i] = i == 3;
+  }
+  return d;
+}
+
+static void write_demo(const char* path, const demo* d) {
+  const size_t n = (size_t)d->n;
+  const sac_file_tensor list[] = {{"obs", SAC_F64, 2, {d->n, 2}, d->obs, n * 16},
+                                  {"action", SAC_F64, 2, {d->n, 1}, d->action, n * 8},
+                                  {"next_obs", SAC_F32, 2, {d->n, 2}, d->next_obs, n * 8},
+                                  {"terminated", SAC_U8, 1, {d->n}, d->terminated, n},
+                                  {"reward", SAC_F32, 1, {d->n}, d->reward, n * 4}};
+  ck_ok(sac_safetensors_write(path, list, d->tensors, NULL, 0));
+}
+
+/* The rows of agent p's replay, `count` of them; the caller frees them. */
+static float* rows_of(const sac_run* run, int32_t p, size_t count) {
+  const size_t floats = count * (size_t)run->agent->row.floats;
+  float* rows = calloc(floats, sizeof *rows);
+  ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_REPLAY, p, 0, rows, floats));
+  return rows;
+}
+
+/* A new run in `folder`/`name` with replay.load=path. */
+static sac_run* load(const char* folder, const char* name, const char* path, const char* sets) {
+  char all[900];
+  (void)snprintf(all, sizeof all, "replay.load=%s %s", path, sets);
+  return small_run(test_path(folder, name), all, NULL);
+}
+
+static void refused(const char* folder, const demo* d, const char* sets, sac_status status, const char* text) {
+  char all[900];
+  sac_run* run;
+  const char* path = small_path(folder, "demo");
+  write_demo(path, d);
+  (void)snprintf(all, sizeof all, "replay.load=%s %s", path, sets);
+  sac_config* config = small_config(test_path(folder, "refused"), all);
+  ck_fails(sac_run_create(&run, config, &fake_env_api, NULL), status, text);
+  sac_config_destroy(config);
+}
+
+START_TEST(of_a_run_and_exported) {
+  /* a run whose ring has wrapped around */
+  memset(&fake_env, 0, sizeof fake_env);
+  const char *folder = test_folder(), *a = small_path(folder, "a"), *file = small_path(folder, "file");
+  sac_run* run = small_run(a, "replay.capacity=150", NULL);
+  ck_ok(sac_run_steps(run, 0));
+  const size_t floats = (size_t)run->agent->row.floats;
+  float* from = rows_of(run, 0, 150);
+  sac_run_destroy(run);
+
+  /* the run itself: its rows, the oldest first, in the same bits */
+  run = load(folder, "b", a, "seeds=2");
+  ck_assert(run->agent->counters[1].pushed == 150 && run->start.loaded == 150);
+  float* rows = rows_of(run, 1, 150);
+  ck_same_bits(rows, from + 50 * floats, 100 * floats);
+  ck_same_bits(rows + 100 * floats, from, 50 * floats);
+  sac_run_destroy(run);
+
+  /* the exported file has the same */
+  int64_t count;
+  ck_ok(sac_transitions_export(a, file, &count));
+  ck_assert_int_eq(count, 150);
+  run = load(folder, "c", file, "");
+  float* again = rows_of(run, 0, 150);
+  ck_same_bits(again, rows, 150 * floats);
+  ck_fails(sac_transitions_export(test_path(folder, "none"), file, &count), SAC_ERROR_FILE, "none");
+
+  /* the warm-up is over, as the replay is full enough: updates from the first step on */
+  ck_ok(sac_run_steps(run, 10));
+  ck_assert_uint_eq(run->agent->counters[0].updates, 10);
+  sac_run_destroy(run);
+  free(from);
+  free(rows);
+  free(again);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(demonstrations) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char *folder = test_folder(), *path = small_path(folder, "demo");
+  const demo d = make_demo();
+  write_demo(path, &d);
+
+  /* float64 is converted, actions are scaled, and truncated is 0 where the file lacks it */
+  sac_run* run = load(folder, "a", path, "");
+  float* rows = rows_of(run, 0, N);
+  const sac_replay_row* row = &run->agent->row;
+  for (int i = 0; i < N; i++) {
+    const float* r = rows + i * row->floats;
+    ck_assert(r[row->obs] == (float)d.obs[2 * i] && r[row->next_obs + 1] == d.next_obs[2 * i + 1]);
+    ck_assert(r[row->action] == (float)d.action[i] / 2 && r[row->reward] == d.reward[i]);
+    ck_assert(r[row->terminated] == (float)d.terminated[i] && r[row->truncated] == 0);
+  }
+  free(rows);
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(what_is_refused) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char* folder = test_folder();
+  demo d = make_demo();
+  d.action[3] = 2.1;
+  refused(folder, &d, "", SAC_ERROR_ENV, "action 2.1 of transition 3 is outside the environment's [-2, 2]");
+  d.action[3] = NAN;
+  refused(folder, &d, "", SAC_ERROR_ENV, "action nan of transition 3");
+  d = make_demo();
+  d.next_obs[5] = NAN;
+  refused(folder, &d, "", SAC_ERROR_FORMAT, "transition 2 has a value that is not finite");
+  d = make_demo();
+  d.terminated[4] = 2;
+  refused(folder, &d, "", SAC_ERROR_FORMAT, "transition 4 is neither 0 nor 1");
+  d = make_demo();
+  d.tensors = 4;
+  refused(folder, &d, "", SAC_ERROR_FORMAT, "no tensor 'reward'");
+  d = make_demo();
+  d.n = 0;
+  refused(folder, &d, "", SAC_ERROR_FORMAT, "no transitions");
+  d = make_demo();
+  refused(folder, &d, "replay.capacity=4 replay.batch=4", SAC_ERROR_CONFIG, "5 transitions, replay.capacity is 4");
+  refused(folder, &d, "replay.load=/nowhere", SAC_ERROR_FILE, "/nowhere");
+  test_folder_remove();
+}
+END_TEST
+
+START_TEST(resumed) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char *folder = test_folder(), *path = small_path(folder, "demo");
+  const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
+  const demo d = make_demo();
+  write_demo(path, &d);
+  sac_run *whole = load(folder, "whole", path, "replay.capacity=60"), *parts;
+  ck_ok(sac_run_steps(whole, 0));
+
+  /* the transitions are part of the replay; their number, which shortens the warm-up, is saved */
+  const int64_t stops[] = {20, 37, 130};
+  parts = load(folder, "parts", path, "replay.capacity=60");
+  ck_ok(sac_run_steps(parts, stops[_i]));
+  sac_run_stop(parts);
+  ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
+  sac_run_destroy(parts);
+  ck_ok(remove(path) == 0 ? SAC_OK : SAC_ERROR_FILE);
+  ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_api, NULL));
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  same_files(whole_path, parts_path, 1);
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  test_folder_remove();
+}
+END_TEST
+
+CHECK_MAIN("transitions", CASE(of_a_run_and_exported), CASE(demonstrations), CASE(what_is_refused), LOOP(resumed, 3))
