@@ -25,9 +25,9 @@ END_TEST
 START_TEST(config_arguments) {
   ck_fails(sac_config_create(NULL), SAC_ERROR_ARGUMENT, "");
   sac_config* config = make_config("sac", "1");
-  ck_fails(sac_config_preset(config, NULL), SAC_ERROR_ARGUMENT, "");
-  ck_fails(sac_config_preset(config, ""), SAC_ERROR_ARGUMENT, "");
-  ck_fails(sac_config_preset(NULL, "Pendulum-v1"), SAC_ERROR_ARGUMENT, "");
+  ck_fails(sac_config_preset(config, NULL), SAC_ERROR_ARGUMENT, "env_id is NULL");
+  ck_fails(sac_config_preset(config, ""), SAC_ERROR_ARGUMENT, "env_id is empty");
+  ck_fails(sac_config_preset(NULL, "Pendulum-v1"), SAC_ERROR_ARGUMENT, "config or env_id is NULL");
   ck_fails(sac_config_load(config, NULL), SAC_ERROR_ARGUMENT, "");
   ck_fails(sac_config_load(NULL, "x.yaml"), SAC_ERROR_ARGUMENT, "");
   ck_fails(sac_config_load(config, "/nonexistent/x.yaml"), SAC_ERROR_FILE, "/nonexistent/x.yaml");
@@ -202,6 +202,7 @@ START_TEST(save_and_load) {
   ck_assert(loaded == NULL);
   loaded = agent;
   ck_fails(sac_agent_load(&loaded, "/nonexistent/agent.safetensors", NULL), SAC_ERROR_FILE, "/nonexistent");
+  ck_fails(sac_agent_load(&loaded, path, "gpu"), SAC_ERROR_CONFIG, "device = gpu (from sac_agent_load)");
   ck_assert(loaded == NULL);
   FILE* file = fopen(path, "wb");
   (void)fputs("no agent", file);
@@ -249,6 +250,7 @@ START_TEST(run_arguments) {
   ck_fails(sac_run_resume(NULL, "/nonexistent", NULL, NULL, NULL), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_run_steps(NULL, 1), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_run_save(NULL), SAC_ERROR_ARGUMENT, "NULL");
+  ck_assert(sac_run_agent(NULL) == NULL && sac_run_folder(NULL) == NULL && sac_run_step(NULL) == 0);
   sac_run_destroy(NULL);
   sac_config_destroy(config);
 }

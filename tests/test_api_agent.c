@@ -16,6 +16,7 @@ START_TEST(create_refuses) {
 
   /* specs that make no sense */
   const float infinite[A] = {-INFINITY, 0}, huge[A] = {3e38f, 10}, nan_bound[A] = {NAN, 0};
+  const float next[A] = {nextafterf(action_low[0], 0), action_high[1]};
   const struct {
     sac_env_spec spec;
     const char* says;
@@ -28,6 +29,7 @@ START_TEST(create_refuses) {
       {{O, A, 0, 0, action_low, NULL}, "without bounds"},
       {{O, A, 0, 0, action_high, action_low}, "bounded by [2, -2]; the first must be smaller"},
       {{O, A, 0, 0, action_low, action_low}, "bounded by [-2, -2]; the first must be smaller"},
+      {{O, A, 0, 0, action_low, next}, "action 0 is bounded by [-2, -1.99999988], with no float between them"},
       {{O, A, 0, 0, infinite, action_high}, "finite"},
       {{O, A, 0, 0, action_low, huge}, "finite"},
       {{O, A, 0, 0, nan_bound, action_high}, "finite"},
@@ -191,7 +193,8 @@ START_TEST(action_scaling_arguments) {
   ck_fails(sac_agent_action_from_unit(agent, 1, unit, NULL), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_action_to_unit(agent, 0, action, unit), SAC_ERROR_ARGUMENT, "n is 0");
   action[1] = 11;
-  ck_fails(sac_agent_action_to_unit(agent, 1, action, unit), SAC_ERROR_ARGUMENT, "component 1");
+  ck_fails(sac_agent_action_to_unit(agent, 1, action, unit), SAC_ERROR_ARGUMENT,
+           "action 11 in row 0, component 1, is outside its bounds [0, 10]");
   action[1] = NAN;
   ck_fails(sac_agent_action_to_unit(agent, 1, action, unit), SAC_ERROR_NUMERIC, "component 1");
   unit[0] = -1.01f;

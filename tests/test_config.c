@@ -200,8 +200,8 @@ START_TEST(null_arguments_are_errors) {
   ck_fails(sac_config_set(config, NULL, "1"), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_config_set(config, "seed", NULL), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_config_load(config, NULL), SAC_ERROR_ARGUMENT, "NULL");
-  ck_fails(sac_config_preset(config, NULL), SAC_ERROR_ARGUMENT, "no environment");
-  ck_fails(sac_config_preset(config, ""), SAC_ERROR_ARGUMENT, "no environment");
+  ck_fails(sac_config_preset(config, NULL), SAC_ERROR_ARGUMENT, "env_id is NULL");
+  ck_fails(sac_config_preset(config, ""), SAC_ERROR_ARGUMENT, "env_id is empty");
   ck_fails(sac_config_settings(NULL, &s), SAC_ERROR_ARGUMENT, "NULL");
   ck_assert_ptr_null(sac_config_get(config, "nothing"));
   ck_assert_ptr_null(sac_config_get(config, NULL));

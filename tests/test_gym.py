@@ -222,6 +222,11 @@ def test_actions_inside_the_bounds():
             gym_train(out, values, env="gym:gym_envs:Bounds-v0")
             sac("eval", out / "seed_1/policy.safetensors", "--episodes", 2, env=PYTHON)
 
+    # Bounds that are no two floats.
+    with folder() as path:
+        result = gym_train(pathlib.Path(path, "run"), {"env.options.dtype": "narrow"}, env="gym:gym_envs:Bounds-v0", code=1)
+        assert "action 0 is bounded by [" in result.stderr and "too few floats between them" in result.stderr, result
+
 
 def test_workers_change_nothing():
     with folder() as path:

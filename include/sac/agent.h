@@ -108,12 +108,12 @@ SAC_API sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* 
 /* Copies the statistics of the last update. stats (P). Errors: ARGUMENT (there was no update). */
 SAC_API sac_status sac_agent_stats(const sac_agent* agent, sac_update_stats* stats);
 
-/* The list of tensors, by index. */
+/* The list of tensors, by index. Errors: ARGUMENT (there is no such index). */
 SAC_API int32_t sac_agent_tensor_count(const sac_agent* agent);
 SAC_API sac_status sac_agent_tensor_info(const sac_agent* agent, int32_t index, sac_tensor_info* info);
 
-/* Copies a tensor out or in. data (P, dims...) has `count` floats. Errors: ARGUMENT (no such name), SHAPE (count is
- * wrong), NUMERIC (set: a value is not finite). */
+/* Copies a tensor out or in. data (P, dims...) has `count` floats. Errors: ARGUMENT (NULL, or no such name), SHAPE
+ * (count is wrong), NUMERIC (set: a value is not finite), DEVICE. */
 SAC_API sac_status sac_agent_tensor_get(const sac_agent* agent, const char* name, float* data, size_t count);
 SAC_API sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, const float* data, size_t count);
 
@@ -123,8 +123,9 @@ SAC_API sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, cons
  * exactly: its actions, updates and minibatches have the same bits. The file is larger by the replay.
  *
  * If a save fails, an older file at `path` stays as it was. load creates an agent from the file of either; FOLDER/last
- * is the newest step_N.safetensors of a folder. device: "auto", "cpu", "cuda:0"; NULL: as saved. Errors: FILE, NUMERIC
- * (save: a value is not finite), FORMAT, SHAPE, MEMORY, DEVICE. */
+ * is the newest step_N.safetensors of a folder. device: "auto", "cpu", "cuda:0"; NULL: as saved. Errors: ARGUMENT
+ * (agent or path is NULL), FILE, NUMERIC (save: a value is not finite), FORMAT, SHAPE, CONFIG (no such device), MEMORY,
+ * DEVICE. */
 SAC_API sac_status sac_agent_save(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_save_all(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_load(sac_agent** agent, const char* path, const char* device);

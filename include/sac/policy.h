@@ -44,8 +44,10 @@ SAC_API sac_policy_status sac_policy_create_in_place(sac_policy** policy, const 
 /* O and A. */
 SAC_API void sac_policy_sizes(const sac_policy* policy, int32_t* obs, int32_t* action);
 
-/* The deterministic action tanh(mean), in the environment's units. obs (O), action (A). Writes into the policy's own
- * memory, so only one thread at a time may use a policy. */
+/* The deterministic action tanh(mean), in the environment's units. obs (O), action (A). An action is inside the bounds
+ * of the environment, or NaN: where an observation is not finite, or so large that a sum overflows, any component may
+ * be NaN. So check the action, or the observation, before a motor gets it. Writes into the policy's own memory, so only
+ * one thread at a time may use a policy. */
 SAC_API void sac_policy_act(sac_policy* policy, const float* obs, float* action);
 
 #ifdef __cplusplus

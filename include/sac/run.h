@@ -54,8 +54,8 @@ typedef struct sac_callbacks {
 } sac_callbacks;
 
 /* Creates a run in the folder of config key `out`, which it creates ("": runs/ENV/DATE-TIME). env: the caller's own
- * environment; NULL: that of key env.id. callbacks: copied; NULL: none. Errors: CONFIG, ENV, MEMORY, FILE (the folder
- * is in use, or already holds a run), DEVICE. */
+ * environment; NULL: that of key env.id. callbacks: copied; NULL: none. Errors: ARGUMENT (run or config is NULL),
+ * CONFIG, ENV, MEMORY, FILE (the folder is in use, or already holds a run), DEVICE. */
 SAC_API sac_status sac_run_create(sac_run** run, const sac_config* config, const sac_env_api* env,
                                   const sac_callbacks* callbacks);
 
@@ -82,9 +82,10 @@ SAC_API void sac_run_stop(sac_run* run);
  * on. This call and sac_run_stop are the only ones that are allowed from another thread or from a signal handler. */
 SAC_API void sac_run_request_checkpoint(sac_run* run);
 
-SAC_API sac_agent* sac_run_agent(sac_run* run);         /* owned by the run, lives as long as it */
-SAC_API const char* sac_run_folder(const sac_run* run); /* the run folder */
-SAC_API int64_t sac_run_step(const sac_run* run);       /* steps made so far, per agent */
+/* The agent, which the run owns; the run folder; the steps made so far, per agent. For run NULL: NULL, NULL and 0. */
+SAC_API sac_agent* sac_run_agent(sac_run* run);
+SAC_API const char* sac_run_folder(const sac_run* run);
+SAC_API int64_t sac_run_step(const sac_run* run);
 
 /* Writes a checkpoint now. If an evaluation is running, waits for it first and calls its callback. Errors: FILE (the
  * previous checkpoint stays); ENV, NUMERIC (an environment or the evaluation failed, and so the run has). */

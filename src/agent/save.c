@@ -131,7 +131,7 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   SAC_TRY(read_spec(file, &spec, &bounds));
   SAC_TRY(sac_config_create(&config));
   SAC_TRY(sac_config_parse(config, text, strlen(text), path, SAC_ORIGIN_SAVED));
-  if (device) SAC_TRY(sac_config_set(config, "device", device));
+  if (device) SAC_TRY(sac_config_set_from(config, "device", device, SAC_ORIGIN_SET, "sac_agent_load"));
   SAC_TRY(sac_agent_create(&agent, config, &spec));
 
   /* read the tensors and the state */

@@ -56,13 +56,17 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
   return sac_succeed();
 }
 
+/* Whether an action component in the policy's units is in [-1, 1], but for a rounding. */
+static int is_unit(float unit, float centre, float half) {
+  return sac_abs(unit) <= 1 + sac_action_rounding(centre, half);
+}
+
 /* Checks that an action component in the policy's units is in [-1, 1], but for the rounding of a value that was
  * computed from the environment's units. Errors: NUMERIC (not finite), ARGUMENT. */
 static sac_status check_unit(const sac_agent* agent, const char* function, float unit, size_t row, size_t i) {
-  const float rounding = sac_action_rounding(agent->action_centre[i], agent->action_half[i]);
   if (!isfinite(unit))
     return sac_fail(SAC_ERROR_NUMERIC, "%s: action is %g in row %zu, component %zu", function, (double)unit, row, i);
-  if (!(sac_abs(unit) <= 1 + rounding))
+  if (!is_unit(unit, agent->action_centre[i], agent->action_half[i]))
     return sac_fail(SAC_ERROR_ARGUMENT,
                     "%s: action %.9g in row %zu, component %zu, is outside [-1, 1]; sac_agent_action_to_unit makes it "
                     "from one in the environment's units",
@@ -87,6 +91,12 @@ sac_status sac_agent_action_to_unit(const sac_agent* agent, int32_t n, const flo
   for (size_t at = 0; at < (size_t)n * a; at++) {
     const float centre = agent->action_centre[at % a], half = agent->action_half[at % a], value = action[at];
     const float scaled = sac_action_unscale(value, centre, half);
+    if (isfinite(value) && !is_unit(scaled, centre, half))
+      return sac_fail(SAC_ERROR_ARGUMENT,
+                      "sac_agent_action_to_unit: action %.9g in row %zu, component %zu, is outside its bounds [%.9g, "
+                      "%.9g]",
+                      (double)value, at / a, at % a, (double)sac_action_scale(-1, centre, half),
+                      (double)sac_action_scale(1, centre, half));
     SAC_TRY(check_unit(agent, "sac_agent_action_to_unit", scaled, at / a, at % a));
     const float inside = sac_clamp(scaled, -1, 1);
     unit[at] = half == 0                                     ? 0

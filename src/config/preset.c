@@ -15,7 +15,8 @@ static const sac_embedded_file* preset_of(const char* env_id) {
 }
 
 sac_status sac_config_preset(sac_config* config, const char* env_id) {
-  if (!config || !env_id || !*env_id) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_preset: no environment given");
+  if (!config || !env_id) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_preset: config or env_id is NULL");
+  if (!*env_id) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_preset: env_id is empty");
   sac_config next = *config;
   sac_status status = SAC_OK;
 

@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernels/squash.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -82,6 +83,11 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
     if (!(low < high))
       return sac_fail(SAC_ERROR_ENV, "%s: action %d is bounded by [%g, %g]; the first must be smaller", shown, (int)i,
                       low, high);
+    if (!(sac_action_half_range(low, high) > 0))
+      return sac_fail(SAC_ERROR_ENV,
+                      "%s: action %d is bounded by [%.9g, %.9g], with no float between them: rescale the action in the "
+                      "environment",
+                      shown, (int)i, low, high);
   }
   return SAC_OK;
 }

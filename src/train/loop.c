@@ -298,6 +298,6 @@ fail:
   return sac_result(status);
 }
 
-sac_agent* sac_run_agent(sac_run* run) { return run->agent; }
-const char* sac_run_folder(const sac_run* run) { return run->folder->shown; }
-int64_t sac_run_step(const sac_run* run) { return run->schedule.step; }
+sac_agent* sac_run_agent(sac_run* run) { return run ? run->agent : NULL; }
+const char* sac_run_folder(const sac_run* run) { return run ? run->folder->shown : NULL; }
+int64_t sac_run_step(const sac_run* run) { return run ? run->schedule.step : 0; }

@@ -110,6 +110,8 @@ class Bounds(Plain):
         draw = numpy.random.default_rng(3)
         low = draw.uniform(-10, 10, 40)
         high = low + draw.uniform(0.1, 1, 40) * 10.0 ** draw.integers(0, 3, 40)
+        if dtype == "narrow":
+            low, high, dtype = numpy.full(40, 0.1), numpy.full(40, 0.1 + 1e-12), "float64"
         self.action_space = spaces.Box(low.astype(dtype), high.astype(dtype), dtype=dtype)
 
     def step(self, action):

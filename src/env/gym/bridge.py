@@ -420,9 +420,16 @@ def inner_bounds(numpy, low, high):
     inside, too."""
     with numpy.errstate(over="ignore"):  # a bound that no float holds is refused later
         inner = low.astype("f4"), high.astype("f4")
-    wider = numpy.longdouble  # holds every number of the types that are compared
-    return (numpy.where(inner[0].astype(wider) < low.astype(wider), numpy.nextafter(inner[0], numpy.float32("inf")), inner[0]),
-            numpy.where(inner[1].astype(wider) > high.astype(wider), numpy.nextafter(inner[1], numpy.float32("-inf")), inner[1]))
+    wide = numpy.longdouble  # holds every number of the types that are compared
+    up, down = (numpy.nextafter(bound, numpy.float32(end)) for bound, end in zip(inner, ("inf", "-inf")))
+    inner_low = numpy.where(inner[0].astype(wide) < low.astype(wide), up, inner[0])
+    inner_high = numpy.where(inner[1].astype(wide) > high.astype(wide), down, inner[1])
+
+    # Name the bounds that the environment declares where they leave no room for floats.
+    for i in numpy.flatnonzero((low < high) & (inner_low >= inner_high))[:1]:
+        raise EnvError(f"action {i} is bounded by [{low[i]!r}, {high[i]!r}], with too few floats between them: rescale "
+                       "the action in the environment")
+    return inner_low, inner_high
 
 
 def sizes_of(one):
