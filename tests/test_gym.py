@@ -145,6 +145,10 @@ def test_equal_to_python():
         play(api, "gym:gym_envs:Drift-v0", n, {"wind": 0.03, "sac_workers": 2 if n == 5 else 0},
              lambda: gymnasium.make("gym_envs:Drift-v0", wind=0.03), lambda value: gymnasium.spaces.flatten(drift, value),
              ("calm", "episode_r", "half", "huge", "life", "near", "two_words", "x", "late"))
+        goal = gym_envs.Goal().observation_space
+        play(api, "gym:gym_envs:Goal-v0", n, {"sac_workers": 2 if n == 5 else 0},
+             lambda: gymnasium.make("gym_envs:Goal-v0", disable_env_checker=True),
+             lambda value: gymnasium.spaces.flatten(goal, value), ("is_success",))
 
 
 # --- trained ----------------------------------------------------------------------------------------------------------
