@@ -286,10 +286,10 @@ void sac_guard_leave(sac_guard* guard) {
   inside.id = NULL;
 
   /* everything else: now, or when the last check is old enough */
-  if (!guard->whole && (process.holds == 0 || sac_seconds() - guard->checked < SAC_GUARD_SECONDS)) return;
+  if (!guard->whole && (process.holds == 0 || sac_seconds_coarse() - guard->checked < SAC_GUARD_SECONDS)) return;
   const int before = noted, stepped = !guard->whole;
   check(guard);
-  guard->checked = sac_seconds();
+  guard->checked = sac_seconds_coarse();
   if (stepped && noted != before) guard->restless = 1;
   if (guard->whole) release();
 }

@@ -37,7 +37,7 @@ enum { SAC_GUARD_LIST(SAC_GUARD_NAME) SAC_GUARD_COUNT };
 typedef struct sac_guard {
   int on;         /* 0: the environment is the library's own, and nothing is done */
   int folder;     /* descriptor of the environment's own working folder; -1: it has that of the host */
-  double checked; /* sac_seconds of the last check of everything */
+  double checked; /* sac_seconds_coarse of the last check of everything */
   int whole;      /* 1: the present call is checked for everything */
   int restless;   /* 1: a step has changed something, and others may */
 
