@@ -131,7 +131,6 @@ sac_status sac_bench_make_vector(sac_bench_case* c) {
   /* create the environments, and draw random actions for them */
   SAC_TRY(sac_vector_create(&c->vector, api, settings.env_id, settings.env_options, (int32_t)settings.seeds,
                             (int32_t)settings.num_envs, seed, sac_stream_env(0)));
-  sac_vector_begin(c->vector);
   SAC_TRY(sac_bench_env_begin(&c->env, c->vector));
 fail:
   free(seed);
@@ -166,11 +165,7 @@ fail:
 }
 
 void sac_bench_case_end(sac_bench_case* c) {
-<<<<<<< HEAD
   sac_bench_env_end(&c->env);
-=======
-  if (c->vector) sac_vector_end(c->vector);
->>>>>>> 1435c86 (env, cli: the guard reads a cheaper clock; bench steps as a run does)
   sac_vector_destroy(c->vector);
   sac_agent_destroy(c->agent);
   sac_config_destroy(c->config);

@@ -186,9 +186,7 @@ static sac_status time_env(sac_vector* vector, double* seconds) {
   sac_bench_env env = {0};
   sac_timing t;
   sac_status status = sac_bench_env_begin(&env, vector);
-  sac_vector_begin(vector);
   if (status == SAC_OK) status = sac_bench_time(loop_env, NULL, &env, 0.05, 0.05, 5, &t);
-  sac_vector_end(vector);
   if (status == SAC_OK) *seconds = t.median;
   sac_bench_env_end(&env);
   return status;
