@@ -15,6 +15,7 @@ import gymnasium
 import numpy
 from safetensors import safe_open
 
+from support.gym_table import POINTER, Spec, table
 from support.program import BENCH, PROGRAM, SMALL, checkpoints, children, main, one_line, replay, rows, sac, same_runs, sets
 
 # ctest: timeout=600
@@ -35,36 +36,6 @@ def gym_train(out, values=None, *arguments, env="gym:Pendulum-v1", code=0, more=
 
 
 # --- the same numbers as in Python ------------------------------------------------------------------------------------
-
-POINTER = ctypes.c_void_p
-
-
-class Spec(ctypes.Structure):
-    _fields_ = [("obs_size", ctypes.c_int32), ("action_size", ctypes.c_int32), ("actions", ctypes.c_int32),
-                ("max_episode_steps", ctypes.c_int32), ("low", ctypes.POINTER(ctypes.c_float)),
-                ("high", ctypes.POINTER(ctypes.c_float))]
-
-
-class Api(ctypes.Structure):
-    _fields_ = [("abi", ctypes.c_uint32), ("size", ctypes.c_uint32), ("name", ctypes.c_char_p),
-                ("create", ctypes.CFUNCTYPE(ctypes.c_int, ctypes.POINTER(POINTER), ctypes.c_char_p, ctypes.c_int32,
-                                            ctypes.c_char_p, ctypes.POINTER(Spec))),
-                ("reset", ctypes.CFUNCTYPE(ctypes.c_int, *[POINTER] * 4)),
-                ("step", ctypes.CFUNCTYPE(ctypes.c_int, *[POINTER] * 6)),
-                ("destroy", ctypes.CFUNCTYPE(None, POINTER)),
-                ("error", ctypes.CFUNCTYPE(ctypes.c_char_p, POINTER)), *[(f"state_{k}", POINTER) for k in range(3)],
-                ("info_names", ctypes.CFUNCTYPE(ctypes.POINTER(ctypes.c_char_p), POINTER)),
-                ("info", ctypes.CFUNCTYPE(ctypes.c_int, POINTER, POINTER))]
-
-
-def table():
-    """The table of functions of sac_gym.so, called from this Python."""
-    module = ctypes.CDLL(str(BUILD / "sac_gym.so"))
-    text = ctypes.create_string_buffer(1000)
-    assert module.sac_gym_start(sys.executable.encode(), text, 1000) == 0, text.value
-    module.sac_env_plugin.restype = ctypes.POINTER(Api)
-    return module.sac_env_plugin().contents
-
 
 def single(value):
     """A number of info as sac keeps it: a float; NaN if a float cannot hold it."""
@@ -145,6 +116,10 @@ def test_equal_to_python():
         play(api, "gym:gym_envs:Drift-v0", n, {"wind": 0.03, "sac_workers": 2 if n == 5 else 0},
              lambda: gymnasium.make("gym_envs:Drift-v0", wind=0.03), lambda value: gymnasium.spaces.flatten(drift, value),
              ("calm", "episode_r", "half", "huge", "life", "near", "two_words", "x", "late"))
+        goal = gym_envs.Goal().observation_space
+        play(api, "gym:gym_envs:Goal-v0", n, {"sac_workers": 2 if n == 5 else 0},
+             lambda: gymnasium.make("gym_envs:Goal-v0", disable_env_checker=True),
+             lambda value: gymnasium.spaces.flatten(goal, value), ("is_success",))
 
 
 # --- trained ----------------------------------------------------------------------------------------------------------

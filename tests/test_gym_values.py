@@ -1,10 +1,15 @@
 """What environments give: values in odd containers are taken, values of another kind are named, and info of an episode's
 last step becomes a column."""
+import ctypes
+import json
 import os
 import pathlib
 import sys
 import tempfile
 
+import numpy
+
+from support.gym_table import POINTER, Spec, table
 from support.program import SMALL, main, rows, sac, sets
 
 FAILED, NUMERIC = 1, 3
@@ -49,8 +54,6 @@ gymnasium.register("Limited-v0", Odd, max_episode_steps=50)
 
 def play(path, options, env="Odd-v0", code=0, **values):
     pathlib.Path(path, "odd.py").write_text(ENV)
-    import json
-
     values = dict(SMALL, **{"train.steps": 300, "eval.every": 0, "env.options": json.dumps(options), **values})
     out = tempfile.mkdtemp(prefix="run-", dir=path)
     result = sac("train", "--env", f"gym:odd:{env}", "--out", f"{out}/r", *sets(values), code=code, cwd=path,
@@ -76,6 +79,21 @@ def test_values_of_size_one_are_taken():
             assert text == kept and ["-30", "20"] in text, (options, text)
 
 
+def error_of(api, options, env="Odd-v0"):
+    """The error of an environment whose reset or first step fails."""
+    self, spec = POINTER(), Spec()
+    code = api.create(ctypes.byref(self), f"gym:odd:{env}".encode(), 1, json.dumps(options).encode(), ctypes.byref(spec))
+    assert code == 0, api.error(self)
+    one, seed, action, obs = numpy.ones(1, "u1"), numpy.zeros(1, "u8"), numpy.zeros(2, "f4"), numpy.zeros(spec.obs_size, "f4")
+    reward, terminated, truncated = numpy.zeros(1, "f4"), numpy.zeros(1, "u1"), numpy.zeros(1, "u1")
+    code = api.reset(self, one.ctypes.data, seed.ctypes.data, obs.ctypes.data) or api.step(
+        self, action.ctypes.data, obs.ctypes.data, reward.ctypes.data, terminated.ctypes.data, truncated.ctypes.data)
+    assert code != 0, options
+    text = api.error(self).decode()
+    api.destroy(self)
+    return text
+
+
 def test_other_values_are_named():
     cases = {
         "reward": {"numpy.zeros(2)": "reward has shape (2,), not one number", "None": "reward is None, not a number",
@@ -93,20 +111,25 @@ def test_other_values_are_named():
         "reset": {"numpy.zeros(3)": "reset() gave ndarray, not (observation, info)"},
     }
     with folder() as path:
+        pathlib.Path(path, "odd.py").write_text(ENV)
+        sys.path.insert(0, path)
+        api = table()
         for name, values in cases.items():
             for value, wanted in values.items():
-                text = play(path, {name: value}, code=FAILED)[0].stderr
+                text = error_of(api, {name: value})
                 function = "reset" if name in ("reset", "obs") else "step"
                 assert wanted in text and f"(environment 0, Odd.{function} in " in text and "odd.py, line " in text, (value, text)
                 assert len(text.splitlines()) == 1 or name not in ("reward", "terminated"), text
+        text = error_of(api, {"step": "(obs, 0.0, False, {})"}, env="Limited-v0")
+        assert "step() of the environment did not give (observation, reward, terminated, truncated, info)" in text, text
+        text = error_of(api, {"obs": "{'a': 1}", "space": "spaces.Dict(b=spaces.Box(-1, 1, (2,)))"})
+        assert "does not fit Dict(" in text and "KeyError: 'b'" in text, text
+        text = error_of(api, {"raise": 1}).splitlines()
+        assert "invalid literal for int()" in text[0] and "odd.py, line 27)" in text[0], text
+
+        # Worker processes and the program show the same text.
         text = play(path, {"reward": "numpy.zeros(2)", "sac_workers": 2}, code=FAILED, **{"env.num_envs": 4})[0].stderr
         assert "reward has shape (2,)" in text and "odd.py" in text, text
-        text = play(path, {"step": "(obs, 0.0, False, {})"}, env="Limited-v0", code=FAILED)[0].stderr
-        assert "step() of the environment did not give (observation, reward, terminated, truncated, info)" in text, text
-        text = play(path, {"obs": "{'a': 1}", "space": "spaces.Dict(b=spaces.Box(-1, 1, (2,)))"}, code=FAILED)[0].stderr
-        assert "does not fit Dict(" in text and "KeyError: 'b'" in text, text
-        text = play(path, {"raise": 1}, code=FAILED)[0].stderr.splitlines()
-        assert "invalid literal for int()" in text[0] and "odd.py, line 27)" in text[0], text
 
 
 def test_info_becomes_columns():

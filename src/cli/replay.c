@@ -1,9 +1,9 @@
 /* sac replay: writes the transitions of a run to a file. */
-#include <stdio.h>
 #include <string.h>
 
 #include "cli/cli.h"
 #include "cli/options.h"
+#include "cli/out.h"
 #include "train/transitions.h"
 
 static const char notes[] =
@@ -34,6 +34,6 @@ int sac_cli_replay(int argc, char** argv) {
   int64_t count;
   const sac_status status = sac_transitions_export(operands.text[1], operands.text[2], &count);
   if (status != SAC_OK) return sac_cli_fail(status);
-  (void)printf("%lld transitions written to %s\n", (long long)count, operands.text[2]);
+  sac_print("%lld transitions written to %s\n", (long long)count, operands.text[2]);
   return SAC_EXIT_WELL;
 }

@@ -66,14 +66,20 @@ static _Thread_local sac_env_place inside; /* id is NULL outside of a call */
 
 /* The last call of any thread. Threads may write it at the same time: it is only for a message. */
 static struct {
+  _Atomic(const sac_guard*) guard; /* whose id it is; NULL: that guard is gone */
   char id[128];
   _Atomic(const char*) call;
   _Atomic uint64_t step;
 } last;
 
-static void remember_place(sac_env_place place) {
+static void remember_place(const sac_guard* guard, sac_env_place place) {
   inside = place;
-  if (strncmp(last.id, place.id, sizeof last.id - 1) != 0) (void)snprintf(last.id, sizeof last.id, "%s", place.id);
+
+  /* copy the id only when another environment is called than before */
+  if (atomic_load_explicit(&last.guard, memory_order_relaxed) != guard) {
+    atomic_store_explicit(&last.guard, guard, memory_order_relaxed);
+    (void)snprintf(last.id, sizeof last.id, "%s", place.id);
+  }
   atomic_store_explicit(&last.call, place.call, memory_order_relaxed);
   atomic_store_explicit(&last.step, place.step, memory_order_relaxed);
 }
@@ -261,7 +267,9 @@ sac_guard sac_guard_share(const sac_guard* guard) {
 }
 
 void sac_guard_destroy(sac_guard* guard) {
+  const sac_guard* own = guard;
   if (guard->on) forget_folder(guard);
+  (void)atomic_compare_exchange_strong(&last.guard, &own, NULL);
   *guard = (sac_guard){0};
 }
 
@@ -276,7 +284,7 @@ void sac_guard_enter(sac_guard* guard, sac_env_place place, int whole) {
   /* what belongs to the thread */
   guard->locale = uselocale((locale_t)0);
   guard->floats = sac_float_modes_get();
-  remember_place(place);
+  remember_place(guard, place);
 }
 
 void sac_guard_leave(sac_guard* guard) {
@@ -286,10 +294,10 @@ void sac_guard_leave(sac_guard* guard) {
   inside.id = NULL;
 
   /* everything else: now, or when the last check is old enough */
-  if (!guard->whole && (process.holds == 0 || sac_seconds() - guard->checked < SAC_GUARD_SECONDS)) return;
+  if (!guard->whole && (process.holds == 0 || sac_seconds_coarse() - guard->checked < SAC_GUARD_SECONDS)) return;
   const int before = noted, stepped = !guard->whole;
   check(guard);
-  guard->checked = sac_seconds();
+  guard->checked = sac_seconds_coarse();
   if (stepped && noted != before) guard->restless = 1;
   if (guard->whole) release();
 }

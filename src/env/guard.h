@@ -4,9 +4,9 @@
  *
  * After each call: float modes, and the locale of the thread. After each call but a step: what signals do, the signals
  * that the thread blocks, the umask, the locale, and the working folder. A descriptor 0 to 2 that an environment has
- * closed becomes /dev/null, as the next file would get its number. After a step all this takes place every
- * SAC_GUARD_SECONDS; and after each step, once one was found to have changed something. A handler of an environment's
- * own for SIGCHLD, for timers or for crashes stays.
+ * closed becomes /dev/null, as the next file would get its number. After a step, or the reset where an episode ends,
+ * all this takes place every SAC_GUARD_SECONDS; and after each of them, once one was found to have changed something. A
+ * handler of an environment's own for SIGCHLD, for timers or for crashes stays.
  *
  * Each environment keeps the working folder that it has set: it is back there in its next call. */
 #ifndef SAC_ENV_GUARD_H
@@ -37,7 +37,7 @@ enum { SAC_GUARD_LIST(SAC_GUARD_NAME) SAC_GUARD_COUNT };
 typedef struct sac_guard {
   int on;         /* 0: the environment is the library's own, and nothing is done */
   int folder;     /* descriptor of the environment's own working folder; -1: it has that of the host */
-  double checked; /* sac_seconds of the last check of everything */
+  double checked; /* sac_seconds_coarse of the last check of everything */
   int whole;      /* 1: the present call is checked for everything */
   int restless;   /* 1: a step has changed something, and others may */
 
@@ -60,7 +60,7 @@ sac_guard sac_guard_share(const sac_guard* guard);
 void sac_guard_destroy(sac_guard* guard); /* takes one that is all zeros */
 
 /* Around each call of the environment, on the same thread. place: who is called; its texts live until leave. whole: 0
- * for a step, after which everything is checked at intervals, 1 for other calls. */
+ * for a step and the resets of episodes that end, after which everything is checked at intervals; 1 for other calls. */
 void sac_guard_enter(sac_guard* guard, sac_env_place place, int whole);
 void sac_guard_leave(sac_guard* guard);
 

@@ -86,9 +86,11 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
     vector->episode_length[i] = 0;
   }
 
-  /* reset, and check the first observations; `changed` makes a backend that steps read the states again */
+  /* reset, and check the first observations; `changed` makes a backend that steps read the states again. Behind the end
+   * of an episode a reset is a part of the step. */
+  const int whole = vector->finished_count == 0;
   vector->changed = 1;
-  sac_guard_enter(&vector->guard, place(vector, "reset"), 1);
+  sac_guard_enter(&vector->guard, place(vector, "reset"), whole);
   const int failed = vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs);
   sac_guard_leave(&vector->guard);
   if (failed) return env_failed(vector, "reset");

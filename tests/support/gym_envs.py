@@ -46,6 +46,32 @@ class Drift(gymnasium.Env):
         return self.observe(), reward, bool(abs(self.position[0]) > 1.5), False, info
 
 
+class Goal(gymnasium.Env):
+    """A point with a goal. Its observations are a Dict of Boxes, some of whose members have another kind in some steps.
+    Info is the same dict in all steps, and empty in most."""
+    observation_space = spaces.Dict({"goal": spaces.Box(-10, 10, (2,), numpy.float64),
+                                     "at": spaces.Box(-10, 10, (2, 2), numpy.float32),
+                                     "steps": spaces.Box(0, 100, (), numpy.int32)})
+    action_space = spaces.Box(-1, 1, (2,), numpy.float32)
+
+    def observe(self):
+        at = numpy.array([self.place, self.goal], numpy.float32)
+        return {"goal": self.goal.tolist() if self.steps % 7 == 3 else self.goal, "at": at[::-1] if self.steps % 7 == 4 else at,
+                "steps": numpy.array(self.steps + 0.5) if self.steps % 7 == 5 else numpy.array(self.steps, numpy.int32)}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.place, self.goal, self.steps, self.info = numpy.zeros(2), self.np_random.uniform(-1, 1, 2), 0, {}
+        return self.observe(), self.info
+
+    def step(self, action):
+        self.place, self.steps = self.place + action, self.steps + 1
+        self.info.clear()
+        if self.steps % 5 == 0:
+            self.info["is_success"] = self.steps > 20
+        return self.observe(), 0.0, self.steps == 30, False, self.info
+
+
 class Plain(gymnasium.Env):
     """Has one observation. Fails in the way and at the step that its options say. truncate: it has a time limit of
     its own. slow: seconds of a step."""
@@ -148,6 +174,7 @@ class Liar(Texts):
 
 
 gymnasium.register("Drift-v0", Drift, max_episode_steps=60)
+gymnasium.register("Goal-v0", Goal)
 gymnasium.register("Plain-v0", Plain)
 gymnasium.register("Bounds-v0", Bounds, max_episode_steps=20)
 gymnasium.register("Choices-v0", Choices, max_episode_steps=25)

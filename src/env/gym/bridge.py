@@ -178,7 +178,9 @@ class Spaces:
             self.flatten, flat = spaces.flatten, spaces.flatten_space(flat)
             if not isinstance(flat, spaces.Box):
                 raise EnvError(f"observations of {self.obs_space} have no fixed size")
-        self.obs_size = count(flat)
+        self.obs_size, self.obs_dtype, self.members = count(flat), flat.dtype, ()
+        if self.flatten:
+            self.members = members_of(spaces, self.obs_space)
 
         # Actions are numbers or one choice.
         action, self.actions = self.env.action_space, 0
@@ -204,6 +206,10 @@ class Spaces:
             rows = self.numpy.rint(rows)
         rows = rows.astype(self.dtype)
         return rows.reshape((len(rows), *self.shape)) if self.shape else [row.reshape(()) for row in rows]
+
+    def parts_of(self, row):
+        """(key, type of its numbers, shape, place in the row) of each member of a Dict of Boxes."""
+        return [(key, box.dtype, box.shape, row[place].reshape(box.shape)) for key, box, place in self.members]
 
     def observe(self, value, row):
         """Writes an observation to its row."""
@@ -281,7 +287,8 @@ class Local:
         # Views and methods that every step needs: making them takes as long as the step of a small task.
         last = self.first + len(self.all)
         self.actions = self.action[self.first:last]
-        self.rows = [(i, one.env.step, one.observe, self.obs[i]) for i, one in enumerate(self.all, self.first)]
+        self.rows = [(i, one.env.step, one.observe, self.obs[i], one.parts_of(self.obs[i]))
+                     for i, one in enumerate(self.all, self.first)]
 
     def wrong(self, wrong, i, function):
         """The error for a value of environment i that sac cannot take."""
@@ -307,26 +314,30 @@ class Local:
         return None
 
     def step_all(self):
-        reward, (terminated, truncated), write_info = self.reward, self.ends, self.info.write
-        array, shape = self.all[0].numpy.ndarray, self.rows[0][3].shape
+        reward, (terminated, truncated) = self.reward, self.ends
+        write_info, filled = self.info.write, self.info.filled
+        array, shape, dtype = self.all[0].numpy.ndarray, self.rows[0][3].shape, self.all[0].obs_dtype
         numbers = self.numbers
         i = self.first
         try:
-            for (i, step, observe, row), action in zip(self.rows, self.all[0].actions_of(self.actions)):
+            for (i, step, observe, row, parts), action in zip(self.rows, self.all[0].actions_of(self.actions)):
                 result = step(action)
                 if type(result) is not tuple or len(result) != 5:
                     result = check_tuple(result, "step", 5, "observation, reward, terminated, truncated, info")
                 obs, value, end, cut, info = result
 
                 # Most values have the kind that Gymnasium asks for, and need no conversion.
-                if type(obs) is array and obs.shape == shape and obs.dtype.kind in "fiub":
+                if type(obs) is array and obs.shape == shape and (obs.dtype is dtype or obs.dtype.kind in "fiub"):
                     row[:] = obs
-                else:
+                elif not parts or not write_parts(array, obs, parts):
                     observe(obs, row)
                 reward[i] = value if type(value) in numbers else number_of(value, "reward")
                 terminated[i] = end if type(end) is bool else truth_of(end, "terminated")
                 truncated[i] = cut if type(cut) is bool else truth_of(cut, "truncated")
-                write_info(i, info if type(info) is dict else check_info(info))
+                if type(info) is not dict:
+                    info = check_info(info)
+                if info or filled[i]:
+                    write_info(i, info)
         except Wrong as wrong:
             raise self.wrong(wrong, i, "step") from None
 
@@ -364,7 +375,10 @@ class Envs:
         return self.guarded(self.all.reset)
 
     def step(self):
-        return self.guarded(self.all.step)
+        try:
+            return self.all.step()
+        except BaseException as error:
+            return describe(error)
 
     def seed(self, seed):
         return self.guarded(lambda: self.all.seed(seed))

@@ -4,7 +4,6 @@
 #define Py_LIMITED_API 0x030b0000
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
-#include <fenv.h>
 #include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 
 #include "env/gym/gym.h"
 #include "util/embedded.h"
+#include "util/floats.h"
 
 #define EXPORT __attribute__((visibility("default")))
 #define TEXT_MAX 3500 /* bytes of an error text, which may hold a traceback */
@@ -34,17 +34,17 @@ typedef struct gym {
   char error[TEXT_MAX];
 } gym;
 
-/* Between enter and leave the calling thread holds Python's lock. leave also restores the floating-point environment
- * (rounding, flush to zero), which libraries that Python loads may change. */
+/* Between enter and leave the calling thread holds Python's lock. leave also restores the float modes, which
+ * libraries that Python loads may change. */
 typedef struct held {
   PyGILState_STATE state;
-  fenv_t floats;
+  sac_float_modes floats;
 } held;
 
 static held enter(void) {
   static _Thread_local int known;
   held h;
-  (void)fegetenv(&h.floats);
+  h.floats = sac_float_modes_get();
 
   /* Once per thread: take one hold that is never released. Python deletes its data of a foreign thread when the thread
    * releases its last hold. */
@@ -61,7 +61,7 @@ static held enter(void) {
 
 static void leave(const held* h) {
   PyGILState_Release(h->state);
-  (void)fesetenv(&h->floats);
+  sac_float_modes_restore(&h->floats);
 }
 
 /* Copies the text of a str, at most size - 1 bytes of it and a '\0'. */
@@ -162,8 +162,7 @@ EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
   }
 
   /* start Python, and restore the program's locale, which Python changes */
-  fenv_t floats;
-  (void)fegetenv(&floats);
+  const sac_float_modes floats = sac_float_modes_get();
   char* locale = setlocale(LC_ALL, NULL);
   locale = locale ? strdup(locale) : NULL;
   set_program(python);
@@ -177,7 +176,7 @@ EXPORT int sac_gym_start(const char* python, char* error, size_t size) {
   /* load our files, then release Python's lock: from now on each call takes it */
   const int failed = run_bridge(1, error, size);
   (void)PyEval_SaveThread();
-  (void)fesetenv(&floats);
+  sac_float_modes_restore(&floats);
   return failed;
 }
 

@@ -105,6 +105,32 @@ def array_of(numpy, value, what):
     return numpy.array([number_of(one, f"{what}[{k}]") for k, one in enumerate(array.reshape(-1))]).reshape(array.shape)
 
 
+def members_of(spaces, space):
+    """(key, space, place) of a Dict whose members are Boxes, in the order in which Gymnasium flattens it; () for other
+    spaces, and for large integers, which Gymnasium rounds twice."""
+    if not isinstance(space, spaces.Dict):
+        return ()
+    members, at = [], 0
+    for key, box in space.spaces.items():
+        if not isinstance(box, spaces.Box) or not (box.dtype.kind == "f" or box.dtype.kind in "biu" and box.dtype.itemsize <= 4):
+            return ()
+        members.append((key, box, slice(at, at + math.prod(box.shape))))
+        at += math.prod(box.shape)
+    return members
+
+
+def write_parts(array, value, parts):
+    """Writes a dict of arrays to their places. Returns False, with the row unfinished, for values of another kind."""
+    if type(value) is not dict:
+        return False
+    for key, dtype, shape, place in parts:
+        part = value.get(key)
+        if type(part) is not array or part.dtype is not dtype or part.shape != shape:
+            return False
+        place[...] = part
+    return True
+
+
 def check_info(info):
     if info is not None and not hasattr(info, "items"):
         raise Wrong(f"info is {shown(info)}, not a dict")
@@ -155,6 +181,7 @@ class Info:
 
     def __init__(self, memory, numpy):
         self.memory, self.at, self.fresh, self.last = memory, {}, [], {}
+        self.filled = [False] * (len(memory) // INFO_MAX)  # whether the row of an environment may have terms
         self.plain = {float, int, bool, numpy.float64, numpy.float32, numpy.bool_, numpy.int64, numpy.int32}
         self.array, self.numbers = numpy.ndarray, (float, int, numpy.floating, numpy.integer, numpy.bool_)
 
@@ -184,7 +211,7 @@ class Info:
         """Writes the terms of a step of environment i."""
         base, memory, at, plain = i * INFO_MAX, self.memory, self.at, self.plain
         memory[base:base + INFO_MAX] = BLANK
-        self.last[i] = info
+        self.last[i], self.filled[i] = info, bool(info)
         for key, value in info.items() if info else ():
             if type(value) in plain and (k := at.get(key, NEW)) >= 0:
                 if -FLOAT_MAX <= value <= FLOAT_MAX:
