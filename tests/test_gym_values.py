@@ -179,6 +179,14 @@ def test_forked_process_that_comes_back():
             assert len(rows(out / "seed_1/metrics.csv")) == 2
 
 
+def test_environment_that_exists_once():
+    with folder() as path:
+        once = {"start": "if hasattr(numpy, 'made'): raise RuntimeError('port in use')\nnumpy.made = 1"}
+        text = play(path, once, code=FAILED, **{"eval.every": 100})[0].stderr.splitlines()[0]
+        assert "evaluations need an environment of their own, unless eval.env=train: gym:odd:Odd-v0: create failed" in text, text
+        play(path, once, **{"eval.every": 100, "eval.env": "train"})
+
+
 def test_info_becomes_columns():
     with folder() as path:
         outs = []
