@@ -12,7 +12,7 @@ import numpy
 from support.gym_table import POINTER, Spec, table
 from support.program import SMALL, main, rows, sac, sets
 
-FAILED, NUMERIC = 1, 3
+FAILED, USAGE, NUMERIC = 1, 2, 3
 ENV = """
 import decimal, fractions, warnings
 import gymnasium, numpy
@@ -24,6 +24,7 @@ class Odd(gymnasium.Env):
 
     def __init__(self, **odd):
         self.odd = odd
+        exec(odd.get("start", ""), globals(), {"self": self})
         if "space" in odd:
             self.observation_space = eval(odd["space"])
 
@@ -40,6 +41,7 @@ class Odd(gymnasium.Env):
         end = self.t >= 20
         if "raise" in self.odd:
             int("many")  # the user's own line
+        exec(self.odd.get("run", ""), globals(), {"self": self})
         obs = self.value("obs", self.np_random.standard_normal(3).astype("f4"))
         info = {"reward/forward": 2, "speed": 1.0, "1st": 3, "a-b": 1, "a_b": 2, "text": "x", "array": numpy.zeros(3),
                 "none": None, 5: 1.0, "parts": {"leg": 0.5}, "one": numpy.ones((1, 1)), **({"is_success": self.t == 20} if end else {})}
@@ -47,7 +49,25 @@ class Odd(gymnasium.Env):
         return self.value("step", (obs, self.value("reward", -1.5), self.value("terminated", end),
                                    self.value("truncated", False), self.value("info", info)))
 
+class NoSeed(Odd):
+    def reset(self):
+        return self.observation_space.sample(), {}
+
+class Town(Odd):
+    def __init__(self, town):
+        super().__init__()
+
+class Blind(Odd):
+    observation_space = None
+
+class Heir(Odd):
+    pass
+
 gymnasium.register("Odd-v0", Odd)
+gymnasium.register("NoSeed-v0", NoSeed)
+gymnasium.register("Town-v0", Town)
+gymnasium.register("Blind-v0", Blind)
+gymnasium.register("Heir-v0", Heir)
 gymnasium.register("Limited-v0", Odd, max_episode_steps=50)
 """
 
@@ -125,11 +145,69 @@ def test_other_values_are_named():
         text = error_of(api, {"obs": "{'a': 1}", "space": "spaces.Dict(b=spaces.Box(-1, 1, (2,)))"})
         assert "does not fit Dict(" in text and "KeyError: 'b'" in text, text
         text = error_of(api, {"raise": 1}).splitlines()
-        assert "invalid literal for int()" in text[0] and "odd.py, line 27)" in text[0], text
+        assert "invalid literal for int()" in text[0] and "odd.py, line 28)" in text[0], text
 
         # Worker processes and the program show the same text.
         text = play(path, {"reward": "numpy.zeros(2)", "sac_workers": 2}, code=FAILED, **{"env.num_envs": 4})[0].stderr
         assert "reward has shape (2,)" in text and "odd.py" in text, text
+
+
+def test_errors_are_told_in_one_line():
+    cases = {
+        "NoSeed-v0": (FAILED, {}, "unexpected keyword argument 'seed'; Gymnasium's interface is reset(self, *, seed=None, options"),
+        "Town-v0": (USAGE, {}, "missing 1 required positional argument: 'town': set it as env.options.NAME=VALUE"),
+        "Blind-v0": (FAILED, {}, "observation_space is None, no space of Gymnasium"),
+        "Heir-v0": (FAILED, {"reward": "None"}, "reward is None, not a number (environment 0, Odd.step in "),
+    }
+    with folder() as path:
+        for env, (code, options, wanted) in cases.items():
+            text = play(path, options, env=env, code=code)[0].stderr
+            assert wanted in text and len(text.splitlines()) == 1, text
+
+        # The first line has the first line of an exception; half of a surrogate pair is text, too.
+        for run, wanted in (("raise RuntimeError('a fault\\nread the manual')", "step failed: RuntimeError: a fault ("),
+                            ("raise RuntimeError('name \\udcff')", "step failed: RuntimeError: name \\udcff (")):
+            text = play(path, {"run": run}, code=FAILED)[0].stderr.splitlines()
+            assert wanted in text[0], text
+
+
+def test_floods_are_short():
+    with folder() as path:
+        for workers in (0, 2):
+            run = "warnings.warn(f'step {self.t} of {id(self)} is odd')"
+            text = play(path, {"run": run, "sac_workers": workers}, **{"env.num_envs": 2})[0].stderr
+            assert 10 <= text.count("sac: warning of ") <= 20 and "further warnings of this line are not shown" in text, text
+            assert "UserWarning" not in text, text
+        text = play(path, {"info": "{f'k{hash(str(obs))}': 1.0}"})[0].stderr
+        assert text.count("sac: info: there are columns for 32 terms") == 1, text
+
+
+def test_numpy_that_raises():
+    with folder() as path:
+        tiny = {"start": "numpy.seterr(all='raise')", "obs": "numpy.full(3, 1e-300)"}
+        for workers in (0, 2):
+            play(path, dict(tiny, sac_workers=workers), **{"env.num_envs": 2})
+        text = play(path, {"obs": "numpy.full(3, 1e300)"}, code=NUMERIC)[0].stderr
+        assert "observation 0 is infinite" in text and len(text.splitlines()) == 1, text
+
+
+def test_forked_process_that_comes_back():
+    with folder() as path:
+        fork = "import os, sys\nif self.t == 5:\n    child = os.fork()\n    if child == 0: {}\n    os.waitpid(child, 0)"
+        for end, workers in (("sys.exit(0)", 0), ("raise RuntimeError('child')", 2), ("pass", 0)):
+            result, out = play(path, {"run": fork.format(end), "sac_workers": workers},
+                               **{"env.num_envs": 2, "train.steps": 40, "train.warmup_steps": 39, "log.every": 40})
+            assert "step failed" not in result.stderr, result.stderr
+            assert result.stderr.count("RuntimeError: child (") == ("child" in end) * 2, result.stderr
+            assert len(rows(out / "seed_1/metrics.csv")) == 2
+
+
+def test_environment_that_exists_once():
+    with folder() as path:
+        once = {"start": "if hasattr(numpy, 'made'): raise RuntimeError('port in use')\nnumpy.made = 1"}
+        text = play(path, once, code=FAILED, **{"eval.every": 100})[0].stderr.splitlines()[0]
+        assert "evaluations need an environment of their own, unless eval.env=train: gym:odd:Odd-v0: create failed" in text, text
+        play(path, once, **{"eval.every": 100, "eval.env": "train"})
 
 
 def test_info_becomes_columns():

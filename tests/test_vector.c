@@ -270,6 +270,7 @@ START_TEST(faults_are_named) {
       {"inf_reward", SAC_ERROR_NUMERIC, "step 6: inf_reward: reward is infinite in environment 1 of agent 0"},
       {"step_fails", SAC_ERROR_ENV, "step 6: step_fails: step failed: the motor is on fire"},
       {"silent", SAC_ERROR_ENV, "step 6: silent: step failed: it gives no reason"},
+      {"unstable", SAC_ERROR_NUMERIC, "step 6: unstable: the simulation is unstable"},
   };
   const uint64_t seeds[2] = {8, 9};
   sac_vector* v;
@@ -459,7 +460,7 @@ int main(void) {
                               LOOP(state_continues_to_the_bit, tasks),
                               CASE(damaged_state_is_refused),
                               CASE(actions_are_scaled_into_the_bounds),
-                              LOOP(faults_are_named, 6),
+                              LOOP(faults_are_named, 7),
                               LOOP(what_create_says_is_checked, 16),
                               CASE(foreign_tables_are_refused),
                               CASE(stateless_environments_start_their_next_episode),

@@ -326,9 +326,10 @@ static sac_status call_step(sac_vector* vector) {
   if (!failed) return SAC_OK;
 
   /* an unstable simulation ends a run as a value that is not finite does */
-  const char* text = failed == SAC_ERROR_NUMERIC ? sac_env_error_text(vector->api, vector->self) : NULL;
-  return text ? sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s", step_number(vector), vector->id, text)
-              : env_failed(vector, "step");
+  if (failed != SAC_ERROR_NUMERIC) return env_failed(vector, "step");
+  const char* text = sac_env_error_text(vector->api, vector->self);
+  return sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s", step_number(vector), vector->id,
+                  text ? text : "the simulation is unstable");
 }
 
 static sac_status call_info(sac_vector* vector) {

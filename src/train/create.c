@@ -155,6 +155,10 @@ static sac_status create_evaluator(sac_run* run, const sac_env_api* env) {
   if (run->vector->guard.on) sac_generators_keep(env);
   status = sac_evaluator_create(&run->evaluator, run->agent, &eval_env, (int32_t)episodes);
   if (run->vector->guard.on) sac_generators_restore(env);
+
+  /* some environments can exist only once */
+  if (status == SAC_ERROR_ENV && !eval_env.vector)
+    sac_fail_prefix("evaluations need an environment of their own, unless eval.env=train: ");
   SAC_TRY(status);
 
   /* allocate one result for each agent and episode */

@@ -27,7 +27,7 @@ static int bad_create(void** self, const char* id, int32_t n, const char* option
   for (int j = 0; j < 2; j++) env->low[j] = -1, env->high[j] = 1;
   env->error = "the motor is on fire";
   if (is(env, "create_fails")) return -1;
-  if (is(env, "silent")) env->error = NULL;
+  if (is(env, "silent") || is(env, "unstable")) env->error = NULL;
   if (is(env, "inf_low")) env->low[1] = -INFINITY;
   if (is(env, "nan_high")) env->high[1] = NAN;
   if (is(env, "huge_high")) env->high[1] = 1e30f;
@@ -78,6 +78,7 @@ static int bad_step(void* self, const float* action, float* obs, float* reward, 
     if (is(env, "nan_reward")) reward[i] = NAN;
     if (is(env, "inf_reward")) reward[i] = INFINITY;
     if (is(env, "step_fails") || is(env, "silent")) return 1;
+    if (is(env, "unstable")) return SAC_ERROR_NUMERIC;
   }
   return 0;
 }

@@ -16,7 +16,7 @@
  *  create_fails_early                               without an instance
  *  no_obs huge_obs no_action one_discrete wide_discrete negative_limit
  *  no_bounds inf_low nan_high huge_high swapped_bounds equal_bounds          what create says in the spec
- *  silent                                           step fails, and error gives NULL */
+ *  silent unstable                                  step fails (unstable: SAC_ERROR_NUMERIC), and error gives NULL */
 extern const sac_env_api bad_env;
 
 #endif

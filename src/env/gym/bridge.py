@@ -14,6 +14,9 @@ import warnings
 
 RECORD = "sac_record"    # SAC_GYM_RECORD of gym.h; what it does is in record.py
 TEXT_MAX = 2800          # characters of a traceback: sac's messages are short
+WARNINGS_MAX = 10        # of one line of code that are shown: some come with each step
+WARNED = {}              # how many there were, by file and line
+CHILD = False            # whether this process was forked by an environment
 START = None             # the folder in which each environment is made: some change it for those that come after
 
 
@@ -25,44 +28,20 @@ class EnvError(Exception):
         self.config = config
 
 
-def missing_package(error):
-    """The text for a package that an environment or the recorder lacks: Gymnasium's own, and how to install it."""
-    in_setup = any(word in str(error).lower() for word in ("box2d", "pygame", "mujoco", "moviepy"))
-    return f"{error} (in {sys.executable}{'; scripts/setup --gym installs it into .venv' if in_setup else ''})"
-
-
-def describe(error):
-    """An exception as text: its last line, then the traceback without the frames of these files."""
-    if isinstance(error, EnvError):
-        return str(error)
-    gymnasium = sys.modules.get("gymnasium")
-    if gymnasium and isinstance(error, gymnasium.error.DependencyNotInstalled):
-        return missing_package(error)
-
-    # The frames without these files, and the innermost that is the user's own: of no installed package.
-    own = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename != "<sac>"]
-    packages = tuple({os.path.dirname(os.__file__) + os.sep, *(f"{path}{os.sep}" for path in sys.path if path.endswith("-packages"))})
-    users = [frame for frame in own if not frame.filename.startswith((*packages, "<"))]
-    last = "".join(traceback.format_exception_only(error)).strip()
-
-    # A wrapper of Gymnasium that cannot take apart what the environment gave it.
-    if own and not users and ("to unpack" in last or "cannot unpack" in last) and own[-1].name in ("step", "reset"):
-        names = "observation, reward, terminated, truncated, info" if own[-1].name == "step" else "observation, info"
-        return f"{own[-1].name}() of the environment did not give ({names}), Gymnasium's interface, unlike gym's of old: {last}"
-    text = "Traceback (most recent call last):\n" + "".join(traceback.format_list(own)) + last
-
-    # The exception in one line, before all of it.
-    first = last.splitlines()[-1][:300] if last else type(error).__name__
-    if users:
-        first += f" ({users[-1].filename}, line {users[-1].lineno})"
-    return f"{first}\n{text if len(text) <= TEXT_MAX else '...' + text[-TEXT_MAX:]}"
-
-
 def show_warning(message, category, filename, lineno, file=None, line=None):
-    """A warning of Python code as one line on stderr, without the colours that Gymnasium puts into it."""
+    """A warning of Python code as one line on stderr, without the colours that Gymnasium puts into it. Those of one line
+    of code are shown a few times."""
+    if filename == "<sac>":  # a number that no float holds: sac checks all numbers itself
+        return
+    count = WARNED[filename, lineno] = WARNED.get((filename, lineno), 0) + 1
+    if count > WARNINGS_MAX:
+        return
+
+    # As one line.
     words = re.sub(r"\x1b\[[0-9;]*m", "", str(message)).removeprefix("WARN: ")
     words = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
-    print(f"sac: warning of {os.path.basename(filename)}:{lineno}: {words[:500]}", file=sys.stderr)
+    print(f"sac: warning of {os.path.basename(filename)}:{lineno}: {words[:500]}"
+          + (" (further warnings of this line are not shown)" if count == WARNINGS_MAX else ""), file=sys.stderr)
 
 
 class MuJoCoLog:
@@ -94,26 +73,6 @@ class MuJoCoLog:
 
 
 # --- the environments of one process ----------------------------------------------------------------------------------
-
-
-def nearest(gymnasium, name, before):
-    """What was probably meant by an id that is not registered. before: the ids that were, before PACKAGE was imported."""
-    import difflib
-
-    # The ids of the package: those that it registered now, or whose code is its own.
-    package, _, word = name.rpartition(":")
-    root = package.partition(".")[0]
-    own = [found for found, spec in gymnasium.registry.items() if package and (
-        found not in before or str(spec.entry_point).partition(":")[0].partition(".")[0] == root)]
-    near = difflib.get_close_matches(word, own, 1, 0.4)
-    if near:
-        return f"; nearest is gym:{package}:{near[0]}"
-    if package:
-        return f"; {package} registers {', '.join(sorted(own)[:5])}" if own else f"; {package} registers none"
-
-    # Ids of Gymnasium, also without their version.
-    found = difflib.get_close_matches(word, gymnasium.registry, 1, 0.6)
-    return f"; nearest is gym:{found[0]}" if found else ""
 
 
 def import_gymnasium():
@@ -152,6 +111,9 @@ def make(name, options):
     except TypeError as error:
         if "unexpected keyword argument" in str(error):
             raise EnvError(f"gym:{name}: env.options: {str(error).splitlines()[0][:300]}", True) from None
+        if lacks_argument(error.__cause__):
+            text = str(error.__cause__).splitlines()[0][:300]
+            raise EnvError(f"gym:{name}: {text}: set it as env.options.NAME=VALUE", True) from None
         raise
 
 
@@ -174,10 +136,13 @@ class Spaces:
 
         # Observations are one array of numbers, or can be flattened to one.
         self.obs_space, self.flatten, flat = self.env.observation_space, None, self.env.observation_space
+        if not isinstance(flat, spaces.Space):
+            raise EnvError(f"observation_space is {shown(flat)}, no space of Gymnasium: the constructor of the "
+                           "environment must set it")
         if not isinstance(flat, spaces.Box):
             self.flatten, flat = spaces.flatten, spaces.flatten_space(flat)
             if not isinstance(flat, spaces.Box):
-                raise EnvError(f"observations of {self.obs_space} have no fixed size")
+                raise EnvError(f"observations of {self.obs_space} have no fixed size: wrap the environment")
         self.obs_size, self.obs_dtype, self.members = count(flat), flat.dtype, ()
         if self.flatten:
             self.members = members_of(spaces, self.obs_space)
@@ -204,7 +169,11 @@ class Spaces:
             return self.start + rows[:, 0].astype(self.numpy.int64)
         if self.whole:
             rows = self.numpy.rint(rows)
-        rows = rows.astype(self.dtype)
+        try:
+            rows = rows.astype(self.dtype)
+        except FloatingPointError:  # after numpy.seterr(all="raise")
+            with self.numpy.errstate(all="ignore"):
+                rows = rows.astype(self.dtype)
         return rows.reshape((len(rows), *self.shape)) if self.shape else [row.reshape(()) for row in rows]
 
     def parts_of(self, row):
@@ -223,12 +192,13 @@ class Spaces:
         if value.size != row.size:
             raise Wrong(f"an observation has shape {value.shape}, {value.size} numbers; the space of observations "
                         f"has {row.size}")
-        row[:] = value.reshape(-1)
+        with self.numpy.errstate(all="ignore"):  # what no float holds becomes infinite or 0
+            row[:] = value.reshape(-1)
 
     def close(self):
         try:
             self.env.close()
-        except Exception:
+        except BaseException:  # also sys.exit()
             pass
 
 
@@ -299,8 +269,8 @@ class Local:
         for i, one in enumerate(self.all, self.first):
             if mask[i]:
                 # 31 bits: a seed that every generator of random numbers takes.
-                result = one.env.reset(seed=int(self.seeds[i]) >> 33)
                 try:
+                    result = reset_seeded(one.env, int(self.seeds[i]) >> 33)
                     one.observe(check_tuple(result, "reset", 2, "observation, info")[0], self.obs[i])
                 except Wrong as wrong:
                     raise self.wrong(wrong, i, "reset") from None
@@ -328,7 +298,10 @@ class Local:
 
                 # Most values have the kind that Gymnasium asks for, and need no conversion.
                 if type(obs) is array and obs.shape == shape and (obs.dtype is dtype or obs.dtype.kind in "fiub"):
-                    row[:] = obs
+                    try:
+                        row[:] = obs
+                    except FloatingPointError:  # after numpy.seterr(all="raise")
+                        observe(obs, row)
                 elif not parts or not write_parts(array, obs, parts):
                     observe(obs, row)
                 reward[i] = value if type(value) in numbers else number_of(value, "reward")
@@ -367,9 +340,14 @@ class Envs:
     def guarded(self, function):
         """What the function returns: None, or the names of the terms of info when there are new ones."""
         try:
-            return function()
+            result = function()
         except BaseException as error:  # also sys.exit() of an environment
+            if CHILD:
+                end_child(error)
             return describe(error)
+        if CHILD:
+            end_child()
+        return result
 
     def reset(self):
         return self.guarded(self.all.reset)
@@ -478,6 +456,12 @@ def open_envs(name, n, options):
     return opened, (obs_size, action_size, actions, limit, block, at[:10])
 
 
+def note_fork():
+    """Called in each process that Python code forks."""
+    global CHILD
+    CHILD = True
+
+
 def working_folder():
     try:
         return os.getcwd()
@@ -490,11 +474,17 @@ def create(name, n, options):
     global START
     START = working_folder()
     try:
-        return open_envs(name[4:], n, options)
+        opened = open_envs(name[4:], n, options)
+        if CHILD:
+            end_child()
+        return opened
     except BaseException as error:
+        if CHILD:
+            end_child(error)
         return getattr(error, "config", False) is True, describe(error)
 
 
+os.register_at_fork(after_in_child=note_fork)
 if OWN:  # module.c sets it when the interpreter is sac's own
     sys.meta_path.insert(0, MuJoCoLog)
     warnings.showwarning = show_warning

@@ -9,6 +9,7 @@ import sys
 INFO_MAX, INFO_NAME_MAX = 32, 63  # terms of info and letters of their names: SAC_ENV_INFO_* of sac/env.h
 FLOAT_MAX = (2 - 2**-23) * 2.0**127
 BLANK = memoryview(bytearray(b"\0\0\xc0\x7f" * INFO_MAX)).cast("f")  # NaN: a step without this term
+TERMS_MAX = 1000         # terms that are known: names that change with each step would take memory without end
 NEW, NONE = -1, -2       # terms that are seen for the first time, and those without a column
 SAID = set()             # lines that are shown already
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
@@ -29,8 +30,8 @@ class Wrong(EnvError):
 def origin(env, function):
     """Where the outermost class that is not Gymnasium's own defines this function: ", Arm.step in arm.py, line 7"."""
     while env is not None:
-        kind = type(env)
-        if not kind.__module__.startswith("gymnasium.") and function in vars(kind):
+        kind = next((one for one in type(env).__mro__ if function in vars(one)), object)
+        if not kind.__module__.startswith("gymnasium.") and kind is not object:
             try:
                 code = inspect.unwrap(vars(kind)[function]).__code__
             except AttributeError:  # written in C, for example
@@ -127,7 +128,10 @@ def write_parts(array, value, parts):
         part = value.get(key)
         if type(part) is not array or part.dtype is not dtype or part.shape != shape:
             return False
-        place[...] = part
+        try:
+            place[...] = part
+        except FloatingPointError:  # after numpy.seterr(all="raise")
+            return False
     return True
 
 
@@ -149,7 +153,7 @@ class Names:
     """The columns of all terms of info that were seen so far, for all environments of an instance."""
 
     def __init__(self):
-        self.names, self.at = [], {}
+        self.names, self.at, self.full = [], {}, False
 
     def add(self, keys):
         """Takes new terms, and says which have no column or one of another name. Returns whether there are new columns."""
@@ -168,7 +172,9 @@ class Names:
             say(f"info: '{text}' has no column, because another term has the name '{column}'")
             return NONE
         if len(self.names) == INFO_MAX:
-            say(f"info: there are columns for {INFO_MAX} terms; '{text}' and those that come after it have none")
+            if not self.full:
+                say(f"info: there are columns for {INFO_MAX} terms; '{text}' and those that come after it have none")
+            self.full = True
             return NONE
         if column != text:
             say(f"info: '{text}' is the column info/{column}")
@@ -202,7 +208,7 @@ class Info:
         if k >= 0:
             if -FLOAT_MAX <= value <= FLOAT_MAX:
                 self.memory[base + k] = value
-        elif k == NEW:
+        elif k == NEW and len(self.at) < TERMS_MAX:
             self.at[key] = NONE
             if all(isinstance(part, str) for part in (key if isinstance(key, tuple) else (key,))):
                 self.fresh.append(key)

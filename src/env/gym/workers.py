@@ -61,7 +61,7 @@ class Worker:
 
         # Start Python. It inherits only its own end of the channel, which we close here: so each side notices when the
         # other ends.
-        source = "\n".join(FILES[name] for name in ("bridge", "generators", "spaces", "values", "workers")).encode()
+        source = "\n".join(FILES[name] for name in ("bridge", "errors", "generators", "spaces", "values", "workers")).encode()
         self.channel, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
@@ -176,7 +176,11 @@ def answer(channel, function, *arguments):
         result = function(*arguments)
         data, success = b"" if result is None else json.dumps([None, result]).encode(), True
     except BaseException as error:
+        if CHILD:
+            end_child(error)
         data = json.dumps([getattr(error, "config", False) is True, describe(error)]).encode()
+    if CHILD:
+        end_child()
     send(channel, sized(data))
     return success
 
@@ -184,6 +188,7 @@ def answer(channel, function, *arguments):
 def work(channel):
     """The main function of a worker process."""
     sys.meta_path.insert(0, MuJoCoLog)
+    warnings.showwarning = show_warning
     local = None
 
     def seed_again(seed):
