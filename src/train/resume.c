@@ -24,6 +24,7 @@ typedef struct resume_point {
   char reason[800];            /* why not: what is damaged; "": some agents do not have that step */
   int64_t lost;                /* the step that a link `last` names although its checkpoint is gone; -1: none */
   int64_t reached;             /* of the last row of metrics */
+  sac_status unknown;          /* whether a step loads could not be told: why; OK: all was read */
   char config[SAC_YAML_BYTES]; /* text of the configuration that the checkpoint was saved with */
 } resume_point;
 
@@ -45,11 +46,14 @@ static int step_loads(const char* folder, uint64_t seed, int64_t step, resume_po
   /* look for the step in the agent's list */
   const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
   int32_t c = 0;
+  if (count < 0) point->unknown = SAC_ERROR_FILE;
   while (c < count && list[c] != step) c++;
-  if (c == count) return 0;
+  if (c >= count) return 0;
 
   /* check the file and its rows; keep the first reason, which is that of the newest checkpoint */
-  if (sac_checkpoint_probe(dir, step, point->config, sizeof point->config) == SAC_OK) return 1;
+  const sac_status status = sac_checkpoint_probe(dir, step, point->config, sizeof point->config);
+  if (status == SAC_OK) return 1;
+  if (status != SAC_ERROR_FORMAT) point->unknown = status;
   if (!point->reason[0]) (void)snprintf(point->reason, sizeof point->reason, "%s", sac_last_error());
   return 0;
 }
@@ -75,6 +79,7 @@ static sac_status newest_step(const char* folder, uint64_t seed, int64_t seeds, 
   for (int64_t p = 0; p < seeds; p++) {
     SAC_TRY(sac_folder_seed(folder, seed + (uint64_t)p, dir));
     const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
+    if (count < 0) return SAC_ERROR_FILE;
     for (int32_t c = 0; c < count; c++)
       if (list[c] < before && list[c] > *step) *step = list[c];
   }
@@ -103,6 +108,7 @@ static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t s
   int64_t step, before = INT64_MAX;
   sac_status status = SAC_OK;
   point->step = point->newest = -1;
+  point->unknown = SAC_OK;
   point->reason[0] = '\0';
   find_reached(folder, seed, seeds, point);
 
@@ -115,6 +121,14 @@ static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t s
       point->step = step;
       return SAC_OK;
     }
+
+    /* a disk or a server may fail for a moment: going on from an older step would give up what is saved */
+    if (point->unknown == SAC_ERROR_FILE)
+      return sac_fail(SAC_ERROR_FILE,
+                      "%s: step_%lld: %s; nothing is changed: try again, or move that file away to go on "
+                      "from an older checkpoint",
+                      folder, (long long)step, sac_last_error());
+    if (point->unknown != SAC_OK) return point->unknown;
     before = step;
   }
 
@@ -208,16 +222,24 @@ static void move_later_best(sac_run* run, int32_t p, int64_t step) {
 
 /* The return of the file `best`; -infinity if there is none. It may be better than the best return of the checkpoint: a
  * run that ends between two scheduled evaluations evaluates once more after its last checkpoint. */
-static double read_best_return(const char* dir) {
+static sac_status read_best_return(const char* dir, double* value) {
   char path[SAC_PATH_MAX];
   sac_safetensors* file = NULL;
-  double value = -INFINITY;
-  if (sac_path(path, "%s/checkpoints/best", dir) == SAC_OK && sac_safetensors_open(&file, path) == SAC_OK) {
+  sac_status status = SAC_OK;
+  *value = -INFINITY;
+  SAC_TRY(sac_path(path, "%s/checkpoints/best", dir));
+
+  /* a damaged file is worth nothing; one that cannot be read now must not be replaced by a worse one */
+  status = sac_safetensors_open(&file, path);
+  if (status == SAC_OK) {
     const char* text = sac_safetensors_metadata(file, "mean_return");
-    if (text) (void)sac_parse_real(text, &value);
+    if (text) (void)sac_parse_real(text, value);
+  } else if (status == SAC_ERROR_FORMAT || !sac_file_exists(path)) {
+    status = SAC_OK;
   }
   sac_safetensors_close(file);
-  return value;
+fail:
+  return status;
 }
 
 /* Restores agent p and its environments as they were at `step`. exact: set to 0 when the environment saves no state. */
@@ -234,7 +256,7 @@ static sac_status restore_agent(sac_run* run, int32_t p, int64_t step, int* exac
 
   /* restore the environments from the state that the checkpoint has put into env_state */
   SAC_TRY(sac_vector_state_set(run->vector, p, run->env_state + (size_t)p * run->env_state_size, exact));
-  run->best_return[p] = read_best_return(dir);
+  SAC_TRY(read_best_return(dir, &run->best_return[p]));
 
   /* delete later results: they will be made again, perhaps under another configuration */
   sac_run_delete_later(dir, step);
@@ -252,7 +274,9 @@ static sac_status restore_stopped_agent(sac_run* run, int32_t p) {
 
   /* load the newest checkpoint, whatever its step */
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
-  if (sac_checkpoint_list(dir, &newest, 1) == 1) SAC_TRY(sac_checkpoint_load(run->checkpoint[p], newest));
+  const int32_t count = sac_checkpoint_list(dir, &newest, 1);
+  if (count < 0) return SAC_ERROR_FILE;
+  if (count == 1) SAC_TRY(sac_checkpoint_load(run->checkpoint[p], newest));
 
   /* an evaluation of an earlier step goes on without it */
   if (run->evaluation_left >= 0) {
