@@ -205,9 +205,15 @@ def test_reads_that_fail():
             sac("resume", out, "--steps", 600)
             same_runs(whole / "seed_1", out / "seed_1")
 
+        # a folder that cannot be read is not one without a run
+        (half / "config.yaml").unlink()
+        line = one_line(sac("resume", half, code=FAILED, env={"LD_PRELOAD": str(LACK), "SAC_BROKEN": "half"}).stderr)
+        assert "cannot read folder" in line and "Input/output error" in line, line
+
         # rows whose file was moved aside when a kill came are still rows
         out = pathlib.Path(path, "aside")
         shutil.copytree(half, out, symlinks=True)
+        shutil.copy(whole / "config.yaml", out)
         (out / "seed_1/metrics.csv").rename(out / "seed_1/metrics.csv.aside")
         sac("resume", out, "--steps", 600)
         same_runs(whole / "seed_1", out / "seed_1")
