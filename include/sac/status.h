@@ -31,8 +31,8 @@ typedef enum sac_status {
 /* The code's name ("SAC_ERROR_FILE"), or "unknown status". Static storage. Any thread. */
 SAC_API const char* sac_status_name(sac_status status);
 
-/* The message of this thread's last call if it failed, otherwise "": in one line: what failed, where, and what to do. Valid until this
- * thread's next call into the library. "": nothing has failed. */
+/* The message of this thread's last call if it failed, otherwise "": in one line: what failed, where, and what to do.
+ * Valid until this thread's next call into the library. "": nothing has failed. */
 SAC_API const char* sac_last_error(void);
 
 #ifdef __cplusplus

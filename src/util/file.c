@@ -236,6 +236,11 @@ sac_status sac_file_begin(sac_file* file, const char* path) {
   file->crc = 0;
   sac_status status = SAC_OK;
 
+  /* a rename would put a file in the place of a device, such as /dev/null for root, and fails at a folder */
+  struct stat info;
+  if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+    return sac_fail(SAC_ERROR_FILE, "cannot write %s: it is not a file", path);
+
   /* Write to PATH.part. O_TRUNC: a killed process may have left one. */
   SAC_TRY(sac_path(file->path, "%s", path));
   SAC_TRY(sac_path(file->part, "%s.part", path));

@@ -64,7 +64,7 @@ typedef struct sac_file {
 /* Call begin, then put any number of times, then commit. A put, replace or commit that fails removes PATH.part and
  * leaves PATH as it was, but PATH is the new file already if only the last step, the sync of the folder, fails. After a
  * failure none of the three must be called. abandon removes PATH.part; it may be called at any time after begin, also
- * after a failure. Errors: FILE. */
+ * after a failure. Errors: FILE (also of begin: PATH is a folder or a device). */
 sac_status sac_file_begin(sac_file* file, const char* path);
 sac_status sac_file_put(sac_file* file, const void* bytes, size_t size);
 /* Replaces bytes that were put at `offset`. Does not change `size` and `crc`. */
