@@ -193,6 +193,8 @@ START_TEST(save_and_load) {
   /* bad arguments, and paths that cannot be used */
   ck_fails(sac_agent_save(NULL, path), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_save(agent, NULL), SAC_ERROR_ARGUMENT, "NULL");
+  ck_fails(sac_agent_save(agent, ""), SAC_ERROR_ARGUMENT, "path is empty");
+  ck_fails(sac_agent_load(&loaded, "", NULL), SAC_ERROR_ARGUMENT, "path is empty");
   ck_fails(sac_agent_save(agent, "/nonexistent/agent.safetensors"), SAC_ERROR_FILE, "/nonexistent");
   ck_fails(sac_agent_load(NULL, path, NULL), SAC_ERROR_ARGUMENT, "NULL");
 
@@ -251,6 +253,7 @@ START_TEST(run_arguments) {
   ck_fails(sac_run_steps(NULL, 1), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_run_save(NULL), SAC_ERROR_ARGUMENT, "NULL");
   ck_assert(sac_run_agent(NULL) == NULL && sac_run_folder(NULL) == NULL && sac_run_step(NULL) == 0);
+  sac_run_stop(NULL);
   sac_run_destroy(NULL);
   sac_config_destroy(config);
 }

@@ -313,7 +313,7 @@ START_TEST(damaged) {
   test_forget_checksum(good, good_size); /* which would hide the other checks; test_checksum.c is about it */
 
   /* what is not there, and a buffer that is too small */
-  ck_fails(sac_checkpoint_probe(dir, 499, NULL, 0), SAC_ERROR_FILE, "cannot be read (cannot read ");
+  ck_fails(sac_checkpoint_probe(dir, 499, NULL, 0), SAC_ERROR_FORMAT, "is damaged (cannot read ");
   ck_fails(sac_checkpoint_probe(dir, 500, config, sizeof config), SAC_ERROR_FORMAT, "'config' is missing or too long");
 
   /* a file that was cut; the run's message starts with "last checkpoint ", followed by this */
@@ -388,7 +388,7 @@ START_TEST(damaged_rows) {
 
   /* rows that are missing */
   ck_assert_int_eq(unlink(rows), 0);
-  ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FILE, "rows_0.bin: No such file");
+  ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, "rows_0.bin: No such file");
 
   /* more rows than the checkpoint counts: a run was killed after it wrote them, and goes on */
   char* longer = malloc(size + 5000);

@@ -188,6 +188,37 @@ def test_short_and_interrupted_calls():
         assert log.count("memory ") == 2, log  # of the start and of the resume: nothing is overwritten
 
 
+def test_reads_that_fail():
+    """A disk or server that cannot be read for a moment ends a resume, which changes nothing: no older step is taken in
+    place of the newest, and no file is begun anew."""
+    with folder() as path:
+        half, whole = pathlib.Path(path, "half"), pathlib.Path(path, "whole")
+        train(half, {"train.steps": 450})
+        shutil.copytree(half, whole, symlinks=True)
+        sac("resume", whole, "--steps", 600)
+        for name in ("step_450.safetensors", "rows_0.bin", "checkpoints", "best", "metrics.csv", "evaluations.csv", "config.yaml"):
+            out = pathlib.Path(path, "run-" + name)
+            shutil.copytree(half, out, symlinks=True)
+            env = {"LD_PRELOAD": str(LACK), "SAC_BROKEN": name}
+            line = one_line(sac("resume", out, "--steps", 600, code=FAILED, env=env).stderr)
+            assert name in line and "Input/output error" in line, line
+            sac("resume", out, "--steps", 600)
+            same_runs(whole / "seed_1", out / "seed_1")
+
+        # a folder that cannot be read is not one without a run
+        (half / "config.yaml").unlink()
+        line = one_line(sac("resume", half, code=FAILED, env={"LD_PRELOAD": str(LACK), "SAC_BROKEN": "half"}).stderr)
+        assert "cannot read folder" in line and "Input/output error" in line, line
+
+        # rows whose file was moved aside when a kill came are still rows
+        out = pathlib.Path(path, "aside")
+        shutil.copytree(half, out, symlinks=True)
+        shutil.copy(whole / "config.yaml", out)
+        (out / "seed_1/metrics.csv").rename(out / "seed_1/metrics.csv.aside")
+        sac("resume", out, "--steps", 600)
+        same_runs(whole / "seed_1", out / "seed_1")
+
+
 def test_rows_that_are_lost():
     """A run that goes on without some of its rows says so at its end, and exits 1."""
     with folder() as path:

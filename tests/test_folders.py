@@ -72,6 +72,28 @@ def test_names_of_default_folders():
         assert os.listdir(f"{path}/runs") == ["a_b_c_d_e_f.so"]
 
 
+def test_long_paths():
+    """A path is refused at the start, and not at the checkpoint whose name is too long for it."""
+    with folder() as path:
+        parts = pathlib.Path(path, *["d" * 200] * 4)
+        for length in (895, 896, 1000):
+            out = parts / ("e" * (length - len(str(parts)) - 1))
+            if length > 895:
+                refused(start(out), FAILED, f"has {length} bytes, 895 are the most: choose a shorter --out")
+                assert not out.exists()
+            else:
+                sac(*start(out))
+                sac("resume", out, "--steps", 220)
+
+
+def test_names_that_begin_with_a_dash():
+    with folder() as path:
+        result = sac(*[word for word in start("-x") if word != "--quiet"], cwd=path)
+        command = shlex.split(result.stdout.splitlines()[-1])
+        assert command[:3] == ["sac", "resume", "./-x"], command
+        sac(*command[1:], cwd=path)
+
+
 def test_empty_values():
     for name in ("--init", "--out", "--config", "--env", "--set"):
         refused(["train", name, ""], USAGE, f"value of {name} is empty")

@@ -362,7 +362,15 @@ START_TEST(unwritable_places) {
   ck_fails(sac_safetensors_write(test_path(file, "x"), t, 1, NULL, 0), SAC_ERROR_FILE, "file/x.part: Not a directory");
   ck_fails(sac_safetensors_write(test_path(folder, "no/x"), t, 1, NULL, 0), SAC_ERROR_FILE, "No such file");
   ck_ok(sac_make_folders(test_path(folder, "folder/in")));
-  ck_fails(sac_safetensors_write(test_path(folder, "folder"), t, 1, NULL, 0), SAC_ERROR_FILE, "folder: Is a directory");
+  ck_fails(sac_safetensors_write(test_path(folder, "folder"), t, 1, NULL, 0), SAC_ERROR_FILE,
+           "folder: it is not a file");
+
+  /* a device stays one */
+  const char* pipe = test_path(folder, "pipe");
+  ck_assert_int_eq(mkfifo(pipe, 0600), 0);
+  ck_fails(sac_safetensors_write(pipe, t, 1, NULL, 0), SAC_ERROR_FILE, "pipe: it is not a file");
+  struct stat info;
+  ck_assert(stat(pipe, &info) == 0 && S_ISFIFO(info.st_mode));
   ck_assert_int_eq(test_exists(test_path(folder, "folder.part")), 0);
   /* /dev/full fails like a full disk */
   const char* part = test_path(folder, "full.part");

@@ -107,6 +107,8 @@ START_TEST(words_of_a_shell) {
                                          {"a'b", "\"a'b\""},
                                          {"$x`y`\"z\"\\", "\"\\$x\\`y\\`\\\"z\\\"\\\\\""},
                                          {"a;b", "\"a;b\""},
+                                         {"-x", "./-x"},
+                                         {"-a b", "\"./-a b\""},
                                          {"", ""}};
   char word[SAC_WORD_MAX];
   for (size_t i = 0; i < sizeof words / sizeof *words; i++)

@@ -124,8 +124,8 @@ SAC_API sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, cons
  *
  * If a save fails, an older file at `path` stays as it was. load creates an agent from the file of either; FOLDER/last
  * is the newest step_N.safetensors of a folder. device: "auto", "cpu", "cuda:0"; NULL: as saved. Errors: ARGUMENT
- * (agent or path is NULL), FILE, NUMERIC (save: a value is not finite), FORMAT, SHAPE, CONFIG (no such device), MEMORY,
- * DEVICE. */
+ * (NULL, or path is empty), FILE (also: `path` is a folder or a device), NUMERIC (save: a value is not finite), FORMAT,
+ * SHAPE, CONFIG (no such device), MEMORY, DEVICE. */
 SAC_API sac_status sac_agent_save(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_save_all(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_load(sac_agent** agent, const char* path, const char* device);

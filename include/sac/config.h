@@ -27,8 +27,8 @@ SAC_API sac_status sac_config_create(sac_config** config);
 SAC_API sac_status sac_config_preset(sac_config* config, const char* env_id);
 
 /* Reads a YAML file of keys, of at most 1 MiB. Keys are nested mappings or dotted names. Aliases, tags and duplicate
- * keys are errors. On an error the configuration does not change. Errors: ARGUMENT (NULL), FILE, CONFIG (the message
- * has the file, the line, the key and the allowed values), MEMORY. */
+ * keys are errors. On an error the configuration does not change. Errors: ARGUMENT (NULL, or path is empty), FILE,
+ * CONFIG (the message has the file, the line, the key and the allowed values), MEMORY. */
 SAC_API sac_status sac_config_load(sac_config* config, const char* path);
 
 /* Sets one key from text: "optim.lr", "1e-3". Errors: ARGUMENT (NULL), CONFIG (the key is unknown, and the message

@@ -33,12 +33,12 @@ typedef struct sac_env_spec {
 
 /* An environment shares the process of its host. After each call the host's signal handlers and blocked signals, umask,
  * locale, float modes and working folder are put back, if the call has changed them; the working folder that an
- * environment has chosen is there again in its next call. A handler of its own for SIGCHLD or for timers may stay. exit,
- * abort, a C++ exception that leaves a function of the table, and a crash end the process, and lose what was learnt since
- * the last checkpoint: return an error instead.
+ * environment has chosen is there again in its next call. A handler of its own for SIGCHLD or for timers may stay.
+ * exit, abort, a C++ exception that leaves a function of the table, and a crash end the process, and lose what was
+ * learnt since the last checkpoint: return an error instead.
  *
- * The program sac keeps the signals that stop a run to itself, names the call and the step where an environment ends the
- * process, and sends what environments print to standard error.
+ * The program sac keeps the signals that stop a run to itself, names the call and the step where an environment ends
+ * the process, and sends what environments print to standard error.
  *
  * The table of functions. A function that returns int returns 0 for success. Any other value ends the run, with the
  * text of error(self). An instance is called from one thread at a time, but not always from the same one; see

@@ -79,7 +79,8 @@ SAC_API sac_status sac_run_steps(sac_run* run, int64_t n);
 SAC_API void sac_run_stop(sac_run* run);
 
 /* Asks sac_run_steps to write a checkpoint after the current step of the environments, also in an evaluation, and to go
- * on. This call and sac_run_stop are the only ones that are allowed from another thread or from a signal handler. */
+ * on. This call and sac_run_stop are the only ones that are allowed from another thread or from a signal handler.
+ * With NULL they do nothing. */
 SAC_API void sac_run_request_checkpoint(sac_run* run);
 
 /* The agent, which the run owns; the run folder; the steps made so far, per agent. For run NULL: NULL, NULL and 0. */

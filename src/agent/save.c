@@ -58,6 +58,7 @@ fail:
 
 sac_status sac_agent_save(const sac_agent* agent, const char* path) {
   if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save: agent or path is NULL");
+  if (!path[0]) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save: path is empty");
   return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, 0, NULL, 0));
 }
 
@@ -75,6 +76,7 @@ static int64_t most_rows(const sac_agent* agent) {
 
 sac_status sac_agent_save_all(const sac_agent* agent, const char* path) {
   if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save_all: agent or path is NULL");
+  if (!path[0]) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save_all: path is empty");
   const size_t bytes = (size_t)agent->shape.population * sizeof *agent->hold;
   const sac_state hold = {HOLD, SAC_U64, agent->hold, bytes, 0};
   return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, &hold, 1, most_rows(agent), NULL, 0));
@@ -112,6 +114,7 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   if (!out) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_load: agent is NULL");
   *out = NULL;
   if (!path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_load: path is NULL");
+  if (!path[0]) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_load: path is empty");
   sac_status status = SAC_OK;
   sac_safetensors* file = NULL;
   sac_config* config = NULL;

@@ -1,6 +1,7 @@
 #include "agent/steps.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,13 +26,20 @@ int64_t sac_step_of(const char* name) {
   return strcmp(name, again) == 0 ? step : -1;
 }
 
+static int32_t unreadable(const char* path) {
+  (void)sac_fail(SAC_ERROR_FILE, "cannot read folder %s: %s", path, strerror(errno));
+  return -1;
+}
+
 int32_t sac_steps_list(const char* path, int64_t* step, int32_t max) {
   int32_t count = 0;
   DIR* folder = opendir(path);
-  if (!folder) return 0;
+  if (!folder && (errno == ENOENT || errno == ENOTDIR)) return 0;
+  if (!folder) return unreadable(path);
 
-  /* keep the newest `max` steps */
-  for (struct dirent* entry; (entry = readdir(folder));) {
+  /* keep the newest `max` steps; readdir tells an error from the end by errno alone */
+  errno = 0;
+  for (struct dirent* entry; (entry = readdir(folder)); errno = 0) {
     const int64_t found = sac_step_of(entry->d_name);
     if (found < 0) continue;
 
@@ -41,6 +49,7 @@ int32_t sac_steps_list(const char* path, int64_t* step, int32_t max) {
       if (at < max) step[at] = step[at - 1];
     if (at < max) step[at] = found;
   }
+  if (errno != 0) count = unreadable(path);
   closedir(folder);
   return count;
 }
@@ -55,7 +64,8 @@ sac_status sac_steps_path(char path[SAC_PATH_MAX], const char* given) {
   SAC_TRY(sac_path(path, "%s", given));
   if (strcmp(last, LAST) != 0) return SAC_OK;
   SAC_TRY(sac_path(folder, "%.*s", slash ? (int)(last - given) : 1, slash ? given : "."));
-  if (sac_steps_list(folder, &newest, 1) != 1) return SAC_OK;
+  const int32_t count = sac_steps_list(folder, &newest, 1);
+  if (count < 1) return count < 0 ? SAC_ERROR_FILE : SAC_OK;
 
   /* put the name of the newest checkpoint in place of `last` */
   sac_step_name(name, newest);

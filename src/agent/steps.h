@@ -15,12 +15,13 @@ void sac_step_name(char name[SAC_STEP_NAME_MAX], int64_t step);
 /* The step of such a name, -1 for any other. */
 int64_t sac_step_of(const char* name);
 
-/* Lists the newest checkpoints of a folder, newest first. Returns how many, at most `max`. */
+/* Lists the newest checkpoints of a folder, newest first. Returns how many, at most `max`; none where there is no such
+ * folder; -1 where it cannot be read, which must not pass for an empty one: sac_last_error says why. */
 int32_t sac_steps_list(const char* folder, int64_t* step, int32_t max);
 
 /* The file that a user's path of a checkpoint or policy names. FOLDER/last is the newest checkpoint of that folder,
  * whether or not there is such a file: `last` is a link for people, which some file systems cannot have and a copy may
- * lose. Any other path is itself. Errors: FILE (too long). */
+ * lose. Any other path is itself. Errors: FILE (too long, or the folder cannot be read). */
 sac_status sac_steps_path(char path[SAC_PATH_MAX], const char* given);
 
 /* Opens the file that sac_steps_path finds. Errors: as sac_safetensors_open. */

@@ -180,6 +180,7 @@ sac_status sac_config_parse(sac_config* config, const char* text, size_t size, c
 
 sac_status sac_config_load(sac_config* config, const char* path) {
   if (!config || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_load: config or path is NULL");
+  if (!path[0]) return sac_fail(SAC_ERROR_ARGUMENT, "sac_config_load: path is empty");
   char name[SAC_FROM_MAX - 16] = "";
   shorten_path(name, path);
   sac_status status = SAC_OK;

@@ -97,7 +97,7 @@ void sac_checkpoint_destroy(sac_checkpoint* checkpoint) {
 
 int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max) {
   char path[SAC_PATH_MAX];
-  return sac_path(path, "%s/checkpoints", dir) == SAC_OK ? sac_steps_list(path, step, max) : 0;
+  return sac_path(path, "%s/checkpoints", dir) == SAC_OK ? sac_steps_list(path, step, max) : -1;
 }
 
 /* Counts the checkpoints of a seed folder. oldest: receives the step of the oldest; -1: none. */
@@ -362,6 +362,7 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
 
   /* other errors are not of the checkpoint, for example lack of memory */
   status = check_file(dir, path, step, config_text, config_size, NULL);
+  if (status == SAC_ERROR_FILE && sac_file_lost(path)) status = SAC_ERROR_FORMAT;
   if (status != SAC_ERROR_FORMAT && status != SAC_ERROR_FILE) return status;
 
   /* leave out the path at the start of the message: the log line names the checkpoint */

@@ -68,12 +68,14 @@ sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint, const char* spaces)
 
 #define SAC_CHECKPOINT_LIST_MAX 1024 /* checkpoints of one folder that a run looks at */
 
-/* Lists the steps of the newest checkpoints in a seed folder, newest first. Returns how many, at most `max`. */
+/* Lists the steps of the newest checkpoints in a seed folder, newest first. Returns how many, at most `max`; -1 where
+ * the folder cannot be read (sac_last_error). */
 int32_t sac_checkpoint_list(const char* dir, int64_t* step, int32_t max);
 
 /* Checks that step N loads (file and rows complete), without changing anything. config_text: receives its
- * configuration; may be NULL. On FILE and FORMAT the message continues "last checkpoint ...": "is cut short (header
- * 18212104 bytes, file 4096)", "is damaged (...)", "cannot be read (...)". */
+ * configuration; may be NULL. Errors: FORMAT (damaged, or a file is gone: the step is lost), FILE (a file is there and
+ * cannot be read, which may pass), MEMORY. On FILE and FORMAT the message continues "last checkpoint ...": "is cut
+ * short (header 18212104 bytes, file 4096)", "is damaged (...)", "cannot be read (...)". */
 sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text, size_t config_size);
 
 /* Gives the transitions of step N's replay to the sink, the oldest first. Errors: FILE, FORMAT, those of the sink. */

@@ -321,7 +321,9 @@ static sac_status check_seed_folders(const sac_run* run) {
   sac_status status = SAC_OK;
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
-    if (sac_checkpoint_list(dir, &newest, 1) == 1 && newest > 0)
+    const int32_t count = sac_checkpoint_list(dir, &newest, 1);
+    if (count < 0) return SAC_ERROR_FILE;
+    if (count == 1 && newest > 0)
       return sac_fail(SAC_ERROR_FILE, "%s holds a checkpoint of step %lld, but no config.yaml; choose another --out",
                       dir, (long long)newest);
   }

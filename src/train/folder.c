@@ -16,6 +16,7 @@
 #include "util/text.h"
 
 #define RUNS_SHOWN 3    /* runs that a message lists */
+#define PATH_ROOM 128   /* bytes of the longest path below a run folder: its seed, step and names of temporary files */
 #define NAME_TRIES 1000 /* suffixes -2, -3, ... of a folder name */
 
 int sac_folder_holds_run(const char* path) {
@@ -137,6 +138,10 @@ sac_status sac_folder_no_run(const char* path) {
   if (stat(path, &info) != 0) return sac_fail(SAC_ERROR_FILE, "%s: %s", path, strerror(errno));
   if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is not a run folder", path);
 
+  /* a folder of another user may hold one */
+  if (access(path, R_OK | X_OK) != 0)
+    return sac_fail(SAC_ERROR_FILE, "cannot read folder %s: %s", path, strerror(errno));
+
   /* a folder inside of a run, such as that of one agent: name the run */
   SAC_TRY(sac_path(parent, "%s", path));
   for (char* slash = strrchr(parent, '/'); slash && slash > parent; slash = strrchr(parent, '/')) {
@@ -209,6 +214,16 @@ fail:
   return status;
 }
 
+/* Refuses a path that leaves no room for those of its files: a later checkpoint would have a longer name. */
+static sac_status check_room(const sac_folder* folder) {
+  char here[SAC_PATH_MAX] = "";
+  if (folder->path[0] != '/' && !getcwd(here, sizeof here)) return SAC_OK; /* make_absolute says what to do */
+  const size_t length = (here[0] ? strlen(here) + 1 : 0) + strlen(folder->path);
+  if (length + PATH_ROOM < SAC_PATH_MAX) return SAC_OK;
+  return sac_fail(SAC_ERROR_FILE, "the whole path of %.60s... has %zu bytes, %d are the most: choose a shorter --out",
+                  folder->path, length, SAC_PATH_MAX - PATH_ROOM - 1);
+}
+
 sac_status sac_folder_create(sac_folder** out, const char* path, const char* env_id) {
   struct stat info;
   sac_folder* folder = NULL;
@@ -221,6 +236,7 @@ sac_status sac_folder_create(sac_folder** out, const char* path, const char* env
     SAC_TRY(create_named(folder, env_id));
   } else {
     SAC_TRY(set_path(folder, path));
+    SAC_TRY(check_room(folder));
     folder->created = stat(folder->path, &info) != 0;
     SAC_TRY(sac_make_folders(folder->path));
   }

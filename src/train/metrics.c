@@ -165,7 +165,11 @@ static sac_status csv_cut(csv* table, const void* text) {
   struct stat info;
   sac_status status = SAC_OK;
   SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY | O_CREAT));
-  if (fstat(table->fd, &info) == 0 && info.st_size <= (off_t)table->whole) return SAC_OK;
+  if (fstat(table->fd, &info) == 0 && info.st_size <= (off_t)table->whole) {
+    /* a kill while the file was replaced in two steps has left only the old one, which was read */
+    if (info.st_size < (off_t)table->whole) SAC_TRY(sac_write_at(table->fd, table->path, 0, text, table->whole));
+    return SAC_OK;
+  }
   if (ftruncate(table->fd, (off_t)table->whole) == 0) return SAC_OK;
 
   /* write the file again where the file system cannot shorten one */
@@ -186,7 +190,7 @@ static sac_status csv_open(csv* table, const char* dir, const char* name, const 
 
   /* read the file, unless it is new */
   SAC_TRY(sac_path(table->path, "%s/%s", dir, name));
-  if (last >= 0 && access(table->path, F_OK) == 0) SAC_TRY(sac_read_file(table->path, SIZE_MAX / 2, &text, &size));
+  if (last >= 0 && sac_file_exists(table->path)) SAC_TRY(sac_read_file(table->path, SIZE_MAX / 2, &text, &size));
 
   /* check the header; an incomplete one is left by a process that was killed */
   if (size > 0 && memcmp(text, header, size < header_size ? size : header_size) != 0) {

@@ -33,7 +33,9 @@ sac_status sac_run_read_progress(const char* dir, const sac_config* overrides, i
   /* find the newest checkpoint of any agent */
   for (int64_t p = 0; p < settings.seeds; p++) {
     SAC_TRY(sac_folder_seed(dir, (uint64_t)(settings.seed + p), seed_dir));
-    if (sac_checkpoint_list(seed_dir, &newest, 1) == 1 && newest > *step) *step = newest;
+    const int32_t count = sac_checkpoint_list(seed_dir, &newest, 1);
+    if (count < 0) SAC_TRY(SAC_ERROR_FILE);
+    if (count == 1 && newest > *step) *step = newest;
   }
 
   /* a run whose last evaluation was left has not ended */

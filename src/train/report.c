@@ -14,9 +14,13 @@
 /* --- log lines and time ------------------------------------------------------------------------------------------- */
 
 /* They are here because callbacks are called here, and a nonzero return value stops the run. */
-void sac_run_stop(sac_run* run) { atomic_store_explicit(&run->stop, 1, memory_order_relaxed); }
+void sac_run_stop(sac_run* run) {
+  if (run) atomic_store_explicit(&run->stop, 1, memory_order_relaxed);
+}
 
-void sac_run_request_checkpoint(sac_run* run) { atomic_store_explicit(&run->save, 1, memory_order_relaxed); }
+void sac_run_request_checkpoint(sac_run* run) {
+  if (run) atomic_store_explicit(&run->save, 1, memory_order_relaxed);
+}
 
 void sac_run_log(sac_run* run, const char* format, ...) {
   char line[2048];

@@ -10,125 +10,11 @@
 #include "formats/safetensors.h"
 #include "formats/yaml.h"
 #include "train/machine.h"
+#include "train/resume_point.h"
 #include "train/run.h"
 #include "util/error.h"
 #include "util/number.h"
 #include "util/text.h"
-
-/* --- which step --------------------------------------------------------------------------------------------------- */
-
-/* The step that a run resumes from. */
-typedef struct resume_point {
-  int64_t step;
-  int64_t newest;              /* the newest step of any agent; if later than `step`, it cannot be used */
-  char reason[800];            /* why not: what is damaged; "": some agents do not have that step */
-  int64_t lost;                /* the step that a link `last` names although its checkpoint is gone; -1: none */
-  int64_t reached;             /* of the last row of metrics */
-  char config[SAC_YAML_BYTES]; /* text of the configuration that the checkpoint was saved with */
-} resume_point;
-
-/* Whether agent `seed` stopped at or before `step`. Such an agent stays stopped, and need not have a checkpoint of
- * `step`. */
-static int stopped_before(const char* folder, uint64_t seed, int64_t step) {
-  char dir[SAC_PATH_MAX];
-  if (sac_folder_seed(folder, seed, dir) != SAC_OK) return 0;
-  const int64_t failed = sac_failed_step(dir);
-  return failed >= 0 && failed <= step;
-}
-
-/* Whether the checkpoint of `step` loads for agent `seed`. Fills point->config, or point->reason with what is wrong. */
-static int step_loads(const char* folder, uint64_t seed, int64_t step, resume_point* point) {
-  char dir[SAC_PATH_MAX];
-  int64_t list[SAC_CHECKPOINT_LIST_MAX];
-  if (sac_folder_seed(folder, seed, dir) != SAC_OK) return 0;
-
-  /* look for the step in the agent's list */
-  const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
-  int32_t c = 0;
-  while (c < count && list[c] != step) c++;
-  if (c == count) return 0;
-
-  /* check the file and its rows; keep the first reason, which is that of the newest checkpoint */
-  if (sac_checkpoint_probe(dir, step, point->config, sizeof point->config) == SAC_OK) return 1;
-  if (!point->reason[0]) (void)snprintf(point->reason, sizeof point->reason, "%s", sac_last_error());
-  return 0;
-}
-
-/* Whether the checkpoint of `step` loads for every agent that has not stopped by then, and for at least one. */
-static int step_loads_for_all(const char* folder, uint64_t seed, int64_t seeds, int64_t step, resume_point* point) {
-  int64_t good = 0, stopped = 0;
-
-  /* end at the first agent for which it does not load */
-  for (int64_t p = 0; p < seeds && good + stopped == p; p++) {
-    if (stopped_before(folder, seed + (uint64_t)p, step)) stopped++;
-    else good += step_loads(folder, seed + (uint64_t)p, step, point);
-  }
-  return good > 0 && good + stopped == seeds;
-}
-
-/* Finds the newest checkpoint before `before` that any agent has. step: receives its step; -1: none. */
-static sac_status newest_step(const char* folder, uint64_t seed, int64_t seeds, int64_t before, int64_t* step) {
-  char dir[SAC_PATH_MAX];
-  int64_t list[SAC_CHECKPOINT_LIST_MAX];
-  sac_status status = SAC_OK;
-  *step = -1;
-  for (int64_t p = 0; p < seeds; p++) {
-    SAC_TRY(sac_folder_seed(folder, seed + (uint64_t)p, dir));
-    const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
-    for (int32_t c = 0; c < count; c++)
-      if (list[c] < before && list[c] > *step) *step = list[c];
-  }
-fail:
-  return status;
-}
-
-/* Finds how far the agents had come: the latest step that a link `last` names although the checkpoint is gone, and that
- * of the last row of metrics. */
-static void find_reached(const char* folder, uint64_t seed, int64_t seeds, resume_point* point) {
-  char dir[SAC_PATH_MAX], path[SAC_PATH_MAX];
-  point->lost = point->reached = -1;
-  for (int64_t p = 0; p < seeds; p++) {
-    if (sac_folder_seed(folder, seed + (uint64_t)p, dir) != SAC_OK || sac_path(path, "%s/checkpoints", dir) != SAC_OK)
-      continue;
-    const int64_t lost = sac_steps_lost(path), reached = sac_metrics_reached(dir);
-    if (lost > point->lost) point->lost = lost;
-    if (reached > point->reached) point->reached = reached;
-  }
-}
-
-/* Finds the newest step that loads for all agents. Agents are saved one after another, so their lists differ when the
- * run was killed in between. */
-static sac_status find_resume_point(const char* folder, uint64_t seed, int64_t seeds, resume_point* point) {
-  char word[SAC_WORD_MAX];
-  int64_t step, before = INT64_MAX;
-  sac_status status = SAC_OK;
-  point->step = point->newest = -1;
-  point->reason[0] = '\0';
-  find_reached(folder, seed, seeds, point);
-
-  /* try the steps from the newest to the oldest */
-  for (;;) {
-    SAC_TRY(newest_step(folder, seed, seeds, before, &step));
-    if (step < 0) break;
-    if (point->newest < 0) point->newest = step;
-    if (step_loads_for_all(folder, seed, seeds, step, point)) {
-      point->step = step;
-      return SAC_OK;
-    }
-    before = step;
-  }
-
-  /* no step loads: files are damaged, or the agents have no step in common */
-  if (point->reason[0])
-    return sac_fail(SAC_ERROR_FORMAT,
-                    "%s: no checkpoint loads; the last %s; its weights may still be good: 'sac eval %s', or 'sac train "
-                    "--init' with that file",
-                    folder, point->reason, sac_text_word(word, folder));
-  return sac_fail(SAC_ERROR_FILE, "%s: its agents (seed %llu%s) have no checkpoint in common", folder,
-                  (unsigned long long)seed, seeds > 1 ? " and on" : "");
-fail:
-  return status;
-}
 
 /* --- configuration ------------------------------------------------------------------------------------------------ */
 
@@ -208,16 +94,24 @@ static void move_later_best(sac_run* run, int32_t p, int64_t step) {
 
 /* The return of the file `best`; -infinity if there is none. It may be better than the best return of the checkpoint: a
  * run that ends between two scheduled evaluations evaluates once more after its last checkpoint. */
-static double read_best_return(const char* dir) {
+static sac_status read_best_return(const char* dir, double* value) {
   char path[SAC_PATH_MAX];
   sac_safetensors* file = NULL;
-  double value = -INFINITY;
-  if (sac_path(path, "%s/checkpoints/best", dir) == SAC_OK && sac_safetensors_open(&file, path) == SAC_OK) {
+  sac_status status = SAC_OK;
+  *value = -INFINITY;
+  SAC_TRY(sac_path(path, "%s/checkpoints/best", dir));
+
+  /* a damaged file is worth nothing; one that cannot be read now must not be replaced by a worse one */
+  status = sac_safetensors_open(&file, path);
+  if (status == SAC_OK) {
     const char* text = sac_safetensors_metadata(file, "mean_return");
-    if (text) (void)sac_parse_real(text, &value);
+    if (text) (void)sac_parse_real(text, value);
+  } else if (status == SAC_ERROR_FORMAT || !sac_file_exists(path)) {
+    status = SAC_OK;
   }
   sac_safetensors_close(file);
-  return value;
+fail:
+  return status;
 }
 
 /* Restores agent p and its environments as they were at `step`. exact: set to 0 when the environment saves no state. */
@@ -234,7 +128,7 @@ static sac_status restore_agent(sac_run* run, int32_t p, int64_t step, int* exac
 
   /* restore the environments from the state that the checkpoint has put into env_state */
   SAC_TRY(sac_vector_state_set(run->vector, p, run->env_state + (size_t)p * run->env_state_size, exact));
-  run->best_return[p] = read_best_return(dir);
+  SAC_TRY(read_best_return(dir, &run->best_return[p]));
 
   /* delete later results: they will be made again, perhaps under another configuration */
   sac_run_delete_later(dir, step);
@@ -252,7 +146,9 @@ static sac_status restore_stopped_agent(sac_run* run, int32_t p) {
 
   /* load the newest checkpoint, whatever its step */
   SAC_TRY(sac_folder_seed(run->folder->path, run->agent->seed[p], dir));
-  if (sac_checkpoint_list(dir, &newest, 1) == 1) SAC_TRY(sac_checkpoint_load(run->checkpoint[p], newest));
+  const int32_t count = sac_checkpoint_list(dir, &newest, 1);
+  if (count < 0) return SAC_ERROR_FILE;
+  if (count == 1) SAC_TRY(sac_checkpoint_load(run->checkpoint[p], newest));
 
   /* an evaluation of an earlier step goes on without it */
   if (run->evaluation_left >= 0) {
@@ -282,7 +178,7 @@ static int has_evaluation(const sac_run* run, int64_t step) {
   double mean;
   int all = 1;
   for (int32_t p = 0; p < run->agent->shape.population; p++)
-    if (!stopped_before(run->folder->path, run->agent->seed[p], step))
+    if (!sac_stopped_before(run->folder->path, run->agent->seed[p], step))
       all &= sac_folder_seed(run->folder->path, run->agent->seed[p], dir) == SAC_OK &&
              sac_metrics_evaluated(dir, step, &mean);
   return all;
@@ -312,7 +208,7 @@ static int64_t evaluation_beside(const sac_run* run, int64_t step) {
   char dir[SAC_PATH_MAX];
   int64_t common = -1;
   for (int32_t p = 0; run->evaluator && p < run->agent->shape.population; p++) {
-    if (stopped_before(run->folder->path, run->agent->seed[p], step)) continue;
+    if (sac_stopped_before(run->folder->path, run->agent->seed[p], step)) continue;
     if (sac_folder_seed(run->folder->path, run->agent->seed[p], dir) != SAC_OK) return -1;
 
     /* a file of a later step belongs to a checkpoint that is not used */
@@ -392,13 +288,13 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
 
   /* all agents have the same terms of info: find them before the list of states is made */
   for (int32_t p = 0; p < run->agent->shape.population; p++)
-    if (!stopped_before(run->folder->path, run->agent->seed[p], step)) SAC_TRY(find_terms(run, p, step));
+    if (!sac_stopped_before(run->folder->path, run->agent->seed[p], step)) SAC_TRY(find_terms(run, p, step));
 
   /* restore stopped agents first: each agent overwrites the schedule and the clock of the run, which must end as those
    * of an agent that goes on */
   for (int stopped = 1; stopped >= 0; stopped--)
     for (int32_t p = 0; p < run->agent->shape.population; p++) {
-      if (stopped_before(run->folder->path, run->agent->seed[p], step) != stopped) continue;
+      if (sac_stopped_before(run->folder->path, run->agent->seed[p], step) != stopped) continue;
       SAC_TRY(sac_run_open_checkpoint(run, p));
       if (stopped) SAC_TRY(restore_stopped_agent(run, p));
       else SAC_TRY(restore(run, p, step, left, before, exact));
@@ -415,7 +311,8 @@ fail:
 /* --- resume ------------------------------------------------------------------------------------------------------- */
 
 /* Logs what is resumed, and everything that differs from an uninterrupted run. */
-static void log_resume(sac_run* run, const resume_point* point, const char* changes, const char* machine, int exact) {
+static void log_resume(sac_run* run, const sac_resume_point* point, const char* changes, const char* machine,
+                       int exact) {
   /* log the checkpoint */
   if (point->newest > point->step && point->reason[0])
     sac_run_log(run, "warning: last checkpoint %s; using step_%lld", point->reason, (long long)point->step);
@@ -452,7 +349,7 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
   char changes[2048] = "", machine[1024] = "";
   sac_config* folder = NULL;
   sac_settings* before = NULL;
-  resume_point* point = NULL;
+  sac_resume_point* point = NULL;
   int exact = 1;
   sac_status status = SAC_OK;
 
@@ -471,7 +368,7 @@ sac_status sac_run_resume(sac_run** out, const char* dir, const sac_config* over
   /* read the seeds from config.yaml, and everything else from a checkpoint */
   SAC_TRY(sac_folder_config_read(run->folder->path, &folder));
   SAC_TRY(sac_config_settings(folder, before));
-  SAC_TRY(find_resume_point(run->folder->path, (uint64_t)before->seed, before->seeds, point));
+  SAC_TRY(sac_resume_point_find(run->folder->path, (uint64_t)before->seed, before->seeds, point));
   SAC_TRY(merge_config(run, point->step, point->config, folder, overrides, before, changes, sizeof changes));
   sac_config_stay(run->config, sac_machine_stay(run->folder->path));
 

@@ -15,7 +15,7 @@ void sac_run_delete_later(const char* dir, int64_t step) {
 
   /* point `last` to a checkpoint that stays */
   const int32_t count = sac_checkpoint_list(dir, list, SAC_CHECKPOINT_LIST_MAX);
-  if (count == 0 || list[0] <= step) return;
+  if (count < 1 || list[0] <= step) return;
   sac_checkpoint_point_last(dir, step);
 
   /* delete later checkpoints; rename damaged ones, so that somebody can look at them */

@@ -257,11 +257,14 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];
   unsigned char header[HEADER_BYTES], wanted[HEADER_BYTES];
+  uint64_t size;
   int fd = -1;
 
   /* open the file and check its header */
   SAC_TRY(segment_path(s, part->segment, path));
-  SAC_TRY(sac_open(&fd, path, O_RDONLY));
+  status = sac_open_file(path, &fd, &size);
+  if (status == SAC_ERROR_FILE && sac_file_lost(path)) status = SAC_ERROR_FORMAT; /* its rows are gone */
+  if (status != SAC_OK) return status;
   SAC_TRY(sac_read_at(fd, path, 0, header, sizeof header));
   make_header(s, part->segment, wanted);
   if (memcmp(header, wanted, sizeof header) != 0) {

@@ -46,6 +46,8 @@ fail:
 }
 
 sac_status sac_source_step(const char* folder, int64_t* step, char file[SAC_PATH_MAX]) {
-  if (sac_checkpoint_list(folder, step, 1) == 0) return sac_fail(SAC_ERROR_FILE, "%s has no checkpoint", folder);
+  const int32_t count = sac_checkpoint_list(folder, step, 1);
+  if (count < 0) return SAC_ERROR_FILE;
+  if (count == 0) return sac_fail(SAC_ERROR_FILE, "%s has no checkpoint", folder);
   return sac_path(file, "%s/checkpoints/step_%lld.safetensors", folder, (long long)*step);
 }

@@ -37,11 +37,6 @@ sac_status sac_path(char path[SAC_PATH_MAX], const char* format, ...) {
   return sac_fail(SAC_ERROR_FILE, "path is longer than %d bytes: %.100s...", SAC_PATH_MAX - 1, path);
 }
 
-static int is_folder(const char* path) {
-  struct stat info;
-  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
 sac_status sac_make_folders(const char* path) {
   char part[SAC_PATH_MAX];
   sac_status status = sac_path(part, "%s", path);
@@ -58,8 +53,11 @@ sac_status sac_make_folders(const char* path) {
      * look at the folder itself. EEXIST without a folder: a file has its name. */
     if (*part && mkdir(part, 0777) != 0) {
       const int reason = errno;
-      if (!is_folder(part)) {
-        errno = reason == EEXIST ? ENOTDIR : reason;
+      struct stat info;
+      const int bad = stat(part, &info);
+      if (bad || !S_ISDIR(info.st_mode)) {
+        if (!bad) errno = ENOTDIR;
+        if (reason != EEXIST) errno = reason;
         return fail_errno("make folder", part);
       }
     }
@@ -154,9 +152,21 @@ sac_status sac_write_at(int fd, const char* path, uint64_t offset, const void* b
 /* The name of the old file while it is replaced in two steps. */
 static sac_status aside_path(char aside[SAC_PATH_MAX], const char* path) { return sac_path(aside, "%s.aside", path); }
 
+/* Whether an error says that there is no such file. After any other, a disk or a server that fails for a moment, the
+ * file may be there. */
+static int says_none(int reason) {
+  return reason == ENOENT || reason == ENOTDIR || reason == EACCES || reason == ELOOP || reason == ENAMETOOLONG;
+}
+
 int sac_file_exists(const char* path) {
   char aside[SAC_PATH_MAX];
-  return access(path, F_OK) == 0 || (aside_path(aside, path) == SAC_OK && access(aside, F_OK) == 0);
+  if (access(path, F_OK) == 0 || !says_none(errno)) return 1;
+  return aside_path(aside, path) == SAC_OK && access(aside, F_OK) == 0;
+}
+
+int sac_file_lost(const char* path) {
+  struct stat info;
+  return stat(path, &info) == 0 ? !S_ISREG(info.st_mode) : errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
 }
 
 sac_status sac_open_file(const char* path, int* fd, uint64_t* size) {
@@ -225,6 +235,11 @@ sac_status sac_file_begin(sac_file* file, const char* path) {
   file->size = 0;
   file->crc = 0;
   sac_status status = SAC_OK;
+
+  /* a rename would put a file in the place of a device, such as /dev/null for root, and fails at a folder */
+  struct stat info;
+  if (stat(path, &info) == 0 && !S_ISREG(info.st_mode))
+    return sac_fail(SAC_ERROR_FILE, "cannot write %s: it is not a file", path);
 
   /* Write to PATH.part. O_TRUNC: a killed process may have left one. */
   SAC_TRY(sac_path(file->path, "%s", path));

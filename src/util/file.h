@@ -24,8 +24,12 @@ sac_status sac_expand_home(char path[SAC_PATH_MAX], const char* text);
 sac_status sac_sync(int fd, const char* path);
 sac_status sac_sync_folder(const char* path);
 
-/* Whether there is something named `path` that sac_open_file would look at. */
+/* Whether there is something named `path` that sac_open_file would look at; also where a disk or a server fails to say
+ * so, so that nothing is written over a file that is there. */
 int sac_file_exists(const char* path);
+
+/* Whether the file is gone: nothing of that name is left, or something that is no regular file. */
+int sac_file_lost(const char* path);
 
 /* Opens a file with the flags of open, and O_CLOEXEC. The caller closes *fd, which is -1 on error. Errors: FILE. */
 sac_status sac_open(int* fd, const char* path, int flags);
@@ -60,7 +64,7 @@ typedef struct sac_file {
 /* Call begin, then put any number of times, then commit. A put, replace or commit that fails removes PATH.part and
  * leaves PATH as it was, but PATH is the new file already if only the last step, the sync of the folder, fails. After a
  * failure none of the three must be called. abandon removes PATH.part; it may be called at any time after begin, also
- * after a failure. Errors: FILE. */
+ * after a failure. Errors: FILE (also of begin: PATH is a folder or a device). */
 sac_status sac_file_begin(sac_file* file, const char* path);
 sac_status sac_file_put(sac_file* file, const void* bytes, size_t size);
 /* Replaces bytes that were put at `offset`. Does not change `size` and `crc`. */

@@ -164,6 +164,7 @@ const char* sac_text_word(char word[SAC_WORD_MAX], const char* path) {
   /* quote the word, with a backslash before what a shell reads inside of double quotes */
   word[0] = '\0';
   if (!plain) sac_text_append(word, SAC_WORD_MAX, &used, "\"");
+  if (path[0] == '-') sac_text_append(word, SAC_WORD_MAX, &used, "./"); /* or it would be an option */
   for (const char* c = path; *c; c++)
     sac_text_append(word, SAC_WORD_MAX, &used, "%s%c", !plain && strchr("\"\\$`", *c) ? "\\" : "", *c);
   if (!plain) sac_text_append(word, SAC_WORD_MAX, &used, "\"");

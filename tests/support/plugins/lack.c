@@ -2,9 +2,10 @@
  * ("flock=38,symlink=1"). Of rename only a call over an existing file fails, as on network file systems; `append` is
  * fopen with mode "a"; `lock` is fcntl with a lock. "short=1" writes at most 7 bytes at a time, "interrupt=1" gives
  * EINTR at every second call. "slow_mkdir=500" takes 500 ms to make a folder.
- * SAC_FULL names files that are full
- * once they have SAC_FULL_BYTES bytes. */
+ * SAC_FULL names files that are full once they have SAC_FULL_BYTES bytes. SAC_BROKEN names a file or folder that
+ * gives EIO where it is looked at or read. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -55,6 +56,21 @@ static int interrupted(void) {
   return 1;
 }
 
+/* Sets EIO and returns 1 if the last part of the path is SAC_BROKEN. */
+static int broken(const char* path) {
+  const char *name = getenv("SAC_BROKEN"), *slash = strrchr(path, '/');
+  if (!name || strcmp(slash ? slash + 1 : path, name) != 0) return 0;
+  errno = EIO;
+  return 1;
+}
+
+/* The same for an open file. */
+static int broken_file(int fd) {
+  char link[64], path[4096] = "";
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  return getenv("SAC_BROKEN") && readlink(link, path, sizeof path - 1) > 0 && broken(path);
+}
+
 int flock(int fd, int operation) { return fails("flock") ? -1 : (int)syscall(SYS_flock, fd, operation); }
 
 int fcntl(int fd, int command, ...) {
@@ -95,8 +111,17 @@ ssize_t pwrite(int fd, const void* bytes, size_t size, off_t offset) {
   return syscall(SYS_pwrite64, fd, bytes, lacks("short") && size > 7 ? (size_t)7 : size, offset);
 }
 ssize_t pread(int fd, void* bytes, size_t size, off_t offset) {
-  if (interrupted()) return -1;
+  if (interrupted() || broken_file(fd)) return -1;
   return syscall(SYS_pread64, fd, bytes, lacks("short") && size > 7 ? (size_t)7 : size, offset);
+}
+
+int access(const char* path, int mode) { return broken(path) ? -1 : (int)syscall(SYS_faccessat, AT_FDCWD, path, mode); }
+
+DIR* opendir(const char* path) {
+  DIR* (*next)(const char*);
+  void* symbol = dlsym(RTLD_NEXT, "opendir");
+  memcpy(&next, &symbol, sizeof next);
+  return broken(path) ? NULL : next(path);
 }
 
 FILE* fopen(const char* path, const char* mode) {
