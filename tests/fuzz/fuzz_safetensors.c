@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   sac_safetensors* file = NULL;
   const sac_status status = sac_safetensors_parse(&file, "fuzz", data, size);
   if (status != SAC_OK) {
-    if (file || status != SAC_ERROR_FORMAT || strncmp(sac_last_error(), "fuzz: ", 6) != 0) abort();
+    if (file || status != SAC_ERROR_FORMAT || strncmp(sac_last_error(), "fuzz", 4) != 0) abort();
     return 0;
   }
   size_t whole = 0;
