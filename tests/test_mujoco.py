@@ -273,7 +273,7 @@ def test_an_unstable_simulation_is_told_of_and_leaves_no_file():
     for timestep, unstable in ((0.01, False), (1, True)):
         with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
             pathlib.Path(folder, "model.xml").write_text(re.sub(r'timestep="[^"]*"', f'timestep="{timestep}"', model))
-            result = sac("train", "--env", "HalfCheetah-v5", "--out", "run", *sets(values), cwd=folder)
+            result = sac("train", "--env", "HalfCheetah-v5", "--out", "run", *sets(values), cwd=folder, code=3 if unstable else 0)
             assert sorted(os.listdir(folder)) == ["model.xml", "run"], os.listdir(folder)
             log = pathlib.Path(folder, "run/log.txt").read_text()
             warned = re.findall(r"warning: MuJoCo(?:, [0-9]+ times, the last)?: .* The simulation is unstable", log)

@@ -342,21 +342,27 @@ class Envs:
         try:
             result = function()
         except BaseException as error:  # also sys.exit() of an environment
-            if CHILD:
-                end_child(error)
-            return describe(error)
+            return self.failed(error)
         if CHILD:
             end_child()
         return result
 
+    def failed(self, error):
+        if CHILD:
+            end_child(error)
+        return describe(error)
+
     def reset(self):
         return self.guarded(self.all.reset)
 
-    def step(self):
+    def step(self):  # as guarded does, without the time of one more call
         try:
-            return self.all.step()
+            result = self.all.step()
         except BaseException as error:
-            return describe(error)
+            return self.failed(error)
+        if CHILD:
+            end_child()
+        return result
 
     def seed(self, seed):
         return self.guarded(lambda: self.all.seed(seed))
