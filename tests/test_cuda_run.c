@@ -49,9 +49,8 @@ static const struct {
     {"", 93}, /* a user's environment, which the host steps */
     {"env.num_envs=3 seeds=2 cuda.graph=false", 75},
     {TASK "train.overlap=2", 93},
-    {TASK "train.actor_delay_steps=30", 80}, /* while the actor is held */
-    {TASK "train.actor_delay_steps=30", 80}, /* while the actor is held */
     {"env.num_envs=3 train.overlap=4", 75},
+    {TASK "train.actor_delay_steps=30", 80}, /* while the actor is held */
 };
 #define RUNS (sizeof runs / sizeof *runs)
 
@@ -393,18 +392,24 @@ START_TEST(environment_that_fails) {
 END_TEST
 
 /* Held updates change neither weights nor moments; the first one after them changes both. */
+/* Held updates leave the actor's weights and moments as they are. The first update after them does not. */
 START_TEST(actor_is_held) {
+  /* a run that holds its actor for the first 30 updates */
   const char* folder = test_folder();
   float before[16], after[16];
   sac_run* run = begin(test_path(folder, "a"), TASK "train.actor_delay_steps=30", NULL);
   const size_t at = run->agent->tensors.net[SAC_ACTOR][0].weight[0];
   ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_WEIGHTS, 0, at, before, 16));
+
+  /* in these updates no bit changes */
   ck_ok(sac_run_steps(run, 90));
   ck_assert_uint_eq(run->agent->counters[0].updates, 30);
   ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_WEIGHTS, 0, at, after, 16));
   ck_same_bits(after, before, 16);
   ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_ADAM_V, 0, at, after, 16));
   for (int i = 0; i < 16; i++) ck_assert(after[i] == 0);
+
+  /* the next one learns */
   ck_ok(sac_run_steps(run, 1));
   ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_WEIGHTS, 0, at, after, 16));
   ck_assert(memcmp(before, after, sizeof before) != 0);
