@@ -419,7 +419,47 @@ START_TEST(actor_is_held) {
 }
 END_TEST
 
+/* Transitions that came along are kept on the device, and a resume is exact. */
+START_TEST(loaded_transitions_are_kept) {
+  /* a run to take them from */
+  const char* folder = test_folder();
+  const char *from = small_path(folder, "from"), *whole_path = small_path(folder, "whole"),
+             *parts_path = small_path(folder, "parts");
+  char sets[400];
+  sac_run* run = begin(from, TASK "train.steps=30 train.warmup_steps=20 seeds=2", NULL);
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+
+  /* the run in one go: its own transitions go round behind them */
+  (void)snprintf(sets, sizeof sets, TASK "replay.load=%s replay.offline_share=0.4 replay.capacity=70 seeds=2", from);
+  sac_run *whole = begin(whole_path, sets, NULL), *parts = begin(parts_path, sets, NULL);
+  const size_t floats = 30 * (size_t)whole->agent->row.floats;
+  float *before = calloc(floats, sizeof *before), *after = calloc(floats, sizeof *after);
+  ck_ok(whole->agent->backend->read(whole->agent, SAC_MEMORY_REPLAY, 1, 0, before, floats));
+  ck_ok(sac_run_steps(whole, 0));
+  ck_ok(whole->agent->backend->read(whole->agent, SAC_MEMORY_REPLAY, 1, 0, after, floats));
+  ck_same_bits(after, before, floats);
+
+  /* stopped and resumed */
+  ck_ok(sac_run_steps(parts, 93));
+  sac_run_stop(parts);
+  ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
+  sac_run_destroy(parts);
+  parts = again(parts_path, "", NULL, 0);
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  same_files(whole_path, parts_path, 2);
+  free(before);
+  free(after);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
 CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(acting_beside_updates, 2), CASE(actor_is_held),
-          LOOP(finished_and_continued, SOME), LOOP(bursts_change_no_bit, SOME), CASE(evaluation_changes_no_bit),
-          LOOP(rows_are_the_cpu_s, 2), LOOP(environments_are_the_host_s, 4), CASE(to_the_cpu_and_back),
-          LOOP(agents_that_are_no_longer_finite, 4), CASE(learning_that_blows_up), LOOP(environment_that_fails, 2))
+          CASE(loaded_transitions_are_kept), LOOP(finished_and_continued, SOME), LOOP(bursts_change_no_bit, SOME),
+          CASE(evaluation_changes_no_bit), LOOP(rows_are_the_cpu_s, 2), LOOP(environments_are_the_host_s, 4),
+          CASE(to_the_cpu_and_back), LOOP(agents_that_are_no_longer_finite, 4), CASE(learning_that_blows_up),
+          LOOP(environment_that_fails, 2))
