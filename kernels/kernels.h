@@ -32,6 +32,7 @@ typedef struct sac_device_state {
   uint64_t updates;                   // updates so far; written by target update
   uint64_t act;                       // observations acted on so far; written by act
   sac_adam_hold hold;                 // the updates that leave actor and temperature as they are
+  uint64_t fixed;                     // the first rows of the ring, which no push overwrites (kernels/ring.h)
   uint32_t alive;                     // 0: stopped; written by temperature update, which computes the statistics
   uint32_t ticket;                    // blocks of replay push that have finished; 0 between kernels
   sac_adam_step adam[SAC_ADAM_SETS];  // scalars of the next update; written by target update
@@ -143,6 +144,7 @@ typedef struct sac_replay_sample_args {
   sac_dims dims;
   sac_row_layout row;
   int64_t capacity;
+  int32_t offline;           // the first rows of the minibatch, which are drawn from the fixed rows if there are any
   int32_t with_next_action;  // 1: noise and columns for a' too
   float gamma;
 } sac_replay_sample_args;

@@ -3,6 +3,7 @@
 #include "kernels/cuda.cuh"
 #include "kernels/kernels.h"
 #include "kernels/random.h"
+#include "kernels/ring.h"
 
 namespace {
 
@@ -46,7 +47,7 @@ __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
   const size_t p = blockIdx.y, floats = static_cast<size_t>(a.row.floats), n = static_cast<size_t>(a.n);
   sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;
-  const uint64_t pushed = state->pushed;
+  const uint64_t pushed = state->pushed, fixed = state->fixed;
   sac_loads_first();
 
   // the transition that this thread writes, and which number of it
@@ -54,9 +55,10 @@ __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
   const size_t i = at / floats, place = at % floats;
   if (!alive) return;
 
-  // if n > C, only the last C rows are written
-  if (i < n && n - i <= static_cast<size_t>(a.capacity)) {
-    const uint64_t row = (pushed + i) % static_cast<uint64_t>(a.capacity);
+  // if more rows come than the ring holds, only the last ones are written
+  const uint64_t capacity = static_cast<uint64_t>(a.capacity);
+  if (i < n && n - i <= capacity - fixed) {
+    const uint64_t row = sac_ring_place(pushed + i, capacity, fixed);
     a.ring[(p * static_cast<size_t>(a.capacity) + row) * floats + place] =
         row_value(a, p * n + i, static_cast<int32_t>(place));
   }
@@ -69,7 +71,7 @@ constexpr int gather_numbers = 4;  // numbers of a row, and of its next observat
 
 // A warp gathers one row. Every lane draws the index: this is cheaper than to send it to the others.
 __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size_t lane, uint64_t seed, uint64_t pushed,
-                       uint64_t updates) {
+                       uint64_t updates, uint64_t fixed) {
   const size_t batch = static_cast<size_t>(a.dims.batch), obs = static_cast<size_t>(a.dims.obs),
                action = static_cast<size_t>(a.dims.action), critics = static_cast<size_t>(a.dims.critics);
   const size_t features = obs + action;
@@ -79,8 +81,9 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
   const uint64_t size = pushed < capacity ? pushed : capacity;
   const uint64_t block = sac_draw_block(updates, batch, SAC_INDICES_PER_BLOCK) + r / SAC_INDICES_PER_BLOCK;
   const sac_words words = sac_philox(seed, SAC_STREAM_SAMPLE, block);
-  const uint64_t index =
-      r % 2 ? sac_index(words.word[2], words.word[3], size) : sac_index(words.word[0], words.word[1], size);
+  const sac_ring_part part = sac_ring_part_of(r, static_cast<uint64_t>(a.offline), size, fixed);
+  const uint64_t index = part.first + (r % 2 ? sac_index(words.word[2], words.word[3], part.count)
+                                             : sac_index(words.word[0], words.word[1], part.count));
 
   // where the row comes from, and where it goes
   const float* row = a.ring + (p * static_cast<size_t>(a.capacity) + index) * static_cast<size_t>(a.row.floats);
@@ -157,14 +160,14 @@ __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_ar
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;
-  const uint64_t seed = state->seed, pushed = state->pushed, updates = state->updates;
+  const uint64_t seed = state->seed, pushed = state->pushed, updates = state->updates, fixed = state->fixed;
   sac_loads_first();
   if (!alive) return;
 
   // gather: one warp for each row
   if (blockIdx.x < gathering) {
     const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
-    if (r < static_cast<size_t>(a.dims.batch)) gather(a, p, r, threadIdx.x % SAC_WARP, seed, pushed, updates);
+    if (r < static_cast<size_t>(a.dims.batch)) gather(a, p, r, threadIdx.x % SAC_WARP, seed, pushed, updates, fixed);
     return;
   }
 

@@ -16,17 +16,21 @@ static const struct {
   int64_t capacity;
   uint64_t pushed;
   int pinned;
+  uint64_t fixed; /* first rows that are kept */
 } pushes[] = {
-    {1, 1, 1, 1, 1, 0, 0},
-    {1, 3, 1, 4, 10, 0, 0},
-    {3, 3, 1, 4, 10, 8, 0},                      /* wraps around */
-    {3, 17, 6, 31, 31, 5, 1},                    /* exactly the capacity; from pinned memory */
-    {3, 2, 3, 257, 300, (UINT64_C(1) << 40), 0}, /* beyond 32 bits, wraps around */
-    {1, 400, 1, 31, 40, 39, 0},
-    {1, 1, 400, 5, 7, 6, 1},
-    {3, 105, 8, 1000, 2000, 1500, 0},
-    {3, 3, 1, 25, 10, 4, 0}, /* more than the capacity: the last ones remain */
-    {1, 17, 6, 257, 7, 0, 0},
+    {1, 1, 1, 1, 1, 0, 0, 0},
+    {1, 3, 1, 4, 10, 0, 0, 0},
+    {3, 3, 1, 4, 10, 8, 0, 0},                      /* wraps around */
+    {3, 17, 6, 31, 31, 5, 1, 0},                    /* exactly the capacity; from pinned memory */
+    {3, 2, 3, 257, 300, (UINT64_C(1) << 40), 0, 0}, /* beyond 32 bits, wraps around */
+    {1, 400, 1, 31, 40, 39, 0, 0},
+    {1, 1, 400, 5, 7, 6, 1, 0},
+    {3, 105, 8, 1000, 2000, 1500, 0, 0},
+    {3, 3, 1, 25, 10, 4, 0, 0}, /* more than the capacity: the last ones remain */
+    {1, 17, 6, 257, 7, 0, 0, 0},
+    {3, 3, 1, 4, 10, 6, 0, 6},   /* the first rows after the fixed ones */
+    {3, 3, 1, 25, 10, 17, 1, 9}, /* one row for all others */
+    {1, 17, 6, 31, 300, 1234, 0, 255},
 };
 
 START_TEST(push) {
@@ -38,7 +42,11 @@ START_TEST(push) {
   const size_t ring_floats = (size_t)population * (size_t)capacity * (size_t)row.floats;
   cuda_case c = cuda_case_create((uint64_t)_i);
   sac_device_state* state = cuda_states(&c, population);
-  for (int p = 0; p < population; p++) state[p].pushed = pushes[_i].pushed + 3 * (uint64_t)p;
+  const uint64_t fixed = pushes[_i].fixed;
+  for (int p = 0; p < population; p++) {
+    state[p].pushed = pushes[_i].pushed + 3 * (uint64_t)p;
+    state[p].fixed = fixed;
+  }
 
   /* the rows to push, with a NaN among them */
   float *x = cuda_numbers(&c, rows * O, 9), *a = cuda_numbers(&c, rows * A, 1), *r = cuda_numbers(&c, rows, 5);
@@ -69,7 +77,8 @@ START_TEST(push) {
     cuda_open(&c, &args.state[p].pushed, 1);
     cuda_open(&c, &args.state[p].ticket, 1);
     for (size_t i = 0; i < (size_t)n; i++) {
-      const size_t place = (state[p].pushed + i) % (uint64_t)capacity, from = p * (size_t)n + i;
+      const size_t place = fixed + (state[p].pushed - fixed + i) % ((uint64_t)capacity - fixed);
+      const size_t from = p * (size_t)n + i;
       const size_t at = (p * (size_t)capacity + place) * (size_t)row.floats;
       cuda_open(&c, args.ring + at, row.floats);
       memset(ring + at, 0, (size_t)row.floats * sizeof(float));
@@ -100,16 +109,21 @@ END_TEST
 static const struct {
   int population, critics, batch, obs, action, with_next_action;
   int64_t capacity;
-  uint64_t pushed, updates;
+  uint64_t pushed, updates, fixed;
+  int offline; /* rows of the minibatch that are drawn from the fixed ones */
 } samples[] = {
-    {1, 1, 1, 1, 1, 1, 1, 1, 0},
-    {1, 2, 31, 3, 1, 1, 100, 40, 0}, /* not full yet */
-    {3, 2, 31, 3, 1, 0, 100, 100, 3},
-    {3, 3, 257, 17, 6, 1, 500, 1234, 77}, /* has wrapped around */
-    {1, 2, 257, 400, 1, 1, 60, 59, (UINT64_C(1) << 34) + 5},
-    {1, 1, 31, 1, 400, 1, 60, 61, 9},
-    {3, 5, 33, 31, 33, 0, 60, 7, 1},
-    {1, 2, 2000, 11, 3, 1, 3000, 2999, 123456},
+    {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0},
+    {1, 2, 31, 3, 1, 1, 100, 40, 0, 0, 0}, /* not full yet */
+    {3, 2, 31, 3, 1, 0, 100, 100, 3, 0, 0},
+    {3, 3, 257, 17, 6, 1, 500, 1234, 77, 0, 0}, /* has wrapped around */
+    {1, 2, 257, 400, 1, 1, 60, 59, (UINT64_C(1) << 34) + 5, 0, 0},
+    {1, 1, 31, 1, 400, 1, 60, 61, 9, 0, 0},
+    {3, 5, 33, 31, 33, 0, 60, 7, 1, 0, 0},
+    {1, 2, 2000, 11, 3, 1, 3000, 2999, 123456, 0, 0},
+    {1, 2, 31, 3, 1, 1, 100, 40, 0, 40, 7}, /* no other rows yet */
+    {3, 2, 257, 17, 6, 0, 500, 1234, 77, 300, 129},
+    {1, 1, 32, 3, 1, 1, 60, 61, 9, 59, 32}, /* fixed rows alone */
+    {1, 1, 31, 3, 1, 1, 60, 61, 9, 20, 0},  /* the others alone */
 };
 
 typedef struct minibatch_case {
@@ -208,6 +222,7 @@ START_TEST(sample) {
   for (size_t p = 0; p < s.P; p++) {
     state[p].pushed = samples[_i].pushed + p;
     state[p].updates = samples[_i].updates + 11 * p;
+    state[p].fixed = samples[_i].fixed > 0 ? samples[_i].fixed + p : 0;
   }
   float* ring = cuda_numbers(&c, s.P * s.capacity * s.floats, 3);
   ring[1] = NAN;
@@ -219,17 +234,21 @@ START_TEST(sample) {
       .dims = {samples[_i].population, samples[_i].batch, samples[_i].obs, samples[_i].action, samples[_i].critics},
       .row = row,
       .capacity = samples[_i].capacity,
+      .offline = samples[_i].offline,
       .with_next_action = of_next,
       .gamma = 0.97f};
 
   /* the rows and the noise that each agent must draw; a stopped one draws nothing */
-  uint64_t* index = cuda_host(&c, uint64_t, s.B);
+  uint64_t *index = cuda_host(&c, uint64_t, s.B), *kept = cuda_host(&c, uint64_t, s.B);
   for (size_t p = 0; p < s.P; p++) {
     if (!state[p].alive) continue;
     const uint64_t size = state[p].pushed < s.capacity ? state[p].pushed : s.capacity;
-    sac_fill_indices(state[p].seed, SAC_STREAM_SAMPLE, sac_draw_block(state[p].updates, s.B, SAC_INDICES_PER_BLOCK),
-                     s.B, size, index);
+    const uint64_t block = sac_draw_block(state[p].updates, s.B, SAC_INDICES_PER_BLOCK), fixed = state[p].fixed;
+    sac_fill_indices(state[p].seed, SAC_STREAM_SAMPLE, block, s.B, size - fixed, index);
+    sac_fill_indices(state[p].seed, SAC_STREAM_SAMPLE, block, s.B, fixed, kept);
     for (size_t r = 0; r < s.B; r++) {
+      const int from_fixed = fixed > 0 && (r < (size_t)samples[_i].offline || size == fixed);
+      index[r] = from_fixed ? kept[r] : fixed + index[r];
       ck_assert_uint_lt(index[r], size);
       m.index[p * s.B + r] = index[r];
       expect_row(&c, &s, &m, p, r, ring + (p * s.capacity + index[r]) * s.floats, of_next);

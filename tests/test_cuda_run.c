@@ -49,9 +49,8 @@ static const struct {
     {"", 93}, /* a user's environment, which the host steps */
     {"env.num_envs=3 seeds=2 cuda.graph=false", 75},
     {TASK "train.overlap=2", 93},
-    {TASK "train.actor_delay_steps=30", 80}, /* while the actor is held */
-    {TASK "train.actor_delay_steps=30", 80}, /* while the actor is held */
     {"env.num_envs=3 train.overlap=4", 75},
+    {TASK "train.actor_delay_steps=30", 80}, /* while the actor is held */
 };
 #define RUNS (sizeof runs / sizeof *runs)
 
@@ -393,18 +392,24 @@ START_TEST(environment_that_fails) {
 END_TEST
 
 /* Held updates change neither weights nor moments; the first one after them changes both. */
+/* Held updates leave the actor's weights and moments as they are. The first update after them does not. */
 START_TEST(actor_is_held) {
+  /* a run that holds its actor for the first 30 updates */
   const char* folder = test_folder();
   float before[16], after[16];
   sac_run* run = begin(test_path(folder, "a"), TASK "train.actor_delay_steps=30", NULL);
   const size_t at = run->agent->tensors.net[SAC_ACTOR][0].weight[0];
   ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_WEIGHTS, 0, at, before, 16));
+
+  /* in these updates no bit changes */
   ck_ok(sac_run_steps(run, 90));
   ck_assert_uint_eq(run->agent->counters[0].updates, 30);
   ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_WEIGHTS, 0, at, after, 16));
   ck_same_bits(after, before, 16);
   ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_ADAM_V, 0, at, after, 16));
   for (int i = 0; i < 16; i++) ck_assert(after[i] == 0);
+
+  /* the next one learns */
   ck_ok(sac_run_steps(run, 1));
   ck_ok(run->agent->backend->read(run->agent, SAC_MEMORY_WEIGHTS, 0, at, after, 16));
   ck_assert(memcmp(before, after, sizeof before) != 0);
@@ -414,7 +419,47 @@ START_TEST(actor_is_held) {
 }
 END_TEST
 
+/* Transitions that came along are kept on the device, and a resume is exact. */
+START_TEST(loaded_transitions_are_kept) {
+  /* a run to take them from */
+  const char* folder = test_folder();
+  const char *from = small_path(folder, "from"), *whole_path = small_path(folder, "whole"),
+             *parts_path = small_path(folder, "parts");
+  char sets[400];
+  sac_run* run = begin(from, TASK "train.steps=30 train.warmup_steps=20 seeds=2", NULL);
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+
+  /* the run in one go: its own transitions go round behind them */
+  (void)snprintf(sets, sizeof sets, TASK "replay.load=%s replay.offline_share=0.4 replay.capacity=70 seeds=2", from);
+  sac_run *whole = begin(whole_path, sets, NULL), *parts = begin(parts_path, sets, NULL);
+  const size_t floats = 30 * (size_t)whole->agent->row.floats;
+  float *before = calloc(floats, sizeof *before), *after = calloc(floats, sizeof *after);
+  ck_ok(whole->agent->backend->read(whole->agent, SAC_MEMORY_REPLAY, 1, 0, before, floats));
+  ck_ok(sac_run_steps(whole, 0));
+  ck_ok(whole->agent->backend->read(whole->agent, SAC_MEMORY_REPLAY, 1, 0, after, floats));
+  ck_same_bits(after, before, floats);
+
+  /* stopped and resumed */
+  ck_ok(sac_run_steps(parts, 93));
+  sac_run_stop(parts);
+  ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
+  sac_run_destroy(parts);
+  parts = again(parts_path, "", NULL, 0);
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+  same_files(whole_path, parts_path, 2);
+  free(before);
+  free(after);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
 CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(acting_beside_updates, 2), CASE(actor_is_held),
-          LOOP(finished_and_continued, SOME), LOOP(bursts_change_no_bit, SOME), CASE(evaluation_changes_no_bit),
-          LOOP(rows_are_the_cpu_s, 2), LOOP(environments_are_the_host_s, 4), CASE(to_the_cpu_and_back),
-          LOOP(agents_that_are_no_longer_finite, 4), CASE(learning_that_blows_up), LOOP(environment_that_fails, 2))
+          CASE(loaded_transitions_are_kept), LOOP(finished_and_continued, SOME), LOOP(bursts_change_no_bit, SOME),
+          CASE(evaluation_changes_no_bit), LOOP(rows_are_the_cpu_s, 2), LOOP(environments_are_the_host_s, 4),
+          CASE(to_the_cpu_and_back), LOOP(agents_that_are_no_longer_finite, 4), CASE(learning_that_blows_up),
+          LOOP(environment_that_fails, 2))

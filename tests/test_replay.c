@@ -73,6 +73,74 @@ START_TEST(ring) {
 }
 END_TEST
 
+/* The first rows of the ring are kept, and the others go round behind them. */
+START_TEST(fixed_rows_are_kept) {
+  enum { C = 10, FIXED = 4 };
+  sac_agent* agent = make(3, 2, 4, 2, 1, "10");
+  push_numbered(agent, 0, FIXED);
+  for (int p = 0; p < 2; p++) agent->fixed[p] = FIXED;
+
+  /* pushes that wrap around, and one that is larger than the ring */
+  const int32_t sizes[] = {1, 3, 4, 25, 2};
+  int64_t pushed = FIXED;
+  for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+    push_numbered(agent, pushed, sizes[s]);
+    pushed += sizes[s];
+    const size_t floats = (size_t)agent->row.floats;
+    float* rows = calloc(C * floats, sizeof *rows);
+    ck_ok(agent->backend->read(agent, SAC_MEMORY_REPLAY, 1, 0, rows, C * floats));
+
+    /* the fixed rows are the first transitions, the others the last ones */
+    for (int64_t i = 0; i < FIXED; i++)
+      ck_assert(rows[(size_t)i * floats + (size_t)agent->row.obs] == (float)i + 0.25f);
+    for (int64_t i = pushed - (C - FIXED) < FIXED ? FIXED : pushed - (C - FIXED); i < pushed; i++) {
+      const size_t place = FIXED + (size_t)((i - FIXED) % (C - FIXED));
+      ck_assert(rows[place * floats + (size_t)agent->row.obs] == (float)i + 0.25f);
+    }
+    free(rows);
+  }
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+static const struct {
+  int32_t batch, rows, threads; /* rows: those behind the fixed ones */
+  double share;
+  int32_t offline; /* rows of a minibatch from the fixed ones */
+} mixtures[] = {{257, 60, 3, 0.5, 129}, {257, 60, 1, 0.5, 129}, {256, 1, 2, 0.25, 64},
+                {31, 60, 1, 0.01, 0},   {100, 60, 2, 1, 100},   {100, 0, 2, 0.3, 100}};
+
+/* The first rows of a minibatch come from the fixed rows, the others from the rest, with the same random numbers. */
+START_TEST(fixed_rows_are_a_share) {
+  enum { FIXED = 40 };
+  const int32_t B = mixtures[_i].batch, offline = mixtures[_i].offline;
+  sac_agent* agent = make(3, 1, B, 2, mixtures[_i].threads, "1000");
+  agent->settings.offline_share = mixtures[_i].share;
+  push_numbered(agent, 0, FIXED + mixtures[_i].rows);
+  for (int p = 0; p < 2; p++) {
+    agent->fixed[p] = FIXED;
+    agent->counters[p].updates = 77;
+  }
+  ck_ok(agent->backend->stage(agent, SAC_STAGE_REPLAY_SAMPLE));
+
+  /* each row's index by Philox */
+  uint64_t *kept = calloc((size_t)B, sizeof *kept), *others = calloc((size_t)B, sizeof *others);
+  for (int p = 0; p < 2; p++) {
+    const uint64_t block = sac_draw_block(77, (uint64_t)B, SAC_INDICES_PER_BLOCK);
+    const sac_cpu_minibatch* m = &((const sac_cpu*)agent->storage)->minibatch[p];
+    sac_fill_indices(agent->seed[p], SAC_STREAM_SAMPLE, block, (size_t)B, FIXED, kept);
+    sac_fill_indices(agent->seed[p], SAC_STREAM_SAMPLE, block, (size_t)B, (uint64_t)mixtures[_i].rows, others);
+    for (int32_t r = 0; r < B; r++) {
+      const uint64_t index = r < offline ? kept[r] : FIXED + others[r];
+      ck_assert_uint_eq(m->index[r], index);
+      ck_assert(m->reward[r] == 2 * ((float)index + 0.25f * (float)p));
+    }
+  }
+  free(kept), free(others);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
 static const int shapes[][5] = {/* obs, action, batch, population, threads */
                                 {3, 1, 100, 1, 2},  {1, 1, 1, 1, 1},   {17, 6, 257, 1, 3},
                                 {33, 31, 31, 3, 2}, {40, 7, 64, 2, 1}, {32, 32, 33, 1, 2}};
@@ -158,6 +226,14 @@ START_TEST(samplers_draw_rows_of_the_ring) {
       ck_assert(isfinite(reward[b]) && discount[b] >= 0 && discount[b] <= 1);
     }
   }
+
+  /* with fixed rows, each row of a minibatch comes from its part of the ring, in any chunk */
+  view.fixed = 20;
+  const sac_draw draw = {.seed = 7, .batch = B, .offline = 13, .first = 8, .count = B - 8, .gamma = 0.9f};
+  uint64_t index[B];
+  float weight[B];
+  sampler->draw(&view, &draw, index, weight);
+  for (int b = 8; b < B; b++) ck_assert(b < 13 ? index[b - 8] < 20 : index[b - 8] >= 20 && index[b - 8] < C);
   free(state), free(rows);
   sac_agent_destroy(agent);
 }
@@ -301,5 +377,7 @@ START_TEST(sampler_that_learns) {
 }
 END_TEST
 
-CHECK_MAIN("replay", CASE(ring), LOOP(sample, SHAPES), LOOP(set_equals_sampled, SHAPES), CASE(indices_are_uniform),
+CHECK_MAIN("replay", CASE(ring), CASE(fixed_rows_are_kept),
+           LOOP(fixed_rows_are_a_share, sizeof mixtures / sizeof *mixtures), LOOP(sample, SHAPES),
+           LOOP(set_equals_sampled, SHAPES), CASE(indices_are_uniform),
            LOOP(samplers_draw_rows_of_the_ring, SAC_SAMPLER_COUNT), CASE(sampler_that_learns))

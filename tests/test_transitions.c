@@ -3,6 +3,7 @@
 
 #include "formats/safetensors.h"
 #include "support/same_run.h"
+#include "train/checkpoint.h"
 #include "train/transitions.h"
 
 enum { N = 5 };
@@ -90,6 +91,8 @@ START_TEST(of_a_run_and_exported) {
   float* again = rows_of(run, 0, 150);
   ck_same_bits(again, rows, 150 * floats);
   ck_fails(sac_transitions_export(test_path(folder, "none"), file, &count), SAC_ERROR_FILE, "none");
+  ck_fails(sac_transitions_export(test_path(folder, "b"), file, &count), SAC_ERROR_FILE,
+           "has the seeds 1 to 2: name one of its seed folders");
 
   /* the warm-up is over, as the replay is full enough: updates from the first step on */
   ck_ok(sac_run_steps(run, 10));
@@ -146,6 +149,11 @@ START_TEST(what_is_refused) {
   refused(folder, &d, "", SAC_ERROR_FORMAT, "no transitions");
   d = make_demo();
   refused(folder, &d, "replay.capacity=4 replay.batch=4", SAC_ERROR_CONFIG, "5 transitions, replay.capacity is 4");
+  refused(folder, &d, "replay.capacity=4 replay.batch=4 replay.offline_share=0.5", SAC_ERROR_CONFIG,
+          "5 transitions, which replay.offline_share keeps; replay.capacity is 4");
+  refused(folder, &d, "replay.capacity=5 replay.batch=4 replay.offline_share=0.5", SAC_ERROR_CONFIG, "above them");
+  refused(folder, &d, "replay.batch=4 replay.offline_share=0.1", SAC_ERROR_CONFIG, "0.1 of replay.batch 4 is no row");
+  refused(folder, &d, "replay.load= replay.offline_share=0.1", SAC_ERROR_CONFIG, "set replay.load");
   refused(folder, &d, "replay.load=/nowhere", SAC_ERROR_FILE, "/nowhere");
   test_folder_remove();
 }
@@ -178,4 +186,77 @@ START_TEST(resumed) {
 }
 END_TEST
 
-CHECK_MAIN("transitions", CASE(of_a_run_and_exported), CASE(demonstrations), CASE(what_is_refused), LOOP(resumed, 3))
+/* Transitions that are kept are there whatever is pushed, in the files too, and a resume is exact. */
+START_TEST(kept) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char *folder = test_folder(), *path = small_path(folder, "demo"), *file = small_path(folder, "file");
+  const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
+  const char* sets = _i == 0 ? "replay.capacity=60 replay.offline_share=0.25 seeds=2"
+                             : "replay.capacity=60 replay.offline_share=0.25 seeds=2 train.overlap=3";
+  const demo d = make_demo();
+  write_demo(path, &d);
+  sac_run *whole = load(folder, "whole", path, sets), *parts;
+  const size_t floats = (size_t)whole->agent->row.floats;
+  float* before = rows_of(whole, 1, N);
+  ck_ok(sac_run_steps(whole, 0));
+  ck_assert_uint_eq(whole->agent->fixed[1], N);
+  float* rows = rows_of(whole, 1, 60);
+  ck_same_bits(rows, before, N * floats);
+
+  /* stopped when the ring has wrapped around, and resumed without the file */
+  parts = load(folder, "parts", path, sets);
+  ck_ok(sac_run_steps(parts, 130));
+  sac_run_stop(parts);
+  ck_fails(sac_run_steps(parts, 0), SAC_STOPPED, "");
+  sac_run_destroy(parts);
+  ck_ok(remove(path) == 0 ? SAC_OK : SAC_ERROR_FILE);
+  ck_ok(sac_run_resume(&parts, parts_path, NULL, &fake_env_api, NULL));
+  ck_assert_uint_eq(parts->agent->fixed[1], N);
+  ck_ok(sac_run_steps(parts, 0));
+  same_state(whole, parts);
+  same_files(whole_path, parts_path, 2);
+  sac_run_destroy(whole);
+  sac_run_destroy(parts);
+
+  /* an export has them first, then the run's own from the oldest on */
+  int64_t count;
+  ck_ok(sac_transitions_export(test_path(whole_path, "seed_2"), file, &count));
+  ck_assert_int_eq(count, 60);
+  parts = load(folder, "again", file, "");
+  const size_t oldest = (200 % (60 - N)) * floats, others = (60 - N) * floats;
+  float* again = rows_of(parts, 0, 60);
+  ck_same_bits(again, rows, N * floats);
+  ck_same_bits(again + N * floats, rows + N * floats + oldest, others - oldest);
+  ck_same_bits(again + N * floats + others - oldest, rows + N * floats, oldest);
+  sac_run_destroy(parts);
+  free(before);
+  free(rows);
+  free(again);
+  test_folder_remove();
+}
+END_TEST
+
+/* A damaged list of the rows that are kept is noticed, as is a changed row. */
+START_TEST(kept_rows_are_checked) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char *folder = test_folder(), *path = small_path(folder, "demo"), *run_path = small_path(folder, "run");
+  const demo d = make_demo();
+  write_demo(path, &d);
+  sac_run* run = load(folder, "run", path, "replay.capacity=60 replay.offline_share=0.5");
+  ck_ok(sac_run_steps(run, 100));
+  ck_ok(sac_run_save(run));
+  sac_run_destroy(run);
+
+  /* change one bit of the first row */
+  const char* seed = test_path(run_path, "seed_1");
+  const int64_t step = 100;
+  ck_ok(sac_checkpoint_probe(seed, step, NULL, 0));
+  FILE* file = fopen(test_path(seed, "replay/loaded_0.bin"), "r+b");
+  ck_assert(file && fseek(file, 64, SEEK_SET) == 0 && fputc(1, file) == 1 && fclose(file) == 0);
+  ck_fails(sac_checkpoint_probe(seed, step, NULL, 0), SAC_ERROR_FORMAT, "replay/loaded_0.bin: damaged (checksum");
+  test_folder_remove();
+}
+END_TEST
+
+CHECK_MAIN("transitions", CASE(of_a_run_and_exported), CASE(demonstrations), CASE(what_is_refused), LOOP(resumed, 3),
+           LOOP(kept, 2), CASE(kept_rows_are_checked))

@@ -166,11 +166,12 @@ static sac_status allocate(sac_agent* agent) {
   agent->seed = calloc(p, sizeof *agent->seed);
   agent->counters = calloc(p, sizeof *agent->counters);
   agent->hold = calloc(p, sizeof *agent->hold);
+  agent->fixed = calloc(p, sizeof *agent->fixed);
   agent->alive = calloc(p, sizeof *agent->alive);
   agent->stats = calloc(p, sizeof *agent->stats);
   agent->totals = calloc(p, sizeof *agent->totals);
   if (!agent->staging || !agent->action_centre || !agent->action_half || !agent->seed || !agent->counters ||
-      !agent->hold || !agent->alive || !agent->stats || !agent->totals)
+      !agent->hold || !agent->fixed || !agent->alive || !agent->stats || !agent->totals)
     return sac_fail(SAC_ERROR_MEMORY, "no memory for %zu agents", p);
   return SAC_OK;
 }
@@ -290,6 +291,7 @@ void sac_agent_destroy(sac_agent* agent) {
   free(agent->seed);
   free(agent->counters);
   free(agent->hold);
+  free(agent->fixed);
   free(agent->alive);
   free(agent->stats);
   free(agent->totals);

@@ -72,17 +72,25 @@ static int64_t most_rows(const sac_agent* agent) {
   return most;
 }
 
-#define HOLD "actor_hold" /* (P * 2) the updates in which each agent's actor is held */
+#define HOLD "actor_hold"    /* (P * 2) the updates in which each agent's actor is held */
+#define FIXED "replay_fixed" /* (P) the first rows of each ring, which are kept; left out if there are none */
 
 sac_status sac_agent_save_all(const sac_agent* agent, const char* path) {
   if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save_all: agent or path is NULL");
   if (!path[0]) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save_all: path is empty");
-  const size_t bytes = (size_t)agent->shape.population * sizeof *agent->hold;
-  const sac_state hold = {HOLD, SAC_U64, agent->hold, bytes, 0};
-  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, &hold, 1, most_rows(agent), NULL, 0));
+  const size_t population = (size_t)agent->shape.population;
+  const sac_state states[] = {{HOLD, SAC_U64, agent->hold, population * sizeof *agent->hold, 0},
+                              {FIXED, SAC_U64, agent->fixed, population * sizeof *agent->fixed, 0}};
+
+  /* an agent without fixed rows has no list of them */
+  int32_t count = 1;
+  for (size_t p = 0; p < population; p++)
+    if (agent->fixed[p] > 0) count = 2;
+  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, states, count, most_rows(agent), NULL, 0));
 }
 
-/* Reads what sac_agent_save_all adds: the replay, and when the actors are held. The counters have been read. */
+/* Reads what sac_agent_save_all adds: the replay, its fixed rows, and when the actors are held. The counters have been
+ * read. */
 static sac_status read_all(sac_agent* agent, const sac_safetensors* file) {
   const int64_t population = agent->shape.population, rows = most_rows(agent), held = 2 * population;
   const int64_t dims[3] = {population, rows, agent->row.floats};
@@ -93,6 +101,14 @@ static sac_status read_all(sac_agent* agent, const sac_safetensors* file) {
   SAC_TRY(sac_safetensors_get(file, HOLD, SAC_U64, 1, &held, NULL));
   memcpy(agent->hold, sac_safetensors_find(file, HOLD)->data, (size_t)population * sizeof *agent->hold);
   if (rows == 0) return SAC_OK;
+
+  /* fixed rows leave room for others */
+  if (sac_safetensors_find(file, FIXED)) {
+    SAC_TRY(sac_safetensors_get(file, FIXED, SAC_U64, 1, &population, agent->fixed));
+    for (int64_t p = 0; p < population; p++)
+      if (agent->fixed[p] > agent->counters[p].pushed || agent->fixed[p] >= (uint64_t)agent->shape.capacity)
+        return sac_fail(SAC_ERROR_FORMAT, "%s: damaged (its list '" FIXED "')", file->path);
+  }
 
   /* refuse rows that are not finite */
   SAC_TRY(sac_safetensors_get(file, SAC_REPLAY_TENSOR, SAC_F32, 3 - skip, dims + skip, NULL));

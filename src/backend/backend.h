@@ -59,12 +59,13 @@ struct sac_agent {
   int32_t max_episode_steps; /* of the environment */
   double target_entropy;     /* Hbar in nats; from the algorithm if the key is "auto" */
 
-  uint64_t* seed;                  /* (P) the random key of agent p */
-  sac_counters* counters;          /* (P) */
-  sac_adam_hold* hold;             /* (P) the updates that leave actor and temperature as they are */
-  uint8_t* alive;                  /* (P) 0: stopped, as a value was not finite; backends skip the agent */
-  sac_update_stats* stats;         /* (P) of the last update */
-  sac_totals* totals;              /* (P) */
+  uint64_t* seed;          /* (P) the random key of agent p */
+  sac_counters* counters;  /* (P) */
+  sac_adam_hold* hold;     /* (P) the updates that leave actor and temperature as they are */
+  uint64_t* fixed;         /* (P) the first rows of the ring, which no push overwrites (kernels/ring.h); below C */
+  uint8_t* alive;          /* (P) 0: stopped, as a value was not finite; backends skip the agent */
+  sac_update_stats* stats; /* (P) of the last update */
+  sac_totals* totals;      /* (P) */
   double seconds[SAC_STAGE_COUNT]; /* wall-clock time of each stage since the last row of metrics */
 
   float* staging; /* (staging_floats) buffer on the host for copying tensors; the largest tensor fits */
@@ -189,8 +190,8 @@ struct sac_backend {
   sac_status (*snapshot)(sac_agent* agent);
 
   /* For a backend that queues its work and returns at once. state_get waits for the queued work, and updates counters,
-   * stats and totals on the host (only the host changes `alive`). state_set copies seed, counters, hold, alive, stats
-   * and totals from the host to the backend. NULL: the backend uses the host's. Errors: DEVICE. */
+   * stats and totals on the host (only the host changes `alive`). state_set copies seed, counters, hold, fixed, alive,
+   * stats and totals from the host to the backend. NULL: the backend uses the host's. Errors: DEVICE. */
   sac_status (*state_get)(sac_agent* agent);
   sac_status (*state_set)(sac_agent* agent);
 

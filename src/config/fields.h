@@ -69,6 +69,8 @@ typedef struct sac_sizes {
   X(INT, batch, "replay.batch", 256, 1, 1048576, FIXED, "transitions in a minibatch")                                \
   X(CHOICE, replay_sampling, "replay.sampling", 0, 0, 0, FIXED, "how minibatches are drawn")                         \
   X(TEXT, replay_load, "replay.load", "", 0, 1023, FIXED, "run folder or transitions file to start the replay with") \
+  X(REAL, offline_share, "replay.offline_share", 0, 0, 1, FIXED,                                                     \
+    "above 0: replay.load's transitions are kept, and are this share of each minibatch")                             \
   X(CHOICE, network_kind, "network.kind", 0, 0, 0, FIXED, "mlp: linear layers with ReLU")                            \
   X(SIZES, hidden, "network.hidden", SAC_SIZES(256, 256), 1, 65536, FIXED,                                           \
     "widths of the hidden layers, of every network")                                                                 \

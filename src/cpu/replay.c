@@ -4,12 +4,14 @@
 #include "cpu/cpu.h"
 #include "kernels/bellman.h"
 #include "kernels/random.h"
+#include "kernels/ring.h"
 
 sac_ring sac_cpu_ring(const sac_agent* agent, int32_t p) {
   const sac_cpu* cpu = agent->storage;
   return (sac_ring){.rows = sac_cpu_slab(cpu, SAC_MEMORY_REPLAY, p),
                     .row = &agent->row,
                     .size = sac_replay_size(agent->counters[p].pushed, agent->shape.capacity),
+                    .fixed = agent->fixed[p],
                     .state = cpu->sampler_state + (size_t)p * sac_cpu_sampler_bytes(agent)};
 }
 
@@ -18,18 +20,19 @@ size_t sac_cpu_sampler_bytes(const sac_agent* agent) {
   return sampler->bytes ? sampler->bytes(&agent->shape) : 0;
 }
 
-/* Tells the sampler which rows of the ring were just written: n rows from row pushed % C on, in at most two runs that
- * do not wrap around. counters.pushed does not count them yet. */
+/* Tells the sampler which rows of the ring were just written: n rows from that of transition `pushed` on, in at most
+ * two runs that do not wrap around. counters.pushed does not count them yet. */
 static void note_pushed(const sac_agent* agent, int32_t p, size_t n) {
   const sac_sampler* sampler = ((const sac_cpu*)agent->storage)->sampler;
   const sac_ring ring = sac_cpu_ring(agent, p);
-  const int64_t capacity = agent->shape.capacity, first = (int64_t)(agent->counters[p].pushed % (uint64_t)capacity);
+  const int64_t capacity = agent->shape.capacity, fixed = (int64_t)agent->fixed[p], others = capacity - fixed;
   if (!sampler->pushed) return;
 
-  /* if more rows come than the ring holds, each row of the ring is written */
-  const int64_t rows = (int64_t)n < capacity ? (int64_t)n : capacity, left = capacity - first;
+  /* if more rows come than the ring holds, each of its rows that are not fixed is written */
+  const int64_t first = (int64_t)sac_ring_place(agent->counters[p].pushed, (uint64_t)capacity, agent->fixed[p]);
+  const int64_t rows = (int64_t)n < others ? (int64_t)n : others, left = capacity - first;
   sampler->pushed(&ring, first, rows < left ? rows : left);
-  if (rows > left) sampler->pushed(&ring, 0, rows - left);
+  if (rows > left) sampler->pushed(&ring, fixed, rows - left);
 }
 
 sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* t, const struct sac_vector* vector) {
@@ -45,7 +48,8 @@ sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* t, const
     for (size_t i = 0; i < n; i++) {
       /* find the row of the ring for transition i */
       const size_t from = (size_t)p * n + i;
-      const uint64_t place = (agent->counters[p].pushed + i) % (uint64_t)agent->shape.capacity;
+      const uint64_t place =
+          sac_ring_place(agent->counters[p].pushed + i, (uint64_t)agent->shape.capacity, agent->fixed[p]);
       float* to = ring + (size_t)place * (size_t)row->floats;
 
       /* write the row in the layout of replay/rows.h; an action may be beyond 1 by a rounding */
@@ -115,6 +119,7 @@ void sac_cpu_sample_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int
   const sac_draw draw = {.seed = agent->seed[job->p],
                          .number = agent->counters[job->p].updates,
                          .batch = (uint64_t)shape->batch,
+                         .offline = (uint64_t)sac_offline_rows(agent->settings.offline_share, shape->batch),
                          .first = (size_t)first,
                          .count = (size_t)rows,
                          .gamma = (float)agent->settings.gamma};

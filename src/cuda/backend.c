@@ -228,6 +228,7 @@ static sac_status state_set(sac_agent* agent) {
                                            .updates = agent->counters[p].updates,
                                            .act = agent->counters[p].act,
                                            .hold = agent->hold[p],
+                                           .fixed = agent->fixed[p],
                                            .alive = agent->alive[p],
                                            .stats = agent->stats[p],
                                            .totals_updates = agent->totals[p].updates,

@@ -124,6 +124,7 @@ sac_status sac_cuda_replay_sample(sac_agent* agent) {
                                        .dims = sac_cuda_dims(agent),
                                        .row = row_of(agent),
                                        .capacity = agent->shape.capacity,
+                                       .offline = sac_offline_rows(agent->settings.offline_share, agent->shape.batch),
                                        .with_next_action = sac_algo_samples(agent->algo, SAC_NEXT),
                                        .gamma = (float)agent->settings.gamma};
 

@@ -2,7 +2,8 @@
  * host. A backend that has the replay on a device has a table of its own (cuda/replay.c), which may lack a sampler.
  *
  * A sampler gives four values for each row of a minibatch: its index in the ring, its weight in the critics' loss, its
- * reward, and its discount (gamma, or 0 where the transition terminated; truncation does not count). */
+ * reward, and its discount (gamma, or 0 where the transition terminated; truncation does not count). It draws each row
+ * of a minibatch from its part of the ring (sac_ring_part_of in kernels/ring.h). */
 #ifndef SAC_REPLAY_SAMPLER_H
 #define SAC_REPLAY_SAMPLER_H
 
@@ -15,15 +16,17 @@
 typedef struct sac_ring {
   const float* rows; /* (C, row) */
   const sac_replay_row* row;
-  int64_t size; /* number of rows that can be drawn */
-  void* state;  /* memory of the sampler, sac_sampler.bytes; the backend owns it */
+  int64_t size;   /* number of rows that can be drawn */
+  uint64_t fixed; /* the first of them, which are kept; 0: none (kernels/ring.h) */
+  void* state;    /* memory of the sampler, sac_sampler.bytes; the backend owns it */
 } sac_ring;
 
 /* Some rows of one minibatch: `count` of its B rows, from row `first` on. */
 typedef struct sac_draw {
-  uint64_t seed;   /* the agent's seed: the key of its random streams */
-  uint64_t number; /* the minibatch's number: updates made before it */
-  uint64_t batch;  /* B */
+  uint64_t seed;    /* the agent's seed: the key of its random streams */
+  uint64_t number;  /* the minibatch's number: updates made before it */
+  uint64_t batch;   /* B */
+  uint64_t offline; /* the first rows of the minibatch, which are drawn from the fixed rows if there are any */
   size_t first, count;
   float gamma;
 } sac_draw;

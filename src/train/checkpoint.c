@@ -13,21 +13,19 @@
 #include "agent/export.h"
 #include "agent/steps.h"
 #include "policy/header.h"
-#include "train/segments.h"
+#include "train/rows.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/number.h"
-
-#define SEGMENTS "replay.segments"
 
 struct sac_checkpoint {
   char dir[SAC_PATH_MAX];
   sac_agent* agent;
   int32_t p;         /* index in the agent */
-  sac_state* states; /* (state_count + 1) the caller's states, and one for the list of segments; with room for
+  sac_state* states; /* (state_count + SAC_ROWS_STATES) the caller's states, and the lists of segments; with room for
                         SAC_ENV_INFO_MAX more */
   int32_t state_count;
-  sac_segments* segments;
+  sac_rows rows;
 };
 
 /* The path of the checkpoint of step N. */
@@ -53,6 +51,12 @@ static void remove_parts(const char* dir, const char* sub) {
   closedir(folder);
 }
 
+/* Opens the segments of the agent's replay. */
+static sac_status open_rows(sac_checkpoint* c) {
+  const sac_agent* agent = c->agent;
+  return sac_rows_open(&c->rows, c->dir, (size_t)agent->row.floats, agent->shape.capacity, (int64_t)agent->fixed[c->p]);
+}
+
 sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agent* agent, int32_t p,
                                  const sac_state* states, int32_t state_count) {
   sac_status status = SAC_OK;
@@ -61,11 +65,11 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
   sac_checkpoint* c = calloc(1, sizeof *c);
   if (!c) return sac_fail(SAC_ERROR_MEMORY, "no memory for checkpoints");
 
-  /* copy the caller's states; one more holds the list of segments */
+  /* copy the caller's states; the lists of segments come after them */
   c->agent = agent;
   c->p = p;
   c->state_count = state_count;
-  c->states = calloc((size_t)state_count + 1 + SAC_ENV_INFO_MAX, sizeof *c->states);
+  c->states = calloc((size_t)state_count + SAC_ROWS_STATES + SAC_ENV_INFO_MAX, sizeof *c->states);
   if (!c->states) {
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for checkpoints");
     goto fail;
@@ -76,7 +80,7 @@ sac_status sac_checkpoint_create(sac_checkpoint** out, const char* dir, sac_agen
   SAC_TRY(sac_path(c->dir, "%s", dir));
   SAC_TRY(sac_path(path, "%s/checkpoints", dir));
   SAC_TRY(sac_make_folders(path));
-  SAC_TRY(sac_segments_create(&c->segments, dir, (size_t)agent->row.floats, agent->shape.capacity));
+  SAC_TRY(open_rows(c));
   remove_parts(dir, "/checkpoints");
   remove_parts(dir, "");
   *out = c;
@@ -88,7 +92,7 @@ fail:
 
 void sac_checkpoint_destroy(sac_checkpoint* checkpoint) {
   if (!checkpoint) return;
-  sac_segments_destroy(checkpoint->segments);
+  sac_rows_close(&checkpoint->rows);
   free(checkpoint->states);
   free(checkpoint);
 }
@@ -121,14 +125,14 @@ static int32_t count_steps(const char* dir, int64_t* oldest) {
 
 /* --- saving ------------------------------------------------------------------------------------------------------- */
 
-/* The number of transitions pushed when step N was saved; 0 when it cannot be read, or cannot be right. Reads the
- * header only, and allocates nothing. */
+/* The number of transitions pushed when step N was saved, without those in fixed rows; 0 when it cannot be read, or
+ * cannot be right. Reads the header only, and allocates nothing. */
 static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   char path[SAC_PATH_MAX];
   unsigned char first[8];
   uint64_t json, pushed = 0;
   size_t room_bytes;
-  char* room = sac_segments_staging(c->segments, &room_bytes);
+  char* room = sac_segments_staging(c->rows.others, &room_bytes);
   sac_header header;
   sac_header_entry entry;
   int fd = -1;
@@ -151,7 +155,7 @@ static uint64_t pushed_at(const sac_checkpoint* c, int64_t step) {
   }
 end:
   close(fd);
-  return pushed;
+  return pushed > c->agent->fixed[c->p] ? pushed - c->agent->fixed[c->p] : 0;
 }
 
 /* Deletes all but the newest `keep` checkpoints, and the segments that none of them needs. Files that cannot be deleted
@@ -165,7 +169,8 @@ static void prune(const sac_checkpoint* c, int32_t keep) {
     if (step_path(c->dir, oldest, path) != SAC_OK || unlink(path) != 0) break;
 
   /* the oldest checkpoint that is left needs the oldest rows */
-  if (oldest >= 0) sac_segments_prune(c->segments, sac_segments_first(pushed_at(c, oldest), c->agent->shape.capacity));
+  const int64_t others = c->agent->shape.capacity - (int64_t)c->agent->fixed[c->p];
+  if (oldest >= 0) sac_segments_prune(c->rows.others, sac_segments_first(pushed_at(c, oldest), others));
 }
 
 void sac_checkpoint_point_last(const char* dir, int64_t step) {
@@ -179,7 +184,7 @@ void sac_checkpoint_point_last(const char* dir, int64_t step) {
 
 sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, const char* config_text) {
   char path[SAC_PATH_MAX], number[24];
-  sac_segment_part* part;
+  int32_t lists;
   sac_status status = SAC_OK;
 
   /* the weights of a stopped agent are not good */
@@ -187,15 +192,14 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
     return sac_fail(SAC_ERROR_NUMERIC, "%s: the agent has stopped; its last good checkpoint stays", c->dir);
 
   /* write new rows first, so that the checkpoint can list them */
-  SAC_TRY(sac_segments_append(c->segments, c->agent, c->p));
-  const size_t parts = (size_t)sac_segments_parts(c->segments, &part);
-  c->states[c->state_count] = (sac_state){SEGMENTS, SAC_U64, part, parts * sizeof *part, 0};
+  SAC_TRY(sac_rows_append(&c->rows, c->agent, c->p, c->states + c->state_count, &lists));
 
   /* write the checkpoint */
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
   const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
   SAC_TRY(step_path(c->dir, step, path));
-  SAC_TRY(sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + 1, 0, metadata, config_text ? 2 : 1));
+  SAC_TRY(
+      sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + lists, 0, metadata, config_text ? 2 : 1));
 
   /* point `last` to it, then delete old checkpoints */
   sac_checkpoint_point_last(c->dir, step);
@@ -250,25 +254,6 @@ void sac_checkpoint_add_state(sac_checkpoint* c, const sac_state* state) { c->st
 
 /* --- loading ------------------------------------------------------------------------------------------------------ */
 
-/* Finds the list of segments in a checkpoint, and the number of transitions pushed. */
-static sac_status find_parts(const sac_safetensors* file, const sac_segment_part** part, int32_t* count,
-                             uint64_t* pushed) {
-  const sac_file_tensor* list = sac_safetensors_find(file, SEGMENTS);
-  const sac_file_tensor* counters = sac_safetensors_find(file, "counters");
-
-  /* check types and sizes before the data is read as numbers */
-  if (!list || list->dtype != SAC_U64 || list->bytes % sizeof **part != 0 || !counters || counters->dtype != SAC_U64 ||
-      counters->bytes != sizeof(sac_counters))
-    return sac_fail(SAC_ERROR_FORMAT, "%s: not a checkpoint of a run ('" SEGMENTS "' or 'counters' is missing)",
-                    file->path);
-
-  /* point into the open file, which owns the data */
-  *part = list->data;
-  *count = (int32_t)(list->bytes / sizeof **part);
-  *pushed = *(const uint64_t*)counters->data;
-  return SAC_OK;
-}
-
 /* Reads an integer in [low, high] from the metadata. Anything else is an error: FORMAT. */
 static sac_status find_number(const sac_safetensors* file, const char* key, int64_t low, int64_t high,
                               int64_t* number) {
@@ -309,32 +294,23 @@ static sac_status check_file(const char* dir, const char* path, int64_t step, ch
                              const sac_row_sink* sink) {
   sac_status status = SAC_OK;
   sac_safetensors* file = NULL;
-  sac_segments* segments = NULL;
-  const sac_segment_part* part;
+  sac_rows_list rows;
   int64_t obs, action, capacity;
-  int32_t parts;
-  uint64_t pushed;
 
   /* check the file: complete, finite, of this step */
   SAC_TRY(sac_safetensors_open(&file, path));
   SAC_TRY(sac_agent_file_check(file));
   SAC_TRY(check_step(file, step));
-  SAC_TRY(find_parts(file, &part, &parts, &pushed));
+  SAC_TRY(sac_rows_find(file, &rows));
 
-  /* read the sizes; tables of segments grow with the capacity, so limit it to the rows that exist */
+  /* read the sizes; the fixed rows leave room for others */
   SAC_TRY(find_number(file, "obs_size", 1, 1 << 20, &obs));
   SAC_TRY(find_number(file, "action_size", 1, 1 << 20, &action));
-  SAC_TRY(find_number(file, "capacity", 1, (int64_t)SAC_BIG, &capacity));
-  if ((uint64_t)capacity > pushed) capacity = pushed > 0 ? (int64_t)pushed : 1;
-  if ((uint64_t)parts < (uint64_t)capacity / SAC_SEGMENT_ROWS) {
-    status = sac_fail(SAC_ERROR_FORMAT, "%s: its list of replay segments is too short", path);
-    goto fail;
-  }
+  SAC_TRY(find_number(file, "capacity", (int64_t)rows.fixed + 1, (int64_t)SAC_BIG, &capacity));
 
   /* check the rows against their checksums */
   const size_t floats = (size_t)sac_replay_layout((int32_t)obs, (int32_t)action).floats;
-  SAC_TRY(sac_segments_create(&segments, dir, floats, capacity));
-  SAC_TRY(sac_segments_visit(segments, part, parts, pushed, sink));
+  SAC_TRY(sac_rows_visit(&rows, dir, floats, capacity, sink));
 
   /* copy the configuration */
   const char* text = sac_safetensors_metadata(file, "config");
@@ -344,7 +320,6 @@ static sac_status check_file(const char* dir, const char* path, int64_t step, ch
   }
   if (config_text) memcpy(config_text, text, strlen(text) + 1);
 fail:
-  sac_segments_destroy(segments);
   sac_safetensors_close(file);
   return status;
 }
@@ -404,7 +379,7 @@ static int same_bounds(const void* saved, const float* value, size_t count) {
 }
 
 /* Checks that the checkpoint fits this run: the same capacity, action bounds and states. */
-static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensors* file) {
+static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensors* file, const sac_rows_list* rows) {
   const sac_agent* agent = c->agent;
   const int64_t actions = agent->shape.action;
   sac_status status = SAC_OK;
@@ -415,6 +390,11 @@ static sac_status check_compatible(const sac_checkpoint* c, const sac_safetensor
   if (capacity != agent->shape.capacity)
     return sac_fail(SAC_ERROR_SHAPE, "%s: replay.capacity was %lld and is now %lld", file->path, (long long)capacity,
                     (long long)agent->shape.capacity);
+
+  /* check the fixed rows: key replay.offline_share needs some, and others need room */
+  if ((agent->settings.offline_share > 0) != (rows->fixed > 0) || rows->fixed >= (uint64_t)capacity)
+    return sac_fail(SAC_ERROR_FORMAT, "%s: damaged (%llu loaded transitions, replay.offline_share is %g)", file->path,
+                    (unsigned long long)rows->fixed, agent->settings.offline_share);
 
   /* check the action bounds: actions in the replay are scaled by them */
   const char* const names[] = {"action.centre", "action.half_range"};
@@ -442,20 +422,25 @@ sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
   char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   sac_safetensors* file = NULL;
-  const sac_segment_part* part;
-  int32_t parts;
-  uint64_t pushed;
+  sac_rows_list rows;
 
   /* check the file before the first change; the replay's rows are checked while they are read */
   SAC_TRY(step_path(c->dir, step, path));
   SAC_TRY(sac_safetensors_open(&file, path));
   SAC_TRY(check_step(file, step));
-  SAC_TRY(find_parts(file, &part, &parts, &pushed));
-  SAC_TRY(check_compatible(c, file));
+  SAC_TRY(sac_rows_find(file, &rows));
+  SAC_TRY(check_compatible(c, file, &rows));
+
+  /* fixed rows have segments of their own */
+  if (rows.fixed != c->agent->fixed[c->p]) {
+    c->agent->fixed[c->p] = rows.fixed;
+    sac_rows_close(&c->rows);
+    SAC_TRY(open_rows(c));
+  }
 
   /* restore the agent, its rows, and the states of the run */
   SAC_TRY(sac_agent_read(c->agent, file, c->p, 1));
-  SAC_TRY(sac_segments_read(c->segments, part, parts, pushed, c->agent, c->p));
+  SAC_TRY(sac_rows_read(&c->rows, &rows, c->agent, c->p));
   for (int32_t i = 0; i < c->state_count; i++) {
     const sac_state* state = &c->states[i];
     const sac_file_tensor* saved = sac_safetensors_find(file, state->name);

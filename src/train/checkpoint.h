@@ -7,10 +7,12 @@
  *   SEED/checkpoints/evaluation           likewise, the agent of an evaluation that had not ended when the newest
  *                                         checkpoint was saved; a resume plays it again
  *   SEED/replay/rows_K.bin                append-only segments of 64 Ki rows, see segments.h
+ *   SEED/replay/loaded_K.bin              likewise, the loaded rows that are kept (agent->fixed); never deleted
  *   SEED/policy.safetensors               the actor alone, for sac_policy
  *
  * A checkpoint holds every tensor (NAME, adam_m/NAME, adam_v/NAME, targets), counters, seed, alive, totals, stats,
- * action.centre and .half_range, the run's states under their names and replay.segments. It records how many
+ * action.centre and .half_range, the run's states under their names and replay.segments; also replay.loaded if the
+ * agent has fixed rows. It records how many
  * transitions were pushed; rows of later ones are ignored on resume and overwritten. Segments that no kept checkpoint
  * needs are deleted.
  *
@@ -25,7 +27,7 @@
 #include "agent/file.h"
 #include "train/segments.h"
 
-typedef struct sac_checkpoint sac_checkpoint; /* writes and reads one seed folder; allocates in create only */
+typedef struct sac_checkpoint sac_checkpoint; /* writes and reads one seed folder; allocates in create and load only */
 
 /* dir: the seed folder, created when missing. p: the agent's index in `agent`. The list of states is copied; the data
  * that it points to must live as long as the checkpoint. Errors: FILE, MEMORY. */
@@ -81,8 +83,8 @@ sac_status sac_checkpoint_probe(const char* dir, int64_t step, char* config_text
 /* Gives the transitions of step N's replay to the sink, the oldest first. Errors: FILE, FORMAT, those of the sink. */
 sac_status sac_checkpoint_rows(const char* dir, int64_t step, const sac_row_sink* sink);
 
-/* Restores agent p, its rows and the states from step N. After an error the agent is not usable. Errors: FILE, FORMAT,
- * SHAPE, DEVICE. */
+/* Restores agent p, its rows (fixed ones too) and the states from step N. After an error the agent is not usable.
+ * Errors: FILE, FORMAT, SHAPE, DEVICE. */
 sac_status sac_checkpoint_load(sac_checkpoint* checkpoint, int64_t step);
 
 #endif

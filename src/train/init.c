@@ -48,7 +48,7 @@ static sac_status find_file(const sac_run* run, int32_t p, char path[SAC_PATH_MA
   int64_t step;
   sac_status status = SAC_OK;
   if (!sac_is_folder(run->settings.init)) return sac_path(path, "%s", run->settings.init);
-  SAC_TRY(sac_source_folder(run->settings.init, run->agent->seed[p], folder));
+  SAC_TRY(sac_source_folder(run->settings.init, &run->agent->seed[p], folder));
   SAC_TRY(sac_source_step(folder, &step, path));
 fail:
   return status;

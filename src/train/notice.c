@@ -6,7 +6,10 @@
 void sac_run_warn_no_update(sac_run* run) {
   const sac_settings* settings = &run->settings;
   const int64_t n = settings->num_envs, vector_steps = (settings->steps + n - 1) / n;
-  const int64_t warmup = (settings->warmup_steps + n - 1) / n;
+
+  /* the vector steps of the warm-up; transitions that came along count as its steps */
+  const int64_t left = settings->warmup_steps - (int64_t)run->start.loaded;
+  const int64_t warmup = left > 0 ? (left + n - 1) / n : 0;
 
   /* the vector steps with updates, of which the last ones are left over by train.overlap */
   const int64_t learning = vector_steps - warmup - run->schedule.lag;

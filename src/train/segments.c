@@ -20,8 +20,7 @@
 
 struct sac_segments {
   char dir[SAC_PATH_MAX];
-  size_t row_floats;
-  int64_t capacity;        /* C */
+  sac_segments_of of;
   uint64_t written;        /* number of transitions on disk: the next append begins with this one */
   uint64_t slots;          /* entries of `table`: the most segments that the replay can touch */
   sac_segment_part* table; /* (slots) segment K is entry K % slots; crc without crc_end, so that rows can be added */
@@ -43,7 +42,7 @@ uint64_t sac_segments_first(uint64_t pushed, int64_t capacity) {
 /* An entry of the table that no segment uses. */
 static const sac_segment_part no_part = {UINT64_MAX, 0, 0, 0};
 
-sac_status sac_segments_create(sac_segments** out, const char* dir, size_t row_floats, int64_t capacity) {
+sac_status sac_segments_create(sac_segments** out, const char* dir, const sac_segments_of* of) {
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];
   *out = NULL;
@@ -51,15 +50,14 @@ sac_status sac_segments_create(sac_segments** out, const char* dir, size_t row_f
   if (!s) return sac_fail(SAC_ERROR_MEMORY, "no memory for the replay's segments");
 
   /* C rows touch at most C / SAC_SEGMENT_ROWS whole segments and a partial one at each end */
-  s->row_floats = row_floats;
-  s->capacity = capacity;
-  s->slots = (uint64_t)capacity / SAC_SEGMENT_ROWS + 2;
-  s->staging_rows = STAGING_FLOATS / row_floats > 0 ? STAGING_FLOATS / row_floats : 1;
+  s->of = *of;
+  s->slots = (uint64_t)of->capacity / SAC_SEGMENT_ROWS + 2;
+  s->staging_rows = STAGING_FLOATS / of->row_floats > 0 ? STAGING_FLOATS / of->row_floats : 1;
 
   /* allocate tables and staging buffer */
   s->table = calloc(s->slots, sizeof *s->table);
   s->parts = calloc(s->slots, sizeof *s->parts);
-  s->staging = sac_alloc(sac_bytes(s->staging_rows * row_floats, sizeof(float)));
+  s->staging = sac_alloc(sac_bytes(s->staging_rows * of->row_floats, sizeof(float)));
   if (!s->table || !s->parts || !s->staging) {
     status = sac_fail(SAC_ERROR_MEMORY, "no memory for the replay's segments");
     goto fail;
@@ -86,12 +84,12 @@ void sac_segments_destroy(sac_segments* segments) {
 }
 
 static sac_status segment_path(const sac_segments* s, uint64_t segment, char path[SAC_PATH_MAX]) {
-  return sac_path(path, "%s/replay/rows_%llu.bin", s->dir, (unsigned long long)segment);
+  return sac_path(path, "%s/replay/%s_%llu.bin", s->dir, s->of.name, (unsigned long long)segment);
 }
 
 /* Makes the header of a segment's file; segments.h shows its layout. */
 static void make_header(const sac_segments* s, uint64_t segment, unsigned char header[HEADER_BYTES]) {
-  const uint64_t numbers[2] = {s->row_floats, segment * SAC_SEGMENT_ROWS};
+  const uint64_t numbers[2] = {s->of.row_floats, segment * SAC_SEGMENT_ROWS};
   memset(header, 0, HEADER_BYTES);
   memcpy(header, "sacrows1", 8);
   memcpy(header + 8, numbers, sizeof numbers);
@@ -99,7 +97,7 @@ static void make_header(const sac_segments* s, uint64_t segment, unsigned char h
 
 /* Where a row of a segment is in its file. */
 static uint64_t file_offset(const sac_segments* s, uint64_t row) {
-  return HEADER_BYTES + row * s->row_floats * sizeof(float);
+  return HEADER_BYTES + row * s->of.row_floats * sizeof(float);
 }
 
 /* CRC-32C of the rows of a part: crc_start, crc_add for the rows in staging, crc_end, which inverts
@@ -108,20 +106,20 @@ static uint64_t crc_start(void) { return UINT32_MAX; }
 static uint64_t crc_end(uint64_t crc) { return ~(uint32_t)crc; }
 
 static uint64_t crc_add(const sac_segments* s, uint64_t crc, uint64_t rows) {
-  return crc32_iscsi((unsigned char*)s->staging, (int)(rows * s->row_floats * sizeof(float)), (unsigned int)crc);
+  return crc32_iscsi((unsigned char*)s->staging, (int)(rows * s->of.row_floats * sizeof(float)), (unsigned int)crc);
 }
 
 static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
 
 /* Rows of one transfer, from `transition` on: no more than staging holds, and not across the end of the ring. */
 static uint64_t transfer_rows(const sac_segments* s, uint64_t transition, uint64_t end) {
-  const uint64_t ring_left = (uint64_t)s->capacity - transition % (uint64_t)s->capacity;
+  const uint64_t ring_left = (uint64_t)s->of.capacity - transition % (uint64_t)s->of.capacity;
   return min(min(end - transition, ring_left), s->staging_rows);
 }
 
 /* Where a transition is in the replay, in floats. */
 static size_t ring_offset(const sac_segments* s, uint64_t transition) {
-  return (size_t)(transition % (uint64_t)s->capacity) * s->row_floats;
+  return ((size_t)s->of.first + (size_t)(transition % (uint64_t)s->of.capacity)) * s->of.row_floats;
 }
 
 /* Writes transitions `at` to `end` - 1, which belong to one segment. */
@@ -151,7 +149,7 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
   /* copy rows through the staging buffer */
   while (at < end) {
     const uint64_t rows = transfer_rows(s, at, end);
-    const size_t floats = (size_t)rows * s->row_floats;
+    const size_t floats = (size_t)rows * s->of.row_floats;
     SAC_TRY(agent->backend->read(agent, SAC_MEMORY_REPLAY, p, ring_offset(s, at), s->staging, floats));
     SAC_TRY(sac_write_at(fd, path, file_offset(s, part->rows), s->staging, floats * sizeof(float)));
     part->crc = crc_add(s, part->crc, rows);
@@ -189,8 +187,8 @@ static void undo_append(sac_segments* s, const sac_segment_part* tail, uint64_t 
   s->table[kept % s->slots] = *tail;
 }
 
-sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t p) {
-  const uint64_t pushed = agent->counters[p].pushed, needed = first_needed(pushed, s->capacity);
+sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t p, uint64_t pushed) {
+  const uint64_t needed = first_needed(pushed, s->of.capacity);
   const sac_segment_part tail = s->table[s->written / SAC_SEGMENT_ROWS % s->slots];
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];
@@ -221,7 +219,7 @@ int32_t sac_segments_parts(sac_segments* s, sac_segment_part** part) {
   if (s->written == 0) return 0;
 
   /* list the segments from the oldest that the replay still needs to the last */
-  for (uint64_t k = sac_segments_first(s->written, s->capacity); k <= (s->written - 1) / SAC_SEGMENT_ROWS; k++) {
+  for (uint64_t k = sac_segments_first(s->written, s->of.capacity); k <= (s->written - 1) / SAC_SEGMENT_ROWS; k++) {
     /* the table keeps its running checksum; the list gets the final one */
     s->parts[count] = s->table[k % s->slots];
     s->parts[count].crc = crc_end(s->parts[count].crc);
@@ -237,12 +235,14 @@ void sac_segments_prune(const sac_segments* s, uint64_t first) {
   DIR* folder = opendir(path);
   if (!folder) return;
 
-  /* look at every rows_K.bin of the folder */
+  /* look at every NAME_K.bin of the folder */
+  const size_t length = strlen(s->of.name);
   for (struct dirent* entry; (entry = readdir(folder));) {
     char* end = NULL;
-    if (strncmp(entry->d_name, "rows_", 5) != 0) continue;
-    const unsigned long long segment = strtoull(entry->d_name + 5, &end, 10);
-    if (end == entry->d_name + 5 || strcmp(end, ".bin") != 0) continue;
+    if (strncmp(entry->d_name, s->of.name, length) != 0 || entry->d_name[length] != '_') continue;
+    const char* number = entry->d_name + length + 1;
+    const unsigned long long segment = strtoull(number, &end, 10);
+    if (end == number || strcmp(end, ".bin") != 0) continue;
 
     /* segments after `last` are left from a run that was killed before its checkpoint */
     if (segment >= first && segment <= last) continue;
@@ -269,7 +269,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
   make_header(s, part->segment, wanted);
   if (memcmp(header, wanted, sizeof header) != 0) {
     status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (its header is not that of a segment of %zu-float rows)", path,
-                      s->row_floats);
+                      s->of.row_floats);
     goto fail;
   }
 
@@ -279,7 +279,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
   for (uint64_t at = base + part->from; at < end;) {
     /* end the transfer at `needed`, so that all its rows or none go into the replay */
     const uint64_t rows = transfer_rows(s, at, at < needed ? min(needed, end) : end);
-    const size_t floats = (size_t)rows * s->row_floats;
+    const size_t floats = (size_t)rows * s->of.row_floats;
     SAC_TRY(sac_read_at(fd, path, file_offset(s, at - base), s->staging, floats * sizeof(float)));
     crc = crc_add(s, crc, rows);
 
@@ -310,7 +310,7 @@ static int parts_fit(const sac_segments* s, const sac_segment_part* part, int32_
   if (pushed > (uint64_t)SAC_BIG) return 0;
 
   /* one part for each segment, from the one with the oldest row of the replay to the last */
-  const uint64_t needed = first_needed(pushed, s->capacity), first = needed / SAC_SEGMENT_ROWS;
+  const uint64_t needed = first_needed(pushed, s->of.capacity), first = needed / SAC_SEGMENT_ROWS;
   const uint64_t last = (pushed - 1) / SAC_SEGMENT_ROWS;
   if (count < 0 || (uint64_t)count != last - first + 1) return 0;
 
@@ -333,7 +333,7 @@ sac_status sac_segments_visit(const sac_segments* s, const sac_segment_part* par
                     (unsigned long long)pushed);
 
   /* read the files */
-  const uint64_t needed = first_needed(pushed, s->capacity);
+  const uint64_t needed = first_needed(pushed, s->of.capacity);
   for (int32_t i = 0; i < count; i++) SAC_TRY(read_part(s, &part[i], needed, sink));
 fail:
   return status;
@@ -349,7 +349,7 @@ typedef struct ring {
 static sac_status put_in_ring(void* user, uint64_t transition, const float* rows, uint64_t count) {
   const ring* r = user;
   return r->agent->backend->write(r->agent, SAC_MEMORY_REPLAY, r->p, ring_offset(r->segments, transition), rows,
-                                  (size_t)count * r->segments->row_floats);
+                                  (size_t)count * r->segments->of.row_floats);
 }
 
 sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int32_t count, uint64_t pushed,
@@ -376,6 +376,6 @@ fail:
 }
 
 void* sac_segments_staging(const sac_segments* segments, size_t* bytes) {
-  *bytes = (size_t)segments->staging_rows * segments->row_floats * sizeof(float);
+  *bytes = (size_t)segments->staging_rows * segments->of.row_floats * sizeof(float);
   return segments->staging;
 }

@@ -5,7 +5,10 @@
  *                            zeros), then transitions from K*65536 on, each a row as in the replay
  *
  * A segment may hold more rows than a checkpoint needs: the run may be killed after writing rows and before writing the
- * checkpoint. So each checkpoint holds a list of parts: which rows of which segment it needs, and their CRC-32C. */
+ * checkpoint. So each checkpoint holds a list of parts: which rows of which segment it needs, and their CRC-32C.
+ *
+ * Loaded transitions that are kept (key replay.offline_share) have segments of their own, loaded_K.bin, which are
+ * written once. rows_K.bin then counts the transitions after them. */
 #ifndef SAC_TRAIN_SEGMENTS_H
 #define SAC_TRAIN_SEGMENTS_H
 
@@ -16,7 +19,8 @@
 
 #define SAC_SEGMENT_ROWS 65536
 
-/* Rows `from` to `rows` - 1 of a segment. In a checkpoint: tensor "replay.segments", U64 (parts * 4), in this order. */
+/* Rows `from` to `rows` - 1 of a segment. In a checkpoint: tensors "replay.segments" and "replay.loaded", U64
+ * (parts * 4), in this order. */
 typedef struct sac_segment_part {
   uint64_t segment; /* K */
   uint64_t from;    /* 0, except in the oldest segment if rows were overwritten in the replay before they were saved */
@@ -24,15 +28,23 @@ typedef struct sac_segment_part {
   uint64_t crc;     /* CRC-32C of the bytes of these rows */
 } sac_segment_part;
 
+/* The rows of a replay that a set of segments holds: its files NAME_K.bin, and rows first .. first + capacity - 1 of
+ * the ring, in which its transitions go round. */
+typedef struct sac_segments_of {
+  const char* name; /* must live as long as the segments */
+  size_t row_floats;
+  int64_t first, capacity;
+} sac_segments_of;
+
 typedef struct sac_segments sac_segments; /* the segments of one agent; allocates in create only */
 
 /* dir: the seed folder, created with its replay folder when missing. Errors: FILE, MEMORY. */
-sac_status sac_segments_create(sac_segments** segments, const char* dir, size_t row_floats, int64_t capacity);
+sac_status sac_segments_create(sac_segments** segments, const char* dir, const sac_segments_of* of);
 void sac_segments_destroy(sac_segments* segments);
 
-/* Writes what agent p pushed since the last call, at most the whole replay, and syncs it. After an error the disk space
- * is freed, and the next call writes the same rows again. Errors: FILE, DEVICE. */
-sac_status sac_segments_append(sac_segments* segments, const sac_agent* agent, int32_t p);
+/* Writes the transitions from the last call's `pushed` to this one's, at most the whole ring of agent p, and syncs
+ * them. After an error the disk space is freed, and the next call writes the same rows again. Errors: FILE, DEVICE. */
+sac_status sac_segments_append(sac_segments* segments, const sac_agent* agent, int32_t p, uint64_t pushed);
 
 /* Lists the parts that hold the last min(pushed, C) appended rows. *part is valid until the next append. */
 int32_t sac_segments_parts(sac_segments* segments, sac_segment_part** part);

@@ -18,7 +18,7 @@ static int is_seed_folder(const char* path) {
   return sac_path(checkpoints, "%s/checkpoints", path) == SAC_OK && sac_is_folder(checkpoints);
 }
 
-sac_status sac_source_folder(const char* path, uint64_t seed, char folder[SAC_PATH_MAX]) {
+sac_status sac_source_folder(const char* path, const uint64_t* seed, char folder[SAC_PATH_MAX]) {
   sac_config* config = NULL;
   sac_settings settings;
   sac_status status = SAC_OK;
@@ -32,14 +32,16 @@ sac_status sac_source_folder(const char* path, uint64_t seed, char folder[SAC_PA
   SAC_TRY(sac_folder_config_read(path, &config));
   SAC_TRY(sac_config_settings(config, &settings));
 
-  /* take the same seed, or the only one */
+  /* take the only seed, or the same */
   const uint64_t first = (uint64_t)settings.seed, count = (uint64_t)settings.seeds;
-  if (count > 1 && (seed < first || seed >= first + count)) {
-    status = sac_fail(SAC_ERROR_FILE, "%s has the seeds %llu to %llu and not %llu: name one of its seed folders", path,
-                      (unsigned long long)first, (unsigned long long)(first + count - 1), (unsigned long long)seed);
-    goto fail;
-  }
-  SAC_TRY(sac_folder_seed(path, count > 1 ? seed : first, folder));
+  const unsigned long long last = (unsigned long long)(first + count - 1);
+  if (count > 1 && !seed)
+    SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s has the seeds %llu to %llu: name one of its seed folders", path,
+                     (unsigned long long)first, last));
+  if (count > 1 && (*seed < first || *seed > last))
+    SAC_TRY(sac_fail(SAC_ERROR_FILE, "%s has the seeds %llu to %llu and not %llu: name one of its seed folders", path,
+                     (unsigned long long)first, last, (unsigned long long)*seed));
+  SAC_TRY(sac_folder_seed(path, count > 1 ? *seed : first, folder));
 fail:
   sac_config_destroy(config);
   return status;

@@ -9,9 +9,9 @@
 /* Whether `path` is a folder. */
 int sac_is_folder(const char* path);
 
-/* Finds the seed folder of `path`, which is a run folder or a seed folder: of a run, the folder of `seed` or the only
- * one. Errors: FILE (no run, several seeds and none of them is `seed`). */
-sac_status sac_source_folder(const char* path, uint64_t seed, char folder[SAC_PATH_MAX]);
+/* Finds the seed folder of `path`, which is a run folder or a seed folder: of a run, the folder of *seed or the only
+ * one. seed: NULL asks for the only one. Errors: FILE (no run, several seeds and none of them is *seed). */
+sac_status sac_source_folder(const char* path, const uint64_t* seed, char folder[SAC_PATH_MAX]);
 
 /* Finds the newest checkpoint of a seed folder. Errors: FILE (there is none). */
 sac_status sac_source_step(const char* folder, int64_t* step, char file[SAC_PATH_MAX]);

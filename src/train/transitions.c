@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formats/safetensors.h"
+#include "kernels/squash.h"
 #include "train/source.h"
 #include "util/error.h"
 #include "util/number.h"
@@ -29,8 +30,9 @@ static sac_status number_of(const sac_safetensors* file, const char* key, int64_
   return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint of a run (metadata '%s')", file->path, key);
 }
 
-/* Opens the newest checkpoint for a seed, and counts its transitions. The caller closes r->file. */
-static sac_status open_replay(replay* r, const char* path, uint64_t seed) {
+/* Opens the newest checkpoint for a seed, and counts its transitions. seed: as sac_source_folder takes it. The caller
+ * closes r->file. */
+static sac_status open_replay(replay* r, const char* path, const uint64_t* seed) {
   int64_t capacity = 0;
   const int64_t three = 3;
   uint64_t counters[3];
@@ -70,13 +72,16 @@ typedef struct target {
 } target;
 
 /* Scales an action of the environment to [-1, 1]. A rounding beyond the bounds is taken back. Errors: ENV. */
-static sac_status to_unit(const target* t, int32_t i, uint64_t transition, double action, float* unit) {
-  const double centre = (double)t->run->agent->action_centre[i], half = (double)t->run->agent->action_half[i];
-  const double scaled = (action - centre) / half;
-  if (!(fabs(scaled) <= 1 + 1e-5))
+static sac_status to_unit(const target* t, int32_t i, uint64_t transition, float action, float* unit) {
+  const float centre = t->run->agent->action_centre[i], half = t->run->agent->action_half[i];
+  const float scaled = sac_action_unscale(action, centre, half);
+
+  /* bounds that are equal allow one value */
+  const int equal = half == 0 && action != centre;
+  if (equal || !(sac_abs(scaled) <= 1 + sac_action_rounding(centre, half)))
     return sac_fail(SAC_ERROR_ENV, "%s: action %g of transition %llu is outside the environment's [%g, %g]", t->path,
-                    action, (unsigned long long)transition, centre - half, centre + half);
-  *unit = (float)fmax(-1, fmin(1, scaled));
+                    (double)action, (unsigned long long)transition, (double)(centre - half), (double)(centre + half));
+  *unit = sac_clamp(scaled, -1, 1);
   return SAC_OK;
 }
 
@@ -109,7 +114,7 @@ static sac_status put_rows(void* user, uint64_t transition, const float* rows, u
     for (uint64_t r = 0; !same && r < n; r++)
       for (int32_t i = 0; i < agent->shape.action; i++) {
         float* a = t->rows + r * floats + agent->row.action + i;
-        SAC_TRY(to_unit(t, i, t->next + r, (double)t->of->centre[i] + (double)t->of->half[i] * (double)*a, a));
+        SAC_TRY(to_unit(t, i, t->next + r, sac_action_scale(*a, t->of->centre[i], t->of->half[i]), a));
       }
     SAC_TRY(write_rows(t, n));
   }
@@ -117,11 +122,19 @@ fail:
   return status;
 }
 
-/* Refuses more transitions than the ring holds, as some of them would be lost. */
+/* Refuses more transitions than the ring holds, as some of them would be lost. Transitions that are kept must leave
+ * room for those of the run. */
 static sac_status check_count(const sac_run* run, const char* path, int64_t count) {
-  if (count <= run->agent->shape.capacity) return SAC_OK;
+  const int64_t capacity = run->agent->shape.capacity;
+  if (run->settings.offline_share > 0 && count >= capacity)
+    return sac_fail(
+        SAC_ERROR_CONFIG,
+        "%s has %lld transitions, which replay.offline_share keeps; replay.capacity is %lld: raise it above "
+        "them",
+        path, (long long)count, (long long)capacity);
+  if (count <= capacity) return SAC_OK;
   return sac_fail(SAC_ERROR_CONFIG, "%s has %lld transitions, replay.capacity is %lld: raise it", path,
-                  (long long)count, (long long)run->agent->shape.capacity);
+                  (long long)count, (long long)capacity);
 }
 
 /* Loads the replay of a run into agent p. */
@@ -131,7 +144,7 @@ static sac_status load_run(target* t, const char* path) {
   sac_status status = SAC_OK;
 
   /* compare the sizes, then copy row by row */
-  SAC_TRY(open_replay(&r, path, agent->seed[t->p]));
+  SAC_TRY(open_replay(&r, path, &agent->seed[t->p]));
   t->path = r.path;
   t->of = &r;
   if (r.obs != agent->shape.obs || r.action != agent->shape.action)
@@ -209,7 +222,7 @@ static sac_status load_file(target* t, const char* path) {
         to[row->next_obs + j] = (float)element(next, i * (size_t)O + (size_t)j);
       }
       for (int32_t j = 0; j < A; j++)
-        SAC_TRY(to_unit(t, j, i, element(action, i * (size_t)A + (size_t)j), &to[row->action + j]));
+        SAC_TRY(to_unit(t, j, i, (float)element(action, i * (size_t)A + (size_t)j), &to[row->action + j]));
       const double ended = element(terminated, i), cut = truncated ? element(truncated, i) : 0;
       if ((ended != 0 && ended != 1) || (cut != 0 && cut != 1))
         SAC_TRY(
@@ -227,10 +240,16 @@ fail:
 
 sac_status sac_run_load_replay(sac_run* run) {
   const char* path = run->settings.replay_load;
+  const double share = run->settings.offline_share;
   sac_agent* agent = run->agent;
   target t = {.run = run};
   sac_status status = SAC_OK;
   if (!path[0]) return SAC_OK;
+
+  /* a share that is no row of a minibatch would keep transitions that are never drawn */
+  if (share > 0 && sac_offline_rows(share, agent->shape.batch) == 0)
+    SAC_TRY(sac_fail(SAC_ERROR_CONFIG, "replay.offline_share %g of replay.batch %d is no row: raise one of them", share,
+                     (int)agent->shape.batch));
   t.rows = calloc((size_t)CHUNK * (size_t)agent->row.floats, sizeof(float));
   if (!t.rows) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for transitions"));
 
@@ -240,12 +259,13 @@ sac_status sac_run_load_replay(sac_run* run) {
     t.next = 0;
     SAC_TRY(sac_is_folder(path) ? load_run(&t, path) : load_file(&t, path));
     agent->counters[t.p].pushed = t.next;
+    agent->fixed[t.p] = share > 0 ? t.next : 0;
     if (t.next < run->start.loaded) run->start.loaded = t.next;
   }
   if (agent->backend->state_set) SAC_TRY(agent->backend->state_set(agent));
   if (run->note_count < 4)
-    (void)snprintf(run->notes[run->note_count++], SAC_NOTE_MAX, "replay starts with %llu transitions of %.600s",
-                   (unsigned long long)run->start.loaded, path);
+    (void)snprintf(run->notes[run->note_count++], SAC_NOTE_MAX, "replay %s %llu transitions of %.600s",
+                   share > 0 ? "keeps" : "starts with", (unsigned long long)run->start.loaded, path);
 fail:
   if (status != SAC_OK) sac_fail_prefix("replay: ");
   free(t.rows);
@@ -290,7 +310,7 @@ static sac_status put_column(void* user, uint64_t transition, const float* rows,
   for (uint64_t r = 0; r < count; r++)
     for (int64_t i = 0; i < width; i++) {
       float x = rows[r * (uint64_t)e->row.floats + (uint64_t)starts[e->column] + (uint64_t)i];
-      if (e->column == ACTION) x = e->of->centre[i] + e->of->half[i] * x;
+      if (e->column == ACTION) x = sac_action_scale(x, e->of->centre[i], e->of->half[i]);
       SAC_TRY(sac_file_put(e->file, &x, sizeof x));
     }
 fail:
@@ -308,7 +328,7 @@ static sac_status write_column(void* user, int32_t i, sac_file* file) {
 sac_status sac_transitions_export(const char* folder, const char* path, int64_t* count) {
   replay r;
   sac_status status = SAC_OK;
-  SAC_TRY(open_replay(&r, folder, 0));
+  SAC_TRY(open_replay(&r, folder, NULL));
   export e = {.of = &r, .row = sac_replay_layout((int32_t)r.obs, (int32_t)r.action)};
   const char* env = sac_safetensors_metadata(r.file, "env");
   const sac_metadata metadata[] = {{"format", "sac-transitions-1"}, {"env", env ? env : ""}};
