@@ -132,6 +132,7 @@ typedef struct sac_sizes {
   X("env_id", "env.id")                         \
   X("env_name", "env.id")                       \
   X("environment", "env.id")                    \
+  X("num_envs", "env.num_envs")                 \
   X("n_envs", "env.num_envs")                   \
   X("cuda", "device")                           \
   X("dtype", "precision")                       \
