@@ -75,7 +75,7 @@ sac_field_index sac_field_find(const char* key) {
   for (int i = 0; i < SAC_FIELD_COUNT; i++)
     if (strcmp(sac_fields[i].key, key) == 0) return (sac_field_index)i;
 
-  /* an earlier name of a key, as files of older versions have it */
+      /* an earlier name of a key, as files of older versions have it */
 #define RENAMED(name, now) \
   if (strcmp(key, name) == 0) return sac_field_find(now);
   SAC_FIELD_RENAMED(RENAMED)
