@@ -11,6 +11,7 @@
 #include "cli/cli.h"
 #include "env/guard.h"
 #include "train/run.h"
+#include "util/text.h"
 
 #define LINE_MAX 2048 /* bytes of the message */
 
@@ -25,7 +26,7 @@ static const struct {
                {SIGSYS, "SIGSYS, a forbidden system call"}};
 
 static _Atomic(sac_run*) running;   /* the run that a thread's exit stops; NULL: none */
-static char folder[SAC_PATH_MAX];   /* of the run, for the message; "": none */
+static char folder[SAC_WORD_MAX];   /* of the run, as a word of the shell, for the message; "": none */
 static atomic_int log_file = -1;    /* descriptor of its log.txt; -1: none */
 static pid_t process;               /* this one, and not a child that was forked */
 static atomic_int leaving, waiting; /* 1: main ends; 1: an environment's thread waits in exit */
@@ -109,8 +110,8 @@ static void wait_for_main(sac_run* run) {
   for (;;) (void)nanosleep(&moment, NULL);
 }
 
-/* An environment has called the function `name` to end the process. */
-static void end(const char* name, int code) {
+/* An environment has called the function `name` to end the process. may_wait: 1 if its thread may wait here. */
+static void end(const char* name, int code, int may_wait) {
   line l = {.used = 0};
   add(&l, "sac: ");
   const int in_call = add_place(&l);
@@ -123,7 +124,7 @@ static void end(const char* name, int code) {
 
   /* in a thread of its own: the run can be saved, and main ends the process */
   sac_run* run = atomic_load(&running);
-  if (!in_call && run) wait_for_main(run);
+  if (!in_call && run && may_wait) wait_for_main(run);
 
   /* in the middle of a step nothing can be saved; it is a failure, whatever the code was */
   sac_crash_leave(SAC_EXIT_FAILED);
@@ -134,16 +135,19 @@ static void on_exit_code(int code, void* unused) {
   (void)unused;
   if (atomic_load(&leaving)) return;
   (void)fflush(NULL);
-  end("exit", code);
+  end("exit", code, 1);
 }
 
-static void on_quick_exit(void) { end("quick_exit", 0); }
+static void on_quick_exit(void) { end("quick_exit", 0, 1); }
 
 /* The C library's function, which nothing else can catch, for all that is loaded into this process: plugins, and
  * os._exit of Python. Children that an environment has forked end as usual. */
 __attribute__((visibility("default"))) void _exit(int code) { /* NOLINT(bugprone-reserved-identifier) */
   sac_env_place place;
-  if (getpid() == process && sac_env_where(&place)) end("_exit", code);
+
+  /* in a call, or in another thread of a run, which must not wait: Python's os._exit holds its lock */
+  const int in_run = atomic_load(&running) != NULL && !atomic_load(&leaving);
+  if (getpid() == process && (sac_env_where(&place) || in_run)) end("_exit", code, 0);
   sac_crash_leave(code);
 }
 
@@ -178,7 +182,7 @@ void sac_crash_catch(void) {
 
 void sac_crash_run(sac_run* run) {
   atomic_store(&running, run);
-  if (run) (void)snprintf(folder, sizeof folder, "%s", run->folder->shown);
+  if (run) (void)sac_text_word(folder, run->folder->shown);
   else folder[0] = '\0';
   atomic_store(&log_file, run ? fileno(run->folder->log) : -1);
 

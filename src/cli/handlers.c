@@ -55,7 +55,6 @@ static sighandler_t set(int number, sighandler_t handler, int flags) {
 /* Names under which signal.h has `signal`: that of BSD, and in strictly conforming programs that of System V. */
 EXPORT sighandler_t signal(int number, sighandler_t handler) { return set(number, handler, SA_RESTART); }
 
-EXPORT sighandler_t __sysv_signal(int number, sighandler_t handler);  /* NOLINT(bugprone-reserved-identifier) */
 EXPORT sighandler_t __sysv_signal(int number, sighandler_t handler) { /* NOLINT(bugprone-reserved-identifier) */
   return set(number, handler, (int)(SA_RESETHAND | SA_NODEFER));
 }

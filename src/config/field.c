@@ -75,9 +75,9 @@ sac_field_index sac_field_find(const char* key) {
   for (int i = 0; i < SAC_FIELD_COUNT; i++)
     if (strcmp(sac_fields[i].key, key) == 0) return (sac_field_index)i;
 
-  /* an earlier name of a key, as files of older versions have it */
 #define RENAMED(name, now) \
   if (strcmp(key, name) == 0) return sac_field_find(now);
+  /* an earlier name of a key, as files of older versions have it */
   SAC_FIELD_RENAMED(RENAMED)
 #undef RENAMED
   return SAC_FIELD_COUNT;

@@ -25,7 +25,8 @@ void sac_cpu_temperature_task(const sac_cpu_job* job, const sac_cpu_phase* phase
 
   /* make the step, and keep the gradient in its slab */
   float* log_alpha = sac_cpu_slab(cpu, SAC_MEMORY_WEIGHTS, job->p) + at;
-  const sac_adam_step step = sac_cpu_adam_step(agent, job->p, sac_auto(agent->settings.alpha_lr, agent->settings.lr), 1);
+  const sac_adam_step step =
+      sac_cpu_adam_step(agent, job->p, sac_auto(agent->settings.alpha_lr, agent->settings.lr), 1);
   sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p)[at] = gradient;
   *log_alpha = sac_adam(step, *log_alpha, gradient, sac_cpu_slab(cpu, SAC_MEMORY_ADAM_M, job->p) + at,
                         sac_cpu_slab(cpu, SAC_MEMORY_ADAM_V, job->p) + at);

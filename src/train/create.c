@@ -366,7 +366,7 @@ sac_status sac_run_create(sac_run** out, const sac_config* config, const sac_env
   *out = NULL;
   if (!config) return sac_fail(SAC_ERROR_ARGUMENT, "sac_run_create: config is NULL");
 
-  /*  check the configuration and the folder before anything large is allocated */
+  /* check the configuration and the folder before anything large is allocated */
   sac_run* run = calloc(1, sizeof *run);
   if (!run) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run");
   SAC_TRY(sac_config_copy(&run->config, config));

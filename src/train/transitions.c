@@ -156,6 +156,8 @@ static sac_status load_run(target* t, const char* path) {
   SAC_TRY(sac_checkpoint_rows(r.folder, r.step, &sink));
 fail:
   sac_safetensors_close(r.file);
+  t->path = NULL;
+  t->of = NULL;
   return status;
 }
 

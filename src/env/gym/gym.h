@@ -8,9 +8,9 @@
 #define SAC_GYM_START "sac_gym_start"
 
 /* The option, besides those of gymnasium.make, that makes an instance of one environment record its episodes:
- * {"folder": text, "name": text, "ours": bool, "camera": text, "episodes": int}. Videos are FOLDER/NAME-episode-I.mp4, I counted from 0. "ours": the
- * other options are written as for sac's own task of that id ("inf" for infinity). "camera": that of MuJoCo's tasks, see
- * eval.camera. "episodes": how many will be played, for messages. */
+ * {"folder": text, "name": text, "ours": bool, "camera": text, "episodes": int}. Videos are FOLDER/NAME-episode-I.mp4,
+ * I counted from 0. "ours": the other options are written as for sac's own task of that id ("inf" for infinity).
+ * "camera": that of MuJoCo's tasks, see eval.camera. "episodes": how many will be played, for messages. */
 #define SAC_GYM_RECORD "sac_record"
 
 /* Starts the interpreter as the program `python` would. python: a full path, which may be that of a virtual

@@ -36,6 +36,7 @@ static void* leave(void* argument) {
   (void)argument;
   nanosleep(&moment, NULL);
   if (deed("exit of a thread")) exit(0);
+  if (deed("_exit of a thread")) _exit(0);
   abort();
 }
 
@@ -73,7 +74,8 @@ static void end(void) {
   if (deed("_exit")) _exit(0);
   if (deed("abort")) abort();
   if (deed("crash")) *nothing = 1;
-  if ((deed("exit of a thread") || deed("abort of a thread")) && !thread) pthread_create(&thread, NULL, leave, NULL);
+  if ((deed("exit of a thread") || deed("_exit of a thread") || deed("abort of a thread")) && !thread)
+    pthread_create(&thread, NULL, leave, NULL);
 }
 
 /* Goes to a folder of its own, and checks that it is where it went before. */
