@@ -218,11 +218,14 @@ static sac_status syntax_error(const reader* in, const yaml_parser_t* parser) {
 /* Refuses a byte order mark at the start of a later line, which files that were joined have: nobody sees it there. */
 static sac_status check_later_marks(const reader* in) {
   const char* end = in->text + in->size;
-  int line = 2;
-  for (const char* at = in->text; (at = memchr(at, '\n', (size_t)(end - at))) && ++at < end; line++)
+  int line = 1;
+  for (const char* at = in->text; (at = memchr(at, '\n', (size_t)(end - at)));) {
+    at++;
+    line++;
     if ((size_t)(end - at) >= sizeof utf8_mark - 1 && memcmp(at, utf8_mark, sizeof utf8_mark - 1) == 0)
       return sac_fail(SAC_ERROR_CONFIG, "%s:%d: begins with a byte order mark, in the middle of the text: delete it",
                       in->name, line);
+  }
   return SAC_OK;
 }
 
