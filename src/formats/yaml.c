@@ -58,7 +58,7 @@ static sac_status check_marks(const reader* in, int line, const yaml_char_t* anc
 }
 
 /* The mapping or sequence that the next node belongs to; NULL at the top. */
-static sac_node* innermost(const reader* in) { return in->depth ? in->open[in->depth - 1] : NULL; }
+static sac_node* innermost(const reader* in) { return in->depth > 0 ? in->open[in->depth - 1] : NULL; }
 
 /* Whether the next node is a key: it is in a mapping, and no key waits for its value. */
 static int wants_key(const reader* in) {
