@@ -215,8 +215,22 @@ START_TEST(kept) {
   ck_ok(sac_run_steps(parts, 0));
   same_state(whole, parts);
   same_files(whole_path, parts_path, 2);
-  sac_run_destroy(whole);
   sac_run_destroy(parts);
+
+  /* the file of the whole agent has them too: it goes on as the agent does */
+  sac_agent* agent;
+  float weights[2][16];
+  ck_ok(sac_agent_save_all(whole->agent, file));
+  ck_ok(sac_agent_load(&agent, file, NULL));
+  ck_assert_uint_eq(agent->fixed[1], N);
+  for (int i = 0; i < 2; i++) {
+    sac_agent* of = i ? agent : whole->agent;
+    ck_ok(sac_agent_update(of, 3));
+    ck_ok(of->backend->read(of, SAC_MEMORY_WEIGHTS, 1, 0, weights[i], 16));
+  }
+  ck_same_bits(weights[1], weights[0], 16);
+  sac_agent_destroy(agent);
+  sac_run_destroy(whole);
 
   /* an export has them first, then the run's own from the oldest on */
   int64_t count;
