@@ -24,7 +24,7 @@ static int lacks(const char* call) {
   const char* list = getenv("SAC_LACK");
   const size_t length = strlen(call);
   for (const char* at = list; at && *at; at = strchr(at, ',') ? strchr(at, ',') + 1 : "")
-    if (strncmp(at, call, length) == 0 && at[length] == '=') return atoi(at + length + 1);
+    if (strncmp(at, call, length) == 0 && at[length] == '=') return (int)strtol(at + length + 1, NULL, 10);
   return 0;
 }
 
@@ -43,7 +43,7 @@ static int full(int fd) {
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   if (!name || readlink(link, path, sizeof path - 1) < 0 || !strrchr(path, '/')) return 0;
   if (strncmp(strrchr(path, '/') + 1, name, strlen(name)) != 0 || fstat(fd, &info) != 0) return 0;
-  if (info.st_size < (bytes ? atoi(bytes) : 0)) return 0;
+  if (info.st_size < (bytes ? (int)strtol(bytes, NULL, 10) : 0)) return 0;
   errno = ENOSPC;
   return 1;
 }
