@@ -139,6 +139,7 @@ START_TEST(another_algorithm) {
   ck_assert(strstr(lines, "new: value network") && strstr(lines, "no such networks: critic_target"));
   ck_ok(sac_run_steps(run, 0));
   sac_run_destroy(run);
+  sac_run_destroy(from);
 
   /* back again: the targets, which such a file lacks, are those of the critics */
   ck_ok(sac_run_resume(&from, test_path(folder, "b"), NULL, &fake_env_api, NULL));
