@@ -27,8 +27,9 @@ def options_of(case, rehearse):
     """The case's options of sac bench; in a rehearsal with tiny networks and for a very short time."""
     if not rehearse:
         return [*case.options, "--warmup", 0.4, "--seconds", 0.3, "--repeats", 7]
-    tiny = [*TINY, "--batch", 8, "--population", 2 if "--population" in case.options else 1, "--seconds", 0.001, "--repeats", 1,
-            "--warmup", 0, *(["--rows", 100] if case.kind == "update" else []), "--set", "replay.capacity=100"]
+    learning = ["--batch", 8, "--rows", 100] if case.kind == "update" else []
+    tiny = [*TINY, *learning, "--population", 2 if "--population" in case.options else 1, "--seconds", 0.001, "--repeats", 1,
+            "--warmup", 0, "--set", "replay.capacity=1000"]
     return [*tiny, *case.options[case.options.index("--set"):]] if "--set" in case.options else tiny
 
 
