@@ -4,12 +4,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <isa-l/crc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "util/crc.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/memory.h"
@@ -23,7 +23,7 @@ struct sac_segments {
   sac_segments_of of;
   uint64_t written;        /* number of transitions on disk: the next append begins with this one */
   uint64_t slots;          /* entries of `table`: the most segments that the replay can touch */
-  sac_segment_part* table; /* (slots) segment K is entry K % slots; crc without crc_end, so that rows can be added */
+  sac_segment_part* table; /* (slots) segment K is entry K % slots */
   sac_segment_part* parts; /* (slots) for sac_segments_parts */
   float* staging;          /* (staging_rows, row_floats) */
   uint64_t staging_rows;
@@ -100,13 +100,9 @@ static uint64_t file_offset(const sac_segments* s, uint64_t row) {
   return HEADER_BYTES + row * s->of.row_floats * sizeof(float);
 }
 
-/* CRC-32C of the rows of a part: crc_start, crc_add for the rows in staging, crc_end, which inverts
- * the bits. */
-static uint64_t crc_start(void) { return UINT32_MAX; }
-static uint64_t crc_end(uint64_t crc) { return ~(uint32_t)crc; }
-
+/* Continues the CRC-32C of a part, 0 at its start, with the rows in staging. */
 static uint64_t crc_add(const sac_segments* s, uint64_t crc, uint64_t rows) {
-  return crc32_iscsi((unsigned char*)s->staging, (int)(rows * s->of.row_floats * sizeof(float)), (unsigned int)crc);
+  return sac_crc32c((uint32_t)crc, s->staging, (size_t)rows * s->of.row_floats * sizeof(float));
 }
 
 static uint64_t min(uint64_t a, uint64_t b) { return a < b ? a : b; }
@@ -132,7 +128,7 @@ static sac_status append_segment(sac_segments* s, const sac_agent* agent, int32_
 
   /* continue the part, or start a new one */
   if (part->segment != segment || part->rows != at % SAC_SEGMENT_ROWS)
-    *part = (sac_segment_part){segment, at % SAC_SEGMENT_ROWS, at % SAC_SEGMENT_ROWS, crc_start()};
+    *part = (sac_segment_part){segment, at % SAC_SEGMENT_ROWS, at % SAC_SEGMENT_ROWS, 0};
 
   /* open the file without truncating it: an older checkpoint may need the earlier rows */
   SAC_TRY(segment_path(s, segment, path));
@@ -219,12 +215,8 @@ int32_t sac_segments_parts(sac_segments* s, sac_segment_part** part) {
   if (s->written == 0) return 0;
 
   /* list the segments from the oldest that the replay still needs to the last */
-  for (uint64_t k = sac_segments_first(s->written, s->of.capacity); k <= (s->written - 1) / SAC_SEGMENT_ROWS; k++) {
-    /* the table keeps its running checksum; the list gets the final one */
-    s->parts[count] = s->table[k % s->slots];
-    s->parts[count].crc = crc_end(s->parts[count].crc);
-    count++;
-  }
+  for (uint64_t k = sac_segments_first(s->written, s->of.capacity); k <= (s->written - 1) / SAC_SEGMENT_ROWS; k++)
+    s->parts[count++] = s->table[k % s->slots];
   return count;
 }
 
@@ -274,7 +266,7 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
   }
 
   /* read all rows for the checksum, and copy those that are needed */
-  uint64_t crc = crc_start();
+  uint64_t crc = 0;
   const uint64_t base = part->segment * SAC_SEGMENT_ROWS, end = base + part->rows;
   for (uint64_t at = base + part->from; at < end;) {
     /* end the transfer at `needed`, so that all its rows or none go into the replay */
@@ -295,9 +287,9 @@ static sac_status read_part(const sac_segments* s, const sac_segment_part* part,
   }
 
   /* compare the checksum */
-  if (crc_end(crc) != part->crc)
-    status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (checksum %08llx, %08llx expected)", path,
-                      (unsigned long long)crc_end(crc), (unsigned long long)part->crc);
+  if (crc != part->crc)
+    status = sac_fail(SAC_ERROR_FORMAT, "%s: damaged (checksum %08llx, %08llx expected)", path, (unsigned long long)crc,
+                      (unsigned long long)part->crc);
 fail:
   if (fd >= 0) close(fd);
   return status;
@@ -363,13 +355,7 @@ sac_status sac_segments_read(sac_segments* s, const sac_segment_part* part, int3
   /* append from here on */
   assert(s->slots > 0);
   for (uint64_t i = 0; i < s->slots; i++) s->table[i] = no_part;
-  for (int32_t i = 0; i < count; i++) {
-    sac_segment_part* slot = &s->table[part[i].segment % s->slots];
-    *slot = part[i];
-
-    /* take back crc_end, so that rows can be added */
-    slot->crc = (uint32_t)~part[i].crc;
-  }
+  for (int32_t i = 0; i < count; i++) s->table[part[i].segment % s->slots] = part[i];
   s->written = pushed;
 fail:
   return status;
