@@ -413,23 +413,6 @@ def measured_count(name, n, options):
     return count
 
 
-def inner_bounds(numpy, low, high):
-    """The bounds as floats inside of those that the environment declares, whatever their type: what sac gives is then
-    inside, too."""
-    with numpy.errstate(over="ignore"):  # a bound that no float holds is refused later
-        inner = low.astype("f4"), high.astype("f4")
-    wide = numpy.longdouble  # holds every number of the types that are compared
-    up, down = (numpy.nextafter(bound, numpy.float32(end)) for bound, end in zip(inner, ("inf", "-inf")))
-    inner_low = numpy.where(inner[0].astype(wide) < low.astype(wide), up, inner[0])
-    inner_high = numpy.where(inner[1].astype(wide) > high.astype(wide), down, inner[1])
-
-    # Name the bounds that the environment declares where they leave no room for floats.
-    for i in numpy.flatnonzero((low < high) & (inner_low >= inner_high))[:1]:
-        raise EnvError(f"action {i} is bounded by [{low[i]!r}, {high[i]!r}], with too few floats between them: rescale "
-                       "the action in the environment")
-    return inner_low, inner_high
-
-
 def sizes_of(one):
     """What all environments of an instance have in common, for JSON: the numbers of observations, of actions and of
     discrete actions, the time limit, the bounds (None: discrete), and the description of the spaces."""

@@ -1,5 +1,5 @@
 """What the numbers of an observation and an action are: their names, places and spaces. Runs in the names of bridge.py.
-The text goes into policy.safetensors, for those who program a robot."""
+The text goes into policy.safetensors, for those who program a robot. And the bounds of actions, as floats.
 import json
 
 
@@ -55,3 +55,20 @@ def describe_spaces(env):
         return json.dumps({"observation": observation, "action": action})
     except Exception:
         return ""
+
+
+def inner_bounds(numpy, low, high):
+    """The bounds as floats inside of those that the environment declares, whatever their type: what sac gives is then
+    inside, too."""
+    with numpy.errstate(over="ignore"):  # a bound that no float holds is refused later
+        inner = low.astype("f4"), high.astype("f4")
+    wide = numpy.longdouble  # holds every number of the types that are compared
+    up, down = (numpy.nextafter(bound, numpy.float32(end)) for bound, end in zip(inner, ("inf", "-inf")))
+    inner_low = numpy.where(inner[0].astype(wide) < low.astype(wide), up, inner[0])
+    inner_high = numpy.where(inner[1].astype(wide) > high.astype(wide), down, inner[1])
+
+    # Name the bounds that the environment declares where they leave no room for floats.
+    for i in numpy.flatnonzero((low < high) & (inner_low >= inner_high))[:1]:
+        raise EnvError(f"action {i} is bounded by [{low[i]!r}, {high[i]!r}], with too few floats between them: rescale "
+                       "the action in the environment")
+    return inner_low, inner_high
