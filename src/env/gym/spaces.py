@@ -1,5 +1,5 @@
 """What the numbers of an observation and an action are: their names, places and spaces. Runs in the names of bridge.py.
-The text goes into policy.safetensors, for those who program a robot. And the bounds of actions, as floats.
+The text goes into policy.safetensors, for those who program a robot. And the bounds of actions, as floats."""
 import json
 
 
