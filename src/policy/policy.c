@@ -58,7 +58,7 @@ typedef struct policy_tensor {
 typedef struct policy_file {
   const unsigned char* data;
   uint64_t data_size;
-  sac_header_text checksum; /* the entry of the metadata; its `at` is NULL when there is none */
+  sac_checksum_entries checksum;
   policy_tensor slot[SLOTS];
   int32_t layers; /* with the head */
   int32_t size[SAC_POLICY_LAYERS_MAX + 1];
@@ -113,7 +113,7 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_METADATA) {
       if (sac_header_is(&entry.name, "format")) format_right = sac_header_is(&entry.value, SAC_POLICY_FORMAT_NAME);
-      if (sac_header_is(&entry.name, SAC_CHECKSUM_KEY)) file->checksum = entry.value;
+      sac_checksum_take(&file->checksum, &entry);
       continue;
     }
 
@@ -188,9 +188,7 @@ static int read_file(policy_file* file, const void* bytes, size_t size) {
 /* Whether the bytes of the file fit its checksum, if it has one. */
 static int is_intact(const policy_file* file, const void* bytes, size_t size) {
   char digits[SAC_CHECKSUM_DIGITS + 1];
-  if (!file->checksum.at) return 1;
-  sac_checksum(bytes, size, &file->checksum, sac_crc32c_small, digits);
-  return sac_header_is(&file->checksum, digits);
+  return sac_checksum_fits(bytes, size, &file->checksum, sac_crc32c_small, digits);
 }
 
 /* Whether all values of the file are finite. All tensors are F32, so the data is one array of floats. */
