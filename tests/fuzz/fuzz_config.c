@@ -38,7 +38,7 @@ static void check_round_trip(const sac_config* config) {
   sac_config_destroy(back);
 }
 
-/* A number that the bytes give, FNV-1a: it chooses what a quick run checks of many alike. */
+/* A number that the bytes give (FNV-1a). */
 static uint32_t hash_of(const uint8_t* data, size_t size) {
   uint32_t hash = 2166136261u;
   for (size_t i = 0; i < size; i++) hash = (hash ^ data[i]) * 16777619u;
@@ -73,36 +73,55 @@ static void check_file(const sac_config* defaults, const char* text, size_t size
   sac_config_summary(&config, summary, sizeof summary);
 }
 
-/* The text as one value: of one field of each kind, as the hash chooses. */
-static void check_values(const sac_config* defaults, const char* text, uint32_t hash) {
+/* The text as the value of a field of this kind; the hash chooses the field. */
+static void check_value(const sac_config* defaults, sac_kind kind, uint32_t hash, const char* text) {
   static sac_config config;
-  int taken = 0;
+  uint32_t count = 0;
   config = *defaults;
-  for (int kind = 0; kind <= SAC_VALUE_OPTIONS; kind++) {
-    uint32_t count = 0, chosen;
-    for (int i = 0; i < SAC_FIELD_COUNT; i++) count += sac_fields[i].kind == (sac_kind)kind;
-    chosen = count ? hash % count : 0;
-    for (int i = 0; i < SAC_FIELD_COUNT; i++)
-      if (sac_fields[i].kind == (sac_kind)kind && chosen-- == 0)
-        taken += sac_config_set(&config, sac_fields[i].key, text) == SAC_OK;
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) count += sac_fields[i].kind == kind;
+  uint32_t chosen = hash % count;
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (sac_fields[i].kind != kind || chosen-- > 0) continue;
+    if (sac_config_set(&config, sac_fields[i].key, text) != SAC_OK) REQUIRE(sac_last_error()[0] != '\0');
+    else if (!sac_field_equal(&sac_fields[i], &config.settings, &defaults->settings)) check_round_trip(&config);
+    break;
   }
-  taken += sac_config_set(&config, "env.options.fuzz", text) == SAC_OK;
-  if (taken && !same_values(&config, defaults)) check_round_trip(&config);
+}
 
-  /* and as a key */
-  (void)sac_config_set(&config, text, "1");
+/* The text as an option of the environment. */
+static void check_option(const sac_config* defaults, const char* text) {
+  static sac_config config;
+  config = *defaults;
+  if (sac_config_set(&config, "env.options.fuzz", text) == SAC_OK) check_round_trip(&config);
+  else REQUIRE(sac_last_error()[0] != '\0');
+}
+
+/* The text as a key. */
+static void check_key(const sac_config* defaults, const char* text) {
+  static sac_config config;
+  config = *defaults;
+  if (sac_config_set(&config, text, "1") == SAC_OK) check_round_trip(&config);
   (void)sac_config_get(&config, text);
 }
 
+/* The last byte chooses what the text before it is: '0' to '8' the value of a field of this kind, '9' that of an
+ * option, ';' a key, and others, such as the end of a line, a file. */
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  enum { OPTION = SAC_VALUE_OPTIONS + 1, KEY = ';' % 16 };
   static sac_config* defaults;
+  if (size == 0) return 0;
   if (!defaults) REQUIRE(sac_config_create(&defaults) == SAC_OK);
-  const uint32_t hash = hash_of(data, size);
-  char* text = malloc(size + 1); /* its own memory, so that a read behind the end is seen */
-  memcpy(text, data, size);
-  check_file(defaults, text, size);
-  text[size] = '\0';
-  check_values(defaults, text, hash);
+  const size_t length = size - 1;
+  const int use = data[length] % 16, is_file = use > OPTION && use != KEY;
+
+  /* in memory of its own, so that a read behind the end is seen; only a file may lack the '\0' */
+  char* text = malloc(is_file ? length : size);
+  memcpy(text, data, length);
+  if (!is_file) text[length] = '\0';
+  if (is_file) check_file(defaults, text, length);
+  else if (use == OPTION) check_option(defaults, text);
+  else if (use == KEY) check_key(defaults, text);
+  else check_value(defaults, (sac_kind)use, hash_of(data, length), text);
   free(text);
   return 0;
 }
