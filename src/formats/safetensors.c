@@ -14,7 +14,8 @@
 #include "util/memory.h"
 #include "util/text.h"
 
-#define FIRST 16 /* bytes at the beginning of a file that tell what it is */
+#define FIRST 16        /* bytes at the beginning of a file that tell what it is */
+#define SMALL (1 << 20) /* bytes of a file that fits into any memory */
 
 _Static_assert(SAC_RANK_MAX == SAC_HEADER_RANK_MAX, "the header's reader has the same limit of dimensions");
 
@@ -342,8 +343,8 @@ static sac_status allocate(sac_safetensors* file, const void* first, uint64_t si
   const size_t shift = (size_t)(16 - (8 + json) % 16) % 16;
   char has[SAC_BYTES_MAX];
 
-  /* compare with the free memory first: malloc may promise more memory than the machine has */
-  if (size > sac_memory_available() || !(file->bytes = malloc((size_t)size + 16))) {
+  /* compare a large file with the free memory first: malloc may promise more memory than the machine has */
+  if ((size > SMALL && size > sac_memory_available()) || !(file->bytes = malloc((size_t)size + 16))) {
     sac_text_bytes(has, sac_memory_available());
     return sac_fail(SAC_ERROR_MEMORY, "%s: no memory for its %llu bytes, %s are free", file->path,
                     (unsigned long long)size, has);
