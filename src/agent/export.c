@@ -4,6 +4,7 @@
 
 #include <sac/sac.h>
 
+#include "agent/file.h"
 #include "config/sources.h"
 #include "formats/safetensors.h"
 #include "policy/policy.h"
@@ -62,27 +63,13 @@ static sac_status write_tensor(void* user, int32_t i, sac_file* file) {
   const policy_list* list = user;
   const sac_agent* agent = list->agent;
   const sac_tensor* tensor = actor_tensor(agent, i);
-  sac_status status = SAC_OK;
+
+  /* write a tensor; a policy that gives NaN is of no use */
+  if (tensor) return sac_agent_write_tensor(agent, list->p, SAC_MEMORY_WEIGHTS, tensor, "", 0, file);
 
   /* write the scaling */
-  if (!tensor)
-    return sac_file_put(file, i == actor_count(agent) ? agent->action_centre : agent->action_half,
-                        (size_t)agent->shape.action * sizeof(float));
-
-  /* write a tensor, as much at a time as the staging buffer holds */
-  for (size_t done = 0, n; done < tensor->count; done += n) {
-    n = tensor->count - done < agent->staging_floats ? tensor->count - done : agent->staging_floats;
-    SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, list->p, tensor->offset + done, agent->staging, n));
-
-    /* refuse values that are not finite: a policy that gives NaN is of no use */
-    const size_t bad = sac_first_not_finite(agent->staging, n);
-    if (bad < n)
-      return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s' holds %g at %zu", file->path,
-                      tensor->name, (double)agent->staging[bad], done + bad);
-    SAC_TRY(sac_file_put(file, agent->staging, n * sizeof(float)));
-  }
-fail:
-  return status;
+  return sac_file_put(file, i == actor_count(agent) ? agent->action_centre : agent->action_half,
+                      (size_t)agent->shape.action * sizeof(float));
 }
 
 sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* spaces, const char* path) {
