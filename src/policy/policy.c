@@ -17,7 +17,7 @@
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file is little-endian; its numbers are used unchanged");
 _Static_assert(__FLT_EVAL_METHOD__ == 0 || __FLT_EVAL_METHOD__ == 16, /* 16: _Float16 has arithmetic of its own */
                "float sums must be rounded to float, for the same bits everywhere: with gcc on i386 -mfpmath=sse");
-#ifdef __FAST_MATH__
+#if defined(__FAST_MATH__) || __FINITE_MATH_ONLY__
 #error "no -ffast-math: it gives other bits, and takes out the checks for values that are not finite"
 #endif
 
