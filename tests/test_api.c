@@ -3,6 +3,8 @@
 #include <unistd.h>
 
 #include "support/api_case.h"
+#include "support/checksum.h"
+#include "support/folder.h"
 
 START_TEST(versions_and_names) {
   ck_assert_str_eq(sac_version(), SAC_VERSION);
@@ -217,6 +219,75 @@ START_TEST(save_and_load) {
 }
 END_TEST
 
+/* Bounds as narrow as floats can have: the scaling of the file is taken, not bounds that are computed from it. */
+START_TEST(save_narrow_bounds) {
+  const float low[A] = {1 - FLT_EPSILON / 2, -1e6f}, high[A] = {1 + FLT_EPSILON, 1e6f};
+  const sac_env_spec narrow = {O, A, 0, 0, low, high};
+  const char* path = test_path(test_folder(), "agent.safetensors");
+  const rows r = make_rows();
+  sac_config* config = make_config("sac", "1");
+  sac_agent *agent, *loaded;
+  float ours[A], theirs[A];
+  ck_ok(sac_agent_create(&agent, config, &narrow));
+  ck_ok(sac_agent_save(agent, path));
+  ck_ok(sac_agent_load(&loaded, path, NULL));
+  ck_ok(sac_agent_act(agent, 1, r.obs, NULL, 1, ours, NULL));
+  ck_ok(sac_agent_act(loaded, 1, r.obs, NULL, 1, theirs, NULL));
+  ck_same_bits(theirs, ours, A);
+  sac_agent_destroy(agent), sac_agent_destroy(loaded), sac_config_destroy(config);
+  test_folder_remove();
+}
+END_TEST
+
+/* Files without a checksum whose metadata or scaling no agent has. */
+START_TEST(load_refuses) {
+  static const struct {
+    const char *from, *to, *says;
+    sac_status status;
+  } edits[] = {
+      {"\"obs_size\":\"3\"", "\"obs_size\":\"0\"", "metadata 'obs_size' is 0, outside [1, 65536]", SAC_ERROR_FORMAT},
+      {"\"action_size\":\"2\"", "\"action_size\":\"0\"", "metadata 'action_size' is 0", SAC_ERROR_FORMAT},
+      {"\"action_size\":\"2\"", "\"action_size\":\"x\"", "not a whole number", SAC_ERROR_FORMAT},
+      {"\"obs_size\":\"3\"", "\"obs_size\":\"4\"", "is wanted", SAC_ERROR_SHAPE},
+      {"\"actions\":\"0\"", "\"actions\":\"1\"", "discrete actions", SAC_ERROR_FORMAT},
+      {"\"config\"", "\"konfig\"", "no metadata 'config'", SAC_ERROR_FORMAT},
+      {"tau: 0.005", "tau: 7.005", "tau = 7.005", SAC_ERROR_CONFIG},
+      {"sac-agent-1", "sac-agent-2", "format 'sac-agent-2'", SAC_ERROR_FORMAT},
+  };
+  const char *folder = test_folder(), *path = test_path(folder, "agent"), *other = test_path(folder, "other");
+  sac_agent *agent = make_agent("sac", "1"), *loaded;
+  ck_ok(sac_agent_save(agent, path));
+  size_t size;
+  char* bytes = test_read(path, &size);
+  test_forget_checksum(bytes, size);
+
+  /* each edit keeps the length of the file */
+  for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
+    char* at = memmem(bytes, size, edits[i].from, strlen(edits[i].from));
+    ck_assert_msg(at && strlen(edits[i].from) == strlen(edits[i].to), "%s", edits[i].from);
+    memcpy(at, edits[i].to, strlen(edits[i].to));
+    test_write(other, bytes, size);
+    memcpy(at, edits[i].from, strlen(edits[i].from));
+    ck_fails(sac_agent_load(&loaded, other, "cpu"), edits[i].status, edits[i].says);
+    ck_assert_ptr_null(loaded);
+  }
+
+  /* half ranges that no bounds have */
+  static const float halves[] = {0, -1, 2e6f, 3e38f};
+  const float half = 5; /* of the second action, in [0, 10] */
+  char* at = memmem(bytes, size, (const float[]){2, half}, 2 * sizeof half);
+  ck_assert_ptr_nonnull(at);
+  for (int i = 0; i < 4; i++) {
+    memcpy(at + sizeof half, &halves[i], sizeof half);
+    test_write(other, bytes, size);
+    ck_fails(sac_agent_load(&loaded, other, "cpu"), SAC_ERROR_FORMAT, "action 1 is bounded by");
+  }
+  free(bytes);
+  sac_agent_destroy(agent);
+  test_folder_remove();
+}
+END_TEST
+
 /* --- Policies and runs: bad arguments ----------------------------------------------------------------------------- */
 
 START_TEST(policy_arguments) {
@@ -230,6 +301,69 @@ START_TEST(policy_arguments) {
   ck_fails(sac_agent_policy(agent, NULL), SAC_ERROR_ARGUMENT, "NULL");
   ck_fails(sac_agent_policy(NULL, NULL), SAC_ERROR_ARGUMENT, "NULL");
   sac_agent_destroy(agent);
+}
+END_TEST
+
+/* NULL for every pointer of every function: a status, or nothing done. */
+START_TEST(null_arguments) {
+  sac_agent *agent = make_agent("sac", "1"), *created;
+  sac_config* config = make_config("sac", "1");
+  sac_policy* policy = NULL;
+  sac_tensor_info info;
+  sac_transitions t = {1, NULL, NULL, NULL, NULL, NULL, NULL};
+  sac_minibatch m = {NULL, NULL, NULL, NULL, NULL};
+  sac_noise noise = {NULL, NULL};
+  sac_update_stats stats;
+  sac_run* run;
+  float x[16] = {0};
+
+  /* functions with a status */
+#define REFUSED(call) \
+  ck_assert_msg((call) == SAC_ERROR_ARGUMENT && sac_last_error()[0], "%s: %s", #call, sac_last_error())
+  REFUSED(sac_config_create(NULL)), REFUSED(sac_config_preset(NULL, "x")), REFUSED(sac_config_preset(config, NULL));
+  REFUSED(sac_config_load(NULL, "x")), REFUSED(sac_config_load(config, NULL));
+  REFUSED(sac_config_set(NULL, "seed", "1")), REFUSED(sac_config_set(config, NULL, "1"));
+  REFUSED(sac_config_set(config, "seed", NULL));
+  REFUSED(sac_agent_create(NULL, config, &spec)), REFUSED(sac_agent_create(&created, NULL, &spec));
+  REFUSED(sac_agent_create(&created, config, NULL));
+  REFUSED(sac_agent_act(NULL, 1, x, NULL, 1, x, NULL)), REFUSED(sac_agent_act(agent, 1, NULL, NULL, 1, x, NULL));
+  REFUSED(sac_agent_act(agent, 1, x, NULL, 1, NULL, NULL));
+  REFUSED(sac_agent_action_to_unit(NULL, 1, x, x)), REFUSED(sac_agent_action_to_unit(agent, 1, NULL, x));
+  REFUSED(sac_agent_action_to_unit(agent, 1, x, NULL));
+  REFUSED(sac_agent_action_from_unit(NULL, 1, x, x)), REFUSED(sac_agent_action_from_unit(agent, 1, NULL, x));
+  REFUSED(sac_agent_action_from_unit(agent, 1, x, NULL));
+  REFUSED(sac_agent_push(NULL, &t)), REFUSED(sac_agent_push(agent, NULL)), REFUSED(sac_agent_push(agent, &t));
+  REFUSED(sac_agent_update(NULL, 1)), REFUSED(sac_agent_update_with(NULL, &m, &noise, &stats));
+  REFUSED(sac_agent_update_with(agent, NULL, &noise, NULL)), REFUSED(sac_agent_update_with(agent, &m, NULL, NULL));
+  REFUSED(sac_agent_update_with(agent, &m, &noise, NULL));
+  REFUSED(sac_agent_stats(NULL, &stats)), REFUSED(sac_agent_stats(agent, NULL));
+  REFUSED(sac_agent_tensor_info(NULL, 0, &info)), REFUSED(sac_agent_tensor_info(agent, 0, NULL));
+  REFUSED(sac_agent_tensor_get(NULL, "log_alpha", x, 1)), REFUSED(sac_agent_tensor_get(agent, NULL, x, 1));
+  REFUSED(sac_agent_tensor_get(agent, "log_alpha", NULL, 1));
+  REFUSED(sac_agent_tensor_set(NULL, "log_alpha", x, 1)), REFUSED(sac_agent_tensor_set(agent, NULL, x, 1));
+  REFUSED(sac_agent_tensor_set(agent, "log_alpha", NULL, 1));
+  REFUSED(sac_agent_save(NULL, "x")), REFUSED(sac_agent_save(agent, NULL));
+  REFUSED(sac_agent_save_all(NULL, "x")), REFUSED(sac_agent_save_all(agent, NULL));
+  REFUSED(sac_agent_load(NULL, "x", NULL)), REFUSED(sac_agent_policy(agent, NULL));
+  REFUSED(sac_agent_policy(NULL, policy));
+  REFUSED(sac_run_create(NULL, config, NULL, NULL)), REFUSED(sac_run_create(&run, NULL, NULL, NULL));
+  REFUSED(sac_run_resume(NULL, "x", NULL, NULL, NULL)), REFUSED(sac_run_resume(&run, NULL, NULL, NULL, NULL));
+  REFUSED(sac_run_steps(NULL, 1)), REFUSED(sac_run_save(NULL));
+#undef REFUSED
+
+  /* functions without one */
+  int32_t size[4] = {7, 7, 7, 7};
+  sac_agent_sizes(NULL, &size[0], &size[1], &size[2], &size[3]);
+  ck_assert(size[0] == 0 && size[1] == 0 && size[2] == 0 && size[3] == 0);
+  ck_assert(!sac_config_get(NULL, "seed") && !sac_config_get(config, NULL) && sac_agent_tensor_count(NULL) == 0);
+  ck_assert(!sac_run_agent(NULL) && !sac_run_folder(NULL) && sac_run_step(NULL) == 0);
+  sac_run_stop(NULL), sac_run_request_checkpoint(NULL), sac_run_destroy(NULL);
+  sac_agent_destroy(NULL), sac_config_destroy(NULL);
+
+  /* the options of an environment */
+  ck_assert_int_eq(sac_env_read_options(NULL, NULL, 0, NULL, 0), SAC_OK);
+  ck_assert_int_eq(sac_env_read_options("{\"a\": 1}", NULL, 0, NULL, 0), SAC_ERROR_CONFIG);
+  sac_agent_destroy(agent), sac_config_destroy(config);
 }
 END_TEST
 
@@ -302,5 +436,5 @@ START_TEST(save_all_and_load) {
 END_TEST
 
 CHECK_MAIN("api", CASE(versions_and_names), CASE(config_arguments), LOOP(tensors_by_name, 4), CASE(tensor_arguments),
-           CASE(set_weights_act), LOOP(save_and_load, 2), LOOP(save_all_and_load, 2), CASE(policy_arguments),
-           CASE(run_arguments))
+           CASE(set_weights_act), LOOP(save_and_load, 2), LOOP(save_all_and_load, 2), CASE(save_narrow_bounds),
+           CASE(load_refuses), CASE(policy_arguments), CASE(null_arguments), CASE(run_arguments))

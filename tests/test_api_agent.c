@@ -199,6 +199,16 @@ START_TEST(action_scaling_arguments) {
   ck_fails(sac_agent_action_to_unit(agent, 1, action, unit), SAC_ERROR_NUMERIC, "component 1");
   unit[0] = -1.01f;
   ck_fails(sac_agent_action_from_unit(agent, 1, unit, action), SAC_ERROR_ARGUMENT, "component 0");
+
+  /* an error in the last row leaves the others as they were, also where both arrays are the same */
+  float both[2 * A] = {2, 10, 2, 11}, before[2 * A];
+  memcpy(before, both, sizeof both);
+  ck_fails(sac_agent_action_to_unit(agent, 2, both, both), SAC_ERROR_ARGUMENT, "row 1, component 1");
+  ck_same_bits(both, before, 2 * A);
+  float units[2 * A] = {1, 0.5f, 0, NAN};
+  memcpy(before, units, sizeof units);
+  ck_fails(sac_agent_action_from_unit(agent, 2, units, units), SAC_ERROR_NUMERIC, "row 1, component 1");
+  ck_same_bits(units, before, 2 * A);
   sac_agent_destroy(agent);
 }
 END_TEST

@@ -266,8 +266,8 @@ def whole(header, body):
 
 
 def unsealed(data):
-    """The file without its checksum, which would not fit after a change: its entry gets another name."""
-    return data.replace(b'"crc32c"', b'"crc32-"', 1)
+    """The file without its checksum, which would not fit after a change: its two entries get other names."""
+    return data.replace(b'"crc32c":', b'"crc32-":', 1).replace(b'"checksum":', b'"checksu-":', 1)
 
 
 def damage(data):
@@ -283,9 +283,11 @@ def damage(data):
     yield "one bit of a weight", flipped(len(data) - len(body) + header["actor.head.weight"]["data_offsets"][0])
     yield "one bit of the configuration", flipped(data.index(b"gamma: 0.") + len("gamma: 0."))
     yield "one bit of the checksum", flipped(data.index(header["__metadata__"]["crc32c"].encode()))
+    yield "one bit of its name", flipped(data.index(b"crc32c"))
+    yield "one bit of its promise", flipped(data.index(b'"checksum"') + 1)
 
     # The others get as far as they can, without a checksum.
-    del header["__metadata__"]["crc32c"]
+    del header["__metadata__"]["crc32c"], header["__metadata__"]["checksum"]
     data = whole(header, body)
 
     def changed(**fields):

@@ -302,28 +302,25 @@ static char* tensor_bytes(const char* name) {
 
 START_TEST(damaged) {
   /* a checkpoint, and the bytes of its file */
-  const char* dir = test_folder();
   char config[8];
-  sac_agent* agent = rows_agent(NULL);
-  sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
-  rows_push(agent, 500);
-  rows_save(checkpoint, 500, 2);
-  const char* path = rows_step_file(dir, 500);
+  rows_case c = rows_case_begin(500);
+  const char* path = rows_step_file(c.dir, 500);
   good = test_read(path, &good_size);
   test_forget_checksum(good, good_size); /* which would hide the other checks; test_checksum.c is about it */
 
   /* what is not there, and a buffer that is too small */
-  ck_fails(sac_checkpoint_probe(dir, 499, NULL, 0), SAC_ERROR_FORMAT, "is damaged (cannot read ");
-  ck_fails(sac_checkpoint_probe(dir, 500, config, sizeof config), SAC_ERROR_FORMAT, "'config' is missing or too long");
+  ck_fails(sac_checkpoint_probe(c.dir, 499, NULL, 0), SAC_ERROR_FORMAT, "is damaged (cannot read ");
+  ck_fails(sac_checkpoint_probe(c.dir, 500, config, sizeof config), SAC_ERROR_FORMAT,
+           "'config' is missing or too long");
 
   /* a file that was cut; the run's message starts with "last checkpoint ", followed by this */
   test_write(path, good, 100);
-  ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, "is cut short (header ");
+  ck_fails(sac_checkpoint_probe(c.dir, 500, NULL, 0), SAC_ERROR_FORMAT, "is cut short (header ");
   ck_assert_int_eq(strncmp(sac_last_error(), "is cut short", 12), 0);
   for (size_t cut = 0; cut < good_size; cut += 1 + good_size / 97) {
     test_write(path, good, cut);
-    ck_assert_int_eq(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT);
-    ck_assert_int_eq(sac_checkpoint_load(checkpoint, 500), SAC_ERROR_FORMAT);
+    ck_assert_int_eq(sac_checkpoint_probe(c.dir, 500, NULL, 0), SAC_ERROR_FORMAT);
+    ck_assert_int_eq(sac_checkpoint_load(c.checkpoint, 500), SAC_ERROR_FORMAT);
   }
 
   /* changed bytes of single tensors; `error` says what is found */
@@ -346,61 +343,53 @@ START_TEST(damaged) {
     memcpy(before, at, changes[i].size);
     memcpy(at, changes[i].bytes, changes[i].size);
     test_write(path, good, good_size);
-    ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, changes[i].error);
-    ck_assert_int_eq(sac_checkpoint_load(checkpoint, 500), SAC_ERROR_FORMAT);
+    ck_fails(sac_checkpoint_probe(c.dir, 500, NULL, 0), SAC_ERROR_FORMAT, changes[i].error);
+    ck_assert_int_eq(sac_checkpoint_load(c.checkpoint, 500), SAC_ERROR_FORMAT);
     memcpy(at, before, changes[i].size);
   }
 
   /* whole again, it is good */
   test_write(path, good, good_size);
-  ck_ok(sac_checkpoint_probe(dir, 500, NULL, 0));
+  ck_ok(sac_checkpoint_probe(c.dir, 500, NULL, 0));
 
   /* a file of another step */
-  ck_assert_int_eq(rename(path, rows_step_file(dir, 600)), 0);
-  ck_fails(sac_checkpoint_probe(dir, 600, NULL, 0), SAC_ERROR_FORMAT, "is damaged (the file holds step 500)");
+  ck_assert_int_eq(rename(path, rows_step_file(c.dir, 600)), 0);
+  ck_fails(sac_checkpoint_probe(c.dir, 600, NULL, 0), SAC_ERROR_FORMAT, "is damaged (the file holds step 500)");
   free(good);
-  sac_checkpoint_destroy(checkpoint);
-  sac_agent_destroy(agent);
-  test_folder_remove();
+  rows_case_end(&c);
 }
 END_TEST
 
 /* The files with the rows of the replay, which the checkpoint counts and whose checksums it has. */
 START_TEST(damaged_rows) {
-  const char* dir = test_folder();
-  sac_agent* agent = rows_agent(NULL);
-  sac_checkpoint* checkpoint = rows_checkpoint(agent, dir);
-  rows_push(agent, 500);
-  rows_save(checkpoint, 500, 2);
+  rows_case c = rows_case_begin(500);
 
   /* a changed byte, and a file that was cut */
-  const char* rows = test_path(dir, "replay/rows_0.bin");
+  const char* rows = test_path(c.dir, "replay/rows_0.bin");
   size_t size;
   char* bytes = test_read(rows, &size);
   for (size_t at = 0; at < size; at += 1 + size / 61) {
     bytes[at] = (char)(bytes[at] ^ 4);
     test_write(rows, bytes, size);
     bytes[at] = (char)(bytes[at] ^ 4);
-    ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, "is damaged (replay/rows_0.bin: damaged (");
+    ck_fails(sac_checkpoint_probe(c.dir, 500, NULL, 0), SAC_ERROR_FORMAT, "is damaged (replay/rows_0.bin: damaged (");
     test_write(rows, bytes, at);
-    ck_assert_int_eq(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT);
+    ck_assert_int_eq(sac_checkpoint_probe(c.dir, 500, NULL, 0), SAC_ERROR_FORMAT);
   }
 
   /* rows that are missing */
   ck_assert_int_eq(unlink(rows), 0);
-  ck_fails(sac_checkpoint_probe(dir, 500, NULL, 0), SAC_ERROR_FORMAT, "rows_0.bin: No such file");
+  ck_fails(sac_checkpoint_probe(c.dir, 500, NULL, 0), SAC_ERROR_FORMAT, "rows_0.bin: No such file");
 
   /* more rows than the checkpoint counts: a run was killed after it wrote them, and goes on */
   char* longer = malloc(size + 5000);
   memcpy(longer, bytes, size);
   memset(longer + size, 7, 5000);
   test_write(rows, longer, size + 5000);
-  ck_ok(sac_checkpoint_load(checkpoint, 500));
-  rows_check(agent, 0, 0);
+  ck_ok(sac_checkpoint_load(c.checkpoint, 500));
+  rows_check(c.agent, 0, 0);
   free(bytes), free(longer);
-  sac_checkpoint_destroy(checkpoint);
-  sac_agent_destroy(agent);
-  test_folder_remove();
+  rows_case_end(&c);
 }
 END_TEST
 

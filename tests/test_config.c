@@ -164,6 +164,7 @@ static const struct {
     {"eval.evry", "1", "nearest is 'eval.every'"},
     {"optim", "1", "'optim' (from --set) is a section; its keys are 'optim.lr' and the like"},
     {"xylophone", "1", "unknown key 'xylophone' (from --set) ('sac config' lists all)"},
+    {long_text, "1", "' (from --set) ('sac config' lists all)"}, /* as long as it is, it is near to none */
     {"", "1", "unknown key ''"},
     {"env.options", "3", "env.options (from --set) is not a mapping like {g: 9.81}"},
     {"env.options", "[1]", "is not a mapping"},

@@ -16,11 +16,13 @@ static int read_options(const char* json) {
   const sac_env_setting settings[] = {{"mass", SAC_ENV_NUMBER, &mass, 0.1, 1e9, 0},
                                       {"legs", SAC_ENV_WHOLE, &legs, -8, 8, 0},
                                       {"wind", SAC_ENV_BOOL, &wind, 0, 0, 0},
-                                      {"port", SAC_ENV_TEXT, port, 0, 0, sizeof port}};
+                                      {"port", SAC_ENV_TEXT, port, 0, 0, sizeof port},
+                                      {"wide", SAC_ENV_WHOLE, &legs, -1e300, 1e300, 0}};
   mass = 0.5, legs = 4, wind = 1;
+  memset(port, 'x', sizeof port); /* a text that is cut must end */
   strcpy(port, "/dev/tty0");
   error[0] = '\0';
-  return sac_env_read_options(json, settings, 4, error, sizeof error);
+  return sac_env_read_options(json, settings, 5, error, sizeof error);
 }
 
 START_TEST(defaults_stay) {
@@ -53,7 +55,7 @@ static const struct {
     {"{\"mass\": 1 \"legs\": 2}", "no JSON object"},
     {"{\"mass\": 1,}", "no JSON object"},
     {"{\"mass", "no JSON object"},
-    {"{\"mas\": 1}", "env.options has no 'mas'; there is: mass, legs, wind, port"},
+    {"{\"mas\": 1}", "env.options has no 'mas'; there is: mass, legs, wind, port, wide"},
     {"{\"mass\": 0}", "env.options.mass takes a number in [0.1, 1e+09]"},
     {"{\"mass\": nan}", "env.options.mass takes a number"},
     {"{\"mass\": 1e}", "env.options.mass takes a number"},
@@ -70,11 +72,18 @@ static const struct {
     {"{\"port\": \"\\u0000\"}", "env.options.port takes a text"},
     {"{\"port\": \"\\ud83d\"}", "env.options.port takes a text"},
     {"{\"port\": \"a", "env.options.port takes a text"},
+    {"{} {}", "no JSON object"},
+    {"}", "no JSON object"},
+    {"{\"mass\": 1} 2", "no JSON object"},
+    {"{\"mass\": 1]", "no JSON object"},
+    {"{\"wide\": 3e9}", "env.options.wide takes a whole number"},
+    {"{\"wide\": -1e300}", "env.options.wide takes a whole number"},
 };
 
 START_TEST(wrong_options) {
   ck_assert_int_eq(read_options(wrong[_i].json), SAC_ERROR_CONFIG);
   ck_assert_msg(strstr(error, wrong[_i].text) != NULL, "%s: %s", wrong[_i].json, error);
+  ck_assert_uint_lt(strnlen(port, sizeof port), sizeof port);
 }
 END_TEST
 

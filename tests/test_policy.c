@@ -203,6 +203,74 @@ START_TEST(memory_is_the_callers) {
 }
 END_TEST
 
+/* NULL for every pointer: a status, 0, NaN, or nothing done. */
+START_TEST(null_arguments) {
+  sac_agent* agent = rows_agent("network.hidden", "8,5", NULL);
+  void* memory;
+  char* file;
+  size_t size;
+  sac_policy *policy = make(agent, &memory, &file, &size), *none = policy;
+  char room[64] __attribute__((aligned(16)));
+  sac_policy_status (*const creates[])(sac_policy**, const void*, size_t, void*, size_t) = {sac_policy_create,
+                                                                                            sac_policy_create_in_place};
+  for (int i = 0; i < 2; i++) {
+    ck_assert_int_eq(creates[i](NULL, file, size, room, sizeof room), SAC_POLICY_ARGUMENT);
+    ck_assert_int_eq(creates[i](&none, NULL, size, room, sizeof room), SAC_POLICY_FORMAT);
+    ck_assert_ptr_null(none);
+    none = policy;
+    ck_assert_int_eq(creates[i](&none, file, size, NULL, size), SAC_POLICY_MEMORY);
+    ck_assert_ptr_null(none);
+  }
+  ck_assert(sac_policy_memory(NULL, size) == 0 && sac_policy_memory_in_place(NULL, size) == 0);
+
+  /* sizes of no policy; any pointer may be missing */
+  int32_t obs = 7, action = 7;
+  sac_policy_sizes(NULL, &obs, &action);
+  ck_assert(obs == 0 && action == 0);
+  sac_policy_sizes(policy, NULL, NULL);
+
+  /* nothing seen: no action; nowhere to write: nothing is done */
+  float seen[ROWS_OBS] = {0}, done[ROWS_ACTION] = {1, 1};
+  sac_policy_act(policy, NULL, done);
+  for (int i = 0; i < ROWS_ACTION; i++) ck_assert(isnan(done[i]));
+  sac_policy_act(policy, seen, NULL);
+  done[0] = 1;
+  sac_policy_act(NULL, seen, done);
+  ck_assert(done[0] == 1);
+  free(file), free(memory);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+/* A learner whose weights are not finite leaves the policy of the control thread as it was. */
+START_TEST(keeps_finite_weights) {
+  sac_agent* agent = rows_agent("network.hidden", "8,5", NULL);
+  void* memory;
+  char* file;
+  size_t size;
+  sac_policy* policy = make(agent, &memory, &file, &size);
+  float obs[ROWS_OBS] = {1, 2, 3}, before[ROWS_ACTION], after[ROWS_ACTION];
+  sac_policy_act(policy, obs, before);
+  rows_push(agent, 200);
+  ck_ok(sac_agent_update(agent, 5));
+
+  /* the last weight of the last layer, and then its bias */
+  static const char* const names[] = {"actor.head.weight", "actor.head.bias"};
+  for (int i = 0; i < 2; i++) {
+    const float nan = NAN, zero = 0;
+    const size_t at = sac_tensors_find(&agent->tensors, names[i])->offset + (i ? 1 : 5 * ROWS_ACTION - 1);
+    ck_ok(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, 0, at, &nan, 1));
+    ck_fails(sac_agent_policy(agent, policy), SAC_ERROR_NUMERIC, "not finite");
+    sac_policy_act(policy, obs, after);
+    ck_same_bits(after, before, ROWS_ACTION);
+    ck_ok(agent->backend->write(agent, SAC_MEMORY_WEIGHTS, 0, at, &zero, 1));
+  }
+  ck_ok(sac_agent_policy(agent, policy));
+  free(file), free(memory);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
 START_TEST(two_of_them_do_not_mix) {
   sac_agent *a = rows_agent("seed", "1", NULL), *b = rows_agent("seed", "2", NULL);
   void *memory_a, *memory_b;
@@ -308,6 +376,14 @@ START_TEST(hostile_files) {
     memcpy(file + size - 4 * (i + 1), &old, 4);
   }
 
+  /* bounds of the action that overflow */
+  const float large = 3e38f;
+  for (int tensor = 0; tensor < 2; tensor++) {
+    char* at = file + size - (size_t)(tensor ? 2 : 1) * ROWS_ACTION * sizeof large;
+    memcpy(at, &large, sizeof large);
+  }
+  ck_assert_int_eq(status_of(file, size), SAC_POLICY_NUMERIC);
+
   /* no bytes at all */
   ck_assert_int_eq(status_of(NULL, 0), SAC_POLICY_FORMAT);
   ck_assert_int_eq(status_of(file, 0), SAC_POLICY_FORMAT);
@@ -318,4 +394,5 @@ END_TEST
 
 CHECK_MAIN("policy", LOOP(equals_the_agent, sizeof hidden / sizeof *hidden),
            LOOP(in_place, sizeof hidden / sizeof *hidden), LOOP(as_near_as_the_page_says, 3), CASE(nan_stays_nan),
-           CASE(memory_is_the_callers), CASE(two_of_them_do_not_mix), CASE(hostile_files))
+           CASE(memory_is_the_callers), CASE(null_arguments), CASE(keeps_finite_weights), CASE(two_of_them_do_not_mix),
+           CASE(hostile_files))

@@ -1,8 +1,10 @@
 """libsac_policy without the rest of sac: it needs a C compiler and libm alone."""
 import pathlib
+import platform
+import subprocess
 import tempfile
 
-from support.policy_only import actions, blocks, install, policy_source, run, trained
+from support.policy_only import SOURCE, actions, blocks, install, policy_source, run, trained
 from support.program import main
 
 def test_needs_nothing():
@@ -31,6 +33,17 @@ def test_needs_nothing():
                     PKG_CONFIG_PATH=str(next(prefix.rglob("sac_policy.pc")).parent)).replace("\n", " ")
         run("sh", "-c", f'eval "cc -std=c11 -Wall -Wextra -pedantic -Werror firmware.c policy_file.c {flags} -o firmware"', cwd=user)
         assert abs(float(run(user / "firmware"))) <= 2, "the bound of Pendulum-v1's torque"
+
+
+def test_refuses_other_arithmetic():
+    """Flags with which the bits would differ, or checks for NaN would not work: the compiler says so."""
+    source = f"-fsyntax-only -D_GNU_SOURCE -I{SOURCE} -I{SOURCE}/src -I{SOURCE}/include {SOURCE}/src/policy/policy.c"
+    flags = {"": "", "-ffast-math": "no -ffast-math", "-ffinite-math-only": "no -ffast-math"}
+    if platform.machine() == "x86_64":
+        flags["-mfpmath=387"] = "must be rounded to float"
+    for flag, says in flags.items():
+        result = subprocess.run(f"gcc -std=c11 {flag} {source}", shell=True, text=True, capture_output=True)
+        assert (result.returncode != 0) == (says != "") and says in result.stderr, f"{flag}: {result.stderr}"
 
 
 if __name__ == "__main__":

@@ -60,6 +60,7 @@ def test_safetensors():
     with safetensors.safe_open(path("ours.safetensors"), "numpy") as file:
         said = file.metadata()
     checksum = said.pop("crc32c")
+    assert said.pop("checksum") == "crc32c", said
     assert said == metadata, said
     with open(path("ours.safetensors"), "rb") as file:
         data = file.read()

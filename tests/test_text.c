@@ -22,6 +22,22 @@ START_TEST(distance_of_long_texts_ends) {
 }
 END_TEST
 
+/* A limit changes no distance up to it. */
+START_TEST(distance_within_a_limit) {
+  static const char letters[] = "abAB";
+  uint32_t random = 1;
+  for (int k = 0; k < 3000; k++) {
+    char text[2][12] = {"", ""};
+    for (int t = 0; t < 2; t++)
+      for (int i = 0, length = k / (t ? 12 : 1) % 12; i < length; i++)
+        text[t][i] = letters[(random = random * 1664525u + 1013904223u) >> 16 & 3];
+    const unsigned whole = sac_text_distance(text[0], text[1]), limit = random >> 16 & 15;
+    ck_assert_uint_eq(sac_text_distance_within(text[0], text[1], limit), whole <= limit ? whole : limit + 1);
+  }
+  ck_assert_uint_eq(sac_text_near("abcd", "abcdefghi"), 6);
+}
+END_TEST
+
 START_TEST(nearest) {
   static const char* const names[] = {"Pendulum-v1", "CartPole-v1", "Acrobot-v1", "HalfCheetah-v5", NULL};
   ck_assert_str_eq(sac_nearest("HalfCheeta-v5", names, SIZE_MAX), "HalfCheetah-v5");
@@ -116,5 +132,6 @@ START_TEST(words_of_a_shell) {
 }
 END_TEST
 
-CHECK_MAIN("text", CASE(distances), CASE(distance_of_long_texts_ends), CASE(nearest), CASE(bytes),
-           CASE(shows_only_what_is_printable), CASE(knows_utf8), CASE(appends_within_the_room), CASE(words_of_a_shell))
+CHECK_MAIN("text", CASE(distances), CASE(distance_of_long_texts_ends), CASE(distance_within_a_limit), CASE(nearest),
+           CASE(bytes), CASE(shows_only_what_is_printable), CASE(knows_utf8), CASE(appends_within_the_room),
+           CASE(words_of_a_shell))

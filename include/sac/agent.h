@@ -66,7 +66,7 @@ SAC_API sac_status sac_agent_create(sac_agent** agent, const sac_config* config,
 
 SAC_API void sac_agent_destroy(sac_agent* agent);
 
-/* P, O, A and B of this agent. Any pointer may be NULL. */
+/* P, O, A and B of this agent. Any pointer may be NULL. For agent NULL they are 0. */
 SAC_API void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_t* obs, int32_t* action,
                              int32_t* batch);
 
@@ -84,8 +84,8 @@ SAC_API sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, 
 
 /* Scale actions of n observations between the environment's units, action (n, A), and those of the policy in [-1, 1],
  * unit (n, A), which sac_agent_push takes: unit = (action - centre) / half_range of the bounds. Both arrays may be the
- * same. The ends of one range become those of the other. An action that is outside by a rounding becomes the end.
- * Errors: ARGUMENT (outside), NUMERIC (not finite). */
+ * same. The ends of one range become those of the other. An action that is outside by a rounding becomes the end. After
+ * an error nothing is written. Errors: ARGUMENT (NULL, n < 1, or outside), NUMERIC (not finite). */
 SAC_API sac_status sac_agent_action_to_unit(const sac_agent* agent, int32_t n, const float* action, float* unit);
 SAC_API sac_status sac_agent_action_from_unit(const sac_agent* agent, int32_t n, const float* unit, float* action);
 
@@ -125,14 +125,15 @@ SAC_API sac_status sac_agent_tensor_set(sac_agent* agent, const char* name, cons
  * If a save fails, an older file at `path` stays as it was. load creates an agent from the file of either; FOLDER/last
  * is the newest step_N.safetensors of a folder. device: "auto", "cpu", "cuda:0"; NULL: as saved. Errors: ARGUMENT
  * (NULL, or path is empty), FILE (also: `path` is a folder or a device), NUMERIC (save: a value is not finite), FORMAT,
- * SHAPE, CONFIG (no such device), MEMORY, DEVICE. */
+ * SHAPE, CONFIG (no such device; keys or actions that this version does not take), MEMORY, DEVICE. */
 SAC_API sac_status sac_agent_save(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_save_all(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_load(sac_agent** agent, const char* path, const char* device);
 
 /* Copies the actor of agent 0 into `policy`, which sac_policy_create made of a policy file of the same shape. One
- * thread may then act with the policy while another updates the agent. Errors: ARGUMENT (also for a policy that uses
- * its file in place), SHAPE. */
+ * thread may then act with the policy while another updates the agent, but not during this call. After an error other
+ * than DEVICE the policy is as it was. Errors: ARGUMENT (also for a policy that uses its file in place), SHAPE, NUMERIC
+ * (a weight is not finite), DEVICE. */
 SAC_API sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy);
 
 #ifdef __cplusplus

@@ -80,10 +80,13 @@ static inline int sac_env_json_escape(const char** at, char to[4]) {
   return more + 1;
 }
 
-/* Reads a string to `to` (size), and goes behind it. Returns 0; 1: it is damaged; 2: it is too long. */
+/* Reads a string to `to` (size), and goes behind it. Returns 0; 1: it is damaged; 2: it is too long. `to` ends with
+ * '\0' after an error too. */
 static inline int sac_env_json_string(const char** at, char* to, size_t size) {
   size_t used = 0;
   if (**at != '"') return 1;
+  if (size == 0) return 2;
+  to[0] = '\0';
   for (++*at; **at != '"';) {
     char bytes[4];
     int count = 1;
@@ -98,9 +101,9 @@ static inline int sac_env_json_string(const char** at, char* to, size_t size) {
     if (used + (size_t)count >= size) return 2;
     memcpy(to + used, bytes, (size_t)count);
     used += (size_t)count;
+    to[used] = '\0';
   }
   ++*at;
-  to[used] = '\0';
   return 0;
 }
 
@@ -135,7 +138,8 @@ static inline int sac_env_json_value(const char** at, const sac_env_setting* set
     case SAC_ENV_WHOLE:
       failed = sac_env_json_number(at, &number);
       if (failed || !(number >= setting->low && number <= setting->high) ||
-          (setting->kind == SAC_ENV_WHOLE && number != (double)(int32_t)number)) {
+          (setting->kind == SAC_ENV_WHOLE &&
+           !(number >= INT32_MIN && number <= INT32_MAX && number == (double)(int32_t)number))) {
         (void)snprintf(error, size, "env.options.%s takes a %snumber in [%g, %g]", setting->name,
                        setting->kind == SAC_ENV_WHOLE ? "whole " : "", setting->low, setting->high);
         return 1;
@@ -164,15 +168,15 @@ static inline int sac_env_json_value(const char** at, const sac_env_setting* set
 
 /* Reads `json`, the options that create got (NULL: none), into the variables of settings (count). What it does not name
  * keeps its value. Returns SAC_OK, or SAC_ERROR_CONFIG: an unknown key, a wrong type, a number out of range; error
- * (size) then says which. */
+ * (size) then says which, and options that came before have been read. */
 static inline int sac_env_read_options(const char* json, const sac_env_setting* settings, size_t count, char* error,
                                        size_t size) {
   const char* at = sac_env_json_space(json ? json : "{}");
-  int open = *at == '{';
-  if (open) at = sac_env_json_space(at + 1);
-  if (open && *at == '}') return SAC_OK;
+  const int begun = *at == '{';
+  if (begun) at = sac_env_json_space(at + 1);
+  int open = begun && *at != '}';
 
-  /* one option after another: "key": value, and a comma or the end */
+  /* one option after another: "key": value, and a comma or the end, behind which nothing stands */
   while (open) {
     char key[128];
     size_t k = 0;
@@ -193,10 +197,10 @@ static inline int sac_env_read_options(const char* json, const sac_env_setting* 
 
     /* go on behind a comma */
     at = sac_env_json_space(at);
-    if (*at == '}') return SAC_OK;
     open = *at == ',';
     if (open) at = sac_env_json_space(at + 1);
   }
+  if (begun && !open && *at == '}' && *sac_env_json_space(at + 1) == '\0') return SAC_OK;
   (void)snprintf(error, size, "env.options is no JSON object such as {\"key\": 1}");
   return SAC_ERROR_CONFIG;
 }

@@ -18,18 +18,21 @@ typedef struct sac_policy sac_policy;
 /* The result of sac_policy_create and sac_policy_create_in_place. */
 typedef enum sac_policy_status {
   SAC_POLICY_OK = 0,
-  SAC_POLICY_FORMAT = 1,   /* not a policy file, cut short, or of wrong shapes */
-  SAC_POLICY_MEMORY = 2,   /* memory too small or not aligned to 16 bytes */
-  SAC_POLICY_NUMERIC = 3,  /* a weight is not finite */
-  SAC_POLICY_DAMAGED = 4,  /* the bytes of the file do not fit its checksum */
-  SAC_POLICY_UNALIGNED = 5 /* in place: the weights in the file are not aligned to 4 bytes */
+  SAC_POLICY_FORMAT = 1,    /* not a policy file, cut short, or of wrong shapes */
+  SAC_POLICY_MEMORY = 2,    /* memory too small or not aligned to 16 bytes */
+  SAC_POLICY_NUMERIC = 3,   /* a weight, or a bound of an action, is not finite */
+  SAC_POLICY_DAMAGED = 4,   /* the bytes of the file do not fit its checksum */
+  SAC_POLICY_UNALIGNED = 5, /* in place: the weights in the file are not aligned to 4 bytes */
+  SAC_POLICY_ARGUMENT = 6   /* `policy` is NULL */
 } sac_policy_status;
 
-/* Bytes of memory that sac_policy_create needs. file: the content of policy.safetensors. 0: it is not a policy file. */
+/* Bytes of memory that sac_policy_create needs. file: the content of policy.safetensors. 0: it is not a policy file, or
+ * NULL. */
 SAC_API size_t sac_policy_memory(const void* file, size_t bytes);
 
 /* Creates the policy in `memory`, which belongs to the caller and is aligned to 16 bytes. `file` is not needed after
- * this call. */
+ * this call. On an error *policy is NULL, and `memory` is as it was. file NULL: SAC_POLICY_FORMAT; memory NULL:
+ * SAC_POLICY_MEMORY. */
 SAC_API sac_policy_status sac_policy_create(sac_policy** policy, const void* file, size_t bytes, void* memory,
                                             size_t memory_bytes);
 
@@ -41,13 +44,13 @@ SAC_API size_t sac_policy_memory_in_place(const void* file, size_t bytes);
 SAC_API sac_policy_status sac_policy_create_in_place(sac_policy** policy, const void* file, size_t bytes, void* memory,
                                                      size_t memory_bytes);
 
-/* O and A. */
+/* O and A. Either pointer may be NULL. For policy NULL both are 0. */
 SAC_API void sac_policy_sizes(const sac_policy* policy, int32_t* obs, int32_t* action);
 
 /* The deterministic action tanh(mean), in the environment's units. obs (O), action (A). An action is inside the bounds
  * of the environment, or NaN: where an observation is not finite, or so large that a sum overflows, any component may
  * be NaN. So check the action, or the observation, before a motor gets it. Writes into the policy's own memory, so only
- * one thread at a time may use a policy. */
+ * one thread at a time may use a policy. obs NULL: the action is NaN. policy or action NULL: does nothing. */
 SAC_API void sac_policy_act(sac_policy* policy, const float* obs, float* action);
 
 #ifdef __cplusplus

@@ -4,6 +4,7 @@
 
 #include <sac/sac.h>
 
+#include "agent/file.h"
 #include "config/sources.h"
 #include "formats/safetensors.h"
 #include "policy/policy.h"
@@ -62,27 +63,13 @@ static sac_status write_tensor(void* user, int32_t i, sac_file* file) {
   const policy_list* list = user;
   const sac_agent* agent = list->agent;
   const sac_tensor* tensor = actor_tensor(agent, i);
-  sac_status status = SAC_OK;
+
+  /* write a tensor; a policy that gives NaN is of no use */
+  if (tensor) return sac_agent_write_tensor(agent, list->p, SAC_MEMORY_WEIGHTS, tensor, "", 0, file);
 
   /* write the scaling */
-  if (!tensor)
-    return sac_file_put(file, i == actor_count(agent) ? agent->action_centre : agent->action_half,
-                        (size_t)agent->shape.action * sizeof(float));
-
-  /* write a tensor, as much at a time as the staging buffer holds */
-  for (size_t done = 0, n; done < tensor->count; done += n) {
-    n = tensor->count - done < agent->staging_floats ? tensor->count - done : agent->staging_floats;
-    SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, list->p, tensor->offset + done, agent->staging, n));
-
-    /* refuse values that are not finite: a policy that gives NaN is of no use */
-    const size_t bad = sac_first_not_finite(agent->staging, n);
-    if (bad < n)
-      return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s' holds %g at %zu", file->path,
-                      tensor->name, (double)agent->staging[bad], done + bad);
-    SAC_TRY(sac_file_put(file, agent->staging, n * sizeof(float)));
-  }
-fail:
-  return status;
+  return sac_file_put(file, i == actor_count(agent) ? agent->action_centre : agent->action_half,
+                      (size_t)agent->shape.action * sizeof(float));
 }
 
 sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* spaces, const char* path) {
@@ -119,6 +106,30 @@ sac_status sac_policy_write(const sac_agent* agent, int32_t p, const char* space
   return sac_safetensors_stream(path, &source, metadata, count);
 }
 
+/* Reads `count` weights of agent 0 to the staging buffer. Errors: NUMERIC (one is not finite), DEVICE. */
+static sac_status read_weights(const sac_agent* agent, size_t offset, size_t count) {
+  const sac_status status = agent->backend->read(agent, SAC_MEMORY_WEIGHTS, 0, offset, agent->staging, count);
+  if (status != SAC_OK || sac_all_finite(agent->staging, count)) return status;
+  return sac_fail(SAC_ERROR_NUMERIC, "sac_agent_policy: a weight of the actor is not finite; the policy stays");
+}
+
+/* Checks a layer of the actor, and copies it to `policy` if there is one, as much at a time as the staging buffer
+ * holds. size: O, then the widths of the layers. */
+static sac_status take_layer(const sac_agent* agent, int32_t l, const int32_t* size, sac_policy* policy) {
+  const sac_net* net = &agent->tensors.net[SAC_ACTOR][0];
+  const size_t count = (size_t)size[l] * (size_t)size[l + 1];
+  sac_status status = SAC_OK;
+  for (size_t done = 0, n; done < count; done += n) {
+    n = count - done < agent->staging_floats ? count - done : agent->staging_floats;
+    SAC_TRY(read_weights(agent, net->weight[l] + done, n));
+    if (policy) sac_policy_set_weights(policy, l, done, n, agent->staging);
+  }
+  SAC_TRY(read_weights(agent, net->bias[l], (size_t)size[l + 1]));
+  if (policy) sac_policy_set_biases(policy, l, agent->staging);
+fail:
+  return status;
+}
+
 sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   int32_t size[SAC_POLICY_LAYERS_MAX + 1];
   sac_status status = SAC_OK;
@@ -137,17 +148,9 @@ sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy) {
   if (!same || size[net->layers] != agent->shape.action)
     return sac_fail(SAC_ERROR_SHAPE, "sac_agent_policy: the policy has other layers than this agent's actor");
 
-  /* copy the weights and biases, as much at a time as the staging buffer holds */
-  for (int32_t l = 0; l < net->layers; l++) {
-    const size_t count = (size_t)size[l] * (size_t)size[l + 1];
-    for (size_t done = 0, n; done < count; done += n) {
-      n = count - done < agent->staging_floats ? count - done : agent->staging_floats;
-      SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, 0, net->weight[l] + done, agent->staging, n));
-      sac_policy_set_weights(policy, l, done, n, agent->staging);
-    }
-    SAC_TRY(agent->backend->read(agent, SAC_MEMORY_WEIGHTS, 0, net->bias[l], agent->staging, (size_t)size[l + 1]));
-    sac_policy_set_biases(policy, l, agent->staging);
-  }
+  /* check all weights and biases before the first is copied: a policy that gives NaN is of no use */
+  for (int copy = 0; copy < 2; copy++)
+    for (int32_t l = 0; l < net->layers; l++) SAC_TRY(take_layer(agent, l, size, copy ? policy : NULL));
 
   /* copy the scaling of actions */
   sac_policy_set_scaling(policy, agent->action_centre, agent->action_half);

@@ -204,6 +204,24 @@ fail:
   return status;
 }
 
+sac_status sac_agent_write_tensor(const sac_agent* agent, int32_t p, sac_memory memory, const sac_tensor* tensor,
+                                  const char* prefix, int any, sac_file* file) {
+  sac_status status = SAC_OK;
+  for (size_t done = 0, n; done < tensor->count; done += n) {
+    n = tensor->count - done < agent->staging_floats ? tensor->count - done : agent->staging_floats;
+    SAC_TRY(agent->backend->read(agent, memory, p, tensor->offset + done, agent->staging, n));
+
+    /* refuse values that reading would refuse, so that no good file is replaced by such a file */
+    const size_t bad = any ? n : sac_first_not_finite(agent->staging, n);
+    if (bad < n)
+      return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s%s' of agent %d holds %g at %zu",
+                      file->path, prefix, tensor->name, (int)p, (double)agent->staging[bad], done + bad);
+    SAC_TRY(sac_file_put(file, agent->staging, n * sizeof(float)));
+  }
+fail:
+  return status;
+}
+
 /* Writes the data of item i. */
 static sac_status write_item(void* user, int32_t i, sac_file* file) {
   agent_list* list = user;
@@ -221,21 +239,9 @@ static sac_status write_item(void* user, int32_t i, sac_file* file) {
     return SAC_OK;
   }
 
-  /* write a tensor of each agent, as much at a time as the staging buffer holds */
-  for (int32_t p = list->first; p < list->first + list->count; p++) {
-    for (size_t done = 0; done < it.tensor->count;) {
-      const size_t left = it.tensor->count - done, n = left < agent->staging_floats ? left : agent->staging_floats;
-      SAC_TRY(agent->backend->read(agent, it.memory, p, it.tensor->offset + done, agent->staging, n));
-
-      /* refuse values that reading would refuse, so that no good file is replaced by such a file */
-      const size_t bad = sac_first_not_finite(agent->staging, n);
-      if (agent->alive[p] && bad < n)
-        return sac_fail(SAC_ERROR_NUMERIC, "%s: not written, because tensor '%s%s' of agent %d holds %g at %zu",
-                        file->path, it.prefix, it.tensor->name, (int)p, (double)agent->staging[bad], done + bad);
-      SAC_TRY(sac_file_put(file, agent->staging, n * sizeof(float)));
-      done += n;
-    }
-  }
+  /* write a tensor of each agent; those of a stopped agent may hold anything */
+  for (int32_t p = list->first; p < list->first + list->count; p++)
+    SAC_TRY(sac_agent_write_tensor(agent, p, it.memory, it.tensor, it.prefix, !agent->alive[p], file));
 fail:
   return status;
 }

@@ -29,6 +29,12 @@ sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t fir
                            int32_t metadata_count);
 sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t first, int32_t count);
 
+/* Writes a tensor of agent p to a file, as much at a time as the staging buffer holds. memory: the slab of the tensor.
+ * prefix: of its name in the file. any: 1 takes values that are not finite, which reading would refuse. Errors: FILE,
+ * NUMERIC, DEVICE. */
+sac_status sac_agent_write_tensor(const sac_agent* agent, int32_t p, sac_memory memory, const sac_tensor* tensor,
+                                  const char* prefix, int any, sac_file* file);
+
 /* Checks that this is an agent's file, and that all its values are finite. Errors: FORMAT (names the tensor). */
 sac_status sac_agent_file_check(const sac_safetensors* file);
 

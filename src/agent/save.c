@@ -21,37 +21,56 @@ static sac_status get_number(const sac_safetensors* file, const char* key, int32
   return SAC_OK;
 }
 
+/* Reads a size of the environment from the metadata of a file. */
+static sac_status get_size(const sac_safetensors* file, const char* key, int32_t* size) {
+  const sac_status status = get_number(file, key, size);
+  if (status != SAC_OK || (*size >= 1 && *size <= SAC_ENV_SIZE_MAX)) return status;
+  return sac_fail(SAC_ERROR_FORMAT, "%s: metadata '%s' is %d, outside [1, %d]", file->path, key, (int)*size,
+                  SAC_ENV_SIZE_MAX);
+}
+
 /* Reads the spec of the environment that an agent was made for. *bounds (2, A) holds the arrays of the spec; the caller
- * frees it, also after an error. */
+ * frees it, also after an error. The bounds are -1 and 1: read_scaling takes the scaling of the file, from which the
+ * bounds cannot be computed without a rounding. */
 static sac_status read_spec(const sac_safetensors* file, sac_env_spec* spec, float** bounds) {
   sac_status status = SAC_OK;
 
   /* read the sizes */
   memset(spec, 0, sizeof *spec);
-  SAC_TRY(get_number(file, "obs_size", &spec->obs_size));
-  SAC_TRY(get_number(file, "action_size", &spec->action_size));
+  SAC_TRY(get_size(file, "obs_size", &spec->obs_size));
+  SAC_TRY(get_size(file, "action_size", &spec->action_size));
   SAC_TRY(get_number(file, "actions", &spec->actions));
   SAC_TRY(get_number(file, "max_episode_steps", &spec->max_episode_steps));
-  if (spec->action_size < 1 || spec->action_size > SAC_ENV_SIZE_MAX)
-    return sac_fail(SAC_ERROR_FORMAT, "%s: action_size %d is outside [1, %d]", file->path, (int)spec->action_size,
-                    SAC_ENV_SIZE_MAX);
 
-  /* read the scaling of actions, (A) each */
-  const int64_t a = spec->action_size;
-  float* centre = *bounds = calloc((size_t)a * 2, sizeof(float));
-  if (!centre) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
-  float* half = centre + a;
-  SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, centre));
-  SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, half));
-
-  /* compute the bounds from the scaling, in place: low in the first half, high in the second */
-  for (int64_t i = 0; i < a; i++) {
-    const float low = centre[i] - half[i], high = centre[i] + half[i];
-    centre[i] = low;
-    half[i] = high;
+  /* the bounds: low in the first half, high in the second */
+  const size_t a = (size_t)spec->action_size;
+  *bounds = calloc(2 * a, sizeof(float));
+  if (!*bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
+  for (size_t i = 0; i < a; i++) {
+    (*bounds)[i] = -1;
+    (*bounds)[a + i] = 1;
   }
-  spec->action_low = centre;
-  spec->action_high = half;
+  spec->action_low = *bounds;
+  spec->action_high = *bounds + a;
+fail:
+  return status;
+}
+
+/* Reads the scaling of actions into an agent. */
+static sac_status read_scaling(sac_agent* agent, const sac_safetensors* file) {
+  const int64_t a = agent->shape.action;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, agent->action_centre));
+  SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, agent->action_half));
+
+  /* refuse what no environment has; the comparisons refuse NaN too */
+  for (int64_t i = 0; i < a; i++) {
+    const double low = (double)(agent->action_centre[i] - agent->action_half[i]);
+    const double high = (double)(agent->action_centre[i] + agent->action_half[i]);
+    if (!(agent->action_half[i] > 0 && low >= -SAC_ENV_BOUND_MAX && high <= SAC_ENV_BOUND_MAX))
+      return sac_fail(SAC_ERROR_FORMAT, "%s: action %d is bounded by [%g, %g] ('action.centre', 'action.half_range')",
+                      file->path, (int)i, low, high);
+  }
 fail:
   return status;
 }
@@ -151,15 +170,17 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   SAC_TRY(sac_config_create(&config));
   SAC_TRY(sac_config_parse(config, text, strlen(text), path, SAC_ORIGIN_SAVED));
   if (device) SAC_TRY(sac_config_set_from(config, "device", device, SAC_ORIGIN_SET, "sac_agent_load"));
-  SAC_TRY(sac_agent_create(&agent, config, &spec));
+  status = sac_agent_create(&agent, config, &spec);
+  if (status == SAC_ERROR_ENV) {
+    /* there is no environment: its sizes are those of the file */
+    sac_fail_prefix("%s: ", path);
+    status = SAC_ERROR_FORMAT;
+  }
+  if (status != SAC_OK) goto fail;
 
   /* read the tensors and the state */
   SAC_TRY(sac_agent_read(agent, file, 0, agent->shape.population));
-
-  /* take the scaling from the file: the scaling computed from low and high is rounded */
-  const int64_t a = spec.action_size;
-  SAC_TRY(sac_safetensors_get(file, "action.centre", SAC_F32, 1, &a, agent->action_centre));
-  SAC_TRY(sac_safetensors_get(file, "action.half_range", SAC_F32, 1, &a, agent->action_half));
+  SAC_TRY(read_scaling(agent, file));
 
   /* read the replay; start with an empty one if the file has none */
   if (sac_safetensors_find(file, HOLD)) SAC_TRY(read_all(agent, file));

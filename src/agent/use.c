@@ -10,10 +10,12 @@
 #include "util/number.h"
 
 void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_t* obs, int32_t* action, int32_t* batch) {
-  if (population) *population = agent->shape.population;
-  if (obs) *obs = agent->shape.obs;
-  if (action) *action = agent->shape.action;
-  if (batch) *batch = agent->shape.batch;
+  static const sac_shape none = {0};
+  const sac_shape* shape = agent ? &agent->shape : &none;
+  if (population) *population = shape->population;
+  if (obs) *obs = shape->obs;
+  if (action) *action = shape->action;
+  if (batch) *batch = shape->batch;
 }
 
 /* Checks that all values of an array (rows, size) are finite. Errors: NUMERIC (names the first that is not). */
@@ -56,70 +58,63 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
   return sac_succeed();
 }
 
-/* Whether an action component in the policy's units is in [-1, 1], but for a rounding. */
-static int is_unit(float unit, float centre, float half) {
-  return sac_abs(unit) <= 1 + sac_action_rounding(centre, half);
-}
+/* Checks component `at` of actions (rows, A), which are in the policy's units or in the environment's. It may be
+ * outside by the rounding of a value that was computed from the other units. Errors: NUMERIC (not finite), ARGUMENT. */
+static sac_status check_component(const sac_agent* agent, const char* function, float value, size_t at, int in_units) {
+  const size_t a = (size_t)agent->shape.action, row = at / a, i = at % a;
+  const float centre = agent->action_centre[i], half = agent->action_half[i];
+  const float unit = in_units ? value : sac_action_unscale(value, centre, half);
+  if (sac_abs(unit) <= 1 + sac_action_rounding(centre, half)) return SAC_OK;
 
-/* Checks that an action component in the policy's units is in [-1, 1], but for the rounding of a value that was
- * computed from the environment's units. Errors: NUMERIC (not finite), ARGUMENT. */
-static sac_status check_unit(const sac_agent* agent, const char* function, float unit, size_t row, size_t i) {
-  if (!isfinite(unit))
-    return sac_fail(SAC_ERROR_NUMERIC, "%s: action is %g in row %zu, component %zu", function, (double)unit, row, i);
-  if (!is_unit(unit, agent->action_centre[i], agent->action_half[i]))
+  /* say what is wrong, and which values are right */
+  if (!isfinite(value))
+    return sac_fail(SAC_ERROR_NUMERIC, "%s: action is %g in row %zu, component %zu", function, (double)value, row, i);
+  if (in_units)
     return sac_fail(SAC_ERROR_ARGUMENT,
                     "%s: action %.9g in row %zu, component %zu, is outside [-1, 1]; sac_agent_action_to_unit makes it "
                     "from one in the environment's units",
-                    function, (double)unit, row, i);
-  return SAC_OK;
+                    function, (double)value, row, i);
+  return sac_fail(SAC_ERROR_ARGUMENT, "%s: action %.9g in row %zu, component %zu, is outside its bounds [%.9g, %.9g]",
+                  function, (double)value, row, i, (double)sac_action_scale(-1, centre, half),
+                  (double)sac_action_scale(1, centre, half));
 }
 
-/* Checks the arguments of both functions that scale actions. */
-static sac_status check_actions(const sac_agent* agent, const char* function, int32_t n, const float* from,
-                                const float* to) {
+/* An action component in the policy's units from one in the environment's. The ends of the range, and what is beyond
+ * them by a rounding, become -1 and 1. */
+static float to_unit(float value, float centre, float half) {
+  const float inside = sac_clamp(sac_action_unscale(value, centre, half), -1, 1);
+  return value >= sac_action_scale(1, centre, half) ? 1 : value <= sac_action_scale(-1, centre, half) ? -1 : inside;
+}
+
+/* The same back. */
+static float from_unit(float unit, float centre, float half) {
+  return sac_action_scale(sac_clamp(unit, -1, 1), centre, half);
+}
+
+/* Scales n actions, from (n, A) to (n, A), with one of the two functions above. in_units: `from` is in the policy's
+ * units. */
+static sac_status scale_actions(const sac_agent* agent, const char* function, int32_t n, const float* from, float* to,
+                                float (*scale)(float value, float centre, float half), int in_units) {
   if (!agent || !from || !to) return sac_fail(SAC_ERROR_ARGUMENT, "%s: agent, action or unit is NULL", function);
   if (n < 1) return sac_fail(SAC_ERROR_ARGUMENT, "%s: n is %d, must be at least 1", function, (int)n);
-  return SAC_OK;
+  const size_t a = (size_t)agent->shape.action, count = (size_t)n * a;
+  sac_status status = SAC_OK;
+
+  /* check all of them first: both arrays may be the same */
+  for (size_t at = 0; at < count; at++) SAC_TRY(check_component(agent, function, from[at], at, in_units));
+  for (size_t at = 0; at < count; at++)
+    to[at] = scale(from[at], agent->action_centre[at % a], agent->action_half[at % a]);
+  return sac_succeed();
+fail:
+  return status;
 }
 
 sac_status sac_agent_action_to_unit(const sac_agent* agent, int32_t n, const float* action, float* unit) {
-  sac_status status = SAC_OK;
-  SAC_TRY(check_actions(agent, "sac_agent_action_to_unit", n, action, unit));
-  const size_t a = (size_t)agent->shape.action;
-
-  /* scale each component back; at and beyond the ends of the range it is -1 or 1 */
-  for (size_t at = 0; at < (size_t)n * a; at++) {
-    const float centre = agent->action_centre[at % a], half = agent->action_half[at % a], value = action[at];
-    const float scaled = sac_action_unscale(value, centre, half);
-    if (isfinite(value) && !is_unit(scaled, centre, half))
-      return sac_fail(SAC_ERROR_ARGUMENT,
-                      "sac_agent_action_to_unit: action %.9g in row %zu, component %zu, is outside its bounds [%.9g, "
-                      "%.9g]",
-                      (double)value, at / a, at % a, (double)sac_action_scale(-1, centre, half),
-                      (double)sac_action_scale(1, centre, half));
-    SAC_TRY(check_unit(agent, "sac_agent_action_to_unit", scaled, at / a, at % a));
-    const float inside = sac_clamp(scaled, -1, 1);
-    unit[at] = half == 0                                     ? 0
-               : value >= sac_action_scale(1, centre, half)  ? 1
-               : value <= sac_action_scale(-1, centre, half) ? -1
-                                                             : inside;
-  }
-  return sac_succeed();
-fail:
-  return status;
+  return scale_actions(agent, "sac_agent_action_to_unit", n, action, unit, to_unit, 0);
 }
 
 sac_status sac_agent_action_from_unit(const sac_agent* agent, int32_t n, const float* unit, float* action) {
-  sac_status status = SAC_OK;
-  SAC_TRY(check_actions(agent, "sac_agent_action_from_unit", n, unit, action));
-  const size_t a = (size_t)agent->shape.action;
-  for (size_t at = 0; at < (size_t)n * a; at++) {
-    SAC_TRY(check_unit(agent, "sac_agent_action_from_unit", unit[at], at / a, at % a));
-    action[at] = sac_action_scale(sac_clamp(unit[at], -1, 1), agent->action_centre[at % a], agent->action_half[at % a]);
-  }
-  return sac_succeed();
-fail:
-  return status;
+  return scale_actions(agent, "sac_agent_action_from_unit", n, unit, action, from_unit, 1);
 }
 
 sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
@@ -139,7 +134,7 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
   /* check that actions are those before scaling, and that ends of episodes are 0 or 1 */
   for (size_t i = 0; i < rows * a; i++)
     if (!(t->action[i] >= -1 && t->action[i] <= 1))
-      SAC_TRY(check_unit(agent, "sac_agent_push", t->action[i], i / a, i % a));
+      SAC_TRY(check_component(agent, "sac_agent_push", t->action[i], i, 1));
   for (size_t i = 0; i < rows; i++)
     if (t->terminated[i] > 1 || t->truncated[i] > 1)
       return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_push: %s is %u in row %zu, must be 0 or 1",

@@ -130,17 +130,16 @@ const char* sac_field_nearest(const char* key) {
 
   /* compare whole keys, and last words in case the section is missing or wrong; distances count half edits */
   const char* best = NULL;
-  size_t best_distance = 0;
+  unsigned best_distance = 0;
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     const char *candidate = sac_fields[i].key, *last = last_word(candidate);
-    const size_t longer = strlen(key) > strlen(candidate) ? strlen(key) : strlen(candidate);
-    const size_t longer_word = strlen(word) > strlen(last) ? strlen(word) : strlen(last);
-    size_t distance = sac_text_distance(key, candidate);
-    const size_t by_word = sac_text_distance(word, last);
-    const int near_word = by_word * 3 <= longer_word * 2; /* at most a third of the word may differ */
+    const unsigned near = sac_text_near(key, candidate), word_near = sac_text_near(word, last);
+    const unsigned by_word = sac_text_distance_within(word, last, word_near);
+    unsigned distance = sac_text_distance_within(key, candidate, near);
+    const int near_word = by_word <= word_near;
 
     /* skip keys that are far: more than a third of the whole key and of the word differ */
-    if (distance * 3 > longer * 2 && !near_word) continue;
+    if (distance > near && !near_word) continue;
 
     /* a near word counts as half an edit more than it is, so that a whole key that is as near wins */
     if (near_word && by_word + 1 < distance) distance = by_word + 1;

@@ -14,7 +14,8 @@
 #include "util/memory.h"
 #include "util/text.h"
 
-#define FIRST 16 /* bytes at the beginning of a file that tell what it is */
+#define FIRST 16        /* bytes at the beginning of a file that tell what it is */
+#define SMALL (1 << 20) /* bytes of a file that fits into any memory */
 
 _Static_assert(SAC_RANK_MAX == SAC_HEADER_RANK_MAX, "the header's reader has the same limit of dimensions");
 
@@ -198,17 +199,19 @@ static sac_status align_tensors(sac_safetensors* file) {
   return SAC_OK;
 }
 
-/* Compares the bytes of the file with the checksum in its metadata. written: the value of that entry; without `at` the
- * file has none. */
-static sac_status check_checksum(const sac_safetensors* file, const char* json, const sac_header_text* written) {
+/* Compares the bytes of the file with the checksum in its metadata, if it has one. */
+static sac_status check_checksum(const sac_safetensors* file, const char* json, const sac_checksum_entries* entries) {
   char digits[SAC_CHECKSUM_DIGITS + 1], shown[SAC_SHOW_MAX];
-  if (!written->at) return SAC_OK;
 
   /* the file begins 8 bytes before the header */
-  sac_checksum(json - 8, file->size, written, sac_crc32c, digits);
-  if (sac_header_is(written, digits)) return SAC_OK;
+  if (sac_checksum_fits(json - 8, file->size, entries, sac_crc32c, digits)) return SAC_OK;
+  if (!entries->written.at)
+    return sac_fail(SAC_ERROR_FORMAT,
+                    "%s: damaged: its checksum is missing (metadata '" SAC_CHECKSUM_KEY
+                    "', which '" SAC_CHECKSUM_PROMISE "' promises; a program that changes the file removes both)",
+                    file->path);
   return sac_fail(SAC_ERROR_FORMAT, "%s: damaged: its checksum is %s, metadata '" SAC_CHECKSUM_KEY "' says %s",
-                  file->path, digits, sac_text_show(shown, written->at, written->size));
+                  file->path, digits, sac_text_show(shown, entries->written.at, entries->written.size));
 }
 
 /* Checks the header and the checksum, and allocates file->tensors and file->metadata. */
@@ -216,7 +219,7 @@ static sac_status count_entries(sac_safetensors* file, const char* json, size_t 
   sac_header header;
   sac_header_entry entry;
   sac_header_kind kind;
-  sac_header_text checksum = {NULL, 0, 0};
+  sac_checksum_entries checksum = {{NULL, 0, 0}, 0};
   sac_status status = SAC_OK;
   int64_t tensors = 0, metadata = 0;
   memset(&entry, 0, sizeof entry);
@@ -226,7 +229,7 @@ static sac_status count_entries(sac_safetensors* file, const char* json, size_t 
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_TENSOR) tensors++;
     else metadata++;
-    if (kind == SAC_HEADER_METADATA && sac_header_is(&entry.name, SAC_CHECKSUM_KEY)) checksum = entry.value;
+    if (kind == SAC_HEADER_METADATA) sac_checksum_take(&checksum, &entry);
   }
   if (kind == SAC_HEADER_BAD) return bad_entry(file, &header, &entry, file->size - data_size);
 
@@ -340,8 +343,8 @@ static sac_status allocate(sac_safetensors* file, const void* first, uint64_t si
   const size_t shift = (size_t)(16 - (8 + json) % 16) % 16;
   char has[SAC_BYTES_MAX];
 
-  /* compare with the free memory first: malloc may promise more memory than the machine has */
-  if (size > sac_memory_available() || !(file->bytes = malloc((size_t)size + 16))) {
+  /* compare a large file with the free memory first: malloc may promise more memory than the machine has */
+  if ((size > SMALL && size > sac_memory_available()) || !(file->bytes = malloc((size_t)size + 16))) {
     sac_text_bytes(has, sac_memory_available());
     return sac_fail(SAC_ERROR_MEMORY, "%s: no memory for its %llu bytes, %s are free", file->path,
                     (unsigned long long)size, has);

@@ -63,7 +63,8 @@ static void emit_string(header_out* out, const char* json) { emit(out, json, str
     for (int32_t i = 0; i < (source)->count; i++)                                           \
       if ((source)->describe((source)->user, i, &(tensor)), sac_dtype_size((tensor).dtype) == element)
 
-/* {"crc32c":"00000000","KEY":"VALUE",...}: the checksum is known when the whole file has been written */
+/* {"crc32c":"00000000","KEY":"VALUE",...,"checksum":"crc32c"}: the checksum is known when the whole file has been
+ * written */
 static void emit_metadata(header_out* out, const sac_metadata* metadata, int32_t count) {
   emit_string(out, "{\"" SAC_CHECKSUM_KEY "\":\"");
   out->digits = out->size;
@@ -76,7 +77,9 @@ static void emit_metadata(header_out* out, const sac_metadata* metadata, int32_t
     emit_string(out, ":");
     emit_quoted(out, metadata[i].value);
   }
-  emit_string(out, "}");
+
+  /* last, and so far from the checksum that no small damage takes both */
+  emit_string(out, ",\"" SAC_CHECKSUM_PROMISE "\":\"" SAC_CHECKSUM_KEY "\"}");
 }
 
 /* "NAME":{"dtype":...,"shape":...,"data_offsets":...}; `offset` is where the tensor's data begins. */

@@ -22,14 +22,22 @@ void sac_checksum_digits(uint32_t crc, char digits[SAC_CHECKSUM_DIGITS + 1]) {
   digits[SAC_CHECKSUM_DIGITS] = '\0';
 }
 
-void sac_checksum(const void* file, size_t size, const sac_header_text* written, sac_crc32c_fn crc32c,
-                  char digits[SAC_CHECKSUM_DIGITS + 1]) {
-  const char* begin = file;
-  const char* behind = written->at + written->size;
+void sac_checksum_take(sac_checksum_entries* entries, const sac_header_entry* entry) {
+  if (sac_header_is(&entry->name, SAC_CHECKSUM_KEY)) entries->written = entry->value;
+  if (sac_header_is(&entry->name, SAC_CHECKSUM_PROMISE)) entries->promised = 1;
+}
+
+int sac_checksum_fits(const void* file, size_t size, const sac_checksum_entries* entries, sac_crc32c_fn crc32c,
+                      char digits[SAC_CHECKSUM_DIGITS + 1]) {
+  const sac_header_text* written = &entries->written;
+  digits[0] = '\0';
+  if (!written->at) return !entries->promised;
 
   /* all bytes, with '0' in place of each digit */
+  const char *begin = file, *behind = written->at + written->size;
   uint32_t crc = crc32c(0, begin, (size_t)(written->at - begin));
   crc = crc32c(crc, SAC_CHECKSUM_BLANK, SAC_CHECKSUM_DIGITS);
   crc = crc32c(crc, behind, size - (size_t)(behind - begin));
   sac_checksum_digits(crc, digits);
+  return sac_header_is(written, digits);
 }

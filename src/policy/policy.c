@@ -15,6 +15,11 @@
 #define ALIGNMENT 16    /* bytes */
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the file is little-endian; its numbers are used unchanged");
+_Static_assert(__FLT_EVAL_METHOD__ == 0 || __FLT_EVAL_METHOD__ == 16, /* 16: _Float16 has arithmetic of its own */
+               "float sums must be rounded to float, for the same bits everywhere: with gcc on i386 -mfpmath=sse");
+#if defined(__FAST_MATH__) || __FINITE_MATH_ONLY__
+#error "no -ffast-math: it gives other bits, and takes out the checks for values that are not finite"
+#endif
 
 /* The weights of a copy are the transpose of the file's tensor. The inner loop over outputs then reads neighbours in
  * memory, so the compiler can use vector instructions without changing the order of a sum. */
@@ -58,7 +63,7 @@ typedef struct policy_tensor {
 typedef struct policy_file {
   const unsigned char* data;
   uint64_t data_size;
-  sac_header_text checksum; /* the entry of the metadata; its `at` is NULL when there is none */
+  sac_checksum_entries checksum;
   policy_tensor slot[SLOTS];
   int32_t layers; /* with the head */
   int32_t size[SAC_POLICY_LAYERS_MAX + 1];
@@ -113,7 +118,7 @@ static int read_header(policy_file* file, const void* bytes, size_t size) {
   while ((kind = sac_header_next(&header, &entry)) > SAC_HEADER_END) {
     if (kind == SAC_HEADER_METADATA) {
       if (sac_header_is(&entry.name, "format")) format_right = sac_header_is(&entry.value, SAC_POLICY_FORMAT_NAME);
-      if (sac_header_is(&entry.name, SAC_CHECKSUM_KEY)) file->checksum = entry.value;
+      sac_checksum_take(&file->checksum, &entry);
       continue;
     }
 
@@ -188,17 +193,27 @@ static int read_file(policy_file* file, const void* bytes, size_t size) {
 /* Whether the bytes of the file fit its checksum, if it has one. */
 static int is_intact(const policy_file* file, const void* bytes, size_t size) {
   char digits[SAC_CHECKSUM_DIGITS + 1];
-  if (!file->checksum.at) return 1;
-  sac_checksum(bytes, size, &file->checksum, sac_crc32c_small, digits);
-  return sac_header_is(&file->checksum, digits);
+  return sac_checksum_fits(bytes, size, &file->checksum, sac_crc32c_small, digits);
 }
 
-/* Whether all values of the file are finite. All tensors are F32, so the data is one array of floats. */
+/* The float at byte `offset` of the data. The file may begin at any address, so a float may be unaligned. */
+static float float_at(const policy_file* file, uint64_t offset) {
+  float x;
+  memcpy(&x, file->data + offset, sizeof x);
+  return x;
+}
+
+/* Whether all values of the file are finite, and the bounds of the action too. */
 static int all_finite(const policy_file* file) {
-  for (uint64_t i = 0; i + sizeof(float) <= file->data_size; i += sizeof(float)) {
-    float x;
-    memcpy(&x, file->data + i, sizeof x); /* the file may begin at any address, so a float may be unaligned */
-    if (!isfinite(x)) return 0;
+  /* all tensors are F32, so the data is one array of floats */
+  for (uint64_t i = 0; i + sizeof(float) <= file->data_size; i += sizeof(float))
+    if (!isfinite(float_at(file, i))) return 0;
+
+  /* the bounds: centre plus and minus half range */
+  for (uint64_t i = 0; i < (uint64_t)file->size[file->layers] * sizeof(float); i += sizeof(float)) {
+    const float centre = float_at(file, file->slot[CENTRE].begin + i);
+    const float half = float_at(file, file->slot[HALF_RANGE].begin + i);
+    if (!isfinite(centre - half) || !isfinite(centre + half)) return 0;
   }
   return 1;
 }
@@ -287,6 +302,7 @@ static sac_policy_status create(sac_policy** out, const void* bytes, size_t size
                                 int in_place) {
   policy_file file;
   arena counted = {NULL, 0}, given = {memory, 0};
+  if (!out) return SAC_POLICY_ARGUMENT;
   *out = NULL;
 
   /* Check the file and the memory. `memory` is written only after all checks have passed. */
@@ -322,8 +338,8 @@ sac_policy_status sac_policy_create_in_place(sac_policy** out, const void* bytes
 /* --- use ---------------------------------------------------------------------------------------------------------- */
 
 void sac_policy_sizes(const sac_policy* policy, int32_t* obs, int32_t* action) {
-  if (obs) *obs = policy->layer[0].in;
-  if (action) *action = policy->layer[policy->layers - 1].out;
+  if (obs) *obs = policy ? policy->layer[0].in : 0;
+  if (action) *action = policy ? policy->layer[policy->layers - 1].out : 0;
 }
 
 /* y (out) = bias + x (in) * weight (in, out). Each output is a sum in the order of the inputs, whatever the compiler
@@ -375,9 +391,14 @@ static void evaluate(const policy_layer* layer, const float* x, float* y) {
 }
 
 void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
+  if (!policy || !action) return;
   const float* x = obs;
   float *y = policy->y, *other = policy->x;
-  const int32_t head = policy->layers - 1;
+  const int32_t head = policy->layers - 1, size = policy->layer[head].out;
+
+  /* nothing was observed, so no action is known: NaN, which a program checks for */
+  for (int32_t i = 0; !obs && i < size; i++) action[i] = NAN;
+  if (!obs) return;
 
   /* hidden layers: a product and ReLU */
   for (int32_t l = 0; l < head; l++) {
@@ -392,7 +413,7 @@ void sac_policy_act(sac_policy* policy, const float* obs, float* action) {
 
   /* the means of the head, squashed to [-1, 1] and scaled to the range of the action */
   evaluate(&policy->layer[head], x, y);
-  for (int32_t i = 0; i < policy->layer[head].out; i++)
+  for (int32_t i = 0; i < size; i++)
     action[i] = sac_action_scale(sac_squash_mean(y[i]), policy->centre[i], policy->half[i]);
 }
 

@@ -1,6 +1,7 @@
 #include "util/text.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,8 +25,20 @@ static unsigned replace_cost(char a, char b) {
 
 static unsigned min_of(unsigned a, unsigned b) { return a < b ? a : b; }
 
-unsigned sac_text_distance(const char* a, const char* b) {
+unsigned sac_text_distance(const char* a, const char* b) { return sac_text_distance_within(a, b, UINT_MAX - 1); }
+
+unsigned sac_text_near(const char* a, const char* b) {
+  const size_t x = strnlen(a, COMPARED_MAX), y = strnlen(b, COMPARED_MAX);
+  return (unsigned)(2 * (x > y ? x : y) / 3); /* half edits */
+}
+
+unsigned sac_text_distance_within(const char* a, const char* b, unsigned limit) {
   const size_t rows = strnlen(a, COMPARED_MAX), columns = strnlen(b, COMPARED_MAX);
+  const size_t extra = rows > columns ? rows - columns : columns - rows;
+  unsigned least = 0; /* of the row above */
+
+  /* each character that one text has more is an edit */
+  if (2 * extra > limit) return limit + 1;
 
   /* Optimal string alignment by dynamic programming. Entry (i, j) of the table is the distance between the first i
    * characters of a and the first j of b. Only rows i - 2, i - 1 and i are kept; row i lies at index i % 3. */
@@ -35,13 +48,18 @@ unsigned sac_text_distance(const char* a, const char* b) {
   /* each entry is the cheapest of: replace a character, delete one, insert one, swap two neighbours */
   for (size_t i = 1; i <= rows; i++) {
     unsigned *now = table[i % 3], *above = table[(i + 2) % 3], *twice = table[(i + 1) % 3];
-    now[0] = (unsigned)(2 * i);
+    unsigned smallest = now[0] = (unsigned)(2 * i);
     for (size_t j = 1; j <= columns; j++) {
       now[j] = min_of(above[j - 1] + replace_cost(a[i - 1], b[j - 1]), min_of(above[j], now[j - 1]) + 2);
       if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) now[j] = min_of(now[j], twice[j - 2] + 2);
+      smallest = min_of(smallest, now[j]);
     }
+
+    /* no entry grows smaller; the swap of two neighbours passes over one row, but not over two */
+    if (smallest > limit && least > limit) return limit + 1;
+    least = smallest;
   }
-  return table[rows % 3][columns];
+  return min_of(table[rows % 3][columns], limit + 1);
 }
 
 /* Whether `text` holds `word`, in any case of its letters. */
@@ -58,12 +76,12 @@ const char* sac_nearest(const char* word, const char* const* list, size_t count)
   const char* best = NULL;
   unsigned best_distance = 0;
   for (size_t i = 0; i < count && list[i]; i++) {
-    const size_t word_length = strnlen(word, COMPARED_MAX), length = strnlen(list[i], COMPARED_MAX);
-    const unsigned distance = sac_text_distance(word, list[i]);
+    const int is_held = strnlen(word, 3) == 3 && holds(list[i], word);
+    const unsigned near = sac_text_near(word, list[i]);
+    const unsigned distance = sac_text_distance_within(word, list[i], is_held ? UINT_MAX - 1 : near);
 
-    /* skip words that are too different; the distance counts half edits */
-    const size_t longer = word_length > length ? word_length : length;
-    if (3 * distance > 2 * longer && (word_length < 3 || !holds(list[i], word))) continue;
+    /* skip words that are too different */
+    if (distance > near && !is_held) continue;
 
     /* of equally near words the first one stays */
     if (best && distance >= best_distance) continue;

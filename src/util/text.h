@@ -13,6 +13,12 @@
  * neighbours, and counts 2; a letter in the wrong case counts 1. Compares the first 128 bytes. */
 unsigned sac_text_distance(const char* a, const char* b);
 
+/* The same up to `limit`; limit + 1 for any larger distance, which takes less time. */
+unsigned sac_text_distance_within(const char* a, const char* b, unsigned limit);
+
+/* The largest distance at which two texts are near: a third of the longer one may differ. */
+unsigned sac_text_near(const char* a, const char* b);
+
 /* The entry of `list` with the smallest distance to `word`; the first one when several are equally near. The list has
  * `count` entries, or ends with NULL (count: SIZE_MAX). Entries are ignored where more characters than a third of the
  * longer word would change, unless they hold the whole word, of three characters or more; NULL when none is left. */

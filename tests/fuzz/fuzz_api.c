@@ -99,15 +99,24 @@ static int same(const sac_agent* a, const sac_agent* b, int population) {
   return snapshot(b, population, second) == count && memcmp(first, second, count * sizeof *first) == 0;
 }
 
-/* Checks what a call leaves behind. Returns whether the twin makes the call too: where it succeeded, and where it
- * stopped an agent, which is a result. */
-static int accepted(const pair* p, sac_status status, int stops) {
+/* The errors of <sac/agent.h> that calls here may give. */
+enum {
+  ARGUMENT = 1 << SAC_ERROR_ARGUMENT,
+  SHAPE = 1 << SAC_ERROR_SHAPE,
+  NUMERIC = 1 << SAC_ERROR_NUMERIC,
+  IN_FILE = 1 << SAC_ERROR_FILE,
+};
+
+/* Checks what a call leaves behind. errors: those that its header names. stops: whether it may stop an agent. Returns
+ * whether the twin makes the call too: where it succeeded, and where it stopped an agent, which is a result. */
+static int accepted(const pair* p, sac_status status, int stops, int errors) {
   if (status == SAC_OK) {
     REQUIRE(sac_last_error()[0] == '\0');
     return 1;
   }
 
   /* one line of text says why */
+  REQUIRE(errors & 1 << status);
   REQUIRE(sac_last_error()[0] != '\0' && !strchr(sac_last_error(), '\n'));
   if (stops && status == SAC_ERROR_NUMERIC) return 1;
   REQUIRE(same(p->agent, p->twin, p->population));
@@ -123,7 +132,7 @@ static void call_act(pair* p, bytes* input) {
   const float* in = numbers(input, obs, count * O);
   const float* eps = take(input, 2) ? numbers(input, noise, count * A) : NULL;
   const sac_status status = sac_agent_act(p->agent, n, in, eps, deterministic, action, log_prob);
-  if (!accepted(p, status, 1)) return;
+  if (!accepted(p, status, 1, ARGUMENT | NUMERIC)) return;
 
   /* the twin chooses the same actions, inside the bounds; an action that overflows has drawn its noise */
   REQUIRE(sac_agent_act(p->twin, n, in, eps, deterministic, twins, log_prob) == status);
@@ -144,7 +153,7 @@ static void call_push(pair* p, bytes* input) {
                                 flags(input, terminated, count),
                                 flags(input, truncated, count),
                                 numbers(input, next_obs, count * O)};
-  if (!accepted(p, sac_agent_push(p->agent, take(input, 64) == 63 ? NULL : &rows), 0)) return;
+  if (!accepted(p, sac_agent_push(p->agent, take(input, 64) == 63 ? NULL : &rows), 0, ARGUMENT | NUMERIC)) return;
   REQUIRE(sac_agent_push(p->twin, &rows) == SAC_OK);
   p->pushed |= n > 0;
 }
@@ -153,7 +162,7 @@ static void call_update(pair* p, bytes* input) {
   const int32_t updates = take(input, 5) - 1;
   const sac_status status = sac_agent_update(p->agent, updates);
   REQUIRE(status != SAC_OK || updates == 0 || p->pushed);
-  if (accepted(p, status, 1)) REQUIRE(sac_agent_update(p->twin, updates) == status);
+  if (accepted(p, status, 1, ARGUMENT | NUMERIC)) REQUIRE(sac_agent_update(p->twin, updates) == status);
 }
 
 static void call_update_with(pair* p, bytes* input) {
@@ -167,7 +176,8 @@ static void call_update_with(pair* p, bytes* input) {
   const sac_noise eps = {numbers(input, noise, count * A), numbers(input, next_noise, count * A)};
   sac_update_stats stats[POPULATION_MAX];
   const sac_status status = sac_agent_update_with(p->agent, &minibatch, &eps, take(input, 2) ? stats : NULL);
-  if (accepted(p, status, 1)) REQUIRE(sac_agent_update_with(p->twin, &minibatch, &eps, NULL) == status);
+  if (accepted(p, status, 1, ARGUMENT | NUMERIC))
+    REQUIRE(sac_agent_update_with(p->twin, &minibatch, &eps, NULL) == status);
 }
 
 static void call_tensor_set(pair* p, bytes* input) {
@@ -176,7 +186,7 @@ static void call_tensor_set(pair* p, bytes* input) {
   char name[128];
   sac_tensor_info info;
   const int32_t index = take(input, sac_agent_tensor_count(p->agent) + 1);
-  if (!accepted(p, sac_agent_tensor_info(p->agent, index, &info), 0)) return;
+  if (!accepted(p, sac_agent_tensor_info(p->agent, index, &info), 0, ARGUMENT)) return;
 
   /* the right number of values, but for a few calls */
   size_t count = (size_t)p->population;
@@ -185,14 +195,14 @@ static void call_tensor_set(pair* p, bytes* input) {
   snprintf(name, sizeof name, "%s%s", prefixes[take(input, 16) % 5], info.name);
   REQUIRE(count <= 64);
   const float* data = numbers(input, value, (int)count);
-  if (accepted(p, sac_agent_tensor_set(p->agent, name, data, count), 0))
+  if (accepted(p, sac_agent_tensor_set(p->agent, name, data, count), 0, ARGUMENT | SHAPE | NUMERIC))
     REQUIRE(sac_agent_tensor_set(p->twin, name, data, count) == SAC_OK);
 }
 
 static void call_stats(pair* p, bytes* input) {
   sac_update_stats stats[POPULATION_MAX];
   (void)input;
-  (void)accepted(p, sac_agent_stats(p->agent, stats), 0);
+  (void)accepted(p, sac_agent_stats(p->agent, stats), 0, ARGUMENT);
 }
 
 /* Saves and loads both agents, which go on as the loaded ones, with an empty replay. */
@@ -201,7 +211,7 @@ static void call_save(pair* p, bytes* input) {
   sac_agent** both[2] = {&p->agent, &p->twin};
   char path[512];
   snprintf(path, sizeof path, take(input, 8) == 7 ? "%s/no/folder" : "%s/agent", p->path);
-  if (!accepted(p, sac_agent_save(p->agent, path), 0)) return;
+  if (!accepted(p, sac_agent_save(p->agent, path), 0, IN_FILE | NUMERIC)) return;
   for (int i = 0; i < 2; i++) {
     REQUIRE(sac_agent_save(*both[i], path) == SAC_OK);
     REQUIRE(sac_agent_load(&loaded[i], path, "cpu") == SAC_OK);

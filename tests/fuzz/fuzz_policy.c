@@ -1,5 +1,6 @@
 /* Any bytes as a policy file: refused, or a policy that acts within its memory, with a copy of the weights and in place
  * alike. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,30 +8,46 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
 
-/* A policy of the file, made by one of the two functions, and an action of it. */
-static void act(const uint8_t* data, size_t size, size_t bytes, int in_place) {
-  sac_policy* policy;
-  int32_t obs, action;
-  if (bytes == 0) return;
-  void* memory = aligned_alloc(16, bytes);
-  if (!memory) return;
-  const sac_policy_status status = in_place ? sac_policy_create_in_place(&policy, data, size, memory, bytes)
-                                            : sac_policy_create(&policy, data, size, memory, bytes);
-  if (status == SAC_POLICY_OK) {
-    sac_policy_sizes(policy, &obs, &action);
-    float* seen = calloc((size_t)obs, sizeof *seen);
-    float* done = calloc((size_t)action, sizeof *done);
-    if (seen && done) sac_policy_act(policy, seen, done);
-    free(seen), free(done);
-  } else if (status != SAC_POLICY_NUMERIC && status != SAC_POLICY_DAMAGED &&
-             !(in_place && status == SAC_POLICY_UNALIGNED)) {
+/* A policy of the file in `bytes` bytes of memory of its own, which the caller frees; NULL if the file is refused. */
+static sac_policy* create(const uint8_t* data, size_t size, size_t bytes, int in_place, void** memory) {
+  sac_policy* policy = NULL;
+  *memory = bytes ? aligned_alloc(16, bytes) : NULL;
+  if (!*memory) return NULL;
+  const sac_policy_status status = in_place ? sac_policy_create_in_place(&policy, data, size, *memory, bytes)
+                                            : sac_policy_create(&policy, data, size, *memory, bytes);
+
+  /* other errors were noticed when the memory was counted */
+  if ((status == SAC_POLICY_OK) != (policy != NULL)) abort();
+  if (status != SAC_POLICY_OK && status != SAC_POLICY_NUMERIC && status != SAC_POLICY_DAMAGED &&
+      !(in_place && status == SAC_POLICY_UNALIGNED))
     abort();
+  return policy;
+}
+
+/* Both policies give the same bits, and no action beyond all bounds. */
+static void act(sac_policy* copied, sac_policy* in_place) {
+  int32_t obs, action;
+  sac_policy_sizes(copied, &obs, &action);
+  float* seen = malloc((size_t)obs * sizeof *seen);
+  float* first = malloc((size_t)action * sizeof *first);
+  float* second = malloc((size_t)action * sizeof *second);
+  for (int32_t i = 0; seen && i < obs; i++) seen[i] = (float)(i % 7 - 3) * 0.75f;
+  if (seen && first && second) {
+    sac_policy_act(copied, seen, first);
+    sac_policy_act(in_place ? in_place : copied, seen, second);
+    for (int32_t i = 0; i < action; i++) {
+      if (isinf(first[i])) abort();
+      if (memcmp(&first[i], &second[i], sizeof *first) != 0 && !(isnan(first[i]) && isnan(second[i]))) abort();
+    }
   }
-  free(memory);
+  free(seen), free(first), free(second);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  act(data, size, sac_policy_memory(data, size), 0);
-  act(data, size, sac_policy_memory_in_place(data, size), 1);
+  void* memory[2];
+  sac_policy* copied = create(data, size, sac_policy_memory(data, size), 0, &memory[0]);
+  sac_policy* in_place = create(data, size, sac_policy_memory_in_place(data, size), 1, &memory[1]);
+  if (copied) act(copied, in_place);
+  free(memory[0]), free(memory[1]);
   return 0;
 }

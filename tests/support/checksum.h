@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* Renames the entry of the checksum in the metadata: the file is then read as one of an older version, without a
- * checksum. Fails the test when there is none. */
+/* Renames the two entries of the checksum in the metadata: the file is then read as one of an older version, without a
+ * checksum. Fails the test when there are none. */
 void test_forget_checksum(char* bytes, size_t size);
 
 #endif

@@ -26,12 +26,15 @@ int main(void) {
   if (sac_policy_create_in_place(&policy[1], policy_file, policy_file_size, in_place, sizeof in_place) != SAC_POLICY_OK)
     return 2;
 
+  /* also values at the ends of the range of float, and below it */
+  const float scales[] = {1, 1, 1, 1e-39f, 1e-44f, 1e20f};
   uint32_t random = 1;
   for (int k = 0; k < 200; k++) {
     float obs[3], action[1];
     for (int i = 0; i < 3; i++) {
       random = random * 1664525u + 1013904223u;
       obs[i] = (float)(random >> 8) / 16777216.0f * 16.0f - 8.0f;
+      obs[i] *= scales[k % 6];
     }
     for (int p = 0; p < 2; p++) {
       uint32_t bits;

@@ -5,6 +5,7 @@
 
 #include "support/folder.h"
 #include "support/must.h"
+#include "support/rows_agent.h"
 
 /* The states that a run saves. */
 static double env_state[5];
@@ -39,6 +40,20 @@ sac_checkpoint* rows_checkpoint(sac_agent* agent, const char* dir) {
 void rows_save(sac_checkpoint* checkpoint, int64_t step, int32_t keep) {
   rows_set_states(step);
   must(sac_checkpoint_save(checkpoint, step, keep, "seed: 1\n") == SAC_OK, "%s", sac_last_error());
+}
+
+rows_case rows_case_begin(int64_t pushed) {
+  rows_case c = {.dir = test_folder(), .agent = rows_agent(NULL)};
+  c.checkpoint = rows_checkpoint(c.agent, c.dir);
+  rows_push(c.agent, pushed);
+  rows_save(c.checkpoint, pushed, 2);
+  return c;
+}
+
+void rows_case_end(rows_case* c) {
+  sac_checkpoint_destroy(c->checkpoint);
+  sac_agent_destroy(c->agent);
+  test_folder_remove();
 }
 
 const char* rows_step_file(const char* dir, int64_t step) {
