@@ -184,7 +184,7 @@ void sac_crash_run(sac_run* run) {
   atomic_store(&running, run);
   if (run) (void)sac_text_word(folder, run->folder->shown);
   else folder[0] = '\0';
-  atomic_store(&log_file, run ? fileno(run->folder->log) : -1);
+  atomic_store(&log_file, run ? run->folder->log : -1);
 
   /* handlers run in reverse order: this one comes before those of the environment, which may end what it needs */
   if (run) (void)on_exit(on_exit_code, NULL);

@@ -247,7 +247,8 @@ static sac_status finish(sac_run* run) {
 
   /* sync all files */
   for (int32_t p = 0; p < run->agent->shape.population; p++)
-    if (run->agent->alive[p]) SAC_TRY(sac_run_file_error(run, sac_metrics_sync(run->metrics[p])));
+    if (run->agent->alive[p]) SAC_TRY(sac_run_file_error(run, sac_run_sync_metrics(run, p)));
+  sac_run_sync_log(run);
   run->finished = 1;
 
   /* a run that lost something has not ended well */

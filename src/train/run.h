@@ -101,6 +101,7 @@ struct sac_run {
   double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
   int ended_by_disk;           /* 1: sac_run_end_by_disk was called */
   int log_warned;              /* 1: it was said that log.txt cannot be written */
+  uint64_t log_size;           /* bytes of log.txt at the last checkpoint */
   int end_row;                 /* 1: the row of metrics that only the end of the run makes is written */
   int finished;                /* 1: the last checkpoint, row and evaluation are written */
   sac_status failed;           /* not OK: the run cannot go on, and why */
@@ -153,6 +154,24 @@ void sac_run_warn_no_update(sac_run* run);
 
 /* Logs what the file system of the run folder lacks: locks, symbolic links. Needs a first checkpoint. */
 void sac_run_log_lacks(sac_run* run);
+
+/* --- written.c ---------------------------------------------------------------------------------------------------- */
+
+/* Syncs log.txt, or warns that it cannot be synced; its size goes to run->log_size. */
+void sac_run_sync_log(sac_run* run);
+
+/* Syncs the metrics of agent p; warns of files that were deleted or replaced, and are written again. Errors: FILE. */
+sac_status sac_run_sync_metrics(sac_run* run, int32_t p);
+
+/* Notes in agent p's next checkpoint what its files hold. */
+void sac_run_note_written(const sac_run* run, int32_t p);
+
+/* Warns of what the files of agent p have lost since its checkpoint was saved, when it is loaded and its metrics are
+ * open. rows_to, evaluations_to: the last steps whose rows stay. */
+void sac_run_warn_lost(sac_run* run, int32_t p, int64_t rows_to, int64_t evaluations_to);
+
+/* The same for log.txt, when all agents are restored. */
+void sac_run_warn_log(sac_run* run);
 
 /* --- save.c ------------------------------------------------------------------------------------------------------- */
 

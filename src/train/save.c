@@ -49,7 +49,8 @@ static void undo_save(const sac_run* run, int32_t count) {
 /* Saves agent p: first its metrics, then the checkpoint that relies on them, then the policy. */
 static sac_status save_agent(sac_run* run, int32_t p, int32_t keep) {
   sac_status status = SAC_OK;
-  SAC_TRY(sac_metrics_sync(run->metrics[p]));
+  SAC_TRY(sac_run_sync_metrics(run, p));
+  sac_run_note_written(run, p);
   SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
   SAC_TRY(sac_checkpoint_save(run->checkpoint[p], run->schedule.step, keep, run->agent_text[p]));
   SAC_TRY(sac_checkpoint_policy(run->checkpoint[p], run->vector->description));
@@ -86,6 +87,7 @@ static sac_status save_now(sac_run* run) {
   /* bring everything that is saved up to date: time, environments on a device, an evaluation that goes on */
   sac_vector_check(run->vector);
   sac_run_count_time(run);
+  sac_run_sync_log(run);
   if (agent->backend->env_get) status = agent->backend->env_get(run->agent, run->vector, 1);
   if (status == SAC_OK) status = save_evaluation(run);
 
@@ -189,7 +191,8 @@ void sac_run_fail(sac_run* run, sac_status status) {
   /* report and sync what is good; agents that stopped before a resume have no files */
   (void)sac_run_finish_evaluation(run);
   for (int32_t p = 0; p < run->agent->shape.population; p++)
-    if (run->metrics[p]) (void)sac_metrics_sync(run->metrics[p]);
+    if (run->metrics[p]) (void)sac_run_sync_metrics(run, p);
+  sac_run_sync_log(run);
 
   /* give the caller the first message again */
   (void)sac_fail(status, "%s", run->failure);

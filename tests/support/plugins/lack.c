@@ -1,6 +1,6 @@
 /* A library for LD_PRELOAD that takes calls from a file system: SAC_LACK is a list of CALL=ERRNO
  * ("flock=38,symlink=1"). Of rename only a call over an existing file fails, as on network file systems; `append` is
- * fopen with mode "a"; `lock` is fcntl with a lock. "short=1" writes at most 7 bytes at a time, "interrupt=1" gives
+ * open with O_APPEND; `lock` is fcntl with a lock. "short=1" writes at most 7 bytes at a time, "interrupt=1" gives
  * EINTR at every second call. "slow_mkdir=500" takes 500 ms to make a folder.
  * SAC_FULL names files that are full once they have SAC_FULL_BYTES bytes. SAC_BROKEN names a file or folder that
  * gives EIO where it is looked at or read. */
@@ -124,9 +124,11 @@ DIR* opendir(const char* path) {
   return broken(path) ? NULL : next(path);
 }
 
-FILE* fopen(const char* path, const char* mode) {
-  FILE* (*next)(const char*, const char*);
-  void* symbol = dlsym(RTLD_NEXT, "fopen");
-  memcpy(&next, &symbol, sizeof next); /* ISO C has no conversion of an object pointer to a function pointer */
-  return mode[0] == 'a' && fails("append") ? NULL : next(path, mode);
+int open(const char* path, int flags, ...) {
+  va_list list;
+  va_start(list, flags);
+  const mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;
+  va_end(list);
+  if ((flags & O_APPEND) && fails("append")) return -1;
+  return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }
