@@ -106,8 +106,14 @@ struct sac_run {
   int finished;                /* 1: the last checkpoint, row and evaluation are written */
   sac_status failed;           /* not OK: the run cannot go on, and why */
   char failure[SAC_ERROR_MAX]; /* message of `failed`, or why the last agent stopped */
-  atomic_int stop;             /* 1: sac_run_stop was called; any thread may set it */
-  atomic_int save;             /* 1: sac_run_request_checkpoint was called; likewise */
+
+  /* called on the caller's thread while it plays or waits for an evaluation, often; NULL: not called */
+  void (*waits)(void* user, sac_run* run);
+  void* waits_user;
+  _Atomic int64_t playing[3]; /* the present evaluation: episodes ended, to play, steps; of the thread that plays */
+
+  atomic_int stop; /* 1: sac_run_stop was called; any thread may set it */
+  atomic_int save; /* 1: sac_run_request_checkpoint was called; likewise */
 };
 
 /* --- needs.c ------------------------------------------------------------------------------------------------------ */
@@ -200,7 +206,7 @@ sac_status sac_run_save_requested(sac_run* run);
 
 /* What an evaluation calls between two steps (sac_eval_env.leave): saves a checkpoint that was asked for. user: the
  * run. Returns 1 if the evaluation must be left. */
-int sac_run_leave_evaluation(void* user, int beside);
+int sac_run_leave_evaluation(void* user, const sac_eval_play* play);
 
 /* Deletes the checkpoints of a seed folder that are later than `step`, which must exist. */
 void sac_run_delete_later(const char* dir, int64_t step);

@@ -171,12 +171,18 @@ fail:
 
 sac_status sac_run_save_requested(sac_run* run) { return after_saving(run, save_requested(run), 0); }
 
-int sac_run_leave_evaluation(void* user, int beside) {
+int sac_run_leave_evaluation(void* user, const sac_eval_play* play) {
   sac_run* run = user;
+
+  /* tell how far it is; the thread of the run may show it */
+  atomic_store_explicit(&run->playing[0], play->ended, memory_order_relaxed);
+  atomic_store_explicit(&run->playing[1], play->episodes, memory_order_relaxed);
+  atomic_store_explicit(&run->playing[2], play->steps, memory_order_relaxed);
+  if (!play->beside && run->waits) run->waits(run->waits_user, run);
 
   /* The thread of the run saves. If that fails, leave the evaluation: the loop of the run tries once more, and decides
    * what a failure means. */
-  if (!beside && save_requested(run) != SAC_OK) {
+  if (!play->beside && save_requested(run) != SAC_OK) {
     sac_run_request_checkpoint(run);
     return 1;
   }
