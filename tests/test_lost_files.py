@@ -183,7 +183,8 @@ def test_no_files_but_pipes():
 
 
 def test_while_the_run_goes_on():
-    """A file that is deleted or replaced below a run is written again at the next checkpoint, with all that was in it."""
+    """A file that is deleted or replaced below a run is written again at the next checkpoint, with all that was in it; so
+    are the configuration and the rows of the replay."""
     with folder() as path:
         out = pathlib.Path(path, "run")
         values = dict(SMALL, **{"eval.every": 100, "checkpoint.every": 50, "train.steps": 10**6, "env.options.seconds": 0.001})
@@ -193,7 +194,8 @@ def test_while_the_run_goes_on():
         try:
             until(lambda: (seed / "evaluations.csv").exists() and len(rows(seed / "evaluations.csv")) > 2)
             begun = checkpoints(seed)[-1]
-            (seed / "metrics.csv").unlink()
+            for name in ("seed_1/metrics.csv", "seed_1/replay/rows_0.bin", "config.yaml"):
+                (out / name).unlink()
             (out / "log.txt").rename(out / "log.old")
             next(seed.glob("events.*")).unlink()
             pathlib.Path(path, "edited").write_text("step\n")
@@ -204,6 +206,7 @@ def test_while_the_run_goes_on():
             errors = process.communicate(timeout=60)[1]
         assert process.returncode == 143, errors
         assert "metrics.csv, evaluations.csv, TensorBoard's events of" in errors and "log.txt was deleted or replaced" in errors
+        assert f"{out}/config.yaml was deleted: it is written again" in errors
         stopped = checkpoints(seed)[-1]
         for name in TABLES:
             steps = [int(row[0]) for row in rows(seed / name)[1:]]

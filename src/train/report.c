@@ -65,13 +65,16 @@ void sac_run_warn_disk(sac_run* run) {
   sac_run_log(run, "warning: %s; the run goes on (checkpoint.on_error is continue)", reason);
 }
 
+void sac_run_count_lost(sac_run* run) {
+  run->lost++;
+  (void)snprintf(run->lost_why, sizeof run->lost_why, "%s", sac_last_error());
+}
+
 sac_status sac_run_file_error(sac_run* run, sac_status status) {
   if (status != SAC_ERROR_FILE) return status;
   if (run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return sac_run_end_by_disk(run);
 
-  /* remember the loss for the end: nothing makes up for it */
-  run->lost++;
-  (void)snprintf(run->lost_why, sizeof run->lost_why, "%s", sac_last_error());
+  sac_run_count_lost(run);
   sac_run_warn_disk(run);
   return SAC_OK;
 }

@@ -163,8 +163,9 @@ void sac_run_log_lacks(sac_run* run);
 
 /* --- written.c ---------------------------------------------------------------------------------------------------- */
 
-/* Syncs log.txt, or warns that it cannot be synced; its size goes to run->log_size. */
-void sac_run_sync_log(sac_run* run);
+/* Syncs log.txt, or warns that it cannot be synced; its size goes to run->log_size. Errors: FILE, which stops no run.
+ */
+sac_status sac_run_sync_log(sac_run* run);
 
 /* Syncs the metrics of agent p; warns of files that were deleted or replaced, and are written again. Errors: FILE. */
 sac_status sac_run_sync_metrics(sac_run* run, int32_t p);
@@ -259,6 +260,10 @@ sac_status sac_run_finish_evaluation(sac_run* run);
 /* Decides what an error of writing rows means for the run: returns `status`, or logs a warning, counts the loss and
  * returns OK if `status` is FILE and checkpoint.on_error is `continue`. */
 sac_status sac_run_file_error(sac_run* run, sac_status status);
+
+/* Remembers for the end that something could not be written, for the reason of the error message: nothing makes up for
+ * it. */
+void sac_run_count_lost(sac_run* run);
 
 /* Logs the error message as a warning: the run goes on without this file. */
 void sac_run_warn_disk(sac_run* run);

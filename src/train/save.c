@@ -49,8 +49,14 @@ static void undo_save(const sac_run* run, int32_t count) {
 /* Saves agent p: first its metrics, then the checkpoint that relies on them, then the policy. */
 static sac_status save_agent(sac_run* run, int32_t p, int32_t keep) {
   sac_status status = SAC_OK;
-  SAC_TRY(sac_run_sync_metrics(run, p));
+
+  /* rows that a disk has refused to sync may be lost, also if a later sync succeeds */
+  status = sac_run_sync_metrics(run, p);
+  if (status == SAC_ERROR_FILE) sac_run_count_lost(run);
+  if (status != SAC_OK) return status;
   sac_run_note_written(run, p);
+
+  /* save the checkpoint, then the policy */
   SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
   SAC_TRY(sac_checkpoint_save(run->checkpoint[p], run->schedule.step, keep, run->agent_text[p]));
   SAC_TRY(sac_checkpoint_policy(run->checkpoint[p], run->vector->description));
@@ -74,6 +80,13 @@ fail:
   return status;
 }
 
+/* Writes config.yaml again if somebody has deleted it: without it the folder holds no run. */
+static void restore_config(sac_run* run) {
+  if (run->saved_step < 0 || sac_folder_holds_run(run->folder->path)) return;
+  if (sac_folder_config_write(run->folder, run->config_text) == SAC_OK)
+    sac_run_log(run, "warning: %s/config.yaml was deleted: it is written again", run->folder->shown);
+}
+
 /* Saves a checkpoint of every live agent, without waiting for an evaluation that is being played. */
 static sac_status save_now(sac_run* run) {
   const sac_agent* agent = run->agent;
@@ -87,7 +100,8 @@ static sac_status save_now(sac_run* run) {
   /* bring everything that is saved up to date: time, environments on a device, an evaluation that goes on */
   sac_vector_check(run->vector);
   sac_run_count_time(run);
-  sac_run_sync_log(run);
+  (void)sac_run_sync_log(run);
+  restore_config(run);
   if (agent->backend->env_get) status = agent->backend->env_get(run->agent, run->vector, 1);
   if (status == SAC_OK) status = save_evaluation(run);
 
@@ -198,7 +212,7 @@ void sac_run_fail(sac_run* run, sac_status status) {
   (void)sac_run_finish_evaluation(run);
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->metrics[p]) (void)sac_run_sync_metrics(run, p);
-  sac_run_sync_log(run);
+  (void)sac_run_sync_log(run);
 
   /* give the caller the first message again */
   (void)sac_fail(status, "%s", run->failure);

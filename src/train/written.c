@@ -20,17 +20,18 @@ enum { NUMBERS = sizeof(note) / sizeof(int64_t) };
 
 /* --- saving ------------------------------------------------------------------------------------------------------- */
 
-void sac_run_sync_log(sac_run* run) {
+sac_status sac_run_sync_log(sac_run* run) {
   int again = 0;
   const sac_status status = sac_folder_log_sync(run->folder, &run->log_size, &again);
   if (again) sac_run_log(run, "warning: %s/log.txt was deleted or replaced: it is written again", run->folder->shown);
 
   /* the log alone stops no run: a line is enough */
-  if (status == SAC_OK || run->log_warned) return;
+  if (status == SAC_OK || run->log_warned) return status;
   char reason[1024];
   run->log_warned = 1;
   (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
   sac_run_log(run, "warning: %s", reason);
+  return sac_fail(status, "%s", reason);
 }
 
 sac_status sac_run_sync_metrics(sac_run* run, int32_t p) {
