@@ -145,6 +145,33 @@ START_TEST(small_disk) {
 }
 END_TEST
 
+/* Segments that are deleted or cut while the run goes on are written again: the newest checkpoint is whole. */
+START_TEST(lost_segments) {
+  const char* dir = test_folder();
+  sac_agent *agent = rows_agent("replay.capacity", "150000", NULL),
+            *again = rows_agent("replay.capacity", "150000", NULL);
+  sac_checkpoint *checkpoint = rows_checkpoint(agent, dir), *other = rows_checkpoint(again, dir);
+  for (int64_t step = 1; step <= 5; step++) { /* the ring is full from the third on */
+    rows_push(agent, 60000);
+    rows_save(checkpoint, step, 1);
+    char name[64];
+    (void)snprintf(name, sizeof name, "replay/rows_%d.bin", (int)step - 1);
+    const char* file = test_path(dir, step == 5 ? "replay/rows_3.bin" : name);
+    if (step % 2) ck_assert_int_eq(unlink(file), 0);
+    else ck_assert_int_eq(truncate(file, 1000), 0);
+  }
+  rows_push(agent, 10);
+  rows_save(checkpoint, 6, 1);
+  ck_ok(sac_checkpoint_load(other, 6));
+  rows_check(again, 0, 0);
+  sac_checkpoint_destroy(checkpoint);
+  sac_checkpoint_destroy(other);
+  sac_agent_destroy(agent);
+  sac_agent_destroy(again);
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(unwritable_places) {
   const char* dir = test_folder();
   sac_agent* agent = rows_agent(NULL);
@@ -230,4 +257,4 @@ START_TEST(killed_at_any_moment) {
 END_TEST
 
 CHECK_MAIN("checkpoint_disk", CASE(full_disk), CASE(full_disk_in_the_middle_of_rows), CASE(small_disk),
-           CASE(unwritable_places), CASE(killed_at_any_moment))
+           CASE(lost_segments), CASE(unwritable_places), CASE(killed_at_any_moment))

@@ -1,4 +1,4 @@
-"""Real runs under random signals, kills, pauses, full disks, copies and cut files, resumed until they are done. Nothing
+"""Real runs under random signals, kills, pauses, full disks, copies, cut and deleted files, resumed until they are done. Nothing
 is lost: each ends like a run that nothing disturbed, to the bit. SAC_TEST_SECONDS: how long; SAC_TEST_SEED: of what."""
 import os
 import pathlib
@@ -27,6 +27,7 @@ COMMON = {
     "eval.episodes": 1,
     "checkpoint.every": 40,
 }
+TABLES = ("metrics.csv", "evaluations.csv")
 VARIANTS = {
     "plain": {},
     "seeds": {"seeds": 2, "eval.episodes": 3},
@@ -90,11 +91,58 @@ def disturb(process, whole):
     return what, (0,)
 
 
-def handle(folder, path, cut):
+def steps(table):
+    return {row[0] for row in rows(table)[1:] if row} if table.exists() and table.stat().st_size else set()
+
+
+def spoil(folder, lost):
+    """Deletes, empties, cuts or converts a file that no resume needs. lost: the steps of rows that are gone, by table."""
+    seed = random.choice(sorted(folder.glob("seed_*")))
+    files = [folder / "log.txt", *[seed / name for name in TABLES], *seed.glob("events.*")]
+    file = random.choice([file for file in files if file.exists()])
+    before, bytes = steps(file) if file.name in TABLES else set(), file.read_bytes()
+    what = random.choice(("deleted", "emptied", "cut", "headless", "converted"))
+    if what == "deleted":
+        file.unlink()
+    elif what == "emptied":
+        file.write_bytes(b"")
+    elif what == "cut":
+        file.write_bytes(bytes[:random.randrange(len(bytes) + 1)])
+    elif file.name in TABLES:
+        lines = bytes.splitlines()
+        if what == "headless" and len(lines) > 3:
+            del lines[1:random.randrange(2, len(lines))]
+        file.write_bytes((b"\r\n" if what == "converted" else b"\n").join([*lines, b""]))
+    if file.name in TABLES:
+        whole = steps(file) if file.exists() and file.read_bytes().endswith(b"\n") else steps_of_whole_lines(file)
+        lost.setdefault((seed.name, file.name), set()).update(before - whole)
+
+
+def steps_of_whole_lines(file):
+    """The same for a file that ends in the middle of a line."""
+    lines = file.read_bytes().split(b"\n")[1:-1] if file.exists() else []
+    return {line.split(b",")[0].decode() for line in lines}
+
+
+def same_but(whole, folder, lost):
+    """The run is that of `whole`, but for rows that are lost; those of steps that were made again are not."""
+    for seed in sorted(whole.glob("seed_*")):
+        for name in TABLES:
+            mine, theirs, gone = rows(folder / seed.name / name), rows(seed / name), lost.get((seed.name, name), set())
+            missing = [row for row in theirs if row not in mine]
+            assert all(row[0] in gone for row in missing), (seed, name, missing, gone)
+            assert mine == [row for row in theirs if row in mine], (seed, name, mine)
+            shutil.copy(seed / name, folder / seed.name / name)
+        same_runs(seed, folder / seed.name)
+
+
+def handle(folder, path, cut, lost):
     """Does what people do to the folder of a stopped run. Returns the folder to go on with. cut: the sizes of the
-    checkpoints that were cut short, by path."""
+    checkpoints that were cut short, by path; lost: see spoil."""
     seeds = sorted(folder.glob("seed_*"))
     what = random.random()
+    if what > 0.8:
+        spoil(folder, lost)
     if what < 0.1:
         # a copy without links, as by a file share
         copy = pathlib.Path(path, f"{folder.name}c")
@@ -122,7 +170,7 @@ def check(folder, cut):
 def check_saved(folder):
     """After a stop each agent has a checkpoint of its last step: that of its last row of metrics, or a later one."""
     for seed in sorted(folder.glob("seed_*")):
-        table = rows(seed / "metrics.csv") if (seed / "metrics.csv").exists() else []
+        table = rows(seed / "metrics.csv") if (seed / "metrics.csv").exists() and (seed / "metrics.csv").stat().st_size else []
         assert len(table) < 2 or checkpoints(seed)[-1] >= int(table[-1][0]), f"{seed}: {checkpoints(seed)}, {table[-1]}"
 
 
@@ -130,7 +178,7 @@ def round_of(path, name, number, whole, deadline):
     """Trains one run to its end through disturbances. Returns how many there were."""
     values = sets(dict(COMMON, **VARIANTS[name]))
     folder, count = pathlib.Path(path, f"run-{number}"), 0
-    done, cut = False, {}
+    done, cut, lost = False, {}, {}
     while not done:
         begun = (folder / "config.yaml").exists()
         train = ["train", "--env", "Pendulum-v1", "--out", folder, *values]
@@ -150,9 +198,8 @@ def round_of(path, name, number, whole, deadline):
         if (folder / "config.yaml").exists():
             check(folder, cut)
             if not done and not late:
-                folder = handle(folder, path, cut)
-    for seed in sorted(pathlib.Path(path, name).glob("seed_*")):
-        same_runs(seed, folder / seed.name)
+                folder = handle(folder, path, cut, lost)
+    same_but(pathlib.Path(path, name), folder, lost)
     shutil.rmtree(folder)
     return count
 

@@ -160,9 +160,9 @@ START_TEST(endless_episodes_are_cut) {
 END_TEST
 
 /* Leaves an evaluation at the step that `user` counts down to. */
-static int leave_at(void* user, int beside) {
+static int leave_at(void* user, const sac_eval_play* play) {
   atomic_int* left = user;
-  (void)beside;
+  (void)play;
   return atomic_fetch_sub(left, 1) == 0;
 }
 

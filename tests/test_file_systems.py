@@ -238,6 +238,15 @@ def test_rows_that_are_lost():
             assert name in line and f"'sac resume {out}' goes on from step " in line, line
             sac("resume", out)
 
+        # rows of which one sync has failed may be lost, also if the next one succeeds
+        for name, text in (("metrics.csv", "trained to step 600, but 1 times"), ("log.txt", "cannot sync")):
+            out = pathlib.Path(path, "sync-" + name)
+            env = {"LD_PRELOAD": str(LACK), "SAC_UNSYNCED": name, "SAC_UNSYNCED_CALL": "3" if name == "metrics.csv" else "6"}
+            start[4] = out
+            said = sac(*start, "--set", "checkpoint.on_error=continue", code=FAILED, env=env).stderr
+            assert text in said.splitlines()[-1] and f"cannot sync {out}" in said, said
+            assert checkpoints(out / "seed_1")[-1] == 600
+
         # log.txt alone stops nothing
         out = pathlib.Path(path, "log")
         out.mkdir()

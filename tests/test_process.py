@@ -128,9 +128,24 @@ def test_signals():
             log = stops(number, deed, when)
             what = "blocked signals" if deed == "block signals" else "signal handlers"
             assert f"rogue.so changed {what} of this process; sac has its own back" in log, log
-    stops(signal.SIGTERM, "ignore signals", "reset", {"train.overlap": 1})
+    for deed, when in (("ignore signals", "reset"), ("block signals", "create"), ("block signals", "step")):
+        stops(signal.SIGTERM, deed, when, {"train.overlap": 1, "cpu.threads": 1})
     stops(signal.SIGTERM, "ignore signals", "reset", env=PYTHON_ROGUE)
     stops(signal.SIGINT, "handle signals", "create", env=PYTHON_ROGUE)
+
+
+def test_signals_that_were_blocked_at_the_start():
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        line = [PROGRAM, "train", "--env", "Pendulum-v1", "--out", out, "--quiet", *sets(dict(SMALL, **{"train.steps": 10**8}))]
+        process = subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True, preexec_fn=lambda: signal.pthread_sigmask(
+            signal.SIG_BLOCK, (signal.SIGTERM, signal.SIGUSR2)))
+        try:
+            until_saved(process, out)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=30) == 143
+        finally:
+            process.kill()
 
 
 def test_a_timer_stops_the_run():
@@ -205,9 +220,10 @@ def test_generators_of_the_process():
 def test_ends_are_named():
     """One line names environment, call and step; the log has it too; the run continues from its checkpoint."""
     for deed, when, code, text in (
-        ("exit", "step", FAILED, "step 40: {}: step has called exit(0)"),
-        ("exit", "create", FAILED, "{}: create has called exit(0)"),
-        ("quick exit", "step", FAILED, "step 40: {}: step has called quick_exit("),
+        ("exit", "step", FAILED, "step 40: {}: step has called exit(5)"),
+        ("exit", "create", FAILED, "{}: create has called exit(5)"),
+        ("quick exit", "step", FAILED, "step 40: {}: step has called quick_exit(3)"),
+        ("_Exit", "step", FAILED, "step 40: {}: step has called _Exit(4)"),
         ("_exit", "step", FAILED, "step 40: {}: step has called _exit(0)"),
         *[("crash", "step", -signal.SIGSEGV, "step 40: {}: step: the process ends by SIGSEGV")] * (not SANITIZED),
         ("abort", "step", -signal.SIGABRT, "step 40: {}: step: the process ends by SIGABRT"),
@@ -222,6 +238,14 @@ def test_ends_are_named():
                 assert line in (out / "log.txt").read_text() and f"'sac resume {out}'" in line, line
                 assert checkpoints(out / "seed_1")[-1] == 25
                 sac("resume", out, "--steps", 200)
+
+
+def test_children_that_exit():
+    """A child that an environment has forked ends as usual, and is not taken for the end of this process."""
+    for when in ("create", "step"):
+        with folder() as path:
+            result = go(pathlib.Path(path, "run"), "child", when, SHORT, "--quiet")
+            assert not result.stderr, result
 
 
 def test_os_exit_of_python():

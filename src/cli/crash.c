@@ -1,19 +1,23 @@
 #include "cli/crash.h"
 
+#include <dlfcn.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "cli/cli.h"
+#include "cli/held.h"
 #include "env/guard.h"
 #include "train/run.h"
 #include "util/text.h"
 
-#define LINE_MAX 2048 /* bytes of the message */
+#define LINE_MAX 4096 /* bytes of the message */
+#define EXPORT __attribute__((visibility("default")))
 
 static const struct {
   int number;
@@ -25,12 +29,13 @@ static const struct {
                {SIGABRT, "SIGABRT: abort, or a C++ exception that it did not catch"},
                {SIGSYS, "SIGSYS, a forbidden system call"}};
 
-static _Atomic(sac_run*) running;   /* the run that a thread's exit stops; NULL: none */
-static char folder[SAC_WORD_MAX];   /* of the run, as a word of the shell, for the message; "": none */
-static atomic_int log_file = -1;    /* descriptor of its log.txt; -1: none */
-static pid_t process;               /* this one, and not a child that was forked */
-static atomic_int leaving, waiting; /* 1: main ends; 1: an environment's thread waits in exit */
-static char alternate[64 * 1024];   /* the stack of on_crash, for a stack that has overflowed */
+static sac_held running;             /* the run that a thread's exit stops */
+static char folder[SAC_WORD_MAX];    /* of the run, as a word of the shell, for the message; "": none */
+static int log_file = -1;            /* descriptor of its log.txt; -1: none */
+static pid_t process;                /* this one, and not a child that was forked */
+static atomic_int leaving, waiting;  /* 1: main ends; 1: an environment's thread waits in exit */
+static _Thread_local int quick_code; /* of quick_exit, whose handlers are not told */
+static char alternate[64 * 1024];    /* the stack of on_crash, for a stack that has overflowed */
 
 /* --- the message, made without the C library's locks -------------------------------------------------------------- */
 
@@ -40,7 +45,8 @@ typedef struct line {
 } line;
 
 static void add(line* l, const char* text) {
-  while (*text && l->used < sizeof l->text - 1) l->text[l->used++] = *text++;
+  while (*text && l->used < sizeof l->text - 1) /* the last byte is for the newline */
+    l->text[l->used++] = *text++;
 }
 
 static void add_number(line* l, uint64_t number) {
@@ -74,15 +80,16 @@ static int add_place(line* l) {
 
 /* Writes the line to stderr and to the log of the run. */
 static void write_line(line* l) {
-  if (folder[0]) {
+  const int in_run = sac_held_take(&running) != NULL;
+  if (in_run) {
     add(l, "; 'sac resume ");
     add(l, folder);
     add(l, "' continues from the last checkpoint");
   }
-  add(l, "\n");
+  l->text[l->used++] = '\n';
   (void)!write(STDERR_FILENO, l->text, l->used);
-  const int file = atomic_load(&log_file);
-  if (file >= 0) (void)!write(file, l->text, l->used);
+  if (in_run) (void)!write(log_file, l->text, l->used);
+  sac_held_give(&running);
 }
 
 /* --- crashes ------------------------------------------------------------------------------------------------------ */
@@ -102,11 +109,9 @@ static void on_crash(int number) {
 
 /* --- exit --------------------------------------------------------------------------------------------------------- */
 
-/* Stops the run, and waits until main ends the process. Another thread of the process still trains. */
-static void wait_for_main(sac_run* run) {
+/* Waits until main ends the process. Another thread of the process still trains. */
+static void wait_for_main(void) {
   const struct timespec moment = {.tv_nsec = 10000000};
-  atomic_store(&waiting, 1);
-  sac_run_stop(run);
   for (;;) (void)nanosleep(&moment, NULL);
 }
 
@@ -123,8 +128,14 @@ static void end(const char* name, int code, int may_wait) {
   write_line(&l);
 
   /* in a thread of its own: the run can be saved, and main ends the process */
-  sac_run* run = atomic_load(&running);
-  if (!in_call && run && may_wait) wait_for_main(run);
+  sac_run* run = sac_held_take(&running);
+  const int waits = !in_call && run && may_wait;
+  if (waits) {
+    atomic_store(&waiting, 1);
+    sac_run_stop(run);
+  }
+  sac_held_give(&running);
+  if (waits) wait_for_main();
 
   /* in the middle of a step nothing can be saved; it is a failure, whatever the code was */
   sac_crash_leave(SAC_EXIT_FAILED);
@@ -133,26 +144,40 @@ static void end(const char* name, int code, int may_wait) {
 /* After handlers that were registered later; before what is in memory is written. */
 static void on_exit_code(int code, void* unused) {
   (void)unused;
-  if (atomic_load(&leaving)) return;
+  if (atomic_load(&leaving) || getpid() != process) return;
   (void)fflush(NULL);
   end("exit", code, 1);
 }
 
-static void on_quick_exit(void) { end("quick_exit", 0, 1); }
+static void on_quick_exit(void) {
+  if (getpid() == process) end("quick_exit", quick_code, 1);
+}
 
-/* The C library's function, which nothing else can catch, for all that is loaded into this process: plugins, and
- * os._exit of Python. Children that an environment has forked end as usual. */
-__attribute__((visibility("default"))) void _exit(int code) { /* NOLINT(bugprone-reserved-identifier) */
-  sac_env_place place;
+/* The functions below are the C library's, replaced for all that is loaded into this process: plugins, and os._exit of
+ * Python. Children that an environment has forked end as usual. */
 
-  /* in a call, or in another thread of a run, which must not wait: Python's os._exit holds its lock */
-  const int in_run = atomic_load(&running) != NULL && !atomic_load(&leaving);
-  if (getpid() == process && (sac_env_where(&place) || in_run)) end("_exit", code, 0);
+/* Handlers of quick_exit are not told the code. */
+EXPORT void quick_exit(int code) {
+  void (*library)(int) = NULL;
+  void* symbol = dlsym(RTLD_NEXT, "quick_exit"); /* ISO C has no cast from void* to a function pointer */
+  memcpy(&library, &symbol, sizeof library);
+  quick_code = code;
+  if (library) library(code);
   sac_crash_leave(code);
 }
 
-/* The same under its other name. */
-__attribute__((visibility("default"), alias("_exit"))) void _Exit(int code); /* NOLINT(bugprone-reserved-identifier) */
+/* Ends the process without handlers, or names the environment that does it. */
+static noreturn void end_now(const char* name, int code) {
+  sac_env_place place;
+
+  /* in a call, or in another thread of a run, which must not wait: Python's os._exit holds its lock */
+  const int in_run = atomic_load(&running.run) != NULL && !atomic_load(&leaving);
+  if (getpid() == process && (sac_env_where(&place) || in_run)) end(name, code, 0);
+  sac_crash_leave(code);
+}
+
+EXPORT void _exit(int code) { end_now("_exit", code); } /* NOLINT(bugprone-reserved-identifier) */
+EXPORT void _Exit(int code) { end_now("_Exit", code); } /* NOLINT(bugprone-reserved-identifier) */
 
 void sac_crash_leave(int code) {
   for (;;) (void)syscall(SYS_exit_group, code);
@@ -181,10 +206,12 @@ void sac_crash_catch(void) {
 }
 
 void sac_crash_run(sac_run* run) {
-  atomic_store(&running, run);
+  /* handlers on other threads use them only while they hold the run: set them before it, and clear them after it */
   if (run) (void)sac_text_word(folder, run->folder->shown);
-  else folder[0] = '\0';
-  atomic_store(&log_file, run ? fileno(run->folder->log) : -1);
+  if (run) log_file = run->folder->log;
+  sac_held_set(&running, run);
+  if (!run) folder[0] = '\0';
+  if (!run) log_file = -1;
 
   /* handlers run in reverse order: this one comes before those of the environment, which may end what it needs */
   if (run) (void)on_exit(on_exit_code, NULL);

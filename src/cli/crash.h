@@ -1,5 +1,5 @@
 /* Names the environment that ends the process: by a crash, by abort (which an uncaught C++ exception calls), or by
- * exit, quick_exit and _exit. */
+ * exit, quick_exit, _exit and _Exit. */
 #ifndef SAC_CLI_CRASH_H
 #define SAC_CLI_CRASH_H
 

@@ -15,6 +15,7 @@
 #include "cli/out.h"
 #include "cli/score.h"
 #include "cli/signals.h"
+#include "cli/watch.h"
 #include "env/record.h"
 #include "env/vector.h"
 #include "formats/safetensors.h"
@@ -70,10 +71,9 @@ typedef struct options {
 
 /* --- playing ------------------------------------------------------------------------------------------------------ */
 
-/* Whether a signal asked to leave the evaluation. */
-static int leave(void* user, int beside) {
-  (void)user;
-  (void)beside;
+/* Shows how far the evaluation is. user: the sac_watch. Returns whether a signal asked to leave it. */
+static int leave(void* user, const sac_eval_play* play) {
+  if (user) sac_watch_show(user, play);
   return sac_signals_caught() != 0;
 }
 
@@ -81,10 +81,12 @@ static int leave(void* user, int beside) {
 typedef struct scene {
   sac_eval_env env;
   sac_env_record record; /* with --record-video; env points into it */
+  sac_watch watch;       /* otherwise: the recorder shows how far it is */
   sac_vector* vector;
 } scene;
 
 static void end_scene(scene* c) {
+  sac_watch_clear(&c->watch);
   sac_vector_destroy(c->vector);
   sac_env_record_clear(&c->record);
 }
@@ -118,6 +120,7 @@ static sac_status make_scene(const options* o, const sac_score* s, const char* i
   c->env.num_envs = settings ? settings->eval_num_envs : 0;
   c->env.max_steps = o->max_steps > 0 ? o->max_steps : settings ? settings->eval_max_steps : 0;
   c->env.leave = leave;
+  c->env.user = o->record ? NULL : &c->watch;
   SAC_TRY(find_env(o, s, id, env_options, settings ? settings->eval_camera : "auto", c));
   SAC_TRY(sac_vector_create(&c->vector, c->env.api, c->env.id, c->env.options, 1,
                             sac_eval_env_count(&c->env, (int32_t)o->episodes), &seed, sac_stream_eval_env(0)));

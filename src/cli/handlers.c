@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,8 +12,8 @@
 
 typedef int sigaction_fn(int number, const struct sigaction* action, struct sigaction* before);
 
-static sigaction_fn* real; /* of the C library */
-static pid_t process;      /* this one, and not a child that was forked */
+static _Atomic(sigaction_fn*) library; /* the C library's; NULL: not known yet */
+static pid_t process;                  /* this one, and not a child that was forked */
 
 /* What environments have set, for those that ask. */
 static struct {
@@ -29,9 +30,12 @@ static int is_kept(int number) {
 }
 
 EXPORT int sigaction(int number, const struct sigaction* restrict action, struct sigaction* restrict before) {
+  /* constructors of libraries call this before main; two threads find the same */
+  sigaction_fn* real = atomic_load(&library);
   if (!real) {
     void* symbol = dlsym(RTLD_NEXT, "sigaction"); /* ISO C has no cast from void* to a function pointer */
     memcpy(&real, &symbol, sizeof real);
+    atomic_store(&library, real);
   }
   if (!is_kept(number)) return real(number, action, before);
 

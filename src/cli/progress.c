@@ -23,6 +23,7 @@ void sac_progress_start(sac_progress* progress, int quiet) {
                              .return_step = -1,
                              .evaluation_step = -1,
                              .last_line = now,
+                             .wait_step = -1,
                              .last_step = -1};
 
   /* a dumb terminal cannot clear a line */
@@ -116,10 +117,10 @@ static void duration_text(double seconds, char text[32]) {
   else (void)snprintf(text, 32, "%lld d %02lld h", s / 86400, s / 3600 % 24);
 }
 
-enum { STEPS, RETURN, LEFT, UPDATES, EVALUATION, PARTS }; /* parts of the line, the most important first */
+enum { STEPS, EVALUATING, RETURN, LEFT, UPDATES, EVALUATION, PARTS }; /* parts of the line, the most important first */
 
 /* Writes the parts; a part that is not known yet is "". */
-static void write_parts(const sac_progress* progress, const sac_run* run, char part[PARTS][64]) {
+static void write_parts(const sac_progress* progress, const sac_run* run, int evaluating, char part[PARTS][64]) {
   const size_t size = sizeof part[0];
   const int64_t step = run->schedule.step, steps = run->settings.steps;
   const char* warming = step < run->settings.warmup_steps ? " warm-up" : "";
@@ -135,6 +136,13 @@ static void write_parts(const sac_progress* progress, const sac_run* run, char p
   if (progress->updates_per_second > 0)
     (void)snprintf(part[UPDATES], size, "%.0f updates/s", progress->updates_per_second);
 
+  /* write how far the evaluation is */
+  if (evaluating)
+    (void)snprintf(part[EVALUATING], size, "evaluates: %lld of %lld episodes, %lld steps",
+                   (long long)atomic_load_explicit(&run->playing[0], memory_order_relaxed),
+                   (long long)atomic_load_explicit(&run->playing[1], memory_order_relaxed),
+                   (long long)atomic_load_explicit(&run->playing[2], memory_order_relaxed));
+
   /* write the time left; not during the warm-up, because its steps are faster than those to come */
   if (progress->steps_per_second > 0 && !warming[0]) {
     char text[32];
@@ -143,13 +151,14 @@ static void write_parts(const sac_progress* progress, const sac_run* run, char p
   }
 }
 
-void sac_progress_line(const sac_progress* progress, const sac_run* run, int width, char line[SAC_PROGRESS_LINE]) {
-  static const int shown_order[PARTS] = {STEPS, RETURN, EVALUATION, UPDATES, LEFT};
+void sac_progress_line(const sac_progress* progress, const sac_run* run, int evaluating, int width,
+                       char line[SAC_PROGRESS_LINE]) {
+  static const int shown_order[PARTS] = {STEPS, EVALUATING, RETURN, EVALUATION, UPDATES, LEFT};
   char part[PARTS][64];
   int keep[PARTS] = {0}, used = 0;
 
   /* write all parts */
-  write_parts(progress, run, part);
+  write_parts(progress, run, evaluating, part);
 
   /* choose the parts that fit, the most important first; two spaces stand between parts */
   for (int i = 0; i < PARTS; i++) {
@@ -218,25 +227,45 @@ void sac_progress_clear(sac_progress* progress) {
   flush(progress);
 }
 
-void sac_progress_tick(sac_progress* progress, sac_run* run) {
+/* Writes over the live line, or logs a plain line every PLAIN_EVERY seconds. */
+static void show(sac_progress* progress, sac_run* run, int evaluating, double now) {
   char line[SAC_PROGRESS_LINE];
+  if (progress->live) {
+    const int width = terminal_width();
+    sac_progress_line(progress, run, evaluating, width < SAC_PROGRESS_LINE ? width : SAC_PROGRESS_LINE - 1, line);
+    sac_print("\r%s\033[K", line);
+    flush(progress);
+    progress->shown = 1;
+  } else if (now - progress->last_line >= PLAIN_EVERY) {
+    sac_progress_line(progress, run, evaluating, SAC_PROGRESS_LINE - 1, line);
+    progress->last_line = now;
+    sac_run_log(run, "%s", line);
+  }
+}
+
+void sac_progress_tick(sac_progress* progress, sac_run* run) {
   if (progress->quiet) return;
 
   /* measure and show at most once in LIVE_EVERY seconds, as this is called more often */
   const double now = sac_seconds();
   if (progress->last_step >= 0 && now - progress->last_time < LIVE_EVERY) return;
   measure_speed(progress, run, now);
+  show(progress, run, 0, now);
+}
 
-  /* write over the live line, or log a plain line every PLAIN_EVERY seconds */
-  if (progress->live) {
-    const int width = terminal_width();
-    sac_progress_line(progress, run, width < SAC_PROGRESS_LINE ? width : SAC_PROGRESS_LINE - 1, line);
-    sac_print("\r%s\033[K", line);
-    flush(progress);
-    progress->shown = 1;
-  } else if (now - progress->last_line >= PLAIN_EVERY) {
-    sac_progress_line(progress, run, SAC_PROGRESS_LINE - 1, line);
-    sac_run_log(run, "%s", line);
-    progress->last_line = now;
+void sac_progress_wait(void* user, sac_run* run) {
+  sac_progress* progress = user;
+  if (progress->quiet) return;
+
+  /* this is called at each step of an evaluation; a short one shows nothing */
+  const double now = sac_seconds_coarse();
+  if (progress->wait_step != run->evaluation_step) {
+    progress->wait_step = run->evaluation_step;
+    progress->last_wait = now;
   }
+  if (now - progress->last_wait < LIVE_EVERY) return;
+
+  /* show it; its time counts with the steps that follow */
+  progress->last_wait = now;
+  show(progress, run, 1, now);
 }

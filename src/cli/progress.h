@@ -1,4 +1,4 @@
-/* Progress of a run. On a terminal one line that is kept up to date (the live line); elsewhere a line every few
+/* Progress of a run and of its evaluations. On a terminal one line that is kept up to date (the live line); elsewhere a line every few
  * seconds. */
 #ifndef SAC_CLI_PROGRESS_H
 #define SAC_CLI_PROGRESS_H
@@ -19,6 +19,8 @@ typedef struct sac_progress {
 
   /* the last measurement, and the average speeds */
   double last_time, last_line;                 /* sac_seconds of the last measurement, and of the last plain line */
+  int64_t wait_step;                           /* of the last evaluation that was waited for; -1: none */
+  double last_wait;                            /* when its last line was shown, or when it began */
   int64_t last_step;                           /* -1: nothing was measured yet */
   uint64_t last_updates;                       /* of all live agents */
   double steps_per_second, updates_per_second; /* averages; 0: not known yet */
@@ -33,10 +35,16 @@ sac_callbacks sac_progress_callbacks(sac_progress* progress);
 /* Shows the progress, if the last line is old enough. Call it often between pieces of the run. */
 void sac_progress_tick(sac_progress* progress, sac_run* run);
 
+/* The same while the run plays or waits for an evaluation, which the line then shows. For sac_run.waits; user: the
+ * sac_progress. */
+void sac_progress_wait(void* user, sac_run* run);
+
 /* Clears the live line. */
 void sac_progress_clear(sac_progress* progress);
 
-/* Writes the line, at most `width` columns: as many parts as fit, the most important ones. */
-void sac_progress_line(const sac_progress* progress, const sac_run* run, int width, char line[SAC_PROGRESS_LINE]);
+/* Writes the line, at most `width` columns: as many parts as fit, the most important ones. evaluating: 1 shows how far
+ * the evaluation is. */
+void sac_progress_line(const sac_progress* progress, const sac_run* run, int evaluating, int width,
+                       char line[SAC_PROGRESS_LINE]);
 
 #endif

@@ -111,6 +111,8 @@ int sac_session_run(sac_run* run, sac_progress* progress) {
   /* train, and let signals reach the run */
   sac_signals_attach(run, &run->settings, "stops after this step of the environments and a checkpoint");
   sac_crash_run(run);
+  run->waits = sac_progress_wait;
+  run->waits_user = progress;
   const sac_status status = train_to_end(run, progress);
 
   /* keep the error message, because later calls may replace it */

@@ -8,13 +8,13 @@
 #include <unistd.h>
 
 #include "cli/crash.h"
+#include "cli/held.h"
 
-#define REPEAT 200000000 /* nanoseconds in which a second signal counts as the first */
+#define REPEAT 200000 /* microseconds in which a second signal counts as the first */
 
-static _Atomic(sac_run*) attached;        /* the run that signals reach; NULL: none */
+static sac_held attached;                 /* the run that signals reach */
 static _Atomic(const char*) announcement; /* what the first signal announces */
-static atomic_int caught;                 /* the signal that asked to stop; 0: none */
-static _Atomic(int64_t) caught_at;        /* when, in nanoseconds */
+static _Atomic(int64_t) first;            /* the first signal to stop: its time and its code, of make_first; 0: none */
 static atomic_int user_signals[2];        /* 1: SIGUSR1, SIGUSR2 came before there was a run */
 static atomic_int checkpoint_on, stop_on; /* the signals of the two keys; 0: none */
 static const char* line_start = "";       /* a newline on a terminal, where a line is begun by the progress or by ^C */
@@ -25,8 +25,13 @@ static struct sigaction user_before[2];   /* what SIGUSR1 and SIGUSR2 did before
 static int64_t now(void) {
   struct timespec time;
   (void)clock_gettime(CLOCK_MONOTONIC, &time);
-  return (int64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+  return (int64_t)time.tv_sec * 1000000 + time.tv_nsec / 1000;
 }
+
+/* Time and code as one number: another thread that gets a signal at the same moment sees both or none. */
+static int64_t make_first(int64_t time, int code) { return (time << 8) | code; }
+static int64_t first_time(int64_t number) { return number >> 8; }
+static int first_code(int64_t number) { return (int)(number & 0xff); }
 
 /* Writes a text to standard error; nothing can be done if that fails. */
 static void say(const char* text) {
@@ -59,35 +64,30 @@ static void answer(int signal) {
 }
 
 /* The first signal asks to stop. The second one ends the process, unless it only repeats the first. code: the signal
- * that the exit code tells. */
-static void on_stop(int signal, int code) {
+ * that the exit code tells. run: NULL if there is none. */
+static void on_stop(sac_run* run, int signal, int code) {
   const int64_t time = now();
-  int none = 0;
-  if (atomic_compare_exchange_strong(&caught, &none, code)) {
-    atomic_store(&caught_at, time);
-    answer(signal);
-  } else if (time - atomic_load(&caught_at) > REPEAT) {
-    sac_crash_leave(128 + code);
-  }
-
-  /* stop the run */
-  sac_run* run = atomic_load(&attached);
-  if (run) sac_run_stop(run);
+  int64_t before = 0;
+  if (atomic_compare_exchange_strong(&first, &before, make_first(time, code))) answer(signal);
+  else if (time - first_time(before) > REPEAT) sac_crash_leave(128 + code);
+  sac_run_stop(run);
 }
 
 static void on_signal(int signal) {
   const int error = errno;
-  on_stop(signal, signal);
+  on_stop(sac_held_take(&attached), signal, signal);
+  sac_held_give(&attached);
   errno = error;
 }
 
 /* SIGUSR1 and SIGUSR2. The exit code after signal.stop is that of SIGTERM. */
 static void on_user_signal(int signal) {
   const int error = errno;
-  sac_run* run = atomic_load(&attached);
+  sac_run* run = sac_held_take(&attached);
   if (!run) atomic_store(&user_signals[signal == SIGUSR2], 1);
-  else if (signal == atomic_load(&stop_on)) on_stop(signal, SIGTERM);
+  else if (signal == atomic_load(&stop_on)) on_stop(run, signal, SIGTERM);
   else if (signal == atomic_load(&checkpoint_on)) sac_run_request_checkpoint(run);
+  sac_held_give(&attached);
   errno = error;
 }
 
@@ -103,12 +103,20 @@ static void catch_signal(int signal, void (*handler)(int), struct sigaction* bef
 
 void sac_signals_catch(const char* text, int for_run) {
   struct sigaction before;
+  sigset_t blocked;
   atomic_store(&announcement, text);
   if (isatty(STDERR_FILENO)) line_start = "\n";
   for (size_t i = 0; i < STOPS; i++) catch_signal(stops[i].number, on_signal, &before);
-  if (!for_run) return;
-  catch_signal(SIGUSR1, on_user_signal, &user_before[0]);
-  catch_signal(SIGUSR2, on_user_signal, &user_before[1]);
+  if (for_run) {
+    catch_signal(SIGUSR1, on_user_signal, &user_before[0]);
+    catch_signal(SIGUSR2, on_user_signal, &user_before[1]);
+  }
+
+  /* who started this program may have left them blocked: they would never come */
+  (void)sigemptyset(&blocked);
+  for (size_t i = 0; i < STOPS; i++) (void)sigaddset(&blocked, stops[i].number);
+  if (for_run) (void)sigaddset(&blocked, SIGUSR1), (void)sigaddset(&blocked, SIGUSR2);
+  (void)pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
 }
 
 /* The signal of a key. */
@@ -117,7 +125,7 @@ static int signal_of(int value) { return value == SAC_SIGNAL_USR1 ? SIGUSR1 : va
 void sac_signals_attach(sac_run* run, const sac_settings* settings, const char* text) {
   static const int signals[] = {SIGUSR1, SIGUSR2};
   if (!run) {
-    atomic_store(&attached, NULL);
+    sac_held_set(&attached, NULL);
     return;
   }
 
@@ -125,8 +133,8 @@ void sac_signals_attach(sac_run* run, const sac_settings* settings, const char* 
   atomic_store(&checkpoint_on, signal_of(settings->signal_checkpoint));
   atomic_store(&stop_on, signal_of(settings->signal_stop));
   atomic_store(&announcement, text);
-  atomic_store(&attached, run);
-  if (atomic_load(&caught)) sac_run_stop(run);
+  sac_held_set(&attached, run);
+  if (atomic_load(&first)) sac_run_stop(run);
 
   /* a user's signal without a meaning does again what it did before; one that has come gets its meaning now */
   for (int i = 0; i < 2; i++) {
@@ -136,4 +144,4 @@ void sac_signals_attach(sac_run* run, const sac_settings* settings, const char* 
   }
 }
 
-int sac_signals_caught(void) { return atomic_load(&caught); }
+int sac_signals_caught(void) { return first_code(atomic_load(&first)); }

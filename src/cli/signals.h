@@ -1,7 +1,7 @@
 /* Signals from outside. The first SIGINT, SIGTERM or SIGHUP asks a command to stop, and is answered by a line on
  * standard error at once; a second one ends the process. A signal that comes within a fifth of a second of the first
  * repeats it: programs that stop a process often send a signal twice. Signals that are ignored at the start stay
- * ignored. */
+ * ignored; those that are blocked are let through. */
 #ifndef SAC_CLI_SIGNALS_H
 #define SAC_CLI_SIGNALS_H
 

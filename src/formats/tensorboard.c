@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -57,6 +58,11 @@ static sac_status write_event(sac_events* events, Sac__Event* event) {
   return status;
 }
 
+/* The time in the name of an event file; -1: it is none. */
+static int64_t time_of(const char* name) {
+  return strncmp(name, NAME, sizeof NAME - 1) == 0 ? strtoll(name + sizeof NAME - 1, NULL, 10) : -1;
+}
+
 /* The time in the name of a new file. Readers take the files of a folder in the order of their names, so the new time
  * is later than the time of every file in `dir`, also when the clock was set back. */
 static int64_t next_time(const char* dir) {
@@ -66,24 +72,41 @@ static int64_t next_time(const char* dir) {
 
   /* look for a file as late as now or later; the new file is one second later than that */
   for (struct dirent* entry; (entry = readdir(folder));) {
-    if (strncmp(entry->d_name, NAME, sizeof NAME - 1) != 0) continue;
-    const long long time_there = strtoll(entry->d_name + sizeof NAME - 1, NULL, 10);
+    const int64_t time_there = time_of(entry->d_name);
     if (time_there >= newest && time_there < 9999999999) newest = time_there + 1; /* 10 digits: names sort as numbers */
   }
   closedir(folder);
   return newest;
 }
 
+void sac_events_measure(const char* dir, int64_t time, int64_t* size, int64_t* before) {
+  char path[SAC_PATH_MAX];
+  struct stat info;
+  *size = *before = 0;
+  DIR* folder = opendir(dir);
+  if (!folder) return;
+  for (struct dirent* entry; (entry = readdir(folder));) {
+    const int64_t there = time_of(entry->d_name);
+    if (there < 0 || there > time || sac_path(path, "%s/%s", dir, entry->d_name) != SAC_OK || stat(path, &info) != 0)
+      continue;
+    *(there == time ? size : before) += info.st_size;
+  }
+  closedir(folder);
+}
+
 sac_status sac_events_open(sac_events* events, const char* dir, int64_t first_step) {
   sac_status status = SAC_OK;
   char host[256] = "";
+  int64_t size;
   events->fd = -1;
   events->size = 0;
 
   /* Make the file: events.out.tfevents.TIME.HOST. O_EXCL: never append to a file of another run. */
   if (gethostname(host, sizeof host - 1) != 0 || !*host) (void)snprintf(host, sizeof host, "localhost");
-  SAC_TRY(sac_path(events->path, "%s/" NAME "%010lld.%s", dir, (long long)next_time(dir), host));
-  SAC_TRY(sac_open(&events->fd, events->path, O_WRONLY | O_CREAT | O_EXCL));
+  events->time = next_time(dir);
+  sac_events_measure(dir, events->time, &size, &events->before);
+  SAC_TRY(sac_path(events->path, "%s/" NAME "%010lld.%s", dir, (long long)events->time, host));
+  SAC_TRY(sac_open(&events->fd, events->path, O_RDWR | O_CREAT | O_EXCL));
 
   /* The first record holds the version of the format. A new run needs nothing else. */
   char version[] = "brain.Event:2";
@@ -138,4 +161,6 @@ sac_status sac_events_scalars(sac_events* events, int64_t step, int32_t count, c
   return write_event(events, &event);
 }
 
-sac_status sac_events_sync(const sac_events* events) { return sac_sync(events->fd, events->path); }
+sac_status sac_events_sync(sac_events* events, int* again) {
+  return sac_sync_named(events->fd, events->path, events->size, O_RDWR, again);
+}

@@ -16,8 +16,10 @@
 
 typedef struct sac_events {
   char path[SAC_PATH_MAX];
-  int fd;        /* -1: closed */
-  uint64_t size; /* bytes of the records so far */
+  int fd;         /* -1: closed */
+  uint64_t size;  /* bytes of the records so far */
+  int64_t time;   /* TIME of the name */
+  int64_t before; /* bytes of the files with an earlier TIME, when this one was made */
 } sac_events;
 
 /* Makes DIR/events.out.tfevents.TIME.HOST. first_step: the first step of a resumed run, or -1 for a new run.
@@ -30,7 +32,10 @@ void sac_events_close(sac_events* events); /* does nothing when fd is -1 */
 sac_status sac_events_scalars(sac_events* events, int64_t step, int32_t count, const char* const* tag,
                               const double* value);
 
-/* Waits until the records are on the disk. Errors: FILE. */
-sac_status sac_events_sync(const sac_events* events);
+/* Waits until the records are on the disk (sac_sync_named). Errors: FILE, MEMORY. */
+sac_status sac_events_sync(sac_events* events, int* again);
+
+/* The bytes of the event files in DIR with this TIME, and of those with an earlier one. */
+void sac_events_measure(const char* dir, int64_t time, int64_t* size, int64_t* before);
 
 #endif

@@ -26,6 +26,7 @@ struct sac_checkpoint {
                         SAC_ENV_INFO_MAX more */
   int32_t state_count;
   sac_rows rows;
+  char written[SAC_WRITTEN_MAX];
 };
 
 /* The path of the checkpoint of step N. */
@@ -196,10 +197,10 @@ sac_status sac_checkpoint_save(sac_checkpoint* c, int64_t step, int32_t keep, co
 
   /* write the checkpoint */
   (void)snprintf(number, sizeof number, "%lld", (long long)step);
-  const sac_metadata metadata[] = {{"step", number}, {"config", config_text}};
+  const sac_metadata metadata[] = {{"step", number}, {"written", c->written}, {"config", config_text}};
   SAC_TRY(step_path(c->dir, step, path));
   SAC_TRY(
-      sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + lists, 0, metadata, config_text ? 2 : 1));
+      sac_agent_write(c->agent, path, c->p, 1, c->states, c->state_count + lists, 0, metadata, config_text ? 3 : 2));
 
   /* point `last` to it, then delete old checkpoints */
   sac_checkpoint_point_last(c->dir, step);
@@ -249,6 +250,8 @@ sac_status sac_checkpoint_policy(sac_checkpoint* c, const char* spaces) {
 fail:
   return status;
 }
+
+char* sac_checkpoint_written(sac_checkpoint* c) { return c->written; }
 
 void sac_checkpoint_add_state(sac_checkpoint* c, const sac_state* state) { c->states[c->state_count++] = *state; }
 
@@ -437,6 +440,10 @@ sac_status sac_checkpoint_load(sac_checkpoint* c, int64_t step) {
     sac_rows_close(&c->rows);
     SAC_TRY(open_rows(c));
   }
+
+  /* older versions did not note what the run's files held */
+  const char* written = sac_safetensors_metadata(file, "written");
+  (void)snprintf(c->written, sizeof c->written, "%s", written ? written : "");
 
   /* restore the agent, its rows, and the states of the run */
   SAC_TRY(sac_agent_read(c->agent, file, c->p, 1));

@@ -38,6 +38,12 @@ void sac_checkpoint_destroy(sac_checkpoint* checkpoint);
 /* Adds a state to the list: at most SAC_ENV_INFO_MAX in all, for the terms of info. */
 void sac_checkpoint_add_state(sac_checkpoint* checkpoint, const sac_state* state);
 
+#define SAC_WRITTEN_MAX 192 /* chars of the note below */
+
+/* A text that the next checkpoint notes in its metadata `written`, and that loading fills: what the run's files hold
+ * (written.c). "": none. */
+char* sac_checkpoint_written(sac_checkpoint* checkpoint);
+
 /* Calls found(context, name) for each state of step N whose name begins with `prefix`. Errors: FILE, FORMAT. */
 sac_status sac_checkpoint_states(const char* dir, int64_t step, const char* prefix,
                                  void (*found)(void* context, const char* name), void* context);

@@ -27,9 +27,10 @@ typedef struct stage {
   int32_t episodes;   /* E: of each agent */
   int32_t limit;      /* steps of an episode, if it is not the environment's own limit; otherwise 0 */
   int by_default;     /* 1: the limit is SAC_EVAL_STEPS_MAX, because nothing sets one */
-  int (*leave)(void* user, int beside);
+  int (*leave)(void* user, const sac_eval_play* play);
   void* user;
-  atomic_int ending; /* 1: the evaluator is being destroyed */
+  sac_eval_play play; /* of the thread that plays */
+  atomic_int ending;  /* 1: the evaluator is being destroyed */
 
   /* the last evaluation */
   uint64_t number;        /* picks the seeds of the episodes */
@@ -263,13 +264,13 @@ static int32_t begin_round(const stage* s, int32_t first, const uint8_t* alive) 
   return left;
 }
 
-/* Whether the evaluation must be left. beside: 1 on another thread than that which began it. */
-static int must_leave(stage* s, int beside) {
-  return atomic_load_explicit(&s->ending, memory_order_relaxed) || (s->leave && s->leave(s->user, beside));
+/* Whether the evaluation must be left. */
+static int must_leave(stage* s) {
+  return atomic_load_explicit(&s->ending, memory_order_relaxed) || (s->leave && s->leave(s->user, &s->play));
 }
 
 /* Plays one episode in every environment, from episode number `first` on. */
-static sac_status play_round(stage* s, int32_t first, const uint8_t* alive, step_all* step, void* player, int beside) {
+static sac_status play_round(stage* s, int32_t first, const uint8_t* alive, step_all* step, void* player) {
   sac_vector* vector = s->vector;
   const size_t actions = (size_t)vector->population * (size_t)vector->num_envs * (size_t)vector->spec.action_size;
   int32_t left = begin_round(s, first, alive);
@@ -283,9 +284,12 @@ static sac_status play_round(stage* s, int32_t first, const uint8_t* alive, step
 
   /* step until the last episode ends; later episodes of the other environments do not count */
   while (left > 0) {
-    if (must_leave(s, beside)) return sac_fail(SAC_STOPPED, "the evaluation was left");
+    if (must_leave(s)) return sac_fail(SAC_STOPPED, "the evaluation was left");
     SAC_TRY(step(player, vector));
-    left -= collect(s, first);
+    s->play.steps += (int64_t)left * vector->burst;
+    const int32_t ended = collect(s, first);
+    s->play.ended += ended;
+    left -= ended;
 
     /* an environment that waits for others goes on with a new episode, as no environment takes a step after its end */
     if (left > 0 && vector->finished_count > 0 && !vector->resident) SAC_TRY(sac_vector_reset_masked(vector));
@@ -298,7 +302,9 @@ fail:
 static sac_status play_all(stage* s, const uint8_t* alive, step_all* step, void* player, int beside) {
   sac_status status = SAC_OK;
 
-  /* clear the results */
+  /* clear the results, and count what is to be played */
+  s->play = (sac_eval_play){.beside = beside};
+  for (int32_t p = 0; p < s->vector->population; p++) s->play.episodes += alive[p] ? s->episodes : 0;
   for (int32_t i = 0; i < s->vector->population * s->episodes; i++) {
     s->episode_return[i] = NAN;
     s->length[i] = 0;
@@ -306,7 +312,7 @@ static sac_status play_all(stage* s, const uint8_t* alive, step_all* step, void*
 
   /* play round by round */
   for (int32_t first = 0; first < s->episodes; first += s->vector->num_envs)
-    SAC_TRY(play_round(s, first, alive, step, player, beside));
+    SAC_TRY(play_round(s, first, alive, step, player));
 fail:
   return status;
 }

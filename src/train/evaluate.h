@@ -12,9 +12,16 @@
 
 typedef struct sac_evaluator sac_evaluator;
 
-#define SAC_EVAL_STEPS_MAX                                                                   \
-  100000 /* the limit of an episode where neither eval.max_steps nor the environment has one \
-          */
+/* The limit of an episode where neither eval.max_steps nor the environment has one. */
+#define SAC_EVAL_STEPS_MAX 100000
+
+/* How far an evaluation is. */
+typedef struct sac_eval_play {
+  int beside;       /* 1: another thread plays than the one that began the evaluation */
+  int64_t ended;    /* episodes of all agents that have ended */
+  int64_t episodes; /* that are played */
+  int64_t steps;    /* made in them */
+} sac_eval_play;
 
 /* The environments of an evaluation, and how its episodes are played. The environments of an agent play a round of
  * episodes, one each, until all episodes are played. The seed of an episode, and so its return, does not depend on how
@@ -29,9 +36,9 @@ typedef struct sac_eval_env {
   sac_vector* vector; /* play in the instance of these environments, which must outlive the evaluator; num_envs is then
                          theirs. NULL: make environments of their own */
 
-  /* Called between two steps; NULL: not called. Not 0: the evaluation is left, and ends with STOPPED. beside: 1 if
-   * another thread calls it than the one that began the evaluation. */
-  int (*leave)(void* user, int beside);
+  /* Called between two steps by the thread that plays; NULL: not called. Not 0: the evaluation is left, and ends with
+   * STOPPED. */
+  int (*leave)(void* user, const sac_eval_play* play);
   void* user;
 } sac_eval_env;
 

@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -17,7 +18,9 @@
 
 #define RUNS_SHOWN 3    /* runs that a message lists */
 #define PATH_ROOM 128   /* bytes of the longest path below a run folder: its seed, step and names of temporary files */
-#define NAME_TRIES 1000 /* suffixes -2, -3, ... of a folder name */
+#define FAILED_MAX 1024 /* bytes of failed.txt */
+#define LOG_LINE_MAX (SAC_ERROR_MAX + 64) /* bytes of a line of log.txt */
+#define NAME_TRIES 1000                   /* suffixes -2, -3, ... of a folder name */
 
 int sac_folder_holds_run(const char* path) {
   char config[SAC_PATH_MAX];
@@ -167,7 +170,7 @@ fail:
 static sac_status allocate(sac_folder** folder) {
   *folder = calloc(1, sizeof **folder);
   if (!*folder) return sac_fail(SAC_ERROR_MEMORY, "no memory for a run folder");
-  (*folder)->lock = -1;
+  (*folder)->lock = (*folder)->log = -1;
   return SAC_OK;
 }
 
@@ -192,24 +195,27 @@ static sac_status make_absolute(sac_folder* folder) {
 
 /* Opens log.txt to append to it: a resumed run continues it. Some file systems cannot append: there it is opened to
  * write, at its end. */
-static FILE* open_log(const char* path) {
-  FILE* log = fopen(path, "ae");
-  if (log || (errno != EINVAL && errno != EOPNOTSUPP && errno != EPERM)) return log;
-  int fd;
-  if (sac_open(&fd, path, O_WRONLY | O_CREAT) != SAC_OK) return NULL;
-  (void)lseek(fd, 0, SEEK_END);
-  return fdopen(fd, "w");
+static sac_status open_log(sac_folder* folder) {
+  char path[SAC_PATH_MAX];
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_path(path, "%s/log.txt", folder->path));
+  folder->log_flags = O_RDWR | O_CREAT | O_APPEND;
+  if (sac_open(&folder->log, path, folder->log_flags) != SAC_OK) {
+    folder->log_flags = O_RDWR | O_CREAT;
+    SAC_TRY(sac_open(&folder->log, path, folder->log_flags));
+  }
+  const off_t size = lseek(folder->log, 0, SEEK_END);
+  folder->log_before = size > 0 ? (uint64_t)size : 0;
+fail:
+  return status;
 }
 
 /* Locks the folder and opens log.txt. */
 static sac_status lock_and_log(sac_folder* folder) {
-  char path[SAC_PATH_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(make_absolute(folder));
   SAC_TRY(sac_lock(&folder->lock, &folder->held, folder->shown));
-  SAC_TRY(sac_path(path, "%s/log.txt", folder->path));
-  folder->log = open_log(path);
-  if (!folder->log) status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", path, strerror(errno));
+  SAC_TRY(open_log(folder));
 fail:
   return status;
 }
@@ -286,7 +292,7 @@ static void delete_created(const sac_folder* folder) {
 
 void sac_folder_close(sac_folder* folder) {
   if (!folder) return;
-  if (folder->log) (void)fclose(folder->log);
+  if (folder->log >= 0) (void)close(folder->log);
 
   /* without the lock the folder may be that of another process, which has made it at the same time */
   if (folder->created && folder->held) delete_created(folder);
@@ -298,14 +304,54 @@ void sac_folder_close(sac_folder* folder) {
 
 /* --- files -------------------------------------------------------------------------------------------------------- */
 
-int sac_folder_log(sac_folder* folder, const char* line) {
-  /* a full disk must not end the run: note the error and try again at the next line */
-  folder->log_error = 0;
-  if (fprintf(folder->log, "%s\n", line) < 0 || fflush(folder->log) != 0) {
-    folder->log_error = errno;
-    clearerr(folder->log);
+/* Writes a line to log.txt, whole or not at all. Returns 0, or the reason as an errno. */
+static int write_line(const sac_folder* folder, const char* line) {
+  char text[LOG_LINE_MAX];
+  struct stat info;
+  int reason = 0;
+
+  /* make one piece of it, as others may write to the file too */
+  size_t size = (size_t)snprintf(text, sizeof text, "%s\n", line);
+  if (size >= sizeof text) size = sizeof text - 1;
+  text[size - 1] = '\n';
+
+  /* a call may write less than it was asked for, or be interrupted by a signal: go on with the rest */
+  const int known = fstat(folder->log, &info) == 0;
+  for (size_t done = 0; done < size && reason == 0;) {
+    const ssize_t put = write(folder->log, text + done, size - done);
+    if (put > 0) done += (size_t)put;
+    else if (put == 0 || errno != EINTR) reason = put == 0 ? ENOSPC : errno;
   }
-  return folder->log_error == 0;
+
+  /* take back a part of it */
+  if (reason != 0 && known && ftruncate(folder->log, info.st_size) == 0) (void)lseek(folder->log, 0, SEEK_END);
+  return reason;
+}
+
+int sac_folder_log(sac_folder* folder, const char* line) {
+  /* a full disk must not end the run: note the error, and tell it when lines can be written again */
+  if (folder->log_lost > 0) {
+    char lost[96];
+    (void)snprintf(lost, sizeof lost, "(%lld lines could not be written here: %.48s)", (long long)folder->log_lost,
+                   strerror(folder->log_error));
+    if (write_line(folder, lost) == 0) folder->log_lost = 0;
+  }
+  const int reason = folder->log_lost > 0 ? folder->log_error : write_line(folder, line);
+  folder->log_error = reason;
+  if (reason != 0) folder->log_lost++;
+  return reason == 0;
+}
+
+sac_status sac_folder_log_sync(sac_folder* folder, uint64_t* size, int* again) {
+  char path[SAC_PATH_MAX];
+  struct stat info;
+  sac_status status = SAC_OK;
+  *size = fstat(folder->log, &info) == 0 && S_ISREG(info.st_mode) ? (uint64_t)info.st_size : 0;
+  SAC_TRY(sac_path(path, "%s/log.txt", folder->path));
+  SAC_TRY(sac_sync_named(folder->log, path, *size, folder->log_flags, again));
+  if (*again) (void)lseek(folder->log, 0, SEEK_END);
+fail:
+  return status;
 }
 
 sac_status sac_folder_config_write(sac_folder* folder, const char* text) {
@@ -335,7 +381,7 @@ fail:
 }
 
 sac_status sac_failed_write(const char* seed_folder, int64_t step, const char* reason) {
-  char path[SAC_PATH_MAX], text[1024];
+  char path[SAC_PATH_MAX], text[FAILED_MAX];
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(path, "%s/failed.txt", seed_folder));
   const int length = snprintf(text, sizeof text, "step %lld: %.900s\n", (long long)step, reason);
@@ -346,16 +392,19 @@ fail:
 
 int64_t sac_failed_step(const char* seed_folder) {
   char path[SAC_PATH_MAX], number[SAC_NUMBER_MAX] = "";
-  int64_t step = 0; /* the agent has stopped, even if the file cannot be parsed */
+  int64_t step = 0; /* the agent has stopped, even if the file cannot be read or parsed */
+  void* text = NULL;
+  size_t size = 0;
   if (sac_path(path, "%s/failed.txt", seed_folder) != SAC_OK) return -1;
 
   /* no file: the agent has not stopped */
-  FILE* file = fopen(path, "re");
-  if (!file) return -1;
+  if (!sac_file_exists(path)) return -1;
 
   /* read the step, at most 31 digits */
-  if (fscanf(file, "step %31[0-9]", number) != 1 || sac_parse_integer(number, &step) != SAC_NUMBER_OK) step = 0;
-  (void)fclose(file);
+  if (sac_read_file(path, FAILED_MAX, &text, &size) != SAC_OK || sscanf(text, "step %31[0-9]", number) != 1 ||
+      sac_parse_integer(number, &step) != SAC_NUMBER_OK)
+    step = 0;
+  free(text);
   return step;
 }
 

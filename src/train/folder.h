@@ -7,7 +7,6 @@
 #define SAC_TRAIN_FOLDER_H
 
 #include <stdint.h>
-#include <stdio.h>
 
 #include "config/settings.h"
 #include "util/file.h"
@@ -18,8 +17,11 @@ typedef struct sac_folder {
   int created;              /* 1: created here, and holds no run yet */
   int lock;                 /* of util/lock.h; -1: none */
   int held;                 /* 0: the lock is not held, or the file system has none */
-  FILE* log;
-  int log_error; /* errno of the last line of log.txt; 0: it was written */
+  int log;                  /* descriptor of log.txt; -1: closed */
+  int log_flags;            /* it was opened with */
+  uint64_t log_before;      /* bytes in log.txt when it was opened */
+  int64_t log_lost;         /* lines that could not be written since the last one that was */
+  int log_error;            /* errno of the last line of log.txt; 0: it was written */
 } sac_folder;
 
 /* Creates the folder `out`, or uses it when it exists and holds no run, and locks it. out: "" for runs/ENV/DATE-TIME,
@@ -45,9 +47,12 @@ sac_status sac_folder_no_run(const char* path);
 /* The seed folder of one agent: PATH/seed_S. Errors: FILE. */
 sac_status sac_folder_seed(const char* folder, uint64_t seed, char path[SAC_PATH_MAX]);
 
-/* Writes a line to log.txt. Returns 0 if the file cannot be written now: folder->log_error says why. The lines follow
- * when it can be written again. */
+/* Writes a line to log.txt. Returns 0 if the file cannot be written now: folder->log_error says why. When it can be
+ * written again, a line says how many are missing there. */
 int sac_folder_log(sac_folder* folder, const char* line);
+
+/* Syncs log.txt to the disk (sac_sync_named). size: receives its bytes. Errors: FILE, MEMORY. */
+sac_status sac_folder_log_sync(sac_folder* folder, uint64_t* size, int* again);
 
 /* Writes config.yaml by a rename, so that it is complete or absent. From then on the folder holds a run.
  * Errors: FILE. */

@@ -11,7 +11,7 @@
 /* --- agents that stop --------------------------------------------------------------------------------------------- */
 
 /* Writes failed.txt for agent p. checkpoint: receives the path of the agent's newest checkpoint, or "none". */
-static void mark_failed(const sac_run* run, int32_t p, int64_t step, const char* why, char* checkpoint, size_t size) {
+static void mark_failed(sac_run* run, int32_t p, int64_t step, const char* why, char* checkpoint, size_t size) {
   char dir[SAC_PATH_MAX];
   int64_t saved;
 
@@ -22,7 +22,11 @@ static void mark_failed(const sac_run* run, int32_t p, int64_t step, const char*
     (void)snprintf(checkpoint, size, "%s/checkpoints/step_%lld.safetensors", dir, (long long)saved);
 
   /* leave the reason on disk, so that a resume knows that this agent stays stopped */
-  (void)sac_failed_write(dir, step, why);
+  if (sac_failed_write(dir, step, why) != SAC_OK) {
+    char reason[512];
+    (void)snprintf(reason, sizeof reason, "%s", sac_last_error());
+    sac_run_log(run, "warning: %s; without this file a resume trains the agent again", reason);
+  }
 }
 
 /* Adds to run->failure how to go on. The same settings would lead to the same value again. */
@@ -247,7 +251,8 @@ static sac_status finish(sac_run* run) {
 
   /* sync all files */
   for (int32_t p = 0; p < run->agent->shape.population; p++)
-    if (run->agent->alive[p]) SAC_TRY(sac_run_file_error(run, sac_metrics_sync(run->metrics[p])));
+    if (run->agent->alive[p]) SAC_TRY(sac_run_file_error(run, sac_run_sync_metrics(run, p)));
+  const sac_status log = sac_run_sync_log(run);
   run->finished = 1;
 
   /* a run that lost something has not ended well */
@@ -256,6 +261,7 @@ static sac_status finish(sac_run* run) {
   if (run->folder->log_error)
     return sac_fail(SAC_ERROR_FILE, "cannot write the end of %s/log.txt: %s", run->folder->shown,
                     strerror(run->folder->log_error));
+  if (log != SAC_OK) return log;
   return count_failed_agents(run);
 fail:
   return status;

@@ -1,20 +1,17 @@
 #include "train/metrics.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <sac/statistics.h>
 
-#include "formats/tensorboard.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/number.h"
+#include "util/text.h"
 
 /* Each table below holds one part of each metric's line: name, tag or meaning. */
 #define METRIC_NAME(name, ...) [SAC_METRIC_##name] = #name,
@@ -67,152 +64,14 @@ void sac_metric_list_fill(sac_metric_list* list, const char* const* info, int32_
   for (int32_t k = 0; k < count; k++) (void)sac_metric_list_term(list, info[k]);
 }
 
-/* A CSV file that grows by complete rows. */
-typedef struct csv {
-  char path[SAC_PATH_MAX];
-  int fd;         /* -1: closed */
-  uint64_t whole; /* bytes of the header and of complete rows */
-  uint64_t size;  /* bytes in the file, with those of the row that is being written */
-  size_t used;    /* bytes in the buffer, which are not yet in the file */
-  char buffer[4096];
-} csv;
-
 struct sac_metrics_files {
-  csv rows, evaluations;
+  sac_table rows, evaluations;
   const sac_metric_list* list;
   int32_t known;               /* metrics of the list for which the table was last completed */
   int32_t columns;             /* number of columns of metrics.csv after the step */
   int32_t column[COLUMNS_MAX]; /* (columns) the metric in each column: its index in the list; -1: empty cells */
   sac_events events;
 };
-
-/* Removes an incomplete row from buffer and file. Returns `status`. */
-static sac_status csv_drop(csv* table, sac_status status) {
-  table->used = 0;
-  table->size = table->whole;
-  (void)!ftruncate(table->fd, (off_t)table->whole);
-  return status;
-}
-
-/* Writes the buffer to the file. An error removes the whole row. */
-static sac_status csv_flush(csv* table) {
-  const sac_status status = sac_write_at(table->fd, table->path, table->size, table->buffer, table->used);
-  if (status != SAC_OK) return csv_drop(table, status);
-  table->size += table->used;
-  table->used = 0;
-  return SAC_OK;
-}
-
-/* Appends text to the row, through the buffer. */
-static sac_status csv_put(csv* table, const char* text, size_t length) {
-  sac_status status = SAC_OK;
-  while (length > 0) {
-    /* fill the buffer, and write it each time it is full */
-    const size_t left = sizeof table->buffer - table->used, n = length < left ? length : left;
-    memcpy(table->buffer + table->used, text, n);
-    table->used += n;
-    text += n;
-    length -= n;
-    if (table->used == sizeof table->buffer) SAC_TRY(csv_flush(table));
-  }
-fail:
-  return status;
-}
-
-/* Appends a cell after `before`, its separator. NaN gives an empty cell. */
-static sac_status csv_real(csv* table, const char* before, double value) {
-  char text[SAC_NUMBER_MAX];
-  const sac_status status = csv_put(table, before, strlen(before));
-  return status != SAC_OK || isnan(value) ? status : csv_put(table, text, sac_print_real(text, value));
-}
-
-static sac_status csv_integer(csv* table, const char* before, int64_t value) {
-  char text[SAC_NUMBER_MAX];
-  const sac_status status = csv_put(table, before, strlen(before));
-  return status != SAC_OK ? status : csv_put(table, text, sac_print_integer(text, value));
-}
-
-/* Writes the rest of the row to the file. The row counts as complete only after csv_keep. */
-static sac_status csv_end(csv* table) {
-  const sac_status status = csv_put(table, "\n", 1);
-  return status != SAC_OK ? status : csv_flush(table);
-}
-static void csv_keep(csv* table) { table->whole = table->size; }
-
-/* The bytes of the header and of all rows with step <= last. Rows are in order. A last line without its '\n' is
- * incomplete: the process was killed while it wrote the line. */
-static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t last) {
-  size_t keep = header;
-  while (keep < size) {
-    const char* end = memchr(text + keep, '\n', size - keep);
-    char cell[SAC_NUMBER_MAX];
-    int64_t step;
-    if (!end) break;
-
-    /* read the step, which is the first cell */
-    const size_t length = strcspn(text + keep, ",\n");
-    if (length >= sizeof cell) break;
-    memcpy(cell, text + keep, length);
-    cell[length] = '\0';
-    if (sac_parse_integer(cell, &step) != SAC_NUMBER_OK || step > last) break;
-    keep = (size_t)(end - text) + 1;
-  }
-  return keep;
-}
-
-/* Opens the file and cuts it to its first table->whole bytes, which are at `text` too. */
-static sac_status csv_cut(csv* table, const void* text) {
-  struct stat info;
-  sac_status status = SAC_OK;
-  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY | O_CREAT));
-  if (fstat(table->fd, &info) == 0 && info.st_size <= (off_t)table->whole) {
-    /* a kill while the file was replaced in two steps has left only the old one, which was read */
-    if (info.st_size < (off_t)table->whole) SAC_TRY(sac_write_at(table->fd, table->path, 0, text, table->whole));
-    return SAC_OK;
-  }
-  if (ftruncate(table->fd, (off_t)table->whole) == 0) return SAC_OK;
-
-  /* write the file again where the file system cannot shorten one */
-  close(table->fd);
-  table->fd = -1;
-  SAC_TRY(sac_write_file(table->path, table->whole ? text : "", table->whole));
-  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY));
-fail:
-  return status;
-}
-
-/* Opens a CSV file and cuts it to the rows with step <= last. last: -1 for a new file, which replaces an old one. */
-static sac_status csv_open(csv* table, const char* dir, const char* name, const char* header, int64_t last) {
-  sac_status status = SAC_OK;
-  const size_t header_size = strlen(header);
-  void* text = NULL;
-  size_t size = 0;
-
-  /* read the file, unless it is new */
-  SAC_TRY(sac_path(table->path, "%s/%s", dir, name));
-  if (last >= 0 && sac_file_exists(table->path)) SAC_TRY(sac_read_file(table->path, SIZE_MAX / 2, &text, &size));
-
-  /* check the header; an incomplete one is left by a process that was killed */
-  if (size > 0 && memcmp(text, header, size < header_size ? size : header_size) != 0) {
-    status = sac_fail(SAC_ERROR_FILE, "%s has other columns than this version writes: move it away", table->path);
-    goto fail;
-  }
-
-  /* cut it to the rows that stay */
-  table->whole = size >= header_size ? rows_up_to(text, size, header_size, last) : 0;
-  SAC_TRY(csv_cut(table, text));
-
-  /* write the header of a new file */
-  table->size = table->whole;
-  if (table->whole == 0) {
-    SAC_TRY(csv_put(table, header, header_size));
-    SAC_TRY(csv_flush(table));
-    csv_keep(table);
-  }
-fail:
-  free(text);
-  return status;
-}
 
 /* The index in the list of the metric with this name of `length` bytes; -1: none. */
 static int32_t find_metric(const sac_metric_list* list, const char* name, size_t length) {
@@ -245,13 +104,12 @@ static int take_columns(sac_metrics_files* files, const char* line) {
 
 /* Chooses the columns of metrics.csv: those of the list, or those of a file that is continued. header: receives the
  * header line. */
-static sac_status choose_columns(sac_metrics_files* files, const char* dir, int resumed, char header[HEADER_MAX]) {
+static void choose_columns(sac_metrics_files* files, char header[HEADER_MAX]) {
   const sac_metric_list* list = files->list;
-  char path[SAC_PATH_MAX], line[HEADER_MAX];
-  sac_status status = SAC_OK;
+  const char* text = files->rows.text;
 
   /* make the header of a new table */
-  size_t used = (size_t)snprintf(header, HEADER_MAX, "step"), got = 0;
+  size_t used = (size_t)snprintf(header, HEADER_MAX, "step");
   for (int32_t m = 0; m < list->count; m++) {
     used += (size_t)snprintf(header + used, HEADER_MAX - used, ",%s", list->name[m]);
     files->column[files->columns++] = m;
@@ -259,14 +117,10 @@ static sac_status choose_columns(sac_metrics_files* files, const char* dir, int 
   (void)snprintf(header + used, HEADER_MAX - used, "\n");
 
   /* take the header of a table that is continued, if the line is complete */
-  SAC_TRY(sac_path(path, "%s/metrics.csv", dir));
-  FILE* old = resumed ? fopen(path, "re") : NULL;
-  if (!old) return SAC_OK; /* a new file, or csv_open reports what is wrong with it */
-  if (fgets(line, sizeof line, old)) got = strlen(line);
-  (void)fclose(old);
-  if (got > 0 && line[got - 1] == '\n' && take_columns(files, line)) memcpy(header, line, got + 1);
-fail:
-  return status;
+  const size_t length = strcspn(text, "\n") + 1;
+  if (length > files->rows.text_size || length >= HEADER_MAX || !take_columns(files, text)) return;
+  memcpy(header, text, length);
+  header[length] = '\0';
 }
 
 /* Lists the metrics without a column: their names, each after a ',', and a '\n' (HEADER_MAX), and an empty cell for
@@ -288,54 +142,15 @@ static int32_t missing_columns(const sac_metrics_files* files, char* names, char
   return count;
 }
 
-/* Writes the table again under another name, with `names` at the end of its first line and `cells` at the end of the
- * others, and renames it. */
-static sac_status rewrite(const csv* table, const char* names, const char* cells) {
-  void* text = NULL;
-  size_t size = 0;
-  sac_status status = SAC_OK;
-  sac_file* file = malloc(sizeof *file);
-  if (!file) return sac_fail(SAC_ERROR_MEMORY, "no memory for metrics");
-
-  /* every line of the table is complete */
-  SAC_TRY(sac_read_file(table->path, SIZE_MAX / 2, &text, &size));
-  SAC_TRY(sac_file_begin(file, table->path));
-  for (const char *line = text, *last = line + table->whole, *end; line < last; line = end + 1) {
-    const char* more = line == (const char*)text ? names : cells;
-    end = memchr(line, '\n', (size_t)(last - line));
-    if (!end) break;
-    status = sac_file_put(file, line, (size_t)(end - line));
-    if (status == SAC_OK) status = sac_file_put(file, more, strlen(more));
-    if (status != SAC_OK) goto fail;
-  }
-  SAC_TRY(sac_file_commit(file));
-fail:
-  free(text);
-  free(file);
-  return status;
-}
-
 /* Gives columns to metrics that have none: terms of info that are new, or metrics that an older version did not have.
  * An error changes nothing, and the next call tries again. */
 static sac_status complete_columns(sac_metrics_files* files) {
-  csv* table = &files->rows;
   char names[HEADER_MAX], cells[COLUMNS_MAX + 2];
   int32_t added[COLUMNS_MAX];
   sac_status status = SAC_OK;
   const int32_t count = missing_columns(files, names, cells, added);
   if (count > 0) {
-    SAC_TRY(rewrite(table, names, cells));
-
-    /* go on in the new file */
-    const int fd = open(table->path, O_WRONLY | O_CLOEXEC);
-    const off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
-    if (size < 0) {
-      if (fd >= 0) (void)close(fd);
-      return sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", table->path, strerror(errno));
-    }
-    (void)close(table->fd);
-    table->fd = fd;
-    table->whole = table->size = (uint64_t)size;
+    SAC_TRY(sac_table_widen(&files->rows, names, cells));
     memcpy(files->column + files->columns, added, (size_t)count * sizeof *added);
     files->columns += count;
   }
@@ -358,10 +173,12 @@ sac_status sac_metrics_open(sac_metrics_files** out, const char* dir, const sac_
 
   /* open the CSV files */
   SAC_TRY(sac_make_folders(dir));
-  SAC_TRY(choose_columns(files, dir, rows_to >= 0, header));
-  SAC_TRY(csv_open(&files->rows, dir, "metrics.csv", header, rows_to));
+  SAC_TRY(sac_table_read(&files->rows, dir, "metrics.csv", rows_to >= 0));
+  choose_columns(files, header);
+  SAC_TRY(sac_table_start(&files->rows, header, rows_to));
   SAC_TRY(complete_columns(files));
-  SAC_TRY(csv_open(&files->evaluations, dir, "evaluations.csv", evaluations_header, rows_to < 0 ? -1 : evaluations_to));
+  SAC_TRY(sac_table_read(&files->evaluations, dir, "evaluations.csv", rows_to >= 0));
+  SAC_TRY(sac_table_start(&files->evaluations, evaluations_header, rows_to < 0 ? -1 : evaluations_to));
 
   /* open the events; they are cut at the later of both steps, because events before it are not written again */
   const int64_t last = rows_to > evaluations_to ? rows_to : evaluations_to;
@@ -376,54 +193,54 @@ fail:
 
 void sac_metrics_close(sac_metrics_files* files) {
   if (!files) return;
-  if (files->rows.fd >= 0) close(files->rows.fd);
-  if (files->evaluations.fd >= 0) close(files->evaluations.fd);
+  sac_table_close(&files->rows);
+  sac_table_close(&files->evaluations);
   sac_events_close(&files->events);
   free(files);
 }
 
 sac_status sac_metrics_row(sac_metrics_files* files, int64_t step, const double* value) {
-  csv* table = &files->rows;
+  sac_table* table = &files->rows;
   sac_status status = SAC_OK;
 
   /* write the row; a column without a metric of this version gets an empty cell */
   if (files->known != files->list->count) SAC_TRY(complete_columns(files));
-  SAC_TRY(csv_integer(table, "", step));
+  SAC_TRY(sac_table_begin(table, step));
   for (int32_t k = 0; k < files->columns; k++)
-    SAC_TRY(csv_real(table, ",", files->column[k] < 0 ? (double)NAN : value[files->column[k]]));
-  SAC_TRY(csv_end(table));
+    SAC_TRY(sac_table_real(table, ",", files->column[k] < 0 ? (double)NAN : value[files->column[k]]));
+  SAC_TRY(sac_table_end(table));
 
   /* write the events; the row is complete only with them */
   status = sac_events_scalars(&files->events, step, files->list->count, files->list->tag, value);
-  if (status != SAC_OK) return csv_drop(table, status);
-  csv_keep(table);
+  if (status != SAC_OK) return sac_table_drop(table, status);
+  sac_table_keep(table);
 fail:
   return status;
 }
 
 sac_status sac_metrics_evaluation(sac_metrics_files* files, const sac_evaluation* evaluation) {
   static const char* const tags[2] = {"eval/episode_return", "eval/episode_length"};
-  csv* table = &files->evaluations;
+  sac_table* table = &files->evaluations;
   const int32_t n = evaluation->episodes;
   double mean[2] = {evaluation->mean, 0};
   sac_status status = SAC_OK;
 
   /* write the row */
-  SAC_TRY(csv_integer(table, "", evaluation->step));
-  SAC_TRY(csv_real(table, ",", evaluation->mean));
-  SAC_TRY(csv_real(table, ",", evaluation->std));
-  SAC_TRY(csv_integer(table, ",", n));
-  for (int32_t i = 0; i < n; i++) SAC_TRY(csv_real(table, i ? ";" : ",", evaluation->episode_return[i]));
+  SAC_TRY(sac_table_begin(table, evaluation->step));
+  SAC_TRY(sac_table_real(table, ",", evaluation->mean));
+  SAC_TRY(sac_table_real(table, ",", evaluation->std));
+  SAC_TRY(sac_table_integer(table, ",", n));
+  for (int32_t i = 0; i < n; i++) SAC_TRY(sac_table_real(table, i ? ";" : ",", evaluation->episode_return[i]));
   for (int32_t i = 0; i < n; i++) {
-    SAC_TRY(csv_integer(table, i ? ";" : ",", evaluation->length[i]));
+    SAC_TRY(sac_table_integer(table, i ? ";" : ",", evaluation->length[i]));
     mean[1] += (double)evaluation->length[i] / n;
   }
 
   /* write the events; the row is complete only with them */
-  SAC_TRY(csv_end(table));
+  SAC_TRY(sac_table_end(table));
   status = sac_events_scalars(&files->events, evaluation->step, 2, tags, mean);
-  if (status != SAC_OK) return csv_drop(table, status);
-  csv_keep(table);
+  if (status != SAC_OK) return sac_table_drop(table, status);
+  sac_table_keep(table);
 fail:
   return status;
 }
@@ -475,11 +292,22 @@ int64_t sac_metrics_reached(const char* dir) {
   return step;
 }
 
-sac_status sac_metrics_sync(sac_metrics_files* files) {
+sac_status sac_metrics_sync(sac_metrics_files* files, char again[SAC_METRICS_AGAIN_MAX]) {
+  int rows = 0, evaluations = 0, events = 0;
+  size_t used = 0;
   sac_status status = SAC_OK;
-  SAC_TRY(sac_sync(files->rows.fd, files->rows.path));
-  SAC_TRY(sac_sync(files->evaluations.fd, files->evaluations.path));
-  SAC_TRY(sac_events_sync(&files->events));
+  again[0] = '\0';
+  SAC_TRY(sac_table_sync(&files->rows, &rows));
+  SAC_TRY(sac_table_sync(&files->evaluations, &evaluations));
+  SAC_TRY(sac_events_sync(&files->events, &events));
 fail:
+  /* name what was written again */
+  if (rows) sac_text_append(again, SAC_METRICS_AGAIN_MAX, &used, "metrics.csv");
+  if (evaluations) sac_text_append(again, SAC_METRICS_AGAIN_MAX, &used, "%sevaluations.csv", used ? ", " : "");
+  if (events) sac_text_append(again, SAC_METRICS_AGAIN_MAX, &used, "%sTensorBoard's events", used ? ", " : "");
   return status;
 }
+
+const sac_table* sac_metrics_rows(const sac_metrics_files* files) { return &files->rows; }
+const sac_table* sac_metrics_evaluations(const sac_metrics_files* files) { return &files->evaluations; }
+const sac_events* sac_metrics_events(const sac_metrics_files* files) { return &files->events; }

@@ -8,6 +8,8 @@
 #include <sac/statistics.h>
 
 #include "algo/flow.h"
+#include "formats/tensorboard.h"
+#include "train/table.h"
 
 /* X(name, TensorBoard tag, meaning). The columns of metrics.csv are the step, these metrics in this order, and the
  * terms of the environment's info. STATISTICS stands for the statistics of sac/statistics.h; they stand in the order of
@@ -83,6 +85,8 @@ int32_t sac_metric_list_term(sac_metric_list* list, const char* info);
 
 typedef struct sac_metrics_files sac_metrics_files;
 
+#define SAC_METRICS_AGAIN_MAX 96 /* chars that hold the names of all files */
+
 /* Opens the files of a seed folder. rows_to: -1 for new files. For a resume metrics.csv is cut to rows with step <=
  * rows_to, evaluations.csv to rows with step <= evaluations_to, and the events continue after the later of both steps.
  * The two steps differ when a run ended between two scheduled rows. A metrics.csv with other columns, of another
@@ -108,7 +112,13 @@ int sac_metrics_evaluated(const char* dir, int64_t step, double* mean);
 /* The step of the last row of a seed folder's metrics.csv: how far the run had come; -1: none. */
 int64_t sac_metrics_reached(const char* dir);
 
-/* Syncs all files to the disk; needed before a checkpoint. Errors: FILE. */
-sac_status sac_metrics_sync(sac_metrics_files* files);
+/* Syncs all files to the disk; needed before a checkpoint. again: receives the names of files that were deleted or
+ * replaced, and were written again (sac_sync_named); "": none. Errors: FILE, MEMORY. */
+sac_status sac_metrics_sync(sac_metrics_files* files, char again[SAC_METRICS_AGAIN_MAX]);
+
+/* The files as they are. */
+const sac_table* sac_metrics_rows(const sac_metrics_files* files);
+const sac_table* sac_metrics_evaluations(const sac_metrics_files* files);
+const sac_events* sac_metrics_events(const sac_metrics_files* files);
 
 #endif

@@ -65,13 +65,16 @@ void sac_run_warn_disk(sac_run* run) {
   sac_run_log(run, "warning: %s; the run goes on (checkpoint.on_error is continue)", reason);
 }
 
+void sac_run_count_lost(sac_run* run) {
+  run->lost++;
+  (void)snprintf(run->lost_why, sizeof run->lost_why, "%s", sac_last_error());
+}
+
 sac_status sac_run_file_error(sac_run* run, sac_status status) {
   if (status != SAC_ERROR_FILE) return status;
   if (run->settings.checkpoint_on_error != SAC_ON_ERROR_CONTINUE) return sac_run_end_by_disk(run);
 
-  /* remember the loss for the end: nothing makes up for it */
-  run->lost++;
-  (void)snprintf(run->lost_why, sizeof run->lost_why, "%s", sac_last_error());
+  sac_run_count_lost(run);
   sac_run_warn_disk(run);
   return SAC_OK;
 }
@@ -358,6 +361,7 @@ static sac_status start_evaluation(sac_run* run, sac_agent* agent, int64_t step)
   /* no training episode goes on in environments that the evaluation takes */
   if (takes_envs) run->vector->ended = 1;
   run->evaluation_step = step;
+  for (int i = 0; i < 3; i++) atomic_store_explicit(&run->playing[i], 0, memory_order_relaxed);
   SAC_TRY(sac_evaluator_begin(run->evaluator, agent, (uint64_t)step, run->episode_return, run->episode_length));
 
   /* report at once if the episodes were played on this thread, or in the training environments */
@@ -407,7 +411,10 @@ fail:
 /* Waits until the evaluation has ended, and saves a checkpoint that is asked for meanwhile. */
 static sac_status wait_for_evaluation(sac_run* run) {
   sac_status status = SAC_OK;
-  while (!sac_evaluator_wait(run->evaluator, WAIT)) SAC_TRY(sac_run_save_requested(run));
+  while (!sac_evaluator_wait(run->evaluator, WAIT)) {
+    SAC_TRY(sac_run_save_requested(run));
+    if (run->waits) run->waits(run->waits_user, run);
+  }
 fail:
   return status;
 }

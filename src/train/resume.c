@@ -252,7 +252,9 @@ static sac_status restore(sac_run* run, int32_t p, int64_t step, int64_t left, c
   const int64_t evaluations_to = run->evaluation_left >= 0 ? run->evaluation_left - 1
                                  : run->evaluation_missing ? step - 1
                                                            : last_row(step, n, before->eval_every);
-  SAC_TRY(sac_run_open_metrics(run, p, last_row(step, n, before->log_every), evaluations_to));
+  const int64_t rows_to = last_row(step, n, before->log_every);
+  SAC_TRY(sac_run_open_metrics(run, p, rows_to, evaluations_to));
+  sac_run_warn_lost(run, p, rows_to, evaluations_to);
 fail:
   return status;
 }
@@ -299,6 +301,8 @@ static sac_status restore_all(sac_run* run, int64_t step, const sac_settings* be
       if (stopped) SAC_TRY(restore_stopped_agent(run, p));
       else SAC_TRY(restore(run, p, step, left, before, exact));
     }
+
+  sac_run_warn_log(run);
 
   /* set the rate of updates, which may have changed, and tell a device which agents have stopped */
   sac_schedule_rate(&run->schedule, rate);

@@ -101,12 +101,19 @@ struct sac_run {
   double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
   int ended_by_disk;           /* 1: sac_run_end_by_disk was called */
   int log_warned;              /* 1: it was said that log.txt cannot be written */
+  uint64_t log_size;           /* bytes of log.txt at the last checkpoint */
   int end_row;                 /* 1: the row of metrics that only the end of the run makes is written */
   int finished;                /* 1: the last checkpoint, row and evaluation are written */
   sac_status failed;           /* not OK: the run cannot go on, and why */
   char failure[SAC_ERROR_MAX]; /* message of `failed`, or why the last agent stopped */
-  atomic_int stop;             /* 1: sac_run_stop was called; any thread may set it */
-  atomic_int save;             /* 1: sac_run_request_checkpoint was called; likewise */
+
+  /* called on the caller's thread while it plays or waits for an evaluation, often; NULL: not called */
+  void (*waits)(void* user, sac_run* run);
+  void* waits_user;
+  _Atomic int64_t playing[3]; /* the present evaluation: episodes ended, to play, steps; of the thread that plays */
+
+  atomic_int stop; /* 1: sac_run_stop was called; any thread may set it */
+  atomic_int save; /* 1: sac_run_request_checkpoint was called; likewise */
 };
 
 /* --- needs.c ------------------------------------------------------------------------------------------------------ */
@@ -154,6 +161,25 @@ void sac_run_warn_no_update(sac_run* run);
 /* Logs what the file system of the run folder lacks: locks, symbolic links. Needs a first checkpoint. */
 void sac_run_log_lacks(sac_run* run);
 
+/* --- written.c ---------------------------------------------------------------------------------------------------- */
+
+/* Syncs log.txt, or warns that it cannot be synced; its size goes to run->log_size. Errors: FILE, which stops no run.
+ */
+sac_status sac_run_sync_log(sac_run* run);
+
+/* Syncs the metrics of agent p; warns of files that were deleted or replaced, and are written again. Errors: FILE. */
+sac_status sac_run_sync_metrics(sac_run* run, int32_t p);
+
+/* Notes in agent p's next checkpoint what its files hold. */
+void sac_run_note_written(const sac_run* run, int32_t p);
+
+/* Warns of what the files of agent p have lost since its checkpoint was saved, when it is loaded and its metrics are
+ * open. rows_to, evaluations_to: the last steps whose rows stay. */
+void sac_run_warn_lost(sac_run* run, int32_t p, int64_t rows_to, int64_t evaluations_to);
+
+/* The same for log.txt, when all agents are restored. */
+void sac_run_warn_log(sac_run* run);
+
 /* --- save.c ------------------------------------------------------------------------------------------------------- */
 
 /* Saves a checkpoint of every live agent at the present step, after the report of an evaluation that was started.
@@ -181,7 +207,7 @@ sac_status sac_run_save_requested(sac_run* run);
 
 /* What an evaluation calls between two steps (sac_eval_env.leave): saves a checkpoint that was asked for. user: the
  * run. Returns 1 if the evaluation must be left. */
-int sac_run_leave_evaluation(void* user, int beside);
+int sac_run_leave_evaluation(void* user, const sac_eval_play* play);
 
 /* Deletes the checkpoints of a seed folder that are later than `step`, which must exist. */
 void sac_run_delete_later(const char* dir, int64_t step);
@@ -234,6 +260,10 @@ sac_status sac_run_finish_evaluation(sac_run* run);
 /* Decides what an error of writing rows means for the run: returns `status`, or logs a warning, counts the loss and
  * returns OK if `status` is FILE and checkpoint.on_error is `continue`. */
 sac_status sac_run_file_error(sac_run* run, sac_status status);
+
+/* Remembers for the end that something could not be written, for the reason of the error message: nothing makes up for
+ * it. */
+void sac_run_count_lost(sac_run* run);
 
 /* Logs the error message as a warning: the run goes on without this file. */
 void sac_run_warn_disk(sac_run* run);

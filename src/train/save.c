@@ -49,7 +49,14 @@ static void undo_save(const sac_run* run, int32_t count) {
 /* Saves agent p: first its metrics, then the checkpoint that relies on them, then the policy. */
 static sac_status save_agent(sac_run* run, int32_t p, int32_t keep) {
   sac_status status = SAC_OK;
-  SAC_TRY(sac_metrics_sync(run->metrics[p]));
+
+  /* rows that a disk has refused to sync may be lost, also if a later sync succeeds */
+  status = sac_run_sync_metrics(run, p);
+  if (status == SAC_ERROR_FILE) sac_run_count_lost(run);
+  if (status != SAC_OK) return status;
+  sac_run_note_written(run, p);
+
+  /* save the checkpoint, then the policy */
   SAC_TRY(sac_vector_state_get(run->vector, p, run->env_state + (size_t)p * run->env_state_size));
   SAC_TRY(sac_checkpoint_save(run->checkpoint[p], run->schedule.step, keep, run->agent_text[p]));
   SAC_TRY(sac_checkpoint_policy(run->checkpoint[p], run->vector->description));
@@ -73,6 +80,13 @@ fail:
   return status;
 }
 
+/* Writes config.yaml again if somebody has deleted it: without it the folder holds no run. */
+static void restore_config(sac_run* run) {
+  if (run->saved_step < 0 || sac_folder_holds_run(run->folder->path)) return;
+  if (sac_folder_config_write(run->folder, run->config_text) == SAC_OK)
+    sac_run_log(run, "warning: %s/config.yaml was deleted: it is written again", run->folder->shown);
+}
+
 /* Saves a checkpoint of every live agent, without waiting for an evaluation that is being played. */
 static sac_status save_now(sac_run* run) {
   const sac_agent* agent = run->agent;
@@ -86,6 +100,8 @@ static sac_status save_now(sac_run* run) {
   /* bring everything that is saved up to date: time, environments on a device, an evaluation that goes on */
   sac_vector_check(run->vector);
   sac_run_count_time(run);
+  (void)sac_run_sync_log(run);
+  restore_config(run);
   if (agent->backend->env_get) status = agent->backend->env_get(run->agent, run->vector, 1);
   if (status == SAC_OK) status = save_evaluation(run);
 
@@ -169,12 +185,18 @@ fail:
 
 sac_status sac_run_save_requested(sac_run* run) { return after_saving(run, save_requested(run), 0); }
 
-int sac_run_leave_evaluation(void* user, int beside) {
+int sac_run_leave_evaluation(void* user, const sac_eval_play* play) {
   sac_run* run = user;
+
+  /* tell how far it is; the thread of the run may show it */
+  atomic_store_explicit(&run->playing[0], play->ended, memory_order_relaxed);
+  atomic_store_explicit(&run->playing[1], play->episodes, memory_order_relaxed);
+  atomic_store_explicit(&run->playing[2], play->steps, memory_order_relaxed);
+  if (!play->beside && run->waits) run->waits(run->waits_user, run);
 
   /* The thread of the run saves. If that fails, leave the evaluation: the loop of the run tries once more, and decides
    * what a failure means. */
-  if (!beside && save_requested(run) != SAC_OK) {
+  if (!play->beside && save_requested(run) != SAC_OK) {
     sac_run_request_checkpoint(run);
     return 1;
   }
@@ -189,7 +211,8 @@ void sac_run_fail(sac_run* run, sac_status status) {
   /* report and sync what is good; agents that stopped before a resume have no files */
   (void)sac_run_finish_evaluation(run);
   for (int32_t p = 0; p < run->agent->shape.population; p++)
-    if (run->metrics[p]) (void)sac_metrics_sync(run->metrics[p]);
+    if (run->metrics[p]) (void)sac_run_sync_metrics(run, p);
+  (void)sac_run_sync_log(run);
 
   /* give the caller the first message again */
   (void)sac_fail(status, "%s", run->failure);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/crc.h"
@@ -183,8 +184,38 @@ static void undo_append(sac_segments* s, const sac_segment_part* tail, uint64_t 
   s->table[kept % s->slots] = *tail;
 }
 
+/* Whether the file of a part lacks rows: somebody has deleted or cut it. */
+static int is_lost(const sac_segments* s, const sac_segment_part* part) {
+  char path[SAC_PATH_MAX];
+  struct stat info;
+  if (segment_path(s, part->segment, path) != SAC_OK) return 0;
+  return stat(path, &info) == 0 ? (uint64_t)info.st_size < file_offset(s, part->rows) : errno == ENOENT;
+}
+
+/* Writes the rows of lost files again, as far as they are in the replay, which now has `pushed` transitions. */
+static sac_status restore_lost(sac_segments* s, const sac_agent* agent, int32_t p, uint64_t pushed) {
+  const uint64_t needed = first_needed(pushed, s->of.capacity);
+  for (uint64_t segment = needed / SAC_SEGMENT_ROWS; segment * SAC_SEGMENT_ROWS < s->written; segment++) {
+    sac_segment_part* part = &s->table[segment % s->slots];
+    const sac_segment_part before = *part;
+    const uint64_t base = segment * SAC_SEGMENT_ROWS, at = base > needed ? base : needed, end = base + before.rows;
+    if (before.segment != segment || at >= end || !is_lost(s, part)) continue;
+
+    /* write a new part; an error keeps the old one, as a folder that was moved may come back */
+    *part = no_part;
+    const sac_status status = append_segment(s, agent, p, at, end);
+    if (status != SAC_OK) {
+      *part = before;
+      return status;
+    }
+  }
+  return SAC_OK;
+}
+
 sac_status sac_segments_append(sac_segments* s, const sac_agent* agent, int32_t p, uint64_t pushed) {
   const uint64_t needed = first_needed(pushed, s->of.capacity);
+  const sac_status restored = restore_lost(s, agent, p, pushed);
+  if (restored != SAC_OK) return restored;
   const sac_segment_part tail = s->table[s->written / SAC_SEGMENT_ROWS % s->slots];
   sac_status status = SAC_OK;
   char path[SAC_PATH_MAX];

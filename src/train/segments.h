@@ -43,7 +43,8 @@ sac_status sac_segments_create(sac_segments** segments, const char* dir, const s
 void sac_segments_destroy(sac_segments* segments);
 
 /* Writes the transitions from the last call's `pushed` to this one's, at most the whole ring of agent p, and syncs
- * them. After an error the disk space is freed, and the next call writes the same rows again. Errors: FILE, DEVICE. */
+ * them. Files that were deleted or cut since the last call are written again. After an error the disk space is freed,
+ * and the next call writes the same rows again. Errors: FILE, DEVICE. */
 sac_status sac_segments_append(sac_segments* segments, const sac_agent* agent, int32_t p, uint64_t pushed);
 
 /* Lists the parts that hold the last min(pushed, C) appended rows. *part is valid until the next append. */

@@ -105,12 +105,38 @@ sac_status sac_sync_folder(const char* path) {
   return status;
 }
 
+/* Opens without waiting for the other end of a pipe; -1: errno says why. A signal may interrupt the call on a network
+ * file system. */
+static int open_at_once(const char* path, int flags) {
+  int fd;
+  do fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0666);
+  while (fd < 0 && errno == EINTR);
+  if (fd >= 0 || errno != EAGAIN) return fd;
+
+  /* a file server takes back a lease of it: wait for that */
+  do fd = open(path, flags | O_CLOEXEC, 0666);
+  while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
 sac_status sac_open(int* fd, const char* path, int flags) {
-  /* a signal may interrupt the call on a network file system */
-  do *fd = open(path, flags | O_CLOEXEC, 0666);
-  while (*fd < 0 && errno == EINTR);
-  if (*fd >= 0) return SAC_OK;
-  return fail_errno((flags & O_ACCMODE) == O_RDONLY ? "read" : "write", path);
+  const char* what = (flags & O_ACCMODE) == O_RDONLY ? "read" : "write";
+  struct stat info;
+  *fd = open_at_once(path, flags);
+
+  /* a pipe that nobody reads, or any other */
+  const int pipe =
+      *fd < 0 ? errno == ENXIO : fstat(*fd, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode));
+  if (pipe) {
+    if (*fd >= 0) (void)close(*fd);
+    *fd = -1;
+    return sac_fail(SAC_ERROR_FILE, "cannot %s %s: it is a pipe or a socket, not a file", what, path);
+  }
+  if (*fd < 0) return fail_errno(what, path);
+
+  /* from now on calls wait as usual, unless the caller wants it otherwise */
+  if (!(flags & O_NONBLOCK)) (void)fcntl(*fd, F_SETFL, flags & (O_APPEND | O_SYNC | O_DSYNC));
+  return SAC_OK;
 }
 
 sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, size_t size) {
@@ -174,12 +200,10 @@ sac_status sac_open_file(const char* path, int* fd, uint64_t* size) {
   struct stat info;
   *size = 0;
 
-  /* open the file, or the old one where a kill came while it was replaced; a FIFO must not make us wait for its writer
-   */
-  const int flags = O_RDONLY | O_NONBLOCK;
+  /* open the file, or the old one where a kill came while it was replaced */
   const int replaced =
       access(path, F_OK) != 0 && errno == ENOENT && aside_path(aside, path) == SAC_OK && access(aside, F_OK) == 0;
-  sac_status status = sac_open(fd, replaced ? aside : path, flags);
+  sac_status status = sac_open(fd, replaced ? aside : path, O_RDONLY);
   if (status != SAC_OK) return status;
 
   /* Take its size. A folder or a device is refused. */
@@ -223,6 +247,42 @@ sac_status sac_read_file(const char* path, size_t limit, void** bytes, size_t* s
   return SAC_OK;
 }
 
+/* Whether nothing has the name of this open file any more, or another file has it. */
+static int is_gone(int fd, const char* path) {
+  struct stat mine, named;
+  if (fstat(fd, &mine) != 0 || !S_ISREG(mine.st_mode)) return 0; /* a device stays what it is */
+  if (stat(path, &named) != 0) return errno == ENOENT || errno == ENOTDIR;
+
+  /* both, as some file systems have no steady numbers, and some count no links */
+  return mine.st_nlink == 0 && (mine.st_dev != named.st_dev || mine.st_ino != named.st_ino);
+}
+
+sac_status sac_sync_named(int fd, const char* path, uint64_t size, int flags, int* again) {
+  char other[SAC_PATH_MAX];
+  char* bytes = NULL;
+  int named = -1;
+  sac_status status = SAC_OK;
+  *again = 0;
+  if (!is_gone(fd, path)) return sac_sync(fd, path);
+
+  /* read all bytes, and give them the name again */
+  bytes = malloc((size_t)size + 1);
+  if (!bytes) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory to write %s again", path));
+  SAC_TRY(sac_read_at(fd, path, 0, bytes, (size_t)size));
+  SAC_TRY(sac_path(other, "%s.other", path));
+  (void)rename(path, other);
+  SAC_TRY(sac_write_file(path, bytes, (size_t)size));
+  SAC_TRY(sac_open(&named, path, flags));
+
+  /* go on in the new file, under the same number */
+  if (dup3(named, fd, O_CLOEXEC) < 0) SAC_TRY(fail_errno("write", path));
+  *again = 1;
+fail:
+  if (named >= 0) (void)close(named);
+  free(bytes);
+  return status;
+}
+
 /* Abandons the file and returns `status`; the error message does not change. */
 static sac_status drop(sac_file* file, sac_status status) {
   sac_file_abandon(file);
@@ -244,7 +304,7 @@ sac_status sac_file_begin(sac_file* file, const char* path) {
   /* Write to PATH.part. O_TRUNC: a killed process may have left one. */
   SAC_TRY(sac_path(file->path, "%s", path));
   SAC_TRY(sac_path(file->part, "%s.part", path));
-  SAC_TRY(sac_open(&file->fd, file->part, O_WRONLY | O_CREAT | O_TRUNC));
+  SAC_TRY(sac_open(&file->fd, file->part, O_RDWR | O_CREAT | O_TRUNC));
 fail:
   return status;
 }

@@ -31,7 +31,14 @@ int sac_file_exists(const char* path);
 /* Whether the file is gone: nothing of that name is left, or something that is no regular file. */
 int sac_file_lost(const char* path);
 
-/* Opens a file with the flags of open, and O_CLOEXEC. The caller closes *fd, which is -1 on error. Errors: FILE. */
+/* Syncs a file of which `size` bytes were written. One that was deleted, moved or replaced since it was opened is
+ * written again under its name; a file that is there now is kept as PATH.other. fd: open for reading and writing; then
+ * becomes that of the new file, opened with `flags`. *again: 1 if the file was written again, otherwise 0. Errors:
+ * FILE, MEMORY. */
+sac_status sac_sync_named(int fd, const char* path, uint64_t size, int flags, int* again);
+
+/* Opens a file with the flags of open, and O_CLOEXEC. A pipe is refused at once, and not waited for. The caller closes
+ * *fd, which is -1 on error. Errors: FILE. */
 sac_status sac_open(int* fd, const char* path, int flags);
 
 /* Opens a regular file for reading. The caller closes *fd, which is -1 on error. Errors: FILE (missing, unreadable, not

@@ -81,7 +81,13 @@ sac_status sac_worker_create(sac_worker** out) {
   sac_worker* worker = calloc(1, sizeof *worker);
   if (!worker) return sac_fail(SAC_ERROR_MEMORY, "no memory for a thread");
   pthread_mutex_init(&worker->lock, NULL);
-  pthread_cond_init(&worker->changed, NULL);
+
+  /* timed waits must not depend on a clock that may be set back */
+  pthread_condattr_t steady;
+  pthread_condattr_init(&steady);
+  (void)pthread_condattr_setclock(&steady, CLOCK_MONOTONIC);
+  pthread_cond_init(&worker->changed, &steady);
+  pthread_condattr_destroy(&steady);
 
   /* Start the thread. It inherits blocked signals, so that signals go to the threads of the program. */
   sigset_t all, old;
@@ -127,7 +133,7 @@ int sac_worker_wait_for(sac_worker* worker, double seconds) {
   const long long nanoseconds = (long long)(seconds * 1e9);
 
   /* find the time at which to give up */
-  (void)clock_gettime(CLOCK_REALTIME, &until);
+  (void)clock_gettime(CLOCK_MONOTONIC, &until);
   const long long at = until.tv_nsec + nanoseconds;
   until.tv_sec += (time_t)(at / 1000000000);
   until.tv_nsec = (long)(at % 1000000000);

@@ -1,9 +1,9 @@
 /* A library for LD_PRELOAD that takes calls from a file system: SAC_LACK is a list of CALL=ERRNO
  * ("flock=38,symlink=1"). Of rename only a call over an existing file fails, as on network file systems; `append` is
- * fopen with mode "a"; `lock` is fcntl with a lock. "short=1" writes at most 7 bytes at a time, "interrupt=1" gives
+ * open with O_APPEND; `lock` is fcntl with a lock. "short=1" writes at most 7 bytes at a time, "interrupt=1" gives
  * EINTR at every second call. "slow_mkdir=500" takes 500 ms to make a folder.
  * SAC_FULL names files that are full once they have SAC_FULL_BYTES bytes. SAC_BROKEN names a file or folder that
- * gives EIO where it is looked at or read. */
+ * gives EIO where it is looked at or read. SAC_UNSYNCED names a file that gives EIO at one call to sync it. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <dlfcn.h>
@@ -99,8 +99,20 @@ int rename(const char* from, const char* to) {
   return (int)syscall(SYS_renameat2, AT_FDCWD, from, AT_FDCWD, to, 0);
 }
 
+/* Sets EIO and returns 1 at the call number SAC_UNSYNCED_CALL to sync the file SAC_UNSYNCED. */
+static int unsynced(int fd) {
+  static int calls;
+  char link[64], path[4096] = "";
+  const char *name = getenv("SAC_UNSYNCED"), *slash;
+  snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+  if (!name || readlink(link, path, sizeof path - 1) <= 0 || !(slash = strrchr(path, '/'))) return 0;
+  if (strcmp(slash + 1, name) != 0 || ++calls != (int)strtol(getenv("SAC_UNSYNCED_CALL"), NULL, 10)) return 0;
+  errno = EIO;
+  return 1;
+}
+
 int fsync(int fd) { return fails("fsync") || interrupted() ? -1 : (int)syscall(SYS_fsync, fd); }
-int fdatasync(int fd) { return fails("fsync") || interrupted() ? -1 : (int)syscall(SYS_fdatasync, fd); }
+int fdatasync(int fd) { return fails("fsync") || interrupted() || unsynced(fd) ? -1 : (int)syscall(SYS_fdatasync, fd); }
 
 ssize_t write(int fd, const void* bytes, size_t size) {
   if (fd > 2 && interrupted()) return -1;
@@ -124,9 +136,11 @@ DIR* opendir(const char* path) {
   return broken(path) ? NULL : next(path);
 }
 
-FILE* fopen(const char* path, const char* mode) {
-  FILE* (*next)(const char*, const char*);
-  void* symbol = dlsym(RTLD_NEXT, "fopen");
-  memcpy(&next, &symbol, sizeof next); /* ISO C has no conversion of an object pointer to a function pointer */
-  return mode[0] == 'a' && fails("append") ? NULL : next(path, mode);
+int open(const char* path, int flags, ...) {
+  va_list list;
+  va_start(list, flags);
+  const mode_t mode = flags & (O_CREAT | O_TMPFILE) ? va_arg(list, mode_t) : 0;
+  va_end(list);
+  if ((flags & O_APPEND) && fails("append")) return -1;
+  return (int)syscall(SYS_openat, AT_FDCWD, path, flags, mode);
 }

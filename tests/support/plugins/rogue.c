@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -53,6 +54,14 @@ static void change_signals(void) {
   if (deed("alarm")) alarm(1);
 }
 
+/* A child that ends by exit, as that of a C library that starts programs. */
+static void start_child(void) {
+  int code = 0;
+  const pid_t child = fork();
+  if (child == 0) exit(9);
+  if (waitpid(child, &code, 0) != child || !WIFEXITED(code) || WEXITSTATUS(code) != 9) abort();
+}
+
 static void change_process(void) {
   static const char text[] = "from descriptor 1\n";
   if (deed("umask")) umask(0777);
@@ -64,14 +73,16 @@ static void change_process(void) {
   if (deed("close")) close(0), close(1), close(2);
   if (deed("print")) printf("from the C library\n"), (void)!write(1, text, sizeof text - 1);
   if (deed("print at exit")) atexit(say_goodbye);
+  if (deed("child")) start_child();
 }
 
 static void end(void) {
   static pthread_t thread;
   volatile int* nothing = NULL;
-  if (deed("exit")) exit(0);
-  if (deed("quick exit")) quick_exit(0);
+  if (deed("exit")) exit(5);
+  if (deed("quick exit")) quick_exit(3);
   if (deed("_exit")) _exit(0);
+  if (deed("_Exit")) _Exit(4);
   if (deed("abort")) abort();
   if (deed("crash")) *nothing = 1;
   if ((deed("exit of a thread") || deed("_exit of a thread") || deed("abort of a thread")) && !thread)
