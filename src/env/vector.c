@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "env/calls.h"
 #include "env/check.h"
 #include "env/generators.h"
 #include "env/list.h"
@@ -21,17 +22,6 @@ static unsigned long long step_number(const sac_vector* vector) {
   return (unsigned long long)((vector->steps + 1) * (uint64_t)vector->num_envs);
 }
 
-/* Where a call of the environment is, for its guard. */
-static sac_env_place place(const sac_vector* vector, const char* call) {
-  return (sac_env_place){vector->id, call, step_number(vector)};
-}
-
-static sac_status env_failed(const sac_vector* vector, const char* what) {
-  const char* text = sac_env_error_text(vector->api, vector->self);
-  return sac_fail(SAC_ERROR_ENV, "step %llu: %s: %s failed: %s", step_number(vector), vector->id, what,
-                  text ? text : "it gives no reason");
-}
-
 /* The error of a value of environment i that is not finite. at: its index in the observation; -1: it is a reward. */
 static sac_status not_finite(const sac_vector* vector, size_t i, const char* what, int32_t at, double value) {
   char place[32] = "";
@@ -39,8 +29,8 @@ static sac_status not_finite(const sac_vector* vector, size_t i, const char* wha
   return sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s%s is %s in environment %zu of agent %zu (seed %llu)",
                   step_number(vector), vector->id, what, place,
                   isnan(value) ? "NaN"
-                  : value > 0  ? "infinite"
-                               : "-infinite",
+                  : value > 0  ? "infinite, or beyond the range of float32 (3.4e+38),"
+                               : "-infinite, or beyond the range of float32 (-3.4e+38),",
                   i % (size_t)vector->num_envs, i / (size_t)vector->num_envs,
                   (unsigned long long)vector->seed[i / (size_t)vector->num_envs]);
 }
@@ -90,11 +80,8 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
    * of an episode a reset is a part of the step. */
   const int whole = vector->finished_count == 0;
   vector->changed = 1;
-  sac_guard_enter(&vector->guard, place(vector, "reset"), whole);
-  const int failed = vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs);
-  sac_guard_leave(&vector->guard);
-  if (failed) return env_failed(vector, "reset");
-  return check_obs(vector, vector->obs, vector->mask);
+  const sac_status status = sac_call_reset(vector, whole);
+  return status == SAC_OK ? check_obs(vector, vector->obs, vector->mask) : status;
 }
 
 /* Allocates the vector's arrays; those of 0 bytes stay NULL. */
@@ -130,29 +117,6 @@ static sac_status allocate(sac_vector* vector) {
       return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %zu environments of %s: lower env.num_envs or seeds",
                       count, vector->id);
   return SAC_OK;
-}
-
-/* Makes the instance and checks its spec and info. */
-static sac_status make_instance(sac_vector* vector, const char* id, const char* options) {
-  const sac_env_api* api = vector->api;
-  /* an environment without options gets an empty JSON object */
-  sac_vector_seed_generators(vector, 0);
-  sac_guard_enter(&vector->guard, (sac_env_place){vector->id, "create", 0}, 1);
-  const int code = api->create(&vector->self, id, (int32_t)COUNT(vector), options ? options : "{}", &vector->spec);
-  sac_guard_leave(&vector->guard);
-
-  /* tell wrong options, a mistake in the configuration, from other failures; their message already says where */
-  if (code != 0) {
-    const char* text = vector->self ? sac_env_error_text(api, vector->self) : NULL;
-    if (code == SAC_ERROR_CONFIG && text) return sac_fail(SAC_ERROR_CONFIG, "%s", text);
-    return sac_fail(SAC_ERROR_ENV, "%s: create failed: %s", vector->id, text ? text : "it gives no reason");
-  }
-
-  /* check what it says of itself, before its sizes are used */
-  sac_status status = sac_env_check_spec(id, &vector->spec);
-  if (status == SAC_OK) status = sac_env_check_description(id, api, vector->self, &vector->description);
-  if (status != SAC_OK) return status;
-  return sac_env_check_info(id, api, vector->self, &vector->info_name, &vector->info_count);
 }
 
 static sac_status copy_seeds(sac_vector* vector, const uint64_t* seed) {
@@ -197,7 +161,8 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
 
   /* make the environments, then the arrays, whose sizes they give */
   SAC_TRY(copy_seeds(vector, seed));
-  SAC_TRY(make_instance(vector, id, options));
+  sac_vector_seed_generators(vector, 0);
+  SAC_TRY(sac_call_create(vector, id, options));
   SAC_TRY(allocate(vector));
 
   /* start the first episodes */
@@ -240,11 +205,7 @@ void sac_vector_destroy(sac_vector* vector) {
 
   /* what a backend holds, then the instance */
   if (vector->resident) vector->resident_destroy(vector);
-  if (vector->self && !vector->borrowed) {
-    sac_guard_enter(&vector->guard, place(vector, "destroy"), 1);
-    vector->api->destroy(vector->self);
-    sac_guard_leave(&vector->guard);
-  }
+  if (vector->self && !vector->borrowed) sac_call_destroy(vector);
   sac_guard_destroy(&vector->guard);
 
   /* the arrays; sac_free takes NULL */
@@ -318,20 +279,6 @@ void sac_vector_end(sac_vector* vector) {
   if (vector->guard.on) sac_guard_end(&vector->guard);
 }
 
-static sac_status call_step(sac_vector* vector) {
-  sac_guard_enter(&vector->guard, place(vector, "step"), 0);
-  const int failed = vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward,
-                                       vector->terminated, vector->truncated);
-  sac_guard_leave(&vector->guard);
-  if (!failed) return SAC_OK;
-
-  /* an unstable simulation ends a run as a value that is not finite does */
-  if (failed != SAC_ERROR_NUMERIC) return env_failed(vector, "step");
-  const char* text = sac_env_error_text(vector->api, vector->self);
-  return sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s", step_number(vector), vector->id,
-                  text ? text : "the simulation is unstable");
-}
-
 static sac_status call_info(sac_vector* vector) {
   if (!vector->info_name) return SAC_OK;
 
@@ -341,10 +288,7 @@ static sac_status call_info(sac_vector* vector) {
     if (status != SAC_OK) return status;
   }
   if (vector->info_count == 0) return SAC_OK;
-  sac_guard_enter(&vector->guard, place(vector, "info"), 0);
-  const int failed = vector->api->info(vector->self, vector->info);
-  sac_guard_leave(&vector->guard);
-  return failed ? env_failed(vector, "info") : SAC_OK;
+  return sac_call_info(vector);
 }
 
 sac_status sac_vector_step(sac_vector* vector) {
@@ -355,7 +299,7 @@ sac_status sac_vector_step(sac_vector* vector) {
   /* step the environments; keep the observations that the policy acted on */
   scale_actions(vector);
   memcpy(vector->prev_obs, vector->obs, count * obs * sizeof(float));
-  SAC_TRY(call_step(vector));
+  SAC_TRY(sac_call_step(vector));
 
   /* check the results before anything takes them; terms of info need not be finite */
   SAC_TRY(check_obs(vector, vector->next_obs, NULL));

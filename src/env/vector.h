@@ -122,7 +122,7 @@ sac_transitions sac_vector_transitions(const sac_vector* vector);
  * state functions start a new episode instead, and *exact (may be NULL) becomes 0; otherwise 1. Where all episodes have
  * ended, the next one starts from its seed alone, so its environment's own state is neither saved nor restored. Errors:
  * ENV; FORMAT (damaged), NUMERIC. */
-size_t sac_vector_state_size(const sac_vector* vector);
+size_t sac_vector_state_size(sac_vector* vector);
 sac_status sac_vector_state_get(sac_vector* vector, int32_t p, void* state);
 sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state, int* exact);
 
