@@ -13,6 +13,7 @@
 
 static _Atomic(sac_run*) attached;        /* the run that signals reach; NULL: none */
 static _Atomic(const char*) announcement; /* what the first signal announces */
+static atomic_int over;                   /* 1: everything is saved, and a signal ends the process at once */
 static atomic_int caught;                 /* the signal that asked to stop; 0: none */
 static _Atomic(int64_t) caught_at;        /* when, in nanoseconds */
 static atomic_int user_signals[2];        /* 1: SIGUSR1, SIGUSR2 came before there was a run */
@@ -38,8 +39,13 @@ static void say(const char* text) {
 static const struct {
   int number;
   const char* name;
-} stops[] = {{SIGINT, "Ctrl-C"},   {SIGTERM, "SIGTERM"},     {SIGHUP, "SIGHUP"},  {SIGXCPU, "SIGXCPU"},
-             {SIGALRM, "SIGALRM"}, {SIGVTALRM, "SIGVTALRM"}, {SIGPROF, "SIGPROF"}};
+} stops[] = {{SIGINT, "Ctrl-C"},
+             {SIGTERM, "SIGTERM"},
+             {SIGHUP, "SIGHUP"},
+             {SIGXCPU, "SIGXCPU"},
+             {SIGALRM, "SIGALRM (a timer of the environment?)"},
+             {SIGVTALRM, "SIGVTALRM (a timer of the environment?)"},
+             {SIGPROF, "SIGPROF (a timer of the environment?)"}};
 enum { STOPS = sizeof stops / sizeof *stops };
 
 static const char* name_of(int signal) {
@@ -63,6 +69,11 @@ static void answer(int signal) {
 static void on_stop(int signal, int code) {
   const int64_t time = now();
   int none = 0;
+
+  /* a timer may go off again and again, and does not ask for an end at once */
+  const int timer = signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF;
+  if (timer && (atomic_load(&over) || atomic_load(&caught))) return;
+  if (atomic_load(&over)) sac_crash_leave(128 + code);
   if (atomic_compare_exchange_strong(&caught, &none, code)) {
     atomic_store(&caught_at, time);
     answer(signal);
@@ -118,6 +129,7 @@ void sac_signals_attach(sac_run* run, const sac_settings* settings, const char* 
   static const int signals[] = {SIGUSR1, SIGUSR2};
   if (!run) {
     atomic_store(&attached, NULL);
+    atomic_store(&over, 1);
     return;
   }
 

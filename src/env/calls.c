@@ -35,6 +35,21 @@ static sac_status failed(sac_vector* vector, sac_env_place at, int code) {
                   text ? text : "it gives no reason");
 }
 
+/* The result of a call that returned `code`. */
+static sac_status finish(sac_vector* vector, sac_env_place at, int code) {
+  if (code != 0) return failed(vector, at, code);
+  if (!vector->guard.robbed) return SAC_OK;
+  return sac_fail(SAC_ERROR_ENV,
+                  "step %llu: %s: it has closed file descriptors that are not its own, with os.closerange or close; "
+                  "files of this run may be among them",
+                  (unsigned long long)at.step, at.id);
+}
+
+sac_status sac_call_check(sac_vector* vector) {
+  sac_guard_check(&vector->guard);
+  return finish(vector, place(vector, "step", 0), 0);
+}
+
 /* Checks what the instance says of itself, before its sizes are used. */
 static sac_status check_instance(sac_vector* vector, const char* id) {
   sac_status status = SAC_OK;
@@ -83,7 +98,7 @@ sac_status sac_call_step(sac_vector* vector) {
   const int code = vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward,
                                      vector->terminated, vector->truncated);
   sac_guard_leave(&vector->guard);
-  return code ? failed(vector, at, code) : SAC_OK;
+  return finish(vector, at, code);
 }
 
 sac_status sac_call_info(sac_vector* vector) {
@@ -91,7 +106,7 @@ sac_status sac_call_info(sac_vector* vector) {
   sac_guard_enter(&vector->guard, at, 0);
   const int code = vector->api->info(vector->self, vector->info);
   sac_guard_leave(&vector->guard);
-  return code ? failed(vector, at, code) : SAC_OK;
+  return finish(vector, at, code);
 }
 
 size_t sac_call_state_size(sac_vector* vector) {

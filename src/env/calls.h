@@ -24,6 +24,10 @@ size_t sac_call_state_size(sac_vector* vector);
 sac_status sac_call_state_get(sac_vector* vector, int32_t i, void* state);
 sac_status sac_call_state_set(sac_vector* vector, int32_t i, const void* state);
 
+/* Checks what the environment has changed of the process, as after a call, between sac_guard_begin and end. Errors: ENV
+ * (it has closed descriptors of files). */
+sac_status sac_call_check(sac_vector* vector);
+
 void sac_call_destroy(sac_vector* vector);
 
 #endif

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "util/clock.h"
+#include "util/file.h"
 
 #define LOCALE_MAX 1024 /* bytes of a locale's name, which lists its categories where they differ */
 
@@ -34,6 +35,7 @@ static struct {
   mode_t mask;             /* the umask */
   char locale[LOCALE_MAX]; /* "": not known */
   int folder;              /* descriptor of the working folder; -1: it cannot be opened */
+  struct stat folder_is;   /* what it is, as a descriptor may be closed and opened again */
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER, .folder = -1};
 
 _Thread_local sac_guard_thread sac_guard_here;
@@ -76,13 +78,16 @@ int sac_env_is_called(void) { return atomic_load_explicit(&sac_guard_last_call.g
 /* --- folders ------------------------------------------------------------------------------------------------------ */
 
 /* A descriptor of the working folder; -1: it cannot be opened, for example after it was deleted. */
-static int open_folder(void) { return open(".", O_PATH | O_DIRECTORY | O_CLOEXEC); }
+static int open_folder(void) { return sac_descriptor_keep(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)); }
+
+static int same_file(const struct stat* a, const struct stat* b) {
+  return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
 
 /* Whether the working folder is the one of this descriptor. */
 static int in_folder(int folder) {
   struct stat here, there;
-  return stat(".", &here) == 0 && fstat(folder, &there) == 0 && here.st_dev == there.st_dev &&
-         here.st_ino == there.st_ino;
+  return stat(".", &here) == 0 && fstat(folder, &there) == 0 && same_file(&here, &there);
 }
 
 /* Forgets the environment's own folder. */
@@ -141,6 +146,7 @@ static void save_process(void) {
   process.locale[0] = '\0';
   if (locale && strlen(locale) < LOCALE_MAX) memcpy(process.locale, locale, strlen(locale) + 1);
   process.folder = open_folder();
+  if (process.folder >= 0) (void)fstat(process.folder, &process.folder_is);
 }
 
 static int has_handler(const struct sigaction* action) {
@@ -178,6 +184,16 @@ static void restore_signals(void) {
     note(SAC_GUARD_MASK);
     return;
   }
+}
+
+/* Whether descriptors of the host were closed. The one of the working folder tells it for all: they have like numbers.
+ * It is not closed again, as it may be another's now. */
+static int is_robbed(void) {
+  struct stat now;
+  if (process.folder < 0 || (fstat(process.folder, &now) == 0 && same_file(&now, &process.folder_is))) return 0;
+  process.folder = stat(".", &now) == 0 && same_file(&now, &process.folder_is) ? open_folder() : -1;
+  note(SAC_GUARD_FILES);
+  return 1;
 }
 
 /* Puts back what the process has, but for its folder. */
@@ -221,6 +237,7 @@ void sac_guard_begin(void) {
 static void check(sac_guard* guard) {
   (void)pthread_mutex_lock(&process.lock);
   restore_process();
+  if (is_robbed() && guard) guard->robbed = 1;
   restore_folder(guard);
   (void)pthread_mutex_unlock(&process.lock);
 }

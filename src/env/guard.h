@@ -4,9 +4,9 @@
  *
  * After each call: float modes. After each call but a step: what signals do, the signals that the thread blocks, the
  * umask, the locale, and the working folder. A descriptor 0 to 2 that an environment has closed becomes /dev/null, as
- * the next file would get its number. After a step, or the reset where an episode ends, all this takes place every
- * SAC_GUARD_SECONDS; and after each of them, once one was found to have changed something. A handler of an
- * environment's own for SIGCHLD, for timers or for crashes stays.
+ * the next file would get its number; one that has closed those of the host's files cannot be let go on. After a step,
+ * or the reset where an episode ends, all this takes place every SAC_GUARD_SECONDS; and after each of them, once one
+ * was found to have changed something. A handler of an environment's own for SIGCHLD, for timers or for crashes stays.
  *
  * Each environment keeps the working folder that it has set: it is back there in its next call. */
 #ifndef SAC_ENV_GUARD_H
@@ -23,13 +23,14 @@
 #define SAC_GUARD_CALLS 7      /* calls without a look at the clock, if as many were faster than its tick before */
 
 /* What was changed, as bits of sac_guard_changes. X(name, words) */
-#define SAC_GUARD_LIST(X)                       \
-  X(SIGNALS, "signal handlers")                 \
-  X(MASK, "blocked signals")                    \
-  X(UMASK, "the umask")                         \
-  X(LOCALE, "the locale")                       \
-  X(FOLDER, "the working folder")               \
-  X(DESCRIPTORS, "descriptors 0 to 2 (closed)") \
+#define SAC_GUARD_LIST(X)                                        \
+  X(SIGNALS, "signal handlers")                                  \
+  X(MASK, "blocked signals")                                     \
+  X(UMASK, "the umask")                                          \
+  X(LOCALE, "the locale")                                        \
+  X(FOLDER, "the working folder")                                \
+  X(DESCRIPTORS, "descriptors 0 to 2 (closed)")                  \
+  X(FILES, "descriptors of files that are not its own (closed)") \
   X(LOST, "something that cannot be put back")
 
 #define SAC_GUARD_NAME(name, words) SAC_GUARD_##name,
@@ -42,6 +43,7 @@ typedef struct sac_guard {
   int folder;           /* descriptor of the environment's own working folder; -1: it has that of the host */
   int restless;         /* 1: a step has changed something, and others may */
   int whole;            /* 1: the present call is checked for everything */
+  int robbed;           /* 1: it has closed descriptors of the host: what the host writes may go to other files */
   int left;             /* calls that may end before the clock is read again */
   double read, checked; /* sac_seconds_coarse: when the clock was read; when everything was checked */
 } sac_guard;

@@ -26,13 +26,14 @@ static unsigned long long step_number(const sac_vector* vector) {
 static sac_status not_finite(const sac_vector* vector, size_t i, const char* what, int32_t at, double value) {
   char place[32] = "";
   if (at >= 0) (void)snprintf(place, sizeof place, " %d", (int)at);
-  return sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s%s is %s in environment %zu of agent %zu (seed %llu)",
+  return sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s%s is %s in environment %zu of agent %zu (seed %llu)%s",
                   step_number(vector), vector->id, what, place,
                   isnan(value) ? "NaN"
-                  : value > 0  ? "infinite, or beyond the range of float32 (3.4e+38),"
-                               : "-infinite, or beyond the range of float32 (-3.4e+38),",
+                  : value > 0  ? "infinite"
+                               : "-infinite",
                   i % (size_t)vector->num_envs, i / (size_t)vector->num_envs,
-                  (unsigned long long)vector->seed[i / (size_t)vector->num_envs]);
+                  (unsigned long long)vector->seed[i / (size_t)vector->num_envs],
+                  isnan(value) ? "" : "; so is every number beyond the range of float32, 3.4e+38");
 }
 
 /* Checks the observations (P, N, O) of the environments in `mask`, or of all when mask is NULL. */
@@ -273,7 +274,7 @@ void sac_vector_begin(sac_vector* vector) {
   if (vector->guard.on) sac_guard_begin();
 }
 
-void sac_vector_check(sac_vector* vector) { sac_guard_check(&vector->guard); }
+sac_status sac_vector_check(sac_vector* vector) { return sac_call_check(vector); }
 
 void sac_vector_end(sac_vector* vector) {
   if (vector->guard.on) sac_guard_end(&vector->guard);

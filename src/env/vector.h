@@ -110,9 +110,10 @@ sac_status sac_vector_step(sac_vector* vector);
 void sac_vector_seed_generators(const sac_vector* vector, uint64_t position);
 
 /* Around the steps that one call of the library makes: the environment may change the process only for a moment
- * (guard.h). check: nothing is changed now; before files are made. The library's own environments cost nothing. */
+ * (guard.h). check: nothing is changed now; before files are made. Errors of check: ENV (the environment has closed
+ * files of the host). The library's own environments cost nothing. */
 void sac_vector_begin(sac_vector* vector);
-void sac_vector_check(sac_vector* vector);
+sac_status sac_vector_check(sac_vector* vector);
 void sac_vector_end(sac_vector* vector);
 
 /* The last step as transitions, for replay push. They point into the vector, and hold until its next step. */

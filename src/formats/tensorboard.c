@@ -83,7 +83,7 @@ sac_status sac_events_open(sac_events* events, const char* dir, int64_t first_st
   /* Make the file: events.out.tfevents.TIME.HOST. O_EXCL: never append to a file of another run. */
   if (gethostname(host, sizeof host - 1) != 0 || !*host) (void)snprintf(host, sizeof host, "localhost");
   SAC_TRY(sac_path(events->path, "%s/" NAME "%010lld.%s", dir, (long long)next_time(dir), host));
-  SAC_TRY(sac_open(&events->fd, events->path, O_WRONLY | O_CREAT | O_EXCL));
+  SAC_TRY(sac_open_kept(&events->fd, events->path, O_WRONLY | O_CREAT | O_EXCL));
 
   /* The first record holds the version of the format. A new run needs nothing else. */
   char version[] = "brain.Event:2";

@@ -193,10 +193,10 @@ static sac_status make_absolute(sac_folder* folder) {
 /* Opens log.txt to append to it: a resumed run continues it. Some file systems cannot append: there it is opened to
  * write, at its end. */
 static FILE* open_log(const char* path) {
-  FILE* log = fopen(path, "ae");
-  if (log || (errno != EINVAL && errno != EOPNOTSUPP && errno != EPERM)) return log;
-  int fd;
-  if (sac_open(&fd, path, O_WRONLY | O_CREAT) != SAC_OK) return NULL;
+  int fd = sac_descriptor_keep(open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (fd >= 0) return fdopen(fd, "a");
+  if (errno != EINVAL && errno != EOPNOTSUPP && errno != EPERM) return NULL;
+  if (sac_open_kept(&fd, path, O_WRONLY | O_CREAT) != SAC_OK) return NULL;
   (void)lseek(fd, 0, SEEK_END);
   return fdopen(fd, "w");
 }

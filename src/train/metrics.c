@@ -164,7 +164,7 @@ static size_t rows_up_to(const char* text, size_t size, size_t header, int64_t l
 static sac_status csv_cut(csv* table, const void* text) {
   struct stat info;
   sac_status status = SAC_OK;
-  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY | O_CREAT));
+  SAC_TRY(sac_open_kept(&table->fd, table->path, O_WRONLY | O_CREAT));
   if (fstat(table->fd, &info) == 0 && info.st_size <= (off_t)table->whole) {
     /* a kill while the file was replaced in two steps has left only the old one, which was read */
     if (info.st_size < (off_t)table->whole) SAC_TRY(sac_write_at(table->fd, table->path, 0, text, table->whole));
@@ -176,7 +176,7 @@ static sac_status csv_cut(csv* table, const void* text) {
   close(table->fd);
   table->fd = -1;
   SAC_TRY(sac_write_file(table->path, table->whole ? text : "", table->whole));
-  SAC_TRY(sac_open(&table->fd, table->path, O_WRONLY));
+  SAC_TRY(sac_open_kept(&table->fd, table->path, O_WRONLY));
 fail:
   return status;
 }
@@ -327,7 +327,7 @@ static sac_status complete_columns(sac_metrics_files* files) {
     SAC_TRY(rewrite(table, names, cells));
 
     /* go on in the new file */
-    const int fd = open(table->path, O_WRONLY | O_CLOEXEC);
+    const int fd = sac_descriptor_keep(open(table->path, O_WRONLY | O_CLOEXEC));
     const off_t size = fd >= 0 ? lseek(fd, 0, SEEK_END) : -1;
     if (size < 0) {
       if (fd >= 0) (void)close(fd);
