@@ -293,7 +293,9 @@ def work(channel):
         code = CLOSED_CODE if error.errno in (errno.EBADF, errno.ENOTSOCK) else 0
     if local:
         local.close()
-    os._exit(code) if code else None
+    if code:
+        os._exit(code)
+    channel.close()
 
 
 # --- how many workers -------------------------------------------------------------------------------------------------
