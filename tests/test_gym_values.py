@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -241,6 +242,16 @@ def test_info_becomes_columns():
         header, *table = outs[0]
         assert header[-7:] == [f"info/{name}" for name in ("_1st", "a_b", "one", "parts_leg", "reward_forward", "speed", "is_success")]
         column = [row[-1] for row in table]
+
+        # Episodes that do not tell their success are left out of the rate.
+        odd = {"info": "dict(is_success=len(str(obs)) % 2 == 0) if end and obs[0] > 0 else {}", "sac_workers": 2}
+        _, out = play(path, odd, **{"eval.num_envs": 2, "train.steps": 20, "train.updates_per_step": 0})
+        play_on = ("eval", out, "--episodes", 9)
+        found = sac(*play_on, env={"SAC_PYTHON": sys.executable}, cwd=path).stdout
+        rate, told = re.search(r"success rate (\S+) % of the (\d) that tell it", found).groups()
+        both = json.loads(sac(*play_on, "--json", env={"SAC_PYTHON": sys.executable}, cwd=path).stdout)
+        successes = both["policies"][0]["successes"]
+        assert len(successes) - successes.count(None) == int(told) and f"{100 * both['all']['success_rate']:.4g}" == rate
         assert column[:3] == ["", "", ""] and column.count("1") == 3, column
         assert [row[-7:-1] for row in table] == [["3", "1", "1", "0.5", "2", "1"]] * len(table), table
 

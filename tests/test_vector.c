@@ -438,7 +438,7 @@ START_TEST(all_episodes_end) {
   /* a shared vector plays in the same instance, and leaves the owner's arrays alone */
   v->end_all = 1;
   run(v, 201, 202);
-  ck_ok(sac_vector_share(&shared, v, sac_stream_eval_env(0)));
+  ck_ok(sac_vector_share(&shared, v, sac_stream_eval_env(0), 0));
   ck_ok(sac_vector_reset(shared, 7));
   run(shared, 0, 230);
   ck_assert(v->episode[1] == 3 && v->steps == 202 && v->ended);

@@ -84,7 +84,8 @@ typedef struct sac_env_api {
    *
    * info: writes the terms of the last step of all n environments, those that this step has added too. Called after a
    * step and before any reset. value (n, terms). A value that is not finite does not end the run. NaN: the step has no
-   * such term, and the mean leaves that step out. */
+   * such term, and the mean leaves that step out. A term is_success or success of an episode's last step is its
+   * success, of which an evaluation gives the rate. */
   const char* const* (*info_names)(void* self);
   int (*info)(void* self, float* value);
 

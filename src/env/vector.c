@@ -175,7 +175,7 @@ fail:
   return status;
 }
 
-sac_status sac_vector_share(sac_vector** out, const sac_vector* owner, uint64_t stream) {
+sac_status sac_vector_share(sac_vector** out, const sac_vector* owner, uint64_t stream, int info) {
   sac_vector* vector = NULL;
   sac_status status = SAC_OK;
   *out = NULL;
@@ -188,7 +188,11 @@ sac_status sac_vector_share(sac_vector** out, const sac_vector* owner, uint64_t 
   vector->borrowed = 1;
   vector->guard = sac_guard_share(&owner->guard);
 
-  /* make arrays of its own; there is no info to report */
+  /* make arrays of its own */
+  if (info) {
+    vector->info_name = owner->info_name;
+    vector->info_count = owner->info_count;
+  }
   SAC_TRY(copy_seeds(vector, owner->seed));
   SAC_TRY(allocate(vector));
   *out = vector;
@@ -331,6 +335,17 @@ sac_status sac_vector_step(sac_vector* vector) {
   if (vector->finished_count > 0 && !vector->ended && !vector->keep_ended) SAC_TRY(sac_vector_reset_masked(vector));
 fail:
   return status;
+}
+
+double sac_vector_success(const sac_vector* vector, int32_t i) {
+  static const char* const names[] = {"is_success", "success"};
+  for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+    for (int32_t k = 0; k < vector->info_count; k++) {
+      if (strcmp(vector->info_name[k], names[n]) != 0) continue;
+      const float value = vector->info[(size_t)i * (size_t)vector->info_count + (size_t)k];
+      if (!isnan(value)) return value != 0;
+    }
+  return NAN;
 }
 
 sac_transitions sac_vector_transitions(const sac_vector* vector) {

@@ -85,10 +85,14 @@ sac_status sac_vector_create(sac_vector** vector, const sac_env_api* api, const 
                              int32_t population, int32_t num_envs, const uint64_t* seed, uint64_t stream);
 void sac_vector_destroy(sac_vector* vector);
 
-/* Makes a second vector on the instance of `owner`, with arrays and a stream of its own and without info. Its first
- * episodes start with sac_vector_reset. The episodes of `owner` must have ended (`ended`), and `owner` must outlive it.
- * Errors: MEMORY. */
-sac_status sac_vector_share(sac_vector** vector, const sac_vector* owner, uint64_t stream);
+/* Makes a second vector on the instance of `owner`, with arrays and a stream of its own. info: 0 to leave out the terms
+ * of info. Its first episodes start with sac_vector_reset. The episodes of `owner` must have ended (`ended`), and
+ * `owner` must outlive it. Errors: MEMORY. */
+sac_status sac_vector_share(sac_vector** vector, const sac_vector* owner, uint64_t stream, int info);
+
+/* The success of environment i's episode that ended in the last step, by the term is_success of its info, or else
+ * success: 1 or 0; NaN where it has neither. */
+double sac_vector_success(const sac_vector* vector, int32_t i);
 
 /* Starts episode number `episode`, counted from 0, in every environment. */
 sac_status sac_vector_reset(sac_vector* vector, uint64_t episode);

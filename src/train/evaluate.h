@@ -29,6 +29,9 @@ typedef struct sac_eval_env {
   sac_vector* vector; /* play in the instance of these environments, which must outlive the evaluator; num_envs is then
                          theirs. NULL: make environments of their own */
 
+  /* (P, episodes) of the evaluations: receives what sac_vector_success says of each episode; NULL: is not asked for. */
+  double* success;
+
   /* Called between two steps; NULL: not called. Not 0: the evaluation is left, and ends with STOPPED. beside: 1 if
    * another thread calls it than the one that began the evaluation. */
   int (*leave)(void* user, int beside);
