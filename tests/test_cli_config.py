@@ -82,6 +82,8 @@ def test_precedence():
             assert values["gamma"]["value"] == 0.8 and values["gamma"]["from"].endswith("two.yaml:1")
             assert values["seed"] == {"value": 6, "from": "--set"}
             assert values["env.options"]["value"] == {"g": 9.0, "m": 2}
+            sources = values["env.options"]["options_from"]
+            assert sources["m"] == "--set" and sources["g"].endswith("one.yaml:3"), sources
             assert values["tau"] == {"value": 0.005, "from": "library"}
         values = resolved("--env", "MountainCarContinuous-v0", "--config", one, "--set", "env.id=Pendulum-v1")
         assert values["env.id"] == {"value": "MountainCarContinuous-v0", "from": "--env"}
@@ -95,6 +97,14 @@ def test_precedence():
         after = resolved("--config", again)
         assert {key: value["value"] for key, value in before.items()} == {key: value["value"] for key, value in after.items()}
         assert after["tau"]["value"] == 0.30000000000000004
+
+        # Options of several sources stand on lines of their own.
+        option = ("--config", one, "--set", "env.options.a b=[1, x]")
+        text = well("config", *option)
+        assert re.search(r'options:\n *"a b": \[1, "x"\] +# from --set\n *"g": 9.0 +# from \S*one.yaml:3\n', text), text
+        again.write_text(text)
+        assert resolved("--config", again)["env.options"]["value"] == {"a b": [1, "x"], "g": 9.0}
+        assert re.search(r"value    g: 9.0 \(from \S+one.yaml:3\)", well("config", "env.options", *option))
 
         # Messages name the file as it was given.
         bad = pathlib.Path(folder) / "my.yaml"

@@ -44,6 +44,37 @@ START_TEST(options_keep_their_types) {
 }
 END_TEST
 
+/* Each option has the source of its last value. A saved configuration keeps them; a preset takes its own away. */
+START_TEST(options_have_sources) {
+  sac_config *config = fresh(), *back = fresh();
+  ck_ok(sac_config_read(config, "env.options:\n  a: 1\n  b: 2\n", 27, "preset", SAC_ORIGIN_PRESET, "preset P"));
+  ck_assert(!sac_config_options_differ(config));
+  ck_ok(sac_config_set_from(config, "env.options.b", "3", SAC_ORIGIN_SET, "--set"));
+  ck_ok(parse(config, "env.options:\n  c: {d: 4}\n\n  b: 9\n"));
+  ck_assert_str_eq(sac_config_get(config, "env.options"), "{\"a\": 1, \"b\": 3, \"c\": {\"d\": 4}}");
+  ck_assert(sac_config_options_differ(config));
+  ck_assert_str_eq(sac_config_option_source(config, "a")->from, "preset P");
+  ck_assert_str_eq(sac_config_option_source(config, "b")->from, "--set");
+  ck_assert_str_eq(sac_config_option_source(config, "c")->from, "my.yaml:2");
+
+  /* written and read as a resume does */
+  char* text = written(config);
+  ck_ok(sac_config_parse(back, text, strlen(text), "config.yaml", SAC_ORIGIN_SAVED));
+  same_settings(config, back);
+  ck_assert_str_eq(sac_config_option_source(back, "a")->from, "preset P");
+  ck_assert_str_eq(sac_config_option_source(back, "c")->from, "my.yaml:2");
+
+  /* the preset of another environment */
+  sac_config_drop(config, SAC_ORIGIN_PRESET);
+  ck_assert_str_eq(sac_config_get(config, "env.options"), "{\"b\": 3, \"c\": {\"d\": 4}}");
+  ck_ok(set(config, "env.options", "{}"));
+  ck_assert(!sac_config_options_differ(config));
+  free(text);
+  sac_config_destroy(config);
+  sac_config_destroy(back);
+}
+END_TEST
+
 /* --- layers ------------------------------------------------------------------------------------------------------- */
 
 START_TEST(later_layers_win_in_any_order) {
@@ -150,6 +181,6 @@ START_TEST(resume_refuses_what_cannot) {
 }
 END_TEST
 
-CHECK_MAIN("config_layers", CASE(options_merge), CASE(options_keep_their_types), CASE(later_layers_win_in_any_order),
-           CASE(presets_give_way), CASE(summary_says_what_changed), CASE(resume_takes_what_may_change),
-           CASE(resume_refuses_what_cannot))
+CHECK_MAIN("config_layers", CASE(options_merge), CASE(options_keep_their_types), CASE(options_have_sources),
+           CASE(later_layers_win_in_any_order), CASE(presets_give_way), CASE(summary_says_what_changed),
+           CASE(resume_takes_what_may_change), CASE(resume_refuses_what_cannot))

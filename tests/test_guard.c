@@ -90,8 +90,11 @@ static void change_signals(void) {
   pthread_sigmask(SIG_BLOCK, &all, NULL);
 }
 
+static locale_t other; /* of the environment */
+
 static void change_modes(void) {
   umask(0777);
+  uselocale(other);
   fesetround(FE_UPWARD);
   ck_assert_int_eq(chdir("/"), 0);
 }
@@ -143,20 +146,27 @@ START_TEST(modes_and_folder) {
   char here[4096], now[4096];
   ck_assert_ptr_nonnull(getcwd(here, sizeof here));
   umask(022);
+  other = newlocale(LC_ALL_MASK, "C", (locale_t)0);
+  const locale_t own = uselocale((locale_t)0);
   sac_vector* vector = make(change_modes, "reset");
   ck_assert_int_eq(fegetround(), FE_TONEAREST);
+  ck_assert(uselocale((locale_t)0) == own);
   ck_assert_uint_eq(umask(022), 022);
   ck_assert_str_eq(getcwd(now, sizeof now), here);
 
   /* float modes are put back after each step, whatever the interval */
   calls = "step";
   sac_vector_begin(vector);
-  ck_assert_int_eq(sac_vector_step(vector), SAC_OK);
-  ck_assert_int_eq(fegetround(), FE_TONEAREST);
+  for (int i = 0; i < 4; i++) {
+    ck_assert_int_eq(sac_vector_step(vector), SAC_OK);
+    ck_assert_int_eq(fegetround(), FE_TONEAREST);
+  }
   sac_vector_end(vector);
+  ck_assert(uselocale((locale_t)0) == own);
   ck_assert_str_eq(getcwd(now, sizeof now), here);
   ck_assert_uint_eq(umask(022), 022);
   sac_vector_destroy(vector);
+  freelocale(other);
 }
 END_TEST
 
@@ -170,13 +180,18 @@ START_TEST(closed_descriptor) {
 END_TEST
 
 static sac_env_place seen;
-static int seen_inside;
-static void look(void) { seen_inside = sac_env_where(&seen); }
+static int seen_inside, seen_called;
+
+static void look(void) {
+  seen_inside = sac_env_where(&seen);
+  seen_called = sac_env_is_called();
+}
 
 START_TEST(where_it_is) {
   sac_vector* vector = make(look, "step");
   for (int i = 0; i < 3; i++) ck_assert_int_eq(sac_vector_step(vector), SAC_OK);
   ck_assert_int_eq(seen_inside, 1);
+  ck_assert(seen_called && !sac_env_is_called());
   ck_assert_str_eq(seen.call, "step");
   ck_assert_uint_eq(seen.step, 3);
   ck_assert_int_eq(sac_env_where(&seen), 0);

@@ -4,6 +4,7 @@ import ctypes
 import json
 import os
 import pathlib
+import re
 import sys
 import tempfile
 
@@ -92,7 +93,8 @@ def test_values_of_size_one_are_taken():
                         {"reward": "[[-1.5]]", "terminated": "numpy.bool_(end)", "truncated": "numpy.array(False)"},
                         {"reward": "fractions.Fraction(-3, 2)", "terminated": "int(end)", "truncated": "[0]"},
                         {"reward": "(decimal.Decimal('-1.5'),)", "step": "[obs, -1.5, end, False, info]"},
-                        {"reward": "numpy.array(-1.5, object)", "terminated": "numpy.float32(end)"}):
+                        {"reward": "numpy.array(-1.5, object)", "terminated": "numpy.float32(end)"},
+                        {"reward": "numpy.longdouble(-1.5)", "terminated": "numpy.longdouble(end)"}):
             _, out = play(path, options)
             text = [[row[k] for k in (3, 4)] for row in rows(out / "seed_1/metrics.csv")]
             kept = kept or text
@@ -187,8 +189,25 @@ def test_numpy_that_raises():
         tiny = {"start": "numpy.seterr(all='raise')", "obs": "numpy.full(3, 1e-300)"}
         for workers in (0, 2):
             play(path, dict(tiny, sac_workers=workers), **{"env.num_envs": 2})
-        text = play(path, {"obs": "numpy.full(3, 1e300)"}, code=NUMERIC)[0].stderr
-        assert "observation 0 is infinite" in text and len(text.splitlines()) == 1, text
+        raises = {"start": "warnings.simplefilter('error')", "obs": "numpy.full(3, 1e-300)"}
+        play(path, raises)
+
+
+def test_numbers_beyond_float32():
+    """A number that is finite, and that no float32 holds, is named; the exit code is that of infinity."""
+    cases = {("obs", "numpy.array([0, 1e300, 0])"): "observation 1 is 1e+300, beyond the range of float32, 3.4e+38 (env",
+             ("reward", "-1e39"): "reward is -1e+39, beyond", ("reward", "10**400"): "... (int), beyond",
+             ("reward", "numpy.float64('inf')"): "reward is infinite in environment", ("obs", "[0, 0, float('nan')]"): "observation 2 is NaN"}
+    with folder() as path:
+        for (name, value), wanted in cases.items():
+            text = play(path, {name: value}, code=NUMERIC)[0].stderr.splitlines()
+            assert wanted in text[-1] and [line for line in text[:-1] if not line.startswith("sac: info")] == [], text
+        for workers in (0, 2):
+            options = {"run": "if self.t == 9: self.odd['obs'] = 'numpy.full(3, 1e300)'", "start": "warnings.simplefilter('error')",
+                       "sac_workers": workers}
+            text = play(path, options, code=NUMERIC, **{"env.num_envs": 4})[0].stderr
+            assert "step 36: gym:odd:Odd-v0: observation 0 is 1e+300, beyond the range of float32" in text, text
+            assert "environment 0, Odd.step in" in text.splitlines()[-1] and "RuntimeWarning" not in text, text
 
 
 def test_forked_process_that_comes_back():
@@ -223,6 +242,16 @@ def test_info_becomes_columns():
         header, *table = outs[0]
         assert header[-7:] == [f"info/{name}" for name in ("_1st", "a_b", "one", "parts_leg", "reward_forward", "speed", "is_success")]
         column = [row[-1] for row in table]
+
+        # Episodes that do not tell their success are left out of the rate.
+        odd = {"info": "dict(is_success=len(str(obs)) % 2 == 0) if end and obs[0] > 0 else {}", "sac_workers": 2}
+        _, out = play(path, odd, **{"eval.num_envs": 2, "train.steps": 20, "train.updates_per_step": 0})
+        play_on = ("eval", out, "--episodes", 9)
+        found = sac(*play_on, env={"SAC_PYTHON": sys.executable}, cwd=path).stdout
+        rate, told = re.search(r"success rate (\S+) % of the (\d) that tell it", found).groups()
+        both = json.loads(sac(*play_on, "--json", env={"SAC_PYTHON": sys.executable}, cwd=path).stdout)
+        successes = both["policies"][0]["successes"]
+        assert len(successes) - successes.count(None) == int(told) and f"{100 * both['all']['success_rate']:.4g}" == rate
         assert column[:3] == ["", "", ""] and column.count("1") == 3, column
         assert [row[-7:-1] for row in table] == [["3", "1", "1", "0.5", "2", "1"]] * len(table), table
 

@@ -130,8 +130,30 @@ def test_lies_while_it_trains():
             result = sac(*start, code=code, env={"SAC_TEST_LIE": lie})
             line = one_line(result.stderr)
             assert line.startswith("sac: step 40: ") and text in line and "liar.so" in line, line
+            assert line.endswith(f"; 'sac resume {out}' continues from the checkpoint of step 25"), line
             assert checkpoints(out / "seed_1")[-1] == 25
             sac("resume", out, "--steps", 300)
+
+
+def test_success_rate():
+    """The last info of an episode tells its success: sac eval prints the share, also where several play together."""
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        success = {"SAC_TEST_LIE": "nothing, but success"}
+        kept = None
+        for num_envs in (1, 5):
+            train(out, {"train.steps": 40, "train.warmup_steps": 20, "eval.every": 0, "eval.num_envs": num_envs}, env=LIAR, code=0)
+            for file in (out, out / "seed_1/policy.safetensors"):
+                found = json.loads(sac("eval", file, "--episodes", 20, "--json", env=success).stdout)
+                one, rate = found["policies"][0], found["all"]["success_rate"]
+                kept = kept or one["successes"]
+                assert one["successes"] == kept and one["success_rate"] == rate == sum(kept) / 20 and 0 < rate < 1, found
+            text = sac("eval", out, "--episodes", 20, env=success).stdout
+            assert f"over 20 episodes of 50.0 steps, success rate {100 * rate:.4g} %\n" in text, text
+            shutil.rmtree(out)
+        train(out, {"train.steps": 40, "train.warmup_steps": 20, "eval.every": 0}, env=LIAR)
+        found = json.loads(sac("eval", out, "--episodes", 2, "--json").stdout)["policies"][0]
+        assert found["success_rate"] is None and "successes" not in found, found
 
 
 def test_measured():

@@ -85,7 +85,7 @@ def intact(run):
     """Every file of the run begins as it should."""
     assert (run / "seed_1/metrics.csv").read_text().startswith("step,"), (run / "seed_1/metrics.csv").read_text()[:99]
     assert (run / "log.txt").read_text().startswith("sac "), (run / "log.txt").read_text()[:99]
-    sac("resume", run, "--steps", 300)
+    sac("resume", run, "--steps", 300, env=PYTHON)
 
 
 # --- signals ----------------------------------------------------------------------------------------------------------
@@ -152,6 +152,55 @@ def test_a_timer_stops_the_run():
     with folder() as path:
         result = go(pathlib.Path(path, "run"), "alarm", "create", {"train.steps": 10**8}, code=128 + signal.SIGALRM)
         assert "stopped at step" in result.stdout, result
+    for workers in (0, 2):  # a timer that goes off again and again, and slow steps between
+        with folder() as path:
+            values = {"train.steps": 10**8, "env.num_envs": 2, "env.options.sac_workers": workers, "env.options.slow": 0.3}
+            result = go(pathlib.Path(path, "run"), "alarm", "create", values, env=PYTHON_ROGUE, code=128 + signal.SIGALRM)
+            assert "sac: SIGALRM (a timer of the environment?): stops " in result.stderr, result
+            assert "stopped at step" in result.stdout, result
+
+
+def test_descriptors_of_sac_are_closed():
+    """Low descriptors are none of sac's. Where all are closed, the run ends with a message, and with what was saved."""
+    for workers, when, to in ((0, "create", 256), (0, "step", 256), (2, "step", 256), (0, "step", 10**5), (2, "step", 10**5)):
+        with folder() as path:
+            out, low = pathlib.Path(path, "run"), to == 256
+            values = {"checkpoint.every": 20, "env.num_envs": 2, "env.options.sac_workers": workers,
+                      "train.steps": 200 if low else 4000}
+            os.environ["SAC_TEST_TO"] = str(to)
+            result = go(out, "close descriptors", when, dict(SHORT, **values), env=PYTHON_ROGUE, code=0 if low else FAILED)
+            if low:
+                assert "done: 200 steps" in result.stdout and result.stderr == "", result
+                intact(out)
+            else:
+                text = one_line(result.stderr)
+                assert "closed file descriptors that are not its own" in text, text
+                saved = checkpoints(out / "seed_1")[-1]
+                assert f"; 'sac resume {out}' continues from the checkpoint of step {saved}" in text, text
+                sac("resume", out, "--steps", saved + 10, env=doing("nothing"))
+    del os.environ["SAC_TEST_TO"]
+
+
+def test_a_close_that_takes_long():
+    """It is named after some seconds; Ctrl-C then ends the program at once, with everything saved."""
+    with folder() as path:
+        for workers in (0, 2):
+            out = pathlib.Path(path, f"run{workers}")
+            values = dict(SMALL, **SHORT, **{"env.num_envs": 2, "env.options.sac_workers": workers})
+            line = [PROGRAM, "train", "--env", PYTHON_ROGUE, "--out", out, "--quiet", *sets(values)]
+            process = subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True,
+                                       env=dict(os.environ, **doing("sleep at close", "60")))
+            try:
+                wanted = f"sac: waiting for close() of {PYTHON_ROGUE}; Ctrl-C ends at once\n"
+                text = process.stderr.readline()
+                assert text == wanted, text
+                process.send_signal(signal.SIGINT)
+                assert process.wait(10) == 128 + signal.SIGINT
+            finally:
+                process.kill()
+            assert checkpoints(out / "seed_1")[-1] == 100
+        result = go(pathlib.Path(path, "raises"), "raise at close", "", SHORT, env=PYTHON_ROGUE)
+        assert result.stderr.count("sac: close() of the environment failed: RuntimeError: the port is gone (") == 1, result
 
 
 # --- working folder, umask, locale, float modes -----------------------------------------------------------------------

@@ -267,9 +267,9 @@ START_TEST(faults_are_named) {
       {"nan_obs", SAC_ERROR_NUMERIC, "step 6: nan_obs: observation 1 is NaN in environment 1 of agent 0 (seed 8)"},
       {"inf_obs", SAC_ERROR_NUMERIC, "step 6: inf_obs: observation 0 is -infinite in environment 1 of agent 0"},
       {"nan_reward", SAC_ERROR_NUMERIC, "step 6: nan_reward: reward is NaN in environment 1 of agent 0 (seed 8)"},
-      {"inf_reward", SAC_ERROR_NUMERIC, "step 6: inf_reward: reward is infinite in environment 1 of agent 0"},
+      {"inf_reward", SAC_ERROR_NUMERIC, "reward is infinite in environment 1 of agent 0 (seed 8); so is every number beyond the range of float32"},
       {"step_fails", SAC_ERROR_ENV, "step 6: step_fails: step failed: the motor is on fire"},
-      {"silent", SAC_ERROR_ENV, "step 6: silent: step failed: it gives no reason"},
+      {"silent", SAC_ERROR_ENV, "step 6: silent: step failed with code 1: it gives no reason"},
       {"unstable", SAC_ERROR_NUMERIC, "step 6: unstable: the simulation is unstable"},
   };
   const uint64_t seeds[2] = {8, 9};
@@ -288,9 +288,9 @@ START_TEST(what_create_says_is_checked) {
     sac_status status;
     const char* text;
   } row[] = {
-      {"create_fails", SAC_ERROR_ENV, "create_fails: create failed: the motor is on fire"},
-      {"create_fails_early", SAC_ERROR_ENV, "create failed: it gives no reason"},
-      {"reset_fails", SAC_ERROR_ENV, "reset failed: the motor is on fire"},
+      {"create_fails", SAC_ERROR_ENV, "create_fails: create failed with code -1: the motor is on fire"},
+      {"create_fails_early", SAC_ERROR_ENV, "create failed with code -1: it gives no reason"},
+      {"reset_fails", SAC_ERROR_ENV, "reset failed with code 5: the motor is on fire"},
       {"nan_reset", SAC_ERROR_NUMERIC, "observation 1 is NaN in environment 0 of agent 0"},
       {"no_obs", SAC_ERROR_ENV, "no_obs: obs_size is 0; 1 to 65536 are possible"},
       {"huge_obs", SAC_ERROR_ENV, "obs_size is 2147483647"},
@@ -438,7 +438,7 @@ START_TEST(all_episodes_end) {
   /* a shared vector plays in the same instance, and leaves the owner's arrays alone */
   v->end_all = 1;
   run(v, 201, 202);
-  ck_ok(sac_vector_share(&shared, v, sac_stream_eval_env(0)));
+  ck_ok(sac_vector_share(&shared, v, sac_stream_eval_env(0), 0));
   ck_ok(sac_vector_reset(shared, 7));
   run(shared, 0, 230);
   ck_assert(v->episode[1] == 3 && v->steps == 202 && v->ended);

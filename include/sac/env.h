@@ -41,7 +41,7 @@ typedef struct sac_env_spec {
  * the process, and sends what environments print to standard error.
  *
  * The table of functions. A function that returns int returns 0 for success. Any other value ends the run, with the
- * text of error(self). An instance is called from one thread at a time, but not always from the same one; see
+ * text of error(self), and with the value unless it is 1. An instance is called from one thread at a time, but not always from the same one; see
  * `concurrent`. An observation or reward that is not finite ends the run; the message names the step. */
 typedef struct sac_env_api {
   uint32_t abi;     /* SAC_ENV_ABI */
@@ -84,7 +84,8 @@ typedef struct sac_env_api {
    *
    * info: writes the terms of the last step of all n environments, those that this step has added too. Called after a
    * step and before any reset. value (n, terms). A value that is not finite does not end the run. NaN: the step has no
-   * such term, and the mean leaves that step out. */
+   * such term, and the mean leaves that step out. A term is_success or success of an episode's last step is its
+   * success, of which an evaluation gives the rate. */
   const char* const* (*info_names)(void* self);
   int (*info)(void* self, float* value);
 

@@ -6,6 +6,7 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/wrap.h"
+#include "config/env_options.h"
 #include "config/sources.h"
 #include "util/embedded.h"
 #include "util/text.h"
@@ -160,7 +161,7 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
                                         "later: you may change it; the new value holds from the resume on",
                                         "fixed: you cannot change it"};
   const sac_field* field = &sac_fields[index];
-  char value[SAC_VALUE_MAX], range[SAC_VALUE_MAX];
+  char value[SAC_VALUE_MAX], range[SAC_VALUE_MAX], name[SAC_TEXT_MAX];
   sac_field_print(field, &sac_settings_library, value);
   sac_field_range(field, range);
 
@@ -178,11 +179,29 @@ static sac_status print_field(sac_field_index index, const sac_config* config, i
 
   /* print its value in this configuration */
   sac_field_print(field, &config->settings, value);
-  sac_print("  value    %s (from %s)\n", value, config->source[index].from);
+  const int differ = index == SAC_FIELD_env_options && sac_config_options_differ(config);
+  if (!differ) sac_print("  value    %s (from %s)\n", value, config->source[index].from);
+  for (int32_t i = 0; differ && sac_env_options_name(config->settings.env_options, i, name, sizeof name); i++) {
+    (void)sac_env_options_json(config->settings.env_options, name, value, sizeof value);
+    sac_print("  value    %s: %s (from %s)\n", name, value, sac_config_option_source(config, name)->from);
+  }
   return SAC_OK;
 }
 
 /* --- the configuration of a run ----------------------------------------------------------------------------------- */
+
+/* Prints the source of each option of the environment as a JSON member. */
+static void print_option_sources_json(const sac_config* config) {
+  char name[SAC_TEXT_MAX];
+  sac_print(", \"options_from\": {");
+  for (int32_t i = 0; sac_env_options_name(config->settings.env_options, i, name, sizeof name); i++) {
+    if (i) sac_print(", ");
+    print_quoted(name);
+    sac_print(": ");
+    print_quoted(sac_config_option_source(config, name)->from);
+  }
+  sac_print("}");
+}
 
 /* Prints the values of the fields that `key` selects, with their sources, as one JSON object. */
 static void print_resolved_json(const sac_config* config, const char* key) {
@@ -196,6 +215,7 @@ static void print_resolved_json(const sac_config* config, const char* key) {
     print_json_value(&sac_fields[i], &config->settings);
     sac_print(", \"from\": ");
     print_quoted(config->source[i].from);
+    if (i == SAC_FIELD_env_options) print_option_sources_json(config);
     sac_print("}");
     between = ",";
   }
@@ -207,6 +227,10 @@ static void print_resolved(const sac_config* config, const char* key) {
   char value[SAC_VALUE_MAX], line[2 * SAC_VALUE_MAX];
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (!is_selected(&sac_fields[i], key)) continue;
+    if (i == SAC_FIELD_env_options && sac_config_options_differ(config)) {
+      sac_config_write_options(config, SAC_OPTIONS_KEY, "", sac_out);
+      continue;
+    }
     sac_field_print(&sac_fields[i], &config->settings, value);
     (void)snprintf(line, sizeof line, "%s: %s", sac_fields[i].key, value);
     sac_print("%-36s # from %s\n", line, config->source[i].from);

@@ -14,6 +14,7 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/score.h"
+#include "cli/score_print.h"
 #include "cli/signals.h"
 #include "cli/watch.h"
 #include "env/record.h"
@@ -42,6 +43,10 @@ static const char notes[] =
     "has a camera 'track'; --camera default is the one that stays.\n"
     "\n"
     "The 95% interval of the mean (Student's t) is over the episodes of one policy, or over the seeds of several.\n"
+    "\n"
+    "Of environments whose info tells the success of an episode (is_success, or success, of its last step) the "
+    "success\n"
+    "rate is printed too.\n"
     "\n"
     "Ctrl-C (or SIGTERM, SIGHUP) leaves the evaluation after its step, and prints the numbers of the episodes that\n"
     "have ended.\n"
@@ -121,6 +126,7 @@ static sac_status make_scene(const options* o, const sac_score* s, const char* i
   c->env.max_steps = o->max_steps > 0 ? o->max_steps : settings ? settings->eval_max_steps : 0;
   c->env.leave = leave;
   c->env.user = o->record ? NULL : &c->watch;
+  c->env.success = s->success;
   SAC_TRY(find_env(o, s, id, env_options, settings ? settings->eval_camera : "auto", c));
   SAC_TRY(sac_vector_create(&c->vector, c->env.api, c->env.id, c->env.options, 1,
                             sac_eval_env_count(&c->env, (int32_t)o->episodes), &seed, sac_stream_eval_env(0)));
@@ -230,7 +236,8 @@ static sac_status play(const char* path, const options* o, sac_score* s) {
   SAC_TRY(sac_path(s->path, "%s", path));
   s->episode_return = calloc((size_t)o->episodes, sizeof *s->episode_return);
   s->length = calloc((size_t)o->episodes, sizeof *s->length);
-  if (!s->episode_return || !s->length)
+  s->success = calloc((size_t)o->episodes, sizeof *s->success);
+  if (!s->episode_return || !s->length || !s->success)
     SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %lld episodes", (long long)o->episodes));
 
   /* play; a checkpoint holds a configuration, a policy file does not */
@@ -342,80 +349,7 @@ fail:
   return status;
 }
 
-/* --- printing ----------------------------------------------------------------------------------------------------- */
-
-/* The path of a video. It fits, because check_videos has made it before. */
-static const char* video(const options* o, const sac_score* s, int64_t episode, char path[SAC_PATH_MAX]) {
-  return sac_env_record_path(path, o->record, s->name, episode) == SAC_OK ? path : "";
-}
-
-/* Prints the returns of each policy and, for several seeds, those over all of them. */
-static void print_text(const options* o, const sac_score* scores, int64_t count, const sac_score* all) {
-  char path[SAC_PATH_MAX];
-  for (int64_t i = 0; i < count; i++) {
-    const sac_score* s = &scores[i];
-
-    /* name the policy, and print its statistics; one episode has no interval */
-    if (s->step[0]) sac_print("step %s of ", s->step);
-    sac_print("%s\n  mean %.2f", s->path, s->mean);
-    if (s->episodes > 1) sac_print(" +- %.2f (95%%), std %.2f", s->half_width, s->std);
-    sac_print(", min %.2f, max %.2f over %lld episode%s of %.1f steps", s->min, s->max, (long long)s->episodes,
-              s->episodes > 1 ? "s" : "", s->mean_length);
-    if (s->cut) sac_print(", %lld cut after %d steps", (long long)s->cut, (int)s->limit);
-    sac_print("\n");
-
-    /* name its videos */
-    for (int64_t e = 0; o->record && e < s->episodes; e++)
-      sac_print("  %.2f in %s\n", s->episode_return[e], video(o, s, e, path));
-  }
-
-  /* print the statistics over the seeds */
-  if (count > 1)
-    sac_print("all %lld seeds\n  mean %.2f +- %.2f (95%%), std between seeds %.2f, min %.2f, max %.2f\n",
-              (long long)count, all->mean, all->half_width, all->std, all->min, all->max);
-}
-
-/* One policy as a JSON object. *bad becomes not 0 when a part could not be made. */
-static json_t* score_json(const options* o, const sac_score* s, int* bad) {
-  /* fill the arrays, one element for each episode */
-  char path[SAC_PATH_MAX];
-  json_t *one = sac_score_json(s), *returns = json_array(), *lengths = json_array(), *videos = json_array();
-  for (int64_t e = 0; e < s->episodes; e++) {
-    *bad += json_array_append_new(returns, sac_json_real(s->episode_return[e]));
-    *bad += json_array_append_new(lengths, json_integer(s->length[e]));
-    if (o->record) *bad += json_array_append_new(videos, json_string(video(o, s, e, path)));
-  }
-
-  /* put everything into the object; `videos` stays out without --record-video */
-  *bad += json_object_set_new(one, "path", json_string(s->path));
-  if (s->step[0]) *bad += json_object_set_new(one, "step", json_integer(strtoll(s->step, NULL, 10)));
-  *bad += json_object_set_new(one, "cut", json_integer(s->cut));
-  *bad += json_object_set_new(one, "mean_length", sac_json_real(s->mean_length));
-  *bad += json_object_set_new(one, "returns", returns) + json_object_set_new(one, "lengths", lengths);
-  *bad += o->record ? json_object_set(one, "videos", videos) : 0;
-  json_decref(videos);
-  return one;
-}
-
-/* Returns 0, or not 0 when the object could not be made or printed. */
-static int print_json(const options* o, const sac_score* scores, int64_t count, const sac_score* all) {
-  json_t *root = json_object(), *list = json_array();
-  int bad = json_object_set_new(root, "episodes", json_integer(o->episodes)) +
-            json_object_set_new(root, "seed", json_integer(o->seed));
-
-  /* list the policies */
-  for (int64_t i = 0; i < count; i++) {
-    json_t* one = score_json(o, &scores[i], &bad);
-    bad += json_array_append_new(list, one);
-  }
-
-  /* add the statistics over all of them, and print */
-  bad += json_object_set_new(root, "policies", list) + json_object_set_new(root, "all", sac_score_json(all));
-  if (bad == 0)
-    bad = json_dumpf(root, sac_out, JSON_INDENT(2) | JSON_REAL_PRECISION(17)) || fputc('\n', sac_out) == EOF;
-  json_decref(root);
-  return bad;
-}
+/* --- results ------------------------------------------------------------------------------------------------------ */
 
 /* Prints the scores of the policies that were played. Returns the exit code. */
 static int print_scores(const options* o, const sac_score* scores, int64_t played) {
@@ -423,8 +357,10 @@ static int print_scores(const options* o, const sac_score* scores, int64_t playe
   if (played == 0) return SAC_EXIT_WELL;
   const sac_status status = sac_score_combine(scores, played, &all);
   if (status != SAC_OK) return sac_cli_fail(status);
-  if (o->json) return print_json(o, scores, played, &all) == 0 ? SAC_EXIT_WELL : SAC_EXIT_FAILED;
-  print_text(o, scores, played, &all);
+  if (o->json)
+    return sac_score_print_json(scores, played, &all, o->record, o->episodes, o->seed) == 0 ? SAC_EXIT_WELL
+                                                                                            : SAC_EXIT_FAILED;
+  sac_score_print(scores, played, &all, o->record);
   return SAC_EXIT_WELL;
 }
 
@@ -494,6 +430,7 @@ int sac_cli_eval(int argc, char** argv) {
   for (int64_t i = 0; i < count; i++) {
     free(scores[i].episode_return);
     free(scores[i].length);
+    free(scores[i].success);
   }
   free(scores);
   return code;

@@ -8,6 +8,7 @@
 #include "cli/crash.h"
 #include "cli/handlers.h"
 #include "cli/out.h"
+#include "cli/waiting.h"
 #include "cli/wrap.h"
 #include "util/text.h"
 
@@ -112,6 +113,7 @@ int main(int argc, char** argv) {
   (void)signal(SIGCHLD, SIG_DFL);
   sac_crash_catch();
   sac_handlers_keep();
+  sac_waiting_start();
 
   /* without a command, print the help as an error */
   if (argc < 2) {

@@ -7,11 +7,13 @@
 #include <stdio_ext.h>
 #include <unistd.h>
 
+#include "util/file.h"
+
 FILE* sac_out;
 
 /* A stream for descriptor 1 under another number. NULL: there is none left. */
 static FILE* open_copy(void) {
-  const int copy = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int copy = sac_descriptor_keep(fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   return copy < 0 ? NULL : fdopen(copy, "w");
 }
 

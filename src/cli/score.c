@@ -26,6 +26,7 @@ static void keep_ended(sac_score* s, int64_t episodes) {
   for (int64_t i = 0; i < episodes; i++) {
     if (isnan(s->episode_return[i])) continue;
     s->episode_return[s->episodes] = s->episode_return[i];
+    s->success[s->episodes] = s->success[i];
     s->length[s->episodes++] = s->length[i];
   }
 }
@@ -47,6 +48,14 @@ static void summarize(sac_score* s) {
     s->cut += s->limit > 0 && s->length[i] >= s->limit;
     steps += s->length[i];
   }
+
+  /* find the share of successes among the episodes that tell */
+  int64_t successes = 0;
+  for (int64_t i = 0; i < s->episodes; i++) {
+    s->told += !isnan(s->success[i]);
+    successes += s->success[i] > 0;
+  }
+  s->success_rate = s->told > 0 ? (double)successes / (double)s->told : NAN;
   s->mean_length = (double)steps / (double)s->episodes;
 }
 
@@ -61,12 +70,15 @@ sac_status sac_score_combine(const sac_score* scores, int64_t count, sac_score* 
 
   /* collect the means, and find the range over all episodes */
   double* means = calloc((size_t)count, sizeof *means);
+  double rate = 0; /* NaN if one of them is */
   if (!means) return sac_fail(SAC_ERROR_MEMORY, "no memory for the means of %lld policies", (long long)count);
   for (int64_t i = 0; i < count; i++) {
     means[i] = scores[i].mean;
     all->min = fmin(all->min, scores[i].min);
     all->max = fmax(all->max, scores[i].max);
+    rate += scores[i].success_rate;
   }
+  all->success_rate = rate / (double)count;
 
   /* the interval is over seeds, not over episodes */
   sac_mean_std(means, (int32_t)count, &all->mean, &all->std);
@@ -76,7 +88,7 @@ sac_status sac_score_combine(const sac_score* scores, int64_t count, sac_score* 
 }
 
 json_t* sac_score_json(const sac_score* s) {
-  return json_pack("{s:o, s:o, s:o, s:o, s:o}", "mean", sac_json_real(s->mean), "std", sac_json_real(s->std),
+  return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "mean", sac_json_real(s->mean), "std", sac_json_real(s->std),
                    "half_width_95", sac_json_real(s->half_width), "min", sac_json_real(s->min), "max",
-                   sac_json_real(s->max));
+                   sac_json_real(s->max), "success_rate", sac_json_real(s->success_rate));
 }

@@ -20,6 +20,9 @@ typedef struct sac_score {
   int64_t episodes; /* that have ended: fewer than were asked for if the evaluation was left */
   double *episode_return, mean, std, half_width, min, max;
   int64_t* length;
+  double* success;     /* (episodes) sac_vector_success of each */
+  double success_rate; /* the mean of those that are known; NaN: none is */
+  int64_t told;        /* how many are known */
   double mean_length;
   int32_t limit; /* steps of an episode, if it is not the environment's own limit; otherwise 0 */
   int64_t cut;   /* episodes that were as long */

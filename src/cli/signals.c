@@ -15,6 +15,7 @@
 static sac_held attached;                 /* the run that signals reach */
 static _Atomic(const char*) announcement; /* what the first signal announces */
 static _Atomic(int64_t) first;            /* the first signal to stop: its time and its code, of make_first; 0: none */
+static atomic_int over;                   /* 1: everything is saved, and a signal ends the process at once */
 static atomic_int user_signals[2];        /* 1: SIGUSR1, SIGUSR2 came before there was a run */
 static atomic_int checkpoint_on, stop_on; /* the signals of the two keys; 0: none */
 static const char* line_start = "";       /* a newline on a terminal, where a line is begun by the progress or by ^C */
@@ -43,8 +44,13 @@ static void say(const char* text) {
 static const struct {
   int number;
   const char* name;
-} stops[] = {{SIGINT, "Ctrl-C"},   {SIGTERM, "SIGTERM"},     {SIGHUP, "SIGHUP"},  {SIGXCPU, "SIGXCPU"},
-             {SIGALRM, "SIGALRM"}, {SIGVTALRM, "SIGVTALRM"}, {SIGPROF, "SIGPROF"}};
+} stops[] = {{SIGINT, "Ctrl-C"},
+             {SIGTERM, "SIGTERM"},
+             {SIGHUP, "SIGHUP"},
+             {SIGXCPU, "SIGXCPU"},
+             {SIGALRM, "SIGALRM (a timer of the environment?)"},
+             {SIGVTALRM, "SIGVTALRM (a timer of the environment?)"},
+             {SIGPROF, "SIGPROF (a timer of the environment?)"}};
 enum { STOPS = sizeof stops / sizeof *stops };
 
 static const char* name_of(int signal) {
@@ -68,8 +74,15 @@ static void answer(int signal) {
 static void on_stop(sac_run* run, int signal, int code) {
   const int64_t time = now();
   int64_t before = 0;
+
+  /* a timer may go off again and again, and does not ask for an end at once */
+  const int timer = signal == SIGALRM || signal == SIGVTALRM || signal == SIGPROF;
+  if (timer && (atomic_load(&over) || atomic_load(&first))) return;
+  if (atomic_load(&over)) sac_crash_leave(128 + code);
   if (atomic_compare_exchange_strong(&first, &before, make_first(time, code))) answer(signal);
   else if (time - first_time(before) > REPEAT) sac_crash_leave(128 + code);
+
+  /* stop the run */
   sac_run_stop(run);
 }
 
@@ -126,6 +139,7 @@ void sac_signals_attach(sac_run* run, const sac_settings* settings, const char* 
   static const int signals[] = {SIGUSR1, SIGUSR2};
   if (!run) {
     sac_held_set(&attached, NULL);
+    atomic_store(&over, 1);
     return;
   }
 

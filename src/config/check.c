@@ -168,35 +168,68 @@ fail:
   return status;
 }
 
+/* A list of values in the summary. */
+typedef struct {
+  char* text;
+  size_t size, used;
+  int count; /* values in the present list */
+} summary;
+
+/* Adds a value; `lead` stands before the first of a list. */
+static void add(summary* s, const char* lead, const char* key, const char* value) {
+  char shown[SAC_SHOW_MAX];
+  sac_text_append(s->text, s->size, &s->used, "%s%s %s", s->count++ ? ", " : lead, key,
+                  sac_text_show(shown, value, SIZE_MAX));
+}
+
+/* Adds the options of the environment whose sources have these origins. lead NULL: that of a
+ * preset. */
+static void add_options(summary* s, const sac_config* config, sac_origin first, sac_origin last, const char* lead) {
+  char name[SAC_TEXT_MAX], value[SAC_TEXT_MAX], key[SAC_TEXT_MAX + 16], head[SAC_FROM_MAX + 16];
+  for (int32_t i = 0; sac_env_options_name(config->settings.env_options, i, name, sizeof name); i++) {
+    const sac_source* source = sac_config_option_source(config, name);
+    size_t length = 0, begin = 0;
+    if (source->origin < first || source->origin > last) continue;
+    (void)sac_env_options_json(config->settings.env_options, name, value, sizeof value);
+    sac_text_append(key, sizeof key, &length, "%s.%s", SAC_OPTIONS_KEY, name);
+    sac_text_append(head, sizeof head, &begin, "%s sets ", source->from);
+    add(s, lead ? lead : head, key, value);
+  }
+}
+
 void sac_config_summary(const sac_config* config, char* text, size_t size) {
-  char value[SAC_VALUE_MAX], shown[SAC_SHOW_MAX];
-  size_t used = 0;
-  int count = 0;
+  char value[SAC_VALUE_MAX], lead[SAC_FROM_MAX + 16];
+  const int differ = sac_config_options_differ(config);
+  summary s = {.text = text, .size = size};
   if (size) text[0] = '\0';
 
   /* list what the preset changes from the library's defaults */
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (i == SAC_FIELD_env_options && differ) add_options(&s, config, SAC_ORIGIN_PRESET, SAC_ORIGIN_PRESET, NULL);
     if (config->source[i].origin != SAC_ORIGIN_PRESET || i == SAC_FIELD_env_id) continue;
     if (sac_field_equal(&sac_fields[i], &config->settings, &sac_settings_library)) continue;
+    size_t length = 0;
     sac_field_print(&sac_fields[i], &config->settings, value);
-    if (count++ == 0) sac_text_append(text, size, &used, "%s sets ", config->source[i].from);
-    sac_text_append(text, size, &used, "%s%s %s", count > 1 ? ", " : "", sac_fields[i].key,
-                    sac_text_show(shown, value, SIZE_MAX));
+    sac_text_append(lead, sizeof lead, &length, "%s sets ", config->source[i].from);
+    add(&s, lead, sac_fields[i].key, value);
   }
 
   /* list what --set or an option gave, even if it equals the default, and what a file changes: it may hold all keys */
-  int yours = 0;
   sac_config* plain = NULL;
+  const char* yours = s.count ? "; you set " : "you set ";
+  s.count = 0;
   if (sac_config_create(&plain) == SAC_OK) (void)sac_config_preset(plain, config->settings.env_id);
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (i == SAC_FIELD_env_options && differ) {
+      add_options(&s, config, SAC_ORIGIN_FILE, SAC_ORIGIN_FLAG, yours);
+      continue;
+    }
     if (config->source[i].origin < SAC_ORIGIN_FILE || i == SAC_FIELD_env_id || i == SAC_FIELD_out) continue;
     if (config->source[i].origin == SAC_ORIGIN_FILE && plain &&
         sac_field_equal(&sac_fields[i], &config->settings, &plain->settings))
       continue;
     sac_field_print(&sac_fields[i], &config->settings, value);
-    if (yours++ == 0) sac_text_append(text, size, &used, "%syou set ", count ? "; " : "");
-    sac_text_append(text, size, &used, "%s%s %s", yours > 1 ? ", " : "", sac_fields[i].key,
-                    sac_text_show(shown, value, SIZE_MAX));
+    add(&s, yours, sac_fields[i].key, value);
   }
   sac_config_destroy(plain);
 }

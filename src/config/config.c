@@ -37,7 +37,21 @@ static void refresh_algo_layer(sac_config* config) {
   }
 }
 
+/* Removes the options of one origin, where those of a later one stay. */
+static void drop_options(sac_config* config, sac_origin origin) {
+  int32_t kept = 0;
+  if (config->source[SAC_FIELD_env_options].origin == origin) config->option_count = 0;
+  for (int32_t i = 0; i < config->option_count; i++) {
+    const sac_option_source* option = &config->option[i];
+    if (option->source.origin == origin)
+      (void)sac_env_options_remove(config->settings.env_options, sizeof config->settings.env_options, option->name);
+    else config->option[kept++] = *option;
+  }
+  config->option_count = kept;
+}
+
 void sac_config_drop(sac_config* config, sac_origin origin) {
+  drop_options(config, origin);
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
     if (config->source[i].origin != origin) continue;
     sac_field_copy(&sac_fields[i], &config->settings, &sac_settings_library);
@@ -63,6 +77,46 @@ sac_status sac_config_assign(sac_config* config, sac_field_index field, const ch
   return SAC_OK;
 }
 
+/* Finds the source of an option; NULL: it is not known. */
+static sac_option_source* find_option(sac_config* config, const char* name, size_t length) {
+  for (int32_t i = 0; i < config->option_count; i++) {
+    sac_option_source* option = &config->option[i];
+    if (strncmp(option->name, name, length) == 0 && option->name[length] == '\0') return option;
+  }
+  return NULL;
+}
+
+/* Notes where an option came from. keep_old: an older source stays. */
+static void note_option(sac_config* config, const char* name, size_t length, int keep_old, sac_origin origin,
+                        const char* from) {
+  sac_option_source* option = length < SAC_OPTION_NAME_MAX ? find_option(config, name, length) : NULL;
+  if (length >= SAC_OPTION_NAME_MAX || (option && keep_old)) return;
+  if (!option) {
+    if (config->option_count == SAC_OPTION_SOURCES_MAX) return;
+    option = &config->option[config->option_count++];
+    memset(option, 0, sizeof *option);
+    memcpy(option->name, name, length);
+  }
+  set_source(&option->source, origin, from);
+}
+
+const sac_source* sac_config_option_source(const sac_config* config, const char* name) {
+  for (int32_t i = 0; i < config->option_count; i++)
+    if (strcmp(config->option[i].name, name) == 0) return &config->option[i].source;
+  return &config->source[SAC_FIELD_env_options];
+}
+
+int sac_config_options_differ(const sac_config* config) {
+  char name[SAC_TEXT_MAX];
+  const sac_source* first = NULL;
+  for (int32_t i = 0; sac_env_options_name(config->settings.env_options, i, name, sizeof name); i++) {
+    const sac_source* source = sac_config_option_source(config, name);
+    if (first && strcmp(source->from, first->from) != 0) return 1;
+    first = source;
+  }
+  return 0;
+}
+
 sac_status sac_config_assign_options(sac_config* config, const char* path, const sac_node* node, sac_origin origin,
                                      const char* from) {
   char json[SAC_TEXT_MAX] = "";
@@ -82,6 +136,12 @@ sac_status sac_config_assign_options(sac_config* config, const char* path, const
   /* replace the text, with zeros behind it */
   memset(config->settings.env_options, 0, sizeof config->settings.env_options);
   memcpy(config->settings.env_options, json, strlen(json));
+
+  /* note the source, also of each option */
+  if (clears) config->option_count = 0;
+  if (path) note_option(config, path, strcspn(path, "."), keep_old, origin, from);
+  for (const sac_node* child = !path && node ? node->first : NULL; child; child = child->next)
+    note_option(config, child->key, strlen(child->key), keep_old, origin, from);
   if (!keep_old) set_source(source, origin, from);
   return SAC_OK;
 }

@@ -221,3 +221,49 @@ int sac_env_options_get(const char* json, const char* path, char* text, size_t s
   sac_yaml_free(root);
   return found;
 }
+
+int sac_env_options_name(const char* json, int32_t index, char* name, size_t size) {
+  sac_node* root = NULL;
+  size_t used = 0;
+  if (sac_yaml_parse(&root, json, strlen(json), SAC_OPTIONS_KEY) != SAC_OK) return 0;
+
+  /* the text has them in alphabetical order */
+  const sac_node* child = root ? root->first : NULL;
+  for (int32_t i = 0; child && i < index; i++) child = child->next;
+  if (child) sac_text_append(name, size, &used, "%s", child->key);
+  const int found = child != NULL;
+  sac_yaml_free(root);
+  return found;
+}
+
+sac_status sac_env_options_remove(char* json, size_t size, const char* name) {
+  sac_node* root = NULL;
+  const sac_status status = sac_yaml_parse(&root, json, strlen(json), SAC_OPTIONS_KEY);
+  if (status != SAC_OK) return status;
+
+  /* the rest of the list follows those before the option */
+  sac_node** link = &root->first;
+  while (*link && strcmp((*link)->key, name) != 0) link = &(*link)->next;
+  sac_node* removed = *link;
+  if (removed) *link = removed->next;
+
+  /* write what is left, which is shorter */
+  writer out = {.json = json, .size = size};
+  write_merged(&out, NULL, root, 0);
+  if (removed) removed->next = root->first;
+  if (removed) root->first = removed;
+  sac_yaml_free(root);
+  return SAC_OK;
+}
+
+int sac_env_options_json(const char* json, const char* name, char* text, size_t size) {
+  sac_node* root = NULL;
+  if (size) text[0] = '\0';
+  if (sac_yaml_parse(&root, json, strlen(json), SAC_OPTIONS_KEY) != SAC_OK) return 0;
+  const sac_node* child = child_of(root, name);
+  writer out = {.json = text, .size = size};
+  if (child) write_merged(&out, NULL, child, 1);
+  const int found = child != NULL;
+  sac_yaml_free(root);
+  return found;
+}

@@ -4,6 +4,7 @@
 #define SAC_CONFIG_ENV_OPTIONS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include <sac/status.h>
 
@@ -20,6 +21,15 @@ const char* sac_env_options_path(const char* key);
  * writes them; everything else is text. Errors: CONFIG (names `from`), MEMORY. */
 sac_status sac_env_options_merge(char* json, size_t size, const char* old, const char* path, const sac_node* node,
                                  int keep_old, const char* from);
+
+/* Writes the name of option number `index`, in alphabetical order, to name (size). Returns 0 behind the last one. */
+int sac_env_options_name(const char* json, int32_t index, char* name, size_t size);
+
+/* Removes the option `name`, with all that is nested in it, from json (size). Errors: MEMORY. */
+sac_status sac_env_options_remove(char* json, size_t size, const char* name);
+
+/* Writes the value of the option `name` as JSON to text (size). Returns 0 when there is none. */
+int sac_env_options_json(const char* json, const char* name, char* text, size_t size);
 
 /* Writes the option at `path` to text (size). Returns 0 when there is none. */
 int sac_env_options_get(const char* json, const char* path, char* text, size_t size);

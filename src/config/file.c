@@ -97,6 +97,21 @@ static sac_status sequence_text(const reader* in, const sac_node* node, const ch
   return SAC_OK;
 }
 
+/* Assigns options of the environment: each with the source of its own line. */
+static sac_status assign_options(reader* in, const sac_node* node) {
+  if (node->kind != SAC_NODE_MAPPING || node->count == 0)
+    return sac_config_assign_options(in->config, NULL, node, in->origin, source_of(in, node->line));
+
+  /* wrap each in a mapping of its own */
+  sac_status status = SAC_OK;
+  for (const sac_node* child = node->first; child && status == SAC_OK; child = child->next) {
+    sac_node alone = *child, mapping = {.kind = SAC_NODE_MAPPING, .count = 1, .first = &alone, .last = &alone};
+    alone.next = NULL;
+    status = sac_config_assign_options(in->config, NULL, &mapping, in->origin, source_of(in, child->line));
+  }
+  return status;
+}
+
 /* Assigns the value `node` of one key. */
 static sac_status assign(reader* in, const char* key, const sac_node* node) {
   char list[SAC_TEXT_MAX] = "";
@@ -119,8 +134,7 @@ static sac_status assign(reader* in, const char* key, const sac_node* node) {
 
   /* check the kind of the value: a mapping for env.options, a list or a scalar for widths and parts, a scalar for all
    * others */
-  if (field == SAC_FIELD_env_options)
-    return sac_config_assign_options(in->config, NULL, node, in->origin, source_of(in, node->line));
+  if (field == SAC_FIELD_env_options) return assign_options(in, node);
   if (node->kind == SAC_NODE_MAPPING) return value_error(in, node->line, key, "expected a value, not a mapping");
   if (node->kind == SAC_NODE_SEQUENCE) {
     if (sac_fields[field].kind != SAC_VALUE_SIZES && field != SAC_FIELD_init_parts)
@@ -230,6 +244,20 @@ static void append_real(char* line, size_t size, size_t* used, const char* value
   sac_text_append(line, size, used, "%.*s%s%s", (int)(exponent - value), value, *exponent ? ".0" : "", exponent);
 }
 
+void sac_config_write_options(const sac_config* config, const char* key, const char* indent, FILE* file) {
+  char name[SAC_TEXT_MAX], value[SAC_TEXT_MAX], line[2 * SAC_VALUE_MAX];
+  const char* options = config->settings.env_options;
+  fprintf(file, "%s%s:\n", indent, key);
+  for (int32_t i = 0; sac_env_options_name(options, i, name, sizeof name); i++) {
+    size_t used = 0;
+    (void)sac_env_options_json(options, name, value, sizeof value);
+    sac_text_append(line, sizeof line, &used, "%s  ", indent);
+    sac_text_append_quoted(line, sizeof line, &used, name);
+    sac_text_append(line, sizeof line, &used, ": %s", value);
+    fprintf(file, "%-36s # from %s\n", line, sac_config_option_source(config, name)->from);
+  }
+}
+
 sac_status sac_config_write(const sac_config* config, FILE* file) {
   char value[SAC_VALUE_MAX], line[2 * SAC_VALUE_MAX];
   const char* section = "";
@@ -246,6 +274,12 @@ sac_status sac_config_write(const sac_config* config, FILE* file) {
       fprintf(file, "%.*s:\n", (int)length, field->key);
     section = field->key;
     section_length = length;
+
+    /* options of several sources stand on lines of their own */
+    if (i == SAC_FIELD_env_options && sac_config_options_differ(config)) {
+      sac_config_write_options(config, "options", "  ", file);
+      continue;
+    }
 
     /* print the value, quoted where YAML would read something else */
     sac_field_print(field, &config->settings, value);

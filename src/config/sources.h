@@ -2,6 +2,8 @@
 #ifndef SAC_CONFIG_SOURCES_H
 #define SAC_CONFIG_SOURCES_H
 
+#include <stdio.h>
+
 #include "config/field.h"
 #include "config/settings.h"
 #include "formats/yaml.h"
@@ -13,11 +15,24 @@ typedef struct sac_source {
   char from[SAC_FROM_MAX]; /* for people: "library", "preset Pendulum-v1", "my.yaml:7", "--set", "--seed" */
 } sac_source;
 
+#define SAC_OPTION_SOURCES_MAX                                                           \
+  64 /* options of the environment whose sources are known; others count as the last one \
+      */
+#define SAC_OPTION_NAME_MAX 64
+
+/* The source of one option of the environment. */
+typedef struct sac_option_source {
+  char name[SAC_OPTION_NAME_MAX]; /* the first word of its path */
+  sac_source source;
+} sac_option_source;
+
 /* Plain data, so that a copy is an assignment. A file is read into a copy, which replaces the original only when the
  * whole file is correct. A value is replaced only by one of the same or a later origin, whatever the order of calls. */
 struct sac_config {
   sac_settings settings;
   sac_source source[SAC_FIELD_COUNT];
+  sac_option_source option[SAC_OPTION_SOURCES_MAX]; /* (option_count) in the order in which they were given */
+  int32_t option_count;
   char text[SAC_VALUE_MAX]; /* what sac_config_get last returned */
 };
 
@@ -29,6 +44,15 @@ sac_status sac_config_assign(sac_config* config, sac_field_index field, const ch
                              const char* from);
 sac_status sac_config_assign_options(sac_config* config, const char* path, const sac_node* node, sac_origin origin,
                                      const char* from);
+
+/* The source of an option of the environment: the first word of its path. */
+const sac_source* sac_config_option_source(const sac_config* config, const char* name);
+
+/* Whether the options of the environment have several sources. */
+int sac_config_options_differ(const sac_config* config);
+
+/* Writes the options as a mapping `key` of YAML: each on a line of its own, with its source as a comment. */
+void sac_config_write_options(const sac_config* config, const char* key, const char* indent, FILE* file);
 
 /* Resets all values of one origin to the defaults of the library and of the algorithm. */
 void sac_config_drop(sac_config* config, sac_origin origin);

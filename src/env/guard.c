@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "util/clock.h"
+#include "util/file.h"
 
 #define LOCALE_MAX 1024 /* bytes of a locale's name, which lists its categories where they differ */
 
@@ -34,13 +35,13 @@ static struct {
   mode_t mask;             /* the umask */
   char locale[LOCALE_MAX]; /* "": not known */
   int folder;              /* descriptor of the working folder; -1: it cannot be opened */
+  struct stat folder_is;   /* what it is, as a descriptor may be closed and opened again */
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER, .folder = -1};
 
-/* What the thread has, while `holds` > 0: the signals that it blocks. */
-static _Thread_local struct {
-  int holds;
-  sigset_t blocked;
-} thread;
+_Thread_local sac_guard_thread sac_guard_here;
+sac_guard_last sac_guard_last_call;
+
+static _Thread_local sigset_t blocked; /* the signals that the thread blocks, while its `holds` > 0 */
 
 static _Atomic uint32_t changes;
 static _Thread_local int noted; /* changes that this thread has found */
@@ -62,47 +63,31 @@ uint32_t sac_guard_changes(void) { return atomic_load_explicit(&changes, memory_
 
 /* --- where it is -------------------------------------------------------------------------------------------------- */
 
-static _Thread_local sac_env_place inside; /* id is NULL outside of a call */
-
-/* The last call of any thread. Threads may write it at the same time: it is only for a message. */
-static struct {
-  _Atomic(const sac_guard*) guard; /* whose id it is; NULL: that guard is gone */
-  char id[128];
-  _Atomic(const char*) call;
-  _Atomic uint64_t step;
-} last;
-
-static void remember_place(const sac_guard* guard, sac_env_place place) {
-  inside = place;
-
-  /* copy the id only when another environment is called than before */
-  if (atomic_load_explicit(&last.guard, memory_order_relaxed) != guard) {
-    atomic_store_explicit(&last.guard, guard, memory_order_relaxed);
-    (void)snprintf(last.id, sizeof last.id, "%s", place.id);
-  }
-  atomic_store_explicit(&last.call, place.call, memory_order_relaxed);
-  atomic_store_explicit(&last.step, place.step, memory_order_relaxed);
-}
-
 int sac_env_where(sac_env_place* place) {
-  *place = inside;
-  if (inside.id) return 1;
-  place->id = last.id[0] ? last.id : NULL;
-  place->call = atomic_load_explicit(&last.call, memory_order_relaxed);
-  place->step = atomic_load_explicit(&last.step, memory_order_relaxed);
+  const sac_guard_last* last = &sac_guard_last_call;
+  *place = sac_guard_here.inside;
+  if (place->id) return 1;
+  place->id = last->id[0] ? last->id : NULL;
+  place->call = atomic_load_explicit(&last->call, memory_order_relaxed);
+  place->step = atomic_load_explicit(&last->step, memory_order_relaxed);
   return 0;
 }
+
+int sac_env_is_called(void) { return atomic_load_explicit(&sac_guard_last_call.going, memory_order_relaxed); }
 
 /* --- folders ------------------------------------------------------------------------------------------------------ */
 
 /* A descriptor of the working folder; -1: it cannot be opened, for example after it was deleted. */
-static int open_folder(void) { return open(".", O_PATH | O_DIRECTORY | O_CLOEXEC); }
+static int open_folder(void) { return sac_descriptor_keep(open(".", O_PATH | O_DIRECTORY | O_CLOEXEC)); }
+
+static int same_file(const struct stat* a, const struct stat* b) {
+  return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
 
 /* Whether the working folder is the one of this descriptor. */
 static int in_folder(int folder) {
   struct stat here, there;
-  return stat(".", &here) == 0 && fstat(folder, &there) == 0 && here.st_dev == there.st_dev &&
-         here.st_ino == there.st_ino;
+  return stat(".", &here) == 0 && fstat(folder, &there) == 0 && same_file(&here, &there);
 }
 
 /* Forgets the environment's own folder. */
@@ -161,6 +146,7 @@ static void save_process(void) {
   process.locale[0] = '\0';
   if (locale && strlen(locale) < LOCALE_MAX) memcpy(process.locale, locale, strlen(locale) + 1);
   process.folder = open_folder();
+  if (process.folder >= 0) (void)fstat(process.folder, &process.folder_is);
 }
 
 static int has_handler(const struct sigaction* action) {
@@ -190,14 +176,24 @@ static void restore_signals(void) {
   }
 
   /* the signals that this thread blocks */
-  sigset_t blocked;
-  if (thread.holds == 0 || pthread_sigmask(SIG_SETMASK, NULL, &blocked) != 0) return;
+  sigset_t present;
+  if (sac_guard_here.holds == 0 || pthread_sigmask(SIG_SETMASK, NULL, &present) != 0) return;
   for (int signal = 1; signal < NSIG; signal++) {
-    if (sigismember(&blocked, signal) == sigismember(&thread.blocked, signal)) continue;
-    (void)pthread_sigmask(SIG_SETMASK, &thread.blocked, NULL);
+    if (sigismember(&present, signal) == sigismember(&blocked, signal)) continue;
+    (void)pthread_sigmask(SIG_SETMASK, &blocked, NULL);
     note(SAC_GUARD_MASK);
     return;
   }
+}
+
+/* Whether descriptors of the host were closed. The one of the working folder tells it for all: they have like numbers.
+ * It is not closed again, as it may be another's now. */
+static int is_robbed(void) {
+  struct stat now;
+  if (process.folder < 0 || (fstat(process.folder, &now) == 0 && same_file(&now, &process.folder_is))) return 0;
+  process.folder = stat(".", &now) == 0 && same_file(&now, &process.folder_is) ? open_folder() : -1;
+  note(SAC_GUARD_FILES);
+  return 1;
 }
 
 /* Puts back what the process has, but for its folder. */
@@ -220,24 +216,35 @@ static void restore_process(void) {
     }
 }
 
+/* Remembers what the thread has. */
+static void save_modes(void) {
+  sac_guard_here.floats = sac_float_modes_get();
+  sac_guard_here.locale = uselocale((locale_t)0);
+}
+
 void sac_guard_begin(void) {
   (void)pthread_mutex_lock(&process.lock);
   if (process.holds++ == 0) save_process();
   (void)pthread_mutex_unlock(&process.lock);
-  if (thread.holds++ == 0) (void)pthread_sigmask(SIG_SETMASK, NULL, &thread.blocked);
+
+  /* what the thread has */
+  if (sac_guard_here.holds++ > 0) return;
+  (void)pthread_sigmask(SIG_SETMASK, NULL, &blocked);
+  save_modes();
 }
 
 /* Checks everything, with the folder of `guard`, which may be NULL. */
 static void check(sac_guard* guard) {
   (void)pthread_mutex_lock(&process.lock);
   restore_process();
+  if (is_robbed() && guard) guard->robbed = 1;
   restore_folder(guard);
   (void)pthread_mutex_unlock(&process.lock);
 }
 
 /* Ends what sac_guard_begin has begun; the last one forgets what the process had. */
 static void release(void) {
-  thread.holds--;
+  sac_guard_here.holds--;
   (void)pthread_mutex_lock(&process.lock);
   if (--process.holds == 0 && process.folder >= 0) {
     (void)close(process.folder);
@@ -246,7 +253,14 @@ static void release(void) {
   (void)pthread_mutex_unlock(&process.lock);
 }
 
+/* Puts back the locale of the thread. */
+static void restore_thread(void) {
+  if (uselocale((locale_t)0) != sac_guard_here.locale) (void)uselocale(sac_guard_here.locale);
+}
+
 void sac_guard_check(sac_guard* guard) {
+  if (guard->on && sac_guard_here.holds > 0) restore_thread();
+
   /* steps since the last check may have gone to a folder, which is the environment's from now on */
   if (guard->on && process.holds > 0) check(guard->folder < 0 ? guard : NULL);
 }
@@ -269,35 +283,42 @@ sac_guard sac_guard_share(const sac_guard* guard) {
 void sac_guard_destroy(sac_guard* guard) {
   const sac_guard* own = guard;
   if (guard->on) forget_folder(guard);
-  (void)atomic_compare_exchange_strong(&last.guard, &own, NULL);
+  (void)atomic_compare_exchange_strong(&sac_guard_last_call.guard, &own, NULL);
   *guard = (sac_guard){0};
 }
 
-void sac_guard_enter(sac_guard* guard, sac_env_place place, int whole) {
-  if (!guard->on) return;
+void sac_guard_enter_rest(sac_guard* guard, const char* id, int whole) {
+  /* copy the id only when another environment is called than before */
+  if (atomic_load_explicit(&sac_guard_last_call.guard, memory_order_relaxed) != guard) {
+    atomic_store_explicit(&sac_guard_last_call.guard, guard, memory_order_relaxed);
+    (void)snprintf(sac_guard_last_call.id, sizeof sac_guard_last_call.id, "%s", id);
+  }
 
-  /* remember the host's folder before going to the environment's own */
+  /* remember what the host has before going to the environment's own folder */
   guard->whole = whole || guard->restless || guard->folder >= 0;
+  guard->left = 0;
   if (guard->whole) sac_guard_begin();
+  else if (sac_guard_here.holds == 0) save_modes();
   if (guard->folder >= 0 && fchdir(guard->folder) != 0) note(SAC_GUARD_LOST);
-
-  /* what belongs to the thread */
-  guard->locale = uselocale((locale_t)0);
-  guard->floats = sac_float_modes_get();
-  remember_place(guard, place);
 }
 
-void sac_guard_leave(sac_guard* guard) {
-  if (!guard->on) return;
-  sac_float_modes_restore(&guard->floats);
-  if (uselocale((locale_t)0) != guard->locale) (void)uselocale(guard->locale);
-  inside.id = NULL;
+/* Whether the last check of everything is old enough. */
+static int is_due(sac_guard* guard) {
+  const double now = sac_seconds_coarse();
+  guard->left = now == guard->read ? SAC_GUARD_CALLS : 0;
+  guard->read = now;
+  return now - guard->checked >= SAC_GUARD_SECONDS;
+}
 
-  /* everything else: now, or when the last check is old enough */
-  if (!guard->whole && (process.holds == 0 || sac_seconds_coarse() - guard->checked < SAC_GUARD_SECONDS)) return;
-  const int before = noted, stepped = !guard->whole;
+void sac_guard_leave_rest(sac_guard* guard) {
+  restore_thread();
+  const int whole = guard->whole, before = noted;
+  guard->whole = guard->left = 0;
+  if (!whole && (process.holds == 0 || !is_due(guard))) return;
+
+  /* check everything; a step that has changed something is not the last one */
   check(guard);
   guard->checked = sac_seconds_coarse();
-  if (stepped && noted != before) guard->restless = 1;
-  if (guard->whole) release();
+  if (whole) release();
+  else if (noted != before) guard->restless = 1;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "env/calls.h"
 #include "env/check.h"
 #include "env/generators.h"
 #include "env/list.h"
@@ -21,28 +22,18 @@ static unsigned long long step_number(const sac_vector* vector) {
   return (unsigned long long)((vector->steps + 1) * (uint64_t)vector->num_envs);
 }
 
-/* Where a call of the environment is, for its guard. */
-static sac_env_place place(const sac_vector* vector, const char* call) {
-  return (sac_env_place){vector->id, call, step_number(vector)};
-}
-
-static sac_status env_failed(const sac_vector* vector, const char* what) {
-  const char* text = sac_env_error_text(vector->api, vector->self);
-  return sac_fail(SAC_ERROR_ENV, "step %llu: %s: %s failed: %s", step_number(vector), vector->id, what,
-                  text ? text : "it gives no reason");
-}
-
 /* The error of a value of environment i that is not finite. at: its index in the observation; -1: it is a reward. */
 static sac_status not_finite(const sac_vector* vector, size_t i, const char* what, int32_t at, double value) {
   char place[32] = "";
   if (at >= 0) (void)snprintf(place, sizeof place, " %d", (int)at);
-  return sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s%s is %s in environment %zu of agent %zu (seed %llu)",
+  return sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s%s is %s in environment %zu of agent %zu (seed %llu)%s",
                   step_number(vector), vector->id, what, place,
                   isnan(value) ? "NaN"
                   : value > 0  ? "infinite"
                                : "-infinite",
                   i % (size_t)vector->num_envs, i / (size_t)vector->num_envs,
-                  (unsigned long long)vector->seed[i / (size_t)vector->num_envs]);
+                  (unsigned long long)vector->seed[i / (size_t)vector->num_envs],
+                  isnan(value) ? "" : "; so is every number beyond the range of float32, 3.4e+38");
 }
 
 /* Checks the observations (P, N, O) of the environments in `mask`, or of all when mask is NULL. */
@@ -90,11 +81,8 @@ sac_status sac_vector_reset_masked(sac_vector* vector) {
    * of an episode a reset is a part of the step. */
   const int whole = vector->finished_count == 0;
   vector->changed = 1;
-  sac_guard_enter(&vector->guard, place(vector, "reset"), whole);
-  const int failed = vector->api->reset(vector->self, vector->mask, vector->reset_seed, vector->obs);
-  sac_guard_leave(&vector->guard);
-  if (failed) return env_failed(vector, "reset");
-  return check_obs(vector, vector->obs, vector->mask);
+  const sac_status status = sac_call_reset(vector, whole);
+  return status == SAC_OK ? check_obs(vector, vector->obs, vector->mask) : status;
 }
 
 /* Allocates the vector's arrays; those of 0 bytes stay NULL. */
@@ -130,29 +118,6 @@ static sac_status allocate(sac_vector* vector) {
       return sac_fail(SAC_ERROR_MEMORY, "not enough memory for %zu environments of %s: lower env.num_envs or seeds",
                       count, vector->id);
   return SAC_OK;
-}
-
-/* Makes the instance and checks its spec and info. */
-static sac_status make_instance(sac_vector* vector, const char* id, const char* options) {
-  const sac_env_api* api = vector->api;
-  /* an environment without options gets an empty JSON object */
-  sac_vector_seed_generators(vector, 0);
-  sac_guard_enter(&vector->guard, (sac_env_place){vector->id, "create", 0}, 1);
-  const int code = api->create(&vector->self, id, (int32_t)COUNT(vector), options ? options : "{}", &vector->spec);
-  sac_guard_leave(&vector->guard);
-
-  /* tell wrong options, a mistake in the configuration, from other failures; their message already says where */
-  if (code != 0) {
-    const char* text = vector->self ? sac_env_error_text(api, vector->self) : NULL;
-    if (code == SAC_ERROR_CONFIG && text) return sac_fail(SAC_ERROR_CONFIG, "%s", text);
-    return sac_fail(SAC_ERROR_ENV, "%s: create failed: %s", vector->id, text ? text : "it gives no reason");
-  }
-
-  /* check what it says of itself, before its sizes are used */
-  sac_status status = sac_env_check_spec(id, &vector->spec);
-  if (status == SAC_OK) status = sac_env_check_description(id, api, vector->self, &vector->description);
-  if (status != SAC_OK) return status;
-  return sac_env_check_info(id, api, vector->self, &vector->info_name, &vector->info_count);
 }
 
 static sac_status copy_seeds(sac_vector* vector, const uint64_t* seed) {
@@ -197,7 +162,8 @@ sac_status sac_vector_create(sac_vector** out, const sac_env_api* api, const cha
 
   /* make the environments, then the arrays, whose sizes they give */
   SAC_TRY(copy_seeds(vector, seed));
-  SAC_TRY(make_instance(vector, id, options));
+  sac_vector_seed_generators(vector, 0);
+  SAC_TRY(sac_call_create(vector, id, options));
   SAC_TRY(allocate(vector));
 
   /* start the first episodes */
@@ -209,7 +175,7 @@ fail:
   return status;
 }
 
-sac_status sac_vector_share(sac_vector** out, const sac_vector* owner, uint64_t stream) {
+sac_status sac_vector_share(sac_vector** out, const sac_vector* owner, uint64_t stream, int info) {
   sac_vector* vector = NULL;
   sac_status status = SAC_OK;
   *out = NULL;
@@ -222,7 +188,11 @@ sac_status sac_vector_share(sac_vector** out, const sac_vector* owner, uint64_t 
   vector->borrowed = 1;
   vector->guard = sac_guard_share(&owner->guard);
 
-  /* make arrays of its own; there is no info to report */
+  /* make arrays of its own */
+  if (info) {
+    vector->info_name = owner->info_name;
+    vector->info_count = owner->info_count;
+  }
   SAC_TRY(copy_seeds(vector, owner->seed));
   SAC_TRY(allocate(vector));
   *out = vector;
@@ -240,11 +210,7 @@ void sac_vector_destroy(sac_vector* vector) {
 
   /* what a backend holds, then the instance */
   if (vector->resident) vector->resident_destroy(vector);
-  if (vector->self && !vector->borrowed) {
-    sac_guard_enter(&vector->guard, place(vector, "destroy"), 1);
-    vector->api->destroy(vector->self);
-    sac_guard_leave(&vector->guard);
-  }
+  if (vector->self && !vector->borrowed) sac_call_destroy(vector);
   sac_guard_destroy(&vector->guard);
 
   /* the arrays; sac_free takes NULL */
@@ -312,24 +278,10 @@ void sac_vector_begin(sac_vector* vector) {
   if (vector->guard.on) sac_guard_begin();
 }
 
-void sac_vector_check(sac_vector* vector) { sac_guard_check(&vector->guard); }
+sac_status sac_vector_check(sac_vector* vector) { return sac_call_check(vector); }
 
 void sac_vector_end(sac_vector* vector) {
   if (vector->guard.on) sac_guard_end(&vector->guard);
-}
-
-static sac_status call_step(sac_vector* vector) {
-  sac_guard_enter(&vector->guard, place(vector, "step"), 0);
-  const int failed = vector->api->step(vector->self, vector->env_action, vector->next_obs, vector->reward,
-                                       vector->terminated, vector->truncated);
-  sac_guard_leave(&vector->guard);
-  if (!failed) return SAC_OK;
-
-  /* an unstable simulation ends a run as a value that is not finite does */
-  if (failed != SAC_ERROR_NUMERIC) return env_failed(vector, "step");
-  const char* text = sac_env_error_text(vector->api, vector->self);
-  return sac_fail(SAC_ERROR_NUMERIC, "step %llu: %s: %s", step_number(vector), vector->id,
-                  text ? text : "the simulation is unstable");
 }
 
 static sac_status call_info(sac_vector* vector) {
@@ -341,10 +293,7 @@ static sac_status call_info(sac_vector* vector) {
     if (status != SAC_OK) return status;
   }
   if (vector->info_count == 0) return SAC_OK;
-  sac_guard_enter(&vector->guard, place(vector, "info"), 0);
-  const int failed = vector->api->info(vector->self, vector->info);
-  sac_guard_leave(&vector->guard);
-  return failed ? env_failed(vector, "info") : SAC_OK;
+  return sac_call_info(vector);
 }
 
 sac_status sac_vector_step(sac_vector* vector) {
@@ -355,7 +304,7 @@ sac_status sac_vector_step(sac_vector* vector) {
   /* step the environments; keep the observations that the policy acted on */
   scale_actions(vector);
   memcpy(vector->prev_obs, vector->obs, count * obs * sizeof(float));
-  SAC_TRY(call_step(vector));
+  SAC_TRY(sac_call_step(vector));
 
   /* check the results before anything takes them; terms of info need not be finite */
   SAC_TRY(check_obs(vector, vector->next_obs, NULL));
@@ -386,6 +335,17 @@ sac_status sac_vector_step(sac_vector* vector) {
   if (vector->finished_count > 0 && !vector->ended && !vector->keep_ended) SAC_TRY(sac_vector_reset_masked(vector));
 fail:
   return status;
+}
+
+double sac_vector_success(const sac_vector* vector, int32_t i) {
+  static const char* const names[] = {"is_success", "success"};
+  for (size_t n = 0; n < sizeof names / sizeof *names; n++)
+    for (int32_t k = 0; k < vector->info_count; k++) {
+      if (strcmp(vector->info_name[k], names[n]) != 0) continue;
+      const float value = vector->info[(size_t)i * (size_t)vector->info_count + (size_t)k];
+      if (!isnan(value)) return value != 0;
+    }
+  return NAN;
 }
 
 sac_transitions sac_vector_transitions(const sac_vector* vector) {

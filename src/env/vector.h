@@ -85,10 +85,14 @@ sac_status sac_vector_create(sac_vector** vector, const sac_env_api* api, const 
                              int32_t population, int32_t num_envs, const uint64_t* seed, uint64_t stream);
 void sac_vector_destroy(sac_vector* vector);
 
-/* Makes a second vector on the instance of `owner`, with arrays and a stream of its own and without info. Its first
- * episodes start with sac_vector_reset. The episodes of `owner` must have ended (`ended`), and `owner` must outlive it.
- * Errors: MEMORY. */
-sac_status sac_vector_share(sac_vector** vector, const sac_vector* owner, uint64_t stream);
+/* Makes a second vector on the instance of `owner`, with arrays and a stream of its own. info: 0 to leave out the terms
+ * of info. Its first episodes start with sac_vector_reset. The episodes of `owner` must have ended (`ended`), and
+ * `owner` must outlive it. Errors: MEMORY. */
+sac_status sac_vector_share(sac_vector** vector, const sac_vector* owner, uint64_t stream, int info);
+
+/* The success of environment i's episode that ended in the last step, by the term is_success of its info, or else
+ * success: 1 or 0; NaN where it has neither. */
+double sac_vector_success(const sac_vector* vector, int32_t i);
 
 /* Starts episode number `episode`, counted from 0, in every environment. */
 sac_status sac_vector_reset(sac_vector* vector, uint64_t episode);
@@ -110,9 +114,10 @@ sac_status sac_vector_step(sac_vector* vector);
 void sac_vector_seed_generators(const sac_vector* vector, uint64_t position);
 
 /* Around the steps that one call of the library makes: the environment may change the process only for a moment
- * (guard.h). check: nothing is changed now; before files are made. The library's own environments cost nothing. */
+ * (guard.h). check: nothing is changed now; before files are made. Errors of check: ENV (the environment has closed
+ * files of the host). The library's own environments cost nothing. */
 void sac_vector_begin(sac_vector* vector);
-void sac_vector_check(sac_vector* vector);
+sac_status sac_vector_check(sac_vector* vector);
 void sac_vector_end(sac_vector* vector);
 
 /* The last step as transitions, for replay push. They point into the vector, and hold until its next step. */
@@ -122,7 +127,7 @@ sac_transitions sac_vector_transitions(const sac_vector* vector);
  * state functions start a new episode instead, and *exact (may be NULL) becomes 0; otherwise 1. Where all episodes have
  * ended, the next one starts from its seed alone, so its environment's own state is neither saved nor restored. Errors:
  * ENV; FORMAT (damaged), NUMERIC. */
-size_t sac_vector_state_size(const sac_vector* vector);
+size_t sac_vector_state_size(sac_vector* vector);
 sac_status sac_vector_state_get(sac_vector* vector, int32_t p, void* state);
 sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state, int* exact);
 

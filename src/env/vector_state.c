@@ -4,7 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "env/check.h"
+#include "env/calls.h"
 #include "env/vector.h"
 #include "util/error.h"
 #include "util/number.h"
@@ -20,43 +20,12 @@ typedef struct header {
 
 static size_t obs_bytes(const sac_vector* vector) { return (size_t)vector->spec.obs_size * sizeof(float); }
 
-/* The bytes of an environment's own state. */
-static size_t own_bytes(const sac_vector* vector) {
-  return vector->api->state_size ? vector->api->state_size(vector->self) : 0;
-}
-
 /* The bytes of one environment in a saved state. */
-static size_t one_size(const sac_vector* vector) {
-  return (sizeof(header) + obs_bytes(vector) + own_bytes(vector) + 7) / 8 * 8;
+static size_t one_size(sac_vector* vector) {
+  return (sizeof(header) + obs_bytes(vector) + sac_call_state_size(vector) + 7) / 8 * 8;
 }
 
-size_t sac_vector_state_size(const sac_vector* vector) { return (size_t)vector->num_envs * one_size(vector); }
-
-static sac_status env_failed(const sac_vector* vector, const char* what) {
-  const char* text = sac_env_error_text(vector->api, vector->self);
-  return sac_fail(SAC_ERROR_ENV, "%s: %s failed: %s", vector->id, what, text ? text : "it gives no reason");
-}
-
-/* Where a call of the environment is, for its guard. */
-static sac_env_place place(const sac_vector* vector, const char* call) {
-  return (sac_env_place){vector->id, call, vector->steps * (uint64_t)vector->num_envs};
-}
-
-static int get_state(sac_vector* vector, int32_t i, void* state) {
-  if (!vector->api->state_get) return 0;
-  sac_guard_enter(&vector->guard, place(vector, "state_get"), 0);
-  const int failed = vector->api->state_get(vector->self, i, state);
-  sac_guard_leave(&vector->guard);
-  return failed;
-}
-
-static int set_state(sac_vector* vector, int32_t i, const void* state) {
-  if (!vector->api->state_set) return 0;
-  sac_guard_enter(&vector->guard, place(vector, "state_set"), 1);
-  const int failed = vector->api->state_set(vector->self, i, state);
-  sac_guard_leave(&vector->guard);
-  return failed;
-}
+size_t sac_vector_state_size(sac_vector* vector) { return (size_t)vector->num_envs * one_size(vector); }
 
 sac_status sac_vector_state_get(sac_vector* vector, int32_t p, void* state) {
   const size_t size = one_size(vector), obs = obs_bytes(vector);
@@ -76,7 +45,8 @@ sac_status sac_vector_state_get(sac_vector* vector, int32_t p, void* state) {
     memcpy(to + sizeof head, vector->obs + (size_t)i * (size_t)vector->spec.obs_size, obs);
 
     /* the environment's own state, if it has one */
-    if (get_state(vector, i, to + sizeof head + obs) != 0) return env_failed(vector, "state_get");
+    const sac_status status = sac_call_state_get(vector, i, to + sizeof head + obs);
+    if (status != SAC_OK) return status;
   }
   return SAC_OK;
 }
@@ -108,7 +78,7 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
     /* read and check */
     memcpy(&head, from, sizeof head);
     memcpy(row, from + sizeof head, obs);
-    const sac_status status = check(vector, n, &head, row);
+    sac_status status = check(vector, n, &head, row);
     if (status != SAC_OK) return status;
 
     /* take the statistics */
@@ -123,7 +93,8 @@ sac_status sac_vector_state_set(sac_vector* vector, int32_t p, const void* state
     if (vector->ended) continue;
 
     /* restore the environment's own state */
-    if (set_state(vector, i, from + sizeof head + obs) != 0) return env_failed(vector, "state_set");
+    status = sac_call_state_set(vector, i, from + sizeof head + obs);
+    if (status != SAC_OK) return status;
   }
 
   /* a resume goes on with other random numbers than the run began with */

@@ -106,7 +106,7 @@ sac_status sac_events_open(sac_events* events, const char* dir, int64_t first_st
   events->time = next_time(dir);
   sac_events_measure(dir, events->time, &size, &events->before);
   SAC_TRY(sac_path(events->path, "%s/" NAME "%010lld.%s", dir, (long long)events->time, host));
-  SAC_TRY(sac_open(&events->fd, events->path, O_RDWR | O_CREAT | O_EXCL));
+  SAC_TRY(sac_open_kept(&events->fd, events->path, O_RDWR | O_CREAT | O_EXCL));
 
   /* The first record holds the version of the format. A new run needs nothing else. */
   char version[] = "brain.Event:2";

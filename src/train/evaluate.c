@@ -36,6 +36,7 @@ typedef struct stage {
   uint64_t number;        /* picks the seeds of the episodes */
   double* episode_return; /* (P, E) */
   int64_t* length;        /* (P, E) */
+  double* success;        /* (P, E) NULL: not asked for */
 } stage;
 
 struct sac_evaluator {
@@ -76,9 +77,10 @@ static sac_status make_stage(stage* s, const sac_eval_env* env, int32_t populati
   s->episodes = episodes;
   s->leave = env->leave;
   s->user = env->user;
+  s->success = env->success;
 
   /* make or share the environments; between two rounds nobody but this file starts episodes */
-  if (env->vector) SAC_TRY(sac_vector_share(&s->vector, env->vector, stream));
+  if (env->vector) SAC_TRY(sac_vector_share(&s->vector, env->vector, stream, env->success != NULL));
   else
     SAC_TRY(sac_vector_create(&s->vector, env->api, env->id, env->options, population,
                               sac_eval_env_count(env, episodes), seed, stream));
@@ -247,6 +249,7 @@ static int32_t collect(const stage* s, int32_t first) {
     s->done[episode->env] = 1;
     s->episode_return[p * s->episodes + first + i] = episode->episode_return;
     s->length[p * s->episodes + first + i] = episode->length;
+    if (s->success) s->success[p * s->episodes + first + i] = sac_vector_success(vector, episode->env);
     taken++;
   }
   return taken;
@@ -308,6 +311,7 @@ static sac_status play_all(stage* s, const uint8_t* alive, step_all* step, void*
   for (int32_t i = 0; i < s->vector->population * s->episodes; i++) {
     s->episode_return[i] = NAN;
     s->length[i] = 0;
+    if (s->success) s->success[i] = NAN;
   }
 
   /* play round by round */

@@ -36,6 +36,9 @@ typedef struct sac_eval_env {
   sac_vector* vector; /* play in the instance of these environments, which must outlive the evaluator; num_envs is then
                          theirs. NULL: make environments of their own */
 
+  /* (P, episodes) of the evaluations: receives what sac_vector_success says of each episode; NULL: is not asked for. */
+  double* success;
+
   /* Called between two steps by the thread that plays; NULL: not called. Not 0: the evaluation is left, and ends with
    * STOPPED. */
   int (*leave)(void* user, const sac_eval_play* play);

@@ -200,9 +200,9 @@ static sac_status open_log(sac_folder* folder) {
   sac_status status = SAC_OK;
   SAC_TRY(sac_path(path, "%s/log.txt", folder->path));
   folder->log_flags = O_RDWR | O_CREAT | O_APPEND;
-  if (sac_open(&folder->log, path, folder->log_flags) != SAC_OK) {
+  if (sac_open_kept(&folder->log, path, folder->log_flags) != SAC_OK) {
     folder->log_flags = O_RDWR | O_CREAT;
-    SAC_TRY(sac_open(&folder->log, path, folder->log_flags));
+    SAC_TRY(sac_open_kept(&folder->log, path, folder->log_flags));
   }
   const off_t size = lseek(folder->log, 0, SEEK_END);
   folder->log_before = size > 0 ? (uint64_t)size : 0;

@@ -436,7 +436,7 @@ sac_status sac_run_finish_evaluation(sac_run* run) {
   SAC_TRY(status);
 
   /* report all agents, also after a file error */
-  sac_vector_check(run->vector);
+  SAC_TRY(sac_vector_check(run->vector));
   const sac_agent* agent = sac_evaluator_agent(run->evaluator);
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
     if (!agent->alive[p]) continue;

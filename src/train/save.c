@@ -98,11 +98,11 @@ static sac_status save_now(sac_run* run) {
   if (agent->shape.population > 1 && keep < 2) keep = 2;
 
   /* bring everything that is saved up to date: time, environments on a device, an evaluation that goes on */
-  sac_vector_check(run->vector);
+  status = sac_vector_check(run->vector);
   sac_run_count_time(run);
   (void)sac_run_sync_log(run);
   restore_config(run);
-  if (agent->backend->env_get) status = agent->backend->env_get(run->agent, run->vector, 1);
+  if (agent->backend->env_get && status == SAC_OK) status = agent->backend->env_get(run->agent, run->vector, 1);
   if (status == SAC_OK) status = save_evaluation(run);
 
   /* save the live agents */
@@ -203,10 +203,29 @@ int sac_run_leave_evaluation(void* user, const sac_eval_play* play) {
   return sac_run_stopping(run);
 }
 
+/* Adds to run->failure how to go on after an error of the environment. It follows a traceback on a line of its own. */
+static void add_checkpoint(sac_run* run, sac_status status) {
+  char tail[SAC_WORD_MAX + 128], word[SAC_WORD_MAX];
+  const size_t size = sizeof run->failure;
+  int alive = 0;
+
+  /* not where all agents have stopped: a resume would not go on with them */
+  for (int32_t p = 0; p < run->agent->shape.population; p++) alive += run->agent->alive[p];
+  if (run->saved_step < 0 || !alive || (status != SAC_ERROR_ENV && status != SAC_ERROR_NUMERIC)) return;
+  const int length = snprintf(tail, sizeof tail, "%s'sac resume %s' continues from the checkpoint of step %lld",
+                              strchr(run->failure, '\n') ? "\n" : "; ", sac_text_word(word, run->folder->shown),
+                              (long long)run->saved_step);
+
+  /* a long message is cut for it */
+  const size_t used = strlen(run->failure), most = size - 1 - (size_t)length;
+  memcpy(run->failure + (used < most ? used : most), tail, (size_t)length + 1);
+}
+
 void sac_run_fail(sac_run* run, sac_status status) {
   /* keep the message: the calls below may replace it */
   run->failed = status;
   (void)snprintf(run->failure, sizeof run->failure, "%s", sac_last_error());
+  add_checkpoint(run, status);
 
   /* report and sync what is good; agents that stopped before a resume have no files */
   (void)sac_run_finish_evaluation(run);

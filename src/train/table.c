@@ -178,7 +178,7 @@ static sac_status cut(sac_table* table) {
 
   /* a file that has other bytes is written again; so is one of which a kill has left only the old one, aside */
   if (table->changed || (table->text_size > 0 && access(table->path, F_OK) != 0)) goto again;
-  SAC_TRY(sac_open(&table->fd, table->path, O_RDWR | O_CREAT));
+  SAC_TRY(sac_open_kept(&table->fd, table->path, O_RDWR | O_CREAT));
   if (fstat(table->fd, &info) == 0 && info.st_size <= (off_t)table->whole) return SAC_OK;
   if (ftruncate(table->fd, (off_t)table->whole) == 0) return SAC_OK;
 
@@ -187,7 +187,7 @@ static sac_status cut(sac_table* table) {
   table->fd = -1;
 again:
   SAC_TRY(sac_write_file(table->path, table->text, table->whole));
-  SAC_TRY(sac_open(&table->fd, table->path, O_RDWR));
+  SAC_TRY(sac_open_kept(&table->fd, table->path, O_RDWR));
 fail:
   return status;
 }
@@ -231,7 +231,7 @@ static sac_status read_rows(const sac_table* table, char** text) {
 /* Gives the file its name, and goes on in it. */
 static sac_status go_on_in(sac_table* table, sac_file* file) {
   /* a second descriptor, taken before the rename: after it nothing may fail */
-  const int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  const int fd = sac_descriptor_keep(fcntl(file->fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
   if (fd < 0) {
     const sac_status status = sac_fail(SAC_ERROR_FILE, "cannot write %s: %s", table->path, strerror(errno));
     sac_file_abandon(file);

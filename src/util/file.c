@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -15,10 +16,13 @@
 /* The most bytes of one read or write: 1 GiB. Linux transfers less than 2 GiB in one call. */
 #define CHUNK_MAX ((size_t)1 << 30)
 
+#define KEPT_FROM 4096 /* the lowest number of sac_descriptor_keep, or half of the limit */
+
 /* What to do about an error whose name does not say it; "" for all others. */
 static const char* advice(int reason) {
   if (reason == EFBIG) return " (raise 'ulimit -f', or use a file system that takes larger files)";
   if (reason == ESTALE) return " (it was replaced or deleted on its server: try again)";
+  if (reason == EBADF) return " (code that shares the process has closed it, perhaps with os.closerange)";
   return "";
 }
 
@@ -137,6 +141,24 @@ sac_status sac_open(int* fd, const char* path, int flags) {
   /* from now on calls wait as usual, unless the caller wants it otherwise */
   if (!(flags & O_NONBLOCK)) (void)fcntl(*fd, F_SETFL, flags & (O_APPEND | O_SYNC | O_DSYNC));
   return SAC_OK;
+}
+
+int sac_descriptor_keep(int fd) {
+  struct rlimit limit;
+  if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit) != 0) return fd;
+
+  /* not the highest one, as the kernel's table of them would grow */
+  const int low = limit.rlim_cur / 2 < KEPT_FROM ? (int)(limit.rlim_cur / 2) : KEPT_FROM;
+  const int kept = fcntl(fd, F_DUPFD_CLOEXEC, low);
+  if (kept < 0) return fd;
+  (void)close(fd);
+  return kept;
+}
+
+sac_status sac_open_kept(int* fd, const char* path, int flags) {
+  const sac_status status = sac_open(fd, path, flags);
+  *fd = sac_descriptor_keep(*fd);
+  return status;
 }
 
 sac_status sac_read_at(int fd, const char* path, uint64_t offset, void* bytes, size_t size) {

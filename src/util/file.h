@@ -41,6 +41,13 @@ sac_status sac_sync_named(int fd, const char* path, uint64_t size, int flags, in
  * *fd, which is -1 on error. Errors: FILE. */
 sac_status sac_open(int* fd, const char* path, int flags);
 
+/* As sac_open, for a file that stays open while environments run. Errors: FILE. */
+sac_status sac_open_kept(int* fd, const char* path, int flags);
+
+/* Gives an open file a high number, which code that closes low ones (os.closerange) leaves alone, and closes the low
+ * number. Returns the new number; fd itself where there is none, or fd is -1. */
+int sac_descriptor_keep(int fd);
+
 /* Opens a regular file for reading. The caller closes *fd, which is -1 on error. Errors: FILE (missing, unreadable, not
  * a regular file). */
 sac_status sac_open_file(const char* path, int* fd, uint64_t* size);

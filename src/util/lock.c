@@ -54,7 +54,7 @@ sac_status sac_lock(int* lock, int* held, const char* folder) {
 
   /* Open and lock FOLDER/.lock. It stays in the folder when the lock ends. */
   for (int tries = 1;; tries++) {
-    SAC_TRY(sac_open(&fd, path, O_RDWR | O_CREAT));
+    SAC_TRY(sac_open_kept(&fd, path, O_RDWR | O_CREAT));
     reason = lock_file(fd);
     if (reason != 0 || is_same_file(fd, path) || tries == OPEN_TRIES) break;
 

@@ -41,6 +41,10 @@ class Rogue(gymnasium.Env):
             os.makedirs("away", exist_ok=True)
             os.chdir("away")
             self.folder = os.getcwd()
+        if DEED == "alarm" and self.steps in (0, 40):
+            signal.setitimer(signal.ITIMER_REAL, 0.1, 0.25)
+        if DEED == "close descriptors":
+            os.closerange(3, int(os.environ.get("SAC_TEST_TO", 256)))
         if DEED == "_exit":
             os._exit(0)
 
@@ -49,6 +53,12 @@ class Rogue(gymnasium.Env):
         if DEED == "random":
             obs[:] = random.random() + numpy.random.random(), ord(next(iter(TEXTS))) - 100, self.action_space.sample()[0]
         return obs
+
+    def close(self):
+        if DEED == "sleep at close":
+            time.sleep(float(WHEN))
+        if DEED == "raise at close":
+            raise RuntimeError("the port is gone")
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)

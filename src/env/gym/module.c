@@ -311,6 +311,25 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
   return code;
 }
 
+/* Whether all of these floats are finite. */
+static int all_finite(const float* value, size_t count) {
+  const uint32_t infinite = 0x7f800000u; /* the exponent of infinities and NaN */
+  uint32_t bits, found = 0;
+  for (size_t i = 0; i < count; i++) {
+    memcpy(&bits, value + i, sizeof bits);
+    found |= (bits & infinite) == infinite;
+  }
+  return !found;
+}
+
+/* The code of a step or a reset that has succeeded. A number that no float holds has become infinite: bridge.py then
+ * names it. Other values that are not finite are found by sac. */
+static int finish(gym* g) {
+  const size_t n = (size_t)g->n;
+  if (all_finite(g->obs, n * (size_t)g->obs_size) && all_finite(g->reward, n)) return 0;
+  return call(g, "beyond") == 0 ? 0 : SAC_ERROR_NUMERIC;
+}
+
 static int reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {
   gym* g = self;
   const size_t n = (size_t)g->n, size = (size_t)g->obs_size;
@@ -323,7 +342,7 @@ static int reset(void* self, const uint8_t* mask, const uint64_t* seed, float* o
   /* copy the rows of the environments that were reset; the other rows stay as they are */
   for (size_t i = 0; i < n; i++)
     if (mask[i]) memcpy(obs + i * size, g->obs + i * size, size * sizeof *obs);
-  return 0;
+  return finish(g);
 }
 
 static int step(void* self, const float* action, float* obs, float* reward, uint8_t* terminated, uint8_t* truncated) {
@@ -339,7 +358,7 @@ static int step(void* self, const float* action, float* obs, float* reward, uint
   memcpy(reward, g->reward, n * sizeof *reward);
   memcpy(terminated, g->terminated, n);
   memcpy(truncated, g->truncated, n);
-  return 0;
+  return finish(g);
 }
 
 static void destroy(void* self) {

@@ -61,8 +61,9 @@ def single(value, what):
         return value
     if math.prod(shape) != 1:
         raise Wrong(f"{what} has shape {tuple(shape)}, not one number")
-    value = value.item()  # of NumPy, PyTorch, JAX: a value of Python
-    return single(value, what) if isinstance(value, (list, tuple)) or hasattr(value, "item") else value
+    one = value.item()  # of NumPy, PyTorch, JAX: a value of Python, but for a longdouble
+    again = isinstance(one, (list, tuple)) or hasattr(one, "item") and type(one) is not type(value)
+    return single(one, what) if again else one
 
 
 def number_of(value, what):
@@ -76,6 +77,20 @@ def number_of(value, what):
         return math.inf if one > 0 else -math.inf
     except (TypeError, ValueError):
         raise Wrong(f"{what} is {shown(value)}, not a number") from None
+
+
+def beyond(value, what):
+    """Says that a number is finite and no float32 holds it; None for other numbers."""
+    one = single(value, what)
+    try:
+        if math.isfinite(one) and abs(one) <= FLOAT_MAX or not math.isfinite(one) and not abs(one) < math.inf:
+            return None
+        text = f"{one:.6g}"
+    except OverflowError:  # an integer that no float64 holds either
+        text = shown(one)
+    except TypeError:
+        return None
+    return f"{what} is {text}, beyond the range of float32, {FLOAT_MAX:.2g}"
 
 
 def truth_of(value, what):

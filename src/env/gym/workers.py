@@ -1,8 +1,11 @@
 """Worker processes, which step environments at the same time. Runs in the names of bridge.py: module.c runs both files
 in sac's process, and a worker process runs them too."""
+import errno
+import fcntl
 import json
 import mmap
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -12,6 +15,9 @@ import time
 WORKERS_FROM = 4         # with fewer environments worker processes are not considered
 WORKERS_COST = 100e-6    # seconds that the way to worker processes and back takes in a step, on a busy machine
 WORKER_COST = 30e-6      # and for each worker
+CLOSE_SECONDS = 30       # that worker processes have for the close() of their environments; then they are killed
+CLOSED_CODE = 98         # exit code of a worker process whose channel an environment has closed
+TIMERS = (signal.SIGALRM, signal.SIGVTALRM, signal.SIGPROF)
 TIMED_STEPS, TIMED_SECONDS = 25, 0.2  # the most steps and seconds to measure how long a step takes
 
 
@@ -46,8 +52,8 @@ def sized(data):
 
 
 class Worker:
-    """A process with some of the environments. A request is one letter: b (bind the arrays), r (reset), s (step), i (the
-    columns of info follow), g (8 bytes follow that seed the generators). The answer is empty, or JSON [config, text]: an
+    """A process with some of the environments. A request is one letter: b (bind the arrays), r (reset), s (step), o
+    (beyond), i (the columns of info follow), g (8 bytes follow that seed the generators). The answer is empty, or JSON [config, text]: an
     error, or with config null a result. The numbers lie in shared memory. The process ends when its channel is closed,
     so it ends with sac, also after a crash."""
 
@@ -61,7 +67,7 @@ class Worker:
 
         # Start Python. It inherits only its own end of the channel, which we close here: so each side notices when the
         # other ends.
-        source = "\n".join(FILES[name] for name in ("bridge", "errors", "generators", "spaces", "values", "workers")).encode()
+        source = "\n".join(FILES[name] for name in ("bridge", "errors", "generators", "local", "spaces", "values", "workers")).encode()
         self.channel, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(
@@ -95,18 +101,33 @@ class Worker:
             code = self.process.wait(5)
         except subprocess.TimeoutExpired:
             code = None
-        how = "closed its channel" if code is None else f"ended with exit code {code}"
-        if code is not None and code < 0:
-            how = f"was killed by signal {-code} ({signal.Signals(-code).name})"
-        raise EnvError(f"{self.what} (process {self.process.pid}) {how}") from None
+        raise EnvError(f"{self.what} (process {self.process.pid}) {how_it_ended(code)}") from None
 
-    def close(self):
+    def close(self, until):
+        """Waits for the end of the process, which its closed channel causes. until: the time.monotonic() to kill it."""
         self.channel.close()
         try:
-            self.process.wait(2)
+            self.process.wait(max(0, until - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.process.kill()
             self.process.wait()
+            say(f"{self.what} (process {self.process.pid}) was killed: close() took longer than {CLOSE_SECONDS} s")
+
+
+def how_it_ended(code):
+    """What happened to a process, in words. code: its exit code, or the negative number of its signal; None: it goes on."""
+    if code is None or code == CLOSED_CODE:
+        return "has lost its channel: an environment closed file descriptors that are not its own (os.closerange?)"
+    if code >= 0:
+        return f"ended with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:  # a real-time signal
+        name = "a signal of a program's own"
+    cause = ", by the system if memory ran out" if -code == signal.SIGKILL else ""
+    if -code in TIMERS:
+        cause = ", a timer of an environment without a handler"
+    return f"was killed by signal {-code} ({name}){cause}"
 
 
 class Workers:
@@ -127,16 +148,22 @@ class Workers:
 
     def call(self, data, workers):
         """Sends a request to these workers and waits for all answers, which it returns. Raises the first error."""
-        for worker in workers:
-            worker.request(data)
-        first, results = None, []
-        for worker in workers:  # every answer is read, so that the next call does not find an old one
-            try:
-                results.append(worker.answer())
-            except EnvError as error:
-                first = first or error
-        if first:
-            raise first
+        errors, results = [], []
+
+        def each(function, workers):
+            """Those for which the function succeeds."""
+            for worker in workers:
+                try:
+                    function(worker)
+                    yield worker
+                except EnvError as error:
+                    errors.append(error)
+
+        # Every answer is read, so that the next call does not find an old one.
+        asked = list(each(lambda worker: worker.request(data), workers))
+        list(each(lambda worker: results.append(worker.answer()), asked))
+        if errors:
+            raise errors[0]
         return results
 
     def bind(self, mask):
@@ -147,6 +174,10 @@ class Workers:
     def seed(self, seed):
         seed_generators(seed, library=False)
         self.call(b"g" + seed.to_bytes(8, "little"), self.all)
+
+    def beyond(self):
+        """As Local.beyond."""
+        return next(filter(None, self.call(b"o", self.all)), None)
 
     def reset(self):
         self.call(b"r", [worker for worker in self.all if any(self.mask[worker.first:worker.last])])
@@ -160,10 +191,11 @@ class Workers:
         return self.names.names
 
     def close(self):
+        until = time.monotonic() + CLOSE_SECONDS
         for worker in self.all:
             worker.channel.close()  # all channels first, so that the processes end at the same time
         for worker in self.all:
-            worker.close()
+            worker.close(until)
 
 
 # --- a worker process's side ------------------------------------------------------------------------------------------
@@ -185,11 +217,41 @@ def answer(channel, function, *arguments):
     return success
 
 
+def moved_up(descriptor):
+    """The same file under a high number, which code that closes low ones leaves alone; the low number is closed."""
+    most = min(resource.getrlimit(resource.RLIMIT_NOFILE)[0], 2**16)
+    for low in (most - 64, most // 2):
+        try:
+            up = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, low)
+        except OSError:  # beyond the limit
+            continue
+        os.close(descriptor)
+        return up
+    return descriptor
+
+
+def pass_timers_on():
+    """A timer that an environment sets, without a handler, stops the run after a checkpoint, as in sac's own process."""
+    parent = os.getppid()
+
+    def pass_on(number, frame):
+        if CHILD:  # a process that an environment has forked, which the signal would have ended
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        elif os.getppid() == parent:
+            os.kill(parent, number)
+
+    for number in TIMERS:
+        signal.signal(number, pass_on)
+
+
 def work(channel):
     """The main function of a worker process."""
     sys.meta_path.insert(0, MuJoCoLog)
     warnings.showwarning = show_warning
-    local = None
+    channel = socket.socket(fileno=moved_up(channel.detach()))
+    pass_timers_on()
+    local, memory, code = None, None, 0
 
     def seed_again(seed):
         seed_generators(mixed(seed, local.first))
@@ -198,8 +260,8 @@ def work(channel):
     def start():
         """Makes the environments. Returns the sizes and bounds of the first."""
         global START
-        nonlocal local
-        START = working_folder()
+        nonlocal local, memory
+        START, memory = working_folder(), moved_up(memory)
         import_gymnasium()  # with NumPy, whose generator is seeded too
         seed_generators(mixed(seed, first))
         local = Local(name, options, first, last)
@@ -208,6 +270,7 @@ def work(channel):
 
     def bind():
         local.bind(mmap.mmap(memory, 0), n)
+        os.close(memory)
 
     def step():
         local.step_all()
@@ -223,11 +286,16 @@ def work(channel):
             elif letter == b"g":
                 answer(channel, seed_again, int.from_bytes(receive(channel, 8), "little"))
             else:
-                answer(channel, {b"b": bind, b"r": local.reset, b"s": step}[letter])
-    except (EOFError, OSError):  # sac has closed the channel, or has ended
+                answer(channel, {b"b": bind, b"o": local.beyond, b"r": local.reset, b"s": step}[letter])
+    except EOFError:  # sac has closed the channel, or has ended
         pass
+    except OSError as error:
+        code = CLOSED_CODE if error.errno in (errno.EBADF, errno.ENOTSOCK) else 0
     if local:
         local.close()
+    if code:
+        os._exit(code)
+    channel.close()
 
 
 # --- how many workers -------------------------------------------------------------------------------------------------

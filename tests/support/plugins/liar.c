@@ -8,7 +8,7 @@
 
 typedef struct liar {
   int32_t n;
-  int32_t* steps; /* (n) */
+  int32_t *steps, *succeeds; /* (n) succeeds: whether the episode will, by its seed */
   float low, high;
 } liar;
 
@@ -25,20 +25,21 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
   if (lie("create")) return 1;
   l->n = n;
   l->steps = calloc((size_t)n, sizeof *l->steps);
+  l->succeeds = calloc((size_t)n, sizeof *l->succeeds);
   l->low = lie("swapped bounds") ? 2 : -1;
   l->high = lie("infinite bounds") ? INFINITY : 1;
   *spec = (sac_env_spec){lie("no observations") ? 0 : 1, lie("no actions") ? 0 : 1, 0, 50, &l->low, &l->high};
   if (lie("no bounds")) spec->action_high = NULL;
   if (lie("one choice")) spec->actions = 1;
-  return l->steps == NULL;
+  return l->steps == NULL || l->succeeds == NULL;
 }
 
 static int reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {
   liar* l = self;
-  (void)seed;
   for (int32_t i = 0; i < l->n; i++) {
     if (!mask[i]) continue;
     l->steps[i] = 0;
+    l->succeeds[i] = seed[i] % 4 == 0;
     obs[i] = lie("nan reset") ? NAN : 0;
   }
   return lie("reset");
@@ -58,7 +59,7 @@ static int step(void* self, const float* action, float* obs, float* reward, uint
 
 static void destroy(void* self) {
   liar* l = self;
-  if (l) free(l->steps);
+  if (l) free(l->steps), free(l->succeeds);
   free(l);
 }
 
@@ -74,7 +75,11 @@ static const char* const* info_names(void* self) {
   memset(names, 0, sizeof names);
   if (lie("old table")) abort(); /* the library must not read behind the table */
   if (lie("no names")) return NULL;
-  names[0] = lie("spaced name") ? "top speed" : lie("number name") ? "1st" : lie("no name") ? "" : "steps";
+  names[0] = lie("spaced name")            ? "top speed"
+             : lie("number name")          ? "1st"
+             : lie("no name")              ? ""
+             : lie("nothing, but success") ? "success"
+                                           : "steps";
   if (lie("two names")) names[1] = names[0];
   if (lie("long name")) names[0] = "a_name_that_goes_on_and_on_and_on_until_it_has_sixty_four_letters_";
   for (int k = 0; lie("many names") && k <= SAC_ENV_INFO_MAX; k++) {
@@ -86,7 +91,8 @@ static const char* const* info_names(void* self) {
 
 static int info(void* self, float* value) {
   const liar* l = self;
-  for (int32_t i = 0; i < l->n; i++) value[i] = (float)l->steps[i];
+  for (int32_t i = 0; i < l->n; i++)
+    value[i] = (float)(lie("nothing, but success") ? l->succeeds[i] && l->steps[i] == 50 : l->steps[i]);
   return lie("info") && l->steps[0] == 40;
 }
 
