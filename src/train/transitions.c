@@ -191,9 +191,10 @@ static sac_status find_column(const sac_safetensors* file, const char* name, int
   const int column = width == 0 && t->rank == 2 && t->dims[1] == 1; /* (n, 1) is (n) */
   const int fits = t->rank == (width > 0 || column ? 2 : 1) && t->dims[0] == *n && (width == 0 || t->dims[1] == width);
   if (fits) return SAC_OK;
-  if (width == 0) return sac_fail(SAC_ERROR_SHAPE, "%s: '%s' is not of shape (%lld)", file->path, name, (long long)*n);
-  return sac_fail(SAC_ERROR_SHAPE, "%s: '%s' is not of shape (%lld, %lld)", file->path, name, (long long)*n,
-                  (long long)width);
+
+  /* the message has both shapes */
+  const int64_t dims[2] = {*n < 0 ? 0 : *n, width};
+  return sac_safetensors_get(file, name, t->dtype, width > 0 ? 2 : 1, dims, NULL);
 }
 
 /* Loads a transitions file into agent p. */
