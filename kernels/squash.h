@@ -110,9 +110,10 @@ SAC_FN real sac_action_unscale(real scaled, real centre, real half_range) {
 }
 
 // How far beyond 1 the size of an action may be in the policy's units, if it was computed from one in the environment's
-// units: roundings of a value near the bounds.
+// units: roundings of a value near the bounds. Those of denormal numbers are as large as those of the smallest normal
+// one.
 SAC_FN real sac_action_rounding(real centre, real half_range) {
-  const real size = sac_abs(centre) + half_range;
+  const real size = sac_abs(centre) + half_range + SAC_REAL_MIN;
   return half_range == (real)0 ? (real)0 : (real)4 * SAC_REAL_EPSILON * size / half_range;
 }
 

@@ -9,6 +9,7 @@ ended or stopped, the line is dashed from there on, and the legend says how many
   scripts/plot.py RUN --text                       the curve as text, without a picture
 """
 import argparse
+import bisect
 import csv
 import functools
 import math
@@ -47,13 +48,28 @@ def seed_folders(run):
     return seeds or [run]
 
 
+@functools.cache
+def note(text):
+    """Says something on standard error, once."""
+    print(f"plot.py: {text}", file=sys.stderr)
+
+
+def whole_lines(file):
+    """The lines of a file that end. The last one has no end while it is written, or where its writer was killed."""
+    for line in file:
+        if not line.endswith("\n"):
+            note(f"{file.name}: its last line is cut, and left out: '{line[:60]}'")
+            return
+        yield line
+
+
 def read_points(path, name):
-    """{step: value} of one column. A value that is empty, or no finite number, is left out; anything else is an error
-    that names its line."""
+    """{step: value} of one column, by step. A value that is empty, or no finite number, is left out, and so is a last
+    line that is cut; anything else is an error that names its line."""
     points = {}
     try:
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = csv.reader(file)
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            lines = csv.reader(whole_lines(file))
             names = next(lines, [])
             if not names:
                 return {}
@@ -75,7 +91,7 @@ def read_points(path, name):
         raise Unreadable(f"{path}:{lines.line_num}: {error}") from None
     except ValueError:
         raise Unreadable(f"{path}:{lines.line_num}: no number in '{','.join(line)[:60]}'") from None
-    return points
+    return dict(sorted(points.items()))
 
 
 def evaluations(run):
@@ -121,20 +137,23 @@ def combine(curves, band):
     its own is interpolated there, so that the mean does not jump between seeds that were evaluated at other steps."""
     steps, points = sorted(set().union(*curves)), []
     every = -(-len(steps) // BAND_POINTS)
+    known = [list(curve) for curve in curves]
     for i, step in enumerate(steps):
-        values = [value for value in (value_at(curve, step) for curve in curves) if value is not None]
+        found = (value_at(curve, own, step) for curve, own in zip(curves, known))
+        values = [value for value in found if value is not None]
         sides = spread(values, band) if i % every == 0 or i + 1 == len(steps) else None
         points.append((step, sum(values) / len(values), sides, len(values)))
     return points
 
 
-def value_at(curve, step):
+def value_at(curve, steps, step):
+    """The value of a curve at a step, or None outside of it. steps: its own, in order."""
     if step in curve:
         return curve[step]
-    before, after = [s for s in curve if s < step], [s for s in curve if s > step]
-    if not before or not after:
+    at = bisect.bisect(steps, step)
+    if at in (0, len(steps)):
         return None
-    low, high = max(before), min(after)
+    low, high = steps[at - 1], steps[at]
     return curve[low] + (curve[high] - curve[low]) * (step - low) / (high - low)
 
 
@@ -160,9 +179,11 @@ def ends(points):
 
 
 def label_of(run, curves, points):
-    path = pathlib.Path(os.path.abspath(run))
-    seeds = [f"{len(curves)} seeds"] if len(curves) > 1 else []
-    told = seeds + (ends(points) if len(curves) > 1 else [])
+    path, drawn, told = pathlib.Path(os.path.abspath(run)), sum(map(bool, curves)), []
+    if len(curves) > 1:
+        told = [f"{drawn} of {len(curves)} seeds" if drawn < len(curves) else f"{drawn} seeds"]
+        told += [f"{points[0][3]} at first"] if points and points[0][3] < drawn else []
+        told += ends(points)
     return f"{path.parent.name}/{path.name}" + (f" ({', '.join(told)})" if told else "")
 
 
@@ -279,6 +300,9 @@ def main():
             single = len(options.runs) == 1
             out = options.out or (pathlib.Path(options.runs[0]) / "curves.png" if single else "curves.png")
             draw(options.runs, metrics, out, options.band)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of --text has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         sys.exit(f"plot.py: {error.filename or options.out}: {error.strerror or error}")
     except Unreadable as error:

@@ -183,6 +183,70 @@ START_TEST(actor_is_held) {
 }
 END_TEST
 
+/* Moments come from the updates in which the actor was not held: Adam's number says so wherever they are loaded. */
+START_TEST(moments_of_a_held_actor) {
+  const char *folder = test_folder(), *a = trained(folder, "train.actor_delay_steps=60"), *b = small_path(folder, "b");
+  const char* saved = small_path(folder, "saved");
+  sac_run *from, *run;
+  ck_ok(sac_run_resume(&from, a, NULL, &fake_env_api, NULL));
+  const uint64_t updates = from->agent->counters[0].updates, made = updates - 60;
+  ck_assert_uint_eq(sac_adam_number(from->agent->hold[0], updates), made + 1);
+
+  /* a run that starts from it, and one that holds the actor again; the updates are those that the loop numbers */
+  for (int i = 0; i < 2; i++) {
+    run = start(folder, i ? "c" : "b", a, i ? "init.parts=all train.actor_delay_steps=50" : "init.parts=all");
+    const sac_adam_hold hold = run->agent->hold[0];
+    const uint64_t first = updates + (i ? 50 : 0);
+    ck_assert_uint_eq(run->agent->counters[0].updates, updates);
+    ck_assert_uint_eq(sac_adam_number(hold, first), made + 1);
+    if (i) ck_assert(sac_adam_number(hold, updates) == 0 && sac_adam_number(hold, first - 1) == 0);
+    sac_run_destroy(run);
+  }
+  ck_ok(sac_run_resume(&run, b, NULL, &fake_env_api, NULL));
+  ck_assert_uint_eq(sac_adam_number(run->agent->hold[0], updates), made + 1);
+  sac_run_destroy(run);
+
+  /* the checkpoint and the file of an agent, in which the replay is left out */
+  ck_ok(sac_agent_save(from->agent, saved));
+  const char* const files[] = {saved, test_path(folder, "a/seed_1/checkpoints/last")};
+  for (int i = 0; i < 2; i++) {
+    sac_agent* agent;
+    ck_ok(sac_agent_load(&agent, files[i], NULL));
+    ck_assert_uint_eq(sac_adam_number(agent->hold[0], updates), made + 1);
+    ck_assert_uint_eq(agent->counters[0].pushed, 0);
+    sac_agent_destroy(agent);
+  }
+  sac_run_destroy(from);
+  test_folder_remove();
+}
+END_TEST
+
+/* Other bounds of actions are named, and no line about the start is left out. */
+START_TEST(other_bounds) {
+  const char *folder = test_folder(), *a = trained(folder, "");
+  fake_env.action_high = 0.5F;
+  sac_run* run = start(folder, "b", a, "algo=sac-v train.actor_delay_steps=5");
+  ck_assert_msg(strstr(lines, "action 0 is bounded by [-2, 2] in the file, and by [-0.5, 0.5] here") != NULL, "%s",
+                lines);
+  sac_run_destroy(run);
+  fake_env.action_high = 3;
+  char sets[600];
+  (void)snprintf(sets, sizeof sets, "algo=sac-v replay.load=%s", a);
+  run = start(folder, "c", a, sets);
+  const char* const words[] = {"starts from",   "new: value network", "not used",
+                               "is bounded by", "are held",           "replay starts with 200"};
+  for (int i = 0; i < 6; i++) ck_assert_msg(strstr(lines, words[i]) != NULL, "%s: %s", words[i], lines);
+  sac_run_destroy(run);
+
+  /* the same bounds need no word */
+  fake_env.action_high = 0;
+  run = start(folder, "d", a, "");
+  ck_assert(!strstr(lines, "bounded"));
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(resumed_within_the_start) {
   const char *folder = test_folder(), *a = trained(folder, "");
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
@@ -222,4 +286,5 @@ START_TEST(earlier_name_of_the_key) {
 END_TEST
 
 CHECK_MAIN("init", CASE(parts_of_a_checkpoint), CASE(what_does_not_fit), CASE(another_algorithm),
-           LOOP(actor_is_held, 2), LOOP(resumed_within_the_start, 3), CASE(earlier_name_of_the_key))
+           LOOP(actor_is_held, 2), CASE(moments_of_a_held_actor), CASE(other_bounds), LOOP(resumed_within_the_start, 3),
+           CASE(earlier_name_of_the_key))

@@ -38,6 +38,51 @@ def many_seeds(folder):
     assert "stroke-dasharray" in picture and "(5 seeds, 4 beyond 2,000)" in picture
 
 
+def write_points(file, points, end="\n"):
+    file.parent.mkdir(parents=True)
+    rows = ["step,mean", *(f"{step},{value}" for step, value in points)]
+    file.write_bytes((end.join(rows) + end).encode())
+
+
+def seeds_that_are_late(folder):
+    """The label says how many seeds there are at first, and how many have no evaluation at all."""
+    run = folder / "late"
+    write_points(run / "seed_1/evaluations.csv", [(1000 * i, i) for i in range(1, 5)])
+    write_points(run / "seed_2/evaluations.csv", [(1000 * i, i + 1) for i in range(3, 5)])
+    status, text, errors = plot(run, "--text")
+    assert status == 0 and "(2 seeds, 1 at first, 2 beyond 2,000)" in text, (text, errors)
+    (run / "seed_3").mkdir()
+    status, text, errors = plot(run, "--text")
+    assert status == 0 and "(2 of 3 seeds, 1 at first, 2 beyond 2,000)" in text, (text, errors)
+
+    # A seed that is evaluated at other steps counts between its own.
+    write_points(run / "seed_4/evaluations.csv", [(1000, 0), (4000, 3)])
+    status, text, errors = plot(run, "--text")
+    assert status == 0 and "(3 of 4 seeds, 2 at first, 3 beyond 2,000)" in text and "first 0.5" in text, (text, errors)
+
+
+def files_of_other_programs(folder):
+    """Ends of lines as on Windows and a byte order mark are read; a last line that is cut is left out, and named."""
+    run = folder / "other"
+    file = run / "seed_1/evaluations.csv"
+    write_points(file, [(1000, -5), (2000, -4)], "\r\n")
+    file.write_bytes(b"\xef\xbb\xbf" + file.read_bytes())
+    status, text, errors = plot(run, "--text")
+    assert status == 0 and "last -4\n" in text and not errors, (text, errors)
+    for cut in (b"3000", b"3000,-1"):  # of 3000,-100
+        whole = file.read_bytes()
+        file.write_bytes(whole + cut)
+        status, text, errors = plot(run, "--text")
+        assert status == 0 and "last -4\n" in text and f"its last line is cut, and left out: '{cut.decode()}'" in errors, errors
+        file.write_bytes(whole)
+
+    # A reader that has enough ends it without a word.
+    with subprocess.Popen([sys.executable, str(PLOT), str(run), "--text"], stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        assert process.stderr.read() == b"" and process.wait() == 0
+
+
 def files_that_are_wrong(folder):
     """The file and its line are named; a run without evaluations gives no empty picture."""
     run = folder / "wrong"
@@ -73,6 +118,8 @@ def main():
         status, text, _ = plot(run, "--text", "--band", "std", "--metrics", "alpha")
         assert status == 0 and "last -160 [-174.142, -145.858]" in text and "alpha, 1000 to 2000 steps" in text, text
         many_seeds(run.parent)
+        seeds_that_are_late(run.parent)
+        files_of_other_programs(run.parent)
         files_that_are_wrong(run.parent)
 
         for arguments, message in (((run, "--metrics", "alhpa"), "no column 'alhpa'; it has step, alpha, entropy, info/reward_forward"),

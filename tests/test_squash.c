@@ -168,6 +168,16 @@ START_TEST(scaled_inside_any_bounds) {
   }
   ck_assert(corrected > 100);
 
+  /* in numbers that are denormal the ends are still the policy's, but for a rounding */
+  const real tiny = SAC_REAL_MIN * SAC_REAL_EPSILON;
+  for (int k = 2; k < 200; k++) {
+    const real low = (real)k * (real)977 * tiny, high = low + (real)k * tiny;
+    const real centre = sac_action_centre((double)low, (double)high);
+    const real half = sac_action_half_range((double)low, (double)high), room = 1 + sac_action_rounding(centre, half);
+    ck_assert(half > 0 && sac_action_scale(1, centre, half) <= high && sac_action_scale(-1, centre, half) >= low);
+    ck_assert(sac_action_unscale(high, centre, half) <= room && sac_action_unscale(low, centre, half) >= -room);
+  }
+
   /* bounds that are exact stay so */
   ck_assert(sac_action_half_range(-2, 2) == 2 && sac_action_half_range(-1, 0.5) == (real)0.75);
   ck_assert(sac_action_half_range(-(double)(real)0.4, (double)(real)0.4) == (real)0.4);

@@ -127,6 +127,34 @@ START_TEST(demonstrations) {
 }
 END_TEST
 
+/* Whole numbers are taken as they are: a column of numbers that NumPy made of a list is I64. */
+START_TEST(whole_numbers) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char *folder = test_folder(), *path = small_path(folder, "demo");
+  const int64_t reward[3] = {-7, 0, 1000}, terminated[3] = {0, 1, 0}, action[3] = {-2, 0, 1};
+  const uint64_t obs[6] = {1, 2, 3, 4, 5, 6}, truncated[3] = {1, 1, 0};
+  const sac_file_tensor list[] = {{"obs", SAC_U64, 2, {3, 2}, obs, sizeof obs},
+                                  {"action", SAC_I64, 2, {3, 1}, action, sizeof action},
+                                  {"next_obs", SAC_U64, 2, {3, 2}, obs, sizeof obs},
+                                  {"terminated", SAC_I64, 1, {3}, terminated, sizeof terminated},
+                                  {"truncated", SAC_U64, 2, {3, 1}, truncated, sizeof truncated},
+                                  {"reward", SAC_I64, 2, {3, 1}, reward, sizeof reward}};
+  ck_ok(sac_safetensors_write(path, list, 6, NULL, 0));
+  sac_run* run = load(folder, "a", path, "");
+  float* rows = rows_of(run, 0, 3);
+  const sac_replay_row* row = &run->agent->row;
+  for (int i = 0; i < 3; i++) {
+    const float* r = rows + i * row->floats;
+    ck_assert(r[row->obs + 1] == (float)obs[2 * i + 1] && r[row->action] == (float)action[i] / 2);
+    ck_assert(r[row->reward] == (float)reward[i] && r[row->terminated] == (float)terminated[i]);
+    ck_assert(r[row->truncated] == (float)truncated[i]);
+  }
+  free(rows);
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(what_is_refused) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -272,5 +300,5 @@ START_TEST(kept_rows_are_checked) {
 }
 END_TEST
 
-CHECK_MAIN("transitions", CASE(of_a_run_and_exported), CASE(demonstrations), CASE(what_is_refused), LOOP(resumed, 3),
-           LOOP(kept, 2), CASE(kept_rows_are_checked))
+CHECK_MAIN("transitions", CASE(of_a_run_and_exported), CASE(demonstrations), CASE(whole_numbers), CASE(what_is_refused),
+           LOOP(resumed, 3), LOOP(kept, 2), CASE(kept_rows_are_checked))

@@ -8,11 +8,13 @@ import json
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
+import time
 
-from support.program import SMALL, main, one_line, sac, sets
+from support.program import PROGRAM, SMALL, main, one_line, sac, sets
 
 FAILED, USAGE = 1, 2
 SUPPORT = pathlib.Path(__file__).parent / "support"
@@ -68,9 +70,29 @@ def test_gymnasium():
         assert abs(recorded["returns"][0] - plain["returns"][0]) < 1, "g of the run, not Gymnasium's own"
         assert recorded["videos"] == [f"{videos}/policy-episode-0.mp4"]
         check_video(recorded["videos"][0], 60)
+        # an episode that is cut: its pictures are counted, and nothing is left
+        cut = sac("eval", policy, "--episodes", 2, "--max-steps", 20, "--record-video", videos, env=PYTHON)
+        assert "at most 42;" in cut.stderr and "left" not in cut.stderr, cut.stderr
+        check_video(videos / "policy-episode-1.mp4", 20)
         # as text: the return and the file of each episode
         said = sac("eval", policy, "--episodes", 1, "--record-video", videos, env=PYTHON).stdout
         assert f"  {recorded['returns'][0]:.2f} in {videos}/policy-episode-0.mp4\n" in said, said
+
+
+def test_left():
+    """A video of an episode that was left says where it ends."""
+    with folder() as path:
+        out, videos = pathlib.Path(path, "run"), pathlib.Path(path, "videos")
+        train(out, "gym:Pendulum-v1", "{max_episode_steps: 100000}")
+        with subprocess.Popen([PROGRAM, "eval", out, "--record-video", videos], env=dict(os.environ, **PYTHON), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            assert "sac: recording 3 episodes of seed_1" in process.stderr.readline()
+            time.sleep(2)  # some pictures
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == 130 and "stopped: 0 of 3 episodes have ended" in said, said
+        [steps] = re.findall(r"^sac: seed_1-episode-0.mp4 ends after ([\d,]+) steps?, where its episode was left$", said, re.M)
+        check_video(videos / "seed_1-episode-0.mp4", int(steps.replace(",", "")))
 
 
 def test_built_in():

@@ -17,7 +17,8 @@ typedef struct sac_state {
   int optional; /* 1: zeros when the checkpoint does not have it, because it is older */
 } sac_state;
 
-#define SAC_REPLAY_TENSOR "replay.rows" /* (P, rows, floats of a row) the rows of the ring, in its order */
+#define SAC_REPLAY_TENSOR "replay.rows"  /* (P, rows, floats of a row) the rows of the ring, in its order */
+#define SAC_HOLD_TENSOR "run.actor_hold" /* (2) the updates in which the actor is held, in the checkpoint of a run */
 
 /* Write and read agents first .. first+count-1; with count > 1 the tensors have a leading dimension P. rows: how many
  * rows of each agent's replay are written, as SAC_REPLAY_TENSOR; reading leaves them out. The metadata is
@@ -34,6 +35,10 @@ sac_status sac_agent_read(sac_agent* agent, const sac_safetensors* file, int32_t
  * NUMERIC, DEVICE. */
 sac_status sac_agent_write_tensor(const sac_agent* agent, int32_t p, sac_memory memory, const sac_tensor* tensor,
                                   const char* prefix, int any, sac_file* file);
+
+/* Reads in which updates the actor of each agent was held (P): Adam's number of an actor's step, and so what its
+ * moments are worth, depends on them. None where the file does not say. Errors: FORMAT, SHAPE. */
+sac_status sac_agent_read_hold(const sac_safetensors* file, int32_t population, sac_adam_hold* hold);
 
 /* Checks that this is an agent's file, and that all its values are finite. Errors: FORMAT (names the tensor). */
 sac_status sac_agent_file_check(const sac_safetensors* file);

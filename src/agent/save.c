@@ -75,10 +75,30 @@ fail:
   return status;
 }
 
+#define HOLD "actor_hold"    /* (P * 2) the updates in which each agent's actor is held */
+#define FIXED "replay_fixed" /* (P) the first rows of each ring, which are kept; left out if there are none */
+
+/* Saves all agents. rows: how many rows of each replay are written. */
+static sac_status save(const sac_agent* agent, const char* path, int64_t rows) {
+  const size_t population = (size_t)agent->shape.population;
+  sac_state states[2];
+  int32_t count = 0, held = 0, fixed = 0;
+  for (size_t p = 0; p < population; p++) {
+    held |= agent->hold[p].until > 0;
+    fixed |= agent->fixed[p] > 0;
+  }
+
+  /* fixed rows are those of a replay */
+  if (held) states[count++] = (sac_state){HOLD, SAC_U64, agent->hold, population * sizeof *agent->hold, 0};
+  if (fixed && rows > 0)
+    states[count++] = (sac_state){FIXED, SAC_U64, agent->fixed, population * sizeof *agent->fixed, 0};
+  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, states, count, rows, NULL, 0));
+}
+
 sac_status sac_agent_save(const sac_agent* agent, const char* path) {
   if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save: agent or path is NULL");
   if (!path[0]) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save: path is empty");
-  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, NULL, 0, 0, NULL, 0));
+  return save(agent, path, 0);
 }
 
 /* The number of rows of the fullest ring: a stopped agent may have fewer. */
@@ -91,35 +111,34 @@ static int64_t most_rows(const sac_agent* agent) {
   return most;
 }
 
-#define HOLD "actor_hold"    /* (P * 2) the updates in which each agent's actor is held */
-#define FIXED "replay_fixed" /* (P) the first rows of each ring, which are kept; left out if there are none */
-
 sac_status sac_agent_save_all(const sac_agent* agent, const char* path) {
   if (!agent || !path) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save_all: agent or path is NULL");
   if (!path[0]) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_save_all: path is empty");
-  const size_t population = (size_t)agent->shape.population;
-  const sac_state states[] = {{HOLD, SAC_U64, agent->hold, population * sizeof *agent->hold, 0},
-                              {FIXED, SAC_U64, agent->fixed, population * sizeof *agent->fixed, 0}};
-
-  /* an agent without fixed rows has no list of them */
-  int32_t count = 1;
-  for (size_t p = 0; p < population; p++)
-    if (agent->fixed[p] > 0) count = 2;
-  return sac_result(sac_agent_write(agent, path, 0, agent->shape.population, states, count, most_rows(agent), NULL, 0));
+  return save(agent, path, most_rows(agent));
 }
 
-/* Reads what sac_agent_save_all adds: the replay, its fixed rows, and when the actors are held. The counters have been
- * read. */
-static sac_status read_all(sac_agent* agent, const sac_safetensors* file) {
-  const int64_t population = agent->shape.population, rows = most_rows(agent), held = 2 * population;
+sac_status sac_agent_read_hold(const sac_safetensors* file, int32_t population, sac_adam_hold* hold) {
+  const int one = population == 1 && sac_safetensors_find(file, SAC_HOLD_TENSOR);
+  const char* name = one ? SAC_HOLD_TENSOR : HOLD;
+  const int64_t numbers = 2 * (int64_t)population;
+  sac_status status = SAC_OK;
+  memset(hold, 0, (size_t)population * sizeof *hold);
+  if (!sac_safetensors_find(file, name)) return SAC_OK;
+
+  /* a held range ends after its begin */
+  SAC_TRY(sac_safetensors_get(file, name, SAC_U64, 1, &numbers, hold));
+  for (int32_t p = 0; p < population; p++)
+    if (hold[p].from > hold[p].until) return sac_fail(SAC_ERROR_FORMAT, "%s: damaged ('%s')", file->path, name);
+fail:
+  return status;
+}
+
+/* Reads the replay and its fixed rows. The counters have been read. */
+static sac_status read_replay(sac_agent* agent, const sac_safetensors* file) {
+  const int64_t population = agent->shape.population, rows = most_rows(agent);
   const int64_t dims[3] = {population, rows, agent->row.floats};
   const int32_t skip = population == 1;
   sac_status status = SAC_OK;
-
-  /* the updates in which the actors are held; an empty replay has no rows */
-  SAC_TRY(sac_safetensors_get(file, HOLD, SAC_U64, 1, &held, NULL));
-  memcpy(agent->hold, sac_safetensors_find(file, HOLD)->data, (size_t)population * sizeof *agent->hold);
-  if (rows == 0) return SAC_OK;
 
   /* fixed rows leave room for others */
   if (sac_safetensors_find(file, FIXED)) {
@@ -182,8 +201,9 @@ sac_status sac_agent_load(sac_agent** out, const char* path, const char* device)
   SAC_TRY(sac_agent_read(agent, file, 0, agent->shape.population));
   SAC_TRY(read_scaling(agent, file));
 
-  /* read the replay; start with an empty one if the file has none */
-  if (sac_safetensors_find(file, HOLD)) SAC_TRY(read_all(agent, file));
+  /* read when the actors are held, and the replay; start with an empty one if the file has none */
+  SAC_TRY(sac_agent_read_hold(file, agent->shape.population, agent->hold));
+  if (sac_safetensors_find(file, SAC_REPLAY_TENSOR)) SAC_TRY(read_replay(agent, file));
   else
     for (int32_t p = 0; p < agent->shape.population; p++) agent->counters[p].pushed = 0;
   if (agent->backend->state_set) SAC_TRY(agent->backend->state_set(agent));

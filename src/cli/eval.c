@@ -99,8 +99,11 @@ static void end_scene(scene* c) {
 /* Finds the environment `id`. With --record-video: the one that records it, by a camera (eval.camera). */
 static sac_status find_env(const options* o, const sac_score* s, const char* id, const char* env_options,
                            const char* camera, scene* c) {
-  const sac_env_film film = {
-      .folder = o->record, .name = s->name, .camera = o->camera ? o->camera : camera, .episodes = o->episodes};
+  const sac_env_film film = {.folder = o->record,
+                             .name = s->name,
+                             .camera = o->camera ? o->camera : camera,
+                             .episodes = o->episodes,
+                             .steps = c->env.max_steps};
   sac_status status = SAC_OK;
   c->env.id = id;
   c->env.options = env_options;

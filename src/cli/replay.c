@@ -10,7 +10,7 @@ static const char notes[] =
     "RUN is a run folder with one seed, or a seed folder; its newest checkpoint is read. FILE is a safetensors file\n"
     "with obs (n, O), action (n, A) in the environment's units, reward (n), terminated (n), truncated (n) and\n"
     "next_obs (n, O). Files of this form, also with demonstrations from elsewhere, are read by\n"
-    "'sac train --replay FILE'; there truncated may be missing, and F64 and U8 are taken too.\n";
+    "'sac train --replay FILE'; there truncated may be missing, and F64, I64, U64, U8 and BOOL are taken too.\n";
 
 int sac_cli_replay(int argc, char** argv) {
   /* describe the command line */

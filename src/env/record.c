@@ -34,8 +34,9 @@ static sac_status make_options(sac_env_record* record, const char* options, int 
 
   /* add the recorder's settings */
   if (json_object_set_new(root, SAC_GYM_RECORD,
-                          json_pack("{s:s, s:s, s:b, s:s, s:I}", "folder", film->folder, "name", film->name, "ours",
-                                    ours, "camera", film->camera, "episodes", (json_int_t)film->episodes)) != 0)
+                          json_pack("{s:s, s:s, s:b, s:s, s:I, s:I}", "folder", film->folder, "name", film->name,
+                                    "ours", ours, "camera", film->camera, "episodes", (json_int_t)film->episodes,
+                                    "steps", (json_int_t)film->steps)) != 0)
     SAC_TRY(sac_fail(SAC_ERROR_FILE, "a video's folder, name and camera must be UTF-8 text"));
 
   /* write them as text; 17 digits keep every bit of a double */

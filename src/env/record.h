@@ -20,6 +20,7 @@ typedef struct sac_env_film {
   const char *folder, *name; /* of the videos */
   const char* camera;        /* as key eval.camera says; other tasks than MuJoCo's take "auto" and "default" alone */
   int64_t episodes;          /* how many will be played, for messages */
+  int64_t steps;             /* after which an episode is cut, for messages; 0: as the environment says */
 } sac_env_film;
 
 /* Finds the environment that is played and recorded in place of `id` with `options` (a JSON object). An instance made

@@ -230,7 +230,7 @@ sac_status sac_run_open_checkpoint(sac_run* run, int32_t p) {
   const sac_settings* settings = &run->settings;
   if (settings->init[0] || settings->replay_load[0] || settings->actor_delay_steps > 0) {
     states[count++] = (sac_state){"run.start", SAC_U64, &run->start, sizeof run->start, 1};
-    states[count++] = (sac_state){"run.actor_hold", SAC_U64, &run->agent->hold[p], sizeof *run->agent->hold, 1};
+    states[count++] = (sac_state){SAC_HOLD_TENSOR, SAC_U64, &run->agent->hold[p], sizeof *run->agent->hold, 1};
   }
 
   /* add the sums of info; optional, because checkpoints of older versions lack them */

@@ -1,10 +1,10 @@
 #include "train/init.h"
 
 #include <math.h>
-#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/file.h"
 #include "agent/steps.h"
 #include "config/parts.h"
 #include "formats/safetensors.h"
@@ -29,16 +29,6 @@ typedef struct source {
 
 static const char* const group_words[SAC_GROUP_COUNT] = {
     [SAC_ACTOR] = "actor", [SAC_CRITIC] = "critics", [SAC_VALUE] = "value network"};
-
-/* Adds a line for the log, if there is room for one more. */
-static void note(sac_run* run, const char* format, ...) __attribute__((format(printf, 2, 3)));
-static void note(sac_run* run, const char* format, ...) {
-  if (run->note_count >= (int32_t)(sizeof run->notes / sizeof *run->notes)) return;
-  va_list args;
-  va_start(args, format);
-  (void)vsnprintf(run->notes[run->note_count++], SAC_NOTE_MAX, format, args);
-  va_end(args);
-}
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
@@ -193,17 +183,31 @@ fail:
   return status;
 }
 
-/* Takes the number of updates that the moments come from. It is the position in random streams too. */
+/* Takes the number of updates that the moments come from. It is the position in random streams too. Those of them in
+ * which the actor was held are counted, as its moments do not come from them. */
 static sac_status take_updates(sac_run* run, const source* s, int32_t p) {
   const int64_t dims[2] = {s->population, 3};
   const int32_t leading = s->population > 1;
+  sac_adam_hold* hold = NULL;
   sac_status status = SAC_OK;
+
+  /* read the number of updates */
   SAC_TRY(sac_safetensors_get(s->file, "counters", SAC_U64, 1 + leading, dims + !leading, NULL));
   const sac_counters* counters = sac_safetensors_find(s->file, "counters")->data;
-  run->agent->counters[p].updates = counters[s->row].updates;
-  if (counters[s->row].updates > (uint64_t)SAC_BIG)
-    status = sac_fail(SAC_ERROR_FORMAT, "%s: its number of updates is out of range", s->file->path);
+  const uint64_t updates = counters[s->row].updates;
+  run->agent->counters[p].updates = updates;
+  if (updates > (uint64_t)SAC_BIG)
+    SAC_TRY(sac_fail(SAC_ERROR_FORMAT, "%s: its number of updates is out of range", s->file->path));
+
+  /* put those that were held before the next update, where hold_actors may add more */
+  hold = calloc((size_t)s->population, sizeof *hold);
+  if (!hold) SAC_TRY(sac_fail(SAC_ERROR_MEMORY, "no memory for %lld agents", (long long)s->population));
+  SAC_TRY(sac_agent_read_hold(s->file, (int32_t)s->population, hold));
+  const sac_adam_hold old = hold[s->row];
+  const uint64_t held = (old.until < updates ? old.until : updates) - (old.from < updates ? old.from : updates);
+  if (held > 0) run->agent->hold[p] = (sac_adam_hold){updates - held, updates};
 fail:
+  free(hold);
   return status;
 }
 
@@ -252,6 +256,29 @@ static int critics_are_new(const source* s) {
   return s->taken[SAC_ACTOR] && (s->fresh[SAC_CRITIC] || s->fresh[SAC_VALUE]);
 }
 
+/* Says where the bounds of actions are others than in the file: the policy's actions are scaled to the new ones. */
+static void describe_bounds(sac_run* run, const source* s) {
+  const sac_agent* agent = run->agent;
+  const int64_t actions = agent->shape.action;
+  if (!s->taken[SAC_ACTOR] || sac_safetensors_get(s->file, "action.centre", SAC_F32, 1, &actions, NULL) != SAC_OK ||
+      sac_safetensors_get(s->file, "action.half_range", SAC_F32, 1, &actions, NULL) != SAC_OK)
+    return;
+  const float* centre = sac_safetensors_find(s->file, "action.centre")->data;
+  const float* half = sac_safetensors_find(s->file, "action.half_range")->data;
+  for (int64_t i = 0; i < actions; i++) {
+    /* bounds that differ by roundings are the same */
+    const float to_centre = agent->action_centre[i], to_half = agent->action_half[i];
+    const float moved = fabsf(centre[i] - to_centre) + fabsf(half[i] - to_half);
+    if (moved <= 1e-5F * (fabsf(to_centre) + to_half)) continue;
+    sac_run_note(run,
+                 "warning: action %lld is bounded by [%g, %g] in the file, and by [%g, %g] here: the policy's actions "
+                 "are scaled to these",
+                 (long long)i, (double)(centre[i] - half[i]), (double)(centre[i] + half[i]),
+                 (double)(to_centre - to_half), (double)(to_centre + to_half));
+    return;
+  }
+}
+
 /* Says what the run starts from, what starts anew, and what of the file has no use here. */
 static void describe(sac_run* run, const source* s) {
   char taken[128] = "", fresh[128] = "", unused[128] = "", env[SAC_SHOW_MAX];
@@ -276,20 +303,23 @@ static void describe(sac_run* run, const source* s) {
 
   /* the first line: where it comes from, and what was taken */
   const char *of = sac_safetensors_metadata(s->file, "env"), *step = sac_safetensors_metadata(s->file, "step");
-  note(run, "starts from %s (%s%s%.20s): %s", s->file->path, of ? sac_text_show(env, of, SIZE_MAX) : "no environment",
-       step ? ", step " : "", step ? step : "", taken);
+  sac_run_note(run, "starts from %s (%s%s%.20s): %s", s->file->path,
+               of ? sac_text_show(env, of, SIZE_MAX) : "no environment", step ? ", step " : "", step ? step : "",
+               taken);
 
   /* more lines where they are needed */
   const int policy = !sac_safetensors_find(s->file, "counters");
   if (fresh_used)
-    note(run, "new: %s%s", fresh, policy ? "; the file has the actor alone, a checkpoint of its run has the rest" : "");
+    sac_run_note(run, "new: %s%s", fresh,
+                 policy ? "; the file has the actor alone, a checkpoint of its run has the rest" : "");
   if (unused_used)
-    note(run, "not used, as algo %s has no such networks: %s", sac_algo_name(run->settings.algo), unused);
+    sac_run_note(run, "not used, as algo %s has no such networks: %s", sac_algo_name(run->settings.algo), unused);
 }
 
 /* --- the start ---------------------------------------------------------------------------------------------------- */
 
-/* Sets the updates in which the actors are held: those of the first train.actor_delay_steps steps of learning. */
+/* Sets the updates in which the actors are held: those of the first train.actor_delay_steps steps of learning, and as
+ * many before them as the moments of the file do not come from. */
 static void hold_actors(sac_run* run, int new_critics) {
   const sac_settings* settings = &run->settings;
   const double steps = sac_auto(settings->actor_delay_steps, new_critics ? SAC_ACTOR_DELAY : 0);
@@ -298,13 +328,14 @@ static void hold_actors(sac_run* run, int new_critics) {
   /* the number of updates that are due for these steps */
   const uint64_t updates = (uint64_t)floor(fmin(steps * settings->updates_per_step, SAC_BIG));
   for (int32_t p = 0; p < run->agent->shape.population; p++) {
-    const uint64_t from = run->agent->counters[p].updates;
-    run->agent->hold[p] = (sac_adam_hold){from, from + updates};
+    const uint64_t now = run->agent->counters[p].updates;
+    sac_adam_hold* hold = &run->agent->hold[p];
+    *hold = (sac_adam_hold){now - (hold->until - hold->from), now + updates};
   }
-  note(run,
-       "actor and temperature are held for the first %.0f steps of learning, while the critics learn "
-       "(train.actor_delay_steps)",
-       steps);
+  sac_run_note(run,
+               "actor and temperature are held for the first %.0f steps of learning, while the critics learn "
+               "(train.actor_delay_steps)",
+               steps);
 }
 
 sac_status sac_run_init(sac_run* run) {
@@ -325,7 +356,10 @@ sac_status sac_run_init(sac_run* run) {
     s = (source){.file = file};
     SAC_TRY(sac_parts_parse(run->settings.init_parts, &s.parts));
     SAC_TRY(take_agent(run, &s, p));
-    if (p == 0) describe(run, &s);
+    if (p == 0) {
+      describe(run, &s);
+      describe_bounds(run, &s);
+    }
     new_critics |= critics_are_new(&s);
     has_policy &= s.taken[SAC_ACTOR] > 0;
   }

@@ -1,7 +1,18 @@
-/* What a run says at its start: that it makes no update, what its file system lacks. */
+/* What a run says at its start: where it starts from, that it makes no update, what its file system lacks. */
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <sys/stat.h>
 
 #include "train/run.h"
+
+void sac_run_note(sac_run* run, const char* format, ...) {
+  assert(run->note_count < SAC_NOTES_MAX);
+  va_list args;
+  va_start(args, format);
+  (void)vsnprintf(run->notes[run->note_count++], SAC_NOTE_MAX, format, args);
+  va_end(args);
+}
 
 void sac_run_warn_no_update(sac_run* run) {
   const sac_settings* settings = &run->settings;

@@ -17,6 +17,7 @@
 #include "util/error.h"
 
 #define SAC_NOTE_MAX 700 /* characters of a line about the start of a run */
+#define SAC_NOTES_MAX 8  /* such lines */
 
 /* What one agent has done since its last row of metrics, and its best evaluation. Each checkpoint holds it, so that a
  * resumed run writes the same rows as an uninterrupted one. */
@@ -95,7 +96,7 @@ struct sac_run {
   uint64_t env_warnings;  /* number of MuJoCo's warnings in this process that are older than the run */
   uint64_t warnings_due;  /* the number of later ones from which on they are logged again */
 
-  char notes[4][SAC_NOTE_MAX]; /* lines about the start of a new run, for the log */
+  char notes[SAC_NOTES_MAX][SAC_NOTE_MAX]; /* lines about the start of a new run, for the log */
   int32_t note_count;
 
   double clock_start;          /* when time was last added to `seconds`; 0: outside sac_run_steps */
@@ -154,6 +155,9 @@ sac_status sac_run_open_metrics(sac_run* run, int32_t p, int64_t rows_to, int64_
 sac_status sac_run_config_text(sac_run* run);
 
 /* --- notice.c ----------------------------------------------------------------------------------------------------- */
+
+/* Adds a line about the start of a new run, for the log; SAC_NOTES_MAX of them at most. */
+void sac_run_note(sac_run* run, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
 /* Warns of a new run that is so short, or has so many environments, that no update is due. */
 void sac_run_warn_no_update(sac_run* run);

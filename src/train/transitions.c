@@ -165,9 +165,18 @@ fail:
 
 /* Number i of a tensor. */
 static double element(const sac_file_tensor* tensor, size_t i) {
-  if (tensor->dtype == SAC_F32) return (double)((const float*)tensor->data)[i];
-  if (tensor->dtype == SAC_F64) return ((const double*)tensor->data)[i];
-  return ((const uint8_t*)tensor->data)[i];
+  switch (tensor->dtype) {
+    case SAC_F32:
+      return (double)((const float*)tensor->data)[i];
+    case SAC_F64:
+      return ((const double*)tensor->data)[i];
+    case SAC_I64:
+      return (double)((const int64_t*)tensor->data)[i];
+    case SAC_U64:
+      return (double)((const uint64_t*)tensor->data)[i];
+    default:
+      return ((const uint8_t*)tensor->data)[i];
+  }
 }
 
 /* Finds a tensor (n, width), or (n) for width 0. *n: -1 takes the number of the file. Errors: FORMAT, SHAPE. */
@@ -178,16 +187,14 @@ static sac_status find_column(const sac_safetensors* file, const char* name, int
     return sac_fail(SAC_ERROR_FORMAT, "%s has no tensor '%s': obs, action, reward, terminated, next_obs are needed",
                     file->path, name);
   const sac_file_tensor* t = *tensor;
-  if (t->dtype != SAC_F32 && t->dtype != SAC_F64 && t->dtype != SAC_U8)
-    return sac_fail(SAC_ERROR_FORMAT, "%s: '%s' is %s; F32, F64 and U8 are taken", file->path, name,
-                    sac_dtype_name(t->dtype));
   if (*n < 0 && t->rank > 0) *n = t->dims[0];
   const int column = width == 0 && t->rank == 2 && t->dims[1] == 1; /* (n, 1) is (n) */
   const int fits = t->rank == (width > 0 || column ? 2 : 1) && t->dims[0] == *n && (width == 0 || t->dims[1] == width);
   if (fits) return SAC_OK;
-  if (width == 0) return sac_fail(SAC_ERROR_SHAPE, "%s: '%s' is not of shape (%lld)", file->path, name, (long long)*n);
-  return sac_fail(SAC_ERROR_SHAPE, "%s: '%s' is not of shape (%lld, %lld)", file->path, name, (long long)*n,
-                  (long long)width);
+
+  /* the message has both shapes */
+  const int64_t dims[2] = {*n < 0 ? 0 : *n, width};
+  return sac_safetensors_get(file, name, t->dtype, width > 0 ? 2 : 1, dims, NULL);
 }
 
 /* Loads a transitions file into agent p. */
@@ -265,9 +272,8 @@ sac_status sac_run_load_replay(sac_run* run) {
     if (t.next < run->start.loaded) run->start.loaded = t.next;
   }
   if (agent->backend->state_set) SAC_TRY(agent->backend->state_set(agent));
-  if (run->note_count < 4)
-    (void)snprintf(run->notes[run->note_count++], SAC_NOTE_MAX, "replay %s %llu transitions of %.600s",
-                   share > 0 ? "keeps" : "starts with", (unsigned long long)run->start.loaded, path);
+  sac_run_note(run, "replay %s %llu transitions of %.600s", share > 0 ? "keeps" : "starts with",
+               (unsigned long long)run->start.loaded, path);
 fail:
   if (status != SAC_OK) sac_fail_prefix("replay: ");
   free(t.rows);

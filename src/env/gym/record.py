@@ -60,7 +60,8 @@ class Progress:
 
     def __init__(self, record, limit):
         self.name, self.drawn, self.episodes = record["name"], 0, record["episodes"]
-        self.most = f" of at most {self.episodes * (limit + 1):,}" if limit else ""
+        self.steps = min(filter(None, (limit, record["steps"])), default=0)  # of an episode
+        self.most = f" of at most {self.episodes * (self.steps + 1):,}" if self.steps else ""
         self.start = self.shown = 0
         self.live = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
@@ -154,5 +155,13 @@ def wrappers(gymnasium, numpy, progress):
                 words = " ".join(str(error).split())[-300:]
                 raise EnvError(f"the video {self._video_name}.mp4 was not written: {words}") from None
             self.saved += 1
+
+        def close(self):
+            steps, name = len(self.recorded_frames) - 1, self._video_name
+            left = self.recording and 0 < steps < (progress.steps or steps + 1)
+            super().close()
+            if left:
+                print(f"sac: {name}.mp4 ends after {steps:,} step{'s' if steps > 1 else ''}, where its episode was left",
+                      file=sys.stderr, flush=True)
 
     return Pictures, Recorder
