@@ -377,7 +377,7 @@ def test_signals():
             process.send_signal(number)
             text, error = process.communicate(timeout=30)
             assert process.returncode == code, (process.returncode, error)
-            step = int(re.search(r"stopped at step (\d+); 'sac resume", text).group(1))
+            step = int(re.search(r"stopped at step (\d+); '\S+/sac resume", text).group(1))
             assert step > 0 and checkpoints(out / "seed_1")[-1] == step
             # and the run goes on from there
             assert f"at step {step} of" in sac("resume", out, "--steps", step + 5).stdout
@@ -406,7 +406,7 @@ def test_terminal():
                           "--out", f"{path}/run"], 200)
         child.expect(r"\r *\d+% step \d+/100000[^\r\n]*updates/s[^\r\n]*left\x1b\[K")
         child.sendcontrol("c")
-        child.expect(r"stopped at step \d+; 'sac resume ")
+        child.expect(r"stopped at step \d+; '\S+/sac resume ")
         child.expect(pexpect.EOF)
         child.close()
         assert child.exitstatus == 130, child.exitstatus

@@ -1,9 +1,11 @@
 """What a newcomer reads: help that fits 80 columns, and errors that say what to do, each in one line."""
 import pathlib
 import re
+import shutil
+import subprocess
 import tempfile
 
-from support.program import BENCH, SMALL, main, one_line, sac, sets, train
+from support.program import BENCH, PROGRAM, SMALL, main, one_line, sac, sets, train
 
 COMMANDS = ("train", "resume", "eval", "verify", "config", "envs", "info", "bench")
 
@@ -40,6 +42,28 @@ def test_options_of_other_programs():
     refused("train", "gamma=0.9", says="unexpected argument 'gamma=0.9'; a key is set by '--set KEY=VALUE'")
     line = one_line(sac("config", "qwerty", code=2).stderr)
     assert line == "sac: unknown key 'qwerty' ('sac config' lists all)", line
+
+
+def test_commands_can_be_copied():
+    """A message names the program as it was called, and each word as a shell reads it."""
+    with tempfile.TemporaryDirectory(prefix="sac test ") as folder:
+        pathlib.Path(folder, "my sac").symlink_to(PROGRAM)
+        run, short = pathlib.Path(folder, "a run"), sets(dict(SMALL, **{"eval.every": 0}))
+        for called, word in (("sac", "sac"), ("./my sac", '"./my sac"'), (f"{folder}/my sac", f'"{folder}/my sac"')):
+            def call(*words):
+                words = subprocess.run([called, *map(str, words)], executable=PROGRAM, text=True, capture_output=True, cwd=folder)
+                return words.stdout + words.stderr
+            assert f"('{word} train --help' says more)" in call("train", "--sede", 1)
+            assert f"('{word} --help' lists all)" in call("qwerty") and f"('{word} config' lists all)" in call("config", "qwerty")
+            assert f"('{word} envs' lists others)" in call("train", "--dry-run")
+            shutil.rmtree(run, ignore_errors=True)
+            said = call("train", "--env", "Pendulum-v1", "--out", "a run", *short).splitlines()
+            assert said[-2:] == [f'  {word} eval "a run"', f'  {word} resume "a run" --steps 1200'], said
+            assert f"""'{word} resume "a run" --steps 1200'""" in call("train", "--out", "a run")
+
+        # what the last lines say is what a shell runs
+        for line in said[-2:]:
+            subprocess.run(["sh", "-c", line], cwd=folder, check=True, capture_output=True, timeout=60)
 
 
 def test_environments():

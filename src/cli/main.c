@@ -9,6 +9,7 @@
 #include "cli/handlers.h"
 #include "cli/out.h"
 #include "cli/wrap.h"
+#include "util/program.h"
 #include "util/text.h"
 
 /* The subcommands of SAC_COMMANDS. */
@@ -73,15 +74,15 @@ static int unknown_command(const char* word) {
   /* print the error; the word may hold any bytes, so it is made safe to print */
   (void)fprintf(stderr, "sac: no command '%s'", sac_text_show(shown, word, SIZE_MAX));
   if (near) (void)fprintf(stderr, "; nearest is '%s'", near);
-  (void)fprintf(stderr, " ('sac --help' lists all)\n");
+  (void)fprintf(stderr, " ('%s --help' lists all)\n", sac_program());
   return SAC_EXIT_USAGE;
 }
 
 /* Prints the error of an argument that is too many. Returns the exit code. */
 static int unexpected(const char* word) {
   char shown[SAC_SHOW_MAX];
-  (void)fprintf(stderr, "sac: unexpected argument '%s' ('sac --help' says more)\n",
-                sac_text_show(shown, word, SIZE_MAX));
+  (void)fprintf(stderr, "sac: unexpected argument '%s' ('%s --help' says more)\n", sac_text_show(shown, word, SIZE_MAX),
+                sac_program());
   return SAC_EXIT_USAGE;
 }
 
@@ -109,6 +110,7 @@ int main(int argc, char** argv) {
   int code;
   /* who started this program may have left descriptors closed, and the end of children ignored */
   sac_out_open();
+  sac_program_set(argc > 0 ? argv[0] : NULL);
   (void)signal(SIGCHLD, SIG_DFL);
   sac_crash_catch();
   sac_handlers_keep();

@@ -13,6 +13,7 @@
 #include "config/field.h"
 #include "env/vector.h"
 #include "util/number.h"
+#include "util/program.h"
 #include "util/text.h"
 
 #define OPTIONS_MAX 64 /* names that unknown_option compares */
@@ -32,7 +33,7 @@ static int print_usage_error(const sac_syntax* syntax, const char* format, va_li
   fflush(sac_out);
   fputs("sac: ", stderr);
   vfprintf(stderr, format, args);
-  fprintf(stderr, " ('sac %s --help' says more)\n", syntax->command);
+  fprintf(stderr, " ('%s %s --help' says more)\n", sac_program(), syntax->command);
   return SAC_EXIT_USAGE;
 }
 
@@ -172,7 +173,7 @@ static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, 
 static int check_operands(const sac_syntax* syntax, const sac_operands* operands) {
   char shown[SAC_SHOW_MAX];
   if (operands->count < syntax->operands_min)
-    return sac_options_usage(syntax, "too few arguments: sac %s %s", syntax->command, syntax->arguments);
+    return sac_options_usage(syntax, "too few arguments: %s %s %s", sac_program(), syntax->command, syntax->arguments);
   if (operands->count <= syntax->operands_max) return SAC_OPTIONS_GO;
 
   /* name the first one that is too many; a value without its option says which option it needs */

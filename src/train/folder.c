@@ -14,6 +14,7 @@
 #include "util/error.h"
 #include "util/lock.h"
 #include "util/number.h"
+#include "util/program.h"
 #include "util/text.h"
 
 #define RUNS_SHOWN 3    /* runs that a message lists */
@@ -100,9 +101,9 @@ sac_status sac_folder_check_new(const char* path) {
   char word[SAC_WORD_MAX];
   if (sac_folder_holds_run(path))
     return sac_fail(SAC_ERROR_FILE,
-                    "%s holds a run already: 'sac resume %s' continues it; for a new one choose another "
+                    "%s holds a run already: '%s resume %s' continues it; for a new one choose another "
                     "--out",
-                    path, sac_text_word(word, path));
+                    path, sac_program(), sac_text_word(word, path));
 
   /* a folder that is missing, or a file in its place, is for the caller */
   DIR* folder = opendir(path);
@@ -150,8 +151,8 @@ sac_status sac_folder_no_run(const char* path) {
   for (char* slash = strrchr(parent, '/'); slash && slash > parent; slash = strrchr(parent, '/')) {
     *slash = '\0';
     if (sac_folder_holds_run(parent))
-      return sac_fail(SAC_ERROR_FILE, "%s holds no run: it is a part of the run in %s ('sac resume %s')", path, parent,
-                      sac_text_word(word, parent));
+      return sac_fail(SAC_ERROR_FILE, "%s holds no run: it is a part of the run in %s ('%s resume %s')", path, parent,
+                      sac_program(), sac_text_word(word, parent));
   }
 
   /* a folder of runs is named with some of them */
