@@ -146,15 +146,21 @@ def test_info_algo():
         assert [one["number"] for one in operations] == list(range(1, len(operations) + 1))
         assert text.startswith(f"{algo}: ") and f"\n{two_hidden} launches per update" in text, text
         assert not re.search(r" \n", text), text
+        table, ran = text.split("\nWhat the operations run as")
+        stages = dict(re.findall(r"^([a-z].*[a-z])\n((?: .*\n)+)", table, re.M))
         for one in operations:
-            (line,) = re.findall(rf"^ *{one['number']}  {one['stage']} .*$", text, re.M)
+            (line,) = re.findall(rf"^ *{one['number']}  .*(?:\n {{7}}.*)?", stages[one["stage"]], re.M)
             for word in (one.get("rows", one["kind"]), one.get("networks", ""), one.get("place", ""), one.get("equation", "")):
                 assert word in line, (one, line)
             assert (one["flops"] > 0) == (one["kind"] in ("forward", "backward", "gradient", "input gradient")), one
             assert list(one["runs_as"]) == backends, one
             for runs in one["runs_as"].values():  # those that run together say so alike
                 together = operations[runs["first"] - 1:runs["first"] - 1 + runs["count"]]
-                assert one in together and runs["name"] in line, one
+                assert one in together, one
+                numbers = "+".join(str(runs["first"] + i) for i in range(runs["count"]))
+                alone = [name for first, last, name in re.findall(r" (\d+)(?:-(\d+))?  (\S.*)", ran)
+                         if runs["count"] == 1 and int(first) <= one["number"] <= int(last or first)]
+                assert runs["name"] in alone or f" {numbers}  {runs['name']}" in ran, (one, ran)
         assert {one["rows"] for one in operations if one["kind"] == "rows"} >= {"sample", "square loss", "smallest"}
 
     deep = json.loads(sac("info", "--algo", "sac", "--set", "network.hidden=8,8,8", "--json").stdout)

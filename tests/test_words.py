@@ -1,4 +1,5 @@
 """What a newcomer reads: help that fits 80 columns, and errors that say what to do, each in one line."""
+import json
 import pathlib
 import re
 import shutil
@@ -7,6 +8,7 @@ import tempfile
 
 from support.program import BENCH, PROGRAM, SMALL, main, one_line, sac, sets, train
 
+ALGOS = json.loads(sac("config", "algo", "--json").stdout)[0]["allowed"].split(" | ")
 COMMANDS = ("train", "resume", "eval", "verify", "config", "envs", "info", "bench")
 
 
@@ -18,7 +20,8 @@ def refused(*arguments, says, code=2, **more):
 
 def test_text_fits_the_terminal():
     for arguments in (("--help",), *((command, "--help") for command in COMMANDS), ("envs",), ("config",), ("info",),
-                      ("envs", "SacPointMass-v0"), ("config", "optim.lr"), ("info", "--env", "Pendulum-v1")):
+                      ("envs", "SacPointMass-v0"), ("config", "optim.lr"), ("info", "--env", "Pendulum-v1"),
+                      *(("info", "--algo", algo) for algo in ALGOS), ("info", "--algo", "sac", "--set", "network.hidden=" + "1024," * 7 + "9")):
         text = sac(*arguments).stdout
         wide = [line for line in text.splitlines() if len(line) > 80]
         assert not wide and text.endswith("\n") and not text.endswith("\n\n"), (arguments, wide)

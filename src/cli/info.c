@@ -264,14 +264,12 @@ static void print_json(void) {
 }
 
 static const char notes[] =
-    "With --env, or any key that says what to train, it prints instead how long a step and an update of such a run "
-    "are\n"
-    "expected to take on each device here, and which of them device auto takes.\n"
+    "With --env, or any key that says what to train, it prints instead how long a step and an update of such a run\n"
+    "are expected to take on each device here, and which of them device auto takes.\n"
     "\n"
     "With --algo and no environment it prints the list of operations that an update of this algorithm is, with their\n"
-    "equations, what each runs as, and its launches on a device. Operations that run as one stand in brackets. The\n"
-    "costs are those of observation 17, action 6, 2x256 and batch 256 with two critics; --set changes network and\n"
-    "batch.\n"
+    "equations, their launches on a device, and what they run as. The costs are those of observation 17, action 6,\n"
+    "2x256 and batch 256 with two critics; --set changes network and batch.\n"
     "\n"
     "Examples:\n"
     "  sac info --algo sac-v\n"
