@@ -50,17 +50,11 @@ static sac_status loop_push(void* user, int64_t count) {
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
-/* Minibatches from the replay, without the rest of an update. */
+/* Minibatches from the replay, without the rest of an update: each draws other rows, as in training. */
 static sac_status loop_sample(void* user, int64_t count) {
   sac_bench_case* c = user;
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; i++) {
-    /* draw the rows of a minibatch */
-    status = c->agent->backend->stage(c->agent, SAC_STAGE_REPLAY_SAMPLE);
-
-    /* move the next draw on; a CUDA device keeps its own count, and draws the same rows again */
-    for (int32_t p = 0; p < c->agent->shape.population; p++) c->agent->counters[p].updates++;
-  }
+  for (int64_t i = 0; i < count && status == SAC_OK; i++) status = sac_sample_ahead(c->agent, c->draws++);
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 

@@ -30,6 +30,8 @@ typedef struct sac_bench_case {
   uint8_t *terminated, *truncated;
   int32_t rows; /* transitions of each agent in these arrays */
 
+  uint64_t draws; /* minibatches that were drawn without an update */
+
   sac_bench_env env; /* random actions for the vector */
 } sac_bench_case;
 
