@@ -9,7 +9,7 @@ import tempfile
 from support.program import BENCH, PROGRAM, SMALL, main, one_line, sac, sets, train
 
 ALGOS = json.loads(sac("config", "algo", "--json").stdout)[0]["allowed"].split(" | ")
-COMMANDS = ("train", "resume", "eval", "verify", "config", "envs", "info", "bench")
+COMMANDS = ("train", "resume", "eval", "replay", "verify", "config", "envs", "info", "bench")
 
 
 def refused(*arguments, says, code=2, **more):

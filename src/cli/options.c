@@ -173,7 +173,7 @@ static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, 
 static int check_operands(const sac_syntax* syntax, const sac_operands* operands) {
   char shown[SAC_SHOW_MAX];
   if (operands->count < syntax->operands_min)
-    return sac_options_usage(syntax, "too few arguments: %s %s %s", sac_program(), syntax->command, syntax->arguments);
+    return sac_options_usage(syntax, "too few arguments: sac %s %s", syntax->command, syntax->arguments);
   if (operands->count <= syntax->operands_max) return SAC_OPTIONS_GO;
 
   /* name the first one that is too many; a value without its option says which option it needs */
