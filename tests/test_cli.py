@@ -189,11 +189,13 @@ def test_bench_op():
                 products = any(one["kind"] in ("forward", "backward", "gradient", "input gradient") for one in part["operations"])
                 assert ("gflops" in part) == products and part["microseconds"] >= 0 and part["runs_as"], part
     text = sac("bench", "op", *tiny, *sizes).stdout
-    assert re.search(r"\n  critic update +[\d.]+ +[\d.]+%.* blocks +gradient critic \(s, a\), adam critic\n", text), text
+    assert re.search(r"\n  critic update +[\d.]+ +[\d.]+% .*\n      blocks: gradient critic \(s, a\), adam critic\n", text), text
+    assert max(map(len, text.splitlines()[1:])) <= 80, text
     assert re.search(r"\n  all +[\d.]+  the sum\n  measured +[\d.]+  in the loop, [\d.]+ us (less|more)\n", text), text
     cases = [json.loads(line) for line in sac("bench", "op", *tiny, "--cases", "--json").stdout.splitlines()]
     assert {case["algo"] for case in cases} == set(ALGOS) and {case["batch"] for case in cases} >= {1, 31, 33, 257}
     assert {case["population"] for case in cases} == {1, 3} and len(cases) >= 14, cases
+    assert "--cases has sizes of its own" in one_line(sac("bench", "op", "--cases", "--obs", 3, code=2).stderr)
     assert "--cases goes with op" in one_line(sac("bench", "update", "--cases", code=2).stderr)
 
 

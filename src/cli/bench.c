@@ -415,12 +415,22 @@ static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_confi
   if (b->stages && strcmp(b->kind, "update") != 0 && strcmp(b->kind, "train") != 0)
     return sac_options_usage(syntax, "--stages goes with update and train");
   if (b->cases && strcmp(b->kind, "op") != 0) return sac_options_usage(syntax, "--cases goes with op");
+  if (b->cases && (b->obs > 0 || b->act > 0 || b->hidden || b->batch || b->population || b->threads || b->envs))
+    return sac_options_usage(syntax,
+                             "--cases has sizes of its own: it takes no --obs, --act, --hidden, --batch, "
+                             "--population, --threads or --envs");
   if (b->bare && strcmp(b->kind, "env") != 0) return sac_options_usage(syntax, "--bare goes with env");
 
   /* refuse sizes that the kind does not have: they come from an environment, or there is no network */
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     if (lists[i].given && !strstr(lists[i].kinds, b->kind))
       return sac_options_usage(syntax, "%s goes with %s, not with %s", lists[i].option, lists[i].kinds, b->kind);
+
+  /* refuse an environment that does not exist */
+  const sac_env_api* env;
+  const int steps_env = strcmp(b->kind, "env") == 0 || strcmp(b->kind, "train") == 0;
+  const int code = steps_env ? sac_options_find_env(sac_config_get(config, "env.id"), &env) : SAC_OPTIONS_GO;
+  if (code != SAC_OPTIONS_GO) return code;
 
   /* request a capture by a profiler */
   return sac_cli_profile(syntax, b->profile, config);

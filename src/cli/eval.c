@@ -475,6 +475,8 @@ int sac_cli_eval(int argc, char** argv) {
     return sac_options_usage(&syntax, "%s", sac_last_error());
   if (o.env) o.env = env;
   if (o.record) o.record = record;
+  const sac_env_api* api;
+  if (o.env && (code = sac_options_find_env(o.env, &api)) != SAC_OPTIONS_GO) return code;
   if (o.camera && !o.record) return sac_options_usage(&syntax, "--camera goes with --record-video");
   if (o.record && !*o.record) return sac_options_usage(&syntax, "--record-video takes a folder, such as videos");
   if (o.record && o.episodes > EPISODES_RECORDED_MAX)

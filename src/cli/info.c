@@ -291,15 +291,10 @@ static int tell(const sac_config* config, int json) {
   sac_settings settings;
   const sac_env_api* env;
 
-  /* refuse an environment that does not exist */
-  sac_status status = sac_config_settings(config, &settings);
-  if (status == SAC_OK && sac_env_find(settings.env_id, &env) != SAC_OK) {
-    (void)sac_cli_fail(SAC_ERROR_ENV); /* its exit code would say that a run failed; this is wrong usage */
-    return SAC_EXIT_USAGE;
-  }
-
-  /* print the estimates */
-  if (status == SAC_OK) status = sac_cli_expected(config, json);
+  /* refuse an environment that does not exist, then print the estimates */
+  const int code = sac_options_env(config, &settings, &env);
+  if (code != SAC_OPTIONS_GO) return code;
+  const sac_status status = sac_cli_expected(config, json);
   return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
 }
 

@@ -69,10 +69,11 @@ static int unknown_command(const char* word) {
 
   /* find the command that was probably meant */
   for (size_t c = 0; c < COMMAND_COUNT; c++) names[c] = commands[c].name;
-  const char* near = sac_nearest(word, names, COMMAND_COUNT);
+  const char* near = word[0] == '-' ? NULL : sac_nearest(word, names, COMMAND_COUNT);
 
   /* print the error; the word may hold any bytes, so it is made safe to print */
   (void)fprintf(stderr, "sac: no command '%s'", sac_text_show(shown, word, SIZE_MAX));
+  if (word[0] == '-') (void)fprintf(stderr, "; options stand behind a command");
   if (near) (void)fprintf(stderr, "; nearest is '%s'", near);
   (void)fprintf(stderr, " ('%s --help' lists all)\n", sac_program());
   return SAC_EXIT_USAGE;
@@ -138,9 +139,9 @@ int main(int argc, char** argv) {
   }
 
   /* check that the output was written: "sac config > full_disk" must fail */
-  if (sac_out_close() != 0 && code == SAC_EXIT_WELL) {
+  if (sac_out_close() != 0) {
     (void)fprintf(stderr, "sac: cannot write to standard output\n");
-    code = SAC_EXIT_FAILED;
+    if (code == SAC_EXIT_WELL) code = SAC_EXIT_FAILED;
   }
   return sac_crash_end(code);
 }

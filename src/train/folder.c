@@ -140,13 +140,12 @@ sac_status sac_folder_no_run(const char* path) {
   int count = 0;
   sac_status status = SAC_OK;
   if (stat(path, &info) != 0) return sac_fail(SAC_ERROR_FILE, "%s: %s", path, strerror(errno));
-  if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is not a run folder", path);
 
   /* a folder of another user may hold one */
-  if (access(path, R_OK | X_OK) != 0)
+  if (S_ISDIR(info.st_mode) && access(path, R_OK | X_OK) != 0)
     return sac_fail(SAC_ERROR_FILE, "cannot read folder %s: %s", path, strerror(errno));
 
-  /* a folder inside of a run, such as that of one agent: name the run */
+  /* a file or folder inside of a run, such as that of one agent: name the run */
   SAC_TRY(sac_path(parent, "%s", path));
   for (char* slash = strrchr(parent, '/'); slash && slash > parent; slash = strrchr(parent, '/')) {
     *slash = '\0';
@@ -154,6 +153,8 @@ sac_status sac_folder_no_run(const char* path) {
       return sac_fail(SAC_ERROR_FILE, "%s holds no run: it is a part of the run in %s ('%s resume %s')", path, parent,
                       sac_program(), sac_text_word(word, parent));
   }
+
+  if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is a file and no run folder", path);
 
   /* a folder of runs is named with some of them */
   list_runs(path, 2, runs, sizeof runs, &count);
