@@ -65,7 +65,7 @@ def test_a_run_and_its_file():
         # of several seeds one is named; a policy and a checkpoint say where the transitions are
         refused("info", run / "seed_1/policy.safetensors", code=1, says="is a policy and has no transitions; they are read from")
         refused("info", run / "seed_1/checkpoints/last", code=1, says="is a checkpoint; transitions are read from the folder")
-        refused("export", file, pathlib.Path(folder, "again"), code=1, says="is a file and no run folder")
+        refused("export", file, pathlib.Path(folder, "again"), code=1, says="is a file, not a run folder")
         sac("train", "--env", "Pendulum-v1", "--seeds", 2, "--out", f"{folder}/two", *sets(dict(SMALL, **{"eval.every": 0})))
         refused("info", f"{folder}/two", code=1, says="has the seeds 1 to 2: name one of its seed folders")
 

@@ -1,5 +1,6 @@
 """What a newcomer reads: help that fits 80 columns, and errors that say what to do, each in one line."""
 import json
+import os
 import pathlib
 import re
 import shutil
@@ -9,6 +10,7 @@ import tempfile
 from support.program import BENCH, PROGRAM, SMALL, main, one_line, sac, sets, train
 
 ALGOS = json.loads(sac("config", "algo", "--json").stdout)[0]["allowed"].split(" | ")
+GOLDEN = f"{os.environ['SAC_SOURCE']}/tests/golden/updates"
 COMMANDS = ("train", "resume", "eval", "replay", "verify", "config", "envs", "info", "bench")
 
 
@@ -111,12 +113,22 @@ def test_one_thing_in_place_of_another():
         refused("verify", run, code=1, says="cannot read")
         refused("resume", last, code=1, says=f"it is a part of the run in {run} ('sac resume {run}')")
         shutil.copy(policy, folder)
-        refused("resume", pathlib.Path(folder, policy.name), code=1, says="is a file and no run folder")
+        refused("resume", pathlib.Path(folder, policy.name), code=1, says="is a file, not a run folder")
         new = ("train", "--env", "Pendulum-v1", "--out", nothing, *sets(SMALL))
         for command in (("resume",), ("eval",), ("replay", "info"), (*new, "--init"), (*new, "--replay")):
             refused(*command, plain, code=1, says=f"{plain} holds no run: there is no config.yaml in it")
             refused(*command, run / "seed_1/replay", code=1, says=f"it is a part of the run in {run}")
         assert not nothing.exists()
+
+        # a name that is no text is shown in JSON too
+        odd = folder.encode() + b"/\xff\x1b[1m"
+        shutil.copy(policy, odd)
+        for option in ((), ("--json",)):
+            said = subprocess.run([b"sac", b"eval", odd, b"--episodes", b"1", *map(str.encode, option)], executable=PROGRAM, capture_output=True)
+            assert said.returncode == 0 and said.stderr == b"" and f"{folder}/??[1m".encode() in said.stdout, said
+        shutil.copy(f"{GOLDEN}/sac.safetensors", odd)
+        said = subprocess.run([b"sac", b"verify", b"--json", odd], executable=PROGRAM, capture_output=True)
+        assert said.returncode == 0 and json.loads(said.stdout)["file"] == f"{folder}/??[1m", said
 
         # a name that no environment has is wrong usage in every command
         for command in (("train",), ("envs",), ("info",), ("bench", "env"), ("bench", "train"), ("eval", policy)):

@@ -227,7 +227,7 @@ static sac_status play(const char* path, const options* o, sac_score* s) {
   sac_status status = SAC_OK;
 
   /* allocate the results, one number for each episode */
-  SAC_TRY(sac_path(s->path, "%s", path));
+  (void)sac_out_path(s->path, path);
   s->episode_return = calloc((size_t)o->episodes, sizeof *s->episode_return);
   s->length = calloc((size_t)o->episodes, sizeof *s->length);
   if (!s->episode_return || !s->length)

@@ -145,8 +145,7 @@ static int info(const char* given, int json) {
   if (status == SAC_OK) status = sac_transitions_info_read(&numbers, &reader);
 
   /* print the numbers, or the error */
-  (void)snprintf(path, sizeof path, "%s", reader.path);
-  sac_text_clean(path);
+  (void)sac_out_path(path, reader.path);
   if (status != SAC_OK) code = sac_cli_fail(status);
   else if (!json) print_text(path, &reader, &numbers);
   else if (print_json(path, &reader, &numbers)) code = SAC_EXIT_FAILED;
@@ -157,10 +156,11 @@ static int info(const char* given, int json) {
 
 /* sac replay export RUN FILE. Returns the exit code. */
 static int export(const char* run, const char* file) {
+  char shown[SAC_PATH_MAX];
   int64_t count;
   const sac_status status = sac_transitions_export(run, file, &count);
   if (status != SAC_OK) return sac_cli_fail(status);
-  sac_print("%lld transitions written to %s\n", (long long)count, file);
+  sac_print("%lld transitions written to %s\n", (long long)count, sac_out_path(shown, file));
   return SAC_EXIT_WELL;
 }
 

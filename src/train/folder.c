@@ -154,7 +154,7 @@ sac_status sac_folder_no_run(const char* path) {
                       sac_program(), sac_text_word(word, parent));
   }
 
-  if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is a file and no run folder", path);
+  if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is a file, not a run folder", path);
 
   /* a folder of runs is named with some of them */
   list_runs(path, 2, runs, sizeof runs, &count);
