@@ -29,7 +29,7 @@ static const char notes[] =
     "\n"
     "Examples:\n"
     "  sac train --env Pendulum-v1\n"
-    "  sac train --env Pendulum-v1 --seeds 5 --set optim.lr=1e-3 --out runs/mine\n";
+    "  sac train --env Pendulum-v1 --seeds 5 --set gamma=0.9 --out runs/mine\n";
 
 /* --dry-run: prints the configuration as a run would write it, what it needs, and where it would run. */
 static int dry_run(sac_config* config, const sac_env_api* env) {
