@@ -124,8 +124,7 @@ static sac_status run_update(sac_bench_case* c) {
   sac_timing t;
 
   /* create an agent with a filled replay */
-  SAC_TRY(sac_bench_make_agent(c, 4096));
-  SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
+  SAC_TRY(sac_bench_make_learner(c, c->b->rows));
 
   /* measure whole updates */
   SAC_TRY(measure(c, loop_update, &t));
@@ -152,8 +151,7 @@ static sac_status run_op(sac_bench_case* c) {
   sac_timing t;
 
   /* create an agent with a filled replay */
-  SAC_TRY(sac_bench_make_agent(c, 4096));
-  SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
+  SAC_TRY(sac_bench_make_learner(c, c->b->rows));
 
   /* measure whole updates, which also warms up for the parts */
   SAC_TRY(measure(c, loop_update, &t));
@@ -198,8 +196,7 @@ static sac_status run_replay(sac_bench_case* c) {
   sac_timing push, sample;
 
   /* create an agent with a filled replay */
-  SAC_TRY(sac_bench_make_agent(c, 4096));
-  SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
+  SAC_TRY(sac_bench_make_learner(c, c->b->rows));
 
   /* measure pushing, then sampling */
   SAC_TRY(measure(c, loop_push, &push));
