@@ -147,6 +147,7 @@ typedef struct sac_replay_sample_args {
   int32_t offline;           // the first rows of the minibatch, which are drawn from the fixed rows if there are any
   int32_t with_next_action;  // 1: noise and columns for a' too
   float gamma;
+  uint64_t ahead;  // draws as the update does that follows `ahead` more; 0: the next update
 } sac_replay_sample_args;
 cudaError_t sac_replay_sample_uniform(cudaStream_t stream, const sac_replay_sample_args* args);
 

@@ -160,7 +160,8 @@ __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_ar
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
   const uint32_t alive = state->alive;
-  const uint64_t seed = state->seed, pushed = state->pushed, updates = state->updates, fixed = state->fixed;
+  const uint64_t seed = state->seed, pushed = state->pushed, fixed = state->fixed;
+  const uint64_t updates = state->updates + a.ahead;
   sac_loads_first();
   if (!alive) return;
 

@@ -146,15 +146,21 @@ def test_info_algo():
         assert [one["number"] for one in operations] == list(range(1, len(operations) + 1))
         assert text.startswith(f"{algo}: ") and f"\n{two_hidden} launches per update" in text, text
         assert not re.search(r" \n", text), text
+        table, ran = text.split("\nWhat the operations run as")
+        stages = dict(re.findall(r"^([a-z].*[a-z])\n((?: .*\n)+)", table, re.M))
         for one in operations:
-            (line,) = re.findall(rf"^ *{one['number']}  {one['stage']} .*$", text, re.M)
+            (line,) = re.findall(rf"^ *{one['number']}  .*(?:\n {{7}}.*)?", stages[one["stage"]], re.M)
             for word in (one.get("rows", one["kind"]), one.get("networks", ""), one.get("place", ""), one.get("equation", "")):
                 assert word in line, (one, line)
             assert (one["flops"] > 0) == (one["kind"] in ("forward", "backward", "gradient", "input gradient")), one
             assert list(one["runs_as"]) == backends, one
             for runs in one["runs_as"].values():  # those that run together say so alike
                 together = operations[runs["first"] - 1:runs["first"] - 1 + runs["count"]]
-                assert one in together and runs["name"] in line, one
+                assert one in together, one
+                numbers = "+".join(str(runs["first"] + i) for i in range(runs["count"]))
+                alone = [name for first, last, name in re.findall(r" (\d+)(?:-(\d+))?  (\S.*)", ran)
+                         if runs["count"] == 1 and int(first) <= one["number"] <= int(last or first)]
+                assert runs["name"] in alone or f" {numbers}  {runs['name']}" in ran, (one, ran)
         assert {one["rows"] for one in operations if one["kind"] == "rows"} >= {"sample", "square loss", "smallest"}
 
     deep = json.loads(sac("info", "--algo", "sac", "--set", "network.hidden=8,8,8", "--json").stdout)
@@ -183,11 +189,13 @@ def test_bench_op():
                 products = any(one["kind"] in ("forward", "backward", "gradient", "input gradient") for one in part["operations"])
                 assert ("gflops" in part) == products and part["microseconds"] >= 0 and part["runs_as"], part
     text = sac("bench", "op", *tiny, *sizes).stdout
-    assert re.search(r"\n  critic update +[\d.]+ +[\d.]+%.* blocks +gradient critic \(s, a\), adam critic\n", text), text
+    assert re.search(r"\n  critic update +[\d.]+ +[\d.]+% .*\n      blocks: gradient critic \(s, a\), adam critic\n", text), text
+    assert max(map(len, text.splitlines()[1:])) <= 80, text
     assert re.search(r"\n  all +[\d.]+  the sum\n  measured +[\d.]+  in the loop, [\d.]+ us (less|more)\n", text), text
     cases = [json.loads(line) for line in sac("bench", "op", *tiny, "--cases", "--json").stdout.splitlines()]
     assert {case["algo"] for case in cases} == set(ALGOS) and {case["batch"] for case in cases} >= {1, 31, 33, 257}
     assert {case["population"] for case in cases} == {1, 3} and len(cases) >= 14, cases
+    assert "--cases has sizes of its own" in one_line(sac("bench", "op", "--cases", "--obs", 3, code=2).stderr)
     assert "--cases goes with op" in one_line(sac("bench", "update", "--cases", code=2).stderr)
 
 
@@ -377,7 +385,7 @@ def test_signals():
             process.send_signal(number)
             text, error = process.communicate(timeout=30)
             assert process.returncode == code, (process.returncode, error)
-            step = int(re.search(r"stopped at step (\d+); 'sac resume", text).group(1))
+            step = int(re.search(r"stopped at step (\d+); '\S+/sac resume", text).group(1))
             assert step > 0 and checkpoints(out / "seed_1")[-1] == step
             # and the run goes on from there
             assert f"at step {step} of" in sac("resume", out, "--steps", step + 5).stdout
@@ -406,7 +414,7 @@ def test_terminal():
                           "--out", f"{path}/run"], 200)
         child.expect(r"\r *\d+% step \d+/100000[^\r\n]*updates/s[^\r\n]*left\x1b\[K")
         child.sendcontrol("c")
-        child.expect(r"stopped at step \d+; 'sac resume ")
+        child.expect(r"stopped at step \d+; '\S+/sac resume ")
         child.expect(pexpect.EOF)
         child.close()
         assert child.exitstatus == 130, child.exitstatus

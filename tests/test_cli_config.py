@@ -10,7 +10,7 @@ SAC = os.environ["SAC_PROGRAM"]
 
 
 def sac(*arguments, env=None, cwd=None):
-    result = subprocess.run([SAC, *map(str, arguments)], text=True, capture_output=True, timeout=60, cwd=cwd,
+    result = subprocess.run(["sac", *map(str, arguments)], executable=SAC, text=True, capture_output=True, timeout=60, cwd=cwd,
                             stdin=subprocess.DEVNULL, env={**os.environ, **(env or {})})
     return result.returncode, result.stdout, result.stderr
 

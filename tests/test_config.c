@@ -170,7 +170,7 @@ static const struct {
     {"env.options", "[1]", "is not a mapping"},
     {"env.options", "{a: *b}", "anchors and aliases are not taken"},
     {"env.options", "{a: 1, a: 2}", "key 'a' is given twice"},
-    {"env.options", "{a", "env.options (from --set): while parsing a flow mapping"},
+    {"env.options", "{a", "env.options (from --set) is not valid YAML: while parsing a flow mapping"},
     {"env.options.", "1", "names no option"},
     {"env.options..a", "1", "names no option"},
     {"env.options.a.b.c.d.e.f", "1", "names no option"},

@@ -1,5 +1,6 @@
 /* The CPU backend: the same bits for any number of threads and any population, the same numbers on every instruction
  * set, and the announced memory. */
+#include "agent/update.h"
 #include "cpu/cpu.h"
 #include "env/vector.h"
 #include "support/agent_case.h"
@@ -99,6 +100,30 @@ START_TEST(a_dead_agent_is_skipped) {
 }
 END_TEST
 
+/* A minibatch that is drawn ahead is that of the later update, and leaves all counters. */
+START_TEST(draws_ahead) {
+  enum { DRAWS = 4 };
+  const agent_case c = population_case(0);
+  sac_agent *agent = agent_case_create(&c), *later = agent_case_create(&c);
+  const size_t bytes = (size_t)c.batch * sizeof(uint64_t);
+  uint64_t last[1000] = {0};
+  ck_assert_uint_le(bytes, sizeof last);
+  agent_case_push(agent, 300, 9);
+  agent_case_push(later, 300, 9);
+  for (uint64_t i = 0; i < DRAWS; i++) {
+    ck_ok(sac_sample_ahead(agent, i));
+    ck_ok(sac_update(later, 1));
+    const uint64_t* index = ((sac_cpu*)agent->storage)->minibatch[0].index;
+    ck_assert_mem_eq(index, ((sac_cpu*)later->storage)->minibatch[0].index, bytes);
+    ck_assert_mem_ne(index, last, bytes);
+    ck_assert_uint_eq(agent->counters[0].updates, 0);
+    memcpy(last, index, bytes);
+  }
+  sac_agent_destroy(agent);
+  sac_agent_destroy(later);
+}
+END_TEST
+
 /* The same update on each instruction set. Adam moves a weight by about lr whatever the size of its gradient, so
  * weights are compared relative to lr, and gradients relative to the largest one. */
 START_TEST(instruction_sets_agree) {
@@ -169,4 +194,5 @@ END_TEST
 
 CHECK_MAIN("cpu", LOOP(threads_change_no_bit, AGENTS), LOOP(population_changes_no_bit, AGENTS),
            LOOP(a_dead_agent_is_skipped, 2 * AGENTS), LOOP(instruction_sets_agree, AGENTS),
-           CASE(an_unknown_instruction_set_is_ignored), LOOP(size_and_memory, AGENTS), CASE(threads_by_default))
+           CASE(an_unknown_instruction_set_is_ignored), CASE(draws_ahead), LOOP(size_and_memory, AGENTS),
+           CASE(threads_by_default))

@@ -236,12 +236,14 @@ START_TEST(sample) {
       .capacity = samples[_i].capacity,
       .offline = samples[_i].offline,
       .with_next_action = of_next,
-      .gamma = 0.97f};
+      .gamma = 0.97f,
+      .ahead = (uint64_t)(_i % 3)};
 
   /* the rows and the noise that each agent must draw; a stopped one draws nothing */
   uint64_t *index = cuda_host(&c, uint64_t, s.B), *kept = cuda_host(&c, uint64_t, s.B);
   for (size_t p = 0; p < s.P; p++) {
     if (!state[p].alive) continue;
+    state[p].updates += args.ahead;
     const uint64_t size = state[p].pushed < s.capacity ? state[p].pushed : s.capacity;
     const uint64_t block = sac_draw_block(state[p].updates, s.B, SAC_INDICES_PER_BLOCK), fixed = state[p].fixed;
     sac_fill_indices(state[p].seed, SAC_STREAM_SAMPLE, block, s.B, size - fixed, index);

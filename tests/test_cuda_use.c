@@ -1,6 +1,7 @@
 /* ctest: timeout=300
  *
  * Using the CUDA backend through the library: populations, tensors and states to the host and back, act, files. */
+#include "agent/update.h"
 #include "support/cuda_agent.h"
 #include "support/folder.h"
 #include "support/tolerances.h"
@@ -245,6 +246,38 @@ START_TEST(saved_here_loaded_there) {
 }
 END_TEST
 
+/* A minibatch that is drawn ahead is that of the later update, and leaves all counters. */
+START_TEST(draws_ahead) {
+  enum { DRAWS = 4 };
+  agent_case c = cuda_agents[4 + _i]; /* both algorithms, many rows */
+  c.population = 2;
+  sac_agent* agent = cuda_agent_create(&c);
+  const size_t rows = 2 * (size_t)c.batch;
+  uint64_t *ahead = calloc(DRAWS * rows, sizeof *ahead), *index = calloc(rows, sizeof *index);
+  const uint64_t* drawn = sac_gpu_of(agent)->minibatch.index;
+  agent_case_push(agent, 300, 9);
+
+  /* one draw after another, without updates */
+  for (uint64_t i = 0; i < DRAWS; i++) {
+    ck_ok(sac_sample_ahead(agent, i));
+    ck_ok(sac_settle(agent, NULL));
+    ck_assert_uint_eq(agent->counters[0].updates, 0);
+    ck_assert_int_eq(cudaMemcpy(ahead + i * rows, drawn, rows * sizeof *index, cudaMemcpyDeviceToHost), cudaSuccess);
+    if (i > 0) ck_assert_mem_ne(ahead + i * rows, ahead + (i - 1) * rows, rows * sizeof *index);
+  }
+
+  /* the draws of updates */
+  for (size_t i = 0; i < DRAWS; i++) {
+    ck_ok(sac_agent_update(agent, 1));
+    ck_assert_int_eq(cudaMemcpy(index, drawn, rows * sizeof *index, cudaMemcpyDeviceToHost), cudaSuccess);
+    ck_assert_mem_eq(index, ahead + i * rows, rows * sizeof *index);
+  }
+  free(ahead), free(index);
+  sac_agent_destroy(agent);
+  cuda_done();
+}
+END_TEST
+
 CUDA_MAIN("cuda use", LOOP(population_members_are_single_agents, FEW), LOOP(a_dead_agent_is_skipped, FEW),
           LOOP(tensors_and_slabs, AGENTS), CASE(states), LOOP(acts_as_the_cpu, AGENTS),
-          LOOP(saved_here_loaded_there, FEW))
+          LOOP(saved_here_loaded_there, FEW), LOOP(draws_ahead, 2))

@@ -116,7 +116,7 @@ START_TEST(what_does_not_fit) {
   /* other sizes, and files that are none */
   refused(folder, policy, "network.hidden=9", SAC_ERROR_SHAPE, "hidden layers of 8,8; this run has 9");
   refused(folder, none, "", SAC_ERROR_FILE, "none");
-  refused(folder, folder, "", SAC_ERROR_FILE, "neither a run folder nor a seed folder");
+  refused(folder, folder, "", SAC_ERROR_FILE, "holds no run");
   char sets[600];
   sac_run* run;
   (void)snprintf(sets, sizeof sets, "init.file=%s env.id=Pendulum-v1", a);

@@ -1,22 +1,29 @@
 """What a newcomer reads: help that fits 80 columns, and errors that say what to do, each in one line."""
+import json
+import os
 import pathlib
 import re
+import shutil
+import subprocess
 import tempfile
 
-from support.program import BENCH, SMALL, main, one_line, sac, sets, train
+from support.program import BENCH, PROGRAM, SMALL, main, one_line, sac, sets, train
 
-COMMANDS = ("train", "resume", "eval", "verify", "config", "envs", "info", "bench")
+ALGOS = json.loads(sac("config", "algo", "--json").stdout)[0]["allowed"].split(" | ")
+GOLDEN = f"{os.environ['SAC_SOURCE']}/tests/golden/updates"
+COMMANDS = ("train", "resume", "eval", "replay", "verify", "config", "envs", "info", "bench")
 
 
-def refused(*arguments, says, code=2, **more):
+def refused(*arguments, says, code=2, output="", **more):
     result = sac(*arguments, code=code, **more)
     line = one_line(result.stderr)
-    assert result.stdout == "" and says in line, f"'{says}' is not in: {line}"
+    assert result.stdout[:1] == output and says in line, f"'{says}' is not in: {line}"
 
 
 def test_text_fits_the_terminal():
     for arguments in (("--help",), *((command, "--help") for command in COMMANDS), ("envs",), ("config",), ("info",),
-                      ("envs", "SacPointMass-v0"), ("config", "optim.lr"), ("info", "--env", "Pendulum-v1")):
+                      ("envs", "SacPointMass-v0"), ("config", "optim.lr"), ("info", "--env", "Pendulum-v1"),
+                      *(("info", "--algo", algo) for algo in ALGOS), ("info", "--algo", "sac", "--set", "network.hidden=" + "1024," * 7 + "9")):
         text = sac(*arguments).stdout
         wide = [line for line in text.splitlines() if len(line) > 80]
         assert not wide and text.endswith("\n") and not text.endswith("\n\n"), (arguments, wide)
@@ -40,6 +47,28 @@ def test_options_of_other_programs():
     refused("train", "gamma=0.9", says="unexpected argument 'gamma=0.9'; a key is set by '--set KEY=VALUE'")
     line = one_line(sac("config", "qwerty", code=2).stderr)
     assert line == "sac: unknown key 'qwerty' ('sac config' lists all)", line
+
+
+def test_commands_can_be_copied():
+    """A message names the program as it was called, and each word as a shell reads it."""
+    with tempfile.TemporaryDirectory(prefix="sac test ") as folder:
+        pathlib.Path(folder, "my sac").symlink_to(PROGRAM)
+        run, short = pathlib.Path(folder, "a run"), sets(dict(SMALL, **{"eval.every": 0}))
+        for called, word in (("sac", "sac"), ("./my sac", '"./my sac"'), (f"{folder}/my sac", f'"{folder}/my sac"')):
+            def call(*words):
+                words = subprocess.run([called, *map(str, words)], executable=PROGRAM, text=True, capture_output=True, cwd=folder)
+                return words.stdout + words.stderr
+            assert f"('{word} train --help' says more)" in call("train", "--sede", 1)
+            assert f"('{word} --help' lists all)" in call("qwerty") and f"('{word} config' lists all)" in call("config", "qwerty")
+            assert f"('{word} envs' lists others)" in call("train", "--dry-run")
+            shutil.rmtree(run, ignore_errors=True)
+            said = call("train", "--env", "Pendulum-v1", "--out", "a run", *short).splitlines()
+            assert said[-2:] == [f'  {word} eval "a run"', f'  {word} resume "a run" --steps 1200'], said
+            assert f"""'{word} resume "a run" --steps 1200'""" in call("train", "--out", "a run")
+
+        # what the last lines say is what a shell runs
+        for line in said[-2:]:
+            subprocess.run(["sh", "-c", line], cwd=folder, check=True, capture_output=True, timeout=60)
 
 
 def test_environments():
@@ -70,6 +99,69 @@ def test_files_that_are_none():
                 line = one_line(result.stderr)
                 assert "is no safetensors file, as policies and checkpoints are" in line and says in line, line
                 assert "\033" not in line, line
+
+
+def test_one_thing_in_place_of_another():
+    """A file in place of a folder, one of sac's files in place of another, and the other way round."""
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        run, plain, nothing = pathlib.Path(folder, "run"), pathlib.Path(folder, "plain"), pathlib.Path(folder, "none")
+        train(run, {"eval.every": 0})
+        plain.mkdir()
+        policy, last = run / "seed_1/policy.safetensors", run / "seed_1/checkpoints/last"
+        refused("verify", policy, code=1, says="its format is sac-policy-1: neither a golden update nor an environment trace")
+        refused("verify", last, "--json", code=1, says="its format is sac-agent-1", output="{")
+        refused("verify", run, code=1, says="cannot read")
+        refused("resume", last, code=1, says=f"it is a part of the run in {run} ('sac resume {run}')")
+        shutil.copy(policy, folder)
+        refused("resume", pathlib.Path(folder, policy.name), code=1, says="is a file, not a run folder")
+        new = ("train", "--env", "Pendulum-v1", "--out", nothing, *sets(SMALL))
+        for command in (("resume",), ("eval",), ("replay", "info"), (*new, "--init"), (*new, "--replay")):
+            refused(*command, plain, code=1, says=f"{plain} holds no run: there is no config.yaml in it")
+            refused(*command, run / "seed_1/replay", code=1, says=f"it is a part of the run in {run}")
+        assert not nothing.exists()
+
+        # a name that is no text is shown in JSON too
+        odd = folder.encode() + b"/\xff\x1b[1m"
+        shutil.copy(policy, odd)
+        for option in ((), ("--json",)):
+            said = subprocess.run([b"sac", b"eval", odd, b"--episodes", b"1", *map(str.encode, option)], executable=PROGRAM, capture_output=True)
+            assert said.returncode == 0 and said.stderr == b"" and f"{folder}/??[1m".encode() in said.stdout, said
+        shutil.copy(f"{GOLDEN}/sac.safetensors", odd)
+        said = subprocess.run([b"sac", b"verify", b"--json", odd], executable=PROGRAM, capture_output=True)
+        assert said.returncode == 0 and json.loads(said.stdout)["file"] == f"{folder}/??[1m", said
+
+        # a name that no environment has is wrong usage in every command
+        for command in (("train",), ("envs",), ("info",), ("bench", "env"), ("bench", "train"), ("eval", policy)):
+            refused(*command, *("--env",) * (command[0] != "envs"), "none", says="no environment 'none'")
+
+
+def test_arguments_that_no_file_has():
+    for command in ("eval", "resume", "verify", "envs", "config", "bench"):
+        refused(command, "", says=f"an argument is empty: sac {command} ")
+        refused(command, "a\nb", says=r"argument 'a\x0Ab' has a line break")
+    refused("replay", "info", "", says="an argument is empty: sac replay ")
+    refused("--env", "Pendulum-v1", says="no command '--env'; options stand behind a command")
+    refused("train", "--set", "env.options={", says="env.options (from --set) is not valid YAML: while parsing a flow node")
+
+
+def test_output_that_cannot_be_written():
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        run = pathlib.Path(folder, "run")
+        train(run, {"eval.every": 0})
+        for command in (("--help",), ("train", "--help"), ("config",), ("config", "--json"), ("envs",), ("envs", "--json"), ("info", "--json"),
+                        ("replay", "info", run), ("eval", run, "--episodes", 1), ("eval", run, "--episodes", 1, "--json"),
+                        ("train", "--env", "Pendulum-v1", "--dry-run")):
+            with open("/dev/full", "w") as full:
+                result = subprocess.run(["sac", *map(str, command)], executable=PROGRAM, stdout=full, stderr=subprocess.PIPE, text=True)
+            assert (result.returncode, result.stderr) == (1, "sac: cannot write to standard output\n"), (command, result)
+
+        # a run goes on, and says so once
+        with open("/dev/full", "w") as full:
+            words = ["train", "--env", "Pendulum-v1", "--out", f"{folder}/b", *map(str, sets(dict(SMALL, **{"eval.every": 0})))]
+            result = subprocess.run(["sac", *words], executable=PROGRAM, stdout=full, stderr=subprocess.PIPE, text=True)
+        line = one_line(result.stderr)
+        assert result.returncode == 0 and "No space left on device; the run goes on, and log.txt has its lines" in line, result
+        assert "done: 600 steps" in pathlib.Path(folder, "b/log.txt").read_text()
 
 
 def test_arguments_that_have_no_effect():

@@ -10,6 +10,7 @@
 #include "kernels/squash.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/program.h"
 #include "util/text.h"
 
 /* Refuses discrete actions and suggests an algorithm that takes them, if there is one. */
@@ -24,9 +25,9 @@ static sac_status refuse_discrete(const sac_settings* settings, const sac_env_sp
 
   /* there is none: only another environment helps */
   return sac_fail(SAC_ERROR_CONFIG,
-                  "%s has %d discrete actions, and no algorithm of this version takes them; 'sac envs' shows which "
+                  "%s has %d discrete actions, and no algorithm of this version takes them; '%s envs' shows which "
                   "environments have continuous ones",
-                  settings->env_id, (int)spec->actions);
+                  settings->env_id, (int)spec->actions, sac_program());
 }
 
 /* Checks sizes, bounds and kind of actions of an environment against the algorithm. */
@@ -71,14 +72,14 @@ static sac_status choose_backend(sac_agent* agent) {
 
   /* check that the backend supports the algorithm, the precision and the number of networks */
   if (!backend->path(&agent->settings))
-    return sac_fail(SAC_ERROR_CONFIG,
-                    "algo '%s' with network.kind %s and replay.sampling %s does not run on %s ('sac info' has a table)",
-                    sac_algo_name(agent->settings.algo),
-                    sac_fields[SAC_FIELD_network_kind].names[agent->settings.network_kind],
-                    sac_fields[SAC_FIELD_replay_sampling].names[agent->settings.replay_sampling], agent->device);
+    return sac_fail(
+        SAC_ERROR_CONFIG,
+        "algo '%s' with network.kind %s and replay.sampling %s does not run on %s ('%s info' has a table)",
+        sac_algo_name(agent->settings.algo), sac_fields[SAC_FIELD_network_kind].names[agent->settings.network_kind],
+        sac_fields[SAC_FIELD_replay_sampling].names[agent->settings.replay_sampling], agent->device, sac_program());
   if (backend->on_host && agent->settings.precision != SAC_FP32)
-    return sac_fail(SAC_ERROR_CONFIG,
-                    "precision tf32 and bf16 need a CUDA device, and none is usable here ('sac info')");
+    return sac_fail(SAC_ERROR_CONFIG, "precision tf32 and bf16 need a CUDA device, and none is usable here ('%s info')",
+                    sac_program());
   return backend->fits ? backend->fits(agent) : SAC_OK;
 }
 

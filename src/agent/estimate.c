@@ -55,6 +55,7 @@
 #include "algo/cost.h"
 #include "algo/plan.h"
 #include "env/task.h"
+#include "util/program.h"
 #include "util/system.h"
 
 /* --- figures ------------------------------------------------------------------------------------------------------ */
@@ -244,7 +245,7 @@ sac_status sac_estimate_choose(const sac_settings* settings, const sac_shape* sh
   /* auto without a usable device: the host was chosen; ask why there is no device */
   if (*ordinal < 0) {
     (void)on_device->devices(reason, sizeof reason);
-    if (!reason[0]) (void)snprintf(reason, sizeof reason, "no device is usable here ('sac info')");
+    if (!reason[0]) (void)snprintf(reason, sizeof reason, "no device is usable here ('%s info')", sac_program());
   } else {
     /* auto with a usable device: keep the device, or go back to the host if that is the better choice */
     (void)snprintf(device, sizeof device, "%s:%d", (*backend)->name, (int)*ordinal);

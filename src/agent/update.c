@@ -24,6 +24,17 @@ sac_status sac_update(sac_agent* agent, int32_t updates) {
   return status;
 }
 
+sac_status sac_sample_ahead(sac_agent* agent, uint64_t ahead) {
+  const int32_t population = agent->shape.population;
+  if (agent->backend->sample_ahead) return agent->backend->sample_ahead(agent, ahead);
+
+  /* the position of the draw is the number of updates */
+  for (int32_t p = 0; p < population; p++) agent->counters[p].updates += ahead;
+  const sac_status status = agent->backend->stage(agent, SAC_STAGE_REPLAY_SAMPLE);
+  for (int32_t p = 0; p < population; p++) agent->counters[p].updates -= ahead;
+  return status;
+}
+
 sac_status sac_settle(sac_agent* agent, struct sac_vector* vector) {
   const sac_backend* backend = agent->backend;
   sac_status status = SAC_OK;

@@ -184,6 +184,10 @@ struct sac_backend {
    * called one after the other. */
   sac_status (*update)(sac_agent* agent, int32_t n);
 
+  /* replay sample alone, at position counters[p].updates + ahead. For a backend that keeps the counters itself. NULL:
+   * stage uses the host's. Errors: DEVICE. */
+  sac_status (*sample_ahead)(sac_agent* agent, uint64_t ahead);
+
   /* Copies the actor and `alive` as they are after the work that is queued so far. act with from_snapshot uses the
    * copy, and does not wait for updates that are queued later. For key train.overlap, and not with a resident vector.
    * NULL: act runs before the updates. */

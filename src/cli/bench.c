@@ -50,17 +50,11 @@ static sac_status loop_push(void* user, int64_t count) {
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
-/* Minibatches from the replay, without the rest of an update. */
+/* Minibatches from the replay, without the rest of an update: each draws other rows, as in training. */
 static sac_status loop_sample(void* user, int64_t count) {
   sac_bench_case* c = user;
   sac_status status = SAC_OK;
-  for (int64_t i = 0; i < count && status == SAC_OK; i++) {
-    /* draw the rows of a minibatch */
-    status = c->agent->backend->stage(c->agent, SAC_STAGE_REPLAY_SAMPLE);
-
-    /* move the next draw on; a CUDA device keeps its own count, and draws the same rows again */
-    for (int32_t p = 0; p < c->agent->shape.population; p++) c->agent->counters[p].updates++;
-  }
+  for (int64_t i = 0; i < count && status == SAC_OK; i++) status = sac_sample_ahead(c->agent, c->draws++);
   return status == SAC_OK ? sac_settle(c->agent, NULL) : status;
 }
 
@@ -130,8 +124,7 @@ static sac_status run_update(sac_bench_case* c) {
   sac_timing t;
 
   /* create an agent with a filled replay */
-  SAC_TRY(sac_bench_make_agent(c, 4096));
-  SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
+  SAC_TRY(sac_bench_make_learner(c, c->b->rows));
 
   /* measure whole updates */
   SAC_TRY(measure(c, loop_update, &t));
@@ -158,8 +151,7 @@ static sac_status run_op(sac_bench_case* c) {
   sac_timing t;
 
   /* create an agent with a filled replay */
-  SAC_TRY(sac_bench_make_agent(c, 4096));
-  SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
+  SAC_TRY(sac_bench_make_learner(c, c->b->rows));
 
   /* measure whole updates, which also warms up for the parts */
   SAC_TRY(measure(c, loop_update, &t));
@@ -204,8 +196,7 @@ static sac_status run_replay(sac_bench_case* c) {
   sac_timing push, sample;
 
   /* create an agent with a filled replay */
-  SAC_TRY(sac_bench_make_agent(c, 4096));
-  SAC_TRY(sac_bench_fill_replay(c, c->b->rows));
+  SAC_TRY(sac_bench_make_learner(c, c->b->rows));
 
   /* measure pushing, then sampling */
   SAC_TRY(measure(c, loop_push, &push));
@@ -421,12 +412,22 @@ static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_confi
   if (b->stages && strcmp(b->kind, "update") != 0 && strcmp(b->kind, "train") != 0)
     return sac_options_usage(syntax, "--stages goes with update and train");
   if (b->cases && strcmp(b->kind, "op") != 0) return sac_options_usage(syntax, "--cases goes with op");
+  if (b->cases && (b->obs > 0 || b->act > 0 || b->hidden || b->batch || b->population || b->threads || b->envs))
+    return sac_options_usage(syntax,
+                             "--cases has sizes of its own: it takes no --obs, --act, --hidden, --batch, "
+                             "--population, --threads or --envs");
   if (b->bare && strcmp(b->kind, "env") != 0) return sac_options_usage(syntax, "--bare goes with env");
 
   /* refuse sizes that the kind does not have: they come from an environment, or there is no network */
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     if (lists[i].given && !strstr(lists[i].kinds, b->kind))
       return sac_options_usage(syntax, "%s goes with %s, not with %s", lists[i].option, lists[i].kinds, b->kind);
+
+  /* refuse an environment that does not exist */
+  const sac_env_api* env;
+  const int steps_env = strcmp(b->kind, "env") == 0 || strcmp(b->kind, "train") == 0;
+  const int code = steps_env ? sac_options_find_env(sac_config_get(config, "env.id"), &env) : SAC_OPTIONS_GO;
+  if (code != SAC_OPTIONS_GO) return code;
 
   /* request a capture by a profiler */
   return sac_cli_profile(syntax, b->profile, config);

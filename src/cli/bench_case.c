@@ -7,6 +7,7 @@
 #include "kernels/random.h"
 #include "util/error.h"
 
+#define PUSHED 4096            /* transitions that a push fills the replay with */
 #define SYNTHETIC_EPISODE 1000 /* max_episode_steps of the agent's environment, which is never created */
 
 /* Makes the actions of a spec continuous, in [-1, 1]. The spec points into *bounds, (2, A), which the caller frees. */
@@ -99,8 +100,9 @@ fail:
   return status;
 }
 
-sac_status sac_bench_fill_replay(sac_bench_case* c, int64_t wanted) {
-  sac_status status = SAC_OK;
+sac_status sac_bench_make_learner(sac_bench_case* c, int64_t wanted) {
+  sac_status status = sac_bench_make_agent(c, PUSHED);
+  if (status != SAC_OK) return status;
   const sac_transitions t = {c->rows, c->obs, c->action, c->reward, c->terminated, c->truncated, c->next_obs};
 
   /* push the same arrays again and again, at most a full replay */

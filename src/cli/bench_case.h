@@ -30,6 +30,8 @@ typedef struct sac_bench_case {
   uint8_t *terminated, *truncated;
   int32_t rows; /* transitions of each agent in these arrays */
 
+  uint64_t draws; /* minibatches that were drawn without an update */
+
   sac_bench_env env; /* random actions for the vector */
 } sac_bench_case;
 
@@ -41,9 +43,9 @@ sac_status sac_bench_case_config(sac_config** config, const sac_config* base, co
  * (at least one for each of its environments). Errors: those of sac_agent_create, MEMORY. */
 sac_status sac_bench_make_agent(sac_bench_case* c, int32_t rows);
 
-/* Pushes random transitions until each agent has `wanted` of them or its replay is full. Every push takes the whole
- * arrays, so that the last one may go beyond. */
-sac_status sac_bench_fill_replay(sac_bench_case* c, int64_t wanted);
+/* Creates an agent in the same way, and pushes random transitions until each agent has `wanted` of them or its replay
+ * is full. Every push takes the whole arrays, so that the last one may go beyond. */
+sac_status sac_bench_make_learner(sac_bench_case* c, int64_t wanted);
 
 /* Creates the environments of the configuration and random actions, for loops that step them. */
 sac_status sac_bench_make_vector(sac_bench_case* c);

@@ -10,14 +10,18 @@
 #include "cli/bench_stages.h"
 #include "cli/ops.h"
 #include "cli/out.h"
+#include "cli/wrap.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/text.h"
 
 /* --- times -------------------------------------------------------------------------------------------------------- */
 
 /* updates that the host's clock measures: at least, and at most */
 #define UPDATES_MIN 3
 #define UPDATES_MAX 512
+
+#define OPERATIONS_MAX 2048 /* chars that hold the operations of a part */
 
 /* Orders numbers for qsort. */
 static int compare(const void* a, const void* b) {
@@ -73,21 +77,24 @@ typedef struct row {
 } row;
 
 static void print_row(const row* r) {
-  char text[SAC_OP_TEXT_MAX];
+  char text[SAC_OP_TEXT_MAX], line[OPERATIONS_MAX] = "";
+  size_t used = 0;
 
-  /* print time, share, launches, rate and what the part runs as */
-  sac_print("\n  %-20s%10.1f%8.1f%%", sac_stage_names[r->part->stage], r->time->microseconds, 100 * r->share);
+  /* print time, share, launches and rate */
+  sac_print("  %-20s%10.1f%8.1f%%", sac_stage_names[r->part->stage], r->time->microseconds, 100 * r->share);
   if (r->nodes) sac_print("%7zu", r->time->nodes);
   if (r->gflops > 0) sac_print("%10.1f", r->gflops);
-  else sac_print("%10s", "");
-  sac_print("  %-46s  ", r->part->name);
 
-  /* list its operations, each as "word networks place" */
+  /* print below what it runs as, and its operations, each as "word networks place" */
+  sac_text_append(line, sizeof line, &used, "%s", r->part->name);
   for (int32_t o = 0; o < r->part->count; o++) {
     const sac_op* op = &r->part->first[o];
     const char *nets = sac_op_nets(op, text), *place = sac_op_place(op);
-    sac_print("%s%s%s%s%s%s", o ? ", " : "", sac_op_word(op), *nets ? " " : "", nets, *place ? " " : "", place);
+    sac_text_append(line, sizeof line, &used, "%s%s%s%s%s%s", o ? ", " : ": ", sac_op_word(op), *nets ? " " : "", nets,
+                    *place ? " " : "", place);
   }
+  sac_print("\n      ");
+  sac_wrap(sac_out, line, 6, 8, sac_wrap_width());
 }
 
 static void print_json_row(const row* r) {
@@ -114,8 +121,8 @@ static void print_parts(const sac_agent* agent, int32_t parts, const sac_stage_t
   /* print the column titles */
   if (json) sac_print(", \"parts\": [");
   else
-    sac_print("\n  %-20s%10s%9s%s%10s  %-46s  %s", "stage", "us", "share", device ? "  nodes" : "", "GFLOP/s",
-              "runs as", "operations");
+    sac_print("\n  %-20s%10s%9s%s%10s\n      runs as: operations\n", "stage", "us", "share", device ? "  nodes" : "",
+              "GFLOP/s");
 
   /* print one row for each part */
   for (int32_t i = 0; i < parts; i++) {
@@ -150,7 +157,7 @@ sac_status sac_bench_ops(sac_agent* agent, double seconds, double measured, int 
   const double loop = 1e6 * measured;
   if (json) sac_print("], \"parts_sum\": %s", sac_bench_number(sum));
   else
-    sac_print("\n  %-20s%10.1f  the sum\n  %-20s%10.1f  in the loop, %.1f us %s", "all", sum, "measured", loop,
+    sac_print("  %-20s%10.1f  the sum\n  %-20s%10.1f  in the loop, %.1f us %s", "all", sum, "measured", loop,
               fabs(loop - sum), loop < sum ? "less" : "more");
 fail:
   free(times);

@@ -14,6 +14,7 @@
 #include "cli/held.h"
 #include "env/guard.h"
 #include "train/run.h"
+#include "util/program.h"
 #include "util/text.h"
 
 #define LINE_MAX 4096 /* bytes of the message */
@@ -40,7 +41,7 @@ static char alternate[64 * 1024];    /* the stack of on_crash, for a stack that 
 /* --- the message, made without the C library's locks -------------------------------------------------------------- */
 
 typedef struct line {
-  char text[LINE_MAX];
+  char text[3 * SAC_WORD_MAX]; /* the program and the folder are two words */
   size_t used;
 } line;
 
@@ -82,7 +83,9 @@ static int add_place(line* l) {
 static void write_line(line* l) {
   const int in_run = sac_held_take(&running) != NULL;
   if (in_run) {
-    add(l, "; 'sac resume ");
+    add(l, "; '");
+    add(l, sac_program());
+    add(l, " resume ");
     add(l, folder);
     add(l, "' continues from the last checkpoint");
   }

@@ -236,7 +236,7 @@ static sac_status play(const char* path, const options* o, sac_score* s) {
   sac_status status = SAC_OK;
 
   /* allocate the results, one number for each episode */
-  SAC_TRY(sac_path(s->path, "%s", path));
+  (void)sac_out_path(s->path, path);
   s->episode_return = calloc((size_t)o->episodes, sizeof *s->episode_return);
   s->length = calloc((size_t)o->episodes, sizeof *s->length);
   s->success = calloc((size_t)o->episodes, sizeof *s->success);
@@ -414,6 +414,8 @@ int sac_cli_eval(int argc, char** argv) {
     return sac_options_usage(&syntax, "%s", sac_last_error());
   if (o.env) o.env = env;
   if (o.record) o.record = record;
+  const sac_env_api* api;
+  if (o.env && (code = sac_options_find_env(o.env, &api)) != SAC_OPTIONS_GO) return code;
   if (o.camera && !o.record) return sac_options_usage(&syntax, "--camera goes with --record-video");
   if (o.record && !*o.record) return sac_options_usage(&syntax, "--record-video takes a folder, such as videos");
   if (o.record && o.episodes > EPISODES_RECORDED_MAX)

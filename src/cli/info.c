@@ -264,14 +264,12 @@ static void print_json(void) {
 }
 
 static const char notes[] =
-    "With --env, or any key that says what to train, it prints instead how long a step and an update of such a run "
-    "are\n"
-    "expected to take on each device here, and which of them device auto takes.\n"
+    "With --env, or any key that says what to train, it prints instead how long a step and an update of such a run\n"
+    "are expected to take on each device here, and which of them device auto takes.\n"
     "\n"
     "With --algo and no environment it prints the list of operations that an update of this algorithm is, with their\n"
-    "equations, what each runs as, and its launches on a device. Operations that run as one stand in brackets. The\n"
-    "costs are those of observation 17, action 6, 2x256 and batch 256 with two critics; --set changes network and\n"
-    "batch.\n"
+    "equations, their launches on a device, and what they run as. The costs are those of observation 17, action 6,\n"
+    "2x256 and batch 256 with two critics; --set changes network and batch.\n"
     "\n"
     "Examples:\n"
     "  sac info --algo sac-v\n"
@@ -293,15 +291,10 @@ static int tell(const sac_config* config, int json) {
   sac_settings settings;
   const sac_env_api* env;
 
-  /* refuse an environment that does not exist */
-  sac_status status = sac_config_settings(config, &settings);
-  if (status == SAC_OK && sac_env_find(settings.env_id, &env) != SAC_OK) {
-    (void)sac_cli_fail(SAC_ERROR_ENV); /* its exit code would say that a run failed; this is wrong usage */
-    return SAC_EXIT_USAGE;
-  }
-
-  /* print the estimates */
-  if (status == SAC_OK) status = sac_cli_expected(config, json);
+  /* refuse an environment that does not exist, then print the estimates */
+  const int code = sac_options_env(config, &settings, &env);
+  if (code != SAC_OPTIONS_GO) return code;
+  const sac_status status = sac_cli_expected(config, json);
   return status == SAC_OK ? SAC_EXIT_WELL : sac_cli_fail(status);
 }
 

@@ -9,6 +9,7 @@
 #include "cli/cli.h"
 #include "cli/ops.h"
 #include "cli/out.h"
+#include "cli/wrap.h"
 #include "config/sources.h"
 #include "util/text.h"
 
@@ -72,70 +73,101 @@ static void find_runs(list* l, const sac_settings* settings) {
 
 /* --- text --------------------------------------------------------------------------------------------------------- */
 
-/* "[ critic_loss", "| critic_loss", "] critic_loss": the first, an inner and the last operation of a group. An
- * operation that runs alone has no bracket. */
-static void print_runs(const runs* r, int32_t i, int width) {
-  const char* bracket = r->count == 1 ? " " : i == r->first ? "[" : i + 1 == r->first + r->count ? "]" : "|";
-  sac_print("  %s %-*s", bracket, width, r->name ? r->name : "-");
-}
+#define STAGE_WIDTH 49 /* columns before the number of launches */
 
-/* The width of a backend's column: its name, or the longest name that an operation runs as. */
-static int width_of(const list* l, int32_t b) {
-  int width = (int)strlen(l->backend[b]->name);
-  for (int32_t i = 0; i < l->algo->op_count; i++) {
-    const int its = l->runs[b][i].name ? (int)strlen(l->runs[b][i].name) : 1;
-    width = its > width ? its : width;
-  }
-  return width;
-}
-
-/* Prints operation i as a line of the table. */
+/* Prints operation i as a line of the table, and its equation below. */
 static void print_op(const list* l, int32_t i) {
   const sac_op* op = &l->algo->update[i];
   const sac_cost cost = sac_op_cost(l->algo, op, &l->shape, l->shape.batch);
   const int32_t launches = sac_op_launches(l->algo, i, l->shape.layers);
-  char text[SAC_OP_TEXT_MAX];
-
-  /* print what it is: stage, kind, networks, place */
-  sac_print("%3d  %-19s%-17s%-30s%-9s", (int)i + 1, sac_stage_names[op->stage], sac_op_word(op), sac_op_nets(op, text),
-            sac_op_place(op));
-
-  /* print launches and costs; a number that is 0 leaves its column empty */
-  if (launches) sac_print("%9d", (int)launches);
-  else sac_print("%9s", "");
-  if (cost.flops > 0) sac_print("%8.1f", 1e-6 * cost.flops);
-  else sac_print("%8s", "");
-  if (cost.bytes > 0) sac_print("%7.2f", 1e-6 * cost.bytes);
-  else sac_print("%7s", "");
-
-  /* print what it runs as on each backend, then its equation; the last column is not padded */
-  const char* equation = op->kind == SAC_ROWS ? sac_row_equation(op->row) : "";
-  for (int32_t b = 0; b < l->backends; b++)
-    print_runs(&l->runs[b][i], i, b + 1 < l->backends || *equation ? width_of(l, b) : 0);
-  sac_print("%s%s\n", *equation ? "  " : "", equation);
-}
-
-/* Prints the shape of the costs. */
-static void print_sizes(const list* l) {
-  char hidden[SAC_TEXT_MAX] = "";
+  const char* place = sac_op_place(op);
+  char networks[SAC_OP_TEXT_MAX], line[2 * SAC_OP_TEXT_MAX];
   size_t used = 0;
-  sac_widths_append(hidden, sizeof hidden, &used, l->shape.hidden, l->shape.layers, ",");
-  sac_print("obs %d act %d, hidden %s, batch %d, %d critic%s", OBS, ACTION, hidden, (int)l->shape.batch,
-            (int)l->shape.critics, l->shape.critics > 1 ? "s" : "");
+
+  /* write what it is: kind, networks, place; networks without a place take both columns */
+  sac_text_append(line, sizeof line, &used, "%3d  %-17s", (int)i + 1, sac_op_word(op));
+  sac_text_append(line, sizeof line, &used, "%-*s%-*s", *place ? 17 : 27, sac_op_nets(op, networks), *place ? 10 : 0,
+                  place);
+
+  /* write launches and costs; a number that is 0 leaves its column empty */
+  if (launches) sac_text_append(line, sizeof line, &used, "%9d", (int)launches);
+  else sac_text_append(line, sizeof line, &used, "%9s", "");
+  if (cost.flops > 0) sac_text_append(line, sizeof line, &used, "%10.1f", 1e-6 * cost.flops);
+  else if (cost.bytes > 0) sac_text_append(line, sizeof line, &used, "%10s", "");
+  if (cost.bytes > 0) sac_text_append(line, sizeof line, &used, "%10.2f", 1e-6 * cost.bytes);
+
+  /* print the line without the blanks at its end */
+  while (used > 0 && line[used - 1] == ' ') line[--used] = '\0';
+  sac_print("%s\n", line);
+  if (op->kind == SAC_ROWS) sac_print("       %s\n", sac_row_equation(op->row));
 }
 
-/* Prints the table, for people. */
-static void print_text(const list* l) {
-  /* print the column titles */
-  sac_print("%s: %s\nMFLOP and MB: ", l->name, l->algo->meaning);
-  print_sizes(l);
-  sac_print("\n\n%3s  %-19s%-17s%-30s%-9s%9s%8s%7s", "", "stage", "operation", "networks", "at", "launches", "MFLOP",
-            "MB");
-  for (int32_t b = 0; b < l->backends; b++) sac_print("    %-*s", width_of(l, b), l->backend[b]->name);
+/* The end of the operations from i on that make one line of what runs on backend b: a group, or neighbours that run
+ * alone under the same name. */
+static int32_t line_end(const list* l, int32_t b, int32_t i) {
+  const runs* r = l->runs[b];
+  int32_t end = i + r[i].count;
+  while (r[i].count == 1 && end < l->algo->op_count && r[end].count == 1 &&
+         (r[end].name && r[i].name ? strcmp(r[end].name, r[i].name) == 0 : r[end].name == r[i].name))
+    end++;
+  return end;
+}
 
-  /* print one line for replay sample, which is no operation, and one for each operation */
-  sac_print("  equation\n%3s  %-75s%9d\n", "", sac_stage_names[SAC_STAGE_REPLAY_SAMPLE], 1);
-  for (int32_t i = 0; i < l->algo->op_count; i++) print_op(l, i);
+/* Prints what the operations run as on backend b: "1-9  chunks", and "10+11  blocks" for two that run together. */
+static void print_runs(const list* l, int32_t b) {
+  for (int32_t i = 0, end; i < l->algo->op_count; i = end) {
+    const runs* r = &l->runs[b][i];
+    char numbers[64];
+    size_t used = 0;
+
+    /* write the numbers */
+    end = line_end(l, b, i);
+    sac_text_append(numbers, sizeof numbers, &used, "%d", (int)i + 1);
+    if (r->count == 1 && end > i + 1) sac_text_append(numbers, sizeof numbers, &used, "-%d", (int)end);
+    for (int32_t o = i + 1; r->count > 1 && o < end; o++)
+      sac_text_append(numbers, sizeof numbers, &used, "+%d", (int)o + 1);
+
+    /* print them with the name */
+    sac_print("  %-6s%10s  ", i == 0 ? l->backend[b]->name : "", numbers);
+    sac_wrap(sac_out, r->name ? r->name : "-", 20, 20, sac_wrap_width());
+  }
+}
+
+/* Prints what is listed, and the shape of the costs. */
+static void print_head(const list* l) {
+  char head[SAC_TEXT_MAX + 256] = "";
+  size_t used = 0;
+
+  /* print the algorithm */
+  sac_text_append(head, sizeof head, &used, "%s: %s", l->name, l->algo->meaning);
+  sac_wrap(sac_out, head, 0, 2, sac_wrap_width());
+
+  /* print the sizes */
+  used = 0;
+  sac_text_append(head, sizeof head, &used, "MFLOP and MB: obs %d act %d, hidden ", OBS, ACTION);
+  sac_widths_append(head, sizeof head, &used, l->shape.hidden, l->shape.layers, ",");
+  sac_text_append(head, sizeof head, &used, ", batch %d, %d critic%s", (int)l->shape.batch, (int)l->shape.critics,
+                  l->shape.critics > 1 ? "s" : "");
+  sac_wrap(sac_out, head, 0, 2, sac_wrap_width());
+}
+
+/* Prints the tables, for people. */
+static void print_text(const list* l) {
+  /* print the column titles, and the stage that has no operation */
+  print_head(l);
+  sac_print("\n     %-17s%-17s%-10s%9s%10s%10s\n", "operation", "networks", "at", "launches", "MFLOP", "MB");
+  sac_print("%-*s%9d\n", STAGE_WIDTH, sac_stage_names[SAC_STAGE_REPLAY_SAMPLE], 1);
+
+  /* print the operations, below the names of their stages */
+  for (int32_t i = 0; i < l->algo->op_count; i++) {
+    const sac_op* op = &l->algo->update[i];
+    if (i == 0 || op->stage != op[-1].stage) sac_print("%s\n", sac_stage_names[op->stage]);
+    print_op(l, i);
+  }
+
+  /* print what they run as */
+  sac_print("\nWhat the operations run as; those with a + run together:\n\n");
+  for (int32_t b = 0; b < l->backends; b++) print_runs(l, b);
 
   /* print the launches of a whole update */
   sac_print("\n%d launches per update on a device with %d hidden layer%s",

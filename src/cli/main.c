@@ -10,6 +10,7 @@
 #include "cli/out.h"
 #include "cli/waiting.h"
 #include "cli/wrap.h"
+#include "util/program.h"
 #include "util/text.h"
 
 /* The subcommands of SAC_COMMANDS. */
@@ -69,20 +70,21 @@ static int unknown_command(const char* word) {
 
   /* find the command that was probably meant */
   for (size_t c = 0; c < COMMAND_COUNT; c++) names[c] = commands[c].name;
-  const char* near = sac_nearest(word, names, COMMAND_COUNT);
+  const char* near = word[0] == '-' ? NULL : sac_nearest(word, names, COMMAND_COUNT);
 
   /* print the error; the word may hold any bytes, so it is made safe to print */
   (void)fprintf(stderr, "sac: no command '%s'", sac_text_show(shown, word, SIZE_MAX));
+  if (word[0] == '-') (void)fprintf(stderr, "; options stand behind a command");
   if (near) (void)fprintf(stderr, "; nearest is '%s'", near);
-  (void)fprintf(stderr, " ('sac --help' lists all)\n");
+  (void)fprintf(stderr, " ('%s --help' lists all)\n", sac_program());
   return SAC_EXIT_USAGE;
 }
 
 /* Prints the error of an argument that is too many. Returns the exit code. */
 static int unexpected(const char* word) {
   char shown[SAC_SHOW_MAX];
-  (void)fprintf(stderr, "sac: unexpected argument '%s' ('sac --help' says more)\n",
-                sac_text_show(shown, word, SIZE_MAX));
+  (void)fprintf(stderr, "sac: unexpected argument '%s' ('%s --help' says more)\n", sac_text_show(shown, word, SIZE_MAX),
+                sac_program());
   return SAC_EXIT_USAGE;
 }
 
@@ -110,6 +112,7 @@ int main(int argc, char** argv) {
   int code;
   /* who started this program may have left descriptors closed, and the end of children ignored */
   sac_out_open();
+  sac_program_set(argc > 0 ? argv[0] : NULL);
   (void)signal(SIGCHLD, SIG_DFL);
   sac_crash_catch();
   sac_handlers_keep();
@@ -138,9 +141,9 @@ int main(int argc, char** argv) {
   }
 
   /* check that the output was written: "sac config > full_disk" must fail */
-  if (sac_out_close() != 0 && code == SAC_EXIT_WELL) {
+  if (sac_out_close() != 0) {
     (void)fprintf(stderr, "sac: cannot write to standard output\n");
-    code = SAC_EXIT_FAILED;
+    if (code == SAC_EXIT_WELL) code = SAC_EXIT_FAILED;
   }
   return sac_crash_end(code);
 }

@@ -13,6 +13,7 @@
 #include "config/field.h"
 #include "env/vector.h"
 #include "util/number.h"
+#include "util/program.h"
 #include "util/text.h"
 
 #define OPTIONS_MAX 64 /* names that unknown_option compares */
@@ -32,7 +33,7 @@ static int print_usage_error(const sac_syntax* syntax, const char* format, va_li
   fflush(sac_out);
   fputs("sac: ", stderr);
   vfprintf(stderr, format, args);
-  fprintf(stderr, " ('sac %s --help' says more)\n", syntax->command);
+  fprintf(stderr, " ('%s %s --help' says more)\n", sac_program(), syntax->command);
   return SAC_EXIT_USAGE;
 }
 
@@ -168,9 +169,19 @@ static int read_option(const sac_syntax* syntax, int argc, char** argv, int* i, 
   return check_value(syntax, item);
 }
 
-/* Checks the number of operands. Returns SAC_OPTIONS_GO, or the exit code after a message. */
+/* Checks the operands and their number. Returns SAC_OPTIONS_GO, or the exit code after a message. */
 static int check_operands(const sac_syntax* syntax, const sac_operands* operands) {
   char shown[SAC_SHOW_MAX];
+
+  /* refuse nothing, as of a variable that is not set, and names that would break a message into lines */
+  for (int i = 0; i < operands->count; i++) {
+    const char* text = operands->text[i];
+    if (!*text) return sac_options_usage(syntax, "an argument is empty: sac %s %s", syntax->command, syntax->arguments);
+    if (strchr(text, '\n'))
+      return sac_options_usage(syntax, "argument '%s' has a line break", sac_text_show(shown, text, SIZE_MAX));
+  }
+
+  /* compare their number */
   if (operands->count < syntax->operands_min)
     return sac_options_usage(syntax, "too few arguments: sac %s %s", syntax->command, syntax->arguments);
   if (operands->count <= syntax->operands_max) return SAC_OPTIONS_GO;
@@ -348,14 +359,15 @@ int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_confi
   return SAC_OPTIONS_GO;
 }
 
-int sac_options_env(const sac_config* config, sac_settings* settings, const sac_env_api** env) {
-  /* check the configuration */
-  sac_status status = sac_config_settings(config, settings);
-  if (status != SAC_OK) return sac_cli_fail(status);
-
-  /* find the environment; a wrong name is wrong usage, not a run that failed */
-  status = sac_env_find(settings->env_id, env);
+int sac_options_find_env(const char* id, const sac_env_api** env) {
+  const sac_status status = sac_env_find(id, env);
   if (status == SAC_OK) return SAC_OPTIONS_GO;
   (void)sac_cli_fail(status);
   return SAC_EXIT_USAGE;
+}
+
+int sac_options_env(const sac_config* config, sac_settings* settings, const sac_env_api** env) {
+  const sac_status status = sac_config_settings(config, settings);
+  if (status != SAC_OK) return sac_cli_fail(status);
+  return sac_options_find_env(settings->env_id, env);
 }

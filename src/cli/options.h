@@ -101,8 +101,11 @@ int sac_options_parse(const sac_syntax* syntax, int argc, char** argv, sac_confi
 /* Prints "sac: " and a message (printf), the pointer to --help, and returns SAC_EXIT_USAGE. */
 int sac_options_usage(const sac_syntax* syntax, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
-/* Checks the configuration and finds its environment. Returns SAC_OPTIONS_GO, or the exit code after a message. An
- * environment that does not exist is wrong usage. */
+/* Finds an environment. Returns SAC_OPTIONS_GO, or the exit code after a message: a wrong name is wrong usage, not a
+ * run that failed. */
+int sac_options_find_env(const char* id, const sac_env_api** env);
+
+/* Checks the configuration and finds its environment. Returns SAC_OPTIONS_GO, or the exit code after a message. */
 int sac_options_env(const sac_config* config, sac_settings* settings, const sac_env_api** env);
 
 #endif

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "util/file.h"
+#include "util/text.h"
 
 FILE* sac_out;
 
@@ -37,6 +38,12 @@ void sac_print(const char* format, ...) {
   va_start(args, format);
   (void)vfprintf(sac_out, format, args);
   va_end(args);
+}
+
+const char* sac_out_path(char shown[SAC_PATH_MAX], const char* path) {
+  (void)snprintf(shown, SAC_PATH_MAX, "%s", path);
+  sac_text_clean(shown);
+  return shown;
 }
 
 int sac_out_close(void) {

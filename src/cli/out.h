@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+#include "util/file.h"
+
 /* Standard output as the program was given it. Child processes do not inherit it. */
 extern FILE* sac_out;
 
@@ -15,6 +17,9 @@ void sac_out_open(void);
 
 /* printf to sac_out. Errors show when it is flushed (sac_out_close). */
 void sac_print(const char* format, ...) __attribute__((format(printf, 1, 2)));
+
+/* A path as it is printed, also in JSON: UTF-8 without control characters. Returns `shown`. */
+const char* sac_out_path(char shown[SAC_PATH_MAX], const char* path);
 
 /* Writes what is still in memory. Returns 0, or not 0 if any output was not written. */
 int sac_out_close(void);

@@ -1,5 +1,6 @@
 #include "cli/progress.h"
 
+#include <errno.h>
 #include <math.h>
 #include <stdio_ext.h>
 #include <stdlib.h>
@@ -31,10 +32,13 @@ void sac_progress_start(sac_progress* progress, int quiet) {
   if (term && strcmp(term, "dumb") == 0) progress->live = 0;
 }
 
-/* Flushes standard output. If that fails because nobody reads it any more ("sac train | head"), the run goes on and
- * shows nothing. */
+/* Flushes standard output. If that fails, the run goes on and shows nothing. It says so, unless nobody reads the output
+ * any more ("sac train | head"). */
 static void flush(sac_progress* progress) {
   if (fflush(sac_out) == 0) return;
+  if (errno != EPIPE)
+    (void)fprintf(stderr, "sac: cannot write to standard output: %s; the run goes on, and log.txt has its lines\n",
+                  strerror(errno));
 
   /* drop what could not be written, so that the exit does not fail because of it */
   __fpurge(sac_out);

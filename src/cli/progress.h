@@ -1,5 +1,5 @@
-/* Progress of a run and of its evaluations. On a terminal one line that is kept up to date (the live line); elsewhere a line every few
- * seconds. */
+/* Progress of a run and of its evaluations. On a terminal one line that is kept up to date (the live line); elsewhere a
+ * line every few seconds. */
 #ifndef SAC_CLI_PROGRESS_H
 #define SAC_CLI_PROGRESS_H
 

@@ -9,6 +9,7 @@
 #include "cli/signals.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/program.h"
 #include "util/text.h"
 
 /* --- the process -------------------------------------------------------------------------------------------------- */
@@ -99,8 +100,8 @@ static void log_results(sac_run* run, const sac_progress* progress, int64_t star
 
   /* log what the user may want to do next */
   (void)sac_text_word(word, run->folder->shown);
-  sac_run_log(run, "  sac eval %s", word);
-  sac_run_log(run, "  sac resume %s --steps %lld", word, (long long)(2 * run->settings.steps));
+  sac_run_log(run, "  %s eval %s", sac_program(), word);
+  sac_run_log(run, "  %s resume %s --steps %lld", sac_program(), word, (long long)(2 * run->settings.steps));
 }
 
 int sac_session_run(sac_run* run, sac_progress* progress) {

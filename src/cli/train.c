@@ -9,6 +9,7 @@
 #include "cli/session.h"
 #include "config/sources.h"
 #include "util/error.h"
+#include "util/program.h"
 #include "util/text.h"
 
 static const char notes[] =
@@ -28,7 +29,7 @@ static const char notes[] =
     "\n"
     "Examples:\n"
     "  sac train --env Pendulum-v1\n"
-    "  sac train --env Pendulum-v1 --seeds 5 --set optim.lr=1e-3 --out runs/mine\n";
+    "  sac train --env Pendulum-v1 --seeds 5 --set gamma=0.9 --out runs/mine\n";
 
 /* --dry-run: prints the configuration as a run would write it, what it needs, and where it would run. */
 static int dry_run(sac_config* config, const sac_env_api* env) {
@@ -64,9 +65,9 @@ static sac_status continue_run(sac_run** run, const char* out, const sac_config*
   /* refuse a run that has made all its steps */
   if (step >= steps) {
     (void)fprintf(stderr,
-                  "sac: %s holds a finished run of %lld steps; choose another --out, or train it on: 'sac resume %s "
+                  "sac: %s holds a finished run of %lld steps; choose another --out, or train it on: '%s resume %s "
                   "--steps %lld'\n",
-                  out, (long long)step, sac_text_word(word, out), (long long)(2 * step));
+                  out, (long long)step, sac_program(), sac_text_word(word, out), (long long)(2 * step));
     *refused = 1;
     return SAC_OK;
   }
@@ -130,8 +131,8 @@ int sac_cli_train(int argc, char** argv) {
 
   /* say which environment is taken where none was named */
   if (config->source[SAC_FIELD_env_id].origin == SAC_ORIGIN_LIBRARY && !quiet)
-    (void)fprintf(stderr, "sac: no --env given: taking %s ('sac envs' lists others)\n",
-                  sac_config_get(config, "env.id"));
+    (void)fprintf(stderr, "sac: no --env given: taking %s ('%s envs' lists others)\n", sac_config_get(config, "env.id"),
+                  sac_program());
 
   /* check the configuration, then print it or train; settings are those before --profile, which may set `device` */
   code = sac_options_env(config, &settings, &env);

@@ -52,13 +52,9 @@ static int print_json(const char* path, const sac_verify_report* report, sac_sta
 
   json_t* object = json_pack("{s:s, s:s?, s:b, s:s?, s:o}", "file", path, "kind", report->kind, "ok", report->ok,
                              "error", status == SAC_OK ? NULL : sac_last_error(), "rows", rows);
-  if (!object) { /* a path that is not UTF-8 */
-    json_decref(rows);
-    return 1;
-  }
 
   /* print it, and end the line */
-  int failed = json_dumpf(object, sac_out, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
+  int failed = !object || json_dumpf(object, sac_out, JSON_COMPACT | JSON_REAL_PRECISION(9)) != 0;
   (void)fputc('\n', sac_out);
   json_decref(object);
   return failed;
@@ -137,8 +133,10 @@ int sac_cli_verify(int argc, char** argv) {
     const sac_status status = sac_verify_file(files.text[i], config, &report);
 
     /* print the results of this file before its error */
-    if (json && print_json(files.text[i], &report, status)) failed = 1;
-    if (!json && status == SAC_OK) print_table(files.text[i], &report);
+    char path[SAC_PATH_MAX];
+    (void)sac_out_path(path, files.text[i]);
+    if (json && print_json(path, &report, status)) failed = 1;
+    if (!json && status == SAC_OK) print_table(path, &report);
     (void)fflush(sac_out);
     if (status != SAC_OK) (void)sac_cli_fail(status);
     failed |= !report.ok;

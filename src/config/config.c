@@ -6,6 +6,7 @@
 #include "config/env_options.h"
 #include "config/sources.h"
 #include "util/error.h"
+#include "util/program.h"
 #include "util/text.h"
 
 /* Notes where a value came from. */
@@ -154,15 +155,15 @@ sac_status sac_config_unknown(const char* key, const char* where) {
   /* check whether the key is a section, such as "optim" */
   for (int i = 0; i < SAC_FIELD_COUNT; i++)
     if (strncmp(sac_fields[i].key, key, length) == 0 && sac_fields[i].key[length] == '.')
-      return sac_fail(SAC_ERROR_CONFIG, "'%s'%s is a section; its keys are '%s' and the like ('sac config' lists all)",
-                      shown, where, sac_fields[i].key);
+      return sac_fail(SAC_ERROR_CONFIG, "'%s'%s is a section; its keys are '%s' and the like ('%s config' lists all)",
+                      shown, where, sac_fields[i].key, sac_program());
 
   /* suggest the nearest key, if one is near */
   const char* nearest = sac_field_nearest(key);
   if (nearest)
-    return sac_fail(SAC_ERROR_CONFIG, "unknown key '%s'%s; nearest is '%s' ('sac config' lists all)", shown, where,
-                    nearest);
-  return sac_fail(SAC_ERROR_CONFIG, "unknown key '%s'%s ('sac config' lists all)", shown, where);
+    return sac_fail(SAC_ERROR_CONFIG, "unknown key '%s'%s; nearest is '%s' ('%s config' lists all)", shown, where,
+                    nearest, sac_program());
+  return sac_fail(SAC_ERROR_CONFIG, "unknown key '%s'%s ('%s config' lists all)", shown, where, sac_program());
 }
 
 sac_status sac_config_create(sac_config** out) {

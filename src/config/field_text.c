@@ -76,7 +76,6 @@ static sac_status parse_integer(const sac_field* field, const char* text, const 
     case SAC_NUMBER_OK:
       break;
     case SAC_NUMBER_NONE:
-      return COMPLAIN("is not a whole number");
     case SAC_NUMBER_PART:
       return COMPLAIN("is not a whole number");
     case SAC_NUMBER_RANGE:

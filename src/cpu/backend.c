@@ -9,6 +9,7 @@
 #include "env/vector.h"
 #include "util/error.h"
 #include "util/memory.h"
+#include "util/program.h"
 #include "util/system.h"
 #include "util/text.h"
 
@@ -38,8 +39,8 @@ static sac_status plan(const sac_agent* agent, sac_cpu* cpu) {
   cpu->isa = sac_isa_choose();
   const char* wanted = getenv("SAC_CPU");
   if (wanted && *wanted && strcmp(wanted, cpu->isa->name) != 0)
-    return sac_fail(SAC_ERROR_CONFIG, "SAC_CPU=%s: this processor has no such kernels ('sac info' lists them)",
-                    sac_text_show(shown, wanted, SIZE_MAX));
+    return sac_fail(SAC_ERROR_CONFIG, "SAC_CPU=%s: this processor has no such kernels ('%s info' lists them)",
+                    sac_text_show(shown, wanted, SIZE_MAX), sac_program());
   cpu->threads = agent->settings.threads > 0 ? (int32_t)agent->settings.threads : sac_processors();
   cpu->scratches = cpu->threads < s->population ? cpu->threads : s->population;
   cpu->panels = sac_panels(s->batch);

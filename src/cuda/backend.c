@@ -296,5 +296,6 @@ const sac_backend sac_cuda_backend = {.name = "cuda",
                                       .take_warning = sac_cuda_take_warning,
                                       .profile = sac_cuda_profile,
                                       .profiled = sac_cuda_profiled,
+                                      .sample_ahead = sac_cuda_replay_sample,
                                       .stage_times = sac_cuda_stage_times,
                                       .part_times = sac_cuda_part_times};

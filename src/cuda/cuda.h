@@ -252,7 +252,7 @@ const char* sac_cuda_path_name(const sac_settings* settings);
 /* --- replay.c ----------------------------------------------------------------------------------------------------- */
 
 sac_status sac_cuda_replay_push(sac_agent* agent, const sac_transitions* transitions, const sac_vector* vector);
-sac_status sac_cuda_replay_sample(sac_agent* agent);
+sac_status sac_cuda_replay_sample(sac_agent* agent, uint64_t ahead);
 
 /* Whether the device has a launch for a sampler, by its index in SAC_SAMPLERS. */
 int sac_cuda_has_sampler(int sampler);

@@ -116,7 +116,7 @@ sac_status sac_cuda_part_run(sac_agent* agent, int32_t part) {
   const sac_launch* launch;
 
   /* find the launch */
-  if (part == 0) return sac_cuda_replay_sample(agent);
+  if (part == 0) return sac_cuda_replay_sample(agent, 0);
   const sac_op* op = &sac_gpu_of(agent)->plan.op[find_part(agent, part - 1, &launch)];
   if (!launch) return sac_fail(SAC_ERROR_ARGUMENT, "an update has no part %d", (int)part);
 

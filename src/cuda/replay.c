@@ -114,7 +114,7 @@ static cudaError_t (*const samplers[SAC_SAMPLER_COUNT])(cudaStream_t stream, con
 
 int sac_cuda_has_sampler(int sampler) { return samplers[sampler] != NULL; }
 
-sac_status sac_cuda_replay_sample(sac_agent* agent) {
+sac_status sac_cuda_replay_sample(sac_agent* agent, uint64_t ahead) {
   const sac_gpu* gpu = sac_gpu_of(agent);
 
   /* an algorithm that samples no a' needs no noise and no columns for it */
@@ -126,7 +126,8 @@ sac_status sac_cuda_replay_sample(sac_agent* agent) {
                                        .capacity = agent->shape.capacity,
                                        .offline = sac_offline_rows(agent->settings.offline_share, agent->shape.batch),
                                        .with_next_action = sac_algo_samples(agent->algo, SAC_NEXT),
-                                       .gamma = (float)agent->settings.gamma};
+                                       .gamma = (float)agent->settings.gamma,
+                                       .ahead = ahead};
 
   /* draw by the configured sampler */
   sac_cuda_range_push("replay sample");

@@ -350,7 +350,7 @@ static sac_status queue_operations(sac_agent* agent, sac_stage stage) {
 }
 
 sac_status sac_cuda_stage(sac_agent* agent, sac_stage stage) {
-  if (stage == SAC_STAGE_REPLAY_SAMPLE) return sac_cuda_replay_sample(agent); /* no operation of the list */
+  if (stage == SAC_STAGE_REPLAY_SAMPLE) return sac_cuda_replay_sample(agent, 0); /* no operation of the list */
   if (stage == SAC_STAGE_ACTOR_UPDATE) sac_gpu_of(agent)->act_stale = 1;
 
   /* show the stage as a range in a profiler */

@@ -11,6 +11,7 @@
 #include "env/task.h"
 #include "env/vector.h"
 #include "util/error.h"
+#include "util/program.h"
 #include "util/text.h"
 
 #define LISTED_MAX 64 /* ids among which the nearest is looked for */
@@ -82,7 +83,8 @@ static sac_status unknown(const char* id) {
   const char* near = sac_nearest(id, ids, (size_t)count);
   if (near)
     return sac_fail(SAC_ERROR_ENV, "no environment '%s'; nearest is %s. Gymnasium's own: gym:%s", shown, near, shown);
-  return sac_fail(SAC_ERROR_ENV, "no environment '%s' ('sac envs' lists them). Gymnasium's own: gym:%s", shown, shown);
+  return sac_fail(SAC_ERROR_ENV, "no environment '%s' ('%s envs' lists them). Gymnasium's own: gym:%s", shown,
+                  sac_program(), shown);
 }
 
 sac_status sac_env_find(const char* id, const sac_env_api** api) {
@@ -95,7 +97,8 @@ sac_status sac_env_find(const char* id, const sac_env_api** api) {
     if (status == SAC_OK) *api = entry->api;
     return status;
   }
-  if (!id || !*id) return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('sac envs' lists them)");
+  if (!id || !*id)
+    return sac_fail(SAC_ERROR_ENV, "no environment is named: set env.id ('%s envs' lists them)", sac_program());
 
   /* an environment from outside, whose code is loaded, and may change the process then */
   if (sac_env_is_outside(id)) {

@@ -209,7 +209,7 @@ static sac_status syntax_error(const reader* in, const yaml_parser_t* parser) {
 
   /* the context says in which construct the problem was found: "while parsing a block mapping" */
   if (!memchr(in->text, '\n', in->size))
-    return sac_fail(SAC_ERROR_CONFIG, "%s: %s%s%s", in->name, parser->context ? parser->context : "",
+    return sac_fail(SAC_ERROR_CONFIG, "%s is not valid YAML: %s%s%s", in->name, parser->context ? parser->context : "",
                     parser->context ? ", " : "", problem);
   if (parser->context) return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s, %s", in->name, line, parser->context, problem);
   return sac_fail(SAC_ERROR_CONFIG, "%s:%d: %s", in->name, line, problem);

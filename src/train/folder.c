@@ -14,6 +14,7 @@
 #include "util/error.h"
 #include "util/lock.h"
 #include "util/number.h"
+#include "util/program.h"
 #include "util/text.h"
 
 #define RUNS_SHOWN 3    /* runs that a message lists */
@@ -100,9 +101,9 @@ sac_status sac_folder_check_new(const char* path) {
   char word[SAC_WORD_MAX];
   if (sac_folder_holds_run(path))
     return sac_fail(SAC_ERROR_FILE,
-                    "%s holds a run already: 'sac resume %s' continues it; for a new one choose another "
+                    "%s holds a run already: '%s resume %s' continues it; for a new one choose another "
                     "--out",
-                    path, sac_text_word(word, path));
+                    path, sac_program(), sac_text_word(word, path));
 
   /* a folder that is missing, or a file in its place, is for the caller */
   DIR* folder = opendir(path);
@@ -139,20 +140,21 @@ sac_status sac_folder_no_run(const char* path) {
   int count = 0;
   sac_status status = SAC_OK;
   if (stat(path, &info) != 0) return sac_fail(SAC_ERROR_FILE, "%s: %s", path, strerror(errno));
-  if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is not a run folder", path);
 
   /* a folder of another user may hold one */
-  if (access(path, R_OK | X_OK) != 0)
+  if (S_ISDIR(info.st_mode) && access(path, R_OK | X_OK) != 0)
     return sac_fail(SAC_ERROR_FILE, "cannot read folder %s: %s", path, strerror(errno));
 
-  /* a folder inside of a run, such as that of one agent: name the run */
+  /* a file or folder inside of a run, such as that of one agent: name the run */
   SAC_TRY(sac_path(parent, "%s", path));
   for (char* slash = strrchr(parent, '/'); slash && slash > parent; slash = strrchr(parent, '/')) {
     *slash = '\0';
     if (sac_folder_holds_run(parent))
-      return sac_fail(SAC_ERROR_FILE, "%s holds no run: it is a part of the run in %s ('sac resume %s')", path, parent,
-                      sac_text_word(word, parent));
+      return sac_fail(SAC_ERROR_FILE, "%s holds no run: it is a part of the run in %s ('%s resume %s')", path, parent,
+                      sac_program(), sac_text_word(word, parent));
   }
+
+  if (!S_ISDIR(info.st_mode)) return sac_fail(SAC_ERROR_FILE, "%s is a file, not a run folder", path);
 
   /* a folder of runs is named with some of them */
   list_runs(path, 2, runs, sizeof runs, &count);

@@ -6,6 +6,7 @@
 #include "train/step.h"
 #include "util/clock.h"
 #include "util/error.h"
+#include "util/program.h"
 #include "util/text.h"
 
 /* --- agents that stop --------------------------------------------------------------------------------------------- */
@@ -36,9 +37,9 @@ static void add_next_command(sac_run* run) {
   if (run->saved_step >= 0)
     (void)snprintf(
         run->failure + used, sizeof run->failure - used,
-        "; with other settings, such as a lower optim.lr, 'sac resume %s --set optim.lr=%g' goes on from step "
+        "; with other settings, such as a lower optim.lr, '%s resume %s --set optim.lr=%g' goes on from step "
         "%lld",
-        sac_text_word(word, run->folder->shown), run->settings.lr / 10, (long long)run->saved_step);
+        sac_program(), sac_text_word(word, run->folder->shown), run->settings.lr / 10, (long long)run->saved_step);
 }
 
 /* The step at which agent p stopped. A backend that queues steps reports a stopped agent only at the end of the burst.
@@ -203,8 +204,8 @@ static sac_status stop(sac_run* run) {
   atomic_store(&run->stop, 0);
   atomic_store(&run->save, 0);
   char word[SAC_WORD_MAX];
-  return sac_fail(SAC_STOPPED, "stopped at step %lld; 'sac resume %s' continues", (long long)run->schedule.step,
-                  sac_text_word(word, run->folder->shown));
+  return sac_fail(SAC_STOPPED, "stopped at step %lld; '%s resume %s' continues", (long long)run->schedule.step,
+                  sac_program(), sac_text_word(word, run->folder->shown));
 fail:
   return status;
 }

@@ -8,6 +8,7 @@
 #include "train/folder.h"
 #include "train/metrics.h"
 #include "util/error.h"
+#include "util/program.h"
 #include "util/text.h"
 
 int sac_stopped_before(const char* folder, uint64_t seed, int64_t step) {
@@ -113,9 +114,9 @@ sac_status sac_resume_point_find(const char* folder, uint64_t seed, int64_t seed
   /* no step loads: files are damaged, or the agents have no step in common */
   if (point->reason[0])
     return sac_fail(SAC_ERROR_FORMAT,
-                    "%s: no checkpoint loads; the last %s; its weights may still be good: 'sac eval %s', or 'sac train "
+                    "%s: no checkpoint loads; the last %s; its weights may still be good: '%s eval %s', or '%s train "
                     "--init' with that file",
-                    folder, point->reason, sac_text_word(word, folder));
+                    folder, point->reason, sac_program(), sac_text_word(word, folder), sac_program());
   return sac_fail(SAC_ERROR_FILE, "%s: its agents (seed %llu%s) have no checkpoint in common", folder,
                   (unsigned long long)seed, seeds > 1 ? " and on" : "");
 fail:

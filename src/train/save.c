@@ -5,6 +5,7 @@
 #include "train/run.h"
 #include "util/error.h"
 #include "util/file.h"
+#include "util/program.h"
 #include "util/text.h"
 
 /* --- later checkpoints -------------------------------------------------------------------------------------------- */
@@ -149,11 +150,11 @@ sac_status sac_run_end_by_disk(sac_run* run) {
   /* the actors alone are small, and may fit where a checkpoint does not */
   const int kept = run->saved_step == run->schedule.step || keep_policies(run);
   return sac_fail(SAC_ERROR_FILE,
-                  "%s; policy.safetensors in %s/seed_%s %s; when the disk takes files again, 'sac resume %s' goes on "
+                  "%s; policy.safetensors in %s/seed_%s %s; when the disk takes files again, '%s resume %s' goes on "
                   "from step %lld",
                   reason, run->folder->shown, alone ? sac_config_get(run->config, "seed") : "*",
-                  kept ? "is of this step" : "could not be written either", sac_text_word(word, run->folder->shown),
-                  (long long)run->saved_step);
+                  kept ? "is of this step" : "could not be written either", sac_program(),
+                  sac_text_word(word, run->folder->shown), (long long)run->saved_step);
 }
 
 /* Decides what the result of saving a checkpoint means for the run. */

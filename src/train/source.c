@@ -27,8 +27,7 @@ sac_status sac_source_folder(const char* path, const uint64_t* seed, char folder
   if (is_seed_folder(path)) return sac_path(folder, "%s", path);
 
   /* read the seeds of a run */
-  if (!sac_folder_holds_run(path))
-    return sac_fail(SAC_ERROR_FILE, "%s is neither a run folder nor a seed folder of one", path);
+  if (!sac_folder_holds_run(path)) return sac_folder_no_run(path);
   SAC_TRY(sac_folder_config_read(path, &config));
   SAC_TRY(sac_config_settings(config, &settings));
 

@@ -13,7 +13,11 @@ sac_status sac_verify_file(const char* path, const sac_config* config, sac_verif
   /* choose by the metadata: `env` is in traces alone, `config` in golden updates */
   const int update = sac_safetensors_metadata(file, "config") != NULL;
   const int trace = sac_safetensors_metadata(file, "env") != NULL;
-  if (trace) {
+  const char* format = sac_safetensors_metadata(file, "format");
+  if (format && strncmp(format, "sac-", 4) == 0) {
+    status =
+        sac_fail(SAC_ERROR_FORMAT, "its format is %.40s: neither a golden update nor an environment trace", format);
+  } else if (trace) {
     report->kind = "environment trace";
     status = sac_verify_trace(file, report);
   } else if (update) {

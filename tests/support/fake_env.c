@@ -114,39 +114,12 @@ static int info(void* self, float* value) {
   return 0;
 }
 
-const sac_env_api fake_env_api = {.abi = SAC_ENV_ABI,
-                                  .size = sizeof(sac_env_api),
-                                  .name = "fake",
-                                  .create = create,
-                                  .reset = reset,
-                                  .step = step,
-                                  .destroy = destroy,
-                                  .error = error,
-                                  .state_size = state_size,
-                                  .state_get = state_get,
-                                  .state_set = state_set,
-                                  .concurrent = 1};
+/* The functions of every table, and those of environments that save their state. */
+#define FUNCTIONS                                                                                                  \
+  .abi = SAC_ENV_ABI, .size = sizeof(sac_env_api), .name = "fake", .create = create, .reset = reset, .step = step, \
+  .destroy = destroy, .error = error
+#define STATE .state_size = state_size, .state_get = state_get, .state_set = state_set, .concurrent = 1
 
-const sac_env_api fake_env_stateless_api = {.abi = SAC_ENV_ABI,
-                                            .size = sizeof(sac_env_api),
-                                            .name = "fake",
-                                            .create = create,
-                                            .reset = reset,
-                                            .step = step,
-                                            .destroy = destroy,
-                                            .error = error};
-
-const sac_env_api fake_env_info_api = {.abi = SAC_ENV_ABI,
-                                       .size = sizeof(sac_env_api),
-                                       .name = "fake",
-                                       .create = create,
-                                       .reset = reset,
-                                       .step = step,
-                                       .destroy = destroy,
-                                       .error = error,
-                                       .state_size = state_size,
-                                       .state_get = state_get,
-                                       .state_set = state_set,
-                                       .info_names = info_names,
-                                       .info = info,
-                                       .concurrent = 1};
+const sac_env_api fake_env_api = {FUNCTIONS, STATE};
+const sac_env_api fake_env_stateless_api = {FUNCTIONS};
+const sac_env_api fake_env_info_api = {FUNCTIONS, STATE, .info_names = info_names, .info = info};

@@ -38,9 +38,10 @@ def sets(values):
 
 
 def sac(*arguments, code=0, env=None, timeout=120, **options):
-    """Runs the program, checks its exit code (None: any) and returns the CompletedProcess."""
-    result = subprocess.run([PROGRAM, *map(str, arguments)], text=True, capture_output=True, timeout=timeout,
-                            env=dict(os.environ, **(env or {})), **options)
+    """Runs the program, checks its exit code (None: any) and returns the CompletedProcess. It is called `sac`, as in a
+    folder of PATH, so that messages name it so."""
+    result = subprocess.run(["sac", *map(str, arguments)], executable=PROGRAM, text=True, capture_output=True,
+                            timeout=timeout, env=dict(os.environ, **(env or {})), **options)
     assert code is None or result.returncode == code, (
         f"sac {' '.join(map(str, arguments))}: exit code {result.returncode}, not {code}\n"
         f"{result.stdout}\n{result.stderr}")
