@@ -197,7 +197,7 @@ START_TEST(no_checkpoint_loads) {
   ck_fails(sac_run_resume(&run, test_path(out, "none"), NULL, &fake_env_api, NULL), SAC_ERROR_FILE, "none");
   ck_fails(sac_run_resume(&run, test_path(out, "seed_1"), NULL, &fake_env_api, NULL), SAC_ERROR_FILE, "holds no run");
   ck_fails(sac_run_resume(&run, test_path(out, "config.yaml"), NULL, &fake_env_api, NULL), SAC_ERROR_FILE,
-           "not a run folder");
+           "part of the run in");
   test_folder_remove();
 }
 END_TEST

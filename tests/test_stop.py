@@ -130,12 +130,15 @@ def test_eval_stops():
     with folder() as path:
         out = pathlib.Path(path, "run")
         sac(*arguments(out, {"eval.every": 0}), env=PYTHON)
-        for target in (out, out / "seed_1/policy.safetensors"):
+        # SIGUSR1 asks for a checkpoint, and there is none to write; SIGUSR2 stops as SIGTERM does
+        for target, number, code in ((out, signal.SIGINT, 130), (out / "seed_1/policy.safetensors", signal.SIGUSR2, 143)):
             command = ["eval", target, "--episodes", 10000, "--json"]
             process = start(command)
             time.sleep(2)
-            process.send_signal(signal.SIGINT)
-            text, error = end(process, 130)
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(0.1)
+            process.send_signal(number)
+            text, error = end(process, code)
             one = json.loads(text)["policies"][0]
             assert 0 < len(one["returns"]) < 10000 and set(one["lengths"]) == {20}, one
             assert re.search(r"\nsac: stopped: \d+ of 10000 episodes have ended", error), error

@@ -17,6 +17,7 @@ static _Atomic(const char*) announcement; /* what the first signal announces */
 static _Atomic(int64_t) first;            /* the first signal to stop: its time and its code, of make_first; 0: none */
 static atomic_int over;                   /* 1: everything is saved, and a signal ends the process at once */
 static atomic_int user_signals[2];        /* 1: SIGUSR1, SIGUSR2 came before there was a run */
+static atomic_int expects_run;            /* 1: there will be one; 0: the command has no checkpoint to write */
 static atomic_int checkpoint_on, stop_on; /* the signals of the two keys; 0: none */
 static const char* line_start = "";       /* a newline on a terminal, where a line is begun by the progress or by ^C */
 static struct sigaction user_before[2];   /* what SIGUSR1 and SIGUSR2 did before */
@@ -97,9 +98,9 @@ static void on_signal(int signal) {
 static void on_user_signal(int signal) {
   const int error = errno;
   sac_run* run = sac_held_take(&attached);
-  if (!run) atomic_store(&user_signals[signal == SIGUSR2], 1);
+  if (!run && atomic_load(&expects_run)) atomic_store(&user_signals[signal == SIGUSR2], 1);
   else if (signal == atomic_load(&stop_on)) on_stop(run, signal, SIGTERM);
-  else if (signal == atomic_load(&checkpoint_on)) sac_run_request_checkpoint(run);
+  else if (run && signal == atomic_load(&checkpoint_on)) sac_run_request_checkpoint(run);
   sac_held_give(&attached);
   errno = error;
 }
@@ -118,17 +119,21 @@ void sac_signals_catch(const char* text, int for_run) {
   struct sigaction before;
   sigset_t blocked;
   atomic_store(&announcement, text);
+  atomic_store(&over, 0);
   if (isatty(STDERR_FILENO)) line_start = "\n";
   for (size_t i = 0; i < STOPS; i++) catch_signal(stops[i].number, on_signal, &before);
-  if (for_run) {
-    catch_signal(SIGUSR1, on_user_signal, &user_before[0]);
-    catch_signal(SIGUSR2, on_user_signal, &user_before[1]);
-  }
+
+  /* the user's signals mean what they mean for most runs, until the run is there */
+  atomic_store(&expects_run, for_run);
+  atomic_store(&stop_on, SIGUSR2);
+  catch_signal(SIGUSR1, on_user_signal, &user_before[0]);
+  catch_signal(SIGUSR2, on_user_signal, &user_before[1]);
 
   /* who started this program may have left them blocked: they would never come */
   (void)sigemptyset(&blocked);
   for (size_t i = 0; i < STOPS; i++) (void)sigaddset(&blocked, stops[i].number);
-  if (for_run) (void)sigaddset(&blocked, SIGUSR1), (void)sigaddset(&blocked, SIGUSR2);
+  (void)sigaddset(&blocked, SIGUSR1);
+  (void)sigaddset(&blocked, SIGUSR2);
   (void)pthread_sigmask(SIG_UNBLOCK, &blocked, NULL);
 }
 

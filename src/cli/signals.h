@@ -10,7 +10,8 @@
 #include "config/settings.h"
 
 /* Catches the signals from now on. answer: what the first one announces, behind its name: "stops after this step"; a
- * text that stays. for_run: 1 catches SIGUSR1 and SIGUSR2 too, until sac_signals_attach knows what they mean. */
+ * text that stays. for_run: 1 keeps SIGUSR1 and SIGUSR2 until sac_signals_attach knows what they mean; 0: the command
+ * has no run, so SIGUSR2 stops it and SIGUSR1 does nothing. */
 void sac_signals_catch(const char* answer, int for_run);
 
 /* Lets signals reach the run: to stop it, or to write a checkpoint, by the keys signal.stop and signal.checkpoint. A
