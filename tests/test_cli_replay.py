@@ -100,10 +100,10 @@ def test_what_is_neither():
         path = f"{folder}/file"
         good = {"obs": numpy.zeros((3, 2)), "action": numpy.zeros((3, 1)), "reward": numpy.zeros(3),
                 "terminated": numpy.zeros(3), "next_obs": numpy.zeros((3, 2))}
-        for change, says in (({"reward": None}, "has no tensor 'reward'"), ({"next_obs": numpy.zeros((3, 4))}, "'next_obs' is not of shape (3, 2)"),
-                             ({"reward": numpy.zeros(4)}, "'reward' is not of shape (3)"), ({"obs": numpy.zeros(3)}, "'obs' is not of shape (n, size)"),
+        for change, says in (({"reward": None}, "has no tensor 'reward'"), ({"next_obs": numpy.zeros((3, 4))}, "'next_obs' is F64 [3, 4]; F64 [3, 2] is wanted"),
+                             ({"reward": numpy.zeros(4)}, "'reward' is F64 [4]; F64 [3] is wanted"), ({"obs": numpy.zeros(3)}, "'obs' is not of shape (n, size)"),
                              ({"action": numpy.zeros((3, 0))}, "'action' is not of shape (n, size)"),
-                             ({"action": numpy.zeros((3, 1), "i8")}, "'action' is I64; F32, F64 and U8 are taken"),
+                             ({"action": numpy.zeros((3, 1), "f2")}, "F16"),
                              ({"terminated": numpy.full(3, 2.0)}, "terminated or truncated of transition 0 is neither 0 nor 1")):
             save_file({name: value for name, value in dict(good, **change).items() if value is not None}, path)
             refused("info", path, code=1, says=says)

@@ -185,7 +185,9 @@ def test_errors():
                         more=without(lacking, package))
         refused(FAILED, out, "no Python found for gym: environments: /no/such", "scripts/setup --gym",
                 more={"SAC_PYTHON": "/no/such"})
-        refused(FAILED, out, "./libown.so draws no pictures", "gym:ID", arguments=("--env", "./libown.so"))
+        plugin = next(pathlib.Path(os.environ["SAC_BUILD"], "tests/plugins").glob("libquadrotor.so"))
+        refused(FAILED, out, f"{plugin} draws no pictures", "gym:ID", arguments=("--env", plugin))
+        refused(USAGE, out, "./libown.so: No such file or directory", arguments=("--env", "./libown.so"))
         refused(USAGE, out, "Gymnasium, whose recorder makes the videos, has no SacPointMass-v0",
                 arguments=("--env", "SacPointMass-v0"))
         refused(USAGE, out, "no camera 'nose': this environment has no cameras", arguments=("--camera", "nose"))

@@ -101,10 +101,12 @@ static sac_status save_now(sac_run* run) {
   /* bring everything that is saved up to date: time, environments on a device, an evaluation that goes on */
   status = sac_vector_check(run->vector);
   sac_run_count_time(run);
-  (void)sac_run_sync_log(run);
-  restore_config(run);
   if (agent->backend->env_get && status == SAC_OK) status = agent->backend->env_get(run->agent, run->vector, 1);
-  if (status == SAC_OK) status = save_evaluation(run);
+  if (status == SAC_OK) {
+    (void)sac_run_sync_log(run);
+    restore_config(run);
+    status = save_evaluation(run);
+  }
 
   /* save the live agents */
   for (int32_t p = 0; p < agent->shape.population && status == SAC_OK; p++) {
@@ -232,6 +234,7 @@ void sac_run_fail(sac_run* run, sac_status status) {
   (void)sac_run_finish_evaluation(run);
   for (int32_t p = 0; p < run->agent->shape.population; p++)
     if (run->metrics[p]) (void)sac_run_sync_metrics(run, p);
+  run->log_warned = 1; /* one reason is enough */
   (void)sac_run_sync_log(run);
 
   /* give the caller the first message again */
