@@ -62,6 +62,13 @@ def test_a_run_and_its_file():
         assert (found["fixed"], found["transitions"], found["capacity"]) == (500, 1100, 2000), found
         assert "\n  kept          500 of them, loaded with --replay\n" in sac("replay", "info", kept).stdout
 
+        # an export is written over, and no other file
+        assert sac("replay", "export", run, file).stdout == f"500 transitions written to {file}\n"
+        for other in (run / "config.yaml", run / "seed_1/policy.safetensors"):
+            before = other.read_bytes()
+            refused("export", run, other, code=1, says="is there, and is no export: choose another name")
+            assert other.read_bytes() == before
+
         # of several seeds one is named; a policy and a checkpoint say where the transitions are
         refused("info", run / "seed_1/policy.safetensors", code=1, says="is a policy and has no transitions; they are read from")
         refused("info", run / "seed_1/checkpoints/last", code=1, says="is a checkpoint; transitions are read from the folder")

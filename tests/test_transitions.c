@@ -259,6 +259,7 @@ START_TEST(kept) {
   ck_same_bits(weights[1], weights[0], 16);
   sac_agent_destroy(agent);
   sac_run_destroy(whole);
+  ck_assert_int_eq(remove(file), 0);
 
   /* an export has them first, then the run's own from the oldest on */
   int64_t count;

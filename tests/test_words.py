@@ -43,6 +43,8 @@ def test_options_of_other_programs():
         refused("train", f"{option}=1", says=says)
     line = one_line(sac("train", "--every", 1, code=2).stderr)  # of eval, log and checkpoint
     assert "unknown option '--every' ('sac train --help' says more)" in line, line
+    line = one_line(sac("resume", "runs/x", "--env", "Pendulum-v1", code=2).stderr)  # a section, and not eval.env
+    assert "unknown option '--env' ('sac resume --help' says more)" in line, line
     refused("train", "Pendulum-v1", says="unexpected argument 'Pendulum-v1'; an environment is named by '--env ID'")
     refused("train", "gamma=0.9", says="unexpected argument 'gamma=0.9'; a key is set by '--set KEY=VALUE'")
     line = one_line(sac("config", "qwerty", code=2).stderr)

@@ -41,7 +41,7 @@ static char alternate[64 * 1024];    /* the stack of on_crash, for a stack that 
 /* --- the message, made without the C library's locks -------------------------------------------------------------- */
 
 typedef struct line {
-  char text[3 * SAC_WORD_MAX]; /* the program and the folder are two words */
+  char text[LINE_MAX];
   size_t used;
 } line;
 

@@ -113,8 +113,10 @@ const char* sac_field_known_as(const char* name) {
   if (field != SAC_FIELD_COUNT) return sac_fields[field].key;
   if (alias_of(word)) return alias_of(word);
 
-  /* the last word of one key; "every" is that of several */
+  /* the last word of one key; "every" is that of several, and "env" means a section rather than eval.env */
+  const size_t length = strlen(word);
   for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (strncmp(sac_fields[i].key, word, length) == 0 && sac_fields[i].key[length] == '.') return NULL;
     if (!sac_text_same(word, last_word(sac_fields[i].key))) continue;
     if (found) return NULL;
     found = sac_fields[i].key;

@@ -208,16 +208,16 @@ int sac_run_leave_evaluation(void* user, const sac_eval_play* play) {
 
 /* Adds to run->failure how to go on after an error of the environment. It follows a traceback on a line of its own. */
 static void add_checkpoint(sac_run* run, sac_status status) {
-  char tail[SAC_WORD_MAX + 128], word[SAC_WORD_MAX];
+  char tail[2 * SAC_WORD_MAX + 128], word[SAC_WORD_MAX];
   const size_t size = sizeof run->failure;
   int alive = 0;
 
   /* not where all agents have stopped: a resume would not go on with them */
   for (int32_t p = 0; p < run->agent->shape.population; p++) alive += run->agent->alive[p];
   if (run->saved_step < 0 || !alive || (status != SAC_ERROR_ENV && status != SAC_ERROR_NUMERIC)) return;
-  const int length = snprintf(tail, sizeof tail, "%s'sac resume %s' continues from the checkpoint of step %lld",
-                              strchr(run->failure, '\n') ? "\n" : "; ", sac_text_word(word, run->folder->shown),
-                              (long long)run->saved_step);
+  const int length = snprintf(tail, sizeof tail, "%s'%s resume %s' continues from the checkpoint of step %lld",
+                              strchr(run->failure, '\n') ? "\n" : "; ", sac_program(),
+                              sac_text_word(word, run->folder->shown), (long long)run->saved_step);
 
   /* a long message is cut for it */
   const size_t used = strlen(run->failure), most = size - 1 - (size_t)length;

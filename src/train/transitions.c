@@ -12,6 +12,7 @@
 #include "util/number.h"
 
 #define CHUNK 1024 /* transitions that are converted together */
+#define FORMAT "sac-transitions-1"
 
 /* --- into the replay of an agent ---------------------------------------------------------------------------------- */
 
@@ -196,6 +197,16 @@ static sac_status write_column(void* user, int32_t i, sac_file* file) {
   return sac_transitions_visit(e->of, &sink);
 }
 
+/* Refuses to write over a file that is no export, such as one of the run itself. Errors: FILE. */
+static sac_status check_target(const char* path) {
+  sac_safetensors* file = NULL;
+  if (!sac_file_exists(path)) return SAC_OK;
+  const char* format = sac_safetensors_open(&file, path) == SAC_OK ? sac_safetensors_metadata(file, "format") : NULL;
+  const int exported = format && strcmp(format, FORMAT) == 0;
+  sac_safetensors_close(file);
+  return exported ? SAC_OK : sac_fail(SAC_ERROR_FILE, "%s is there, and is no export: choose another name", path);
+}
+
 sac_status sac_transitions_export(const char* folder, const char* path, int64_t* count) {
   sac_transitions_reader reader = {.file = NULL};
   char seed[SAC_PATH_MAX];
@@ -203,7 +214,8 @@ sac_status sac_transitions_export(const char* folder, const char* path, int64_t*
   SAC_TRY(sac_source_folder(folder, NULL, seed)); /* a file has this form already */
   SAC_TRY(sac_transitions_open(&reader, seed, NULL));
   export e = {.of = &reader, .row = sac_replay_layout((int32_t)reader.obs, (int32_t)reader.action)};
-  const sac_metadata metadata[] = {{"format", "sac-transitions-1"}, {"env", reader.env ? reader.env : ""}};
+  const sac_metadata metadata[] = {{"format", FORMAT}, {"env", reader.env ? reader.env : ""}};
+  SAC_TRY(check_target(path));
   const sac_tensor_source source = {&e, SAC_COLUMN_COUNT, describe_column, write_column};
   SAC_TRY(sac_safetensors_stream(path, &source, metadata, 2));
   *count = reader.count;
