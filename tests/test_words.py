@@ -112,6 +112,9 @@ def test_one_thing_in_place_of_another():
         policy, last = run / "seed_1/policy.safetensors", run / "seed_1/checkpoints/last"
         refused("verify", policy, code=1, says="its format is sac-policy-1: neither a golden update nor an environment trace")
         refused("verify", last, "--json", code=1, says="its format is sac-agent-1", output="{")
+        sac("replay", "export", run, f"{folder}/transitions")
+        for command in (("eval",), ("train", "--env", "Pendulum-v1", "--out", nothing, *sets(SMALL), "--init")):
+            refused(*command, f"{folder}/transitions", code=1, says=f"{folder}/transitions is neither a policy nor a checkpoint")
         refused("verify", run, code=1, says="cannot read")
         refused("resume", last, code=1, says=f"it is a part of the run in {run} ('sac resume {run}')")
         shutil.copy(policy, folder)

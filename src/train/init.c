@@ -217,6 +217,11 @@ static sac_status take_agent(sac_run* run, source* s, int32_t p) {
   const int32_t population = run->agent->shape.population;
   sac_status status = SAC_OK;
 
+  /* refuse a file of another kind, which has none of the networks */
+  int32_t networks = 0;
+  for (int32_t t = 0; t < tensors->count; t++) networks += has_network(s->file, tensors->tensor[t].name);
+  if (networks == 0) return sac_fail(SAC_ERROR_FORMAT, "%s is neither a policy nor a checkpoint", s->file->path);
+
   /* choose the agent of a file with several */
   const int64_t several = file_number(s->file, "population", "population");
   s->population = several > 1 ? several : 1;
