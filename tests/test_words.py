@@ -123,6 +123,10 @@ def test_one_thing_in_place_of_another():
         for command in (("resume",), ("eval",), ("replay", "info"), (*new, "--init"), (*new, "--replay")):
             refused(*command, plain, code=1, says=f"{plain} holds no run: there is no config.yaml in it")
             refused(*command, run / "seed_1/replay", code=1, says=f"it is a part of the run in {run}")
+        for option in ("--init", "--replay"):  # a dry run reads them too
+            refused(*new, "--dry-run", option, plain, code=1, says=f"{option[2:]}: {plain} holds no run")
+            refused(*new, "--dry-run", option, nothing, code=1, says=f"cannot read {nothing}: No such file")
+            assert sac(*new, "--dry-run", option, run).stdout.startswith("env:")
         assert not nothing.exists()
 
         # a name that is no text is shown in JSON too

@@ -32,18 +32,6 @@ static const char* const group_words[SAC_GROUP_COUNT] = {
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-/* The file that agent p starts from: init.file itself, or the newest checkpoint of the folder that it names. */
-static sac_status find_file(const sac_run* run, int32_t p, char path[SAC_PATH_MAX]) {
-  char folder[SAC_PATH_MAX];
-  int64_t step;
-  sac_status status = SAC_OK;
-  if (!sac_is_folder(run->settings.init)) return sac_path(path, "%s", run->settings.init);
-  SAC_TRY(sac_source_folder(run->settings.init, &run->agent->seed[p], folder));
-  SAC_TRY(sac_source_step(folder, &step, path));
-fail:
-  return status;
-}
-
 /* A whole number of the metadata, by its name in agents' files or in policy files; -1: there is none. */
 static int64_t file_number(const sac_safetensors* file, const char* key, const char* policy_key) {
   const char* text = sac_safetensors_metadata(file, key);
@@ -352,7 +340,7 @@ sac_status sac_run_init(sac_run* run) {
 
   /* each agent starts from a file; a folder may have one for each seed */
   for (int32_t p = 0; run->settings.init[0] && p < run->agent->shape.population; p++) {
-    SAC_TRY(find_file(run, p, path));
+    SAC_TRY(sac_source_file(run->settings.init, &run->agent->seed[p], path));
     if (!file || strcmp(opened, path) != 0) {
       (void)snprintf(opened, sizeof opened, "%s", path);
       sac_safetensors_close(file);

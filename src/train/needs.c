@@ -5,6 +5,7 @@
 #include "env/list.h"
 #include "kernels/random.h"
 #include "train/run.h"
+#include "train/source.h"
 #include "util/error.h"
 #include "util/text.h"
 
@@ -39,14 +40,26 @@ static sac_status explain_device(const sac_settings* settings, const sac_env_spe
   return status == SAC_OK ? sac_estimate_choose(settings, &shape, &backend, &ordinal, why) : status;
 }
 
+/* Checks the files that the run starts from, for the first agent. */
+static sac_status check_sources(const sac_settings* settings) {
+  const uint64_t seed = (uint64_t)settings->seed;
+  sac_status status = settings->init[0] ? sac_source_check(settings->init, &seed) : SAC_OK;
+  if (status != SAC_OK) sac_fail_prefix("init: ");
+  if (status != SAC_OK || !settings->replay_load[0]) return status;
+  status = sac_source_check(settings->replay_load, &seed);
+  if (status != SAC_OK) sac_fail_prefix("replay: ");
+  return status;
+}
+
 sac_status sac_run_needs(const sac_config* config, const sac_env_api* env, sac_needs* needs) {
   sac_settings settings;
   sac_vector* vector = NULL;
   const uint64_t seed = 0;
   sac_status status = SAC_OK;
 
-  /* create one environment to learn its sizes; the seed does not matter */
+  /* check the files, and create one environment to learn its sizes; the seed does not matter */
   SAC_TRY(sac_config_settings(config, &settings));
+  SAC_TRY(check_sources(&settings));
   SAC_TRY(sac_run_find_env(&settings, &env));
   SAC_TRY(sac_vector_create(&vector, env, settings.env_id, settings.env_options, 1, 1, &seed, sac_stream_env(0)));
 

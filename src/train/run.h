@@ -132,8 +132,8 @@ typedef struct sac_needs {
   char device_why[SAC_WHY_MAX];  /* why `device: auto` chooses its device; "" when the configuration names one */
 } sac_needs;
 
-/* Computes what a run of this configuration needs. Makes one environment, for its sizes. env: the caller's own
- * environment, or NULL. Errors: CONFIG, ENV. */
+/* Computes what a run of this configuration needs, and checks that init.file and replay.load can be read. Makes one
+ * environment, for its sizes. env: the caller's own environment, or NULL. Errors: CONFIG, ENV, FILE, FORMAT. */
 sac_status sac_run_needs(const sac_config* config, const sac_env_api* env, sac_needs* needs);
 
 /* Logs the bytes that this run needs, and a limit of evaluation episodes that nobody has set. */

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <sys/stat.h>
 
+#include "formats/safetensors.h"
 #include "train/checkpoint.h"
 #include "train/folder.h"
 #include "util/error.h"
@@ -51,4 +52,26 @@ sac_status sac_source_step(const char* folder, int64_t* step, char file[SAC_PATH
   if (count < 0) return SAC_ERROR_FILE;
   if (count == 0) return sac_fail(SAC_ERROR_FILE, "%s has no checkpoint", folder);
   return sac_path(file, "%s/checkpoints/step_%lld.safetensors", folder, (long long)*step);
+}
+
+sac_status sac_source_file(const char* path, const uint64_t* seed, char file[SAC_PATH_MAX]) {
+  char folder[SAC_PATH_MAX];
+  int64_t step;
+  sac_status status = SAC_OK;
+  if (!sac_is_folder(path)) return sac_path(file, "%s", path);
+  SAC_TRY(sac_source_folder(path, seed, folder));
+  SAC_TRY(sac_source_step(folder, &step, file));
+fail:
+  return status;
+}
+
+sac_status sac_source_check(const char* path, const uint64_t* seed) {
+  char name[SAC_PATH_MAX];
+  sac_safetensors* file = NULL;
+  sac_status status = SAC_OK;
+  SAC_TRY(sac_source_file(path, seed, name));
+  SAC_TRY(sac_safetensors_open(&file, name));
+fail:
+  sac_safetensors_close(file);
+  return status;
 }

@@ -16,4 +16,10 @@ sac_status sac_source_folder(const char* path, const uint64_t* seed, char folder
 /* Finds the newest checkpoint of a seed folder. Errors: FILE (there is none). */
 sac_status sac_source_step(const char* folder, int64_t* step, char file[SAC_PATH_MAX]);
 
+/* Finds the file that a path means: of a folder the newest checkpoint, otherwise the file itself. Errors: FILE. */
+sac_status sac_source_file(const char* path, const uint64_t* seed, char file[SAC_PATH_MAX]);
+
+/* Checks that this file is there and can be read. Errors: FILE, FORMAT, MEMORY. */
+sac_status sac_source_check(const char* path, const uint64_t* seed);
+
 #endif
