@@ -1,8 +1,8 @@
 /* Transitions that come along: from the replay of another run, or from a file.
  *
  * A transitions file is a safetensors file with obs (n, O), action (n, A) in the environment's units, reward (n),
- * terminated (n), truncated (n; zeros if it is missing) and next_obs (n, O). Each may be F32, F64,
- * I64, U64, U8 or BOOL. */
+ * terminated (n), truncated (n; zeros if it is missing) and next_obs (n, O). Each may be F32, F64, I64,
+ * U64, U8 or BOOL. */
 #ifndef SAC_TRAIN_TRANSITIONS_H
 #define SAC_TRAIN_TRANSITIONS_H
 
