@@ -179,13 +179,20 @@ const char* sac_text_word(char word[SAC_WORD_MAX], const char* path) {
   const int plain = strspn(path, safe) == strlen(path);
   size_t used = 0;
 
-  /* quote the word, with a backslash before what a shell reads inside of double quotes */
+  /* double quotes, with a backslash before what a shell reads in them; single ones for '!', which no backslash helps */
+  const int single = strchr(path, '!') != NULL;
+  const char *quote = plain ? "" : single ? "'" : "\"", *escaped = plain ? "" : single ? "'" : "\"\\$`";
+  const char *before = single ? "'\\" : "\\", *behind = single ? "'" : "";
+
+  /* write the word */
   word[0] = '\0';
-  if (!plain) sac_text_append(word, SAC_WORD_MAX, &used, "\"");
+  sac_text_append(word, SAC_WORD_MAX, &used, "%s", quote);
   if (path[0] == '-') sac_text_append(word, SAC_WORD_MAX, &used, "./"); /* or it would be an option */
-  for (const char* c = path; *c; c++)
-    sac_text_append(word, SAC_WORD_MAX, &used, "%s%c", !plain && strchr("\"\\$`", *c) ? "\\" : "", *c);
-  if (!plain) sac_text_append(word, SAC_WORD_MAX, &used, "\"");
+  for (const char* c = path; *c; c++) {
+    const int read = strchr(escaped, *c) != NULL;
+    sac_text_append(word, SAC_WORD_MAX, &used, "%s%c%s", read ? before : "", *c, read ? behind : "");
+  }
+  sac_text_append(word, SAC_WORD_MAX, &used, "%s", quote);
   return word;
 }
 

@@ -34,7 +34,7 @@ const char* sac_text_bytes(char text[SAC_BYTES_MAX], uint64_t bytes);
  * become \xNN, long text is cut and ends with "...". Returns `shown`. */
 const char* sac_text_show(char shown[SAC_SHOW_MAX], const char* text, size_t length);
 
-/* A path as one word of a command, for messages: in double quotes where it has blanks or the like, behind "./" where
+/* A path as one word of a command, for messages: in quotes where it has blanks or the like, behind "./" where
  * its '-' would begin an option. The word may be cut at its end. Returns `word`. */
 const char* sac_text_word(char word[SAC_WORD_MAX], const char* path);
 
