@@ -9,10 +9,12 @@
 #include "cli/info_algo.h"
 #include "cli/options.h"
 #include "cli/out.h"
+#include "cli/wrap.h"
 #include "config/sources.h"
 #include "env/list.h"
 #include "env/vector.h"
 #include "util/embedded.h"
+#include "util/error.h"
 #include "util/memory.h"
 #include "util/system.h"
 #include "util/text.h"
@@ -113,10 +115,19 @@ static void each_graph(void (*row)(const char* algo, size_t nodes)) {
     if (*path_on(backend->name, (const int[]){a, 0, 0})) row(algos[a], graph_nodes(backend->name, algos[a]));
 }
 
+/* Prints a line of a name and what is known of it. */
+static void print_fact(const char* name, const char* text) {
+  sac_print("%-14s", name);
+  sac_wrap(sac_out, text, 14, 14, sac_wrap_width());
+}
+
 /* Prints the launches of an algorithm, for people. */
 static void print_graph(const char* algo, size_t nodes) {
-  if (nodes) sac_print("              %s: %zu launches in an update's graph (two hidden layers)\n", algo, nodes);
-  else sac_print("              %s: no update could be made: %s\n", algo, sac_last_error());
+  char text[SAC_ERROR_MAX];
+  if (nodes)
+    (void)snprintf(text, sizeof text, "%s: %zu launches in an update's graph (two hidden layers)", algo, nodes);
+  else (void)snprintf(text, sizeof text, "%s: no update could be made: %.3900s", algo, sac_last_error());
+  print_fact("", text);
 }
 
 /* The number of devices of a kind here. why: receives the reason when there is none. */
@@ -130,14 +141,15 @@ static int32_t count_devices(const sac_device_kind* kind, char* why, size_t size
 /* Prints the devices and the launches on them, for people. */
 static void print_devices(void) {
   for (const sac_device_kind* kind = sac_device_kinds; kind->name; kind++) {
-    char text[512];
-    const int32_t count = kind->on_host ? -1 : count_devices(kind, text, sizeof text);
+    char text[512] = "none: ";
+    const size_t used = strlen(text);
+    const int32_t count = kind->on_host ? -1 : count_devices(kind, text + used, sizeof text - used);
 
     /* list the devices of this kind, or say why there is none */
-    if (count == 0) sac_print("%-14snone: %s\n", kind->title, text);
+    if (count == 0) print_fact(kind->title, text);
     for (int32_t i = 0; i < count; i++) {
       sac_backend_find(kind->name)->describe(i, text, sizeof text);
-      sac_print("%-14s%s\n", i ? "" : kind->title, text);
+      print_fact(i ? "" : kind->title, text);
     }
   }
 
@@ -153,8 +165,9 @@ static void print_text(void) {
   sac_system_processor(processor, sizeof processor);
   sac_system_distribution(system, sizeof system);
   sac_print("sac %s (compiler %s)\n\n", sac_version(), compiler);
-  sac_print("system        %s\nprocessor     %s\ncores         %d for this process\n", system, processor,
-            sac_system_cores());
+  print_fact("system", system);
+  print_fact("processor", processor);
+  sac_print("cores         %d for this process\n", sac_system_cores());
 
   /* print the instruction sets that SAC_CPU can choose, and the memory */
   const sac_backend* host = sac_backend_host();
