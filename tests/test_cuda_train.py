@@ -156,7 +156,7 @@ def test_bench_op():
     assert sum(part["nodes"] for part in case["parts"]) == case["nodes"] >= 34, case
     assert all(part["microseconds"] > 0 for part in case["parts"]), case
     assert [part["runs_as"] for part in case["parts"]][0] == "replay_sample", case
-    assert re.search(r"\n  temperature update +[\d.]+ +[\d.]+% +1 +temperature_update +temperature", sac(*words).stdout)
+    assert re.search(r"\n  temperature update +[\d.]+ +[\d.]+% +1\n      temperature_update: temperature", sac(*words).stdout)
 
 
 def test_bench_stages():
