@@ -459,10 +459,7 @@ static sac_status check_sizes(const char* path, const sac_policy* policy, const 
 
 sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* env, uint64_t seed, int32_t episodes,
                                double* episode_return, int64_t* length, int32_t* limit) {
-  stage s = {.number = SAC_EVALUATION_STANDALONE,
-             .episode_return = episode_return,
-             .length = length,
-             .play = {.episodes = episodes}};
+  stage s = {.number = SAC_EVALUATION_STANDALONE, .episode_return = episode_return, .length = length};
   sac_policy* policy = NULL;
   void* memory = NULL;
   sac_status status = SAC_OK;
@@ -481,6 +478,7 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
   *limit = s.limit;
 
   /* play; what the environment changes of the process is put back */
+  s.play.episodes = episodes;
   sac_vector_begin(s.vector);
   status = play_all(&s, (const uint8_t[]){1}, step_policy, policy);
   sac_vector_end(s.vector);
