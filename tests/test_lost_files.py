@@ -153,6 +153,21 @@ def test_log_and_events():
                 assert not resumed(out)
 
 
+def test_best_checkpoint():
+    with folder() as path:
+        half, _ = halves(path)
+        for how in ("deleted", "damaged"):
+            out, seed = copy_of(half, how)
+            best = seed / "checkpoints/best"
+            if how == "deleted":
+                best.unlink()
+            else:
+                best.write_bytes(best.read_bytes()[:-9])
+            (line,) = resumed(out)
+            assert "the best checkpoint, of step " in line and "is gone or damaged" in line, line
+            assert best.exists() and not resumed(out)
+
+
 def test_no_files_but_pipes():
     """A pipe is never waited for, nor a folder written to; /dev/null takes the log."""
     with folder() as path:

@@ -350,6 +350,14 @@ def test_threads_that_end_the_process():
                 assert f"a thread of it has called {deed.split()[0]}(0)" in line, line
                 assert checkpoints(out / "seed_1")[-1] > 0 or deed == "_exit of a thread", line
 
+    # a step that waits for this thread never ends, and the process does not wait for it
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        result = go(out, "exit of a thread that is awaited", "step", dict(SHORT, **{"checkpoint.every": 25}), "--quiet", code=FAILED)
+        called, ends = result.stderr.splitlines()
+        assert "has called exit(0)" in called and f"{ROGUE}: its step does not end after that" in ends, result.stderr
+        assert f"'sac resume {out}'" in ends and checkpoints(out / "seed_1")[-1] == 25
+
 
 if __name__ == "__main__":
     main(globals())

@@ -17,7 +17,9 @@
 #include "util/program.h"
 #include "util/text.h"
 
-#define LINE_MAX 4096 /* bytes of the message */
+#define LINE_MAX 4096  /* bytes of the message */
+#define LOOKS 100      /* looks in a second whether a call goes on */
+#define CALL_SECONDS 5 /* the longest that a call may go on when a thread of its environment has called exit */
 #define EXPORT __attribute__((visibility("default")))
 
 static const struct {
@@ -112,10 +114,23 @@ static void on_crash(int number) {
 
 /* --- exit --------------------------------------------------------------------------------------------------------- */
 
-/* Waits until main ends the process. Another thread of the process still trains. */
+/* Waits until main ends the process: another thread of the process still trains. Returns if the call that it makes does
+ * not end: that of an environment which waits for the thread that has called exit. */
 static void wait_for_main(void) {
-  const struct timespec moment = {.tv_nsec = 10000000};
-  for (;;) (void)nanosleep(&moment, NULL);
+  const struct timespec moment = {.tv_nsec = 1000000000 / LOOKS};
+  sac_env_place before = {0}, now;
+  for (int same = 0; same < LOOKS * CALL_SECONDS; before = now) {
+    (void)nanosleep(&moment, NULL);
+    (void)sac_env_where(&now);
+    same = sac_env_is_called() && now.call == before.call && now.step == before.step ? same + 1 : 0;
+  }
+  line l = {.used = 0};
+  add(&l, "sac: ");
+  add(&l, now.id ? now.id : "the environment");
+  add(&l, ": its ");
+  add(&l, now.call);
+  add(&l, " does not end after that: the process ends without a checkpoint of this step");
+  write_line(&l);
 }
 
 /* An environment has called the function `name` to end the process. may_wait: 1 if its thread may wait here. */

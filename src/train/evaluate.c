@@ -302,12 +302,10 @@ fail:
 }
 
 /* Plays all episodes of an evaluation. alive (P): 0 for agents that do not play, whose results are NaN. */
-static sac_status play_all(stage* s, const uint8_t* alive, step_all* step, void* player, int beside) {
+static sac_status play_all(stage* s, const uint8_t* alive, step_all* step, void* player) {
   sac_status status = SAC_OK;
 
-  /* clear the results, and count what is to be played */
-  s->play = (sac_eval_play){.beside = beside};
-  for (int32_t p = 0; p < s->vector->population; p++) s->play.episodes += alive[p] ? s->episodes : 0;
+  /* clear the results */
   for (int32_t i = 0; i < s->vector->population * s->episodes; i++) {
     s->episode_return[i] = NAN;
     s->length[i] = 0;
@@ -342,11 +340,16 @@ fail:
 static sac_status play(void* context) {
   sac_evaluator* e = context;
 
+  /* begin the count of what is played */
+  e->stage.play = (sac_eval_play){.beside = e->worker != NULL};
+  for (int32_t p = 0; p < e->agent->shape.population; p++)
+    if (e->agent->alive[p]) e->stage.play.episodes += e->stage.episodes;
+
   /* what the environments draw and change of the process is no matter of the training */
   sac_vector* vector = e->stage.vector;
   sac_vector_begin(vector);
   if (vector->guard.on) sac_generators_keep(vector->api);
-  const sac_status status = play_all(&e->stage, e->agent->alive, step_agent, e->agent, e->worker != NULL);
+  const sac_status status = play_all(&e->stage, e->agent->alive, step_agent, e->agent);
   if (vector->guard.on) sac_generators_restore(vector->api);
   sac_vector_end(vector);
   if (status != SAC_OK && status != SAC_STOPPED) sac_fail_prefix("evaluation: ");
@@ -475,8 +478,9 @@ sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* 
   *limit = s.limit;
 
   /* play; what the environment changes of the process is put back */
+  s.play.episodes = episodes;
   sac_vector_begin(s.vector);
-  status = play_all(&s, (const uint8_t[]){1}, step_policy, policy, 0);
+  status = play_all(&s, (const uint8_t[]){1}, step_policy, policy);
   sac_vector_end(s.vector);
 fail:
   free_stage(&s);

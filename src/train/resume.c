@@ -129,6 +129,10 @@ static sac_status restore_agent(sac_run* run, int32_t p, int64_t step, int* exac
   /* restore the environments from the state that the checkpoint has put into env_state */
   SAC_TRY(sac_vector_state_set(run->vector, p, run->env_state + (size_t)p * run->env_state_size, exact));
   SAC_TRY(read_best_return(dir, &run->best_return[p]));
+  if (run->window[p].best_step >= 0 && run->best_return[p] == -INFINITY)
+    sac_run_log(run,
+                "warning: the best checkpoint, of step %lld, is gone or damaged: the next evaluation begins a new one",
+                (long long)run->window[p].best_step);
 
   /* delete later results: they will be made again, perhaps under another configuration */
   sac_run_delete_later(dir, step);

@@ -36,7 +36,7 @@ static void* leave(void* argument) {
   const struct timespec moment = {.tv_nsec = 50000000};
   (void)argument;
   nanosleep(&moment, NULL);
-  if (deed("exit of a thread")) exit(0);
+  if (deed("exit of a thread") || deed("exit of a thread that is awaited")) exit(0);
   if (deed("_exit of a thread")) _exit(0);
   abort();
 }
@@ -85,8 +85,11 @@ static void end(void) {
   if (deed("_Exit")) _Exit(4);
   if (deed("abort")) abort();
   if (deed("crash")) *nothing = 1;
-  if ((deed("exit of a thread") || deed("_exit of a thread") || deed("abort of a thread")) && !thread)
+  if ((deed("exit of a thread") || deed("exit of a thread that is awaited") || deed("_exit of a thread") ||
+       deed("abort of a thread")) &&
+      !thread)
     pthread_create(&thread, NULL, leave, NULL);
+  if (deed("exit of a thread that is awaited")) pthread_join(thread, NULL);
 }
 
 /* Goes to a folder of its own, and checks that it is where it went before. */
