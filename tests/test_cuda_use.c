@@ -278,6 +278,68 @@ START_TEST(draws_ahead) {
 }
 END_TEST
 
+/* The whole agent: its replay, whose first rows are kept, and the updates in which the actor is held. It goes on to the
+ * bit. */
+START_TEST(saved_whole) {
+  const char *folder = test_folder(), *file = test_path(folder, "file");
+  agent_case c = one_of_few(0);
+  c.population = 1;
+  sac_agent *gpu = cuda_agent_create(&c), *back, *cpu;
+  agent_case_push(gpu, 20, 9);
+  const uint64_t offline = 20;
+  gpu->fixed[0] = offline;
+  gpu->hold[0] = (sac_adam_hold){0, 2};
+  gpu->settings.offline_share = 0.5;
+  ck_ok(gpu->backend->state_set(gpu));
+
+  /* an action that is beyond its bound by a rounding is the bound */
+  const size_t obs_size = (size_t)gpu->shape.obs, action_size = (size_t)gpu->shape.action;
+  float *obs = random_floats(5, obs_size, 1), *action = random_floats(6, action_size, 0), reward = 1;
+  const uint8_t ended = 0;
+  for (size_t i = 0; i < action_size; i++) action[i] = nextafterf(i % 2 ? -1 : 1, i % 2 ? -2 : 2);
+  const sac_transitions t = {1, obs, action, &reward, &ended, &ended, obs};
+  ck_ok(sac_agent_push(gpu, &t));
+  const size_t floats = (size_t)gpu->row.floats;
+  float* row = calloc(floats, sizeof *row);
+  ck_ok(gpu->backend->read(gpu, SAC_MEMORY_REPLAY, 0, offline * floats, row, floats));
+  for (size_t i = 0; i < action_size; i++) ck_assert(row[(size_t)gpu->row.action + i] == (i % 2 ? -1 : 1));
+  free(obs), free(action), free(row);
+
+  /* go on while the actor is held, and after it */
+  const size_t head = 2 * action_size;
+  float *before = calloc(head, sizeof *before), *held = calloc(head, sizeof *held);
+  ck_ok(sac_agent_tensor_get(gpu, "actor.head.bias", before, head));
+  ck_ok(sac_agent_update(gpu, 1));
+  ck_ok(sac_agent_tensor_get(gpu, "actor.head.bias", held, head));
+  ck_same_bits(held, before, head);
+  ck_ok(sac_agent_save_all(gpu, file));
+  ck_ok(sac_agent_load(&back, file, NULL));
+  ck_ok(sac_agent_load(&cpu, file, "cpu"));
+  back->settings.offline_share = cpu->settings.offline_share = 0.5;
+  for (int i = 0; i < 2; i++) {
+    sac_agent* other = i ? cpu : back;
+    ck_assert(other->fixed[0] == offline && other->hold[0].until == 2 && other->counters[0].pushed == offline + 1);
+  }
+  for (int i = 0; i < 3; i++) {
+    ck_ok(sac_agent_update(gpu, 1));
+    ck_ok(sac_agent_update(back, 1));
+    same_agents(back, 0, gpu, 0);
+  }
+  ck_ok(sac_agent_tensor_get(gpu, "actor.head.bias", held, head));
+  ck_assert(memcmp(held, before, head * sizeof *held) != 0);
+  free(before), free(held);
+
+  /* the minibatches are those of the CPU, half of them of the rows that are kept */
+  ck_ok(sac_agent_update(cpu, 3));
+  const double *ours = (const double*)&gpu->stats[0], *theirs = (const double*)&cpu->stats[0];
+  for (size_t i = 0; i < sizeof *gpu->stats / sizeof(double); i++)
+    ck_near(ours[i], theirs[i], CUDA_POPULATION_APART * (fabs(theirs[i]) + 1));
+  sac_agent_destroy(gpu), sac_agent_destroy(back), sac_agent_destroy(cpu);
+  test_folder_remove();
+  cuda_done();
+}
+END_TEST
+
 CUDA_MAIN("cuda use", LOOP(population_members_are_single_agents, FEW), LOOP(a_dead_agent_is_skipped, FEW),
           LOOP(tensors_and_slabs, AGENTS), CASE(states), LOOP(acts_as_the_cpu, AGENTS),
-          LOOP(saved_here_loaded_there, FEW), LOOP(draws_ahead, 2))
+          LOOP(saved_here_loaded_there, FEW), LOOP(draws_ahead, 2), CASE(saved_whole))

@@ -96,8 +96,72 @@ START_TEST(parts_of_a_checkpoint) {
   run = start(folder, "d", a, "init.parts=actor");
   ck_assert(same(from, run, "actor.head.weight") && !same(from, run, "critic.0.head.weight"));
   ck_assert(!same(from, run, "log_alpha") && run->agent->hold[0].until > 0 && run->start.acts == 0);
+  ck_assert(!same(from, run, "critic_target.0.head.weight")); /* a target follows its new critic */
   sac_run_destroy(run);
   sac_run_destroy(from);
+  test_folder_remove();
+}
+END_TEST
+
+/* A file with several agents gives each its own. */
+START_TEST(agents_of_a_file) {
+  const char *folder = test_folder(), *a = trained(folder, "seeds=2"), *file = small_path(folder, "file");
+  sac_run* from;
+  ck_ok(sac_run_resume(&from, a, NULL, &fake_env_api, NULL));
+  ck_ok(sac_agent_save(from->agent, file));
+  sac_run* run = start(folder, "b", file, "seeds=2 init.parts=all");
+  ck_assert(same(from, run, "actor.head.weight") && same(from, run, "adam_v/critic.1.head.weight"));
+  sac_run_destroy(run);
+  refused(folder, file, "seeds=3", SAC_ERROR_SHAPE, "holds 2 agents, this run has 3");
+  sac_run_destroy(from);
+  test_folder_remove();
+}
+END_TEST
+
+/* A temperature that is not learned is that of the configuration, unless it is asked for. */
+START_TEST(temperature_that_is_given) {
+  const char *folder = test_folder(), *a = trained(folder, "");
+  sac_run *from, *run;
+  ck_ok(sac_run_resume(&from, a, NULL, &fake_env_api, NULL));
+  run = start(folder, "b", a, "alpha.learn=false");
+  ck_assert(!same(from, run, "log_alpha"));
+  sac_run_destroy(run);
+  run = start(folder, "c", a, "alpha.learn=false init.parts=actor,critics,alpha");
+  ck_assert(same(from, run, "log_alpha"));
+  sac_run_destroy(run);
+  sac_run_destroy(from);
+  test_folder_remove();
+}
+END_TEST
+
+/* Whether the first actions of the warm-up are the same in two runs. */
+static int same_actions(const sac_run* a, const sac_run* b) {
+  enum { ROWS = 20 };
+  const sac_replay_row* row = &a->agent->row;
+  const size_t floats = ROWS * (size_t)row->floats;
+  float *x = calloc(floats, sizeof *x), *y = calloc(floats, sizeof *y);
+  ck_ok(a->agent->backend->read(a->agent, SAC_MEMORY_REPLAY, 0, 0, x, floats));
+  ck_ok(b->agent->backend->read(b->agent, SAC_MEMORY_REPLAY, 0, 0, y, floats));
+  int equal = 0;
+  for (int32_t at = row->action; at < ROWS * row->floats; at += row->floats) equal += x[at] == y[at];
+  free(x);
+  free(y);
+  return equal == ROWS;
+}
+
+/* The warm-up acts with a policy that came with its critics, and at random beside new ones. */
+START_TEST(warm_up) {
+  const char *folder = test_folder(), *a = trained(folder, "");
+  sac_run* plain = small_run(small_path(folder, "plain"), "", NULL);
+  ck_ok(sac_run_steps(plain, 20));
+  static const char* const sets[] = {"init.parts=actor", "init.parts=critics", ""};
+  for (int i = 0; i < 3; i++) {
+    sac_run* run = start(folder, sets[i][0] ? sets[i] + 11 : "both", a, sets[i]);
+    ck_ok(sac_run_steps(run, 20));
+    ck_assert_msg(same_actions(plain, run) == (i < 2), "%s", sets[i]);
+    sac_run_destroy(run);
+  }
+  sac_run_destroy(plain);
   test_folder_remove();
 }
 END_TEST
@@ -171,12 +235,18 @@ START_TEST(actor_is_held) {
   for (int i = 0; i < 5; i++) ck_assert_msg(same(from, run, held[i]), "%s", held[i]);
   ck_assert(!same(from, run, "critic.0.head.weight"));
 
-  /* the next update moves them, by a step that counts those of the file alone */
+  /* the next update moves them, by a step that counts those of the file alone; fewer updates are held where fewer are
+   * due */
   const sac_adam_hold hold = run->agent->hold[0];
   ck_assert_uint_eq(hold.until - hold.from, 50);
   ck_assert_uint_eq(sac_adam_number(hold, hold.until), hold.from + 1);
   ck_ok(sac_run_steps(run, 1));
   for (int i = 0; i < 5; i++) ck_assert_msg(!same(from, run, held[i]), "%s", held[i]);
+  sac_run_destroy(run);
+  run = start(folder, "c", a,
+              _i ? "algo=sac-v train.actor_delay_steps=50 train.updates_per_step=0.3"
+                 : "train.actor_delay_steps=50 train.updates_per_step=0.3");
+  ck_assert_uint_eq(run->agent->hold[0].until, 15);
   sac_run_destroy(run);
   sac_run_destroy(from);
   test_folder_remove();
@@ -285,6 +355,6 @@ START_TEST(earlier_name_of_the_key) {
 }
 END_TEST
 
-CHECK_MAIN("init", CASE(parts_of_a_checkpoint), CASE(what_does_not_fit), CASE(another_algorithm),
-           LOOP(actor_is_held, 2), CASE(moments_of_a_held_actor), CASE(other_bounds), LOOP(resumed_within_the_start, 3),
-           CASE(earlier_name_of_the_key))
+CHECK_MAIN("init", CASE(parts_of_a_checkpoint), CASE(agents_of_a_file), CASE(temperature_that_is_given), CASE(warm_up),
+           CASE(what_does_not_fit), CASE(another_algorithm), LOOP(actor_is_held, 2), CASE(moments_of_a_held_actor),
+           CASE(other_bounds), LOOP(resumed_within_the_start, 3), CASE(earlier_name_of_the_key))

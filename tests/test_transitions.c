@@ -105,6 +105,56 @@ START_TEST(of_a_run_and_exported) {
 }
 END_TEST
 
+/* The actions of a run with other bounds are scaled anew, or refused. */
+START_TEST(of_a_run_with_other_bounds) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char *folder = test_folder(), *a = small_path(folder, "a");
+  sac_run* run = small_run(a, "", NULL);
+  ck_ok(sac_run_steps(run, 0));
+  float* from = rows_of(run, 0, 200);
+  const sac_replay_row row = run->agent->row;
+  sac_run_destroy(run);
+  fake_env.action_high = 8;
+  run = load(folder, "b", a, "");
+  float* rows = rows_of(run, 0, 200);
+  for (int i = 0; i < 200; i++)
+    for (int32_t j = 0; j < row.floats; j++)
+      ck_assert(rows[i * row.floats + j] == from[i * row.floats + j] * (j == row.action ? 0.25F : 1));
+  sac_run_destroy(run);
+  fake_env.action_high = 0.01F;
+  char sets[600];
+  (void)snprintf(sets, sizeof sets, "replay.load=%s", a);
+  sac_config* config = small_config(test_path(folder, "refused"), sets);
+  ck_fails(sac_run_create(&run, config, &fake_env_api, NULL), SAC_ERROR_ENV, "outside the environment's [-0.01, 0.01]");
+  sac_config_destroy(config);
+  free(from);
+  free(rows);
+  test_folder_remove();
+}
+END_TEST
+
+/* An action that is beyond its bound by a rounding is the bound in the replay, whether it is loaded or pushed. */
+START_TEST(actions_beyond_by_a_rounding) {
+  memset(&fake_env, 0, sizeof fake_env);
+  const char *folder = test_folder(), *path = small_path(folder, "demo");
+  demo d = make_demo();
+  d.action[1] = (double)nextafterf(2, 3);
+  d.action[2] = (double)nextafterf(-2, -3);
+  write_demo(path, &d);
+  sac_run* run = load(folder, "a", path, "");
+  const float obs[2] = {0, 0}, action = nextafterf(1, 2), reward = 0;
+  const uint8_t ended = 0;
+  const sac_transitions pushed = {1, obs, &action, &reward, &ended, &ended, obs};
+  ck_ok(sac_agent_push(run->agent, &pushed));
+  float* rows = rows_of(run, 0, N + 1);
+  const int32_t floats = run->agent->row.floats, at = run->agent->row.action;
+  ck_assert(rows[floats + at] == 1 && rows[2 * floats + at] == -1 && rows[N * floats + at] == 1);
+  free(rows);
+  sac_run_destroy(run);
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(demonstrations) {
   memset(&fake_env, 0, sizeof fake_env);
   const char *folder = test_folder(), *path = small_path(folder, "demo");
@@ -301,5 +351,6 @@ START_TEST(kept_rows_are_checked) {
 }
 END_TEST
 
-CHECK_MAIN("transitions", CASE(of_a_run_and_exported), CASE(demonstrations), CASE(whole_numbers), CASE(what_is_refused),
+CHECK_MAIN("transitions", CASE(of_a_run_and_exported), CASE(of_a_run_with_other_bounds),
+           CASE(actions_beyond_by_a_rounding), CASE(demonstrations), CASE(whole_numbers), CASE(what_is_refused),
            LOOP(resumed, 3), LOOP(kept, 2), CASE(kept_rows_are_checked))
