@@ -32,8 +32,8 @@ typedef enum sac_status {
 SAC_API const char* sac_status_name(sac_status status);
 
 /* The message of this thread's last call that returns a sac_status, in one line: what failed, where, and what to do.
- * Below an exception of an environment in Python the lines of its traceback follow. "": that call succeeded. Valid until
- * this thread's next call into the library. */
+ * Below an exception of an environment in Python the lines of its traceback follow. "": that call succeeded. Valid
+ * until this thread's next call into the library. */
 SAC_API const char* sac_last_error(void);
 
 #ifdef __cplusplus

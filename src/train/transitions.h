@@ -14,8 +14,8 @@
 sac_status sac_run_load_replay(sac_run* run);
 
 /* Writes the replay of the newest checkpoint in a run folder (with one seed) or a seed folder to a transitions file.
- * A file that is there is written over if it is such an export. count: receives the number of transitions. Errors: FILE,
- * FORMAT. */
+ * A file that is there is written over if it is such an export. count: receives the number of transitions. Errors:
+ * FILE, FORMAT. */
 sac_status sac_transitions_export(const char* folder, const char* path, int64_t* count);
 
 #endif
