@@ -377,6 +377,14 @@ START_TEST(damaged_rows) {
     ck_assert_int_eq(sac_checkpoint_probe(c.dir, 500, NULL, 0), SAC_ERROR_FORMAT);
   }
 
+  /* any bit of the file's own header, 64 bytes */
+  for (size_t bit = 0; bit < 8 * 64; bit++) {
+    bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+    test_write(rows, bytes, size);
+    bytes[bit / 8] = (char)(bytes[bit / 8] ^ 1 << bit % 8);
+    ck_assert_msg(sac_checkpoint_probe(c.dir, 500, NULL, 0) == SAC_ERROR_FORMAT, "bit %zu was not noticed", bit);
+  }
+
   /* rows that are missing */
   ck_assert_int_eq(unlink(rows), 0);
   ck_fails(sac_checkpoint_probe(c.dir, 500, NULL, 0), SAC_ERROR_FORMAT, "rows_0.bin: No such file");

@@ -80,6 +80,34 @@ START_TEST(any_bit_of_a_file) {
 }
 END_TEST
 
+/* A file of an older version has the digits without their promise, and they count. */
+START_TEST(without_the_promise) {
+  const char* path = test_path(test_folder(), "x.safetensors");
+  const float numbers[2] = {1, 2};
+  const sac_file_tensor tensor = {"x", SAC_F32, 1, {2}, numbers, sizeof numbers};
+  ck_ok(sac_safetensors_write(path, &tensor, 1, NULL, 0));
+  size_t size;
+  char* bytes = test_read(path, &size);
+  char* digits_at = (char*)memmem(bytes, size, "crc32c", 6) + sizeof "crc32c\":\"" - 1;
+  memcpy(memmem(bytes, size, "\"checksum\"", 10), "\"anything\"", 10);
+
+  /* the digits of the file as it is now */
+  char digits[SAC_CHECKSUM_DIGITS + 1];
+  const sac_checksum_entries entries = {{digits_at, SAC_CHECKSUM_DIGITS, 0}, 0};
+  ck_assert(!sac_checksum_fits(bytes, size, &entries, sac_crc32c, digits));
+  memcpy(digits_at, digits, SAC_CHECKSUM_DIGITS);
+  ck_assert(sac_checksum_fits(bytes, size, &entries, sac_crc32c_small, digits));
+
+  sac_safetensors* file;
+  ck_ok(sac_safetensors_parse(&file, "older", bytes, size));
+  sac_safetensors_close(file);
+  bytes[size - 1] ^= 1;
+  ck_fails(sac_safetensors_parse(&file, "older", bytes, size), SAC_ERROR_FORMAT, "damaged: its checksum is ");
+  free(bytes);
+  test_folder_remove();
+}
+END_TEST
+
 /* Flips the lowest bit of a byte of the file. */
 static void flip(const char* path, int64_t at) {
   size_t size;
@@ -156,5 +184,5 @@ START_TEST(any_bit_of_a_policy) {
 }
 END_TEST
 
-CHECK_MAIN("checksum", CASE(known_values), CASE(any_bit_of_a_file), CASE(files_of_an_agent), CASE(damage_costs_no_rows),
-           CASE(any_bit_of_a_policy))
+CHECK_MAIN("checksum", CASE(known_values), CASE(any_bit_of_a_file), CASE(without_the_promise), CASE(files_of_an_agent),
+           CASE(damage_costs_no_rows), CASE(any_bit_of_a_policy))

@@ -2,6 +2,7 @@
  *
  * The configuration: options of the environment, precedence of sources, and what a resume may change. */
 #include "support/config_case.h"
+#include "util/text.h"
 
 /* --- options of the environment ----------------------------------------------------------------------------------- */
 
@@ -70,6 +71,38 @@ START_TEST(options_have_sources) {
   ck_ok(set(config, "env.options", "{}"));
   ck_assert(!sac_config_options_differ(config));
   free(text);
+  sac_config_destroy(config);
+  sac_config_destroy(back);
+}
+END_TEST
+
+/* So do many options, and one with a long name. */
+START_TEST(many_options_have_sources) {
+  enum { OPTIONS = 80 };
+  sac_config *config = fresh(), *back = fresh();
+  char yaml[2048] = "env.options:\n", name[128];
+  size_t used = strlen(yaml);
+  memset(name, 'a', sizeof name - 1);
+  name[sizeof name - 1] = '\0';
+  for (int i = 0; i < OPTIONS; i++) sac_text_append(yaml, sizeof yaml, &used, "  b%d: %d\n", i, i % 10);
+  sac_text_append(yaml, sizeof yaml, &used, "  %s: 1\n  z: 2\n", name);
+  ck_ok(parse(config, yaml));
+  ck_assert_str_eq(sac_config_option_source(config, "b0")->from, "my.yaml:2");
+  ck_assert_str_eq(sac_config_option_source(config, "b79")->from, "my.yaml:81");
+  ck_assert_str_eq(sac_config_option_source(config, name)->from, "my.yaml:82");
+
+  /* written, read and written again: the same text */
+  char* text = written(config);
+  ck_ok(sac_config_parse(back, text, strlen(text), "config.yaml", SAC_ORIGIN_SAVED));
+  char* again = written(back);
+  ck_assert_str_eq(again, text);
+
+  /* all of one origin go */
+  ck_ok(sac_config_set_from(config, "env.options.mine", "1", SAC_ORIGIN_SET, "--set"));
+  sac_config_drop(config, SAC_ORIGIN_FILE);
+  ck_assert_str_eq(sac_config_get(config, "env.options"), "{\"mine\": 1}");
+  ck_assert_str_eq(sac_config_option_source(config, "mine")->from, "--set");
+  free(text), free(again);
   sac_config_destroy(config);
   sac_config_destroy(back);
 }
@@ -182,5 +215,5 @@ START_TEST(resume_refuses_what_cannot) {
 END_TEST
 
 CHECK_MAIN("config_layers", CASE(options_merge), CASE(options_keep_their_types), CASE(options_have_sources),
-           CASE(later_layers_win_in_any_order), CASE(presets_give_way), CASE(summary_says_what_changed),
-           CASE(resume_takes_what_may_change), CASE(resume_refuses_what_cannot))
+           CASE(many_options_have_sources), CASE(later_layers_win_in_any_order), CASE(presets_give_way),
+           CASE(summary_says_what_changed), CASE(resume_takes_what_may_change), CASE(resume_refuses_what_cannot))

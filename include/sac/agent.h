@@ -76,9 +76,9 @@ SAC_API void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_
  *   deterministic  1: the action is tanh(mean), and noise is not read; 0: the action is sampled
  *   action         (P, n, A), in the environment's units
  *   log_prob       (P, n) log pi of the action in (-1, 1), in nats; or NULL
- * An action is inside the bounds of the environment. For a stopped agent it is their centre, and log_prob is 0. Errors:
- * ARGUMENT, DEVICE; NUMERIC (a value of obs or noise is not finite, or so large that an action is not; then the noise
- * is drawn all the same). */
+ * An action is inside the bounds of the environment. For a stopped agent it is their centre, and log_prob is 0. After
+ * an error action and log_prob hold no result. Errors: ARGUMENT (NULL, n < 1), DEVICE; NUMERIC (a value of obs or noise
+ * is not finite, or so large that an action is not; then the noise is drawn all the same). */
 SAC_API sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const float* noise, int deterministic,
                                  float* action, float* log_prob);
 
@@ -91,13 +91,14 @@ SAC_API sac_status sac_agent_action_from_unit(const sac_agent* agent, int32_t n,
 
 /* Appends to the replay. If it is full, the oldest transitions are overwritten. An action that is outside [-1, 1] by a
  * rounding, as (action - centre) / half_range may be, is stored as -1 or 1. After an error nothing is stored. Errors:
- * ARGUMENT (an action is outside [-1, 1], terminated or truncated is neither 0 nor 1), NUMERIC (a value is not finite),
- * DEVICE. */
+ * ARGUMENT (NULL, n < 1, an action is outside [-1, 1], terminated or truncated is neither 0 nor 1), NUMERIC (a value is
+ * not finite), DEVICE. */
 SAC_API sac_status sac_agent_push(sac_agent* agent, const sac_transitions* transitions);
 
-/* Makes `updates` updates. Each draws its own minibatch from the replay. Errors: ARGUMENT (the replay is empty),
- * DEVICE, NUMERIC. NUMERIC: a loss or gradient of an agent is not finite. The message names the first such tensor. That
- * agent is stopped for good; the others go on. If all agents are stopped, every update returns NUMERIC. */
+/* Makes `updates` updates. Each draws its own minibatch from the replay. Errors: ARGUMENT (NULL, updates < 0, the
+ * replay is empty), DEVICE, NUMERIC. NUMERIC: a loss or gradient of an agent is not finite. The message names the first
+ * such tensor. That agent is stopped for good; the others go on. If all agents are stopped, every update returns
+ * NUMERIC. */
 SAC_API sac_status sac_agent_update(sac_agent* agent, int32_t updates);
 
 /* Makes one update on the caller's minibatch and noise. Nothing is drawn, and the replay does not change. stats (P), or
@@ -105,10 +106,10 @@ SAC_API sac_status sac_agent_update(sac_agent* agent, int32_t updates);
 SAC_API sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise,
                                          sac_update_stats* stats);
 
-/* Copies the statistics of the last update. stats (P). Errors: ARGUMENT (there was no update). */
+/* Copies the statistics of the last update. stats (P). Errors: ARGUMENT (NULL, there was no update). */
 SAC_API sac_status sac_agent_stats(const sac_agent* agent, sac_update_stats* stats);
 
-/* The list of tensors, by index. Errors: ARGUMENT (there is no such index). */
+/* The list of tensors, by index; for agent NULL there are 0. Errors: ARGUMENT (NULL, there is no such index). */
 SAC_API int32_t sac_agent_tensor_count(const sac_agent* agent);
 SAC_API sac_status sac_agent_tensor_info(const sac_agent* agent, int32_t index, sac_tensor_info* info);
 

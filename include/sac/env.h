@@ -23,12 +23,12 @@ extern "C" {
 
 /* Sizes and bounds, filled by create. The arrays belong to the instance and live as long as it. */
 typedef struct sac_env_spec {
-  int32_t obs_size;          /* O >= 1 */
-  int32_t action_size;       /* A >= 1; 1 for discrete actions */
-  int32_t actions;           /* number of discrete actions, >= 2; 0: continuous */
+  int32_t obs_size;          /* O, 1 to 65536 */
+  int32_t action_size;       /* A, 1 to 65536; 1 for discrete actions */
+  int32_t actions;           /* number of discrete actions, 2 to 65536; 0: continuous */
   int32_t max_episode_steps; /* an episode is truncated after this many steps; 0: no limit */
-  const float* action_low;   /* (A) finite, less than action_high; NULL for discrete actions */
-  const float* action_high;  /* (A) */
+  const float* action_low;   /* (A) at least -1e6, less than action_high; NULL for discrete actions */
+  const float* action_high;  /* (A) at most 1e6; floats lie between the two */
 } sac_env_spec;
 
 /* An environment shares the process of its host. After each call the host's signal handlers and blocked signals, umask,

@@ -55,22 +55,24 @@ typedef struct sac_callbacks {
 
 /* Creates a run in the folder of config key `out`, which it creates ("": runs/ENV/DATE-TIME). env: the caller's own
  * environment; NULL: that of key env.id. callbacks: copied; NULL: none. Errors: ARGUMENT (run or config is NULL),
- * CONFIG, ENV, MEMORY, FILE (the folder is in use, or already holds a run), DEVICE. */
+ * CONFIG, ENV, MEMORY, FILE (the folder is in use, or already holds a run), DEVICE; FORMAT, SHAPE (what init.file or
+ * replay.load names). */
 SAC_API sac_status sac_run_create(sac_run** run, const sac_config* config, const sac_env_api* env,
                                   const sac_callbacks* callbacks);
 
 /* Continues the run in `dir` from its last good checkpoint. If the environment can save its state, the
  * result has the same bits as that of a run that was never stopped. overrides: NULL, or a config whose keys from a file
  * or from sac_config_set replace the saved ones. A key that a resume may not change is an error, which names the key.
- * Errors: as sac_run_create, and FORMAT. */
+ * Errors: as sac_run_create; ARGUMENT also for an empty dir, FORMAT and SHAPE also for the run's own files. */
 SAC_API sac_status sac_run_resume(sac_run** run, const char* dir, const sac_config* overrides, const sac_env_api* env,
                                   const sac_callbacks* callbacks);
 
 /* Trains n more steps (transitions per agent), but not beyond train.steps; n = 0: up to train.steps. Evaluates, logs
- * and writes checkpoints as configured. An evaluation that was left is played again first. Errors: STOPPED (by
- * sac_run_stop or a callback; a checkpoint has been written), NUMERIC, ENV, FILE (with checkpoint.on_error=continue
- * only at the end, if its checkpoint or rows on the way could not be written: sac_run_save tries the checkpoint again).
- */
+ * and writes checkpoints as configured. An evaluation that was left is played again first. Errors: ARGUMENT (run is
+ * NULL, n < 0), STOPPED (by sac_run_stop or a callback; a checkpoint has been written), NUMERIC, ENV, DEVICE, MEMORY,
+ * FILE (with checkpoint.on_error=continue only at the end, if its checkpoint or rows on the way could not be written:
+ * sac_run_save tries the checkpoint again). An error before the last step, but for ARGUMENT and STOPPED, fails the run:
+ * every later call gives it again. */
 SAC_API sac_status sac_run_steps(sac_run* run, int64_t n);
 
 /* Asks sac_run_steps to stop. It finishes the current step of the environments, leaves an evaluation that is being
@@ -88,8 +90,9 @@ SAC_API sac_agent* sac_run_agent(sac_run* run);
 SAC_API const char* sac_run_folder(const sac_run* run);
 SAC_API int64_t sac_run_step(const sac_run* run);
 
-/* Writes a checkpoint now. If an evaluation is running, waits for it first and calls its callback. Errors: FILE (the
- * previous checkpoint stays); ENV, NUMERIC (an environment or the evaluation failed, and so the run has). */
+/* Writes a checkpoint now. If an evaluation is running, waits for it first and calls its callback. Errors: ARGUMENT
+ * (run is NULL), FILE (the previous checkpoint stays), DEVICE; ENV, NUMERIC (an environment or the evaluation failed,
+ * and so the run has); the error of a run that has failed. */
 SAC_API sac_status sac_run_save(sac_run* run);
 
 SAC_API void sac_run_destroy(sac_run* run);

@@ -40,14 +40,20 @@ static void refresh_algo_layer(sac_config* config) {
 
 /* Removes the options of one origin, where those of a later one stay. */
 static void drop_options(sac_config* config, sac_origin origin) {
-  int32_t kept = 0;
+  char* options = config->settings.env_options;
+  char name[SAC_TEXT_MAX];
+
+  /* remove their values; the last ones first, so that the numbers of the others stay */
+  int32_t kept = 0, i = 0;
   if (config->source[SAC_FIELD_env_options].origin == origin) config->option_count = 0;
-  for (int32_t i = 0; i < config->option_count; i++) {
-    const sac_option_source* option = &config->option[i];
-    if (option->source.origin == origin)
-      (void)sac_env_options_remove(config->settings.env_options, sizeof config->settings.env_options, option->name);
-    else config->option[kept++] = *option;
-  }
+  while (config->option_count > 0 && sac_env_options_name(options, i, name, sizeof name)) i++;
+  while (i-- > 0)
+    if (sac_env_options_name(options, i, name, sizeof name) && sac_config_option_source(config, name)->origin == origin)
+      (void)sac_env_options_remove(options, sizeof config->settings.env_options, name);
+
+  /* and their sources */
+  for (i = 0; i < config->option_count; i++)
+    if (config->option[i].source.origin != origin) config->option[kept++] = config->option[i];
   config->option_count = kept;
 }
 
@@ -78,33 +84,35 @@ sac_status sac_config_assign(sac_config* config, sac_field_index field, const ch
   return SAC_OK;
 }
 
-/* Finds the source of an option; NULL: it is not known. */
-static sac_option_source* find_option(sac_config* config, const char* name, size_t length) {
-  for (int32_t i = 0; i < config->option_count; i++) {
-    sac_option_source* option = &config->option[i];
-    if (strncmp(option->name, name, length) == 0 && option->name[length] == '\0') return option;
-  }
-  return NULL;
+/* A hash of a name (FNV-1a). */
+static uint64_t hash_of(const char* name, size_t length) {
+  uint64_t hash = 14695981039346656037u;
+  for (size_t i = 0; i < length; i++) hash = (hash ^ (unsigned char)name[i]) * 1099511628211u;
+  return hash;
+}
+
+/* The place of an option in the list of sources; option_count: it is not there. */
+static int32_t find_option(const sac_config* config, uint64_t name) {
+  int32_t i = 0;
+  while (i < config->option_count && config->option[i].name != name) i++;
+  return i;
 }
 
 /* Notes where an option came from. keep_old: an older source stays. */
 static void note_option(sac_config* config, const char* name, size_t length, int keep_old, sac_origin origin,
                         const char* from) {
-  sac_option_source* option = length < SAC_OPTION_NAME_MAX ? find_option(config, name, length) : NULL;
-  if (length >= SAC_OPTION_NAME_MAX || (option && keep_old)) return;
-  if (!option) {
-    if (config->option_count == SAC_OPTION_SOURCES_MAX) return;
-    option = &config->option[config->option_count++];
-    memset(option, 0, sizeof *option);
-    memcpy(option->name, name, length);
-  }
-  set_source(&option->source, origin, from);
+  const uint64_t hash = hash_of(name, length);
+  const int32_t at = find_option(config, hash);
+  const int is_new = at == config->option_count;
+  if (at == SAC_OPTION_SOURCES_MAX || (!is_new && keep_old)) return;
+  if (is_new) config->option_count++;
+  config->option[at].name = hash;
+  set_source(&config->option[at].source, origin, from);
 }
 
 const sac_source* sac_config_option_source(const sac_config* config, const char* name) {
-  for (int32_t i = 0; i < config->option_count; i++)
-    if (strcmp(config->option[i].name, name) == 0) return &config->option[i].source;
-  return &config->source[SAC_FIELD_env_options];
+  const int32_t at = find_option(config, hash_of(name, strlen(name)));
+  return at < config->option_count ? &config->option[at].source : &config->source[SAC_FIELD_env_options];
 }
 
 int sac_config_options_differ(const sac_config* config) {

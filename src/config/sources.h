@@ -15,14 +15,12 @@ typedef struct sac_source {
   char from[SAC_FROM_MAX]; /* for people: "library", "preset Pendulum-v1", "my.yaml:7", "--set", "--seed" */
 } sac_source;
 
-#define SAC_OPTION_SOURCES_MAX                                                           \
-  64 /* options of the environment whose sources are known; others count as the last one \
-      */
-#define SAC_OPTION_NAME_MAX 64
+/* The most options of the environment: each takes 8 bytes or more of their text, `"a": 1, `. */
+#define SAC_OPTION_SOURCES_MAX (SAC_TEXT_MAX / 8)
 
 /* The source of one option of the environment. */
 typedef struct sac_option_source {
-  char name[SAC_OPTION_NAME_MAX]; /* the first word of its path */
+  uint64_t name; /* the hash of the first word of its path, which may be as long as the text of all options */
   sac_source source;
 } sac_option_source;
 

@@ -251,7 +251,7 @@ int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static char folder[256];
   bytes input = {data, size};
   if (!folder[0]) {
-    snprintf(folder, sizeof folder, "%s", test_folder());
+    snprintf(folder, sizeof folder, "%s", test_folder_in_memory());
     atexit(test_folder_remove);
   }
 

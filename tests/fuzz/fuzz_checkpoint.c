@@ -1,7 +1,6 @@
 /* Any bytes as a checkpoint beside good rows: refused with a message, or loaded, by a resume and as an agent's file. */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <sac/agent.h>
 
@@ -29,8 +28,7 @@ static void copy_seed(const char* from, const char* to) {
  * replay, `all`. */
 static sac_checkpoint* begin(char dir[256]) {
   sac_checkpoint* checkpoint;
-  if (access("/dev/shm", W_OK) == 0) (void)setenv("TMPDIR", "/dev/shm", 0); /* files in memory are faster */
-  snprintf(dir, 256, "%s", test_folder());
+  snprintf(dir, 256, "%s", test_folder_in_memory());
   atexit(test_folder_remove);
   sac_agent* agent = rows_agent("network.hidden", "2", "network.critics", "1", "replay.capacity", "16", NULL);
   if (sac_checkpoint_create(&checkpoint, dir, agent, 0, states, 1) != SAC_OK) abort();

@@ -10,14 +10,21 @@
 
 #include "support/must.h"
 
-static char made[256];
+static char made[256]; /* the last folder; "": none */
 
-const char* test_folder(void) {
-  const char* base = getenv("TMPDIR");
-  snprintf(made, sizeof made, "%s/sac-test-XXXXXX", base && *base ? base : "/tmp");
+/* Makes a folder in `base`. */
+static const char* make_in(const char* base) {
+  snprintf(made, sizeof made, "%s/sac-test-XXXXXX", base);
   must(mkdtemp(made) != NULL, "no folder like %s can be made", made);
   return made;
 }
+
+const char* test_folder(void) {
+  const char* base = getenv("TMPDIR");
+  return make_in(base && *base ? base : "/tmp");
+}
+
+const char* test_folder_in_memory(void) { return access("/dev/shm", W_OK) == 0 ? make_in("/dev/shm") : test_folder(); }
 
 static int remove_entry(const char* path, const struct stat* info, int type, struct FTW* ftw) {
   (void)info, (void)type, (void)ftw;

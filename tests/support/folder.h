@@ -7,7 +7,10 @@
 /* Makes an empty folder below $TMPDIR (or /tmp) and returns its path, static until the next call. */
 const char* test_folder(void);
 
-/* Removes the last folder that test_folder made. */
+/* The same in memory, where the system has such a place: for many small files. */
+const char* test_folder_in_memory(void);
+
+/* Removes the last folder that was made. */
 void test_folder_remove(void);
 
 /* "FOLDER/NAME", one of 16 static buffers in turn. */
