@@ -130,6 +130,8 @@ def test_signals():
             assert f"rogue.so changed {what} of this process; sac has its own back" in log, log
     for deed, when in (("ignore signals", "reset"), ("block signals", "create"), ("block signals", "step")):
         stops(signal.SIGTERM, deed, when, {"train.overlap": 1, "cpu.threads": 1})
+    for deed in ("ignore signals", "block signals"):
+        stops(signal.SIGTERM, deed, "load")
     stops(signal.SIGTERM, "ignore signals", "reset", env=PYTHON_ROGUE)
     stops(signal.SIGINT, "handle signals", "create", env=PYTHON_ROGUE)
 
@@ -270,6 +272,7 @@ def test_ends_are_named():
     """One line names environment, call and step; the log has it too; the run continues from its checkpoint."""
     for deed, when, code, text in (
         ("exit", "step", FAILED, "step 40: {}: step has called exit(5)"),
+        ("exit", "load", FAILED, "{}: load has called exit(5)"),
         ("exit", "create", FAILED, "{}: create has called exit(5)"),
         ("quick exit", "step", FAILED, "step 40: {}: step has called quick_exit(3)"),
         ("_Exit", "step", FAILED, "step 40: {}: step has called _Exit(4)"),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "env/check.h"
+#include "env/guard.h"
 #include "env/gym/gym.h"
 #include "util/error.h"
 #include "util/file.h"
@@ -248,9 +249,14 @@ static sac_status start(const sac_env_api** api) {
   memcpy(&plugin, &table, sizeof plugin);
   memcpy(&generators, &seeding, sizeof generators);
 
-  /* check the table, then start the interpreter */
+  /* check the table, then start the interpreter, which runs what its packages ask for */
   SAC_TRY(sac_env_check_api("sac_gym.so", plugin()));
-  if (gym_start(p->executable, reason, sizeof reason) != 0)
+  sac_guard guard = sac_guard_create(1);
+  sac_guard_enter(&guard, (sac_env_place){"gym", "start", 0}, 1);
+  const int failed = gym_start(p->executable, reason, sizeof reason);
+  sac_guard_leave(&guard);
+  sac_guard_destroy(&guard);
+  if (failed)
     SAC_TRY(sac_fail(SAC_ERROR_ENV, "%s (%s) does not start inside sac: %s", p->executable, p->source, reason));
   *api = plugin();
 fail:

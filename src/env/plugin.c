@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "env/check.h"
+#include "env/guard.h"
 #include "util/error.h"
 #include "util/file.h"
 #include "util/text.h"
@@ -44,16 +45,36 @@ static const char* loader_text(const char* path) {
   return strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0 ? text + length + 2 : text;
 }
 
+/* Loads the shared object, whose constructors may change the process as environments do. NULL: it cannot be loaded. */
+static void* load(const char* path, const char* shown) {
+  sac_guard guard = sac_guard_create(1);
+  sac_guard_enter(&guard, (sac_env_place){shown, "load", 0}, 1);
+  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  sac_guard_leave(&guard);
+  sac_guard_destroy(&guard);
+  return library;
+}
+
+/* Asks the plugin for its table of functions. */
+static const sac_env_api* ask(sac_env_plugin_fn plugin, const char* shown) {
+  sac_guard guard = sac_guard_create(1);
+  sac_guard_enter(&guard, (sac_env_place){shown, SYMBOL, 0}, 1);
+  const sac_env_api* table = plugin();
+  sac_guard_leave(&guard);
+  sac_guard_destroy(&guard);
+  return table;
+}
+
 sac_status sac_env_plugin_load(const char* path, const sac_env_api** api) {
   char shown[SAC_SHOW_MAX];
   sac_env_plugin_fn plugin;
   sac_status status = SAC_OK;
   *api = NULL;
 
-  /* load the shared object; it is never unloaded, as environments run its code */
+  /* load it; it is never unloaded, as environments run its code */
   sac_text_show(shown, path, SIZE_MAX);
   SAC_TRY(check_file(path, shown));
-  void* library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+  void* library = load(path, shown);
   if (!library)
     return sac_fail(SAC_ERROR_ENV, "%s cannot be loaded: %s ('cc -shared -fPIC -I include my.c -o libmy.so' makes one)",
                     shown, loader_text(path));
@@ -68,7 +89,7 @@ sac_status sac_env_plugin_load(const char* path, const sac_env_api** api) {
   memcpy(&plugin, &symbol, sizeof plugin); /* ISO C has no cast from void* to a function pointer */
 
   /* call it, and check the table that it returns */
-  const sac_env_api* table = plugin();
+  const sac_env_api* table = ask(plugin, shown);
   SAC_TRY(sac_env_check_api(path, table));
   *api = table;
 fail:

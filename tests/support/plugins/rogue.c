@@ -1,6 +1,6 @@
 /* A plugin that changes its process, as simulators do. SAC_TEST_DEED names what it does, SAC_TEST_WHEN the call in
- * which it does that: create, reset (each episode) or step (each from step 40 of an instance on). Its only observation
- * is a sum that shows a changed rounding, or a random number. */
+ * which it does that: load (of the library), create, reset (each episode) or step (each from step 40 of an instance
+ * on). Its only observation is a sum that shows a changed rounding, or a random number. */
 #define _GNU_SOURCE
 #include <fenv.h>
 #include <locale.h>
@@ -107,6 +107,14 @@ static int act(rogue* r, const char* when) {
   change_process();
   end();
   return strcmp(when, "step") == 0 && r->steps > 40 ? 0 : move(r);
+}
+
+/* When the library is loaded, before any call. */
+__attribute__((constructor)) static void load(void) {
+  if (!is("SAC_TEST_WHEN", "load")) return;
+  change_signals();
+  change_process();
+  end();
 }
 
 static int create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
