@@ -1,10 +1,9 @@
 /* A plugin whose only observation counts its steps, without state functions. It returns something wrong, which
  * SAC_TEST_LIE names; without that variable it is correct. */
 #include <math.h>
-#include <sac/env.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+
+#include "plugin.h"
 
 typedef struct liar {
   int32_t n;
@@ -12,10 +11,7 @@ typedef struct liar {
   float low, high;
 } liar;
 
-static int lie(const char* name) {
-  const char* chosen = getenv("SAC_TEST_LIE");
-  return chosen && strcmp(chosen, name) == 0;
-}
+static int lie(const char* name) { return is_set("SAC_TEST_LIE", name); }
 
 static int create(void** self, const char* id, int32_t n, const char* options, sac_env_spec* spec) {
   liar* l = calloc(1, sizeof *l);
@@ -109,20 +105,9 @@ static size_t state_size(void* self) {
   return 8;
 }
 
-const sac_env_api* sac_env_plugin(void);
 const sac_env_api* sac_env_plugin(void) {
   static sac_env_api api; /* set in each call, as SAC_TEST_LIE may have changed */
-  api = (sac_env_api){.abi = SAC_ENV_ABI,
-                      .size = sizeof api,
-                      .name = "liar",
-                      .create = create,
-                      .reset = reset,
-                      .step = step,
-                      .destroy = destroy,
-                      .error = error,
-                      .info_names = info_names,
-                      .info = info,
-                      .describe = describe};
+  api = (sac_env_api){PLUGIN_TABLE("liar"), .info_names = info_names, .info = info, .describe = describe};
   if (lie("abi")) api.abi = SAC_ENV_ABI + 1;
   if (lie("size")) api.size = 8;
   if (lie("table without describe")) api.size = offsetof(sac_env_api, describe);

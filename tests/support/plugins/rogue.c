@@ -6,27 +6,22 @@
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
-#include <sac/env.h>
 #include <signal.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "plugin.h"
+
 typedef struct rogue {
   int32_t n, steps;
   char folder[4096]; /* where it has gone */
 } rogue;
 
-static int is(const char* variable, const char* value) {
-  const char* chosen = getenv(variable);
-  return chosen && strcmp(chosen, value) == 0;
-}
-
-static int deed(const char* name) { return is("SAC_TEST_DEED", name); }
+static int deed(const char* name) { return is_set("SAC_TEST_DEED", name); }
 
 static void on_signal(int signal) { (void)signal; }
 
@@ -102,7 +97,7 @@ static int move(rogue* r) {
 }
 
 static int act(rogue* r, const char* when) {
-  if (!is("SAC_TEST_WHEN", when) || (strcmp(when, "step") == 0 && r->steps < 40)) return 0;
+  if (!is_set("SAC_TEST_WHEN", when) || (strcmp(when, "step") == 0 && r->steps < 40)) return 0;
   change_signals();
   change_process();
   end();
@@ -111,7 +106,7 @@ static int act(rogue* r, const char* when) {
 
 /* When the library is loaded, before any call. */
 __attribute__((constructor)) static void load(void) {
-  if (!is("SAC_TEST_WHEN", "load")) return;
+  if (!is_set("SAC_TEST_WHEN", "load")) return;
   change_signals();
   change_process();
   end();
@@ -157,15 +152,7 @@ static const char* error(void* self) {
   return "it is not in its folder";
 }
 
-const sac_env_api* sac_env_plugin(void);
 const sac_env_api* sac_env_plugin(void) {
-  static const sac_env_api api = {.abi = SAC_ENV_ABI,
-                                  .size = sizeof api,
-                                  .name = "rogue",
-                                  .create = create,
-                                  .reset = reset,
-                                  .step = step,
-                                  .destroy = destroy,
-                                  .error = error};
+  static const sac_env_api api = {PLUGIN_TABLE("rogue")};
   return &api;
 }
