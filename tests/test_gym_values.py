@@ -221,6 +221,18 @@ def test_forked_process_that_comes_back():
             assert len(rows(out / "seed_1/metrics.csv")) == 2
 
 
+def test_environments_that_differ():
+    """Environments of one run must have the same sizes and bounds, in one process and in several."""
+    with folder() as path:
+        count = "numpy.k = getattr(numpy, 'k', os.getpid()) + 1"
+        for start, wanted in (("self.action_space = spaces.Box(-numpy.k, 1, (2,), 'f4')", "different bounds of actions, [["),
+                              ("self.observation_space = spaces.Box(-1, 1, (numpy.k,), 'f4')", "different sizes of observations, ")):
+            for workers, envs in ((0, 2), (2, 2)):
+                odd = {"start": f"import os\n{count}\n{start}", "sac_workers": workers}
+                text = play(path, odd, code=FAILED, **{"env.num_envs": envs})[0].stderr
+                assert "create failed: environments 0 and 1 have " + wanted in text and len(text.splitlines()) == 1, text
+
+
 def test_environment_that_exists_once():
     with folder() as path:
         once = {"start": "if hasattr(numpy, 'made'): raise RuntimeError('port in use')\nnumpy.made = 1"}

@@ -41,9 +41,9 @@ typedef struct sac_env_spec {
  * the process, and sends what environments print to standard error.
  *
  * The table of functions. A function that returns int returns 0 for success. Any other value ends the run, with the
- * text of error(self), and with the value unless it is 1. An instance is called from one thread at a time, but not
- * always from the same one; see `concurrent`. An observation or reward that is not finite ends the run; the message
- * names the step. */
+ * text of error(self), and with the value unless it is 1 or SAC_ERROR_ENV. An instance is called from one thread at a
+ * time, but not always from the same one; see `concurrent`. An observation or reward that is not finite ends the run;
+ * the message names the step. */
 typedef struct sac_env_api {
   uint32_t abi;     /* SAC_ENV_ABI */
   uint32_t size;    /* sizeof(sac_env_api) */

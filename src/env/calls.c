@@ -29,8 +29,8 @@ static sac_status failed(sac_vector* vector, sac_env_place at, int code) {
   if (code == SAC_ERROR_NUMERIC)
     return sac_fail(SAC_ERROR_NUMERIC, "%s%s: %s", step, at.id, text ? text : "the simulation is unstable");
 
-  /* a code besides 1 may mean something to who wrote the environment */
-  if (code != 1 || !text) (void)snprintf(number, sizeof number, " with code %d", code);
+  /* a code of its own may mean something to who wrote the environment */
+  if ((code != 1 && code != SAC_ERROR_ENV) || !text) (void)snprintf(number, sizeof number, " with code %d", code);
   return sac_fail(SAC_ERROR_ENV, "%s%s: %s failed%s: %s", step, at.id, at.call, number,
                   text ? text : "it gives no reason");
 }

@@ -337,6 +337,13 @@ fail:
   return status;
 }
 
+sac_status sac_vector_fits(const sac_vector* vector, int32_t obs, int32_t action) {
+  const sac_env_spec* spec = &vector->spec;
+  if (spec->obs_size == obs && spec->action_size == action) return SAC_OK;
+  return sac_fail(SAC_ERROR_ENV, "%s has %d observations and %d actions; for the training it had %d and %d", vector->id,
+                  (int)spec->obs_size, (int)spec->action_size, (int)obs, (int)action);
+}
+
 double sac_vector_success(const sac_vector* vector, int32_t i) {
   static const char* const names[] = {"is_success", "success"};
   for (size_t n = 0; n < sizeof names / sizeof *names; n++)

@@ -28,6 +28,19 @@ class EnvError(Exception):
         self.config = config
 
 
+def tell(text):
+    """Writes a line to standard error, whatever an environment has made of sys.stderr."""
+    try:
+        if sys.stderr:
+            sys.stderr.flush()
+    except Exception:
+        pass
+    try:
+        os.write(2, f"{text}\n".encode("utf-8", "backslashreplace"))
+    except OSError:
+        pass
+
+
 def show_warning(message, category, filename, lineno, file=None, line=None):
     """A warning of Python code as one line on stderr, without the colours that Gymnasium puts into it. Those of one line
     of code are shown a few times."""
@@ -40,8 +53,8 @@ def show_warning(message, category, filename, lineno, file=None, line=None):
     # As one line.
     words = re.sub(r"\x1b\[[0-9;]*m", "", str(message)).removeprefix("WARN: ")
     words = " ".join("".join(letter if letter.isprintable() else " " for letter in words).split())
-    print(f"sac: warning of {os.path.basename(filename)}:{lineno}: {words[:500]}"
-          + (" (further warnings of this line are not shown)" if count == WARNINGS_MAX else ""), file=sys.stderr)
+    tell(f"sac: warning of {os.path.basename(filename)}:{lineno}: {words[:500]}"
+         + (" (further warnings of this line are not shown)" if count == WARNINGS_MAX else ""))
 
 
 class MuJoCoLog:
@@ -205,8 +218,8 @@ def measured_count(name, n, options):
     finally:
         one.close()
     if count and draws_of_all() != drawn:  # results would depend on the time that a step takes
-        print(f"gym:{name} draws from the generators of random or numpy.random, which environments of one process "
-              "share; so it gets no worker processes unless env.options.sac_workers says how many", file=sys.stderr)
+        tell(f"gym:{name} draws from the generators of random or numpy.random, which environments of one process "
+             "share; so it gets no worker processes unless env.options.sac_workers says how many")
         return 0
     return count
 

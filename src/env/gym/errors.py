@@ -86,5 +86,5 @@ def end_child(error=None):
     if isinstance(error, SystemExit):
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
     elif error is not None:
-        print(describe(error), file=sys.stderr, flush=True)
+        tell(describe(error))
     os._exit(code & 255)

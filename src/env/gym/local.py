@@ -123,6 +123,19 @@ def layout(n, obs, action):
     return (*offsets, at)
 
 
+def check_equal(numbered):
+    """Refuses environments that differ, of (number, sizes_of) each: sac gives all of them actions within the bounds of
+    the first."""
+    first, wanted = numbered[0]
+    for i, sizes in numbered[1:]:
+        if sizes != wanted:
+            k = next(k for k, one in enumerate(sizes) if one != wanted[k])
+            what = ("sizes of observations", "sizes of actions", "numbers of actions", "time limits", "bounds of actions",
+                    "spaces")[k]
+            raise EnvError(f"environments {first} and {i} have different {what}"
+                           + (f", {wanted[k]} and {sizes[k]}" if k < 5 else ""))
+
+
 class Local:
     """The environments `first` to `last` - 1 of the block, stepped in this process."""
 
@@ -131,6 +144,7 @@ class Local:
         try:
             while len(self.all) < last - first:
                 self.all.append(Spaces(name, options))
+            check_equal([(i, sizes_of(one)) for i, one in enumerate(self.all, first)])
         except BaseException:
             self.close()
             raise

@@ -20,7 +20,7 @@ def say(text):
     text = CONTROL.sub(" ", text)
     if text not in SAID:
         SAID.add(text)
-        print(f"sac: {text}", file=sys.stderr, flush=True)
+        tell(f"sac: {text}")
 
 
 class Wrong(EnvError):

@@ -63,7 +63,7 @@ class Worker:
 
     def __init__(self, name, options, first, last, memory, n):
         self.what = f"worker process of environments {first} to {last - 1}"
-        self.first, self.last = first, last
+        self.first, self.last, self.failed = first, last, False
 
         # Start Python. It inherits only its own end of the channel, which we close here: so each side notices when the
         # other ends.
@@ -97,6 +97,7 @@ class Worker:
 
     def fail(self):
         """Raises the error of a process that ended."""
+        self.failed = True
         try:
             code = self.process.wait(5)
         except subprocess.TimeoutExpired:
@@ -112,6 +113,9 @@ class Worker:
             self.process.kill()
             self.process.wait()
             say(f"{self.what} (process {self.process.pid}) was killed: close() took longer than {CLOSE_SECONDS} s")
+        else:
+            if self.process.returncode and not self.failed:
+                say(f"{self.what} (process {self.process.pid}) {how_it_ended(self.process.returncode)} in close(), or after it")
 
 
 def how_it_ended(code):
@@ -141,7 +145,9 @@ class Workers:
                 self.all.append(Worker(name, options, k * n // count, (k + 1) * n // count, memory, n))
 
             # The first one tells the sizes.
-            self.sizes = [worker.answer() for worker in self.all][0]
+            sizes = [worker.answer() for worker in self.all]
+            check_equal([(worker.first, one) for worker, one in zip(self.all, sizes)])
+            self.sizes = sizes[0]
         except BaseException:
             self.close()
             raise

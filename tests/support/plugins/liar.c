@@ -22,10 +22,12 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
   l->n = n;
   l->steps = calloc((size_t)n, sizeof *l->steps);
   l->succeeds = calloc((size_t)n, sizeof *l->succeeds);
+  static int32_t instances;
   l->low = lie("swapped bounds") ? 2 : -1;
   l->high = lie("infinite bounds") ? INFINITY : 1;
   *spec = (sac_env_spec){lie("no observations") ? 0 : 1, lie("no actions") ? 0 : 1, 0, 50, &l->low, &l->high};
   if (lie("no bounds")) spec->action_high = NULL;
+  if (lie("other sizes each time")) spec->obs_size = ++instances;
   if (lie("one choice")) spec->actions = 1;
   return l->steps == NULL || l->succeeds == NULL;
 }
