@@ -180,18 +180,20 @@ START_TEST(closed_descriptor) {
 END_TEST
 
 static sac_env_place seen;
+static sac_env_place last;
+static char id[SAC_GUARD_ID_MAX];
 static int seen_inside, seen_called;
 
 static void look(void) {
   seen_inside = sac_env_where(&seen);
-  seen_called = sac_env_is_called();
+  seen_called = sac_env_called(&last, id) && strcmp(last.id, "./rogue.so") == 0 && last.call == seen.call;
 }
 
 START_TEST(where_it_is) {
   sac_vector* vector = make(look, "step");
   for (int i = 0; i < 3; i++) ck_assert_int_eq(sac_vector_step(vector), SAC_OK);
   ck_assert_int_eq(seen_inside, 1);
-  ck_assert(seen_called && !sac_env_is_called());
+  ck_assert(seen_called && !sac_env_called(&last, id));
   ck_assert_str_eq(seen.call, "step");
   ck_assert_uint_eq(seen.step, 3);
   ck_assert_int_eq(sac_env_where(&seen), 0);

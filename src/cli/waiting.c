@@ -10,10 +10,11 @@
 #include "env/guard.h"
 #include "env/gym.h"
 
-#define SECONDS_ENDS 3   /* of create and destroy, before they are named */
-#define SECONDS_STEPS 10 /* of other calls, which may be slow in their nature */
-
-static const char* const calls[] = {"create", "destroy", "reset", "step"};
+/* The calls that are named, and the seconds before that. A constructor or a step may be slow in its nature. */
+static const struct {
+  const char* name;
+  int seconds;
+} calls[] = {{"destroy", 5}, {"create", 15}, {"reset", 15}, {"step", 15}};
 enum { CALLS = sizeof calls / sizeof *calls };
 
 /* Says that a call is waited for. */
@@ -33,6 +34,7 @@ static void say(const sac_env_place* place) {
 static void* watch(void* unused) {
   const struct timespec second = {.tv_sec = 1};
   sac_env_place before = {0};
+  char id[SAC_GUARD_ID_MAX];
   int seconds = 0, said[CALLS] = {0};
   (void)unused;
   for (;;) {
@@ -40,14 +42,13 @@ static void* watch(void* unused) {
 
     /* count the seconds in the same call; texts of the library's own, so that addresses tell calls apart */
     sac_env_place now;
-    (void)sac_env_where(&now);
-    const int same = sac_env_is_called() && now.id && now.call == before.call && now.step == before.step;
+    const int same = sac_env_called(&now, id) && now.call == before.call && now.step == before.step;
     seconds = same ? seconds + 1 : 0;
     before = now;
 
     /* name it once it takes long */
     for (int i = 0; i < CALLS && seconds > 0; i++) {
-      if (said[i] || strcmp(now.call, calls[i]) != 0 || seconds < (i < 2 ? SECONDS_ENDS : SECONDS_STEPS)) continue;
+      if (said[i] || strcmp(now.call, calls[i].name) != 0 || seconds < calls[i].seconds) continue;
       said[i] = 1;
       say(&now);
     }

@@ -38,6 +38,8 @@ static struct {
   struct stat folder_is;   /* what it is, as a descriptor may be closed and opened again */
 } process = {.lock = PTHREAD_MUTEX_INITIALIZER, .folder = -1};
 
+static pthread_mutex_t id_lock = PTHREAD_MUTEX_INITIALIZER; /* of the id of the last call */
+
 _Thread_local sac_guard_thread sac_guard_here;
 sac_guard_last sac_guard_last_call;
 
@@ -73,7 +75,15 @@ int sac_env_where(sac_env_place* place) {
   return 0;
 }
 
-int sac_env_is_called(void) { return atomic_load_explicit(&sac_guard_last_call.going, memory_order_relaxed); }
+int sac_env_called(sac_env_place* place, char id[SAC_GUARD_ID_MAX]) {
+  const sac_guard_last* last = &sac_guard_last_call;
+  (void)pthread_mutex_lock(&id_lock);
+  memcpy(id, last->id, sizeof last->id);
+  (void)pthread_mutex_unlock(&id_lock);
+  *place = (sac_env_place){id, atomic_load_explicit(&last->call, memory_order_relaxed),
+                           atomic_load_explicit(&last->step, memory_order_relaxed)};
+  return atomic_load_explicit(&last->going, memory_order_relaxed);
+}
 
 /* --- folders ------------------------------------------------------------------------------------------------------ */
 
@@ -291,7 +301,9 @@ void sac_guard_enter_rest(sac_guard* guard, const char* id, int whole) {
   /* copy the id only when another environment is called than before */
   if (atomic_load_explicit(&sac_guard_last_call.guard, memory_order_relaxed) != guard) {
     atomic_store_explicit(&sac_guard_last_call.guard, guard, memory_order_relaxed);
+    (void)pthread_mutex_lock(&id_lock);
     (void)snprintf(sac_guard_last_call.id, sizeof sac_guard_last_call.id, "%s", id);
+    (void)pthread_mutex_unlock(&id_lock);
   }
 
   /* remember what the host has before going to the environment's own folder */

@@ -20,6 +20,7 @@
 #include "util/floats.h"
 
 #define SAC_GUARD_SECONDS 0.05 /* the longest that changes of a step last, or one step where that takes longer */
+#define SAC_GUARD_ID_MAX 128   /* bytes of an id that messages name */
 #define SAC_GUARD_CALLS 7      /* calls without a look at the clock, if as many were faster than its tick before */
 
 /* What was changed, as bits of sac_guard_changes. X(name, words) */
@@ -82,8 +83,9 @@ void sac_guard_refused(void);
  * the last call of any thread; its id is then shortened to 127 bytes. Safe in a signal handler. */
 int sac_env_where(sac_env_place* place);
 
-/* Whether the last call of any thread still goes on. */
-int sac_env_is_called(void);
+/* Whether the last call of any thread still goes on. `place` is that call, with its id in `id`. Not in a signal
+ * handler. */
+int sac_env_called(sac_env_place* place, char id[SAC_GUARD_ID_MAX]);
 
 /* --- each call ---------------------------------------------------------------------------------------------------- */
 
@@ -98,7 +100,7 @@ typedef struct sac_guard_thread {
 /* The last call of any thread. Threads may write it at the same time: it is only for messages. */
 typedef struct sac_guard_last {
   _Atomic(const sac_guard*) guard; /* whose id it is; NULL: that guard is gone */
-  char id[128];
+  char id[SAC_GUARD_ID_MAX];
   _Atomic(const char*) call;
   _Atomic uint64_t step;
   _Atomic int going; /* 1: it has not returned yet */
