@@ -210,6 +210,13 @@ def test_numbers_beyond_float32():
             assert "environment 0, Odd.step in" in text.splitlines()[-1] and "RuntimeWarning" not in text, text
 
 
+def test_a_space_that_cannot_be_seeded():
+    with folder() as path:
+        start = "class Own(spaces.Box):\n    def seed(self):\n        return []\nself.action_space = Own(-1, 1, (2,), numpy.float32)"
+        text = play(path, {"start": start}, **{"train.steps": 220})[0].stderr
+        assert text.count("sac: action_space cannot be seeded, so runs of one seed may differ: TypeError") == 1, text
+
+
 def test_forked_process_that_comes_back():
     with folder() as path:
         fork = "import os, sys\nif self.t == 5:\n    child = os.fork()\n    if child == 0: {}\n    os.waitpid(child, 0)"

@@ -185,24 +185,51 @@ def test_descriptors_of_sac_are_closed():
 
 def test_a_close_that_takes_long():
     """It is named after some seconds; Ctrl-C then ends the program at once, with everything saved."""
+    def start(out, workers):
+        values = dict(SMALL, **SHORT, **{"env.num_envs": 2, "env.options.sac_workers": workers})
+        line = [PROGRAM, "train", "--env", PYTHON_ROGUE, "--out", out, "--quiet", *sets(values)]
+        return subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True,
+                                env=dict(os.environ, **doing("sleep at close", "60")))
+
     with folder() as path:
-        for workers in (0, 2):
-            out = pathlib.Path(path, f"run{workers}")
-            values = dict(SMALL, **SHORT, **{"env.num_envs": 2, "env.options.sac_workers": workers})
-            line = [PROGRAM, "train", "--env", PYTHON_ROGUE, "--out", out, "--quiet", *sets(values)]
-            process = subprocess.Popen([*map(str, line)], stderr=subprocess.PIPE, text=True,
-                                       env=dict(os.environ, **doing("sleep at close", "60")))
-            try:
-                wanted = f"sac: waiting for close() of {PYTHON_ROGUE}; Ctrl-C ends at once\n"
+        outs = {pathlib.Path(path, str(workers)): workers for workers in (0, 2)}
+        processes = [start(out, workers) for out, workers in outs.items()]
+        try:
+            for out, process in zip(outs, processes):
                 text = process.stderr.readline()
-                assert text == wanted, text
+                assert text == f"sac: waiting for close() of {PYTHON_ROGUE}; Ctrl-C ends at once\n", text
                 process.send_signal(signal.SIGINT)
                 assert process.wait(10) == 128 + signal.SIGINT
-            finally:
+                assert checkpoints(out / "seed_1")[-1] == 100
+        finally:
+            for process in processes:
                 process.kill()
-            assert checkpoints(out / "seed_1")[-1] == 100
         result = go(pathlib.Path(path, "raises"), "raise at close", "", SHORT, env=PYTHON_ROGUE)
         assert result.stderr.count("sac: close() of the environment failed: RuntimeError: the port is gone (") == 1, result
+
+
+WORKER = """
+import pathlib, socket, subprocess, sys, time
+names = {"OWN": False, "FILES": {}}
+for name in ("bridge", "errors", "generators", "local", "spaces", "values", "workers"):
+    exec(pathlib.Path(sys.argv[1], name + ".py").read_text(), names)
+for code, patience in (("time.sleep(60)", 0.2), ("signal.alarm(1), time.sleep(60)", 9), ("os._exit(5)", 9), ("0", 9)):
+    worker = names["Worker"].__new__(names["Worker"])
+    worker.what, worker.failed, worker.channel = "worker process", False, socket.socketpair()[0]
+    worker.process = subprocess.Popen([sys.executable, "-c", f"import os, signal, time; {code}"])
+    worker.close(time.monotonic() + patience)
+    print(worker.process.returncode)
+"""
+
+
+def test_worker_processes_that_do_not_end_well():
+    """One that takes too long for its close() is killed; how it ended is told."""
+    result = subprocess.run([sys.executable, "-c", WORKER, SOURCE / "src/env/gym"], capture_output=True, text=True, check=True)
+    lines = [re.sub(r"sac: worker process \(process \d+\) ", "", line) for line in result.stderr.splitlines()]
+    assert lines == ["was killed: close() took longer than 30 s",
+                     "was killed by signal 14 (SIGALRM), a timer of an environment without a handler in close(), or after it",
+                     "ended with exit code 5 in close(), or after it"], lines
+    assert result.stdout.split() == ["-9", "-14", "5", "0"], result
 
 
 # --- working folder, umask, locale, float modes -----------------------------------------------------------------------

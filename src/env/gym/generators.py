@@ -39,8 +39,11 @@ def seed_spaces(env, seed):
     for one in (env, env.unwrapped):
         for k, name in enumerate(("action_space", "observation_space")):
             space = getattr(one, name, None)
-            if hasattr(space, "seed"):
-                space.seed(mixed(seed, k) % 2**31)
+            try:
+                if hasattr(space, "seed"):
+                    space.seed(mixed(seed, k) % 2**31)
+            except Exception as error:  # a space of one's own
+                say(f"{name} cannot be seeded, so runs of one seed may differ: {describe(error).splitlines()[0]}")
 
 
 def generator_states():
