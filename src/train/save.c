@@ -99,9 +99,9 @@ static sac_status save_now(sac_run* run) {
   if (agent->shape.population > 1 && keep < 2) keep = 2;
 
   /* bring everything that is saved up to date: time, environments on a device, an evaluation that goes on */
-  status = sac_vector_check(run->vector);
+  SAC_TRY(sac_vector_check(run->vector));
   sac_run_count_time(run);
-  if (agent->backend->env_get && status == SAC_OK) status = agent->backend->env_get(run->agent, run->vector, 1);
+  if (agent->backend->env_get) status = agent->backend->env_get(run->agent, run->vector, 1);
   if (status == SAC_OK) {
     (void)sac_run_sync_log(run);
     restore_config(run);
@@ -117,7 +117,8 @@ static sac_status save_now(sac_run* run) {
 
   /* remember the step only when all agents have it */
   if (status == SAC_OK) run->saved_step = run->schedule.step;
-  else sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
+fail:
+  if (status != SAC_OK) sac_fail_prefix("checkpoint of step %lld: ", (long long)run->schedule.step);
   return status;
 }
 
@@ -230,12 +231,14 @@ void sac_run_fail(sac_run* run, sac_status status) {
   (void)snprintf(run->failure, sizeof run->failure, "%s", sac_last_error());
   add_checkpoint(run, status);
 
-  /* report and sync what is good; agents that stopped before a resume have no files */
+  /* report and sync what is good, unless an environment has closed the files; agents that stopped before a resume have
+   * none */
   (void)sac_run_finish_evaluation(run);
-  for (int32_t p = 0; p < run->agent->shape.population; p++)
+  const int open = !run->vector->guard.robbed;
+  for (int32_t p = 0; p < run->agent->shape.population && open; p++)
     if (run->metrics[p]) (void)sac_run_sync_metrics(run, p);
   run->log_warned = 1; /* one reason is enough */
-  (void)sac_run_sync_log(run);
+  if (open) (void)sac_run_sync_log(run);
 
   /* give the caller the first message again */
   (void)sac_fail(status, "%s", run->failure);
