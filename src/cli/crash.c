@@ -119,14 +119,14 @@ static void on_crash(int number) {
 static void wait_for_main(void) {
   const struct timespec moment = {.tv_nsec = 1000000000 / LOOKS};
   sac_env_place before = {0}, now;
+  char id[SAC_GUARD_ID_MAX];
   for (int same = 0; same < LOOKS * CALL_SECONDS; before = now) {
     (void)nanosleep(&moment, NULL);
-    (void)sac_env_where(&now);
-    same = sac_env_is_called() && now.call == before.call && now.step == before.step ? same + 1 : 0;
+    same = sac_env_called(&now, id) && now.call == before.call && now.step == before.step ? same + 1 : 0;
   }
   line l = {.used = 0};
   add(&l, "sac: ");
-  add(&l, now.id ? now.id : "the environment");
+  add(&l, id[0] ? id : "the environment");
   add(&l, ": its ");
   add(&l, now.call);
   add(&l, " does not end after that: the process ends without a checkpoint of this step");
