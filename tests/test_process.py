@@ -183,6 +183,17 @@ def test_descriptors_of_sac_are_closed():
     del os.environ["SAC_TEST_TO"]
 
 
+def test_no_descriptor_is_left():
+    """An environment that leaves files open: the run says which limit it is, and goes on from what was saved."""
+    with folder() as path:
+        out = pathlib.Path(path, "run")
+        result = go(out, "leave files open", "step", dict(SHORT, **{"checkpoint.every": 20}), env=PYTHON_ROGUE, code=FAILED)
+        text = one_line(result.stderr)
+        assert "Too many open files (raise 'ulimit -n'; an environment may leave files open)" in text, text
+        assert text.endswith(f"'sac resume {out}' goes on from step 20"), text
+        sac("resume", out, env=doing("nothing"))
+
+
 def test_a_close_that_takes_long():
     """It is named after some seconds; Ctrl-C then ends the program at once, with everything saved."""
     def start(out, workers):

@@ -153,7 +153,7 @@ sac_status sac_run_end_by_disk(sac_run* run) {
   /* the actors alone are small, and may fit where a checkpoint does not */
   const int kept = run->saved_step == run->schedule.step || keep_policies(run);
   return sac_fail(SAC_ERROR_FILE,
-                  "%s; policy.safetensors in %s/seed_%s %s; when the disk takes files again, '%s resume %s' goes on "
+                  "%s; policy.safetensors in %s/seed_%s %s; when files can be written again, '%s resume %s' goes on "
                   "from step %lld",
                   reason, run->folder->shown, alone ? sac_config_get(run->config, "seed") : "*",
                   kept ? "is of this step" : "could not be written either", sac_program(),

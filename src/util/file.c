@@ -22,6 +22,7 @@
 static const char* advice(int reason) {
   if (reason == EFBIG) return " (raise 'ulimit -f', or use a file system that takes larger files)";
   if (reason == ESTALE) return " (it was replaced or deleted on its server: try again)";
+  if (reason == EMFILE) return " (raise 'ulimit -n'; an environment may leave files open)";
   if (reason == EBADF) return " (code that shares the process has closed it, perhaps with os.closerange)";
   return "";
 }

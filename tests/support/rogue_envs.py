@@ -2,6 +2,7 @@
 SAC_TEST_WHEN in which call: create, reset or step (from step 40 on)."""
 import os
 import random
+import resource
 import signal
 import sys
 import time
@@ -45,6 +46,13 @@ class Rogue(gymnasium.Env):
             signal.setitimer(signal.ITIMER_REAL, 0.1, 0.25)
         if DEED == "close descriptors":
             os.closerange(3, int(os.environ.get("SAC_TEST_TO", 256)))
+        if DEED == "leave files open":
+            resource.setrlimit(resource.RLIMIT_NOFILE, (500, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+            try:
+                while True:
+                    os.open(os.devnull, os.O_RDONLY)
+            except OSError:  # the limit of the process
+                pass
         if DEED == "_exit":
             os._exit(0)
 
