@@ -42,7 +42,7 @@ static void* watch(void* unused) {
 
     /* count the seconds in the same call; texts of the library's own, so that addresses tell calls apart */
     sac_env_place now;
-    const int same = sac_env_called(&now, id) && now.call == before.call && now.step == before.step;
+    const int same = sac_env_called(&now, id) && now.call && now.call == before.call && now.step == before.step;
     seconds = same ? seconds + 1 : 0;
     before = now;
 
