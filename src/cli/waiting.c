@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/out.h"
+#include "cli/signals.h"
 #include "env/guard.h"
 #include "env/gym.h"
 
@@ -26,8 +28,9 @@ static void say(const sac_env_place* place) {
   const char* call = gym && ends                                 ? "close"
                      : gym && strcmp(place->call, "create") == 0 ? "the constructor"
                                                                  : place->call;
-  (void)fprintf(stderr, "%ssac: waiting for %s%s of %s%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", call,
-                *call == 't' ? "" : "()", place->id, step, ends ? "; Ctrl-C ends at once" : "");
+  (void)fprintf(stderr, "%ssac: waiting for %s%s of %s%s%s\n", sac_out_is_live(STDERR_FILENO) ? "\r\033[K" : "", call,
+                *call == 't' ? "" : "()", place->id, step,
+                ends && sac_signals_end_at_once() ? "; Ctrl-C ends at once" : "");
 }
 
 static void* watch(void* unused) {
@@ -41,7 +44,7 @@ static void* watch(void* unused) {
     /* count the seconds in the same call; texts of the library's own, so that addresses tell calls apart */
     sac_env_place now;
     (void)sac_env_where(&now);
-    const int same = sac_env_is_called() && now.id && now.call == before.call && now.step == before.step;
+    const int same = sac_env_is_called() && now.id && now.call && now.call == before.call && now.step == before.step;
     seconds = same ? seconds + 1 : 0;
     before = now;
 
