@@ -193,12 +193,21 @@ def test_a_close_that_takes_long():
             try:
                 wanted = f"sac: waiting for close() of {PYTHON_ROGUE}; Ctrl-C ends at once\n"
                 text = process.stderr.readline()
+                while text.startswith("sac: waiting for ") and "close()" not in text:
+                    text = process.stderr.readline()
                 assert text == wanted, text
                 process.send_signal(signal.SIGINT)
                 assert process.wait(10) == 128 + signal.SIGINT
             finally:
                 process.kill()
             assert checkpoints(out / "seed_1")[-1] == 100
+
+        # an evaluation stops at the first Ctrl-C, and does not end at once
+        command = [PROGRAM, "eval", f"{path}/run0", "--episodes", "1"]
+        result = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, **doing("sleep at close", "5")))
+        assert f"sac: waiting for close() of {PYTHON_ROGUE}\n" in result.stderr and result.returncode == 0, result
+
+        # an error in it is told
         result = go(pathlib.Path(path, "raises"), "raise at close", "", SHORT, env=PYTHON_ROGUE)
         assert result.stderr.count("sac: close() of the environment failed: RuntimeError: the port is gone (") == 1, result
 
