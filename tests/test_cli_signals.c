@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <setjmp.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <time.h>
@@ -10,9 +11,16 @@
 
 #include "cli/crash.h"
 #include "support/small_run.h"
+#include "util/clock.h"
 
-/* cli/crash.c is not in this program. */
-void sac_crash_leave(int code) { _exit(code); }
+static _Thread_local sigjmp_buf late;
+static double may_be_late; /* sac_seconds after which a signal is a second one; 0: never */
+
+/* cli/crash.c is not in this program. A thread that was held up for so long that its signal is a second one ends. */
+void sac_crash_leave(int code) {
+  if (may_be_late > 0 && sac_seconds() > may_be_late) siglongjmp(late, 1);
+  _exit(code);
+}
 
 static void pause_ms(long ms) { nanosleep(&(struct timespec){.tv_nsec = ms * 1000000L}, NULL); }
 
@@ -69,6 +77,7 @@ END_TEST
 /* Two threads that get a signal at the same moment: one is the first, the other repeats it. */
 static void* get_many(void* unused) {
   (void)unused;
+  if (sigsetjmp(late, 1) != 0) return NULL;
   for (int i = 0; i < 100; i++) (void)raise(i % 2 ? SIGTERM : SIGHUP);
   return NULL;
 }
@@ -76,6 +85,7 @@ static void* get_many(void* unused) {
 START_TEST(signals_at_the_same_moment) {
   pthread_t threads[4];
   sac_signals_catch("stops", 0);
+  may_be_late = sac_seconds() + 0.19;
   for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_create(&threads[i], NULL, get_many, NULL), 0);
   for (int i = 0; i < 4; i++) ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
   ck_assert(sac_signals_caught() == SIGTERM || sac_signals_caught() == SIGHUP);

@@ -207,7 +207,8 @@ def test_while_the_run_goes_on():
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=dict(os.environ, **PYTHON))
         seed = out / "seed_1"
         try:
-            until(lambda: (seed / "evaluations.csv").exists() and len(rows(seed / "evaluations.csv")) > 2)
+            evaluations = seed / "evaluations.csv"
+            until(lambda: evaluations.exists() and evaluations.stat().st_size and len(rows(evaluations)) > 2)
             begun = checkpoints(seed)[-1]
             for name in ("seed_1/metrics.csv", "seed_1/replay/rows_0.bin", "config.yaml"):
                 (out / name).unlink()

@@ -63,11 +63,15 @@ def test_evaluation_on_a_terminal():
 def test_evaluation_elsewhere():
     with folder() as path:
         process = start(f"{path}/run", {"cpu.threads": os.cpu_count(), **LONG}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        time.sleep(8)
+        log, begin = pathlib.Path(path, "run/log.txt"), time.monotonic()
+        pattern = r"^ 50% step 300/600  evaluates: 0 of 2 episodes, \d+ steps.*$"
+        while not (log.exists() and re.search(pattern, log.read_text(), re.M)):
+            assert time.monotonic() - begin < 60 and process.poll() is None, "no line"
+            time.sleep(0.1)
         text, _ = stop(process)
-        lines = re.findall(r"^ 50% step 300/600  evaluates: 0 of 2 episodes, \d+ steps.*$", text, re.M)
-        assert 1 <= len(lines) <= 2 and "\r" not in text, text
-        assert lines[0] in pathlib.Path(path, "run/log.txt").read_text()
+        lines = re.findall(pattern, text, re.M)
+        assert 1 <= len(lines) <= (time.monotonic() - begin) / 5 and "\r" not in text, text
+        assert lines[0] in log.read_text()
 
 
 def test_eval_on_a_terminal():

@@ -86,7 +86,8 @@ def test_left():
         train(out, "gym:Pendulum-v1", "{max_episode_steps: 100000}")
         with subprocess.Popen([PROGRAM, "eval", out, "--record-video", videos], env=dict(os.environ, **PYTHON), text=True,
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            assert "sac: recording 3 episodes of seed_1" in process.stderr.readline()
+            while "sac: recording 3 episodes of seed_1" not in (line := process.stderr.readline()):
+                assert line.startswith("sac: waiting for "), line
             time.sleep(2)  # some pictures
             process.send_signal(signal.SIGINT)
             _, said = process.communicate(timeout=60)

@@ -5,6 +5,8 @@
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio_ext.h>
+#include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "util/file.h"
@@ -38,6 +40,11 @@ void sac_print(const char* format, ...) {
   va_start(args, format);
   (void)vfprintf(sac_out, format, args);
   va_end(args);
+}
+
+int sac_out_is_live(int fd) {
+  const char* term = getenv("TERM");
+  return isatty(fd) && !(term && strcmp(term, "dumb") == 0);
 }
 
 const char* sac_out_path(char shown[SAC_PATH_MAX], const char* path) {

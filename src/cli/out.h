@@ -18,6 +18,9 @@ void sac_out_open(void);
 /* printf to sac_out. Errors show when it is flushed (sac_out_close). */
 void sac_print(const char* format, ...) __attribute__((format(printf, 1, 2)));
 
+/* Whether a descriptor is a terminal that can clear a line: not TERM=dumb. */
+int sac_out_is_live(int fd);
+
 /* A path as it is printed, also in JSON: UTF-8 without control characters. Returns `shown`. */
 const char* sac_out_path(char shown[SAC_PATH_MAX], const char* path);
 

@@ -3,10 +3,8 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio_ext.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "cli/out.h"
 #include "util/clock.h"
@@ -20,16 +18,12 @@ void sac_progress_start(sac_progress* progress, int quiet) {
   /* start with nothing known; a live line needs a terminal */
   const double now = sac_seconds();
   *progress = (sac_progress){.quiet = quiet,
-                             .live = !quiet && isatty(fileno(sac_out)),
+                             .live = !quiet && sac_out_is_live(fileno(sac_out)),
                              .return_step = -1,
                              .evaluation_step = -1,
                              .last_line = now,
                              .wait_step = -1,
                              .last_step = -1};
-
-  /* a dumb terminal cannot clear a line */
-  const char* term = getenv("TERM");
-  if (term && strcmp(term, "dumb") == 0) progress->live = 0;
 }
 
 /* Flushes standard output. If that fails, the run goes on and shows nothing. It says so, unless nobody reads the output

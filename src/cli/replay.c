@@ -182,7 +182,7 @@ int sac_cli_replay(int argc, char** argv) {
   /* parse it */
   const int code = sac_options_parse(&syntax, argc, argv, NULL, &operands);
   if (code != SAC_OPTIONS_GO) return code;
-  const char *action = operands.text[0], *run = operands.text[1], *file = operands.text[2];
+  const char* action = operands.text[0];
   const int exports = strcmp(action, "export") == 0, wanted = exports ? 3 : 2;
   char shown[SAC_SHOW_MAX];
   if (!exports && strcmp(action, "info") != 0)
@@ -193,7 +193,7 @@ int sac_cli_replay(int argc, char** argv) {
   if (operands.count < wanted)
     return sac_options_usage(&syntax, "too few arguments: %s %s", action, exports ? "RUN FILE" : "RUN|FILE");
   if (operands.count > wanted)
-    return sac_options_usage(&syntax, "unexpected argument '%s'", sac_text_show(shown, file, SIZE_MAX));
+    return sac_options_usage(&syntax, "unexpected argument '%s'", sac_text_show(shown, operands.text[2], SIZE_MAX));
   if (exports && json) return sac_options_usage(&syntax, "--json goes with info, not with export");
-  return exports ? export(run, file) : info(run, json);
+  return exports ? export(operands.text[1], operands.text[2]) : info(operands.text[1], json);
 }

@@ -15,6 +15,7 @@
 static sac_held attached;                 /* the run that signals reach */
 static _Atomic(const char*) announcement; /* what the first signal announces */
 static _Atomic(int64_t) first;            /* the first signal to stop: its time and its code, of make_first; 0: none */
+static atomic_int caught;                 /* 1: sac_signals_catch was called */
 static atomic_int over;                   /* 1: everything is saved, and a signal ends the process at once */
 static atomic_int user_signals[2];        /* 1: SIGUSR1, SIGUSR2 came before there was a run */
 static atomic_int expects_run;            /* 1: there will be one; 0: the command has no checkpoint to write */
@@ -120,6 +121,7 @@ void sac_signals_catch(const char* text, int for_run) {
   sigset_t blocked;
   atomic_store(&announcement, text);
   atomic_store(&over, 0);
+  atomic_store(&caught, 1);
   if (isatty(STDERR_FILENO)) line_start = "\n";
   for (size_t i = 0; i < STOPS; i++) catch_signal(stops[i].number, on_signal, &before);
 
@@ -164,3 +166,5 @@ void sac_signals_attach(sac_run* run, const sac_settings* settings, const char* 
 }
 
 int sac_signals_caught(void) { return first_code(atomic_load(&first)); }
+
+int sac_signals_end_at_once(void) { return !atomic_load(&caught) || atomic_load(&over) || atomic_load(&first); }

@@ -22,4 +22,7 @@ void sac_signals_attach(sac_run* run, const sac_settings* settings, const char* 
  */
 int sac_signals_caught(void);
 
+/* Whether the next signal ends the process at once: nothing is left to save, one has come before, or none is caught. */
+int sac_signals_end_at_once(void);
+
 #endif

@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/out.h"
+#include "cli/signals.h"
 #include "env/guard.h"
 #include "env/gym.h"
 
@@ -27,8 +29,9 @@ static void say(const sac_env_place* place) {
   const char* call = gym && ends                                 ? "close"
                      : gym && strcmp(place->call, "create") == 0 ? "the constructor"
                                                                  : place->call;
-  (void)fprintf(stderr, "%ssac: waiting for %s%s of %s%s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", call,
-                *call == 't' ? "" : "()", place->id, step, ends ? "; Ctrl-C ends at once" : "");
+  (void)fprintf(stderr, "%ssac: waiting for %s%s of %s%s%s\n", sac_out_is_live(STDERR_FILENO) ? "\r\033[K" : "", call,
+                *call == 't' ? "" : "()", place->id, step,
+                ends && sac_signals_end_at_once() ? "; Ctrl-C ends at once" : "");
 }
 
 static void* watch(void* unused) {

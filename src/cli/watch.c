@@ -1,10 +1,9 @@
 #include "cli/watch.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
 
+#include "cli/out.h"
 #include "util/clock.h"
 
 #define LIVE_EVERY 0.2  /* seconds between two lines on a terminal */
@@ -13,9 +12,7 @@
 void sac_watch_show(sac_watch* watch, const sac_eval_play* play) {
   const double now = sac_seconds_coarse();
   if (!watch->started) {
-    const char* term = getenv("TERM");
-    *watch =
-        (sac_watch){.started = 1, .live = isatty(STDERR_FILENO) && !(term && strcmp(term, "dumb") == 0), .last = now};
+    *watch = (sac_watch){.started = 1, .live = sac_out_is_live(STDERR_FILENO), .last = now};
   }
   if (now - watch->last < (watch->live ? LIVE_EVERY : PLAIN_EVERY)) return;
   watch->last = now;

@@ -182,8 +182,7 @@ static void add(summary* s, const char* lead, const char* key, const char* value
                   sac_text_show(shown, value, SIZE_MAX));
 }
 
-/* Adds the options of the environment whose sources have these origins. lead NULL: that of a
- * preset. */
+/* Adds the options of the environment whose sources have these origins. lead NULL: that of a preset. */
 static void add_options(summary* s, const sac_config* config, sac_origin first, sac_origin last, const char* lead) {
   char name[SAC_TEXT_MAX], value[SAC_TEXT_MAX], key[SAC_TEXT_MAX + 16], head[SAC_FROM_MAX + 16];
   for (int32_t i = 0; sac_env_options_name(config->settings.env_options, i, name, sizeof name); i++) {

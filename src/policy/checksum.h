@@ -15,10 +15,8 @@
 #include "policy/header.h"
 
 #define SAC_CHECKSUM_KEY "crc32c"
-#define SAC_CHECKSUM_PROMISE                                                                                        \
-  "checksum"                          /* the key of the entry that promises the other; its value is the other's key \
-                                       */
-#define SAC_CHECKSUM_BLANK "00000000" /* what the digits count as */
+#define SAC_CHECKSUM_PROMISE "checksum" /* the key of the entry that promises it, whose value is its key */
+#define SAC_CHECKSUM_BLANK "00000000"   /* what the digits count as */
 #define SAC_CHECKSUM_DIGITS 8
 
 /* A function that continues a CRC-32C with `size` bytes: crc is that of the bytes before, 0 at the start. */
