@@ -212,9 +212,10 @@ fail:
 
 /* Fails, because rows of metrics or evaluations, or the best weights, could not be written on the way. */
 static sac_status report_lost(const sac_run* run) {
-  return sac_fail(SAC_ERROR_FILE,
-                  "trained to step %lld, but %lld times something could not be written and is lost; the last time: %s",
-                  (long long)run->schedule.step, (long long)run->lost, run->lost_why);
+  char times[48] = "";
+  if (run->lost > 1) (void)snprintf(times, sizeof times, "%lld times ", (long long)run->lost);
+  return sac_fail(SAC_ERROR_FILE, "trained to step %lld, but %ssomething could not be written and is lost%s: %s",
+                  (long long)run->schedule.step, times, run->lost > 1 ? "; the last time" : "", run->lost_why);
 }
 
 /* The end of training. A row of metrics or an evaluation that is not due here, and is made only because the run ends,
