@@ -95,10 +95,7 @@ static int same_file(const struct stat* a, const struct stat* b) {
 }
 
 /* Whether the working folder is the one of this descriptor. */
-static int in_folder(int folder) {
-  struct stat here, there;
-  return stat(".", &here) == 0 && fstat(folder, &there) == 0 && same_file(&here, &there);
-}
+static int in_folder(int folder) { return sac_is_named(folder, "."); }
 
 /* Forgets the environment's own folder. */
 static void forget_folder(sac_guard* guard) {

@@ -241,8 +241,7 @@ static sac_status go_on_in(sac_table* table, sac_file* file) {
   /* once it has its name, an error of the last step, the sync of the folder, changes no more than that */
   const uint64_t size = file->size;
   const sac_status status = sac_file_commit(file);
-  struct stat mine, named;
-  if (status != SAC_OK && (fstat(fd, &mine) != 0 || stat(table->path, &named) != 0 || mine.st_ino != named.st_ino)) {
+  if (status != SAC_OK && !sac_is_named(fd, table->path)) {
     (void)close(fd);
     return status;
   }

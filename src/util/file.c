@@ -270,6 +270,12 @@ sac_status sac_read_file(const char* path, size_t limit, void** bytes, size_t* s
   return SAC_OK;
 }
 
+int sac_is_named(int fd, const char* path) {
+  struct stat opened, named;
+  return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev &&
+         opened.st_ino == named.st_ino;
+}
+
 /* Whether nothing has the name of this open file any more, or another file has it. */
 static int is_gone(int fd, const char* path) {
   struct stat mine, named;

@@ -31,6 +31,9 @@ int sac_file_exists(const char* path);
 /* Whether the file is gone: nothing of that name is left, or something that is no regular file. */
 int sac_file_lost(const char* path);
 
+/* Whether `path` names this open file or folder; another process or thread may have deleted or replaced it. */
+int sac_is_named(int fd, const char* path);
+
 /* Syncs a file of which `size` bytes were written. One that was deleted, moved or replaced since it was opened is
  * written again under its name; a file that is there now is kept as PATH.other. fd: open for reading and writing; then
  * becomes that of the new file, opened with `flags`. *again: 1 if the file was written again, otherwise 0. Errors:

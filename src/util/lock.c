@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/error.h"
@@ -25,13 +24,6 @@ static int lock_file(int fd) {
   struct flock bytes = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
   if (fcntl(fd, F_OFD_SETLK, &bytes) == 0) return 0;
   return errno == EACCES || errno == EAGAIN ? EWOULDBLOCK : errno;
-}
-
-/* Whether `path` is still the file that is open: the process that held the lock before may have deleted its folder. */
-static int is_same_file(int fd, const char* path) {
-  struct stat opened, named;
-  return fstat(fd, &opened) == 0 && stat(path, &named) == 0 && opened.st_dev == named.st_dev &&
-         opened.st_ino == named.st_ino;
 }
 
 /* Fails because another process holds the lock; names the process, whose id the file holds. */
@@ -56,7 +48,7 @@ sac_status sac_lock(int* lock, int* held, const char* folder) {
   for (int tries = 1;; tries++) {
     SAC_TRY(sac_open_kept(&fd, path, O_RDWR | O_CREAT));
     reason = lock_file(fd);
-    if (reason != 0 || is_same_file(fd, path) || tries == OPEN_TRIES) break;
+    if (reason != 0 || sac_is_named(fd, path) || tries == OPEN_TRIES) break;
 
     /* the file was deleted between the two calls: a lock of it would keep nobody out */
     close(fd);
