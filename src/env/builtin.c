@@ -8,6 +8,7 @@
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"
+#include "kernels/discrete.h"
 #include "kernels/tasks/tasks.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -88,14 +89,9 @@ static int env_state_set(void* self, int32_t i, const void* state) {
   return SAC_OK;
 }
 
-/* Whether `action` is a whole number from 0 to actions - 1. NaN is not. */
-static inline int is_action(float action, int32_t actions) {
-  return action >= 0 && action < (float)actions && action == (float)(int32_t)action;
-}
-
 /* Says in the error text which action is wrong. */
 static int bad_action(instance* env, int32_t i, float action) {
-  (void)snprintf(env->error, sizeof env->error, "action %g of environment %d; there are actions 0 to %d",
+  (void)snprintf(env->error, sizeof env->error, "action %.9g of environment %d is no number of an action: 0 to %d are",
                  (double)action, (int)i, (int)env->task->actions - 1);
   return SAC_ERROR_ENV;
 }
@@ -124,7 +120,7 @@ static int bad_action(instance* env, int32_t i, float action) {
     const sac_##name##_options options = *(const sac_##name##_options*)env->options;                          \
     sac_##name* state = (sac_##name*)(void*)env->state;                                                       \
     for (int32_t i = 0; sac_##name##_actions > 0 && i < n; i++)                                               \
-      if (!is_action(action[i], sac_##name##_actions)) return bad_action(env, i, action[i]);                  \
+      if (!sac_action_exists(action[i], sac_##name##_actions)) return bad_action(env, i, action[i]);          \
     for (int32_t i = 0; i < n; i++) {                                                                         \
       sac_##name next = state[i];                                                                             \
       double exact;                                                                                           \

@@ -190,7 +190,7 @@ sac_status sac_evaluator_create(sac_evaluator** evaluator, sac_agent* agent, con
 
   /* make the environments; a backend may step them itself */
   SAC_TRY(make_stage(&e->stage, env, agent->shape.population, agent->seed, episodes));
-  SAC_TRY(sac_vector_fits(e->stage.vector, agent->shape.obs, agent->shape.action));
+  SAC_TRY(sac_vector_fits(e->stage.vector, agent->shape.obs, agent->shape.action, agent->shape.actions));
   if (agent->backend->env_attach) SAC_TRY(agent->backend->env_attach(agent, e->stage.vector));
 
   /* decide who plays, and on which thread */

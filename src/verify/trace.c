@@ -7,6 +7,7 @@
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"
+#include "kernels/discrete.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/text.h"
@@ -190,6 +191,10 @@ static sac_status read_expected(trace* t, const sac_safetensors* file) {
 
   /* read the arrays */
   SAC_TRY(read(file, "action", t->steps, t->spec.action_size, &t->action));
+  for (int64_t s = 0; t->spec.actions > 0 && s < t->steps; s++)
+    if (!sac_action_exists((float)t->action[s], t->spec.actions) || (double)(float)t->action[s] != t->action[s])
+      return sac_fail(SAC_ERROR_FORMAT, "%s: 'action' is %.12g at step %lld, no number of an action of %s: 0 to %d are",
+                      file->path, t->action[s], (long long)s + 1, t->id, (int)t->spec.actions - 1);
   SAC_TRY(read(file, "observation", t->steps + 1, t->spec.obs_size, &t->obs));
   SAC_TRY(read(file, "reward", t->steps, 1, &t->reward));
   SAC_TRY(read(file, "terminated", t->steps, 1, &t->terminated));
