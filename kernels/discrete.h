@@ -1,4 +1,3 @@
-// No algorithm here uses this file; today only tests use it.
 // Policies over a finite set of actions: log-sum-exp, softmax, Boltzmann policies and their objectives.
 // A row is x[a*stride], a in [0, actions), actions >= 1. Everything is in nats.
 //
@@ -68,6 +67,13 @@ SAC_FN real sac_kl(const real* log_p, const real* log_r, size_t stride, int acti
   return sum;
 }
 
+// [discrete.expectation] E_p[x] = sum_a p_a x_a.
+SAC_FN real sac_expectation(const real* log_p, const real* x, size_t stride, int actions) {
+  real sum = 0;
+  for (int a = 0; a < actions; a++) sum += sac_weighted(SAC_M(exp)(log_p[(size_t)a * stride]), x[(size_t)a * stride]);
+  return sum;
+}
+
 // [sac-discrete.value] V(s) = sum_a p_a (Q_a - alpha log p_a). The actor's loss is its negative.
 SAC_FN real sac_discrete_value(const real* log_p, const real* q, size_t stride, int actions, real alpha) {
   real sum = 0;
@@ -107,6 +113,21 @@ SAC_FN int sac_categorical(const real* log_p, size_t stride, int actions, real u
   }
   return last;
 }
+
+// [discrete.number] The number of an action from its float; one that does not exist becomes the nearest that does, and
+// a NaN becomes 0. So a damaged row leads to no place outside of an array.
+SAC_FN int sac_action_number(real action, int actions) {
+  const int inside = action >= (real)0 && action < (real)actions;
+  return inside ? (int)action : action > (real)0 ? actions - 1 : 0;
+}
+
+// Whether a float is the number of an action.
+SAC_FN int sac_action_exists(real action, int actions) {
+  return action >= (real)0 && action < (real)actions && action == (real)(int)action;
+}
+
+// [discrete.uniform] A number from 0 to actions - 1, all equally likely, from a uniform number u in (0, 1).
+SAC_FN int sac_uniform_action(real u, int actions) { return sac_action_number(u * (real)actions, actions); }
 
 // [discrete.greedy] The first action with the largest value.
 SAC_FN int sac_greedy(const real* x, size_t stride, int actions) {
