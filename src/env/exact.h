@@ -50,7 +50,7 @@ void sac_soft_values_destroy(sac_soft_values* values);
 /* The best policy and its values. alpha: above 0. */
 void sac_mdp_solve(const sac_mdp* mdp, double alpha, sac_soft_values* values);
 
-/* The values of the policy values->pi, whose rows sum to 1. alpha: 0 or above. */
+/* The values of the policy values->pi, whose rows sum to 1. alpha: above 0. */
 void sac_mdp_evaluate(const sac_mdp* mdp, double alpha, sac_soft_values* values);
 
 #endif
