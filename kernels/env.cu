@@ -66,8 +66,7 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   const size_t num_envs = static_cast<size_t>(a.num_envs);
   if (i >= static_cast<size_t>(a.population) * num_envs) return;
   const typename Task::options* options = reinterpret_cast<const typename Task::options*>(a.options);
-  const int obs_size = Task::obs(options);
-  const size_t row = i * static_cast<size_t>(obs_size);  // of the observations
+  const size_t obs_size = static_cast<size_t>(Task::obs(options));
 
   // step with the state in registers
   typename Task::state* place = reinterpret_cast<typename Task::state*>(a.env.state) + i;
@@ -81,10 +80,10 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
 
   // the observations of the transition, and whether all its numbers are finite
   bool finite = true;
-  for (int j = 0; j < obs_size; j++) {
+  for (size_t j = 0; j < obs_size; j++) {
     finite = finite && isfinite(obs[j]);
-    a.env.prev_obs[row + j] = a.env.obs[row + j];
-    a.env.next_obs[row + j] = obs[j];
+    a.env.prev_obs[i * obs_size + j] = a.env.obs[i * obs_size + j];
+    a.env.next_obs[i * obs_size + j] = obs[j];
   }
   if (!finite) report_failure(a, i, SAC_ENV_BAD_OBS);
   else if (!isfinite(reward)) report_failure(a, i, SAC_ENV_BAD_REWARD);
@@ -116,7 +115,7 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   a.finished[i] = finished;
   a.env.episode_return[i] = episode_return;
   a.env.episode_length[i] = length;
-  for (int j = 0; j < obs_size; j++) a.env.obs[row + j] = obs[j];
+  for (size_t j = 0; j < obs_size; j++) a.env.obs[i * obs_size + j] = obs[j];
   *place = state;
 }
 
