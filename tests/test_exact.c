@@ -290,15 +290,17 @@ START_TEST(improvement_raises_every_state) {
     for (size_t a = 0; a < actions; a++) policy->pi[s * actions + a] = exp(-mdp->reward[s * actions + a]) / sum;
   }
 
+  double last = INFINITY;
   int steps = 0;
-  for (double gap = 1, last = INFINITY; gap > tolerance; last = gap, steps++) {
+  for (; last > tolerance; steps++) {
     ck_assert_int_lt(steps, 100);
     sac_mdp_evaluate(mdp, alpha, policy);
     for (size_t s = 0; steps > 0 && s < states; s++) ck_assert(policy->v[s] >= before[s] - tolerance);
     for (size_t s = 0; s < states; s++) ck_assert(policy->v[s] <= best->v[s] + tolerance);
-    gap = largest_difference(policy->v, best->v, states);
+    const double gap = largest_difference(policy->v, best->v, states);
     ck_assert_msg(gap < last, "step %d: the gap is %g, before it was %g", steps, gap, last);
     memcpy(before, policy->v, states * sizeof *before);
+    last = gap;
 
     /* exp(Q/alpha)/Z, without the formulas of kernels */
     for (size_t s = 0; s < states; s++) {

@@ -56,7 +56,10 @@ fail:
 /* Digits behind the point with which each of these values leaves a column of its cell free: 4 below 10. */
 static int digits_of(double largest) {
   int digits = 4;
-  for (double limit = 10; largest >= limit && digits > 0; limit *= 10) digits--;
+  while (largest >= 10 && digits > 0) {
+    largest /= 10;
+    digits--;
+  }
   return digits;
 }
 
