@@ -18,6 +18,7 @@
 typedef struct instance {
   const sac_task* task;
   int32_t n;            /* environments */
+  int32_t actions;      /* number of discrete actions; 0: continuous */
   void* options;        /* task->options_size bytes */
   unsigned char* state; /* (n) of task->state_size bytes */
   float low[SAC_TASK_ACTION_MAX], high[SAC_TASK_ACTION_MAX];
@@ -63,10 +64,12 @@ static int env_create(void** self, const char* id, int32_t n, const char* option
   }
 
   /* tell sizes and bounds; discrete actions have no bounds */
+  int32_t obs_size;
+  task->sizes(env->options, &obs_size, &env->actions);
   if (task->actions == 0) task->bounds(env->options, env->low, env->high);
-  *spec = (sac_env_spec){.obs_size = task->obs_size,
+  *spec = (sac_env_spec){.obs_size = obs_size,
                          .action_size = task->action_size,
-                         .actions = task->actions,
+                         .actions = env->actions,
                          .max_episode_steps = task->max_episode_steps,
                          .action_low = task->actions == 0 ? env->low : NULL,
                          .action_high = task->actions == 0 ? env->high : NULL};
@@ -92,7 +95,7 @@ static int env_state_set(void* self, int32_t i, const void* state) {
 /* Says in the error text which action is wrong. */
 static int bad_action(instance* env, int32_t i, float action) {
   (void)snprintf(env->error, sizeof env->error, "action %.9g of environment %d is no number of an action: 0 to %d are",
-                 (double)action, (int)i, (int)env->task->actions - 1);
+                 (double)action, (int)i, (int)env->actions - 1);
   return SAC_ERROR_ENV;
 }
 
@@ -101,60 +104,62 @@ static int bad_action(instance* env, int32_t i, float action) {
  * reset, step: options are copied to the stack, so the compiler knows that the loop's stores do not change them.
  * step: all discrete actions are checked before any environment moves. No task truncates: the vector applies the limit.
  * The last four of the table are info_names, info (the tasks have none), concurrent and describe. */
-#define DRIVER(name, NAME, id, summary)                                                                       \
-  static int name##_reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {                \
-    const instance* env = self;                                                                               \
-    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                          \
-    sac_##name* state = (sac_##name*)(void*)env->state;                                                       \
-    for (int32_t i = 0; i < env->n; i++) {                                                                    \
-      if (!mask[i]) continue;                                                                                 \
-      sac_##name##_reset(&options, &state[i], seed[i]);                                                       \
-      sac_##name##_observe(&options, &state[i], obs + (size_t)i * sac_##name##_obs_size);                     \
-    }                                                                                                         \
-    return SAC_OK;                                                                                            \
-  }                                                                                                           \
-  static int name##_step(void* self, const float* action, float* obs, float* reward, uint8_t* terminated,     \
-                         uint8_t* truncated) {                                                                \
-    instance* env = self;                                                                                     \
-    const int32_t n = env->n;                                                                                 \
-    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                          \
-    sac_##name* state = (sac_##name*)(void*)env->state;                                                       \
-    for (int32_t i = 0; sac_##name##_actions > 0 && i < n; i++)                                               \
-      if (!sac_action_exists(action[i], sac_##name##_actions)) return bad_action(env, i, action[i]);          \
-    for (int32_t i = 0; i < n; i++) {                                                                         \
-      sac_##name next = state[i];                                                                             \
-      double exact;                                                                                           \
-      terminated[i] =                                                                                         \
-          (uint8_t)sac_##name##_step(&options, &next, action + (size_t)i * sac_##name##_action_size, &exact); \
-      reward[i] = (float)exact;                                                                               \
-      sac_##name##_observe(&options, &next, obs + (size_t)i * sac_##name##_obs_size);                         \
-      state[i] = next;                                                                                        \
-    }                                                                                                         \
-    memset(truncated, 0, (size_t)n);                                                                          \
-    return SAC_OK;                                                                                            \
-  }                                                                                                           \
-  static int name##_start(void* self, int32_t i, const double* initial, float* obs) {                         \
-    const instance* env = self;                                                                               \
-    const sac_##name##_options* options = (const sac_##name##_options*)env->options;                          \
-    sac_##name* state = (sac_##name*)(void*)env->state + i;                                                   \
-    sac_##name##_start(options, state, initial);                                                              \
-    sac_##name##_observe(options, state, obs);                                                                \
-    return SAC_OK;                                                                                            \
-  }                                                                                                           \
-  static const sac_env_api name##_api = {SAC_ENV_ABI,                                                         \
-                                         sizeof(sac_env_api),                                                 \
-                                         id,                                                                  \
-                                         env_create,                                                          \
-                                         name##_reset,                                                        \
-                                         name##_step,                                                         \
-                                         env_destroy,                                                         \
-                                         env_error,                                                           \
-                                         env_state_size,                                                      \
-                                         env_state_get,                                                       \
-                                         env_state_set,                                                       \
-                                         NULL,                                                                \
-                                         NULL,                                                                \
-                                         1,                                                                   \
+#define DRIVER(name, NAME, id, summary)                                                                           \
+  static int name##_reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {                    \
+    const instance* env = self;                                                                                   \
+    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                              \
+    sac_##name* state = (sac_##name*)(void*)env->state;                                                           \
+    const size_t size = (size_t)sac_##name##_obs_of(&options);                                                    \
+    for (int32_t i = 0; i < env->n; i++) {                                                                        \
+      if (!mask[i]) continue;                                                                                     \
+      sac_##name##_reset(&options, &state[i], seed[i]);                                                           \
+      sac_##name##_observe(&options, &state[i], obs + (size_t)i * size);                                          \
+    }                                                                                                             \
+    return SAC_OK;                                                                                                \
+  }                                                                                                               \
+  static int name##_step(void* self, const float* action, float* obs, float* reward, uint8_t* terminated,         \
+                         uint8_t* truncated) {                                                                    \
+    instance* env = self;                                                                                         \
+    const int32_t n = env->n;                                                                                     \
+    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                              \
+    sac_##name* state = (sac_##name*)(void*)env->state;                                                           \
+    const size_t size = (size_t)sac_##name##_obs_of(&options);                                                    \
+    for (int32_t i = 0; sac_##name##_actions > 0 && i < n; i++)                                                   \
+      if (!sac_action_exists(action[i], sac_##name##_actions_of(&options))) return bad_action(env, i, action[i]); \
+    for (int32_t i = 0; i < n; i++) {                                                                             \
+      sac_##name next = state[i];                                                                                 \
+      double exact;                                                                                               \
+      terminated[i] =                                                                                             \
+          (uint8_t)sac_##name##_step(&options, &next, action + (size_t)i * sac_##name##_action_size, &exact);     \
+      reward[i] = (float)exact;                                                                                   \
+      sac_##name##_observe(&options, &next, obs + (size_t)i * size);                                              \
+      state[i] = next;                                                                                            \
+    }                                                                                                             \
+    memset(truncated, 0, (size_t)n);                                                                              \
+    return SAC_OK;                                                                                                \
+  }                                                                                                               \
+  static int name##_start(void* self, int32_t i, const double* initial, float* obs) {                             \
+    const instance* env = self;                                                                                   \
+    const sac_##name##_options* options = (const sac_##name##_options*)env->options;                              \
+    sac_##name* state = (sac_##name*)(void*)env->state + i;                                                       \
+    sac_##name##_start(options, state, initial);                                                                  \
+    sac_##name##_observe(options, state, obs);                                                                    \
+    return SAC_OK;                                                                                                \
+  }                                                                                                               \
+  static const sac_env_api name##_api = {SAC_ENV_ABI,                                                             \
+                                         sizeof(sac_env_api),                                                     \
+                                         id,                                                                      \
+                                         env_create,                                                              \
+                                         name##_reset,                                                            \
+                                         name##_step,                                                             \
+                                         env_destroy,                                                             \
+                                         env_error,                                                               \
+                                         env_state_size,                                                          \
+                                         env_state_get,                                                           \
+                                         env_state_set,                                                           \
+                                         NULL,                                                                    \
+                                         NULL,                                                                    \
+                                         1,                                                                       \
                                          NULL};
 SAC_TASKS(DRIVER)
 

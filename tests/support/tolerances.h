@@ -212,6 +212,11 @@
  * seeds of a good generator. */
 #define STANDARD_ERRORS 4
 
+/* Exact answers: values are iterated to 1e-12 of the largest, and two of them are compared. Probabilities that are
+ * quotients by their sum sum to 1 within rounding. */
+#define EXACT_REL 1e-11
+#define EXACT_SUM_ABS 1e-14
+
 /* Kolmogorov-Smirnov: sqrt(n) D is above this for one in a thousand seeds. */
 #define KOLMOGOROV_SMIRNOV 1.95
 
