@@ -77,7 +77,7 @@ def test_environments():
         refused(["train", "--env", "Pendulum-v2", *out], USAGE, "no environment 'Pendulum-v2'", "nearest is Pendulum-v1",
                 "gym:Pendulum-v2")
         refused(["train", "--env", "CartPole-v1", *out], USAGE, "CartPole-v1 has 2 discrete actions",
-                "no algorithm of this version takes them")
+                "algo 'sac' needs continuous ones: --set algo=")
         assert not out[1].exists()
 
 

@@ -3,13 +3,15 @@ what is refused, and training on them."""
 import ctypes
 import json
 import pathlib
+import re
 import sys
 import tempfile
 
 import numpy
+from safetensors import safe_open
 
 from support.gym_table import POINTER, Spec, table
-from support.program import SMALL, main, one_line, sac, sets
+from support.program import BENCH, SMALL, main, one_line, replay, rows, sac, sets
 
 # ctest: timeout=600
 
@@ -111,6 +113,62 @@ def test_refused_by_name():
             line = api.error(self).decode()
             assert code == FAILED and len(line.splitlines()) == 1 and all(text in line for text in texts), (kind, line)
             api.destroy(self)
+
+
+def numbers_of(seed_folder, obs, steps):
+    """The actions in the rows of the replay, (steps)."""
+    data = (seed_folder / "replay/rows_0.bin").read_bytes()
+    return numpy.frombuffer(data, "f4", offset=64).reshape(-1, int.from_bytes(data[8:16], "little"))[:steps, obs]
+
+
+def test_trained():
+    """The best choices are learnt by both algorithms, whatever the space; the same with worker processes. Kept in the replay
+    as whole numbers, resumed, evaluated."""
+    values = {**SMALL, "train.steps": 800, "network.hidden": "32,32", "replay.batch": 32, "optim.lr": 3e-3, "gamma": 0,
+              "eval.every": 0, "env.num_envs": 2}
+    for kind, algo in (("discrete", "sac-discrete"), ("multi", "soft-q"), ("binary", "sac-discrete"), ("dict", "soft-q")):
+        sizes, starts, _ = CHOICES[kind]
+        with tempfile.TemporaryDirectory(prefix="sac-test-") as path:
+            outs = [pathlib.Path(path, name) for name in ("here", "there")]
+            for out, workers in zip(outs, (0, 2)):
+                sac("train", "--env", JOINT, "--out", out, *sets({**values, "algo": algo, "env.options.kind": kind,
+                                                                 "env.options.sac_workers": workers}), env=PYTHON)
+            one, other = (out / "seed_1" for out in outs)
+            assert replay(one) == replay(other) and rows(one / "metrics.csv") == rows(other / "metrics.csv"), kind
+            numbers, count = numbers_of(one, 1, 800), int(numpy.prod(sizes))
+            assert numpy.array_equal(numpy.unique(numbers), numpy.arange(count)), (kind, numpy.unique(numbers))
+            header, *table = rows(one / "metrics.csv")
+            for k, (size, start) in enumerate(zip(sizes, starts)):
+                means = [float(row[header.index(f"info/c{k}")]) for row in table]
+                assert start < min(means) and max(means) < start + size - 1, (kind, k, means)
+            sac("resume", outs[0], "--steps", 900, env=PYTHON)
+            [policy] = json.loads(sac("eval", outs[0], "--episodes", 5, "--json", env=PYTHON).stdout)["policies"]
+            print(f"{kind}, {algo}: return {policy['mean']:.2f} of 20")
+            assert policy["mean"] > 19, (kind, policy)
+            with safe_open(one / "policy.safetensors", "numpy") as file:
+                assert json.loads(file.metadata()["spaces"])["action"][0]["actions"] == count
+
+
+def test_cart_pole():
+    """Gymnasium's own, for some hundred steps: numbers 0 and 1, returns that are lengths of episodes."""
+    for algo in ("sac-discrete", "soft-q"):
+        with tempfile.TemporaryDirectory(prefix="sac-test-") as path:
+            out = pathlib.Path(path, "run")
+            sac("train", "--env", "gym:CartPole-v1", "--out", out, *sets({**SMALL, "algo": algo}), env=PYTHON)
+            assert set(numbers_of(out / "seed_1", 4, 600)) == {0, 1}
+            [policy] = json.loads(sac("eval", out, "--episodes", 3, "--json", env=PYTHON).stdout)["policies"]
+            assert policy["returns"] == policy["lengths"] and min(policy["lengths"]) >= 8, policy
+
+
+def test_shown_and_measured():
+    text = sac("envs", "gym:gym_envs:Choices-v0", env=PYTHON).stdout
+    assert re.search(r"^  actions +3 discrete, for algo: sac-discrete, soft-q$", text, re.M), text
+    (one,) = json.loads(sac("envs", "gym:gym_envs:Choices-v0", "--json", env=PYTHON).stdout)
+    assert (one["actions"], one["action_size"], one["action_low"]) == (3, 1, []), one
+    result = sac("bench", "env", "--env", "gym:gym_envs:Choices-v0", "--json", *BENCH, env=PYTHON)
+    assert json.loads(result.stdout.splitlines()[0])
+    line = one_line(sac("train", "--env", JOINT, *sets({**SMALL, "env.options.kind": "many"}), code=FAILED, env=PYTHON).stderr)
+    assert "MultiBinary(13) has 8,192 joint actions" in line, line
 
 
 if __name__ == "__main__":

@@ -84,7 +84,7 @@ class Plain(gymnasium.Env):
         if fault == "init":
             raise ValueError("the arm is not plugged in")
         if fault == "actions":
-            self.action_space = spaces.MultiDiscrete([2, 2])
+            self.action_space = spaces.Text(2)
         if fault == "text":
             self.observation_space = spaces.Sequence(spaces.Discrete(2))
         if fault == "unbounded":

@@ -1,23 +1,23 @@
 /* An environment of one's own with discrete actions: the lights of a crossing of two roads. Action 0 gives green to the
- * first road, action 1 to the second. Cars arrive at random; nobody drives while the lights change.
+ * first road, action 1 to the second. Cars arrive at random; nobody drives in the step in which the lights change.
  *
  *   cc -O2 -shared -fPIC -I include crossing.c -o libcrossing.so
- *   sac train --env ./libcrossing.so --set algo=sac-discrete --set env.options.arrivals=0.3
+ *   sac train --env ./libcrossing.so --set algo=sac-discrete --set env.options.arrivals=0.5
  *
  * <sac/env.h> says what each function must do; nothing of sac is linked. */
 #include <sac/env.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define O 4      /* cars of both roads / 20; road with green, or with green next: 0 or 1; steps until it is green / 2 */
-#define ROADS 2  /* and actions */
-#define CARS 20  /* of a road at most: others take another way */
-#define CHANGE 2 /* steps without any green */
+#define O 4       /* cars of both roads / 10; the road with green; whether the lights change */
+#define ROADS 2   /* and actions */
+#define CARS 10   /* of a road at most: others take another way */
+#define PASS 2    /* cars that pass in a step with green */
 #define STEPS 200 /* of an episode */
 
 typedef struct {
-  uint64_t random; /* the state of its generator */
-  int32_t cars[ROADS], green, change;
+  uint64_t random;                    /* the state of its generator */
+  int32_t cars[ROADS], green, change; /* change: 1 in the step in which another road gets green */
 } lights;
 
 typedef struct {
@@ -36,8 +36,8 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
   }
   *self = c; /* from here on sac asks error() for the reason, and calls destroy() */
   c->n = n;
-  c->arrivals = 0.3;
-  const sac_env_setting settings[] = {{"arrivals", SAC_ENV_NUMBER, &c->arrivals, 0, 0.5, 0}};
+  c->arrivals = 0.4;
+  const sac_env_setting settings[] = {{"arrivals", SAC_ENV_NUMBER, &c->arrivals, 0, 0.9, 0}};
   if (sac_env_read_options(options, settings, 1, c->error, sizeof c->error) != SAC_OK) return SAC_ERROR_CONFIG;
 
   /* discrete actions: an action is one number, and has no bounds */
@@ -56,7 +56,7 @@ static double draw(uint64_t* random) {
 static void observe(const lights* l, float* obs) {
   for (int r = 0; r < ROADS; r++) obs[r] = (float)l->cars[r] / CARS;
   obs[2] = (float)l->green;
-  obs[3] = (float)l->change / CHANGE;
+  obs[3] = (float)l->change;
 }
 
 static int reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {
@@ -65,7 +65,7 @@ static int reset(void* self, const uint8_t* mask, const uint64_t* seed, float* o
     if (!mask[i]) continue;
     lights* l = &c->state[i];
     *l = (lights){.random = seed[i]};
-    for (int r = 0; r < ROADS; r++) l->cars[r] = (int32_t)(10 * draw(&l->random));
+    for (int r = 0; r < ROADS; r++) l->cars[r] = (int32_t)(CARS * draw(&l->random));
     observe(l, obs + i * O);
   }
   return 0;
@@ -76,9 +76,9 @@ static int step(void* self, const float* action, float* obs, float* reward, uint
   for (int32_t i = 0; i < c->n; i++) {
     lights* l = &c->state[i];
     const int32_t wanted = (int32_t)action[i]; /* 0 or 1: sac has checked it */
-    if (l->change > 0) l->change--;
-    else if (wanted != l->green) l->green = wanted, l->change = CHANGE;
-    else if (l->cars[wanted] > 0) l->cars[wanted]--;
+    l->change = wanted != l->green;
+    l->green = wanted;
+    if (!l->change) l->cars[wanted] -= l->cars[wanted] < PASS ? l->cars[wanted] : PASS;
     for (int r = 0; r < ROADS; r++) l->cars[r] += draw(&l->random) < c->arrivals && l->cars[r] < CARS;
     reward[i] = -(float)(l->cars[0] + l->cars[1]) / CARS;
     terminated[i] = truncated[i] = 0; /* max_episode_steps is sac's */
