@@ -2,8 +2,10 @@
 what is refused, and training on them."""
 import ctypes
 import json
+import os
 import pathlib
 import re
+import subprocess
 import sys
 import tempfile
 
@@ -169,6 +171,16 @@ def test_shown_and_measured():
     assert json.loads(result.stdout.splitlines()[0])
     line = one_line(sac("train", "--env", JOINT, *sets({**SMALL, "env.options.kind": "many"}), code=FAILED, env=PYTHON).stderr)
     assert "MultiBinary(13) has 8,192 joint actions" in line, line
+
+
+def test_traces_are_of_actions_that_tasks_have():
+    code = "import sys, gym_envs; sys.path.insert(0, sys.argv[1]); import traces; traces.trace(sys.argv[2], 0, 'random', " \
+           "{'kind': sys.argv[3]} if sys.argv[3] else {})"
+    for name, kind, space in (("Joint-v0", "multi", "MultiDiscrete([3 2])"), ("Choices-v0", "", "Discrete(3, start=-1)")):
+        result = subprocess.run([sys.executable, "-c", code, SUPPORT.parents[1] / "scripts", name, kind], text=True,
+                                capture_output=True, env={**os.environ, **PYTHON})
+        assert result.returncode == 1 and result.stderr == (
+            f"traces.py: {name} takes actions of {space}; sac's tasks, which verify steps, take Box, or Discrete from 0\n"), result
 
 
 if __name__ == "__main__":
