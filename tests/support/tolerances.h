@@ -50,9 +50,9 @@
 #define OPTIMUM_GAP 3e-4
 
 /* The same in nats, where Q has two humps or its maximum at a bound (test_projection): the KL of the average of the
- * last policies, and the mean KL of each of them, which has the noise of stochastic gradient descent in it. Measured:
- * 4e-4 and 0.011. A std that is off by 5 % costs 2.5e-3. */
-#define PROJECTION_GAP 1e-3
+ * last policies, and the mean KL of each of them, which has the noise of stochastic gradient descent in it. Measured,
+ * with three seeds: 7e-4 and 0.011. A std that is off by 5 % costs 2.5e-3. */
+#define PROJECTION_GAP 2e-3
 #define PROJECTION_SINGLE_GAP 0.03
 /* The search of that test ends with steps of 1e-5, and a minimum is flat: 1e-10. */
 #define PROJECTION_SEARCH_ABS 1e-8
