@@ -27,6 +27,19 @@ SAC_FN real sac_min_critic(const real* q, size_t stride, int critics, int* index
   return smallest;
 }
 
+// [sac.join] One value of the K critics of one row: their minimum, or their mean (`mean` 1). The minimum underestimates
+// actions that are rarely taken, and the mean does not (Zhou et al. 2022, arXiv 2209.10081, section 4.2).
+// join_next joins the value of one more critic with those before it, and join_end ends it.
+SAC_FN real sac_join_next(real joined, real q, int mean) {
+  return mean ? joined + q : sac_min_takes(q, joined) ? q : joined;
+}
+SAC_FN real sac_join_end(real joined, int critics, int mean) { return mean ? joined / (real)critics : joined; }
+SAC_FN real sac_join_critics(const real* q, size_t stride, int critics, int mean) {
+  real joined = q[0];
+  for (int k = 1; k < critics; k++) joined = sac_join_next(joined, q[(size_t)k * stride], mean);
+  return sac_join_end(joined, critics, mean);
+}
+
 // [sac.soft-value] [sac-v.value-target] min_k Q_k(s, a~) - alpha log pi(a~|s), a~ ~ pi(.|s): a sample of V(s). In nats.
 SAC_FN real sac_soft_value(real smallest_q, real alpha, real log_prob) { return smallest_q - alpha * log_prob; }
 

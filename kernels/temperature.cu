@@ -23,6 +23,9 @@ enum { ALPHA_GRAD = SAC_STATISTIC_COUNT, SUMS };
 #define SUM_CRITIC NOTHING
 #define SUM_VALUE NOTHING
 #define SUM_POLICY NOTHING
+#define SUM_ACTOR NOTHING
+#define SUM_SQUASHED NOTHING
+#define SUM_DISCRETE NOTHING
 #define SUM_ONCE NOTHING
 #define SUM_CRITIC_GRADIENT NOTHING
 #define SUM_ACTOR_GRADIENT NOTHING
@@ -94,7 +97,11 @@ __device__ void add_value(float v, float v_target, const temperature_reads& t, d
 
 // The statistics of a row's sampled action, and the gradient with respect to log_alpha.
 #undef SUM_POLICY
+#undef SUM_ACTOR
+#undef SUM_SQUASHED
 #define SUM_POLICY ADD
+#define SUM_ACTOR ADD
+#define SUM_SQUASHED ADD
 __device__ void add_policy(const row_reads& reads, const temperature_reads& t, double sum[SUMS]) {
   const float smallest = reads.smallest, log_prob = reads.log_prob, saturated = reads.saturated;
   NAMES(t);
@@ -102,7 +109,11 @@ __device__ void add_policy(const row_reads& reads, const temperature_reads& t, d
   sum[ALPHA_GRAD] += static_cast<double>(sac_alpha_loss_grad(log_prob, target_entropy));
 }
 #undef SUM_POLICY
+#undef SUM_ACTOR
+#undef SUM_SQUASHED
 #define SUM_POLICY NOTHING
+#define SUM_ACTOR NOTHING
+#define SUM_SQUASHED NOTHING
 
 // Adds a row to all sums.
 __device__ void add_row(const sac_temperature_args& a, size_t p, int row, const row_reads& reads,
@@ -193,6 +204,9 @@ __device__ double divisor(int statistic, const sac_dims& dims) {
 #define NORM_CRITIC 0u
 #define NORM_VALUE 0u
 #define NORM_POLICY 0u
+#define NORM_ACTOR 0u
+#define NORM_SQUASHED 0u
+#define NORM_DISCRETE 0u
 #define NORM_ONCE 0u
 #define NORM_CRITIC_GRADIENT 1u
 #define NORM_ACTOR_GRADIENT 1u
@@ -209,6 +223,9 @@ __device__ double number_of(int statistic, double sum, double mean, const temper
 #define NUMBER_CRITIC(name, value)
 #define NUMBER_VALUE(name, value)
 #define NUMBER_POLICY(name, value)
+#define NUMBER_ACTOR(name, value)
+#define NUMBER_SQUASHED(name, value)
+#define NUMBER_DISCRETE(name, value)
 #define NUMBER_ONCE(name, value) \
   case SAC_STATISTIC_##name:     \
     return static_cast<double>(value);

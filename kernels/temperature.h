@@ -20,6 +20,12 @@ SAC_FN real sac_alpha_loss(real log_alpha, real log_prob, real target_entropy) {
 // the gradient is negative and alpha grows.
 SAC_FN real sac_alpha_loss_grad(real log_prob, real target_entropy) { return -(log_prob + target_entropy); }
 
+// [temperature.bounds] The bounds of a learned log_alpha; NaN: no bound. A NaN of log_alpha stays a NaN.
+SAC_FN real sac_alpha_bounded(real log_alpha, real log_min, real log_max) {
+  const real raised = log_alpha < log_min ? log_min : log_alpha;
+  return raised > log_max ? log_max : raised;
+}
+
 // [temperature.target-entropy] Hbar = -A (arXiv 1812.05905, appendix D).
 SAC_FN real sac_target_entropy(int action_size) { return (real)-action_size; }
 

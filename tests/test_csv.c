@@ -13,9 +13,10 @@ static sac_status parse(sac_csv* csv, const char* text, size_t size) {
   return status;
 }
 
-/* Commas, blanks, both; comments, empty lines, other ends of lines, no end of the last line. */
+/* Commas, blanks, both; comments, names of columns, empty lines, other ends of lines, no end of the last line. */
 START_TEST(tables_are_read) {
   static const char* const texts[] = {"1,2.5,-3e-4\n4,5,6\n", "1 2.5\t-3e-4\n4 5 6",
+                                      "# names\nx, \"y\",z_1\n1,2.5,-3e-4\n4,5,6",
                                       "# a comment\n\n  1 , 2.5 ,-3e-4  \r\n\r\n4, 5,  6\r\n\n#"};
   const double expected[] = {1, 2.5, -3e-4, 4, 5, 6};
   sac_csv csv;
@@ -37,7 +38,9 @@ START_TEST(bad_tables_name_the_line) {
       {"\n# 1\n", "t.csv: the file has no row of numbers"},
       {"1,2\n3\n", "t.csv:2: the row has 1 numbers, the first row has 2"},
       {"1,2\n\n3,4,5\n", "t.csv:3: the row has 3 numbers, the first row has 2"},
-      {"p,q\n1,2\n", "t.csv:1: 'p' is no number"},
+      {"p,q\n", "t.csv: the file has no row of numbers"},
+      {"p,q\nr,s\n1,2\n", "t.csv:2: 'r' is no number"},
+      {"1,2\np,q\n", "t.csv:2: 'p' is no number"},
       {"1,2\n1,2x\n", "t.csv:2: '2x' is no number"},
       {"1,nan\n", "t.csv:1: 'nan' is no number"},
       {"1,inf\n", "t.csv:1: 'inf' is no number"},

@@ -171,6 +171,15 @@ static double stat_entropy(const ops_state* s) {
   return sum;
 }
 
+static double stat_soft_value(const ops_state* s) {
+  double sum = 0;
+  for (int32_t b = 0; b < s->B; b++) sum += (s->smallest[b] - s->alpha * s->log_prob[SAC_POLICY][b]) / s->B;
+  return sum;
+}
+
+static double stat_log_z(const ops_state* s) { return s->agent->algo->discrete ? NAN : 0; }
+static double stat_kl(const ops_state* s) { return s->agent->algo->discrete ? NAN : 0; }
+
 static double stat_saturation(const ops_state* s) {
   double sum = 0;
   for (int32_t b = 0; b < s->B; b++) sum += s->saturated[b] / s->B / s->A;

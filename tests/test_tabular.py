@@ -191,7 +191,7 @@ def test_bad_input():
                            ("0.2,0.2,0.2,0.2,0.2\n" * 10, "10 rows of 5 numbers"), (row * 9 + "0.25,0.25,0.25\n", "pi.csv:10: the row has 3 numbers"),
                            (row * 9 + "0.25,0.25,0.25,0.2\n", "the probabilities of state 9 sum to 0.95, not 1"),
                            (row + "-0.25,0.75,0.25,0.25\n" + row * 8, "state 1, action 0: -0.25 is not a probability"),
-                           ("a,b,c,d\n" + row * 10, "pi.csv:1: 'a' is no number"),
+                           ("a,b,c,d\na,b,c,d\n" + row * 10, "pi.csv:2: 'a' is no number"),
                            (row * 9 + "nan,1,0,0\n", "pi.csv:10: 'nan' is no number")):
             file.write_text(text)
             refused(says, *asked, "--policy", file, code=1)

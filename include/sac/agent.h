@@ -21,11 +21,13 @@ extern "C" {
 
 typedef struct sac_agent sac_agent;
 
-/* n transitions for each of the P agents. push reads and copies them. */
+/* A discrete action is its number, from 0 to actions - 1, as a float: A is 1. It is not scaled.
+ *
+ * n transitions for each of the P agents. push reads and copies them. */
 typedef struct sac_transitions {
   int32_t n;
   const float* obs;          /* (P, n, O) */
-  const float* action;       /* (P, n, A) in [-1, 1], before scaling to the environment's bounds */
+  const float* action;       /* (P, n, A) in [-1, 1], before scaling to the environment's bounds; discrete: a number */
   const float* reward;       /* (P, n) */
   const uint8_t* terminated; /* (P, n) 1: the episode ended in a terminal state; no bootstrap */
   const uint8_t* truncated;  /* (P, n) 1: the episode was cut off; the value bootstraps from next_obs */
@@ -35,7 +37,7 @@ typedef struct sac_transitions {
 /* The inputs of one update: B transitions (key replay.batch) for each agent. */
 typedef struct sac_minibatch {
   const float* obs;        /* (P, B, O) */
-  const float* action;     /* (P, B, A) */
+  const float* action;     /* (P, B, A) as in sac_transitions */
   const float* reward;     /* (P, B) */
   const float* terminated; /* (P, B) 0 or 1 */
   const float* next_obs;   /* (P, B, O) */
@@ -50,7 +52,8 @@ typedef struct sac_noise {
 /* A named tensor. NET.layers.I.weight (out, in) and NET.layers.I.bias (out) belong to hidden layer I, NET.head.weight
  * and NET.head.bias to the output layer. NET is a network of the algorithm: actor, critic.K, and critic_target.K or,
  * where there is a value network, value and value_target. The head of the actor has 2A rows: A means, then A log
- * sigmas. log_alpha belongs to no network. */
+ * sigmas. For discrete actions the heads of actor and critics have a row for each action. Algorithm soft-q has no
+ * actor. log_alpha belongs to no network. */
 typedef struct sac_tensor_info {
   const char* name; /* lives as long as the agent */
   int32_t rank;     /* 0 to 2, without the leading P */
@@ -59,9 +62,9 @@ typedef struct sac_tensor_info {
 } sac_tensor_info;
 
 /* Creates the P agents that `config` describes, for an environment with the sizes and bounds of `spec`. Draws the
- * initial weights from the seeds. config and spec are copied. Errors: ARGUMENT (NULL), CONFIG (also: discrete actions,
- * which no algorithm takes), ENV (sizes or bounds of spec), SHAPE, MEMORY (the message says which keys to lower, and
- * what fits), DEVICE. */
+ * initial weights from the seeds. config and spec are copied. Errors: ARGUMENT (NULL), CONFIG (also: actions of
+ * a kind that the algorithm does not take), ENV (sizes or bounds of spec), SHAPE, MEMORY (the message says which keys
+ * to lower, and what fits), DEVICE. */
 SAC_API sac_status sac_agent_create(sac_agent** agent, const sac_config* config, const sac_env_spec* spec);
 
 SAC_API void sac_agent_destroy(sac_agent* agent);
@@ -72,13 +75,17 @@ SAC_API void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_
 
 /* Chooses actions for n observations per agent.
  *   obs            (P, n, O)
- *   noise          (P, n, A), or NULL: drawn from the agent's own random stream, which then advances
- *   deterministic  1: the action is tanh(mean), and noise is not read; 0: the action is sampled
+ *   noise          (P, n, A), or NULL: drawn from the agent's own random stream, which then advances. Standard normal;
+ *                  for discrete actions uniform in (0, 1): the action is the first whose cumulative probability exceeds
+ *                  it
+ *   deterministic  1: the action is tanh(mean), or the most probable of discrete actions, and noise is not read; 0: the
+ *                  action is sampled
  *   action         (P, n, A), in the environment's units
- *   log_prob       (P, n) log pi of the action in (-1, 1), in nats; or NULL
- * An action is inside the bounds of the environment. For a stopped agent it is their centre, and log_prob is 0. After
- * an error action and log_prob hold no result. Errors: ARGUMENT (NULL, n < 1), DEVICE; NUMERIC (a value of obs or noise
- * is not finite, or so large that an action is not; then the noise is drawn all the same). */
+ *   log_prob       (P, n) log pi of the action, in nats (of the one in (-1, 1) before scaling); or NULL
+ * An action is inside the bounds of the environment. For a stopped agent it is their centre, or number 0, and log_prob
+ * is 0. After an error action and log_prob hold no result. Errors: ARGUMENT (NULL, n < 1), DEVICE; NUMERIC (a value of
+ * obs or noise is not finite, or so large that an action is not; then the noise is drawn all the same; noise of
+ * discrete actions is outside [0, 1]). */
 SAC_API sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const float* noise, int deterministic,
                                  float* action, float* log_prob);
 
@@ -91,8 +98,8 @@ SAC_API sac_status sac_agent_action_from_unit(const sac_agent* agent, int32_t n,
 
 /* Appends to the replay. If it is full, the oldest transitions are overwritten. An action that is outside [-1, 1] by a
  * rounding, as (action - centre) / half_range may be, is stored as -1 or 1. After an error nothing is stored. Errors:
- * ARGUMENT (NULL, n < 1, an action is outside [-1, 1], terminated or truncated is neither 0 nor 1), NUMERIC (a value is
- * not finite), DEVICE. */
+ * ARGUMENT (NULL, n < 1, an action is outside [-1, 1] or no number of an action, terminated or truncated is neither 0
+ * nor 1), NUMERIC (a value is not finite), DEVICE. */
 SAC_API sac_status sac_agent_push(sac_agent* agent, const sac_transitions* transitions);
 
 /* Makes `updates` updates. Each draws its own minibatch from the replay. Errors: ARGUMENT (NULL, updates < 0, the
@@ -101,8 +108,9 @@ SAC_API sac_status sac_agent_push(sac_agent* agent, const sac_transitions* trans
  * NUMERIC. */
 SAC_API sac_status sac_agent_update(sac_agent* agent, int32_t updates);
 
-/* Makes one update on the caller's minibatch and noise. Nothing is drawn, and the replay does not change. stats (P), or
- * NULL. Errors: ARGUMENT (an array is NULL), NUMERIC (as above; a value that is not finite stops the agent), DEVICE. */
+/* Makes one update on the caller's minibatch and noise. Nothing is drawn, and the replay does not change. An algorithm
+ * for discrete actions samples none, and noise may be NULL. stats (P), or NULL. Errors: ARGUMENT (an array is NULL; a
+ * discrete action does not exist), NUMERIC (as above; a value that is not finite stops the agent), DEVICE. */
 SAC_API sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise,
                                          sac_update_stats* stats);
 

@@ -13,28 +13,25 @@
 #include "util/program.h"
 #include "util/text.h"
 
-/* Refuses discrete actions and suggests an algorithm that takes them, if there is one. */
-static sac_status refuse_discrete(const sac_settings* settings, const sac_env_spec* spec) {
-  const char* name = sac_algo_name(settings->algo);
-
-  /* suggest the first algorithm that takes discrete actions */
-  for (int other = 0; other < SAC_ALGO_COUNT; other++)
-    if (sac_algo_at(other)->discrete)
-      return sac_fail(SAC_ERROR_CONFIG, "%s has %d discrete actions; algo '%s' needs continuous ones: --set algo=%s",
-                      settings->env_id, (int)spec->actions, name, sac_algo_name(other));
-
-  /* there is none: only another environment helps */
-  return sac_fail(SAC_ERROR_CONFIG,
-                  "%s has %d discrete actions, and no algorithm of this version takes them; '%s envs' shows which "
-                  "environments have continuous ones",
-                  settings->env_id, (int)spec->actions, sac_program());
+/* Refuses actions of the kind that the algorithm does not take, and suggests an algorithm that takes them. */
+static sac_status refuse_actions(const sac_settings* settings, const sac_env_spec* spec) {
+  const char *name = sac_algo_name(settings->algo), *other = sac_algo_name(sac_algo_for(spec->actions > 0));
+  if (spec->actions > 0)
+    return sac_fail(SAC_ERROR_CONFIG, "%s has %d discrete actions; algo '%s' needs continuous ones: --set algo=%s",
+                    settings->env_id, (int)spec->actions, name, other);
+  return sac_fail(SAC_ERROR_CONFIG, "%s has continuous actions; algo '%s' needs discrete ones: --set algo=%s",
+                  settings->env_id, name, other);
 }
 
 /* Checks sizes, bounds and kind of actions of an environment against the algorithm. */
 static sac_status check_spec(const sac_settings* settings, const sac_env_spec* spec) {
   const sac_status status = sac_env_check_spec(settings->env_id, spec);
   if (status != SAC_OK) return status;
-  return spec->actions > 0 && !sac_algo_at(settings->algo)->discrete ? refuse_discrete(settings, spec) : SAC_OK;
+  if ((spec->actions > 0) != sac_algo_at(settings->algo)->discrete) return refuse_actions(settings, spec);
+  if (spec->actions == 0 && settings->critics_join != SAC_JOIN_MIN)
+    return sac_fail(SAC_ERROR_CONFIG, "network.critics_join = %s needs discrete actions; algo '%s' takes the minimum",
+                    sac_fields[SAC_FIELD_critics_join].names[settings->critics_join], sac_algo_name(settings->algo));
+  return SAC_OK;
 }
 
 sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const sac_env_spec* spec) {
@@ -49,6 +46,7 @@ sac_status sac_agent_shape(sac_shape* shape, const sac_settings* settings, const
   shape->batch = (int32_t)settings->batch;
   shape->obs = spec->obs_size;
   shape->action = spec->action_size;
+  shape->actions = spec->actions;
   shape->layers = settings->hidden.count;
   memcpy(shape->hidden, settings->hidden.size, sizeof shape->hidden);
   shape->critics = (int32_t)settings->critics;
@@ -237,11 +235,10 @@ static void set_spec(sac_agent* agent, const sac_env_spec* spec) {
     agent->action_half[i] = sac_action_half_range(low, high);
   }
 
-  /* copy the kind of actions and the time limit; set the target entropy (nats) */
-  agent->actions = spec->actions;
+  /* copy the time limit; set the target entropy (nats) */
   agent->max_episode_steps = spec->max_episode_steps;
   agent->target_entropy =
-      sac_auto(agent->settings.target_entropy, (double)agent->algo->target_entropy(spec->action_size));
+      sac_auto(agent->settings.target_entropy, agent->algo->target_entropy(&agent->settings, &agent->shape));
 }
 
 sac_status sac_agent_create(sac_agent** out, const sac_config* config, const sac_env_spec* spec) {

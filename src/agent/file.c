@@ -275,8 +275,9 @@ sac_status sac_agent_write(const sac_agent* agent, const char* path, int32_t fir
   size_t length = 0;
 
   /* collect the metadata of the agents */
-  const long long value[8] = {shape->obs,     shape->action,   agent->actions, agent->max_episode_steps,
-                              shape->critics, agent->capacity, count,          shape->layers};
+  const long long value[8] = {
+      shape->obs,      shape->action, agent->shape.actions, agent->max_episode_steps, shape->critics,
+      agent->capacity, count,         shape->layers};
   for (int i = 0; i < 8; i++) (void)snprintf(number[i], sizeof number[i], "%lld", value[i]);
   sac_widths_append(hidden, sizeof hidden, &length, shape->hidden, shape->layers, ",");
   sac_metadata all[METADATA_MAX] = {

@@ -5,6 +5,7 @@
 
 #include "agent/agent.h"
 #include "agent/update.h"
+#include "kernels/discrete.h"
 #include "kernels/squash.h"
 #include "util/error.h"
 #include "util/number.h"
@@ -35,6 +36,12 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
   const size_t a = (size_t)agent->shape.action, rows = (size_t)agent->shape.population * (size_t)n;
   sac_status status = check_finite("sac_agent_act", "obs", obs, rows, (size_t)agent->shape.obs);
   if (status == SAC_OK && noise && !deterministic) status = check_finite("sac_agent_act", "noise", noise, rows, a);
+  for (size_t i = 0; status == SAC_OK && noise && !deterministic && agent->algo->discrete && i < rows; i++)
+    if (!(noise[i] >= 0 && noise[i] <= 1))
+      status = sac_fail(SAC_ERROR_NUMERIC,
+                        "sac_agent_act: noise %g in row %zu is outside [0, 1]: discrete actions take "
+                        "uniform noise",
+                        (double)noise[i], i);
   if (status != SAC_OK) return status;
 
   /* compute actions in [-1, 1] */
@@ -58,10 +65,20 @@ sac_status sac_agent_act(sac_agent* agent, int32_t n, const float* obs, const fl
   return sac_succeed();
 }
 
+/* Checks the number of a discrete action. Errors: NUMERIC (not finite), ARGUMENT. */
+static sac_status check_number(const sac_agent* agent, const char* function, float value, size_t row) {
+  const int32_t actions = agent->shape.actions;
+  if (sac_action_exists(value, actions)) return SAC_OK;
+  return sac_fail(isfinite(value) ? SAC_ERROR_ARGUMENT : SAC_ERROR_NUMERIC,
+                  "%s: action %.9g in row %zu is no number of an action: 0 to %d are", function, (double)value, row,
+                  (int)actions - 1);
+}
+
 /* Checks component `at` of actions (rows, A), which are in the policy's units or in the environment's. It may be
  * outside by the rounding of a value that was computed from the other units. Errors: NUMERIC (not finite), ARGUMENT. */
 static sac_status check_component(const sac_agent* agent, const char* function, float value, size_t at, int in_units) {
   const size_t a = (size_t)agent->shape.action, row = at / a, i = at % a;
+  if (agent->shape.actions > 0) return check_number(agent, function, value, row);
   const float centre = agent->action_centre[i], half = agent->action_half[i];
   const float unit = in_units ? value : sac_action_unscale(value, centre, half);
   if (sac_abs(unit) <= 1 + sac_action_rounding(centre, half)) return SAC_OK;
@@ -103,7 +120,8 @@ static sac_status scale_actions(const sac_agent* agent, const char* function, in
   /* check all of them first: both arrays may be the same */
   for (size_t at = 0; at < count; at++) SAC_TRY(check_component(agent, function, from[at], at, in_units));
   for (size_t at = 0; at < count; at++)
-    to[at] = scale(from[at], agent->action_centre[at % a], agent->action_half[at % a]);
+    to[at] =
+        agent->shape.actions ? from[at] : scale(from[at], agent->action_centre[at % a], agent->action_half[at % a]);
   return sac_succeed();
 fail:
   return status;
@@ -133,7 +151,7 @@ sac_status sac_agent_push(sac_agent* agent, const sac_transitions* t) {
 
   /* check that actions are those before scaling, and that ends of episodes are 0 or 1 */
   for (size_t i = 0; i < rows * a; i++)
-    if (!(t->action[i] >= -1 && t->action[i] <= 1))
+    if (agent->shape.actions || !(t->action[i] >= -1 && t->action[i] <= 1))
       SAC_TRY(check_component(agent, "sac_agent_push", t->action[i], i, 1));
   for (size_t i = 0; i < rows; i++)
     if (t->terminated[i] > 1 || t->truncated[i] > 1)
@@ -180,16 +198,19 @@ fail:
 
 sac_status sac_agent_update_with(sac_agent* agent, const sac_minibatch* minibatch, const sac_noise* noise,
                                  sac_update_stats* stats) {
-  if (!agent || !minibatch || !noise) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an argument is NULL");
+  if (!agent || !minibatch) return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an argument is NULL");
 
-  /* check the arrays; next_action is needed only if the algorithm samples actions at s' */
+  /* check the arrays; noise is needed only where the algorithm samples actions */
   if (!minibatch->obs || !minibatch->action || !minibatch->reward || !minibatch->terminated || !minibatch->next_obs)
     return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an array of the minibatch is NULL");
-  if (!noise->action || (!noise->next_action && sac_algo_samples(agent->algo, SAC_NEXT)))
-    return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: an array of the noise is NULL");
+  if ((sac_algo_samples(agent->algo, SAC_POLICY) && (!noise || !noise->action)) ||
+      (sac_algo_samples(agent->algo, SAC_NEXT) && !noise->next_action))
+    return sac_fail(SAC_ERROR_ARGUMENT, "sac_agent_update_with: noise, or an array of it, is NULL");
 
   /* make one update with the given minibatch and noise; they replace stage replay sample */
   sac_status status = SAC_OK;
+  for (size_t i = 0; agent->algo->discrete && i < (size_t)agent->shape.population * (size_t)agent->shape.batch; i++)
+    SAC_TRY(check_number(agent, "sac_agent_update_with", minibatch->action[i], i));
   SAC_TRY(check_alive(agent));
   SAC_TRY(agent->backend->minibatch_set(agent, minibatch, noise));
   SAC_TRY(sac_update_stages(agent, SAC_STAGE_CRITIC_UPDATE));

@@ -4,6 +4,9 @@
 
 #include <sac/statistics.h>
 
+#include "kernels/discrete.h"
+#include "kernels/temperature.h"
+
 static const sac_algorithm* const algos[SAC_ALGO_COUNT] = {
 #define ENTRY(id, symbol, name) &sac_algo_##symbol,
     SAC_ALGOS(ENTRY)
@@ -26,8 +29,9 @@ const char* const sac_op_kind_names[SAC_OP_KIND_COUNT] = {"forward", "rows",    
 static const struct {
   const char *name, *equation;
   int joins;
-} rows[SAC_ROW_COUNT] = {{"", "", 0},
-#define ROW(id, name, joins, equation) {name, equation, joins},
+  sac_group also;
+} rows[SAC_ROW_COUNT] = {{"", "", 0, SAC_GROUP_COUNT},
+#define ROW(id, name, joins, also, equation) {name, equation, joins, SAC_##also},
                          SAC_ROW_FUNCTIONS(ROW)
 #undef ROW
 };
@@ -38,6 +42,32 @@ const char* sac_algo_name(int id) { return sac_algo_names[id]; }
 const char* sac_row_name(sac_row_function row) { return rows[row].name; }
 const char* sac_row_equation(sac_row_function row) { return rows[row].equation; }
 int sac_row_joins(sac_row_function row) { return rows[row].joins; }
+sac_group sac_row_also(sac_row_function row) { return rows[row].also; }
+
+double sac_algo_entropy_continuous(const sac_settings* settings, const sac_shape* shape) {
+  (void)settings;
+  return (double)sac_target_entropy(shape->action);
+}
+
+double sac_algo_entropy_discrete(const sac_settings* settings, const sac_shape* shape) {
+  return (double)sac_discrete_target_entropy(shape->actions, (float)settings->target_entropy_share);
+}
+
+int sac_algo_has(const sac_algorithm* algo, sac_group group) {
+  for (int32_t i = 0; i < algo->network_count; i++)
+    if (algo->networks[i].group == group) return 1;
+  return 0;
+}
+
+sac_group sac_algo_acts_with(const sac_algorithm* algo) {
+  return sac_algo_has(algo, SAC_ACTOR) ? SAC_ACTOR : SAC_CRITIC;
+}
+
+int sac_algo_for(int discrete) {
+  int algo = 0;
+  while (algos[algo]->discrete != discrete) algo++;
+  return algo;
+}
 
 int sac_algo_samples(const sac_algorithm* algo, sac_place at) {
   for (int32_t i = 0; i < algo->op_count; i++)
@@ -47,15 +77,25 @@ int sac_algo_samples(const sac_algorithm* algo, sac_place at) {
 
 int sac_algo_has_statistic(const sac_algorithm* algo, int statistic) {
   /* `each` of SAC_STATISTICS, for every statistic */
-  enum { ONCE, CRITIC, VALUE, POLICY, CRITIC_GRADIENT, ACTOR_GRADIENT };
+  enum { ONCE, CRITIC, VALUE, POLICY, ACTOR, SQUASHED, DISCRETE, CRITIC_GRADIENT, ACTOR_GRADIENT };
   static const int each_of[] = {
 #define EACH(name, column, watched, each, over, value, tag, meaning) each,
       SAC_STATISTICS(EACH)
 #undef EACH
   };
 
-  /* only statistics of a value network can be missing */
-  int value_network = 0;
-  for (int32_t i = 0; i < algo->network_count; i++) value_network |= algo->networks[i].group == SAC_VALUE;
-  return each_of[statistic] != VALUE || value_network;
+  /* what these kinds need */
+  switch (each_of[statistic]) {
+    case VALUE:
+      return sac_algo_has(algo, SAC_VALUE);
+    case ACTOR:
+    case ACTOR_GRADIENT:
+      return sac_algo_has(algo, SAC_ACTOR);
+    case SQUASHED:
+      return algo->policy == SAC_POLICY_SQUASHED_GAUSSIAN;
+    case DISCRETE:
+      return algo->discrete;
+    default:
+      return 1;
+  }
 }

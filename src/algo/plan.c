@@ -10,7 +10,7 @@
 typedef uint64_t value_set;
 
 /* Values that exist once in an update: columns with a value for each row, and the temperature. */
-enum { TARGET_Y, SMALLEST, D_ACTION, SATURATED, VALUE_TARGET, ALPHA, COLUMNS };
+enum { TARGET_Y, SMALLEST, D_ACTION, SATURATED, VALUE_TARGET, DISTANCE, ALPHA, COLUMNS };
 
 /* Values that exist once for each place, group or pass. They are numbered after the columns. */
 enum {
@@ -70,6 +70,24 @@ static void row_uses(const sac_op* op, int32_t pass, value_set* reads, value_set
       *reads |= one(ACTION + (int)op->at) | one(D_ACTION) | one(ALPHA);
       *writes |= one(SATURATED) | one(D_OUTPUT + pass);
       break;
+    case SAC_ROW_SOFTMAX_TARGET:
+    case SAC_ROW_BOLTZMANN_TARGET:
+      *reads |= one(ALPHA);
+      *writes |= one(TARGET_Y);
+      break;
+    case SAC_ROW_CHOSEN_LOSS:
+      /* the action of the replay is in the minibatch */
+      *reads |= one(TARGET_Y);
+      *writes |= one(D_OUTPUT + pass);
+      break;
+    case SAC_ROW_SOFTMAX_GRAD:
+    case SAC_ROW_BOLTZMANN:
+      /* the expectations of log pi and q over the actions, log Z and the KL divergence are statistics; the
+       * temperature's step reads the first */
+      *reads |= one(ALPHA);
+      *writes |= one(LOG_PROB + SAC_POLICY) | one(SMALLEST) | one(DISTANCE);
+      if (op->row == SAC_ROW_SOFTMAX_GRAD) *writes |= one(D_OUTPUT + pass);
+      break;
     default:
       break;
   }
@@ -82,8 +100,15 @@ int sac_row_starts_gradient(sac_row_function row) {
   return (writes & one(D_OUTPUT)) != 0;
 }
 
+/* The other pass whose outputs a row function reads; -1: none. */
+static int32_t other_pass(const sac_plan* plan, const sac_op* op) {
+  const sac_group also = op->kind == SAC_ROWS ? sac_row_also(op->row) : SAC_GROUP_COUNT;
+  return also == SAC_GROUP_COUNT ? -1 : sac_plan_find(plan, also, op->at);
+}
+
 /* Finds the values that an operation reads and writes. pass: the pass that it works on; -1: none. */
-static void op_uses(const sac_algorithm* algo, const sac_op* op, int32_t pass, value_set* reads, value_set* writes) {
+static void op_uses(const sac_plan* plan, const sac_algorithm* algo, const sac_op* op, int32_t pass, value_set* reads,
+                    value_set* writes) {
   const value_set weights = one(WEIGHTS + (int)op->nets), gradients = one(GRADIENTS + (int)op->nets);
   const value_set output = pass < 0 ? 0 : one(OUTPUT + pass), d_output = pass < 0 ? 0 : one(D_OUTPUT + pass),
                   d_hidden = pass < 0 ? 0 : one(D_HIDDEN + pass);
@@ -98,6 +123,7 @@ static void op_uses(const sac_algorithm* algo, const sac_op* op, int32_t pass, v
       break;
     case SAC_ROWS:
       *reads = output;
+      if (other_pass(plan, op) >= 0) *reads |= one(OUTPUT + other_pass(plan, op));
       row_uses(op, pass, reads, writes);
       break;
     case SAC_BACKWARD:
@@ -173,6 +199,7 @@ static void find_uses(sac_plan* plan) {
     /* operations come in order, so `last` ends up as the last one */
     if (kind == SAC_FORWARD) pass->first = i;
     pass->last = i;
+    if (other_pass(plan, &plan->op[i]) >= 0) plan->pass[other_pass(plan, &plan->op[i])].last = i;
 
     /* weight gradients and gradients that go back need different layouts of the activations */
     pass->gradient |= kind == SAC_GRADIENT;
@@ -205,6 +232,16 @@ static void share_memory(sac_plan* plan) {
 
 /* --- order -------------------------------------------------------------------------------------------------------- */
 
+/* Whether operation i must stay in its stage. A gradient does, to which its time counts. So does a row function whose
+ * pass goes back in this stage: the pass does not outlive it. */
+static int stays_in_stage(const sac_plan* plan, int32_t i) {
+  const sac_op* op = &plan->op[i];
+  for (int32_t j = 0; j < plan->count && op->kind == SAC_ROWS; j++)
+    if (plan->pass_of[j] == plan->pass_of[i] && plan->op[j].kind == SAC_BACKWARD && plan->op[j].stage == op->stage)
+      return 1;
+  return op->kind == SAC_GRADIENT;
+}
+
 /* Finds how far operation i may move down: returns the number of the operation that it then stands right before, which
  * is the first that depends on it. -1: it stays where the list has it. */
 static int32_t place_of(const sac_plan* plan, const sac_algorithm* algo, int32_t i) {
@@ -216,14 +253,13 @@ static int32_t place_of(const sac_plan* plan, const sac_algorithm* algo, int32_t
   if (stays) return -1;
 
   /* stop at the first operation that depends on this one, or changes what this one reads */
-  op_uses(algo, op, plan->pass_of[i], &reads, &writes);
+  const int in_stage = stays_in_stage(plan, i);
+  op_uses(plan, algo, op, plan->pass_of[i], &reads, &writes);
   for (int32_t j = i + 1; j < plan->count; j++) {
-    op_uses(algo, &plan->op[j], plan->pass_of[j], &later_reads, &later_writes);
+    op_uses(plan, algo, &plan->op[j], plan->pass_of[j], &later_reads, &later_writes);
     if (writes & (later_reads | later_writes)) return j;
     if (reads & later_writes) return j;
-
-    /* a gradient stays in its stage, to which its time counts */
-    if (op->kind == SAC_GRADIENT && plan->op[j].stage != op->stage) return j;
+    if (in_stage && plan->op[j].stage != op->stage) return j;
   }
   return -1; /* nothing depends on it */
 }
@@ -236,7 +272,7 @@ static void move_down(sac_plan* plan, const sac_algorithm* algo) {
     const int32_t to = place_of(plan, algo, i), pass = plan->pass_of[i];
     sac_op op = plan->op[i];
     if (to < 0) continue;
-    if (op.kind == SAC_FORWARD || op.kind == SAC_ROWS) op.stage = plan->op[to].stage;
+    if (!stays_in_stage(plan, i)) op.stage = plan->op[to].stage;
 
     /* close the gap, and put the operation in its new place */
     for (int32_t j = i; j + 1 < to; j++) {
@@ -259,10 +295,11 @@ static sac_status check_order(const sac_plan* plan, const sac_algorithm* algo) {
   for (int32_t i = 0; i < plan->count; i++) {
     const sac_op* op = &plan->op[i];
     const int stage_descends = i > 0 && op->stage < plan->op[i - 1].stage;
-    op_uses(algo, op, plan->pass_of[i], &reads, &writes);
+    op_uses(plan, algo, op, plan->pass_of[i], &reads, &writes);
 
     /* name the operation and what is wrong with it */
-    if ((has_pass(op->kind) && plan->pass_of[i] < 0) || (reads & ~written) || stage_descends)
+    const int no_other = op->kind == SAC_ROWS && sac_row_also(op->row) != SAC_GROUP_COUNT && other_pass(plan, op) < 0;
+    if ((has_pass(op->kind) && plan->pass_of[i] < 0) || no_other || (reads & ~written) || stage_descends)
       return sac_fail(SAC_ERROR_CONFIG, "operation %d of the algorithm's update (%s %s of %s) %s", (int)i + 1,
                       sac_op_kind_names[op->kind], sac_row_name(op->row), sac_group_names[op->nets],
                       stage_descends ? "is of an earlier stage than the one before"

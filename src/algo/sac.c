@@ -1,7 +1,6 @@
 /* sac: twin critics with targets, and a squashed Gaussian actor. Haarnoja et al. 2018, arXiv 1812.05905, algorithm 1.
  * The actor learns through the critics that were just updated. */
 #include "algo/algo.h"
-#include "kernels/temperature.h"
 
 /* clang-format off */
 static const sac_network networks[] = {
@@ -45,4 +44,4 @@ const sac_algorithm sac_algo_sac = {.meaning = "twin critics and targets (arXiv 
                                     .update = update,
                                     .op_count = SAC_LENGTH(update),
                                     .policy = SAC_POLICY_SQUASHED_GAUSSIAN,
-                                    .target_entropy = sac_target_entropy};
+                                    .target_entropy = sac_algo_entropy_continuous};

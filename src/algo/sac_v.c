@@ -2,7 +2,6 @@
  * 1801.01290, algorithm 1. The losses of the value network and of the actor use the same sample a~, and all gradients
  * are taken at the parameters before the update, as in the authors' code. */
 #include "algo/algo.h"
-#include "kernels/temperature.h"
 
 /* clang-format off */
 static const sac_network networks[] = {
@@ -50,4 +49,4 @@ const sac_algorithm sac_algo_sac_v = {.meaning = "a state-value network (arXiv 1
                                       .update = update,
                                       .op_count = SAC_LENGTH(update),
                                       .policy = SAC_POLICY_SQUASHED_GAUSSIAN,
-                                      .target_entropy = sac_target_entropy};
+                                      .target_entropy = sac_algo_entropy_continuous};

@@ -55,7 +55,6 @@ struct sac_agent {
   float* action_centre;      /* (A) environment action = centre + half_range * a */
   float* action_half;        /* (A) */
   int64_t capacity;          /* replay.capacity, for files; a copy of an agent may have a smaller ring */
-  int32_t actions;           /* number of discrete actions of the environment; 0: continuous */
   int32_t max_episode_steps; /* of the environment */
   double target_entropy;     /* Hbar in nats; from the algorithm if the key is "auto" */
 

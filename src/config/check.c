@@ -67,6 +67,8 @@ sac_status sac_config_settings(const sac_config* config, sac_settings* out) {
   if (!(s->log_std_min < s->log_std_max))
     return sac_fail(SAC_ERROR_CONFIG, "%s is not below %s", VALUE(log_std_min), VALUE(log_std_max));
 
+  if (s->alpha_min > s->alpha_max)
+    return sac_fail(SAC_ERROR_CONFIG, "%s is above %s", VALUE(alpha_min), VALUE(alpha_max));
   if (s->offline_share > 0 && !s->replay_load[0])
     return sac_fail(SAC_ERROR_CONFIG, "%s needs loaded transitions: set replay.load (--replay PATH)",
                     VALUE(offline_share));

@@ -10,12 +10,14 @@ static const char* const precision_names[] = SAC_PRECISION_NAMES;
 #define network_kind_names sac_network_kind_names
 #define replay_sampling_names sac_sampler_names
 #define cuda_path_names sac_cuda_path_names
+static const char* const critics_join_names[] = SAC_JOIN_NAMES;
 static const char* const checkpoint_on_error_names[] = SAC_ON_ERROR_NAMES;
 static const char* const eval_env_names[] = SAC_EVAL_WHERE_NAMES;
 static const char* const signal_names[] = SAC_SIGNAL_NAMES;
 #define signal_checkpoint_names signal_names
 #define signal_stop_names signal_names
 _Static_assert(sizeof precision_names / sizeof(char*) == SAC_PRECISION_COUNT + 1, "a name each, and NULL");
+_Static_assert(sizeof critics_join_names / sizeof(char*) == SAC_JOIN_COUNT + 1, "a name each, and NULL");
 _Static_assert(sizeof checkpoint_on_error_names / sizeof(char*) == SAC_ON_ERROR_COUNT + 1, "a name each, and NULL");
 _Static_assert(sizeof eval_env_names / sizeof(char*) == SAC_EVAL_WHERE_COUNT + 1, "a name each, and NULL");
 _Static_assert(sizeof signal_names / sizeof(char*) == SAC_SIGNAL_COUNT + 1, "a name each, and NULL");

@@ -211,7 +211,7 @@ static sac_status parse_width(const sac_field* field, const char* text, const ch
   return SAC_OK;
 }
 
-/* Parses "[256, 256]", "256,256" or "256". *value changes only on success. */
+/* Parses "[256, 256]", "256,256", "256" or "[]". *value changes only on success. */
 static sac_status parse_sizes(const sac_field* field, const char* text, const char* from, sac_sizes* value) {
   char shown[SAC_SHOW_MAX];
   sac_sizes sizes = {0};
@@ -223,6 +223,13 @@ static sac_status parse_sizes(const sac_field* field, const char* text, const ch
     if (end[-1] != ']') return COMPLAIN("is not a list of widths like [256, 256]");
     c++;
     end--;
+
+    /* an empty list has no layers */
+    while (end > c && strchr(blanks, *c)) c++;
+    if (c == end) {
+      *value = sizes;
+      return SAC_OK;
+    }
   }
 
   /* parse the widths between commas */

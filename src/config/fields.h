@@ -26,6 +26,10 @@ typedef enum sac_on_error { SAC_ON_ERROR_STOP, SAC_ON_ERROR_CONTINUE, SAC_ON_ERR
 typedef enum sac_eval_where { SAC_EVAL_OWN, SAC_EVAL_TRAIN, SAC_EVAL_WHERE_COUNT } sac_eval_where;
 typedef enum sac_signal { SAC_SIGNAL_NONE, SAC_SIGNAL_USR1, SAC_SIGNAL_USR2, SAC_SIGNAL_COUNT } sac_signal;
 
+typedef enum sac_join { SAC_JOIN_MIN, SAC_JOIN_MEAN, SAC_JOIN_COUNT } sac_join;
+
+#define SAC_JOIN_NAMES \
+  { "min", "mean", NULL }
 #define SAC_PRECISION_NAMES \
   { "fp32", "tf32", "bf16", NULL }
 #define SAC_ON_ERROR_NAMES \
@@ -73,8 +77,10 @@ typedef struct sac_sizes {
     "above 0: replay.load's transitions are kept, and are this share of each minibatch")                             \
   X(CHOICE, network_kind, "network.kind", 0, 0, 0, FIXED, "mlp: linear layers with ReLU")                            \
   X(SIZES, hidden, "network.hidden", SAC_SIZES(256, 256), 1, 65536, FIXED,                                           \
-    "widths of the hidden layers, of every network")                                                                 \
-  X(INT, critics, "network.critics", 2, 1, SAC_CRITICS_MAX, FIXED, "Q networks; their minimum is used")              \
+    "widths of the hidden layers, of every network; []: linear networks")                                            \
+  X(INT, critics, "network.critics", 2, 1, SAC_CRITICS_MAX, FIXED, "Q networks; network.critics_join says how")      \
+  X(CHOICE, critics_join, "network.critics_join", SAC_JOIN_MIN, 0, 0, FIXED,                                         \
+    "the value of several Q networks: min, or mean (for discrete actions only)")                                     \
   X(REAL, lr, "optim.lr", 3e-4, OPEN(0), 1, LATER, "Adam's learning rate")                                           \
   X(AUTO, actor_lr, "optim.actor_lr", NAN, OPEN(0), 1, LATER, "of the actor; auto: optim.lr")                        \
   X(AUTO, critic_lr, "optim.critic_lr", NAN, OPEN(0), 1, LATER,                                                      \
@@ -87,7 +93,11 @@ typedef struct sac_sizes {
     "temperature at the start, or throughout when it is not learned")                                                \
   X(BOOL, alpha_learn, "alpha.learn", 1, 0, 1, FIXED, "learn the temperature towards the target entropy")            \
   X(AUTO, target_entropy, "alpha.target_entropy", NAN, -1e6, 1e6, LATER,                                             \
-    "nats; auto: minus the number of action dimensions")                                                             \
+    "nats; auto: minus the number of action dimensions, or alpha.target_entropy_share")                              \
+  X(REAL, target_entropy_share, "alpha.target_entropy_share", 0.5, OPEN(0), 1, LATER,                                \
+    "of discrete actions: target entropy as a share of the largest one, log A")                                      \
+  X(AUTO, alpha_min, "alpha.min", NAN, OPEN(0), 1e6, LATER, "the learned temperature is at least this; auto: none")  \
+  X(AUTO, alpha_max, "alpha.max", NAN, OPEN(0), 1e6, LATER, "the learned temperature is at most this; auto: none")   \
   X(REAL, gamma, "gamma", 0.99, 0, 1, LATER, "discount")                                                             \
   X(REAL, tau, "tau", 0.005, OPEN(0), 1, LATER, "step of the target networks towards the networks, per update")      \
   X(REAL, reward_scale, "reward_scale", 1.0, OPEN(0), 1e6, LATER, "rewards are multiplied by it in the target")      \

@@ -36,7 +36,7 @@ typedef struct sac_cpu_minibatch {
   float* weight;                 /* (R) weight of the row in the critics' loss */
   uint64_t* index;               /* (R) row of the ring that it was drawn from */
   float* noise[SAC_PLACE_COUNT]; /* (R, A) for the actions sampled at POLICY and at NEXT */
-  float* log_prob;               /* (R) log pi(a~|s): written by SAMPLE; also read by the step of the temperature */
+  float* log_prob;               /* (R) log pi(a~|s), discrete: E_pi[log pi]; read by the step of the temperature too */
 } sac_cpu_minibatch;
 
 /* What SAMPLE keeps of sampled actions for SAMPLE_GRAD. In row panels, (R/32, A, 32). */
@@ -50,13 +50,16 @@ typedef struct sac_cpu_sampled {
 typedef struct sac_cpu_scratch {
   sac_rows input[SAC_PLACE_COUNT];                  /* row panels of obs | action, (R/32, O + A, 32) */
   sac_trace trace[SAC_PASSES_MAX][SAC_CRITICS_MAX]; /* for passes that gradients go back through */
-  float* output[SAC_PASSES_MAX];                    /* (K, R) for networks with one output */
+  float* output[SAC_PASSES_MAX]; /* (K, R/32, outputs, 32); NULL for a Gaussian's actor, whose head is in the trace */
+  float* q;                      /* (K, R) Q_k(s, a) in the loss */
   sac_cpu_sampled sampled[SAC_PLACE_COUNT];
   float* next_log_prob; /* (R) log pi(a'|s') */
   float* y;             /* (R) the critics' target */
   float* v_target;      /* (R) the value network's target */
   float* td_error;      /* (R) mean over critics of |Q - y|, for samplers that learn from it */
-  float* smallest;      /* (R) min_k Q_k(s, a~) */
+  float* smallest;      /* (R) min_k Q_k(s, a~); discrete: E_pi[q(s, .)] */
+  float* log_z;         /* (R) discrete: log sum_a exp(q(s, a)/alpha) */
+  float* kl;            /* (R) discrete: KL(pi || exp(q/alpha)/Z) */
   int32_t* choice;      /* (R) the k that gives it */
   float* saturated;     /* (R) number of components of a~ with |a~| > 0.999 */
   float* d_action;      /* (R/32, A, 32) dJ/da~ */
@@ -72,6 +75,8 @@ typedef struct sac_cpu_thread {
   float* picked_action; /* (c, A, 32) dJ/da~ of these rows */
   float* act[2];        /* (SAC_ACT_ROWS, widest layer) outputs of layers, row by row */
   float* act_noise;     /* (A) noise of one observation */
+  float* values;        /* (3, actions, 32) discrete: values of the actions of a panel */
+  float* joined;        /* (SAC_ACT_ROWS, actions) discrete: q(s, .) of the critics, for acting */
 } sac_cpu_thread;
 
 /* Outputs from .. to-1 of one layer of one network: rows of its weight, and elements of its bias. */

@@ -57,8 +57,8 @@ static void layout_minibatch(const sac_agent* agent, const sac_cpu* cpu, sac_reg
   m->index = sac_region_take(a, rows, sizeof(uint64_t), SAC_ALIGNMENT);
 
   /* what SAMPLE reads and writes; a' has its log pi in the scratch */
-  m->noise[SAC_POLICY] = take_floats(a, sac_bytes(rows, (size_t)s->action));
-  m->noise[SAC_NEXT] = take_floats(a, sac_bytes(rows, (size_t)s->action));
+  for (int at = SAC_NEXT; at < SAC_PLACE_COUNT; at++)
+    if (!agent->algo->discrete) m->noise[at] = take_floats(a, sac_bytes(rows, (size_t)s->action));
   m->log_prob = take_floats(a, rows);
 }
 
@@ -72,9 +72,11 @@ static void layout_passes(const sac_agent* agent, const sac_cpu* cpu, sac_region
     const int32_t nets = agent->tensors.nets[pass->nets];
     const sac_net* net = agent->tensors.net[pass->nets];
 
-    /* single outputs of all networks lie side by side, for row functions that join them */
-    if (net->size[net->layers] == 1)
-      scratch->output[i] = take_floats(a, sac_bytes((size_t)nets, sac_cpu_batch_rows(cpu)));
+    /* outputs of all networks lie side by side, for row functions that join them; a Gaussian's head stays in the trace
+     */
+    if (agent->algo->discrete || pass->nets != SAC_ACTOR)
+      scratch->output[i] =
+          take_floats(a, sac_bytes((size_t)nets * (size_t)net->size[net->layers], sac_cpu_batch_rows(cpu)));
     for (int32_t n = 0; pass->back && pass->memory == i && n < nets; n++)
       scratch->trace[i][n] = take_trace(a, &net[n], cpu->panels, pass->gradient, 0);
   }
@@ -103,8 +105,10 @@ static void layout_scratch(const sac_agent* agent, const sac_cpu* cpu, sac_regio
     scratch->sampled[at].slope = take_rows(a, cpu->panels, s->action).data;
   }
 
-  /* activations */
+  /* activations; a critic with one output has Q(s, a) there */
   layout_passes(agent, cpu, a, scratch);
+  scratch->q = agent->algo->discrete ? take_floats(a, sac_bytes(critics, rows))
+                                     : scratch->output[sac_plan_find(&cpu->plan, SAC_CRITIC, SAC_CURRENT)];
 
   /* values for each row */
   scratch->next_log_prob = take_floats(a, rows);
@@ -112,6 +116,8 @@ static void layout_scratch(const sac_agent* agent, const sac_cpu* cpu, sac_regio
   scratch->v_target = take_floats(a, rows);
   scratch->td_error = take_floats(a, rows);
   scratch->smallest = take_floats(a, rows);
+  scratch->log_z = take_floats(a, rows);
+  scratch->kl = take_floats(a, rows);
   scratch->choice = sac_region_take(a, rows, sizeof(int32_t), SAC_ALIGNMENT);
   scratch->saturated = take_floats(a, rows);
   scratch->d_action = take_rows(a, cpu->panels, s->action).data;
@@ -129,17 +135,21 @@ static void layout_thread(const sac_agent* agent, const sac_cpu* cpu, sac_region
   const sac_tensors* t = &agent->tensors;
   const int32_t c = cpu->chunk_panels, actions = agent->shape.action;
 
-  /* act: the widest output of the actor's layers, its head included */
-  int32_t widest = 2 * actions;
-  for (int32_t l = 0; l < agent->shape.layers; l++)
-    widest = agent->shape.hidden[l] > widest ? agent->shape.hidden[l] : widest;
+  /* the network that acts has the widest head, and the hidden layers of all networks are equal; its widest layer */
+  const sac_net* acts = t->net[sac_algo_acts_with(agent->algo)];
+  int32_t widest = 0;
+  for (int32_t b = 0; b < acts->buffers; b++) widest = acts->width[b] > widest ? acts->width[b] : widest;
 
-  /* activations; those of the actor fit any network, as it has the widest head and the hidden layers are equal */
-  thread->pass = take_trace(a, t->net[SAC_ACTOR], c, 0, 1);
+  /* activations */
+  thread->pass = take_trace(a, acts, c, 0, 1);
   thread->picked = take_trace(a, t->net[SAC_CRITIC], c, 0, 0);
   thread->picked_action = take_rows(a, c, actions).data;
   for (int i = 0; i < 2; i++) thread->act[i] = take_floats(a, sac_bytes(SAC_ACT_ROWS, (size_t)widest));
   thread->act_noise = take_floats(a, sac_bytes(1, (size_t)actions));
+
+  /* the values of discrete actions */
+  thread->values = take_floats(a, sac_bytes(3 * SAC_PANEL, (size_t)agent->shape.actions));
+  thread->joined = take_floats(a, sac_bytes(SAC_ACT_ROWS, (size_t)agent->shape.actions));
 }
 
 /* The rows of a weight gradient in one block: enough work for a task, and few enough for all threads to have tasks. The

@@ -54,8 +54,10 @@ sac_status sac_cpu_replay_push(sac_agent* agent, const sac_transitions* t, const
 
       /* write the row in the layout of replay/rows.h; an action may be beyond 1 by a rounding */
       memcpy(to + row->obs, t->obs + from * obs, obs * sizeof(float));
-      for (size_t a = 0; a < actions; a++)
-        to[(size_t)row->action + a] = sac_clamp(t->action[from * actions + a], -1, 1);
+      for (size_t a = 0; a < actions; a++) {
+        const float action = t->action[from * actions + a];
+        to[(size_t)row->action + a] = agent->shape.actions ? action : sac_clamp(action, -1, 1);
+      }
       to[row->reward] = t->reward[from];
       to[row->terminated] = (float)t->terminated[from];
       to[row->truncated] = (float)t->truncated[from];
@@ -86,6 +88,9 @@ static void put_features(float* panels, size_t stride, int32_t row, int32_t firs
 static void draw_noise(const sac_cpu_job* job, int32_t first, int32_t rows) {
   const sac_agent* agent = job->agent;
   const uint64_t batch = (uint64_t)agent->shape.batch, actions = (uint64_t)agent->shape.action;
+
+  /* nothing is sampled from the policy of discrete actions */
+  if (agent->algo->discrete) return;
 
   /* the whole minibatch is one draw of the stream; find the block at which row `first` begins */
   const uint64_t seed = agent->seed[job->p], offset = (uint64_t)first * actions;
@@ -156,7 +161,7 @@ void sac_cpu_learnt_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int
   /* the error of a row is the mean over critics of |Q - y|, with Q before Adam's step */
   const sac_ring ring = sac_cpu_ring(job->agent, job->p);
   const int32_t batch = job->agent->shape.batch, critics = job->agent->shape.critics;
-  const float* q = job->scratch->output[sac_plan_find(&job->cpu->plan, SAC_CRITIC, SAC_CURRENT)];
+  const float* q = job->scratch->q;
   float* error = job->scratch->td_error;
   for (int32_t r = 0; r < batch; r++) {
     error[r] = 0;
@@ -196,6 +201,7 @@ sac_status sac_cpu_minibatch_set(sac_agent* agent, const sac_minibatch* minibatc
       m->weight[r] = 1;
       m->index[r] = 0; /* unused: the sampler does not learn from a minibatch of the caller */
     }
+    if (agent->algo->discrete) continue;
     memcpy(m->noise[SAC_POLICY], noise->action + from * actions, batch * actions * sizeof(float));
     if (noise->next_action)
       memcpy(m->noise[SAC_NEXT], noise->next_action + from * actions, batch * actions * sizeof(float));

@@ -1,19 +1,10 @@
 /* Operations on rows: forward, backward and the row functions, on a chunk of the minibatch that stays in the cache. */
 #include <string.h>
 
-#include "cpu/cpu.h"
+#include "cpu/rows.h"
 #include "kernels/bellman.h"
 #include "kernels/squash.h"
 #include "kernels/temperature.h"
-
-/* What an operation works on: `rows` rows of the minibatch from panel `panel` on, and networks first .. last-1 of its
- * group. pass: its pass in the plan. */
-typedef struct span {
-  const sac_cpu_job* job;
-  const sac_op* op;
-  int32_t pass, panel, rows, first, last;
-  sac_cpu_thread* thread;
-} span;
 
 float sac_cpu_alpha(const sac_cpu_job* job) {
   return sac_alpha(sac_cpu_slab(job->cpu, SAC_MEMORY_WEIGHTS, job->p)[job->agent->tensors.log_alpha]);
@@ -41,19 +32,23 @@ void sac_cpu_load(const sac_cpu_job* job, sac_place at, int32_t panel, int32_t r
 /* The activations of network n in a pass. If gradients go back through the pass, they are in the agent's scratch, which
  * holds the whole minibatch. Otherwise they are in the thread's scratch, which holds this chunk alone. *panel: the
  * first panel of the chunk in that scratch. */
-static const sac_trace* trace_of(const span* s, int32_t n, int32_t* panel) {
+static const sac_trace* trace_of(const sac_cpu_span* s, int32_t n, int32_t* panel) {
   const int back = s->job->cpu->plan.pass[s->pass].back;
   *panel = back ? s->panel : 0;
   return back ? &s->job->scratch->trace[s->pass][n] : &s->thread->pass;
 }
 
-/* The output of network n of the pass, (R), for networks with a single output. */
-static float* output_of(const span* s, int32_t n) {
-  return s->job->scratch->output[s->pass] + (size_t)n * sac_cpu_batch_rows(s->job->cpu);
+float* sac_cpu_output(const sac_cpu_span* s, int32_t pass, int32_t n) {
+  const sac_net* net = s->job->agent->tensors.net[s->job->cpu->plan.pass[pass].nets];
+  return s->job->scratch->output[pass] + (size_t)n * sac_cpu_batch_rows(s->job->cpu) * (size_t)net->size[net->layers];
 }
 
-/* Evaluates the networks on the chunk. Copies single outputs to one array for row functions, (networks, R). */
-static void forward(const span* s) {
+/* The output of network n of the pass, (R), for networks with a single output. */
+static float* output_of(const sac_cpu_span* s, int32_t n) { return sac_cpu_output(s, s->pass, n); }
+
+/* Evaluates the networks on the chunk. Copies the outputs to one array for row functions, where these read them there:
+ * (networks, R/32, outputs, 32). */
+static void forward(const sac_cpu_span* s) {
   for (int32_t n = s->first; n < s->last; n++) {
     const sac_net* net = &s->job->agent->tensors.net[s->op->nets][n];
 
@@ -63,12 +58,16 @@ static void forward(const span* s) {
     sac_rows x = s->job->scratch->input[s->op->at];
     x.data += (size_t)(s->panel - panel) * x.stride;
     sac_net_forward(s->job->cpu->isa, net, sac_cpu_weights(s->job, net), x, trace, panel, s->rows);
-    if (net->size[net->layers] == 1)
-      memcpy(output_of(s, n) + s->panel * SAC_PANEL, trace->out + panel * SAC_PANEL, (size_t)s->rows * sizeof(float));
+
+    /* whole panels; the lanes behind the last row are not read */
+    const size_t width = (size_t)net->size[net->layers] * SAC_PANEL;
+    if (s->job->scratch->output[s->pass])
+      memcpy(output_of(s, n) + (size_t)s->panel * width, trace->out + (size_t)panel * width,
+             (size_t)sac_panels(s->rows) * width * sizeof(float));
   }
 }
 
-static void backward(const span* s) {
+static void backward(const sac_cpu_span* s) {
   for (int32_t n = s->first; n < s->last; n++) {
     const sac_net* net = &s->job->agent->tensors.net[s->op->nets][n];
     sac_net_backward(s->job->cpu->isa, net, sac_cpu_weights(s->job, net), &s->job->scratch->trace[s->pass][n], s->panel,
@@ -78,15 +77,12 @@ static void backward(const span* s) {
 
 /* --- functions of a row ------------------------------------------------------------------------------------------- */
 
-/* 1/B: the factor that the mean over the minibatch gives to every gradient. */
-static float mean_factor(const span* s) { return 1.0f / (float)s->job->agent->shape.batch; }
-
-static float* log_prob_at(const span* s) {
+static float* log_prob_at(const sac_cpu_span* s) {
   return s->op->at == SAC_NEXT ? s->job->scratch->next_log_prob : s->job->minibatch->log_prob;
 }
 
 /* [squash] Samples the actions of a place, and writes them after the observations in the inputs of the critics. */
-static void sample(const span* s) {
+static void sample(const sac_cpu_span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_isa* isa = s->job->cpu->isa;
   const sac_cpu_sampled* sampled = &s->job->scratch->sampled[s->op->at];
@@ -122,7 +118,7 @@ static void sample(const span* s) {
 }
 
 /* [sac.target] Computes y from the smallest target critic and log pi(a'|s'). */
-static void soft_target(const span* s) {
+static void soft_target(const sac_cpu_span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_minibatch* minibatch = s->job->minibatch;
   const float alpha = sac_cpu_alpha(s->job), scale = (float)agent->settings.reward_scale;
@@ -138,7 +134,7 @@ static void soft_target(const span* s) {
 }
 
 /* [sac-v.target] Computes y from the target value network. */
-static void value_target(const span* s) {
+static void value_target(const sac_cpu_span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_minibatch* minibatch = s->job->minibatch;
   const float scale = (float)agent->settings.reward_scale;
@@ -151,8 +147,8 @@ static void value_target(const span* s) {
 
 /* The squared loss of network n, which has a single output: writes the gradient with respect to the output over the
  * output in the trace. weight (R): of each row; NULL: all are 1. */
-static void regress(const span* s, int32_t n, const float* target, const float* weight) {
-  const float share = mean_factor(s);
+static void regress(const sac_cpu_span* s, int32_t n, const float* target, const float* weight) {
+  const float share = sac_cpu_mean_factor(s);
   const float* output = output_of(s, n);
   float* d_output = s->job->scratch->trace[s->pass][n].out;
 
@@ -162,13 +158,13 @@ static void regress(const span* s, int32_t n, const float* target, const float* 
 }
 
 /* [sac.critic-loss] The gradient of each critic's loss. */
-static void square_loss(const span* s) {
+static void square_loss(const sac_cpu_span* s) {
   for (int32_t n = s->first; n < s->last; n++) regress(s, n, s->job->scratch->y, s->job->minibatch->weight);
 }
 
 /* [sac-v.value-target] [sac-v.value-loss] The gradient of the value network's loss. Its target uses the same a~ as the
  * actor's loss. */
-static void soft_value_loss(const span* s) {
+static void soft_value_loss(const sac_cpu_span* s) {
   const float alpha = sac_cpu_alpha(s->job);
   const sac_cpu_scratch* scratch = s->job->scratch;
 
@@ -179,7 +175,7 @@ static void soft_value_loss(const span* s) {
 }
 
 /* [sac.min] Finds min_k Q_k of each row, and the k that gives it: INPUT_GRAD goes back through that critic. */
-static void smallest(const span* s) {
+static void smallest(const sac_cpu_span* s) {
   const float* q = output_of(s, 0);
 
   /* the outputs of critic k are R floats after those of critic k - 1 */
@@ -192,7 +188,7 @@ static void smallest(const span* s) {
 
 /* [squash.grad] Computes the gradient with respect to the actor's head from dJ/da~, and writes it over the head in the
  * trace. */
-static void sample_grad(const span* s) {
+static void sample_grad(const sac_cpu_span* s) {
   const sac_agent* agent = s->job->agent;
   const sac_cpu_scratch* scratch = s->job->scratch;
   const sac_cpu_sampled* sampled = &scratch->sampled[s->op->at];
@@ -222,13 +218,18 @@ static void sample_grad(const span* s) {
   }
 }
 
-static void (*const row_functions[SAC_ROW_COUNT])(const span* s) = {[SAC_ROW_SAMPLE] = sample,
-                                                                    [SAC_ROW_SOFT_TARGET] = soft_target,
-                                                                    [SAC_ROW_VALUE_TARGET] = value_target,
-                                                                    [SAC_ROW_SQUARE_LOSS] = square_loss,
-                                                                    [SAC_ROW_SOFT_VALUE_LOSS] = soft_value_loss,
-                                                                    [SAC_ROW_SMALLEST] = smallest,
-                                                                    [SAC_ROW_SAMPLE_GRAD] = sample_grad};
+static sac_cpu_row* const row_functions[SAC_ROW_COUNT] = {[SAC_ROW_SAMPLE] = sample,
+                                                          [SAC_ROW_SOFT_TARGET] = soft_target,
+                                                          [SAC_ROW_VALUE_TARGET] = value_target,
+                                                          [SAC_ROW_SQUARE_LOSS] = square_loss,
+                                                          [SAC_ROW_SOFT_VALUE_LOSS] = soft_value_loss,
+                                                          [SAC_ROW_SMALLEST] = smallest,
+                                                          [SAC_ROW_SAMPLE_GRAD] = sample_grad,
+                                                          [SAC_ROW_SOFTMAX_TARGET] = sac_cpu_softmax_target,
+                                                          [SAC_ROW_BOLTZMANN_TARGET] = sac_cpu_boltzmann_target,
+                                                          [SAC_ROW_CHOSEN_LOSS] = sac_cpu_chosen_loss,
+                                                          [SAC_ROW_SOFTMAX_GRAD] = sac_cpu_softmax_grad,
+                                                          [SAC_ROW_BOLTZMANN] = sac_cpu_boltzmann};
 
 int sac_cpu_has_row(sac_row_function row) { return row_functions[row] != NULL; }
 
@@ -239,7 +240,8 @@ void sac_cpu_rows_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32
 
   /* load the inputs of this chunk that no earlier phase of the stage has loaded */
   const int32_t chunk = task % job->cpu->chunks, net = task / job->cpu->chunks;
-  span s = {.job = job, .panel = chunk * job->cpu->chunk_panels, .rows = sac_chunk_rows(job, chunk), .thread = thread};
+  sac_cpu_span s = {
+      .job = job, .panel = chunk * job->cpu->chunk_panels, .rows = sac_chunk_rows(job, chunk), .thread = thread};
   for (int at = 0; at < SAC_PLACE_COUNT; at++)
     if (phase->load >> at & 1) sac_cpu_load(job, (sac_place)at, s.panel, s.rows);
 

@@ -17,7 +17,7 @@ unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
     const int starts = sac_row_starts_gradient(op->row);
     if (starts && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_ROW;
     if (starts && op->nets == SAC_VALUE) done |= SAC_EACH_VALUE_ROW;
-    if (starts && op->nets == SAC_ACTOR) done |= SAC_EACH_POLICY_ROW;
+    if ((starts && op->nets == SAC_ACTOR) || op->row == SAC_ROW_BOLTZMANN) done |= SAC_EACH_POLICY_ROW;
 
     /* norms are complete with the gradients */
     if (op->kind == SAC_GRADIENT && op->nets == SAC_CRITIC) done |= SAC_EACH_CRITIC_GRADIENT;
@@ -39,6 +39,9 @@ unsigned sac_cpu_completed(const sac_plan* plan, sac_stage stage, int first) {
 #define SUM_CRITIC NOTHING
 #define SUM_VALUE NOTHING
 #define SUM_POLICY NOTHING
+#define SUM_ACTOR NOTHING
+#define SUM_SQUASHED NOTHING
+#define SUM_DISCRETE NOTHING
 #define SUM_ONCE NOTHING
 #define SUM_CRITIC_GRADIENT NOTHING
 #define SUM_ACTOR_GRADIENT NOTHING
@@ -59,12 +62,11 @@ static void once(const sac_cpu_job* job, sac_update_stats* sum) {
 #undef SUM_CRITIC
 #define SUM_CRITIC ADD
 static void critic_rows(const sac_cpu_job* job, sac_update_stats* sum) {
-  const int32_t pass = sac_plan_find(&job->cpu->plan, SAC_CRITIC, SAC_CURRENT);
   NAMES(job);
 
-  /* the forward pass kept Q(s, a): the trace has its gradient by now */
+  /* Q(s, a) was kept: the trace has its gradient by now */
   for (int32_t k = 0; k < job->agent->shape.critics; k++) {
-    const float* outputs = job->scratch->output[pass] + (size_t)k * sac_cpu_batch_rows(job->cpu);
+    const float* outputs = job->scratch->q + (size_t)k * sac_cpu_batch_rows(job->cpu);
     for (int32_t r = 0; r < job->agent->shape.batch; r++) {
       const float q = outputs[r], y = job->scratch->y[r];
       SAC_STATISTICS(SUM)
@@ -92,13 +94,58 @@ static void value_rows(const sac_cpu_job* job, sac_update_stats* sum) {
 static void policy_rows(const sac_cpu_job* job, sac_update_stats* sum) {
   NAMES(job);
   for (int32_t r = 0; r < job->agent->shape.batch; r++) {
-    const float smallest = job->scratch->smallest[r], log_prob = job->minibatch->log_prob[r],
-                saturated = job->scratch->saturated[r];
+    const float smallest = job->scratch->smallest[r], log_prob = job->minibatch->log_prob[r];
     SAC_STATISTICS(SUM)
   }
 }
 #undef SUM_POLICY
 #define SUM_POLICY NOTHING
+
+/* What only some policies have. */
+#undef SUM_ACTOR
+#define SUM_ACTOR ADD
+static void actor_rows(const sac_cpu_job* job, sac_update_stats* sum) {
+  NAMES(job);
+  for (int32_t r = 0; r < job->agent->shape.batch; r++) {
+    const float smallest = job->scratch->smallest[r], log_prob = job->minibatch->log_prob[r];
+    SAC_STATISTICS(SUM)
+  }
+}
+#undef SUM_ACTOR
+#define SUM_ACTOR NOTHING
+
+#undef SUM_SQUASHED
+#define SUM_SQUASHED ADD
+static void squashed_rows(const sac_cpu_job* job, sac_update_stats* sum) {
+  NAMES(job);
+  for (int32_t r = 0; r < job->agent->shape.batch; r++) {
+    const float saturated = job->scratch->saturated[r];
+    SAC_STATISTICS(SUM)
+  }
+}
+#undef SUM_SQUASHED
+#define SUM_SQUASHED NOTHING
+
+#undef SUM_DISCRETE
+#define SUM_DISCRETE ADD
+static void discrete_rows(const sac_cpu_job* job, sac_update_stats* sum) {
+  NAMES(job);
+  for (int32_t r = 0; r < job->agent->shape.batch; r++) {
+    const float log_z = job->scratch->log_z[r], kl = job->scratch->kl[r];
+    SAC_STATISTICS(SUM)
+  }
+}
+#undef SUM_DISCRETE
+#define SUM_DISCRETE NOTHING
+
+/* All statistics of the policy's rows. */
+static void all_policy_rows(const sac_cpu_job* job, sac_update_stats* sum) {
+  const sac_algorithm* algo = job->agent->algo;
+  policy_rows(job, sum);
+  if (sac_algo_has(algo, SAC_ACTOR)) actor_rows(job, sum);
+  if (algo->policy == SAC_POLICY_SQUASHED_GAUSSIAN) squashed_rows(job, sum);
+  if (algo->discrete) discrete_rows(job, sum);
+}
 
 /* The norm of the critics' gradients: the root of the blocks' squared norms. It includes a value network. */
 #undef SUM_CRITIC_GRADIENT
@@ -125,6 +172,9 @@ static void actor_gradient(const sac_cpu_job* job, sac_update_stats* sum) {
 #define EACH_CRITIC SAC_EACH_CRITIC_ROW
 #define EACH_VALUE SAC_EACH_VALUE_ROW
 #define EACH_POLICY SAC_EACH_POLICY_ROW
+#define EACH_ACTOR SAC_EACH_POLICY_ROW
+#define EACH_SQUASHED SAC_EACH_POLICY_ROW
+#define EACH_DISCRETE SAC_EACH_POLICY_ROW
 #define EACH_CRITIC_GRADIENT SAC_EACH_CRITIC_GRADIENT
 #define EACH_ACTOR_GRADIENT SAC_EACH_ACTOR_GRADIENT
 #define DIVIDE(name, column, watched, each, over, value, tag, meaning) \
@@ -146,7 +196,7 @@ void sac_cpu_statistics_task(const sac_cpu_job* job, const sac_cpu_phase* phase,
   if (completed & SAC_EACH_ONCE) once(job, stats);
   if (completed & SAC_EACH_CRITIC_ROW) critic_rows(job, stats);
   if (completed & SAC_EACH_VALUE_ROW) value_rows(job, stats);
-  if (completed & SAC_EACH_POLICY_ROW) policy_rows(job, stats);
+  if (completed & SAC_EACH_POLICY_ROW) all_policy_rows(job, stats);
   if (completed & SAC_EACH_CRITIC_GRADIENT) critic_gradient(job, stats);
   if (completed & SAC_EACH_ACTOR_GRADIENT) actor_gradient(job, stats);
 

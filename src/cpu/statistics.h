@@ -4,12 +4,12 @@
 
 #include "algo/plan.h"
 
-/* The kinds of statistics that a stage may complete, as bits: one for each value of `each` in SAC_STATISTICS. */
+/* The kinds of statistics that a stage may complete, as bits: the values of `each` in SAC_STATISTICS. */
 enum sac_each {
   SAC_EACH_ONCE = 1,
   SAC_EACH_CRITIC_ROW = 2,
   SAC_EACH_VALUE_ROW = 4,
-  SAC_EACH_POLICY_ROW = 8,
+  SAC_EACH_POLICY_ROW = 8, /* POLICY, ACTOR, SQUASHED and DISCRETE */
   SAC_EACH_CRITIC_GRADIENT = 16,
   SAC_EACH_ACTOR_GRADIENT = 32
 };

@@ -2,6 +2,8 @@
  * Adam's step on log alpha. */
 #include "kernels/temperature.h"
 
+#include <math.h>
+
 #include "cpu/cpu.h"
 
 void sac_cpu_temperature_task(const sac_cpu_job* job, const sac_cpu_phase* phase, int32_t task,
@@ -23,11 +25,13 @@ void sac_cpu_temperature_task(const sac_cpu_job* job, const sac_cpu_phase* phase
   for (int32_t r = 0; r < batch; r++) sum += (double)sac_alpha_loss_grad(job->minibatch->log_prob[r], target_entropy);
   const float gradient = (float)(sum / batch);
 
-  /* make the step, and keep the gradient in its slab */
+  /* make the step, keep the gradient in its slab, and keep alpha within its bounds */
   float* log_alpha = sac_cpu_slab(cpu, SAC_MEMORY_WEIGHTS, job->p) + at;
   const sac_adam_step step =
       sac_cpu_adam_step(agent, job->p, sac_auto(agent->settings.alpha_lr, agent->settings.lr), 1);
   sac_cpu_slab(cpu, SAC_MEMORY_GRAD, job->p)[at] = gradient;
   *log_alpha = sac_adam(step, *log_alpha, gradient, sac_cpu_slab(cpu, SAC_MEMORY_ADAM_M, job->p) + at,
                         sac_cpu_slab(cpu, SAC_MEMORY_ADAM_V, job->p) + at);
+  *log_alpha =
+      sac_alpha_bounded(*log_alpha, (float)log(agent->settings.alpha_min), (float)log(agent->settings.alpha_max));
 }

@@ -10,11 +10,13 @@
 #include "util/text.h"
 
 #define BLANKS " \t\r"
+#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_\"" /* that begin the name of a column */
 
 /* Where the text is read. */
 typedef struct reader {
   const char* name;
   size_t line;        /* from 1 */
+  int header;         /* 1: the names of the columns were read */
   size_t count, room; /* values that are read, and that fit */
   sac_csv* csv;
 } reader;
@@ -35,6 +37,13 @@ static sac_status append(reader* r, double value) {
   return SAC_OK;
 }
 
+/* Whether a line is the names of the columns: the first line that is read, which begins with a letter or a quote. */
+static int is_header(reader* r, const char* text) {
+  const int header = r->csv->rows == 0 && !r->header && strspn(text, LETTERS) > 0;
+  r->header |= header;
+  return header;
+}
+
 /* Reads one line, which ends with '\0'. */
 static sac_status read_line(reader* r, char* text) {
   const size_t first = r->count;
@@ -43,7 +52,7 @@ static sac_status read_line(reader* r, char* text) {
 
   /* skip blanks, empty lines and comments */
   text += strspn(text, BLANKS);
-  if (*text == '\0' || *text == '#') return SAC_OK;
+  if (*text == '\0' || *text == '#' || is_header(r, text)) return SAC_OK;
 
   for (;;) {
     /* one word, whose end is cut for the parser */

@@ -26,6 +26,9 @@ int32_t sac_width_of(const sac_shape* shape, sac_width width) {
       return 1;
     case SAC_MEAN_AND_LOG_STD:
       return 2 * shape->action;
+    case SAC_VALUE_OF_EACH:
+    case SAC_LOGITS:
+      return shape->actions;
   }
   return 0;
 }

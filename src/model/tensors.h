@@ -20,7 +20,8 @@ typedef struct sac_shape {
   int32_t num_envs;               /* N, of each agent */
   int32_t batch;                  /* B */
   int32_t obs;                    /* O */
-  int32_t action;                 /* A */
+  int32_t action;                 /* A: floats of an action; 1 for discrete actions, which are numbers */
+  int32_t actions;                /* number of discrete actions; 0: continuous */
   int32_t layers;                 /* L */
   int32_t hidden[SAC_LAYERS_MAX]; /* (L) H of each */
   int32_t critics;                /* K */
@@ -73,6 +74,8 @@ typedef enum sac_width {
   SAC_OBS_ACTION,       /* O + A: obs | action */
   SAC_VALUE_OF_ONE,     /* 1 */
   SAC_MEAN_AND_LOG_STD, /* 2A: first the A means, then the A log_std */
+  SAC_VALUE_OF_EACH,    /* a value of each discrete action */
+  SAC_LOGITS,           /* a logit of each discrete action */
 } sac_width;
 
 /* A width as a number. */
