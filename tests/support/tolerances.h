@@ -49,7 +49,11 @@
 #define OPTIMUM_STD_REL 0.04
 #define OPTIMUM_GAP 3e-4
 
-/* The same in nats, where Q has two humps or its maximum at a bound (test_projection): the KL of the average of the
+/* Q, V, pi and J of linear networks that have learnt from 400,000 transitions of a random MDP, against the exact answer:
+ * the rewards and transitions of the sample differ from those of the MDP by some 1 %. */
+#define SOFT_ITERATION_REL 0.02
+
+/* The policy of test_optimum in nats, where Q has two humps or its maximum at a bound (test_projection): the KL of the average of the
  * last policies, and the mean KL of each of them, which has the noise of stochastic gradient descent in it. Measured:
  * 4e-4 and 0.011. A std that is off by 5 % costs 2.5e-3. */
 #define PROJECTION_GAP 1e-3
