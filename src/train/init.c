@@ -52,7 +52,7 @@ static sac_status check_actions(const sac_run* run, const sac_safetensors* file)
 
   /* say what both have */
   (void)snprintf(theirs, sizeof theirs, there ? "%lld discrete actions" : "continuous actions", (long long)there);
-  (void)snprintf(ours, sizeof ours, here ? "%d" : "continuous ones", (int)here);
+  (void)snprintf(ours, sizeof ours, here ? "%d discrete ones" : "continuous ones", (int)here);
   return sac_fail(SAC_ERROR_SHAPE, "%s is of %s, with %s; %s has %s", file->path,
                   env ? sac_text_show(of, env, SIZE_MAX) : "another environment", theirs, run->settings.env_id, ours);
 }
