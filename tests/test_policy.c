@@ -170,7 +170,7 @@ START_TEST(samples_as_the_agent) {
   check_samples(agent, copy, placed);
 
   /* after more training, copied into the policy; an agent with other bounds of log_std brings its own */
-  sac_agent* other = rows_agent("network.hidden", hidden[_i], "policy.log_std_min", "-3", "policy.log_std_max", "-2.5",
+  sac_agent* other = rows_agent("network.hidden", hidden[_i], "policy.log_std_min", "0.5", "policy.log_std_max", "1.5",
                                 "seed", "9", NULL);
   rows_push(agent, 200);
   ck_ok(sac_agent_update(agent, 20));
@@ -192,7 +192,7 @@ START_TEST(bounds_of_log_std) {
     int fails;
   } row[] = {
       {"-1.2500", "-0.5000", -1.25, -0.5, 0},
-      {"-125e-2", "-.5e+00", -1.25, -0.5, 0},
+      {"2.5e-1", ".05e+01", 0.25, 0.5, 0},
       {"-0125e-2", "-0.5000", -1.25, -0.5, 0},
       {"-1.25.0", "-0.5000", 0, 0, 1},
       {"-1.25e ", "-0.5000", 0, 0, 1},
@@ -439,6 +439,11 @@ START_TEST(hostile_files) {
     ck_assert_msg(policy_status_of(copy, size) == SAC_POLICY_FORMAT, "%s -> %s was taken", edits[i].from, edits[i].to);
     free(copy);
   }
+
+  /* one tensor in place of two, and no byte without a tensor */
+  char* shared = policy_edited(file, size, "[412,420]", "[404,412]");
+  ck_assert_int_eq(policy_status_of(shared, size - 8), SAC_POLICY_FORMAT);
+  free(shared);
 
   /* a longer file, and every shorter one */
   char* longer = calloc(1, size + 4);

@@ -6,6 +6,7 @@
 #include <sac/policy.h>
 
 #include "agent/agent.h"
+#include "formats/safetensors.h"
 #include "kernels/random.h"
 #include "support/checksum.h"
 #include "support/config_of.h"
@@ -420,6 +421,51 @@ START_TEST(hostile_files) {
 }
 END_TEST
 
+/* A Boltzmann policy with an actor in place of its second critic: all bytes belong to a tensor, but not all are used.
+ */
+START_TEST(tensors_of_both_kinds) {
+  sac_agent* agent = agent_of(LINEAR, 4);
+  size_t size;
+  char* file = policy_file_of(agent, &size);
+  test_forget_checksum(file, size);
+  char* half = policy_edited(file, size, "\"critic.1.head.weight\":", "\"actor.head.weight\":   ");
+  char* both = policy_edited(half, size, "\"critic.1.head.bias\":", "\"actor.head.bias\":   ");
+  ck_assert_int_eq(policy_status_of(both, size), SAC_POLICY_FORMAT);
+  char* softmax = policy_edited(both, size, "\"boltzmann\"", "\"softmax\"  ");
+  ck_assert_int_eq(policy_status_of(softmax, size), SAC_POLICY_FORMAT);
+  free(half), free(both);
+
+  /* the first critic twice, in place of the second */
+  half = policy_edited(file, size, "critic.1.head.weight", "critic.0.head.weight");
+  both = policy_edited(half, size, "critic.1.head.bias", "critic.0.head.bias");
+  ck_assert_int_eq(policy_status_of(both, size), SAC_POLICY_FORMAT);
+  free(softmax), free(both), free(half), free(file);
+  sac_agent_destroy(agent);
+}
+END_TEST
+
+/* All critics have the same sizes. */
+START_TEST(critics_of_other_sizes) {
+  static const float zeros[16] = {0};
+  static const sac_metadata metadata[] = {{"format", "sac-policy-2"}, {"policy", "boltzmann"}, {"critics_join", "min"}};
+  for (int32_t in = 3; in > 1; in--) {
+    const size_t row = sizeof *zeros * 4;
+    const sac_file_tensor tensors[] = {{"critic.0.head.weight", SAC_F32, 2, {4, 3}, zeros, 3 * row},
+                                       {"critic.0.head.bias", SAC_F32, 1, {4}, zeros, row},
+                                       {"critic.1.head.weight", SAC_F32, 2, {4, in}, zeros, (size_t)in * row},
+                                       {"critic.1.head.bias", SAC_F32, 1, {4}, zeros, row},
+                                       {"log_alpha", SAC_F32, 0, {0}, zeros, sizeof *zeros}};
+    const char* path = test_path(test_folder(), "critics");
+    size_t size;
+    ck_ok(sac_safetensors_write(path, tensors, 5, metadata, 3));
+    char* file = test_read(path, &size);
+    test_folder_remove();
+    ck_assert_int_eq(policy_status_of(file, size), in == 3 ? SAC_POLICY_OK : SAC_POLICY_FORMAT);
+    free(file);
+  }
+}
+END_TEST
+
 /* A file with a checksum is taken whole, or not at all. */
 START_TEST(damaged_file) {
   sac_agent* agent = agent_of(_i ? BOLTZMANN : SOFTMAX, 4);
@@ -439,4 +485,4 @@ END_TEST
 
 CHECK_MAIN("policy of discrete actions", LOOP(equals_the_agent, AGENTS), LOOP(first_of_equal_actions, 2),
            LOOP(nan_stays_nan, AGENTS), CASE(temperature_at_its_ends), CASE(other_kinds), CASE(hostile_files),
-           LOOP(damaged_file, 2))
+           CASE(tensors_of_both_kinds), CASE(critics_of_other_sizes), LOOP(damaged_file, 2))
