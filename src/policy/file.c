@@ -21,9 +21,9 @@ enum {
   HEAD = SAC_POLICY_LAYERS_MAX - 1,
   NET_SLOTS = 2 * SAC_POLICY_LAYERS_MAX,
   CENTRE = NET_SLOTS,
-  HALF_RANGE,
-  LOG_ALPHA,
-  SLOTS
+  HALF_RANGE = NET_SLOTS + 1,
+  LOG_ALPHA = NET_SLOTS + 2,
+  SLOTS = NET_SLOTS + 3
 };
 #define WEIGHT(layer) (2 * (layer))
 #define BIAS(layer) (2 * (layer) + 1)

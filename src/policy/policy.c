@@ -318,20 +318,19 @@ static void act_gaussian(const sac_policy* policy, const float* obs, const float
  * finite. */
 static float* evaluate_actions(const sac_policy* policy, const float* obs) {
   const int32_t actions = outputs_of(policy);
-  float *y, *values = policy->values;
+  float *y = policy->y, *joined = policy->values;
   for (int32_t k = 0; k < policy->nets; k++) {
     const float* x = evaluate_hidden(policy, k, obs, &y);
     evaluate(head_of(policy, k), x, y);
-    if (!values) values = y; /* softmax: the only network */
 
     /* [sac.join] critic by critic: each is joined with those before it */
-    for (int32_t a = 0; policy->values && a < actions; a++)
-      values[a] = k == 0 ? y[a] : sac_join_next(values[a], y[a], policy->mean);
+    for (int32_t a = 0; joined && a < actions; a++)
+      joined[a] = k == 0 ? y[a] : sac_join_next(joined[a], y[a], policy->mean);
   }
-  for (int32_t a = 0; policy->values && a < actions; a++)
-    values[a] = sac_join_end(values[a], policy->nets, policy->mean);
+  for (int32_t a = 0; joined && a < actions; a++) joined[a] = sac_join_end(joined[a], policy->nets, policy->mean);
 
-  /* of numbers that are not finite none is the largest */
+  /* softmax: the outputs of the only network. Of numbers that are not finite none is the largest. */
+  float* values = joined ? joined : y;
   for (int32_t a = 0; a < actions; a++)
     if (!isfinite(values[a])) return NULL;
   return values;
