@@ -77,7 +77,10 @@ def test_environments():
         refused(["train", "--env", "Pendulum-v2", *out], USAGE, "no environment 'Pendulum-v2'", "nearest is Pendulum-v1",
                 "gym:Pendulum-v2")
         refused(["train", "--env", "CartPole-v1", *out], USAGE, "CartPole-v1 has 2 discrete actions",
-                "no algorithm of this version takes them")
+                "algo 'sac' needs continuous ones: --set algo=sac-discrete")
+        for algo in ("soft-q", "sac-discrete"):
+            refused(["train", "--env", "Pendulum-v1", "--set", f"algo={algo}", *out], USAGE,
+                    f"Pendulum-v1 has continuous actions; algo '{algo}' needs discrete ones: --set algo=sac")
         assert not out[1].exists()
 
 

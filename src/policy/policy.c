@@ -341,12 +341,11 @@ static float act_discrete(const sac_policy* policy, const float* obs, const floa
   const int32_t actions = outputs_of(policy);
   const float scale = policy->kind == SAC_POLICY_BOLTZMANN ? 1 / policy->alpha : 1;
   float* values = evaluate_actions(policy, obs);
-  if (!values) return NAN;
+  if (!values || (u && !(*u >= 0 && *u <= 1))) return NAN;
   if (!u) return (float)sac_greedy(values, 1, actions);
 
-  /* values/alpha may overflow, so that a probability is NaN */
+  /* log-probabilities in place of the values */
   sac_log_softmax(values, 1, actions, scale, values);
-  if (!(*u >= 0 && *u <= 1) || sac_is_nan(sac_row_max(values, 1, actions))) return NAN;
   return (float)sac_categorical(values, 1, actions, *u);
 }
 
