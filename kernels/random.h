@@ -38,6 +38,7 @@
 #define SAC_STREAM_ACTION_NOISE ((uint64_t)4)       // actor update: noise of a~ at s
 #define SAC_STREAM_WARMUP ((uint64_t)5)             // act: uniform actions before train.warmup_steps
 #define SAC_STREAM_EVAL ((uint64_t)6)               // evaluation: noise of the actions, unless it takes means
+#define SAC_STREAM_EXPLAIN ((uint64_t)7)            // explain: noise of the samples at one state
 
 // Streams of the episodes' seeds: one for each environment i, and others for the environments of evaluations.
 SAC_FN uint64_t sac_stream_env(uint32_t i) { return ((uint64_t)1 << 32) + i; }

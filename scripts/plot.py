@@ -7,6 +7,7 @@ ended or stopped, the line is dashed from there on, and the legend says how many
   scripts/plot.py RUN --metrics info/reward_forward    a term of the environment's info
   scripts/plot.py RUN --band std                   the standard deviation over seeds as the band
   scripts/plot.py RUN --text                       the curve as text, without a picture
+  scripts/plot.py --explain explained.json         Q and policy at the states of `sac explain --json`
 """
 import argparse
 import bisect
@@ -19,6 +20,7 @@ import random
 import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+import plot_explain
 from packages import need
 
 DEFAULT_METRICS = "episode_return,critic_loss,actor_loss,alpha,entropy,q_mean"
@@ -237,18 +239,29 @@ def draw_curve(axis, run, curves, band):
     return True
 
 
-def draw(runs, metrics, out, band):
+def plotter(out):
+    """matplotlib's pyplot. A name that it cannot draw is found before anything is drawn."""
     need("matplotlib", setup="--runtime")
     import matplotlib
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    # A name that matplotlib cannot draw is found before anything is drawn.
-    out = pathlib.Path(out)
     formats = sorted(pyplot.figure().canvas.get_supported_filetypes())
     if out.suffix.lower().lstrip(".") not in formats:
         raise Unreadable(f"--out {out}: the name must end with one of .{', .'.join(formats)}")
+    return pyplot
 
+
+def save(figure, out):
+    figure.tight_layout()
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    print(f"drew {out}")
+
+
+def draw(runs, metrics, out, band):
+    out = pathlib.Path(out)
+    pyplot = plotter(out)
     panels = [("evaluation return", evaluations)]
     panels += [(name, lambda run, name=name: metric(run, name)) for name in metrics]
     columns = min(3, len(panels))
@@ -270,15 +283,18 @@ def draw(runs, metrics, out, band):
                          f"{' and no such metrics' if metrics else '; eval.every=0 makes none'}")
     legend = axes.flat[0].legend(title=BANDS[band] if several else None)
     legend.get_title().set_fontsize("small")
-    figure.tight_layout()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
-    print(f"drew {out}")
+    save(figure, out)
+
+
+def draw_explained(path, out):
+    out = pathlib.Path(out)
+    save(plot_explain.draw(path, plotter(out)), out)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="run folders, or seed folders")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help="run folders, or seed folders")
+    parser.add_argument("--explain", metavar="FILE", help="draw the output of 'sac explain --json' instead")
     parser.add_argument("--metrics", nargs="?", const=DEFAULT_METRICS, default="", metavar="NAME,...",
                         help=f"also draw these columns of metrics.csv; alone: {DEFAULT_METRICS}")
     parser.add_argument("--band", choices=BANDS, default="ci", help="around the mean of several seeds: ci, the 95 %%"
@@ -290,10 +306,16 @@ def main():
     options = parser.parse_args()
     if options.text and options.out:
         parser.error("--text prints, and --out names a picture: give one of them")
+    if bool(options.runs) == bool(options.explain):
+        parser.error("give run folders, or --explain FILE")
+    if options.explain and (options.text or options.metrics):
+        parser.error("--explain takes --out alone")
     sys.stdout.reconfigure(errors="replace")  # a terminal without these characters shows question marks
     metrics = [name for name in options.metrics.split(",") if name]
     try:
-        if options.text:
+        if options.explain:
+            draw_explained(options.explain, options.out or pathlib.Path(options.explain).with_suffix(".png"))
+        elif options.text:
             for run in options.runs:
                 print_text(run, metrics, options.band)
         else:
@@ -305,7 +327,7 @@ def main():
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:
         sys.exit(f"plot.py: {error.filename or options.out}: {error.strerror or error}")
-    except Unreadable as error:
+    except (Unreadable, plot_explain.Malformed) as error:
         sys.exit(f"plot.py: {error}")
 
 

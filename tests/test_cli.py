@@ -172,9 +172,11 @@ def test_info_algo():
 def test_bench_op():
     tiny = ("--device", "cpu", "--seconds", 0.01, "--warmup", 0, "--repeats", 1, "--rows", 200)
     sizes = ("--obs", 3, "--act", 2, "--hidden", "8,7", "--batch", 33)
+    discrete = ("--obs", 3, "--actions", 2, "--hidden", "8,7", "--batch", 33)
     for algo in ALGOS:
+        sizes_of = discrete if algo in ("sac-discrete", "soft-q") else sizes
         for more in ((), ("--population", 3, "--threads", 2)):
-            case = json.loads(sac("bench", "op", *tiny, *sizes, *more, "--set", f"algo={algo}", "--json").stdout)
+            case = json.loads(sac("bench", "op", *tiny, *sizes_of, *more, "--algo", algo, "--json").stdout)
             parts = case["parts"]
             assert case["bench"] == "op" and case["algo"] == algo and case["microseconds"] > 0, case
             assert abs(sum(part["microseconds"] for part in parts) - case["parts_sum"]) < 1e-4 * case["parts_sum"], case

@@ -146,6 +146,30 @@ START_TEST(saturation) {
 }
 END_TEST
 
+/* The density of an action is that of the sample that led to it. */
+START_TEST(density_of_actions) {
+  for (int i = -8; i <= 8; i++)
+    for (int j = -3; j <= 3; j++) {
+      const real mean = (real)(0.25 * i), log_std = (real)(0.5 * j), eps = (real)(0.2 * j - 0.1);
+      const sac_squash_out out = sac_squash(mean, log_std, eps, LOW, HIGH);
+      /* u is found to R over the slope, and d log pi/du at fixed mean is 2a - eps/sigma */
+      const double sigma = exp((double)log_std), du = 4 * R * (1 + 1 / (double)out.slope);
+      const double by_u = 2 + (fabs((double)eps) + du / sigma) / sigma;
+      ck_near(sac_squash_log_prob(out.action, mean, log_std, LOW, HIGH), out.log_prob,
+              du * by_u + 8 * R * (1 + fabs((double)out.log_prob)));
+    }
+  ck_assert(sac_squash_log_prob((real)0.3, 0, 3, LOW, HIGH) == sac_squash_log_prob((real)0.3, 0, 2, LOW, HIGH));
+  ck_assert(sac_squash_log_prob(1, 2, 0, LOW, HIGH) == -(real)INFINITY);
+  ck_assert(sac_squash_log_prob(-1, 2, 0, LOW, HIGH) == -(real)INFINITY);
+  ck_assert(sac_is_nan(sac_squash_log_prob((real)1.5, 0, 0, LOW, HIGH)));
+  for (int input = 0; input < 3; input++) {
+    real x[3] = {(real)0.1, -1, (real)0.5};
+    x[input] = not_a_number;
+    ck_assert(sac_is_nan(sac_squash_log_prob(x[0], x[1], x[2], LOW, HIGH)));
+  }
+}
+END_TEST
+
 /* Random bounds: -1 and 1, and so all between them, are scaled to values inside. */
 START_TEST(scaled_inside_any_bounds) {
   uint32_t state = 5;
@@ -229,5 +253,5 @@ CHECK_MAIN(SUITE("squash"), LOOP(exponential, COUNT(golden_exp)), CASE(exponenti
            LOOP(logarithm, COUNT(golden_log1p)), LOOP(tanh_by_u, COUNT(golden_tanh)), CASE(tanh_everywhere),
            LOOP(forward_and_backward, COUNT(golden_squash)), CASE(epsilon_form_would_fail),
            CASE(log_std_is_clamped_and_gated), CASE(nan_is_not_hidden),
-           CASE(deterministic_action_is_the_sample_without_noise), CASE(saturation), CASE(scaling),
-           CASE(scaled_inside_any_bounds) MORE)
+           CASE(deterministic_action_is_the_sample_without_noise), CASE(saturation), CASE(density_of_actions),
+           CASE(scaling), CASE(scaled_inside_any_bounds) MORE)

@@ -28,7 +28,8 @@
   X(value_loss, 3, 1, VALUE, ROWS, sac_square_loss(v, v_target), "loss/value", \
     "mean 1/2 (V - target)^2 of a value network; 0 where there is none") \
   X(alpha, 4, 1, ONCE, ONE, alpha, "policy/alpha", "temperature, as read by this update, before its own step") \
-  X(entropy, 5, 0, POLICY, ROWS, -log_prob, "policy/entropy", "of the policy, nats; of continuous actions -mean log pi(a~|s), of the action in (-1, 1)") \
+  X(entropy, 5, 0, POLICY, ROWS, -log_prob, "policy/entropy", \
+    "of the policy, nats; of continuous actions -mean log pi(a~|s), of the action in (-1, 1)") \
   X(q_mean, 7, 1, CRITIC, ROWS_CRITICS, q, "critic/q_mean", "mean over critics and rows of Q(s, a)") \
   X(td_error, 8, 0, CRITIC, ROWS_CRITICS, sac_abs(sac_td_error(q, y)), "critic/td_error", \
     "mean over critics and rows of |Q - y|") \

@@ -163,13 +163,28 @@ static double update_cuda(const sac_settings* settings, const sac_shape* shape) 
  * a program may create an agent for another environment than the one that the configuration names. */
 static int resident(const sac_settings* settings, const sac_shape* shape) {
   const sac_task* task = sac_task_find(settings->env_id);
-  return task && task->obs_size == shape->obs && task->action_size == shape->action;
+  int32_t obs, actions;
+  return task && sac_task_sizes(task, settings->env_options, &obs, &actions) == SAC_OK && obs == shape->obs &&
+         task->action_size == shape->action;
+}
+
+/* The weights that acting multiplies an observation by: those of the actor, or of all critics where there is none. */
+static double acting_weights(const sac_settings* settings, const sac_shape* shape) {
+  const sac_algorithm* algo = sac_algo_at(settings->algo);
+  const sac_group group = sac_algo_acts_with(algo);
+  double weights = 0;
+  for (int32_t i = 0; i < algo->network_count; i++) {
+    const sac_network* network = &algo->networks[i];
+    if (network->group == group)
+      weights += (network->number == SAC_EACH_CRITIC ? shape->critics : 1) *
+                 sac_network_weights(shape, shape->obs, sac_width_of(shape, network->out));
+  }
+  return weights;
 }
 
 sac_estimate sac_estimate_step(sac_where where, const sac_settings* settings, const sac_shape* shape, double env) {
-  /* count: observations of a step, weights of the actor, cores, and updates due after a step */
-  const double rows = (double)shape->population * shape->num_envs,
-               actor = sac_network_weights(shape, shape->obs, 2.0 * shape->action);
+  /* count: observations of a step, weights that act, cores, and updates due after a step */
+  const double rows = (double)shape->population * shape->num_envs, actor = acting_weights(settings, shape);
   const double cores = (double)(settings->threads > 0 ? settings->threads : sac_processors());
   const double due = settings->updates_per_step * shape->num_envs;
   const int built_in = resident(settings, shape), late = settings->overlap > 0;

@@ -369,7 +369,7 @@ static sac_status run_row(const sac_bench* b, const sac_config* base, const sac_
   sac_status status = SAC_OK;
 
   /* take the sizes and keys of the row */
-  one.obs = row->obs, one.act = row->action;
+  one.obs = row->obs, one.act = row->action, one.actions = row->action < 2 ? 2 : row->action;
   SAC_TRY(sac_config_copy(&config, base));
   SAC_TRY(sac_case_apply(row, algo, kind, config));
 
@@ -397,6 +397,7 @@ static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_confi
     int given;
   } lists[] = {{"--obs", "update, op, act, replay", b->obs > 0},
                {"--act", "update, op, act, replay", b->act > 0},
+               {"--actions", "update, op, act, replay", b->actions > 0},
                {"--rows", "update, op, replay", b->rows > 0},
                {"--hidden", "update, op, act, replay, train", b->hidden != NULL},
                {"--batch", "update, op, replay, train", b->batch != NULL},
@@ -412,9 +413,10 @@ static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_confi
   if (b->stages && strcmp(b->kind, "update") != 0 && strcmp(b->kind, "train") != 0)
     return sac_options_usage(syntax, "--stages goes with update and train");
   if (b->cases && strcmp(b->kind, "op") != 0) return sac_options_usage(syntax, "--cases goes with op");
-  if (b->cases && (b->obs > 0 || b->act > 0 || b->hidden || b->batch || b->population || b->threads || b->envs))
+  if (b->cases &&
+      (b->obs > 0 || b->act > 0 || b->actions > 0 || b->hidden || b->batch || b->population || b->threads || b->envs))
     return sac_options_usage(syntax,
-                             "--cases has sizes of its own: it takes no --obs, --act, --hidden, --batch, "
+                             "--cases has sizes of its own: it takes no --obs, --act, --actions, --hidden, --batch, "
                              "--population, --threads or --envs");
   if (b->bare && strcmp(b->kind, "env") != 0) return sac_options_usage(syntax, "--bare goes with env");
 
@@ -422,6 +424,18 @@ static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_confi
   for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
     if (lists[i].given && !strstr(lists[i].kinds, b->kind))
       return sac_options_usage(syntax, "%s goes with %s, not with %s", lists[i].option, lists[i].kinds, b->kind);
+
+  /* refuse actions of the other kind of algorithms */
+  const char* algo = sac_config_get(config, "algo");
+  sac_settings settings;
+  if (sac_config_settings(config, &settings) == SAC_OK) {
+    const int discrete = sac_algo_at(settings.algo)->discrete;
+    if (discrete && b->act > 0)
+      return sac_options_usage(syntax, "algo '%s' takes discrete actions: give --actions, not --act", algo);
+    if (!discrete && b->actions > 0)
+      return sac_options_usage(syntax, "algo '%s' takes continuous actions: give --act, or --algo %s", algo,
+                               sac_algo_name(sac_algo_for(1)));
+  }
 
   /* refuse an environment that does not exist */
   const sac_env_api* env;
@@ -440,6 +454,8 @@ int sac_cli_bench(int argc, char** argv) {
   const sac_option options[] = {
       SAC_OPTION_INTEGER("--obs", "N", &b.obs, 1, 65536, "numbers in an observation (update, op, act, replay); 17"),
       SAC_OPTION_INTEGER("--act", "N", &b.act, 1, 65536, "numbers in an action (update, op, act, replay); 6"),
+      SAC_OPTION_INTEGER("--actions", "N", &b.actions, 2, 65536,
+                         "number of discrete actions, for algorithms that take them; 4"),
       SAC_OPTION_TEXT("--hidden", "N,N", (void*)&b.hidden, "widths of the hidden layers; 256,256"),
       SAC_OPTION_TEXT("--batch", "N", (void*)&b.batch, "rows of a minibatch; 256"),
       SAC_OPTION_TEXT("--population", "N", (void*)&b.population, "agents side by side; 1"),
@@ -455,6 +471,7 @@ int sac_cli_bench(int argc, char** argv) {
       SAC_OPTION_SWITCH("--cases", &b.cases, "the odd sizes of sac's own tests, with every algorithm and network (op)"),
       SAC_OPTION_SWITCH("--bare", &b.bare, "MuJoCo's own loop beside sac's, in turn (env)"),
       SAC_OPTION_PROFILE(&b.profile),
+      SAC_OPTION_KEY("--algo", "NAME", "algo", "algorithm; 'sac info' lists them"),
       SAC_OPTION_ENV,
       SAC_OPTION_DEVICE,
       SAC_OPTION_CONFIG,
@@ -482,6 +499,7 @@ int sac_cli_bench(int argc, char** argv) {
   const int go = check_options(&syntax, &b, config);
   if (b.obs == 0) b.obs = 17;
   if (b.act == 0) b.act = 6;
+  if (b.actions == 0) b.actions = 4;
   if (b.rows == 0) b.rows = 100000;
   const sac_status status = go != SAC_OPTIONS_GO ? SAC_OK : b.cases ? run_cases(&b, config) : run_all(&b, config);
 

@@ -4,13 +4,15 @@
 
 #include "agent/estimate.h"
 #include "env/vector.h"
+#include "kernels/discrete.h"
 #include "kernels/random.h"
 #include "util/error.h"
 
 #define PUSHED 4096            /* transitions that a push fills the replay with */
 #define SYNTHETIC_EPISODE 1000 /* max_episode_steps of the agent's environment, which is never created */
 
-/* Makes the actions of a spec continuous, in [-1, 1]. The spec points into *bounds, (2, A), which the caller frees. */
+/* Gives the continuous actions of a spec the bounds [-1, 1]. The spec points into *bounds, (2, A), which the caller
+ * frees. */
 static sac_status set_unit_bounds(sac_env_spec* spec, float** bounds) {
   const size_t actions = (size_t)spec->action_size;
   *bounds = calloc(2 * actions, sizeof(float));
@@ -23,7 +25,6 @@ static sac_status set_unit_bounds(sac_env_spec* spec, float** bounds) {
   }
 
   /* let the spec use them */
-  spec->actions = 0;
   spec->action_low = *bounds;
   spec->action_high = *bounds + actions;
   return SAC_OK;
@@ -35,10 +36,12 @@ static void fill_random(sac_bench_case* c) {
   const sac_shape* s = &c->agent->shape;
   const size_t rows = (size_t)s->population * (size_t)c->rows;
 
-  /* draw observations and rewards from N(0, 1), actions from U(-1, 1) */
+  /* draw observations and rewards from N(0, 1), actions from U(-1, 1) or from all numbers */
   sac_fill_normals(1, 91, 0, rows * (size_t)s->obs, c->obs);
   sac_fill_normals(1, 92, 0, rows * (size_t)s->obs, c->next_obs);
   sac_fill_uniform(1, 93, 0, rows * (size_t)s->action, 1, c->action);
+  for (size_t i = 0; s->actions > 0 && i < rows; i++)
+    c->action[i] = (float)sac_uniform_action(0.5f * (c->action[i] + 1), s->actions);
   sac_fill_normals(1, 94, 0, rows, c->reward);
 
   /* end an episode now and then */
@@ -84,13 +87,17 @@ fail:
 }
 
 sac_status sac_bench_make_agent(sac_bench_case* c, int32_t rows) {
-  sac_env_spec spec = {
-      .obs_size = (int32_t)c->b->obs, .action_size = (int32_t)c->b->act, .max_episode_steps = SYNTHETIC_EPISODE};
+  sac_env_spec spec = {.obs_size = (int32_t)c->b->obs, .max_episode_steps = SYNTHETIC_EPISODE};
   float* bounds = NULL;
+  sac_settings settings;
   sac_status status = SAC_OK;
 
-  /* create the agent for an environment that has these sizes alone */
-  SAC_TRY(set_unit_bounds(&spec, &bounds));
+  /* create the agent for an environment that has these sizes alone, and actions of the algorithm's kind */
+  SAC_TRY(sac_config_settings(c->config, &settings));
+  const int discrete = sac_algo_at(settings.algo)->discrete;
+  spec.action_size = discrete ? 1 : (int32_t)c->b->act;
+  spec.actions = discrete ? (int32_t)c->b->actions : 0;
+  if (!discrete) SAC_TRY(set_unit_bounds(&spec, &bounds));
   SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
 
   /* make the transitions that its loops use */
@@ -140,29 +147,33 @@ fail:
 }
 
 sac_status sac_bench_attach_env(sac_bench_case* c) {
-  sac_env_spec spec = c->vector->spec;
+  const sac_env_spec* spec = &c->vector->spec;
+  const int discrete = spec->actions > 0;
   sac_settings settings;
   sac_shape shape;
   char why[SAC_WHY_MAX];
   const sac_backend* backend;
   int32_t ordinal;
-  float* bounds = NULL;
   sac_status status = SAC_OK;
 
-  /* choose the device from the shape of the agent */
-  if (spec.actions) SAC_TRY(set_unit_bounds(&spec, &bounds));
+  /* the agent does not learn: take an algorithm for these actions */
   SAC_TRY(sac_config_settings(c->config, &settings));
-  SAC_TRY(sac_agent_shape(&shape, &settings, &spec));
+  if (sac_algo_at(settings.algo)->discrete != discrete) {
+    SAC_TRY(sac_config_set(c->config, "algo", sac_algo_name(sac_algo_for(discrete))));
+    SAC_TRY(sac_config_settings(c->config, &settings));
+  }
+
+  /* choose the device from the shape of the agent */
+  SAC_TRY(sac_agent_shape(&shape, &settings, spec));
   SAC_TRY(sac_estimate_choose(&settings, &shape, &backend, &ordinal, why));
 
   /* leave the environments on the host when the CPU is chosen */
   if (backend->on_host) goto fail;
 
   /* hand the environments over to it */
-  SAC_TRY(sac_agent_create(&c->agent, c->config, &spec));
+  SAC_TRY(sac_agent_create(&c->agent, c->config, spec));
   SAC_TRY(c->agent->backend->env_attach(c->agent, c->vector));
 fail:
-  free(bounds);
   return status;
 }
 

@@ -13,7 +13,7 @@ struct sac_vector;
 typedef struct sac_bench {
   const char *kind, *profile;
   int json, stages, bare, cases;
-  int64_t obs, act, rows, repeats;
+  int64_t obs, act, actions, rows, repeats; /* act: of continuous algorithms; actions: of discrete ones */
   double seconds, warmup;
   const char *hidden, *batch, *population, *threads, *envs; /* lists; NULL: not given */
 } sac_bench;
@@ -39,8 +39,8 @@ typedef struct sac_bench_case {
  * and --envs; NULL: that of `base` stays. *config is the caller's, also after an error. Errors: CONFIG, MEMORY. */
 sac_status sac_bench_case_config(sac_config** config, const sac_config* base, const char* const one[5]);
 
-/* Creates an agent for an environment with the sizes of --obs and --act, and `rows` random transitions of each agent
- * (at least one for each of its environments). Errors: those of sac_agent_create, MEMORY. */
+/* Creates an agent for an environment with the sizes of --obs and --act or --actions, and `rows` random transitions of
+ * each agent (at least one for each of its environments). Errors: those of sac_agent_create, MEMORY. */
 sac_status sac_bench_make_agent(sac_bench_case* c, int32_t rows);
 
 /* Creates an agent in the same way, and pushes random transitions until each agent has `wanted` of them or its replay
@@ -51,8 +51,7 @@ sac_status sac_bench_make_learner(sac_bench_case* c, int64_t wanted);
 sac_status sac_bench_make_vector(sac_bench_case* c);
 
 /* Creates an agent on a CUDA device that steps the environments there, if the configuration chooses such a device. The
- * agent does not learn. So it may pretend that discrete actions are continuous, because an algorithm may refuse
- * discrete ones. */
+ * agent does not learn: where the algorithm does not take the environment's actions, another one is configured. */
 sac_status sac_bench_attach_env(sac_bench_case* c);
 
 /* Frees the members. Takes a case that was only half made. */

@@ -31,7 +31,8 @@ static const char sac_bench_notes[] =
     "\n"
     "Examples:\n"
     "  sac bench update --batch 32,256,4096 --hidden 64,64/256,256\n"
-    "  sac bench op --device cpu --threads 1 --set algo=sac-v\n"
+    "  sac bench op --device cpu --threads 1 --algo sac-v\n"
+    "  sac bench update --algo sac-discrete --obs 8 --actions 4\n"
     "  sac bench train --env Pendulum-v1 --hidden 64,64 --batch 100 --json\n"
     "  sac bench train --env HalfCheetah-v5 --population 10 --stages \\\n"
     "    --device cuda --set train.overlap=1\n";

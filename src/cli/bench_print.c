@@ -46,8 +46,9 @@ static void print_label_json(const sac_bench_label* label, const agent_facts* fa
 
   /* print the sizes */
   if (facts->updates)
-    sac_print(", \"algo\": \"%s\", \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"critics\": %d",
-              sac_config_get(label->config, "algo"), (int)agent->shape.obs, (int)agent->shape.action, facts->hidden,
+    sac_print(", \"algo\": \"%s\", \"obs\": %d, \"%s\": %d, \"hidden\": [%s], \"batch\": %d, \"critics\": %d",
+              sac_config_get(label->config, "algo"), (int)agent->shape.obs, agent->shape.actions ? "actions" : "act",
+              (int)(agent->shape.actions ? agent->shape.actions : agent->shape.action), facts->hidden,
               (int)agent->shape.batch, (int)agent->shape.critics);
   sac_print(", \"population\": %s", sac_config_get(label->config, "seeds"));
   sac_print(", \"envs\": %s", sac_config_get(label->config, "env.num_envs"));
@@ -72,8 +73,9 @@ void sac_bench_print_label(const sac_bench_label* label) {
   /* print what was measured, its sizes, and how the agent computes */
   sac_print("%-6s %s", label->kind, label->vector ? label->vector->id : facts.device);
   if (facts.updates)
-    sac_print("  obs %d act %d hidden %s batch %d", (int)agent->shape.obs, (int)agent->shape.action, facts.hidden,
-              (int)agent->shape.batch);
+    sac_print("  obs %d %s %d hidden %s batch %d", (int)agent->shape.obs, agent->shape.actions ? "actions" : "act",
+              (int)(agent->shape.actions ? agent->shape.actions : agent->shape.action),
+              agent->shape.layers ? facts.hidden : "none", (int)agent->shape.batch);
   if (facts.updates && facts.threaded)
     sac_print(" threads %d %s", (int)facts.backend->threads(agent), facts.backend->kernels(agent));
   else if (!facts.threaded && agent) sac_print(" on %s %s", facts.device, sac_config_get(label->config, "precision"));

@@ -16,6 +16,7 @@
 #include "cli/score.h"
 #include "cli/score_print.h"
 #include "cli/signals.h"
+#include "cli/target.h"
 #include "cli/watch.h"
 #include "env/record.h"
 #include "env/vector.h"
@@ -258,66 +259,7 @@ fail:
   return status;
 }
 
-/* --- which files -------------------------------------------------------------------------------------------------- */
-
-static int is_folder(const char* path) {
-  struct stat info;
-  return stat(path, &info) == 0 && S_ISDIR(info.st_mode);
-}
-
-/* Says on stderr when the run of a seed folder had come further than the checkpoint of `step`, which plays. */
-static void note_older(const char* folder, int64_t step) {
-  char path[SAC_PATH_MAX];
-  if (step < 0 || sac_path(path, "%s/checkpoints", folder) != SAC_OK) return;
-  const int64_t lost = sac_steps_lost(path), reached = sac_metrics_reached(folder);
-
-  /* a checkpoint that is gone; or one that could not be saved, or is not due yet */
-  if (lost > step)
-    (void)fprintf(stderr, "sac: %s: the last checkpoint, step_%lld, is missing; step_%lld plays\n", folder,
-                  (long long)lost, (long long)step);
-  else if (reached > step)
-    (void)fprintf(stderr, "sac: %s: step_%lld plays, the newest checkpoint; the run has reached step %lld\n", folder,
-                  (long long)step, (long long)reached);
-}
-
-/* Writes the path of the checkpoint that plays for a seed folder: the last, or with --best the best. */
-static sac_status seed_file(const char* folder, const options* o, char path[SAC_PATH_MAX]) {
-  sac_status status = SAC_OK;
-  char last[SAC_PATH_MAX];
-
-  /* a folder without checkpoints is no seed folder */
-  SAC_TRY(sac_path(path, "%s/checkpoints", folder));
-  if (!is_folder(path)) return sac_folder_no_run(folder);
-
-  /* the best one is a file of its own */
-  if (o->best) {
-    SAC_TRY(sac_path(path, "%s/checkpoints/best", folder));
-    if (sac_file_exists(path)) return SAC_OK;
-    return sac_fail(SAC_ERROR_FILE, "%s has no best checkpoint: it was never evaluated", folder);
-  }
-
-  /* the last one is found by its number */
-  SAC_TRY(sac_path(last, "%s/checkpoints/last", folder));
-  SAC_TRY(sac_steps_path(path, last));
-  if (sac_file_exists(path)) note_older(folder, sac_step_of(strrchr(path, '/') + 1));
-  else status = sac_fail(SAC_ERROR_FILE, "%s has no checkpoint", folder);
-fail:
-  return status;
-}
-
-/* Reads the first seed and the number of seeds of a run folder. */
-static sac_status run_seeds(const char* folder, int64_t* seed, int64_t* seeds) {
-  sac_config* config = NULL;
-  sac_settings settings;
-  sac_status status = SAC_OK;
-  SAC_TRY(sac_folder_config_read(folder, &config));
-  SAC_TRY(sac_config_settings(config, &settings));
-  *seed = settings.seed;
-  *seeds = settings.seeds;
-fail:
-  sac_config_destroy(config);
-  return status;
-}
+/* --- all policies ------------------------------------------------------------------------------------------------- */
 
 /* Plays all policies of the target: a run folder, a seed folder or a file. *scores (count) is the caller's to free,
  * with its arrays, also after an error. played: receives the number of policies of which an episode has ended. STOPPED:
@@ -329,7 +271,7 @@ static sac_status play_all(const char* target, const options* o, sac_score** sco
 
   /* allocate one score for each seed of a run, or for the only policy */
   const int run = sac_folder_holds_run(target);
-  if (run) SAC_TRY(run_seeds(target, &seed, &seeds));
+  if (run) SAC_TRY(sac_target_seeds(target, &seed, &seeds));
   *scores = calloc((size_t)seeds, sizeof **scores);
   if (!*scores) return sac_fail(SAC_ERROR_MEMORY, "no memory for %lld seeds", (long long)seeds);
   *count = seeds;
@@ -339,10 +281,10 @@ static sac_status play_all(const char* target, const options* o, sac_score** sco
     /* find the seed folder; a target that is no run is a seed folder or a file itself */
     if (run) SAC_TRY(sac_folder_seed(target, (uint64_t)(seed + i), folder));
     else SAC_TRY(sac_steps_path(folder, target));
-    if (o->record) SAC_TRY(name_videos(folder, is_folder(folder), (*scores)[i].name));
+    if (o->record) SAC_TRY(name_videos(folder, sac_target_is_folder(folder), (*scores)[i].name));
 
     /* find its checkpoint, and play */
-    if (is_folder(folder)) SAC_TRY(seed_file(folder, o, path));
+    if (sac_target_is_folder(folder)) SAC_TRY(sac_target_seed(folder, o->best, path));
     else SAC_TRY(sac_path(path, "%s", folder));
     status = play(path, o, &(*scores)[i]);
     *played += (status == SAC_OK || status == SAC_STOPPED) && (*scores)[i].episodes > 0;
@@ -422,7 +364,7 @@ int sac_cli_eval(int argc, char** argv) {
     return sac_options_usage(&syntax, "--record-video records every episode: at most %d of --episodes, not %lld",
                              EPISODES_RECORDED_MAX, (long long)o.episodes);
 
-  if (o.best && !is_folder(operands.text[0]))
+  if (o.best && !sac_target_is_folder(operands.text[0]))
     return sac_options_usage(&syntax, "--best chooses a checkpoint of a run: give its folder, not a file");
 
   /* play all policies until a signal comes, then print what was played */

@@ -70,7 +70,7 @@ static void print_row(const char* const names[3], const int index[3]) {
 
 /* The launches in the graph of one update on a device, counted with a small agent that has two hidden layers; 0: it
  * failed, and sac_last_error says why. */
-static size_t graph_nodes(const char* device, const char* algo) {
+static size_t graph_nodes(const char* device, int algo) {
   /* describe the smallest agent: O = 3, A = 1, B = 16 */
   static const char* const keys[][2] = {{"network.hidden", "16,16"},
                                         {"replay.capacity", "64"},
@@ -79,8 +79,9 @@ static size_t graph_nodes(const char* device, const char* algo) {
                                         {"seeds", "1"}};
   static const float low[1] = {-1}, high[1] = {1}, zero[3] = {0};
   static const uint8_t no[1] = {0};
-  const sac_env_spec spec = {
+  const sac_env_spec continuous = {
       .obs_size = 3, .action_size = 1, .max_episode_steps = 1, .action_low = low, .action_high = high};
+  const sac_env_spec discrete = {.obs_size = 3, .action_size = 1, .actions = 2, .max_episode_steps = 1};
   const sac_transitions one = {1, zero, zero, zero, no, no, zero};
   sac_config* config = NULL;
   sac_agent* agent = NULL;
@@ -91,8 +92,9 @@ static size_t graph_nodes(const char* device, const char* algo) {
   for (size_t i = 0; i < sizeof keys / sizeof *keys && status == SAC_OK; i++)
     status = sac_config_set(config, keys[i][0], keys[i][1]);
   if (status == SAC_OK) status = sac_config_set(config, "device", device);
-  if (status == SAC_OK) status = sac_config_set(config, "algo", algo);
-  if (status == SAC_OK) status = sac_agent_create(&agent, config, &spec);
+  if (status == SAC_OK) status = sac_config_set(config, "algo", sac_algo_name(algo));
+  if (status == SAC_OK)
+    status = sac_agent_create(&agent, config, sac_algo_at(algo)->discrete ? &discrete : &continuous);
   if (status == SAC_OK) status = sac_agent_push(agent, &one);
 
   /* update twice, because the first update runs without a graph; then count the nodes */
@@ -112,7 +114,7 @@ static void each_graph(void (*row)(const char* algo, size_t nodes)) {
   /* leave when there is no usable device */
   if (sac_backend_choose("auto", &backend, &ordinal) != SAC_OK || ordinal < 0 || !backend->graph_nodes) return;
   for (int a = 0; algos[a]; a++)
-    if (*path_on(backend->name, (const int[]){a, 0, 0})) row(algos[a], graph_nodes(backend->name, algos[a]));
+    if (*path_on(backend->name, (const int[]){a, 0, 0})) row(algos[a], graph_nodes(backend->name, a));
 }
 
 /* Prints a line of a name and what is known of it. */

@@ -13,9 +13,10 @@
 #include "config/sources.h"
 #include "util/text.h"
 
-/* observation and action of the shape that costs are counted for */
+/* observation and action of the shape that costs are counted for; the number of discrete actions */
 #define OBS 17
 #define ACTION 6
+#define ACTIONS 4
 
 #define BACKENDS_MAX 4 /* columns of the table; backends beyond are left out */
 
@@ -49,7 +50,8 @@ static sac_shape shape_of(const sac_config* config, const sac_settings* settings
                      .num_envs = 1,
                      .batch = (int32_t)batch,
                      .obs = OBS,
-                     .action = ACTION,
+                     .action = sac_algo_at(settings->algo)->discrete ? 1 : ACTION,
+                     .actions = sac_algo_at(settings->algo)->discrete ? ACTIONS : 0,
                      .layers = hidden->count,
                      .critics = (int32_t)settings->critics};
   memcpy(shape.hidden, hidden->size, (size_t)hidden->count * sizeof *shape.hidden);
@@ -133,6 +135,10 @@ static void print_runs(const list* l, int32_t b) {
   }
 }
 
+/* What the shape has for actions: their components, or their number. */
+static const char* action_key(const list* l) { return l->shape.actions ? "actions" : "act"; }
+static int action_value(const list* l) { return (int)(l->shape.actions ? l->shape.actions : l->shape.action); }
+
 /* Prints what is listed, and the shape of the costs. */
 static void print_head(const list* l) {
   char head[SAC_TEXT_MAX + 256] = "";
@@ -144,7 +150,7 @@ static void print_head(const list* l) {
 
   /* print the sizes */
   used = 0;
-  sac_text_append(head, sizeof head, &used, "MFLOP and MB: obs %d act %d, hidden ", OBS, ACTION);
+  sac_text_append(head, sizeof head, &used, "MFLOP and MB: obs %d %s %d, hidden ", OBS, action_key(l), action_value(l));
   sac_widths_append(head, sizeof head, &used, l->shape.hidden, l->shape.layers, ",");
   sac_text_append(head, sizeof head, &used, ", batch %d, %d critic%s", (int)l->shape.batch, (int)l->shape.critics,
                   l->shape.critics > 1 ? "s" : "");
@@ -208,8 +214,8 @@ static void print_json(const list* l) {
   sac_widths_append(hidden, sizeof hidden, &hidden_used, l->shape.hidden, l->shape.layers, ", ");
 
   /* print algorithm, shape and launches */
-  sac_print("{\n  \"algo\": \"%s\",\n  \"meaning\": %s,\n  \"obs\": %d,\n  \"act\": %d,\n  \"hidden\": [%s],\n",
-            l->name, meaning, OBS, ACTION, hidden);
+  sac_print("{\n  \"algo\": \"%s\",\n  \"meaning\": %s,\n  \"obs\": %d,\n  \"%s\": %d,\n  \"hidden\": [%s],\n", l->name,
+            meaning, OBS, action_key(l), action_value(l), hidden);
   sac_print("  \"batch\": %d,\n  \"critics\": %d,\n  \"launches\": %d,\n  \"launches_two_hidden\": %d,\n",
             (int)l->shape.batch, (int)l->shape.critics, (int)sac_algo_launches(l->algo, l->shape.layers),
             (int)sac_algo_launches(l->algo, 2));

@@ -49,6 +49,34 @@
 #define OPTIMUM_STD_REL 0.04
 #define OPTIMUM_GAP 3e-4
 
+/* Q, V, pi and J of linear networks that have learnt from 400,000 transitions of a random MDP, against the exact answer:
+ * the rewards and transitions of the sample differ from those of the MDP by some 1 %. */
+#define SOFT_ITERATION_REL 0.02
+
+/* The policy of test_optimum in nats, where Q has two humps or its maximum at a bound (test_projection): the KL of the average of the
+ * last policies, and the mean KL of each of them, which has the noise of stochastic gradient descent in it. Measured:
+ * 4e-4 and 0.011. A std that is off by 5 % costs 2.5e-3. */
+#define PROJECTION_GAP 1e-3
+#define PROJECTION_SINGLE_GAP 0.03
+/* The search of that test ends with steps of 1e-5, and a minimum is flat: 1e-10. */
+#define PROJECTION_SEARCH_ABS 1e-8
+#define PROJECTION_PLACE_ABS 1e-4
+/* log Z by the trapezoidal rule over atanh(a), whose error is exponentially small, beside a closed form; and beside
+ * Simpson's rule, whose error is the fourth power of its step over the width of exp(Q/alpha). */
+#define PROJECTION_QUADRATURE_ABS 1e-10
+#define PROJECTION_SIMPSON_ABS 1e-6
+
+/* log Z of src/agent/explain.h: Q and the actions are floats, and exp(Q/alpha) has their rounding. The floor is a sum
+ * in double. */
+#define EXPLAIN_ROUNDING(q_over_alpha) (4 * FLOAT_EPSILON * (q_over_alpha) + 1e-12)
+/* The error that it states for kinks of slope 10 along both axes, where the points do not suffice. Measured: 2e-3. */
+#define EXPLAIN_KINK_ABS 0.01
+/* alpha (log pi + 3), of size 1, through the rounding of Q and of the action to float. Near a bound log pi changes by
+ * 1/(1 - |a|) times the latter; means over samples have few of those. */
+#define EXPLAIN_SAME_ABS 1e-5
+/* The spread of 200 estimates: its own standard error is 1/sqrt(400) for normal numbers, and this is four of them. */
+#define EXPLAIN_SPREAD_REL 0.2
+
 /* Soft values of a small MDP in double, computed in two ways: by iteration to a contraction of 1e-23, and by
  * elimination. A few hundred terms are rounded, and exponents up to Q/alpha = 1e4 multiply the rounding of
  * probabilities by as much. */
@@ -190,6 +218,11 @@
 /* Seeds are fixed, so a test always passes or always fails. A standard normal number is beyond 4 for one in 16,000
  * seeds of a good generator. */
 #define STANDARD_ERRORS 4
+
+/* Exact answers: values are iterated to 1e-12 of the largest, and two of them are compared. Probabilities that are
+ * quotients by their sum sum to 1 within rounding. */
+#define EXACT_REL 1e-11
+#define EXACT_SUM_ABS 1e-14
 
 /* Kolmogorov-Smirnov: sqrt(n) D is above this for one in a thousand seeds. */
 #define KOLMOGOROV_SMIRNOV 1.95
