@@ -29,8 +29,8 @@ static inline int agent_case_discrete(const agent_case* c) {
   return sac_algo_at(id)->discrete;
 }
 
-static inline sac_agent* agent_case_create(const agent_case* c) {
-  sac_agent* agent;
+/* Creates the agent of a case, or says why not. */
+static inline sac_status agent_case_try(const agent_case* c, sac_agent** agent) {
   sac_config* config = config_of(
       "device=cpu algo=%s network.hidden=%s replay.batch=%d network.critics=%d seeds=%d cpu.threads=%d "
       "replay.capacity=2000",
@@ -49,10 +49,16 @@ static inline sac_agent* agent_case_create(const agent_case* c) {
   if (agent_case_discrete(c))
     spec = (sac_env_spec){
         .obs_size = c->obs, .action_size = 1, .actions = c->action > 1 ? c->action : 2, .max_episode_steps = 100};
-  ck_ok(sac_agent_create(&agent, config, &spec));
+  const sac_status status = sac_agent_create(agent, config, &spec);
   free(low);
   free(high);
   sac_config_destroy(config);
+  return status;
+}
+
+static inline sac_agent* agent_case_create(const agent_case* c) {
+  sac_agent* agent;
+  ck_ok(agent_case_try(c, &agent));
   return agent;
 }
 
