@@ -65,7 +65,6 @@ static sac_status check_sizes(const sac_run* run, const sac_safetensors* file) {
 
 /* Refuses a file whose actor has a tensor that this agent's lacks: its network has other layers. Errors: SHAPE. */
 static sac_status check_actor(const sac_run* run, const sac_safetensors* file) {
-  if (!sac_algo_has(run->agent->algo, SAC_ACTOR)) return SAC_OK; /* the actor of the file has no use here */
   for (int32_t i = 0; i < file->count; i++) {
     const char* name = file->tensors[i].name;
     if (strncmp(name, "actor.", 6) == 0 && !sac_tensors_find(&run->agent->tensors, name))
