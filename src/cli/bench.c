@@ -9,6 +9,7 @@
 #include "cli/bench_notes.h"
 #include "cli/bench_op.h"
 #include "cli/bench_print.h"
+#include "cli/bench_rows.h"
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
 #include "cli/cli.h"
@@ -18,7 +19,6 @@
 #include "env/vector.h"
 #include "train/step.h"
 #include "util/error.h"
-#include "verify/cases.h"
 
 #define WARMUP_STEPS 1000 /* steps of sac bench train before it is measured; they fill the replay */
 
@@ -361,35 +361,6 @@ static sac_status run_all(const sac_bench* b, const sac_config* base) {
   return status == SAC_OK ? all_cases(b, base, run_case) : status;
 }
 
-/* Measures one row of sac_cases with an algorithm and a kind of network. */
-static sac_status run_row(const sac_bench* b, const sac_config* base, const sac_case* row, int algo, int kind) {
-  static const char* const none[5];
-  sac_config* config = NULL;
-  sac_bench one = *b;
-  sac_status status = SAC_OK;
-
-  /* take the sizes and keys of the row */
-  one.obs = row->obs, one.act = row->action, one.actions = row->action < 2 ? 2 : row->action;
-  SAC_TRY(sac_config_copy(&config, base));
-  SAC_TRY(sac_case_apply(row, algo, kind, config));
-
-  /* measure it */
-  SAC_TRY(run_case(&one, config, none));
-fail:
-  sac_config_destroy(config);
-  return status;
-}
-
-/* --cases: measures each row of sac_cases with every kind of network and every algorithm. */
-static sac_status run_cases(const sac_bench* b, const sac_config* base) {
-  sac_status status = SAC_OK;
-  for (int kind = 0; sac_network_kind_names[kind]; kind++)
-    for (int algo = 0; algo < SAC_ALGO_COUNT; algo++)
-      for (int32_t i = 0; i < sac_case_count; i++) SAC_TRY(run_row(b, base, &sac_cases[i], algo, kind));
-fail:
-  return status;
-}
-
 int sac_cli_bench(int argc, char** argv) {
   sac_bench b = {.repeats = 5, .seconds = 0.5, .warmup = 0.5};
 
@@ -449,7 +420,9 @@ int sac_cli_bench(int argc, char** argv) {
   if (b.act == 0) b.act = 6;
   if (b.actions == 0) b.actions = 4;
   if (b.rows == 0) b.rows = 100000;
-  const sac_status status = go != SAC_OPTIONS_GO ? SAC_OK : b.cases ? run_cases(&b, config) : run_all(&b, config);
+  const sac_status status = go != SAC_OPTIONS_GO ? SAC_OK
+                            : b.cases            ? sac_bench_rows(&b, config, run_case)
+                                                 : run_all(&b, config);
 
   /* choose the exit code; a capture that was cut short is reported */
   sac_config_destroy(config);

@@ -345,6 +345,14 @@ static void describe(sac_run* run, const source* s) {
     sac_run_note(run, "not used, as algo %s has no such networks: %s", sac_algo_name(run->settings.algo), unused);
 }
 
+/* Refuses an actor that is asked for by name where the algorithm has none. Errors: CONFIG. */
+static sac_status check_parts(const sac_run* run, unsigned parts) {
+  if (parts & SAC_PART_AUTO || !(parts & SAC_PART_ACTOR) || parts & SAC_PART_OPTIMIZER) return SAC_OK;
+  if (sac_algo_has(run->agent->algo, SAC_ACTOR)) return SAC_OK;
+  return sac_fail(SAC_ERROR_CONFIG, "init.parts=%s names the actor, and algo '%s' has none: its critics are its policy",
+                  run->settings.init_parts, sac_algo_name(run->settings.algo));
+}
+
 /* --- the start ---------------------------------------------------------------------------------------------------- */
 
 /* Sets the updates in which the actors are held: those of the first train.actor_delay_steps steps of learning, and as
@@ -385,6 +393,7 @@ sac_status sac_run_init(sac_run* run) {
     }
     s = (source){.file = file};
     SAC_TRY(sac_parts_parse(run->settings.init_parts, &s.parts));
+    SAC_TRY(check_parts(run, s.parts));
     SAC_TRY(take_agent(run, &s, p));
     if (p == 0) {
       describe(run, &s);

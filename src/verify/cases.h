@@ -13,10 +13,11 @@
 #define SAC_CASE_KEYS_MAX 4
 
 typedef struct sac_case {
-  int32_t obs, action; /* O, A; of a discrete algorithm, A is the number of its actions */
+  int32_t obs, action; /* O, A; of a discrete algorithm, A is the number of its actions, 2 where it is 1 */
   const char* hidden;  /* network.hidden */
   int32_t batch, critics, population;
-  const char* set[SAC_CASE_KEYS_MAX][2]; /* more keys, ended by NULL */
+  const char* set[SAC_CASE_KEYS_MAX][2];          /* more keys, ended by NULL */
+  const char* set_discrete[SAC_CASE_KEYS_MAX][2]; /* keys of discrete algorithms alone, ended by NULL */
 } sac_case;
 
 extern const sac_case sac_cases[];
