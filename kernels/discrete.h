@@ -19,28 +19,35 @@ SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
   return largest;
 }
 
-// [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0. The largest element is subtracted before exp, so that
-// nothing overflows and the sum is not 0. A row of -inf gives -inf, a row with +inf gives +inf.
-SAC_FN real sac_log_sum_exp(const real* x, size_t stride, int actions, real scale) {
-  const real largest = scale * sac_row_max(x, stride, actions);
-  if (largest - largest != (real)0) return largest;  // NOLINT(misc-redundant-expression): infinite, or NaN
-
-  // each term is in [0, 1], and the largest one is 1
+// log sum_a exp(scale (x_a - largest)), scale > 0, `largest` the largest element. Each term is in [0, 1] and one is 1, so
+// nothing overflows and the sum is not 0; the difference comes before the product, so a small difference of large
+// elements keeps its digits. In [0, log A]. 0 if largest is infinite, NaN if it is NaN.
+SAC_FN real sac_log_sum_above(const real* x, size_t stride, int actions, real scale, real largest) {
+  if (largest - largest != (real)0) return largest == largest ? (real)0 : largest;  // NOLINT(misc-redundant-expression)
   real sum = 0;
-  for (int a = 0; a < actions; a++) sum += SAC_M(exp)(scale * x[(size_t)a * stride] - largest);
-  return largest + SAC_M(log)(sum);
+  for (int a = 0; a < actions; a++) sum += SAC_M(exp)(scale * (x[(size_t)a * stride] - largest));
+  return SAC_M(log)(sum);
 }
 
-// [discrete.soft-value] alpha log Z, Z = sum_a exp(Q_a/alpha): the soft maximum of Q, V(s) of the Boltzmann policy.
+// [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0. A row of -inf gives -inf, a row with +inf gives +inf.
+SAC_FN real sac_log_sum_exp(const real* x, size_t stride, int actions, real scale) {
+  const real largest = sac_row_max(x, stride, actions);
+  return scale * largest + sac_log_sum_above(x, stride, actions, scale, largest);
+}
+
+// [discrete.soft-value] alpha log Z, Z = sum_a exp(Q_a/alpha): the soft maximum of Q, V(s) of the Boltzmann policy. In
+// [max Q, max Q + alpha log A].
 SAC_FN real sac_boltzmann_value(const real* q, size_t stride, int actions, real alpha) {
-  return alpha * sac_log_sum_exp(q, stride, actions, (real)1 / alpha);
+  const real largest = sac_row_max(q, stride, actions);
+  return largest + alpha * sac_log_sum_above(q, stride, actions, (real)1 / alpha, largest);
 }
 
 // [discrete.log-softmax] log p_a = scale x_a - log sum exp. With scale 1 it is the softmax of logits, with scale
 // 1/alpha the Boltzmann policy exp(Q/alpha)/Z. log_p may be x itself.
 SAC_FN void sac_log_softmax(const real* x, size_t stride, int actions, real scale, real* log_p) {
-  const real log_z = sac_log_sum_exp(x, stride, actions, scale);
-  for (int a = 0; a < actions; a++) log_p[(size_t)a * stride] = scale * x[(size_t)a * stride] - log_z;
+  const real largest = sac_row_max(x, stride, actions);
+  const real above = sac_log_sum_above(x, stride, actions, scale, largest);
+  for (int a = 0; a < actions; a++) log_p[(size_t)a * stride] = scale * (x[(size_t)a * stride] - largest) - above;
 }
 
 // p value; 0 where p is 0, unless value is NaN: an action of probability 0 adds nothing, even if its value is infinite.
