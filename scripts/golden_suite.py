@@ -46,11 +46,12 @@ SUITE = {
     "sac-discrete-linear": "--algo sac-discrete --obs 6 --act 4 --hidden [] "
     "--batch 9 --lr 0.01 --tau 0.05 --updates 20",
     "sac-discrete-alpha-bounds": "--algo sac-discrete --obs 3 --act 2 --hidden 8,8 "
-    "--batch 10 --lr 0.01 --log-alpha -0.7 --alpha-min 0.49 --alpha-max 0.498 --updates 6",
+    "--batch 10 --lr 0.01 --log-alpha -0.7 --alpha-min 0.49 --alpha-max 0.6 --updates 6",
     "sac-discrete-saturated": "--algo sac-discrete --obs 3 --act 2 --hidden 8,8 --batch 16 --logit-bias 8 --updates 4",
-    "sac-discrete-underflow": "--algo sac-discrete --obs 3 --act 4 --hidden 8,8 --batch 16 --logit-bias 60 --updates 4",
+    "sac-discrete-underflow": "--algo sac-discrete --obs 3 --act 4 --hidden 8,8 "
+    "--batch 16 --logit-bias 60 --target-entropy 0.3 --updates 4",
     "sac-discrete-large-q": "--algo sac-discrete --obs 3 --act 4 --hidden 8,8 "
-    "--batch 16 --q-scale 1000 --reward-spread 300 --log-alpha -4.6 --updates 4",
+    "--batch 16 --q-scale 1000 --reward-spread 300 --log-alpha -4.6 --lr 3e-3 --updates 4",
     "soft-q": "--algo soft-q --obs 4 --act 2 --hidden 16,16 --batch 8 --updates 5",
     "soft-q-odd": "--algo soft-q --obs 5 --act 18 --hidden 7,13 --batch 33 --updates 3",
     "soft-q-one-critic": "--algo soft-q --obs 3 --act 3 --hidden 8 --batch 16 --critics 1 --updates 4",
@@ -59,7 +60,8 @@ SUITE = {
     "--batch 16 --critics 3 --critics-join mean --alpha fixed --log-alpha -1.6 --reward-scale 5 --updates 4",
     "soft-q-linear": "--algo soft-q --obs 6 --act 4 --hidden [] --batch 9 --lr 0.01 --tau 0.05 --updates 20",
     "soft-q-alpha-bounds": "--algo soft-q --obs 3 --act 2 --hidden 8,8 "
-    "--batch 10 --lr 0.01 --log-alpha -0.7 --alpha-min 0.49 --alpha-max 0.498 --updates 6",
+    "--batch 10 --lr 0.01 --log-alpha -0.7 --target-entropy 1 --alpha-min 0.4 --alpha-max 0.503 --updates 6",
+    "soft-q-saturated": "--algo soft-q --obs 3 --act 3 --hidden 8,8 --batch 16 --log-alpha -4.6 --updates 4",
     "soft-q-large-q": "--algo soft-q --obs 3 --act 4 --hidden 8,8 "
-    "--batch 16 --q-scale 1000 --reward-spread 300 --log-alpha -4.6 --updates 4",
+    "--batch 16 --q-scale 1000 --reward-spread 300 --log-alpha -4.6 --lr 3e-3 --updates 4",
 }  # fmt: skip
