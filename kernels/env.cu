@@ -14,8 +14,10 @@ constexpr int threads = 128;
   struct name##_task {                                                                                            \
     using state = sac_##name;                                                                                     \
     using options = sac_##name##_options;                                                                         \
-    static constexpr int obs = sac_##name##_obs_size, action = sac_##name##_action_size;                          \
-    static constexpr int actions = sac_##name##_actions;                                                          \
+    static constexpr int obs_max = sac_##name##_obs_size, action = sac_##name##_action_size;                      \
+    static constexpr bool discrete = sac_##name##_actions > 0;                                                    \
+    __device__ static int obs(const options* o) { return sac_##name##_obs_of(o); }                                \
+    __device__ static int actions(const options* o) { return sac_##name##_actions_of(o); }                        \
     static_assert(sizeof(options) <= SAC_ENV_OPTIONS_DOUBLES * sizeof(double), "raise SAC_ENV_OPTIONS_DOUBLES");  \
     static_assert(action <= SAC_ENV_ACTIONS_MAX, "raise SAC_ENV_ACTIONS_MAX");                                    \
     static_assert(sizeof(state) % sizeof(double) == 0, "a state is made of doubles");                             \
@@ -41,9 +43,10 @@ __device__ void scale(const sac_env_step_args& a, size_t i, float scaled[Task::a
   const float* action = a.env.action + i * Task::action;
   for (int j = 0; j < Task::action; j++) {
     // a discrete action is the number of an action
-    if (Task::actions > 0) {
+    if (Task::discrete) {
+      const int actions = Task::actions(reinterpret_cast<const typename Task::options*>(a.options));
       const bool exists =
-          action[j] >= 0 && action[j] < Task::actions && action[j] == static_cast<float>(static_cast<int>(action[j]));
+          action[j] >= 0 && action[j] < actions && action[j] == static_cast<float>(static_cast<int>(action[j]));
       if (!exists) report_failure(a, i, SAC_ENV_BAD_ACTION);
       scaled[j] = exists ? action[j] : 0.0f;
       continue;
@@ -63,11 +66,12 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   const size_t num_envs = static_cast<size_t>(a.num_envs);
   if (i >= static_cast<size_t>(a.population) * num_envs) return;
   const typename Task::options* options = reinterpret_cast<const typename Task::options*>(a.options);
+  const size_t obs_size = static_cast<size_t>(Task::obs(options));
 
   // step with the state in registers
   typename Task::state* place = reinterpret_cast<typename Task::state*>(a.env.state) + i;
   typename Task::state state = *place;
-  float scaled[Task::action], obs[Task::obs];
+  float scaled[Task::action], obs[Task::obs_max];
   double exact;
   scale<Task>(a, i, scaled);
   const bool terminated = Task::step(options, &state, scaled, &exact) != 0;
@@ -76,10 +80,10 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
 
   // the observations of the transition, and whether all its numbers are finite
   bool finite = true;
-  for (int j = 0; j < Task::obs; j++) {
+  for (size_t j = 0; j < obs_size; j++) {
     finite = finite && isfinite(obs[j]);
-    a.env.prev_obs[i * Task::obs + j] = a.env.obs[i * Task::obs + j];
-    a.env.next_obs[i * Task::obs + j] = obs[j];
+    a.env.prev_obs[i * obs_size + j] = a.env.obs[i * obs_size + j];
+    a.env.next_obs[i * obs_size + j] = obs[j];
   }
   if (!finite) report_failure(a, i, SAC_ENV_BAD_OBS);
   else if (!isfinite(reward)) report_failure(a, i, SAC_ENV_BAD_REWARD);
@@ -111,7 +115,7 @@ __global__ void __launch_bounds__(threads) env_step(sac_env_step_args a) {
   a.finished[i] = finished;
   a.env.episode_return[i] = episode_return;
   a.env.episode_length[i] = length;
-  for (int j = 0; j < Task::obs; j++) a.env.obs[i * Task::obs + j] = obs[j];
+  for (size_t j = 0; j < obs_size; j++) a.env.obs[i * obs_size + j] = obs[j];
   *place = state;
 }
 

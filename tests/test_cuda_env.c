@@ -24,6 +24,10 @@ static const struct {
     {"SacQuadratic-v0", "{\"centre\": -0.25, \"curvature\": 7}"},
     {"SacPointMass-v0", NULL},
     {"SacPointMass-v0", "{\"field\": 1.25, \"dt\": 0.5}"},
+    {"SacTabular-v0", NULL},
+    {"SacTabular-v0", "{\"states\": 64, \"actions\": 8, \"branching\": 64, \"reward_noise\": 0.3}"},
+    {"SacTabular-v0", "{\"states\": 3, \"actions\": 2, \"branching\": 1, \"seed\": 9, \"terminal\": 0.4}"},
+    {"SacTabular-v0", "{\"states\": 30, \"observation\": \"features\", \"features\": 13}"},
 };
 
 typedef struct env_case {
@@ -232,6 +236,20 @@ static uint64_t failure_of(cuda_case* c, env_case* e) {
   return *(const uint64_t*)cuda_result(c, e->args.failure);
 }
 
+/* The number of actions that the options say, and no more. */
+START_TEST(as_many_actions_as_the_options_say) {
+  static const char options[] = "{\"actions\": 3}";
+  cuda_case c = cuda_case_create(1);
+  env_case e = create(&c, "SacTabular-v0", options, 1, 40, -1);
+  choose(&c, &e);
+  e.vector->action[33] = (float)(2 + _i);
+  cuda_set(&c, e.args.env.action, e.vector->action, e.n * sizeof(float));
+  ck_assert_uint_eq(failure_of(&c, &e), _i ? SAC_ENV_FAILURE(0, 33, SAC_ENV_BAD_ACTION) : 0);
+  sac_vector_destroy(e.vector);
+  cuda_case_free(&c);
+}
+END_TEST
+
 /* An invalid action is reported and replaced by 0. The earliest one is reported. */
 START_TEST(bad_discrete_action) {
   /* a step in which two environments get a bad action */
@@ -298,4 +316,5 @@ START_TEST(no_such_task) {
 END_TEST
 
 CUDA_MAIN("env.cu", CASE(every_task_is_here), LOOP(episodes, COUNT(variants)), LOOP(time_limit, COUNT(variants)),
-          CASE(no_time_limit), LOOP(bad_discrete_action, 7), LOOP(not_finite, PLACES), LOOP(no_such_task, 2))
+          CASE(no_time_limit), LOOP(as_many_actions_as_the_options_say, 2), LOOP(bad_discrete_action, 7),
+          LOOP(not_finite, PLACES), LOOP(no_such_task, 2))

@@ -133,7 +133,7 @@ def test_continuous():
 def test_states_of_files():
     run, states = run_of("sac-discrete"), [[0.1, -0.2, 0.03, 0.4], [0, 0, 0, 0], [1e-3, -2, 3, 1e-7]]
     text = "x,v,angle,w\n" + "".join(",".join(map(str, row)) + "\n" for row in states)
-    csv, blanks = path("states.csv", text), path("blanks.txt", "# states\n\n0.1 -0.2\t0.03 0.4\r\n0 0 0 0\n1e-3; -2; 3; 1e-7")
+    csv, blanks = path("states.csv", text), path("blanks.txt", "# states\n\n0.1 -0.2\t0.03 0.4\r\n0 0 0 0\n1e-3, -2, 3, 1e-7")
     save_file({"obs": numpy.array(states, numpy.float32)}, path("f32.safetensors"))
     save_file({"observation": numpy.array(states, numpy.float64)}, path("f64.safetensors"))
     of_csv = explained(run, "--states", csv)
@@ -149,14 +149,14 @@ def test_states_of_files():
 
 def test_bad_input():
     run = run_of("sac-discrete")
-    for name, text, says in (("short.csv", "1,2,3,4\n1,2,3\n", "short.csv:2 has 3 numbers, an observation has 4"),
-                             ("long.csv", "1,2,3,4,5\n", "long.csv:1 has 5 numbers, an observation has 4"),
+    for name, text, says in (("short.csv", "1,2,3,4\n1,2,3\n", "short.csv:2: the row has 3 numbers, the first row has 4"),
+                             ("long.csv", "1,2,3,4,5\n", "long.csv: a row has 5 numbers, an observation has 4"),
                              ("word.csv", "1,2,3,4\n1,2,x,4\n", "word.csv:2: 'x' is no number"),
                              ("nan.csv", "1,2,3,4\n1,2,nan,4\n", "nan.csv:2: 'nan' is no number"),
                              ("large.csv", "1,2,1e39,4\n", "state 1: number 3 is not finite in float32"),
-                             ("empty.csv", "", "empty.csv has no state"),
-                             ("header.csv", "a,b,c,d\n", "header.csv has no state"),
-                             ("binary.csv", "1,2\0,3,4\n", "neither CSV nor safetensors")):
+                             ("empty.csv", "", "empty.csv: the file has no row of numbers"),
+                             ("header.csv", "a,b,c,d\n", "header.csv: the file has no row of numbers"),
+                             ("binary.csv", "1,2\0,3,4\n", "binary.csv:1: the line has a zero byte")):
         assert says in one_line(sac("explain", run, "--states", path(name, text), code=1).stderr), name
     save_file({"states": numpy.zeros((2, 4), numpy.float32)}, path("name.safetensors"))
     save_file({"obs": numpy.zeros((2, 3), numpy.float32)}, path("width.safetensors"))

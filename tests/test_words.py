@@ -22,7 +22,7 @@ def refused(*arguments, says, code=2, output="", **more):
 
 def test_text_fits_the_terminal():
     for arguments in (("--help",), *((command, "--help") for command in COMMANDS), ("envs",), ("config",), ("info",),
-                      ("envs", "SacPointMass-v0"), ("config", "optim.lr"), ("info", "--env", "Pendulum-v1"),
+                      ("envs", "SacPointMass-v0"), ("envs", "SacTabular-v0"), ("config", "optim.lr"), ("info", "--env", "Pendulum-v1"),
                       *(("info", "--algo", algo) for algo in ALGOS), ("info", "--algo", "sac", "--set", "network.hidden=" + "1024," * 7 + "9")):
         text = sac(*arguments).stdout
         wide = [line for line in text.splitlines() if len(line) > 80]

@@ -23,6 +23,8 @@ typedef struct sac_acrobot_options {
   SAC_ACROBOT_OPTIONS(SAC_TASK_MEMBER)
 } sac_acrobot_options;
 
+SAC_TASK_SIZES(acrobot)
+
 typedef struct sac_acrobot {
   double angle[2];     // rad in [-pi, pi]: the first link (0: it hangs down), the second link relative to the first
   double velocity[2];  // rad/s, within 4 pi and 9 pi

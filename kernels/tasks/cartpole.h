@@ -22,6 +22,8 @@ typedef struct sac_cartpole_options {
   SAC_CARTPOLE_OPTIONS(SAC_TASK_MEMBER)
 } sac_cartpole_options;
 
+SAC_TASK_SIZES(cartpole)
+
 typedef struct sac_cartpole {
   double x;               // m
   double x_velocity;      // m/s

@@ -24,6 +24,8 @@ typedef struct sac_mountain_car_continuous_options {
   SAC_MOUNTAIN_CAR_CONTINUOUS_OPTIONS(SAC_TASK_MEMBER)
 } sac_mountain_car_continuous_options;
 
+SAC_TASK_SIZES(mountain_car_continuous)
+
 typedef struct sac_mountain_car_continuous {
   double position;
   double velocity;

@@ -21,6 +21,8 @@ typedef struct sac_pendulum_options {
   SAC_PENDULUM_OPTIONS(SAC_TASK_MEMBER)
 } sac_pendulum_options;
 
+SAC_TASK_SIZES(pendulum)
+
 typedef struct sac_pendulum {
   double theta;     // rad, not wrapped
   double velocity;  // rad/s

@@ -25,6 +25,8 @@ typedef struct sac_point_mass_options {
   SAC_POINT_MASS_OPTIONS(SAC_TASK_MEMBER)
 } sac_point_mass_options;
 
+SAC_TASK_SIZES(point_mass)
+
 typedef struct sac_point_mass {
   double position[2];
   double velocity[2];

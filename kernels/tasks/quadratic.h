@@ -21,6 +21,8 @@ typedef struct sac_quadratic_options {
   SAC_QUADRATIC_OPTIONS(SAC_TASK_MEMBER)
 } sac_quadratic_options;
 
+SAC_TASK_SIZES(quadratic)
+
 typedef struct sac_quadratic {
   double unused;  // a step does not depend on the state
 } sac_quadratic;

@@ -6,9 +6,14 @@
 //                                          O, A, number of discrete actions (0: continuous), time limit (0: none),
 //                                          how many numbers describe a state that comes from outside
 //   SAC_X_OPTIONS(X)                       the keys of env.options: X(x, kind, name, default, low, high, choices). kind
-//                                          is REAL (a double), BOOL or CHOICE (an int32_t: the number of a word in
-//                                          "a|b")
+//                                          is REAL (a double), INT, BOOL or CHOICE (an int32_t: a whole number, 0 or 1,
+//                                          the number of a word in "a|b")
 //   sac_x_options                          the struct of these members
+//   SAC_TASK_SIZES(x)                      says that O and the number of actions are those of the enum. A task whose
+//                                          options decide them defines instead
+//   sac_x_obs_of(options), sac_x_actions_of(options)
+//                                          O and the number of actions, at most those of the enum, which are then the
+//                                          largest
 //   sac_x                                  the state: everything that a step depends on, doubles only
 //   sac_x_bounds(options, low, high)       (A) each; not called for discrete actions
 //   sac_x_reset(options, state, seed)      starts an episode from 64 bits
@@ -29,7 +34,7 @@
 #include "kernels/random.h"
 #include "kernels/real.h"
 
-#define SAC_TASK_OBS_MAX 8
+#define SAC_TASK_OBS_MAX 64
 #define SAC_TASK_ACTION_MAX 4
 #define SAC_TASK_INITIAL_MAX 8
 
@@ -51,9 +56,21 @@ SAC_FN double sac_task_clip(double x, double low, double high) {
   return raised > high ? high : raised;
 }
 
+// The sizes of a task whose options do not change them: constants for the compiler.
+#define SAC_TASK_SIZES(task)                                                    \
+  SAC_FN int32_t sac_##task##_obs_of(const sac_##task##_options* options) {     \
+    (void)options;                                                              \
+    return sac_##task##_obs_size;                                               \
+  }                                                                             \
+  SAC_FN int32_t sac_##task##_actions_of(const sac_##task##_options* options) { \
+    (void)options;                                                              \
+    return sac_##task##_actions;                                                \
+  }
+
 // A member of an options struct, from its list.
 #define SAC_TASK_MEMBER(task, kind, name, initial, low, high, choices) SAC_TASK_##kind name;
 #define SAC_TASK_REAL double
+#define SAC_TASK_INT int32_t
 #define SAC_TASK_BOOL int32_t
 #define SAC_TASK_CHOICE int32_t
 

@@ -9,6 +9,7 @@
 #include "kernels/tasks/pendulum.h"
 #include "kernels/tasks/point_mass.h"
 #include "kernels/tasks/quadratic.h"
+#include "kernels/tasks/tabular.h"
 
 // X(name, NAME, id, summary): the prefix of its symbols, the prefix of its options, its name for users, what it is.
 #define SAC_TASKS(X)                                                                                             \
@@ -17,6 +18,7 @@
   X(cartpole, CARTPOLE, "CartPole-v1", "balance a pole on a cart")                                               \
   X(acrobot, ACROBOT, "Acrobot-v1", "swing a two-link arm over a line")                                          \
   X(quadratic, QUADRATIC, "SacQuadratic-v0", "one step, quadratic reward (for tests)")                           \
-  X(point_mass, POINT_MASS, "SacPointMass-v0", "push a mass to the origin (for tests)")
+  X(point_mass, POINT_MASS, "SacPointMass-v0", "push a mass to the origin (for tests)")                          \
+  X(tabular, TABULAR, "SacTabular-v0", "a random MDP with an exact answer (for tests)")
 
 #endif

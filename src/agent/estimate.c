@@ -163,7 +163,9 @@ static double update_cuda(const sac_settings* settings, const sac_shape* shape) 
  * a program may create an agent for another environment than the one that the configuration names. */
 static int resident(const sac_settings* settings, const sac_shape* shape) {
   const sac_task* task = sac_task_find(settings->env_id);
-  return task && task->obs_size == shape->obs && task->action_size == shape->action;
+  int32_t obs, actions;
+  return task && sac_task_sizes(task, settings->env_options, &obs, &actions) == SAC_OK && obs == shape->obs &&
+         task->action_size == shape->action;
 }
 
 /* The weights that acting multiplies an observation by: those of the actor, or of all critics where there is none. */

@@ -6,10 +6,14 @@
 #include <string.h>
 
 #include "cli/cli.h"
+#include "cli/exact.h"
 #include "cli/json.h"
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/wrap.h"
+#include "config/field.h"
+#include "config/sources.h"
+#include "env/exact.h"
 #include "env/gym.h"
 #include "env/list.h"
 #include "env/references.h"
@@ -135,23 +139,24 @@ static json_t* row_json(const row* one, const sac_env_spec* spec) {
 }
 
 /* Adds an environment to the table. api: creates one environment, for its sizes; NULL: the sizes stay unknown. missing:
- * why it cannot be created here, or NULL. whole: 1 to write all bounds of the actions. Errors: those of
- * sac_vector_create. */
-static sac_status add_env(table* all, const char* id, const sac_env_api* api, const char* missing, int whole) {
+ * why it cannot be created here, or NULL. options: JSON, or NULL. whole: 1 to write all bounds of the actions. Errors:
+ * those of sac_vector_create. */
+static sac_status add_env(table* all, const char* id, const sac_env_api* api, const char* missing, const char* options,
+                          int whole) {
   const uint64_t seed = 0;
   sac_vector* vector = NULL;
 
   /* create the environment */
   if (api) {
-    const sac_status status = sac_vector_create(&vector, api, id, NULL, 1, 1, &seed, sac_stream_env(0));
+    const sac_status status = sac_vector_create(&vector, api, id, options, 1, 1, &seed, sac_stream_env(0));
     if (status != SAC_OK) return status;
   }
 
   /* start a new row */
   const sac_env_spec* spec = vector ? &vector->spec : NULL;
   row* one = &all->rows[all->count++];
-  int32_t options;
-  (void)sac_env_options_of(id, &options);
+  int32_t keys;
+  (void)sac_env_options_of(id, &keys);
 
   /* fill what is known without creating it */
   *one = (row){.id = id, .summary = "", .source = sac_env_source(id), .missing = missing};
@@ -162,7 +167,7 @@ static sac_status add_env(table* all, const char* id, const sac_env_api* api, co
   /* fill the columns */
   number_text(one->obs, sizeof one->obs, spec != NULL, spec ? spec->obs_size : 0);
   number_text(one->steps, sizeof one->steps, spec && spec->max_episode_steps, spec ? spec->max_episode_steps : 0);
-  number_text(one->options, sizeof one->options, spec && one->entry, options);
+  number_text(one->options, sizeof one->options, spec && one->entry, keys);
   one->discrete = spec && spec->actions > 0;
   if (spec) actions_text(one->actions, sizeof one->actions, spec, whole);
   else (void)snprintf(one->actions, sizeof one->actions, "-");
@@ -294,13 +299,14 @@ static void print_one(const row* one) {
   }
 }
 
-/* Lists one environment, whose errors are those of the command. *usage: 1 when there is no such environment. */
-static sac_status list_one(table* all, const char* id, int* usage) {
+/* Lists one environment with these options (JSON), whose errors are those of the command. *usage: 1 when there is no
+ * such environment. */
+static sac_status list_one(table* all, const char* id, const char* options, int* usage) {
   /* create it for its sizes */
   const sac_env_api* api;
   sac_status status = sac_env_find(id, &api);
   *usage = status != SAC_OK;
-  if (status == SAC_OK) status = add_env(all, id, api, NULL, 1);
+  if (status == SAC_OK) status = add_env(all, id, api, NULL, options, 1);
   if (status != SAC_OK || all->array) return status;
 
   /* print it for people; JSON is printed by the caller */
@@ -319,14 +325,15 @@ static sac_status list_all(table* all) {
     const sac_env_entry* entry = sac_env_at(i);
     const int ready = !entry->ready || entry->ready() == SAC_OK;
     if (!ready) missing = sac_last_error();
-    const sac_status status = add_env(all, entry->id, ready ? entry->api : NULL, ready ? NULL : missing, 0);
+    const sac_status status = add_env(all, entry->id, ready ? entry->api : NULL, ready ? NULL : missing, NULL, 0);
     if (status != SAC_OK) return status;
   }
 
   /* add the presets of Gymnasium's environments */
   const int own = all->count;
   for (size_t i = 0; i < sac_embedded_config_count; i++)
-    if (sac_env_is_gym(sac_embedded_configs[i].name)) (void)add_env(all, sac_embedded_configs[i].name, NULL, NULL, 0);
+    if (sac_env_is_gym(sac_embedded_configs[i].name))
+      (void)add_env(all, sac_embedded_configs[i].name, NULL, NULL, NULL, 0);
 
   /* print two tables for people; JSON is printed by the caller */
   if (all->array) return SAC_OK;
@@ -348,8 +355,8 @@ static sac_status list_all(table* all) {
   return SAC_OK;
 }
 
-/* Prints one environment, or all when `id` is NULL. Returns the exit code. */
-static int list(const char* id, int json) {
+/* Prints one environment with these options (JSON), or all when `id` is NULL. Returns the exit code. */
+static int list(const char* id, const char* options, int json) {
   const size_t most = (size_t)sac_env_count() + sac_embedded_config_count + 1;
   table all = {.rows = calloc(most, sizeof *all.rows), .sources = calloc(most, sizeof *all.sources)};
   int code = SAC_EXIT_FAILED;
@@ -361,7 +368,7 @@ static int list(const char* id, int json) {
   } else {
     /* fill the table; text is printed on the way, JSON at the end */
     int usage = 0;
-    const sac_status status = id ? list_one(&all, id, &usage) : list_all(&all);
+    const sac_status status = id ? list_one(&all, id, options, &usage) : list_all(&all);
     if (status != SAC_OK) code = sac_cli_fail(status);
     if (usage) code = SAC_EXIT_USAGE; /* as in the other subcommands */
     if (status == SAC_OK && (!json || (json_dumpf(all.array, sac_out, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0 &&
@@ -376,11 +383,34 @@ static int list(const char* id, int json) {
   return code;
 }
 
+/* Refuses options without those that they need. Returns SAC_OPTIONS_GO, or the exit code after a message. */
+static int check_options(const sac_syntax* syntax, const sac_config* config, const char* id,
+                         const sac_exact_request* exact, int is_exact) {
+  for (int i = 0; i < SAC_FIELD_COUNT; i++) {
+    if (config->source[i].origin < SAC_ORIGIN_FILE) continue;
+    if (i != SAC_FIELD_env_options)
+      return sac_options_usage(syntax, "--set takes env.options here, not '%s'", sac_fields[i].key);
+    if (!id) return sac_options_usage(syntax, "--set needs an ID, whose options it sets");
+  }
+  if (is_exact && !id) return sac_options_usage(syntax, "--exact needs an ID: %s", sac_exact_envs[0]);
+  if (is_exact && isnan(exact->alpha)) return sac_options_usage(syntax, "--exact needs --alpha X, the temperature");
+  if (!is_exact && !isnan(exact->alpha)) return sac_options_usage(syntax, "--alpha goes with --exact");
+  if (!is_exact && exact->policy) return sac_options_usage(syntax, "--policy goes with --exact");
+  return SAC_OPTIONS_GO;
+}
+
 int sac_cli_envs(int argc, char** argv) {
-  int json = 0;
+  sac_exact_request exact = {.alpha = NAN};
+  int json = 0, is_exact = 0;
 
   /* describe the command line */
-  const sac_option options[] = {SAC_OPTION_SWITCH("--json", &json, "print one JSON array"), {0}};
+  const sac_option options[] = {
+      SAC_OPTION_SWITCH("--json", &json, "print one JSON array; with --exact one object"),
+      SAC_OPTION_SET,
+      SAC_OPTION_SWITCH("--exact", &is_exact, "print the exact answer: soft values and the best policy"),
+      SAC_OPTION_REAL("--alpha", "X", &exact.alpha, 1e-6, 1e3, "temperature of the exact answer"),
+      SAC_OPTION_TEXT("--policy", "FILE", &exact.policy, "also the exact values of this policy"),
+      {0}};
   const sac_syntax syntax = {
       .command = "envs",
       .arguments = "[ID] [options]",
@@ -388,7 +418,9 @@ int sac_cli_envs(int argc, char** argv) {
           "Lists the environments that are known by name: sizes of observations and actions, bounds of actions,\n"
           "steps after which an episode is cut off, number of keys in env.options, source of the dynamics (built\n"
           "in, MuJoCo, Gymnasium), and a return to compare a run with. With an ID (also gym:ID or a path): only this\n"
-          "environment, and its options with their defaults.",
+          "environment, and its options with their defaults.\n"
+          "\n"
+          "--exact: Q*, V*, pi* and J of an environment that is a small MDP, from the soft Bellman operator.",
       .notes =
           "Options are given as JSON:\n"
           "  sac train --env Pendulum-v1 --set 'env.options={\"g\": 9.81}'\n"
@@ -402,14 +434,31 @@ int sac_cli_envs(int argc, char** argv) {
           "these that exists is used as Python, 3.11 or newer: SAC_PYTHON, VIRTUAL_ENV, .venv in the current\n"
           "folder, python3.\n"
           "\n"
-          "MuJoCo is looked for in the folder SAC_MUJOCO, in .deps/mujoco and in .venv.\n",
+          "MuJoCo is looked for in the folder SAC_MUJOCO, in .deps/mujoco and in .venv.\n"
+          "\n"
+          "The exact answer of SacTabular-v0, a random MDP:\n"
+          "  sac envs SacTabular-v0 --exact --alpha 0.1 --set env.options.seed=3\n"
+          "\n"
+          "V counts the entropy of the policy from the state on, times alpha, in nats. J is the mean of V over the "
+          "first\n"
+          "states of episodes. The discount is env.options.discount, and the time limit is no part of the answer. The\n"
+          "FILE of --policy has a line for each state with the probability of each action, separated by commas;\n"
+          "numpy.savetxt(FILE, pi, delimiter=\",\") writes one. Its regret is J of the best policy less its J.\n",
       .options = options,
       .operands_max = 1,
   };
 
-  /* parse it, then list one environment or all */
+  /* parse it, then print the exact answer, one environment or all */
+  sac_config* config = NULL;
   sac_operands operands;
-  const int code = sac_options_parse(&syntax, argc, argv, NULL, &operands);
+  int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
-  return list(operands.count ? operands.text[0] : NULL, json);
+  const char* id = operands.count ? operands.text[0] : NULL;
+  code = check_options(&syntax, config, id, &exact, is_exact);
+  exact.id = id;
+  exact.options = config->settings.env_options;
+  exact.json = json;
+  if (code == SAC_OPTIONS_GO) code = is_exact ? sac_exact_print(&exact) : list(id, exact.options, json);
+  sac_config_destroy(config);
+  return code;
 }

@@ -5,13 +5,12 @@
 #include <unistd.h>
 
 #include "env/vector.h"
+#include "formats/csv.h"
 #include "formats/safetensors.h"
 #include "kernels/random.h"
 #include "util/error.h"
+#include "util/memory.h"
 #include "util/number.h"
-#include "util/text.h"
-
-#define FILE_MOST ((size_t)1 << 30) /* bytes of a CSV file */
 
 /* Fails where a value is not finite; names its state and place. */
 static sac_status check_finite(const sac_explain_states* states, const char* path) {
@@ -58,61 +57,20 @@ fail:
 
 /* --- CSV ---------------------------------------------------------------------------------------------------------- */
 
-/* Reads a line of numbers, which it cuts into words, to row (O). Returns how many there are; -1: a word is none, and
- * *word points to it. row NULL: only counts. */
-static int64_t read_line(char* line, int32_t obs, float* row, const char** word) {
-  static const char separators[] = ",; \t\r";
-  char* next = NULL;
-  int64_t count = 0;
-  for (char* w = strtok_r(line, separators, &next); w; w = strtok_r(NULL, separators, &next), count++) {
-    double value;
-    *word = w;
-    if (sac_parse_real(w, &value) != SAC_NUMBER_OK) return -1;
-    if (row && count < obs) row[count] = (float)value;
-  }
-  return count;
-}
-
-/* Reads all lines. A first line that begins with no number is a header; blank lines and those that begin with '#' are
- * left out. */
 static sac_status read_csv(sac_explain_states* states, const char* path) {
-  char shown[SAC_SHOW_MAX], *text = NULL;
-  size_t size = 0;
-  int64_t lines = 1;
-  sac_status status = SAC_OK;
-  SAC_TRY(sac_read_file(path, FILE_MOST, (void**)&text, &size));
+  sac_csv csv;
+  sac_status status = sac_csv_read(&csv, path);
+  if (status != SAC_OK) return status;
 
-  if (memchr(text, '\0', size)) SAC_TRY(sac_fail(SAC_ERROR_FORMAT, "%s is neither CSV nor safetensors", path));
-
-  /* one state a line at most */
-  for (size_t i = 0; i < size; i++) lines += text[i] == '\n';
-  SAC_TRY(allocate(states, lines > SAC_EXPLAIN_STATES_MAX ? SAC_EXPLAIN_STATES_MAX : lines, path));
-  char* next = text;
-  for (int64_t number = 1; next; number++) {
-    /* cut the line off */
-    char *line = next, *end = strchr(line, '\n');
-    const char* word = "";
-    next = end ? end + 1 : NULL;
-    if (end) *end = '\0';
-    if (line[strspn(line, " \t\r")] == '\0' || *line == '#') continue;
-
-    /* read it */
-    if (states->count == SAC_EXPLAIN_STATES_MAX)
-      SAC_TRY(sac_fail(SAC_ERROR_FORMAT, "%s has more than %d states", path, SAC_EXPLAIN_STATES_MAX));
-    const int64_t found =
-        read_line(line, states->obs, states->row + (size_t)states->count * (size_t)states->obs, &word);
-    if (found < 0 && states->count == 0 && number == 1) continue;
-    if (found < 0)
-      SAC_TRY(sac_fail(SAC_ERROR_FORMAT, "%s:%lld: '%s' is no number", path, (long long)number,
-                       sac_text_show(shown, word, SIZE_MAX)));
-    if (found != states->obs)
-      SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s:%lld has %lld numbers, an observation has %d", path, (long long)number,
-                       (long long)found, (int)states->obs));
-    states->count++;
-  }
-  if (states->count == 0) status = sac_fail(SAC_ERROR_FORMAT, "%s has no state", path);
+  /* a row is an observation */
+  if (csv.columns != (size_t)states->obs)
+    SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s: a row has %zu numbers, an observation has %d", path, csv.columns,
+                     (int)states->obs));
+  SAC_TRY(allocate(states, (int64_t)csv.rows, path));
+  states->count = (int64_t)csv.rows;
+  for (size_t i = 0; i < csv.rows * csv.columns; i++) states->row[i] = (float)csv.value[i];
 fail:
-  free(text);
+  sac_free(csv.value);
   return status;
 }
 

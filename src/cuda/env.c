@@ -37,8 +37,8 @@ const sac_env_arrays* sac_cuda_vector_arrays(const sac_vector* vector) {
 
 /* Lays the arrays out in one block of memory at `base` (NULL: only measures), and returns its bytes. */
 static size_t lay_out(const sac_vector* vector, const sac_task* task, char* base, sac_env_arrays* at) {
-  const size_t n = count_of(vector), obs = n * (size_t)task->obs_size * sizeof(float),
-               action = n * (size_t)task->action_size * sizeof(float);
+  const size_t n = count_of(vector), obs = n * (size_t)vector->spec.obs_size * sizeof(float),
+               action = n * (size_t)vector->spec.action_size * sizeof(float);
 
   /* list the arrays in their order in memory */
   const struct {
@@ -77,8 +77,8 @@ enum { MIRRORS = 10 };
 
 /* Lists all arrays except the environments' states, which only the task's functions can read and write. */
 static void list_mirrors(const resident* r, const sac_vector* v, mirror list[MIRRORS]) {
-  const size_t n = count_of(v), obs = n * (size_t)r->task->obs_size * sizeof(float),
-               action = n * (size_t)r->task->action_size * sizeof(float);
+  const size_t n = count_of(v), obs = n * (size_t)v->spec.obs_size * sizeof(float),
+               action = n * (size_t)v->spec.action_size * sizeof(float);
   const mirror all[MIRRORS] = {{r->image.episode, v->episode, n * sizeof(uint64_t)},
                                {r->image.episode_return, v->episode_return, n * sizeof(double)},
                                {r->image.episode_length, v->episode_length, n * sizeof(int64_t)},

@@ -17,6 +17,7 @@
 typedef struct instance {
   const sac_task* task;
   int32_t n;            /* environments */
+  int32_t actions;      /* number of discrete actions; 0: continuous */
   void* options;        /* task->options_size bytes */
   unsigned char* state; /* (n) of task->state_size bytes */
   float low[SAC_TASK_ACTION_MAX], high[SAC_TASK_ACTION_MAX];
@@ -62,10 +63,12 @@ static int env_create(void** self, const char* id, int32_t n, const char* option
   }
 
   /* tell sizes and bounds; discrete actions have no bounds */
+  int32_t obs_size;
+  task->sizes(env->options, &obs_size, &env->actions);
   if (task->actions == 0) task->bounds(env->options, env->low, env->high);
-  *spec = (sac_env_spec){.obs_size = task->obs_size,
+  *spec = (sac_env_spec){.obs_size = obs_size,
                          .action_size = task->action_size,
-                         .actions = task->actions,
+                         .actions = env->actions,
                          .max_episode_steps = task->max_episode_steps,
                          .action_low = task->actions == 0 ? env->low : NULL,
                          .action_high = task->actions == 0 ? env->high : NULL};
@@ -96,7 +99,7 @@ static inline int is_action(float action, int32_t actions) {
 /* Says in the error text which action is wrong. */
 static int bad_action(instance* env, int32_t i, float action) {
   (void)snprintf(env->error, sizeof env->error, "action %g of environment %d; there are actions 0 to %d",
-                 (double)action, (int)i, (int)env->task->actions - 1);
+                 (double)action, (int)i, (int)env->actions - 1);
   return SAC_ERROR_ENV;
 }
 
@@ -110,10 +113,11 @@ static int bad_action(instance* env, int32_t i, float action) {
     const instance* env = self;                                                                               \
     const sac_##name##_options options = *(const sac_##name##_options*)env->options;                          \
     sac_##name* state = (sac_##name*)(void*)env->state;                                                       \
+    const size_t size = (size_t)sac_##name##_obs_of(&options);                                                \
     for (int32_t i = 0; i < env->n; i++) {                                                                    \
       if (!mask[i]) continue;                                                                                 \
       sac_##name##_reset(&options, &state[i], seed[i]);                                                       \
-      sac_##name##_observe(&options, &state[i], obs + (size_t)i * sac_##name##_obs_size);                     \
+      sac_##name##_observe(&options, &state[i], obs + (size_t)i * size);                                      \
     }                                                                                                         \
     return SAC_OK;                                                                                            \
   }                                                                                                           \
@@ -123,15 +127,16 @@ static int bad_action(instance* env, int32_t i, float action) {
     const int32_t n = env->n;                                                                                 \
     const sac_##name##_options options = *(const sac_##name##_options*)env->options;                          \
     sac_##name* state = (sac_##name*)(void*)env->state;                                                       \
+    const size_t size = (size_t)sac_##name##_obs_of(&options);                                                \
     for (int32_t i = 0; sac_##name##_actions > 0 && i < n; i++)                                               \
-      if (!is_action(action[i], sac_##name##_actions)) return bad_action(env, i, action[i]);                  \
+      if (!is_action(action[i], sac_##name##_actions_of(&options))) return bad_action(env, i, action[i]);     \
     for (int32_t i = 0; i < n; i++) {                                                                         \
       sac_##name next = state[i];                                                                             \
       double exact;                                                                                           \
       terminated[i] =                                                                                         \
           (uint8_t)sac_##name##_step(&options, &next, action + (size_t)i * sac_##name##_action_size, &exact); \
       reward[i] = (float)exact;                                                                               \
-      sac_##name##_observe(&options, &next, obs + (size_t)i * sac_##name##_obs_size);                         \
+      sac_##name##_observe(&options, &next, obs + (size_t)i * size);                                          \
       state[i] = next;                                                                                        \
     }                                                                                                         \
     memset(truncated, 0, (size_t)n);                                                                          \

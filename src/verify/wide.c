@@ -10,12 +10,13 @@
   static void run_##name(const sac_wide_trace* trace) {                                                                \
     const sac_##name##_options* options = (const sac_##name##_options*)trace->options;                                 \
     sac_##name state;                                                                                                  \
+    const int64_t size = sac_##name##_obs_of(options);                                                                 \
     sac_##name##_start(options, &state, trace->initial);                                                               \
     sac_##name##_observe(options, &state, trace->obs);                                                                 \
     for (int64_t t = 0; t < trace->steps; t++) {                                                                       \
       trace->terminated[t] = (uint8_t)sac_##name##_step(options, &state, trace->action + t * sac_##name##_action_size, \
                                                         &trace->reward[t]);                                            \
-      sac_##name##_observe(options, &state, trace->obs + (t + 1) * sac_##name##_obs_size);                             \
+      sac_##name##_observe(options, &state, trace->obs + (t + 1) * size);                                              \
     }                                                                                                                  \
   }
 SAC_TASKS(RUN)
