@@ -221,8 +221,9 @@ def make_table():
     t.add("discrete",
           "Boltzmann policy of q: alpha log Z, entropy, KL(softmax(0.5, -1, 0.25, 2, 0) || that policy), log p",
           ["alpha", "q[5]", "value", "entropy", "kl", "log_p[5]"], [discrete_row(*row) for row in ROWS])
+    actors = [actor_row(*row, logits) for row in ROWS for logits in LOGITS]
     t.add("discrete_actor", "[sac-discrete] J_pi of logits and its gradient with respect to them",
-          ["alpha", "logits[5]", "q[5]", "loss", "gradient[5]"], [actor_row(*row, logits) for row in ROWS for logits in LOGITS])
+          ["alpha", "logits[5]", "q[5]", "loss", "gradient[5]"], actors)
     return t.text()
 
 
