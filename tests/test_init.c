@@ -220,6 +220,64 @@ START_TEST(another_algorithm) {
 }
 END_TEST
 
+/* Runs of discrete actions: from a policy of their kind, and from each other's files. */
+START_TEST(discrete_actions) {
+  const char* folder = test_folder();
+  static const char* const algos[] = {"algo=soft-q env.id=CartPole-v1", "algo=sac-discrete env.id=CartPole-v1"};
+  const sac_callbacks callbacks = {.log = on_log};
+  sac_run* from[2];
+  for (int i = 0; i < 2; i++) {
+    from[i] = small_run_of(NULL, small_path(folder, i ? "actor" : "critics"), algos[i], NULL);
+    ck_ok(sac_run_steps(from[i], 0));
+  }
+
+  /* what each starts from, what comes along (-1: it is refused), and whether the warm-up acts with the policy */
+  static const struct {
+    int algo;
+    const char *file, *parts;
+    int critics, actor, acts;
+    const char* text;
+  } row[] = {
+      {0, "critics/seed_1/policy.safetensors", "auto", 1, 0, 1, "critics, temperature\n"},
+      {0, "actor", "auto", 1, 0, 1, "not used, as algo soft-q has no such networks: actor"},
+      {0, "actor/seed_1/policy.safetensors", "auto", -1, 0, 0, "has an actor alone, and algo 'soft-q' has none"},
+      {1, "actor/seed_1/policy.safetensors", "auto", 0, 1, 0,
+       "new: critics, temperature; the file has the policy alone"},
+      {1, "actor", "auto", 1, 1, 1, "actor, critics, temperature"},
+      {1, "critics", "auto", -1, 0, 0, "has no actor, and algo 'sac-discrete' starts from one"},
+      {1, "critics/seed_1/policy.safetensors", "critics", 1, 0, 0, "new: actor, temperature"},
+  };
+  for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+    char sets[600], name[16];
+    sac_run* run;
+    lines[0] = '\0';
+    (void)snprintf(name, sizeof name, "b%zu", i);
+    (void)snprintf(sets, sizeof sets, "%s init.file=%s init.parts=%s", algos[row[i].algo],
+                   test_path(folder, row[i].file), row[i].parts);
+    sac_config* config = small_config(test_path(folder, name), sets);
+    const sac_status status = sac_run_create(&run, config, NULL, &callbacks);
+    sac_config_destroy(config);
+    ck_assert_int_eq(status, row[i].critics < 0 ? SAC_ERROR_FORMAT : SAC_OK);
+    ck_assert_msg(strstr(status == SAC_OK ? lines : sac_last_error(), row[i].text) != NULL, "%zu: %s%s", i, lines,
+                  sac_last_error());
+    if (status != SAC_OK) continue;
+
+    /* the targets of critics from a file without targets are those critics */
+    const sac_run* source = from[strncmp(row[i].file, "actor", 5) == 0];
+    ck_assert_int_eq(same(source, run, "critic.1.head.weight"), row[i].critics);
+    ck_assert(row[i].algo == 0 || same(from[1], run, "actor.head.weight") == row[i].actor);
+    ck_assert_int_eq(run->start.acts, row[i].acts);
+    size_t n;
+    float *q = tensor(run, "critic.0.head.weight", &n), *target = tensor(run, "critic_target.0.head.weight", &n);
+    if (strstr(row[i].file, "policy")) ck_same_bits(target, q, n);
+    free(q), free(target);
+    sac_run_destroy(run);
+  }
+  sac_run_destroy(from[0]), sac_run_destroy(from[1]);
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(actor_is_held) {
   static const char* const held[] = {"actor.head.weight", "adam_m/actor.head.weight", "adam_v/actor.layers.0.bias",
                                      "log_alpha", "adam_m/log_alpha"};
@@ -356,5 +414,6 @@ START_TEST(earlier_name_of_the_key) {
 END_TEST
 
 CHECK_MAIN("init", CASE(parts_of_a_checkpoint), CASE(agents_of_a_file), CASE(temperature_that_is_given), CASE(warm_up),
-           CASE(what_does_not_fit), CASE(another_algorithm), LOOP(actor_is_held, 2), CASE(moments_of_a_held_actor),
-           CASE(other_bounds), LOOP(resumed_within_the_start, 3), CASE(earlier_name_of_the_key))
+           CASE(what_does_not_fit), CASE(another_algorithm), CASE(discrete_actions), LOOP(actor_is_held, 2),
+           CASE(moments_of_a_held_actor), CASE(other_bounds), LOOP(resumed_within_the_start, 3),
+           CASE(earlier_name_of_the_key))

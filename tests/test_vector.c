@@ -258,6 +258,37 @@ START_TEST(actions_are_scaled_into_the_bounds) {
 }
 END_TEST
 
+START_TEST(numbers_of_discrete_actions_are_checked) {
+  static const float wrong[] = {-1, 2, 0.5f, 1e9f, NAN, INFINITY};
+  const uint64_t seeds[2] = {8, 9};
+  sac_vector* v = make("CartPole-v1", 2, 3, seeds, STREAM);
+  run(v, 0, 1);
+  choose(v, 1);
+  float obs[24];
+  memcpy(obs, v->obs, sizeof obs);
+  for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
+    v->action[4] = wrong[k];
+    ck_fails(sac_vector_step(v), isfinite(wrong[k]) ? SAC_ERROR_ARGUMENT : SAC_ERROR_NUMERIC,
+             "for environment 1 of agent 1 is no number of an action: 0 to 1 are");
+    ck_assert_ptr_eq(strstr(sac_last_error(), "step 6: CartPole-v1: action "), sac_last_error());
+    ck_same_bits(v->obs, obs, 24); /* nothing has moved */
+  }
+  sac_vector_destroy(v);
+}
+END_TEST
+
+START_TEST(sizes_of_an_agent_are_compared) {
+  const uint64_t seed = 1;
+  sac_vector* v = make("CartPole-v1", 1, 1, &seed, STREAM);
+  ck_ok(sac_vector_fits(v, 4, 1, 2));
+  ck_fails(sac_vector_fits(v, 4, 1, 3), SAC_ERROR_ENV,
+           "CartPole-v1 has 4 observations and 2 discrete actions; for the training it had 4 and 3");
+  ck_fails(sac_vector_fits(v, 4, 1, 0), SAC_ERROR_ENV,
+           "2 discrete actions; for the training it had 4 and 1 continuous");
+  sac_vector_destroy(v);
+}
+END_TEST
+
 START_TEST(faults_are_named) {
   static const struct {
     const char* fault;
@@ -296,8 +327,9 @@ START_TEST(what_create_says_is_checked) {
       {"no_obs", SAC_ERROR_ENV, "no_obs: obs_size is 0; 1 to 65536 are possible"},
       {"huge_obs", SAC_ERROR_ENV, "obs_size is 2147483647"},
       {"no_action", SAC_ERROR_ENV, "action_size is 0; 1 to"},
-      {"one_discrete", SAC_ERROR_ENV, "1 discrete actions in 1 numbers"},
-      {"wide_discrete", SAC_ERROR_ENV, "3 discrete actions in 2 numbers"},
+      {"one_discrete", SAC_ERROR_ENV, "1 discrete actions; actions must be 2 to 65536"},
+      {"wide_discrete", SAC_ERROR_ENV, "3 discrete actions in 2 numbers; each is one number"},
+      {"bounded_discrete", SAC_ERROR_ENV, "3 discrete actions with bounds; action_low and action_high must be NULL"},
       {"negative_limit", SAC_ERROR_ENV, "max_episode_steps is -1"},
       {"no_bounds", SAC_ERROR_ENV, "continuous actions without bounds"},
       {"inf_low", SAC_ERROR_ENV, "action 1 is bounded by [-inf, 1]; bounds must be finite"},
@@ -462,7 +494,9 @@ int main(void) {
                               CASE(damaged_state_is_refused),
                               CASE(actions_are_scaled_into_the_bounds),
                               LOOP(faults_are_named, 7),
-                              LOOP(what_create_says_is_checked, 16),
+                              LOOP(what_create_says_is_checked, 17),
+                              CASE(numbers_of_discrete_actions_are_checked),
+                              CASE(sizes_of_an_agent_are_compared),
                               CASE(foreign_tables_are_refused),
                               CASE(stateless_environments_start_their_next_episode),
                               CASE(the_environments_own_flags_are_kept),

@@ -5,6 +5,7 @@
 
 #include "agent/update.h"
 #include "cli/bench_case.h"
+#include "cli/bench_check.h"
 #include "cli/bench_notes.h"
 #include "cli/bench_op.h"
 #include "cli/bench_print.h"
@@ -14,7 +15,6 @@
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/profile.h"
-#include "config/sources.h"
 #include "env/vector.h"
 #include "train/step.h"
 #include "util/error.h"
@@ -390,63 +390,6 @@ fail:
   return status;
 }
 
-/* Checks that the options fit together. Returns SAC_OPTIONS_GO, or the exit code after a message. */
-static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_config* config) {
-  const struct {
-    const char *option, *kinds;
-    int given;
-  } lists[] = {{"--obs", "update, op, act, replay", b->obs > 0},
-               {"--act", "update, op, act, replay", b->act > 0},
-               {"--actions", "update, op, act, replay", b->actions > 0},
-               {"--rows", "update, op, replay", b->rows > 0},
-               {"--hidden", "update, op, act, replay, train", b->hidden != NULL},
-               {"--batch", "update, op, replay, train", b->batch != NULL},
-               {"--env", "env, train", config->source[SAC_FIELD_env_id].origin == SAC_ORIGIN_FLAG}};
-
-  /* refuse a kind that does not exist */
-  int known = 0;
-  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) known |= strcmp(kinds[k].name, b->kind) == 0;
-  if (!known)
-    return sac_options_usage(syntax, "there is no bench '%s': update, op, act, replay, env or train", b->kind);
-
-  /* refuse options of other kinds */
-  if (b->stages && strcmp(b->kind, "update") != 0 && strcmp(b->kind, "train") != 0)
-    return sac_options_usage(syntax, "--stages goes with update and train");
-  if (b->cases && strcmp(b->kind, "op") != 0) return sac_options_usage(syntax, "--cases goes with op");
-  if (b->cases &&
-      (b->obs > 0 || b->act > 0 || b->actions > 0 || b->hidden || b->batch || b->population || b->threads || b->envs))
-    return sac_options_usage(syntax,
-                             "--cases has sizes of its own: it takes no --obs, --act, --actions, --hidden, --batch, "
-                             "--population, --threads or --envs");
-  if (b->bare && strcmp(b->kind, "env") != 0) return sac_options_usage(syntax, "--bare goes with env");
-
-  /* refuse sizes that the kind does not have: they come from an environment, or there is no network */
-  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-    if (lists[i].given && !strstr(lists[i].kinds, b->kind))
-      return sac_options_usage(syntax, "%s goes with %s, not with %s", lists[i].option, lists[i].kinds, b->kind);
-
-  /* refuse actions of the other kind of algorithms */
-  const char* algo = sac_config_get(config, "algo");
-  sac_settings settings;
-  if (sac_config_settings(config, &settings) == SAC_OK) {
-    const int discrete = sac_algo_at(settings.algo)->discrete;
-    if (discrete && b->act > 0)
-      return sac_options_usage(syntax, "algo '%s' takes discrete actions: give --actions, not --act", algo);
-    if (!discrete && b->actions > 0)
-      return sac_options_usage(syntax, "algo '%s' takes continuous actions: give --act, or --algo %s", algo,
-                               sac_algo_name(sac_algo_for(1)));
-  }
-
-  /* refuse an environment that does not exist */
-  const sac_env_api* env;
-  const int steps_env = strcmp(b->kind, "env") == 0 || strcmp(b->kind, "train") == 0;
-  const int code = steps_env ? sac_options_find_env(sac_config_get(config, "env.id"), &env) : SAC_OPTIONS_GO;
-  if (code != SAC_OPTIONS_GO) return code;
-
-  /* request a capture by a profiler */
-  return sac_cli_profile(syntax, b->profile, config);
-}
-
 int sac_cli_bench(int argc, char** argv) {
   sac_bench b = {.repeats = 5, .seconds = 0.5, .warmup = 0.5};
 
@@ -493,10 +436,15 @@ int sac_cli_bench(int argc, char** argv) {
   const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
+  /* the kind of benchmark */
+  int known = 0;
   b.kind = operands.text[0];
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) known |= strcmp(kinds[k].name, b.kind) == 0;
 
   /* check the options, then measure all cases */
-  const int go = check_options(&syntax, &b, config);
+  const int go =
+      known ? sac_bench_check(&syntax, &b, config)
+            : sac_options_usage(&syntax, "there is no bench '%s': update, op, act, replay, env or train", b.kind);
   if (b.obs == 0) b.obs = 17;
   if (b.act == 0) b.act = 6;
   if (b.actions == 0) b.actions = 4;
