@@ -19,14 +19,20 @@ SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
   return largest;
 }
 
-// log sum_a exp(scale (x_a - largest)), scale > 0, `largest` the largest element. Each term is in [0, 1] and one is 1, so
-// nothing overflows and the sum is not 0; the difference comes before the product, so a small difference of large
-// elements keeps its digits. In [0, log A]. 0 if largest is infinite, NaN if it is NaN.
+// log sum_a exp(scale (x_a - largest)), scale > 0, `largest` the largest element. In [0, log A]. 0 if largest is
+// infinite, NaN if it is NaN. Each term is in [0, 1] and one is 1, so nothing overflows and the sum is not 0. The
+// difference comes before the product, so a small difference of large elements keeps its digits. Elements below the
+// largest are summed apart: beside 1 a small sum would lose its digits, and with it the entropy of a saturated policy.
 SAC_FN real sac_log_sum_above(const real* x, size_t stride, int actions, real scale, real largest) {
   if (largest - largest != (real)0) return largest == largest ? (real)0 : largest;  // NOLINT(misc-redundant-expression)
-  real sum = 0;
-  for (int a = 0; a < actions; a++) sum += SAC_M(exp)(scale * (x[(size_t)a * stride] - largest));
-  return SAC_M(log)(sum);
+  real rest = 0;
+  int ties = 0;
+  for (int a = 0; a < actions; a++) {
+    const real below = x[(size_t)a * stride] - largest;
+    rest += below == (real)0 ? (real)0 : SAC_M(exp)(scale * below);
+    ties += below == (real)0;
+  }
+  return SAC_M(log1p)(rest + (real)(ties - 1));
 }
 
 // [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0. A row of -inf gives -inf, a row with +inf gives +inf.
@@ -91,15 +97,32 @@ SAC_FN real sac_discrete_value(const real* log_p, const real* q, size_t stride, 
   return sum;
 }
 
+// [discrete.greedy] The first action with the largest value.
+SAC_FN int sac_greedy(const real* x, size_t stride, int actions) {
+  int best = 0;
+  for (int a = 1; a < actions; a++) best = x[(size_t)a * stride] > x[(size_t)best * stride] ? a : best;
+  return best;
+}
+
 // [sac-discrete.actor-grad] d/d logit_a of J_pi = sum_a p_a (alpha log p_a - Q_a), through the softmax: with
-// f_a = alpha log p_a - Q_a it is p_a (f_a - J_pi). grad may not overlap the inputs.
+// f_a = alpha log p_a - Q_a it is p_a (f_a - J_pi). f is relative to that of the most probable action, which changes
+// nothing, but keeps the digits of a saturated policy: there J_pi is nearly f of that action. grad may not overlap the
+// inputs.
 SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t stride, int actions, real alpha,
                                     real* grad) {
-  // J_pi, which every component of the gradient contains
-  const real loss = -sac_discrete_value(log_p, q, stride, actions, alpha);
+  // f relative to that of the most probable action, and J_pi likewise
+  const size_t best = (size_t)sac_greedy(log_p, stride, actions) * stride;
+  real loss = 0;
   for (int a = 0; a < actions; a++) {
     const size_t i = (size_t)a * stride;
-    grad[i] = sac_weighted(SAC_M(exp)(log_p[i]), alpha * log_p[i] - q[i] - loss);
+    grad[i] = alpha * (log_p[i] - log_p[best]) - (q[i] - q[best]);
+    loss += sac_weighted(SAC_M(exp)(log_p[i]), grad[i]);
+  }
+
+  // every component contains J_pi
+  for (int a = 0; a < actions; a++) {
+    const size_t i = (size_t)a * stride;
+    grad[i] = sac_weighted(SAC_M(exp)(log_p[i]), grad[i] - loss);
   }
 }
 
@@ -135,12 +158,5 @@ SAC_FN int sac_action_exists(real action, int actions) {
 
 // [discrete.uniform] A number from 0 to actions - 1, all equally likely, from a uniform number u in (0, 1).
 SAC_FN int sac_uniform_action(real u, int actions) { return sac_action_number(u * (real)actions, actions); }
-
-// [discrete.greedy] The first action with the largest value.
-SAC_FN int sac_greedy(const real* x, size_t stride, int actions) {
-  int best = 0;
-  for (int a = 1; a < actions; a++) best = x[(size_t)a * stride] > x[(size_t)best * stride] ? a : best;
-  return best;
-}
 
 #endif
