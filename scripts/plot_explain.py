@@ -25,12 +25,14 @@ def read(path):
 
 
 def title_of(number, state):
-    obs = ", ".join(f"{x:.3g}" for x in state["obs"][:4]) + (", ..." if len(state["obs"]) > 4 else "")
-    return f"state {number}: ({obs})"
+    obs = state["obs"]
+    if len(obs) > 2 and sorted(obs)[-2:] == [0, 1]:
+        return f"state {number}: number {obs.index(1)} of {len(obs)} is 1, the others 0"
+    return f"state {number}: ({', '.join(f'{x:.3g}' for x in obs[:4])}{', ...' if len(obs) > 4 else ''})"
 
 
 def draw_discrete(q_axis, pi_axis, state, alpha):
-    """Bars over the actions: Q of every critic and the joined one; pi beside exp(q/alpha)/Z."""
+    """Over the actions: Q of every critic and the joined one, as points; pi beside exp(q/alpha)/Z, as bars."""
     count = len(state["pi"])
     shown = range(count)
     if count > ACTIONS_MAX:
@@ -41,41 +43,39 @@ def draw_discrete(q_axis, pi_axis, state, alpha):
     width = 0.8 / len(critics)
     for k, values in enumerate(critics):
         offset = (k - (len(critics) - 1) / 2) * width
-        q_axis.bar([place + offset for place in places], [values[a] for a in shown], width, alpha=0.7, label=f"Q_{k}")
+        q_axis.plot([place + offset for place in places], [values[a] for a in shown], "o", label=f"Q_{k}")
     for n, (place, a) in enumerate(zip(places, shown)):
         q_axis.plot([place - 0.45, place + 0.45], [state["q_joined"][a]] * 2, color="black", linewidth=1.5,
                     label=None if n else "q")
-    low, high = (limit(values[a] for values in critics for a in shown) for limit in (min, max))
-    q_axis.set_ylim(low - 0.15 * (high - low or 1), high + 0.15 * (high - low or 1))
 
     pi_axis.bar([place - 0.2 for place in places], [state["pi"][a] for a in shown], 0.4, label="pi")
     pi_axis.bar([place + 0.2 for place in places], [state["boltzmann"][a] for a in shown], 0.4,
                 label="exp(q/alpha)/Z")
-    pi_axis.set_ylim(0, 1.05)
+    pi_axis.set_ylim(0, 1.05 * max(state["pi"] + state["boltzmann"]))
     pi_axis.set_title(f"KL {state['kl']:.3g}, entropy {state['entropy']:.3g} nats, V {state['v']:.5g}", fontsize="small")
     for axis in (q_axis, pi_axis):
-        axis.set_xticks(places, names, fontsize="small" if len(places) < 20 else 5)
+        axis.set_xticks(places, names, fontsize="small" if len(places) < 20 else 5,
+                        rotation=90 if max(map(len, names)) > 2 and len(places) >= 20 else 0)
         axis.set_xlabel("action" if count <= ACTIONS_MAX else f"the {ACTIONS_MAX} most probable of {count} actions")
 
 
 def draw_continuous(q_axis, pi_axis, state, alpha):
-    """q along the axis of each action; for a single action pi beside exp(q/alpha)/Z, as densities."""
+    """q along the axis of each action, and pi beside exp(q/alpha)/Z there, as densities."""
     for i, axis in enumerate(state["axes"]):
         points = [(a, q) for a, q in zip(axis["action"], axis["q_joined"]) if q is not None]
         q_axis.plot(*zip(*points), label=f"action {i}" if len(state["axes"]) > 1 else "q")
     q_axis.set_xlabel("action" if len(state["axes"]) == 1 else "action; the others at the mean")
 
+    single = len(state["axes"]) == 1
     for i, axis in enumerate(state["axes"]):
         # At -1 and 1 the density of the policy is 0 or has no number.
         inside = [(a, math.exp(log_pi)) for a, log_pi in zip(axis["action"], axis["log_pi"]) if log_pi is not None]
-        if len(state["axes"]) == 1:
-            pi_axis.plot(*zip(*inside), label="pi")
-            boltzmann = [(a, math.exp(q / alpha - state["log_z"])) for a, q in zip(axis["action"], axis["q_joined"])]
-            pi_axis.plot(*zip(*boltzmann), label="exp(q/alpha)/Z")
-        else:
-            pi_axis.plot(*zip(*inside), label=f"pi, action {i}")
-    pi_axis.set_xlabel("action")
-    pi_axis.set_ylabel("density")
+        boltzmann = [(a, math.exp(q / alpha - state["log_z"])) for a, q in zip(axis["action"], axis["q_joined"])]
+        (line,) = pi_axis.plot(*zip(*inside), label="pi" if single else f"pi, action {i}")
+        pi_axis.plot(*zip(*boltzmann), linestyle="-" if single else "--", color=None if single else line.get_color(),
+                     label="exp(q/alpha)/Z" if single or i == 0 else None)
+    pi_axis.set_xlabel("action" if single else "action; the others at the mean")
+    pi_axis.set_ylabel("density" if single else "joint density")
     pi_axis.set_title(f"KL {state['kl']:.3g}, entropy {state['entropy']:.3g} nats, V {state['v']:.5g}", fontsize="small")
 
 

@@ -41,6 +41,8 @@ START_TEST(bad_tables_name_the_line) {
       {"p,q\n", "t.csv: the file has no row of numbers"},
       {"p,q\nr,s\n1,2\n", "t.csv:2: 'r' is no number"},
       {"1,2\np,q\n", "t.csv:2: 'p' is no number"},
+      {"nan,q\n1,2\n", "t.csv:1: 'nan' is no number"},
+      {"p,0.5\n1,2\n", "t.csv:1: 'p' is no number"},
       {"1,2\n1,2x\n", "t.csv:2: '2x' is no number"},
       {"1,nan\n", "t.csv:1: 'nan' is no number"},
       {"1,inf\n", "t.csv:1: 'inf' is no number"},

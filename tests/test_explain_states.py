@@ -165,7 +165,7 @@ def test_bad_input():
     assert "no such file" in one_line(sac("explain", run, "--states", path("none.csv"), code=1).stderr).lower()
     assert "exclude each other" in one_line(sac("explain", run, "--states", "x", "--env-steps", 3, code=2).stderr)
     policy = os.path.join(run, "seed_1", "policy.safetensors")
-    assert "is no checkpoint: a policy file has no critics" in one_line(sac("explain", policy, code=1).stderr)
+    assert "is no checkpoint, and only a checkpoint has critics" in one_line(sac("explain", policy, code=1).stderr)
     assert "nothing.here" in one_line(sac("explain", path("nothing.here"), code=1).stderr)
     assert "--best chooses a checkpoint of a run" in one_line(sac("explain", policy, "--best", code=2).stderr)
 

@@ -81,7 +81,8 @@ SAC_API void sac_agent_sizes(const sac_agent* agent, int32_t* population, int32_
  *   deterministic  1: the action is tanh(mean), or the most probable of discrete actions, and noise is not read; 0: the
  *                  action is sampled
  *   action         (P, n, A), in the environment's units
- *   log_prob       (P, n) log pi of the action, in nats (of the one in (-1, 1) before scaling); or NULL
+ *   log_prob       (P, n) log pi of the sampled action, in nats (of the one in (-1, 1) before scaling); or NULL. Not
+ *                  written if deterministic
  * An action is inside the bounds of the environment. For a stopped agent it is their centre, or number 0, and log_prob
  * is 0. After an error action and log_prob hold no result. Errors: ARGUMENT (NULL, n < 1), DEVICE; NUMERIC (a value of
  * obs or noise is not finite, or so large that an action is not; then the noise is drawn all the same; noise of

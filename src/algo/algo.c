@@ -53,6 +53,8 @@ double sac_algo_entropy_discrete(const sac_settings* settings, const sac_shape* 
   return (double)sac_discrete_target_entropy(shape->actions, (float)settings->target_entropy_share);
 }
 
+const sac_key_value sac_algo_defaults_discrete[] = {{"alpha.min", "1e-6"}, {"alpha.max", "1000"}, {NULL, NULL}};
+
 int sac_algo_has(const sac_algorithm* algo, sac_group group) {
   for (int32_t i = 0; i < algo->network_count; i++)
     if (algo->networks[i].group == group) return 1;

@@ -129,6 +129,10 @@ sac_group sac_row_also(sac_row_function row);
 double sac_algo_entropy_continuous(const sac_settings* settings, const sac_shape* shape);
 double sac_algo_entropy_discrete(const sac_settings* settings, const sac_shape* shape);
 
+/* Defaults of algorithms for discrete actions: wide bounds of the temperature. An entropy target that the policy cannot
+ * reach, because the actions are too much or too little alike, would move alpha on and on, until q/alpha overflows. */
+extern const sac_key_value sac_algo_defaults_discrete[];
+
 /* The group of networks that an algorithm acts with: the actor, or the critics where there is none. */
 sac_group sac_algo_acts_with(const sac_algorithm* algo);
 

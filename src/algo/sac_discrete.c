@@ -42,4 +42,5 @@ const sac_algorithm sac_algo_sac_discrete = {.meaning = "discrete actions, a sof
                                              .op_count = SAC_LENGTH(update),
                                              .policy = SAC_POLICY_SOFTMAX,
                                              .discrete = 1,
+                                             .defaults = sac_algo_defaults_discrete,
                                              .target_entropy = sac_algo_entropy_discrete};

@@ -34,4 +34,5 @@ const sac_algorithm sac_algo_soft_q = {.meaning = "discrete actions, no actor: s
                                        .op_count = SAC_LENGTH(update),
                                        .policy = SAC_POLICY_BOLTZMANN,
                                        .discrete = 1,
+                                       .defaults = sac_algo_defaults_discrete,
                                        .target_entropy = sac_algo_entropy_discrete};

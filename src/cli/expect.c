@@ -216,9 +216,10 @@ static void print_expected(const expected* x, const char* hidden) {
   char text[2 * SAC_TEXT_MAX + 256];
   (void)snprintf(
       text, sizeof text,
-      "%s: algo %s, obs %d act %d, hidden %s, batch %d, %d agent%s of %d environment%s, updates a transition: %g%s",
-      x->settings.env_id, algos[x->settings.algo], (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch,
-      (int)agents, agents > 1 ? "s" : "", (int)envs, envs > 1 ? "s" : "", x->settings.updates_per_step,
+      "%s: algo %s, obs %d %s %d, hidden %s, batch %d, %d agent%s of %d environment%s, updates a transition: %g%s",
+      x->settings.env_id, algos[x->settings.algo], (int)x->shape.obs, x->shape.actions ? "actions" : "act",
+      (int)(x->shape.actions ? x->shape.actions : x->shape.action), hidden, (int)x->shape.batch, (int)agents,
+      agents > 1 ? "s" : "", (int)envs, envs > 1 ? "s" : "", x->settings.updates_per_step,
       x->settings.overlap ? ", beside the environments" : "");
   sac_wrap(sac_out, text, 0, 2, sac_wrap_width());
   sac_print("\n");
@@ -256,9 +257,10 @@ static void print_expected_json(const expected* x, const char* hidden) {
   char quoted[SAC_TEXT_MAX + 64];
   size_t used = 0;
   sac_text_append_quoted(quoted, sizeof quoted, &used, x->settings.env_id);
-  sac_print("{\"env\": %s, \"obs\": %d, \"act\": %d, \"hidden\": [%s], \"batch\": %d, \"population\": %d, \"envs\": %d",
-            quoted, (int)x->shape.obs, (int)x->shape.action, hidden, (int)x->shape.batch, (int)x->shape.population,
-            (int)x->shape.num_envs);
+  sac_print("{\"env\": %s, \"obs\": %d, \"%s\": %d, \"hidden\": [%s], \"batch\": %d, \"population\": %d, \"envs\": %d",
+            quoted, (int)x->shape.obs, x->shape.actions ? "actions" : "act",
+            (int)(x->shape.actions ? x->shape.actions : x->shape.action), hidden, (int)x->shape.batch,
+            (int)x->shape.population, (int)x->shape.num_envs);
 
   /* add the estimates of each device; null: the run is not possible there */
   for (int w = 0; w < SAC_WHERE_COUNT; w++) {

@@ -21,8 +21,9 @@ static const char notes[] =
     "DIR is a run folder (its first seed) or a seed folder: its last checkpoint, or with --best the one with the best\n"
     "evaluation. FILE is a checkpoint, or a file of sac_agent_save. A policy file is not enough: it has no critics.\n"
     "\n"
-    "The states are those of --states FILE: CSV, a row of numbers a state, or safetensors with a tensor obs (states,\n"
-    "numbers of an observation). Otherwise they are visited: --env-steps steps of the environment, with actions that\n"
+    "The states are those of --states FILE: CSV, a row of numbers a state, behind a line of names or none; or\n"
+    "safetensors with a tensor obs (states, numbers of an observation). Otherwise they are visited: --env-steps steps "
+    "of the environment, with actions that\n"
     "the policy samples.\n"
     "\n"
     "For each state:\n"
@@ -75,7 +76,7 @@ static sac_status load(const char* path, sac_agent** agent) {
   sac_safetensors* file = NULL;
   sac_status status = sac_safetensors_open(&file, path);
   if (status == SAC_OK && !sac_safetensors_metadata(file, "config"))
-    status = sac_fail(SAC_ERROR_FORMAT, "%s is no checkpoint: a policy file has no critics to explain", path);
+    status = sac_fail(SAC_ERROR_FORMAT, "%s is no checkpoint, and only a checkpoint has critics to explain", path);
   sac_safetensors_close(file);
   return status == SAC_OK ? sac_agent_load(agent, path, "cpu") : status;
 }

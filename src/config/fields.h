@@ -93,9 +93,9 @@ typedef struct sac_sizes {
     "temperature at the start, or throughout when it is not learned")                                                \
   X(BOOL, alpha_learn, "alpha.learn", 1, 0, 1, FIXED, "learn the temperature towards the target entropy")            \
   X(AUTO, target_entropy, "alpha.target_entropy", NAN, -1e6, 1e6, LATER,                                             \
-    "nats; auto: minus the number of action dimensions, or alpha.target_entropy_share")                              \
+    "nats; auto: minus the number of action dimensions; discrete: alpha.target_entropy_share x log A")               \
   X(REAL, target_entropy_share, "alpha.target_entropy_share", 0.5, OPEN(0), 1, LATER,                                \
-    "of discrete actions: target entropy as a share of the largest one, log A")                                      \
+    "of A discrete actions: the target entropy as a share of the largest one, log A")                                \
   X(AUTO, alpha_min, "alpha.min", NAN, OPEN(0), 1e6, LATER, "the learned temperature is at least this; auto: none")  \
   X(AUTO, alpha_max, "alpha.max", NAN, OPEN(0), 1e6, LATER, "the learned temperature is at most this; auto: none")   \
   X(REAL, gamma, "gamma", 0.99, 0, 1, LATER, "discount")                                                             \

@@ -37,11 +37,26 @@ static sac_status append(reader* r, double value) {
   return SAC_OK;
 }
 
-/* Whether a line is the names of the columns: the first line that is read, which begins with a letter or a quote. */
+/* Whether a word is the name of a column: it begins with a letter or a quote, and is no number of any kind. */
+static int is_name(const char* word, size_t length) {
+  char copy[SAC_NUMBER_MAX], *end;
+  if (length == 0 || !strchr(LETTERS, word[0])) return 0;
+  if (length >= sizeof copy) return 1;
+  memcpy(copy, word, length);
+  copy[length] = '\0';
+  (void)strtod(copy, &end); /* "nan", "inf" */
+  return *end != '\0';
+}
+
+/* Whether a line is the names of the columns: the first line that is read, with names alone. */
 static int is_header(reader* r, const char* text) {
-  const int header = r->csv->rows == 0 && !r->header && strspn(text, LETTERS) > 0;
-  r->header |= header;
-  return header;
+  if (r->csv->rows > 0 || r->header) return 0;
+  for (size_t length; *text; text += length + strspn(text + length, "," BLANKS)) {
+    length = strcspn(text, "," BLANKS);
+    if (!is_name(text, length)) return 0;
+  }
+  r->header = 1;
+  return 1;
 }
 
 /* Reads one line, which ends with '\0'. */

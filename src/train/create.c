@@ -121,6 +121,16 @@ fail:
   return status;
 }
 
+/* Refuses a target entropy that no policy of discrete actions has: alpha would grow or shrink without an end. */
+static sac_status check_entropy(const sac_settings* settings, const sac_env_spec* spec) {
+  const double most = log(spec->actions > 0 ? spec->actions : 1), target = settings->target_entropy;
+  if (spec->actions == 0 || !settings->alpha_learn || isnan(target) || (target > 0 && target <= most)) return SAC_OK;
+  return sac_fail(SAC_ERROR_CONFIG,
+                  "alpha.target_entropy = %g: the entropy of %d discrete actions is between 0 and %.4f; auto takes the "
+                  "share alpha.target_entropy_share of it",
+                  target, (int)spec->actions, most);
+}
+
 /* Creates the agent, connects it with the environments, and makes room for their saved state. */
 static sac_status create_agent(sac_run* run) {
   const size_t population = (size_t)run->settings.seeds;
@@ -128,6 +138,7 @@ static sac_status create_agent(sac_run* run) {
 
   /* create and connect: a backend may step the environments itself, unless evaluations take them in between, and
    * train.overlap may need a thread */
+  SAC_TRY(check_entropy(&run->settings, &run->vector->spec));
   SAC_TRY(sac_agent_create(&run->agent, run->config, &run->vector->spec));
   if (run->agent->backend->env_attach && run->settings.eval_env == SAC_EVAL_OWN)
     SAC_TRY(run->agent->backend->env_attach(run->agent, run->vector));

@@ -127,9 +127,9 @@ static sac_status load(target* t, const char* path) {
   SAC_TRY(sac_transitions_open(&reader, path, &agent->seed[t->p]));
   t->of = &reader;
   if (reader.obs != agent->shape.obs || reader.action != agent->shape.action)
-    SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s has %lld observations and %lld actions; %s has %d and %d", reader.path,
+    SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s has %lld observations and %lld actions; %s has %d and %d%s", reader.path,
                      (long long)reader.obs, (long long)reader.action, t->run->settings.env_id, (int)agent->shape.obs,
-                     (int)agent->shape.action));
+                     (int)agent->shape.action, agent->shape.actions ? "; a discrete action is one number" : ""));
   SAC_TRY(check_actions(t, &reader));
   SAC_TRY(check_count(t->run, reader.path, reader.count));
   const sac_row_sink sink = {put_rows, t};
