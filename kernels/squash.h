@@ -69,10 +69,10 @@ SAC_FN sac_squash_out sac_squash(real mean, real log_std, real eps, real log_std
 // [squash.density] log pi of an action a in (-1, 1), by the noise that leads to it: eps = (atanh(a) - mean) / sigma.
 // The density falls to 0 at -1 and 1, where the result is -inf.
 SAC_FN real sac_squash_log_prob(real action, real mean, real log_std, real log_std_min, real log_std_max) {
-  const real size = sac_abs(action);
-  if (size >= (real)1) return size == (real)1 ? -(real)INFINITY : (real)NAN;
   const real sigma = SAC_M(exp)(sac_clamp(log_std, log_std_min, log_std_max));
-  return sac_squash(mean, log_std, (SAC_M(atanh)(action) - mean) / sigma, log_std_min, log_std_max).log_prob;
+  const real eps = (SAC_M(atanh)(action) - mean) / sigma;
+  const real inside = sac_squash(mean, log_std, eps, log_std_min, log_std_max).log_prob;
+  return sac_abs(action) == (real)1 ? -(real)HUGE_VAL : inside;
 }
 
 // [squash.grad] From dJ/d log pi and dJ/da, at fixed eps:

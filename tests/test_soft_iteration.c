@@ -14,10 +14,10 @@
 #include "support/config_of.h"
 #include "support/tolerances.h"
 
-enum { MDPS = 5, ALPHAS = 3, STATES = 8, ACTIONS = 3, ENVS = 256, STEPS = 1600, UPDATES = 16000, READINGS = 40 };
+enum { MDPS = 5, ALPHAS = 3, STATES = 8, ACTIONS = 3, ENVS = 256, STEPS = 3200, UPDATES = 8000, READINGS = 40 };
 
 static const char* const algos[] = {"soft-q", "sac-discrete"};
-static const double alphas[ALPHAS] = {0.1, 0.5, 2};
+static const double alphas[ALPHAS] = {0.25, 1, 3};
 
 /* An agent that has learnt from STEPS steps of ENVS environments with random actions. */
 static sac_agent* train(const char* algo, const char* options, double alpha) {

@@ -187,7 +187,8 @@ def test_bad_input():
         file = pathlib.Path(folder, "pi.csv")
         row = "0.25,0.25,0.25,0.25\n"
         for text, says in (("", "no row of numbers"), (row * 9, "9 rows of 4 numbers; the policy needs 10 rows, one for each state, of 4"),
-                           ("0.5 0.5\n" * 10, "10 rows of 2 numbers"), (row * 9 + "0.25,0.25,0.25\n", "pi.csv:10: the row has 3 numbers"),
+                           ("0.5 0.5\n" * 10, "10 rows of 2 numbers"), (row * 11, "11 rows of 4 numbers"),
+                           ("0.2,0.2,0.2,0.2,0.2\n" * 10, "10 rows of 5 numbers"), (row * 9 + "0.25,0.25,0.25\n", "pi.csv:10: the row has 3 numbers"),
                            (row * 9 + "0.25,0.25,0.25,0.2\n", "the probabilities of state 9 sum to 0.95, not 1"),
                            (row + "-0.25,0.75,0.25,0.25\n" + row * 8, "state 1, action 0: -0.25 is not a probability"),
                            ("a,b,c,d\na,b,c,d\n" + row * 10, "pi.csv:2: 'a' is no number"),

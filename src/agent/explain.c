@@ -143,8 +143,10 @@ sac_status sac_explain_quadrature(const sac_explain_state* s, sac_explain_number
   const int32_t first = size == 1 ? FIRST_1 : FIRST_2, parts = size == 1 ? 2 : 4;
   const int32_t nodes = size == 1 ? NODES : NODES_2, most = size == 1 ? SAC_EXPLAIN_POINTS : SAC_EXPLAIN_POINTS_2;
   int32_t count = size == 1 ? first : first * first;
-  for (int32_t i = 0; i < count; i++)
-    cells[i] = (cell){{-1 + 2.0 / first * (i % first), -1 + 2.0 / first * (i / first)}, 2.0 / first, 0, INFINITY};
+  for (int32_t i = 0; i < count; i++) {
+    const int32_t across = i % first, up = i / first;
+    cells[i] = (cell){{-1 + 2.0 / first * across, -1 + 2.0 / first * up}, 2.0 / first, 0, INFINITY};
+  }
   SAC_TRY(integrate(s, cells, count));
   *points = count * nodes;
 

@@ -53,6 +53,7 @@ static int is_selected(const sac_field* field, const char* key) {
          (strncmp(field->key, key, length) == 0 && (field->key[length] == '.' || field->key[length] == '\0'));
 }
 
+#define ALLOWED_MAX 30 /* characters of the allowed values in the table of all keys */
 #define MEANING_MIN 40 /* columns that the meaning takes beside the others, or it stands below */
 
 enum { KEY, DEFAULT, ALLOWED, COLUMNS }; /* columns of the table that are padded to a width */
@@ -74,6 +75,13 @@ static void print_row(const int width[COLUMNS], const char* const text[COLUMNS],
   sac_wrap(sac_out, meaning, beside ? at : 4, beside ? at : 4, columns);
 }
 
+/* Shortens a long list of words in the table of all keys: "a | b | ..."; the table of its key has the whole list. */
+static void shorten(char* range) {
+  size_t end = strlen(range) < ALLOWED_MAX ? 0 : ALLOWED_MAX - strlen("...");
+  while (end > 0 && range[end - 1] != ' ') end--;
+  if (end > 0) memcpy(range + end, "...", sizeof "...");
+}
+
 /* Prints the fields that `key` selects, for people. */
 static void print_table(const char* key) {
   static const char* const heads[COLUMNS] = {"key", "default", "allowed"};
@@ -91,6 +99,7 @@ static void print_table(const char* key) {
       /* make the texts of the columns; the default is the library's, without preset */
       sac_field_print(field, &sac_settings_library, value);
       sac_field_range(field, range);
+      if (!*key) shorten(range);
       const char* const text[COLUMNS] = {field->key, value, range};
 
       /* print the row, or widen the columns for it */

@@ -406,7 +406,8 @@ int sac_cli_envs(int argc, char** argv) {
   /* describe the command line */
   const sac_option options[] = {
       SAC_OPTION_SWITCH("--json", &json, "print one JSON array; with --exact one object"),
-      SAC_OPTION_SET,
+      {"--set", "KEY=VALUE", "env.options.NAME=VALUE: an option of the environment; repeatable", SAC_KIND_SET, 0, 0, 0,
+       0},
       SAC_OPTION_SWITCH("--exact", &is_exact, "print the exact answer: soft values and the best policy"),
       SAC_OPTION_REAL("--alpha", "X", &exact.alpha, 1e-6, 1e3, "temperature of the exact answer"),
       SAC_OPTION_TEXT("--policy", "FILE", &exact.policy, "also the exact values of this policy"),
@@ -443,7 +444,13 @@ int sac_cli_envs(int argc, char** argv) {
           "first\n"
           "states of episodes. The discount is env.options.discount, and the time limit is no part of the answer. The\n"
           "FILE of --policy has a line for each state with the probability of each action, separated by commas;\n"
-          "numpy.savetxt(FILE, pi, delimiter=\",\") writes one. Its regret is J of the best policy less its J.\n",
+          "numpy.savetxt(FILE, pi, delimiter=\",\") writes one. Its regret is J of the best policy less its J.\n"
+          "\n"
+          "--json has q (S, A), v (S), pi (S, A) and j, the same of the policy with its regret, and the MDP: "
+          "transition\n"
+          "(S, A, S), reward (S, A), terminal (S), start (S). Terminal states have the values that they would have if "
+          "an\n"
+          "episode started there; a step that reaches one counts none of them.\n",
       .options = options,
       .operands_max = 1,
   };

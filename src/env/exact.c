@@ -162,13 +162,11 @@ static void iterate(const sac_mdp* mdp, double alpha, int fixed, sac_soft_values
 void sac_mdp_solve(const sac_mdp* mdp, double alpha, sac_soft_values* values) {
   iterate(mdp, alpha, 0, values);
 
-  /* the Boltzmann policy of Q, from Q - V: the differences stay exact where Q / alpha is large */
+  /* the Boltzmann policy of Q */
   for (int32_t s = 0; s < mdp->states; s++) {
     const size_t row = (size_t)s * (size_t)mdp->actions;
-    double *log_pi = values->log_pi + row, *pi = values->pi + row;
-    for (int32_t a = 0; a < mdp->actions; a++) log_pi[a] = values->q[row + (size_t)a] - values->v[s];
-    sac_log_softmax(log_pi, 1, mdp->actions, 1 / alpha, log_pi);
-    for (int32_t a = 0; a < mdp->actions; a++) pi[a] = exp(log_pi[a]);
+    sac_log_softmax(values->q + row, 1, mdp->actions, 1 / alpha, values->log_pi + row);
+    for (int32_t a = 0; a < mdp->actions; a++) values->pi[row + (size_t)a] = exp(values->log_pi[row + (size_t)a]);
   }
 }
 

@@ -49,14 +49,15 @@
 #define OPTIMUM_STD_REL 0.04
 #define OPTIMUM_GAP 3e-4
 
-/* Q, V, pi and J of linear networks that have learnt from 400,000 transitions of a random MDP, against the exact answer:
- * the rewards and transitions of the sample differ from those of the MDP by some 1 %. */
+/* Q, V, pi and J of linear networks that have learnt from 800,000 transitions of a random MDP, against the exact
+ * answer: the means over the sample differ from those of the MDP by some 0.5 %, and a probability by that much of Q
+ * over alpha. */
 #define SOFT_ITERATION_REL 0.02
 
-/* The policy of test_optimum in nats, where Q has two humps or its maximum at a bound (test_projection): the KL of the average of the
- * last policies, and the mean KL of each of them, which has the noise of stochastic gradient descent in it. Measured:
- * 4e-4 and 0.011. A std that is off by 5 % costs 2.5e-3. */
-#define PROJECTION_GAP 1e-3
+/* The same in nats, where Q has two humps or its maximum at a bound (test_projection): the KL of the average of the
+ * last policies, and the mean KL of each of them, which has the noise of stochastic gradient descent in it. Measured,
+ * with three seeds: 7e-4 and 0.011. A std that is off by 5 % costs 2.5e-3. */
+#define PROJECTION_GAP 2e-3
 #define PROJECTION_SINGLE_GAP 0.03
 /* The search of that test ends with steps of 1e-5, and a minimum is flat: 1e-10. */
 #define PROJECTION_SEARCH_ABS 1e-8
