@@ -150,6 +150,22 @@ __global__ void __launch_bounds__(threads) discrete_critic_loss(sac_discrete_cri
 
 // --- actor update ----------------------------------------------------------------------------------------------------
 
+// The q of the first action whose logit is `largest`, in every lane. Where there is none, largest is NaN.
+__device__ float value_of_first(const row_values& logits, float largest, const row_values& q, int actions, int lane) {
+  // the first such action of this lane, then of the warp
+  int mine = lane;
+  while (mine < actions && logits[mine] != largest) mine += SAC_WARP;
+  int first = mine;
+  for (int distance = SAC_WARP / 2; distance > 0; distance /= 2) {
+    const int other = __shfl_xor_sync(SAC_WHOLE_WARP, first, distance);
+    first = other < first ? other : first;
+  }
+
+  // the lane that has it sends its value
+  const float value = mine == first && first < actions ? q[first] : 0.0f;
+  return __shfl_sync(SAC_WHOLE_WARP, value, first % SAC_WARP);
+}
+
 __global__ void __launch_bounds__(threads) discrete_actor_grad(sac_discrete_actor_grad_args a) {
   const place at = place_of(a.batch);
   const int lane = at.lane, actions = a.actions;
@@ -167,11 +183,23 @@ __global__ void __launch_bounds__(threads) discrete_actor_grad(sac_discrete_acto
   const sac_distribution pi = sac_distribution_of(logits, actions, lane, 1);
   describe(a.columns, at, a.batch, actions, pi, logits, sac_distribution_of(q, actions, lane, 1 / alpha), q);
 
-  // [sac-discrete.actor-grad] the gradient of the mean loss
-  const float loss = -value_of(pi, logits, q, actions, lane, alpha), share = 1.0f / static_cast<float>(a.batch);
-  for (int i = lane; i < actions; i += SAC_WARP)
-    a.d_logits[at.row * static_cast<size_t>(actions) + static_cast<size_t>(i)] =
-        share * sac_logit_grad(pi.log_p(logits[i]), q[i], alpha, loss);
+  // [sac-discrete.actor-grad] the loss, relative to that of the most probable action
+  const float log_p_best = pi.log_p(pi.largest), q_best = value_of_first(logits, pi.largest, q, actions, lane);
+  float loss = 0;
+  for (int i = lane; i < actions; i += SAC_WARP) {
+    const float log_p = pi.log_p(logits[i]);
+    loss += sac_weighted(expf(log_p), sac_relative_loss(log_p, q[i], alpha, log_p_best, q_best));
+  }
+  loss = sac_warp_sum(loss);
+
+  // the gradient of the mean loss
+  const float share = 1.0f / static_cast<float>(a.batch);
+  float* d_logits = a.d_logits + at.row * static_cast<size_t>(actions);
+  for (int i = lane; i < actions; i += SAC_WARP) {
+    const float log_p = pi.log_p(logits[i]);
+    const float relative = sac_relative_loss(log_p, q[i], alpha, log_p_best, q_best);
+    d_logits[i] = share * sac_weighted(expf(log_p), relative - loss);
+  }
 }
 
 // Grid: (blocks, P), a warp for each row.

@@ -20,10 +20,14 @@ __device__ sac_distribution sac_distribution_of(const Values& x, int actions, in
   for (int distance = SAC_WARP / 2; distance > 0; distance /= 2)
     largest = sac_larger(largest, __shfl_xor_sync(SAC_WHOLE_WARP, largest, distance));
 
-  // the sum of the exponentials
-  float sum = 0;
-  for (int a = lane; a < actions; a += SAC_WARP) sum += sac_above_term(x[a], scale, largest);
-  return {scale, largest, sac_above_end(sac_warp_sum(sum), largest)};
+  // the sum of the exponentials below it, and how many actions have it
+  float rest = 0;
+  int ties = 0;
+  for (int a = lane; a < actions; a += SAC_WARP) {
+    rest += sac_below_term(x[a], scale, largest);
+    ties += x[a] == largest;
+  }
+  return {scale, largest, sac_above_end(sac_warp_sum(rest), sac_warp_sum(ties), largest)};
 }
 
 #endif

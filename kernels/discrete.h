@@ -20,22 +20,27 @@ SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
   return largest;
 }
 
-// exp(scale (x - largest)), scale > 0, `largest` the largest element: in [0, 1], and 1 for the largest. So nothing
-// overflows and the sum over the elements is not 0; the difference comes before the product, so a small difference of
-// large elements keeps its digits.
-SAC_FN real sac_above_term(real x, real scale, real largest) { return SAC_M(exp)(scale * (x - largest)); }
-
-// log of the sum of these terms. In [0, log A]. 0 if largest is infinite, NaN if it is NaN.
-SAC_FN real sac_above_end(real sum, real largest) {
-  if (largest - largest != (real)0) return largest == largest ? (real)0 : largest;  // NOLINT(misc-redundant-expression)
-  return SAC_M(log)(sum);
+// log sum_a exp(scale (x_a - largest)), scale > 0, `largest` the largest element. In [0, log A]. 0 if largest is
+// infinite, NaN if it is NaN. Each term is in [0, 1] and one is 1, so nothing overflows and the sum is not 0. The
+// difference comes before the product, so a small difference of large elements keeps its digits. Elements below the
+// largest are summed apart: beside 1 a small sum would lose its digits, and with it the entropy of a saturated policy.
+// sac_below_term is the term of an element in their sum `rest`, and sac_above_end ends it; ties: elements that are the
+// largest.
+SAC_FN real sac_below_term(real x, real scale, real largest) {
+  return x == largest ? (real)0 : SAC_M(exp)(scale * (x - largest));
 }
-
-// log sum_a exp(scale (x_a - largest)).
+SAC_FN real sac_above_end(real rest, int ties, real largest) {
+  if (largest - largest != (real)0) return largest == largest ? (real)0 : largest;  // NOLINT(misc-redundant-expression)
+  return SAC_M(log1p)(rest + (real)(ties - 1));
+}
 SAC_FN real sac_log_sum_above(const real* x, size_t stride, int actions, real scale, real largest) {
-  real sum = 0;
-  for (int a = 0; a < actions; a++) sum += sac_above_term(x[(size_t)a * stride], scale, largest);
-  return sac_above_end(sum, largest);
+  real rest = 0;
+  int ties = 0;
+  for (int a = 0; a < actions; a++) {
+    rest += sac_below_term(x[(size_t)a * stride], scale, largest);
+    ties += x[(size_t)a * stride] == largest;
+  }
+  return sac_above_end(rest, ties, largest);
 }
 
 // [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0. A row of -inf gives -inf, a row with +inf gives +inf.
@@ -104,18 +109,35 @@ SAC_FN real sac_discrete_value(const real* log_p, const real* q, size_t stride, 
   return sum;
 }
 
+// [discrete.greedy] The first action with the largest value.
+SAC_FN int sac_greedy(const real* x, size_t stride, int actions) {
+  int best = 0;
+  for (int a = 1; a < actions; a++) best = x[(size_t)a * stride] > x[(size_t)best * stride] ? a : best;
+  return best;
+}
+
 // [sac-discrete.actor-grad] d/d logit_a of J_pi = sum_a p_a (alpha log p_a - Q_a), through the softmax: with
-// f_a = alpha log p_a - Q_a it is p_a (f_a - J_pi). grad may not overlap the inputs.
-SAC_FN real sac_logit_grad(real log_p, real q, real alpha, real loss) {
-  return sac_weighted(SAC_M(exp)(log_p), alpha * log_p - q - loss);
+// f_a = alpha log p_a - Q_a it is p_a (f_a - J_pi). f is relative to that of the most probable action, which changes
+// nothing, but keeps the digits of a saturated policy: there J_pi is nearly f of that action. grad may not overlap the
+// inputs. sac_relative_loss is f_a, with log p and Q of the most probable action.
+SAC_FN real sac_relative_loss(real log_p, real q, real alpha, real log_p_best, real q_best) {
+  return alpha * (log_p - log_p_best) - (q - q_best);
 }
 SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t stride, int actions, real alpha,
                                     real* grad) {
-  // J_pi, which every component of the gradient contains
-  const real loss = -sac_discrete_value(log_p, q, stride, actions, alpha);
+  // f relative to that of the most probable action, and J_pi likewise
+  const size_t best = (size_t)sac_greedy(log_p, stride, actions) * stride;
+  real loss = 0;
   for (int a = 0; a < actions; a++) {
     const size_t i = (size_t)a * stride;
-    grad[i] = sac_logit_grad(log_p[i], q[i], alpha, loss);
+    grad[i] = sac_relative_loss(log_p[i], q[i], alpha, log_p[best], q[best]);
+    loss += sac_weighted(SAC_M(exp)(log_p[i]), grad[i]);
+  }
+
+  // every component contains J_pi
+  for (int a = 0; a < actions; a++) {
+    const size_t i = (size_t)a * stride;
+    grad[i] = sac_weighted(SAC_M(exp)(log_p[i]), grad[i] - loss);
   }
 }
 
@@ -151,12 +173,5 @@ SAC_FN int sac_action_exists(real action, int actions) {
 
 // [discrete.uniform] A number from 0 to actions - 1, all equally likely, from a uniform number u in (0, 1).
 SAC_FN int sac_uniform_action(real u, int actions) { return sac_action_number(u * (real)actions, actions); }
-
-// [discrete.greedy] The first action with the largest value.
-SAC_FN int sac_greedy(const real* x, size_t stride, int actions) {
-  int best = 0;
-  for (int a = 1; a < actions; a++) best = x[(size_t)a * stride] > x[(size_t)best * stride] ? a : best;
-  return best;
-}
 
 #endif

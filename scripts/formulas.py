@@ -170,33 +170,41 @@ ROWS = [
     (1, [-1e4, -1e4, -1e4 - 0.5, -1e4 - 3, -1e4 - 30]),
     (2, [300, -300, 299.5, 0, 100]),
     (1e-3, [0.001, 0.002, 0.0015, 0.0005, 0.00175]),
+    (1e-4, [1e4, 9999.999, 9999.998, 0, -1e4]),
+    (1e-4, [-1e4, -9999.999, -9999.5, -9999.999, -9999.998]),
+    (1e-4, [-1e4, -1e4, -1e4, -1e4, -1e4]),
+    (1e4, [1e4, -1e4, 1e4, 5e3, 0]),
+    (1, [0, -25, -40, -60, -80]),
+    (1, [0, -99, -99.5, -150, -1000]),
 ]
 
+# Logits of an actor; the last two saturate, and the policy is nearly deterministic.
+LOGITS = [[0.5, -1, 0.25, 2, 0], [10, -10, -9, 0, -25], [-20, 5, 30, -30, 4.5]]
 
-def discrete_rows():
+
+@mp.workdps(120)  # 50 digits after 1 + exp(-100)
+def discrete_row(alpha, q):
     reference = [mpf(x) for x in ("0.5", "-1", "0.25", "2", "0")]
     shift = log(sum(exp(x) for x in reference))
-    for alpha, q in ROWS:
-        alpha, q = as_float(alpha), [as_float(x) for x in q]
-        z = sum(exp(x / alpha) for x in q)
-        log_p = [x / alpha - log(z) for x in q]
-        entropy = -sum(exp(l) * l for l in log_p)
-        kl = sum(exp(r - shift) * (r - shift - l) for r, l in zip(reference, log_p))
-        yield alpha, q, alpha * log(z), entropy, kl, log_p
+    alpha, q = as_float(alpha), [as_float(x) for x in q]
+    z = sum(exp(x / alpha) for x in q)
+    log_p = [x / alpha - log(z) for x in q]
+    entropy = -sum(exp(l) * l for l in log_p)
+    kl = sum(exp(r - shift) * (r - shift - l) for r, l in zip(reference, log_p))
+    return alpha, q, alpha * log(z), entropy, kl, log_p
 
 
-def actor_rows():
+@mp.workdps(120)
+def actor_row(alpha, q, logits):
     """J = sum_a p_a (alpha log p_a - Q_a) and its gradient with respect to the logits."""
-    for alpha, q in ROWS:
-        alpha, q = as_float(alpha), [as_float(x) for x in q]
-        logits = [as_float(x) for x in (0.5, -1, 0.25, 2, 0)]
+    alpha, q, logits = as_float(alpha), [as_float(x) for x in q], [as_float(x) for x in logits]
 
-        def loss(*x):
-            log_z = log(sum(exp(y) for y in x))
-            return sum(exp(y - log_z) * (alpha * (y - log_z) - value) for y, value in zip(x, q))
+    def loss(*x):
+        log_z = log(sum(exp(y) for y in x))
+        return sum(exp(y - log_z) * (alpha * (y - log_z) - value) for y, value in zip(x, q))
 
-        partials = [diff(loss, tuple(logits), tuple(int(i == j) for j in range(5))) for i in range(5)]
-        yield alpha, q, loss(*logits), partials
+    partials = [diff(loss, tuple(logits), tuple(int(i == j) for j in range(5))) for i in range(5)]
+    return alpha, logits, q, loss(*logits), partials
 
 
 def make_table():
@@ -212,9 +220,10 @@ def make_table():
           ["t", "beta1", "beta2", "eps", "weight", "gradient", "m", "v", "new_weight", "new_m", "new_v", "move"], adam_rows())
     t.add("discrete",
           "Boltzmann policy of q: alpha log Z, entropy, KL(softmax(0.5, -1, 0.25, 2, 0) || that policy), log p",
-          ["alpha", "q[5]", "value", "entropy", "kl", "log_p[5]"], discrete_rows())
-    t.add("discrete_actor", "[sac-discrete] J_pi of logits (0.5, -1, 0.25, 2, 0) and its gradient with respect to them",
-          ["alpha", "q[5]", "loss", "gradient[5]"], actor_rows())
+          ["alpha", "q[5]", "value", "entropy", "kl", "log_p[5]"], [discrete_row(*row) for row in ROWS])
+    actors = [actor_row(*row, logits) for row in ROWS for logits in LOGITS]
+    t.add("discrete_actor", "[sac-discrete] J_pi of logits and its gradient with respect to them",
+          ["alpha", "logits[5]", "q[5]", "loss", "gradient[5]"], actors)
     return t.text()
 
 

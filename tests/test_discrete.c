@@ -4,6 +4,7 @@
 #include "support/formulas.h"
 
 #define R ((double)SAC_REAL_EPSILON)
+#define SMALLEST ((double)SAC_REAL_MIN * R) /* the smallest number above 0 */
 #define N 5
 
 static const double logits[N] = {0.5, -1, 0.25, 2, 0};
@@ -12,38 +13,86 @@ static void to_real(const double* from, real* to) {
   for (int a = 0; a < N; a++) to[a] = (real)from[a];
 }
 
-static double largest(const double* x) {
-  double size = 0;
-  for (int a = 0; a < N; a++) size = fabs(x[a]) > size ? fabs(x[a]) : size;
-  return size;
+/* The rounding of sum_a p_a x_a, from log p and the size of x: exp multiplies the rounding of log p by log p. */
+static double expectation_rounding(const double* log_p, const double* size) {
+  double sum = 0;
+  for (int a = 0; a < N; a++) sum += (8 * R * exp(log_p[a]) * (1 + fabs(log_p[a])) + SMALLEST) * size[a];
+  return sum + SMALLEST;
 }
 
 START_TEST(boltzmann) {
   const real alpha = (real)golden_discrete[_i].alpha;
-  /* all results are functions of q/alpha, with one or two roundings: errors are relative to the largest of them */
-  const double scale = 1 + largest(golden_discrete[_i].q) / (double)alpha;
+  const double* exact = golden_discrete[_i].log_p;
   real q[N], log_p[N], reference[N];
   to_real(golden_discrete[_i].q, q);
   to_real(logits, reference);
-  ck_near(sac_boltzmann_value(q, 1, N, alpha), golden_discrete[_i].value, 4 * R * scale * alpha);
+
+  /* every element has few roundings, however large Q/alpha is */
+  ck_near_relative(sac_boltzmann_value(q, 1, N, alpha), golden_discrete[_i].value, 4 * R, 4 * R * alpha);
   sac_log_softmax(q, 1, N, 1 / alpha, log_p);
-  ck_near_array(log_p, golden_discrete[_i].log_p, N, 4 * R, 4 * R * scale);
-  ck_near(sac_entropy(log_p, 1, N), golden_discrete[_i].entropy, 16 * R * scale);
+  ck_near_array(log_p, exact, N, 6 * R, SMALLEST);
+
+  /* so have the sums over actions, also where the policy is nearly deterministic */
+  double size[N];
+  for (int a = 0; a < N; a++) size[a] = fabs(exact[a]);
+  ck_near(sac_entropy(log_p, 1, N), golden_discrete[_i].entropy, expectation_rounding(exact, size));
   sac_log_softmax(reference, 1, N, 1, reference);
-  ck_near(sac_kl(reference, log_p, 1, N), golden_discrete[_i].kl, 8 * R * (scale + golden_discrete[_i].kl));
+  ck_near_relative(sac_kl(reference, log_p, 1, N), golden_discrete[_i].kl, 8 * R, 32 * R);
+}
+END_TEST
+
+START_TEST(boltzmann_of_four_actions) {
+  const real q[] = {(real)-0.8366, (real)0.2022, (real)-0.3334, (real)1.3292};
+  const double expected[] = {0.0704, 0.1990, 0.1165, 0.6141};
+  real log_p[4];
+  double sum = 0;
+  sac_log_softmax(q, 1, 4, 1, log_p);
+  for (int a = 0; a < 4; a++) {
+    ck_near(SAC_M(exp)(log_p[a]), expected[a], 5e-5); /* four digits */
+    sum += (double)SAC_M(exp)(log_p[a]);
+  }
+  ck_near(sum, 1, 4 * R);
+}
+END_TEST
+
+START_TEST(the_logarithm_of_a_probability_does_not_underflow) {
+  const real x[] = {0, -99};
+  real log_p[2];
+  sac_log_softmax(x, 1, 2, 1, log_p);
+  ck_assert(log_p[1] == -99);
+  ck_near((float)exp((double)log_p[1]), 1.0089e-43, 2e-45); /* few digits: it is a denormal float */
+  ck_near_relative((double)log_p[0], -1.0112214926104486e-43, 4 * R, 2 * SMALLEST);
+  ck_near_relative(sac_entropy(log_p, 1, 2), 100 * 1.0112214926104486e-43, 4 * R, 200 * SMALLEST);
 }
 END_TEST
 
 START_TEST(actor_of_sac_discrete) {
   const real alpha = (real)golden_discrete_actor[_i].alpha;
-  const double scale = 1 + largest(golden_discrete_actor[_i].q) + 3 * (double)alpha;
+  const double *q_exact = golden_discrete_actor[_i].q, *x = golden_discrete_actor[_i].logits;
   real q[N], log_p[N], gradient[N];
-  to_real(golden_discrete_actor[_i].q, q);
-  to_real(logits, log_p);
+  to_real(q_exact, q);
+  to_real(x, log_p);
   sac_log_softmax(log_p, 1, N, 1, log_p);
-  ck_near(-(double)sac_discrete_value(log_p, q, 1, N, alpha), golden_discrete_actor[_i].loss, 16 * R * scale);
+
+  /* the sizes of the terms of J_pi, and those relative to the most probable action */
+  double exact[N], size[N], below[N];
+  int best = 0;
+  for (int a = 0; a < N; a++) best = x[a] > x[best] ? a : best;
+  for (int a = 0; a < N; a++) {
+    exact[a] = (double)log_p[a];
+    size[a] = fabs(q_exact[a]) + (double)alpha * fabs(exact[a]);
+    below[a] = fabs(q_exact[a] - q_exact[best]) + (double)alpha * (x[best] - x[a]);
+  }
+  ck_near(-(double)sac_discrete_value(log_p, q, 1, N, alpha), golden_discrete_actor[_i].loss,
+          expectation_rounding(exact, size));
+
+  /* no component loses its digits, also where the policy is nearly deterministic */
+  const double loss_rounding = expectation_rounding(exact, below);
   sac_discrete_actor_grad(log_p, q, 1, N, alpha, gradient);
-  ck_near_array(gradient, golden_discrete_actor[_i].gradient, N, 0, 16 * R * scale);
+  for (int a = 0; a < N; a++) {
+    ck_near(gradient[a], golden_discrete_actor[_i].gradient[a],
+            (exp(exact[a]) * (1 + fabs(exact[a])) + SMALLEST / R) * (8 * R * below[a] + 2 * loss_rounding) + SMALLEST);
+  }
 }
 END_TEST
 
@@ -151,5 +200,6 @@ END_TEST
 
 CHECK_MAIN(SUITE("discrete"), LOOP(boltzmann, COUNT(golden_discrete)),
            LOOP(actor_of_sac_discrete, COUNT(golden_discrete_actor)), CASE(rows_with_infinities_and_nan),
+           CASE(boltzmann_of_four_actions), CASE(the_logarithm_of_a_probability_does_not_underflow),
            CASE(a_row_may_be_strided), CASE(entropy_of_even_odds_is_the_target_at_share_1), CASE(categorical),
            CASE(greedy) MORE)

@@ -10,6 +10,8 @@ source, program = os.environ["SAC_SOURCE"], os.environ["SAC_PROGRAM"]
 updates = os.path.join(source, "tests", "golden", "updates")
 good = os.path.join(updates, "sac-odd.safetensors")
 good_v = os.path.join(updates, "sac-v.safetensors")
+good_discrete = os.path.join(updates, "sac-discrete-alpha-bounds.safetensors")
+good_soft_q = os.path.join(updates, "soft-q-odd.safetensors")
 failures = []
 
 
@@ -50,8 +52,8 @@ def must_fail(what, path, *says):
     check(what + ": names the file once", run.stderr.count(path) == 1, run.stderr)
 
 
-def with_config(folder, change):
-    header, data = read(good)
+def with_config(folder, change, file=good):
+    header, data = read(file)
     config = json.loads(header["__metadata__"]["config"])
     change(config)
     header["__metadata__"]["config"] = json.dumps(config)
@@ -156,7 +158,8 @@ def damaged_files(folder):
 
 def hostile_settings(folder):
     cases = [("algo", "ppo", "algo"), ("algo", 3, "algo"), ("obs", 0, "obs"), ("obs", -5, "obs"), ("obs", 1e9, "obs"),
-             ("obs", 65536, "before/actor.layers.0.weight"), ("act", 2.5, "act"), ("act", 65536, None), ("hidden", [], "hidden"),
+             ("obs", 65536, "before/actor.layers.0.weight"), ("act", 2.5, "act"), ("act", 65536, None),
+             ("hidden", [], "actor.head.weight"), ("hidden", {}, "hidden"),
              ("hidden", [0], "hidden"), ("hidden", [65536] * 16, None), ("hidden", [1] * 17, "hidden"),
              ("hidden", "16,16", "hidden"), ("hidden", [2**40], "hidden"), ("batch", 0, "batch"),
              ("batch", 1048576, None), ("batch", 10**18, "batch"), ("updates", 0, "updates"),
@@ -171,6 +174,63 @@ def hostile_settings(folder):
     for key in json.loads(read(good)[0]["__metadata__"]["config"]):
         path = with_config(folder, lambda config: config.pop(key))
         must_fail(f"no {key}", path, f"'{key}'")
+
+
+def discrete_files(folder):
+    """Discrete actions: other fields and metrics than those of continuous ones, and an action is a number."""
+    run = verify(good_discrete, good_soft_q, "--json")
+    check("discrete files", run.returncode == 0, run.stdout + run.stderr)
+    reports = [json.loads(line) for line in run.stdout.splitlines()]
+    rows = [{row["name"]: row["count"] for row in report["rows"]} for report in reports]
+    for name in ("metrics/soft_value", "metrics/log_z", "metrics/kl"):
+        check(f"{name} is compared", all(name in row for row in rows), rows)
+    check("soft-q has no actor", not [name for name in rows[1] if "actor" in name], rows[1])
+    check("a row of the head for each action", rows[1]["after/critic.1.head.weight"] == 18 * 13, rows[1])
+
+    # each setting matters
+    for change in ({"gamma": 0.98}, {"reward_scale": 1.01}, {"target_entropy": 0.2}, {"critics_join": "mean"},
+                   {"alpha_min": 0.4}, {"alpha_min": 0.3, "alpha_max": 0.485}, {"alpha": "fixed"}):
+        run = verify(with_config(folder, lambda config: config.update(change), good_discrete))
+        check(f"discrete: {change}", run.returncode == 1 and "BEYOND" in run.stdout, run.stdout + run.stderr)
+    run = verify(with_config(folder, lambda config: config.pop("alpha_min"), good_discrete))
+    check("a bound that is left out", run.returncode == 1 and "BEYOND" in run.stdout, run.stdout + run.stderr)
+    run = verify(with_config(folder, lambda config: config.pop("alpha_max"), good_discrete), "--set", "alpha.max=0.45")
+    check("a file without a bound has none", run.returncode == 0, run.stdout + run.stderr)
+
+    # the fields
+    for key, value, says in (("critics_join", "max", "network.critics_join"), ("critics_join", 1, "'critics_join'"),
+                             ("alpha_min", "low", "'alpha_min'"), ("alpha_min", 0, "alpha.min"),
+                             ("alpha_max", -1, "alpha.max"), ("alpha_max", 0.1, "alpha.min"),
+                             ("act", 1, "1 discrete action"), ("act", 3, "before/actor.head.weight"),
+                             ("algo", "soft-q", "actor.head.bias"), ("algo", "sac", "'log_std_min'")):
+        path = with_config(folder, lambda config: config.update({key: value}), good_discrete)
+        must_fail(f"discrete: {key} = {value}", path, says)
+    must_fail("no critics_join", with_config(folder, lambda c: c.pop("critics_join"), good_discrete), "'critics_join'")
+
+    # the actions
+    header, data = read(good_discrete)
+    begin = header["minibatch/action"]["data_offsets"][0]
+    for row, value in ((0, 2), (3, -1), (7, 0.5), (9, float("nan")), (11, float("inf")), (59, 1e30)):
+        changed = bytearray(data)
+        struct.pack_into("<f", changed, begin + 4 * row, value)
+        must_fail(f"action {value}", write(folder, header, changed), "minibatch/action of update", str(row // 10),
+                  f"row {row % 10} is", "not a number from 0 to 1")
+    struct.pack_into("<f", data, begin, 1 - struct.unpack_from("<f", data, begin)[0])
+    run = verify(write(folder, header, data))
+    check("another action", run.returncode == 1 and "BEYOND" in run.stdout, run.stdout + run.stderr)
+
+    # the tensors: none may be missing, and noise is not read
+    header, data = read(good_discrete)
+    for name in ("minibatch/action", "metrics/soft_value", "metrics/log_z", "metrics/kl", "metrics/actor_loss"):
+        copy = json.loads(json.dumps(header))
+        copy["other/tensor"] = copy.pop(name)
+        must_fail(f"discrete: no {name}", write(folder, copy, data), f"'{name}'")
+    copy = json.loads(json.dumps(header))
+    copy["minibatch/action"]["shape"] = [6, 10]
+    must_fail("actions without a last dimension", write(folder, copy, data), "minibatch/action")
+    header["noise/action"] = {"dtype": "F32", "shape": [1], "data_offsets": [len(data), len(data) + 4]}
+    run = verify(write(folder, header, data + struct.pack("<f", float("nan"))))
+    check("noise of discrete actions is not read", run.returncode == 0, run.stdout + run.stderr)
 
 
 def usage():
@@ -189,6 +249,7 @@ def main():
         wrong_settings(folder)
         damaged_files(folder)
         hostile_settings(folder)
+        discrete_files(folder)
         usage()
     print(f"{len(failures)} failed" if failures else "all well")
     return 1 if failures else 0

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "agent/agent.h"
+#include "config/sources.h"
 #include "env/check.h"
+#include "kernels/discrete.h"
 #include "util/error.h"
 
 #define UPDATES_MAX 1000000
@@ -15,42 +17,57 @@
 
 /* The place of each metric among the statistics of an update, which are all doubles. */
 static const int statistic_of[SAC_METRIC_COUNT] = {
-#define METRIC_PLACE(name) (int)(offsetof(sac_update_stats, name) / sizeof(double)),
+#define METRIC_PLACE(name, discrete) (int)(offsetof(sac_update_stats, name) / sizeof(double)),
     SAC_GOLDEN_METRICS(METRIC_PLACE)
 #undef METRIC_PLACE
 };
 
+/* Which of them are there only where actions are discrete. */
+static const int discrete_only[SAC_METRIC_COUNT] = {
+#define METRIC_DISCRETE(name, discrete) discrete,
+    SAC_GOLDEN_METRICS(METRIC_DISCRETE)
+#undef METRIC_DISCRETE
+};
+
 const char* const sac_golden_metrics[SAC_METRIC_COUNT] = {
-#define METRIC_NAME(name) "metrics/" #name,
+#define METRIC_NAME(name, discrete) "metrics/" #name,
     SAC_GOLDEN_METRICS(METRIC_NAME)
 #undef METRIC_NAME
 };
 
 /* How the value of a JSON field is read. */
-typedef enum json_kind { NUMBER, ALGO, SIZES, LEARN, ENTROPY, OBS, ACT, UPDATES } json_kind;
+typedef enum json_kind { NUMBER, WORD, SIZES, LEARN, ENTROPY, OBS, ACT, UPDATES } json_kind;
+
+/* Which files must have a field. Others may have it. Without an OPTIONAL field its key is auto. */
+typedef enum json_need { ALWAYS, CONTINUOUS, DISCRETE, OPTIONAL } json_need;
 
 typedef struct json_field {
   const char* name;
   const char* key; /* of the configuration; NULL when the field is no key */
   json_kind kind;
+  json_need need;
 } json_field;
 
+/* The algorithm is the first, as it decides which others are needed. */
 static const json_field json_fields[] = {
-    {"algo", "algo", ALGO},
-    {"obs", NULL, OBS},
-    {"act", NULL, ACT},
-    {"hidden", "network.hidden", SIZES},
-    {"batch", "replay.batch", NUMBER},
-    {"updates", NULL, UPDATES},
-    {"critics", "network.critics", NUMBER},
-    {"gamma", "gamma", NUMBER},
-    {"tau", "tau", NUMBER},
-    {"lr", "optim.lr", NUMBER},
-    {"alpha", "alpha.learn", LEARN},
-    {"target_entropy", "alpha.target_entropy", ENTROPY},
-    {"reward_scale", "reward_scale", NUMBER},
-    {"log_std_min", "policy.log_std_min", NUMBER},
-    {"log_std_max", "policy.log_std_max", NUMBER},
+    {"algo", "algo", WORD, ALWAYS},
+    {"obs", NULL, OBS, ALWAYS},
+    {"act", NULL, ACT, ALWAYS},
+    {"hidden", "network.hidden", SIZES, ALWAYS},
+    {"batch", "replay.batch", NUMBER, ALWAYS},
+    {"updates", NULL, UPDATES, ALWAYS},
+    {"critics", "network.critics", NUMBER, ALWAYS},
+    {"gamma", "gamma", NUMBER, ALWAYS},
+    {"tau", "tau", NUMBER, ALWAYS},
+    {"lr", "optim.lr", NUMBER, ALWAYS},
+    {"alpha", "alpha.learn", LEARN, ALWAYS},
+    {"target_entropy", "alpha.target_entropy", ENTROPY, ALWAYS},
+    {"reward_scale", "reward_scale", NUMBER, ALWAYS},
+    {"log_std_min", "policy.log_std_min", NUMBER, CONTINUOUS},
+    {"log_std_max", "policy.log_std_max", NUMBER, CONTINUOUS},
+    {"critics_join", "network.critics_join", WORD, DISCRETE},
+    {"alpha_min", "alpha.min", NUMBER, OPTIONAL},
+    {"alpha_max", "alpha.max", NUMBER, OPTIONAL},
 };
 
 /* Fails, because a field has a value of the wrong kind or size. */
@@ -64,13 +81,13 @@ static void number_text(const json_t* value, char* text, size_t size) {
   text[used < size ? used : 0] = 0;
 }
 
-/* Prints an array such as [256, 256] as the text that network.hidden takes, "256,256". */
+/* Prints an array such as [256, 256] as the text that network.hidden takes, "[256,256]". */
 static sac_status sizes_text(const json_field* field, const json_t* value, char* text, size_t size) {
-  size_t used = 0;
+  size_t used = (size_t)snprintf(text, size, "[");
 
-  /* check the number of layers */
+  /* check the number of layers; with none the networks are linear */
   const size_t count = json_array_size(value);
-  if (count < 1 || count > SAC_LAYERS_MAX) return wrong(field, "an array of 1 to 16 widths");
+  if (!json_is_array(value) || count > SAC_LAYERS_MAX) return wrong(field, "an array of at most 16 widths");
 
   /* append each width with its range checked */
   for (size_t i = 0; i < count; i++) {
@@ -79,6 +96,7 @@ static sac_status sizes_text(const json_field* field, const json_t* value, char*
     if (!json_is_integer(width) || n < 1 || n > WIDTH_MAX) return wrong(field, "widths from 1 to 65536");
     used += (size_t)snprintf(text + used, size - used, "%s%d", i ? "," : "", (int)n);
   }
+  (void)snprintf(text + used, size - used, "]");
   return SAC_OK;
 }
 
@@ -102,7 +120,7 @@ static sac_status read_field(sac_golden* g, const json_field* field, const json_
       if (!json_is_number(value)) return wrong(field, "a number");
       number_text(value, text, room);
       break;
-    case ALGO:
+    case WORD:
       if (!json_is_string(value)) return wrong(field, "a string");
       (void)snprintf(text, room, "%s", word);
       break;
@@ -155,6 +173,12 @@ static sac_status set_field(sac_golden* g, const json_field* field, const json_t
   return status;
 }
 
+/* Whether a file of this algorithm must have the field. */
+static int is_needed(const json_field* field, const sac_algorithm* algo) {
+  return field->need == ALWAYS || (field->need == DISCRETE && algo->discrete) ||
+         (field->need == CONTINUOUS && !algo->discrete);
+}
+
 /* Reads the metadata 'config': sets g->config, g->settings, the spec's sizes and the number of updates. */
 static sac_status read_config(sac_golden* g, const sac_config* config) {
   sac_status status = SAC_OK;
@@ -176,16 +200,17 @@ static sac_status read_config(sac_golden* g, const sac_config* config) {
     goto fail;
   }
 
-  /* copy the caller's configuration; set one agent and every field of the file, of which none may be missing */
+  /* copy the caller's configuration; set one agent and every field of the file */
   SAC_TRY(config ? sac_config_copy(&g->config, config) : sac_config_create(&g->config));
   SAC_TRY(sac_config_set(g->config, "seeds", "1"));
   for (size_t i = 0; i < sizeof json_fields / sizeof *json_fields; i++) {
     const json_t* value = json_object_get(json, json_fields[i].name);
-    if (!value) {
+    if (!value && is_needed(&json_fields[i], sac_algo_at(g->config->settings.algo))) {
       status = sac_fail(SAC_ERROR_FORMAT, "metadata 'config' has no '%s'", json_fields[i].name);
       goto fail;
     }
-    SAC_TRY(set_field(g, &json_fields[i], value));
+    if (value) SAC_TRY(set_field(g, &json_fields[i], value));
+    if (!value && json_fields[i].need == OPTIONAL) SAC_TRY(sac_config_set(g->config, json_fields[i].key, "auto"));
   }
 
   /* resolve the settings */
@@ -223,6 +248,16 @@ sac_status sac_golden_tensor(const sac_golden* g, const char* prefix, const sac_
   return sac_safetensors_get(g->file, name, SAC_F32, rank, dims, data);
 }
 
+/* Checks that discrete actions are numbers of actions. */
+static sac_status check_actions(const sac_golden* g) {
+  const int64_t b = g->shape.batch;
+  for (int64_t i = 0; g->shape.actions && i < g->updates * b; i++)
+    if (!sac_action_exists(g->action[i], g->shape.actions))
+      return sac_fail(SAC_ERROR_FORMAT, "minibatch/action of update %lld, row %lld is %.9g: not a number from 0 to %d",
+                      (long long)(i / b), (long long)(i % b), (double)g->action[i], (int)g->shape.actions - 1);
+  return SAC_OK;
+}
+
 /* Reads the inputs of the updates, and the expected metrics. */
 static sac_status read_inputs(sac_golden* g) {
   const int64_t u = g->updates, b = g->shape.batch;
@@ -236,14 +271,16 @@ static sac_status read_inputs(sac_golden* g) {
   SAC_TRY(load(g, "minibatch/terminated", 2, action, &g->terminated));
   SAC_TRY(load(g, "minibatch/next_obs", 3, obs, &g->next_obs));
 
-  /* read the noise; next_action only where the algorithm samples at s' */
-  SAC_TRY(load(g, "noise/action", 3, action, &g->noise));
+  SAC_TRY(check_actions(g));
+
+  /* read the noise where the algorithm samples actions; other noise is not read */
   const sac_algorithm* algo = sac_algo_at(g->settings.algo);
+  if (sac_algo_samples(algo, SAC_POLICY)) SAC_TRY(load(g, "noise/action", 3, action, &g->noise));
   if (sac_algo_samples(algo, SAC_NEXT)) SAC_TRY(load(g, "noise/next_action", 3, action, &g->next_noise));
 
   /* read the metrics (U) that the algorithm has */
   for (int k = 0; k < SAC_METRIC_COUNT; k++)
-    if (sac_algo_has_statistic(algo, statistic_of[k]))
+    if (sac_algo_has_statistic(algo, statistic_of[k]) && (algo->discrete || !discrete_only[k]))
       SAC_TRY(load(g, sac_golden_metrics[k], 1, action, &g->metric[k]));
 fail:
   return status;
@@ -290,6 +327,28 @@ static sac_status check_file_tensors(const sac_golden* g) {
   return SAC_OK;
 }
 
+/* Sets the actions of the spec: numbers without bounds, or in [-1, 1], so that they are not scaled. */
+static sac_status set_actions(sac_golden* g, int discrete) {
+  /* `act` was read as the size; it is the number of discrete actions, of which one is one float */
+  if (discrete) {
+    g->spec.actions = g->spec.action_size;
+    g->spec.action_size = 1;
+    return SAC_OK;
+  }
+
+  /* make the bounds */
+  const size_t a = (size_t)g->spec.action_size;
+  g->bounds = calloc(a * 2, sizeof(float));
+  if (!g->bounds) return sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
+  for (size_t i = 0; i < a; i++) {
+    g->bounds[i] = -1;
+    g->bounds[a + i] = 1;
+  }
+  g->spec.action_low = g->bounds;
+  g->spec.action_high = g->bounds + a;
+  return SAC_OK;
+}
+
 sac_status sac_golden_read(sac_golden* g, const sac_safetensors* file, const sac_config* config) {
   sac_status status = SAC_OK;
 
@@ -298,23 +357,12 @@ sac_status sac_golden_read(sac_golden* g, const sac_safetensors* file, const sac
   g->file = file;
   SAC_TRY(read_config(g, config));
 
-  /* make the spec of an environment whose actions are in [-1, 1], so that they are not scaled */
-  const size_t a = (size_t)g->spec.action_size;
-  g->bounds = calloc(a * 2, sizeof(float));
-  if (!g->bounds) {
-    status = sac_fail(SAC_ERROR_MEMORY, "no memory for action bounds");
-    goto fail;
-  }
-  for (size_t i = 0; i < a; i++) {
-    g->bounds[i] = -1;
-    g->bounds[a + i] = 1;
-  }
-  g->spec.action_low = g->bounds;
-  g->spec.action_high = g->bounds + a;
+  /* make the spec of an environment */
+  const sac_algorithm* algo = sac_algo_at(g->settings.algo);
+  SAC_TRY(set_actions(g, algo->discrete));
 
   /* list the tensors of the agent */
   SAC_TRY(sac_agent_shape(&g->shape, &g->settings, &g->spec));
-  const sac_algorithm* algo = sac_algo_at(g->settings.algo);
   SAC_TRY(sac_tensors_create(&g->list, &g->shape, algo->networks, algo->network_count));
 
   /* check the file against the agent, before memory is allocated for the sizes that the file claims */

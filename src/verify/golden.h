@@ -8,11 +8,15 @@
 #include "formats/safetensors.h"
 #include "model/tensors.h"
 
-/* The metrics of the format; value_loss is there where there is a value network. */
-#define SAC_GOLDEN_METRICS(X) X(critic_loss) X(actor_loss) X(alpha_loss) X(alpha) X(entropy) X(value_loss)
+/* The metrics of the format. X(name, discrete). A file has those that are statistics of its algorithm; discrete 1: only
+ * where actions are discrete. */
+#define SAC_GOLDEN_METRICS(X) \
+  X(critic_loss, 0)           \
+  X(actor_loss, 0)            \
+  X(alpha_loss, 0) X(alpha, 0) X(entropy, 0) X(value_loss, 0) X(soft_value, 1) X(log_z, 1) X(kl, 1)
 
 enum {
-#define SAC_METRIC_ENUM(name) SAC_METRIC_##name,
+#define SAC_METRIC_ENUM(name, discrete) SAC_METRIC_##name,
   SAC_GOLDEN_METRICS(SAC_METRIC_ENUM) SAC_METRIC_COUNT
 #undef SAC_METRIC_ENUM
 };
@@ -24,12 +28,12 @@ typedef struct sac_golden {
   sac_config* config;          /* a copy of the caller's with the values of the metadata */
   sac_settings settings;
   sac_env_spec spec;
-  float* bounds; /* (2, A) of the spec: -1 and 1 */
+  float* bounds; /* (2, A) of the spec: -1 and 1; NULL: discrete actions */
   sac_shape shape;
   sac_tensors list;                                     /* the agent's tensors, as under before/ and after/ */
   int64_t updates;                                      /* U */
   float *obs, *action, *reward, *terminated, *next_obs; /* (U, B, ...) */
-  float *noise, *next_noise;                            /* (U, B, A); next_noise: NULL where no a' is sampled */
+  float *noise, *next_noise;                            /* (U, B, A); NULL: the algorithm samples no a~, no a' */
   float* metric[SAC_METRIC_COUNT];                      /* (U), NULL where the algorithm has none */
 } sac_golden;
 

@@ -5,10 +5,10 @@
  * input of a ReLU is near 0, or two critics are nearly equal, rounding switches the whole contribution of a row.
  *
  * So the tolerance of each number is measured. The updates are run again RERUNS times. Every run changes all
- * weights, minibatches and noise (but not `terminated`) at random by a relative PERTURBATION, a little more than float
- * arithmetic changes them. The largest change of a number over these runs shows how much rounding can change it. Our
- * number must be within FACTOR times this change, plus a few units in the last place. It is then as good as that of an
- * exact program with slightly different inputs (backward stability). */
+ * weights, minibatches and noise (but not `terminated` and discrete actions) at random by a relative PERTURBATION, a
+ * little more than float arithmetic changes them. The largest change of a number over these runs shows how much
+ * rounding can change it. Our number must be within FACTOR times this change, plus a few units in the last place. It is
+ * then as good as that of an exact program with slightly different inputs (backward stability). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,10 +178,10 @@ static sac_status set_inputs(golden_run* r, sac_agent* agent, double size) {
                a = (size_t)in->shape.action;
   sac_status status = SAC_OK;
 
-  /* perturb minibatches and noise; `terminated` is 0 or 1 and stays */
+  /* perturb minibatches and noise; `terminated` is 0 or 1 and stays, and so do discrete actions */
   perturb(r, in->obs, r->obs, rows * o, size);
   perturb(r, in->next_obs, r->next_obs, rows * o, size);
-  perturb(r, in->action, r->action, rows * a, size);
+  perturb(r, in->action, r->action, rows * a, in->shape.actions ? 0 : size);
   perturb(r, in->reward, r->reward, rows, size);
   perturb(r, in->noise, r->noise, rows * a, size);
   perturb(r, in->next_noise, r->next_noise, rows * a, size);
@@ -206,7 +206,7 @@ fail:
 /* Metric k of one update. */
 static double metric_value(const sac_update_stats* stats, int32_t k) {
   const double metrics[SAC_METRIC_COUNT] = {
-#define METRIC_VALUE(name) stats->name,
+#define METRIC_VALUE(name, discrete) stats->name,
       SAC_GOLDEN_METRICS(METRIC_VALUE)
 #undef METRIC_VALUE
   };

@@ -5,11 +5,14 @@
  *   before/NAME, after/NAME             every tensor of the agent before the first and after the last update
  *   after/adam_m/NAME, after/adam_v/NAME, after/grad/NAME   optional; compared where present
  *   minibatch/obs (U, B, O)  /action (U, B, A)  /reward (U, B)  /terminated (U, B)  /next_obs (U, B, O)
- *   noise/action (U, B, A)  noise/next_action (U, B, A)     the second where the algorithm samples a'
- *   metrics/critic_loss, actor_loss, alpha_loss, alpha, entropy (U), and value_loss (U) where there is a value network
- *   metadata "config": a JSON object of algo, obs, act, hidden, batch, updates, critics, gamma, tau, lr,
- *     alpha ("auto" or "fixed"; its value is exp(before/log_alpha)), target_entropy, reward_scale, log_std_min,
- *     log_std_max
+ *     a discrete action is its number: A is 1
+ *   noise/action (U, B, A)  noise/next_action (U, B, A)     where the algorithm samples a~, and a'; not read otherwise
+ *   metrics/critic_loss, alpha_loss, alpha, entropy (U); actor_loss where there is an actor; value_loss where there is
+ *     a value network; soft_value, log_z and kl where actions are discrete
+ *   metadata "config": a JSON object of algo, obs, act (A, or how many discrete actions there are), hidden, batch,
+ *     updates, critics, gamma, tau, lr, alpha ("auto" or "fixed"; its value is exp(before/log_alpha)), target_entropy,
+ *     reward_scale; log_std_min, log_std_max where actions are continuous; critics_join ("min" or "mean") where they
+ *     are discrete; alpha_min, alpha_max where alpha has bounds
  * Adam starts from zero; critic_loss is the sum over critics; alpha is the value an update reads, before its own step.
  *
  * Environment trace (trace.c): one episode that Gymnasium played, replayed step by step. safetensors, float64:
