@@ -77,6 +77,43 @@ def test_a_run_and_its_file():
         refused("info", f"{folder}/two", code=1, says="has the seeds 1 to 2: name one of its seed folders")
 
 
+def test_discrete_actions():
+    with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
+        cart = {"env": "CartPole-v1"}
+        for algo in ("soft-q", "sac-discrete"):
+            run, file = pathlib.Path(folder, algo), pathlib.Path(folder, f"{algo}.safetensors")
+            train(run, {"algo": algo, "eval.every": 0}, **cart)
+            assert sac("replay", "export", run, file).stdout == f"600 transitions written to {file}\n"
+
+            # the numbers of the actions, as they are
+            of_run, of_file, columns = info(run), info(file), tensors(file)
+            assert set(columns["action"].ravel()) == {0.0, 1.0} and columns["action"].shape == (600, 1), columns["action"]
+            agrees(of_run, columns)
+            assert of_run["actions"] == 2 and of_run["action"] == {"min": [0], "max": [1]}, of_run
+            assert of_file == dict(of_run, path=str(file), kind="file", step=None, capacity=None), of_file
+            assert "\n  sizes         observation 4, 2 discrete actions\n" in sac("replay", "info", run).stdout
+
+            # the file trains the other algorithm, and no continuous one
+            other = "sac-discrete" if algo == "soft-q" else "soft-q"
+            train(f"{folder}/{other}-2", {"algo": other, "eval.every": 0}, "--replay", file, **cart)
+            result = train(f"{folder}/none", {"algo": "sac", "eval.every": 0}, "--replay", file, code=None)
+            assert result.returncode != 0 and "observations" in one_line(result.stderr), result.stderr
+
+        # a file of the user: whole numbers in one dimension; each that no action has is named with its row
+        path = f"{folder}/mine"
+        mine = {"obs": numpy.zeros((5, 4)), "action": numpy.array([0, 1, 1, 0, 1]), "reward": numpy.zeros(5),
+                "terminated": numpy.zeros(5), "next_obs": numpy.zeros((5, 4))}
+        save_file(mine, path)
+        found = info(path)
+        assert found["actions"] is None and (found["action"]["min"], found["action"]["max"]) == ([0], [1]), found
+        train(f"{folder}/good", {"algo": "soft-q", "eval.every": 0}, "--replay", path, **cart)
+        for bad in (2, -1):
+            mine["action"][3] = bad
+            save_file(mine, path)
+            result = train(f"{folder}/bad", {"algo": "soft-q", "eval.every": 0}, "--replay", path, code=1, **cart)
+            assert f"action {bad} of transition 3 is no number of an action: 0 to 1 are" in one_line(result.stderr)
+
+
 def test_demonstrations():
     with tempfile.TemporaryDirectory(prefix="sac-test-") as folder:
         path, draw, n = f"{folder}/demo", numpy.random.default_rng(5), 2000

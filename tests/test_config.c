@@ -80,7 +80,19 @@ static const struct {
     {"network.hidden", "400", "[400]"},
     {"network.hidden", "1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16",
      "[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]"},
+    {"network.hidden", "[]", NULL},
+    {"network.hidden", " [ \t] ", "[]"},
+    {"network.critics_join", "min", NULL},
+    {"network.critics_join", "mean", NULL},
+    {"alpha.min", "auto", NULL},
+    {"alpha.min", "0.01", NULL},
+    {"alpha.max", "1e6", "1000000"},
+    {"alpha.max", "Auto", "auto"},
+    {"alpha.target_entropy_share", "1", NULL},
+    {"alpha.target_entropy_share", "1e-3", "0.001"},
     {"algo", "sac-v", NULL},
+    {"algo", "soft-q", NULL},
+    {"algo", "sac-discrete", NULL},
     {"device", "cpu", NULL},
     {"device", "cuda:12", NULL},
     {"out", "", NULL},
@@ -125,11 +137,30 @@ static const struct {
     {"replay.batch", "1048577", "is outside [1, 1048576]"},
     {"alpha.learn", "maybe", "alpha.learn = maybe (from --set) is not true or false"},
     {"alpha.learn", "", "alpha.learn is empty"},
-    {"algo", "sacv", "algo = sacv (from --set) is not one of: sac | sac-v"},
+    {"algo", "sacv", "algo = sacv (from --set) is not one of: sac | sac-v | sac-discrete | soft-q"},
+    {"network.critics_join", "max", "network.critics_join = max (from --set) is not one of: min | mean"},
+    {"network.critics_join", "", "network.critics_join is empty (from --set)"},
+    {"network.critics_join", "Mean", "is not one of: min | mean"},
+    {"alpha.initial", "0", "alpha.initial = 0 (from --set) is outside (0, "},
+    {"alpha.initial", "-0.1", "alpha.initial = -0.1 (from --set) is outside (0, "},
+    {"alpha.min", "0", "alpha.min = 0 (from --set) is outside (0, 1000000]"},
+    {"alpha.min", "-1", "alpha.min = -1 (from --set) is outside (0, 1000000]"},
+    {"alpha.min", "none", "alpha.min = none (from --set) is not a number, nor auto"},
+    {"alpha.min", "nan", "alpha.min = nan (from --set) is not a number, nor auto"},
+    {"alpha.max", "0", "alpha.max = 0 (from --set) is outside (0, 1000000]"},
+    {"alpha.max", "1000001", "alpha.max = 1000001 (from --set) is outside (0, 1000000]"},
+    {"alpha.max", "inf", "alpha.max = inf (from --set) is not a number, nor auto"},
+    {"alpha.target_entropy_share", "0", "alpha.target_entropy_share = 0 (from --set) is outside (0, 1]"},
+    {"alpha.target_entropy_share", "1.01", "alpha.target_entropy_share = 1.01 (from --set) is outside (0, 1]"},
+    {"alpha.target_entropy_share", "-0.5", "alpha.target_entropy_share = -0.5 (from --set) is outside (0, 1]"},
+    {"alpha.target_entropy_share", "auto", "alpha.target_entropy_share = auto (from --set) is not a number"},
+    {"alpha.target_entropy_share", "nan", "is not a number"},
     {"algo", "SAC", "is not one of"},
     {"network.hidden", "", "network.hidden is empty"},
     {"network.hidden", " ", "is not a list of widths"},
-    {"network.hidden", "[]", "is not a list of widths"},
+    {"network.hidden", "[,]", "is not a list of widths"},
+    {"network.hidden", "[ ] ]", "is not a list of widths"},
+    {"network.hidden", "[][]", "is not a list of widths"},
     {"network.hidden", "[", "is not a list of widths"},
     {"network.hidden", "]", "is not a list of widths"},
     {"network.hidden", "[64", "is not a list of widths"},
@@ -224,6 +255,7 @@ static const struct {
     {"train.steps: 100\n", "train.warmup_steps = 10000 (the default) leaves no step to learn in: train.steps = 100 "},
     {"precision: tf32\n", "precision = tf32 (from my.yaml:1) needs a CUDA device"},
     {"precision: bf16\ndevice: cpu\n", "precision = bf16 (from my.yaml:1) needs a CUDA device"},
+    {"alpha: {min: 0.3, max: 0.2}\n", "alpha.min = 0.3 (from my.yaml:1) is above alpha.max = 0.2 (from my.yaml:1)"},
 };
 
 START_TEST(fields_agree) {
@@ -235,6 +267,22 @@ START_TEST(fields_agree) {
   ck_ok(parse(config, crossed[_i].text));
   ck_fails(sac_config_settings(config, &s), SAC_ERROR_CONFIG, crossed[_i].says);
   sac_config_destroy(config);
+}
+END_TEST
+
+/* Bounds of alpha that agree: equal ones, and one alone. */
+START_TEST(bounds_of_alpha) {
+  static const char* const texts[] = {"alpha: {min: 0.2, max: 0.2}\n", "alpha.min: 2\n", "alpha.max: 0.01\n",
+                                      "alpha: {min: auto, max: auto}\n"};
+  for (size_t i = 0; i < COUNT(texts); i++) {
+    sac_config* config = fresh();
+    sac_settings s;
+    ck_ok(parse(config, texts[i]));
+    ck_ok(sac_config_settings(config, &s));
+    ck_assert_int_eq(isnan(s.alpha_min), i >= 2);
+    ck_assert_int_eq(isnan(s.alpha_max), i == 1 || i == 3);
+    sac_config_destroy(config);
+  }
 }
 END_TEST
 
@@ -293,5 +341,5 @@ END_TEST
 
 CHECK_MAIN("config", CASE(defaults_are_the_papers), CASE(defaults_read_back), CASE(the_table_is_in_order),
            LOOP(takes_good_values, COUNT(good)), LOOP(refuses_bad_values, COUNT(bad)), CASE(null_arguments_are_errors),
-           LOOP(fields_agree, COUNT(crossed)), CASE(no_updates_need_no_steps_to_learn_in),
+           LOOP(fields_agree, COUNT(crossed)), CASE(bounds_of_alpha), CASE(no_updates_need_no_steps_to_learn_in),
            CASE(threads_of_the_environment), CASE(cuda_without_cuda))

@@ -186,6 +186,48 @@ START_TEST(what_is_written_reads_back_to_the_bit) {
 }
 END_TEST
 
+/* A network without hidden layers is an empty list in each notation of YAML, and is written as one. */
+START_TEST(an_empty_list_comes_back) {
+  static const char* const texts[] = {"network.hidden: []\n", "network:\n  hidden: [ ]\n", "network: {hidden: []}\n",
+                                      "network.hidden: \"[]\"\n"};
+  for (size_t i = 0; i < COUNT(texts); i++) {
+    sac_config *config = fresh(), *back = fresh();
+    sac_settings s;
+    ck_ok(parse(config, texts[i]));
+    ck_assert_str_eq(sac_config_get(config, "network.hidden"), "[]");
+    ck_ok(sac_config_settings(config, &s));
+    ck_assert_int_eq(s.hidden.count, 0);
+    char* text = written(config);
+    ck_assert_ptr_nonnull(strstr(text, "\n  hidden: [] "));
+    ck_ok(parse(back, text));
+    same_settings(config, back);
+    free(text);
+    sac_config_destroy(config);
+    sac_config_destroy(back);
+  }
+}
+END_TEST
+
+/* The keys of discrete actions, with values that are not the defaults. */
+START_TEST(discrete_keys_come_back) {
+  sac_config *config = fresh(), *back = fresh(), *defaults = fresh();
+  ck_ok(parse(config,
+              "algo: sac-discrete\nnetwork: {critics_join: mean}\n"
+              "alpha: {min: 0.01, max: 0.7, target_entropy_share: 0.98}\n"));
+  static const char* const keys[] = {"algo", "network.critics_join", "alpha.min", "alpha.max",
+                                     "alpha.target_entropy_share"};
+  for (size_t i = 0; i < COUNT(keys); i++)
+    ck_assert_str_ne(sac_config_get(config, keys[i]), sac_config_get(defaults, keys[i]));
+  char* text = written(config);
+  ck_ok(parse(back, text));
+  same_settings(config, back);
+  free(text);
+  sac_config_destroy(config);
+  sac_config_destroy(back);
+  sac_config_destroy(defaults);
+}
+END_TEST
+
 START_TEST(names_that_need_quotes_come_back) {
   static const char* const names[] = {"-",
                                       "+x",
@@ -295,5 +337,5 @@ END_TEST
 CHECK_MAIN("config_file", LOOP(files_say_what_and_where, COUNT(files)), CASE(an_error_applies_nothing),
            CASE(empty_files_set_nothing), CASE(eight_deep_is_not_too_deep), CASE(files_of_other_systems),
            CASE(home_folders), CASE(bombs_are_refused), CASE(what_is_written_reads_back_to_the_bit),
-           CASE(names_that_need_quotes_come_back), CASE(written_values_name_their_origin),
-           CASE(files_that_cannot_be_read), CASE(long_names_keep_their_end))
+           CASE(an_empty_list_comes_back), CASE(discrete_keys_come_back), CASE(names_that_need_quotes_come_back),
+           CASE(written_values_name_their_origin), CASE(files_that_cannot_be_read), CASE(long_names_keep_their_end))

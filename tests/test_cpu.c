@@ -16,6 +16,10 @@ static const agent_case agents[] = {
     {.algo = "sac", .obs = 33, .action = 5, .hidden = "31,129", .batch = 257, .critics = 5},
     {.algo = "sac-v", .obs = 3, .action = 2, .hidden = "65,31", .batch = 130, .critics = 2},
     {.algo = "sac-v", .obs = 3, .action = 1, .hidden = "7", .batch = 31, .critics = 1},
+    {.algo = "soft-q", .obs = 5, .action = 33, .hidden = "65,31", .batch = 257, .critics = 2},
+    {.algo = "soft-q", .obs = 3, .action = 2, .hidden = "[]", .batch = 31, .critics = 3},
+    {.algo = "sac-discrete", .obs = 4, .action = 2, .hidden = "64,48", .batch = 257, .critics = 2},
+    {.algo = "sac-discrete", .obs = 7, .action = 65, .hidden = "31", .batch = 130, .critics = 5},
 };
 #define AGENTS (sizeof agents / sizeof *agents)
 
@@ -144,8 +148,41 @@ START_TEST(instruction_sets_agree) {
     free(a), free(b);
     ck_near_relative(agent[i]->stats[0].critic_loss, agent[0]->stats[0].critic_loss, LOSS_REL, LOSS_ABS);
     ck_near_relative(agent[i]->stats[0].actor_loss, agent[0]->stats[0].actor_loss, LOSS_REL, LOSS_ABS);
+    ck_near_relative(agent[i]->stats[0].log_z, agent[0]->stats[0].log_z, LOSS_REL, LOSS_ABS);
   }
   for (int i = 0; i < count; i++) sac_agent_destroy(agent[i]);
+}
+END_TEST
+
+/* The random actions of the warm-up: each number is as likely as the others, and is drawn for its row alone. */
+START_TEST(warm_up_takes_every_action) {
+  enum { ROWS = 4000, CALLS = 5 };
+  static const int actions[] = {2, 3, 7, 18};
+  static const char* const algos[] = {"soft-q", "sac-discrete"};
+  agent_case c = {.algo = algos[_i % 2], .obs = 1, .action = actions[_i / 2], .hidden = "2", .batch = 2, .critics = 1};
+  sac_agent *agent = agent_case_create(&c), *alone = agent_case_create(&c);
+  float *obs = calloc(ROWS, sizeof(float)), *action = calloc(ROWS, sizeof(float)), one;
+  double count[18] = {0};
+  for (int call = 0; call < CALLS; call++) {
+    const sac_act act = {.n = ROWS, .mode = SAC_ACT_UNIFORM, .obs = obs, .action = action};
+    ck_ok(agent->backend->act(agent, &act));
+    for (int i = 0; i < ROWS; i++) {
+      ck_assert(action[i] >= 0 && action[i] < (float)c.action && action[i] == floorf(action[i]));
+      count[(int)action[i]]++;
+    }
+    const sac_act single = {.n = 1, .mode = SAC_ACT_UNIFORM, .obs = obs, .action = &one};
+    for (int i = 0; call == 0 && i < 50; i++) {
+      ck_ok(alone->backend->act(alone, &single));
+      ck_assert(one == action[i]);
+    }
+  }
+  for (int a = 0; a < c.action; a++) {
+    const double n = (double)ROWS * CALLS, p = 1.0 / c.action;
+    ck_near(count[a] / n, p, STANDARD_ERRORS * sqrt(p * (1 - p) / n));
+  }
+  free(obs), free(action);
+  sac_agent_destroy(agent);
+  sac_agent_destroy(alone);
 }
 END_TEST
 
@@ -194,5 +231,5 @@ END_TEST
 
 CHECK_MAIN("cpu", LOOP(threads_change_no_bit, AGENTS), LOOP(population_changes_no_bit, AGENTS),
            LOOP(a_dead_agent_is_skipped, 2 * AGENTS), LOOP(instruction_sets_agree, AGENTS),
-           CASE(an_unknown_instruction_set_is_ignored), CASE(draws_ahead), LOOP(size_and_memory, AGENTS),
-           CASE(threads_by_default))
+           CASE(an_unknown_instruction_set_is_ignored), CASE(draws_ahead), LOOP(warm_up_takes_every_action, 8),
+           LOOP(size_and_memory, AGENTS), CASE(threads_by_default))

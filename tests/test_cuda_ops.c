@@ -100,18 +100,39 @@ static void beside_the_cpu(void* context, const ops_record* record, sac_agent* g
     }
 }
 
+/* A policy exp(q/alpha)/Z makes much of roundings of q where alpha is small: of log Z, which is of the size of q/alpha.
+ */
 static void compare_statistics(const sac_update_stats* got, const sac_update_stats* expected) {
 #define COMPARE(name, column, watched, each, over, value, tag, meaning) \
-  ck_near_relative(got->name, expected->name, BOTH_SIDES* LOSS_REL, BOTH_SIDES* LOSS_ABS);
+  ck_near_relative(got->name, expected->name, BOTH_SIDES* LOSS_REL,     \
+                   BOTH_SIDES*(LOSS_ABS + EXPONENT_REL * fabs(expected->log_z)));
   SAC_STATISTICS(COMPARE)
 #undef COMPARE
 }
 
 /* --- the cases ---------------------------------------------------------------------------------------------------- */
 
+/* Whether CUDA serves a case. What it does not serve, it refuses by name: linear networks with one output, and nothing
+ * else. */
+static int serves(const agent_case* c) {
+  agent_case on = *c;
+  sac_agent* agent;
+  case_set(&on, "device", "cuda:0");
+  if (agent_case_try(&on, &agent) == SAC_OK) {
+    sac_agent_destroy(agent);
+    return 1;
+  }
+  printf("  refused: %s\n", sac_last_error());
+  ck_assert_msg(strcmp(c->hidden, "[]") == 0, "refused: %s", sac_last_error());
+  ck_assert_ptr_nonnull(strstr(sac_last_error(), "network.hidden [] and replay.sampling"));
+  ck_assert_ptr_nonnull(strstr(sac_last_error(), "does not run on cuda:0"));
+  return 0;
+}
+
 START_TEST(operations) {
   const agent_case c = ops_agent_case(_i);
   ops_announce(_i);
+  if (!serves(&c)) return;
   sac_agent *cpu = agent_case_create(&c), *gpu = cuda_agent_create(&c);
   agent_case_age(cpu, 2);
   copy_agent(cpu, gpu);
@@ -139,6 +160,7 @@ END_TEST
 START_TEST(parts_in_turn) {
   const agent_case c = ops_agent_case(_i);
   ops_announce(_i);
+  if (!serves(&c)) return;
   sac_agent *whole = cuda_agent_create(&c), *parts = cuda_agent_create(&c);
   agent_case_push(whole, 300, 9);
   agent_case_push(parts, 300, 9);

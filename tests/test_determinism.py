@@ -8,16 +8,27 @@ from support.program import main, one_line, rows, sac, same_runs, same_tensors, 
 # ctest: timeout=300
 
 
+# The algorithms of discrete actions train on CartPole-v1, the others on Pendulum-v1.
+DISCRETE = ("soft-q", "sac-discrete")
+
+
+def env_of(algo):
+    return "CartPole-v1" if algo in DISCRETE else "Pendulum-v1"
+
+
 def folder():
     return tempfile.TemporaryDirectory(prefix="sac-test-")
 
 
 def test_threads():
-    for values in ({}, {"algo": "sac-v", "network.hidden": "33", "replay.batch": 31}, {"seeds": 3}, {"train.overlap": 2}):
+    for values in ({}, {"algo": "sac-v", "network.hidden": "33", "replay.batch": 31}, {"seeds": 3}, {"train.overlap": 2},
+                   {"algo": "soft-q", "network.hidden": "33", "replay.batch": 31, "train.overlap": 2},
+                   {"algo": "sac-discrete", "seeds": 3, "network.critics_join": "mean"},
+                   {"algo": "soft-q", "network.hidden": "[]", "seeds": 2}):
         with folder() as path:
             one, two = pathlib.Path(path, "1"), pathlib.Path(path, "2")
-            train(one, dict(values, **{"cpu.threads": 1}))
-            train(two, dict(values, **{"cpu.threads": 2}))
+            for out, threads in ((one, 1), (two, 2)):
+                train(out, dict(values, **{"cpu.threads": threads}), env=env_of(values.get("algo")))
             for seed in sorted(one.glob("seed_*")):
                 same_runs(seed, two / seed.name)
 
@@ -43,13 +54,13 @@ def test_evaluation_changes_nothing():
 
 
 def test_population_members_are_single_runs():
-    for algo in ("sac", "sac-v"):
+    for algo in ("sac", "sac-v", *DISCRETE):
         with folder() as path:
             all_ = pathlib.Path(path, "all")
-            train(all_, {"algo": algo, "env.num_envs": 2}, "--seeds", 3, "--seed", 5)
+            train(all_, {"algo": algo, "env.num_envs": 2}, "--seeds", 3, "--seed", 5, env=env_of(algo))
             for seed in (5, 6, 7):
                 one = pathlib.Path(path, str(seed))
-                train(one, {"algo": algo, "env.num_envs": 2}, "--seed", seed)
+                train(one, {"algo": algo, "env.num_envs": 2}, "--seed", seed, env=env_of(algo))
                 same_runs(all_ / f"seed_{seed}", one / f"seed_{seed}")
 
 
@@ -66,11 +77,12 @@ def test_seeds_differ():
 def test_resumed_is_one_run():
     """train 2n == train n, resume to 2n, on the command line, for steps n at which something is due and at which
     nothing is."""
-    for env, n in (("Pendulum-v1", 300), ("Pendulum-v1", 271), ("MountainCarContinuous-v0", 299)):
+    for env, n, values in (("Pendulum-v1", 300, {}), ("Pendulum-v1", 271, {}), ("MountainCarContinuous-v0", 299, {}),
+                           *[("CartPole-v1", 271, {"algo": algo, "train.overlap": 3}) for algo in DISCRETE]):
         with folder() as path:
             whole, parts = pathlib.Path(path, "whole"), pathlib.Path(path, "parts")
-            train(whole, {}, "--seeds", 2, env=env)
-            train(parts, {}, "--seeds", 2, "--steps", n, env=env)
+            train(whole, values, "--seeds", 2, env=env)
+            train(parts, values, "--seeds", 2, "--steps", n, env=env)
             sac("resume", parts, "--steps", 600)
             for seed in ("seed_1", "seed_2"):
                 same_runs(whole / seed, parts / seed, best=n % 300 == 0)

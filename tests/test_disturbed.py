@@ -14,7 +14,7 @@ from support.program import PROGRAM, checkpoints, main, rows, same_runs, sets, t
 
 # ctest: timeout=900 processors=2
 
-SECONDS = float(os.environ.get("SAC_TEST_SECONDS", "12"))
+SECONDS = float(os.environ.get("SAC_TEST_SECONDS", "18"))
 
 COMMON = {
     "network.hidden": "16,16",
@@ -33,7 +33,10 @@ VARIANTS = {
     "seeds": {"seeds": 2, "eval.episodes": 3},
     "overlap": {"env.num_envs": 2, "train.overlap": 6, "cpu.threads": 1, "replay.capacity": 3000},
     "sac-v": {"algo": "sac-v", "checkpoint.keep": 5},
+    "soft-q": {"algo": "soft-q", "network.critics_join": "mean"},
+    "sac-discrete": {"algo": "sac-discrete", "seeds": 2, "train.overlap": 3},
 }
+ENVS = {"soft-q": "CartPole-v1", "sac-discrete": "CartPole-v1"}  # of the others: Pendulum-v1
 
 # What a run may exit with after each signal.
 EXITS = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129, signal.SIGKILL: -9}
@@ -181,7 +184,7 @@ def round_of(path, name, number, whole, deadline):
     done, cut, lost = False, {}, {}
     while not done:
         begun = (folder / "config.yaml").exists()
-        train = ["train", "--env", "Pendulum-v1", "--out", folder, *values]
+        train = ["train", "--env", ENVS.get(name, "Pendulum-v1"), "--out", folder, *values]
         arguments = ["resume", folder] if begun and random.random() < 0.5 else train
         late = time.monotonic() > deadline
         full = begun and not late and random.random() < 0.1
@@ -215,7 +218,7 @@ def test_disturbed():
             name = random.choice(list(VARIANTS))
             if name not in whole:
                 begin = time.monotonic()
-                end(start(["train", "--env", "Pendulum-v1", "--out", pathlib.Path(path, name),
+                end(start(["train", "--env", ENVS.get(name, "Pendulum-v1"), "--out", pathlib.Path(path, name),
                            *sets(dict(COMMON, **VARIANTS[name]))]), (0,), name)
                 whole[name] = time.monotonic() - begin
             disturbances += round_of(path, name, rounds, whole[name], deadline)

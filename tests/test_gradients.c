@@ -2,11 +2,13 @@
  * compiled in double, and a plain evaluation of the networks.
  *
  *   [sac]   critics at the weights before the update, the actor through the critics after it
- *   [sac-v] everything at the weights before the update */
+ *   [sac-v] everything at the weights before the update
+ *   [sac-discrete] as [sac], with sums over all actions; [soft-q] the critics alone */
 #define SAC_REAL_DOUBLE
 #include <sac/sac.h>
 
 #include "kernels/bellman.h"
+#include "kernels/discrete.h"
 #include "kernels/layers.h"
 #include "kernels/squash.h"
 #include "kernels/temperature.h"
@@ -19,24 +21,33 @@
 typedef struct {
   const char* name;
   const char *algo, *hidden, *critics, *learn;
-  int obs, act, batch;
+  int obs, act, batch;            /* act of discrete actions: how many there are */
   double mean_bias, log_std_bias; /* added to the actor's head, for saturated means and clamped log sigma */
   double terminated;
+  const char* join; /* of discrete actions; NULL: continuous ones */
 } problem;
 
 static const problem problems[] = {
-    {"plain", "sac", "7,5", "2", "true", 3, 2, 6, 0, 0, 0.3},
-    {"ones", "sac", "1", "1", "true", 1, 1, 1, 0, 0, 0},
-    {"five critics, three layers", "sac", "6,4,3", "5", "true", 4, 1, 5, 0, 0, 0.5},
-    {"saturated", "sac", "6,6", "2", "true", 2, 2, 5, 4, 0, 0},
-    {"far saturated", "sac", "6,6", "2", "true", 2, 2, 5, 30, 0, 0},
-    {"clamped above", "sac", "6,6", "2", "true", 2, 2, 8, 0, 2.1, 0},
-    {"clamped below", "sac", "6,6", "2", "true", 2, 2, 8, 0, -20.1, 0},
-    {"fixed alpha", "sac", "8", "2", "false", 3, 2, 4, 0, 0, 1},
-    {"value", "sac-v", "7,5", "2", "true", 3, 2, 6, 0, 0, 0.3},
-    {"value, ones", "sac-v", "1", "1", "true", 1, 1, 1, 0, 0, 0},
-    {"value, saturated", "sac-v", "6,6", "3", "true", 2, 2, 5, 9, 0, 0},
-    {"value, clamped", "sac-v", "6,6", "2", "true", 2, 2, 8, 0, 2.1, 0},
+    {"plain", "sac", "7,5", "2", "true", 3, 2, 6, 0, 0, 0.3, NULL},
+    {"ones", "sac", "1", "1", "true", 1, 1, 1, 0, 0, 0, NULL},
+    {"five critics, three layers", "sac", "6,4,3", "5", "true", 4, 1, 5, 0, 0, 0.5, NULL},
+    {"saturated", "sac", "6,6", "2", "true", 2, 2, 5, 4, 0, 0, NULL},
+    {"far saturated", "sac", "6,6", "2", "true", 2, 2, 5, 30, 0, 0, NULL},
+    {"clamped above", "sac", "6,6", "2", "true", 2, 2, 8, 0, 2.1, 0, NULL},
+    {"clamped below", "sac", "6,6", "2", "true", 2, 2, 8, 0, -20.1, 0, NULL},
+    {"fixed alpha", "sac", "8", "2", "false", 3, 2, 4, 0, 0, 1, NULL},
+    {"value", "sac-v", "7,5", "2", "true", 3, 2, 6, 0, 0, 0.3, NULL},
+    {"value, ones", "sac-v", "1", "1", "true", 1, 1, 1, 0, 0, 0, NULL},
+    {"value, saturated", "sac-v", "6,6", "3", "true", 2, 2, 5, 9, 0, 0, NULL},
+    {"value, clamped", "sac-v", "6,6", "2", "true", 2, 2, 8, 0, 2.1, 0, NULL},
+    {"soft-q", "soft-q", "7,5", "2", "true", 3, 4, 6, 0, 0, 0.3, "min"},
+    {"soft-q, five critics", "soft-q", "6", "5", "false", 3, 2, 5, 0, 0, 0.3, "mean"},
+    {"soft-q, linear", "soft-q", "[]", "2", "true", 4, 6, 8, 0, 0, 0, "min"},
+    {"softmax", "sac-discrete", "7,5", "2", "true", 3, 4, 6, 0, 0, 0.3, "min"},
+    {"softmax, mean", "sac-discrete", "6,4,3", "5", "true", 4, 2, 5, 0, 0, 0.5, "mean"},
+    {"softmax, linear", "sac-discrete", "[]", "3", "true", 4, 6, 8, 0, 0, 0, "min"},
+    {"softmax, saturated", "sac-discrete", "6,6", "2", "false", 2, 3, 5, 4, 0, 0, "min"},
+    {"softmax, far saturated", "sac-discrete", "6,6", "2", "true", 2, 3, 5, 60, 0, 0, "min"},
 };
 #define PROBLEMS (sizeof problems / sizeof *problems)
 
@@ -74,7 +85,7 @@ static void net_make(net* n, const char* name, int in, const char* hidden, int o
   n->layers = 0;
   n->size[0] = in;
   char widths[32];
-  (void)snprintf(widths, sizeof widths, "%s", hidden);
+  (void)snprintf(widths, sizeof widths, "%s", strcmp(hidden, "[]") == 0 ? "" : hidden);
   for (char* w = strtok(widths, ","); w; w = strtok(NULL, ",")) n->size[++n->layers] = (int)strtol(w, NULL, 10);
   n->size[++n->layers] = out;
   for (int l = 0; l < n->layers; l++) {
@@ -153,11 +164,52 @@ static double sample(const world* w, const float* obs, const float* noise, doubl
   return log_prob;
 }
 
+/* --- discrete actions --------------------------------------------------------------------------------------------- */
+
+/* q(s, .) of the critics, joined; log pi(.|s), of the actor or exp(q/alpha)/Z. */
+static void values_of(const world* w, const net* nets, const float* obs, double* q, double* log_p) {
+  double x[WIDTH_MAX] = {0}, all[5][WIDTH_MAX] = {{0}}, head[WIDTH_MAX] = {0};
+  for (int i = 0; i < w->p->obs; i++) x[i] = (double)obs[i];
+  for (int k = 0; k < w->critics; k++) net_run(&nets[k], x, all[k]);
+  for (int a = 0; a < w->p->act; a++)
+    q[a] = sac_join_critics(&all[0][a], WIDTH_MAX, w->critics, strcmp(w->p->join, "mean") == 0);
+  if (w->actor.layers) net_run(&w->actor, x, head);
+  if (w->actor.layers) sac_log_softmax(head, 1, w->p->act, 1, log_p);
+  else sac_log_softmax(q, 1, w->p->act, 1 / w->alpha, log_p);
+}
+
+/* V(s) under the policy: alpha log Z for exp(q/alpha)/Z. */
+static double discrete_value(const world* w, const net* nets, const float* obs) {
+  double q[WIDTH_MAX] = {0}, log_p[WIDTH_MAX] = {0};
+  values_of(w, nets, obs, q, log_p);
+  return w->actor.layers ? sac_discrete_value(log_p, q, 1, w->p->act, w->alpha)
+                         : sac_boltzmann_value(q, 1, w->p->act, w->alpha);
+}
+
+/* -H of the policy at s. */
+static double discrete_log_prob(const world* w, const float* obs) {
+  double q[WIDTH_MAX] = {0}, log_p[WIDTH_MAX] = {0};
+  values_of(w, w->critic, obs, q, log_p);
+  return -sac_entropy(log_p, 1, w->p->act);
+}
+
+/* Q_k(s, a) of the action in the minibatch. */
+static double chosen_q(const world* w, const net* n, int b) {
+  double x[WIDTH_MAX] = {0}, q[WIDTH_MAX] = {0};
+  for (int i = 0; i < w->p->obs; i++) x[i] = (double)w->obs[b * w->p->obs + i];
+  net_run(n, x, q);
+  return q[(int)w->action[b]];
+}
+
+/* --- the losses --------------------------------------------------------------------------------------------------- */
+
 static double target_of(const world* w, int b) {
   const float* next = w->next_obs + b * w->p->obs;
   double next_value, action[WIDTH_MAX] = {0};
   if (strcmp(w->p->algo, "sac-v") == 0) {
     next_value = v_of(&w->value_target, next, w);
+  } else if (w->p->join) {
+    next_value = discrete_value(w, w->critic_target, next);
   } else {
     const double log_prob = sample(w, next, w->next_noise + b * w->p->act, action);
     next_value = sac_soft_value(smallest_q(w->critic_target, next, action, w), w->alpha, log_prob);
@@ -175,7 +227,11 @@ static double loss(const world* w, loss_kind kind, int k, const double* fixed) {
   for (int b = 0; b < w->p->batch; b++) {
     const float* obs = w->obs + b * w->p->obs;
     const float* noise = w->noise + b * w->p->act;
-    if (kind == CRITIC) {
+    if (w->p->join) {
+      if (kind == CRITIC) sum += sac_square_loss(chosen_q(w, &w->critic[k], b), fixed[b]);
+      else if (kind == ACTOR) sum -= discrete_value(w, w->critic, obs);
+      else sum += sac_alpha_loss(w->log_alpha, discrete_log_prob(w, obs), w->target_entropy);
+    } else if (kind == CRITIC) {
       for (int i = 0; i < w->p->act; i++) action[i] = (double)w->action[b * w->p->act + i];
       sum += sac_square_loss(q_of(&w->critic[k], obs, action, w), fixed[b]);
     } else if (kind == VALUE) {
@@ -257,7 +313,7 @@ static void get_all(world* w, const sac_agent* agent) {
   ck_ok(sac_agent_tensor_get(agent, "log_alpha", &log_alpha, 1));
   w->log_alpha = (double)log_alpha;
   w->alpha = exp(w->log_alpha);
-  net_get(&w->actor, agent);
+  if (w->actor.layers) net_get(&w->actor, agent);
   for (int k = 0; k < w->critics; k++) net_get(&w->critic[k], agent);
   for (int k = 0; w->critic_target[0].layers && k < w->critics; k++) net_get(&w->critic_target[k], agent);
   if (w->value.layers) net_get(&w->value, agent);
@@ -267,6 +323,7 @@ static void get_all(world* w, const sac_agent* agent) {
 /* The networks and inputs of a problem, in the test's own code. */
 static world world_create(const problem* p, sac_config* config) {
   const int is_v = strcmp(p->algo, "sac-v") == 0, n = p->batch;
+  const int q_in = p->join ? p->obs : p->obs + p->act, q_out = p->join ? p->act : 1;
   world w = {.p = p, .critics = (int)strtol(p->critics, NULL, 10)};
   w.gamma = key(config, "gamma");
   w.reward_scale = key(config, "reward_scale");
@@ -274,14 +331,14 @@ static world world_create(const problem* p, sac_config* config) {
   w.log_std_min = key(config, "policy.log_std_min");
   w.log_std_max = key(config, "policy.log_std_max");
 
-  /* networks: sac has targets of the critics, sac-v a value network and its target */
-  net_make(&w.actor, "actor", p->obs, p->hidden, 2 * p->act);
+  /* networks: sac has targets of the critics, sac-v a value network and its target, soft-q no actor */
+  if (strcmp(p->algo, "soft-q") != 0) net_make(&w.actor, "actor", p->obs, p->hidden, p->join ? p->act : 2 * p->act);
   for (int k = 0; k < w.critics; k++) {
     char name[32];
     (void)snprintf(name, sizeof name, "critic.%d", k);
-    net_make(&w.critic[k], name, p->obs + p->act, p->hidden, 1);
+    net_make(&w.critic[k], name, q_in, p->hidden, q_out);
     (void)snprintf(name, sizeof name, "critic_target.%d", k);
-    if (!is_v) net_make(&w.critic_target[k], name, p->obs + p->act, p->hidden, 1);
+    if (!is_v) net_make(&w.critic_target[k], name, q_in, p->hidden, q_out);
   }
   if (is_v) net_make(&w.value, "value", p->obs, p->hidden, 1);
   if (is_v) net_make(&w.value_target, "value_target", p->obs, p->hidden, 1);
@@ -289,6 +346,7 @@ static world world_create(const problem* p, sac_config* config) {
   /* a minibatch and its noise */
   w.obs = fill(n * p->obs, normal);
   w.action = fill(n * p->act, in_box);
+  for (int b = 0; p->join && b < n; b++) w.action[b] = (float)(int)(uniform() * p->act);
   w.reward = fill(n, normal);
   w.terminated = fill(n, uniform);
   for (int b = 0; b < n; b++) w.terminated[b] = (double)w.terminated[b] < p->terminated ? 1 : 0;
@@ -312,7 +370,16 @@ static void world_free(world* w) {
 
 /* Moves the actor's means and log sigmas to where the problem wants them. */
 static void bias_actor(sac_agent* agent, const problem* p) {
-  float head[4];
+  float head[WIDTH_MAX];
+  if (strcmp(p->algo, "soft-q") == 0) return;
+  if (p->join) {
+    /* logits: one action is more likely, or less likely, than the others */
+    ck_ok(sac_agent_tensor_get(agent, "actor.head.bias", head, (size_t)p->act));
+    head[0] += (float)p->mean_bias;
+    head[1] -= (float)p->mean_bias;
+    ck_ok(sac_agent_tensor_set(agent, "actor.head.bias", head, (size_t)p->act));
+    return;
+  }
   ck_ok(sac_agent_tensor_get(agent, "actor.head.bias", head, 2 * (size_t)p->act));
   for (int i = 0; i < p->act; i++) {
     head[i] += (float)(i % 2 ? -p->mean_bias : p->mean_bias);
@@ -336,7 +403,7 @@ static void check_alpha(world* w, const sac_agent* agent) {
 
 START_TEST(central_differences) {
   const problem* p = &problems[_i];
-  const int is_v = strcmp(p->algo, "sac-v") == 0;
+  const int is_v = strcmp(p->algo, "sac-v") == 0, has_actor = strcmp(p->algo, "soft-q") != 0;
   dice = (uint64_t)_i + 1;
 
   /* an agent of the library */
@@ -346,7 +413,9 @@ START_TEST(central_differences) {
       "alpha.target_entropy=-0.4 replay.batch=%d replay.capacity=%d reward_scale=1.7 optim.lr=0.01",
       p->algo, p->hidden, p->critics, p->learn, p->batch, p->batch);
   const float low[] = {-1, -1}, high[] = {1, 1};
-  const sac_env_spec spec = {p->obs, p->act, 0, 0, low, high};
+  const sac_env_spec continuous = {p->obs, p->act, 0, 0, low, high}, discrete = {p->obs, 1, p->act, 0, NULL, NULL};
+  const sac_env_spec spec = p->join ? discrete : continuous;
+  if (p->join) ck_ok(sac_config_set(config, "network.critics_join", p->join));
   ck_ok(sac_agent_create(&agent, config, &spec));
   bias_actor(agent, p);
 
@@ -361,7 +430,7 @@ START_TEST(central_differences) {
     double critic_fixed[16] = {0}, value_fixed[16] = {0};
     get_all(&w, agent);
     fix_critic_targets(&w, critic_fixed);
-    fix_value_targets(&w, value_fixed);
+    if (is_v) fix_value_targets(&w, value_fixed);
     world after = w;
 
     /* the critics, and the value network */
@@ -373,7 +442,7 @@ START_TEST(central_differences) {
     if (strcmp(p->learn, "true") == 0) check_alpha(&w, agent);
     if (!is_v)
       for (int k = 0; k < w.critics; k++) net_get(&after.critic[k], agent);
-    check_net(&after, agent, &after.actor, ACTOR, 0, NULL);
+    if (has_actor) check_net(&after, agent, &after.actor, ACTOR, 0, NULL);
   }
   world_free(&w);
   sac_agent_destroy(agent);

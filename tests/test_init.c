@@ -220,6 +220,62 @@ START_TEST(another_algorithm) {
 }
 END_TEST
 
+/* Both algorithms of discrete actions: the same algorithm, and the actor that one of them has not. */
+START_TEST(discrete_actions) {
+  static const char* const algos[] = {"algo=soft-q", "algo=sac-discrete"};
+  const char *folder = test_folder(), *algo = algos[_i], *own = _i ? "actor.head.weight" : "critic.0.head.weight";
+  memset(&fake_env, 0, sizeof fake_env);
+  fake_env.actions = 3;
+  const char* a = small_path(folder, "a");
+  sac_run *run = small_run(a, algo, NULL), *from;
+  char sets[128];
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+  ck_ok(sac_run_resume(&from, a, NULL, &fake_env_api, NULL));
+
+  /* the networks and the temperature; with the optimizer also moments and updates */
+  run = start(folder, "b", a, algo);
+  ck_assert(same(from, run, own) && same(from, run, "critic.1.head.weight") && same(from, run, "log_alpha"));
+  ck_assert(same(from, run, "critic_target.0.head.bias") && !same(from, run, "adam_m/critic.0.head.weight"));
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+  (void)snprintf(sets, sizeof sets, "%s init.parts=all", algo);
+  run = start(folder, "c", a, sets);
+  ck_assert(same(from, run, own) && same(from, run, "adam_v/critic.0.head.weight"));
+  ck_assert_uint_eq(run->agent->counters[0].updates, from->agent->counters[0].updates);
+  sac_run_destroy(run);
+
+  /* parts by name: the actor is none of soft-q */
+  (void)snprintf(sets, sizeof sets, "%s init.parts=actor,critics", algo);
+  if (_i == 0) {
+    refused(folder, a, sets, SAC_ERROR_CONFIG,
+            "init.parts=actor,critics names the actor, and algo 'soft-q' has none: its critics are its policy");
+  } else {
+    run = start(folder, "d", a, sets);
+    ck_assert(same(from, run, own) && !same(from, run, "log_alpha"));
+    sac_run_destroy(run);
+  }
+  sac_run_destroy(from);
+
+  /* the other algorithm takes the critics */
+  run = start(folder, "e", a, _i ? "algo=soft-q" : "algo=sac-discrete init.parts=critics");
+  ck_assert(strstr(lines, _i ? "no such networks: actor" : "new: actor") != NULL);
+  sac_run_destroy(run);
+
+  /* another number of actions, or continuous ones */
+  fake_env.actions = 4;
+  refused(folder, a, algo, SAC_ERROR_SHAPE, "step_200.safetensors");
+  fake_env.actions = 0;
+  if (_i == 1) refused(folder, a, "", SAC_ERROR_SHAPE, "step_200.safetensors");
+  sac_run* continuous = small_run(small_path(folder, "f"), "", NULL);
+  ck_ok(sac_run_steps(continuous, 0));
+  sac_run_destroy(continuous);
+  fake_env.actions = 3;
+  refused(folder, test_path(folder, "f"), algo, SAC_ERROR_SHAPE, "step_200.safetensors");
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(actor_is_held) {
   static const char* const held[] = {"actor.head.weight", "adam_m/actor.head.weight", "adam_v/actor.layers.0.bias",
                                      "log_alpha", "adam_m/log_alpha"};
@@ -356,5 +412,6 @@ START_TEST(earlier_name_of_the_key) {
 END_TEST
 
 CHECK_MAIN("init", CASE(parts_of_a_checkpoint), CASE(agents_of_a_file), CASE(temperature_that_is_given), CASE(warm_up),
-           CASE(what_does_not_fit), CASE(another_algorithm), LOOP(actor_is_held, 2), CASE(moments_of_a_held_actor),
-           CASE(other_bounds), LOOP(resumed_within_the_start, 3), CASE(earlier_name_of_the_key))
+           CASE(what_does_not_fit), CASE(another_algorithm), LOOP(discrete_actions, 2), LOOP(actor_is_held, 2),
+           CASE(moments_of_a_held_actor), CASE(other_bounds), LOOP(resumed_within_the_start, 3),
+           CASE(earlier_name_of_the_key))

@@ -30,9 +30,17 @@ VALUES = {
     "seeds": 2,
 }
 
+# Which environment, with what, and how many kills.
+RUNS = {
+    "sac": ("Pendulum-v1", {}, KILLS),
+    "soft-q": ("CartPole-v1", {"algo": "soft-q", "train.steps": 2 * STEPS}, KILLS // 4),
+    "sac-discrete": ("CartPole-v1", {"algo": "sac-discrete", "train.overlap": 4}, KILLS // 4),
+}
 
-def start(folder):
-    arguments = ["train", "--env", "Pendulum-v1", "--out", folder, "--quiet", *sets(VALUES)]
+
+def start(folder, run):
+    env, values, _ = RUNS[run]
+    arguments = ["train", "--env", env, "--out", folder, "--quiet", *sets(dict(VALUES, **values))]
     return subprocess.Popen([PROGRAM, *map(str, arguments)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
                             text=True)
 
@@ -55,8 +63,8 @@ def progress(folder):
     return min((checkpoints(seed)[-1] for seed in seeds(folder)), default=0)
 
 
-def finish(folder, undisturbed):
-    process = start(folder)
+def finish(folder, undisturbed, run):
+    process = start(folder, run)
     assert process.wait() == 0, process.stderr.read()
     compare(folder, undisturbed)
 
@@ -66,18 +74,18 @@ def compare(folder, undisturbed):
         same_runs(seed, folder / seed.name)
 
 
-def test_kill():
-    random.seed(int(os.environ.get("SAC_TEST_SEED", "1")))
+def kill(run):
+    env, _, kills_wanted = RUNS[run]
     with tempfile.TemporaryDirectory(prefix="sac-test-") as path:
         undisturbed = pathlib.Path(path, "undisturbed")
         begin = time.monotonic()
-        process = start(undisturbed)
+        process = start(undisturbed, run)
         assert process.wait() == 0, process.stderr.read()
         whole = time.monotonic() - begin
         reached, rounds, kills = [], 0, 0
         killed = pathlib.Path(path, "killed-0")
-        while kills < KILLS:
-            process = start(killed)
+        while kills < kills_wanted:
+            process = start(killed, run)
             # some kills come before there is a run to resume; most within a fiftieth of the run
             time.sleep(random.uniform(0, whole / 50) if kills % 5 else random.uniform(0, 0.02))
             if process.poll() is not None:  # the run finished, which is fine; the remaining kills use another folder
@@ -93,10 +101,16 @@ def test_kill():
             if (killed / "config.yaml").exists():
                 check_loads(killed)
                 reached.append(progress(killed))
-        finish(killed, undisturbed)
-        print(f"{kills} kills at steps {min(reached)} to {max(reached)} of {STEPS}, {whole:.1f} s undisturbed")
-        result = sac("train", "--env", "Pendulum-v1", "--out", killed, code=2)
+        finish(killed, undisturbed, run)
+        print(f"{run}: {kills} kills at steps {min(reached)} to {max(reached)}, {whole:.1f} s undisturbed")
+        result = sac("train", "--env", env, "--out", killed, code=2)
         assert "finished run" in result.stderr
+
+
+def test_kill():
+    random.seed(int(os.environ.get("SAC_TEST_SEED", "1")))
+    for run in RUNS:
+        kill(run)
 
 
 if __name__ == "__main__":

@@ -6,14 +6,17 @@ static const struct {
   const char* sets;
   int64_t overlap, num_envs;
   double rate;
+  int32_t actions; /* discrete ones of the environment; 0: continuous */
 } lags[] = {
-    {"train.overlap=1", 1, 1, 1},
-    {"train.overlap=3", 3, 1, 1},
-    {"train.overlap=64 train.updates_per_step=0.7", 64, 1, 0.7},
-    {"train.overlap=1 env.num_envs=3", 1, 3, 1},
-    {"train.overlap=7 env.num_envs=3 train.updates_per_step=1.3", 7, 3, 1.3},
-    {"train.overlap=2 env.num_envs=2 seeds=3", 2, 2, 1},
-    {"train.overlap=2 algo=sac-v replay.capacity=50", 2, 1, 1},
+    {"train.overlap=1", 1, 1, 1, 0},
+    {"train.overlap=3", 3, 1, 1, 0},
+    {"train.overlap=64 train.updates_per_step=0.7", 64, 1, 0.7, 0},
+    {"train.overlap=1 env.num_envs=3", 1, 3, 1, 0},
+    {"train.overlap=7 env.num_envs=3 train.updates_per_step=1.3", 7, 3, 1.3, 0},
+    {"train.overlap=2 env.num_envs=2 seeds=3", 2, 2, 1, 0},
+    {"train.overlap=2 algo=sac-v replay.capacity=50", 2, 1, 1, 0},
+    {"train.overlap=3 algo=soft-q seeds=2", 3, 1, 1, 3},
+    {"train.overlap=1 algo=sac-discrete env.num_envs=3", 1, 3, 1, 5},
 };
 #define LAGS (sizeof lags / sizeof *lags)
 
@@ -34,6 +37,7 @@ static int64_t due_by(int64_t t, double rate) { return t <= WARMUP ? 0 : (int64_
  * its value before a step says which weights the step uses. */
 START_TEST(acts_with_the_weights_of_d_steps_ago) {
   memset(&fake_env, 0, sizeof fake_env);
+  fake_env.actions = lags[_i].actions;
   sac_run* run = start(test_folder(), "run", lags[_i].sets, 1);
   const int64_t n = lags[_i].num_envs, d = lags[_i].overlap;
   for (int64_t t = 0; t < 200; t = sac_run_step(run)) {
@@ -52,6 +56,7 @@ END_TEST
 
 START_TEST(threads_change_nothing) {
   memset(&fake_env, 0, sizeof fake_env);
+  fake_env.actions = lags[_i].actions;
   const char* folder = test_folder();
   char two[256];
   (void)snprintf(two, sizeof two, "%s cpu.threads=2", lags[_i].sets);

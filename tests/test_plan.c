@@ -129,28 +129,106 @@ START_TEST(passes_in_use_share_no_memory) {
 }
 END_TEST
 
-/* Lists that read what no operation before has written, and the one whose stages descend. */
+/* Row functions that read a second pass: it lasts until they have run. */
+START_TEST(a_second_pass_lasts) {
+  sac_plan plan;
+  ck_ok(sac_plan_create(&plan, of(SAC_ALGO_SAC_DISCRETE), _i));
+  const int32_t next = sac_plan_find(&plan, SAC_ACTOR, SAC_NEXT),
+                critics = sac_plan_find(&plan, SAC_CRITIC, SAC_POLICY);
+  const int32_t target = place_of(&plan, SAC_ROWS, SAC_CRITIC_TARGET, SAC_NEXT, SAC_ROW_SOFTMAX_TARGET);
+  const int32_t gradient = place_of(&plan, SAC_ROWS, SAC_ACTOR, SAC_POLICY, SAC_ROW_SOFTMAX_GRAD);
+  ck_assert_int_eq(plan.pass[next].last, target);
+  ck_assert_int_eq(plan.pass[critics].last, gradient);
+  ck_assert_int_lt(plan.pass[next].first, target);
+  ck_assert_int_lt(plan.pass[critics].first, gradient);
+
+  /* nothing goes back through them; the critics at s are those behind Adam's step */
+  ck_assert(!plan.pass[next].back && !plan.pass[critics].back);
+  ck_assert_int_lt(place_of(&plan, SAC_ADAM, SAC_CRITIC, SAC_CURRENT, SAC_ROW_NONE), plan.pass[critics].first);
+}
+END_TEST
+
+/* A row function stays in the stage in which its pass goes back, although only a later stage reads what it writes. */
+START_TEST(boltzmann_stays_in_its_stage) {
+  sac_plan plan;
+  ck_ok(sac_plan_create(&plan, of(SAC_ALGO_SOFT_Q), _i));
+  const int32_t policy = place_of(&plan, SAC_ROWS, SAC_CRITIC, SAC_CURRENT, SAC_ROW_BOLTZMANN);
+  ck_assert_int_ge(policy, 0);
+  ck_assert_int_eq(plan.op[policy].stage, SAC_STAGE_CRITIC_UPDATE);
+  ck_assert_int_lt(place_of(&plan, SAC_FORWARD, SAC_CRITIC, SAC_CURRENT, SAC_ROW_NONE), policy);
+  ck_assert_int_ge(plan.pass[sac_plan_find(&plan, SAC_CRITIC, SAC_CURRENT)].last, policy);
+
+  /* alone, with no pass that goes back, it moves to the temperature's step, which reads it */
+  static const sac_op update[] = {
+      SAC_OP(CRITIC, FORWARD, .nets = SAC_CRITIC, .at = SAC_CURRENT),
+      SAC_OP(CRITIC, ROWS, .nets = SAC_CRITIC, .at = SAC_CURRENT, .row = SAC_ROW_BOLTZMANN),
+      SAC_OP(TEMPERATURE, TEMPERATURE, .at = SAC_POLICY),
+  };
+  sac_algorithm algo = *of(SAC_ALGO_SOFT_Q);
+  algo.update = update;
+  algo.op_count = SAC_LENGTH(update);
+  ck_ok(sac_plan_create(&plan, &algo, _i));
+  ck_assert_int_eq(plan.op[1].row, SAC_ROW_BOLTZMANN);
+  ck_assert_int_eq(plan.op[1].stage, _i ? SAC_STAGE_TEMPERATURE_UPDATE : SAC_STAGE_CRITIC_UPDATE);
+}
+END_TEST
+
+/* Without each operation in turn. All but the last of a chain are read by another one. */
+START_TEST(refuses_a_list_with_a_gap) {
+  const sac_algorithm* whole = of(_i);
+  sac_op update[SAC_OPS_MAX];
+  sac_algorithm algo = *whole;
+  sac_plan plan;
+  algo.update = update;
+  algo.op_count = whole->op_count - 1;
+  for (int32_t skip = 0; skip < whole->op_count; skip++) {
+    const sac_op* op = &whole->update[skip];
+    for (int32_t i = 0, n = 0; i < whole->op_count; i++)
+      if (i != skip) update[n++] = whole->update[i];
+    if (op->kind == SAC_ADAM || op->kind == SAC_TEMPERATURE || op->kind == SAC_POLYAK)
+      ck_ok(sac_plan_create(&plan, &algo, 1));
+    else ck_fails(sac_plan_create(&plan, &algo, 1), SAC_ERROR_CONFIG, "reads what no operation before it has written");
+  }
+}
+END_TEST
+
+/* A row function that reads a second pass: the pass does not exist, or its forward comes later. */
+START_TEST(refuses_a_second_pass_that_is_missing) {
+  static const struct {
+    sac_group nets;
+    sac_place at;
+    const char* text;
+  } others[] = {{SAC_ACTOR, SAC_NEXT, "(rows softmax target of critic_target) reads what no operation before it"},
+                {SAC_CRITIC, SAC_POLICY, "(rows softmax gradient of actor) reads what no operation before it"}};
+  const sac_algorithm* whole = of(SAC_ALGO_SAC_DISCRETE);
+  sac_op update[SAC_OPS_MAX];
+  sac_algorithm algo = *whole;
+  sac_plan plan;
+  int32_t n = 0, forward = 0;
+  algo.update = update;
+  for (int32_t i = 0; i < whole->op_count; i++) {
+    const sac_op* op = &whole->update[i];
+    if (op->kind == SAC_FORWARD && op->nets == others[_i].nets && op->at == others[_i].at) forward = i;
+    else update[n++] = *op;
+  }
+  algo.op_count = n;
+  ck_fails(sac_plan_create(&plan, &algo, 0), SAC_ERROR_CONFIG, others[_i].text);
+
+  /* behind its reader, at the end of the list */
+  update[n] = whole->update[forward];
+  update[n].stage = SAC_STAGE_TARGET_UPDATE;
+  algo.op_count = n + 1;
+  ck_fails(sac_plan_create(&plan, &algo, 0), SAC_ERROR_CONFIG, others[_i].text);
+}
+END_TEST
+
+/* Lists with an operation too many, and the one whose stages descend. */
 START_TEST(refuses) {
   sac_op update[SAC_OPS_MAX + 1];
   sac_algorithm algo = *of(SAC_ALGO_SAC);
   sac_plan plan;
   algo.update = update;
   static const sac_op extra = SAC_OP(TARGET, ADAM, .nets = SAC_VALUE);
-
-  /* Without each operation in turn. All but the last of a chain are read by another one. */
-  for (int32_t skip = 0; skip < of(SAC_ALGO_SAC)->op_count; skip++) {
-    const sac_op* op = &of(SAC_ALGO_SAC)->update[skip];
-    int32_t n = 0;
-    for (int32_t i = 0; i < of(SAC_ALGO_SAC)->op_count; i++)
-      if (i != skip) update[n++] = of(SAC_ALGO_SAC)->update[i];
-    algo.op_count = n;
-    const int read_later = op->kind != SAC_ADAM && op->kind != SAC_TEMPERATURE && op->kind != SAC_POLYAK;
-    if (!read_later) {
-      ck_ok(sac_plan_create(&plan, &algo, 1));
-      continue;
-    }
-    ck_fails(sac_plan_create(&plan, &algo, 1), SAC_ERROR_CONFIG, "reads what no operation before it has written");
-  }
 
   /* a step of networks without gradients; a stage before the one before; too many operations */
   memcpy(update, of(SAC_ALGO_SAC)->update, (size_t)of(SAC_ALGO_SAC)->op_count * sizeof *update);
@@ -176,4 +254,6 @@ END_TEST
 
 CHECK_MAIN("plan", LOOP(keeps_every_operation, 2), CASE(moves_to_the_first_reader),
            CASE(gradients_stand_by_their_steps), CASE(passes_share_memory), CASE(passes_in_use_share_no_memory),
+           LOOP(a_second_pass_lasts, 2), LOOP(boltzmann_stays_in_its_stage, 2),
+           LOOP(refuses_a_list_with_a_gap, SAC_ALGO_COUNT), LOOP(refuses_a_second_pass_that_is_missing, 2),
            CASE(refuses), CASE(launches))

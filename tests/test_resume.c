@@ -21,30 +21,37 @@ static const struct {
   const char* sets;
   int64_t stop; /* the first part ends here */
   const sac_env_api* env;
+  int32_t actions; /* discrete ones of the environment; 0: continuous */
 } runs[] = {
-    {"", 100, &fake_env_api},
-    {"", 37, &fake_env_api}, /* at a step where nothing is due */
-    {"", 20, &fake_env_api}, /* within the warm-up */
-    {"", 1, &fake_env_api},
-    {"algo=sac-v", 111, &fake_env_api},
-    {"seeds=3 cpu.threads=2", 93, &fake_env_api},
-    {"env.num_envs=3 train.updates_per_step=0.7", 75, &fake_env_api},
-    {"replay.capacity=50", 130, &fake_env_api}, /* the ring has wrapped around */
-    {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55, &fake_env_api},
-    {"train.overlap=5", 77, &fake_env_api},
-    {"eval.every=25", 100, &fake_env_api}, /* a checkpoint comes before the evaluation of its step, which is repeated */
-    {"eval.every=50 seeds=2 cpu.threads=1", 150, &fake_env_api},
-    {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75, &fake_env_api},
-    {"train.actor_delay_steps=60", 70, &fake_env_api}, /* while the actor is held */
-    {"algo=sac-v train.actor_delay_steps=60 seeds=2 train.overlap=5", 93, &fake_env_api},
-    {"", 37, &fake_env_info_api},
-    {"train.overlap=5", 77, &fake_env_info_api},
-    {"seeds=2 env.num_envs=3", 93, &fake_env_info_api},
+    {"", 100, &fake_env_api, 0},
+    {"", 37, &fake_env_api, 0}, /* at a step where nothing is due */
+    {"", 20, &fake_env_api, 0}, /* within the warm-up */
+    {"", 1, &fake_env_api, 0},
+    {"algo=sac-v", 111, &fake_env_api, 0},
+    {"seeds=3 cpu.threads=2", 93, &fake_env_api, 0},
+    {"env.num_envs=3 train.updates_per_step=0.7", 75, &fake_env_api, 0},
+    {"replay.capacity=50", 130, &fake_env_api, 0}, /* the ring has wrapped around */
+    {"train.updates_per_step=3 network.critics=3 alpha.learn=false", 55, &fake_env_api, 0},
+    {"train.overlap=5", 77, &fake_env_api, 0},
+    {"eval.every=25", 100, &fake_env_api,
+     0}, /* a checkpoint comes before the evaluation of its step, which is repeated */
+    {"eval.every=50 seeds=2 cpu.threads=1", 150, &fake_env_api, 0},
+    {"train.overlap=7 env.num_envs=3 train.updates_per_step=0.7 seeds=2", 75, &fake_env_api, 0},
+    {"train.actor_delay_steps=60", 70, &fake_env_api, 0}, /* while the actor is held */
+    {"algo=sac-v train.actor_delay_steps=60 seeds=2 train.overlap=5", 93, &fake_env_api, 0},
+    {"", 37, &fake_env_info_api, 0},
+    {"train.overlap=5", 77, &fake_env_info_api, 0},
+    {"seeds=2 env.num_envs=3", 93, &fake_env_info_api, 0},
+    {"algo=soft-q", 77, &fake_env_api, 3},
+    {"algo=soft-q seeds=2 env.num_envs=3 network.critics_join=mean cpu.threads=2", 93, &fake_env_info_api, 5},
+    {"algo=sac-discrete", 20, &fake_env_api, 2},
+    {"algo=sac-discrete train.overlap=5 alpha.max=0.9 seeds=2 replay.capacity=50", 111, &fake_env_api, 18},
 };
 
 /* Stops in the middle of train.steps, as Ctrl-C does. */
 START_TEST(stopped_and_resumed) {
   memset(&fake_env, 0, sizeof fake_env);
+  fake_env.actions = runs[_i].actions;
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
   sac_run *whole = small_run_of(runs[_i].env, whole_path, runs[_i].sets, NULL), *parts;
@@ -69,6 +76,7 @@ END_TEST
 START_TEST(finished_and_continued) {
   /* the run in one go */
   memset(&fake_env, 0, sizeof fake_env);
+  fake_env.actions = runs[_i].actions;
   const char* folder = test_folder();
   const char *whole_path = small_path(folder, "whole"), *parts_path = small_path(folder, "parts");
   char first[256];

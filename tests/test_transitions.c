@@ -205,6 +205,124 @@ START_TEST(whole_numbers) {
 }
 END_TEST
 
+/* Discrete actions are numbers: not scaled, in the replay, in an export and in a file of the user. */
+START_TEST(numbers_of_actions) {
+  enum { ACTIONS = 5 };
+  static const char* const algos[] = {"algo=soft-q", "algo=sac-discrete"};
+  const char* folder = test_folder();
+  char a[256], file[256];
+  (void)snprintf(a, sizeof a, "%s/a", folder);
+  (void)snprintf(file, sizeof file, "%s/file", folder);
+  memset(&fake_env, 0, sizeof fake_env);
+  fake_env.actions = ACTIONS;
+  sac_run* run = small_run(a, algos[_i], NULL);
+  ck_ok(sac_run_steps(run, 0));
+  const sac_replay_row row = run->agent->row;
+  const size_t floats = 200 * (size_t)row.floats;
+  float* from = rows_of(run, 0, 200);
+  int seen = 0;
+  for (int i = 0; i < 200; i++) seen |= 1 << (int)from[i * row.floats + row.action];
+  ck_assert_int_eq(seen, (1 << ACTIONS) - 1);
+  sac_run_destroy(run);
+
+  /* the run and its export have the same bits */
+  int64_t count;
+  ck_ok(sac_transitions_export(a, file, &count));
+  ck_assert_int_eq(count, 200);
+  const char* const paths[] = {a, file};
+  for (int i = 0; i < 2; i++) {
+    run = load(folder, i ? "c" : "b", paths[i], algos[_i]);
+    float* rows = rows_of(run, 0, 200);
+    ck_same_bits(rows, from, floats);
+    ck_ok(sac_run_steps(run, 10));
+    free(rows);
+    sac_run_destroy(run);
+  }
+
+  /* a file of the user with a column of whole numbers; each number that no action has is refused by its row */
+  const char* demo_path = small_path(folder, "demo");
+  demo d = make_demo();
+  for (int i = 0; i < N; i++) d.action[i] = i;
+  write_demo(demo_path, &d);
+  run = load(folder, "d", demo_path, algos[_i]);
+  float* rows = rows_of(run, 0, N);
+  for (int i = 0; i < N; i++) ck_assert(rows[i * row.floats + row.action] == (float)i);
+  free(rows);
+  sac_run_destroy(run);
+  static const double bad[] = {-1, ACTIONS, 1.5, -0.25, 1e30};
+  for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+    char says[96];
+    d.action[3] = bad[i];
+    (void)snprintf(says, sizeof says, "action %.9g of transition 3 is no number of an action: 0 to 4 are",
+                   (double)(float)bad[i]);
+    refused(folder, &d, algos[_i], SAC_ERROR_ENV, says);
+  }
+  d.action[3] = NAN;
+  refused(folder, &d, algos[_i], SAC_ERROR_ENV, "action nan of transition 3");
+
+  /* runs and exports of another number or kind of actions */
+  static const char* const says[] = {"has 5 discrete actions; fake has 4 discrete ones",
+                                     "has 5 discrete actions; fake has continuous ones"};
+  for (int i = 0; i < 4; i++) {
+    char sets[600];
+    fake_env.actions = i < 2 ? 4 : 0;
+    (void)snprintf(sets, sizeof sets, "replay.load=%s %s", paths[i % 2], i < 2 ? algos[_i] : "");
+    sac_config* config = small_config(test_path(folder, "refused"), sets);
+    ck_fails(sac_run_create(&run, config, &fake_env_api, NULL), SAC_ERROR_SHAPE, says[i / 2]);
+    sac_config_destroy(config);
+  }
+  run = small_run(small_path(folder, "e"), "", NULL);
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+  ck_ok(sac_transitions_export(test_path(folder, "e"), small_path(folder, "file2"), &count));
+  fake_env.actions = ACTIONS;
+  for (int i = 0; i < 2; i++) {
+    char sets[600];
+    (void)snprintf(sets, sizeof sets, "replay.load=%s %s", test_path(folder, i ? "file2" : "e"), algos[_i]);
+    sac_config* config = small_config(test_path(folder, "refused"), sets);
+    ck_fails(sac_run_create(&run, config, &fake_env_api, NULL), SAC_ERROR_SHAPE,
+             "has continuous actions; fake has 5 discrete ones");
+    sac_config_destroy(config);
+  }
+  free(from);
+  test_folder_remove();
+}
+END_TEST
+
+/* A column of numbers without a second dimension, as NumPy has them. */
+START_TEST(a_flat_column_of_numbers) {
+  memset(&fake_env, 0, sizeof fake_env);
+  fake_env.actions = 3;
+  const char *folder = test_folder(), *path = small_path(folder, "demo");
+  const int64_t action[4] = {2, 0, 1, 2};
+  const float obs[8] = {0}, reward[4] = {0};
+  const uint8_t terminated[4] = {0, 1, 0, 0};
+  sac_file_tensor list[] = {{"obs", SAC_F32, 2, {4, 2}, obs, sizeof obs},
+                            {"action", SAC_I64, 1, {4}, action, sizeof action},
+                            {"next_obs", SAC_F32, 2, {4, 2}, obs, sizeof obs},
+                            {"terminated", SAC_U8, 1, {4}, terminated, sizeof terminated},
+                            {"reward", SAC_F32, 1, {4}, reward, sizeof reward}};
+  ck_ok(sac_safetensors_write(path, list, 5, NULL, 0));
+  sac_run* run = load(folder, "a", path, "algo=soft-q");
+  float* rows = rows_of(run, 0, 4);
+  for (int i = 0; i < 4; i++) ck_assert(rows[i * run->agent->row.floats + run->agent->row.action] == (float)action[i]);
+  free(rows);
+  sac_run_destroy(run);
+
+  /* of another length than the others */
+  list[1].dims[0] = 3;
+  list[1].bytes = 3 * sizeof *action;
+  ck_ok(sac_safetensors_write(path, list, 5, NULL, 0));
+  char sets[600];
+  (void)snprintf(sets, sizeof sets, "replay.load=%s algo=soft-q", path);
+  sac_config* config = small_config(test_path(folder, "refused"), sets);
+  ck_fails(sac_run_create(&run, config, &fake_env_api, NULL), SAC_ERROR_SHAPE,
+           "'action' is I64 [3]; I64 [4] is wanted");
+  sac_config_destroy(config);
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(what_is_refused) {
   memset(&fake_env, 0, sizeof fake_env);
   const char* folder = test_folder();
@@ -352,5 +470,6 @@ START_TEST(kept_rows_are_checked) {
 END_TEST
 
 CHECK_MAIN("transitions", CASE(of_a_run_and_exported), CASE(of_a_run_with_other_bounds),
-           CASE(actions_beyond_by_a_rounding), CASE(demonstrations), CASE(whole_numbers), CASE(what_is_refused),
-           LOOP(resumed, 3), LOOP(kept, 2), CASE(kept_rows_are_checked))
+           CASE(actions_beyond_by_a_rounding), CASE(demonstrations), CASE(whole_numbers), LOOP(numbers_of_actions, 2),
+           CASE(a_flat_column_of_numbers), CASE(what_is_refused), LOOP(resumed, 3), LOOP(kept, 2),
+           CASE(kept_rows_are_checked))

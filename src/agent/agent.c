@@ -72,8 +72,9 @@ static sac_status choose_backend(sac_agent* agent) {
   if (!backend->path(&agent->settings))
     return sac_fail(
         SAC_ERROR_CONFIG,
-        "algo '%s' with network.kind %s and replay.sampling %s does not run on %s ('%s info' has a table)",
+        "algo '%s' with network.kind %s%s and replay.sampling %s does not run on %s ('%s info' has a table)",
         sac_algo_name(agent->settings.algo), sac_fields[SAC_FIELD_network_kind].names[agent->settings.network_kind],
+        agent->settings.hidden.count == 0 ? ", network.hidden []" : "",
         sac_fields[SAC_FIELD_replay_sampling].names[agent->settings.replay_sampling], agent->device, sac_program());
   if (backend->on_host && agent->settings.precision != SAC_FP32)
     return sac_fail(SAC_ERROR_CONFIG, "precision tf32 and bf16 need a CUDA device, and none is usable here ('%s info')",

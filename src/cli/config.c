@@ -64,12 +64,16 @@ static void widen(int width[COLUMNS], const char* const text[COLUMNS]) {
     if ((int)strlen(text[c]) > width[c]) width[c] = (int)strlen(text[c]);
 }
 
-/* Prints a row. The meaning stands in the last column where the terminal has room for it, else below. */
+/* Prints a row. The meaning stands in the last column where the terminal has room for it, else below. Where the padded
+ * columns are wider than the terminal, the third gives way, and a row that is longer is not padded. */
 static void print_row(const int width[COLUMNS], const char* const text[COLUMNS], const char* resume,
                       const char* meaning) {
   const int columns = sac_wrap_width(), at = width[KEY] + width[DEFAULT] + width[ALLOWED] + 14;
-  const int beside = columns - at >= MEANING_MIN;
-  sac_print("%-*s  %-*s  %-*s  ", width[KEY], text[KEY], width[DEFAULT], text[DEFAULT], width[ALLOWED], text[ALLOWED]);
+  const int beside = columns - at >= MEANING_MIN, over = at - 2 - columns;
+  const int allowed = over > 0 ? width[ALLOWED] - over : width[ALLOWED];
+  const int padded = (int)strlen(text[ALLOWED]) <= allowed;
+  sac_print("%-*s  %-*s  %-*s  ", width[KEY], text[KEY], padded ? width[DEFAULT] : 0, text[DEFAULT],
+            padded ? allowed : 0, text[ALLOWED]);
   if (beside) sac_print("%-6s  ", resume);
   else sac_print("%s\n    ", resume);
   sac_wrap(sac_out, meaning, beside ? at : 4, beside ? at : 4, columns);

@@ -17,8 +17,9 @@
 static const char notes[] =
     "RUN is a run folder with one seed, or a seed folder; its newest checkpoint is read. FILE is a safetensors file\n"
     "with obs (n, O), action (n, A) in the environment's units, reward (n), terminated (n), truncated (n) and\n"
-    "next_obs (n, O). Files of this form, also with demonstrations from elsewhere, are read by\n"
-    "'sac train --replay FILE'; there truncated may be missing, and F64, I64, U64, U8 and BOOL are taken too.\n"
+    "next_obs (n, O). A discrete action is its number, (n, 1) or (n). Files of this form, also with demonstrations\n"
+    "from elsewhere, are read by 'sac train --replay FILE'; there truncated may be missing, and F64, I64, U64, U8 and\n"
+    "BOOL are taken too. The metadata may say how many discrete actions there are: 'actions'.\n"
     "\n"
     "Ranges of observations are those of obs and next_obs together. Transitions with a value that is not finite are\n"
     "counted, and left out of ranges and means.\n"
@@ -76,7 +77,11 @@ static void print_text(const char* path, const sac_transitions_reader* reader, c
   sac_print("\n  %-14s%lld", "transitions", count);
   if (is_run) sac_print(" of at most %lld", (long long)reader->capacity);
   if (reader->fixed) sac_print("\n  %-14s%lld of them, loaded with --replay", "kept", (long long)reader->fixed);
-  sac_print("\n  %-14sobservation %lld, action %lld\n", "sizes", (long long)reader->obs, (long long)reader->action);
+  if (reader->actions > 0)
+    sac_print("\n  %-14sobservation %lld, %lld discrete actions\n", "sizes", (long long)reader->obs,
+              (long long)reader->actions);
+  else
+    sac_print("\n  %-14sobservation %lld, action %lld\n", "sizes", (long long)reader->obs, (long long)reader->action);
   sac_print("  %-14s%lld ended: %lld terminated, %lld truncated\n", "episodes",
             (long long)(info->terminated + info->truncated), (long long)info->terminated, (long long)info->truncated);
 
@@ -113,12 +118,13 @@ static int print_json(const char* path, const sac_transitions_reader* reader, co
   const int is_run = reader->folder[0] != '\0';
   const char* env = reader->env && reader->env[0] ? reader->env : NULL;
   json_t* object = json_pack(
-      "{s:s, s:s, s:s?, s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:I, s:o}", "path", path, "kind",
+      "{s:s, s:s, s:s?, s:o, s:o, s:I, s:I, s:I, s:I, s:o, s:I, s:I, s:b, s:I, s:o}", "path", path, "kind",
       is_run ? "run" : "file", "env", env, "step", is_run ? json_integer(reader->step) : json_null(), "capacity",
       is_run ? json_integer(reader->capacity) : json_null(), "transitions", (json_int_t)reader->count, "fixed",
       (json_int_t)reader->fixed, "obs_size", (json_int_t)reader->obs, "action_size", (json_int_t)reader->action,
-      "terminated", (json_int_t)info->terminated, "truncated", (json_int_t)info->truncated, "finite",
-      info->not_finite == 0, "not_finite", (json_int_t)info->not_finite, "first_not_finite",
+      "actions", reader->actions >= 0 ? json_integer(reader->actions) : json_null(), "terminated",
+      (json_int_t)info->terminated, "truncated", (json_int_t)info->truncated, "finite", info->not_finite == 0,
+      "not_finite", (json_int_t)info->not_finite, "first_not_finite",
       info->first_not_finite >= 0 ? json_integer(info->first_not_finite) : json_null());
   json_t* reward = json_pack("{s:o, s:o, s:o}", "min", sac_json_real((double)info->reward.min[0]), "mean",
                              sac_json_real(info->reward_mean), "max", sac_json_real((double)info->reward.max[0]));

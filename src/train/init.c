@@ -65,6 +65,7 @@ static sac_status check_sizes(const sac_run* run, const sac_safetensors* file) {
 
 /* Refuses a file whose actor has a tensor that this agent's lacks: its network has other layers. Errors: SHAPE. */
 static sac_status check_actor(const sac_run* run, const sac_safetensors* file) {
+  if (!sac_algo_has(run->agent->algo, SAC_ACTOR)) return SAC_OK; /* the actor of the file has no use here */
   for (int32_t i = 0; i < file->count; i++) {
     const char* name = file->tensors[i].name;
     if (strncmp(name, "actor.", 6) == 0 && !sac_tensors_find(&run->agent->tensors, name))
@@ -310,6 +311,14 @@ static void describe(sac_run* run, const source* s) {
     sac_run_note(run, "not used, as algo %s has no such networks: %s", sac_algo_name(run->settings.algo), unused);
 }
 
+/* Refuses an actor that is asked for by name where the algorithm has none. Errors: CONFIG. */
+static sac_status check_parts(const sac_run* run, unsigned parts) {
+  if (parts & SAC_PART_AUTO || !(parts & SAC_PART_ACTOR) || parts & SAC_PART_OPTIMIZER) return SAC_OK;
+  if (sac_algo_has(run->agent->algo, SAC_ACTOR)) return SAC_OK;
+  return sac_fail(SAC_ERROR_CONFIG, "init.parts=%s names the actor, and algo '%s' has none: its critics are its policy",
+                  run->settings.init_parts, sac_algo_name(run->settings.algo));
+}
+
 /* --- the start ---------------------------------------------------------------------------------------------------- */
 
 /* Sets the updates in which the actors are held: those of the first train.actor_delay_steps steps of learning, and as
@@ -349,6 +358,7 @@ sac_status sac_run_init(sac_run* run) {
     }
     s = (source){.file = file};
     SAC_TRY(sac_parts_parse(run->settings.init_parts, &s.parts));
+    SAC_TRY(check_parts(run, s.parts));
     SAC_TRY(take_agent(run, &s, p));
     if (p == 0) {
       describe(run, &s);

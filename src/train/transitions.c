@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "formats/safetensors.h"
+#include "kernels/discrete.h"
 #include "kernels/squash.h"
 #include "train/source.h"
 #include "train/transitions_read.h"
@@ -24,6 +25,14 @@ typedef struct target {
   uint64_t next; /* the transition that is written next */
   int32_t p;
 } target;
+
+/* Checks the number of a discrete action. Errors: ENV. */
+static sac_status check_number(const target* t, uint64_t transition, float action) {
+  const int32_t actions = t->run->agent->shape.actions;
+  if (sac_action_exists(action, actions)) return SAC_OK;
+  return sac_fail(SAC_ERROR_ENV, "%s: action %.9g of transition %llu is no number of an action: 0 to %d are",
+                  t->of->path, (double)action, (unsigned long long)transition, (int)actions - 1);
+}
 
 /* Scales an action of the environment to [-1, 1]. A rounding beyond the bounds is taken back. Errors: ENV. */
 static sac_status to_unit(const target* t, int32_t i, uint64_t transition, float action, float* unit) {
@@ -54,7 +63,8 @@ static sac_status write_rows(target* t, uint64_t count) {
   return status;
 }
 
-/* Takes rows of a reader. Their actions are scaled unless they are those of a run with the same bounds. */
+/* Takes rows of a reader. Their actions are scaled unless they are those of a run with the same bounds. Discrete ones
+ * are numbers, which are not scaled. */
 static sac_status put_rows(void* user, uint64_t transition, const float* rows, uint64_t count) {
   target* t = user;
   const sac_agent* agent = t->run->agent;
@@ -67,7 +77,9 @@ static sac_status put_rows(void* user, uint64_t transition, const float* rows, u
   for (uint64_t done = 0, n; done < count; done += n) {
     n = count - done < CHUNK ? count - done : CHUNK;
     memcpy(t->rows, rows + done * floats, (size_t)n * floats * sizeof(float));
-    for (uint64_t r = 0; !same && r < n; r++)
+    for (uint64_t r = 0; agent->shape.actions && r < n; r++)
+      SAC_TRY(check_number(t, t->next + r, t->rows[r * floats + agent->row.action]));
+    for (uint64_t r = 0; !agent->shape.actions && !same && r < n; r++)
       for (int32_t i = 0; i < agent->shape.action; i++) {
         float* a = t->rows + r * floats + agent->row.action + i;
         SAC_TRY(to_unit(t, i, t->next + r, centre ? sac_action_scale(*a, centre[i], half[i]) : *a, a));
@@ -93,6 +105,18 @@ static sac_status check_count(const sac_run* run, const char* path, int64_t coun
                   (long long)count, (long long)capacity);
 }
 
+/* Refuses transitions whose actions are of another kind, or of another number, where that is known. Errors: SHAPE. */
+static sac_status check_actions(const target* t, const sac_transitions_reader* reader) {
+  const int32_t here = t->run->agent->shape.actions;
+  char theirs[SAC_NUMBER_MAX], ours[SAC_NUMBER_MAX];
+  if (reader->actions < 0 || reader->actions == here) return SAC_OK;
+  (void)sac_print_integer(theirs, reader->actions);
+  (void)sac_print_integer(ours, here);
+  return sac_fail(SAC_ERROR_SHAPE, "%s has %s%s actions; %s has %s%s ones", reader->path,
+                  reader->actions ? theirs : "continuous", reader->actions ? " discrete" : "", t->run->settings.env_id,
+                  here ? ours : "continuous", here ? " discrete" : "");
+}
+
 /* Loads the transitions of a run or file into agent p. */
 static sac_status load(target* t, const char* path) {
   const sac_agent* agent = t->run->agent;
@@ -106,6 +130,7 @@ static sac_status load(target* t, const char* path) {
     SAC_TRY(sac_fail(SAC_ERROR_SHAPE, "%s has %lld observations and %lld actions; %s has %d and %d", reader.path,
                      (long long)reader.obs, (long long)reader.action, t->run->settings.env_id, (int)agent->shape.obs,
                      (int)agent->shape.action));
+  SAC_TRY(check_actions(t, &reader));
   SAC_TRY(check_count(t->run, reader.path, reader.count));
   const sac_row_sink sink = {put_rows, t};
   SAC_TRY(sac_transitions_visit(&reader, &sink));
@@ -214,10 +239,12 @@ sac_status sac_transitions_export(const char* folder, const char* path, int64_t*
   SAC_TRY(sac_source_folder(folder, NULL, seed)); /* a file has this form already */
   SAC_TRY(sac_transitions_open(&reader, seed, NULL));
   export e = {.of = &reader, .row = sac_replay_layout((int32_t)reader.obs, (int32_t)reader.action)};
-  const sac_metadata metadata[] = {{"format", FORMAT}, {"env", reader.env ? reader.env : ""}};
+  char actions[SAC_NUMBER_MAX];
+  const sac_metadata metadata[] = {{"format", FORMAT}, {"env", reader.env ? reader.env : ""}, {"actions", actions}};
+  (void)sac_print_integer(actions, reader.actions > 0 ? reader.actions : 0);
   SAC_TRY(check_target(path));
   const sac_tensor_source source = {&e, SAC_COLUMN_COUNT, describe_column, write_column};
-  SAC_TRY(sac_safetensors_stream(path, &source, metadata, 2));
+  SAC_TRY(sac_safetensors_stream(path, &source, metadata, 3));
   *count = reader.count;
 fail:
   sac_transitions_close(&reader);

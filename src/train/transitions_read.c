@@ -27,6 +27,13 @@ static sac_status number_of(const sac_safetensors* file, const char* key, int64_
   return sac_fail(SAC_ERROR_FORMAT, "%s: no checkpoint of a run (metadata '%s')", file->path, key);
 }
 
+/* The number of discrete actions that the file names, 0 for continuous ones; -1: it names none. */
+static int64_t actions_of(const sac_safetensors* file) {
+  const char* text = sac_safetensors_metadata(file, "actions");
+  int64_t value;
+  return text && sac_parse_integer(text, &value) == SAC_NUMBER_OK && value >= 0 && value <= SIZE_MOST ? value : -1;
+}
+
 /* Opens the newest checkpoint for a seed, and counts its transitions. */
 static sac_status open_run(sac_transitions_reader* r, const char* path, const uint64_t* seed) {
   const int64_t three = 3;
@@ -98,9 +105,11 @@ static sac_status find_column(sac_transitions_reader* r, int column, int rank, i
 
   /* the first column says how many transitions there are, and how wide it is */
   if (r->count < 0 && t->rank > 0) r->count = t->dims[0];
-  if (rank == 2 && *width < 0 && t->rank == 2) *width = t->dims[1];
+  const int numbers = column == SAC_COLUMN_ACTION && t->rank == 1; /* as discrete actions often are */
+  if (rank == 2 && *width < 0 && (t->rank == 2 || numbers)) *width = numbers ? 1 : t->dims[1];
 
   /* (n, 1) is (n) */
+  if (numbers) rank = 1;
   const int column_of_one = rank == 1 && t->rank == 2 && t->dims[1] == 1;
   const int fits = (t->rank == rank || column_of_one) && t->dims[0] == r->count && (rank == 1 || t->dims[1] == *width);
   if (fits && (rank == 1 || (*width >= 1 && *width <= SIZE_MOST))) return SAC_OK;
@@ -178,7 +187,10 @@ fail:
 sac_status sac_transitions_open(sac_transitions_reader* reader, const char* path, const uint64_t* seed) {
   memset(reader, 0, sizeof *reader);
   const sac_status status = sac_is_folder(path) ? open_run(reader, path, seed) : open_file(reader, path);
-  if (status == SAC_OK) reader->env = sac_safetensors_metadata(reader->file, "env");
+  if (status == SAC_OK) {
+    reader->env = sac_safetensors_metadata(reader->file, "env");
+    reader->actions = actions_of(reader->file);
+  }
   return status;
 }
 

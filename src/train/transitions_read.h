@@ -22,6 +22,7 @@ typedef struct sac_transitions_reader {
   const char* env;            /* the environment; NULL: not known */
   int64_t count;              /* n, at least 1 */
   int64_t obs, action;        /* O and A */
+  int64_t actions;            /* number of discrete actions, 0: continuous; -1: not known */
   const float *centre, *half; /* (A) of a run, whose actions are in [-1, 1] of these bounds; NULL: of a file, whose
                                * actions are in the environment's units */
 

@@ -32,6 +32,25 @@ const sac_case sac_cases[] = {
      .critics = 5,
      .population = 1,
      .set = {{"gamma", "0.9"}, {"reward_scale", "5"}, {"optim.critic_lr", "1e-2"}, {"tau", "0.1"}}},
+    /* linear networks, and bounds of alpha that a step of it goes beyond; CUDA serves no linear networks */
+    {.obs = 17,
+     .action = 6,
+     .hidden = "[]",
+     .batch = 33,
+     .critics = 2,
+     .population = 2,
+     .set = {{"alpha.initial", "0.2"}, {"alpha.min", "0.19999"}, {"alpha.max", "0.20001"}}},
+    /* a small temperature, at which most probabilities of discrete actions are 0 as floats; the mean of the critics */
+    {.obs = 3,
+     .action = 18,
+     .hidden = "33,31",
+     .batch = 33,
+     .critics = 3,
+     .population = 1,
+     .set = {{"alpha.initial", "1e-3"}},
+     .set_discrete = {{"network.critics_join", "mean"}, {"alpha.target_entropy_share", "0.98"}}},
+    /* more actions than a block of 32 or 64 lanes */
+    {.obs = 7, .action = 65, .hidden = "40", .batch = 63, .critics = 2, .population = 1},
 };
 const int32_t sac_case_count = SAC_LENGTH(sac_cases);
 
@@ -39,6 +58,11 @@ static sac_status set_number(sac_config* config, const char* key, int32_t value)
   char text[16];
   (void)snprintf(text, sizeof text, "%d", (int)value);
   return sac_config_set(config, key, text);
+}
+
+int32_t sac_case_actions(const sac_case* c, int algo) {
+  if (!sac_algo_at(algo)->discrete) return 0;
+  return c->action > 1 ? c->action : 2;
 }
 
 sac_status sac_case_apply(const sac_case* c, int algo, int kind, sac_config* config) {
@@ -55,6 +79,8 @@ sac_status sac_case_apply(const sac_case* c, int algo, int kind, sac_config* con
   /* set the keys of this case alone */
   for (int32_t i = 0; i < SAC_CASE_KEYS_MAX && c->set[i][0]; i++)
     SAC_TRY(sac_config_set(config, c->set[i][0], c->set[i][1]));
+  for (int32_t i = 0; i < SAC_CASE_KEYS_MAX && c->set_discrete[i][0] && sac_algo_at(algo)->discrete; i++)
+    SAC_TRY(sac_config_set(config, c->set_discrete[i][0], c->set_discrete[i][1]));
 fail:
   return status;
 }

@@ -11,35 +11,54 @@
 #include "support/config_of.h"
 #include "support/tolerances.h"
 
+#define AGENT_CASE_KEYS 12
+
 typedef struct agent_case {
   const char* algo;
-  int obs, action;
+  int obs, action; /* of a discrete algorithm: the number of its actions, 2 where it says 1 */
   const char* hidden;
   int batch, critics, population, threads; /* 0 agents or threads: 1 */
-  const char* set[8][2];                   /* more keys, ended by NULL */
+  const char* set[AGENT_CASE_KEYS][2];     /* more keys, ended by NULL */
 } agent_case;
 
-static inline sac_agent* agent_case_create(const agent_case* c) {
-  sac_agent* agent;
+/* Whether the algorithm of a case takes discrete actions. */
+static inline int agent_case_discrete(const agent_case* c) {
+  int id = 0;
+  while (id < SAC_ALGO_COUNT && strcmp(sac_algo_name(id), c->algo) != 0) id++;
+  ck_assert_msg(id < SAC_ALGO_COUNT, "no algorithm is named '%s'", c->algo);
+  return sac_algo_at(id)->discrete;
+}
+
+/* Creates the agent of a case, or says why not. */
+static inline sac_status agent_case_try(const agent_case* c, sac_agent** agent) {
   sac_config* config = config_of(
       "device=cpu algo=%s network.hidden=%s replay.batch=%d network.critics=%d seeds=%d cpu.threads=%d "
       "replay.capacity=2000",
       c->algo, c->hidden, c->batch, c->critics, c->population ? c->population : 1, c->threads ? c->threads : 1);
-  for (int i = 0; i < 8 && c->set[i][0]; i++) ck_ok(sac_config_set(config, c->set[i][0], c->set[i][1]));
+  for (int i = 0; i < AGENT_CASE_KEYS && c->set[i][0]; i++) ck_ok(sac_config_set(config, c->set[i][0], c->set[i][1]));
 
-  /* create the agent, with actions in [-1, 1] */
+  /* create the agent, with actions in [-1, 1], or discrete ones */
   float* low = calloc((size_t)c->action, sizeof(float));
   float* high = calloc((size_t)c->action, sizeof(float));
   for (int i = 0; i < c->action; i++) {
     low[i] = -1;
     high[i] = 1;
   }
-  const sac_env_spec spec = {
+  sac_env_spec spec = {
       .obs_size = c->obs, .action_size = c->action, .max_episode_steps = 100, .action_low = low, .action_high = high};
-  ck_ok(sac_agent_create(&agent, config, &spec));
+  if (agent_case_discrete(c))
+    spec = (sac_env_spec){
+        .obs_size = c->obs, .action_size = 1, .actions = c->action > 1 ? c->action : 2, .max_episode_steps = 100};
+  const sac_status status = sac_agent_create(agent, config, &spec);
   free(low);
   free(high);
   sac_config_destroy(config);
+  return status;
+}
+
+static inline sac_agent* agent_case_create(const agent_case* c) {
+  sac_agent* agent;
+  ck_ok(agent_case_try(c, &agent));
   return agent;
 }
 
@@ -48,6 +67,16 @@ static inline float* random_floats(uint64_t seed, size_t n, float bound) {
   float* x = calloc(n ? n : 1, sizeof(float));
   sac_fill_uniform(seed, 99, 0, n, bound, x);
   return x;
+}
+
+/* n actions from a stream of random numbers: in (-1, 1), or the numbers of discrete actions. */
+static inline void random_actions(const sac_agent* agent, uint64_t key, uint64_t stream, size_t n, float* x) {
+  const int32_t actions = agent->shape.actions;
+  sac_fill_uniform(key, stream, 0, n, 1, x);
+  for (size_t i = 0; actions > 0 && i < n; i++) {
+    const float number = floorf((x[i] + 1) / 2 * (float)actions);
+    x[i] = number < (float)actions ? number : (float)(actions - 1);
+  }
 }
 
 /* The inputs of one update for P agents. Those of agent p do not depend on the population. */
@@ -72,7 +101,7 @@ static inline update_inputs update_inputs_create(const sac_agent* agent, uint64_
     const uint64_t key = seed * 1000 + agent->seed[p];
     sac_fill_normals(key, 1, 0, B * O, in.obs + p * B * O);
     sac_fill_normals(key, 2, 0, B * O, in.next_obs + p * B * O);
-    sac_fill_uniform(key, 3, 0, B * A, 1, in.action + p * B * A);
+    random_actions(agent, key, 3, B * A, in.action + p * B * A);
     sac_fill_normals(key, 4, 0, B, in.reward + p * B);
     sac_fill_uniform(key, 5, 0, B, 1, in.terminated + p * B);
     for (size_t b = 0; b < B; b++) in.terminated[p * B + b] = in.terminated[p * B + b] > 0.8f ? 1.0f : 0.0f;
@@ -80,7 +109,7 @@ static inline update_inputs update_inputs_create(const sac_agent* agent, uint64_
     sac_fill_normals(key, 7, 0, B * A, in.next_eps + p * B * A);
   }
   in.minibatch = (sac_minibatch){in.obs, in.action, in.reward, in.terminated, in.next_obs};
-  in.noise = (sac_noise){in.eps, in.next_eps};
+  in.noise = agent->algo->discrete ? (sac_noise){NULL, NULL} : (sac_noise){in.eps, in.next_eps};
   return in;
 }
 
@@ -110,7 +139,7 @@ static inline void agent_case_push(sac_agent* agent, int32_t n, uint64_t seed) {
     const size_t at = p * (size_t)n, count = (size_t)n;
     sac_fill_normals(key, 11, 0, count * O, obs + at * O);
     sac_fill_normals(key, 12, 0, count * O, next + at * O);
-    sac_fill_uniform(key, 13, 0, count * A, 1, action + at * A);
+    random_actions(agent, key, 13, count * A, action + at * A);
     sac_fill_normals(key, 14, 0, count, reward + at);
     for (size_t i = 0; i < count; i++) terminated[at + i] = i % 7 == 3, truncated[at + i] = i % 11 == 5;
   }

@@ -25,8 +25,8 @@
 /* Adds a key to a case. */
 static inline void case_set(agent_case* c, const char* key, const char* value) {
   int i = 0;
-  while (i < 8 && c->set[i][0]) i++;
-  ck_assert_int_lt(i, 8);
+  while (i < AGENT_CASE_KEYS && c->set[i][0]) i++;
+  ck_assert_int_lt(i, AGENT_CASE_KEYS);
   c->set[i][0] = key, c->set[i][1] = value;
 }
 

@@ -15,6 +15,7 @@ typedef struct instance {
   int32_t n;
   int64_t steps;
   float low, high;
+  int32_t actions;
   one* env;
 } instance;
 
@@ -30,8 +31,20 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
                          .max_episode_steps = fake_env.limit,
                          .action_low = &all->low,
                          .action_high = &all->high};
+  all->actions = fake_env.actions;
+  if (all->actions > 0) {
+    spec->actions = all->actions;
+    spec->action_low = spec->action_high = NULL;
+  }
   *self = all;
   return 0;
+}
+
+/* The push of an action. A number that no action has breaks the environment. */
+static double push_of(const instance* all, float action) {
+  if (all->actions == 0) return (double)action;
+  if (!(action >= 0 && action < (float)all->actions && action == floorf(action))) return NAN;
+  return 4 * (double)action / (all->actions - 1) - 2;
 }
 
 static void observe(const one* env, float* obs) {
@@ -57,7 +70,7 @@ static int step(void* self, const float* action, float* obs, float* reward, uint
   if (fake_env.fail_at && all->steps == fake_env.fail_at) return 1;
   for (int32_t i = 0; i < all->n; i++) {
     one* env = &all->env[i];
-    env->v = 0.9 * env->v + 0.1 * (double)action[i];
+    env->v = 0.9 * env->v + 0.1 * push_of(all, action[i]);
     env->x += 0.1 * env->v;
     env->step++;
     reward[i] = (float)(-scale * (env->x * env->x));

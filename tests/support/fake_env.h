@@ -1,4 +1,5 @@
-/* An environment whose behaviour a test sets: two observations, one action, episodes of a known length. */
+/* An environment whose behaviour a test sets: two observations, one action or discrete ones, episodes of a known
+ * length. */
 #ifndef TESTS_SUPPORT_FAKE_ENV_H
 #define TESTS_SUPPORT_FAKE_ENV_H
 
@@ -12,6 +13,7 @@ typedef struct fake_env_plan {
   int32_t episode;     /* steps of an episode; 0: 7 */
   int32_t limit;       /* max_episode_steps; 0: none */
   float action_high;   /* bound of the action; 0: 2 */
+  int32_t actions;     /* number of discrete actions, which push from -2 to 2; 0: continuous */
   double reward_scale; /* 0: 1 */
 } fake_env_plan;
 

@@ -22,8 +22,20 @@ static inline const sac_algorithm* ops_algo_of(int variant) {
   return sac_algo_at(variant / sac_case_count % SAC_ALGO_COUNT);
 }
 
+/* The network kinds of the variants come one after the other. */
+static inline int ops_kind_of(int variant) { return variant / sac_case_count / SAC_ALGO_COUNT; }
+
+/* Adds keys to a case. */
+static inline void ops_add_keys(agent_case* to, const char* const (*set)[2], int count) {
+  int i = 0;
+  while (to->set[i][0]) i++;
+  for (int k = 0; k < count && set[k][0]; k++, i++) to->set[i][0] = set[k][0], to->set[i][1] = set[k][1];
+  ck_assert_int_lt(i, AGENT_CASE_KEYS);
+}
+
 static inline agent_case ops_agent_case(int variant) {
   const sac_case* c = ops_case_of(variant);
+  const char* const kind[][2] = {{"network.kind", sac_network_kind_names[ops_kind_of(variant)]}};
   agent_case agent = {.algo = sac_algo_name(variant / sac_case_count % SAC_ALGO_COUNT),
                       .obs = c->obs,
                       .action = c->action,
@@ -32,11 +44,9 @@ static inline agent_case ops_agent_case(int variant) {
                       .critics = c->critics,
                       .population = c->population,
                       .threads = 1 + variant % 3};
-  memcpy(agent.set, c->set, sizeof c->set);
-  int i = 0;
-  while (agent.set[i][0]) i++;
-  agent.set[i][0] = "network.kind";
-  agent.set[i][1] = sac_network_kind_names[variant / sac_case_count / SAC_ALGO_COUNT];
+  ops_add_keys(&agent, c->set, SAC_CASE_KEYS_MAX);
+  if (agent_case_discrete(&agent)) ops_add_keys(&agent, c->set_discrete, SAC_CASE_KEYS_MAX);
+  ops_add_keys(&agent, kind, 1);
   return agent;
 }
 

@@ -7,11 +7,19 @@
 #include "cpu/cpu.h"
 #include "support/ops_reference.h"
 
-/* Numbers in the order of rows. */
+/* Numbers in the order of rows. They come in columns, whose numbers are of one size each. */
 typedef struct ops_list {
   double* x;
   size_t count, room;
+  size_t column[8]; /* (columns) where the second, third, ... column begins */
+  int columns;
 } ops_list;
+
+/* The next column begins. */
+static inline void ops_next_column(ops_list* to) {
+  ck_assert_int_lt(to->columns, SAC_LENGTH(to->column));
+  to->column[to->columns++] = to->count;
+}
 
 static inline void ops_put(ops_list* to, double value) {
   if (to->count == to->room) {
@@ -67,10 +75,16 @@ static inline void ops_put_features(const ops_cpu* c, const float* panels, int32
   ops_put_panels(c, panels, (size_t)width * SAC_PANEL, 0, width, list);
 }
 
+/* A squashed Gaussian's head is in no array of outputs: SAMPLE reads it in the trace. */
+static inline int ops_has_output(const sac_agent* agent, const sac_op* op) {
+  return agent->algo->discrete || op->nets != SAC_ACTOR;
+}
+
 static void cpu_output(const ops_cpu* c, ops_list* list) {
   const sac_net* net = &c->agent->tensors.net[c->op->nets][0];
-  for (int32_t n = 0; n < c->nets && net->size[net->layers] == 1; n++)
-    ops_put_floats(list, c->scratch->output[c->pass] + (size_t)n * sac_cpu_batch_rows(c->cpu), c->B);
+  const size_t each = sac_cpu_batch_rows(c->cpu) * (size_t)net->size[net->layers];
+  for (int32_t n = 0; n < c->nets && ops_has_output(c->agent, c->op); n++)
+    ops_put_features(c, c->scratch->output[c->pass] + (size_t)n * each, net->size[net->layers], list);
 }
 
 static void cpu_d_output(const ops_cpu* c, ops_list* list) {
@@ -111,14 +125,33 @@ static void cpu_sample_grad(const ops_cpu* c, ops_list* list) {
   ops_put_floats(list, c->scratch->saturated, c->B);
 }
 
+/* Q(s, a) of the replay's action, and the gradient of all actions. */
+static void cpu_chosen_loss(const ops_cpu* c, ops_list* list) {
+  for (int32_t k = 0; k < c->nets; k++)
+    ops_put_floats(list, c->scratch->q + (size_t)k * sac_cpu_batch_rows(c->cpu), c->B);
+  cpu_d_output(c, list);
+}
+
+static void cpu_boltzmann(const ops_cpu* c, ops_list* list) {
+  ops_put_floats(list, c->minibatch->log_prob, c->B);
+  ops_put_floats(list, c->scratch->smallest, c->B);
+  ops_put_floats(list, c->scratch->log_z, c->B);
+  ops_put_floats(list, c->scratch->kl, c->B);
+}
+
+static void cpu_softmax_grad(const ops_cpu* c, ops_list* list) {
+  cpu_d_output(c, list);
+  cpu_boltzmann(c, list);
+}
+
 static void cpu_nothing(const ops_cpu* c, ops_list* list) { (void)c, (void)list; }
 
 /* --- the reference's ---------------------------------------------------------------------------------------------- */
 
 static void ref_output(ops_state* s, const sac_op* op, ops_list* list) {
   const sac_net* net = &s->agent->tensors.net[op->nets][0];
-  for (int32_t n = 0; n < s->agent->tensors.nets[op->nets] && net->size[net->layers] == 1; n++)
-    ops_put_all(list, ops_output(s, op, n), s->B);
+  for (int32_t n = 0; n < s->agent->tensors.nets[op->nets] && ops_has_output(s->agent, op); n++)
+    ops_put_all(list, ops_output(s, op, n), s->B * net->size[net->layers]);
 }
 
 static void ref_d_output(ops_state* s, const sac_op* op, ops_list* list) {
@@ -141,6 +174,7 @@ static void ref_d_action(ops_state* s, const sac_op* op, ops_list* list) {
 
 static void ref_sampled(ops_state* s, const sac_op* op, ops_list* list) {
   ops_put_all(list, s->action[op->at], s->B * s->A);
+  ops_next_column(list);
   ops_put_all(list, s->log_prob[op->at], s->B);
 }
 
@@ -151,6 +185,7 @@ static void ref_y(ops_state* s, const sac_op* op, ops_list* list) {
 
 static void ref_value_loss(ops_state* s, const sac_op* op, ops_list* list) {
   ops_put_all(list, s->v_target, s->B);
+  ops_next_column(list);
   ref_d_output(s, op, list);
 }
 
@@ -161,7 +196,29 @@ static void ref_smallest(ops_state* s, const sac_op* op, ops_list* list) {
 
 static void ref_sample_grad(ops_state* s, const sac_op* op, ops_list* list) {
   ref_d_output(s, op, list);
+  ops_next_column(list);
   ops_put_all(list, s->saturated, s->B);
+}
+
+static void ref_chosen_loss(ops_state* s, const sac_op* op, ops_list* list) {
+  for (int32_t k = 0; k < s->K; k++)
+    for (int32_t b = 0; b < s->B; b++) ops_put(list, *ops_chosen(s, op, k, b));
+  ops_next_column(list);
+  ref_d_output(s, op, list);
+}
+
+static void ref_boltzmann(ops_state* s, const sac_op* op, ops_list* list) {
+  (void)op;
+  const double* const columns[] = {s->log_prob[SAC_POLICY], s->smallest, s->log_z, s->kl};
+  for (int32_t i = 0; i < SAC_LENGTH(columns); i++) {
+    ops_next_column(list);
+    ops_put_all(list, columns[i], s->B);
+  }
+}
+
+static void ref_softmax_grad(ops_state* s, const sac_op* op, ops_list* list) {
+  ref_d_output(s, op, list);
+  ref_boltzmann(s, op, list);
 }
 
 static void ref_nothing(ops_state* s, const sac_op* op, ops_list* list) { (void)s, (void)op, (void)list; }
@@ -186,7 +243,12 @@ static const ops_columns ops_columns_of_row[SAC_ROW_COUNT] = {
     [SAC_ROW_SQUARE_LOSS] = {cpu_d_output, ref_d_output},
     [SAC_ROW_SOFT_VALUE_LOSS] = {cpu_value_loss, ref_value_loss},
     [SAC_ROW_SMALLEST] = {cpu_smallest, ref_smallest},
-    [SAC_ROW_SAMPLE_GRAD] = {cpu_sample_grad, ref_sample_grad}};
+    [SAC_ROW_SAMPLE_GRAD] = {cpu_sample_grad, ref_sample_grad},
+    [SAC_ROW_SOFTMAX_TARGET] = {cpu_y, ref_y},
+    [SAC_ROW_BOLTZMANN_TARGET] = {cpu_y, ref_y},
+    [SAC_ROW_CHOSEN_LOSS] = {cpu_chosen_loss, ref_chosen_loss},
+    [SAC_ROW_SOFTMAX_GRAD] = {cpu_softmax_grad, ref_softmax_grad},
+    [SAC_ROW_BOLTZMANN] = {cpu_boltzmann, ref_boltzmann}};
 
 static inline const ops_columns* ops_columns_of(const sac_op* op) {
   const ops_columns* its = op->kind == SAC_ROWS ? &ops_columns_of_row[op->row] : &ops_columns_of_kind[op->kind];

@@ -8,95 +8,8 @@
 #ifndef TESTS_SUPPORT_OPS_REFERENCE_H
 #define TESTS_SUPPORT_OPS_REFERENCE_H
 
-#include "config/field.h"
-#include "support/agent_case.h"
-#include "support/ops_case.h"
-#include "support/reference.h"
-
-/* One network at one place: layer l's output behind its ReLU, and the gradient with respect to its
- * pre-activation. (B, size[l+1]) */
-typedef struct ops_trace {
-  double *y[REFERENCE_LAYERS], *d[REFERENCE_LAYERS];
-} ops_trace;
-
-typedef struct ops_state {
-  const sac_agent* agent;
-  int32_t p, B, O, A, K;
-  reference at; /* weights, gradients, moments and targets as they are now */
-  double *obs, *next_obs, *reward, *terminated;
-  double *action[SAC_PLACE_COUNT], *eps[SAC_PLACE_COUNT]; /* (B, A) */
-  double* log_prob[SAC_PLACE_COUNT];                      /* (B) */
-  double *y, *v_target, *smallest, *saturated;            /* (B) */
-  double* d_action;                                       /* (B, A) */
-  double* choice;                                         /* (B) whole numbers */
-  ops_trace trace[SAC_GROUP_COUNT][SAC_PLACE_COUNT][SAC_CRITICS_MAX];
-  double loss[SAC_GROUP_COUNT];                    /* of the networks of a group */
-  double alpha;                                    /* as the update began */
-  double alpha_loss, alpha_grad, alpha_grad_given; /* given: what Adam's step is to take instead; NaN: nothing */
-  double t;                                        /* number of the update, from 1 */
-  uint64_t corners;                                /* a hash of the branches taken: ReLUs, minima, clamps */
-
-  /* Central differences: only network `net` of `group` has changed since the last run, and what follows from it. net
-   * -1: everything is computed. */
-  sac_group group;
-  int32_t net;
-  int moved[SAC_PLACE_COUNT]; /* the actions there differ from the last run's */
-  const void* context;        /* the test's own, for functions that visit tensors */
-  int32_t blocks;
-  void* block[1024];
-} ops_state;
-
-static inline double* ops_floats(ops_state* s, size_t count) {
-  ck_assert_int_lt(s->blocks, SAC_LENGTH(s->block));
-  return s->block[s->blocks++] = calloc(count + 1, sizeof(double));
-}
-
-static inline double* ops_copy(ops_state* s, const float* from, size_t an_agent) {
-  double* to = ops_floats(s, an_agent);
-  for (size_t i = 0; from && i < an_agent; i++) to[i] = (double)from[(size_t)s->p * an_agent + i];
-  return to;
-}
-
-/* The state of agent p as it is, and its part of the inputs. */
-static inline ops_state* ops_create(const sac_agent* agent, int32_t p, const update_inputs* in) {
-  ops_state* s = calloc(1, sizeof *s);
-  const sac_shape* shape = &agent->shape;
-  const size_t B = (size_t)shape->batch, O = (size_t)shape->obs, A = (size_t)shape->action;
-  s->agent = agent, s->p = p, s->B = shape->batch, s->O = shape->obs, s->A = shape->action, s->K = shape->critics;
-  s->net = -1, s->alpha_grad_given = NAN, s->t = (double)agent->counters[p].updates + 1;
-  s->at = reference_read(agent, p);
-  s->alpha = reference_alpha(agent, &s->at);
-
-  /* the minibatch */
-  s->obs = ops_copy(s, in->obs, B * O), s->next_obs = ops_copy(s, in->next_obs, B * O);
-  s->reward = ops_copy(s, in->reward, B), s->terminated = ops_copy(s, in->terminated, B);
-  s->action[SAC_CURRENT] = ops_copy(s, in->action, B * A);
-  s->action[SAC_NEXT] = ops_floats(s, B * A), s->action[SAC_POLICY] = ops_floats(s, B * A);
-  s->eps[SAC_NEXT] = ops_copy(s, in->next_eps, B * A), s->eps[SAC_POLICY] = ops_copy(s, in->eps, B * A);
-
-  /* columns and activations */
-  for (int at = 0; at < SAC_PLACE_COUNT; at++) s->log_prob[at] = ops_floats(s, B);
-  s->y = ops_floats(s, B), s->v_target = ops_floats(s, B), s->smallest = ops_floats(s, B);
-  s->saturated = ops_floats(s, B), s->choice = ops_floats(s, B), s->d_action = ops_floats(s, B * A);
-  for (int32_t i = 0; i < agent->algo->op_count; i++) {
-    const sac_op* op = &agent->algo->update[i];
-    for (int32_t n = 0; op->kind == SAC_FORWARD && n < agent->tensors.nets[op->nets]; n++)
-      for (int32_t l = 0; l < agent->tensors.net[op->nets][n].layers; l++) {
-        const size_t count = B * (size_t)agent->tensors.net[op->nets][n].size[l + 1];
-        s->trace[op->nets][op->at][n].y[l] = ops_floats(s, count);
-        s->trace[op->nets][op->at][n].d[l] = ops_floats(s, count);
-      }
-  }
-  return s;
-}
-
-static inline void ops_free(ops_state* s) {
-  for (int32_t i = 0; i < s->blocks; i++) free(s->block[i]);
-  reference_free(&s->at);
-  free(s);
-}
-
-static inline void ops_corner(ops_state* s, int side) { s->corners = s->corners * 1099511628211u + (uint64_t)side + 1; }
+#include "support/ops_discrete.h"
+#include "support/ops_state.h"
 
 /* --- kinds of networks -------------------------------------------------------------------------------------------- */
 
@@ -196,15 +109,6 @@ static inline ops_network ops_network_of(ops_state* s, const sac_op* op, int32_t
 
 /* --- functions of rows -------------------------------------------------------------------------------------------- */
 
-/* The output of network n of an operation, where it is one number a row: (B). */
-static inline double* ops_output(const ops_state* s, const sac_op* op, int32_t n) {
-  return s->trace[op->nets][op->at][n].y[s->agent->shape.layers];
-}
-
-static inline double* ops_d_output(const ops_state* s, const sac_op* op, int32_t n) {
-  return s->trace[op->nets][op->at][n].d[s->agent->shape.layers];
-}
-
 /* Mean and log sigma of component i of row b; whether the clamp cut it. */
 static inline int ops_gaussian(const ops_state* s, const double* head, int32_t b, int32_t i, double* mean,
                                double* log_sigma) {
@@ -240,11 +144,6 @@ static inline double ops_smallest_of(ops_state* s, const sac_op* op, int32_t b, 
     if (ops_output(s, op, k)[b] < ops_output(s, op, *which)[b]) *which = k;
   ops_corner(s, *which);
   return ops_output(s, op, *which)[b];
-}
-
-static inline void ops_target(ops_state* s, int32_t b, double next_value) {
-  const sac_settings* c = &s->agent->settings;
-  s->y[b] = s->reward[b] * c->reward_scale + c->gamma * (1 - s->terminated[b]) * next_value;
 }
 
 static void ops_soft_target(ops_state* s, const sac_op* op) {
@@ -313,11 +212,17 @@ static void (*const ops_rows[SAC_ROW_COUNT])(ops_state* s, const sac_op* op) = {
     [SAC_ROW_SQUARE_LOSS] = ops_square_loss,
     [SAC_ROW_SOFT_VALUE_LOSS] = ops_soft_value_loss,
     [SAC_ROW_SMALLEST] = ops_smallest,
-    [SAC_ROW_SAMPLE_GRAD] = ops_sample_grad};
+    [SAC_ROW_SAMPLE_GRAD] = ops_sample_grad,
+    [SAC_ROW_SOFTMAX_TARGET] = ops_softmax_target,
+    [SAC_ROW_BOLTZMANN_TARGET] = ops_boltzmann_target,
+    [SAC_ROW_CHOSEN_LOSS] = ops_chosen_loss,
+    [SAC_ROW_SOFTMAX_GRAD] = ops_softmax_grad,
+    [SAC_ROW_BOLTZMANN] = ops_boltzmann};
 
 /* Whether a function of rows is a loss: after it, s->loss of its networks is what their weights go down. */
 static inline int ops_is_loss(const sac_op* op) {
-  return op->row == SAC_ROW_SQUARE_LOSS || op->row == SAC_ROW_SOFT_VALUE_LOSS || op->row == SAC_ROW_SAMPLE_GRAD;
+  return op->row == SAC_ROW_SQUARE_LOSS || op->row == SAC_ROW_SOFT_VALUE_LOSS || op->row == SAC_ROW_SAMPLE_GRAD ||
+         op->row == SAC_ROW_CHOSEN_LOSS || op->row == SAC_ROW_SOFTMAX_GRAD;
 }
 
 /* --- kinds of operations ------------------------------------------------------------------------------------------ */
@@ -409,7 +314,7 @@ static void ops_adam_tensor(ops_state* s, const sac_op* op, size_t at, size_t ot
 }
 static void ops_adam(ops_state* s, const sac_op* op) { ops_each_tensor(s, op, op->nets, ops_adam_tensor); }
 
-/* J_alpha = mean(-log alpha (log pi + Hbar)) */
+/* J_alpha = mean(-log alpha (log pi + Hbar)); behind the step alpha stays in [alpha.min, alpha.max] */
 static void ops_temperature(ops_state* s, const sac_op* op) {
   const size_t at = s->agent->tensors.log_alpha;
   double mean = 0;
@@ -419,6 +324,10 @@ static void ops_temperature(ops_state* s, const sac_op* op) {
   if (!s->agent->settings.alpha_learn) return;
   s->at.slab[SAC_MEMORY_GRAD][at] = isnan(s->alpha_grad_given) ? s->alpha_grad : s->alpha_grad_given;
   ops_adam_step(s, ops_rate(s, op), at, 1);
+  double* log_alpha = &s->at.slab[SAC_MEMORY_WEIGHTS][at];
+  const sac_settings* c = &s->agent->settings;
+  if (exp(*log_alpha) < c->alpha_min) *log_alpha = log(c->alpha_min);
+  if (exp(*log_alpha) > c->alpha_max) *log_alpha = log(c->alpha_max);
 }
 
 static void ops_polyak_tensor(ops_state* s, const sac_op* op, size_t at, size_t source, size_t count) {

@@ -137,6 +137,9 @@
 #define COLUMN_REL 1e-5
 #define COLUMN_ABS 1e-7
 
+/* Log-probabilities of exp(q/alpha)/Z, per unit of the largest |q/alpha|: a rounding of q grows by 1/alpha. */
+#define EXPONENT_REL (16 * FLOAT_EPSILON)
+
 /* A target's step: two products and a sum of floats, and tau in float. */
 #define POLYAK_REL (4 * FLOAT_EPSILON)
 #define POLYAK_ABS 1e-9
