@@ -21,7 +21,7 @@ enum {
   X(train, "--env ID", "train an agent")                                     \
   X(resume, "DIR", "continue a run, exactly")                                \
   X(eval, "DIR|POLICY", "play evaluation episodes and print their returns")  \
-  X(explain, "DIR|FILE", "show Q, log Z, exp(Q/alpha)/Z and the policy at states") \
+  X(explain, "DIR|FILE", "show Q, log Z and the policy at states")           \
   X(replay, "info|export RUN", "show or export the transitions of a run")    \
   X(verify, "FILE...", "run golden updates and environment traces")          \
   X(config, "[KEY | --env ID]", "print keys, ranges, defaults and meanings") \

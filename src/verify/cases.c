@@ -32,14 +32,8 @@ const sac_case sac_cases[] = {
      .critics = 5,
      .population = 1,
      .set = {{"gamma", "0.9"}, {"reward_scale", "5"}, {"optim.critic_lr", "1e-2"}, {"tau", "0.1"}}},
-    /* linear networks, and bounds of alpha that a step of it goes beyond; CUDA serves no linear networks */
-    {.obs = 17,
-     .action = 6,
-     .hidden = "[]",
-     .batch = 33,
-     .critics = 2,
-     .population = 2,
-     .set = {{"alpha.initial", "0.2"}, {"alpha.min", "0.19999"}, {"alpha.max", "0.20001"}}},
+    /* linear networks; CUDA refuses those with one output */
+    {.obs = 17, .action = 6, .hidden = "[]", .batch = 33, .critics = 2, .population = 2},
     /* a small temperature, at which most probabilities of discrete actions are 0 as floats; the mean of the critics */
     {.obs = 3,
      .action = 18,
@@ -49,8 +43,14 @@ const sac_case sac_cases[] = {
      .population = 1,
      .set = {{"alpha.initial", "1e-3"}},
      .set_discrete = {{"network.critics_join", "mean"}, {"alpha.target_entropy_share", "0.98"}}},
-    /* more actions than a block of 32 or 64 lanes */
-    {.obs = 7, .action = 65, .hidden = "40", .batch = 63, .critics = 2, .population = 1},
+    /* more actions than a block of 32 or 64 lanes; bounds of alpha that each step of it goes beyond */
+    {.obs = 7,
+     .action = 65,
+     .hidden = "40",
+     .batch = 63,
+     .critics = 2,
+     .population = 2,
+     .set = {{"alpha.initial", "0.2"}, {"alpha.min", "0.19999"}, {"alpha.max", "0.20001"}}},
 };
 const int32_t sac_case_count = SAC_LENGTH(sac_cases);
 
