@@ -129,12 +129,12 @@ typedef struct sac_device_minibatch {
   float* current;   // (P, K, B, F): obs | action, a copy for each critic, so that one strided product serves all
   float* next;      // (P, K, B, F): next_obs | a'; a' written by sac_actor_squash
   float* policy;    // (P, K, B, F): obs | a~; a~ written by sac_actor_squash. NULL for discrete actions
-  float* action;    // (P, B) numbers of discrete actions, with which F = O; NULL: actions are continuous
   float* reward;    // (P, B)
   float* discount;  // (P, B) gamma, or 0 where terminated
   float* weight;    // (P, B) of the row in the critics' loss
   uint64_t* index;  // (P, B) the row's place in the ring
   float* noise;     // (P, 2B, A): B rows for a~ at obs, then B rows for a' at next_obs. NULL for discrete actions
+  float* action;    // (P, B) numbers of discrete actions, with which F = O; NULL: actions are continuous
 } sac_device_minibatch;
 
 // replay sample: draws indices and noise, and gathers the rows.
