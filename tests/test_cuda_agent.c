@@ -218,7 +218,7 @@ START_TEST(many_updates_stay_together) {
   agent_case c = {
       .algo = sac_algo_name(_i % SAC_ALGO_COUNT), .obs = 11, .action = 3, .hidden = "32,32", .batch = 64, .critics = 2};
   case_set(&c, "optim.lr", "1e-3");
-  if (agent_case_discrete(&c)) case_set(&c, "seed", "3"); /* no ReLU turns on or off by the rounding of a product */
+  if (agent_case_discrete(&c)) case_set(&c, "seed", "2"); /* no ReLU turns on or off by the rounding of a product */
   sac_agent* cpu = agent_case_create(&c);
   case_set(&c, "precision", drift[_i / SAC_ALGO_COUNT].precision);
   sac_agent* gpu = cuda_agent_create(&c);
