@@ -196,7 +196,7 @@ __device__ inline int sac_act_greedy(const float* x, int actions, int lane) {
   for (int first = 0; first < actions; first += SAC_WARP) {
     // the largest of 32 values; fmaxf leaves NaN out, as it is larger than nothing
     const float mine = first + lane < actions ? x[first + lane] : -INFINITY;
-    float most = fmaxf(mine, -INFINITY);
+    float most = mine;
     for (int distance = SAC_WARP / 2; distance > 0; distance /= 2)
       most = fmaxf(most, __shfl_xor_sync(SAC_WHOLE_WARP, most, distance));
 
