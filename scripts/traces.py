@@ -85,12 +85,20 @@ def state(env):
     return np.array(env.state, np.float64)
 
 
+def check_actions(name, space):
+    """Refuses actions that no task of sac has. A number in a trace is a discrete action itself, which begins at 0."""
+    spaces = gymnasium.spaces
+    if not isinstance(space, (spaces.Box, spaces.Discrete)) or getattr(space, "start", 0) != 0:
+        raise SystemExit(f"traces.py: {name} takes actions of {space}; sac's tasks, which verify steps, take Box, or Discrete from 0")
+
+
 def trace(name, seed, policy, options, wide=False):
     """One episode as (tensors, metadata). wide: actions are passed to Gymnasium as float64."""
     arguments = {key: argument(value) for key, value in options.items() if key not in ATTRIBUTES}
     if ".mujoco." in str(gymnasium.spec(name).entry_point):
         no_log_of_mujoco()
     env = gymnasium.make(name, disable_env_checker=True, **arguments)
+    check_actions(name, env.action_space)
     for key in ATTRIBUTES & options.keys():
         setattr(env.unwrapped, key, options[key])
     rng = np.random.default_rng(seed)

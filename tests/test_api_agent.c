@@ -34,7 +34,7 @@ START_TEST(create_refuses) {
       {{O, A, 0, 0, action_low, huge}, "finite"},
       {{O, A, 0, 0, nan_bound, action_high}, "finite"},
       {{O, 1, 3, 0, NULL, NULL}, "3 discrete actions"},
-      {{O, 1, -1, 0, NULL, NULL}, "-1 discrete actions in 1 numbers"},
+      {{O, 1, -1, 0, NULL, NULL}, "-1 discrete actions; actions must be 2"},
       {{O, A, 0, -1, action_low, action_high}, "max_episode_steps is -1"},
   };
 

@@ -1,31 +1,6 @@
-/* The public API of agents with discrete actions: their kind, their numbers, the policy against one in double, updates
- * and files. Both algorithms run each case. */
-#include "support/api_case.h"
-#include "support/checksum.h"
-#include "support/folder.h"
-
-enum { D = 5, H = 8, K = 2, MAX = 2048 };
-
-static const sac_env_spec discrete = {O, 1, D, 0, NULL, NULL};
-static const char* const algos[] = {"soft-q", "sac-discrete"};
-#define ALGOS (sizeof algos / sizeof *algos)
-
-static sac_agent* discrete_agent(const char* algo, const char* seeds, const char* join) {
-  sac_config* config = make_config(algo, seeds);
-  sac_agent* agent = NULL;
-  ck_ok(sac_config_set(config, "network.critics_join", join));
-  ck_ok(sac_config_set(config, "alpha.initial", "0.2"));
-  ck_ok(sac_agent_create(&agent, config, &discrete));
-  sac_config_destroy(config);
-  return agent;
-}
-
-/* Rows with the numbers 0 to D - 1 as actions, one each: (2 N). */
-static rows discrete_rows(void) {
-  rows r = make_rows();
-  for (int i = 0; i < 2 * N; i++) r.action[i] = (float)(i * 3 % D);
-  return r;
-}
+/* The public API of agents with discrete actions: their kind, their numbers, the policy against one in double, and
+ * updates. Both algorithms run each case. Populations and files are in test_api_discrete_files.c. */
+#include "support/api_discrete.h"
 
 /* --- creation ----------------------------------------------------------------------------------------------------- */
 
@@ -55,11 +30,11 @@ START_TEST(create_refuses) {
   static const struct {
     sac_env_spec spec;
     const char* says;
-  } bad[] = {{{O, 1, 1, 0, NULL, NULL}, "1 discrete actions in 1 numbers"},
+  } bad[] = {{{O, 1, 1, 0, NULL, NULL}, "1 discrete actions; actions must be 2 to 65536"},
              {{O, 2, D, 0, NULL, NULL}, "5 discrete actions in 2 numbers"},
              {{O, 1, 65537, 0, NULL, NULL}, "65537 discrete actions"}};
   for (size_t i = 0; i < ALGOS; i++) {
-    sac_config* config = make_config(algos[i], "1");
+    sac_config* config = make_config(discrete_algos[i], "1");
     for (size_t s = 0; s < sizeof bad / sizeof *bad; s++) {
       sac_agent* agent = (void*)marker;
       ck_fails(sac_agent_create(&agent, config, &bad[s].spec), SAC_ERROR_ENV, bad[s].says);
@@ -85,7 +60,7 @@ END_TEST
 /* The heads have a row for each action; soft-q has no actor at all. */
 START_TEST(tensors) {
   const int has_actor = _i == 1;
-  sac_agent* agent = discrete_agent(algos[_i], "1", "min");
+  sac_agent* agent = discrete_agent(discrete_algos[_i], "1", "min");
   int32_t actors = 0, heads = 0, p, o, a, b;
   for (int32_t i = 0; i < sac_agent_tensor_count(agent); i++) {
     sac_tensor_info info;
@@ -130,7 +105,7 @@ static const struct {
 #define NO_NUMBERS (sizeof no_numbers / sizeof *no_numbers)
 
 START_TEST(push_takes_numbers) {
-  sac_agent* agent = discrete_agent(algos[_i], "1", "min");
+  sac_agent* agent = discrete_agent(discrete_algos[_i], "1", "min");
   rows r = discrete_rows();
   const sac_transitions t = transitions_of(&r, N);
   const float kept = r.action[3];
@@ -150,7 +125,7 @@ END_TEST
 
 /* A number is the same in both units. */
 START_TEST(units_are_numbers) {
-  sac_agent* agent = discrete_agent(algos[_i], "1", "min");
+  sac_agent* agent = discrete_agent(discrete_algos[_i], "1", "min");
   float action[D], unit[D], back[D], bad[4] = {0, 1, 2, 3};
   for (int a = 0; a < D; a++) action[a] = (float)a;
   ck_ok(sac_agent_action_to_unit(agent, D, action, unit));
@@ -213,7 +188,7 @@ static void policy_of(const sac_agent* agent, int mean, const float* obs, double
 /* The most probable action, and actions for given uniform noise, with their log-probabilities. */
 START_TEST(acts_as_the_policy) {
   const int mean = _i / (int)ALGOS;
-  sac_agent* agent = discrete_agent(algos[_i % ALGOS], "1", mean ? "mean" : "min");
+  sac_agent* agent = discrete_agent(discrete_algos[_i % ALGOS], "1", mean ? "mean" : "min");
   rows r = discrete_rows();
   float noise[N], action[N], log_prob[N], greedy[N];
   double pi[D];
@@ -254,7 +229,8 @@ END_TEST
 /* Noise outside [0, 1] has no action, and draws nothing. A deterministic action reads none. */
 START_TEST(act_refuses_noise) {
   static const float bad[] = {-0.1f, 1.0000001f, -1e-30f, NAN, INFINITY};
-  sac_agent *agent = discrete_agent(algos[_i], "1", "min"), *twin = discrete_agent(algos[_i], "1", "min");
+  sac_agent *agent = discrete_agent(discrete_algos[_i], "1", "min"),
+            *twin = discrete_agent(discrete_algos[_i], "1", "min");
   rows r = discrete_rows();
   float action[N], other[N], noise[N] = {0, 1, 0.5f, 0.25f, 0, 1, 0.5f, 0.25f};
   for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
@@ -275,7 +251,7 @@ END_TEST
 /* Actions with the agent's own noise come as often as their probabilities say. */
 START_TEST(frequencies) {
   enum { ROWS = 500, CALLS = 80 };
-  sac_agent* agent = discrete_agent(algos[_i], "1", "min");
+  sac_agent* agent = discrete_agent(discrete_algos[_i], "1", "min");
   static float obs[ROWS * O], action[ROWS];
   double pi[D], count[D] = {0};
   for (int i = 0; i < ROWS * O; i++) obs[i] = (float[]){0.3f, -1.2f, 2.5f}[i % O];
@@ -295,7 +271,7 @@ END_TEST
 /* A logit of -99 beside 0 is an action of probability 0 as a float. Its log-probability stays exact, and noise next to
  * 1 does not take it. */
 START_TEST(an_action_that_is_left_out) {
-  sac_agent* agent = discrete_agent(algos[_i], "1", "min");
+  sac_agent* agent = discrete_agent(discrete_algos[_i], "1", "min");
   static const char* const nets[ALGOS][K] = {{"critic.0", "critic.1"}, {"actor", "actor"}};
   const float zero[D * H] = {0}, bias[D] = {0, -300, -300, -300, -300}, log_alpha = 0;
   char name[32];
@@ -319,7 +295,8 @@ END_TEST
 
 /* Nothing is sampled in an update: noise may be NULL, and is not read. */
 START_TEST(update_needs_no_noise) {
-  sac_agent *one = discrete_agent(algos[_i], "1", "min"), *two = discrete_agent(algos[_i], "1", "min");
+  sac_agent *one = discrete_agent(discrete_algos[_i], "1", "min"),
+            *two = discrete_agent(discrete_algos[_i], "1", "min");
   static float first[MAX], second[MAX];
   rows r = discrete_rows();
   const sac_minibatch m = minibatch_of(&r);
@@ -347,7 +324,7 @@ END_TEST
 
 /* What the statistics say of each other, by their meaning. */
 START_TEST(statistics) {
-  sac_agent* agent = discrete_agent(algos[_i], "1", "min");
+  sac_agent* agent = discrete_agent(discrete_algos[_i], "1", "min");
   const rows r = discrete_rows();
   const sac_minibatch m = minibatch_of(&r);
   sac_update_stats s;
@@ -376,7 +353,7 @@ START_TEST(bounds_of_alpha) {
     const char *key, *value, *target;
   } bounds[] = {{"alpha.min", "0.15", "0.1"}, {"alpha.max", "0.3", "1.6"}};
   const int which = _i % 2;
-  sac_config* config = make_config(algos[_i / 2], "1");
+  sac_config* config = make_config(discrete_algos[_i / 2], "1");
   sac_agent* agent;
   ck_ok(sac_config_set(config, "alpha.initial", "0.2"));
   ck_ok(sac_config_set(config, "alpha.target_entropy", bounds[which].target));
@@ -400,7 +377,7 @@ START_TEST(share_of_the_largest_entropy) {
   const rows r = discrete_rows();
   const sac_minibatch m = minibatch_of(&r);
   for (int i = 0; i < 3; i++) {
-    sac_config* config = make_config(algos[_i], "1");
+    sac_config* config = make_config(discrete_algos[_i], "1");
     sac_agent* agent;
     sac_update_stats s;
     ck_ok(sac_config_set(config, "alpha.target_entropy_share", shares[i]));
@@ -414,120 +391,8 @@ START_TEST(share_of_the_largest_entropy) {
 }
 END_TEST
 
-/* --- populations -------------------------------------------------------------------------------------------------- */
-
-/* Agent p of a population is the single agent of its seed, to the bit. */
-START_TEST(population_members_are_single_agents) {
-  sac_agent* both = discrete_agent(algos[_i], "2", "min");
-  const rows r = discrete_rows();
-  const sac_transitions t = transitions_of(&r, N);
-  float together[2 * N], log_together[2 * N];
-  sac_update_stats stats[2];
-  ck_ok(sac_agent_push(both, &t));
-  ck_ok(sac_agent_update(both, 5));
-  ck_ok(sac_agent_stats(both, stats));
-  ck_ok(sac_agent_act(both, N, r.obs, NULL, 0, together, log_together));
-  for (int p = 0; p < 2; p++) {
-    sac_config* config = make_config(algos[_i], "1");
-    sac_agent* alone;
-    sac_update_stats its;
-    float action[N], log_prob[N];
-    const sac_transitions own = {N,
-                                 r.obs + p * N * O,
-                                 r.action + p * N,
-                                 r.reward + p * N,
-                                 r.terminated + p * N,
-                                 r.truncated + p * N,
-                                 r.next_obs + p * N * O};
-    ck_ok(sac_config_set(config, "seed", p ? "2" : "1"));
-    ck_ok(sac_config_set(config, "alpha.initial", "0.2"));
-    ck_ok(sac_agent_create(&alone, config, &discrete));
-    ck_ok(sac_agent_push(alone, &own));
-    ck_ok(sac_agent_update(alone, 5));
-    ck_ok(sac_agent_stats(alone, &its));
-    ck_assert_mem_eq(&its, &stats[p], sizeof its);
-    ck_ok(sac_agent_act(alone, N, r.obs + p * N * O, NULL, 0, action, log_prob));
-    ck_same_bits(action, together + p * N, N);
-    ck_same_bits(log_prob, log_together + p * N, N);
-    sac_agent_destroy(alone);
-    sac_config_destroy(config);
-  }
-  sac_agent_destroy(both);
-}
-END_TEST
-
-/* --- files -------------------------------------------------------------------------------------------------------- */
-
-/* What is saved acts and updates with the same bits; save_all has the replay too. */
-START_TEST(save_and_load) {
-  const int all = _i / (int)ALGOS;
-  const char* path = test_path(test_folder(), "agent.safetensors");
-  static float before[MAX], after[MAX];
-  sac_agent *agent = discrete_agent(algos[_i % ALGOS], "1", "mean"), *loaded;
-  const rows r = discrete_rows();
-  const sac_transitions t = transitions_of(&r, N);
-  const sac_minibatch m = minibatch_of(&r);
-  for (int i = 0; i < 3; i++) ck_ok(sac_agent_push(agent, &t)); /* the ring has wrapped around */
-  ck_ok(sac_agent_update(agent, 3));
-  ck_ok(all ? sac_agent_save_all(agent, path) : sac_agent_save(agent, path));
-  ck_ok(sac_agent_load(&loaded, path, NULL));
-  for (int i = 0; i < 3; i++) {
-    float ours[N], theirs[N], our_log[N], their_log[N];
-    if (all) ck_ok(sac_agent_update(agent, 4));
-    if (all) ck_ok(sac_agent_update(loaded, 4));
-    ck_ok(sac_agent_update_with(agent, &m, NULL, NULL));
-    ck_ok(sac_agent_update_with(loaded, &m, NULL, NULL));
-    snapshot(agent, before, MAX);
-    snapshot(loaded, after, MAX);
-    ck_same_bits(after, before, MAX);
-    ck_ok(sac_agent_act(agent, N, r.obs, NULL, 0, ours, our_log));
-    ck_ok(sac_agent_act(loaded, N, r.obs, NULL, 0, theirs, their_log));
-    ck_same_bits(theirs, ours, N);
-    ck_same_bits(their_log, our_log, N);
-    ck_ok(sac_agent_push(agent, &t));
-    ck_ok(sac_agent_push(loaded, &t));
-  }
-  sac_agent_destroy(agent);
-  sac_agent_destroy(loaded);
-  test_folder_remove();
-}
-END_TEST
-
-/* Files without a checksum whose numbers of actions contradict the rest. */
-START_TEST(load_refuses) {
-  static const struct {
-    const char *from, *to, *says;
-    sac_status status;
-  } edits[] = {
-      {"\"actions\":\"5\"", "\"actions\":\"6\"", "[6, 8] is wanted", SAC_ERROR_SHAPE},
-      {"\"actions\":\"5\"", "\"actions\":\"0\"", "has continuous actions; algo", SAC_ERROR_CONFIG},
-      {"\"actions\":\"5\"", "\"actions\":\"1\"", "discrete actions", SAC_ERROR_FORMAT},
-      {"\"action_size\":\"1\"", "\"action_size\":\"2\"", "discrete actions", SAC_ERROR_FORMAT},
-  };
-  const char *folder = test_folder(), *path = test_path(folder, "agent"), *other = test_path(folder, "other");
-  sac_agent *agent = discrete_agent(algos[_i], "1", "min"), *loaded;
-  ck_ok(sac_agent_save(agent, path));
-  size_t size;
-  char* bytes = test_read(path, &size);
-  test_forget_checksum(bytes, size);
-  for (size_t i = 0; i < sizeof edits / sizeof *edits; i++) {
-    char* at = memmem(bytes, size, edits[i].from, strlen(edits[i].from));
-    ck_assert_msg(at && strlen(edits[i].from) == strlen(edits[i].to), "%s", edits[i].from);
-    memcpy(at, edits[i].to, strlen(edits[i].to));
-    test_write(other, bytes, size);
-    memcpy(at, edits[i].from, strlen(edits[i].from));
-    ck_fails(sac_agent_load(&loaded, other, "cpu"), edits[i].status, edits[i].says);
-    ck_assert_ptr_null(loaded);
-  }
-  free(bytes);
-  sac_agent_destroy(agent);
-  test_folder_remove();
-}
-END_TEST
-
 CHECK_MAIN("api_discrete", LOOP(kinds_of_actions, 4), CASE(create_refuses), LOOP(tensors, ALGOS),
            LOOP(push_takes_numbers, ALGOS), LOOP(units_are_numbers, ALGOS), LOOP(acts_as_the_policy, 2 * ALGOS),
            LOOP(act_refuses_noise, ALGOS), LOOP(frequencies, ALGOS), LOOP(an_action_that_is_left_out, ALGOS),
            LOOP(update_needs_no_noise, ALGOS), LOOP(statistics, ALGOS), LOOP(bounds_of_alpha, 2 * ALGOS),
-           LOOP(share_of_the_largest_entropy, ALGOS), LOOP(population_members_are_single_agents, ALGOS),
-           LOOP(save_and_load, 2 * ALGOS), LOOP(load_refuses, ALGOS))
+           LOOP(share_of_the_largest_entropy, ALGOS))

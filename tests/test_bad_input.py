@@ -77,7 +77,10 @@ def test_environments():
         refused(["train", "--env", "Pendulum-v2", *out], USAGE, "no environment 'Pendulum-v2'", "nearest is Pendulum-v1",
                 "gym:Pendulum-v2")
         refused(["train", "--env", "CartPole-v1", *out], USAGE, "CartPole-v1 has 2 discrete actions",
-                "no algorithm of this version takes them")
+                "algo 'sac' needs continuous ones: --set algo=sac-discrete")
+        for algo in ("soft-q", "sac-discrete"):
+            refused(["train", "--env", "Pendulum-v1", "--set", f"algo={algo}", *out], USAGE,
+                    f"Pendulum-v1 has continuous actions; algo '{algo}' needs discrete ones: --set algo=sac")
         assert not out[1].exists()
 
 
@@ -406,6 +409,47 @@ def test_wrong_policy_file():
         refused(["eval", policy], FAILED, "sac-policy-9", "sac-policy-1")
         policy.write_bytes(whole[:-4])
         refused(["eval", policy], FAILED, "cut short")
+
+
+def test_other_kind_of_policy():
+    """A policy of other actions or of another kind is refused, as a file and as a run."""
+    with folder() as path:
+        run = {}
+        for algo, env in (("sac", "Pendulum-v1"), ("soft-q", "CartPole-v1"), ("sac-discrete", "CartPole-v1")):
+            run[algo] = pathlib.Path(path, algo)
+            train(run[algo], {"algo": algo, "train.steps": 300}, env=env)
+        file = {algo: out / "seed_1/policy.safetensors" for algo, out in run.items()}
+
+        # eval: of the other kind, or of other numbers
+        for algo in ("soft-q", "sac-discrete"):
+            refused(["eval", file[algo], "--env", "Pendulum-v1"], FAILED, "is a policy of discrete actions; Pendulum-v1 has continuous ones")
+            refused(["eval", file[algo], "--env", "Acrobot-v1"], FAILED, "takes 4 observations and gives 2 actions; Acrobot-v1 has 6 and 3")
+            refused(["eval", run[algo], "--env", "Pendulum-v1"], FAILED, f"is of algo '{algo}', for discrete actions; Pendulum-v1 has continuous")
+            refused(["eval", run[algo], "--env", "Acrobot-v1"], FAILED, "Acrobot-v1, which has 6 observations and 3 actions")
+        refused(["eval", file["sac"], "--env", "CartPole-v1"], FAILED, "is a policy of continuous actions; CartPole-v1 has discrete ones")
+        refused(["eval", run["sac"], "--env", "CartPole-v1", "--sample"], FAILED, "is of algo 'sac', for continuous actions; CartPole-v1 has discrete")
+
+        # --init: of other actions, or without the networks that act
+        def start(algo, env, init, *texts):
+            refused(["train", "--env", env, *sets(dict(SMALL, algo=algo)), "--out", f"{path}/new", "--init", init], FAILED, *texts)
+
+        for algo in ("soft-q", "sac-discrete"):
+            start(algo, "CartPole-v1", file["sac"], "is of Pendulum-v1, with continuous actions; CartPole-v1 has 2 discrete ones")
+            start("sac", "Pendulum-v1", file[algo], "is of CartPole-v1, with 2 discrete actions; Pendulum-v1 has continuous ones")
+            start(algo, "Acrobot-v1", file[algo], "is of CartPole-v1, with 2 discrete actions; Acrobot-v1 has 3 discrete ones")
+        for init in (run["soft-q"], file["soft-q"]):
+            start("sac-discrete", "CartPole-v1", init, "has no actor, and algo 'sac-discrete' starts from one", "init.parts=critics")
+        start("soft-q", "CartPole-v1", file["sac-discrete"], "has an actor alone, and algo 'soft-q' has none", "--set algo=sac-discrete")
+
+        # damaged, and of a later version
+        for algo in ("soft-q", "sac-discrete"):
+            whole = file[algo].read_bytes()
+            file[algo].write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+            refused(["eval", file[algo]], FAILED, "policy.safetensors: damaged: its checksum is ", "metadata 'crc32c' says ")
+            file[algo].write_bytes(unsealed(whole).replace(b"sac-policy-2", b"sac-policy-9"))
+            refused(["eval", file[algo]], FAILED, "sac-policy-9", "sac-policy-1", "sac-policy-2")
+            file[algo].write_bytes(unsealed(whole).replace(b'"policy":"', b'"polity":"'))
+            refused(["eval", file[algo]], FAILED, "is neither a policy nor a checkpoint")
 
 
 # --- values that are not finite ---------------------------------------------------------------------------------------

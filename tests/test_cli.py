@@ -111,7 +111,7 @@ def test_envs():
     numbers = set(map(int, re.findall(r" \[(\d+)\]", text)))
     assert numbers == set(range(1, len(numbers) + 1))
     assert [int(n) for n in re.findall(r"^  \[(\d+)\] \S", text, re.M)] == sorted(numbers)
-    assert max(map(len, text.splitlines())) <= 80 and "discrete actions can be stepped" in text
+    assert max(map(len, text.splitlines())) <= 80 and "Discrete actions are for algo: sac-discrete, soft-q.\n" in text
 
     (one,) = json.loads(sac("envs", "Pendulum-v1", "--json").stdout)
     assert one == pendulum

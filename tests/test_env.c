@@ -175,7 +175,7 @@ START_TEST(discrete_actions_are_checked) {
       choose(&r, 0, 0);
       r.action[1] = k < sizeof wrong / sizeof *wrong ? wrong[k] : (float)r.spec.actions;
       ck_assert_int_ne(r.api->step(r.env, r.action, r.obs, r.reward, r.terminated, r.truncated), 0);
-      ck_assert_ptr_nonnull(strstr(r.api->error(r.env), "of environment 1; there are actions 0 to"));
+      ck_assert_ptr_nonnull(strstr(r.api->error(r.env), "of environment 1 is no number of an action: 0 to"));
     }
   close_rig(&r);
 }

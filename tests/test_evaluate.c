@@ -29,17 +29,22 @@ typedef struct bench {
   sac_evaluator* evaluator;
 } bench;
 
-static void set_up_in(bench* b, const char* sets, int32_t episodes, int64_t num_envs) {
+static void set_up_as(bench* b, const char* sets, int32_t episodes, int64_t num_envs, int sample) {
   sac_settings settings;
   memset(&fake_env, 0, sizeof fake_env);
   b->config = small_config("", sets);
   ck_ok(sac_config_settings(b->config, &settings));
-  const uint64_t seed[] = {1, 2, 3};
+  const uint64_t first = (uint64_t)settings.seed, seed[] = {first, first + 1, first + 2};
   ck_ok(sac_vector_create(&b->vector, &fake_env_api, "fake", "{}", (int32_t)settings.seeds, (int32_t)settings.num_envs,
                           seed, sac_stream_env(0)));
   ck_ok(sac_agent_create(&b->agent, b->config, &b->vector->spec));
-  const sac_eval_env env = {.api = &fake_env_api, .id = "fake", .options = "{}", .num_envs = num_envs};
+  const sac_eval_env env = {
+      .api = &fake_env_api, .id = "fake", .options = "{}", .num_envs = num_envs, .sample = sample};
   ck_ok(sac_evaluator_create(&b->evaluator, b->agent, &env, episodes));
+}
+
+static void set_up_in(bench* b, const char* sets, int32_t episodes, int64_t num_envs) {
+  set_up_as(b, sets, episodes, num_envs, 0);
 }
 
 static void set_up(bench* b, const char* sets, int32_t episodes) { set_up_in(b, sets, episodes, episodes); }
@@ -113,6 +118,37 @@ START_TEST(in_turn_equals_together) {
   ck_assert(memcmp(&other[0], &other[1], sizeof *other) != 0);
   tear_down(&turns);
   tear_down(&together);
+}
+END_TEST
+
+/* Actions that are drawn: of each agent and episode the same ones, with any number of environments and agents beside
+ * it; and the agent's own stream stays where it is. */
+START_TEST(sampled_episodes) {
+  bench mean, b;
+  double means[2 * 5], together[2 * 5], other[2 * 5];
+  int64_t lengths[2 * 5];
+  set_up(&mean, "seeds=2", 5);
+  ck_ok(sac_evaluator_run(mean.evaluator, mean.agent, 60, means, lengths));
+  tear_down(&mean);
+  for (int64_t num_envs = 5; num_envs > 0; num_envs -= 2) {
+    set_up_as(&b, "seeds=2", 5, num_envs, 1);
+    for (int again = 0; again < 2; again++) {
+      double* returns = num_envs == 5 && !again ? together : other;
+      ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, returns, lengths));
+      ck_same_bits(returns, together, 10);
+    }
+    ck_assert(b.agent->counters[0].act == 0 && b.agent->counters[1].act == 0);
+    tear_down(&b);
+  }
+  for (int i = 0; i < 10; i++) ck_assert(isfinite(together[i]) && together[i] != means[i]);
+
+  /* an agent alone */
+  for (int p = 0; p < 2; p++) {
+    set_up_as(&b, p ? "seed=2" : "seed=1", 5, 5, 1);
+    ck_ok(sac_evaluator_run(b.evaluator, b.agent, 60, other, lengths));
+    ck_same_bits(other, together + 5 * p, 5);
+    tear_down(&b);
+  }
 }
 END_TEST
 
@@ -351,8 +387,8 @@ START_TEST(failures_say_where) {
 END_TEST
 
 CHECK_MAIN("evaluate", CASE(mean_and_std), CASE(every_episode_once), CASE(number_picks_the_episodes),
-           CASE(population_equals_single_agents), LOOP(in_turn_equals_together, 7), CASE(number_of_environments),
-           CASE(endless_episodes_are_cut), LOOP(left_and_played_again, 2), CASE(destroyed_while_it_plays),
-           CASE(stopped_agents_do_not_play), CASE(training_is_left_alone), CASE(played_while_the_agent_learns),
-           CASE(copy_plays_as_the_agent), CASE(one_after_the_other), CASE(copy_of_a_flagged_device),
-           CASE(memory_of_the_copy), CASE(failures_say_where))
+           CASE(population_equals_single_agents), LOOP(in_turn_equals_together, 7), CASE(sampled_episodes),
+           CASE(number_of_environments), CASE(endless_episodes_are_cut), LOOP(left_and_played_again, 2),
+           CASE(destroyed_while_it_plays), CASE(stopped_agents_do_not_play), CASE(training_is_left_alone),
+           CASE(played_while_the_agent_learns), CASE(copy_plays_as_the_agent), CASE(one_after_the_other),
+           CASE(copy_of_a_flagged_device), CASE(memory_of_the_copy), CASE(failures_say_where))

@@ -149,7 +149,9 @@ START_TEST(sizes_follow_the_options) {
     v->action[1] = (float)(actions - 1);
     ck_ok(sac_vector_step(v));
     v->action[1] = (float)actions;
-    ck_fails(sac_vector_step(v), SAC_ERROR_ENV, "of environment 1; there are actions 0 to");
+    ck_fails(sac_vector_step(v), SAC_ERROR_ARGUMENT, "for environment 1 of agent 0 is no number of an action: 0 to");
+    ck_assert_int_ne(api->step(v->self, v->action, v->next_obs, v->reward, v->terminated, v->truncated), 0);
+    ck_assert_ptr_nonnull(strstr(api->error(v->self), "of environment 1 is no number of an action: 0 to"));
     sac_vector_destroy(v);
   }
 }

@@ -220,58 +220,60 @@ START_TEST(another_algorithm) {
 }
 END_TEST
 
-/* Both algorithms of discrete actions: the same algorithm, and the actor that one of them has not. */
+/* Runs of discrete actions: from a policy of their kind, and from each other's files. */
 START_TEST(discrete_actions) {
-  static const char* const algos[] = {"algo=soft-q", "algo=sac-discrete"};
-  const char *folder = test_folder(), *algo = algos[_i], *own = _i ? "actor.head.weight" : "critic.0.head.weight";
-  memset(&fake_env, 0, sizeof fake_env);
-  fake_env.actions = 3;
-  const char* a = small_path(folder, "a");
-  sac_run *run = small_run(a, algo, NULL), *from;
-  char sets[128];
-  ck_ok(sac_run_steps(run, 0));
-  sac_run_destroy(run);
-  ck_ok(sac_run_resume(&from, a, NULL, &fake_env_api, NULL));
+  const char* folder = test_folder();
+  static const char* const algos[] = {"algo=soft-q env.id=CartPole-v1", "algo=sac-discrete env.id=CartPole-v1"};
+  const sac_callbacks callbacks = {.log = on_log};
+  sac_run* from[2];
+  for (int i = 0; i < 2; i++) {
+    from[i] = small_run_of(NULL, small_path(folder, i ? "actor" : "critics"), algos[i], NULL);
+    ck_ok(sac_run_steps(from[i], 0));
+  }
 
-  /* the networks and the temperature; with the optimizer also moments and updates */
-  run = start(folder, "b", a, algo);
-  ck_assert(same(from, run, own) && same(from, run, "critic.1.head.weight") && same(from, run, "log_alpha"));
-  ck_assert(same(from, run, "critic_target.0.head.bias") && !same(from, run, "adam_m/critic.0.head.weight"));
-  ck_ok(sac_run_steps(run, 0));
-  sac_run_destroy(run);
-  (void)snprintf(sets, sizeof sets, "%s init.parts=all", algo);
-  run = start(folder, "c", a, sets);
-  ck_assert(same(from, run, own) && same(from, run, "adam_v/critic.0.head.weight"));
-  ck_assert_uint_eq(run->agent->counters[0].updates, from->agent->counters[0].updates);
-  sac_run_destroy(run);
+  /* what each starts from, what comes along (-1: it is refused), and whether the warm-up acts with the policy */
+  static const struct {
+    int algo;
+    const char *file, *parts;
+    int critics, actor, acts;
+    const char* text;
+  } row[] = {
+      {0, "critics/seed_1/policy.safetensors", "auto", 1, 0, 1, "critics, temperature\n"},
+      {0, "actor", "auto", 1, 0, 1, "not used, as algo soft-q has no such networks: actor"},
+      {0, "actor/seed_1/policy.safetensors", "auto", -1, 0, 0, "has an actor alone, and algo 'soft-q' has none"},
+      {1, "actor/seed_1/policy.safetensors", "auto", 0, 1, 0,
+       "new: critics, temperature; the file has the policy alone"},
+      {1, "actor", "auto", 1, 1, 1, "actor, critics, temperature"},
+      {1, "critics", "auto", -1, 0, 0, "has no actor, and algo 'sac-discrete' starts from one"},
+      {1, "critics/seed_1/policy.safetensors", "critics", 1, 0, 0, "new: actor, temperature"},
+  };
+  for (size_t i = 0; i < sizeof row / sizeof *row; i++) {
+    char sets[600], name[16];
+    sac_run* run;
+    lines[0] = '\0';
+    (void)snprintf(name, sizeof name, "b%zu", i);
+    (void)snprintf(sets, sizeof sets, "%s init.file=%s init.parts=%s", algos[row[i].algo],
+                   test_path(folder, row[i].file), row[i].parts);
+    sac_config* config = small_config(test_path(folder, name), sets);
+    const sac_status status = sac_run_create(&run, config, NULL, &callbacks);
+    sac_config_destroy(config);
+    ck_assert_int_eq(status, row[i].critics < 0 ? SAC_ERROR_FORMAT : SAC_OK);
+    ck_assert_msg(strstr(status == SAC_OK ? lines : sac_last_error(), row[i].text) != NULL, "%zu: %s%s", i, lines,
+                  sac_last_error());
+    if (status != SAC_OK) continue;
 
-  /* parts by name: the actor is none of soft-q */
-  (void)snprintf(sets, sizeof sets, "%s init.parts=actor,critics", algo);
-  if (_i == 0) {
-    refused(folder, a, sets, SAC_ERROR_CONFIG,
-            "init.parts=actor,critics names the actor, and algo 'soft-q' has none: its critics are its policy");
-  } else {
-    run = start(folder, "d", a, sets);
-    ck_assert(same(from, run, own) && !same(from, run, "log_alpha"));
+    /* the targets of critics from a file without targets are those critics */
+    const sac_run* source = from[strncmp(row[i].file, "actor", 5) == 0];
+    ck_assert_int_eq(same(source, run, "critic.1.head.weight"), row[i].critics);
+    ck_assert(row[i].algo == 0 || same(from[1], run, "actor.head.weight") == row[i].actor);
+    ck_assert_int_eq(run->start.acts, row[i].acts);
+    size_t n;
+    float *q = tensor(run, "critic.0.head.weight", &n), *target = tensor(run, "critic_target.0.head.weight", &n);
+    if (strstr(row[i].file, "policy")) ck_same_bits(target, q, n);
+    free(q), free(target);
     sac_run_destroy(run);
   }
-  sac_run_destroy(from);
-
-  /* the other algorithm takes the critics */
-  run = start(folder, "e", a, _i ? "algo=soft-q" : "algo=sac-discrete init.parts=critics");
-  ck_assert(strstr(lines, _i ? "no such networks: actor" : "new: actor") != NULL);
-  sac_run_destroy(run);
-
-  /* another number of actions, or continuous ones */
-  fake_env.actions = 4;
-  refused(folder, a, algo, SAC_ERROR_SHAPE, "step_200.safetensors");
-  fake_env.actions = 0;
-  if (_i == 1) refused(folder, a, "", SAC_ERROR_SHAPE, "step_200.safetensors");
-  sac_run* continuous = small_run(small_path(folder, "f"), "", NULL);
-  ck_ok(sac_run_steps(continuous, 0));
-  sac_run_destroy(continuous);
-  fake_env.actions = 3;
-  refused(folder, test_path(folder, "f"), algo, SAC_ERROR_SHAPE, "step_200.safetensors");
+  sac_run_destroy(from[0]), sac_run_destroy(from[1]);
   test_folder_remove();
 }
 END_TEST
@@ -397,6 +399,64 @@ START_TEST(resumed_within_the_start) {
 }
 END_TEST
 
+/* Both algorithms of discrete actions: the same algorithm, and the actor that one of them has not. */
+START_TEST(parts_of_discrete_algorithms) {
+  static const char* const algos[] = {"algo=soft-q", "algo=sac-discrete"};
+  const char *folder = test_folder(), *algo = algos[_i], *own = _i ? "actor.head.weight" : "critic.0.head.weight";
+  memset(&fake_env, 0, sizeof fake_env);
+  fake_env.actions = 3;
+  const char* a = small_path(folder, "a");
+  sac_run *run = small_run(a, algo, NULL), *from;
+  char sets[128];
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+  ck_ok(sac_run_resume(&from, a, NULL, &fake_env_api, NULL));
+
+  /* the networks and the temperature; with the optimizer also moments and updates */
+  run = start(folder, "b", a, algo);
+  ck_assert(same(from, run, own) && same(from, run, "critic.1.head.weight") && same(from, run, "log_alpha"));
+  ck_assert(same(from, run, "critic_target.0.head.bias") && !same(from, run, "adam_m/critic.0.head.weight"));
+  ck_ok(sac_run_steps(run, 0));
+  sac_run_destroy(run);
+  (void)snprintf(sets, sizeof sets, "%s init.parts=all", algo);
+  run = start(folder, "c", a, sets);
+  ck_assert(same(from, run, own) && same(from, run, "adam_v/critic.0.head.weight"));
+  ck_assert_uint_eq(run->agent->counters[0].updates, from->agent->counters[0].updates);
+  sac_run_destroy(run);
+
+  /* parts by name: the actor is none of soft-q */
+  (void)snprintf(sets, sizeof sets, "%s init.parts=actor,critics", algo);
+  if (_i == 0) {
+    refused(folder, a, sets, SAC_ERROR_CONFIG,
+            "init.parts=actor,critics names the actor, and algo 'soft-q' has none: its critics are its policy");
+  } else {
+    run = start(folder, "d", a, sets);
+    ck_assert(same(from, run, own) && !same(from, run, "log_alpha"));
+    sac_run_destroy(run);
+  }
+  sac_run_destroy(from);
+
+  /* a new actor for the critics of soft-q */
+  if (_i == 0) {
+    run = start(folder, "e", a, "algo=sac-discrete init.parts=critics");
+    ck_assert(strstr(lines, "new: actor") != NULL);
+    sac_run_destroy(run);
+  }
+
+  /* another number of actions, or continuous ones */
+  fake_env.actions = 4;
+  refused(folder, a, algo, SAC_ERROR_SHAPE, "step_200.safetensors");
+  fake_env.actions = 0;
+  if (_i == 1) refused(folder, a, "", SAC_ERROR_SHAPE, "step_200.safetensors");
+  sac_run* continuous = small_run(small_path(folder, "f"), "", NULL);
+  ck_ok(sac_run_steps(continuous, 0));
+  sac_run_destroy(continuous);
+  fake_env.actions = 3;
+  refused(folder, test_path(folder, "f"), algo, SAC_ERROR_SHAPE, "step_200.safetensors");
+  test_folder_remove();
+}
+END_TEST
+
 START_TEST(earlier_name_of_the_key) {
   sac_config* config;
   static const char text[] = "policy:\n  init: x.safetensors\n  log_std_min: -5\ninit:\n  parts: [actor, critics]\n";
@@ -412,6 +472,6 @@ START_TEST(earlier_name_of_the_key) {
 END_TEST
 
 CHECK_MAIN("init", CASE(parts_of_a_checkpoint), CASE(agents_of_a_file), CASE(temperature_that_is_given), CASE(warm_up),
-           CASE(what_does_not_fit), CASE(another_algorithm), LOOP(discrete_actions, 2), LOOP(actor_is_held, 2),
+           CASE(what_does_not_fit), CASE(another_algorithm), CASE(discrete_actions), LOOP(actor_is_held, 2),
            CASE(moments_of_a_held_actor), CASE(other_bounds), LOOP(resumed_within_the_start, 3),
-           CASE(earlier_name_of_the_key))
+           LOOP(parts_of_discrete_algorithms, 2), CASE(earlier_name_of_the_key))

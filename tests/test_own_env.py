@@ -7,6 +7,8 @@ import shutil
 import subprocess
 import tempfile
 
+from safetensors import safe_open
+
 from support.program import BENCH, SMALL, checkpoints, main, one_line, rows, sac, same_runs, sets, train
 
 # ctest: timeout=300
@@ -70,6 +72,47 @@ def test_real_hardware():
             servo("typo", {"env.options.perod": 1}, code=USAGE).stderr)
 
 
+def test_discrete_actions():
+    """The lights of a crossing: compiled as its page says, trained by both algorithms, resumed to the bit. The policy knows
+    what the numbers are."""
+    with folder() as path:
+        shutil.copy(SOURCE / "tests/examples/plugin/crossing.c", path)
+        line = re.search(r"cc .*libcrossing\.so", pathlib.Path(path, "crossing.c").read_text()).group()
+        subprocess.run(line.replace("-I include", f"-I {SOURCE / 'include'}"), shell=True, check=True, cwd=path)
+        start = ["train", "--env", "./libcrossing.so"]
+        values = {"network.hidden": "64,64", "replay.batch": 64, "replay.capacity": 20000, "train.steps": 5000,
+                  "train.warmup_steps": 500, "optim.lr": 1e-3, "gamma": 0.9, "alpha.initial": 0.1, "eval.every": 0}
+
+        def mean(out):
+            return json.loads(sac("eval", out, "--episodes", 20, "--json", cwd=path).stdout)["policies"][0]["mean"]
+
+        none = {**values, "algo": "soft-q", "train.steps": 1, "train.updates_per_step": 0}
+        sac(*start, "--out", "new", *sets(none), cwd=path)
+        before = mean("new")
+        for algo in ("sac-discrete", "soft-q"):
+            sac(*start, "--out", algo, *sets({**values, "algo": algo}), cwd=path)
+            trained = mean(algo)
+            print(f"{algo}: return {before:.1f} before, {trained:.1f} after 5,000 steps")
+            assert trained > before + 60, (algo, before, trained)
+            short = {**SMALL, "algo": algo, "train.steps": 600}
+            sac(*start, "--out", f"{algo}-whole", *sets(short), "--seeds", 2, cwd=path)
+            sac(*start, "--out", f"{algo}-parts", *sets({**short, "train.steps": 330}), "--seeds", 2, cwd=path)
+            assert "saves no state" not in sac("resume", f"{algo}-parts", "--steps", 600, cwd=path).stderr
+            for seed in ("seed_1", "seed_2"):
+                same_runs(*(pathlib.Path(path, f"{algo}-{name}", seed) for name in ("whole", "parts")), best=False)
+        with safe_open(pathlib.Path(path, "sac-discrete/seed_1/policy.safetensors"), "numpy") as file:
+            assert json.loads(file.metadata()["spaces"])["action"][0]["actions"] == ["first", "second"]
+
+        # what shows it and measures it; an algorithm for continuous actions
+        (one,) = json.loads(sac("envs", "./libcrossing.so", "--json", cwd=path).stdout)
+        assert (one["actions"], one["action_size"], one["action_low"], one["action_high"]) == (2, 1, [], []), one
+        assert re.search(r"^  actions +2 discrete, for algo: sac-discrete, soft-q$", sac("envs", "./libcrossing.so", cwd=path)
+                         .stdout, re.M)
+        assert json.loads(sac("bench", "env", "--env", "./libcrossing.so", "--json", *BENCH, cwd=path).stdout.splitlines()[0])
+        refused = sac(*start, "--out", "none", *sets(SMALL), cwd=path, code=USAGE)
+        assert "./libcrossing.so has 2 discrete actions; algo 'sac' needs continuous ones" in one_line(refused.stderr)
+
+
 def test_resume_is_exact():
     plugin = PLUGINS / "libquadrotor.so"
     with folder() as path:
@@ -108,11 +151,17 @@ def test_lies():
             ("no step", USAGE, "lacks 'step'"),
             ("no observations", FAILED, "obs_size is 0"),
             ("infinite bounds", FAILED, "bounds must be finite"),
+            ("one choice", FAILED, "1 discrete actions; actions must be 2 to 65536"),
+            ("choices in two", FAILED, "3 discrete actions in 2 numbers; each is one number: action_size must be 1"),
+            ("choices with bounds", FAILED, "3 discrete actions with bounds; action_low and action_high must be NULL"),
+            ("choices", USAGE, "3 discrete actions; algo 'sac' needs continuous ones"),
             ("create", FAILED, "create failed: the cable is loose"),
             ("other sizes each time", FAILED, "has 2 observations and 1 actions; for the training it had 1 and 1"),
         ):
             line = one_line(sac(*start, code=code, env={"SAC_TEST_LIE": lie}).stderr)
             assert text in line and "liar.so" in line, line
+        other = sac(*start, "--set", "algo=soft-q", code=FAILED, env={"SAC_TEST_LIE": "other choices each time"})
+        assert "has 1 observations and 4 discrete actions; for the training it had 1 and 3" in one_line(other.stderr)
         line = one_line(sac("train", "--env", PLUGINS / "empty.so", code=USAGE).stderr)
         assert "empty.so has no function sac_env_plugin" in line
         assert not pathlib.Path(path, "run").exists()

@@ -5,7 +5,7 @@ import shutil
 import sys
 import tempfile
 
-from support.policy_only import SOURCE, actions, install, trained
+from support.policy_only import KINDS, SOURCE, actions, install, trained
 from support.program import main
 
 # ctest: timeout=300
@@ -16,14 +16,17 @@ def compare(machines):
     """Builds and runs the library here and for each of the machines, and compares the actions."""
     with tempfile.TemporaryDirectory(prefix="sac-test-") as path:
         folder = pathlib.Path(path)
-        policy = trained(folder)
-        here = actions(folder, install(folder), policy)
+        policies = {algo: trained(folder, algo) for algo in KINDS}
+        prefix = install(folder)
+        here = {algo: actions(folder, prefix, policy) for algo, policy in policies.items()}
         for triple, qemu in machines.items():
             toolchain = f"-DCMAKE_TOOLCHAIN_FILE={SOURCE}/scripts/cmake/{triple}.cmake"
             place = folder / triple
             place.mkdir()
-            there = actions(place, install(place, toolchain), policy, qemu, options=[toolchain])
-            assert there == here, f"{triple} gives other bits than {platform.machine()}:\n{there}\n{here}"
+            prefix = install(place, toolchain)
+            for algo, policy in policies.items():
+                there = actions(place, prefix, policy, qemu, options=[toolchain])
+                assert there == here[algo], f"{algo}: {triple} gives other bits than {platform.machine()}:\n{there}\n{here[algo]}"
             print(f"{triple}: the same bits as {platform.machine()}")
 
 

@@ -4,7 +4,7 @@ import platform
 import subprocess
 import tempfile
 
-from support.policy_only import SOURCE, actions, blocks, install, policy_source, run, trained
+from support.policy_only import KINDS, SOURCE, actions, blocks, install, policy_source, run, trained
 from support.program import main
 
 def test_needs_nothing():
@@ -20,10 +20,17 @@ def test_needs_nothing():
         assert installed == ["LICENSE", "export.h", "libsac_policy.a", "policy.h", "sac-config-version.cmake",
                              "sac-config.cmake", "sac-targets-release.cmake", "sac-targets.cmake", "sac_policy.pc"], installed
 
-        # Both ways to create the policy give the same bits.
-        pairs = [line.split() for line in actions(folder, prefix, policy).splitlines()]
-        assert len(pairs) == 200 and all(copied == in_place for copied, in_place in pairs), pairs
-        assert len(set(copied for copied, _ in pairs)) > 100, pairs
+        # Both ways to create a policy give the same bits, of modes and of samples.
+        for algo in KINDS:
+            file = policy if algo == "sac" else trained(folder, algo)
+            rows = [line.split() for line in actions(folder, prefix, file).splitlines()]
+            assert len(rows) == 200 and all(row[0] == row[1] and row[2] == row[3] for row in rows), (algo, rows)
+            modes, samples = ([row[i] for row in rows] for i in (0, 2))
+            assert modes != samples, (algo, rows)
+            if algo == "sac":
+                assert len(set(modes)) > 100 and len(set(samples)) > 100, rows
+            else:  # 0, 1 and 2 as floats
+                assert set(samples) == {"00000000", "3f800000", "40000000"} and set(modes) <= set(samples), (algo, rows)
 
         # The page's second program, with pkg-config.
         user = folder / "page"

@@ -231,7 +231,7 @@ def test_a_close_that_takes_long():
 WORKER = """
 import pathlib, socket, subprocess, sys, time
 names = {"OWN": False, "FILES": {}}
-for name in ("bridge", "errors", "generators", "local", "spaces", "values", "workers"):
+for name in ("bridge", "choices", "errors", "generators", "local", "spaces", "values", "workers"):
     exec(pathlib.Path(sys.argv[1], name + ".py").read_text(), names)
 for code, patience in (("time.sleep(60)", 0.2), ("signal.alarm(1), time.sleep(60)", 9), ("os._exit(5)", 9), ("0", 9)):
     worker = names["Worker"].__new__(names["Worker"])

@@ -198,7 +198,22 @@ START_TEST(what_is_no_trace_is_refused) {
   /* another environment, other options, and values that cannot be */
   ck_fails(verify(fields, FIELDS, "CartPole-v1", "{}", &report), SAC_ERROR_SHAPE, "'observation'");
   ck_fails(verify(fields, FIELDS, "Pendulum-v1", "{\"m\": 1}", &report), SAC_ERROR_CONFIG, "no option 'm'");
+  small cart = {.action = {1, 0, 1}};
+  for (int k = 0; k < 4; k++) {
+    static const double wrong[] = {2, -1, 0.5, 1 + 1e-12}; /* as a float the last one is 1 */
+    double four[(STEPS + 1) * 4] = {0};
+    fields_of(&cart, fields);
+    fields[0] = (field){"initial", SAC_F64, 1, {4}, four};
+    fields[2] = (field){"observation", SAC_F64, 2, {STEPS + 1, 4}, four};
+    cart.action[2] = 1;
+    ck_ok(verify(fields, FIELDS, "CartPole-v1", "{}", &report));
+    sac_verify_free(&report);
+    cart.action[2] = wrong[k];
+    ck_fails(verify(fields, FIELDS, "CartPole-v1", "{}", &report), SAC_ERROR_FORMAT,
+             "at step 3, no number of an action of CartPole-v1: 0 to 1 are");
+  }
   s.action[1] = NAN;
+  fields_of(&s, fields);
   ck_fails(verify(fields, FIELDS, "Pendulum-v1", "{}", &report), SAC_ERROR_FORMAT,
            "'action' holds a value that is not");
   s = pendulum;

@@ -242,22 +242,6 @@ START_TEST(damaged_state_is_refused) {
 }
 END_TEST
 
-START_TEST(actions_are_scaled_into_the_bounds) {
-  const uint64_t seed = 1;
-  sac_vector* v = make("SacPointMass-v0", 1, 5, &seed, STREAM); /* bounds [-1, 1] and [-0.5, 1.5] */
-  const float given[5] = {-1, -0.5f, 0, 1, 1.0001f}, second[5] = {-0.5f, 0, 0.5f, 1.5f, 1.5f};
-  for (int i = 0; i < 5; i++) v->action[2 * i] = v->action[2 * i + 1] = given[i];
-  ck_ok(sac_vector_step(v));
-  for (int i = 0; i < 5; i++) {
-    ck_near(v->env_action[2 * i], fmin(given[i], 1), 0);
-    ck_near(v->env_action[2 * i + 1], second[i], 0);
-  }
-  v->action[3] = NAN;
-  ck_fails(sac_vector_step(v), SAC_ERROR_NUMERIC, "step 10: SacPointMass-v0: observation 1 is NaN in environment 1");
-  sac_vector_destroy(v);
-}
-END_TEST
-
 START_TEST(faults_are_named) {
   static const struct {
     const char* fault;
@@ -296,8 +280,9 @@ START_TEST(what_create_says_is_checked) {
       {"no_obs", SAC_ERROR_ENV, "no_obs: obs_size is 0; 1 to 65536 are possible"},
       {"huge_obs", SAC_ERROR_ENV, "obs_size is 2147483647"},
       {"no_action", SAC_ERROR_ENV, "action_size is 0; 1 to"},
-      {"one_discrete", SAC_ERROR_ENV, "1 discrete actions in 1 numbers"},
-      {"wide_discrete", SAC_ERROR_ENV, "3 discrete actions in 2 numbers"},
+      {"one_discrete", SAC_ERROR_ENV, "1 discrete actions; actions must be 2 to 65536"},
+      {"wide_discrete", SAC_ERROR_ENV, "3 discrete actions in 2 numbers; each is one number"},
+      {"bounded_discrete", SAC_ERROR_ENV, "3 discrete actions with bounds; action_low and action_high must be NULL"},
       {"negative_limit", SAC_ERROR_ENV, "max_episode_steps is -1"},
       {"no_bounds", SAC_ERROR_ENV, "continuous actions without bounds"},
       {"inf_low", SAC_ERROR_ENV, "action 1 is bounded by [-inf, 1]; bounds must be finite"},
@@ -460,9 +445,8 @@ int main(void) {
                               CASE(evaluation_and_other_seeds_are_other_episodes),
                               LOOP(state_continues_to_the_bit, tasks),
                               CASE(damaged_state_is_refused),
-                              CASE(actions_are_scaled_into_the_bounds),
                               LOOP(faults_are_named, 7),
-                              LOOP(what_create_says_is_checked, 16),
+                              LOOP(what_create_says_is_checked, 17),
                               CASE(foreign_tables_are_refused),
                               CASE(stateless_environments_start_their_next_episode),
                               CASE(the_environments_own_flags_are_kept),

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -107,6 +108,20 @@ def test_built_in():
             assert recorded["returns"] == as_gym["returns"], (recorded, as_gym)
             check_video(recorded["videos"][0], 200)
         assert len(list(videos.iterdir())) == 2
+
+
+def test_discrete_actions():
+    """The most probable actions, of a built-in task and of one in Python."""
+    with folder() as path:
+        out, videos = pathlib.Path(path, "run"), pathlib.Path(path, "videos")
+        for algo, env in (("sac-discrete", "CartPole-v1"), ("soft-q", "gym:CartPole-v1")):
+            train(out, env, "{}", "--set", f"algo={algo}")
+            [recorded] = evaluate(out, "--episodes", 2, "--record-video", videos)
+            [plain] = evaluate(out, "--env", "gym:CartPole-v1", "--episodes", 2)
+            assert recorded["returns"] == plain["returns"] == [float(steps) for steps in recorded["lengths"]], recorded
+            for video, steps in zip(recorded["videos"], recorded["lengths"]):
+                check_video(video, steps)
+            shutil.rmtree(out)
 
 
 def test_mujoco():

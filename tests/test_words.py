@@ -30,7 +30,7 @@ def test_text_fits_the_terminal():
         assert not re.search(r"[ \t]$", text, re.M), arguments
     text = sac("envs", "SacPointMass-v0").stdout
     assert "2 in [-1, 1] [-0.5, 1.5]" in text, text
-    assert "no algorithm" in sac("envs", "CartPole-v1").stdout
+    assert "for algo: sac-discrete" in sac("envs", "CartPole-v1").stdout
 
 
 def test_options_of_other_programs():

@@ -139,10 +139,10 @@ SAC_API sac_status sac_agent_save(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_save_all(const sac_agent* agent, const char* path);
 SAC_API sac_status sac_agent_load(sac_agent** agent, const char* path, const char* device);
 
-/* Copies the actor of agent 0 into `policy`, which sac_policy_create made of a policy file of the same shape. One
- * thread may then act with the policy while another updates the agent, but not during this call. After an error other
- * than DEVICE the policy is as it was. Errors: ARGUMENT (also for a policy that uses its file in place), SHAPE, NUMERIC
- * (a weight is not finite), DEVICE. */
+/* Copies the policy of agent 0 into `policy`, which sac_policy_create made of a policy file of the same kind and shape.
+ * One thread may then act with the policy while another updates the agent, but not during this call. After an error
+ * other than DEVICE the policy is as it was. Errors: ARGUMENT (also for a policy that uses its file in place), SHAPE,
+ * NUMERIC (a weight is not finite), DEVICE. */
 SAC_API sac_status sac_agent_policy(const sac_agent* agent, sac_policy* policy);
 
 #ifdef __cplusplus

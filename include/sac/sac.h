@@ -5,7 +5,7 @@
  *   sac_agent   replay, networks, optimisers and the update             agent.h
  *               the list of the statistics of an update                 statistics.h
  *   sac_run     a training run: agent, environments, run folder         run.h
- *   sac_policy  a trained actor alone, for the robot (libsac_policy)    policy.h
+ *   sac_policy  a trained policy alone, for the robot (libsac_policy)   policy.h
  *
  * Ownership: create and load make an object for the caller, destroy frees it and takes NULL. On error *out is NULL.
  * Threads: one object is used by one thread at a time; different objects are independent.

@@ -28,7 +28,8 @@ if(NOT python_headers)
   return()
 endif()
 
-set(bridge ${PROJECT_SOURCE_DIR}/src/env/gym/bridge.py ${PROJECT_SOURCE_DIR}/src/env/gym/errors.py
+set(bridge ${PROJECT_SOURCE_DIR}/src/env/gym/bridge.py ${PROJECT_SOURCE_DIR}/src/env/gym/choices.py
+    ${PROJECT_SOURCE_DIR}/src/env/gym/errors.py
     ${PROJECT_SOURCE_DIR}/src/env/gym/generators.py ${PROJECT_SOURCE_DIR}/src/env/gym/local.py
     ${PROJECT_SOURCE_DIR}/src/env/gym/record.py ${PROJECT_SOURCE_DIR}/src/env/gym/spaces.py
     ${PROJECT_SOURCE_DIR}/src/env/gym/values.py

@@ -7,6 +7,8 @@
 
 #include <stdint.h>
 
+#include <sac/policy.h>
+
 #include "algo/flow.h"
 #include "config/field.h"
 #include "model/tensors.h"
@@ -91,13 +93,8 @@ typedef struct sac_op {
 #define SAC_OP(word, what, ...) \
   { .stage = SAC_STAGE_##word##_UPDATE, .kind = SAC_##what, __VA_ARGS__ }
 
-/* How the output of networks becomes an action. */
-typedef enum sac_policy_kind {
-  SAC_POLICY_SQUASHED_GAUSSIAN, /* of the actor's means and log_stds */
-  SAC_POLICY_SOFTMAX,           /* of the actor's logits */
-  SAC_POLICY_BOLTZMANN,         /* exp(q/alpha)/Z of the critics; there is no actor */
-  SAC_POLICY_KIND_COUNT
-} sac_policy_kind;
+/* The kinds of policies (sac/policy.h) are those that libsac_policy evaluates. */
+enum { SAC_POLICY_KIND_COUNT = SAC_POLICY_BOLTZMANN + 1 };
 
 typedef struct sac_algorithm {
   const char* meaning; /* one line for people, with the paper */

@@ -5,20 +5,20 @@
 
 #include "agent/update.h"
 #include "cli/bench_case.h"
+#include "cli/bench_check.h"
 #include "cli/bench_notes.h"
 #include "cli/bench_op.h"
 #include "cli/bench_print.h"
+#include "cli/bench_rows.h"
 #include "cli/bench_stages.h"
 #include "cli/bench_time.h"
 #include "cli/cli.h"
 #include "cli/options.h"
 #include "cli/out.h"
 #include "cli/profile.h"
-#include "config/sources.h"
 #include "env/vector.h"
 #include "train/step.h"
 #include "util/error.h"
-#include "verify/cases.h"
 
 #define WARMUP_STEPS 1000 /* steps of sac bench train before it is measured; they fill the replay */
 
@@ -361,92 +361,6 @@ static sac_status run_all(const sac_bench* b, const sac_config* base) {
   return status == SAC_OK ? all_cases(b, base, run_case) : status;
 }
 
-/* Measures one row of sac_cases with an algorithm and a kind of network. */
-static sac_status run_row(const sac_bench* b, const sac_config* base, const sac_case* row, int algo, int kind) {
-  static const char* const none[5];
-  sac_config* config = NULL;
-  sac_bench one = *b;
-  sac_status status = SAC_OK;
-
-  /* take the sizes and keys of the row */
-  one.obs = row->obs, one.act = row->action, one.actions = row->action < 2 ? 2 : row->action;
-  SAC_TRY(sac_config_copy(&config, base));
-  SAC_TRY(sac_case_apply(row, algo, kind, config));
-
-  /* measure it */
-  SAC_TRY(run_case(&one, config, none));
-fail:
-  sac_config_destroy(config);
-  return status;
-}
-
-/* --cases: measures each row of sac_cases with every kind of network and every algorithm. */
-static sac_status run_cases(const sac_bench* b, const sac_config* base) {
-  sac_status status = SAC_OK;
-  for (int kind = 0; sac_network_kind_names[kind]; kind++)
-    for (int algo = 0; algo < SAC_ALGO_COUNT; algo++)
-      for (int32_t i = 0; i < sac_case_count; i++) SAC_TRY(run_row(b, base, &sac_cases[i], algo, kind));
-fail:
-  return status;
-}
-
-/* Checks that the options fit together. Returns SAC_OPTIONS_GO, or the exit code after a message. */
-static int check_options(const sac_syntax* syntax, const sac_bench* b, sac_config* config) {
-  const struct {
-    const char *option, *kinds;
-    int given;
-  } lists[] = {{"--obs", "update, op, act, replay", b->obs > 0},
-               {"--act", "update, op, act, replay", b->act > 0},
-               {"--actions", "update, op, act, replay", b->actions > 0},
-               {"--rows", "update, op, replay", b->rows > 0},
-               {"--hidden", "update, op, act, replay, train", b->hidden != NULL},
-               {"--batch", "update, op, replay, train", b->batch != NULL},
-               {"--env", "env, train", config->source[SAC_FIELD_env_id].origin == SAC_ORIGIN_FLAG}};
-
-  /* refuse a kind that does not exist */
-  int known = 0;
-  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) known |= strcmp(kinds[k].name, b->kind) == 0;
-  if (!known)
-    return sac_options_usage(syntax, "there is no bench '%s': update, op, act, replay, env or train", b->kind);
-
-  /* refuse options of other kinds */
-  if (b->stages && strcmp(b->kind, "update") != 0 && strcmp(b->kind, "train") != 0)
-    return sac_options_usage(syntax, "--stages goes with update and train");
-  if (b->cases && strcmp(b->kind, "op") != 0) return sac_options_usage(syntax, "--cases goes with op");
-  if (b->cases &&
-      (b->obs > 0 || b->act > 0 || b->actions > 0 || b->hidden || b->batch || b->population || b->threads || b->envs))
-    return sac_options_usage(syntax,
-                             "--cases has sizes of its own: it takes no --obs, --act, --actions, --hidden, --batch, "
-                             "--population, --threads or --envs");
-  if (b->bare && strcmp(b->kind, "env") != 0) return sac_options_usage(syntax, "--bare goes with env");
-
-  /* refuse sizes that the kind does not have: they come from an environment, or there is no network */
-  for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
-    if (lists[i].given && !strstr(lists[i].kinds, b->kind))
-      return sac_options_usage(syntax, "%s goes with %s, not with %s", lists[i].option, lists[i].kinds, b->kind);
-
-  /* refuse actions of the other kind of algorithms */
-  const char* algo = sac_config_get(config, "algo");
-  sac_settings settings;
-  if (sac_config_settings(config, &settings) == SAC_OK) {
-    const int discrete = sac_algo_at(settings.algo)->discrete;
-    if (discrete && b->act > 0)
-      return sac_options_usage(syntax, "algo '%s' takes discrete actions: give --actions, not --act", algo);
-    if (!discrete && b->actions > 0)
-      return sac_options_usage(syntax, "algo '%s' takes continuous actions: give --act, or --algo %s", algo,
-                               sac_algo_name(sac_algo_for(1)));
-  }
-
-  /* refuse an environment that does not exist */
-  const sac_env_api* env;
-  const int steps_env = strcmp(b->kind, "env") == 0 || strcmp(b->kind, "train") == 0;
-  const int code = steps_env ? sac_options_find_env(sac_config_get(config, "env.id"), &env) : SAC_OPTIONS_GO;
-  if (code != SAC_OPTIONS_GO) return code;
-
-  /* request a capture by a profiler */
-  return sac_cli_profile(syntax, b->profile, config);
-}
-
 int sac_cli_bench(int argc, char** argv) {
   sac_bench b = {.repeats = 5, .seconds = 0.5, .warmup = 0.5};
 
@@ -493,15 +407,22 @@ int sac_cli_bench(int argc, char** argv) {
   const int code = sac_options_parse(&syntax, argc, argv, &config, &operands);
   if (code != SAC_OPTIONS_GO) return code;
 
+  /* the kind of benchmark */
+  int known = 0;
   b.kind = operands.text[0];
+  for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) known |= strcmp(kinds[k].name, b.kind) == 0;
 
   /* check the options, then measure all cases */
-  const int go = check_options(&syntax, &b, config);
+  const int go =
+      known ? sac_bench_check(&syntax, &b, config)
+            : sac_options_usage(&syntax, "there is no bench '%s': update, op, act, replay, env or train", b.kind);
   if (b.obs == 0) b.obs = 17;
   if (b.act == 0) b.act = 6;
   if (b.actions == 0) b.actions = 4;
   if (b.rows == 0) b.rows = 100000;
-  const sac_status status = go != SAC_OPTIONS_GO ? SAC_OK : b.cases ? run_cases(&b, config) : run_all(&b, config);
+  const sac_status status = go != SAC_OPTIONS_GO ? SAC_OK
+                            : b.cases            ? sac_bench_rows(&b, config, run_case)
+                                                 : run_all(&b, config);
 
   /* choose the exit code; a capture that was cut short is reported */
   sac_config_destroy(config);

@@ -1,11 +1,11 @@
 #include "cli/bench_env.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "env/list.h"
 #include "env/vector.h"
+#include "kernels/discrete.h"
 #include "kernels/random.h"
 #include "util/error.h"
 
@@ -32,8 +32,8 @@ sac_status sac_bench_env_begin(sac_bench_env* env, sac_vector* vector) {
     const size_t j = i % (size_t)spec->action_size;
     float* x = env->rounds + i;
 
-    /* round [-1, 1] to one of the discrete actions */
-    if (spec->actions) *x = floorf(0.5f * (*x + 1) * (float)(spec->actions - 1) + 0.5f);
+    /* make it the number of a discrete action, all equally likely */
+    if (spec->actions) *x = (float)sac_uniform_action(0.5f * (*x + 1), spec->actions);
 
     /* scale to the bounds of this component */
     x[all] = spec->actions ? *x : 0.5f * (spec->action_low[j] * (1 - *x) + spec->action_high[j] * (1 + *x));

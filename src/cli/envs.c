@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "algo/algo.h"
 #include "cli/cli.h"
 #include "cli/exact.h"
 #include "cli/json.h"
@@ -275,15 +276,23 @@ static void print_fact(const char* name, const char* text) {
   sac_wrap(sac_out, text, 16, 16, sac_wrap_width());
 }
 
+/* The algorithms that take discrete actions: "soft-q, sac-discrete". */
+static const char* discrete_algos(char* text, size_t size) {
+  size_t used = 0;
+  for (int i = 0; i < SAC_ALGO_COUNT; i++)
+    if (sac_algo_at(i)->discrete) sac_text_append(text, size, &used, "%s%s", used ? ", " : "", sac_algo_name(i));
+  return text;
+}
+
 /* Prints all about one environment, for people. */
 static void print_one(const row* one) {
-  char shown[SAC_SHOW_MAX], text[512];
+  char shown[SAC_SHOW_MAX], text[512], algos[256];
 
   /* print its name, which is any text for a plugin, and what it is */
   sac_print("%s%s%s\n", sac_text_show(shown, one->id, SIZE_MAX), one->summary[0] ? ": " : "", one->summary);
   print_fact("observation", one->obs);
-  (void)snprintf(text, sizeof text, "%s%s", one->actions,
-                 one->discrete ? ": it can be stepped, but no algorithm of this version trains on it" : "");
+  (void)snprintf(text, sizeof text, "%s%s%s", one->actions, one->discrete ? ", for algo: " : "",
+                 one->discrete ? discrete_algos(algos, sizeof algos) : "");
   print_fact("actions", text);
 
   /* print the steps of an episode, and where it comes from */
@@ -344,12 +353,13 @@ static sac_status list_all(table* all) {
     sac_print("\n");
     sac_wrap(sac_out, text, 0, 0, sac_wrap_width());
   }
+  char text[512], algos[256];
+  (void)snprintf(text, sizeof text, "Discrete actions are for algo: %s.\n\n", discrete_algos(algos, sizeof algos));
   sac_print("\n");
-  sac_wrap_page(
-      sac_out,
-      "Environments with discrete actions can be stepped, but no algorithm of this version trains on them.\n\n"
-      "Gymnasium's environments that have a preset; 'sac envs ID' shows more. All others work as gym:ID.\n\n",
-      sac_wrap_width());
+  sac_wrap_page(sac_out, text, sac_wrap_width());
+  sac_wrap_page(sac_out,
+                "Gymnasium's environments that have a preset; 'sac envs ID' shows more. All others work as gym:ID.\n\n",
+                sac_wrap_width());
   print_rows(all->rows + own, all->count - own);
   print_sources(all);
   return SAC_OK;

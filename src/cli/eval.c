@@ -31,8 +31,12 @@
 
 static const char notes[] =
     "DIR is a run folder (all its seeds are evaluated) or one of its seed folders. The last checkpoint plays, or\n"
-    "with --best the one with the best evaluation. POLICY is a policy or checkpoint file. Actions are the policy's\n"
-    "mean. All policies play the same episodes; training evaluates on other ones.\n"
+    "with --best the one with the best evaluation. POLICY is a policy or checkpoint file. Actions are the mode of the\n"
+    "policy (the mean, squashed; the most probable of discrete ones), or with --sample drawn from it: on the CPU, "
+    "from\n"
+    "--seed, so that the same command gives the same episodes. All policies play the same episodes; training "
+    "evaluates\n"
+    "on other ones.\n"
     "\n"
     "--record-video plays the episodes one after another and writes each to FOLDER/NAME-episode-I.mp4. NAME is the\n"
     "name of the seed folder or policy file, I counts from 0; existing files are replaced. Gymnasium records the\n"
@@ -58,7 +62,8 @@ static const char notes[] =
     "Examples:\n"
     "  sac eval runs/mine\n"
     "  sac eval runs/mine/seed_1/policy.safetensors --episodes 1000 --json\n"
-    "  sac eval runs/mine --best --record-video videos --episodes 1\n";
+    "  sac eval runs/mine --best --record-video videos --episodes 1\n"
+    "  sac eval runs/mine --sample --seed 7\n";
 
 /* episodes of each policy: the default, the default with --record-video, and the most with --record-video */
 #define EPISODES 100
@@ -72,7 +77,7 @@ typedef struct options {
   const char* env;    /* replaces the environment that the file names; NULL: does not */
   const char* record; /* the folder of videos; NULL: none */
   const char* camera; /* replaces eval.camera; NULL: does not */
-  int best, json;
+  int best, json, sample;
 } options;
 
 /* --- playing ------------------------------------------------------------------------------------------------------ */
@@ -131,6 +136,7 @@ static sac_status make_scene(const options* o, const sac_score* s, const char* i
   c->env.leave = leave;
   c->env.user = o->record ? NULL : &c->watch;
   c->env.success = s->success;
+  c->env.sample = o->sample;
   SAC_TRY(find_env(o, s, id, env_options, settings ? settings->eval_camera : "auto", c));
   SAC_TRY(sac_vector_create(&c->vector, c->env.api, c->env.id, c->env.options, 1,
                             sac_eval_env_count(&c->env, (int32_t)o->episodes), &seed, sac_stream_eval_env(0)));
@@ -142,6 +148,15 @@ static sac_status make_scene(const options* o, const sac_score* s, const char* i
                   SAC_EVAL_STEPS_MAX);
 fail:
   return status;
+}
+
+/* Refuses an environment whose actions are of the other kind than the policy's. */
+static sac_status check_kind(const char* path, const sac_settings* settings, const scene* c) {
+  const int discrete = sac_algo_at(settings->algo)->discrete;
+  if (discrete == (c->vector->spec.actions > 0)) return SAC_OK;
+  return sac_fail(SAC_ERROR_SHAPE, "%s is of algo '%s', for %s actions; %s has %s ones", path,
+                  sac_algo_name(settings->algo), discrete ? "discrete" : "continuous", c->env.id,
+                  discrete ? "continuous" : "discrete");
 }
 
 /* Plays the agent of a checkpoint file. text: its configuration. The replay is as small as possible, so that a big run
@@ -163,14 +178,18 @@ static sac_status play_checkpoint(const sac_safetensors* file, const char* text,
   (void)sac_print_integer(number, settings.batch);
   SAC_TRY(sac_config_set_from(config, "replay.capacity", number, SAC_ORIGIN_FLAG, "eval"));
   SAC_TRY(sac_config_set_from(config, "seeds", "1", SAC_ORIGIN_FLAG, "eval"));
+  if (o->sample) SAC_TRY(sac_config_set_from(config, "device", "cpu", SAC_ORIGIN_FLAG, "--sample"));
+  if (o->sample) SAC_TRY(sac_config_set_from(config, "precision", "fp32", SAC_ORIGIN_FLAG, "--sample"));
 
   /* create the environments, which give the sizes of the agent, then the agent */
   SAC_TRY(make_scene(o, s, settings.env_id, settings.env_options, &settings, &c));
+  SAC_TRY(check_kind(file->path, &settings, &c));
   SAC_TRY(sac_agent_create(&agent, config, &c.vector->spec));
   status = sac_agent_read(agent, file, 0, 1);
   if (status == SAC_ERROR_SHAPE)
     sac_fail_prefix("%s does not fit %s, which has %d observations and %d actions: ", file->path, c.env.id,
-                    (int)c.vector->spec.obs_size, (int)c.vector->spec.action_size);
+                    (int)c.vector->spec.obs_size,
+                    (int)(c.vector->spec.actions > 0 ? c.vector->spec.actions : c.vector->spec.action_size));
   if (status != SAC_OK) goto fail;
 
   /* play; --seed picks the episodes */
@@ -247,6 +266,7 @@ static sac_status play(const char* path, const options* o, sac_score* s) {
   /* play; a checkpoint holds a configuration, a policy file does not */
   SAC_TRY(sac_safetensors_open(&file, path));
   const char *config = sac_safetensors_metadata(file, "config"), *step = sac_safetensors_metadata(file, "step");
+  s->sampled = o->sample;
   (void)snprintf(s->step, sizeof s->step, "%s", step ? step : "");
   status = config ? play_checkpoint(file, config, o, s) : play_policy(file, o, s);
   if (status != SAC_OK && status != SAC_STOPPED) goto fail;
@@ -332,6 +352,7 @@ int sac_cli_eval(int argc, char** argv) {
                          "steps after which an episode is cut (eval.max_steps of the run)"),
       SAC_OPTION_TEXT("--record-video", "FOLDER", (void*)&o.record, "write a video of each episode to FOLDER"),
       SAC_OPTION_TEXT("--camera", "NAME", (void*)&o.camera, "of the video; otherwise key eval.camera"),
+      SAC_OPTION_SWITCH("--sample", &o.sample, "draw actions from the policy, instead of its mode"),
       SAC_OPTION_SWITCH("--json", &o.json, "print one JSON object"),
       {0}};
   const sac_syntax syntax = {.command = "eval",

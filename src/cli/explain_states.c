@@ -101,7 +101,7 @@ sac_status sac_explain_states_visit(sac_explain_states* states, sac_agent* agent
   /* make one environment; it must have the agent's sizes */
   SAC_TRY(sac_env_find(s->env_id, &api));
   SAC_TRY(sac_vector_create(&vector, api, s->env_id, s->env_options, 1, 1, &seed, sac_stream_eval_env(0)));
-  SAC_TRY(sac_vector_fits(vector, agent->shape.obs, agent->shape.action));
+  SAC_TRY(sac_vector_fits(vector, agent->shape.obs, agent->shape.action, agent->shape.actions));
   SAC_TRY(allocate(states, count, vector->id));
 
   /* act and step; the agent's own seed draws the noise of its actions */

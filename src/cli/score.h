@@ -14,6 +14,7 @@ typedef struct sac_score {
   char path[SAC_PATH_MAX];
   char name[SAC_PATH_MAX]; /* of its videos; "" without --record-video */
 
+  int sampled;   /* 1: actions were drawn from the policy; 0: they were its mode */
   char step[24]; /* of training, of the policy; "" when the file does not say it */
 
   /* episode_return, length (episodes): each episode's return and steps; half_width: of the 95% interval of the mean */

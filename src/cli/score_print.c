@@ -27,6 +27,7 @@ void sac_score_print(const sac_score* scores, int64_t count, const sac_score* al
     if (s->cut) sac_print(", %lld cut after %d steps", (long long)s->cut, (int)s->limit);
     if (s->told) sac_print(", success rate %.4g %%", 100 * s->success_rate);
     if (s->told && s->told < s->episodes) sac_print(" of the %lld that tell it", (long long)s->told);
+    if (s->sampled) sac_print(", actions sampled");
     sac_print("\n");
 
     /* name its videos */
@@ -72,7 +73,8 @@ int sac_score_print_json(const sac_score* scores, int64_t count, const sac_score
                          int64_t episodes, int64_t seed) {
   json_t *root = json_object(), *list = json_array();
   int bad = json_object_set_new(root, "episodes", json_integer(episodes)) +
-            json_object_set_new(root, "seed", json_integer(seed));
+            json_object_set_new(root, "seed", json_integer(seed)) +
+            json_object_set_new(root, "sample", json_boolean(all->sampled));
 
   /* list the policies */
   for (int64_t i = 0; i < count; i++) {

@@ -1,5 +1,6 @@
 /* Stage act: computes actions from observations. Row by row, so that a single observation is fast, and so that an
  * action does not depend on the other rows. */
+#include <math.h>
 #include <string.h>
 
 #include "cpu/cpu.h"
@@ -100,16 +101,18 @@ static float gaussian_sample(const sac_agent* agent, const float* head, const fl
   return log_prob;
 }
 
-/* The most probable of discrete actions, which has the largest logit or value. */
+/* The most probable of discrete actions, which has the largest logit or value; NaN where one of these is NaN. */
 static void greedy(const sac_agent* agent, const float* head, float* action) {
-  *action = (float)sac_greedy(head, 1, agent->shape.actions);
+  const float largest = sac_row_max(head, 1, agent->shape.actions);
+  *action = isnan(largest) ? largest : (float)sac_greedy(head, 1, agent->shape.actions);
 }
 
-/* Samples from exp(scale head)/Z. */
+/* Samples from exp(scale head)/Z. The action is NaN where a probability is. */
 static float categorical(const sac_agent* agent, const float* head, float scale, float u, float* log_p, float* action) {
   sac_log_softmax(head, 1, agent->shape.actions, scale, log_p);
   const int a = sac_categorical(log_p, 1, agent->shape.actions, u);
-  *action = (float)a;
+  const float largest = sac_row_max(log_p, 1, agent->shape.actions);
+  *action = isnan(largest) ? largest : (float)a;
   return log_p[a];
 }
 

@@ -8,6 +8,7 @@
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"
+#include "kernels/discrete.h"
 #include "kernels/tasks/tasks.h"
 #include "util/error.h"
 #include "util/memory.h"
@@ -91,14 +92,9 @@ static int env_state_set(void* self, int32_t i, const void* state) {
   return SAC_OK;
 }
 
-/* Whether `action` is a whole number from 0 to actions - 1. NaN is not. */
-static inline int is_action(float action, int32_t actions) {
-  return action >= 0 && action < (float)actions && action == (float)(int32_t)action;
-}
-
 /* Says in the error text which action is wrong. */
 static int bad_action(instance* env, int32_t i, float action) {
-  (void)snprintf(env->error, sizeof env->error, "action %g of environment %d; there are actions 0 to %d",
+  (void)snprintf(env->error, sizeof env->error, "action %.9g of environment %d is no number of an action: 0 to %d are",
                  (double)action, (int)i, (int)env->actions - 1);
   return SAC_ERROR_ENV;
 }
@@ -108,62 +104,62 @@ static int bad_action(instance* env, int32_t i, float action) {
  * reset, step: options are copied to the stack, so the compiler knows that the loop's stores do not change them.
  * step: all discrete actions are checked before any environment moves. No task truncates: the vector applies the limit.
  * The last four of the table are info_names, info (the tasks have none), concurrent and describe. */
-#define DRIVER(name, NAME, id, summary)                                                                       \
-  static int name##_reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {                \
-    const instance* env = self;                                                                               \
-    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                          \
-    sac_##name* state = (sac_##name*)(void*)env->state;                                                       \
-    const size_t size = (size_t)sac_##name##_obs_of(&options);                                                \
-    for (int32_t i = 0; i < env->n; i++) {                                                                    \
-      if (!mask[i]) continue;                                                                                 \
-      sac_##name##_reset(&options, &state[i], seed[i]);                                                       \
-      sac_##name##_observe(&options, &state[i], obs + (size_t)i * size);                                      \
-    }                                                                                                         \
-    return SAC_OK;                                                                                            \
-  }                                                                                                           \
-  static int name##_step(void* self, const float* action, float* obs, float* reward, uint8_t* terminated,     \
-                         uint8_t* truncated) {                                                                \
-    instance* env = self;                                                                                     \
-    const int32_t n = env->n;                                                                                 \
-    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                          \
-    sac_##name* state = (sac_##name*)(void*)env->state;                                                       \
-    const size_t size = (size_t)sac_##name##_obs_of(&options);                                                \
-    for (int32_t i = 0; sac_##name##_actions > 0 && i < n; i++)                                               \
-      if (!is_action(action[i], sac_##name##_actions_of(&options))) return bad_action(env, i, action[i]);     \
-    for (int32_t i = 0; i < n; i++) {                                                                         \
-      sac_##name next = state[i];                                                                             \
-      double exact;                                                                                           \
-      terminated[i] =                                                                                         \
-          (uint8_t)sac_##name##_step(&options, &next, action + (size_t)i * sac_##name##_action_size, &exact); \
-      reward[i] = (float)exact;                                                                               \
-      sac_##name##_observe(&options, &next, obs + (size_t)i * size);                                          \
-      state[i] = next;                                                                                        \
-    }                                                                                                         \
-    memset(truncated, 0, (size_t)n);                                                                          \
-    return SAC_OK;                                                                                            \
-  }                                                                                                           \
-  static int name##_start(void* self, int32_t i, const double* initial, float* obs) {                         \
-    const instance* env = self;                                                                               \
-    const sac_##name##_options* options = (const sac_##name##_options*)env->options;                          \
-    sac_##name* state = (sac_##name*)(void*)env->state + i;                                                   \
-    sac_##name##_start(options, state, initial);                                                              \
-    sac_##name##_observe(options, state, obs);                                                                \
-    return SAC_OK;                                                                                            \
-  }                                                                                                           \
-  static const sac_env_api name##_api = {SAC_ENV_ABI,                                                         \
-                                         sizeof(sac_env_api),                                                 \
-                                         id,                                                                  \
-                                         env_create,                                                          \
-                                         name##_reset,                                                        \
-                                         name##_step,                                                         \
-                                         env_destroy,                                                         \
-                                         env_error,                                                           \
-                                         env_state_size,                                                      \
-                                         env_state_get,                                                       \
-                                         env_state_set,                                                       \
-                                         NULL,                                                                \
-                                         NULL,                                                                \
-                                         1,                                                                   \
+#define DRIVER(name, NAME, id, summary)                                                                           \
+  static int name##_reset(void* self, const uint8_t* mask, const uint64_t* seed, float* obs) {                    \
+    const instance* env = self;                                                                                   \
+    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                              \
+    sac_##name* state = (sac_##name*)(void*)env->state;                                                           \
+    const size_t size = (size_t)sac_##name##_obs_of(&options);                                                    \
+    for (int32_t i = 0; i < env->n; i++) {                                                                        \
+      if (!mask[i]) continue;                                                                                     \
+      sac_##name##_reset(&options, &state[i], seed[i]);                                                           \
+      sac_##name##_observe(&options, &state[i], obs + (size_t)i * size);                                          \
+    }                                                                                                             \
+    return SAC_OK;                                                                                                \
+  }                                                                                                               \
+  static int name##_step(void* self, const float* action, float* obs, float* reward, uint8_t* terminated,         \
+                         uint8_t* truncated) {                                                                    \
+    instance* env = self;                                                                                         \
+    const int32_t n = env->n;                                                                                     \
+    const sac_##name##_options options = *(const sac_##name##_options*)env->options;                              \
+    sac_##name* state = (sac_##name*)(void*)env->state;                                                           \
+    const size_t size = (size_t)sac_##name##_obs_of(&options);                                                    \
+    for (int32_t i = 0; sac_##name##_actions > 0 && i < n; i++)                                                   \
+      if (!sac_action_exists(action[i], sac_##name##_actions_of(&options))) return bad_action(env, i, action[i]); \
+    for (int32_t i = 0; i < n; i++) {                                                                             \
+      sac_##name next = state[i];                                                                                 \
+      double exact;                                                                                               \
+      terminated[i] =                                                                                             \
+          (uint8_t)sac_##name##_step(&options, &next, action + (size_t)i * sac_##name##_action_size, &exact);     \
+      reward[i] = (float)exact;                                                                                   \
+      sac_##name##_observe(&options, &next, obs + (size_t)i * size);                                              \
+      state[i] = next;                                                                                            \
+    }                                                                                                             \
+    memset(truncated, 0, (size_t)n);                                                                              \
+    return SAC_OK;                                                                                                \
+  }                                                                                                               \
+  static int name##_start(void* self, int32_t i, const double* initial, float* obs) {                             \
+    const instance* env = self;                                                                                   \
+    const sac_##name##_options* options = (const sac_##name##_options*)env->options;                              \
+    sac_##name* state = (sac_##name*)(void*)env->state + i;                                                       \
+    sac_##name##_start(options, state, initial);                                                                  \
+    sac_##name##_observe(options, state, obs);                                                                    \
+    return SAC_OK;                                                                                                \
+  }                                                                                                               \
+  static const sac_env_api name##_api = {SAC_ENV_ABI,                                                             \
+                                         sizeof(sac_env_api),                                                     \
+                                         id,                                                                      \
+                                         env_create,                                                              \
+                                         name##_reset,                                                            \
+                                         name##_step,                                                             \
+                                         env_destroy,                                                             \
+                                         env_error,                                                               \
+                                         env_state_size,                                                          \
+                                         env_state_get,                                                           \
+                                         env_state_set,                                                           \
+                                         NULL,                                                                    \
+                                         NULL,                                                                    \
+                                         1,                                                                       \
                                          NULL};
 SAC_TASKS(DRIVER)
 

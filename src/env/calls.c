@@ -54,6 +54,9 @@ sac_status sac_call_check(sac_vector* vector) {
 static sac_status check_instance(sac_vector* vector, const char* id) {
   sac_status status = SAC_OK;
   SAC_TRY(sac_env_check_spec(id, &vector->spec));
+  if (vector->spec.actions > 0 && (vector->spec.action_low || vector->spec.action_high))
+    return sac_fail(SAC_ERROR_ENV, "%s: %d discrete actions with bounds; action_low and action_high must be NULL",
+                    vector->id, (int)vector->spec.actions);
 
   /* what the numbers are */
   sac_guard_enter(&vector->guard, place(vector, "describe", 0), 1);

@@ -62,11 +62,14 @@ sac_status sac_env_check_spec(const char* id, const sac_env_spec* spec) {
     return sac_fail(SAC_ERROR_ENV, "%s: max_episode_steps is %d; 0 means no limit", shown,
                     (int)spec->max_episode_steps);
 
-  /* discrete actions are one number, without bounds */
+  /* discrete actions are one number */
   if (spec->actions != 0) {
-    if (spec->actions < 2 || spec->actions > SAC_ENV_SIZE_MAX || spec->action_size != 1)
-      return sac_fail(SAC_ERROR_ENV, "%s: %d discrete actions in %d numbers; it takes 2 to %d in 1", shown,
-                      (int)spec->actions, (int)spec->action_size, SAC_ENV_SIZE_MAX);
+    if (spec->actions < 2 || spec->actions > SAC_ENV_SIZE_MAX)
+      return sac_fail(SAC_ERROR_ENV, "%s: %d discrete actions; actions must be 2 to %d, or 0 for continuous actions",
+                      shown, (int)spec->actions, SAC_ENV_SIZE_MAX);
+    if (spec->action_size != 1)
+      return sac_fail(SAC_ERROR_ENV, "%s: %d discrete actions in %d numbers; each is one number: action_size must be 1",
+                      shown, (int)spec->actions, (int)spec->action_size);
     return SAC_OK;
   }
 

@@ -8,6 +8,7 @@
 #include "env/check.h"
 #include "env/generators.h"
 #include "env/list.h"
+#include "kernels/discrete.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
 #include "util/error.h"
@@ -48,6 +49,21 @@ static sac_status check_obs(const sac_vector* vector, const float* obs, const ui
     if (mask && !mask[i]) continue;
     const size_t j = sac_first_not_finite(obs + i * size, size);
     if (j < size) return not_finite(vector, i, "observation", (int32_t)j, (double)obs[i * size + j]);
+  }
+  return SAC_OK;
+}
+
+/* Checks the numbers of discrete actions, before they reach the environment. Errors: NUMERIC (not finite), ARGUMENT. */
+static sac_status check_numbers(const sac_vector* vector) {
+  const int32_t actions = vector->spec.actions;
+  for (size_t i = 0; actions > 0 && i < COUNT(vector); i++) {
+    const float value = vector->action[i];
+    if (sac_action_exists(value, actions)) continue;
+    return sac_fail(
+        isfinite(value) ? SAC_ERROR_ARGUMENT : SAC_ERROR_NUMERIC,
+        "step %llu: %s: action %.9g for environment %zu of agent %zu is no number of an action: 0 to %d are",
+        step_number(vector), vector->id, (double)value, i % (size_t)vector->num_envs, i / (size_t)vector->num_envs,
+        (int)actions - 1);
   }
   return SAC_OK;
 }
@@ -302,6 +318,7 @@ sac_status sac_vector_step(sac_vector* vector) {
   sac_status status = SAC_OK;
 
   /* step the environments; keep the observations that the policy acted on */
+  SAC_TRY(check_numbers(vector));
   scale_actions(vector);
   memcpy(vector->prev_obs, vector->obs, count * obs * sizeof(float));
   SAC_TRY(sac_call_step(vector));
@@ -337,11 +354,15 @@ fail:
   return status;
 }
 
-sac_status sac_vector_fits(const sac_vector* vector, int32_t obs, int32_t action) {
+sac_status sac_vector_fits(const sac_vector* vector, int32_t obs, int32_t action, int32_t actions) {
   const sac_env_spec* spec = &vector->spec;
-  if (spec->obs_size == obs && spec->action_size == action) return SAC_OK;
-  return sac_fail(SAC_ERROR_ENV, "%s has %d observations and %d actions; for the training it had %d and %d", vector->id,
-                  (int)spec->obs_size, (int)spec->action_size, (int)obs, (int)action);
+  if (spec->obs_size == obs && spec->action_size == action && spec->actions == actions) return SAC_OK;
+  return sac_fail(SAC_ERROR_ENV, "%s has %d observations and %d %sactions; for the training it had %d and %d%s",
+                  vector->id, (int)spec->obs_size, (int)(spec->actions ? spec->actions : spec->action_size),
+                  spec->actions ? "discrete " : "", (int)obs, (int)(actions ? actions : action),
+                  !actions == !spec->actions ? ""
+                  : actions                  ? " discrete"
+                                             : " continuous");
 }
 
 double sac_vector_success(const sac_vector* vector, int32_t i) {

@@ -90,8 +90,9 @@ void sac_vector_destroy(sac_vector* vector);
  * `owner` must outlive it. Errors: MEMORY. */
 sac_status sac_vector_share(sac_vector** vector, const sac_vector* owner, uint64_t stream, int info);
 
-/* Compares the sizes with O and A of an agent: a constructor may give others each time. Errors: ENV. */
-sac_status sac_vector_fits(const sac_vector* vector, int32_t obs, int32_t action);
+/* Compares the sizes with O, A and the number of discrete actions of an agent: a constructor may give others each time.
+ * Errors: ENV. */
+sac_status sac_vector_fits(const sac_vector* vector, int32_t obs, int32_t action, int32_t actions);
 
 /* The success of environment i's episode that ended in the last step, by the term is_success of its info, or else
  * success: 1 or 0; NaN where it has neither. */

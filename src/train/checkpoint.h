@@ -8,7 +8,7 @@
  *                                         checkpoint was saved; a resume plays it again
  *   SEED/replay/rows_K.bin                append-only segments of 64 Ki rows, see segments.h
  *   SEED/replay/loaded_K.bin              likewise, the loaded rows that are kept (agent->fixed); never deleted
- *   SEED/policy.safetensors               the actor alone, for sac_policy
+ *   SEED/policy.safetensors               the policy alone, for sac_policy
  *
  * A checkpoint holds every tensor (NAME, adam_m/NAME, adam_v/NAME, targets), counters, seed, alive, totals, stats,
  * action.centre and .half_range, the run's states under their names and replay.segments; also replay.loaded if the
@@ -71,7 +71,7 @@ void sac_checkpoint_evaluation_done(const sac_checkpoint* checkpoint);
  * that of the file; NULL: is not read. */
 int64_t sac_checkpoint_evaluation_read(const char* dir, sac_agent* agent, int32_t p);
 
-/* Writes SEED/policy.safetensors from the agent's actor. spaces: as sac_policy_write takes it. */
+/* Writes SEED/policy.safetensors, the agent's policy. spaces: as sac_policy_write takes it. */
 sac_status sac_checkpoint_policy(sac_checkpoint* checkpoint, const char* spaces);
 
 #define SAC_CHECKPOINT_LIST_MAX 1024 /* checkpoints of one folder that a run looks at */

@@ -1,4 +1,4 @@
-/* Evaluation: episodes with the policy's mean action, in random streams of their own. Changes nothing in the training;
+/* Evaluation: episodes with the mode of the policy, in random streams of their own. Changes nothing in the training;
  * only with eval.env: train it needs the instance of the training environments, whose episodes must have ended. */
 #ifndef SAC_TRAIN_EVALUATE_H
 #define SAC_TRAIN_EVALUATE_H
@@ -6,47 +6,12 @@
 #include "agent/agent.h"
 #include "env/vector.h"
 #include "formats/safetensors.h"
+#include "train/episodes.h"
 
 /* The number of an evaluation outside training. Training numbers its evaluations by their step, and never uses it. */
 #define SAC_EVALUATION_STANDALONE ((uint64_t)1 << 63)
 
 typedef struct sac_evaluator sac_evaluator;
-
-/* The limit of an episode where neither eval.max_steps nor the environment has one. */
-#define SAC_EVAL_STEPS_MAX 100000
-
-/* How far an evaluation is. */
-typedef struct sac_eval_play {
-  int beside;       /* 1: another thread plays than the one that began the evaluation */
-  int64_t ended;    /* episodes of all agents that have ended */
-  int64_t episodes; /* that are played */
-  int64_t steps;    /* made in them */
-} sac_eval_play;
-
-/* The environments of an evaluation, and how its episodes are played. The environments of an agent play a round of
- * episodes, one each, until all episodes are played. The seed of an episode, and so its return, does not depend on how
- * many environments there are. */
-typedef struct sac_eval_env {
-  const sac_env_api* api;
-  const char *id, *options;
-  int64_t num_envs;   /* environments of each agent, at most one for each episode; 0: one for each episode of a built-in
-                         or MuJoCo task, otherwise 1 */
-  int64_t max_steps;  /* an episode is cut after this many steps; 0: at the environment's own limit, or if it has none
-                         after SAC_EVAL_STEPS_MAX */
-  sac_vector* vector; /* play in the instance of these environments, which must outlive the evaluator; num_envs is then
-                         theirs. NULL: make environments of their own */
-
-  /* (P, episodes) of the evaluations: receives what sac_vector_success says of each episode; NULL: is not asked for. */
-  double* success;
-
-  /* Called between two steps by the thread that plays; NULL: not called. Not 0: the evaluation is left, and ends with
-   * STOPPED. */
-  int (*leave)(void* user, const sac_eval_play* play);
-  void* user;
-} sac_eval_env;
-
-/* The environments that `env` makes for each agent for `episodes` episodes. */
-int32_t sac_eval_env_count(const sac_eval_env* env, int32_t episodes);
 
 /* Creates environments for `episodes` episodes per agent.
  *
@@ -95,9 +60,9 @@ sac_status sac_evaluator_copy(sac_evaluator* evaluator, sac_agent** copy);
  * eval.max_steps nor the environment sets one; may be NULL. */
 int32_t sac_evaluator_limit(const sac_evaluator* evaluator, int* by_default);
 
-/* Evaluates a policy file. seed and SAC_EVALUATION_STANDALONE pick the episodes. episode_return, length (episodes).
- * limit: receives what sac_evaluator_limit gives. STOPPED: as sac_evaluator_end. Errors: ENV, FORMAT, SHAPE, NUMERIC,
- * MEMORY. */
+/* Evaluates a policy file (evaluate_policy.c). seed and SAC_EVALUATION_STANDALONE pick the episodes. episode_return,
+ * length (episodes). limit: receives what sac_evaluator_limit gives. STOPPED: as sac_evaluator_end. Errors: ENV,
+ * FORMAT, SHAPE, NUMERIC, MEMORY. */
 sac_status sac_evaluate_policy(const sac_safetensors* file, const sac_eval_env* env, uint64_t seed, int32_t episodes,
                                double* episode_return, int64_t* length, int32_t* limit);
 

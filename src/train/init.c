@@ -41,15 +41,33 @@ static int64_t file_number(const sac_safetensors* file, const char* key, const c
   return text && sac_parse_integer(text, &value) == SAC_NUMBER_OK ? value : -1;
 }
 
+/* Checks the kind of actions, and the number of discrete ones. Files without the number are of continuous actions.
+ * Errors: SHAPE. */
+static sac_status check_actions(const sac_run* run, const sac_safetensors* file) {
+  const int32_t here = run->agent->shape.actions;
+  const int64_t number = file_number(file, "actions", "actions"), there = number > 0 ? number : 0;
+  const char* env = sac_safetensors_metadata(file, "env");
+  char of[SAC_SHOW_MAX], ours[40], theirs[40];
+  if (there == here) return SAC_OK;
+
+  /* say what both have */
+  (void)snprintf(theirs, sizeof theirs, there ? "%lld discrete actions" : "continuous actions", (long long)there);
+  (void)snprintf(ours, sizeof ours, here ? "%d discrete ones" : "continuous ones", (int)here);
+  return sac_fail(SAC_ERROR_SHAPE, "%s is of %s, with %s; %s has %s", file->path,
+                  env ? sac_text_show(of, env, SIZE_MAX) : "another environment", theirs, run->settings.env_id, ours);
+}
+
 /* Checks the sizes that the file names, before its tensors are compared. Errors: SHAPE. */
 static sac_status check_sizes(const sac_run* run, const sac_safetensors* file) {
   const sac_shape* shape = &run->agent->shape;
   char widths[SAC_LAYERS_MAX * 8] = "", of[SAC_SHOW_MAX];
   size_t used = 0;
+  sac_status status = SAC_OK;
 
   /* compare observations and actions */
   const char *env = sac_safetensors_metadata(file, "env"), *hidden = sac_safetensors_metadata(file, "hidden");
   const int64_t obs = file_number(file, "obs_size", "obs"), action = file_number(file, "action_size", "act");
+  if (obs >= 0) SAC_TRY(check_actions(run, file));
   if (obs >= 0 && action >= 0 && (obs != shape->obs || action != shape->action))
     return sac_fail(SAC_ERROR_SHAPE, "%s is of %s: %lld observations and %lld action%s; %s has %d and %d", file->path,
                     env ? sac_text_show(of, env, SIZE_MAX) : "another environment", (long long)obs, (long long)action,
@@ -59,20 +77,10 @@ static sac_status check_sizes(const sac_run* run, const sac_safetensors* file) {
   sac_widths_append(widths, sizeof widths, &used, shape->hidden, shape->layers, ",");
   if (hidden && strcmp(hidden, widths) != 0)
     return sac_fail(SAC_ERROR_SHAPE, "%s has hidden layers of %s; this run has %s: --set network.hidden=%s", file->path,
-                    sac_text_show(of, hidden, SIZE_MAX), widths, hidden);
-  return SAC_OK;
-}
-
-/* Refuses a file whose actor has a tensor that this agent's lacks: its network has other layers. Errors: SHAPE. */
-static sac_status check_actor(const sac_run* run, const sac_safetensors* file) {
-  if (!sac_algo_has(run->agent->algo, SAC_ACTOR)) return SAC_OK; /* the actor of the file has no use here */
-  for (int32_t i = 0; i < file->count; i++) {
-    const char* name = file->tensors[i].name;
-    if (strncmp(name, "actor.", 6) == 0 && !sac_tensors_find(&run->agent->tensors, name))
-      return sac_fail(SAC_ERROR_SHAPE, "%s holds '%s', which this run's actor lacks: give the network.* of that policy",
-                      file->path, name);
-  }
-  return SAC_OK;
+                    *hidden ? sac_text_show(of, hidden, SIZE_MAX) : "[]", *widths ? widths : "[]",
+                    *hidden ? hidden : "[]");
+fail:
+  return status;
 }
 
 /* --- tensors ------------------------------------------------------------------------------------------------------ */
@@ -94,6 +102,32 @@ static int has_network(const sac_safetensors* file, const char* tensor) {
   if (!end) return sac_safetensors_find(file, tensor) != NULL;
   (void)snprintf(name, sizeof name, "%.*s.head.weight", (int)(end - tensor), tensor);
   return sac_safetensors_find(file, name) != NULL;
+}
+
+/* Refuses a file that lacks the networks that act here, if they are wanted: it is of another kind of policy. And one
+ * whose actor has a tensor that this agent's lacks: its network has other layers. Errors: FORMAT, SHAPE. */
+static sac_status check_policy(const sac_run* run, const sac_safetensors* file, unsigned parts) {
+  const sac_agent* agent = run->agent;
+  const char *name = sac_algo_name(run->settings.algo), *other = sac_algo_name(sac_algo_for(agent->algo->discrete));
+  const int actor = has_network(file, "actor.head.weight"), critics = has_network(file, "critic.0.head.weight");
+  const int acts = sac_algo_acts_with(agent->algo) == SAC_ACTOR;
+  if (acts && !actor && critics && (parts & SAC_PART_ACTOR))
+    return sac_fail(SAC_ERROR_FORMAT,
+                    "%s has no actor, and algo '%s' starts from one: --set init.parts=critics takes its critics alone",
+                    file->path, name);
+  if (!acts && actor && !critics)
+    return sac_fail(SAC_ERROR_FORMAT,
+                    "%s has an actor alone, and algo '%s' has none: give a checkpoint of its run, or --set algo=%s",
+                    file->path, name, other);
+
+  /* compare the layers of the actor */
+  for (int32_t i = 0; acts && i < file->count; i++) {
+    const char* tensor = file->tensors[i].name;
+    if (strncmp(tensor, "actor.", 6) == 0 && !sac_tensors_find(&agent->tensors, tensor))
+      return sac_fail(SAC_ERROR_SHAPE, "%s holds '%s', which this run's actor lacks: give the network.* of that policy",
+                      file->path, tensor);
+  }
+  return SAC_OK;
 }
 
 /* Copies tensor `name` of the file to agent p's tensor `to` in a slab. Errors: FORMAT, SHAPE, DEVICE. */
@@ -207,8 +241,8 @@ static sac_status take_agent(sac_run* run, source* s, int32_t p) {
   const int32_t population = run->agent->shape.population;
   sac_status status = SAC_OK;
 
-  /* refuse a file of another kind, which has none of the networks */
-  int32_t networks = 0;
+  /* refuse a file of no agent, which has none of the networks */
+  int32_t networks = has_network(s->file, "actor.head.weight");
   for (int32_t t = 0; t < tensors->count; t++) networks += has_network(s->file, tensors->tensor[t].name);
   if (networks == 0) return sac_fail(SAC_ERROR_FORMAT, "%s is neither a policy nor a checkpoint", s->file->path);
 
@@ -227,7 +261,7 @@ static sac_status take_agent(sac_run* run, source* s, int32_t p) {
 
   /* check the sizes, then take each tensor that is wanted */
   SAC_TRY(check_sizes(run, s->file));
-  SAC_TRY(check_actor(run, s->file));
+  SAC_TRY(check_policy(run, s->file, s->parts));
   for (int32_t t = 0; t < tensors->count; t++) {
     const sac_tensor* tensor = &tensors->tensor[t];
     const int group = group_of(tensor->name);
@@ -306,7 +340,7 @@ static void describe(sac_run* run, const source* s) {
   const int policy = !sac_safetensors_find(s->file, "counters");
   if (fresh_used)
     sac_run_note(run, "new: %s%s", fresh,
-                 policy ? "; the file has the actor alone, a checkpoint of its run has the rest" : "");
+                 policy ? "; the file has the policy alone, a checkpoint of its run has the rest" : "");
   if (unused_used)
     sac_run_note(run, "not used, as algo %s has no such networks: %s", sac_algo_name(run->settings.algo), unused);
 }
@@ -346,6 +380,7 @@ sac_status sac_run_init(sac_run* run) {
   sac_safetensors* file = NULL;
   source s = {0};
   int new_critics = 0, has_policy = 1;
+  const sac_group acts = sac_algo_acts_with(run->agent->algo);
   sac_status status = SAC_OK;
 
   /* each agent starts from a file; a folder may have one for each seed */
@@ -365,7 +400,7 @@ sac_status sac_run_init(sac_run* run) {
       describe_bounds(run, &s);
     }
     new_critics |= critics_are_new(&s);
-    has_policy &= s.taken[SAC_ACTOR] > 0;
+    has_policy &= s.taken[acts] > 0 && s.fresh[acts] == 0;
   }
 
   /* Critics that know the policy's actions alone take others for better. So with new critics the warm-up keeps its

@@ -33,7 +33,7 @@ const sac_case sac_cases[] = {
      .population = 1,
      .set = {{"gamma", "0.9"}, {"reward_scale", "5"}, {"optim.critic_lr", "1e-2"}, {"tau", "0.1"}}},
     /* linear networks; CUDA refuses those with one output */
-    {.obs = 17, .action = 6, .hidden = "[]", .batch = 33, .critics = 2, .population = 2},
+    {.obs = 17, .action = 6, .hidden = "[]", .batch = 33, .critics = 2, .population = 1},
     /* a small temperature, at which most probabilities of discrete actions are 0 as floats; the mean of the critics */
     {.obs = 3,
      .action = 18,
@@ -49,7 +49,7 @@ const sac_case sac_cases[] = {
      .hidden = "40",
      .batch = 63,
      .critics = 2,
-     .population = 2,
+     .population = 3,
      .set = {{"alpha.initial", "0.2"}, {"alpha.min", "0.19999"}, {"alpha.max", "0.20001"}}},
 };
 const int32_t sac_case_count = SAC_LENGTH(sac_cases);
@@ -58,11 +58,6 @@ static sac_status set_number(sac_config* config, const char* key, int32_t value)
   char text[16];
   (void)snprintf(text, sizeof text, "%d", (int)value);
   return sac_config_set(config, key, text);
-}
-
-int32_t sac_case_actions(const sac_case* c, int algo) {
-  if (!sac_algo_at(algo)->discrete) return 0;
-  return c->action > 1 ? c->action : 2;
 }
 
 sac_status sac_case_apply(const sac_case* c, int algo, int kind, sac_config* config) {

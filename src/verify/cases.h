@@ -13,7 +13,7 @@
 #define SAC_CASE_KEYS_MAX 4
 
 typedef struct sac_case {
-  int32_t obs, action; /* O, A; sac_case_actions */
+  int32_t obs, action; /* O, A; of a discrete algorithm, A is the number of its actions, 2 where it is 1 */
   const char* hidden;  /* network.hidden */
   int32_t batch, critics, population;
   const char* set[SAC_CASE_KEYS_MAX][2];          /* more keys, ended by NULL */
@@ -22,10 +22,6 @@ typedef struct sac_case {
 
 extern const sac_case sac_cases[];
 extern const int32_t sac_case_count;
-
-/* The number of actions of a case with a discrete algorithm: its A, and 2 where that is 1. 0: the algorithm takes
- * continuous ones, of size A. */
-int32_t sac_case_actions(const sac_case* c, int algo);
 
 /* Sets the keys of a case. kind: index in SAC_NETWORK_KINDS. It does not set O and A: they are no keys, and the caller
  * puts them into the environment's spec. Errors: CONFIG. */

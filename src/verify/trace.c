@@ -7,6 +7,7 @@
 #include "env/list.h"
 #include "env/task.h"
 #include "env/vector.h"
+#include "kernels/discrete.h"
 #include "util/error.h"
 #include "util/memory.h"
 #include "util/text.h"
@@ -198,6 +199,12 @@ static sac_status read_expected(trace* t, const sac_safetensors* file) {
   /* read the state to start from, unless the environment has none */
   const int32_t initial = t->entry->initial_count ? t->entry->initial_count(t->env) : t->entry->initial_size;
   if (initial > 0) SAC_TRY(read(file, "initial", initial, 1, &t->initial));
+
+  /* check that each discrete action is the number of one */
+  for (int64_t s = 0; t->spec.actions > 0 && s < t->steps; s++)
+    if (!sac_action_exists((float)t->action[s], t->spec.actions) || (double)(float)t->action[s] != t->action[s])
+      return sac_fail(SAC_ERROR_FORMAT, "%s: 'action' is %.12g at step %lld, no number of an action of %s: 0 to %d are",
+                      file->path, t->action[s], (long long)s + 1, t->id, (int)t->spec.actions - 1);
 
   /* check that the trace is a single episode: our environment is started only once */
   for (int64_t s = 0; s + 1 < t->steps; s++)

@@ -24,23 +24,36 @@ static sac_policy* create(const uint8_t* data, size_t size, size_t bytes, int in
   return policy;
 }
 
-/* Both policies give the same bits, and no action beyond all bounds. */
+/* Two actions have the same bits and are within all bounds: a discrete one is a number that exists. actions: how many
+ * there are; 0: continuous. */
+static void compare(const float* first, const float* second, int32_t count, int32_t actions) {
+  for (int32_t i = 0; i < count; i++) {
+    const float x = first[i];
+    if (isinf(x) || (actions > 0 && !isnan(x) && !(x >= 0 && x < (float)actions && x == floorf(x)))) abort();
+    if (memcmp(&x, &second[i], sizeof x) != 0 && !(isnan(x) && isnan(second[i]))) abort();
+  }
+}
+
+/* Both policies give the same bits, of modes and of samples. */
 static void act(sac_policy* copied, sac_policy* in_place) {
-  int32_t obs, action;
+  int32_t obs, action, actions;
   sac_policy_sizes(copied, &obs, &action);
+  sac_policy_describe(copied, NULL, &actions);
+  if (actions > 0 && action != 1) abort();
   float* seen = malloc((size_t)obs * sizeof *seen);
   float* first = malloc((size_t)action * sizeof *first);
   float* second = malloc((size_t)action * sizeof *second);
+  float* noise = malloc((size_t)action * sizeof *noise);
+  for (int32_t i = 0; noise && i < action; i++) noise[i] = (float)(i % 5) * 0.25f;
   for (int32_t i = 0; seen && i < obs; i++) seen[i] = (float)(i % 7 - 3) * 0.75f;
-  if (seen && first && second) {
-    sac_policy_act(copied, seen, first);
-    sac_policy_act(in_place ? in_place : copied, seen, second);
-    for (int32_t i = 0; i < action; i++) {
-      if (isinf(first[i])) abort();
-      if (memcmp(&first[i], &second[i], sizeof *first) != 0 && !(isnan(first[i]) && isnan(second[i]))) abort();
-    }
+  if (seen && first && second && noise) {
+    sac_policy* other = in_place ? in_place : copied;
+    sac_policy_act(copied, seen, first), sac_policy_act(other, seen, second);
+    compare(first, second, action, actions);
+    sac_policy_sample(copied, seen, noise, first), sac_policy_sample(other, seen, noise, second);
+    compare(first, second, action, actions);
   }
-  free(seen), free(first), free(second);
+  free(seen), free(first), free(second), free(noise);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {

@@ -40,6 +40,7 @@ static int bad_create(void** self, const char* id, int32_t n, const char* option
   if (is(env, "no_action")) spec->action_size = 0;
   if (is(env, "one_discrete")) spec->action_size = 1, spec->actions = 1;
   if (is(env, "wide_discrete")) spec->actions = 3;
+  if (is(env, "bounded_discrete")) spec->action_size = 1, spec->actions = 3;
   if (is(env, "negative_limit")) spec->max_episode_steps = -1;
   return 0;
 }

@@ -84,7 +84,7 @@ class Plain(gymnasium.Env):
         if fault == "init":
             raise ValueError("the arm is not plugged in")
         if fault == "actions":
-            self.action_space = spaces.MultiDiscrete([2, 2])
+            self.action_space = spaces.Text(2)
         if fault == "text":
             self.observation_space = spaces.Sequence(spaces.Discrete(2))
         if fault == "unbounded":
@@ -154,6 +154,71 @@ class Choices(Plain):
         return numpy.array([self.steps], numpy.float32), float(action), False, False, {}
 
 
+class Joint(gymnasium.Env):
+    """Takes choices of the space that `kind` names, and refuses what is not in it, of another type, or changed later. Info
+    has the choices one by one. The reward is the share of choices that are the largest where the observation is 1, and the
+    smallest where it is 0."""
+
+    observation_space = spaces.Box(0, 1, (1,), numpy.float32)
+    SPACES = {
+        "discrete": lambda: spaces.Discrete(3, start=-3),
+        "narrow": lambda: spaces.Discrete(5, start=2, dtype=numpy.int16),
+        "multi": lambda: spaces.MultiDiscrete([3, 2]),
+        "started": lambda: spaces.MultiDiscrete([[3, 1], [2, 4]], dtype=numpy.int8, start=[[-1, 5], [0, 7]]),
+        "binary": lambda: spaces.MultiBinary(3),
+        "grid": lambda: spaces.MultiBinary([2, 2]),
+        "tuple": lambda: spaces.Tuple((spaces.Discrete(2, start=1), spaces.MultiDiscrete([2, 3]))),
+        "dict": lambda: spaces.Dict({"grip": spaces.Discrete(2), "arm": spaces.Tuple((
+            spaces.MultiBinary(2), spaces.Discrete(3, start=-1)))}),
+        "largest": lambda: spaces.MultiBinary(12),
+        "one": lambda: spaces.Discrete(1),
+        "ones": lambda: spaces.MultiDiscrete([1, 1]),
+        "many": lambda: spaces.MultiBinary(13),
+        "huge": lambda: spaces.MultiDiscrete([1000] * 100),
+        "wide": lambda: spaces.Discrete(65537),
+        "mixed": lambda: spaces.Dict({"move": spaces.Box(-1, 1, (2,)), "grip": spaces.Discrete(2)}),
+        "text": lambda: spaces.Text(3),
+        "empty": lambda: spaces.Tuple(()),
+        "none": lambda: None,
+    }
+
+    def __init__(self, kind, episode=20):
+        self.kind, self.action_space, self.episode, self.kept = kind, self.SPACES[kind](), episode, []
+
+    def check(self, space, value):
+        """Refuses a value of another type. Returns each choice as [value, its smallest, its largest]."""
+        if isinstance(space, spaces.Dict):
+            return [one for key in space for one in self.check(space[key], value[key])]
+        if isinstance(space, spaces.Tuple):
+            assert type(value) is tuple, type(value)
+            return [one for part, inner in zip(space, value) for one in self.check(part, inner)]
+        assert type(value) is (space.dtype.type if isinstance(space, spaces.Discrete) else numpy.ndarray), type(value)
+        assert value.dtype == space.dtype and value.shape == space.shape, (value.dtype, value.shape)
+        self.kept.append((value, numpy.array(value)))
+        low = getattr(space, "start", numpy.zeros(space.shape, int))
+        high = low + (1 if isinstance(space, spaces.MultiBinary) else getattr(space, "nvec", getattr(space, "n", 0)) - 1)
+        return numpy.stack([numpy.ravel(part).astype(int) for part in (value, low, high)], 1).tolist()
+
+    def draw(self):
+        self.side = int(self.np_random.integers(2))
+        return numpy.array([self.side], numpy.float32)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return self.draw(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        choices = self.check(self.action_space, action)
+        assert all(numpy.array_equal(*pair) for pair in self.kept)
+        del self.kept[:-50]
+        self.steps += 1
+        reward = sum(value == (high if self.side else low) for value, low, high in choices) / len(choices)
+        return self.draw(), reward, self.steps == self.episode, False, {
+            f"c{k}": value for k, (value, _, _) in enumerate(choices)}
+
+
 class Texts(Plain):
     """Has a render mode that gives no pictures."""
 
@@ -178,5 +243,6 @@ gymnasium.register("Goal-v0", Goal)
 gymnasium.register("Plain-v0", Plain)
 gymnasium.register("Bounds-v0", Bounds, max_episode_steps=20)
 gymnasium.register("Choices-v0", Choices, max_episode_steps=25)
+gymnasium.register("Joint-v0", Joint, max_episode_steps=25)
 gymnasium.register("Texts-v0", Texts)
 gymnasium.register("Liar-v0", Liar)

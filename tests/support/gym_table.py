@@ -22,7 +22,8 @@ class Api(ctypes.Structure):
                 ("destroy", ctypes.CFUNCTYPE(None, POINTER)),
                 ("error", ctypes.CFUNCTYPE(ctypes.c_char_p, POINTER)), *[(f"state_{k}", POINTER) for k in range(3)],
                 ("info_names", ctypes.CFUNCTYPE(ctypes.POINTER(ctypes.c_char_p), POINTER)),
-                ("info", ctypes.CFUNCTYPE(ctypes.c_int, POINTER, POINTER))]
+                ("info", ctypes.CFUNCTYPE(ctypes.c_int, POINTER, POINTER)), ("concurrent", ctypes.c_int32),
+                ("describe", ctypes.CFUNCTYPE(ctypes.c_char_p, POINTER))]
 
 
 def table():

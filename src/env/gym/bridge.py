@@ -228,7 +228,7 @@ def sizes_of(one):
     """What all environments of an instance have in common, for JSON: the numbers of observations, of actions and of
     discrete actions, the time limit, the bounds (None: discrete), and the description of the spaces."""
     bounds = None if one.actions else [values.tolist() for values in inner_bounds(one.numpy, one.low, one.high)]
-    return one.obs_size, one.action_size, one.actions, one.limit, bounds, describe_spaces(one.env)
+    return one.obs_size, one.action_size, one.actions, one.limit, bounds, describe_spaces(one.env, one.choices)
 
 
 def open_envs(name, n, options):

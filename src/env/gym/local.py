@@ -39,26 +39,24 @@ class Spaces:
         if self.flatten:
             self.members = members_of(spaces, self.obs_space)
 
-        # Actions are numbers or one choice.
-        action, self.actions = self.env.action_space, 0
+        # Actions are numbers or choices.
+        action, self.actions, self.choices = self.env.action_space, 0, None
         self.low = self.high = None
-        if isinstance(action, spaces.Discrete):
-            self.action_size, self.actions, self.start = 1, int(action.n), int(action.start)
-        elif isinstance(action, spaces.Box):
+        if isinstance(action, spaces.Box):
             self.action_size, self.shape, self.dtype = count(action), action.shape, action.dtype
             self.low, self.high = action.low.reshape(-1), action.high.reshape(-1)
             self.whole = not self.numpy.issubdtype(self.dtype, self.numpy.floating)
         else:
-            raise EnvError(f"it takes actions of {action}; sac gives numbers (Box) or one choice (Discrete): wrap the "
-                           "environment")
+            self.choices = Choices(self.numpy, spaces, action)
+            self.action_size, self.actions = 1, self.choices.count
 
         spec = self.env.spec
         self.limit = int(spec.max_episode_steps or 0) if spec else 0
 
     def actions_of(self, rows):
         """sac's actions (n, A), each as the environment takes it, in new arrays: the environment may keep them."""
-        if self.actions:
-            return self.start + rows[:, 0].astype(self.numpy.int64)
+        if self.choices:
+            return self.choices.actions_of(rows)
         if self.whole:
             rows = self.numpy.rint(rows)
         try:

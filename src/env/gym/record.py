@@ -138,7 +138,12 @@ def wrappers(gymnasium, numpy, progress):
             return picture
 
     class Recorder(gymnasium.wrappers.RecordVideo):
-        saved = 0
+        saved, ended = 0, False
+
+        def step(self, action):
+            result = super().step(action)
+            self.ended = bool(result[2] or result[3])
+            return result
 
         def start_recording(self, video_name):
             super().start_recording(f"{self.name_prefix}-episode-{self.saved}")
@@ -158,7 +163,7 @@ def wrappers(gymnasium, numpy, progress):
 
         def close(self):
             steps, name = len(self.recorded_frames) - 1, self._video_name
-            left = self.recording and 0 < steps < (progress.steps or steps + 1)
+            left = self.recording and not self.ended and 0 < steps < (progress.steps or steps + 1)
             super().close()
             if left:
                 print(f"sac: {name}.mp4 ends after {steps:,} step{'s' if steps > 1 else ''}, where its episode was left",

@@ -44,14 +44,13 @@ def parts(space, name, at):
     return [part]
 
 
-def describe_spaces(env):
-    """A JSON object with the parts of observation and action; "" where a space of one's own cannot be described."""
+def describe_spaces(env, choices):
+    """A JSON object with the parts of observation and action; "" where a space of one's own cannot be described.
+    choices: of discrete actions; None for others."""
     try:
         plain = plain_space(env)
         observation = parts(env.observation_space if plain is None else plain, "", 0)
-        action = parts(env.action_space, "", 0)
-        if action[0]["space"] == "Discrete":  # a choice is one number, and not flattened
-            action = [{"name": "", "offset": 0, "size": 1, "space": "Discrete", "start": action[0]["start"]}]
+        action = [choices.described()] if choices else parts(env.action_space, "", 0)
         return json.dumps({"observation": observation, "action": action})
     except Exception:
         return ""

@@ -67,7 +67,7 @@ class Worker:
 
         # Start Python. It inherits only its own end of the channel, which we close here: so each side notices when the
         # other ends.
-        source = "\n".join(FILES[name] for name in ("bridge", "errors", "generators", "local", "spaces", "values", "workers")).encode()
+        source = "\n".join(FILES[name] for name in ("bridge", "choices", "errors", "generators", "local", "spaces", "values", "workers")).encode()
         self.channel, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(

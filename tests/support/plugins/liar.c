@@ -29,6 +29,10 @@ static int create(void** self, const char* id, int32_t n, const char* options, s
   if (lie("no bounds")) spec->action_high = NULL;
   if (lie("other sizes each time")) spec->obs_size = ++instances;
   if (lie("one choice")) spec->actions = 1;
+  if (lie("choices in two")) spec->actions = 3, spec->action_size = 2;
+  if (lie("choices with bounds")) spec->actions = 3;
+  if (lie("choices") || lie("other choices each time")) spec->actions = 3, spec->action_low = spec->action_high = NULL;
+  if (lie("other choices each time")) spec->actions += instances++;
   return l->steps == NULL || l->succeeds == NULL;
 }
 
