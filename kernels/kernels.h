@@ -332,7 +332,7 @@ typedef struct sac_discrete_columns {
 // statistics too.
 typedef struct sac_discrete_critic_loss_args {
   const sac_device_state* state;
-  sac_outputs critic, target;  // (P, K) at s and at s'
+  sac_outputs critic, target;  // (P, K) at s and at s'; K is at most 32
   sac_outputs logits;          // (P) of the actor at s'
   const float* action;         // (P, B) numbers of the actions
   const float* reward;         // (P, B)
