@@ -1,4 +1,4 @@
-/* ctest: timeout=300
+/* ctest: timeout=600
  *
  * Updates on the CUDA backend through the library: against the CPU, stage by stage and over many updates; golden
  * updates; the same bits however updates are launched. */
