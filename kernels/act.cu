@@ -11,6 +11,9 @@ constexpr int neurons = 2;                       // units of a warp at a time
 constexpr size_t shared_max = size_t{48} << 10;  // bytes that a block has without cudaFuncSetAttribute
 constexpr unsigned scratch_blocks = 16;          // blocks of an agent whose activations are in scratch memory
 
+// Buffers of activations of a block, (rows, widest) each: a third one where networks are joined.
+__host__ __device__ constexpr size_t buffers(int32_t nets) { return nets > 1 ? 3 : 2; }
+
 // --- many observations -----------------------------------------------------------------------------------------------
 
 // Returns one output of the head (without bias) for one observation, in every lane of a warp: two chunks at a time,
@@ -31,14 +34,14 @@ __device__ float head_output(const float* weight, int in, const float* x, int la
   return sum;
 }
 
-// Writes the actions of rows first .. first + count - 1 of agent p. x: two buffers of activations, (rows, widest) each.
-__device__ void act_rows(const sac_actor_act_args& a, size_t p, size_t first, size_t count, uint64_t position, float* x,
-                         int widest) {
-  // where the observations and the agent's weights are, and the second buffer
-  const size_t obs = static_cast<size_t>(a.size[0]), row = p * static_cast<size_t>(a.n) + first;
+// Evaluates a network on `count` observations. x: two buffers of activations, (rows, widest) each. Returns the one that
+// has the outputs; all threads may read them.
+__device__ const float* evaluate(const sac_actor_act_args& a, const float* from, const float* weights, size_t count,
+                                 float* x, int widest) {
+  // the sizes, and the second buffer
+  const size_t obs = static_cast<size_t>(a.size[0]);
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP, warp = static_cast<int>(threadIdx.x) / SAC_WARP;
   const int outputs = a.size[a.layers];
-  const float *from = a.obs + row * obs, *weights = a.weights + p * a.weights_stride;
   float* y = x + rows * widest;
 
   // load the observations; rows beyond the last are zeros
@@ -70,29 +73,68 @@ __device__ void act_rows(const sac_actor_act_args& a, size_t p, size_t first, si
     if (lane == 0) y[r * widest + o] = sum + bias[o];
   }
   __syncthreads();
+  return y;
+}
+
+// [sac.join] Evaluates all networks of an agent, and joins their outputs in a third buffer behind those of x. Returns
+// the outputs of one network as they are.
+__device__ const float* join(const sac_actor_act_args& a, const float* from, const float* weights, size_t count,
+                             float* x, int widest) {
+  if (a.nets == 1) return evaluate(a, from, weights, count, x, widest);
+  float* joined = x + 2 * rows * widest;
+  for (int k = 0; k < a.nets; k++) {
+    const float* y = evaluate(a, from, weights + static_cast<size_t>(k) * a.net_stride, count, x, widest);
+
+    // each thread has the same outputs of every network
+    for (int i = static_cast<int>(threadIdx.x); i < rows * a.actions; i += static_cast<int>(blockDim.x)) {
+      const int at = i / a.actions * widest + i % a.actions;
+      const float before = k == 0 ? y[at] : sac_join_next(joined[at], y[at], a.mean);
+      joined[at] = k + 1 == a.nets ? sac_join_end(before, a.nets, a.mean) : before;
+    }
+    __syncthreads();  // the next network overwrites y
+  }
+  return joined;
+}
+
+// Writes the actions of rows first .. first + count - 1 of agent p.
+template <bool discrete>
+__device__ void act_rows(const sac_actor_act_args& a, size_t p, size_t first, size_t count, uint64_t position, float* x,
+                         int widest) {
+  // the outputs of the agent's networks
+  const size_t row = p * static_cast<size_t>(a.n) + first;
+  const int warp = static_cast<int>(threadIdx.x) / SAC_WARP;
+  const float *from = a.obs + row * static_cast<size_t>(a.size[0]), *weights = a.weights + p * a.weights_stride;
+  const float* y = discrete ? join(a, from, weights, count, x, widest) : evaluate(a, from, weights, count, x, widest);
 
   // the actions: one warp for each observation
   const size_t mine = static_cast<size_t>(warp);
-  if (mine < count)
-    sac_act_write(a, a.mode == SAC_DEVICE_ACT_SAMPLE, a.state[p].seed, position + first + mine, row + mine,
-                  y + warp * widest, outputs / 2, nullptr);
+  if (mine >= count) return;
+  const bool sample = a.mode == SAC_DEVICE_ACT_SAMPLE;
+  if constexpr (discrete)
+    sac_act_write_number(a, sample, sac_act_scale(a, p), a.state[p].seed, position + first + mine, row + mine,
+                         y + warp * widest, a.actions, nullptr);
+  else
+    sac_act_write(a, sample, a.state[p].seed, position + first + mine, row + mine, y + warp * widest,
+                  a.size[a.layers] / 2, nullptr);
 }
 
 // Grid: (blocks, P). The actions of a stopped agent are zeros, which an environment accepts.
-__global__ void __launch_bounds__(threads_max, 1) actor_act_rows(sac_actor_act_args a, int widest, int in_shared) {
+template <bool discrete>
+__device__ void act_all(const sac_actor_act_args& a, int widest, int in_shared) {
   SAC_DYNAMIC_SHARED(float, shared);
 
   // the agent, and the memory for activations: scratch memory where shared memory is too small
-  const size_t p = blockIdx.y, n = static_cast<size_t>(a.n), actions = static_cast<size_t>(a.size[a.layers]) / 2;
+  const size_t p = blockIdx.y, n = static_cast<size_t>(a.n);
+  const size_t actions = discrete ? 1 : static_cast<size_t>(a.size[a.layers]) / 2;
   const bool alive = a.alive[p * a.alive_stride] != 0;
   const uint64_t position = a.state[p].act;
-  const size_t floats = 2 * rows * static_cast<size_t>(widest);
+  const size_t floats = buffers(discrete ? a.nets : 1) * rows * static_cast<size_t>(widest);
   float* activations = in_shared ? shared : a.scratch + (p * scratch_blocks + blockIdx.x) * floats;
 
   // the block's observations, `rows` at a time
   for (size_t first = static_cast<size_t>(blockIdx.x) * rows; first < n; first += gridDim.x * size_t{rows}) {
     const size_t count = n - first < rows ? n - first : rows;
-    if (alive) act_rows(a, p, first, count, position, activations, widest);
+    if (alive) act_rows<discrete>(a, p, first, count, position, activations, widest);
 
     // zeros for a stopped agent
     for (size_t i = threadIdx.x; !alive && i < count * actions; i += blockDim.x)
@@ -109,14 +151,22 @@ __global__ void __launch_bounds__(threads_max, 1) actor_act_rows(sac_actor_act_a
     sac_act_count(&a.state[p], gridDim.x, position, a.n);
 }
 
+__global__ void __launch_bounds__(threads_max, 1) actor_act_rows(sac_actor_act_args a, int widest, int in_shared) {
+  act_all<false>(a, widest, in_shared);
+}
+__global__ void __launch_bounds__(threads_max, 1)
+    actor_act_rows_discrete(sac_actor_act_args a, int widest, int in_shared) {
+  act_all<true>(a, widest, in_shared);
+}
+
 // --- uniform actions -------------------------------------------------------------------------------------------------
 
 constexpr int uniform_threads = 128;
 
-// Grid: (blocks, P). A thread has one component of an action.
+// Grid: (blocks, P). A thread has one component of an action, or a discrete action.
 __global__ void __launch_bounds__(uniform_threads) actor_act_uniform(sac_actor_act_args a) {
   // the component of this thread
-  const size_t p = blockIdx.y, actions = static_cast<size_t>(a.size[a.layers]) / 2;
+  const size_t p = blockIdx.y, actions = a.actions ? 1 : static_cast<size_t>(a.size[a.layers]) / 2;
   const size_t count = static_cast<size_t>(a.n) * actions;
   const size_t i = static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x;
 
@@ -134,7 +184,8 @@ __global__ void __launch_bounds__(uniform_threads) actor_act_uniform(sac_actor_a
                           : which == 1 ? words.word[1]
                           : which == 2 ? words.word[2]
                                        : words.word[3];
-    a.action[p * count + i] = sac_uniform_within(word, 1.0f);
+    a.action[p * count + i] = a.actions ? static_cast<float>(sac_uniform_action(sac_uniform(word), a.actions))
+                                        : sac_uniform_within(word, 1.0f);
   }
 
   // zeros for a stopped agent
@@ -163,8 +214,8 @@ __global__ void __launch_bounds__(snapshot_threads) actor_snapshot(sac_actor_sna
 // --- launches --------------------------------------------------------------------------------------------------------
 
 // Floats of a block's activations, and whether shared memory holds them.
-size_t floats_of(int32_t widest) { return 2 * rows * static_cast<size_t>(widest); }
-bool fits_shared(int32_t widest) { return floats_of(widest) * sizeof(float) <= shared_max; }
+size_t floats_of(int32_t widest, int32_t nets) { return buffers(nets) * rows * static_cast<size_t>(widest); }
+bool fits_shared(int32_t widest, int32_t nets) { return floats_of(widest, nets) * sizeof(float) <= shared_max; }
 
 void launch_rows(cudaStream_t stream, const sac_actor_act_args& args) {
   const int32_t widest = sac_act_widest(&args);
@@ -174,26 +225,30 @@ void launch_rows(cudaStream_t stream, const sac_actor_act_args& args) {
   const int warps = wanted < rows ? rows : wanted > most ? most : wanted;
 
   // a block for every `rows` observations, at most those that scratch memory has room for
-  const bool in_shared = fits_shared(widest);
+  const int32_t nets = args.actions ? args.nets : 1;
+  const bool in_shared = fits_shared(widest, nets);
   unsigned blocks = sac_blocks(static_cast<size_t>(args.n), rows);
   if (!in_shared && blocks > scratch_blocks) blocks = scratch_blocks;
 
   // grid: (blocks, P)
-  SAC_LAUNCH(actor_act_rows, dim3(blocks, static_cast<unsigned>(args.population)),
-             dim3(SAC_WARP * static_cast<unsigned>(warps)), in_shared ? floats_of(widest) * sizeof(float) : 0, stream,
-             args, widest, in_shared);
+  const dim3 grid(blocks, static_cast<unsigned>(args.population)), block(SAC_WARP * static_cast<unsigned>(warps));
+  const size_t shared = in_shared ? floats_of(widest, nets) * sizeof(float) : 0;
+  if (args.actions) SAC_LAUNCH(actor_act_rows_discrete, grid, block, shared, stream, args, widest, in_shared);
+  else SAC_LAUNCH(actor_act_rows, grid, block, shared, stream, args, widest, in_shared);
 }
 
 }  // namespace
 
-size_t sac_actor_act_scratch(int32_t widest) {
-  return fits_shared(sac_act_padded(widest)) ? 0 : scratch_blocks * floats_of(sac_act_padded(widest));
+size_t sac_actor_act_scratch(int32_t widest, int32_t nets) {
+  const int32_t padded = sac_act_padded(widest);
+  return fits_shared(padded, nets) ? 0 : scratch_blocks * floats_of(padded, nets);
 }
 
 cudaError_t sac_actor_act(cudaStream_t stream, const sac_actor_act_args* args) {
   if (args->mode == SAC_DEVICE_ACT_UNIFORM) {
     // uniform actions do not use the network
-    const size_t count = static_cast<size_t>(args->n) * static_cast<size_t>(args->size[args->layers]) / 2;
+    const size_t actions = args->actions ? 1 : static_cast<size_t>(args->size[args->layers]) / 2;
+    const size_t count = static_cast<size_t>(args->n) * actions;
     SAC_LAUNCH(actor_act_uniform, dim3(sac_blocks(count, uniform_threads), static_cast<unsigned>(args->population)),
                dim3(uniform_threads), 0, stream, *args);
   } else if (!sac_actor_act_one(stream, args)) {

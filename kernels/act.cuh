@@ -4,11 +4,14 @@
 #ifndef SAC_KERNELS_ACT_CUH
 #define SAC_KERNELS_ACT_CUH
 
+#include "kernels/bellman.h"
 #include "kernels/cuda.cuh"
+#include "kernels/discrete.cuh"
 #include "kernels/kernels.h"
 #include "kernels/layers.h"
 #include "kernels/random.h"
 #include "kernels/squash.h"
+#include "kernels/temperature.h"
 
 // The head's products are summed over chunks of this many units of the last hidden layer; then the chunks are summed.
 constexpr int sac_act_chunk = 16;
@@ -178,6 +181,87 @@ __device__ void sac_act_write(const Args& a, bool sample, uint64_t seed, uint64_
   log_prob = sac_warp_sum(log_prob);
   if (lane == 0) a.log_prob[row] = log_prob;
 }
+
+// --- discrete actions ------------------------------------------------------------------------------------------------
+
+// Draws the uniform number of the observation at a position of the act stream.
+__device__ inline float sac_act_uniform(uint64_t seed, uint64_t position) {
+  return sac_uniform(sac_philox(seed, SAC_STREAM_ACT, sac_draw_block(position, 1, SAC_UNIFORMS_PER_BLOCK)).word[0]);
+}
+
+// [discrete.greedy] The first action with the largest value, in every lane. One warp calls it.
+__device__ inline int sac_act_greedy(const float* x, int actions, int lane) {
+  float largest = x[0];
+  int best = 0;
+  for (int first = 0; first < actions; first += SAC_WARP) {
+    // the largest of 32 values; fmaxf leaves NaN out, as it is larger than nothing
+    const float mine = first + lane < actions ? x[first + lane] : -INFINITY;
+    float most = mine;
+    for (int distance = SAC_WARP / 2; distance > 0; distance /= 2)
+      most = fmaxf(most, __shfl_xor_sync(SAC_WHOLE_WARP, most, distance));
+
+    // the first lane that has it
+    const unsigned has = __ballot_sync(SAC_WHOLE_WARP, mine == most);
+    if (!(most > largest)) continue;
+    largest = most;
+    best = first + __ffs(static_cast<int>(has)) - 1;
+  }
+  return best;
+}
+
+// [discrete.sample] The action that u selects, in every lane, with the sums of sac_categorical in its order. One warp
+// calls it.
+__device__ inline int sac_act_categorical(const float* x, const sac_distribution& pi, int actions, int lane, float u) {
+  float cumulated = 0;
+  int last = 0;
+  for (int first = 0; first < actions; first += SAC_WARP) {
+    // the sum up to each of 32 actions
+    const bool exists = first + lane < actions;
+    const float p = exists ? expf(pi.log_p(x[first + lane])) : 0.0f;
+    float mine = 0;
+    for (int i = 0; i < SAC_WARP; i++) {
+      cumulated += __shfl_sync(SAC_WHOLE_WARP, p, i);
+      mine = lane == i ? cumulated : mine;
+    }
+
+    // the first sum above u; otherwise remember the last action that is possible
+    const unsigned above = __ballot_sync(SAC_WHOLE_WARP, exists && mine > u);
+    const unsigned possible = __ballot_sync(SAC_WHOLE_WARP, p > 0.0f);
+    if (above) return first + __ffs(static_cast<int>(above)) - 1;
+    if (possible) last = first + SAC_WARP - 1 - __clz(static_cast<int>(possible));
+  }
+  return last;
+}
+
+// Writes the number of the action at an observation, and its log-probability, from the values x of the actions. One
+// warp calls it. sample: draws from exp(scale x)/Z; otherwise the most probable action. drawn: the uniform number,
+// where it was drawn before, or NULL.
+template <typename Args>
+__device__ void sac_act_write_number(const Args& a, bool sample, float scale, uint64_t seed, uint64_t position,
+                                     size_t row, const float* x, int actions, const float* drawn) {
+  const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
+  if (!sample) {
+    const int best = sac_act_greedy(x, actions, lane);
+    if (lane == 0) a.action[row] = static_cast<float>(best);
+    return;
+  }
+
+  // the number is the caller's, was drawn before, or is drawn now
+  const float u = a.noise ? a.noise[row] : drawn ? *drawn : sac_act_uniform(seed, position);
+  const sac_distribution pi = sac_distribution_of(x, actions, lane, scale);
+  const int chosen = sac_act_categorical(x, pi, actions, lane, u);
+  if (lane != 0) return;
+  a.action[row] = static_cast<float>(chosen);
+  if (a.log_prob) a.log_prob[row] = pi.log_p(x[chosen]);
+}
+
+// The scale of the values of agent p: 1 for logits, 1/alpha for values of a Boltzmann policy.
+template <typename Args>
+__device__ float sac_act_scale(const Args& a, size_t p) {
+  return a.log_alpha ? 1 / sac_alpha(a.log_alpha[p * a.log_alpha_stride]) : 1.0f;
+}
+
+// --- counter ---------------------------------------------------------------------------------------------------------
 
 // Adds n to an agent's counter of observations, in the last of its `blocks` blocks (or clusters): all others have read
 // the counter by then. One thread of each block calls it after the block's work.

@@ -36,8 +36,10 @@ struct one_args {
   // n: observations of an agent; blocks: of a cluster; hidden: number of hidden layers; widest: floats of a buffer of
   // activations; chunks: of the last hidden layer.
   int32_t n, blocks, hidden, widest, chunks;
-  int32_t sample;  // 0: the mean
+  int32_t sample;  // 0: the mean, or the most probable action
   float log_std_min, log_std_max;
+  const float* log_alpha;  // as in sac_actor_act_args
+  size_t log_alpha_stride;
   one_layer layer[SAC_ACT_LAYERS_MAX];  // the hidden ones, then the head
 };
 
@@ -146,9 +148,10 @@ __device__ void add_sums(const float* sums, int chunks, int outputs, float* y) {
 }
 
 // Long, as one pass through the layers: its paragraphs share the buffers and barriers.
-// Grid: (n times blocks of a cluster, P). staged: weights are copied to shared memory.
-template <bool staged>
-__global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args a) {
+// Grid: (n times blocks of a cluster, P). staged: weights are copied to shared memory. discrete: the head's outputs are
+// values of discrete actions.
+template <bool staged, bool discrete>
+__device__ void act_one(const one_args& a) {
   SAC_DYNAMIC_SHARED(float, x);
 
   // the block's number in its cluster, and the observation of the cluster
@@ -159,7 +162,7 @@ __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args
 
   // the sizes of the network, and where the observation and the weights are
   const one_layer head = a.layer[a.hidden];
-  const int inputs = a.layer[0].in, outputs = head.out, actions = outputs / 2;
+  const int inputs = a.layer[0].in, outputs = head.out, actions = discrete ? 1 : outputs / 2;
   const float *obs = a.obs + row * static_cast<size_t>(inputs), *weights = a.weights + p * a.weights_stride;
 
   // the parts of the shared memory, behind the first buffer x
@@ -180,7 +183,9 @@ __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args
   // in the first block, load now what is needed at the end
   uint64_t seed = 0, position = 0;
   bool alive = false;
+  float scale = 1;
   if (rank == 0) {
+    if (discrete) scale = sac_act_scale(a, p);
     seed = a.state[p].seed, position = a.state[p].act + which, alive = a.alive[p * a.alive_stride] != 0;
     for (int o = thread; o < outputs; o += static_cast<int>(blockDim.x))
       sums[a.chunks * outputs + o] = weights[head.bias + o];
@@ -188,7 +193,7 @@ __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args
 
   // draw the noise in the last warp, while the copies and the observation are under way
   if (rank == 0 && warp == warps - 1 && a.sample && !a.noise && lane < actions)
-    drawn[lane] = sac_act_noise(seed, position, actions, lane);
+    drawn[lane] = discrete ? sac_act_uniform(seed, position) : sac_act_noise(seed, position, actions, lane);
 
   // the observation, into shared memory
   if (thread < inputs) x[thread] = early;
@@ -214,7 +219,8 @@ __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args
   if (warp > 0) return;
 
   // The action. A stopped agent has the action 0, which every environment accepts.
-  if (alive) sac_act_write(a, a.sample, seed, position, row, y, actions, drawn);
+  if (alive && discrete) sac_act_write_number(a, a.sample, scale, seed, position, row, y, outputs, drawn);
+  if (alive && !discrete) sac_act_write(a, a.sample, seed, position, row, y, actions, drawn);
   for (int i = lane; !alive && i < actions; i += SAC_WARP)
     a.action[row * static_cast<size_t>(actions) + static_cast<size_t>(i)] = 0;
   if (lane == 0 && !alive && a.sample && a.log_prob) a.log_prob[row] = 0;
@@ -222,6 +228,15 @@ __global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args
   // advance the counter of the noise, if the kernel has drawn it
   if (lane == 0 && alive && a.sample && !a.noise)
     sac_act_count(&a.state[p], static_cast<unsigned>(a.n), position - which, a.n);
+}
+
+template <bool staged>
+__global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one(one_args a) {
+  act_one<staged, false>(a);
+}
+template <bool staged>
+__global__ void __launch_bounds__(warps_max* SAC_WARP, 1) actor_act_one_discrete(one_args a) {
+  act_one<staged, true>(a);
 }
 
 // --- launches --------------------------------------------------------------------------------------------------------
@@ -304,14 +319,18 @@ cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared) {
   *shared = static_cast<size_t>(most) < shared_max ? static_cast<size_t>(most) : shared_max;
 
   // allow the kernels that much dynamic shared memory
-  const int bytes = static_cast<int>(*shared);
-  error = cudaFuncSetAttribute(actor_act_one<true>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
-  if (error != cudaSuccess) return error;
-  return cudaFuncSetAttribute(actor_act_one<false>, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes);
+  void (*const kernels[])(one_args) = {actor_act_one<true>, actor_act_one<false>, actor_act_one_discrete<true>,
+                                       actor_act_one_discrete<false>};
+  for (auto* kernel : kernels) {
+    error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, static_cast<int>(*shared));
+    if (error != cudaSuccess) return error;
+  }
+  return cudaSuccess;
 }
 
 bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
-  // leave many observations to actor_act_rows
+  // leave many observations, and several networks, to actor_act_rows
+  if (args->actions && args->nets > 1) return false;
   if (static_cast<size_t>(args->n) * static_cast<size_t>(args->population) > rows_max) return false;
 
   // the arguments, and the division of the layers among the blocks
@@ -321,6 +340,7 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   a.state = args->state, a.alive = args->alive, a.alive_stride = args->alive_stride;
   a.n = args->n, a.sample = args->mode == SAC_DEVICE_ACT_SAMPLE;
   a.log_std_min = args->log_std_min, a.log_std_max = args->log_std_max;
+  a.log_alpha = args->log_alpha, a.log_alpha_stride = args->log_alpha_stride;
   divide_layers(*args, a);
 
   // shared memory: two buffers of activations, the noise, the head's sums and bias, and the weights where they fit
@@ -335,8 +355,11 @@ bool sac_actor_act_one(cudaStream_t stream, const sac_actor_act_args* args) {
   const dim3 grid(static_cast<unsigned>(a.n * a.blocks), static_cast<unsigned>(args->population));
   const dim3 block(SAC_WARP * static_cast<unsigned>(warps_of(a)));
   const unsigned cluster = static_cast<unsigned>(a.blocks);
-  if (weights > 0 && bytes + weights <= args->shared)
-    SAC_LAUNCH_CLUSTER(actor_act_one<true>, cluster, grid, block, bytes + weights, stream, a);
-  else SAC_LAUNCH_CLUSTER(actor_act_one<false>, cluster, grid, block, bytes, stream, a);
+  const bool staged = weights > 0 && bytes + weights <= args->shared;
+  const size_t all = staged ? bytes + weights : bytes;
+  if (args->actions && staged) SAC_LAUNCH_CLUSTER(actor_act_one_discrete<true>, cluster, grid, block, all, stream, a);
+  else if (args->actions) SAC_LAUNCH_CLUSTER(actor_act_one_discrete<false>, cluster, grid, block, all, stream, a);
+  else if (staged) SAC_LAUNCH_CLUSTER(actor_act_one<true>, cluster, grid, block, all, stream, a);
+  else SAC_LAUNCH_CLUSTER(actor_act_one<false>, cluster, grid, block, all, stream, a);
   return true;
 }

@@ -8,14 +8,15 @@
 
 #include "kernels/real.h"
 
+// The larger of two elements. A NaN replaces any number, and is never replaced.
+SAC_FN real sac_larger(real largest, real candidate) {
+  return !(candidate <= largest) && largest == largest ? candidate : largest;
+}
+
 // The largest element; NaN if any element is NaN.
 SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
   real largest = x[0];
-  for (int a = 1; a < actions; a++) {
-    const real candidate = x[(size_t)a * stride];
-    // a NaN replaces any number, and is never replaced
-    largest = !(candidate <= largest) && largest == largest ? candidate : largest;
-  }
+  for (int a = 1; a < actions; a++) largest = sac_larger(largest, x[(size_t)a * stride]);
   return largest;
 }
 
@@ -23,37 +24,48 @@ SAC_FN real sac_row_max(const real* x, size_t stride, int actions) {
 // infinite, NaN if it is NaN. Each term is in [0, 1] and one is 1, so nothing overflows and the sum is not 0. The
 // difference comes before the product, so a small difference of large elements keeps its digits. Elements below the
 // largest are summed apart: beside 1 a small sum would lose its digits, and with it the entropy of a saturated policy.
-SAC_FN real sac_log_sum_above(const real* x, size_t stride, int actions, real scale, real largest) {
+// sac_below_term is the term of an element in their sum `rest`, and sac_above_end ends it; ties: elements that are the
+// largest.
+SAC_FN real sac_below_term(real x, real scale, real largest) {
+  return x == largest ? (real)0 : SAC_M(exp)(scale * (x - largest));
+}
+SAC_FN real sac_above_end(real rest, int ties, real largest) {
   if (largest - largest != (real)0) return largest == largest ? (real)0 : largest;  // NOLINT(misc-redundant-expression)
+  return SAC_M(log1p)(rest + (real)(ties - 1));
+}
+SAC_FN real sac_log_sum_above(const real* x, size_t stride, int actions, real scale, real largest) {
   real rest = 0;
   int ties = 0;
   for (int a = 0; a < actions; a++) {
-    const real below = x[(size_t)a * stride] - largest;
-    rest += below == (real)0 ? (real)0 : SAC_M(exp)(scale * below);
-    ties += below == (real)0;
+    rest += sac_below_term(x[(size_t)a * stride], scale, largest);
+    ties += x[(size_t)a * stride] == largest;
   }
-  return SAC_M(log1p)(rest + (real)(ties - 1));
+  return sac_above_end(rest, ties, largest);
 }
 
 // [discrete.log-sum-exp] log sum_a exp(scale x_a), scale > 0. A row of -inf gives -inf, a row with +inf gives +inf.
+// `above`: of sac_log_sum_above.
+SAC_FN real sac_log_sum_from(real scale, real largest, real above) { return scale * largest + above; }
 SAC_FN real sac_log_sum_exp(const real* x, size_t stride, int actions, real scale) {
   const real largest = sac_row_max(x, stride, actions);
-  return scale * largest + sac_log_sum_above(x, stride, actions, scale, largest);
+  return sac_log_sum_from(scale, largest, sac_log_sum_above(x, stride, actions, scale, largest));
 }
 
 // [discrete.soft-value] alpha log Z, Z = sum_a exp(Q_a/alpha): the soft maximum of Q, V(s) of the Boltzmann policy. In
 // [max Q, max Q + alpha log A].
+SAC_FN real sac_boltzmann_from(real largest, real alpha, real above) { return largest + alpha * above; }
 SAC_FN real sac_boltzmann_value(const real* q, size_t stride, int actions, real alpha) {
   const real largest = sac_row_max(q, stride, actions);
-  return largest + alpha * sac_log_sum_above(q, stride, actions, (real)1 / alpha, largest);
+  return sac_boltzmann_from(largest, alpha, sac_log_sum_above(q, stride, actions, (real)1 / alpha, largest));
 }
 
 // [discrete.log-softmax] log p_a = scale x_a - log sum exp. With scale 1 it is the softmax of logits, with scale
-// 1/alpha the Boltzmann policy exp(Q/alpha)/Z. log_p may be x itself.
+// 1/alpha the Boltzmann policy exp(Q/alpha)/Z. log_p may be x itself. `above`: of sac_log_sum_above.
+SAC_FN real sac_log_p(real x, real scale, real largest, real above) { return scale * (x - largest) - above; }
 SAC_FN void sac_log_softmax(const real* x, size_t stride, int actions, real scale, real* log_p) {
   const real largest = sac_row_max(x, stride, actions);
   const real above = sac_log_sum_above(x, stride, actions, scale, largest);
-  for (int a = 0; a < actions; a++) log_p[(size_t)a * stride] = scale * (x[(size_t)a * stride] - largest) - above;
+  for (int a = 0; a < actions; a++) log_p[(size_t)a * stride] = sac_log_p(x[(size_t)a * stride], scale, largest, above);
 }
 
 // p value; 0 where p is 0, unless value is NaN: an action of probability 0 adds nothing, even if its value is infinite.
@@ -107,7 +119,10 @@ SAC_FN int sac_greedy(const real* x, size_t stride, int actions) {
 // [sac-discrete.actor-grad] d/d logit_a of J_pi = sum_a p_a (alpha log p_a - Q_a), through the softmax: with
 // f_a = alpha log p_a - Q_a it is p_a (f_a - J_pi). f is relative to that of the most probable action, which changes
 // nothing, but keeps the digits of a saturated policy: there J_pi is nearly f of that action. grad may not overlap the
-// inputs.
+// inputs. sac_relative_loss is f_a, with log p and Q of the most probable action.
+SAC_FN real sac_relative_loss(real log_p, real q, real alpha, real log_p_best, real q_best) {
+  return alpha * (log_p - log_p_best) - (q - q_best);
+}
 SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t stride, int actions, real alpha,
                                     real* grad) {
   // f relative to that of the most probable action, and J_pi likewise
@@ -115,7 +130,7 @@ SAC_FN void sac_discrete_actor_grad(const real* log_p, const real* q, size_t str
   real loss = 0;
   for (int a = 0; a < actions; a++) {
     const size_t i = (size_t)a * stride;
-    grad[i] = alpha * (log_p[i] - log_p[best]) - (q[i] - q[best]);
+    grad[i] = sac_relative_loss(log_p[i], q[i], alpha, log_p[best], q[best]);
     loss += sac_weighted(SAC_M(exp)(log_p[i]), grad[i]);
   }
 

@@ -128,12 +128,13 @@ typedef struct sac_device_minibatch {
   float* states;    // (P, 2B, O): B rows of obs, then B rows of next_obs
   float* current;   // (P, K, B, F): obs | action, a copy for each critic, so that one strided product serves all
   float* next;      // (P, K, B, F): next_obs | a'; a' written by sac_actor_squash
-  float* policy;    // (P, K, B, F): obs | a~; a~ written by sac_actor_squash
+  float* policy;    // (P, K, B, F): obs | a~; a~ written by sac_actor_squash. NULL for discrete actions
   float* reward;    // (P, B)
   float* discount;  // (P, B) gamma, or 0 where terminated
   float* weight;    // (P, B) of the row in the critics' loss
   uint64_t* index;  // (P, B) the row's place in the ring
-  float* noise;     // (P, 2B, A): B rows for a~ at obs, then B rows for a' at next_obs
+  float* noise;     // (P, 2B, A): B rows for a~ at obs, then B rows for a' at next_obs. NULL for discrete actions
+  float* action;    // (P, B) numbers of discrete actions, with which F = O; NULL: actions are continuous
 } sac_device_minibatch;
 
 // replay sample: draws indices and noise, and gathers the rows.
@@ -145,7 +146,7 @@ typedef struct sac_replay_sample_args {
   sac_row_layout row;
   int64_t capacity;
   int32_t offline;           // the first rows of the minibatch, which are drawn from the fixed rows if there are any
-  int32_t with_next_action;  // 1: noise and columns for a' too
+  int32_t with_next_action;  // 1: noise and columns for a' too; discrete actions have no noise, and always `next`
   float gamma;
   uint64_t ahead;  // draws as the update does that follows `ahead` more; 0: the next update
 } sac_replay_sample_args;
@@ -228,14 +229,14 @@ typedef struct sac_actor_act_args {
   sac_device_state* state;  // reads seed and act; adds n to act where the kernel draws noise or uniform actions
   const uint32_t* alive;    // of agent 0: in the state, or in the snapshot
   size_t alive_stride;      // in uint32_t
-  const float* weights;     // of agent 0's actor
+  const float* weights;     // of agent 0's actor; of its critics where there is none
   size_t weights_stride;
   int32_t layers;                                               // the head included
-  int32_t size[SAC_ACT_LAYERS_MAX + 1];                         // O, the widths of the hidden layers, 2A
-  size_t weight[SAC_ACT_LAYERS_MAX], bias[SAC_ACT_LAYERS_MAX];  // offsets within an actor
+  int32_t size[SAC_ACT_LAYERS_MAX + 1];                         // O, the widths of the hidden layers, 2A or `actions`
+  size_t weight[SAC_ACT_LAYERS_MAX], bias[SAC_ACT_LAYERS_MAX];  // offsets within a network
   const float* obs;                                             // (P, n, O)
   const float* noise;                                           // (P, n, A); NULL: the kernel draws it
-  float* action;                                                // (P, n, A) in [-1, 1]
+  float* action;                                                // (P, n, A) in [-1, 1]; discrete: the action's number
   float* log_prob;                                              // (P, n), or NULL; written for samples only
   float* scratch;  // (P, sac_actor_act_scratch(widest)), or NULL where that is 0
   size_t shared;   // from sac_actor_act_prepare, as blocks
@@ -243,15 +244,21 @@ typedef struct sac_actor_act_args {
   int32_t population, n;
   int32_t mode;  // sac_device_act_mode
   float log_std_min, log_std_max;
+
+  // Discrete actions: their number is `actions`, otherwise 0. The networks' outputs are joined (kernels/bellman.h), and
+  // the action is drawn from exp(x/alpha)/Z of the result x; alpha is 1 where log_alpha is NULL.
+  const float* log_alpha;  // of agent 0
+  size_t log_alpha_stride, net_stride;
+  int32_t actions, nets, mean;  // mean 1: the mean of the networks, 0: their minimum
 } sac_actor_act_args;
 cudaError_t sac_actor_act(cudaStream_t stream, const sac_actor_act_args* args);
 // Prepares the current device for act; called before the first launch there. *blocks: how many blocks may share an
 // observation (1: the device has no clusters). *shared: bytes of shared memory that a block may take.
 cudaError_t sac_actor_act_prepare(int32_t* blocks, size_t* shared);
-// Floats of scratch memory for each agent; 0: shared memory holds the activations.
-size_t sac_actor_act_scratch(int32_t widest);
+// Floats of scratch memory for each agent, which acts with `nets` networks; 0: shared memory holds the activations.
+size_t sac_actor_act_scratch(int32_t widest, int32_t nets);
 
-// Copies the actors (P, floats) and `alive`: act can then use the copy while updates run.
+// Copies the networks that act (P, floats) and `alive`: act can then use the copy while updates run.
 typedef struct sac_actor_snapshot_args {
   const sac_device_state* state;
   const float* weights;  // 16-byte aligned, as the copy
@@ -303,6 +310,60 @@ typedef struct sac_critic_value_loss_args {
 } sac_critic_value_loss_args;
 cudaError_t sac_critic_value_loss(cudaStream_t stream, const sac_critic_value_loss_args* args);
 
+// --- discrete.cu -----------------------------------------------------------------------------------------------------
+
+// Networks with an output for each discrete action: the products of their heads, and the bias that the kernels add.
+// Where an agent has several, the outputs of an action are joined (kernels/bellman.h, [sac.join]).
+typedef struct sac_outputs {
+  const float* product;  // (nets, rows, actions), from the first row on that is read
+  const float* bias;     // (actions)
+  size_t product_stride, bias_stride;
+  int32_t nets;  // of an agent
+} sac_outputs;
+
+// Columns of the policy's statistics at s: the expectations of log pi and of q, log Z, and KL(pi || exp(q/alpha)/Z).
+typedef struct sac_discrete_columns {
+  float* log_prob;               // (P, 2B), of which the first half is written
+  float *smallest, *log_z, *kl;  // (P, B)
+} sac_discrete_columns;
+
+// The TD target, and the gradient of the critics' loss with respect to their outputs: zero but for the action of the
+// replay. Without an actor (logits.product NULL) the policy is exp(q/alpha)/Z of the critics, and the kernel writes its
+// statistics too.
+typedef struct sac_discrete_critic_loss_args {
+  const sac_device_state* state;
+  sac_outputs critic, target;  // (P, K) at s and at s'; K is at most 32
+  sac_outputs logits;          // (P) of the actor at s'
+  const float* action;         // (P, B) numbers of the actions
+  const float* reward;         // (P, B)
+  const float* discount;       // (P, B)
+  const float* weight;         // (P, B)
+  const float* log_alpha;      // of agent 0
+  size_t log_alpha_stride;
+  float* d_output;  // (P, K, B, actions)
+  float* q;         // (P, K, B) Q_k(s, a)
+  float* y;         // (P, B)
+  sac_discrete_columns columns;
+  int32_t population, batch, actions;
+  int32_t mean;  // 1: the critics' mean, 0: their minimum
+  float reward_scale;
+} sac_discrete_critic_loss_args;
+cudaError_t sac_discrete_critic_loss(cudaStream_t stream, const sac_discrete_critic_loss_args* args);
+
+// The gradient of the actor's loss with respect to its logits, through the critics at s, and the policy's statistics.
+typedef struct sac_discrete_actor_grad_args {
+  const sac_device_state* state;
+  sac_outputs critic;  // (P, K)
+  sac_outputs logits;  // (P)
+  const float* log_alpha;
+  size_t log_alpha_stride;
+  float* d_logits;  // (P, B, actions)
+  sac_discrete_columns columns;
+  int32_t population, batch, actions;
+  int32_t mean;
+} sac_discrete_actor_grad_args;
+cudaError_t sac_discrete_actor_grad_rows(cudaStream_t stream, const sac_discrete_actor_grad_args* args);
+
 // --- adam_update.cu --------------------------------------------------------------------------------------------------
 
 // Adam's step over one region of weights, (P, floats), and the squared norm of its gradient: a part for each block.
@@ -336,14 +397,16 @@ typedef struct sac_temperature_args {
   const float *q, *y;                                   // (P, K, B), (P, B)
   const float *v_value, *v_target;                      // (P, B), or NULL
   const float *smallest, *log_prob, *saturated;         // (P, B), (P, 2B) of which the first half is read, (P, B)
-  const double *critic_norm, *value_norm, *actor_norm;  // (P, parts) from adam_update; value_norm may be NULL
+  const float *log_z, *kl;                              // (P, B) of discrete actions, which have no `saturated`; NULL
+  const double *critic_norm, *value_norm, *actor_norm;  // (P, parts) from adam_update; NULL: no such networks
   int32_t critic_parts, value_parts, actor_parts;       // of one agent
   const float* gradients;                               // the slab
   const sac_gradient_tensor* tensors;                   // (tensor_count) searched when an agent stops
   int32_t tensor_count;
   sac_dims dims;
-  float target_entropy;  // nats
-  int32_t learn;         // 0: log_alpha stays, and grad, m and v are not used
+  float target_entropy;    // nats
+  float log_min, log_max;  // bounds of log_alpha after its step; NaN: none
+  int32_t learn;           // 0: log_alpha stays, and grad, m and v are not used
 } sac_temperature_args;
 cudaError_t sac_temperature_update(cudaStream_t stream, const sac_temperature_args* args);
 

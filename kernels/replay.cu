@@ -69,12 +69,14 @@ __global__ void __launch_bounds__(threads) replay_push(sac_replay_push_args a) {
 
 constexpr int gather_numbers = 4;  // numbers of a row, and of its next observation, that a lane loads at a time
 
-// A warp gathers one row. Every lane draws the index: this is cheaper than to send it to the others.
+// A warp gathers one row. Every lane draws the index: this is cheaper than to send it to the others. Discrete actions
+// have a column of their own, and no place in the inputs of the critics.
+template <bool discrete>
 __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size_t lane, uint64_t seed, uint64_t pushed,
                        uint64_t updates, uint64_t fixed) {
   const size_t batch = static_cast<size_t>(a.dims.batch), obs = static_cast<size_t>(a.dims.obs),
                action = static_cast<size_t>(a.dims.action), critics = static_cast<size_t>(a.dims.critics);
-  const size_t features = obs + action;
+  const size_t features = discrete ? obs : obs + action;
 
   // draw the index: this row's place in the ring
   const uint64_t capacity = static_cast<uint64_t>(a.capacity);
@@ -91,6 +93,7 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
   const sac_device_minibatch& m = a.minibatch;
   float* states = m.states + (p * 2 * batch + r) * obs;
   const float reward = row[a.row.reward], terminated = row[a.row.terminated];
+  const float number = discrete ? row[a.row.action] : 0.0f;
 
   // copy the row's observation, action and next observation
   for (size_t first = 0; first < features; first += gather_numbers * SAC_WARP) {
@@ -116,7 +119,8 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
       for (size_t k = 0; k < critics; k++) {
         const size_t at = ((p * critics + k) * batch + r) * features + i;
         m.current[at] = now[n];
-        if (i >= obs) continue;
+        if (discrete) m.next[at] = next[n];
+        if (discrete || i >= obs) continue;
         m.policy[at] = now[n];
         if (a.with_next_action) m.next[at] = next[n];
       }
@@ -125,6 +129,7 @@ __device__ void gather(const sac_replay_sample_args& a, size_t p, size_t r, size
 
   // one lane stores the numbers that a row has once
   if (lane != 0) return;
+  if (discrete) m.action[p * batch + r] = number;
   m.reward[p * batch + r] = reward;
   m.discount[p * batch + r] = sac_discount(a.gamma, terminated);
   m.weight[p * batch + r] = 1;
@@ -153,9 +158,9 @@ __device__ void make_noise(const sac_replay_sample_args& a, size_t p, size_t num
     if (block * SAC_NORMALS_PER_BLOCK + static_cast<size_t>(i) < count) noise[i] = z[i];
 }
 
-// The first `gathering` blocks gather, a warp for each row; the others draw noise. The second number of the launch
-// bounds stops the compiler from spilling registers to fit more blocks.
-__global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_args a, unsigned gathering) {
+// The first `gathering` blocks gather, a warp for each row; the others draw noise, of continuous actions.
+template <bool discrete>
+__device__ void sample(const sac_replay_sample_args& a, unsigned gathering) {
   // the agent's state, which this kernel does not change
   const size_t p = blockIdx.y;
   const sac_device_state* state = &a.state[p];
@@ -166,9 +171,10 @@ __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_ar
   if (!alive) return;
 
   // gather: one warp for each row
-  if (blockIdx.x < gathering) {
+  if (discrete || blockIdx.x < gathering) {
     const size_t r = (static_cast<size_t>(blockIdx.x) * threads + threadIdx.x) / SAC_WARP;
-    if (r < static_cast<size_t>(a.dims.batch)) gather(a, p, r, threadIdx.x % SAC_WARP, seed, pushed, updates, fixed);
+    if (r < static_cast<size_t>(a.dims.batch))
+      gather<discrete>(a, p, r, threadIdx.x % SAC_WARP, seed, pushed, updates, fixed);
     return;
   }
 
@@ -176,6 +182,14 @@ __global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_ar
   const size_t count = static_cast<size_t>(a.dims.batch) * static_cast<size_t>(a.dims.action);
   make_noise(a, p, static_cast<size_t>(blockIdx.x - gathering) * threads + threadIdx.x,
              (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK, seed, updates);
+}
+
+// The second number of the launch bounds stops the compiler from spilling registers to fit more blocks.
+__global__ void __launch_bounds__(threads, 4) replay_sample(sac_replay_sample_args a, unsigned gathering) {
+  sample<false>(a, gathering);
+}
+__global__ void __launch_bounds__(threads, 4) replay_sample_discrete(sac_replay_sample_args a, unsigned gathering) {
+  sample<true>(a, gathering);
 }
 
 __global__ void __launch_bounds__(threads) replay_given(sac_device_minibatch m, size_t rows, float gamma) {
@@ -195,9 +209,16 @@ cudaError_t sac_replay_push_rows(cudaStream_t stream, const sac_replay_push_args
 }
 
 cudaError_t sac_replay_sample_uniform(cudaStream_t stream, const sac_replay_sample_args* args) {
-  // blocks that gather, then blocks that draw the noise for a~, and for a' where it is used
+  // blocks that gather; an algorithm of discrete actions needs no noise
   const size_t rows = static_cast<size_t>(args->dims.batch), count = rows * static_cast<size_t>(args->dims.action);
   const unsigned gathering = sac_blocks(rows, threads / SAC_WARP);
+  if (args->minibatch.action) {
+    const dim3 all(gathering, static_cast<unsigned>(args->dims.population));
+    SAC_LAUNCH(replay_sample_discrete, all, dim3(threads), 0, stream, *args, gathering);
+    return cudaGetLastError();
+  }
+
+  // blocks that draw the noise for a~, and for a' where it is used
   const size_t blocks = (count + SAC_NORMALS_PER_BLOCK - 1) / SAC_NORMALS_PER_BLOCK;
   const dim3 grid(gathering + sac_blocks(args->with_next_action ? 2 * blocks : blocks, threads),
                   static_cast<unsigned>(args->dims.population));

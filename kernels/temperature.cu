@@ -16,7 +16,7 @@ constexpr int critics_ahead = 2;  // critics of such a row; the outputs of other
 enum { ALPHA_GRAD = SAC_STATISTIC_COUNT, SUMS };
 
 // SUM turns a line of SAC_STATISTICS into a statement that adds its value to its sum. Each of the functions
-// add_critic, add_value and add_policy serves the lines of one kind (their `each`). There SUM_<kind> is ADD; for lines
+// add_critic to add_discrete serves the lines of one kind (their `each`). There SUM_<kind> is ADD; for lines
 // of other kinds SUM is nothing.
 #define NOTHING(name, value)
 #define ADD(name, value) sum[SAC_STATISTIC_##name] += static_cast<double>(value);
@@ -31,12 +31,15 @@ enum { ALPHA_GRAD = SAC_STATISTIC_COUNT, SUMS };
 #define SUM_ACTOR_GRADIENT NOTHING
 #define SUM(name, column, watched, each, over, value, tag, meaning) SUM_##each(name, value)
 
-// The numbers of a row.
+// The numbers of a row. A kernel for one kind of actions keeps no registers for the numbers of the other.
 struct row_reads {
-  float q[critics_ahead], y, v_value, v_target, smallest, log_prob, saturated;
+  float q[critics_ahead], y, v_value, v_target, smallest, log_prob;
+  float saturated;  // continuous actions
+  float log_z, kl;  // discrete actions
 };
 
 // Loads a row; beyond the last row, the last one.
+template <bool discrete>
 __device__ void read_row(const sac_temperature_args& a, size_t p, int row, row_reads& reads) {
   // where the row is
   const size_t batch = static_cast<size_t>(a.dims.batch), critics = static_cast<size_t>(a.dims.critics);
@@ -53,18 +56,20 @@ __device__ void read_row(const sac_temperature_args& a, size_t p, int row, row_r
   reads.v_target = a.v_value ? a.v_target[at] : 0.0f;
   reads.smallest = a.smallest[at];
   reads.log_prob = a.log_prob[at + p * batch];
-  reads.saturated = a.saturated[at];
+  if constexpr (discrete) reads.log_z = a.log_z[at], reads.kl = a.kl[at];
+  else reads.saturated = a.saturated[at];
 }
 
 // Loads rows first, first + threads, ...; only the first one where the minibatch has no more rows than the block has
 // threads.
+template <bool discrete>
 __device__ void read_rows(const sac_temperature_args& a, size_t p, int first, row_reads rows[rows_ahead]) {
-  read_row(a, p, first, rows[0]);
+  read_row<discrete>(a, p, first, rows[0]);
 
   // a small minibatch has at most one row for each thread
   if (a.dims.batch <= threads) return;
 #pragma unroll
-  for (int n = 1; n < rows_ahead; n++) read_row(a, p, first + n * threads, rows[n]);
+  for (int n = 1; n < rows_ahead; n++) read_row<discrete>(a, p, first + n * threads, rows[n]);
 }
 
 // What all values may use: the temperature as this update reads it.
@@ -95,27 +100,49 @@ __device__ void add_value(float v, float v_target, const temperature_reads& t, d
 #undef SUM_VALUE
 #define SUM_VALUE NOTHING
 
-// The statistics of a row's sampled action, and the gradient with respect to log_alpha.
+// The statistics of a row's policy that every algorithm has, and the gradient with respect to log_alpha.
 #undef SUM_POLICY
-#undef SUM_ACTOR
-#undef SUM_SQUASHED
 #define SUM_POLICY ADD
-#define SUM_ACTOR ADD
-#define SUM_SQUASHED ADD
-__device__ void add_policy(const row_reads& reads, const temperature_reads& t, double sum[SUMS]) {
-  const float smallest = reads.smallest, log_prob = reads.log_prob, saturated = reads.saturated;
+__device__ void add_policy(float smallest, float log_prob, const temperature_reads& t, double sum[SUMS]) {
   NAMES(t);
   SAC_STATISTICS(SUM)
   sum[ALPHA_GRAD] += static_cast<double>(sac_alpha_loss_grad(log_prob, target_entropy));
 }
 #undef SUM_POLICY
-#undef SUM_ACTOR
-#undef SUM_SQUASHED
 #define SUM_POLICY NOTHING
+
+// Those of an actor.
+#undef SUM_ACTOR
+#define SUM_ACTOR ADD
+__device__ void add_actor(float smallest, float log_prob, const temperature_reads& t, double sum[SUMS]) {
+  NAMES(t);
+  SAC_STATISTICS(SUM)
+}
+#undef SUM_ACTOR
 #define SUM_ACTOR NOTHING
+
+// Those of a squashed Gaussian.
+#undef SUM_SQUASHED
+#define SUM_SQUASHED ADD
+__device__ void add_squashed(float saturated, const temperature_reads& t, double sum[SUMS]) {
+  NAMES(t);
+  SAC_STATISTICS(SUM)
+}
+#undef SUM_SQUASHED
 #define SUM_SQUASHED NOTHING
 
+// Those of discrete actions.
+#undef SUM_DISCRETE
+#define SUM_DISCRETE ADD
+__device__ void add_discrete(float log_z, float kl, const temperature_reads& t, double sum[SUMS]) {
+  NAMES(t);
+  SAC_STATISTICS(SUM)
+}
+#undef SUM_DISCRETE
+#define SUM_DISCRETE NOTHING
+
 // Adds a row to all sums.
+template <bool discrete>
 __device__ void add_row(const sac_temperature_args& a, size_t p, int row, const row_reads& reads,
                         const temperature_reads& t, double sum[SUMS]) {
   // the critics: those that read_row has loaded, then the others
@@ -128,7 +155,10 @@ __device__ void add_row(const sac_temperature_args& a, size_t p, int row, const 
 
   // the value network, where there is one, and the policy
   if (a.v_value) add_value(reads.v_value, reads.v_target, t, sum);
-  add_policy(reads, t, sum);
+  add_policy(reads.smallest, reads.log_prob, t, sum);
+  if (!discrete || a.actor_norm) add_actor(reads.smallest, reads.log_prob, t, sum);
+  if constexpr (discrete) add_discrete(reads.log_z, reads.kl, t, sum);
+  else add_squashed(reads.saturated, t, sum);
 }
 
 // Each block of adam_update has written one part of a squared norm. first_part loads the first part that this thread
@@ -258,7 +288,8 @@ __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double
     const size_t at = p * a.log_alpha_stride;
     const float grad = static_cast<float>(mean);
     a.grad[at] = grad;
-    a.log_alpha[at] = sac_adam(reads.step, reads.log_alpha, grad, &reads.m, &reads.v);
+    a.log_alpha[at] =
+        sac_alpha_bounded(sac_adam(reads.step, reads.log_alpha, grad, &reads.m, &reads.v), a.log_min, a.log_max);
     a.m[at] = reads.m;
     a.v[at] = reads.v;
   }
@@ -269,7 +300,8 @@ __device__ bool finish(const sac_temperature_args& a, size_t p, int lane, double
 static_assert(SUMS <= SAC_WARP, "a lane for each sum");
 
 // One block for each agent.
-__global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) {
+template <bool discrete>
+__device__ void update(const sac_temperature_args& a) {
   // the agent, and what Adam's step of log_alpha needs
   const size_t p = blockIdx.x, at = p * a.log_alpha_stride;
   const int thread = static_cast<int>(threadIdx.x);
@@ -283,7 +315,7 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
 
   // load everything before the first branch
   row_reads rows[rows_ahead] = {};
-  read_rows(a, p, thread, rows);
+  read_rows<discrete>(a, p, thread, rows);
   const double critic_part = first_part(a.critic_norm, p, a.critic_parts),
                value_part = first_part(a.value_norm, p, a.value_parts),
                actor_part = first_part(a.actor_norm, p, a.actor_parts);
@@ -299,10 +331,10 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
   // this thread's rows
   const temperature_reads t = {sac_alpha(step.log_alpha), step.log_alpha, a.target_entropy};
   for (int first = thread; first < a.dims.batch; first += rows_ahead * threads) {
-    if (first != thread) read_rows(a, p, first, rows);
+    if (first != thread) read_rows<discrete>(a, p, first, rows);
 #pragma unroll
     for (int n = 0; n < rows_ahead; n++)
-      if (first + n * threads < a.dims.batch) add_row(a, p, first + n * threads, rows[n], t, sum);
+      if (first + n * threads < a.dims.batch) add_row<discrete>(a, p, first + n * threads, rows[n], t, sum);
   }
 
   // Over the block. Then lane i of the first warp has sum i.
@@ -316,9 +348,14 @@ __global__ void __launch_bounds__(threads) temperature_update(sac_temperature_ar
   find_bad_gradients(a, p, state);
 }
 
+__global__ void __launch_bounds__(threads) temperature_update(sac_temperature_args a) { update<false>(a); }
+__global__ void __launch_bounds__(threads) temperature_update_discrete(sac_temperature_args a) { update<true>(a); }
+
 }  // namespace
 
 cudaError_t sac_temperature_update(cudaStream_t stream, const sac_temperature_args* args) {
-  SAC_LAUNCH(temperature_update, dim3(static_cast<unsigned>(args->dims.population)), dim3(threads), 0, stream, *args);
+  const dim3 grid(static_cast<unsigned>(args->dims.population));
+  if (args->log_z) SAC_LAUNCH(temperature_update_discrete, grid, dim3(threads), 0, stream, *args);
+  else SAC_LAUNCH(temperature_update, grid, dim3(threads), 0, stream, *args);
   return cudaGetLastError();
 }

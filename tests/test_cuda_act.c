@@ -87,7 +87,7 @@ static act_case create(cuda_case* c, int i) {
 static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log_prob, int pinned) {
   const size_t rows = a->P * a->n;
   for (int l = 0; l <= a->args.layers; l++) a->widest = a->args.size[l] > a->widest ? a->args.size[l] : a->widest;
-  const size_t scratch = sac_actor_act_scratch(a->widest);
+  const size_t scratch = sac_actor_act_scratch(a->widest, 1);
   ck_assert((scratch > 0) == (a->widest > 1536));
   a->args.state = cuda_put(c, a->state, a->P);
   a->args.alive = &a->args.state->alive;
@@ -128,7 +128,8 @@ static void put(cuda_case* c, act_case* a, int mode, const float* noise, int log
 /* Each agent, and each of its at most 16 blocks of four rows, has its own part of the scratch memory. An overlap would
  * show only on a device, where blocks run at the same time. */
 static void check_scratch(cuda_case* c, const act_case* a) {
-  const size_t blocks = (a->n + 3) / 4, parts = blocks < 16 ? blocks : 16, part = sac_actor_act_scratch(a->widest) / 16;
+  const size_t blocks = (a->n + 3) / 4, parts = blocks < 16 ? blocks : 16,
+               part = sac_actor_act_scratch(a->widest, 1) / 16;
   const float* scratch = cuda_result(c, a->args.scratch);
   for (size_t p = 0; p < a->P; p++)
     for (size_t b = 0; b < parts; b++) {

@@ -111,30 +111,35 @@ static const struct {
   int64_t capacity;
   uint64_t pushed, updates, fixed;
   int offline; /* rows of the minibatch that are drawn from the fixed ones */
+  int discrete;
 } samples[] = {
-    {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0},
-    {1, 2, 31, 3, 1, 1, 100, 40, 0, 0, 0}, /* not full yet */
-    {3, 2, 31, 3, 1, 0, 100, 100, 3, 0, 0},
-    {3, 3, 257, 17, 6, 1, 500, 1234, 77, 0, 0}, /* has wrapped around */
-    {1, 2, 257, 400, 1, 1, 60, 59, (UINT64_C(1) << 34) + 5, 0, 0},
-    {1, 1, 31, 1, 400, 1, 60, 61, 9, 0, 0},
-    {3, 5, 33, 31, 33, 0, 60, 7, 1, 0, 0},
-    {1, 2, 2000, 11, 3, 1, 3000, 2999, 123456, 0, 0},
-    {1, 2, 31, 3, 1, 1, 100, 40, 0, 40, 7}, /* no other rows yet */
-    {3, 2, 257, 17, 6, 0, 500, 1234, 77, 300, 129},
-    {1, 1, 32, 3, 1, 1, 60, 61, 9, 59, 32}, /* fixed rows alone */
-    {1, 1, 31, 3, 1, 1, 60, 61, 9, 20, 0},  /* the others alone */
+    {1, 1, 1, 1, 1, 1, 1, 1, 0, 0, 0, 0},
+    {1, 2, 31, 3, 1, 1, 100, 40, 0, 0, 0, 0}, /* not full yet */
+    {3, 2, 31, 3, 1, 0, 100, 100, 3, 0, 0, 0},
+    {3, 3, 257, 17, 6, 1, 500, 1234, 77, 0, 0, 0}, /* has wrapped around */
+    {1, 2, 257, 400, 1, 1, 60, 59, (UINT64_C(1) << 34) + 5, 0, 0, 0},
+    {1, 1, 31, 1, 400, 1, 60, 61, 9, 0, 0, 0},
+    {3, 5, 33, 31, 33, 0, 60, 7, 1, 0, 0, 0},
+    {1, 2, 2000, 11, 3, 1, 3000, 2999, 123456, 0, 0, 0},
+    {1, 2, 31, 3, 1, 1, 100, 40, 0, 40, 7, 0}, /* no other rows yet */
+    {3, 2, 257, 17, 6, 0, 500, 1234, 77, 300, 129, 0},
+    {1, 1, 32, 3, 1, 1, 60, 61, 9, 59, 32, 0}, /* fixed rows alone */
+    {1, 1, 31, 3, 1, 1, 60, 61, 9, 20, 0, 0},  /* the others alone */
+    {1, 1, 1, 1, 1, 0, 1, 1, 0, 0, 0, 1},
+    {3, 2, 31, 3, 1, 0, 100, 300, 3, 0, 0, 1},
+    {1, 5, 257, 130, 1, 0, 60, 59, 9, 20, 31, 1}, /* more features than a warp loads at a time */
 };
 
 typedef struct minibatch_case {
-  float *states, *current, *next, *policy, *reward, *discount, *weight, *noise; /* as expected */
+  float *states, *current, *next, *policy, *reward, *discount, *weight, *noise, *action; /* as expected */
   uint64_t* index;
   sac_device_minibatch device;
 } minibatch_case;
 
-/* The sizes of a case, by the dimension letters of src/README.md. */
+/* The sizes of a case, by the dimension letters of src/README.md. F: features of the critics' inputs. */
 typedef struct sizes {
   size_t P, K, B, O, A, F, capacity, floats;
+  int discrete;
 } sizes;
 
 /* Numbers on both sides: what the kernel may not touch must stay. */
@@ -148,19 +153,29 @@ static minibatch_case create_minibatch(cuda_case* c, const sizes* s) {
                       .discount = cuda_numbers(c, P * B, 1),
                       .weight = cuda_numbers(c, P * B, 1),
                       .index = cuda_host(c, uint64_t, P * B),
-                      .noise = cuda_numbers(c, P * 2 * B * A, 1)};
-  m.device = (sac_device_minibatch){
-      cuda_put(c, m.states, P * 2 * B * O), cuda_put(c, m.current, P * K * B * F), cuda_put(c, m.next, P * K * B * F),
-      cuda_put(c, m.policy, P * K * B * F), cuda_put(c, m.reward, P * B),          cuda_put(c, m.discount, P * B),
-      cuda_put(c, m.weight, P * B),         cuda_put(c, m.index, P * B),           cuda_put(c, m.noise, P * 2 * B * A)};
+                      .noise = cuda_numbers(c, P * 2 * B * A, 1),
+                      .action = cuda_numbers(c, P * B, 1)};
+  m.device = (sac_device_minibatch){.states = cuda_put(c, m.states, P * 2 * B * O),
+                                    .current = cuda_put(c, m.current, P * K * B * F),
+                                    .next = cuda_put(c, m.next, P * K * B * F),
+                                    .reward = cuda_put(c, m.reward, P * B),
+                                    .discount = cuda_put(c, m.discount, P * B),
+                                    .weight = cuda_put(c, m.weight, P * B),
+                                    .index = cuda_put(c, m.index, P * B)};
+  if (s->discrete) {
+    m.device.action = cuda_put(c, m.action, P * B);
+  } else {
+    m.device.policy = cuda_put(c, m.policy, P * K * B * F);
+    m.device.noise = cuda_put(c, m.noise, P * 2 * B * A);
+  }
   return m;
 }
 
 /* What one row of agent p's minibatch must hold, from a row of the ring. */
 static void expect_row(cuda_case* c, const sizes* s, minibatch_case* m, size_t p, size_t r, const float* from,
                        int of_next) {
-  const size_t K = s->K, B = s->B, O = s->O, F = s->F;
-  const float* next_obs = from + F + 3;
+  const size_t K = s->K, B = s->B, O = s->O, F = s->F, one = O + s->A; /* the row has its single numbers there */
+  const float* next_obs = from + one + 3;
   memcpy(m->states + (p * 2 * B + r) * O, from, O * sizeof(float));
   memcpy(m->states + ((p * 2 + 1) * B + r) * O, next_obs, O * sizeof(float));
 
@@ -168,21 +183,27 @@ static void expect_row(cuda_case* c, const sizes* s, minibatch_case* m, size_t p
   for (size_t k = 0; k < K; k++) {
     const size_t at = ((p * K + k) * B + r) * F;
     memcpy(m->current + at, from, F * sizeof(float));
+    if (of_next || s->discrete) {
+      memcpy(m->next + at, next_obs, O * sizeof(float));
+      cuda_open(c, m->device.next + at, O);
+    }
+    if (s->discrete) continue;
     memcpy(m->policy + at, from, O * sizeof(float));
-    if (of_next) memcpy(m->next + at, next_obs, O * sizeof(float));
     cuda_open(c, m->device.policy + at, O);
-    if (of_next) cuda_open(c, m->device.next + at, O);
   }
-  m->reward[p * B + r] = from[F];
-  m->discount[p * B + r] = sac_discount(0.97f, from[F + 1]);
+  m->action[p * B + r] = from[O];
+  m->reward[p * B + r] = from[one];
+  m->discount[p * B + r] = sac_discount(0.97f, from[one + 1]);
   m->weight[p * B + r] = 1;
 }
 
-/* The noise of agent p, and what the kernel may write of its arrays. */
+/* The noise of agent p where actions are continuous, and what the kernel may write of its arrays. */
 static void expect_noise(cuda_case* c, const sizes* s, minibatch_case* m, size_t p, const sac_device_state* state,
                          int of_next) {
   const size_t K = s->K, B = s->B, O = s->O, A = s->A, F = s->F;
   const uint64_t block = sac_draw_block(state->updates, B * A, SAC_NORMALS_PER_BLOCK);
+  if (s->discrete) cuda_open(c, m->device.action + p * B, B);
+  else cuda_open(c, m->device.noise + 2 * p * B * A, of_next ? 2 * B * A : B * A);
   sac_fill_normals(state->seed, SAC_STREAM_ACTION_NOISE, block, B * A, m->noise + 2 * p * B * A);
   if (of_next)
     sac_fill_normals(state->seed, SAC_STREAM_NEXT_ACTION_NOISE, block, B * A, m->noise + (2 * p + 1) * B * A);
@@ -192,7 +213,6 @@ static void expect_noise(cuda_case* c, const sizes* s, minibatch_case* m, size_t
   cuda_open(c, m->device.discount + p * B, B);
   cuda_open(c, m->device.weight + p * B, B);
   cuda_open(c, m->device.index + p * B, B);
-  cuda_open(c, m->device.noise + 2 * p * B * A, of_next ? 2 * B * A : B * A);
 }
 
 static void same_minibatch(cuda_case* c, const sizes* s, const minibatch_case* m) {
@@ -200,19 +220,30 @@ static void same_minibatch(cuda_case* c, const sizes* s, const minibatch_case* m
   cuda_same((const float*)cuda_result(c, m->device.states), m->states, P * 2 * B * O);
   cuda_same((const float*)cuda_result(c, m->device.current), m->current, P * K * B * F);
   cuda_same((const float*)cuda_result(c, m->device.next), m->next, P * K * B * F);
-  cuda_same((const float*)cuda_result(c, m->device.policy), m->policy, P * K * B * F);
   cuda_same((const float*)cuda_result(c, m->device.reward), m->reward, P * B);
   cuda_same((const float*)cuda_result(c, m->device.discount), m->discount, P * B);
   cuda_same((const float*)cuda_result(c, m->device.weight), m->weight, P * B);
   cuda_same((const uint64_t*)cuda_result(c, m->device.index), m->index, P * B);
+  if (s->discrete) {
+    cuda_same((const float*)cuda_result(c, m->device.action), m->action, P * B);
+    return;
+  }
+  cuda_same((const float*)cuda_result(c, m->device.policy), m->policy, P * K * B * F);
   cuda_same((const float*)cuda_result(c, m->device.noise), m->noise, P * 2 * B * A);
 }
 
 START_TEST(sample) {
   const sac_row_layout row = layout_of(samples[_i].obs, samples[_i].action);
   const size_t O = (size_t)samples[_i].obs, A = (size_t)samples[_i].action;
-  const sizes s = {(size_t)samples[_i].population, (size_t)samples[_i].critics, (size_t)samples[_i].batch, O, A, O + A,
-                   (size_t)samples[_i].capacity,   (size_t)row.floats};
+  const sizes s = {.P = (size_t)samples[_i].population,
+                   .K = (size_t)samples[_i].critics,
+                   .B = (size_t)samples[_i].batch,
+                   .O = O,
+                   .A = A,
+                   .F = samples[_i].discrete ? O : O + A,
+                   .capacity = (size_t)samples[_i].capacity,
+                   .floats = (size_t)row.floats,
+                   .discrete = samples[_i].discrete};
   const int of_next = samples[_i].with_next_action;
 
   /* a ring with a NaN, which is in many minibatches and is copied */

@@ -19,6 +19,7 @@ static sac_run* begin(const char* out, const char* sets, const sac_callbacks* ca
       "device=cuda:0 train.steps=130 train.warmup_steps=60 eval.every=50 eval.episodes=2 checkpoint.every=40 %s", sets);
   sac_config* config = small_config(out, all);
   memset(&fake_env, 0, sizeof fake_env);
+  if (strstr(sets, "algo=soft-q") || strstr(sets, "algo=sac-discrete")) fake_env.actions = 3;
   ck_ok(sac_run_create(&run, config, strstr(sets, "env.id") ? NULL : &fake_env_api, callbacks));
   sac_config_destroy(config);
   return run;
@@ -51,11 +52,16 @@ static const struct {
     {TASK "train.overlap=2", 93},
     {"env.num_envs=3 train.overlap=4", 75},
     {TASK "train.actor_delay_steps=30", 80}, /* while the actor is held */
+    {"env.id=CartPole-v1 algo=soft-q seeds=2", 83},
+    {"env.id=CartPole-v1 algo=sac-discrete env.num_envs=3 train.overlap=2 network.critics_join=mean", 75},
+    {"env.id=SacTabular-v0 algo=soft-q network.hidden=[] train.overlap=1 alpha.min=0.99", 91},
+    {"algo=sac-discrete env.num_envs=3", 93},
+    {"algo=soft-q train.overlap=3", 72},
 };
 #define RUNS (sizeof runs / sizeof *runs)
 
 /* Representative runs, for tests of the end of a run and of how its steps are divided. */
-static const int some[] = {0, 3, 5, 7, 10};
+static const int some[] = {0, 3, 5, 7, 10, 12, 13, 16};
 #define SOME (sizeof some / sizeof *some)
 
 static int is_fake(const char* sets) { return strstr(sets, "env.id") == NULL; }
@@ -163,7 +169,10 @@ END_TEST
 
 /* Environments on the device equal those on the host: under uniform actions, episodes and replay rows are the same. */
 START_TEST(environments_are_the_host_s) {
-  static const char* const tasks[] = {"SacPointMass-v0", "Pendulum-v1", "MountainCarContinuous-v0", "SacQuadratic-v0"};
+  static const char* const tasks[] = {"SacPointMass-v0",          "Pendulum-v1",
+                                      "MountainCarContinuous-v0", "SacQuadratic-v0",
+                                      "CartPole-v1 algo=soft-q",  "Acrobot-v1 algo=sac-discrete",
+                                      "SacTabular-v0 algo=soft-q"};
   const char* folder = test_folder();
   char sets[256], on_cpu[300];
   (void)snprintf(sets, sizeof sets,
@@ -194,7 +203,9 @@ END_TEST
 START_TEST(acting_beside_updates) {
   /* a run with overlap, and an agent that is stepped here */
   static const char* const sets[] = {"train.overlap=1 seeds=2 eval.every=0",
-                                     "train.overlap=1 eval.every=0 cuda.graph=off"};
+                                     "train.overlap=1 eval.every=0 cuda.graph=off",
+                                     "train.overlap=1 eval.every=0 seeds=2 algo=soft-q alpha.initial=0.02",
+                                     "train.overlap=1 eval.every=0 algo=sac-discrete"};
   const char* folder = test_folder();
   sac_run *run = begin(small_path(folder, "run"), sets[_i], NULL),
           *other = begin(small_path(folder, "other"), sets[_i], NULL);
@@ -230,15 +241,16 @@ END_TEST
 
 START_TEST(rows_are_the_cpu_s) {
   /* the same run on both */
-  static const char* const overlap[] = {"0", "3"};
+  static const char* const sets_of[] = {TASK "train.overlap=0", TASK "train.overlap=3",
+                                        "env.id=CartPole-v1 algo=soft-q train.overlap=1",
+                                        "env.id=CartPole-v1 algo=sac-discrete", "algo=sac-discrete"};
   const char* folder = test_folder();
   static metric_rows of[2];
   memset(of, 0, sizeof of);
   for (int cpu = 0; cpu < 2; cpu++) {
     const sac_callbacks callbacks = {.user = &of[cpu], .metrics = keep_metric_row};
     char sets[256];
-    (void)snprintf(sets, sizeof sets, TASK "eval.every=0 env.num_envs=2 train.overlap=%s %s", overlap[_i],
-                   cpu ? "device=cpu" : "");
+    (void)snprintf(sets, sizeof sets, "eval.every=0 env.num_envs=2 %s %s", sets_of[_i], cpu ? "device=cpu" : "");
     sac_run* run = begin(small_path(folder, cpu ? "cpu" : "gpu"), sets, &callbacks);
     ck_ok(sac_run_steps(run, 0));
     sac_run_destroy(run);
@@ -273,7 +285,8 @@ START_TEST(to_the_cpu_and_back) {
   const sac_callbacks callbacks = {.user = log, .log = keep_log};
   const char* folder = test_folder();
   const char *kept = small_path(folder, "kept"), *moved = small_path(folder, "moved");
-  const char* sets = TASK "seeds=2 env.num_envs=2";
+  static const char* const sets_of[] = {TASK "seeds=2 env.num_envs=2", "env.id=CartPole-v1 seeds=2 algo=soft-q"};
+  const char* sets = sets_of[_i];
   sac_run *stays = begin(kept, sets, NULL), *goes = begin(moved, sets, &callbacks);
   ck_assert_msg(strstr(log, "on cuda:0"), "%s", log);
   for (int i = 0; i < 2; i++) {
@@ -458,8 +471,8 @@ START_TEST(loaded_transitions_are_kept) {
 }
 END_TEST
 
-CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(acting_beside_updates, 2), CASE(actor_is_held),
+CUDA_MAIN("cuda run", LOOP(stopped_and_resumed, RUNS), LOOP(acting_beside_updates, 4), CASE(actor_is_held),
           CASE(loaded_transitions_are_kept), LOOP(finished_and_continued, SOME), LOOP(bursts_change_no_bit, SOME),
-          CASE(evaluation_changes_no_bit), LOOP(rows_are_the_cpu_s, 2), LOOP(environments_are_the_host_s, 4),
-          CASE(to_the_cpu_and_back), LOOP(agents_that_are_no_longer_finite, 4), CASE(learning_that_blows_up),
+          CASE(evaluation_changes_no_bit), LOOP(rows_are_the_cpu_s, 5), LOOP(environments_are_the_host_s, 7),
+          LOOP(to_the_cpu_and_back, 2), LOOP(agents_that_are_no_longer_finite, 4), CASE(learning_that_blows_up),
           LOOP(environment_that_fails, 2))

@@ -1,10 +1,18 @@
 /* kernels/temperature.cu: the statistics of an update, log_alpha's step, and an agent that stops. */
 #include "support/cuda_case.h"
 
+/* The policy of a shape, and the bound that a step of its alpha goes beyond. */
+enum { GAUSSIAN, SOFTMAX, BOLTZMANN };
+enum { NO_BOUND, BELOW, ABOVE };
 static const struct {
-  int population, critics, batch, action, value, learn, parts;
-} shapes[] = {{1, 1, 1, 1, 0, 1, 1},    {3, 2, 31, 6, 1, 1, 40},     {1, 2, 257, 1, 0, 0, 257},
-              {3, 5, 257, 17, 1, 1, 3}, {1, 2, 5000, 6, 0, 1, 1000}, {3, 2, 31, 400, 0, 0, 70}};
+  int population, critics, batch, action, value, learn, parts, policy, bound;
+} shapes[] = {{1, 1, 1, 1, 0, 1, 1, GAUSSIAN, NO_BOUND},    {3, 2, 31, 6, 1, 1, 40, GAUSSIAN, BELOW},
+              {1, 2, 257, 1, 0, 0, 257, GAUSSIAN, ABOVE},   {3, 5, 257, 17, 1, 1, 3, GAUSSIAN, NO_BOUND},
+              {1, 2, 5000, 6, 0, 1, 1000, GAUSSIAN, ABOVE}, {3, 2, 31, 400, 0, 0, 70, GAUSSIAN, NO_BOUND},
+              {3, 2, 31, 1, 0, 1, 40, SOFTMAX, NO_BOUND},   {1, 5, 257, 1, 0, 1, 3, SOFTMAX, BELOW},
+              {3, 2, 1025, 1, 0, 1, 40, BOLTZMANN, ABOVE},  {1, 1, 1, 1, 0, 0, 1, BOLTZMANN, NO_BOUND}};
+#define LOG_MIN 3.0f /* all log alphas are within 2 of 0 */
+#define LOG_MAX -3.0f
 
 #define ALPHA_STRIDE 6
 #define TENSORS 3
@@ -14,7 +22,7 @@ static const size_t tensor_size[TENSORS] = {5, 700, 1};
 typedef struct update_case {
   size_t P, K, B, N; /* N: parts of each norm: N, N + 3 and N + 1 */
   sac_device_state* state;
-  float *q, *y, *v, *v_target, *smallest, *log_prob, *saturated, *gradients;
+  float *q, *y, *v, *v_target, *smallest, *log_prob, *saturated, *log_z, *kl, *gradients;
   float *log_alpha, *grad, *m, *second;
   double *critic_norm, *value_norm, *actor_norm;
   sac_temperature_args args;
@@ -40,6 +48,7 @@ static update_case create(cuda_case* c, int i) {
   if (shapes[i].value) u.v = cuda_numbers(c, rows, 20), u.v_target = cuda_numbers(c, rows, 20);
   u.smallest = cuda_numbers(c, rows, 20);
   u.log_prob = cuda_numbers(c, 2 * rows, 10);
+  u.log_z = cuda_numbers(c, rows, 20), u.kl = cuda_numbers(c, rows, 20);
   u.saturated = cuda_host(c, float, rows);
   for (size_t r = 0; r < rows; r++) u.saturated[r] = (float)cuda_below(c, (size_t)shapes[i].action + 1);
   for (size_t r = 5; r < 2 * rows; r += 8) u.log_prob[r] *= 100;
@@ -71,22 +80,31 @@ static void put(cuda_case* c, update_case* u, int i) {
                                    .y = cuda_put(c, u->y, rows),
                                    .smallest = cuda_put(c, u->smallest, rows),
                                    .log_prob = cuda_put(c, u->log_prob, 2 * rows),
-                                   .saturated = cuda_put(c, u->saturated, rows),
                                    .critic_norm = cuda_put(c, u->critic_norm, u->P * u->N),
-                                   .actor_norm = cuda_put(c, u->actor_norm, u->P * (u->N + 1)),
                                    .critic_parts = (int32_t)u->N,
                                    .value_parts = (int32_t)u->N + 3,
-                                   .actor_parts = (int32_t)u->N + 1,
                                    .gradients = cuda_put(c, u->gradients, u->P * 1000),
                                    .tensors = cuda_put(c, tensors, TENSORS),
                                    .tensor_count = TENSORS,
                                    .dims = {(int32_t)u->P, (int32_t)u->B, 3, shapes[i].action, (int32_t)u->K},
                                    .target_entropy = (float)target_entropy,
+                                   .log_min = shapes[i].bound == BELOW ? LOG_MIN : NAN,
+                                   .log_max = shapes[i].bound == ABOVE ? LOG_MAX : NAN,
                                    .learn = shapes[i].learn};
   if (u->v) {
     u->args.v_value = cuda_put(c, u->v, rows);
     u->args.v_target = cuda_put(c, u->v_target, rows);
     u->args.value_norm = cuda_put(c, u->value_norm, u->P * (u->N + 3));
+  }
+  if (shapes[i].policy == GAUSSIAN) {
+    u->args.saturated = cuda_put(c, u->saturated, rows);
+  } else {
+    u->args.log_z = cuda_put(c, u->log_z, rows);
+    u->args.kl = cuda_put(c, u->kl, rows);
+  }
+  if (shapes[i].policy != BOLTZMANN) {
+    u->args.actor_norm = cuda_put(c, u->actor_norm, u->P * (u->N + 1));
+    u->args.actor_parts = (int32_t)u->N + 1;
   }
   for (size_t p = 0; p < u->P; p++) {
     if (!u->state[p].alive) continue;
@@ -108,6 +126,7 @@ static void open_verdict(cuda_case* c, const update_case* u, size_t p) {
 static void check_stats(const update_case* u, int i, size_t p, const sac_update_stats* s) {
   const double log_alpha = (double)u->log_alpha[p * ALPHA_STRIDE], alpha = exp(log_alpha), B = (double)u->B;
   double critic = 0, q_sum = 0, td = 0, value = 0, actor = 0, sizes = 0, alpha_loss = 0, entropy = 0, saturated = 0;
+  double soft_value = 0, log_z = 0, kl = 0;
   for (size_t r = p * u->B; r < (p + 1) * u->B; r++) {
     for (size_t k = 0; k < u->K; k++) {
       const double q = (double)u->q[(p * u->K + k) * u->B + r - p * u->B], off = q - (double)u->y[r];
@@ -121,6 +140,9 @@ static void check_stats(const update_case* u, int i, size_t p, const sac_update_
     alpha_loss -= log_alpha * (log_prob + target_entropy);
     entropy -= log_prob;
     saturated += (double)u->saturated[r];
+    soft_value += (double)u->smallest[r] - alpha * log_prob;
+    log_z += (double)u->log_z[r];
+    kl += (double)u->kl[r];
     sizes += (alpha + fabs(log_alpha) + 1) * (fabs(log_prob) + 3) + fabs((double)u->smallest[r]);
   }
   double critic_norm = 0, actor_norm = 0;
@@ -130,15 +152,19 @@ static void check_stats(const update_case* u, int i, size_t p, const sac_update_
   const double error = CUDA_STATS_REL * sizes / B, K = (double)u->K;
   ck_near_relative(s->critic_loss, critic / B, CUDA_STATS_REL, 0);
   ck_near_relative(s->value_loss, value / B, CUDA_STATS_REL, 0);
-  ck_near(s->actor_loss, actor / B, error);
+  const int gaussian = shapes[i].policy == GAUSSIAN, actors = shapes[i].policy != BOLTZMANN;
+  ck_near(s->actor_loss, actors ? actor / B : 0, actors ? error : 0);
+  ck_near(s->soft_value, soft_value / B, error);
+  ck_near(s->log_z, gaussian ? 0 : log_z / B, gaussian ? 0 : NORM_REL * 20);
+  ck_near(s->kl, gaussian ? 0 : kl / B, gaussian ? 0 : NORM_REL * 20);
   ck_near(s->alpha_loss, alpha_loss / B, error);
   ck_near(s->entropy, entropy / B, NORM_REL * sizes);
   ck_near_relative(s->alpha, alpha, CUDA_STATS_REL, 0);
   ck_near(s->q_mean, q_sum / (B * K), NORM_REL * 20);
   ck_near_relative(s->td_error, td / (B * K), CUDA_STATS_REL, 0);
-  ck_near_relative(s->saturation, saturated / (B * shapes[i].action), NORM_REL, 0);
+  ck_near_relative(s->saturation, gaussian ? saturated / (B * shapes[i].action) : 0, NORM_REL, 0);
   ck_near_relative(s->critic_grad, sqrt(critic_norm), NORM_REL, 0);
-  ck_near_relative(s->actor_grad, sqrt(actor_norm), NORM_REL, 0);
+  ck_near_relative(s->actor_grad, actors ? sqrt(actor_norm) : 0, NORM_REL, 0);
 }
 
 START_TEST(statistics_and_step) {
@@ -175,8 +201,10 @@ START_TEST(statistics_and_step) {
     const double root = sqrt(new_v / (1 - pow(0.999, t))) + 1e-8, step = rate / (1 - pow(0.9, t)) / root;
     ck_near(m[at], new_m, 3 * FLOAT_EPSILON * (fabs(old_m) + size) + error);
     ck_near(v[at], new_v, 4 * FLOAT_EPSILON * new_v + 0.002 * size * error);
-    ck_near(log_alpha[at], (double)u.log_alpha[at] - step * new_m,
-            2 * FLOAT_EPSILON + ADAM_STEP_REL * step * (fabs(old_m) + size));
+    if (shapes[_i].bound == NO_BOUND)
+      ck_near(log_alpha[at], (double)u.log_alpha[at] - step * new_m,
+              2 * FLOAT_EPSILON + ADAM_STEP_REL * step * (fabs(old_m) + size));
+    else ck_near(log_alpha[at], shapes[_i].bound == BELOW ? (double)LOG_MIN : (double)LOG_MAX, 0);
   }
   cuda_case_free(&c);
 }

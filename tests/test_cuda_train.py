@@ -30,8 +30,10 @@ def folder():
 
 
 def run(out, values, *arguments, **options):
-    """A small run in the folder `out`. env: environment variables of the process."""
-    return sac("train", "--env", "Pendulum-v1", "--out", out, *sets(dict(SMALL, **values)), *arguments, **options)
+    """A small run in the folder `out`, of a task whose actions the algorithm takes. env: environment variables of the
+    process."""
+    env = "CartPole-v1" if values.get("algo") in ("soft-q", "sac-discrete") else "Pendulum-v1"
+    return sac("train", "--env", env, "--out", out, *sets(dict(SMALL, **values)), *arguments, **options)
 
 
 def mean_return(out, episodes=20):
@@ -67,10 +69,22 @@ def test_pendulum_learns():
     assert learnt > -400, learnt
 
 
+def test_cart_pole_learns():
+    """The return is the number of steps that the pole stands. Most of an untrained policy's actions are the same, so
+    it falls at once."""
+    for algo in ("soft-q", "sac-discrete"):
+        values = {"algo": algo, "train.warmup_steps": 200, "replay.batch": 32, "gamma": 0.98, "alpha.learn": "false"}
+        before, learnt = learn("CartPole-v1", 1200, values)
+        assert before < 40, before
+        assert learnt > 80, learnt
+
+
 def test_same_seed_same_bytes():
     """Results do not depend on the device's order: the host execution shuffles blocks, threads and graph nodes."""
     few = {"train.warmup_steps": 260} if SANITIZED else {}
-    for values in ({"train.steps": 301, "seeds": 2, **few}, {"train.steps": 301, "algo": "sac-v", "env.num_envs": 3, **few}):
+    for values in ({"train.steps": 301, "seeds": 2, **few}, {"train.steps": 301, "algo": "sac-v", "env.num_envs": 3, **few},
+                   {"train.steps": 301, "algo": "soft-q", "seeds": 2, **few},
+                   {"train.steps": 301, "algo": "sac-discrete", "train.overlap": 2, **few}):
         with folder() as path:
             one, two = pathlib.Path(path, "1"), pathlib.Path(path, "2")
             run(one, values, *CUDA)
@@ -186,9 +200,10 @@ def test_bench_stages():
 
 
 def test_verify():
-    files = [SOURCE / "tests/golden/updates" / name for name in ("sac.safetensors", "sac-v-odd.safetensors")]
+    names = ("sac", "sac-v-odd", "soft-q", "sac-discrete")
+    files = [SOURCE / f"tests/golden/updates/{name}.safetensors" for name in names]
     text = sac("verify", *files, *CUDA, "--set", "cuda.path=composed").stdout
-    assert text.count("within tolerance") == 2, text
+    assert text.count("within tolerance") == len(names), text
 
 
 def where(out):
@@ -253,8 +268,8 @@ def cases():
     if "host execution" in sac("info").stdout:
         left_out = ["test_pendulum_learns"]
         if SANITIZED:
-            left_out += ["test_quadratic_reaches_its_optimum", "test_interrupted_and_resumed", "test_environments_of_the_host",
-                         "test_bench_stages", "test_bench_op", "test_bench"]
+            left_out += ["test_quadratic_reaches_its_optimum", "test_cart_pole_learns", "test_interrupted_and_resumed",
+                         "test_environments_of_the_host", "test_bench_stages", "test_bench_op", "test_bench"]
     return {name: value for name, value in globals().items() if name not in left_out}
 
 

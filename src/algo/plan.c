@@ -331,11 +331,11 @@ fail:
 
 /* --- launches ----------------------------------------------------------------------------------------------------- */
 
-/* Whether the networks of a group have a single output. */
-static int one_output(const sac_algorithm* algo, sac_group nets) {
-  for (int32_t i = 0; i < algo->network_count; i++)
-    if (algo->networks[i].group == nets) return algo->networks[i].out == SAC_VALUE_OF_ONE;
-  return 0;
+/* The networks of a group in the algorithm's list. */
+static const sac_network* network_of(const sac_algorithm* algo, sac_group nets) {
+  const sac_network* network = algo->networks;
+  while (network->group != nets) network++;
+  return network;
 }
 
 /* Whether an operation shares the launches of the operation before it: both are row functions, or both are forwards of
@@ -343,13 +343,14 @@ static int one_output(const sac_algorithm* algo, sac_group nets) {
 static int shares_launches(const sac_algorithm* algo, const sac_op* before, const sac_op* op) {
   if (op->kind == SAC_ROWS) return before->kind == SAC_ROWS;
   if (op->kind != SAC_FORWARD || before->kind != SAC_FORWARD) return 0;
-  return op->nets == before->nets || (sac_group_is_target(op->nets) && one_output(algo, before->nets) &&
-                                      reads_actions(algo, op->nets) == reads_actions(algo, before->nets));
+  const sac_network *network = network_of(algo, op->nets), *other = network_of(algo, before->nets);
+  return op->nets == before->nets ||
+         (sac_group_is_target(op->nets) && network->in == other->in && network->out == other->out);
 }
 
 int32_t sac_op_launches(const sac_algorithm* algo, int32_t number, int32_t layers) {
   const sac_op* op = &algo->update[number];
-  const int scalar = one_output(algo, op->nets);
+  const int scalar = op->kind != SAC_TEMPERATURE && network_of(algo, op->nets)->out == SAC_VALUE_OF_ONE;
   if (number > 0 && shares_launches(algo, op - 1, op)) return 0;
 
   /* count products and the kernels between them; `scalar` heads are part of the row function */

@@ -1,4 +1,5 @@
-/* act: from observations to actions, in one launch.
+/* act: from observations to actions, in one launch. The networks that act are the actor, or the critics where there is
+ * none.
  *
  * The observations of the host, and the actions that it gets, are in pinned memory, which the kernel reads and writes.
  * Before the launch the host fills the results with SAC_ACT_UNSET; then it polls until all of them have changed. This
@@ -7,7 +8,7 @@
  * (sac_cuda_wait_for_act). The tests' host execution runs a kernel as a whole, so it cannot show where such a wait is
  * missing.
  *
- * With train.overlap, act uses the actor as it was before the updates that are running: a copy of the actor
+ * With train.overlap, act uses the policy as it was before the updates that are running: a copy of its networks
  * (sac_backend.snapshot), on a stream of its own. So act does not wait for the updates. */
 #include <string.h>
 
@@ -18,6 +19,15 @@
 #define RECAPTURE 1000 /* launches between a failed capture (graph.c says why it can fail) and the next try */
 #define POLLS 20000    /* polls without a result, until the stream is asked whether the launch has failed */
 
+int sac_cuda_has_policy(sac_policy_kind policy) {
+  return policy == SAC_POLICY_SQUASHED_GAUSSIAN || policy == SAC_POLICY_SOFTMAX || policy == SAC_POLICY_BOLTZMANN;
+}
+
+int sac_cuda_changes_policy(const sac_agent* agent, sac_stage stage) {
+  if (sac_algo_acts_with(agent->algo) == SAC_ACTOR) return stage == SAC_STAGE_ACTOR_UPDATE;
+  return stage == SAC_STAGE_CRITIC_UPDATE || stage == SAC_STAGE_TEMPERATURE_UPDATE;
+}
+
 /* Fills the arguments of a launch for n observations of each agent. It sets every byte, so that two launches can be
  * compared. */
 static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac_actor_act_args* args) {
@@ -25,19 +35,30 @@ static void fill_args(const sac_agent* agent, const sac_act* act, int32_t n, sac
                                               [SAC_ACT_MEAN] = SAC_DEVICE_ACT_MEAN,
                                               [SAC_ACT_UNIFORM] = SAC_DEVICE_ACT_UNIFORM};
   const sac_gpu* gpu = sac_gpu_of(agent);
-  const sac_net* net = gpu->nets[SAC_ACTOR].net;
+  const sac_nets* acts = &gpu->nets[sac_algo_acts_with(agent->algo)];
+  const sac_net* net = acts->net;
 
   /* clear padding too, so that memcmp can compare */
   memset(args, 0, sizeof *args);
 
-  /* the actor: the trained one, or the snapshot */
+  /* the networks that act: the trained ones, or the snapshot */
   args->state = gpu->state;
   args->alive = act->from_snapshot ? gpu->act_alive : &gpu->state->alive;
   args->alive_stride = act->from_snapshot ? 1 : sizeof *gpu->state / sizeof(uint32_t);
-  args->weights = act->from_snapshot ? gpu->act_copy : gpu->weights + gpu->nets[SAC_ACTOR].start;
-  args->weights_stride = gpu->nets[SAC_ACTOR].each;
+  args->weights = act->from_snapshot ? gpu->act_copy : gpu->weights + acts->start;
+  args->weights_stride = (size_t)acts->per_agent * acts->each;
 
-  /* its layers; the kernel wants offsets from an actor's first float */
+  /* discrete actions; only the Boltzmann policy has the temperature in it */
+  args->actions = agent->shape.actions;
+  args->nets = acts->per_agent;
+  args->net_stride = acts->each;
+  args->mean = agent->settings.critics_join == SAC_JOIN_MEAN;
+  if (agent->algo->policy == SAC_POLICY_BOLTZMANN) {
+    args->log_alpha = act->from_snapshot ? gpu->act_log_alpha : gpu->weights + gpu->log_alpha;
+    args->log_alpha_stride = SAC_ALPHA_STRIDE;
+  }
+
+  /* their layers; the kernel wants offsets from a network's first float */
   args->layers = net->layers;
   memcpy(args->size, net->size, (size_t)(net->layers + 1) * sizeof *args->size);
   for (int32_t l = 0; l < net->layers; l++) {
@@ -260,19 +281,25 @@ fail:
 sac_status sac_cuda_snapshot(sac_agent* agent) {
   sac_gpu* gpu = sac_gpu_of(agent);
 
-  /* the actors of all agents are side by side in the slab: one copy takes them all */
+  /* the networks of all agents are side by side in the slab: one copy takes them all */
+  const sac_group group = sac_algo_acts_with(agent->algo);
+  const sac_nets* acts = &gpu->nets[group];
+  const size_t alphas = (size_t)agent->shape.population * SAC_ALPHA_STRIDE * sizeof(float);
   const sac_actor_snapshot_args args = {.state = gpu->state,
-                                        .weights = gpu->weights + gpu->nets[SAC_ACTOR].start,
+                                        .weights = gpu->weights + acts->start,
                                         .copy = gpu->act_copy,
                                         .alive = gpu->act_alive,
-                                        .floats = (size_t)agent->shape.population * gpu->nets[SAC_ACTOR].each,
+                                        .floats = (size_t)sac_cuda_net_count(agent, group) * acts->each,
                                         .population = agent->shape.population};
   sac_status status = SAC_OK;
-  if (!gpu->act_stale) return SAC_OK; /* nothing has changed the actor since the last snapshot */
+  if (!gpu->act_stale) return SAC_OK; /* nothing has changed the policy since the last snapshot */
 
   /* copy on the updates' stream, behind the updates queued so far; act's stream waits for the copy alone */
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   SAC_CUDA_TRY(gpu, sac_actor_snapshot(gpu->stream, &args));
+  if (gpu->act_log_alpha)
+    SAC_CUDA_TRY(gpu, cudaMemcpyAsync(gpu->act_log_alpha, gpu->weights + gpu->log_alpha, alphas,
+                                      cudaMemcpyDeviceToDevice, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaEventRecord(gpu->act_copied, gpu->stream));
   SAC_CUDA_TRY(gpu, cudaStreamWaitEvent(gpu->act_stream, gpu->act_copied, 0));
   gpu->act_stale = 0;

@@ -106,12 +106,13 @@ typedef struct sac_gpu {
   /* Of trained groups: gradients of the loss, outputs, and norms. */
   float* d_hidden[SAC_GROUP_COUNT][SAC_NET_LAYERS_MAX]; /* (P, n, B, H) with respect to hidden pre-activations */
   float* d_output[SAC_GROUP_COUNT];                     /* (P, n, B, out) with respect to outputs */
-  float* output[SAC_GROUP_COUNT]; /* (P, n, B) outputs in the loss: Q(s, a), V(s). NULL for the actor */
+  float* output[SAC_GROUP_COUNT]; /* (P, n, B) values in the loss: Q(s, a), V(s). NULL for the actor */
   double* norm[SAC_GROUP_COUNT];  /* (P, parts) parts of the squared norm of the gradient of the group's weights */
 
   /* Columns: numbers of each row. */
   float *y, *v_target, *smallest; /* (P, B) targets of the critics and of V; min_k Q_k(s, a~) */
-  sac_squashed squashed;
+  sac_squashed squashed;          /* of discrete actions log_prob alone */
+  float *log_z, *kl;              /* (P, B) of discrete actions; NULL: they are continuous */
   void* blas_workspace;
 
   /* act.c */
@@ -119,9 +120,10 @@ typedef struct sac_gpu {
   int32_t act_blocks;           /* blocks that may share an observation (sac_actor_act_prepare) */
   size_t act_shared;            /* bytes of shared memory that a block may take */
   int32_t act_rows;             /* observations of each agent that the buffers of act hold */
-  float* act_copy;              /* (P, actor) snapshot of the actors; NULL without train.overlap */
+  float* act_copy;              /* (P, n, each) snapshot of the networks that act; NULL without train.overlap */
+  float* act_log_alpha;         /* (P, SAC_ALPHA_STRIDE) snapshot of log_alpha, if the policy reads it; or NULL */
   uint32_t* act_alive;          /* (P) snapshot of state->alive; NULL likewise */
-  int act_stale;                /* 1: the actor may have changed since the snapshot */
+  int act_stale;                /* 1: the policy may have changed since the snapshot */
   cudaStream_t act_stream;      /* for act with the snapshot; NULL without train.overlap */
   cudaEvent_t act_copied;       /* recorded when the snapshot is complete */
   cudaStream_t last_act_stream; /* the stream of the last act; NULL: no work has to wait for it */
@@ -275,6 +277,12 @@ sac_status sac_cuda_vector_refresh(const sac_agent* agent, sac_vector* vector);
 /* As sac_backend has them. */
 sac_status sac_cuda_act(sac_agent* agent, const sac_act* act);
 sac_status sac_cuda_snapshot(sac_agent* agent);
+
+/* Whether the kernels of act have a policy. */
+int sac_cuda_has_policy(sac_policy_kind policy);
+
+/* Whether a stage changes the policy: the networks that act, and the temperature where the policy reads it. */
+int sac_cuda_changes_policy(const sac_agent* agent, sac_stage stage);
 
 /* Makes sure that work queued on `stream` from now on sees the counters as the last act leaves them. */
 sac_status sac_cuda_wait_for_act(sac_gpu* gpu, cudaStream_t stream);

@@ -143,6 +143,11 @@ const sac_cuda_layer sac_cuda_layers[SAC_LAYER_KIND_COUNT] = {
 
 /* The kernels of acting (act.cu, act_one.cu) evaluate no other layers, and those of head.cuh need a hidden layer. */
 int sac_cuda_serves_network(const sac_settings* settings) {
+  const sac_algorithm* algo = sac_algo_at(settings->algo);
   const sac_sizes* hidden = &settings->hidden;
-  return hidden->count > 0 && sac_network_is_mlp(settings->network_kind, hidden->size, hidden->count);
+
+  /* networks with one output go through head.cuh */
+  int scalar = 0;
+  for (int32_t i = 0; i < algo->network_count; i++) scalar |= algo->networks[i].out == SAC_VALUE_OF_ONE;
+  return (hidden->count > 0 || !scalar) && sac_network_is_mlp(settings->network_kind, hidden->size, hidden->count);
 }

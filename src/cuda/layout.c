@@ -18,14 +18,14 @@ static float* take_floats(sac_region* a, size_t count, size_t each) {
 
 sac_status sac_cuda_fits(const sac_agent* agent) {
   const int64_t critics = (int64_t)agent->shape.population * agent->shape.critics;
-  const sac_net* actor = agent->tensors.net[SAC_ACTOR];
+  const sac_net* acts = agent->tensors.net[sac_algo_acts_with(agent->algo)];
 
   /* act has 32-bit offsets in a layer's weights */
-  for (int32_t l = 0; l < actor->layers; l++)
-    if ((int64_t)actor->size[l] * actor->size[l + 1] > INT32_MAX)
+  for (int32_t l = 0; l < acts->layers; l++)
+    if ((int64_t)acts->size[l] * acts->size[l + 1] > INT32_MAX)
       return sac_fail(SAC_ERROR_CONFIG,
                       "a layer of %d x %d weights is too large for a CUDA device: lower network.hidden",
-                      (int)actor->size[l], (int)actor->size[l + 1]);
+                      (int)acts->size[l], (int)acts->size[l + 1]);
 
   /* critics and their targets share a launch */
   if (2 * critics <= NETS_MAX) return SAC_OK;
@@ -144,10 +144,10 @@ static void layout_trained(const sac_agent* agent, sac_gpu* gpu, sac_region* a, 
   const sac_net* net = nets->net;
   if (nets->per_agent == 0 || sac_group_is_target(group)) return;
 
-  /* gradients of each row; only networks with one output keep their outputs, for the statistics */
+  /* gradients of each row; networks with one output keep it for the statistics, and critics that of the action */
   for (int32_t b = 0; b + 1 < net->buffers; b++) gpu->d_hidden[group][b] = take_floats(a, rows, (size_t)net->width[b]);
   gpu->d_output[group] = take_floats(a, rows, (size_t)net->size[net->layers]);
-  if (net->size[net->layers] == 1) gpu->output[group] = take_floats(a, rows, 1);
+  if (net->size[net->layers] == 1 || group == SAC_CRITIC) gpu->output[group] = take_floats(a, rows, 1);
 
   /* adam_update writes the squared norm in parts, one of each block */
   gpu->norm[group] = take(a, P * (size_t)sac_adam_parts((size_t)nets->per_agent * nets->each), sizeof(double));
@@ -156,22 +156,24 @@ static void layout_trained(const sac_agent* agent, sac_gpu* gpu, sac_region* a, 
 /* The minibatch. The inputs of the target critics are placed behind those of the critics. */
 static void layout_minibatch(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
   const sac_shape* s = &agent->shape;
+  const int discrete = agent->algo->discrete;
   const size_t P = (size_t)s->population, B = (size_t)s->batch, O = (size_t)s->obs, A = (size_t)s->action,
-               K = (size_t)s->critics, PB = sac_bytes(P, B), PKB = sac_bytes(PB, K);
+               K = (size_t)s->critics, PB = sac_bytes(P, B), PKB = sac_bytes(PB, K), F = discrete ? O : O + A;
   sac_device_minibatch* m = &gpu->minibatch;
 
   /* inputs of the networks (shapes: sac_device_minibatch) */
   m->states = take_floats(a, PB, 2 * O);
-  m->current = take_floats(a, PKB, 2 * (O + A));
-  m->next = a->base ? m->current + PKB * (O + A) : NULL;
-  m->policy = take_floats(a, PKB, O + A);
+  m->current = take_floats(a, PKB, 2 * F);
+  m->next = a->base ? m->current + PKB * F : NULL;
+  if (!discrete) m->policy = take_floats(a, PKB, F);
 
   /* what else each row has */
   m->reward = take_floats(a, PB, 1);
   m->discount = take_floats(a, PB, 1);
   m->weight = take_floats(a, PB, 1);
   m->index = take(a, PB, sizeof(uint64_t));
-  m->noise = take_floats(a, PB, 2 * A);
+  if (discrete) m->action = take_floats(a, PB, 1);
+  else m->noise = take_floats(a, PB, 2 * A);
 }
 
 /* Columns: what an operation computes for each row, and later operations read. */
@@ -184,28 +186,37 @@ static void layout_columns(const sac_agent* agent, sac_gpu* gpu, sac_region* a) 
   gpu->v_target = take_floats(a, PB, 1);
   gpu->smallest = take_floats(a, PB, 1);
 
-  /* the actor's samples; log_prob has rows for s' too */
+  /* log_prob has rows for s' too */
+  gpu->squashed.log_prob = take_floats(a, PB, 2);
+  if (agent->algo->discrete) {
+    gpu->log_z = take_floats(a, PB, 1);
+    gpu->kl = take_floats(a, PB, 1);
+    return;
+  }
+
+  /* the actor's samples */
   gpu->squashed.action = take_floats(a, PB, A);
   gpu->squashed.spread = take_floats(a, PB, A);
   gpu->squashed.slope = take_floats(a, PB, A);
-  gpu->squashed.log_prob = take_floats(a, PB, 2);
   gpu->squashed.saturated = take_floats(a, PB, 1);
 }
 
-/* Scratch memory of act, and the snapshot of the actors. */
+/* Scratch memory of act, and the snapshot of the networks that act. */
 static void layout_act(const sac_agent* agent, sac_gpu* gpu, sac_region* a) {
-  const sac_shape* s = &agent->shape;
-  const size_t P = (size_t)s->population;
+  const sac_nets* acts = &gpu->nets[sac_algo_acts_with(agent->algo)];
+  const sac_net* net = acts->net;
+  const size_t P = (size_t)agent->shape.population;
 
-  /* two numbers for each action component: the head has means and log_stds */
-  int32_t widest = 2 * s->action > s->obs ? 2 * s->action : s->obs;
-  for (int32_t l = 0; l < s->layers; l++) widest = s->hidden[l] > widest ? s->hidden[l] : widest;
-  gpu->act_scratch = take_floats(a, P, sac_actor_act_scratch(widest));
+  /* the widest layer, observation and head included */
+  int32_t widest = net->size[0];
+  for (int32_t l = 1; l <= net->layers; l++) widest = net->size[l] > widest ? net->size[l] : widest;
+  gpu->act_scratch = take_floats(a, P, sac_actor_act_scratch(widest, acts->per_agent));
 
   /* the snapshot, for train.overlap alone */
   if (agent->settings.overlap == 0) return;
-  gpu->act_copy = take_floats(a, P, gpu->nets[SAC_ACTOR].each);
+  gpu->act_copy = take_floats(a, sac_bytes(P, (size_t)acts->per_agent), acts->each);
   gpu->act_alive = take(a, P, sizeof(uint32_t));
+  if (agent->algo->policy == SAC_POLICY_BOLTZMANN) gpu->act_log_alpha = take_floats(a, P, SAC_ALPHA_STRIDE);
 }
 
 /* Everything in scratch memory. */

@@ -8,6 +8,7 @@ sac_device_trace sac_cuda_trace_from(const sac_device_trace* trace, const sac_ne
   /* the last buffer is the head's output, which lies in `out` */
   for (int32_t b = 0; b + 1 < net->buffers; b++)
     part.h[b] += (size_t)first * (size_t)trace->rows * (size_t)net->width[b];
+  if (part.out) part.out += (size_t)first * (size_t)trace->rows * (size_t)net->width[net->buffers - 1];
   return part;
 }
 

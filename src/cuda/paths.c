@@ -37,13 +37,20 @@ static const sac_launch composed[] = {
      {ROW(SMALLEST), ONE(INPUT_GRAD), ROW(SAMPLE_GRAD)},
      NULL,
      sac_cuda_action_gradient},
+    {"discrete_critic_loss",
+     3,
+     {ROW(BOLTZMANN_TARGET), ROW(BOLTZMANN), ROW(CHOSEN_LOSS)},
+     NULL,
+     sac_cuda_discrete_critic_loss},
     {"products, twice the rows", 2, {ONE(FORWARD), ONE(FORWARD)}, same_nets, sac_cuda_forward_rows},
     {"products, networks side by side", 2, {ONE(FORWARD), ONE(FORWARD)}, side_by_side, sac_cuda_forward_nets},
     {"actor_squash", 2, {ROW(SAMPLE), ROW(SAMPLE)}, at_both, sac_cuda_sample_both},
     {"critic_loss", 2, {ROW(SOFT_TARGET), ROW(SQUARE_LOSS)}, NULL, sac_cuda_critic_loss},
     {"critic_loss", 2, {ROW(VALUE_TARGET), ROW(SQUARE_LOSS)}, NULL, sac_cuda_critic_loss},
+    {"discrete_critic_loss", 2, {ROW(SOFTMAX_TARGET), ROW(CHOSEN_LOSS)}, NULL, sac_cuda_discrete_critic_loss},
     {"products", 1, {ONE(FORWARD)}, NULL, sac_cuda_forward},
     {"actor_squash", 1, {ROW(SAMPLE)}, NULL, sac_cuda_sample},
+    {"discrete_actor_grad", 1, {ROW(SOFTMAX_GRAD)}, NULL, sac_cuda_discrete_actor_grad},
     {"critic_value_loss", 1, {ROW(SOFT_VALUE_LOSS)}, NULL, sac_cuda_value_loss},
     {"products, net_relu_grad", 1, {ONE(BACKWARD)}, NULL, sac_cuda_backward},
     {"products, net_column_sums", 1, {ONE(GRADIENT)}, NULL, sac_cuda_gradient},
@@ -120,8 +127,8 @@ sac_status sac_cuda_part_run(sac_agent* agent, int32_t part) {
   const sac_op* op = &sac_gpu_of(agent)->plan.op[find_part(agent, part - 1, &launch)];
   if (!launch) return sac_fail(SAC_ERROR_ARGUMENT, "an update has no part %d", (int)part);
 
-  /* run it; an actor update makes the snapshot stale */
-  if (op->stage == SAC_STAGE_ACTOR_UPDATE) sac_gpu_of(agent)->act_stale = 1;
+  /* run it; a change of the policy makes the snapshot stale */
+  if (sac_cuda_changes_policy(agent, op->stage)) sac_gpu_of(agent)->act_stale = 1;
   return launch->run(agent, op);
 }
 
@@ -168,7 +175,7 @@ static int keeps_gradients(const sac_algorithm* algo) {
 /* Whether the device has everything that the settings ask for: the policy, the layers, the sampler, the operations. */
 static int composed_serves(const sac_settings* settings) {
   const sac_algorithm* algo = sac_algo_at(settings->algo);
-  return algo->policy == SAC_POLICY_SQUASHED_GAUSSIAN && sac_cuda_serves_network(settings) &&
+  return sac_cuda_has_policy(algo->policy) && sac_cuda_serves_network(settings) &&
          sac_cuda_has_sampler((int)settings->replay_sampling) && has_launches(algo) && ends_once(algo) &&
          keeps_gradients(algo);
 }

@@ -55,8 +55,9 @@ static sac_status push_staged(sac_agent* agent, const sac_transitions* t, int32_
   args.terminated = at, at = stage(at, t->terminated, P, all, from, rows, 1);
   args.truncated = at, (void)stage(at, t->truncated, P, all, from, rows, 1);
 
-  /* an action may be beyond 1 by a rounding */
-  for (size_t i = 0; i < P * rows * (size_t)agent->shape.action; i++) actions[i] = sac_clamp(actions[i], -1, 1);
+  /* a continuous action may be beyond 1 by a rounding */
+  for (size_t i = 0; !agent->algo->discrete && i < P * rows * (size_t)agent->shape.action; i++)
+    actions[i] = sac_clamp(actions[i], -1, 1);
 
   /* queue the kernel, and record when it has read the rows */
   SAC_CUDA_TRY(gpu, sac_replay_push_rows(gpu->stream, &args));
@@ -148,7 +149,7 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
   const sac_gpu* gpu = sac_gpu_of(agent);
   const sac_device_minibatch* m = &gpu->minibatch;
   const size_t B = (size_t)agent->shape.batch, O = (size_t)agent->shape.obs, A = (size_t)agent->shape.action,
-               K = (size_t)agent->shape.critics, F = O + A;
+               K = (size_t)agent->shape.critics, F = agent->algo->discrete ? O : O + A;
   sac_status status = SAC_OK;
   SAC_CUDA_TRY(gpu, cudaSetDevice(gpu->ordinal));
   for (size_t p = 0; p < (size_t)agent->shape.population; p++) {
@@ -156,22 +157,25 @@ sac_status sac_cuda_minibatch_set(sac_agent* agent, const sac_minibatch* minibat
     const float *obs = minibatch->obs + p * B * O, *next = minibatch->next_obs + p * B * O,
                 *action = minibatch->action + p * B * A;
 
-    /* inputs of networks without actions: B rows of s, then B rows of s' */
+    /* inputs of actors and value networks: B rows of s, then B rows of s' */
     SAC_TRY(put(gpu, m->states + 2 * p * B * O, O, obs, O, B));
     SAC_TRY(put(gpu, m->states + (2 * p + 1) * B * O, O, next, O, B));
 
-    /* inputs of networks with actions, a copy for each critic; the update writes a~ and a' */
+    /* inputs of critics, a copy for each; the update writes a~ and a'. Discrete actions have a column of their own. */
     for (size_t k = 0; k < K; k++) {
       const size_t at = (p * K + k) * B * F;
       SAC_TRY(put(gpu, m->current + at, F, obs, O, B));
+      SAC_TRY(put(gpu, m->next + at, F, next, O, B));
+      if (m->action) continue;
       SAC_TRY(put(gpu, m->current + at + O, F, action, A, B));
       SAC_TRY(put(gpu, m->policy + at, F, obs, O, B));
-      SAC_TRY(put(gpu, m->next + at, F, next, O, B));
     }
+    if (m->action) SAC_TRY(put(gpu, m->action + p * B, 1, action, 1, B));
 
     /* rewards and noise; `terminated` stands in the place of the discount until the kernel below */
     SAC_TRY(put(gpu, m->reward + p * B, 1, minibatch->reward + p * B, 1, B));
     SAC_TRY(put(gpu, m->discount + p * B, 1, minibatch->terminated + p * B, 1, B));
+    if (agent->algo->discrete) continue;
     SAC_TRY(put(gpu, m->noise + 2 * p * B * A, A, noise->action + p * B * A, A, B));
     if (noise->next_action) SAC_TRY(put(gpu, m->noise + (2 * p + 1) * B * A, A, noise->next_action + p * B * A, A, B));
   }

@@ -1,5 +1,6 @@
 /* The operations of an update, as products and kernels on one stream. paths.c says which function runs which
  * operations. Each function collects the arguments of one launch; kernels/kernels.h describes them. */
+#include <math.h>
 #include <string.h>
 
 #include "cuda/update.h"
@@ -22,31 +23,31 @@ sac_adam_rates sac_cuda_rates(const sac_agent* agent) {
                           .epsilon = s->epsilon};
 }
 
-/* The inputs of networks without actions: B rows of observations; s and s' of an agent are one behind the other. */
+/* The inputs of an actor or a value network: B rows of observations; s and s' of an agent are one behind the other. */
 static sac_matrices states_at(const sac_agent* agent, sac_place at) {
   const size_t rows = (size_t)agent->shape.batch * (size_t)agent->shape.obs;
   return (sac_matrices){sac_gpu_of(agent)->minibatch.states + (at == SAC_NEXT ? rows : 0), 2 * rows};
 }
 
-/* The inputs of networks with actions: B rows of obs | action, a copy for each critic. */
-static sac_matrices inputs_at(const sac_agent* agent, sac_place at) {
-  const sac_shape* s = &agent->shape;
+/* The inputs of critics, `features` wide: B rows of obs | action, a copy for each critic. Critics of discrete actions
+ * read obs alone. */
+static sac_matrices inputs_at(const sac_agent* agent, sac_place at, int32_t features) {
   const sac_device_minibatch* m = &sac_gpu_of(agent)->minibatch;
 
-  /* by place: the actions of the replay, a' or a~ */
+  /* by place: the actions of the replay, a' or a~; where no a~ is sampled, its inputs are those of the replay */
   const float* const places[SAC_PLACE_COUNT] = {
-      [SAC_CURRENT] = m->current, [SAC_NEXT] = m->next, [SAC_POLICY] = m->policy};
-  return (sac_matrices){places[at], (size_t)s->batch * (size_t)(s->obs + s->action)};
+      [SAC_CURRENT] = m->current, [SAC_NEXT] = m->next, [SAC_POLICY] = m->policy ? m->policy : m->current};
+  return (sac_matrices){places[at], (size_t)agent->shape.batch * (size_t)features};
 }
 
 /* The networks that an operation works on, those of all agents, with their inputs. */
 static sac_passes passes_of(const sac_agent* agent, const sac_op* op) {
   const sac_nets* nets = &sac_gpu_of(agent)->nets[op->nets];
-  const int with_actions = nets->net->size[0] > agent->shape.obs; /* the input is O + A wide, not O */
+  const int critics = op->nets == SAC_CRITIC || op->nets == SAC_CRITIC_TARGET;
   return (sac_passes){.nets = nets,
                       .count = sac_cuda_net_count(agent, op->nets),
                       .rows = agent->shape.batch,
-                      .x = with_actions ? inputs_at(agent, op->at) : states_at(agent, op->at)};
+                      .x = critics ? inputs_at(agent, op->at, nets->net->size[0]) : states_at(agent, op->at)};
 }
 
 /* The activations of an operation's networks at its place. */
@@ -307,6 +308,8 @@ sac_status sac_cuda_temperature(const sac_agent* agent, const sac_op* op) {
                                      .smallest = gpu->smallest,
                                      .log_prob = gpu->squashed.log_prob,
                                      .saturated = gpu->squashed.saturated,
+                                     .log_z = gpu->log_z,
+                                     .kl = gpu->kl,
 
                                      /* parts of the squared norms of the gradients */
                                      .critic_norm = gpu->norm[SAC_CRITIC],
@@ -322,6 +325,8 @@ sac_status sac_cuda_temperature(const sac_agent* agent, const sac_op* op) {
                                      .tensor_count = gpu->watched_count,
                                      .dims = sac_cuda_dims(agent),
                                      .target_entropy = (float)agent->target_entropy,
+                                     .log_min = (float)log(agent->settings.alpha_min),
+                                     .log_max = (float)log(agent->settings.alpha_max),
                                      .learn = agent->settings.alpha_learn};
   return sac_cuda_check(gpu->ordinal, sac_temperature_update(gpu->stream, &args), "temperature_update");
 }
@@ -351,7 +356,7 @@ static sac_status queue_operations(sac_agent* agent, sac_stage stage) {
 
 sac_status sac_cuda_stage(sac_agent* agent, sac_stage stage) {
   if (stage == SAC_STAGE_REPLAY_SAMPLE) return sac_cuda_replay_sample(agent, 0); /* no operation of the list */
-  if (stage == SAC_STAGE_ACTOR_UPDATE) sac_gpu_of(agent)->act_stale = 1;
+  if (sac_cuda_changes_policy(agent, stage)) sac_gpu_of(agent)->act_stale = 1;
 
   /* show the stage as a range in a profiler */
   sac_cuda_range_push(sac_stage_names[stage]);

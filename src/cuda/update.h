@@ -22,4 +22,8 @@ sac_cuda_run sac_cuda_critic_loss;     /* SOFT_TARGET or VALUE_TARGET, then SQUA
 sac_cuda_run sac_cuda_value_loss;      /* SOFT_VALUE_LOSS */
 sac_cuda_run sac_cuda_action_gradient; /* SMALLEST, INPUT_GRAD, SAMPLE_GRAD */
 
+/* discrete.c */
+sac_cuda_run sac_cuda_discrete_critic_loss; /* SOFTMAX_TARGET, or BOLTZMANN_TARGET and BOLTZMANN; then CHOSEN_LOSS */
+sac_cuda_run sac_cuda_discrete_actor_grad;  /* SOFTMAX_GRAD */
+
 #endif

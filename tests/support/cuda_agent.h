@@ -85,8 +85,8 @@ static inline void cuda_order(uint64_t seed) {
 #endif
 }
 
-/* Shapes whose sizes are multiples of the kernels' and products' block sizes, and shapes whose sizes are not, for both
- * algorithms. */
+/* Shapes whose sizes are multiples of the kernels' and products' block sizes, and shapes whose sizes are not, for each
+ * algorithm. */
 static const agent_case cuda_agents[] = {
     {.algo = "sac", .obs = 17, .action = 6, .hidden = "64,48", .batch = 256, .critics = 2},
     {.algo = "sac", .obs = 1, .action = 1, .hidden = "1", .batch = 1, .critics = 1},
@@ -109,7 +109,19 @@ static const agent_case cuda_agents[] = {
      .batch = 257,
      .critics = 2,
      .set = {{"alpha.learn", "false"}, {"alpha.initial", "0.1"}}},
+    {.algo = "sac-discrete", .obs = 17, .action = 4, .hidden = "64,48", .batch = 256, .critics = 2},
+    {.algo = "sac-discrete",
+     .obs = 5,
+     .action = 33,
+     .hidden = "31",
+     .batch = 31,
+     .critics = 5,
+     .set = {{"network.critics_join", "mean"}, {"alpha.max", "0.999"}}},
+    {.algo = "soft-q", .obs = 8, .action = 18, .hidden = "33,64", .batch = 257, .critics = 2},
+    {.algo = "soft-q", .obs = 33, .action = 2, .hidden = "[]", .batch = 31, .critics = 3},
 };
+#define SAC_DISCRETE_AGENT 9 /* the first agents of these algorithms */
+#define SOFT_Q_AGENT 11
 #define AGENTS (sizeof cuda_agents / sizeof *cuda_agents)
 
 /* An agent after updates in several calls: single ones, and enough for a graph of several updates and one more. The
