@@ -189,6 +189,13 @@ __device__ inline float sac_act_uniform(uint64_t seed, uint64_t position) {
   return sac_uniform(sac_philox(seed, SAC_STREAM_ACT, sac_draw_block(position, 1, SAC_UNIFORMS_PER_BLOCK)).word[0]);
 }
 
+// Whether one of the values is NaN, in every lane. One warp calls it.
+__device__ inline bool sac_act_any_nan(const float* x, int actions, int lane) {
+  bool mine = false;
+  for (int a = lane; a < actions; a += SAC_WARP) mine |= x[a] != x[a];
+  return __ballot_sync(SAC_WHOLE_WARP, mine) != 0;
+}
+
 // [discrete.greedy] The first action with the largest value, in every lane. One warp calls it.
 __device__ inline int sac_act_greedy(const float* x, int actions, int lane) {
   float largest = x[0];
@@ -233,16 +240,17 @@ __device__ inline int sac_act_categorical(const float* x, const sac_distribution
   return last;
 }
 
-// Writes the number of the action at an observation, and its log-probability, from the values x of the actions. One
-// warp calls it. sample: draws from exp(scale x)/Z; otherwise the most probable action. drawn: the uniform number,
+// Writes the number of the action at an observation, and its log-probability, from the values x of the actions; NaN
+// where one of these is NaN. One warp calls it. sample: draws from exp(scale x)/Z; otherwise the most probable action. drawn: the uniform number,
 // where it was drawn before, or NULL.
 template <typename Args>
 __device__ void sac_act_write_number(const Args& a, bool sample, float scale, uint64_t seed, uint64_t position,
                                      size_t row, const float* x, int actions, const float* drawn) {
   const int lane = static_cast<int>(threadIdx.x) % SAC_WARP;
+  const bool bad = sac_act_any_nan(x, actions, lane);
   if (!sample) {
     const int best = sac_act_greedy(x, actions, lane);
-    if (lane == 0) a.action[row] = static_cast<float>(best);
+    if (lane == 0) a.action[row] = bad ? NAN : static_cast<float>(best);
     return;
   }
 
@@ -251,7 +259,7 @@ __device__ void sac_act_write_number(const Args& a, bool sample, float scale, ui
   const sac_distribution pi = sac_distribution_of(x, actions, lane, scale);
   const int chosen = sac_act_categorical(x, pi, actions, lane, u);
   if (lane != 0) return;
-  a.action[row] = static_cast<float>(chosen);
+  a.action[row] = bad ? NAN : static_cast<float>(chosen);
   if (a.log_prob) a.log_prob[row] = pi.log_p(x[chosen]);
 }
 

@@ -253,7 +253,8 @@ def plotter(out):
 
 
 def save(figure, out):
-    figure.tight_layout()
+    if figure.get_layout_engine() is None:
+        figure.tight_layout()
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out, dpi=120)
     print(f"drew {out}")
@@ -271,10 +272,14 @@ def draw(runs, metrics, out, band):
         axis.remove()
     drawn, several = False, False
     for axis, (title, read) in zip(axes.flat, panels):
+        here = False
         for run in runs:
             curves = read(run)
-            drawn |= draw_curve(axis, run, curves, band)
+            here |= draw_curve(axis, run, curves, band)
             several |= sum(map(bool, curves)) > 1
+        if not here:
+            axis.text(0.5, 0.5, "no values", ha="center", va="center", transform=axis.transAxes)
+        drawn |= here
         axis.set_title(title)
         axis.set_xlabel("steps")
         axis.grid(alpha=0.3)

@@ -83,7 +83,8 @@ def draw(path, pyplot):
     """The figure of a file."""
     explained = read(path)
     states, alpha = explained["states"][:STATES_MAX], explained["alpha"]
-    figure, axes = pyplot.subplots(len(states), 2, figsize=(12, 3.2 * len(states) + 0.6), squeeze=False)
+    figure, axes = pyplot.subplots(len(states), 2, figsize=(12, 3.2 * len(states) + 0.6), squeeze=False,
+                                   layout="constrained")
     for number, (state, (q_axis, pi_axis)) in enumerate(zip(states, axes), 1):
         try:
             (draw_discrete if "pi" in state else draw_continuous)(q_axis, pi_axis, state, alpha)

@@ -41,8 +41,9 @@ START_TEST(numbers_of_discrete_actions_are_checked) {
   for (size_t k = 0; k < sizeof wrong / sizeof *wrong; k++) {
     v->action[4] = wrong[k];
     ck_fails(sac_vector_step(v), isfinite(wrong[k]) ? SAC_ERROR_ARGUMENT : SAC_ERROR_NUMERIC,
-             "for environment 1 of agent 1 is no number of an action: 0 to 1 are");
-    ck_assert_ptr_eq(strstr(sac_last_error(), "step 6: CartPole-v1: action "), sac_last_error());
+             isnan(wrong[k]) ? "step 6: CartPole-v1: agent 1 gives no action to environment 1"
+                             : "for environment 1 of agent 1 is no number of an action: 0 to 1 are");
+    ck_assert_ptr_eq(strstr(sac_last_error(), "step 6: CartPole-v1: a"), sac_last_error());
     ck_same_bits(v->obs, obs, 24); /* nothing has moved */
   }
   sac_vector_destroy(v);

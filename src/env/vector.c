@@ -59,6 +59,12 @@ static sac_status check_numbers(const sac_vector* vector) {
   for (size_t i = 0; actions > 0 && i < COUNT(vector); i++) {
     const float value = vector->action[i];
     if (sac_action_exists(value, actions)) continue;
+    if (isnan(value))
+      return sac_fail(
+          SAC_ERROR_NUMERIC,
+          "step %llu: %s: agent %zu gives no action to environment %zu: a value of its networks, or q/alpha, "
+          "is not finite",
+          step_number(vector), vector->id, i / (size_t)vector->num_envs, i % (size_t)vector->num_envs);
     return sac_fail(
         isfinite(value) ? SAC_ERROR_ARGUMENT : SAC_ERROR_NUMERIC,
         "step %llu: %s: action %.9g for environment %zu of agent %zu is no number of an action: 0 to %d are",
