@@ -241,8 +241,8 @@ __device__ inline int sac_act_categorical(const float* x, const sac_distribution
 }
 
 // Writes the number of the action at an observation, and its log-probability, from the values x of the actions; NaN
-// where one of these is NaN. One warp calls it. sample: draws from exp(scale x)/Z; otherwise the most probable action. drawn: the uniform number,
-// where it was drawn before, or NULL.
+// where one of these is NaN. One warp calls it. sample: draws from exp(scale x)/Z; otherwise the most probable action.
+// drawn: the uniform number, where it was drawn before, or NULL.
 template <typename Args>
 __device__ void sac_act_write_number(const Args& a, bool sample, float scale, uint64_t seed, uint64_t position,
                                      size_t row, const float* x, int actions, const float* drawn) {

@@ -76,7 +76,7 @@ def test_environments():
         out = ["--out", pathlib.Path(path, "run")]
         refused(["train", "--env", "Pendulum-v2", *out], USAGE, "no environment 'Pendulum-v2'", "nearest is Pendulum-v1",
                 "gym:Pendulum-v2")
-        refused(["train", "--env", "CartPole-v1", *out], USAGE, "CartPole-v1 has 2 discrete actions",
+        refused(["train", "--env", "CartPole-v1", "--set", "algo=sac", *out], USAGE, "CartPole-v1 has 2 discrete actions",
                 "algo 'sac' needs continuous ones: --set algo=sac-discrete")
         for algo in ("soft-q", "sac-discrete"):
             refused(["train", "--env", "Pendulum-v1", "--set", f"algo={algo}", *out], USAGE,

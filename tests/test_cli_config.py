@@ -125,7 +125,7 @@ def test_bad_values():
     refused("seed = -1 (from --set) is outside [0, 2^53]", "config", "--set", "seed=-1")
     refused("seed = 1e400 (from --set) is outside", "config", "--set", "seed=1e400")
     refused("replay.capacity = 100 (from --set) is less than replay.batch = 256 (the default)", "config", "--env",
-            "CartPole-v1", "--set", "replay.capacity=100")
+            "SacPointMass-v0", "--set", "replay.capacity=100")
     refused("no environment 'Pendulm-v1'; nearest is Pendulum-v1", "config", "--env", "Pendulm-v1")
     refused("the value of --env is empty: --env ID", "config", "--env=")
     refused("device = gpu (from --set) is not one of", "config", "--set", "device=gpu")

@@ -295,11 +295,11 @@ def test_mujoco_leaves_no_file():
 # --- what goes wrong --------------------------------------------------------------------------------------------------
 
 
-def refused(code, *texts, env=PLAIN, options=None, more=None, **options_of_sac):
+def refused(code, *texts, env=PLAIN, options=None, keys=None, more=None, **options_of_sac):
     """The run does not start; one line says why."""
     with folder() as path:
         out = pathlib.Path(path, "run")
-        values = dict(SMALL, **({"env.options": json.dumps(options)} if options else {}))
+        values = dict(SMALL, **({"env.options": json.dumps(options)} if options else {}), **(keys or {}))
         result = sac("train", "--env", env, "--out", out, *sets(values), code=code, env=dict(PYTHON, **(more or {})),
                      **options_of_sac)
         line = one_line(result.stderr)
@@ -316,7 +316,7 @@ def test_ids():
     refused(USAGE, "gym: names no environment", env="gym:")
     refused(USAGE, "env.options", "wnd", env="gym:gym_envs:Drift-v0", options={"wnd": 1})
     refused(USAGE, "sac_workers = -1 is no number of processes", options={"sac_workers": -1})
-    refused(USAGE, "2 discrete actions; algo 'sac' needs continuous ones: --set algo=", env="gym:CartPole-v1")
+    refused(USAGE, "2 discrete actions; algo 'sac' needs continuous ones: --set algo=", env="gym:CartPole-v1", keys={"algo": "sac"})
 
 
 def test_spaces():

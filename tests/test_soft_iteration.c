@@ -14,7 +14,7 @@
 #include "support/config_of.h"
 #include "support/tolerances.h"
 
-enum { MDPS = 5, ALPHAS = 3, STATES = 8, ACTIONS = 3, ENVS = 256, STEPS = 3200, UPDATES = 8000, READINGS = 40 };
+enum { MDPS = 5, ALPHAS = 3, STATES = 8, ACTIONS = 3, ENVS = 256, STEPS = 3200, UPDATES = 14000, READINGS = 40 };
 
 static const char* const algos[] = {"soft-q", "sac-discrete"};
 static const double alphas[ALPHAS] = {0.25, 1, 3};

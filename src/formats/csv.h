@@ -1,5 +1,6 @@
 /* A table of numbers as text: a row a line, numbers separated by commas or blanks. Empty lines and lines that begin
- * with # are skipped, and so is a first line of names alone. All rows have the same number of columns, and all numbers are finite. */
+ * with # are skipped, and so is a first line of names alone. All rows have the same number of columns, and all numbers
+ * are finite. */
 #ifndef SAC_FORMATS_CSV_H
 #define SAC_FORMATS_CSV_H
 
