@@ -79,7 +79,8 @@ def test_sampled_policy():
     """Before any update soft-q's policy is near uniform, and its mode prefers one side: the pole falls sooner."""
     with tempfile.TemporaryDirectory(prefix="sac-test-") as path:
         out = pathlib.Path(path, "run")
-        train(out, {"algo": "soft-q", "train.steps": 1, "train.warmup_steps": 1, "train.updates_per_step": 0},
+        train(out, {"algo": "soft-q", "train.steps": 1, "train.warmup_steps": 1, "train.updates_per_step": 0,
+                    "alpha.initial": 1},
               env="CartPole-v1")
         modes, samples = (json.loads(sac("eval", out, "--json", *words).stdout)["all"]["mean"]
                           for words in ((), ("--sample",)))
@@ -93,7 +94,8 @@ def test_init():
             out, _ = run(path, algo)
             _, values, _ = RUNS[algo]
             again = pathlib.Path(path, algo + "-again")
-            result = train(again, dict({"algo": algo, "train.steps": 1, "train.warmup_steps": 1, "train.updates_per_step": 0},
+            result = train(again, dict({"algo": algo, "train.steps": 1, "train.warmup_steps": 1, "train.updates_per_step": 0,
+                    "alpha.initial": 1},
                                        **values), "--init", out / "seed_1/policy.safetensors", env="CartPole-v1")
             taken = {"soft-q": "critics, temperature\n", "sac-discrete": "actor\n"}[algo]
             assert f"(CartPole-v1): {taken}" in result.stdout, result.stdout
