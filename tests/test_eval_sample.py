@@ -95,8 +95,7 @@ def test_init():
             _, values, _ = RUNS[algo]
             again = pathlib.Path(path, algo + "-again")
             result = train(again, dict({"algo": algo, "train.steps": 1, "train.warmup_steps": 1, "train.updates_per_step": 0,
-                    "alpha.initial": 1},
-                                       **values), "--init", out / "seed_1/policy.safetensors", env="CartPole-v1")
+                                        "alpha.learn": "true"}, **values), "--init", out / "seed_1/policy.safetensors", env="CartPole-v1")
             taken = {"soft-q": "critics, temperature\n", "sac-discrete": "actor\n"}[algo]
             assert f"(CartPole-v1): {taken}" in result.stdout, result.stdout
             for words in ((), ("--sample",)):
