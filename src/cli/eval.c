@@ -174,12 +174,12 @@ static sac_status play_checkpoint(const sac_safetensors* file, const char* text,
   SAC_TRY(sac_config_create(&config));
   SAC_TRY(sac_config_parse(config, text, strlen(text), file->path, SAC_ORIGIN_SAVED));
   if (o->env) SAC_TRY(sac_config_set_from(config, "env.id", o->env, SAC_ORIGIN_FLAG, "--env"));
+  if (o->sample) SAC_TRY(sac_config_set_from(config, "device", "cpu", SAC_ORIGIN_FLAG, "--sample"));
+  if (o->sample) SAC_TRY(sac_config_set_from(config, "precision", "fp32", SAC_ORIGIN_FLAG, "--sample"));
   SAC_TRY(sac_config_settings(config, &settings));
   (void)sac_print_integer(number, settings.batch);
   SAC_TRY(sac_config_set_from(config, "replay.capacity", number, SAC_ORIGIN_FLAG, "eval"));
   SAC_TRY(sac_config_set_from(config, "seeds", "1", SAC_ORIGIN_FLAG, "eval"));
-  if (o->sample) SAC_TRY(sac_config_set_from(config, "device", "cpu", SAC_ORIGIN_FLAG, "--sample"));
-  if (o->sample) SAC_TRY(sac_config_set_from(config, "precision", "fp32", SAC_ORIGIN_FLAG, "--sample"));
 
   /* create the environments, which give the sizes of the agent, then the agent */
   SAC_TRY(make_scene(o, s, settings.env_id, settings.env_options, &settings, &c));

@@ -93,7 +93,7 @@ static double smallest_q(const sac_explain_one* one, double* each) {
     double q;
     sac_host_nets_run(one->nets, SAC_CRITIC, k, one->input, &q);
     if (each) each[k] = q;
-    smallest = q >= smallest ? smallest : q; /* a NaN stays */
+    if (!(q >= smallest) && !isnan(smallest)) smallest = q; /* a NaN stays */
   }
   return smallest;
 }
